@@ -1,7 +1,8 @@
-/* `penstock check` (and `agent --dry-run`): reads a configuration as the agent would, looks at the directories and files that
- * it names, and prints what would run, or every problem at once. Starts nothing and writes no file; connects nowhere and
- * opens no port without --probe. Exit: 0 the agent would start, 1 it would not, or without a source or a sink, 2 wrong
- * usage, 3 something that it needs is not there, or a probe failed. */
+/* `penstock check` (and `agent --dry-run`): reads a configuration as the agent would, looks at the
+ * directories and files that it names, and prints what would run, or every problem at once. Starts nothing
+ * and writes no file; without --probe it neither connects nor opens a port. Exit: 0 the agent would start, 1
+ * it would not start or would run without a source or a sink, 2 wrong usage, 3 something that the agent needs
+ * is missing, or a probe failed. */
 #include "commands/check_probe.h"
 #include "commands/commands.h"
 #include "commands/dumpable.h"
@@ -70,7 +71,7 @@ static void line_add(void *argument, const char *text)
         lines->items[lines->texts.count++] = ps_arena_text(lines->arena, text);
 }
 
-/* Returns the plan that the engine would run; NULL, and an error among the problems: it would not. */
+/* Returns the plan that the engine would run; NULL after adding an error to the problems. */
 static struct ps_plan *plan_create(struct ps_conf *conf)
 {
     struct ps_machine machine;
@@ -87,14 +88,14 @@ static struct ps_plan *plan_create(struct ps_conf *conf)
     return plan;
 }
 
-/* What check found out, beside the problems. */
+/* The results of the check, beside the problems. */
 struct verdict {
     struct ps_plan *plan; /* NULL: the agent does not start */
     struct ps_check_look look;
-    unsigned failed; /* of the look and of the probe */
+    unsigned failed; /* of the disk and of the probe */
 };
 
-/* Makes the plan and looks at what it needs on the disk. */
+/* Makes the plan and looks for the files and directories that it needs. */
 static void look(const struct ps_command *command, struct ps_conf *conf, struct verdict *verdict)
 {
     verdict->plan = plan_create(conf);
@@ -127,7 +128,7 @@ static void print_json(const struct ps_command *command, struct ps_conf *conf, s
     free(text);
 }
 
-/* The last lines: what --probe found, or would try. */
+/* Prints the last lines: the results of --probe, or what it would try. */
 static void print_end(const struct ps_command *command, const struct ps_conf *conf,
                       const struct verdict *verdict)
 {

@@ -10,7 +10,7 @@ struct ps_command_line;
 struct ps_command_options {
     const struct option *longs; /* for getopt_long; ends with a NULL name. NULL: none of its own */
     const char *letters;        /* for getopt: "n:f" */
-    bool flume;                 /* it takes the options of `flume-ng agent`, too (conf/command/command.h) */
+    bool flume;                 /* it also takes the options of `flume-ng agent` (conf/command/command.h) */
 };
 
 struct ps_subcommand {
@@ -29,7 +29,7 @@ extern const struct ps_command_options ps_options_graph, ps_options_components, 
 
 extern const struct ps_command_line ps_line_verify, ps_line_mock_broker;
 
-/* For main, before a command runs. */
+/* Called by main before a command runs. */
 void ps_commands_prepare(void);
 
 int ps_main_agent(int argc, char **argv);
@@ -50,5 +50,5 @@ int ps_main_channel(int argc, char **argv);
 int ps_main_deadletter(int argc, char **argv);
 int ps_main_completion(int argc, char **argv);
 int ps_main_version(int argc, char **argv);
-/* `penstock rules compile`, a helper process that the engine starts; takes no arguments. */
+/* Runs `penstock rules compile`, a helper process that the engine starts. It takes no arguments. */
 int ps_main_rules_compile(void);

@@ -120,8 +120,8 @@ static void add_rules_commands(struct words *words)
 
 /* ---- values ---- */
 
-/* What the values of options and the operands are: the only list here; tests/e2e/completion_test.sh finds rows that fit
- * nothing. The first row that fits counts. */
+/* The kinds of option values and operands. This is the only hand-written list here;
+ * tests/e2e/completion_test.sh finds rows that match nothing. The first row that matches counts. */
 static const struct hint {
     const char *command; /* NULL: any */
     const char *option;  /* long name, or letter without one; "": the operand */
@@ -195,7 +195,8 @@ static struct completion_value value_of(struct ps_arena *arena, const char *comm
     return (struct completion_value){.kind = COMPLETION_NONE};
 }
 
-/* What the shell proposes for a value, or an operand, which the help calls `value`. */
+/* Returns what the shell proposes for an option's value or an operand; `value` is its name in the help
+ * text. */
 static struct completion_value proposed(struct ps_arena *arena, const char *value, enum ps_proposal proposal)
 {
     static const struct {
@@ -347,7 +348,7 @@ static void collect(struct completion *completion)
     }
     command_add(completion, "help", "the help of a command");
     for (size_t i = 0; i < PS_COUNT_OF(hints); i++)
-        PS_ASSERT(used[i]); /* else the table of a command has changed */
+        PS_ASSERT(used[i]); /* otherwise the table of a command has changed */
 }
 
 int ps_main_completion(int argc, char **argv)

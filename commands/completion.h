@@ -6,7 +6,7 @@
 
 #include <stdio.h>
 
-/* What a value or an operand is. */
+/* The kind of a value or an operand. */
 enum completion_kind {
     COMPLETION_NONE, /* nothing can be proposed */
     COMPLETION_FILE,
@@ -23,7 +23,7 @@ struct completion_value {
 
 struct completion_option {
     struct ps_command_option option;
-    struct completion_value value; /* of an option with argument */
+    struct completion_value value; /* of an option with an argument */
 };
 
 struct completion_command {

@@ -1,5 +1,5 @@
-/* Writes the completion scripts. All words come from tables of the program: letters, digits and a few signs, which
- * word_check asserts, so that none needs more than single quotes. */
+/* Writes the completion scripts. All words come from tables of the program. They have letters, digits and a
+ * few signs, which word_check asserts, so single quotes are enough for each. */
 #include "commands/completion.h"
 
 #include <ctype.h>
@@ -14,7 +14,7 @@ static const char *word_check(const char *word)
     return word;
 }
 
-/* "--name -n"; one dash for the Flume names that are no letter: -user. */
+/* "--name -n". Flume's long names with one dash (-user) keep it. */
 static void option_words(FILE *to, const struct ps_command_option *option, const char *separator)
 {
     if (option->longs != NULL)
@@ -53,7 +53,8 @@ static void summary_write(FILE *to, const char *summary, const char *quote)
     }
 }
 
-/* The name of the shell function that proposes a value, with its words. bash and zsh. */
+/* Returns the name of the shell function that proposes a value, and the function's words. For bash and
+ * zsh. */
 static void value_call(FILE *to, const struct completion_value *value)
 {
     static const char *const calls[] = {[COMPLETION_FILE] = "_penstock_files",
@@ -70,7 +71,7 @@ static void value_call(FILE *to, const struct completion_value *value)
     }
 }
 
-/* -Dkey= of the commands that take it. bash and zsh. */
+/* Prints -Dkey= for the commands that take it. For bash and zsh. */
 static void properties_write(FILE *to, const struct completion *completion)
 {
     const char *separator = "    if [[ $current == -D* ]]; then\n        case $command in\n        ";

@@ -1,4 +1,4 @@
-/* What the forms of `penstock components` share, and shell completion. Thread: main. */
+/* Shared by the output formats of `penstock components` and by shell completion. Thread: main. */
 #pragma once
 
 #include "core/stage.h"
@@ -13,7 +13,7 @@ struct ps_components_chapter {
 #define PS_COMPONENTS_CHAPTERS 7U
 extern const struct ps_components_chapter ps_components_chapters[PS_COMPONENTS_CHAPTERS];
 
-/* Whether `word` names this stage, by name, alias or class name, or its kind. NULL: every stage. */
+/* Returns whether `word` is the name, alias, class name or kind of this stage. NULL matches every stage. */
 bool ps_components_match(const struct ps_stage_ops *ops, const char *word);
 
 /* Prints the stages that match as one JSON object (docs/components.schema.json). With NULL also the agent's and the

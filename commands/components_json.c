@@ -1,6 +1,6 @@
-/* `penstock components --json`: the option rows for programs (editors, generators, linters of configuration). The
- * document is described by docs/components.schema.json; a member that is added needs no new `format`, one that goes or
- * changes its meaning does. */
+/* `penstock components --json`: the option rows for programs (editors, generators, linters of configuration).
+ * The document is described by docs/components.schema.json; `format` changes when a member is removed or
+ * changes its meaning, not when one is added. */
 #include "commands/components.h"
 
 #include "conf/validate/common.h"
@@ -30,7 +30,7 @@ static void set_text(json_t *object, const char *key, const char *text)
         json_object_set_new(object, key, json_string(text));
 }
 
-/* A row may have a lower limit of 0 without an upper one: rows do not tell it from no limit. */
+/* A row with a lower limit of 0 and no upper limit looks like a row without limits. */
 static void limits_set(json_t *object, const struct ps_option *option)
 {
     if ((option->type != PS_OPTION_INT && option->type != PS_OPTION_SIZE) ||

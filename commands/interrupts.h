@@ -3,7 +3,7 @@
 
 #include <signal.h>
 
-/* SIGINT, SIGTERM and SIGQUIT (^\ at a terminal) are counted in what it returns: the first ends the command in
- * order, as the command's page says, and none leaves a core file. SIGPIPE, SIGXFSZ (a file at its limit), SIGUSR1,
- * SIGUSR2 and SIGALRM do nothing. Thread: main, before others start. */
+/* Returns the counter of SIGINT, SIGTERM and SIGQUIT (^\ at a terminal). The first of them ends the command
+ * in order, as the command's page describes, and none leaves a core file. SIGPIPE, SIGXFSZ (a file at its
+ * limit), SIGUSR1, SIGUSR2 and SIGALRM do nothing. Thread: main, before others start. */
 volatile sig_atomic_t *ps_interrupts_catch(void);

@@ -19,7 +19,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-#define DESCRIPTORS_OTHER 100U /* needed besides those of the connections */
+#define DESCRIPTORS_OTHER 100U /* beside the descriptors of the connections */
 
 enum option_number {
     OPTION_TARGET = 256,

@@ -51,7 +51,7 @@ static int refuse(const char *name)
     return 2;
 }
 
-/* `penstock help COMMAND` is `penstock COMMAND --help`. */
+/* Turns `penstock help COMMAND` into `penstock COMMAND --help`. */
 static int help(const char *name)
 {
     static char option[] = "--help";
@@ -66,7 +66,8 @@ static int help(const char *name)
     return subcommand->run(2, argv);
 }
 
-/* Returns the exit code of a command that ended with `code`: a command whose output was lost has failed. */
+/* Returns the exit code of a command that ended with `code`: an exit code of success becomes a failure when
+ * output was lost. */
 static int finish(const char *name, int code)
 {
     errno = 0;
@@ -95,7 +96,7 @@ int main(int argc, char **argv)
     const struct ps_subcommand *subcommand = find(name);
     if (subcommand == NULL)
         return refuse(name);
-    char *whole; /* getopt begins its messages with it */
+    char *whole; /* getopt prefixes its messages with it */
     if (asprintf(&whole, "penstock %s", name) < 0)
         return 2;
     argv[1] = whole;

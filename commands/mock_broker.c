@@ -1,4 +1,4 @@
-/* penstock mock-broker: librdkafka's mock cluster as a process of its own, until SIGTERM or SIGINT. */
+/* `penstock mock-broker`: runs librdkafka's mock cluster as a process of its own until SIGTERM or SIGINT. */
 #include "bench/support/mock_broker.h"
 #include "core/clock.h"
 #include "core/quantity.h"
@@ -15,7 +15,7 @@
 
 struct wish {
     uint32_t broker_count;
-    uint64_t port; /* 0: the brokers' own */
+    uint64_t port; /* 0: the default of the mock brokers */
     uint64_t round_trip_ns;
     const char *topics[TOPICS_MAX];
     size_t topic_count;

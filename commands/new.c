@@ -1,5 +1,5 @@
-/* `penstock new COMPONENT...`: prints a commented agent file with these components, from the option rows alone; it is the start of
- * a file of one's own, and `penstock check` accepts it. Exit: 0 printed, 2 wrong usage. Thread: main. */
+/* `penstock new COMPONENT...`: prints a commented agent file with these components, from the option rows
+ * alone; users edit it, and `penstock check` accepts it. Exit: 0 printed, 2 wrong usage. Thread: main. */
 #include "commands/commands.h"
 
 #include "core/arena.h"
@@ -40,7 +40,7 @@ static const struct option options[] = {
     {"name", required_argument, NULL, 'n'}, {"help", no_argument, NULL, 'h'}, {NULL, 0, NULL, 0}};
 const struct ps_command_options ps_options_new = {options, "n:h", false};
 
-/* Values that a reader has to put right, of keys without a default: for every component, or for one. */
+/* Sample values of keys without a default, which the user must replace: for every component, or for one. */
 static const struct sample {
     const char *stage; /* NULL: any */
     const char *key, *value;
@@ -55,7 +55,7 @@ static const struct sample {
     {NULL, "host", "127.0.0.1"},
     {NULL, "hostname", "localhost"},
     {NULL, "kafka.bootstrap.servers", "localhost:9092"},
-    {"kafka", "kafka.topics", "events"}, /* of the source: one of two keys that say what is read */
+    {"kafka", "kafka.topics", "events"}, /* the source needs one of two keys that name its input */
     {"exec", "command", "vmstat 5"},
     {"taildir", "filegroups", "f1"},
     {"taildir", "filegroups.f1", "/var/log/.*[.]log"},
@@ -100,7 +100,7 @@ static bool is_offered(enum ps_kind kind)
            kind == PS_KIND_SINK;
 }
 
-/* Returns whether the word is a name of the stage's, or the last part of a class name. */
+/* Returns whether the word is a name of the stage or the last part of its class name. */
 static bool is_named(const struct ps_stage_ops *ops, const char *word)
 {
     if (ps_stage_find(ps_stages, ops->kind, word) == ops)
@@ -114,7 +114,7 @@ static bool is_named(const struct ps_stage_ops *ops, const char *word)
     return false;
 }
 
-/* Finds "kafka", "KafkaSink" or "sink:kafka". NULL: there is none, or none of that kind. */
+/* Finds "kafka", "KafkaSink" or "sink:kafka". Returns NULL if no stage of that kind has the name. */
 static const struct ps_stage_ops *find(const struct draft *draft, const char *word, bool last)
 {
     const struct ps_stage_ops *found[PS_KIND_COUNT] = {NULL};
@@ -166,7 +166,8 @@ static const struct ps_option *option_of(const struct ps_stage_ops *ops, const c
     return ops->options != NULL ? ps_option_named(ops->options, key) : NULL;
 }
 
-/* The sample's value for a required key, or for one that is not required but named for this very component. */
+/* Returns the sample value of a required key, or of an optional key that the table names for this
+ * component. */
 static const char *sample_of(const struct ps_stage_ops *ops, const struct ps_option *option)
 {
     for (size_t i = 0; i < PS_COUNT_OF(samples); i++) {
@@ -189,7 +190,7 @@ static void print_help(const struct ps_option *option)
     putchar('\n');
 }
 
-/* Ports of two sources differ. */
+/* Gives each source a port of its own. */
 static void print_value(const struct part *part, const struct ps_option *option, const char *value)
 {
     unsigned number = 0, step = 0;
@@ -200,7 +201,7 @@ static void print_value(const struct part *part, const struct ps_option *option,
         printf("%s\n", value);
 }
 
-/* "filegroups.f1" is below the row filegroups. */
+/* "filegroups.f1" belongs to the row filegroups. */
 static bool is_below_a_row(const struct ps_stage_ops *ops, const struct sample *sample)
 {
     char row[64];

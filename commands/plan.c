@@ -70,9 +70,9 @@ static void complain(const struct ps_err *err)
     fprintf(stderr, "penstock plan: %s\n", err->text);
 }
 
-/* ---- what is made of a result document ---- */
+/* ---- output of a result document ---- */
 
-/* Tells whether each goal has its figure. A requirement that is met needs no more than its answer. */
+/* Returns whether each goal has its figure. A requirement that is met needs only its answer. */
 static bool is_complete(const struct plan_wish *wish, const json_t *document)
 {
     struct ps_result_goal figure;
@@ -95,7 +95,8 @@ static void write_object(struct ps_live *live, json_t *document)
     ps_live_object(live, document, false);
 }
 
-/* Says on standard error which verdicts make the exit status: the result itself is then one long line of JSON. */
+/* Prints on standard error which verdicts make the exit status, because the result itself is one long line of
+ * JSON. */
 static void complain_of(const json_t *list, const char *option, const char *key)
 {
     const char *const bad[] = {ps_requirement_verdict_text(PS_REQUIREMENT_MISSED),
@@ -114,7 +115,7 @@ static void complain_of(const json_t *list, const char *option, const char *key)
     }
 }
 
-/* Judges the document as --require and --compare ask, and puts the verdicts into it. */
+/* Judges the document by --require and --compare, and adds the verdicts to it. */
 static enum plan_exit judge(const struct plan_wish *wish, struct ps_live *live, json_t *document,
                             const json_t *old)
 {
@@ -134,7 +135,7 @@ static enum plan_exit judge(const struct plan_wish *wish, struct ps_live *live, 
     return unmet > 0 ? PLAN_UNMET : worse > 0 ? PLAN_WORSE : PLAN_GOOD;
 }
 
-/* Writes all files that are asked for. */
+/* Writes all output files that the options name. */
 static enum ps_status write_files(const struct plan_wish *wish, const json_t *document)
 {
     const struct {
@@ -183,7 +184,7 @@ static enum ps_status check_files(const struct plan_wish *wish, struct ps_err *e
     return PS_OK;
 }
 
-/* Reads the document of --compare. It needs one of the goals, or the measurement would be for nothing. */
+/* Reads the document of --compare, which must have one of the goals, or the measurement would be useless. */
 static enum ps_status read_old(const struct plan_wish *wish, const struct ps_goal *goals, unsigned goal_count,
                                json_t **old, struct ps_err *err)
 {
@@ -239,7 +240,7 @@ static int render(const struct plan_wish *wish)
     return (int)code;
 }
 
-/* The exit status of a measurement that could be made: what was measured, then what was asked of it. */
+/* Returns the exit status of a complete measurement: first by its figures, then by the verdicts. */
 static enum plan_exit code_of(const struct plan_wish *wish, const json_t *document, enum plan_exit judged)
 {
     struct ps_result_goal figure;
@@ -287,7 +288,8 @@ static int run(struct plan_wish *wish, const json_t *old)
 int ps_main_plan(int argc, char **argv)
 {
     static struct plan_wish wish;
-    static const char *command[256] = {"penstock", "plan"}; /* argv[0] is both in one */
+    static const char *command[256] = {"penstock", "plan"}; /* argv[0] holds both the command and the
+                                                             * subcommand */
     struct ps_err err = {0};
     json_t *old = NULL;
     for (int i = 1; i < argc && i < (int)PS_COUNT_OF(command) - 2; i++)

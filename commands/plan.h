@@ -7,9 +7,9 @@
 /* Exit status. */
 enum plan_exit {
     PLAN_GOOD = 0,
-    PLAN_FAILED = 1, /* a goal has no figure, the subject failed, or an output could not be written */
+    PLAN_FAILED = 1, /* a goal has no figure, the subject failed, or writing an output failed */
     PLAN_USAGE = 2,
-    PLAN_UNMET = 3, /* a requirement is missed or not shown */
+    PLAN_UNMET = 3, /* a requirement is missed or cannot be proved */
     PLAN_WORSE = 4, /* a figure is worse than that of --compare, beyond noise */
 };
 

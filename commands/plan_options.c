@@ -520,5 +520,5 @@ enum ps_status plan_parse(struct plan_wish *wish, int argc, char **argv, struct 
         return ps_err_set(err, "`%s` is no option", argv[optind]);
     if (wish->help)
         return PS_OK;
-    return wish->render != NULL ? PS_OK : check(wish, err); /* with --render nothing is measured */
+    return wish->render != NULL ? PS_OK : check(wish, err); /* --render measures nothing */
 }

@@ -1,4 +1,5 @@
-/* How the config filter `hadoop` of an agent file reads its credential stores: conf/ knows no key stores. */
+/* Reads the credential stores of the config filter `hadoop` of an agent file. It is here because conf/ cannot
+ * read key stores. */
 #include "conf/properties/filter.h"
 #include "commands/commands.h"
 #include "stages/lib/encryption/credentials.h"

@@ -23,7 +23,7 @@ struct tail {
     const char *token_path;
     char token[PS_ACCESS_TOKEN_BYTES]; /* "": none */
     unsigned long count, wait_s;
-    uint64_t connect_ns; /* until then an agent that does not answer may be about to start: -w was given */
+    uint64_t connect_ns; /* how long an agent that does not answer may still be starting, with -w */
     bool follow, json, colour;
     unsigned long shown;
 };

@@ -1,4 +1,5 @@
-/* penstock verify: the far end of penstock load. Only its options; bench/verify does the work. */
+/* `penstock verify`: the far end of `penstock load`. This file has its options only; bench/verify does the
+ * work. */
 #include "bench/support/live.h"
 #include "bench/verify/verify.h"
 #include "commands/commands.h"

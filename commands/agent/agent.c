@@ -91,13 +91,13 @@ void ps_service_apply_log(const struct ps_conf *conf)
     if (slash != NULL && slash > conf->log.path)
         (void)ps_directories_need(
             ps_arena_copy(conf->arena, conf->log.path, (size_t)(slash - conf->log.path)),
-            &err); /* ps_log_open says so when it fails */
+            &err); /* ps_log_open prints its own error */
     err = (struct ps_err){0};
     if (ps_log_open(conf->log.path, &err) != PS_OK)
         ps_log(PS_LOG_WARN, "agent", "%s; logging to stderr", ps_err_join(&err));
 }
 
-/* When the log is a file: says on standard error where it is, and that a pattern of log4j2.xml is not used. */
+/* Prints on standard error where the log file is, and that a pattern of log4j2.xml is not used. */
 static void say_log_file(const struct ps_conf *conf)
 {
     const struct ps_place *layout = &conf->log.layout;
@@ -110,7 +110,8 @@ static void say_log_file(const struct ps_conf *conf)
     fputc('\n', stderr);
 }
 
-/* Logs why the agent does not start. Whoever starts it by hand does not look into a file: standard error has it, too. */
+/* Logs why the agent does not start. The reason also goes to standard error, because a user who starts the
+ * agent by hand does not look into a log file. */
 static void say_not_started(const struct ps_conf *conf, const char *reason)
 {
     ps_log(PS_LOG_ERROR, "agent", "not started: %s", reason);
@@ -139,7 +140,7 @@ struct ps_machine ps_service_machine(const struct ps_conf *conf)
 
 /* ---- monitoring ---- */
 
-/* Reports a token file that cannot be read now; each request of /tail reads it again. */
+/* Reports a token file that cannot be read now. Each request of /tail reads the file again. */
 static void check_token_file(const char *path)
 {
     char token[PS_ACCESS_TOKEN_BYTES];
@@ -148,8 +149,8 @@ static void check_token_file(const char *path)
         ps_log(PS_LOG_ERROR, "metrics", "/tail refuses everybody: %s", err.text);
 }
 
-/* Without a server, because of its settings or for want of descriptors, the agent runs. ps_conf_load has already
- * reported the settings. */
+/* The agent also runs without a server, when the settings are wrong or no descriptor is free. ps_conf_load
+ * has already reported the settings. */
 static void start_monitoring(struct service *service)
 {
     const struct ps_conf_monitoring *monitoring = &service->running->monitoring;
@@ -191,7 +192,7 @@ void ps_service_tell_watchdog(struct service *service)
         ps_log(PS_LOG_ERROR, "agent", "worker %u has not moved for %s", worker,
                ps_quantity_print_ns(still_ns).text);
     }
-    if (!moves && !service->stuck) /* once, before systemd ends the agent */
+    if (!moves && !service->stuck) /* said once, before systemd ends the agent */
         ps_service_dump(service);
     service->stuck = !moves;
 }
@@ -241,7 +242,7 @@ static void control_loop(struct service *service)
     }
 }
 
-/* The last line: what the log held back comes before it. */
+/* Logs the last line, after the lines that the log held back. */
 static void say_account(const struct ps_agent_account *account)
 {
     ps_log_flush();
@@ -269,7 +270,7 @@ static int stop(struct service *service)
     ps_log(PS_LOG_INFO, "agent", "stopping: no new input; waiting up to %s for delivery",
            ps_quantity_print_ns(timeout_ms * PS_NS_PER_MS).text);
     ps_agent_drain(service->agent, timeout_ms, stop_hurries, service, &account);
-    if (service->server != NULL) /* until here it says that the agent is stopping */
+    if (service->server != NULL) /* until here the status is "stopping" */
         ps_metrics_server_stop(service->server);
     ps_agent_destroy(service->agent);
     say_account(&account);
@@ -314,15 +315,15 @@ static enum ps_status load_first(struct service *service)
     return status;
 }
 
-/* Raises the limit of descriptors to the hard one, as the Java VM does for Flume: the usual soft limit, 1,024, is for
- * programs that call select(2). */
+/* Raises the limit of descriptors to the hard limit, as the Java VM does for Flume. The usual soft limit of
+ * 1,024 is meant for programs that call select(2). */
 static void raise_descriptors(void)
 {
     struct rlimit limit;
     if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur == limit.rlim_max)
         return;
     limit.rlim_cur = limit.rlim_max;
-    (void)setrlimit(RLIMIT_NOFILE, &limit); /* without it the agent says when none is left */
+    (void)setrlimit(RLIMIT_NOFILE, &limit); /* on a failure the agent reports it when no descriptor is left */
 }
 
 static int run(struct service *service)
@@ -376,7 +377,7 @@ int ps_main_agent(int argc, char **argv)
         code = run(&service);
     ps_log_flush();
     if (service.abandoned)
-        _exit(code); /* the helper thread still uses what would be freed */
+        _exit(code); /* the helper thread still uses the memory that would be freed */
     if (service.seen != service.running)
         ps_conf_destroy(service.seen);
     ps_conf_destroy(service.running);

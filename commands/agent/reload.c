@@ -1,5 +1,5 @@
-/* Reload of `penstock agent`. What may take long (reading over http, compiling rules) runs on a helper thread, so
- * that control goes on to serve signals and the watchdog. Thread: control, except the functions named job_. */
+/* Reload of `penstock agent`. Slow work (reading over http, compiling rules) runs on a helper thread, so that
+ * control can serve signals and the watchdog. Thread: control, except the functions named job_. */
 #include <errno.h>
 #include <poll.h>
 #include <stdlib.h>
@@ -44,7 +44,7 @@ static bool wait_for_job(struct service *service, int done_fd)
 }
 
 /* Runs a job on a thread of its own and waits for it. Returns false when a signal to stop came first: the
- * thread is left alone, and ends with the process. */
+ * thread then goes on and ends with the process. */
 static bool run_aside(struct service *service, void (*run)(struct service *service))
 {
     struct ps_err err = {0};
@@ -88,12 +88,12 @@ static void on_tried(const struct ps_probe *probe, enum ps_probed result, const 
         return;
     service->job.failed = probe->component;
     struct ps_place place = ps_conf_place(service->job.conf, probe->component, key);
-    place.key = NULL; /* the text has it */
+    place.key = NULL; /* the text already names it */
     ps_problem_add(&service->job.failures, PS_SEVERITY_ERROR, place, cure, "%s: %s: %s", probe->component,
                    what, cause);
 }
 
-/* Tries what only `open` would see, when the old plan is closed: directories, addresses, programs. */
+/* Tests what `open` would find out only after the old plan is closed: directories, addresses, programs. */
 static void job_try(struct service *service)
 {
     struct ps_probe probe = {.timeout_ms = TRY_MS,
@@ -131,7 +131,7 @@ static void say_refused(const char *reason)
     ps_log(PS_LOG_ERROR, "agent", REFUSED "%s", reason);
 }
 
-/* The first of `count` problems of the configuration loaded last that refuse it; or NULL. */
+/* Returns the first of `count` problems that refuses the configuration loaded last, or NULL. */
 static const struct ps_problem *first_refusing(struct service *service, size_t *count)
 {
     if (service->job.status != PS_OK)
@@ -178,8 +178,8 @@ static bool told_to_stop(void *argument)
     return service->stops > 0;
 }
 
-/* Whether what is new or changed in the plan can be opened, as far as this machine is concerned; if not, the plan is freed,
- * or the helper thread has it. */
+/* Returns whether this machine can open the new and changed parts of the plan. If not, frees the plan, unless
+ * the helper thread still uses it. */
 static bool try(struct service *service, struct ps_plan *next, struct ps_conf *conf)
 {
     service->job.plan = next;
@@ -191,7 +191,7 @@ static bool try(struct service *service, struct ps_plan *next, struct ps_conf *c
     if (!run_aside(service, job_try))
         return false;
     size_t count = failures->count;
-    for (size_t i = 1; i < count; i++) /* refuse() says the first one */
+    for (size_t i = 1; i < count; i++) /* refuse() prints the first one */
         ps_log(PS_LOG_ERROR, "configuration", "%s", ps_problem_text(conf->arena, &failures->items[i]));
     if (count > 0)
         refuse(service, failures->items, count);
@@ -202,7 +202,7 @@ static bool try(struct service *service, struct ps_plan *next, struct ps_conf *c
     return false;
 }
 
-/* Whether the plan is built; if not, it is freed, or the helper thread has it. */
+/* Returns whether the plan is built. If not, frees the plan, unless the helper thread still uses it. */
 static bool build(struct service *service, struct ps_plan *next)
 {
     service->job.plan = next;
@@ -272,9 +272,9 @@ void ps_service_reload(struct service *service)
                                                           : "running; the last reload failed, see the log");
 }
 
-/* After a refusal, whether the same files of the configuration are not refused any more, or for another reason: a file
- * that they name (rules) is there again, or has been put right. Only the stages know those files, so the
- * configuration is loaded. */
+/* Returns whether a refused configuration is worth another try, although its own files are the same: a file
+ * that they name (rules) is there again or is corrected, so that the configuration is accepted or refused for
+ * another reason. Only the stages know the files that are named, so this function loads the configuration. */
 static bool refusal_has_changed(struct service *service)
 {
     size_t count;
@@ -293,7 +293,7 @@ static bool refusal_has_changed(struct service *service)
     return strcmp(now.text, service->refusal.text) != 0;
 }
 
-/* Reports a missing file, and a failure, once and not at every look. */
+/* Reports a missing file or a failure once, not at every poll. */
 bool ps_service_configuration_changed(struct service *service)
 {
     if (!run_aside(service, job_look))

@@ -1,4 +1,4 @@
-/* What commands/agent/agent.c, reload.c and signals.c share: the state of `penstock agent`. Thread:
+/* The state of `penstock agent`, shared by commands/agent/agent.c, reload.c and signals.c. Thread:
  * control. */
 #pragma once
 
@@ -10,8 +10,9 @@
 
 struct service {
     struct ps_command command;
-    /* Of the plan that runs: its problems and system properties; and what was read last, to see changes of the
-     * files. They differ after a reload that failed: a file with a mistake is not loaded again at every poll. */
+    /* The configuration of the running plan (its problems and system properties), and the one read last,
+     * which shows changes of the files. They differ after a reload that failed, so that a file with a mistake
+     * is not loaded again at every poll. */
     struct ps_conf *running, *seen;
     struct ps_agent *agent;
     struct ps_metrics_server *server;
@@ -20,14 +21,14 @@ struct service {
     unsigned stops;             /* SIGTERM and SIGINT */
     uint64_t first_stop_ns;     /* when the first of them was read */
     bool reload_asked;          /* SIGHUP */
-    uint64_t told_ns;           /* when the watchdog was told last */
-    bool stuck;                 /* the watchdog was not told the last time */
-    uint64_t stuck_told_ns;     /* when the log was told last */
-    const char *doing;          /* for the dump; NULL: it waits for something to do */
-    bool missing;               /* reported that a file is not there any more */
-    struct ps_err poll_failure; /* the last one that was reported */
-    struct ps_err refusal;      /* why `seen` was refused when it was read; empty: it was not */
-    /* A helper thread was left running by a stop: it may still use `seen`, a plan, and `job`. */
+    uint64_t told_ns;           /* time of the last watchdog message */
+    bool stuck;                 /* the last watchdog message was left out */
+    uint64_t stuck_told_ns;     /* time of the last log line about the watchdog */
+    const char *doing;          /* what control is doing, for the dump; NULL: it waits for work */
+    bool missing;               /* the missing file was reported */
+    struct ps_err poll_failure; /* the last error that was reported */
+    struct ps_err refusal;      /* why `seen` was refused when it was read; empty: it was accepted */
+    /* A stop has left a helper thread running, which may still use `seen`, a plan, and `job`. */
     bool abandoned;
     struct {
         void (*run)(struct service *service);
@@ -48,12 +49,12 @@ int ps_service_open_signals(void);
 /* Reads pending signals into `stops` and `reload_asked`. Answers the others: SIGQUIT by a dump in the log. */
 void ps_service_read_signals(struct service *service);
 
-/* Writes to the log what every worker and component does. Waits for no worker and for no lock that control may
- * hold: it works also while control waits for a worker that is stuck. */
+/* Writes to the log what every worker and component does. Waits neither for a worker nor for a lock that
+ * control may hold, so it works also while control waits for a stuck worker. */
 void ps_service_dump(const struct service *service);
 
-/* Tells systemd's watchdog, at least twice within its limit, that all workers make progress. Call it at least every few
- * milliseconds while control waits. */
+/* Tells systemd's watchdog, at least twice within its limit, that all workers make progress. Control calls it
+ * every few milliseconds while it waits. */
 void ps_service_tell_watchdog(struct service *service);
 
 /* Logs the problems. With `mistakes_refuse`, mistakes are errors. */
@@ -65,9 +66,9 @@ void ps_service_back_up(struct service *service);
 void ps_service_apply_log(const struct ps_conf *conf);
 struct ps_machine ps_service_machine(const struct ps_conf *conf);
 
-/* Reads the configuration again and runs it, or says why not. A signal to stop abandons it. */
+/* Reads the configuration again and runs it, or logs why not. A signal to stop abandons it. */
 void ps_service_reload(struct service *service);
 
-/* Whether a reload is due: a file or URI has changed since it was read last, or what was refused then is not refused
- * any more, or for another reason. */
+/* Returns whether a reload is due: a file or URI has changed since it was read last, or a refused
+ * configuration would now be accepted or be refused for another reason. */
 bool ps_service_configuration_changed(struct service *service);

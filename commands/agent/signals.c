@@ -1,5 +1,5 @@
-/* Signals of `penstock agent`. All are blocked on every thread; control reads them from a descriptor, so that what
- * answers them may allocate, log and wait. Thread: control. */
+/* Signals of `penstock agent`. All are blocked on every thread; control reads them from a descriptor, so that
+ * the handling may allocate, log and wait. Thread: control. */
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -35,7 +35,7 @@ int ps_service_open_signals(void)
 
 /* ---- the dump ---- */
 
-/* Written also when the level INFO is not logged: it was asked for. */
+/* Writes the dump also when the level INFO is not logged, because the user asked for it. */
 static enum ps_log_level dump_level(void)
 {
     enum ps_log_level level = ps_log_get_level();
@@ -47,7 +47,7 @@ static void log_lines(const char *text)
     struct ps_arena *arena = ps_arena_create();
     for (const char *end; (end = strchr(text, '\n')) != NULL; text = end + 1) {
         const char *line = ps_printable_line(arena, ps_arena_copy(arena, text, (size_t)(end - text)));
-        ps_log_text(dump_level(), "dump", line, strlen(line)); /* none is held back */
+        ps_log_text(dump_level(), "dump", line, strlen(line)); /* the log back-off holds none back */
     }
     ps_arena_destroy(arena);
 }
@@ -85,8 +85,8 @@ static void ignore(int number)
            name);
 }
 
-/* timeout(1) signals its child and then its group, and a shell script passes on what the terminal has sent to the
- * whole group: both mean one wish to stop. */
+/* timeout(1) signals its child and then its group, and a shell script passes on what the terminal has sent to
+ * the whole group: both are one request to stop. */
 static void stop_is_asked(struct service *service)
 {
     uint64_t now_ns = ps_clock_now().mono_ns;

@@ -1,5 +1,6 @@
-/* penstock avro-client: sends lines to an avro source, as `flume-ng avro-client` does (org.apache.flume.client.avro.
- * AvroCLIClient), with its options. What Flume logs and ends with 0 is an error here, with an exit status. */
+/* penstock avro-client: sends lines to an avro source, as `flume-ng avro-client` does
+ * (org.apache.flume.client.avro. AvroCLIClient), with its options. Where Flume logs a failure and exits with
+ * 0, this command exits with an error status. */
 #include "commands/avro_client/avro_client.h"
 
 #include "bench/support/live.h"
@@ -18,8 +19,8 @@
 #include <unistd.h>
 
 #define BATCH_EVENTS 5                      /* without properties: AvroCLIClient.BATCH_SIZE */
-#define BATCH_BYTES_MAX (4U << 20)          /* no events are added beyond this size */
-#define PROGRESS_AFTER_NS (2 * PS_NS_PER_S) /* a shorter run shows none */
+#define BATCH_BYTES_MAX (4U << 20)          /* a batch of this size takes no more events */
+#define PROGRESS_AFTER_NS (2 * PS_NS_PER_S) /* shorter runs print no rate */
 #define MARK_EVERY_NS PS_NS_PER_S
 
 struct command {
@@ -169,7 +170,7 @@ static bool parse(struct command *command, int argc, char **argv)
 
 /* ---- headers ---- */
 
-/* Those of every event. */
+/* The headers of every event. */
 static enum ps_status headers_read(struct command *command, struct penstock_client_header **headers,
                                    size_t *count, struct ps_err *err)
 {
@@ -202,7 +203,7 @@ static const char *property_find(void *command_, const char *name)
 {
     const struct command *command = command_;
     size_t length = strlen(name);
-    for (size_t i = command->properties.count; i-- > 0;) { /* the last one counts */
+    for (size_t i = command->properties.count; i-- > 0;) { /* the last option counts */
         const char *item = command->properties.items[i];
         if (strncmp(item, name, length) == 0 && item[length] == '=')
             return item + length + 1;
@@ -260,7 +261,7 @@ static void progress_show(struct command *command, uint64_t now_ns)
                    command->input.path);
 }
 
-/* Sends what was gathered. */
+/* Sends the gathered events. */
 static bool batch_send(struct command *command, struct ps_err *err)
 {
     struct ps_rpc_batch *batch = &command->batch;
@@ -332,7 +333,7 @@ static int run(struct command *command, struct ps_err *err)
     }
     command->began_ns = command->marked_ns = ps_clock_now().mono_ns;
     ps_live_init(&command->live, stderr, false, isatty(STDERR_FILENO) == 0);
-    /* Before it reads, as Flume: a dead source is known at once. */
+    /* Connects before it reads, as Flume does, so that a dead source is reported at once. */
     good = penstock_client_connect(command->client, &error) == PENSTOCK_CLIENT_OK;
     if (!good)
         ps_err_set(err, "%s", error.text);

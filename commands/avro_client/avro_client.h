@@ -11,7 +11,7 @@
 struct ps_rpc_batch {
     const struct penstock_client_header *headers; /* of every event */
     size_t header_count;
-    char *bytes; /* of the bodies, one behind the other */
+    char *bytes; /* of the bodies, which lie one behind the other */
     size_t length, room;
     struct penstock_client_event *events; /* made by ps_rpc_batch_events */
     size_t *lengths;                      /* of the bodies */
@@ -20,9 +20,9 @@ struct ps_rpc_batch {
 void ps_rpc_batch_init(struct ps_rpc_batch *batch, const struct penstock_client_header *headers,
                        size_t header_count, size_t count_max);
 void ps_rpc_batch_fini(struct ps_rpc_batch *batch);
-/* Copies the body. Only while there are fewer than count_max. */
+/* Adds an event and copies its body. Call it only while the batch has fewer than count_max events. */
 void ps_rpc_batch_add(struct ps_rpc_batch *batch, const struct ps_slice *body);
-/* The events, valid until one is added. */
+/* Returns the events, valid until the next one is added. */
 const struct penstock_client_event *ps_rpc_batch_events(struct ps_rpc_batch *batch);
 /* Empties it. */
 void ps_rpc_batch_begin(struct ps_rpc_batch *batch);
@@ -41,7 +41,7 @@ struct ps_rpc_input {
     char *bytes;
     size_t at, end, room;
     uint64_t offset; /* of bytes[at] in the file */
-    uint64_t line;   /* how many lines of this file were given out */
+    uint64_t line;   /* lines of this file that were returned */
     uint64_t acknowledged_offset, acknowledged_line, marked_offset;
     bool ended, skip_newline;
     /* A directory; NULL: one file, or standard input. */
@@ -51,22 +51,23 @@ struct ps_rpc_input {
 
 enum ps_rpc_line {
     PS_RPC_LINE,
-    PS_RPC_LINE_PAUSE, /* no more is there at present; only if asked for */
-    PS_RPC_LINE_END,   /* of a file of a directory: ps_rpc_input_next follows */
+    PS_RPC_LINE_PAUSE, /* no line is available now; only if the caller does not wait */
+    PS_RPC_LINE_END,   /* end of a file of a directory: the caller calls ps_rpc_input_next */
     PS_RPC_LINE_FAILED,
 };
 
-/* `path` NULL: standard input. */
+/* Opens the input; with `path` NULL standard input. */
 enum ps_status ps_rpc_input_open(struct ps_rpc_input *input, const char *path, struct ps_err *err);
-/* Flume's spooling directory, with the defaults of the source spooldir. */
+/* Opens a directory as Flume's spooling directory, with the defaults of the source spooldir. */
 enum ps_status ps_rpc_input_open_directory(struct ps_rpc_input *input, const char *path, struct ps_err *err);
 void ps_rpc_input_close(struct ps_rpc_input *input);
-/* The next line, valid until the next call. `wait` false: does not wait for one. */
+/* Reads the next line, valid until the next call. With `wait` false it does not wait for one. */
 enum ps_rpc_line ps_rpc_input_line(struct ps_rpc_input *input, bool wait, struct ps_slice *line,
                                    struct ps_err *err);
-/* All lines of the file are acknowledged: renames it, and opens the next one. `*more` false: there is none. */
+/* Renames the file, all lines of which are acknowledged, and opens the next one. Sets `*more` to false when
+ * no file is left. */
 enum ps_status ps_rpc_input_next(struct ps_rpc_input *input, bool *more, struct ps_err *err);
-/* All lines that were given out are acknowledged. */
+/* Notes that all lines returned so far are acknowledged. */
 void ps_rpc_input_acknowledge(struct ps_rpc_input *input);
-/* Writes how far the file of a directory is acknowledged, so that another run goes on there. */
+/* Writes the position up to which the file of a directory is acknowledged, where the next run goes on. */
 enum ps_status ps_rpc_input_mark(struct ps_rpc_input *input, struct ps_err *err);

@@ -138,7 +138,7 @@ enum ps_status ps_rpc_input_mark(struct ps_rpc_input *input, struct ps_err *err)
 
 /* ---- lines ---- */
 
-/* Where the line at `from` ends. */
+/* Returns where the line at `from` ends. */
 struct line_end {
     bool found;
     size_t length; /* of the line */
@@ -174,7 +174,7 @@ static struct line_end end_of_spooled(const struct ps_rpc_input *input)
     return (struct line_end){false, left, left};
 }
 
-/* Reads more. Returns FAILED, PAUSE, or LINE: it is worth another look. */
+/* Reads more bytes. Returns FAILED, PAUSE, or LINE when the caller should look for a line again. */
 static enum ps_rpc_line fill(struct ps_rpc_input *input, bool wait, struct ps_err *err)
 {
     struct pollfd ready = {.fd = input->fd, .events = POLLIN};
@@ -215,7 +215,7 @@ static enum ps_rpc_line fill(struct ps_rpc_input *input, bool wait, struct ps_er
     return PS_RPC_LINE;
 }
 
-/* The \n of a \r\n whose \r ended a line. */
+/* Skips the \n of a \r\n whose \r has ended a line. */
 static void skip_newline(struct ps_rpc_input *input)
 {
     if (!input->skip_newline || input->at == input->end)

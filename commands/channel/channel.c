@@ -1,5 +1,5 @@
-/* penstock channel: what is in a channel on disk, without an agent. Its options and its directories; each subcommand is in
- * commands/channel/<name>.c. */
+/* `penstock channel`: inspects, exports, repairs and imports a channel on disk, without an agent. This file
+ * has its options and directories; each subcommand is in commands/channel/<name>.c. */
 #include "conf/conf.h"
 #include "conf/text.h"
 #include "commands/channel/channel.h"
@@ -186,7 +186,7 @@ static bool take(struct ps_channel_command *command, int option)
     }
 }
 
-/* Options that only one subcommand has a use for. */
+/* Options that only one subcommand accepts. */
 static bool options_fit(const struct ps_channel_command *command, const struct subcommand *subcommand)
 {
     bool import = strcmp(command->name, "import") == 0;
@@ -216,7 +216,7 @@ static bool options_fit(const struct ps_channel_command *command, const struct s
     return true;
 }
 
-/* Whether the operands and options say which channel. */
+/* Returns whether the operands and options name a channel. */
 static bool channel_is_named(const struct ps_channel_command *command)
 {
     bool import = strcmp(command->name, "import") == 0;

@@ -51,7 +51,7 @@ struct export
 {
     struct ps_channel_command *command;
     struct ps_events_field
-        *fields; /* of the event, and before them those that all events of the frame have */
+        *fields; /* the event's headers, preceded by those that all events of the frame share */
     size_t count, shared, room;
     uint64_t events, damages;
     struct ps_channel_held held;
@@ -59,7 +59,7 @@ struct export
 
 static void field_add(struct export *export, const struct ps_events_field *field)
 {
-    /* An event's own header counts before one that all events have. */
+    /* An event's own header overrides one that all events of the frame share. */
     for (size_t i = 0; i < export->count; i++) {
         if (export->fields[i].number != field->number)
             continue;

@@ -1,4 +1,4 @@
-/* penstock channel import: a Flume file channel into one of ours. */
+/* `penstock channel import`: copies the events of a Flume file channel into a channel of penstock. */
 #include "commands/channel/channel.h"
 #include "core/clock.h"
 #include "core/durable.h"
@@ -18,14 +18,14 @@
 #define SEGMENT_BYTES ((uint64_t)64 << 20)
 #define FIRST_SEGMENT_BYTES ((uint64_t)1 << 20)
 #define SYNC_EVERY_BYTES ((uint64_t)32 << 20)
-#define NAMES_MAX 200U /* of one frame; its encoder looks them up one by one */
+#define NAMES_MAX 200U /* of one frame; the encoder looks each one up linearly */
 #define NOTE_FILE "imported"
 
 struct import {
     struct ps_channel_command *command;
     struct ps_segment_log *log;
     struct ps_events_encoder encoder;
-    struct ps_arena *names; /* of the frame that is being made; the encoder keeps pointers to them */
+    struct ps_arena *names; /* of the frame that is being filled; the encoder keeps pointers to them */
     const char *known[NAMES_MAX];
     uint32_t known_lengths[NAMES_MAX];
     size_t known_count;
@@ -34,7 +34,7 @@ struct import {
 
 /* ---- events into frames ---- */
 
-/* Returns the name as the frame has it; NULL: the frame has too many. */
+/* Returns the frame's copy of the name; NULL when the frame has too many names. */
 static const char *name_of(struct import *import, struct ps_slice name)
 {
     for (size_t i = 0; i < import->known_count; i++)
@@ -88,7 +88,7 @@ static bool fits(struct import *import, const struct ps_flume_event *event)
            encoder->length + encoder->names_length + bytes <= PS_EVENTS_PAYLOAD_BYTES;
 }
 
-/* Names that are longer than a frame can have, and more of them than it can have, are left out and counted. */
+/* Leaves out and counts names that are too long for a frame, and names beyond the frame's maximum. */
 static bool header_fits(struct import *import, const struct ps_flume_header *header)
 {
     return header->name.length <= UINT16_MAX && name_of(import, header->name) != NULL;
@@ -130,7 +130,8 @@ static enum ps_status copy_all(struct import *import, struct ps_flume_log *flume
 
 /* ---- what was imported before ---- */
 
-/* The note is in the checkpoint directory: a line for each import, "begun TIME PATH" and "done TIME PATH". */
+/* The note is a file in the checkpoint directory. Each import adds the lines "begun TIME PATH" and "done TIME
+ * PATH". */
 static const char *note_path(const struct import *import)
 {
     return ps_arena_format(import->command->arena, "%s/" NOTE_FILE, import->command->checkpoint_directory);
@@ -162,7 +163,7 @@ static enum ps_status note(const struct import *import, const char *what, struct
     return ps_err_set(err, "%s cannot be written: %s", path, strerror(errno));
 }
 
-/* Finds the last line of the note about this directory; NULL: there is none. */
+/* Returns the last line of the note about this directory, or NULL. */
 static enum ps_status note_about(const struct import *import, const char *directory, const char **line_found,
                                  struct ps_err *err)
 {
@@ -304,7 +305,7 @@ static int import_run(struct import *import, struct ps_flume_log *flume, struct 
     return status == PS_OK ? print_result(import, flume) : 1;
 }
 
-/* --dry-run: every event is read, and nothing is made. Returns the exit status. */
+/* For --dry-run: reads every event and creates nothing. Returns the exit status. */
 static int import_try(struct import *import, struct ps_flume_log *flume, struct ps_err *err)
 {
     struct ps_flume_event event;
@@ -315,7 +316,7 @@ static int import_try(struct import *import, struct ps_flume_log *flume, struct 
     return ps_flume_log_end(flume, err) == PS_OK ? print_result(import, flume) : 1;
 }
 
-/* Before anything is made or locked. */
+/* Tested before anything is created or locked. */
 static enum ps_status look_first(struct import *import, struct ps_err *err)
 {
     struct ps_channel_command *command = import->command;

@@ -1,4 +1,4 @@
-/* The keys of an encrypted channel: from --key, or from the agent file. */
+/* Reads the keys of an encrypted channel from --key or from the agent file. */
 #include "conf/text.h"
 #include "commands/channel/channel.h"
 #include "commands/dumpable.h"
@@ -6,7 +6,7 @@
 
 #include <string.h>
 
-/* Flume's context is a map: the last value of a key counts. */
+/* The last value of a key counts, because Flume's context is a map. */
 const char *ps_channel_value(const struct ps_pairs *pairs, const char *key)
 {
     const char *value = NULL;

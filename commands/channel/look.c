@@ -1,4 +1,4 @@
-/* Which directories a channel has, and a look at it. */
+/* Finds the directories of a channel and opens it for reading. */
 #include "conf/bind.h"
 #include "conf/conf.h"
 #include "conf/text.h"

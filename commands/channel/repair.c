@@ -1,5 +1,5 @@
-/* penstock channel repair: moves what cannot be opened out of the way. A damaged frame needs no repair: the channel passes over
- * it, and it is gone when its segment is. */
+/* penstock channel repair: moves what cannot be opened out of the way. A damaged frame needs no repair: the
+ * channel skips it, and the frame disappears with its segment. */
 #include "commands/channel/channel.h"
 #include "core/clock.h"
 #include "core/quantity.h"
@@ -16,7 +16,7 @@ struct repair {
     struct ps_channel_command *command;
     char folder[64]; /* "damaged-20261121T101500Z" */
     size_t moved, failed;
-    const char *giving_up; /* the file of which bytes are given up */
+    const char *giving_up; /* the file with the bytes that are given up */
     size_t gaps;           /* in it */
 };
 
@@ -60,7 +60,7 @@ static void gap_seen(void *argument, uint64_t offset, uint64_t length)
            repair->command->dry_run ? "they would be" : "they are");
 }
 
-/* The second time they were named before. */
+/* The second attempt finds files that the first has already listed. */
 static void count_gap(void *argument, uint64_t, uint64_t)
 {
     ((struct repair *)argument)->gaps++;
@@ -72,7 +72,7 @@ static void give_up_failed(struct repair *repair, struct ps_err *err)
     repair->failed++;
 }
 
-/* Replaces directory/name by what can be read of it, and sets the file itself aside. */
+/* Replaces directory/name by a copy of its readable bytes, and moves the original aside. */
 static void give_up_in(struct repair *repair, const char *directory, const char *name)
 {
     struct ps_arena *arena = repair->command->arena;
@@ -133,7 +133,7 @@ static enum ps_status find_files(struct repair *repair, struct files *files, str
             one.head = ps_segment_survey_head(one.directory, one.number, &head, &bytes);
             one.error = errno;
             if (one.head == PS_SURVEY_HEAD_STRAY)
-                continue; /* it is named when the channel is opened */
+                continue; /* its error is printed when the channel is opened */
             one.log = one.head == PS_SURVEY_HEAD_RIGHT ? head.log : 0;
             files->items =
                 ps_must_realloc(files->items, (files->count + 1) * sizeof *files->items, "segments");
@@ -152,7 +152,7 @@ static size_t segments_of(const struct files *files, uint64_t log)
     return count;
 }
 
-/* The log of the state if it has segments, else the one with most of them. */
+/* Returns the log that the state names if it has segments, else the log with the most segments. */
 static uint64_t choose_log(const struct files *files, const struct ps_survey_state *state)
 {
     uint64_t chosen = state->generation > 0 ? state->log : 0;
@@ -165,7 +165,7 @@ static uint64_t choose_log(const struct files *files, const struct ps_survey_sta
     return chosen;
 }
 
-/* Of two files with one number the first one is read. */
+/* If two files have the same number, the channel reads the first one. */
 static bool is_double(const struct files *files, size_t at)
 {
     const struct found *file = &files->items[at];
@@ -176,7 +176,7 @@ static bool is_double(const struct files *files, size_t at)
     return false;
 }
 
-/* Without its head nothing of it can be read. */
+/* A segment without a valid head cannot be read at all. */
 static void set_unreadable_aside(struct repair *repair, const char *directory, const char *name, int error)
 {
     const char *reason =
@@ -189,7 +189,8 @@ static void set_unreadable_aside(struct repair *repair, const char *directory, c
     repair->failed++;
 }
 
-/* `newest`: the segment that the state names. A later one may be what a crash left of making it, which the agent removes. */
+/* `newest`: the segment that the state names. A later segment may be left over from a crash during its
+ * creation; the agent removes it. */
 static void set_segments_aside(struct repair *repair, const struct files *files, uint64_t log,
                                uint64_t newest)
 {
@@ -249,12 +250,12 @@ static void print_report(void *argument, const char *text)
 static int try_to_open(struct repair *repair)
 {
     struct ps_err err = {0};
-    /* The state is written now: it keeps the frames behind the bytes that were given up. */
+    /* Writes the state now, so that the frames behind the bytes that were given up are kept. */
     bool writes = repair->command->give_up && repair->moved > 0;
     struct ps_segment_options options = {.directories = repair->command->data_directories,
                                          .state_directory = repair->command->checkpoint_directory,
                                          .keys = repair->command->keys,
-                                         .plain = true, /* no events are written */
+                                         .plain = true, /* writes no events */
                                          .files = writes ? &ps_segment_disk : &ps_segment_disk_read_only,
                                          .keeps_behind_holes = writes,
                                          .report = print_report,
@@ -269,7 +270,7 @@ static int try_to_open(struct repair *repair)
     ps_segment_log_close(log);
     if (repair->moved == 0)
         printf("nothing to set aside; ");
-    /* The events of lost frames are not known: only a reading of all others tells how many are left. */
+    /* The number of events in lost frames is unknown, so all other frames are read to count what is left. */
     printf("the channel opens: %s%s events are not delivered%s\n", fill.frames_lost > 0 ? "at most " : "",
            ps_quantity_print_count(fill.events).text,
            fill.frames_lost > 0 ? "; penstock channel verify counts them" : "");

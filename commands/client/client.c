@@ -1,6 +1,6 @@
-/* The functions of libpenstock-client, and which connection a call gets. The lock of a client guards the lists of free
- * connections and the order of the hosts; a connection that was taken belongs to the thread of the call. Under the lock a call waits for
- * nothing but a connection that is given back. */
+/* The functions of libpenstock-client, and which connection a call gets. The lock of a client guards the
+ * lists of free connections and the order of the hosts; a connection that was taken belongs to the thread of
+ * the call. Under the lock a call waits only for a connection that is given back. */
 #include "commands/client/client.h"
 
 #include "commands/client/link.h"
@@ -103,7 +103,7 @@ static struct penstock_client *client_create(const struct penstock_client_option
 {
     struct penstock_client *client = ps_must_alloc(1, sizeof *client, "a client");
     pthread_condattr_t attributes;
-    if (options != NULL) /* a program that was compiled earlier has fewer members */
+    if (options != NULL) /* a program compiled against an earlier version has fewer members */
         memcpy(&client->options, options,
                options->size < sizeof client->options ? options->size : sizeof client->options);
     client->patience = (struct ps_rpc_patience){client->options.interrupted, client->options.argument};
@@ -136,7 +136,7 @@ static struct ps_rpc_reading reading_of(const struct penstock_client *client)
                                    .argument = client->options.argument};
 }
 
-/* Makes a client of a target that was read with this status. Returns the client, or NULL. */
+/* Makes a client of a target; `status` is the result of reading the target. Returns the client, or NULL. */
 static struct penstock_client *client_open(struct penstock_client *client, enum ps_status status,
                                            struct ps_err *err, struct penstock_client_error *error)
 {
@@ -221,7 +221,8 @@ void penstock_client_close(struct penstock_client *client)
 
 /* ---- connections ---- */
 
-/* Waits until a connection is given back, for a while and at most until `deadline_ns`, under the lock. */
+/* Waits under the lock until a connection is given back, for a bounded time and at most until
+ * `deadline_ns`. */
 static int wait_freed(struct penstock_client *client, uint64_t deadline_ns)
 {
     const struct ps_rpc_patience *patience = &client->patience;
@@ -241,7 +242,7 @@ static int wait_freed(struct penstock_client *client, uint64_t deadline_ns)
     return interrupted ? PENSTOCK_CLIENT_INTERRUPTED : PENSTOCK_CLIENT_OK;
 }
 
-/* Forgets a connection that was closed, or could not be made. */
+/* Forgets a connection that was closed or could not be opened. */
 static void link_forget(struct penstock_client *client, struct host_links *links)
 {
     pthread_mutex_lock(&client->lock);
@@ -321,14 +322,14 @@ struct call {
     bool uncertain; /* it may have arrived already */
 };
 
-/* Returns whether another host could not help. */
+/* Returns whether the call would fail at every other host as well. */
 static bool is_final(int status)
 {
     return status == PENSTOCK_CLIENT_OK || status == PENSTOCK_CLIENT_INTERRUPTED ||
            status == PENSTOCK_CLIENT_MEMORY;
 }
 
-/* Sends the call over a connection, and gives that back. */
+/* Sends the call over a connection, then gives the connection back. */
 static int send_over(struct penstock_client *client, size_t number, struct ps_rpc_link *link,
                      struct call *call)
 {
@@ -365,7 +366,8 @@ static size_t current_host(struct penstock_client *client)
     return current;
 }
 
-/* FailoverRpcClient.getNextClient: takes a connection to the first host, from the current one on, that accepts one. */
+/* Takes a connection to the first host that accepts one, beginning with the current host, as
+ * FailoverRpcClient.getNextClient does. */
 static struct ps_rpc_link *failover_connected(struct penstock_client *client, size_t *number, int *status,
                                               struct ps_err *err)
 {

@@ -31,6 +31,7 @@ void ps_rpc_link_destroy(struct ps_rpc_link *link);
  * penstock_client_status; when it is not OK, `err` is the reason and the connection is closed, except after REFUSED. */
 int ps_rpc_link_connect(struct ps_rpc_link *link, const struct ps_rpc_patience *patience, struct ps_err *err);
 
-/* Sends `count` events in one call over the connection, and waits for its answer. `bytes`: the sum of their bounds. */
+/* Sends `count` events in one call over the connection, and waits for its answer. `bytes` is the sum of their
+ * encoded bounds. */
 int ps_rpc_link_call(struct ps_rpc_link *link, const struct penstock_client_event *events, size_t count,
                      size_t bytes, const struct ps_rpc_patience *patience, struct ps_err *err);

@@ -194,7 +194,7 @@ static enum ps_status hosts_make(struct ps_rpc_target *target, const struct ps_r
     return PS_OK;
 }
 
-/* ---- what is made of the rows ---- */
+/* ---- the target, from the rows ---- */
 
 /* ps_context.system_property */
 static const char *property_find(const void *argument, const char *name)
@@ -312,7 +312,7 @@ static enum ps_status problems_tell(const struct ps_rpc_reading *reading, const 
 {
     for (size_t i = 0; i < problems->count; i++) {
         struct ps_problem problem = problems->items[i];
-        if (problem.severity == PS_SEVERITY_DROPPED) /* here it leaves no client */
+        if (problem.severity == PS_SEVERITY_DROPPED) /* freed here, because the caller gets no client */
             problem.severity = PS_SEVERITY_ERROR;
         const char *text = ps_problem_text(reading->arena, &problem);
         if (problem.severity == PS_SEVERITY_ERROR)

@@ -1,6 +1,6 @@
 /* The destination of a client's events: Flume's RPC client properties
- * (org.apache.flume.api.RpcClientConfigurationConstants), or one host and port. Const once it is made. Thread: that
- * of the caller who opens the client. */
+ * (org.apache.flume.api.RpcClientConfigurationConstants), or one host and port. Const after it is made.
+ * Thread: that of the caller who opens the client. */
 #pragma once
 
 #include "core/arena.h"
@@ -40,7 +40,7 @@ struct ps_rpc_target {
     bool thrift; /* else Avro */
     const struct ps_rpc_encoding *encoding;
     bool random;               /* load balancing: a random order for each call; else in turn */
-    struct ps_rpc_host *hosts; /* in the order in which they are tried */
+    struct ps_rpc_host *hosts; /* in the order of attempts */
     size_t host_count;
     uint64_t attempts_max; /* failover: of one call */
 };
@@ -52,7 +52,7 @@ struct ps_rpc_reading {
     void (*warn)(void *argument, const char *text);
     const char *(*system_property)(void *argument, const char *name);
     void *argument;
-    /* Set while properties are read: for the place of a mistake. NULL: there are none. */
+    /* Set while properties are read, to name the place of a mistake. NULL: no properties are read. */
     const char *name;
     const struct ps_pairs *pairs;
 };
@@ -60,7 +60,8 @@ struct ps_rpc_reading {
 /* Makes a target of one host, with defaults for the rest. */
 enum ps_status ps_rpc_target_of_host(struct ps_rpc_target *target, const struct ps_rpc_reading *reading,
                                      const char *host, unsigned port, struct ps_err *err);
-/* Read the properties in a file, or in memory. An error names the place of the mistake, and the cure. */
+/* Both functions read properties, from a file or from memory. An error names the place of the mistake and the
+ * cure. */
 enum ps_status ps_rpc_target_read(struct ps_rpc_target *target, const struct ps_rpc_reading *reading,
                                   const char *path, struct ps_err *err);
 enum ps_status ps_rpc_target_parse(struct ps_rpc_target *target, const struct ps_rpc_reading *reading,

@@ -1,4 +1,5 @@
-/* penstock deadletter: what is in a directory of dead letters (docs/DEADLETTERS.md), and back into a pipeline with it. */
+/* `penstock deadletter`: lists and shows the letters in a directory of dead letters (docs/DEADLETTERS.md),
+ * and replays them into a pipeline. */
 #include "commands/deadletter/deadletter.h"
 #include "commands/commands.h"
 #include "core/nearest.h"

@@ -1,4 +1,4 @@
-/* What the parts of `penstock deadletter` share. Thread: main. */
+/* Shared by the parts of `penstock deadletter`. Thread: main. */
 #pragma once
 
 #include "core/base.h"
@@ -10,7 +10,7 @@
 struct ps_deadletter_command {
     const char *name, *directory;
     const char *agent, *component, *reason; /* filters; NULL: any */
-    const char *since, *until;              /* beginnings of a time as in the letters; NULL: any */
+    const char *since, *until;              /* prefixes of a time as written in the letters; NULL: any */
     const char *state;                      /* "open", "replayed", "aside"; NULL: any */
     const char *to;                         /* replay: tcp://HOST:PORT; NULL: standard output */
     uint64_t limit;                         /* letters; 0: all */
@@ -18,37 +18,39 @@ struct ps_deadletter_command {
     bool json, again, help;
 };
 
-/* What is known of letters that were replayed: for each body how often, and which lines. From the files *.replayed. */
+/* The letters that were replayed, read from the files *.replayed: how often each body was replayed, and which
+ * lines. */
 struct ps_deadletter_marks;
 
-/* Reads them. Returns NULL after printing the error. */
+/* Reads the files *.replayed. Returns NULL after printing the error. */
 struct ps_deadletter_marks *ps_deadletter_marks_read(const char *directory);
 void ps_deadletter_marks_free(struct ps_deadletter_marks *marks);
 
 /* One letter; valid during the call of `each`. */
 struct ps_deadletter {
-    const char *file; /* its name in the directory */
+    const char *file; /* name of its file in the directory */
     uint64_t offset;  /* of its line */
     const char *line; /* with its newline, terminated */
     size_t line_length;
     json_t *json;
     const char *body; /* its bytes, terminated */
     size_t body_length;
-    unsigned replays; /* of this body, so far */
+    unsigned replays; /* replays of this body so far */
     bool replayed;    /* this line */
-    bool aside;       /* it came again after as many replays as are allowed */
+    bool aside;       /* it came again after the maximum number of replays */
 };
 
-/* A text of a letter, "" if it has none of that name. */
+/* Returns a text of a letter, "" if the letter has none of that name. */
 const char *ps_deadletter_text(const struct ps_deadletter *letter, const char *name);
 
-/* What is no letter. */
+/* Lines that are not letters. */
 struct ps_deadletter_found {
     uint64_t files, bytes, letters, unreadable, torn;
 };
 
-/* Calls `each` for every letter of the directory that passes the command's filters, in order of time, until it returns
- * false. Lines that cannot be read are counted and said. Returns false after printing why the directory cannot be read. */
+/* Calls `each` for every letter of the directory that passes the command's filters, in order of time, until
+ * it returns false. Counts and reports lines that cannot be read. Returns false after printing why the
+ * directory cannot be read. */
 bool ps_deadletter_each(const struct ps_deadletter_command *command, const struct ps_deadletter_marks *marks,
                         bool (*each)(void *argument, const struct ps_deadletter *letter), void *argument,
                         struct ps_deadletter_found *found);
@@ -56,7 +58,7 @@ bool ps_deadletter_each(const struct ps_deadletter_command *command, const struc
 /* Notes letters as replayed, one line each, in FILE.replayed. */
 struct ps_deadletter_marker;
 struct ps_deadletter_marker *ps_deadletter_marker_open(const char *directory);
-/* What is to be written when the letter is replayed. */
+/* The bytes to write when the letter is replayed. */
 struct ps_deadletter_mark {
     uint64_t offset, body_hash;
     uint32_t line_crc;
@@ -64,7 +66,7 @@ struct ps_deadletter_mark {
     char file[256];
 };
 struct ps_deadletter_mark ps_deadletter_mark_of(const struct ps_deadletter *letter);
-/* Returns false after printing the error. */
+/* Writes the letters' marks. Returns false after printing the error. */
 bool ps_deadletter_marker_add(struct ps_deadletter_marker *marker, const struct ps_deadletter_mark *mark);
 /* Syncs, closes and frees. Returns false after printing the error. */
 bool ps_deadletter_marker_close(struct ps_deadletter_marker *marker);

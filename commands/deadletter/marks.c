@@ -1,9 +1,10 @@
-/* `penstock deadletter`: which letters were replayed. FILE.replayed has a line for each:
+/* `penstock deadletter`: which letters were replayed. FILE.replayed has a line for each of them:
  *
- *   OFFSET CRC32C BODY REPLAYS     of the line in FILE, of its bytes, a hash of its body, how often that was replayed
+ *   OFFSET CRC32C BODY REPLAYS     the line's place in FILE, the checksum of its bytes, a hash of its body,
+ *     the replays of that body
  *
- * A line is only believed when the letter at that offset has this CRC32C. The hash finds a body that came again as another
- * letter, so that it is not replayed for ever. */
+ * A line counts only if the letter at that offset has this CRC32C. The hash finds a body that came again as
+ * another letter, so that it is not replayed forever. */
 #include "commands/deadletter/internal.h"
 #include "core/crc32c.h"
 
@@ -69,7 +70,7 @@ static void add(struct ps_deadletter_marks *marks, const struct ps_deadletter_ma
     marks->items[marks->count++] = *mark;
 }
 
-/* A line that a crash tore is not read: the letter is replayed again. */
+/* Skips a line that a crash has cut off: its letter is replayed again. */
 static bool file_read(struct ps_deadletter_marks *marks, const char *directory, const char *name)
 {
     char path[4096], line[256];
@@ -85,7 +86,7 @@ static bool file_read(struct ps_deadletter_marks *marks, const char *directory, 
             add(marks, &mark);
     }
     bool good = ferror(file) == 0;
-    if (!good) /* not its end: letters would be replayed again */
+    if (!good) /* an error, not the end: letters would be replayed again */
         failed(path);
     fclose(file);
     return good;
@@ -101,7 +102,7 @@ struct ps_deadletter_marks *ps_deadletter_marks_read(const char *directory)
     while (good) {
         errno = 0;
         const struct dirent *entry = readdir(folder);
-        if (entry == NULL) { /* not the end of the directory: letters would be replayed again */
+        if (entry == NULL) { /* an error, not the end of the directory: letters would be replayed again */
             good = errno == 0 || failed(directory);
             break;
         }
@@ -128,7 +129,7 @@ void ps_deadletter_marks_free(struct ps_deadletter_marks *marks)
     free(marks);
 }
 
-/* The first mark with this hash, or the end. */
+/* Returns the first mark with this hash, or the end. */
 static size_t first_of(const struct ps_deadletter_marks *marks, uint64_t hash)
 {
     size_t low = 0, high = marks->count;
@@ -199,7 +200,7 @@ static bool file_sync(struct ps_deadletter_marker *marker)
     return good;
 }
 
-/* A line that a crash tore is ended first. */
+/* First ends a line that a crash has cut off. */
 static bool file_open(struct ps_deadletter_marker *marker, const char *name)
 {
     char path[4096];

@@ -54,7 +54,7 @@ char *ps_deadletter_base64(const char *text, size_t *length)
     return bytes;
 }
 
-/* Sets the body; *memory is to be freed. */
+/* Sets the body. The caller frees *memory. */
 static bool body_of(struct ps_deadletter *letter, char **memory)
 {
     const json_t *plain = json_object_get(letter->json, "body");
@@ -70,7 +70,7 @@ static bool body_of(struct ps_deadletter *letter, char **memory)
     return *memory != NULL;
 }
 
-/* "sink k1" has the names "sink k1" and "k1"; "interceptor i1 of source r1" has "i1" and "r1", too. */
+/* "sink k1" has the names "sink k1" and "k1"; "interceptor i1 of source r1" also has "i1" and "r1". */
 static bool is_component(const char *component, const char *wanted)
 {
     size_t length = strlen(wanted);
@@ -102,7 +102,7 @@ struct walk {
     uint64_t given;
 };
 
-/* How often it was replayed by a way that keeps headers. */
+/* Returns how often the letter was replayed in a way that keeps headers. */
 static unsigned replays_in_header(const struct ps_deadletter *letter)
 {
     const json_t *headers = json_object_get(letter->json, "headers");
@@ -137,7 +137,7 @@ static bool line_take(struct walk *walk, struct ps_deadletter *letter)
     return more;
 }
 
-/* NULL, which was printed, unless it is a file: a pipe of that name would be waited for. */
+/* Opens a regular file. Returns NULL after printing the error; opening a pipe of that name would block. */
 static FILE *file_open(const char *path)
 {
     struct stat found;
@@ -154,7 +154,7 @@ static FILE *file_open(const char *path)
     return NULL;
 }
 
-/* Reads the first `size` bytes. Returns whether to go on; *failed: it cannot be read, which was printed. */
+/* Reads the first `size` bytes. Returns whether to go on. Sets *failed after printing a read error. */
 static bool file_read(struct walk *walk, const char *name, uint64_t size, bool *failed)
 {
     char path[4096], *line = NULL;
@@ -179,7 +179,7 @@ static bool file_read(struct walk *walk, const char *name, uint64_t size, bool *
         more = line_take(walk, &letter);
         letter = (struct ps_deadletter){.file = name, .offset = letter.offset + (uint64_t)length};
     }
-    if (ferror(file)) { /* not its end: letters behind it are neither shown nor marked */
+    if (ferror(file)) { /* an error, not the end: letters behind it are neither shown nor marked */
         fprintf(stderr, "penstock deadletter: %s: %s\n", path, strerror(errno));
         *failed = true;
     }
@@ -189,8 +189,8 @@ static bool file_read(struct walk *walk, const char *name, uint64_t size, bool *
     return more;
 }
 
-/* Returns false after printing why the file's size is not known. A file that is gone, as one without a letter when its agent stops, has 0
- * bytes. */
+/* Returns false after printing why the file's size is not known. A file that no longer exists has 0 bytes; a
+ * stopping agent removes a file without letters. */
 static bool look_at_size(const char *directory, const char *name, uint64_t *size)
 {
     char path[4096];
@@ -203,7 +203,8 @@ static bool look_at_size(const char *directory, const char *name, uint64_t *size
     return known;
 }
 
-/* The sizes are taken first: what is written meanwhile, perhaps because of what is replayed, is not read. */
+/* Takes the sizes first, so that letters written meanwhile, perhaps because of the replay itself, are not
+ * read. */
 bool ps_deadletter_each(const struct ps_deadletter_command *command, const struct ps_deadletter_marks *marks,
                         bool (*each)(void *argument, const struct ps_deadletter *letter), void *argument,
                         struct ps_deadletter_found *found)

@@ -1,5 +1,6 @@
-/* penstock deadletter replay: each letter that is open once, to a netcat source or to standard output. A letter is marked
- * when the source has answered, or the output took it: after a crash in between it is replayed again. */
+/* `penstock deadletter replay`: sends each open letter once to a netcat source or to standard output. A
+ * letter is marked after the source has answered or the output has accepted it; after a crash in between it
+ * is replayed again. */
 #include "commands/deadletter/deadletter.h"
 #include "commands/deadletter/internal.h"
 #include "core/quantity.h"
@@ -20,7 +21,7 @@
 struct replay {
     const struct ps_deadletter_command *command;
     struct ps_deadletter_marker *marker;
-    struct ps_deadletter_mark waiting[WINDOW]; /* sent, and not answered yet; a ring */
+    struct ps_deadletter_mark waiting[WINDOW]; /* sent but not answered yet; a ring */
     uint64_t sent, answered, skipped, no_line;
     int socket;
     FILE *answers;
@@ -56,7 +57,7 @@ static int connect_to(const struct addrinfo *addresses)
     return fd;
 }
 
-/* Returns -1 for a wrong URL, else whether it is connected. */
+/* Connects. Returns -1 for a wrong URL, else whether the connection is open. */
 static int source_open(struct replay *replay, const char *url)
 {
     static const char scheme[] = "tcp://";
@@ -119,7 +120,7 @@ static bool source_write(struct replay *replay, const char *bytes, size_t length
         ssize_t put = send(replay->socket, bytes, length, MSG_NOSIGNAL);
         if (put < 0 && errno == EINTR)
             continue;
-        if (put < 0) { /* an answer may say why */
+        if (put < 0) { /* the answer may have a reason */
             int reason = errno;
             while (replay->answered < replay->sent && source_answer(replay))
                 continue;
@@ -131,7 +132,7 @@ static bool source_write(struct replay *replay, const char *bytes, size_t length
     return true;
 }
 
-/* The connection stays: the newline goes with the body, because each write may be a segment of its own. */
+/* Sends the newline with the body, because each write may become a TCP segment of its own. */
 static bool source_send(struct replay *replay, const struct ps_deadletter *letter)
 {
     if (replay->sent - replay->answered == WINDOW && !source_answer(replay))
@@ -148,7 +149,7 @@ static bool source_send(struct replay *replay, const struct ps_deadletter *lette
 
 /* ---- standard output ---- */
 
-/* Marks what was written, when it has left this process. */
+/* Marks the written letters after the output was flushed. */
 static bool output_answer(struct replay *replay)
 {
     errno = 0;
@@ -230,12 +231,13 @@ static void say(const struct replay *replay, const struct ps_deadletter_found *f
     fputc('\n', stderr);
 }
 
-/* Letters that come while it runs are not read: what was replayed and came again waits for the next replay. */
+/* Does not read letters that arrive while it runs: a replayed letter that came again waits for the next
+ * replay. */
 int ps_main_deadletter_replay(const struct ps_deadletter_command *command)
 {
     struct replay replay = {.command = command, .socket = -1};
     struct ps_deadletter_found found = {0};
-    struct ps_deadletter_command all = *command; /* the limit is of those that are replayed */
+    struct ps_deadletter_command all = *command; /* the limit counts replayed letters only */
     struct ps_deadletter_marks *marks = NULL;
     bool good = false;
     all.limit = 0;

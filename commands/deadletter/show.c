@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Letters of one agent, component and reason. */
+/* The letters with the same agent, component and reason. */
 struct kind {
     char *agent, *component, *reason;
     char first[32], last[32];

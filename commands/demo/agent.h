@@ -11,7 +11,7 @@ struct demo_agent {
     char config[512]; /* the agent file */
 };
 
-/* Starts the agent and waits until every component is open. */
+/* Starts the agent and waits until all its components are open. */
 enum ps_status demo_agent_start(struct demo_agent *agent, const struct demo *demo, struct ps_err *err);
 
 bool demo_agent_runs(struct demo_agent *agent);

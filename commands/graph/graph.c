@@ -62,8 +62,8 @@ static const struct format *format_find(const char *name)
     return NULL;
 }
 
-/* Takes --format out of argv, which may have it twice: the last one wins, as for other options. Returns NULL after
- * printing the error. */
+/* Takes --format out of argv. If it is given twice the last one wins, as for other options. Returns NULL
+ * after printing the error. */
 static const struct format *format_take(int *argc, char **argv)
 {
     const struct format *format = &formats[0];

@@ -1,5 +1,5 @@
-/* `penstock graph`: the model of an agent that is drawn, and its two writers. Used by commands/graph only.
- * Thread: main. */
+/* `penstock graph`: the model of the drawn agent, and the two writers. Used by commands/graph only. Thread:
+ * main. */
 #pragma once
 
 #include "conf/conf.h"
@@ -26,7 +26,7 @@ struct graph_node {
 struct graph_edge {
     size_t from, to;
     const char *label; /* NULL: none */
-    bool optional;     /* the channel may miss events */
+    bool optional;     /* the channel may be left without events */
 };
 
 /* Nodes and edges refer to each other by number. All texts are in the arena, as configured: a writer makes them

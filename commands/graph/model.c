@@ -15,7 +15,7 @@
 
 /* ---- nodes and edges ---- */
 
-/* Returns the list with room for one more: doubled at each power of two. */
+/* Returns the list with room for one more; its capacity doubles at each power of two. */
 static void *grown(struct ps_arena *arena, void *items, size_t count, size_t item_bytes)
 {
     if (count > 0 && (count & (count - 1)) != 0)
@@ -26,7 +26,7 @@ static void *grown(struct ps_arena *arena, void *items, size_t count, size_t ite
     return bigger;
 }
 
-/* A text for a label, cut at a character's end. */
+/* Returns a text for a label, cut between two characters. */
 static const char *cut(struct ps_arena *arena, const char *text)
 {
     size_t length = strlen(text);
@@ -58,7 +58,7 @@ static size_t cluster_add(struct graph *graph, const char *title)
     return graph->cluster_count;
 }
 
-/* Returns the node of that shape and first line, made if it is not there. */
+/* Returns the node with that shape and first line; creates it if necessary. */
 static size_t node_shared(struct graph *graph, enum graph_shape shape, const char *label)
 {
     for (size_t i = 0; i < graph->node_count; i++)
@@ -259,7 +259,7 @@ static void rule_routes(struct routes *routes, const struct ps_rule *rule)
     }
 }
 
-/* A file that cannot be read any more, after it was checked, is drawn as one that routes to every channel. */
+/* If a file cannot be read any more after the check, it is drawn as routing to every channel. */
 static bool rules_routes(struct routes *routes, const struct ps_conf_part *selector)
 {
     const struct ps_rules_stage *stage = selector->plan;

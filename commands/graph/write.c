@@ -12,7 +12,8 @@
 
 enum form { FORM_DOT, FORM_MERMAID };
 
-/* Writes the printable text of one line. Mermaid knows no backslash: what could be markup is a numbered entity. */
+/* Writes the printable text of one line. Mermaid has no backslash escapes, so characters that could be markup
+ * become numbered entities. */
 static void line_write(FILE *to, enum form form, const char *line, size_t length)
 {
     char *text = NULL;

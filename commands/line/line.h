@@ -23,9 +23,9 @@ enum ps_row_kind {
     PS_ROW_BYTES,    /* uint64_t */
     PS_ROW_RATE,     /* double: events/s */
     PS_ROW_SHARE,    /* double: 0.001 for "0.1%" */
-    PS_ROW_TAKE,     /* what the row's function stores */
-    PS_ROW_IGNORED,  /* nothing: accepted because Flume has it */
-    PS_ROW_NOTE,     /* no option: `value` and `help` are a line of the help text */
+    PS_ROW_TAKE,     /* stored by the row's function */
+    PS_ROW_IGNORED,  /* nothing: accepted because Flume has the option */
+    PS_ROW_NOTE,     /* not an option: `value` and `help` are a line of the help text */
 };
 
 /* The shell proposes these words for a value or an operand. */
@@ -62,14 +62,13 @@ struct ps_command_line {
     const char *ends;    /* ends the help: exit status, examples */
     const char *operand; /* as `value` of a row; NULL: the shell proposes nothing */
     enum ps_proposal operand_proposes;
-    const char *
-        subcommand; /* the rows of this subcommand alone are known; NULL: the first operand is the subcommand */
-    bool flume;     /* the command takes the options of `flume-ng agent`, too (conf/command/command.h) */
+    const char *subcommand; /* only its rows are known; NULL: the first operand is the subcommand */
+    bool flume;             /* it also takes the options of `flume-ng agent` (conf/command/command.h) */
 };
 
-/* Stores the options in the target. Moves the operands to argv[1] and so on, and sets their number. Options may stand
- * anywhere before "--"; long names may be shortened, letters joined, as getopt_long allows. Returns -1 to go on, else the
- * exit code: 0 after --help was printed, 2 after an error was. */
+/* Stores the options in the target. Moves the operands to argv[1] and so on, and sets their number. Options
+ * may stand anywhere before "--"; long names may be shortened, letters joined, as getopt_long allows. Returns
+ * -1 to go on, else the exit code: 0 after printing the help, 2 after printing an error. */
 int ps_command_line_parse(const struct ps_command_line *line, void *target, int argc, char **argv,
                           int *operand_count);
 
@@ -82,7 +81,7 @@ extern const struct ps_command_row ps_row_help;
 /* Prints the help text. */
 void ps_command_line_usage(FILE *to, const struct ps_command_line *line);
 
-/* Prints that the operand is one too many, and returns 2. */
+/* Prints that this operand is superfluous, and returns 2. */
 int ps_command_line_unexpected(const struct ps_command_line *line, const char *operand);
 
 /* Prints "penstock NAME: there is no WHAT `word`; did you mean `...`?" and returns 2. `words` ends with NULL. */

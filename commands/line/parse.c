@@ -146,7 +146,7 @@ static enum ps_status unknown(struct parse *parse, const char *name)
                       command);
 }
 
-/* Finds the row of a long name, or the only one that begins so. NULL after setting the error. */
+/* Returns the row of a long name, or of the only long name with this prefix. NULL after setting the error. */
 static const struct ps_command_row *row_named(struct parse *parse, const char *name)
 {
     const struct ps_command_row *begun = NULL;
@@ -238,7 +238,7 @@ static enum ps_status take_letters(struct parse *parse, const char *word, bool *
     return PS_OK;
 }
 
-/* Refuses options that the subcommand, the first operand, has no use for. */
+/* Refuses options that the subcommand (the first operand) does not take. */
 static enum ps_status given_check(struct parse *parse, int operand_count)
 {
     const char *subcommand = parse->line->subcommand == NULL && operand_count > 0 ? parse->argv[1] : NULL;

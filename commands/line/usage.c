@@ -21,7 +21,7 @@ static int head_print(char head[HEAD_BYTES], const struct ps_command_row *row, b
     return snprintf(head, HEAD_BYTES, "-%c, --%s%s%s", row->letter, row->name, gap, value);
 }
 
-/* Prints the text from column `indent` on, broken between words; the cursor stands there. */
+/* Prints the text from column `indent` on, where the cursor is, and breaks lines between words. */
 static void text_wrap(FILE *to, const char *text, int indent)
 {
     for (int column = indent; *text != '\0';) {

@@ -37,8 +37,8 @@ static char *input_read(struct ps_rules_problems *problems, size_t *length)
     return NULL;
 }
 
-/* Returns whether the file belongs to a selector: some rule routes events. An interceptor's file only changes
- * and drops them. */
+/* Returns whether the file belongs to a selector, that is, whether some rule routes events. An interceptor's
+ * file only changes and drops events. */
 static bool names_channels(const struct ps_rules *rules)
 {
     bool found = rules->default_count > 0;
@@ -167,7 +167,7 @@ void ps_rules_bed_forget(struct ps_rules_bed *bed)
     struct ps_err err = {.length = 0};
     ps_rules_scratch_destroy(bed->scratch);
     bed->scratch = ps_rules_scratch_create(bed->set, 0, &err);
-    if (bed->scratch == NULL) /* one of the same size was allocated before */
+    if (bed->scratch == NULL) /* a batch of the same size was allocated before */
         ps_out_of_memory(0, "the scratch of the rules");
 }
 

@@ -66,7 +66,7 @@ static void use_part(struct ps_rules_command *command, const struct ps_conf_sour
         command->cache = ps_arena_text(command->arena, stage->cache);
 }
 
-/* Reads what the rules of the named source are given. Returns the number of sources with rules. */
+/* Reads the configured channels of the named source. Returns the number of sources with rules. */
 static size_t sources_look(struct ps_rules_command *command, const struct ps_conf_agent *agent)
 {
     size_t found = 0;
@@ -156,7 +156,7 @@ static void check_patterns(struct check *check)
     ps_rules_progress_end(&check->bed.progress);
 }
 
-/* By database size, ruinous ones first. */
+/* Sorts by database size, the most expensive first. */
 static const struct check *sorting;
 
 static int pattern_compare(const void *left, const void *right)

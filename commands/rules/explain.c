@@ -205,7 +205,7 @@ static bool has_acted(const struct explain *explain, uint32_t number)
     return false;
 }
 
-/* Of --why: the rule alone, part by part, and what became of it. */
+/* For --why: prints the named rule alone, part by part, and its result. */
 static void print_why(const struct explain *explain)
 {
     const struct ps_rules *rules = explain->bed.rules;
@@ -385,7 +385,7 @@ static void headers_take(struct explain *explain)
             pairs->items[i].key, {pairs->items[i].value, (uint32_t)strlen(pairs->items[i].value)}};
 }
 
-/* Returns whether there is the rule of --why; prints the reason if not. */
+/* Returns whether the rule of --why exists; prints an error if not. */
 static bool why_is_known(const struct ps_rules *rules, const char *why)
 {
     struct ps_nearest nearest;

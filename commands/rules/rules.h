@@ -1,5 +1,5 @@
-/* What the subcommands of `penstock rules` share: compiles a rules file into a set and runs events through
- * it on one thread, without an engine. Used by commands/rules only. Thread: main. */
+/* Shared by the subcommands of `penstock rules`: compiles a rules file into a set and runs events through it
+ * on one thread, without an engine. Used by commands/rules only. Thread: main. */
 #pragma once
 
 #include "core/flow/bump.h"
@@ -19,7 +19,7 @@ struct ps_rules_command {
     bool interceptor;               /* -n -f: the file belongs to an interceptor */
     struct ps_texts channels;
     const char *cache;           /* directory; NULL: none */
-    const char *why;             /* --why: a rule of which explain says more */
+    const char *why;             /* --why: the rule that explain shows in detail */
     const char *agent, *source;  /* -n, --source */
     struct ps_texts agent_files; /* -f */
     struct ps_pairs headers;     /* --header k=v */
@@ -45,7 +45,7 @@ void ps_rules_print_problems(FILE *to, const struct ps_rules_problems *problems)
 /* Prints "f: fine" or "f: 1 error, 2 warnings". */
 void ps_rules_print_summary(FILE *to, const char *file, const struct ps_rules_problems *problems);
 struct json_t *ps_rules_json_problems(const struct ps_rules_problems *problems);
-/* Text of strangers as a JSON string, what is no UTF-8 replaced. */
+/* Makes a JSON string of untrusted text; replaces bytes that are not UTF-8. */
 struct json_t *ps_rules_json_text(const char *text, size_t length);
 /* "rules/a.rules:12" */
 const char *ps_rules_place(struct ps_arena *arena, struct ps_rules_place place);
@@ -66,7 +66,7 @@ struct ps_rules_bed {
     struct ps_arena *arena;
     struct ps_rules_problems *problems;
     const struct ps_rules *rules; /* NULL: the file is bad */
-    struct ps_rules_set *set;     /* NULL: the file is bad, or was not to be compiled */
+    struct ps_rules_set *set;     /* NULL: the file is bad, or is not compiled */
     struct ps_rules_set_report report;
     struct ps_rules_scratch *scratch;
     struct ps_texts channels;
@@ -96,14 +96,14 @@ void ps_rules_bed_forget(struct ps_rules_bed *bed);
 /* Returns a lease of one event in its own batch; NULL if it is too large. */
 struct ps_batch *ps_rules_bed_event(struct ps_rules_bed *bed, struct ps_slice body,
                                     const struct ps_rules_header_value *headers, size_t header_count);
-/* Returns a lease of as many events as fit one batch (`*taken`), all with the same headers; NULL if not one
- * fits. */
+/* Returns a lease of the events that fit one batch (`*taken`), all with the same headers; NULL if the first
+ * is too large. */
 struct ps_batch *ps_rules_bed_events(struct ps_rules_bed *bed, const struct ps_slice *bodies, size_t count,
                                      const struct ps_rules_header_value *headers, size_t header_count,
                                      size_t *taken);
 /* Runs the rules over the batch's lease. Returns false if there is no memory. */
 bool ps_rules_bed_run(struct ps_rules_bed *bed, struct ps_batch *batch, ps_rules_trace trace, void *argument);
-/* After that: whether the event of this row is dropped, and its channels. */
+/* Call them after rules_bed_run: they return whether the event of this row is dropped, and its channels. */
 bool ps_rules_bed_dropped(const struct ps_rules_bed *bed, const struct ps_batch *batch, uint16_t row);
 bool ps_rules_bed_goes_to(const struct ps_rules_bed *bed, size_t channel, uint16_t row, bool *required);
 

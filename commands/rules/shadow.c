@@ -1,7 +1,7 @@
-/* Finds rules that can never act, as far as their conditions show: in mode first, an earlier rule takes every
- * event that they match. A condition is a list of alternatives (or) of requirements (and). An earlier rule
- * takes an alternative if one of its own alternatives requires no more. `body ~ /abc/` and `body contains
- * "abc"` require no more than the same with a longer text that contains abc. Thread: main. */
+/* Finds rules that can never act because, in mode first, an earlier rule takes every event that they match.
+ * It judges by the conditions alone. A condition is a list of alternatives (or) of requirements (and). An
+ * earlier rule takes an alternative if one of its own alternatives requires no more. `body ~ /abc/` and `body
+ * contains "abc"` require no more than the same with a longer text that contains abc. Thread: main. */
 #include "commands/rules/rules.h"
 #include "regex/rules/names.h"
 
@@ -33,7 +33,7 @@ struct shadows {
     struct ps_arena *arena;
     struct rules_names leaves; /* leaf as text -> number */
     uint32_t leaf_count;
-    struct taker **takers; /* by the last requirement, which is the one that the fewest rules share */
+    struct taker **takers; /* keyed by the last requirement, which the fewest rules share */
     size_t taker_room;
     struct rules_names literals; /* subject and literal -> the first rule that requires only that */
     bool lengths[LENGTHS_MAX];   /* of literals */
@@ -42,7 +42,7 @@ struct shadows {
 
 /* ---- leaves ---- */
 
-/* Returns the literal text of an expression that is nothing else; NULL if it is more. */
+/* Returns the text of an expression that is one plain literal; NULL for any other expression. */
 static const char *regex_literal(struct ps_arena *arena, const struct ps_regex *regex)
 {
     const char *text = ps_regex_text(regex);
@@ -110,7 +110,7 @@ static uint32_t leaf_number(struct shadows *shadows, const struct ps_condition *
 
 /* ---- alternatives ---- */
 
-/* Returns false if there are too many requirements to compare. */
+/* Collects the requirements. Returns false if they are too many to compare. */
 static bool requirements_add(struct shadows *shadows, struct alternative *alternative,
                              const struct ps_condition *condition)
 {

@@ -1,4 +1,4 @@
-/* penstock rules test: runs the `test` blocks of rule files, each event alone, and prints what differs and
+/* penstock rules test: runs the `test` blocks of rule files, each event alone, and prints the differences and
  * the rules that acted in no test. Thread: main. */
 #include "conf/report.h"
 #include "commands/rules/rules.h"

@@ -1,5 +1,5 @@
-/* Who holds up whom: from a source that waits to its full channel, to the sinks that do not empty it, and to what the whole
- * agent is short of. */
+/* Finds bottlenecks: from a source that waits to its full channel, to the sinks that do not empty the
+ * channel, and to the resource that the whole agent lacks. */
 #include "commands/top/top.h"
 
 #include "core/quantity.h"
@@ -10,11 +10,11 @@
 
 #define WAITS 0.05  /* a source that waits for less of its time is not held up */
 #define FULL 0.9    /* fill from which a channel holds up its sources */
-#define FILLING 0.5 /* fill from which a channel that fills is worth a line */
+#define FILLING 0.5 /* fill from which a growing channel gets a line */
 #define SHORT 0.9   /* of the memory budget */
 #define BUSY 0.95   /* of a worker's time */
 
-/* Above 1 while a sink holds events that it has taken. */
+/* a value above 1: the sink holds events that it has taken */
 static double fill_of(const struct top_channel *channel)
 {
     return channel->capacity > 0 ? channel->size / channel->capacity : 0;
@@ -61,7 +61,7 @@ static void sinks_write(FILE *to, const struct top_view *view, const struct top_
     }
 }
 
-/* The fullest channel of a source that waits. */
+/* Returns the fullest channel of a source that waits. */
 static const struct top_channel *culprit(const struct top_view *view, const struct top_source *source)
 {
     const struct top_channel *found = NULL;
@@ -96,7 +96,7 @@ static unsigned waiting_write(FILE *to, const struct top_view *view)
     return lines;
 }
 
-/* Channels that fill and hold up nobody yet. */
+/* Lists channels that fill but hold up no source yet. */
 static unsigned filling_write(FILE *to, const struct top_view *view)
 {
     unsigned lines = 0;

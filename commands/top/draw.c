@@ -38,7 +38,7 @@ static void painted(const struct draw *draw, enum colour colour, const char *for
     paint(draw, PLAIN);
 }
 
-/* Printable, at most that many columns, and blanks up to them; a character is taken to have one column. */
+/* Writes the printable text, cut or padded to the number of columns. Each character counts as one column. */
 static void column_text(const struct draw *draw, const char *text, int columns)
 {
     char *line = NULL;
@@ -57,7 +57,7 @@ static void column_text(const struct draw *draw, const char *text, int columns)
     free(line);
 }
 
-/* Right-aligned in 10 columns; 0 is "-". */
+/* Writes a number right-aligned in 10 columns; 0 is "-". */
 static void column_rate(const struct draw *draw, double rate, bool bytes, enum colour colour)
 {
     const struct ps_quantity_text shown = rate <= 0 ? (struct ps_quantity_text){"-"}
@@ -197,7 +197,7 @@ void ps_top_draw(FILE *to, const struct top_view *view, const char *address, con
 
 /* ---- the terminal ---- */
 
-/* Writes one line without its newline; escape sequences take no column. */
+/* Writes one line without its newline; escape sequences do not count as columns. */
 static void line_fit(FILE *to, const char *line, size_t length, unsigned columns)
 {
     unsigned wide = 0;

@@ -1,5 +1,5 @@
-/* Finds the agent that runs on this machine. It is known by its command line: connecting to every port that the process
- * listens on would disturb its sources. */
+/* Finds the agent that runs on this machine by its command line, because connecting to every port of the
+ * process would disturb its sources. */
 #include "commands/top/top.h"
 
 #include "core/watch/metrics/server.h"
@@ -40,7 +40,7 @@ static const char *agent_name(const char *arguments, size_t length)
     return "?";
 }
 
-/* Whether a program called penstock runs `agent` or `node`. */
+/* Returns whether a program called penstock runs `agent` or `node`. */
 static bool is_agent(const char *arguments, size_t length)
 {
     const char *slash = strrchr(arguments, '/'), *base = slash != NULL ? slash + 1 : arguments;
@@ -49,7 +49,7 @@ static bool is_agent(const char *arguments, size_t length)
            (strcmp(command, "agent") == 0 || strcmp(command, "node") == 0);
 }
 
-/* An address of all interfaces is reached at the loopback address. */
+/* Replaces the address of all interfaces by the loopback address. */
 static const char *host_of(struct ps_arena *arena, const char *host)
 {
     if (host == NULL || strcmp(host, "0.0.0.0") == 0 || strcmp(host, "::") == 0)

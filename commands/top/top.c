@@ -58,7 +58,7 @@ const struct ps_command_options ps_options_top = {options, "i:1n:h", false};
 struct top {
     struct ps_arena *arena; /* of the options */
     const char *url;
-    uint64_t interval_ns, count; /* count 0: without end */
+    uint64_t interval_ns, count; /* 0: repeats without end */
     bool plain, colour;
     struct ps_scrape before, now;
     bool has_before;
@@ -66,7 +66,7 @@ struct top {
 
 /* ---- signals and the terminal ---- */
 
-/* The signals are blocked but in wait_until: none is lost between a look at its flag and the wait. */
+/* The signals are blocked except in wait_until, so none is lost between the test of its flag and the wait. */
 static volatile sig_atomic_t interrupted, resized;
 static sigset_t signals_before;
 static struct termios terminal_before;
@@ -107,8 +107,8 @@ static bool wait_until(uint64_t until_ns, int input)
     return ppoll(&poll, 1, &left, &signals_before) > 0;
 }
 
-/* The alternate screen, without cursor; keys come one by one. SIGINT still works; Ctrl-Z would leave the terminal so, and is
- * off. */
+/* The alternate screen, without cursor; keys come one by one. SIGINT still works; Ctrl-Z is off because it
+ * would leave the terminal in this state. */
 static void terminal_enter(void)
 {
     struct termios raw;
@@ -124,7 +124,8 @@ static void terminal_enter(void)
     fflush(stdout);
 }
 
-/* The modes first: whoever sees that the screen is left (a program that drives top) may type. */
+/* Restores the modes first, because a program that drives top may type as soon as the alternate screen is
+ * left. */
 static void terminal_leave(void)
 {
     if (terminal_changed)
@@ -152,7 +153,7 @@ static size_t on_data(char *data, size_t size, size_t count, void *argument)
     return size * count;
 }
 
-/* Returns the lines of /readyz, which has some also when the agent is ready; NULL when it does not say. */
+/* Returns the lines of /readyz, also of an agent that is ready; NULL without an answer. */
 static const char *ready_get(struct ps_arena *arena, const char *url, bool *ready)
 {
     struct ps_page page = {0};
@@ -180,7 +181,7 @@ static const char *ready_get(struct ps_arena *arena, const char *url, bool *read
     return lines;
 }
 
-/* Makes `now` the sample before, and takes another. */
+/* Makes `now` the previous sample, and takes a new one. */
 static enum ps_status sample(struct top *top, struct ps_err *err)
 {
     struct ps_scrape next;
@@ -243,7 +244,7 @@ no_answer:
 
 /* ---- the live screen ---- */
 
-/* Waits for a key until then. Returns it; 0: none; -1: standard input is closed. */
+/* Waits for a key until the deadline. Returns it; 0: none; -1: standard input is closed. */
 static int key_wait(uint64_t until_ns)
 {
     char key;

@@ -1,5 +1,5 @@
-/* `penstock top`: what two scrapes of an agent's metrics say, and how it is drawn. Used by commands/top only.
- * Thread: main. */
+/* `penstock top`: computes a view of an agent from two scrapes of its metrics, and draws it. Used by
+ * commands/top only. Thread: main. */
 #pragma once
 
 #include "bench/plan/scrape.h"
@@ -40,7 +40,7 @@ struct top_view {
     const char *agent, *version;
     double uptime_s, cpu;            /* seconds of CPU time a second */
     double used_bytes, budget_bytes; /* memory */
-    double busiest;                  /* share of its time that the busiest worker works */
+    double busiest;                  /* share of the time that the busiest worker works */
     const char *busiest_worker;
     double worker_count, reloads_failed, log_errors, log_warnings;
     struct top_source *sources;
@@ -48,7 +48,7 @@ struct top_view {
     struct top_sink *sinks;
     struct top_link *links;
     size_t source_count, channel_count, sink_count, link_count;
-    const char *not_ready; /* the lines of /readyz but `ok`: what is wrong; NULL: unknown */
+    const char *not_ready; /* the lines of /readyz except `ok`, which name troubles; NULL: unknown */
     bool ready;
 };
 
@@ -57,7 +57,7 @@ struct top_view {
 void ps_top_view(struct top_view *view, struct ps_arena *arena, const struct ps_scrape *before,
                  const struct ps_scrape *now);
 
-/* Writes who holds up whom, one sentence a line, most harmful first; one line if nobody does. */
+/* Writes the bottlenecks, one sentence a line, the worst first; one line if there are none. */
 void ps_top_blame(FILE *to, const struct top_view *view);
 
 /* Writes the whole screen. `address` is shown in the first line, `clock` is the time of day. */

@@ -89,7 +89,7 @@ static size_t buckets_read(const struct look *look, const char *component, struc
     return count;
 }
 
-/* Between two limits the events are taken to be spread evenly. */
+/* Assumes that events are spread evenly between two limits. */
 static double percentile(const struct bucket *buckets, size_t count, double share)
 {
     double all = count > 0 ? buckets[count - 1].count : 0, lower_s = 0, below = 0;

@@ -8,7 +8,7 @@
 
 struct ps_rules_bench_rule {
     uint64_t matches, match_bytes; /* events for which its condition holds; bytes of their bodies */
-    uint64_t acts;                 /* events it acted on */
+    uint64_t acts;                 /* events that it acted on */
     uint64_t
         hidden_by_count; /* events it matched but did not act on: those hidden by the rule that hid most */
     uint32_t hidden_by;  /* UINT32_MAX: none */
@@ -42,11 +42,12 @@ struct ps_rules_bench {
     struct ps_rules_bench_pair *pairs; /* most frequent first */
     size_t pair_count;
     uint64_t events, event_bytes; /* measured */
-    uint64_t rules_ns, scan_ns;   /* time for those; scan 0: there is no expression to scan for */
+    uint64_t rules_ns, scan_ns;   /* time for the expressions; scan 0: no expression to scan for */
     struct ps_matcher_counts counts;
 };
 
-/* The two passes over every event: which rules match, which act. Returns false after printing the reason. */
+/* Runs the two passes over every event, which show the rules that match and the rules that act. Returns false
+ * after printing the reason. */
 bool ps_rules_bench_look(struct ps_rules_bench *bench);
 void ps_rules_bench_print(const struct ps_rules_bench *bench);
 void ps_rules_bench_print_json(const struct ps_rules_bench *bench);

@@ -1,5 +1,5 @@
-/* Which rules match and act on each event of a sample: one pass with the unchanged rules, one in which all
- * rules are evaluated and none acts. Thread: main. */
+/* Finds the rules that match and act on each event of a sample, in two passes: one with the unchanged rules,
+ * one in which all rules are evaluated and none acts. Thread: main. */
 #include "commands/rules/bench/bench.h"
 
 #include <stdlib.h>

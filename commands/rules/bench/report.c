@@ -21,7 +21,7 @@ static const char *rule_name(const struct ps_rules_bench *bench, uint32_t number
     return bench->bed.rules->rules[number].name;
 }
 
-/* ---- in all ---- */
+/* ---- the whole sample ---- */
 
 static void print_cost(const struct ps_rules_bench *bench)
 {
