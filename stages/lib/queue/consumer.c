@@ -113,20 +113,27 @@ static struct ps_lease *read_frame(struct ps_queue_consumer *consumer, struct ps
     return ps_readback_lease(consumer->readback, batch);
 }
 
+/* Takes a ticket from the ring. The thread may be asleep: it feeds more even if this consumer delivers nothing, because the
+ * ring has room for other consumers. */
+static struct ps_queue_ticket *pop_ticket(struct ps_queue *queue)
+{
+    struct ps_queue_ticket *ticket = ps_spmc_pop(queue->feed);
+    if (ticket != NULL && ps_credit_return(&queue->credit, ticket->cost_bytes))
+        (void)ps_park_wake(&queue->park);
+    return ticket;
+}
+
 /* Returns the next ticket. Returns NULL if there is none: the thread will wake this worker when there is one. */
 static struct ps_queue_ticket *next_ticket(struct ps_queue_consumer *consumer, const struct ps_port *port)
 {
     struct ps_queue_ticket *ticket = consumer->stuck;
     consumer->stuck = NULL;
     if (ticket == NULL)
-        ticket = ps_spmc_pop(consumer->queue->feed);
+        ticket = pop_ticket(consumer->queue);
     if (ticket == NULL) {
         ps_alarm_set(&consumer->alarm, port->wake_fd);
-        ticket = ps_spmc_pop(consumer->queue->feed); /* it may have been pushed before the alarm was set */
+        ticket = pop_ticket(consumer->queue); /* it may have been pushed before the alarm was set */
     }
-    /* The thread may be sleeping. It feeds more even if this consumer delivers nothing, because the ring has room for other consumers. */
-    if (ps_queue_wants_feed(consumer->queue))
-        ps_park_wake(&consumer->queue->park);
     return ticket;
 }
 

@@ -11,7 +11,9 @@
 #include "stages/lib/queue/segment/lock.h"
 
 #define RETRY_NS (3 * PS_NS_PER_S) /* like Flume's lifecycle supervisor */
-#define FEED_FRAMES 128U
+#define ROUND_FRAMES 128U
+/* The latest frames were written a moment ago, so the kernel has them in memory. */
+#define RECENT_FRAMES 128U
 
 struct log_store {
     struct ps_segment_log *log;
@@ -136,7 +138,7 @@ static enum ps_store_fed log_store_feed(void *store, struct ps_store_frame *fram
     frame->length = place->length;
     frame->count = place->count;
     frame->bytes = place->bytes;
-    if (ps_segment_log_promised(log_of(store)) - place->number > FEED_FRAMES)
+    if (ps_segment_log_promised(log_of(store)) - place->number > RECENT_FRAMES)
         (void)posix_fadvise(place->fd, (off_t)place->offset, place->length, POSIX_FADV_WILLNEED);
     return PS_STORE_FED;
 }
@@ -189,7 +191,7 @@ static void log_store_held(const void *store, char *text, size_t room)
 }
 
 const struct ps_store_ops ps_log_store = {
-    .feed_frames = FEED_FRAMES,
+    .round_frames = ROUND_FRAMES,
     .where = "on disk",
     .works_again = "the disk can be written again",
     .reads_again = "the disk can be read again",

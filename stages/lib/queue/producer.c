@@ -4,17 +4,12 @@
 /* With fewer leases waiting for the thread, an open batch is put before it is full. */
 #define HUNGRY_LEASES 2U
 
-/* Limit for all producers of bytes that wait to be written: what a few syncs can write. More would only wait longer. */
-#define WAITING_BYTES (UINT64_C(16) << 20)
-
 static bool has_room(const struct ps_queue *queue, const struct ps_queue_producer *producer,
                      const struct ps_lease *lease)
 {
     const struct ps_queue_settings *settings = &queue->settings;
     struct ps_fill fill;
-    bool limited = settings->quota_bytes > 0 && settings->quota_bytes < WAITING_BYTES;
-    uint64_t share = (limited ? settings->quota_bytes : WAITING_BYTES) /
-                     (settings->producers > 0 ? settings->producers : 1);
+    uint64_t share = queue->put_bytes_max / (settings->producers > 0 ? settings->producers : 1);
     if (!__atomic_load_n(&queue->writable, __ATOMIC_RELAXED))
         return false;
     if (producer->memory_bytes > 0 && producer->memory_bytes + lease->memory_bytes > share)

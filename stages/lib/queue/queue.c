@@ -7,6 +7,7 @@
 
 #include "core/quantity.h"
 #include "core/thread.h"
+#include "stages/lib/least.h"
 
 struct ps_queue *ps_queue_create(const struct ps_queue_settings *settings)
 {
@@ -28,7 +29,8 @@ struct ps_queue *ps_queue_create(const struct ps_queue_settings *settings)
         queue->consumers[i].queue = queue;
         queue->consumers[i].alarm = PS_ALARM_INIT;
     }
-    queue->feed = ps_spmc_create(PS_QUEUE_FEED_FRAMES);
+    queue->feed = ps_spmc_create(PS_QUEUE_READ_AHEAD_MAX_BYTES / PS_QUEUE_FRAME_COST_MIN_BYTES);
+    ps_queue_set_quota(queue, settings->quota_bytes);
     pthread_mutex_init(&queue->lock, NULL);
     return queue;
 }
@@ -281,8 +283,15 @@ void ps_queue_restore(struct ps_queue *queue, struct ps_lease *list)
     }
 }
 
-/* Only producers read the quota. */
+/* Only producers read put_bytes_max. The thread reads the read-ahead, also now. */
 void ps_queue_set_quota(struct ps_queue *queue, uint64_t quota_bytes)
 {
-    queue->settings.quota_bytes = quota_bytes;
+    uint64_t read_ahead = PS_QUEUE_READ_AHEAD_MAX_BYTES, put_max = PS_QUEUE_WAITING_BYTES_MAX;
+    if (quota_bytes > 0) {
+        bool in_memory = queue->settings.store->release != NULL;
+        read_ahead = ps_least(quota_bytes / PS_QUEUE_READ_AHEAD_PART, PS_QUEUE_READ_AHEAD_MAX_BYTES);
+        put_max = ps_least(quota_bytes - (in_memory ? read_ahead : 0), PS_QUEUE_WAITING_BYTES_MAX);
+    }
+    __atomic_store_n(&queue->read_ahead_bytes, read_ahead, __ATOMIC_RELAXED);
+    queue->put_bytes_max = put_max;
 }

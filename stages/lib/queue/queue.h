@@ -25,7 +25,8 @@ struct ps_queue_settings {
     bool sync_each;             /* promise events when they are synced; false: when they are written */
     uint64_t sync_every_ms;     /* time between syncs if sync_each is false */
     uint64_t keep_alive_ms;     /* how long a refusable lease waits while the store cannot be written */
-    uint64_t quota_bytes;       /* memory of leases that wait to be written; 0: unlimited */
+    uint64_t
+        quota_bytes; /* memory of leases that wait to be written, and of frames read ahead; 0: unlimited */
     unsigned producers, consumers;
 };
 

@@ -5,6 +5,7 @@
 
 #include "core/flow/channel.h"
 #include "rings/alarm.h"
+#include "rings/credit.h"
 #include "rings/flag.h"
 #include "rings/inbox.h"
 #include "rings/park.h"
@@ -15,13 +16,19 @@
 
 /* Leases of one producer that wait to be written. More of them would only use memory. */
 #define PS_QUEUE_RING_LEASES 1024U
-/* Frames that wait for consumers; the store may set a lower limit. */
-#define PS_QUEUE_FEED_FRAMES 128U
+/* Limit for all producers of bytes that wait to be written: what a few syncs can write. More would only wait longer. */
+#define PS_QUEUE_WAITING_BYTES_MAX (UINT64_C(16) << 20)
+/* Part of the channel's share of memory that frames take which are read ahead, and the most that is useful. */
+#define PS_QUEUE_READ_AHEAD_PART 4U
+#define PS_QUEUE_READ_AHEAD_MAX_BYTES (UINT64_C(32) << 20)
+/* A frame that waits for consumers counts at least as this many bytes. */
+#define PS_QUEUE_FRAME_COST_MIN_BYTES UINT64_C(4096)
 
 /* A frame in the consumers' ring or with a consumer. */
 struct ps_queue_ticket {
     struct ps_store_frame frame;
     struct ps_inbox_node node; /* for its way back to the thread */
+    uint64_t cost_bytes;       /* what it counts in the read-ahead while it is in the ring */
     bool damaged;              /* the consumer could not decode it */
     struct ps_queue_ticket *next_free, *next_made;
 };
@@ -67,6 +74,7 @@ struct ps_queue {
     struct ps_queue_producer *producers;
     struct ps_queue_consumer *consumers;
     struct ps_spmc *feed;      /* tickets to the consumers */
+    struct ps_credit credit;   /* bytes of the tickets in `feed` */
     struct ps_inbox delivered; /* tickets from the consumers */
     /* Events in the store when it was opened, less those that were lost. Counted by the thread. */
     struct ps_queue_tally found;
@@ -76,10 +84,11 @@ struct ps_queue {
     bool started;
     bool orphaned; /* there is no producer: the first consumer serves the leases that a reload restored */
     struct ps_flag stop;
-    struct ps_flag has_more;         /* the store has frames that did not fit into the consumers' ring */
-    bool writable;                   /* a lease that is put now will be written. Atomic */
-    struct ps_depot *depot;          /* memory for reading ahead; the first consumer sets it. Atomic */
-    struct ps_mark opened;           /* 1: `found` is set */
+    uint64_t read_ahead_bytes; /* see ps_queue_read_ahead_bytes. Atomic */
+    uint64_t put_bytes_max;    /* limit of the memory of leases that wait to be written; control sets it */
+    bool writable;             /* a lease that is put now will be written. Atomic */
+    struct ps_depot *depot;    /* memory for reading ahead; the first consumer sets it. Atomic */
+    struct ps_mark opened;     /* 1: `found` is set */
     struct ps_mark delivered_events; /* as recorded by the thread */
 
     pthread_mutex_t lock;  /* guards trouble, held, unreadable, last */
@@ -125,13 +134,24 @@ static inline void ps_queue_count(struct ps_queue_tally *tally, uint64_t events,
     __atomic_store_n(&tally->bytes, tally->bytes + bytes, __ATOMIC_RELAXED);
 }
 
-/* Returns whether consumers have taken enough frames that the thread should feed more. Thread: any. */
-static inline bool ps_queue_wants_feed(const struct ps_queue *queue)
+/* Returns the bytes of frames below which one more frame is read ahead. A reload may change it. Thread: any. */
+static inline uint64_t ps_queue_read_ahead_bytes(const struct ps_queue *queue)
 {
-    return ps_flag_get(&queue->has_more) &&
-           ps_spmc_count(queue->feed) <= queue->settings.store->feed_frames / 2;
+    return __atomic_load_n(&queue->read_ahead_bytes, __ATOMIC_RELAXED);
 }
 
 struct ps_queue_entry *ps_queue_entry_at(struct ps_queue *queue, size_t position);
 void ps_queue_entry_add(struct ps_queue *queue, struct ps_lease *lease, unsigned producer, uint64_t now_ns);
 void ps_queue_entry_pop(struct ps_queue *queue);
+
+/* ---- the thread's; feed.c but for ps_queue_store_failed ---- */
+
+/* Puts frames into the consumers' ring: up to the read-ahead, and at most store->round_frames. Returns whether there were any. */
+bool ps_queue_feed(struct ps_queue *queue);
+/* Returns whether the first consumer has set the memory for reading ahead, and it is not used yet. */
+bool ps_queue_has_new_memory(const struct ps_queue *queue);
+/* Frees the frames in the ring, which no consumer takes any more. They stay in the store. */
+void ps_queue_release_fed(struct ps_queue *queue);
+void ps_queue_ticket_free(struct ps_queue *queue, struct ps_queue_ticket *ticket);
+/* Notes that the store has to be renewed, and when. */
+void ps_queue_store_failed(struct ps_queue *queue, const struct ps_err *err);

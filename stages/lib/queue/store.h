@@ -43,8 +43,8 @@ enum ps_store_fed {
 };
 
 struct ps_store_ops {
-    /* Limit of frames that wait for consumers, whose payloads may be in memory. */
-    unsigned feed_frames;
+    /* Frames that are read ahead in one turn of the thread. More would delay what was put, and the consumers. */
+    unsigned round_frames;
     const char *where;       /* "on disk": where events stay when the store is closed */
     const char *works_again; /* "the disk can be written again" */
     const char *reads_again; /* "the disk can be read again" */

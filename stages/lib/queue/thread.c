@@ -1,4 +1,5 @@
-/* The durable queue's thread: writes leases, syncs once for all that arrived, feeds consumers, and records deliveries. */
+/* The durable queue's thread: writes leases, syncs once for all that arrived, feeds consumers (feed.c), and records
+ * deliveries. */
 #include "stages/lib/queue/queue_internal.h"
 
 #include <poll.h>
@@ -9,7 +10,6 @@
 
 #define SPACE_LOOK_NS PS_NS_PER_S /* between checks of the free space */
 #define NEWS_SYNC_NS PS_NS_PER_S  /* deliveries are synced within this time */
-#define MEMORY_RETRY_NS (20 * PS_NS_PER_MS)
 #define IDLE_NS (60 * PS_NS_PER_S)
 #define LOOK_NS (PS_NS_PER_S / 2)     /* between checks for a due sync, and of the free space */
 #define GIVE_UP_NS (PS_NS_PER_S / 10) /* between checks of leases that wait while the store fails */
@@ -61,7 +61,7 @@ static uint64_t next_retry_ns(struct ps_queue *queue)
     return ops->retry_max_ns;
 }
 
-static void store_failed(struct ps_queue *queue, const struct ps_err *err)
+void ps_queue_store_failed(struct ps_queue *queue, const struct ps_err *err)
 {
     char text[480];
     snprintf(text, sizeof text, "%.380s: nothing is promised until it works again; trying every %s",
@@ -264,7 +264,7 @@ static void recover(struct ps_queue *queue, uint64_t now)
     for (size_t i = 0; i < queue->entry_count; i++)
         ps_queue_entry_at(queue, i)->written = false;
     if (renewed != PS_OK) {
-        store_failed(queue, &err);
+        ps_queue_store_failed(queue, &err);
         return;
     }
     queue->broken = false;
@@ -272,112 +272,7 @@ static void recover(struct ps_queue *queue, uint64_t now)
     set_writable(queue);
 }
 
-/* ---- feeding ---- */
-
-static struct ps_queue_ticket *take_ticket(struct ps_queue *queue)
-{
-    struct ps_queue_ticket *ticket = queue->free_tickets;
-    if (ticket != NULL) {
-        queue->free_tickets = ticket->next_free;
-        return ticket;
-    }
-    ticket = ps_must_alloc(1, sizeof *ticket, queue->settings.component);
-    ticket->next_made = queue->made_tickets;
-    queue->made_tickets = ticket;
-    return ticket;
-}
-
-static void wake_consumers(struct ps_queue *queue)
-{
-    for (unsigned i = 0; i < queue->settings.consumers; i++)
-        (void)ps_alarm_ring(&queue->consumers[i].alarm);
-}
-
-/* Returns whether the first consumer has set the memory for reading ahead, and it is not used yet. */
-static bool has_new_memory(const struct ps_queue *queue)
-{
-    return queue->settings.store->release != NULL && queue->blocks.depot == NULL &&
-           __atomic_load_n(&queue->depot, __ATOMIC_RELAXED) != NULL;
-}
-
-/* Returns whether frames can be read ahead. */
-static bool can_feed(struct ps_queue *queue)
-{
-    if (has_new_memory(queue))
-        ps_block_cache_init(&queue->blocks, __atomic_load_n(&queue->depot, __ATOMIC_RELAXED));
-    return queue->settings.consumers > 0 &&
-           (queue->settings.store->release == NULL || queue->blocks.depot != NULL);
-}
-
-/* Frees the frames in the ring, which no consumer takes any more. They stay in the store. */
-static void release_fed(struct ps_queue *queue)
-{
-    struct ps_queue_ticket *ticket;
-    if (queue->blocks.depot == NULL)
-        return;
-    while ((ticket = ps_spmc_pop(queue->feed)) != NULL) {
-        ticket->frame.blocks = &queue->blocks;
-        queue->settings.store->release(&ticket->frame);
-    }
-    ps_block_cache_fini(&queue->blocks);
-}
-
-/* Returns whether one more frame may be read ahead. A store that keeps payloads in memory always reads one frame ahead, but more
- * only while a quarter of the memory is free, which consumers and sources need. */
-static bool may_read_ahead(const struct ps_queue *queue)
-{
-    const struct ps_depot *depot = queue->blocks.depot;
-    return queue->settings.store->release == NULL || ps_spmc_count(queue->feed) == 0 ||
-           ps_depot_used_bytes(depot) / 3 < ps_depot_budget_bytes(depot) / 4;
-}
-
-/* Puts frames into the consumers' ring. Returns whether there were any. */
-static bool feed(struct ps_queue *queue)
-{
-    const struct ps_store_ops *ops = queue->settings.store;
-    struct ps_err err = {0};
-    bool any = false;
-    if (PS_UNLIKELY(queue->feed_ns > 0) && now_ns() < queue->feed_ns)
-        return false;
-    queue->feed_ns = 0;
-    bool more = can_feed(queue);
-    while (more && ps_spmc_count(queue->feed) < ops->feed_frames) {
-        if (!may_read_ahead(queue)) {
-            queue->feed_ns = now_ns() + MEMORY_RETRY_NS;
-            more = false;
-            break;
-        }
-        struct ps_queue_ticket *ticket = take_ticket(queue);
-        ticket->frame.blocks = &queue->blocks;
-        enum ps_store_fed fed = ops->feed(queue->store, &ticket->frame, &err);
-        bool too_long = fed == PS_STORE_NO_MEMORY && queue->blocks.depot != NULL &&
-                        ps_queue_is_too_long(&ticket->frame, queue->blocks.depot, &err);
-        bool unreadable = fed == PS_STORE_UNREADABLE || too_long;
-        uint64_t wait_ns = unreadable ? ops->retry_ns : fed == PS_STORE_NO_MEMORY ? MEMORY_RETRY_NS : 0;
-        queue->feed_ns = wait_ns > 0 ? now_ns() + wait_ns : 0;
-        if (unreadable || queue->unreadable[0] != '\0')
-            ps_queue_note_unreadable(queue, queue->unreadable, unreadable ? ps_err_join(&err) : NULL);
-        if (fed != PS_STORE_FED) {
-            ticket->next_free = queue->free_tickets;
-            queue->free_tickets = ticket;
-            if (fed == PS_STORE_FAILED && queue->broken) /* recover() renews it at retry_ns */
-                queue->feed_ns = queue->retry_ns;
-            else if (fed == PS_STORE_FAILED)
-                store_failed(queue, &err);
-            more = false;
-            break;
-        }
-        ticket->damaged = false;
-        bool pushed = ps_spmc_push(queue->feed, ticket);
-        PS_ASSERT(pushed);
-        any = true;
-    }
-    if (ps_flag_get(&queue->has_more) != more)
-        ps_flag_set(&queue->has_more, more);
-    if (any)
-        wake_consumers(queue);
-    return any;
-}
+/* ---- what was delivered ---- */
 
 /* Records what the consumers delivered. Returns whether there was anything. */
 static bool record(struct ps_queue *queue, uint64_t now)
@@ -394,8 +289,7 @@ static bool record(struct ps_queue *queue, uint64_t now)
             queue->settings.store->lost(queue->store, &ticket->frame);
         else
             queue->settings.store->take(queue->store, &ticket->frame);
-        ticket->next_free = queue->free_tickets;
-        queue->free_tickets = ticket;
+        ps_queue_ticket_free(queue, ticket);
     }
     if (any && !queue->has_news) {
         queue->has_news = true;
@@ -448,19 +342,19 @@ static bool turn(struct ps_queue *queue, uint64_t now)
         recover(queue, now);
         if (queue->broken) {
             give_up_old(queue, now);
-            return feed(queue) || moved;
+            return ps_queue_feed(queue) || moved;
         }
         moved = true;
     }
     if ((queue->entry_count > 0 && write_entries(queue, &err) != PS_OK) ||
         keep_up(queue, now, &err) != PS_OK) {
-        store_failed(queue, &err);
+        ps_queue_store_failed(queue, &err);
         send_promised(queue);
-        return feed(queue) || moved;
+        return ps_queue_feed(queue) || moved;
     }
     moved |= queue->entry_count > 0;
     send_promised(queue);
-    moved |= feed(queue);
+    moved |= ps_queue_feed(queue);
     count_lost(queue);
     return moved;
 }
@@ -473,7 +367,7 @@ static bool has_work(const struct ps_queue *queue)
         if (ps_spsc_count(queue->producers[i].ring) > 0)
             return true;
     }
-    return ps_queue_wants_feed(queue) || (queue->store != NULL && has_new_memory(queue));
+    return ps_credit_is_answered(&queue->credit) || (queue->store != NULL && ps_queue_has_new_memory(queue));
 }
 
 /* Returns when the thread has to work next if nobody wakes it before. */
@@ -533,7 +427,7 @@ static void finish(struct ps_queue *queue)
     add_last(queue, last);
     if (!queue->broken &&
         (write_entries(queue, &err) != PS_OK || queue->settings.store->sync(queue->store, &err) != PS_OK))
-        store_failed(queue, &err);
+        ps_queue_store_failed(queue, &err);
     send_promised(queue);
     if (queue->broken)
         ps_log(
@@ -577,7 +471,7 @@ void *ps_queue_main(void *argument)
             park(queue);
     }
     finish(queue);
-    release_fed(queue);
+    ps_queue_release_fed(queue);
     ps_events_encoder_fini(&queue->encoder);
     return NULL;
 }

@@ -12,7 +12,7 @@
 #include "stages/lib/queue/database/store_internal.h"
 #include "stages/lib/queue/segment/lock.h"
 
-#define FEED_FRAMES 8U /* read-ahead: frames whose payloads are in memory */
+#define ROUND_FRAMES 8U /* each is a query, or two */
 #define FIRST_LIMIT 256
 #define RETRY_NS (PS_NS_PER_S / 5)
 #define RETRY_MAX_NS (3 * PS_NS_PER_S)
@@ -491,7 +491,7 @@ static void store_lost(void *store, const struct ps_store_frame *frame)
 }
 
 const struct ps_store_ops ps_database_store = {
-    .feed_frames = FEED_FRAMES,
+    .round_frames = ROUND_FRAMES,
     .where = "in the database",
     .works_again = "the database can be written again",
     .reads_again = "the database can be read again",

@@ -253,7 +253,7 @@ static bool shelf_crowded(const void *settings, char *text, size_t room)
 
 static struct ps_store_ops shelf_ops(void)
 {
-    return (struct ps_store_ops){.feed_frames = plan.reads_ahead ? 2 : 8,
+    return (struct ps_store_ops){.round_frames = plan.reads_ahead ? 2 : 8,
                                  .where = "on the shelf",
                                  .works_again = "it works again",
                                  .reads_again = "it is read again",
