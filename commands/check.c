@@ -5,6 +5,7 @@
  * is missing, or a probe failed. */
 #include "commands/check_probe.h"
 #include "commands/commands.h"
+#include "commands/line/line.h"
 #include "commands/dumpable.h"
 
 #include "conf/command/command.h"
@@ -22,40 +23,34 @@
 
 #define PROBE_STATUS 3
 
-static const char usage[] =
-    "Usage: penstock check [-n NAME] -f FILE [OPTION]...\n"
-    "Reads the configuration of agent NAME as `penstock agent` would, looks at the directories and files "
-    "that "
-    "it\n"
-    "names on this machine, and prints its plan and every problem.\n"
-    "\n"
-    "  -n, --name NAME          the agent to look at; may be left out when the file has one\n"
-    "  -f, --conf-file FILE     its configuration; several are merged in order\n"
-    "  -u, --conf-uri URI       the same from file:, classpath:, http: or https:\n"
-    "  -c, --conf DIR           configuration directory (flume-env.sh and log4j files are read, never "
-    "executed)\n"
-    "  -Dkey=value              a Java system property, for ${sys:key} and Flume's own\n"
-    "      --probe              also try what a file cannot tell: are the ports free (or who has them), do "
-    "the\n"
-    "                           brokers answer and accept the credentials, are the topics there, can the\n"
-    "                           directories be written, is there room; nothing is left behind. Run it as "
-    "the\n"
-    "                           user of the service\n"
-    "  -v, --verbose            also the workers and rings of each component\n"
-    "      --json               one JSON object instead of text\n"
-    "      --strict             exit with 1 for dropped components and warnings too\n"
-    "  -h, --help               this text\n"
-    "All other options of `penstock agent` are accepted.\n"
-    "\n"
-    "Exit status: 0 the agent would start, 1 it would not, or all of its sources or sinks would be dropped,\n"
-    "2 wrong usage, 3 it would start, but something that it needs is not there: a directory, or what "
-    "--probe tries.\n"
-    "\n"
-    "Examples:\n"
-    "  penstock check -n a1 -f conf/a1.properties\n"
-    "  sudo -u penstock penstock check --probe -n a1 -f /etc/penstock/agent.properties\n"
-    "  penstock check -n a1 -c conf -f base.properties -f site.properties -Dstage=prod\n"
-    "  penstock check -n a1 -f a1.properties --json | jq '.problems[] | select(.severity == \"error\")'\n";
+static const struct ps_command_row rows[] = {
+    {NULL, 0, "-Dkey=value", PS_ROW_NOTE, .help = "a Java system property, for ${sys:key} and Flume's own"},
+    {.help = NULL},
+};
+
+const struct ps_command_line ps_line_check = {
+    .name = "check",
+    .usage = "Usage: penstock check [-n NAME] -f FILE [OPTION]...\n"
+             "Reads the configuration of agent NAME as `penstock agent` would, looks at the directories and "
+             "files that "
+             "it\nnames on this machine, and prints its plan and every problem.\n",
+    .rows = rows,
+    .ends = "All other options of `penstock agent` are accepted.\n"
+            "\n"
+            "Exit status: 0 the agent would start, 1 it would not, or all of its sources or sinks would be "
+            "dropped,\n"
+            "2 wrong usage, 3 it would start, but something that it needs is not there: a directory, or what "
+            "--probe "
+            "tries.\n"
+            "\n"
+            "Examples:\n"
+            "  penstock check -n a1 -f conf/a1.properties\n"
+            "  sudo -u penstock penstock check --probe -n a1 -f /etc/penstock/agent.properties\n"
+            "  penstock check -n a1 -c conf -f base.properties -f site.properties -Dstage=prod\n"
+            "  penstock check -n a1 -f a1.properties --json | jq '.problems[] | select(.severity == "
+            "\"error\")'\n",
+    .flume = true,
+};
 
 struct lines {
     struct ps_arena *arena;
@@ -206,7 +201,7 @@ int ps_main_check(int argc, char **argv)
     if (ps_command_parse(&command, argc, argv, &err) != PS_OK) {
         fprintf(stderr, "penstock check: %s\n", err.text);
     } else if (command.help) {
-        fputs(usage, stdout);
+        ps_command_line_usage(stdout, &ps_line_check);
         code = 0;
     } else {
         command.dry_run = true;

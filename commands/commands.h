@@ -1,33 +1,21 @@
 /* The subcommands. argv[0] is the name of the subcommand. Each returns the exit code. */
 #pragma once
 
-#include <stdbool.h>
-
-struct option;
 struct ps_command_line;
-
-/* The options of a command, from the tables that its parser uses; shell completion is made from them. */
-struct ps_command_options {
-    const struct option *longs; /* for getopt_long; ends with a NULL name. NULL: none of its own */
-    const char *letters;        /* for getopt: "n:f" */
-    bool flume;                 /* it also takes the options of `flume-ng agent` (conf/command/command.h) */
-};
 
 struct ps_subcommand {
     const char *name;
     int (*run)(int argc, char **argv);
-    const struct ps_command_options *options; /* NULL: none, or those of its own subcommands (rules) */
+    const struct ps_command_line
+        *line; /* NULL: no options (version), or those of its own subcommands (rules) */
     const char *summary;
-    const struct ps_command_line *line;
 };
 /* Ends with a NULL name. */
 extern const struct ps_subcommand ps_subcommands[];
 
-extern const struct ps_command_options ps_options_graph, ps_options_components, ps_options_tail,
-    ps_options_top, ps_options_demo, ps_options_load, ps_options_plan, ps_options_deadletter,
-    ps_options_channel, ps_options_completion, ps_options_avro_client, ps_options_new;
-
-extern const struct ps_command_line ps_line_verify, ps_line_mock_broker;
+extern const struct ps_command_line ps_line_agent, ps_line_check, ps_line_graph, ps_line_components,
+    ps_line_tail, ps_line_top, ps_line_demo, ps_line_load, ps_line_verify, ps_line_plan, ps_line_mock_broker,
+    ps_line_deadletter, ps_line_channel, ps_line_completion, ps_line_avro_client, ps_line_new;
 
 /* Called by main before a command runs. */
 void ps_commands_prepare(void);

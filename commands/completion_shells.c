@@ -94,7 +94,7 @@ static void cases_write(FILE *to, const struct completion *completion)
         const struct completion_command *command = &completion->commands[i];
         for (size_t k = 0; k < command->option_count; k++) {
             const struct completion_option *option = &command->options[k];
-            if (!option->option.argument)
+            if (option->option.value == NULL)
                 continue;
             fputs("    ", to);
             if (option->option.longs != NULL)
@@ -300,7 +300,7 @@ void ps_completion_fish(FILE *to, const struct completion *completion)
             if (option->option.shorts != NULL)
                 fprintf(to, " -%c '%s'", option->option.shorts[1] == '\0' ? 's' : 'o',
                         word_check(option->option.shorts));
-            if (option->option.argument)
+            if (option->option.value != NULL)
                 fish_value(to, &option->value);
             fputc('\n', to);
         }

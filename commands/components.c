@@ -2,6 +2,7 @@
  * meaning, from the option rows alone. --markdown prints docs/OPTIONS.md, --man the same for a man page, --json the same
  * for programs. */
 #include "commands/commands.h"
+#include "commands/line/line.h"
 #include "commands/components.h"
 
 #include "conf/validate/common.h"
@@ -10,30 +11,44 @@
 #include "core/engine/plan.h"
 #include "stages/table.h"
 
-#include <getopt.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
 
-static const char usage[] =
-    "Usage: penstock components [TYPE] [--json | --markdown | --man]\n"
-    "Lists every component with Flume's names for it, and its keys with default, unit and meaning.\n"
-    "\n"
-    "  TYPE          a kind (source, channel, sink, interceptor, selector, serializer) or a component's "
-    "name,\n"
-    "                alias or class name; none: all, without their keys\n"
-    "  --json        one JSON object, with TYPE or all; docs/components.schema.json describes it\n"
-    "  --markdown    all as a page of docs/\n"
-    "  --man         all as a section of a man page\n"
-    "\n"
-    "Examples:\n"
-    "  penstock components\n"
-    "  penstock components syslogtcp\n"
-    "  penstock components org.apache.flume.sink.kafka.KafkaSink\n"
-    "  penstock components --json | jq -r '.kinds[].components[] | select(.name == "
-    "\"kafka\").options[].key'\n";
+struct wish {
+    bool json, markdown, man;
+};
+
+#define PS_ROW_TARGET struct wish
+
+static const struct ps_command_row rows[] = {
+    {NULL, 0, "TYPE", PS_ROW_NOTE,
+     .help = "a kind (source, channel, sink, interceptor, selector, serializer) or a component's name, alias "
+             "or class "
+             "name; none: all, without their keys"},
+    {"json", 0, NULL, PS_ROW_FLAG(json),
+     .help = "one JSON object, with TYPE or all; docs/components.schema.json describes it"},
+    {"markdown", 0, NULL, PS_ROW_FLAG(markdown), .help = "all as a page of docs/"},
+    {"man", 0, NULL, PS_ROW_FLAG(man), .help = "all as a section of a man page"},
+    {.help = NULL},
+};
+
+const struct ps_command_line ps_line_components = {
+    .name = "components",
+    .usage =
+        "Usage: penstock components [TYPE] [--json | --markdown | --man]\n"
+        "Lists every component with Flume's names for it, and its keys with default, unit and meaning.\n",
+    .rows = rows,
+    .ends = "Examples:\n"
+            "  penstock components\n"
+            "  penstock components syslogtcp\n"
+            "  penstock components org.apache.flume.sink.kafka.KafkaSink\n"
+            "  penstock components --json | jq -r '.kinds[].components[] | select(.name == "
+            "\"kafka\").options[].key'\n",
+    .operand_proposes = PS_PROPOSE_COMPONENTS,
+};
 
 enum form { FORM_TEXT, FORM_MARKDOWN, FORM_MAN };
 
@@ -282,52 +297,20 @@ static void say_unknown(const char *word)
         fprintf(stderr, "penstock components: nothing is called `%s`\n", word);
 }
 
-static const struct option options[] = {
-    {"json", no_argument, NULL, 'j'},
-    {"markdown", no_argument, NULL, 'm'},
-    {"man", no_argument, NULL, 'M'},
-    {"help", no_argument, NULL, 'h'},
-    {NULL, 0, NULL, 0},
-};
-const struct ps_command_options ps_options_components = {options, "h", false};
-
 int ps_main_components(int argc, char **argv)
 {
-    enum form form = FORM_TEXT;
-    const char *word = NULL;
-    bool json = false;
-    int option;
-    optind = 0;
-    while ((option = getopt_long(argc, argv, ps_options_components.letters, options, NULL)) != -1) {
-        switch (option) {
-        case 'j':
-            json = true;
-            break;
-        case 'm':
-            form = FORM_MARKDOWN;
-            break;
-        case 'M':
-            form = FORM_MAN;
-            break;
-        case 'h':
-            fputs(usage, stdout);
-            return 0;
-        default:
-            fputs("`penstock components --help` lists the options.\n", stderr);
-            return 2;
-        }
-    }
-    if (optind + 1 < argc) {
-        fprintf(stderr, "penstock components: unexpected %s; see --help\n", argv[optind + 1]);
-        return 2;
-    }
-    if (optind < argc)
-        word = argv[optind];
+    struct wish wish = {.json = false};
+    int operands, code = ps_command_line_parse(&ps_line_components, &wish, argc, argv, &operands);
+    if (code < 0 && operands > 1)
+        code = ps_command_line_unexpected(&ps_line_components, argv[2]);
+    if (code >= 0)
+        return code;
+    const char *word = operands == 1 ? argv[1] : NULL;
     bool found = true;
-    if (json)
+    if (wish.json)
         found = ps_components_json(word) > 0;
-    else if (form != FORM_TEXT)
-        everything(stdout, form);
+    else if (wish.markdown || wish.man)
+        everything(stdout, wish.man ? FORM_MAN : FORM_MARKDOWN);
     else if (word == NULL)
         overview(stdout);
     else

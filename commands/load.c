@@ -1,17 +1,19 @@
 /* penstock load: the options of the open-loop load generator (bench/load). */
+#include "bench/load/content/content.h"
 #include "bench/load/load.h"
 #include "bench/load/shape/internal.h"
+#include "bench/load/shape/shape.h"
 #include "bench/load/summary.h"
-#include "core/nearest.h"
+#include "bench/load/target/target.h"
+#include "bench/load/content/template.h"
 #include "core/quantity.h"
 #include "bench/support/stamp.h"
 #include "core/clock.h"
 #include "commands/commands.h"
 #include "commands/interrupts.h"
-#include "commands/load.h"
+#include "commands/line/line.h"
 #include "stages/lib/random.h"
 
-#include <getopt.h>
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -21,78 +23,144 @@
 
 #define DESCRIPTORS_OTHER 100U /* beside the descriptors of the connections */
 
-enum option_number {
-    OPTION_TARGET = 256,
-    OPTION_RATE,
-    OPTION_DURATION,
-    OPTION_EVENTS,
-    OPTION_SHAPE,
-    OPTION_FORMAT,
-    OPTION_TEMPLATE,
-    OPTION_LINES,
-    OPTION_SIZE,
-    OPTION_CONNECTIONS,
-    OPTION_CONNECT_OVER,
-    OPTION_THREADS,
-    OPTION_CPUS,
-    OPTION_PACE,
-    OPTION_SEED,
-    OPTION_START_TIME,
-    OPTION_RUN,
-    OPTION_FIRST_SOURCE,
-    OPTION_NO_STAMP,
-    OPTION_MANIFEST,
-    OPTION_SETTLE,
-    OPTION_EVERY,
-    OPTION_TOLERANCE,
-    OPTION_WAIT,
-    OPTION_JSON,
-    OPTION_QUIET,
-    OPTION_HELP,
+struct wish {
+    struct ps_load_config config;
+    bool json, quiet, wait, no_stamp;
+    uint64_t size_bytes;
+    const char *pace; /* "spin", "sleep" */
 };
 
-static const struct option options[] = {
-    {"target", required_argument, NULL, OPTION_TARGET},
-    {"rate", required_argument, NULL, OPTION_RATE},
-    {"duration", required_argument, NULL, OPTION_DURATION},
-    {"events", required_argument, NULL, OPTION_EVENTS},
-    {"shape", required_argument, NULL, OPTION_SHAPE},
-    {"format", required_argument, NULL, OPTION_FORMAT},
-    {"template", required_argument, NULL, OPTION_TEMPLATE},
-    {"lines", required_argument, NULL, OPTION_LINES},
-    {"size", required_argument, NULL, OPTION_SIZE},
-    {"connections", required_argument, NULL, OPTION_CONNECTIONS},
-    {"connect-over", required_argument, NULL, OPTION_CONNECT_OVER},
-    {"threads", required_argument, NULL, OPTION_THREADS},
-    {"cpus", required_argument, NULL, OPTION_CPUS},
-    {"pace", required_argument, NULL, OPTION_PACE},
-    {"seed", required_argument, NULL, OPTION_SEED},
-    {"start-time", required_argument, NULL, OPTION_START_TIME},
-    {"run", required_argument, NULL, OPTION_RUN},
-    {"first-source", required_argument, NULL, OPTION_FIRST_SOURCE},
-    {"no-stamp", no_argument, NULL, OPTION_NO_STAMP},
-    {"manifest", required_argument, NULL, OPTION_MANIFEST},
-    {"settle", required_argument, NULL, OPTION_SETTLE},
-    {"every", required_argument, NULL, OPTION_EVERY},
-    {"tolerance", required_argument, NULL, OPTION_TOLERANCE},
-    {"wait", no_argument, NULL, OPTION_WAIT},
-    {"json", no_argument, NULL, OPTION_JSON},
-    {"quiet", no_argument, NULL, OPTION_QUIET},
-    {"help", no_argument, NULL, OPTION_HELP},
-    {NULL, 0, NULL, 0},
+/* ---- the help ---- */
+
+static void list_shapes(FILE *to)
+{
+    for (const struct ps_shape_form *form = ps_shape_forms; form->name != NULL; form++)
+        fprintf(to, "          %-10s %s\n", form->name, form->summary);
+}
+
+/* Prints a URL and its description on two lines, because URLs with all their keys are long. */
+static void target_print(FILE *to, const char *summary)
+{
+    const char *colon = strstr(summary, ": ");
+    if (colon == NULL)
+        fprintf(to, "          %s\n", summary);
+    else
+        fprintf(to, "          %.*s\n              %s\n", (int)(colon - summary), summary, colon + 2);
+}
+
+static void list_targets(FILE *to)
+{
+    for (const struct ps_target_ops *const *target = ps_targets; *target != NULL; target++)
+        target_print(to, (*target)->summary);
+}
+
+static void list_formats(FILE *to)
+{
+    for (const struct ps_content_format *format = ps_content_formats; format->name != NULL; format++)
+        fprintf(to, "          %-10s %s\n", format->name, format->summary);
+}
+
+static void list_fields(FILE *to)
+{
+    for (const struct ps_template_field *field = ps_template_fields; field->name != NULL; field++)
+        fprintf(to, "          {%s%s}\n              %s\n", field->name, field->arguments, field->summary);
+}
+
+static ps_row_take take_start_time, take_target, take_cpus, take_run;
+
+#define PS_ROW_TARGET struct wish
+
+static const struct ps_command_row rows[] = {
+    {"rate", 0, "R", PS_ROW_RATE(config.shape.rate), .help = "events a second: 100000, 50k, 1.5M",
+     .group = "when"},
+    {"duration", 0, "D", PS_ROW_DURATION(config.shape.duration_ns), .help = "10s, 1m30s", .min = 1},
+    {"events", 0, "N", PS_ROW_COUNT(config.event_max), .help = "at most so many", .min = 1,
+     .max = PS_STAMP_SEQUENCE_MAX},
+    {"shape", 0, "SHAPE", PS_ROW_TEXT(config.shape.text),
+     .help = "how the rate changes:", .proposes = PS_PROPOSE_SHAPES, .list = list_shapes},
+    {"pace", 0, "spin|sleep", PS_ROW_WORD(pace),
+     .help = "spin before each due time (default), or sleep in steps of 1 ms"},
+    {"target", 0, "URL", PS_ROW_TAKE(take_target), .help = "one of", .group = "where",
+     .proposes = PS_PROPOSE_TARGETS, .list = list_targets},
+    {"connections", 0, "N", PS_ROW_COUNT32(config.connections),
+     .help = "each is a source with a sequence of its own (default 1)", .min = 1,
+     .max = PS_LOAD_CONNECTIONS_MAX},
+    {"connect-over", 0, "D", PS_ROW_DURATION(config.connect_over_ns),
+     .help = "open them one by one over this time, before the load starts"},
+    {"wait", 0, NULL, PS_ROW_FLAG(wait), .help = "for the target for ever, not for 10 s"},
+    {"format", 0, "NAME", PS_ROW_TEXT(config.content.format), .help = "default rfc3164; one of",
+     .group = "what", .proposes = PS_PROPOSE_FORMATS, .list = list_formats},
+    {"template", 0, "TEXT", PS_ROW_TEXT(config.content.template), .help = "text with fields; {{ is a brace",
+     .list = list_fields},
+    {"lines", 0, "FILE", PS_ROW_TEXT(config.content.lines),
+     .help = "the lines of a file in turn; with --template: its {line}"},
+    {"size", 0, "BYTES", PS_ROW_BYTES(size_bytes), .help = "of an event, framing included; at most 1 GiB",
+     .min = 1, .max = UINT32_MAX / 4},
+    {"seed", 0, "N", PS_ROW_COUNT(config.seed),
+     .help = "default 1: the same seed gives the same events and random arrivals", .max = UINT64_C(1) << 53},
+    {"start-time", 0, "ISO8601", PS_ROW_TAKE(take_start_time),
+     .help = "the clock that events show and due times count from (default: now); with it, --seed, --run and "
+             "--rate "
+             "(or --shape) the same bytes are sent again"},
+    {"run", 0, "HEX6", PS_ROW_TAKE(take_run), .help = "the run's name in the stamps, or auto"},
+    {"first-source", 0, "N", PS_ROW_COUNT32(config.source_first),
+     .help = "the first connection's number in the stamps", .max = PS_STAMP_SOURCE_MAX},
+    {"no-stamp", 0, NULL, PS_ROW_FLAG(no_stamp),
+     .help = "no stamp in the events: `penstock verify` finds nothing"},
+    {"threads", 0, "N", PS_ROW_COUNT32(config.threads), .help = "default: as the rate needs", .min = 1,
+     .max = PS_LOAD_THREADS_MAX, .group = "how"},
+    {"cpus", 0, "LIST", PS_ROW_TAKE(take_cpus), .help = "pin the threads: 1 or 0,2-3"},
+    {"settle", 0, "D", PS_ROW_DURATION(config.settle_ns),
+     .help = "wait for completions after the last event (default 10s)"},
+    {"tolerance", 0, "SHARE", PS_ROW_SHARE(config.tolerance),
+     .help = "of the asked rate that may be missing (default 0.1%)"},
+    {"manifest", 0, "FILE", PS_ROW_TEXT(config.manifest),
+     .help = "what was sent, for `penstock verify --manifest`"},
+    {"json", 0, NULL, PS_ROW_FLAG(json), .help = "JSON lines, for programs"},
+    {"every", 0, "D", PS_ROW_DURATION(config.every_ns),
+     .help = "a line of progress so often, 100ms to 1h (default 1s)", .min = PS_LIVE_EVERY_NS_MIN,
+     .max = PS_LIVE_EVERY_NS_MAX},
+    {"quiet", 0, NULL, PS_ROW_FLAG(quiet), .help = "no progress, only the end"},
+    {.help = NULL},
 };
-const struct ps_command_options ps_options_load = {options, ":h", false};
+
+const struct ps_command_line ps_line_load = {
+    .name = "load",
+    .usage = "Usage: penstock load --target URL [--rate R] [--duration D | --events N] [OPTION]...\n"
+             "Sends events on a schedule that does not wait for the target: each has a time it is due, and "
+             "its latency "
+             "counts\nfrom there. Without --rate it sends as fast as the target takes events (closed loop). "
+             "Without an "
+             "end it goes on\nuntil interrupted.\n",
+    .rows = rows,
+    .ends =
+        "Exit status: 0 the rate was held, 1 events failed or were not delivered, 2 it could not start, 3 "
+        "the rate "
+        "was not held.\n"
+        "\n"
+        "Examples:\n"
+        "  penstock load --rate 100000 --duration 10s --format rfc3164 --target tcp://127.0.0.1:5140\n"
+        "  penstock load --rate 1M --shape sine:min=100k,period=1m --duration 5m --connections 8 --target "
+        "tcp://collector:514\n"
+        "  penstock load --events 1M --target - > events.txt\n",
+};
 
 /* ---- values ---- */
 
-static enum ps_status target_check(const char *text, struct ps_err *err)
+static enum ps_status take_target(void *target, const struct ps_command_row *row, const char *text,
+                                  struct ps_err *err)
 {
-    return text[0] != '\0' ? PS_OK
-                           : ps_err_set(err, "--target: a URL is wanted, such as tcp://127.0.0.1:5140");
+    ((struct wish *)target)->config.target = text;
+    return text[0] != '\0'
+               ? PS_OK
+               : ps_err_set(err, "--%s: a URL is wanted, such as tcp://127.0.0.1:5140", row->name);
 }
 
-static enum ps_status cpus_parse(struct ps_load_config *config, const char *text, struct ps_err *err)
+static enum ps_status take_cpus(void *target, const struct ps_command_row *row, const char *text,
+                                struct ps_err *err)
 {
+    struct ps_load_config *config = &((struct wish *)target)->config;
+    (void)row;
     cpu_set_t allowed;
     CPU_ZERO(&allowed);
     sched_getaffinity(0, sizeof allowed, &allowed);
@@ -120,8 +188,11 @@ static enum ps_status cpus_parse(struct ps_load_config *config, const char *text
     return PS_OK;
 }
 
-static enum ps_status run_parse(struct ps_load_config *config, const char *text, struct ps_err *err)
+static enum ps_status take_run(void *target, const struct ps_command_row *row, const char *text,
+                               struct ps_err *err)
 {
+    struct ps_load_config *config = &((struct wish *)target)->config;
+    (void)row;
     char *end;
     if (strcmp(text, "auto") == 0)
         return PS_OK;
@@ -131,127 +202,17 @@ static enum ps_status run_parse(struct ps_load_config *config, const char *text,
     return PS_OK;
 }
 
-static enum ps_status start_time_parse(struct ps_load_config *config, const char *text, struct ps_err *err)
+static enum ps_status take_start_time(void *target, const struct ps_command_row *row, const char *text,
+                                      struct ps_err *err)
 {
+    struct ps_load_config *config = &((struct wish *)target)->config;
+    (void)row;
     if (ps_trace_line_read(text, strlen(text), PS_TRACE_S, &config->start_wall_ns) != PS_TRACE_LINE_TIME)
         return ps_err_set(err, "--start-time: `%s` is not a time; 2026-11-20T11:38:16.5Z is", text);
     return PS_OK;
 }
 
-static enum ps_status pace_parse(struct ps_load_config *config, const char *text, struct ps_err *err)
-{
-    config->spin = strcmp(text, "spin") == 0;
-    if (!config->spin && strcmp(text, "sleep") != 0)
-        return ps_err_set(err, "--pace: spin or sleep, not `%s`", text);
-    return PS_OK;
-}
-
-static enum ps_status count32(const char *what, const char *text, uint64_t min, uint64_t max, uint32_t *count,
-                              struct ps_err *err)
-{
-    uint64_t wide;
-    if (ps_quantity_count(what, text, min, max, &wide, err) != PS_OK)
-        return PS_FAIL;
-    *count = (uint32_t)wide;
-    return PS_OK;
-}
-
-static enum ps_status size_parse(struct ps_load_config *config, const char *text, struct ps_err *err)
-{
-    uint64_t bytes;
-    if (ps_quantity_bytes("--size", text, &bytes, err) != PS_OK)
-        return PS_FAIL;
-    if (bytes == 0 || bytes > UINT32_MAX / 4)
-        return ps_err_set(err, "--size: %s is not from 1 B to 1 GiB", text);
-    config->content.size_bytes = (uint32_t)bytes;
-    return PS_OK;
-}
-
-static enum ps_status when_set(struct ps_load_config *config, int option, const char *text,
-                               struct ps_err *err)
-{
-    switch (option) {
-    case OPTION_RATE:
-        return ps_quantity_rate("--rate", text, &config->shape.rate, err);
-    case OPTION_DURATION:
-        if (ps_quantity_duration("--duration", text, &config->shape.duration_ns, err) != PS_OK)
-            return PS_FAIL;
-        return config->shape.duration_ns > 0 ? PS_OK : ps_err_set(err, "--duration: 0 is too short");
-    case OPTION_EVENTS:
-        return ps_quantity_count("--events", text, 1, PS_STAMP_SEQUENCE_MAX, &config->event_max, err);
-    case OPTION_SHAPE:
-        config->shape.text = text;
-        return PS_OK;
-    case OPTION_PACE:
-        return pace_parse(config, text, err);
-    case OPTION_CONNECT_OVER:
-        return ps_quantity_duration("--connect-over", text, &config->connect_over_ns, err);
-    case OPTION_EVERY:
-        return ps_live_every_parse(text, &config->every_ns, err);
-    case OPTION_SETTLE:
-        return ps_quantity_duration("--settle", text, &config->settle_ns, err);
-    default:
-        return start_time_parse(config, text, err);
-    }
-}
-
-static enum ps_status value_set(struct ps_load_config *config, int option, const char *text,
-                                struct ps_err *err)
-{
-    switch (option) {
-    case OPTION_TARGET:
-        config->target = text;
-        return target_check(text, err);
-    case OPTION_FORMAT:
-        config->content.format = text;
-        return PS_OK;
-    case OPTION_TEMPLATE:
-        config->content.template = text;
-        return PS_OK;
-    case OPTION_LINES:
-        config->content.lines = text;
-        return PS_OK;
-    case OPTION_SIZE:
-        return size_parse(config, text, err);
-    case OPTION_CONNECTIONS:
-        return count32("--connections", text, 1, PS_LOAD_CONNECTIONS_MAX, &config->connections, err);
-    case OPTION_THREADS:
-        return count32("--threads", text, 1, PS_LOAD_THREADS_MAX, &config->threads, err);
-    case OPTION_CPUS:
-        return cpus_parse(config, text, err);
-    case OPTION_SEED:
-        return ps_quantity_count("--seed", text, 0, UINT64_C(1) << 53, &config->seed, err);
-    case OPTION_RUN:
-        return run_parse(config, text, err);
-    case OPTION_FIRST_SOURCE:
-        return count32("--first-source", text, 0, PS_STAMP_SOURCE_MAX, &config->source_first, err);
-    case OPTION_MANIFEST:
-        config->manifest = text;
-        return PS_OK;
-    case OPTION_TOLERANCE:
-        return ps_quantity_share("--tolerance", text, &config->tolerance, err);
-    default:
-        return when_set(config, option, text, err);
-    }
-}
-
 /* ---- options ---- */
-
-struct outer {
-    bool json, quiet;
-};
-
-static void unknown(const char *word)
-{
-    struct ps_nearest nearest;
-    ps_nearest_init(&nearest, word);
-    for (const struct option *option = options; option->name != NULL; option++)
-        ps_nearest_offer(&nearest, option->name);
-    if (nearest.word != NULL)
-        fprintf(stderr, "penstock load: there is no option --%s; did you mean --%s?\n", word, nearest.word);
-    else
-        fprintf(stderr, "penstock load: there is no option --%s; `penstock load --help` lists them\n", word);
-}
 
 static enum ps_status check(struct ps_load_config *config, struct ps_err *err)
 {
@@ -283,83 +244,57 @@ static enum ps_status descriptors_raise(const struct ps_load_config *config, str
     return PS_OK;
 }
 
-/* Returns 0 to go on, else the exit code plus 1. */
-static int options_parse(struct ps_load_config *config, struct outer *outer, int argc, char **argv)
+/* Returns -1 to go on, else the exit code. */
+static int options_parse(struct wish *wish, int argc, char **argv)
 {
+    struct ps_load_config *config = &wish->config;
     struct ps_err err = {0};
-    int option;
-    optind = 0;
-    opterr = 0;
-    while ((option = getopt_long(argc, argv, ps_options_load.letters, options, NULL)) != -1) {
-        enum ps_status status = PS_OK;
-        if (option == OPTION_HELP || option == 'h')
-            return load_usage(stdout), 1;
-        if (option == '?' || option == ':') {
-            const char *word = argv[optind - 1];
-            if (option == ':')
-                fprintf(stderr, "penstock load: %s needs a value\n", word);
-            else
-                unknown(word + strspn(word, "-"));
-            return 3;
-        }
-        if (option == OPTION_JSON)
-            outer->json = true;
-        else if (option == OPTION_QUIET)
-            outer->quiet = true;
-        else if (option == OPTION_WAIT)
-            config->connect_ns = PS_NEVER;
-        else if (option == OPTION_NO_STAMP)
-            config->content.stamp = false;
-        else
-            status = value_set(config, option, optarg, &err);
-        if (status != PS_OK) {
-            fprintf(stderr, "penstock load: %s\n", err.text);
-            return 3;
-        }
-    }
-    if (optind < argc) {
-        fprintf(stderr, "penstock load: `%s` is no option; a target is given as --target %s\n", argv[optind],
-                argv[optind]);
-        return 3;
-    }
-    if (check(config, &err) != PS_OK || descriptors_raise(config, &err) != PS_OK) {
-        fprintf(stderr, "penstock load: %s\n", err.text);
-        return 3;
-    }
-    return 0;
+    int operands, code = ps_command_line_parse(&ps_line_load, wish, argc, argv, &operands);
+    if (code >= 0)
+        return code;
+    config->content.size_bytes = (uint32_t)wish->size_bytes;
+    config->content.stamp = !wish->no_stamp;
+    config->spin = strcmp(wish->pace, "spin") == 0;
+    if (wish->wait)
+        config->connect_ns = PS_NEVER;
+    if (operands > 0)
+        ps_err_set(&err, "`%s` is no option; a target is given as --target %s", argv[1], argv[1]);
+    else if (check(config, &err) == PS_OK && descriptors_raise(config, &err) == PS_OK)
+        return -1;
+    fprintf(stderr, "penstock load: %s\n", err.text);
+    return 2;
 }
 
 int ps_main_load(int argc, char **argv)
 {
-    struct ps_load_config config = {
-        .connections = 1,
-        .spin = true,
-        .seed = 1,
-        .settle_ns = 10 * PS_NS_PER_S,
-        .every_ns = PS_LIVE_EVERY_NS,
-        .connect_ns = 10 * PS_NS_PER_S,
-        .tolerance = 0.001,
-        .content.stamp = true,
+    struct wish wish = {
+        .pace = "spin",
+        .config = {.connections = 1,
+                   .seed = 1,
+                   .settle_ns = 10 * PS_NS_PER_S,
+                   .every_ns = PS_LIVE_EVERY_NS,
+                   .connect_ns = 10 * PS_NS_PER_S,
+                   .tolerance = 0.001},
     };
-    struct outer outer = {0};
+    struct ps_load_config *config = &wish.config;
     struct ps_random random;
     ps_random_init(&random);
-    config.run = (uint32_t)ps_random_next(&random) & PS_STAMP_RUN_MAX;
-    int code = options_parse(&config, &outer, argc, argv);
-    if (code != 0)
-        return code - 1;
-    bool on_stdout = strcmp(config.target, "-") == 0 || strncasecmp(config.target, "stdout:", 7) == 0;
+    config->run = (uint32_t)ps_random_next(&random) & PS_STAMP_RUN_MAX;
+    int code = options_parse(&wish, argc, argv);
+    if (code >= 0)
+        return code;
+    bool on_stdout = strcmp(config->target, "-") == 0 || strncasecmp(config->target, "stdout:", 7) == 0;
     struct ps_live live;
     struct ps_load_result *result = calloc(1, sizeof *result);
     struct ps_err err = {0};
     if (result == NULL)
         return 2;
-    ps_live_init(&live, on_stdout ? stderr : stdout, outer.json, outer.quiet);
-    config.interrupts = ps_interrupts_catch();
-    enum ps_status status = ps_load_run(&config, &live, result, &err);
+    ps_live_init(&live, on_stdout ? stderr : stdout, wish.json, wish.quiet);
+    config->interrupts = ps_interrupts_catch();
+    enum ps_status status = ps_load_run(config, &live, result, &err);
     ps_live_clear(&live);
     if (result->sources != NULL)
-        ps_summary_write(&live, &config, result);
+        ps_summary_write(&live, config, result);
     if (status != PS_OK)
         fprintf(stderr, "penstock load: %s\n", err.text);
     code = status == PS_OK ? ps_load_result_code(result) : 2;

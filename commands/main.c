@@ -96,12 +96,7 @@ int main(int argc, char **argv)
     const struct ps_subcommand *subcommand = find(name);
     if (subcommand == NULL)
         return refuse(name);
-    char *whole; /* getopt prefixes its messages with it */
-    if (asprintf(&whole, "penstock %s", name) < 0)
-        return 2;
-    argv[1] = whole;
     ps_commands_prepare();
     int code = finish(name, subcommand->run(argc - 1, argv + 1));
-    free(whole);
     ps_thread_exit_process(code);
 }

@@ -1,6 +1,7 @@
 /* `penstock new COMPONENT...`: prints a commented agent file with these components, from the option rows
  * alone; users edit it, and `penstock check` accepts it. Exit: 0 printed, 2 wrong usage. Thread: main. */
 #include "commands/commands.h"
+#include "commands/line/line.h"
 
 #include "core/arena.h"
 #include "conf/bind.h"
@@ -9,36 +10,11 @@
 #include "core/stage.h"
 #include "stages/table.h"
 
-#include <getopt.h>
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
 
 #define PARTS_MAX 32U
-
-static const char usage[] =
-    "Usage: penstock new [-n NAME] SOURCE [INTERCEPTOR]... [CHANNEL] SINK...\n"
-    "Prints a commented agent file with these components: what must be set has a value to put right, every "
-    "other\n"
-    "key is a comment with its default. Without a channel there is one of type memory.\n"
-    "\n"
-    "  -n, --name NAME   the agent (default a1)\n"
-    "  -h, --help        this text\n"
-    "\n"
-    "A component is a name of `penstock components`, or of Flume's: taildir, KafkaSink. A name that sources "
-    "and sinks\n"
-    "have (avro, http, kafka, thrift) is the source's where none was named before, and the sink's after it;\n"
-    "KafkaChannel, channel:kafka and the like say which.\n"
-    "\n"
-    "Exit status: 0 printed, 2 wrong usage.\n"
-    "\n"
-    "Examples:\n"
-    "  penstock new taildir file KafkaSink >a1.properties\n"
-    "  penstock new -n edge syslogtcp timestamp avro >edge.properties\n";
-
-static const struct option options[] = {
-    {"name", required_argument, NULL, 'n'}, {"help", no_argument, NULL, 'h'}, {NULL, 0, NULL, 0}};
-const struct ps_command_options ps_options_new = {options, "n:h", false};
 
 /* Sample values of keys without a default, which the user must replace: for every component, or for one. */
 static const struct sample {
@@ -92,6 +68,34 @@ struct draft {
     const char *agent;
     struct part parts[PARTS_MAX];
     size_t count, counts[PS_KIND_COUNT];
+};
+
+#define PS_ROW_TARGET struct draft
+
+static const struct ps_command_row rows[] = {
+    {"name", 'n', "NAME", PS_ROW_TEXT(agent), .help = "the agent (default a1)"},
+    {.help = NULL},
+};
+
+const struct ps_command_line ps_line_new = {
+    .name = "new",
+    .usage = "Usage: penstock new [-n NAME] SOURCE [INTERCEPTOR]... [CHANNEL] SINK...\n"
+             "Prints a commented agent file with these components: what must be set has a value to put "
+             "right, every "
+             "other\nkey is a comment with its default. Without a channel there is one of type memory.\n",
+    .rows = rows,
+    .ends = "A component is a name of `penstock components`, or of Flume's: taildir, KafkaSink. A name that "
+            "sources and "
+            "sinks\nhave (avro, http, kafka, thrift) is the source's where none was named before, and the "
+            "sink's after "
+            "it;\nKafkaChannel, channel:kafka and the like say which.\n"
+            "\n"
+            "Exit status: 0 printed, 2 wrong usage.\n"
+            "\n"
+            "Examples:\n"
+            "  penstock new taildir file KafkaSink >a1.properties\n"
+            "  penstock new -n edge syslogtcp timestamp avro >edge.properties\n",
+    .operand_proposes = PS_PROPOSE_COMPONENTS,
 };
 
 static bool is_offered(enum ps_kind kind)
@@ -318,28 +322,16 @@ static bool complete(struct draft *draft)
 int ps_main_new(int argc, char **argv)
 {
     struct draft draft = {.arena = ps_arena_create(), .agent = "a1"};
-    int option, code = -1;
-    optind = 0;
-    while (code < 0 && (option = getopt_long(argc, argv, ps_options_new.letters, options, NULL)) != -1) {
-        if (option == 'n')
-            draft.agent = optarg;
-        else if (option == 'h')
-            code = fputs(usage, stdout) >= 0 ? 0 : 2;
-        else
-            code = fputs("`penstock new --help` lists the options.\n", stderr) >= 0 ? 2 : 2;
-    }
-    if (code < 0 && (draft.agent[0] == '\0' || strpbrk(draft.agent, ". \t=:#!\\\n") != NULL))
-        code =
-            refuse("-n: an agent's name has no dot, blank, =, :, #, ! and backslash: ", draft.agent) ? 0 : 2;
-    for (int i = optind; code < 0 && i < argc; i++)
-        if (!take(&draft, argv[i], i == argc - 1))
-            code = 2;
-    if (code < 0 && !complete(&draft))
-        code = 2;
-    if (code < 0) {
+    int operands, code = ps_command_line_parse(&ps_line_new, &draft, argc, argv, &operands);
+    bool good = code < 0;
+    if (good && (draft.agent[0] == '\0' || strpbrk(draft.agent, ". \t=:#!\\\n") != NULL))
+        good = refuse("-n: an agent's name has no dot, blank, =, :, #, ! and backslash: ", draft.agent);
+    for (int i = 1; good && i <= operands; i++)
+        good = take(&draft, argv[i], i == operands);
+    if (good && complete(&draft)) {
         print_draft(&draft);
         code = 0;
     }
     ps_arena_destroy(draft.arena);
-    return code;
+    return code < 0 ? 2 : code;
 }

@@ -8,6 +8,7 @@
 #include "bench/support/output.h"
 #include "core/quantity.h"
 #include "commands/commands.h"
+#include "commands/line/line.h"
 #include "commands/interrupts.h"
 #include "commands/plan.h"
 #include "version.h"
@@ -299,7 +300,7 @@ int ps_main_plan(int argc, char **argv)
         return PLAN_USAGE;
     }
     if (wish.help) {
-        fputs(plan_usage, stdout);
+        ps_command_line_usage(stdout, &ps_line_plan);
         return PLAN_GOOD;
     }
     const struct ps_search_config *search = &wish.config.search;

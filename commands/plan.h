@@ -24,7 +24,5 @@ struct plan_wish {
     char seed[32];
 };
 
-extern const char plan_usage[];
-
 /* argv[0] is the subcommand's name. The strings in the result lie in argv or live to the end of the program. */
 enum ps_status plan_parse(struct plan_wish *wish, int argc, char **argv, struct ps_err *err);

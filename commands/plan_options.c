@@ -2,189 +2,143 @@
 #include "conf/conf.h"
 #include "commands/plan.h"
 #include "commands/commands.h"
+#include "commands/line/line.h"
 #include "bench/load/load.h"
 #include "bench/plan/goal.h"
 #include "core/quantity.h"
 
-#include <getopt.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-enum option_number {
-    OPTION_AGENT = 'n',
-    OPTION_FILE = 'f',
-    OPTION_CONF = 'c',
-    OPTION_SYSTEM = 'D',
-    OPTION_HELP = 'h',
-    OPTION_BROKERS = 256,
-    OPTION_AGENT_METRICS,
-    OPTION_TARGET,
-    OPTION_FROM,
-    OPTION_PID,
-    OPTION_GOAL,
-    OPTION_REQUIRE,
-    OPTION_WITHIN,
-    OPTION_PRECISION,
-    OPTION_RATE_MIN,
-    OPTION_RATE_MAX,
-    OPTION_RATE_FIRST,
-    OPTION_WORKERS,
-    OPTION_MACHINES_FOR,
-    OPTION_MACHINE_SIZE,
-    OPTION_HEADROOM,
-    OPTION_SPARE,
-    OPTION_RETENTION,
-    OPTION_REPLICATION,
-    OPTION_COST,
-    OPTION_COMPARE,
-    OPTION_REPORT,
-    OPTION_RESULT,
-    OPTION_CSV,
-    OPTION_HGRM,
-    OPTION_HLOG,
-    OPTION_RENDER,
-    OPTION_JSON,
-    OPTION_QUIET,
-    OPTION_SEED,
-    OPTION_LOAD, /* this and the following options are passed on to load */
-    OPTION_FORMAT = OPTION_LOAD,
-    OPTION_TEMPLATE,
-    OPTION_LINES,
-    OPTION_SIZE,
-    OPTION_SHAPE,
-    OPTION_CONNECTIONS,
-    OPTION_CONNECT_OVER,
-    OPTION_THREADS,
-    OPTION_CPUS,
-    OPTION_PACE,
+static ps_row_take take_file, take_agent_option, take_system, take_from, take_pid, take_goal,
+    take_requirement, take_workers, take_machine_size, take_cost, take_load, take_seed;
+
+#define PS_ROW_TARGET struct plan_wish
+
+static const struct ps_command_row rows[] = {
+    {"name", 'n', "AGENT", PS_ROW_TEXT(config.subject.agent),
+     .help = "the agent of a file: started here, on ports of its own; its Kafka sinks write to an embedded "
+             "broker, or "
+             "to --brokers",
+     .group = "what is measured"},
+    {"conf-file", 'f', "FILE", PS_ROW_TAKE(take_file),
+     .help = "its file; several are merged, as for the agent"},
+    {"conf", 'c', "DIRECTORY", PS_ROW_TAKE(take_agent_option),
+     .help = "configuration directory, as for the agent"},
+    {NULL, 'D', "KEY=VALUE", PS_ROW_TAKE(take_system), .help = "a Java system property, as for the agent"},
+    {"brokers", 0, "LIST", PS_ROW_TEXT(config.subject.brokers),
+     .help = "Kafka brokers for the agent's sinks"},
+    {"agent-metrics", 0, "URL", PS_ROW_TEXT(config.subject.agent_metrics),
+     .help = "an agent that runs with -Dflume.monitoring.type=http"},
+    {"target", 0, "URL", PS_ROW_TEXT(config.subject.target),
+     .help = "where load goes (see `penstock load --help`); found in the agent file otherwise",
+     .proposes = PS_PROPOSE_TARGETS},
+    {"from", 0, "URL", PS_ROW_TAKE(take_from),
+     .help = "where it arrives (see `penstock verify --help`), likewise; may be repeated",
+     .proposes = PS_PROPOSE_FAR_ENDS},
+    {"pid", 0, "PID", PS_ROW_TAKE(take_pid),
+     .help = "the process whose CPU time and memory count, where it is not ours"},
+
+    {"goal", 0, "GOAL", PS_ROW_TAKE(take_goal),
+     .help = "ndr: nothing is lost (default); pdr=0.1%: no more than that is lost; p99<20ms: nothing is lost "
+             "and that "
+             "percentile is met. May be repeated",
+     .group = "what is asked", .proposes = PS_PROPOSE_GOALS},
+    {"within", 0, "D", PS_ROW_SECONDS(within_s), .help = "time for each goal (default 2m)", .min = 1},
+    {"precision", 0, "SHARE", PS_ROW_SHARE(config.search.precision),
+     .help = "width of the answer, 0.1% to 50% (default 3%)"},
+    {"rate-min", 0, "R", PS_ROW_RATE(config.search.rate_min), .help = "the lowest rate to try (default 10)"},
+    {"rate-max", 0, "R", PS_ROW_RATE(config.search.rate_max),
+     .help = "the highest rate to try (default 100M)"},
+    {"rate-first", 0, "R", PS_ROW_RATE(config.search.rate_first), .help = "where to begin (default 10k)"},
+    {"workers", 0, "1..N", PS_ROW_TAKE(take_workers),
+     .help = "measure at 1 to N workers and fit the scalability law (agent files)"},
+
+    {"require", 0, "GOAL>=RATE", PS_ROW_TAKE(take_requirement),
+     .help = "that rate has to be held for the goal, else exit status 3. May be repeated; adds its goal to "
+             "those of "
+             "--goal. --rate-max RATE asks no more than that",
+     .group = "what has to come out", .proposes = PS_PROPOSE_GOALS},
+    {"compare", 0, "FILE", PS_ROW_TEXT(compare),
+     .help = "the changes since an older --result; exit status 4 when one is worse beyond noise"},
+
+    {"machines-for", 0, "R", PS_ROW_RATE(config.wish.rate), .help = "machines for so many events/s",
+     .group = "what it takes"},
+    {"machine-size", 0, "BYTES", PS_ROW_TAKE(take_machine_size),
+     .help = "of an event there (default: as measured)"},
+    {"headroom", 0, "SHARE", PS_ROW_SHARE(config.wish.headroom), .help = "kept free on each (default 30%)"},
+    {"spare", 0, "N", PS_ROW_COUNT32(config.wish.spare), .help = "may be down (default 1)", .max = 1000},
+    {"retention", 0, "D", PS_ROW_SECONDS(config.wish.retention_s),
+     .help = "how long brokers keep records: with --replication the disk of the brokers", .min = 1},
+    {"replication", 0, "N", PS_ROW_COUNT32(config.wish.replication), .help = "copies of a record",
+     .max = 100},
+    {"cost-per-machine", 0, "C", PS_ROW_TAKE(take_cost),
+     .help = "what they cost: 0.34/h, '250 EUR/month' (h, day, month of 730 h, year)"},
+
+    {"format", 0, "NAME", PS_ROW_TAKE(take_load), .help = "of the events",
+     .group = "load, as for `penstock load`", .proposes = PS_PROPOSE_FORMATS},
+    {"template", 0, "TEXT", PS_ROW_TAKE(take_load), .help = "text with fields"},
+    {"lines", 0, "FILE", PS_ROW_TAKE(take_load), .help = "the lines of a file"},
+    {"size", 0, "BYTES", PS_ROW_TAKE(take_load), .help = "of an event"},
+    {"shape", 0, "SHAPE", PS_ROW_TAKE(take_load), .help = "how the rate changes",
+     .proposes = PS_PROPOSE_SHAPES},
+    {"connections", 0, "N", PS_ROW_TAKE(take_load), .help = "sources with a sequence of their own"},
+    {"connect-over", 0, "D", PS_ROW_TAKE(take_load), .help = "time in which they are opened"},
+    {"threads", 0, "N", PS_ROW_TAKE(take_load), .help = "of the load"},
+    {"cpus", 0, "LIST", PS_ROW_TAKE(take_load), .help = "that the threads are pinned to"},
+    {"pace", 0, "spin|sleep", PS_ROW_TAKE(take_load), .help = "how it waits for due times"},
+    {"seed", 0, "N", PS_ROW_TAKE(take_seed), .help = "of the events and of random arrivals (default 1)"},
+
+    {"report", 0, "FILE", PS_ROW_TEXT(report), .help = "one HTML page", .group = "what comes out"},
+    {"result", 0, "FILE", PS_ROW_TEXT(result), .help = "the result as JSON"},
+    {"render", 0, "FILE", PS_ROW_TEXT(render),
+     .help =
+         "a --result: everything else here is made from it again, or its text printed; nothing is measured"},
+    {"csv", 0, "FILE", PS_ROW_TEXT(csv), .help = "a row for each trial"},
+    {"hgrm", 0, "FILE", PS_ROW_TEXT(hgrm),
+     .help = "the latencies of the first goal's result, in ms, as HdrHistogram's percentiles"},
+    {"hlog", 0, "FILE", PS_ROW_TEXT(hlog),
+     .help = "the latencies of every trial, in ns, as HdrHistogram's log"},
+    {"json", 0, NULL, PS_ROW_FLAG(json),
+     .help =
+         "JSON lines, for programs: each trial, and the result at the end (the latencies' histograms are in "
+         "--result)"},
+    {"quiet", 0, NULL, PS_ROW_FLAG(quiet), .help = "no trials, only the end"},
+    {.help = NULL},
 };
 
-static const struct option options[] = {
-    {"name", required_argument, NULL, OPTION_AGENT},
-    {"conf-file", required_argument, NULL, OPTION_FILE},
-    {"conf", required_argument, NULL, OPTION_CONF},
-    {"brokers", required_argument, NULL, OPTION_BROKERS},
-    {"agent-metrics", required_argument, NULL, OPTION_AGENT_METRICS},
-    {"target", required_argument, NULL, OPTION_TARGET},
-    {"from", required_argument, NULL, OPTION_FROM},
-    {"pid", required_argument, NULL, OPTION_PID},
-    {"goal", required_argument, NULL, OPTION_GOAL},
-    {"require", required_argument, NULL, OPTION_REQUIRE},
-    {"within", required_argument, NULL, OPTION_WITHIN},
-    {"precision", required_argument, NULL, OPTION_PRECISION},
-    {"rate-min", required_argument, NULL, OPTION_RATE_MIN},
-    {"rate-max", required_argument, NULL, OPTION_RATE_MAX},
-    {"rate-first", required_argument, NULL, OPTION_RATE_FIRST},
-    {"workers", required_argument, NULL, OPTION_WORKERS},
-    {"machines-for", required_argument, NULL, OPTION_MACHINES_FOR},
-    {"machine-size", required_argument, NULL, OPTION_MACHINE_SIZE},
-    {"headroom", required_argument, NULL, OPTION_HEADROOM},
-    {"spare", required_argument, NULL, OPTION_SPARE},
-    {"retention", required_argument, NULL, OPTION_RETENTION},
-    {"replication", required_argument, NULL, OPTION_REPLICATION},
-    {"cost-per-machine", required_argument, NULL, OPTION_COST},
-    {"compare", required_argument, NULL, OPTION_COMPARE},
-    {"report", required_argument, NULL, OPTION_REPORT},
-    {"result", required_argument, NULL, OPTION_RESULT},
-    {"csv", required_argument, NULL, OPTION_CSV},
-    {"hgrm", required_argument, NULL, OPTION_HGRM},
-    {"hlog", required_argument, NULL, OPTION_HLOG},
-    {"render", required_argument, NULL, OPTION_RENDER},
-    {"json", no_argument, NULL, OPTION_JSON},
-    {"quiet", no_argument, NULL, OPTION_QUIET},
-    {"seed", required_argument, NULL, OPTION_SEED},
-    {"format", required_argument, NULL, OPTION_FORMAT},
-    {"template", required_argument, NULL, OPTION_TEMPLATE},
-    {"lines", required_argument, NULL, OPTION_LINES},
-    {"size", required_argument, NULL, OPTION_SIZE},
-    {"shape", required_argument, NULL, OPTION_SHAPE},
-    {"connections", required_argument, NULL, OPTION_CONNECTIONS},
-    {"connect-over", required_argument, NULL, OPTION_CONNECT_OVER},
-    {"threads", required_argument, NULL, OPTION_THREADS},
-    {"cpus", required_argument, NULL, OPTION_CPUS},
-    {"pace", required_argument, NULL, OPTION_PACE},
-    {"help", no_argument, NULL, OPTION_HELP},
-    {NULL, 0, NULL, 0},
+const struct ps_command_line ps_line_plan = {
+    .name = "plan",
+    .usage = "Usage: penstock plan [-n AGENT] -f FILE [--brokers LIST] [OPTION]...\n"
+             "       penstock plan --agent-metrics URL --target URL [--from URL]... [OPTION]...\n"
+             "       penstock plan --target URL --from URL [--from URL]... [OPTION]...\n"
+             "       penstock plan --render RESULT [--report PAGE] [--require GOAL>=RATE]... [OPTION]...\n"
+             "Finds the highest rate a pipeline holds: offers load in trials, short ones first, longer ones "
+             "near the\n"
+             "answer, and repeats those that decide. Says how sure it is, what limits, and how many machines "
+             "it takes.\n",
+    .rows = rows,
+    .ends =
+        "Exit status: 0 every goal has its figure or meets what is required, 1 one has none or the subject "
+        "failed,\n"
+        "2 wrong usage, 3 a requirement is missed or not shown, 4 worse than --compare beyond noise.\n"
+        "\n"
+        "Examples:\n"
+        "  penstock plan -n a1 -f a1.properties\n"
+        "  penstock plan -n a1 -f a1.properties --goal ndr --goal 'p99<20ms' --report plan.html\n"
+        "  penstock plan -n a1 -f a1.properties --workers 1..4 --machines-for 800k --headroom 30% --spare 1 "
+        "\\\n"
+        "      --retention 7d --replication 3 --cost-per-machine '0.34 USD/h'\n"
+        "  penstock plan -n a1 -f a1.properties --require 'ndr>=50k' --require 'p99<20ms>=30k' --compare "
+        "last.json \\\n"
+        "      --result plan.json\n"
+        "  penstock plan --render plan.json --report plan.html --csv trials.csv --hlog trials.hlog\n"
+        "  penstock plan --target tcp://rsyslog:514 --from kafka://broker:9092/logs?offset=latest --goal "
+        "pdr=0.1%\n",
 };
-const struct ps_command_options ps_options_plan = {options, "n:f:c:D:h", false};
-
-const char plan_usage[] =
-    "usage: penstock plan [-n AGENT] -f FILE [--brokers LIST] [OPTION]...\n"
-    "       penstock plan --agent-metrics URL --target URL [--from URL]... [OPTION]...\n"
-    "       penstock plan --target URL --from URL [--from URL]... [OPTION]...\n"
-    "       penstock plan --render RESULT [--report PAGE] [--require GOAL>=RATE]... [OPTION]...\n"
-    "\n"
-    "Finds the highest rate a pipeline holds: offers load in trials, short ones first, longer ones near the\n"
-    "answer, and repeats those that decide. Says how sure it is, what limits, and how many machines it "
-    "takes.\n"
-    "\n"
-    "what is measured\n"
-    "  -n AGENT -f FILE       an agent file: started here, on ports of its own; its Kafka sinks write to an\n"
-    "                         embedded broker, or to --brokers. -f, -c and -Dkey=value as for the agent\n"
-    "  --agent-metrics URL    an agent that runs with -Dflume.monitoring.type=http\n"
-    "  --target URL           where load goes (see `penstock load --help`); found in the agent file "
-    "otherwise\n"
-    "  --from URL             where it arrives (see `penstock verify --help`), likewise; may be repeated\n"
-    "  --pid PID              the process whose CPU time and memory count, where it is not ours\n"
-    "\n"
-    "what is asked\n"
-    "  --goal GOAL            ndr: nothing is lost (default); pdr=0.1%: no more than that is lost;\n"
-    "                         p99<20ms: nothing is lost and that percentile is met. May be repeated\n"
-    "  --within D             time for each goal (default 2m)\n"
-    "  --precision SHARE      width of the answer (default 3%)\n"
-    "  --rate-min R --rate-max R --rate-first R   where to look (10 to 100M), where to begin (10k)\n"
-    "  --workers 1..N         measure at 1 to N workers and fit the scalability law (agent files)\n"
-    "\n"
-    "what has to come out\n"
-    "  --require GOAL>=RATE   that rate has to be held for the goal, else exit status 3. May be repeated; "
-    "adds its\n"
-    "                         goal to those of --goal. --rate-max RATE asks no more than that\n"
-    "  --compare RESULT       the changes since an older --result; exit status 4 when one is worse beyond "
-    "noise\n"
-    "\n"
-    "what it takes\n"
-    "  --machines-for R       machines for so many events/s\n"
-    "  --machine-size BYTES   of an event there (default: as measured)\n"
-    "  --headroom SHARE       kept free on each (default 30%)\n"
-    "  --spare N              may be down (default 1)\n"
-    "  --retention D --replication N   disk of the brokers\n"
-    "  --cost-per-machine C   what they cost: 0.34/h, '250 EUR/month' (h, day, month of 730 h, year)\n"
-    "\n"
-    "load, as for `penstock load`: --format --template --lines --size --shape --connections --connect-over\n"
-    "  --threads --cpus --pace --seed\n"
-    "\n"
-    "what comes out\n"
-    "  --report PAGE          one HTML page\n"
-    "  --result FILE          the result as JSON; --render makes everything else here from it again, or "
-    "prints its "
-    "text\n"
-    "  --csv FILE             a row for each trial\n"
-    "  --hgrm FILE            the latencies of the first goal's result, in ms, as HdrHistogram's "
-    "percentiles\n"
-    "  --hlog FILE            the latencies of every trial, in ns, as HdrHistogram's log\n"
-    "  --json                 JSON lines, for programs: each trial, and the result at the end (the "
-    "latencies' "
-    "histograms are in --result)\n"
-    "  --quiet                no trials, only the end\n"
-    "\n"
-    "Exit status: 0 every goal has its figure or meets what is required, 1 one has none or the subject "
-    "failed,\n"
-    "2 wrong usage, 3 a requirement is missed or not shown, 4 worse than --compare beyond noise.\n"
-    "\n"
-    "examples:\n"
-    "  penstock plan -n a1 -f a1.properties\n"
-    "  penstock plan -n a1 -f a1.properties --goal ndr --goal 'p99<20ms' --report plan.html\n"
-    "  penstock plan -n a1 -f a1.properties --workers 1..4 --machines-for 800k --headroom 30% --spare 1 \\\n"
-    "      --retention 7d --replication 3 --cost-per-machine '0.34 USD/h'\n"
-    "  penstock plan -n a1 -f a1.properties --require 'ndr>=50k' --require 'p99<20ms>=30k' --compare "
-    "last.json \\\n"
-    "      --result plan.json\n"
-    "  penstock plan --render plan.json --report plan.html --csv trials.csv --hlog trials.hlog\n"
-    "  penstock plan --target tcp://rsyslog:514 --from kafka://broker:9092/logs?offset=latest --goal "
-    "pdr=0.1%\n";
 
 /* ---- values ---- */
 
@@ -209,27 +163,67 @@ static enum ps_status add_agent(struct ps_subject_config *subject, const char *o
                : add(subject->agent_arguments, &subject->agent_argument_count, room, value, option, err);
 }
 
-static enum ps_status add_system(struct ps_subject_config *subject, const char *text, struct ps_err *err)
+static enum ps_status take_agent_option(void *target, const struct ps_command_row *row, const char *text,
+                                        struct ps_err *err)
+{
+    return add_agent(&((struct plan_wish *)target)->config.subject, row->letter == 'f' ? "-f" : "-c", text,
+                     err);
+}
+
+static enum ps_status take_file(void *target, const struct ps_command_row *row, const char *text,
+                                struct ps_err *err)
+{
+    struct plan_wish *wish = target;
+    if (wish->config.subject.file == NULL)
+        wish->config.subject.file = text;
+    return take_agent_option(target, row, text, err);
+}
+
+/* Returns the prefix and the text as one text, which lives to the end of the program; NULL after setting the error. */
+static const char *joined(const char *prefix, const char *text, struct ps_err *err)
 {
     char *whole;
-    if (asprintf(&whole, "-D%s", text) < 0) /* lives to the end of the program */
-        return ps_err_set(err, "no memory");
-    return add_agent(subject, whole, NULL, err);
+    if (asprintf(&whole, "%s%s", prefix, text) >= 0)
+        return whole;
+    ps_err_set(err, "no memory");
+    return NULL;
 }
 
-static enum ps_status seconds_of(const char *what, const char *text, double *seconds, struct ps_err *err)
+static enum ps_status take_system(void *target, const struct ps_command_row *row, const char *text,
+                                  struct ps_err *err)
 {
-    uint64_t ns;
-    if (ps_quantity_duration(what, text, &ns, err) != PS_OK)
+    const char *whole = joined("-D", text, err);
+    (void)row;
+    return whole != NULL ? add_agent(&((struct plan_wish *)target)->config.subject, whole, NULL, err)
+                         : PS_FAIL;
+}
+
+static enum ps_status take_from(void *target, const struct ps_command_row *row, const char *text,
+                                struct ps_err *err)
+{
+    struct ps_subject_config *subject = &((struct plan_wish *)target)->config.subject;
+    (void)row;
+    return add(subject->from, &subject->from_count, PS_TRIAL_FROM_MAX, text, "--from", err);
+}
+
+static enum ps_status take_pid(void *target, const struct ps_command_row *row, const char *text,
+                               struct ps_err *err)
+{
+    uint64_t pid;
+    (void)row;
+    if (ps_quantity_count("--pid", text, 0, 1U << 30, &pid, err) != PS_OK)
         return PS_FAIL;
-    *seconds = (double)ns / 1e9;
-    return ns > 0 ? PS_OK : ps_err_set(err, "%s: 0 is too short", what);
+    ((struct plan_wish *)target)->config.subject.pid = (int)pid;
+    return kill((pid_t)pid, 0) == 0 ? PS_OK : ps_err_set(err, "--pid: there is no process %u", (unsigned)pid);
 }
 
-static enum ps_status workers_of(struct ps_planning_config *config, const char *text, struct ps_err *err)
+static enum ps_status take_workers(void *target, const struct ps_command_row *row, const char *text,
+                                   struct ps_err *err)
 {
+    struct ps_planning_config *config = &((struct plan_wish *)target)->config;
     unsigned first, last;
     char rest;
+    (void)row;
     if (sscanf(text, "%u..%u%c", &first, &last, &rest) != 2) {
         if (sscanf(text, "%u%c", &last, &rest) != 1)
             return ps_err_set(err, "--workers: 1..4 is how it is written, not `%s`", text);
@@ -242,181 +236,89 @@ static enum ps_status workers_of(struct ps_planning_config *config, const char *
     return PS_OK;
 }
 
-static enum ps_status count_of(const char *what, const char *text, unsigned max, unsigned *count,
-                               struct ps_err *err)
+static enum ps_status take_goal(void *target, const struct ps_command_row *row, const char *text,
+                                struct ps_err *err)
 {
-    uint64_t wide;
-    if (ps_quantity_count(what, text, 0, max, &wide, err) != PS_OK)
+    struct ps_search_config *search = &((struct plan_wish *)target)->config.search;
+    (void)row;
+    if (search->goal_count == PS_GOALS_MAX)
+        return ps_err_set(err, "--goal: more than %u", PS_GOALS_MAX);
+    return ps_goal_parse(&search->goals[search->goal_count++], "--goal", text, err);
+}
+
+static enum ps_status take_requirement(void *target, const struct ps_command_row *row, const char *text,
+                                       struct ps_err *err)
+{
+    struct plan_wish *wish = target;
+    (void)row;
+    if (wish->requirement_count == PS_REQUIREMENTS_MAX)
+        return ps_err_set(err, "--require: more than %u", PS_REQUIREMENTS_MAX);
+    return ps_requirement_parse(&wish->requirements[wish->requirement_count++], text, err);
+}
+
+static enum ps_status take_machine_size(void *target, const struct ps_command_row *row, const char *text,
+                                        struct ps_err *err)
+{
+    uint64_t bytes;
+    (void)row;
+    if (ps_quantity_bytes("--machine-size", text, &bytes, err) != PS_OK)
         return PS_FAIL;
-    *count = (unsigned)wide;
+    ((struct plan_wish *)target)->config.wish.size_bytes = (double)bytes;
     return PS_OK;
 }
 
-/* The plan reads these options too. */
-static enum ps_status load_option(struct plan_wish *wish, int option, const char *text, struct ps_err *err)
+static enum ps_status take_cost(void *target, const struct ps_command_row *row, const char *text,
+                                struct ps_err *err)
 {
-    static char names[PS_COUNT_OF(options)][24];
+    (void)row;
+    return ps_cost_parse(&((struct plan_wish *)target)->config.wish.cost, "--cost-per-machine", text, err);
+}
+
+static enum ps_status take_seed(void *target, const struct ps_command_row *row, const char *text,
+                                struct ps_err *err)
+{
+    struct plan_wish *wish = target;
+    (void)row;
+    snprintf(wish->seed, sizeof wish->seed, "%s", text);
+    return ps_quantity_count("--seed", text, 0, UINT64_MAX / 2, &wish->config.seed, err);
+}
+
+/* Notes what the plan itself has to know of an option of load. */
+static enum ps_status load_note(struct plan_wish *wish, const char *name, const char *text,
+                                struct ps_err *err)
+{
     struct ps_planning_config *config = &wish->config;
-    unsigned index = 0;
-    uint64_t bytes;
-    while (options[index].val != option)
-        index++;
-    snprintf(names[index], sizeof names[index], "--%s", options[index].name);
-    wish->pace_given = wish->pace_given || option == OPTION_PACE;
-    if (option == OPTION_FORMAT)
+    uint64_t connections;
+    if (strcmp(name, "pace") == 0)
+        wish->pace_given = true;
+    else if (strcmp(name, "format") == 0)
         config->format = text;
-    else if (option == OPTION_TEMPLATE)
-        config->format = "template";
-    else if (option == OPTION_LINES)
-        config->format = "lines";
-    else if (option == OPTION_SHAPE)
+    else if (strcmp(name, "template") == 0 || strcmp(name, "lines") == 0)
+        config->format = name;
+    else if (strcmp(name, "shape") == 0)
         config->shape = text;
-    else if (option == OPTION_CONNECTIONS &&
-             count_of("--connections", text, 65536, &config->connections, err) != PS_OK)
+    else if (strcmp(name, "size") == 0)
+        return ps_quantity_bytes("--size", text, &config->size_bytes, err);
+    if (strcmp(name, "connections") != 0)
+        return PS_OK;
+    if (ps_quantity_count("--connections", text, 0, 65536, &connections, err) != PS_OK)
         return PS_FAIL;
-    if (option == OPTION_SIZE) {
-        if (ps_quantity_bytes("--size", text, &bytes, err) != PS_OK)
-            return PS_FAIL;
-        config->size_bytes = bytes;
-    }
-    if (add(config->load_options, &config->load_option_count, PS_TRIAL_OPTIONS_MAX - 8, names[index],
-            names[index], err) != PS_OK)
-        return PS_FAIL;
-    return add(config->load_options, &config->load_option_count, PS_TRIAL_OPTIONS_MAX - 8, text, names[index],
-               err);
-}
-
-static enum ps_status set_subject(struct plan_wish *wish, int option, const char *text, struct ps_err *err)
-{
-    struct ps_subject_config *subject = &wish->config.subject;
-    unsigned pid;
-    switch (option) {
-    case OPTION_AGENT:
-        subject->agent = text;
-        return PS_OK;
-    case OPTION_FILE:
-        if (subject->file == NULL)
-            subject->file = text;
-        return add_agent(subject, "-f", text, err);
-    case OPTION_CONF:
-        return add_agent(subject, "-c", text, err);
-    case OPTION_SYSTEM:
-        return add_system(subject, text, err);
-    case OPTION_BROKERS:
-        subject->brokers = text;
-        return PS_OK;
-    case OPTION_AGENT_METRICS:
-        subject->agent_metrics = text;
-        return PS_OK;
-    case OPTION_TARGET:
-        subject->target = text;
-        return PS_OK;
-    case OPTION_FROM:
-        return add(subject->from, &subject->from_count, PS_TRIAL_FROM_MAX, text, "--from", err);
-    default:
-        if (count_of("--pid", text, 1U << 30, &pid, err) != PS_OK)
-            return PS_FAIL;
-        subject->pid = (int)pid;
-        return kill(subject->pid, 0) == 0 ? PS_OK : ps_err_set(err, "--pid: there is no process %u", pid);
-    }
-}
-
-static enum ps_status set_search(struct plan_wish *wish, int option, const char *text, struct ps_err *err)
-{
-    struct ps_search_config *search = &wish->config.search;
-    switch (option) {
-    case OPTION_GOAL:
-        if (search->goal_count == PS_GOALS_MAX)
-            return ps_err_set(err, "--goal: more than %u", PS_GOALS_MAX);
-        return ps_goal_parse(&search->goals[search->goal_count++], "--goal", text, err);
-    case OPTION_REQUIRE:
-        if (wish->requirement_count == PS_REQUIREMENTS_MAX)
-            return ps_err_set(err, "--require: more than %u", PS_REQUIREMENTS_MAX);
-        return ps_requirement_parse(&wish->requirements[wish->requirement_count++], text, err);
-    case OPTION_WITHIN:
-        return seconds_of("--within", text, &wish->within_s, err);
-    case OPTION_PRECISION:
-        if (ps_quantity_share("--precision", text, &search->precision, err) != PS_OK)
-            return PS_FAIL;
-        return search->precision >= 0.001 && search->precision <= 0.5
-                   ? PS_OK
-                   : ps_err_set(err, "--precision: from 0.1%% to 50%%, not `%s`", text);
-    case OPTION_RATE_MIN:
-        return ps_quantity_rate("--rate-min", text, &search->rate_min, err);
-    case OPTION_RATE_MAX:
-        return ps_quantity_rate("--rate-max", text, &search->rate_max, err);
-    case OPTION_RATE_FIRST:
-        return ps_quantity_rate("--rate-first", text, &search->rate_first, err);
-    default:
-        return workers_of(&wish->config, text, err);
-    }
-}
-
-static enum ps_status set_projection(struct plan_wish *wish, int option, const char *text, struct ps_err *err)
-{
-    struct ps_projection_wish *projection = &wish->config.wish;
-    uint64_t bytes;
-    switch (option) {
-    case OPTION_MACHINES_FOR:
-        wish->config.project = true;
-        return ps_quantity_rate("--machines-for", text, &projection->rate, err);
-    case OPTION_MACHINE_SIZE:
-        if (ps_quantity_bytes("--machine-size", text, &bytes, err) != PS_OK)
-            return PS_FAIL;
-        projection->size_bytes = (double)bytes;
-        return PS_OK;
-    case OPTION_HEADROOM:
-        if (ps_quantity_share("--headroom", text, &projection->headroom, err) != PS_OK)
-            return PS_FAIL;
-        return projection->headroom < 1 ? PS_OK : ps_err_set(err, "--headroom: less than 100%%");
-    case OPTION_SPARE:
-        return count_of("--spare", text, 1000, &projection->spare, err);
-    case OPTION_RETENTION:
-        return seconds_of("--retention", text, &projection->retention_s, err);
-    case OPTION_COST:
-        return ps_cost_parse(&projection->cost, "--cost-per-machine", text, err);
-    default:
-        return count_of("--replication", text, 100, &projection->replication, err);
-    }
-}
-
-static enum ps_status set_file(struct plan_wish *wish, int option, const char *text)
-{
-    const char **files[] = {
-        [OPTION_COMPARE - OPTION_COMPARE] = &wish->compare, [OPTION_REPORT - OPTION_COMPARE] = &wish->report,
-        [OPTION_RESULT - OPTION_COMPARE] = &wish->result,   [OPTION_CSV - OPTION_COMPARE] = &wish->csv,
-        [OPTION_HGRM - OPTION_COMPARE] = &wish->hgrm,       [OPTION_HLOG - OPTION_COMPARE] = &wish->hlog,
-        [OPTION_RENDER - OPTION_COMPARE] = &wish->render,
-    };
-    *files[option - OPTION_COMPARE] = text;
+    config->connections = (unsigned)connections;
     return PS_OK;
 }
 
-static enum ps_status set_option(struct plan_wish *wish, int option, const char *text, struct ps_err *err)
+/* An option that is passed on to load. */
+static enum ps_status take_load(void *target, const struct ps_command_row *row, const char *text,
+                                struct ps_err *err)
 {
-    if (option >= OPTION_LOAD)
-        return load_option(wish, option, text, err);
-    switch (option) {
-    case OPTION_HELP:
-        wish->help = true;
-        return PS_OK;
-    case OPTION_JSON:
-        wish->json = true;
-        return PS_OK;
-    case OPTION_QUIET:
-        wish->quiet = true;
-        return PS_OK;
-    case OPTION_SEED:
-        snprintf(wish->seed, sizeof wish->seed, "%s", text);
-        return ps_quantity_count("--seed", text, 0, UINT64_MAX / 2, &wish->config.seed, err);
-    default:
-        if (option >= OPTION_COMPARE)
-            return set_file(wish, option, text);
-        if (option >= OPTION_MACHINES_FOR)
-            return set_projection(wish, option, text, err);
-        return option >= OPTION_GOAL ? set_search(wish, option, text, err)
-                                     : set_subject(wish, option, text, err);
-    }
+    struct plan_wish *wish = target;
+    struct ps_planning_config *config = &wish->config;
+    const unsigned room = PS_TRIAL_OPTIONS_MAX - 8;
+    const char *name = joined("--", row->name, err);
+    if (name == NULL || load_note(wish, row->name, text, err) != PS_OK ||
+        add(config->load_options, &config->load_option_count, room, name, name, err) != PS_OK)
+        return PS_FAIL;
+    return add(config->load_options, &config->load_option_count, room, text, name, err);
 }
 
 /* ---- combinations of options ---- */
@@ -477,6 +379,10 @@ static enum ps_status check(struct plan_wish *wish, struct ps_err *err)
     struct ps_search_config *search = &config->search;
     if (check_subject(&config->subject, err) != PS_OK)
         return PS_FAIL;
+    if (search->precision < 0.001 || search->precision > 0.5)
+        return ps_err_set(err, "--precision: from 0.1%% to 50%%, not %g%%", search->precision * 100);
+    if (config->wish.headroom >= 1)
+        return ps_err_set(err, "--headroom: less than 100%%");
     if (search->rate_min > search->rate_max)
         return ps_err_set(err, "--rate-min is above --rate-max");
     if (config->workers_max > 0 && config->subject.agent == NULL)
@@ -500,7 +406,7 @@ static enum ps_status check(struct plan_wish *wish, struct ps_err *err)
 
 enum ps_status plan_parse(struct plan_wish *wish, int argc, char **argv, struct ps_err *err)
 {
-    int option;
+    int operands;
     *wish = (struct plan_wish){
         .within_s = 120,
         .config = {.search = {.rate_min = 10, .rate_max = 100e6, .rate_first = 10000, .precision = 0.03},
@@ -509,16 +415,12 @@ enum ps_status plan_parse(struct plan_wish *wish, int argc, char **argv, struct 
                    .shape = "constant",
                    .connections = 1,
                    .seed = 1}};
-    optind = 1;
-    while ((option = getopt_long(argc, argv, ps_options_plan.letters, options, NULL)) != -1) {
-        if (option == '?')
-            return ps_err_set(err, "`penstock plan --help` tells all options");
-        if (set_option(wish, option, optarg, err) != PS_OK)
-            return PS_FAIL;
-    }
-    if (optind < argc)
-        return ps_err_set(err, "`%s` is no option", argv[optind]);
+    if (ps_command_line_read(&ps_line_plan, wish, argc, argv, &operands, &wish->help, err) != PS_OK)
+        return PS_FAIL;
     if (wish->help)
         return PS_OK;
+    wish->config.project = wish->config.wish.rate > 0;
+    if (operands > 0)
+        return ps_err_set(err, "`%s` is no option", argv[1]);
     return wish->render != NULL ? PS_OK : check(wish, err); /* --render measures nothing */
 }

@@ -1,13 +1,12 @@
 /* penstock tail: requests a sample of live events from a running agent's metrics server and prints them. */
 #include "core/clock.h"
 #include "commands/commands.h"
+#include "commands/line/line.h"
 #include "commands/top/top.h"
 #include "core/printable.h"
 #include "core/watch/metrics/server.h"
 #include "core/quantity.h"
 
-#include <errno.h>
-#include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,45 +16,55 @@
 #include <curl/curl.h>
 #include <jansson.h>
 
+#define WAIT_S_NOT_GIVEN UINT64_MAX
+
 struct tail {
     const char *component;
     const char *url;
     const char *token_path;
     char token[PS_ACCESS_TOKEN_BYTES]; /* "": none */
-    unsigned long count, wait_s;
+    uint64_t count, wait_s;
     uint64_t connect_ns; /* how long an agent that does not answer may still be starting, with -w */
     bool follow, json, colour;
     unsigned long shown;
 };
 
-static void usage(FILE *file)
-{
-    fputs("usage: penstock tail COMPONENT [-n COUNT] [-w SECONDS] [-f] [-j] [-u URL] [-t FILE]\n"
-          "\n"
-          "Shows a sample of the events that pass a component of a running agent, with their headers. The "
-          "agent "
-          "must have\n"
-          "been started with -Dflume.monitoring.type=http. Nothing is held up and nothing is taken away.\n"
-          "\n"
-          "  c1, k1               what a channel gives away, what a sink takes\n"
-          "  r1                   what a source makes, before its interceptors\n"
-          "  r1.i1                what leaves interceptor i1 of source r1\n"
-          "  r1.i1.before         what enters it\n"
-          "\n"
-          "  -n, --count COUNT    how many events (default 10)\n"
-          "  -w, --wait SECONDS   how long to wait for them, and for the agent to start (default 10, at most "
-          "60; without\n"
-          "                       -w the agent must run)\n"
-          "  -f, --follow         go on until interrupted\n"
-          "  -j, --json           one JSON object a line\n"
-          "  -u, --url URL        the agent's metrics server (default: the agent that runs on this machine)\n"
-          "  -t, --token-file FILE  holds the token of the agent's -Dpenstock.monitoring.token; without one, "
-          "the agent\n"
-          "                       shows events only to clients of its own machine\n"
-          "\n"
-          "Exit code: 0 when events were shown, 1 when none passed, 2 on errors.\n",
-          file);
-}
+#define PS_ROW_TARGET struct tail
+
+static const struct ps_command_row rows[] = {
+    {NULL, 0, "c1, k1", PS_ROW_NOTE, .help = "what a channel gives away, what a sink takes",
+     .group = "COMPONENT"},
+    {NULL, 0, "r1", PS_ROW_NOTE, .help = "what a source makes, before its interceptors"},
+    {NULL, 0, "r1.i1", PS_ROW_NOTE, .help = "what leaves interceptor i1 of source r1"},
+    {NULL, 0, "r1.i1.before", PS_ROW_NOTE, .help = "what enters it"},
+    {"count", 'n', "COUNT", PS_ROW_COUNT(count), .help = "how many events (default 10)", .min = 1,
+     .max = PS_METRICS_SERVER_TAIL_EVENTS_MAX, .group = "options"},
+    {"wait", 'w', "SECONDS", PS_ROW_COUNT(wait_s),
+     .help = "how long to wait for them, and for the agent to start (default 10, at most 60; without -w the "
+             "agent "
+             "must run)",
+     .max = PS_METRICS_SERVER_TAIL_WAIT_S_MAX},
+    {"follow", 'f', NULL, PS_ROW_FLAG(follow), .help = "go on until interrupted"},
+    {"json", 'j', NULL, PS_ROW_FLAG(json), .help = "one JSON object a line"},
+    {"url", 'u', "URL", PS_ROW_TEXT(url),
+     .help = "the agent's metrics server (default: the agent that runs on this machine)"},
+    {"token-file", 't', "FILE", PS_ROW_TEXT(token_path),
+     .help = "holds the token of the agent's -Dpenstock.monitoring.token; without one, the agent shows "
+             "events only to "
+             "clients of its own machine"},
+    {.help = NULL},
+};
+
+const struct ps_command_line ps_line_tail = {
+    .name = "tail",
+    .usage = "Usage: penstock tail COMPONENT [-n COUNT] [-w SECONDS] [-f] [-j] [-u URL] [-t FILE]\n"
+             "Shows a sample of the events that pass a component of a running agent, with their headers. The "
+             "agent must "
+             "have\nbeen started with -Dflume.monitoring.type=http. Nothing is held up and nothing is taken "
+             "away.\n",
+    .rows = rows,
+    .ends = "Exit status: 0 events were shown, 1 none passed, 2 errors.\n",
+};
 
 /* {"headers":{..},"body":"..","bytes":N} -> {host=h1, timestamp=1} body */
 static bool print_event(const struct tail *tail, const char *line, size_t length)
@@ -144,71 +153,34 @@ static bool ask(struct tail *tail, CURL *curl)
     return ok && !ferror(stdout);
 }
 
-static bool number_parse(const char *text, unsigned long max, unsigned long *number)
-{
-    char *end;
-    errno = 0;
-    *number = strtoul(text, &end, 10);
-    return text[0] >= '0' && text[0] <= '9' && *end == '\0' && errno == 0 && *number <= max;
-}
-
-static const struct option options[] = {
-    {"count", required_argument, NULL, 'n'}, {"wait", required_argument, NULL, 'w'},
-    {"follow", no_argument, NULL, 'f'},      {"json", no_argument, NULL, 'j'},
-    {"url", required_argument, NULL, 'u'},   {"token-file", required_argument, NULL, 't'},
-    {"help", no_argument, NULL, 'h'},        {NULL, 0, NULL, 0},
-};
-const struct ps_command_options ps_options_tail = {options, "n:w:fju:t:h", false};
-
-/* Returns 0 to go on, else the exit code plus 1. */
+/* Returns -1 to go on, else the exit code. */
 static int options_parse(struct tail *tail, int argc, char **argv)
 {
-    int option;
-    bool patient = false;
-    optind = 0;
-    while ((option = getopt_long(argc, argv, ps_options_tail.letters, options, NULL)) != -1) {
-        bool good = true;
-        if (option == 'n')
-            good = number_parse(optarg, PS_METRICS_SERVER_TAIL_EVENTS_MAX, &tail->count) && tail->count > 0;
-        else if (option == 'w')
-            good = patient = number_parse(optarg, PS_METRICS_SERVER_TAIL_WAIT_S_MAX, &tail->wait_s);
-        else if (option == 'f')
-            tail->follow = true;
-        else if (option == 'j')
-            tail->json = true;
-        else if (option == 'u')
-            tail->url = optarg;
-        else if (option == 't')
-            tail->token_path = optarg;
-        else if (option == 'h')
-            return usage(stdout), 1;
-        else
-            return usage(stderr), 3;
-        if (!good) {
-            fprintf(stderr, "penstock tail: bad number %s\n", optarg);
-            return 3;
-        }
-    }
-    if (optind + 1 != argc) {
+    int operands, code = ps_command_line_parse(&ps_line_tail, tail, argc, argv, &operands);
+    if (code >= 0)
+        return code;
+    if (operands != 1) {
         fprintf(stderr,
-                optind == argc ? "penstock tail: which component? `penstock top --once` lists them\n"
-                               : "penstock tail: one component, not %d\n",
-                argc - optind);
-        return 3;
+                operands == 0 ? "penstock tail: which component? `penstock top --once` lists them\n"
+                              : "penstock tail: one component, not %d\n",
+                operands);
+        return 2;
     }
-    tail->component = argv[optind];
-    if (patient)
+    tail->component = argv[1];
+    if (tail->wait_s == WAIT_S_NOT_GIVEN)
+        tail->wait_s = 10;
+    else
         tail->connect_ns = ps_clock_now().mono_ns + tail->wait_s * PS_NS_PER_S;
-    return 0;
+    return -1;
 }
 
 int ps_main_tail(int argc, char **argv)
 {
-    struct tail tail = {.count = 10, .wait_s = 10};
+    struct tail tail = {.count = 10, .wait_s = WAIT_S_NOT_GIVEN};
     tail.colour = isatty(STDOUT_FILENO) && getenv("NO_COLOR") == NULL;
     int code = options_parse(&tail, argc, argv);
-    if (code != 0)
-        return code - 1;
+    if (code >= 0)
+        return code;
     struct ps_err err = {0};
     if (tail.token_path != NULL && ps_metrics_token_read(tail.token_path, tail.token, &err) != PS_OK) {
         fprintf(stderr, "penstock tail: %s\n", err.text);

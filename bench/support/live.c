@@ -118,12 +118,3 @@ json_t *ps_live_percentiles(const struct ps_histogram *histogram, const double *
     json_object_set_new(object, "max", json_integer((json_int_t)histogram->max));
     return object;
 }
-
-enum ps_status ps_live_every_parse(const char *text, uint64_t *every_ns, struct ps_err *err)
-{
-    if (ps_quantity_duration("--every", text, every_ns, err) != PS_OK)
-        return PS_FAIL;
-    if (*every_ns < 100 * PS_NS_PER_MS || *every_ns > 3600 * PS_NS_PER_S)
-        return ps_err_set(err, "--every: %s is not from 100ms to 1h", text);
-    return PS_OK;
-}

@@ -29,9 +29,6 @@ struct ps_live {
 /* `to` is standard output, or standard error when events go to standard output. */
 void ps_live_init(struct ps_live *live, FILE *to, bool json, bool quiet);
 
-/* Parses the value of --every: 100ms to 1h. */
-enum ps_status ps_live_every_parse(const char *text, uint64_t *every_ns, struct ps_err *err);
-
 /* Returns an escape sequence such as "\033[32m", or "" without colour. */
 enum ps_live_style { PS_LIVE_PLAIN, PS_LIVE_GOOD, PS_LIVE_WARN, PS_LIVE_BAD, PS_LIVE_DIM, PS_LIVE_BOLD };
 const char *ps_live_style(const struct ps_live *live, enum ps_live_style style);

@@ -10,6 +10,7 @@
 
 #include "commands/agent/service.h"
 #include "commands/commands.h"
+#include "commands/line/line.h"
 #include "commands/dumpable.h"
 #include "core/durable.h"
 #include "core/watch/notify.h"
@@ -22,45 +23,46 @@
 #define WATCHDOG_MAX_MS 1000U
 #define UNDELIVERED_STATUS 3 /* exit status */
 
-static const char usage[] =
-    "Usage: penstock agent [-n NAME] -f FILE [OPTION]...\n"
-    "Runs agent NAME of a Flume configuration file. SIGTERM stops it after delivery of what it holds; "
-    "SIGHUP, or a change of\n"
-    "the file, reads the configuration again; SIGQUIT writes to the log what every worker and component "
-    "does.\n"
-    "\n"
-    "  -n, --name NAME             the agent; may be left out when the file has one\n"
-    "  -f, --conf-file FILE        its configuration; several are merged in order\n"
-    "  -u, --conf-uri URI          the same from file:, classpath:, http: or https: (-user, -pwd for http)\n"
-    "  -c, --conf DIR              configuration directory: log4j files, flume-env.sh (read, never "
-    "executed)\n"
-    "  -i, --poll-interval S       seconds between checks of the files for changes (default 30; 300 for "
-    "http)\n"
-    "  -b, --backup-directory DIR  keep the last good configuration there, and start from it when there is "
-    "no other\n"
-    "      --no-reload-conf        do not check the files for changes\n"
-    "  -d, --dryrun                check only, as `penstock check`\n"
-    "  -v, --verbose               the start of the log also has the workers and rings of each component\n"
-    "  -Dkey=value                 a Java system property, for ${sys:key} and Flume's own:\n"
-    "        flume.monitoring.type=http|prometheus, flume.monitoring.port=41414   metrics\n"
-    "        penstock.monitoring.host=127.0.0.1, penstock.monitoring.hosts=NAME,... their address, names\n"
-    "        penstock.monitoring.token.file=FILE                                  who may read events\n"
-    "        penstock.core.dumps=true                    allow core dumps, and debuggers of the same user\n"
-    "        flume.root.logger=DEBUG,console, flume.log.dir, flume.log.file       log\n"
-    "        penstock.log.format=json                    lines of the log are JSON objects\n"
-    "        javax.net.ssl.keyStore and the like                                  default key stores\n"
-    "  -Xmx512m                    memory budget (or <agent>.penstock.memory.budget in the file)\n"
-    "  -h, --help                  this text\n"
-    "Every other option of `flume-ng agent` is accepted and means nothing here; ZooKeeper's are refused.\n"
-    "\n"
-    "Exit status: 0 stopped as told, 1 not started, 2 wrong usage, 3 stopped with events that are lost\n"
-    "(a second SIGTERM or SIGINT, or penstock.drain.timeout is over; the last line of the log says how "
-    "many).\n"
-    "\n"
-    "Examples:\n"
-    "  penstock agent -n a1 -c /etc/flume/conf -f /etc/flume/conf/a1.properties\n"
-    "  penstock agent -n a1 -f a1.properties -Dflume.monitoring.type=http "
-    "-Dflume.root.logger=DEBUG,console\n";
+static const struct ps_command_row rows[] = {
+    {NULL, 0, "-Dkey=value", PS_ROW_NOTE, .help = "a Java system property, for ${sys:key} and Flume's own:"},
+    {NULL, 0, "  flume.monitoring.type=http|prometheus, flume.monitoring.port=41414", PS_ROW_NOTE,
+     .help = "metrics"},
+    {NULL, 0, "  penstock.monitoring.host=127.0.0.1, penstock.monitoring.hosts=NAME,...", PS_ROW_NOTE,
+     .help = "their address, names"},
+    {NULL, 0, "  penstock.monitoring.token.file=FILE", PS_ROW_NOTE, .help = "who may read events"},
+    {NULL, 0, "  penstock.core.dumps=true", PS_ROW_NOTE,
+     .help = "allow core dumps, and debuggers of the same user"},
+    {NULL, 0, "  flume.root.logger=DEBUG,console, flume.log.dir, flume.log.file", PS_ROW_NOTE, .help = "log"},
+    {NULL, 0, "  penstock.log.format=json", PS_ROW_NOTE, .help = "lines of the log are JSON objects"},
+    {NULL, 0, "  javax.net.ssl.keyStore and the like", PS_ROW_NOTE, .help = "default key stores"},
+    {NULL, 0, "-Xmx512m", PS_ROW_NOTE,
+     .help = "memory budget (or <agent>.penstock.memory.budget in the file)"},
+    {.help = NULL},
+};
+
+const struct ps_command_line ps_line_agent = {
+    .name = "agent",
+    .usage = "Usage: penstock agent [-n NAME] -f FILE [OPTION]...\n"
+             "Runs agent NAME of a Flume configuration file. SIGTERM stops it after delivery of what it "
+             "holds; SIGHUP, "
+             "or a change of\nthe file, reads the configuration again; SIGQUIT writes to the log what every "
+             "worker and "
+             "component does.\n",
+    .rows = rows,
+    .ends =
+        "Every other option of `flume-ng agent` is accepted and means nothing here; ZooKeeper's are "
+        "refused.\n"
+        "\n"
+        "Exit status: 0 stopped as told, 1 not started, 2 wrong usage, 3 stopped with events that are lost\n"
+        "(a second SIGTERM or SIGINT, or penstock.drain.timeout is over; the last line of the log says how "
+        "many).\n"
+        "\n"
+        "Examples:\n"
+        "  penstock agent -n a1 -c /etc/flume/conf -f /etc/flume/conf/a1.properties\n"
+        "  penstock agent -n a1 -f a1.properties -Dflume.monitoring.type=http "
+        "-Dflume.root.logger=DEBUG,console\n",
+    .flume = true,
+};
 
 void ps_service_say_problems(const struct ps_conf *conf, bool mistakes_refuse)
 {
@@ -368,9 +370,9 @@ int ps_main_agent(int argc, char **argv)
         ps_command_fini(&service.command);
         return 2;
     }
-    int code;
+    int code = 0;
     if (service.command.help)
-        code = fputs(usage, stdout) >= 0 ? 0 : 1;
+        ps_command_line_usage(stdout, &ps_line_agent);
     else if (service.command.dry_run)
         code = ps_main_check(argc, argv);
     else

@@ -5,14 +5,15 @@
 
 #include "bench/support/live.h"
 #include "conf/bind.h"
+#include "conf/text.h"
 #include "conf/properties/properties.h"
 #include "core/arena.h"
 #include "core/clock.h"
 #include "commands/commands.h"
+#include "commands/line/line.h"
 #include "core/log/log.h"
 #include "core/quantity.h"
 
-#include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -26,7 +27,6 @@
 struct command {
     const char *host, *port, *file, *directory, *header_file, *properties_file;
     struct ps_texts properties; /* -D KEY=VALUE */
-    bool help;
     struct ps_arena *arena;
     const volatile sig_atomic_t *interrupts;
     /* While it runs. */
@@ -38,58 +38,55 @@ struct command {
     uint64_t events, bytes; /* acknowledged */
 };
 
-static const char usage[] =
-    "Usage: penstock avro-client {-H HOST -p PORT | -P FILE} [-F FILE | --dirname DIRECTORY] [-R FILE]\n"
-    "Sends lines to an avro source of penstock or of Flume, one event each, and waits until the source has "
-    "taken\n"
-    "them. Takes the options of `flume-ng avro-client`.\n"
-    "\n"
-    "  -H, --host HOST            the host of the source\n"
-    "  -p, --port PORT            its port\n"
-    "  -P, --rpcProps FILE        Flume's RPC client properties, instead of host and port: hosts, "
-    "batch-size,\n"
-    "                             time-outs, compression, ssl; client.type default, default_failover,\n"
-    "                             default_loadbalance or thrift\n"
-    "  -F, --filename FILE        sends the lines of this file; default: standard input\n"
-    "      --dirname DIRECTORY    sends the files of a spooling directory, and renames each to "
-    "FILE.COMPLETED\n"
-    "  -R, --headerFile FILE      headers of every event: a properties file, KEY=VALUE in each line\n"
-    "  -D KEY=VALUE               a property of Java: -Djavax.net.ssl.trustStore=FILE\n"
-    "  -c, --conf DIRECTORY, -C, --classpath PATH, -X OPTION, --plugins-path PATH\n"
-    "                             are taken because flume-ng takes them, and not used\n"
-    "  -h, --help                 this text\n"
-    "\n"
-    "Batches have 5 events, with --rpcProps batch-size of them (100), and fewer when standard input pauses. "
-    "A "
-    "batch\n"
-    "is sent when the one before it was answered OK. The first that is not ends the command.\n"
-    "\n"
-    "Exit status: 0 all events are acknowledged, 1 some are not (the last line says how many are), 2 wrong "
-    "usage, or\na file cannot be read.\n"
-    "\n"
-    "Examples:\n"
-    "  penstock avro-client -H collector -p 4141 -F /var/log/app.log -R headers.properties\n"
-    "  journalctl -f -o cat | penstock avro-client -H collector -p 4141\n"
-    "  penstock avro-client -P rpc.properties --dirname /var/spool/events\n";
-
 /* ---- the command line ---- */
 
-enum { DIRNAME = 1000, PLUGINS };
+static ps_row_take take_property;
 
-static const struct option options[] = {
-    {"host", required_argument, NULL, 'H'},
-    {"port", required_argument, NULL, 'p'},
-    {"rpcProps", required_argument, NULL, 'P'},
-    {"filename", required_argument, NULL, 'F'},
-    {"dirname", required_argument, NULL, DIRNAME},
-    {"headerFile", required_argument, NULL, 'R'},
-    {"conf", required_argument, NULL, 'c'},
-    {"classpath", required_argument, NULL, 'C'},
-    {"plugins-path", required_argument, NULL, PLUGINS},
-    {"help", no_argument, NULL, 'h'},
-    {NULL, 0, NULL, 0},
+#define PS_ROW_TARGET struct command
+
+static const struct ps_command_row rows[] = {
+    {"host", 'H', "HOST", PS_ROW_TEXT(host), .help = "the host of the source"},
+    {"port", 'p', "PORT", PS_ROW_TEXT(port), .help = "its port"},
+    {"rpcProps", 'P', "FILE", PS_ROW_TEXT(properties_file),
+     .help = "Flume's RPC client properties, instead of host and port: hosts, batch-size, time-outs, "
+             "compression, ssl; "
+             "client.type default, default_failover, default_loadbalance or thrift"},
+    {"filename", 'F', "FILE", PS_ROW_TEXT(file),
+     .help = "sends the lines of this file; default: standard input"},
+    {"dirname", 0, "DIRECTORY", PS_ROW_TEXT(directory),
+     .help = "sends the files of a spooling directory, and renames each to FILE.COMPLETED"},
+    {"headerFile", 'R', "FILE", PS_ROW_TEXT(header_file),
+     .help = "headers of every event: a properties file, KEY=VALUE in each line"},
+    {NULL, 'D', "KEY=VALUE", PS_ROW_TAKE(take_property),
+     .help = "a property of Java: -Djavax.net.ssl.trustStore=FILE"},
+    {"conf", 'c', "DIRECTORY", PS_ROW_IGNORED, .help = "is taken because flume-ng takes it, and not used"},
+    {"classpath", 'C', "PATH", PS_ROW_IGNORED, .help = "the same"},
+    {"plugins-path", 0, "PATH", PS_ROW_IGNORED, .help = "the same"},
+    {NULL, 'X', "OPTION", PS_ROW_IGNORED, .help = "the same"},
+    {.help = NULL},
 };
-const struct ps_command_options ps_options_avro_client = {options, "H:p:P:F:R:c:C:D:X:h", false};
+
+const struct ps_command_line ps_line_avro_client = {
+    .name = "avro-client",
+    .usage =
+        "Usage: penstock avro-client {-H HOST -p PORT | -P FILE} [-F FILE | --dirname DIRECTORY] [-R FILE]\n"
+        "Sends lines to an avro source of penstock or of Flume, one event each, and waits until the source "
+        "has "
+        "taken\nthem. Takes the options of `flume-ng avro-client`.\n",
+    .rows = rows,
+    .ends = "Batches have 5 events, with --rpcProps batch-size of them (100), and fewer when standard input "
+            "pauses. A "
+            "batch\nis sent when the one before it was answered OK. The first that is not ends the command.\n"
+            "\n"
+            "Exit status: 0 all events are acknowledged, 1 some are not (the last line says how many are), 2 "
+            "wrong "
+            "usage, or\na file cannot be read.\n"
+            "\n"
+            "Examples:\n"
+            "  penstock avro-client -H collector -p 4141 -F /var/log/app.log -R headers.properties\n"
+            "  journalctl -f -o cat | penstock avro-client -H collector -p 4141\n"
+            "  penstock avro-client -P rpc.properties --dirname /var/spool/events\n",
+};
 
 static bool wrong(const char *what)
 {
@@ -97,68 +94,19 @@ static bool wrong(const char *what)
     return false;
 }
 
-static bool property_add(struct command *command, const char *text)
+static enum ps_status take_property(void *target, const struct ps_command_row *row, const char *text,
+                                    struct ps_err *err)
 {
+    struct command *command = target;
+    (void)row;
     if (strchr(text, '=') == NULL)
-        return wrong("-D takes KEY=VALUE");
-    const char **items = ps_arena_alloc(command->arena, (command->properties.count + 1) * sizeof *items);
-    if (command->properties.count > 0)
-        memcpy(items, command->properties.items, command->properties.count * sizeof *items);
-    items[command->properties.count++] = text;
-    command->properties.items = items;
-    return true;
+        return ps_err_set(err, "-D takes KEY=VALUE");
+    ps_texts_add(command->arena, &command->properties, text);
+    return PS_OK;
 }
 
-static bool take(struct command *command, int option)
+static bool options_fit(const struct command *command)
 {
-    switch (option) {
-    case 'H':
-        command->host = optarg;
-        return true;
-    case 'p':
-        command->port = optarg;
-        return true;
-    case 'P':
-        command->properties_file = optarg;
-        return true;
-    case 'F':
-        command->file = optarg;
-        return true;
-    case DIRNAME:
-        command->directory = optarg;
-        return true;
-    case 'R':
-        command->header_file = optarg;
-        return true;
-    case 'D':
-        return property_add(command, optarg);
-    case 'c':
-    case 'C':
-    case 'X':
-    case PLUGINS:
-        return true;
-    case 'h':
-        command->help = true;
-        return true;
-    default:
-        return wrong("`penstock avro-client --help` tells more");
-    }
-}
-
-static bool parse(struct command *command, int argc, char **argv)
-{
-    int option;
-    optind = 0;
-    while ((option = getopt_long(argc, argv, ps_options_avro_client.letters, options, NULL)) != -1) {
-        if (!take(command, option))
-            return false;
-    }
-    if (command->help)
-        return true;
-    if (optind < argc) {
-        fprintf(stderr, "penstock avro-client: unexpected \"%s\"; name a file with -F\n", argv[optind]);
-        return false;
-    }
     if (command->file != NULL && command->directory != NULL)
         return wrong("--filename and --dirname cannot be used together: one run for each");
     if (command->properties_file == NULL && (command->host == NULL || command->port == NULL))
@@ -166,6 +114,19 @@ static bool parse(struct command *command, int argc, char **argv)
     if (command->properties_file != NULL && (command->host != NULL || command->port != NULL))
         fputs("penstock avro-client: --host and --port are not used with --rpcProps, as in Flume\n", stderr);
     return true;
+}
+
+/* Returns -1 to go on, else the exit code. */
+static int parse(struct command *command, int argc, char **argv)
+{
+    int operands, code = ps_command_line_parse(&ps_line_avro_client, command, argc, argv, &operands);
+    if (code >= 0)
+        return code;
+    if (operands > 0) {
+        fprintf(stderr, "penstock avro-client: unexpected \"%s\"; name a file with -F\n", argv[1]);
+        return 2;
+    }
+    return options_fit(command) ? -1 : 2;
 }
 
 /* ---- headers ---- */
@@ -353,12 +314,12 @@ int ps_main_avro_client(int argc, char **argv)
 {
     struct command *command = ps_must_alloc(1, sizeof *command, "avro-client");
     struct ps_err err = {.length = 0};
-    int code = 2;
     command->arena = ps_arena_create();
-    if (parse(command, argc, argv)) {
+    int code = parse(command, argc, argv);
+    if (code < 0) {
         ps_log_set_level(PS_LOG_WARN);
         command->interrupts = ps_interrupts_catch();
-        code = command->help ? (fputs(usage, stdout), 0) : run(command, &err);
+        code = run(command, &err);
     }
     ps_rpc_input_close(&command->input);
     ps_rpc_batch_fini(&command->batch);

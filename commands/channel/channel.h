@@ -21,10 +21,10 @@ struct ps_channel_command {
     const char *active_key;             /* import: the first --key, or that of the agent file; NULL: none */
     bool plain;                         /* import: writes plain text, although other events are encrypted */
     struct ps_key_ring *keys;           /* NULL: none, or not read yet */
-    struct ps_key_source flume_source;  /* import: --flume-key-store and its passwords, without names of
-                                         * keys */
-    struct ps_key_ring *flume_keys;     /* import: the key store after it is read */
-    bool json, all, quick, dry_run, give_up, again, help;
+    struct ps_key_source
+        flume_source;               /* import: --flume-key-store and its passwords, without names of keys */
+    struct ps_key_ring *flume_keys; /* import: the key store after it is read */
+    bool json, all, quick, dry_run, give_up, again;
 };
 
 /* Each returns the exit status: 0 done, 1 damaged or not done, 2 wrong usage, or the channel cannot be opened. */

@@ -15,7 +15,7 @@ struct ps_deadletter_command {
     const char *to;                         /* replay: tcp://HOST:PORT; NULL: standard output */
     uint64_t limit;                         /* letters; 0: all */
     uint64_t replays_max;
-    bool json, again, help;
+    bool json, again;
 };
 
 /* The letters that were replayed, read from the files *.replayed: how often each body was replayed, and which

@@ -4,12 +4,12 @@
 #include "commands/demo/demo.h"
 #include "core/clock.h"
 #include "commands/commands.h"
+#include "commands/line/line.h"
 #include "commands/interrupts.h"
 #include "commands/demo/agent.h"
 #include "commands/demo/run.h"
 
 #include <errno.h>
-#include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -170,82 +170,45 @@ static int demo_run(struct demo *demo)
 
 /* ---- options ---- */
 
-static void usage(FILE *file)
-{
-    fputs("usage: penstock demo [--rate EVENTS] [--seconds S] [--connections N] [--config FILE] [--keep]\n"
-          "\n"
-          "Runs the main job on this machine: `penstock load` sends syslog over TCP to a real agent, which "
-          "sorts it into\n"
-          "two Kafka topics of an embedded broker; `penstock verify` reads them and accounts for every "
-          "event.\n"
-          "\n"
-          "  --rate EVENTS      events a second (default 200000)\n"
-          "  --seconds S        how long (default 15), after a second that warms up and is not counted\n"
-          "  --connections N    TCP connections (default 4, at most 64)\n"
-          "  --config FILE      the agent file (default conf/examples/quickstart.properties beside the "
-          "program)\n"
-          "  --keep             hold it open afterwards, to look around\n"
-          "\n"
-          "^C ends the load; what was sent is still accounted for. A second one ends everything.\n"
-          "\n"
-          "Exit code: 0 when nothing was lost, duplicated or reordered, 1 when something was, 2 when it "
-          "could not be\n"
-          "found out.\n",
-          file);
-}
+#define PS_ROW_TARGET struct demo
 
-static bool number_parse(const char *text, unsigned long min, unsigned long max, unsigned long *number)
-{
-    char *stop;
-    errno = 0;
-    *number = strtoul(text, &stop, 10);
-    if (text[0] >= '0' && text[0] <= '9' && *stop == '\0' && errno == 0 && *number >= min && *number <= max)
-        return true;
-    fprintf(stderr, "penstock demo: %s is not a number from %lu to %lu; see --help\n", text, min, max);
-    return false;
-}
-
-static const struct option options[] = {
-    {"rate", required_argument, NULL, 'r'},
-    {"seconds", required_argument, NULL, 's'},
-    {"connections", required_argument, NULL, 'n'},
-    {"config", required_argument, NULL, 'c'},
-    {"keep", no_argument, NULL, 'k'},
-    {"help", no_argument, NULL, 'h'},
-    {NULL, 0, NULL, 0},
+static const struct ps_command_row rows[] = {
+    {"rate", 0, "EVENTS", PS_ROW_COUNT(rate), .help = "events a second (default 200000)", .min = 1,
+     .max = 10000000},
+    {"seconds", 0, "S", PS_ROW_COUNT(seconds),
+     .help = "how long (default 15), after a second that warms up and is not counted", .min = 1, .max = 3600},
+    {"connections", 0, "N", PS_ROW_COUNT(connections), .help = "TCP connections (default 4, at most 64)",
+     .min = 1, .max = DEMO_CONNECTIONS_MAX},
+    {"config", 0, "FILE", PS_ROW_TEXT(config),
+     .help = "the agent file (default conf/examples/quickstart.properties beside the program)"},
+    {"keep", 0, NULL, PS_ROW_FLAG(keep), .help = "hold it open afterwards, to look around"},
+    {.help = NULL},
 };
-const struct ps_command_options ps_options_demo = {options, "h", false};
+
+const struct ps_command_line ps_line_demo = {
+    .name = "demo",
+    .usage = "Usage: penstock demo [--rate EVENTS] [--seconds S] [--connections N] [--config FILE] [--keep]\n"
+             "Runs the main job on this machine: `penstock load` sends syslog over TCP to a real agent, "
+             "which sorts it "
+             "into\ntwo Kafka topics of an embedded broker; `penstock verify` reads them and accounts for "
+             "every event.\n",
+    .rows = rows,
+    .ends = "^C ends the load; what was sent is still accounted for. A second one ends everything.\n"
+            "\n"
+            "Exit status: 0 nothing was lost, duplicated or reordered, 1 something was, 2 it could not be "
+            "found out.\n",
+};
 
 int ps_main_demo(int argc, char **argv)
 {
     struct demo demo = {.rate = 200000, .seconds = 15, .connections = 4};
-    bool good = true;
-    int option;
-    optind = 0;
-    while (good && (option = getopt_long(argc, argv, ps_options_demo.letters, options, NULL)) != -1) {
-        if (option == 'r')
-            good = number_parse(optarg, 1, 10000000, &demo.rate);
-        else if (option == 's')
-            good = number_parse(optarg, 1, 3600, &demo.seconds);
-        else if (option == 'n')
-            good = number_parse(optarg, 1, DEMO_CONNECTIONS_MAX, &demo.connections);
-        else if (option == 'c')
-            demo.config = optarg;
-        else if (option == 'k')
-            demo.keep = true;
-        else if (option == 'h')
-            return usage(stdout), 0;
-        else
-            return usage(stderr), 2;
-    }
-    if (!good)
-        return 2;
-    if (optind != argc || demo.connections > demo.rate) {
-        if (optind != argc)
-            fprintf(stderr, "penstock demo: unexpected \"%s\"; see --help\n", argv[optind]);
-        else
-            fprintf(stderr, "penstock demo: --connections %lu: more than --rate; give fewer\n",
-                    demo.connections);
+    int operands, code = ps_command_line_parse(&ps_line_demo, &demo, argc, argv, &operands);
+    if (code < 0 && operands > 0)
+        code = ps_command_line_unexpected(&ps_line_demo, argv[1]);
+    if (code >= 0)
+        return code;
+    if (demo.connections > demo.rate) {
+        fprintf(stderr, "penstock demo: --connections %lu: more than --rate; give fewer\n", demo.connections);
         return 2;
     }
     demo.interrupts = ps_interrupts_catch();

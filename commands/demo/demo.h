@@ -16,8 +16,8 @@
 extern const char *const demo_topics[DEMO_TOPICS];
 
 struct demo {
-    unsigned long rate, seconds, connections; /* events a second, all connections together */
-    const char *config;                       /* NULL: the example beside the program */
+    uint64_t rate, seconds, connections; /* events a second, all connections together */
+    const char *config;                  /* NULL: the example beside the program */
     bool keep;
     char directory[64]; /* logs and the manifest; removed after a successful run */
     char brokers[256];

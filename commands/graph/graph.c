@@ -2,42 +2,42 @@
  * does; starts nothing. Exit: 0 drawn, 1 the agent would not start, 2 wrong usage or the output failed. */
 #include "commands/graph/graph.h"
 #include "commands/commands.h"
+#include "commands/line/line.h"
 
 #include "conf/report.h"
 #include "core/nearest.h"
 #include "stages/table.h"
 
-#include <getopt.h>
 #include <stdlib.h>
 #include <string.h>
 
-static const char usage[] =
-    "Usage: penstock graph [-n NAME] -f FILE [--format dot|mermaid] [OPTION]...\n"
-    "Draws agent NAME of a configuration file: sources with their interceptors and selector, what the "
-    "selector\n"
-    "sends where, channels with their capacity, sinks, and Kafka topics. Problems go to standard error.\n"
-    "\n"
-    "      --format FORMAT      dot: for Graphviz (default); mermaid: for Markdown, as GitHub and GitLab "
-    "draw it\n"
-    "  -n, --name NAME          the agent to draw\n"
-    "  -f, --conf-file FILE     its configuration; several are merged in order\n"
-    "  -u, --conf-uri URI       the same from file:, classpath:, http: or https:\n"
-    "  -c, --conf DIR           configuration directory\n"
-    "  -Dkey=value              a Java system property, for ${sys:key}\n"
-    "  -h, --help               this text\n"
-    "All other options of `penstock agent` are accepted.\n"
-    "\n"
-    "Dashed arrows lead to optional channels. Commands and secrets are not shown.\n"
-    "\n"
-    "Exit status: 0 drawn, 1 the agent would not start, 2 wrong usage or the output cannot be written.\n"
-    "\n"
-    "Examples:\n"
-    "  penstock graph -n a1 -f flume.properties | dot -Tsvg -o a1.svg\n"
-    "  penstock graph -n a1 -f flume.properties --format mermaid >> README.md\n";
+/* The other options are the agent's. --format is taken out of argv before those are parsed. */
+static const struct ps_command_row rows[] = {
+    {"format", 0, "dot|mermaid", PS_ROW_IS_WORD,
+     .help = "dot: for Graphviz (default); mermaid: for Markdown, as GitHub and GitLab draw it"},
+    {.help = NULL},
+};
 
-/* The other options are the agent's. */
-static const struct option options[] = {{"format", required_argument, NULL, 'F'}, {NULL, 0, NULL, 0}};
-const struct ps_command_options ps_options_graph = {options, "", true};
+const struct ps_command_line ps_line_graph = {
+    .name = "graph",
+    .usage = "Usage: penstock graph [-n NAME] -f FILE [--format dot|mermaid] [OPTION]...\n"
+             "Draws agent NAME of a configuration file: sources with their interceptors and selector, what "
+             "the selector"
+             "\nsends where, channels with their capacity, sinks, and Kafka topics. Problems go to standard "
+             "error.\n",
+    .rows = rows,
+    .ends =
+        "All other options of `penstock agent` are accepted, -Dkey=value among them.\n"
+        "\n"
+        "Dashed arrows lead to optional channels. Commands and secrets are not shown.\n"
+        "\n"
+        "Exit status: 0 drawn, 1 the agent would not start, 2 wrong usage or the output cannot be written.\n"
+        "\n"
+        "Examples:\n"
+        "  penstock graph -n a1 -f flume.properties | dot -Tsvg -o a1.svg\n"
+        "  penstock graph -n a1 -f flume.properties --format mermaid >> README.md\n",
+    .flume = true,
+};
 
 struct format {
     const char *name;
@@ -115,7 +115,7 @@ int ps_main_graph(int argc, char **argv)
     if (ps_command_parse(&command, argc, argv, &err) != PS_OK) {
         fprintf(stderr, "penstock graph: %s\n", err.text);
     } else if (command.help) {
-        fputs(usage, stdout);
+        ps_command_line_usage(stdout, &ps_line_graph);
         code = 0;
     } else {
         command.dry_run = true;

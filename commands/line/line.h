@@ -14,19 +14,38 @@ typedef enum ps_status ps_row_take(void *target, const struct ps_command_row *ro
 
 /* A row stores a value of this type at its offset in the target. `min` and `max` bound the value; a `max` of 0 is no bound. */
 enum ps_row_kind {
-    PS_ROW_FLAG,     /* bool: true; without a value */
-    PS_ROW_TEXT,     /* const char * */
-    PS_ROW_WORD,     /* const char *: one of the words of the row's value, "spin|sleep" */
-    PS_ROW_COUNT,    /* uint64_t */
-    PS_ROW_COUNT32,  /* uint32_t */
-    PS_ROW_DURATION, /* uint64_t: nanoseconds; min and max too */
-    PS_ROW_BYTES,    /* uint64_t */
-    PS_ROW_RATE,     /* double: events/s */
-    PS_ROW_SHARE,    /* double: 0.001 for "0.1%" */
-    PS_ROW_TAKE,     /* stored by the row's function */
-    PS_ROW_IGNORED,  /* nothing: accepted because Flume has the option */
-    PS_ROW_NOTE,     /* not an option: `value` and `help` are a line of the help text */
+    PS_ROW_IS_FLAG,     /* bool: true; without a value */
+    PS_ROW_IS_TEXT,     /* const char * */
+    PS_ROW_IS_WORD,     /* const char *: one of the words of the row's value, "spin|sleep" */
+    PS_ROW_IS_COUNT,    /* uint64_t */
+    PS_ROW_IS_COUNT32,  /* uint32_t */
+    PS_ROW_IS_DURATION, /* uint64_t: nanoseconds; bounds too */
+    PS_ROW_IS_SECONDS,  /* double: seconds; bounds in nanoseconds */
+    PS_ROW_IS_BYTES,    /* uint64_t */
+    PS_ROW_IS_RATE,     /* double: events/s */
+    PS_ROW_IS_SHARE,    /* double: 0.001 for "0.1%" */
+    PS_ROW_IS_TAKE,     /* stored by the row's function */
+    PS_ROW_IS_IGNORED,  /* nothing: accepted because Flume has the option */
+    PS_ROW_IS_NOTE,     /* not an option: `value` and `help` are a line of the help text */
 };
+
+/* Kind and offset of a row, with a check of the member's type. PS_ROW_TARGET is defined before the rows: the type of the
+ * target. */
+#define PS_ROW_AT(kind, type, member)                                                                        \
+    kind, offsetof(PS_ROW_TARGET, member) + 0 * sizeof(_Generic(&((PS_ROW_TARGET *)0)->member, type * : 0))
+#define PS_ROW_FLAG(member) PS_ROW_AT(PS_ROW_IS_FLAG, bool, member)
+#define PS_ROW_TEXT(member) PS_ROW_AT(PS_ROW_IS_TEXT, const char *, member)
+#define PS_ROW_WORD(member) PS_ROW_AT(PS_ROW_IS_WORD, const char *, member)
+#define PS_ROW_COUNT(member) PS_ROW_AT(PS_ROW_IS_COUNT, uint64_t, member)
+#define PS_ROW_COUNT32(member) PS_ROW_AT(PS_ROW_IS_COUNT32, uint32_t, member)
+#define PS_ROW_DURATION(member) PS_ROW_AT(PS_ROW_IS_DURATION, uint64_t, member)
+#define PS_ROW_SECONDS(member) PS_ROW_AT(PS_ROW_IS_SECONDS, double, member)
+#define PS_ROW_BYTES(member) PS_ROW_AT(PS_ROW_IS_BYTES, uint64_t, member)
+#define PS_ROW_RATE(member) PS_ROW_AT(PS_ROW_IS_RATE, double, member)
+#define PS_ROW_SHARE(member) PS_ROW_AT(PS_ROW_IS_SHARE, double, member)
+#define PS_ROW_TAKE(function) PS_ROW_IS_TAKE, .take = function
+#define PS_ROW_IGNORED PS_ROW_IS_IGNORED
+#define PS_ROW_NOTE PS_ROW_IS_NOTE
 
 /* The shell proposes these words for a value or an operand. */
 enum ps_proposal {
@@ -66,9 +85,13 @@ struct ps_command_line {
     bool flume;             /* it also takes the options of `flume-ng agent` (conf/command/command.h) */
 };
 
-/* Stores the options in the target. Moves the operands to argv[1] and so on, and sets their number. Options
- * may stand anywhere before "--"; long names may be shortened, letters joined, as getopt_long allows. Returns
- * -1 to go on, else the exit code: 0 after printing the help, 2 after printing an error. */
+/* Stores the options in the target. Moves the operands to argv[1] and so on, and sets their number. Options may stand
+ * anywhere before "--"; long names may be shortened, letters joined, as getopt_long allows. Stops at --help and sets
+ * `help`. */
+enum ps_status ps_command_line_read(const struct ps_command_line *line, void *target, int argc, char **argv,
+                                    int *operand_count, bool *help, struct ps_err *err);
+
+/* The same, and prints the help or the error. Returns -1 to go on, else the exit code: 0 after --help, 2 after an error. */
 int ps_command_line_parse(const struct ps_command_line *line, void *target, int argc, char **argv,
                           int *operand_count);
 

@@ -25,9 +25,11 @@ bool ps_row_is_of(const struct ps_command_row *row, const char *subcommand)
 
 /* ---- values ---- */
 
+/* Refuses a text that is not one of the words, with a sentence such as "--state: open, replayed or aside, not `opn`". */
 static enum ps_status word_check(const struct ps_command_row *row, const char *text, struct ps_err *err)
 {
-    char words[128], *rest = words;
+    char words[128], list[160] = "", *rest = words;
+    size_t length = 0;
     struct ps_nearest nearest;
     ps_nearest_init(&nearest, text);
     snprintf(words, sizeof words, "%s", row->value);
@@ -35,15 +37,20 @@ static enum ps_status word_check(const struct ps_command_row *row, const char *t
         if (strcmp(word, text) == 0)
             return PS_OK;
         ps_nearest_offer(&nearest, word);
+        length += (size_t)snprintf(list + length, sizeof list - length, "%s%s",
+                                   length == 0    ? ""
+                                   : rest == NULL ? " or "
+                                                  : ", ",
+                                   word);
     }
-    return ps_err_set(err, "--%s: %s, not `%s`%s%s%s", row->name, row->value, text,
+    return ps_err_set(err, "--%s: %s, not `%s`%s%s%s", row->name, list, text,
                       nearest.word != NULL ? "; did you mean " : "", nearest.word != NULL ? nearest.word : "",
                       nearest.word != NULL ? "?" : "");
 }
 
 static struct ps_quantity_text bound(const struct ps_command_row *row, uint64_t value)
 {
-    return row->kind == PS_ROW_DURATION ? ps_quantity_print_ns(value) : ps_quantity_print_bytes(value);
+    return row->kind == PS_ROW_IS_BYTES ? ps_quantity_print_bytes(value) : ps_quantity_print_ns(value);
 }
 
 /* For durations and bytes; counts are checked where they are parsed. */
@@ -54,7 +61,7 @@ static enum ps_status bounds_check(const struct ps_command_row *row, uint64_t va
         return PS_OK;
     if (row->min <= 1)
         return value == 0 ? ps_err_set(err, "--%s: 0 is too %s", row->name,
-                                       row->kind == PS_ROW_DURATION ? "short" : "small")
+                                       row->kind == PS_ROW_IS_BYTES ? "small" : "short")
                           : ps_err_set(err, "--%s: at most %s, not `%s`", row->name,
                                        bound(row, row->max).text, text);
     if (row->max == 0)
@@ -71,41 +78,47 @@ static enum ps_status store(const struct ps_command_row *row, void *target, cons
     uint64_t wide, most = row->max > 0 ? row->max : UINT64_MAX / 2;
     snprintf(what, sizeof what, "--%s", row->name);
     switch (row->kind) {
-    case PS_ROW_FLAG:
+    case PS_ROW_IS_FLAG:
         *(bool *)at = true;
         return PS_OK;
-    case PS_ROW_WORD:
+    case PS_ROW_IS_WORD:
         if (word_check(row, text, err) != PS_OK)
             return PS_FAIL;
         *(const char **)at = text;
         return PS_OK;
-    case PS_ROW_TEXT:
+    case PS_ROW_IS_TEXT:
         *(const char **)at = text;
         return PS_OK;
-    case PS_ROW_COUNT:
+    case PS_ROW_IS_COUNT:
         return ps_quantity_count(what, text, row->min, most, at, err);
-    case PS_ROW_COUNT32:
+    case PS_ROW_IS_COUNT32:
         if (ps_quantity_count(what, text, row->min, row->max > 0 ? row->max : UINT32_MAX, &wide, err) !=
             PS_OK)
             return PS_FAIL;
         *(uint32_t *)at = (uint32_t)wide;
         return PS_OK;
-    case PS_ROW_DURATION:
+    case PS_ROW_IS_DURATION:
         return ps_quantity_duration(what, text, at, err) != PS_OK
                    ? PS_FAIL
                    : bounds_check(row, *(uint64_t *)at, text, err);
-    case PS_ROW_BYTES:
+    case PS_ROW_IS_SECONDS:
+        if (ps_quantity_duration(what, text, &wide, err) != PS_OK ||
+            bounds_check(row, wide, text, err) != PS_OK)
+            return PS_FAIL;
+        *(double *)at = (double)wide / 1e9;
+        return PS_OK;
+    case PS_ROW_IS_BYTES:
         return ps_quantity_bytes(what, text, at, err) != PS_OK
                    ? PS_FAIL
                    : bounds_check(row, *(uint64_t *)at, text, err);
-    case PS_ROW_RATE:
+    case PS_ROW_IS_RATE:
         return ps_quantity_rate(what, text, at, err);
-    case PS_ROW_SHARE:
+    case PS_ROW_IS_SHARE:
         return ps_quantity_share(what, text, at, err);
-    case PS_ROW_TAKE:
+    case PS_ROW_IS_TAKE:
         return row->take(target, row, text, err);
-    case PS_ROW_IGNORED:
-    case PS_ROW_NOTE:
+    case PS_ROW_IS_IGNORED:
+    case PS_ROW_IS_NOTE:
         return PS_OK;
     }
     return PS_FAIL;
@@ -120,14 +133,14 @@ struct parse {
     int argc, at; /* the next word */
     char **argv;
     bool given[ROWS_MAX];
-    struct ps_err err;
+    struct ps_err *err;
 };
 
 const struct ps_command_row ps_row_help = {.name = "help", .letter = 'h', .help = "this text"};
 
 static bool is_option(const struct parse *parse, const struct ps_command_row *row)
 {
-    return row->kind != PS_ROW_NOTE && ps_row_is_of(row, parse->line->subcommand);
+    return row->kind != PS_ROW_IS_NOTE && ps_row_is_of(row, parse->line->subcommand);
 }
 
 static enum ps_status unknown(struct parse *parse, const char *name)
@@ -140,9 +153,9 @@ static enum ps_status unknown(struct parse *parse, const char *name)
             ps_nearest_offer(&nearest, row->name);
     if (nearest.word != NULL)
         return ps_err_set(
-            &parse->err, "there is no option --%s; did you mean --%s? `penstock %s --help` lists the options",
+            parse->err, "there is no option --%s; did you mean --%s? `penstock %s --help` lists the options",
             name, nearest.word, command);
-    return ps_err_set(&parse->err, "there is no option --%s; `penstock %s --help` lists the options", name,
+    return ps_err_set(parse->err, "there is no option --%s; `penstock %s --help` lists the options", name,
                       command);
 }
 
@@ -166,7 +179,7 @@ static const struct ps_command_row *row_named(struct parse *parse, const char *n
     if (count == 1 && length > 0)
         return begun;
     if (count > 1 && length > 0)
-        ps_err_set(&parse->err,
+        ps_err_set(parse->err,
                    "--%s is the beginning of several options; `penstock %s --help` lists the options", name,
                    parse->line->name);
     else
@@ -181,7 +194,7 @@ static const struct ps_command_row *row_lettered(struct parse *parse, char lette
             return row;
     if (letter == 'h')
         return &ps_row_help;
-    ps_err_set(&parse->err, "there is no option -%c; `penstock %s --help` lists the options", letter,
+    ps_err_set(parse->err, "there is no option -%c; `penstock %s --help` lists the options", letter,
                parse->line->name);
     return NULL;
 }
@@ -193,15 +206,15 @@ static enum ps_status apply(struct parse *parse, const struct ps_command_row *ro
     const char *text = inner;
     if (row->value != NULL && text == NULL) {
         if (parse->at == parse->argc)
-            return ps_err_set(&parse->err, "%s needs a value: %s", word, row->value);
+            return ps_err_set(parse->err, "%s needs a value: %s", word, row->value);
         text = parse->argv[parse->at++];
     }
     parse->given[row - parse->line->rows] = true;
-    return store(row, parse->target, text, &parse->err);
+    return store(row, parse->target, text, parse->err);
 }
 
-/* "--name", "--name=value". Sets *asked_help. */
-static enum ps_status take_long(struct parse *parse, const char *word, bool *asked_help)
+/* "--name", "--name=value". Sets `asks_help`. */
+static enum ps_status take_long(struct parse *parse, const char *word, bool *asks_help)
 {
     char name[NAME_BYTES], whole[NAME_BYTES + 2];
     size_t length = strcspn(word + 2, "=");
@@ -210,25 +223,25 @@ static enum ps_status take_long(struct parse *parse, const char *word, bool *ask
     const struct ps_command_row *row = row_named(parse, name);
     if (row == NULL)
         return PS_FAIL;
-    *asked_help = row == &ps_row_help;
-    if (*asked_help)
+    *asks_help = row == &ps_row_help;
+    if (*asks_help)
         return PS_OK;
     snprintf(whole, sizeof whole, "--%s", row->name);
     if (row->value == NULL && inner != NULL)
-        return ps_err_set(&parse->err, "%s takes no value", whole);
+        return ps_err_set(parse->err, "%s takes no value", whole);
     return apply(parse, row, whole, inner);
 }
 
 /* "-n", "-n5", "-fj". */
-static enum ps_status take_letters(struct parse *parse, const char *word, bool *asked_help)
+static enum ps_status take_letters(struct parse *parse, const char *word, bool *asks_help)
 {
     for (const char *at = word + 1; *at != '\0'; at++) {
         const char whole[] = {'-', *at, '\0'};
         const struct ps_command_row *row = row_lettered(parse, *at);
         if (row == NULL)
             return PS_FAIL;
-        *asked_help = row == &ps_row_help;
-        if (*asked_help)
+        *asks_help = row == &ps_row_help;
+        if (*asks_help)
             return PS_OK;
         if (row->value != NULL)
             return apply(parse, row, whole, at[1] != '\0' ? at + 1 : NULL);
@@ -244,40 +257,46 @@ static enum ps_status given_check(struct parse *parse, int operand_count)
     const char *subcommand = parse->line->subcommand == NULL && operand_count > 0 ? parse->argv[1] : NULL;
     for (const struct ps_command_row *row = parse->line->rows; row->help != NULL; row++)
         if (parse->given[row - parse->line->rows] && !ps_row_is_of(row, subcommand))
-            return ps_err_set(&parse->err, "--%s is for %s\n`penstock %s --help` tells more.", row->name,
+            return ps_err_set(parse->err, "--%s is for %s\n`penstock %s --help` tells more.", row->name,
                               row->only, parse->line->name);
     return PS_OK;
 }
 
-int ps_command_line_parse(const struct ps_command_line *line, void *target, int argc, char **argv,
-                          int *operand_count)
+enum ps_status ps_command_line_read(const struct ps_command_line *line, void *target, int argc, char **argv,
+                                    int *operand_count, bool *help, struct ps_err *err)
 {
-    struct parse parse = {.line = line, .target = target, .argc = argc, .at = 1, .argv = argv};
+    struct parse parse = {.line = line, .target = target, .argc = argc, .at = 1, .argv = argv, .err = err};
     enum ps_status status = PS_OK;
-    bool ended = false, asked_help = false;
+    bool ended = false;
     int count = 0;
-    while (status == PS_OK && !asked_help && parse.at < argc) {
+    *help = false;
+    while (status == PS_OK && !*help && parse.at < argc) {
         char *word = argv[parse.at++];
         if (ended || word[0] != '-' || word[1] == '\0')
             argv[1 + count++] = word;
         else if (strcmp(word, "--") == 0)
             ended = true;
         else if (word[1] == '-')
-            status = take_long(&parse, word, &asked_help);
+            status = take_long(&parse, word, help);
         else
-            status = take_letters(&parse, word, &asked_help);
+            status = take_letters(&parse, word, help);
     }
-    if (status == PS_OK && asked_help) {
-        ps_command_line_usage(stdout, line);
-        return 0;
-    }
-    if (status == PS_OK)
-        status = given_check(&parse, count);
     *operand_count = count;
-    if (status == PS_OK)
-        return -1;
-    fprintf(stderr, "penstock %s: %s\n", line->name, parse.err.text);
-    return 2;
+    return status == PS_OK && !*help ? given_check(&parse, count) : status;
+}
+
+int ps_command_line_parse(const struct ps_command_line *line, void *target, int argc, char **argv,
+                          int *operand_count)
+{
+    bool help;
+    struct ps_err err = {.length = 0};
+    if (ps_command_line_read(line, target, argc, argv, operand_count, &help, &err) != PS_OK) {
+        fprintf(stderr, "penstock %s: %s\n", line->name, err.text);
+        return 2;
+    }
+    if (help)
+        ps_command_line_usage(stdout, line);
+    return help ? 0 : -1;
 }
 
 int ps_command_line_unexpected(const struct ps_command_line *line, const char *operand)

@@ -1,14 +1,15 @@
 /* The help text of a command, from its rows. */
 #include "commands/line/line.h"
+#include "conf/command/command.h"
 
 #include <string.h>
 
 #define LINE_COLUMNS 110
-#define HEAD_COLUMNS_MAX 34
+#define HEAD_COLUMNS_MAX 30
 #define HEAD_BYTES 128
 
 /* "-n, --name FILE", "    --quiet". */
-static int head_print(char head[HEAD_BYTES], const struct ps_command_row *row, bool letters)
+static int head_print(char head[HEAD_BYTES], const struct ps_command_row *row)
 {
     const char *value = row->value != NULL ? row->value : "";
     const char *gap = row->value != NULL ? " " : "";
@@ -17,7 +18,7 @@ static int head_print(char head[HEAD_BYTES], const struct ps_command_row *row, b
     if (row->name == NULL)
         return snprintf(head, HEAD_BYTES, "-%c%s%s", row->letter, gap, value);
     if (row->letter == '\0')
-        return snprintf(head, HEAD_BYTES, "%s--%s%s%s", letters ? "    " : "", row->name, gap, value);
+        return snprintf(head, HEAD_BYTES, "    --%s%s%s", row->name, gap, value);
     return snprintf(head, HEAD_BYTES, "-%c, --%s%s%s", row->letter, row->name, gap, value);
 }
 
@@ -37,36 +38,71 @@ static void text_wrap(FILE *to, const char *text, int indent)
     fputc('\n', to);
 }
 
-static void row_print(FILE *to, const struct ps_command_row *row, bool letters, int columns)
+/* "-f, --conf-file FILE": an option that `flume-ng agent` has. */
+static int flume_head_print(char head[HEAD_BYTES], const struct ps_command_option *option)
 {
-    char head[HEAD_BYTES];
-    int length = head_print(head, row, letters);
-    if (row->group != NULL)
-        fprintf(to, "\n%s\n", row->group);
-    if (length > columns)
+    char letter[16] = "    ";
+    if (option->shorts != NULL)
+        snprintf(letter, sizeof letter, "-%s, ", option->shorts);
+    return snprintf(head, HEAD_BYTES, "%s--%s%s%s", letter, option->longs, option->value != NULL ? " " : "",
+                    option->value != NULL ? option->value : "");
+}
+
+static void entry_print(FILE *to, const char *head, const char *help, int columns)
+{
+    if ((int)strlen(head) > columns)
         fprintf(to, "  %s\n%*s", head, columns + 4, "");
     else
         fprintf(to, "  %-*s  ", columns, head);
-    text_wrap(to, row->help, columns + 4);
+    text_wrap(to, help, columns + 4);
+}
+
+static void row_print(FILE *to, const struct ps_command_row *row, int columns)
+{
+    char head[HEAD_BYTES];
+    head_print(head, row);
+    if (row->group != NULL)
+        fprintf(to, "\n%s\n", row->group);
+    entry_print(to, head, row->help, columns);
     if (row->list != NULL)
         row->list(to);
+}
+
+static int wider(int columns, int length)
+{
+    return length > columns && length <= HEAD_COLUMNS_MAX ? length : columns;
+}
+
+/* Returns the width of the widest head that has its help beside it. */
+static int columns_of(const struct ps_command_line *line)
+{
+    char head[HEAD_BYTES];
+    struct ps_command_option option;
+    int columns = 10;
+    for (size_t i = 0; line->flume && ps_command_option(line->name, i, &option); i++)
+        columns = wider(columns, flume_head_print(head, &option));
+    for (const struct ps_command_row *row = line->rows; row->help != NULL; row++)
+        if (ps_row_is_of(row, line->subcommand))
+            columns = wider(columns, head_print(head, row));
+    return columns;
 }
 
 void ps_command_line_usage(FILE *to, const struct ps_command_line *line)
 {
     char head[HEAD_BYTES];
-    int columns = 10;
+    struct ps_command_option option;
+    int columns = columns_of(line);
     fputs(line->usage, to);
-    for (const struct ps_command_row *row = line->rows; row->help != NULL; row++) {
-        int length = ps_row_is_of(row, line->subcommand) ? head_print(head, row, true) : 0;
-        if (length > columns && length <= HEAD_COLUMNS_MAX)
-            columns = length;
-    }
     if (line->rows[0].group == NULL)
         fputc('\n', to);
+    for (size_t i = 0; line->flume && ps_command_option(line->name, i, &option); i++) {
+        flume_head_print(head, &option);
+        entry_print(to, head, option.help, columns);
+    }
     for (const struct ps_command_row *row = line->rows; row->help != NULL; row++)
         if (ps_row_is_of(row, line->subcommand))
-            row_print(to, row, true, columns);
-    row_print(to, &ps_row_help, true, columns);
+            row_print(to, row, columns);
+    if (!line->flume)
+        row_print(to, &ps_row_help, columns);
     fprintf(to, "\n%s", line->ends);
 }

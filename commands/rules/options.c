@@ -1,204 +1,133 @@
-/* The command lines of `penstock rules`. Thread: main. */
+/* The options of `penstock rules`. Thread: main. */
 #include "conf/command/command.h"
 #include "conf/conf.h"
 #include "conf/text.h"
 #include "commands/rules/rules.h"
-#include "core/nearest.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum option_kind { FLAG, TEXT, LIST, HEADER, NUMBER, SIZE, SECONDS_MS };
+static ps_row_take take_list, take_header, take_number, take_compile_memory, take_compile_time;
 
-static const struct option {
-    const char *text, *letter;
-    enum option_kind kind;
-    size_t offset;
-    const char *commands; /* subcommands that take it; NULL: all */
-    double least, most;
-} options[] = {
-    {"--help", "-h", FLAG, offsetof(struct ps_rules_command, help), NULL, 0, 0},
-    {"--json", "-j", FLAG, offsetof(struct ps_rules_command, json), NULL, 0, 0},
-    {"--cache", NULL, TEXT, offsetof(struct ps_rules_command, cache), NULL, 0, 0},
-    {"--strict", NULL, FLAG, offsetof(struct ps_rules_command, strict), "check", 0, 0},
-    {"--verbose", "-v", FLAG, offsetof(struct ps_rules_command, verbose), "check test bench", 0, 0},
-    {"--channels", NULL, LIST, offsetof(struct ps_rules_command, channels), "check", 0, 0},
-    {"--name", "-n", TEXT, offsetof(struct ps_rules_command, agent), "check", 0, 0},
-    {"--conf-file", "-f", LIST, offsetof(struct ps_rules_command, agent_files), "check", 0, 0},
-    {"--source", NULL, TEXT, offsetof(struct ps_rules_command, source), "check", 0, 0},
-    {"--compile-memory", NULL, SIZE, offsetof(struct ps_rules_command, compile_memory_bytes), NULL, 1 << 20,
-     1e15},
-    {"--compile-time", NULL, SECONDS_MS, offsetof(struct ps_rules_command, compile_time_ms), NULL, 1, 1e6},
-    {"--coverage-min", NULL, NUMBER, offsetof(struct ps_rules_command, coverage_min), "test", 0, 100},
-    {"--all", "-a", FLAG, offsetof(struct ps_rules_command, all), "explain", 0, 0},
-    {"--why", NULL, TEXT, offsetof(struct ps_rules_command, why), "explain", 0, 0},
-    {"--header", NULL, HEADER, offsetof(struct ps_rules_command, headers), "explain bench", 0, 0},
-    {"--sample", NULL, TEXT, offsetof(struct ps_rules_command, sample), "bench", 0, 0},
-    {"--seconds", NULL, NUMBER, offsetof(struct ps_rules_command, seconds), "bench", 0.1, 3600},
+#define PS_ROW_TARGET struct ps_rules_command
+
+const struct ps_command_row ps_rules_rows[] = {
+    {"channels", 0, "C1,C2", PS_ROW_TAKE(take_list), .offset = offsetof(struct ps_rules_command, channels),
+     .help = "rules may route to these only", .only = "check"},
+    {"name", 'n', "AGENT", PS_ROW_TEXT(agent), .help = "take the channels (and FILE) from this agent ...",
+     .only = "check"},
+    {"conf-file", 'f', "FILE", PS_ROW_TAKE(take_list),
+     .offset = offsetof(struct ps_rules_command, agent_files), .help = "... of this configuration ...",
+     .only = "check"},
+    {"source", 0, "NAME", PS_ROW_TEXT(source),
+     .help = "... and this source of it; needed when several use rules", .only = "check"},
+    {"coverage-min", 0, "PERCENT", PS_ROW_TAKE(take_number),
+     .offset = offsetof(struct ps_rules_command, coverage_min),
+     .help = "fail when tests make fewer of the rules act", .max = 100, .only = "test"},
+    {"sample", 0, "FILE", PS_ROW_TEXT(sample),
+     .help = "events to measure with, one a line; the first 64 MiB count", .only = "bench"},
+    {"header", 0, "NAME=VALUE", PS_ROW_TAKE(take_header),
+     .help = "give every event a header; as often as needed", .only = "explain bench"},
+    {"seconds", 0, "N", PS_ROW_SECONDS(seconds), .help = "measure so long (default 2)", .min = 100000000,
+     .max = UINT64_C(3600000000000), .only = "bench"},
+    {"all", 'a', NULL, PS_ROW_FLAG(all),
+     .help = "also rules that do not match, though a part of their condition does", .only = "explain"},
+    {"why", 0, "RULE", PS_ROW_TEXT(why),
+     .help = "this rule alone, whether it matches or not: each part of its condition, and which rule was "
+             "before it",
+     .only = "explain"},
+    {"verbose", 'v', NULL, PS_ROW_FLAG(verbose),
+     .help = "every expression with its engine and cost, not only costly ones", .only = "check"},
+    {"verbose", 'v', NULL, PS_ROW_FLAG(verbose), .help = "passed tests, too", .only = "test"},
+    {"verbose", 'v', NULL, PS_ROW_FLAG(verbose), .help = "every rule, not only the first twenty",
+     .only = "bench"},
+    {"cache", 0, "DIRECTORY", PS_ROW_TEXT(cache), .help = "keep the compiled set there, as rules.cache does"},
+    {"compile-memory", 0, "BYTES", PS_ROW_TAKE(take_compile_memory),
+     .help = "limit of the compiler (default 2G)"},
+    {"compile-time", 0, "SECONDS", PS_ROW_TAKE(take_compile_time),
+     .help = "CPU time it may take (default 120)", .min = 1, .max = 1000000},
+    {"json", 'j', NULL, PS_ROW_FLAG(json), .help = "one JSON object instead of text; explain: one a line"},
+    {"strict", 0, NULL, PS_ROW_FLAG(strict), .help = "exit with 1 for warnings too", .only = "check"},
+    {.help = NULL},
 };
 
 static bool wrong(const struct ps_rules_command *command, const char *what, const char *word)
 {
-    fprintf(stderr, "penstock rules %s: %s%s\n", command->name, what, word);
+    fprintf(stderr, "penstock rules %s: %s%s\n`penstock rules %s --help` tells more.\n", command->name, what,
+            word, command->name);
     return false;
 }
 
-static bool has_option(const struct ps_rules_command *command, const struct option *option)
+/* Adds the words between commas to the list at the row's offset. */
+static enum ps_status take_list(void *target, const struct ps_command_row *row, const char *text,
+                                struct ps_err *err)
 {
-    return option->commands == NULL || strstr(option->commands, command->name) != NULL;
+    struct ps_rules_command *command = target;
+    struct ps_texts *texts = (struct ps_texts *)((char *)target + row->offset);
+    const struct ps_texts words = ps_text_split_commas(command->arena, text);
+    (void)err;
+    for (size_t i = 0; i < words.count; i++)
+        ps_texts_add(command->arena, texts, words.items[i]);
+    return PS_OK;
 }
 
-static void list_add(struct ps_arena *arena, struct ps_texts *texts, const char *value)
+static enum ps_status take_header(void *target, const struct ps_command_row *row, const char *text,
+                                  struct ps_err *err)
 {
-    while (*value != '\0') {
-        size_t length = strcspn(value, ",");
-        if (length > 0)
-            ps_texts_add(arena, texts, ps_arena_copy(arena, value, length));
-        value += length + (value[length] == ',');
-    }
-}
-
-static bool header_add(struct ps_rules_command *command, const char *value)
-{
-    const char *equals = strchr(value, '=');
-    if (equals == NULL || equals == value)
-        return wrong(command, "--header takes NAME=VALUE, not ", value);
+    struct ps_rules_command *command = target;
+    const char *equals = strchr(text, '=');
+    if (equals == NULL || equals == text)
+        return ps_err_set(err, "--%s takes NAME=VALUE, not %s", row->name, text);
     struct ps_pair *items = ps_arena_alloc(command->arena, (command->headers.count + 1) * sizeof *items);
     if (command->headers.count > 0)
         memcpy(items, command->headers.items, command->headers.count * sizeof *items);
     items[command->headers.count] = (struct ps_pair){
-        .key = ps_arena_copy(command->arena, value, (size_t)(equals - value)), .value = equals + 1};
+        .key = ps_arena_copy(command->arena, text, (size_t)(equals - text)), .value = equals + 1};
     command->headers = (struct ps_pairs){command->headers.count + 1, items};
-    return true;
+    return PS_OK;
 }
 
-/* "2", "0.5"; with `suffixes` "512M", "2G". */
-static bool number_read(const struct ps_rules_command *command, const struct option *option,
-                        const char *value, bool suffixes, double *number)
+/* "2", "0.5", within the row's bounds. */
+static enum ps_status take_number(void *target, const struct ps_command_row *row, const char *text,
+                                  struct ps_err *err)
 {
     char *end;
+    double *number = (double *)((char *)target + row->offset);
     errno = 0;
-    *number = strtod(value, &end);
-    if (suffixes && *end != '\0' && end[1] == '\0' && strchr("kKmMgG", *end) != NULL) {
-        *number *= *end == 'k' || *end == 'K'   ? 1024.0
-                   : *end == 'm' || *end == 'M' ? 1048576.0
-                                                : 1073741824.0;
-        end++;
-    }
-    if (end != value && *end == '\0' && errno == 0 && *number >= option->least && *number <= option->most)
-        return true;
-    fprintf(stderr, "penstock rules %s: %s takes a number from %g to %g, not %s\n", command->name,
-            option->text, option->least, option->most, value);
-    return false;
+    *number = strtod(text, &end);
+    if (end != text && *end == '\0' && errno == 0 && *number >= (double)row->min &&
+        *number <= (double)row->max)
+        return PS_OK;
+    return ps_err_set(err, "--%s takes a number from %g to %g, not %s", row->name, (double)row->min,
+                      (double)row->max, text);
 }
 
-static bool option_take(struct ps_rules_command *command, const struct option *option, const char *value)
+/* "512M", "2G": powers of 1024, as -Xmx has them. */
+static enum ps_status take_compile_memory(void *target, const struct ps_command_row *row, const char *text,
+                                          struct ps_err *err)
 {
-    void *at = (char *)command + option->offset;
-    double number = 0;
-    switch (option->kind) {
-    case FLAG:
-        *(bool *)at = true;
-        return true;
-    case TEXT:
-        *(const char **)at = value;
-        return true;
-    case LIST:
-        list_add(command->arena, at, value);
-        return true;
-    case HEADER:
-        return header_add(command, value);
-    case NUMBER:
-        return number_read(command, option, value, false, at);
-    case SIZE:
-    case SECONDS_MS:
-        if (!number_read(command, option, value, option->kind == SIZE, &number))
-            return false;
-        *(uint64_t *)at = (uint64_t)(option->kind == SIZE ? number : number * 1000);
-        return true;
-    }
-    return false;
+    int64_t bytes = ps_command_heap_bytes(text);
+    if (bytes < 1 << 20)
+        return ps_err_set(err, "--%s takes a size of 1M or more, such as 512M or 2G, not %s", row->name,
+                          text);
+    ((struct ps_rules_command *)target)->compile_memory_bytes = (uint64_t)bytes;
+    return PS_OK;
 }
 
-static const struct option *option_find(const struct ps_rules_command *command, const char *text,
-                                        size_t length)
+static enum ps_status take_compile_time(void *target, const struct ps_command_row *row, const char *text,
+                                        struct ps_err *err)
 {
-    for (size_t i = 0; i < PS_COUNT_OF(options); i++) {
-        const struct option *option = &options[i];
-        if (has_option(command, option) &&
-            ((strlen(option->text) == length && memcmp(option->text, text, length) == 0) ||
-             (option->letter != NULL && length == 2 && memcmp(option->letter, text, 2) == 0)))
-            return option;
-    }
-    return NULL;
+    double seconds;
+    const struct ps_command_row number = {.name = row->name, .min = row->min, .max = row->max};
+    if (take_number(&seconds, &number, text, err) != PS_OK)
+        return PS_FAIL;
+    ((struct ps_rules_command *)target)->compile_time_ms = (uint64_t)(seconds * 1000);
+    return PS_OK;
 }
 
-static bool option_unknown(const struct ps_rules_command *command, const char *text)
+static bool operands_fit(const struct ps_rules_command *command)
 {
-    struct ps_nearest nearest;
-    ps_nearest_init(&nearest, text);
-    for (size_t i = 0; i < PS_COUNT_OF(options); i++)
-        if (has_option(command, &options[i]))
-            ps_nearest_offer(&nearest, options[i].text);
-    fprintf(stderr, "penstock rules %s: there is no option %s", command->name, text);
-    if (nearest.word != NULL)
-        fprintf(stderr, "; did you mean %s?", nearest.word);
-    fputc('\n', stderr);
-    return false;
-}
-
-bool ps_rules_option(const char *subcommand, size_t index, struct ps_command_option *found)
-{
-    const struct ps_rules_command command = {.name = subcommand};
-    for (size_t i = 0; i < PS_COUNT_OF(options); i++) {
-        const struct option *option = &options[i];
-        if (!has_option(&command, option) || index-- > 0)
-            continue;
-        *found = (struct ps_command_option){.shorts = option->letter != NULL ? option->letter + 1 : NULL,
-                                            .longs = option->text + strlen("--"),
-                                            .argument = option->kind != FLAG};
-        return true;
-    }
-    return false;
-}
-
-/* Options may stand anywhere before "--". */
-bool ps_rules_command_parse(struct ps_rules_command *command, int argc, char **argv)
-{
-    bool ended = false;
-    command->seconds = 2;
-    command->coverage_min = -1;
-    command->compile_memory_bytes = PS_MATCHER_COMPILE_MEMORY_BYTES;
-    command->compile_time_ms = PS_MATCHER_COMPILE_TIME_MS;
-    for (int i = 1; i < argc; i++) {
-        const char *word = argv[i];
-        if (ended || word[0] != '-' || word[1] == '\0') {
-            ps_texts_add(command->arena, &command->files, word);
-            continue;
-        }
-        if (strcmp(word, "--") == 0) {
-            ended = true;
-            continue;
-        }
-        size_t length = strncmp(word, "--", 2) == 0 ? strcspn(word, "=") : strlen(word);
-        const struct option *option = option_find(command, word, length);
-        if (option == NULL)
-            return option_unknown(command, ps_arena_copy(command->arena, word, length));
-        const char *value = word[length] == '=' ? word + length + 1 : NULL;
-        if (option->kind == FLAG && value != NULL)
-            return wrong(command, "takes no value: ", option->text);
-        if (option->kind != FLAG && value == NULL && ++i < argc)
-            value = argv[i];
-        if (option->kind != FLAG && value == NULL)
-            return wrong(command, "wants a value: ", option->text);
-        if (!option_take(command, option, value))
-            return false;
-    }
-    if (command->help)
-        return true;
-    if (command->agent == NULL)
-        command->agent = ps_conf_only_agent(command->arena, &command->agent_files);
     if (command->files.count == 0 && command->agent == NULL)
         return wrong(command,
                      command->agent_files.count > 0 ? "-n has to name the agent" : "name a rules file", "");
@@ -209,4 +138,21 @@ bool ps_rules_command_parse(struct ps_rules_command *command, int argc, char **a
         return wrong(command, "put the line in quotes: there is more, ", command->files.items[2]);
     }
     return true;
+}
+
+int ps_rules_command_parse(struct ps_rules_command *command, const struct ps_command_line *line, int argc,
+                           char **argv)
+{
+    command->seconds = 2;
+    command->coverage_min = -1;
+    command->compile_memory_bytes = PS_MATCHER_COMPILE_MEMORY_BYTES;
+    command->compile_time_ms = PS_MATCHER_COMPILE_TIME_MS;
+    int operands, code = ps_command_line_parse(line, command, argc, argv, &operands);
+    if (code >= 0)
+        return code;
+    for (int i = 1; i <= operands; i++)
+        ps_texts_add(command->arena, &command->files, argv[i]);
+    if (command->agent == NULL)
+        command->agent = ps_conf_only_agent(command->arena, &command->agent_files);
+    return operands_fit(command) ? -1 : 2;
 }

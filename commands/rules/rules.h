@@ -3,6 +3,7 @@
 #pragma once
 
 #include "core/flow/bump.h"
+#include "commands/line/line.h"
 #include "core/arena.h"
 #include "stages/lib/rules/set.h"
 
@@ -14,7 +15,7 @@ struct ps_rules_command {
     const char *name; /* "check" */
     struct ps_arena *arena;
     struct ps_texts files; /* operands: FILE, and the TEXT of explain */
-    bool json, strict, verbose, all, help;
+    bool json, strict, verbose, all;
     bool routes_known, any_channel; /* the channels are known: routes to others are errors */
     bool interceptor;               /* -n -f: the file belongs to an interceptor */
     struct ps_texts channels;
@@ -29,14 +30,14 @@ struct ps_rules_command {
     uint64_t compile_memory_bytes, compile_time_ms;
 };
 
-/* For shell completion: the name of subcommand number `index`, or NULL; option number `index` of a subcommand, or false after
- * the last. */
-struct ps_command_option;
-const char *ps_rules_subcommand(size_t index);
-bool ps_rules_option(const char *subcommand, size_t index, struct ps_command_option *option);
+/* The options of all subcommands; ends with a row without help. */
+extern const struct ps_command_row ps_rules_rows[];
+/* Returns the command line of subcommand number `index`, or NULL after the last. */
+const struct ps_command_line *ps_rules_line(size_t index);
 
-/* Returns false after printing the usage error. */
-bool ps_rules_command_parse(struct ps_rules_command *command, int argc, char **argv);
+/* Returns -1 to go on, else the exit code: the help or the usage error was printed. */
+int ps_rules_command_parse(struct ps_rules_command *command, const struct ps_command_line *line, int argc,
+                           char **argv);
 
 /* ---- problems ---- */
 

@@ -2,14 +2,13 @@
  * live screen, else plain text. Exit: 0, 2 on errors. */
 #include "commands/top/top.h"
 #include "commands/commands.h"
+#include "commands/line/line.h"
 
-#include "core/quantity.h"
 #include "conf/report.h"
 #include "core/clock.h"
 #include "core/watch/page.h"
 
 #include <errno.h>
-#include <getopt.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -22,46 +21,45 @@
 #include <curl/curl.h>
 
 #define READY_BYTES_MAX (1U << 20)
-#define INTERVAL_MIN_NS (100 * PS_NS_PER_MS)
-#define INTERVAL_MAX_NS (3600 * PS_NS_PER_S)
-
-static const char usage_text[] =
-    "Usage: penstock top [URL | HOST:PORT | PORT] [OPTION]...\n"
-    "Shows a running agent: events in and out a second, fill of channels, latency, errors, and who holds up "
-    "whom.\n"
-    "The agent must have been started with -Dflume.monitoring.type=http (or prometheus). Without an address: "
-    "the one\n"
-    "agent of this machine whose command line says so, else port 41414.\n"
-    "\n"
-    "  -i, --interval D    time between two screens, 100ms to 1h (default 2s); rates are over this time\n"
-    "  -1, --once          one screen, as text\n"
-    "  -n, --count N       N screens, as text\n"
-    "      --plain         text, also on a terminal\n"
-    "  -h, --help          this text\n"
-    "\n"
-    "On a terminal: q quits, space refreshes at once. Elsewhere: a screen of text at each interval.\n"
-    "\n"
-    "Exit status: 0, or 2 for wrong usage, or when the agent does not answer.\n"
-    "\n"
-    "Examples:\n"
-    "  penstock top\n"
-    "  penstock top collector1:41414 --interval 5s\n"
-    "  penstock top --once | grep -A9 'WHO HOLDS UP WHOM'\n";
-
-static const struct option options[] = {
-    {"interval", required_argument, NULL, 'i'}, {"once", no_argument, NULL, '1'},
-    {"count", required_argument, NULL, 'n'},    {"plain", no_argument, NULL, 'p'},
-    {"help", no_argument, NULL, 'h'},           {NULL, 0, NULL, 0},
-};
-const struct ps_command_options ps_options_top = {options, "i:1n:h", false};
 
 struct top {
     struct ps_arena *arena; /* of the options */
     const char *url;
-    uint64_t interval_ns, count; /* 0: repeats without end */
-    bool plain, colour;
+    uint64_t interval_ns, count; /* count 0: repeats without end */
+    bool once, plain, colour;
     struct ps_scrape before, now;
     bool has_before;
+};
+
+#define PS_ROW_TARGET struct top
+
+static const struct ps_command_row options[] = {
+    {"interval", 'i', "D", PS_ROW_DURATION(interval_ns),
+     .help = "time between two screens, 100ms to 1h (default 2s); rates are over this time",
+     .min = 100 * PS_NS_PER_MS, .max = 3600 * PS_NS_PER_S},
+    {"once", '1', NULL, PS_ROW_FLAG(once), .help = "one screen, as text"},
+    {"count", 'n', "N", PS_ROW_COUNT(count), .help = "N screens, as text", .min = 1, .max = UINT32_MAX},
+    {"plain", 0, NULL, PS_ROW_FLAG(plain), .help = "text, also on a terminal"},
+    {.help = NULL},
+};
+
+const struct ps_command_line ps_line_top = {
+    .name = "top",
+    .usage = "Usage: penstock top [URL | HOST:PORT | PORT] [OPTION]...\n"
+             "Shows a running agent: events in and out a second, fill of channels, latency, errors, and who "
+             "holds up "
+             "whom.\nThe agent must have been started with -Dflume.monitoring.type=http (or prometheus). "
+             "Without an "
+             "address: the one\nagent of this machine whose command line says so, else port 41414.\n",
+    .rows = options,
+    .ends = "On a terminal: q quits, space refreshes at once. Elsewhere: a screen of text at each interval.\n"
+            "\n"
+            "Exit status: 0, or 2 for wrong usage, or when the agent does not answer.\n"
+            "\n"
+            "Examples:\n"
+            "  penstock top\n"
+            "  penstock top collector1:41414 --interval 5s\n"
+            "  penstock top --once | grep -A9 'WHO HOLDS UP WHOM'\n",
 };
 
 /* ---- signals and the terminal ---- */
@@ -304,57 +302,28 @@ static int run_live(struct top *top)
 
 /* ---- the command line ---- */
 
-static enum ps_status option_take(struct top *top, int option, const char *text, struct ps_err *err)
-{
-    switch (option) {
-    case 'i':
-        if (ps_quantity_duration("--interval", text, &top->interval_ns, err) != PS_OK)
-            return PS_FAIL;
-        return top->interval_ns >= INTERVAL_MIN_NS && top->interval_ns <= INTERVAL_MAX_NS
-                   ? PS_OK
-                   : ps_err_set(err, "--interval: from 100ms to 1h, not `%s`", text);
-    case 'n':
-        return ps_quantity_count("--count", text, 1, UINT32_MAX, &top->count, err);
-    case '1':
-        top->count = 1;
-        return PS_OK;
-    default:
-        top->plain = true;
-        return PS_OK;
-    }
-}
-
-/* Returns 0 to go on, else the exit code plus 1. */
+/* Returns -1 to go on, else the exit code. */
 static int options_parse(struct top *top, int argc, char **argv)
 {
     struct ps_err err = {.length = 0};
-    enum ps_status status = PS_OK;
-    int option;
-    optind = 0;
-    while (status == PS_OK &&
-           (option = getopt_long(argc, argv, ps_options_top.letters, options, NULL)) != -1) {
-        if (option == 'h')
-            return fputs(usage_text, stdout), 1;
-        if (option == '?')
-            return fputs("`penstock top --help` lists the options.\n", stderr), 3;
-        status = option_take(top, option, optarg, &err);
-    }
-    if (status == PS_OK && optind + 1 < argc)
-        status = ps_err_set(&err, "unexpected %s; one agent at a time", argv[optind + 1]);
-    if (status == PS_OK) {
-        top->url =
-            optind < argc ? ps_top_url(top->arena, argv[optind]) : ps_top_find(top->arena, "/proc", &err);
-        status = top->url != NULL ? PS_OK : PS_FAIL;
-    }
-    if (status != PS_OK)
+    int operands, code = ps_command_line_parse(&ps_line_top, top, argc, argv, &operands);
+    if (code >= 0)
+        return code;
+    if (top->once)
+        top->count = 1;
+    if (operands > 1)
+        ps_err_set(&err, "unexpected %s; one agent at a time", argv[2]);
+    else
+        top->url = operands == 1 ? ps_top_url(top->arena, argv[1]) : ps_top_find(top->arena, "/proc", &err);
+    if (top->url == NULL)
         fprintf(stderr, "penstock top: %s\n", err.text);
-    return status == PS_OK ? 0 : 3;
+    return top->url != NULL ? -1 : 2;
 }
 
 int ps_main_top(int argc, char **argv)
 {
     struct top top = {.arena = ps_arena_create(), .interval_ns = 2 * PS_NS_PER_S};
-    int code = options_parse(&top, argc, argv) - 1;
+    int code = options_parse(&top, argc, argv);
     if (code < 0) {
         const char *terminal = getenv("TERM");
         bool screen = isatty(STDOUT_FILENO) && terminal != NULL && strcmp(terminal, "dumb") != 0;

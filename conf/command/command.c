@@ -13,66 +13,91 @@
 #include <string.h>
 #include <strings.h>
 
-enum option_id {
-    OPTION_NAME,
-    OPTION_FILE,
-    OPTION_URI,
-    OPTION_AUTH,
-    OPTION_PROVIDER,
-    OPTION_USER,
-    OPTION_PASSWORD,
-    OPTION_INTERVAL,
-    OPTION_BACKUP,
-    OPTION_NO_RELOAD,
-    OPTION_ZK,
-    OPTION_ZK_BASE,
-    OPTION_HELP,
-    OPTION_CONF,
-    OPTION_CLASSPATH,
-    OPTION_DRY_RUN,
-    OPTION_PLUGINS,
-    OPTION_JSON,
-    OPTION_STRICT,
-    OPTION_PROBE,
-    OPTION_VERBOSE,
-    OPTION_VERIFY_HOST,
+enum option_kind {
+    OPTION_FLAG,      /* bool */
+    OPTION_TEXT,      /* const char * */
+    OPTION_TEXTS,     /* struct ps_texts: one is added */
+    OPTION_SECONDS,   /* int64_t */
+    OPTION_IGNORED,   /* has no meaning here, and is logged */
+    OPTION_CLASS,     /* a class of Java's: refused */
+    OPTION_ZOOKEEPER, /* refused */
 };
 
 struct option_row {
-    enum option_id id;
-    const char *shorts, *longs; /* without dashes */
-    bool argument;
+    struct ps_command_option option;
+    enum option_kind kind;
+    size_t offset;
     const char *commands; /* commands that use it, separated by blanks; NULL: accepted because Flume has it */
 };
 
 #define EVERY " agent node check graph "
+#define AGENT " agent node "
+#define AT(member) offsetof(struct ps_command, member)
 
 /* The options of org.apache.flume.node.Application and bin/flume-ng. A long name may have one dash or two, as
  * in commons-cli. */
 static const struct option_row rows[] = {
-    {OPTION_NAME, "n", "name", true, EVERY},
-    {OPTION_FILE, "f", "conf-file", true, EVERY},
-    {OPTION_URI, "u", "conf-uri", true, EVERY},
-    {OPTION_AUTH, "a", "auth-provider", true, NULL},
-    {OPTION_PROVIDER, "prov", "conf-provider", true, NULL},
-    {OPTION_USER, "user", "conf-user", true, EVERY},
-    {OPTION_PASSWORD, "pwd", "conf-password", true, EVERY},
-    {OPTION_INTERVAL, "i", "poll-interval", true, " agent node "},
-    {OPTION_BACKUP, "b", "backup-directory", true, " agent node "},
-    {OPTION_NO_RELOAD, NULL, "no-reload-conf", false, " agent node "},
-    {OPTION_ZK, "z", "zkConnString", true, NULL},
-    {OPTION_ZK_BASE, "p", "zkBasePath", true, NULL},
-    {OPTION_HELP, "h", "help", false, EVERY},
-    {OPTION_CONF, "c", "conf", true, EVERY},
-    {OPTION_CLASSPATH, "C", "classpath", true, NULL},
-    {OPTION_DRY_RUN, "d", "dryrun", false, " agent node "},
-    {OPTION_DRY_RUN, NULL, "dry-run", false, NULL},
-    {OPTION_PLUGINS, NULL, "plugins-path", true, NULL},
-    {OPTION_VERIFY_HOST, NULL, "verify-host", true, NULL},
-    {OPTION_JSON, NULL, "json", false, " check "},
-    {OPTION_STRICT, NULL, "strict", false, " check "},
-    {OPTION_PROBE, NULL, "probe", false, " check "},
-    {OPTION_VERBOSE, "v", "verbose", false, " agent node check "},
+    {{"n", "name", "AGENT", "the agent; may be left out when the file has one"},
+     OPTION_TEXT,
+     AT(agent),
+     EVERY},
+    {{"f", "conf-file", "FILE", "its configuration; several are merged in order"},
+     OPTION_TEXTS,
+     AT(files),
+     EVERY},
+    {{"u", "conf-uri", "URI", "the same from file:, classpath:, http: or https:"},
+     OPTION_TEXTS,
+     AT(uris),
+     EVERY},
+    {{"user", "conf-user", "NAME", "for http and https URIs that ask for a user"},
+     OPTION_TEXT,
+     AT(user),
+     EVERY},
+    {{"pwd", "conf-password", "PASSWORD", "and its password"}, OPTION_TEXT, AT(password), EVERY},
+    {{"c", "conf", "DIRECTORY",
+      "configuration directory: log4j files and flume-env.sh are read, never executed"},
+     OPTION_TEXT,
+     AT(conf_dir),
+     EVERY},
+    {{"i", "poll-interval", "S",
+      "seconds between checks of the files for changes (default 30; 300 for http)"},
+     OPTION_SECONDS,
+     AT(poll_interval_s),
+     AGENT},
+    {{"b", "backup-directory", "DIRECTORY",
+      "keep the last good configuration there, and start from it when there is no other"},
+     OPTION_TEXT,
+     AT(backup_directory),
+     AGENT},
+    {{NULL, "no-reload-conf", NULL, "do not check the files for changes"}, OPTION_FLAG, AT(no_reload), AGENT},
+    {{"d", "dryrun", NULL, "check only, as `penstock check`"}, OPTION_FLAG, AT(dry_run), AGENT},
+    {{NULL, "dry-run", NULL, NULL}, OPTION_FLAG, AT(dry_run), NULL},
+    {{NULL, "probe", NULL,
+      "also try what a file cannot tell: are the ports free (or who has them), do the brokers answer and "
+      "accept the "
+      "credentials, are the topics there, can the directories be written, is there room; nothing is left "
+      "behind. Run it "
+      "as the user of the service"},
+     OPTION_FLAG,
+     AT(probe),
+     " check "},
+    {{"v", "verbose", NULL, "also the workers and rings of each component"},
+     OPTION_FLAG,
+     AT(verbose),
+     " agent node check "},
+    {{NULL, "json", NULL, "one JSON object instead of text"}, OPTION_FLAG, AT(json), " check "},
+    {{NULL, "strict", NULL, "exit with 1 for dropped components and warnings too"},
+     OPTION_FLAG,
+     AT(strict),
+     " check "},
+    {{"h", "help", NULL, "this text"}, OPTION_FLAG, AT(help), EVERY},
+    {{"a", "auth-provider", "CLASS", NULL}, OPTION_CLASS, 0, NULL},
+    {{"prov", "conf-provider", "CLASS", NULL}, OPTION_CLASS, 0, NULL},
+    {{"z", "zkConnString", "HOSTS", NULL}, OPTION_ZOOKEEPER, 0, NULL},
+    {{"p", "zkBasePath", "PATH", NULL}, OPTION_ZOOKEEPER, 0, NULL},
+    {{"C", "classpath", "PATH", NULL}, OPTION_IGNORED, 0, NULL},
+    {{NULL, "plugins-path", "PATH", NULL}, OPTION_IGNORED, 0, NULL},
+    {{NULL, "verify-host", "BOOLEAN", NULL}, OPTION_IGNORED, 0, NULL},
 };
 
 /* ---- growing lists in the arena ---- */
@@ -117,74 +142,50 @@ static bool jvm_option(struct ps_command *command, const char *word)
 static enum ps_status apply(struct ps_command *command, const struct option_row *row, const char *value,
                             struct ps_err *err)
 {
+    void *at = (char *)command + row->offset;
+    const char *name = row->option.longs;
     char *end;
-    switch (row->id) {
-    case OPTION_NAME:
-        command->agent = value;
+    int64_t seconds;
+    switch (row->kind) {
+    case OPTION_FLAG:
+        *(bool *)at = true;
         return PS_OK;
-    case OPTION_FILE:
-        ps_texts_add(command->arena, &command->files, value);
+    case OPTION_TEXT:
+        *(const char **)at = value;
         return PS_OK;
-    case OPTION_URI:
-        ps_texts_add(command->arena, &command->uris, value);
+    case OPTION_TEXTS:
+        ps_texts_add(command->arena, at, value);
         return PS_OK;
-    case OPTION_USER:
-        command->user = value;
+    case OPTION_SECONDS:
+        seconds = strtol(value, &end, 10);
+        if (*value == '\0' || *end != '\0' || seconds < 0 || seconds > 86400 * 365)
+            return ps_err_set(err, "-%s/--%s takes a number of seconds, not \"%s\"", row->option.shorts, name,
+                              value);
+        *(int64_t *)at = seconds;
         return PS_OK;
-    case OPTION_PASSWORD:
-        command->password = value;
-        return PS_OK;
-    case OPTION_INTERVAL:
-        command->poll_interval_s = strtol(value, &end, 10);
-        if (*value == '\0' || *end != '\0' || command->poll_interval_s < 0 ||
-            command->poll_interval_s > 86400 * 365)
-            return ps_err_set(err, "-i/--poll-interval takes a number of seconds, not \"%s\"", value);
-        return PS_OK;
-    case OPTION_BACKUP:
-        command->backup_directory = value;
-        return PS_OK;
-    case OPTION_NO_RELOAD:
-        command->no_reload = true;
-        return PS_OK;
-    case OPTION_HELP:
-        command->help = true;
-        return PS_OK;
-    case OPTION_CONF:
-        command->conf_dir = value;
-        return PS_OK;
-    case OPTION_DRY_RUN:
-        command->dry_run = true;
-        return PS_OK;
-    case OPTION_JSON:
-        command->json = true;
-        return PS_OK;
-    case OPTION_STRICT:
-        command->strict = true;
-        return PS_OK;
-    case OPTION_PROBE:
-        command->probe = true;
-        return PS_OK;
-    case OPTION_VERBOSE:
-        command->verbose = true;
-        return PS_OK;
-    case OPTION_CLASSPATH:
-    case OPTION_PLUGINS:
-    case OPTION_VERIFY_HOST:
+    case OPTION_IGNORED:
         ps_texts_add(command->arena, &command->ignored,
-                     ps_arena_format(command->arena, "--%s %s", row->longs, value));
+                     ps_arena_format(command->arena, "--%s %s", name, value));
         return PS_OK;
-    case OPTION_AUTH:
-    case OPTION_PROVIDER:
+    case OPTION_CLASS:
         return ps_err_set(err,
                           "--%s names a Java class (%s), which cannot run here; use -user and -pwd for a URI "
                           "that asks for them",
-                          row->longs, value);
-    case OPTION_ZK:
-    case OPTION_ZK_BASE:
+                          name, value);
+    case OPTION_ZOOKEEPER:
         return ps_err_set(err, "--%s: configuration from ZooKeeper is not supported; use -f FILE or -u URI",
-                          row->longs);
+                          name);
     }
     return PS_FAIL;
+}
+
+/* Whether an option that has a value was given. */
+static bool is_given(const struct ps_command *command, const struct option_row *row)
+{
+    const void *at = (const char *)command + row->offset;
+    return (row->kind == OPTION_TEXT && *(const char *const *)at != NULL) ||
+           (row->kind == OPTION_TEXTS && ((const struct ps_texts *)at)->count > 0) ||
+           (row->kind == OPTION_SECONDS && *(const int64_t *)at != 0);
 }
 
 /* Returns the one long name with this prefix, as commons-cli does; NULL if there is none or more than one. */
@@ -192,9 +193,9 @@ static const struct option_row *row_begun(const char *name, size_t length)
 {
     const struct option_row *found = NULL;
     for (size_t i = 0; i < PS_COUNT_OF(rows) && length > 1; i++) {
-        if (strncmp(rows[i].longs, name, length) != 0)
+        if (strncmp(rows[i].option.longs, name, length) != 0)
             continue;
-        if (found != NULL && found->id != rows[i].id)
+        if (found != NULL && (found->kind != OPTION_FLAG || found->offset != rows[i].offset))
             return NULL;
         found = &rows[i];
     }
@@ -209,18 +210,18 @@ static const struct option_row *row_find(const char *word, const char **inner)
     size_t length = strcspn(name, "=");
     *inner = name[length] == '=' ? name + length + 1 : NULL;
     for (size_t i = 0; i < PS_COUNT_OF(rows); i++) {
-        if (strlen(rows[i].longs) == length && strncmp(rows[i].longs, name, length) == 0)
+        if (strlen(rows[i].option.longs) == length && strncmp(rows[i].option.longs, name, length) == 0)
             return &rows[i];
-        if (!two && rows[i].shorts != NULL && strlen(rows[i].shorts) == length &&
-            strncmp(rows[i].shorts, name, length) == 0)
+        if (!two && rows[i].option.shorts != NULL && strlen(rows[i].option.shorts) == length &&
+            strncmp(rows[i].option.shorts, name, length) == 0)
             return &rows[i];
     }
     const struct option_row *begun = row_begun(name, length);
     if (begun != NULL)
         return begun;
     for (size_t i = 0; i < PS_COUNT_OF(rows) && !two; i++) {
-        if (rows[i].shorts == NULL || rows[i].shorts[1] != '\0' || !rows[i].argument ||
-            name[0] != rows[i].shorts[0])
+        if (rows[i].option.shorts == NULL || rows[i].option.shorts[1] != '\0' ||
+            rows[i].option.value == NULL || name[0] != rows[i].option.shorts[0])
             continue;
         *inner = name + 1;
         return &rows[i];
@@ -235,7 +236,7 @@ static enum ps_status refuse_unknown(const char *word, struct ps_err *err)
     ps_nearest_init(&nearest, word + strspn(word, "-"));
     word = ps_file_uri_masked(word, room, sizeof room);
     for (size_t i = 0; i < PS_COUNT_OF(rows); i++)
-        ps_nearest_offer(&nearest, rows[i].longs);
+        ps_nearest_offer(&nearest, rows[i].option.longs);
     if (nearest.word != NULL)
         return ps_err_set(err, "unknown option %s; did you mean --%s?", word, nearest.word);
     return ps_err_set(err, "unknown option %s; see --help", word);
@@ -262,7 +263,7 @@ static int parse_word(struct ps_command *command, int argc, char **argv, int at,
         refuse_unknown(word, err);
         return 0;
     }
-    if (!row->argument)
+    if (row->option.value == NULL)
         return apply(command, row, NULL, err) == PS_OK ? 1 : 0;
     if (inner != NULL)
         return apply(command, row, inner, err) == PS_OK ? 1 : 0;
@@ -305,20 +306,13 @@ enum ps_status ps_command_set(struct ps_command *command, const char *name, cons
                               struct ps_err *err)
 {
     for (size_t i = 0; i < PS_COUNT_OF(rows); i++) {
-        if (strcmp(rows[i].longs, name) != 0 && (rows[i].shorts == NULL || strcmp(rows[i].shorts, name) != 0))
+        if (strcmp(rows[i].option.longs, name) != 0 &&
+            (rows[i].option.shorts == NULL || strcmp(rows[i].option.shorts, name) != 0))
             continue;
-        bool given = (rows[i].id == OPTION_NAME && command->agent != NULL) ||
-                     (rows[i].id == OPTION_FILE && command->files.count > 0) ||
-                     (rows[i].id == OPTION_URI && command->uris.count > 0) ||
-                     (rows[i].id == OPTION_CONF && command->conf_dir != NULL) ||
-                     (rows[i].id == OPTION_USER && command->user != NULL) ||
-                     (rows[i].id == OPTION_PASSWORD && command->password != NULL) ||
-                     (rows[i].id == OPTION_INTERVAL && command->poll_interval_s != 0) ||
-                     (rows[i].id == OPTION_BACKUP && command->backup_directory != NULL);
-        if (given)
+        if (is_given(command, &rows[i]))
             return PS_OK; /* the command line wins */
         bool yes = strcasecmp(value, "true") == 0 || strcasecmp(value, "yes") == 0 || strcmp(value, "1") == 0;
-        if (!rows[i].argument && !yes)
+        if (rows[i].option.value == NULL && !yes)
             return PS_OK;
         return apply(command, &rows[i], ps_arena_text(command->arena, value), err);
     }
@@ -361,7 +355,7 @@ bool ps_command_option(const char *command, size_t index, struct ps_command_opti
     for (size_t i = 0; i < PS_COUNT_OF(rows); i++) {
         if (rows[i].commands == NULL || strstr(rows[i].commands, name) == NULL || index-- > 0)
             continue;
-        *option = (struct ps_command_option){rows[i].shorts, rows[i].longs, rows[i].argument};
+        *option = rows[i].option;
         return true;
     }
     return false;

@@ -40,10 +40,11 @@ enum ps_status ps_command_set(struct ps_command *command, const char *name, cons
 enum ps_status ps_command_read_opts(struct ps_command *command, struct ps_err *err);
 enum ps_status ps_command_complete(struct ps_command *command, struct ps_err *err);
 
-/* One option, as shell completion offers it. */
+/* One option, as the help shows it and shell completion offers it. */
 struct ps_command_option {
     const char *shorts, *longs; /* without dashes; NULL: none */
-    bool argument;
+    const char *value;          /* "FILE"; NULL: it takes none */
+    const char *help;           /* one text without newlines */
 };
 /* Writes to `option` number `index` of the options that `command` ("agent", "check", "graph") uses; returns false
  * after the last. Options that are accepted only because Flume has them are left out. */

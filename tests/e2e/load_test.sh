@@ -65,7 +65,7 @@ refused '--tolerance: `5` is more than 100 %' --tolerance 5 --target -
 # ---- the help mentions every target and shape ----
 
 load 0 --help
-for word in constant poisson burst ramp step sine replay closed tcp:// stdout: rfc3164 examples; do
+for word in constant poisson burst ramp step sine replay closed tcp:// stdout: rfc3164 Examples; do
     grep -qF "$word" "$work/out" || fail "--help does not mention $word"
 done
 

@@ -146,7 +146,7 @@ refused() { # TEXT OPTION...
     grep -qF -- "$text" "$work/refused.err" || fail "top $*: no word of \"$text\""
 }
 refused 'Is the agent running with -Dflume.monitoring.type=http?' "127.0.0.1:$dead" --once
-refused '--interval: from 100ms to 1h' "$port" --interval 1ms
+refused '--interval: from 100 ms to 1 h' "$port" --interval 1ms
 refused '--count' "$port" --count 0
 refused 'one agent at a time' "$port" "$dead"
 if has python3 no_agent; then

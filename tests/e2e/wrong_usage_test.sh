@@ -60,7 +60,9 @@ refuses 'did you mean tcp://127.0.0.1:5140?' plan --target 127.0.0.1:5140 --from
 refuses 'An agent file (-n, -f), or --target and --from' plan
 refuses 'write a latency goal as p99<20ms' plan --goal p99 -n a1 -f "$first"
 refuses 'did you mean `check`?' rules chek web.rules
-refuses 'x is not a number from 1 to 10000000; see --help' demo --rate x
+refuses '--rate: `x` is not a whole number' demo --rate x
+refuses 'there is no option --connection-count; `penstock demo --help` lists the options' demo --connection-count 3
+refuses 'did you mean --connections?' demo --conections 3
 refuses 'unexpected "x"; see --help' demo x
 refuses '--connections 4: more than --rate' demo --rate 3
 refuses 'bash, zsh and fish have one' completion tcsh

@@ -21,22 +21,22 @@ static enum ps_status take(void *target, const struct ps_command_row *row, const
     return PS_OK;
 }
 
-#define AT(member) offsetof(struct wish, member)
+#define PS_ROW_TARGET struct wish
 
 static const struct ps_command_row rows[] = {
-    {"json", 'j', NULL, PS_ROW_FLAG, AT(json), .help = "objects"},
-    {"force", 'f', NULL, PS_ROW_FLAG, AT(force), .help = "always", .only = "repair import"},
-    {"file", 'i', "FILE", PS_ROW_TEXT, AT(file), .help = "what is read"},
-    {"pace", 0, "spin|sleep", PS_ROW_WORD, AT(pace), .help = "how to wait"},
-    {"count", 'n', "N", PS_ROW_COUNT, AT(count), .help = "how many events", .min = 1, .max = 1000},
-    {"wait", 0, "D", PS_ROW_DURATION, AT(wait_ns), .help = "how long", .min = 1000000, .max = 60000000000},
-    {"bytes", 0, "BYTES", PS_ROW_BYTES, AT(bytes), .help = "memory", .min = 1},
-    {"threads", 0, "N", PS_ROW_COUNT32, AT(threads), .help = "how many run", .min = 1},
-    {"rate", 0, "R", PS_ROW_RATE, AT(rate), .help = "in a second"},
-    {"share", 0, "SHARE", PS_ROW_SHARE, AT(share), .help = "a part"},
-    {"taken", 't', "X", PS_ROW_TAKE, 0, .help = "anything", .take = take},
-    {"old", 'o', "X", PS_ROW_IGNORED, 0, .help = "not used"},
-    {NULL, 0, "note", PS_ROW_NOTE, 0, .help = "a line of the help"},
+    {"json", 'j', NULL, PS_ROW_FLAG(json), .help = "objects"},
+    {"force", 'f', NULL, PS_ROW_FLAG(force), .help = "always", .only = "repair import"},
+    {"file", 'i', "FILE", PS_ROW_TEXT(file), .help = "what is read"},
+    {"pace", 0, "spin|sleep", PS_ROW_WORD(pace), .help = "how to wait"},
+    {"count", 'n', "N", PS_ROW_COUNT(count), .help = "how many events", .min = 1, .max = 1000},
+    {"wait", 0, "D", PS_ROW_DURATION(wait_ns), .help = "how long", .min = 1000000, .max = 60000000000},
+    {"bytes", 0, "BYTES", PS_ROW_BYTES(bytes), .help = "memory", .min = 1},
+    {"threads", 0, "N", PS_ROW_COUNT32(threads), .help = "how many run", .min = 1},
+    {"rate", 0, "R", PS_ROW_RATE(rate), .help = "in a second"},
+    {"share", 0, "SHARE", PS_ROW_SHARE(share), .help = "a part"},
+    {"taken", 't', "X", PS_ROW_TAKE(take), .help = "anything"},
+    {"old", 'o', "X", PS_ROW_IGNORED, .help = "not used"},
+    {NULL, 0, "note", PS_ROW_NOTE, .help = "a line of the help"},
     {.help = NULL},
 };
 static struct ps_command_line line = {.name = "test", .usage = "", .rows = rows, .ends = ""};

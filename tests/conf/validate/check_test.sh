@@ -70,7 +70,7 @@ run 2 check -f "$work/several.properties"
 says "-n NAME; the files contain: a1, a2"
 run 2 check --nonsense
 run 2 avro-client --nonsense
-says "penstock avro-client: unrecognized option '--nonsense'"
+says 'penstock avro-client: there is no option --nonsense'
 run 0 check --help
 says "Examples:"
 run 0 check -n a1 -f "$work/good.properties" --json
