@@ -41,7 +41,7 @@ static bool packed_grow(struct ps_avro_plain *plain, size_t room)
     return true;
 }
 
-/* The block as it stands in the file: in the shared buffer if it is compressed. */
+/* Returns the block as the file has it: in the shared buffer if it is compressed. */
 static bool block_pack(struct ps_avro_blocks *blocks, struct ps_slice *body)
 {
     struct ps_byte_buffer *packed = &blocks->share->packed;

@@ -15,19 +15,20 @@ struct ps_avro_blocks {
     char sync[PS_AVRO_SYNC_BYTES];
 };
 
-/* Begins a file; forgets the one before. Returns false: `output` refused bytes. */
+/* Begins a file and forgets the previous one. Returns false when `output` refused bytes. */
 bool ps_avro_blocks_begin(struct ps_avro_blocks *blocks, const char *schema, size_t schema_length,
                           struct ps_output *output);
 
-/* Makes room for a record of at most so many bytes: the caller appends it to `block`, then calls _added. Returns false: no memory. */
+/* Makes room for a record of at most this many bytes; the caller appends it to `block`, then calls _added.
+ * Returns false when there is no memory. */
 static inline bool ps_avro_blocks_reserve(struct ps_avro_blocks *blocks, size_t length)
 {
     return ps_byte_buffer_reserve_spare(&blocks->block, length, &blocks->share->spare);
 }
 
-/* Returns false: `output` refused bytes, or there is no memory. The same for flush. */
+/* This call and flush return false when `output` refused bytes or there is no memory. */
 bool ps_avro_blocks_added(struct ps_avro_blocks *blocks, struct ps_output *output);
 bool ps_avro_blocks_flush(struct ps_avro_blocks *blocks, struct ps_output *output);
 
-/* Frees what it holds. */
+/* Frees its memory. */
 void ps_avro_blocks_fini(struct ps_avro_blocks *blocks);

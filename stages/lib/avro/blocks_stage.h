@@ -1,5 +1,5 @@
-/* What the serializers of Avro files share (avro_event, avro_datum): the keys of the file, and the blocks that they append records to.
- * Thread: control for _check and _build, else the sink's worker. */
+/* The keys of an Avro file and the blocks of its records, shared by the serializers avro_event and
+ * avro_datum. Thread: control for _check and _build, else the sink's worker. */
 #pragma once
 
 #include "core/stage.h"
@@ -9,7 +9,7 @@
 struct ps_avro_blocks_plan {
     int64_t sync_interval;
     const char *codec_name;
-    enum ps_avro_codec codec; /* of codec_name, by _build */
+    enum ps_avro_codec codec; /* of codec_name; set by _build */
 };
 
 /* The first member of its state. */
@@ -34,10 +34,10 @@ struct ps_avro_blocks_state {
         .help = "null, deflate, snappy, bzip2, xz or zstandard"                                              \
     }
 
-/* As of struct ps_stage_ops. */
+/* Functions for struct ps_stage_ops. */
 enum ps_status ps_avro_blocks_check(const void *plan, const struct ps_context *context);
 enum ps_status ps_avro_blocks_build(void *plan, struct ps_context *context, struct ps_err *err);
 enum ps_status ps_avro_blocks_open(const void *plan, void *state, struct ps_port *port, struct ps_err *err);
 void ps_avro_blocks_close(const void *plan, void *state);
-/* As of struct ps_serializer_ops: flush and end. */
+/* Functions for struct ps_serializer_ops: flush and end. */
 bool ps_avro_blocks_end(const void *plan, void *state, struct ps_output *output);

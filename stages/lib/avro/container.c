@@ -7,7 +7,7 @@
 
 static const uint8_t magic[4] = {'O', 'b', 'j', 1};
 
-/* A long that is not complete is SHORT only as long as it may still become one. */
+/* An incomplete long is SHORT while it can still become a valid one. */
 static enum ps_avro_container_result take_long(const uint8_t **at, const uint8_t *end, int64_t *number)
 {
     const uint8_t *start = *at;
@@ -16,7 +16,7 @@ static enum ps_avro_container_result take_long(const uint8_t **at, const uint8_t
     return (size_t)(end - start) >= PS_AVRO_LONG_BYTES_MAX ? PS_AVRO_CONTAINER_BAD : PS_AVRO_CONTAINER_SHORT;
 }
 
-/* A string or bytes of the header. */
+/* Reads a string or bytes of the header. */
 static enum ps_avro_container_result take_text(const uint8_t **at, const uint8_t *end, struct ps_slice *text)
 {
     int64_t length;

@@ -12,13 +12,13 @@
 struct ps_avro_deflate {
     struct ps_avro_zlib zlib;
     struct ps_tls_pipe below;
-    bool filled; /* the last inflating filled its room: there may be more */
-    /* Compressed bytes to be written, and how many of the caller's they stand for. The caller passes those again until they
-     * are written. */
+    bool filled; /* the last inflating filled its room: more bytes may be available */
+    /* Compressed bytes to be written, and how many of the caller's they stand for. The caller passes the same
+     * bytes again until they are written. */
     struct iovec out;
     size_t out_of;
     struct ps_avro_zlib_input in; /* received, not inflated yet; in in_bytes */
-    const char *why;              /* after PS_TLS_ERROR, if it was the compression's; else NULL */
+    const char *why;              /* reason after PS_TLS_ERROR, if the compression failed; else NULL */
     uint8_t in_bytes[PS_AVRO_DEFLATE_IN_BYTES];
 };
 
@@ -29,7 +29,8 @@ void ps_avro_deflate_fini(struct ps_avro_deflate *deflate);
 
 /* As in struct ps_tls_pipe; `deflate` is a struct ps_avro_deflate. */
 enum ps_tls_result ps_avro_deflate_read(void *deflate, void *buffer, size_t room, size_t *length);
-/* Takes all of the bytes or none. After none it is called again with them, and with more behind them if there are. */
+/* Takes all of the bytes or none. After none the caller passes them again, possibly with more bytes behind
+ * them. */
 enum ps_tls_result ps_avro_deflate_write(void *deflate, const void *data, size_t length, size_t *written);
-/* Whether there are bytes to read that need nothing from below. */
+/* Returns whether bytes can be read without reading from the layer below. */
 bool ps_avro_deflate_has_more(const struct ps_avro_deflate *deflate);

@@ -38,7 +38,7 @@ size_t ps_avro_event_encode(const struct ps_batch *batch, const struct ps_event 
             out = put_bytes(out, header->value, header->value_length);
         }
     }
-    out += ps_avro_put_long(out, 0); /* ends the map's blocks */
+    out += ps_avro_put_long(out, 0); /* a count of 0 ends the map's blocks */
     out = put_bytes(out, event->body, event->body_length);
     return (size_t)(out - start);
 }

@@ -23,7 +23,7 @@ struct ps_avro_event_reader {
 enum ps_avro_event_step {
     PS_AVRO_EVENT_HEADER, /* *name and *value are set */
     PS_AVRO_EVENT_BODY,   /* *value is the body, the last part */
-    PS_AVRO_EVENT_BAD,    /* the bytes are no such datum */
+    PS_AVRO_EVENT_BAD,    /* the bytes are not a datum of this schema */
 };
 
 void ps_avro_event_reader_init(struct ps_avro_event_reader *reader, const void *datum, size_t length);
@@ -34,17 +34,18 @@ enum ps_avro_event_step ps_avro_event_reader_next(struct ps_avro_event_reader *r
 
 /* ---- a whole datum, into a batch ---- */
 
-/* What a first pass over a datum finds. */
+/* The result of a first pass over a datum. */
 struct ps_avro_datum {
     struct ps_slice body;
     size_t length; /* of the datum */
     struct ps_header_sizes headers;
 };
 
-/* Returns whether the bytes begin with a datum. It has no length and no body when it has more headers than the limit. */
+/* Returns whether the bytes begin with a datum. With more headers than the limit, length and body are not
+ * set. */
 bool ps_avro_event_read(const char *bytes, size_t length, struct ps_avro_datum *datum);
 
-/* Sets the headers of a datum, which is in a block of the batch, on its event, which has none yet. Returns false: no
- * memory. */
+/* Sets the headers of a datum in a block of the batch on its event, which has no headers yet. Returns false
+ * when there is no memory. */
 bool ps_avro_event_add_headers(struct ps_event_headers *headers, struct ps_batch *batch,
                                struct ps_event *event, const char *bytes, const struct ps_avro_datum *datum);

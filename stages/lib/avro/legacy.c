@@ -5,8 +5,9 @@
 #define FRAME_BYTES 4U
 #define MD5_BYTES 16
 
-/* A frame of six bytes, and the last one. HandshakeResponse: match BOTH, no protocol, no hash, no metadata: a client takes its
- * own protocol for the server's then. The call's answer: no metadata, no error; void has no bytes. */
+/* A frame of six bytes, and the last one. HandshakeResponse: match BOTH, no protocol, no hash, no metadata;
+ * the client then assumes that the server has the same protocol. The call's answer: no metadata, no error;
+ * void has no bytes. */
 const char ps_avro_legacy_answer[PS_AVRO_LEGACY_ANSWER_BYTES] = {[3] = 6};
 
 static uint32_t get_int32(const char *from)
@@ -21,7 +22,7 @@ static void put_int32(char *to, uint32_t number)
         to[i] = (char)(number >> (24 - 8 * i));
 }
 
-/* How many frames there are before the last one, which has no length; SIZE_MAX: they are not all there. */
+/* Returns the number of frames before the last one, which is empty; SIZE_MAX when not all have arrived. */
 static size_t count_frames(const char *body, size_t length)
 {
     size_t frames = 0;
@@ -38,7 +39,7 @@ static size_t count_frames(const char *body, size_t length)
     }
 }
 
-/* Makes one frame of all of them. Returns its length. */
+/* Joins all frames to one. Returns its length. */
 static size_t join_frames(char *body, size_t frames)
 {
     size_t at = 0, joined = 0;
@@ -52,7 +53,7 @@ static size_t join_frames(char *body, size_t frames)
     }
     if (frames > 1) {
         put_int32(body, (uint32_t)joined);
-        put_int32(body + FRAME_BYTES + joined, 0); /* the heads of the others have left room */
+        put_int32(body + FRAME_BYTES + joined, 0); /* the removed heads of the others left room for it */
     }
     return joined;
 }
@@ -109,8 +110,8 @@ static const char *read_event(struct ps_avro_reader *in, struct ps_avro_legacy_r
     return why == NULL && in->bad ? "the event is not complete" : why;
 }
 
-/* HandshakeRequest: the client's hash, its protocol or null, the server's hash, metadata or null. HTTP has no state: each request
- * has one. */
+/* HandshakeRequest: the client's hash, its protocol or null, the server's hash, metadata or null. Each
+ * request has one, because HTTP has no state. */
 static void skip_handshake(struct ps_avro_reader *in)
 {
     size_t length;

@@ -1,6 +1,6 @@
-/* The keys that everything with a connection to an avro source has: the sink avro (org.apache.flume.sink.AvroSink) and the
- * client library (commands/client), whose properties are org.apache.flume.api.RpcClientConfigurationConstants. Flume's sink hands
- * its keys to the same client.
+/* The keys of all clients of an avro source: the sink avro (org.apache.flume.sink.AvroSink) and the client
+ * library (commands/client), whose properties are org.apache.flume.api.RpcClientConfigurationConstants.
+ * Flume's sink hands its keys to the same client.
  *
  * Thread: control, or that of whoever opens a client. */
 #pragma once
@@ -16,7 +16,7 @@ struct ps_avro_options {
     int64_t level, io_workers;
     bool tls_outside;
     struct ps_tls_client_options tls;
-    /* As made by ps_avro_options_build. */
+    /* Made by ps_avro_options_build. */
     struct ps_tls_client *tls_client; /* NULL: no TLS */
     struct ps_avro_transport_settings deflate;
 };
@@ -49,13 +49,13 @@ struct ps_avro_options {
                 "compressed stream, as Flume 1.10 and 1.11 do"                                               \
     }
 
-/* Whether the bytes are to be compressed. */
+/* Returns whether the connection is compressed. */
 bool ps_avro_options_compress(const struct ps_avro_options *options);
 
-/* Reports problems with the keys and the trust store. `host`: of the source. */
+/* Reports problems with the keys and the trust store. `host` is the source's. */
 enum ps_status ps_avro_options_check(const struct ps_avro_options *options, const char *host,
                                      const struct ps_context *context);
-/* Makes what connections share. */
+/* Makes the settings that all connections share. */
 enum ps_status ps_avro_options_build(struct ps_avro_options *options, const char *host,
                                      const struct ps_context *context, struct ps_err *err);
 void ps_avro_options_teardown(struct ps_avro_options *options);

@@ -26,7 +26,7 @@ static inline const uint8_t *ps_avro_read_fixed(struct ps_avro_reader *in, int64
     return bytes;
 }
 
-/* Bytes or a string: returns where they are; `*length` of them. */
+/* Returns where bytes or a string begin, and sets `*length`. */
 static inline const uint8_t *ps_avro_read_bytes(struct ps_avro_reader *in, size_t *length)
 {
     int64_t count = ps_avro_read_long(in);
@@ -35,7 +35,7 @@ static inline const uint8_t *ps_avro_read_bytes(struct ps_avro_reader *in, size_
     return bytes;
 }
 
-/* The branch of a union(null, something). */
+/* Reads the branch of a union(null, something). */
 static inline bool ps_avro_read_is_set(struct ps_avro_reader *in)
 {
     int64_t branch = ps_avro_read_long(in);
@@ -43,8 +43,8 @@ static inline bool ps_avro_read_is_set(struct ps_avro_reader *in)
     return branch == 1 && !in->bad;
 }
 
-/* The head of a block of a map or an array: how many items it has; 0: there are no more blocks. After a negative
- * count the block's size in bytes follows. */
+/* Reads the head of a block of a map or an array: the number of its items, 0 after the last block. After a
+ * negative count the block's size in bytes follows. */
 static inline int64_t ps_avro_read_block(struct ps_avro_reader *in)
 {
     int64_t count = ps_avro_read_long(in);
@@ -55,7 +55,7 @@ static inline int64_t ps_avro_read_block(struct ps_avro_reader *in)
     return in->bad ? 0 : -count;
 }
 
-/* A map of strings to bytes or strings. */
+/* Skips a map of strings to bytes or strings. */
 static inline void ps_avro_skip_map(struct ps_avro_reader *in)
 {
     int64_t count;

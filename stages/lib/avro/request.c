@@ -127,7 +127,7 @@ static void refuse(struct ps_avro_request *request, const char *reason)
     snprintf(request->reason, sizeof request->reason, "%s", reason);
 }
 
-/* Moves behind an event. */
+/* Skips an event. */
 static bool check_event(struct ps_avro_reader *in, struct ps_avro_request *request)
 {
     struct ps_avro_datum datum;
@@ -165,7 +165,7 @@ static bool is_named(const uint8_t *name, size_t length, const char *wanted)
     return length == strlen(wanted) && memcmp(name, wanted, length) == 0;
 }
 
-/* A name from outside, for people: no control characters. */
+/* Copies an untrusted name for a message, without control characters. */
 static void refuse_name(struct ps_avro_request *request, const uint8_t *name, size_t length)
 {
     char text[64];
@@ -177,7 +177,7 @@ static void refuse_name(struct ps_avro_request *request, const uint8_t *name, si
     snprintf(request->reason, sizeof request->reason, "No such remote message: %s", text);
 }
 
-/* The call's metadata, a map of bytes: the round is all that counts. */
+/* Reads the call's metadata, a map of bytes. Only the round is used. */
 static void read_metadata(struct ps_avro_reader *in, struct ps_avro_request *request)
 {
     int64_t count;
@@ -249,7 +249,7 @@ static size_t put_handshake(uint8_t *to, enum ps_avro_match match)
     return at + ps_avro_put_long(to + at, 0);
 }
 
-/* One piece, whose length is written when it is known. */
+/* Writes one piece; its length is filled in at the end. */
 static size_t put_head(uint8_t *to, uint32_t serial, const enum ps_avro_match *handshake)
 {
     ps_avro_put_int32(to, serial);
@@ -279,7 +279,7 @@ size_t ps_avro_put_error(uint8_t *to, uint32_t serial, const enum ps_avro_match 
 {
     size_t at = put_head(to, serial, handshake);
     to[at++] = 0;
-    to[at++] = 1; /* an error; of the union, the string */
+    to[at++] = 1; /* an error; the string of the union */
     at += ps_avro_put_long(to + at, 0);
     at += put_text(to + at, reason, strlen(reason));
     return put_end(to, at);

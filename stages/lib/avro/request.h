@@ -1,7 +1,8 @@
-/* What a server of Flume's Avro protocol reads and answers (rpc.h has the layout and the client's side).
+/* The server's side of Flume's Avro protocol: reading requests, writing answers (rpc.h has the layout and the
+ * client's side).
  *
- * A message comes in pieces of a few KiB, cut anywhere. It is made one piece in place, so that events can stay where they
- * were received. Every length is compared with what has arrived; nothing is allocated.
+ * A message comes in pieces of a few KiB, cut anywhere. It is joined to one piece in place, so that events
+ * stay where they were received. Every length is compared with what has arrived; nothing is allocated.
  *
  * Sources: org.apache.avro.ipc.Responder of Avro 1.11 (handshake, errors), NettyTransportCodec (framing).
  * Thread: any; nothing here keeps state. */
@@ -23,29 +24,29 @@ struct ps_avro_message {
 };
 
 enum ps_avro_framing {
-    PS_AVRO_PARTIAL, /* it is not all there */
+    PS_AVRO_PARTIAL, /* the message is incomplete */
     PS_AVRO_WHOLE,
-    PS_AVRO_GARBAGE, /* this is no message, or one longer than `most` bytes */
+    PS_AVRO_GARBAGE, /* the bytes are not a message, or one longer than `most` bytes */
 };
 
 /* Measures the message at `data`. */
 enum ps_avro_framing ps_avro_message_measure(const void *data, size_t length, uint32_t most,
                                              struct ps_avro_message *message);
 
-/* Makes a whole message one piece, in place: it ends where it ended and begins later, as a valid message. Returns the new
- * beginning of it; its payload is its last payload_bytes. May be called again for what it made. */
+/* Joins a whole message to one piece in place: it stays a valid message with the same end, and begins later.
+ * Returns its new beginning; its payload is its last payload_bytes. May be called again for the result. */
 char *ps_avro_message_flatten(char *data, struct ps_avro_message *message);
 
 /* ---- requests ---- */
 
 enum ps_avro_call {
-    PS_AVRO_CALL_PING,     /* an empty name: only the handshake was wanted */
+    PS_AVRO_CALL_PING,     /* an empty name: the client wanted only the handshake */
     PS_AVRO_CALL_APPEND,   /* events of append or appendBatch, all of them well formed */
     PS_AVRO_CALL_STRANGER, /* the handshake did not match: nothing was called */
-    PS_AVRO_CALL_ERROR,    /* no such call, or its bytes are not what it takes; `reason` says which */
+    PS_AVRO_CALL_ERROR,    /* an unknown call, or malformed arguments; `reason` says which */
 };
 
-/* What a server knows of clients' protocols: those whose text it has seen. */
+/* The protocols of clients whose text the server has seen. */
 struct ps_avro_clients {
     uint8_t known[8][PS_AVRO_MD5_BYTES];
     unsigned count, next;
@@ -55,7 +56,7 @@ enum ps_avro_match { PS_AVRO_MATCH_BOTH, PS_AVRO_MATCH_CLIENT, PS_AVRO_MATCH_NON
 
 struct ps_avro_request {
     enum ps_avro_call call;
-    enum ps_avro_match match; /* when a handshake was read */
+    enum ps_avro_match match; /* when the payload has a handshake */
     bool batch;               /* appendBatch */
     unsigned round;           /* 1 or 2, of another penstock (rpc.h); 0: none */
     uint64_t events;
@@ -63,8 +64,8 @@ struct ps_avro_request {
     char reason[PS_AVRO_REASON_BYTES];
 };
 
-/* Reads a message's payload, all of it. `handshake`: it begins with a HandshakeRequest; one with the text of the client's
- * protocol adds to `clients`. */
+/* Reads a message's whole payload. `handshake`: it begins with a HandshakeRequest; one with the text of the
+ * client's protocol adds to `clients`. */
 void ps_avro_request_read(const void *payload, size_t length, bool handshake, struct ps_avro_clients *clients,
                           struct ps_avro_request *request);
 
@@ -72,10 +73,10 @@ void ps_avro_request_read(const void *payload, size_t length, bool handshake, st
 
 #define PS_AVRO_REPLY_BYTES_MAX 1024U
 
-/* Each writes a whole message of at most PS_AVRO_REPLY_BYTES_MAX bytes, and returns how many. `handshake` NULL: the
- * connection's first answer was sent before; else what the client's handshake gave. */
+/* Each writes a whole message of at most PS_AVRO_REPLY_BYTES_MAX bytes, and returns how many. `handshake` is
+ * the result of the client's handshake; NULL when the connection's first answer was already sent. */
 size_t ps_avro_put_status(uint8_t *to, uint32_t serial, const enum ps_avro_match *handshake, unsigned status);
 size_t ps_avro_put_error(uint8_t *to, uint32_t serial, const enum ps_avro_match *handshake,
                          const char *reason);
-/* To a ping, or to a handshake that did not match. */
+/* The answer to a ping, or to a handshake that did not match. */
 size_t ps_avro_put_greeting(uint8_t *to, uint32_t serial, const enum ps_avro_match *handshake);

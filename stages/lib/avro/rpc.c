@@ -28,7 +28,7 @@ size_t ps_avro_put_handshake(uint8_t *to)
     memcpy(to + at, ps_avro_protocol, text);
     at += text;
     memcpy(to + at, ps_avro_protocol_md5,
-           16); /* serverHash: a guess; a wrong one is answered with the right */
+           16); /* serverHash: a guess; the server answers a wrong one with its own */
     at += 16;
     at += ps_avro_put_long(to + at, 0); /* meta: null */
     PS_ASSERT(at == PS_AVRO_HANDSHAKE_BYTES);
@@ -112,7 +112,7 @@ static void get_handshake(struct ps_avro_reader *in, struct ps_avro_answer *answ
         ps_avro_skip_map(in);
 }
 
-/* Text from outside, for people: no control characters. */
+/* Copies an untrusted text for a message, without control characters. */
 static void error_set(struct ps_avro_answer *answer, const uint8_t *text, size_t length)
 {
     size_t kept = 0;

@@ -28,24 +28,24 @@
 extern const char ps_avro_protocol[];
 extern const uint8_t ps_avro_protocol_md5[16];
 
-/* Each writes to `to` and returns how many bytes. */
+/* Each writes to `to` and returns the number of bytes. */
 size_t ps_avro_put_handshake(uint8_t *to);
 size_t ps_avro_put_call(uint8_t *to); /* of appendBatch; blocks of events follow, and a count of 0 */
-/* The same to another penstock, with a round of 1 or 2 in its metadata (PS_AVRO_ROUND_KEY): when the server has answered a
- * call FAILED, it answers all later ones of the same round FAILED, so that those that were on their way already do not
- * overtake it. The client begins the other round when all are answered. */
+/* The same call to another penstock, with a round of 1 or 2 in its metadata (PS_AVRO_ROUND_KEY). After the
+ * server has answered a call FAILED, it answers all later calls of the same round FAILED, so that calls
+ * already on their way do not overtake it. The client begins the other round when all are answered. */
 size_t ps_avro_put_round_call(uint8_t *to, unsigned round);
 size_t ps_avro_put_count(uint8_t *to, uint32_t count);
 size_t ps_avro_put_event(uint8_t *to, const char *body, uint32_t length); /* without headers */
 size_t ps_avro_put_int32(uint8_t *to, uint32_t number);                   /* big-endian: framing */
 
-/* What goes before a call's `length` bytes: framing and, with `handshake`, the handshake. */
+/* Writes the bytes in front of a call's `length` bytes: framing and, with `handshake`, the handshake. */
 size_t ps_avro_put_head(uint8_t *to, uint32_t serial, bool handshake, size_t length);
 
 enum ps_avro_reading {
-    PS_AVRO_MORE, /* it is not all there */
+    PS_AVRO_MORE, /* the answer is incomplete */
     PS_AVRO_ANSWER,
-    PS_AVRO_NONSENSE, /* this is no answer, or a larger one than there can be */
+    PS_AVRO_NONSENSE, /* not an answer, or longer than an answer can be */
 };
 
 enum ps_avro_status { PS_AVRO_OK, PS_AVRO_FAILED, PS_AVRO_UNKNOWN };
@@ -53,13 +53,14 @@ enum ps_avro_status { PS_AVRO_OK, PS_AVRO_FAILED, PS_AVRO_UNKNOWN };
 struct ps_avro_answer {
     uint32_t serial;
     bool no_match;      /* the server does not know our protocol */
-    bool same_protocol; /* with a handshake: the server's protocol is ours to the byte, so it is a penstock */
-    bool failed;        /* the call did; `error` says why */
+    bool same_protocol; /* with a handshake: the server's protocol is ours to the byte, so the server is a
+                         * penstock */
+    bool failed;        /* the call failed; `error` says why */
     enum ps_avro_status status;
     char error[160];
 };
 
-/* The answer at `data`, `*taken` bytes of it. `handshake`: it begins with a HandshakeResponse. `scratch` has
- * PS_AVRO_ANSWER_BYTES_MAX bytes. */
+/* Reads the answer at `data`, which has `*taken` bytes. With `handshake` it begins with a HandshakeResponse.
+ * `scratch` has PS_AVRO_ANSWER_BYTES_MAX bytes. */
 enum ps_avro_reading ps_avro_read_answer(const uint8_t *data, size_t length, bool handshake, uint8_t *scratch,
                                          struct ps_avro_answer *answer, size_t *taken);

@@ -115,7 +115,7 @@ static int find_primitive(const char *name)
     return -1;
 }
 
-/* The full name: `name` if it has a dot, or no namespace is given. */
+/* Returns the full name: `name` itself if it has a dot or no namespace is given. */
 static bool full_name(struct parser *parser, const char *name, const char *space, char out[NAME_BYTES])
 {
     bool alone = strchr(name, '.') != NULL || space == NULL || space[0] == '\0';
@@ -360,7 +360,7 @@ const char *ps_avro_schema_canonical(const struct ps_avro_schema *schema)
 
 /* ---- a datum ---- */
 
-/* Bounds of one datum: what has no bytes costs steps, too. */
+/* Bounds of one datum. Values without bytes also cost steps. */
 struct walk {
     unsigned depth;
     uint64_t steps;
@@ -377,7 +377,7 @@ static bool skip_bytes(const uint8_t **at, const uint8_t *end, int64_t count)
 static bool skip_node(const struct ps_avro_schema *schema, uint32_t number, const uint8_t **at,
                       const uint8_t *end, struct walk *walk);
 
-/* The blocks of an array or a map. A block whose count is negative says how long it is. */
+/* The blocks of an array or a map. A block with a negative count also has its length. */
 static bool skip_blocks(const struct ps_avro_schema *schema, const struct node *node, const uint8_t **at,
                         const uint8_t *end, struct walk *walk)
 {
@@ -393,7 +393,7 @@ static bool skip_blocks(const struct ps_avro_schema *schema, const struct node *
             continue;
         }
         for (const uint8_t *before = NULL; count > 0 && before != *at; count--) {
-            before = *at; /* parts without bytes need not be counted */
+            before = *at; /* parts without bytes are not counted */
             if (node->type == T_MAP && (!ps_avro_get_long(at, end, &length) || !skip_bytes(at, end, length)))
                 return false;
             if (!skip_node(schema, schema->parts[node->first], at, end, walk))

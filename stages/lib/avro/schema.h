@@ -1,20 +1,23 @@
-/* An Avro schema (Avro 1.11 specification): where a datum ends, and the schema's fingerprint. Made of JSON from outside: its size and
- * depth are bounded, and so is the depth of a datum. Thread: any; const once it is made. */
+/* An Avro schema (Avro 1.11 specification): finds the end of a datum, and the schema's fingerprint. Its JSON
+ * is untrusted, so its size and depth are bounded, and so is the depth of a datum. Thread: any; const after
+ * it is made. */
 #pragma once
 
 #include "core/status.h"
 
 struct ps_avro_schema;
 
-/* Reads a schema in JSON. Returns NULL and the reason. */
+/* Reads a schema in JSON. Returns NULL and the reason on errors. */
 struct ps_avro_schema *ps_avro_schema_create(const char *json, size_t length, struct ps_err *err);
 void ps_avro_schema_destroy(struct ps_avro_schema *schema); /* NULL is allowed */
 
-/* CRC-64-AVRO of its parsing canonical form, as org.apache.avro.SchemaNormalization.parsingFingerprint64. */
+/* Returns the CRC-64-AVRO of its parsing canonical form, as
+ * org.apache.avro.SchemaNormalization.parsingFingerprint64. */
 uint64_t ps_avro_schema_fingerprint(const struct ps_avro_schema *schema);
 
-/* The canonical form itself; it lives as long as the schema. */
+/* Returns the canonical form, which lives as long as the schema. */
 const char *ps_avro_schema_canonical(const struct ps_avro_schema *schema);
 
-/* Moves *at behind the datum that stands there. Returns false when the bytes are no datum of the schema, or end before it does. */
+/* Moves *at behind the datum that begins there. Returns false when the bytes are not a datum of the schema,
+ * or end inside it. */
 bool ps_avro_schema_skip(const struct ps_avro_schema *schema, const uint8_t **at, const uint8_t *end);

@@ -1,4 +1,4 @@
-/* Reads what a URL names. See schema_url.h. */
+/* Reads the contents of a URL. See schema_url.h. */
 #include "stages/lib/avro/schema_url.h"
 
 #include <curl/curl.h>
@@ -22,7 +22,7 @@ bool ps_schema_url_is_known(const char *url)
            strncasecmp(url, "https:", 6) == 0;
 }
 
-/* As curl takes it apart when it reads the file. */
+/* Splits the URL as curl does when it reads the file. */
 char *ps_schema_url_path(const char *url)
 {
     CURLU *parts = strncasecmp(url, "file:", 5) == 0 ? curl_url() : NULL;

@@ -1,17 +1,18 @@
-/* Reads what a URL names: a file or an answer of a web server. It waits: for helper threads. */
+/* Reads the contents of a URL: a file or an answer of a web server. It blocks, so only helper threads call
+ * it. */
 #pragma once
 
 #include "stages/lib/byte_buffer.h"
 
 struct ps_schema_url_answer {
-    struct ps_byte_buffer text; /* malloc'ed; data NULL: it cannot be read */
+    struct ps_byte_buffer text; /* malloc'ed; data is NULL after a failure */
     char reason[256];
 };
 
 /* file:, http: or https: */
 bool ps_schema_url_is_known(const char *url);
 
-/* Returns the path of a file: URL, malloc'ed, with its %XX decoded; NULL: it is no such URL. */
+/* Returns the path of a file: URL, malloc'ed, with its %XX decoded; NULL if it is another kind of URL. */
 char *ps_schema_url_path(const char *url);
 
 /* file:/path, file:///path, http://.., https://.. (at most 5 redirections, 30 s). More than length_max bytes: an error. */

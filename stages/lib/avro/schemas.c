@@ -1,4 +1,4 @@
-/* Schemas that events name. See schemas.h. */
+/* The schemas that events name. See schemas.h. */
 #include "stages/lib/avro/schemas.h"
 
 #include "core/helper/helper.h"
@@ -18,28 +18,28 @@ struct ps_avro_named_schema {
     struct ps_avro_schemas *schemas;
     struct ps_slice name; /* its own copy */
     bool url;
-    bool reading; /* an answer will come */
+    bool reading; /* an answer is pending */
     bool failing; /* logged */
     char *text;   /* NULL: not read */
     size_t length;
-    uint64_t retry_ns; /* not to be read before */
-    uint64_t used;     /* when it was looked for: higher is later */
+    uint64_t retry_ns; /* earliest time of the next read */
+    uint64_t used;     /* time of the last use, as a counter */
     uint32_t holders;
-    char reason[256]; /* why it is not there */
+    char reason[256]; /* why it could not be read */
 };
 
 struct ps_avro_schemas {
     struct ps_port *port;
-    struct ps_helper *helper; /* NULL: nothing was to be read yet */
+    struct ps_helper *helper; /* NULL: nothing was read yet */
     struct ps_avro_schema_reader reader;
     struct ps_avro_named_schema *entries[SCHEMAS_MAX];
     uint32_t count;
     uint64_t used;
 };
 
-/* What the helper's thread works on. */
+/* The job of the helper thread. */
 struct job {
-    struct ps_avro_named_schema *schema; /* the owner's: the thread does not look at it */
+    struct ps_avro_named_schema *schema; /* the owner's: the thread does not read it */
     struct ps_schema_url_answer answer;
     char url[];
 };
@@ -101,7 +101,8 @@ static struct ps_avro_named_schema *entry_make(struct ps_avro_schemas *schemas, 
     return schema;
 }
 
-/* The place of a new entry: behind the others, or that of the one that was not used for longest. SCHEMAS_MAX: all are in use. */
+/* Returns the place of a new entry: behind the others, or the place of the least recently used one.
+ * SCHEMAS_MAX when all are in use. */
 static uint32_t place_find(struct ps_avro_schemas *schemas)
 {
     uint32_t place = SCHEMAS_MAX;
@@ -148,7 +149,7 @@ void ps_avro_schema_release(struct ps_avro_named_schema *schema)
 
 /* ---- reading ---- */
 
-/* Takes a text as the schema, if it is one. */
+/* Makes the schema from a text if the text is valid. */
 static bool entry_set(struct ps_avro_named_schema *schema, const char *text, size_t length,
                       struct ps_err *reason)
 {

@@ -1,6 +1,7 @@
-/* The Avro schemas that a sink's events name in their headers, by text or by URL, each read once. Files and web servers are read by
- * a helper thread, other URLs by the owner's reader (a file system). What cannot be read is tried again every 5 s, and logged when it
- * begins and ends. It keeps SCHEMAS_MAX (1,000) schemas, the ones that were used last.
+/* The Avro schemas that a sink's events name in their headers, by text or by URL, each read once. Files and
+ * web servers are read by a helper thread, other URLs by the owner's reader (a file system). A schema that
+ * cannot be read is tried again every 5 s; the beginning and the end of such a failure are logged. The
+ * SCHEMAS_MAX (1,000) most recently used schemas are kept.
  *
  * Thread: the sink's worker. Never waits. */
 #pragma once
@@ -13,29 +14,30 @@ struct ps_avro_schemas;
 struct ps_avro_named_schema;
 
 enum ps_avro_schema_state {
-    PS_AVRO_SCHEMA_READ,  /* its text is there, and is a schema */
-    PS_AVRO_SCHEMA_LATER, /* it is being read, or will be tried again */
-    PS_AVRO_SCHEMA_BAD,   /* a literal that is no schema */
+    PS_AVRO_SCHEMA_READ,  /* its text was read, and is a schema */
+    PS_AVRO_SCHEMA_LATER, /* reading is under way, or will be tried again */
+    PS_AVRO_SCHEMA_BAD,   /* a literal that is not a schema */
 };
 
-/* NULL: no memory. `port` (wake_fd, component) must live as long. */
+/* Returns NULL when there is no memory. `port` (wake_fd, component) must live as long as the result. */
 struct ps_avro_schemas *ps_avro_schemas_create(struct ps_port *port);
 /* NULL is allowed. */
 void ps_avro_schemas_destroy(struct ps_avro_schemas *schemas);
 
-/* Reads URLs whose scheme is not file, http or https: `read` begins it and returns; at most one answer for each comes through
- * ps_avro_schemas_answer, before `destroy`. Returns false: it cannot be read there, for this reason. */
+/* Reads URLs whose scheme is not file, http or https: `read` begins to read and returns; at most one answer
+ * for each URL comes through ps_avro_schemas_answer, before `destroy`. `read` returns false with the reason
+ * when it cannot read the URL. */
 struct ps_avro_schema_reader {
     bool (*read)(void *argument, const char *url, struct ps_avro_named_schema *schema, struct ps_err *reason);
     void *argument;
 };
 void ps_avro_schemas_set_reader(struct ps_avro_schemas *schemas, const struct ps_avro_schema_reader *reader);
-/* `text` NULL: it cannot be read, for this reason. */
+/* Delivers the text of a URL; `text` is NULL when reading has failed for this reason. */
 void ps_avro_schemas_answer(struct ps_avro_named_schema *schema, const char *text, size_t length,
                             const char *reason);
 
-/* The schema of this name: a URL, or the JSON text itself. NULL: no memory, or all places are in use. Held until
- * ps_avro_schema_release. */
+/* Returns the schema of this name, which is a URL or the JSON text itself, held until ps_avro_schema_release.
+ * NULL when there is no memory or all places are in use. */
 struct ps_avro_named_schema *ps_avro_schemas_hold(struct ps_avro_schemas *schemas, bool url,
                                                   const struct ps_slice *name);
 void ps_avro_schema_release(struct ps_avro_named_schema *schema); /* NULL is allowed */
@@ -43,8 +45,9 @@ void ps_avro_schema_release(struct ps_avro_named_schema *schema); /* NULL is all
 bool ps_avro_schema_is_named(const struct ps_avro_named_schema *schema, bool url,
                              const struct ps_slice *name);
 
-/* Looks, and begins to read it if it is time to. `reason` of LATER (may be empty) and BAD. */
+/* Returns the schema's state, and begins to read it when that is due. Sets `reason` for LATER (may be empty)
+ * and BAD. */
 enum ps_avro_schema_state ps_avro_schema_look(struct ps_avro_named_schema *schema, struct ps_err *reason);
 
-/* The text of a schema that was READ; valid while it is held. */
+/* Returns the text of a schema that was READ; valid while the schema is held. */
 struct ps_slice ps_avro_schema_text(const struct ps_avro_named_schema *schema);

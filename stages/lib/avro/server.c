@@ -16,7 +16,7 @@
 /* In ps_call.bits. */
 enum {
     CALL_IS_BATCH = 1,
-    CALL_SHAKES = 2,      /* its answer has the handshake's */
+    CALL_SHAKES = 2,      /* its answer includes the handshake's */
     CALL_MATCH_SHIFT = 2, /* two bits */
     CALL_ROUND_SHIFT = 4,
 };
@@ -51,7 +51,7 @@ static void set_refused(struct ps_connection *connection, unsigned round)
     connection->bits = (connection->bits & ~REFUSED_MASK) | round << REFUSED_SHIFT;
 }
 
-/* Whether the call must not overtake one that was refused. */
+/* Returns whether the call is refused because it must not overtake one that was refused before. */
 static bool must_fail(struct ps_connection *connection, const struct ps_avro_request *request)
 {
     unsigned refused = (connection->bits & REFUSED_MASK) >> REFUSED_SHIFT;
@@ -69,7 +69,7 @@ static void send_reply(struct ps_avro_server *server, struct ps_connection *conn
     ps_stream_send(server->stream, connection, (const char *)reply, length);
 }
 
-/* The last of its events is decided: answers the call, and forgets it. */
+/* Answers a call when the last of its events is decided, and forgets the call. */
 static void finish(struct ps_avro_server *server, struct ps_call *call)
 {
     struct ps_connection *connection = ps_stream_find(server->stream, call->connection);
@@ -105,7 +105,7 @@ void ps_avro_server_answer(struct ps_avro_server *server, const struct ps_batch 
     }
 }
 
-/* Answers what needs no channel. */
+/* Answers calls that put nothing into a channel. */
 static void answer_now(struct ps_avro_server *server, struct ps_connection *connection, uint32_t serial,
                        const struct ps_avro_request *request)
 {
@@ -114,7 +114,7 @@ static void answer_now(struct ps_avro_server *server, struct ps_connection *conn
     size_t length;
     if (request->call == PS_AVRO_CALL_ERROR)
         length = ps_avro_put_error(reply, serial, match, request->reason);
-    else if (request->call == PS_AVRO_CALL_APPEND) /* of no events, or behind one that was refused */
+    else if (request->call == PS_AVRO_CALL_APPEND) /* has no events, or follows a refused call */
         length = ps_avro_put_status(reply, serial, match, request->events > 0 ? PS_AVRO_FAILED : PS_AVRO_OK);
     else
         length = ps_avro_put_greeting(reply, serial, match);
@@ -146,7 +146,7 @@ static void count_received(struct ps_avro_server *server, const struct ps_avro_r
              request->batch ? PS_COUNTER_AppendBatchReceivedCount : PS_COUNTER_AppendReceivedCount, 1);
 }
 
-/* Begins to read the events of a call: only when all of it is there and in order. */
+/* Begins to read the events of a call, after the whole call has arrived and was checked. */
 static bool begin_call(struct ps_avro_server *server, struct ps_connection *connection,
                        const struct ps_avro_message *message, const struct ps_avro_request *request)
 {
@@ -165,7 +165,8 @@ static bool begin_call(struct ps_avro_server *server, struct ps_connection *conn
     return true;
 }
 
-/* Reads the message at `data`, which is no longer than `length`. *used: what of it is finished. */
+/* Reads the message at `data`, which has at most `length` bytes. Sets *used to the number of finished
+ * bytes. */
 static enum ps_feed read_message(struct ps_avro_server *server, struct ps_connection *connection,
                                  struct ps_batch *batch, char *data, uint32_t length, uint32_t *used)
 {
@@ -213,7 +214,7 @@ static enum ps_feed read_message(struct ps_avro_server *server, struct ps_connec
     return PS_FEED_MORE;
 }
 
-/* Adds the event at `at`. */
+/* Adds the event at `at` to the batch. */
 static enum ps_feed add_event(struct ps_avro_server *server, struct ps_batch *batch,
                               struct ps_avro_reader *in)
 {
@@ -234,7 +235,8 @@ static enum ps_feed add_event(struct ps_avro_server *server, struct ps_batch *ba
     return PS_FEED_MORE;
 }
 
-/* Adds events of the call that is being read, until its end or until the batch is full. `in`: what is left of it. */
+/* Adds events of the call that is being read, until its end or until the batch is full. `in` is the rest of
+ * the call. */
 static enum ps_feed add_events(struct ps_avro_server *server, struct ps_call *call, struct ps_batch *batch,
                                struct ps_avro_reader *in)
 {
@@ -263,7 +265,7 @@ static enum ps_feed read_events(struct ps_avro_server *server, struct ps_connect
     uint32_t rows = 0;
     enum ps_feed fed = PS_FEED_MORE;
     if (!call->failed) {
-        if (!ps_batch_ticket(batch, ps_call_origin(call), 0)) /* first, so that no row lacks its ticket */
+        if (!ps_batch_ticket(batch, ps_call_origin(call), 0)) /* first, so that every row has its ticket */
             return PS_FEED_MEMORY;
         fed = add_events(server, call, batch, &in);
         rows = batch->count - point.count;
@@ -277,7 +279,7 @@ static enum ps_feed read_events(struct ps_avro_server *server, struct ps_connect
     call->bytes_left -= *used;
     if (fed != PS_FEED_MORE)
         return fed;
-    *used += call->bytes_left; /* nothing follows the events; what does is ignored, as Avro does */
+    *used += call->bytes_left; /* bytes after the events are ignored, as Avro does */
     call->open = false;
     set_call(connection, NULL);
     batch->flush = true;

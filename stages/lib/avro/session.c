@@ -8,7 +8,7 @@
 #include <sys/socket.h>
 
 #define TLS_RECORD 0x16
-/* Inflating takes 40 KB, deflating answers 5 KB, and TLS what stages/lib/stream/tls.c says. */
+/* Inflating takes 40 KB and deflating answers 5 KB; stages/lib/stream/tls.c has the figures for TLS. */
 #define DEFLATE_BYTES (56U * 1024U)
 #define TLS_BYTES (16U * 1024U)
 
@@ -60,7 +60,7 @@ static enum ps_tls_result write_tls(void *tls, const void *data, size_t length, 
 
 /* ---- the session ---- */
 
-/* Looks at the first byte. */
+/* Chooses the nesting by the first byte. */
 static enum ps_tls_result decide(struct session *session)
 {
     uint8_t first;

@@ -1,4 +1,4 @@
-/* What Avro serializers share. See share.h. */
+/* Memory that Avro serializers share. See share.h. */
 #include "stages/lib/avro/share.h"
 
 #include <stdlib.h>

@@ -1,6 +1,7 @@
-/* What the Avro serializers of one sink share, because a sink may have a thousand files open, each with a serializer's state of its own:
- * compressors, long buffers, schemas. A sink with many states gives its serializers a port whose `chain` is theirs
- * (stages/lib/hadoop/file/writer.h); otherwise the state has it alone. Thread: the sink's worker. */
+/* Compressors, long buffers and schemas that the Avro serializers of one sink share, because a sink may have
+ * a thousand files open, each with a serializer state of its own. A sink with many states gives its
+ * serializers a port with a common `chain` (stages/lib/hadoop/file/writer.h); otherwise each state has its
+ * own. Thread: the sink's worker. */
 #pragma once
 
 #include "core/stage.h"
@@ -11,16 +12,16 @@
 
 struct ps_avro_share {
     struct ps_port *port;
-    struct ps_avro_packer *packers[PS_AVRO_CODECS]; /* made when first needed */
+    struct ps_avro_packer *packers[PS_AVRO_CODECS]; /* made at the first use */
     struct ps_byte_buffer packed;                   /* empty between calls */
     struct ps_byte_buffer spare;                    /* a long buffer that a file gave back */
     struct ps_random random;
-    struct ps_avro_schemas *schemas; /* NULL: nobody asked yet */
+    struct ps_avro_schemas *schemas; /* NULL: not needed yet */
 };
 
-/* NULL: no memory. `port` must live as long. */
+/* Returns NULL when there is no memory. `port` must live as long as the result. */
 struct ps_avro_share *ps_avro_share_open(struct ps_port *port);
-/* For whoever called _open with this port. NULL is allowed. */
+/* Called by each caller of _open with this port. NULL is allowed. */
 void ps_avro_share_close(struct ps_avro_share *share, const struct ps_port *port);
 
 /* NULL: no memory. */

@@ -10,7 +10,7 @@
 struct session {
     const struct ps_avro_transport_settings *settings;
     int fd;
-    void *tls; /* of ps_transport_tls; NULL: no TLS */
+    void *tls; /* settings of ps_transport_tls; NULL: no TLS */
     struct ps_avro_deflate deflate;
     struct ps_tls_pipe inside;              /* below TLS: the compression */
     char reason[PS_TRANSPORT_REASON_BYTES]; /* TLS's */
@@ -98,7 +98,7 @@ static bool is_tls_on_top(const struct session *session)
     return session->tls != NULL && !session->settings->tls_outside;
 }
 
-/* What a failed function of the compression means to the client. */
+/* Maps a failure of the compression to the client's result. */
 static ssize_t explain(const struct session *session, enum ps_tls_result result, short *wants, char *reason)
 {
     *wants = result == PS_TLS_WANT_WRITE ? POLLOUT : POLLIN;

@@ -1,5 +1,6 @@
-/* The transport (stages/lib/tls/transport.h) of a client with compression-type=deflate, with or without TLS, nested either way:
- * TLS inside the compressed stream as Flume 1.10 and 1.11 have it, or outside as Flume up to 1.9 has it (session.h).
+/* The transport (stages/lib/tls/transport.h) of a client with compression-type=deflate, with or without TLS,
+ * nested either way: TLS inside the compressed stream, as in Flume 1.10 and 1.11, or outside, as in Flume up
+ * to 1.9 (session.h).
  *
  * Thread: the connection's owner. Never blocks. */
 #pragma once
@@ -12,5 +13,5 @@ struct ps_avro_transport_settings {
     bool tls_outside;
 };
 
-/* Settings: the struct ps_avro_transport_settings. */
+/* The settings are a struct ps_avro_transport_settings. */
 extern const struct ps_transport ps_avro_transport_deflate;

@@ -1,6 +1,6 @@
 /* Compression of an Avro connection: one zlib stream each way for as long as the connection is open, flushed
- * after each message (ZlibEncoder and ZlibDecoder of Netty, as Flume's compression-type=deflate puts them below
- * the framing). Level 0: bytes go through as they are.
+ * after each message (ZlibEncoder and ZlibDecoder of Netty, as Flume's compression-type=deflate puts them
+ * below the framing). At level 0 bytes pass unchanged.
  *
  * Thread: the connection's owner. */
 #pragma once
@@ -18,7 +18,8 @@ struct ps_avro_zlib {
 };
 
 enum ps_status ps_avro_zlib_init(struct ps_avro_zlib *zlib, int level, struct ps_err *err);
-/* For a server with many connections, whose answers are short: decompresses anything, compresses with little memory. */
+/* Initializes with little memory for compression, for a server with many connections and short answers. It
+ * decompresses anything. */
 enum ps_status ps_avro_zlib_init_small(struct ps_avro_zlib *zlib, struct ps_err *err);
 /* For another connection. */
 void ps_avro_zlib_reset(struct ps_avro_zlib *zlib);
@@ -33,7 +34,8 @@ struct ps_avro_zlib_input {
     uint8_t *data;
     size_t length;
 };
-/* Decompresses to `to` what there is room for, takes from `input` what it used, adds to `*length` what it
- * wrote. What follows the end of the compressed stream is dropped. False: the bytes are not compressed. */
+/* Decompresses into the room of `to`, removes the used bytes from `input`, and adds the written bytes to
+ * `*length`. Bytes behind the end of the compressed stream are dropped. Returns false when the bytes are not
+ * a zlib stream. */
 bool ps_avro_zlib_unpack(struct ps_avro_zlib *zlib, struct ps_avro_zlib_input *input, uint8_t *to,
                          size_t room, size_t *length);

@@ -17,14 +17,14 @@ enum ps_avro_codec {
     PS_AVRO_CODECS
 };
 
-/* "null", "deflate", .. by number. */
+/* Returns the codec's name: "null", "deflate", ... */
 extern const char *const ps_avro_codec_names[PS_AVRO_CODECS];
 
-/* Returns false: there is no such codec. Upper and lower case differ, as in Java. */
+/* Finds a codec by name; case matters, as in Java. Returns false when there is none. */
 bool ps_avro_codec_find(const char *name, size_t length, enum ps_avro_codec *codec);
 
-/* Where bytes are written: `grow` makes room for so many bytes, keeps the contents and sets `data` and `room`. It returns false
- * when there is no memory at present. */
+/* A growing output: `grow` makes room for this many bytes, keeps the contents and sets `data` and `room`. It
+ * returns false when there is no memory at present. */
 struct ps_avro_plain {
     char *data;
     size_t length, room;
@@ -33,27 +33,28 @@ struct ps_avro_plain {
     void *owner;
 };
 
-/* What one thread needs to compress or to decompress; made by _open, and used for any number of blocks. */
+/* The state of one thread that compresses or decompresses. _open makes it; it serves any number of blocks. */
 struct ps_avro_packer;
 
-/* NULL: no memory. The null codec needs none, and gets none: it is not packed. */
+/* Returns NULL when there is no memory. Not for the null codec, whose blocks are not compressed. */
 struct ps_avro_packer *ps_avro_packer_open(enum ps_avro_codec codec);
 /* NULL is allowed. */
 void ps_avro_packer_close(struct ps_avro_packer *packer);
 
-/* Writes the compressed block to `packed`, whose length and limit do not matter. Returns false: no memory. */
+/* Writes the compressed block to `packed`, whose length and limit do not matter. Returns false when there is
+ * no memory. */
 bool ps_avro_pack(struct ps_avro_packer *packer, const char *data, size_t length,
                   struct ps_avro_plain *packed);
 
 enum ps_avro_unpacked {
     PS_AVRO_UNPACKED,
-    PS_AVRO_UNPACK_LATER,    /* `grow` had no memory: again, from the start */
-    PS_AVRO_UNPACK_LONG,     /* there are more than length_max plain bytes, or it wants that much memory */
-    PS_AVRO_UNPACK_DAMAGED,  /* it cannot be decompressed */
-    PS_AVRO_UNPACK_CHECKSUM, /* it can, but its checksum is wrong */
+    PS_AVRO_UNPACK_LATER,    /* `grow` had no memory: repeat the call with the same block */
+    PS_AVRO_UNPACK_LONG,     /* more than length_max plain bytes, or a need for more memory than that */
+    PS_AVRO_UNPACK_DAMAGED,  /* the block is damaged */
+    PS_AVRO_UNPACK_CHECKSUM, /* the block decompresses, but its checksum is wrong */
 };
 
-/* Decompressors for all codecs, each made when it is needed first. {0}: none yet. */
+/* Decompressors for all codecs, each made at its first use. {0}: none yet. */
 struct ps_avro_unpacker {
     void *deflate, *zstandard, *xz;
 };

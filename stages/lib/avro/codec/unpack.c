@@ -13,7 +13,7 @@
 #define DEFLATE_WINDOW_BITS (-15) /* raw */
 #define CRC_BYTES 4U
 #define ROOM_MIN 1024U
-#define XZ_MEMORY_MIN (UINT64_C(16) << 20) /* what level 6, Java's default, needs, and more */
+#define XZ_MEMORY_MIN (UINT64_C(16) << 20) /* what level 6, Java's default, needs, and some more */
 
 void ps_avro_unpacker_close(struct ps_avro_unpacker *unpacker)
 {
@@ -27,7 +27,8 @@ void ps_avro_unpacker_close(struct ps_avro_unpacker *unpacker)
     *unpacker = (struct ps_avro_unpacker){.deflate = NULL};
 }
 
-/* Makes more room when there is none left: the first time for a guess from the compressed length, then twice as much. */
+/* Makes more room when none is left: the first time an estimate from the compressed length, then twice as
+ * much. */
 static enum ps_avro_unpacked make_room(struct ps_avro_plain *plain, size_t packed_length)
 {
     if (plain->room > plain->length)
@@ -122,7 +123,7 @@ static enum ps_avro_unpacked run_bzip2(bz_stream *stream, size_t length, struct 
         if (code == BZ_MEM_ERROR)
             return PS_AVRO_UNPACK_LATER;
         if (code != BZ_OK || (stream->avail_in == 0 && stream->avail_out > 0))
-            return PS_AVRO_UNPACK_DAMAGED; /* its checksums among it */
+            return PS_AVRO_UNPACK_DAMAGED; /* also when a checksum is wrong */
     }
 }
 
@@ -181,8 +182,8 @@ static enum ps_avro_unpacked unpack_xz(struct ps_avro_unpacker *unpacker, const 
 
 /* ---- zstandard ---- */
 
-/* In one piece, which needs no memory for a window. Java's frames do not say how long they are: with too little room it
- * begins again. */
+/* Decompresses the frame in one call, which needs no memory for a window. Java's frames do not contain their
+ * length, so with too little room it begins again. */
 static enum ps_avro_unpacked unpack_zstandard(struct ps_avro_unpacker *unpacker, const uint8_t *data,
                                               size_t length, struct ps_avro_plain *plain)
 {
@@ -208,7 +209,7 @@ static enum ps_avro_unpacked unpack_zstandard(struct ps_avro_unpacker *unpacker,
             return PS_AVRO_UNPACK_CHECKSUM;
         if (ZSTD_getErrorCode(got) != ZSTD_error_dstSize_tooSmall)
             return PS_AVRO_UNPACK_DAMAGED;
-        plain->length = plain->room; /* all of it was too little */
+        plain->length = plain->room; /* the whole input was too short */
         ready = make_room(plain, length);
         plain->length = 0;
         if (ready != PS_AVRO_UNPACKED)
