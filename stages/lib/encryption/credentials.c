@@ -12,7 +12,7 @@
 
 #define PATH_BYTES 4096U
 
-/* Reads the password of the stores as Hadoop looks for it. */
+/* Reads the password of the stores, from the places where Hadoop looks for it. */
 static enum ps_status find_password(const struct ps_credentials *credentials,
                                     char password[PS_JCEKS_PASSWORD_MAX + 1], struct ps_err *err)
 {
@@ -30,7 +30,7 @@ static enum ps_status find_password(const struct ps_credentials *credentials,
     return PS_OK;
 }
 
-/* The file of a provider's URL. NULL: it is none of this machine. */
+/* Returns the file of a provider's URL; NULL if it is not on this machine. */
 static const char *path_of(const char *url)
 {
     static const char *const schemes[] = {"jceks://file/", "localjceks://file/"};
@@ -41,7 +41,7 @@ static const char *path_of(const char *url)
     return NULL;
 }
 
-/* Reads the secret of one store. `*found`: it is there. */
+/* Reads the secret from one store. Sets `*found` if the store has it. */
 static enum ps_status read_store(const char *path, const char *password, const char *alias, char *secret,
                                  bool *found, struct ps_err *err)
 {
@@ -64,7 +64,8 @@ static enum ps_status read_store(const char *path, const char *password, const c
     return PS_OK;
 }
 
-/* Hadoop opens every store before it asks the first one: one that cannot be read leaves all of them without a value. */
+/* Hadoop opens every store before it looks into the first one, so one unreadable store leaves all of them
+ * without a value. */
 static enum ps_status try_store(const char *path, const char *password, struct ps_err *err)
 {
     char nothing[PS_CREDENTIAL_BYTES_MAX + 1];
@@ -79,7 +80,7 @@ static enum ps_status read_stores(const char *providers, const char *password, c
 {
     char url[PATH_BYTES];
     bool found = false;
-    struct ps_slice gone = {.length = 0}; /* the first store that is not there: to Hadoop it has no entries */
+    struct ps_slice gone = {.length = 0}; /* the first missing store: Hadoop treats it as an empty one */
     for (const char *at = providers; *at != '\0';) {
         at += strspn(at, ", \t");
         size_t length = strcspn(at, ", \t");
@@ -91,7 +92,7 @@ static enum ps_status read_stores(const char *providers, const char *password, c
         url[length] = '\0';
         at += length;
         const char *path = path_of(url);
-        if (path == NULL && found) /* Hadoop can open it, and has the value from a store before it */
+        if (path == NULL && found) /* Hadoop can open the store, and uses the value of an earlier one */
             continue;
         if (path == NULL)
             return ps_err_set(

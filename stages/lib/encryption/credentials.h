@@ -9,11 +9,11 @@
 struct ps_credentials {
     const char *providers; /* URLs of stores, separated by commas: (local)jceks://file/PATH */
     const char
-        *password_file; /* NULL: the environment's HADOOP_CREDSTORE_PASSWORD, or "none", as Hadoop has it */
-    const char *folder; /* of a password_file that is a relative path; NULL: the working directory */
+        *password_file; /* NULL: the environment's HADOOP_CREDSTORE_PASSWORD, or "none", as in Hadoop */
+    const char *folder; /* base of a relative password_file; NULL: the working directory */
 };
 
-/* Reads the secret of an alias, whose case does not matter, into `secret`, terminated: of the first store that has it. PS_FAIL: none
- * has it, or one cannot be read. The caller overwrites it. */
+/* Reads the secret of an alias (case does not matter) from the first store that has it into `secret`,
+ * terminated. PS_FAIL: no store has it, or one cannot be read. The caller overwrites the secret. */
 enum ps_status ps_credential_read(const struct ps_credentials *credentials, const char *alias,
                                   char secret[PS_CREDENTIAL_BYTES_MAX + 1], struct ps_err *err);

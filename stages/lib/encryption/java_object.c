@@ -26,7 +26,7 @@ struct java_class {
     unsigned flags;
 };
 
-/* What a later reference may name: a class, or a text or bytes. */
+/* An item that a later reference may name: a class, a text or bytes. */
 struct handle {
     size_t class;
     struct ps_slice value;
@@ -41,7 +41,7 @@ struct reader {
     size_t class_count;
 };
 
-/* Returns `count` bytes, or NULL if they are not there. */
+/* Returns `count` bytes, or NULL if fewer are left. */
 static const uint8_t *take(struct reader *reader, size_t count)
 {
     if (count > reader->length - reader->at)
@@ -50,7 +50,7 @@ static const uint8_t *take(struct reader *reader, size_t count)
     return reader->data + reader->at - count;
 }
 
-/* A number of `count` bytes, big-endian. */
+/* Reads a big-endian number of `count` bytes. */
 static bool take_number(struct reader *reader, size_t count, uint32_t *number)
 {
     const uint8_t *bytes = take(reader, count);
@@ -89,7 +89,7 @@ static const struct handle *take_reference(struct reader *reader)
     return &reader->handles[number - FIRST_HANDLE];
 }
 
-/* A string, or a reference to one; also the type of a field. */
+/* Reads a string, or a reference to one; also used for the type of a field. */
 static bool take_string(struct reader *reader, uint32_t code, struct ps_slice *value)
 {
     if (code == TC_STRING)
@@ -113,7 +113,7 @@ static bool take_field(struct reader *reader, struct java_class *class)
            (take_number(reader, 1, &code) && take_string(reader, code, &unused));
 }
 
-/* A class and its superclasses. Returns the index of the class, NO_CLASS for none, or -1. */
+/* Reads a class and its superclasses. Returns the index of the class, NO_CLASS for none, or -1. */
 static int take_class(struct reader *reader)
 {
     int first = NO_CLASS, last = -1;
@@ -156,7 +156,7 @@ static bool is_bytes(const struct reader *reader, int class)
     return name->length == 2 && memcmp(name->data, "[B", 2) == 0;
 }
 
-/* A constant of an enum: its class, then its name. */
+/* Reads a constant of an enum: its class, then its name. */
 static bool take_constant(struct reader *reader, struct ps_slice *name)
 {
     uint32_t code;
@@ -189,7 +189,7 @@ static bool take_value(struct reader *reader, struct ps_slice *value)
     return true;
 }
 
-/* The fields of one class, in the order of its description. */
+/* Reads the fields of one class, in the order of its description. */
 static bool take_fields(struct reader *reader, const struct java_class *class, struct ps_java_object *object)
 {
     static const char types[] = "BCDFIJSZ", sizes[] = {1, 2, 8, 4, 4, 8, 2, 1};
@@ -223,7 +223,7 @@ bool ps_java_object_read(const uint8_t *bytes, size_t length, struct ps_java_obj
         chain[depth++] = at;
     while (depth > 0) {
         const struct java_class *one = &reader.classes[chain[--depth]];
-        bool end = (one->flags & SC_WRITE_METHOD) != 0; /* what such a method wrote is none of ours */
+        bool end = (one->flags & SC_WRITE_METHOD) != 0; /* the output of such a method is skipped */
         if ((one->flags & SC_SERIALIZABLE) == 0 || !take_fields(&reader, one, object) ||
             (end && (!take_number(&reader, 1, &code) || code != TC_ENDBLOCKDATA)))
             return false;

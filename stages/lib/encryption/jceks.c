@@ -44,7 +44,7 @@ static bool take_number(struct reader *reader, size_t bytes, uint32_t *number)
     return true;
 }
 
-/* Passes over `length_bytes` of a length, and so many bytes. */
+/* Skips a length of `length_bytes`, and that many bytes. */
 static bool pass_over(struct reader *reader, size_t length_bytes)
 {
     const uint8_t *unused;
@@ -74,9 +74,9 @@ static bool is_right(const struct ps_jceks *store)
     return good;
 }
 
-/* SunJCE's PBEWithMD5AndTripleDES: each half of the salt is hashed with the password, over and over; halves that are equal are made
- * different before: the first one is turned round. (Java 17 stores a salt as it has turned it round, so that equal halves in a store
- * read the same backwards.) */
+/* SunJCE's PBEWithMD5AndTripleDES: each half of the salt is hashed with the password repeatedly; if the
+ * halves are equal, the first one is reversed before. (Java 17 stores the salt after the reversal, so that
+ * equal halves in a store are palindromes.) */
 static bool derive(const char *password, const uint8_t salt[SALT_BYTES], uint32_t iterations,
                    uint8_t out[2 * MD5_BYTES])
 {
@@ -105,7 +105,7 @@ static bool derive(const char *password, const uint8_t salt[SALT_BYTES], uint32_
     return good;
 }
 
-/* DER: SEQUENCE { OCTET STRING of 8 bytes, INTEGER }. */
+/* Reads DER: SEQUENCE { OCTET STRING of 8 bytes, INTEGER }. */
 static bool parameters_read(struct ps_slice parameters, const uint8_t **salt, uint32_t *iterations)
 {
     struct reader reader = {(const uint8_t *)parameters.data, parameters.length};
@@ -138,15 +138,15 @@ static size_t decrypt(const uint8_t derived[2 * MD5_BYTES], struct ps_slice cont
     return good ? (size_t)(length + rest) : 0;
 }
 
-/* Where the bytes of a key go. */
+/* The destination of a key's bytes. */
 struct key_room {
     uint8_t *bytes;
     size_t room, *length;
-    const char *algorithm; /* the key must have it; NULL: any */
+    const char *algorithm; /* the required algorithm; NULL: any */
 };
 
-/* The bytes of a SecretKeySpec, or of the KeyRep that other classes of secret keys write in their place (keytool -importpass makes
- * keys of such a class). Without data: it is neither. */
+/* Returns the bytes of a SecretKeySpec, or of the KeyRep that other classes of secret keys write instead
+ * (keytool -importpass makes keys of such a class); data is NULL for other objects. */
 static struct ps_slice bytes_of(const struct ps_java_object *key)
 {
     if (equals(key->class_name, "javax.crypto.spec.SecretKeySpec"))
@@ -199,7 +199,7 @@ static enum ps_status open_sealed(const struct key_room *to, const struct ps_jav
 
 enum found { FOUND_KEY, FOUND_OTHER, FOUND_DAMAGE };
 
-/* Passes over the next entry, or finds the key. */
+/* Reads the next entry: skips it, or finds the key. */
 static enum found next_entry(struct reader *reader, uint32_t version, const char *name,
                              struct ps_java_object *sealed)
 {
@@ -233,7 +233,7 @@ static bool is_ascii(const char *text)
     return true;
 }
 
-/* As ps_jceks_read; without an entry of that name `*to->length` is 0. */
+/* Works as ps_jceks_read; `*to->length` is 0 if no entry has that name. */
 static enum ps_status read_key(const struct ps_jceks *store, const char *name, const char *key_password,
                                const struct key_room *to, struct ps_err *err)
 {

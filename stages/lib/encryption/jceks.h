@@ -16,7 +16,8 @@
 
 #define PS_JCEKS_BYTES_MAX (1024U * 1024U)
 #define PS_JCEKS_PASSWORD_MAX 256U
-/* Of a key's password: a store that wants more is refused, so that it cannot keep the channel busy for long. */
+/* The most iterations for a key's password. A store that wants more is refused, so that it cannot keep the
+ * channel busy for long. */
 #define PS_JCEKS_ITERATIONS_MAX 1000000U
 
 struct ps_jceks {
@@ -25,15 +26,17 @@ struct ps_jceks {
     const char *password; /* NULL: not checked */
 };
 
-/* Adds the secret key with this alias, whose case does not matter, to the ring as `name`. Passwords are ASCII. Fails if the store is
- * broken or has another password, or the key is not there, is no key of AES, or has another password. */
+/* Adds the secret key with this alias, whose case does not matter, to the ring as `name`. Passwords are
+ * ASCII. Fails if the store is broken or has another password, or the key is missing, is not an AES key, or
+ * has another password. */
 enum ps_status ps_jceks_add(struct ps_key_ring *ring, const struct ps_jceks *store, const char *name,
                             const char *key_password, struct ps_err *err);
 
-/* Copies the bytes of the secret key with this alias, of any algorithm, at most `room`. `*length` 0: the store has no such key. Fails
- * as ps_jceks_add does. */
+/* Copies at most `room` bytes of the secret key with this alias, of any algorithm. Sets `*length` to 0 when
+ * the store has no such key. Fails as ps_jceks_add does. */
 enum ps_status ps_jceks_read(const struct ps_jceks *store, const char *name, const char *key_password,
                              uint8_t *bytes, size_t room, size_t *length, struct ps_err *err);
 
-/* Returns the bytes of a store's file, to be freed; anybody may read them: they are encrypted. NULL with the reason. */
+/* Returns the bytes of a store's file, which the caller frees; NULL with the reason. The file may be readable
+ * by all users, because it is encrypted. */
 uint8_t *ps_jceks_file_read(const char *path, size_t *length, struct ps_err *err);

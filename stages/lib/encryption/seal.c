@@ -68,7 +68,7 @@ static const EVP_CIPHER *cipher_of(const struct ps_seal *seal)
                                 : EVP_aes_256_gcm();
 }
 
-/* Gives the context this key, if it has another one, and the nonce. */
+/* Sets the context's nonce, and its key if it has another one. */
 static EVP_CIPHER_CTX *begin(struct ps_sealer *sealer, const struct ps_seal *seal, uint64_t place,
                              int encrypts)
 {
@@ -89,7 +89,7 @@ static EVP_CIPHER_CTX *begin(struct ps_sealer *sealer, const struct ps_seal *sea
     return context;
 }
 
-/* Lengths are below 2 GiB: a frame's are. */
+/* Lengths are below 2 GiB, because those of frames are. */
 static bool update(EVP_CIPHER_CTX *context, const struct ps_sealed *sealed, void *to)
 {
     int written = 0;
@@ -102,7 +102,7 @@ static bool update(EVP_CIPHER_CTX *context, const struct ps_sealed *sealed, void
             (size_t)written == sealed->length);
 }
 
-/* After a failure nobody knows what the context has. */
+/* After a failure the state of the context is unknown. */
 static bool end(struct ps_sealer *sealer, bool good)
 {
     if (!good) {

@@ -4,24 +4,25 @@
  *   Base64 of 16, 24 or 32 bytes (RFC 4648, with padding)
  *   16, 24 or 32 bytes as they are
  *
- * Blanks and line feeds behind the digits are allowed. Text that is none of the first two is refused: a sentence is no key.
- * Thread: any; blocks on the disk. */
+ * Blanks and line feeds behind the digits are allowed. Other text is refused, even when its length fits,
+ * because a sentence is not a key. Thread: any; blocks on the disk. */
 #pragma once
 
 #include "stages/lib/encryption/key/ring.h"
 
-/* What a key file may have at most. */
+/* Maximum size of a key file. */
 #define PS_KEY_FILE_BYTES_MAX 256U
 
-/* Finds the key in the bytes of a file. `key` has PS_KEY_BYTES_MAX; the caller overwrites it. Returns its length; 0: there is none,
- * and `err` says why, without the bytes. */
+/* Finds the key in the bytes of a file. `key` has PS_KEY_BYTES_MAX; the caller overwrites it. Returns its
+ * length; 0 if there is none, with the reason, but not the bytes, in `err`. */
 size_t ps_key_file_parse(const uint8_t *bytes, size_t length, uint8_t *key, struct ps_err *err);
 
 /* Reads at most `room` bytes of a file with a secret, which must be a regular file of root or of the process's user that others can
  * neither read nor write, and the group cannot write. Returns false with the reason, which names the file. The caller overwrites the bytes. */
 bool ps_secret_file_read(const char *path, uint8_t *bytes, size_t room, size_t *length, struct ps_err *err);
 
-/* Reads the text of such a file, terminated and without blanks around it, as Flume and Hadoop do. The caller overwrites it. */
+/* Reads the text of such a file, terminated and without leading and trailing blanks, as Flume and Hadoop do.
+ * The caller overwrites the text. */
 bool ps_password_file_read(const char *path, char *password, size_t room, struct ps_err *err);
 
 /* Reads a key file into the ring. */

@@ -5,7 +5,7 @@
 #include <string.h>
 
 struct ps_key_ring {
-    struct ps_key **keys; /* each in memory of its own: what grows leaves no copy behind */
+    struct ps_key **keys; /* each allocated alone, because growing an array would leave copies behind */
     size_t count;
 };
 

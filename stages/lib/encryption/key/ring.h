@@ -1,5 +1,6 @@
-/* The secret keys of a channel: a name and 16, 24 or 32 bytes each. The bytes are overwritten before their memory is freed,
- * and are in no message. Thread: the owner's while keys are added; any that reads afterwards. */
+/* The secret keys of a channel: a name and 16, 24 or 32 bytes each. The bytes are overwritten before their
+ * memory is freed, and never appear in a message. Thread: the owner's while keys are added; any that reads
+ * afterwards. */
 #pragma once
 
 #include "core/status.h"
@@ -18,8 +19,9 @@ struct ps_key_ring;
 struct ps_key_ring *ps_key_ring_create(void);
 /* Overwrites the keys. NULL is allowed. */
 void ps_key_ring_destroy(struct ps_key_ring *ring);
-/* Copies the key. Fails if the name is empty, too long or there, or the length is none of AES. */
+/* Copies the key. Fails if the name is empty, too long or already in the ring, or the length is not one of
+ * AES. */
 enum ps_status ps_key_ring_add(struct ps_key_ring *ring, const char *name, const uint8_t *bytes,
                                size_t length, struct ps_err *err);
-/* Returns the key with this name, which stays the ring's; NULL: there is none. `ring` may be NULL. */
+/* Returns the key with this name, which the ring keeps, or NULL. `ring` may be NULL. */
 const struct ps_key *ps_key_ring_find(const struct ps_key_ring *ring, const char *name);

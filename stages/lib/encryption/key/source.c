@@ -10,7 +10,7 @@
 #include "stages/lib/encryption/jceks.h"
 #include "stages/lib/encryption/key/file.h"
 
-/* Returns the value of NAME.`suffix`; NULL: there is none. */
+/* Returns the value of NAME.`suffix`, or NULL. */
 static const char *property_of(const struct ps_key_source *source, const char *name, const char *suffix)
 {
     size_t length = strlen(name);

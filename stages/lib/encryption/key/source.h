@@ -12,7 +12,7 @@ struct ps_key_source {
     const char *store_file, *store_password_file; /* JCEKSFILE */
 };
 
-/* Whether there is a file, or what else the provider needs, for each name; reads nothing. */
+/* Checks that each name has a file, or the other settings that the provider needs. It reads no file. */
 enum ps_status ps_key_source_check(const struct ps_key_source *source, struct ps_err *err);
 /* Calls `add` for each file that ps_key_source_load reads. */
 void ps_key_source_files(const struct ps_key_source *source, void (*add)(void *argument, const char *path),
