@@ -1,11 +1,12 @@
-/* A file system as the sinks hdfs and hive see it, whatever is behind it: HDFS's own protocol (stages/lib/hadoop/), WebHDFS,
- * or the local disk. Modelled on org.apache.hadoop.fs.FileSystem and FSDataOutputStream, without their waiting: every
- * call begins an operation and returns at once; its outcome comes to a callback, later, from ps_filesystem_turn and from
- * nowhere else. A callback may begin operations and abandon streams.
+/* A file system as the sinks hdfs and hive see it, whatever is behind it: HDFS's own protocol
+ * (stages/lib/hadoop/), WebHDFS, or the local disk. Modelled on org.apache.hadoop.fs.FileSystem and
+ * FSDataOutputStream, without their waiting: every call begins an operation and returns at once;
+ * ps_filesystem_turn alone calls the callback with its outcome later. A callback may begin operations and
+ * abandon streams.
  *
  * Each operation's callback is called exactly once, at the latest when the call time-out has passed (Flume's
- * hdfs.callTimeout); after ps_filesystem_close none is called any more. Operations that are begun one after another on one
- * stream take effect in that order; others in any order.
+ * hdfs.callTimeout); after ps_filesystem_close no callback is called. Operations on one stream take effect in
+ * the order of their calls, other operations in any order.
  *
  * Thread: the worker of the sink that opened it. One file system for each open sink instance. */
 #pragma once
@@ -16,40 +17,42 @@
 
 #define PS_FILE_REASON_BYTES 384U
 
-/* Why an operation failed, as far as a sink can act on it. */
+/* Why an operation failed, by what a sink can do about it. */
 enum ps_file_error {
     PS_FILE_OK,
     PS_FILE_MISSING,     /* no such file or directory */
-    PS_FILE_EXISTS,      /* it is there already */
+    PS_FILE_EXISTS,      /* it exists already */
     PS_FILE_DENIED,      /* permission, authentication */
-    PS_FILE_NO_SPACE,    /* disk full, quota of names or of space */
-    PS_FILE_LEASE,       /* another client writes the file, or took the lease from this one */
-    PS_FILE_UNAVAILABLE, /* cannot be reached, safe mode, no datanodes: a later try may succeed */
-    PS_FILE_TIMEOUT, /* no answer within the call time-out: it may have taken effect, or take effect yet */
-    PS_FILE_NAME,    /* no file can ever have this path: a part of it is too long, or it is none */
-    PS_FILE_UNSUPPORTED, /* this file system cannot do it */
+    PS_FILE_NO_SPACE,    /* disk full, or a quota of names or bytes is exceeded */
+    PS_FILE_LEASE,       /* another client writes the file, or took the lease from this client */
+    PS_FILE_UNAVAILABLE, /* the far end is unreachable, in safe mode or without datanodes: a later try may
+                          * succeed */
+    PS_FILE_TIMEOUT, /* no answer within the call time-out: the operation may have taken effect, or may still
+                      * do so */
+    PS_FILE_NAME,    /* no file can have this path: a part of it is too long or invalid */
+    PS_FILE_UNSUPPORTED, /* this file system cannot do the operation */
     PS_FILE_FAILED,      /* anything else */
 };
 
 struct ps_file_status {
     const char *name;      /* last part of the path; valid during the callback */
-    uint64_t length_bytes; /* of an open file: what the file system knows of it */
+    uint64_t length_bytes; /* of an open file: its length as far as the file system knows it */
     uint64_t modified_ms;  /* since 1970 */
-    unsigned replication;  /* 0: the file system has none */
+    unsigned replication;  /* 0: the file system has no such value */
     bool directory;
 };
 
-/* What the whole file system has room for, and what a new file takes of it. */
+/* The capacity of the file system, and the share of it that a new file takes. */
 struct ps_file_space {
-    uint64_t capacity_bytes, remaining_bytes; /* each copy of a block counts */
-    uint64_t block_bytes;                     /* of a new file; 0: not known before the first one is made */
+    uint64_t capacity_bytes, remaining_bytes; /* counts each copy of a block */
+    uint64_t block_bytes;                     /* of a new file; 0: unknown before the first file is created */
     unsigned replication;                     /* the same */
 };
 
 /* The outcome of an operation; valid during the callback. */
 struct ps_file_answer {
     enum ps_file_error error;
-    const char *reason; /* of an error: one line for the log, with the server and its message; else "" */
+    const char *reason; /* of an error: one line for the log, with the server and its message; otherwise "" */
     const struct ps_file_status *entries; /* stat: one; list: the directory's */
     size_t entry_count;
     const struct ps_file_space *space; /* measure */
@@ -64,19 +67,20 @@ struct ps_file_stream;
 
 struct ps_file_creation {
     bool overwrite;            /* else PS_FILE_EXISTS */
-    bool append;               /* go on at the end of a file that is there; create it if it is not */
+    bool append;               /* append to an existing file; create it if it is missing */
     unsigned replication;      /* 0: the configuration's (dfs.replication) */
     uint64_t block_size_bytes; /* 0: the configuration's (dfs.blocksize) */
 };
 
 enum ps_file_flush {
-    PS_FILE_HFLUSH, /* readers see it, and every datanode of the pipeline has it in memory: what Flume's sink does */
-    PS_FILE_HSYNC, /* and on its disk */
+    PS_FILE_HFLUSH, /* readers see the bytes, and every datanode of the pipeline has them in memory, as with
+                     * Flume's sink */
+    PS_FILE_HSYNC,  /* and the datanodes have them on disk */
 };
 
 enum ps_file_recovery {
-    PS_FILE_OWN,       /* this file system wrote it, and lost or gave up the stream */
-    PS_FILE_ABANDONED, /* another process did: only if that one is gone, or lost its lease */
+    PS_FILE_OWN,       /* this file system wrote it, and lost or abandoned the stream */
+    PS_FILE_ABANDONED, /* another process wrote it: recover only if that process ended or lost its lease */
 };
 
 /* The implementations of a file system. Each function is documented below, at the call that users make. */
@@ -84,7 +88,7 @@ struct ps_filesystem_ops {
     struct ps_file_stream *(*create)(struct ps_filesystem *, const char *path,
                                      const struct ps_file_creation *, ps_file_done *, void *argument);
     bool (*write)(struct ps_file_stream *, const void *bytes, size_t length);
-    char *(*reserve)(struct ps_file_stream *, size_t *room); /* NULL: there is never room */
+    char *(*reserve)(struct ps_file_stream *, size_t *room); /* NULL: there is never any room */
     void (*commit)(struct ps_file_stream *, size_t length);
     void (*flush)(struct ps_file_stream *, enum ps_file_flush, ps_file_done *, void *argument);
     void (*close_stream)(struct ps_file_stream *, ps_file_done *, void *argument);
@@ -99,7 +103,7 @@ struct ps_filesystem_ops {
     void (*recover)(struct ps_filesystem *, const char *path, enum ps_file_recovery, ps_file_done *,
                     void *argument);
     void (*measure)(struct ps_filesystem *, ps_file_done *,
-                    void *argument); /* how much room there is; one at a time; NULL: it cannot */
+                    void *argument); /* the free room, one call at a time; NULL: not supported */
     uint64_t (*turn)(struct ps_filesystem *, const struct ps_now *now);
     void (*close)(struct ps_filesystem *);
 };
@@ -109,15 +113,16 @@ struct ps_filesystem {
     const struct ps_filesystem_ops *ops;
     uint64_t
         held_bytes; /* written to streams and not yet acknowledged by the far end, of all streams: memory that is in use */
-    unsigned under_way; /* operations whose callback was not called yet */
-    bool
-        has_leases; /* PS_FILE_LEASE tells whether another process has a file open that it does not write to now */
+    unsigned under_way; /* operations whose callback is still to be called */
+    bool has_leases;    /* PS_FILE_LEASE shows that another process has a file open, also while it writes
+                     * nothing */
 };
 
 /* First member of every implementation's own structure. */
 struct ps_file_stream {
     struct ps_filesystem *filesystem;
-    uint64_t written_bytes, acknowledged_bytes; /* since it was created, without what an append found */
+    uint64_t written_bytes, acknowledged_bytes; /* since the stream was created, without the bytes that an
+                                                 * append found */
 };
 
 /* Paths are absolute, without scheme and authority: "/logs/a.tmp"; they are copied. */
@@ -131,16 +136,17 @@ static inline struct ps_file_stream *ps_file_create(struct ps_filesystem *filesy
     return filesystem->ops->create(filesystem, path, creation, done, argument);
 }
 
-/* Copies the bytes; they are sent when a packet is full, or by a flush. What is not acknowledged is counted in `held_bytes`:
- * a sink stops taking leases when that reaches its share of the memory budget. Returns false when there is no memory, or the
- * stream has failed: the next flush says why. */
+/* Copies the bytes; they are sent when a packet is full, or by a flush. Unacknowledged bytes are counted in
+ * `held_bytes`; a sink stops taking leases when that reaches its share of the memory budget. Returns false
+ * when there is no memory or the stream has failed; the outcome of the next flush has the reason. */
 static inline bool ps_file_write(struct ps_file_stream *stream, const void *bytes, size_t length)
 {
     return stream->filesystem->ops->write(stream, bytes, length);
 }
 
-/* Where the next bytes of the stream may be put, which saves a copy of small pieces: *room bytes, 0 when there is none now. Valid until the
- * next call for this stream. Fewer than *room bytes of it are then taken by ps_file_commit, as if they had been written. */
+/* Returns room for the next bytes of the stream, which saves a copy of small pieces: *room bytes, 0 when none
+ * is free now. It is valid until the next call for this stream. ps_file_commit then takes fewer than *room
+ * bytes of it, as if they had been written. */
 static inline char *ps_file_reserve(struct ps_file_stream *stream, size_t *room)
 {
     *room = 0;
@@ -152,42 +158,45 @@ static inline void ps_file_commit(struct ps_file_stream *stream, size_t length)
     stream->filesystem->ops->commit(stream, length);
 }
 
-/* Ends well when everything written before is acknowledged. Several may be under way. After an error the stream is dead: what
- * was written since the last flush that ended well may be there, in part or not at all. */
+/* Succeeds when everything written before is acknowledged. Several flushes may be under way. After an error
+ * the stream is unusable: bytes written since the last successful flush may be in the file wholly, in part or
+ * not at all. */
 static inline void ps_file_flush(struct ps_file_stream *stream, enum ps_file_flush how, ps_file_done *done,
                                  void *argument)
 {
     stream->filesystem->ops->flush(stream, how, done, argument);
 }
 
-/* Flushes, and completes the file. The stream is gone when the callback is called, whatever it says; PS_FILE_TIMEOUT or an
- * error leave the file open on the server (ps_file_recover closes it). */
+/* Flushes, and completes the file. The stream no longer exists when the callback is called, whatever the
+ * outcome. After PS_FILE_TIMEOUT or an error the file stays open on the server (ps_file_recover closes
+ * it). */
 static inline void ps_file_close(struct ps_file_stream *stream, ps_file_done *done, void *argument)
 {
     stream->filesystem->ops->close_stream(stream, done, argument);
 }
 
-/* Lets go of a stream without completing the file, at once; callbacks of its operations are not called any more. Not after
- * ps_file_close. */
+/* Frees a stream at once without completing the file; callbacks of its operations are not called. Not allowed
+ * after ps_file_close. */
 static inline void ps_file_abandon(struct ps_file_stream *stream)
 {
     stream->filesystem->ops->abandon(stream);
 }
 
-/* Datanodes of the pipeline of the current block; 0: unknown, or the file system has none. */
+/* Returns the number of datanodes in the current block's pipeline; 0 if unknown or not applicable. */
 static inline unsigned ps_file_replicas(const struct ps_file_stream *stream)
 {
     return stream->filesystem->ops->replicas(stream);
 }
 
-/* PS_FILE_MISSING: no `from`. PS_FILE_EXISTS: `to` is there; nothing is overwritten. Atomic. */
+/* Renames atomically. PS_FILE_MISSING: `from` does not exist. PS_FILE_EXISTS: `to` exists, and is not
+ * overwritten. */
 static inline void ps_file_rename(struct ps_filesystem *filesystem, const char *from, const char *to,
                                   ps_file_done *done, void *argument)
 {
     filesystem->ops->rename(filesystem, from, to, done, argument);
 }
 
-/* With all missing parents; ends well if it is there already. */
+/* Makes the directory with all missing parents; succeeds if it exists already. */
 static inline void ps_file_make_directories(struct ps_filesystem *filesystem, const char *path,
                                             ps_file_done *done, void *argument)
 {
@@ -206,30 +215,32 @@ static inline void ps_file_stat(struct ps_filesystem *filesystem, const char *pa
     filesystem->ops->stat(filesystem, path, done, argument);
 }
 
-/* All entries of a directory, in any order. */
+/* Lists all entries of a directory, in any order. */
 static inline void ps_file_list(struct ps_filesystem *filesystem, const char *path, ps_file_done *done,
                                 void *argument)
 {
     filesystem->ops->list(filesystem, path, done, argument);
 }
 
-/* A whole small file (an Avro schema); PS_FILE_FAILED if it is longer than length_max bytes. */
+/* Reads a whole small file (an Avro schema); PS_FILE_FAILED if it is longer than length_max bytes. */
 static inline void ps_file_read(struct ps_filesystem *filesystem, const char *path, size_t length_max,
                                 ps_file_done *done, void *argument)
 {
     filesystem->ops->read(filesystem, path, length_max, done, argument);
 }
 
-/* Completes a file that a dead client left open, at the length that its datanodes agree on (HDFS: recoverLease until it is
- * closed). PS_FILE_UNAVAILABLE: it is not closed yet, ask again. PS_FILE_LEASE: another client writes it, and nothing was done. */
+/* Completes a file that a dead client left open, at the length that its datanodes agree on (HDFS:
+ * recoverLease until it is closed). PS_FILE_UNAVAILABLE: the file is still open, call again. PS_FILE_LEASE:
+ * another client writes it, and nothing was changed. */
 static inline void ps_file_recover(struct ps_filesystem *filesystem, const char *path,
                                    enum ps_file_recovery recovery, ps_file_done *done, void *argument)
 {
     filesystem->ops->recover(filesystem, path, recovery, done, argument);
 }
 
-/* Sends and receives what can be now, and calls the callbacks of what has ended: call it in every `tick` of the sink. Its
- * sockets are in the port's epoll. Returns the mono_ns at which it must be called again at the latest, or PS_NEVER. */
+/* Sends and receives without blocking, and calls the callbacks of finished operations. The sink calls it in
+ * every `tick`. Its sockets are in the port's epoll. Returns the mono_ns at which it must be called again at
+ * the latest, or PS_NEVER. */
 static inline uint64_t ps_filesystem_turn(struct ps_filesystem *filesystem, const struct ps_now *now)
 {
     return filesystem->ops->turn(filesystem, now);

@@ -156,11 +156,13 @@ static int open_file(const char *path, const struct ps_file_creation *creation)
     int fd = open(path, flags, 0666);
     if (fd >= 0)
         (void)flock(fd,
-                    LOCK_EX | LOCK_NB); /* says that it is in use (ps_local_recover); it keeps nobody out */
+                    LOCK_EX | LOCK_NB); /* marks the file as in use (ps_local_recover); it locks out no other
+                                         * writer */
     return fd;
 }
 
-/* Its parents are made only when they are missing: all but the first file of a directory find them there. */
+/* Makes the parents only when opening fails, because all but the first file of a directory find them in
+ * place. */
 static int create_file(const char *path, const struct ps_file_creation *creation)
 {
     int fd = open_file(path, creation);
@@ -198,7 +200,7 @@ static struct ps_file_stream *local_create(struct ps_filesystem *filesystem, con
     return &stream->base;
 }
 
-/* What is written to a file without a name is lost with the stream, so it is not acknowledged. */
+/* Bytes written to a deleted file are lost with the stream, so they are not acknowledged. */
 static void look_for_name(struct ps_local_stream *stream)
 {
     struct stat status;
@@ -206,7 +208,7 @@ static void look_for_name(struct ps_local_stream *stream)
         stream_fail(stream, ENOENT);
 }
 
-/* Puts what was written on the disk, and the file's name with it. */
+/* Syncs the written bytes, and the file's name with them. */
 static void stream_sync(struct ps_local_stream *stream)
 {
     int error = stream->error != 0 || fsync(stream->fd) == 0 ? stream->error : errno;
@@ -233,7 +235,7 @@ static void local_flush(struct ps_file_stream *base, enum ps_file_flush how, ps_
     outcome->acknowledges = base->written_bytes;
 }
 
-/* What was not acknowledged is written again elsewhere. */
+/* The caller writes unacknowledged bytes again elsewhere. */
 static void cut_back(struct ps_local_stream *stream)
 {
     if (stream->fd >= 0 && stream->base.written_bytes > stream->base.acknowledged_bytes &&
@@ -241,7 +243,7 @@ static void cut_back(struct ps_local_stream *stream)
         stream_fail(stream, errno);
 }
 
-/* `stream` is no more in the list of streams; it is freed when its last outcome was delivered. */
+/* `stream` has left the list of streams; it is freed after its last outcome is delivered. */
 static void stream_end(struct ps_local *local, struct ps_local_stream *stream)
 {
     local->base.held_bytes -= stream->used;
@@ -311,7 +313,8 @@ static void deliver(struct ps_local *local, struct ps_local_outcome *outcome)
     outcome_free(local, outcome);
 }
 
-/* Delivers what ended before this call: a callback that begins an operation gets its outcome in the next one. */
+/* Delivers the outcomes of operations that ended before this call; an operation that a callback begins gets
+ * its outcome in the next call. */
 static uint64_t local_turn(struct ps_filesystem *filesystem, const struct ps_now *now)
 {
     struct ps_local *local = local_of(filesystem);

@@ -1,11 +1,11 @@
-/* What the files of the local file system share. Thread: the worker of the sink. */
+/* Shared by the files of the local file system. Thread: the worker of the sink. */
 #pragma once
 
 #include "stages/lib/filesystem/filesystem.h"
 
 #include <sys/types.h>
 
-/* Of a stream between two flushes; given back at each flush, so that idle files cost nothing. */
+/* The buffer of a stream between two flushes, freed at each flush, so that idle files cost nothing. */
 #define PS_LOCAL_BUFFER_BYTES (32U << 10)
 
 struct ps_local_buffer {
@@ -25,23 +25,23 @@ struct ps_local_stream {
     struct ps_local_stream *next, **place;
     struct ps_local_buffer *buffer; /* NULL: nothing was written since the last flush */
     size_t used;
-    off_t found_bytes; /* what an append found */
+    off_t found_bytes; /* length of the file that an append found */
     int fd;
-    int error; /* errno of the first call that failed; 0: none has */
+    int error; /* errno of the first failed call; 0: none */
     unsigned outcome_count;
-    bool name_synced; /* the file's name is on the disk */
+    bool name_synced; /* the file's name is synced */
     char path[];
 };
 
-/* An operation that was carried out, and whose callback was not called yet. */
+/* An operation that was carried out, and whose callback is still to be called. */
 struct ps_local_outcome {
     struct ps_local_outcome *next;
-    struct ps_local_stream *stream; /* NULL: the operation is not of a stream, or that was abandoned */
+    struct ps_local_stream *stream; /* NULL: an operation without a stream, or the stream was abandoned */
     struct ps_local_caller caller;
     struct ps_file_answer answer;
     uint64_t acknowledges; /* bytes of the stream */
     bool ends_stream;
-    struct ps_file_status *entries; /* of the answer; freed with the outcome, as `memory` is */
+    struct ps_file_status *entries; /* part of the answer; freed with the outcome, as `memory` is */
     void *memory;                   /* names or content */
     char reason[PS_FILE_REASON_BYTES];
 };
@@ -60,7 +60,7 @@ struct ps_local_outcome *ps_local_answer(struct ps_local *local, struct ps_local
                                          const struct ps_local_caller *caller, int error, const char *what,
                                          const char *path);
 
-/* local_names.c: the operations that are not of a stream (filesystem.h). */
+/* local_names.c: the operations on names (filesystem.h). */
 void ps_local_rename(struct ps_filesystem *filesystem, const char *from, const char *to, ps_file_done *done,
                      void *argument);
 void ps_local_make_directories(struct ps_filesystem *filesystem, const char *path, ps_file_done *done,

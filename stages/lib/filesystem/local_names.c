@@ -1,4 +1,4 @@
-/* The operations of the local file system that are not of a stream. */
+/* The operations of the local file system on names. */
 #include "core/durable.h"
 #include "stages/lib/filesystem/local_internal.h"
 
@@ -83,7 +83,7 @@ void ps_local_stat(struct ps_filesystem *filesystem, const char *path, ps_file_d
 struct listing {
     struct ps_file_status *entries;
     size_t count, room;
-    char *names; /* one after the other; entries get their pointers at the end, because it moves */
+    char *names; /* one after the other; entries get their pointers at the end, because the memory moves */
     size_t names_length, names_room;
 };
 
@@ -189,8 +189,8 @@ void ps_local_read(struct ps_filesystem *filesystem, const char *path, size_t le
     outcome->answer.content_length = error == 0 ? length : 0;
 }
 
-/* Nobody but this process can have it open for writing: it is complete. */
-/* Whether another process has the lock that local.c takes. A file system without locks has no writers that hold one. */
+/* Only this process could have the file open for writing, so it is complete. */
+/* Returns whether another process has the lock that local.c takes; false on a file system without locks. */
 static bool is_locked(const char *path)
 {
     int fd = open(path, O_WRONLY | O_CLOEXEC);
