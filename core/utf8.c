@@ -141,3 +141,16 @@ bool ps_utf8_has_terminator(const char *text, size_t length)
     }
     return false;
 }
+
+size_t ps_utf8_put(char *to, uint32_t code)
+{
+    if (code < 0x80) {
+        to[0] = (char)code;
+        return 1;
+    }
+    size_t length = code < 0x800 ? 2 : code < 0x10000 ? 3 : 4;
+    for (size_t i = length - 1; i > 0; i--, code >>= 6)
+        to[i] = (char)(0x80 | (code & 0x3f));
+    to[0] = (char)(0xf00U >> length | code);
+    return length;
+}

@@ -4,6 +4,8 @@
 #include <string.h>
 
 #include "core/crc32c.h"
+#include "core/text/hex.h"
+#include "core/utf8.h"
 
 #define HEAD_BYTES 28U  /* before H */
 #define CHECK_BYTES 32U /* before C */
@@ -107,15 +109,6 @@ static inline uint64_t take(const char *from, unsigned count)
     return all != 0 ? number : UINT64_MAX;
 }
 
-static int hex(char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    if (c >= 'a' && c <= 'f')
-        return c - 'a' + 10;
-    return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
-}
-
 /* Returns the code unit of \uXXXX at `from`, or -1. */
 static int32_t unit(const char *from, size_t length)
 {
@@ -123,36 +116,12 @@ static int32_t unit(const char *from, size_t length)
     if (length < 6 || from[0] != '\\' || from[1] != 'u')
         return -1;
     for (unsigned i = 2; i < 6; i++) {
-        int digit = hex(from[i]);
+        int digit = ps_hex_digit(from[i]);
         if (digit < 0)
             return -1;
         code = code << 4 | digit;
     }
     return code;
-}
-
-static size_t utf8(uint32_t code, char *to)
-{
-    if (code < 0x80) {
-        to[0] = (char)code;
-        return 1;
-    }
-    if (code < 0x800) {
-        to[0] = (char)(0xc0 | code >> 6);
-        to[1] = (char)(0x80 | (code & 63));
-        return 2;
-    }
-    if (code < 0x10000) {
-        to[0] = (char)(0xe0 | code >> 12);
-        to[1] = (char)(0x80 | (code >> 6 & 63));
-        to[2] = (char)(0x80 | (code & 63));
-        return 3;
-    }
-    to[0] = (char)(0xf0 | code >> 18);
-    to[1] = (char)(0x80 | (code >> 12 & 63));
-    to[2] = (char)(0x80 | (code >> 6 & 63));
-    to[3] = (char)(0x80 | (code & 63));
-    return 4;
 }
 
 /* Decodes the JSON escape (RFC 8259, 7) at from[0]. Returns its length in bytes, 0 when it is not an
@@ -170,13 +139,13 @@ static size_t unescape(const char *from, size_t length, char *to, size_t *writte
     if (high < 0)
         return 0;
     if (high < 0xd800 || high > 0xdfff) {
-        *written = utf8((uint32_t)high, to);
+        *written = ps_utf8_put(to, (uint32_t)high);
         return 6;
     }
     int32_t low = high < 0xdc00 ? unit(from + 6, length - 6) : -1;
     if (low < 0xdc00 || low > 0xdfff)
         return 0;
-    *written = utf8(0x10000U + ((uint32_t)(high - 0xd800) << 10) + (uint32_t)(low - 0xdc00), to);
+    *written = ps_utf8_put(to, 0x10000U + ((uint32_t)(high - 0xd800) << 10) + (uint32_t)(low - 0xdc00));
     return 12;
 }
 

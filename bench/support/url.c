@@ -1,19 +1,12 @@
 #include "bench/support/url.h"
 #include "core/nearest.h"
+#include "core/text/hex.h"
 
 #include <netdb.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-
-static int hex_digit(char digit)
-{
-    if (digit >= '0' && digit <= '9')
-        return digit - '0';
-    digit = (char)(digit | 0x20);
-    return digit >= 'a' && digit <= 'f' ? digit - 'a' + 10 : -1;
-}
 
 /* Percent-decodes in place. Returns false for a % without two hexadecimal digits after it, and for %00. */
 static bool decode(char *text)
@@ -24,7 +17,7 @@ static bool decode(char *text)
             *to++ = *text;
             continue;
         }
-        int high = hex_digit(text[1]), low = high < 0 ? -1 : hex_digit(text[2]);
+        int high = ps_hex_digit(text[1]), low = high < 0 ? -1 : ps_hex_digit(text[2]);
         if (low < 0 || high + low == 0)
             return false;
         *to++ = (char)(high * 16 + low);

@@ -1,5 +1,6 @@
 /* penstock channel export: events as lines. */
 #include "commands/channel/channel.h"
+#include "core/text/base64.h"
 #include "core/utf8.h"
 #include "stages/lib/queue/segment/events.h"
 #include "stages/lib/text/json_text.h"
@@ -12,21 +13,11 @@
 
 static void put_base64(FILE *to, const char *bytes, size_t length)
 {
-    static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    char *text = ps_must_alloc(length / 3 + 1, 4, "an event");
     fputc('"', to);
-    for (size_t i = 0; i < length; i += 3) {
-        unsigned char three[3] = {0};
-        memcpy(three, bytes + i, length - i < 3 ? length - i : 3);
-        uint32_t bits = (uint32_t)three[0] << 16 | (uint32_t)three[1] << 8 | three[2];
-        char text[4] = {digits[bits >> 18], digits[bits >> 12 & 63], digits[bits >> 6 & 63],
-                        digits[bits & 63]};
-        if (length - i < 3)
-            text[3] = '=';
-        if (length - i < 2)
-            text[2] = '=';
-        fwrite(text, 1, sizeof text, to);
-    }
+    fwrite(text, 1, ps_base64_encode(text, bytes, length), to);
     fputc('"', to);
+    free(text);
 }
 
 static bool is_text(const char *bytes, size_t length)

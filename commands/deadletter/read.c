@@ -1,6 +1,7 @@
 /* `penstock deadletter`: reads the letters of a directory. */
 #include "commands/deadletter/deadletter.h"
 #include "commands/deadletter/internal.h"
+#include "core/text/base64.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -28,30 +29,14 @@ const char *ps_deadletter_text(const struct ps_deadletter *letter, const char *n
     return text != NULL ? text : "";
 }
 
-static int digit_of(char byte)
-{
-    static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    const char *digit = byte != '\0' ? strchr(digits, byte) : NULL;
-    return digit != NULL ? (int)(digit - digits) : -1;
-}
-
 char *ps_deadletter_base64(const char *text, size_t *length)
 {
-    char *bytes = ps_must_alloc(strlen(text) * 3 / 4 + 4, 1, "a letter");
-    uint32_t value = 0;
-    unsigned bits = 0;
-    *length = 0;
-    for (; *text != '\0' && *text != '='; text++) {
-        int digit = digit_of(*text);
-        if (digit < 0) {
-            free(bytes);
-            return NULL;
-        }
-        value = value << 6 | (uint32_t)digit;
-        if ((bits += 6) >= 8)
-            bytes[(*length)++] = (char)(value >> (bits -= 8));
-    }
-    return bytes;
+    size_t characters = strlen(text);
+    char *bytes = ps_must_alloc(characters / 4 + 1, 3, "a letter");
+    if (ps_base64_decode(text, characters, bytes, length))
+        return bytes;
+    free(bytes);
+    return NULL;
 }
 
 /* Sets the body. The caller frees *memory. */

@@ -3,6 +3,8 @@
  * logical line. */
 #include "conf/properties/properties.h"
 #include "core/quantity.h"
+#include "core/text/hex.h"
+#include "core/utf8.h"
 
 #include <ctype.h>
 #include <stdio.h>
@@ -165,30 +167,11 @@ struct writer {
 
 static void writer_code(struct writer *writer, unsigned code)
 {
-    char *to = writer->text + writer->length;
     if (code == 0) {
         writer->nul = true;
         code = 0xfffd;
     }
-    if (code < 0x80) {
-        to[0] = (char)code;
-        writer->length += 1;
-    } else if (code < 0x800) {
-        to[0] = (char)(0xc0 | code >> 6);
-        to[1] = (char)(0x80 | (code & 0x3f));
-        writer->length += 2;
-    } else if (code < 0x10000) {
-        to[0] = (char)(0xe0 | code >> 12);
-        to[1] = (char)(0x80 | (code >> 6 & 0x3f));
-        to[2] = (char)(0x80 | (code & 0x3f));
-        writer->length += 3;
-    } else {
-        to[0] = (char)(0xf0 | code >> 18);
-        to[1] = (char)(0x80 | (code >> 12 & 0x3f));
-        to[2] = (char)(0x80 | (code >> 6 & 0x3f));
-        to[3] = (char)(0x80 | (code & 0x3f));
-        writer->length += 4;
-    }
+    writer->length += ps_utf8_put(writer->text + writer->length, code);
 }
 
 /* Writes one UTF-16 unit: pairs become one character, a lone surrogate becomes '?'. */
@@ -209,14 +192,6 @@ static void writer_unit(struct writer *writer, unsigned unit)
         writer_code(writer, low ? '?' : unit);
 }
 
-static int hex_digit(unsigned char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    c |= 0x20;
-    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
 /* Reads the four digits of \uXXXX. Returns false if they are malformed. */
 static bool unicode_read(const unsigned char *text, size_t length, unsigned *unit)
 {
@@ -224,7 +199,7 @@ static bool unicode_read(const unsigned char *text, size_t length, unsigned *uni
         return false;
     *unit = 0;
     for (int i = 0; i < 4; i++) {
-        int digit = hex_digit(text[i]);
+        int digit = ps_hex_digit(text[i]);
         if (digit < 0)
             return false;
         *unit = *unit << 4 | (unsigned)digit;

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "core/clock.h"
+#include "core/text/base64.h"
 #include "core/utf8.h"
 
 /* A text that grows; `bytes` is NULL once there was no memory. */
@@ -65,21 +66,11 @@ static void add_string(struct text *text, const char *bytes, size_t length)
 
 static void add_base64(struct text *text, const char *bytes, size_t length)
 {
-    static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     if (!text_reserve(text, (length + 2) / 3 * 4 + 2))
         return;
     char *to = text->bytes + text->length;
     *to++ = '"';
-    for (size_t i = 0; i < length; i += 3) {
-        size_t left = length - i;
-        uint32_t group = (uint32_t)(unsigned char)bytes[i] << 16;
-        group |= left > 1 ? (uint32_t)(unsigned char)bytes[i + 1] << 8 : 0;
-        group |= left > 2 ? (uint32_t)(unsigned char)bytes[i + 2] : 0;
-        *to++ = digits[group >> 18];
-        *to++ = digits[group >> 12 & 63];
-        *to++ = left > 1 ? digits[group >> 6 & 63] : '=';
-        *to++ = left > 2 ? digits[group & 63] : '=';
-    }
+    to += ps_base64_encode(to, bytes, length);
     *to++ = '"';
     text->length = (size_t)(to - text->bytes);
 }

@@ -4,17 +4,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/text/hex.h"
 #include "regex/java/internal.h"
 
 #define UNKNOWN_ESCAPE "Illegal/unsupported escape sequence"
-
-static int hex_digit(uint32_t c)
-{
-    if (c >= '0' && c <= '9')
-        return (int)(c - '0');
-    c |= 0x20;
-    return c >= 'a' && c <= 'f' ? (int)(c - 'a') + 10 : -1;
-}
 
 static bool is_octal(uint32_t c)
 {
@@ -41,16 +34,16 @@ static bool read_octal(struct ps_java_parser *parser, uint32_t *character)
 static bool read_hex(struct ps_java_parser *parser, uint32_t *character)
 {
     uint32_t c = ps_java_read(parser);
-    int high = hex_digit(c), digit;
-    if (high >= 0 && (digit = hex_digit(ps_java_read(parser))) >= 0) {
+    int high = ps_hex_digit((int)c), digit;
+    if (high >= 0 && (digit = ps_hex_digit((int)ps_java_read(parser))) >= 0) {
         *character = (uint32_t)(high * 16 + digit);
         return true;
     }
-    if (c != '{' || hex_digit(ps_java_peek(parser)) < 0)
+    if (c != '{' || ps_hex_digit((int)ps_java_peek(parser)) < 0)
         return ps_java_fail(parser, "Illegal hexadecimal escape sequence", "write \\xhh or \\x{h..h}") !=
                NULL;
     *character = 0;
-    while ((digit = hex_digit(c = ps_java_read(parser))) >= 0) {
+    while ((digit = ps_hex_digit((int)(c = ps_java_read(parser)))) >= 0) {
         *character = *character * 16 + (uint32_t)digit;
         if (*character > PS_CODE_POINT_MAX)
             return ps_java_fail(parser, "Hexadecimal codepoint is too big", NULL) != NULL;
@@ -64,7 +57,7 @@ static bool read_four(struct ps_java_parser *parser, uint32_t *character)
 {
     *character = 0;
     for (int i = 0; i < 4; i++) {
-        int digit = hex_digit(ps_java_read(parser));
+        int digit = ps_hex_digit((int)ps_java_read(parser));
         if (digit < 0)
             return ps_java_fail(parser, "Illegal Unicode escape sequence", "write \\uhhhh") != NULL;
         *character = *character * 16 + (uint32_t)digit;

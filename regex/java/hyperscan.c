@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/utf8.h"
 #include "regex/java/bytes.h"
 
 #define HYPERSCAN_LENGTH_MAX 15000U /* Hyperscan accepts at most 16,000 */
@@ -53,22 +54,7 @@ static struct ps_bytes_node *left_out(struct converter *converter, const struct 
 
 static void encode(uint32_t c, char *out)
 {
-    if (c < 0x800) {
-        out[0] = (char)(0xC0 | c >> 6);
-        out[1] = (char)(0x80 | (c & 0x3F));
-        out[2] = '\0';
-    } else if (c < 0x10000) {
-        out[0] = (char)(0xE0 | c >> 12);
-        out[1] = (char)(0x80 | (c >> 6 & 0x3F));
-        out[2] = (char)(0x80 | (c & 0x3F));
-        out[3] = '\0';
-    } else {
-        out[0] = (char)(0xF0 | c >> 18);
-        out[1] = (char)(0x80 | (c >> 12 & 0x3F));
-        out[2] = (char)(0x80 | (c >> 6 & 0x3F));
-        out[3] = (char)(0x80 | (c & 0x3F));
-        out[4] = '\0';
-    }
+    out[ps_utf8_put(out, c)] = '\0';
 }
 
 /* Collects code points beyond ASCII, without surrogates. Returns their number, or FEW + 1 if there are more

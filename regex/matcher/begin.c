@@ -1,6 +1,7 @@
 /* Tests whether a match of a translated expression may begin with a newline. This matters for sets where the
  * matcher puts newlines before subjects: a report may then be about such a newline, and PCRE2 must confirm
  * it. Reads the text of the expression; in doubt the answer is yes. Pure. */
+#include "core/text/hex.h"
 #include "regex/matcher/internal.h"
 
 #include <stdlib.h>
@@ -24,14 +25,6 @@ static bool shorthand_has_newline(char letter)
     return strchr("dwSvt", letter) == NULL; /* \s, \W, \D and all unknown ones */
 }
 
-static int hex(char digit)
-{
-    if (digit >= '0' && digit <= '9')
-        return digit - '0';
-    char lower = (char)(digit | 0x20);
-    return lower >= 'a' && lower <= 'f' ? lower - 'a' + 10 : -1;
-}
-
 /* Parses the escape at `*at` ("\"). Returns the byte it stands for, or -1 with `*newline` set if it may match
  * a newline. */
 static int escape(const char **at, bool *newline)
@@ -43,9 +36,9 @@ static int escape(const char **at, bool *newline)
         return -1;
     }
     *at = letter + 1;
-    if (*letter == 'x' && hex(letter[1]) >= 0 && hex(letter[2]) >= 0) {
+    if (*letter == 'x' && ps_hex_digit(letter[1]) >= 0 && ps_hex_digit(letter[2]) >= 0) {
         *at = letter + 3;
-        return hex(letter[1]) * 16 + hex(letter[2]);
+        return ps_hex_digit(letter[1]) * 16 + ps_hex_digit(letter[2]);
     }
     if (strchr("nrtfae", *letter) != NULL)
         return "\n\r\t\f\a\x1B"[strchr("nrtfae", *letter) - "nrtfae"];

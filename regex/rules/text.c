@@ -4,6 +4,7 @@
 #include <ctype.h>
 #include <string.h>
 
+#include "core/text/hex.h"
 #include "core/utf8.h"
 
 /* Parses `count` hexadecimal digits at `at`. Returns -1 if they are not there. */
@@ -13,36 +14,12 @@ static int32_t hex(const char *at, const char *end, int count)
     if (end - at < count)
         return -1;
     for (int i = 0; i < count; i++) {
-        unsigned char c = (unsigned char)at[i];
-        if (!isxdigit(c))
+        int digit = ps_hex_digit(at[i]);
+        if (digit < 0)
             return -1;
-        number = number * 16 + (isdigit(c) ? c - '0' : tolower(c) - 'a' + 10);
+        number = number * 16 + digit;
     }
     return number;
-}
-
-static size_t utf8_write(char *out, uint32_t code)
-{
-    if (code < 0x80) {
-        out[0] = (char)code;
-        return 1;
-    }
-    if (code < 0x800) {
-        out[0] = (char)(0xc0 | code >> 6);
-        out[1] = (char)(0x80 | (code & 0x3f));
-        return 2;
-    }
-    if (code < 0x10000) {
-        out[0] = (char)(0xe0 | code >> 12);
-        out[1] = (char)(0x80 | (code >> 6 & 0x3f));
-        out[2] = (char)(0x80 | (code & 0x3f));
-        return 3;
-    }
-    out[0] = (char)(0xf0 | code >> 18);
-    out[1] = (char)(0x80 | (code >> 12 & 0x3f));
-    out[2] = (char)(0x80 | (code >> 6 & 0x3f));
-    out[3] = (char)(0x80 | (code & 0x3f));
-    return 4;
 }
 
 /* Parses \uHHHH, or a surrogate pair of two of them. */
@@ -60,7 +37,7 @@ static const char *unescape_unicode(const char *at, const char *end, size_t *tak
         *taken = 12;
         code = 0x10000 + (((uint32_t)first & 0x3ff) << 10) + ((uint32_t)second & 0x3ff);
     }
-    *made = utf8_write(out, code);
+    *made = ps_utf8_put(out, code);
     return NULL;
 }
 

@@ -5,6 +5,7 @@
  * before the next block, where Flume's looks for it. Blocks are collected in a buffer, decompressed into another, and cut by walking
  * through the schema (stages/lib/avro/schema.h). Thread: the source's worker. */
 #include "core/stage.h"
+#include "core/text/hex.h"
 #include "stages/lib/avro/codec/codec.h"
 #include "stages/lib/avro/container.h"
 #include "stages/lib/avro/schema.h"
@@ -147,9 +148,8 @@ static bool schema_take(struct avro_state *state, struct ps_err *err)
     state->schema_text = ps_must_realloc(state->schema_text, text.length + 1, "an Avro schema");
     memcpy(state->schema_text, text.data, text.length);
     state->schema_length = text.length;
-    uint64_t print = ps_avro_schema_fingerprint(state->schema);
-    for (int i = 0; i < 8; i++) /* lowest byte first, as in Java */
-        snprintf(state->fingerprint + 2 * i, 3, "%02x", (unsigned)(print >> 8 * i & 0xff));
+    uint64_t print = htole64(ps_avro_schema_fingerprint(state->schema)); /* lowest byte first, as in Java */
+    ps_hex_write(state->fingerprint, &print, sizeof print);
     return true;
 }
 

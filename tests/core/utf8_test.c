@@ -102,6 +102,30 @@ static void test_plain(void **unused)
     }
 }
 
+/* Each length at its bounds; every code point that is no surrogate is well-formed. */
+static void test_put(void **unused)
+{
+    static const struct {
+        uint32_t code;
+        const char *text;
+    } rows[] = {{0x7f, "\x7f"},
+                {0x80, "\xc2\x80"},
+                {0x7ff, "\xdf\xbf"},
+                {0x800, "\xe0\xa0\x80"},
+                {0xffff, "\xef\xbf\xbf"},
+                {0x10000, "\xf0\x90\x80\x80"},
+                {0x10ffff, "\xf4\x8f\xbf\xbf"}};
+    char text[4];
+    for (size_t i = 0; i < PS_COUNT_OF(rows); i++) {
+        assert_int_equal(ps_utf8_put(text, rows[i].code), strlen(rows[i].text));
+        assert_memory_equal(text, rows[i].text, strlen(rows[i].text));
+    }
+    for (uint32_t code = 0; code < 0x110000; code += code == 0xd7ff ? 0x801 : 1) {
+        size_t length = ps_utf8_put(text, code);
+        assert_int_equal(ps_utf8_valid_length(text, length), length);
+    }
+}
+
 static void test_nothing(void **unused)
 {
     assert_int_equal(ps_utf8_valid_length(NULL, 0), 0);
@@ -112,6 +136,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_repair), cmocka_unit_test(test_repair_any),
                                        cmocka_unit_test(test_long),   cmocka_unit_test(test_counts),
-                                       cmocka_unit_test(test_plain),  cmocka_unit_test(test_nothing)};
+                                       cmocka_unit_test(test_plain),  cmocka_unit_test(test_nothing),
+                                       cmocka_unit_test(test_put)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -59,18 +59,19 @@ commands/client/*       core/* conf/* stages/* version.h
 commands/*              *
 core/flow/*             core/FLAT core/log/* rings/*
 core/watch/*            core/FLAT core/log/* core/flow/* rings/* version.h
-core/deadletter/*       core/FLAT core/log/* core/flow/*
+core/deadletter/*       core/FLAT core/log/* core/flow/* core/text/*
 core/helper/*           core/FLAT core/log/* rings/*
 core/engine/*           core/FLAT core/log/* core/flow/* core/watch/* core/deadletter/* rings/*
 core/stage.h            core/FLAT core/log/* core/flow/* core/deadletter/*
 core/log/*              core/FLAT
+core/text/*             core/base.h
 core/FLAT               core/log/*
 rings/*                 core/base.h
-regex/matcher/*         regex/FLAT regex/java/* regex/compile/* core/base.h core/status.h core/log/log.h core/quantity.h core/arena.h core/utf8.h
-regex/rules/*           regex/FLAT regex/java/* core/base.h core/status.h core/log/log.h core/arena.h core/nearest.h core/printable.h core/utf8.h
+regex/matcher/*         regex/FLAT regex/java/* regex/compile/* core/base.h core/status.h core/log/log.h core/quantity.h core/arena.h core/text/hex.h core/utf8.h
+regex/rules/*           regex/FLAT regex/java/* core/base.h core/status.h core/log/log.h core/arena.h core/nearest.h core/printable.h core/text/hex.h core/utf8.h
 regex/compile/*         regex/FLAT regex/java/* core/base.h core/status.h core/log/log.h core/quantity.h core/arena.h core/spawn.h
-regex/java/*            core/base.h core/status.h core/log/log.h core/quantity.h core/arena.h core/nearest.h core/utf8.h
-regex/FLAT              regex/java/* core/base.h core/status.h core/log/log.h core/arena.h core/utf8.h
+regex/java/*            core/base.h core/status.h core/log/log.h core/quantity.h core/arena.h core/nearest.h core/text/hex.h core/utf8.h
+regex/FLAT              regex/java/* core/base.h core/status.h core/log/log.h core/arena.h core/text/hex.h core/utf8.h
 conf/*                  core/*
 stages/channels/*       LIB rings/*
 stages/sources/*        LIB

@@ -5,6 +5,7 @@
 #include "bench/plan/export/export.h"
 #include "bench/plan/result.h"
 #include "bench/support/output.h"
+#include "core/text/base64.h"
 #include "core/watch/histogram.h"
 
 #include <math.h>
@@ -218,16 +219,9 @@ static uint8_t *encode(const struct ps_histogram *histogram, size_t *length)
 
 static void base64_write(FILE *file, const uint8_t *data, size_t length)
 {
-    static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    for (size_t at = 0; at < length; at += 3) {
-        size_t left = length - at;
-        uint32_t three = (uint32_t)data[at] << 16 | (left > 1 ? (uint32_t)data[at + 1] << 8 : 0) |
-                         (left > 2 ? data[at + 2] : 0);
-        fputc(digits[three >> 18], file);
-        fputc(digits[three >> 12 & 63], file);
-        fputc(left > 1 ? digits[three >> 6 & 63] : '=', file);
-        fputc(left > 2 ? digits[three & 63] : '=', file);
-    }
+    char *text = ps_must_alloc(length / 3 + 1, 4, "a histogram");
+    fwrite(text, 1, ps_base64_encode(text, data, length), file);
+    free(text);
 }
 
 /* Writes a text as part of a tag, which ends at a comma or a blank. */

@@ -1,6 +1,6 @@
 #include "stages/lib/hive/nested.h"
 
-#include "stages/lib/base64.h"
+#include "core/text/base64.h"
 #include "stages/lib/hive/field.h"
 #include "stages/lib/hive/map_items.h"
 #include "stages/lib/random.h"

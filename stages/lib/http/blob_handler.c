@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "core/text/hex.h"
 #include "core/utf8.h"
 #include "stages/lib/http/header_area.h"
 
@@ -39,13 +40,6 @@ static bool next_parameter(struct ps_slice *query, struct ps_slice *name, struct
     return false;
 }
 
-static int hex_digit(char c)
-{
-    return c >= '0' && c <= '9'                     ? c - '0'
-           : (c | 0x20) >= 'a' && (c | 0x20) <= 'f' ? (c | 0x20) - 'a' + 10
-                                                    : -1;
-}
-
 /* Most bytes that text of a query can become. */
 static uint64_t decoded_max(uint32_t length)
 {
@@ -60,8 +54,8 @@ static bool decode(struct ps_slice *text, char **room)
     for (uint32_t i = 0; i < text->length; i++) {
         char c = text->data[i];
         if (c == '%') {
-            int high = i + 2 < text->length ? hex_digit(text->data[i + 1]) : -1;
-            int low = i + 2 < text->length ? hex_digit(text->data[i + 2]) : -1;
+            int high = i + 2 < text->length ? ps_hex_digit(text->data[i + 1]) : -1;
+            int low = i + 2 < text->length ? ps_hex_digit(text->data[i + 2]) : -1;
             if (high < 0 || low < 0)
                 return false;
             c = (char)(high << 4 | low);

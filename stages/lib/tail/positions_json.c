@@ -1,4 +1,6 @@
 /* Reads and writes the texts of the two files of positions.h. */
+#include "core/text/hex.h"
+#include "core/utf8.h"
 #include "stages/lib/tail/positions.h"
 #include "stages/lib/text/json_text.h"
 
@@ -37,33 +39,12 @@ static bool hex4(struct cursor *cursor, uint32_t *value)
     if (cursor->end - cursor->at < 4)
         return false;
     for (int i = 0; i < 4; i++) {
-        char digit = *cursor->at++;
-        const char *place = strchr("0123456789abcdef", digit >= 'A' && digit <= 'F' ? digit + 32 : digit);
-        if (digit == '\0' || place == NULL)
+        int digit = ps_hex_digit(*cursor->at++);
+        if (digit < 0)
             return false;
-        *value = *value * 16 + (uint32_t)(place - "0123456789abcdef");
+        *value = *value * 16 + (uint32_t)digit;
     }
     return true;
-}
-
-static char *utf8_put(char *to, uint32_t code)
-{
-    if (code < 0x80) {
-        *to++ = (char)code;
-    } else if (code < 0x800) {
-        *to++ = (char)(0xC0 | code >> 6);
-        *to++ = (char)(0x80 | (code & 0x3F));
-    } else if (code < 0x10000) {
-        *to++ = (char)(0xE0 | code >> 12);
-        *to++ = (char)(0x80 | ((code >> 6) & 0x3F));
-        *to++ = (char)(0x80 | (code & 0x3F));
-    } else {
-        *to++ = (char)(0xF0 | code >> 18);
-        *to++ = (char)(0x80 | ((code >> 12) & 0x3F));
-        *to++ = (char)(0x80 | ((code >> 6) & 0x3F));
-        *to++ = (char)(0x80 | (code & 0x3F));
-    }
-    return to;
 }
 
 /* Takes \uXXXX, and the second half of a surrogate pair. */
@@ -79,7 +60,7 @@ static char *unicode_take(struct cursor *cursor, char *to)
             return NULL;
         code = 0x10000 + ((code - 0xD800) << 10) + (low - 0xDC00);
     }
-    return utf8_put(to, code >= 0xD800 && code < 0xE000 ? 0xFFFD : code);
+    return to + ps_utf8_put(to, code >= 0xD800 && code < 0xE000 ? 0xFFFD : code);
 }
 
 /* Takes a string and decodes it into cursor->text. Decoding does not lengthen a string, so there is room. */

@@ -1,4 +1,6 @@
 /* What escapes in a JSON text stand for. Thread: any. */
+#include "core/text/hex.h"
+#include "core/utf8.h"
 #include "stages/lib/text/json_text.h"
 
 #include <string.h>
@@ -7,30 +9,9 @@ static uint32_t hex4(const char *at)
 {
     uint32_t value = 0;
     for (unsigned i = 0; i < 4; i++) {
-        char c = at[i];
-        value = value << 4 | (uint32_t)(c <= '9' ? c - '0' : (c | 0x20) - 'a' + 10);
+        value = value << 4 | (uint32_t)ps_hex_digit(at[i]);
     }
     return value;
-}
-
-static char *write_utf8(uint32_t code, char *out)
-{
-    if (code < 0x80) {
-        *out++ = (char)code;
-    } else if (code < 0x800) {
-        *out++ = (char)(0xC0 | code >> 6);
-        *out++ = (char)(0x80 | (code & 0x3F));
-    } else if (code < 0x10000) {
-        *out++ = (char)(0xE0 | code >> 12);
-        *out++ = (char)(0x80 | (code >> 6 & 0x3F));
-        *out++ = (char)(0x80 | (code & 0x3F));
-    } else {
-        *out++ = (char)(0xF0 | code >> 18);
-        *out++ = (char)(0x80 | (code >> 12 & 0x3F));
-        *out++ = (char)(0x80 | (code >> 6 & 0x3F));
-        *out++ = (char)(0x80 | (code & 0x3F));
-    }
-    return out;
 }
 
 /* "\uXXXX", and the second half of a pair if it follows. */
@@ -39,13 +20,13 @@ static const char *unicode(const char *at, const char *end, const char *lone, ch
     uint32_t code = hex4(at + 2);
     at += 6;
     if (code < 0xD800 || code > 0xDFFF) {
-        *out = write_utf8(code, *out);
+        *out += ps_utf8_put(*out, code);
         return at;
     }
     if (code < 0xDC00 && end - at >= 6 && at[0] == '\\' && at[1] == 'u') {
         uint32_t second = hex4(at + 2);
         if (second >= 0xDC00 && second <= 0xDFFF) {
-            *out = write_utf8(0x10000 + ((code - 0xD800) << 10) + (second - 0xDC00), *out);
+            *out += ps_utf8_put(*out, 0x10000 + ((code - 0xD800) << 10) + (second - 0xDC00));
             return at + 6;
         }
     }

@@ -1,5 +1,8 @@
 #include "stages/lib/encryption/key/file.h"
 
+#include "core/text/base64.h"
+#include "core/text/hex.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <openssl/crypto.h>
@@ -14,57 +17,28 @@ static bool is_key_length(size_t length)
     return length == 16 || length == 24 || length == PS_KEY_BYTES_MAX;
 }
 
-static int hex_digit(uint8_t c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    c |= 0x20;
-    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
 static size_t parse_hex(const uint8_t *text, size_t length, uint8_t *key)
 {
     if (length % 2 != 0 || !is_key_length(length / 2))
         return 0;
     for (size_t i = 0; i < length; i++)
-        if (hex_digit(text[i]) < 0)
+        if (ps_hex_digit(text[i]) < 0)
             return 0;
     for (size_t i = 0; i < length / 2; i++)
-        key[i] = (uint8_t)(hex_digit(text[2 * i]) << 4 | hex_digit(text[2 * i + 1]));
+        key[i] = (uint8_t)(ps_hex_digit(text[2 * i]) << 4 | ps_hex_digit(text[2 * i + 1]));
     return length / 2;
-}
-
-static int base64_digit(uint8_t c)
-{
-    if (c >= 'A' && c <= 'Z')
-        return c - 'A';
-    if (c >= 'a' && c <= 'z')
-        return c - 'a' + 26;
-    if (c >= '0' && c <= '9')
-        return c - '0' + 52;
-    return c == '+' ? 62 : c == '/' ? 63 : -1;
 }
 
 static size_t parse_base64(const uint8_t *text, size_t length, uint8_t *key)
 {
-    size_t digits = length, at = 0;
-    uint32_t bits = 0;
-    if (length == 0 || length % 4 != 0)
+    char bytes[PS_KEY_BYTES_MAX + 4];
+    size_t count;
+    if (length == 0 || length % 4 != 0 || length > sizeof bytes / 3 * 4 ||
+        !ps_base64_decode((const char *)text, length, bytes, &count) || !is_key_length(count))
         return 0;
-    while (digits > length - 2 && text[digits - 1] == '=')
-        digits--;
-    size_t bytes = digits * 3 / 4;
-    if (!is_key_length(bytes))
-        return 0;
-    for (size_t i = 0; i < digits; i++)
-        if (base64_digit(text[i]) < 0)
-            return 0;
-    for (size_t i = 0; i < digits; i++) {
-        bits = bits << 6 | (uint32_t)base64_digit(text[i]);
-        if (i % 4 > 0 && at < bytes) /* the second digit completes the first byte */
-            key[at++] = (uint8_t)(bits >> (6 - 2 * (i % 4)));
-    }
-    return bytes;
+    memcpy(key, bytes, count);
+    OPENSSL_cleanse(bytes, sizeof bytes);
+    return count;
 }
 
 static bool is_text(const uint8_t *bytes, size_t length)

@@ -1,5 +1,7 @@
 #include "stages/lib/queue/database/url.h"
 
+#include "core/text/hex.h"
+
 #include <string.h>
 #include <strings.h>
 #include <unistd.h>
@@ -23,21 +25,13 @@ bool ps_derby_is_directory(const char *path)
     return access(file, F_OK) == 0;
 }
 
-static int digit(char letter)
-{
-    if (letter >= '0' && letter <= '9')
-        return letter - '0';
-    letter = (char)(letter | 0x20);
-    return letter >= 'a' && letter <= 'f' ? letter - 'a' + 10 : -1;
-}
-
 /* Returns a copy with %XX replaced. */
 static const char *decoded(struct ps_arena *arena, const char *text, size_t length)
 {
     char *to = ps_arena_copy(arena, text, length), *at = to;
     for (size_t i = 0; i < length; i++) {
-        int high = i + 2 < length && text[i] == '%' ? digit(text[i + 1]) : -1;
-        int low = high >= 0 ? digit(text[i + 2]) : -1;
+        int high = i + 2 < length && text[i] == '%' ? ps_hex_digit(text[i + 1]) : -1;
+        int low = high >= 0 ? ps_hex_digit(text[i + 2]) : -1;
         bool code = low >= 0 && (high | low) != 0;
         *at++ = code ? (char)(16 * high + low) : text[i];
         i += code ? 2 : 0;

@@ -1,3 +1,4 @@
+#include "core/text/hex.h"
 #include "stages/lib/sasl/digest_md5/internal.h"
 
 #include <openssl/crypto.h>
@@ -62,12 +63,6 @@ static bool hash(uint8_t to[PS_DIGEST_BYTES], const uint8_t *first, const char *
     return good;
 }
 
-static void write_hex(const uint8_t *bytes, size_t length, char *to)
-{
-    for (size_t i = 0; i < length; i++)
-        snprintf(to + 2 * i, 3, "%02x", bytes[i]);
-}
-
 static const char *level_name(unsigned level)
 {
     return level == PS_SASL_PRIVACY ? "auth-conf" : level == PS_SASL_INTEGRITY ? "auth-int" : "auth";
@@ -93,13 +88,13 @@ static bool respond(struct digest *digest, const struct ps_digest_challenge *cha
     char session[HEX_BYTES], requested[HEX_BYTES];
     bool good = hash(user, NULL, digest->name, ":", realm, ":", digest->secret, NULL) &&
                 hash(digest->session, user, ":", challenge->nonce, ":", digest->cnonce, NULL);
-    write_hex(digest->session, PS_DIGEST_BYTES, session);
+    ps_hex_write(session, digest->session, PS_DIGEST_BYTES);
     for (int back = 0; good && back < 2; back++) {
         good = hash(request, NULL, back ? ":" : "AUTHENTICATE:", digest->uri, tail, NULL);
-        write_hex(request, PS_DIGEST_BYTES, requested);
+        ps_hex_write(requested, request, PS_DIGEST_BYTES);
         good = good && hash(made, NULL, session, ":", challenge->nonce, ":00000001:", digest->cnonce, ":",
                             level, ":", requested, NULL);
-        write_hex(made, PS_DIGEST_BYTES, back ? digest->expected : response);
+        ps_hex_write(back ? digest->expected : response, made, PS_DIGEST_BYTES);
     }
     OPENSSL_cleanse(user, sizeof user);
     OPENSSL_cleanse(session, sizeof session);
@@ -295,7 +290,7 @@ static bool draw_cnonce(struct digest *digest, const char *given)
     }
     if (RAND_bytes(bytes, sizeof bytes) != 1)
         return false;
-    write_hex(bytes, sizeof bytes, digest->cnonce);
+    ps_hex_write(digest->cnonce, bytes, sizeof bytes);
     return true;
 }
 

@@ -1,4 +1,20 @@
-#include "stages/lib/base64.h"
+#include "core/text/base64.h"
+
+size_t ps_base64_encode(char *to, const void *bytes, size_t length)
+{
+    static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    const unsigned char *from = bytes;
+    for (size_t i = 0; i < length; i += 3, to += 4) {
+        size_t left = length - i;
+        uint32_t three = (uint32_t)from[i] << 16 | (left > 1 ? (uint32_t)from[i + 1] << 8 : 0) |
+                         (left > 2 ? (uint32_t)from[i + 2] : 0);
+        to[0] = digits[three >> 18];
+        to[1] = digits[three >> 12 & 63];
+        to[2] = left > 1 ? digits[three >> 6 & 63] : '=';
+        to[3] = left > 2 ? digits[three & 63] : '=';
+    }
+    return (length + 2) / 3 * 4;
+}
 
 static int digit_of(char letter)
 {
