@@ -2,6 +2,7 @@
  * once for the whole batch. Uses the time passed to `work` and reads no clock. Thread: the source's
  * worker. */
 #include "core/stage.h"
+#include "stages/lib/date/calendar.h"
 
 struct timestamp_plan {
     const char *header;
@@ -37,16 +38,7 @@ static enum ps_result timestamp_work(const void *plan_, void *, struct ps_lease 
 {
     const struct timestamp_plan *plan = plan_;
     char text[24];
-    size_t at = sizeof text;
-    bool negative = now->wall_ms < 0;
-    uint64_t rest = negative ? -(uint64_t)now->wall_ms : (uint64_t)now->wall_ms;
-    do {
-        text[--at] = (char)('0' + rest % 10);
-        rest /= 10;
-    } while (rest > 0);
-    if (negative)
-        text[--at] = '-';
-    return ps_batch_shared_set(lease->batch, plan->name, text + at, (uint32_t)(sizeof text - at),
+    return ps_batch_shared_set(lease->batch, plan->name, text, ps_time_render(now->wall_ms, text),
                                !plan->preserve)
                ? PS_DONE
                : PS_RETRY;

@@ -216,17 +216,6 @@ static enum ps_status open_source(const void *plan_, void *state_, struct ps_por
     return PS_FAIL;
 }
 
-static const struct ps_source_ops source = {
-    .needs = PS_LEVEL_ACCEPTED,
-    .when_full = PS_REFUSE_TOGETHER,
-    .work = ps_stream_source_work,
-    .tick = ps_http_source_tick,
-    .accepted = ps_http_source_accepted,
-    .refused = ps_http_source_refused,
-    .paused = ps_stream_source_paused,
-    .drain = ps_stream_source_drain,
-};
-
 const struct ps_stage_ops ps_source_http = {
     PS_STAGE(PS_KIND_SOURCE),
     .name = "http",
@@ -240,8 +229,6 @@ const struct ps_stage_ops ps_source_http = {
     .teardown = ps_listen_source_teardown,
     .open = open_source,
     .close = close_source,
-    .outline = ps_listen_source_outline,
-    .listens = ps_listen_source_listens,
-    .probe = ps_listen_source_probe,
-    .source = &source,
+    PS_LISTEN_SOURCE,
+    .source = &ps_http_source_ops,
 };

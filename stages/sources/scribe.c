@@ -71,18 +71,6 @@ static enum ps_status open_source(const void *plan_, void *state, struct ps_port
     return ps_thrift_source_open(state, &ps_thrift_scribe, &stream, &plan->listen, port, err);
 }
 
-static const struct ps_source_ops source = {
-    .needs = PS_LEVEL_ACCEPTED,
-    .when_full = PS_REFUSE_TOGETHER,
-    .work = ps_stream_source_work,
-    .tick = ps_stream_source_tick,
-    .accepted = ps_thrift_source_accepted,
-    .refused = ps_thrift_source_refused,
-    .paused = ps_stream_source_paused,
-    .drain = ps_stream_source_drain,
-    .counts_calls = true,
-};
-
 const struct ps_stage_ops ps_source_scribe = {
     PS_STAGE(PS_KIND_SOURCE),
     .name = "scribe",
@@ -95,8 +83,6 @@ const struct ps_stage_ops ps_source_scribe = {
     .teardown = ps_listen_source_teardown,
     .open = open_source,
     .close = ps_thrift_source_close,
-    .outline = ps_listen_source_outline,
-    .listens = ps_listen_source_listens,
-    .probe = ps_listen_source_probe,
-    .source = &source,
+    PS_LISTEN_SOURCE,
+    .source = &ps_thrift_source_ops,
 };

@@ -147,8 +147,6 @@ const struct ps_stage_ops ps_source_thriftlegacy = {
     .teardown = ps_listen_source_teardown,
     .open = open_source,
     .close = close_source,
-    .outline = ps_listen_source_outline,
-    .listens = ps_listen_source_listens,
-    .probe = ps_listen_source_probe,
+    PS_LISTEN_SOURCE,
     .source = &source,
 };

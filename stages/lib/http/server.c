@@ -482,15 +482,15 @@ static void settle_batch(struct ps_http_server *server, const struct ps_batch *b
     }
 }
 
-void ps_http_source_accepted(const void *, void *state, const struct ps_batch *batch, const struct ps_now *)
+static void accepted(const void *, void *state, const struct ps_batch *batch, const struct ps_now *)
 {
     settle_batch(state, batch, false);
 }
 
-void ps_http_source_refused(const void *, void *state, const struct ps_batch *batch, const char *reason,
-                            const struct ps_now *)
+/* The engine has logged the reason. */
+static void refused(const void *, void *state, const struct ps_batch *batch, const char *,
+                    const struct ps_now *)
 {
-    (void)reason; /* the engine has logged it */
     settle_batch(state, batch, true);
 }
 
@@ -526,7 +526,7 @@ static void look_at_slow(struct ps_http_server *server, uint64_t passed_ns, cons
     }
 }
 
-uint64_t ps_http_source_tick(const void *, void *state, const struct ps_now *now)
+static uint64_t tick(const void *, void *state, const struct ps_now *now)
 {
     struct ps_http_server *server = state;
     uint64_t next = ps_stream_tick(&server->stream, now);
@@ -571,3 +571,14 @@ void ps_http_server_fini(struct ps_http_server *server)
         free(server->chunks[i]);
     free(server->chunks);
 }
+
+const struct ps_source_ops ps_http_source_ops = {
+    .needs = PS_LEVEL_ACCEPTED,
+    .when_full = PS_REFUSE_TOGETHER,
+    .work = ps_stream_source_work,
+    .tick = tick,
+    .accepted = accepted,
+    .refused = refused,
+    .paused = ps_stream_source_paused,
+    .drain = ps_stream_source_drain,
+};

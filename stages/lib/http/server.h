@@ -90,13 +90,8 @@ enum ps_status ps_http_server_open(struct ps_http_server *server,
                                    const struct ps_listen *listen, struct ps_port *port, struct ps_err *err);
 void ps_http_server_fini(struct ps_http_server *server);
 
-/* For the stage's struct ps_source_ops: they expect a state that begins with the server. `work`, `paused` and `drain` are
- * those of stages/lib/stream/stream.h. */
-uint64_t ps_http_source_tick(const void *plan, void *state, const struct ps_now *now);
-void ps_http_source_accepted(const void *plan, void *state, const struct ps_batch *batch,
-                             const struct ps_now *now);
-void ps_http_source_refused(const void *plan, void *state, const struct ps_batch *batch, const char *reason,
-                            const struct ps_now *now);
+/* Of a stage whose state begins with the server. */
+extern const struct ps_source_ops ps_http_source_ops;
 
 /* For handlers: memory of the batch, of its meta block if it is at most `meta_bytes_max` long, else of a block of its own.
  * The rows stand in the meta block: an empty batch has room for as many as it may have beside 24 KiB. NULL: none. */

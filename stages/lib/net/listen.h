@@ -48,3 +48,7 @@ void ps_listen_source_listens(const void *plan, void (*add)(void *argument, cons
                               void *argument);
 void ps_listen_source_probe(const void *plan, struct ps_context *context, const struct ps_probe *probe);
 void ps_listen_source_teardown(void *plan);
+
+/* The first three, in the ps_stage_ops of such a source. */
+#define PS_LISTEN_SOURCE                                                                                     \
+    .outline = ps_listen_source_outline, .listens = ps_listen_source_listens, .probe = ps_listen_source_probe

@@ -27,18 +27,30 @@ static const struct ps_stream_ops stream_ops = {
 
 /* ---- answers ---- */
 
-void ps_thrift_source_accepted(const void *, void *state, const struct ps_batch *batch, const struct ps_now *)
+static void accepted(const void *, void *state, const struct ps_batch *batch, const struct ps_now *)
 {
     struct ps_thrift_source *source = state;
     ps_thrift_server_answer(&source->server, batch, false);
 }
 
-void ps_thrift_source_refused(const void *, void *state, const struct ps_batch *batch, const char *,
-                              const struct ps_now *)
+static void refused(const void *, void *state, const struct ps_batch *batch, const char *,
+                    const struct ps_now *)
 {
     struct ps_thrift_source *source = state;
     ps_thrift_server_answer(&source->server, batch, true);
 }
+
+const struct ps_source_ops ps_thrift_source_ops = {
+    .needs = PS_LEVEL_ACCEPTED,
+    .when_full = PS_REFUSE_TOGETHER,
+    .work = ps_stream_source_work,
+    .tick = ps_stream_source_tick,
+    .accepted = accepted,
+    .refused = refused,
+    .paused = ps_stream_source_paused,
+    .drain = ps_stream_source_drain,
+    .counts_calls = true,
+};
 
 /* ---- life ---- */
 

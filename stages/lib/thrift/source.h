@@ -15,9 +15,6 @@ enum ps_status ps_thrift_source_open(struct ps_thrift_source *source, const stru
                                      const struct ps_stream_options *options, const struct ps_listen *listen,
                                      struct ps_port *port, struct ps_err *err);
 
-/* For struct ps_stage_ops and struct ps_source_ops. */
+/* For struct ps_stage_ops. */
 void ps_thrift_source_close(const void *plan, void *state);
-void ps_thrift_source_accepted(const void *plan, void *state, const struct ps_batch *batch,
-                               const struct ps_now *now);
-void ps_thrift_source_refused(const void *plan, void *state, const struct ps_batch *batch, const char *reason,
-                              const struct ps_now *now);
+extern const struct ps_source_ops ps_thrift_source_ops;
