@@ -4,7 +4,7 @@
 
 #include <pthread.h>
 
-#include "core/engine/burial.h"
+#include "core/sink/burial.h"
 #include "core/flow/bump.h"
 #include "core/watch/histogram.h"
 #include "core/engine/letter_channel.h"

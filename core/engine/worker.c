@@ -1,5 +1,5 @@
 #include "core/engine/worker.h"
-#include "core/engine/swap.h"
+#include "rings/swap.h"
 #include "core/engine/worker_internal.h"
 
 #include <errno.h>

@@ -9,7 +9,7 @@
 #include <strings.h>
 #include <sys/epoll.h>
 
-#include "core/engine/burial.h"
+#include "core/sink/burial.h"
 #include "core/quantity.h"
 #include "stages/lib/http/client.h"
 #include "stages/lib/http/probe.h"

@@ -35,6 +35,9 @@ expect 'stages/sinks/null\.c: includes "core/flow/bump\.h", and so the engine.s 
 echo '#include "core/flow/batch_home.h"' >>conf/agent.c
 expect 'conf/agent\.c: includes "core/flow/batch_home\.h", and so the engine.s part of batches'
 
+echo '#include "core/engine/plan.h"' >>stages/lib/queue/store.h
+expect 'stages/lib/queue/store\.h: includes "core/engine/plan\.h": the engine knows stages by core/stage\.h alone, and they it'
+
 # ---- what code must not hold ----
 
 echo '/* kafka */' >>core/clock.c
@@ -90,8 +93,8 @@ expect '[^ ]+: struct ps_batch is defined more than once: .*\bconf/twice\.c:1\b.
 
 # ---- tests ----
 
-touch core/stray_test.c
-expect 'core/stray_test\.c: a test outside tests/'
+touch core/flow/stray_test.c
+expect 'core/flow/stray_test\.c: a test outside tests/'
 mkdir tests/core/nowhere
 expect 'tests/core/nowhere: there is no folder core/nowhere that its tests could be about'
 touch tests/fuzz/hungry_fuzz.c

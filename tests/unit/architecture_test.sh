@@ -61,7 +61,8 @@ core/flow/*             core/FLAT core/log/* rings/*
 core/watch/*            core/FLAT core/log/* core/flow/* rings/* version.h
 core/deadletter/*       core/FLAT core/log/* core/flow/* core/text/*
 core/helper/*           core/FLAT core/log/* rings/*
-core/engine/*           core/FLAT core/log/* core/flow/* core/watch/* core/deadletter/* rings/*
+core/sink/*             core/FLAT core/log/* core/flow/* core/deadletter/*
+core/engine/*           core/FLAT core/log/* core/flow/* core/watch/* core/deadletter/* core/sink/* rings/*
 core/stage.h            core/FLAT core/log/* core/flow/* core/deadletter/*
 core/log/*              core/FLAT
 core/text/*             core/base.h
@@ -88,6 +89,7 @@ stages/lib/avro/*       ENGINE L/rpc/* L/stream/* L/tls/* L/text/*
 stages/lib/thrift/*     ENGINE L/net/* L/rpc/* L/sasl/* L/stream/* L/tls/*
 stages/lib/rpc/*        ENGINE L/net/*
 stages/lib/irc/*        ENGINE L/net/*
+stages/lib/rules/live/* ENGINE rings/swap.h L/rules/*
 stages/lib/rules/*      ENGINE
 stages/lib/net/*        ENGINE L/tls/*
 stages/lib/stream/*     ENGINE L/net/* L/tls/*
@@ -173,6 +175,7 @@ while IFS=: read -r file header; do
         [[ ${header%/*} == stages/*/* && ${file#tests/} == "${header%/*}"/* ]] || wrong "$file" "includes a stage: \"$header\""
         ;;
     tests/*) [[ $file == tests/* ]] || wrong "$file" "includes \"$header\", which nothing but tests may" ;;
+    core/engine/*) [[ $file != stages/* ]] || wrong "$file" "includes \"$header\": the engine knows stages by core/stage.h alone, and they it" ;;
     esac
 done < <(grep -roE --include='*.[ch]' '^# *include "[^"]+"' commands core rings regex conf stages bench tests |
     sed -E 's/:# *include "([^"]+)"/:\1/')
@@ -243,8 +246,8 @@ ck_*                rings/*
 hs/*                regex/*|commands/version.c
 hs.h                regex/*
 pcre2.h             regex/*|commands/version.c
-urcu*               core/engine/*
-urcu/*              core/engine/*
+urcu*               core/engine/*|rings/swap.c
+urcu/*              core/engine/*|rings/swap.c
 librdkafka/*        stages/lib/kafka/*|stages/sources/kafka*|stages/sinks/kafka*|bench/suite/*|bench/support/mock_broker.c|commands/version.c
 microhttpd.h        core/watch/metrics/server.c|bench/verify/far/listen/http.c|commands/version.c
 jansson.h           commands/*|conf/*|stages/*|bench/*

@@ -12,7 +12,7 @@
  * Thread: the sink's worker. Never blocks. */
 #pragma once
 
-#include "core/engine/burial.h"
+#include "core/sink/burial.h"
 #include "core/stage.h"
 #include "stages/lib/rpc/client.h"
 #include "stages/lib/net/lookup.h"

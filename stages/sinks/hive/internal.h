@@ -1,7 +1,7 @@
 /* Types and functions that only the files of stages/sinks/hive/ share. Thread: the sink's worker. */
 #pragma once
 
-#include "core/engine/burial.h"
+#include "core/sink/burial.h"
 #include "stages/lib/hadoop/loop.h"
 #include "stages/lib/hadoop/bucket_writer/events.h"
 #include "stages/lib/hadoop/bucket_writer/slots.h"

@@ -1,7 +1,7 @@
 /* Types and functions that only the files of stages/lib/hadoop/bucket_writer/ share. Thread: the sink's worker. */
 #pragma once
 
-#include "core/engine/burial.h"
+#include "core/sink/burial.h"
 #include "stages/lib/hadoop/bucket_writer/events.h"
 #include "stages/lib/hadoop/bucket_writer/sink.h"
 #include "stages/lib/hadoop/bucket_writer/slots.h"

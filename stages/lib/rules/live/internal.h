@@ -12,7 +12,7 @@
 
 #include <pthread.h>
 
-#include "core/engine/swap.h"
+#include "rings/swap.h"
 #include "stages/lib/rules/live/live.h"
 #include "stages/lib/rules/live/pace.h"
 #include "stages/lib/rules/live/watch.h"

@@ -4,7 +4,7 @@
 #include "tests/support/folder.h"
 #include "tests/support/rules/files.h"
 
-#include "core/engine/swap.h"
+#include "rings/swap.h"
 #include "rings/tsan.h"
 #include "stages/lib/rules/live/live.h"
 

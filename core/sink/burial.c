@@ -1,4 +1,4 @@
-#include "core/engine/burial.h"
+#include "core/sink/burial.h"
 
 void ps_burial_begin(struct ps_burial *burial, struct ps_lease *lease, uint32_t from, uint32_t end)
 {

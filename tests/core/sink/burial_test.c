@@ -1,6 +1,6 @@
 /* Burying events of a lease: settled when written, in order; events settled before are left alone; stopped in the
  * middle. */
-#include "core/engine/burial.h"
+#include "core/sink/burial.h"
 
 #include "tests/support/dead_letters.h"
 #include "tests/support/folder.h"

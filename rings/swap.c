@@ -1,4 +1,4 @@
-#include "core/engine/swap.h"
+#include "rings/swap.h"
 
 #include <urcu-qsbr.h>
 

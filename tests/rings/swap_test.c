@@ -1,6 +1,6 @@
-/* A swapped pointer (core/engine/swap.h): no reader uses the replaced object any more, so it can be freed
+/* A swapped pointer (rings/swap.h): no reader uses the replaced object any more, so it can be freed
  * at once, although readers only read the pointer. */
-#include "core/engine/swap.h"
+#include "rings/swap.h"
 
 #include "rings/tsan.h"
 #include "tests/support/support.h"
