@@ -156,11 +156,10 @@ static enum ps_status take_target(void *target, const struct ps_command_row *row
                : ps_err_set(err, "--%s: a URL is wanted, such as tcp://127.0.0.1:5140", row->name);
 }
 
-static enum ps_status take_cpus(void *target, const struct ps_command_row *row, const char *text,
+static enum ps_status take_cpus(void *target, const struct ps_command_row *, const char *text,
                                 struct ps_err *err)
 {
     struct ps_load_config *config = &((struct wish *)target)->config;
-    (void)row;
     cpu_set_t allowed;
     CPU_ZERO(&allowed);
     sched_getaffinity(0, sizeof allowed, &allowed);
@@ -188,11 +187,10 @@ static enum ps_status take_cpus(void *target, const struct ps_command_row *row, 
     return PS_OK;
 }
 
-static enum ps_status take_run(void *target, const struct ps_command_row *row, const char *text,
+static enum ps_status take_run(void *target, const struct ps_command_row *, const char *text,
                                struct ps_err *err)
 {
     struct ps_load_config *config = &((struct wish *)target)->config;
-    (void)row;
     char *end;
     if (strcmp(text, "auto") == 0)
         return PS_OK;
@@ -202,11 +200,10 @@ static enum ps_status take_run(void *target, const struct ps_command_row *row, c
     return PS_OK;
 }
 
-static enum ps_status take_start_time(void *target, const struct ps_command_row *row, const char *text,
+static enum ps_status take_start_time(void *target, const struct ps_command_row *, const char *text,
                                       struct ps_err *err)
 {
     struct ps_load_config *config = &((struct wish *)target)->config;
-    (void)row;
     if (ps_trace_line_read(text, strlen(text), PS_TRACE_S, &config->start_wall_ns) != PS_TRACE_LINE_TIME)
         return ps_err_set(err, "--start-time: `%s` is not a time; 2026-11-20T11:38:16.5Z is", text);
     return PS_OK;

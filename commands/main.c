@@ -7,6 +7,8 @@
 #include "core/nearest.h"
 #include "core/thread.h"
 #include "commands/commands.h"
+#include "commands/line/line.h"
+#include "commands/rules/rules.h"
 
 static void usage(FILE *to)
 {
@@ -66,6 +68,20 @@ static int help(const char *name)
     return subcommand->run(2, argv);
 }
 
+/* `penstock help --man COMMAND` or `.. --man rules COMMAND`: the options of a command for docs/man. */
+static int man(const char *name, const char *nested)
+{
+    const struct ps_subcommand *subcommand = find(name);
+    const struct ps_command_line *line = subcommand != NULL ? subcommand->line : NULL;
+    for (size_t i = 0; nested != NULL && line == NULL && ps_rules_line(i) != NULL; i++)
+        if (strcmp(ps_rules_line(i)->subcommand, nested) == 0)
+            line = ps_rules_line(i);
+    if (line == NULL)
+        return refuse(name);
+    ps_command_line_man(stdout, line);
+    return 0;
+}
+
 /* Returns the exit code of a command that ended with `code`: an exit code of success becomes a failure when
  * output was lost. */
 static int finish(const char *name, int code)
@@ -89,6 +105,8 @@ int main(int argc, char **argv)
         usage(stdout);
         return 0;
     }
+    if (is_help(name) && argc > 3 && strcmp(argv[2], "--man") == 0)
+        return finish(argv[3], man(argv[3], argv[4]));
     if (is_help(name))
         return finish(argv[2], help(argv[2]));
     if (strcmp(name, "--version") == 0 || strcmp(name, "-V") == 0)

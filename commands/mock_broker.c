@@ -70,10 +70,8 @@ static enum ps_status take_topic(void *target, const struct ps_command_row *, co
     return PS_OK;
 }
 
-static enum ps_status take_with_parent(void *target, const struct ps_command_row *row, const char *text,
-                                       struct ps_err *err)
+static enum ps_status take_with_parent(void *, const struct ps_command_row *, const char *, struct ps_err *)
 {
-    (void)target, (void)row, (void)text, (void)err;
     prctl(PR_SET_PDEATHSIG, SIGTERM);
     return PS_OK;
 }

@@ -189,41 +189,37 @@ static const char *joined(const char *prefix, const char *text, struct ps_err *e
     return NULL;
 }
 
-static enum ps_status take_system(void *target, const struct ps_command_row *row, const char *text,
+static enum ps_status take_system(void *target, const struct ps_command_row *, const char *text,
                                   struct ps_err *err)
 {
     const char *whole = joined("-D", text, err);
-    (void)row;
     return whole != NULL ? add_agent(&((struct plan_wish *)target)->config.subject, whole, NULL, err)
                          : PS_FAIL;
 }
 
-static enum ps_status take_from(void *target, const struct ps_command_row *row, const char *text,
+static enum ps_status take_from(void *target, const struct ps_command_row *, const char *text,
                                 struct ps_err *err)
 {
     struct ps_subject_config *subject = &((struct plan_wish *)target)->config.subject;
-    (void)row;
     return add(subject->from, &subject->from_count, PS_TRIAL_FROM_MAX, text, "--from", err);
 }
 
-static enum ps_status take_pid(void *target, const struct ps_command_row *row, const char *text,
+static enum ps_status take_pid(void *target, const struct ps_command_row *, const char *text,
                                struct ps_err *err)
 {
     uint64_t pid;
-    (void)row;
     if (ps_quantity_count("--pid", text, 0, 1U << 30, &pid, err) != PS_OK)
         return PS_FAIL;
     ((struct plan_wish *)target)->config.subject.pid = (int)pid;
     return kill((pid_t)pid, 0) == 0 ? PS_OK : ps_err_set(err, "--pid: there is no process %u", (unsigned)pid);
 }
 
-static enum ps_status take_workers(void *target, const struct ps_command_row *row, const char *text,
+static enum ps_status take_workers(void *target, const struct ps_command_row *, const char *text,
                                    struct ps_err *err)
 {
     struct ps_planning_config *config = &((struct plan_wish *)target)->config;
     unsigned first, last;
     char rest;
-    (void)row;
     if (sscanf(text, "%u..%u%c", &first, &last, &rest) != 2) {
         if (sscanf(text, "%u%c", &last, &rest) != 1)
             return ps_err_set(err, "--workers: 1..4 is how it is written, not `%s`", text);
@@ -236,49 +232,44 @@ static enum ps_status take_workers(void *target, const struct ps_command_row *ro
     return PS_OK;
 }
 
-static enum ps_status take_goal(void *target, const struct ps_command_row *row, const char *text,
+static enum ps_status take_goal(void *target, const struct ps_command_row *, const char *text,
                                 struct ps_err *err)
 {
     struct ps_search_config *search = &((struct plan_wish *)target)->config.search;
-    (void)row;
     if (search->goal_count == PS_GOALS_MAX)
         return ps_err_set(err, "--goal: more than %u", PS_GOALS_MAX);
     return ps_goal_parse(&search->goals[search->goal_count++], "--goal", text, err);
 }
 
-static enum ps_status take_requirement(void *target, const struct ps_command_row *row, const char *text,
+static enum ps_status take_requirement(void *target, const struct ps_command_row *, const char *text,
                                        struct ps_err *err)
 {
     struct plan_wish *wish = target;
-    (void)row;
     if (wish->requirement_count == PS_REQUIREMENTS_MAX)
         return ps_err_set(err, "--require: more than %u", PS_REQUIREMENTS_MAX);
     return ps_requirement_parse(&wish->requirements[wish->requirement_count++], text, err);
 }
 
-static enum ps_status take_machine_size(void *target, const struct ps_command_row *row, const char *text,
+static enum ps_status take_machine_size(void *target, const struct ps_command_row *, const char *text,
                                         struct ps_err *err)
 {
     uint64_t bytes;
-    (void)row;
     if (ps_quantity_bytes("--machine-size", text, &bytes, err) != PS_OK)
         return PS_FAIL;
     ((struct plan_wish *)target)->config.wish.size_bytes = (double)bytes;
     return PS_OK;
 }
 
-static enum ps_status take_cost(void *target, const struct ps_command_row *row, const char *text,
+static enum ps_status take_cost(void *target, const struct ps_command_row *, const char *text,
                                 struct ps_err *err)
 {
-    (void)row;
     return ps_cost_parse(&((struct plan_wish *)target)->config.wish.cost, "--cost-per-machine", text, err);
 }
 
-static enum ps_status take_seed(void *target, const struct ps_command_row *row, const char *text,
+static enum ps_status take_seed(void *target, const struct ps_command_row *, const char *text,
                                 struct ps_err *err)
 {
     struct plan_wish *wish = target;
-    (void)row;
     snprintf(wish->seed, sizeof wish->seed, "%s", text);
     return ps_quantity_count("--seed", text, 0, UINT64_MAX / 2, &wish->config.seed, err);
 }

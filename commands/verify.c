@@ -18,7 +18,7 @@ static void list_far_ends(FILE *to)
 #define PS_ROW_TARGET struct ps_verify_options
 
 static const struct ps_command_row rows[] = {
-    {"from", 0, "URL", PS_ROW_TAKE(take_from), .help = "where to read; up to 16 of them, each one of",
+    {"from", 0, "URL", PS_ROW_TAKE(take_from), .help = "where to read, up to 16 times",
      .proposes = PS_PROPOSE_FAR_ENDS, .list = list_far_ends},
     {"manifest", 0, "FILE", PS_ROW_TAKE(take_manifest),
      .help = "what load wrote (load --manifest FILE); may not be there yet; several for several loads",

@@ -94,11 +94,10 @@ static bool wrong(const char *what)
     return false;
 }
 
-static enum ps_status take_property(void *target, const struct ps_command_row *row, const char *text,
+static enum ps_status take_property(void *target, const struct ps_command_row *, const char *text,
                                     struct ps_err *err)
 {
     struct command *command = target;
-    (void)row;
     if (strchr(text, '=') == NULL)
         return ps_err_set(err, "-D takes KEY=VALUE");
     ps_texts_add(command->arena, &command->properties, text);

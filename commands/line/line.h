@@ -107,5 +107,8 @@ void ps_command_line_usage(FILE *to, const struct ps_command_line *line);
 /* Prints that this operand is superfluous, and returns 2. */
 int ps_command_line_unexpected(const struct ps_command_line *line, const char *operand);
 
+/* Prints the list of options for the manual page, in mdoc. */
+void ps_command_line_man(FILE *to, const struct ps_command_line *line);
+
 /* Prints "penstock NAME: there is no WHAT `word`; did you mean `...`?" and returns 2. `words` ends with NULL. */
 int ps_command_line_unknown(const char *name, const char *what, const char *word, const char *const *words);

@@ -251,14 +251,29 @@ static enum ps_status take_letters(struct parse *parse, const char *word, bool *
     return PS_OK;
 }
 
+/* Writes "repair and import", "inspect, verify and export". */
+static void only_print(char text[NAME_BYTES], const char *only)
+{
+    const char *last = strrchr(only, ' ');
+    int length = 0;
+    text[0] = '\0';
+    for (const char *at = only; *at != '\0' && length < NAME_BYTES; at++)
+        if (*at != ' ')
+            length += snprintf(text + length, (size_t)(NAME_BYTES - length), "%c", *at);
+        else
+            length += snprintf(text + length, (size_t)(NAME_BYTES - length), at == last ? " and " : ", ");
+}
+
 /* Refuses options that the subcommand (the first operand) does not take. */
 static enum ps_status given_check(struct parse *parse, int operand_count)
 {
+    char only[NAME_BYTES];
     const char *subcommand = parse->line->subcommand == NULL && operand_count > 0 ? parse->argv[1] : NULL;
     for (const struct ps_command_row *row = parse->line->rows; row->help != NULL; row++)
         if (parse->given[row - parse->line->rows] && !ps_row_is_of(row, subcommand))
-            return ps_err_set(parse->err, "--%s is for %s\n`penstock %s --help` tells more.", row->name,
-                              row->only, parse->line->name);
+            return only_print(only, row->only),
+                   ps_err_set(parse->err, "--%s is for %s\n`penstock %s --help` tells more.", row->name, only,
+                              parse->line->name);
     return PS_OK;
 }
 

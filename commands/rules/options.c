@@ -61,12 +61,11 @@ static bool wrong(const struct ps_rules_command *command, const char *what, cons
 
 /* Adds the words between commas to the list at the row's offset. */
 static enum ps_status take_list(void *target, const struct ps_command_row *row, const char *text,
-                                struct ps_err *err)
+                                struct ps_err *)
 {
     struct ps_rules_command *command = target;
     struct ps_texts *texts = (struct ps_texts *)((char *)target + row->offset);
     const struct ps_texts words = ps_text_split_commas(command->arena, text);
-    (void)err;
     for (size_t i = 0; i < words.count; i++)
         ps_texts_add(command->arena, texts, words.items[i]);
     return PS_OK;

@@ -14,6 +14,22 @@ trap 'rm -rf "$work"' EXIT
 failures=0
 wrong() { echo "FAILED: $*" >&2; failures=$((failures + 1)); }
 
+lists_filled() { # PAGE: prints it with the lists that the program has
+    awk -v program="$PENSTOCK" '
+        /^\.\\" end of options/ { inside = 0 }
+        !inside { print; fflush() }
+        /^\.\\" options of / { inside = 1; if (system("\"" program "\" help --man " substr($0, 16)) != 0) exit 1 }' "$1"
+}
+for page in docs/man/*.1; do
+    lists_filled "$page" >"$work/filled" || wrong "$page: the program does not know a command of its lists"
+    if [[ ${1-} == --write ]]; then
+        cp "$work/filled" "$page"
+    else
+        diff "$page" "$work/filled" >"$work/differ" ||
+            wrong "$page: its options are not those of the program (tests/unit/man_pages_test.sh --write): $(head -n 3 "$work/differ")"
+    fi
+done
+
 plain() { mandoc -T ascii "$1" | col -b; }
 for page in docs/man/*.1; do plain "$page" >"$work/$(basename "$page" .1)"; done
 
