@@ -5,8 +5,8 @@
 #include <string.h>
 #include <strings.h>
 
+#include "stages/lib/queue/channel.h"
 #include "stages/lib/queue/database/plan.h"
-#include "stages/lib/queue/queue.h"
 
 /* Flume refuses at once. Here a source that can refuse its clients waits, so that a short reconnect refuses none of them. */
 #define KEEP_ALIVE_MS UINT64_C(5000)
@@ -14,9 +14,9 @@
 #define LONG(key) PS_WORDS("org.apache.flume.channel.jdbc." key)
 
 struct jdbc_plan {
+    struct ps_queue_channel channel; /* the first member */
     struct ps_database_plan database;
-    int64_t capacity, connections;
-    struct ps_queue *queue;
+    int64_t connections;
 };
 
 static const struct ps_option options[] = {
@@ -89,7 +89,7 @@ static const struct ps_option options[] = {
      .help = "the channel has one connection, and one transaction serves all sources and sinks"},
     {.key = "maximum.capacity",
      .type = PS_OPTION_INT,
-     .offset = offsetof(struct jdbc_plan, capacity),
+     .offset = offsetof(struct jdbc_plan, channel.capacity),
      .aliases = LONG("maximum.capacity"),
      .flags = PS_OPTION_LENIENT,
      .fallback = "0",
@@ -113,36 +113,15 @@ static enum ps_status jdbc_check(const void *plan, const struct ps_context *cont
     return ps_database_plan_check(&((const struct jdbc_plan *)plan)->database, context);
 }
 
-static uint64_t capacity_of(const struct jdbc_plan *plan)
-{
-    return plan->capacity > 0 ? (uint64_t)plan->capacity : 0;
-}
-
 static enum ps_status jdbc_build(void *plan_, struct ps_context *context, struct ps_err *err)
 {
     struct jdbc_plan *plan = plan_;
     if (ps_database_plan_build(&plan->database, context, err) != PS_OK)
         return PS_FAIL;
     const struct ps_queue_settings settings = {
-        .component = context->component,
-        .store = &ps_database_store,
-        .store_settings = &plan->database.store,
-        .capacity = capacity_of(plan),
-        .sync_each = true,
-        .keep_alive_ms = KEEP_ALIVE_MS,
-        .quota_bytes = context->channel_quota_bytes,
-        .producers = context->producers,
-        .consumers = context->consumers,
-    };
-    plan->queue = ps_queue_create(&settings);
+        .store = &ps_database_store, .store_settings = &plan->database.store, .sync_each = true};
+    ps_queue_channel_build(&plan->channel, context, settings, KEEP_ALIVE_MS);
     return PS_OK;
-}
-
-static void jdbc_teardown(void *plan)
-{
-    struct jdbc_plan *jdbc = plan;
-    ps_queue_destroy(jdbc->queue);
-    jdbc->queue = NULL;
 }
 
 static void jdbc_outline(const void *plan, const struct ps_context *context, FILE *out)
@@ -156,97 +135,6 @@ static void jdbc_probe(const void *plan, struct ps_context *context, const struc
     ps_database_plan_probe(&((const struct jdbc_plan *)plan)->database, context, probe);
 }
 
-static struct ps_queue *queue_of(const void *plan)
-{
-    return ((const struct jdbc_plan *)plan)->queue;
-}
-
-static void jdbc_start(void *plan)
-{
-    ps_queue_start(queue_of(plan));
-}
-
-static enum ps_put jdbc_put(void *plan, unsigned producer, struct ps_lease **lease, const struct ps_now *)
-{
-    return ps_queue_put(queue_of(plan), producer, lease);
-}
-
-static uint64_t jdbc_tick(void *plan, unsigned producer, struct ps_port *port, const struct ps_now *)
-{
-    return ps_queue_tick(queue_of(plan), producer, port);
-}
-
-static uint64_t jdbc_consumer_tick(void *plan, unsigned consumer, struct ps_port *port,
-                                   const struct ps_now *now)
-{
-    return ps_queue_consumer_tick(queue_of(plan), consumer, port, now);
-}
-
-static struct ps_lease *jdbc_take(void *plan, unsigned consumer, struct ps_port *port,
-                                  const struct ps_now *now)
-{
-    return ps_queue_take(queue_of(plan), consumer, port, now);
-}
-
-static void jdbc_done(void *plan, unsigned consumer, struct ps_lease **lease, struct ps_port *port)
-{
-    ps_queue_done(queue_of(plan), consumer, lease, port);
-}
-
-static void jdbc_untake(void *plan, unsigned consumer, struct ps_lease **lease)
-{
-    ps_queue_untake(queue_of(plan), consumer, lease);
-}
-
-static void jdbc_leave(void *plan, unsigned consumer, struct ps_port *port)
-{
-    ps_queue_leave(queue_of(plan), consumer, port);
-}
-
-static bool jdbc_hungry(const void *plan, unsigned producer)
-{
-    return ps_queue_hungry(queue_of(plan), producer);
-}
-
-/* Also called before `build`: the engine's plan needs the capacity, which limits batches. */
-static void jdbc_fill(const void *plan, struct ps_fill *fill)
-{
-    if (queue_of(plan) != NULL)
-        ps_queue_fill(queue_of(plan), fill);
-    else
-        *fill = (struct ps_fill){.capacity = capacity_of(plan)};
-}
-
-static void jdbc_ring(const void *plan, unsigned producer, struct ps_fill *fill)
-{
-    ps_queue_ring(queue_of(plan), producer, fill);
-}
-
-static uint64_t jdbc_keep_alive_ms(const void *)
-{
-    return KEEP_ALIVE_MS;
-}
-
-static struct ps_lease *jdbc_strip(void *plan)
-{
-    return ps_queue_strip(queue_of(plan));
-}
-
-static void jdbc_restore(void *plan, struct ps_lease *list)
-{
-    ps_queue_restore(queue_of(plan), list);
-}
-
-static void jdbc_set_quota(void *plan, uint64_t channel_quota_bytes)
-{
-    ps_queue_set_quota(queue_of(plan), channel_quota_bytes);
-}
-
-static bool jdbc_trouble(const void *plan, char *text, size_t room)
-{
-    return ps_queue_trouble(queue_of(plan), text, room);
-}
-
 const struct ps_stage_ops ps_channel_jdbc = {
     PS_STAGE(PS_KIND_CHANNEL),
     .name = "jdbc",
@@ -256,27 +144,8 @@ const struct ps_stage_ops ps_channel_jdbc = {
     .plan_size = sizeof(struct jdbc_plan),
     .check = jdbc_check,
     .build = jdbc_build,
-    .teardown = jdbc_teardown,
+    .teardown = ps_queue_channel_teardown,
     .outline = jdbc_outline,
     .probe = jdbc_probe,
-    .channel =
-        &(const struct ps_channel_ops){
-            .promises = PS_LEVEL_DURABLE,
-            .start = jdbc_start,
-            .put = jdbc_put,
-            .tick = jdbc_tick,
-            .consumer_tick = jdbc_consumer_tick,
-            .take = jdbc_take,
-            .done = jdbc_done,
-            .untake = jdbc_untake,
-            .leave = jdbc_leave,
-            .hungry = jdbc_hungry,
-            .fill = jdbc_fill,
-            .ring = jdbc_ring,
-            .keep_alive_ms = jdbc_keep_alive_ms,
-            .strip = jdbc_strip,
-            .restore = jdbc_restore,
-            .set_quota = jdbc_set_quota,
-            .trouble = jdbc_trouble,
-        },
+    .channel = &ps_queue_channel_ops,
 };
