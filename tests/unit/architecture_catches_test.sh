@@ -60,7 +60,7 @@ expect 'stages/stages\.def: STAGE\(sink, ghost\) has no stages/sinks/ghost\.c' \
     'stages/sinks/ghost\.c: does not define ps_sink_ghost' \
     'stages/sinks/ghost\.c: does not say its contract: PS_STAGE\(PS_KIND_SINK\)' \
     'stages/sinks/ghost\.c: is not asked by tests/stages/conformance_sink_test\.c tests/support/conformance_sinks\.c' \
-    "stages/sinks/ghost\.c: is not in README\.md's table of components"
+    "stages/sinks/ghost\.c: is not in README\.md's table of components: build, and run docs/generate"
 touch stages/sinks/undeclared.c
 expect 'stages/sinks/undeclared\.c: is not in stages/stages\.def'
 echo '# Nothing' >docs/stages/sink_nothing.md
