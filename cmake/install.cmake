@@ -49,7 +49,7 @@ ps_install(TREE bin SYSTEM usr/lib/penstock/bin WHAT PROGRAMS conf/bin/flume-ng)
 
 ps_install_pages(. WHAT FILES README.md CONTRIBUTING.md LICENSE)
 ps_install(SYSTEM ${system_pages} WHAT FILES LICENSE RENAME copyright) # where Debian looks for it
-ps_install_pages(docs WHAT DIRECTORY docs/ MATCH PATTERN man EXCLUDE)
+ps_install_pages(docs WHAT DIRECTORY docs/ MATCH PATTERN man EXCLUDE PATTERN generate EXCLUDE)
 ps_install_pages(conf/examples WHAT DIRECTORY conf/examples/)
 ps_install_pages(conf/systemd WHAT FILES conf/systemd/low-ports.conf)
 ps_install_pages(perf WHAT FILES perf/README.md perf/budgets.md perf/baseline.jsonl perf/rules_curve.svg)
