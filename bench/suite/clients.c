@@ -1,5 +1,7 @@
 #include "bench/suite/clients.h"
 
+#include "bench/suite/pump.h"
+
 #include <arpa/inet.h>
 #include <errno.h>
 #include <poll.h>
@@ -48,20 +50,6 @@ static double now_s(void)
     struct timespec now;
     clock_gettime(CLOCK_MONOTONIC, &now);
     return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
-}
-
-static int connect_soon(unsigned port)
-{
-    struct sockaddr_in to = {
-        .sin_family = AF_INET, .sin_port = htons((uint16_t)port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    for (int attempt = 0; attempt < 200; attempt++) {
-        int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-        if (fd >= 0 && connect(fd, (struct sockaddr *)&to, sizeof to) == 0)
-            return fd;
-        close(fd);
-        usleep(50000);
-    }
-    _exit(1);
 }
 
 static uint64_t answered(const struct client *client)
@@ -172,7 +160,7 @@ static _Noreturn void run(const struct ps_clients *settings, struct ps_clients_r
     for (size_t end = settings->body_bytes; end < load.lines_bytes; end += load.line_bytes)
         load.lines[end] = '\n';
     for (unsigned i = 0; i < settings->connections; i++)
-        load.lanes[i] = (struct pollfd){.fd = connect_soon(settings->port), .events = POLLIN};
+        load.lanes[i] = (struct pollfd){.fd = ps_pump_connect(settings->port), .events = POLLIN};
     double began = load.tick_s = now_s();
     drive(&load, began + settings->warm_s);
     began = now_s();

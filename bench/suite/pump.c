@@ -12,7 +12,7 @@
 #include <time.h>
 #include <unistd.h>
 
-static int connect_soon(unsigned port)
+int ps_pump_connect(unsigned port)
 {
     struct sockaddr_in to = {
         .sin_family = AF_INET, .sin_port = htons((uint16_t)port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
@@ -31,7 +31,7 @@ static _Noreturn void pump(unsigned port, const char *bytes, size_t length)
     struct pollfd lanes[PS_PUMP_CONNECTIONS];
     size_t at[PS_PUMP_CONNECTIONS] = {0};
     for (int i = 0; i < PS_PUMP_CONNECTIONS; i++)
-        lanes[i] = (struct pollfd){.fd = connect_soon(port), .events = POLLOUT};
+        lanes[i] = (struct pollfd){.fd = ps_pump_connect(port), .events = POLLOUT};
     for (;;) {
         poll(lanes, PS_PUMP_CONNECTIONS, 1000);
         for (int i = 0; i < PS_PUMP_CONNECTIONS; i++) {
@@ -51,7 +51,7 @@ static _Noreturn void pump_paced(unsigned port, const char *bytes, size_t length
     size_t at[PS_PUMP_CONNECTIONS] = {0}, owed[PS_PUMP_CONNECTIONS] = {0};
     struct timespec next;
     for (int i = 0; i < PS_PUMP_CONNECTIONS; i++)
-        fds[i] = connect_soon(port);
+        fds[i] = ps_pump_connect(port);
     for (clock_gettime(CLOCK_MONOTONIC, &next);;
          clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &next, NULL)) {
         next.tv_nsec += 1000000;

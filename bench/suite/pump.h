@@ -16,5 +16,8 @@ pid_t ps_pump_start(int cpu, unsigned port, const char *bytes, size_t length);
 pid_t ps_pump_start_paced(int cpu, unsigned port, const char *bytes, size_t length, size_t rate);
 void ps_pump_stop(pid_t pump);
 
+/* Connects to a port of 127.0.0.1 on which a process will soon listen; tries for ten seconds, then ends the process. */
+int ps_pump_connect(unsigned port);
+
 /* Returns a port that was free a moment ago. */
 unsigned ps_pump_port(void);

@@ -70,21 +70,13 @@ agent_file() {
 	a1.sources.udp.remoteAddress = from
 	EOF_
     for source in $sources; do
-        mkdir -p "$1/$source"
         cat <<-EOF_
 		a1.sources.$source.type = $([[ $source == udp ]] && echo netcatudp || echo netcat)
 		a1.sources.$source.bind = 127.0.0.1
 		a1.sources.$source.port = $number
 		a1.sources.$source.channels = $source
-		a1.channels.$source.type = memory
-		a1.channels.$source.capacity = 5000
-		a1.channels.$source.transactionCapacity = 5000
-		a1.sinks.$source.type = file_roll
-		a1.sinks.$source.channel = $source
-		a1.sinks.$source.sink.directory = $1/$source
-		a1.sinks.$source.sink.rollInterval = 0
-		a1.sinks.$source.sink.serializer = header_and_text
 		EOF_
+        into_files "$source" "$1/$source" 5000 5000
         ((number += 1))
     done
     python3 "$work/client.py" "$base" "$1.answers" >/dev/null 2>&1 &

@@ -40,16 +40,7 @@ agent_file() {
 	a1.sources.all.selector.optional = c2 c9
 	EOF_
     for channel in $channels; do
-        mkdir -p "$1/$channel"
-        cat <<-EOF_
-		a1.channels.$channel.type = memory
-		a1.channels.$channel.capacity = 1000
-		a1.sinks.$channel.type = file_roll
-		a1.sinks.$channel.channel = $channel
-		a1.sinks.$channel.sink.directory = $1/$channel
-		a1.sinks.$channel.sink.rollInterval = 0
-		a1.sinks.$channel.sink.serializer = header_and_text
-		EOF_
+        into_files "$channel" "$1/$channel" 1000
     done
 }
 # c1: CZ, US (optional); c2: US, XX (optional); c3: US; c4: XX, NO, none; `all` to each.

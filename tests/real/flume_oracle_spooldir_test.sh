@@ -99,20 +99,12 @@ agent_file() {
 	a1.sources.short.bufferMaxLineLength = 4
 	EOF_
     for flow in $flows; do
-        mkdir -p "$1/out/$flow"
         cat <<-EOF_
 		a1.sources.$flow.type = spooldir
 		a1.sources.$flow.spoolDir = $1/spool/$flow
 		a1.sources.$flow.channels = $flow
-		a1.channels.$flow.type = memory
-		a1.channels.$flow.capacity = 1000
-		a1.channels.$flow.transactionCapacity = 1000
-		a1.sinks.$flow.type = file_roll
-		a1.sinks.$flow.channel = $flow
-		a1.sinks.$flow.sink.directory = $1/out/$flow
-		a1.sinks.$flow.sink.rollInterval = 0
-		a1.sinks.$flow.sink.serializer = header_and_text
 		EOF_
+        into_files "$flow" "$1/out/$flow" 1000 1000
     done
 }
 arrived() { find "$1/out" -type f -exec cat {} + 2>/dev/null | wc -l; }

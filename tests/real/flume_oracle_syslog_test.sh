@@ -101,19 +101,12 @@ agent_file() {
 	a1.sources.mlatin.charset.default = ISO-8859-1
 	EOF_
     for source in $sources; do
-        mkdir -p "$1/$source"
         cat <<-EOF_
 		a1.sources.$source.host = 127.0.0.1
 		a1.sources.$source.$([[ $source == m* ]] && echo ports || echo port) = $(port "$source")
 		a1.sources.$source.channels = $source
-		a1.channels.$source.type = memory
-		a1.channels.$source.capacity = 1000
-		a1.sinks.$source.type = file_roll
-		a1.sinks.$source.channel = $source
-		a1.sinks.$source.sink.directory = $1/$source
-		a1.sinks.$source.sink.rollInterval = 0
-		a1.sinks.$source.sink.serializer = header_and_text
 		EOF_
+        into_files "$source" "$1/$source" 1000
     done
     send >/dev/null 2>&1 &
 }

@@ -121,7 +121,6 @@ agent_file() {
 	a1.sources.skip.byteOffsetHeader = true
 	EOF_
     for flow in $flows; do
-        mkdir -p "$1/out/$flow"
         [[ $flow == headers ]] || echo "a1.sources.$flow.filegroups = g"
         [[ $flow == headers || $flow == names ]] || echo "a1.sources.$flow.filegroups.g = $1/logs/$flow/.*"
         cat <<-EOF_
@@ -131,15 +130,8 @@ agent_file() {
 		a1.sources.$flow.backoffSleepIncrement = 50
 		a1.sources.$flow.maxBackoffSleep = 200
 		a1.sources.$flow.channels = $flow
-		a1.channels.$flow.type = memory
-		a1.channels.$flow.capacity = 5000
-		a1.channels.$flow.transactionCapacity = 1000
-		a1.sinks.$flow.type = file_roll
-		a1.sinks.$flow.channel = $flow
-		a1.sinks.$flow.sink.directory = $1/out/$flow
-		a1.sinks.$flow.sink.rollInterval = 0
-		a1.sinks.$flow.sink.serializer = header_and_text
 		EOF_
+        into_files "$flow" "$1/out/$flow" 5000 1000
     done
     python3 "$work/player.py" "$1" prepare
     python3 "$work/player.py" "$1" play >"$1.player" 2>&1 &

@@ -88,6 +88,21 @@ both() { # EVENTS
     run penstock "$1" "${engines[penstock]}"
 }
 
+# For agent_file: prints a memory channel, and a sink that writes its events with their headers into the directory, which it makes.
+into_files() { # NAME DIRECTORY CAPACITY [TRANSACTION_CAPACITY]
+    mkdir -p "$2"
+    cat <<-EOF_
+	a1.channels.$1.type = memory
+	a1.channels.$1.capacity = $3
+	${4:+a1.channels.$1.transactionCapacity = $4}
+	a1.sinks.$1.type = file_roll
+	a1.sinks.$1.channel = $1
+	a1.sinks.$1.sink.directory = $2
+	a1.sinks.$1.sink.rollInterval = 0
+	a1.sinks.$1.sink.serializer = header_and_text
+	EOF_
+}
+
 same() { # WHAT FLUME PENSTOCK: expects that two files are equal
     diff -u --label "Flume: $1" --label "penstock: $1" "$2" "$3" || fail "$1 differs"
     echo "same: $1"
