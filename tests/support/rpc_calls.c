@@ -4,6 +4,7 @@
 #include "stages/lib/avro/rpc.h"
 #include "stages/lib/avro/server.h"
 #include "stages/lib/thrift/source.h"
+#include "tests/support/net.h"
 
 #include <netinet/in.h>
 #include <sys/socket.h>
@@ -87,6 +88,23 @@ const struct ps_test_rpc_protocol ps_test_rpc_protocols[2] = {
     {"avro", &ps_sink_avro, read_avro, write_avro, write_avro_error},
     {"thrift", &ps_sink_thrift, read_thrift, write_thrift, write_thrift_error},
 };
+
+struct ps_test_rpc_event ps_test_rpc_event(uint32_t serial, unsigned index)
+{
+    static const char *const headers[] = {"k", "v", "n", "", NULL};
+    struct ps_test_rpc_event event = {.headers = index % 2 ? headers : NULL};
+    snprintf(event.body, sizeof event.body, "%u/%u", serial, index);
+    return event;
+}
+
+void ps_test_rpc_expect(const struct ps_test_stage *stage, size_t first, uint32_t serial, unsigned count)
+{
+    assert_true(first + count <= stage->event_count);
+    for (unsigned i = 0; i < count; i++) {
+        struct ps_test_rpc_event event = ps_test_rpc_event(serial, i);
+        ps_test_expect(&stage->events[first + i], event.body, event.headers);
+    }
+}
 
 /* As the state of the source avro is (stages/sources/avro.c). */
 struct avro_state {

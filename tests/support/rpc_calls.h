@@ -1,4 +1,5 @@
-/* The far end of the sinks avro and thrift: reads their calls, and writes answers of each status. */
+/* What the tests of avro and thrift share. The far end of the sinks: reads their calls, and writes answers of each status. The events
+ * that clients of the sources send. */
 #pragma once
 
 #include "tests/support/stage.h"
@@ -27,6 +28,15 @@ struct ps_test_rpc_protocol {
 
 /* avro, thrift */
 extern const struct ps_test_rpc_protocol ps_test_rpc_protocols[2];
+
+/* Event `index` of the call `serial`: body "<serial>/<index>", and headers if the index is odd. */
+struct ps_test_rpc_event {
+    char body[32];
+    const char *const *headers; /* name, value, .., NULL; NULL: none */
+};
+struct ps_test_rpc_event ps_test_rpc_event(uint32_t serial, unsigned index);
+/* Checks that these are the first `count` events of a call, in order, from the stage's event `first` on. */
+void ps_test_rpc_expect(const struct ps_test_stage *stage, size_t first, uint32_t serial, unsigned count);
 
 /* How many calls a source avro or thrift keeps at present. */
 uint32_t ps_test_rpc_calls_in_use(const struct ps_test_stage *stage);

@@ -3,7 +3,7 @@
 
 #include "core/option.h"
 #include "stages/lib/thrift/request.h"
-#include "tests/support/support.h"
+#include "tests/support/stage.h"
 
 struct ps_test_thrift_call {
     uint8_t *bytes; /* the frame */
@@ -37,3 +37,6 @@ struct ps_test_thrift_answer {
 
 /* Reads a frame's message. */
 void ps_test_thrift_answer_read(const uint8_t *message, size_t length, struct ps_test_thrift_answer *answer);
+
+/* Waits for the next answer at the client's side, while the source works. */
+struct ps_test_thrift_answer ps_test_thrift_receive(struct ps_test_stage *stage, int fd);

@@ -46,9 +46,8 @@ static void make_batch(uint32_t serial, unsigned count, bool greets)
     if (count > 0)
         ps_test_avro_call_long(&call, count);
     for (unsigned i = 0; i < count; i++) {
-        char body[32];
-        int length = snprintf(body, sizeof body, "%u/%u", serial, i);
-        ps_test_avro_call_event(&call, body, (size_t)length, i % 2 ? PS_WORDS("k", "v", "n", "") : NULL);
+        struct ps_test_rpc_event event = ps_test_rpc_event(serial, i);
+        ps_test_avro_call_event(&call, event.body, strlen(event.body), event.headers);
     }
     ps_test_avro_call_long(&call, 0);
 }
@@ -94,16 +93,6 @@ static void expect_status(struct ps_test_stage *stage, int fd, bool handshake, u
     assert_int_equal(answer.status, status);
 }
 
-static void expect_bodies(const struct ps_test_stage *stage, size_t first, uint32_t serial, unsigned count)
-{
-    assert_true(first + count <= stage->event_count);
-    for (unsigned i = 0; i < count; i++) {
-        char body[32];
-        snprintf(body, sizeof body, "%u/%u", serial, i);
-        ps_test_expect(&stage->events[first + i], body, i % 2 ? PS_WORDS("k", "v", "n", "") : NULL);
-    }
-}
-
 static void test_calls(void **unused)
 {
     struct ps_test_stage stage;
@@ -112,7 +101,7 @@ static void test_calls(void **unused)
     make_batch(7, 100, true);
     send_call(fd, 7, 11);
     expect_status(&stage, fd, true, 7, PS_AVRO_OK);
-    expect_bodies(&stage, 0, 7, 100);
+    ps_test_rpc_expect(&stage, 0, 7, 100);
     ps_test_avro_call_clear(&call);
     ps_test_avro_call_name(&call, "append");
     ps_test_avro_call_event(&call, "single", 6, PS_WORDS("a", "1"));
@@ -233,7 +222,7 @@ static void test_sizes(void **unused)
         send_call(fd, i, cases[i].piece);
         ps_test_source_wait(&stage, first + cases[i].count, PS_TEST_PATIENCE_MS);
         expect_status(&stage, fd, i == 0, i, PS_AVRO_OK);
-        expect_bodies(&stage, first, i, cases[i].count);
+        ps_test_rpc_expect(&stage, first, i, cases[i].count);
         first += cases[i].count;
         ps_test_stage_recycle(&stage);
         first = 0;
@@ -340,7 +329,7 @@ static void test_compressed(void **unused)
         }
         assert_int_equal(answer[3], serial);
         assert_int_equal(answer[wanted - 1], 0); /* OK */
-        expect_bodies(&stage, serial * 900, serial, 900);
+        ps_test_rpc_expect(&stage, serial * 900, serial, 900);
     }
     ps_avro_zlib_fini(&zlib);
     close(fd);

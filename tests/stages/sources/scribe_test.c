@@ -50,24 +50,9 @@ static void end(int fd)
     ps_test_send(fd, call.bytes, call.length);
 }
 
-static struct ps_test_thrift_answer receive_answer(struct ps_test_stage *stage, int fd)
-{
-    struct ps_test_thrift_answer answer;
-    bool closed;
-    uint8_t head[PS_THRIFT_FRAME_BYTES];
-    memcpy(head, ps_test_receive(stage, fd, sizeof head, PS_TEST_PATIENCE_MS, &closed), sizeof head);
-    assert_false(closed);
-    uint32_t length = ps_thrift_get_int32(head);
-    assert_in_range(length, 1, PS_THRIFT_ANSWER_BYTES_MAX);
-    const uint8_t *message = (uint8_t *)ps_test_receive(stage, fd, length, PS_TEST_PATIENCE_MS, &closed);
-    assert_false(closed);
-    ps_test_thrift_answer_read(message, length, &answer);
-    return answer;
-}
-
 static void expect_result(struct ps_test_stage *stage, int fd, uint32_t number, int32_t result)
 {
-    struct ps_test_thrift_answer answer = receive_answer(stage, fd);
+    struct ps_test_thrift_answer answer = ps_test_thrift_receive(stage, fd);
     assert_int_equal(answer.message.type, PS_THRIFT_REPLY);
     assert_string_equal(answer.name, "Log");
     assert_int_equal(answer.message.number, number);
@@ -130,13 +115,13 @@ static void test_mistakes(void **unused)
     int fd = start(&stage, PS_KEYS("port", "0", "maxReadBufferBytes", "2000"));
     begin(3, "getStatus", 0);
     end(fd);
-    struct ps_test_thrift_answer answer = receive_answer(&stage, fd);
+    struct ps_test_thrift_answer answer = ps_test_thrift_receive(&stage, fd);
     assert_int_equal(answer.message.type, PS_THRIFT_EXCEPTION);
     assert_string_equal(answer.error, "Invalid method name: 'getStatus'");
     begin(4, "Log", 2); /* of which one is there */
     entry("web", "one");
     end(fd);
-    answer = receive_answer(&stage, fd);
+    answer = ps_test_thrift_receive(&stage, fd);
     assert_int_equal(answer.message.type, PS_THRIFT_EXCEPTION);
     assert_int_equal(stage.event_count, 0);
     ps_test_send(fd, "\x00\x00\x07\xd1", 4); /* a frame of 2001 bytes */

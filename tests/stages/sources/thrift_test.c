@@ -1,6 +1,7 @@
 /* Source thrift against a client that sends bytes. (Real clients: tests/real/flume_thrift_test.sh.) */
 #include "stages/lib/stream/stream.h"
 #include "tests/support/net.h"
+#include "tests/support/rpc_calls.h"
 #include "tests/support/thrift_rpc.h"
 
 #include <stdio.h>
@@ -34,9 +35,8 @@ static void make_batch(bool compact, uint32_t number, unsigned count, uint8_t ro
 {
     ps_test_thrift_begin(&call, compact, number, count, round);
     for (unsigned i = 0; i < count; i++) {
-        char body[32];
-        int length = snprintf(body, sizeof body, "%u/%u", number, i);
-        ps_test_thrift_event(&call, body, (size_t)length, i % 2 ? PS_WORDS("k", "v", "n", "") : NULL);
+        struct ps_test_rpc_event event = ps_test_rpc_event(number, i);
+        ps_test_thrift_event(&call, event.body, strlen(event.body), event.headers);
     }
     ps_test_thrift_end(&call);
 }
@@ -47,25 +47,9 @@ static void send_batch(int fd, bool compact, uint32_t number, unsigned count)
     send_call(fd);
 }
 
-/* Waits for the next answer. */
-static struct ps_test_thrift_answer receive_answer(struct ps_test_stage *stage, int fd)
-{
-    struct ps_test_thrift_answer answer;
-    bool closed;
-    const uint8_t *head =
-        (uint8_t *)ps_test_receive(stage, fd, PS_THRIFT_FRAME_BYTES, PS_TEST_PATIENCE_MS, &closed);
-    assert_false(closed);
-    uint32_t length = ps_thrift_get_int32(head);
-    assert_in_range(length, 1, PS_THRIFT_ANSWER_BYTES_MAX);
-    const uint8_t *message = (uint8_t *)ps_test_receive(stage, fd, length, PS_TEST_PATIENCE_MS, &closed);
-    assert_false(closed);
-    ps_test_thrift_answer_read(message, length, &answer);
-    return answer;
-}
-
 static void expect_answer(struct ps_test_stage *stage, int fd, uint32_t number, int32_t status)
 {
-    struct ps_test_thrift_answer answer = receive_answer(stage, fd);
+    struct ps_test_thrift_answer answer = ps_test_thrift_receive(stage, fd);
     assert_int_equal(answer.message.type, PS_THRIFT_REPLY);
     assert_int_equal(answer.message.number, number);
     assert_int_equal(answer.number, status);
@@ -73,20 +57,10 @@ static void expect_answer(struct ps_test_stage *stage, int fd, uint32_t number, 
 
 static void expect_error(struct ps_test_stage *stage, int fd, uint32_t number, const char *reason)
 {
-    struct ps_test_thrift_answer answer = receive_answer(stage, fd);
+    struct ps_test_thrift_answer answer = ps_test_thrift_receive(stage, fd);
     assert_int_equal(answer.message.type, PS_THRIFT_EXCEPTION);
     assert_int_equal(answer.message.number, number);
     assert_string_equal(answer.error, reason);
-}
-
-static void expect_bodies(const struct ps_test_stage *stage, size_t first, uint32_t number, unsigned count)
-{
-    assert_true(first + count <= stage->event_count);
-    for (unsigned i = 0; i < count; i++) {
-        char body[32];
-        snprintf(body, sizeof body, "%u/%u", number, i);
-        ps_test_expect(&stage->events[first + i], body, i % 2 ? PS_WORDS("k", "v", "n", "") : NULL);
-    }
 }
 
 static void test_calls(void **unused)
@@ -99,12 +73,12 @@ static void test_calls(void **unused)
         bool compact = i == 0;
         send_batch(fd, compact, 7, 100);
         expect_answer(&stage, fd, 7, 0);
-        expect_bodies(&stage, first, 7, 100);
+        ps_test_rpc_expect(&stage, first, 7, 100);
         ps_test_thrift_begin(&call, compact, UINT32_MAX, -1, 0);
         ps_test_thrift_event(&call, "single", 6, PS_WORDS("a", "1", "a", "2"));
         ps_test_thrift_end(&call);
         send_call(fd);
-        struct ps_test_thrift_answer answer = receive_answer(&stage, fd);
+        struct ps_test_thrift_answer answer = ps_test_thrift_receive(&stage, fd);
         assert_string_equal(answer.name, "append");
         assert_int_equal(answer.message.number, UINT32_MAX);
         assert_int_equal(answer.number, 0);
@@ -203,7 +177,7 @@ static void test_sizes(void **unused)
         send_batch(fd, i % 2 == 0, i, count);
         ps_test_source_wait(&stage, count, PS_TEST_PATIENCE_MS);
         expect_answer(&stage, fd, i, 0);
-        expect_bodies(&stage, 0, i, count);
+        ps_test_rpc_expect(&stage, 0, i, count);
         ps_test_stage_recycle(&stage);
     }
     close(fd);
