@@ -209,6 +209,7 @@ static enum ps_status apply(struct parse *parse, const struct ps_command_row *ro
             return ps_err_set(parse->err, "%s needs a value: %s", word, row->value);
         text = parse->argv[parse->at++];
     }
+    PS_ASSERT(row - parse->line->rows < ROWS_MAX);
     parse->given[row - parse->line->rows] = true;
     return store(row, parse->target, text, parse->err);
 }
