@@ -449,7 +449,7 @@ last=0
 for page in docs/decisions/[0-9]*.md; do
     number=$((10#$(basename "$page" | cut -c 1-4)))
     for ((gap = last + 1; gap < number; gap++)); do
-        grep -q "^Never used:.*\b$(printf %04d "$gap")\b" "$decisions" || wrong "$decisions" "does not say why there is no decision $(printf %04d "$gap")"
+        grep -qE "^(Never used|Merged):.*\b$(printf %04d "$gap")\b" "$decisions" || wrong "$decisions" "does not say why there is no decision $(printf %04d "$gap")"
     done
     ((number > last)) || wrong "$page" "another decision has its number"
     last=$number
