@@ -31,7 +31,7 @@ static size_t append(char *reason, size_t at, OM_uint32 code, int kind)
     return at;
 }
 
-/* What to do about the mistakes that people make. */
+/* Advice for common mistakes. */
 static const char *cure_of(krb5_error_code error)
 {
     switch (error) {
@@ -84,7 +84,7 @@ void ps_gss_explain(OM_uint32 major, OM_uint32 minor, char *reason)
 {
     const char *cure = cure_of((krb5_error_code)minor);
     size_t at = append(reason, 0, major, GSS_C_GSS_CODE);
-    if (minor != 0) /* the mechanism's text alone: the other one says that there is one */
+    if (minor != 0) /* the mechanism's text alone: the other one only says that it exists */
         at = append(reason, 0, minor, GSS_C_MECH_CODE);
     if (cure != NULL)
         snprintf(reason + at, PS_GSS_REASON_BYTES - at, " (%s)", cure);
@@ -99,8 +99,8 @@ static void lower(char *text)
         *text = (char)tolower((unsigned char)*text);
 }
 
-/* The canonical name of another host, as Java's getCanonicalHostName: that of its address if it has one, else as it is
- * written. */
+/* Returns the canonical name of another host, as Java's getCanonicalHostName: the name of its address if
+ * there is one, else the name as written. */
 static void find_canonical(const char *host, char name[NI_MAXHOST])
 {
     const struct addrinfo wanted = {.ai_socktype = SOCK_STREAM};
@@ -323,7 +323,7 @@ const char *ps_gss_context_peer(const struct ps_gss_context *context)
 
 struct ps_gss_acceptor {
     krb5_context library;
-    krb5_keytab keys; /* in memory, while this is open */
+    krb5_keytab keys; /* in memory while this is open */
     gss_cred_id_t credential;
 };
 
@@ -336,7 +336,7 @@ static enum ps_status fail(krb5_context library, krb5_error_code error, const ch
     return PS_FAIL;
 }
 
-/* Copies all keys of the file: who checks tokens reads no file. */
+/* Copies all keys of the file, so that checking tokens reads no file. */
 static enum ps_status copy_keys(struct ps_gss_acceptor *acceptor, const char *keytab, struct ps_err *err)
 {
     krb5_context library = acceptor->library;
@@ -364,7 +364,7 @@ static enum ps_status copy_keys(struct ps_gss_acceptor *acceptor, const char *ke
     return status;
 }
 
-/* Asked first: the library's own search leaks memory when it finds none. */
+/* Tested first, because the library's own search leaks memory when it finds none. */
 static bool has_keys(const struct ps_gss_acceptor *acceptor, const char *principal)
 {
     char text[PRINCIPAL_BYTES];
@@ -384,8 +384,8 @@ static bool has_keys(const struct ps_gss_acceptor *acceptor, const char *princip
 static enum ps_status acquire(struct ps_gss_acceptor *acceptor, const char *keys, const char *principal,
                               const char *keytab, struct ps_err *err)
 {
-    /* Without a file of tokens that came before: this is no replay cache, but each connection's tokens prove that its client
-     * is there, because the server's part of the exchange is new each time. */
+    /* Uses no replay cache (a file of earlier tokens). A replayed token is useless, because the server's part
+     * of the exchange is new on each connection. */
     gss_key_value_element_desc elements[] = {{"keytab", keys}, {"rcache", "none:"}};
     const gss_key_value_set_desc store = {.count = PS_COUNT_OF(elements), .elements = elements};
     gss_OID_set_desc mechanisms = {.count = 1, .elements = (gss_OID)gss_mech_krb5};

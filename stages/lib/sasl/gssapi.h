@@ -1,8 +1,9 @@
-/* Kerberos by GSSAPI (MIT krb5): who a client and a server are, by tokens that the two exchange. The only file that knows the
- * library.
+/* Kerberos by GSSAPI (MIT krb5): authenticates a client and a server by tokens that the two exchange. Only
+ * this component uses the library.
  *
- * An acceptor's keys are read once, by `build`; a token is then checked without a file or the network. An initiator needs
- * tickets from a KDC: a helper thread gets them, and makes the first token of a connection before the connection is begun.
+ * An acceptor's keys are read once, by `build`; a token is then checked without a file or the network. An
+ * initiator needs tickets from a KDC: a helper thread gets them, and makes the first token of a connection
+ * before the connection is begun.
  *
  * Sources: RFC 2743 and 2744 (GSSAPI), RFC 4121 (Kerberos), MIT's documentation (credential stores). */
 #pragma once
@@ -23,26 +24,26 @@ struct ps_gss_token {
 enum ps_gss_result {
     PS_GSS_FAILED,
     PS_GSS_MORE,        /* the other side has to answer the token */
-    PS_GSS_ESTABLISHED, /* who the other side is, is known; there may be a last token for it */
+    PS_GSS_ESTABLISHED, /* the other side is authenticated; there may be a last token for it */
 };
 
 /* Empty tokens are allowed. */
 void ps_gss_token_free(struct ps_gss_token *token);
 /* NULL is allowed. */
 void ps_gss_context_close(struct ps_gss_context *context);
-/* Takes a token of the other side's; `out` gets one for it, or none (length 0), and is the caller's. On PS_GSS_FAILED
- * `reason` (PS_GSS_REASON_BYTES) has the library's text. */
+/* Takes a token of the other side. `out` gets the answer, or none (length 0); the caller frees it. On
+ * PS_GSS_FAILED `reason` (PS_GSS_REASON_BYTES) has the library's text. */
 enum ps_gss_result ps_gss_context_step(struct ps_gss_context *context, const void *bytes, size_t length,
                                        struct ps_gss_token *out, char *reason);
-/* Of an established context: `wrap` protects a message and, with `secret`, encrypts it; `unwrap` checks one of the other side's. `out`
- * is the caller's. Return false with `reason`. */
+/* For an established context: `wrap` protects a message and, with `secret`, encrypts it; `unwrap` checks a
+ * message of the other side. The caller frees `out`. Both return false with `reason` on errors. */
 bool ps_gss_context_wrap(struct ps_gss_context *context, bool secret, const void *bytes, size_t length,
                          struct ps_gss_token *out, char *reason);
 bool ps_gss_context_unwrap(struct ps_gss_context *context, const void *bytes, size_t length,
                            struct ps_gss_token *out, char *reason);
-/* How many bytes of text fit into a protected message of `length` bytes. */
+/* Returns how many bytes of text fit into a protected message of `length` bytes. */
 size_t ps_gss_context_wrap_limit(struct ps_gss_context *context, bool secret, size_t length);
-/* The other side's principal, "flume/host@REALM", of an established context of an acceptor. */
+/* Returns the other side's principal, "flume/host@REALM", of an acceptor's established context. */
 const char *ps_gss_context_peer(const struct ps_gss_context *context);
 
 /* ---- the server's side ---- */
@@ -54,7 +55,8 @@ struct ps_gss_acceptor;
 enum ps_status ps_gss_acceptor_build(struct ps_gss_acceptor **acceptor, const char *principal,
                                      const char *keytab, struct ps_err *err);
 void ps_gss_acceptor_teardown(struct ps_gss_acceptor *acceptor);
-/* `acceptor` NULL: it has no keys, and no token is right. NULL: no memory. Thread: any. */
+/* Makes a context. Without an acceptor (NULL) there are no keys, and every token is refused. Returns NULL
+ * when there is no memory. Thread: any. */
 struct ps_gss_context *ps_gss_acceptor_open(const struct ps_gss_acceptor *acceptor);
 
 /* ---- the client's side ---- */
@@ -62,29 +64,29 @@ struct ps_gss_context *ps_gss_acceptor_open(const struct ps_gss_acceptor *accept
 struct ps_gss_initiator;
 
 struct ps_gss_initiator_settings {
-    const char *principal; /* _HOST as above. NULL: whose tickets are in the default cache */
-    const char
-        *keytab; /* NULL: the tickets of the default cache (KRB5CCNAME, kinit), which somebody else renews */
-    const char *server;      /* service/host@REALM; a host of _HOST is the canonical name of server_host */
+    const char *principal; /* with _HOST as above. NULL: the principal of the default cache */
+    const char *keytab; /* NULL: the tickets of the default cache (KRB5CCNAME, kinit), which another program
+                  * renews */
+    const char *server; /* service/host@REALM; a host of _HOST is the canonical name of server_host */
     const char *server_host; /* NULL: this machine */
-    int wake_fd;             /* an eventfd that is written when a token is ready, or failed; -1: none */
+    int wake_fd;             /* an eventfd, written when a token is ready or has failed; -1: none */
     uint32_t wait_ms;        /* how long `build` waits for the first tickets */
 };
 
-/* Begins to get tickets with the keys of the principal in the keytab, on a thread of its own. The settings are copied. Thread:
- * control; any, if it does not wait. */
+/* Starts a thread that gets tickets with the principal's keys in the keytab. The settings are copied. Thread:
+ * control; any if `build` does not wait. */
 enum ps_status ps_gss_initiator_build(struct ps_gss_initiator **initiator,
                                       const struct ps_gss_initiator_settings *settings, struct ps_err *err);
 /* Waits longer for the first tickets. Thread: that of ps_gss_initiator_build, before others use it. */
 void ps_gss_initiator_wait(struct ps_gss_initiator *initiator, uint32_t timeout_ms);
 /* NULL is allowed. Does not wait for a KDC. */
 void ps_gss_initiator_teardown(struct ps_gss_initiator *initiator);
-/* Takes a context and its first token, which are the caller's. NULL with `reason`: there are none; `later` (NULL is allowed)
- * says whether that is because they are being made, else getting tickets failed. Either way the next one is begun. Tickets are
- * kept for five minutes, or half of their life if that is shorter; a token that is older than its ticket, or than two minutes, is
- * made anew. Does not wait. Thread: any worker. */
+/* Takes a context and its first token, which the caller then owns, and begins the next one. Returns NULL with
+ * `reason` if none is ready: `later` (NULL is allowed) is true while one is being made, false when getting
+ * tickets failed. Tickets are kept for five minutes, or half of their life if that is shorter; a token that
+ * is older than its ticket or than two minutes is made anew. Does not wait. Thread: any worker. */
 struct ps_gss_context *ps_gss_initiator_take(struct ps_gss_initiator *initiator, struct ps_gss_token *token,
                                              bool *later, char *reason);
-/* Whether the last take failed because the tickets were refused (an unknown principal, a wrong key), which the next try does not
- * change unless somebody mends it. Thread: any worker. */
+/* Returns whether the last take failed because the tickets were refused (an unknown principal, a wrong key),
+ * which stays so until an administrator corrects it. Thread: any worker. */
 bool ps_gss_initiator_is_refused(struct ps_gss_initiator *initiator);

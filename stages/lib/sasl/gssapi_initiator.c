@@ -9,9 +9,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* A token names the time at which it was made, and servers take those of at most five minutes. */
+/* A token contains the time of its creation, and servers refuse tokens older than five minutes. */
 #define TOKEN_NS (120 * PS_NS_PER_S)
-/* Tickets are asked for so often, whether or not they are good for longer: a server may have new keys. */
+/* Tickets are renewed at this interval even if they are valid for longer, because a server may have new
+ * keys. */
 #define STORE_NS (300 * PS_NS_PER_S)
 
 /* A job: the thread makes a context and its first token. */
@@ -19,15 +20,15 @@ struct preparation {
     struct ps_gss_context *context; /* NULL: it failed */
     struct ps_gss_token token;
     bool refused;     /* it failed, and will fail again */
-    uint64_t good_ns; /* until when a server takes the token, nearly */
+    uint64_t good_ns; /* nearly the time until which a server accepts the token */
     char reason[PS_GSS_REASON_BYTES];
 };
 
 /* The thread's. */
 struct maker {
     char *principal, *keytab, *server, *server_host; /* as in the settings */
-    char store[64];      /* of tickets, in memory: of this maker alone; "": none yet */
-    unsigned long count; /* of stores so far */
+    char store[64];      /* the store of tickets in memory, of this initiator alone; "": none yet */
+    unsigned long count; /* number of stores so far */
     uint64_t store_ns;   /* when it was begun */
     struct preparation preparation;
 };
@@ -36,8 +37,8 @@ struct ps_gss_initiator {
     pthread_mutex_t lock; /* several workers connect; held for a few instructions */
     struct ps_helper *helper;
     struct maker *maker;
-    struct preparation *ready; /* taken back from the thread; NULL: it has it */
-    bool refused;              /* what the last take came to */
+    struct preparation *ready; /* returned by the thread; NULL: the thread has it */
+    bool refused;              /* the last take failed because the tickets were refused */
 };
 
 /* ---- the thread ---- */
@@ -67,8 +68,8 @@ static void begin_store(struct maker *maker)
     snprintf(maker->store, sizeof maker->store, "MEMORY:penstock-%p-%lu", (void *)maker, ++maker->count);
 }
 
-/* Gets a ticket for the principal: that of the store while half of its life is not over, else from a KDC. Or takes that of the
- * default cache. */
+/* Gets a ticket for the principal: from the store during the first half of the ticket's life, later from a
+ * KDC. Without a principal it takes the ticket of the default cache. */
 static bool acquire(struct maker *maker, gss_name_t name, struct preparation *preparation)
 {
     begin_store(maker);
@@ -211,7 +212,7 @@ void ps_gss_initiator_teardown(struct ps_gss_initiator *initiator)
     free(initiator);
 }
 
-/* Takes what is ready. */
+/* Takes the finished job. */
 static struct ps_gss_context *take(struct ps_gss_initiator *initiator, struct ps_gss_token *token,
                                    bool *later, char *reason)
 {

@@ -1,6 +1,6 @@
-/* The client's side of SASL (RFC 4422): a mechanism answers a server's challenges until both know each other, and then may
- * protect what the connection carries. What carries the messages differs from protocol to protocol (Thrift, Hadoop's RPC,
- * HDFS's data transfer) and is the caller's.
+/* The client's side of SASL (RFC 4422): a mechanism answers a server's challenges until both are
+ * authenticated, and then may protect the connection's data. The caller transports the messages, because each
+ * protocol does that in its own way (Thrift, Hadoop's RPC, HDFS's data transfer).
  *
  * Mechanisms: GSSAPI, which is Kerberos, and DIGEST-MD5 (digest_md5.h). None of them blocks.
  *
@@ -12,20 +12,21 @@
 #include <stdlib.h>
 
 #define PS_SASL_REASON_BYTES 256U
-/* By how much a wrapped message is longer than its text at most. */
+/* The most bytes by which a wrapped message is longer than its text. */
 #define PS_SASL_OVERHEAD_BYTES 128U
 
 /* Levels of protection (RFC 4752, section 3.3). */
 #define PS_SASL_AUTHENTICATION                                                                               \
-    1U /* of the exchange only: what follows goes as it is. Hadoop: authentication; "auth" */
+    1U /* of the exchange only: later bytes are not protected. Hadoop: authentication; "auth" */
 #define PS_SASL_INTEGRITY 2U /* "auth-int" */
 #define PS_SASL_PRIVACY 4U   /* and secrecy: "auth-conf" */
 
-/* Levels that are allowed, the preferred one first; 0: no more. */
+/* The allowed levels, the preferred one first; 0 ends them. */
 #define PS_SASL_PREFER(first, second, third) ((first) | (second) << 4 | (third) << 8)
 #define PS_SASL_STRONGEST PS_SASL_PREFER(PS_SASL_PRIVACY, PS_SASL_INTEGRITY, PS_SASL_AUTHENTICATION)
 
-/* The first allowed level that is offered (a sum of levels); 0: none. */
+/* Returns the first allowed level that the server offers (`offered` is a sum of levels); 0 if there is
+ * none. */
 static inline unsigned ps_sasl_choose(unsigned allowed, unsigned offered)
 {
     while (allowed != 0 && (allowed & 7U & offered) == 0)
@@ -41,7 +42,7 @@ struct ps_sasl_token {
 enum ps_sasl_result {
     PS_SASL_FAILED,
     PS_SASL_MORE, /* the server has to answer the reply */
-    PS_SASL_DONE, /* the mechanism wants no more challenges; there may be a last reply */
+    PS_SASL_DONE, /* the mechanism expects no more challenges; there may be a last reply */
 };
 
 struct ps_sasl;
@@ -57,8 +58,8 @@ struct ps_sasl_ops {
 /* First member of each mechanism's own structure. */
 struct ps_sasl {
     const struct ps_sasl_ops *ops;
-    unsigned protection;               /* the one level that was agreed on, once the result is PS_SASL_DONE */
-    size_t wrap_text_max;              /* the longest text that one wrapped message may have for the server */
+    unsigned protection;               /* the agreed level, once the result is PS_SASL_DONE */
+    size_t wrap_text_max;              /* the longest text that the server accepts in one wrapped message */
     char reason[PS_SASL_REASON_BYTES]; /* of a failure: one line */
 };
 
@@ -68,8 +69,8 @@ static inline void ps_sasl_token_free(struct ps_sasl_token *token)
     *token = (struct ps_sasl_token){.length = 0};
 }
 
-/* Answers a challenge. The first one of a mechanism whose client begins (GSSAPI) is empty. `reply` is the caller's, and may be
- * empty. */
+/* Answers a challenge. The first challenge is empty for a mechanism whose client begins (GSSAPI). The caller
+ * owns `reply`, which may be empty. */
 static inline enum ps_sasl_result ps_sasl_step(struct ps_sasl *sasl, const void *challenge, size_t length,
                                                struct ps_sasl_token *reply)
 {
@@ -77,16 +78,17 @@ static inline enum ps_sasl_result ps_sasl_step(struct ps_sasl *sasl, const void 
     return sasl->ops->step(sasl, challenge, length, reply);
 }
 
-/* Protects a text by the level agreed on, which is not PS_SASL_AUTHENTICATION. `to` may be the text's own place, and has room for length +
- * PS_SASL_OVERHEAD_BYTES. Returns the length of the message; 0: `reason` says why not. */
+/* Protects a text by the level agreed on, which is not PS_SASL_AUTHENTICATION. `to` may be the text's own
+ * place, and has room for length + PS_SASL_OVERHEAD_BYTES. Returns the length of the message; 0 with `reason`
+ * on errors. */
 static inline size_t ps_sasl_wrap(struct ps_sasl *sasl, const void *text, size_t length, uint8_t *to,
                                   size_t room)
 {
     return sasl->ops->wrap(sasl, text, length, to, room);
 }
 
-/* Checks a message and turns it into its text, in place. Returns false with `reason`: it is not from the server, or not what the
- * server sent. The caller then closes the connection. */
+/* Checks a message and turns it into its text, in place. Returns false with `reason` if the message was
+ * forged or changed. The caller then closes the connection. */
 static inline bool ps_sasl_unwrap(struct ps_sasl *sasl, uint8_t *message, size_t *length)
 {
     return sasl->ops->unwrap(sasl, message, length);

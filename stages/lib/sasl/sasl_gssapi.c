@@ -3,14 +3,14 @@
 #include <stdio.h>
 #include <string.h>
 
-#define OFFER_BYTES 4U /* levels, and the longest message that the sender takes, in three bytes */
+#define OFFER_BYTES 4U /* the levels, and the longest message that the sender accepts, in three bytes */
 
 enum state {
-    FIRST,  /* our token is to be sent */
+    FIRST,  /* our token is to be sent next */
     TOKENS, /* the library's */
     OFFER,  /* the server's levels */
     OPEN,
-    REFUSED, /* a challenge or message was wrong: no challenge is right after it */
+    REFUSED, /* a challenge or message was wrong: every later challenge is refused */
 };
 
 struct gssapi {
@@ -28,7 +28,7 @@ static enum ps_sasl_result fail(struct gssapi *gssapi, const char *reason)
     return PS_SASL_FAILED;
 }
 
-/* Copies a token of the library's, which is freed. */
+/* Copies a token of the library, and frees the original. */
 static bool hand_over(struct ps_gss_token *token, struct ps_sasl_token *reply)
 {
     bool given = token->length == 0;
@@ -54,7 +54,7 @@ static enum ps_sasl_result take_token(struct gssapi *gssapi, const uint8_t *byte
     return hand_over(&token, reply) ? PS_SASL_MORE : fail(gssapi, "no memory");
 }
 
-/* RFC 4752, 3.1: what the server offers, and what is taken. */
+/* Reads the server's offer, and writes the choice (RFC 4752, 3.1). */
 static enum ps_sasl_result take_offer(struct gssapi *gssapi, const uint8_t *bytes, size_t length,
                                       struct ps_sasl_token *reply)
 {
@@ -80,7 +80,7 @@ static enum ps_sasl_result take_offer(struct gssapi *gssapi, const uint8_t *byte
             ps_gss_context_wrap_limit(gssapi->context, gssapi->sasl.protection == PS_SASL_PRIVACY, room);
         if (gssapi->sasl.wrap_text_max == 0)
             return fail(gssapi, "the server takes no messages");
-        memset(choice + 1, 0xff, OFFER_BYTES - 1); /* messages of any length are taken here */
+        memset(choice + 1, 0xff, OFFER_BYTES - 1); /* this side accepts messages of any length */
     }
     if (!ps_gss_context_wrap(gssapi->context, false, choice, sizeof choice, &token, reason))
         return fail(gssapi, reason);
@@ -103,7 +103,7 @@ static enum ps_sasl_result step(struct ps_sasl *sasl, const uint8_t *challenge, 
     case OFFER:
         return take_offer(gssapi, challenge, length, reply);
     case REFUSED:
-        return PS_SASL_FAILED; /* with the first reason */
+        return PS_SASL_FAILED; /* only the first failure sets the reason */
     case OPEN:
         break;
     }

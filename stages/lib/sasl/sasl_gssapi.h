@@ -5,7 +5,8 @@
 #include "stages/lib/sasl/gssapi.h"
 #include "stages/lib/sasl/sasl.h"
 
-/* Takes the context and the first token of an initiator (ps_gss_initiator_take). `protection`: PS_SASL_PREFER. NULL: no memory;
- * context and token are freed then, too. Owns: the caller, until ps_sasl_close. */
+/* Takes the context and the first token of an initiator (ps_gss_initiator_take). `protection`:
+ * PS_SASL_PREFER. Returns NULL when there is no memory, after freeing context and token. Owns: the caller
+ * calls ps_sasl_close. */
 struct ps_sasl *ps_sasl_gssapi_open(struct ps_gss_context *context, struct ps_gss_token *first,
                                     unsigned protection);

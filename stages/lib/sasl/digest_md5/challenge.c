@@ -20,7 +20,7 @@ static bool is_space(char c)
     return c == ' ' || c == '\t' || c == '\r' || c == '\n';
 }
 
-/* Whether a list as in qop="auth,auth-int" has the word. */
+/* Returns whether a list such as qop="auth,auth-int" has the word. */
 static bool lists(const char *list, const char *word)
 {
     size_t length = strlen(word);
@@ -64,10 +64,11 @@ static bool read_maxbuf(const char *value, uint32_t *bytes)
     return number >= MAXBUF_LEAST;
 }
 
-/* Names that a challenge has at most once (RFC 2831, 2.1.1): of two values each side could take another one. */
+/* Names that a challenge has at most once (RFC 2831, 2.1.1), because each side could take another one of two
+ * values. */
 static const char *const once[] = {"nonce", "qop", "cipher", "rspauth", "maxbuf", "charset", "algorithm"};
 
-/* `seen`: a bit for each name of `once` that came before. */
+/* `seen` has a bit for each name of `once` that was read before. */
 static bool is_new(const char *name, unsigned *seen, char *reason)
 {
     for (unsigned i = 0; i < PS_COUNT_OF(once); i++) {
@@ -105,7 +106,7 @@ static bool note(struct ps_digest_challenge *challenge, const char *name, const 
     return true;
 }
 
-/* Reads "..." from `*at`, and decodes it in place. Returns NULL: it does not end. */
+/* Reads "..." from `*at`, and decodes it in place. Returns NULL if the closing quote is missing. */
 static char *read_quoted(char **at, const char *end)
 {
     char *value = ++*at, *to = value;

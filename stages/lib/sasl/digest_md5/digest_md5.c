@@ -9,15 +9,15 @@
 
 #define HEX_BYTES (2 * PS_DIGEST_BYTES + 1)
 #define CNONCE_BYTES 24U
-#define MAXBUF_BYTES 65536U /* what Java's own client says */
-#define FRAME_BYTES 26U     /* by which a wrapped message is longer: padding, HMAC, tail */
+#define MAXBUF_BYTES 65536U /* the value that Java's own client sends */
+#define FRAME_BYTES 26U     /* the overhead of a wrapped message: padding, HMAC, tail */
 #define CHALLENGE_BYTES_MAX 65536U
 
 enum state {
     BEGUN,
-    ANSWERED, /* the server has to show that it knows the secret, too */
+    ANSWERED, /* the server must still prove that it knows the secret */
     OPEN,
-    REFUSED, /* a challenge was wrong: none is right after it */
+    REFUSED, /* a challenge was wrong: every later one is refused */
 };
 
 struct digest {
@@ -41,7 +41,7 @@ static enum ps_sasl_result fail(struct digest *digest, const char *reason)
 
 /* ---- hashes ---- */
 
-/* H of the parts, up to NULL. */
+/* Computes H of the parts, up to NULL. */
 static bool hash_texts(uint8_t to[PS_DIGEST_BYTES], const uint8_t *first, const char *part, va_list parts)
 {
     EVP_MD_CTX *context = EVP_MD_CTX_new();
@@ -77,7 +77,7 @@ static const char *cipher_name(enum ps_digest_cipher cipher)
     return names[cipher];
 }
 
-/* RFC 2831, 2.1.2.1: the response, and the one that the server must give back. */
+/* Computes the response, and the response that the server must send back (RFC 2831, 2.1.2.1). */
 static bool respond(struct digest *digest, const struct ps_digest_challenge *challenge, char *response)
 {
     const char *realm = challenge->realm != NULL ? challenge->realm : "";
@@ -220,7 +220,7 @@ static enum ps_sasl_result step(struct ps_sasl *sasl, const uint8_t *bytes, size
     struct ps_digest_challenge challenge;
     enum ps_sasl_result result = PS_SASL_FAILED;
     if (digest->state == REFUSED)
-        return PS_SASL_FAILED; /* with the first reason */
+        return PS_SASL_FAILED; /* only the first failure sets the reason */
     if (length > CHALLENGE_BYTES_MAX) {
         digest->state = REFUSED;
         return fail(digest, "the challenge is too long");

@@ -1,9 +1,9 @@
-/* What the files of DIGEST-MD5 share. */
+/* Shared by the files of DIGEST-MD5. */
 #pragma once
 
 #include "stages/lib/sasl/digest_md5/digest_md5.h"
 
-#define OPENSSL_SUPPRESS_DEPRECATED /* of RC4: see digest_md5.h */
+#define OPENSSL_SUPPRESS_DEPRECATED /* for RC4: see digest_md5.h */
 #include <openssl/evp.h>
 #include <openssl/rc4.h>
 
@@ -17,9 +17,9 @@ enum ps_digest_cipher {
     PS_DIGEST_RC4_40,
 };
 
-/* What a challenge says. The texts are the server's, decoded, in the challenge's own copy. */
+/* The contents of a challenge. The texts are the server's, decoded, in the challenge's own copy. */
 struct ps_digest_challenge {
-    const char *realm; /* NULL: none; the first, if there are several */
+    const char *realm; /* the first one; NULL: none */
     const char *nonce; /* NULL: this is the last challenge */
     const char *rspauth;
     unsigned protection; /* levels offered */
@@ -28,11 +28,12 @@ struct ps_digest_challenge {
     bool utf8, md5_sess;
 };
 
-/* Reads a challenge of `length` bytes, which it overwrites (quoted texts are decoded in place, and end with a NUL: `text` has
- * room for one byte more). Returns false with `reason`: it is none. (stages/lib/sasl/digest_md5/challenge.c) */
+/* Reads a challenge of `length` bytes, which it overwrites (quoted texts are decoded in place, and end with a
+ * NUL: `text` has room for one byte more). Returns false with `reason` if it is malformed.
+ * (stages/lib/sasl/digest_md5/challenge.c) */
 bool ps_digest_challenge_read(char *text, size_t length, struct ps_digest_challenge *challenge, char *reason);
 
-/* The ciphers that a list names: 1 << enum ps_digest_cipher for each. */
+/* Returns the ciphers in a list: 1 << enum ps_digest_cipher for each. */
 unsigned ps_digest_ciphers_of(const char *list);
 
 /* One direction of a connection. */
@@ -44,11 +45,13 @@ struct ps_digest_layer {
     uint32_t sequence; /* of the next message */
 };
 
-/* `secret`: H(A1). Returns false: the library cannot. (stages/lib/sasl/digest_md5/layer.c) */
+/* Sets the keys; `secret` is H(A1). Returns false when the library fails.
+ * (stages/lib/sasl/digest_md5/layer.c) */
 bool ps_digest_layer_init(struct ps_digest_layer *layer, const uint8_t secret[PS_DIGEST_BYTES], bool ours,
                           enum ps_digest_cipher cipher);
 void ps_digest_layer_fini(struct ps_digest_layer *layer);
-/* `cipher` PS_DIGEST_NO_CIPHER: integrity. As ps_sasl_wrap and _unwrap; the reason is a constant. */
+/* These work as ps_sasl_wrap and _unwrap, with integrity alone if `cipher` is PS_DIGEST_NO_CIPHER. The reason
+ * is a constant. */
 size_t ps_digest_layer_wrap(struct ps_digest_layer *layer, const uint8_t *text, size_t length, uint8_t *to,
                             size_t room, const char **reason);
 bool ps_digest_layer_unwrap(struct ps_digest_layer *layer, uint8_t *message, size_t *length,

@@ -1,5 +1,6 @@
-/* What protects messages after DIGEST-MD5 (RFC 2831, 2.3 and 2.4): text, padding, ten bytes of an HMAC, the number 1, and the
- * message's sequence number; with a cipher, the text to the HMAC enciphered as one stream over all messages. */
+/* The protection of messages after DIGEST-MD5 (RFC 2831, 2.3 and 2.4). A message has text, padding, ten bytes
+ * of an HMAC, the number 1, and the sequence number. A cipher encrypts the part from the text to the HMAC, as
+ * one stream over all messages. */
 #include "stages/lib/sasl/digest_md5/internal.h"
 
 #include <endian.h>
@@ -29,7 +30,8 @@ static size_t secret_bytes(enum ps_digest_cipher cipher)
     return cipher == PS_DIGEST_RC4_56 ? 7 : cipher == PS_DIGEST_RC4_40 ? 5 : PS_DIGEST_BYTES;
 }
 
-/* Seven bytes of a key become eight: each byte has seven bits of it, and one of parity, which nobody looks at. */
+/* Seven bytes of a key become eight: each byte has seven bits of the key and a parity bit, which is not
+ * used. */
 static void spread(const uint8_t from[7], uint8_t to[BLOCK_BYTES])
 {
     uint64_t bits = 0;
@@ -101,7 +103,7 @@ void ps_digest_layer_fini(struct ps_digest_layer *layer)
     OPENSSL_cleanse(layer, sizeof *layer);
 }
 
-/* The first bytes of HMAC(sequence number, text). */
+/* Computes the first bytes of HMAC(sequence number, text). */
 static bool authenticate(struct ps_digest_layer *layer, const uint8_t *text, size_t length,
                          uint8_t to[PS_DIGEST_BYTES])
 {
@@ -151,7 +153,8 @@ size_t ps_digest_layer_wrap(struct ps_digest_layer *layer, const uint8_t *text, 
     return sealed + TAIL_BYTES;
 }
 
-/* Takes the padding off; what is wrong with it shows the HMAC, so that nobody learns which of them it was. */
+/* Removes the padding. Wrong padding leads to a wrong HMAC, so that the sender does not learn which of the
+ * two was wrong. */
 static size_t without_padding(const struct ps_digest_layer *layer, const uint8_t *message, size_t length)
 {
     if (layer->cipher != PS_DIGEST_3DES || length == 0)
@@ -166,7 +169,7 @@ bool ps_digest_layer_unwrap(struct ps_digest_layer *layer, uint8_t *message, siz
     uint32_t number = htobe32(layer->sequence);
     uint8_t mac[PS_DIGEST_BYTES];
     *reason = "a message is too short";
-    if (*length == 0) /* Java's way of nothing */
+    if (*length == 0) /* Java sends an empty message this way */
         return true;
     if (*length < MAC_BYTES + TAIL_BYTES)
         return false;
