@@ -55,7 +55,7 @@ void ps_orc_acid_flush_length(uint64_t length, uint8_t entry[8])
         entry[i] = (uint8_t)(length >> (56 - 8 * i));
 }
 
-/* Numbers a copy of the table's type behind the fields of the wrapper. */
+/* Copies the table's type, with column numbers after those of the wrapper's fields. */
 static struct ps_orc_type *copy_type(const struct ps_orc_type *type, uint32_t *id)
 {
     struct ps_orc_type *copy = ps_must_alloc(1, sizeof(*copy), "the columns of a table");
@@ -105,7 +105,7 @@ static char *wrap_names(const char *names)
     return text;
 }
 
-/* The last row of a stripe, which was added just now. */
+/* Notes the last row of a stripe, which was just added. */
 static void stripe_ended(void *owner)
 {
     struct ps_orc_acid *acid = owner;

@@ -1,10 +1,13 @@
-/* ORC files of Hive's transactional tables (Hive 3 and 4; org.apache.hadoop.hive.ql.io.orc.OrcRecordUpdater and
- * ql.io.AcidUtils): each row is wrapped in a struct that names it, and is inserted; nothing is updated or deleted.
+/* ORC files of Hive's transactional tables (Hive 3 and 4; org.apache.hadoop.hive.ql.io.orc.OrcRecordUpdater
+ * and ql.io.AcidUtils): each row is wrapped in a struct that names it, and is inserted; nothing is updated or
+ * deleted.
  *
  *   <table or partition>/delta_0000004_0000004/_orc_acid_version            "2"
  *                                              bucket_00000                 rows of bucket 0
- *                                              bucket_00000_flush_length    while it is written: big-endian lengths up to which
- *                                                                           it is a whole file, 8 bytes each; the last counts
+ *                                              bucket_00000_flush_length    while it is written: big-endian
+ *                                                lengths, at each of
+ *                                                                           which the file is complete, 8
+ *                                                                             bytes each; the last counts
  *
  * Thread: the owner's. */
 #pragma once
@@ -18,23 +21,25 @@
 
 struct ps_orc_acid;
 
-/* `settings`: those of the table; their type is that of the table's row, and the names of bloom filters are its columns; the
- * callback for stripes is not called. `bucket`: from 0. `statement`: 0 to 4095, or -1 for none. Returns NULL and the reason. */
+/* `settings` are the table's: the type is the table's row, and bloom filters name its columns. The callback
+ * for stripes is not called. `bucket`: from 0. `statement`: 0 to 4095, or -1 for none. Returns NULL and the
+ * reason on errors. */
 struct ps_orc_acid *ps_orc_acid_open(const struct ps_orc_settings *settings, int bucket, int statement,
                                      struct ps_output *output, struct ps_err *err);
 void ps_orc_acid_close(struct ps_orc_acid *acid);
 
-/* Adds a row that this transaction inserts. Write ids do not fall. Returns false as ps_orc_writer_add does. */
+/* Adds a row that this transaction inserts. Write ids must not decrease. Returns false as ps_orc_writer_add
+ * does. */
 bool ps_orc_acid_insert(struct ps_orc_acid *acid, int64_t write_id, const struct ps_orc_value *row);
 
-/* Ends what was added as a whole file, for the end of a transaction and the end of the file; more may follow. The flush length is
- * ps_orc_writer_length afterwards. */
+/* Completes the file at the end of a transaction and at the end of the file; more rows may follow. The flush
+ * length is then ps_orc_writer_length. */
 bool ps_orc_acid_end(struct ps_orc_acid *acid);
 
-/* For length, rows and memory. */
+/* Returns the wrapped writer, for its length, rows and memory. */
 struct ps_orc_writer *ps_orc_acid_writer(struct ps_orc_acid *acid);
 
-/* "delta_0000004_0000013" or, of a statement, "delta_0000004_0000004_0000". */
+/* Prints "delta_0000004_0000013" or, for a statement, "delta_0000004_0000004_0000". */
 void ps_orc_acid_delta_name(int64_t write_id_min, int64_t write_id_max, int statement,
                             char name[PS_ORC_ACID_NAME_BYTES]);
 /* "bucket_00000" */
@@ -42,8 +47,9 @@ void ps_orc_acid_bucket_name(int bucket, char name[PS_ORC_ACID_NAME_BYTES]);
 /* "bucket_00000_flush_length" */
 void ps_orc_acid_flush_length_name(int bucket, char name[PS_ORC_ACID_NAME_BYTES]);
 
-/* An entry of a flush length file. */
+/* Writes an entry of a flush length file. */
 void ps_orc_acid_flush_length(uint64_t length, uint8_t entry[8]);
 
-/* The number in column `bucket` (org.apache.hadoop.hive.ql.io.BucketCodec V1). Statement -1 is as 0. */
+/* Returns the number in column `bucket` (org.apache.hadoop.hive.ql.io.BucketCodec V1). Statement -1 counts as
+ * 0. */
 int32_t ps_orc_acid_bucket_number(int bucket, int statement);

@@ -11,7 +11,8 @@ struct ps_orc_bloom_filter {
     uint8_t *bits; /* NULL: the column has no filter */
 };
 
-/* For so many values and this share of false positives (orc.bloom.filter.fpp). Returns false when there is no memory. */
+/* Makes a filter for this number of values and share of false positives (orc.bloom.filter.fpp). Returns false
+ * when there is no memory. */
 bool ps_orc_bloom_filter_open(struct ps_orc_bloom_filter *filter, uint32_t values, double false_positives);
 void ps_orc_bloom_filter_close(struct ps_orc_bloom_filter *filter);
 

@@ -1,5 +1,6 @@
-/* Memory of an ORC writer: buffers that grow, all counted in one place. When there is no memory, `failed` is set and stays set,
- * and what is appended is lost: the encoders need no results of their own, because the writer asks once for each row.
+/* Memory of an ORC writer: buffers that grow, all counted in one place. When there is no memory, `failed` is
+ * set and stays set, and further bytes are dropped. The encoders return no results, because the writer tests
+ * `failed` once for each row.
  *
  * Thread: the owner's. */
 #pragma once
@@ -18,9 +19,10 @@ struct ps_orc_buffer {
     size_t length, room;
 };
 
-/* Makes room for so many bytes behind the contents. Returns where they begin, or NULL when there is no memory. */
+/* Makes room for this many bytes behind the contents. Returns its beginning, or NULL when there is no
+ * memory. */
 uint8_t *ps_orc_buffer_reserve(struct ps_orc_buffer *buffer, size_t more);
-/* What was written into the reserved room is contents now. */
+/* Adds the bytes written into the reserved room to the contents. */
 void ps_orc_buffer_grown(struct ps_orc_buffer *buffer, size_t more);
 void ps_orc_buffer_append(struct ps_orc_buffer *buffer, const void *bytes, size_t length);
 /* Forgets the contents and keeps the room. */

@@ -26,7 +26,7 @@ void ps_orc_byte_end(struct ps_orc_byte_run *run)
     run->count = run->repeat = 0;
 }
 
-/* The last three bytes are equal: what stands before them is written, and a repeat begins. */
+/* Called when the last three bytes are equal: writes the bytes before them, and begins a repeat. */
 static void begin_repeat(struct ps_orc_byte_run *run, uint8_t byte)
 {
     write_literals(run, run->count - REPEAT_MIN);

@@ -10,7 +10,7 @@
 struct ps_orc_byte_run {
     struct ps_orc_stream *stream;
     unsigned count;  /* bytes that are not in the stream yet */
-    unsigned repeat; /* how often the last of them stands at the end */
+    unsigned repeat; /* number of equal bytes at the end */
     uint8_t bytes[PS_ORC_BYTE_LITERALS_MAX + 2];
 };
 
@@ -26,6 +26,6 @@ struct ps_orc_bits {
 };
 
 void ps_orc_bit_add(struct ps_orc_bits *bits, bool bit);
-/* Fills the last byte with zeroes and writes what waits. */
+/* Fills the last byte with zeroes and writes the pending bytes. */
 void ps_orc_bits_end(struct ps_orc_bits *bits);
 void ps_orc_bits_position(const struct ps_orc_bits *bits, struct ps_orc_positions *positions);

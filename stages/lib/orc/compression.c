@@ -67,7 +67,7 @@ void ps_orc_compressor_close(struct ps_orc_compressor *compressor)
 
 size_t ps_orc_compress_room(size_t length)
 {
-    return length + length / 6 + 256; /* Snappy wants the most: 32 bytes and a sixth */
+    return length + length / 6 + 256; /* Snappy needs the most room: 32 bytes and a sixth */
 }
 
 static size_t deflate_chunk(z_stream *stream, const uint8_t *bytes, size_t length, uint8_t *packed)

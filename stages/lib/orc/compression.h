@@ -14,12 +14,13 @@ enum ps_orc_compression { /* the numbers of the PostScript */
                           PS_ORC_ZSTD = 5,
 };
 
-/* By the name that orc.compress takes: "NONE", "ZLIB", "SNAPPY", "LZ4", "ZSTD"; case does not matter. */
+/* Finds a codec by its name in orc.compress: "NONE", "ZLIB", "SNAPPY", "LZ4", "ZSTD"; case does not
+ * matter. */
 bool ps_orc_compression_find(const char *name, enum ps_orc_compression *compression);
 
 struct ps_orc_compressor {
     enum ps_orc_compression kind;
-    uint32_t chunk_bytes; /* orc.compress.size: the most that a chunk becomes when it is read */
+    uint32_t chunk_bytes; /* orc.compress.size: the plain length of a chunk at most */
     void *state;
 };
 
@@ -28,8 +29,8 @@ bool ps_orc_compressor_open(struct ps_orc_compressor *compressor, enum ps_orc_co
                             uint32_t chunk_bytes);
 void ps_orc_compressor_close(struct ps_orc_compressor *compressor);
 
-/* The room that ps_orc_compress needs for so many bytes. */
+/* Returns the room that ps_orc_compress needs for this many bytes. */
 size_t ps_orc_compress_room(size_t length);
-/* Returns the compressed length, or 0: it did not become shorter. */
+/* Returns the compressed length, or 0 if the result is not shorter. */
 size_t ps_orc_compress(struct ps_orc_compressor *compressor, const uint8_t *bytes, size_t length,
                        uint8_t *packed);

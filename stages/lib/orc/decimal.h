@@ -5,8 +5,9 @@
 
 #define PS_ORC_DECIMAL_TEXT_BYTES 48U
 
-/* Writes it without trailing zeroes behind the point, as Hive's HiveDecimal.toString does. Terminated. Returns the length. */
+/* Writes the number, terminated and without trailing zeroes behind the point, as Hive's HiveDecimal.toString
+ * does. Returns the length. */
 size_t ps_orc_decimal_text(__int128 unscaled, uint32_t scale, char text[PS_ORC_DECIMAL_TEXT_BYTES]);
 
-/* Whether it has at most so many digits. */
+/* Returns whether the number has at most this many digits. */
 bool ps_orc_decimal_fits(__int128 unscaled, uint32_t precision);

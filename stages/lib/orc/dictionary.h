@@ -9,13 +9,13 @@ struct ps_orc_dictionary {
     struct ps_orc_buffer bytes;   /* the strings, one behind the other */
     struct ps_orc_buffer entries; /* of struct ps_orc_dictionary_entry */
     struct ps_orc_buffer slots;   /* a hash table of uint32_t: 0, or 1 + number of the entry */
-    uint64_t seed;                /* of the hash: events must not be able to make everything collide */
+    uint64_t seed;                /* key of the hash, so that events cannot force collisions */
 };
 
 struct ps_orc_dictionary_entry {
     size_t offset;
     uint32_t length;
-    uint32_t place; /* in the sorted dictionary; set by ps_orc_dictionary_sort */
+    uint32_t place; /* place in the sorted dictionary; set by ps_orc_dictionary_sort */
     uint64_t hash;
 };
 
@@ -44,5 +44,6 @@ static inline const char *ps_orc_dictionary_text(const struct ps_orc_dictionary 
     return entry->length == 0 ? "" : (const char *)dictionary->bytes.data + entry->offset;
 }
 
-/* Gives each entry its place in the order of bytes, and `order` (of as many entries as there are) the entries in that order. */
+/* Sets the place of each entry in the order of bytes, and writes the entries in that order to `order`, which
+ * has room for all. */
 void ps_orc_dictionary_sort(struct ps_orc_dictionary *dictionary, uint32_t *order);

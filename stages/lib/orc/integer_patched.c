@@ -2,7 +2,7 @@
  * upper bits from a list. */
 #include "stages/lib/orc/integer_run.h"
 
-#define BASE_MAX (INT64_C(1) << 56) /* Java's readers take no larger base */
+#define BASE_MAX (INT64_C(1) << 56) /* Java's readers accept no larger base */
 #define GAP_MAX 255U
 #define PATCHES_MAX 31U
 #define HEADER_BYTES 4U
@@ -31,7 +31,7 @@ static unsigned usual_width(const int64_t *values, size_t count, int64_t base, u
     return width;
 }
 
-/* Makes the list. Returns false when it would be too long. */
+/* Makes the list of patches. Returns false when it would be too long. */
 static bool collect(const struct ps_orc_patched *patched, const int64_t *values, size_t count,
                     struct patches *patches)
 {

@@ -13,7 +13,7 @@ enum encoding { SHORT_REPEAT = 0, DIRECT = 1, PATCHED_BASE = 2, DELTA = 3 };
 struct delta {
     int64_t first; /* step */
     unsigned width;
-    size_t length; /* bytes of the whole run; SIZE_MAX: it cannot be used */
+    size_t length; /* bytes of the whole run; SIZE_MAX: not applicable */
 };
 
 unsigned ps_orc_width_round(unsigned bits)
@@ -151,7 +151,7 @@ static size_t equal_count(const int64_t *values, size_t count)
     return equal;
 }
 
-/* How many values come before a long repeat, or the end. */
+/* Returns the number of values before a long repeat or the end. */
 static size_t varied_count(const int64_t *values, size_t count)
 {
     size_t at = 0;

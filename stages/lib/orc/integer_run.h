@@ -1,5 +1,6 @@
-/* Integer run length encoding, version 2 (ORC v1 specification, "Integer Run Length Encoding, version 2"): short repeat, direct,
- * patched base, delta. Values wait until there are 512 of them; then each part of them gets the encoding that is shortest.
+/* Integer run length encoding, version 2 (ORC v1 specification, "Integer Run Length Encoding, version 2"):
+ * short repeat, direct, patched base, delta. The encoder gathers 512 values; then each part of them gets the
+ * shortest encoding.
  *
  * Thread: the owner's. */
 #pragma once
@@ -26,14 +27,17 @@ static inline void ps_orc_integer_add(struct ps_orc_integer_run *run, int64_t va
 
 void ps_orc_integer_position(const struct ps_orc_integer_run *run, struct ps_orc_positions *positions);
 
-/* The next width that the format knows: 1 to 24, 26, 28, 30, 32, 40, 48, 56, 64 bits. Patches have these. */
+/* Returns the next width of the format: 1 to 24, 26, 28, 30, 32, 40, 48, 56, 64 bits. Patches use these
+ * widths. */
 unsigned ps_orc_width_round(unsigned bits);
-/* The next one that is not deprecated: 1, 2, 4, 8, 16, 24, .. 64. Values and deltas have these: readers unpack them faster. */
+/* Returns the next width that readers unpack fast: 1, 2, 4, 8, 16, 24, .. 64. Values and deltas use these
+ * widths. */
 unsigned ps_orc_width_align(unsigned bits);
-/* Its number in 5 bits. */
+/* Returns the width's code of 5 bits. */
 unsigned ps_orc_width_code(unsigned bits);
 
-/* Values of `width` bits, one behind the other, most significant bit first; the last byte is filled with zeroes. */
+/* Packs values of `width` bits, one behind the other, most significant bit first. The last byte is filled
+ * with zeroes. */
 void ps_orc_pack_bits(struct ps_orc_stream *stream, const uint64_t *values, size_t count, unsigned width);
 
 /* The patched base encoding of at most 512 values (integer_patched.c). */
@@ -42,7 +46,7 @@ struct ps_orc_patched {
     unsigned base_bytes, width;
     unsigned patch_width, gap_width;
     unsigned patch_count;
-    size_t length; /* bytes of the whole run; SIZE_MAX: it cannot be used */
+    size_t length; /* bytes of the whole run; SIZE_MAX: not applicable */
 };
 
 struct ps_orc_patched ps_orc_patched_measure(const int64_t *values, size_t count);

@@ -29,7 +29,7 @@ void ps_orc_statistics_clear(struct ps_orc_statistics *statistics)
 void ps_orc_statistics_real(struct ps_orc_statistics *statistics, double value)
 {
     statistics->count++;
-    statistics->total += value; /* NaN from here on: then readers do not use the range */
+    statistics->total += value; /* NaN from here on, so that readers do not use the range */
     if (isnan(value))
         return;
     if (!statistics->has_range || value < statistics->least)
@@ -62,7 +62,8 @@ static int compare(const char *bytes, size_t length, const struct ps_orc_bound *
     return order != 0 ? order : (length > bound->text.length) - (length < bound->text.length);
 }
 
-/* The most bytes of a text that are no more than BOUND_BYTES_MAX and end with a character. */
+/* Returns the length of the longest prefix of at most BOUND_BYTES_MAX bytes that ends with a whole
+ * character. */
 static size_t cut_length(const char *bytes, size_t length)
 {
     if (length <= BOUND_BYTES_MAX)
@@ -73,7 +74,7 @@ static size_t cut_length(const char *bytes, size_t length)
     return length;
 }
 
-/* Malformed text is cut where it begins to be: readers would decode it to something larger than other values. */
+/* Malformed text is cut at its first malformed byte, because readers would decode it to a larger value. */
 static void set(struct ps_orc_bound *bound, const char *bytes, size_t length)
 {
     size_t kept = ps_utf8_valid_length(bytes, cut_length(bytes, length));
@@ -83,15 +84,15 @@ static void set(struct ps_orc_bound *bound, const char *bytes, size_t length)
     ps_orc_buffer_append(&bound->text, bytes, kept);
 }
 
-/* A cut text becomes larger than all that begin with it: its last ASCII character that can grow does, and what follows it goes.
- * Without one there is no upper bound. */
+/* Makes a cut text larger than all texts that begin with it: increments its last ASCII character that can
+ * grow, and drops the rest. Without such a character there is no upper bound. */
 static void round_up(struct ps_orc_bound *bound)
 {
     size_t at = bound->text.length;
     while (at > 0 && bound->text.data[at - 1] >= 0x7f)
         at--;
     if (at == 0) {
-        static const char largest[] = "\xf4\x8f\xbf\xbf"; /* U+10FFFF: nothing in UTF-8 begins with more */
+        static const char largest[] = "\xf4\x8f\xbf\xbf"; /* no character of UTF-8 is larger than U+10FFFF */
         ps_orc_buffer_clear(&bound->text);
         for (size_t i = 0; i < BOUND_BYTES_MAX / 4; i++)
             ps_orc_buffer_append(&bound->text, largest, 4);

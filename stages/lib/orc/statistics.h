@@ -1,5 +1,5 @@
-/* Statistics of a column, in a row group, a stripe or a file (ORC v1 specification, "Column Statistics"): readers skip what cannot
- * have rows that they want.
+/* Statistics of a column, in a row group, a stripe or a file (ORC v1 specification, "Column Statistics"):
+ * readers skip groups and stripes that cannot have the wanted rows.
  *
  * Thread: the owner's. */
 #pragma once
@@ -7,7 +7,8 @@
 #include "stages/lib/orc/buffer.h"
 #include "stages/lib/orc/type.h"
 
-/* The smallest or largest string: as it is up to 1024 bytes of UTF-8, else a string that is not larger, or not smaller. */
+/* The smallest or largest string: the string itself up to 1024 bytes of UTF-8, else a shorter bound that is
+ * not larger, or not smaller. */
 struct ps_orc_bound {
     struct ps_orc_buffer text;
     bool is_set, is_cut;
@@ -17,7 +18,7 @@ struct ps_orc_statistics {
     uint64_t count; /* of values that are not null */
     bool has_null;
     bool has_range; /* minimum and maximum are set */
-    bool sum_lost;  /* it became too large */
+    bool sum_lost;  /* the bound became too large */
     int64_t minimum, maximum,
         sum; /* integers; dates: days; timestamps: milliseconds; booleans: the sum counts true;
                                         strings and binaries: the sum is their length */
@@ -44,17 +45,17 @@ static inline void ps_orc_statistics_integer(struct ps_orc_statistics *statistic
 void ps_orc_statistics_real(struct ps_orc_statistics *statistics, double value);
 void ps_orc_statistics_decimal(struct ps_orc_statistics *statistics, __int128 value);
 void ps_orc_statistics_string(struct ps_orc_statistics *statistics, const char *bytes, size_t length);
-/* Of binaries, and (with 0) of what has no statistics but the count. */
+/* Adds a binary, or (with 0) a value of a type that only has a count. */
 static inline void ps_orc_statistics_length(struct ps_orc_statistics *statistics, size_t length)
 {
     statistics->count++;
     statistics->sum_lost |= __builtin_add_overflow(statistics->sum, (int64_t)length, &statistics->sum);
 }
 
-/* Adds the other's rows to the first. */
+/* Adds the second statistics to the first. */
 void ps_orc_statistics_merge(struct ps_orc_statistics *statistics, const struct ps_orc_statistics *other,
                              const struct ps_orc_type *type);
 
-/* Appends them as a ColumnStatistics. */
+/* Appends the statistics as a ColumnStatistics. */
 void ps_orc_statistics_pack(const struct ps_orc_statistics *statistics, const struct ps_orc_type *type,
                             struct ps_orc_buffer *buffer);

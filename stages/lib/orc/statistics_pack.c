@@ -1,4 +1,4 @@
-/* Statistics as the file has them. */
+/* Encodes statistics for the file. */
 #include "stages/lib/orc/decimal.h"
 #include "stages/lib/orc/message.h"
 #include "stages/lib/orc/proto/orc.pb-c.h"

@@ -1,4 +1,4 @@
-/* A stripe: row indexes and bloom filters, then the data, then a footer that says what is where. */
+/* A stripe: row indexes and bloom filters, then the data, then a footer with the place of each. */
 #include "stages/lib/orc/message.h"
 #include "stages/lib/orc/proto/orc.pb-c.h"
 #include "stages/lib/orc/writer_internal.h"

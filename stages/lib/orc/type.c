@@ -71,7 +71,8 @@ static bool expect(struct parse *parse, char wanted)
     return take(parse, wanted) || wrong(parse, what);
 }
 
-/* Letters, digits and underscores; Hive's quoted names may have more. Returns the length. */
+/* Returns the length of a name: letters, digits and underscores. Hive's quoted names may have other
+ * characters. */
 static size_t word(struct parse *parse, const char *ends)
 {
     skip_blanks(parse);

@@ -1,7 +1,7 @@
-/* The type of a column, as Hive writes it: "struct<id:bigint,name:varchar(20),tags:array<string>>". Union types and
- * "timestamp with local time zone" are not known.
+/* The type of a column, as Hive writes it: "struct<id:bigint,name:varchar(20),tags:array<string>>". Union
+ * types and "timestamp with local time zone" are not supported.
  *
- * Thread: any; const once it is made. */
+ * Thread: any; const after it is made. */
 #pragma once
 
 #include "core/status.h"
@@ -30,7 +30,7 @@ enum ps_orc_kind { /* the numbers of the file's Type */
 
 struct ps_orc_type {
     enum ps_orc_kind kind;
-    uint32_t id; /* of the column: the whole type is 0, its parts follow in the order of the text */
+    uint32_t id; /* of the column: 0 for the whole type; its parts follow in the order of the text */
     uint32_t maximum_length;       /* varchar, char: characters */
     uint32_t precision, scale;     /* decimal */
     uint32_t child_count;          /* array: 1; map: 2; struct: its fields */
@@ -38,12 +38,14 @@ struct ps_orc_type {
     char **names;                  /* of a struct's fields */
 };
 
-/* Returns NULL and the reason. At most 4096 columns, 32 levels. Owns: ps_orc_type_destroy. */
+/* Parses a type of at most 4096 columns and 32 levels. Returns NULL and the reason on errors. Owns: the
+ * caller calls ps_orc_type_destroy. */
 struct ps_orc_type *ps_orc_type_parse(const char *text, struct ps_err *err);
 void ps_orc_type_destroy(struct ps_orc_type *type); /* NULL is allowed */
 
-/* Columns of the type with all its parts. */
+/* Returns the number of columns of the type with all its parts. */
 uint32_t ps_orc_type_columns(const struct ps_orc_type *type);
 
-/* The column of this name in a struct, "a.b" for a field of a field; case does not matter. NULL: there is none. */
+/* Finds the column of this name in a struct, "a.b" for a field of a field; case does not matter. Returns NULL
+ * if there is none. */
 const struct ps_orc_type *ps_orc_type_find(const struct ps_orc_type *type, const char *name, size_t length);

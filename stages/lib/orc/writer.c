@@ -6,7 +6,7 @@
 
 #define MAGIC "ORC"
 #define CHUNK_BYTES_MIN 1024U
-#define CHUNK_BYTES_MAX 8388607U /* what a chunk's header can say */
+#define CHUNK_BYTES_MAX 8388607U /* the maximum of a chunk's header */
 
 struct ps_orc_settings ps_orc_settings_usual(const struct ps_orc_type *type)
 {

@@ -1,4 +1,4 @@
-/* What the files of the ORC writer share. */
+/* Shared by the files of the ORC writer. */
 #pragma once
 
 #include "stages/lib/orc/column/column.h"
@@ -23,11 +23,11 @@ struct ps_orc_writer {
     uint64_t length;
     uint64_t rows, stripe_rows, group_rows;
     struct ps_orc_memory memory; /* of the open stripe */
-    struct ps_orc_memory kept;   /* of what the footer will hold */
+    struct ps_orc_memory kept;   /* of the footer and its parts */
     struct ps_orc_compressor compressor;
     struct ps_orc_columns columns;
-    struct ps_orc_stream scratch;           /* what is compressed outside of the columns */
-    struct ps_orc_buffer message;           /* what is packed before it is compressed */
+    struct ps_orc_stream scratch;           /* for compressing outside of the columns */
+    struct ps_orc_buffer message;           /* for packing before compression */
     struct ps_orc_buffer stripes;           /* struct ps_orc_stripe */
     struct ps_orc_buffer stripe_statistics; /* a Metadata message */
     struct ps_orc_metadata metadata[PS_ORC_METADATA_MAX];
@@ -37,7 +37,8 @@ struct ps_orc_writer {
 /* Writes to the output, and counts. */
 void ps_orc_writer_put(struct ps_orc_writer *writer, const void *bytes, size_t length);
 
-/* Compresses these bytes, or what the stream `scratch` holds, and writes them. Returns the bytes written. */
+/* These compress bytes, or the contents of the stream `scratch`, and write them. They return the number of
+ * bytes written. */
 uint64_t ps_orc_writer_put_packed(struct ps_orc_writer *writer, const void *bytes, size_t length);
 uint64_t ps_orc_writer_put_scratch(struct ps_orc_writer *writer);
 

@@ -25,7 +25,7 @@ static struct ps_orc_integer_run *open_integers(struct ps_orc_stream *stream, bo
     return run;
 }
 
-/* What its kind needs. Returns false when there is no memory. */
+/* Allocates the buffers of the column's kind. Returns false when there is no memory. */
 static bool open_encoders(struct ps_orc_column *column)
 {
     switch (column->type->kind) {
@@ -162,7 +162,8 @@ static void add_real(struct ps_orc_column *column, double value)
         ps_orc_bloom_filter_add_double(&column->filter, value);
 }
 
-/* Without trailing zeroes; the last three bits say how many were removed, less one, if there were two at least. */
+/* Encodes nanoseconds without trailing zeroes. If at least two were removed, the last three bits are their
+ * number minus one. */
 static int64_t packed_nanoseconds(uint32_t nanoseconds)
 {
     if (nanoseconds == 0)
@@ -179,8 +180,8 @@ static int64_t packed_nanoseconds(uint32_t nanoseconds)
 static void add_timestamp(struct ps_orc_column *column, int64_t seconds, uint32_t nanoseconds)
 {
     int64_t milliseconds = seconds * 1000 + nanoseconds / 1000000;
-    /* Java rounds towards zero if there are milliseconds, and readers undo it: all but the last second before 1970, which
-     * has no encoding of its own (ORC-763). */
+    /* Java rounds towards zero if there are milliseconds, and readers undo that, except in the last second
+     * before 1970, which has no encoding of its own (ORC-763). */
     int64_t rounded = seconds < 0 && nanoseconds > 999999 ? seconds + 1 : seconds;
     ps_orc_integer_add(column->first_integers, rounded - EPOCH_2015);
     ps_orc_integer_add(column->second_integers, packed_nanoseconds(nanoseconds));

@@ -23,7 +23,8 @@ enum ps_orc_stream_kind { /* the numbers of the stripe's footer */
 /* A row group of one column. */
 struct ps_orc_group {
     struct ps_orc_positions present, data; /* where it begins */
-    size_t first_id;                       /* with a dictionary: its first value, among those of the stripe */
+    size_t first_id;                       /* with a dictionary: the group's first value, counted from the
+                                            * stripe's first */
     size_t statistics, statistics_length;  /* in `packed_statistics` of the column; bytes */
 };
 
@@ -36,13 +37,13 @@ struct ps_orc_column {
     struct ps_orc_bits present;
     struct ps_orc_bits *bits;                   /* of a boolean */
     struct ps_orc_byte_run *bytes;              /* of a tinyint */
-    struct ps_orc_integer_run *first_integers;  /* of the data stream, or of the lengths */
+    struct ps_orc_integer_run *first_integers;  /* of the data stream, or of the stream of lengths */
     struct ps_orc_integer_run *second_integers; /* of a timestamp's nanoseconds, a decimal's scale */
     struct ps_orc_dictionary dictionary;
     struct ps_orc_buffer ids;    /* with a dictionary: uint32_t of each value of the stripe */
     struct ps_orc_buffer padded; /* the last value of a char */
-    struct ps_orc_buffer groups; /* struct ps_orc_group of those that are complete */
-    struct ps_orc_group open;    /* the one that is being filled */
+    struct ps_orc_buffer groups; /* the complete groups (struct ps_orc_group) */
+    struct ps_orc_group open;    /* the current group */
     struct ps_orc_buffer packed_statistics, packed_filters;
     struct ps_orc_statistics group, stripe, file;
     struct ps_orc_bloom_filter filter;
@@ -51,34 +52,38 @@ struct ps_orc_column {
 struct ps_orc_columns {
     struct ps_orc_memory *memory;
     struct ps_orc_compressor *compressor;
-    double dictionary_ratio; /* distinct values of all, up to which a string gets a dictionary */
-    bool is_decided;         /* which strings get one */
+    double dictionary_ratio; /* a string gets a dictionary up to this share of distinct values */
+    bool is_decided;         /* the columns with a dictionary are chosen */
     uint32_t count;
     struct ps_orc_column *all; /* by number */
 };
 
-/* Returns false when there is no memory; then they are to be closed all the same. The type lives longer. */
+/* Returns false when there is no memory; the caller closes the columns in either case. The type must live
+ * longer. */
 bool ps_orc_columns_open(struct ps_orc_columns *columns, const struct ps_orc_type *type, uint64_t seed);
 void ps_orc_columns_close(struct ps_orc_columns *columns);
 
-/* Adds a value to a column, and its parts to the columns of the parts. */
+/* Adds a value to a column, and the parts of the value to their columns. */
 void ps_orc_column_add(struct ps_orc_columns *columns, const struct ps_orc_type *type,
                        const struct ps_orc_value *value);
 
-/* The bytes of the first `*characters` characters of UTF-8; `*characters` becomes how many there were. Thread: any. (string.c) */
+/* Returns the length in bytes of the first `*characters` characters of UTF-8, and sets `*characters` to the
+ * number found. Thread: any. (string.c) */
 uint32_t ps_orc_text_bytes(const char *bytes, uint32_t length, uint32_t *characters);
 
-/* A string, varchar or char (string.c). */
+/* Adds a string, varchar or char (string.c). */
 void ps_orc_column_string(struct ps_orc_column *column, const char *bytes, uint32_t length);
-/* Whether the strings of the stripe up to now make a dictionary worth it: the columns where they do not are direct from here on. */
+/* Decides by the strings of the stripe so far whether a dictionary pays off; other columns are direct from
+ * here on. */
 void ps_orc_column_decide(struct ps_orc_column *column, double dictionary_ratio);
 /* Writes ids and dictionary to their streams. */
 void ps_orc_column_end_dictionary(struct ps_orc_column *column);
 
-/* Where the next value will be in the streams behind PRESENT. */
+/* Sets the position of the next value in the streams behind PRESENT. */
 void ps_orc_column_position(const struct ps_orc_column *column, struct ps_orc_positions *positions);
 
-/* Begins a stripe, ends a row group (and begins the next one), ends the streams of a stripe (group.c). */
+/* These begin a stripe, end a row group (and begin the next one), and end the streams of a stripe
+ * (group.c). */
 void ps_orc_columns_begin_stripe(struct ps_orc_columns *columns);
 void ps_orc_columns_end_group(struct ps_orc_columns *columns);
 void ps_orc_columns_end_stripe(struct ps_orc_columns *columns);

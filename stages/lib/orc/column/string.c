@@ -59,7 +59,7 @@ static const uint32_t *ids_of(const struct ps_orc_column *column, size_t *count)
     return (const uint32_t *)(void *)column->ids.data;
 }
 
-/* Notes where the groups begin whose first value is this one. */
+/* Notes the positions of the groups that begin with this value. */
 static void note_groups(struct ps_orc_column *column, size_t id, size_t *group, bool is_direct)
 {
     for (; *group <= ps_orc_column_groups(column); (*group)++) {
@@ -109,7 +109,7 @@ void ps_orc_column_end_dictionary(struct ps_orc_column *column)
         return;
     }
     ps_orc_dictionary_sort(dictionary, order);
-    /* The run writes to the stream of lengths; here the ids are the data. */
+    /* The run writes to the stream of lengths; the ids belong in the data stream. */
     column->first_integers->stream = &column->data;
     for (size_t i = 0; i < count; i++) {
         note_groups(column, i, &group, false);
