@@ -11,7 +11,7 @@
 #include <string.h>
 #include <sys/epoll.h>
 
-#define IN_BYTES 512U /* acknowledgements have some dozens */
+#define IN_BYTES 512U /* an acknowledgement has a few dozen bytes */
 #define BLIND_HANDSHAKE_NS (5 * PS_NS_PER_MS)
 
 _Static_assert(POLLIN == EPOLLIN && POLLOUT == EPOLLOUT, "events of poll and of epoll");
@@ -76,7 +76,7 @@ static void watch(struct ps_datanode_link *link)
     short events = 0;
     int fd = ps_client_descriptor(&link->client, link->writing, &events);
     if (link->client.phase == PS_CLIENT_UP)
-        events |= POLLIN; /* a datanode that goes away is seen at once */
+        events |= POLLIN; /* a datanode that closes the connection is noticed at once */
     if (events == 0) {
         ps_hadoop_loop_unwatch(link->settings->loop, &link->watch);
         ps_hadoop_loop_set(link->settings->loop, &link->timer,
@@ -103,7 +103,7 @@ static bool send_operation(struct ps_datanode_link *link, char *reason)
     return true;
 }
 
-/* Connects, shakes hands, sends the operation, as far as it goes. */
+/* Connects, shakes hands and sends the operation, as far as possible without blocking. */
 static void go_on(struct ps_datanode_link *link)
 {
     char reason[PS_TRANSPORT_REASON_BYTES] = "";

@@ -13,7 +13,8 @@
 /* How connections to datanodes are protected. */
 struct ps_transfer_security {
     const struct ps_transport *transport;
-    /* The settings for transport->open, for one connection, which `leave` frees. NULL: no memory. */
+    /* Returns the settings of transport->open for one connection, which `leave` frees; NULL when there is no
+     * memory. */
     void *(*enter)(void *argument, const PsHadoop__DatanodeId *node, const PsHadoop__Token *token);
     void (*leave)(void *argument, void *settings);
     void *argument;
@@ -26,19 +27,20 @@ struct ps_datanode_settings {
     bool use_host_name; /* dfs.client.use.datanode.hostname; else the address that the namenode gives */
     bool nagle;         /* not dfs.data.transfer.client.tcpnodelay */
     uint64_t send_buffer_bytes; /* dfs.client.socket.send.buffer.size; 0: the kernel's */
-    uint64_t connect_ns;        /* at most, with the handshake */
+    uint64_t connect_ns;        /* time limit for connecting, including the handshake */
     uint64_t
-        read_timeout_ns; /* dfs.client.socket-timeout; a datanode is given up when it is silent so long .. */
-    uint64_t read_timeout_per_node_ns; /* .. and so much more for each datanode of a pipeline */
-    uint64_t silence_ns; /* a pipeline that is silent so long is looked into (silence.c); 0: never */
-    uint64_t probe_ns;   /* how long a datanode that is asked has for its answer */
+        read_timeout_ns; /* dfs.client.socket-timeout; a datanode that is silent for this time is given up
+                          * .. */
+    uint64_t read_timeout_per_node_ns; /* .. plus this time for each datanode of a pipeline */
+    uint64_t silence_ns; /* after this silence the pipeline's datanodes are probed (silence.c); 0: never */
+    uint64_t probe_ns;   /* time limit for a probed datanode's answer */
 };
 
 struct ps_datanode_link;
 
 /* Called from a turn. After `lost` the link is closed. */
 struct ps_datanode_link_ops {
-    /* The operation is sent, and there is something to read, or room to write. */
+    /* The operation is sent, and bytes can be read or written. */
     void (*ready)(struct ps_datanode_link *link);
     void (*lost)(struct ps_datanode_link *link, const char *reason);
 };
@@ -55,12 +57,12 @@ struct ps_datanode_link {
     struct ps_hadoop_timer timer; /* while it connects */
     struct ps_hadoop_lookup lookup;
     void *security_settings;
-    char *operation; /* what is left to be sent of it */
+    char *operation; /* bytes still to be sent */
     size_t operation_length, operation_sent;
     bool writing; /* the last write was refused */
     char *in;
     size_t in_length, in_room;
-    char name[80]; /* "127.0.0.1:9866", as the namenode writes it */
+    char name[80]; /* "127.0.0.1:9866", as the namenode has it */
 };
 
 /* `link` was zeroed. */
@@ -70,7 +72,7 @@ void ps_datanode_link_init(struct ps_datanode_link *link, const struct ps_datano
  * NULL (no memory). Allowed when it is closed. */
 void ps_datanode_link_open(struct ps_datanode_link *link, const PsHadoop__DatanodeId *node,
                            const PsHadoop__Token *token, char *operation, size_t length);
-/* Without a word. May be called in any state. */
+/* Closes the connection without calling back. May be called in any state. */
 void ps_datanode_link_close(struct ps_datanode_link *link);
 
 static inline bool ps_datanode_link_is_closed(const struct ps_datanode_link *link)
@@ -78,20 +80,21 @@ static inline bool ps_datanode_link_is_closed(const struct ps_datanode_link *lin
     return link->name[0] == 0;
 }
 
-/* Whether the operation was sent. */
+/* Returns whether the operation was sent. */
 bool ps_datanode_link_is_up(const struct ps_datanode_link *link);
-/* Whether the datanode is on this machine. Only while it is up. */
+/* Returns whether the datanode is on this machine. Only while the link is up. */
 bool ps_datanode_link_is_local(const struct ps_datanode_link *link, const char *address);
 
-/* Returns how many bytes were written, 0: none now, `ready` is called when there is room. -1: lost, reason
- * (PS_DATANODE_REASON_BYTES) says why; the caller closes. Only while it is up. */
+/* Returns the number of bytes written; 0 if there is no room now (`ready` is called when there is); -1 with
+ * reason (PS_DATANODE_REASON_BYTES) when the connection is lost, and the caller closes it. Only while the
+ * link is up. */
 ssize_t ps_datanode_link_write(struct ps_datanode_link *link, const struct iovec *parts, int count,
                                char *reason);
-/* Reads what is there behind what is in `in` already; `in_max`: the largest length that `in` may reach. Returns 1: something was
- * read, 0: nothing is there, -1 with reason as above. */
+/* Appends received bytes to `in`, up to a length of `in_max`. Returns 1 if bytes were read, 0 if there were
+ * none, -1 with reason as above. */
 int ps_datanode_link_receive(struct ps_datanode_link *link, size_t in_max, char *reason);
 /* Removes bytes from the beginning of `in`. */
 void ps_datanode_link_consume(struct ps_datanode_link *link, size_t length);
 
-/* The first address that is tried, for a log: "127.0.0.1:9866". */
+/* Returns the first address to try, for a log: "127.0.0.1:9866". */
 void ps_datanode_name(const PsHadoop__DatanodeId *node, char *out, size_t room);

@@ -66,7 +66,7 @@ enum ps_message_part ps_message_find(const char *bytes, size_t length, size_t li
     return PS_MESSAGE_WHOLE;
 }
 
-/* What protobuf-c allocates for a small message: no call of malloc for each acknowledgement. */
+/* Memory for protobuf-c to decode a small message without a malloc for each acknowledgement. */
 struct scratch {
     size_t used;
     _Alignas(16) unsigned char bytes[4096];

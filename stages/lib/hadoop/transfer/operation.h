@@ -1,5 +1,6 @@
-/* The messages around the packets of data transfer (Sender.java, DataTransferProtocol.java, version 28): operations that a client
- * sends to a datanode, and what comes back. Each message has its length before it, as a varint.
+/* The messages around the packets of data transfer (Sender.java, DataTransferProtocol.java, version 28):
+ * operations that a client sends to a datanode, and what comes back. Each message is preceded by its length
+ * as a varint.
  *
  * Thread: any. */
 #pragma once
@@ -14,7 +15,7 @@ enum ps_operation_code {
     PS_OPERATION_TRANSFER_BLOCK = 86,
 };
 
-/* BlockConstructionStage.java: numbers of the wire. */
+/* Stages of BlockConstructionStage.java, numbered as on the wire. */
 enum ps_block_stage {
     PS_STAGE_SETUP_APPEND,
     PS_STAGE_SETUP_APPEND_RECOVERY,
@@ -25,7 +26,7 @@ enum ps_block_stage {
     PS_STAGE_SETUP_CREATE,
 };
 
-/* Status of datatransfer.proto: numbers of the wire. */
+/* Status of datatransfer.proto, numbered as on the wire. */
 enum ps_transfer_status {
     PS_TRANSFER_SUCCESS,
     PS_TRANSFER_ERROR,
@@ -42,15 +43,15 @@ enum ps_transfer_status {
 /* "ERROR_CHECKSUM"; for logs. */
 const char *ps_transfer_status_name(unsigned status);
 
-/* Returns version, code and message as they are sent, or NULL: no memory. Caller frees. */
+/* Returns version, code and message as sent, or NULL when there is no memory. The caller frees them. */
 char *ps_operation_encode(enum ps_operation_code code, const ProtobufCMessage *message, size_t *length);
-/* The same without version and code. */
+/* Returns the message without version and code. */
 char *ps_message_encode(const ProtobufCMessage *message, size_t *length);
 
 enum ps_message_part {
     PS_MESSAGE_WHOLE,
     PS_MESSAGE_MORE, /* bytes are missing */
-    PS_MESSAGE_BAD,  /* longer than the limit, or no length at all */
+    PS_MESSAGE_BAD,  /* longer than the limit, or the length is malformed */
 };
 
 /* Finds the message at the beginning of `bytes`: sets its bounds, and how many bytes it takes with its length. */
@@ -73,14 +74,14 @@ struct ps_block_response {
     uint64_t chunk_offset;
 };
 
-/* Returns false if it is none. */
+/* Decodes the answer. Returns false if it is malformed. */
 bool ps_block_response_parse(const struct ps_slice *message, struct ps_block_response *response);
 
 #define PS_ACK_CONGESTED 3U
 
-/* PipelineAckProto: what each datanode says, in the order of the pipeline. */
+/* PipelineAckProto: the status of each datanode, in the order of the pipeline. */
 struct ps_pipeline_ack {
-    int64_t number; /* of the packet; PS_PACKET_HEARTBEAT; -2: of none */
+    int64_t number; /* number of the packet; PS_PACKET_HEARTBEAT; -2: no packet */
     unsigned count;
     struct ps_node_ack {
         uint8_t status;
@@ -91,6 +92,7 @@ struct ps_pipeline_ack {
 
 bool ps_pipeline_ack_parse(const struct ps_slice *message, struct ps_pipeline_ack *ack);
 
-/* A packet's header; `length_max`: of its data. Returns false if it is none, or the lengths are out of range. */
+/* A packet's header; `length_max`: of its data. Returns false if it is malformed or the lengths are out of
+ * range. */
 bool ps_packet_header_parse(const struct ps_slice *message, uint32_t length_max, uint64_t *offset,
                             uint32_t *length, bool *last);

@@ -11,14 +11,14 @@
 
 #define SUM_BYTES 4U
 #define LENGTHS_BYTES 6U    /* before the header */
-#define SEGMENT_BYTES 8192U /* with its sums: a size class of the allocator, whole pages */
+#define SEGMENT_BYTES 8192U /* with its sums: fits a size class of the allocator, whole pages */
 #define FREE_SEGMENTS_MAX                                                                                    \
-    256U /* 2 MiB, or as many as are in use: memory that is given back has to be cleared by the kernel again */
+    256U /* 2 MiB, or as many as are in use: freed memory would be cleared by the kernel again */
 #define FREE_PACKETS_MAX 256U
 
 struct ps_packet_segment {
     struct ps_packet_segment *next;
-    uint32_t length;    /* of its data; known when it is full, or the packet is sealed .. */
+    uint32_t length;    /* of its data; known when the segment is full or the packet is sealed .. */
     uint32_t sum_count; /* .. as are the sums */
     uint32_t *sums;     /* as on the wire */
     char data[];        /* segment_bytes; then the sums */
@@ -126,7 +126,7 @@ struct ps_packet *ps_packet_begin(struct ps_packet_pool *pool, uint64_t offset, 
     return packet;
 }
 
-/* No more bytes come into the last segment: the sums of its chunks, the last of which may not be full. */
+/* Closes the last segment: computes the sums of its chunks, the last of which may not be full. */
 static void end_segment(struct ps_packet_pool *pool, struct ps_packet *packet)
 {
     struct ps_packet_segment *segment = packet->last_segment;
@@ -185,7 +185,7 @@ void ps_packet_seal(struct ps_packet_pool *pool, struct ps_packet *packet)
     header.last_packet_in_block = packet->last;
     header.data_len = (int32_t)packet->length;
     header.has_sync_block =
-        packet->sync; /* not sent unless it is set: some old servers want the shorter header */
+        packet->sync; /* set only if needed, because some old servers expect the shorter header */
     header.sync_block = packet->sync;
     if (packet->last_segment != NULL)
         end_segment(pool, packet);
@@ -230,7 +230,7 @@ size_t ps_packet_wire_length(const struct ps_packet_pool *pool, const struct ps_
     return packet->head_length + sums_bytes(pool, packet) + packet->length;
 }
 
-/* Adds a part, less what is still to be skipped. */
+/* Adds a part without the bytes still to be skipped. */
 static int put_part(struct iovec *parts, int count, int room, size_t *skip, const void *bytes, size_t length)
 {
     if (*skip >= length) {

@@ -1,18 +1,21 @@
-/* Packets of data transfer: what a writer sends to the first datanode of a pipeline, up to 288 KiB of a block at a time
- * (PacketHeader.java, DFSPacket.java, DFSOutputStream.java). On the wire:
+/* Packets of data transfer: what a writer sends to the first datanode of a pipeline, up to 288 KiB of a block
+ * at a time (PacketHeader.java, DFSPacket.java, DFSOutputStream.java). On the wire:
  *
  *   4 bytes  length of the checksums, the data and itself      2 bytes  length of the header
- *   header   PacketHeader: offset in the block, number, whether it is the last, length of the data, whether to sync
+ *   header   PacketHeader: offset in the block, number, whether it is the last, length of the data, whether
+ *     to sync
  *   4 bytes  checksum of each chunk                            data
  *
- * A chunk is `chunk_bytes` (512) of the block; chunks begin at multiples of that. A packet begins where a chunk begins. If a flush
- * ends in the middle of a chunk, the next packet repeats that chunk from its beginning, because the datanode replaces its
- * checksum (BlockReceiver.receivePacket). One exception: an append to a block that ends in the middle of a chunk. Nobody here
- * has the chunk's beginning, so packets begin at that odd place, and are sent alone up to the chunk's end, with a checksum of their own
- * bytes only; the datanode computes the chunk's checksum.
+ * A chunk is `chunk_bytes` (512) of the block; chunks begin at multiples of that. A packet begins where a
+ * chunk begins. If a flush ends in the middle of a chunk, the next packet repeats that chunk from its
+ * beginning, because the datanode replaces its checksum (BlockReceiver.receivePacket). One exception: an
+ * append to a block that ends in the middle of a chunk. The writer does not have the chunk's beginning, so
+ * packets begin inside the chunk and are sent one at a time up to the chunk's end, with a checksum of their
+ * own bytes only; the datanode computes the chunk's checksum.
  *
- * A packet's bytes are in segments of 8 KiB with their sums, so that a small flush holds little memory. Bytes are copied once, into the
- * segment, and checksummed there when it is full: whole chunks at once cost the processor half of what lines do one by one.
+ * A packet's bytes are in segments of 8 KiB with their sums, so that a small flush holds little memory. Bytes
+ * are copied once, into the segment, and checksummed there when it is full: whole chunks cost half the CPU
+ * time of single lines.
  *
  * Thread: the worker of the file system. */
 #pragma once
@@ -24,7 +27,7 @@
 
 enum ps_checksum_type { PS_CHECKSUM_NONE, PS_CHECKSUM_CRC32, PS_CHECKSUM_CRC32C }; /* numbers of the wire */
 
-#define PS_PACKET_HEAD_BYTES 33U /* at most, lengths included */
+#define PS_PACKET_HEAD_BYTES 33U /* most bytes of a packet, lengths included */
 #define PS_PACKET_HEARTBEAT (-1) /* number of a heartbeat */
 #define PS_PACKET_CHUNK_BYTES_MAX (1U << 20)
 #define PS_PACKET_BYTES_MAX (16U << 20) /* PacketReceiver.MAX_PACKET_SIZE */
@@ -36,10 +39,10 @@ struct ps_packet {
     uint64_t offset;   /* in the block, of its first byte */
     int64_t number;    /* "seqno" */
     uint32_t length;   /* of the data */
-    uint32_t repeated; /* of these, how many an earlier packet had already */
+    uint32_t repeated; /* of these, the bytes that an earlier packet already had */
     uint32_t limit;    /* of the data */
     bool last, sync;
-    bool sealed; /* nothing more is added */
+    bool sealed; /* takes no more bytes */
     uint8_t head_length;
     unsigned char head[PS_PACKET_HEAD_BYTES];
     uint32_t sum_bytes; /* of the last chunk, if it is not full; 0 before it is sealed */
@@ -48,7 +51,7 @@ struct ps_packet {
     struct ps_packet_segment *first_segment, *last_segment;
 };
 
-/* The packets of one file system: how they are made, and memory that is used again. */
+/* The settings of one file system's packets, and their pool of memory. */
 struct ps_packet_pool {
     enum ps_checksum_type checksum;
     uint32_t chunk_bytes;   /* "bytes per checksum" */
@@ -63,22 +66,23 @@ struct ps_packet_pool {
  * PS_PACKET_CHUNK_BYTES_MAX. */
 bool ps_packet_pool_init(struct ps_packet_pool *pool, enum ps_checksum_type checksum, uint32_t chunk_bytes,
                          uint32_t packet_bytes);
-/* Frees the memory that waits to be used again. */
+/* Frees the pool. */
 void ps_packet_pool_clear(struct ps_packet_pool *pool);
 
-/* An empty packet that takes at most `limit` bytes. NULL: no memory. */
+/* Makes an empty packet for at most `limit` bytes. Returns NULL when there is no memory. */
 struct ps_packet *ps_packet_begin(struct ps_packet_pool *pool, uint64_t offset, int64_t number,
                                   uint32_t limit);
-/* Copies what there is room for. Returns how much; less than `length` also when there is no memory. */
+/* Copies the bytes that fit. Returns their number; less than `length` also when there is no memory. */
 size_t ps_packet_add(struct ps_packet_pool *pool, struct ps_packet *packet, const void *bytes, size_t length);
-/* Takes bytes that stand at packet->at already: fewer than packet->room. */
+/* Adds bytes that the caller has written at packet->at: fewer than packet->room. */
 static inline void ps_packet_take(struct ps_packet *packet, size_t length)
 {
     packet->at += length;
     packet->room -= (uint32_t)length;
     packet->length += (uint32_t)length;
 }
-/* As ps_packet_add, for few bytes and in short: false if they do not fit into the segment; then nothing was added. */
+/* A fast ps_packet_add for few bytes: returns false, without adding any, if they do not fit into the
+ * segment. */
 static inline bool ps_packet_put(struct ps_packet *packet, const void *bytes, size_t length)
 {
     if (length > packet->room)
@@ -87,17 +91,19 @@ static inline bool ps_packet_put(struct ps_packet *packet, const void *bytes, si
     ps_packet_take(packet, length);
     return true;
 }
-/* No more bytes come. The packet can be sent. */
+/* Ends the packet, which can then be sent. */
 void ps_packet_seal(struct ps_packet_pool *pool, struct ps_packet *packet);
-/* Copies the bytes of the last chunk if it is not full; `to` has chunk_bytes. Returns how many. After _seal. */
+/* Copies the bytes of the last chunk if it is not full to `to`, which has chunk_bytes. Returns their number.
+ * Call it after _seal. */
 uint32_t ps_packet_copy_tail(const struct ps_packet_pool *pool, const struct ps_packet *packet, char *to);
 void ps_packet_free(struct ps_packet_pool *pool, struct ps_packet *packet);
 
-/* The length of a sealed packet on the wire. */
+/* Returns the length of a sealed packet on the wire. */
 size_t ps_packet_wire_length(const struct ps_packet_pool *pool, const struct ps_packet *packet);
-/* Describes a sealed packet's bytes on the wire from `skip` on, in at most `room` parts. Returns how many parts. */
+/* Describes a sealed packet's bytes on the wire from `skip` on, in at most `room` parts. Returns the number
+ * of parts. */
 int ps_packet_parts(const struct ps_packet_pool *pool, const struct ps_packet *packet, size_t skip,
                     struct iovec *parts, int room);
 
-/* The checksum of `length` bytes, continued from `sum` (0 to begin). 0 for PS_CHECKSUM_NONE. */
+/* Returns the checksum of `length` bytes, continued from `sum` (0 to begin); 0 for PS_CHECKSUM_NONE. */
 uint32_t ps_checksum(enum ps_checksum_type type, uint32_t sum, const void *bytes, size_t length);

@@ -46,7 +46,7 @@ static uint64_t read_timeout_ns(const struct ps_pipeline *pipeline)
     return settings->read_timeout_ns + pipeline->node_count * settings->read_timeout_per_node_ns;
 }
 
-/* When the owner is to be told that it is silent; PS_NEVER: nothing is waited for. */
+/* Returns when `silent` is due; PS_NEVER when no answer is awaited. */
 static uint64_t silence_due_ns(const struct ps_pipeline *pipeline)
 {
     uint64_t silence_ns = pipeline->link.settings->silence_ns;
@@ -81,7 +81,7 @@ static void fail(struct ps_pipeline *pipeline, struct ps_pipeline_failure failur
     pipeline->ops->failed(pipeline, &failure);
 }
 
-/* Whoever is not told apart is the first one (ErrorState.markFirstNodeIfNotMarked). */
+/* If the failed datanode is unknown, blames the first one (ErrorState.markFirstNodeIfNotMarked). */
 static void fail_first(struct ps_pipeline *pipeline, const char *reason)
 {
     fail(pipeline, (struct ps_pipeline_failure){0}, reason);
@@ -100,8 +100,8 @@ void ps_pipeline_blame(struct ps_pipeline *pipeline, unsigned bad, const char *r
 
 /* ---- sending ---- */
 
-/* Whether this packet may go: the last of a block only when all before it are acknowledged, and what is behind it not at all,
- * because it is of the next block. */
+/* Returns whether this packet may be sent: the last one of a block only after all before it are acknowledged;
+ * packets behind it never, because they belong to the next block. */
 static bool may_go(const struct ps_pipeline *pipeline, const struct ps_packet *packet)
 {
     const struct ps_packet *first = pipeline->queue->first;
@@ -140,7 +140,7 @@ static void advance(struct ps_pipeline *pipeline, size_t written)
     }
 }
 
-/* A heartbeat goes between two packets: returns its part that is still to be sent. */
+/* Sends a heartbeat between two packets: returns its bytes that are still to be sent. */
 static int heartbeat_part(const struct ps_pipeline *pipeline, unsigned char *head, struct iovec *part)
 {
     struct ps_packet heartbeat = {.number = PS_PACKET_HEARTBEAT};
@@ -158,7 +158,8 @@ static size_t heartbeat_length(void)
     return 6U + 9 + 9 + 2 + 5; /* lengths; two fixed64, a bool and a fixed32, each with its key */
 }
 
-/* The timer is seldom moved: it fires once in `silence_ns` while packets go to and fro. */
+/* The timer is not moved for each packet: it fires once in `silence_ns` while packets and acknowledgements
+ * flow. */
 static void begin_waiting(struct ps_pipeline *pipeline, uint64_t now_ns)
 {
     pipeline->waits_ns = now_ns;
@@ -202,7 +203,7 @@ void ps_pipeline_send(struct ps_pipeline *pipeline)
 {
     char reason[PS_DATANODE_REASON_BYTES];
     if (pipeline->phase == PS_PIPELINE_STREAMING && !pipeline->link.writing)
-        (void)send_packets(pipeline, reason); /* a lost connection is readable: the next turn finds it */
+        (void)send_packets(pipeline, reason); /* a lost connection is readable: the next turn notices it */
 }
 
 /* ---- receiving ---- */
@@ -222,7 +223,8 @@ static void rest(struct ps_pipeline *pipeline)
     pipeline->rest_until_ns = now_of(pipeline) + pipeline->rest_ms * PS_NS_PER_MS;
 }
 
-/* Finds who failed, the furthest datanode first (ResponseProcessor.run). Returns false after the failure was reported. */
+/* Finds the datanode that failed, searching from the end of the pipeline (ResponseProcessor.run). Returns
+ * false after reporting the failure. */
 static bool check_nodes(struct ps_pipeline *pipeline, const struct ps_pipeline_ack *ack)
 {
     char text[PS_DATANODE_REASON_BYTES];
@@ -247,7 +249,7 @@ static bool check_nodes(struct ps_pipeline *pipeline, const struct ps_pipeline_a
     return true;
 }
 
-/* Returns false after a failure was reported, or after a callback that closed the pipeline. */
+/* Returns false after reporting a failure, or when a callback has closed the pipeline. */
 static bool take_ack(struct ps_pipeline *pipeline, const struct ps_slice *message)
 {
     struct ps_pipeline_ack ack;
@@ -322,7 +324,7 @@ static bool take_response(struct ps_pipeline *pipeline, const struct ps_slice *m
     return false;
 }
 
-/* Takes the messages that are whole. Returns false when the pipeline is not to be touched any more. */
+/* Takes the complete messages. Returns false when the caller must not use the pipeline any more. */
 static bool take_messages(struct ps_pipeline *pipeline)
 {
     struct ps_datanode_link *link = &pipeline->link;
@@ -348,7 +350,7 @@ static bool take_messages(struct ps_pipeline *pipeline)
     }
 }
 
-/* Reads all that is there. Returns false when the pipeline is not to be touched any more. */
+/* Reads all received bytes. Returns false when the caller must not use the pipeline any more. */
 static bool receive(struct ps_pipeline *pipeline)
 {
     char reason[PS_DATANODE_REASON_BYTES];
@@ -376,7 +378,7 @@ static void link_ready(struct ps_datanode_link *link)
     if (!receive(pipeline))
         return;
     if (pipeline->phase == PS_PIPELINE_STREAMING && !send_packets(pipeline, reason)) {
-        /* What the datanode said before it closed the connection says more. */
+        /* The datanode's last message before it closed the connection is a better reason. */
         if (receive(pipeline))
             fail_first(pipeline, reason);
     }
@@ -405,7 +407,7 @@ static void on_time(struct ps_hadoop_timer *timer)
     uint64_t next_ns = (pipeline->waits_ns > 0 ? pipeline->waits_ns : now_ns) + read_timeout_ns(pipeline);
     if (pipeline->phase == PS_PIPELINE_STREAMING) {
         if (now_ns >= pipeline->wrote_ns + heartbeat_ns(pipeline)) {
-            if (pipeline->heartbeat_left == 0 && !pipeline->link.writing) /* else bytes wait to go anyway */
+            if (pipeline->heartbeat_left == 0 && !pipeline->link.writing) /* else bytes go anyway */
                 pipeline->heartbeat_left = heartbeat_length();
             pipeline->wrote_ns = now_ns;
         }
@@ -423,7 +425,7 @@ static void on_time(struct ps_hadoop_timer *timer)
         next_ns = silence_due_ns(pipeline);
     ps_hadoop_loop_set(pipeline->link.settings->loop, timer, next_ns);
     if (silent)
-        pipeline->ops->silent(pipeline); /* which may close it */
+        pipeline->ops->silent(pipeline); /* the callback may close it */
 }
 
 /* ---- set-up ---- */
@@ -452,7 +454,7 @@ static char *encode_setup(const struct ps_pipeline *pipeline, const struct ps_pi
     PsHadoop__CachingStrategy caching = PS_HADOOP__CACHING_STRATEGY__INIT;
     PsHadoop__OpWriteBlock write = PS_HADOOP__OP_WRITE_BLOCK__INIT;
     block.has_num_bytes = true;
-    block.num_bytes = setup->block_size_bytes; /* as Hadoop's client does: how large it may become */
+    block.num_bytes = setup->block_size_bytes; /* the growth limit of Hadoop's client */
     base.block = &block;
     base.token = located->block_token;
     header.base_header = &base;

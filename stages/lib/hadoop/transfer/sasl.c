@@ -15,7 +15,7 @@
 #define MAGIC 0xdeadbeefU
 #define AES_CTR 2U
 #define MESSAGE_BYTES_MAX 65536U /* of the exchange */
-#define TEXT_BYTES_MAX 65536U    /* of the caller's bytes that are enciphered at once */
+#define TEXT_BYTES_MAX 65536U    /* of the caller's bytes, encrypted at once */
 #define IV_BYTES 16U
 
 enum { SUCCESS = 0, UNKNOWN_KEY = 1 };
@@ -59,7 +59,7 @@ static bool put_message(struct session *session, const struct ps_sasl_token *tok
     return put;
 }
 
-/* What the datanode says instead of going on. */
+/* Takes the datanode's reason for ending the exchange. */
 static int explain_refusal(const struct session *session, const PsHadoop__TransferSasl *message, char *reason)
 {
     const char *text = message->message != NULL ? message->message : "";
@@ -75,7 +75,7 @@ static int explain_refusal(const struct session *session, const PsHadoop__Transf
     return -1;
 }
 
-/* A message with its length before it. */
+/* Sends a message, preceded by its length. */
 static int read_message(struct session *session, PsHadoop__TransferSasl **message, short *wants, char *reason)
 {
     struct ps_sasl_pipe *pipe = &session->pipe;
@@ -107,7 +107,8 @@ static int read_message(struct session *session, PsHadoop__TransferSasl **messag
 
 /* ---- AES ---- */
 
-/* `key` is wrapped, and unwrapped in place. The key stream is the same in both directions of counter mode. */
+/* Unwraps `key` in place, and sets up a cipher. In counter mode encryption and decryption use the same key
+ * stream. */
 static EVP_CIPHER_CTX *make_cipher(struct session *session, const ProtobufCBinaryData *key,
                                    const ProtobufCBinaryData *iv)
 {
@@ -140,7 +141,7 @@ static int take_cipher(struct session *session, const PsHadoop__TransferSasl *me
     session->unseal = make_cipher(session, &option->out_key, &option->out_iv);
     if (session->seal == NULL || session->unseal == NULL)
         return ps_transport_lose(reason, "the datanode's keys are damaged");
-    ps_sasl_close(session->pipe.sasl); /* AES alone is below the bytes now */
+    ps_sasl_close(session->pipe.sasl); /* from here on AES alone protects the bytes */
     session->pipe.sasl = NULL;
     return 1;
 }
@@ -229,7 +230,7 @@ static int seal(struct session *session, const struct iovec *parts, int count, c
                : ps_transport_lose(reason, "the library cannot encipher");
 }
 
-/* A datanode that expects SASL resets a connection without it, and says why to its own log alone. */
+/* A datanode that expects SASL resets a connection without it, and logs the reason only on its own side. */
 static ssize_t note_end(struct session *session, ssize_t result, char *reason)
 {
     if (result > 0)

@@ -1,16 +1,18 @@
 /* SASL at the beginning of a connection to a datanode, as a transport below the operation
  * (org.apache.hadoop.hdfs.protocol.datatransfer.sasl.SaslDataTransferClient):
  *
- *   client   0xdeadbeef, an empty TransferSasl (each with its length before it, a varint)
+ *   client   0xdeadbeef, an empty TransferSasl (each preceded by its length, a varint)
  *   server   DIGEST-MD5's challenge
- *   client   the response; the cipher suites that it has, if the level may be privacy
- *   server   its proof; the suite that it takes, with two keys, wrapped
+ *   client   the response; its cipher suites, if the level may be privacy
+ *   server   its proof; the chosen suite, with two keys, wrapped
  *
- * Afterwards the bytes of both directions go as they are (authentication), as messages of SASL, each with its length in four
- * bytes (integrity, privacy), or enciphered by AES in counter mode, which is many times as fast as the ciphers of DIGEST-MD5.
+ * Afterwards the bytes of both directions are sent unprotected (authentication), as messages of SASL, each
+ * with its length in four bytes (integrity, privacy), or encrypted by AES in counter mode, which is many
+ * times as fast as the ciphers of DIGEST-MD5.
  *
- * The client is known by the block access token, or by a data encryption key of the namenode (dfs.encrypt.data.transfer).
- * Not: the handshake secret that namenodes with dfs.namenode.send.qop.enabled put into block tokens; SM4.
+ * The client authenticates by the block access token, or by a data encryption key of the namenode
+ * (dfs.encrypt.data.transfer). Not supported: the handshake secret that namenodes with
+ * dfs.namenode.send.qop.enabled put into block tokens; SM4.
  *
  * Thread: the worker of the file system. */
 #pragma once
@@ -18,15 +20,15 @@
 #include "stages/lib/sasl/sasl.h"
 #include "stages/lib/tls/transport.h"
 
-/* Settings of one connection. `name` NULL: no exchange takes place, and nothing is protected. */
+/* Settings of one connection. With `name` NULL there is no exchange and no protection. */
 struct ps_transfer_sasl {
     const char *name, *secret; /* base64 */
     unsigned protection;       /* PS_SASL_PREFER */
-    const char *cipher;        /* of DIGEST-MD5: NULL, "3des", "rc4" */
+    const char *cipher;        /* cipher of DIGEST-MD5: NULL, "3des", "rc4" */
     bool aes;                  /* dfs.encrypt.data.transfer.cipher.suites: AES/CTR/NoPadding */
-    /* A datanode with security may expect the exchange that does not take place: said when it hangs up at once. */
+    /* A secure datanode may expect the exchange; the error says so when the datanode hangs up at once. */
     bool wonders;
-    /* Set when the datanode does not know the data encryption key (any more). NULL: there is none. */
+    /* Set when the datanode does not know the data encryption key (any more). NULL: no such key is used. */
     bool *key_unknown;
 };
 
