@@ -209,7 +209,7 @@ static enum ps_avro_unpacked unpack_zstandard(struct ps_avro_unpacker *unpacker,
             return PS_AVRO_UNPACK_CHECKSUM;
         if (ZSTD_getErrorCode(got) != ZSTD_error_dstSize_tooSmall)
             return PS_AVRO_UNPACK_DAMAGED;
-        plain->length = plain->room; /* the whole input was too short */
+        plain->length = plain->room; /* so that make_room adds to it */
         ready = make_room(plain, length);
         plain->length = 0;
         if (ready != PS_AVRO_UNPACKED)
