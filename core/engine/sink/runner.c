@@ -436,7 +436,10 @@ bool ps_sink_runner_recall(struct ps_sink_runner *runner, const struct ps_now *n
         return true;
     ps_runner_watch(&runner->base, false); /* `tick` reads its sockets, and is not called any more */
     ps_burial_stop(&runner->burial, &runner->base.port);
-    if (runner->offered != NULL) /* the newest of all */
+    const struct ps_lease *offered = runner->offered;
+    if (offered != NULL && offered->count > 0 && offered->settled == offered->count)
+        sink_finish(runner, &runner->offered); /* by the burial, or by the sink before it returned PS_LATER */
+    else if (offered != NULL)                  /* the newest of all */
         sink_untake(runner, &runner->offered);
     if (ps_runner_has_stage(&runner->base) && ops_of(runner)->recall != NULL) {
         struct ps_lease *back = NULL;

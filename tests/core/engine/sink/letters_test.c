@@ -11,6 +11,7 @@
 static struct {
     bool fails;               /* the sink rolls back a lease with an 'x' in it */
     bool settles_others;      /* before that it settles the others */
+    bool keeps;               /* it settles all events, and asks to be offered the lease again */
     uint64_t attempts_ns[64]; /* when it rolled back */
     unsigned attempts;
     char delivered[64];
@@ -33,7 +34,7 @@ static enum ps_result sink_work(const void *p, void *state, struct ps_lease **le
         ps_lease_settle(*lease, i);
     }
     if (!bad)
-        return PS_DONE;
+        return script.keeps ? PS_LATER : PS_DONE;
     script.attempts_ns[script.attempts++] = at->mono_ns;
     return PS_RETRY;
 }
@@ -155,6 +156,20 @@ static void test_without_limit(void **state)
     assert_string_equal(script.delivered, "x");
 }
 
+/* A lease that is settled while the engine offers it is delivered: a recall finishes it, and does not give it back. */
+static void test_recalled_settled(void **state)
+{
+    script.keeps = true;
+    feed("a");
+    struct ps_sink_runner *runner = ps_test_small_agent_sink(&agent);
+    assert_non_null(runner->offered);
+    assert_int_equal(runner->offered->settled, 1);
+    assert_int_equal(counted(PS_COUNTER_EventDrainSuccessCount), 0);
+    assert_true(ps_sink_runner_recall(runner, ps_worker_now(runner->base.worker)));
+    assert_null(runner->offered);
+    assert_int_equal(counted(PS_COUNTER_EventDrainSuccessCount), 1);
+}
+
 /* A directory that cannot be written: nothing of it is settled, and nothing behind it is offered. */
 static void test_directory_fails(void **state)
 {
@@ -208,6 +223,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_settled_events, setup, teardown),
         cmocka_unit_test_setup_teardown(test_comes_right, setup, teardown),
         cmocka_unit_test_setup_teardown(test_without_limit, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_recalled_settled, setup, teardown),
         cmocka_unit_test_setup_teardown(test_directory_fails, setup, teardown),
         cmocka_unit_test_setup_teardown(test_source_waits, setup, teardown),
     };
