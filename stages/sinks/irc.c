@@ -4,7 +4,6 @@
 #include <string.h>
 
 #include "stages/lib/irc/session.h"
-#include "stages/lib/net/resolver.h"
 
 #define NAME_BYTES_MAX PS_IRC_NICK_BYTES
 #define CHANNEL_BYTES_MAX 200U
@@ -16,10 +15,6 @@ struct irc_plan {
     bool splits;
     struct ps_regex *regex; /* NULL: bodies are not split */
     struct ps_irc_plan session;
-};
-
-struct irc_state {
-    struct ps_irc_session session;
 };
 
 #define FIELD(member) offsetof(struct irc_plan, member)
@@ -144,13 +139,10 @@ static uint32_t line_bytes_max(const struct ps_irc_plan *session)
     return PS_IRC_LINE_BYTES - (uint32_t)head;
 }
 
-static enum ps_status build(void *plan_, struct ps_context *context, struct ps_err *err)
+static enum ps_status build(void *plan_, struct ps_context *, struct ps_err *err)
 {
     struct irc_plan *plan = plan_;
-    (void)context;
     plan->session = (struct ps_irc_plan){
-        .host = plan->host,
-        .port = (unsigned)plan->port,
         .password = plan->password,
         .nick = plan->nick,
         .user = plan->user != NULL ? plan->user : plan->nick,
@@ -162,11 +154,8 @@ static enum ps_status build(void *plan_, struct ps_context *context, struct ps_e
         return PS_FAIL;
     plan->session.text =
         (struct ps_irc_text){.separator = plan->regex, .bytes_max = line_bytes_max(&plan->session)};
-    if (ps_lookup_build(&plan->session.lookup, plan->host, err) == PS_OK) {
-        if (plan->session.lookup != NULL || ps_resolve(plan->host, &plan->session.address) == 0)
-            return PS_OK;
-        ps_err_set(err, "hostname: %s is no address", plan->host);
-    }
+    if (ps_remote_target_build(&plan->session.target, plan->host, (unsigned)plan->port, err) == PS_OK)
+        return PS_OK;
     if (plan->regex != NULL)
         ps_regex_destroy(plan->regex);
     plan->regex = NULL;
@@ -176,66 +165,29 @@ static enum ps_status build(void *plan_, struct ps_context *context, struct ps_e
 static void teardown(void *plan_)
 {
     struct irc_plan *plan = plan_;
-    ps_lookup_teardown(plan->session.lookup);
+    ps_remote_target_teardown(&plan->session.target);
     if (plan->regex != NULL)
         ps_regex_destroy(plan->regex);
 }
 
-static enum ps_status open_sink(const void *plan_, void *state_, struct ps_port *port, struct ps_err *err)
+static enum ps_status open_sink(const void *plan_, void *state, struct ps_port *port, struct ps_err *)
 {
     const struct irc_plan *plan = plan_;
-    struct irc_state *state = state_;
-    (void)err;
-    ps_irc_session_open(&state->session, &plan->session, port);
+    ps_irc_session_open(state, &plan->session, port);
     return PS_OK;
 }
 
-static void close_sink(const void *plan, void *state_)
+static void close_sink(const void *, void *state)
 {
-    struct irc_state *state = state_;
-    (void)plan;
-    ps_irc_session_close(&state->session);
+    ps_irc_session_close(state);
 }
 
-static enum ps_result work(const void *plan, void *state_, struct ps_lease **lease, const struct ps_now *now)
-{
-    struct irc_state *state = state_;
-    (void)plan;
-    return ps_irc_session_work(&state->session, lease, now);
-}
-
-static uint64_t tick(const void *plan, void *state_, const struct ps_now *now)
-{
-    struct irc_state *state = state_;
-    (void)plan;
-    return ps_irc_session_tick(&state->session, now);
-}
-
-static bool recall(const void *plan, void *state_, struct ps_lease **back, const struct ps_now *now)
-{
-    struct irc_state *state = state_;
-    (void)plan;
-    return ps_irc_session_recall(&state->session, back, now);
-}
-
-static bool drain(const void *plan, void *state_, const struct ps_now *now)
-{
-    const struct irc_state *state = state_;
-    (void)plan;
-    (void)now;
-    return state->session.lease_count == 0;
-}
-
-static void outline(const void *plan_, const struct ps_context *context, FILE *out)
+static void outline(const void *plan_, const struct ps_context *, FILE *out)
 {
     const struct irc_plan *plan = plan_;
-    (void)context;
     fprintf(out, "says events in #%s of %s:%u as %s", plan->channel, plan->host, (unsigned)plan->port,
             plan->nick);
 }
-
-static const struct ps_sink_ops sink = {
-    .sockets = true, .work = work, .tick = tick, .recall = recall, .drain = drain};
 
 const struct ps_stage_ops ps_sink_irc = {
     PS_STAGE(PS_KIND_SINK),
@@ -244,12 +196,12 @@ const struct ps_stage_ops ps_sink_irc = {
     .summary = "Says events in a channel of an IRC server, each of them confirmed by the server",
     .options = options,
     .plan_size = sizeof(struct irc_plan),
-    .state_size = sizeof(struct irc_state),
+    .state_size = sizeof(struct ps_irc_session),
     .check = check,
     .build = build,
     .teardown = teardown,
     .open = open_sink,
     .close = close_sink,
     .outline = outline,
-    .sink = &sink,
+    .sink = &ps_remote_sink_ops,
 };

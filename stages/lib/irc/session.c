@@ -3,15 +3,12 @@
 #include "core/quantity.h"
 #include "stages/lib/least.h"
 
-#include <netinet/in.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/epoll.h>
 
 #define REGISTER_NS (60 * PS_NS_PER_S) /* time for registering, and for joining */
 #define CONFIRM_NS (180 * PS_NS_PER_S) /* a server may take two seconds for each line */
-#define RECALL_NS (2 * PS_NS_PER_S)    /* wait of a recall for a confirmation */
 #define OTHER_NICKS_MAX 4U
 #define NARROW_FAILURES 2U       /* in a row: after them each failure makes the window smaller */
 #define WIDEN_CONFIRMATIONS 256U /* in a row: then a reduced window grows by one line */
@@ -36,19 +33,6 @@ static bool is_one_of(unsigned number, const unsigned *numbers)
             return true;
     }
     return false;
-}
-
-void ps_irc_session_open(struct ps_irc_session *session, const struct ps_irc_plan *plan, struct ps_port *port)
-{
-    session->plan = plan;
-    session->port = port;
-    session->watched_fd = -1;
-    session->answer_ns = PS_NEVER;
-    session->window_lines = PS_IRC_WINDOW_LINES;
-    if (plan->text.separator != NULL)
-        session->scratch = ps_regex_scratch_create();
-    session->to = (struct ps_client_plan){.transport = &ps_transport_plain};
-    ps_client_init(&session->connection, &session->to);
 }
 
 /* ---- sending ---- */
@@ -82,32 +66,23 @@ static bool flush(struct ps_irc_session *session)
 /* Makes everything that is not confirmed be sent again. */
 static void rewind_all(struct ps_irc_session *session)
 {
-    session->next_lease = 0;
-    session->next_position = session->confirmed_position;
+    ps_held_rewind(&session->sink.held);
     session->next_offset = session->confirmed_offset;
-    session->lines = session->bytes = session->events = 0;
+    session->lines = session->bytes = 0;
     session->asked = false;
 }
 
 static void hang_up(struct ps_irc_session *session)
 {
     bool was_up = session->phase > PS_IRC_CONNECTING;
-    ps_count(session->port->counters,
+    ps_count(session->sink.port->counters,
              was_up ? PS_COUNTER_ConnectionClosedCount : PS_COUNTER_ConnectionFailedCount, 1);
     ps_client_close(&session->connection);
     session->phase = PS_IRC_CLOSED;
-    session->watched_fd = -1; /* closing removes it from the epoll */
+    session->watch.fd = -1;
     session->answer_ns = PS_NEVER;
     session->in_length = session->out_length = session->out_sent = 0;
     rewind_all(session);
-}
-
-static void rest(struct ps_irc_session *session)
-{
-    struct ps_err err = {.length = 0};
-    session->rest_ns = session->now_ns + ps_port_rest_ns(session->port, ++session->failures);
-    ps_err_set(&err, "%s:%u: %s", session->plan->host, session->plan->port, session->reason);
-    ps_port_tries_again(session->port, &err, session->rest_ns - session->now_ns);
 }
 
 /* Reduces the window after failures in a row: a server that closes the connection because of too many lines would never
@@ -115,10 +90,10 @@ static void rest(struct ps_irc_session *session)
 static void narrow(struct ps_irc_session *session)
 {
     session->confirmations = 0;
-    if (session->failures < NARROW_FAILURES || session->lines < 2)
+    if (session->sink.failures < NARROW_FAILURES || session->lines < 2)
         return;
     session->window_lines = session->lines / 2;
-    ps_log(PS_LOG_INFO, session->port->component,
+    ps_log(PS_LOG_INFO, session->sink.port->component,
            "connections end before messages are confirmed: asks behind %u, not %u, from now on",
            session->window_lines, session->lines);
 }
@@ -134,108 +109,54 @@ static void widen(struct ps_irc_session *session)
 /* Closes a broken connection. */
 static void lose(struct ps_irc_session *session)
 {
+    struct ps_err err = {.length = 0};
     narrow(session);
-    ps_count(session->port->counters, PS_COUNTER_duplicated, session->events);
-    ps_count(session->port->counters, PS_COUNTER_retried, session->events);
+    ps_count(session->sink.port->counters, PS_COUNTER_duplicated, session->sink.held.in_flight);
+    ps_count(session->sink.port->counters, PS_COUNTER_retried, session->sink.held.in_flight);
     hang_up(session);
-    rest(session);
+    ps_remote_target_reason(&session->plan->target, session->reason, &err);
+    ps_remote_sink_failed(&session->sink, &err);
 }
 
 static void dial(struct ps_irc_session *session)
 {
-    const struct ps_irc_plan *plan = session->plan;
-    struct ps_address address = plan->address;
     struct ps_err err = {.length = 0};
     session->phase = PS_IRC_CONNECTING;
-    if (plan->lookup != NULL && ps_lookup_address(plan->lookup, &address, &err) != PS_OK) {
+    if (ps_remote_target_aim(&session->plan->target, &session->to, &err) != PS_OK) {
         snprintf(session->reason, sizeof session->reason, "%.*s", (int)sizeof session->reason - 1, err.text);
         lose(session);
         return;
     }
-    session->to.address = address.storage;
-    session->to.address_bytes = address.length;
-    if (address.storage.ss_family == AF_INET6)
-        ((struct sockaddr_in6 *)&session->to.address)->sin6_port = htons((uint16_t)plan->port);
-    else
-        ((struct sockaddr_in *)&session->to.address)->sin_port = htons((uint16_t)plan->port);
-    if (!ps_client_connect(&session->connection, session->now_ns, session->reason))
+    if (!ps_client_connect(&session->connection, session->sink.now_ns, session->reason))
         lose(session);
 }
 
 static void enter(struct ps_irc_session *session)
 {
     const struct ps_irc_plan *plan = session->plan;
-    ps_count(session->port->counters, PS_COUNTER_ConnectionCreatedCount, 1);
+    ps_count(session->sink.port->counters, PS_COUNTER_ConnectionCreatedCount, 1);
     session->phase = PS_IRC_REGISTERING;
     session->other_nicks = 0;
-    session->answer_ns = session->now_ns + REGISTER_NS;
+    session->answer_ns = session->sink.now_ns + REGISTER_NS;
     snprintf(session->nick, sizeof session->nick, "%s", plan->nick);
     if (plan->password != NULL)
         put(session, "PASS %s\r\n", plan->password);
     put(session, "NICK %s\r\nUSER %s 0 * :%s\r\n", session->nick, plan->user, plan->name);
 }
 
-/* Registers the connection's events with the epoll. */
-static void watch(struct ps_irc_session *session)
-{
-    short wanted = 0;
-    int fd = ps_client_descriptor(&session->connection, session->out_sent < session->out_length, &wanted);
-    uint32_t events = (uint32_t)wanted; /* POLLIN and POLLOUT equal EPOLLIN and EPOLLOUT */
-    if (fd < 0 || session->port->epoll_fd < 0 ||
-        (fd == session->watched_fd && events == session->watched_events))
-        return;
-    struct epoll_event event = {.events = events};
-    int operation = fd == session->watched_fd ? EPOLL_CTL_MOD : EPOLL_CTL_ADD;
-    if (epoll_ctl(session->port->epoll_fd, operation, fd, &event) != 0) {
-        struct ps_err err = {.length = 0};
-        ps_err_set(&err, "cannot watch the connection");
-        ps_port_failed(session->port, &err);
-        return;
-    }
-    session->watched_fd = fd;
-    session->watched_events = events;
-}
-
 /* ---- confirmations ---- */
 
-static void finish_first(struct ps_irc_session *session)
-{
-    while (session->lease_count > 0 && session->leases[0]->settled == session->leases[0]->count) {
-        struct ps_lease *lease = session->leases[0];
-        memmove(session->leases, session->leases + 1, --session->lease_count * sizeof lease);
-        session->confirmed_position = 0;
-        session->confirmed_offset = 0;
-        if (session->next_lease > 0) {
-            session->next_lease--;
-        } else {
-            session->next_position = 0;
-            session->next_offset = 0;
-        }
-        ps_port_done(session->port, &lease);
-    }
-}
-
-/* Settles the events whose lines the server has confirmed. */
+/* The server has confirmed all lines: settles their events. */
 static void confirmed(struct ps_irc_session *session)
 {
-    for (; session->events > 0; session->events--) {
-        struct ps_lease *lease = session->leases[0];
-        PS_ASSERT(session->lease_count > 0);
-        while (ps_lease_is_settled(lease, lease->cursor))
-            lease->cursor++;
-        ps_lease_settle(lease, lease->cursor++);
-        finish_first(session);
-    }
-    if (session->next_lease == 0) {
-        /* The confirmed lines of an event with further lines need not be sent again. */
-        session->confirmed_position = session->next_position;
-        session->confirmed_offset = session->next_offset;
-    }
+    ps_held_settle_cut(&session->sink.held);
+    /* The confirmed lines of an event with further lines need not be sent again. */
+    session->confirmed_offset = session->next_offset;
     widen(session);
     session->lines = session->bytes = 0;
     session->asked = false;
     session->answer_ns = PS_NEVER;
-    session->failures = 0;
+    session->sink.failures = 0;
 }
 
 /* ---- messages from the server ---- */
@@ -269,7 +190,7 @@ static bool heard_registering(struct ps_irc_session *session, const struct ps_ir
             snprintf(session->nick, sizeof session->nick, "%.*s", (int)message->parameters[0].length,
                      message->parameters[0].data);
         session->phase = PS_IRC_JOINING;
-        session->answer_ns = session->now_ns + REGISTER_NS;
+        session->answer_ns = session->sink.now_ns + REGISTER_NS;
         put(session, "JOIN #%s\r\n", session->plan->channel);
         return true;
     case ERROR_NICK_IN_USE:
@@ -291,8 +212,8 @@ static bool heard_joining(struct ps_irc_session *session, const struct ps_irc_me
         return true;
     session->phase = PS_IRC_JOINED;
     session->answer_ns = PS_NEVER;
-    ps_log(PS_LOG_INFO, session->port->component, "%s is in #%s of %s:%u", session->nick,
-           session->plan->channel, session->plan->host, session->plan->port);
+    ps_log(PS_LOG_INFO, session->sink.port->component, "%s is in #%s of %s:%u", session->nick,
+           session->plan->channel, session->plan->target.host, session->plan->target.port);
     return true;
 }
 
@@ -375,21 +296,20 @@ static bool hear(struct ps_irc_session *session)
 
 /* ---- lines ---- */
 
-/* Finds the next line to send; *behind is the offset behind it. All earlier events have no lines left. Returns false if there is no line. */
+/* Finds the next line to send; *behind is the offset behind it. Cuts the events before it, which have no lines left.
+ * Returns false if there is no line. */
 static bool next_line(struct ps_irc_session *session, struct ps_slice *line, size_t *behind)
 {
-    for (; session->next_lease < session->lease_count; session->next_lease++, session->next_position = 0) {
-        const struct ps_lease *lease = session->leases[session->next_lease];
-        for (; session->next_position < lease->count; session->next_position++, session->next_offset = 0) {
-            const struct ps_event *event = ps_lease_event(lease, session->next_position);
-            if (ps_lease_is_settled(lease, session->next_position))
-                continue;
-            *behind = session->next_offset;
-            if (ps_irc_text_next(&session->plan->text, session->scratch, event->body, event->body_length,
-                                 behind, line))
-                return true;
-            session->events++;
-        }
+    const struct ps_event *event;
+    struct ps_held_range range = {.lease = NULL};
+    while ((event = ps_held_next(&session->sink.held, &range)) != NULL) {
+        *behind = session->next_offset;
+        if (ps_irc_text_next(&session->plan->text, session->scratch, event->body, event->body_length, behind,
+                             line))
+            return true;
+        ps_held_cut(&session->sink.held, &range);
+        range = (struct ps_held_range){.lease = NULL}; /* a PONG confirms all of them */
+        session->next_offset = 0;
     }
     return false;
 }
@@ -399,7 +319,7 @@ static bool may_say(const struct ps_irc_session *session)
     uint32_t bytes_max = PS_IRC_WINDOW_BYTES / PS_IRC_WINDOW_LINES * session->window_lines;
     return (session->lines == 0 ||
             (session->lines < session->window_lines && session->bytes + PS_IRC_LINE_BYTES <= bytes_max)) &&
-           session->now_ns >= session->line_ns;
+           session->sink.now_ns >= session->line_ns;
 }
 
 /* Sends lines until the window is full; then asks the server to confirm them. */
@@ -417,13 +337,13 @@ static void say(struct ps_irc_session *session)
         session->next_offset = behind;
         session->bytes += (uint32_t)(session->out_length - before);
         session->lines++;
-        session->line_ns = session->now_ns + session->plan->interval_ns;
+        session->line_ns = session->sink.now_ns + session->plan->interval_ns;
     }
     if (session->lines > 0) {
         put(session, "PING :%u\r\n", ++session->token);
         session->asked = true;
-        session->answer_ns = session->now_ns + CONFIRM_NS;
-    } else if (session->events > 0) {
+        session->answer_ns = session->sink.now_ns + CONFIRM_NS;
+    } else if (session->sink.held.in_flight > 0) {
         confirmed(session); /* events without a line need no confirmation */
     }
 }
@@ -433,7 +353,7 @@ static void say(struct ps_irc_session *session)
 /* Reads and writes. Returns false when the connection is lost. */
 static bool talk(struct ps_irc_session *session, bool says)
 {
-    if (!ps_client_work(&session->connection, session->now_ns, session->reason))
+    if (!ps_client_work(&session->connection, session->sink.now_ns, session->reason))
         return false;
     if (session->connection.phase != PS_CLIENT_UP)
         return true;
@@ -441,7 +361,7 @@ static bool talk(struct ps_irc_session *session, bool says)
         enter(session);
     if (!hear(session))
         return false;
-    if (session->now_ns >= session->answer_ns) {
+    if (session->sink.now_ns >= session->answer_ns) {
         snprintf(session->reason, sizeof session->reason, "the server does not answer");
         return false;
     }
@@ -450,69 +370,65 @@ static bool talk(struct ps_irc_session *session, bool says)
     return flush(session);
 }
 
-static void serve(struct ps_irc_session *session, bool says)
+static void serve(struct ps_remote_sink *sink, bool sends)
 {
-    finish_first(session); /* leases without an event to send */
-    if (session->phase == PS_IRC_CLOSED && says && session->now_ns >= session->rest_ns)
+    struct ps_irc_session *session = (struct ps_irc_session *)sink;
+    if (session->phase == PS_IRC_CLOSED && sends && !ps_remote_sink_rests(sink))
         dial(session);
     if (session->phase == PS_IRC_CLOSED)
         return;
-    if (!talk(session, says))
+    if (!talk(session, sends)) {
         lose(session);
-    else
-        watch(session);
+        return;
+    }
+    short events = 0;
+    int fd = ps_client_descriptor(&session->connection, session->out_sent < session->out_length, &events);
+    ps_remote_watch(&session->watch, sink->port, fd, events);
 }
 
-enum ps_result ps_irc_session_work(struct ps_irc_session *session, struct ps_lease **lease,
-                                   const struct ps_now *now)
+static uint64_t due_ns(const struct ps_remote_sink *sink)
 {
-    session->now_ns = now->mono_ns;
-    session->recall_ns = 0;
-    if (session->lease_count == PS_IRC_LEASES_MAX)
-        return PS_LATER;
-    session->leases[session->lease_count++] = *lease;
-    *lease = NULL;
-    return PS_TAKEN;
-}
-
-uint64_t ps_irc_session_tick(struct ps_irc_session *session, const struct ps_now *now)
-{
-    session->now_ns = now->mono_ns;
-    serve(session, true);
+    const struct ps_irc_session *session = (const struct ps_irc_session *)sink;
     if (session->phase == PS_IRC_CLOSED)
-        return session->rest_ns;
+        return sink->rest_ns;
     uint64_t due_ns = session->answer_ns;
     if (session->connection.phase != PS_CLIENT_UP)
         due_ns = ps_least(due_ns, session->connection.deadline_ns);
-    if (session->lease_count > 0 && !session->asked && session->phase == PS_IRC_JOINED)
+    if (sink->held.count > 0 && !session->asked && session->phase == PS_IRC_JOINED)
         due_ns = ps_least(due_ns, session->line_ns);
     return due_ns;
 }
 
-bool ps_irc_session_recall(struct ps_irc_session *session, struct ps_lease **back, const struct ps_now *now)
+static bool awaits(const struct ps_remote_sink *sink)
 {
-    session->now_ns = now->mono_ns;
-    if (session->recall_ns == 0)
-        session->recall_ns = now->mono_ns + RECALL_NS;
-    serve(session, false);
+    return ((const struct ps_irc_session *)sink)->asked;
+}
+
+static void abandon(struct ps_remote_sink *sink)
+{
+    struct ps_irc_session *session = (struct ps_irc_session *)sink;
     if (session->asked) {
-        if (now->mono_ns < session->recall_ns)
-            return false; /* events that are confirmed now are not delivered twice */
-        ps_count(session->port->counters, PS_COUNTER_duplicated, session->events);
+        ps_count(sink->port->counters, PS_COUNTER_duplicated, sink->held.in_flight);
         hang_up(session);
     }
-    session->confirmed_position = 0;
     session->confirmed_offset = 0;
     rewind_all(session);
-    while (*back != NULL)
-        back = &(*back)->next;
-    for (unsigned i = 0; i < session->lease_count; i++) {
-        *back = session->leases[i];
-        back = &(*back)->next;
-    }
-    *back = NULL;
-    session->lease_count = 0;
-    return true;
+}
+
+static const struct ps_remote_sink_calls calls = {
+    .serve = serve, .due_ns = due_ns, .awaits = awaits, .abandon = abandon};
+
+void ps_irc_session_open(struct ps_irc_session *session, const struct ps_irc_plan *plan, struct ps_port *port)
+{
+    ps_remote_sink_init(&session->sink, &calls, port, PS_IRC_LEASES_MAX);
+    session->plan = plan;
+    session->watch.fd = -1;
+    session->answer_ns = PS_NEVER;
+    session->window_lines = PS_IRC_WINDOW_LINES;
+    if (plan->text.separator != NULL)
+        session->scratch = ps_regex_scratch_create();
+    session->to = (struct ps_client_plan){.transport = &ps_transport_plain};
+    ps_client_init(&session->connection, &session->to);
 }
 
 void ps_irc_session_close(struct ps_irc_session *session)

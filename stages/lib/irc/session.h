@@ -12,8 +12,8 @@
 #include "core/stage.h"
 #include "stages/lib/irc/message.h"
 #include "stages/lib/irc/text.h"
-#include "stages/lib/net/client.h"
-#include "stages/lib/net/lookup.h"
+#include "stages/lib/remote/sink.h"
+#include "stages/lib/remote/target.h"
 
 #define PS_IRC_LEASES_MAX 8U
 /* In-flight window: lines and bytes that may be sent before the server confirms them. */
@@ -23,11 +23,8 @@
 
 /* Shared by all workers and constant. */
 struct ps_irc_plan {
-    const char *host;
-    unsigned port;
-    struct ps_lookup *lookup;  /* of the host; NULL: `address` is used */
-    struct ps_address address; /* used without a lookup */
-    const char *password;      /* NULL: none */
+    struct ps_remote_target target;
+    const char *password; /* NULL: none */
     const char *nick, *user, *name;
     const char *channel; /* without the leading # */
     struct ps_irc_text text;
@@ -43,51 +40,35 @@ enum ps_irc_phase {
 };
 
 struct ps_irc_session {
+    struct ps_remote_sink sink; /* must be first (stages/lib/remote/sink.h) */
     const struct ps_irc_plan *plan;
-    struct ps_port *port;
     struct ps_regex_scratch *scratch; /* NULL: bodies are not split */
     struct ps_client_plan to;
     struct ps_client connection;
     enum ps_irc_phase phase;
-    int watched_fd; /* in the port's epoll; -1: none */
-    uint32_t watched_events;
+    struct ps_remote_watch watch;
     char nick[PS_IRC_NICK_BYTES + 8]; /* nick on this connection */
     /* Nicks tried on this connection because the former one was in use. */
     unsigned other_nicks;
-    struct ps_lease *leases[PS_IRC_LEASES_MAX]; /* oldest first */
-    unsigned lease_count;
-    /* The next line to send. */
-    unsigned next_lease;
-    uint32_t next_position;
-    size_t next_offset;
-    /* Position in the first lease: everything before it is confirmed. */
-    uint32_t confirmed_position;
-    size_t confirmed_offset;
+    /* Of the next line to send, in the next event; and where the lines of the oldest event begin that are not
+     * confirmed. */
+    size_t next_offset, confirmed_offset;
     uint32_t
         window_lines; /* present size of the window, reduced if a server closed the connection because of too many lines */
     uint32_t confirmations; /* number of confirmations in a row */
     /* Sent since the last confirmation: */
     uint32_t lines, bytes;
-    uint32_t events;    /* events whose lines were all sent */
     bool asked;         /* a PING waits for its PONG */
     uint32_t token;     /* of that PING */
-    uint64_t failures;  /* number of failures in a row */
     uint64_t line_ns;   /* no line is sent before this time */
-    uint64_t rest_ns;   /* no connection is begun before this time */
     uint64_t answer_ns; /* deadline of the server's answer; PS_NEVER: none is awaited */
-    uint64_t recall_ns; /* end of the recall's wait; 0: not recalled */
-    uint64_t now_ns;
     size_t in_length, out_length, out_sent;
     char in[4 * PS_IRC_LINE_BYTES];
     char out[PS_IRC_WINDOW_BYTES + 4 * PS_IRC_LINE_BYTES];
     char reason[PS_TRANSPORT_REASON_BYTES];
 };
 
-/* Like the functions of struct ps_sink_ops of the same names. Thread: the worker's. */
+/* For `open` and `close` of the stage, whose state is a session. Thread: the worker's. */
 void ps_irc_session_open(struct ps_irc_session *session, const struct ps_irc_plan *plan,
                          struct ps_port *port);
 void ps_irc_session_close(struct ps_irc_session *session);
-enum ps_result ps_irc_session_work(struct ps_irc_session *session, struct ps_lease **lease,
-                                   const struct ps_now *now);
-uint64_t ps_irc_session_tick(struct ps_irc_session *session, const struct ps_now *now);
-bool ps_irc_session_recall(struct ps_irc_session *session, struct ps_lease **back, const struct ps_now *now);

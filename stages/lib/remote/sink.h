@@ -1,0 +1,55 @@
+/* The common part of a sink that sends its events to a server and settles them by the server's answers: it holds the
+ * leases (core/flow/held.h), finishes the settled ones, rests after failures, and waits at a recall for answers.
+ *
+ * The sink's state begins with a struct ps_remote_sink, and its stage names ps_remote_sink_ops. The sink supplies struct
+ * ps_remote_sink_calls: how it sends and receives.
+ *
+ * Thread: the sink's worker. Allocates nothing. */
+#pragma once
+
+#include "core/flow/held.h"
+#include "core/stage.h"
+
+struct ps_remote_sink;
+
+/* A sink's part. `sink` is the first member of its state. */
+struct ps_remote_sink_calls {
+    /* Reads and writes what is possible now: settles the events of the answers that came and, if `sends`, cuts and
+     * sends further ones. The caller finishes the leases. */
+    void (*serve)(struct ps_remote_sink *sink, bool sends);
+    /* Returns the mono_ns at which `serve` must be called again at the latest, or PS_NEVER. */
+    uint64_t (*due_ns)(const struct ps_remote_sink *sink);
+    /* Returns whether events are in flight whose answer may still come: a recall waits for it. */
+    bool (*awaits)(const struct ps_remote_sink *sink);
+    /* A recall ends: gives up requests in flight, and counts their events where the sink does so. Stops dead letters
+     * that are not written. */
+    void (*abandon)(struct ps_remote_sink *sink);
+};
+
+struct ps_remote_sink {
+    const struct ps_remote_sink_calls *calls;
+    struct ps_port *port;
+    struct ps_held held;
+    uint64_t failures;  /* number of failures in a row */
+    uint64_t rest_ns;   /* nothing is sent, and no connection begun, before this time */
+    uint64_t recall_ns; /* end of the recall's wait; 0: not recalled */
+    uint64_t now_ns;
+};
+
+/* The sink is opened. It holds at most `leases_max` leases. */
+void ps_remote_sink_init(struct ps_remote_sink *sink, const struct ps_remote_sink_calls *calls,
+                         struct ps_port *port, unsigned leases_max);
+
+static inline bool ps_remote_sink_rests(const struct ps_remote_sink *sink)
+{
+    return sink->now_ns < sink->rest_ns;
+}
+
+/* Counts a failure, and begins the rest after it. */
+void ps_remote_sink_rest(struct ps_remote_sink *sink);
+
+/* The same, and reports the reason with the time of the rest (ps_port_tries_again). */
+void ps_remote_sink_failed(struct ps_remote_sink *sink, const struct ps_err *reason);
+
+/* Of a stage whose state begins with a struct ps_remote_sink. */
+extern const struct ps_sink_ops ps_remote_sink_ops;
