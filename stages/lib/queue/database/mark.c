@@ -9,6 +9,7 @@
 
 #include "core/clock.h"
 #include "core/crc32c.h"
+#include "core/durable.h"
 #include "core/name.h"
 
 #define MAGIC "penstock mark 1\n"
@@ -44,8 +45,10 @@ void ps_promised_mark_open(struct ps_promised_mark *mark, const char *database, 
     struct layout layout;
     path_of(database, channel, path, sizeof path);
     *mark = (struct ps_promised_mark){.fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0640)};
-    if (mark->fd < 0 || pread(mark->fd, &layout, sizeof layout, 0) != (ssize_t)sizeof layout ||
-        memcmp(layout.magic, MAGIC, sizeof layout.magic) != 0 ||
+    ssize_t got = mark->fd >= 0 ? pread(mark->fd, &layout, sizeof layout, 0) : 0;
+    if (mark->fd >= 0 && got == 0) /* new: a power cut must not take its name */
+        (void)ps_directory_sync_above(path);
+    if (got != (ssize_t)sizeof layout || memcmp(layout.magic, MAGIC, sizeof layout.magic) != 0 ||
         le32toh(layout.checksum) != checksum_of(&layout))
         return;
     mark->last = (int64_t)le64toh(layout.last);
