@@ -16,8 +16,8 @@ struct ps_address {
 struct ps_lookup;
 
 struct ps_bind_options {
-    /* A name or an address, also "[::1]"; NULL, "0.0.0.0", "::": every address, both families, as in a
-     * JVM. */
+    /* A name or an address, also "[::1]". NULL, "0.0.0.0" and "::" mean every address of both families, as in
+     * a JVM. */
     const char *host;
     /* The address of a host that is a name (stages/lib/net/lookup.h). NULL: ps_address_bind asks for it and waits for the
      * name server, which a worker must not do. */
@@ -25,7 +25,8 @@ struct ps_bind_options {
     unsigned port;  /* 0: any free port */
     bool datagrams; /* UDP */
     bool share;     /* several workers listen (SO_REUSEPORT) */
-    bool only_try;  /* TCP: do not listen, so that nobody connects: to see whether the port is free */
+    bool only_try;  /* TCP: does not listen, so that no client connects: only tests whether the port is
+                     * free */
     int receive_buffer_bytes; /* UDP: wanted SO_RCVBUF; 0: the system's default */
 };
 
@@ -33,10 +34,10 @@ struct ps_bind_options {
  * has host:port, the reason and a remedy, and errno is the system's error; 0: the host has no address. */
 int ps_address_bind(const struct ps_bind_options *options, struct ps_address *bound, struct ps_err *err);
 
-/* Whether no name server is needed for this host: NULL, or an address in digits. */
+/* Returns whether this host needs no name server: it is NULL or an address in digits. */
 bool ps_address_is_literal(const char *host);
 
-/* Whether two addresses are of one host, whatever their ports and scopes are. */
+/* Returns whether two addresses belong to one host, whatever their ports and scopes are. */
 bool ps_address_is_same_host(const struct ps_address *a, const struct ps_address *b);
 
 /* Prints what InetAddress.getHostAddress() returns: IPv4 dotted (also IPv4-mapped IPv6), IPv6 in eight groups

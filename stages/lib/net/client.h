@@ -38,7 +38,7 @@ struct ps_client {
     uint64_t deadline_ns; /* end of connecting and handshake at the latest */
 };
 
-/* A closed connection of the plan, which must live as long. */
+/* Makes a closed connection of the plan, which must live as long as the connection. */
 void ps_client_init(struct ps_client *client, const struct ps_client_plan *plan);
 /* Begins to connect; on return the phase may be any of the following ones. Returns false with `reason`. */
 bool ps_client_connect(struct ps_client *client, uint64_t now_ns, char *reason);

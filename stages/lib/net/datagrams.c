@@ -84,8 +84,8 @@ enum ps_status ps_datagrams_init(struct ps_datagrams *datagrams, const struct ps
     return PS_OK;
 }
 
-/* The kernel counts modulo 2^32. A message has the count of when it came, which may be older than one that was
- * read from the socket since. */
+/* The kernel counts modulo 2^32. A message has the count at its arrival, which may be older than one read
+ * from the socket since. */
 static void count_drops(struct ps_datagrams *datagrams, uint32_t total)
 {
     uint32_t fresh = total - datagrams->overflow;
@@ -105,7 +105,7 @@ static void look_at_drops(struct ps_datagrams *datagrams)
         count_drops(datagrams, values[SK_MEMINFO_DROPS]);
 }
 
-/* A worker wakes once a second anyway: no deadline of its own. */
+/* It needs no deadline of its own, because a worker wakes once a second anyway. */
 uint64_t ps_datagrams_source_tick(const void *, void *datagrams_, const struct ps_now *now)
 {
     struct ps_datagrams *datagrams = datagrams_;

@@ -40,7 +40,7 @@ enum ps_status ps_ip_filter_parse(struct ps_ip_filter *filter, const struct ps_t
     return PS_OK;
 }
 
-/* Whether all of the text matches. Goes back to the last `*` when a character differs. */
+/* Returns whether all of the text matches. Goes back to the last `*` when a character differs. */
 static bool is_like(const struct ps_slice *text, const char *pattern)
 {
     const char *at = text->data, *end = at + text->length, *star = NULL, *resume = NULL;

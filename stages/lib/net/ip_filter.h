@@ -1,6 +1,7 @@
-/* Who may connect: Flume's ipFilterRules, a list of allow|deny:ip|name:pattern. The first rule that matches decides; a
- * peer that none matches may connect (netty's RuleBasedIpFilter, org.apache.flume.netty.filter.PatternRule). In a pattern
- * `*` is any text and `?` one character. "name:localhost" is a peer on this machine.
+/* Who may connect: Flume's ipFilterRules, a list of allow|deny:ip|name:pattern. The first rule that matches
+ * decides; a peer that matches no rule may connect (netty's RuleBasedIpFilter,
+ * org.apache.flume.netty.filter.PatternRule). In a pattern `*` is any text and `?` one character.
+ * "name:localhost" is a peer on this machine.
  *
  * Thread: made by control, read by any. */
 #pragma once
@@ -29,5 +30,5 @@ enum ps_status ps_ip_filter_parse(struct ps_ip_filter *filter, const struct ps_t
 bool ps_ip_filter_admits(const struct ps_ip_filter *filter, const struct ps_slice *ip,
                          const struct ps_slice *host, bool local);
 
-/* Whether the peer of a connected socket is on this machine. */
+/* Returns whether the peer of a connected socket is on this machine. */
 bool ps_ip_filter_is_local(int fd, const struct ps_address *peer);

@@ -1,5 +1,5 @@
-/* The address of a source that listens: what it says of itself, how `penstock check --probe` tries its port, and what
- * `open` binds. Thread: control, except ps_listen_address. */
+/* The address of a source that listens: its text for users, the trial of its port by `penstock check
+ * --probe`, and the socket that `open` binds. Thread: control, except ps_listen_address. */
 #pragma once
 
 #include <stdio.h>
@@ -15,15 +15,15 @@ void ps_listen_outline(FILE *out, const struct ps_bind_options *listen, bool tls
 void ps_listen_add(const struct ps_bind_options *listen, const char *key,
                    void (*add)(void *argument, const struct ps_listens *address), void *argument);
 
-/* Binds the address, does not listen on it, and gives it back. A failure names the process that has the port, as
- * far as this user may see it. `key` is the key of the host. Waits at most a second longer than the probe's time
- * for a name server. */
+/* Binds the address without listening on it, then closes the socket. A failure names the process that has the
+ * port, as far as this user may see it. `key` is the key of the host. Waits at most a second longer than the
+ * probe's time for a name server. */
 void ps_listen_probe(const struct ps_probe *probe, const char *key, const struct ps_bind_options *listen);
 
 /* ---- of a source ---- */
 
-/* Where a source listens: the first member of its plan. Option rows (stages/lib/net/options.h, PS_TLS_OPTION_ROWS) write the
- * first five; what no row writes stays 0. */
+/* Where a source listens: the first member of its plan. Option rows (stages/lib/net/options.h,
+ * PS_TLS_OPTION_ROWS) write the first five; members without a row stay 0. */
 struct ps_listen {
     const char *host, *bind; /* one of them: Flume calls it host or bind */
     int64_t port;
@@ -38,11 +38,11 @@ enum ps_status ps_listen_build(struct ps_listen *listen, const struct ps_context
                                struct ps_err *err);
 void ps_listen_teardown(struct ps_listen *listen);
 
-/* For `open`: what to bind on one of so many workers. Thread: any, after `build`. */
+/* Returns the address that `open` binds on one of `workers` workers. Thread: any, after `build`. */
 struct ps_bind_options ps_listen_address(const struct ps_listen *listen, unsigned instances);
 
-/* For ps_stage_ops of a source whose plan begins with its struct ps_listen: what it says of itself, and `teardown` where nothing
- * else of the plan has an end. */
+/* For ps_stage_ops of a source whose plan begins with its struct ps_listen: `listens`, and `teardown` if the
+ * plan owns nothing else. */
 void ps_listen_source_outline(const void *plan, const struct ps_context *context, FILE *out);
 void ps_listen_source_listens(const void *plan, void (*add)(void *argument, const struct ps_listens *address),
                               void *argument);

@@ -14,7 +14,7 @@
 struct ps_lookup {
     pthread_mutex_t lock; /* several workers open the source; held for a few instructions */
     struct ps_resolver *resolver;
-    struct ps_question answer; /* the last one; before it, the question */
+    struct ps_question answer; /* the last answer; before it, the question */
     bool asking, answered;
     uint64_t answered_ns;
 };
@@ -28,7 +28,7 @@ static void note_answer(struct ps_lookup *lookup, bool there)
     lookup->answered_ns = ps_clock_now().mono_ns;
 }
 
-/* Unless it is being asked, or an answer is fresh. */
+/* Asks again unless a question is pending or the answer is fresh. */
 static void ask(struct ps_lookup *lookup)
 {
     bool fresh = lookup->answered && ps_clock_now().mono_ns - lookup->answered_ns < FRESH_NS;

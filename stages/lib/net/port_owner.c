@@ -33,7 +33,7 @@ static bool find_socket(const char *path, unsigned port, unsigned state, struct 
     return found;
 }
 
-/* Whether one of the process's descriptors is the socket. */
+/* Returns whether one of the process's descriptors is the socket. */
 static bool has_socket(const char *process, const char *link)
 {
     char folder[64], path[PATH_MAX], target[64];

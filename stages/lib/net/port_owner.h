@@ -1,4 +1,4 @@
-/* Who has a port of this machine, from proc(5). For messages only. Thread: control. */
+/* Finds the process that uses a port of this machine, from proc(5). For messages only. Thread: control. */
 #pragma once
 
 #include <stddef.h>

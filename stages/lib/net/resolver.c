@@ -73,7 +73,7 @@ static void end(void *resolver_)
 
 /* ---- who asks ---- */
 
-/* One more question than there is room for: the thread is at it. */
+/* One more than `room`, because the thread may work on one question. */
 static struct ps_resolver *resolver_alloc(uint32_t room)
 {
     struct ps_resolver *resolver = calloc(1, sizeof *resolver + (room + 1) * sizeof resolver->questions[0]);

@@ -1,6 +1,7 @@
-/* Asks the system's resolver on a helper thread (core/helper/helper.h), because a name server may take seconds to answer, or
- * never does. Questions and answers are queued; only callers of ps_resolver_wait wait for the thread. If it is in the middle of a
- * question when its resolver is destroyed, nobody waits for it: it ends by itself. */
+/* Asks the system's resolver on a helper thread (core/helper/helper.h), because a name server may take
+ * seconds to answer, or never does. Questions and answers are queued; only callers of ps_resolver_wait wait
+ * for the thread. If the resolver is destroyed during a question, the thread ends by itself later, and no
+ * caller waits for it. */
 #pragma once
 
 #include "core/status.h"
