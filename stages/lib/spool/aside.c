@@ -1,7 +1,7 @@
-/* Keeps the positions of files that are left alone (penstock.onFileError = skip, or a file that cannot be renamed): each has a
- * positions file in the tracker directory, so that a restart tries the file again but does not give out its events again. The
- * position counts only for a file that has not changed at all since it was opened: one that was put right is read from its
- * beginning. Thread: the source's. */
+/* Keeps the positions of files that are left alone (penstock.onFileError = skip, or a file that cannot be
+ * renamed): each has a positions file in the tracker directory, so that a restart tries the file again but
+ * does not repeat its events. The position counts only for a file that has not changed since it was opened: a
+ * corrected file is read from its beginning. Thread: the source's. */
 #include "stages/lib/spool/spool_internal.h"
 
 #include "core/log/log.h"

@@ -4,8 +4,8 @@
 #include "core/stage.h"
 #include "stages/lib/spool/spool.h"
 
-/* The path as Java's getAbsolutePath. `working_directory` stands before relative ones; NULL: it is absolute. `kept` has the
- * path that was made for this file, or NULL; the caller frees it. */
+/* Returns the path as Java's getAbsolutePath does. `working_directory` is put before a relative path; NULL if
+ * the path is absolute. `kept` has the path made for this file, or NULL; the caller frees it. */
 const char *ps_spool_absolute_path(const char *working_directory, const struct ps_spool_file *file,
                                    char **kept);
 

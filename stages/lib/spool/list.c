@@ -1,5 +1,5 @@
-/* Which files a spooling directory has to read, in order (ReliableSpoolingFileEventReader.getCandidateFiles, getNextFile).
- * Thread: the source's. */
+/* Lists the files of a spooling directory that are to be read, in order
+ * (ReliableSpoolingFileEventReader.getCandidateFiles, getNextFile). Thread: the source's. */
 #include "stages/lib/spool/spool_internal.h"
 
 #include "core/log/log.h"
@@ -199,7 +199,7 @@ static int compare_youngest(const void *left_, const void *right_)
     return compare_names(left, right);
 }
 
-/* The file that was being read when a former life ended goes first, whatever came since: its position is the only one that is
+/* The file that the previous process was reading when it ended comes first, because only its position is
  * kept. (Flume forgets the position when another file is older by then, and reads the file again.) */
 static void begun_first(struct ps_spool *spool)
 {

@@ -44,7 +44,7 @@ void ps_spool_meta_fini(struct ps_spool_meta *meta)
 
 /* ---- reading ---- */
 
-/* The last record of the whole blocks at `at`; what is behind them was not written to its end. */
+/* Reads the last record of the complete blocks at `at`; an incomplete block behind them is ignored. */
 static bool last_of(const struct ps_avro_container *container, const uint8_t *at, const uint8_t *end,
                     int64_t *offset)
 {

@@ -1,9 +1,10 @@
-/* How far the file at the head of a spooling directory was read: Flume's `.flumespool-main.meta`
- * (org.apache.flume.serialization.DurablePositionTracker), an Avro container file of records {offset: long} whose metadata
- * names the file; the last record counts. Flume reads ours, and we read Flume's.
+/* The position up to which the current file of a spooling directory was read: Flume's `.flumespool-main.meta`
+ * (org.apache.flume.serialization.DurablePositionTracker), an Avro container file of records {offset: long}
+ * whose metadata names the file; the last record counts. Flume reads ours, and we read Flume's.
  *
- * Ours is written anew each time, beside the old one, and renamed. It has the file's device and inode, too, so that a
- * position is not used for another file of the same name. Thread: any that may wait for a disk; no state. */
+ * Ours is written anew each time, beside the old one, and renamed. It has the file's device and inode, too,
+ * so that a position is not used for another file of the same name. Thread: any that may wait for a disk; no
+ * state. */
 #pragma once
 
 #include "core/status.h"
@@ -11,7 +12,8 @@
 
 #define PS_SPOOL_META_NAME ".flumespool-main.meta"
 
-/* By this a file that has not changed is known. ctime, because a copy may keep the time of the last write. 0: not noted. */
+/* Identifies an unchanged file. It uses ctime, because a copy may keep the time of the last write. 0: not
+ * noted. */
 struct ps_spool_state {
     uint64_t size, changed_ns;
 };
@@ -30,9 +32,9 @@ struct ps_spool_meta {
 };
 
 enum ps_spool_meta_read {
-    PS_SPOOL_META_READ,    /* without a target: there is none, or it is empty */
-    PS_SPOOL_META_DAMAGED, /* it is no such file: the file that it was for is read from its beginning */
-    PS_SPOOL_META_UNREADABLE, /* it is there, and the system does not give it: nothing is known of the position */
+    PS_SPOOL_META_READ,       /* without a target: there is none, or it is empty */
+    PS_SPOOL_META_DAMAGED,    /* it is no such file: the file that it was for is read from its beginning */
+    PS_SPOOL_META_UNREADABLE, /* the file exists, but the system cannot read it: the position is unknown */
 };
 
 /* Reads the positions file. DAMAGED and UNREADABLE: with the reason in `err`. */

@@ -1,5 +1,5 @@
-/* What is done with a file all of which is delivered (ReliableSpoolingFileEventReader.retireCurrentFile). Messages are
- * Flume's. Thread: the source's. */
+/* Retires a file that was delivered completely (ReliableSpoolingFileEventReader.retireCurrentFile). Messages
+ * are Flume's. Thread: the source's. */
 #include "stages/lib/spool/spool_internal.h"
 
 #include "core/durable.h"
@@ -102,7 +102,7 @@ static bool file_delete(const struct ps_spool *spool, struct ps_spool_file *file
     return true;
 }
 
-/* A file that is retired has no position any more. */
+/* Removes the position of a retired file. */
 static void meta_forget(struct ps_spool *spool, const struct ps_spool_file *file)
 {
     if (spool->meta.target == NULL || strcmp(spool->meta.target, file->path) != 0)
@@ -110,7 +110,7 @@ static void meta_forget(struct ps_spool *spool, const struct ps_spool_file *file
     ps_spool_meta_delete(spool);
 }
 
-/* Returns whether the file has not changed at all since it was opened. */
+/* Returns whether the file is unchanged since it was opened. */
 static bool is_as_opened(const struct ps_spool_file *file)
 {
     struct stat status;

@@ -21,7 +21,7 @@
 
 /* ---- set-up ---- */
 
-/* A path as Java's File has it: no slash twice, none at its end. */
+/* Normalizes a path as Java's File does: no double slash, no slash at its end. */
 static char *path_normal(const char *text)
 {
     char *path = ps_must_copy_text(text, PURPOSE);
@@ -36,7 +36,7 @@ static char *path_normal(const char *text)
     return path;
 }
 
-/* Flume's canary: files can be written and deleted. */
+/* Flume's canary: tests that files can be written and deleted. */
 static enum ps_status canary_try(const char *directory, struct ps_err *err)
 {
     char path[PATH_BYTES];
@@ -98,7 +98,7 @@ static void spool_free(struct ps_spool *spool)
     if (spool->scratch != NULL)
         ps_regex_scratch_destroy(spool->scratch);
     for (size_t i = 0; i < PS_SPOOL_FILES_MAX; i++) {
-        if (spool->files[i].fd >= 0) /* opened by a fetch that nobody took */
+        if (spool->files[i].fd >= 0) /* opened by a fetch whose result was not taken */
             close(spool->files[i].fd);
         free(spool->files[i].path);
     }
@@ -178,7 +178,7 @@ static void nothing(struct ps_tail_job *)
 {
 }
 
-/* The last job: when it is discarded, run or not, nobody has the others. */
+/* The last job: when it is discarded, whether it ran or not, no other job is in use. */
 static void goodbye_discard(struct ps_tail_job *job)
 {
     struct goodbye *goodbye = (struct goodbye *)(void *)job;
@@ -209,7 +209,8 @@ void ps_spool_meta_delete(struct ps_spool *spool)
     spool->meta.position = 0;
 }
 
-/* A position of a file that is retired: the process ended before this file went, or could not delete it. */
+/* Removes the position of a retired file, which is left if the process ended before it deleted the meta file,
+ * or could not delete it. */
 static void meta_tidy(struct ps_spool *spool)
 {
     char marker[PATH_BYTES];
@@ -222,8 +223,8 @@ static void meta_tidy(struct ps_spool *spool)
         ps_spool_meta_delete(spool);
 }
 
-/* The position of a former life, read once. Returns false with the reason if it is there and cannot be read: then no file is
- * read, because the one that was being read would come again. */
+/* Reads the position of the previous process once. Returns false with the reason if it exists but cannot be
+ * read: then no file is read, because the events of the current one would be repeated. */
 static bool meta_load(struct ps_spool *spool, char *reason)
 {
     struct ps_err err = {.length = 0};

@@ -1,12 +1,13 @@
-/* What the source spooldir asks of its file system (Flume's ReliableSpoolingFileEventReader): which file is next, how far it
- * was read, what is done with it in the end. All of it may wait for a disk, so it is done by the source's thread
- * (stages/lib/tail/thread.h): each job here is one of that thread's.
+/* The file system work of the source spooldir (Flume's ReliableSpoolingFileEventReader): chooses the next
+ * file, keeps its position, and retires it. All of it may block on a disk, so the source's thread
+ * (stages/lib/tail/thread.h) runs each of these jobs.
  *
  *   fetch    Opens the next files, in order; lists the directory when it has no more.
  *   mark     Writes how far the oldest file was delivered (meta.h).
  *   retire   All of a file is delivered: checks that it did not change, and renames, deletes or marks it.
  *
- * A file's struct belongs to the thread while one of these jobs has it; otherwise its owner (the worker) reads it. */
+ * A file's struct belongs to the thread while one of these jobs has it; otherwise its owner (the worker)
+ * reads it. */
 #pragma once
 
 #include "core/status.h"
@@ -72,7 +73,7 @@ struct ps_spool_fetch {
     bool list; /* list anew, even if files of the last list are left */
     struct ps_spool_file *files[PS_SPOOL_FETCH_MAX];
     unsigned wanted;
-    /* What came of it. */
+    /* The result of the fetch. */
     unsigned found; /* files[0 .. found - 1] are open */
     bool listed;    /* the directory was listed, and no file of the list is left */
     bool more;      /* files of the list are left */
@@ -99,7 +100,7 @@ void ps_spool_leave(struct ps_spool *spool, struct ps_tail_thread *thread);
 /* An inotify descriptor of the directories that were listed, or -1: look at every interval. */
 int ps_spool_notify_fd(const struct ps_spool *spool);
 
-/* Whether a name that appeared in the directory may be a file to read. */
+/* Returns whether a new name in the directory may be a file to read. */
 bool ps_spool_wants(const struct ps_spool *spool, const char *name);
 
 /* Prepare a job; then ps_tail_thread_ask. `answer` gets it back. */

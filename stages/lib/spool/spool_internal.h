@@ -33,7 +33,7 @@ struct ps_spool {
     struct ps_spool_meta meta; /* what the meta file says, or said at the start */
     bool meta_known;           /* it was read */
     bool watch_failed;         /* told once */
-    /* Jobs: whoever has them. */
+    /* Jobs, owned by the thread while it runs them, else by the worker. */
     struct ps_spool_fetch fetch;
     struct ps_spool_mark mark;
     struct ps_spool_file files[PS_SPOOL_FILES_MAX];
@@ -43,7 +43,7 @@ struct ps_spool {
 bool ps_spool_list(struct ps_spool *spool);
 void ps_spool_list_free(struct ps_spool *spool);
 
-/* What is below the directory: the file's path without spoolDir. */
+/* Returns the file's path relative to spoolDir. */
 const char *ps_spool_below(const struct ps_spool *spool, const char *path);
 
 /* The marker of a file in the tracker directory; false when it is too long. */
@@ -52,10 +52,12 @@ bool ps_spool_marker(const struct ps_spool *spool, const char *path, char *out, 
 /* Deletes the meta file, whose file is retired. If that fails, its position counts for no other file of that name, and it is deleted later. */
 void ps_spool_meta_delete(struct ps_spool *spool);
 
-/* Notes how far a file was read that is left alone. Returns whether there is a position, and it is written. (stages/lib/spool/aside.c) */
+/* Writes the position of a file that is left alone. Returns whether a position exists and was written.
+ * (stages/lib/spool/aside.c) */
 bool ps_spool_aside_write(const struct ps_spool *spool, const struct ps_spool_file *file);
 void ps_spool_aside_forget(const struct ps_spool *spool, const struct ps_spool_file *file);
-/* Returns where a former life left the file alone, if it is unchanged since; else 0. */
+/* Returns the position at which a previous process left the file alone, if the file is unchanged since; else
+ * 0. */
 uint64_t ps_spool_aside_start(const struct ps_spool *spool, const struct ps_spool_file *file);
 /* Forgets files that are gone. Called once, before the first file is opened. */
 void ps_spool_aside_tidy(const struct ps_spool *spool);
