@@ -26,14 +26,14 @@ struct ps_charset {
 /* Finds a character set by any of its Java names. Returns PS_FAIL when it is not known. Thread: control. */
 enum ps_status ps_charset_find(const char *name, struct ps_charset *charset, struct ps_err *err);
 
-/* Whether the byte order is that of the mark at the beginning. */
+/* Returns whether a byte order mark at the beginning gives the byte order. */
 static inline bool ps_charset_is_marked(const struct ps_charset *charset)
 {
     return charset->kind == PS_CHARSET_UTF16 || charset->kind == PS_CHARSET_UTF32;
 }
 
-/* How long the byte order mark is with which the bytes begin; 0: there is none, or the charset has none. *little is set if it
- * is one of little-endian bytes, else cleared. `length` at least charset->unit, else none is found. */
+/* Returns the length of the byte order mark at the beginning; 0 if the bytes or the charset have none. Sets
+ * *little if the mark is little-endian, else clears it. With `length` below charset->unit it finds none. */
 uint32_t ps_charset_mark(const struct ps_charset *charset, const char *bytes, size_t length, bool *little);
 
 /* Most bytes of UTF-8 that `length` bytes can become. */

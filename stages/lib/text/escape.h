@@ -46,10 +46,11 @@ const struct ps_escape *ps_escape_compile(struct ps_arena *arena, const char *pa
  * is none. Thread: control. */
 void ps_escape_check_zone(const struct ps_context *context, const char *key, const char *time_zone);
 
-/* For `check` of a stage: warns of each escape that Flume does not know, of which nothing or the same text comes. Thread: control. */
+/* For `check` of a stage: warns of each escape that Flume does not know and therefore drops or copies.
+ * Thread: control. */
 void ps_escape_check(const struct ps_context *context, const char *key, const char *pattern);
 
-/* Whether the text that stands between the escapes of a pattern, or a time of it (%c), has this character. */
+/* Returns whether the literal text of a pattern, or one of its times (%c), has this character. */
 bool ps_escape_writes(const char *pattern, char character);
 
 /* Returns the text when it is the same for all events, else NULL. */

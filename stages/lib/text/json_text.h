@@ -9,6 +9,7 @@
  * quotes, backslashes and control characters, copies everything else. Returns the number of bytes written. */
 size_t ps_json_text(const char *text, size_t length, char *to);
 
-/* Writes what the content of a string with well-formed escapes stands for to `out`, at most `length` bytes, which may be the text
- * itself. A half of a surrogate pair becomes `lone`: "?" as Java encodes it in UTF-8, or U+FFFD. Returns the number of bytes. */
+/* Decodes the content of a string with well-formed escapes into `out`, at most `length` bytes; `out` may be
+ * the text itself. A half of a surrogate pair becomes `lone`: "?" as Java encodes it in UTF-8, or U+FFFD.
+ * Returns the number of bytes. */
 uint32_t ps_json_unescape(const char *text, uint32_t length, const char *lone, char *out);

@@ -1,4 +1,4 @@
-/* What escapes in a JSON text stand for. Thread: any. */
+/* Decodes the escapes in a JSON text. Thread: any. */
 #include "core/text/hex.h"
 #include "core/utf8.h"
 #include "stages/lib/text/json_text.h"

@@ -11,7 +11,7 @@
 
 /* ---- charsets ---- */
 
-/* Whether the first 128 bytes are ASCII's. */
+/* Returns whether the charset encodes ASCII in the same 128 bytes. */
 static bool is_ascii_superset(struct ps_transcoder *transcoder)
 {
     char text[128], out[PS_CHARSET_DECODED_MAX(sizeof text)];
@@ -205,7 +205,7 @@ static enum ps_line_take take_walked(struct ps_line_text *text, struct ps_batch 
         if (walk.cut)
             note_cut(text, newline || *at + walk.used < lines->bytes + lines->length);
     }
-    /* As in Flume, what is no character yet at the end of the file is nothing. */
+    /* As in Flume, an incomplete character at the end of the file is dropped. */
     *at += walk.incomplete ? length : walk.used + (newline && !walk.cut);
     return PS_LINE_TAKE_ALL;
 }

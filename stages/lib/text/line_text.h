@@ -31,7 +31,7 @@ struct ps_line_text {
     struct ps_buffer decoded, encoded;
 };
 
-/* Whether lines can be found in text of this charset: a \n is a \n there. */
+/* Returns whether lines can be found in text of this charset by searching for \n. */
 bool ps_line_text_has_lines(const struct ps_charset *charset);
 
 /* A new file. `out` lives as long as the text. chars_max below 1 counts as 1. */
@@ -49,7 +49,7 @@ struct ps_line_bytes {
     bool ends; /* the file ends behind them */
     bool copy; /* they do not belong to the batch: bodies are copied */
     bool one;  /* take one line only, or its parts */
-    /* What came of it. */
+    /* The results. */
     uint32_t taken; /* bytes whose lines are in the batch */
     bool kept;      /* bodies are slices of them */
 };
@@ -63,5 +63,6 @@ enum ps_line_take {
 enum ps_line_take ps_line_text_take(struct ps_line_text *text, struct ps_batch *batch,
                                     struct ps_line_bytes *lines, struct ps_err *err);
 
-/* Whether the first line ends in `length` bytes, of which the first `known` have no end, or is as long as it may be. */
+/* Returns whether the first line ends within `length` bytes or has its maximum length. The first `known`
+ * bytes are known to have no newline. */
 bool ps_line_text_ends(const struct ps_line_text *text, const char *bytes, uint32_t known, uint32_t length);
