@@ -5,15 +5,15 @@
 #include "stages/lib/event_headers.h"
 #include "stages/lib/thrift/protocol.h"
 
-/* What a first pass over an event finds. */
+/* The result of a first pass over an event. */
 struct ps_thrift_datum {
     struct ps_slice body;
     const uint8_t *headers; /* the first name; name and value by turns */
     struct ps_header_sizes sizes;
 };
 
-/* Reads an event and moves behind it. Returns NULL, or why it is none: static. Headers beyond the limits of
- * core/flow/limits.h are such a reason. */
+/* Reads an event and moves behind it. Returns NULL, or a static text with the reason why it is invalid, such
+ * as headers beyond the limits of core/flow/limits.h. */
 const char *ps_thrift_event_read(struct ps_thrift_reader *in, struct ps_thrift_datum *datum);
 
 /* Sets the headers of a datum, which `in` has read from a block of the batch, on its event, which has none yet. Returns

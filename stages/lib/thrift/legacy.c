@@ -7,7 +7,7 @@
 #define VERSION 0x80010000U
 #define VERSION_MASK 0xffff0000U
 
-/* A cursor that knows whether something is wrong, or only not there yet. */
+/* A cursor that tells malformed bytes from incomplete ones. */
 struct measure {
     const uint8_t *at, *end;
     uint32_t most;

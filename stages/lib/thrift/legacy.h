@@ -1,13 +1,13 @@
-/* ThriftFlumeEventServer of Flume 0.9 (flumeCompatibility.thrift): oneway void append(1: ThriftFlumeEvent evt), void close().
- * Its messages come without frames, in the binary encoding: where one ends is known only when it is read. Thread: any; no
- * state. */
+/* ThriftFlumeEventServer of Flume 0.9 (flumeCompatibility.thrift): oneway void append(1: ThriftFlumeEvent
+ * evt), void close(). Its messages have the binary encoding without frames, so the end of one is known only
+ * after parsing it. Thread: any; no state. */
 #pragma once
 
 #include "stages/lib/legacy_event.h"
 #include "stages/lib/thrift/request.h"
 
-/* Measures the message at `data`, which has no frame: its head, and one struct. GARBAGE: it is no message of the binary encoding,
- * or it is longer than `most` bytes. */
+/* Measures the message at `data`, which has no frame: its head, and one struct. GARBAGE: the bytes are not a
+ * message of the binary encoding, or it is longer than `most` bytes. */
 enum ps_thrift_framing ps_thrift_bare_measure(const void *data, size_t length, uint32_t most,
                                               uint32_t *message_length);
 
@@ -26,10 +26,11 @@ struct ps_thrift_legacy_message {
     struct ps_thrift_reader fields; /* the event's cursor */
 };
 
-/* Reads a whole message. The result points into itself: it is not to be copied. */
+/* Reads a whole message. The result points into itself and must not be copied. */
 void ps_thrift_legacy_read(const void *bytes, size_t length, struct ps_thrift_legacy_message *message);
 
-/* Writes the answer to a close, or to a call that there is not. Returns its length, at most PS_THRIFT_ANSWER_BYTES_MAX; there is no frame. */
+/* Writes the answer to a close or to an unknown call. Returns its length, at most PS_THRIFT_ANSWER_BYTES_MAX;
+ * there is no frame. */
 size_t ps_thrift_legacy_put_closed(uint8_t *to, const struct ps_thrift_legacy_message *message);
 size_t ps_thrift_legacy_put_error(uint8_t *to, const struct ps_thrift_legacy_message *message,
                                   enum ps_thrift_error error, const char *reason);

@@ -37,7 +37,7 @@ static const struct ps_thrift_method *find_method(const struct ps_thrift_service
     return NULL;
 }
 
-/* A name from outside, for people: no control characters. */
+/* Copies an untrusted name for a message, without control characters. */
 static void refuse_name(struct ps_thrift_request *request)
 {
     char text[PS_THRIFT_NAME_BYTES_MAX + 1];

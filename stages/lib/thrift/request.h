@@ -1,8 +1,10 @@
-/* What a server of a Thrift service reads and answers, over frames as TFramedTransport and TFastFramedTransport send them:
- * int32 length, then one message. The service (Flume's, scribe's) names its calls and says what their events look like.
+/* The server's side of a Thrift service: reading requests, writing answers, over frames as TFramedTransport
+ * and TFastFramedTransport send them: int32 length, then one message. The service (Flume's, scribe's) names
+ * its calls and says what their events look like.
  *
- * Every length is compared with what has arrived; nothing is allocated. Sources: thrift-rpc.md of Apache Thrift, libthrift
- * 0.14 (TBaseProcessor, ProcessFunction, TApplicationException). Thread: any; nothing here keeps state. */
+ * Every length is compared with what has arrived; nothing is allocated. Sources: thrift-rpc.md of Apache
+ * Thrift, libthrift 0.14 (TBaseProcessor, ProcessFunction, TApplicationException). Thread: any; nothing here
+ * keeps state. */
 #pragma once
 
 #include "core/flow/batch.h"
@@ -29,7 +31,7 @@ struct ps_thrift_service {
     const struct ps_thrift_method *methods;
     unsigned method_count;
     int32_t accepted, refused; /* what a call returns: numbers of an enum */
-    /* Moves behind an event. Returns NULL, or why it is none: static. */
+    /* Moves behind an event. Returns NULL, or a static text with the reason why it is invalid. */
     const char *(*check)(struct ps_thrift_reader *in);
     /* Adds the event at `in`, which was checked and lies in a block of the batch, and moves behind it. Returns false,
      * without a row: no room, and batch->full is set, or no memory. */
@@ -71,7 +73,7 @@ struct ps_thrift_request {
     char reason[PS_THRIFT_REASON_BYTES];
 };
 
-/* Reads a message, all of it. Returns false: it is none of Thrift's, and cannot be answered. */
+/* Reads a whole message. Returns false when it is not a message of Thrift, so that it cannot be answered. */
 bool ps_thrift_request_read(const struct ps_thrift_service *service, const void *bytes, size_t length,
                             struct ps_thrift_request *request);
 

@@ -52,7 +52,7 @@ static size_t put_end(uint8_t *to)
 
 /* ---- answers ---- */
 
-/* Text from outside, for people: no control characters. */
+/* Copies an untrusted text for a message, without control characters. */
 static void set_error(struct ps_rpc_answer *answer, const struct ps_slice *text)
 {
     (void)ps_printable_copy(answer->error, sizeof answer->error, text->data, text->length);

@@ -14,7 +14,7 @@
 /* Of TSaslTransport.NegotiationStatus. */
 enum { START = 1, OK = 2, BAD = 3, ERROR = 4, COMPLETE = 5 };
 
-/* What the next message is. */
+/* The kind of the next message. */
 enum {
     MECHANISM_NAMED, /* server: which mechanism the client wants */
     TOKEN,           /* for the library, client: the server's level, too */
@@ -48,7 +48,7 @@ void ps_thrift_sasl_fini(struct ps_thrift_sasl *sasl)
 
 /* ---- messages ---- */
 
-/* Puts a message behind those that wait to be sent. */
+/* Appends a message to the output. */
 static void put_message(struct ps_thrift_sasl *sasl, int status, const void *bytes, size_t length)
 {
     uint8_t *to = sasl->out + sasl->out_length;
@@ -68,7 +68,7 @@ static bool give_up(struct ps_thrift_sasl *sasl, const char *reason)
     return false;
 }
 
-/* Tells the other side why. */
+/* Sends the reason to the other side. */
 static bool refuse(struct ps_thrift_sasl *sasl, int status, const char *reason)
 {
     (void)give_up(sasl, reason);
@@ -240,7 +240,7 @@ static bool serve(struct ps_thrift_sasl *sasl, int status, const uint8_t *bytes,
 
 /* ---- the client ---- */
 
-/* The server's text, for people: no control characters. */
+/* Copies the server's text for a message, without control characters. */
 static bool note_refusal(struct ps_thrift_sasl *sasl, const uint8_t *bytes, size_t length)
 {
     size_t at = (size_t)snprintf(sasl->reason, sizeof sasl->reason, "the source refuses the client: ");

@@ -49,7 +49,7 @@ static void set_newest(struct ps_connection *connection, const struct ps_call *c
         connection->bits |= (call->index + 1) << CALL_SHIFT;
 }
 
-/* The call whose events are being read, which is the newest; NULL: none. */
+/* Returns the call whose events are being read, which is the newest; NULL if there is none. */
 static struct ps_call *open_call(struct ps_thrift_server *server, const struct ps_connection *connection)
 {
     struct ps_call *call = newest_call(server, connection);
@@ -80,7 +80,7 @@ static void end_call(struct ps_thrift_server *server, struct ps_call *call)
     ps_calls_end(&server->calls, call);
 }
 
-/* Whether the call must not overtake one that was refused. */
+/* Returns whether the call is refused because it must not overtake one that was refused before. */
 static bool must_fail(struct ps_connection *connection, const struct ps_thrift_request *request)
 {
     unsigned refused = connection->bits & REFUSED_MASK;
@@ -147,7 +147,7 @@ static void answer_in_turn(struct ps_thrift_server *server, uint64_t origin)
     ps_stream_settle(server->stream, connection);
 }
 
-/* The call's last event is decided. */
+/* Called when the call's last event is decided. */
 static void finish(struct ps_thrift_server *server, struct ps_call *call)
 {
     if (!call->failed)
@@ -158,7 +158,7 @@ static void finish(struct ps_thrift_server *server, struct ps_call *call)
         end_call(server, call);
 }
 
-/* Calls that come behind a refused one of the same round are refused, too. */
+/* Refuses the calls behind a refused one of the same round. */
 static void note_refusal(struct ps_thrift_server *server, const struct ps_call *call)
 {
     struct ps_connection *connection = ps_stream_find(server->stream, call->connection);
@@ -259,7 +259,7 @@ static enum ps_feed answer_request(struct ps_thrift_server *server, struct ps_co
     return PS_FEED_MORE;
 }
 
-/* Reads the frame at `data`, which is no longer than `length`. *used: what of it is finished. */
+/* Reads the frame at `data`, which has at most `length` bytes. Sets *used to the number of finished bytes. */
 static enum ps_feed read_frame(struct ps_thrift_server *server, struct ps_connection *connection,
                                struct ps_batch *batch, const char *data, uint32_t length, uint32_t *used)
 {
@@ -326,7 +326,7 @@ static enum ps_feed read_events(struct ps_thrift_server *server, struct ps_call 
     call->bytes_left -= *used;
     if (!added)
         return batch->full ? PS_FEED_FULL : PS_FEED_MEMORY;
-    *used += call->bytes_left; /* what follows the events was checked, and means nothing */
+    *used += call->bytes_left; /* bytes after the events were checked, and are ignored */
     call->open = false;
     batch->flush = true;
     if (call->left == 0)

@@ -1,5 +1,5 @@
-/* A source whose calls a server of server.h answers: what the sources thrift and scribe have in common. The state of such a
- * source is one struct ps_thrift_source. Thread: the source's worker. */
+/* The common part of the sources thrift and scribe, whose calls a server of server.h answers. The state of
+ * such a source is one struct ps_thrift_source. Thread: the source's worker. */
 #pragma once
 
 #include "stages/lib/net/listen.h"
