@@ -10,8 +10,8 @@
 #define EVENT_AFTER "\"},"
 #define BRACKETS_BYTES 2U
 
-/* Room for what an event of `length` bytes may become. Doubles, so that a buffer that is used again has its
- * size after a while. */
+/* Makes room for the longest encoding of an event of `length` bytes. It doubles the room, so that a reused
+ * buffer soon keeps its size. */
 static bool room_for(struct ps_http_body *body, size_t length)
 {
     size_t wanted = body->length + length * PS_JSON_TEXT_GROWTH + sizeof EVENT_BEFORE + sizeof EVENT_AFTER +

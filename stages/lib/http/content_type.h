@@ -6,5 +6,5 @@
 /* Finds the parameter charset, without its quotes. Returns false when it is not there. */
 bool ps_content_type_charset(const char *value, size_t length, struct ps_slice *charset);
 
-/* Whether the type, without parameters, is this one; case does not matter. */
+/* Returns whether the type, without parameters, is this one; case does not matter. */
 bool ps_content_type_is(const char *value, size_t length, const char *type);

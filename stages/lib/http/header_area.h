@@ -1,5 +1,5 @@
-/* Memory for the headers of a request's events: one area, taken before anything is added to the batch, so that either all of
- * them have room or nothing is begun. Thread: the worker's. */
+/* Memory for the headers of a request's events: one area, allocated before the batch is changed, so that
+ * either all of them have room or the batch stays unchanged. Thread: the worker's. */
 #pragma once
 
 #include "core/flow/batch.h"

@@ -1,5 +1,5 @@
-/* Keys that Flume's HTTPSource hands on to Jetty's beans: those that mean something here are honoured, the others are named.
- * Thread: control. */
+/* The keys that Flume's HTTPSource passes to Jetty's beans. Keys with a meaning here take effect, the others
+ * are reported. Thread: control. */
 #pragma once
 
 #include "core/stage.h"
@@ -39,7 +39,7 @@ struct ps_jetty_settings {
 /* Reports keys without effect, and bad values. PS_FAIL: a value cannot be used. */
 enum ps_status ps_jetty_check(const struct ps_jetty_options *options, const struct ps_context *context);
 
-/* What the keys say; values that ps_jetty_check refuses count as absent. */
+/* Reads the keys; values that ps_jetty_check refuses count as absent. */
 void ps_jetty_read(const struct ps_jetty_options *options, struct ps_jetty_settings *settings);
 
 /* Puts protocols and cipher suites in place of those of `tls`; lists are made in the arena. */

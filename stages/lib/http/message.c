@@ -17,7 +17,7 @@ struct reading {
     const char *data, *end; /* the bytes of the request that are there */
 };
 
-/* Always false. The first reason counts. A callback that returns FAILED ends the parser's work. */
+/* Notes the first reason. Always returns false. A callback that returns FAILED ends the parser's work. */
 static bool refuse(struct ps_http_message *message, uint16_t status, const char *reason)
 {
     if (message->status == 0) {
@@ -93,7 +93,7 @@ static void end_content_encoding(struct ps_http_message *message)
     message->content_encoding = message->value;
 }
 
-/* What a header field of the request means. */
+/* Interprets a header field of the request. */
 static void use_field(const struct reading *reading)
 {
     struct ps_http_message *message = reading->message;
@@ -109,7 +109,7 @@ static void use_field(const struct reading *reading)
         end_transfer_encoding(reading);
 }
 
-/* A header field is complete, or a trailer field, which means nothing here. */
+/* Called when a header field or a trailer field is complete. Trailer fields are ignored. */
 static void end_field(const struct reading *reading)
 {
     struct ps_http_message *message = reading->message;
@@ -260,7 +260,7 @@ uint32_t ps_http_message_bytes_max(const struct ps_http_limits *limits)
     return limits->head_bytes_max + chunked_bytes_max(limits) + 1;
 }
 
-/* What the parser found wrong. */
+/* Maps the parser's error to a status and a reason. */
 static enum ps_http_read bad(struct ps_http_message *message)
 {
     if (message->status != 0)

@@ -1,9 +1,10 @@
-/* One HTTP/1.x request at a time, as bytes come: where it ends, and what its head says (RFC 9112). The parser behind it
- * is http_parser ([decision 37](docs/decisions/0037-requests-are-parsed-where-they-are.md)); no other file includes it.
+/* Parses one HTTP/1.x request at a time as bytes arrive: finds its end, and reads its head (RFC 9112). The
+ * parser behind it is http_parser ([decision 37](docs/decisions/0037-requests-are-parsed-where-they-are.md));
+ * no other file includes it.
  *
- * The caller keeps the bytes of a request together, from its first one on, and calls ps_http_message_read each time that
- * there are more: the parser reads each byte once, whatever memory the bytes are moved to in between. Offsets count from
- * the first byte of the request.
+ * The caller keeps the bytes of a request together, from its first one on, and calls ps_http_message_read
+ * each time that there are more: the parser reads each byte once, whatever memory the bytes are moved to in
+ * between. Offsets count from the first byte of the request.
  *
  * Thread: the owner's. Nothing is allocated. */
 #pragma once
@@ -50,18 +51,18 @@ struct ps_http_message {
 /* Begins a request. */
 void ps_http_message_init(struct ps_http_message *message);
 
-/* Reads what is new of the request, of which `length` bytes are there. To be called until it does not return
+/* Reads the new bytes of the request, `length` of which have arrived. The caller repeats it while it returns
  * PS_HTTP_PART. */
 enum ps_http_read ps_http_message_read(struct ps_http_message *message, const struct ps_http_limits *limits,
                                        const char *data, uint32_t length);
 
-/* Whether any byte of it has been read. */
+/* Returns whether any byte of the request has been read. */
 static inline bool ps_http_message_has_begun(const struct ps_http_message *message)
 {
     return message->scanned > 0;
 }
 
-/* The most bytes that a request within the limits has. */
+/* Returns the most bytes that a request within the limits has. */
 uint32_t ps_http_message_bytes_max(const struct ps_http_limits *limits);
 
 /* Copies the content of a complete chunked request, without the marks, to `out`, which has room for body_length

@@ -1,5 +1,5 @@
-/* What a request's head must be beyond what http_parser checks, which is lenient about it (RFC 9110, RFC 9112, and what
- * Flume's Jetty refuses). Thread: any. Nothing is allocated. */
+/* Checks of a request's head that the lenient http_parser does not make (RFC 9110, RFC 9112, and the checks
+ * of Flume's Jetty). Thread: any. Nothing is allocated. */
 #pragma once
 
 #include "core/base.h"

@@ -109,7 +109,7 @@ static struct ps_call *call_of(struct ps_http_server *server, const struct ps_co
     return call;
 }
 
-/* No more of the request's events follow. */
+/* Notes that the request has no more events. */
 static void close_call(struct ps_http_server *server, struct ps_http_connection *http)
 {
     if (http->text.block != NULL)
@@ -126,7 +126,7 @@ static void close_call(struct ps_http_server *server, struct ps_http_connection 
 
 /* ---- answers ---- */
 
-/* Returns NULL: the connection is closed. */
+/* Returns NULL when the connection is closed. */
 static struct ps_connection *send_answer(struct ps_http_server *server, struct ps_connection *connection,
                                          const struct ps_http_answer *answer)
 {
@@ -137,7 +137,7 @@ static struct ps_connection *send_answer(struct ps_http_server *server, struct p
     return ps_stream_find(&server->stream, origin);
 }
 
-/* The client waits with its body. Returns NULL: the connection is closed. */
+/* Asks for the body, which the client holds back. Returns NULL when the connection is closed. */
 static struct ps_connection *send_continue(struct ps_http_server *server, struct ps_connection *connection,
                                            struct ps_http_connection *http)
 {
@@ -154,7 +154,8 @@ static bool waits_with_body(const struct ps_http_connection *http)
            http->message.status == 0 && http->message.body_length == 0;
 }
 
-/* Answers the first requests of the queue, as far as they have their outcome. Returns NULL: the connection is closed. */
+/* Answers the first requests of the queue, as far as they have their outcome. Returns NULL when the
+ * connection is closed. */
 static struct ps_connection *send_answers(struct ps_http_server *server, struct ps_connection *connection,
                                           struct ps_http_connection *http)
 {
@@ -177,7 +178,7 @@ static struct ps_connection *send_answers(struct ps_http_server *server, struct 
 
 /* ---- requests ---- */
 
-/* What Flume's servlet does with a method: 0 means that the handler gets the request. */
+/* Returns the status by which Flume's servlet answers a method; 0 if the handler gets the request. */
 static uint16_t method_status(const struct ps_http_message *message, const char **reason)
 {
     switch (message->parser.method) {
@@ -209,7 +210,7 @@ char *ps_http_alloc(struct ps_batch *batch, uint32_t length, uint32_t meta_bytes
 enum ps_http_taken ps_http_text_use(struct ps_http_exchange *exchange, struct ps_batch *batch)
 {
     struct ps_http_text *text = exchange->text;
-    /* At the first piece again, after a batch that was full: that batch is as it was before. */
+    /* Starts again at the first piece after a full batch, which is left unchanged. */
     if (!ps_batch_refer(batch, text->block, exchange->rest_at == 0 || !text->counted))
         return PS_HTTP_FULL;
     text->counted = true;
@@ -291,7 +292,7 @@ static bool has_refused_part(const struct ps_http_connection *http)
     return queue_at(http, http->count - 1)->answer.status != 200;
 }
 
-/* The handler refuses a later part, because there is no memory for it: the first one was without a mistake. */
+/* Called when the handler refuses a later part for lack of memory; the first part had no mistake. */
 static void refuse_rest(struct ps_http_connection *http, const struct ps_http_exchange *exchange)
 {
     set_refusal(&queue_at(http, http->count - 1)->answer, exchange);
@@ -349,7 +350,7 @@ static enum ps_feed feed_request(struct ps_http_server *server, struct ps_connec
     return PS_FEED_MORE;
 }
 
-/* The bytes are no HTTP, or a limit is passed: the last answer of this connection. */
+/* Sends the last answer of this connection after malformed bytes or a passed limit. */
 static enum ps_feed feed_bad(struct ps_http_server *server, struct ps_connection *connection,
                              struct ps_http_connection *http)
 {
@@ -382,7 +383,7 @@ static enum ps_feed feed(void *owner, struct ps_connection *connection, struct p
             ps_http_message_read(message, &server->options.limits, data + *used, length - *used);
         enum ps_feed fed = PS_FEED_MORE;
         if (read != PS_HTTP_PART)
-            http->begun_ns = 0; /* what it waits for now is not the client */
+            http->begun_ns = 0; /* now it does not wait for the client */
         if (read == PS_HTTP_BAD)
             fed = feed_bad(server, connection, http);
         else if (read == PS_HTTP_COMPLETE)
@@ -412,7 +413,7 @@ static enum ps_feed feed(void *owner, struct ps_connection *connection, struct p
     return PS_FEED_MORE;
 }
 
-/* A long request is received into the connection's own buffer: whether it is complete. */
+/* Returns whether a long request, which is received into the connection's own buffer, is complete. */
 static uint32_t frame(void *owner, struct ps_connection *connection, const char *data, uint32_t length)
 {
     struct ps_http_server *server = owner;
@@ -446,7 +447,7 @@ static void closed(void *owner, struct ps_connection *connection)
 
 /* ---- outcomes ---- */
 
-/* So many events of a request have their outcome. */
+/* Notes the outcome of `count` events of a request. */
 static void settle_events(struct ps_http_connection *http, uint32_t serial, uint32_t events, bool refused)
 {
     uint32_t index = serial - (http->serial - http->count);

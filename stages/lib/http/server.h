@@ -33,7 +33,7 @@ struct ps_http_exchange {
     uint32_t rest_at;
     struct ps_http_text *text;
     bool plain; /* with rest_at: the handler has seen that the body needs no decoding */
-    /* Answers of the handler. */
+    /* The handler's results. */
     uint64_t events;    /* PS_HTTP_TAKEN, _PART, at first: how many the whole request has */
     uint16_t status;    /* PS_HTTP_REFUSED */
     const char *intro;  /* likewise: what stands before the reason in the answer; NULL: nothing */
@@ -49,7 +49,7 @@ struct ps_http_exchange {
 enum ps_http_taken {
     PS_HTTP_TAKEN,      /* its rows are in the batch, with a ticket */
     PS_HTTP_TAKEN_PART, /* the same for some of them: again with the next batch */
-    /* Of the others nothing stays in the batch: the server takes away what the handler has added. */
+    /* After the other results the server removes the handler's rows from the batch. */
     PS_HTTP_FULL,    /* again with the next batch */
     PS_HTTP_MEMORY,  /* there is no memory: again later */
     PS_HTTP_REFUSED, /* answer `status` */

@@ -1,5 +1,6 @@
-/* What the sink http does after an answer, by its status (Flume's backoff.503, rollback.5XX, incrementMetrics.200): the rule
- * for the status itself counts before that for its hundred, and that before the default. Thread: control; const after that. */
+/* The reaction of the sink http to an answer's status (Flume's backoff.503, rollback.5XX,
+ * incrementMetrics.200): the rule for the exact status comes first, then the rule for its hundred, then the
+ * default. Thread: control; const after that. */
 #pragma once
 
 #include "core/stage.h"

@@ -102,8 +102,8 @@ static void forget_decoded(struct ps_http_text *text, struct ps_block_cache *blo
     text->decoded = text->counted = false;
 }
 
-/* Decodes a long body into a block, which stays until the request's events are in batches: to decode for each batch would cost
- * the square of its length. */
+/* Decodes a long body into a block, which stays until the request's events are in batches. Decoding it again
+ * for each batch would cost quadratic time. */
 static enum ps_http_taken keep_decoded(struct ps_json_handler *handler, struct ps_block_cache *blocks,
                                        int charset, uint32_t room, struct ps_http_exchange *exchange)
 {
@@ -191,7 +191,7 @@ static bool is_same_name(const struct ps_json_header *a, const struct ps_json_he
            memcmp(text + a->name.at, text + b->name.at, a->name.length) == 0;
 }
 
-/* Finds an earlier header with the same name. NULL: none is known; this one is from now on. */
+/* Finds an earlier header with the same name. Returns NULL if there is none, and remembers this one. */
 static struct ps_json_header *same_name(struct ps_json_handler *handler, uint32_t index, const char *text)
 {
     struct ps_json_header *headers = handler->scan.headers;
@@ -311,7 +311,7 @@ static enum ps_http_taken add_events(struct ps_json_handler *handler, struct ps_
     if (charset != UTF8 &&
         (encoded = ps_http_alloc(batch, (uint32_t)body_bytes, PS_HTTP_TEXT_META_BYTES_MAX)) == NULL)
         return PS_HTTP_MEMORY;
-    if (!ps_batch_ticket(batch, origin, 0)) /* first, so that no row lacks its ticket */
+    if (!ps_batch_ticket(batch, origin, 0)) /* first, so that every row has its ticket */
         return PS_HTTP_MEMORY;
     if (ps_batch_rows_room(batch) < events) /* before the text is changed */
         return PS_HTTP_FULL;

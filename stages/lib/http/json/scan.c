@@ -44,7 +44,7 @@ void ps_json_scan_fini(struct ps_json_scan *scan)
 
 /* ---- characters ---- */
 
-/* Always false. The first mistake counts. */
+/* Notes the first mistake. Always returns false. */
 static bool mistake(struct reader *reader, uint16_t status, const char *reason)
 {
     struct ps_json_scan *scan = reader->scan;
@@ -61,7 +61,7 @@ static bool malformed(struct reader *reader, const char *reason)
     return mistake(reader, 400, reason);
 }
 
-/* Gson's isLiteral, the other way round: ends a text without quotes. */
+/* Returns whether the character ends a text without quotes (the negation of Gson's isLiteral). */
 static bool ends_literal(char c)
 {
     return c != '\0' && strchr("/\\;#={}[]:, \t\f\r\n", c) != NULL;
@@ -535,8 +535,8 @@ static bool item(struct reader *reader, bool is_null, bool *has_null, bool keep)
     return true;
 }
 
-/* The items from reader->at on, `first`: the array has just begun. A rest is known to have no mistake: it is read only as
- * far as it is kept. */
+/* The items from reader->at on, `first`: the array has just begun. The rest of a text was checked before, so
+ * it is read only as far as its events are kept. */
 static bool items(struct reader *reader, bool first, bool rest)
 {
     struct ps_json_scan *scan = reader->scan;
@@ -562,7 +562,7 @@ static bool items(struct reader *reader, bool first, bool rest)
     return true;
 }
 
-/* What stands before and behind the array. */
+/* Reads the text before and behind the array. */
 static bool document(struct reader *reader)
 {
     if (reader->end - reader->at >= 3 && memcmp(reader->at, "\xEF\xBB\xBF", 3) == 0)

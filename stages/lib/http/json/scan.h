@@ -1,10 +1,11 @@
-/* Finds events in the JSON that org.apache.flume.source.http.JSONHandler accepts: an array of {"headers": {..}, "body": ".."},
- * read as Gson 2.9.1 reads it into a List<JSONEvent>, that is leniently: single quotes and no quotes, `=` and `=>` for a
- * colon, `;` for a comma, comments, numbers and booleans where a text is expected, unknown members skipped, headers as an
- * object or as an array of pairs.
+/* Finds events in the JSON that org.apache.flume.source.http.JSONHandler accepts: an array of {"headers":
+ * {..}, "body": ".."}, read as Gson 2.9.1 reads it into a List<JSONEvent>, that is leniently: single quotes
+ * and no quotes, `=` and `=>` for a colon, `;` for a comma, comments, numbers and booleans where a text is
+ * expected, unknown members skipped, headers as an object or as an array of pairs.
  *
- * The text is UTF-8. It is not changed: what was found are offsets. A scan keeps at most PS_JSON_EVENTS_MAX events, and reads the
- * text to its end nevertheless, because nothing of a text with a mistake counts, and is called again for the rest.
+ * The text is UTF-8 and is not changed: the results are offsets. A scan keeps at most PS_JSON_EVENTS_MAX
+ * events, but reads the text to its end, because a text with a mistake is refused as a whole. The caller
+ * scans again for the rest.
  *
  * Thread: the owner's. Memory is allocated while the largest number of headers grows. */
 #pragma once
