@@ -13,7 +13,7 @@
 #define REQUEST_RECORDS "10000" /* batch.num.messages */
 /* At 200,000 events/s over four connections: 0 costs 3 times the CPU, for 3 ms less at the median. */
 #define LINGER_MS "5"
-/* How long a topic may be unknown before it is reported; then it is asked for again. */
+/* Time after which an unknown topic is reported and its metadata requested again. */
 #define TOPIC_PATIENCE_MS "5000"
 #define RECORD_BYTES_MAX "1048576" /* max.request.size of the Java producer */
 #define QUEUED_OVERHEAD_BYTES 256U /* memory of the library per queued record, without its value */

@@ -1,5 +1,5 @@
-/* What the stages that have a Kafka client share of their plans: the translation of their sub-properties, and the
- * properties of the library that they set whatever the user sets. Thread: control. */
+/* The part of their plans that all stages with a Kafka client share: the translation of their sub-properties,
+ * and the properties of the library that they set whatever the user sets. Thread: control. */
 #pragma once
 
 #include "stages/lib/kafka/producer/sender.h"
@@ -34,11 +34,11 @@ enum ps_status ps_kafka_sender_plan_build(struct ps_kafka_sender_plan *sender,
 
 /* ---- consumers ---- */
 
-/* Limits what the library fetches ahead to so many bytes, unless the user sets the limits. */
+/* Limits the library's prefetched records to this number of bytes, unless the user sets the limits. */
 void ps_kafka_bound_fetches(struct ps_kafka_settings *settings, uint64_t bytes);
 
-/* Whether the group may use the cooperative protocol. */
+/* Returns whether the group may use the cooperative protocol. */
 bool ps_kafka_is_cooperative(const struct ps_kafka_settings *settings);
 
-/* How long a revocation waits for the delivery of what was read. */
+/* Returns how long a revocation waits for the delivery of the records read. */
 uint64_t ps_kafka_revoke_wait_ns(const struct ps_kafka_settings *settings);

@@ -1,6 +1,6 @@
-/* What each produce error code means for its events. docs/KAFKA_ERRORS.md is printed from this table, and a
- * test compares the two. Codes above zero are Kafka's (the protocol's error table); codes from -200 to -100
- * are librdkafka's own.
+/* The consequence of each produce error code for its events. docs/KAFKA_ERRORS.md is printed from this table,
+ * and a test compares the two. Codes above zero are Kafka's (the protocol's error table); codes from -200 to
+ * -100 are librdkafka's own.
  *
  * No row loses an event: every outcome but DELIVERED ends in sending it again. Outcomes differ in what is
  * done first, and in what the log names. Thread: any; const data. */

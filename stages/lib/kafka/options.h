@@ -32,7 +32,7 @@
         .help = "properties of the Java producer, see docs/KAFKA_PROPERTIES.md"                              \
     }
 
-/* What Flume had in ZooKeeper. */
+/* Keys that Flume used with ZooKeeper. */
 #define PS_KAFKA_ZOOKEEPER_OPTION_ROWS(connect_offset_, migrate_offset_)                                     \
     {.key = "zookeeperConnect",                                                                              \
      .type = PS_OPTION_TEXT,                                                                                 \

@@ -85,7 +85,7 @@ static enum ps_status client_create(struct attempt *attempt, const char *address
     return ps_err_set(err, "%s", reason);
 }
 
-/* Whether waiting longer is useless: the broker refused. */
+/* Returns whether waiting longer is useless, because the broker has refused. */
 static bool is_final(int code)
 {
     return code == RD_KAFKA_RESP_ERR__AUTHENTICATION || code == RD_KAFKA_RESP_ERR__SSL;
@@ -130,7 +130,7 @@ static const struct rd_kafka_metadata_broker *broker_find(const struct rd_kafka_
     return NULL;
 }
 
-/* Whether a partition before this one has the same leader. */
+/* Returns whether a partition before this one has the same leader. */
 static bool leader_is_tried(const struct rd_kafka_metadata_topic *topic, int before)
 {
     for (int i = 0; i < before; i++) {

@@ -1,4 +1,5 @@
-/* What a Kafka stage says of itself, and how `penstock check --probe` tries its cluster. Thread: control. */
+/* A Kafka stage's text for users, and the trial of its cluster by `penstock check --probe`. Thread:
+ * control. */
 #pragma once
 
 #include <stdio.h>

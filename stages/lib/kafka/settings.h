@@ -25,7 +25,8 @@ void ps_kafka_settings_set(struct ps_kafka_settings *settings, const char *name,
 /* Returns the value, or NULL. The list owns it. */
 const char *ps_kafka_settings_get(const struct ps_kafka_settings *settings, const char *name);
 
-/* Whether a value of this librdkafka property must not be printed: passwords, private keys, tokens. */
+/* Returns whether a value of this librdkafka property must not be printed: passwords, private keys,
+ * tokens. */
 bool ps_kafka_setting_secret(const char *name);
 
 /* Sets all of them on a client's configuration (topic properties go to its default topic configuration). */

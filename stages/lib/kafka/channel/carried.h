@@ -1,7 +1,7 @@
-/* What a reload carries over from the Kafka channel of the last plan to that of the next: leases that were put and are
- * not promised. A source that stays open goes on with the same worker; so each producer takes the leases of its worker,
- * before it sends what was put since, and the order of a source's events stays. Leases of a worker without a producer are
- * taken by any, a second later. */
+/* The leases that a reload carries over from the last plan's Kafka channel to the next one's: leases that
+ * were put and are not promised. A source that stays open goes on with the same worker; so each producer
+ * takes the leases of its worker, before it sends what was put since, and the order of a source's events
+ * stays. Leases of a worker without a producer are taken by any, a second later. */
 #pragma once
 
 #include "core/flow/batch.h"
@@ -15,7 +15,7 @@ struct ps_kafka_channel_carried {
 
 /* At most once. Thread: control, while no worker runs. */
 void ps_kafka_channel_carried_fill(struct ps_kafka_channel_carried *carried, struct ps_lease *list);
-/* What is in it must have been taken. Thread: control. */
+/* The caller must have taken its contents before. Thread: control. */
 void ps_kafka_channel_carried_fini(struct ps_kafka_channel_carried *carried);
 
 /* Returns the leases of a worker, in order; NULL: none (any more). Thread: any. */

@@ -7,7 +7,8 @@
 
 #define HUNGRY_LEASES 2U
 #define OPEN_RETRY_NS (3 * PS_NS_PER_S)
-/* What waits for room in the sender is offered again after this time, when no report wakes the worker before. */
+/* Leases that wait for room in the sender are offered again after this time, unless a report wakes the worker
+ * before. */
 #define WAITING_LOOK_NS (2 * PS_NS_PER_MS)
 
 void ps_kafka_channel_put_init(struct ps_kafka_channel_put *put, const struct ps_kafka_channel_put_plan *plan,
@@ -133,7 +134,7 @@ static bool any_too_old(const struct ps_kafka_channel_put *put, const struct ps_
     return list != NULL;
 }
 
-/* Whether it is time to take back what the sender has. */
+/* Returns whether it is time to take back the sender's leases. */
 static bool must_give_up(struct ps_kafka_channel_put *put, const struct ps_now *now)
 {
     if (put->leases == 0 || now->mono_ns - put->progress_ns < put->plan->patience_ns ||

@@ -53,7 +53,7 @@ uint64_t ps_kafka_channel_put_tick(struct ps_kafka_channel_put *put, struct ps_p
                                    const struct ps_now *now);
 bool ps_kafka_channel_put_hungry(const struct ps_kafka_channel_put *put);
 
-/* Takes back all that is not acknowledged, and closes the client. Appends every lease to `*end` in order, those that
- * were promised settled; returns the new end. Waits for the brokers for a second or two. Thread: control, while no worker
- * runs. */
+/* Takes back all that is not acknowledged, and closes the client. Appends every lease to `*end` in order,
+ * promised leases as settled; returns the new end. Waits for the brokers for a second or two. Thread:
+ * control, while no worker runs. */
 struct ps_lease **ps_kafka_channel_put_strip(struct ps_kafka_channel_put *put, struct ps_lease **end);

@@ -246,7 +246,7 @@ void ps_kafka_channel_take_back(struct ps_kafka_channel_take *take, struct ps_le
 void ps_kafka_channel_take_leave(struct ps_kafka_channel_take *take, struct ps_port *port)
 {
     take->left = true;
-    ps_readback_close(take->readback); /* from here on, what comes home is only freed */
+    ps_readback_close(take->readback); /* from here on, leases that come home are only freed */
     take->readback = NULL;
     ps_kafka_burials_clear(&take->burials); /* read again, as what is given back */
     if (take->held != NULL)

@@ -388,7 +388,7 @@ static char *copy_bytes(char *to, const char **bytes, uint32_t length)
     return to + length;
 }
 
-/* Whether `kept_bytes` holds so many bytes. */
+/* Returns whether `kept_bytes` holds this many bytes. */
 static bool kept_reserve(struct ps_kafka_consumer *consumer, size_t bytes)
 {
     if (bytes <= consumer->kept_room)

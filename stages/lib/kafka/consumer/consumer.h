@@ -119,7 +119,7 @@ uint32_t ps_kafka_consumer_read(struct ps_kafka_consumer *consumer,
  * library fetch again. Returns the time of the next call at the latest. */
 uint64_t ps_kafka_consumer_refill(struct ps_kafka_consumer *consumer, uint64_t mono_ns);
 
-/* Whether `read` would find something: a record that was not taken, or what the library has fetched. */
+/* Returns whether `read` would find a record: one not yet taken, or one that the library has fetched. */
 static inline bool ps_kafka_consumer_has_records(const struct ps_kafka_consumer *consumer)
 {
     return consumer->has_kept || rd_kafka_queue_length(consumer->records) > 0;

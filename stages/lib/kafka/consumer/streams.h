@@ -15,7 +15,7 @@
 enum ps_kafka_stream_state {
     PS_KAFKA_STREAM_GONE,     /* not ours; positions that still come home are discarded */
     PS_KAFKA_STREAM_OWNED,    /* assigned */
-    PS_KAFKA_STREAM_REVOKING, /* being given up: no longer read; what was read is being delivered */
+    PS_KAFKA_STREAM_REVOKING, /* being given up: no longer read; its records are still being delivered */
 };
 
 struct ps_kafka_stream {
@@ -76,7 +76,7 @@ void ps_kafka_streams_skip(struct ps_kafka_streams *streams, uint32_t stream, in
 void ps_kafka_streams_delivered(struct ps_kafka_streams *streams, uint32_t stream, uint32_t generation,
                                 int64_t position);
 
-/* What was read and not delivered is given up: the partition's next owner reads it again. */
+/* Gives up the records that were read and not delivered: the partition's next owner reads them again. */
 void ps_kafka_streams_abandon(struct ps_kafka_streams *streams);
 
 /* Returns true if everything read was delivered. */

@@ -2,8 +2,9 @@
  * librdkafka takes POSIX extended expressions that may match anywhere. This translates one into the other.
  *
  * Topic names consist only of letters, digits, '.', '_' and '-', so each character class becomes the set of
- * those it contains. What POSIX cannot express is refused with an error that names it: look-around, back
- * references, possessive quantifiers, inline flags, properties, class intersections. Thread: control. */
+ * those it contains. Constructs that POSIX cannot express are refused with an error that names them:
+ * look-around, back references, possessive quantifiers, inline flags, properties, class intersections.
+ * Thread: control. */
 #pragma once
 
 #include "core/arena.h"

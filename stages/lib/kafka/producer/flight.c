@@ -3,7 +3,7 @@
 #include "core/clock.h"
 
 #define REST_NS (10 * PS_NS_PER_S)
-#define WINDOWS 3U  /* a measurement: so many times what is in flight */
+#define WINDOWS 3U  /* a measurement takes this many times the bytes in flight */
 #define FASTER 1.1  /* by so much at least, to keep more waves */
 #define SLOWER 0.95 /* by so much at most, to keep fewer */
 
@@ -57,8 +57,8 @@ static void try_less(struct ps_kafka_flight *flight, uint64_t now_ns)
     flight->waves = less > PS_KAFKA_WAVES_LEAST ? less : PS_KAFKA_WAVES_LEAST;
 }
 
-/* What is in flight divided by how long it is (Little's law): it varies less than deliveries counted in a time,
- * which come in bursts. */
+/* The bytes in flight divided by their time in flight (Little's law). This varies less than the deliveries in
+ * an interval, which come in bursts. */
 static double speed_of(const struct ps_kafka_flight *flight)
 {
     return (double)flight->waves * (double)flight->lease_count / (double)(flight->held_ns + 1);

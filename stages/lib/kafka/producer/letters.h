@@ -37,7 +37,7 @@ static inline uint64_t ps_kafka_letters_waiting(const struct ps_kafka_letters *l
     return letters->put_count - letters->done_count;
 }
 
-/* Whether this sink has dead letters. */
+/* Returns whether this sink has dead letters. */
 bool ps_kafka_letters_has(const struct ps_kafka_sender *sender);
 
 /* Gives up the event at the cursor of the lease that is sent now. Returns false: no room, the sender must stop for now and

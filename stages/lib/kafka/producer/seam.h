@@ -117,8 +117,8 @@ struct ps_kafka_engine {
      * holds (what exceeds it would wait for another round trip), for brokers far away; 0: fewer, which spreads them
      * more evenly. */
     void (*fill_requests)(struct ps_kafka_producer *producer, uint64_t request_bytes);
-    /* Whether a broker has answered since `create`. The producer asks for metadata from its first call of `topic`
-     * on. Does not wait. For tools that begin only when there is somebody to send to. */
+    /* Returns whether a broker has answered since `create`. The producer asks for metadata from its first
+     * call of `topic` on. Does not wait. For tools that begin only when there is somebody to send to. */
     bool (*answered)(struct ps_kafka_producer *producer);
 };
 

@@ -128,7 +128,7 @@ void ps_kafka_sender_release_hold(struct ps_kafka_sender *sender);
 
 /* ---- what a failure means (kafka/producer/recovery.c) ---- */
 
-/* How long to wait for answers of brokers before what was sent is given up. */
+/* Returns how long to wait for the brokers' answers before sent records are given up. */
 #define PS_KAFKA_PATIENCE_NS (5 * PS_NS_PER_S)
 
 /* An event, at its lease's cursor, cannot be submitted: `code` of the error table, or a flaw of the event. Returns whether

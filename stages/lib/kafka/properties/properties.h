@@ -18,7 +18,7 @@
 
 #include <stdio.h>
 
-/* What exclude.internal.topics = true sets as librdkafka's topic.blacklist. */
+/* The value of librdkafka's topic.blacklist for exclude.internal.topics = true. */
 #define PS_KAFKA_INTERNAL_TOPICS "^(__consumer_offsets|__transaction_state)$"
 
 enum ps_kafka_client {
