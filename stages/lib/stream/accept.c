@@ -109,8 +109,8 @@ static bool close_silent(struct ps_stream *stream, const struct ps_now *now)
     return true;
 }
 
-/* Whether a connection that waits at the listener may be accepted. At the limit it first makes room, or stops accepting for
- * WAIT_NS: the kernel keeps those that wait. */
+/* Returns whether a connection that waits at the listener may be accepted. At the limit it first makes room,
+ * or stops accepting for WAIT_NS: the kernel keeps those that wait. */
 static bool has_room(struct ps_stream *stream, const struct ps_listener *listener, const struct ps_now *now)
 {
     if (stream->connections_max == 0 || stream->open_count < stream->connections_max)

@@ -63,6 +63,6 @@ void ps_calls_push(struct ps_call *newest, struct ps_call *call);
 struct ps_call *ps_calls_oldest(struct ps_calls *calls, const struct ps_call *newest);
 /* Removes the oldest call. Returns the newest; NULL: the ring is empty. */
 struct ps_call *ps_calls_pop(struct ps_calls *calls, struct ps_call *newest);
-/* The connection is closed: ends those of its calls that are decided; the others end when they are. Returns how many of the
- * ended ones had a reply. */
+/* Called when the connection is closed: ends its decided calls; the others end when they are decided. Returns
+ * how many of the ended ones had a reply. */
 uint32_t ps_calls_leave(struct ps_calls *calls, struct ps_call *newest);

@@ -16,7 +16,7 @@ struct ps_connection *ps_connection_open(struct ps_stream *stream, int fd, uint1
                                          const struct ps_address *peer, struct ps_buffer *memory,
                                          const struct ps_now *now);
 void ps_connection_close(struct ps_stream *stream, struct ps_connection *connection);
-/* Gives back the block of a long message that is split; what is not finished stays in `carry`. */
+/* Gives back the block of a long message that is split; its unfinished rest stays in `carry`. */
 void ps_connection_end_giant(struct ps_stream *stream, struct ps_connection *connection);
 struct ps_connection *ps_connection_at(struct ps_stream *stream, uint32_t slot);
 /* Sets the epoll events that the connection's state needs. If that fails, the failure is logged and counted
@@ -54,7 +54,8 @@ void ps_stream_cut_all(struct ps_stream *stream);
  * was short for a second, gives back part of what unfinished messages hold. Returns the mono_ns of the next
  * check. */
 uint64_t ps_stream_memory_tick(struct ps_stream *stream, const struct ps_now *now);
-/* Whether nothing was sent or received for `silent_ns`, nothing is owed, and nothing that the peer sent is unread. */
+/* Returns whether nothing was sent or received for `silent_ns`, no answer is owed, and all bytes of the peer
+ * are read. */
 bool ps_connection_is_silent(struct ps_stream *stream, struct ps_connection *connection, uint64_t silent_ns,
                              const struct ps_now *now);
 /* Closes connections that were idle for options.idle_ns. Returns the mono_ns of the next check. */
@@ -63,7 +64,7 @@ uint64_t ps_stream_idle_tick(struct ps_stream *stream, const struct ps_now *now)
 void ps_stream_abandon(struct ps_stream *stream, struct ps_connection *connection);
 /* Closes connections whose message takes longer than options.message_ns allows. Returns the mono_ns of the next look. */
 uint64_t ps_stream_slow_tick(struct ps_stream *stream, const struct ps_now *now);
-/* Whether the peer has closed and nothing it sent is unread. Reads nothing. */
+/* Returns whether the peer has closed and all its bytes are read. Reads nothing. */
 bool ps_connection_has_ended(const struct ps_connection *connection);
 void ps_connection_end_of_input(struct ps_stream *stream, struct ps_connection *connection);
 

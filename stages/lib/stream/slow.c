@@ -13,7 +13,8 @@
 #define LOOKS 64U            /* within options.message_ns */
 #define LOOK_NS_MIN PS_NS_PER_S
 
-/* Whether part of a message is there: its bytes, or what TLS or decompression cannot give yet. */
+/* Returns whether part of a message has arrived: its bytes, or bytes that TLS or decompression cannot deliver
+ * yet. */
 static bool is_unfinished(const struct ps_connection *connection)
 {
     return connection->carry.length > 0 || (connection->session != NULL && connection->stirred);
@@ -37,7 +38,8 @@ static bool is_slow(const struct ps_stream *stream, const struct ps_connection *
     return true;
 }
 
-/* Whether bytes wait in its socket and none was read since the last look: memory is short, or the batch is full. */
+/* Returns whether bytes wait in the connection's socket and none was read since the last look, because memory
+ * is short or the batch is full. */
 static bool has_unread(const struct ps_stream *stream, const struct ps_connection *connection)
 {
     char byte;

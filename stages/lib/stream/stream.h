@@ -89,14 +89,17 @@ struct ps_stream_ops {
      * newline. */
     uint32_t (*message_bytes)(void *owner, struct ps_connection *connection, const char *data,
                               uint32_t length);
-    /* Whether a new connection may stay; its peer's name is known, with options.names. NULL: it may. */
+    /* Returns whether a new connection may stay; with options.names its peer's name is known. NULL: it
+     * may. */
     bool (*admits)(void *owner, const struct ps_connection *connection);
 };
 
-/* What stands between the socket of a connection and its messages: TLS, compression. Results are those of stages/lib/tls/tls.h. */
+/* The layer between the socket of a connection and its messages: TLS, compression. Results are those of
+ * stages/lib/tls/tls.h. */
 struct ps_stream_session_ops {
     const char *name; /* for the log */
-    /* What one session holds beside the stream's buffers while its connection is idle: taken from the budget. */
+    /* The memory of one session beside the stream's buffers while its connection is idle; it counts against
+     * the budget. */
     uint32_t memory_bytes;
     /* NULL: no memory. */
     void *(*open)(const void *settings, int fd);
@@ -221,7 +224,8 @@ void ps_stream_send(struct ps_stream *stream, struct ps_connection *connection, 
 /* Call it after connection->owed or ->closing changed: closes the connection if it is finished. */
 void ps_stream_settle(struct ps_stream *stream, struct ps_connection *connection);
 
-/* For `feed`: what came is no message. Counts it as malformed and logs `why` with the peer. Returns PS_FEED_CLOSE. */
+/* For `feed`: the received bytes are not a message. Counts it as malformed and logs `why` with the peer.
+ * Returns PS_FEED_CLOSE. */
 enum ps_feed ps_stream_malformed(const struct ps_connection *connection, const struct ps_port *port,
                                  const char *why);
 

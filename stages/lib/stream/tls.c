@@ -1,8 +1,8 @@
 /* Sessions of a stream over TLS: a struct ps_tls_connection each. Thread: the worker's. */
 #include "stages/lib/stream/stream.h"
 
-/* What OpenSSL 3.0 allocates for an open connection that is idle: 14.3 KB. While a part of a record is there, its
- * buffer of 17 KB comes on top (SSL_MODE_RELEASE_BUFFERS). */
+/* OpenSSL 3.0 allocates 14.3 KB for an idle open connection. While a part of a record is there, its buffer of
+ * 17 KB comes on top (SSL_MODE_RELEASE_BUFFERS). */
 #define CONNECTION_BYTES (16U * 1024U)
 
 static void *open_session(const void *settings, int fd)
