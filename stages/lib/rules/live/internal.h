@@ -17,7 +17,7 @@
 #include "stages/lib/rules/live/pace.h"
 #include "stages/lib/rules/live/watch.h"
 
-/* What workers read: published as one pointer, const after that. */
+/* The data that workers read: published as one pointer, const after that. */
 struct ps_rules_version {
     struct ps_rules_set *set;
     unsigned scratch_count;
@@ -89,7 +89,7 @@ void ps_rules_attempt_fini(struct ps_rules_attempt *attempt);
 bool ps_rules_attempt_is_current(const struct ps_rules_attempt *attempt);
 /* Watches the files of an attempt from now on. */
 void ps_rules_attempt_follow(const struct ps_rules_attempt *attempt);
-/* Calls `line` for every problem that was kept, and once with the number of those that were not. */
+/* Calls `line` for every problem that was kept, and once with the number of problems not kept. */
 void ps_rules_attempt_each(const struct ps_rules_attempt *attempt,
                            void (*line)(void *argument, enum ps_rules_severity severity, const char *text),
                            void *argument);
@@ -103,7 +103,7 @@ bool ps_rules_live_is_overtaken(struct ps_rules_live *live);
 void ps_rules_live_note(struct ps_rules_live *live, const struct ps_rules_attempt *attempt);
 /* Logs the loads that ps_rules_live_note did not, when it is time. */
 void ps_rules_live_unrest(struct ps_rules_live *live, uint64_t mono_ns);
-/* Clears the error: the files are again those that the current rules were made of. */
+/* Clears the error: the files are again equal to those of the current rules. */
 void ps_rules_live_forgive(struct ps_rules_live *live);
 
 void *ps_rules_live_thread(void *live);

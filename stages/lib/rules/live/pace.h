@@ -27,14 +27,14 @@ struct ps_rules_pace {
 void ps_rules_pace_change(struct ps_rules_pace *pace, uint64_t mono_ns);
 /* Returns the time at which a load must begin; PS_NEVER: there is nothing to load. */
 uint64_t ps_rules_pace_due_ns(const struct ps_rules_pace *pace);
-/* A load begins. Returns whether it was asked for. */
+/* A load begins. Returns whether a load was requested. */
 bool ps_rules_pace_begin(struct ps_rules_pace *pace, uint64_t mono_ns);
-/* Whether the running load should end, because a newer one is due. */
+/* Returns whether the running load should end, because a newer one is due. */
 bool ps_rules_pace_is_overtaken(const struct ps_rules_pace *pace);
 /* The load was ended because of that. */
 void ps_rules_pace_cancelled(struct ps_rules_pace *pace, uint64_t mono_ns);
 /* The load is done; `current`: the files are still what it read. */
 void ps_rules_pace_done(struct ps_rules_pace *pace, bool current, uint64_t mono_ns);
-/* Whether a look at the files must compare their contents with those that were read last: they had changed
+/* Returns whether a look at the files must compare their contents with the ones read last: they had changed
  * after the last load, and no event may follow. */
 bool ps_rules_pace_looks(const struct ps_rules_pace *pace);

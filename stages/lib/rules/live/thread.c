@@ -189,8 +189,8 @@ static void take_back(struct ps_rules_live *live, struct ps_rules_attempt *attem
     ps_rules_attempt_follow(&live->good);
 }
 
-/* Returns true when files changed since they were read: what was read may be half of what is written just now. Not for
- * files that never rest: their rules would never be taken. */
+/* Returns true when files changed since they were read, because the read contents may be half of a file that
+ * is being written. Not for files that never rest: their rules would never be taken. */
 static bool is_outdated(const struct ps_rules_live *live, const struct ps_rules_attempt *attempt)
 {
     return !live->pace.patient && !ps_rules_attempt_is_current(attempt);
