@@ -41,7 +41,7 @@ const char **ps_child_environment(const struct ps_child *child)
     return environment;
 }
 
-/* Whether an environment block of /proc has this entry. Reads it in pieces: it may be large. */
+/* Returns whether an environment block of /proc has this entry. Reads it in pieces: it may be large. */
 static bool has_mark(int proc, const char *pid, const char *mark)
 {
     char path[300], text[8192];
