@@ -80,7 +80,7 @@ static void avro_datum_close(const void *plan, void *state_)
 
 /* ---- schemas ---- */
 
-/* What an event says of its schema. */
+/* The schema as the event's headers name it. */
 static bool schema_name(const struct avro_datum_plan *plan, const struct ps_batch *batch,
                         const struct ps_event *event, bool *url, struct ps_slice *name)
 {
