@@ -407,7 +407,7 @@ static void exec_outline(const void *plan_, const struct ps_context *context, FI
             plan->restart ? "again when it ends" : "once (restart = false)");
 }
 
-/* Whether the program can be started; it is not. */
+/* Tests whether the program can be started, without starting it. */
 static void exec_probe(const void *plan_, struct ps_context *context, const struct ps_probe *probe)
 {
     const char *program = program_of(plan_, context), *path = getenv("PATH");
