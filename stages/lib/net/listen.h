@@ -38,7 +38,7 @@ enum ps_status ps_listen_build(struct ps_listen *listen, const struct ps_context
                                struct ps_err *err);
 void ps_listen_teardown(struct ps_listen *listen);
 
-/* Returns the address that `open` binds on one of `workers` workers. Thread: any, after `build`. */
+/* Returns the address that `open` binds on one of `instances` workers. Thread: any, after `build`. */
 struct ps_bind_options ps_listen_address(const struct ps_listen *listen, unsigned instances);
 
 /* For ps_stage_ops of a source whose plan begins with its struct ps_listen: `listens`, and `teardown` if the
