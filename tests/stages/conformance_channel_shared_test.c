@@ -1,7 +1,7 @@
-/* What every shared channel promises (core/stage.h): one whose events are kept by servers that other programs use, too.
- * It promises later, hands out batches of its own, and does not keep the batches that it was given. Otherwise it is asked
- * the same as the others (conformance_channel_test.c): promises in order, order of the events, rollback, restart, strip and
- * restore. */
+/* The promises of every shared channel (core/stage.h), whose events are kept by servers that other programs
+ * use as well. It promises later, hands out batches of its own, and does not keep the batches that it was
+ * given. Otherwise it is asked the same as the others (conformance_channel_test.c): promises in order, order
+ * of the events, rollback, restart, strip and restore. */
 #include "tests/support/kafka/cluster.h"
 #include "tests/support/stage.h"
 

@@ -1,7 +1,7 @@
-/* What every channel promises (core/stage.h), asked of each of them on one thread: a put that is taken, a put
- * that is refused and leaves the lease, order, Flume's rollback (untake), the way home, fill, strip and
- * restore; then random calls against a model. Durable channels promise later, and hand out batches of their own: they
- * are asked the same in their own words. */
+/* The promises of every channel (core/stage.h), tested with each of them on one thread: a put that is taken,
+ * a put that is refused and leaves the lease, order, Flume's rollback (untake), the way home, fill, strip and
+ * restore; then random calls against a model. Durable channels promise later, and hand out batches of their
+ * own: they have tests of their own for the same promises. */
 #include "tests/support/folder.h"
 #include "tests/support/stage.h"
 
@@ -296,7 +296,7 @@ static void run_model(const struct adapter *adapter, unsigned producers, unsigne
         }
         assert_int_equal(fill(&stage).size, model.size);
     }
-    /* What is left comes out, and nothing is missing. */
+    /* The remaining events come out, and nothing is missing. */
     for (unsigned consumer = 0; consumer < consumers; consumer++) {
         while (model.held_count[consumer] > 0)
             model_done(&stage, &model, consumer);

@@ -1,6 +1,7 @@
-/* What every deserializer promises (core/stage.h), asked of each of them: it makes the same events however small the pieces are in
- * which the file comes, and however few fit a batch; its position never goes back, and a new life that begins at any position it
- * had makes the rest of the events; it waits without using anything up; once warm it allocates nothing. */
+/* The promises of every deserializer (core/stage.h), tested with each of them: it makes the same events
+ * however small the pieces are in which the file comes, and however few fit a batch; its position never goes
+ * back, and a new life that begins at any position it had makes the rest of the events; it waits without
+ * using anything up; once warm it allocates nothing. */
 #include "stages/lib/avro/binary.h"
 #include "stages/lib/avro/container.h"
 #include "stages/table.h"

@@ -1,6 +1,6 @@
-/* What every interceptor promises (core/stage.h), asked of each of them: events stay in order, what it drops
- * is taken off the lease's count and bytes; when memory is short it answers PS_RETRY, and called again it
- * comes to the same events, none of them edited twice; once warm it allocates nothing; it closes without a
+/* The promises of every interceptor (core/stage.h), tested with each of them: events stay in order, what it
+ * drops is taken off the lease's count and bytes; when memory is short it answers PS_RETRY, and called again
+ * it comes to the same events, none of them edited twice; once warm it allocates nothing; it closes without a
  * trace and opens again. */
 #include "stages/table.h"
 #include "tests/support/conformance.h"

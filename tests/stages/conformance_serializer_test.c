@@ -1,6 +1,6 @@
-/* What every serializer promises (core/stage.h), asked of each of them: it writes every body once, in order;
- * it returns false when the output fails, whichever write that is, and writes no more; once warm it allocates
- * nothing; closed and opened again it writes as much. */
+/* The promises of every serializer (core/stage.h), tested with each of them: it writes every body once, in
+ * order; it returns false when the output fails, whichever write that is, and writes no more; once warm it
+ * allocates nothing; closed and opened again it writes as much. */
 #include "stages/table.h"
 #include "tests/support/allocations.h"
 #include "tests/support/stage.h"

@@ -307,9 +307,9 @@ static void set_far_end(const struct ps_test_sink_adapter *adapter, enum ps_test
 
 enum recall_when { RUNNING, DRAINING, FAILED };
 
-/* The sink is recalled while its far end does not answer, or answers late: while it runs, when draining took too long, or
- * after ps_port_failed. What comes back is offered again, after a failure to the reopened sink, and then everything is
- * there once. */
+/* The sink is recalled while its far end does not answer, or answers late: while it runs, when draining took
+ * too long, or after ps_port_failed. Leases that come back are offered again, after a failure to the reopened
+ * sink, and then everything is there once. */
 static void check_recall(const struct ps_test_sink_adapter *adapter, enum ps_test_far_end state,
                          enum recall_when when)
 {

@@ -43,7 +43,7 @@ static void finish(const struct ps_test_source_adapter *adapter, struct ps_test_
     ps_test_stage_fini(stage);
 }
 
-/* Works without closing the batch, until it has so many events. */
+/* Works without closing the batch, until it has this number of events. */
 static void fill(struct ps_test_stage *stage, uint32_t count)
 {
     const struct ps_source_ops *ops = stage->ops->source;

@@ -154,7 +154,7 @@ static void test_life(void **unused)
     }
 }
 
-/* Works, a clock tick each millisecond, until so many events more have come. */
+/* Works, a clock tick each millisecond, until this number of further events has come. */
 static void fill_batch(struct ps_test_stage *stage, unsigned count)
 {
     uint64_t until = ps_test_patient_ns() + PS_TEST_PATIENCE_MS * PS_NS_PER_MS;
@@ -248,7 +248,7 @@ static void give(const struct ps_test_source_adapter *adapter, unsigned first, u
         adapter->send(first + i);
 }
 
-/* A channel is full for some time: `work` is not called, `tick` is. What was sent meanwhile comes later. */
+/* A channel is full for some time: `work` is not called, `tick` is. Events sent meanwhile come later. */
 static void pass_paused(struct ps_test_stage *stage, unsigned ms)
 {
     const struct ps_source_ops *ops = stage->ops->source;

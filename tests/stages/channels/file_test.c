@@ -1,4 +1,4 @@
-/* The keys of the file channel: what is refused, and where its files are. What it does with events is asked by
+/* The keys of the file channel: what is refused, and where its files are. Its work on events is tested by
  * tests/stages/conformance_channel_test.c and tests/stages/lib/queue/queue_test.c. */
 #include "tests/support/folder.h"
 #include "tests/support/stage.h"

@@ -1,5 +1,5 @@
-/* The channel jdbc with SQLite: its keys, what is in the tables, and a database that fails. What it does with events is
- * also asked by tests/stages/conformance_channel_test.c. */
+/* The channel jdbc with SQLite: its keys, what is in the tables, and a database that fails. Its work on
+ * events is also tested by tests/stages/conformance_channel_test.c. */
 #include <fcntl.h>
 #include <signal.h>
 #include <sqlite3.h>
@@ -85,7 +85,8 @@ static void test_keys_that_contradict(void **state)
     ps_test_stage_fini(&stage);
 }
 
-/* A URL of blanks is none: Flume takes its defaults for all of the keys. A directory that is no database of Derby's is not warned of. */
+/* A URL of blanks is none: Flume takes its defaults for all of the keys. A directory that is not a database
+ * of Derby causes no warning. */
 static void test_keys_without_an_effect(void **state)
 {
     struct ps_test_stage stage;
@@ -309,8 +310,9 @@ static void test_a_removed_lock_lets_nobody_in(void **state)
     stop(&second);
 }
 
-/* The database is removed while it is open: what is put afterwards is in the next one. An event of the removed one that is
- * delivered then takes none of the next one with it, although both are the first of their database. */
+/* The database is removed while it is open: events put afterwards are in the next one. An event of the
+ * removed one that is delivered then takes none of the next one with it, although both are the first of their
+ * database. */
 static void test_a_removed_database(void **state)
 {
     struct ps_test_stage stage;
@@ -326,7 +328,7 @@ static void test_a_removed_database(void **state)
     ps_test_channel_await_home(&stage, 2);
     assert_int_equal(ask(ps_test_folder_path("db"), "SELECT COUNT(*) FROM FL_EVENT"), 1);
     deliver(&stage, lease);
-    stop(&stage); /* what was delivered is removed by now */
+    stop(&stage); /* delivered events are removed by now */
     start(&stage);
     lease = take(&stage);
     check_event(&stage, lease, 0, &PS_BODY("b"));
@@ -360,7 +362,7 @@ static void test_a_replaced_database(void **state)
     assert_int_equal(ask(file, "SELECT COUNT(*) FROM FL_EVENT WHERE FLE_PAYLOAD IN (x'6f6c64', x'62')"), 2);
 }
 
-/* Its write-ahead log alone is removed: what was committed there is saved when the connection ends. */
+/* Its write-ahead log alone is removed: the commits in it are saved when the connection ends. */
 static void test_a_removed_write_ahead_log(void **state)
 {
     struct ps_test_stage stage;
@@ -375,7 +377,7 @@ static void test_a_removed_write_ahead_log(void **state)
     assert_int_equal(ask(ps_test_folder_path("db"), "SELECT COUNT(*) FROM FL_EVENT"), 2);
 }
 
-/* Files may not grow: SQLite sees a failed write. What was put meanwhile is neither promised nor lost. */
+/* Files may not grow: SQLite sees a failed write. Events put meanwhile are neither promised nor lost. */
 static void test_a_full_disk(void **state)
 {
     struct ps_test_stage stage;

@@ -296,7 +296,7 @@ static void test_refused(void **unused)
     ps_test_stage_fini(&stage);
 }
 
-/* No broker: what is put waits; a reload carries it over. */
+/* Without a broker leases that are put wait, and a reload carries them over. */
 static void test_strip_and_restore(void **unused)
 {
     struct ps_test_stage away, stage;
@@ -399,7 +399,7 @@ static void test_trouble(void **unused)
     ps_test_stage_fini(&stage);
 }
 
-/* What waits for the brokers stays within the channel's share of the memory budget. */
+/* Events that wait for the brokers stay within the channel's share of the memory budget. */
 static void test_full(void **unused)
 {
     struct ps_test_stage stage;

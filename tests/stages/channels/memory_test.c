@@ -353,7 +353,7 @@ static struct ps_lease *strip(struct bench *bench)
     return OPS->strip(bench->plan);
 }
 
-/* What a reload does: everything out, oldest first, and into the front of another channel. */
+/* As a reload does: takes everything out, oldest first, and puts it into the front of another channel. */
 static void test_carry_over(void **state)
 {
     static struct bench bench;

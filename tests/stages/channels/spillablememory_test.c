@@ -117,7 +117,7 @@ static void test_save_without_a_disk(void **unused)
     ps_test_stage_fini(&stage);
 }
 
-/* What goes to disk is promised when it comes home, which is after the sync. */
+/* A lease that goes to disk is promised when it comes home, which is after the sync. */
 static void test_spilled_comes_home_synced(void **unused)
 {
     const struct setting setting = {2, 2, 0, 1, 1};
@@ -215,7 +215,7 @@ static void test_save_leaves_what_is_read_again(void **unused)
     ps_test_stage_fini(&stage);
 }
 
-/* A reload: what was in memory is older than what is on disk, and stays before it. */
+/* After a reload the events from memory are older than the events on disk, and stay before them. */
 static void test_restored_comes_first(void **unused)
 {
     const struct setting setting = {4, 100, 0, 1, 1};

@@ -139,7 +139,7 @@ static void test_rows(void **state)
     }
 }
 
-/* What stands before a malformed line is an event; its position stays before it. */
+/* The text before a malformed line becomes an event; the position stays before the line. */
 static void test_before_a_malformed_line(void **state)
 {
     char out[64];

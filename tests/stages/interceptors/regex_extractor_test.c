@@ -287,7 +287,7 @@ static void add(void *argument, const struct ps_series *series)
         *refused = series->value;
 }
 
-/* What is no date is counted, and the other headers are set. */
+/* Text that is not a date is counted, and the other headers are set. */
 static void test_dates(void **unused)
 {
     struct ps_test_stage stage;

@@ -108,7 +108,7 @@ static void test_bad_input(void **unused)
     free(megabyte);
 }
 
-/* What was dropped before is neither asked about nor counted. */
+/* Events dropped before are neither tested nor counted. */
 static void test_after_another_filter(void **unused)
 {
     struct ps_test_stage stage;

@@ -2,7 +2,8 @@
 
 #include <stdio.h>
 
-/* What is left of headers a, b, "c d", e (own) and s (of the batch), as "a,b,.." in that order. */
+/* Returns the remaining ones of the headers a, b, "c d", e (own) and s (of the batch), as "a,b,.." in that
+ * order. */
 static const char *left(struct ps_test_stage *stage, const char *const *keys)
 {
     static const char *const names[] = {"a", "b", "c d", "e", "s"};

@@ -1,5 +1,5 @@
-/* Interceptor rules: its keys, what it does to a lease, what `check` says, its numbers. What the language
- * means is tested with rules_set; reloading in tests/stages/lib/rules/live/live_test.c. */
+/* Interceptor rules: its keys, what it does to a lease, what `check` says, its numbers. The meaning of the
+ * language is tested with rules_set, reloading in tests/stages/lib/rules/live/live_test.c. */
 #include "tests/support/folder.h"
 #include "tests/support/rules/files.h"
 

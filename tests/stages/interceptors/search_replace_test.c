@@ -171,7 +171,7 @@ static void add(void *argument, const struct ps_series *series)
         *left = series->value;
 }
 
-/* What would never fit the memory budget is left as it is, and counted. */
+/* A body that would never fit the memory budget is left unchanged, and counted. */
 static void test_too_long(void **unused)
 {
     enum { LONG = 200000 };

@@ -46,7 +46,7 @@ static void test_bytes_of_a_call(void **state)
     assert_memory_equal(bytes, "\1\2\3\4", 4);
 }
 
-/* What Flume 1.11 answered (tests/fuzz/corpus/avro_answer has whole answers of it). */
+/* Answers of Flume 1.11 (tests/fuzz/corpus/avro_answer has whole answers of it). */
 static void test_answers(void **state)
 {
     static const struct {

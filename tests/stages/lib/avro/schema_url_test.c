@@ -1,4 +1,4 @@
-/* What a URL names: a file or an answer; what cannot be read has a reason, and no bytes. */
+/* Reading a URL: a file or an answer. A failed read has a reason, and no bytes. */
 #include "stages/lib/avro/schema_url.h"
 
 #include <stdio.h>

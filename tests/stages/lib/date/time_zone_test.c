@@ -88,7 +88,7 @@ static void test_java_ids(void **unused)
     ps_arena_destroy(arena);
 }
 
-/* What the process's own zone is: TZ as a file name or as a rule. */
+/* The process's own zone: TZ as a file name or as a rule. */
 static void test_own_zone(void **unused)
 {
     const char *before = getenv("TZ");

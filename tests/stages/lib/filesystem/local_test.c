@@ -239,7 +239,7 @@ static void test_removed_while_open(void **unused)
     assert_int_equal(filesystem->held_bytes, 0);
 }
 
-/* What a flush acknowledged stays; the callbacks of the others are not called. */
+/* Bytes that a flush has acknowledged stay; the callbacks of the other operations are not called. */
 static void test_abandon(void **unused)
 {
     struct outcome outcome = {0}, other = {0};

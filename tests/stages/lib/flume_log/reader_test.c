@@ -1,5 +1,5 @@
-/* What is read of a Flume file channel: events that were committed and not taken, in order; damage is reported and left out.
- * */
+/* Reads from a Flume file channel the events that were committed and not taken, in order; damage is reported
+ * and left out. */
 #include "stages/lib/flume_log/reader.h"
 
 #include <fcntl.h>
@@ -217,8 +217,9 @@ static void integrity_tool_leaves_noops(void **state)
     ps_flume_writer_fini(&one);
 }
 
-/* One byte of a log is changed, each in turn: at most one event is missing, and it is reported unless the byte was one that Flume
- * does not protect (numbers of transactions and records). What is read is always one of the bodies. */
+/* One byte of a log is changed, each in turn: at most one event is missing, and it is reported unless the
+ * byte was one that Flume does not protect (numbers of transactions and records). The read bytes are always
+ * one of the bodies. */
 static void flip_each(bool encrypted)
 {
     struct ps_flume_writer one = {.log = 1};
@@ -331,7 +332,7 @@ static void flipped_encrypted_bytes(void **state)
     flip_each(true);
 }
 
-/* A log whose first record was half written is no sign of a wrong key while another log can be read. */
+/* A log whose first record was half written does not prove a wrong key while another log can be read. */
 static void torn_encrypted_log(void **state)
 {
     struct ps_flume_writer one = {.log = 1}, two = {.log = 2};

@@ -56,7 +56,7 @@ static void assert_delimiter(const char *text, const char *expected, bool has_op
     assert_int_equal(delimiter.has_operators, has_operators);
 }
 
-/* What the expression stands for, by java.util.regex. */
+/* The meaning of the expression in java.util.regex. */
 static void test_delimiters(void **unused)
 {
     assert_delimiter(",", ",", false);

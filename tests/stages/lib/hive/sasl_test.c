@@ -49,7 +49,7 @@ static int shake(struct wire *wire)
     return ps_hive_sasl_transport.handshake(wire->session, &wants, wire->reason);
 }
 
-/* Reads exactly so many bytes, which are there. */
+/* Reads exactly this many bytes, which have arrived. */
 static void receive(const struct wire *wire, void *to, size_t length)
 {
     for (size_t at = 0; at < length;) {

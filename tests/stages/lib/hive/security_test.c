@@ -1,4 +1,4 @@
-/* Who a client of the metastore is, by hive-site.xml. */
+/* The identity of a client of the metastore, by hive-site.xml. */
 #include "stages/lib/hive/security.h"
 #include "tests/support/support.h"
 

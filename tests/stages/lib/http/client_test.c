@@ -1,4 +1,5 @@
-/* The HTTP client's orders: methods, bodies, whole answers, redirects, headers. What sinks send by it is in their tests. */
+/* The HTTP client's orders: methods, bodies, whole answers, redirects, headers. The requests of sinks are in
+ * the tests of the sinks. */
 #include "stages/lib/http/client.h"
 
 #include "core/clock.h"

@@ -355,10 +355,10 @@ static void on_tried(const struct ps_probe *probe, enum ps_probed result, const 
              cure != NULL ? cure : "");
 }
 
-/* How long `tried` waits for a name server. */
+/* The time that `tried` waits for a name server. */
 static uint64_t answer_ms = PS_TEST_PATIENCE_MS;
 
-/* What a reload (`local`) or `penstock check --probe` finds. */
+/* The result of a reload (`local`) or `penstock check --probe`. */
 static struct outcome tried(const char *host, unsigned port, bool local, bool over)
 {
     struct outcome outcome = {.text = ""};

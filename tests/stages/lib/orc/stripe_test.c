@@ -1,4 +1,5 @@
-/* What stands in a stripe beside the rows: row groups and their statistics, bloom filters, and the texts themselves. */
+/* The parts of a stripe beside the rows: row groups and their statistics, bloom filters, and the texts
+ * themselves. */
 #include "stages/lib/orc/stream.h"
 #include "stages/lib/orc/writer.h"
 #include "tests/support/orc_file.h"

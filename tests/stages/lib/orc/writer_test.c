@@ -176,7 +176,7 @@ static void test_sums_of_large_decimals(void **state)
     }
 }
 
-/* Of a text of so many times `piece`, the bounds in the file. */
+/* Returns the bounds in the file of a text that repeats `piece` this many times. */
 static PsOrc__ColumnStatistics *bounds_of(const char *piece, size_t times)
 {
     char text[8192] = "";

@@ -257,7 +257,7 @@ static void test_failed_syncs_promise_nothing(void **state)
     assert_delivers(fixture, 2, 4);
 }
 
-/* A producer's leases that wait are limited to 16 MiB of memory. What is promised waits no more. */
+/* A producer's leases that wait are limited to 16 MiB of memory. A promised lease no longer waits. */
 static void test_memory_of_what_is_promised_is_free_again(void **state)
 {
     struct fixture *fixture = *state;

@@ -1,5 +1,5 @@
-/* What outlives a set of rules: counters, samples and limits by the rules' names, over reloads; and the
- * bounds of what is remembered. */
+/* The data that outlive a set of rules: counters, samples and limits by the rules' names, over reloads; and
+ * the bounds of these data. */
 #include "tests/support/rules/set.h"
 
 #include "stages/lib/rules/set_internal.h"

@@ -1,5 +1,6 @@
-/* What each outcome of each operation means for the sink hdfs: whether it costs an attempt (penstock.retry.max), rests, takes the next
- * name, is over, or is asked again, and when. The second failure after a success is as the first one. Nothing is left at the close. */
+/* The consequence of each outcome of each operation for the sink hdfs: whether it costs an attempt
+ * (penstock.retry.max), rests, takes the next name, is over, or is asked again, and when. The second failure
+ * after a success is as the first one. Nothing is left at the close. */
 #include "stages/lib/hadoop/bucket_writer/sink.h"
 
 #include "tests/support/bucket_files.h"

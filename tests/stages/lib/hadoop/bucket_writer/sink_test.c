@@ -96,7 +96,7 @@ static void test_slow_file(void **unused)
     ps_test_bucket_finish();
 }
 
-/* What was written and not acknowledged uses memory: no more is taken. */
+/* Written bytes without acknowledgement use memory, so no more leases are taken. */
 static void test_memory(void **unused)
 {
     ps_test_bucket_settings.held_bytes_max = 10;
@@ -162,7 +162,8 @@ static void test_name_in_use_taken(void **unused)
 
 /* ---- a write or a flush that fails ---- */
 
-/* What was acknowledged stays, what was not is written again, in order and before what comes; the broken file is completed. */
+/* Acknowledged events stay, the others are written again, in order and before later events; the broken file
+ * is completed. */
 static void test_flush_fails(void **unused)
 {
     ps_test_bucket_start();
@@ -234,7 +235,8 @@ static void test_one_fails(void **unused)
     ps_test_bucket_finish();
 }
 
-/* Two of seven leases have an event of a file that fails for good. What is left comes back in the order taken. */
+/* Two of seven leases have an event of a file that fails for good. The remaining leases come back in the
+ * order taken. */
 static void one_fails_for_good(bool any_order, size_t done)
 {
     unsigned turns;

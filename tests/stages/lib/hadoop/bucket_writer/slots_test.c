@@ -167,7 +167,8 @@ static void test_who_goes_home(void **state)
     assert_int_equal(slots.pinned_bytes, 0);
 }
 
-/* A recall: what is settled goes home, the rest goes back. The next lease has the same place, and nothing of the one before. */
+/* After a recall settled leases go home, the others go back. The next lease has the same place, and nothing
+ * of the one before. */
 static void test_after_a_recall(void **state)
 {
     struct ps_test_stage *stage = *state;

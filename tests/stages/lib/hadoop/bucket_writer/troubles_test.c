@@ -1,4 +1,4 @@
-/* What the log says of failures that many files meet again and again. */
+/* The log lines about failures that many files meet again and again. */
 #include "stages/lib/hadoop/bucket_writer/sink.h"
 
 #include "tests/support/bucket_files.h"
@@ -99,7 +99,8 @@ static void test_causes(void **unused)
     assert_true(met(sink, &held[0], "create", "Permission denied: user=a, inode=\"/x/y\":b"));
     for (unsigned i = 0; i < PS_HDFS_TROUBLES_MAX + 2; i++)
         ps_hdfs_trouble_left(&held[i]);
-    for (unsigned i = 0; i < PS_HDFS_TROUBLES_MAX + 2; i++) { /* more than there is room for: all are said */
+    for (unsigned i = 0; i < PS_HDFS_TROUBLES_MAX + 2; i++) { /* more than there is room for: all are
+                                                               * reported */
         char reason[] = {(char)('a' + i), '\0'};
         assert_true(met(sink, &held[i], "write", reason));
         assert_true((held[i] == NULL) == (i >= PS_HDFS_TROUBLES_MAX));

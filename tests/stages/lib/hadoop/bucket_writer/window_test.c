@@ -1,4 +1,4 @@
-/* How much of a file is under way: what a kill of the agent can double. */
+/* The in-flight window of a file, which bounds the events that a kill of the agent can double. */
 #include "stages/lib/hadoop/bucket_writer/internal.h"
 
 #include "tests/support/bucket_files.h"
@@ -45,7 +45,7 @@ static void test_no_more_is_written(void **unused)
     ps_test_bucket_finish();
 }
 
-/* What waits for the window uses memory as what is under way does: no more is taken. */
+/* Events that wait for the window use memory as events in flight do, so no more leases are taken. */
 static void test_waiting_events_are_memory(void **unused)
 {
     ps_test_bucket_settings.held_bytes_max =
@@ -71,7 +71,8 @@ static void test_waiting_events_are_memory(void **unused)
     ps_test_bucket_finish();
 }
 
-/* A kill in between: what was given to the file system and not acknowledged is all that the next agent would double. */
+/* A kill in between: the next agent would double only the events given to the file system and not
+ * acknowledged. */
 static void test_failure_writes_the_window_again(void **unused)
 {
     ps_test_bucket_start();

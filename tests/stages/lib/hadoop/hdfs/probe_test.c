@@ -1,4 +1,4 @@
-/* What check --probe does to a file system, and what it says. */
+/* The work of check --probe on a file system, and its output. */
 #include "stages/lib/hadoop/hdfs/probe.h"
 
 #include "tests/support/fake_filesystem.h"
@@ -56,7 +56,7 @@ static void test_writes_and_removes(void **unused)
     ps_test_files_expect_names(PS_WORDS(NULL));
 }
 
-/* What is left, and whether a block has room. */
+/* The free space, and whether it has room for a block. */
 static void test_space(void **unused)
 {
     const struct ps_file_space roomy = {UINT64_C(4) << 40, UINT64_C(1) << 40, 128 << 20, 3},

@@ -1,4 +1,4 @@
-/* recovery.c: when a datanode is replaced. What a recovery sends is in stream_test.c. */
+/* recovery.c: when a datanode is replaced. stream_test.c tests what a recovery sends. */
 #include "stages/lib/hadoop/hdfs/internal.h"
 #include "tests/support/support.h"
 

@@ -1,4 +1,5 @@
-/* What a configuration says about security: which connections are protected, and how; mistakes, by their place. */
+/* The security settings of a configuration: which connections are protected, and how; mistakes, with their
+ * place. */
 #include "stages/lib/hadoop/configuration.h"
 #include "stages/lib/hadoop/transfer/sasl.h"
 #include "stages/lib/hadoop/hdfs/security.h"

@@ -514,7 +514,8 @@ static void test_failover(void **state)
     tear_down(&test);
 }
 
-/* What was sent to a server that is gone may have been carried out there, whatever a standby says afterwards. */
+/* A call sent to a server that is gone may have been carried out there, whatever a standby answers
+ * afterwards. */
 static void test_uncertain_calls(void **state)
 {
     struct test test;

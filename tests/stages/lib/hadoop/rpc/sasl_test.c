@@ -298,7 +298,7 @@ static void test_simple(void **state)
     }
 }
 
-/* What is none of the exchange: the reason names it. */
+/* For a message outside the exchange the reason names it. */
 static void test_mistakes(void **state)
 {
     static const char *const others[] = {"OTHER", "KERBEROS", NULL}, *const unknown[] = {"TOKEN?", NULL};

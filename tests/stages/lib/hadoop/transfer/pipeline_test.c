@@ -26,7 +26,7 @@ struct bench {
     PsHadoop__DatanodeId ids[NODES_MAX];
     PsHadoop__ExtendedBlock block;
     PsHadoop__Token token;
-    /* What the pipeline called. */
+    /* The callbacks that the pipeline called. */
     unsigned ready, acknowledged, failed, silent;
     int64_t last_number;
     struct ps_pipeline_failure failure;
@@ -176,7 +176,7 @@ static void turn_until(struct bench *bench, const unsigned *count, unsigned want
     }
 }
 
-/* The datanode reads until it has so many bytes. */
+/* The datanode reads until it has this many bytes. */
 static void peer_read(struct bench *bench, size_t length)
 {
     for (unsigned waited = 0; bench->in_length < length; waited++) {

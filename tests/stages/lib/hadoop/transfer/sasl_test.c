@@ -49,7 +49,7 @@ static int shake(struct wire *wire)
     return ps_transfer_sasl_transport.handshake(wire->session, &wants, wire->reason);
 }
 
-/* Reads exactly so many bytes, which are there. */
+/* Reads exactly this many bytes, which have arrived. */
 static void receive(const struct wire *wire, void *to, size_t length)
 {
     for (size_t at = 0; at < length;) {
@@ -123,7 +123,7 @@ static void fill(uint8_t *bytes, size_t length)
         bytes[i] = (uint8_t)(i * 7 + i / 251);
 }
 
-/* Takes what the client sends until so many bytes of text are there. */
+/* Takes what the client sends until this many bytes of text have arrived. */
 struct taker {
     uint8_t wire[2 * BIG];
     uint8_t text[BIG];

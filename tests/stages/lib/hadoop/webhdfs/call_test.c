@@ -143,7 +143,7 @@ static void test_retriable(void **unused)
     ps_test_webhdfs_expect(&first, STAT STAT);
 }
 
-/* What can be done twice is; what cannot may have been done. */
+/* A call that is harmless when repeated is repeated; the outcome of another one is unknown. */
 static void test_cut(void **unused)
 {
     open_client(1);
@@ -258,7 +258,7 @@ static void test_tls(void **unused)
     ps_test_webhdfs_play(&second, PS_WORDS(STATUS, "307"));
     stat_file();
     expect(PS_FILE_OK);
-    /* What is secret does not leave TLS. */
+    /* Secrets are sent over TLS only. */
     result.calls = 0;
     ps_file_read(client.filesystem, "/f", 9, ps_test_file_done, &result);
     expect(PS_FILE_FAILED);

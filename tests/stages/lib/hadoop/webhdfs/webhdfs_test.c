@@ -1,4 +1,4 @@
-/* Operations of WebHDFS: what is asked of a namenode, and what its answers mean. */
+/* Operations of WebHDFS: the requests to a namenode, and the meaning of its answers. */
 #include "tests/support/webhdfs_client.h"
 
 #include <stdio.h>

@@ -258,7 +258,7 @@ static char *any_body(struct ps_random *random)
     return text;
 }
 
-/* What is written as JSON is read as the same row: it is written again as it was. */
+/* A row written as JSON is read as the same row: writing it again gives the same text. */
 static void test_any_row_as_json(void **unused)
 {
     struct ps_random random = {.words = {ps_test_seed(), 1, 2, 3}};

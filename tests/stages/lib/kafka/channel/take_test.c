@@ -216,7 +216,7 @@ static void test_ends_without_time(void **state)
 /* A letterbox of the test's own. */
 static struct {
     struct ps_letterbox box;
-    bool writes; /* what is put is written at once */
+    bool writes; /* each put is written at once */
     uint64_t written;
     char bodies[32];
 } letters;
@@ -276,8 +276,8 @@ static void send_bad_ones(const char *topic)
     ps_test_kafka_send_value(ps_test_cluster.bootstrap, topic, 0, "\x00\x02g", 3);
 }
 
-/* Records that are no events become dead letters, in order. Nothing is handed out before they are written; letters that are
- * withdrawn, because the sink gives back what it has, are put again. */
+/* Records that are not events become dead letters, in order. Nothing is handed out before they are written;
+ * letters that are withdrawn, because the sink gives back what it has, are put again. */
 static void test_malformed_become_letters(void **state)
 {
     send_bad_ones("letters");

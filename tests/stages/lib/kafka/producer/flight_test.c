@@ -52,7 +52,7 @@ static void pass(const struct line *line, uint64_t seconds)
         turn(line);
 }
 
-/* What it keeps, when a trial is under way. */
+/* The values kept while a trial is under way. */
 static uint32_t kept(void)
 {
     return flight.trial == PS_KAFKA_TRIAL_NONE ? flight.waves : flight.waves_before;

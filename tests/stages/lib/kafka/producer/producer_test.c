@@ -9,11 +9,11 @@
 
 #define BROKER 1
 #define RECORDS 10U
-#define SENT_MS 2000U /* what is ready is sent within this time, on a busy machine too */
+#define SENT_MS 2000U /* ready records are sent within this time, also on a busy machine */
 
 static const struct ps_kafka_engine *const engine = &ps_kafka_librdkafka;
 
-/* What the reports said since `expect_reports`. */
+/* The reports since `expect_reports`. */
 static struct {
     unsigned count, calls, perhaps_written;
     int error; /* of the last */
@@ -138,7 +138,7 @@ static void test_hold(void **state)
     engine->destroy(producer);
 }
 
-/* What waits was not written; what was sent and not answered may have been. */
+/* Waiting records were not written; records sent without an answer may have been. */
 static void test_purge(void **state)
 {
     ps_test_topic("purge", 1);

@@ -166,8 +166,8 @@ static void test_full_queue_waits(void **state)
     assert_int_equal(counted(PS_COUNTER_EventWriteFail), 0);
 }
 
-/* The queue is empty and has no room: the record is to blame. What is before it is delivered, nothing after it is sent,
- * it is counted once and logged no more often than it is tried: 1, 2, .. 5 s. */
+/* The queue is empty and has no room: the record is to blame. The events before it are delivered, no event
+ * after it is sent, it is counted once and logged no more often than it is tried: 1, 2, .. 5 s. */
 static void test_record_larger_than_the_queue(void **state)
 {
     take(lease_of('a', (const uint32_t[]){10, 1001, 10}, 3));

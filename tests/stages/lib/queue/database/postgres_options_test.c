@@ -1,4 +1,4 @@
-/* What libpq gets of the channel's keys, of the URL and of a properties file. */
+/* The options that libpq gets from the channel's keys, the URL and a properties file. */
 #include "stages/lib/queue/database/postgres_options.h"
 #include "tests/support/folder.h"
 #include "tests/support/stage.h"

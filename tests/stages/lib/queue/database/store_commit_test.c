@@ -167,8 +167,8 @@ static void begin_full_disk(void)
     assert_int_equal(sqlite3_vfs_register(&failing, 1), SQLITE_OK);
 }
 
-/* The file is removed, or another one has its name, after a renewal that could not connect: the next one that can says so, and begins
- * anew. What was delivered of the old one is not removed from the new one. */
+/* The file is removed, or another one has its name, after a renewal that could not connect: the next one that
+ * can says so, and begins anew. Events delivered from the old one are not removed from the new one. */
 static void test_replaced_out_of_reach(void **state)
 {
     begin_full_disk();

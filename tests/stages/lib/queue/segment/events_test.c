@@ -1,5 +1,5 @@
-/* What a lease is on disk: random events and headers, written and read in both ways; damaged payloads never lead outside
- * the payload. */
+/* A lease on disk: random events and headers, written and read in both ways; damaged payloads never lead
+ * outside the payload. */
 #include "stages/lib/queue/segment/events.h"
 
 #include "core/flow/bump.h"

@@ -21,7 +21,7 @@
 #define DRAWS 12U
 #endif
 
-/* What the log was told, by number of the frame. */
+/* The calls to the log, by number of the frame. */
 struct model {
     uint64_t seeds[FRAMES_MAX]; /* of the payload */
     uint32_t lengths[FRAMES_MAX];
@@ -377,8 +377,8 @@ static void test_power_cuts(void **state)
     }
 }
 
-/* What is read after a crash of the process may never have reached the disk. It is promised by then, so a power cut must
- * not take it. */
+/* Frames that are read after a crash of the process may never have reached the disk. It is promised by then,
+ * so a power cut must not take it. */
 static void test_killed_then_power_cut(void **state)
 {
     random_state = ps_test_seed();

@@ -1,5 +1,6 @@
-/* Files of a log that are gone, emptied or cut when it is opened again, after a kill or a stop: each is named, at the start and by a
- * survey, and what it had is counted as lost. What a crash may leave is not. */
+/* Files of a log that are gone, emptied or cut when it is opened again, after a kill or a stop: each is
+ * named, at the start and by a survey, and what it had is counted as lost. The states that a crash may leave
+ * are not damage. */
 #include "stages/lib/queue/segment/survey.h"
 
 #include <errno.h>
@@ -348,7 +349,7 @@ static void copy_of_a_segment_is_skipped(void **state)
     ps_segment_log_close(log);
 }
 
-/* ---- what is no damage ---- */
+/* ---- states that are not damage ---- */
 
 /* A segment in which nothing was promised yet may be gone, empty or short after a power cut. */
 static void unsynced_segments_may_be_anything(void **state)

@@ -106,7 +106,7 @@ static void expect_frames(struct ps_segment_log *log, unsigned first, unsigned l
     assert_false(ps_segment_log_feed(log, &place, NULL) == PS_SEGMENT_FED);
 }
 
-/* What a restart finds. */
+/* The result of a restart. */
 static void expect_after_restart(struct ps_segment_log *log, unsigned first, unsigned last)
 {
     ps_segment_log_close(log);

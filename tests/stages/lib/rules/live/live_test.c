@@ -34,7 +34,7 @@ static void start(const char *name)
     start_with(ps_test_rules_write(name, PS_TEST_RULES_GENERATION, 1), "true");
 }
 
-/* What the rules at work write. As a worker: rules may be swapped meanwhile. */
+/* The output of the active rules. As a worker: rules may be swapped meanwhile. */
 static unsigned written(void)
 {
     urcu_qsbr_thread_online();

@@ -100,7 +100,7 @@ static void look(void *argument, const struct ps_series *series)
     }
 }
 
-/* What all stages together say of one pass. */
+/* The counters of all stages for one pass. */
 static uint64_t counted(struct chain *chain, const char *name, const char *pass)
 {
     struct wanted wanted = {.name = name, .pass = pass};
@@ -130,7 +130,7 @@ static void test_one_scan(void **unused)
     chain_fini(&chain);
 }
 
-/* What edits bodies ends a pass: what comes later sees the new ones, and only the events that are left. */
+/* A stage that edits bodies ends a pass: later stages see the new bodies, and only the remaining events. */
 static void test_edits_between(void **unused)
 {
     struct chain chain = {.count = 0};
@@ -294,7 +294,7 @@ static void test_counts_meanwhile(void **unused)
     chain_fini(&chain);
 }
 
-/* What Hyperscan should not be given is run by PCRE2, beside the others of its pass. */
+/* Expressions unfit for Hyperscan are run by PCRE2, beside the others of the pass. */
 static void test_ruinous(void **unused)
 {
     static const char ruinous[] = "a(.{1,500}x){1,500}b";
