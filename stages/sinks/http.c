@@ -15,11 +15,11 @@
 #include "stages/lib/http/probe.h"
 #include "stages/lib/http/status_rules.h"
 #include "stages/lib/least.h"
+#include "stages/lib/remote/sink.h"
 
 #define REQUESTS_MAX 64
 #define LEASES_MAX 8U
 #define REASON_BYTES 320U
-#define RECALL_NS (2 * PS_NS_PER_S) /* wait of a recall for answers */
 
 enum { COUNTER_COUNTED };
 
@@ -37,27 +37,20 @@ struct http_plan {
 /* A request, with the event that it sends until that is delivered or given up. */
 struct slot {
     struct ps_http_request request; /* must be first: the HTTP client only knows this member */
-    struct ps_lease *lease;         /* NULL: unused */
-    uint32_t position;
-    uint32_t attempts; /* attempts with this event that reached the server */
-    bool refused;      /* this event was counted as refused */
+    struct ps_held_range range;     /* of one event; empty: unused */
+    uint32_t attempts;              /* attempts with this event that reached the server */
+    bool refused;                   /* this event was counted as refused */
     struct ps_burial burial;
     const char *letter; /* code and text of the dead letter */
     char reason[REASON_BYTES];
 };
 
 struct http_state {
+    struct ps_remote_sink sink; /* must be first (stages/lib/remote/sink.h) */
     const struct http_plan *plan;
-    struct ps_port *port;
     struct ps_http_client client;
     struct slot *slots;
     unsigned slot_count;
-    struct ps_lease *kept[LEASES_MAX]; /* oldest first */
-    unsigned kept_count;
-    unsigned next_lease; /* index of the lease with the next event to send */
-    uint64_t failures;   /* number of back-offs in a row */
-    uint64_t rest_ns;    /* nothing is sent before this time */
-    uint64_t recall_ns;
 };
 
 #define FIELD(name) offsetof(struct http_plan, name)
@@ -230,123 +223,85 @@ static void close_sink(const void *plan, void *state_)
     state->slot_count = 0;
 }
 
-static enum ps_status open_sink(const void *plan_, void *state_, struct ps_port *port, struct ps_err *err)
-{
-    const struct http_plan *plan = plan_;
-    struct http_state *state = state_;
-    unsigned count = (unsigned)plan->requests;
-    *state = (struct http_state){.plan = plan, .port = port};
-    if (ps_http_client_open(&state->client, count, err) != PS_OK)
-        return PS_FAIL;
-    state->slots = calloc(count, sizeof *state->slots);
-    bool good = state->slots != NULL;
-    for (unsigned i = 0; good && i < count; i++, state->slot_count++)
-        good = ps_http_request_open(&state->slots[i].request, &plan->settings);
-    struct epoll_event event = {.events = EPOLLIN};
-    if (good &&
-        (port->epoll_fd < 0 || epoll_ctl(port->epoll_fd, EPOLL_CTL_ADD, state->client.poll_fd, &event) == 0))
-        return PS_OK;
-    close_sink(plan, state);
-    return ps_err_set(err, "an HTTP client: no memory or no descriptors");
-}
-
 /* ---- sending ---- */
 
-/* Finds the next unsettled event of the leases from next_lease on, in order. Settles events without a body, as Flume
- * does. Returns false if there is none. */
-static bool next_event(struct http_state *state, struct ps_lease **lease, uint32_t *position)
+/* Cuts the next event. Settles events without a body, as Flume does. Returns false if there is none. */
+static bool cut_next(struct ps_held *held, struct ps_held_range *range)
 {
-    for (; state->next_lease < state->kept_count; state->next_lease++) {
-        struct ps_lease *one = state->kept[state->next_lease];
-        for (; one->cursor < one->count; one->cursor++) {
-            if (ps_lease_is_settled(one, one->cursor))
-                continue;
-            if (ps_lease_event(one, one->cursor)->body_length == 0) {
-                ps_lease_settle(one, one->cursor);
-                continue;
-            }
-            *lease = one;
-            *position = one->cursor++;
+    const struct ps_event *event;
+    while ((event = ps_held_next(held, range)) != NULL) {
+        if (event->body_length > 0) {
+            ps_held_cut(held, range);
             return true;
         }
+        ps_held_settle_next(held);
     }
     return false;
 }
 
-static void send_event(struct http_state *state, struct slot *slot, const struct ps_now *now)
+static void send_event(struct http_state *state, struct slot *slot)
 {
-    const struct ps_event *event = ps_lease_event(slot->lease, slot->position);
-    ps_http_request_send(&slot->request, &state->client, event->body, event->body_length, now->mono_ns);
+    const struct ps_event *event = ps_lease_event(slot->range.lease, slot->range.from);
+    ps_http_request_send(&slot->request, &state->client, event->body, event->body_length, state->sink.now_ns);
 }
 
 /* Returns whether the slot's event has to be sent again. */
 static bool is_unsent(const struct slot *slot)
 {
-    return slot->lease != NULL && !slot->request.busy && !ps_burial_has_begun(&slot->burial);
+    return slot->range.count > 0 && !slot->request.busy && !ps_burial_has_begun(&slot->burial);
 }
 
 /* Sends what may be sent now, first the events that failed before. */
-static void send_some(struct http_state *state, const struct ps_now *now)
+static void send_some(struct http_state *state)
 {
-    if (now->mono_ns < state->rest_ns)
+    if (ps_remote_sink_rests(&state->sink))
         return;
     for (unsigned i = 0; i < state->slot_count; i++) {
         struct slot *slot = &state->slots[i];
         if (!is_unsent(slot))
             continue;
-        ps_count(state->port->counters, PS_COUNTER_EventDrainAttemptCount, 1);
-        send_event(state, slot, now);
+        ps_count(state->sink.port->counters, PS_COUNTER_EventDrainAttemptCount, 1);
+        send_event(state, slot);
     }
     for (unsigned i = 0; i < state->slot_count; i++) {
         struct slot *slot = &state->slots[i];
-        if (slot->lease != NULL)
+        if (slot->range.count > 0)
             continue;
-        if (!next_event(state, &slot->lease, &slot->position))
+        if (!cut_next(&state->sink.held, &slot->range))
             break;
         slot->attempts = 0;
         slot->refused = false;
-        send_event(state, slot, now);
+        send_event(state, slot);
     }
 }
 
 /* ---- answers ---- */
 
-static void rest(struct http_state *state, const struct ps_now *now)
-{
-    state->rest_ns = now->mono_ns + ps_port_rest_ns(state->port, ++state->failures);
-}
-
 /* Gives the event up: it becomes a dead letter. */
 static void bury(struct http_state *state, struct slot *slot, const char *letter)
 {
     slot->letter = letter;
-    ps_log(PS_LOG_WARN, state->port->component, "an event goes to the dead letters: %s (%s)", letter,
+    ps_log(PS_LOG_WARN, state->sink.port->component, "an event goes to the dead letters: %s (%s)", letter,
            slot->reason);
-    ps_burial_begin(&slot->burial, slot->lease, slot->position, slot->position + 1);
-}
-
-static void settle(struct slot *slot)
-{
-    ps_lease_settle(slot->lease, slot->position);
-    slot->lease = NULL;
+    ps_burial_begin(&slot->burial, slot->range.lease, slot->range.from, slot->range.to);
 }
 
 /* Handles an answer other than 2XX whose rule does not roll back: the server has finally refused the event. */
 static void give_up(struct http_state *state, struct slot *slot)
 {
-    if (ps_port_has_deadletter(state->port)) {
+    if (ps_port_has_deadletter(state->sink.port)) {
         bury(state, slot, "request-refused");
         return;
     }
-    ps_log(PS_LOG_WARN, state->port->component, "%s; the event is dropped, because rollback.%ld is false",
-           slot->reason, slot->request.status);
-    settle(slot);
+    ps_log(PS_LOG_WARN, state->sink.port->component,
+           "%s; the event is dropped, because rollback.%ld is false", slot->reason, slot->request.status);
+    ps_held_settle(&state->sink.held, &slot->range);
 }
 
 /* Schedules the event again, unless no attempts are left. */
-static void roll_back(struct http_state *state, struct slot *slot, bool backs_off, const struct ps_now *now)
+static void roll_back(struct http_state *state, struct slot *slot, bool backs_off)
 {
-    struct ps_port *port = state->port;
+    struct ps_port *port = state->sink.port;
     struct ps_err err = {.length = 0};
     if (port->retry_max > 0 && slot->attempts >= port->retry_max && ps_port_has_deadletter(port)) {
         bury(state, slot, "attempts-exhausted");
@@ -354,7 +309,7 @@ static void roll_back(struct http_state *state, struct slot *slot, bool backs_of
     }
     ps_count(port->counters, PS_COUNTER_retried, 1);
     ps_err_set(&err, "%s", slot->reason);
-    ps_port_tries_again(port, &err, backs_off ? state->rest_ns - now->mono_ns : 0);
+    ps_port_tries_again(port, &err, backs_off ? state->sink.rest_ns - state->sink.now_ns : 0);
 }
 
 static void take_reason(const struct http_state *state, struct slot *slot)
@@ -368,10 +323,10 @@ static void take_reason(const struct http_state *state, struct slot *slot)
     snprintf(slot->reason, sizeof slot->reason, "%s: %s", state->plan->shown, reason);
 }
 
-static void take_answer(struct http_state *state, struct slot *slot, const struct ps_now *now)
+static void take_answer(struct http_state *state, struct slot *slot)
 {
     const struct ps_http_request *request = &slot->request;
-    struct ps_counters *counters = state->port->counters;
+    struct ps_counters *counters = state->sink.port->counters;
     bool answered = request->status >= 100 && request->status < (long)PS_HTTP_STATUSES;
     uint8_t rule =
         answered ? state->plan->rules.bits[request->status] : PS_HTTP_BACKS_OFF | PS_HTTP_ROLLS_BACK;
@@ -379,11 +334,11 @@ static void take_answer(struct http_state *state, struct slot *slot, const struc
     if (rule & PS_HTTP_IS_COUNTED)
         ps_count(counters, PS_COUNTER_extra + COUNTER_COUNTED, 1);
     if (rule & PS_HTTP_BACKS_OFF)
-        rest(state, now);
+        ps_remote_sink_rest(&state->sink);
     else
-        state->failures = 0;
+        state->sink.failures = 0;
     if (answered && request->status / 100 == 2 && !(rule & PS_HTTP_ROLLS_BACK)) {
-        settle(slot);
+        ps_held_settle(&state->sink.held, &slot->range);
         return;
     }
     take_reason(state, slot);
@@ -391,25 +346,25 @@ static void take_answer(struct http_state *state, struct slot *slot, const struc
     ps_count(counters, PS_COUNTER_refused, answered && !slot->refused);
     slot->refused |= answered;
     if (rule & PS_HTTP_ROLLS_BACK)
-        roll_back(state, slot, rule & PS_HTTP_BACKS_OFF, now);
+        roll_back(state, slot, rule & PS_HTTP_BACKS_OFF);
     else
         give_up(state, slot);
 }
 
 /* Returns the time limit of the answer; libcurl's own limit is for connecting and answering together. */
-static uint64_t due_ns(const struct http_state *state, const struct ps_http_request *request)
+static uint64_t answer_due_ns(const struct http_state *state, const struct ps_http_request *request)
 {
     return request->busy && request->begun_ns > 0 ? request->begun_ns + state->plan->request_ns : PS_NEVER;
 }
 
-static void end_late(struct http_state *state, const struct ps_now *now)
+static void end_late(struct http_state *state)
 {
     for (unsigned i = 0; i < state->slot_count; i++) {
         struct ps_http_request *request = &state->slots[i].request;
-        if (now->mono_ns < due_ns(state, request))
+        if (state->sink.now_ns < answer_due_ns(state, request))
             continue;
         ps_http_request_cut(request, &state->client, "no answer within requestTimeout");
-        take_answer(state, &state->slots[i], now);
+        take_answer(state, &state->slots[i]);
     }
 }
 
@@ -421,53 +376,28 @@ static void go_on_burying(struct http_state *state)
         if (PS_LIKELY(!ps_burial_has_begun(&slot->burial)))
             continue;
         const struct ps_letter_reason reason = {slot->letter, slot->reason, slot->attempts};
-        if (ps_burial_work(&slot->burial, state->port, &reason))
-            slot->lease = NULL;
+        if (ps_burial_work(&slot->burial, state->sink.port, &reason))
+            ps_held_release(&state->sink.held, &slot->range);
     }
 }
 
-/* Finishes leases whose events are all settled, in order. */
-static void finish(struct http_state *state)
+static void serve(struct ps_remote_sink *sink, bool sends)
 {
-    while (state->kept_count > 0 && state->kept[0]->settled == state->kept[0]->count) {
-        struct ps_lease *lease = state->kept[0];
-        memmove(state->kept, state->kept + 1, --state->kept_count * sizeof lease);
-        if (state->next_lease > 0)
-            state->next_lease--;
-        ps_port_done(state->port, &lease);
-    }
-}
-
-static void serve(struct http_state *state, bool sends, const struct ps_now *now)
-{
+    struct http_state *state = (struct http_state *)sink;
     struct ps_http_request *request;
-    ps_http_client_work(&state->client, now->mono_ns);
+    ps_http_client_work(&state->client, sink->now_ns);
     while ((request = ps_http_client_next(&state->client)) != NULL)
-        take_answer(state, (struct slot *)request, now);
-    end_late(state, now);
+        take_answer(state, (struct slot *)request);
+    end_late(state);
     go_on_burying(state);
-    if (sends) {
-        send_some(state, now);
-        if (state->client.timer_ns <= now->mono_ns) /* a new request is due */
-            ps_http_client_work(&state->client, now->mono_ns);
-    }
-    finish(state);
+    if (!sends)
+        return;
+    send_some(state);
+    if (state->client.timer_ns <= sink->now_ns) /* a new request is due */
+        ps_http_client_work(&state->client, sink->now_ns);
 }
 
 /* ---- the stage ---- */
-
-static enum ps_result work(const void *plan, void *state_, struct ps_lease **lease, const struct ps_now *now)
-{
-    struct http_state *state = state_;
-    (void)plan;
-    if (state->kept_count == LEASES_MAX)
-        return PS_LATER;
-    state->recall_ns = 0;
-    state->kept[state->kept_count++] = *lease;
-    *lease = NULL;
-    send_some(state, now);
-    return PS_TAKEN;
-}
 
 static bool has_unsent(const struct http_state *state)
 {
@@ -475,28 +405,27 @@ static bool has_unsent(const struct http_state *state)
         if (is_unsent(&state->slots[i]))
             return true;
     }
-    return state->next_lease < state->kept_count;
+    return state->sink.held.next != NULL;
 }
 
-static uint64_t tick(const void *plan, void *state_, const struct ps_now *now)
+static uint64_t due_ns(const struct ps_remote_sink *sink)
 {
-    struct http_state *state = state_;
-    (void)plan;
-    serve(state, true, now);
+    const struct http_state *state = (const struct http_state *)sink;
     uint64_t next = state->client.timer_ns;
-    if (state->rest_ns > now->mono_ns && has_unsent(state))
-        next = ps_least(next, state->rest_ns);
+    if (ps_remote_sink_rests(sink) && has_unsent(state))
+        next = ps_least(next, sink->rest_ns);
     for (unsigned i = 0; i < state->slot_count; i++) {
         const struct slot *slot = &state->slots[i];
-        next = ps_least(next, due_ns(state, &slot->request));
+        next = ps_least(next, answer_due_ns(state, &slot->request));
         if (ps_burial_has_begun(&slot->burial))
-            next = ps_least(next, now->mono_ns + PS_BURIAL_LOOK_NS);
+            next = ps_least(next, sink->now_ns + PS_BURIAL_LOOK_NS);
     }
     return next;
 }
 
-static bool is_busy(const struct http_state *state)
+static bool is_busy(const struct ps_remote_sink *sink)
 {
+    const struct http_state *state = (const struct http_state *)sink;
     for (unsigned i = 0; i < state->slot_count; i++) {
         if (state->slots[i].request.busy)
             return true;
@@ -504,40 +433,39 @@ static bool is_busy(const struct http_state *state)
     return false;
 }
 
-/* Waits for the answers to requests in flight, so that their events do not arrive twice; then gives all leases back. */
-static bool recall(const void *plan, void *state_, struct ps_lease **back, const struct ps_now *now)
+static void abandon(struct ps_remote_sink *sink)
 {
-    struct http_state *state = state_;
-    (void)plan;
-    if (state->recall_ns == 0)
-        state->recall_ns = now->mono_ns + RECALL_NS;
-    serve(state, false, now);
-    if (is_busy(state) && now->mono_ns < state->recall_ns)
-        return false;
+    struct http_state *state = (struct http_state *)sink;
     for (unsigned i = 0; i < state->slot_count; i++) {
         ps_http_request_cancel(&state->slots[i].request, &state->client);
-        ps_burial_stop(&state->slots[i].burial, state->port);
-        state->slots[i].lease = NULL;
+        ps_burial_stop(&state->slots[i].burial, sink->port);
+        state->slots[i].range = (struct ps_held_range){.lease = NULL};
     }
-    while (*back != NULL)
-        back = &(*back)->next;
-    for (unsigned i = 0; i < state->kept_count; i++) {
-        state->kept[i]->cursor = 0;
-        *back = state->kept[i];
-        back = &(*back)->next;
-    }
-    *back = NULL;
-    state->kept_count = state->next_lease = 0;
-    state->rest_ns = state->failures = state->recall_ns = 0;
-    return true;
+    sink->rest_ns = sink->failures = 0;
 }
 
-static bool drain(const void *plan, void *state_, const struct ps_now *now)
+static const struct ps_remote_sink_calls calls = {
+    .serve = serve, .due_ns = due_ns, .awaits = is_busy, .abandon = abandon};
+
+static enum ps_status open_sink(const void *plan_, void *state_, struct ps_port *port, struct ps_err *err)
 {
-    const struct http_state *state = state_;
-    (void)plan;
-    (void)now;
-    return state->kept_count == 0;
+    const struct http_plan *plan = plan_;
+    struct http_state *state = state_;
+    unsigned count = (unsigned)plan->requests;
+    *state = (struct http_state){.plan = plan};
+    ps_remote_sink_init(&state->sink, &calls, port, LEASES_MAX);
+    if (ps_http_client_open(&state->client, count, err) != PS_OK)
+        return PS_FAIL;
+    state->slots = calloc(count, sizeof *state->slots);
+    bool good = state->slots != NULL;
+    for (unsigned i = 0; good && i < count; i++, state->slot_count++)
+        good = ps_http_request_open(&state->slots[i].request, &plan->settings);
+    struct epoll_event event = {.events = EPOLLIN};
+    if (good &&
+        (port->epoll_fd < 0 || epoll_ctl(port->epoll_fd, EPOLL_CTL_ADD, state->client.poll_fd, &event) == 0))
+        return PS_OK;
+    close_sink(plan, state);
+    return ps_err_set(err, "an HTTP client: no memory or no descriptors");
 }
 
 static void outline(const void *plan_, const struct ps_context *context, FILE *out)
@@ -565,9 +493,6 @@ static void probe(const void *plan_, struct ps_context *context, const struct ps
     ps_http_probe(probe, &settings, shown);
 }
 
-static const struct ps_sink_ops sink = {
-    .sockets = true, .work = work, .tick = tick, .recall = recall, .drain = drain};
-
 const struct ps_stage_ops ps_sink_http = {
     PS_STAGE(PS_KIND_SINK),
     .name = "http",
@@ -584,5 +509,5 @@ const struct ps_stage_ops ps_sink_http = {
     .close = close_sink,
     .outline = outline,
     .probe = probe,
-    .sink = &sink,
+    .sink = &ps_remote_sink_ops,
 };
