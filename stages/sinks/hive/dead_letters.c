@@ -29,7 +29,7 @@ static void explain(struct ps_hive_sink *sink, const struct ps_hdfs_event *flawe
     snprintf(sink->refusal, sizeof sink->refusal, "%s", flaw != NULL ? flaw : "");
 }
 
-bool ps_hive_bury(struct ps_hive_sink *sink)
+bool ps_hive_write_dead_letters(struct ps_hive_sink *sink)
 {
     const struct ps_letter_reason reason = {"event-unwritable", sink->refusal, 0};
     while (sink->flawed.count > 0) {

@@ -264,6 +264,6 @@ enum ps_result ps_hive_sink_take(struct ps_hive_sink *sink, struct ps_lease **le
 
 /* dead_letters.c */
 /* Continues writing dead letters. Returns whether some are still to be written. */
-bool ps_hive_bury(struct ps_hive_sink *sink);
+bool ps_hive_write_dead_letters(struct ps_hive_sink *sink);
 /* Handles a first waiting event that is not a row: makes it a dead letter, or drops it as Flume does. */
 void ps_hive_refuse_next(struct ps_hive_sink *sink, struct ps_hdfs_events *waiting, const char *reason);

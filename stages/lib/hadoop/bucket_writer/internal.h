@@ -189,11 +189,11 @@ struct ps_hdfs_sink {
     struct ps_hdfs_slots held;
     bool refused; /* a lease waits outside: the last call of work returned PS_LATER */
     struct ps_hdfs_pool pool;
-    uint64_t waiting_bytes;          /* total of the bodies of events that wait in buckets */
-    struct ps_hdfs_events flawed;    /* events that become dead letters, the first one now */
-    struct ps_hdfs_events exhausted; /* the same, after penstock.retry.max attempts */
-    struct ps_hdfs_events *burying;  /* the list whose first event is becoming a dead letter */
-    char exhaustion[512];            /* reason of the last attempt's failure */
+    uint64_t waiting_bytes;           /* total of the bodies of events that wait in buckets */
+    struct ps_hdfs_events flawed;     /* events that become dead letters, the first one now */
+    struct ps_hdfs_events exhausted;  /* the same, after penstock.retry.max attempts */
+    struct ps_hdfs_events *giving_up; /* the list whose first event is becoming a dead letter */
+    char exhaustion[512];             /* reason of the last attempt's failure */
     struct ps_burial burial;
     char refusal[512];                              /* last error of a file's format */
     uint64_t flawed_bits[PS_BATCH_EVENTS_MAX / 64]; /* by position in the lease that is being taken */
@@ -315,11 +315,11 @@ static inline void ps_hdfs_file_delist(struct ps_hdfs_file *file)
 }
 void ps_hdfs_forget_looks(struct ps_hdfs_sink *sink);
 
-/* burials.c: makes the first waiting event a dead letter, because no file can take it. The port must have dead letters. */
+/* dead_letters.c: makes the first waiting event a dead letter, because no file can take it. The port must have dead letters. */
 void ps_hdfs_refuse_next(struct ps_hdfs_sink *sink, struct ps_hdfs_events *waiting, const char *reason);
 /* Makes all waiting events dead letters. */
 void ps_hdfs_refuse_all(struct ps_hdfs_sink *sink, struct ps_hdfs_events *waiting, const char *reason);
 /* Continues writing dead letters. Returns whether some are still to be written. */
-bool ps_hdfs_bury(struct ps_hdfs_sink *sink);
+bool ps_hdfs_write_dead_letters(struct ps_hdfs_sink *sink);
 /* Stops writing dead letters, because the leases go back. */
-void ps_hdfs_stop_burials(struct ps_hdfs_sink *sink);
+void ps_hdfs_stop_dead_letters(struct ps_hdfs_sink *sink);

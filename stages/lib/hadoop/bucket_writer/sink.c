@@ -307,7 +307,7 @@ static uint64_t next_flush(const struct ps_hdfs_sink *sink)
 uint64_t ps_hdfs_sink_tick(struct ps_hdfs_sink *sink, const struct ps_now *now)
 {
     begin_call(sink, now);
-    bool buries = ps_hdfs_bury(sink);
+    bool writes = ps_hdfs_write_dead_letters(sink);
     roll_old(sink);
     pump_ready(sink);
     flush_touched(sink);
@@ -317,7 +317,7 @@ uint64_t ps_hdfs_sink_tick(struct ps_hdfs_sink *sink, const struct ps_now *now)
     ps_hdfs_slots_finish(&sink->held, sink->port);
     if (sink->refused && has_room(sink))
         due_ns = now->mono_ns;
-    if (buries)
+    if (writes)
         due_ns = ps_least(due_ns, now->mono_ns + PS_BURIAL_LOOK_NS);
     due_ns = ps_least(due_ns, next_flush(sink));
     due_ns = ps_least(due_ns, next_due(sink));
@@ -410,7 +410,7 @@ bool ps_hdfs_sink_recall(struct ps_hdfs_sink *sink, struct ps_lease **back, cons
     if (sink->recall_ns == 0) {
         sink->recall_ns = now->mono_ns;
         sink->refused = false;
-        ps_hdfs_stop_burials(sink);
+        ps_hdfs_stop_dead_letters(sink);
         close_all(sink);
         ps_hdfs_finish_hurry(sink);
     }

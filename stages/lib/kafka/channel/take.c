@@ -68,7 +68,7 @@ static void begin_group(struct ps_kafka_channel_take *take, const struct ps_port
     take->record = (struct ps_kafka_record_state){.plan = &take->plan->record,
                                                   .streams = &take->group.streams,
                                                   .port = &take->port,
-                                                  .burials = &take->burials};
+                                                  .dead_letters = &take->dead_letters};
     take->readback = ps_readback_open(port->pool, PS_READBACK_IN_ORDER, delivered, take);
 }
 
@@ -139,7 +139,7 @@ uint64_t ps_kafka_channel_take_tick(struct ps_kafka_channel_take *take, struct p
 {
     if (take->left)
         return PS_NEVER;
-    ps_kafka_burials_look(&take->burials, port);
+    ps_kafka_dead_letters_look(&take->dead_letters, port);
     if (take->phase == PS_KAFKA_CHANNEL_NEW)
         begin(take, port, now);
     if (take->phase == PS_KAFKA_CHANNEL_MAKING)
@@ -201,9 +201,9 @@ static struct ps_lease *read_batch(struct ps_kafka_channel_take *take, struct ps
 static struct ps_lease *hand_out_held(struct ps_kafka_channel_take *take, struct ps_port *port)
 {
     struct ps_lease *lease = take->held;
-    if (!ps_kafka_burials_are_written(&take->burials, port))
+    if (!ps_kafka_dead_letters_are_written(&take->dead_letters, port))
         return NULL;
-    ps_kafka_burials_clear(&take->burials);
+    ps_kafka_dead_letters_clear(&take->dead_letters);
     take->held = NULL;
     if (lease->count == 0)
         ps_port_home(port, &lease);
@@ -222,7 +222,7 @@ struct ps_lease *ps_kafka_channel_take_next(struct ps_kafka_channel_take *take, 
     for (unsigned i = 0; i < BATCHES_MAX && lease == NULL; i++) {
         if (take->held == NULL) {
             lease = read_batch(take, port, now);
-            if (lease == NULL || !ps_kafka_burials_any(&take->burials))
+            if (lease == NULL || !ps_kafka_dead_letters_any(&take->dead_letters))
                 return lease;
             take->held = lease;
         }
@@ -248,7 +248,7 @@ void ps_kafka_channel_take_leave(struct ps_kafka_channel_take *take, struct ps_p
     take->left = true;
     ps_readback_close(take->readback); /* from here on, leases that come home are only freed */
     take->readback = NULL;
-    ps_kafka_burials_clear(&take->burials); /* read again, as what is given back */
+    ps_kafka_dead_letters_clear(&take->dead_letters); /* read again, as what is given back */
     if (take->held != NULL)
         ps_port_home(port, &take->held);
     while (take->given_back != NULL) {

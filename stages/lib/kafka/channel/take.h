@@ -41,8 +41,8 @@ struct ps_kafka_channel_take {
     struct ps_kafka_record_state record;
     struct ps_readback *readback;
     struct ps_lease *given_back; /* first = next to take */
-    struct ps_lease *held;       /* read, and not handed out: its burials are not written */
-    struct ps_kafka_burials burials;
+    struct ps_lease *held;       /* read, and not handed out: its dead letters are not written */
+    struct ps_kafka_dead_letters dead_letters;
     bool starved; /* no memory for a record that waits */
     bool left;
     uint64_t retry_ns; /* earliest time of the next attempt to make a consumer */

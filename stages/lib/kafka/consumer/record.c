@@ -9,7 +9,7 @@
 
 #define CALL_BYTES_MAX (512U * 1024U) /* read in one call of work */
 #define TEXT_MAX 20U                  /* digits and sign of an int64_t */
-#define BURIAL_BYTES 512U             /* of a dead letter, beside the record */
+#define LETTER_BYTES 512U             /* of a dead letter, beside the record */
 #define SPARE_BYTES                                                                                          \
     (8U * PS_BLOCK_BYTES) /* of the budget, beside a record's value: rows, headers, the rest */
 
@@ -205,30 +205,31 @@ static bool add_span(struct ps_kafka_record_state *state, const struct ps_kafka_
 
 /* Makes a dead letter of the record, and moves the position past it with the batch, which waits until the letter is
  * written. Returns false when there is no memory. */
-static bool bury(struct ps_kafka_record_state *state, const struct ps_kafka_message *message, const char *why)
+static bool give_up(struct ps_kafka_record_state *state, const struct ps_kafka_message *message,
+                    const char *why)
 {
     struct ps_kafka_stream *stream = &state->streams->items[message->stream];
     const char *value = message->value != NULL ? message->value : "";
-    struct ps_kafka_burial *burial = NULL;
+    struct ps_kafka_dead_letter *letter = NULL;
     char text[512];
     snprintf(text, sizeof text, "topic %s, partition %" PRId32 ", offset %" PRId64 ": %s", stream->topic,
              stream->partition, message->offset, why != NULL ? why : "no event of Flume's Avro format");
     const struct ps_letter_reason reason = {why != NULL ? "record-too-large" : "malformed", text, 0};
-    if (state->burials != NULL) {
-        burial = ps_kafka_burial_make(reason.code, text, value, message->value_length);
-        if (burial == NULL)
+    if (state->dead_letters != NULL) {
+        letter = ps_kafka_dead_letter_make(reason.code, text, value, message->value_length);
+        if (letter == NULL)
             return false;
     }
     if (!add_span(state, message)) {
-        ps_kafka_burial_free(burial);
+        ps_kafka_dead_letter_free(letter);
         return false;
     }
-    if (burial != NULL)
-        ps_kafka_burials_add(state->burials, burial);
+    if (letter != NULL)
+        ps_kafka_dead_letters_add(state->dead_letters, letter);
     else
         (void)ps_port_deadletter_bytes(state->port, value, message->value_length, &reason);
     stream->taken = message->offset;
-    state->buried_bytes += BURIAL_BYTES + message->value_length;
+    state->given_up_bytes += LETTER_BYTES + message->value_length;
     return true;
 }
 
@@ -238,7 +239,7 @@ static enum ps_kafka_take skip(struct ps_kafka_record_state *state, const struct
 {
     if (!ps_port_has_deadletter(state->port)) /* once all before it are delivered */
         ps_kafka_streams_skip(state->streams, message->stream, message->offset);
-    else if (!bury(state, message, why))
+    else if (!give_up(state, message, why))
         return PS_KAFKA_NOT_TAKEN;
     ps_count(state->port->counters, PS_COUNTER_EventReadFail, 1);
     ps_count(state->port->counters, PS_COUNTER_malformed, 1);
@@ -249,7 +250,7 @@ static enum ps_kafka_take skip(struct ps_kafka_record_state *state, const struct
                stream->topic, stream->partition, why, message->offset,
                ps_quantity_print_count(message->value_length).text);
     }
-    return state->buried_bytes >= CALL_BYTES_MAX ? PS_KAFKA_TAKEN_LAST : PS_KAFKA_TAKEN;
+    return state->given_up_bytes >= CALL_BYTES_MAX ? PS_KAFKA_TAKEN_LAST : PS_KAFKA_TAKEN;
 }
 
 /* Returns why no batch can ever hold the record, or NULL. */

@@ -8,7 +8,7 @@
 #include "core/flow/batch.h"
 #include "core/stage.h"
 #include "stages/lib/avro/event.h"
-#include "stages/lib/kafka/channel/burials.h"
+#include "stages/lib/kafka/channel/dead_letters.h"
 #include "stages/lib/kafka/consumer/consumer.h"
 #include "stages/lib/kafka/consumer/streams.h"
 
@@ -32,12 +32,12 @@ struct ps_kafka_record_state {
     struct ps_kafka_streams *streams;
     struct ps_port *port; /* it has dead letters: records that are no events become such */
     /* NULL: they are put at once. Else they are collected here, with the batch that covers them. */
-    struct ps_kafka_burials *burials;
-    struct ps_batch *batch; /* being filled */
-    struct ps_slice group;  /* of the plan */
-    uint64_t batch_number;  /* our own count, tells which texts are in the batch */
-    uint64_t taken_bytes;   /* in this call */
-    uint64_t buried_bytes;  /* in this call: of records that became dead letters */
+    struct ps_kafka_dead_letters *dead_letters;
+    struct ps_batch *batch;  /* being filled */
+    struct ps_slice group;   /* of the plan */
+    uint64_t batch_number;   /* our own count, tells which texts are in the batch */
+    uint64_t taken_bytes;    /* in this call */
+    uint64_t given_up_bytes; /* in this call: of records that became dead letters */
     /* The last timestamp written into this batch: the records of one producer request share it. */
     int64_t timestamp_ms;
     const char *timestamp_text;

@@ -385,7 +385,7 @@ static void test_rows_that_are_dropped(void **unused)
 }
 
 /* Or it becomes a dead letter, as what has no partition. */
-static void test_rows_that_are_buried(void **unused)
+static void test_rows_that_become_dead_letters(void **unused)
 {
     struct ps_test_stage stage;
     struct ps_test_metastore_table table = table_of("day:string");
@@ -477,7 +477,7 @@ int main(void)
         TEST(test_files_are_rolled),
         TEST(test_orphans),
         TEST(test_rows_that_are_dropped),
-        TEST(test_rows_that_are_buried),
+        TEST(test_rows_that_become_dead_letters),
         TEST(test_a_table_of_json),
         TEST(test_files_that_are_compressed),
         TEST(test_a_table_that_is_transactional),

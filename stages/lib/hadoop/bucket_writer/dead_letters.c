@@ -38,34 +38,34 @@ static const char *reason_of(struct ps_hdfs_sink *sink)
 /* Begins the next dead letter. Returns false if there is none. */
 static bool begin(struct ps_hdfs_sink *sink)
 {
-    sink->burying = sink->flawed.count > 0 ? &sink->flawed : &sink->exhausted;
-    if (sink->burying->count == 0)
+    sink->giving_up = sink->flawed.count > 0 ? &sink->flawed : &sink->exhausted;
+    if (sink->giving_up->count == 0)
         return false;
-    if (sink->burying == &sink->flawed) {
+    if (sink->giving_up == &sink->flawed) {
         ps_count(sink->port->counters, PS_COUNTER_refused, 1);
         ps_log(PS_LOG_ERROR, sink->port->component, "an event goes to the dead letters: %s", reason_of(sink));
     }
-    const struct ps_hdfs_event *event = &sink->pool.events[sink->burying->first];
+    const struct ps_hdfs_event *event = &sink->pool.events[sink->giving_up->first];
     ps_burial_begin(&sink->burial, sink->held.leases[event->slot], event->position, event->position + 1U);
     return true;
 }
 
-bool ps_hdfs_bury(struct ps_hdfs_sink *sink)
+bool ps_hdfs_write_dead_letters(struct ps_hdfs_sink *sink)
 {
     while (ps_burial_has_begun(&sink->burial) || begin(sink)) {
-        bool flawed = sink->burying == &sink->flawed;
+        bool flawed = sink->giving_up == &sink->flawed;
         const struct ps_letter_reason reason = {flawed ? "event-unwritable" : "attempts-exhausted",
                                                 flawed ? reason_of(sink) : sink->exhaustion,
                                                 flawed ? 0 : sink->port->retry_max};
         if (!ps_burial_work(&sink->burial, sink->port, &reason))
             return true;
-        ps_hdfs_slots_settled(&sink->held, sink->pool.events[sink->burying->first].slot);
-        ps_hdfs_events_move(&sink->pool, sink->burying, &sink->pool.free);
+        ps_hdfs_slots_settled(&sink->held, sink->pool.events[sink->giving_up->first].slot);
+        ps_hdfs_events_move(&sink->pool, sink->giving_up, &sink->pool.free);
     }
     return false;
 }
 
-void ps_hdfs_stop_burials(struct ps_hdfs_sink *sink)
+void ps_hdfs_stop_dead_letters(struct ps_hdfs_sink *sink)
 {
     ps_burial_stop(&sink->burial, sink->port);
     ps_hdfs_events_clear(&sink->pool, &sink->flawed);

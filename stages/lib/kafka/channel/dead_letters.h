@@ -1,0 +1,42 @@
+/* Records that a consumer of the Kafka channel gives up: they become dead letters of the sink that takes from it (its
+ * penstock.deadletter). A batch with such records is handed to the sink only when they are written, so no offset of theirs is
+ * committed before. They are copied, because the letters that are not written are withdrawn when the sink gives back what it
+ * has, and another sink, with a letterbox of its own, may take next: then they are put again.
+ *
+ * Thread: the consumer's worker. */
+#pragma once
+
+#include "core/stage.h"
+
+struct ps_kafka_dead_letter;
+
+/* Of one batch. */
+struct ps_kafka_dead_letters {
+    struct ps_kafka_dead_letter *first, *last;
+    struct ps_kafka_dead_letter *next; /* to be put; those before it are in the letterbox of `port` */
+    const struct ps_port *port;        /* NULL: none was put */
+    uint64_t number;                   /* of the last letter */
+};
+
+/* Copies what is needed for a letter; `reason` is static. NULL: no memory. */
+struct ps_kafka_dead_letter *ps_kafka_dead_letter_make(const char *reason, const char *text,
+                                                       const char *bytes, uint32_t length);
+/* It was not added. NULL is allowed. */
+void ps_kafka_dead_letter_free(struct ps_kafka_dead_letter *letter);
+void ps_kafka_dead_letters_add(struct ps_kafka_dead_letters *dead_letters,
+                               struct ps_kafka_dead_letter *letter);
+
+static inline bool ps_kafka_dead_letters_any(const struct ps_kafka_dead_letters *dead_letters)
+{
+    return dead_letters->first != NULL;
+}
+
+/* Puts letters while there is room. Returns whether all are written, or the sink of this port has no dead letters any more:
+ * then they are only counted, as without the key. */
+bool ps_kafka_dead_letters_are_written(struct ps_kafka_dead_letters *dead_letters, struct ps_port *port);
+
+/* Called at every cycle of a sink: notices that its letters were withdrawn. */
+void ps_kafka_dead_letters_look(struct ps_kafka_dead_letters *dead_letters, const struct ps_port *port);
+
+/* They are written, or read again later. */
+void ps_kafka_dead_letters_clear(struct ps_kafka_dead_letters *dead_letters);
