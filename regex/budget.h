@@ -2,11 +2,11 @@
  * events that ten expressions may search for milliseconds each would keep a worker busy for many seconds.
  *
  * A match may take 2 us and 20 ns for each byte of its subject (100 ns in subjects above 64 KiB): ordinary
- * expressions take a tenth to a third of that. What
- * a match takes beyond that is charged to its expression and to the batch. When the batch has been charged
- * PS_REGEX_BATCH_CPU_NS, the expressions that were charged more than PS_REGEX_SUSPECT_CPU_NS are not run any
- * more until the next batch: their matches are given up, as those that take too many steps are. All other
- * expressions go on. Time is the thread's CPU time, so a busy machine changes nothing.
+ * expressions take a tenth to a third of that. The CPU time of a match beyond that is charged to its
+ * expression and to the batch. When the batch has been charged PS_REGEX_BATCH_CPU_NS, the expressions that
+ * were charged more than PS_REGEX_SUSPECT_CPU_NS are not run any more until the next batch: their matches are
+ * given up, as those that take too many steps are. All other expressions go on. Time is the thread's CPU
+ * time, so a busy machine changes nothing.
  *
  * CPU time is read at every match only in batches that were noticed: by a match that took many steps, or by
  * samples of the cheap monotonic clock.
@@ -53,21 +53,21 @@ void ps_regex_budget_begin(struct ps_regex_budget *budget);
 uint64_t ps_regex_cpu_ns(void);
 uint64_t ps_regex_mono_ns(void);
 
-/* How long a match over so many bytes may take without being charged: long subjects are for PCRE2's
+/* Returns how long a match over this many bytes may take without being charged: long subjects are for PCRE2's
  * interpreter. */
 static inline uint64_t ps_regex_allowed_ns(size_t bytes)
 {
     return 2000 + (bytes > 65536 ? 100 : 20) * (uint64_t)bytes;
 }
 
-/* Whether the expression may not be run any more for this batch; counts a match that was not run. */
+/* Returns whether the expression may not be run any more for this batch; counts a match that was not run. */
 bool ps_regex_budget_refuses(struct ps_regex_budget *budget, const struct ps_regex *regex);
-/* How much CPU time the next match may take. */
+/* Returns how much CPU time the next match may take. */
 uint64_t ps_regex_budget_find_ns(const struct ps_regex_budget *budget, uint64_t most_ns);
 /* A match took so much CPU time beyond what it may. */
 void ps_regex_budget_charge(struct ps_regex_budget *budget, const struct ps_regex *regex, uint64_t excess_ns);
-/* Whether the next match, over so many bytes, is to be timed with the monotonic clock. Then the caller calls
- * ps_regex_budget_sampled with `scale`. */
+/* Returns whether the next match, over this many bytes, is to be timed with the monotonic clock. Then the
+ * caller calls ps_regex_budget_sampled with `scale`. */
 static inline bool ps_regex_budget_samples(struct ps_regex_budget *budget, size_t bytes, uint32_t *scale)
 {
     uint32_t own = 64 + (uint32_t)(bytes < 4096 ? bytes : 4096);

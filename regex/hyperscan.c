@@ -9,7 +9,7 @@
 
 #include "regex/cost.h"
 
-/* How often a set is compiled again without an expression that was too large. */
+/* Maximum number of times that a set is compiled again without an expression that was too large. */
 #define TRIES_MAX 64U
 #define PAGE_BYTES 4096
 

@@ -18,7 +18,7 @@ struct ps_hyperscan_expression {
     uint32_t flags, id;
 };
 
-/* What happened to an expression when the set was compiled. */
+/* The outcome of an expression when the set was compiled. */
 enum ps_hyperscan_outcome {
     PS_HYPERSCAN_AS_ASKED,
     PS_HYPERSCAN_PREFILTERED, /* too large; compiled as a prefilter instead */

@@ -36,11 +36,11 @@ enum ps_regex_flags {
     PS_REGEX_UNIX_LINES = 1 << 6,              /* d */
 };
 
-/* What a match that Hyperscan reports means. A "plain" subject has only bytes 0x00..0x7F, without \n and
+/* The meaning of a match that Hyperscan reports. A "plain" subject has only bytes 0x00..0x7F, without \n and
  * \r. */
 enum ps_regex_exactness {
     PS_REGEX_EXACT,   /* Java finds a match, too */
-    PS_REGEX_PLAIN,   /* Java finds a match, too, when the subject is plain; else PCRE2 decides */
+    PS_REGEX_PLAIN,   /* Java also finds a match when the subject is plain; else PCRE2 decides */
     PS_REGEX_CONFIRM, /* PCRE2 decides */
     PS_REGEX_ALWAYS,  /* Java finds a match in every subject: no engine runs (".*") */
     PS_REGEX_NONE,    /* Hyperscan cannot help: PCRE2 decides about every subject */

@@ -4,7 +4,7 @@
 #include "regex/hyperscan.h"
 #include "regex/matcher/matcher.h"
 
-/* What a report of Hyperscan about a pattern means. */
+/* The meaning of a report of Hyperscan about a pattern. */
 enum ps_matcher_worth {
     PS_WORTH_TAKEN, /* the pattern matches */
     PS_WORTH_PLAIN, /* it matches if the subject is plain, else PCRE2 decides */
