@@ -20,7 +20,7 @@ struct ps_helper;
 
 struct ps_helper_settings {
     const char *name; /* of the thread: at most 15 bytes */
-    size_t room;      /* jobs that may be asked for and not yet taken back */
+    size_t room;      /* jobs that may be requested and not yet taken back */
     /* An eventfd (port->wake_fd) that is written when a job is answered; -1: none. The helper has a copy of its own. */
     int wake_fd;
     bool
@@ -55,7 +55,7 @@ void *ps_helper_answer(struct ps_helper *helper);
  * job is known to be short. */
 void *ps_helper_wait(struct ps_helper *helper, uint32_t timeout_ms);
 
-/* Returns how many jobs are asked for and not taken back. */
+/* Returns how many jobs are requested and not taken back. */
 size_t ps_helper_busy_count(const struct ps_helper *helper);
 
 /* Cancels the jobs in progress: the waiting ones are answered without being run, and the running one may end early.
