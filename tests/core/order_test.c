@@ -1,5 +1,5 @@
-/* core/order.h: orders in turn and at random, back-off to the millisecond. What a sink group makes of it is in
- * tests/core/engine/processor_test.c. */
+/* core/order.h: orders in turn and at random, back-off to the millisecond. tests/core/engine/processor_test.c
+ * tests its use by sink groups. */
 #include "core/order.h"
 #include "tests/support/support.h"
 

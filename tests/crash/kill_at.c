@@ -47,7 +47,7 @@ static bool is_queue(void)
     return strcmp(name, "durable-queue") == 0;
 }
 
-/* Whether this call is the one. */
+/* Returns whether this call is the chosen one. */
 static bool is_chosen(const char *call)
 {
     int error = errno;

@@ -1,5 +1,6 @@
-/* The broker fences a consumer (FENCED_INSTANCE_ID), which is fatal to librdkafka's client: the source says so, and
- * the engine closes it and opens it again, so that every record is delivered and committed. */
+/* The broker fences a consumer (FENCED_INSTANCE_ID), which is fatal to librdkafka's client: the source
+ * reports that, and the engine closes it and opens it again, so that every record is delivered and
+ * committed. */
 #include "tests/support/kafka/cluster.h"
 #include "tests/support/kafka/member.h"
 #include "tests/support/port.h"
@@ -56,7 +57,7 @@ static void test_says_that_it_failed(void **state)
     fill(&cluster, RECORDS);
     size_t count = ps_test_members_run(&member, 1, 2 * (size_t)RECORDS, PS_TEST_PATIENCE_MS);
     assert_true(count >=
-                2 * (size_t)RECORDS); /* those of the last 200 ms before it was fenced may come twice */
+                2 * (size_t)RECORDS); /* records of the last 200 ms before the fencing may come twice */
     ps_test_members_check(&member, 1, 2 * RECORDS);
     assert_false(member->stage.failed);
     ps_test_member_destroy(member);

@@ -62,7 +62,7 @@ static void test_revocation_out_of_time(void **state)
     assert_int_equal(members[0]->received_count + members[1]->received_count, 2000);
     assert_int_equal(ps_test_kafka_committed(ps_test_cluster.bootstrap, "g-stuck", "stuck", 0),
                      RD_KAFKA_OFFSET_INVALID);
-    /* What the first assignment still had under way is discarded. */
+    /* The records still in flight from the first assignment are discarded. */
     struct ps_test_member *first = members[0];
     while (first->held_count > 0 && first->received_count == first_count)
         ps_test_member_deliver(first, 1);

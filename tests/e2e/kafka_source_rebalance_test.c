@@ -81,7 +81,7 @@ static void assert_order(const struct ps_test_member *member)
     assert_true(back <= PARTITIONS * 3);
 }
 
-/* Whether the member has read from every partition since it had `before` records. */
+/* Returns whether the member has read from every partition since it had `before` records. */
 static bool reads_all(const struct ps_test_member *member, size_t before)
 {
     bool reads[PARTITIONS] = {false};

@@ -1,4 +1,4 @@
-/* What holds for values of Hive's columns, whatever they were read from. */
+/* Assertions about values of Hive's columns, for any input format. */
 #pragma once
 
 #include "stages/lib/orc/decimal.h"

@@ -1,8 +1,11 @@
-/* What the file channel reads from a disk. The first byte says what the rest is:
+/* The bytes that the file channel reads from a disk. The first byte says what the rest is:
  *
- *   e   the payload of a frame of events: read with the cursor and into a batch, in both ways; written again, it is the same
- *   f   the head of a frame or of a segment, or a slot of the state: what is read, written again, has the same bytes
- *   l   segments and a state with any numbers in them: the log opens, feeds each frame once, in order, and closes
+ *   e   the payload of a frame of events: read with the cursor and into a batch, in both ways; written again,
+ *     it is the same
+ *   f   the head of a frame or of a segment, or a slot of the state: what is read, written again, has the
+ *     same bytes
+ *   l   segments and a state with any numbers in them: the log opens, feeds each frame once, in order, and
+ *     closes
  *
  * Checksums are made right, since no fuzzer finds them. */
 #include <endian.h>
@@ -157,7 +160,7 @@ static void read_segment_head(const char *bytes, char version)
         return;
     PS_ASSERT(ps_segment_head_bytes(&read) == length && strlen(read.sealing.key) <= PS_KEY_NAME_BYTES_MAX);
     ps_segment_head_write(again, &read);
-    /* what is behind the name is not kept */
+    /* bytes behind the name are not kept */
     PS_ASSERT(memcmp(head, again, version == 1 ? length : 124 + strlen(read.sealing.key)) == 0);
 }
 

@@ -1,5 +1,6 @@
-/* What a datanode sends: any bytes, as messages one after another. The first byte says which: answers to operations, or
- * acknowledgements of packets. Nothing may be read outside them, and what is accepted is within its limits. */
+/* The input of a datanode: any bytes, as messages one after another. The first byte says which: answers to
+ * operations, or acknowledgements of packets. Nothing may be read outside them, and what is accepted is
+ * within its limits. */
 #include "stages/lib/hadoop/transfer/operation.h"
 
 #include <string.h>

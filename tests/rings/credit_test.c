@@ -1,4 +1,4 @@
-/* Credit: who is told to wake the feeder, and that no room is missed. */
+/* Credit: which taker must wake the feeder, and that no room is missed. */
 #include "rings/credit.h"
 
 #include "rings/park.h"

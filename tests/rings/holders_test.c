@@ -1,4 +1,4 @@
-/* Several holders: the last one, and nobody else, is told that it was the last. */
+/* Several holders: only the last one learns that it was the last. */
 #include "rings/holders.h"
 
 #include <pthread.h>

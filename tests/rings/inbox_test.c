@@ -30,7 +30,7 @@ static void test_inbox(void **state)
     }
 }
 
-/* What was taken is the owner's: later puts do not change it. */
+/* Taken items belong to the owner: later puts do not change them. */
 static void test_taken_list_is_private(void **state)
 {
     struct ps_inbox inbox = {0};

@@ -9,9 +9,9 @@ static uint64_t given_back(const struct flow *flow)
     return sum;
 }
 
-/* A stop at any step, while durable channels are full: it ends, because sinks make room for what sources must still put;
- * and no sink gives
- * anything back before it has had time to deliver. What stays in the channels, or is read again, comes in the next life. */
+/* A stop at any step, while durable channels are full: it ends, because sinks make room for what sources must
+ * still put; and no sink gives anything back before it has had time to deliver. Events that stay in the
+ * channels, or are read again, come in the next life. */
 static unsigned stops, may_give_back;
 
 static void run_stop_seed(uint64_t seed)

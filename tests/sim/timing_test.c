@@ -6,7 +6,7 @@
 #define CALLS_MAX 1024U
 #define KEPT_MAX 1024U
 
-/* What the stages shall do, and what they recorded. */
+/* The orders for the stages, and their records. */
 static struct {
     enum ps_result source_answer;
     uint32_t make, body_bytes; /* make: rows that one call makes, 0 = none */
@@ -380,7 +380,8 @@ static void test_refuse_one_by_one(void **state)
     stop_agent(true);
 }
 
-/* What came while a batch waited has waited, too, and is refused with it. What comes later waits again. */
+/* Events that came while a batch waited have waited as well, and are refused with it. Later events wait
+ * again. */
 static void test_refuse_together(void **state)
 {
     make_three(&together);

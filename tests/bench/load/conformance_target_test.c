@@ -1,6 +1,6 @@
-/* What every target over a network must do, each against a server that stalls, refuses, disappears and comes
- * back: deliver every event, in order; keep what is not accepted; continue with the first event that was not
- * completed; report up and down. (Kafka and files have their own tests with the same cases.) */
+/* The duties of every target over a network, each tested against a server that stalls, refuses, disappears
+ * and comes back: deliver every event, in order; keep what is not accepted; continue with the first event
+ * that was not completed; report up and down. (Kafka and files have their own tests with the same cases.) */
 #include "bench/load/targets.h"
 #include "tests/support/peer.h"
 

@@ -128,7 +128,7 @@ static void test_below_range(void **state)
     json_decref(old);
 }
 
-/* What comes from elsewhere may have any type. */
+/* Members of other programs may have any type. */
 static void test_foreign(void **state)
 {
     json_t *old = document_of("{\"goals\":[3,{\"goal\":[],\"rate\":\"x\"}],\"scaling\":7,\"machine\":[1]}");

@@ -1,4 +1,4 @@
-/* Whose CPU time it was, from recorded process tables, and who listens on a port. */
+/* The owners of CPU time, from recorded process tables, and of listening ports. */
 #include <arpa/inet.h>
 #include <fcntl.h>
 #include <math.h>

@@ -10,7 +10,7 @@
 
 static double at_s[SAMPLES_MAX], received[ROWS_MAX * SAMPLES_MAX];
 
-/* What a subject delivered of connection `row` until `t`. */
+/* The events of connection `row` that a subject delivered until `t`. */
 typedef double subject(const struct ps_flow *flow, unsigned row, double t);
 
 static double due_on(const struct ps_flow *flow, unsigned row, double t)
@@ -140,7 +140,7 @@ static void test_lost_and_slow(void **state)
     assert_int_equal(judge_with(flow, all_at_once).verdict, PS_FLOW_SLOW);
     flow.latency_p99_s = 0.9;
     assert_int_equal(judge_with(flow, all_at_once).verdict, PS_FLOW_LEVEL);
-    /* A machine whose stalls are long: less is told from them. */
+    /* A machine with long stalls: less can be concluded from them. */
     flow = (struct ps_flow){.rate = 8000, .seconds = 4, .connections = 2, .stall_s = 0.3};
     assert_int_equal(judge_with(flow, even).verdict, PS_FLOW_LEVEL);
 }

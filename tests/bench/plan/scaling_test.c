@@ -83,7 +83,7 @@ static void test_few_points(void **state)
     assert_false(ps_scaling_fit(one, 0, &found));
 }
 
-/* A lower limit is no measurement: a fit through it would have an error of 0 and mean nothing. */
+/* A lower limit is not a measurement: a fit through it would have an error of 0 and mean nothing. */
 static void test_lower_limits_are_not_fitted(void **state)
 {
     struct ps_scaling found;

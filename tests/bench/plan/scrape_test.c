@@ -1,4 +1,4 @@
-/* Parsing a page of metrics: labels, lines that are no samples, and pages of agents with many rules. */
+/* Parsing a page of metrics: labels, lines that are not samples, and pages of agents with many rules. */
 #include "bench/plan/scrape.h"
 #include "tests/support/support.h"
 
@@ -46,7 +46,7 @@ static void test_many_samples(void **state)
     free(page);
 }
 
-/* The limit holds: what is beyond it is left out. */
+/* The limit holds: samples beyond it are left out. */
 static void test_limit(void **state)
 {
     size_t length = (size_t)4 * (PS_SCRAPE_SAMPLES_MAX + 10);

@@ -130,7 +130,7 @@ static struct ps_stamp event_make(char *text)
     return stamp;
 }
 
-/* Any byte changed to any value: what is accepted is correct. */
+/* Changes any byte to any value: an accepted stamp is correct. */
 static void test_one_byte_flipped(void **state)
 {
     char text[EVENT_BYTES];

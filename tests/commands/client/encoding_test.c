@@ -1,4 +1,5 @@
-/* What programs send, read back as sources read it: Avro, Thrift's compact and binary encodings; bounds hold. */
+/* The encoded events of programs, read back as sources read them: Avro, Thrift's compact and binary
+ * encodings; bounds hold. */
 #include "commands/client/encoding.h"
 
 #include "stages/lib/avro/event.h"

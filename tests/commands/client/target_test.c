@@ -1,4 +1,5 @@
-/* Flume's RPC client properties: what is made of them, what is refused and with which words, what is only warned of. */
+/* Flume's RPC client properties: the resulting settings, the refused values with their messages, and the
+ * warnings. */
 #include "commands/client/target.h"
 
 #include "commands/client/client.h"

@@ -1,5 +1,6 @@
-/* `penstock deadletter` while the system fails: each of its calls once, also each read of a file, at every point of `replay` and `list`. A
- * letter that was not replayed is replayed by the next run, once; a failure is said, and the exit status is 1. */
+/* `penstock deadletter` while the system fails: each of its calls once, also each read of a file, at every
+ * point of `replay` and `list`. A letter that was not replayed is replayed by the next run, once; a failure
+ * is printed, and the exit status is 1. */
 #include "commands/commands.h"
 #include "core/option.h"
 
@@ -11,7 +12,7 @@
 
 #define LETTERS 6U
 
-/* ---- reads of stdio, which are no calls of `read` that a program can replace ---- */
+/* ---- reads of stdio, which no program can replace ---- */
 
 static ssize_t cookie_read(void *cookie, char *to, size_t length)
 {

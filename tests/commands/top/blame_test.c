@@ -1,4 +1,4 @@
-/* Who holds up whom, in words. */
+/* The sentences about bottlenecks. */
 #include "commands/top/top.h"
 #include "tests/support/support.h"
 

@@ -228,7 +228,7 @@ static void test_chain(void **state)
         struct ps_runner *runner = &ps_worker_sources(worker, &count)[0]->base;
         assert_int_equal(runner->status, PS_RUNNER_FAILED);
         assert_string_equal(runner->error, errors[i]);
-        assert_int_equal(links_open, 0); /* those that were opened before it, and no others, were closed */
+        assert_int_equal(links_open, 0); /* the descriptors opened before it were closed, and no others */
         now.mono_ns += 3 * PS_NS_PER_S - 1;
         (void)ps_worker_cycle(worker, &now);
         assert_int_equal(runner->status, PS_RUNNER_FAILED);

@@ -74,7 +74,7 @@ static void test_arrivals(void **state)
     assert_int_equal(sent, LEASES);
     assert_int_equal(ps_pool_out_count(pool), 0);
     assert_int_equal(ps_worker_stats(home)->home_leases, LEASES);
-    /* Those of its own worker come home in the next cycle. */
+    /* Leases of its own worker come home in the next cycle. */
     take_batches(&bump, window, leases, 2);
     ps_worker_send_home(home, &leases[0]);
     ps_worker_send_home(ps_engine_worker(engine, 2), &leases[1]);

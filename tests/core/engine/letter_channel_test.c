@@ -166,8 +166,8 @@ static void test_source_waits(void **state)
     ps_test_small_agent_stop(&agent, true);
 }
 
-/* A stop that does not wait: the letter in its channel, and the events that are in none, are each counted once. What the
- * source gave up and its channel did not take is counted with it. */
+/* A stop that does not wait: the letter in its channel, and the events that are in none, are each counted
+ * once. Events that the source gave up and its channel did not take are counted as well. */
 static void test_stop_counts_once(void **state)
 {
     start(2, "1");

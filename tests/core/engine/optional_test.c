@@ -6,7 +6,7 @@
 
 #define KEPT_MAX 64U
 
-/* What the stages shall do, and what they recorded. The body of an event is one letter, which says where it goes:
+/* The orders for the stages, and their records. The body of an event is one letter, which says where it goes:
  * a: c1; b: c1, and c2 optional; o: c2 optional; n: nowhere; d: the interceptor drops it. */
 static struct {
     const char *make; /* the letters of the events that the next call of the source's `work` makes */
@@ -242,7 +242,7 @@ static void test_full(void **state)
         const struct ps_counters *side = &agent.plan->channels[1].counters[0];
         assert_int_equal(ps_counter_read(side, PS_COUNTER_EventPutAttemptCount), 17 + 7);
         assert_int_equal(ps_counter_read(side, PS_COUNTER_EventPutSuccessCount), 17);
-        assert_int_equal(batches_away(), 5); /* those of k2 and c2; the others are home */
+        assert_int_equal(batches_away(), 5); /* the leases of k2 and c2; the others are home */
         script.second_answer = PS_DONE;
         ps_test_small_agent_run(&agent, 2 * PS_NS_PER_S);
         assert_string_equal(script.second, "bbbbbbbbbbbbbbbbb");

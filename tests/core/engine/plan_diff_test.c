@@ -1,5 +1,6 @@
-/* What a reload finds changed, line by line of a file: each kind of line makes another plan, and closes exactly the source
- * that it belongs to, or exchanges its chain; a file that only looks different changes nothing. */
+/* The changes that a reload finds, line by line of a file: each kind of line makes another plan, and closes
+ * exactly the source that it belongs to, or exchanges its chain; a file that only looks different changes
+ * nothing. */
 #include "tests/support/support.h"
 
 #include "conf/conf.h"

@@ -71,7 +71,7 @@ static void assert_text(struct ps_slice slice, const char *word, int64_t number)
     assert_memory_equal(slice.data, expected, slice.length);
 }
 
-/* What the position stands for is in the batch. */
+/* The events up to the position are in the batch. */
 static void assert_named(const struct ps_span *span)
 {
     assert_string_equal(span->name->system, "test");

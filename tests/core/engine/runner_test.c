@@ -271,8 +271,8 @@ static uint64_t failures(const struct ps_runner *runner)
 
 /* ---- tests ---- */
 
-/* What it has read goes into the channel first, however long that takes; it is opened 3 s after it was closed, with
- * its chain, and nothing is called meanwhile. */
+/* The events that it has read go into the channel first, however long that takes; it is opened 3 s after it
+ * was closed, with its chain, and nothing is called meanwhile. */
 static void test_accepting_source_puts_what_it_has(void **state)
 {
     start(&accepting, 1, "2");

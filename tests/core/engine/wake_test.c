@@ -1,4 +1,4 @@
-/* Who is woken: counted, on one thread. A put wakes one worker whose sink waits for a lease; a take wakes the
+/* Counts wake-ups, on one thread. A put wakes one worker whose sink waits for a lease; a take wakes the
  * workers whose source waits for room, or for a hungry consumer, and no others. */
 #include "core/engine/engine.h"
 #include "tests/support/flow.h"
@@ -10,7 +10,7 @@ static struct ps_plan *plan;
 static struct ps_engine *engine;
 static struct ps_now now;
 
-/* What the sinks answer, by number; PS_TAKEN: what the flow's sink answers. */
+/* The sinks' answers, by number; PS_TAKEN: what the flow's sink answers. */
 static enum ps_result answers[FLOW_SINKS_MAX];
 /* Called once by the next `work`, or by the next `tick` of the sink of this number. */
 static void (*in_work)(void), (*in_tick)(void);
@@ -350,7 +350,7 @@ static void test_chosen_later(void **state)
     finish();
 }
 
-/* A sink that has no room is not chosen; it is asked again after 10 ms if it names no time. */
+/* A sink that has no room is not chosen; it is tried again after 10 ms if it names no time. */
 static void test_sink_without_room(void **state)
 {
     start(1, 2, "100000", false);

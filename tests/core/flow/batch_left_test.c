@@ -1,5 +1,5 @@
-/* What is left: the rest of a read, which are bytes at the end of what was reserved that belong to the next event
- * (ps_batch_leave); room for the last rows. */
+/* The rest of a read: bytes at the end of the reserved room that belong to the next event (ps_batch_leave);
+ * room for the last rows. */
 #include "core/flow/bump.h"
 #include "tests/support/support.h"
 

@@ -1,4 +1,4 @@
-/* What a lease is charged with: leases of one source that stay in one channel never keep more blocks in use than
+/* The charge of a lease: leases of one source that stay in one channel never keep more blocks in use than
  * their charges add up to, however few of the source's batches they are. */
 #include "core/flow/bump.h"
 

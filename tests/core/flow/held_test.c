@@ -259,7 +259,7 @@ static void pop_all(void)
         assert_false(is_settled(i) && (i == 0 || bed.leases[i]->batch->any_order));
 }
 
-/* What is given back: all leases in order; they are taken again, as the next sink does. */
+/* Gives back all leases in order; they are taken again, as the next sink does. */
 static void draw_recall(void)
 {
     struct ps_lease *back = NULL;

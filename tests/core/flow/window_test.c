@@ -45,7 +45,8 @@ static void bench_fini(struct bench *bench)
     ps_depot_destroy(bench->depot);
 }
 
-/* Puts a closed batch into the window with so many leases out, besides the chain's; they are linked to it. */
+/* Puts a closed batch into the window with this number of leases out, besides the chain's; they are linked to
+ * it. */
 static struct ps_lease *enter(struct bench *bench, unsigned required, unsigned optional)
 {
     struct ps_batch *batch = ps_batch_take(&bench->bump, (struct ps_now){0});

@@ -3,7 +3,7 @@
 #include "core/clock.h"
 #include "tests/support/support.h"
 
-/* Tries of one second; returns how many of them are said. */
+/* Tries of one second; returns how many of them are logged. */
 static unsigned say(struct ps_log_backoff *repeated, const char *text, unsigned from_s, unsigned to_s)
 {
     unsigned said = 0;

@@ -193,7 +193,7 @@ static void test_the_broker_vanishes_and_comes_back(void **state)
     check_topic(lane.given, false); /* the mock does not deduplicate */
 }
 
-/* An error that the library retries by itself is no failure. */
+/* An error that the library retries by itself does not count as a failure. */
 static void test_refused_for_a_while(void **state)
 {
     open_lane("?kafka.retry.backoff.ms=10");

@@ -35,7 +35,8 @@ int sendmmsg(int fd, struct mmsghdr *messages, unsigned count, int flags)
     return (int)syscall(SYS_sendmmsg, fd, messages, count, flags);
 }
 
-/* What cannot go as one message goes as single datagrams, every one of them, and it is not tried again. */
+/* Datagrams that cannot be sent as one message are all sent one by one, and the message is not tried
+ * again. */
 static void run(int error, unsigned longest_segment, unsigned refusals_max)
 {
     char text[64];

@@ -46,7 +46,7 @@ static const char *const kind_names[KINDS] = {"token bucket, fair",   "token buc
                                               "bursts, drops",        "sags after 10 s",
                                               "batches of 200 ms",    "windowed limit, drops"};
 
-/* How often and for how long a process does not get a CPU. */
+/* The number and length of times in which a process does not get a CPU. */
 struct noise {
     const char *name;
     double stalls_per_s, stall_s;

@@ -98,7 +98,7 @@ static void test_late_generator(void **state)
     assert_true(answer.generator_held && !answer.generator_late[0]);
 }
 
-/* What load, verify and the agent's counters recorded, as observations for the verdict. */
+/* Makes observations for the verdict from the records of load, verify and the agent's counters. */
 static void test_flow(void **state)
 {
     /* Two connections of 500 events/s each; the second one's arrivals stop growing half way. */
@@ -129,7 +129,7 @@ static void test_flow(void **state)
         ps_trial_fini(&trial);
     }
 
-    /* An uneven load: what was due comes from load's steps. */
+    /* An uneven load: the due events come from load's steps. */
     trial = (struct ps_trial){
         .rate = 1000, .seconds = 4, .goodput = 1000, .connections = 1, .start_unix_ns = 5e9, .uneven = true};
     for (double t = 0.25; t < 4.1; t += 0.25) {

@@ -87,7 +87,7 @@ static void test_topics(void **state)
     ps_test_far_close(&far);
 }
 
-/* What is written after `open` is read, however long the first read takes. */
+/* Records written after `open` are read, however long the first read takes. */
 static void test_latest(void **state)
 {
     struct ps_test_far far;

@@ -120,7 +120,7 @@ static void test_attempts(void **state)
     assert_letters("cxfx");
 }
 
-/* What the sink settled before it failed is delivered, and no letter. */
+/* Events that the sink settled before it failed are delivered and do not become letters. */
 static void test_settled_events(void **state)
 {
     script.fails = script.settles_others = true;

@@ -1,4 +1,4 @@
-/* The socket of the metrics server: one for each address that is asked for, none when that fails. */
+/* The socket of the metrics server: one for each configured address, none when that fails. */
 #include "core/watch/metrics/listen.h"
 
 #include <dirent.h>

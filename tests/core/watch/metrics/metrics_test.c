@@ -437,7 +437,7 @@ static void test_health(void **state)
     assert_memory_equal(reply.body, "the agent is stopping\n", 22);
 }
 
-/* What they say is tested in tests/core/watch/health_test.c. */
+/* Their text is tested in tests/core/watch/health_test.c. */
 static void test_ready_and_live(void **state)
 {
     engine.state.sink = PS_METRICS_OPENING;

@@ -1,5 +1,5 @@
-/* Who may read what of the metrics server: addresses, Host headers, tokens, methods, and several clients that
- * view live events. */
+/* Access to the metrics server: addresses, Host headers, tokens, methods, and several clients that view live
+ * events. */
 #include "core/flow/bump.h"
 #include "core/watch/metrics/server.h"
 #include "tests/support/support.h"
