@@ -299,7 +299,7 @@ static void test_torn_end(void **unused)
     }
 }
 
-/* What could not be cut off is cut off before the next write to the same file. */
+/* Bytes that could not be cut off are cut off before the next write to the same file. */
 static void test_torn_and_written_again(void **unused)
 {
     struct ps_test_stage stage;

@@ -209,7 +209,7 @@ static void test_window(void **unused)
     finish();
 }
 
-/* What was not confirmed is said again. */
+/* Unconfirmed messages are sent again. */
 static void test_lost(void **unused)
 {
     begin(PS_KEYS(KEYS, "user", "agent", "name", "An agent"));

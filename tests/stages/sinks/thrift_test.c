@@ -1,5 +1,6 @@
-/* Sink thrift against the source thrift, both on the test's thread, and against a server that knows nothing of a penstock.
- * (Real servers: tests/real/flume_thrift_test.sh. What it shares with the sink avro: avro_test.c.) */
+/* Sink thrift against the source thrift, both on the test's thread, and against a server that knows nothing
+ * of a penstock. (Real servers: tests/real/flume_thrift_test.sh. avro_test.c tests the parts shared with the
+ * sink avro.) */
 #include "tests/support/keystore.h"
 #include "tests/support/net.h"
 #include "tests/support/rpc_pair.h"

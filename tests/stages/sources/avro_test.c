@@ -177,7 +177,7 @@ static void test_wrong_calls(void **unused)
     ps_test_stage_fini(&stage);
 }
 
-/* What is no message at all ends its own connection only. */
+/* Malformed bytes end their own connection only. */
 static void test_garbage(void **unused)
 {
     static const char *const texts[] = {

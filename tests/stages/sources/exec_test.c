@@ -184,7 +184,8 @@ static void test_no_epoll(void **unused)
     ps_test_stage_fini(&stage);
 }
 
-/* Whether the process ends; a zombie that init has not reaped yet has ended. */
+/* Waits for the process to end, and returns whether it did; a zombie that init has not reaped yet has
+ * ended. */
 static bool ends(pid_t pid)
 {
     for (unsigned i = 0; i < PS_TEST_PATIENCE_MS / 10; i++) {

@@ -145,7 +145,7 @@ static void test_wide_charsets(void **unused)
     ps_test_stage_fini(&stage);
 }
 
-/* What is not POST, or not HTTP; the last column: whether the connection is closed. */
+/* Requests that are not POST, or not HTTP. The last column: whether the connection is closed. */
 static void test_requests(void **unused)
 {
     static const struct {
@@ -479,7 +479,7 @@ static void test_morphline_blob(void **unused)
     ps_test_stage_fini(&stage);
 }
 
-/* Jetty's keys: those that are honoured, those that are named, those that are refused. */
+/* Jetty's keys: effective, reported and refused ones. */
 static void test_jetty_keys(void **unused)
 {
     struct ps_test_stage stage;

@@ -363,7 +363,7 @@ static void check_cuts(void)
     ps_test_stage_fini(&stage);
 }
 
-/* Takes the open batch out of the stage's hands when it has so many events. */
+/* Takes the open batch out of the stage's hands when it has this many events. */
 static struct ps_batch *take_batch(uint32_t events)
 {
     ps_test_source_fill(&stage, events);

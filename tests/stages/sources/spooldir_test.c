@@ -202,7 +202,7 @@ static void test_a_second_life(void **state)
     assert_int_equal(delivered, 1024);
     UNTIL(&stage, is_there(".flumespool/.flumespool-main.meta") || stage.event_count > delivered);
     delivered = stage.event_count;
-    /* what is delivered is drained; what is read after it is not */
+    /* delivered events are drained; events read afterwards are not */
     while (!stage.ops->source->drain(stage.plan, stage.state, &stage.now)) {
         ps_test_source_close_batch(&stage);
         ps_test_stage_pass_ms(&stage, 1);
@@ -343,7 +343,7 @@ static void test_positions_at_the_end(void **state)
     }
 }
 
-/* The directory goes and comes back: it is said, and what is in it then is read. */
+/* The directory goes and comes back: that is logged, and its new files are read. */
 static void test_the_directory_goes(void **state)
 {
     struct ps_test_stage stage;
@@ -474,7 +474,8 @@ static void note_tracker(void *argument, const struct ps_claim *claim)
         snprintf(argument, 256, "%s", claim->path);
 }
 
-/* What two sources must not share: a tracker that is named relatively is below its own directory. */
+/* The files that two sources must not share: a relative tracker directory is below the source's own
+ * directory. */
 static void test_claims(void **state)
 {
     static const struct {

@@ -75,7 +75,7 @@ static void test_any_cut(void **unused)
     ps_test_stage_fini(&stage);
 }
 
-/* One batch of many: what was received after the last row comes first in the next batch. */
+/* One batch of many: bytes received after the last row come first in the next batch. */
 static void test_full_batches(void **unused)
 {
     struct ps_test_stage stage;

@@ -99,7 +99,7 @@ static void test_compressed_is_renamed(void **unused)
     ps_test_stage_fini(&stage);
 }
 
-/* Renamed and compressed while the agent was stopped: what was not read before is not read, and told. */
+/* Renamed and compressed while the agent was stopped: the unread rest is not read, and is reported. */
 static void test_compressed_with_a_rest(void **unused)
 {
     append("app.log", "one\n");
@@ -116,7 +116,7 @@ static void test_compressed_with_a_rest(void **unused)
     ps_test_stage_fini(&stage);
 }
 
-/* The same, and gzip was killed: what the file ends with is no length. */
+/* The same, and gzip was killed: the last bytes of the file are not a length. */
 static void test_compressed_in_part(void **unused)
 {
     append("app.log", "one\n");
@@ -217,8 +217,8 @@ static void test_zstd_with_a_rest(void **unused)
     ps_test_stage_fini(&stage);
 }
 
-/* A file that was read is compressed: nothing is said. One that was not is named once, not again by a later life. The text is longer
- * than one block of zstd. */
+/* A file that was read is compressed: nothing is logged. One that was not is named once, not again by a later
+ * life. The text is longer than one block of zstd. */
 static void test_named_once(void **unused)
 {
     enum { BYTES = 600000 };

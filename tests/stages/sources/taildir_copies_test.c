@@ -23,7 +23,7 @@ static void write_lines(const char *name, const char *what, unsigned from, unsig
     assert_int_equal(fclose(file), 0);
 }
 
-/* How often each line of `what` came. */
+/* The number of times that each line of `what` came. */
 static unsigned char came[4 * LINES];
 
 static unsigned count_lines(const char *what, unsigned limit)
@@ -42,8 +42,8 @@ static unsigned count_lines(const char *what, unsigned limit)
     return count;
 }
 
-/* Works until so many events came. The stage's clock goes on by a twentieth of the real time: it does not reach the time that a copy
- * waits for. */
+/* Works until this many events came. The stage's clock goes on by a twentieth of the real time: it does not
+ * reach the time that a copy waits for. */
 static void wait_for(size_t count)
 {
     uint64_t begin_ns = ps_clock_now().mono_ns, until = begin_ns + PS_TEST_PATIENCE_MS * PS_NS_PER_MS;
@@ -218,7 +218,8 @@ static void work_slowly(unsigned calls)
     }
 }
 
-/* The source has read a whole file, and taken some of it. The file is copied and cut: what was read is in the copy. */
+/* The source has read a whole file, and taken some of it. The file is copied and cut: the lines read are in
+ * the copy. */
 static void cut_behind_the_reader(bool in_banner, const char *lines_per_batch, const char *fresh)
 {
     char text[101];

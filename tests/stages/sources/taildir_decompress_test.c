@@ -123,7 +123,8 @@ static void test_new_files(void **unused)
     ps_test_stage_fini(&stage);
 }
 
-/* What was read of a log is not read again when it is compressed, while the agent runs, or while it is stopped. */
+/* The lines read from a log are not read again when it is compressed, while the agent runs, or while it is
+ * stopped. */
 static void test_read_before(void **unused)
 {
     static const char *const names[] = {"app.log.1.gz", "app.log.1.zst"};

@@ -1,5 +1,5 @@
-/* Source taildir while the system fails: a file that cannot be read now is no other file and has no end. It keeps its position and is
- * tried again. */
+/* Source taildir while the system fails: a file that cannot be read now does not count as another file or as
+ * ended. It keeps its position and is tried again. */
 #define PS_TEST_CALLS_OF_ALL_THREADS
 
 #include "stages/lib/tail/directory.h"
@@ -173,7 +173,7 @@ static int match_all(void *argument, const char *name, size_t length)
     return 0;
 }
 
-/* What a name stands for cannot be told: the file is not gone. */
+/* A name cannot be looked up: the file does not count as gone. */
 static void test_look(void **unused)
 {
     const struct ps_tail_filter filter = {.match = match_all};
@@ -210,7 +210,7 @@ static void test_look(void **unused)
 static unsigned line_count, came[LINES_MAX];
 static uint64_t random_state;
 
-/* The events of directories; EOVERFLOW: they are lost, and the kernel says so. */
+/* The events of directories; EOVERFLOW: they are lost, and the kernel reports it. */
 ssize_t read(int fd, void *to, size_t length)
 {
     static const struct inotify_event lost = {.wd = -1, .mask = IN_Q_OVERFLOW};

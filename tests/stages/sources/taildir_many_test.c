@@ -78,7 +78,7 @@ static unsigned take(unsigned lines)
     return count;
 }
 
-/* Until so many lines came, with numbers below `lines`. */
+/* Works until this many lines came, with numbers below `lines`. */
 static void wait_for(const char *what, unsigned count, unsigned lines)
 {
     uint64_t all = cpu_ns(CLOCK_PROCESS_CPUTIME_ID), begin = ps_clock_now().mono_ns;

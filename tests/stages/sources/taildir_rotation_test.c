@@ -152,7 +152,8 @@ static void test_cut(void **unused)
     ps_test_stage_fini(&stage);
 }
 
-/* The copy that logrotate's copytruncate makes is no new file; what was not read of the original is read from it. */
+/* The copy that logrotate's copytruncate makes does not count as a new file; the unread rest of the original
+ * is read from it. */
 static void test_copy_and_cut(void **unused)
 {
     append("app.log", "one\ntwo\n");
@@ -241,7 +242,8 @@ static void test_cut_before_it_was_read(void **unused)
     ps_test_stage_fini(&stage);
 }
 
-/* What was read of a file that was copied and cut, and not delivered, is read from the copy after a crash. */
+/* Lines that were read from a file that was copied and cut, but not delivered, are read from the copy after a
+ * crash. */
 static void test_copy_of_what_is_not_delivered(void **unused)
 {
     append("app.log", "one\n");
@@ -307,7 +309,7 @@ static void test_delivered_while_a_copy_is_found(void **unused)
     ps_test_stage_fini(&stage);
 }
 
-/* What is not delivered is read from a copy that turns up after its original began anew, too. */
+/* Undelivered lines are also read from a copy that appears after its original began anew. */
 static void test_late_copy_of_what_is_not_delivered(void **unused)
 {
     append("app.log", "one\n");

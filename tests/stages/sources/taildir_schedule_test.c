@@ -105,7 +105,7 @@ static void poke(void)
 static bool with_banner;
 static unsigned crash_count, copy_count[LOGS];
 
-/* What all files begin with. */
+/* The first bytes of all files. */
 static void banner_write(int fd)
 {
     static char text[3072];
@@ -139,7 +139,8 @@ static void append_to(int fd, unsigned count)
     }
 }
 
-/* Whether a line that came may come again. If all files begin alike: once for each copy of its file, and for each crash. */
+/* Returns whether a line that came may come again. If all files begin alike: once for each copy of its file,
+ * and for each crash. */
 static bool may_come_again(const struct line *line)
 {
     return line->may_repeat ||

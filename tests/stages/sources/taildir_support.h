@@ -64,7 +64,7 @@ static inline void expect(const char *lines)
     ps_test_source_clear(&stage);
 }
 
-/* Until so many files are open. */
+/* Works until this many files are open. */
 static inline void wait_for_open(unsigned count)
 {
     uint64_t until = ps_test_patient_ns() + PS_TEST_PATIENCE_MS * PS_NS_PER_MS;

@@ -319,7 +319,7 @@ static void test_unreadable(void **unused)
     ps_test_stage_fini(&stage);
 }
 
-/* More files than may be open at once: those that are read to their end make room. */
+/* More files than may be open at once: files read to their end make room. */
 static void test_more_files_than_descriptors(void **unused)
 {
     struct rlimit before, few;
@@ -346,7 +346,7 @@ static void test_more_files_than_descriptors(void **unused)
     assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
 }
 
-/* The process runs out of them all the same: the source keeps fewer open, and says so once. */
+/* The process runs out of them all the same: the source keeps fewer open, and logs that once. */
 static void test_fewer_descriptors_than_at_the_start(void **unused)
 {
     struct rlimit before, few;

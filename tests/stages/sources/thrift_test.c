@@ -131,7 +131,7 @@ static void test_wrong_calls(void **unused)
     ps_test_stage_fini(&stage);
 }
 
-/* What is no frame or no message ends its own connection only. */
+/* Malformed frames and messages end their own connection only. */
 static void test_garbage(void **unused)
 {
     static const struct {
@@ -259,7 +259,7 @@ static void test_rounds(void **unused)
     ps_test_stage_fini(&stage);
 }
 
-/* What needs no channel is answered in its turn, behind the calls before it. */
+/* A call that needs no channel is answered in its turn, behind the calls before it. */
 static void test_turns(void **unused)
 {
     struct ps_test_stage stage;
@@ -288,7 +288,7 @@ static void test_turns(void **unused)
     ps_test_stage_fini(&stage);
 }
 
-/* Who sends without end and does not wait for answers is disconnected. */
+/* A client that sends without end and does not wait for answers is disconnected. */
 static void test_impatient(void **unused)
 {
     struct ps_test_stage stage;

@@ -49,7 +49,7 @@ int getaddrinfo(const char *name, const char *service, const struct addrinfo *hi
     if (hints != NULL)
         numeric = *hints;
     if ((numeric.ai_flags & AI_NUMERICHOST) != 0 || strspn(name, "0123456789.") == strlen(name))
-        return system(name, service, hints, list); /* no name server is asked */
+        return system(name, service, hints, list); /* no name server is queried */
     numeric.ai_flags |= AI_NUMERICHOST;
     serve();
     if (__atomic_load_n(&fails, __ATOMIC_ACQUIRE) || strstr(name, ".test") == NULL)
@@ -128,7 +128,8 @@ static void test_literals_ask_nobody(void **unused)
     assert_non_null(strstr(err.text, "too long"));
 }
 
-/* The answer is there after build; IPv4 comes first; it is asked for again when it is old, and what comes then counts. */
+/* The answer is there after build; IPv4 comes first; it is looked up again when it is old, and the new answer
+ * counts. */
 static void test_answers(void **unused)
 {
     struct ps_lookup *lookup;
@@ -217,7 +218,7 @@ static unsigned question_count(void)
     return __atomic_load_n(&questions, __ATOMIC_RELAXED);
 }
 
-/* A name is asked for again after 5 minutes; what had no name already after one. */
+/* A name is looked up again after 5 minutes; an address without a name after one. */
 static void test_age_of_reverse_names(void **unused)
 {
     struct ps_address peer = {.length = sizeof(struct sockaddr_in)};

@@ -93,7 +93,7 @@ static void test_withdraw(void **state)
     }
 }
 
-/* What is there stays; empty memory take any lease. */
+/* Leases in the queue stay; an empty memory queue takes any lease. */
 static void test_set_quota(void **state)
 {
     struct bench bench;

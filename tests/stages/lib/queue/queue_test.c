@@ -418,7 +418,7 @@ static void test_delivered_room_of_a_full_disk_is_used_again(void **state)
     assert_delivers(fixture, 7, 7);
 }
 
-/* What an agent has put when it stops, while the disk does not work, comes back to the engine. */
+/* Leases that an agent has put when it stops, while the disk does not work, come back to the engine. */
 static void stop_of_a_broken_disk(struct fixture *fixture, unsigned failures)
 {
     put(fixture, 1, false);

@@ -310,7 +310,8 @@ static void test_waiting_is_not_idle(void **unused)
     ps_test_stage_fini(&stage);
 }
 
-/* Idle: no byte for the whole time. What the source has not read yet does not count as idle. */
+/* Idle: no byte for the whole time. A connection with bytes that the source has not read does not count as
+ * idle. */
 static void test_idle_timeout(void **unused)
 {
     struct ps_test_stage stage;

@@ -43,7 +43,8 @@ static bool is_closed(int fd)
     return recv(fd, &byte, 1, MSG_DONTWAIT) == 0;
 }
 
-/* Whether everything that the client has sent was read: the clock of the test is faster than the kernel of a busy machine. */
+/* Returns whether everything that the client has sent was read: the clock of the test is faster than the
+ * kernel of a busy machine. */
 static bool is_read(struct ps_test_stage *stage, int fd)
 {
     const struct ps_stream *stream = (const struct ps_stream *)stage->state;

@@ -1,4 +1,5 @@
-/* Sink hdfs on the local disk: its keys, and what they make of files. What a file system can do to it: tests/stages/lib/hadoop/bucket_writer. */
+/* Sink hdfs on the local disk: its keys, and what they make of files. tests/stages/lib/hadoop/bucket_writer
+ * tests the failures of file systems. */
 #include "tests/support/dead_letters.h"
 #include "tests/support/folder.h"
 #include "tests/support/stage.h"
@@ -441,7 +442,7 @@ static void test_keys_of_hadoop(void **unused)
     }
 }
 
-/* What core-site.xml says of codecs, and is not read. */
+/* The codec settings of core-site.xml, which are not read. */
 static void test_codecs_of_hadoop(void **unused)
 {
     static const char xml[] =
@@ -476,7 +477,7 @@ static void test_flaw_is_said_seldom(void **unused)
     ps_test_stage_fini(&stage);
 }
 
-/* When such a batch is gone, the next one is said at once. */
+/* When such a batch is gone, the next one is reported at once. */
 static void test_each_flaw_is_said(void **unused)
 {
     struct ps_test_stage stage;

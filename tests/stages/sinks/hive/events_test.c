@@ -1,4 +1,4 @@
-/* Sink hive: events that are no rows, or have no partition. */
+/* Sink hive: events that cannot become rows, or have no partition. */
 #include "stages/sinks/hive/internal.h"
 #include "tests/support/dead_letters.h"
 #include "tests/support/hive_stage.h"
@@ -55,7 +55,8 @@ static void test_nothing_but_dead_letters(void **unused)
     ps_test_stage_fini(&stage);
 }
 
-/* Without dead letters an event that is no row is dropped, and its lease goes home, as soon as it has no other event. */
+/* Without dead letters an event that cannot become a row is dropped, and its lease goes home, as soon as it
+ * has no other event. */
 static void test_nothing_but_dropped_events(void **unused)
 {
     struct ps_test_stage stage;

@@ -179,7 +179,8 @@ static uint64_t open_partitions(const struct ps_test_stage *stage)
     return ps_test_stage_counter(stage, (enum ps_counter)PS_HIVE_PARTITIONS_OPEN);
 }
 
-/* Those without events for idleTimeout are forgotten, whichever was there first; one that comes back is asked for again. */
+/* Those without events for idleTimeout are forgotten, whichever was there first; one that comes back is
+ * looked up again. */
 static void test_quiet_partitions_are_forgotten(void **unused)
 {
     struct ps_test_stage stage;
@@ -203,7 +204,7 @@ static void test_quiet_partitions_are_forgotten(void **unused)
     ps_test_stage_fini(&stage);
 }
 
-/* A partition whose look-up fails rests, and is asked for again, each time as the first time. */
+/* A partition whose look-up fails rests, and is looked up again after the same rest each time. */
 static void test_a_partition_that_fails_again(void **unused)
 {
     static const char *const days[] = {"mon", "tue", "wed"};
@@ -342,7 +343,7 @@ static void test_files_are_rolled(void **unused)
     ps_test_stage_fini(&stage);
 }
 
-/* What an agent that was killed left, in a partition of which nothing comes any more, becomes a whole file. */
+/* The leftovers of a killed agent become a complete file, in a partition without new events. */
 static void test_orphans(void **unused)
 {
     struct ps_test_stage stage;
@@ -370,7 +371,7 @@ static void test_orphans(void **unused)
     ps_test_stage_fini(&stage);
 }
 
-/* What can be no line of the table is dropped. */
+/* An event that cannot become a line of the table is dropped. */
 static void test_rows_that_are_dropped(void **unused)
 {
     struct ps_test_stage stage;

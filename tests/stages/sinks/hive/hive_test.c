@@ -216,7 +216,7 @@ static void test_files_that_fail(void **unused)
     ps_test_stage_fini(&stage);
 }
 
-/* What is no row is dropped, as Flume does, or becomes a dead letter. */
+/* An event that cannot become a row is dropped, as in Flume, or becomes a dead letter. */
 static void test_rows_of_json(void **unused)
 {
     struct ps_test_stage stage;
@@ -275,7 +275,7 @@ static void test_an_event_without_its_partition(void **unused)
     ps_test_stage_fini(&stage);
 }
 
-/* Keys that are no strings: one partition for each value, whatever its text. */
+/* Keys that are not strings: one partition for each value, whatever its text. */
 static void test_values_of_partitions(void **unused)
 {
     struct ps_test_stage stage;

@@ -1,5 +1,6 @@
-/* What each outcome of each call of the metastore means for the sink hive: whether the transaction fails, whether Hive is told to abort
- * it, whether it is asked again. Each twice, with a success between: the second time is as the first. Nothing is left at the close. */
+/* The consequence of each outcome of each call of the metastore for the sink hive: whether the transaction
+ * fails, whether it is aborted in Hive, whether the call is repeated. Each twice, with a success between: the
+ * second time is as the first. Nothing is left at the close. */
 #include "stages/sinks/hive/internal.h"
 #include "tests/support/hive_stage.h"
 
@@ -14,12 +15,11 @@ static const struct row {
     const char *call;
     int16_t exception; /* the field of the answer */
     bool fails;        /* the transaction: its event is written again, in another one */
-    unsigned aborted;  /* transactions that Hive is told to abort */
+    unsigned aborted;  /* transactions to be aborted in Hive */
     bool unreachable;  /* counted in ConnectionFailedCount */
     unsigned calls;    /* of this one, until the event is delivered */
 } rows[] = {
-    {"commit_txn", 1, true, 0, false,
-     2}, /* there is no such transaction, or it is aborted: nobody need be told */
+    {"commit_txn", 1, true, 0, false, 2}, /* the transaction is unknown or aborted: no abort is needed */
     {"commit_txn", 2, true, 0, false, 2},
     {"commit_txn", 3, true, 1, false, 2},
     {"commit_txn", CUT, false, 0, true, 2}, /* it may be committed */

@@ -68,7 +68,8 @@ static void give_one_lock_after_the_other(struct ps_test_stage *stage, unsigned 
     PS_HIVE_AWAIT(stage, stage->done_count == 2);
 }
 
-/* What was in the directory is gone with it. A transaction that gets its lock later, when the partition is there again, has lost nothing. */
+/* The files in the directory are gone with it. A transaction that gets its lock later, when the partition is
+ * there again, has lost nothing. */
 static void test_one_that_is_dropped_while_transactions_wait(void **unused)
 {
     struct ps_test_stage stage;
@@ -86,7 +87,7 @@ static void test_one_that_is_dropped_while_transactions_wait(void **unused)
     ps_test_stage_fini(&stage);
 }
 
-/* The same, in another directory: what was written to the old one is in no partition. */
+/* The same, in another directory: events written to the old one belong to no partition. */
 static void test_one_that_is_elsewhere_while_transactions_wait(void **unused)
 {
     struct ps_test_stage stage;

@@ -9,14 +9,14 @@
 #include <stdio.h>
 #include <sys/socket.h>
 
-/* Of a transaction that failed no memory is kept. */
+/* A failed transaction keeps no memory. */
 static bool nothing_is_dead(const struct ps_test_stage *stage)
 {
     const struct ps_hive_sink *sink = *(struct ps_hive_sink **)stage->state;
     return TAILQ_EMPTY(&sink->dead);
 }
 
-/* It is asked for less and less often. */
+/* The lock is tested less and less often. */
 static void test_a_lock_that_waits_long(void **unused)
 {
     struct ps_test_stage stage;
@@ -35,7 +35,7 @@ static void record_trouble(struct ps_port *port, const struct ps_err *reason)
     snprintf(trouble, sizeof trouble, "%s", reason->text);
 }
 
-/* After some looks it is said who has the lock. */
+/* After some tests of the lock its holder is reported. */
 static void test_who_has_the_lock(void **unused)
 {
     struct ps_test_stage stage;
@@ -231,7 +231,7 @@ static void test_transactions_that_follow_each_other(void **unused)
     }
 }
 
-/* Whether the folder of the table, or of its partition mon, has a directory of a transaction. */
+/* Returns whether the folder of the table, or of its partition mon, has a directory of a transaction. */
 static bool has_delta(const char *day)
 {
     char path[400];
@@ -416,7 +416,7 @@ static void test_recall_aborts_those_of_all_partitions(void **unused)
     ps_test_stage_fini(&stage);
 }
 
-/* Those that went do not count for maxOpenConnections. */
+/* Closed partitions do not count for maxOpenConnections. */
 static void test_closed_partitions_make_room(void **unused)
 {
     struct ps_test_stage stage;
@@ -461,7 +461,8 @@ static void test_a_partition_that_is_too_long(void **unused)
     ps_test_stage_fini(&stage);
 }
 
-/* Its directory cannot be made. What is delivered behind it goes home, where the channel records each batch by itself. */
+/* Its directory cannot be made. Leases delivered behind it go home, where the channel records each batch by
+ * itself. */
 static void test_a_partition_that_fails_for_good(void **unused)
 {
     struct ps_test_stage stage;

@@ -59,7 +59,7 @@ static void take_answers(struct ps_test_stream *bench)
     }
 }
 
-/* Bytes are flushed that nobody acknowledges, until the datanodes are asked. */
+/* Bytes are flushed without acknowledgement until the datanodes are probed. */
 static void fall_silent(struct ps_test_stream *bench)
 {
     unsigned packets = bench->packets;
@@ -185,7 +185,7 @@ static void datanodes_that_answer_are_waited_for(void **state)
     take_answers(bench);
     pass(bench, PROBE_NS);
     pass(bench, SILENCE_NS);
-    ps_test_stream_pump(bench, &bench->probes, 2); /* they are asked again */
+    ps_test_stream_pump(bench, &bench->probes, 2); /* the datanodes are probed again */
     assert_int_equal(bench->flushed.calls, 1);
     pass(bench, 30 * PS_NS_PER_S - 2 * SILENCE_NS - PROBE_NS);
     ps_test_stream_pump(bench, &bench->flushed.calls, 2);

@@ -247,7 +247,7 @@ static void without_datanodes_the_stream_fails(void **state)
     assert_false(ps_file_write(bench->stream, "x", 1));
     assert_int_equal(bench->filesystem->held_bytes, 0);
     ps_file_flush(bench->stream, PS_FILE_HFLUSH, ps_test_stream_noted,
-                  &bench->flushed); /* says so again, later */
+                  &bench->flushed); /* reports the failure again, later */
     assert_int_equal(bench->flushed.calls, 2);
     bench->flushed.abandon = bench->stream;
     ps_test_stream_pump(bench, &bench->flushed.calls, 3);
@@ -268,7 +268,7 @@ static void a_block_that_cannot_be_set_up_is_abandoned(void **state)
     ps_test_stream_answer_defaults(bench);
     ps_test_stream_answer_create(bench);
     unsigned port = bench->port;
-    bench->port = bench->namenode.port; /* which is no datanode: it hangs up */
+    bench->port = bench->namenode.port; /* not a datanode: it hangs up */
     int listener = bench->listener;
     bench->listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
@@ -350,7 +350,7 @@ static void a_block_is_persisted_early(void **state)
     assert_int_equal(bench->flushed.error, PS_FILE_OK);
 }
 
-/* The path has no file any more: the namenode is asked whether this client writes it still. */
+/* The path has no file any more: a call to the namenode shows whether this client still writes it. */
 static void path_is_empty(struct ps_test_stream *bench)
 {
     PsHadoop__StatusResponse none = PS_HADOOP__STATUS_RESPONSE__INIT;

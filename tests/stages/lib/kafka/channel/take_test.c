@@ -316,7 +316,7 @@ static void test_letters_of_another_sink(void **state)
     assert_null(take_until(1));
     ps_test_kafka_send_value(ps_test_cluster.bootstrap, "other", 0, "y", 1);
     ps_test_kafka_send_value(ps_test_cluster.bootstrap, "other", 0, "\x00\x02g", 3);
-    static struct ps_test_stage other; /* its port is part of it: what comes home is recorded there */
+    static struct ps_test_stage other; /* its port is part of it: leases that come home are recorded there */
     other = stage;
     struct ps_lease *lease = NULL;
     letters.box.sent = 0;

@@ -23,7 +23,7 @@ static void keep_one(const char *protocol, const char *const *keys, size_t large
     fake_cycle();
     assert_int_equal(source.held_count, 1);
     assert_int_equal(source.held[0]->count, PS_BATCH_SPANS_MAX);
-    assert_int_equal(fake.record_next, PARTITIONS); /* the library was asked for no more */
+    assert_int_equal(fake.record_next, PARTITIONS); /* the source requested no more from the library */
     source.received[0] = '\0';
     fake.calls[0] = '\0';
 }

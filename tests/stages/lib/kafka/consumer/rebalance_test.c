@@ -495,7 +495,8 @@ static void test_drain_without_answers(void **state)
     ps_test_stage_pass_ms(&source.stage, 1);
     assert_true(fake_drain());
     fake_stop();
-    fake_assert_calls(""); /* nothing is asked of a client that may end at this moment: it would not answer */
+    fake_assert_calls(""); /* the test does not call a client that may end at this moment: it would not
+                            * answer */
 }
 
 /* The time is over while a rebalance waits for its answer: it is answered, once, because the client does not end without it. */

@@ -67,7 +67,7 @@ static void test_find(void **state)
             if (ps_test_random(&random) % 3 == 0)
                 streams.items[i].state = PS_KAFKA_STREAM_GONE;
         }
-        assert_found(&streams); /* those that are gone are found until their slot is used again */
+        assert_found(&streams); /* removed streams are found until their slot is used again */
     }
     ps_kafka_streams_fini(&streams);
 }

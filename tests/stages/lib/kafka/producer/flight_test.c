@@ -1,4 +1,4 @@
-/* How much is in flight, with a line that is computed: its round trip, and how many waves it carries in one. */
+/* The amount in flight over a computed line: its round trip, and the number of waves in one round trip. */
 #include "stages/lib/kafka/producer/flight.h"
 #include "core/clock.h"
 #include "tests/support/support.h"

@@ -1,5 +1,5 @@
-/* The latest bytes of a log: what was written lately is copied, also across chunks and while others are begun; what is
- * gone is refused. */
+/* The latest bytes of a log: recent bytes are copied, also across chunks and while others are begun; bytes
+ * that are gone are refused. */
 #include "stages/lib/queue/segment/chunks.h"
 
 #include <pthread.h>

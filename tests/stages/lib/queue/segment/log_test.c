@@ -499,7 +499,7 @@ static void make_log(uint64_t seed, bool closed)
     lossy_restart(&disk, NULL);
 }
 
-/* Reads everything. Returns how many frames of those that were not taken did not come. */
+/* Reads everything. Returns how many of the frames not taken did not come. */
 static unsigned count_missing(void)
 {
     static char payload[3 * SEGMENT_BYTES], wanted[3 * SEGMENT_BYTES];
@@ -576,7 +576,7 @@ int main(void)
     int failed = cmocka_run_group_tests_name("through the page cache", tests, NULL, NULL);
     direct = true;
     first_segment_bytes =
-        1024; /* SEGMENT_BYTES is reached by and by: power cuts, too, meet files of each size */
+        1024; /* SEGMENT_BYTES is reached by and by: power cuts also meet files of each size */
     failed += cmocka_run_group_tests_name("past the page cache", tests, NULL, NULL);
     struct ps_err err = {0};
     keys = ps_key_ring_create();

@@ -123,7 +123,8 @@ static const char *segment_path(unsigned number)
     return path;
 }
 
-/* What came after the removal is promised in another segment only; what was promised before is delivered while the log is open. */
+/* Frames after the removal are promised in another segment only; frames promised before are delivered while
+ * the log is open. */
 static void a_removed_segment_promises_nothing(void **state)
 {
     struct ps_segment_log *log = open_with_one();

@@ -144,7 +144,7 @@ static void test_nothing_is_in_plain_text(void **state)
     }
 }
 
-/* Plain before, two keys after each other, plain again: what was written stays readable with the key it was written with. */
+/* Plain before, two keys after each other, plain again: each frame stays readable with its own key. */
 static void test_keys_change(void **state)
 {
     struct ps_key_ring *a = make_keys("a32"), *both = make_keys("b16 a32");
