@@ -32,16 +32,14 @@ const struct ps_command_line ps_line_check = {
     .name = "check",
     .usage = "Usage: penstock check [-n NAME] -f FILE [OPTION]...\n"
              "Reads the configuration of agent NAME as `penstock agent` would, looks at the directories and "
-             "files that "
-             "it\nnames on this machine, and prints its plan and every problem.\n",
+             "files that it\nnames on this machine, and prints its plan and every problem.\n",
     .rows = rows,
     .ends = "All other options of `penstock agent` are accepted.\n"
             "\n"
             "Exit status: 0 the agent would start, 1 it would not, or all of its sources or sinks would be "
             "dropped,\n"
             "2 wrong usage, 3 it would start, but something that it needs is not there: a directory, or what "
-            "--probe "
-            "tries.\n"
+            "--probe tries.\n"
             "\n"
             "Examples:\n"
             "  penstock check -n a1 -f conf/a1.properties\n"

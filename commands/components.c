@@ -26,8 +26,7 @@ struct wish {
 static const struct ps_command_row rows[] = {
     {NULL, 0, "TYPE", PS_ROW_NOTE,
      .help = "a kind (source, channel, sink, interceptor, selector, serializer) or a component's name, alias "
-             "or class "
-             "name; none: all, without their keys"},
+             "or class name; none: all, without their keys"},
     {"json", 0, NULL, PS_ROW_FLAG(json),
      .help = "one JSON object, with TYPE or all; docs/components.schema.json describes it"},
     {"markdown", 0, NULL, PS_ROW_FLAG(markdown), .help = "all as a page of docs/"},
@@ -213,8 +212,7 @@ static void everything(FILE *out, enum form form)
 {
     if (form == FORM_MARKDOWN)
         fputs("# Options\n\nEvery component and key penstock knows. Made by `penstock components --markdown` "
-              "from the option rows the program itself parses "
-              "with: do not edit.\n",
+              "from the option rows the program itself parses with: do not edit.\n",
               out);
     heading(out, form, "The agent");
     rows_print(out, form, "penstock.", ps_agent_option_rows);

@@ -100,8 +100,7 @@ static const struct ps_command_row rows[] = {
      .help = "default 1: the same seed gives the same events and random arrivals", .max = UINT64_C(1) << 53},
     {"start-time", 0, "ISO8601", PS_ROW_TAKE(take_start_time),
      .help = "the clock that events show and due times count from (default: now); with it, --seed, --run and "
-             "--rate "
-             "(or --shape) the same bytes are sent again"},
+             "--rate (or --shape) the same bytes are sent again"},
     {"run", 0, "HEX6", PS_ROW_TAKE(take_run), .help = "the run's name in the stamps, or auto"},
     {"first-source", 0, "N", PS_ROW_COUNT32(config.source_first),
      .help = "the first connection's number in the stamps", .max = PS_STAMP_SOURCE_MAX},
@@ -128,21 +127,17 @@ const struct ps_command_line ps_line_load = {
     .name = "load",
     .usage = "Usage: penstock load --target URL [--rate R] [--duration D | --events N] [OPTION]...\n"
              "Sends events on a schedule that does not wait for the target: each has a time it is due, and "
-             "its latency "
-             "counts\nfrom there. Without --rate it sends as fast as the target takes events (closed loop). "
-             "Without an "
-             "end it goes on\nuntil interrupted.\n",
+             "its latency counts\nfrom there. Without --rate it sends as fast as the target takes events "
+             "(closed loop). Without an end it goes on\nuntil interrupted.\n",
     .rows = rows,
-    .ends =
-        "Exit status: 0 the rate was held, 1 events failed or were not delivered, 2 it could not start, 3 "
-        "the rate "
-        "was not held.\n"
-        "\n"
-        "Examples:\n"
-        "  penstock load --rate 100000 --duration 10s --format rfc3164 --target tcp://127.0.0.1:5140\n"
-        "  penstock load --rate 1M --shape sine:min=100k,period=1m --duration 5m --connections 8 --target "
-        "tcp://collector:514\n"
-        "  penstock load --events 1M --target - > events.txt\n",
+    .ends = "Exit status: 0 the rate was held, 1 events failed or were not delivered, 2 it could not start, "
+            "3 the rate was not held.\n"
+            "\n"
+            "Examples:\n"
+            "  penstock load --rate 100000 --duration 10s --format rfc3164 --target tcp://127.0.0.1:5140\n"
+            "  penstock load --rate 1M --shape sine:min=100k,period=1m --duration 5m --connections 8 "
+            "--target tcp://collector:514\n"
+            "  penstock load --events 1M --target - > events.txt\n",
 };
 
 /* ---- values ---- */

@@ -28,9 +28,8 @@ static ps_row_take take_topic, take_with_parent;
 static const struct ps_command_row rows[] = {
     {"port", 'P', "PORT", PS_ROW_COUNT(port),
      .help = "clients reach it at 127.0.0.1:PORT; without it at a port that the kernel chooses. Only the "
-             "bootstrap "
-             "address: "
-             "clients then connect to the brokers' own ports on 127.0.0.1, which the kernel chooses",
+             "bootstrap address: clients then connect to the brokers' own ports on 127.0.0.1, which the "
+             "kernel chooses",
      .min = 1, .max = UINT16_MAX},
     {"brokers", 'b', "N", PS_ROW_COUNT32(broker_count), .help = "brokers, 1 to 16 (default 1)", .min = 1,
      .max = 16},
@@ -49,10 +48,8 @@ const struct ps_command_line ps_line_mock_broker = {
     .usage = "Usage: penstock mock-broker [--port PORT] [--brokers N] [--topic NAME:PARTITIONS].. "
              "[--round-trip TIME]\n"
              "Runs librdkafka's mock Kafka cluster on 127.0.0.1, prints its bootstrap address on one line, "
-             "and goes on "
-             "until\nSIGTERM or SIGINT. For trying things out and for tests: records are in memory only, "
-             "about 5 MB or "
-             "100,000 of a\npartition are kept, and nothing is deduplicated.\n",
+             "and goes on until\nSIGTERM or SIGINT. For trying things out and for tests: records are in "
+             "memory only, about 5 MB or 100,000 of a\npartition are kept, and nothing is deduplicated.\n",
     .rows = rows,
     .ends = "Exit status: 0 ended by a signal, 1 it could not start (the port is in use), 2 wrong usage.\n"
             "\nExamples:\n"

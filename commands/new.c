@@ -79,16 +79,14 @@ static const struct ps_command_row rows[] = {
 
 const struct ps_command_line ps_line_new = {
     .name = "new",
-    .usage = "Usage: penstock new [-n NAME] SOURCE [INTERCEPTOR]... [CHANNEL] SINK...\n"
-             "Prints a commented agent file with these components: what must be set has a value to put "
-             "right, every "
-             "other\nkey is a comment with its default. Without a channel there is one of type memory.\n",
+    .usage =
+        "Usage: penstock new [-n NAME] SOURCE [INTERCEPTOR]... [CHANNEL] SINK...\n"
+        "Prints a commented agent file with these components: what must be set has a value to put right, "
+        "every other\nkey is a comment with its default. Without a channel there is one of type memory.\n",
     .rows = rows,
     .ends = "A component is a name of `penstock components`, or of Flume's: taildir, KafkaSink. A name that "
-            "sources and "
-            "sinks\nhave (avro, http, kafka, thrift) is the source's where none was named before, and the "
-            "sink's after "
-            "it;\nKafkaChannel, channel:kafka and the like say which.\n"
+            "sources and sinks\nhave (avro, http, kafka, thrift) is the source's where none was named "
+            "before, and the sink's after it;\nKafkaChannel, channel:kafka and the like say which.\n"
             "\n"
             "Exit status: 0 printed, 2 wrong usage.\n"
             "\n"

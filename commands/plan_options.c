@@ -21,8 +21,7 @@ static ps_row_take take_file, take_agent_option, take_system, take_from, take_pi
 static const struct ps_command_row rows[] = {
     {"name", 'n', "AGENT", PS_ROW_TEXT(config.subject.agent),
      .help = "the agent of a file: started here, on ports of its own; its Kafka sinks write to an embedded "
-             "broker, or "
-             "to --brokers",
+             "broker, or to --brokers",
      .group = "what is measured"},
     {"conf-file", 'f', "FILE", PS_ROW_TAKE(take_file),
      .help = "its file; several are merged, as for the agent"},
@@ -44,8 +43,7 @@ static const struct ps_command_row rows[] = {
 
     {"goal", 0, "GOAL", PS_ROW_TAKE(take_goal),
      .help = "ndr: nothing is lost (default); pdr=0.1%: no more than that is lost; p99<20ms: nothing is lost "
-             "and that "
-             "percentile is met. May be repeated",
+             "and that percentile is met. May be repeated",
      .group = "what is asked", .proposes = PS_PROPOSE_GOALS},
     {"within", 0, "D", PS_ROW_SECONDS(within_s), .help = "time for each goal (default 2m)", .min = 1},
     {"precision", 0, "SHARE", PS_ROW_SHARE(config.search.precision),
@@ -59,8 +57,7 @@ static const struct ps_command_row rows[] = {
 
     {"require", 0, "GOAL>=RATE", PS_ROW_TAKE(take_requirement),
      .help = "that rate has to be held for the goal, else exit status 3. May be repeated; adds its goal to "
-             "those of "
-             "--goal. --rate-max RATE asks no more than that",
+             "those of --goal. --rate-max RATE asks no more than that",
      .group = "what has to come out", .proposes = PS_PROPOSE_GOALS},
     {"compare", 0, "FILE", PS_ROW_TEXT(compare),
      .help = "the changes since an older --result; exit status 4 when one is worse beyond noise"},
@@ -103,9 +100,8 @@ static const struct ps_command_row rows[] = {
     {"hlog", 0, "FILE", PS_ROW_TEXT(hlog),
      .help = "the latencies of every trial, in ns, as HdrHistogram's log"},
     {"json", 0, NULL, PS_ROW_FLAG(json),
-     .help =
-         "JSON lines, for programs: each trial, and the result at the end (the latencies' histograms are in "
-         "--result)"},
+     .help = "JSON lines, for programs: each trial, and the result at the end (the latencies' histograms are "
+             "in --result)"},
     {"quiet", 0, NULL, PS_ROW_FLAG(quiet), .help = "no trials, only the end"},
     {.help = NULL},
 };
@@ -121,23 +117,22 @@ const struct ps_command_line ps_line_plan = {
              "answer, and repeats those that decide. Says how sure it is, what limits, and how many machines "
              "it takes.\n",
     .rows = rows,
-    .ends =
-        "Exit status: 0 every goal has its figure or meets what is required, 1 one has none or the subject "
-        "failed,\n"
-        "2 wrong usage, 3 a requirement is missed or not shown, 4 worse than --compare beyond noise.\n"
-        "\n"
-        "Examples:\n"
-        "  penstock plan -n a1 -f a1.properties\n"
-        "  penstock plan -n a1 -f a1.properties --goal ndr --goal 'p99<20ms' --report plan.html\n"
-        "  penstock plan -n a1 -f a1.properties --workers 1..4 --machines-for 800k --headroom 30% --spare 1 "
-        "\\\n"
-        "      --retention 7d --replication 3 --cost-per-machine '0.34 USD/h'\n"
-        "  penstock plan -n a1 -f a1.properties --require 'ndr>=50k' --require 'p99<20ms>=30k' --compare "
-        "last.json \\\n"
-        "      --result plan.json\n"
-        "  penstock plan --render plan.json --report plan.html --csv trials.csv --hlog trials.hlog\n"
-        "  penstock plan --target tcp://rsyslog:514 --from kafka://broker:9092/logs?offset=latest --goal "
-        "pdr=0.1%\n",
+    .ends = "Exit status: 0 every goal has its figure or meets what is required, 1 one has none or the "
+            "subject failed,\n"
+            "2 wrong usage, 3 a requirement is missed or not shown, 4 worse than --compare beyond noise.\n"
+            "\n"
+            "Examples:\n"
+            "  penstock plan -n a1 -f a1.properties\n"
+            "  penstock plan -n a1 -f a1.properties --goal ndr --goal 'p99<20ms' --report plan.html\n"
+            "  penstock plan -n a1 -f a1.properties --workers 1..4 --machines-for 800k --headroom 30% "
+            "--spare 1 \\\n"
+            "      --retention 7d --replication 3 --cost-per-machine '0.34 USD/h'\n"
+            "  penstock plan -n a1 -f a1.properties --require 'ndr>=50k' --require 'p99<20ms>=30k' --compare "
+            "last.json \\\n"
+            "      --result plan.json\n"
+            "  penstock plan --render plan.json --report plan.html --csv trials.csv --hlog trials.hlog\n"
+            "  penstock plan --target tcp://rsyslog:514 --from kafka://broker:9092/logs?offset=latest --goal "
+            "pdr=0.1%\n",
 };
 
 /* ---- values ---- */

@@ -41,8 +41,7 @@ static const struct ps_command_row rows[] = {
      .max = PS_METRICS_SERVER_TAIL_EVENTS_MAX, .group = "options"},
     {"wait", 'w', "SECONDS", PS_ROW_COUNT(wait_s),
      .help = "how long to wait for them, and for the agent to start (default 10, at most 60; without -w the "
-             "agent "
-             "must run)",
+             "agent must run)",
      .max = PS_METRICS_SERVER_TAIL_WAIT_S_MAX},
     {"follow", 'f', NULL, PS_ROW_FLAG(follow), .help = "go on until interrupted"},
     {"json", 'j', NULL, PS_ROW_FLAG(json), .help = "one JSON object a line"},
@@ -50,8 +49,7 @@ static const struct ps_command_row rows[] = {
      .help = "the agent's metrics server (default: the agent that runs on this machine)"},
     {"token-file", 't', "FILE", PS_ROW_TEXT(token_path),
      .help = "holds the token of the agent's -Dpenstock.monitoring.token; without one, the agent shows "
-             "events only to "
-             "clients of its own machine"},
+             "events only to clients of its own machine"},
     {.help = NULL},
 };
 
@@ -59,9 +57,8 @@ const struct ps_command_line ps_line_tail = {
     .name = "tail",
     .usage = "Usage: penstock tail COMPONENT [-n COUNT] [-w SECONDS] [-f] [-j] [-u URL] [-t FILE]\n"
              "Shows a sample of the events that pass a component of a running agent, with their headers. The "
-             "agent must "
-             "have\nbeen started with -Dflume.monitoring.type=http. Nothing is held up and nothing is taken "
-             "away.\n",
+             "agent must have\nbeen started with -Dflume.monitoring.type=http. Nothing is held up and "
+             "nothing is taken away.\n",
     .rows = rows,
     .ends = "Exit status: 0 events were shown, 1 none passed, 2 errors.\n",
 };

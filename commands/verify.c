@@ -52,18 +52,17 @@ static const struct ps_command_row rows[] = {
 
 const struct ps_command_line ps_line_verify = {
     .name = "verify",
-    .usage =
-        "Usage: penstock verify --from URL [--from URL]... [OPTION]...\n"
-        "Reads what a pipeline delivered, finds the stamps that penstock load put into every event, and says "
-        "what was\nlost, duplicated, reordered or corrupted, and how late it came.\n",
+    .usage = "Usage: penstock verify --from URL [--from URL]... [OPTION]...\n"
+             "Reads what a pipeline delivered, finds the stamps that penstock load put into every event, and "
+             "says what was\nlost, duplicated, reordered or corrupted, and how late it came.\n",
     .rows = rows,
-    .ends = "Exit status: 0 nothing lost, duplicated, reordered or corrupted; 1 something was; 2 wrong "
-            "usage, or it "
-            "cannot be told\n(nobody knows how much was sent, or the far end itself lost some).\n"
-            "\nExamples:\n"
-            "  penstock verify --from kafka://127.0.0.1:9092/logs --manifest run.json\n"
-            "  penstock verify --from tcp://0.0.0.0:5514 --events 1M --idle 10s\n"
-            "  penstock verify --from '/var/flume/out/*' --run 3fa9c2 --json | tail -n 1\n",
+    .ends =
+        "Exit status: 0 nothing lost, duplicated, reordered or corrupted; 1 something was; 2 wrong usage, or "
+        "it cannot be told\n(nobody knows how much was sent, or the far end itself lost some).\n"
+        "\nExamples:\n"
+        "  penstock verify --from kafka://127.0.0.1:9092/logs --manifest run.json\n"
+        "  penstock verify --from tcp://0.0.0.0:5514 --events 1M --idle 10s\n"
+        "  penstock verify --from '/var/flume/out/*' --run 3fa9c2 --json | tail -n 1\n",
 };
 
 static enum ps_status take_from(void *target, const struct ps_command_row *row, const char *text,

@@ -133,9 +133,8 @@ void ps_regex_budget_sampled(struct ps_regex_budget *budget, uint64_t took_ns, u
 void ps_regex_budget_gave_up(struct ps_regex_budget *budget, const struct ps_regex *regex)
 {
     if (may_say(budget, &budget->gave_up_said_ns))
-        ps_log(
-            PS_LOG_WARN, budget->component,
-            "a match was given up and counts as none, because it took too many steps, too long or too much "
-            "memory: make \"%.200s\" cheaper, for example with possessive repeats (a++)",
-            ps_regex_text(regex));
+        ps_log(PS_LOG_WARN, budget->component,
+               "a match was given up and counts as none, because it took too many steps, too long or too "
+               "much memory: make \"%.200s\" cheaper, for example with possessive repeats (a++)",
+               ps_regex_text(regex));
 }

@@ -376,11 +376,10 @@ void ps_limits_end_not_seen(struct ps_limits *limits, bool rate_max, double rate
                  "higher --rate-max finds the limit",
                  shown.text);
     else
-        text_set(
-            limit,
-            "the load generator, not the pipeline: nothing was near its end at %s, and more could not be "
-            "offered; give load more --threads or a machine of its own",
-            shown.text);
+        text_set(limit,
+                 "the load generator, not the pipeline: nothing was near its end at %s, and more could not "
+                 "be offered; give load more --threads or a machine of its own",
+                 shown.text);
 }
 
 static bool is_known(const struct ps_limits *limits, const char *part)

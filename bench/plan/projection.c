@@ -29,11 +29,10 @@ static double rate_at_size(const struct ps_projection_measured *measured, double
                            struct ps_projection *projection)
 {
     if (size_bytes > measured->size_bytes * 1.001 && measured->size_bytes > 0) {
-        assume(
-            projection,
-            "events of %.0f B cost %.2f times as much as those of %.0f B that were measured (by bytes: the "
-            "worst case; measure with --size %.0f to know)",
-            size_bytes, size_bytes / measured->size_bytes, measured->size_bytes, size_bytes);
+        assume(projection,
+               "events of %.0f B cost %.2f times as much as those of %.0f B that were measured (by bytes: "
+               "the worst case; measure with --size %.0f to know)",
+               size_bytes, size_bytes / measured->size_bytes, measured->size_bytes, size_bytes);
         return measured->rate * measured->size_bytes / size_bytes;
     }
     if (size_bytes < measured->size_bytes * 0.999)
@@ -88,11 +87,10 @@ static void cost(const struct ps_projection_wish *wish, struct ps_projection *pr
     projection->cost_per_hour = projection->machines * wish->cost.per_hour;
     projection->cost_per_month = projection->cost_per_hour * PS_COST_HOURS_A_MONTH;
     projection->cost_per_million = projection->cost_per_hour / (wish->rate * 3600) * 1e6;
-    assume(
-        projection,
-        "each machine costs %s an hour, spare ones too, all day, a month of %.0f hours; brokers, disks and "
-        "network are not in the cost",
-        ps_cost_print(wish->cost.per_hour, wish->cost.currency, text, sizeof text), PS_COST_HOURS_A_MONTH);
+    assume(projection,
+           "each machine costs %s an hour, spare ones too, all day, a month of %.0f hours; brokers, disks "
+           "and network are not in the cost",
+           ps_cost_print(wish->cost.per_hour, wish->cost.currency, text, sizeof text), PS_COST_HOURS_A_MONTH);
 }
 
 enum ps_status ps_projection_make(const struct ps_projection_wish *wish,

@@ -392,9 +392,8 @@ void ps_result_assumptions(const struct ps_planning *planning, void (*line)(void
     for (unsigned i = 0; i < planning->subject.note_count; i++)
         line(argument, planning->subject.notes[i]);
     if (planning->config->paced_by_sleep)
-        line(argument,
-             "the generator sleeps between due times (--pace sleep): on 2 CPUs or fewer a spinning one "
-             "would take CPU time from the subject");
+        line(argument, "the generator sleeps between due times (--pace sleep): on 2 CPUs or fewer a spinning "
+                       "one would take CPU time from the subject");
 }
 
 json_t *ps_result_document(const struct ps_planning *planning)

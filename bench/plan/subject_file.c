@@ -90,8 +90,8 @@ static enum ps_status choose_source(struct deriving *deriving, struct ps_err *er
         return outline->dropped.length > 0 ? ps_err_append(err, "%s", outline->dropped.text) : PS_FAIL;
     }
     return ps_err_set(err,
-                      "no way is known to load source %s (%s): give the address with "
-                      "--target, for example --target file:///PATH for an exec source that follows PATH",
+                      "no way is known to load source %s (%s): give the address with --target, for example "
+                      "--target file:///PATH for an exec source that follows PATH",
                       outline->sources[0].name, outline->sources[0].type);
 }
 
@@ -220,11 +220,10 @@ static enum ps_status derive_sink(struct deriving *deriving, const struct ps_out
     if (!counted)
         return PS_OK;
     if (strcmp(sink->type, "null") != 0 && strcmp(sink->type, "logger") != 0)
-        return ps_err_set(
-            err,
-            "no way is known to read what sink %s (%s) writes: give the far end with --from, for "
-            "example --from tcp://127.0.0.1:PORT, where verify listens",
-            sink->name, sink->type);
+        return ps_err_set(err,
+                          "no way is known to read what sink %s (%s) writes: give the far end with --from, "
+                          "for example --from tcp://127.0.0.1:PORT, where verify listens",
+                          sink->name, sink->type);
     *by_counters = true;
     return PS_OK;
 }
@@ -251,8 +250,8 @@ static enum ps_status derive_parts(struct deriving *deriving, struct ps_err *err
         ps_subject_note(subject, "every channel gets every event; what arrives through %s is counted",
                         deriving->source->channels[0]);
     if (by_counters && subject->from_count > 0)
-        return ps_err_set(err, "some sinks have a far end and some have none: name those that count with "
-                               "--from");
+        return ps_err_set(err,
+                          "some sinks have a far end and some have none: name those that count with --from");
     if (by_counters)
         ps_subject_note(subject, "the sinks keep nothing: what arrived is taken from the agent's own "
                                  "counters, and latency is not known");

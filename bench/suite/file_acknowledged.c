@@ -132,12 +132,11 @@ int main(int argc, char **argv)
         run(&subject, 4, 4096, 0);
         subject.half = subject.result.per_second / 2;
         ps_duel_run(&late, options.rounds, &result);
-        ps_duel_print(
-            &late, &result,
-            "\"bytes\":%d,\"events_per_second\":%.0f,\"p50_ms\":%.3f,\"max_ms\":%.3f,\"sync_p99_ms\":%.3f,"
-            "\"bare_sync_p99_ms\":%.3f",
-            BODY_BYTES, subject.half, subject.result.p50_ms, subject.result.max_ms, subject.syncs.p99_ms,
-            subject.bare.p99_ms);
+        ps_duel_print(&late, &result,
+                      "\"bytes\":%d,\"events_per_second\":%.0f,\"p50_ms\":%.3f,\"max_ms\":%.3f,\"sync_p99_"
+                      "ms\":%.3f,\"bare_sync_p99_ms\":%.3f",
+                      BODY_BYTES, subject.half, subject.result.p50_ms, subject.result.max_ms,
+                      subject.syncs.p99_ms, subject.bare.p99_ms);
     }
     return 0;
 }

@@ -62,15 +62,14 @@ static void make_lines(char *lines)
         char *line = lines + (size_t)i * (BODY_BYTES + 1);
         seed = seed * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
         unsigned drawn = (unsigned)(seed >> 33);
-        int length = snprintf(
-            line, BODY_BYTES + 1,
-            "2026-11-21T22:%02u:%02u.%03u INFO web-%02u nginx: 10.%u.%u.%u \"GET "
-            "/api/v2/items/%u?session=%016llx "
-            "HTTP/1.1\" %u %u \"https://shop.example.com/category/%u\" \"Mozilla/5.0 (X11; Linux x86_64) "
-            "AppleWebKit/537.36 (KHTML, like Gecko) Chrome/126.0\"",
-            i / 60 % 60, i % 60, drawn % 1000, drawn % 37, drawn % 250, drawn / 250 % 250, drawn / 999 % 250,
-            drawn % 100003, (unsigned long long)seed, drawn % 17 == 0 ? 404 : 200, drawn % 65536,
-            drawn % 100);
+        int length = snprintf(line, BODY_BYTES + 1,
+                              "2026-11-21T22:%02u:%02u.%03u INFO web-%02u nginx: 10.%u.%u.%u \"GET "
+                              "/api/v2/items/%u?session=%016llx HTTP/1.1\" %u %u "
+                              "\"https://shop.example.com/category/%u\" \"Mozilla/5.0 (X11; Linux x86_64) "
+                              "AppleWebKit/537.36 (KHTML, like Gecko) Chrome/126.0\"",
+                              i / 60 % 60, i % 60, drawn % 1000, drawn % 37, drawn % 250, drawn / 250 % 250,
+                              drawn / 999 % 250, drawn % 100003, (unsigned long long)seed,
+                              drawn % 17 == 0 ? 404 : 200, drawn % 65536, drawn % 100);
         if (length < (int)BODY_BYTES)
             memset(line + length, 'x', BODY_BYTES - (size_t)length);
         line[BODY_BYTES] = '\n';

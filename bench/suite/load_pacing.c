@@ -67,12 +67,11 @@ static void measure(const char *variant, const char *target, int cpu, const stru
     }
     struct ps_duel duel = {
         .bench = "load_pacing", .variant = variant, .unit = "ns", .lower_is_better = true, .goal = GOAL_NS};
-    ps_duel_print(
-        &duel, &figures,
-        "\"raw_p99.9_ns\":%.0f,\"raw_max_ns\":%.0f,\"witness_gap_max_ns\":%.0f,\"witness_gap_s\":%.6f,"
-        "\"seconds\":%g,\"achieved_share\":%.6f",
-        ps_spread_of(raw, options->rounds).median, max, gap_max, gaps_s, options->seconds * options->rounds,
-        ps_spread_of(share, options->rounds).low);
+    ps_duel_print(&duel, &figures,
+                  "\"raw_p99.9_ns\":%.0f,\"raw_max_ns\":%.0f,\"witness_gap_max_ns\":%.0f,\"witness_gap_s\":%."
+                  "6f,\"seconds\":%g,\"achieved_share\":%.6f",
+                  ps_spread_of(raw, options->rounds).median, max, gap_max, gaps_s,
+                  options->seconds * options->rounds, ps_spread_of(share, options->rounds).low);
 }
 
 int main(int argc, char **argv)

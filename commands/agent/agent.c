@@ -44,10 +44,8 @@ const struct ps_command_line ps_line_agent = {
     .name = "agent",
     .usage = "Usage: penstock agent [-n NAME] -f FILE [OPTION]...\n"
              "Runs agent NAME of a Flume configuration file. SIGTERM stops it after delivery of what it "
-             "holds; SIGHUP, "
-             "or a change of\nthe file, reads the configuration again; SIGQUIT writes to the log what every "
-             "worker and "
-             "component does.\n",
+             "holds; SIGHUP, or a change of\nthe file, reads the configuration again; SIGQUIT writes to the "
+             "log what every worker and component does.\n",
     .rows = rows,
     .ends =
         "Every other option of `flume-ng agent` is accepted and means nothing here; ZooKeeper's are "
@@ -249,10 +247,9 @@ static void say_account(const struct ps_agent_account *account)
 {
     ps_log_flush();
     ps_log(account->undelivered + account->kernel_dropped > 0 ? PS_LOG_WARN : PS_LOG_INFO, "agent",
-           "stopped: events accepted %s, delivered %s, dropped %s, refused by the far end %s, "
-           "possibly doubled %s, not delivered %s, kept in durable channels %s, read again at the next start "
-           "%s, dropped by the kernel (UDP) "
-           "%s, dead letters %s",
+           "stopped: events accepted %s, delivered %s, dropped %s, refused by the far end %s, possibly "
+           "doubled %s, not delivered %s, kept in durable channels %s, read again at the next start %s, "
+           "dropped by the kernel (UDP) %s, dead letters %s",
            ps_quantity_print_count(account->accepted).text, ps_quantity_print_count(account->delivered).text,
            ps_quantity_print_count(account->dropped).text, ps_quantity_print_count(account->refused).text,
            ps_quantity_print_count(account->duplicated).text,

@@ -49,8 +49,7 @@ static const struct ps_command_row rows[] = {
     {"port", 'p', "PORT", PS_ROW_TEXT(port), .help = "its port"},
     {"rpcProps", 'P', "FILE", PS_ROW_TEXT(properties_file),
      .help = "Flume's RPC client properties, instead of host and port: hosts, batch-size, time-outs, "
-             "compression, ssl; "
-             "client.type default, default_failover, default_loadbalance or thrift"},
+             "compression, ssl; client.type default, default_failover, default_loadbalance or thrift"},
     {"filename", 'F', "FILE", PS_ROW_TEXT(file),
      .help = "sends the lines of this file; default: standard input"},
     {"dirname", 0, "DIRECTORY", PS_ROW_TEXT(directory),
@@ -71,16 +70,14 @@ const struct ps_command_line ps_line_avro_client = {
     .usage =
         "Usage: penstock avro-client {-H HOST -p PORT | -P FILE} [-F FILE | --dirname DIRECTORY] [-R FILE]\n"
         "Sends lines to an avro source of penstock or of Flume, one event each, and waits until the source "
-        "has "
-        "taken\nthem. Takes the options of `flume-ng avro-client`.\n",
+        "has taken\nthem. Takes the options of `flume-ng avro-client`.\n",
     .rows = rows,
     .ends = "Batches have 5 events, with --rpcProps batch-size of them (100), and fewer when standard input "
-            "pauses. A "
-            "batch\nis sent when the one before it was answered OK. The first that is not ends the command.\n"
+            "pauses. A batch\nis sent when the one before it was answered OK. The first that is not ends the "
+            "command.\n"
             "\n"
             "Exit status: 0 all events are acknowledged, 1 some are not (the last line says how many are), 2 "
-            "wrong "
-            "usage, or\na file cannot be read.\n"
+            "wrong usage, or\na file cannot be read.\n"
             "\n"
             "Examples:\n"
             "  penstock avro-client -H collector -p 4141 -F /var/log/app.log -R headers.properties\n"

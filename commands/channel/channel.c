@@ -35,8 +35,7 @@ static const struct ps_command_row rows[] = {
     {"channel", 0, "NAME", PS_ROW_TEXT(channel), .help = ".. with this name"},
     {"key", 0, "NAME=FILE", PS_ROW_TAKE(take_key),
      .help = "a key of an encrypted channel, without --config; several may be named. import encrypts with "
-             "the first "
-             "one"},
+             "the first one"},
     {"quick", 0, NULL, PS_ROW_FLAG(quick), .help = "inspect: does not read the events, only where they are",
      .only = "inspect", .group = "options"},
     {"all", 0, NULL, PS_ROW_FLAG(all),
@@ -45,8 +44,7 @@ static const struct ps_command_row rows[] = {
      .help = "repair, import: says what it would do; import needs no --into then", .only = "repair import"},
     {"give-up-unreadable", 0, NULL, PS_ROW_FLAG(give_up),
      .help = "repair: gives up what the disk does not give (input/output errors): such files are replaced by "
-             "a copy "
-             "with zeros in place of it. Try to read them elsewhere first",
+             "a copy with zeros in place of it. Try to read them elsewhere first",
      .only = "repair"},
     {"into", 0, "DIRECTORY", PS_ROW_TEXT(into), .help = "import: the channel; it is made if it is not there",
      .only = "import"},
@@ -59,8 +57,7 @@ static const struct ps_command_row rows[] = {
      .help = ".. with its password (keyStorePasswordFile) ..", .only = "import"},
     {"flume-key-password", 0, "NAME=FILE", PS_ROW_TAKE(take_flume_password),
      .help = ".. and that of a key, if it has its own (passwordFile); several may be named. Without a key "
-             "store the "
-             "keys of --config or --key are tried",
+             "store the keys of --config or --key are tried",
      .only = "import"},
     {"json", 'j', NULL, PS_ROW_FLAG(json),
      .help = "inspect, verify: one object; export: one object a line, with headers",
@@ -76,12 +73,10 @@ const struct ps_command_line ps_line_channel = {
              "       penstock channel repair DIR [OPTION]...\n"
              "       penstock channel import FLUME_DIR... --into DIR [OPTION]...\n"
              "A channel of type file, while no agent has it open: what is in it, whether all of it can be "
-             "read, its "
-             "events,\nand a channel of Flume's moved into it.\n",
+             "read, its events,\nand a channel of Flume's moved into it.\n",
     .rows = rows,
     .ends = "Exit status: 0 done, and nothing is damaged; 1 something is damaged, or could not be done; 2 "
-            "wrong usage, "
-            "or\nthe channel cannot be opened, because an agent has it open, for example.\n"
+            "wrong usage, or\nthe channel cannot be opened, because an agent has it open, for example.\n"
             "\n"
             "Examples:\n"
             "  penstock channel inspect /var/lib/penstock/c1\n"

@@ -190,10 +190,10 @@ static enum ps_status note_about(const struct import *import, const char *direct
         fclose(file);
     *line_found = found;
     return good ? PS_OK
-                : ps_err_set(err,
-                             "%s cannot be read: %s; it says what was imported before. --again imports "
-                             "without it",
-                             note_path(import), strerror(error));
+                : ps_err_set(
+                      err,
+                      "%s cannot be read: %s; it says what was imported before. --again imports without it",
+                      note_path(import), strerror(error));
 }
 
 static enum ps_status is_new(const struct import *import, struct ps_err *err)
@@ -209,9 +209,8 @@ static enum ps_status is_new(const struct import *import, struct ps_err *err)
         if (line != NULL)
             return ps_err_set(
                 err,
-                "an import of %s was begun and did not end (%s: %s): some of its events are there "
-                "already. Remove what `penstock channel export` shows of them, or import them once "
-                "more with --again",
+                "an import of %s was begun and did not end (%s: %s): some of its events are there already. "
+                "Remove what `penstock channel export` shows of them, or import them once more with --again",
                 directory, note_path(import), line);
     }
     return PS_OK;
@@ -266,10 +265,8 @@ static int print_result(const struct import *import, const struct ps_flume_log *
         printf("%s logs were read, without a checkpoint\n", ps_quantity_print_count(found.logs).text);
     print_count(found.encrypted_logs, "of them were encrypted");
     if (found.encrypted_logs > 0 && import->command->active_key == NULL && !import->command->dry_run)
-        ps_channel_say(
-            import->command,
-            "Flume's channel is encrypted, and the events are in plain text now: --config or --key "
-            "names a key for them");
+        ps_channel_say(import->command, "Flume's channel is encrypted, and the events are in plain text now: "
+                                        "--config or --key names a key for them");
     print_count(found.uncommitted, "events were put and never committed: left out");
     print_count(found.uncertain,
                 "events have no commit, and a record that may have been it is damaged: imported");

@@ -47,11 +47,10 @@ static enum ps_status from_agent_file(struct ps_channel_command *command, struct
         status = ps_err_set(err, "%s: agent %s has no valid channel %s; `penstock check` tells more",
                             command->file, command->agent, command->channel);
     } else if (ps_option_named(part->ops->options, "checkpointDir") == NULL) {
-        status =
-            ps_err_set(err,
-                       "channel %s is of type %s, which keeps no files of its own: this command looks at "
-                       "channels of type file",
-                       command->channel, part->ops->name);
+        status = ps_err_set(err,
+                            "channel %s is of type %s, which keeps no files of its own: this command looks "
+                            "at channels of type file",
+                            command->channel, part->ops->name);
     } else {
         const char *checkpoint = ps_channel_value(&part->pairs, "checkpointDir");
         const char *data = ps_channel_value(&part->pairs, "dataDirs");

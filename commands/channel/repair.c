@@ -229,10 +229,9 @@ static void set_state_aside(struct repair *repair, const struct files *files, ui
     if (!readable)
         set_aside(repair, repair->command->checkpoint_directory, "state", "it cannot be read");
     else if (state.generation == 0 && damaged)
-        set_aside(
-            repair, repair->command->checkpoint_directory, "state",
-            "neither of its two slots can be read: what was delivered since the segments began is delivered "
-            "again");
+        set_aside(repair, repair->command->checkpoint_directory, "state",
+                  "neither of its two slots can be read: what was delivered since the segments began is "
+                  "delivered again");
     else if (state.generation > 0 && segments_of(files, log) > 0 && state.log != log)
         set_aside(repair, repair->command->checkpoint_directory, "state", "it is the state of another log");
     else if (state.error != 0)

@@ -25,9 +25,8 @@ static const struct ps_command_row rows[] = {
      .help = "open: not replayed; aside: it came again after --max replays"},
     {"limit", 'l', "N", PS_ROW_COUNT(limit), .help = "the first N of them", .min = 1},
     {"to", 0, "tcp://HOST:PORT", PS_ROW_TEXT(to),
-     .help =
-         "replay: to a netcat source, one line each; a letter is replayed when the source has answered OK. "
-         "Without it: to standard output, one line each",
+     .help = "replay: to a netcat source, one line each; a letter is replayed when the source has answered "
+             "OK. Without it: to standard output, one line each",
      .only = "replay", .group = "options"},
     {"again", 0, NULL, PS_ROW_FLAG(again), .help = "replay: also letters that were replayed, or set aside"},
     {"max", 0, "N", PS_ROW_COUNT(replays_max),
@@ -43,12 +42,10 @@ const struct ps_command_line ps_line_deadletter = {
              "       penstock deadletter show DIRECTORY [OPTION]...\n"
              "       penstock deadletter replay DIRECTORY [--to tcp://HOST:PORT] [OPTION]...\n"
              "Events and inputs that an agent gave up (penstock.deadletter): how many and why, what is in "
-             "them, and "
-             "back\ninto a pipeline with them.\n",
+             "them, and back\ninto a pipeline with them.\n",
     .rows = rows,
     .ends = "A body that has a newline in it, or is not UTF-8, cannot be replayed as a line: it is left, and "
-            "--json has "
-            "it.\n"
+            "--json has it.\n"
             "\n"
             "Exit status: 0 done, 1 something could not be read or replayed, 2 wrong usage.\n"
             "\n"

@@ -189,9 +189,8 @@ const struct ps_command_line ps_line_demo = {
     .name = "demo",
     .usage = "Usage: penstock demo [--rate EVENTS] [--seconds S] [--connections N] [--config FILE] [--keep]\n"
              "Runs the main job on this machine: `penstock load` sends syslog over TCP to a real agent, "
-             "which sorts it "
-             "into\ntwo Kafka topics of an embedded broker; `penstock verify` reads them and accounts for "
-             "every event.\n",
+             "which sorts it into\ntwo Kafka topics of an embedded broker; `penstock verify` reads them and "
+             "accounts for every event.\n",
     .rows = rows,
     .ends = "^C ends the load; what was sent is still accounted for. A second one ends everything.\n"
             "\n"

@@ -17,8 +17,8 @@
 
 /* One event in ten has severity 3 and is routed to "errors"; the others have severity 6 and are routed to
  * "rest". */
-static const char event[] = "<{choice:11=1,14=9}>{time:rfc3164,zone=local} quickstart demo: {stamp} "
-                            "GET /index.html 200, took {int:1..99,width=2} ms, from the cache";
+static const char event[] = "<{choice:11=1,14=9}>{time:rfc3164,zone=local} quickstart demo: {stamp} GET "
+                            "/index.html 200, took {int:1..99,width=2} ms, from the cache";
 
 /* ---- load ---- */
 
@@ -159,8 +159,7 @@ static void second_line(struct demo_run *run, const json_t *progress)
     run->line_s = t;
     if (!moved && run->loaded != NULL && received >= run->sent)
         return; /* everything has arrived: verify waits another second for duplicates */
-    printf("%4u s   in %11s   delivered %11s   %9s   agent CPU %3.0f %%   channels %.1f %% "
-           "%.1f %%\n",
+    printf("%4u s   in %11s   delivered %11s   %9s   agent CPU %3.0f %%   channels %.1f %% %.1f %%\n",
            ++run->lines, ps_quantity_print_count(in > 0 ? (uint64_t)in : 0).text,
            ps_quantity_print_count(received).text, ps_quantity_print_rate(number(progress, "rate")).text,
            cpu_share > 0 ? cpu_share : 0, run->last.fills[0], run->last.fills[1]);
@@ -363,8 +362,7 @@ void demo_run_summary(const struct demo_run *run)
     printf("  CPU         %15s events per CPU-second of the agent (%s used)\n",
            ps_quantity_print_count(cpu_s > 0 ? (uint64_t)((double)delivered / cpu_s) : 0).text,
            ps_quantity_print_s(cpu_s).text);
-    printf("  latency     p50 %s, p99 %s, p99.9 %s, max %s, from due to read at the far "
-           "end\n",
+    printf("  latency     p50 %s, p99 %s, p99.9 %s, max %s, from due to read at the far end\n",
            ps_quantity_print_s(number(latency, "p50") / 1e9).text,
            ps_quantity_print_s(number(latency, "p99") / 1e9).text,
            ps_quantity_print_s(number(latency, "p99.9") / 1e9).text,

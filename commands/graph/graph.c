@@ -22,9 +22,8 @@ const struct ps_command_line ps_line_graph = {
     .name = "graph",
     .usage = "Usage: penstock graph [-n NAME] -f FILE [--format dot|mermaid] [OPTION]...\n"
              "Draws agent NAME of a configuration file: sources with their interceptors and selector, what "
-             "the selector"
-             "\nsends where, channels with their capacity, sinks, and Kafka topics. Problems go to standard "
-             "error.\n",
+             "the selector\nsends where, channels with their capacity, sinks, and Kafka topics. Problems go "
+             "to standard error.\n",
     .rows = rows,
     .ends =
         "All other options of `penstock agent` are accepted, -Dkey=value among them.\n"

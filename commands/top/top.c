@@ -45,12 +45,11 @@ static const struct ps_command_row options[] = {
 
 const struct ps_command_line ps_line_top = {
     .name = "top",
-    .usage = "Usage: penstock top [URL | HOST:PORT | PORT] [OPTION]...\n"
-             "Shows a running agent: events in and out a second, fill of channels, latency, errors, and who "
-             "holds up "
-             "whom.\nThe agent must have been started with -Dflume.monitoring.type=http (or prometheus). "
-             "Without an "
-             "address: the one\nagent of this machine whose command line says so, else port 41414.\n",
+    .usage =
+        "Usage: penstock top [URL | HOST:PORT | PORT] [OPTION]...\n"
+        "Shows a running agent: events in and out a second, fill of channels, latency, errors, and who holds "
+        "up whom.\nThe agent must have been started with -Dflume.monitoring.type=http (or prometheus). "
+        "Without an address: the one\nagent of this machine whose command line says so, else port 41414.\n",
     .rows = options,
     .ends = "On a terminal: q quits, space refreshes at once. Elsewhere: a screen of text at each interval.\n"
             "\n"

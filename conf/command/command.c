@@ -74,10 +74,8 @@ static const struct option_row rows[] = {
     {{NULL, "dry-run", NULL, NULL}, OPTION_FLAG, AT(dry_run), NULL},
     {{NULL, "probe", NULL,
       "also try what a file cannot tell: are the ports free (or who has them), do the brokers answer and "
-      "accept the "
-      "credentials, are the topics there, can the directories be written, is there room; nothing is left "
-      "behind. Run it "
-      "as the user of the service"},
+      "accept the credentials, are the topics there, can the directories be written, is there room; nothing "
+      "is left behind. Run it as the user of the service"},
      OPTION_FLAG,
      AT(probe),
      " check "},

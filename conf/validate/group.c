@@ -91,13 +91,11 @@ static bool report_unsupported(const struct grouping *grouping, const char *key,
 static bool report_class(const struct grouping *grouping, const char *key, const char *kind,
                          const char *class_name, const char *cure)
 {
-    return report_unsupported(
-        grouping, key, cure,
-        ps_arena_format(
-            grouping->validation->arena,
-            "the %s `%s` is a Java class of your own: penstock runs no Java, so the group and its "
-            "sinks cannot run",
-            kind, class_name));
+    return report_unsupported(grouping, key, cure,
+                              ps_arena_format(grouping->validation->arena,
+                                              "the %s `%s` is a Java class of your own: penstock runs no "
+                                              "Java, so the group and its sinks cannot run",
+                                              kind, class_name));
 }
 
 static bool report_unknown_processor(const struct grouping *grouping)
@@ -239,12 +237,12 @@ static void warn_of_channels(const struct grouping *grouping)
     for (size_t i = 0; i < sinks->count; i++) {
         const char *channel = sink_find(grouping->validation, sinks->items[i])->channel;
         if (first != NULL && strcmp(first, channel) != 0) {
-            ps_problem_add(
-                grouping->validation->problems, PS_SEVERITY_WARNING, place_of_key(grouping, "sinks"),
-                "let all sinks of the group take from one channel",
-                "the sinks take from different channels (%s, %s): as in Flume, the group chooses a "
-                "sink and so a channel; no sink gets what another one failed with",
-                first, channel);
+            ps_problem_add(grouping->validation->problems, PS_SEVERITY_WARNING,
+                           place_of_key(grouping, "sinks"),
+                           "let all sinks of the group take from one channel",
+                           "the sinks take from different channels (%s, %s): as in Flume, the group chooses "
+                           "a sink and so a channel; no sink gets what another one failed with",
+                           first, channel);
             return;
         }
         first = channel;

@@ -96,11 +96,10 @@ static const char *objection(struct ps_validation *validation, const struct ps_c
     const char *writer = writer_of(agent, sink->channel);
     if (writer == NULL)
         return NULL;
-    return ps_arena_format(
-        validation->arena,
-        "%s takes the dead letters of %s from channel %s: what it gives up would be a letter of a "
-        "letter, and could go round for ever",
-        sink->part.label, writer, sink->channel);
+    return ps_arena_format(validation->arena,
+                           "%s takes the dead letters of %s from channel %s: what it gives up would be a "
+                           "letter of a letter, and could go round for ever",
+                           sink->part.label, writer, sink->channel);
 }
 
 void ps_validate_letters(struct ps_validation *validation)

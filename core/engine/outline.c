@@ -126,8 +126,7 @@ static const char *promise_of(const struct ps_source_ops *source, const struct p
     if (ps_channel_is_durable(channel))
         return source->when_full != PS_WAIT && source->needs == PS_LEVEL_ACCEPTED
                    ? "at least once: what the channel has promised survives a crash; while it is full the "
-                     "sender is "
-                     "refused"
+                     "sender is refused"
                    : "at least once: what the channel has promised survives a crash; while it is full the "
                      "source waits";
     if (source->needs != PS_LEVEL_ACCEPTED)

@@ -212,19 +212,18 @@ static const char *memory_warning(const struct ps_plan *plan, const struct ps_ma
     uint64_t needed = budget_needed(plan->spec);
     if (plan->spec->options.memory_budget <= 0 && machine->heap_hint_bytes > 0 &&
         machine->heap_hint_bytes < needed)
-        return ps_arena_format(
-            plan->spec->arena,
-            "-Xmx asks for %s of memory, and these components need at least %s, which is used: "
-            "raise -Xmx, or set penstock.memory.budget",
-            ps_quantity_print_bytes(machine->heap_hint_bytes).text, ps_quantity_print_bytes(needed).text);
+        return ps_arena_format(plan->spec->arena,
+                               "-Xmx asks for %s of memory, and these components need at least %s, which is "
+                               "used: raise -Xmx, or set penstock.memory.budget",
+                               ps_quantity_print_bytes(machine->heap_hint_bytes).text,
+                               ps_quantity_print_bytes(needed).text);
     uint64_t limit_bytes = machine->memory_bytes / 100 * BUDGET_PERCENT_MAX;
     if (plan->memory_budget_bytes <= limit_bytes)
         return NULL;
     return ps_arena_format(
         plan->spec->arena,
-        "the memory budget is %s, more than %u %% of the %s that this process may use "
-        "(RAM, or its cgroup's limit): lower penstock.memory.budget, or raise the limit (systemd: "
-        "MemoryMax=)",
+        "the memory budget is %s, more than %u %% of the %s that this process may use (RAM, or its cgroup's "
+        "limit): lower penstock.memory.budget, or raise the limit (systemd: MemoryMax=)",
         ps_quantity_print_bytes(plan->memory_budget_bytes).text, BUDGET_PERCENT_MAX,
         ps_quantity_print_bytes(machine->memory_bytes).text);
 }

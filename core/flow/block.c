@@ -50,10 +50,9 @@ struct ps_depot *ps_depot_create(uint64_t budget_bytes, struct ps_err *err)
     depot->base = mmap(NULL, count * PS_BLOCK_BYTES, PROT_READ | PROT_WRITE,
                        MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (depot->base == MAP_FAILED) {
-        ps_err_set(err,
-                   "cannot reserve %s of address space for the memory budget; set "
-                   "penstock.memory.budget lower",
-                   ps_quantity_print_bytes(count * PS_BLOCK_BYTES).text);
+        ps_err_set(
+            err, "cannot reserve %s of address space for the memory budget; set penstock.memory.budget lower",
+            ps_quantity_print_bytes(count * PS_BLOCK_BYTES).text);
         free(depot);
         return NULL;
     }

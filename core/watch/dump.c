@@ -118,8 +118,8 @@ static void source_words(const struct ps_metrics_component *component, struct ps
 {
     const uint64_t *counters = component->counters;
     ps_page_format(page,
-                   "; %s batches not home, %s events in open ones; events received %s, accepted %s, "
-                   "dropped %s, malformed %s",
+                   "; %s batches not home, %s events in open ones; events received %s, accepted %s, dropped "
+                   "%s, malformed %s",
                    number(component->held).text, number(component->open_events).text,
                    number(counters[PS_COUNTER_EventReceivedCount]).text,
                    number(counters[PS_COUNTER_EventAcceptedCount]).text,
@@ -146,13 +146,11 @@ static void member_words(const struct ps_metrics_component *component, struct ps
 static void sink_words(const struct ps_metrics_component *component, struct ps_page *page)
 {
     const uint64_t *counters = component->counters;
-    ps_page_format(page,
-                   "; holds %s leases; events taken %s, delivered %s, retried %s, refused %s, "
-                   "possibly doubled %s",
-                   number(component->held).text, number(counters[PS_COUNTER_EventDrainAttemptCount]).text,
-                   number(counters[PS_COUNTER_EventDrainSuccessCount]).text,
-                   number(counters[PS_COUNTER_retried]).text, number(counters[PS_COUNTER_refused]).text,
-                   number(counters[PS_COUNTER_duplicated]).text);
+    ps_page_format(
+        page, "; holds %s leases; events taken %s, delivered %s, retried %s, refused %s, possibly doubled %s",
+        number(component->held).text, number(counters[PS_COUNTER_EventDrainAttemptCount]).text,
+        number(counters[PS_COUNTER_EventDrainSuccessCount]).text, number(counters[PS_COUNTER_retried]).text,
+        number(counters[PS_COUNTER_refused]).text, number(counters[PS_COUNTER_duplicated]).text);
     letters_words(component, page);
 }
 

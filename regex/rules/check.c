@@ -35,8 +35,7 @@ static void uses_check(struct rules_parser *parser)
                                                  parser->uses[i].name);
         ps_rules_problem_add(
             parser->loader->problems, PS_RULES_WARNING, parser->uses[i].place, cure,
-            "${%s} is always empty: no expression of rule \"%s\" that can match has a group of "
-            "that name",
+            "${%s} is always empty: no expression of rule \"%s\" that can match has a group of that name",
             parser->uses[i].name, parser->rule->name);
     }
 }
@@ -234,14 +233,13 @@ static bool look_at_header(void *argument, const char *header, struct ps_rules_p
         ps_rules_names_find(&check->reported, header, strlen(header)) != RULES_NAME_NONE)
         return true;
     ps_rules_names_add(&check->reported, check->loader->arena, header, strlen(header), setter);
-    ps_rules_problem_add(check->loader->problems, PS_RULES_WARNING, place,
-                         ps_arena_format(check->loader->arena,
-                                         "repeat the condition of rule \"%s\", or use two sets of rules, one "
-                                         "after the other",
-                                         rules[setter].name),
-                         "rule \"%s\" (%s) sets header.%s, but every condition is about the event as it came",
-                         rules[setter].name, ps_rules_place_text(check->loader->arena, rules[setter].place),
-                         header);
+    ps_rules_problem_add(
+        check->loader->problems, PS_RULES_WARNING, place,
+        ps_arena_format(check->loader->arena,
+                        "repeat the condition of rule \"%s\", or use two sets of rules, one after the other",
+                        rules[setter].name),
+        "rule \"%s\" (%s) sets header.%s, but every condition is about the event as it came",
+        rules[setter].name, ps_rules_place_text(check->loader->arena, rules[setter].place), header);
     return true;
 }
 

@@ -30,8 +30,7 @@ static const struct ps_option options[] = {
      .max = 86400,
      .unit = "s",
      .help = "how long a source that must answer its client waits for room, or for a disk that cannot be "
-             "written, before "
-             "it refuses"},
+             "written, before it refuses"},
     PS_OPTION_END,
 };
 

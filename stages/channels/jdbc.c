@@ -26,8 +26,7 @@ static const struct ps_option options[] = {
      .flags = PS_OPTION_PLACE,
      .aliases = LONG("driver.url"),
      .help = "jdbc:postgresql://host:port/database, or jdbc:derby:DIRECTORY;create=true, which is kept in "
-             "the SQLite "
-             "file DIRECTORY.sqlite; unset: jdbc:derby:~/.flume/jdbc-channel/db;create=true"},
+             "the SQLite file DIRECTORY.sqlite; unset: jdbc:derby:~/.flume/jdbc-channel/db;create=true"},
     {.key = "driver.class",
      .type = PS_OPTION_TEXT,
      .offset = offsetof(struct jdbc_plan, database.driver),
@@ -102,9 +101,8 @@ static const struct ps_option options[] = {
      .offset = offsetof(struct jdbc_plan, database.system_properties),
      .flags = PS_OPTION_PLACE,
      .aliases = LONG("sysprop."),
-     .help =
-         "Java's system properties: user.home and derby.system.home say where the database is; others have "
-         "no effect"},
+     .help = "Java's system properties: user.home and derby.system.home say where the database is; others "
+             "have no effect"},
     PS_OPTION_END,
 };
 

@@ -51,8 +51,7 @@ static const struct ps_option options[] = {
      .fallback = "HASH",
      .words = PS_WORDS("HASH", "LITERAL"),
      .help = "HASH: header flume.avro.schema.hash has the schema's fingerprint (CRC-64-AVRO, in hex); "
-             "LITERAL: header "
-             "flume.avro.schema.literal has the schema"},
+             "LITERAL: header flume.avro.schema.literal has the schema"},
     PS_OPTION_END,
 };
 

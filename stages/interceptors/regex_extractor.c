@@ -55,10 +55,9 @@ static const struct ps_option options[] = {
     {.key = "serializers.",
      .type = PS_OPTION_MAP,
      .offset = FIELD(keys),
-     .help =
-         "serializers.NAME.name: the header (required). serializers.NAME.type: DEFAULT, the group as it is, "
-         "or " FLUME "RegexExtractorInterceptorMillisSerializer, which makes milliseconds of a date; "
-         "serializers.NAME.pattern: how that date is written, in Joda-Time's letters"},
+     .help = "serializers.NAME.name: the header (required). serializers.NAME.type: DEFAULT, the group as it "
+             "is, or " FLUME "RegexExtractorInterceptorMillisSerializer, which makes milliseconds of a date; "
+                             "serializers.NAME.pattern: how that date is written, in Joda-Time's letters"},
     PS_OPTION_END,
 };
 
@@ -339,12 +338,12 @@ static void regex_extractor_series(const void *plan_,
     const struct regex_extractor_plan *plan = plan_;
     ps_regex_chain_series(&plan->use, add, argument);
     add(argument,
-        &(struct ps_series){.name = "regex_dates_refused",
-                            .help = "Groups that are not a date of the serializer's pattern: the header "
-                                    "was not set",
-                            .label = "header",
-                            .label_value = "any",
-                            .value = (double)ps_instance_counter_sum(&plan->refused)});
+        &(struct ps_series){
+            .name = "regex_dates_refused",
+            .help = "Groups that are not a date of the serializer's pattern: the header was not set",
+            .label = "header",
+            .label_value = "any",
+            .value = (double)ps_instance_counter_sum(&plan->refused)});
 }
 
 static const struct ps_interceptor_ops interceptor = {.work = regex_extractor_work};

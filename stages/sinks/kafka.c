@@ -99,9 +99,8 @@ static const struct ps_option options[] = {
      .max = INT64_C(1) << 40,
      .unit = "bytes",
      .flags = PS_OPTION_EXTENSION,
-     .help =
-         "bodies that are sent, or ready, and not delivered yet, at most: 3 MiB are in flight, and more when "
-         "the round trip to the brokers is long"},
+     .help = "bodies that are sent, or ready, and not delivered yet, at most: 3 MiB are in flight, and more "
+             "when the round trip to the brokers is long"},
     PS_OPTION_END,
 };
 

@@ -27,9 +27,8 @@ static const struct ps_option options[] = {
      .offset = offsetof(struct logger_plan, bytes_text),
      .fallback = "16",
      .unit = "bytes",
-     .help =
-         "bytes of a body to show; a value that is not a number counts as 16. Flume 1.11 documents this key "
-         "and ignores it"},
+     .help = "bytes of a body to show; a value that is not a number counts as 16. Flume 1.11 documents this "
+             "key and ignores it"},
     PS_OPTION_END,
 };
 

@@ -71,8 +71,7 @@ static const struct ps_option options[] = {
      .unit = "bytes",
      .flags = PS_OPTION_EXTENSION,
      .help = "A request with a longer body is answered 413; if not set, what the memory budget allows, a "
-             "sixteenth "
-             "of it divided by the workers, at most 64 MiB"},
+             "sixteenth of it divided by the workers, at most 64 MiB"},
     {.key = "penstock.request.timeout",
      .type = PS_OPTION_INT,
      .offset = FIELD(request_s),

@@ -84,9 +84,8 @@ static const struct ps_option options[] = {
      .min = 1,
      .max = INT32_MAX,
      .unit = "ms",
-     .help =
-         "no batch waits that long here: it is closed as soon as its channel is empty; the time counts only "
-         "as idle time for KafkaEmptyCount"},
+     .help = "no batch waits that long here: it is closed as soon as its channel is empty; the time counts "
+             "only as idle time for KafkaEmptyCount"},
     {.key = "useFlumeEventFormat",
      .type = PS_OPTION_BOOL,
      .offset = FIELD(flume_event_format),

@@ -68,9 +68,8 @@ static const struct ps_option options[] = {
      .min = 1,
      .max = EVENT_SIZE_MAX,
      .unit = "bytes",
-     .help =
-         "A line of this length is cut there: the event gets flume.syslog.status = Incomplete, the rest is "
-         "the next event"},
+     .help = "A line of this length is cut there: the event gets flume.syslog.status = Incomplete, the rest "
+             "is the next event"},
     {.key = "portHeader",
      .type = PS_OPTION_TEXT,
      .offset = FIELD(port_header),
@@ -115,8 +114,8 @@ static const struct ps_option options[] = {
      .type = PS_OPTION_TEXT,
      .offset = FIELD(keep_fields),
      .fallback = "none",
-     .help = "none or false: the body is only the message; all or true: the whole line; or any of "
-             "priority version timestamp hostname: these are put in front of the body, in this order"},
+     .help = "none or false: the body is only the message; all or true: the whole line; or any of priority "
+             "version timestamp hostname: these are put in front of the body, in this order"},
     {.key = "clientIPHeader",
      .type = PS_OPTION_TEXT,
      .offset = FIELD(client_ip_header),

@@ -61,9 +61,8 @@ static const struct ps_option options[] = {
      .min = 1,
      .max = LINE_CHARS_MAX,
      .unit = "characters",
-     .help =
-         "Java characters (UTF-16 units) of a line, including its newline; a client that sends a longer line "
-         "gets an error and is disconnected"},
+     .help = "Java characters (UTF-16 units) of a line, including its newline; a client that sends a longer "
+             "line gets an error and is disconnected"},
     {.key = "ack-every-event",
      .type = PS_OPTION_BOOL,
      .offset = FIELD(ack),

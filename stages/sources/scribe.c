@@ -34,8 +34,7 @@ static const struct ps_option options[] = {
      .max = INT32_MAX,
      .unit = "bytes",
      .help = "A client that sends a longer frame (a call with all its entries) is disconnected; below 1 "
-             "counts as "
-             "16384000; at most a sixteenth of the memory budget, divided by the workers"},
+             "counts as 16384000; at most a sixteenth of the memory budget, divided by the workers"},
     {.key = "workerThreads",
      .type = PS_OPTION_INT,
      .offset = FIELD(threads),

@@ -168,8 +168,7 @@ static void stop(struct spooldir_state *state, const char *reason)
     ps_port_halted(state->port, reason);
     ps_log(PS_LOG_ERROR, state->port->component,
            "FATAL: Spool Directory source %s: { spoolDir: %s }: %s. Restart or reconfigure the agent to "
-           "continue "
-           "processing (penstock.onFileError = skip leaves such a file alone)",
+           "continue processing (penstock.onFileError = skip leaves such a file alone)",
            state->port->name, state->plan->directory, reason);
 }
 
@@ -444,8 +443,7 @@ static void cuts_note(struct spooldir_state *state, const struct reading *readin
     if (!state->cut_is_noted)
         ps_log(PS_LOG_WARN, state->port->component,
                "%s has a line behind byte %llu that is longer than deserializer.maxLineLength: it becomes "
-               "several "
-               "events (lines_cut counts them all; this is said once a file)",
+               "several events (lines_cut counts them all; this is said once a file)",
                reading->file->path, (unsigned long long)position);
     state->cut_is_noted = true;
     state->input.cuts = 0;

@@ -49,9 +49,8 @@ static const struct ps_option options[] = {
      .min = 1,
      .max = INT32_MAX,
      .unit = "events",
-     .help =
-         "events in one transaction; only maxSuccessfulEvents is rounded up to it, the size of batches here "
-         "depends on the channel"},
+     .help = "events in one transaction; only maxSuccessfulEvents is rounded up to it, the size of batches "
+             "here depends on the channel"},
     {.key = "maxEventsPerSecond",
      .type = PS_OPTION_INT,
      .offset = FIELD(per_second),

@@ -48,14 +48,12 @@ static const struct ps_option options[] = {
      .type = PS_OPTION_MAP,
      .offset = FIELD(patterns),
      .help = "filegroups.<group> = <directory>/<Java expression for the whole file name>; the directory's "
-             "path is no "
-             "expression"},
+             "path is no expression"},
     {.key = "positionFile",
      .type = PS_OPTION_TEXT,
      .offset = FIELD(position_file),
      .help = "where the positions are kept, as Flume's JSON; ~/.flume/taildir_position.json if not set; each "
-             "source needs "
-             "its own"},
+             "source needs its own"},
     {.key = "headers.",
      .type = PS_OPTION_MAP,
      .offset = FIELD(headers),
@@ -78,8 +76,7 @@ static const struct ps_option options[] = {
      .max = INT32_MAX,
      .unit = "ms",
      .help = "a file without news for so long is closed, and what stands behind its last line end is an "
-             "event; it is opened "
-             "again when something is written"},
+             "event; it is opened again when something is written"},
     {.key = "writePosInterval",
      .type = PS_OPTION_INT,
      .offset = FIELD(save_ms),
@@ -145,10 +142,9 @@ static const struct ps_option options[] = {
      .fallback = "never",
      .words = PS_WORDS("never", "auto"),
      .flags = PS_OPTION_EXTENSION,
-     .help =
-         "never: compressed files are not read, and named in the log; auto: the text of files whose first "
-         "bytes are those of gzip or zstd is read as soon as the file is whole, except what was read before "
-         "the file was compressed; files of other formats are not read"},
+     .help = "never: compressed files are not read, and named in the log; auto: the text of files whose "
+             "first bytes are those of gzip or zstd is read as soon as the file is whole, except what was "
+             "read before the file was compressed; files of other formats are not read"},
     PS_OPTION_END,
 };
 
@@ -291,8 +287,7 @@ static bool check_path(const struct ps_context *context, const char *key, const 
     if (regex == NULL && is_of_shell(pattern))
         ps_report(context, PS_LOG_ERROR, key,
                   "\"%s\" is a pattern of the shell, and the name of a file is matched with a regular "
-                  "expression; write "
-                  "%s/%s",
+                  "expression; write %s/%s",
                   pattern, strcmp(directory, "/") == 0 ? "" : directory,
                   expression_of(context->arena, pattern));
     else if (regex == NULL)
@@ -461,12 +456,12 @@ static void taildir_claims(const void *plan, const struct ps_context *context,
     static const char *const suffixes[] = {PS_TAIL_POSITION_FILES};
     const char *path = position_path(plan, context);
     for (size_t i = 0; i < PS_COUNT_OF(suffixes); i++) {
-        const struct ps_claim positions = {.key = "positionFile",
-                                           .path = ps_arena_format(context->arena, "%s%s", path, suffixes[i]),
-                                           .use = "keeps its positions in",
-                                           .cure =
-                                               "set another positionFile for one of the two: each overwrites "
-                                               "what the other one has read"};
+        const struct ps_claim positions = {
+            .key = "positionFile",
+            .path = ps_arena_format(context->arena, "%s%s", path, suffixes[i]),
+            .use = "keeps its positions in",
+            .cure =
+                "set another positionFile for one of the two: each overwrites what the other one has read"};
         add(argument, &positions);
     }
 }

@@ -32,9 +32,8 @@ static const struct ps_option options[] = {
      .type = PS_OPTION_TEXT,
      .offset = FIELD(protocol),
      .fallback = "compact",
-     .help =
-         "compact or binary: what Flume's source would speak. Here each message tells, and clients of both "
-         "are answered in their own"},
+     .help = "compact or binary: what Flume's source would speak. Here each message tells, and clients of "
+             "both are answered in their own"},
     PS_TLS_OPTION_ROWS(struct thrift_plan, listen.tls),
     {.key = "kerberos",
      .type = PS_OPTION_BOOL,

@@ -120,8 +120,7 @@ static void avro_close(void *state)
 const struct ps_target_ops ps_target_avro = {
     .scheme = "avro",
     .summary = "avro://HOST:PORT?batch=100&window=1&compression=none|zlib&level=6&timeout=20s&tls=false: "
-               "Flume's Avro "
-               "source; with tls=true the keys of tls",
+               "Flume's Avro source; with tls=true the keys of tls",
     .framing = PS_FRAMING_NONE,
     .completion = PS_COMPLETION_ACKNOWLEDGED,
     .blocks_max = 16,

@@ -88,9 +88,8 @@ static void print_rules(const struct ps_rules_bench *bench)
     }
     if (shown < count)
         printf("... and %zu more; --verbose shows all\n", count - shown);
-    puts(
-        "* an event of the sample, estimated: confirmations and groups; an expression that only PCRE2 can do "
-        "is asked about every event");
+    puts("* an event of the sample, estimated: confirmations and groups; an expression that only PCRE2 can "
+         "do is asked about every event");
 }
 
 static void print_names(const struct ps_rules_bench *bench, const char *what,

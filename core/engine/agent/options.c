@@ -12,8 +12,8 @@ const struct ps_option ps_agent_option_rows[] = {
      .unit = "threads",
      .flags = PS_OPTION_EXTENSION,
      .reload = PS_RELOAD_AGENT,
-     .help = "worker threads; 0: one for each source and sink, at most the CPUs "
-             "(affinity mask, cgroup quota) less one; a reload starts more, and stops none"},
+     .help = "worker threads; 0: one for each source and sink, at most the CPUs (affinity mask, cgroup "
+             "quota) less one; a reload starts more, and stops none"},
     {.key = "cpus",
      .type = PS_OPTION_LIST,
      .offset = offsetof(struct ps_agent_options, cpus),
@@ -28,8 +28,7 @@ const struct ps_option ps_agent_option_rows[] = {
      .flags = PS_OPTION_EXTENSION,
      .reload = PS_RELOAD_AGENT,
      .help = "what a worker without work does: spin (lowest latency, a whole CPU each), park (sleep in "
-             "epoll), auto: spin a "
-             "moment, then park"},
+             "epoll), auto: spin a moment, then park"},
     {.key = "memory.budget",
      .type = PS_OPTION_SIZE,
      .offset = offsetof(struct ps_agent_options, memory_budget),
@@ -40,8 +39,7 @@ const struct ps_option ps_agent_option_rows[] = {
      .flags = PS_OPTION_EXTENSION,
      .reload = PS_RELOAD_AGENT,
      .help = "hard limit for events in memory, whatever the channels' capacities; 0: -Xmx if one was given, "
-             "else 25 % of RAM "
-             "or of the cgroup's limit"},
+             "else 25 % of RAM or of the cgroup's limit"},
     {.key = "batch.events",
      .type = PS_OPTION_INT,
      .offset = offsetof(struct ps_agent_options, batch_events),
@@ -119,8 +117,7 @@ const struct ps_option ps_source_common_rows[] = {
      .offset = offsetof(struct ps_source_common, deadletter),
      .flags = PS_OPTION_EXTENSION,
      .help = "where input that cannot be parsed goes: a directory (a path with a slash) or a channel of the "
-             "agent; "
-             "unset: such input is dropped and counted"},
+             "agent; unset: such input is dropped and counted"},
     PS_OPTION_END,
 };
 
@@ -129,9 +126,8 @@ const struct ps_option ps_sink_common_rows[] = {
      .type = PS_OPTION_TEXT,
      .offset = offsetof(struct ps_sink_common, deadletter),
      .flags = PS_OPTION_EXTENSION,
-     .help =
-         "where events that can never be delivered go: a directory (a path with a slash) or a channel of the "
-         "agent; unset: they are tried for ever, and those after them wait"},
+     .help = "where events that can never be delivered go: a directory (a path with a slash) or a channel of "
+             "the agent; unset: they are tried for ever, and those after them wait"},
     {.key = "penstock.retry.max",
      .type = PS_OPTION_INT,
      .offset = offsetof(struct ps_sink_common, retry_max),
@@ -141,8 +137,7 @@ const struct ps_option ps_sink_common_rows[] = {
      .unit = "attempts",
      .flags = PS_OPTION_EXTENSION,
      .help = "after so many attempts in a row that failed, the events of the batch go to "
-             "penstock.deadletter; 0: tried "
-             "for ever, as in Flume"},
+             "penstock.deadletter; 0: tried for ever, as in Flume"},
     {.key = "penstock.retry.backoff",
      .type = PS_OPTION_INT,
      .offset = offsetof(struct ps_sink_common, backoff_step_ms),

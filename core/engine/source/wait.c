@@ -100,8 +100,7 @@ void ps_source_runner_count_close(struct ps_source_runner *runner, const struct 
         return;
     ps_log(PS_LOG_DEBUG, runner->base.spec->component,
            "batches closed: %s because they were full, %s because a sink had nothing left, %s because a "
-           "client waits "
-           "for an answer, %s at the end; %s events",
+           "client waits for an answer, %s at the end; %s events",
            ps_quantity_print_count(closes->full).text, ps_quantity_print_count(closes->hungry).text,
            ps_quantity_print_count(closes->asked).text, ps_quantity_print_count(closes->draining).text,
            ps_quantity_print_count(closes->events).text);

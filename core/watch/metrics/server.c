@@ -273,9 +273,8 @@ static bool host_is_own(const struct ps_metrics_server *server, struct MHD_Conne
 
 static enum MHD_Result refuse_host(struct MHD_Connection *connection)
 {
-    return refuse(connection,
-                  "the Host header is not a name of this machine; use its address, or start the agent "
-                  "with -Dpenstock.monitoring.hosts=NAME,...\n");
+    return refuse(connection, "the Host header is not a name of this machine; use its address, or start the "
+                              "agent with -Dpenstock.monitoring.hosts=NAME,...\n");
 }
 
 static bool token_matches(const struct ps_metrics_server *server, const char *header)
@@ -309,9 +308,8 @@ static bool may_tail(struct ps_metrics_server *server, struct MHD_Connection *co
         return false;
     }
     if (!ps_metrics_peer_is_local(peer))
-        *result = refuse(connection,
-                         "/tail shows events, and only to clients of this machine (127.0.0.1, ::1); others "
-                         "need a token: -Dpenstock.monitoring.token.file=FILE\n");
+        *result = refuse(connection, "/tail shows events, and only to clients of this machine (127.0.0.1, "
+                                     "::1); others need a token: -Dpenstock.monitoring.token.file=FILE\n");
     else if (!host_is_own(server, connection))
         *result = refuse_host(connection);
     else

@@ -4,14 +4,13 @@
 #include <string.h>
 
 const char ps_avro_protocol[] =
-    "{\"protocol\":\"AvroSourceProtocol\",\"namespace\":\"org.apache.flume.source.avro\",\"types\":["
-    "{\"type\":\"enum\",\"name\":\"Status\",\"symbols\":[\"OK\",\"FAILED\",\"UNKNOWN\"]},"
-    "{\"type\":\"record\",\"name\":\"AvroFlumeEvent\",\"fields\":["
-    "{\"name\":\"headers\",\"type\":{\"type\":\"map\",\"values\":\"string\"}},"
-    "{\"name\":\"body\",\"type\":\"bytes\"}]}],\"messages\":{"
-    "\"append\":{\"request\":[{\"name\":\"event\",\"type\":\"AvroFlumeEvent\"}],\"response\":\"Status\"},"
-    "\"appendBatch\":{\"request\":[{\"name\":\"events\",\"type\":{\"type\":\"array\",\"items\":"
-    "\"AvroFlumeEvent\"}}],\"response\":\"Status\"}}}";
+    "{\"protocol\":\"AvroSourceProtocol\",\"namespace\":\"org.apache.flume.source.avro\",\"types\":[{"
+    "\"type\":\"enum\",\"name\":\"Status\",\"symbols\":[\"OK\",\"FAILED\",\"UNKNOWN\"]},{\"type\":\"record\","
+    "\"name\":\"AvroFlumeEvent\",\"fields\":[{\"name\":\"headers\",\"type\":{\"type\":\"map\",\"values\":"
+    "\"string\"}},{\"name\":\"body\",\"type\":\"bytes\"}]}],\"messages\":{\"append\":{\"request\":[{\"name\":"
+    "\"event\",\"type\":\"AvroFlumeEvent\"}],\"response\":\"Status\"},\"appendBatch\":{\"request\":[{"
+    "\"name\":\"events\",\"type\":{\"type\":\"array\",\"items\":\"AvroFlumeEvent\"}}],\"response\":"
+    "\"Status\"}}}";
 
 const uint8_t ps_avro_protocol_md5[16] = {0x30, 0xda, 0x54, 0x05, 0x9d, 0xf7, 0x2d, 0x95,
                                           0x84, 0xb8, 0x67, 0xd5, 0x20, 0x2e, 0x20, 0x69};

@@ -60,8 +60,7 @@ void ps_http_probe(const struct ps_probe *probe, const struct ps_http_settings *
     if (cause == NULL)
         ps_probe_ok(probe, "%s: accepts connections", what);
     else
-        ps_probe_failed(
-            probe, what, cause,
-            "check that the server runs, that this machine reaches it (DNS, firewall), and for https that "
-            "its certificate is signed by a known authority (penstock.ssl.ca)");
+        ps_probe_failed(probe, what, cause,
+                        "check that the server runs, that this machine reaches it (DNS, firewall), and for "
+                        "https that its certificate is signed by a known authority (penstock.ssl.ca)");
 }

@@ -179,10 +179,9 @@ static void try_topic(const struct attempt *attempt, const struct rd_kafka_metad
     char what[320];
     snprintf(what, sizeof what, "topic %s", name);
     if (topic == NULL)
-        ps_probe_failed(attempt->probe, what,
-                        "the cluster has no such topic, or does not show it to this user",
-                        "create it, grant DESCRIBE on it, or let the brokers create topics "
-                        "(auto.create.topics.enable)");
+        ps_probe_failed(
+            attempt->probe, what, "the cluster has no such topic, or does not show it to this user",
+            "create it, grant DESCRIBE on it, or let the brokers create topics (auto.create.topics.enable)");
     else if (topic->err != 0)
         ps_probe_failed(attempt->probe, what, rd_kafka_err2str(topic->err),
                         ps_kafka_error_find(topic->err)->meaning);

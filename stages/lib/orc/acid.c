@@ -76,10 +76,9 @@ static struct ps_orc_type *copy_type(const struct ps_orc_type *type, uint32_t *i
 static struct ps_orc_type *wrap(const struct ps_orc_type *row)
 {
     struct ps_err err;
-    struct ps_orc_type *type =
-        ps_orc_type_parse("struct<operation:int,originalTransaction:bigint,bucket:int,rowId:bigint,"
-                          "currentTransaction:bigint,row:struct<>>",
-                          &err);
+    struct ps_orc_type *type = ps_orc_type_parse("struct<operation:int,originalTransaction:bigint,bucket:int,"
+                                                 "rowId:bigint,currentTransaction:bigint,row:struct<>>",
+                                                 &err);
     PS_ASSERT(type != NULL);
     uint32_t id = type->children[ROW]->id;
     ps_orc_type_destroy(type->children[ROW]);

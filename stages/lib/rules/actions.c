@@ -71,11 +71,10 @@ static enum rules_step bury(struct rules_work *work, uint32_t rule, const struct
     if (port == NULL) /* `penstock rules` */
         return drop(work->scratch, rule);
     if (!ps_port_has_deadletter(port)) {
-        ps_log(
-            PS_LOG_WARN, port->component,
-            "rule %s gives events to the dead letters, but the source has no penstock.deadletter: they are "
-            "dropped",
-            work->set->rules->rules[rule].name);
+        ps_log(PS_LOG_WARN, port->component,
+               "rule %s gives events to the dead letters, but the source has no penstock.deadletter: they "
+               "are dropped",
+               work->set->rules->rules[rule].name);
         return drop(work->scratch, rule);
     }
     snprintf(text, sizeof text, "rule %s", work->set->rules->rules[rule].name);

@@ -105,11 +105,10 @@ static void watch(struct ps_spool *spool, const char *directory)
         spool->watch_failed)
         return;
     spool->watch_failed = true;
-    ps_log(
-        PS_LOG_WARN, spool->component,
-        "%s cannot be watched: %s (fs.inotify.max_user_watches); files in it are found when the directory is "
-        "listed, every 10 s",
-        directory, strerror(errno));
+    ps_log(PS_LOG_WARN, spool->component,
+           "%s cannot be watched: %s (fs.inotify.max_user_watches); files in it are found when the directory "
+           "is listed, every 10 s",
+           directory, strerror(errno));
 }
 
 static bool directory_list(struct ps_spool *spool, char *path, size_t length, unsigned depth);

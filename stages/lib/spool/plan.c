@@ -81,9 +81,8 @@ const struct ps_option ps_spool_options[] = {
      .min = 1,
      .max = INT32_MAX,
      .unit = "ms",
-     .help =
-         "interval at which new files are looked for; with inotify the directory is only read when something "
-         "happened in it, and every 10 s"},
+     .help = "interval at which new files are looked for; with inotify the directory is only read when "
+             "something happened in it, and every 10 s"},
     {.key = "recursiveDirectorySearch",
      .type = PS_OPTION_BOOL,
      .offset = FIELD(recursive),
@@ -143,19 +142,16 @@ const struct ps_option ps_spool_options[] = {
      .words = PS_WORDS("stop", "skip"),
      .flags = PS_OPTION_EXTENSION,
      .help = "a file that changed while it was read, whose name was used before, or that cannot be decoded: "
-             "stop the "
-             "source until it is restarted, as Flume, or leave that file alone and go on"},
+             "stop the source until it is restarted, as Flume, or leave that file alone and go on"},
     {.key = "penstock.decompress",
      .type = PS_OPTION_ENUM,
      .offset = FIELD(decompress),
      .fallback = "auto",
      .words = PS_WORDS("auto", "always", "never"),
      .flags = PS_OPTION_EXTENSION,
-     .help =
-         "auto: files whose names end with .gz or .zst, and whose first bytes are those of gzip or zstd, are "
-         "decompressed while they are read, except by the deserializer BLOB; always: all files with such "
-         "first "
-         "bytes, also by BLOB; never: files are read as they are, as Flume does"},
+     .help = "auto: files whose names end with .gz or .zst, and whose first bytes are those of gzip or zstd, "
+             "are decompressed while they are read, except by the deserializer BLOB; always: all files with "
+             "such first bytes, also by BLOB; never: files are read as they are, as Flume does"},
     PS_OPTION_END,
 };
 

@@ -65,11 +65,10 @@ static bool file_rename(const struct ps_spool *spool, struct ps_spool_file *file
     }
     if (errno == EEXIST)
         return reused(file, target);
-    return violated(
-        file,
-        "Unable to move %s to %s: %s. This will likely cause duplicate events. Please verify that "
-        "flume has sufficient permissions to perform these operations.",
-        file->path, target, strerror(errno));
+    return violated(file,
+                    "Unable to move %s to %s: %s. This will likely cause duplicate events. Please verify "
+                    "that flume has sufficient permissions to perform these operations.",
+                    file->path, target, strerror(errno));
 }
 
 static bool file_mark(const struct ps_spool *spool, struct ps_spool_file *file)

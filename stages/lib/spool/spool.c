@@ -53,11 +53,10 @@ static enum ps_status canary_try(const char *directory, struct ps_err *err)
         }
     }
     return good ? PS_OK
-                : ps_err_set(
-                      err,
-                      "Unable to read and modify files in the spooling directory: %s: %s; give this user "
-                      "the right to write in it, or set trackingPolicy = tracker_dir",
-                      directory, strerror(error));
+                : ps_err_set(err,
+                             "Unable to read and modify files in the spooling directory: %s: %s; give this "
+                             "user the right to write in it, or set trackingPolicy = tracker_dir",
+                             directory, strerror(error));
 }
 
 static enum ps_status directories_try(struct ps_spool *spool, struct ps_err *err)
@@ -255,8 +254,7 @@ static uint64_t main_start(const struct ps_spool *spool, const struct ps_spool_f
     if (!other && meta->compression != file->compression) {
         ps_log(PS_LOG_WARN, spool->component,
                "the position in %s is of another format (penstock.decompress, or its name, was another one): "
-               "reading "
-               "all of it, so some of its events come again",
+               "reading all of it, so some of its events come again",
                file->path);
         return 0;
     }

@@ -84,8 +84,7 @@ static void report_limit(struct ps_stream *stream, const struct ps_now *now)
     stream->limit_logged_ns = now->mono_ns;
     ps_log(PS_LOG_WARN, stream->port->component,
            "%s connections are open, as many as penstock.connections.max allows: new ones take the places of "
-           "silent "
-           "ones, or wait",
+           "silent ones, or wait",
            ps_quantity_print_count(stream->open_count).text);
 }
 

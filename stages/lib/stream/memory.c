@@ -74,8 +74,7 @@ bool ps_stream_reserve_session(struct ps_stream *stream, struct ps_buffer *memor
     ps_count(stream->port->counters, PS_COUNTER_EventReadFail, 1);
     ps_log(PS_LOG_WARN, stream->port->component,
            "closing a new connection: no memory for its %s state beside %u open connections, %u KiB each "
-           "(%s; raise "
-           "-Xmx or penstock.memory.budget)",
+           "(%s; raise -Xmx or penstock.memory.budget)",
            stream->options.session->name, stream->open_count, stream->options.session->memory_bytes / 1024,
            reserved == PS_SLAB_LIMIT ? "a source may use a quarter of the memory budget for it"
                                      : "the memory budget is used up");

@@ -218,10 +218,9 @@ static enum ps_status suites_set(SSL_CTX *context, const struct ps_tls_options *
     bool want_old = old[0] != '\0' && SSL_CTX_get_min_proto_version(context) == TLS1_2_VERSION;
     bool want_v3 = v3[0] != '\0' && SSL_CTX_get_max_proto_version(context) == TLS1_3_VERSION;
     if (!want_old && !want_v3)
-        return ps_err_set(err,
-                          "include-cipher-suites and exclude-cipher-suites leave no cipher suite for the "
-                          "protocols offered; TLSv1.3 has its own suites (TLS_AES_128_GCM_SHA256, "
-                          "TLS_AES_256_GCM_SHA384, TLS_CHACHA20_POLY1305_SHA256)");
+        return ps_err_set(err, "include-cipher-suites and exclude-cipher-suites leave no cipher suite for "
+                               "the protocols offered; TLSv1.3 has its own suites (TLS_AES_128_GCM_SHA256, "
+                               "TLS_AES_256_GCM_SHA384, TLS_CHACHA20_POLY1305_SHA256)");
     if (want_old && !SSL_CTX_set_cipher_list(context, old))
         return ps_err_set(err, "OpenSSL refuses the cipher suites %s", old);
     if (want_v3 && !SSL_CTX_set_ciphersuites(context, v3))
@@ -297,9 +296,8 @@ enum ps_status ps_tls_server_build(struct ps_tls_server **server, const struct p
     const char *password =
         options->keystore_password != NULL ? options->keystore_password : globals->keystore_password;
     if (path == NULL)
-        return ps_err_set(err,
-                          "keystore is missing: with ssl = true name the file with the server's key (or set "
-                          "javax.net.ssl.keyStore or FLUME_SSL_KEYSTORE_PATH)");
+        return ps_err_set(err, "keystore is missing: with ssl = true name the file with the server's key (or "
+                               "set javax.net.ssl.keyStore or FLUME_SSL_KEYSTORE_PATH)");
     if (password == NULL)
         return ps_err_set(err, "keystore-password is missing: with ssl = true it is required (or set "
                                "javax.net.ssl.keyStorePassword or FLUME_SSL_KEYSTORE_PASSWORD)");

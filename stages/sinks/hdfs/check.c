@@ -63,12 +63,10 @@ static void check_numbers(struct checking *checking)
     if (plan->empty_in_use_suffix && plan->in_use_suffix != NULL)
         warn(checking, "hdfs.inUseSuffix", "has no effect with hdfs.emptyInUseSuffix = true");
     if (plan->empty_in_use_suffix && plan->in_use_prefix[0] == '\0')
-        note(
-            checking, "hdfs.emptyInUseSuffix",
-            "files have their final names while they are written: readers see them before they are complete, "
-            "and after a kill nothing tells those that were left (penstock.orphans); hdfs.inUsePrefix = _ "
-            "does "
-            "both, and Hive and MapReduce pass over such names");
+        note(checking, "hdfs.emptyInUseSuffix",
+             "files have their final names while they are written: readers see them before they are "
+             "complete, and after a kill nothing tells those that were left (penstock.orphans); "
+             "hdfs.inUsePrefix = _ does both, and Hive and MapReduce pass over such names");
 }
 
 static bool rounding_is_wrong(struct checking *checking)
@@ -128,8 +126,8 @@ static void check_rolling(const struct checking *checking)
         note(checking, "hdfs.rollCount", message);
     } else if (by_bytes && plan->roll_bytes < SMALL_FILE_BYTES) {
         snprintf(message, sizeof message,
-                 "a new file after %s bytes: many small files, of which a namenode keeps each in its "
-                 "memory; 0 is no limit, 134217728 a block",
+                 "a new file after %s bytes: many small files, of which a namenode keeps each in its memory; "
+                 "0 is no limit, 134217728 a block",
                  ps_quantity_print_count((uint64_t)plan->roll_bytes).text);
         note(checking, "hdfs.rollSize", message);
     }
@@ -249,10 +247,10 @@ static void check_colons(struct checking *checking)
     };
     for (size_t i = 0; i < PS_COUNT_OF(parts); i++) {
         if (parts[i].pattern != NULL && ps_escape_writes(parts[i].pattern, ':'))
-            refuse(checking, parts[i].key,
-                   "HDFS takes no colon in the name of a file or directory: write another character, such as "
-                   "%s",
-                   strstr(parts[i].pattern, "%c") != NULL ? "the parts of %c without it" : "- or _");
+            refuse(
+                checking, parts[i].key,
+                "HDFS takes no colon in the name of a file or directory: write another character, such as %s",
+                strstr(parts[i].pattern, "%c") != NULL ? "the parts of %c without it" : "- or _");
     }
 }
 
@@ -305,9 +303,9 @@ static void check_security(struct checking *checking)
                                                 .kerberos_principal = plan->principal,
                                                 .keytab = plan->keytab};
     if (plan->principal != NULL && plan->keytab == NULL)
-        refuse(checking, "hdfs.kerberosPrincipal",
-               "needs hdfs.kerberosKeytab, too; without both the tickets of the default cache (kinit) are "
-               "used");
+        refuse(
+            checking, "hdfs.kerberosPrincipal",
+            "needs hdfs.kerberosKeytab, too; without both the tickets of the default cache (kinit) are used");
     else if (plan->principal == NULL && plan->keytab != NULL)
         refuse(checking, "hdfs.kerberosKeytab",
                "needs hdfs.kerberosPrincipal, too: klist -kt shows whose keys it has");

@@ -120,8 +120,7 @@ static const struct ps_option options[] = {
      .offset = FIELD(replicas_min),
      .fallback = "-1",
      .help = "a file whose block has fewer replicas is closed, at most 30 times in a row; without this key "
-             "as many "
-             "as the file system makes, at most 3 times in a row"},
+             "as many as the file system makes, at most 3 times in a row"},
     {.key = "hdfs.closeTries",
      .type = PS_OPTION_INT,
      .offset = FIELD(close_tries),
@@ -199,22 +198,19 @@ static const struct ps_option options[] = {
      .offset = FIELD(replication),
      .flags = PS_OPTION_NO_EFFECT,
      .help = "Flume ignores it, too: the number of copies is dfs.replication of hdfs-site.xml "
-             "(penstock.hadoop.conf, "
-             "HADOOP_CONF_DIR), else the server's default"},
+             "(penstock.hadoop.conf, HADOOP_CONF_DIR), else the server's default"},
     {.key = "hdfs.blockSize",
      .type = PS_OPTION_TEXT,
      .offset = FIELD(block_size),
      .flags = PS_OPTION_NO_EFFECT,
-     .help =
-         "Flume ignores it, too: the size of blocks is dfs.blocksize of hdfs-site.xml (penstock.hadoop.conf, "
-         "HADOOP_CONF_DIR), else the server's default"},
+     .help = "Flume ignores it, too: the size of blocks is dfs.blocksize of hdfs-site.xml "
+             "(penstock.hadoop.conf, HADOOP_CONF_DIR), else the server's default"},
     {.key = "penstock.hadoop.conf",
      .type = PS_OPTION_TEXT,
      .offset = FIELD(configuration_directory),
      .flags = PS_OPTION_EXTENSION,
      .help = "directory with core-site.xml and hdfs-site.xml; without this key HADOOP_CONF_DIR, else "
-             "etc/hadoop of "
-             "HADOOP_HOME, else /etc/hadoop/conf"},
+             "etc/hadoop of HADOOP_HOME, else /etc/hadoop/conf"},
     {.key = "penstock.orphans",
      .type = PS_OPTION_ENUM,
      .offset = FIELD(orphans),
@@ -222,16 +218,14 @@ static const struct ps_option options[] = {
      .fallback = "report",
      .flags = PS_OPTION_EXTENSION,
      .help = "files that have had their names in use since before the start: report logs and counts them; "
-             "recover "
-             "completes and renames those whose writers are gone"},
+             "recover completes and renames those whose writers are gone"},
     {.key = "penstock.hsync",
      .type = PS_OPTION_BOOL,
      .offset = FIELD(hsync),
      .fallback = "false",
      .flags = PS_OPTION_EXTENSION,
-     .help =
-         "events count as delivered when they are on the disks of the datanodes (hsync), not in their memory "
-         "(hflush)"},
+     .help = "events count as delivered when they are on the disks of the datanodes (hsync), not in their "
+             "memory (hflush)"},
     PS_OPTION_END,
 };
 

@@ -15,8 +15,7 @@ static void refuse(struct ps_hive_sink *sink, const char *reason)
     if (ps_log_backoff_says(&sink->flawed_batch, reason, sink->now.mono_ns))
         ps_log(PS_LOG_ERROR, sink->port->component,
                "an event cannot be written: %s. Its batch, and all behind it, wait%s; with "
-               "penstock.deadletter only "
-               "such events are taken out",
+               "penstock.deadletter only such events are taken out",
                reason, ps_log_backoff_text(&sink->flawed_batch, sink->now.mono_ns, tries));
 }
 

@@ -4,30 +4,24 @@
 #include <string.h>
 
 static const char too_long[] =
-    "the values of its partition are longer than 2,048 bytes: check the headers in "
-    "hive.partition";
+    "the values of its partition are longer than 2,048 bytes: check the headers in hive.partition";
 
-static const char too_long_name[] =
-    "a value of its partition makes a directory's name of more than 255 bytes, which no file system "
-    "takes: check the headers in hive.partition";
+static const char too_long_name[] = "a value of its partition makes a directory's name of more than 255 "
+                                    "bytes, which no file system takes: check the headers in hive.partition";
 
 static const char has_zero[] =
     "a value of its partition has a byte 0 in it: check the headers in hive.partition";
 
 static const char no_value[] =
-    "a value of its partition is no value of the partition key's type: check the headers "
-    "in hive.partition";
+    "a value of its partition is no value of the partition key's type: check the headers in hive.partition";
 
 static const char *const flaws[] = {
     [PS_ESCAPE_OK] = "a value of its partition is empty: check the headers in hive.partition",
-    [PS_ESCAPE_NO_TIMESTAMP] =
-        "hive.partition has a time escape, and the event has no header timestamp: add a "
-        "timestamp interceptor, or "
-        "set useLocalTimeStamp = true",
+    [PS_ESCAPE_NO_TIMESTAMP] = "hive.partition has a time escape, and the event has no header timestamp: add "
+                               "a timestamp interceptor, or set useLocalTimeStamp = true",
     [PS_ESCAPE_BAD_TIMESTAMP] =
-        "hive.partition has a time escape, and the event's header timestamp is no number of "
-        "milliseconds: correct "
-        "what sets it, or set useLocalTimeStamp = true",
+        "hive.partition has a time escape, and the event's header timestamp is no number of milliseconds: "
+        "correct what sets it, or set useLocalTimeStamp = true",
     [PS_ESCAPE_TOO_LONG] = too_long,
 };
 

@@ -147,8 +147,7 @@ static enum MHD_Result serve_body(struct far_http *far, struct MHD_Connection *c
     } else if (at < body->length && body->data[at] == '[' && is_json) {
         far->malformed++;
         return answer(connection, MHD_HTTP_BAD_REQUEST,
-                      "Bad request from client. Request has invalid JSON "
-                      "Syntax.\n");
+                      "Bad request from client. Request has invalid JSON Syntax.\n");
     } else if (body->length > 0) {
         hand_lines(far, body);
         request->handed = true;

@@ -232,8 +232,7 @@ const char *ps_hdfs_flaw_text(enum ps_hdfs_flaw flaw)
                "hdfs.path and hdfs.filePrefix";
     case PS_HDFS_FLAW_COLON:
         return "the path of its file has a colon, which HDFS takes in no name: check the headers in "
-               "hdfs.path "
-               "and hdfs.filePrefix (a search_replace or rules interceptor can replace it)";
+               "hdfs.path and hdfs.filePrefix (a search_replace or rules interceptor can replace it)";
     case PS_HDFS_FLAW_NONE:
         break;
     }

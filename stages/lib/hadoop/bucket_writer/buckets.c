@@ -141,8 +141,7 @@ static bool rolls_for_replicas(struct ps_hdfs_sink *sink, struct ps_hdfs_bucket 
     }
     ps_log(PS_LOG_ERROR, sink->port->component,
            "%s: %u files in a row had blocks with too few replicas (hdfs.minBlockReplicas); no more are "
-           "begun for "
-           "that before all replicas are there",
+           "begun for that before all replicas are there",
            bucket->file->path, rolls_max);
     return false;
 }

@@ -452,11 +452,10 @@ static void report(struct ps_hdfs_file *file, const struct ps_file_answer *answe
     char behind[PS_HDFS_TROUBLE_BYTES];
     const char *verb = file->created ? "write" : "create";
     enum ps_log_level level = ps_port_outage_level(sink->port, PS_LOG_WARN);
-    const char *cure =
-        answer->error == PS_FILE_NAME
-            ? " (correct the headers in hdfs.path and hdfs.filePrefix; with penstock.deadletter "
-              "such events are taken out)"
-            : "";
+    const char *cure = answer->error == PS_FILE_NAME
+                           ? " (correct the headers in hdfs.path and hdfs.filePrefix; with "
+                             "penstock.deadletter such events are taken out)"
+                           : "";
     ps_err_set(&err, "cannot %s %s: %s%s", verb, file->path, answer->reason, cure);
     if (!ps_hdfs_trouble_met(sink, &file->bucket->trouble, verb, answer->reason, behind))
         ps_log(PS_LOG_DEBUG, sink->port->component, "%s", err.text);

@@ -143,8 +143,7 @@ static void recovered(void *file_, const struct ps_file_answer *answer)
     } else if (answer->error == PS_FILE_MISSING) {
         ps_log(PS_LOG_ERROR, sink->port->component,
                "%s is not there any more: somebody removed or renamed it, or its directory, while it was "
-               "written; %s events "
-               "that were acknowledged were in it",
+               "written; %s events that were acknowledged were in it",
                file->path, ps_quantity_print_count(file->acknowledged).text);
         leave(file);
     } else {

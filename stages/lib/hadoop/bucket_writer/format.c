@@ -29,11 +29,10 @@ enum ps_status ps_hdfs_format_find(const struct ps_hdfs_format_names *names, str
                 err, "%s: LZO is not in penstock, because its library has the GPL: use lz4 or snappy",
                 names->codec);
         case PS_HADOOP_CODEC_UNKNOWN:
-            return ps_err_set(
-                err,
-                "%s is no codec of Hadoop's: use None, default, deflate, gzip, bzip2, lz4, snappy or "
-                "zstandard",
-                names->codec);
+            return ps_err_set(err,
+                              "%s is no codec of Hadoop's: use None, default, deflate, gzip, bzip2, lz4, "
+                              "snappy or zstandard",
+                              names->codec);
         case PS_HADOOP_CODEC_NONE: /* Hadoop uses its default codec for a SequenceFile, as CompressionOption does */
             format->codec = PS_HADOOP_CODEC_DEFAULT;
             break;

@@ -142,15 +142,13 @@ static void report(const struct ps_hdfs_look *look, uint64_t count, const char *
     if (look->sink->settings->recovers_orphans)
         ps_log(PS_LOG_INFO, port->component,
                "%s: %s files are in use since before this start (%s): completes and renames those whose "
-               "writers are "
-               "gone",
+               "writers are gone",
                directory, ps_quantity_print_count(count).text, first);
     else
-        ps_log(
-            PS_LOG_WARN, port->component,
-            "%s: %s files are in use since before this start (%s): penstock.orphans = recover completes and "
-            "renames those whose writers are gone",
-            directory, ps_quantity_print_count(count).text, first);
+        ps_log(PS_LOG_WARN, port->component,
+               "%s: %s files are in use since before this start (%s): penstock.orphans = recover completes "
+               "and renames those whose writers are gone",
+               directory, ps_quantity_print_count(count).text, first);
 }
 
 static struct ps_hdfs_look **look_chain(struct ps_hdfs_sink *sink, const char *directory, size_t length)
@@ -325,8 +323,7 @@ static void end_scan(struct ps_hdfs_sink *sink)
     if (look != NULL)
         ps_log(PS_LOG_INFO, sink->port->component,
                "looked for files in use in the %u directories below %s that were changed last; in the "
-               "others, as %s, "
-               "only when an event goes there",
+               "others, as %s, only when an event goes there",
                SCANNED_MAX, sink->settings->place.root, look->directory);
     while ((look = TAILQ_FIRST(&sink->scan.waiting)) != NULL) {
         TAILQ_REMOVE(&sink->scan.waiting, look, looks);

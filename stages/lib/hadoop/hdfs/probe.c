@@ -80,21 +80,19 @@ static const char *cure_of(const struct trial *trial)
         return "the port of the namenode's RPC is mostly 8020 or 9000 (fs.defaultFS of core-site.xml)";
     if (says(trial, "closed the connection"))
         return "the port of the namenode's RPC is mostly 8020 or 9000: a datanode's, or one with TLS, closes "
-               "the "
-               "connection";
+               "the connection";
     if (says(trial, "SafeMode") || says(trial, "safe mode"))
         return "wait until it has left it (hdfs dfsadmin -safemode get)";
     if (says(trial, "impersonate"))
         return "allow it on the namenode: hadoop.proxyuser.USER.hosts and .groups";
     if (says(trial, "minReplication") || says(trial, "datanode"))
         return "see whether this machine reaches the datanodes under the names and ports that they tell the "
-               "namenode "
-               "(9866): dfs.client.use.datanode.hostname = true takes their names instead of addresses";
+               "namenode (9866): dfs.client.use.datanode.hostname = true takes their names instead of "
+               "addresses";
     switch (trial->error) {
     case PS_FILE_DENIED:
         return "let the user write there (hdfs dfs -chown, -chmod), or write as another one "
-               "(HADOOP_USER_NAME, "
-               "hdfs.proxyUser, Kerberos)";
+               "(HADOOP_USER_NAME, hdfs.proxyUser, Kerberos)";
     case PS_FILE_NO_SPACE:
         return "free space, or raise the quota (hdfs dfsadmin -report, hdfs dfs -count -q)";
     case PS_FILE_UNAVAILABLE:

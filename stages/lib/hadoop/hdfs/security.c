@@ -270,8 +270,7 @@ uint64_t ps_hadoop_security_watch_tokens(struct ps_hadoop_security *security, co
     else if (left_ms <= TOKENS_SOON_MS)
         ps_log(PS_LOG_WARN, security->settings.port->component,
                "the delegation token of %s for %s (HADOOP_TOKEN_FILE_LOCATION) ends in %s at the latest: "
-               "fetch one "
-               "anew, and reload",
+               "fetch one anew, and reload",
                token->owner, token->service, ps_quantity_print_ns((uint64_t)left_ms * PS_NS_PER_MS).text);
     return security->tokens_look_ns;
 }

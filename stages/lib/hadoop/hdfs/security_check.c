@@ -31,16 +31,14 @@ static void report_tokens(const struct ps_hadoop_credentials *credentials, const
         bool expired = token->expires_ms > 0 && token->expires_ms <= ps_clock_now().wall_ms;
         ps_report(context, expired ? PS_LOG_WARN : PS_LOG_INFO, "hdfs.path",
                   "HADOOP_TOKEN_FILE_LOCATION (%s) has a delegation token (%s) of %s for %s, which %s %s: "
-                  "the agent does "
-                  "not renew it; hdfs.kerberosPrincipal and hdfs.kerberosKeytab last longer",
+                  "the agent does not renew it; hdfs.kerberosPrincipal and hdfs.kerberosKeytab last longer",
                   path, token->kind, token->owner, token->service,
                   expired ? "has ended at" : "ends at the latest at", until);
     }
     if (useful == 0)
         ps_report(context, PS_LOG_WARN, "hdfs.path",
                   "HADOOP_TOKEN_FILE_LOCATION (%s) has no delegation token of HDFS: the tickets of the "
-                  "default cache "
-                  "are used",
+                  "default cache are used",
                   path);
 }
 

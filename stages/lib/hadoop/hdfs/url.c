@@ -42,8 +42,7 @@ static const struct {
 } others[] = {
     {" s3 s3n s3a gs abfs abfss wasb wasbs adl oss cosn obs swift ",
      "is an object store, in which a file is there only when it is whole: nothing could be acknowledged "
-     "before the file rolls. Write to "
-     "hdfs:// or file://, and copy what has its final name (hadoop distcp)"},
+     "before the file rolls. Write to hdfs:// or file://, and copy what has its final name (hadoop distcp)"},
     {" o3fs ofs o3 ",
      "is Apache Ozone: write through its HttpFS gateway, webhdfs://GATEWAY:14000/VOLUME/BUCKET/.."},
     {" har ", "is an archive, which is read only: write to hdfs://"},
@@ -181,8 +180,7 @@ static bool advise_hdfs(const struct ps_hadoop_configuration *configuration, con
     *severity = PS_LOG_WARN;
     snprintf(advice, PS_HADOOP_ADVICE_BYTES,
              "'%.100s' is taken for a host, port 8020: if it is a name service (HA), hdfs-site.xml with "
-             "dfs.nameservices is missing "
-             "(HADOOP_CONF_DIR)",
+             "dfs.nameservices is missing (HADOOP_CONF_DIR)",
              parts->authority);
     return true;
 }
@@ -205,8 +203,7 @@ static bool advise_webhdfs(const struct parts *parts, enum ps_log_level *severit
         *severity = PS_LOG_WARN;
         snprintf(advice, PS_HADOOP_ADVICE_BYTES,
                  "port %lu is mostly that of the namenode's RPC, and %s:// needs its HTTP port (9870, 9871 "
-                 "with TLS; "
-                 "HttpFS 14000); hdfs://%.200s speaks RPC, and is faster",
+                 "with TLS; HttpFS 14000); hdfs://%.200s speaks RPC, and is faster",
                  port, parts->scheme, parts->authority);
         return true;
     }

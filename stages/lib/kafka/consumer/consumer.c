@@ -209,8 +209,7 @@ static const struct {
      "the process did not poll for that long; check its load and pauses"},
     {RD_KAFKA_RESP_ERR_FENCED_INSTANCE_ID,
      "another member of the group has the same kafka.consumer.group.instance.id: give each agent and each "
-     "source an "
-     "id of its own"},
+     "source an id of its own"},
     {RD_KAFKA_RESP_ERR_OFFSET_METADATA_TOO_LARGE, "raise the broker's offset.metadata.max.bytes"},
 };
 
@@ -273,9 +272,8 @@ void ps_kafka_consumer_failure(const struct ps_kafka_consumer *consumer, struct 
 {
     char text[512];
     if (consumer->no_memory) {
-        ps_err_set(reason,
-                   "Kafka: no memory to keep a record; it is read again; lower penstock.memory.budget, which "
-                   "leaves more to the rest of the process");
+        ps_err_set(reason, "Kafka: no memory to keep a record; it is read again; lower "
+                           "penstock.memory.budget, which leaves more to the rest of the process");
         return;
     }
     rd_kafka_resp_err_t code = rd_kafka_fatal_error(consumer->client, text, sizeof text);

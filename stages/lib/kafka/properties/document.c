@@ -73,8 +73,7 @@ static void print_defaults(FILE *out)
           "## Defaults\n"
           "\n"
           "A property that the file does not set has the default of Flume's client (kafka-clients 2.7.2 in "
-          "Flume 1.11.0), "
-          "but for these:\n"
+          "Flume 1.11.0), but for these:\n"
           "\n"
           "| property | client | Flume 1.11 | here | because |\n"
           "|---|---|---|---|---|\n",

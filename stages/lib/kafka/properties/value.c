@@ -158,11 +158,10 @@ static enum ps_status convert_assignors(const struct value *value)
         while (i < PS_COUNT_OF(known) && strcasecmp(known[i].java, name) != 0)
             i++;
         if (i == PS_COUNT_OF(known)) {
-            ps_note_add(
-                value->properties->notes, PS_LOG_ERROR, value->row->name,
-                "%s: Java classes cannot be loaded; supported are RangeAssignor, RoundRobinAssignor and "
-                "CooperativeStickyAssignor of org.apache.kafka.clients.consumer",
-                name);
+            ps_note_add(value->properties->notes, PS_LOG_ERROR, value->row->name,
+                        "%s: Java classes cannot be loaded; supported are RangeAssignor, RoundRobinAssignor "
+                        "and CooperativeStickyAssignor of org.apache.kafka.clients.consumer",
+                        name);
             continue;
         }
         sticky |= known[i].native == NULL;

@@ -98,11 +98,10 @@ static enum ps_status trust_store(const struct ps_kafka_properties *properties, 
     enum ps_status status = PS_OK;
     unsigned foreign = 0;
     if (sk_X509_num(store->trusted) == 0)
-        status = ps_err_set(
-            err,
-            "%s: the store has no trusted certificate; import the brokers' authority: keytool -importcert "
-            "-alias ca -file ca.pem -keystore %s",
-            source->location_key, source->location != NULL ? source->location : "STORE");
+        status = ps_err_set(err,
+                            "%s: the store has no trusted certificate; import the brokers' authority: "
+                            "keytool -importcert -alias ca -file ca.pem -keystore %s",
+                            source->location_key, source->location != NULL ? source->location : "STORE");
     for (int i = 0; i < sk_X509_num(store->trusted); i++) {
         X509 *certificate = sk_X509_value(store->trusted, i);
         foreign += !self_signed(certificate);

@@ -111,9 +111,8 @@ static enum ps_status check_names(const struct ps_database_plan *plan, const str
         strcasecmp(plan->type, "OTHER") == 0)
         return PS_OK;
     ps_report(context, PS_LOG_ERROR, "db.type",
-              "db.type %s does not fit driver.url, which names %s: correct one "
-              "of them",
-              plan->type, types[which]);
+              "db.type %s does not fit driver.url, which names %s: correct one of them", plan->type,
+              types[which]);
     return PS_FAIL;
 }
 
@@ -121,11 +120,10 @@ static void check_derby(const struct ps_context *context, const struct resolved 
                         const struct ps_database_settings *settings)
 {
     if (found->derby != NULL && ps_derby_is_directory(found->derby))
-        ps_report(
-            context, PS_LOG_WARN, "driver.url",
-            "%s is a Derby database of Flume's. penstock neither reads nor changes it: let Flume deliver "
-            "the events that are in it, and move it away. This channel keeps its events in %s",
-            found->derby, settings->path);
+        ps_report(context, PS_LOG_WARN, "driver.url",
+                  "%s is a Derby database of Flume's. penstock neither reads nor changes it: let Flume "
+                  "deliver the events that are in it, and move it away. This channel keeps its events in %s",
+                  found->derby, settings->path);
 }
 
 static void check_file_keys(const struct ps_database_plan *plan, const struct ps_context *context,
@@ -169,20 +167,18 @@ enum ps_status ps_database_plan_check(const struct ps_database_plan *plan, const
         return PS_FAIL;
     }
     if (ps_utf8_char_count(context->name, strlen(context->name)) > PS_TABLES_CHANNEL_CHARS) {
-        ps_report(
-            context, PS_LOG_ERROR, NULL,
-            "the channel's name is longer than %u characters, and FLE_CHANNEL has no room for it: use a "
-            "shorter one",
-            PS_TABLES_CHANNEL_CHARS);
+        ps_report(context, PS_LOG_ERROR, NULL,
+                  "the channel's name is longer than %u characters, and FLE_CHANNEL has no room for it: use "
+                  "a shorter one",
+                  PS_TABLES_CHANNEL_CHARS);
         return PS_FAIL;
     }
     if (check_names(plan, context, &found.url) != PS_OK)
         return PS_FAIL;
     if (ps_pairs_get(&found.url.parameters, "password") != NULL)
-        ps_report(
-            context, PS_LOG_WARN, "driver.url",
-            "driver.url has a password, which everybody can read who reads the file's keys in a log: set "
-            "db.password");
+        ps_report(context, PS_LOG_WARN, "driver.url",
+                  "driver.url has a password, which everybody can read who reads the file's keys in a log: "
+                  "set db.password");
     if (settings.kind == PS_DATABASE_SQLITE)
         check_file_keys(plan, context, &found.url);
     else

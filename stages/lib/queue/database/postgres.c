@@ -117,14 +117,13 @@ static enum ps_status postgres_execute(void *database, const char *text, struct 
 static enum ps_status set_session(struct postgres *postgres, struct ps_err *err)
 {
     char text[512];
-    snprintf(text, sizeof text,
-             "SET search_path = flume;"
-             "SET SESSION CHARACTERISTICS AS TRANSACTION ISOLATION LEVEL %s;"
-             "SET idle_in_transaction_session_timeout = 60000;"
-             "SET tcp_keepalives_idle = 20; SET tcp_keepalives_interval = 5; SET tcp_keepalives_count = 3;"
-             "SELECT set_config('synchronous_commit', 'on', false) "
-             "WHERE current_setting('synchronous_commit') = 'off'",
-             postgres->settings->isolation);
+    snprintf(
+        text, sizeof text,
+        "SET search_path = flume;SET SESSION CHARACTERISTICS AS TRANSACTION ISOLATION LEVEL %s;SET "
+        "idle_in_transaction_session_timeout = 60000;SET tcp_keepalives_idle = 20; SET "
+        "tcp_keepalives_interval = 5; SET tcp_keepalives_count = 3;SELECT set_config('synchronous_commit', "
+        "'on', false) WHERE current_setting('synchronous_commit') = 'off'",
+        postgres->settings->isolation);
     return postgres_execute(postgres, text, err);
 }
 

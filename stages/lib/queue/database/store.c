@@ -166,12 +166,12 @@ static void look_for_lost(struct ps_tables *tables)
         return;
     uint64_t behind = (uint64_t)(mark->last - given);
     uint64_t lost = mark->events < behind ? mark->events : behind;
-    ps_log(
-        PS_LOG_ERROR, tables->component,
-        "the database %s ends with event %lld, and events up to %lld were promised: %llu events that no sink "
-        "had are lost, because its -wal was removed or damaged, or an older file was put in its place; what "
-        "sinks had since then is delivered again",
-        tables->settings->database.label, (long long)given, (long long)mark->last, (unsigned long long)lost);
+    ps_log(PS_LOG_ERROR, tables->component,
+           "the database %s ends with event %lld, and events up to %lld were promised: %llu events that no "
+           "sink had are lost, because its -wal was removed or damaged, or an older file was put in its "
+           "place; what sinks had since then is delivered again",
+           tables->settings->database.label, (long long)given, (long long)mark->last,
+           (unsigned long long)lost);
     ps_promised_mark_write(mark, given, tables->events);
 }
 
@@ -389,8 +389,7 @@ static enum ps_status begin_anew(struct ps_tables *tables, struct ps_err *err)
         return PS_FAIL;
     ps_log(PS_LOG_ERROR, tables->component,
            "the database %s was removed or replaced: of the %llu events in it those that no sink has yet are "
-           "lost; "
-           "there is one with %llu events now",
+           "lost; there is one with %llu events now",
            tables->settings->database.label, (unsigned long long)events, (unsigned long long)tables->events);
     tables->gone = false;
     tables->generation++;

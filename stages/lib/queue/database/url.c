@@ -79,9 +79,9 @@ static enum ps_status read_derby(struct ps_arena *arena, const char *text, struc
         return ps_err_set(err,
                           "driver.url names a Derby network server, which penstock cannot talk to: " CURE);
     if (behind(text, "memory:") != NULL)
-        return ps_err_set(err,
-                          "driver.url names a Derby database in memory, which keeps nothing: use a channel "
-                          "of type memory");
+        return ps_err_set(
+            err,
+            "driver.url names a Derby database in memory, which keeps nothing: use a channel of type memory");
     if (behind(text, "classpath:") != NULL || behind(text, "jar:") != NULL)
         return ps_err_set(err, "driver.url names a Derby database that cannot be written: " CURE);
     if (end == name)
@@ -93,10 +93,9 @@ static enum ps_status read_derby(struct ps_arena *arena, const char *text, struc
     if (read_parameters(arena, end, ';', url, err) != PS_OK)
         return PS_FAIL;
     if (is_true(&url->parameters, "dataEncryption"))
-        return ps_err_set(err,
-                          "driver.url asks for encryption (dataEncryption), which penstock does not have "
-                          "there, and it does not write in plain text what Derby would encrypt: remove it, "
-                          "and put the database on an encrypted file system");
+        return ps_err_set(err, "driver.url asks for encryption (dataEncryption), which penstock does not "
+                               "have there, and it does not write in plain text what Derby would encrypt: "
+                               "remove it, and put the database on an encrypted file system");
     url->create = is_true(&url->parameters, "create");
     return PS_OK;
 }
@@ -168,9 +167,9 @@ enum ps_status ps_jdbc_url_read(struct ps_arena *arena, const char *text, struct
     }
     const char *name = behind(text, "jdbc:");
     if (name == NULL || strchr(name, ':') == NULL)
-        return ps_err_set(err,
-                          "driver.url is no JDBC URL: it begins with jdbc:, the name of the database and a "
-                          "colon; " CURE);
+        return ps_err_set(
+            err,
+            "driver.url is no JDBC URL: it begins with jdbc:, the name of the database and a colon; " CURE);
     return ps_err_set(err,
                       "driver.url names a database of type %.*s, and penstock has no client for it: " CURE,
                       (int)strcspn(name, ":"), name);

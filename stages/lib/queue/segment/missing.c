@@ -221,9 +221,8 @@ static void all_gone(struct ps_segment_log *log, const struct ps_segment_state *
     snprintf(
         text, sizeof text,
         "%s%s: no segment of the log is there, although %s/state says that at least %llu events wait in %llu "
-        "frames: "
-        "they are lost to the channel, which begins anew. If the directory was replaced, or its file system "
-        "is not mounted, stop the agent, put it back, and run `penstock channel repair`",
+        "frames: they are lost to the channel, which begins anew. If the directory was replaced, or its file "
+        "system is not mounted, stop the agent, put it back, and run `penstock channel repair`",
         all.directory, log->options.directories.count > 1 ? " and the other data directories" : "",
         log->options.state_directory, (unsigned long long)events, (unsigned long long)lost);
     log->frames_lost += lost;

@@ -259,8 +259,7 @@ static enum ps_status look_behind(const struct ps_segment_log *log, const struct
     if (damaged > 0)
         ps_segment_report(log, segment,
                           "the last frame, at byte %llu, is not whole: it was being written when the power "
-                          "was lost, and was "
-                          "not promised; or it was damaged later",
+                          "was lost, and was not promised; or it was damaged later",
                           (unsigned long long)damaged);
     return PS_OK;
 }
@@ -397,10 +396,9 @@ static enum ps_status recover(struct ps_segment_log *log, struct ps_err *err)
         state.offset = log->count > 0 ? ps_segment_head_bytes(&log->segments[0].head) : 0;
         state.low = state.next = log->count > 0 ? log->segments[0].head.first : 1;
         if (log->count > 0)
-            ps_segment_report(
-                log, &log->segments[0],
-                "the state of the log cannot be read: everything is read, and what was delivered may be "
-                "delivered again");
+            ps_segment_report(log, &log->segments[0],
+                              "the state of the log cannot be read: everything is read, and what was "
+                              "delivered may be delivered again");
     }
     log->id = has_state ? state.log : log->count > 0 ? log->segments[0].head.log : log->id;
     log->generation = state.generation;

@@ -156,9 +156,8 @@ enum ps_status ps_segment_hold(struct ps_segment_log *log, struct ps_err *err)
         if (segment->head.sealing.on && log->options.active_key == NULL && !log->options.plain)
             return ps_err_set(
                 err,
-                "segment %llu of %s is encrypted with key %s, and the channel has no "
-                "encryption.activeKey: nothing is written in plain text beside it. Name a key, or "
-                "NONE to end encryption",
+                "segment %llu of %s is encrypted with key %s, and the channel has no encryption.activeKey: "
+                "nothing is written in plain text beside it. Name a key, or NONE to end encryption",
                 (unsigned long long)segment->head.segment, segment->directory, segment->head.sealing.key);
         if (!ps_segment_is_held(segment) || is_delivered(log, i))
             continue;
@@ -177,11 +176,10 @@ void ps_segment_log_held(const struct ps_segment_log *log, char *text, size_t ro
     for (size_t i = 0; log->held > 0 && i < log->count && text[0] == '\0'; i++) {
         const struct ps_segment *segment = &log->segments[i];
         if (ps_segment_is_held(segment) && !is_delivered(log, i))
-            snprintf(
-                text, room,
-                "%zu segments of the log are held back: segment %llu of %.200s is encrypted with key %s, %s; "
-                "add the key and reload, or put the right one into its file and restart",
-                log->held, (unsigned long long)segment->head.segment, segment->directory,
-                segment->head.sealing.key, missing(log, segment));
+            snprintf(text, room,
+                     "%zu segments of the log are held back: segment %llu of %.200s is encrypted with key "
+                     "%s, %s; add the key and reload, or put the right one into its file and restart",
+                     log->held, (unsigned long long)segment->head.segment, segment->directory,
+                     segment->head.sealing.key, missing(log, segment));
     }
 }

@@ -72,11 +72,10 @@ void ps_tail_log_of_no_group(struct ps_tailer *tailer, const struct ps_tail_log 
                log->path);
         return;
     }
-    ps_log(
-        PS_LOG_WARN, tailer->port->component,
-        "%s is of no file group any more: its last %lld bytes are not read; give a group an expression that "
-        "matches it to read them",
-        log->path, (long long)unread_bytes);
+    ps_log(PS_LOG_WARN, tailer->port->component,
+           "%s is of no file group any more: its last %lld bytes are not read; give a group an expression "
+           "that matches it to read them",
+           log->path, (long long)unread_bytes);
     ps_count(tailer->port->counters, (enum ps_counter)PS_TAIL_COUNTER_lost_bytes, (uint64_t)unread_bytes);
 }
 

@@ -84,8 +84,7 @@ static void load_answer(void *owner, struct ps_tail_job *job)
         if (loading->positions.cut)
             ps_log(PS_LOG_WARN, tailer->port->component,
                    "%s ends in the middle or has a mistake: the %zu positions before it are used; other "
-                   "files are "
-                   "read from their beginning",
+                   "files are read from their beginning",
                    loading->path, count);
         tailer->remembered = loading->positions;
         loading->positions = (struct ps_tail_positions){.count = 0};

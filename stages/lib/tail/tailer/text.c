@@ -186,16 +186,14 @@ static void name(struct ps_tailer *tailer, const struct ps_tail_log *log)
     if (log->text_end == PS_TAIL_TEXT_EARLY)
         ps_log(PS_LOG_WARN, tailer->port->component,
                "%s is compressed with %s, and ends early, behind byte %lld of its text: it is not read until "
-               "it is "
-               "whole. If nobody completes it, decompress it to a file of the group",
+               "it is whole. If nobody completes it, decompress it to a file of the group",
                log->path, formats[log->text], (long long)log->text_bytes);
     else
-        ps_log(
-            PS_LOG_WARN, tailer->port->component,
-            "%s is compressed with %s, and damaged behind byte %lld of its text: the whole lines before are "
-            "read, and nothing behind them. If another copy of it is whole, replace it by that: it is read "
-            "on",
-            log->path, formats[log->text], (long long)log->text_bytes);
+        ps_log(PS_LOG_WARN, tailer->port->component,
+               "%s is compressed with %s, and damaged behind byte %lld of its text: the whole lines before "
+               "are read, and nothing behind them. If another copy of it is whole, replace it by that: it is "
+               "read on",
+               log->path, formats[log->text], (long long)log->text_bytes);
 }
 
 static void surveyed(struct ps_tailer *tailer, struct ps_tail_log *log, const struct survey *survey)
