@@ -89,7 +89,7 @@ static void stream_connect(struct load *load, struct stream *stream, uint64_t no
     stream->was_connected = true;
 }
 
-/* Whether the lines in the chunk and on the wire arrived is unknown; they are not sent again. */
+/* The lines in the chunk and on the wire may have arrived; they are not sent again. */
 static void stream_break(struct load *load, struct stream *stream)
 {
     close(stream->fd);

@@ -295,7 +295,7 @@ static void test_no_file_before_the_lock_of_one_that_fills(void **unused)
                                                 "penstock.commit.interval", "3600000", PS_HIVE_BY_DAY));
 }
 
-/* What was learnt of a failure is forgotten by a success: the partition rests after each as after the first. */
+/* A success resets the count of failures: the partition rests after each as after the first. */
 static void test_a_failure_after_a_success(void **unused)
 {
     static const char *const calls[] = {"lock",       "commit_txn", "open_txns", "allocate_table_write_ids",

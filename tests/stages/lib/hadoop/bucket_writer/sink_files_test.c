@@ -62,7 +62,7 @@ static void test_file_is_leased(void **unused)
     ps_test_bucket_finish();
 }
 
-/* One that does not run out counts as a failed try each hdfs.retryInterval; it is asked for more often. */
+/* One that does not run out counts as a failed try each hdfs.retryInterval; the sink tests it more often. */
 static void test_file_stays_leased(void **unused)
 {
     roll_one();

@@ -111,7 +111,7 @@ static int tear_down(void **state)
     return munmap(pages, (size_t)PS_HDFS_LEASES_MAX * PAGE_BYTES);
 }
 
-/* Of all that it may hold it looks only at what was settled, in each cycle. */
+/* In each cycle it looks only at settled leases, however many it holds. */
 static void test_nothing_else_is_looked_at(void **state)
 {
     struct ps_test_stage *stage = *state;

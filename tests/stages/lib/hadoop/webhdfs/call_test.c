@@ -179,7 +179,7 @@ static void test_no_answer(void **unused)
     assert_non_null(strstr(result.reason, "no answer within the call time-out"));
 }
 
-/* It names another datanode when it is told that the first one cannot be reached. */
+/* It names another datanode after a request that excludes the unreachable one. */
 static void test_datanode_unreachable(void **unused)
 {
     char log[512];

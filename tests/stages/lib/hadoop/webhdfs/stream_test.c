@@ -207,7 +207,7 @@ static void test_append(void **unused)
     close_stream();
 }
 
-/* The answer to the question for the length is lost: it is asked again. */
+/* The answer with the length is lost: the request is repeated. */
 static void test_append_measures_again(void **unused)
 {
     play(PS_WORDS("307", "cut", LENGTH(7)), PS_WORDS("200"));
@@ -360,7 +360,7 @@ static void test_failed_and_missing(void **unused)
     ps_file_abandon(stream);
 }
 
-/* A permission is asked for before anything is written. */
+/* The access check comes before the first write. */
 static void test_refused(void **unused)
 {
     begin();

@@ -26,7 +26,7 @@ static void start(uint64_t bytes_max)
     ps_kafka_flight_init(&flight, bytes_max);
 }
 
-/* A round trip: what is in flight when it begins is delivered as fast as the line carries it. */
+/* A round trip: the bytes in flight when it begins are delivered as fast as the line carries them. */
 static void turn(const struct line *line)
 {
     uint64_t in_flight = flight.waves < line->source ? flight.waves : line->source;

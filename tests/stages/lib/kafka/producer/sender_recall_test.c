@@ -32,7 +32,8 @@ static void offer_again(struct ps_lease *back)
     offered_count = stage.done_count;
 }
 
-/* Recalled while a record is refused: nothing of the search is left, what was delivered is not sent again. */
+/* Recalled while a record is refused: nothing of the search is left, and delivered records are not sent
+ * again. */
 static void run_recall_with_refused(unsigned turns_after)
 {
     start(1);
@@ -97,8 +98,9 @@ static void test_recall_before_the_letter(void **state)
     assert_in_range(letters, 1, runs - 2); /* both were tried */
 }
 
-/* What was sent is waited for, up to a second, or a tenth when the brokers have been silent for long; what waits in the producer comes back at once, and a producer that was
- * purged is not used again. */
+/* Answers to sent records are awaited for up to a second, or a tenth of one when the brokers have been silent
+ * for long; records that wait in the producer come back at once, and a producer that was purged is not used
+ * again. */
 static void run_recall_of_unanswered(unsigned silent_before_ms, unsigned answered_after_ms)
 {
     const unsigned patience_ms = silent_before_ms > 5000 ? 100 : 1000;

@@ -150,7 +150,7 @@ static uint64_t counted(enum ps_counter counter)
     return ps_test_stage_counter(&stage, counter);
 }
 
-/* A full queue is no error of any record: it goes on with the next report, in order. */
+/* A full queue does not count as an error of a record: it goes on with the next report, in order. */
 static void test_full_queue_waits(void **state)
 {
     fake.answers = false;

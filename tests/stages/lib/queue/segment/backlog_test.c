@@ -1,5 +1,5 @@
-/* What it costs to open a log with a large backlog, 1 TiB in sparse files: a few calls for each segment, none of which waits for the
- * disk before all are asked for, and no memory that grows with the bytes. */
+/* The cost of opening a log with a large backlog, 1 TiB in sparse files: a few calls for each segment, none
+ * of which waits for the disk before all are asked for, and no memory that grows with the bytes. */
 #include "stages/lib/queue/segment/log.h"
 
 #include <errno.h>
@@ -72,7 +72,7 @@ static void write_file(const char *name, const void *from, size_t length, uint64
     assert_int_equal(fclose(file), 0);
 }
 
-/* Of each segment only the head is written, as if its frames were somewhere in it; nothing of them is read. */
+/* Writes only the head of each segment, as if its frames were somewhere in it; the frames are not read. */
 static int make_backlog(void **state)
 {
     char head[PS_SEGMENT_HEAD_BYTES], name[64];

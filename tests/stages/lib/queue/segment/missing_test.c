@@ -308,7 +308,7 @@ static void middle_emptied(void **state)
     ps_segment_log_close(log);
 }
 
-/* Two faults at once: what is left of the middle one is not removed, and every frame is counted once. */
+/* Two faults at once: the remains of the middle one are not removed, and every frame is counted once. */
 static void middle_with_a_zero_head_and_newest_gone(void **state)
 {
     static const char zeros[PS_SEGMENT_SEALED_HEAD_BYTES];
