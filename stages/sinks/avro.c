@@ -84,5 +84,5 @@ const struct ps_stage_ops ps_sink_avro = {
     .close = ps_rpc_sink_close,
     .outline = outline,
     .probe = probe,
-    .sink = &ps_rpc_sink_ops,
+    .sink = &ps_remote_sink_ops,
 };

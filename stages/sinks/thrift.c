@@ -179,5 +179,5 @@ const struct ps_stage_ops ps_sink_thrift = {
     .files = files,
     .outline = outline,
     .probe = probe,
-    .sink = &ps_rpc_sink_ops,
+    .sink = &ps_remote_sink_ops,
 };

@@ -87,7 +87,7 @@ stages/lib/syslog/*     ENGINE L/date/* L/text/*
 stages/lib/http/*       ENGINE L/date/* L/stream/* L/tls/* L/text/*
 stages/lib/avro/*       ENGINE L/rpc/* L/stream/* L/tls/* L/text/*
 stages/lib/thrift/*     ENGINE L/net/* L/rpc/* L/sasl/* L/stream/* L/tls/*
-stages/lib/rpc/*        ENGINE L/net/*
+stages/lib/rpc/*        ENGINE L/net/* L/remote/*
 stages/lib/irc/*        ENGINE L/net/* L/remote/*
 stages/lib/remote/*     ENGINE L/net/*
 stages/lib/rules/live/* ENGINE rings/swap.h L/rules/*

@@ -20,7 +20,7 @@ void ps_remote_sink_failed(struct ps_remote_sink *sink, const struct ps_err *rea
     ps_port_tries_again(sink->port, reason, sink->rest_ns - sink->now_ns);
 }
 
-static void finish(struct ps_remote_sink *sink)
+void ps_remote_sink_finish(struct ps_remote_sink *sink)
 {
     struct ps_lease *lease;
     while ((lease = ps_held_pop(&sink->held)) != NULL)
@@ -42,9 +42,9 @@ static enum ps_result work(const void *, void *state, struct ps_lease **lease, c
 static void serve(struct ps_remote_sink *sink, bool sends, const struct ps_now *now)
 {
     sink->now_ns = now->mono_ns;
-    finish(sink);
+    ps_remote_sink_finish(sink);
     sink->calls->serve(sink, sends);
-    finish(sink);
+    ps_remote_sink_finish(sink);
 }
 
 static uint64_t tick(const void *, void *state, const struct ps_now *now)

@@ -51,5 +51,9 @@ void ps_remote_sink_rest(struct ps_remote_sink *sink);
 /* The same, and reports the reason with the time of the rest (ps_port_tries_again). */
 void ps_remote_sink_failed(struct ps_remote_sink *sink, const struct ps_err *reason);
 
+/* Finishes the leases whose events are settled. The table's functions do so before and after `serve`; a sink calls it
+ * inside `serve` when it decides something by the leases that are left. */
+void ps_remote_sink_finish(struct ps_remote_sink *sink);
+
 /* Of a stage whose state begins with a struct ps_remote_sink. */
 extern const struct ps_sink_ops ps_remote_sink_ops;

@@ -3,31 +3,15 @@
 #include "core/quantity.h"
 #include "stages/lib/least.h"
 
-#include <netinet/in.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/epoll.h>
 
-#define CALL_BYTES_MAX (4U << 20)   /* a call of this size gets no more events */
-#define RECALL_NS (2 * PS_NS_PER_S) /* wait of a recall for answers */
-
-void ps_rpc_delivery_open(struct ps_rpc_delivery *delivery, const struct ps_rpc_delivery_plan *plan,
-                          struct ps_port *port)
-{
-    delivery->plan = plan;
-    delivery->port = port;
-    delivery->watched_fd = -1;
-    delivery->reset_ns = PS_NEVER;
-    delivery->to = (struct ps_client_plan){.connect_ns = plan->connect_ns,
-                                           .transport = plan->transport,
-                                           .transport_settings = plan->transport_settings};
-    ps_rpc_client_init(&delivery->client, &plan->client, &delivery->to);
-}
+#define CALL_BYTES_MAX (4U << 20) /* a call of this size gets no more events */
 
 void ps_rpc_delivery_close(struct ps_rpc_delivery *delivery)
 {
     if (delivery->counted)
-        ps_count(delivery->port->counters, PS_COUNTER_ConnectionClosedCount, 1);
+        ps_count(delivery->sink.port->counters, PS_COUNTER_ConnectionClosedCount, 1);
     delivery->counted = false;
     ps_rpc_client_fini(&delivery->client);
 }
@@ -39,15 +23,14 @@ static void rewind_all(struct ps_rpc_delivery *delivery)
 {
     memset(delivery->parts, 0, sizeof delivery->parts);
     delivery->round ^= delivery->rewinding;
-    delivery->next_lease = 0;
-    delivery->next_position = 0;
+    ps_held_rewind(&delivery->sink.held);
     delivery->rewinding = false;
 }
 
 /* Counts a call that was not answered OK. */
 static void count_attempt(struct ps_rpc_delivery *delivery, const char *reason)
 {
-    const struct ps_port *port = delivery->port;
+    const struct ps_port *port = delivery->sink.port;
     delivery->attempts++;
     if (port->retry_max == 0 || delivery->attempts < port->retry_max || !ps_port_has_deadletter(port))
         return;
@@ -59,10 +42,10 @@ static void count_attempt(struct ps_rpc_delivery *delivery, const char *reason)
 
 static void hang_up(struct ps_rpc_delivery *delivery)
 {
-    ps_count(delivery->port->counters,
+    ps_count(delivery->sink.port->counters,
              delivery->counted ? PS_COUNTER_ConnectionClosedCount : PS_COUNTER_ConnectionFailedCount, 1);
     delivery->counted = false;
-    delivery->watched_fd = -1; /* closing removes it from the epoll */
+    delivery->watch.fd = -1;
     delivery->reset_ns = PS_NEVER;
     ps_rpc_client_close(&delivery->client);
     rewind_all(delivery);
@@ -72,62 +55,35 @@ static void hang_up(struct ps_rpc_delivery *delivery)
 static void rest(struct ps_rpc_delivery *delivery, const char *reason, bool tried)
 {
     struct ps_err err = {.length = 0};
-    delivery->rest_ns = delivery->now_ns + ps_port_rest_ns(delivery->port, ++delivery->failures);
-    ps_err_set(&err, "%s:%u: %s", delivery->plan->host, delivery->plan->port, reason);
+    ps_remote_target_reason(&delivery->plan->target, reason, &err);
     if (tried)
         count_attempt(delivery, err.text);
-    ps_port_tries_again(delivery->port, &err, delivery->rest_ns - delivery->now_ns);
-}
-
-static uint64_t count_under_way(const struct ps_rpc_delivery *delivery)
-{
-    uint64_t events = 0;
-    for (unsigned i = 0; i < PS_RPC_CALLS_MAX; i++) {
-        const struct ps_rpc_part *part = &delivery->parts[i];
-        for (uint32_t position = part->from; part->lease != NULL && position < part->to; position++)
-            events += !ps_lease_is_settled(part->lease, position);
-    }
-    return events;
+    ps_remote_sink_failed(&delivery->sink, &err);
 }
 
 /* Closes a broken connection. If the server closed it while no call was in flight, that does not count as a failure. */
 static void lose(struct ps_rpc_delivery *delivery)
 {
     char reason[PS_TRANSPORT_REASON_BYTES];
-    uint64_t events = count_under_way(delivery);
+    uint64_t events = delivery->sink.held.in_flight;
     bool idle = delivery->counted && delivery->client.call_count == 0;
     memcpy(reason, delivery->client.reason, sizeof reason);
-    ps_count(delivery->port->counters, PS_COUNTER_duplicated, events);
-    ps_count(delivery->port->counters, PS_COUNTER_retried, events);
+    ps_count(delivery->sink.port->counters, PS_COUNTER_duplicated, events);
+    ps_count(delivery->sink.port->counters, PS_COUNTER_retried, events);
     hang_up(delivery);
     if (!idle)
         rest(delivery, reason, events > 0);
 }
 
-enum ps_status ps_rpc_delivery_aim(const struct ps_rpc_delivery_plan *plan, struct ps_client_plan *to,
-                                   struct ps_err *err)
-{
-    struct ps_address address = plan->address;
-    if (plan->lookup != NULL && ps_lookup_address(plan->lookup, &address, err) != PS_OK)
-        return PS_FAIL;
-    to->address = address.storage;
-    to->address_bytes = address.length;
-    if (address.storage.ss_family == AF_INET6)
-        ((struct sockaddr_in6 *)&to->address)->sin6_port = htons((uint16_t)plan->port);
-    else
-        ((struct sockaddr_in *)&to->address)->sin_port = htons((uint16_t)plan->port);
-    return PS_OK;
-}
-
 static void dial(struct ps_rpc_delivery *delivery)
 {
     struct ps_err err = {.length = 0};
-    if (ps_rpc_delivery_aim(delivery->plan, &delivery->to, &err) != PS_OK) {
-        ps_count(delivery->port->counters, PS_COUNTER_ConnectionFailedCount, 1);
+    if (ps_remote_target_aim(&delivery->plan->target, &delivery->to, &err) != PS_OK) {
+        ps_count(delivery->sink.port->counters, PS_COUNTER_ConnectionFailedCount, 1);
         rest(delivery, err.text, false);
         return;
     }
-    if (!ps_rpc_client_connect(&delivery->client, delivery->now_ns))
+    if (!ps_rpc_client_connect(&delivery->client, delivery->sink.now_ns))
         lose(delivery);
 }
 
@@ -137,65 +93,36 @@ static void count_connection(struct ps_rpc_delivery *delivery)
     if (delivery->counted || delivery->client.connection.phase != PS_CLIENT_UP)
         return;
     delivery->counted = true;
-    ps_count(delivery->port->counters, PS_COUNTER_ConnectionCreatedCount, 1);
+    ps_count(delivery->sink.port->counters, PS_COUNTER_ConnectionCreatedCount, 1);
     if (delivery->plan->reset_ns > 0)
-        delivery->reset_ns = delivery->now_ns + delivery->plan->reset_ns;
-    ps_log(PS_LOG_INFO, delivery->port->component, "connected to %s:%u", delivery->plan->host,
-           delivery->plan->port);
-}
-
-/* Registers the connection's events with the epoll. */
-static void watch(struct ps_rpc_delivery *delivery)
-{
-    short wanted = 0;
-    int fd = ps_rpc_client_descriptor(&delivery->client, &wanted);
-    uint32_t events = (uint32_t)wanted; /* POLLIN and POLLOUT equal EPOLLIN and EPOLLOUT */
-    if (fd < 0 || delivery->port->epoll_fd < 0 ||
-        (fd == delivery->watched_fd && events == delivery->watched_events))
-        return;
-    struct epoll_event event = {.events = events};
-    int operation = fd == delivery->watched_fd ? EPOLL_CTL_MOD : EPOLL_CTL_ADD;
-    if (epoll_ctl(delivery->port->epoll_fd, operation, fd, &event) != 0) {
-        struct ps_err err = {.length = 0};
-        ps_err_set(&err, "cannot watch the connection");
-        ps_port_failed(delivery->port, &err);
-        return;
-    }
-    delivery->watched_fd = fd;
-    delivery->watched_events = events;
+        delivery->reset_ns = delivery->sink.now_ns + delivery->plan->reset_ns;
+    ps_log(PS_LOG_INFO, delivery->sink.port->component, "connected to %s:%u", delivery->plan->target.host,
+           delivery->plan->target.port);
 }
 
 /* ---- calls ---- */
 
-/* Chooses the events of the next call. Returns their number; 0 if all were sent. */
-static uint32_t choose(struct ps_rpc_delivery *delivery, struct ps_rpc_part *part, size_t *bytes)
+/* Cuts the events of the next call; none if all are in flight. Returns a bound of its bytes. */
+static size_t choose(struct ps_rpc_delivery *delivery, struct ps_held_range *part)
 {
     const struct ps_rpc_protocol *protocol = delivery->plan->client.protocol;
-    for (; delivery->next_lease < delivery->lease_count;
-         delivery->next_lease++, delivery->next_position = 0) {
-        struct ps_lease *lease = delivery->leases[delivery->next_lease];
-        uint32_t count = 0, position = delivery->next_position;
-        *part = (struct ps_rpc_part){.lease = lease, .from = position};
-        *bytes = protocol->call_bytes_max;
-        for (; position < lease->count && count < delivery->plan->batch_events_max && *bytes < CALL_BYTES_MAX;
-             position++) {
-            if (ps_lease_is_settled(lease, position))
-                continue;
-            *bytes += protocol->event_bound(lease->batch, ps_lease_event(lease, position));
-            count++;
-        }
-        delivery->next_position = part->to = position;
-        if (count > 0)
-            return count;
+    struct ps_held *held = &delivery->sink.held;
+    const struct ps_event *event;
+    size_t bytes = protocol->call_bytes_max;
+    *part = (struct ps_held_range){.lease = NULL};
+    while (part->count < delivery->plan->batch_events_max && bytes < CALL_BYTES_MAX &&
+           (event = ps_held_next(held, part)) != NULL) {
+        bytes += protocol->event_bound(held->next->batch, event);
+        ps_held_cut(held, part);
     }
-    return 0;
+    return bytes;
 }
 
 /* Encodes a call. `round` 0: the server may be Flume. */
-static size_t encode(const struct ps_rpc_protocol *protocol, uint8_t *to, const struct ps_rpc_part *part,
-                     uint32_t count, unsigned round)
+static size_t encode(const struct ps_rpc_protocol *protocol, uint8_t *to, const struct ps_held_range *part,
+                     unsigned round)
 {
-    size_t length = protocol->put_call(to, count, round);
+    size_t length = protocol->put_call(to, part->count, round);
     for (uint32_t position = part->from; position < part->to; position++) {
         if (!ps_lease_is_settled(part->lease, position))
             length +=
@@ -207,64 +134,40 @@ static size_t encode(const struct ps_rpc_protocol *protocol, uint8_t *to, const 
 /* Sends the next call. Returns false when nothing more can be sent now. */
 static bool send_call(struct ps_rpc_delivery *delivery)
 {
-    struct ps_rpc_part part;
-    unsigned number = 0, lease = delivery->next_lease;
-    uint32_t position = delivery->next_position;
-    size_t bytes;
-    uint32_t count = choose(delivery, &part, &bytes);
-    if (count == 0)
+    struct ps_held_range part;
+    unsigned number = 0;
+    size_t bytes = choose(delivery, &part);
+    if (part.count == 0)
         return false;
     uint8_t *to = ps_rpc_client_reserve(&delivery->client, bytes);
     if (to == NULL) { /* no memory: try again later */
-        delivery->next_lease = lease;
-        delivery->next_position = position;
+        ps_held_uncut(&delivery->sink.held, &part);
         return false;
     }
-    while (delivery->parts[number].lease != NULL)
+    while (delivery->parts[number].count > 0)
         number++;
     delivery->parts[number] = part;
     unsigned round = ps_rpc_client_has_rounds(&delivery->client) ? delivery->round + 1 : 0;
-    size_t length = encode(delivery->plan->client.protocol, to, &part, count, round);
+    size_t length = encode(delivery->plan->client.protocol, to, &part, round);
     PS_ASSERT(length <= bytes);
-    ps_rpc_client_send(&delivery->client, length, number, delivery->now_ns);
+    ps_rpc_client_send(&delivery->client, length, number, delivery->sink.now_ns);
     return true;
 }
 
 /* ---- answers ---- */
 
-static void finish_first(struct ps_rpc_delivery *delivery)
-{
-    while (delivery->lease_count > 0 && delivery->leases[0]->settled == delivery->leases[0]->count) {
-        struct ps_lease *lease = delivery->leases[0];
-        memmove(delivery->leases, delivery->leases + 1, --delivery->lease_count * sizeof lease);
-        if (delivery->next_lease > 0)
-            delivery->next_lease--;
-        else
-            delivery->next_position = 0;
-        ps_port_done(delivery->port, &lease);
-    }
-}
-
 static void answered(void *owner, uint64_t number, enum ps_rpc_status status)
 {
     struct ps_rpc_delivery *delivery = owner;
-    struct ps_rpc_part *part = &delivery->parts[number];
-    PS_ASSERT(part->lease != NULL);
-    uint32_t count = 0;
-    for (uint32_t position = part->from; position < part->to; position++) {
-        if (ps_lease_is_settled(part->lease, position))
-            continue;
-        count++;
-        if (status == PS_RPC_OK)
-            ps_lease_settle(part->lease, position);
-    }
-    *part = (struct ps_rpc_part){.lease = NULL};
+    struct ps_held_range *part = &delivery->parts[number];
+    PS_ASSERT(part->count > 0);
     if (status == PS_RPC_OK) {
-        delivery->failures = delivery->attempts = 0;
-        finish_first(delivery);
+        ps_held_settle(&delivery->sink.held, part);
+        delivery->sink.failures = delivery->attempts = 0;
         return;
     }
-    ps_count(delivery->port->counters, PS_COUNTER_retried, count);
+    ps_count(delivery->sink.port->counters, PS_COUNTER_retried, part->count);
+    ps_held_release(&delivery->sink.held, part);
     if (!delivery->rewinding)
         rest(delivery,
              status == PS_RPC_FAILED ? "the source answers FAILED: is its channel full?"
@@ -278,18 +181,16 @@ static void answered(void *owner, uint64_t number, enum ps_rpc_status status)
 /* Begins with the events of the oldest call, which would be sent next. */
 static void begin_burial(struct ps_rpc_delivery *delivery)
 {
-    struct ps_rpc_part part;
-    size_t bytes;
+    struct ps_held_range part;
     rewind_all(delivery);
-    uint32_t count = choose(delivery, &part, &bytes);
-    delivery->next_lease = 0;
-    delivery->next_position = 0;
+    choose(delivery, &part);
+    ps_held_rewind(&delivery->sink.held); /* the burial settles them, and nothing is sent until then */
     delivery->exhausted = false;
-    if (count == 0)
+    if (part.count == 0)
         return;
-    ps_log(PS_LOG_ERROR, delivery->port->component,
+    ps_log(PS_LOG_ERROR, delivery->sink.port->component,
            "%s events go to the dead letters after %u attempts (penstock.retry.max): %s",
-           ps_quantity_print_count(count).text, delivery->burial_attempts, delivery->burial_reason);
+           ps_quantity_print_count(part.count).text, delivery->burial_attempts, delivery->burial_reason);
     ps_burial_begin(&delivery->burial, part.lease, part.from, part.to);
 }
 
@@ -302,35 +203,36 @@ static bool is_burying(struct ps_rpc_delivery *delivery)
         return false;
     const struct ps_letter_reason reason = {"attempts-exhausted", delivery->burial_reason,
                                             delivery->burial_attempts};
-    if (!ps_burial_work(&delivery->burial, delivery->port, &reason))
+    if (!ps_burial_work(&delivery->burial, delivery->sink.port, &reason))
         return true;
-    delivery->failures = delivery->attempts = 0;
-    delivery->rest_ns = 0;
+    delivery->sink.failures = delivery->attempts = 0;
+    delivery->sink.rest_ns = 0;
+    delivery->sink.held.changed = true; /* the burial has settled events */
+    ps_remote_sink_finish(&delivery->sink);
     return false;
 }
 
 /* ---- the cycle ---- */
 
-/* Reads and writes what is possible now. `fills`: new calls may be sent. */
-static void serve(struct ps_rpc_delivery *delivery, bool fills)
+static void serve(struct ps_remote_sink *sink, bool fills)
 {
+    struct ps_rpc_delivery *delivery = (struct ps_rpc_delivery *)sink;
     const struct ps_rpc_client_answers answers = {.answered = answered, .owner = delivery};
     struct ps_rpc_client *client = &delivery->client;
     fills = fills && !is_burying(delivery);
-    finish_first(delivery); /* leases without an event to send */
-    bool rests = delivery->now_ns < delivery->rest_ns;
-    if (fills && !rests && delivery->lease_count > 0 && !ps_rpc_client_is_open(client))
+    bool rests = ps_remote_sink_rests(sink);
+    if (fills && !rests && sink->held.count > 0 && !ps_rpc_client_is_open(client))
         dial(delivery);
     if (!ps_rpc_client_is_open(client))
         return;
-    bool resets = delivery->now_ns >= delivery->reset_ns;
+    bool resets = delivery->sink.now_ns >= delivery->reset_ns;
     for (;;) {
-        if (!ps_rpc_client_work(client, &answers, delivery->now_ns)) {
+        if (!ps_rpc_client_work(client, &answers, delivery->sink.now_ns)) {
             lose(delivery);
             return;
         }
         count_connection(delivery);
-        rests = delivery->now_ns < delivery->rest_ns;
+        rests = ps_remote_sink_rests(sink);
         if (delivery->rewinding && client->call_count == 0 && !rests)
             rewind_all(delivery);
         if (!fills || rests || resets || delivery->rewinding || !ps_rpc_client_may_send(client) ||
@@ -339,60 +241,55 @@ static void serve(struct ps_rpc_delivery *delivery, bool fills)
     }
     if (resets && client->call_count == 0)
         hang_up(delivery);
-    watch(delivery);
+    short events = 0;
+    int fd = ps_rpc_client_descriptor(client, &events);
+    ps_remote_watch(&delivery->watch, sink->port, fd, events);
 }
 
-enum ps_result ps_rpc_delivery_work(struct ps_rpc_delivery *delivery, struct ps_lease **lease,
-                                    const struct ps_now *now)
+static uint64_t due_ns(const struct ps_remote_sink *sink)
 {
-    delivery->now_ns = now->mono_ns;
-    delivery->recall_ns = 0;
-    if (delivery->lease_count == PS_RPC_LEASES_MAX)
-        return PS_LATER;
-    delivery->leases[delivery->lease_count++] = *lease;
-    *lease = NULL;
-    return PS_TAKEN;
-}
-
-uint64_t ps_rpc_delivery_tick(struct ps_rpc_delivery *delivery, const struct ps_now *now)
-{
-    delivery->now_ns = now->mono_ns;
-    serve(delivery, true);
+    const struct ps_rpc_delivery *delivery = (const struct ps_rpc_delivery *)sink;
     uint64_t due_ns = ps_rpc_client_deadline(&delivery->client);
     if (ps_rpc_client_is_open(&delivery->client))
         due_ns = ps_least(due_ns, delivery->reset_ns);
     bool waits = delivery->rewinding || !ps_rpc_client_is_open(&delivery->client);
-    if (waits && delivery->lease_count > 0)
-        due_ns = ps_least(due_ns, delivery->rest_ns);
+    if (waits && sink->held.count > 0)
+        due_ns = ps_least(due_ns, sink->rest_ns);
     if (PS_UNLIKELY(delivery->exhausted || ps_burial_has_begun(&delivery->burial)))
-        due_ns = ps_least(due_ns, now->mono_ns + PS_BURIAL_LOOK_NS);
+        due_ns = ps_least(due_ns, sink->now_ns + PS_BURIAL_LOOK_NS);
     return due_ns;
 }
 
-bool ps_rpc_delivery_recall(struct ps_rpc_delivery *delivery, struct ps_lease **back,
-                            const struct ps_now *now)
+static bool awaits(const struct ps_remote_sink *sink)
 {
-    delivery->now_ns = now->mono_ns;
-    if (delivery->recall_ns == 0)
-        delivery->recall_ns = now->mono_ns + RECALL_NS;
-    ps_burial_stop(&delivery->burial, delivery->port);
-    serve(delivery, false);
+    return ((const struct ps_rpc_delivery *)sink)->client.call_count > 0;
+}
+
+static void abandon(struct ps_remote_sink *sink)
+{
+    struct ps_rpc_delivery *delivery = (struct ps_rpc_delivery *)sink;
+    ps_burial_stop(&delivery->burial, sink->port);
     if (delivery->client.call_count > 0) {
-        if (now->mono_ns < delivery->recall_ns)
-            return false; /* events that are answered now are not delivered twice */
-        ps_count(delivery->port->counters, PS_COUNTER_duplicated, count_under_way(delivery));
+        ps_count(sink->port->counters, PS_COUNTER_duplicated, sink->held.in_flight);
         hang_up(delivery);
     }
     rewind_all(delivery);
-    while (*back != NULL)
-        back = &(*back)->next;
-    for (unsigned i = 0; i < delivery->lease_count; i++) {
-        *back = delivery->leases[i];
-        back = &(*back)->next;
-    }
-    *back = NULL;
-    delivery->lease_count = 0;
     delivery->exhausted = false;
     delivery->attempts = 0;
-    return true;
+}
+
+static const struct ps_remote_sink_calls calls = {
+    .serve = serve, .due_ns = due_ns, .awaits = awaits, .abandon = abandon};
+
+void ps_rpc_delivery_open(struct ps_rpc_delivery *delivery, const struct ps_rpc_delivery_plan *plan,
+                          struct ps_port *port)
+{
+    ps_remote_sink_init(&delivery->sink, &calls, port, PS_RPC_LEASES_MAX);
+    delivery->plan = plan;
+    delivery->watch.fd = -1;
+    delivery->reset_ns = PS_NEVER;
+    delivery->to = (struct ps_client_plan){.connect_ns = plan->connect_ns,
+                                           .transport = plan->transport,
+                                           .transport_settings = plan->transport_settings};
+    ps_rpc_client_init(&delivery->client, &plan->client, &delivery->to);
 }

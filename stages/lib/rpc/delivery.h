@@ -15,69 +15,42 @@
 #include "core/sink/burial.h"
 #include "core/stage.h"
 #include "stages/lib/rpc/client.h"
-#include "stages/lib/net/lookup.h"
+#include "stages/lib/remote/sink.h"
+#include "stages/lib/remote/target.h"
 
 #define PS_RPC_LEASES_MAX 64U
 
 /* Shared by all workers and constant. */
 struct ps_rpc_delivery_plan {
     struct ps_rpc_client_settings client;
-    const char *host;
-    unsigned port;
-    struct ps_lookup *lookup;      /* of the host; NULL: `address` is used */
-    struct ps_address address;     /* used without a lookup */
+    struct ps_remote_target target;
     uint64_t connect_ns, reset_ns; /* reset_ns 0: the connection is kept */
     uint32_t batch_events_max;     /* of a call */
     const struct ps_transport *transport;
     const void *transport_settings;
 };
 
-/* A call in flight: the unsettled events between two positions of a lease. */
-struct ps_rpc_part {
-    struct ps_lease *lease; /* NULL: unused */
-    uint32_t from, to;
-};
-
 struct ps_rpc_delivery {
+    struct ps_remote_sink sink; /* must be first (stages/lib/remote/sink.h) */
     const struct ps_rpc_delivery_plan *plan;
-    struct ps_port *port;
     struct ps_client_plan to;
     struct ps_rpc_client client;
-    int watched_fd; /* in the port's epoll; -1: none */
-    uint32_t watched_events;
-    struct ps_lease *leases[PS_RPC_LEASES_MAX]; /* oldest first */
-    unsigned lease_count;
-    /* The next event to send. */
-    unsigned next_lease;
-    uint32_t next_position;
-    struct ps_rpc_part parts[PS_RPC_CALLS_MAX];
+    struct ps_remote_watch watch;
+    struct ps_held_range parts[PS_RPC_CALLS_MAX]; /* calls in flight, by their numbers; empty: unused */
     bool rewinding;    /* a call was refused: nothing new is sent until all calls are answered */
     bool counted;      /* the connection is up, and was counted */
     unsigned round;    /* 0 or 1; changes when calls are sent again (protocol.h) */
-    uint64_t failures; /* number of failures in a row */
-    uint32_t attempts; /* those failures for which a call was in flight */
+    uint32_t attempts; /* failures in a row for which a call was in flight */
     /* No attempts are left: when all calls are answered, the events of the oldest call become dead letters. */
     bool exhausted;
     struct ps_burial burial;
     uint32_t
         burial_attempts; /* `attempts` when none were left, because an answer OK to another call resets `attempts` */
     char burial_reason[PS_TRANSPORT_REASON_BYTES + 320];
-    uint64_t rest_ns;   /* nothing is sent and no connection begun before this time */
-    uint64_t reset_ns;  /* when the connection is replaced; PS_NEVER */
-    uint64_t recall_ns; /* end of the recall's wait; 0: not recalled */
-    uint64_t now_ns;
+    uint64_t reset_ns; /* when the connection is replaced; PS_NEVER */
 };
 
-/* Sets the present address of the plan's host, with its port. Returns PS_FAIL if it is not known. Does not wait. Thread: any. */
-enum ps_status ps_rpc_delivery_aim(const struct ps_rpc_delivery_plan *plan, struct ps_client_plan *to,
-                                   struct ps_err *err);
-
-/* Like the functions of struct ps_sink_ops of the same names. Thread: the worker's. */
+/* For `open` and `close` of a stage whose state is a delivery. Thread: the worker's. */
 void ps_rpc_delivery_open(struct ps_rpc_delivery *delivery, const struct ps_rpc_delivery_plan *plan,
                           struct ps_port *port);
 void ps_rpc_delivery_close(struct ps_rpc_delivery *delivery);
-enum ps_result ps_rpc_delivery_work(struct ps_rpc_delivery *delivery, struct ps_lease **lease,
-                                    const struct ps_now *now);
-uint64_t ps_rpc_delivery_tick(struct ps_rpc_delivery *delivery, const struct ps_now *now);
-bool ps_rpc_delivery_recall(struct ps_rpc_delivery *delivery, struct ps_lease **back,
-                            const struct ps_now *now);

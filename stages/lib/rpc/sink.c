@@ -1,18 +1,8 @@
 #include "stages/lib/rpc/sink.h"
 
-#include "stages/lib/net/resolver.h"
 #include "stages/lib/rpc/probe.h"
 
 #define WINDOW 16U /* calls in flight to another penstock */
-
-static enum ps_status find_host(struct ps_rpc_delivery_plan *delivery, struct ps_err *err)
-{
-    if (ps_lookup_build(&delivery->lookup, delivery->host, err) != PS_OK)
-        return PS_FAIL;
-    if (delivery->lookup == NULL && ps_resolve(delivery->host, &delivery->address) != 0)
-        return ps_err_set(err, "hostname: %s is no address", delivery->host);
-    return PS_OK;
-}
 
 enum ps_status ps_rpc_sink_build(struct ps_rpc_sink *sink, const struct ps_rpc_sink_settings *settings,
                                  struct ps_err *err)
@@ -23,20 +13,18 @@ enum ps_status ps_rpc_sink_build(struct ps_rpc_sink *sink, const struct ps_rpc_s
                    .window = calls > 0 ? calls : 1,
                    .window_max = calls > 0 ? calls : WINDOW,
                    .answer_ns = settings->request_ns},
-        .host = sink->host,
-        .port = (unsigned)sink->port,
         .connect_ns = settings->connect_ns,
         .reset_ns = (uint64_t)sink->reset_s * PS_NS_PER_S,
         .batch_events_max = settings->batch_events_max,
         .transport = settings->transport,
         .transport_settings = settings->transport_settings,
     };
-    return find_host(&sink->delivery, err);
+    return ps_remote_target_build(&sink->delivery.target, sink->host, (unsigned)sink->port, err);
 }
 
 void ps_rpc_sink_teardown(struct ps_rpc_sink *sink)
 {
-    ps_lookup_teardown(sink->delivery.lookup);
+    ps_remote_target_teardown(&sink->delivery.target);
 }
 
 /* ---- the probe ---- */
@@ -49,8 +37,8 @@ static void try_address(const struct ps_rpc_sink *sink, const struct ps_probe *p
     struct ps_client_plan to = {.connect_ns = probe->timeout_ms * PS_NS_PER_MS,
                                 .transport = delivery->transport,
                                 .transport_settings = delivery->transport_settings};
-    ps_lookup_wait(delivery->lookup, ps_probe_left_ms(probe));
-    if (ps_rpc_delivery_aim(delivery, &to, &err) == PS_OK)
+    ps_lookup_wait(delivery->target.lookup, ps_probe_left_ms(probe));
+    if (ps_remote_target_aim(&delivery->target, &to, &err) == PS_OK)
         ps_rpc_probe(probe, delivery->client.protocol, &to, shown, advice);
     else
         ps_probe_key_failed(probe, "hostname", shown, err.text,
@@ -78,45 +66,14 @@ void ps_rpc_sink_try(const struct ps_rpc_sink_probe *sink, void *tried, struct p
 
 /* ---- the worker's ---- */
 
-enum ps_status ps_rpc_sink_open(const void *plan, void *state, struct ps_port *port, struct ps_err *err)
+enum ps_status ps_rpc_sink_open(const void *plan, void *state, struct ps_port *port, struct ps_err *)
 {
     const struct ps_rpc_sink *sink = plan;
-    (void)err;
     ps_rpc_delivery_open(state, &sink->delivery, port);
     return PS_OK;
 }
 
-void ps_rpc_sink_close(const void *plan, void *state)
+void ps_rpc_sink_close(const void *, void *state)
 {
-    (void)plan;
     ps_rpc_delivery_close(state);
 }
-
-static enum ps_result work(const void *plan, void *state, struct ps_lease **lease, const struct ps_now *now)
-{
-    (void)plan;
-    return ps_rpc_delivery_work(state, lease, now);
-}
-
-static uint64_t tick(const void *plan, void *state, const struct ps_now *now)
-{
-    (void)plan;
-    return ps_rpc_delivery_tick(state, now);
-}
-
-static bool recall(const void *plan, void *state, struct ps_lease **back, const struct ps_now *now)
-{
-    (void)plan;
-    return ps_rpc_delivery_recall(state, back, now);
-}
-
-static bool drain(const void *plan, void *state, const struct ps_now *now)
-{
-    const struct ps_rpc_delivery *delivery = state;
-    (void)plan;
-    (void)now;
-    return delivery->lease_count == 0;
-}
-
-const struct ps_sink_ops ps_rpc_sink_ops = {
-    .sockets = true, .work = work, .tick = tick, .recall = recall, .drain = drain};

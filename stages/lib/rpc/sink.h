@@ -67,8 +67,7 @@ struct ps_rpc_sink_probe {
 void ps_rpc_sink_try(const struct ps_rpc_sink_probe *sink, void *tried, struct ps_context *context,
                      const struct ps_probe *probe);
 
-/* For struct ps_stage_ops and ps_sink_ops of a sink whose plan begins with its struct ps_rpc_sink, and whose state is a struct
- * ps_rpc_delivery. Thread: the worker's. */
+/* For struct ps_stage_ops of a sink whose plan begins with its struct ps_rpc_sink, and whose state is a struct
+ * ps_rpc_delivery; its ops are ps_remote_sink_ops. Thread: the worker's. */
 enum ps_status ps_rpc_sink_open(const void *plan, void *state, struct ps_port *port, struct ps_err *err);
 void ps_rpc_sink_close(const void *plan, void *state);
-extern const struct ps_sink_ops ps_rpc_sink_ops;
