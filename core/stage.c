@@ -1,3 +1,4 @@
+#include "core/flow/engine_channel.h"
 #include "core/stage.h"
 
 #include <inttypes.h>
@@ -106,11 +107,18 @@ const char *ps_stage_outline(const struct ps_stage_ops *ops, const void *plan,
     return copy;
 }
 
+const struct ps_engine_channel_ops *ps_engine_channel(const struct ps_channel_ops *ops)
+{
+    static const struct ps_engine_channel_ops none = {.strip = NULL};
+    return ops->engine != NULL ? ops->engine : &none;
+}
+
 uint64_t ps_channel_at_risk(const struct ps_channel_ops *ops, const void *plan)
 {
+    const struct ps_engine_channel_ops *engine = ps_engine_channel(ops);
     struct ps_fill fill;
-    if (ops->at_risk != NULL)
-        return ops->at_risk(plan);
+    if (engine->at_risk != NULL)
+        return engine->at_risk(plan);
     if (ps_channel_is_durable(ops))
         return 0;
     ops->fill(plan, &fill);

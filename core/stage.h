@@ -355,8 +355,8 @@ struct ps_fill {
 };
 
 /* A channel is not opened on workers. Its producers and consumers are numbered from 0; `build` learns their numbers
- * from `ps_context.producers` and `.consumers`. `start`, `tick`, `consumer_tick`, `leave`, `ring`, `keep_alive_ms`,
- * `at_risk`, `save`, `strip`, `restore`, `set_quota`, `withdraw`, `trouble` and `has_place` may be NULL.
+ * from `ps_context.producers` and `.consumers`. `start`, `tick`, `consumer_tick`, `leave`, `keep_alive_ms`,
+ * `trouble` and `engine` may be NULL.
  *
  * A channel may outlive the runners of its producers and consumers: a reload opens others with the same numbers on the
  * same workers. The earlier runners do not announce their end, not even with `leave`; `tick` gets the new producer's
@@ -368,11 +368,12 @@ struct ps_channel_ops {
      * order. */
     enum ps_level promises;
     /* Claims exclusive things (a lock, files, a thread). Work that takes long, or may fail, is done later and retried:
-     * until then there is no room for a put. `strip` undoes it. Thread: control, after `restore`, before workers run. */
+     * until then there is no room for a put. `strip` undoes it
+     * (core/flow/engine_channel.h), else `teardown`. Thread: control, before workers run. */
     void (*start)(void *plan);
     /* Called at every cycle until the producer's source is closed, open or not, also while it pauses: for work that
-     * ends on other threads, and for leases that `restore` put there for other sources. Not called while control may
-     * call `strip`. Sends home, with ps_port_home, the leases whose promise is fulfilled. The channel may give up
+     * ends on other threads, and for leases that a reload put there for other sources. Not called while the channel
+     * is emptied. Sends home, with ps_port_home, the leases whose promise is fulfilled. The channel may give up
      * `refusable` leases only: it marks them `failed`. A thread that has news for this producer writes port->wake_fd.
      * Returns the mono_ns at which it must be called again at the latest, or PS_NEVER. Thread: the producer's worker. */
     uint64_t (*tick)(void *plan, unsigned producer, struct ps_port *port, const struct ps_now *now);
@@ -398,35 +399,14 @@ struct ps_channel_ops {
      * batch. Thread: the producer's worker. */
     bool (*hungry)(const void *plan, unsigned producer);
     void (*fill)(const void *plan, struct ps_fill *fill); /* thread: any */
-    /* Writes the fill of one producer's ring: the leases in it (size) and their limit (capacity). NULL: the channel
-     * has no rings. Thread: any. */
-    void (*ring)(const void *plan, unsigned producer, struct ps_fill *fill);
     /* Returns how long a PS_REFUSE source waits for room. NULL: 0. Thread: the producer's worker. */
     uint64_t (*keep_alive_ms)(const void *plan);
-    /* Returns the number of its events that would be lost with the process: a stop waits for their delivery. NULL: all
-     * that `fill` counts, or none when it promises DURABLE. Thread: any. */
-    uint64_t (*at_risk)(const void *plan);
-    /* The agent stops: makes the events at risk durable, as far as it can; `strip` then returns them settled. Thread:
-     * control, while no worker runs, before `strip`. */
-    void (*save)(void *plan);
-    /* Takes out every lease of its producers, oldest first: to carry them over a reload, or to count them at the end.
-     * A lease whose promise is fulfilled, but which is not home yet, is settled. Undoes `start`. Thread: control,
-     * while no worker runs. */
-    struct ps_lease *(*strip)(void *plan);
-    /* Puts a list of leases, in order, before everything else. Thread: control, before workers run. */
-    void (*restore)(void *plan, struct ps_lease *list);
-    /* The channel stays as it is over a reload: sets its share of the memory budget from now on. Events beyond the new
-     * share stay in it. NULL: a channel with another share is made anew. Thread: control, while no worker puts. */
-    void (*set_quota)(void *plan, uint64_t channel_quota_bytes);
-    /* The channel stays over a reload: takes out those leases of its producers for which `is_wanted` is true, oldest
-     * first; the others keep their order. NULL: none can be taken out. Thread: control, while no worker puts or takes. */
-    struct ps_lease *(*withdraw)(void *plan, bool (*is_wanted)(const struct ps_lease *lease));
     /* Returns whether it refuses puts for a reason other than being full (a disk that cannot be written); writes the
      * reason to `text`, one line. For /readyz. Thread: any, while the plan is built. */
     bool (*trouble)(const void *plan, char *text, size_t room);
-    /* Returns whether the plan has a place on disk. A plan without one ignores events that an earlier plan left on
-     * disk. NULL: always. Thread: control. */
-    bool (*has_place)(const void *plan);
+    /* What the engine asks of its own channels only (core/flow/engine_channel.h). NULL: nothing. What such a channel still
+     * holds when the agent stops or a reload replaces it is not carried over. */
+    const struct ps_engine_channel_ops *engine;
 };
 
 /* Returns whether the channel promises a lease more than ACCEPTED: it does so when the lease comes home. */
@@ -435,7 +415,10 @@ static inline bool ps_channel_is_durable(const struct ps_channel_ops *ops)
     return ops->promises > PS_LEVEL_ACCEPTED;
 }
 
-/* See `at_risk`. Thread: any. */
+/* Returns the channel's table `engine`, or an empty one. Thread: any. */
+const struct ps_engine_channel_ops *ps_engine_channel(const struct ps_channel_ops *ops);
+
+/* Returns the number of its events that would be lost with the process. Thread: any. */
 uint64_t ps_channel_at_risk(const struct ps_channel_ops *ops, const void *plan);
 
 /* Sends a lease home, from the worker of this port. */

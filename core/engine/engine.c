@@ -1,3 +1,4 @@
+#include "core/flow/engine_channel.h"
 #include "core/engine/engine.h"
 
 #include <pthread.h>
@@ -289,7 +290,7 @@ static void keep_channel(struct ps_engine *engine, const struct ps_plan *plan, s
                          const struct ps_plan *next)
 {
     const struct ps_stage_spec *stage = &plan->channels[number].spec->stage;
-    const struct ps_channel_ops *ops = stage->ops->channel;
+    const struct ps_engine_channel_ops *ops = ps_engine_channel(stage->ops->channel);
     if (ops->set_quota != NULL)
         ops->set_quota(stage->plan, next->channel_quota_bytes);
     if (ops->withdraw == NULL || !loses_replayable(plan, number, next))
@@ -314,7 +315,7 @@ void ps_engine_carry_over(struct ps_engine *engine, struct ps_plan *plan, struct
     for (size_t i = 0; i < plan->spec->channel_count; i++) {
         const struct ps_stage_spec *stage = &plan->channels[i].spec->stage;
         struct ps_channel_plan *to = ps_plan_channel_after(next, &plan->channels[i]);
-        const struct ps_channel_ops *ops = stage->ops->channel;
+        const struct ps_engine_channel_ops *ops = ps_engine_channel(stage->ops->channel);
         if (ps_plan_keeps_channel(next, &plan->channels[i])) {
             keep_channel(engine, plan, i, next);
             continue;
@@ -343,7 +344,7 @@ void ps_engine_carry_over(struct ps_engine *engine, struct ps_plan *plan, struct
             }
         }
         if (keep != NULL)
-            to->spec->stage.ops->channel->restore(to->spec->stage.plan, keep);
+            ps_engine_channel(to->spec->stage.ops->channel)->restore(to->spec->stage.plan, keep);
     }
 }
 

@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/flow/engine_channel.h"
 #include "core/engine/plan.h"
 
 bool ps_stage_is_same(const struct ps_stage_spec *a, const struct ps_stage_spec *b)
@@ -146,7 +147,7 @@ static enum overlap overlap_of(const struct ps_option *row, const struct ps_stag
 /* Returns whether the next stage finds everything that this one keeps: it may have more directories. */
 static bool same_store(const struct ps_stage_spec *stage, const struct ps_stage_spec *after)
 {
-    const struct ps_channel_ops *ops = stage->ops->channel;
+    const struct ps_engine_channel_ops *ops = ps_engine_channel(stage->ops->channel);
     const struct ps_option *row = stage->ops->options;
     if (ops->has_place != NULL && ops->has_place(stage->plan) && !ops->has_place(after->plan))
         return false;
@@ -193,7 +194,7 @@ struct ps_channel_plan *ps_plan_channel_after(struct ps_plan *next, const struct
     for (size_t i = 0; next != NULL && i < next->spec->channel_count; i++) {
         const struct ps_stage_spec *after = &next->channels[i].spec->stage;
         if (strcmp(after->name, stage->name) == 0)
-            return after->ops == stage->ops && stage->ops->channel->restore != NULL &&
+            return after->ops == stage->ops && ps_engine_channel(stage->ops->channel)->restore != NULL &&
                            same_store(stage, after)
                        ? &next->channels[i]
                        : NULL;
@@ -342,7 +343,7 @@ static bool same_shares(const struct ps_plan *a, const struct ps_plan *b, const 
     return a->memory_budget_bytes == b->memory_budget_bytes &&
            a->spec->options.batch_events == b->spec->options.batch_events &&
            (!stage->ops->client_holds_events || a->client_queue_bytes == b->client_queue_bytes) &&
-           (channel == NULL || channel->set_quota != NULL ||
+           (channel == NULL || ps_engine_channel(channel)->set_quota != NULL ||
             a->channel_quota_bytes == b->channel_quota_bytes);
 }
 

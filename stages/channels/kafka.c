@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/flow/engine_channel.h"
 #include "core/quantity.h"
 #include "stages/lib/kafka/channel/carried.h"
 #include "stages/lib/kafka/channel/put.h"
@@ -513,9 +514,12 @@ const struct ps_stage_ops ps_channel_kafka = {
             .hungry = channel_hungry,
             .fill = channel_fill,
             .keep_alive_ms = channel_keep_alive_ms,
-            .strip = channel_strip,
-            .restore = channel_restore,
-            .set_quota = channel_set_quota,
             .trouble = channel_trouble,
+            .engine =
+                &(const struct ps_engine_channel_ops){
+                    .strip = channel_strip,
+                    .restore = channel_restore,
+                    .set_quota = channel_set_quota,
+                },
         },
 };

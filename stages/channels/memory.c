@@ -1,5 +1,6 @@
 /* The memory channel (Flume: org.apache.flume.channel.MemoryChannel): a queue of leases between workers (stages/lib/queue/memory.h). It
  * never blocks, and never copies an event. */
+#include "core/flow/engine_channel.h"
 #include "stages/lib/queue/memory.h"
 
 struct memory {
@@ -181,11 +182,14 @@ const struct ps_stage_ops ps_channel_memory = {
             .untake = memory_untake,
             .hungry = memory_hungry,
             .fill = memory_fill,
-            .ring = memory_ring,
             .keep_alive_ms = memory_keep_alive_ms,
-            .strip = memory_strip,
-            .restore = memory_restore,
-            .set_quota = memory_set_quota,
-            .withdraw = memory_withdraw,
+            .engine =
+                &(const struct ps_engine_channel_ops){
+                    .ring = memory_ring,
+                    .strip = memory_strip,
+                    .restore = memory_restore,
+                    .set_quota = memory_set_quota,
+                    .withdraw = memory_withdraw,
+                },
         },
 };

@@ -12,6 +12,7 @@
  * A put into memory is the promise; a put to disk is promised when it is synced, as in the file channel. */
 #include <stdlib.h>
 
+#include "core/flow/engine_channel.h"
 #include "core/flow/channel.h"
 #include "core/quantity.h"
 #include "stages/lib/queue/plan.h"
@@ -529,15 +530,18 @@ const struct ps_stage_ops ps_channel_spillablememory = {
             .leave = spill_leave,
             .hungry = spill_hungry,
             .fill = spill_fill,
-            .ring = spill_ring,
             .keep_alive_ms = spill_keep_alive_ms,
-            .at_risk = spill_at_risk,
-            .save = spill_save,
-            .strip = spill_strip,
-            .restore = spill_restore,
-            .set_quota = spill_set_quota,
-            .withdraw = spill_withdraw,
             .trouble = spill_trouble,
-            .has_place = spill_has_place,
+            .engine =
+                &(const struct ps_engine_channel_ops){
+                    .ring = spill_ring,
+                    .at_risk = spill_at_risk,
+                    .save = spill_save,
+                    .strip = spill_strip,
+                    .restore = spill_restore,
+                    .set_quota = spill_set_quota,
+                    .withdraw = spill_withdraw,
+                    .has_place = spill_has_place,
+                },
         },
 };

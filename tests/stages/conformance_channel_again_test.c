@@ -2,6 +2,7 @@
  * one: the same number of puts, the same memory and descriptors, and gauges at zero at the end. So must rounds in which the consumer finds no memory
  * for a batch. A channel that is closed idle, drained, with leases at its consumer or for a reload has nothing left.
  * The Kafka channel never refuses a put for want of room: conformance_channel_shared_test.c asks it in rounds. */
+#include "core/flow/engine_channel.h"
 #include "stages/table.h"
 #include "tests/support/conformance.h"
 #include "tests/support/folder.h"
@@ -80,7 +81,7 @@ static void start_with(struct ps_test_stage *stage, const struct adapter *adapte
     if (ps_test_stage_bind(stage, keys) != PS_OK || ps_test_stage_build(stage) != PS_OK)
         fail_msg("%s: %s", adapter->ops->name, stage->err.text);
     if (restored != NULL)
-        stage->ops->channel->restore(stage->plan, restored);
+        stage->ops->channel->engine->restore(stage->plan, restored);
     if (stage->ops->channel->start != NULL)
         stage->ops->channel->start(stage->plan);
 }
@@ -238,10 +239,10 @@ static void assert_empty(struct ps_test_stage *stage)
     assert_int_equal(fill(stage).size, 0);
     assert_int_equal(fill(stage).bytes, 0);
     assert_true(ops->hungry(stage->plan, 0));
-    if (ops->ring != NULL)
-        ops->ring(stage->plan, 0, &ring);
+    if (ops->engine->ring != NULL)
+        ops->engine->ring(stage->plan, 0, &ring);
     assert_int_equal(ring.size, 0);
-    assert_true(ops->at_risk == NULL || ops->at_risk(stage->plan) == 0);
+    assert_true(ops->engine->at_risk == NULL || ops->engine->at_risk(stage->plan) == 0);
     for (unsigned i = 0; ops->trouble != NULL && ops->trouble(stage->plan, trouble, sizeof trouble); i++) {
         if (strstr(trouble, "being opened") == NULL || i == PS_TEST_PATIENCE_MS)
             fail_msg("%s: %s", stage->ops->name, trouble);
@@ -297,7 +298,7 @@ static void test_full_and_emptied_in_turns(void **unused)
         }
         if (stage.ops->channel->leave != NULL)
             stage.ops->channel->leave(stage.plan, 0, &stage.port);
-        assert_null(stage.ops->channel->strip(stage.plan));
+        assert_null(stage.ops->channel->engine->strip(stage.plan));
         ps_test_stage_fini(&stage);
         assert_int_equal(ps_test_folder_teardown(NULL), 0);
     }
@@ -365,7 +366,7 @@ static void test_no_memory_in_turns(void **unused)
             assert_same(&stage, &pictures[round], &pictures[0], round);
         }
         stage.ops->channel->leave(stage.plan, 0, &stage.port);
-        assert_null(stage.ops->channel->strip(stage.plan));
+        assert_null(stage.ops->channel->engine->strip(stage.plan));
         ps_test_stage_fini(&stage);
         assert_int_equal(ps_test_folder_teardown(NULL), 0);
     }
@@ -391,7 +392,7 @@ static struct ps_lease *close_channel(struct ps_test_stage *stage)
     if (ops->leave != NULL)
         ops->leave(stage->plan, 0, &stage->port);
     ps_test_stage_release_home(stage, home);
-    struct ps_lease *list = ops->strip(stage->plan);
+    struct ps_lease *list = ops->engine->strip(stage->plan);
     if (ops->leave == NULL)
         assert_int_equal(fill(stage).size, 0);
     return list;

@@ -2,6 +2,7 @@
  * use as well. It promises later, hands out batches of its own, and does not keep the batches that it was
  * given. Otherwise it is asked the same as the others (conformance_channel_test.c): promises in order, order
  * of the events, rollback, restart, strip and restore. */
+#include "core/flow/engine_channel.h"
 #include "tests/support/kafka/cluster.h"
 #include "tests/support/stage.h"
 
@@ -44,7 +45,7 @@ static void stop(struct ps_test_stage *stage)
     size_t home = stage->home_count;
     stage->ops->channel->leave(stage->plan, 0, &stage->port);
     ps_test_stage_release_home(stage, home);
-    assert_null(stage->ops->channel->strip(stage->plan));
+    assert_null(stage->ops->channel->engine->strip(stage->plan));
     ps_test_stage_fini(stage);
 }
 
@@ -141,7 +142,7 @@ static void promises_and_restarts(const struct adapter *adapter)
     stop(&stage);
     start(&stage, adapter);
     struct ps_lease *carried = PS_LEASE(&stage, PS_EVENT("e", "name", "value"));
-    stage.ops->channel->restore(stage.plan, carried);
+    stage.ops->channel->engine->restore(stage.plan, carried);
     assert_int_equal(fill(&stage), 1);
     count = take_all(&stage, "bcde", leases);
     for (size_t i = 0; i < count; i++)

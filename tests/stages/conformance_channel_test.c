@@ -2,6 +2,7 @@
  * a put that is refused and leaves the lease, order, Flume's rollback (untake), the way home, fill, strip and
  * restore; then random calls against a model. Durable channels promise later, and hand out batches of their
  * own: they have tests of their own for the same promises. */
+#include "core/flow/engine_channel.h"
 #include "tests/support/folder.h"
 #include "tests/support/stage.h"
 
@@ -141,13 +142,13 @@ static void test_strip_and_restore(void **unused)
         struct ps_test_stage from, to;
         start(&from, &adapters[i], 1, 1);
         start(&to, &adapters[i], 1, 1);
-        assert_null(from.ops->channel->strip(from.plan));
+        assert_null(from.ops->channel->engine->strip(from.plan));
         struct ps_lease *leases[5], *later = some_lease(&from, 1);
         for (size_t k = 0; k < 5; k++)
             assert_int_equal(put(&from, 0, leases[k] = some_lease(&from, 2)), PS_PUT_OK);
         struct ps_lease *first = take(&from, 0);
         untake(&from, 0, first);
-        struct ps_lease *list = from.ops->channel->strip(from.plan);
+        struct ps_lease *list = from.ops->channel->engine->strip(from.plan);
         assert_int_equal(fill(&from).size, 0);
         assert_null(take(&from, 0));
         struct ps_lease *at = list;
@@ -155,7 +156,7 @@ static void test_strip_and_restore(void **unused)
             assert_ptr_equal(at, leases[k]);
         assert_null(at);
         assert_int_equal(put(&to, 0, later), PS_PUT_OK);
-        to.ops->channel->restore(to.plan, list);
+        to.ops->channel->engine->restore(to.plan, list);
         assert_int_equal(fill(&to).size, 11);
         for (size_t k = 0; k < 5; k++)
             assert_ptr_equal(take(&to, 0), leases[k]);
@@ -305,7 +306,8 @@ static void run_model(const struct adapter *adapter, unsigned producers, unsigne
             model_done(&stage, &model, consumer);
         }
     }
-    for (struct ps_lease *lease = stage.ops->channel->strip(stage.plan); lease != NULL; lease = lease->next) {
+    for (struct ps_lease *lease = stage.ops->channel->engine->strip(stage.plan); lease != NULL;
+         lease = lease->next) {
         struct record *record = record_of(&model, lease);
         assert_true(record->where == IN_CHANNEL);
         record->where = GONE;
@@ -468,7 +470,7 @@ static void test_durable_promises_and_restarts(void **unused)
         assert_int_equal(fill(&stage).size, 4);
         ps_test_channel_await_home(&stage, 5);
         leave(&stage);
-        assert_null(stage.ops->channel->strip(stage.plan));
+        assert_null(stage.ops->channel->engine->strip(stage.plan));
         ps_test_stage_fini(&stage);
         start_durable(&stage, &durable_adapters[i]);
         put_durable(&stage, "later");
@@ -477,7 +479,7 @@ static void test_durable_promises_and_restarts(void **unused)
         assert_null(take(&stage, 0));
         assert_int_equal(fill(&stage).size, 0);
         leave(&stage);
-        assert_null(stage.ops->channel->strip(stage.plan));
+        assert_null(stage.ops->channel->engine->strip(stage.plan));
         ps_test_stage_fini(&stage);
         assert_int_equal(ps_test_folder_teardown(NULL), 0);
     }
@@ -491,12 +493,12 @@ static void test_durable_strip_and_restore(void **unused)
         assert_int_equal(ps_test_folder_setup(NULL), 0);
         start_durable(&stage, &durable_adapters[i]);
         struct ps_lease *lease = put_durable(&stage, "x");
-        struct ps_lease *list = stage.ops->channel->strip(stage.plan); /* which writes it first */
+        struct ps_lease *list = stage.ops->channel->engine->strip(stage.plan); /* which writes it first */
         assert_ptr_equal(list, lease);
         assert_null(list->next);
         assert_int_equal(list->settled, list->count);
         lease = PS_LEASE(&stage, PS_EVENT("y", "name", "value"), PS_BODY("y"));
-        stage.ops->channel->restore(stage.plan, lease);
+        stage.ops->channel->engine->restore(stage.plan, lease);
         assert_int_equal(fill(&stage).size, 4);
         ps_test_stage_fini(&stage);
         assert_int_equal(ps_test_folder_teardown(NULL), 0);
@@ -524,7 +526,7 @@ static void test_durable_is_full(void **unused)
         assert_int_not_equal(put(&stage, 0, refused), PS_PUT_FULL);
         ps_test_channel_await_home(&stage, count);
         leave(&stage);
-        assert_null(stage.ops->channel->strip(stage.plan));
+        assert_null(stage.ops->channel->engine->strip(stage.plan));
         ps_test_stage_fini(&stage);
         assert_int_equal(ps_test_folder_teardown(NULL), 0);
     }

@@ -1,6 +1,7 @@
 /* The stage of the simulator's durable channel. */
 #include "tests/support/flow_channel_parts.h"
 
+#include "core/flow/engine_channel.h"
 #include "core/arena.h"
 
 #include <stdio.h>
@@ -366,11 +367,14 @@ static const struct ps_channel_ops channel_ops = {
     .leave = channel_leave,
     .hungry = channel_hungry,
     .fill = channel_fill,
-    .ring = channel_ring,
     .keep_alive_ms = channel_keep_alive_ms,
-    .strip = channel_strip,
-    .restore = channel_restore,
-    .set_quota = channel_set_quota,
+    .engine =
+        &(const struct ps_engine_channel_ops){
+            .ring = channel_ring,
+            .strip = channel_strip,
+            .restore = channel_restore,
+            .set_quota = channel_set_quota,
+        },
 };
 
 const struct ps_stage_ops flow_channel_stage = {

@@ -1,6 +1,7 @@
 /* Nothing may be left that a worker that sleeps could do. */
 #include "tests/support/flow_channel.h"
 
+#include "core/flow/engine_channel.h"
 #include "core/engine/sink/group.h"
 #include "core/engine/worker_internal.h"
 
@@ -23,7 +24,7 @@ static uint64_t in_rings(const struct flow *flow, const struct ps_plan *plan,
         return flow_store_has_frames(store);
     for (unsigned i = 0; i < channel->producer_count; i++) {
         struct ps_fill fill;
-        channel->spec->stage.ops->channel->ring(channel->spec->stage.plan, i, &fill);
+        channel->spec->stage.ops->channel->engine->ring(channel->spec->stage.plan, i, &fill);
         leases += fill.size;
     }
     return leases;

@@ -63,7 +63,7 @@ core/deadletter/*       core/FLAT core/log/* core/flow/* core/text/*
 core/helper/*           core/FLAT core/log/* rings/*
 core/sink/*             core/FLAT core/log/* core/flow/* core/deadletter/*
 core/engine/*           core/FLAT core/log/* core/flow/* core/watch/* core/deadletter/* core/sink/* rings/*
-core/stage.h            core/FLAT core/log/* core/flow/* core/deadletter/*
+core/stage.[ch]         core/FLAT core/log/* core/flow/* core/deadletter/*
 core/log/*              core/FLAT
 core/text/*             core/base.h
 core/FLAT               core/log/*

@@ -1,3 +1,4 @@
+#include "core/flow/engine_channel.h"
 #include "core/engine/agent/agent.h"
 
 #include <stdio.h>
@@ -507,7 +508,7 @@ static uint64_t events_kept(const struct ps_plan *plan)
     for (size_t i = 0; i < plan->spec->channel_count; i++) {
         const struct ps_stage_spec *stage = &plan->channels[i].spec->stage;
         const struct ps_channel_ops *ops = stage->ops->channel;
-        if (!stage->ops->shared && (ps_channel_is_durable(ops) || ops->save != NULL))
+        if (!stage->ops->shared && (ps_channel_is_durable(ops) || ps_engine_channel(ops)->save != NULL))
             kept += ps_channel_plan_left(&plan->channels[i]);
     }
     return kept;

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/flow/engine_channel.h"
 #include "core/engine/agent/internal.h"
 
 #define OUTDATED_BYTES 1024
@@ -185,11 +186,12 @@ static void visit_channel_of(const struct ps_agent_spec *spec, const struct ps_s
 static void visit_rings(const struct ps_channel_plan *channel, const struct ps_metrics_visitor *visitor)
 {
     const struct ps_stage_spec *stage = &channel->spec->stage;
-    if (visitor->ring == NULL || stage->ops->channel->ring == NULL)
+    const struct ps_engine_channel_ops *ops = ps_engine_channel(stage->ops->channel);
+    if (visitor->ring == NULL || ops->ring == NULL)
         return;
     for (unsigned i = 0; i < channel->producer_count; i++) {
         struct ps_fill fill;
-        stage->ops->channel->ring(stage->plan, i, &fill);
+        ops->ring(stage->plan, i, &fill);
         struct ps_metrics_ring ring = {
             .channel = stage->name,
             .producer = i,

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/flow/engine_channel.h"
 #include "core/engine/sink/group.h"
 #include "core/engine/worker.h"
 #include "core/quantity.h"
@@ -395,7 +396,7 @@ void ps_sink_runner_rest(struct ps_sink_runner *runner, const struct ps_now *now
 bool ps_sink_runner_may_leave(const struct ps_sink_runner *runner)
 {
     const struct ps_channel_ops *channel = channel_of(runner);
-    return (ps_channel_is_durable(channel) || channel->at_risk != NULL) &&
+    return (ps_channel_is_durable(channel) || ps_engine_channel(channel)->at_risk != NULL) &&
            ps_channel_at_risk(channel, runner->channel->spec->stage.plan) == 0 &&
            !ps_is_holding_back(runner->channel) &&
            !ps_worker_must_empty(runner->base.worker, runner->channel);

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/flow/engine_channel.h"
 #include "core/engine/worker.h"
 #include "core/quantity.h"
 
@@ -202,7 +203,7 @@ static bool is_lost_on(const struct ps_channel_plan *channel, const struct ps_le
     struct ps_fill fill;
     if (!ps_plan_strands(NULL, channel))
         return false;
-    if (!ps_channel_is_durable(ops) && ops->at_risk == NULL)
+    if (!ps_channel_is_durable(ops) && ps_engine_channel(ops)->at_risk == NULL)
         return true;
     ops->fill(stage->plan, &fill);
     return fill.size + lease->count > fill.capacity;

@@ -1,3 +1,4 @@
+#include "core/flow/engine_channel.h"
 #include "stages/lib/queue/channel.h"
 
 static struct ps_queue *queue_of(const void *plan)
@@ -128,10 +129,13 @@ const struct ps_channel_ops ps_queue_channel_ops = {
     .leave = channel_leave,
     .hungry = channel_hungry,
     .fill = channel_fill,
-    .ring = channel_ring,
     .keep_alive_ms = channel_keep_alive_ms,
-    .strip = channel_strip,
-    .restore = channel_restore,
-    .set_quota = channel_set_quota,
     .trouble = channel_trouble,
+    .engine =
+        &(const struct ps_engine_channel_ops){
+            .ring = channel_ring,
+            .strip = channel_strip,
+            .restore = channel_restore,
+            .set_quota = channel_set_quota,
+        },
 };

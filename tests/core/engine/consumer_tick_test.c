@@ -1,5 +1,6 @@
 /* A channel's consumer_tick is called at every cycle of its consumer's sink, in every state of that sink, and the
  * worker wakes at the time that it returned. */
+#include "core/flow/engine_channel.h"
 #include "tests/support/small_agent.h"
 #include "tests/support/small_stages.h"
 
@@ -92,15 +93,20 @@ static struct ps_lease *channel_strip(void *p)
     return channel_take(p, 0, NULL, NULL);
 }
 
-static const struct ps_channel_ops channel_ops = {.promises = PS_LEVEL_ACCEPTED,
-                                                  .put = channel_put,
-                                                  .consumer_tick = channel_consumer_tick,
-                                                  .take = channel_take,
-                                                  .done = channel_done,
-                                                  .untake = channel_untake,
-                                                  .hungry = channel_hungry,
-                                                  .fill = channel_fill,
-                                                  .strip = channel_strip};
+static const struct ps_channel_ops channel_ops = {
+    .promises = PS_LEVEL_ACCEPTED,
+    .put = channel_put,
+    .consumer_tick = channel_consumer_tick,
+    .take = channel_take,
+    .done = channel_done,
+    .untake = channel_untake,
+    .hungry = channel_hungry,
+    .fill = channel_fill,
+    .engine =
+        &(const struct ps_engine_channel_ops){
+            .strip = channel_strip,
+        },
+};
 static const struct ps_stage_ops channel = {
     .kind = PS_KIND_CHANNEL, .name = "ticking", .channel = &channel_ops};
 

@@ -1,5 +1,6 @@
 /* A stop while a durable channel is full: its sink takes as much as makes room for what the source
  * has read, and no more. */
+#include "core/flow/engine_channel.h"
 #include "tests/support/small_agent.h"
 #include "tests/support/small_stages.h"
 
@@ -84,16 +85,21 @@ static struct ps_lease *channel_strip(void *p)
     return NULL;
 }
 
-static const struct ps_channel_ops channel_ops = {.promises = PS_LEVEL_DURABLE,
-                                                  .put = channel_put,
-                                                  .tick = channel_tick,
-                                                  .take = channel_take,
-                                                  .done = channel_done,
-                                                  .untake = channel_untake,
-                                                  .leave = channel_leave,
-                                                  .hungry = channel_hungry,
-                                                  .fill = channel_fill,
-                                                  .strip = channel_strip};
+static const struct ps_channel_ops channel_ops = {
+    .promises = PS_LEVEL_DURABLE,
+    .put = channel_put,
+    .tick = channel_tick,
+    .take = channel_take,
+    .done = channel_done,
+    .untake = channel_untake,
+    .leave = channel_leave,
+    .hungry = channel_hungry,
+    .fill = channel_fill,
+    .engine =
+        &(const struct ps_engine_channel_ops){
+            .strip = channel_strip,
+        },
+};
 static const struct ps_stage_ops channel = {
     .kind = PS_KIND_CHANNEL, .name = "durable", .channel = &channel_ops};
 

@@ -1,5 +1,6 @@
 /* A channel that promises later than it takes: when sources learn of it, in which order, and what happens when it gives
  * a batch up, or when a source fails, drains or is closed meanwhile. */
+#include "core/flow/engine_channel.h"
 #include "tests/support/small_agent.h"
 #include "tests/support/small_stages.h"
 
@@ -155,24 +156,34 @@ static struct ps_lease *channel_strip(void *p)
     return first;
 }
 
-static const struct ps_channel_ops channel_ops = {.promises = PS_LEVEL_DURABLE,
-                                                  .tick = channel_tick,
-                                                  .put = channel_put,
-                                                  .take = channel_take,
-                                                  .hungry = channel_hungry,
-                                                  .fill = channel_fill,
-                                                  .strip = channel_strip};
+static const struct ps_channel_ops channel_ops = {
+    .promises = PS_LEVEL_DURABLE,
+    .tick = channel_tick,
+    .put = channel_put,
+    .take = channel_take,
+    .hungry = channel_hungry,
+    .fill = channel_fill,
+    .engine =
+        &(const struct ps_engine_channel_ops){
+            .strip = channel_strip,
+        },
+};
 static const struct ps_stage_ops channel = {
     .kind = PS_KIND_CHANNEL, .name = "later", .channel = &channel_ops};
 
 /* Says with each put whether that is the promise. */
-static const struct ps_channel_ops mixed_ops = {.promises = PS_LEVEL_ACCEPTED,
-                                                .tick = channel_tick,
-                                                .put = channel_put,
-                                                .take = channel_take,
-                                                .hungry = channel_hungry,
-                                                .fill = channel_fill,
-                                                .strip = channel_strip};
+static const struct ps_channel_ops mixed_ops = {
+    .promises = PS_LEVEL_ACCEPTED,
+    .tick = channel_tick,
+    .put = channel_put,
+    .take = channel_take,
+    .hungry = channel_hungry,
+    .fill = channel_fill,
+    .engine =
+        &(const struct ps_engine_channel_ops){
+            .strip = channel_strip,
+        },
+};
 static const struct ps_stage_ops mixed = {.kind = PS_KIND_CHANNEL, .name = "mixed", .channel = &mixed_ops};
 
 /* ---- the sink, which gets nothing here ---- */

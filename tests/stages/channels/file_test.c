@@ -1,5 +1,6 @@
 /* The keys of the file channel: what is refused, and where its files are. Its work on events is tested by
  * tests/stages/conformance_channel_test.c and tests/stages/lib/queue/queue_test.c. */
+#include "core/flow/engine_channel.h"
 #include "tests/support/folder.h"
 #include "tests/support/stage.h"
 
@@ -88,7 +89,7 @@ static void test_default_directories_are_flumes(void **state)
     struct ps_lease *lease = PS_LEASE(&stage, PS_BODY("x"));
     while (stage.ops->channel->put(stage.plan, 0, &lease, &stage.now) != PS_PUT_OK) {
     }
-    (void)stage.ops->channel->strip(stage.plan);
+    (void)stage.ops->channel->engine->strip(stage.plan);
     snprintf(path, sizeof path, "%s/.flume/file-channel/checkpoint/state", ps_test_folder());
     assert_int_equal(access(path, F_OK), 0);
     snprintf(path, sizeof path, "%s/.flume/file-channel/data/000000000001.segment", ps_test_folder());

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <time.h>
 
+#include "core/flow/engine_channel.h"
 #include "core/flow/window.h"
 #include "tests/support/folder.h"
 #include "tests/support/stage.h"
@@ -81,7 +82,7 @@ static inline void stop(struct ps_test_stage *stage)
     for (size_t i = home; i < stage->home_count; i++)
         ps_window_release(stage->home[i]);
     stage->home_count = home;
-    (void)stage->ops->channel->strip(stage->plan);
+    (void)stage->ops->channel->engine->strip(stage->plan);
     ps_test_stage_fini(stage);
 }
 

@@ -1,5 +1,6 @@
 /* Channel kafka and librdkafka's mock cluster: what is written to the topic, when it is promised, what is read back, and
  * when it is committed. Real clock. */
+#include "core/flow/engine_channel.h"
 #include "tests/support/kafka/cluster.h"
 #include "tests/support/kafka/member.h"
 #include "tests/support/kafka/reader.h"
@@ -123,7 +124,7 @@ static struct ps_lease *strip(struct ps_test_stage *stage)
     if (stage->context.consumers > 0)
         stage->ops->channel->leave(stage->plan, 0, &stage->port);
     ps_test_stage_release_home(stage, home);
-    return stage->ops->channel->strip(stage->plan);
+    return stage->ops->channel->engine->strip(stage->plan);
 }
 
 static void stop(struct ps_test_stage *stage)
@@ -314,7 +315,7 @@ static void test_strip_and_restore(void **unused)
 
     build(&stage, ps_test_cluster.bootstrap, 1, 0,
           PS_KEYS("kafka.topic", "carried", "parseAsFlumeEvent", "false"));
-    stage.ops->channel->restore(stage.plan, list);
+    stage.ops->channel->engine->restore(stage.plan, list);
     assert_int_equal(fill(&stage).size, 2);
     put(&stage, PS_LEASE(&stage, PS_BODY("3")));
     assert_int_equal(fill(&stage).size, 3);
@@ -338,7 +339,7 @@ static void test_restore_without_producer(void **unused)
     build(&stage, ps_test_cluster.bootstrap, 0, 1,
           PS_KEYS("kafka.topic", "orphans", "kafka.consumer.group.id", "orphans"));
     struct ps_lease *lease = PS_LEASE(&stage, PS_BODY("left"));
-    stage.ops->channel->restore(stage.plan, lease);
+    stage.ops->channel->engine->restore(stage.plan, lease);
     await_home(&stage, 1);
     assert_ptr_equal(stage.home[0], lease);
     lease = take(&stage);

@@ -1,5 +1,6 @@
 /* The memory channel by hand: capacities, order, rollback, carrying over, and several consumers under
  * threads. */
+#include "core/flow/engine_channel.h"
 #include "core/flow/bump.h"
 #include "core/arena.h"
 #include "core/stage.h"
@@ -318,7 +319,7 @@ static void test_hungry_with_restored(void **state)
     static struct bench bench;
     bench_init(&bench, 1, 1);
     build(&bench, "100", "0", "20");
-    OPS->restore(bench.plan, make_lease(&bench, 1, 1, 1));
+    OPS->engine->restore(bench.plan, make_lease(&bench, 1, 1, 1));
     assert_true(OPS->hungry(bench.plan, 0));
     assert_true(put(&bench, 0, make_lease(&bench, 1, 1, 2)));
     assert_false(OPS->hungry(bench.plan, 0));
@@ -350,7 +351,7 @@ static void test_producers_in_turn(void **state)
 
 static struct ps_lease *strip(struct bench *bench)
 {
-    return OPS->strip(bench->plan);
+    return OPS->engine->strip(bench->plan);
 }
 
 /* As a reload does: takes everything out, oldest first, and puts it into the front of another channel. */
@@ -380,7 +381,7 @@ static void test_carry_over(void **state)
         void *old = bench.plan;
         build(&bench, "5", "0", "20"); /* less capacity than what is carried over: kept all the same */
         ps_channel_memory.teardown(old);
-        OPS->restore(bench.plan, list);
+        OPS->engine->restore(bench.plan, list);
         assert_int_equal(fill_of(&bench).size, 9);
         assert_false(OPS->hungry(bench.plan, 0)); /* consumers have what was carried over */
         lease = make_lease(&bench, 1, 1, 10);

@@ -1,5 +1,6 @@
 /* The spillable memory channel keeps each producer's order across memory and disk, and neither loses nor doubles anything:
  * random calls against a model, and under threads. */
+#include "core/flow/engine_channel.h"
 #include "tests/stages/channels/spillablememory_support.h"
 
 #include <pthread.h>
@@ -256,7 +257,7 @@ static void test_order_under_threads(void **unused)
         for (unsigned i = 0; i < 2 + consumers; i++)
             pthread_join(threads[i].id, NULL);
         assert_int_equal(fill_of(&stage).size, 0);
-        for (struct ps_lease *lease = OPS->strip(stage.plan); lease != NULL; lease = lease->next)
+        for (struct ps_lease *lease = OPS->engine->strip(stage.plan); lease != NULL; lease = lease->next)
             assert_int_equal(lease->settled, lease->count);
         ps_test_stage_fini(&stage);
         for (unsigned i = 0; i < 2 + consumers; i++)

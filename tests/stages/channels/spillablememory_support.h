@@ -1,6 +1,7 @@
 /* For the tests of the spillable memory channel. */
 #pragma once
 
+#include "core/flow/engine_channel.h"
 #include "core/flow/window.h"
 #include "tests/support/folder.h"
 #include "tests/support/stage.h"
@@ -69,7 +70,7 @@ static inline void stop(struct ps_test_stage *stage, const struct setting *setti
 {
     for (unsigned i = 0; i < setting->consumers; i++)
         leave(stage, i, stage->plan);
-    for (struct ps_lease *lease = OPS->strip(stage->plan); lease != NULL; lease = lease->next)
+    for (struct ps_lease *lease = OPS->engine->strip(stage->plan); lease != NULL; lease = lease->next)
         assert_int_equal(lease->settled, lease->count);
     ps_test_stage_fini(stage);
 }

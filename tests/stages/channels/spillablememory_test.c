@@ -1,4 +1,5 @@
 /* The spillable memory channel: when events go to disk and when they do not any more, restarts, reloads, and what a stop saves. */
+#include "core/flow/engine_channel.h"
 #include "tests/stages/channels/spillablememory_support.h"
 
 #include <unistd.h>
@@ -21,7 +22,7 @@ static void assert_takes(struct ps_test_stage *stage, const char *body, bool dis
 static void await_memory(struct ps_test_stage *stage, const char *body)
 {
     put(stage, 0, body); /* may go to disk once more, which is delivered at once */
-    for (unsigned i = 0; OPS->at_risk(stage->plan) == 0; i++) {
+    for (unsigned i = 0; OPS->engine->at_risk(stage->plan) == 0; i++) {
         assert_true(i < 1000);
         assert_takes(stage, body, true);
         rest();
@@ -36,7 +37,7 @@ static void test_waits_then_spills(void **unused)
     start(&stage, &setting);
     put(&stage, 0, "a");
     put(&stage, 0, "b");
-    assert_int_equal(OPS->at_risk(stage.plan), 4);
+    assert_int_equal(OPS->engine->at_risk(stage.plan), 4);
     assert_int_equal(offer(&stage, 0, "c"), PS_PUT_FULL);
     uint64_t full_ns = stage.now.mono_ns;
     assert_int_equal(OPS->tick(stage.plan, 0, &stage.port, &stage.now), full_ns + 3 * PS_NS_PER_S);
@@ -44,20 +45,20 @@ static void test_waits_then_spills(void **unused)
     assert_int_equal(offer(&stage, 0, "c"), PS_PUT_FULL);
     ps_test_stage_pass_ms(&stage, 1);
     assert_int_equal(offer(&stage, 0, "c"), PS_PUT_LATER);
-    assert_int_equal(OPS->at_risk(stage.plan), 4);
+    assert_int_equal(OPS->engine->at_risk(stage.plan), 4);
     assert_int_equal(fill_of(&stage).size, 6);
     assert_int_equal(fill_of(&stage).capacity, 104);
     /* From now on without a wait, also when memory has room. */
     assert_takes(&stage, "a", false);
     put(&stage, 0, "d");
-    assert_int_equal(OPS->at_risk(stage.plan), 2);
+    assert_int_equal(OPS->engine->at_risk(stage.plan), 2);
     assert_takes(&stage, "b", false);
     assert_takes(&stage, "c", true);
     assert_takes(&stage, "d", true);
     /* All is delivered: memory again, and it has room, so that the next overflow waits again. */
     await_memory(&stage, "e");
     put(&stage, 0, "f");
-    assert_int_equal(OPS->at_risk(stage.plan), 4);
+    assert_int_equal(OPS->engine->at_risk(stage.plan), 4);
     assert_int_equal(offer(&stage, 0, "g"), PS_PUT_FULL);
     assert_takes(&stage, "e", false);
     assert_takes(&stage, "f", false);
@@ -77,7 +78,7 @@ static void test_waits_again(void **unused)
         assert_int_equal(offer(&stage, 0, "b"), PS_PUT_FULL);
         assert_takes(&stage, "a", false);
         put(&stage, 0, "a");
-        assert_int_equal(OPS->at_risk(stage.plan), 2);
+        assert_int_equal(OPS->engine->at_risk(stage.plan), 2);
         ps_test_stage_pass_ms(&stage, 10000);
     }
     assert_takes(&stage, "a", false);
@@ -106,8 +107,8 @@ static void test_save_without_a_disk(void **unused)
     start(&stage, &setting);
     put(&stage, 0, "a");
     put(&stage, 0, "b");
-    OPS->save(stage.plan);
-    struct ps_lease *list = OPS->strip(stage.plan);
+    OPS->engine->save(stage.plan);
+    struct ps_lease *list = OPS->engine->strip(stage.plan);
     assert_non_null(list);
     assert_string_equal(body_of(&stage, list), "a");
     assert_int_equal(list->settled, 0);
@@ -177,11 +178,11 @@ static void test_stop_saves(void **unused)
         put(&stage, 0, bodies[i]);
     assert_takes(&stage, "a", false);
     leave(&stage, 0, stage.plan);
-    OPS->save(stage.plan);
+    OPS->engine->save(stage.plan);
     stop(&stage, &setting);
     start(&stage, &setting);
     put(&stage, 0, "later");
-    assert_int_equal(OPS->at_risk(stage.plan), 0);
+    assert_int_equal(OPS->engine->at_risk(stage.plan), 0);
     assert_takes(&stage, "c", true);
     assert_takes(&stage, "d", true);
     assert_takes(&stage, "b", true);
@@ -200,9 +201,9 @@ static void test_save_leaves_what_is_read_again(void **unused)
     assert_true(ps_batch_span(lease->batch, 1, 1, 7, NULL));
     ps_batch_home(lease->batch)->unreported = true;
     assert_int_equal(OPS->put(stage.plan, 0, &offered, &stage.now), PS_PUT_OK);
-    OPS->save(stage.plan);
+    OPS->engine->save(stage.plan);
     unsigned settled = 0, left = 0, saved_events = 0;
-    for (struct ps_lease *at = OPS->strip(stage.plan); at != NULL; at = at->next) {
+    for (struct ps_lease *at = OPS->engine->strip(stage.plan); at != NULL; at = at->next) {
         settled += at->settled == at->count;
         saved_events += at->settled;
         left += at == lease && at->settled == 0;
@@ -226,7 +227,7 @@ static void test_restored_comes_first(void **unused)
         put(&from, 0, bodies[i]);
     leave(&from, 0, from.plan);
     struct ps_lease *keep = NULL, **end = &keep;
-    for (struct ps_lease *lease = OPS->strip(from.plan), *next; lease != NULL; lease = next) {
+    for (struct ps_lease *lease = OPS->engine->strip(from.plan), *next; lease != NULL; lease = next) {
         next = lease->next;
         lease->next = NULL;
         if (lease->settled == lease->count)
@@ -235,7 +236,7 @@ static void test_restored_comes_first(void **unused)
         end = &lease->next;
     }
     start(&to, &setting);
-    OPS->restore(to.plan, keep);
+    OPS->engine->restore(to.plan, keep);
     put(&to, 0, "later");
     for (size_t i = 0; i < 4; i++)
         assert_takes(&to, bodies[i], i >= 2);
@@ -266,7 +267,7 @@ static void test_pauses_until_the_disk_is_empty(void **unused)
     assert_int_equal(offer(&stage, 0, "13"), PS_PUT_FULL);
     ps_test_stage_pass_ms(&stage, 1);
     assert_int_equal(offer(&stage, 0, "13"), PS_PUT_LATER);
-    assert_int_equal(OPS->at_risk(stage.plan), 0);
+    assert_int_equal(OPS->engine->at_risk(stage.plan), 0);
     ps_test_stage_pass_ms(&stage, 950);
     assert_int_equal(offer(&stage, 0, "14"), PS_PUT_FULL);
     assert_takes(&stage, "10", true);
@@ -277,7 +278,7 @@ static void test_pauses_until_the_disk_is_empty(void **unused)
         assert_true(i < 10000);
         rest();
     }
-    assert_int_equal(OPS->at_risk(stage.plan), 2);
+    assert_int_equal(OPS->engine->at_risk(stage.plan), 2);
     assert_takes(&stage, "14", false);
     stop(&stage, &setting);
 }

@@ -1,5 +1,6 @@
 /* The channels with a durable queue, without a source: a reload removed the last one while leases of it were not promised. They are
  * restored, written, delivered, and go home by themselves. */
+#include "core/flow/engine_channel.h"
 #include "core/flow/window.h"
 #include "tests/support/folder.h"
 #include "tests/support/stage.h"
@@ -41,7 +42,7 @@ static struct ps_lease *end(void)
     size_t home = stage.home_count;
     channel->leave(stage.plan, 0, &stage.port);
     ps_test_stage_release_home(&stage, home);
-    return channel->strip(stage.plan);
+    return channel->engine->strip(stage.plan);
 }
 
 /* One turn of the sink's worker. Returns how many events the sink got, and delivered. */
@@ -65,7 +66,7 @@ static void test_restored_goes_home(void **state)
         uint32_t delivered = 0;
         build(channels[i]);
         struct ps_lease *lease = PS_LEASE(&stage, PS_BODY("a"), PS_BODY("b"));
-        channel->restore(stage.plan, lease);
+        channel->engine->restore(stage.plan, lease);
         assert_int_equal(fill().size, 2);
         channel->start(stage.plan);
         /* The lease, and the batch that the channel made of it. */

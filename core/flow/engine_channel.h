@@ -1,0 +1,37 @@
+/* What the engine asks of its own channels, beyond what every channel has (struct ps_channel_ops in core/stage.h): that
+ * their leases are carried over a reload, saved and counted at a stop, and that their share of memory changes. A channel
+ * that is not part of penstock leaves all of it out.
+ *
+ * Every function may be NULL. */
+#pragma once
+
+#include "core/flow/batch.h"
+
+struct ps_fill;
+
+struct ps_engine_channel_ops {
+    /* Takes out every lease of its producers, oldest first: to carry them over a reload, or to count them at the end.
+     * A lease whose promise is fulfilled, but which is not home yet, is settled. Undoes `start`. Thread: control,
+     * while no worker runs. */
+    struct ps_lease *(*strip)(void *plan);
+    /* Puts a list of leases, in order, before everything else. Thread: control, before workers run. */
+    void (*restore)(void *plan, struct ps_lease *list);
+    /* The channel stays over a reload: takes out those leases of its producers for which `is_wanted` is true, oldest
+     * first; the others keep their order. NULL: none can be taken out. Thread: control, while no worker puts or takes. */
+    struct ps_lease *(*withdraw)(void *plan, bool (*is_wanted)(const struct ps_lease *lease));
+    /* The agent stops: makes the events at risk durable, as far as it can; `strip` then returns them settled. Thread:
+     * control, while no worker runs, before `strip`. */
+    void (*save)(void *plan);
+    /* Returns the number of its events that would be lost with the process: a stop waits for their delivery. NULL: all
+     * that `fill` counts, or none when it promises DURABLE. Thread: any. */
+    uint64_t (*at_risk)(const void *plan);
+    /* The channel stays as it is over a reload: sets its share of the memory budget from now on. Events beyond the new
+     * share stay in it. NULL: a channel with another share is made anew. Thread: control, while no worker puts. */
+    void (*set_quota)(void *plan, uint64_t channel_quota_bytes);
+    /* Returns whether the plan has a place on disk. A plan without one ignores events that an earlier plan left on
+     * disk. NULL: always. Thread: control. */
+    bool (*has_place)(const void *plan);
+    /* Writes the fill of one producer's ring: the leases in it (size) and their limit (capacity). NULL: the channel
+     * has no rings. Thread: any. */
+    void (*ring)(const void *plan, unsigned producer, struct ps_fill *fill);
+};
