@@ -447,7 +447,7 @@ static void closed(void *owner, struct ps_connection *connection)
 
 /* ---- outcomes ---- */
 
-/* Notes the outcome of `count` events of a request. */
+/* Notes the outcome of `events` events of a request. */
 static void settle_events(struct ps_http_connection *http, uint32_t serial, uint32_t events, bool refused)
 {
     uint32_t index = serial - (http->serial - http->count);
