@@ -57,7 +57,7 @@ static const struct ps_option options[] = {
      .offset = FIELD(keys),
      .help = "serializers.NAME.name: the header (required). serializers.NAME.type: DEFAULT, the group as it "
              "is, or " FLUME "RegexExtractorInterceptorMillisSerializer, which makes milliseconds of a date; "
-                             "serializers.NAME.pattern: how that date is written, in Joda-Time's letters"},
+             "serializers.NAME.pattern: how that date is written, in Joda-Time's letters"},
     PS_OPTION_END,
 };
 

@@ -102,6 +102,8 @@ struct ps_filesystem_ops {
     void (*read)(struct ps_filesystem *, const char *path, size_t length_max, ps_file_done *, void *argument);
     void (*recover)(struct ps_filesystem *, const char *path, enum ps_file_recovery, ps_file_done *,
                     void *argument);
+    void (*cut_line)(struct ps_filesystem *, const char *path, ps_file_done *,
+                     void *argument); /* NULL: not supported */
     void (*measure)(struct ps_filesystem *, ps_file_done *,
                     void *argument); /* the free room, one call at a time; NULL: not supported */
     uint64_t (*turn)(struct ps_filesystem *, const struct ps_now *now);
@@ -236,6 +238,14 @@ static inline void ps_file_recover(struct ps_filesystem *filesystem, const char 
                                    enum ps_file_recovery recovery, ps_file_done *done, void *argument)
 {
     filesystem->ops->recover(filesystem, path, recovery, done, argument);
+}
+
+/* Removes what follows the last line feed of a complete file, all of a file without one: a writer that was killed may leave a part of a line. Not
+ * allowed where the file system has no such operation (`cut_line` is NULL). */
+static inline void ps_file_cut_line(struct ps_filesystem *filesystem, const char *path, ps_file_done *done,
+                                    void *argument)
+{
+    filesystem->ops->cut_line(filesystem, path, done, argument);
 }
 
 /* Sends and receives without blocking, and calls the callbacks of finished operations. The sink calls it in

@@ -367,6 +367,7 @@ static const struct ps_filesystem_ops ops = {
     .list = ps_local_list,
     .read = ps_local_read,
     .recover = ps_local_recover,
+    .cut_line = ps_local_cut_line,
     .turn = local_turn,
     .close = local_close,
 };

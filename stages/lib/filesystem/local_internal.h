@@ -73,3 +73,5 @@ void ps_local_read(struct ps_filesystem *filesystem, const char *path, size_t le
                    void *argument);
 void ps_local_recover(struct ps_filesystem *filesystem, const char *path, enum ps_file_recovery recovery,
                       ps_file_done *done, void *argument);
+void ps_local_cut_line(struct ps_filesystem *filesystem, const char *path, ps_file_done *done,
+                       void *argument);

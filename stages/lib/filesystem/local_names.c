@@ -189,7 +189,6 @@ void ps_local_read(struct ps_filesystem *filesystem, const char *path, size_t le
     outcome->answer.content_length = error == 0 ? length : 0;
 }
 
-/* Only this process could have the file open for writing, so it is complete. */
 /* Returns whether another process has the lock that local.c takes; false on a file system without locks. */
 static bool is_locked(const char *path)
 {
@@ -210,4 +209,44 @@ void ps_local_recover(struct ps_filesystem *filesystem, const char *path, enum p
         return;
     outcome->answer.error = PS_FILE_LEASE;
     snprintf(outcome->reason, sizeof outcome->reason, "%.256s is written by another process", path);
+}
+
+/* Sets *end to the offset behind the last line feed; 0: there is none. Returns the error. */
+static int find_end_of_lines(int fd, off_t length, off_t *end)
+{
+    char block[65536];
+    for (*end = 0; length > 0;) {
+        off_t begin = length > (off_t)sizeof block ? length - (off_t)sizeof block : 0;
+        ssize_t got = pread(fd, block, (size_t)(length - begin), begin);
+        if (got < 0 && errno == EINTR)
+            continue;
+        if (got != length - begin)
+            return got < 0 ? errno : EIO; /* somebody else cuts it */
+        const char *feed = memrchr(block, '\n', (size_t)got);
+        if (feed != NULL) {
+            *end = begin + (feed - block) + 1;
+            return 0;
+        }
+        length = begin;
+    }
+    return 0;
+}
+
+static int cut_line(const char *path)
+{
+    struct stat facts;
+    off_t end;
+    int fd = open(path, O_RDWR | O_CLOEXEC);
+    if (fd < 0)
+        return errno;
+    int error = fstat(fd, &facts) != 0 ? errno : find_end_of_lines(fd, facts.st_size, &end);
+    if (error == 0 && end < facts.st_size && (ftruncate(fd, end) != 0 || fsync(fd) != 0))
+        error = errno;
+    close(fd);
+    return error;
+}
+
+void ps_local_cut_line(struct ps_filesystem *filesystem, const char *path, ps_file_done *done, void *argument)
+{
+    (void)answer(filesystem, done, argument, cut_line(path), "cut", path);
 }

@@ -153,6 +153,7 @@ static struct ps_hdfs_settings settings_of(struct ps_hive_files *files)
         .call_timeout_ns = settings->call_timeout_ns,
         .flush = plain->flush,
         .recovers_orphans = plain->recovers_orphans,
+        .is_lines = format.type == PS_HADOOP_DATA_STREAM,
         .held_bytes_max = settings->held_bytes_max,
         .format = format,
     };

@@ -102,6 +102,25 @@ static void measured(void *file_, const struct ps_file_answer *answer)
     go_on(file_, empty ? PS_HDFS_REMOVE : PS_HDFS_RENAME);
 }
 
+static void cut(void *file_, const struct ps_file_answer *answer)
+{
+    struct ps_hdfs_file *file = file_;
+    if (answer->error != PS_FILE_OK)
+        fail(file, answer);
+    else
+        ps_file_stat(file->sink->filesystem, file->path, measured, file);
+}
+
+/* The file is complete. Its writer may have been killed in the middle of a line, whose event was not acknowledged. */
+static void look_at_end(struct ps_hdfs_file *file)
+{
+    const struct ps_hdfs_sink *sink = file->sink;
+    if (sink->settings->is_lines && sink->filesystem->ops->cut_line != NULL)
+        ps_file_cut_line(sink->filesystem, file->path, cut, file);
+    else
+        ps_file_stat(sink->filesystem, file->path, measured, file);
+}
+
 /* Lets the file rest before the next question, for a much shorter time than hdfs.retryInterval, which only sets how
  * often a try is counted. Returns false if it does not wait. */
 static bool waits(struct ps_hdfs_file *file, const struct ps_file_answer *answer)
@@ -137,7 +156,7 @@ static void recovered(void *file_, const struct ps_file_answer *answer)
         ps_count(sink->port->counters, (enum ps_counter)PS_HDFS_FILES_RECOVERED, 1);
         file->tries = 0;
         if (file->orphan)
-            ps_file_stat(sink->filesystem, file->path, measured, file);
+            look_at_end(file);
         else
             go_on(file, PS_HDFS_RENAME);
     } else if (answer->error == PS_FILE_MISSING) {

@@ -57,6 +57,8 @@ struct ps_hdfs_settings {
     enum ps_file_flush flush;
     /* Completes and renames files whose writers are gone; false: only reports them. */
     bool recovers_orphans;
+    /* Every event ends with a line feed, and nothing is compressed: an orphan is cut behind its last one, if the file system can. */
+    bool is_lines;
     uint64_t held_bytes_max; /* limit of bytes in the file system's streams */
     struct ps_hadoop_format format;
 };

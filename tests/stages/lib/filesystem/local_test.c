@@ -340,6 +340,53 @@ static void test_names(void **unused)
     assert_outcome(&outcome, PS_FILE_MISSING);
 }
 
+/* Cuts a file of `length` bytes x that has line feeds at these offsets (-1: none). */
+static void assert_cut(size_t length, long first, long last, size_t left)
+{
+    static char bytes[200000];
+    struct outcome outcome = {0};
+    struct stat facts;
+    assert_true(length <= sizeof bytes);
+    memset(bytes, 'x', sizeof bytes);
+    if (first >= 0)
+        bytes[first] = bytes[last] = '\n';
+    (void)unlink(ps_test_folder_path("cut"));
+    ps_test_folder_append("cut", bytes, length);
+    ps_file_cut_line(filesystem, ps_test_folder_path("cut"), note, &outcome);
+    assert_outcome(&outcome, PS_FILE_OK);
+    assert_int_equal(stat(ps_test_folder_path("cut"), &facts), 0);
+    assert_int_equal(facts.st_size, left);
+}
+
+static void test_cut_line(void **unused)
+{
+    assert_cut(0, -1, -1, 0);
+    assert_cut(1, -1, -1, 0);
+    assert_cut(1, 0, 0, 1);
+    assert_cut(10, 0, 9, 10);
+    assert_cut(10, 0, 8, 9);
+    assert_cut(65536, -1, -1, 0);
+    assert_cut(65536, 0, 0, 1);
+    assert_cut(65537, 0, 0, 1); /* in the second block that is read */
+    assert_cut(65537, 0, 1, 2);
+    assert_cut(200000, 3, 4000, 4001);
+    assert_cut(200000, -1, -1, 0);
+    assert_cut(200000, 5, 199999, 200000);
+    struct outcome outcome = {0};
+    ps_file_cut_line(filesystem, ps_test_folder_path("nothing"), note, &outcome);
+    assert_outcome(&outcome, PS_FILE_MISSING);
+}
+
+/* The cut comes before the file's final name: a power cut must not bring the rest back under it. */
+static void test_cut_line_is_synced(void **unused)
+{
+    sync_count = 0;
+    assert_cut(10, 0, 9, 10);
+    assert_int_equal(sync_count, 0);
+    assert_cut(10, 0, 8, 9);
+    assert_int_equal(sync_count, 1);
+}
+
 static void test_list_and_read(void **unused)
 {
     struct outcome outcome = {0};
@@ -410,6 +457,8 @@ int main(void)
         cmocka_unit_test(test_removed_while_open),
         cmocka_unit_test(test_no_room),
         cmocka_unit_test(test_names),
+        cmocka_unit_test(test_cut_line),
+        cmocka_unit_test(test_cut_line_is_synced),
         cmocka_unit_test(test_list_and_read),
         cmocka_unit_test(test_close),
         cmocka_unit_test(test_turns),

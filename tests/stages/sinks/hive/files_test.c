@@ -371,6 +371,37 @@ static void test_orphans(void **unused)
     ps_test_stage_fini(&stage);
 }
 
+static void leave(const char *number, const char *text)
+{
+    char host[256] = "", name[400];
+    assert_int_equal(gethostname(host, sizeof host - 1), 0);
+    snprintf(name, sizeof name, "t/_a1-t1-%s.%s", host, number);
+    ps_test_folder_append(name, text, strlen(text));
+}
+
+/* An agent that is killed while it writes leaves a part of a row: nobody reads it. A compressed file is left as it is. */
+static void test_orphans_with_a_part_of_a_row(void **unused)
+{
+    struct ps_test_stage stage;
+    (void)mkdir(ps_test_hive_folder(), 0700);
+    leave("1500000000000.tmp", "1|a\n2|b\n3|nam");
+    leave("1500000000001.tmp", "4|na");
+    leave("1500000000002.tmp", "5|e\n");
+    ps_test_hive_start(&stage, KEYS(UNTIL_CLOSED));
+    PS_HIVE_AWAIT(&stage, has_whole("", 2));
+    ASSERT_WHOLE("", 2, "1|a\n2|b\n5|e\n");
+    PS_HIVE_AWAIT(&stage, ps_test_stage_counter(&stage, (enum ps_counter)(ORPHANS - 3)) == 0);
+    ASSERT_IN_USE("", 0, "");
+    (void)ps_test_sink_recall(&stage);
+    ps_test_stage_fini(&stage);
+    leave("1500000000003.gz.tmp", "no line feed");
+    ps_test_hive_start(&stage, KEYS("penstock.codeC", "gzip", UNTIL_CLOSED));
+    PS_HIVE_AWAIT(&stage, has_whole("", 3));
+    ASSERT_WHOLE("", 3, "1|a\n2|b\n5|e\nno line feed");
+    (void)ps_test_sink_recall(&stage);
+    ps_test_stage_fini(&stage);
+}
+
 /* An event that cannot become a line of the table is dropped. */
 static void test_rows_that_are_dropped(void **unused)
 {
@@ -477,6 +508,7 @@ int main(void)
         TEST(test_looks_without_events),
         TEST(test_files_are_rolled),
         TEST(test_orphans),
+        TEST(test_orphans_with_a_part_of_a_row),
         TEST(test_rows_that_are_dropped),
         TEST(test_rows_that_become_dead_letters),
         TEST(test_a_table_of_json),
