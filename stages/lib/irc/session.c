@@ -344,7 +344,8 @@ static void say(struct ps_irc_session *session)
         session->asked = true;
         session->answer_ns = session->sink.now_ns + CONFIRM_NS;
     } else if (session->sink.held.in_flight > 0) {
-        confirmed(session); /* events without a line need no confirmation */
+        ps_held_settle_cut(&session->sink.held); /* events without a line; the server has answered nothing */
+        session->confirmed_offset = session->next_offset;
     }
 }
 

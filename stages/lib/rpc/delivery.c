@@ -235,8 +235,8 @@ static void serve(struct ps_remote_sink *sink, bool fills)
         rests = ps_remote_sink_rests(sink);
         if (delivery->rewinding && client->call_count == 0 && !rests)
             rewind_all(delivery);
-        if (!fills || rests || resets || delivery->rewinding || !ps_rpc_client_may_send(client) ||
-            !send_call(delivery))
+        if (!fills || rests || resets || delivery->rewinding || delivery->exhausted ||
+            !ps_rpc_client_may_send(client) || !send_call(delivery))
             break;
     }
     if (resets && client->call_count == 0)
@@ -252,7 +252,8 @@ static uint64_t due_ns(const struct ps_remote_sink *sink)
     uint64_t due_ns = ps_rpc_client_deadline(&delivery->client);
     if (ps_rpc_client_is_open(&delivery->client))
         due_ns = ps_least(due_ns, delivery->reset_ns);
-    bool waits = delivery->rewinding || !ps_rpc_client_is_open(&delivery->client);
+    bool waits = !ps_rpc_client_is_open(&delivery->client) ||
+                 (delivery->rewinding && delivery->client.call_count == 0);
     if (waits && sink->held.count > 0)
         due_ns = ps_least(due_ns, sink->rest_ns);
     if (PS_UNLIKELY(delivery->exhausted || ps_burial_has_begun(&delivery->burial)))
