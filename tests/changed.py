@@ -9,6 +9,7 @@ does not know included, and with BASE also the commits since BASE. Chosen are
 - the test of a file (tests/<path of the file>_test.*), the other tests of its folder, and the conformance suite of a stage's kind,
 - the same for each file of another folder that uses the file: through its header, through that of another file of its folder which uses it,
   or, for a part without a header of its own, through that of the whole (netcat for stages/lib/stream/stream.c and stages/lib/stream/connection.c),
+- the tests that run the stage of such a file by the name of its operations (ps_source_avro),
 - tests whose own files changed, and those that include a changed header, as the build knows it,
 - for a command (commands) the scripts that run it,
 - scripts of tests/e2e and tests/real by their names (kafka_*, load_*, rules_*, ..): tests/e2e for a changed subject, tests/real only
@@ -106,6 +107,17 @@ def users(path):
     return sorted({user for user, header in found if header in headers and os.path.dirname(user) != os.path.dirname(path)})
 
 
+def stage_tests(chosen, path, why):
+    """For stages/sources/avro.c: the tests that run its stage, ps_source_avro, under another name (mixed_outcomes)."""
+    parts = path.removesuffix(".c").split("/")
+    if len(parts) < 3 or parts[0] != "stages" or parts[1] == "lib":
+        return
+    operations = rf"\bps_{parts[1].removesuffix('s')}_{parts[2]}\b"
+    found = subprocess.run(["git", "grep", "-lP", operations, "--", "tests/*_test.c"], capture_output=True, text=True).stdout
+    for test in filter(None, map(name_of, found.split())):
+        chosen.add(test, why)
+
+
 def end_to_end(chosen, path):
     words = set(re.split(r"[/_.]", path)) & WORDS
     for test in chosen.tests:
@@ -149,12 +161,14 @@ def choose(chosen, path, included):
         chosen.folder(folder.replace("/", "_"), path) if len(parts) > 2 or parts[0] in ("rings", "conf") else None
         if parts[0] == "stages":
             chosen.add("stages_conformance_" + parts[1].removesuffix("s"), path)
+            stage_tests(chosen, path, path)
         for user in users(path):
             own = user.rsplit(".", 1)[0].replace("/", "_")
             if not any(test == own or test.startswith(own + "_") for test in chosen.tests):  # lane/http.c: tests/bench/load/target/http_test.c
                 own = os.path.dirname(user).replace("/", "_")
             chosen.add(own, f"{user} uses {path}")
             chosen.folder(own, f"{user} uses {path}")
+            stage_tests(chosen, user, f"{user} uses {path}")
             if user.startswith("stages/"):
                 chosen.add("stages_conformance_" + user.split("/")[1].removesuffix("s"), f"{user} uses {path}")
         if parts[:2] == ["core", "engine"] or parts[:2] == ["core", "flow"] or parts[0] == "rings":
