@@ -143,6 +143,24 @@ static void test_comes_right(void **state)
     assert_letters("");
 }
 
+/* Each lease has all of its attempts, also behind one that became letters, with no success between them. */
+static void test_buried_in_a_row(void **state)
+{
+    script.fails = true;
+    for (unsigned i = 1; i <= 3; i++) {
+        feed("ax");
+        ps_test_small_agent_run(&agent, 10 * PS_NS_PER_S);
+        assert_int_equal(script.attempts, 3 * i);
+    }
+    assert_letters("axaxax");
+    feed("bx");
+    assert_int_equal(script.attempts, 11);
+    script.fails = false;
+    ps_test_small_agent_run(&agent, PS_NS_PER_S);
+    assert_string_equal(script.delivered, "bx");
+    assert_letters("axaxax");
+}
+
 static void test_without_limit(void **state)
 {
     agent.plan->spec->sinks[0].common = (struct ps_sink_common){directory(), 0, 0, 0};
@@ -222,6 +240,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_attempts, setup, teardown),
         cmocka_unit_test_setup_teardown(test_settled_events, setup, teardown),
         cmocka_unit_test_setup_teardown(test_comes_right, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_buried_in_a_row, setup, teardown),
         cmocka_unit_test_setup_teardown(test_without_limit, setup, teardown),
         cmocka_unit_test_setup_teardown(test_recalled_settled, setup, teardown),
         cmocka_unit_test_setup_teardown(test_directory_fails, setup, teardown),
