@@ -381,6 +381,28 @@ static void test_outage(void **unused)
     ps_test_stage_fini(&stage);
 }
 
+/* One partition has no leader: clients whose batch was acknowledged in part are told that it failed. With a leader it is taken. */
+static void test_outage_of_a_partition(void **unused)
+{
+    struct ps_test_stage stage;
+    ps_test_topic("partial", 2);
+    build(&stage, ps_test_cluster.bootstrap, 1, 0,
+          PS_KEYS("kafka.topic", "partial", "parseAsFlumeEvent", "false", "partitionIdHeader", "part",
+                  "kafka.producer.delivery.timeout.ms", "700"));
+    for (size_t i = 0; i < 4; i++) {
+        rd_kafka_mock_partition_set_leader(ps_test_cluster.handle, "partial", 1, i < 2 ? -1 : 1);
+        struct ps_lease *lease =
+            PS_LEASE(&stage, PS_EVENT("a", "part", i % 2 == 0 ? "0" : "1"), PS_EVENT("b", "part", "0"),
+                     PS_EVENT("c", "part", i % 2 == 0 ? "1" : "0"));
+        lease->refusable = true;
+        put(&stage, lease);
+        await_home(&stage, i + 1);
+        assert_int_equal(lease->failed, i < 2);
+        assert_int_equal(lease->settled, i < 2 ? 2 : 3);
+    }
+    stop(&stage);
+}
+
 /* /readyz names a channel whose brokers acknowledge nothing. */
 static void test_trouble(void **unused)
 {
@@ -563,6 +585,7 @@ int main(void)
         cmocka_unit_test(test_strip_and_restore),
         cmocka_unit_test(test_restore_without_producer),
         cmocka_unit_test(test_outage),
+        cmocka_unit_test(test_outage_of_a_partition),
         cmocka_unit_test(test_trouble),
         cmocka_unit_test(test_full),
         cmocka_unit_test(test_committed_when_delivered),
