@@ -81,6 +81,8 @@ static void test_one_port_taken(void **unused)
     int fd = ps_test_connect("127.0.0.1", two);
     ps_test_send_text(fd, "x\n");
     ps_test_source_wait(&stage, 1, PS_TEST_PATIENCE_MS);
+    snprintf(ports, sizeof ports, "%u", two);
+    assert_string_equal(ps_test_event_header(&stage.events[0], "port"), ports);
     close(taken);
     ps_test_stage_real_clock(&stage);
     uint64_t due_ns = stage.ops->source->tick(stage.plan, stage.state, &stage.now);
@@ -92,6 +94,10 @@ static void test_one_port_taken(void **unused)
     ps_test_source_wait(&stage, 2, PS_TEST_PATIENCE_MS);
     snprintf(ports, sizeof ports, "%u", one);
     assert_string_equal(ps_test_event_header(&stage.events[1], "port"), ports);
+    ps_test_send_text(fd, "z\n"); /* each listener keeps the port that it was bound to */
+    ps_test_source_wait(&stage, 3, PS_TEST_PATIENCE_MS);
+    snprintf(ports, sizeof ports, "%u", two);
+    assert_string_equal(ps_test_event_header(&stage.events[2], "port"), ports);
     close(fd);
     close(late);
     ps_test_stage_fini(&stage);
