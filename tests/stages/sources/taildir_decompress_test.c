@@ -432,6 +432,36 @@ static void test_written_over(void **unused)
     ps_test_stage_fini(&stage);
 }
 
+/* Lines that were read and not delivered when the agent ends come again, also when the text was read to its end; delivered ones do
+ * not. */
+static void test_undelivered(void **unused)
+{
+    enum { LINE_BYTES = 64, COUNT = 500 };
+    static const char *const names[] = {"app.1.gz", "app.1.zst"};
+    static const char *const batch_sizes[] = {"1000", "64", "499"}; /* the last batch is not delivered */
+    for (unsigned i = 0; i < PS_COUNT_OF(names) * PS_COUNT_OF(batch_sizes); i++) {
+        const char *size = batch_sizes[i / PS_COUNT_OF(names)];
+        compressed_text(names[i % PS_COUNT_OF(names)], text, lines_make(text, 0, COUNT, LINE_BYTES));
+        PS_START(AUTO, "batchSize", size);
+        unsigned delivered = COUNT / (unsigned)strtoul(size, NULL, 10) * (unsigned)strtoul(size, NULL, 10);
+        work_until(PS_COUNTER_EventReceivedCount, COUNT);
+        assert_int_equal(stage.event_count, delivered);
+        for (unsigned turn = 0; turn < 200; turn++) { /* it finds the text's end, and saves positions */
+            ps_test_stage_pass_ms(&stage, 50);
+            (void)ps_test_source_work(&stage);
+            usleep(500);
+        }
+        restart();
+        ps_test_stage_recycle(&stage); /* the open batch is lost with the agent */
+        expect_numbers(delivered, COUNT - delivered);
+        fence();
+        restart();
+        fence();
+        ps_test_stage_fini(&stage);
+        fresh_folder();
+    }
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(test_##name, setup, ps_test_folder_teardown)
@@ -449,6 +479,7 @@ int main(void)
                                        TEST(skip_to_end),
                                        TEST(key_is_changed),
                                        TEST(copytruncate),
-                                       TEST(written_over)};
+                                       TEST(written_over),
+                                       TEST(undelivered)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
