@@ -39,7 +39,7 @@ set(CPACK_RPM_USER_FILELIST
   "%config(noreplace) %attr(0640, root, penstock) /etc/penstock/agent.properties"
   "%config(noreplace) /etc/default/penstock")
 set(CPACK_RPM_EXCLUDE_FROM_AUTO_FILELIST_ADDITION /etc /etc/default /usr /usr/bin /usr/lib /usr/lib/systemd
-  /usr/lib/systemd/system /usr/include /${system_libraries} /${system_libraries}/pkgconfig /usr/share/man/man3 /usr/lib/sysusers.d /usr/share /usr/share/bash-completion /usr/share/bash-completion/completions
+  /usr/lib/systemd/system /usr/include /usr/lib/cmake /usr/share/pkgconfig /${system_libraries} /${system_libraries}/pkgconfig /usr/share/man/man3 /usr/lib/sysusers.d /usr/share /usr/share/bash-completion /usr/share/bash-completion/completions
   /usr/share/doc /usr/share/fish /usr/share/fish/vendor_completions.d /usr/share/man /usr/share/man/man1
   /usr/share/man/man7 /usr/share/zsh /usr/share/zsh/vendor-completions)
 

@@ -9,6 +9,8 @@
 #include "conf/problem.h"
 #include "core/engine/plan.h"
 
+struct ps_plugins;
+
 /* One component with its bound plan: a source, interceptor, selector, channel or sink. */
 struct ps_conf_part {
     const char *name;  /* "r1"; a selector has the name of its source */
@@ -104,8 +106,10 @@ struct ps_conf {
     struct ps_problems problems;
     struct ps_arena *plan_arena; /* the agent's; NULL after the spec was taken */
     struct ps_conf_agent agent;  /* must not be used after the spec was taken, except by ps_conf_place */
+    /* the native ones, then those of the plug-ins; in the plan_arena */
     const struct ps_stage_ops *const *stages;
-    const char *wanted; /* -n */
+    struct ps_plugins *plugins; /* the same owner */
+    const char *wanted;         /* -n */
     /* "sources" or "sinks": the file lists some, and every one was dropped, so that no event can flow; else NULL */
     const char *lacks;
     struct ps_texts other_agents; /* names of the other agents in the files */

@@ -13,6 +13,9 @@
 #include "conf/validate/ports.h"
 #include "conf/properties/properties.h"
 #include "conf/properties/substitute.h"
+#include "conf/validate/types.h"
+#include "core/plugin/loader.h"
+#include "core/plugin/module.h"
 #include "conf/text.h"
 #include "core/nearest.h"
 #include "conf/validate/validate.h"
@@ -37,6 +40,36 @@ static void check_stages(struct ps_conf *conf)
     }
 }
 
+static void report_plugin(void *conf_, enum ps_log_level level, const char *file, const char *what,
+                          const char *cure)
+{
+    struct ps_conf *conf = conf_;
+    ps_problem_add(&conf->problems, level >= PS_LOG_ERROR ? PS_SEVERITY_ERROR : PS_SEVERITY_WARNING,
+                   (struct ps_place){.file = file}, cure, "the plug-in %s", what);
+}
+
+/* Notes which stages are not penstock's own. */
+static void note_plugins(struct ps_conf *conf)
+{
+    const struct ps_module *module;
+    for (size_t i = 0; (module = ps_plugins_module(conf->plugins, i)) != NULL; i++) {
+        const char *names = "";
+        for (size_t k = 0; k < module->stage_count; k++)
+            names = ps_arena_format(conf->arena, "%s%s%s `%s`", names, k > 0 ? ", " : "",
+                                    ps_kind_word(module->stages[k]->kind), module->stages[k]->name);
+        ps_problem_add(&conf->problems, PS_SEVERITY_NOTE, (struct ps_place){.file = module->path}, NULL,
+                       "the plug-in has %s", names);
+    }
+}
+
+static void load_plugins(struct ps_conf *conf, const struct ps_command *command)
+{
+    conf->plugins = ps_plugins_load(&command->plugins, conf->stages, report_plugin, conf);
+    ps_arena_at_end(conf->plan_arena, ps_plugins_destroy, conf->plugins);
+    conf->stages = ps_plugins_stages(conf->plugins);
+    note_plugins(conf);
+}
+
 static struct ps_conf *conf_create(const struct ps_command *command, const struct ps_stage_ops *const *stages)
 {
     struct ps_conf *conf = ps_must_alloc(1, sizeof *conf, "the configuration");
@@ -52,6 +85,7 @@ static struct ps_conf *conf_create(const struct ps_command *command, const struc
                                     .value = ps_arena_text(conf->arena, command->system.items[i].value)};
     conf->system = (struct ps_pairs){command->system.count, items};
     check_stages(conf);
+    load_plugins(conf, command);
     return conf;
 }
 
@@ -266,6 +300,7 @@ static const char *agents_in(const struct ps_command *command, bool several)
     any.agent = "";
     any.uris.count = 0; /* nobody has asked for a connection */
     any.conf_dir = NULL;
+    any.plugins.count = 0;
     (void)ps_conf_load(&any, no_stages, &conf);
     size_t count = conf->other_agents.count;
     const char *agents =

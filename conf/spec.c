@@ -4,6 +4,8 @@
 #include "conf/conf.h"
 #include "conf/properties/properties.h"
 #include "conf/validate/types.h"
+#include "core/plugin/loader.h"
+#include "core/plugin/module.h"
 #include "conf/validate/validate_internal.h"
 
 #include <inttypes.h>
@@ -82,8 +84,25 @@ static void print_file(void *out, const char *path)
                 (intmax_t)file.st_size, (intmax_t)file.st_mtim.tv_sec, file.st_mtim.tv_nsec);
 }
 
-/* Returns the keys in order, each with the length of its value, which may have line breaks; then its files. */
-static const char *fingerprint(struct ps_arena *arena, const struct ps_conf_part *part)
+/* Writes which load of a plug-in a serializer or deserializer is that a value of the component names: other bytes, another
+ * component. The component's own stage is compared by itself. */
+static void print_plugins(FILE *out, const struct ps_conf *conf, const struct ps_conf_part *part)
+{
+    static const enum ps_kind kinds[] = {PS_KIND_SERIALIZER, PS_KIND_DESERIALIZER};
+    for (size_t i = 0; i < part->pairs.count; i++) {
+        for (size_t k = 0; k < PS_COUNT_OF(kinds); k++) {
+            const struct ps_stage_ops *sub =
+                ps_stage_find(conf->stages, kinds[k], part->pairs.items[i].value);
+            const struct ps_module *module = sub != NULL ? ps_plugins_module_of(conf->plugins, sub) : NULL;
+            if (module != NULL)
+                fprintf(out, "%s: load %ju\n", module->path, (uintmax_t)module->load);
+        }
+    }
+}
+
+/* Returns the keys in order, each with the length of its value, which may have line breaks; then its files and the
+ * plug-ins that it uses. */
+static const char *fingerprint(const struct ps_conf *conf, const struct ps_conf_part *part)
 {
     struct ps_pair *pairs = ps_must_alloc(part->pairs.count + 1, sizeof *pairs, "properties of a component");
     size_t count = 0;
@@ -102,20 +121,21 @@ static const char *fingerprint(struct ps_arena *arena, const struct ps_conf_part
         fprintf(out, "%s=%zu:%s\n", pairs[i].key, strlen(pairs[i].value), pairs[i].value);
     if (part->ops->files != NULL)
         part->ops->files(part->plan, print_file, out);
+    print_plugins(out, conf, part);
     fclose(out);
     free(pairs);
-    const char *copy = ps_arena_copy(arena, text, length);
+    const char *copy = ps_arena_copy(conf->plan_arena, text, length);
     free(text);
     return copy;
 }
 
-static struct ps_stage_spec stage_spec(struct ps_arena *arena, const struct ps_conf_part *part)
+static struct ps_stage_spec stage_spec(const struct ps_conf *conf, const struct ps_conf_part *part)
 {
     return (struct ps_stage_spec){.name = part->name,
                                   .component = part->label,
                                   .ops = part->ops,
                                   .plan = part->plan,
-                                  .fingerprint = fingerprint(arena, part)};
+                                  .fingerprint = fingerprint(conf, part)};
 }
 
 /* ---- the spec ---- */
@@ -134,14 +154,15 @@ static unsigned letters_number(const struct ps_conf_agent *agent, const char *de
     return ps_letters_go_to_channel(deadletter) ? 1 + channel_number(agent, deadletter) : 0;
 }
 
-static struct ps_source_spec source_spec(struct ps_arena *arena, const struct ps_conf_agent *agent,
-                                         const struct ps_conf_source *source)
+static struct ps_source_spec source_spec(const struct ps_conf *conf, const struct ps_conf_source *source)
 {
+    struct ps_arena *arena = conf->plan_arena;
+    const struct ps_conf_agent *agent = &conf->agent;
     struct ps_source_spec spec = {
-        .stage = stage_spec(arena, &source->part),
+        .stage = stage_spec(conf, &source->part),
         .interceptors = ps_arena_alloc(arena, (source->interceptor_count + 1) * sizeof *spec.interceptors),
         .interceptor_count = source->interceptor_count,
-        .selector = stage_spec(arena, &source->selector),
+        .selector = stage_spec(conf, &source->selector),
         .channels = ps_arena_alloc(arena, (source->channels.count + 1) * sizeof *spec.channels),
         .channel_count = source->channels.count,
         .letters = letters_number(agent, source->common.deadletter),
@@ -149,7 +170,7 @@ static struct ps_source_spec source_spec(struct ps_arena *arena, const struct ps
     };
     *spec.common = source->common;
     for (size_t i = 0; i < source->interceptor_count; i++)
-        spec.interceptors[i] = stage_spec(arena, &source->interceptors[i]);
+        spec.interceptors[i] = stage_spec(conf, &source->interceptors[i]);
     for (size_t i = 0; i < source->channels.count; i++)
         spec.channels[i] = channel_number(agent, source->channels.items[i]);
     return spec;
@@ -221,12 +242,12 @@ struct ps_agent_spec *ps_conf_take_spec(struct ps_conf *conf)
         .argument = build_context_make(conf),
     };
     for (size_t i = 0; i < agent->channel_count; i++)
-        spec->channels[i].stage = stage_spec(arena, &agent->channels[i].part);
+        spec->channels[i].stage = stage_spec(conf, &agent->channels[i].part);
     for (size_t i = 0; i < agent->source_count; i++)
-        spec->sources[i] = source_spec(arena, agent, &agent->sources[i]);
+        spec->sources[i] = source_spec(conf, &agent->sources[i]);
     for (size_t i = 0; i < agent->sink_count; i++)
         spec->sinks[i] =
-            (struct ps_sink_spec){.stage = stage_spec(arena, &agent->sinks[i].part),
+            (struct ps_sink_spec){.stage = stage_spec(conf, &agent->sinks[i].part),
                                   .channel = channel_number(agent, agent->sinks[i].channel),
                                   .letters = letters_number(agent, agent->sinks[i].common.deadletter),
                                   .common = agent->sinks[i].common};

@@ -13,8 +13,15 @@ struct chunk {
     max_align_t data[];
 };
 
+struct ending {
+    struct ending *next;
+    void (*end)(void *argument);
+    void *argument;
+};
+
 struct ps_arena {
-    struct chunk *chunks; /* newest first */
+    struct chunk *chunks;   /* newest first */
+    struct ending *endings; /* newest first; in the chunks */
 };
 
 struct ps_arena *ps_arena_create(void)
@@ -22,10 +29,20 @@ struct ps_arena *ps_arena_create(void)
     return ps_must_alloc(1, sizeof(struct ps_arena), "a plan's strings");
 }
 
+void ps_arena_end(struct ps_arena *arena)
+{
+    while (arena->endings != NULL) {
+        const struct ending *ending = arena->endings;
+        arena->endings = ending->next;
+        ending->end(ending->argument);
+    }
+}
+
 void ps_arena_destroy(struct ps_arena *arena)
 {
     if (arena == NULL)
         return;
+    ps_arena_end(arena);
     while (arena->chunks != NULL) {
         struct chunk *next = arena->chunks->next;
         free(arena->chunks);
@@ -48,6 +65,13 @@ void *ps_arena_alloc(struct ps_arena *arena, size_t bytes)
     void *memory = (char *)chunk->data + chunk->used;
     chunk->used += bytes;
     return memory;
+}
+
+void ps_arena_at_end(struct ps_arena *arena, void (*end)(void *argument), void *argument)
+{
+    struct ending *ending = ps_arena_alloc(arena, sizeof *ending);
+    *ending = (struct ending){arena->endings, end, argument};
+    arena->endings = ending;
 }
 
 char *ps_arena_copy(struct ps_arena *arena, const char *text, size_t length)

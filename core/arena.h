@@ -10,6 +10,11 @@ struct ps_arena;
 struct ps_arena *ps_arena_create(void);
 void ps_arena_destroy(struct ps_arena *arena);
 
+/* The function is called when nothing uses what belongs to the arena beyond its memory: by ps_arena_end, or first by
+ * ps_arena_destroy; the ones added last before others. */
+void ps_arena_at_end(struct ps_arena *arena, void (*end)(void *argument), void *argument);
+void ps_arena_end(struct ps_arena *arena);
+
 /* Zeroed, aligned to 16. Ends the process when there is no memory (ps_must_alloc). */
 void *ps_arena_alloc(struct ps_arena *arena, size_t bytes);
 /* Copies texts, terminated. Without memory it ends the process as above. */

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "core/quantity.h"
 
@@ -145,4 +146,34 @@ enum ps_status ps_stage_fits(const struct ps_stage_ops *ops, struct ps_err *err)
         return PS_FAIL;
     }
     return PS_OK;
+}
+
+const struct ps_stage_ops *ps_stage_find(const struct ps_stage_ops *const *stages, enum ps_kind kind,
+                                         const char *type)
+{
+    for (; *stages != NULL; stages++) {
+        if ((*stages)->kind != kind)
+            continue;
+        if (strcasecmp((*stages)->name, type) == 0)
+            return *stages;
+        for (const char *const *alias = (*stages)->aliases; alias != NULL && *alias != NULL; alias++)
+            if (strcasecmp(*alias, type) == 0)
+                return *stages;
+    }
+    return NULL;
+}
+
+const char *ps_stage_kind_word(enum ps_kind kind)
+{
+    static const char *const words[PS_KIND_COUNT] = {
+        [PS_KIND_SOURCE] = "source",
+        [PS_KIND_INTERCEPTOR] = "interceptor",
+        [PS_KIND_SELECTOR] = "selector",
+        [PS_KIND_CHANNEL] = "channel",
+        [PS_KIND_SINK] = "sink",
+        [PS_KIND_SERIALIZER] = "serializer",
+        [PS_KIND_DESERIALIZER] = "deserializer",
+    };
+    PS_ASSERT(kind < PS_KIND_COUNT);
+    return words[kind];
 }

@@ -581,3 +581,10 @@ struct ps_stage_ops {
 /* Checks that a stage was made for this engine's contract. Code that makes a table of stages calls it before it reads
  * anything else of the stage. On PS_FAIL the error says what differs. Thread: any. */
 enum ps_status ps_stage_fits(const struct ps_stage_ops *ops, struct ps_err *err);
+
+/* Finds a stage by name, alias or class name, ignoring case. Returns NULL if the table does not have it. `stages` ends
+ * with NULL. Thread: any. */
+const struct ps_stage_ops *ps_stage_find(const struct ps_stage_ops *const *stages, enum ps_kind kind,
+                                         const char *type);
+
+const char *ps_stage_kind_word(enum ps_kind kind); /* "source" */

@@ -59,6 +59,14 @@ bool ps_thread_join(pthread_t thread, uint32_t patience_ms)
     return false;
 }
 
+bool ps_thread_some_left_alone(void)
+{
+    pthread_mutex_lock(&lock);
+    bool some = left_alone;
+    pthread_mutex_unlock(&lock);
+    return some;
+}
+
 _Noreturn void ps_thread_exit_process(int code)
 {
     pthread_mutex_lock(&lock);

@@ -121,6 +121,17 @@ target_link_libraries(crash_topic_lines PRIVATE ps_flags PkgConfig::RDKAFKA)
 set_target_properties(crash_topic_lines PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
 add_dependencies(real_tools crash_kill_at crash_topic_lines)
 
+# tests/core/plugin: shared objects, one good and others with a mistake each.
+foreach(sample good other old short contractless nameless blank idle functionless none empty endless undefined native alias)
+  add_library(plugin_sample_${sample} MODULE ${CMAKE_SOURCE_DIR}/tests/core/plugin/sample.c)
+  set_target_properties(plugin_sample_${sample} PROPERTIES PREFIX "" LIBRARY_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
+  target_compile_definitions(plugin_sample_${sample} PRIVATE SAMPLE_${sample})
+  target_include_directories(plugin_sample_${sample} PRIVATE ${CMAKE_SOURCE_DIR})
+  target_compile_definitions(plugin_sample_${sample} PRIVATE _GNU_SOURCE)
+  target_compile_options(plugin_sample_${sample} PRIVATE -Wall -Wextra -Wconversion -Wshadow -Wno-missing-field-initializers)
+  add_dependencies(core_plugin_loader plugin_sample_${sample})
+endforeach()
+
 file(GLOB fuzz_sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/tests/fuzz/*_fuzz.c)
 foreach(source ${fuzz_sources})
   get_filename_component(name ${source} NAME_WE)

@@ -59,6 +59,12 @@ static const struct option_row rows[] = {
      OPTION_TEXT,
      AT(conf_dir),
      EVERY},
+    {{NULL, "plugins-path", "PATH",
+      "folders with plug-ins, separated by colons (default: plugins.d of $FLUME_HOME, or of the "
+      "installation)"},
+     OPTION_TEXT,
+     AT(plugins_path),
+     EVERY},
     {{"i", "poll-interval", "S",
       "seconds between checks of the files for changes (default 30; 300 for http)"},
      OPTION_SECONDS,
@@ -94,7 +100,6 @@ static const struct option_row rows[] = {
     {{"z", "zkConnString", "HOSTS", NULL}, OPTION_ZOOKEEPER, 0, NULL},
     {{"p", "zkBasePath", "PATH", NULL}, OPTION_ZOOKEEPER, 0, NULL},
     {{"C", "classpath", "PATH", NULL}, OPTION_IGNORED, 0, NULL},
-    {{NULL, "plugins-path", "PATH", NULL}, OPTION_IGNORED, 0, NULL},
     {{NULL, "verify-host", "BOOLEAN", NULL}, OPTION_IGNORED, 0, NULL},
 };
 
@@ -337,6 +342,7 @@ enum ps_status ps_command_complete(struct ps_command *command, struct ps_err *er
         return name_is_missing(command, err);
     if (command->files.count == 0 && command->uris.count == 0)
         return ps_err_set(err, "the configuration is missing: -f FILE or -u URI");
+    command->plugins = ps_command_plugins(command->arena, command->plugins_path);
     return PS_OK;
 }
 

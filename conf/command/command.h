@@ -9,12 +9,14 @@
 
 struct ps_command {
     struct ps_arena *arena;
-    const char *agent;            /* -n */
-    struct ps_texts files, uris;  /* -f, -u, in order; -u wins when both are given */
-    const char *conf_dir;         /* -c; NULL = not given */
-    struct ps_pairs system;       /* -Dk=v; those of FLUME_JAVA_OPTS first */
-    const char *user, *password;  /* -user, -pwd: for http(s) URIs */
-    int64_t poll_interval_s;      /* -i; 0 = 30, or 300 when a URI is http(s) */
+    const char *agent;           /* -n */
+    struct ps_texts files, uris; /* -f, -u, in order; -u wins when both are given */
+    const char *conf_dir;        /* -c; NULL = not given */
+    struct ps_pairs system;      /* -Dk=v; those of FLUME_JAVA_OPTS first */
+    const char *user, *password; /* -user, -pwd: for http(s) URIs */
+    const char *plugins_path;    /* --plugins-path; NULL = not given */
+    struct ps_texts plugins; /* the folders with plug-ins: of plugins_path, or those that exist by default */
+    int64_t poll_interval_s; /* -i; 0 = 30, or 300 when a URI is http(s) */
     const char *backup_directory; /* -b */
     bool no_reload;               /* --no-reload-conf */
     bool dry_run;                 /* -d */
@@ -49,6 +51,10 @@ struct ps_command_option {
 /* Writes to `option` number `index` of the options that `command` ("agent", "check", "graph") uses; returns false
  * after the last. Options that are accepted only because Flume has them are left out. */
 bool ps_command_option(const char *command, size_t index, struct ps_command_option *option);
+
+/* plugins.c: returns the folders with plug-ins in the arena: those of `path`, separated by colons; without it (NULL)
+ * $FLUME_HOME/plugins.d, or plugins.d and lib/penstock/plugins.d of the prefix in which this program is installed. */
+struct ps_texts ps_command_plugins(struct ps_arena *arena, const char *path);
 
 /* Returns the seconds between checks of the files, with defaults applied. */
 int64_t ps_command_poll_interval_s(const struct ps_command *command);

@@ -143,21 +143,6 @@ const struct ps_type_advice *ps_type_advice(enum ps_kind kind, const char *type)
     return NULL;
 }
 
-const struct ps_stage_ops *ps_stage_find(const struct ps_stage_ops *const *stages, enum ps_kind kind,
-                                         const char *type)
-{
-    for (; *stages != NULL; stages++) {
-        if ((*stages)->kind != kind)
-            continue;
-        if (strcasecmp((*stages)->name, type) == 0)
-            return *stages;
-        for (const char *const *alias = (*stages)->aliases; alias != NULL && *alias != NULL; alias++)
-            if (strcasecmp(*alias, type) == 0)
-                return *stages;
-    }
-    return NULL;
-}
-
 const char *ps_type_nearest(const struct ps_stage_ops *const *stages, enum ps_kind kind, const char *type)
 {
     struct ps_nearest nearest;
@@ -186,13 +171,5 @@ const char *ps_type_nearest(const struct ps_stage_ops *const *stages, enum ps_ki
 
 const char *ps_kind_word(enum ps_kind kind)
 {
-    static const char *const words[] = {[PS_KIND_SOURCE] = "source",
-                                        [PS_KIND_INTERCEPTOR] = "interceptor",
-                                        [PS_KIND_SELECTOR] = "selector",
-                                        [PS_KIND_CHANNEL] = "channel",
-                                        [PS_KIND_SINK] = "sink",
-                                        [PS_KIND_SERIALIZER] = "serializer",
-                                        [PS_KIND_DESERIALIZER] = "deserializer",
-                                        [PS_KIND_PROCESSOR] = "sink processor"};
-    return words[kind];
+    return kind == PS_KIND_PROCESSOR ? "sink processor" : ps_stage_kind_word(kind);
 }

@@ -4,11 +4,6 @@
 
 #include "core/stage.h"
 
-/* Finds a stage by name, alias or class name, ignoring case. Returns NULL if the table does not have it.
- * `stages` ends with NULL. */
-const struct ps_stage_ops *ps_stage_find(const struct ps_stage_ops *const *stages, enum ps_kind kind,
-                                         const char *type);
-
 /* Returns Flume's name of this type, such as "taildir", if it is one of Flume's (1.4 to 2.0), else NULL.
  * `kind` may also be PS_KIND_COUNT for a sink processor. */
 const char *ps_type_flume_name(enum ps_kind kind, const char *type);
@@ -26,6 +21,6 @@ const struct ps_type_advice *ps_type_advice(enum ps_kind kind, const char *type)
  * package is near only to Flume's class of the same name. */
 const char *ps_type_nearest(const struct ps_stage_ops *const *stages, enum ps_kind kind, const char *type);
 
-const char *ps_kind_word(enum ps_kind kind); /* "source" */
+const char *ps_kind_word(enum ps_kind kind); /* as ps_stage_kind_word; also of a sink processor */
 
 #define PS_KIND_PROCESSOR PS_KIND_COUNT

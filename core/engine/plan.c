@@ -568,6 +568,8 @@ void ps_plan_retire(struct ps_plan *plan, struct ps_plan *next)
 {
     hand_over(next);
     plan_unbuild(plan);
+    /* A plan whose memory is kept for what was adopted has no functions of its own to call: those are `next`'s, too. */
+    ps_arena_end(plan->spec->arena);
     struct ps_plan **kept = &next->older;
     while (plan != NULL) {
         struct ps_plan *older = plan->older;

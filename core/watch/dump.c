@@ -58,7 +58,7 @@ static void worker_line(const struct ps_metrics_worker *worker, uint64_t mono_ns
 /* "source r1 (netcat) on workers 0, 2: " */
 static void component_head(const struct ps_metrics_component *component, struct ps_page *page)
 {
-    ps_page_format(page, "%s %s (%s)", ps_metrics_kind(component->kind), component->name, component->type);
+    ps_page_format(page, "%s %s (%s)", ps_stage_kind_word(component->kind), component->name, component->type);
     const char *before = component->workers & (component->workers - 1) ? " on workers " : " on worker ";
     for (unsigned i = 0; i < 64; i++) {
         if ((component->workers >> i & 1) == 0)

@@ -50,7 +50,7 @@ static const char *what_it_is(enum ps_metrics_state state)
 
 static void component_problem(const struct ps_metrics_component *component, struct ps_page *page)
 {
-    ps_page_format(page, "%s %s ", ps_metrics_kind(component->kind), component->name);
+    ps_page_format(page, "%s %s ", ps_stage_kind_word(component->kind), component->name);
     if (component->state == PS_METRICS_OPEN && component_is_failing(component))
         ps_page_format(page, "has failed %u times in a row: %s", component->trouble_count,
                        component->error != NULL ? component->error : "no reason is known");
@@ -102,7 +102,7 @@ bool ps_metrics_ready(const struct ps_metrics *metrics, uint64_t mono_ns, struct
         const struct ps_metrics_component *component = &metrics->components[i];
         if (component->outdated != NULL) {
             ready = false;
-            ps_page_format(page, "%s %s: %s\n", ps_metrics_kind(component->kind), component->name,
+            ps_page_format(page, "%s %s: %s\n", ps_stage_kind_word(component->kind), component->name,
                            component->outdated);
         }
         if (ps_metrics_component_is_up(metrics, component)) {

@@ -41,8 +41,35 @@ static void test_text(void **state)
     ps_arena_destroy(arena);
 }
 
+static char endings[8];
+
+static void note_ending(void *argument)
+{
+    strcat(endings, argument);
+}
+
+/* The functions run before the memory is freed: their arguments may be in it. */
+static void test_at_end(void **state)
+{
+    struct ps_arena *arena = ps_arena_create();
+    ps_arena_at_end(arena, note_ending, ps_arena_text(arena, "a"));
+    ps_arena_at_end(arena, note_ending, ps_arena_text(arena, "b"));
+    assert_string_equal(endings, "");
+    ps_arena_destroy(arena);
+    assert_string_equal(endings, "ba");
+    arena = ps_arena_create();
+    const char *text = ps_arena_text(arena, "text");
+    ps_arena_at_end(arena, note_ending, ps_arena_text(arena, "c"));
+    ps_arena_end(arena);
+    assert_string_equal(endings, "bac");
+    assert_string_equal(text, "text"); /* the memory stays */
+    ps_arena_destroy(arena);
+    assert_string_equal(endings, "bac"); /* once */
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_alloc), cmocka_unit_test(test_text)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_alloc), cmocka_unit_test(test_text),
+                                       cmocka_unit_test(test_at_end)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -124,7 +124,7 @@ expect 'test\.sh:[0-9]+: names bench/none\.sh, which is not there'
 echo '# 99. Far ahead' >docs/decisions/0099-far-ahead.md
 echo '# 97. Another number' >docs/decisions/0098-another-number.md
 echo '# 1. Twice' >docs/decisions/0001-twice.md
-number=$(find docs/decisions -name '00[0-8]*.md' -printf '%f\n' | sort | tail -1 | cut -c 1-4)
+number=$(find docs/decisions -name '00*.md' ! -name '009[89]*' -printf '%f\n' | sort | tail -1 | cut -c 1-4)
 for ((number = 10#$number + 1; number < 98; number++)); do
     expect "docs/decisions/README\.md: does not say why there is no decision 00$number"
 done

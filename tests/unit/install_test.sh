@@ -14,7 +14,8 @@ fail() { echo "FAILED: $*" >&2; exit 1; }
 complete() { # PREFIX
     local file
     for file in bin/penstock bin/flume-ng README.md LICENSE docs/OPERATIONS.md docs/decisions/README.md conf/systemd/low-ports.conf \
-        lib/libpenstock-client.so lib/libpenstock-client.a include/penstock/client.h lib/pkgconfig/penstock-client.pc share/man/man3/penstock-client.3 \
+        lib/libpenstock-client.so lib/libpenstock-client.a include/penstock/client.h lib/pkgconfig/penstock-client.pc include/penstock/plugin.h include/penstock/core/stage.h lib/pkgconfig/penstock.pc \
+        lib/cmake/penstock/penstockConfig.cmake share/man/man3/penstock-client.3 \
         share/man/man1/penstock.1 share/man/man1/flume-ng.1 share/man/man7/penstock-components.7 \
         docs/monitoring/grafana-dashboard.json docs/monitoring/alerts.yml \
         docs/components.schema.json share/bash-completion/completions/penstock share/zsh/site-functions/_penstock \

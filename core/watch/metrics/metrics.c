@@ -4,21 +4,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-const char *ps_metrics_kind(enum ps_kind kind)
-{
-    static const char *const words[PS_KIND_COUNT] = {
-        [PS_KIND_SOURCE] = "source",
-        [PS_KIND_INTERCEPTOR] = "interceptor",
-        [PS_KIND_SELECTOR] = "selector",
-        [PS_KIND_CHANNEL] = "channel",
-        [PS_KIND_SINK] = "sink",
-        [PS_KIND_SERIALIZER] = "serializer",
-        [PS_KIND_DESERIALIZER] = "deserializer",
-    };
-    PS_ASSERT(kind < PS_KIND_COUNT);
-    return words[kind];
-}
-
 static void *grow(void *items, size_t count, size_t size)
 {
     if ((count & (count - 1)) != 0) /* the room doubles at powers of two */
@@ -40,22 +25,77 @@ static struct ps_histogram *histogram_copy(const struct ps_histogram *histogram)
     return copy;
 }
 
+/* Copies a list that ends with NULL: a plug-in that has a component's texts may be unloaded while the snapshot is served. */
+static const char *const *words_copy(const char *const *words)
+{
+    if (words == NULL)
+        return NULL;
+    size_t count = 0;
+    while (words[count] != NULL)
+        count++;
+    const char **copy = ps_must_alloc(count + 1, sizeof *copy, "a snapshot of metrics");
+    for (size_t i = 0; i < count; i++)
+        copy[i] = text_copy(words[i]);
+    return copy;
+}
+
+static void words_free(const char *const *words)
+{
+    for (size_t i = 0; words != NULL && words[i] != NULL; i++)
+        free((void *)(uintptr_t)words[i]);
+    free((void *)(uintptr_t)words);
+}
+
+static const enum ps_counter *counters_copy(const enum ps_counter *counters)
+{
+    if (counters == NULL)
+        return NULL;
+    size_t count = 0;
+    while (counters[count] != PS_COUNTER_COUNT)
+        count++;
+    enum ps_counter *copy = ps_must_alloc(count + 1, sizeof *copy, "a snapshot of metrics");
+    memcpy(copy, counters, (count + 1) * sizeof *copy);
+    return copy;
+}
+
+/* Returns a copy of a text, or the copy that the series before it has: many series in a row have one name. */
+static const char *shared_copy(const char *text, const char *before, const char *copy_before)
+{
+    return text == before ? copy_before : text_copy(text);
+}
+
 static struct ps_series *series_copy(const struct ps_series *series, size_t count)
 {
     if (count == 0)
         return NULL;
     struct ps_series *copy = ps_must_alloc(count, sizeof *copy, "a snapshot of metrics");
     for (size_t i = 0; i < count; i++) {
+        const struct ps_series none = {.name = NULL}, *before = i > 0 ? &series[i - 1] : &none,
+                               *copied = i > 0 ? &copy[i - 1] : &none;
         copy[i] = series[i];
+        copy[i].name = shared_copy(series[i].name, before->name, copied->name);
+        copy[i].help = shared_copy(series[i].help, before->help, copied->help);
+        copy[i].label = shared_copy(series[i].label, before->label, copied->label);
         copy[i].label_value = text_copy(series[i].label_value);
     }
     return copy;
 }
 
+static void shared_free(const char *text, const char *before)
+{
+    if (text != before)
+        free((void *)(uintptr_t)text);
+}
+
 static void series_free(const struct ps_series *series, size_t count)
 {
-    for (size_t i = 0; i < count; i++)
+    for (size_t i = count; i-- > 0;) {
+        const struct ps_series none = {.name = NULL}, *before = i > 0 ? &series[i - 1] : &none;
+        shared_free(series[i].name, before->name);
+        shared_free(series[i].help, before->help);
+        shared_free(series[i].label, before->label);
         free((void *)(uintptr_t)series[i].label_value);
+    }
     free((void *)(uintptr_t)series);
 }
 
@@ -78,6 +118,9 @@ static void take_component(void *argument, const struct ps_metrics_component *co
     copy->error = text_copy(component->error);
     copy->outdated = text_copy(component->outdated);
     copy->group = text_copy(component->group);
+    copy->extra = words_copy(component->extra);
+    copy->extra_help = words_copy(component->extra_help);
+    copy->json_counters = counters_copy(component->json_counters);
     copy->latency_ns = histogram_copy(component->latency_ns);
     copy->batch_events = histogram_copy(component->batch_events);
     copy->series = series_copy(component->series, component->series_count);
@@ -132,6 +175,9 @@ void ps_metrics_fini(struct ps_metrics *metrics)
         free((void *)(uintptr_t)component->error);
         free((void *)(uintptr_t)component->outdated);
         free((void *)(uintptr_t)component->group);
+        words_free(component->extra);
+        words_free(component->extra_help);
+        free((void *)(uintptr_t)component->json_counters);
         free((void *)(uintptr_t)component->latency_ns);
         free((void *)(uintptr_t)component->batch_events);
         series_free(component->series, component->series_count);

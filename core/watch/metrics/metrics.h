@@ -153,9 +153,6 @@ struct ps_metrics {
 void ps_metrics_take(struct ps_metrics *metrics, const struct ps_metrics_source *source);
 void ps_metrics_fini(struct ps_metrics *metrics);
 
-/* Returns "source", "sink", ... */
-const char *ps_metrics_kind(enum ps_kind kind);
-
 /* Writes Flume's HTTP metrics (org.apache.flume.instrumentation.http.HTTPMetricsServer): one JSON object, keys
  * "SOURCE.r1", all values strings. Sources, channels and sinks only. */
 void ps_metrics_json(const struct ps_metrics *metrics, struct ps_page *page);

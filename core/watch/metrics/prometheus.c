@@ -109,7 +109,7 @@ static void family_write(struct ps_page *page, const struct ps_metrics *metrics,
 {
     char name[128];
     bool begun = false;
-    snprintf(name, sizeof name, "penstock_%s_%s%s", ps_metrics_kind(kind), family->name,
+    snprintf(name, sizeof name, "penstock_%s_%s%s", ps_stage_kind_word(kind), family->name,
              family->gauge ? "" : "_total");
     for (size_t i = 0; i < metrics->component_count; i++) {
         const struct ps_metrics_component *component = &metrics->components[i];
@@ -167,7 +167,7 @@ static struct extra extra_named(enum ps_kind kind, const char *text)
             unit = "_seconds";
         }
     }
-    snprintf(extra.name, sizeof extra.name, "penstock_%s_%s%s%s", ps_metrics_kind(kind), snake, unit,
+    snprintf(extra.name, sizeof extra.name, "penstock_%s_%s%s%s", ps_stage_kind_word(kind), snake, unit,
              extra.gauge ? "" : "_total");
     return extra;
 }
@@ -254,7 +254,7 @@ static void series_family(struct ps_page *page, const struct ps_metrics *metrics
 {
     char name[128];
     enum ps_kind kind = metrics->components[first].kind;
-    snprintf(name, sizeof name, "penstock_%s_%s%s", ps_metrics_kind(kind), series->name,
+    snprintf(name, sizeof name, "penstock_%s_%s%s", ps_stage_kind_word(kind), series->name,
              series->gauge ? "" : "_total");
     head(page, name, series->gauge ? "gauge" : "counter", series->help);
     for (size_t i = first; i < metrics->component_count; i++) {
@@ -307,8 +307,8 @@ static void histograms_write(struct ps_page *page, const struct ps_metrics *metr
     static const uint64_t sizes[] = {1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024};
     char latency[64], events[64];
     bool latency_begun = false, events_begun = false;
-    snprintf(latency, sizeof latency, "penstock_%s_latency_seconds", ps_metrics_kind(kind));
-    snprintf(events, sizeof events, "penstock_%s_batch_events", ps_metrics_kind(kind));
+    snprintf(latency, sizeof latency, "penstock_%s_latency_seconds", ps_stage_kind_word(kind));
+    snprintf(events, sizeof events, "penstock_%s_batch_events", ps_stage_kind_word(kind));
     for (size_t i = 0; i < metrics->component_count; i++) {
         const struct ps_metrics_component *component = &metrics->components[i];
         if (component->kind != kind || component->latency_ns == NULL)
@@ -338,7 +338,7 @@ static void components_write(struct ps_page *page, const struct ps_metrics *metr
     for (size_t i = 0; i < metrics->component_count; i++) {
         const struct ps_metrics_component *component = &metrics->components[i];
         ps_page_format(page,
-                       "penstock_component_info{kind=\"%s\",component=", ps_metrics_kind(component->kind));
+                       "penstock_component_info{kind=\"%s\",component=", ps_stage_kind_word(component->kind));
         ps_page_label(page, component->name);
         ps_page_text(page, ",type=");
         ps_page_label(page, component->type);
@@ -348,7 +348,7 @@ static void components_write(struct ps_page *page, const struct ps_metrics *metr
     for (size_t i = 0; i < metrics->component_count; i++) {
         const struct ps_metrics_component *component = &metrics->components[i];
         ps_page_format(page,
-                       "penstock_component_up{kind=\"%s\",component=", ps_metrics_kind(component->kind));
+                       "penstock_component_up{kind=\"%s\",component=", ps_stage_kind_word(component->kind));
         ps_page_label(page, component->name);
         ps_page_format(page, "} %d\n", ps_metrics_component_is_up(metrics, component));
     }
@@ -390,8 +390,8 @@ static void links_write(struct ps_page *page, const struct ps_metrics *metrics)
              "Channels that a source puts into, or a sink takes from");
     for (size_t i = 0; i < metrics->link_count; i++) {
         const struct ps_metrics_link *link = &metrics->links[i];
-        ps_page_format(page,
-                       "penstock_component_channel_info{kind=\"%s\",component=", ps_metrics_kind(link->kind));
+        ps_page_format(
+            page, "penstock_component_channel_info{kind=\"%s\",component=", ps_stage_kind_word(link->kind));
         ps_page_label(page, link->component);
         ps_page_text(page, ",channel=");
         ps_page_label(page, link->channel);

@@ -1,0 +1,320 @@
+#include "core/plugin/module.h"
+
+#include "core/plugin/elf.h"
+#include "core/plugin/plugin.h"
+#include "core/thread.h"
+
+#include <ctype.h>
+#include <dlfcn.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <link.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define FILE_BYTES_MAX ((size_t)256 << 20)
+#define COMPARE_BYTES 4096U
+#ifndef MFD_EXEC
+#define MFD_EXEC 0x0010U /* Linux 6.3: the copy may be executed also where vm.memfd_noexec is 1 */
+#endif
+
+struct loaded {
+    struct ps_module module;
+    char *path;
+    const struct ps_stage_ops **stages;
+    size_t bytes;
+    /* The copy. It stays open: dlopen knows objects by their path, and this one is the descriptor's number. */
+    int fd;
+    void *handle;
+    unsigned users;
+    struct loaded *next;
+};
+
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static struct loaded *list; /* under `lock`, as `loads` */
+static uint64_t loads;
+
+/* ---- the file ---- */
+
+static enum ps_status check_file(const struct stat *file, const char **cure, struct ps_err *err)
+{
+    *cure = "build it with cc -shared -fPIC";
+    if (!S_ISREG(file->st_mode))
+        return ps_err_set(err, "is not a regular file");
+    if (file->st_size == 0)
+        return ps_err_set(err, "is empty");
+    if ((uint64_t)file->st_size > FILE_BYTES_MAX)
+        return ps_err_set(err, "has %lld bytes, and the limit is %zu", (long long)file->st_size,
+                          FILE_BYTES_MAX);
+    *cure = "take the right away: chmod o-w";
+    if ((file->st_mode & S_IWOTH) != 0)
+        return ps_err_set(
+            err, "can be written by every user of this machine, who could run code with the agent's rights");
+    return PS_OK;
+}
+
+static bool read_all(int fd, unsigned char *bytes, size_t length)
+{
+    size_t have = 0;
+    while (have < length) {
+        ssize_t count = read(fd, bytes + have, length - have);
+        if (count < 0 && errno == EINTR)
+            continue;
+        if (count <= 0)
+            return false;
+        have += (size_t)count;
+    }
+    return true;
+}
+
+/* Returns the bytes of the file, which the caller frees, or NULL. */
+static unsigned char *read_file(const char *path, size_t *length, const char **cure, struct ps_err *err)
+{
+    struct stat before, after;
+    *cure = "give the user of the agent the right to read it";
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* a fifo has no writer */
+    if (fd < 0 || fstat(fd, &before) != 0) {
+        ps_err_set(err, "cannot be read: %s", strerror(errno));
+        if (fd >= 0)
+            close(fd);
+        return NULL;
+    }
+    unsigned char *bytes = NULL;
+    if (check_file(&before, cure, err) == PS_OK) {
+        *length = (size_t)before.st_size;
+        bytes = ps_must_alloc(1, *length, "a plug-in");
+        *cure = "copy it under another name, and rename it when it is complete";
+        bool whole = read_all(fd, bytes, *length) && fstat(fd, &after) == 0 &&
+                     after.st_size == before.st_size && after.st_mtim.tv_sec == before.st_mtim.tv_sec &&
+                     after.st_mtim.tv_nsec == before.st_mtim.tv_nsec;
+        if (!whole) {
+            ps_err_set(err, "has changed while it was read");
+            free(bytes);
+            bytes = NULL;
+        }
+    }
+    close(fd);
+    return bytes;
+}
+
+static bool has_bytes(const struct loaded *loaded, const unsigned char *bytes)
+{
+    unsigned char part[COMPARE_BYTES];
+    for (size_t at = 0; at < loaded->bytes; at += sizeof part) {
+        size_t length = loaded->bytes - at < sizeof part ? loaded->bytes - at : sizeof part;
+        if (pread(loaded->fd, part, length, (off_t)at) != (ssize_t)length ||
+            memcmp(part, bytes + at, length) != 0)
+            return false;
+    }
+    return true;
+}
+
+/* Returns a sealed copy in memory, or -1. */
+static int copy_bytes(const char *path, const unsigned char *bytes, size_t length, const char **cure,
+                      struct ps_err *err)
+{
+    const char *slash = strrchr(path, '/');
+    const char *name = slash != NULL ? slash + 1 : path;
+    unsigned flags = MFD_CLOEXEC | MFD_ALLOW_SEALING;
+    int fd = memfd_create(name, flags | MFD_EXEC);
+    if (fd < 0 && errno == EINVAL) /* an older kernel, which does not know the flag */
+        fd = memfd_create(name, flags);
+    size_t written = 0;
+    while (fd >= 0 && written < length) {
+        ssize_t count = write(fd, bytes + written, length - written);
+        if (count < 0 && errno != EINTR)
+            break;
+        written += count > 0 ? (size_t)count : 0;
+    }
+    if (fd >= 0 && written == length &&
+        fcntl(fd, F_ADD_SEALS, F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE) == 0)
+        return fd;
+    *cure = "allow files in memory that can be executed: sysctl vm.memfd_noexec must be 0 or 1";
+    ps_err_set(err, "cannot be copied into memory: %s", strerror(errno));
+    if (fd >= 0)
+        close(fd);
+    return -1;
+}
+
+/* ---- the stages ---- */
+
+static bool name_is_good(const char *name)
+{
+    if (name == NULL || *name == '\0')
+        return false;
+    for (; *name != '\0'; name++)
+        if (!isalnum((unsigned char)*name) && strchr("._-$", *name) == NULL)
+            return false;
+    return true;
+}
+
+/* Returns the name of a function that the engine calls without asking and the stage lacks, or NULL. */
+static const char *lacks(const struct ps_stage_ops *ops)
+{
+    if (ops->source == NULL)
+        return "the functions of its kind";
+    switch (ops->kind) {
+    case PS_KIND_SOURCE:
+        return ops->source->work == NULL ? "work" : NULL;
+    case PS_KIND_INTERCEPTOR:
+        return ops->interceptor->work == NULL ? "work" : NULL;
+    case PS_KIND_SELECTOR:
+        return ops->selector->work == NULL ? "work" : NULL;
+    case PS_KIND_SINK:
+        return ops->sink->work == NULL ? "work" : NULL;
+    case PS_KIND_SERIALIZER:
+        return ops->serializer->event == NULL ? "event" : NULL;
+    case PS_KIND_DESERIALIZER:
+        return ops->deserializer->begin == NULL ? "begin" : ops->deserializer->work == NULL ? "work" : NULL;
+    case PS_KIND_CHANNEL:
+        return ops->channel->put == NULL      ? "put"
+               : ops->channel->take == NULL   ? "take"
+               : ops->channel->done == NULL   ? "done"
+               : ops->channel->untake == NULL ? "untake"
+               : ops->channel->hungry == NULL ? "hungry"
+               : ops->channel->fill == NULL   ? "fill"
+                                              : NULL;
+    default:
+        return NULL;
+    }
+}
+
+static enum ps_status check_stage(const struct ps_stage_ops *ops, const char **cure, struct ps_err *err)
+{
+    struct ps_err reason = {.length = 0};
+    *cure = "correct the plug-in; docs/CONTRACT.md says what each kind must have";
+    if (ops->contract.version == 0 || !name_is_good(ops->name))
+        return ps_err_set(err, "has a stage without %s",
+                          ops->contract.version == 0 ? "PS_STAGE(kind)"
+                                                     : "a name of letters, digits, '.', '_', '-' and '$'");
+    if (ps_stage_fits(ops, &reason) != PS_OK) {
+        *cure = "build it again with the headers of this penstock";
+        return ps_err_set(err, "does not fit: %s", reason.text);
+    }
+    if (lacks(ops) != NULL)
+        return ps_err_set(err, "has a stage %s that lacks %s", ops->name, lacks(ops));
+    if (ops->summary == NULL)
+        return ps_err_set(err, "has a stage %s that lacks a summary", ops->name);
+    return PS_OK;
+}
+
+/* Reads the table. Its length is the symbol's size, so that one without a NULL at its end is not read beyond. */
+static enum ps_status take_stages(struct loaded *loaded, const char **cure, struct ps_err *err)
+{
+    Dl_info info;
+    const ElfW(Sym) *symbol = NULL;
+    const struct ps_stage_ops *const *table = dlsym(loaded->handle, PS_PLUGIN_SYMBOL);
+    *cure = "write PS_PLUGIN(&stage, ...) in one of its files; a jar's native library belongs in native/";
+    if (table == NULL || dladdr1(table, &info, (void **)&symbol, RTLD_DL_SYMENT) == 0 || symbol == NULL)
+        return ps_err_set(err, "is not a plug-in: it has no symbol %s", PS_PLUGIN_SYMBOL);
+    size_t room = symbol->st_size / sizeof *table;
+    loaded->stages = ps_must_alloc(room + 1, sizeof *loaded->stages, "stages of a plug-in");
+    for (size_t i = 0; i < room && table[i] != NULL; i++) {
+        if (check_stage(table[i], cure, err) != PS_OK)
+            return PS_FAIL;
+        loaded->stages[loaded->module.stage_count++] = table[i];
+    }
+    if (loaded->module.stage_count == 0)
+        return ps_err_set(err, "is not a plug-in: its table %s is empty", PS_PLUGIN_SYMBOL);
+    loaded->module.stages = loaded->stages;
+    return PS_OK;
+}
+
+/* ---- loading ---- */
+
+static void unload(struct loaded *loaded)
+{
+    if (loaded->handle != NULL && !ps_thread_some_left_alone())
+        dlclose(loaded->handle);
+    if (loaded->fd >= 0 && !ps_thread_some_left_alone())
+        close(loaded->fd);
+    free(loaded->stages);
+    free(loaded->path);
+    free(loaded);
+}
+
+static void *open_copy(int fd, struct ps_err *err)
+{
+    char name[32];
+    snprintf(name, sizeof name, "/proc/self/fd/%d", fd);
+    void *handle = dlopen(name, RTLD_NOW | RTLD_LOCAL);
+    if (handle != NULL)
+        return handle;
+    const char *reason = dlerror();
+    size_t length = strlen(name);
+    if (reason != NULL && strncmp(reason, name, length) == 0 && strncmp(reason + length, ": ", 2) == 0)
+        reason += length + 2;
+    ps_err_set(err, "cannot be loaded: %s", reason != NULL ? reason : "no reason is known");
+    return NULL;
+}
+
+/* Takes the bytes. */
+static struct loaded *load(const char *path, const unsigned char *bytes, size_t length, const char **cure,
+                           struct ps_err *err)
+{
+    struct loaded *loaded = ps_must_alloc(1, sizeof *loaded, "a plug-in");
+    loaded->path = ps_must_copy_text(path, "a plug-in");
+    loaded->module.path = loaded->path;
+    loaded->module.load = ++loads;
+    loaded->bytes = length;
+    loaded->fd = copy_bytes(path, bytes, length, cure, err);
+    enum ps_status status = loaded->fd >= 0 ? PS_OK : PS_FAIL;
+    if (status == PS_OK) {
+        *cure = "build it with the headers of this penstock, and install the libraries that it needs";
+        loaded->handle = open_copy(loaded->fd, err);
+        status = loaded->handle != NULL ? take_stages(loaded, cure, err) : PS_FAIL;
+    }
+    if (status == PS_OK)
+        return loaded;
+    unload(loaded);
+    return NULL;
+}
+
+static struct loaded *find(const char *path, const unsigned char *bytes, size_t length)
+{
+    for (struct loaded *loaded = list; loaded != NULL; loaded = loaded->next)
+        if (loaded->bytes == length && strcmp(loaded->path, path) == 0 && has_bytes(loaded, bytes))
+            return loaded;
+    return NULL;
+}
+
+const struct ps_module *ps_module_open(const char *path, const char **cure, struct ps_err *err)
+{
+    size_t length = 0;
+    unsigned char *bytes = read_file(path, &length, cure, err);
+    struct loaded *loaded = NULL;
+    if (bytes != NULL && ps_elf_check(bytes, length, cure, err) == PS_OK) {
+        pthread_mutex_lock(&lock);
+        loaded = find(path, bytes, length);
+        if (loaded == NULL) {
+            loaded = load(path, bytes, length, cure, err);
+            if (loaded != NULL) {
+                loaded->next = list;
+                list = loaded;
+            }
+        }
+        if (loaded != NULL)
+            loaded->users++;
+        pthread_mutex_unlock(&lock);
+    }
+    free(bytes);
+    return loaded != NULL ? &loaded->module : NULL;
+}
+
+void ps_module_close(const struct ps_module *module)
+{
+    pthread_mutex_lock(&lock);
+    struct loaded **at = &list;
+    while (&(*at)->module != module)
+        at = &(*at)->next;
+    struct loaded *loaded = *at;
+    if (--loaded->users == 0) {
+        *at = loaded->next;
+        unload(loaded);
+    }
+    pthread_mutex_unlock(&lock);
+}

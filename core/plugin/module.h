@@ -1,0 +1,22 @@
+/* One loaded shared object of a plug-in: a private copy of the file, its stages, how to let go of it. The program runs
+ * the copy: overwriting or removing the file changes nothing until the plug-in is opened again.
+ *
+ * Opening a file again whose bytes are the same gives the same module, so that a reload finds its stages unchanged.
+ * Thread: any, except workers (a mutex guards the list). */
+#pragma once
+
+#include "core/stage.h"
+
+struct ps_module {
+    const char *path;
+    const struct ps_stage_ops *const *stages; /* NULL-terminated, each checked by ps_stage_fits */
+    size_t stage_count;
+    uint64_t load; /* number of the load in this process: other bytes, another number */
+};
+
+/* Returns the module of this file, or NULL with a reason, a sentence without subject ("is not ..."), and advice. */
+const struct ps_module *ps_module_open(const char *path, const char **cure, struct ps_err *err);
+
+/* Gives back what ps_module_open returned. With the last user the object is unloaded: nothing of it may run or be
+ * referred to any more. It stays when a thread was left alone (core/thread.h), which might still run in it. */
+void ps_module_close(const struct ps_module *module);
