@@ -322,8 +322,8 @@ static bool same_sides(const struct ps_plan *a, size_t a_channel, const struct p
     for (size_t i = 0; i < a->spec->sink_count; i++) {
         const struct ps_sink_plan *sink = &a->sinks[i];
         const struct ps_sink_plan *other = sink_named(b, sink->spec->stage.name);
-        bool buries = sink->letters.is_channel && sink->letters.channel == a_channel;
-        if (buries && (other == NULL || other->worker != sink->worker ||
+        bool writes = sink->letters.is_channel && sink->letters.channel == a_channel;
+        if (writes && (other == NULL || other->worker != sink->worker ||
                        !same_target(&sink->letters, a_channel, &other->letters, b_channel)))
             return false;
         if (sink->spec->channel != a_channel)

@@ -4,7 +4,7 @@
 
 #include <pthread.h>
 
-#include "core/sink/burial.h"
+#include "core/sink/deadletter_pending.h"
 #include "core/flow/bump.h"
 #include "core/watch/histogram.h"
 #include "core/engine/letter_channel.h"
@@ -137,8 +137,8 @@ struct ps_sink_runner {
     uint64_t inflight;                    /* leases that the sink has taken */
     uint64_t inflight_bytes, quota_bytes; /* the memory that those leases keep in use; its limit */
     uint64_t backoff_until_ns;
-    unsigned failures;       /* in a row */
-    struct ps_burial burial; /* of the offered lease, once its attempts are used up */
+    unsigned failures;                         /* in a row */
+    struct ps_deadletter_pending dead_letters; /* of the offered lease, once its attempts are used up */
     bool recalled, empty;
     bool leaves; /* it takes no more leases: the events in the channel may stay there */
     bool told;   /* ENDING, FAILED: its group knows of this failure */
@@ -310,12 +310,12 @@ bool ps_chain_run(struct ps_source_runner *runner, const struct ps_now *now);
 /* Returns how many rows a batch may have: fewer when the interceptors make events much longer. */
 uint32_t ps_chain_rows_max(const struct ps_source_runner *runner);
 
-/* ---- attempts of a sink (core/engine/sink/letters.c) ---- */
+/* ---- attempts of a sink (core/engine/sink/dead_letters.c) ---- */
 void ps_sink_runner_set_retries(struct ps_sink_runner *runner, const struct ps_sink_common *common);
-/* Returns whether the attempts of the offered lease are used up; its burial has then begun. */
+/* Returns whether the attempts of the offered lease are used up; the writing of its dead letters has then begun. */
 bool ps_sink_runner_gives_up(struct ps_sink_runner *runner);
-/* Goes on with the burial. Returns true when every event of the lease is settled; false: call it again. */
-bool ps_sink_runner_bury(struct ps_sink_runner *runner);
+/* Goes on writing the dead letters. Returns true when every event of the lease is settled; false: call it again. */
+bool ps_sink_runner_write_dead_letters(struct ps_sink_runner *runner);
 
 /* ---- who is woken (core/engine/waiting.c) ---- */
 /* A lease was put: wakes one worker with a sink that waits for one. Call it for each put. */

@@ -101,7 +101,8 @@ bool ps_worker_rereads(const struct ps_worker *worker, const struct ps_channel_p
 /* Returns whether the sink may put dead letters into their channel now: false while that channel is emptied before
  * it goes. */
 struct ps_sink_runner;
-bool ps_worker_sink_may_bury(const struct ps_worker *worker, const struct ps_sink_runner *runner);
+bool ps_worker_sink_may_write_dead_letters(const struct ps_worker *worker,
+                                           const struct ps_sink_runner *runner);
 void ps_worker_count_memory_wait(struct ps_worker *worker);
 /* Notes the component that the worker calls from now on, for the dump. */
 void ps_worker_enter(struct ps_worker *worker, const char *component);

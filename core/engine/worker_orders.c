@@ -312,7 +312,8 @@ static bool all_paused(const struct ps_worker *worker)
 /* A closing sink may write dead letters in DRAIN, while closing sources put their last events. Those into memory end when this worker has carried out
  * the second of the two orders: the worker of the letters' channel may have found it empty, and a sink that is not waited for goes on until RECALL.
  * Not earlier: another worker may wait for the letter in the first order. Events of letters that are not written go back to the sink's channel. */
-bool ps_worker_sink_may_bury(const struct ps_worker *worker, const struct ps_sink_runner *runner)
+bool ps_worker_sink_may_write_dead_letters(const struct ps_worker *worker,
+                                           const struct ps_sink_runner *runner)
 {
     const struct ps_channel_plan *channel = ps_letter_channel_target(runner->base.letters);
     if (PS_LIKELY(channel == NULL || worker->phase == PS_PHASE_RUN) ||

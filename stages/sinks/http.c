@@ -9,7 +9,7 @@
 #include <strings.h>
 #include <sys/epoll.h>
 
-#include "core/sink/burial.h"
+#include "core/sink/deadletter_pending.h"
 #include "core/quantity.h"
 #include "stages/lib/http/client.h"
 #include "stages/lib/http/probe.h"
@@ -40,7 +40,7 @@ struct slot {
     struct ps_held_range range;     /* of one event; empty: unused */
     uint32_t attempts;              /* attempts with this event that reached the server */
     bool refused;                   /* this event was counted as refused */
-    struct ps_burial burial;
+    struct ps_deadletter_pending dead_letters;
     const char *letter; /* code and text of the dead letter */
     char reason[REASON_BYTES];
 };
@@ -248,7 +248,8 @@ static void send_event(struct http_state *state, struct slot *slot)
 /* Returns whether the slot's event has to be sent again. */
 static bool is_unsent(const struct slot *slot)
 {
-    return slot->range.count > 0 && !slot->request.busy && !ps_burial_has_begun(&slot->burial);
+    return slot->range.count > 0 && !slot->request.busy &&
+           !ps_deadletter_pending_has_begun(&slot->dead_letters);
 }
 
 /* Sends what may be sent now, first the events that failed before. */
@@ -278,19 +279,19 @@ static void send_some(struct http_state *state)
 /* ---- answers ---- */
 
 /* Gives the event up: it becomes a dead letter. */
-static void bury(struct http_state *state, struct slot *slot, const char *letter)
+static void make_dead_letter(struct http_state *state, struct slot *slot, const char *letter)
 {
     slot->letter = letter;
     ps_log(PS_LOG_WARN, state->sink.port->component, "an event goes to the dead letters: %s (%s)", letter,
            slot->reason);
-    ps_burial_begin(&slot->burial, slot->range.lease, slot->range.from, slot->range.to);
+    ps_deadletter_pending_begin(&slot->dead_letters, slot->range.lease, slot->range.from, slot->range.to);
 }
 
 /* Handles an answer other than 2XX whose rule does not roll back: the server has finally refused the event. */
 static void give_up(struct http_state *state, struct slot *slot)
 {
     if (ps_port_has_deadletter(state->sink.port)) {
-        bury(state, slot, "request-refused");
+        make_dead_letter(state, slot, "request-refused");
         return;
     }
     ps_log(PS_LOG_WARN, state->sink.port->component,
@@ -304,7 +305,7 @@ static void roll_back(struct http_state *state, struct slot *slot, bool backs_of
     struct ps_port *port = state->sink.port;
     struct ps_err err = {.length = 0};
     if (port->retry_max > 0 && slot->attempts >= port->retry_max && ps_port_has_deadletter(port)) {
-        bury(state, slot, "attempts-exhausted");
+        make_dead_letter(state, slot, "attempts-exhausted");
         return;
     }
     ps_count(port->counters, PS_COUNTER_retried, 1);
@@ -369,14 +370,14 @@ static void end_late(struct http_state *state)
 }
 
 /* Frees the slots of events whose dead letters are written. */
-static void go_on_burying(struct http_state *state)
+static void write_dead_letters(struct http_state *state)
 {
     for (unsigned i = 0; i < state->slot_count; i++) {
         struct slot *slot = &state->slots[i];
-        if (PS_LIKELY(!ps_burial_has_begun(&slot->burial)))
+        if (PS_LIKELY(!ps_deadletter_pending_has_begun(&slot->dead_letters)))
             continue;
         const struct ps_letter_reason reason = {slot->letter, slot->reason, slot->attempts};
-        if (ps_burial_work(&slot->burial, state->sink.port, &reason))
+        if (ps_deadletter_pending_work(&slot->dead_letters, state->sink.port, &reason))
             ps_held_release(&state->sink.held, &slot->range);
     }
 }
@@ -389,7 +390,7 @@ static void serve(struct ps_remote_sink *sink, bool sends)
     while ((request = ps_http_client_next(&state->client)) != NULL)
         take_answer(state, (struct slot *)request);
     end_late(state);
-    go_on_burying(state);
+    write_dead_letters(state);
     if (!sends)
         return;
     send_some(state);
@@ -417,8 +418,8 @@ static uint64_t due_ns(const struct ps_remote_sink *sink)
     for (unsigned i = 0; i < state->slot_count; i++) {
         const struct slot *slot = &state->slots[i];
         next = ps_least(next, answer_due_ns(state, &slot->request));
-        if (ps_burial_has_begun(&slot->burial))
-            next = ps_least(next, sink->now_ns + PS_BURIAL_LOOK_NS);
+        if (ps_deadletter_pending_has_begun(&slot->dead_letters))
+            next = ps_least(next, sink->now_ns + PS_DEADLETTER_LOOK_NS);
     }
     return next;
 }
@@ -438,7 +439,7 @@ static void abandon(struct ps_remote_sink *sink)
     struct http_state *state = (struct http_state *)sink;
     for (unsigned i = 0; i < state->slot_count; i++) {
         ps_http_request_cancel(&state->slots[i].request, &state->client);
-        ps_burial_stop(&state->slots[i].burial, sink->port);
+        ps_deadletter_pending_stop(&state->slots[i].dead_letters, sink->port);
         state->slots[i].range = (struct ps_held_range){.lease = NULL};
     }
     sink->rest_ns = sink->failures = 0;

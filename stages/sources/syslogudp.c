@@ -124,7 +124,7 @@ static enum ps_parsed take(struct syslogudp_state *state, struct ps_batch *batch
     return parsed;
 }
 
-static void bury(struct syslogudp_state *state, struct ps_slice datagram)
+static void make_dead_letter(struct syslogudp_state *state, struct ps_slice datagram)
 {
     static const struct ps_letter_reason reason = {"no-priority",
                                                    "the datagram ends before the number of its priority", 0};
@@ -150,7 +150,7 @@ static enum ps_result work(const void *, void *state_, struct ps_batch *batch, c
         if (parsed == PS_PARSED_FULL || parsed == PS_PARSED_MEMORY)
             break;
         if (parsed == PS_PARSED_DROPPED)
-            bury(state, datagram);
+            make_dead_letter(state, datagram);
         dropped += parsed == PS_PARSED_DROPPED;
         ps_datagrams_advance(&state->datagrams);
         if (dropped > PS_BATCH_EVENTS_MAX)

@@ -385,7 +385,7 @@ bool flow_body_of(struct flow *flow, unsigned channel, const struct ps_lease *le
     return false;
 }
 
-void flow_buried(struct flow *flow, unsigned number, const struct ps_lease *lease, uint32_t position)
+void flow_dead_letter(struct flow *flow, unsigned number, const struct ps_lease *lease, uint32_t position)
 {
     struct flow_body body;
     memcpy(&body, ps_lease_event(lease, position)->body, sizeof body);

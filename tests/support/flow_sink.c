@@ -77,7 +77,8 @@ static bool has_dying(const struct flow_plan *plan, const struct sink_state *sta
 }
 
 /* Gives the next event up. Returns whether it is settled. */
-static bool bury(const struct flow_plan *plan, struct sink_state *state, struct ps_lease *lease, bool begin)
+static bool make_dead_letter(const struct flow_plan *plan, struct sink_state *state, struct ps_lease *lease,
+                             bool begin)
 {
     if (state->letter == 0 && begin)
         state->letter =
@@ -85,7 +86,7 @@ static bool bury(const struct flow_plan *plan, struct sink_state *state, struct 
     if (state->letter == 0 || ps_port_deadletter_written(state->port) < state->letter)
         return false;
     state->letter = 0;
-    flow_buried(plan->flow, plan->number, lease, lease->cursor);
+    flow_dead_letter(plan->flow, plan->number, lease, lease->cursor);
     ps_lease_settle_dead(lease, lease->cursor++);
     return true;
 }
@@ -98,7 +99,7 @@ static bool settle(const struct flow_plan *plan, struct sink_state *state, struc
     while (lease->cursor < lease->count && most-- > 0) {
         assert_false(ps_lease_is_settled(lease, lease->cursor));
         if (ps_port_has_deadletter(state->port) && dies(plan, lease, lease->cursor)) {
-            if (!bury(plan, state, lease, true))
+            if (!make_dead_letter(plan, state, lease, true))
                 return false;
             continue;
         }
@@ -228,7 +229,8 @@ static bool sink_recall(const void *plan_, void *state_, struct ps_lease **back,
     if (flow_chance(&state->random, plan->flow->chances.recall_later))
         return false;
     /* A letter that is not written is withdrawn, or comes twice. */
-    if (state->kept_count > 0 && state->letter > 0 && bury(plan, state, state->kept[0].lease, false) &&
+    if (state->kept_count > 0 && state->letter > 0 &&
+        make_dead_letter(plan, state, state->kept[0].lease, false) &&
         state->kept[0].lease->cursor == state->kept[0].lease->count) {
         struct ps_lease *lease = state->kept[0].lease;
         remove_oldest(state);

@@ -280,7 +280,7 @@ struct chain_state {
     struct ps_port *port;
     struct flow_origin *origin;
     uint64_t random;
-    uint32_t buried; /* positions of this batch whose letters are made, if they are dropped */
+    uint32_t made; /* positions of this batch whose letters are made, if they are dropped */
     bool failed;
 };
 
@@ -307,10 +307,11 @@ static void chain_close(const void *plan, void *state_)
 }
 
 /* Makes dead letters of the dropped events. Returns false while there is no room for them. */
-static bool bury_dropped(const struct flow *flow, struct chain_state *state, const struct ps_lease *lease)
+static bool make_dropped_letters(const struct flow *flow, struct chain_state *state,
+                                 const struct ps_lease *lease)
 {
-    for (; ps_port_has_deadletter(state->port) && state->buried < lease->count; state->buried++) {
-        const struct ps_event *event = ps_lease_event(lease, state->buried);
+    for (; ps_port_has_deadletter(state->port) && state->made < lease->count; state->made++) {
+        const struct ps_event *event = ps_lease_event(lease, state->made);
         struct flow_body body;
         memcpy(&body, event->body, sizeof body);
         if (flow_drops(flow, body.origin, body.number) &&
@@ -350,7 +351,7 @@ static enum ps_result interceptor_work(const void *plan_, void *state_, struct p
         if (!ps_batch_header_set(lease->batch, event, number, value, length))
             return PS_RETRY;
     }
-    if (!bury_dropped(plan->flow, state, lease))
+    if (!make_dropped_letters(plan->flow, state, lease))
         return PS_LATER;
     uint64_t keep[PS_BATCH_EVENTS_MAX / 64] = {0};
     struct flow_body first;
@@ -364,7 +365,7 @@ static enum ps_result interceptor_work(const void *plan_, void *state_, struct p
     }
     if (!ps_lease_filter_bits(lease, keep))
         return PS_RETRY;
-    state->buried = 0;
+    state->made = 0;
     plan->flow->sources[plan->number].origins[first.origin % FLOW_INSTANCES_MAX].dropped +=
         before - lease->count;
     return PS_DONE;

@@ -190,8 +190,8 @@ static bool sink_feed(struct ps_sink_runner *runner, const struct ps_now *now)
         }
         if (runner->offered == NULL)
             break;
-        if (PS_UNLIKELY(ps_burial_has_begun(&runner->burial))) {
-            runner->wants = ps_sink_runner_bury(runner);
+        if (PS_UNLIKELY(ps_deadletter_pending_has_begun(&runner->dead_letters))) {
+            runner->wants = ps_sink_runner_write_dead_letters(runner);
             if (!runner->wants)
                 break;
             sink_finish(runner, &runner->offered);
@@ -368,13 +368,13 @@ bool ps_sink_runner_cycle(struct ps_sink_runner *runner, bool draining, const st
     if (runner->base.status == PS_RUNNER_FAILED) /* nothing else sets it then */
         runner->base.deadline_ns = runner->base.retry_ns;
     runner->base.deadline_ns = least(channel_tick(runner, now), runner->base.deadline_ns);
-    bool may_bury = ps_worker_sink_may_bury(runner->base.worker, runner);
-    moved |= ps_letter_channel_cycle(runner->base.letters, may_bury, &runner->base.deadline_ns, now);
+    bool may_write = ps_worker_sink_may_write_dead_letters(runner->base.worker, runner);
+    moved |= ps_letter_channel_cycle(runner->base.letters, may_write, &runner->base.deadline_ns, now);
     /* A sink that is not waited for takes its letters back: the sink of their channel need not wait for them either. Nor for letters that are not
      * put before the next orders. */
     bool may_leave =
         ps_sink_runner_need_not_wait(runner, now) && ps_letter_channel_may_leave(runner->base.letters);
-    ps_letter_channel_hold_back(runner->base.letters, draining && may_bury && !may_leave);
+    ps_letter_channel_hold_back(runner->base.letters, draining && may_write && !may_leave);
     if (PS_UNLIKELY(draining))
         sink_note_stop(runner, now);
     if (wanted && !runner->wants)
@@ -436,10 +436,10 @@ bool ps_sink_runner_recall(struct ps_sink_runner *runner, const struct ps_now *n
     if (runner->recalled)
         return true;
     ps_runner_watch(&runner->base, false); /* `tick` reads its sockets, and is not called any more */
-    ps_burial_stop(&runner->burial, &runner->base.port);
+    ps_deadletter_pending_stop(&runner->dead_letters, &runner->base.port);
     const struct ps_lease *offered = runner->offered;
     if (offered != NULL && offered->count > 0 && offered->settled == offered->count)
-        sink_finish(runner, &runner->offered); /* by the burial, or by the sink before it returned PS_LATER */
+        sink_finish(runner, &runner->offered); /* settled by dead letters, or before PS_LATER */
     else if (offered != NULL)                  /* the newest of all */
         sink_untake(runner, &runner->offered);
     if (ps_runner_has_stage(&runner->base) && ops_of(runner)->recall != NULL) {

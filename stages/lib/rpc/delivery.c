@@ -35,9 +35,9 @@ static void count_attempt(struct ps_rpc_delivery *delivery, const char *reason)
     if (port->retry_max == 0 || delivery->attempts < port->retry_max || !ps_port_has_deadletter(port))
         return;
     delivery->exhausted = true;
-    delivery->burial_attempts = delivery->attempts;
-    snprintf(delivery->burial_reason, sizeof delivery->burial_reason, "%.*s",
-             (int)sizeof delivery->burial_reason - 1, reason);
+    delivery->dead_letter_attempts = delivery->attempts;
+    snprintf(delivery->dead_letter_reason, sizeof delivery->dead_letter_reason, "%.*s",
+             (int)sizeof delivery->dead_letter_reason - 1, reason);
 }
 
 static void hang_up(struct ps_rpc_delivery *delivery)
@@ -179,35 +179,36 @@ static void answered(void *owner, uint64_t number, enum ps_rpc_status status)
 /* ---- dead letters ---- */
 
 /* Begins with the events of the oldest call, which would be sent next. */
-static void begin_burial(struct ps_rpc_delivery *delivery)
+static void begin_dead_letters(struct ps_rpc_delivery *delivery)
 {
     struct ps_held_range part;
     rewind_all(delivery);
     choose(delivery, &part);
-    ps_held_rewind(&delivery->sink.held); /* the burial settles them, and nothing is sent until then */
+    ps_held_rewind(&delivery->sink.held); /* the dead letters settle them; nothing is sent until then */
     delivery->exhausted = false;
     if (part.count == 0)
         return;
     ps_log(PS_LOG_ERROR, delivery->sink.port->component,
            "%s events go to the dead letters after %u attempts (penstock.retry.max): %s",
-           ps_quantity_print_count(part.count).text, delivery->burial_attempts, delivery->burial_reason);
-    ps_burial_begin(&delivery->burial, part.lease, part.from, part.to);
+           ps_quantity_print_count(part.count).text, delivery->dead_letter_attempts,
+           delivery->dead_letter_reason);
+    ps_deadletter_pending_begin(&delivery->dead_letters, part.lease, part.from, part.to);
 }
 
 /* Returns whether dead letters are still to be written; nothing is sent until then. */
-static bool is_burying(struct ps_rpc_delivery *delivery)
+static bool writes_dead_letters(struct ps_rpc_delivery *delivery)
 {
     if (delivery->exhausted && delivery->client.call_count == 0)
-        begin_burial(delivery);
-    if (PS_LIKELY(!ps_burial_has_begun(&delivery->burial)))
+        begin_dead_letters(delivery);
+    if (PS_LIKELY(!ps_deadletter_pending_has_begun(&delivery->dead_letters)))
         return false;
-    const struct ps_letter_reason reason = {"attempts-exhausted", delivery->burial_reason,
-                                            delivery->burial_attempts};
-    if (!ps_burial_work(&delivery->burial, delivery->sink.port, &reason))
+    const struct ps_letter_reason reason = {"attempts-exhausted", delivery->dead_letter_reason,
+                                            delivery->dead_letter_attempts};
+    if (!ps_deadletter_pending_work(&delivery->dead_letters, delivery->sink.port, &reason))
         return true;
     delivery->sink.failures = delivery->attempts = 0;
     delivery->sink.rest_ns = 0;
-    delivery->sink.held.changed = true; /* the burial has settled events */
+    delivery->sink.held.changed = true; /* dead letters have settled events */
     ps_remote_sink_finish(&delivery->sink);
     return false;
 }
@@ -219,7 +220,7 @@ static void serve(struct ps_remote_sink *sink, bool fills)
     struct ps_rpc_delivery *delivery = (struct ps_rpc_delivery *)sink;
     const struct ps_rpc_client_answers answers = {.answered = answered, .owner = delivery};
     struct ps_rpc_client *client = &delivery->client;
-    fills = fills && !is_burying(delivery);
+    fills = fills && !writes_dead_letters(delivery);
     bool rests = ps_remote_sink_rests(sink);
     if (fills && !rests && sink->held.count > 0 && !ps_rpc_client_is_open(client))
         dial(delivery);
@@ -256,8 +257,8 @@ static uint64_t due_ns(const struct ps_remote_sink *sink)
                  (delivery->rewinding && delivery->client.call_count == 0);
     if (waits && sink->held.count > 0)
         due_ns = ps_least(due_ns, sink->rest_ns);
-    if (PS_UNLIKELY(delivery->exhausted || ps_burial_has_begun(&delivery->burial)))
-        due_ns = ps_least(due_ns, sink->now_ns + PS_BURIAL_LOOK_NS);
+    if (PS_UNLIKELY(delivery->exhausted || ps_deadletter_pending_has_begun(&delivery->dead_letters)))
+        due_ns = ps_least(due_ns, sink->now_ns + PS_DEADLETTER_LOOK_NS);
     return due_ns;
 }
 
@@ -269,7 +270,7 @@ static bool awaits(const struct ps_remote_sink *sink)
 static void abandon(struct ps_remote_sink *sink)
 {
     struct ps_rpc_delivery *delivery = (struct ps_rpc_delivery *)sink;
-    ps_burial_stop(&delivery->burial, sink->port);
+    ps_deadletter_pending_stop(&delivery->dead_letters, sink->port);
     if (delivery->client.call_count > 0) {
         ps_count(sink->port->counters, PS_COUNTER_duplicated, sink->held.in_flight);
         hang_up(delivery);

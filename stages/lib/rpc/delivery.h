@@ -12,7 +12,7 @@
  * Thread: the sink's worker. Never blocks. */
 #pragma once
 
-#include "core/sink/burial.h"
+#include "core/sink/deadletter_pending.h"
 #include "core/stage.h"
 #include "stages/lib/rpc/client.h"
 #include "stages/lib/remote/sink.h"
@@ -43,10 +43,10 @@ struct ps_rpc_delivery {
     uint32_t attempts; /* failures in a row for which a call was in flight */
     /* No attempts are left: when all calls are answered, the events of the oldest call become dead letters. */
     bool exhausted;
-    struct ps_burial burial;
+    struct ps_deadletter_pending dead_letters;
     uint32_t
-        burial_attempts; /* `attempts` when none were left, because an answer OK to another call resets `attempts` */
-    char burial_reason[PS_TRANSPORT_REASON_BYTES + 320];
+        dead_letter_attempts; /* `attempts` when none were left, because an answer OK to another call resets `attempts` */
+    char dead_letter_reason[PS_TRANSPORT_REASON_BYTES + 320];
     uint64_t reset_ns; /* when the connection is replaced; PS_NEVER */
 };
 

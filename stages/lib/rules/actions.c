@@ -64,7 +64,7 @@ static enum rules_step drop(struct ps_rules_scratch *scratch, uint32_t rule)
 }
 
 /* `drop deadletter`. Without room for the letter it is called again. */
-static enum rules_step bury(struct rules_work *work, uint32_t rule, const struct ps_event *event)
+static enum rules_step make_dead_letter(struct rules_work *work, uint32_t rule, const struct ps_event *event)
 {
     struct ps_port *port = work->scratch->port;
     char text[256];
@@ -270,7 +270,7 @@ static enum rules_step action_run(struct rules_work *work, uint32_t rule, const 
     case PS_ACTION_TAG:
         return tag(work, rule, action, event);
     case PS_ACTION_DROP:
-        return action->source->deadletter ? bury(work, rule, event) : drop(work->scratch, rule);
+        return action->source->deadletter ? make_dead_letter(work, rule, event) : drop(work->scratch, rule);
     case PS_ACTION_SAMPLE:
         return ps_rules_meter_sample(work->scratch->meters[action->meter]) ? RULES_STEP_NEXT
                                                                            : drop(work->scratch, rule);

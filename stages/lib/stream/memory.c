@@ -108,8 +108,8 @@ void ps_stream_carry_changed(struct ps_stream *stream, struct ps_connection *con
 }
 
 /* Writes the message that a connection has begun as a dead letter. */
-static void bury_carry(const struct ps_connection *connection, struct ps_port *port, const char *code,
-                       const char *why)
+static void deadletter_carry(const struct ps_connection *connection, struct ps_port *port, const char *code,
+                             const char *why)
 {
     char text[256];
     snprintf(text, sizeof text, "from %s: %s", connection->ip_text, why);
@@ -122,7 +122,7 @@ void ps_stream_unfinished(const struct ps_connection *connection, struct ps_port
     if (connection->carry.length == 0)
         return;
     ps_count(port->counters, PS_COUNTER_malformed, 1);
-    bury_carry(connection, port, "unfinished", "the connection ended in the middle of it");
+    deadletter_carry(connection, port, "unfinished", "the connection ended in the middle of it");
 }
 
 void ps_stream_abandon(struct ps_stream *stream, struct ps_connection *connection)
@@ -144,7 +144,7 @@ void ps_stream_cut(struct ps_stream *stream, struct ps_connection *connection)
     ps_count(stream->port->counters, PS_COUNTER_malformed, begun || !closing);
     if (!closing) {
         if (begun)
-            bury_carry(connection, stream->port, "no-memory", "no memory for the rest of it");
+            deadletter_carry(connection, stream->port, "no-memory", "no memory for the rest of it");
         ps_log(PS_LOG_WARN, stream->port->component,
                "closing the connection from %s: no memory for its unfinished line (raise -Xmx or "
                "penstock.memory.budget, or lower the longest line)",

@@ -34,15 +34,15 @@ bool ps_hive_write_dead_letters(struct ps_hive_sink *sink)
     const struct ps_letter_reason reason = {"event-unwritable", sink->refusal, 0};
     while (sink->flawed.count > 0) {
         const struct ps_hdfs_event *flawed = &sink->pool.events[sink->flawed.first];
-        if (!ps_burial_has_begun(&sink->burial)) {
+        if (!ps_deadletter_pending_has_begun(&sink->dead_letters)) {
             ps_count(sink->port->counters, PS_COUNTER_refused, 1);
             explain(sink, flawed);
             ps_log(PS_LOG_ERROR, sink->port->component, "an event goes to the dead letters: %s",
                    sink->refusal);
-            ps_burial_begin(&sink->burial, sink->held.leases[flawed->slot], flawed->position,
-                            flawed->position + 1U);
+            ps_deadletter_pending_begin(&sink->dead_letters, sink->held.leases[flawed->slot],
+                                        flawed->position, flawed->position + 1U);
         }
-        if (!ps_burial_work(&sink->burial, sink->port, &reason))
+        if (!ps_deadletter_pending_work(&sink->dead_letters, sink->port, &reason))
             return true;
         ps_hdfs_slots_settled(&sink->held, flawed->slot);
         ps_hdfs_events_move(&sink->pool, &sink->flawed, &sink->pool.free);

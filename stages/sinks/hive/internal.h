@@ -1,7 +1,7 @@
 /* Types and functions that only the files of stages/sinks/hive/ share. Thread: the sink's worker. */
 #pragma once
 
-#include "core/sink/burial.h"
+#include "core/sink/deadletter_pending.h"
 #include "stages/lib/hadoop/loop.h"
 #include "stages/lib/hadoop/bucket_writer/events.h"
 #include "stages/lib/hadoop/bucket_writer/slots.h"
@@ -136,7 +136,7 @@ struct ps_hive_sink {
     bool ends;    /* transactions end at once, for a drain or because there is no memory for more events */
     struct ps_hdfs_pool pool;
     struct ps_hdfs_events flawed; /* events that become dead letters, the first one now */
-    struct ps_burial burial;
+    struct ps_deadletter_pending dead_letters;
     char refusal[512];                                    /* reason of the first of them */
     struct ps_hive_partition *found[PS_BATCH_EVENTS_MAX]; /* by position in the lease that is being taken */
     uint64_t flawed_bits[PS_BATCH_EVENTS_MAX / 64];

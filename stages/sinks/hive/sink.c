@@ -257,7 +257,7 @@ static uint64_t tick(const void *, void *state, const struct ps_now *now)
     if (sink->refused && ps_hive_sink_has_room(sink))
         due_ns = now->mono_ns;
     if (writes)
-        due_ns = ps_least(due_ns, now->mono_ns + PS_BURIAL_LOOK_NS);
+        due_ns = ps_least(due_ns, now->mono_ns + PS_DEADLETTER_LOOK_NS);
     return due_ns > now->mono_ns ? due_ns : now->mono_ns;
 }
 
@@ -276,7 +276,7 @@ static void stop_taking(struct ps_hive_sink *sink)
 {
     struct ps_hive_partition *partition;
     sink->refused = false;
-    ps_burial_stop(&sink->burial, sink->port);
+    ps_deadletter_pending_stop(&sink->dead_letters, sink->port);
     ps_hdfs_events_clear(&sink->pool, &sink->flawed);
     TAILQ_FOREACH(partition, &sink->recent, recent)
     {

@@ -46,18 +46,19 @@ static bool begin(struct ps_hdfs_sink *sink)
         ps_log(PS_LOG_ERROR, sink->port->component, "an event goes to the dead letters: %s", reason_of(sink));
     }
     const struct ps_hdfs_event *event = &sink->pool.events[sink->giving_up->first];
-    ps_burial_begin(&sink->burial, sink->held.leases[event->slot], event->position, event->position + 1U);
+    ps_deadletter_pending_begin(&sink->dead_letters, sink->held.leases[event->slot], event->position,
+                                event->position + 1U);
     return true;
 }
 
 bool ps_hdfs_write_dead_letters(struct ps_hdfs_sink *sink)
 {
-    while (ps_burial_has_begun(&sink->burial) || begin(sink)) {
+    while (ps_deadletter_pending_has_begun(&sink->dead_letters) || begin(sink)) {
         bool flawed = sink->giving_up == &sink->flawed;
         const struct ps_letter_reason reason = {flawed ? "event-unwritable" : "attempts-exhausted",
                                                 flawed ? reason_of(sink) : sink->exhaustion,
                                                 flawed ? 0 : sink->port->retry_max};
-        if (!ps_burial_work(&sink->burial, sink->port, &reason))
+        if (!ps_deadletter_pending_work(&sink->dead_letters, sink->port, &reason))
             return true;
         ps_hdfs_slots_settled(&sink->held, sink->pool.events[sink->giving_up->first].slot);
         ps_hdfs_events_move(&sink->pool, sink->giving_up, &sink->pool.free);
@@ -67,7 +68,7 @@ bool ps_hdfs_write_dead_letters(struct ps_hdfs_sink *sink)
 
 void ps_hdfs_stop_dead_letters(struct ps_hdfs_sink *sink)
 {
-    ps_burial_stop(&sink->burial, sink->port);
+    ps_deadletter_pending_stop(&sink->dead_letters, sink->port);
     ps_hdfs_events_clear(&sink->pool, &sink->flawed);
     ps_hdfs_events_clear(&sink->pool, &sink->exhausted);
 }

@@ -1,7 +1,7 @@
 /* Types and functions that only the files of stages/lib/hadoop/bucket_writer/ share. Thread: the sink's worker. */
 #pragma once
 
-#include "core/sink/burial.h"
+#include "core/sink/deadletter_pending.h"
 #include "stages/lib/hadoop/bucket_writer/events.h"
 #include "stages/lib/hadoop/bucket_writer/sink.h"
 #include "stages/lib/hadoop/bucket_writer/slots.h"
@@ -194,7 +194,7 @@ struct ps_hdfs_sink {
     struct ps_hdfs_events exhausted;  /* the same, after penstock.retry.max attempts */
     struct ps_hdfs_events *giving_up; /* the list whose first event is becoming a dead letter */
     char exhaustion[512];             /* reason of the last attempt's failure */
-    struct ps_burial burial;
+    struct ps_deadletter_pending dead_letters;
     char refusal[512];                              /* last error of a file's format */
     uint64_t flawed_bits[PS_BATCH_EVENTS_MAX / 64]; /* by position in the lease that is being taken */
     struct ps_hdfs_table table;

@@ -318,7 +318,7 @@ uint64_t ps_hdfs_sink_tick(struct ps_hdfs_sink *sink, const struct ps_now *now)
     if (sink->refused && has_room(sink))
         due_ns = now->mono_ns;
     if (writes)
-        due_ns = ps_least(due_ns, now->mono_ns + PS_BURIAL_LOOK_NS);
+        due_ns = ps_least(due_ns, now->mono_ns + PS_DEADLETTER_LOOK_NS);
     due_ns = ps_least(due_ns, next_flush(sink));
     due_ns = ps_least(due_ns, next_due(sink));
     return due_ns > now->mono_ns ? due_ns : now->mono_ns;

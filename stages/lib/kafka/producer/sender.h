@@ -11,7 +11,7 @@
 #pragma once
 
 #include "stages/lib/kafka/errors.h"
-#include "stages/lib/kafka/producer/letters.h"
+#include "stages/lib/kafka/producer/dead_letters.h"
 #include "stages/lib/kafka/client_factory.h"
 #include "stages/lib/kafka/producer/mapping.h"
 #include "stages/lib/kafka/producer/statistics.h"

@@ -17,7 +17,7 @@ static void expect_nothing_held(const struct ps_test_stage *stage)
     assert_int_equal(sink->held.count, 0);
     assert_int_equal(sink->flawed.count, 0);
     assert_int_equal(sink->pool.free.count, sink->pool.used - 1);
-    assert_false(ps_burial_has_begun(&sink->burial));
+    assert_false(ps_deadletter_pending_has_begun(&sink->dead_letters));
 }
 
 static void start(struct ps_test_stage *stage, const char *const *keys)

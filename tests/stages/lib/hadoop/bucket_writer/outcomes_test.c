@@ -69,7 +69,7 @@ static void expect_nothing_held(void)
     assert_int_equal(sink->touch_count, 0);
     assert_int_equal(sink->ready_count, 0);
     assert_int_equal(sink->pool.free.count, sink->pool.used > 0 ? sink->pool.used - 1 : 0);
-    assert_false(ps_burial_has_begun(&sink->burial));
+    assert_false(ps_deadletter_pending_has_begun(&sink->dead_letters));
 }
 
 /* Stops it. Every lease has gone home, no list has an event, no cause of a trouble has a holder, and the gauges are at zero. */

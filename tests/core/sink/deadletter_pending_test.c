@@ -1,6 +1,6 @@
-/* Burying events of a lease: settled when written, in order; events settled before are left alone; stopped in the
- * middle. */
-#include "core/sink/burial.h"
+/* Events of a lease that become dead letters: settled in order when their letters are written; events that were settled
+ * before are left alone; stopped in the middle. */
+#include "core/sink/deadletter_pending.h"
 
 #include "tests/support/dead_letters.h"
 #include "tests/support/folder.h"
@@ -26,14 +26,14 @@ static void stop(void)
 
 static void test_some(void **unused)
 {
-    struct ps_burial burial = {.lease = NULL};
+    struct ps_deadletter_pending pending = {.lease = NULL};
     struct ps_lease *lease = start();
     ps_lease_settle(lease, 2);
-    assert_false(ps_burial_has_begun(&burial));
-    ps_burial_begin(&burial, lease, 1, 4);
-    assert_true(ps_burial_has_begun(&burial));
-    assert_true(ps_burial_work(&burial, &stage.port, &reason));
-    assert_false(ps_burial_has_begun(&burial));
+    assert_false(ps_deadletter_pending_has_begun(&pending));
+    ps_deadletter_pending_begin(&pending, lease, 1, 4);
+    assert_true(ps_deadletter_pending_has_begun(&pending));
+    assert_true(ps_deadletter_pending_work(&pending, &stage.port, &reason));
+    assert_false(ps_deadletter_pending_has_begun(&pending));
     assert_string_equal(ps_test_dead_letters_bodies("tired"), "b\nd\n");
     assert_int_equal(lease->settled, 3);
     assert_int_equal(lease->dead, 2);
@@ -45,25 +45,25 @@ static void test_some(void **unused)
 /* While the folder cannot be written nothing is settled; after a stop the rest is forgotten. */
 static void test_not_written(void **unused)
 {
-    struct ps_burial burial = {.lease = NULL};
+    struct ps_deadletter_pending pending = {.lease = NULL};
     char path[256], away[256];
     struct ps_lease *lease = start();
     snprintf(path, sizeof path, "%s", ps_test_folder_path("dead"));
     snprintf(away, sizeof away, "%s", ps_test_folder_path("away"));
     assert_int_equal(rename(path, away), 0);
     ps_test_folder_append("dead", "", 0);
-    ps_burial_begin(&burial, lease, 0, 5);
+    ps_deadletter_pending_begin(&pending, lease, 0, 5);
     for (unsigned i = 0; i < 3; i++)
-        assert_false(ps_burial_work(&burial, &stage.port, &reason));
+        assert_false(ps_deadletter_pending_work(&pending, &stage.port, &reason));
     assert_int_equal(lease->settled, 0);
-    ps_burial_stop(&burial, &stage.port);
-    assert_false(ps_burial_has_begun(&burial));
+    ps_deadletter_pending_stop(&pending, &stage.port);
+    assert_false(ps_deadletter_pending_has_begun(&pending));
     assert_int_equal(lease->settled, 0);
-    ps_burial_stop(&burial, &stage.port); /* does nothing */
+    ps_deadletter_pending_stop(&pending, &stage.port); /* does nothing */
     assert_int_equal(unlink(path), 0);
     assert_int_equal(rename(away, path), 0);
-    ps_burial_begin(&burial, lease, 0, 5); /* letters that waited are written first */
-    for (unsigned i = 0; i < 1000 && !ps_burial_work(&burial, &stage.port, &reason); i++)
+    ps_deadletter_pending_begin(&pending, lease, 0, 5); /* letters that waited are written first */
+    for (unsigned i = 0; i < 1000 && !ps_deadletter_pending_work(&pending, &stage.port, &reason); i++)
         usleep(1000);
     assert_int_equal(lease->dead, 5);
     assert_string_equal(ps_test_dead_letters_bodies("tired"), "a\nb\nc\nd\ne\na\nb\nc\nd\ne\n");

@@ -144,7 +144,7 @@ static void test_comes_right(void **state)
 }
 
 /* Each lease has all of its attempts, also behind one that became letters, with no success between them. */
-static void test_buried_in_a_row(void **state)
+static void test_given_up_in_a_row(void **state)
 {
     script.fails = true;
     for (unsigned i = 1; i <= 3; i++) {
@@ -240,7 +240,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_attempts, setup, teardown),
         cmocka_unit_test_setup_teardown(test_settled_events, setup, teardown),
         cmocka_unit_test_setup_teardown(test_comes_right, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_buried_in_a_row, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_given_up_in_a_row, setup, teardown),
         cmocka_unit_test_setup_teardown(test_without_limit, setup, teardown),
         cmocka_unit_test_setup_teardown(test_recalled_settled, setup, teardown),
         cmocka_unit_test_setup_teardown(test_directory_fails, setup, teardown),

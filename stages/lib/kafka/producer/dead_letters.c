@@ -1,4 +1,4 @@
-#include "stages/lib/kafka/producer/letters.h"
+#include "stages/lib/kafka/producer/dead_letters.h"
 
 #include <stdio.h>
 

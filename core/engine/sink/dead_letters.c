@@ -19,19 +19,19 @@ bool ps_sink_runner_gives_up(struct ps_sink_runner *runner)
     struct ps_lease *lease = runner->offered;
     if (port->retry_max == 0 || !ps_port_has_deadletter(port) || runner->failures < port->retry_max)
         return false;
-    ps_burial_begin(&runner->burial, lease, 0, lease->count);
+    ps_deadletter_pending_begin(&runner->dead_letters, lease, 0, lease->count);
     ps_log(PS_LOG_ERROR, runner->base.spec->component,
            "%s events go to the dead letters after %u attempts (penstock.retry.max)",
            ps_quantity_print_count(lease->count - lease->settled).text, runner->failures);
     return true;
 }
 
-bool ps_sink_runner_bury(struct ps_sink_runner *runner)
+bool ps_sink_runner_write_dead_letters(struct ps_sink_runner *runner)
 {
     char text[64];
     snprintf(text, sizeof text, "the sink failed %u times in a row", runner->failures);
     const struct ps_letter_reason reason = {"attempts-exhausted", text, runner->failures};
-    if (!ps_burial_work(&runner->burial, &runner->base.port, &reason))
+    if (!ps_deadletter_pending_work(&runner->dead_letters, &runner->base.port, &reason))
         return false;
     runner->failures = 0;
     return true;

@@ -6,8 +6,8 @@
 
 #include "core/stage.h"
 
-/* {0}: no burial has begun. */
-struct ps_burial {
+/* Events of one lease that become dead letters. {0}: none. */
+struct ps_deadletter_pending {
     struct ps_lease *lease; /* NULL: none */
     uint32_t position;      /* of the next event for which a letter is made */
     uint32_t settled;       /* the events up to this position are settled */
@@ -16,20 +16,22 @@ struct ps_burial {
 };
 
 /* Time until the next look, when there was no room, or letters wait, and nothing else wakes the worker. */
-#define PS_BURIAL_LOOK_NS (10 * PS_NS_PER_MS)
+#define PS_DEADLETTER_LOOK_NS (10 * PS_NS_PER_MS)
 
-static inline bool ps_burial_has_begun(const struct ps_burial *burial)
+static inline bool ps_deadletter_pending_has_begun(const struct ps_deadletter_pending *pending)
 {
-    return burial->lease != NULL;
+    return pending->lease != NULL;
 }
 
 /* Begins with the events of `lease` from position `from` to before `end` that are not settled. The port has dead letters. */
-void ps_burial_begin(struct ps_burial *burial, struct ps_lease *lease, uint32_t from, uint32_t end);
+void ps_deadletter_pending_begin(struct ps_deadletter_pending *pending, struct ps_lease *lease, uint32_t from,
+                                 uint32_t end);
 
-/* Goes on. While more than one event is buried, nobody else makes letters of this port. Returns true when all are
- * settled; the burial is then back at {0}. */
-bool ps_burial_work(struct ps_burial *burial, struct ps_port *port, const struct ps_letter_reason *reason);
+/* Goes on. While more than one event is pending, nobody else makes letters of this port. Returns true when all are
+ * settled; `pending` is then {0} again. */
+bool ps_deadletter_pending_work(struct ps_deadletter_pending *pending, struct ps_port *port,
+                                const struct ps_letter_reason *reason);
 
 /* The lease goes back to its channel: settles the events whose letters are written, and forgets the rest. May be
- * called before a burial has begun. */
-void ps_burial_stop(struct ps_burial *burial, struct ps_port *port);
+ * called when none has begun. */
+void ps_deadletter_pending_stop(struct ps_deadletter_pending *pending, struct ps_port *port);
