@@ -36,7 +36,7 @@ endfunction()
 
 # The service, once with a user that systemd makes up, once with the user of the package.
 function(ps_unit folder program user)
-  configure_file(conf/systemd/penstock.service ${made}/${folder}/penstock.service @ONLY)
+  configure_file(cmake/packaging/systemd/penstock.service ${made}/${folder}/penstock.service @ONLY)
 endfunction()
 ps_unit(tree ${CMAKE_INSTALL_PREFIX}/bin/penstock "DynamicUser=yes")
 ps_unit(system /usr/bin/penstock "User=penstock\nGroup=penstock")
@@ -45,13 +45,13 @@ ps_install(SYSTEM usr/lib/systemd/system WHAT FILES ${made}/system/penstock.serv
 
 # flume-ng is not in /usr/bin: packages of Flume itself have it there.
 ps_install(TREE bin SYSTEM usr/bin WHAT TARGETS penstock RUNTIME)
-ps_install(TREE bin SYSTEM usr/lib/penstock/bin WHAT PROGRAMS conf/bin/flume-ng)
+ps_install(TREE bin SYSTEM usr/lib/penstock/bin WHAT PROGRAMS cmake/packaging/bin/flume-ng)
 
 ps_install_pages(. WHAT FILES README.md CONTRIBUTING.md LICENSE)
 ps_install(SYSTEM ${system_pages} WHAT FILES LICENSE RENAME copyright) # where Debian looks for it
 ps_install_pages(docs WHAT DIRECTORY docs/ MATCH PATTERN man EXCLUDE PATTERN generate EXCLUDE)
 ps_install_pages(conf/examples WHAT DIRECTORY conf/examples/)
-ps_install_pages(conf/systemd WHAT FILES conf/systemd/low-ports.conf)
+ps_install_pages(conf/systemd WHAT FILES cmake/packaging/systemd/low-ports.conf)
 ps_install_pages(perf WHAT FILES perf/README.md perf/budgets.md perf/baseline.jsonl perf/rules_curve.svg)
 
 # The page of all components comes from the program: there is no second list of keys. So do the completion scripts.
@@ -119,12 +119,12 @@ ps_install(PART plugin TREE lib/cmake/penstock WHAT FILES ${made}/tree/penstockC
 ps_install(SYSTEM usr/lib/cmake/penstock WHAT FILES ${made}/system/penstockConfig.cmake ${made}/penstockConfigVersion.cmake)
 
 # A package has a configuration that starts, a user, and variables of the service.
-ps_install(SYSTEM etc/penstock WHAT FILES conf/package/agent.properties)
-ps_install(SYSTEM etc/default WHAT FILES conf/package/default RENAME penstock)
-ps_install(SYSTEM usr/lib/sysusers.d WHAT FILES conf/package/sysusers.conf RENAME penstock.conf)
+ps_install(SYSTEM etc/penstock WHAT FILES cmake/packaging/package/agent.properties)
+ps_install(SYSTEM etc/default WHAT FILES cmake/packaging/package/default RENAME penstock)
+ps_install(SYSTEM usr/lib/sysusers.d WHAT FILES cmake/packaging/package/sysusers.conf RENAME penstock.conf)
 
 # The tree removes itself: share/penstock/uninstall knows its files by the list that is written last.
-ps_install(TREE share/penstock WHAT PROGRAMS conf/package/uninstall)
+ps_install(TREE share/penstock WHAT PROGRAMS cmake/packaging/package/uninstall)
 install(CODE "set(files \"\${CMAKE_INSTALL_MANIFEST_FILES}\")
 list(TRANSFORM files REPLACE \"^\${CMAKE_INSTALL_PREFIX}/(\\\\./)?\" \"\")
 list(JOIN files \"\n\" files)

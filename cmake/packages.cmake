@@ -1,7 +1,7 @@
 # The tarball, the .deb and the .rpm: `cpack -G TGZ|DEB|RPM -B DIR` in the build folder. DEB needs dpkg-shlibdeps
 # (dpkg-dev), RPM rpmbuild (rpm).
 string(TOLOWER "${CMAKE_SYSTEM_NAME}-${CMAKE_SYSTEM_PROCESSOR}" system)
-set(scripts ${CMAKE_SOURCE_DIR}/conf)
+set(scripts ${CMAKE_SOURCE_DIR}/cmake/packaging)
 set(CPACK_GENERATOR TGZ)
 set(CPACK_PACKAGE_NAME penstock)
 set(CPACK_PACKAGE_VENDOR penstock)

@@ -6,7 +6,7 @@ command -v python3 >/dev/null || { echo "SKIP: no python3, which writes Flume's 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 
 mkdir "$work/bin"
-cp "$here/../../conf/bin/flume-ng" "$work/bin/"
+cp "$here/../../cmake/packaging/bin/flume-ng" "$work/bin/"
 ln -s "$(realpath "$PENSTOCK")" "$work/bin/penstock"
 python3 "$here/flume_channel.py" "$work/flume" 20 >/dev/null
 "$PENSTOCK" channel import "$work/flume/d1" "$work/flume/d2" --into "$work/channel" >"$work/import.out" 2>"$work/import.err" || fail "the import"

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The last stage of conf/oci/Containerfile, step by step in a clean Debian instead of the image debian:12: the package is
+# The last stage of cmake/packaging/oci/Containerfile, step by step in a clean Debian instead of the image debian:12: the package is
 # installed, the agent runs as process 1 of its own with the user and the command of the file, moves an event, and ends on
 # SIGTERM. With OCI_BUILD=1 the first stage too, which takes minutes: the package is then built in a clean Debian.
 # Needs: debian

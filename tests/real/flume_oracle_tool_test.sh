@@ -7,7 +7,7 @@ source "$(dirname "${BASH_SOURCE[0]}")/oracle.sh"
 command -v python3 >/dev/null || skip "no python3, which writes a channel"
 
 mkdir "$work/bin"
-cp "$here/../../conf/bin/flume-ng" "$work/bin/"
+cp "$here/../../cmake/packaging/bin/flume-ng" "$work/bin/"
 ln -s "$(realpath "$PENSTOCK")" "$work/bin/penstock"
 events=$(python3 "$here/../e2e/flume_channel.py" "$work/channel" 100 | wc -l)
 cp -r "$work/channel" "$work/torn"

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Reads conf/oci/Containerfile.
+"""Reads cmake/packaging/oci/Containerfile.
 
   containerfile.py check          says what is wrong with it, exit 1 if anything is
   containerfile.py STAGE          prints the instructions of this stage ("last": the last), one a line: WORD <tab> arguments
@@ -10,7 +10,7 @@ import json
 import re
 import sys
 
-PATH = "conf/oci/Containerfile"
+PATH = "cmake/packaging/oci/Containerfile"
 KNOWN = {"FROM", "COPY", "WORKDIR", "RUN", "USER", "STOPSIGNAL", "ENTRYPOINT", "CMD"}
 
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# conf/oci/Containerfile can be read, and keeps its promises: Debian 12, a user by number, commands without a shell, nothing
+# cmake/packaging/oci/Containerfile can be read, and keeps its promises: Debian 12, a user by number, commands without a shell, nothing
 # of the build in the image. tests/real/debian_container_test.sh carries it out.
 # No sanitizer: it reads a file.
 set -euo pipefail
@@ -11,9 +11,9 @@ python3 tests/unit/containerfile.py check
 # The check finds what it is for.
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
-mkdir -p "$work/conf/oci"
+mkdir -p "$work/cmake/packaging/oci"
 finds() { # EXPRESSION OF SED, MESSAGE
-    sed -E "$1" conf/oci/Containerfile >"$work/conf/oci/Containerfile"
+    sed -E "$1" cmake/packaging/oci/Containerfile >"$work/cmake/packaging/oci/Containerfile"
     if (cd "$work" && python3 "$PENSTOCK_SOURCE/tests/unit/containerfile.py" check) >"$work/out" 2>&1; then
         echo "FAILED: $1 is not found"
         exit 1

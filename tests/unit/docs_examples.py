@@ -170,7 +170,7 @@ class Runner:
         with open(os.path.join(self.bin, "penstock"), "w", encoding="utf-8") as file:
             file.write(WRAPPER.replace("PROGRAM", program))
         os.chmod(os.path.join(self.bin, "penstock"), 0o755)
-        shutil.copy("conf/bin/flume-ng", self.bin)
+        shutil.copy("cmake/packaging/bin/flume-ng", self.bin)
         self.hosts = os.path.join(folder, "hosts")
         with open(self.hosts, "w", encoding="utf-8") as file:
             file.write(f"127.0.0.1 localhost {HOSTS}\n::1 localhost\n127.0.0.1 {os.uname().nodename}\n")

@@ -22,7 +22,7 @@ complete() { # PREFIX
         share/fish/vendor_completions.d/penstock.fish lib/systemd/system/penstock.service share/penstock/uninstall; do
         [[ -s $1/$file ]] || fail "$file is missing in $1"
     done
-    for file in conf/packages.txt conf/bind.c conf/package docs/man etc usr; do
+    for file in cmake conf/bind.c conf/package docs/man etc usr; do
         [[ ! -e $1/$file ]] || fail "$file should not be in $1"
     done
     pages_hold "$1"
@@ -159,6 +159,6 @@ if command -v rpmbuild >/dev/null && command -v rpm2cpio >/dev/null && command -
 else
     missing+=("no rpmbuild, rpm2cpio or cpio (rpm, cpio): no .rpm")
 fi
-for script in "$PENSTOCK_SOURCE"/conf/rpm/*; do sh -n "$script" || fail "$script"; done
+for script in "$PENSTOCK_SOURCE"/cmake/packaging/rpm/*; do sh -n "$script" || fail "$script"; done
 
 ((${#missing[@]} == 0)) || { echo "SKIP: ${missing[*]}"; exit 77; }
