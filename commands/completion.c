@@ -13,7 +13,7 @@
 #include "commands/components.h"
 #include "commands/line/line.h"
 #include "commands/rules/rules.h"
-#include "core/nearest.h"
+#include "core/text/nearest.h"
 #include "stages/table.h"
 
 #include <string.h>

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/nearest.h"
+#include "core/text/nearest.h"
 #include "core/thread.h"
 #include "commands/commands.h"
 #include "commands/line/line.h"

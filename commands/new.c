@@ -6,7 +6,7 @@
 #include "core/arena.h"
 #include "conf/bind.h"
 #include "conf/validate/types.h"
-#include "core/nearest.h"
+#include "core/text/nearest.h"
 #include "core/stage.h"
 #include "stages/table.h"
 

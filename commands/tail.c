@@ -3,7 +3,7 @@
 #include "commands/commands.h"
 #include "commands/line/line.h"
 #include "commands/top/top.h"
-#include "core/printable.h"
+#include "core/text/printable.h"
 #include "core/watch/metrics/server.h"
 #include "core/quantity.h"
 

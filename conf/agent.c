@@ -3,7 +3,7 @@
 #include "conf/agent.h"
 
 #include "conf/text.h"
-#include "core/nearest.h"
+#include "core/text/nearest.h"
 
 #include <stdlib.h>
 #include <string.h>

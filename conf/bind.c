@@ -2,7 +2,7 @@
 #include "conf/bind.h"
 
 #include "conf/text.h"
-#include "core/nearest.h"
+#include "core/text/nearest.h"
 #include "core/probe.h"
 #include "core/quantity.h"
 

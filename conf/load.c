@@ -17,7 +17,7 @@
 #include "core/plugin/loader.h"
 #include "core/plugin/module.h"
 #include "conf/text.h"
-#include "core/nearest.h"
+#include "core/text/nearest.h"
 #include "conf/validate/validate.h"
 
 #include "core/clock.h"

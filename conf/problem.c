@@ -1,7 +1,7 @@
 /* The list of problems. Thread: the control thread. Never prints. */
 #include "conf/problem.h"
 
-#include "core/printable.h"
+#include "core/text/printable.h"
 
 #include <stdarg.h>
 #include <stdio.h>

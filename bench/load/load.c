@@ -3,7 +3,7 @@
 #include "bench/load/summary.h"
 #include "bench/support/output.h"
 #include "bench/support/measure.h"
-#include "core/nearest.h"
+#include "core/text/nearest.h"
 #include "bench/support/stamp.h"
 #include "core/quantity.h"
 

@@ -5,7 +5,7 @@
 
 #include "core/crc32c.h"
 #include "core/text/hex.h"
-#include "core/utf8.h"
+#include "core/text/utf8.h"
 
 #define HEAD_BYTES 28U  /* before H */
 #define CHECK_BYTES 32U /* before C */

@@ -1,5 +1,5 @@
 #include "bench/support/url.h"
-#include "core/nearest.h"
+#include "core/text/nearest.h"
 #include "core/text/hex.h"
 
 #include <netdb.h>

@@ -7,7 +7,7 @@
 #include <unistd.h>
 
 #include "commands/agent/service.h"
-#include "core/printable.h"
+#include "core/text/printable.h"
 
 /* SIGUSR1, SIGUSR2 and SIGALRM would end the process without a drain. Flume's Java machine takes SIGUSR1 for itself;
  * scripts of other services send it to have logs reopened. */

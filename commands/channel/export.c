@@ -1,7 +1,7 @@
 /* penstock channel export: events as lines. */
 #include "commands/channel/channel.h"
 #include "core/text/base64.h"
-#include "core/utf8.h"
+#include "core/text/utf8.h"
 #include "stages/lib/queue/segment/events.h"
 #include "stages/lib/text/json_text.h"
 

@@ -5,7 +5,7 @@
 #include "conf/bind.h"
 #include "conf/properties/properties.h"
 #include "core/clock.h"
-#include "core/nearest.h"
+#include "core/text/nearest.h"
 #include "core/order.h"
 
 #include <stdlib.h>

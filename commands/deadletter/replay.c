@@ -4,7 +4,7 @@
 #include "commands/deadletter/deadletter.h"
 #include "commands/deadletter/internal.h"
 #include "core/quantity.h"
-#include "core/utf8.h"
+#include "core/text/utf8.h"
 
 #include <errno.h>
 #include <netdb.h>

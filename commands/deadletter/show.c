@@ -1,6 +1,6 @@
 /* penstock deadletter list, show. */
 #include "commands/deadletter/deadletter.h"
-#include "core/printable.h"
+#include "core/text/printable.h"
 #include "core/quantity.h"
 
 #include <stdio.h>

@@ -5,7 +5,7 @@
 #include "commands/line/line.h"
 
 #include "conf/report.h"
-#include "core/nearest.h"
+#include "core/text/nearest.h"
 #include "stages/table.h"
 
 #include <stdlib.h>

@@ -2,7 +2,7 @@
  * escaped, so that no text can end a label or add a statement. */
 #include "commands/graph/graph.h"
 
-#include "core/printable.h"
+#include "core/text/printable.h"
 
 #include <ctype.h>
 #include <stdlib.h>

@@ -1,7 +1,7 @@
 /* The parser of all command lines. */
 #include "commands/line/line.h"
 
-#include "core/nearest.h"
+#include "core/text/nearest.h"
 #include "core/quantity.h"
 
 #include <string.h>

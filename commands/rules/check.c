@@ -3,7 +3,7 @@
 #include "conf/conf.h"
 #include "conf/report.h"
 #include "commands/rules/rules.h"
-#include "core/printable.h"
+#include "core/text/printable.h"
 #include "regex/cost.h"
 #include "stages/lib/rules/stage.h"
 #include "stages/table.h"

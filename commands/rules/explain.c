@@ -3,8 +3,8 @@
  * any change, as the rules see it. Thread: main. */
 #include "conf/report.h"
 #include "commands/rules/rules.h"
-#include "core/nearest.h"
-#include "core/printable.h"
+#include "core/text/nearest.h"
+#include "core/text/printable.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -2,7 +2,7 @@
  * the rules that acted in no test. Thread: main. */
 #include "conf/report.h"
 #include "commands/rules/rules.h"
-#include "core/printable.h"
+#include "core/text/printable.h"
 
 #include <stdlib.h>
 #include <string.h>

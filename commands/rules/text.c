@@ -2,8 +2,8 @@
  * Thread: main. */
 #include "commands/rules/rules.h"
 #include "conf/report.h"
-#include "core/printable.h"
-#include "core/utf8.h"
+#include "core/text/printable.h"
+#include "core/text/utf8.h"
 
 #include <inttypes.h>
 #include <stdarg.h>

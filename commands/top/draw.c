@@ -2,7 +2,7 @@
 #include "commands/top/top.h"
 
 #include "core/quantity.h"
-#include "core/printable.h"
+#include "core/text/printable.h"
 
 #include <math.h>
 #include <stdarg.h>

@@ -6,7 +6,7 @@
 
 #include "conf/file.h"
 #include "conf/text.h"
-#include "core/nearest.h"
+#include "core/text/nearest.h"
 
 #include <stdio.h>
 #include <stdlib.h>

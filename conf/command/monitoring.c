@@ -1,7 +1,7 @@
 #include "conf/command/monitoring.h"
 #include "conf/command/dumps.h"
 #include "conf/command/log4j.h"
-#include "core/nearest.h"
+#include "core/text/nearest.h"
 
 #include <ctype.h>
 #include <errno.h>

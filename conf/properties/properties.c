@@ -4,7 +4,7 @@
 #include "conf/properties/properties.h"
 #include "core/quantity.h"
 #include "core/text/hex.h"
-#include "core/utf8.h"
+#include "core/text/utf8.h"
 
 #include <ctype.h>
 #include <stdio.h>

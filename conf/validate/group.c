@@ -4,7 +4,7 @@
 
 #include "conf/validate/group_order.h"
 #include "conf/validate/types.h"
-#include "core/nearest.h"
+#include "core/text/nearest.h"
 
 #include <inttypes.h>
 #include <stdlib.h>

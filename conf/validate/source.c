@@ -2,7 +2,7 @@
 #include "conf/validate/validate_internal.h"
 
 #include "conf/validate/types.h"
-#include "core/nearest.h"
+#include "core/text/nearest.h"
 
 #include <string.h>
 

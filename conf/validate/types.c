@@ -3,7 +3,7 @@
 #include "conf/validate/types.h"
 
 #include "conf/text.h"
-#include "core/nearest.h"
+#include "core/text/nearest.h"
 
 #include <string.h>
 #include <strings.h>

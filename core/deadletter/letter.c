@@ -7,7 +7,7 @@
 
 #include "core/clock.h"
 #include "core/text/base64.h"
-#include "core/utf8.h"
+#include "core/text/utf8.h"
 
 /* A text that grows; `bytes` is NULL once there was no memory. */
 struct text {

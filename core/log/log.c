@@ -4,9 +4,9 @@
 #include "core/log/log.h"
 #include "core/clock.h"
 #include "core/log/limit.h"
-#include "core/printable.h"
+#include "core/text/printable.h"
 #include "core/quantity.h"
-#include "core/utf8.h"
+#include "core/text/utf8.h"
 
 #include <errno.h>
 #include <fcntl.h>

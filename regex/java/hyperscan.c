@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/utf8.h"
+#include "core/text/utf8.h"
 #include "regex/java/bytes.h"
 
 #define HYPERSCAN_LENGTH_MAX 15000U /* Hyperscan accepts at most 16,000 */

@@ -2,7 +2,7 @@
  * (?x) exactly where Java does. Called while translating; pure. */
 #include <string.h>
 
-#include "core/utf8.h"
+#include "core/text/utf8.h"
 #include "regex/java/internal.h"
 #include "core/quantity.h"
 

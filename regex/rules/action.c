@@ -2,7 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/nearest.h"
+#include "core/text/nearest.h"
 #include "regex/rules/internal.h"
 
 #define SAMPLE_MAX UINT64_C(1000000000000)

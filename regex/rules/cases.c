@@ -2,7 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/nearest.h"
+#include "core/text/nearest.h"
 #include "regex/rules/internal.h"
 
 static bool take_string(struct rules_parser *parser, const char *what, struct ps_slice *text)

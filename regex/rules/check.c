@@ -1,7 +1,7 @@
 /* Warns about rules that are correct but probably not what the author meant. */
 #include <string.h>
 
-#include "core/nearest.h"
+#include "core/text/nearest.h"
 #include "regex/rules/internal.h"
 
 /* ---- one rule ---- */

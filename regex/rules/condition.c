@@ -2,7 +2,7 @@
  * become balanced trees, which keeps recursion shallow; their order is kept. */
 #include <string.h>
 
-#include "core/nearest.h"
+#include "core/text/nearest.h"
 #include "regex/rules/internal.h"
 
 static struct ps_condition *condition_new(struct rules_parser *parser, enum ps_condition_kind kind,

@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "core/nearest.h"
+#include "core/text/nearest.h"
 #include "regex/rules/internal.h"
 
 #define PRIORITY_MAX 1000000

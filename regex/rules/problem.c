@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/printable.h"
+#include "core/text/printable.h"
 #include "regex/rules/internal.h"
 
 /* Returns the slot for one more problem: the next free one, or that of the last problem that is not an

@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "core/text/hex.h"
-#include "core/utf8.h"
+#include "core/text/utf8.h"
 
 /* Parses `count` hexadecimal digits at `at`. Returns -1 if they are not there. */
 static int32_t hex(const char *at, const char *end, int count)

@@ -8,7 +8,7 @@
  * outputCharset are the same and all bytes are valid. The beginning of an incomplete last line is read again with the next
  * piece. A line longer than a block is read into a buffer of its own. Thread: the source's worker. */
 #include "core/stage.h"
-#include "core/utf8.h"
+#include "core/text/utf8.h"
 #include "stages/lib/slab.h"
 #include "stages/lib/text/charset.h"
 #include "stages/lib/text/line_text.h"

@@ -6,7 +6,7 @@
  * events are not changed. New bodies are gathered in the state and put into the batch together, separated
  * by newlines, so that the next pass can scan them in place. When the batch has no room, they stay
  * gathered for the next call, so no event is replaced twice. */
-#include "core/utf8.h"
+#include "core/text/utf8.h"
 #include "regex/budget.h"
 #include "stages/lib/text/charset.h"
 #include "stages/lib/rules/regex/chain.h"

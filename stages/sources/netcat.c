@@ -8,7 +8,7 @@
 #include <string.h>
 
 #include "core/quantity.h"
-#include "core/utf8.h"
+#include "core/text/utf8.h"
 #include "stages/lib/net/listen.h"
 #include "stages/lib/net/options.h"
 #include "stages/lib/stream/calls.h"

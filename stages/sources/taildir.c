@@ -4,7 +4,7 @@
  * A position moves when a sink, or a channel on disk, has the lines (core/stage.h: `delivered`). What a file is does not
  * depend on its name: see stages/lib/tail/tailer/tailer.h, which does the work. Thread: its worker. */
 #include "core/durable.h"
-#include "core/nearest.h"
+#include "core/text/nearest.h"
 #include "core/stage.h"
 #include "regex/regex.h"
 #include "stages/lib/tail/lock.h"

@@ -3,7 +3,7 @@
 
 #include "conf/bind.h"
 #include "conf/text.h"
-#include "core/nearest.h"
+#include "core/text/nearest.h"
 #include "conf/validate/types.h"
 
 #include <stddef.h>

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/utf8.h"
+#include "core/text/utf8.h"
 #include "stages/lib/http/json/scan.h"
 #include "stages/lib/text/json_text.h"
 

@@ -13,7 +13,7 @@ mapfile -t c_files < <(find commands core rings regex conf stages bench tests -n
 # ---- which folder includes which ----
 
 # Prints "from to count" for each pair of folders, counted from the files' includes. core/stage.h (with core/stage.c) lies above core/flow
-# and is a node of its own; the folders of commands/ are one, but for its client library, and so is a folder of a prefix with its parent.
+# and is a node of its own; core/log and core/text are one with core/; the folders of commands/ are one, but for its client library, and so is a folder of a prefix with its parent.
 folder_arrows() {
     grep -oE '^# *include "[^"]+/[^"]+"' "${c_files[@]}" | sed -E 's/:# *include "([^"]+)"/ \1/' | awk '
         function node(path) {
@@ -21,7 +21,7 @@ folder_arrows() {
                 return "commands"
             if (path ~ /^core\/stage\.[ch]$/)
                 return "core/stage.h"
-            sub(/^core\/log\//, "core/", path)
+            sub(/^core\/(log|text)\//, "core/", path)
             sub(/\/[^\/]*$/, "", path)
             depth = path ~ /^stages\/lib\/(hadoop|hive|queue)\// ? 4 : path ~ /^stages\/lib\// ? 3 : path ~ /^(conf|rings)(\/|$)/ ? 1 : 2
             count_of_parts = split(path, part, "/")
@@ -65,15 +65,15 @@ core/plugin/*           core/FLAT core/log/* core/flow/* core/helper/* core/dead
 core/sink/*             core/FLAT core/log/* core/flow/* core/deadletter/*
 core/engine/*           core/FLAT core/log/* core/flow/* core/watch/* core/deadletter/* core/sink/* rings/*
 core/stage.[ch]         core/FLAT core/log/* core/flow/* core/deadletter/*
-core/log/*              core/FLAT
-core/text/*             core/base.h
+core/log/*              core/FLAT core/text/*
+core/text/*             core/base.h core/arena.h
 core/FLAT               core/log/*
 rings/*                 core/base.h
-regex/matcher/*         regex/FLAT regex/java/* regex/compile/* core/base.h core/status.h core/log/log.h core/quantity.h core/arena.h core/text/hex.h core/utf8.h
-regex/rules/*           regex/FLAT regex/java/* core/base.h core/status.h core/log/log.h core/arena.h core/nearest.h core/printable.h core/text/hex.h core/utf8.h
+regex/matcher/*         regex/FLAT regex/java/* regex/compile/* core/base.h core/status.h core/log/log.h core/quantity.h core/arena.h core/text/hex.h core/text/utf8.h
+regex/rules/*           regex/FLAT regex/java/* core/base.h core/status.h core/log/log.h core/arena.h core/text/nearest.h core/text/printable.h core/text/hex.h core/text/utf8.h
 regex/compile/*         regex/FLAT regex/java/* core/base.h core/status.h core/log/log.h core/quantity.h core/arena.h core/spawn.h
-regex/java/*            core/base.h core/status.h core/log/log.h core/quantity.h core/arena.h core/nearest.h core/text/hex.h core/utf8.h
-regex/FLAT              regex/java/* core/base.h core/status.h core/log/log.h core/arena.h core/text/hex.h core/utf8.h
+regex/java/*            core/base.h core/status.h core/log/log.h core/quantity.h core/arena.h core/text/nearest.h core/text/hex.h core/text/utf8.h
+regex/FLAT              regex/java/* core/base.h core/status.h core/log/log.h core/arena.h core/text/hex.h core/text/utf8.h
 conf/*                  core/*
 stages/channels/*       LIB rings/*
 stages/sources/*        LIB

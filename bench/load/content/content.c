@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "bench/load/content/internal.h"
-#include "core/nearest.h"
+#include "core/text/nearest.h"
 #include "core/clock.h"
 #include "core/quantity.h"
 

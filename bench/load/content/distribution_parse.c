@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "bench/load/content/distribution_internal.h"
-#include "core/nearest.h"
+#include "core/text/nearest.h"
 
 #define CHOICES_MAX 4096U
 

@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "core/nearest.h"
+#include "core/text/nearest.h"
 #include "core/quantity.h"
 
 #define NAME_BYTES_MAX 32U

@@ -6,7 +6,7 @@
 #include <arpa/inet.h>
 
 #include "bench/load/content/template.h"
-#include "core/nearest.h"
+#include "core/text/nearest.h"
 #include "stages/lib/date/time_zone.h"
 #include "core/quantity.h"
 

@@ -1,6 +1,6 @@
 /* Parses a shape such as "sine:min=10k,max=100k,period=1m" into a curve. Set-up only. */
 #include "bench/load/shape/internal.h"
-#include "core/nearest.h"
+#include "core/text/nearest.h"
 #include "core/quantity.h"
 
 #include <math.h>

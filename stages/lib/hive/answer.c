@@ -1,7 +1,7 @@
 /* Decodes answers, with the return values and exceptions that hive_metastore.thrift declares. */
 #include "stages/lib/hive/message.h"
 
-#include "core/printable.h"
+#include "core/text/printable.h"
 
 #include <stdio.h>
 #include <stdlib.h>

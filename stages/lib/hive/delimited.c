@@ -1,6 +1,6 @@
 #include "stages/lib/hive/delimited.h"
 
-#include "core/nearest.h"
+#include "core/text/nearest.h"
 #include "stages/lib/hive/nested.h"
 
 #include <stdlib.h>

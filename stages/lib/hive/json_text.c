@@ -1,5 +1,5 @@
 /* Parses JSON as Jackson 1.9 does with its default settings. */
-#include "core/utf8.h"
+#include "core/text/utf8.h"
 #include "stages/lib/hive/json_internal.h"
 #include "stages/lib/text/json_text.h"
 

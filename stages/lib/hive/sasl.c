@@ -1,6 +1,6 @@
 #include "stages/lib/hive/sasl.h"
 
-#include "core/printable.h"
+#include "core/text/printable.h"
 #include "stages/lib/hadoop/sasl_pipe.h"
 #include "stages/lib/sasl/digest_md5/digest_md5.h"
 #include "stages/lib/sasl/sasl_gssapi.h"

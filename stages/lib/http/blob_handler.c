@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include "core/text/hex.h"
-#include "core/utf8.h"
+#include "core/text/utf8.h"
 #include "stages/lib/http/header_area.h"
 
 #define CONTENT_TYPE "Content-Type"

@@ -1,6 +1,6 @@
 #include "stages/lib/http/message_rules.h"
 
-#include "core/utf8.h"
+#include "core/text/utf8.h"
 
 #include <string.h>
 

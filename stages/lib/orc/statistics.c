@@ -1,6 +1,6 @@
 #include "stages/lib/orc/statistics.h"
 
-#include "core/utf8.h"
+#include "core/text/utf8.h"
 
 #include <math.h>
 #include <string.h>

@@ -1,7 +1,7 @@
 /* See pipe_lines.h. */
 #include "stages/lib/process/pipe_lines.h"
 
-#include "core/utf8.h"
+#include "core/text/utf8.h"
 
 #include <errno.h>
 #include <string.h>

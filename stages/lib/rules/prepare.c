@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/nearest.h"
+#include "core/text/nearest.h"
 #include "stages/lib/rules/set_internal.h"
 
 #define KEYS_MAX 4096U      /* keys of one limit on one worker */

@@ -1,6 +1,6 @@
 #include "stages/lib/sasl/gssapi_internal.h"
 
-#include "core/printable.h"
+#include "core/text/printable.h"
 #include "stages/lib/local_host.h"
 
 #include <ctype.h>

@@ -1,7 +1,7 @@
 #include "stages/lib/syslog/single.h"
 
 #include "stages/lib/text/scan.h"
-#include "core/utf8.h"
+#include "core/text/utf8.h"
 
 #include <string.h>
 

@@ -1,6 +1,6 @@
 /* Reads and writes the texts of the two files of positions.h. */
 #include "core/text/hex.h"
-#include "core/utf8.h"
+#include "core/text/utf8.h"
 #include "stages/lib/tail/positions.h"
 #include "stages/lib/text/json_text.h"
 

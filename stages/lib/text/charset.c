@@ -6,7 +6,7 @@
 #include <string.h>
 #include <strings.h>
 
-#include "core/utf8.h"
+#include "core/text/utf8.h"
 
 #define NO_ICONV ((void *)(intptr_t)-1)
 

@@ -1,7 +1,7 @@
 /* See hex_dump.h. */
 #include "stages/lib/text/hex_dump.h"
 
-#include "core/printable.h"
+#include "core/text/printable.h"
 
 #include <stdio.h>
 #include <stdlib.h>

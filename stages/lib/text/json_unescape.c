@@ -1,6 +1,6 @@
 /* Decodes the escapes in a JSON text. Thread: any. */
 #include "core/text/hex.h"
-#include "core/utf8.h"
+#include "core/text/utf8.h"
 #include "stages/lib/text/json_text.h"
 
 #include <string.h>

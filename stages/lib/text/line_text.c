@@ -1,7 +1,7 @@
 /* See line_text.h. */
 #include "stages/lib/text/line_text.h"
 
-#include "core/utf8.h"
+#include "core/text/utf8.h"
 #include "stages/lib/text/line_walk.h"
 #include "stages/lib/text/scan.h"
 

@@ -1,6 +1,6 @@
 #include "stages/lib/thrift/rpc.h"
 
-#include "core/printable.h"
+#include "core/text/printable.h"
 #include "stages/lib/thrift/event.h"
 #include "stages/lib/thrift/request.h"
 

@@ -1,6 +1,6 @@
 #include "stages/lib/thrift/sasl.h"
 
-#include "core/printable.h"
+#include "core/text/printable.h"
 #include "stages/lib/thrift/protocol.h"
 
 #include <stdio.h>

@@ -1,5 +1,5 @@
 /* The lock and the commit of a transaction. */
-#include "core/printable.h"
+#include "core/text/printable.h"
 #include "stages/sinks/hive/internal.h"
 
 #include <inttypes.h>

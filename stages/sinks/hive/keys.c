@@ -1,6 +1,6 @@
 #include "stages/sinks/hive/keys.h"
 
-#include "core/nearest.h"
+#include "core/text/nearest.h"
 #include "stages/lib/hadoop/bucket_writer/format.h"
 
 #include <string.h>

@@ -1,5 +1,5 @@
 /* Untrusted text is made printable: controls and malformed bytes are escaped. */
-#include "core/printable.h"
+#include "core/text/printable.h"
 #include "tests/support/support.h"
 
 static void test_bytes(void **state)

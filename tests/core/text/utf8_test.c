@@ -1,7 +1,7 @@
 #include "tests/support/support.h"
 
 #include "stages/lib/text/scan.h"
-#include "core/utf8.h"
+#include "core/text/utf8.h"
 
 #define R "\xEF\xBF\xBD"
 

@@ -7,7 +7,7 @@
  *
  * Cases that were drawn just now (tests/real/java_regex_test.sh) meet what nobody has met before: of 100,000 expressions about one
  * differs, most by a fault of Java's. Three in a draw are shown and allowed; a fault of ours differs in more. */
-#include "core/utf8.h"
+#include "core/text/utf8.h"
 #include "regex/regex.h"
 #include "tests/regex/java/table_support.h"
 

@@ -1,6 +1,6 @@
 #include "stages/lib/hadoop/rpc/message.h"
 
-#include "core/printable.h"
+#include "core/text/printable.h"
 #include "stages/lib/varint.h"
 
 #include <stdio.h>

@@ -1,6 +1,6 @@
 #include "stages/lib/hadoop/rpc/sasl.h"
 
-#include "core/printable.h"
+#include "core/text/printable.h"
 #include "stages/lib/hadoop/proto/rpc_header.pb-c.h"
 #include "stages/lib/hadoop/sasl_pipe.h"
 #include "stages/lib/sasl/digest_md5/digest_md5.h"

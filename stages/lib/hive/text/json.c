@@ -1,7 +1,7 @@
 /* Writes each row as a line with a JSON object. */
 #include "stages/lib/hive/text/internal.h"
 
-#include "core/utf8.h"
+#include "core/text/utf8.h"
 #include "stages/lib/text/json_text.h"
 
 #include <math.h>

@@ -4,7 +4,7 @@
 #include <string.h>
 #include <strings.h>
 
-#include "core/utf8.h"
+#include "core/text/utf8.h"
 #include "stages/lib/http/content_type.h"
 #include "stages/lib/http/header_area.h"
 #include "stages/lib/text/json_text.h"

@@ -7,7 +7,7 @@
 #include <strings.h>
 #include <unistd.h>
 
-#include "core/utf8.h"
+#include "core/text/utf8.h"
 #include "stages/lib/queue/database/postgres_options.h"
 #include "stages/lib/queue/database/url.h"
 

@@ -1,7 +1,7 @@
 /* Inserts events as rows. */
 #include <string.h>
 
-#include "core/utf8.h"
+#include "core/text/utf8.h"
 #include "stages/lib/queue/database/store_internal.h"
 
 /* Returns the length of the part of a text that fits into its column: PS_TABLES_HEADER_CHARS of Java's chars, without splitting a character. */

@@ -1,7 +1,7 @@
 /* Files of drawn rows are read again by a reader that shares no code with the writer (tests/support/orc_reader.h): each row group from the positions of
  * its index, its statistics, those of the stripes and of the file, and each bit of its Bloom filters. The sizes are drawn around each boundary: rows
  * and the stride of the index, bytes and the chunk of the compression, stripes, nanoseconds and the seconds before 1970. */
-#include "core/utf8.h"
+#include "core/text/utf8.h"
 #include "stages/lib/orc/writer.h"
 #include "tests/support/orc_file.h"
 #include "tests/support/orc_reader.h"
