@@ -1,6 +1,6 @@
 /* A broker that is down, moves a leader, or is slow; a full queue: no event is lost, and the order is
  * kept. */
-#include "stages/lib/kafka/producer/flight.h"
+#include "stages/lib/kafka/producer/window_limit.h"
 #include "stages/lib/kafka/producer/statistics.h"
 #include "tests/support/kafka/sink.h"
 

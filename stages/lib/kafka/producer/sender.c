@@ -56,12 +56,12 @@ static bool is_connection_error(int code)
 /* The library measured the round trip to its brokers again. */
 static void adapt_to_distance(struct ps_kafka_sender *sender)
 {
-    struct ps_kafka_flight *flight = &sender->window.flight;
+    struct ps_kafka_window_limit *limit = &sender->window.limit;
     uint64_t learned = sender->config.request_bytes_max, request_bytes = sender->plan->request_bytes_max;
-    ps_kafka_flight_measured(flight, sender->statistics.round_trip_ns);
+    ps_kafka_window_limit_measured(limit, sender->statistics.round_trip_ns);
     if (learned != 0 && learned < request_bytes)
         request_bytes = learned;
-    bool far = ps_kafka_flight_is_long(flight) && sender->plan->linger_ns != 0;
+    bool far = ps_kafka_window_limit_is_long(limit) && sender->plan->linger_ns != 0;
     sender->plan->engine->fill_requests(sender->producer, far ? request_bytes : 0);
 }
 
@@ -220,7 +220,7 @@ static void finish_settled(struct ps_kafka_sender *sender)
     }
     gauge(sender, PS_KAFKA_GAUGE_events_in_flight, sender->window.in_flight);
     gauge(sender, PS_KAFKA_GAUGE_leases_held, sender->window.lease_count);
-    gauge(sender, PS_KAFKA_GAUGE_in_flight_limit_bytes, sender->window.flight.waves * PS_KAFKA_WAVE_BYTES);
+    gauge(sender, PS_KAFKA_GAUGE_in_flight_limit_bytes, sender->window.limit.waves * PS_KAFKA_WAVE_BYTES);
 }
 
 /* ---- functions of the sink ---- */
@@ -232,7 +232,7 @@ static enum ps_status prepare(struct ps_kafka_sender *sender, const struct ps_ka
     sender->plan = plan;
     sender->port = port;
     sender->statistics.counters = port->counters;
-    ps_kafka_flight_init(&sender->window.flight, plan->in_flight_bytes_max);
+    ps_kafka_window_limit_init(&sender->window.limit, plan->in_flight_bytes_max);
     sender->config = (struct ps_kafka_producer_config){
         .component = port->component,
         .pairs = plan->pairs,

@@ -14,7 +14,7 @@ bool ps_kafka_window_may_add(struct ps_kafka_window *window, uint64_t now_ns, ui
     if (linger_ns == 0 || !wave_is_over(window, now_ns, linger_ns) || window->lease_count == 0)
         return true;
     uint64_t waves = window->wave - window->waves[SLOT(window->done_count)] + 1;
-    return ps_kafka_flight_allows(&window->flight, waves, window->bytes);
+    return ps_kafka_window_limit_allows(&window->limit, waves, window->bytes);
 }
 
 void ps_kafka_window_add(struct ps_kafka_window *window, struct ps_lease **lease, uint64_t now_ns,
@@ -95,7 +95,7 @@ struct ps_lease *ps_kafka_window_pop_settled(struct ps_kafka_window *window, uin
         return NULL;
     uint64_t taken_ns = window->taken_ns[SLOT(window->done_count)];
     *held_ns = now_ns > taken_ns ? now_ns - taken_ns : 0;
-    ps_kafka_flight_delivered(&window->flight, window->waves[SLOT(window->done_count)], window->wave,
-                              *held_ns, now_ns);
+    ps_kafka_window_limit_delivered(&window->limit, window->waves[SLOT(window->done_count)], window->wave,
+                                    *held_ns, now_ns);
     return ps_kafka_window_pop(window);
 }

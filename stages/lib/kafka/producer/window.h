@@ -1,4 +1,5 @@
-/* The leases that a Kafka sink holds, oldest first: what is sent, what is still to be sent, what is settled.
+/* The in-flight window: the leases that a Kafka sink holds, oldest first, with the events that are sent, still to be sent,
+ * or settled.
  *
  * A token names one event of one lease: the lease's address and the event's position, packed into the width
  * of a pointer. So a delivery report settles its event without a search.
@@ -6,7 +7,7 @@
  * Thread: the sink's worker. No allocation. */
 #pragma once
 
-#include "stages/lib/kafka/producer/flight.h"
+#include "stages/lib/kafka/producer/window_limit.h"
 
 #include "core/stage.h"
 
@@ -22,8 +23,8 @@ struct ps_kafka_window {
     uint64_t bytes;     /* of bodies, in all leases */
     uint64_t taken_count, done_count;
     uint64_t taken_ns[PS_KAFKA_WINDOW_LEASES_MAX]; /* when each lease came, by its number */
-    /* Waves: leases that came close together (stages/lib/kafka/producer/flight.h says how many). */
-    struct ps_kafka_flight flight;
+    /* Waves: leases that came close together (stages/lib/kafka/producer/window_limit.h says how many). */
+    struct ps_kafka_window_limit limit;
     uint64_t wave, wave_ns, wave_bytes;         /* the newest: its number, its begin, bytes of bodies in it */
     uint64_t waves[PS_KAFKA_WINDOW_LEASES_MAX]; /* the wave of each lease, by the lease's number */
 };

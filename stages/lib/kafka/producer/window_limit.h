@@ -31,7 +31,7 @@ enum ps_kafka_trial {
     PS_KAFKA_TRIAL_LESS,
 };
 
-struct ps_kafka_flight {
+struct ps_kafka_window_limit {
     uint32_t waves, waves_max;
     uint64_t round_trip_ns; /* 0: not known */
     enum ps_kafka_trial trial;
@@ -44,31 +44,33 @@ struct ps_kafka_flight {
     bool limited;                  /* the limit kept a lease out meanwhile */
 };
 
-/* `bytes_max`: never more in flight, in whole waves, at least one. */
-void ps_kafka_flight_init(struct ps_kafka_flight *flight, uint64_t bytes_max);
+/* `bytes_max`: never more in limit, in whole waves, at least one. */
+void ps_kafka_window_limit_init(struct ps_kafka_window_limit *limit, uint64_t bytes_max);
 
 /* The library measured the round trip to its brokers. */
-static inline void ps_kafka_flight_measured(struct ps_kafka_flight *flight, uint64_t round_trip_ns)
+static inline void ps_kafka_window_limit_measured(struct ps_kafka_window_limit *limit, uint64_t round_trip_ns)
 {
-    flight->round_trip_ns = round_trip_ns;
+    limit->round_trip_ns = round_trip_ns;
 }
 
 /* Below this round trip three waves are as fast as more, or cost less. */
 #define PS_KAFKA_LONG_NS UINT64_C(10000000)
 
-static inline bool ps_kafka_flight_is_long(const struct ps_kafka_flight *flight)
+static inline bool ps_kafka_window_limit_is_long(const struct ps_kafka_window_limit *limit)
 {
-    return flight->round_trip_ns >= PS_KAFKA_LONG_NS;
+    return limit->round_trip_ns >= PS_KAFKA_LONG_NS;
 }
 
-/* Returns whether another wave may begin while `waves` are in flight, of `bytes` of bodies. */
-static inline bool ps_kafka_flight_allows(struct ps_kafka_flight *flight, uint64_t waves, uint64_t bytes)
+/* Returns whether another wave may begin while `waves` are in limit, of `bytes` of bodies. */
+static inline bool ps_kafka_window_limit_allows(struct ps_kafka_window_limit *limit, uint64_t waves,
+                                                uint64_t bytes)
 {
-    bool allowed = waves < flight->waves && (bytes < PS_KAFKA_SHORT_BYTES || ps_kafka_flight_is_long(flight));
-    flight->limited |= !allowed;
+    bool allowed =
+        waves < limit->waves && (bytes < PS_KAFKA_SHORT_BYTES || ps_kafka_window_limit_is_long(limit));
+    limit->limited |= !allowed;
     return allowed;
 }
 
 /* A lease of `wave` was delivered, `held_ns` after it was taken; `newest` is the last wave begun. */
-void ps_kafka_flight_delivered(struct ps_kafka_flight *flight, uint64_t wave, uint64_t newest,
-                               uint64_t held_ns, uint64_t now_ns);
+void ps_kafka_window_limit_delivered(struct ps_kafka_window_limit *limit, uint64_t wave, uint64_t newest,
+                                     uint64_t held_ns, uint64_t now_ns);

@@ -1,12 +1,12 @@
 /* The amount in flight over a computed line: its round trip, and the number of waves in one round trip. */
-#include "stages/lib/kafka/producer/flight.h"
+#include "stages/lib/kafka/producer/window_limit.h"
 #include "core/clock.h"
 #include "tests/support/support.h"
 
 #define MIB (UINT64_C(1) << 20)
 #define LEASES_PER_WAVE 4U
 
-static struct ps_kafka_flight flight;
+static struct ps_kafka_window_limit limit;
 
 struct line {
     uint64_t round_trip_ms;
@@ -23,23 +23,23 @@ static void start(uint64_t bytes_max)
 {
     memset(&run, 0, sizeof run);
     run.now_ns = PS_NS_PER_S;
-    ps_kafka_flight_init(&flight, bytes_max);
+    ps_kafka_window_limit_init(&limit, bytes_max);
 }
 
 /* A round trip: the bytes in flight when it begins are delivered as fast as the line carries them. */
 static void turn(const struct line *line)
 {
-    uint64_t in_flight = flight.waves < line->source ? flight.waves : line->source;
+    uint64_t in_flight = limit.waves < line->source ? limit.waves : line->source;
     double trips = (double)in_flight / line->waves;
     uint64_t held_ns = (uint64_t)((trips > 1 ? trips : 1) * (double)line->round_trip_ms * PS_NS_PER_MS);
     uint64_t first = run.wave + 1;
     run.wave += in_flight;
-    if (line->source > flight.waves)
-        assert_false(ps_kafka_flight_allows(&flight, in_flight, in_flight * PS_KAFKA_WAVE_BYTES));
+    if (line->source > limit.waves)
+        assert_false(ps_kafka_window_limit_allows(&limit, in_flight, in_flight * PS_KAFKA_WAVE_BYTES));
     run.now_ns += held_ns;
     for (uint64_t wave = first; wave <= run.wave; wave++) {
         for (unsigned lease = 0; lease < LEASES_PER_WAVE; lease++)
-            ps_kafka_flight_delivered(&flight, wave, run.wave, held_ns, run.now_ns);
+            ps_kafka_window_limit_delivered(&limit, wave, run.wave, held_ns, run.now_ns);
     }
     run.delivered_waves += (double)in_flight;
     run.most_waves = (double)in_flight > run.most_waves ? (double)in_flight : run.most_waves;
@@ -55,12 +55,12 @@ static void pass(const struct line *line, uint64_t seconds)
 /* The values kept while a trial is under way. */
 static uint32_t kept(void)
 {
-    return flight.trial == PS_KAFKA_TRIAL_NONE ? flight.waves : flight.waves_before;
+    return limit.trial == PS_KAFKA_TRIAL_NONE ? limit.waves : limit.waves_before;
 }
 
 static void measured(uint64_t ms)
 {
-    ps_kafka_flight_measured(&flight, ms * PS_NS_PER_MS);
+    ps_kafka_window_limit_measured(&limit, ms * PS_NS_PER_MS);
 }
 
 /* A line without a limit of its own: what is in flight grows until it may grow no more. */
@@ -69,9 +69,9 @@ static void test_grows_on_a_long_line(void **state)
     static const uint64_t round_trips_ms[] = {10, 50, 100, 200};
     for (size_t i = 0; i < PS_COUNT_OF(round_trips_ms); i++) {
         start(64 * MIB);
-        assert_int_equal(flight.waves, 3);
+        assert_int_equal(limit.waves, 3);
         pass(&(struct line){round_trips_ms[i], 1000, 1000}, 5); /* the round trip is not known yet */
-        assert_int_equal(flight.waves, 3);
+        assert_int_equal(limit.waves, 3);
         measured(round_trips_ms[i]);
         pass(&(struct line){round_trips_ms[i], 1000, 1000}, 10);
         assert_in_range(kept(), 48, 64);
@@ -91,14 +91,14 @@ static void test_short_line(void **state)
 static void test_short_line_counts_bytes(void **state)
 {
     start(64 * MIB);
-    assert_true(ps_kafka_flight_allows(&flight, 2, 2 * MIB / 1024));
-    assert_true(ps_kafka_flight_allows(&flight, 1, PS_KAFKA_SHORT_BYTES - 1));
-    assert_false(ps_kafka_flight_allows(&flight, 1, PS_KAFKA_SHORT_BYTES));
-    assert_false(ps_kafka_flight_allows(&flight, 3, 0));
+    assert_true(ps_kafka_window_limit_allows(&limit, 2, 2 * MIB / 1024));
+    assert_true(ps_kafka_window_limit_allows(&limit, 1, PS_KAFKA_SHORT_BYTES - 1));
+    assert_false(ps_kafka_window_limit_allows(&limit, 1, PS_KAFKA_SHORT_BYTES));
+    assert_false(ps_kafka_window_limit_allows(&limit, 3, 0));
     measured(9);
-    assert_false(ps_kafka_flight_allows(&flight, 1, PS_KAFKA_SHORT_BYTES));
+    assert_false(ps_kafka_window_limit_allows(&limit, 1, PS_KAFKA_SHORT_BYTES));
     measured(10);
-    assert_true(ps_kafka_flight_allows(&flight, 2, 2 * MIB));
+    assert_true(ps_kafka_window_limit_allows(&limit, 2, 2 * MIB));
 }
 
 /* Where the line, the brokers or their partitions are the limit, more waves would only wait. */
@@ -129,7 +129,7 @@ static void test_goes_back(void **state)
     assert_in_range(kept(), 8, 13);
     measured(2);
     pass(&(struct line){2, 8, 1000}, 1);
-    assert_int_equal(flight.waves, 3);
+    assert_int_equal(limit.waves, 3);
 }
 
 /* A source that is slower than the line does not make it grow. */
@@ -138,7 +138,7 @@ static void test_slow_source(void **state)
     start(64 * MIB);
     measured(100);
     pass(&(struct line){100, 1000, 3}, 60);
-    assert_int_equal(flight.waves, 3);
+    assert_int_equal(limit.waves, 3);
 }
 
 static void test_limit_of_the_operator(void **state)
@@ -152,7 +152,7 @@ static void test_limit_of_the_operator(void **state)
         assert_int_equal(run.most_waves, most[i]);
     }
     start(0);
-    assert_int_equal(flight.waves, 1);
+    assert_int_equal(limit.waves, 1);
 }
 
 int main(void)
