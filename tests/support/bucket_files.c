@@ -1,10 +1,10 @@
 #include "tests/support/bucket_files.h"
 
-struct ps_hdfs_settings ps_test_bucket_settings;
+struct ps_bucket_writer_settings ps_test_bucket_settings;
 const char *ps_test_bucket_path, *ps_test_bucket_prefix;
 
 struct state {
-    struct ps_hdfs_sink *sink;
+    struct ps_bucket_writer *sink;
 };
 
 static enum ps_status build(void *plan, struct ps_context *context, struct ps_err *err)
@@ -20,32 +20,32 @@ static enum ps_status build(void *plan, struct ps_context *context, struct ps_er
 static enum ps_status open_sink(const void *plan, void *state_, struct ps_port *port, struct ps_err *err)
 {
     struct state *state = state_;
-    state->sink = ps_hdfs_sink_open(&ps_test_bucket_settings, ps_test_files(), port, err);
+    state->sink = ps_bucket_writer_open(&ps_test_bucket_settings, ps_test_files(), port, err);
     return state->sink != NULL ? PS_OK : PS_FAIL;
 }
 
 static void close_sink(const void *plan, void *state_)
 {
     struct state *state = state_;
-    ps_hdfs_sink_close(state->sink);
+    ps_bucket_writer_close(state->sink);
 }
 
 static enum ps_result work(const void *plan, void *state_, struct ps_lease **lease, const struct ps_now *now)
 {
     struct state *state = state_;
-    return ps_hdfs_sink_work(state->sink, lease, now);
+    return ps_bucket_writer_work(state->sink, lease, now);
 }
 
 static uint64_t tick(const void *plan, void *state_, const struct ps_now *now)
 {
     struct state *state = state_;
-    return ps_hdfs_sink_tick(state->sink, now);
+    return ps_bucket_writer_tick(state->sink, now);
 }
 
 static bool recall(const void *plan, void *state_, struct ps_lease **back, const struct ps_now *now)
 {
     struct state *state = state_;
-    return ps_hdfs_sink_recall(state->sink, back, now);
+    return ps_bucket_writer_recall(state->sink, back, now);
 }
 
 static const struct ps_sink_ops sink_ops = {.work = work, .tick = tick, .recall = recall};
@@ -68,13 +68,13 @@ int ps_test_bucket_setup(void **state)
 {
     ps_test_bucket_path = "/d";
     ps_test_bucket_prefix = "f";
-    ps_test_bucket_settings = (struct ps_hdfs_settings){
+    ps_test_bucket_settings = (struct ps_bucket_writer_settings){
         .in_use_prefix = "",
         .in_use_suffix = ".tmp",
         .file_suffix = "",
         .open_files_max = 5000,
         .replicas_min = 0,
-        .close_tries = PS_HDFS_TRIES_ENDLESS,
+        .close_tries = PS_BUCKET_TRIES_ENDLESS,
         .retry_ns = 180 * PS_NS_PER_S,
         .call_timeout_ns = 30 * PS_NS_PER_S,
         .held_bytes_max = UINT64_MAX,

@@ -13,7 +13,7 @@
 #define THIRD "/d/f.1700000000003"
 
 /* The settings of the next sink: change them between setup and ps_test_bucket_start. Nothing is rolled. */
-extern struct ps_hdfs_settings ps_test_bucket_settings;
+extern struct ps_bucket_writer_settings ps_test_bucket_settings;
 extern const char *ps_test_bucket_path, *ps_test_bucket_prefix;
 extern struct ps_test_stage ps_test_bucket_stage;
 

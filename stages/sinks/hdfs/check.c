@@ -16,7 +16,7 @@
 #define SMALL_FILE_BYTES (INT64_C(1) << 20)
 
 struct checking {
-    const struct ps_hdfs_plan *plan;
+    const struct ps_hdfs_sink_plan *plan;
     const struct ps_context *context;
     struct ps_hadoop_configuration *configuration;
     bool failed;
@@ -48,7 +48,7 @@ static void note(const struct checking *checking, const char *key, const char *m
 
 static void check_numbers(struct checking *checking)
 {
-    const struct ps_hdfs_plan *plan = checking->plan;
+    const struct ps_hdfs_sink_plan *plan = checking->plan;
     if (plan->batch_size <= 0)
         refuse(checking, "hdfs.batchSize", "must be greater than 0");
     if (plan->replicas_min < -1)
@@ -71,7 +71,7 @@ static void check_numbers(struct checking *checking)
 
 static bool rounding_is_wrong(struct checking *checking)
 {
-    const struct ps_hdfs_plan *plan = checking->plan;
+    const struct ps_hdfs_sink_plan *plan = checking->plan;
     enum ps_escape_unit unit;
     if (!plan->round)
         return false;
@@ -104,7 +104,7 @@ static bool depends_on_time(const char *pattern)
 
 static void check_rolling(const struct checking *checking)
 {
-    const struct ps_hdfs_plan *plan = checking->plan;
+    const struct ps_hdfs_sink_plan *plan = checking->plan;
     bool by_time = plan->roll_interval_s > 0, by_bytes = plan->roll_bytes > 0,
          by_events = plan->roll_events > 0, when_idle = plan->idle_s > 0;
     if (!by_time && !by_bytes && !by_events && !when_idle)
@@ -115,7 +115,7 @@ static void check_rolling(const struct checking *checking)
         note(checking, "hdfs.idleTimeout",
              "is 0, as hdfs.rollInterval: the last file of each time keeps its name in use until the agent "
              "stops; set one of the two");
-    if (ps_hdfs_plan_is_local(plan))
+    if (ps_hdfs_sink_plan_is_local(plan))
         return;
     char message[256];
     if (by_events && plan->roll_events < SMALL_FILE_EVENTS) {
@@ -138,7 +138,7 @@ static void check_rolling(const struct checking *checking)
 /* SequenceFile has no serializer. Leaving out the file type is the most frequent mistake with this sink. */
 static void warn_about_serializer(const struct checking *checking)
 {
-    const struct ps_hdfs_plan *plan = checking->plan;
+    const struct ps_hdfs_sink_plan *plan = checking->plan;
     static const char message[] =
         "has no effect with hdfs.fileType SequenceFile: use DataStream or CompressedStream";
     if (strcasecmp(plan->serializer_type, "TEXT") != 0)
@@ -172,20 +172,20 @@ static void note_codecs(const struct checking *checking)
 
 static void check_format(struct checking *checking)
 {
-    struct ps_hdfs_plan plan = *checking->plan;
-    const struct ps_hdfs_format_names names = ps_hdfs_plan_format(&plan);
+    struct ps_hdfs_sink_plan plan = *checking->plan;
+    const struct ps_bucket_format_names names = ps_hdfs_sink_plan_format(&plan);
     struct ps_hadoop_format format = {.text = false};
     struct ps_err err = {.length = 0};
     const char *key;
-    if (ps_hdfs_format_find(&names, &format, &key, &err) != PS_OK) {
+    if (ps_bucket_format_find(&names, &format, &key, &err) != PS_OK) {
         refuse(checking, key, "%s", ps_err_join(&err));
         if (strcmp(key, "hdfs.fileType") == 0)
             return;
     }
     if (format.type == PS_HADOOP_SEQUENCE_FILE)
         warn_about_serializer(checking);
-    else if (ps_hdfs_plan_serializer(&plan, (struct ps_context *)(uintptr_t)checking->context, &format,
-                                     &err) != PS_OK)
+    else if (ps_hdfs_sink_plan_serializer(&plan, (struct ps_context *)(uintptr_t)checking->context, &format,
+                                          &err) != PS_OK)
         checking->failed = true; /* it has reported the reason */
     if (format.type != PS_HADOOP_SEQUENCE_FILE && strcmp(plan.write_format, "Writable") != 0)
         note(checking, "hdfs.writeFormat",
@@ -197,7 +197,7 @@ static void check_format(struct checking *checking)
 /* Flume users often have no HADOOP_CONF_DIR, because flume-ng asks the command hadoop. */
 static void warn_about_disk(const struct checking *checking)
 {
-    if (ps_hdfs_url_length(checking->plan->path) > 0 ||
+    if (ps_bucket_url_length(checking->plan->path) > 0 ||
         ps_hadoop_configuration_text(checking->configuration, "fs.defaultFS") != NULL)
         return;
     warn(checking, "hdfs.path",
@@ -235,11 +235,11 @@ static void check_url(struct checking *checking)
 /* HDFS accepts no colon in a name (DFSUtil.isValidName), so no file could be created. */
 static void check_colons(struct checking *checking)
 {
-    const struct ps_hdfs_plan *plan = checking->plan;
+    const struct ps_hdfs_sink_plan *plan = checking->plan;
     const struct {
         const char *key, *pattern;
     } parts[] = {
-        {"hdfs.path", plan->path + ps_hdfs_url_length(plan->path)},
+        {"hdfs.path", plan->path + ps_bucket_url_length(plan->path)},
         {"hdfs.filePrefix", plan->file_prefix},
         {"hdfs.fileSuffix", plan->file_suffix},
         {"hdfs.inUsePrefix", plan->in_use_prefix},
@@ -257,7 +257,7 @@ static void check_colons(struct checking *checking)
 /* These parts may have slashes, but a file must not leave the directory of hdfs.path. */
 static void check_parents(struct checking *checking)
 {
-    const struct ps_hdfs_plan *plan = checking->plan;
+    const struct ps_hdfs_sink_plan *plan = checking->plan;
     const struct {
         const char *key, *text;
     } parts[] = {
@@ -268,22 +268,22 @@ static void check_parents(struct checking *checking)
     for (size_t i = 0; i < PS_COUNT_OF(parts); i++) {
         const char *text = parts[i].text != NULL ? parts[i].text : "";
         const char *path = ps_arena_format(checking->context->arena, "/%s", text);
-        if (ps_hdfs_path_has_parent(path, (uint32_t)strlen(path)))
+        if (ps_bucket_path_has_parent(path, (uint32_t)strlen(path)))
             refuse(checking, parts[i].key, "it has a component \"..\": write the directory in hdfs.path");
     }
 }
 
 static void check_path(struct checking *checking)
 {
-    struct ps_hdfs_plan plan = *checking->plan;
+    struct ps_hdfs_sink_plan plan = *checking->plan;
     struct ps_bucket_path place;
     struct ps_err err = {.length = 0};
     ps_escape_check(checking->context, "hdfs.path", plan.path);
     ps_escape_check(checking->context, "hdfs.filePrefix", plan.file_prefix);
     plan.round = plan.round && !rounding_is_wrong(checking); /* otherwise it would be reported twice */
     ps_escape_check_zone(checking->context, "hdfs.timeZone", plan.time_zone);
-    if (ps_hdfs_plan_bucket_path(&plan, checking->configuration, checking->context->arena, &place, &err) !=
-        PS_OK) {
+    if (ps_hdfs_sink_plan_bucket_path(&plan, checking->configuration, checking->context->arena, &place,
+                                      &err) != PS_OK) {
         refuse_place(checking, ps_err_join(&err));
         return;
     }
@@ -298,7 +298,7 @@ static void check_path(struct checking *checking)
 /* FlumeAuthenticationUtil.getAuthenticator needs both keys or none. */
 static void check_security(struct checking *checking)
 {
-    const struct ps_hdfs_plan *plan = checking->plan;
+    const struct ps_hdfs_sink_plan *plan = checking->plan;
     const struct ps_hadoop_settings settings = {.configuration = checking->configuration,
                                                 .kerberos_principal = plan->principal,
                                                 .keytab = plan->keytab};
@@ -309,18 +309,19 @@ static void check_security(struct checking *checking)
     else if (plan->principal == NULL && plan->keytab != NULL)
         refuse(checking, "hdfs.kerberosKeytab",
                "needs hdfs.kerberosPrincipal, too: klist -kt shows whose keys it has");
-    else if (!ps_hdfs_plan_is_local(plan) && ps_hadoop_security_check(&settings, checking->context) != PS_OK)
+    else if (!ps_hdfs_sink_plan_is_local(plan) &&
+             ps_hadoop_security_check(&settings, checking->context) != PS_OK)
         checking->failed = true;
 }
 
-enum ps_status ps_hdfs_check(const void *plan_, const struct ps_context *context)
+enum ps_status ps_hdfs_sink_check(const void *plan_, const struct ps_context *context)
 {
     struct checking checking = {.plan = plan_, .context = context};
     struct ps_err err = {.length = 0};
     check_numbers(&checking);
     check_rolling(&checking);
     check_format(&checking);
-    if (ps_hdfs_plan_configuration(checking.plan, &checking.configuration, &err) != PS_OK) {
+    if (ps_hdfs_sink_plan_configuration(checking.plan, &checking.configuration, &err) != PS_OK) {
         refuse(&checking, "penstock.hadoop.conf", "%s", ps_err_join(&err));
         return PS_FAIL;
     }

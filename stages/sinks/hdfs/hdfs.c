@@ -14,12 +14,12 @@
 #define LONGEST_S (10 * INT64_C(365) * 86400) /* longer times count as never */
 
 struct hdfs_state {
-    struct ps_hdfs_sink *sink; /* must be first (ps_hdfs_sink_ops) */
+    struct ps_bucket_writer *sink; /* must be first (ps_bucket_writer_ops) */
 };
 
 enum { REPORT, RECOVER }; /* values of penstock.orphans */
 
-#define FIELD(name) offsetof(struct ps_hdfs_plan, name)
+#define FIELD(name) offsetof(struct ps_hdfs_sink_plan, name)
 
 static const struct ps_option options[] = {
     {.key = "hdfs.path",
@@ -243,11 +243,11 @@ static uint64_t positive(int64_t number)
 
 static enum ps_status hdfs_build(void *plan_, struct ps_context *context, struct ps_err *err)
 {
-    struct ps_hdfs_plan *plan = plan_;
-    struct ps_hdfs_settings *settings = &plan->settings;
+    struct ps_hdfs_sink_plan *plan = plan_;
+    struct ps_bucket_writer_settings *settings = &plan->settings;
     const char *key;
     const char *suffix = plan->in_use_suffix != NULL ? plan->in_use_suffix : ".tmp";
-    *settings = (struct ps_hdfs_settings){
+    *settings = (struct ps_bucket_writer_settings){
         .in_use_prefix = plan->in_use_prefix,
         .in_use_suffix = plan->empty_in_use_suffix ? "" : suffix,
         .file_suffix = plan->file_suffix,
@@ -257,7 +257,7 @@ static enum ps_status hdfs_build(void *plan_, struct ps_context *context, struct
         .idle_ns = seconds_ns(plan->idle_s),
         .open_files_max = plan->open_files_max > 0 ? (uint32_t)plan->open_files_max : 1,
         .replicas_min = plan->replicas_min,
-        .close_tries = plan->close_tries > 0 ? (uint32_t)plan->close_tries : PS_HDFS_TRIES_ENDLESS,
+        .close_tries = plan->close_tries > 0 ? (uint32_t)plan->close_tries : PS_BUCKET_TRIES_ENDLESS,
         .retry_ns = seconds_ns(plan->retry_s),
         .call_timeout_ns = plan->call_timeout_ms > 0 ? (uint64_t)plan->call_timeout_ms * PS_NS_PER_MS
                                                      : (uint64_t)LONGEST_S * PS_NS_PER_S,
@@ -267,15 +267,16 @@ static enum ps_status hdfs_build(void *plan_, struct ps_context *context, struct
     };
     if (plan->retry_s <= 0)
         settings->close_tries = 1;
-    const struct ps_hdfs_format_names names = ps_hdfs_plan_format(plan);
-    if (ps_hdfs_format_find(&names, &settings->format, &key, err) != PS_OK)
+    const struct ps_bucket_format_names names = ps_hdfs_sink_plan_format(plan);
+    if (ps_bucket_format_find(&names, &settings->format, &key, err) != PS_OK)
         return PS_FAIL;
     if (plan->file_suffix[0] == '\0')
-        settings->file_suffix = ps_hdfs_format_suffix(&names, &settings->format);
-    if (ps_hdfs_plan_serializer(plan, context, &settings->format, err) != PS_OK ||
-        ps_hdfs_plan_configuration(plan, &plan->configuration, err) != PS_OK)
+        settings->file_suffix = ps_bucket_format_suffix(&names, &settings->format);
+    if (ps_hdfs_sink_plan_serializer(plan, context, &settings->format, err) != PS_OK ||
+        ps_hdfs_sink_plan_configuration(plan, &plan->configuration, err) != PS_OK)
         return PS_FAIL;
-    if (ps_hdfs_plan_bucket_path(plan, plan->configuration, context->arena, &settings->place, err) == PS_OK)
+    if (ps_hdfs_sink_plan_bucket_path(plan, plan->configuration, context->arena, &settings->place, err) ==
+        PS_OK)
         return PS_OK;
     ps_hadoop_configuration_free(plan->configuration);
     return PS_FAIL;
@@ -283,7 +284,7 @@ static enum ps_status hdfs_build(void *plan_, struct ps_context *context, struct
 
 static void hdfs_teardown(void *plan_)
 {
-    struct ps_hdfs_plan *plan = plan_;
+    struct ps_hdfs_sink_plan *plan = plan_;
     ps_hadoop_configuration_free(plan->configuration);
 }
 
@@ -291,7 +292,7 @@ static void hdfs_teardown(void *plan_)
 
 static enum ps_status hdfs_open(const void *plan_, void *state_, struct ps_port *port, struct ps_err *err)
 {
-    const struct ps_hdfs_plan *plan = plan_;
+    const struct ps_hdfs_sink_plan *plan = plan_;
     struct hdfs_state *state = state_;
     struct ps_filesystem *filesystem;
     const struct ps_hadoop_settings settings = {
@@ -305,7 +306,7 @@ static enum ps_status hdfs_open(const void *plan_, void *state_, struct ps_port 
     };
     if (ps_hadoop_open(&settings, &filesystem, err) != PS_OK)
         return PS_FAIL;
-    state->sink = ps_hdfs_sink_open(&plan->settings, filesystem, port, err);
+    state->sink = ps_bucket_writer_open(&plan->settings, filesystem, port, err);
     if (state->sink != NULL)
         return PS_OK;
     ps_filesystem_close(filesystem);
@@ -315,7 +316,7 @@ static enum ps_status hdfs_open(const void *plan_, void *state_, struct ps_port 
 static void hdfs_close(const void *, void *state_)
 {
     struct hdfs_state *state = state_;
-    ps_hdfs_sink_close(state->sink);
+    ps_bucket_writer_close(state->sink);
 }
 
 /* ---- files and outline ---- */
@@ -323,9 +324,9 @@ static void hdfs_close(const void *, void *state_)
 static void hdfs_files(const void *plan_, void (*add)(void *argument, const char *path), void *argument)
 {
     static const char *const names[] = {"core-site.xml", "hdfs-site.xml", "ssl-client.xml"};
-    const struct ps_hdfs_plan *plan = plan_;
+    const struct ps_hdfs_sink_plan *plan = plan_;
     char room[PS_HADOOP_DIRECTORY_BYTES], path[PS_HADOOP_DIRECTORY_BYTES + 32];
-    const char *directory = ps_hdfs_plan_is_local(plan)
+    const char *directory = ps_hdfs_sink_plan_is_local(plan)
                                 ? NULL
                                 : ps_hadoop_configuration_find(plan->configuration_directory, room);
     for (unsigned i = 0; directory != NULL && i < PS_COUNT_OF(names); i++) {
@@ -333,20 +334,20 @@ static void hdfs_files(const void *plan_, void (*add)(void *argument, const char
         if (access(path, F_OK) == 0)
             add(argument, path);
     }
-    if (!ps_hdfs_plan_is_local(plan) && ps_hadoop_credentials_path() != NULL)
+    if (!ps_hdfs_sink_plan_is_local(plan) && ps_hadoop_credentials_path() != NULL)
         add(argument, ps_hadoop_credentials_path());
 }
 
 /* Writes the path with the file system's URL. */
-static void outline_path(const struct ps_hdfs_plan *plan, FILE *out)
+static void outline_path(const struct ps_hdfs_sink_plan *plan, FILE *out)
 {
     struct ps_hadoop_configuration *configuration = NULL;
     struct ps_err err = {.length = 0};
-    size_t length = ps_hdfs_url_length(plan->path);
+    size_t length = ps_bucket_url_length(plan->path);
     char *own = strndup(plan->path, length);
-    if (own != NULL && ps_hdfs_plan_configuration(plan, &configuration, &err) == PS_OK) {
+    if (own != NULL && ps_hdfs_sink_plan_configuration(plan, &configuration, &err) == PS_OK) {
         const char *url = ps_hadoop_url(configuration, own);
-        fprintf(out, "%.*s", (int)ps_hdfs_url_length(url), url);
+        fprintf(out, "%.*s", (int)ps_bucket_url_length(url), url);
     }
     fputs(plan->path + length, out);
     ps_hadoop_configuration_free(configuration);
@@ -355,14 +356,14 @@ static void outline_path(const struct ps_hdfs_plan *plan, FILE *out)
 
 static void hdfs_outline(const void *plan_, const struct ps_context *, FILE *out)
 {
-    const struct ps_hdfs_plan *plan = plan_;
+    const struct ps_hdfs_sink_plan *plan = plan_;
     fprintf(out, "writes %s files in ", plan->file_type);
     outline_path(plan, out);
-    ps_hdfs_outline_rolls(plan->roll_interval_s, plan->roll_bytes, plan->roll_events, out);
+    ps_bucket_outline_rolls(plan->roll_interval_s, plan->roll_bytes, plan->roll_events, out);
 }
 
-static const char *const counter_names[] = {PS_HDFS_COUNTER_NAMES, NULL};
-static const char *const counter_helps[] = {PS_HDFS_COUNTER_HELPS, NULL};
+static const char *const counter_names[] = {PS_BUCKET_COUNTER_NAMES, NULL};
+static const char *const counter_helps[] = {PS_BUCKET_COUNTER_HELPS, NULL};
 
 const struct ps_stage_ops ps_sink_hdfs = {
     PS_STAGE(PS_KIND_SINK),
@@ -373,15 +374,15 @@ const struct ps_stage_ops ps_sink_hdfs = {
     .counters = counter_names,
     .counter_helps = counter_helps,
     .client_holds_events = true,
-    .plan_size = sizeof(struct ps_hdfs_plan),
+    .plan_size = sizeof(struct ps_hdfs_sink_plan),
     .state_size = sizeof(struct hdfs_state),
-    .check = ps_hdfs_check,
-    .probe = ps_hdfs_probe,
+    .check = ps_hdfs_sink_check,
+    .probe = ps_hdfs_sink_probe,
     .build = hdfs_build,
     .teardown = hdfs_teardown,
     .open = hdfs_open,
     .close = hdfs_close,
     .outline = hdfs_outline,
     .files = hdfs_files,
-    .sink = &ps_hdfs_sink_ops,
+    .sink = &ps_bucket_writer_ops,
 };

@@ -6,29 +6,30 @@
 #include <string.h>
 #include <unistd.h>
 
-bool ps_hdfs_plan_is_local(const struct ps_hdfs_plan *plan)
+bool ps_hdfs_sink_plan_is_local(const struct ps_hdfs_sink_plan *plan)
 {
-    return ps_hdfs_url_length(plan->path) > 0 && ps_hadoop_url_is_local(plan->path);
+    return ps_bucket_url_length(plan->path) > 0 && ps_hadoop_url_is_local(plan->path);
 }
 
-enum ps_status ps_hdfs_plan_configuration(const struct ps_hdfs_plan *plan,
-                                          struct ps_hadoop_configuration **configuration, struct ps_err *err)
+enum ps_status ps_hdfs_sink_plan_configuration(const struct ps_hdfs_sink_plan *plan,
+                                               struct ps_hadoop_configuration **configuration,
+                                               struct ps_err *err)
 {
     char room[PS_HADOOP_DIRECTORY_BYTES];
     *configuration = NULL;
-    if (ps_hdfs_plan_is_local(plan))
+    if (ps_hdfs_sink_plan_is_local(plan))
         return PS_OK;
     const char *directory = ps_hadoop_configuration_find(plan->configuration_directory, room);
     return directory == NULL ? PS_OK : ps_hadoop_configuration_load(configuration, directory, err);
 }
 
 /* Finds the directory where a relative path begins: FileSystem.getWorkingDirectory. */
-static enum ps_status find_home(const struct ps_hdfs_plan *plan,
+static enum ps_status find_home(const struct ps_hdfs_sink_plan *plan,
                                 const struct ps_hadoop_configuration *configuration,
                                 char home[PS_BUCKET_PATH_BYTES], struct ps_err *err)
 {
     char user[PS_HADOOP_USER_BYTES];
-    const char *url = ps_hadoop_url(configuration, ps_hdfs_plan_is_local(plan) ? plan->path : "");
+    const char *url = ps_hadoop_url(configuration, ps_hdfs_sink_plan_is_local(plan) ? plan->path : "");
     if (!ps_hadoop_url_is_local(url)) {
         snprintf(home, PS_BUCKET_PATH_BYTES, "/user/%s",
                  plan->proxy_user != NULL ? plan->proxy_user : ps_hadoop_user(user));
@@ -39,10 +40,10 @@ static enum ps_status find_home(const struct ps_hdfs_plan *plan,
                : ps_err_set(err, "hdfs.path: the working directory is not known");
 }
 
-enum ps_status ps_hdfs_plan_bucket_path(const struct ps_hdfs_plan *plan,
-                                        const struct ps_hadoop_configuration *configuration,
-                                        struct ps_arena *arena, struct ps_bucket_path *place,
-                                        struct ps_err *err)
+enum ps_status ps_hdfs_sink_plan_bucket_path(const struct ps_hdfs_sink_plan *plan,
+                                             const struct ps_hadoop_configuration *configuration,
+                                             struct ps_arena *arena, struct ps_bucket_path *place,
+                                             struct ps_err *err)
 {
     char home[PS_BUCKET_PATH_BYTES] = "";
     struct ps_escape_options escapes = {
@@ -56,14 +57,14 @@ enum ps_status ps_hdfs_plan_bucket_path(const struct ps_hdfs_plan *plan,
     return PS_OK;
 }
 
-struct ps_hdfs_format_names ps_hdfs_plan_format(const struct ps_hdfs_plan *plan)
+struct ps_bucket_format_names ps_hdfs_sink_plan_format(const struct ps_hdfs_sink_plan *plan)
 {
-    return (struct ps_hdfs_format_names){
+    return (struct ps_bucket_format_names){
         .file_type = plan->file_type, .codec = plan->codec, .write_format = plan->write_format};
 }
 
-enum ps_status ps_hdfs_plan_serializer(struct ps_hdfs_plan *plan, struct ps_context *context,
-                                       struct ps_hadoop_format *format, struct ps_err *err)
+enum ps_status ps_hdfs_sink_plan_serializer(struct ps_hdfs_sink_plan *plan, struct ps_context *context,
+                                            struct ps_hadoop_format *format, struct ps_err *err)
 {
     if (format->type == PS_HADOOP_SEQUENCE_FILE)
         return PS_OK;

@@ -10,9 +10,9 @@
 #include <strings.h>
 
 /* Returns the part of the path that is the same for all events. */
-static const char *constant_path(const struct ps_hdfs_plan *plan, struct ps_arena *arena)
+static const char *constant_path(const struct ps_hdfs_sink_plan *plan, struct ps_arena *arena)
 {
-    size_t length = strcspn(plan->path, "%"), url = ps_hdfs_url_length(plan->path);
+    size_t length = strcspn(plan->path, "%"), url = ps_bucket_url_length(plan->path);
     if (plan->path[length] == '\0')
         return plan->path;
     while (length > url && plan->path[length - 1] != '/')
@@ -20,7 +20,7 @@ static const char *constant_path(const struct ps_hdfs_plan *plan, struct ps_aren
     return ps_arena_copy(arena, plan->path, length);
 }
 
-static const char *user_of(const struct ps_hdfs_plan *plan,
+static const char *user_of(const struct ps_hdfs_sink_plan *plan,
                            const struct ps_hadoop_configuration *configuration, struct ps_arena *arena)
 {
     char name[PS_HADOOP_USER_BYTES];
@@ -35,15 +35,16 @@ static const char *user_of(const struct ps_hdfs_plan *plan,
                            plan->proxy_user != NULL ? " through " : "", user, kerberos ? "by" : "without");
 }
 
-static void probe_place(const struct ps_hdfs_plan *plan, const struct ps_hadoop_configuration *configuration,
-                        struct ps_context *context, const struct ps_probe *probe)
+static void probe_place(const struct ps_hdfs_sink_plan *plan,
+                        const struct ps_hadoop_configuration *configuration, struct ps_context *context,
+                        const struct ps_probe *probe)
 {
-    struct ps_hdfs_plan constant = *plan;
+    struct ps_hdfs_sink_plan constant = *plan;
     struct ps_bucket_path place;
     struct ps_err err = {.length = 0};
     constant.path = constant_path(plan, context->arena);
     constant.file_prefix = "x";
-    if (ps_hdfs_plan_bucket_path(&constant, configuration, context->arena, &place, &err) != PS_OK) {
+    if (ps_hdfs_sink_plan_bucket_path(&constant, configuration, context->arena, &place, &err) != PS_OK) {
         ps_probe_key_failed(probe, "hdfs.path", plan->path, ps_err_join(&err), NULL);
         return;
     }
@@ -59,7 +60,7 @@ static void probe_place(const struct ps_hdfs_plan *plan, const struct ps_hadoop_
                                                 .keytab = plan->keytab};
     const struct ps_hadoop_probe what = {.key = "hdfs.path",
                                          .directory = directory,
-                                         .url = ps_arena_copy(context->arena, url, ps_hdfs_url_length(url)),
+                                         .url = ps_arena_copy(context->arena, url, ps_bucket_url_length(url)),
                                          .user = user_of(plan, configuration, context->arena)};
     if (ps_hadoop_url_is_local(url))
         ps_probe_directory_to_make(probe, "hdfs.path", directory);
@@ -69,12 +70,12 @@ static void probe_place(const struct ps_hdfs_plan *plan, const struct ps_hadoop_
         ps_hadoop_probe(probe, &settings, &what);
 }
 
-void ps_hdfs_probe(const void *plan_, struct ps_context *context, const struct ps_probe *probe)
+void ps_hdfs_sink_probe(const void *plan_, struct ps_context *context, const struct ps_probe *probe)
 {
-    const struct ps_hdfs_plan *plan = plan_;
+    const struct ps_hdfs_sink_plan *plan = plan_;
     struct ps_hadoop_configuration *configuration;
     struct ps_err err = {.length = 0};
-    if (ps_hdfs_plan_configuration(plan, &configuration, &err) != PS_OK) {
+    if (ps_hdfs_sink_plan_configuration(plan, &configuration, &err) != PS_OK) {
         ps_probe_key_failed(probe, "penstock.hadoop.conf", "Hadoop's configuration", ps_err_join(&err), NULL);
         return;
     }

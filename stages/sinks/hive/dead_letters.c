@@ -1,21 +1,21 @@
 /* Events that are not rows, or have no partition: makes them dead letters (penstock.deadletter). */
 #include "stages/sinks/hive/internal.h"
 
-void ps_hive_refuse_next(struct ps_hive_sink *sink, struct ps_hdfs_events *waiting, const char *reason)
+void ps_hive_refuse_next(struct ps_hive_sink *sink, struct ps_bucket_events *waiting, const char *reason)
 {
     ps_count(sink->port->counters, PS_COUNTER_malformed, 1);
     if (ps_port_has_deadletter(sink->port)) {
-        ps_hdfs_events_move(&sink->pool, waiting, &sink->flawed);
+        ps_bucket_events_move(&sink->pool, waiting, &sink->flawed);
         return;
     }
-    const struct ps_hdfs_event *event = &sink->pool.events[waiting->first];
+    const struct ps_bucket_event *event = &sink->pool.events[waiting->first];
     ps_log(PS_LOG_WARN, sink->port->component, "an event is no row, and is dropped: %s", reason);
-    ps_hdfs_slots_settle(&sink->held, event->slot, event->position);
-    ps_hdfs_events_move(&sink->pool, waiting, &sink->pool.free);
+    ps_bucket_slots_settle(&sink->held, event->slot, event->position);
+    ps_bucket_events_move(&sink->pool, waiting, &sink->pool.free);
 }
 
 /* Finds the reason of the first flawed event: its partition, or its body. */
-static void explain(struct ps_hive_sink *sink, const struct ps_hdfs_event *flawed)
+static void explain(struct ps_hive_sink *sink, const struct ps_bucket_event *flawed)
 {
     char key[PS_HIVE_VALUES_BYTES];
     uint32_t length;
@@ -33,7 +33,7 @@ bool ps_hive_write_dead_letters(struct ps_hive_sink *sink)
 {
     const struct ps_letter_reason reason = {"event-unwritable", sink->refusal, 0};
     while (sink->flawed.count > 0) {
-        const struct ps_hdfs_event *flawed = &sink->pool.events[sink->flawed.first];
+        const struct ps_bucket_event *flawed = &sink->pool.events[sink->flawed.first];
         if (!ps_deadletter_pending_has_begun(&sink->dead_letters)) {
             ps_count(sink->port->counters, PS_COUNTER_refused, 1);
             explain(sink, flawed);
@@ -44,8 +44,8 @@ bool ps_hive_write_dead_letters(struct ps_hive_sink *sink)
         }
         if (!ps_deadletter_pending_work(&sink->dead_letters, sink->port, &reason))
             return true;
-        ps_hdfs_slots_settled(&sink->held, flawed->slot);
-        ps_hdfs_events_move(&sink->pool, &sink->flawed, &sink->pool.free);
+        ps_bucket_slots_settled(&sink->held, flawed->slot);
+        ps_bucket_events_move(&sink->pool, &sink->flawed, &sink->pool.free);
     }
     return false;
 }

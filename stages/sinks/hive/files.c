@@ -19,11 +19,11 @@ struct rows_plan { /* plan of the serializer below */
 };
 
 struct ps_hive_files {
-    struct ps_hdfs_placer placer; /* must be first */
+    struct ps_bucket_placer placer; /* must be first */
     struct ps_hive_sink *sink;
-    struct ps_hdfs_settings settings;
+    struct ps_bucket_writer_settings settings;
     struct rows_plan rows;
-    struct ps_hdfs_sink *hdfs;
+    struct ps_bucket_writer *hdfs;
     struct ps_byte_buffer line;     /* line of the next event */
     struct ps_hive_partition *last; /* partition of the former event in the same call; NULL: none */
     char *prefix;                   /* prefix of the files' names */
@@ -56,24 +56,24 @@ static bool is_last(const struct ps_hive_files *files, const char *key, uint32_t
            memcmp(files->last->key, key, length) == 0;
 }
 
-static enum ps_hdfs_placed place(struct ps_hdfs_placer *placer, const struct ps_lease *lease,
-                                 uint32_t position, const struct ps_now *, struct ps_hdfs_bucket_name *name,
-                                 const char **flaw)
+static enum ps_bucket_placed place(struct ps_bucket_placer *placer, const struct ps_lease *lease,
+                                   uint32_t position, const struct ps_now *, struct ps_bucket_name *name,
+                                   const char **flaw)
 {
     struct ps_hive_files *files = (struct ps_hive_files *)(void *)placer;
     char key[PS_HIVE_VALUES_BYTES];
     uint32_t length;
     *flaw = ps_hive_key_of(files->sink, lease, position, key, &length);
     if (*flaw != NULL)
-        return PS_HDFS_UNPLACEABLE;
+        return PS_BUCKET_UNPLACEABLE;
     if (!is_last(files, key, length))
         files->last = ps_hive_partition_get(files->sink, key, length);
     if (files->last == NULL || !ps_hive_partition_find(files->last))
-        return PS_HDFS_PLACE_LATER;
+        return PS_BUCKET_PLACE_LATER;
     name->text = place_of(files, files->last);
     name->length = (uint32_t)strlen(name->text);
     name->directory_length = name->length - (uint32_t)strlen(files->prefix) - 1;
-    return PS_HDFS_PLACED;
+    return PS_BUCKET_PLACED;
 }
 
 /* ---- lines: a serializer ---- */
@@ -88,7 +88,7 @@ static bool make_line(struct ps_hive_files *files, const struct ps_event *event,
            ps_hive_text_append(&sink->table.text, sink->table.type, &row, &files->line, reason);
 }
 
-static void explain(struct ps_hdfs_placer *placer, const struct ps_lease *lease, uint32_t position,
+static void explain(struct ps_bucket_placer *placer, const struct ps_lease *lease, uint32_t position,
                     struct ps_err *reason)
 {
     (void)make_line((struct ps_hive_files *)(void *)placer, ps_lease_event(lease, position), reason);
@@ -125,14 +125,14 @@ static const struct ps_stage_ops rows_stage = {PS_STAGE(PS_KIND_SERIALIZER), .na
 
 /* ---- open and close ---- */
 
-static struct ps_hdfs_settings settings_of(struct ps_hive_files *files)
+static struct ps_bucket_writer_settings settings_of(struct ps_hive_files *files)
 {
     const struct ps_hive_settings *settings = files->sink->settings;
     const struct ps_hive_plain_settings *plain = &settings->plain;
     struct ps_hadoop_format format = plain->format;
     format.serializer = &rows_stage;
     format.serializer_plan = &files->rows;
-    return (struct ps_hdfs_settings){
+    return (struct ps_bucket_writer_settings){
         .place = {.url = files->sink->url,
                   .root = files->directory,
                   .depth = files->sink->table.key_count,
@@ -148,7 +148,7 @@ static struct ps_hdfs_settings settings_of(struct ps_hive_files *files)
         .idle_ns = settings->idle_ns,
         .open_files_max = settings->partitions_max,
         .replicas_min = -1,
-        .close_tries = PS_HDFS_TRIES_ENDLESS,
+        .close_tries = PS_BUCKET_TRIES_ENDLESS,
         .retry_ns = RENAME_REST_NS,
         .call_timeout_ns = settings->call_timeout_ns,
         .flush = plain->flush,
@@ -164,7 +164,7 @@ struct ps_hive_files *ps_hive_files_open(struct ps_hive_sink *sink, struct ps_er
     struct ps_hive_files *files = ps_must_alloc(1, sizeof(*files), PURPOSE);
     const struct ps_port *port = sink->port;
     char instance[16] = "";
-    files->placer = (struct ps_hdfs_placer){.place = place, .explain = explain};
+    files->placer = (struct ps_bucket_placer){.place = place, .explain = explain};
     files->sink = sink;
     files->rows.files = files;
     if (port->instances > 1)
@@ -172,11 +172,11 @@ struct ps_hive_files *ps_hive_files_open(struct ps_hive_sink *sink, struct ps_er
     if (asprintf(&files->prefix, "%s-%s%s-%s", sink->settings->plain.agent, port->name, instance,
                  sink->settings->host) < 0)
         abort();
-    const char *directory = sink->table.location + ps_hdfs_url_length(sink->table.location);
+    const char *directory = sink->table.location + ps_bucket_url_length(sink->table.location);
     files->directory = ps_must_copy_text(directory, PURPOSE);
     files->directory[length_of(directory)] = '\0';
     files->settings = settings_of(files);
-    files->hdfs = ps_hdfs_sink_open(&files->settings, sink->filesystem, sink->port, err);
+    files->hdfs = ps_bucket_writer_open(&files->settings, sink->filesystem, sink->port, err);
     if (files->hdfs == NULL) {
         ps_hive_files_close(files);
         return NULL;
@@ -189,7 +189,7 @@ void ps_hive_files_close(struct ps_hive_files *files)
 {
     if (files == NULL)
         return;
-    ps_hdfs_sink_close(files->hdfs);
+    ps_bucket_writer_close(files->hdfs);
     free(files->line.data);
     free(files->prefix);
     free(files->directory);
@@ -201,22 +201,22 @@ void ps_hive_files_close(struct ps_hive_files *files)
 enum ps_result ps_hive_files_work(struct ps_hive_files *files, struct ps_lease **lease)
 {
     files->last = NULL;
-    return ps_hdfs_sink_work(files->hdfs, lease, &files->sink->now);
+    return ps_bucket_writer_work(files->hdfs, lease, &files->sink->now);
 }
 
 uint64_t ps_hive_files_tick(struct ps_hive_files *files)
 {
     files->last = NULL;
-    return ps_hdfs_sink_tick(files->hdfs, &files->sink->now);
+    return ps_bucket_writer_tick(files->hdfs, &files->sink->now);
 }
 
 bool ps_hive_files_drain(struct ps_hive_files *files)
 {
     files->last = NULL;
-    return ps_hdfs_sink_drain(files->hdfs, &files->sink->now);
+    return ps_bucket_writer_drain(files->hdfs, &files->sink->now);
 }
 
 bool ps_hive_files_recall(struct ps_hive_files *files, struct ps_lease **back)
 {
-    return ps_hdfs_sink_recall(files->hdfs, back, &files->sink->now);
+    return ps_bucket_writer_recall(files->hdfs, back, &files->sink->now);
 }

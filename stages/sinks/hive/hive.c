@@ -341,7 +341,7 @@ static void hive_outline(const void *plan_, const struct ps_context *, FILE *out
     const struct ps_hive_plan *plan = plan_;
     if (plan->table_type == PS_HIVE_PLAIN) {
         outline_table(plan, "writes files of the plain table", out);
-        ps_hdfs_outline_rolls(plan->roll_interval_s, plan->roll_bytes, plan->roll_events, out);
+        ps_bucket_outline_rolls(plan->roll_interval_s, plan->roll_bytes, plan->roll_events, out);
         return;
     }
     outline_table(plan, "streams rows into", out);
@@ -375,7 +375,7 @@ static void hive_probe(const void *plan_, struct ps_context *context, const stru
 
 static const char *const counter_names[] = {PS_HIVE_COUNTER_NAMES, NULL};
 static const char *const counter_helps[] = {
-    PS_HDFS_COUNTER_HELPS,
+    PS_BUCKET_COUNTER_HELPS,
     "Partitions that the sink knows, of which it got events lately",
     "Transactions that are open",
     "Transactions that were committed",

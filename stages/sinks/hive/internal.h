@@ -20,7 +20,7 @@
 #define PS_HIVE_VALUES_BYTES 2048U /* of a partition's values, each followed by a 0 */
 
 enum {
-    PS_HIVE_PARTITIONS_OPEN = PS_COUNTER_extra + PS_HDFS_COUNTERS,
+    PS_HIVE_PARTITIONS_OPEN = PS_COUNTER_extra + PS_BUCKET_COUNTERS,
     PS_HIVE_TXNS_OPEN,
     PS_HIVE_TXNS_COMMITTED,
     PS_HIVE_TXNS_ABORTED,
@@ -59,8 +59,8 @@ struct ps_hive_txn {
     uint64_t first_ns, last_ns; /* when its first and its last event came */
     uint64_t asked_ns;          /* when the lock (for check_lock) or the first commit was requested */
     uint32_t tries;
-    struct ps_hadoop_timer timer;  /* repeats the request for the lock or the commit */
-    struct ps_hdfs_events written; /* its events */
+    struct ps_hadoop_timer timer;    /* repeats the request for the lock or the commit */
+    struct ps_bucket_events written; /* its events */
     char *directory;
     uint32_t *used; /* numbers of the buckets that have a file */
     uint32_t used_count;
@@ -90,7 +90,7 @@ struct ps_hive_partition {
     uint32_t failures; /* number of failures in a row */
     struct ps_log_backoff trouble;
     uint64_t rest_ns, used_ns;
-    struct ps_hdfs_events waiting;
+    struct ps_bucket_events waiting;
     struct ps_hive_txns txns;
     uint32_t txn_count;
     bool heartbeats;            /* a heartbeat is in flight */
@@ -130,12 +130,12 @@ struct ps_hive_sink {
     char *url;          /* of the file system */
     uint64_t orc_bytes; /* memory of the ORC writers at the last tick */
     struct ps_hive_rows *rows;
-    struct ps_hdfs_slots held;
+    struct ps_bucket_slots held;
     bool refused; /* a lease waits outside: the last call of work returned PS_LATER */
     bool goes_on; /* something that this lease may wait for has happened (plain tables) */
     bool ends;    /* transactions end at once, for a drain or because there is no memory for more events */
-    struct ps_hdfs_pool pool;
-    struct ps_hdfs_events flawed; /* events that become dead letters, the first one now */
+    struct ps_bucket_pool pool;
+    struct ps_bucket_events flawed; /* events that become dead letters, the first one now */
     struct ps_deadletter_pending dead_letters;
     char refusal[512];                                    /* reason of the first of them */
     struct ps_hive_partition *found[PS_BATCH_EVENTS_MAX]; /* by position in the lease that is being taken */
@@ -266,4 +266,4 @@ enum ps_result ps_hive_sink_take(struct ps_hive_sink *sink, struct ps_lease **le
 /* Continues writing dead letters. Returns whether some are still to be written. */
 bool ps_hive_write_dead_letters(struct ps_hive_sink *sink);
 /* Handles a first waiting event that is not a row: makes it a dead letter, or drops it as Flume does. */
-void ps_hive_refuse_next(struct ps_hive_sink *sink, struct ps_hdfs_events *waiting, const char *reason);
+void ps_hive_refuse_next(struct ps_hive_sink *sink, struct ps_bucket_events *waiting, const char *reason);

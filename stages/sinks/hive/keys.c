@@ -70,16 +70,16 @@ enum ps_status ps_hive_plan_values(const struct ps_hive_plan *plan, struct ps_ar
 enum ps_status ps_hive_plan_format(const struct ps_hive_plan *plan, struct ps_hive_plain_settings *plain,
                                    struct ps_err *err)
 {
-    const struct ps_hdfs_format_names names = {.file_type = "CompressedStream", .codec = plan->codec};
+    const struct ps_bucket_format_names names = {.file_type = "CompressedStream", .codec = plan->codec};
     enum ps_hadoop_codec codec;
     const char *key;
     plain->format = (struct ps_hadoop_format){.type = PS_HADOOP_DATA_STREAM};
     plain->file_suffix = "";
     if (plan->codec == NULL || ps_hadoop_codec_find(plan->codec, &codec) == PS_HADOOP_CODEC_NONE)
         return PS_OK;
-    if (ps_hdfs_format_find(&names, &plain->format, &key, err) != PS_OK)
+    if (ps_bucket_format_find(&names, &plain->format, &key, err) != PS_OK)
         return PS_FAIL;
-    plain->file_suffix = ps_hdfs_format_suffix(&names, &plain->format);
+    plain->file_suffix = ps_bucket_format_suffix(&names, &plain->format);
     return PS_OK;
 }
 

@@ -59,7 +59,7 @@ static struct ps_hive_partition *make(struct ps_hive_sink *sink, const char *key
         partition->name = ps_hive_target_partition_name(&sink->table, partition->values);
     } else {
         partition->directory =
-            ps_must_copy_text(sink->table.location + ps_hdfs_url_length(sink->table.location), PURPOSE);
+            ps_must_copy_text(sink->table.location + ps_bucket_url_length(sink->table.location), PURPOSE);
         partition->is_found = true;
     }
     TAILQ_INIT(&partition->txns);
@@ -261,8 +261,8 @@ static bool keep_location(struct ps_hive_partition *partition, struct ps_slice l
     const char *table = partition->sink->table.location;
     char *text = ps_must_alloc(1, location.length + 1U, PURPOSE);
     memcpy(text, location.data, location.length);
-    size_t url = ps_hdfs_url_length(text);
-    bool is_same = url == ps_hdfs_url_length(table) && strncasecmp(text, table, url) == 0;
+    size_t url = ps_bucket_url_length(text);
+    bool is_same = url == ps_bucket_url_length(table) && strncasecmp(text, table, url) == 0;
     free(partition->directory);
     free(partition->place);
     partition->directory = is_same ? ps_must_copy_text(text + url, PURPOSE) : NULL;

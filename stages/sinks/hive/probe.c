@@ -100,7 +100,7 @@ static bool report(const struct trial *trial)
 static void probe_location(const struct trial *trial, const char *location, struct ps_arena *arena)
 {
     const struct ps_hive_settings *settings = trial->settings;
-    size_t length = ps_hdfs_url_length(location);
+    size_t length = ps_bucket_url_length(location);
     const char *url = ps_arena_copy(arena, location, length), *directory = location + length;
     bool is_by_name = settings->kerberos_principal != NULL;
     const struct ps_hadoop_settings filesystem = {.configuration = settings->configuration,

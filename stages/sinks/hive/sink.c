@@ -36,7 +36,7 @@ struct ps_hive_sink *ps_hive_sink_open(const struct ps_hive_settings *settings, 
     sink->settings = settings;
     sink->port = port;
     sink->caches = ps_must_alloc(settings->value_count + 1, sizeof(*sink->caches), "a sink of Hive");
-    ps_hdfs_slots_init(&sink->held);
+    ps_bucket_slots_init(&sink->held);
     TAILQ_INIT(&sink->recent);
     TAILQ_INIT(&sink->attended);
     TAILQ_INIT(&sink->dead);
@@ -98,7 +98,7 @@ static enum ps_status open_filesystem(struct ps_hive_sink *sink, struct ps_err *
 {
     const char *location = sink->table.location;
     char *url = ps_must_copy_text(location, "a table of Hive");
-    url[ps_hdfs_url_length(location)] = '\0';
+    url[ps_bucket_url_length(location)] = '\0';
     const struct ps_hadoop_settings settings = {.configuration = sink->settings->configuration,
                                                 .url = url,
                                                 .kerberos_principal = sink->settings->kerberos_principal,
@@ -253,7 +253,7 @@ static uint64_t tick(const void *, void *state, const struct ps_now *now)
     due_ns = ps_least(due_ns, tick_partitions(sink));
     due_ns = ps_least(due_ns, beat(sink));
     due_ns = ps_least(due_ns, turn(sink));
-    ps_hdfs_slots_finish(&sink->held, sink->port);
+    ps_bucket_slots_finish(&sink->held, sink->port);
     if (sink->refused && ps_hive_sink_has_room(sink))
         due_ns = now->mono_ns;
     if (writes)
@@ -277,11 +277,11 @@ static void stop_taking(struct ps_hive_sink *sink)
     struct ps_hive_partition *partition;
     sink->refused = false;
     ps_deadletter_pending_stop(&sink->dead_letters, sink->port);
-    ps_hdfs_events_clear(&sink->pool, &sink->flawed);
+    ps_bucket_events_clear(&sink->pool, &sink->flawed);
     TAILQ_FOREACH(partition, &sink->recent, recent)
     {
         struct ps_hive_txn *txn = TAILQ_LAST(&partition->txns, ps_hive_txns);
-        ps_hdfs_events_clear(&sink->pool, &partition->waiting);
+        ps_bucket_events_clear(&sink->pool, &partition->waiting);
         if (txn != NULL && txn->state == PS_HIVE_TXN_FILLS)
             ps_hive_txn_forget(txn, true);
         ps_hive_partition_drop_ids(partition);
@@ -314,7 +314,7 @@ static void forget_all(struct ps_hive_sink *sink)
             struct ps_hive_txn *txn = TAILQ_FIRST(&partition->txns);
             ps_hive_txn_forget(txn, txn->state != PS_HIVE_TXN_COMMITS);
         }
-        ps_hdfs_events_clear(&sink->pool, &partition->waiting);
+        ps_bucket_events_clear(&sink->pool, &partition->waiting);
         ps_hive_partition_drop_ids(partition);
     }
 }
@@ -344,7 +344,7 @@ static bool recall(const void *, void *state, struct ps_lease **back, const stru
     if (is_ending(sink) && waited_ns < RECALL_NS)
         return false;
     forget_all(sink);
-    ps_hdfs_slots_give_back(&sink->held, sink->port, back);
+    ps_bucket_slots_give_back(&sink->held, sink->port, back);
     size_t opening = opening_count(sink) * sink->settings->txns_per_batch;
     size_t left = ps_hive_aborts_left(sink) + opening;
     if (left > 0 && waited_ns < ABORT_NS)

@@ -66,7 +66,7 @@ struct ps_hive_settings {
 
 /* The sink's own counters (PS_COUNTER_extra + i), after those of the sink hdfs. */
 #define PS_HIVE_COUNTER_NAMES                                                                                \
-    PS_HDFS_COUNTER_NAMES, "partitions_open_now", "transactions_open_now", "transactions_committed",         \
+    PS_BUCKET_COUNTER_NAMES, "partitions_open_now", "transactions_open_now", "transactions_committed",       \
         "transactions_aborted"
 
 struct ps_hive_sink;

@@ -5,7 +5,7 @@
 
 #define HEADER_DEPTH 3U /* assumed number of slashes in a header's value */
 
-size_t ps_hdfs_url_length(const char *path)
+size_t ps_bucket_url_length(const char *path)
 {
     size_t length = 0;
     while (isalnum((unsigned char)path[length]) ||
@@ -34,7 +34,7 @@ static uint32_t drop_empty_components(char *path, uint32_t from, uint32_t end)
     return kept;
 }
 
-uint32_t ps_hdfs_path_normalize(char *path, uint32_t length)
+uint32_t ps_bucket_path_normalize(char *path, uint32_t length)
 {
     uint32_t kept = drop_empty_components(path, 0, length);
     if (kept >= 2 && path[kept - 1] == '.' && path[kept - 2] == '/')
@@ -42,7 +42,7 @@ uint32_t ps_hdfs_path_normalize(char *path, uint32_t length)
     return kept > 1 && path[kept - 1] == '/' ? kept - 1 : kept;
 }
 
-bool ps_hdfs_path_has_parent(const char *path, uint32_t length)
+bool ps_bucket_path_has_parent(const char *path, uint32_t length)
 {
     for (uint32_t i = 0; i + 3 <= length; i++) {
         if (memcmp(path + i, "/..", 3) == 0 && (i + 3 == length || path[i + 3] == '/'))
@@ -85,7 +85,7 @@ static void find_constant(struct ps_bucket_path *place, struct ps_arena *arena)
     if (path == NULL || prefix == NULL)
         return;
     char *directory = ps_arena_text(arena, path);
-    uint32_t length = ps_hdfs_path_normalize(directory, (uint32_t)strlen(directory));
+    uint32_t length = ps_bucket_path_normalize(directory, (uint32_t)strlen(directory));
     if (length == 1)
         length = 0; /* the root: its slash is the one before the name */
     place->constant_directory_length = length;
@@ -120,7 +120,7 @@ static void find_root(struct ps_bucket_path *place, struct ps_arena *arena, cons
         length--;
     place->depth = depth_of(path + length);
     char *root = ps_arena_copy(arena, path, length);
-    root[ps_hdfs_path_normalize(root, (uint32_t)length)] = '\0';
+    root[ps_bucket_path_normalize(root, (uint32_t)length)] = '\0';
     if (strcmp(root, "/") != 0 && strchr(prefix, '/') == NULL)
         place->root = root;
 }
@@ -135,7 +135,7 @@ enum ps_status ps_bucket_path_build(struct ps_bucket_path *place, struct ps_aren
                                     const char *prefix, const char *home,
                                     const struct ps_escape_options *options, struct ps_err *err)
 {
-    size_t url_length = ps_hdfs_url_length(path);
+    size_t url_length = ps_bucket_url_length(path);
     *place = (struct ps_bucket_path){.url = ps_arena_copy(arena, path, url_length)};
     if (strchr(place->url, '%') != NULL)
         return ps_err_set(
@@ -148,7 +148,7 @@ enum ps_status ps_bucket_path_build(struct ps_bucket_path *place, struct ps_aren
     if (resolve_parents(absolute, err) != PS_OK)
         return PS_FAIL;
     path = absolute;
-    if (ps_hdfs_path_has_parent(ps_arena_format(arena, "/%s", prefix), (uint32_t)strlen(prefix) + 1))
+    if (ps_bucket_path_has_parent(ps_arena_format(arena, "/%s", prefix), (uint32_t)strlen(prefix) + 1))
         return ps_err_set(err,
                           "hdfs.filePrefix: it has a component \"..\": write the directory in hdfs.path");
     if (strlen(path) + strlen(prefix) > PS_BUCKET_PATH_BYTES - 512)
@@ -164,37 +164,37 @@ enum ps_status ps_bucket_path_build(struct ps_bucket_path *place, struct ps_aren
     return PS_OK;
 }
 
-static enum ps_hdfs_flaw flaw_of(enum ps_escape_result result)
+static enum ps_bucket_flaw flaw_of(enum ps_escape_result result)
 {
     switch (result) {
     case PS_ESCAPE_NO_TIMESTAMP:
-        return PS_HDFS_FLAW_NO_TIMESTAMP;
+        return PS_BUCKET_FLAW_NO_TIMESTAMP;
     case PS_ESCAPE_BAD_TIMESTAMP:
-        return PS_HDFS_FLAW_BAD_TIMESTAMP;
+        return PS_BUCKET_FLAW_BAD_TIMESTAMP;
     case PS_ESCAPE_TOO_LONG:
-        return PS_HDFS_FLAW_TOO_LONG;
+        return PS_BUCKET_FLAW_TOO_LONG;
     case PS_ESCAPE_OK:
         break;
     }
-    return PS_HDFS_FLAW_NONE;
+    return PS_BUCKET_FLAW_NONE;
 }
 
-enum ps_hdfs_flaw ps_bucket_path_of(const struct ps_bucket_path *place, struct ps_bucket_path_cache *cache,
-                                    const struct ps_batch *batch, const struct ps_event *event,
-                                    const struct ps_now *now, struct ps_hdfs_bucket_name *name)
+enum ps_bucket_flaw ps_bucket_path_of(const struct ps_bucket_path *place, struct ps_bucket_path_cache *cache,
+                                      const struct ps_batch *batch, const struct ps_event *event,
+                                      const struct ps_now *now, struct ps_bucket_name *name)
 {
     if (place->constant != NULL) {
-        *name = (struct ps_hdfs_bucket_name){.text = place->constant,
-                                             .length = (uint32_t)strlen(place->constant),
-                                             .directory_length = place->constant_directory_length};
-        return PS_HDFS_FLAW_NONE;
+        *name = (struct ps_bucket_name){.text = place->constant,
+                                        .length = (uint32_t)strlen(place->constant),
+                                        .directory_length = place->constant_directory_length};
+        return PS_BUCKET_FLAW_NONE;
     }
     uint32_t length, prefix_length;
     enum ps_escape_result result = ps_escape_expand(place->path, &cache->path, batch, event, now, cache->text,
                                                     PS_BUCKET_PATH_BYTES - 1, &length);
     if (result != PS_ESCAPE_OK)
         return flaw_of(result);
-    length = ps_hdfs_path_normalize(cache->text, length);
+    length = ps_bucket_path_normalize(cache->text, length);
     if (length == 1)
         length = 0;
     cache->text[length] = '/';
@@ -203,37 +203,37 @@ enum ps_hdfs_flaw ps_bucket_path_of(const struct ps_bucket_path *place, struct p
     if (result != PS_ESCAPE_OK)
         return flaw_of(result);
     uint32_t end = drop_empty_components(cache->text, length + 1, length + 1 + prefix_length);
-    *name = (struct ps_hdfs_bucket_name){.text = cache->text, .length = end, .directory_length = length};
+    *name = (struct ps_bucket_name){.text = cache->text, .length = end, .directory_length = length};
     if (memchr(name->text, '\0', name->length) != NULL)
-        return PS_HDFS_FLAW_NUL;
+        return PS_BUCKET_FLAW_NUL;
     if (place->refuses_colons && memchr(name->text, ':', name->length) != NULL)
-        return PS_HDFS_FLAW_COLON;
-    return ps_hdfs_path_has_parent(name->text, name->length) ? PS_HDFS_FLAW_PARENT : PS_HDFS_FLAW_NONE;
+        return PS_BUCKET_FLAW_COLON;
+    return ps_bucket_path_has_parent(name->text, name->length) ? PS_BUCKET_FLAW_PARENT : PS_BUCKET_FLAW_NONE;
 }
 
-const char *ps_hdfs_flaw_text(enum ps_hdfs_flaw flaw)
+const char *ps_bucket_flaw_text(enum ps_bucket_flaw flaw)
 {
     switch (flaw) {
-    case PS_HDFS_FLAW_NO_TIMESTAMP:
+    case PS_BUCKET_FLAW_NO_TIMESTAMP:
         return "hdfs.path or hdfs.filePrefix has a time escape, and the event has no header timestamp: add a "
                "timestamp interceptor, or set hdfs.useLocalTimeStamp = true";
-    case PS_HDFS_FLAW_BAD_TIMESTAMP:
+    case PS_BUCKET_FLAW_BAD_TIMESTAMP:
         return "hdfs.path or hdfs.filePrefix has a time escape, and the event's header timestamp is no "
                "number of milliseconds, or not above 0 with hdfs.round = true: correct what sets it, or set "
                "hdfs.useLocalTimeStamp = true";
-    case PS_HDFS_FLAW_TOO_LONG:
+    case PS_BUCKET_FLAW_TOO_LONG:
         return "the path of its file is longer than 4,096 bytes: check the headers in hdfs.path and "
                "hdfs.filePrefix";
-    case PS_HDFS_FLAW_PARENT:
+    case PS_BUCKET_FLAW_PARENT:
         return "the path of its file has a component \"..\": check the headers in hdfs.path and "
                "hdfs.filePrefix";
-    case PS_HDFS_FLAW_NUL:
+    case PS_BUCKET_FLAW_NUL:
         return "the path of its file has a character NUL, which no name can have: check the headers in "
                "hdfs.path and hdfs.filePrefix";
-    case PS_HDFS_FLAW_COLON:
+    case PS_BUCKET_FLAW_COLON:
         return "the path of its file has a colon, which HDFS takes in no name: check the headers in "
                "hdfs.path and hdfs.filePrefix (a search_replace or rules interceptor can replace it)";
-    case PS_HDFS_FLAW_NONE:
+    case PS_BUCKET_FLAW_NONE:
         break;
     }
     return "none";

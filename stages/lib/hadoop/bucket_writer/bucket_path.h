@@ -30,20 +30,20 @@ struct ps_bucket_path_cache {
 };
 
 /* The name of a bucket: "/logs/web/FlumeData". Not terminated; valid until the next expansion. */
-struct ps_hdfs_bucket_name {
+struct ps_bucket_name {
     const char *text;
     uint32_t length;
     uint32_t directory_length; /* without the slash at its end */
 };
 
-enum ps_hdfs_flaw {
-    PS_HDFS_FLAW_NONE,
-    PS_HDFS_FLAW_NO_TIMESTAMP,
-    PS_HDFS_FLAW_BAD_TIMESTAMP,
-    PS_HDFS_FLAW_TOO_LONG,
-    PS_HDFS_FLAW_PARENT, /* a header's value has the component ".." */
-    PS_HDFS_FLAW_NUL,    /* a header's value has a NUL character */
-    PS_HDFS_FLAW_COLON,  /* a header's value has a colon, and the file system accepts none in names */
+enum ps_bucket_flaw {
+    PS_BUCKET_FLAW_NONE,
+    PS_BUCKET_FLAW_NO_TIMESTAMP,
+    PS_BUCKET_FLAW_BAD_TIMESTAMP,
+    PS_BUCKET_FLAW_TOO_LONG,
+    PS_BUCKET_FLAW_PARENT, /* a header's value has the component ".." */
+    PS_BUCKET_FLAW_NUL,    /* a header's value has a NUL character */
+    PS_BUCKET_FLAW_COLON,  /* a header's value has a colon, and the file system accepts none in names */
 };
 
 /* Compiles both patterns. A relative path begins at `home`; ".." is resolved as Path does. Returns PS_FAIL with an error that
@@ -54,19 +54,19 @@ enum ps_status ps_bucket_path_build(struct ps_bucket_path *place, struct ps_aren
 
 /* Returns the length of "scheme://authority" or "scheme:" at the beginning of a path, as org.apache.hadoop.fs.Path
  * splits it; 0 if there is none. Thread: any. */
-size_t ps_hdfs_url_length(const char *path);
+size_t ps_bucket_url_length(const char *path);
 
 /* Normalizes a path as Path does: removes repeated slashes, components ".", and a slash at the end unless the path is "/". Returns the new
  * length. Thread: any. */
-uint32_t ps_hdfs_path_normalize(char *path, uint32_t length);
+uint32_t ps_bucket_path_normalize(char *path, uint32_t length);
 /* Returns whether the path has a component "..", except as its first one. Thread: any. */
-bool ps_hdfs_path_has_parent(const char *path, uint32_t length);
+bool ps_bucket_path_has_parent(const char *path, uint32_t length);
 
 /* Expands the bucket's name for an event. Normalizes the directory as Path does: removes repeated slashes, a slash at the end, and
  * components ".". The prefix is the beginning of a file name. Thread: the worker that owns `cache`. */
-enum ps_hdfs_flaw ps_bucket_path_of(const struct ps_bucket_path *place, struct ps_bucket_path_cache *cache,
-                                    const struct ps_batch *batch, const struct ps_event *event,
-                                    const struct ps_now *now, struct ps_hdfs_bucket_name *name);
+enum ps_bucket_flaw ps_bucket_path_of(const struct ps_bucket_path *place, struct ps_bucket_path_cache *cache,
+                                      const struct ps_batch *batch, const struct ps_event *event,
+                                      const struct ps_now *now, struct ps_bucket_name *name);
 
 /* Returns a text with what is wrong with the event, and the cure. */
-const char *ps_hdfs_flaw_text(enum ps_hdfs_flaw flaw);
+const char *ps_bucket_flaw_text(enum ps_bucket_flaw flaw);

@@ -4,13 +4,13 @@
 
 #include <stdlib.h>
 
-bool ps_hdfs_pool_reserve(struct ps_hdfs_pool *pool, uint32_t count)
+bool ps_bucket_pool_reserve(struct ps_bucket_pool *pool, uint32_t count)
 {
     uint32_t used = pool->used == 0 ? 1 : pool->used;
     if (pool->free.count + (pool->room > used ? pool->room - used : 0) >= count)
         return true;
     uint32_t room = pool->room == 0 ? 2 * PS_BATCH_EVENTS_MAX : 2 * pool->room;
-    struct ps_hdfs_event *events = realloc(pool->events, room * sizeof *events);
+    struct ps_bucket_event *events = realloc(pool->events, room * sizeof *events);
     if (events == NULL)
         return false;
     pool->events = events;
@@ -19,7 +19,7 @@ bool ps_hdfs_pool_reserve(struct ps_hdfs_pool *pool, uint32_t count)
     return true;
 }
 
-static void append(struct ps_hdfs_pool *pool, struct ps_hdfs_events *list, uint32_t number)
+static void append(struct ps_bucket_pool *pool, struct ps_bucket_events *list, uint32_t number)
 {
     pool->events[number].next = 0;
     if (list->count++ == 0)
@@ -29,7 +29,7 @@ static void append(struct ps_hdfs_pool *pool, struct ps_hdfs_events *list, uint3
     list->last = number;
 }
 
-static uint32_t take_first(struct ps_hdfs_pool *pool, struct ps_hdfs_events *list)
+static uint32_t take_first(struct ps_bucket_pool *pool, struct ps_bucket_events *list)
 {
     uint32_t number = list->first;
     list->first = pool->events[number].next;
@@ -37,37 +37,38 @@ static uint32_t take_first(struct ps_hdfs_pool *pool, struct ps_hdfs_events *lis
     return number;
 }
 
-void ps_hdfs_events_add(struct ps_hdfs_pool *pool, struct ps_hdfs_events *list, uint16_t slot,
-                        uint16_t position)
+void ps_bucket_events_add(struct ps_bucket_pool *pool, struct ps_bucket_events *list, uint16_t slot,
+                          uint16_t position)
 {
     uint32_t number = pool->free.count > 0 ? take_first(pool, &pool->free) : pool->used++;
-    pool->events[number] = (struct ps_hdfs_event){.slot = slot, .position = position};
+    pool->events[number] = (struct ps_bucket_event){.slot = slot, .position = position};
     append(pool, list, number);
 }
 
-void ps_hdfs_events_add_run(struct ps_hdfs_pool *pool, struct ps_hdfs_events *list, uint16_t slot,
-                            uint16_t position, uint32_t count)
+void ps_bucket_events_add_run(struct ps_bucket_pool *pool, struct ps_bucket_events *list, uint16_t slot,
+                              uint16_t position, uint32_t count)
 {
     uint32_t again = count < pool->free.count ? count : pool->free.count, last = 0;
     for (uint32_t left = again, number = pool->free.first; left > 0; left--) {
-        struct ps_hdfs_event *event = &pool->events[number];
+        struct ps_bucket_event *event = &pool->events[number];
         event->slot = slot;
         event->position = position++;
         last = number;
         number = event->next;
     }
-    ps_hdfs_events_move_run(pool, &pool->free, list, again, last);
+    ps_bucket_events_move_run(pool, &pool->free, list, again, last);
     for (count -= again; count > 0; count--)
-        ps_hdfs_events_add(pool, list, slot, position++);
+        ps_bucket_events_add(pool, list, slot, position++);
 }
 
-void ps_hdfs_events_move(struct ps_hdfs_pool *pool, struct ps_hdfs_events *from, struct ps_hdfs_events *to)
+void ps_bucket_events_move(struct ps_bucket_pool *pool, struct ps_bucket_events *from,
+                           struct ps_bucket_events *to)
 {
-    ps_hdfs_events_move_run(pool, from, to, 1, from->first);
+    ps_bucket_events_move_run(pool, from, to, 1, from->first);
 }
 
-void ps_hdfs_events_move_run(struct ps_hdfs_pool *pool, struct ps_hdfs_events *from,
-                             struct ps_hdfs_events *to, uint32_t count, uint32_t last)
+void ps_bucket_events_move_run(struct ps_bucket_pool *pool, struct ps_bucket_events *from,
+                               struct ps_bucket_events *to, uint32_t count, uint32_t last)
 {
     if (count == 0)
         return;
@@ -83,7 +84,8 @@ void ps_hdfs_events_move_run(struct ps_hdfs_pool *pool, struct ps_hdfs_events *f
     to->count += count;
 }
 
-void ps_hdfs_events_prepend(struct ps_hdfs_pool *pool, struct ps_hdfs_events *list, struct ps_hdfs_events *to)
+void ps_bucket_events_prepend(struct ps_bucket_pool *pool, struct ps_bucket_events *list,
+                              struct ps_bucket_events *to)
 {
     if (list->count == 0)
         return;
@@ -94,10 +96,10 @@ void ps_hdfs_events_prepend(struct ps_hdfs_pool *pool, struct ps_hdfs_events *li
         to->first = list->first;
         to->count += list->count;
     }
-    *list = (struct ps_hdfs_events){.count = 0};
+    *list = (struct ps_bucket_events){.count = 0};
 }
 
-void ps_hdfs_events_clear(struct ps_hdfs_pool *pool, struct ps_hdfs_events *list)
+void ps_bucket_events_clear(struct ps_bucket_pool *pool, struct ps_bucket_events *list)
 {
-    ps_hdfs_events_prepend(pool, list, &pool->free);
+    ps_bucket_events_prepend(pool, list, &pool->free);
 }

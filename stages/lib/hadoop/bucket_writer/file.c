@@ -6,19 +6,19 @@
 #include <stdlib.h>
 #include <string.h>
 
-static void count(const struct ps_hdfs_sink *sink, int counter, uint64_t amount)
+static void count(const struct ps_bucket_writer *sink, int counter, uint64_t amount)
 {
     ps_count(sink->port->counters, (enum ps_counter)counter, amount);
 }
 
 /* Gives the stream's buffer to the serializer, which writes to it directly. */
-static void give_room(struct ps_hdfs_file *file)
+static void give_room(struct ps_bucket_file *file)
 {
     file->output.at = file->room_begin = ps_file_reserve(file->stream, &file->output.room);
 }
 
 /* Commits the bytes in that buffer. Called before any other use of the stream. */
-static void take_room(struct ps_hdfs_file *file)
+static void take_room(struct ps_bucket_file *file)
 {
     if (file->output.at > file->room_begin)
         ps_file_commit(file->stream, (size_t)(file->output.at - file->room_begin));
@@ -28,8 +28,8 @@ static void take_room(struct ps_hdfs_file *file)
 
 static bool output_write(struct ps_output *output, const void *data, size_t length)
 {
-    struct ps_hdfs_file *file =
-        (struct ps_hdfs_file *)(void *)((char *)output - offsetof(struct ps_hdfs_file, output));
+    struct ps_bucket_file *file =
+        (struct ps_bucket_file *)(void *)((char *)output - offsetof(struct ps_bucket_file, output));
     take_room(file);
     bool good = ps_file_write(file->stream, data, length);
     if (file->has_run)
@@ -37,7 +37,7 @@ static bool output_write(struct ps_output *output, const void *data, size_t leng
     return good;
 }
 
-static void writer_close(struct ps_hdfs_file *file)
+static void writer_close(struct ps_bucket_file *file)
 {
     ps_hadoop_writer_close(file->writer);
     file->writer = NULL;
@@ -45,7 +45,7 @@ static void writer_close(struct ps_hdfs_file *file)
 
 /* ---- lists ---- */
 
-static void touch(struct ps_hdfs_file *file)
+static void touch(struct ps_bucket_file *file)
 {
     if (file->touched)
         return;
@@ -55,7 +55,7 @@ static void touch(struct ps_hdfs_file *file)
     file->sink->touch_count++;
 }
 
-static void untouch(struct ps_hdfs_file *file)
+static void untouch(struct ps_bucket_file *file)
 {
     if (!file->touched)
         return;
@@ -64,7 +64,7 @@ static void untouch(struct ps_hdfs_file *file)
     file->touched = false;
 }
 
-static void set_idle(struct ps_hdfs_file *file, uint64_t idle_ns)
+static void set_idle(struct ps_bucket_file *file, uint64_t idle_ns)
 {
     if (file->idle_ns != PS_NEVER)
         TAILQ_REMOVE(&file->sink->idles, file, idles);
@@ -74,9 +74,9 @@ static void set_idle(struct ps_hdfs_file *file, uint64_t idle_ns)
 }
 
 /* Detaches the file from its bucket, which writes to it no more. */
-static void leave_bucket(struct ps_hdfs_file *file)
+static void leave_bucket(struct ps_bucket_file *file)
 {
-    struct ps_hdfs_sink *sink = file->sink;
+    struct ps_bucket_writer *sink = file->sink;
     untouch(file);
     set_idle(file, PS_NEVER);
     if (file->roll_ns != PS_NEVER)
@@ -86,16 +86,16 @@ static void leave_bucket(struct ps_hdfs_file *file)
     file->bucket->file = NULL;
     file->bucket->earlier += file->written.count;
     sink->open_count--;
-    ps_gauge_set(sink->port->counters, (enum ps_counter)PS_HDFS_FILES_OPEN, sink->open_count);
+    ps_gauge_set(sink->port->counters, (enum ps_counter)PS_BUCKET_FILES_OPEN, sink->open_count);
 }
 
-static void join_bucket(struct ps_hdfs_file *file, struct ps_hdfs_bucket *bucket)
+static void join_bucket(struct ps_bucket_file *file, struct ps_bucket *bucket)
 {
-    struct ps_hdfs_sink *sink = file->sink;
+    struct ps_bucket_writer *sink = file->sink;
     bucket->file = file;
     TAILQ_INSERT_HEAD(&sink->recent, bucket, recent);
     sink->open_count++;
-    ps_gauge_set(sink->port->counters, (enum ps_counter)PS_HDFS_FILES_OPEN, sink->open_count);
+    ps_gauge_set(sink->port->counters, (enum ps_counter)PS_BUCKET_FILES_OPEN, sink->open_count);
     if (sink->settings->roll_interval_ns > 0) {
         file->roll_ns = sink->now.mono_ns + sink->settings->roll_interval_ns;
         TAILQ_INSERT_TAIL(&sink->rolls, file, rolls);
@@ -105,7 +105,7 @@ static void join_bucket(struct ps_hdfs_file *file, struct ps_hdfs_bucket *bucket
 /* ---- names ---- */
 
 /* Like BucketWriter: the number starts at the time when the bucket was made, and increases by one with each file. */
-static uint64_t next_counter(const struct ps_hdfs_sink *sink, struct ps_hdfs_bucket *bucket)
+static uint64_t next_counter(const struct ps_bucket_writer *sink, struct ps_bucket *bucket)
 {
     if (bucket->counter == 0) {
         /* 0: the clock is before 1970. */
@@ -120,7 +120,7 @@ static uint64_t next_counter(const struct ps_hdfs_sink *sink, struct ps_hdfs_buc
 
 static void learnt_replicas(void *sink_, const struct ps_file_answer *answer)
 {
-    struct ps_hdfs_sink *sink = sink_;
+    struct ps_bucket_writer *sink = sink_;
     if (answer->error == PS_FILE_OK && answer->entry_count > 0)
         sink->replicas_min = answer->entries[0].replication;
     else
@@ -129,10 +129,10 @@ static void learnt_replicas(void *sink_, const struct ps_file_answer *answer)
 
 static void created(void *file_, const struct ps_file_answer *answer)
 {
-    struct ps_hdfs_file *file = file_;
-    struct ps_hdfs_sink *sink = file->sink;
+    struct ps_bucket_file *file = file_;
+    struct ps_bucket_writer *sink = file->sink;
     if (answer->error != PS_FILE_OK) {
-        ps_hdfs_file_fail(file, answer);
+        ps_bucket_file_fail(file, answer);
         return;
     }
     file->created = true;
@@ -143,71 +143,71 @@ static void created(void *file_, const struct ps_file_answer *answer)
     ps_file_stat(sink->filesystem, file->path, learnt_replicas, sink);
 }
 
-static struct ps_hdfs_file *make(struct ps_hdfs_sink *sink, struct ps_hdfs_bucket *bucket)
+static struct ps_bucket_file *make(struct ps_bucket_writer *sink, struct ps_bucket *bucket)
 {
     struct ps_err err = {.length = 0};
-    struct ps_hdfs_file *file = calloc(1, sizeof *file + bucket->length);
+    struct ps_bucket_file *file = calloc(1, sizeof *file + bucket->length);
     if (file == NULL)
         return NULL;
     file->sink = sink;
     file->bucket = bucket;
     file->output.write = output_write;
     file->roll_ns = file->idle_ns = PS_NEVER;
-    ps_hdfs_window_init(&file->window);
+    ps_bucket_window_init(&file->window);
     file->directory_length = bucket->directory_length;
     file->prefix_length = bucket->length - bucket->directory_length - 1;
     memcpy(file->bucket_name, bucket->name, bucket->length);
     file->counter = next_counter(sink, bucket);
-    file->path = ps_hdfs_file_name(file, true);
-    file->target = ps_hdfs_file_name(file, false);
+    file->path = ps_bucket_file_name(file, true);
+    file->target = ps_bucket_file_name(file, false);
     file->writer = ps_hadoop_writer_open(sink->writers, &err);
-    ps_hdfs_file_enlist(file);
+    ps_bucket_file_enlist(file);
     if (file->path != NULL && file->target != NULL && file->writer != NULL)
         return file;
     ps_log(PS_LOG_ERROR, sink->port->component, "cannot begin a file: %s",
            err.length > 0 ? ps_err_join(&err) : "no memory");
-    ps_hdfs_file_free(file);
+    ps_bucket_file_free(file);
     return NULL;
 }
 
-bool ps_hdfs_file_open(struct ps_hdfs_sink *sink, struct ps_hdfs_bucket *bucket)
+bool ps_bucket_file_open(struct ps_bucket_writer *sink, struct ps_bucket *bucket)
 {
-    struct ps_hdfs_file *file = make(sink, bucket);
+    struct ps_bucket_file *file = make(sink, bucket);
     if (file == NULL)
         return false;
     const struct ps_file_creation creation = {.overwrite = false};
-    const struct ps_hdfs_bucket_name name = {bucket->name, bucket->length, bucket->directory_length};
-    ps_hdfs_sink_look(sink, &name);
+    const struct ps_bucket_name name = {bucket->name, bucket->length, bucket->directory_length};
+    ps_bucket_writer_look(sink, &name);
     file->stream = ps_file_create(sink->filesystem, file->path, &creation, created, file);
     join_bucket(file, bucket);
     file->broken = !ps_hadoop_writer_begin(file->writer, &file->output);
     if (file->broken)
-        ps_hdfs_file_flush(file);
+        ps_bucket_file_flush(file);
     return true;
 }
 
-static bool is_ending(enum ps_hdfs_file_state state)
+static bool is_ending(enum ps_bucket_file_state state)
 {
-    return state == PS_HDFS_FILE_CLOSING || state == PS_HDFS_FILE_ASKED;
+    return state == PS_BUCKET_FILE_CLOSING || state == PS_BUCKET_FILE_ASKED;
 }
 
-bool ps_hdfs_file_is_ending(const struct ps_hdfs_file *file)
+bool ps_bucket_file_is_ending(const struct ps_bucket_file *file)
 {
     return is_ending(file->state);
 }
 
-void ps_hdfs_file_set_state(struct ps_hdfs_file *file, enum ps_hdfs_file_state state)
+void ps_bucket_file_set_state(struct ps_bucket_file *file, enum ps_bucket_file_state state)
 {
     file->sink->ending_count += (uint32_t)is_ending(state) - (uint32_t)is_ending(file->state);
     file->state = state;
 }
 
-void ps_hdfs_file_free(struct ps_hdfs_file *file)
+void ps_bucket_file_free(struct ps_bucket_file *file)
 {
-    ps_hdfs_file_set_state(file, PS_HDFS_FILE_OPEN);
-    ps_hdfs_trouble_left(&file->trouble);
+    ps_bucket_file_set_state(file, PS_BUCKET_FILE_OPEN);
+    ps_bucket_trouble_left(&file->trouble);
     writer_close(file);
-    ps_hdfs_file_delist(file);
+    ps_bucket_file_delist(file);
     free(file->path);
     free(file->target);
     free(file);
@@ -216,17 +216,17 @@ void ps_hdfs_file_free(struct ps_hdfs_file *file)
 /* ---- writing ---- */
 
 /* Return the number of events behind the last flush, and its limit. */
-static uint32_t unflushed(const struct ps_hdfs_file *file)
+static uint32_t unflushed(const struct ps_bucket_file *file)
 {
     return (uint32_t)(file->event_count - file->flushed_events);
 }
 
-static uint32_t flush_events(const struct ps_hdfs_file *file)
+static uint32_t flush_events(const struct ps_bucket_file *file)
 {
-    return file->window.events / PS_HDFS_FLUSHES_MAX;
+    return file->window.events / PS_BUCKET_FLUSHES_MAX;
 }
 
-bool ps_hdfs_file_is_under_replicated(const struct ps_hdfs_file *file)
+bool ps_bucket_file_is_under_replicated(const struct ps_bucket_file *file)
 {
     unsigned replicas = ps_file_replicas(file->stream);
     return replicas > 0 && (int64_t)replicas < file->sink->replicas_min;
@@ -234,9 +234,9 @@ bool ps_hdfs_file_is_under_replicated(const struct ps_hdfs_file *file)
 
 /* Returns how many events may be written before the bucket checks again whether the file is full or has room. The first event of a
  * file is written alone, because the file may then be rolled for its replicas. */
-static uint32_t run_length(const struct ps_hdfs_file *file)
+static uint32_t run_length(const struct ps_bucket_file *file)
 {
-    const struct ps_hdfs_settings *settings = file->sink->settings;
+    const struct ps_bucket_writer_settings *settings = file->sink->settings;
     uint64_t run = flush_events(file) - unflushed(file);
     run = ps_least(run, file->window.events - file->written.count);
     run = ps_least(run, file->bucket->waiting.count);
@@ -245,22 +245,22 @@ static uint32_t run_length(const struct ps_hdfs_file *file)
     return file->event_count == 0 ? 1 : (uint32_t)run;
 }
 
-static bool is_full(const struct ps_hdfs_file *file, uint64_t body_bytes)
+static bool is_full(const struct ps_bucket_file *file, uint64_t body_bytes)
 {
     uint64_t roll_bytes = file->sink->settings->roll_bytes;
     return roll_bytes > 0 && body_bytes >= roll_bytes;
 }
 
 /* Writes the first `run` waiting events. Returns the answer for the last of them, or for the one that could not be written. */
-static enum ps_hadoop_answer write_run(struct ps_hdfs_file *file, uint32_t run, struct ps_err *err)
+static enum ps_hadoop_answer write_run(struct ps_bucket_file *file, uint32_t run, struct ps_err *err)
 {
-    struct ps_hdfs_sink *sink = file->sink;
-    struct ps_hdfs_events *waiting = &file->bucket->waiting;
+    struct ps_bucket_writer *sink = file->sink;
+    struct ps_bucket_events *waiting = &file->bucket->waiting;
     enum ps_hadoop_answer answer = PS_HADOOP_WRITTEN;
     uint32_t count = 0, last = 0;
     uint64_t bytes = 0;
     for (uint32_t number = waiting->first; count < run && !is_full(file, file->body_bytes + bytes); count++) {
-        const struct ps_hdfs_event *place = &sink->pool.events[number];
+        const struct ps_bucket_event *place = &sink->pool.events[number];
         const struct ps_lease *lease = sink->held.leases[place->slot];
         const struct ps_event *event = ps_lease_event(lease, place->position);
         answer =
@@ -271,7 +271,7 @@ static enum ps_hadoop_answer write_run(struct ps_hdfs_file *file, uint32_t run, 
         last = number;
         number = place->next;
     }
-    ps_hdfs_events_move_run(&sink->pool, waiting, &file->written, count, last);
+    ps_bucket_events_move_run(&sink->pool, waiting, &file->written, count, last);
     sink->waiting_bytes -= bytes;
     file->event_count += count;
     file->body_bytes += bytes;
@@ -280,7 +280,7 @@ static enum ps_hadoop_answer write_run(struct ps_hdfs_file *file, uint32_t run, 
     return answer;
 }
 
-enum ps_hadoop_answer ps_hdfs_file_write(struct ps_hdfs_file *file, struct ps_err *err)
+enum ps_hadoop_answer ps_bucket_file_write(struct ps_bucket_file *file, struct ps_err *err)
 {
     if (file->idle_ns != PS_NEVER)
         set_idle(file, PS_NEVER);
@@ -291,74 +291,74 @@ enum ps_hadoop_answer ps_hdfs_file_write(struct ps_hdfs_file *file, struct ps_er
     file->has_run = false;
     if (answer == PS_HADOOP_FAILED) {
         file->broken = true;
-        ps_hdfs_file_flush(file);
+        ps_bucket_file_flush(file);
     }
     return answer;
 }
 
 /* ---- flushing ---- */
 
-static void settle(struct ps_hdfs_file *file, uint32_t events)
+static void settle(struct ps_bucket_file *file, uint32_t events)
 {
-    struct ps_hdfs_sink *sink = file->sink;
-    struct ps_hdfs_bucket *bucket = file->bucket;
+    struct ps_bucket_writer *sink = file->sink;
+    struct ps_bucket *bucket = file->bucket;
     file->acknowledged += events;
     if (bucket->file != file)
         bucket->earlier -= events;
     uint32_t last = 0;
     for (uint32_t left = events, number = file->written.first; left > 0; left--) {
-        const struct ps_hdfs_event *event = &sink->pool.events[number];
-        ps_hdfs_slots_settle(&sink->held, event->slot, event->position);
+        const struct ps_bucket_event *event = &sink->pool.events[number];
+        ps_bucket_slots_settle(&sink->held, event->slot, event->position);
         last = number;
         number = event->next;
     }
-    ps_hdfs_events_move_run(&sink->pool, &file->written, &sink->pool.free, events, last);
+    ps_bucket_events_move_run(&sink->pool, &file->written, &sink->pool.free, events, last);
     bucket->failures = 0;
     bucket->attempts = 0;
     if (bucket->trouble != NULL)
-        ps_hdfs_trouble_over(sink, &bucket->trouble);
+        ps_bucket_trouble_over(sink, &bucket->trouble);
     if (bucket->waiting.count > 0)
-        ps_hdfs_bucket_make_ready(sink, bucket);
+        ps_bucket_make_ready(sink, bucket);
     if (bucket->file != file && file->written.count == 0) {
         file->bucket = NULL;
-        ps_hdfs_bucket_release(sink, bucket);
+        ps_bucket_release(sink, bucket);
     }
 }
 
 static void flushed(void *file_, const struct ps_file_answer *answer)
 {
-    struct ps_hdfs_file *file = file_;
+    struct ps_bucket_file *file = file_;
     if (file->flush_count == 0) /* the file failed, and is being closed */
         return;
-    const struct ps_hdfs_flush flush = file->flushes[0];
+    const struct ps_bucket_flush flush = file->flushes[0];
     file->flush_count--;
     file->sink->flush_count--;
     memmove(file->flushes, file->flushes + 1, file->flush_count * sizeof file->flushes[0]);
     if (answer->error == PS_FILE_OK && flush.events > 0) {
         uint64_t took_ns = file->sink->now.mono_ns - flush.sent_ns;
         settle(file, flush.events);
-        ps_hdfs_window_answered(&file->window, took_ns, file->acknowledged - flush.acknowledged);
+        ps_bucket_window_answered(&file->window, took_ns, file->acknowledged - flush.acknowledged);
     }
     const struct ps_file_answer no_memory = {.error = PS_FILE_FAILED, .reason = "no memory to write"};
     if (answer->error != PS_FILE_OK)
-        ps_hdfs_file_fail(file, answer);
+        ps_bucket_file_fail(file, answer);
     else if (file->broken && file->flush_count == 0)
-        ps_hdfs_file_fail(file, &no_memory);
+        ps_bucket_file_fail(file, &no_memory);
 }
 
-bool ps_hdfs_file_may_flush(const struct ps_hdfs_file *file)
+bool ps_bucket_file_may_flush(const struct ps_bucket_file *file)
 {
-    if (file->sink->touch_count <= PS_HDFS_FLUSHED_FILES)
-        return file->flush_count < PS_HDFS_FLUSHES_MAX;
-    return file->flush_count == 0 || (file->flush_count < PS_HDFS_FLUSHES_MAX &&
-                                      file->body_bytes - file->flushed_bytes >= PS_HDFS_FLUSH_BYTES);
+    if (file->sink->touch_count <= PS_BUCKET_FLUSHED_FILES)
+        return file->flush_count < PS_BUCKET_FLUSHES_MAX;
+    return file->flush_count == 0 || (file->flush_count < PS_BUCKET_FLUSHES_MAX &&
+                                      file->body_bytes - file->flushed_bytes >= PS_BUCKET_FLUSH_BYTES);
 }
 
 /* Begins a flush of everything that was written. */
-static void begin_flush(struct ps_hdfs_file *file)
+static void begin_flush(struct ps_bucket_file *file)
 {
-    struct ps_hdfs_sink *sink = file->sink;
-    file->flushes[file->flush_count++] = (struct ps_hdfs_flush){
+    struct ps_bucket_writer *sink = file->sink;
+    file->flushes[file->flush_count++] = (struct ps_bucket_flush){
         .events = unflushed(file), .sent_ns = sink->now.mono_ns, .acknowledged = file->acknowledged};
     file->flushed_events = file->event_count;
     file->flushed_bytes = file->body_bytes;
@@ -367,17 +367,17 @@ static void begin_flush(struct ps_hdfs_file *file)
 }
 
 /* Makes the answers of the flushes in flight be ignored. */
-static void forget_flushes(struct ps_hdfs_file *file)
+static void forget_flushes(struct ps_bucket_file *file)
 {
     file->sink->flush_count -= file->flush_count;
     file->flush_count = 0;
     file->flushed_events = file->event_count;
 }
 
-void ps_hdfs_file_flush(struct ps_hdfs_file *file)
+void ps_bucket_file_flush(struct ps_bucket_file *file)
 {
-    struct ps_hdfs_sink *sink = file->sink;
-    if (!file->broken && !ps_hdfs_file_may_flush(file))
+    struct ps_bucket_writer *sink = file->sink;
+    if (!file->broken && !ps_bucket_file_may_flush(file))
         return; /* the answer to a flush in flight begins it */
     untouch(file);
     if (!file->broken && !ps_hadoop_writer_flush(file->writer, &file->output))
@@ -387,10 +387,10 @@ void ps_hdfs_file_flush(struct ps_hdfs_file *file)
         set_idle(file, sink->now.mono_ns + sink->settings->idle_ns);
 }
 
-bool ps_hdfs_file_has_room(struct ps_hdfs_file *file)
+bool ps_bucket_file_has_room(struct ps_bucket_file *file)
 {
     if (unflushed(file) >= flush_events(file))
-        ps_hdfs_file_flush(file);
+        ps_bucket_file_flush(file);
     return !file->broken && unflushed(file) < flush_events(file) && file->written.count < file->window.events;
 }
 
@@ -398,43 +398,43 @@ bool ps_hdfs_file_has_room(struct ps_hdfs_file *file)
 
 static void closed(void *file_, const struct ps_file_answer *answer)
 {
-    struct ps_hdfs_file *file = file_;
-    struct ps_hdfs_sink *sink = file->sink;
-    char behind[PS_HDFS_TROUBLE_BYTES];
+    struct ps_bucket_file *file = file_;
+    struct ps_bucket_writer *sink = file->sink;
+    char behind[PS_BUCKET_TROUBLE_BYTES];
     file->stream = NULL;
     writer_close(file);
     if (answer->error == PS_FILE_OK && file->written.count == 0) {
         count(sink, PS_COUNTER_ConnectionClosedCount, 1);
-        ps_hdfs_finish(file, file->acknowledged > 0 ? PS_HDFS_RENAME : PS_HDFS_REMOVE);
+        ps_bucket_finish(file, file->acknowledged > 0 ? PS_BUCKET_RENAME : PS_BUCKET_REMOVE);
         return;
     }
     if (!file->created &&
         file->written.count == 0) { /* `created` handled the failure; the name may belong to another file */
-        ps_hdfs_file_free(file);
+        ps_bucket_file_free(file);
         return;
     }
     count(sink, PS_COUNTER_ConnectionFailedCount, 1);
     if (file->written.count == 0 &&
         file->acknowledged > 0 && /* otherwise the failure was logged, or the file is empty */
-        ps_hdfs_trouble_met(sink, &file->trouble, "close", answer->reason, behind))
+        ps_bucket_trouble_met(sink, &file->trouble, "close", answer->reason, behind))
         ps_log(PS_LOG_WARN, sink->port->component,
                "cannot close %s, in which %s events were acknowledged: %s%s", file->path,
                ps_quantity_print_count(file->acknowledged).text, answer->reason, behind);
     if (file->written.count > 0)
-        ps_hdfs_file_fail(file, answer);
+        ps_bucket_file_fail(file, answer);
     else
-        ps_hdfs_finish(file, file->acknowledged > 0 ? PS_HDFS_RECOVER : PS_HDFS_REMOVE);
+        ps_bucket_finish(file, file->acknowledged > 0 ? PS_BUCKET_RECOVER : PS_BUCKET_REMOVE);
 }
 
-void ps_hdfs_file_close(struct ps_hdfs_file *file)
+void ps_bucket_file_close(struct ps_bucket_file *file)
 {
     if (!ps_hadoop_writer_end(file->writer, &file->output)) {
         file->broken = true;
-        ps_hdfs_file_flush(file);
+        ps_bucket_file_flush(file);
         return;
     }
     leave_bucket(file);
-    ps_hdfs_file_set_state(file, PS_HDFS_FILE_CLOSING);
+    ps_bucket_file_set_state(file, PS_BUCKET_FILE_CLOSING);
     if (unflushed(file) > 0)
         begin_flush(file);
     if (file->written.count == 0)
@@ -444,12 +444,12 @@ void ps_hdfs_file_close(struct ps_hdfs_file *file)
 
 /* ---- failure ---- */
 
-static void report(struct ps_hdfs_file *file, const struct ps_file_answer *answer, uint32_t events,
+static void report(struct ps_bucket_file *file, const struct ps_file_answer *answer, uint32_t events,
                    uint64_t rest_ns)
 {
-    struct ps_hdfs_sink *sink = file->sink;
+    struct ps_bucket_writer *sink = file->sink;
     struct ps_err err = {.length = 0};
-    char behind[PS_HDFS_TROUBLE_BYTES];
+    char behind[PS_BUCKET_TROUBLE_BYTES];
     const char *verb = file->created ? "write" : "create";
     enum ps_log_level level = ps_port_outage_level(sink->port, PS_LOG_WARN);
     const char *cure = answer->error == PS_FILE_NAME
@@ -457,7 +457,7 @@ static void report(struct ps_hdfs_file *file, const struct ps_file_answer *answe
                              "penstock.deadletter such events are taken out)"
                            : "";
     ps_err_set(&err, "cannot %s %s: %s%s", verb, file->path, answer->reason, cure);
-    if (!ps_hdfs_trouble_met(sink, &file->bucket->trouble, verb, answer->reason, behind))
+    if (!ps_bucket_trouble_met(sink, &file->bucket->trouble, verb, answer->reason, behind))
         ps_log(PS_LOG_DEBUG, sink->port->component, "%s", err.text);
     else if (events > 0)
         ps_log(level, sink->port->component, "%s; begins a new file in %s, and writes %s events again%s",
@@ -476,24 +476,24 @@ static void report(struct ps_hdfs_file *file, const struct ps_file_answer *answe
 }
 
 /* Puts the file's unacknowledged events back to its bucket, to wait for a new file. The bucket must not be NULL. */
-static void take_back(struct ps_hdfs_file *file)
+static void take_back(struct ps_bucket_file *file)
 {
-    struct ps_hdfs_bucket *bucket = file->bucket;
+    struct ps_bucket *bucket = file->bucket;
     if (bucket->file == file)
         leave_bucket(file);
     bucket->earlier -= file->written.count;
-    file->sink->waiting_bytes += ps_hdfs_bytes_of(file->sink, &file->written);
-    ps_hdfs_events_prepend(&file->sink->pool, &file->written, &bucket->waiting);
+    file->sink->waiting_bytes += ps_bucket_bytes_of(file->sink, &file->written);
+    ps_bucket_events_prepend(&file->sink->pool, &file->written, &bucket->waiting);
     forget_flushes(file);
     file->bucket = NULL;
-    ps_hdfs_bucket_make_ready(file->sink, bucket);
-    ps_hdfs_bucket_release(file->sink, bucket);
+    ps_bucket_make_ready(file->sink, bucket);
+    ps_bucket_release(file->sink, bucket);
 }
 
 /* Handles the rest of a file to which nothing more is written. */
-static void end(struct ps_hdfs_file *file)
+static void end(struct ps_bucket_file *file)
 {
-    if (file->state == PS_HDFS_FILE_CLOSING && file->stream != NULL)
+    if (file->state == PS_BUCKET_FILE_CLOSING && file->stream != NULL)
         return; /* `closed` continues */
     forget_flushes(file);
     if (file->stream != NULL)
@@ -501,13 +501,13 @@ static void end(struct ps_hdfs_file *file)
     file->stream = NULL;
     writer_close(file);
     if (!file->created) /* it may be another program's file, so it is left alone */
-        ps_hdfs_file_free(file);
+        ps_bucket_file_free(file);
     else
-        ps_hdfs_finish(file, file->acknowledged > 0 ? PS_HDFS_RECOVER : PS_HDFS_REMOVE);
+        ps_bucket_finish(file, file->acknowledged > 0 ? PS_BUCKET_RECOVER : PS_BUCKET_REMOVE);
 }
 
 /* Counts attempts for penstock.retry.max, as the sink http does: an attempt without an answer does not count. */
-static bool is_exhausted(const struct ps_hdfs_file *file, const struct ps_file_answer *answer)
+static bool is_exhausted(const struct ps_bucket_file *file, const struct ps_file_answer *answer)
 {
     const struct ps_port *port = file->sink->port;
     if (answer->error != PS_FILE_UNAVAILABLE && answer->error != PS_FILE_TIMEOUT)
@@ -516,7 +516,7 @@ static bool is_exhausted(const struct ps_hdfs_file *file, const struct ps_file_a
 }
 
 /* Gives up the first `events` waiting events, which are those of the file that failed last. */
-static void exhaust(struct ps_hdfs_sink *sink, struct ps_hdfs_bucket *bucket, uint32_t events,
+static void exhaust(struct ps_bucket_writer *sink, struct ps_bucket *bucket, uint32_t events,
                     const char *reason)
 {
     ps_log(PS_LOG_ERROR, sink->port->component,
@@ -524,37 +524,37 @@ static void exhaust(struct ps_hdfs_sink *sink, struct ps_hdfs_bucket *bucket, ui
            ps_quantity_print_count(events).text, ps_quantity_print_count(bucket->attempts).text, reason);
     snprintf(sink->exhaustion, sizeof sink->exhaustion, "%s", reason);
     bucket->attempts = 0;
-    uint64_t left_bytes = sink->waiting_bytes - ps_hdfs_bytes_of(sink, &bucket->waiting);
+    uint64_t left_bytes = sink->waiting_bytes - ps_bucket_bytes_of(sink, &bucket->waiting);
     for (; events > 0; events--)
-        ps_hdfs_events_move(&sink->pool, &bucket->waiting, &sink->exhausted);
-    sink->waiting_bytes = left_bytes + ps_hdfs_bytes_of(sink, &bucket->waiting);
+        ps_bucket_events_move(&sink->pool, &bucket->waiting, &sink->exhausted);
+    sink->waiting_bytes = left_bytes + ps_bucket_bytes_of(sink, &bucket->waiting);
 }
 
 /* Returns whether the path can never exist, so that no file can take its events. With a placer there may be other reasons. */
-static bool is_unwritable(const struct ps_hdfs_file *file, const struct ps_file_answer *answer)
+static bool is_unwritable(const struct ps_bucket_file *file, const struct ps_file_answer *answer)
 {
-    const struct ps_hdfs_sink *sink = file->sink;
+    const struct ps_bucket_writer *sink = file->sink;
     return answer->error == PS_FILE_NAME && !file->created && sink->settings->placer == NULL &&
            ps_port_has_deadletter(sink->port);
 }
 
 /* Makes all events of the bucket dead letters. */
-static void give_up(struct ps_hdfs_file *file, const char *reason)
+static void give_up(struct ps_bucket_file *file, const char *reason)
 {
-    struct ps_hdfs_sink *sink = file->sink;
-    struct ps_hdfs_bucket *bucket = file->bucket;
+    struct ps_bucket_writer *sink = file->sink;
+    struct ps_bucket *bucket = file->bucket;
     count(sink, PS_COUNTER_ConnectionFailedCount, 1);
     uint32_t events = file->written.count + bucket->waiting.count;
     take_back(file);
     if (events > 0) /* otherwise take_back has freed the bucket */
-        ps_hdfs_refuse_all(sink, &bucket->waiting, reason);
+        ps_bucket_refuse_all(sink, &bucket->waiting, reason);
     end(file);
 }
 
-void ps_hdfs_file_fail(struct ps_hdfs_file *file, const struct ps_file_answer *answer)
+void ps_bucket_file_fail(struct ps_bucket_file *file, const struct ps_file_answer *answer)
 {
-    struct ps_hdfs_sink *sink = file->sink;
-    struct ps_hdfs_bucket *bucket = file->bucket;
+    struct ps_bucket_writer *sink = file->sink;
+    struct ps_bucket *bucket = file->bucket;
     if (bucket != NULL && is_unwritable(file, answer)) {
         give_up(file, answer->reason);
         return;
@@ -575,20 +575,20 @@ void ps_hdfs_file_fail(struct ps_hdfs_file *file, const struct ps_file_answer *a
     end(file);
 }
 
-void ps_hdfs_file_forget(struct ps_hdfs_file *file)
+void ps_bucket_file_forget(struct ps_bucket_file *file)
 {
-    struct ps_hdfs_sink *sink = file->sink;
-    struct ps_hdfs_bucket *bucket = file->bucket;
+    struct ps_bucket_writer *sink = file->sink;
+    struct ps_bucket *bucket = file->bucket;
     if (bucket != NULL) {
         if (bucket->file == file)
             leave_bucket(file);
         count(sink, PS_COUNTER_duplicated, file->acknowledged > 0 ? file->written.count : 0);
         bucket->earlier -= file->written.count;
-        ps_hdfs_events_clear(&sink->pool, &file->written);
+        ps_bucket_events_clear(&sink->pool, &file->written);
         forget_flushes(file);
         file->bucket = NULL;
-        ps_hdfs_bucket_release(sink, bucket);
+        ps_bucket_release(sink, bucket);
     }
-    if (file->state == PS_HDFS_FILE_OPEN)
+    if (file->state == PS_BUCKET_FILE_OPEN)
         end(file);
 }

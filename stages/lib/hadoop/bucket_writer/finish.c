@@ -15,58 +15,58 @@
     (10 * UINT64_C(60000)) /* without leases: a file that was not written to for this time has no writer */
 #define REMOVE_TRIES 3U    /* tries to remove an empty file */
 
-char *ps_hdfs_file_name(const struct ps_hdfs_file *file, bool in_use)
+char *ps_bucket_file_name(const struct ps_bucket_file *file, bool in_use)
 {
-    const struct ps_hdfs_settings *settings = file->sink->settings;
+    const struct ps_bucket_writer_settings *settings = file->sink->settings;
     char *text = NULL;
     if (asprintf(&text, "%.*s/%s%.*s.%" PRIu64 "%s%s", (int)file->directory_length, file->bucket_name,
                  in_use ? settings->in_use_prefix : "", (int)file->prefix_length,
                  file->bucket_name + file->directory_length + 1, file->counter, settings->file_suffix,
                  in_use ? settings->in_use_suffix : "") < 0)
         return NULL;
-    text[ps_hdfs_path_normalize(text, (uint32_t)strlen(text))] =
+    text[ps_bucket_path_normalize(text, (uint32_t)strlen(text))] =
         '\0'; /* the configured prefixes and suffixes may have slashes */
     return text;
 }
 
-static void perform(struct ps_hdfs_file *file);
+static void perform(struct ps_bucket_file *file);
 
-static void leave(struct ps_hdfs_file *file)
+static void leave(struct ps_bucket_file *file)
 {
-    struct ps_hdfs_sink *sink = file->sink;
+    struct ps_bucket_writer *sink = file->sink;
     TAILQ_REMOVE(&sink->finishing, file, finishing);
     sink->finishing_count--;
-    ps_gauge_set(sink->port->counters, (enum ps_counter)PS_HDFS_FILES_CLOSING, sink->finishing_count);
-    ps_hdfs_file_free(file);
+    ps_gauge_set(sink->port->counters, (enum ps_counter)PS_BUCKET_FILES_CLOSING, sink->finishing_count);
+    ps_bucket_file_free(file);
 }
 
-static void rest(struct ps_hdfs_file *file, uint64_t rest_ns)
+static void rest(struct ps_bucket_file *file, uint64_t rest_ns)
 {
-    struct ps_hdfs_sink *sink = file->sink;
-    ps_hdfs_file_set_state(file, PS_HDFS_FILE_RESTS);
+    struct ps_bucket_writer *sink = file->sink;
+    ps_bucket_file_set_state(file, PS_BUCKET_FILE_RESTS);
     file->due_ns = sink->now.mono_ns + rest_ns;
     if (file->due_ns < sink->finish_due_ns)
         sink->finish_due_ns = file->due_ns;
 }
 
 static const char *const verbs[] = {
-    [PS_HDFS_RECOVER] = "complete", [PS_HDFS_RENAME] = "rename", [PS_HDFS_REMOVE] = "remove"};
+    [PS_BUCKET_RECOVER] = "complete", [PS_BUCKET_RENAME] = "rename", [PS_BUCKET_REMOVE] = "remove"};
 
 /* Returns whether the file system will complete the file later: it cannot be reached now, its datanodes do not agree on the length
  * yet, or another client has the lease until it expires (through WebHDFS, that may be a DataNode that was lost). */
-static bool will_complete(const struct ps_hdfs_file *file, const struct ps_file_answer *answer)
+static bool will_complete(const struct ps_bucket_file *file, const struct ps_file_answer *answer)
 {
-    return file->next == PS_HDFS_RECOVER &&
+    return file->next == PS_BUCKET_RECOVER &&
            (answer->error == PS_FILE_UNAVAILABLE || answer->error == PS_FILE_TIMEOUT ||
             answer->error == PS_FILE_LEASE);
 }
 
-static void fail(struct ps_hdfs_file *file, const struct ps_file_answer *answer)
+static void fail(struct ps_bucket_file *file, const struct ps_file_answer *answer)
 {
-    struct ps_hdfs_sink *sink = file->sink;
-    char behind[PS_HDFS_TROUBLE_BYTES];
+    struct ps_bucket_writer *sink = file->sink;
+    char behind[PS_BUCKET_TROUBLE_BYTES];
     uint32_t tries_max = sink->settings->close_tries;
-    if (file->next == PS_HDFS_REMOVE && tries_max > REMOVE_TRIES)
+    if (file->next == PS_BUCKET_REMOVE && tries_max > REMOVE_TRIES)
         tries_max = REMOVE_TRIES;
     ps_count(sink->port->counters, PS_COUNTER_ConnectionFailedCount, 1);
     if (++file->tries >= tries_max) {
@@ -76,9 +76,9 @@ static void fail(struct ps_hdfs_file *file, const struct ps_file_answer *answer)
         leave(file);
         return;
     }
-    if (file->next == PS_HDFS_RENAME)
-        ps_count(sink->port->counters, (enum ps_counter)PS_HDFS_RENAMES_RETRIED, 1);
-    if (ps_hdfs_trouble_met(sink, &file->trouble, verbs[file->next], answer->reason, behind))
+    if (file->next == PS_BUCKET_RENAME)
+        ps_count(sink->port->counters, (enum ps_counter)PS_BUCKET_RENAMES_RETRIED, 1);
+    if (ps_bucket_trouble_met(sink, &file->trouble, verbs[file->next], answer->reason, behind))
         ps_log(PS_LOG_WARN, sink->port->component, "cannot %s %s: %s; tries again in %s%s", verbs[file->next],
                file->path, answer->reason, ps_quantity_print_ns(sink->settings->retry_ns).text, behind);
     file->give_up_ns = 0;
@@ -87,9 +87,9 @@ static void fail(struct ps_hdfs_file *file, const struct ps_file_answer *answer)
                    : sink->settings->retry_ns);
 }
 
-static void go_on(struct ps_hdfs_file *file, enum ps_hdfs_next next)
+static void go_on(struct ps_bucket_file *file, enum ps_bucket_next next)
 {
-    ps_hdfs_trouble_over(file->sink, &file->trouble);
+    ps_bucket_trouble_over(file->sink, &file->trouble);
     file->next = next;
     perform(file);
 }
@@ -99,12 +99,12 @@ static void measured(void *file_, const struct ps_file_answer *answer)
 {
     bool empty =
         answer->error == PS_FILE_OK && answer->entry_count > 0 && answer->entries[0].length_bytes == 0;
-    go_on(file_, empty ? PS_HDFS_REMOVE : PS_HDFS_RENAME);
+    go_on(file_, empty ? PS_BUCKET_REMOVE : PS_BUCKET_RENAME);
 }
 
 static void cut(void *file_, const struct ps_file_answer *answer)
 {
-    struct ps_hdfs_file *file = file_;
+    struct ps_bucket_file *file = file_;
     if (answer->error != PS_FILE_OK)
         fail(file, answer);
     else
@@ -112,9 +112,9 @@ static void cut(void *file_, const struct ps_file_answer *answer)
 }
 
 /* The file is complete. Its writer may have been killed in the middle of a line, whose event was not acknowledged. */
-static void look_at_end(struct ps_hdfs_file *file)
+static void look_at_end(struct ps_bucket_file *file)
 {
-    const struct ps_hdfs_sink *sink = file->sink;
+    const struct ps_bucket_writer *sink = file->sink;
     if (sink->settings->is_lines && sink->filesystem->ops->cut_line != NULL)
         ps_file_cut_line(sink->filesystem, file->path, cut, file);
     else
@@ -123,7 +123,7 @@ static void look_at_end(struct ps_hdfs_file *file)
 
 /* Lets the file rest before the next question, for a much shorter time than hdfs.retryInterval, which only sets how
  * often a try is counted. Returns false if it does not wait. */
-static bool waits(struct ps_hdfs_file *file, const struct ps_file_answer *answer)
+static bool waits(struct ps_bucket_file *file, const struct ps_file_answer *answer)
 {
     uint64_t now_ns = file->sink->now.mono_ns;
     if (!will_complete(file, answer) || now_ns >= file->give_up_ns)
@@ -136,7 +136,7 @@ static bool waits(struct ps_hdfs_file *file, const struct ps_file_answer *answer
 }
 
 /* Leaves a file of another run that another client is writing. */
-static void let_go(struct ps_hdfs_file *file, const struct ps_file_answer *answer)
+static void let_go(struct ps_bucket_file *file, const struct ps_file_answer *answer)
 {
     ps_log(PS_LOG_INFO, file->sink->port->component, "leaves %s alone: %s", file->path, answer->reason);
     leave(file);
@@ -144,8 +144,8 @@ static void let_go(struct ps_hdfs_file *file, const struct ps_file_answer *answe
 
 static void recovered(void *file_, const struct ps_file_answer *answer)
 {
-    struct ps_hdfs_file *file = file_;
-    struct ps_hdfs_sink *sink = file->sink;
+    struct ps_bucket_file *file = file_;
+    struct ps_bucket_writer *sink = file->sink;
     if (waits(file, answer)) {
         return;
     } else if (answer->error == PS_FILE_LEASE && file->orphan) {
@@ -153,12 +153,12 @@ static void recovered(void *file_, const struct ps_file_answer *answer)
     } else if (answer->error == PS_FILE_MISSING && file->orphan) {
         leave(file); /* its writer has renamed it */
     } else if (answer->error == PS_FILE_OK || answer->error == PS_FILE_UNSUPPORTED) {
-        ps_count(sink->port->counters, (enum ps_counter)PS_HDFS_FILES_RECOVERED, 1);
+        ps_count(sink->port->counters, (enum ps_counter)PS_BUCKET_FILES_RECOVERED, 1);
         file->tries = 0;
         if (file->orphan)
             look_at_end(file);
         else
-            go_on(file, PS_HDFS_RENAME);
+            go_on(file, PS_BUCKET_RENAME);
     } else if (answer->error == PS_FILE_MISSING) {
         ps_log(PS_LOG_ERROR, sink->port->component,
                "%s is not there any more: somebody removed or renamed it, or its directory, while it was "
@@ -171,10 +171,10 @@ static void recovered(void *file_, const struct ps_file_answer *answer)
 }
 
 /* Takes the next number, because another file has the final name. */
-static bool take_next_name(struct ps_hdfs_file *file)
+static bool take_next_name(struct ps_bucket_file *file)
 {
     file->counter++;
-    char *target = ps_hdfs_file_name(file, false);
+    char *target = ps_bucket_file_name(file, false);
     if (target == NULL)
         return false;
     free(file->target);
@@ -184,10 +184,10 @@ static bool take_next_name(struct ps_hdfs_file *file)
 
 static void renamed(void *file_, const struct ps_file_answer *answer)
 {
-    struct ps_hdfs_file *file = file_;
+    struct ps_bucket_file *file = file_;
     if (answer->error == PS_FILE_OK) {
         ps_log(PS_LOG_DEBUG, file->sink->port->component, "%s is complete", file->target);
-        ps_hdfs_trouble_over(file->sink, &file->trouble);
+        ps_bucket_trouble_over(file->sink, &file->trouble);
         leave(file);
     } else if (answer->error == PS_FILE_EXISTS && take_next_name(file)) {
         perform(file);
@@ -205,7 +205,7 @@ static void renamed(void *file_, const struct ps_file_answer *answer)
 
 static void removed(void *file_, const struct ps_file_answer *answer)
 {
-    struct ps_hdfs_file *file = file_;
+    struct ps_bucket_file *file = file_;
     if (answer->error == PS_FILE_OK || answer->error == PS_FILE_MISSING)
         leave(file);
     else
@@ -215,8 +215,8 @@ static void removed(void *file_, const struct ps_file_answer *answer)
 /* Decides by age whether a file of another run is in use, on a file system without leases. */
 static void aged(void *file_, const struct ps_file_answer *answer)
 {
-    struct ps_hdfs_file *file = file_;
-    const struct ps_hdfs_sink *sink = file->sink;
+    struct ps_bucket_file *file = file_;
+    const struct ps_bucket_writer *sink = file->sink;
     uint64_t now_ms = (uint64_t)sink->now.wall_ms;
     if (answer->error != PS_FILE_OK)
         recovered(file, answer);
@@ -226,9 +226,9 @@ static void aged(void *file_, const struct ps_file_answer *answer)
         ps_file_recover(sink->filesystem, file->path, PS_FILE_ABANDONED, recovered, file);
 }
 
-static void recover(struct ps_hdfs_file *file)
+static void recover(struct ps_bucket_file *file)
 {
-    const struct ps_hdfs_sink *sink = file->sink;
+    const struct ps_bucket_writer *sink = file->sink;
     uint64_t now_ns = sink->now.mono_ns, call_ns = sink->settings->call_timeout_ns;
     if (file->give_up_ns == 0 && file->tries == 0) {
         file->soon_until_ns = now_ns + call_ns;
@@ -243,49 +243,49 @@ static void recover(struct ps_hdfs_file *file)
                         recovered, file);
 }
 
-static void perform(struct ps_hdfs_file *file)
+static void perform(struct ps_bucket_file *file)
 {
-    struct ps_hdfs_sink *sink = file->sink;
-    if (file->orphan && file->next == PS_HDFS_RECOVER && sink->ending_count >= PS_HDFS_ENDING_MAX / 4) {
+    struct ps_bucket_writer *sink = file->sink;
+    if (file->orphan && file->next == PS_BUCKET_RECOVER && sink->ending_count >= PS_BUCKET_ENDING_MAX / 4) {
         rest(file, RECOVER_LOOK_NS); /* the agent's own files come first */
         return;
     }
-    ps_hdfs_file_set_state(file, PS_HDFS_FILE_ASKED);
+    ps_bucket_file_set_state(file, PS_BUCKET_FILE_ASKED);
     switch (file->next) {
-    case PS_HDFS_RECOVER:
+    case PS_BUCKET_RECOVER:
         recover(file);
         return;
-    case PS_HDFS_RENAME:
+    case PS_BUCKET_RENAME:
         if (strcmp(file->path, file->target) == 0)
             leave(file);
         else
             ps_file_rename(sink->filesystem, file->path, file->target, renamed, file);
         return;
-    case PS_HDFS_REMOVE:
+    case PS_BUCKET_REMOVE:
         ps_file_remove(sink->filesystem, file->path, false, removed, file);
         return;
     }
 }
 
-void ps_hdfs_finish(struct ps_hdfs_file *file, enum ps_hdfs_next next)
+void ps_bucket_finish(struct ps_bucket_file *file, enum ps_bucket_next next)
 {
-    struct ps_hdfs_sink *sink = file->sink;
+    struct ps_bucket_writer *sink = file->sink;
     TAILQ_INSERT_TAIL(&sink->finishing, file, finishing);
     sink->finishing_count++;
-    ps_gauge_set(sink->port->counters, (enum ps_counter)PS_HDFS_FILES_CLOSING, sink->finishing_count);
+    ps_gauge_set(sink->port->counters, (enum ps_counter)PS_BUCKET_FILES_CLOSING, sink->finishing_count);
     file->next = next;
     file->tries = 0;
     perform(file);
 }
 
-uint64_t ps_hdfs_finish_due(struct ps_hdfs_sink *sink)
+uint64_t ps_bucket_finish_due(struct ps_bucket_writer *sink)
 {
     if (sink->now.mono_ns < sink->finish_due_ns)
         return sink->finish_due_ns;
     sink->finish_due_ns = PS_NEVER;
-    for (struct ps_hdfs_file *file = TAILQ_FIRST(&sink->finishing), *next; file != NULL; file = next) {
+    for (struct ps_bucket_file *file = TAILQ_FIRST(&sink->finishing), *next; file != NULL; file = next) {
         next = TAILQ_NEXT(file, finishing);
-        if (file->state != PS_HDFS_FILE_RESTS)
+        if (file->state != PS_BUCKET_FILE_RESTS)
             continue;
         if (file->due_ns <= sink->now.mono_ns)
             perform(file);
@@ -295,9 +295,9 @@ uint64_t ps_hdfs_finish_due(struct ps_hdfs_sink *sink)
     return sink->finish_due_ns;
 }
 
-void ps_hdfs_finish_hurry(struct ps_hdfs_sink *sink)
+void ps_bucket_finish_hurry(struct ps_bucket_writer *sink)
 {
-    struct ps_hdfs_file *file;
+    struct ps_bucket_file *file;
     TAILQ_FOREACH(file, &sink->finishing, finishing)
     file->due_ns = 0;
     sink->finish_due_ns = 0;

@@ -3,14 +3,14 @@
 #include "core/quantity.h"
 
 /* Returns whether hdfs.codeC names a codec other than None. */
-static bool has_codec(const struct ps_hdfs_format_names *names)
+static bool has_codec(const struct ps_bucket_format_names *names)
 {
     enum ps_hadoop_codec codec;
     return names->codec != NULL && ps_hadoop_codec_find(names->codec, &codec) != PS_HADOOP_CODEC_NONE;
 }
 
-enum ps_status ps_hdfs_format_find(const struct ps_hdfs_format_names *names, struct ps_hadoop_format *format,
-                                   const char **key, struct ps_err *err)
+enum ps_status ps_bucket_format_find(const struct ps_bucket_format_names *names,
+                                     struct ps_hadoop_format *format, const char **key, struct ps_err *err)
 {
     *key = "hdfs.fileType";
     if (!ps_hadoop_file_type_find(names->file_type, &format->type))
@@ -48,13 +48,13 @@ enum ps_status ps_hdfs_format_find(const struct ps_hdfs_format_names *names, str
     return PS_OK;
 }
 
-const char *ps_hdfs_format_suffix(const struct ps_hdfs_format_names *names,
-                                  const struct ps_hadoop_format *format)
+const char *ps_bucket_format_suffix(const struct ps_bucket_format_names *names,
+                                    const struct ps_hadoop_format *format)
 {
     return has_codec(names) ? ps_hadoop_codecs[format->codec].extension : "";
 }
 
-void ps_hdfs_outline_rolls(int64_t interval_s, int64_t bytes, int64_t events, FILE *out)
+void ps_bucket_outline_rolls(int64_t interval_s, int64_t bytes, int64_t events, FILE *out)
 {
     const char *joint = ", a new one after ";
     if (interval_s > 0) {

@@ -10,49 +10,49 @@
 
 #include <sys/queue.h>
 
-#define PS_HDFS_LOOKS_MAX 10000U /* directories that are listed, or wait to be listed */
-#define PS_HDFS_ENDING_MAX                                                                                   \
+#define PS_BUCKET_LOOKS_MAX 10000U /* directories that are listed, or wait to be listed */
+#define PS_BUCKET_ENDING_MAX                                                                                 \
     512U /* files that are being closed, completed or renamed; at this number no file is opened */
-#define PS_HDFS_NAME_CHAINS 1024U /* a power of two */
-#define PS_HDFS_FLUSHES_MAX 2U    /* in flight for one file, besides the one before it is closed */
-#define PS_HDFS_FLUSHED_FILES 8U  /* with more touched files, flushes are delayed and combined .. */
+#define PS_BUCKET_NAME_CHAINS 1024U /* a power of two */
+#define PS_BUCKET_FLUSHES_MAX 2U    /* in flight for one file, besides the one before it is closed */
+#define PS_BUCKET_FLUSHED_FILES 8U  /* with more touched files, flushes are delayed and combined .. */
 /* .. and a second flush of a file starts only behind this many bytes of bodies. */
-#define PS_HDFS_FLUSH_BYTES 65536U
+#define PS_BUCKET_FLUSH_BYTES 65536U
 
 enum {
-    PS_HDFS_FILES_OPEN = PS_COUNTER_extra,
-    PS_HDFS_FILES_CLOSING,
-    PS_HDFS_FILES_RECOVERED,
-    PS_HDFS_RENAMES_RETRIED,
-    PS_HDFS_ORPHANS,
+    PS_BUCKET_FILES_OPEN = PS_COUNTER_extra,
+    PS_BUCKET_FILES_CLOSING,
+    PS_BUCKET_FILES_RECOVERED,
+    PS_BUCKET_RENAMES_RETRIED,
+    PS_BUCKET_ORPHANS,
 };
 
 /* ---- in-flight window (window.c) ---- */
 
 /* The in-flight window of a file: events that are written and not acknowledged. After a kill of the agent, the file has
  * them, and they are delivered again. */
-struct ps_hdfs_window {
+struct ps_bucket_window {
     uint32_t events;   /* limit of events in flight */
     uint64_t least_ns; /* shortest time from a flush to its answer; 0: no answer yet */
 };
 
 /* A flush of one file that is in flight. */
-struct ps_hdfs_flush {
+struct ps_bucket_flush {
     uint32_t events;
     uint64_t sent_ns, acknowledged; /* `acknowledged`: events of the file when the flush was sent */
 };
 
-void ps_hdfs_window_init(struct ps_hdfs_window *window);
+void ps_bucket_window_init(struct ps_bucket_window *window);
 /* Adjusts the window after a flush was answered: after took_ns, in which `events` events of the file were acknowledged. */
-void ps_hdfs_window_answered(struct ps_hdfs_window *window, uint64_t took_ns, uint64_t events);
+void ps_bucket_window_answered(struct ps_bucket_window *window, uint64_t took_ns, uint64_t events);
 
 /* ---- troubles (troubles.c) ---- */
 
-#define PS_HDFS_TROUBLES_MAX 16U
-#define PS_HDFS_TROUBLE_BYTES 256U
+#define PS_BUCKET_TROUBLES_MAX 16U
+#define PS_BUCKET_TROUBLE_BYTES 256U
 
 /* A cause of failed tries. Reasons that differ only in numbers and paths have the same cause. */
-struct ps_hdfs_trouble {
+struct ps_bucket_trouble {
     struct ps_log_backoff repeated;
     const char *verb; /* "create"; a string constant */
     /* Buckets, and files without a bucket, whose last try failed for this cause; 0: unused. */
@@ -62,43 +62,43 @@ struct ps_hdfs_trouble {
 /* Notes that a try to `verb` a file failed. `held`: of the bucket or file, which holds the trouble from now on. Returns whether
  * the failure is to be logged now, and sets the text behind the line: "; tries so far: 17, for 2 min". `verb` must be a string
  * constant. */
-bool ps_hdfs_trouble_met(struct ps_hdfs_sink *sink, struct ps_hdfs_trouble **held, const char *verb,
-                         const char *reason, char behind[PS_HDFS_TROUBLE_BYTES]);
+bool ps_bucket_trouble_met(struct ps_bucket_writer *sink, struct ps_bucket_trouble **held, const char *verb,
+                           const char *reason, char behind[PS_BUCKET_TROUBLE_BYTES]);
 /* Notes that the holder has succeeded. Logs that if it was the last holder and lines were left out. */
-void ps_hdfs_trouble_over(const struct ps_hdfs_sink *sink, struct ps_hdfs_trouble **held);
+void ps_bucket_trouble_over(const struct ps_bucket_writer *sink, struct ps_bucket_trouble **held);
 /* Notes that the holder is freed or tries something else. */
-void ps_hdfs_trouble_left(struct ps_hdfs_trouble **held);
+void ps_bucket_trouble_left(struct ps_bucket_trouble **held);
 
 /* ---- files (file.c, finish.c) ---- */
 
-enum ps_hdfs_file_state {
-    PS_HDFS_FILE_OPEN,    /* its bucket writes to it */
-    PS_HDFS_FILE_CLOSING, /* flushed and closed; the answers are awaited */
-    PS_HDFS_FILE_ASKED,   /* an operation on its name is in flight */
-    PS_HDFS_FILE_RESTS,   /* waits until due_ns */
+enum ps_bucket_file_state {
+    PS_BUCKET_FILE_OPEN,    /* its bucket writes to it */
+    PS_BUCKET_FILE_CLOSING, /* flushed and closed; the answers are awaited */
+    PS_BUCKET_FILE_ASKED,   /* an operation on its name is in flight */
+    PS_BUCKET_FILE_RESTS,   /* waits until due_ns */
 };
 
 /* The next operation on the name of a file that is not open any more. */
-enum ps_hdfs_next { PS_HDFS_RECOVER, PS_HDFS_RENAME, PS_HDFS_REMOVE };
+enum ps_bucket_next { PS_BUCKET_RECOVER, PS_BUCKET_RENAME, PS_BUCKET_REMOVE };
 
-struct ps_hdfs_file {
-    struct ps_hdfs_sink *sink;
-    struct ps_hdfs_bucket *bucket;   /* NULL: all its events are acknowledged, and it is not open */
+struct ps_bucket_file {
+    struct ps_bucket_writer *sink;
+    struct ps_bucket *bucket;        /* NULL: all its events are acknowledged, and it is not open */
     struct ps_file_stream *stream;   /* NULL: closed or abandoned */
     struct ps_hadoop_writer *writer; /* NULL: closed */
     struct ps_output output;
     char *room_begin; /* beginning of the buffer that the stream gave to `output`; NULL: none */
-    enum ps_hdfs_file_state state;
-    enum ps_hdfs_next next;
+    enum ps_bucket_file_state state;
+    enum ps_bucket_next next;
     bool created; /* the file system has confirmed its creation */
     bool touched; /* it is in the sink's list `touches` */
     bool orphan;  /* left by an agent that was killed */
     bool has_run; /* a run of events is being written */
     bool broken;  /* a write failed: nothing more is written, and the answer to the last flush is awaited */
-    struct ps_hdfs_events written;                         /* not acknowledged, in order */
-    struct ps_hdfs_flush flushes[PS_HDFS_FLUSHES_MAX + 1]; /* in flight, oldest first */
+    struct ps_bucket_events written;                           /* not acknowledged, in order */
+    struct ps_bucket_flush flushes[PS_BUCKET_FLUSHES_MAX + 1]; /* in flight, oldest first */
     uint32_t flush_count;
-    struct ps_hdfs_window window;
+    struct ps_bucket_window window;
     uint64_t event_count, body_bytes;   /* as BucketWriter counts them, for rolling */
     uint64_t flushed_events;            /* value of event_count at the last flush */
     uint64_t flushed_bytes;             /* value of body_bytes at the last flush */
@@ -107,120 +107,120 @@ struct ps_hdfs_file {
     uint64_t due_ns;                    /* state RESTS: when to try again */
     uint64_t soon_until_ns, give_up_ns; /* RECOVER: until the first, each second; the second ends a try */
     uint32_t tries;
-    struct ps_hdfs_trouble *trouble; /* last failure to close, complete or rename it; NULL: none */
-    uint64_t counter;                /* the number in its final name */
-    uint64_t touched_ns;             /* when the first event behind the last flush was written */
-    TAILQ_ENTRY(ps_hdfs_file) all, rolls, idles, touches, finishing;
+    struct ps_bucket_trouble *trouble; /* last failure to close, complete or rename it; NULL: none */
+    uint64_t counter;                  /* the number in its final name */
+    uint64_t touched_ns;               /* when the first event behind the last flush was written */
+    TAILQ_ENTRY(ps_bucket_file) all, rolls, idles, touches, finishing;
     uint32_t directory_length, prefix_length;
-    char *path, *target;              /* name in use, final name */
-    struct ps_hdfs_file *same_name;   /* in the sink's hash chain */
-    struct ps_hdfs_file **name_place; /* the pointer to it in its chain; NULL: it is in no chain */
-    char bucket_name[];               /* a copy, because the file can outlive its bucket */
+    char *path, *target;                /* name in use, final name */
+    struct ps_bucket_file *same_name;   /* in the sink's hash chain */
+    struct ps_bucket_file **name_place; /* the pointer to it in its chain; NULL: it is in no chain */
+    char bucket_name[];                 /* a copy, because the file can outlive its bucket */
 };
 
-TAILQ_HEAD(ps_hdfs_files, ps_hdfs_file);
+TAILQ_HEAD(ps_bucket_files, ps_bucket_file);
 
 /* ---- buckets (buckets.c) ---- */
 
-struct ps_hdfs_bucket {
-    struct ps_hdfs_bucket *same_hash;
-    TAILQ_ENTRY(ps_hdfs_bucket) recent, ready;
-    struct ps_hdfs_file *file; /* the file that is written to; NULL: none */
-    struct ps_hdfs_events waiting;
-    uint32_t earlier;                /* number of unacknowledged events of its earlier files */
-    bool is_ready;                   /* it is in the sink's list `ready` */
-    uint32_t failures;               /* number of failures in a row */
-    struct ps_hdfs_trouble *trouble; /* cause of the last failure; NULL: none */
-    uint32_t attempts;               /* those failures for which the file system gave an answer */
-    uint32_t under_replicated;       /* number of rolls for missing replicas in a row */
-    uint64_t rest_ns;                /* nothing is written before this time */
-    uint64_t counter;                /* number of its last file; 0: the clock gives the next one */
+struct ps_bucket {
+    struct ps_bucket *same_hash;
+    TAILQ_ENTRY(ps_bucket) recent, ready;
+    struct ps_bucket_file *file; /* the file that is written to; NULL: none */
+    struct ps_bucket_events waiting;
+    uint32_t earlier;                  /* number of unacknowledged events of its earlier files */
+    bool is_ready;                     /* it is in the sink's list `ready` */
+    uint32_t failures;                 /* number of failures in a row */
+    struct ps_bucket_trouble *trouble; /* cause of the last failure; NULL: none */
+    uint32_t attempts;                 /* those failures for which the file system gave an answer */
+    uint32_t under_replicated;         /* number of rolls for missing replicas in a row */
+    uint64_t rest_ns;                  /* nothing is written before this time */
+    uint64_t counter;                  /* number of its last file; 0: the clock gives the next one */
     uint32_t hash, length, directory_length;
     char name[]; /* not terminated */
 };
 
-TAILQ_HEAD(ps_hdfs_buckets, ps_hdfs_bucket);
-TAILQ_HEAD(ps_hdfs_looks, ps_hdfs_look);
+TAILQ_HEAD(ps_buckets, ps_bucket);
+TAILQ_HEAD(ps_bucket_looks, ps_bucket_look);
 
 /* The scan for orphans at the start, in the directories that exist then. */
-struct ps_hdfs_scan {
-    enum { PS_HDFS_SCAN_NONE, PS_HDFS_SCAN_BEGUN, PS_HDFS_SCAN_DONE } state;
-    bool is_busy;                 /* a directory is being listed */
-    uint32_t count;               /* number of directories that were listed */
-    uint64_t due_ns;              /* time of the next step */
-    struct ps_hdfs_looks waiting; /* known directories that were not listed */
+struct ps_bucket_scan {
+    enum { PS_BUCKET_SCAN_NONE, PS_BUCKET_SCAN_BEGUN, PS_BUCKET_SCAN_DONE } state;
+    bool is_busy;                   /* a directory is being listed */
+    uint32_t count;                 /* number of directories that were listed */
+    uint64_t due_ns;                /* time of the next step */
+    struct ps_bucket_looks waiting; /* known directories that were not listed */
 };
 
-struct ps_hdfs_table {
-    struct ps_hdfs_bucket **chains;
+struct ps_bucket_table {
+    struct ps_bucket **chains;
     uint32_t chain_count; /* a power of two */
     uint32_t count;
 };
 
-struct ps_hdfs_bucket *ps_hdfs_table_find(const struct ps_hdfs_table *table,
-                                          const struct ps_hdfs_bucket_name *name, uint32_t hash);
+struct ps_bucket *ps_bucket_table_find(const struct ps_bucket_table *table, const struct ps_bucket_name *name,
+                                       uint32_t hash);
 /* Adds a bucket. Returns NULL if there is no memory. */
-struct ps_hdfs_bucket *ps_hdfs_table_add(struct ps_hdfs_table *table, const struct ps_hdfs_bucket_name *name,
-                                         uint32_t hash);
+struct ps_bucket *ps_bucket_table_add(struct ps_bucket_table *table, const struct ps_bucket_name *name,
+                                      uint32_t hash);
 /* Removes the bucket from the table and frees it. */
-void ps_hdfs_table_remove(struct ps_hdfs_table *table, struct ps_hdfs_bucket *bucket);
-void ps_hdfs_table_free(struct ps_hdfs_table *table);
+void ps_bucket_table_remove(struct ps_bucket_table *table, struct ps_bucket *bucket);
+void ps_bucket_table_free(struct ps_bucket_table *table);
 
 /* Marks the bucket as having events to write: it is pumped at the end of the cycle, or when its rest is over. */
-void ps_hdfs_bucket_make_ready(struct ps_hdfs_sink *sink, struct ps_hdfs_bucket *bucket);
-void ps_hdfs_bucket_unready(struct ps_hdfs_sink *sink, struct ps_hdfs_bucket *bucket);
+void ps_bucket_make_ready(struct ps_bucket_writer *sink, struct ps_bucket *bucket);
+void ps_bucket_unready(struct ps_bucket_writer *sink, struct ps_bucket *bucket);
 /* Writes the events that can be written now. Rolls before an event, as BucketWriter.append does. */
-void ps_hdfs_bucket_pump(struct ps_hdfs_sink *sink, struct ps_hdfs_bucket *bucket);
+void ps_bucket_pump(struct ps_bucket_writer *sink, struct ps_bucket *bucket);
 /* Closes the bucket's file because of its age, of idleness, or to stay within the limit of open files. The number of the
  * next file comes from the clock. Frees the bucket if it has nothing left. */
-void ps_hdfs_bucket_retire(struct ps_hdfs_sink *sink, struct ps_hdfs_bucket *bucket);
+void ps_bucket_retire(struct ps_bucket_writer *sink, struct ps_bucket *bucket);
 /* Frees the bucket if it has neither a file nor an event. */
-void ps_hdfs_bucket_release(struct ps_hdfs_sink *sink, struct ps_hdfs_bucket *bucket);
+void ps_bucket_release(struct ps_bucket_writer *sink, struct ps_bucket *bucket);
 
 /* ---- the sink (sink.c) ---- */
 
-struct ps_hdfs_sink {
-    const struct ps_hdfs_settings *settings;
+struct ps_bucket_writer {
+    const struct ps_bucket_writer_settings *settings;
     struct ps_filesystem *filesystem;
     struct ps_hadoop_writers *writers;
     struct ps_port *port;
     struct ps_now now;
     struct ps_bucket_path_cache places;
-    struct ps_hdfs_slots held;
+    struct ps_bucket_slots held;
     bool refused; /* a lease waits outside: the last call of work returned PS_LATER */
-    struct ps_hdfs_pool pool;
-    uint64_t waiting_bytes;           /* total of the bodies of events that wait in buckets */
-    struct ps_hdfs_events flawed;     /* events that become dead letters, the first one now */
-    struct ps_hdfs_events exhausted;  /* the same, after penstock.retry.max attempts */
-    struct ps_hdfs_events *giving_up; /* the list whose first event is becoming a dead letter */
-    char exhaustion[512];             /* reason of the last attempt's failure */
+    struct ps_bucket_pool pool;
+    uint64_t waiting_bytes;             /* total of the bodies of events that wait in buckets */
+    struct ps_bucket_events flawed;     /* events that become dead letters, the first one now */
+    struct ps_bucket_events exhausted;  /* the same, after penstock.retry.max attempts */
+    struct ps_bucket_events *giving_up; /* the list whose first event is becoming a dead letter */
+    char exhaustion[512];               /* reason of the last attempt's failure */
     struct ps_deadletter_pending dead_letters;
     char refusal[512];                              /* last error of a file's format */
     uint64_t flawed_bits[PS_BATCH_EVENTS_MAX / 64]; /* by position in the lease that is being taken */
-    struct ps_hdfs_table table;
-    struct ps_hdfs_buckets
+    struct ps_bucket_table table;
+    struct ps_buckets
         recent; /* buckets with a file, in the order of their last event, latest first (LinkedHashMap by access) */
-    struct ps_hdfs_buckets ready;
+    struct ps_buckets ready;
     uint32_t ready_count;
-    struct ps_hdfs_bucket
+    struct ps_bucket
         *found[PS_BATCH_EVENTS_MAX]; /* by position in the lease that is being taken; NULL: settled */
     uint32_t open_count;
-    uint32_t ending_count;                           /* number of files in the states CLOSING and ASKED */
-    struct ps_hdfs_files files;                      /* all files */
-    struct ps_hdfs_file *names[PS_HDFS_NAME_CHAINS]; /* all files, in chains by their paths' hashes */
-    struct ps_hdfs_files rolls;                      /* open files, oldest first */
-    struct ps_hdfs_files idles;                      /* open files, longest idle first */
-    struct ps_hdfs_files touches; /* files written to since their last flush, the longest ago first */
+    uint32_t ending_count;                               /* number of files in the states CLOSING and ASKED */
+    struct ps_bucket_files files;                        /* all files */
+    struct ps_bucket_file *names[PS_BUCKET_NAME_CHAINS]; /* all files, in chains by their paths' hashes */
+    struct ps_bucket_files rolls;                        /* open files, oldest first */
+    struct ps_bucket_files idles;                        /* open files, longest idle first */
+    struct ps_bucket_files touches; /* files written to since their last flush, the longest ago first */
     uint32_t touch_count;
-    uint32_t flush_count;           /* number of flushes in flight, of all files */
-    uint64_t took_ns;               /* time when the last lease was taken */
-    struct ps_hdfs_files finishing; /* files that are not open any more */
+    uint32_t flush_count;             /* number of flushes in flight, of all files */
+    uint64_t took_ns;                 /* time when the last lease was taken */
+    struct ps_bucket_files finishing; /* files that are not open any more */
     uint32_t finishing_count;
     uint64_t finish_due_ns; /* no resting file is due before this time */
-    struct ps_hdfs_looks looks;
+    struct ps_bucket_looks looks;
     /* The same, in chains by their directories' hashes. */
-    struct ps_hdfs_look *look_chains[PS_HDFS_NAME_CHAINS];
-    struct ps_hdfs_scan scan;
+    struct ps_bucket_look *look_chains[PS_BUCKET_NAME_CHAINS];
+    struct ps_bucket_scan scan;
     uint32_t look_count;      /* number of directories in `looks` and in scan.waiting */
     int64_t started_ms;       /* wall-clock time of the first call; 0: not called yet */
     uint64_t retired_counter; /* highest number of a bucket that was freed, so that no name is used twice */
@@ -229,97 +229,100 @@ struct ps_hdfs_sink {
         under_replicated; /* rolls for missing replicas in a row, of all buckets; used without hdfs.minBlockReplicas */
     bool asked_replicas;
     struct ps_log_backoff flawed_batch; /* a batch that cannot be written */
-    struct ps_hdfs_trouble troubles[PS_HDFS_TROUBLES_MAX];
+    struct ps_bucket_trouble troubles[PS_BUCKET_TROUBLES_MAX];
     uint64_t recall_ns; /* when the recall stops waiting for acknowledgements; 0: no recall */
 };
 
-/* placement.c: finds the bucket of the event at this position, like ps_hdfs_placer. */
-enum ps_hdfs_placed ps_hdfs_find_place(struct ps_hdfs_sink *sink, const struct ps_lease *lease,
-                                       uint32_t position, struct ps_hdfs_bucket_name *name,
-                                       const char **flaw);
+/* placement.c: finds the bucket of the event at this position, like ps_bucket_placer. */
+enum ps_bucket_placed ps_bucket_find_place(struct ps_bucket_writer *sink, const struct ps_lease *lease,
+                                           uint32_t position, struct ps_bucket_name *name, const char **flaw);
 
-static inline struct ps_lease *ps_hdfs_lease(const struct ps_hdfs_sink *sink, uint32_t event)
+static inline struct ps_lease *ps_bucket_lease(const struct ps_bucket_writer *sink, uint32_t event)
 {
     return sink->held.leases[sink->pool.events[event].slot];
 }
 
 /* Returns the total of the bodies of a list's events. */
-static inline uint64_t ps_hdfs_bytes_of(const struct ps_hdfs_sink *sink, const struct ps_hdfs_events *list)
+static inline uint64_t ps_bucket_bytes_of(const struct ps_bucket_writer *sink,
+                                          const struct ps_bucket_events *list)
 {
     uint64_t bytes = 0;
     uint32_t number = list->first;
     for (uint32_t left = list->count; left > 0; left--, number = sink->pool.events[number].next)
-        bytes += ps_lease_event(ps_hdfs_lease(sink, number), sink->pool.events[number].position)->body_length;
+        bytes +=
+            ps_lease_event(ps_bucket_lease(sink, number), sink->pool.events[number].position)->body_length;
     return bytes;
 }
 
 /* Creates the bucket's next file and its stream, which can be written to at once. Returns false when there is no memory. */
-bool ps_hdfs_file_open(struct ps_hdfs_sink *sink, struct ps_hdfs_bucket *bucket);
-void ps_hdfs_file_set_state(struct ps_hdfs_file *file, enum ps_hdfs_file_state state);
+bool ps_bucket_file_open(struct ps_bucket_writer *sink, struct ps_bucket *bucket);
+void ps_bucket_file_set_state(struct ps_bucket_file *file, enum ps_bucket_file_state state);
 /* Returns whether the file system is closing, completing, renaming or removing the file. */
-bool ps_hdfs_file_is_ending(const struct ps_hdfs_file *file);
+bool ps_bucket_file_is_ending(const struct ps_bucket_file *file);
 /* Returns whether so many files are being closed, completed or renamed that a bucket without a file has to wait: the servers
  * keep each of these files open. */
-static inline bool ps_hdfs_files_are_many(const struct ps_hdfs_sink *sink)
+static inline bool ps_bucket_files_are_many(const struct ps_bucket_writer *sink)
 {
-    return sink->ending_count >= PS_HDFS_ENDING_MAX;
+    return sink->ending_count >= PS_BUCKET_ENDING_MAX;
 }
 /* Writes the first waiting events of the bucket until the file has no room or must be rolled, but at least one. Removes the written events
  * from the waiting ones. Returns WRITTEN if nothing else stopped it, else the answer for the event that was not written. FAILED: the file
- * has failed, and that is handled. Call it only if ps_hdfs_file_has_room. */
-enum ps_hadoop_answer ps_hdfs_file_write(struct ps_hdfs_file *file, struct ps_err *err);
+ * has failed, and that is handled. Call it only if ps_bucket_file_has_room. */
+enum ps_hadoop_answer ps_bucket_file_write(struct ps_bucket_file *file, struct ps_err *err);
 /* Returns whether a flush can begin now; else an answer has to come first. */
-bool ps_hdfs_file_may_flush(const struct ps_hdfs_file *file);
+bool ps_bucket_file_may_flush(const struct ps_bucket_file *file);
 /* Returns whether an event may be written now; else it waits in its bucket for an acknowledgement. Flushes the file if
  * enough events were written. */
-bool ps_hdfs_file_has_room(struct ps_hdfs_file *file);
+bool ps_bucket_file_has_room(struct ps_bucket_file *file);
 /* Begins a flush if one can begin now. */
-void ps_hdfs_file_flush(struct ps_hdfs_file *file);
+void ps_bucket_file_flush(struct ps_bucket_file *file);
 /* Detaches the file from its bucket: flushes, closes and renames it in the background. */
-void ps_hdfs_file_close(struct ps_hdfs_file *file);
+void ps_bucket_file_close(struct ps_bucket_file *file);
 /* Handles a failure of the file: its unacknowledged events wait again, before those that wait already, and the bucket
  * rests. `answer` has the reason for the log. */
-void ps_hdfs_file_fail(struct ps_hdfs_file *file, const struct ps_file_answer *answer);
+void ps_bucket_file_fail(struct ps_bucket_file *file, const struct ps_file_answer *answer);
 /* Forgets the unacknowledged events, because their leases go back. */
-void ps_hdfs_file_forget(struct ps_hdfs_file *file);
+void ps_bucket_file_forget(struct ps_bucket_file *file);
 /* Like AbstractHDFSWriter.isUnderReplicated. */
-bool ps_hdfs_file_is_under_replicated(const struct ps_hdfs_file *file);
-void ps_hdfs_file_free(struct ps_hdfs_file *file);
+bool ps_bucket_file_is_under_replicated(const struct ps_bucket_file *file);
+void ps_bucket_file_free(struct ps_bucket_file *file);
 /* Returns the file's name in use or its final name, which the caller frees; NULL if there is no memory. */
-char *ps_hdfs_file_name(const struct ps_hdfs_file *file, bool in_use);
+char *ps_bucket_file_name(const struct ps_bucket_file *file, bool in_use);
 
 /* finish.c: takes a file whose stream is closed or abandoned, and begins the next operation on its name. */
-void ps_hdfs_finish(struct ps_hdfs_file *file, enum ps_hdfs_next next);
+void ps_bucket_finish(struct ps_bucket_file *file, enum ps_bucket_next next);
 /* Repeats the operations that are due. Returns the mono_ns of the next one, or PS_NEVER. */
-uint64_t ps_hdfs_finish_due(struct ps_hdfs_sink *sink);
+uint64_t ps_bucket_finish_due(struct ps_bucket_writer *sink);
 /* Makes all resting operations due now. */
-void ps_hdfs_finish_hurry(struct ps_hdfs_sink *sink);
+void ps_bucket_finish_hurry(struct ps_bucket_writer *sink);
 
 /* orphans.c: looks once for files in a bucket's directory that have had their names in use since before the start. */
-void ps_hdfs_sink_look(struct ps_hdfs_sink *sink, const struct ps_hdfs_bucket_name *bucket);
+void ps_bucket_writer_look(struct ps_bucket_writer *sink, const struct ps_bucket_name *bucket);
 /* Continues the scan of the directories that exist at the start. Returns the mono_ns of the next step. */
-uint64_t ps_hdfs_scan_for_orphans(struct ps_hdfs_sink *sink);
+uint64_t ps_bucket_scan_for_orphans(struct ps_bucket_writer *sink);
 /* Index of files by path, to recognise the sink's own files in a listing. `add`: called when the path is set; it may be NULL. */
-void ps_hdfs_name_add(struct ps_hdfs_file *file);
-void ps_hdfs_name_remove(struct ps_hdfs_file *file);
-bool ps_hdfs_name_is_known(const struct ps_hdfs_sink *sink, const char *path);
-static inline void ps_hdfs_file_enlist(struct ps_hdfs_file *file)
+void ps_bucket_name_add(struct ps_bucket_file *file);
+void ps_bucket_name_remove(struct ps_bucket_file *file);
+bool ps_bucket_name_is_known(const struct ps_bucket_writer *sink, const char *path);
+static inline void ps_bucket_file_enlist(struct ps_bucket_file *file)
 {
     TAILQ_INSERT_TAIL(&file->sink->files, file, all);
-    ps_hdfs_name_add(file);
+    ps_bucket_name_add(file);
 }
-static inline void ps_hdfs_file_delist(struct ps_hdfs_file *file)
+static inline void ps_bucket_file_delist(struct ps_bucket_file *file)
 {
     TAILQ_REMOVE(&file->sink->files, file, all);
-    ps_hdfs_name_remove(file);
+    ps_bucket_name_remove(file);
 }
-void ps_hdfs_forget_looks(struct ps_hdfs_sink *sink);
+void ps_bucket_forget_looks(struct ps_bucket_writer *sink);
 
 /* dead_letters.c: makes the first waiting event a dead letter, because no file can take it. The port must have dead letters. */
-void ps_hdfs_refuse_next(struct ps_hdfs_sink *sink, struct ps_hdfs_events *waiting, const char *reason);
+void ps_bucket_refuse_next(struct ps_bucket_writer *sink, struct ps_bucket_events *waiting,
+                           const char *reason);
 /* Makes all waiting events dead letters. */
-void ps_hdfs_refuse_all(struct ps_hdfs_sink *sink, struct ps_hdfs_events *waiting, const char *reason);
+void ps_bucket_refuse_all(struct ps_bucket_writer *sink, struct ps_bucket_events *waiting,
+                          const char *reason);
 /* Continues writing dead letters. Returns whether some are still to be written. */
-bool ps_hdfs_write_dead_letters(struct ps_hdfs_sink *sink);
+bool ps_bucket_write_dead_letters(struct ps_bucket_writer *sink);
 /* Stops writing dead letters, because the leases go back. */
-void ps_hdfs_stop_dead_letters(struct ps_hdfs_sink *sink);
+void ps_bucket_stop_dead_letters(struct ps_bucket_writer *sink);

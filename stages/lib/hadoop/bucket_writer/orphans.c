@@ -14,10 +14,10 @@
 
 /* A directory. It is in the list `looks` if it was listed or is being listed, so that it is listed once; and in `waiting` until the
  * scan comes to it. */
-struct ps_hdfs_look {
-    TAILQ_ENTRY(ps_hdfs_look) looks;
-    struct ps_hdfs_look *same_hash; /* hash chain of the list `looks` */
-    struct ps_hdfs_sink *sink;
+struct ps_bucket_look {
+    TAILQ_ENTRY(ps_bucket_look) looks;
+    struct ps_bucket_look *same_hash; /* hash chain of the list `looks` */
+    struct ps_bucket_writer *sink;
     bool scanned;   /* the scan listed it, and continues with the next one */
     uint32_t depth; /* of directories that may be below it */
     uint64_t modified_ms;
@@ -48,10 +48,10 @@ static bool take_end(const char *text, size_t *length, const char *part)
 
 /* Returns whether the name is one of this sink's names in use: in-use prefix, prefix, ".", number, suffix, in-use suffix. Sets where the
  * prefix is, and the number. */
-static bool is_in_use(const struct ps_hdfs_look *look, const char *name, const char **prefix,
+static bool is_in_use(const struct ps_bucket_look *look, const char *name, const char **prefix,
                       size_t *prefix_length, uint64_t *counter)
 {
-    const struct ps_hdfs_settings *settings = look->sink->settings;
+    const struct ps_bucket_writer_settings *settings = look->sink->settings;
     size_t begins = strlen(settings->place.prefix_begins);
     if (!take_text(&name, settings->in_use_prefix, strlen(settings->in_use_prefix)))
         return false;
@@ -73,14 +73,14 @@ static bool is_in_use(const struct ps_hdfs_look *look, const char *name, const c
 
 static uint32_t chain_of(const char *path)
 {
-    return ps_name_hash(path, strlen(path)) & (PS_HDFS_NAME_CHAINS - 1);
+    return ps_name_hash(path, strlen(path)) & (PS_BUCKET_NAME_CHAINS - 1);
 }
 
-void ps_hdfs_name_add(struct ps_hdfs_file *file)
+void ps_bucket_name_add(struct ps_bucket_file *file)
 {
     if (file->path == NULL)
         return;
-    struct ps_hdfs_file **place = &file->sink->names[chain_of(file->path)];
+    struct ps_bucket_file **place = &file->sink->names[chain_of(file->path)];
     file->same_name = *place;
     if (*place != NULL)
         (*place)->name_place = &file->same_name;
@@ -88,7 +88,7 @@ void ps_hdfs_name_add(struct ps_hdfs_file *file)
     *place = file;
 }
 
-void ps_hdfs_name_remove(struct ps_hdfs_file *file)
+void ps_bucket_name_remove(struct ps_bucket_file *file)
 {
     if (file->name_place == NULL)
         return;
@@ -98,18 +98,18 @@ void ps_hdfs_name_remove(struct ps_hdfs_file *file)
     file->name_place = NULL;
 }
 
-bool ps_hdfs_name_is_known(const struct ps_hdfs_sink *sink, const char *path)
+bool ps_bucket_name_is_known(const struct ps_bucket_writer *sink, const char *path)
 {
-    const struct ps_hdfs_file *file = sink->names[chain_of(path)];
+    const struct ps_bucket_file *file = sink->names[chain_of(path)];
     while (file != NULL && strcmp(file->path, path) != 0)
         file = file->same_name;
     return file != NULL;
 }
 
-static void recover(struct ps_hdfs_look *look, const char *prefix, size_t prefix_length, uint64_t counter)
+static void recover(struct ps_bucket_look *look, const char *prefix, size_t prefix_length, uint64_t counter)
 {
-    struct ps_hdfs_sink *sink = look->sink;
-    struct ps_hdfs_file *file = calloc(1, sizeof *file + look->length + 1 + prefix_length);
+    struct ps_bucket_writer *sink = look->sink;
+    struct ps_bucket_file *file = calloc(1, sizeof *file + look->length + 1 + prefix_length);
     if (file == NULL)
         return;
     file->sink = sink;
@@ -121,24 +121,24 @@ static void recover(struct ps_hdfs_look *look, const char *prefix, size_t prefix
     memcpy(file->bucket_name, look->directory, look->length);
     file->bucket_name[look->length] = '/';
     memcpy(file->bucket_name + look->length + 1, prefix, prefix_length);
-    char *path = ps_hdfs_file_name(file, true);
-    bool known = path == NULL || ps_hdfs_name_is_known(sink, path);
+    char *path = ps_bucket_file_name(file, true);
+    bool known = path == NULL || ps_bucket_name_is_known(sink, path);
     file->path = path;
-    file->target = ps_hdfs_file_name(file, false);
-    ps_hdfs_file_enlist(file);
+    file->target = ps_bucket_file_name(file, false);
+    ps_bucket_file_enlist(file);
     if (known || file->target == NULL)
-        ps_hdfs_file_free(file);
+        ps_bucket_file_free(file);
     else
-        ps_hdfs_finish(file, PS_HDFS_RECOVER);
+        ps_bucket_finish(file, PS_BUCKET_RECOVER);
 }
 
 /* ---- one directory ---- */
 
-static void report(const struct ps_hdfs_look *look, uint64_t count, const char *first)
+static void report(const struct ps_bucket_look *look, uint64_t count, const char *first)
 {
     const struct ps_port *port = look->sink->port;
     const char *directory = look->length > 0 ? look->directory : "/";
-    ps_count(port->counters, (enum ps_counter)PS_HDFS_ORPHANS, count);
+    ps_count(port->counters, (enum ps_counter)PS_BUCKET_ORPHANS, count);
     if (look->sink->settings->recovers_orphans)
         ps_log(PS_LOG_INFO, port->component,
                "%s: %s files are in use since before this start (%s): completes and renames those whose "
@@ -151,31 +151,31 @@ static void report(const struct ps_hdfs_look *look, uint64_t count, const char *
                directory, ps_quantity_print_count(count).text, first);
 }
 
-static struct ps_hdfs_look **look_chain(struct ps_hdfs_sink *sink, const char *directory, size_t length)
+static struct ps_bucket_look **look_chain(struct ps_bucket_writer *sink, const char *directory, size_t length)
 {
-    return &sink->look_chains[ps_name_hash(directory, length) & (PS_HDFS_NAME_CHAINS - 1)];
+    return &sink->look_chains[ps_name_hash(directory, length) & (PS_BUCKET_NAME_CHAINS - 1)];
 }
 
 /* Returns whether the directory was listed, or is being listed. */
-static bool is_listed(struct ps_hdfs_sink *sink, const char *directory, size_t length)
+static bool is_listed(struct ps_bucket_writer *sink, const char *directory, size_t length)
 {
-    const struct ps_hdfs_look *look = *look_chain(sink, directory, length);
+    const struct ps_bucket_look *look = *look_chain(sink, directory, length);
     while (look != NULL && (look->length != length || memcmp(look->directory, directory, length) != 0))
         look = look->same_hash;
     return look != NULL;
 }
 
-static void enlist(struct ps_hdfs_look *look)
+static void enlist(struct ps_bucket_look *look)
 {
-    struct ps_hdfs_look **chain = look_chain(look->sink, look->directory, look->length);
+    struct ps_bucket_look **chain = look_chain(look->sink, look->directory, look->length);
     TAILQ_INSERT_HEAD(&look->sink->looks, look, looks);
     look->same_hash = *chain;
     *chain = look;
 }
 
-static void delist(struct ps_hdfs_look *look)
+static void delist(struct ps_bucket_look *look)
 {
-    struct ps_hdfs_look **at = look_chain(look->sink, look->directory, look->length);
+    struct ps_bucket_look **at = look_chain(look->sink, look->directory, look->length);
     while (*at != look)
         at = &(*at)->same_hash;
     *at = look->same_hash;
@@ -183,12 +183,12 @@ static void delist(struct ps_hdfs_look *look)
 }
 
 /* Makes a directory that is in neither list yet. Returns NULL if there is no memory, or there are too many. `name` NULL: `directory` itself. */
-static struct ps_hdfs_look *make(struct ps_hdfs_sink *sink, const char *directory, size_t length,
-                                 const char *name)
+static struct ps_bucket_look *make(struct ps_bucket_writer *sink, const char *directory, size_t length,
+                                   const char *name)
 {
     size_t room = length + (name != NULL ? strlen(name) + 1 : 0);
-    struct ps_hdfs_look *look =
-        sink->look_count < PS_HDFS_LOOKS_MAX ? calloc(1, sizeof *look + room + 1) : NULL;
+    struct ps_bucket_look *look =
+        sink->look_count < PS_BUCKET_LOOKS_MAX ? calloc(1, sizeof *look + room + 1) : NULL;
     if (look == NULL)
         return NULL;
     look->sink = sink;
@@ -202,13 +202,13 @@ static struct ps_hdfs_look *make(struct ps_hdfs_sink *sink, const char *director
     return look;
 }
 
-static void discard(struct ps_hdfs_look *look)
+static void discard(struct ps_bucket_look *look)
 {
     look->sink->look_count--;
     free(look);
 }
 
-static void look_into(struct ps_hdfs_look *look, const struct ps_file_answer *answer)
+static void look_into(struct ps_bucket_look *look, const struct ps_file_answer *answer)
 {
     const char *first = NULL, *prefix;
     size_t prefix_length;
@@ -228,9 +228,9 @@ static void look_into(struct ps_hdfs_look *look, const struct ps_file_answer *an
 }
 
 /* Adds the directories below to the list `waiting`. */
-static void descend(const struct ps_hdfs_look *look, const struct ps_file_answer *answer)
+static void descend(const struct ps_bucket_look *look, const struct ps_file_answer *answer)
 {
-    struct ps_hdfs_look *below;
+    struct ps_bucket_look *below;
     for (size_t i = 0; i < answer->entry_count && look->depth > 0; i++) {
         const struct ps_file_status *entry = &answer->entries[i];
         if (!entry->directory ||
@@ -244,8 +244,8 @@ static void descend(const struct ps_hdfs_look *look, const struct ps_file_answer
 
 static void listed(void *look_, const struct ps_file_answer *answer)
 {
-    struct ps_hdfs_look *look = look_;
-    struct ps_hdfs_sink *sink = look->sink;
+    struct ps_bucket_look *look = look_;
+    struct ps_bucket_writer *sink = look->sink;
     bool later = answer->error == PS_FILE_UNAVAILABLE || answer->error == PS_FILE_TIMEOUT;
     if (look->scanned)
         sink->scan.is_busy = false;
@@ -263,20 +263,20 @@ static void listed(void *look_, const struct ps_file_answer *answer)
         descend(look, answer);
 }
 
-static void list(struct ps_hdfs_look *look)
+static void list(struct ps_bucket_look *look)
 {
     enlist(look);
     ps_file_list(look->sink->filesystem, look->length > 0 ? look->directory : "/", listed, look);
 }
 
-static bool has_names_in_use(const struct ps_hdfs_settings *settings)
+static bool has_names_in_use(const struct ps_bucket_writer_settings *settings)
 {
     return settings->in_use_prefix[0] != '\0' || settings->in_use_suffix[0] != '\0';
 }
 
-void ps_hdfs_sink_look(struct ps_hdfs_sink *sink, const struct ps_hdfs_bucket_name *bucket)
+void ps_bucket_writer_look(struct ps_bucket_writer *sink, const struct ps_bucket_name *bucket)
 {
-    struct ps_hdfs_look *look;
+    struct ps_bucket_look *look;
     const char *prefix = bucket->text + bucket->directory_length + 1;
     size_t prefix_length = bucket->length - bucket->directory_length - 1;
     if (!has_names_in_use(sink->settings) || memchr(prefix, '/', prefix_length) != NULL ||
@@ -289,10 +289,11 @@ void ps_hdfs_sink_look(struct ps_hdfs_sink *sink, const struct ps_hdfs_bucket_na
 /* ---- the start ---- */
 
 /* Returns the waiting directory that was modified last, or NULL. Drops directories that were listed for a bucket meanwhile. */
-static struct ps_hdfs_look *next_look(struct ps_hdfs_sink *sink)
+static struct ps_bucket_look *next_look(struct ps_bucket_writer *sink)
 {
-    struct ps_hdfs_look *next = NULL;
-    for (struct ps_hdfs_look *look = TAILQ_FIRST(&sink->scan.waiting), *behind; look != NULL; look = behind) {
+    struct ps_bucket_look *next = NULL;
+    for (struct ps_bucket_look *look = TAILQ_FIRST(&sink->scan.waiting), *behind; look != NULL;
+         look = behind) {
         behind = TAILQ_NEXT(look, looks);
         if (is_listed(sink, look->directory, look->length)) {
             TAILQ_REMOVE(&sink->scan.waiting, look, looks);
@@ -304,11 +305,11 @@ static struct ps_hdfs_look *next_look(struct ps_hdfs_sink *sink)
     return next;
 }
 
-static void begin_scan(struct ps_hdfs_sink *sink)
+static void begin_scan(struct ps_bucket_writer *sink)
 {
     const struct ps_bucket_path *place = &sink->settings->place;
-    struct ps_hdfs_look *look;
-    sink->scan.state = PS_HDFS_SCAN_BEGUN;
+    struct ps_bucket_look *look;
+    sink->scan.state = PS_BUCKET_SCAN_BEGUN;
     if (place->root == NULL || !has_names_in_use(sink->settings) ||
         (look = make(sink, place->root, strlen(place->root), NULL)) == NULL)
         return;
@@ -316,10 +317,10 @@ static void begin_scan(struct ps_hdfs_sink *sink)
     TAILQ_INSERT_HEAD(&sink->scan.waiting, look, looks);
 }
 
-static void end_scan(struct ps_hdfs_sink *sink)
+static void end_scan(struct ps_bucket_writer *sink)
 {
-    struct ps_hdfs_look *look = next_look(sink);
-    sink->scan.state = PS_HDFS_SCAN_DONE;
+    struct ps_bucket_look *look = next_look(sink);
+    sink->scan.state = PS_BUCKET_SCAN_DONE;
     if (look != NULL)
         ps_log(PS_LOG_INFO, sink->port->component,
                "looked for files in use in the %u directories below %s that were changed last; in the "
@@ -331,15 +332,15 @@ static void end_scan(struct ps_hdfs_sink *sink)
     }
 }
 
-uint64_t ps_hdfs_scan_for_orphans(struct ps_hdfs_sink *sink)
+uint64_t ps_bucket_scan_for_orphans(struct ps_bucket_writer *sink)
 {
-    if (sink->scan.state == PS_HDFS_SCAN_DONE || sink->scan.is_busy)
+    if (sink->scan.state == PS_BUCKET_SCAN_DONE || sink->scan.is_busy)
         return PS_NEVER;
     if (sink->now.mono_ns < sink->scan.due_ns)
         return sink->scan.due_ns;
-    if (sink->scan.state == PS_HDFS_SCAN_NONE)
+    if (sink->scan.state == PS_BUCKET_SCAN_NONE)
         begin_scan(sink);
-    struct ps_hdfs_look *look = sink->scan.count < SCANNED_MAX ? next_look(sink) : NULL;
+    struct ps_bucket_look *look = sink->scan.count < SCANNED_MAX ? next_look(sink) : NULL;
     if (look == NULL) {
         end_scan(sink);
         return PS_NEVER;
@@ -351,16 +352,16 @@ uint64_t ps_hdfs_scan_for_orphans(struct ps_hdfs_sink *sink)
     return sink->now.mono_ns; /* now, so that the request is sent */
 }
 
-static void forget(struct ps_hdfs_looks *looks)
+static void forget(struct ps_bucket_looks *looks)
 {
-    struct ps_hdfs_look *look;
+    struct ps_bucket_look *look;
     while ((look = TAILQ_FIRST(looks)) != NULL) {
         TAILQ_REMOVE(looks, look, looks);
         discard(look);
     }
 }
 
-void ps_hdfs_forget_looks(struct ps_hdfs_sink *sink)
+void ps_bucket_forget_looks(struct ps_bucket_writer *sink)
 {
     memset(sink->look_chains, 0, sizeof sink->look_chains);
     forget(&sink->looks);

@@ -15,11 +15,11 @@
 #define FLUSH_QUIET_NS (PS_NS_PER_MS / 200) /* the same after the last lease */
 #define FLUSH_WAIT_MAX_NS (100 * PS_NS_PER_MS)
 
-struct ps_hdfs_sink *ps_hdfs_sink_open(const struct ps_hdfs_settings *settings,
-                                       struct ps_filesystem *filesystem, struct ps_port *port,
-                                       struct ps_err *err)
+struct ps_bucket_writer *ps_bucket_writer_open(const struct ps_bucket_writer_settings *settings,
+                                               struct ps_filesystem *filesystem, struct ps_port *port,
+                                               struct ps_err *err)
 {
-    struct ps_hdfs_sink *sink = calloc(1, sizeof *sink);
+    struct ps_bucket_writer *sink = calloc(1, sizeof *sink);
     if (sink == NULL) {
         ps_err_set(err, "no memory for a sink");
         return NULL;
@@ -34,7 +34,7 @@ struct ps_hdfs_sink *ps_hdfs_sink_open(const struct ps_hdfs_settings *settings,
     sink->filesystem = filesystem;
     sink->port = port;
     sink->replicas_min = settings->replicas_min;
-    ps_hdfs_slots_init(&sink->held);
+    ps_bucket_slots_init(&sink->held);
     TAILQ_INIT(&sink->recent);
     TAILQ_INIT(&sink->ready);
     TAILQ_INIT(&sink->files);
@@ -47,37 +47,37 @@ struct ps_hdfs_sink *ps_hdfs_sink_open(const struct ps_hdfs_settings *settings,
     return sink;
 }
 
-void ps_hdfs_sink_close(struct ps_hdfs_sink *sink)
+void ps_bucket_writer_close(struct ps_bucket_writer *sink)
 {
     if (sink == NULL)
         return;
     ps_filesystem_close(sink->filesystem); /* afterwards no callback is called */
     while (!TAILQ_EMPTY(&sink->files))
-        ps_hdfs_file_free(TAILQ_FIRST(&sink->files));
+        ps_bucket_file_free(TAILQ_FIRST(&sink->files));
     ps_hadoop_writers_close(sink->writers);
-    ps_hdfs_forget_looks(sink);
-    ps_hdfs_table_free(&sink->table);
-    ps_gauge_set(sink->port->counters, (enum ps_counter)PS_HDFS_FILES_OPEN, 0);
-    ps_gauge_set(sink->port->counters, (enum ps_counter)PS_HDFS_FILES_CLOSING, 0);
+    ps_bucket_forget_looks(sink);
+    ps_bucket_table_free(&sink->table);
+    ps_gauge_set(sink->port->counters, (enum ps_counter)PS_BUCKET_FILES_OPEN, 0);
+    ps_gauge_set(sink->port->counters, (enum ps_counter)PS_BUCKET_FILES_CLOSING, 0);
     free(sink->pool.events);
     free(sink);
 }
 
-static struct ps_hdfs_bucket *bucket_of(struct ps_hdfs_sink *sink, const struct ps_hdfs_bucket_name *name)
+static struct ps_bucket *bucket_of(struct ps_bucket_writer *sink, const struct ps_bucket_name *name)
 {
     uint32_t hash = ps_name_hash(name->text, name->length);
-    struct ps_hdfs_bucket *bucket = ps_hdfs_table_find(&sink->table, name, hash);
-    return bucket != NULL ? bucket : ps_hdfs_table_add(&sink->table, name, hash);
+    struct ps_bucket *bucket = ps_bucket_table_find(&sink->table, name, hash);
+    return bucket != NULL ? bucket : ps_bucket_table_add(&sink->table, name, hash);
 }
 
-static bool is_same(const struct ps_hdfs_bucket *bucket, const struct ps_hdfs_bucket_name *name)
+static bool is_same(const struct ps_bucket *bucket, const struct ps_bucket_name *name)
 {
     return bucket != NULL && bucket->length == name->length &&
            bucket->directory_length == name->directory_length &&
            memcmp(bucket->name, name->text, name->length) == 0;
 }
 
-static void note_access(struct ps_hdfs_sink *sink, struct ps_hdfs_bucket *bucket)
+static void note_access(struct ps_bucket_writer *sink, struct ps_bucket *bucket)
 {
     if (bucket->file == NULL || TAILQ_FIRST(&sink->recent) == bucket)
         return;
@@ -87,42 +87,42 @@ static void note_access(struct ps_hdfs_sink *sink, struct ps_hdfs_bucket *bucket
 
 enum found { FOUND, FLAW, NOT_YET };
 
-static bool is_constant(const struct ps_hdfs_sink *sink)
+static bool is_constant(const struct ps_bucket_writer *sink)
 {
     return sink->settings->placer == NULL && sink->settings->place.constant != NULL;
 }
 
 /* Returns whether all events of the lease belong to the bucket of the first one. */
-static bool is_together(const struct ps_hdfs_sink *sink, const struct ps_lease *lease)
+static bool is_together(const struct ps_bucket_writer *sink, const struct ps_lease *lease)
 {
     return is_constant(sink) && lease->count > 0 && lease->cursor == 0 && lease->settled == 0;
 }
 
 /* Finds the buckets of all events, or only that of the first event if they have the same one. New buckets are marked ready, so
  * that they are freed if no event is added to them. */
-static enum found find_buckets(struct ps_hdfs_sink *sink, const struct ps_lease *lease, const char **flaw)
+static enum found find_buckets(struct ps_bucket_writer *sink, const struct ps_lease *lease, const char **flaw)
 {
     bool together = is_together(sink, lease);
-    struct ps_hdfs_bucket_name name;
-    struct ps_hdfs_bucket *bucket = NULL;
+    struct ps_bucket_name name;
+    struct ps_bucket *bucket = NULL;
     memset(sink->flawed_bits, 0, sizeof sink->flawed_bits);
     for (uint32_t position = lease->cursor; position < lease->count; position++) {
         sink->found[position] = NULL;
         if (ps_lease_is_settled(lease, position))
             continue;
         if (bucket == NULL || !is_constant(sink)) {
-            enum ps_hdfs_placed placed = ps_hdfs_find_place(sink, lease, position, &name, flaw);
-            if (placed == PS_HDFS_PLACE_LATER)
+            enum ps_bucket_placed placed = ps_bucket_find_place(sink, lease, position, &name, flaw);
+            if (placed == PS_BUCKET_PLACE_LATER)
                 return NOT_YET;
-            if (placed == PS_HDFS_UNPLACEABLE && !ps_port_has_deadletter(sink->port))
+            if (placed == PS_BUCKET_UNPLACEABLE && !ps_port_has_deadletter(sink->port))
                 return FLAW;
-            if (placed == PS_HDFS_UNPLACEABLE) {
+            if (placed == PS_BUCKET_UNPLACEABLE) {
                 sink->flawed_bits[position / 64] |= UINT64_C(1) << position % 64;
                 continue;
             }
             if (!is_same(bucket, &name) && (bucket = bucket_of(sink, &name)) == NULL)
                 return NOT_YET; /* no memory */
-            ps_hdfs_bucket_make_ready(sink, bucket);
+            ps_bucket_make_ready(sink, bucket);
         }
         sink->found[position] = bucket;
         if (together && position == 0)
@@ -131,49 +131,49 @@ static enum found find_buckets(struct ps_hdfs_sink *sink, const struct ps_lease 
     return FOUND;
 }
 
-static void place_events(struct ps_hdfs_sink *sink, const struct ps_lease *lease, uint16_t slot)
+static void place_events(struct ps_bucket_writer *sink, const struct ps_lease *lease, uint16_t slot)
 {
     if (is_together(sink, lease) && sink->found[0] != NULL) {
         note_access(sink, sink->found[0]);
-        ps_hdfs_events_add_run(&sink->pool, &sink->found[0]->waiting, slot, 0, lease->count);
+        ps_bucket_events_add_run(&sink->pool, &sink->found[0]->waiting, slot, 0, lease->count);
         sink->waiting_bytes += lease->bytes;
         return;
     }
     for (uint32_t position = lease->cursor; position < lease->count; position++) {
-        struct ps_hdfs_bucket *bucket = sink->found[position];
+        struct ps_bucket *bucket = sink->found[position];
         if (sink->flawed_bits[position / 64] >> position % 64 & 1)
-            ps_hdfs_events_add(&sink->pool, &sink->flawed, slot, (uint16_t)position);
+            ps_bucket_events_add(&sink->pool, &sink->flawed, slot, (uint16_t)position);
         if (bucket == NULL)
             continue;
         note_access(sink, bucket);
-        ps_hdfs_events_add(&sink->pool, &bucket->waiting, slot, (uint16_t)position);
+        ps_bucket_events_add(&sink->pool, &bucket->waiting, slot, (uint16_t)position);
         sink->waiting_bytes += ps_lease_event(lease, position)->body_length;
     }
 }
 
 /* Returns whether a lease can be taken. Events that wait in buckets count as well, so a source that is faster than the file
  * system is stopped before all memory is used. */
-static bool has_room(const struct ps_hdfs_sink *sink)
+static bool has_room(const struct ps_bucket_writer *sink)
 {
-    return sink->held.count < PS_HDFS_LEASES_MAX &&
+    return sink->held.count < PS_BUCKET_LEASES_MAX &&
            sink->held.pinned_bytes < sink->settings->held_bytes_max &&
            sink->filesystem->held_bytes + sink->waiting_bytes < sink->settings->held_bytes_max;
 }
 
 /* Pumps each ready bucket once: a bucket that rests stays ready. */
-static void pump_ready(struct ps_hdfs_sink *sink)
+static void pump_ready(struct ps_bucket_writer *sink)
 {
-    struct ps_hdfs_bucket *bucket;
+    struct ps_bucket *bucket;
     for (uint32_t left = sink->ready_count; left > 0 && (bucket = TAILQ_FIRST(&sink->ready)) != NULL;
          left--) {
-        ps_hdfs_bucket_unready(sink, bucket);
-        ps_hdfs_bucket_pump(sink, bucket);
-        ps_hdfs_bucket_release(sink, bucket);
+        ps_bucket_unready(sink, bucket);
+        ps_bucket_pump(sink, bucket);
+        ps_bucket_release(sink, bucket);
     }
 }
 
 /* Reports a batch that cannot be written. It is tried again every few seconds without end. */
-static void report_flaw(struct ps_hdfs_sink *sink, const struct ps_lease *lease, const char *flaw)
+static void report_flaw(struct ps_bucket_writer *sink, const struct ps_lease *lease, const char *flaw)
 {
     char tries[PS_LOG_BACKOFF_BYTES];
     ps_count(sink->port->counters, PS_COUNTER_EventWriteFail, 1);
@@ -186,19 +186,20 @@ static void report_flaw(struct ps_hdfs_sink *sink, const struct ps_lease *lease,
            ps_log_backoff_text(&sink->flawed_batch, sink->now.mono_ns, tries));
 }
 
-static void begin_call(struct ps_hdfs_sink *sink, const struct ps_now *now)
+static void begin_call(struct ps_bucket_writer *sink, const struct ps_now *now)
 {
     sink->now = *now;
     if (sink->started_ms == 0)
         sink->started_ms = now->wall_ms;
 }
 
-enum ps_result ps_hdfs_sink_work(struct ps_hdfs_sink *sink, struct ps_lease **lease, const struct ps_now *now)
+enum ps_result ps_bucket_writer_work(struct ps_bucket_writer *sink, struct ps_lease **lease,
+                                     const struct ps_now *now)
 {
     const char *flaw;
     begin_call(sink, now);
     sink->recall_ns = 0;
-    sink->refused = !has_room(sink) || !ps_hdfs_pool_reserve(&sink->pool, (*lease)->count);
+    sink->refused = !has_room(sink) || !ps_bucket_pool_reserve(&sink->pool, (*lease)->count);
     if (sink->refused)
         return PS_LATER;
     switch (find_buckets(sink, *lease, &flaw)) {
@@ -211,7 +212,7 @@ enum ps_result ps_hdfs_sink_work(struct ps_hdfs_sink *sink, struct ps_lease **le
         break;
     }
     sink->flawed_batch = (struct ps_log_backoff){.tries = 0};
-    uint16_t slot = ps_hdfs_slots_take(&sink->held, *lease);
+    uint16_t slot = ps_bucket_slots_take(&sink->held, *lease);
     place_events(sink, *lease, slot);
     *lease = NULL;
     sink->took_ns = now->mono_ns;
@@ -221,18 +222,18 @@ enum ps_result ps_hdfs_sink_work(struct ps_hdfs_sink *sink, struct ps_lease **le
 
 /* ---- the cycle ---- */
 
-static void roll_old(struct ps_hdfs_sink *sink)
+static void roll_old(struct ps_bucket_writer *sink)
 {
-    struct ps_hdfs_file *file;
+    struct ps_bucket_file *file;
     while ((file = TAILQ_FIRST(&sink->rolls)) != NULL && file->roll_ns <= sink->now.mono_ns) {
         if (file->broken)
             break; /* its failure is handled soon */
-        ps_hdfs_bucket_retire(sink, file->bucket);
+        ps_bucket_retire(sink, file->bucket);
     }
     while ((file = TAILQ_FIRST(&sink->idles)) != NULL && file->idle_ns <= sink->now.mono_ns) {
         if (file->broken)
             break;
-        ps_hdfs_bucket_retire(sink, file->bucket);
+        ps_bucket_retire(sink, file->bucket);
     }
 }
 
@@ -245,9 +246,9 @@ struct flush_times {
     uint64_t all_ns;  /* when all files are flushed; PS_NEVER: each only at its time */
 };
 
-static struct flush_times flush_times(const struct ps_hdfs_sink *sink)
+static struct flush_times flush_times(const struct ps_bucket_writer *sink)
 {
-    if (sink->touch_count <= PS_HDFS_FLUSHED_FILES || !has_room(sink))
+    if (sink->touch_count <= PS_BUCKET_FLUSHED_FILES || !has_room(sink))
         return (struct flush_times){0};
     return (struct flush_times){
         .wait_ns = ps_least(sink->touch_count * FLUSH_WAIT_NS, FLUSH_WAIT_MAX_NS),
@@ -255,28 +256,28 @@ static struct flush_times flush_times(const struct ps_hdfs_sink *sink)
     };
 }
 
-static uint64_t flush_due_ns(const struct ps_hdfs_file *file, const struct flush_times *times)
+static uint64_t flush_due_ns(const struct ps_bucket_file *file, const struct flush_times *times)
 {
     return ps_least(file->touched_ns + times->wait_ns, times->all_ns);
 }
 
-static void flush_touched(struct ps_hdfs_sink *sink)
+static void flush_touched(struct ps_bucket_writer *sink)
 {
     const struct flush_times times = flush_times(sink);
-    struct ps_hdfs_file *next;
-    for (struct ps_hdfs_file *file = TAILQ_FIRST(&sink->touches);
+    struct ps_bucket_file *next;
+    for (struct ps_bucket_file *file = TAILQ_FIRST(&sink->touches);
          file != NULL && flush_due_ns(file, &times) <= sink->now.mono_ns; file = next) {
         next = TAILQ_NEXT(file, touches);
-        ps_hdfs_file_flush(file);
+        ps_bucket_file_flush(file);
     }
 }
 
 /* Returns when the sink's next timer runs out. */
-static uint64_t next_due(const struct ps_hdfs_sink *sink)
+static uint64_t next_due(const struct ps_bucket_writer *sink)
 {
     uint64_t due_ns = PS_NEVER;
-    const struct ps_hdfs_file *roll = TAILQ_FIRST(&sink->rolls), *idle = TAILQ_FIRST(&sink->idles);
-    const struct ps_hdfs_bucket *bucket;
+    const struct ps_bucket_file *roll = TAILQ_FIRST(&sink->rolls), *idle = TAILQ_FIRST(&sink->idles);
+    const struct ps_bucket *bucket;
     if (roll != NULL && !roll->broken)
         due_ns = roll->roll_ns;
     if (idle != NULL && !idle->broken)
@@ -284,7 +285,7 @@ static uint64_t next_due(const struct ps_hdfs_sink *sink)
     TAILQ_FOREACH(bucket, &sink->ready, ready)
     {
         bool waits =
-            bucket->file == NULL && ps_hdfs_files_are_many(sink); /* for the answer to another file */
+            bucket->file == NULL && ps_bucket_files_are_many(sink); /* for the answer to another file */
         if (!waits)
             due_ns = ps_least(due_ns, bucket->rest_ns); /* if it is in the past: now */
     }
@@ -292,29 +293,29 @@ static uint64_t next_due(const struct ps_hdfs_sink *sink)
 }
 
 /* Returns when the next file is to be flushed that need not wait for an answer. */
-static uint64_t next_flush(const struct ps_hdfs_sink *sink)
+static uint64_t next_flush(const struct ps_bucket_writer *sink)
 {
     const struct flush_times times = flush_times(sink);
-    const struct ps_hdfs_file *file;
+    const struct ps_bucket_file *file;
     TAILQ_FOREACH(file, &sink->touches, touches)
     {
-        if (ps_hdfs_file_may_flush(file))
+        if (ps_bucket_file_may_flush(file))
             return flush_due_ns(file, &times);
     }
     return PS_NEVER;
 }
 
-uint64_t ps_hdfs_sink_tick(struct ps_hdfs_sink *sink, const struct ps_now *now)
+uint64_t ps_bucket_writer_tick(struct ps_bucket_writer *sink, const struct ps_now *now)
 {
     begin_call(sink, now);
-    bool writes = ps_hdfs_write_dead_letters(sink);
+    bool writes = ps_bucket_write_dead_letters(sink);
     roll_old(sink);
     pump_ready(sink);
     flush_touched(sink);
-    uint64_t due_ns = ps_hdfs_finish_due(sink);
+    uint64_t due_ns = ps_bucket_finish_due(sink);
     due_ns = ps_least(due_ns, ps_filesystem_turn(sink->filesystem, now));
-    due_ns = ps_least(due_ns, ps_hdfs_scan_for_orphans(sink));
-    ps_hdfs_slots_finish(&sink->held, sink->port);
+    due_ns = ps_least(due_ns, ps_bucket_scan_for_orphans(sink));
+    ps_bucket_slots_finish(&sink->held, sink->port);
     if (sink->refused && has_room(sink))
         due_ns = now->mono_ns;
     if (writes)
@@ -324,46 +325,46 @@ uint64_t ps_hdfs_sink_tick(struct ps_hdfs_sink *sink, const struct ps_now *now)
     return due_ns > now->mono_ns ? due_ns : now->mono_ns;
 }
 
-bool ps_hdfs_sink_drain(struct ps_hdfs_sink *sink, const struct ps_now *now)
+bool ps_bucket_writer_drain(struct ps_bucket_writer *sink, const struct ps_now *now)
 {
-    (void)ps_hdfs_sink_tick(sink, now);
+    (void)ps_bucket_writer_tick(sink, now);
     return sink->held.count == 0;
 }
 
 /* ---- recall ---- */
 
-static void drop_waiting(struct ps_hdfs_sink *sink, struct ps_hdfs_bucket *bucket)
+static void drop_waiting(struct ps_bucket_writer *sink, struct ps_bucket *bucket)
 {
-    sink->waiting_bytes -= ps_hdfs_bytes_of(sink, &bucket->waiting);
-    ps_hdfs_events_clear(&sink->pool, &bucket->waiting);
+    sink->waiting_bytes -= ps_bucket_bytes_of(sink, &bucket->waiting);
+    ps_bucket_events_clear(&sink->pool, &bucket->waiting);
 }
 
 /* Drops the events that were not written yet, and closes every file. */
-static void close_all(struct ps_hdfs_sink *sink)
+static void close_all(struct ps_bucket_writer *sink)
 {
-    struct ps_hdfs_bucket *bucket, *next;
+    struct ps_bucket *bucket, *next;
     while ((bucket = TAILQ_FIRST(&sink->ready)) != NULL) {
-        ps_hdfs_bucket_unready(sink, bucket);
+        ps_bucket_unready(sink, bucket);
         drop_waiting(sink, bucket);
-        ps_hdfs_bucket_release(sink, bucket);
+        ps_bucket_release(sink, bucket);
     }
     for (bucket = TAILQ_FIRST(&sink->recent); bucket != NULL; bucket = next) {
         next = TAILQ_NEXT(bucket, recent);
         drop_waiting(sink, bucket);
-        ps_hdfs_bucket_retire(sink, bucket);
+        ps_bucket_retire(sink, bucket);
     }
 }
 
 /* Returns how long a recall waits for acknowledgements of the file. A file whose creation is not confirmed has no
  * acknowledged events, so it is not important what happens to it. */
-static uint64_t acknowledgement_ns(const struct ps_hdfs_file *file)
+static uint64_t acknowledgement_ns(const struct ps_bucket_file *file)
 {
     return file->created ? RECALL_NS : CREATE_NS;
 }
 
-static bool awaits_acknowledgement(const struct ps_hdfs_sink *sink, uint64_t waited_ns)
+static bool awaits_acknowledgement(const struct ps_bucket_writer *sink, uint64_t waited_ns)
 {
-    const struct ps_hdfs_file *file;
+    const struct ps_bucket_file *file;
     TAILQ_FOREACH(file, &sink->files, all)
     {
         if ((file->written.count > 0 || file->broken) && waited_ns < acknowledgement_ns(file))
@@ -374,54 +375,54 @@ static bool awaits_acknowledgement(const struct ps_hdfs_sink *sink, uint64_t wai
 
 /* Returns how long a recall waits for the end of the file. A file system that is down does not answer: an operation that failed
  * before is tried once more, and gets only the time of an acknowledgement. */
-static uint64_t end_ns(const struct ps_hdfs_file *file)
+static uint64_t end_ns(const struct ps_bucket_file *file)
 {
     bool failed = file->tries > 0 || file->trouble != NULL ||
-                  (file->state == PS_HDFS_FILE_ASKED && file->next == PS_HDFS_RECOVER);
+                  (file->state == PS_BUCKET_FILE_ASKED && file->next == PS_BUCKET_RECOVER);
     return !file->created || failed ? acknowledgement_ns(file)
                                     : ps_least(file->sink->settings->call_timeout_ns, CLOSE_NS);
 }
 
-static bool awaits_end(const struct ps_hdfs_sink *sink, uint64_t waited_ns)
+static bool awaits_end(const struct ps_bucket_writer *sink, uint64_t waited_ns)
 {
-    const struct ps_hdfs_file *file;
+    const struct ps_bucket_file *file;
     TAILQ_FOREACH(file, &sink->files, all)
     {
-        if (ps_hdfs_file_is_ending(file) && waited_ns < end_ns(file))
+        if (ps_bucket_file_is_ending(file) && waited_ns < end_ns(file))
             return true;
     }
     return false;
 }
 
 /* Forgets the events of all files and buckets, because their leases go back. */
-static void forget_events(struct ps_hdfs_sink *sink)
+static void forget_events(struct ps_bucket_writer *sink)
 {
-    struct ps_hdfs_file *file, *next;
+    struct ps_bucket_file *file, *next;
     for (file = TAILQ_FIRST(&sink->files); file != NULL; file = next) {
         next = TAILQ_NEXT(file, all);
-        ps_hdfs_file_forget(file);
+        ps_bucket_file_forget(file);
     }
     close_all(sink);
 }
 
-bool ps_hdfs_sink_recall(struct ps_hdfs_sink *sink, struct ps_lease **back, const struct ps_now *now)
+bool ps_bucket_writer_recall(struct ps_bucket_writer *sink, struct ps_lease **back, const struct ps_now *now)
 {
     sink->now = *now;
     if (sink->recall_ns == 0) {
         sink->recall_ns = now->mono_ns;
         sink->refused = false;
-        ps_hdfs_stop_dead_letters(sink);
+        ps_bucket_stop_dead_letters(sink);
         close_all(sink);
-        ps_hdfs_finish_hurry(sink);
+        ps_bucket_finish_hurry(sink);
     }
-    (void)ps_hdfs_finish_due(sink);
+    (void)ps_bucket_finish_due(sink);
     (void)ps_filesystem_turn(sink->filesystem, now);
     uint64_t waited_ns = now->mono_ns - sink->recall_ns;
     if (awaits_acknowledgement(sink, waited_ns))
         return false;
     if (sink->held.count > 0) {
         forget_events(sink);
-        ps_hdfs_slots_give_back(&sink->held, sink->port, back);
+        ps_bucket_slots_give_back(&sink->held, sink->port, back);
     }
     if (awaits_end(sink, waited_ns))
         return false;
@@ -433,30 +434,30 @@ bool ps_hdfs_sink_recall(struct ps_hdfs_sink *sink, struct ps_lease **back, cons
 
 /* ---- the stage's functions ---- */
 
-static struct ps_hdfs_sink *sink_of(void *state)
+static struct ps_bucket_writer *sink_of(void *state)
 {
-    return *(struct ps_hdfs_sink **)state;
+    return *(struct ps_bucket_writer **)state;
 }
 
 static enum ps_result work(const void *, void *state, struct ps_lease **lease, const struct ps_now *now)
 {
-    return ps_hdfs_sink_work(sink_of(state), lease, now);
+    return ps_bucket_writer_work(sink_of(state), lease, now);
 }
 
 static uint64_t tick(const void *, void *state, const struct ps_now *now)
 {
-    return ps_hdfs_sink_tick(sink_of(state), now);
+    return ps_bucket_writer_tick(sink_of(state), now);
 }
 
 static bool recall(const void *, void *state, struct ps_lease **back, const struct ps_now *now)
 {
-    return ps_hdfs_sink_recall(sink_of(state), back, now);
+    return ps_bucket_writer_recall(sink_of(state), back, now);
 }
 
 static bool drain(const void *, void *state, const struct ps_now *now)
 {
-    return ps_hdfs_sink_drain(sink_of(state), now);
+    return ps_bucket_writer_drain(sink_of(state), now);
 }
 
-const struct ps_sink_ops ps_hdfs_sink_ops = {
+const struct ps_sink_ops ps_bucket_writer_ops = {
     .sockets = true, .work = work, .tick = tick, .recall = recall, .drain = drain};

@@ -20,31 +20,31 @@
 #include "stages/lib/hadoop/file/writer.h"
 #include "stages/lib/hadoop/bucket_writer/bucket_path.h"
 
-#define PS_HDFS_TRIES_ENDLESS UINT32_MAX
+#define PS_BUCKET_TRIES_ENDLESS UINT32_MAX
 
-enum ps_hdfs_placed {
-    PS_HDFS_PLACED,
-    PS_HDFS_UNPLACEABLE, /* no file can take it */
+enum ps_bucket_placed {
+    PS_BUCKET_PLACED,
+    PS_BUCKET_UNPLACEABLE, /* no file can take it */
     /* Not known yet: the sink returns PS_LATER, and its owner arranges the next `work`. */
-    PS_HDFS_PLACE_LATER,
+    PS_BUCKET_PLACE_LATER,
 };
 
 /* Chooses the bucket of each event, for another sink that writes its files through this one (hive). */
-struct ps_hdfs_placer {
+struct ps_bucket_placer {
     /* Finds the bucket of the event at this position. The name is valid until the next call. UNPLACEABLE: `*flaw` is set to a static
      * text with what is wrong with the event, and the cure. */
-    enum ps_hdfs_placed (*place)(struct ps_hdfs_placer *placer, const struct ps_lease *lease,
-                                 uint32_t position, const struct ps_now *now,
-                                 struct ps_hdfs_bucket_name *name, const char **flaw);
+    enum ps_bucket_placed (*place)(struct ps_bucket_placer *placer, const struct ps_lease *lease,
+                                   uint32_t position, const struct ps_now *now, struct ps_bucket_name *name,
+                                   const char **flaw);
     /* Explains why the format of the files refused the event at this position, which has a place. */
-    void (*explain)(struct ps_hdfs_placer *placer, const struct ps_lease *lease, uint32_t position,
+    void (*explain)(struct ps_bucket_placer *placer, const struct ps_lease *lease, uint32_t position,
                     struct ps_err *reason);
 };
 
 /* Shared by all workers and constant. */
-struct ps_hdfs_settings {
-    struct ps_bucket_path place;   /* with a placer only its url, and what orphans.c needs */
-    struct ps_hdfs_placer *placer; /* NULL: none */
+struct ps_bucket_writer_settings {
+    struct ps_bucket_path place;     /* with a placer only its url, and what orphans.c needs */
+    struct ps_bucket_placer *placer; /* NULL: none */
     const char *in_use_prefix, *in_use_suffix, *file_suffix; /* "": none */
     uint64_t roll_interval_ns, roll_bytes, roll_events;      /* limits of a file; 0: none */
     /* An idle file is closed after this time; 0: never. */
@@ -64,33 +64,33 @@ struct ps_hdfs_settings {
 };
 
 /* The sink's own counters (PS_COUNTER_extra + i). */
-#define PS_HDFS_COUNTER_NAMES                                                                                \
+#define PS_BUCKET_COUNTER_NAMES                                                                              \
     "files_open_now", "files_closing_now", "files_recovered", "renames_retried", "orphans"
-#define PS_HDFS_COUNTER_HELPS                                                                                \
+#define PS_BUCKET_COUNTER_HELPS                                                                              \
     "Files that are written to",                                                                             \
         "Files that nothing is written to any more, and that do not have their final names yet",             \
         "Files that the file system completed after a failure or a crash",                                   \
         "Tries to rename a file after one that failed",                                                      \
         "Files found that have had their names in use since before the start"
 
-#define PS_HDFS_COUNTERS 5
+#define PS_BUCKET_COUNTERS 5
 
-struct ps_hdfs_sink;
+struct ps_bucket_writer;
 
 /* Returns NULL with the reason in `err` if there is no memory. Otherwise the sink owns `filesystem`. The port and the
  * settings must outlive the sink. */
-struct ps_hdfs_sink *ps_hdfs_sink_open(const struct ps_hdfs_settings *settings,
-                                       struct ps_filesystem *filesystem, struct ps_port *port,
-                                       struct ps_err *err);
-void ps_hdfs_sink_close(struct ps_hdfs_sink *sink);
+struct ps_bucket_writer *ps_bucket_writer_open(const struct ps_bucket_writer_settings *settings,
+                                               struct ps_filesystem *filesystem, struct ps_port *port,
+                                               struct ps_err *err);
+void ps_bucket_writer_close(struct ps_bucket_writer *sink);
 
 /* Like the functions of struct ps_sink_ops of the same names. `recall` also closes all files, as Flume's sink does when
  * it stops, and waits for that up to the call time-out. */
-enum ps_result ps_hdfs_sink_work(struct ps_hdfs_sink *sink, struct ps_lease **lease,
-                                 const struct ps_now *now);
-uint64_t ps_hdfs_sink_tick(struct ps_hdfs_sink *sink, const struct ps_now *now);
-bool ps_hdfs_sink_recall(struct ps_hdfs_sink *sink, struct ps_lease **back, const struct ps_now *now);
-bool ps_hdfs_sink_drain(struct ps_hdfs_sink *sink, const struct ps_now *now);
+enum ps_result ps_bucket_writer_work(struct ps_bucket_writer *sink, struct ps_lease **lease,
+                                     const struct ps_now *now);
+uint64_t ps_bucket_writer_tick(struct ps_bucket_writer *sink, const struct ps_now *now);
+bool ps_bucket_writer_recall(struct ps_bucket_writer *sink, struct ps_lease **back, const struct ps_now *now);
+bool ps_bucket_writer_drain(struct ps_bucket_writer *sink, const struct ps_now *now);
 
-/* These functions, for a stage whose state begins with the pointer that ps_hdfs_sink_open returned. */
-extern const struct ps_sink_ops ps_hdfs_sink_ops;
+/* These functions, for a stage whose state begins with the pointer that ps_bucket_writer_open returned. */
+extern const struct ps_sink_ops ps_bucket_writer_ops;

@@ -33,32 +33,32 @@ static void write_cause(char cause[CAUSE_BYTES], const char *verb, const char *r
 }
 
 /* Returns the trouble of this cause, or an unused one; NULL if there are too many causes. */
-static struct ps_hdfs_trouble *find(struct ps_hdfs_sink *sink, const char *cause)
+static struct ps_bucket_trouble *find(struct ps_bucket_writer *sink, const char *cause)
 {
     uint32_t hash = ps_name_hash(cause, strlen(cause));
-    struct ps_hdfs_trouble *unused = NULL;
-    for (size_t i = 0; i < PS_HDFS_TROUBLES_MAX; i++) {
-        struct ps_hdfs_trouble *one = &sink->troubles[i];
+    struct ps_bucket_trouble *unused = NULL;
+    for (size_t i = 0; i < PS_BUCKET_TROUBLES_MAX; i++) {
+        struct ps_bucket_trouble *one = &sink->troubles[i];
         if (one->holders > 0 && one->repeated.hash == hash)
             return one;
         if (one->holders == 0)
             unused = one;
     }
     if (unused != NULL)
-        *unused = (struct ps_hdfs_trouble){.holders = 0};
+        *unused = (struct ps_bucket_trouble){.holders = 0};
     return unused;
 }
 
-bool ps_hdfs_trouble_met(struct ps_hdfs_sink *sink, struct ps_hdfs_trouble **held, const char *verb,
-                         const char *reason, char behind[PS_HDFS_TROUBLE_BYTES])
+bool ps_bucket_trouble_met(struct ps_bucket_writer *sink, struct ps_bucket_trouble **held, const char *verb,
+                           const char *reason, char behind[PS_BUCKET_TROUBLE_BYTES])
 {
     char cause[CAUSE_BYTES], tries[PS_LOG_BACKOFF_BYTES];
     uint64_t now_ns = sink->now.mono_ns;
     behind[0] = '\0';
     write_cause(cause, verb, reason);
-    struct ps_hdfs_trouble *trouble = find(sink, cause);
+    struct ps_bucket_trouble *trouble = find(sink, cause);
     if (trouble != *held) {
-        ps_hdfs_trouble_left(held);
+        ps_bucket_trouble_left(held);
         *held = trouble;
         if (trouble != NULL)
             trouble->holders++;
@@ -70,24 +70,24 @@ bool ps_hdfs_trouble_met(struct ps_hdfs_sink *sink, struct ps_hdfs_trouble **hel
         return false;
     int length = 0;
     if (trouble->holders > 1)
-        length = snprintf(behind, PS_HDFS_TROUBLE_BYTES, "; so it is with %s files",
+        length = snprintf(behind, PS_BUCKET_TROUBLE_BYTES, "; so it is with %s files",
                           ps_quantity_print_count(trouble->holders).text);
-    snprintf(behind + length, PS_HDFS_TROUBLE_BYTES - (size_t)length, "%s",
+    snprintf(behind + length, PS_BUCKET_TROUBLE_BYTES - (size_t)length, "%s",
              ps_log_backoff_text(&trouble->repeated, now_ns, tries));
     return true;
 }
 
-void ps_hdfs_trouble_left(struct ps_hdfs_trouble **held)
+void ps_bucket_trouble_left(struct ps_bucket_trouble **held)
 {
     if (*held != NULL)
         (*held)->holders--;
     *held = NULL;
 }
 
-void ps_hdfs_trouble_over(const struct ps_hdfs_sink *sink, struct ps_hdfs_trouble **held)
+void ps_bucket_trouble_over(const struct ps_bucket_writer *sink, struct ps_bucket_trouble **held)
 {
-    const struct ps_hdfs_trouble *trouble = *held;
-    ps_hdfs_trouble_left(held);
+    const struct ps_bucket_trouble *trouble = *held;
+    ps_bucket_trouble_left(held);
     if (trouble == NULL || trouble->holders > 0 || trouble->repeated.tries < 2)
         return;
     ps_log(PS_LOG_INFO, sink->port->component, "it can %s files again, after %s tries that failed, in %s",

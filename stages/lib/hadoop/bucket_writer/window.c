@@ -4,15 +4,15 @@
 #include "stages/lib/hadoop/bucket_writer/internal.h"
 
 /* Lower limit: with fewer events a flush costs more than the events. */
-#define LEAST_EVENTS (PS_HDFS_FLUSHES_MAX * PS_BATCH_EVENTS_MAX)
-#define MOST_EVENTS (PS_HDFS_LEASES_MAX * PS_BATCH_EVENTS_MAX)
+#define LEAST_EVENTS (PS_BUCKET_FLUSHES_MAX * PS_BATCH_EVENTS_MAX)
+#define MOST_EVENTS (PS_BUCKET_LEASES_MAX * PS_BATCH_EVENTS_MAX)
 
-void ps_hdfs_window_init(struct ps_hdfs_window *window)
+void ps_bucket_window_init(struct ps_bucket_window *window)
 {
-    *window = (struct ps_hdfs_window){.events = LEAST_EVENTS};
+    *window = (struct ps_bucket_window){.events = LEAST_EVENTS};
 }
 
-void ps_hdfs_window_answered(struct ps_hdfs_window *window, uint64_t took_ns, uint64_t events)
+void ps_bucket_window_answered(struct ps_bucket_window *window, uint64_t took_ns, uint64_t events)
 {
     took_ns = took_ns > 0 ? took_ns : 1;
     if (window->least_ns == 0 || took_ns < window->least_ns)

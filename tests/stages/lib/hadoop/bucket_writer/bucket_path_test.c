@@ -25,14 +25,14 @@ static void tear_down(struct test *test)
 }
 
 /* The event's header h is `value`; `wanted` is the bucket's name, whose directory ends where a "|" stands. */
-static void expect(struct test *test, const char *value, enum ps_hdfs_flaw flaw, const char *wanted)
+static void expect(struct test *test, const char *value, enum ps_bucket_flaw flaw, const char *wanted)
 {
-    struct ps_hdfs_bucket_name name;
+    struct ps_bucket_name name;
     struct ps_lease *lease = PS_LEASE(&test->stage, PS_EVENT("x", "h", value));
     assert_int_equal(ps_bucket_path_of(&test->place, &test->cache, lease->batch, ps_lease_event(lease, 0),
                                        &test->stage.now, &name),
                      flaw);
-    if (flaw != PS_HDFS_FLAW_NONE)
+    if (flaw != PS_BUCKET_FLAW_NONE)
         return;
     char text[512];
     snprintf(text, sizeof text, "%.*s|%.*s", (int)name.directory_length, name.text,
@@ -43,13 +43,13 @@ static void expect(struct test *test, const char *value, enum ps_hdfs_flaw flaw,
 /* A NUL ends no path. */
 static void expect_nul(struct test *test)
 {
-    struct ps_hdfs_bucket_name name;
+    struct ps_bucket_name name;
     struct ps_lease *lease = PS_LEASE(&test->stage, PS_EVENT("x", "h", "a?b"));
     struct ps_header *header = ps_lease_event(lease, 0)->headers;
     *strchr((char *)(uintptr_t)header->value, '?') = '\0';
     assert_int_equal(ps_bucket_path_of(&test->place, &test->cache, lease->batch, ps_lease_event(lease, 0),
                                        &test->stage.now, &name),
-                     PS_HDFS_FLAW_NUL);
+                     PS_BUCKET_FLAW_NUL);
 }
 
 static void test_constant(void **state)
@@ -75,7 +75,7 @@ static void test_constant(void **state)
         struct test test;
         set_up(&test, rows[i].path, "F");
         assert_string_equal(test.place.url, rows[i].url);
-        expect(&test, "v", PS_HDFS_FLAW_NONE, rows[i].wanted);
+        expect(&test, "v", PS_BUCKET_FLAW_NONE, rows[i].wanted);
         tear_down(&test);
     }
 }
@@ -84,25 +84,25 @@ static void test_headers(void **state)
 {
     struct test test;
     set_up(&test, "hdfs://nn/a/%{h}/z", "p-%{h}");
-    expect(&test, "v", PS_HDFS_FLAW_NONE, "/a/v/z|/p-v");
-    expect(&test, "", PS_HDFS_FLAW_NONE, "/a/z|/p-");
-    expect(&test, ".", PS_HDFS_FLAW_NONE, "/a/z|/p-.");
-    expect(&test, ".x", PS_HDFS_FLAW_NONE, "/a/.x/z|/p-.x");
-    expect(&test, "x.", PS_HDFS_FLAW_NONE, "/a/x./z|/p-x.");
-    expect(&test, "b/./c/", PS_HDFS_FLAW_NONE, "/a/b/c/z|/p-b/c/");
-    expect(&test, "a//b", PS_HDFS_FLAW_NONE, "/a/a/b/z|/p-a/b");
-    expect(&test, "//", PS_HDFS_FLAW_NONE, "/a/z|/p-/");
-    expect(&test, "b/.", PS_HDFS_FLAW_NONE, "/a/b/z|/p-b/."); /* a number follows */
-    expect(&test, "b/.c", PS_HDFS_FLAW_NONE, "/a/b/.c/z|/p-b/.c");
-    expect(&test, "..", PS_HDFS_FLAW_PARENT, NULL);
-    expect(&test, "b/../c", PS_HDFS_FLAW_PARENT, NULL);
-    expect(&test, "10:30", PS_HDFS_FLAW_NONE, "/a/10:30/z|/p-10:30"); /* a local disk takes it */
+    expect(&test, "v", PS_BUCKET_FLAW_NONE, "/a/v/z|/p-v");
+    expect(&test, "", PS_BUCKET_FLAW_NONE, "/a/z|/p-");
+    expect(&test, ".", PS_BUCKET_FLAW_NONE, "/a/z|/p-.");
+    expect(&test, ".x", PS_BUCKET_FLAW_NONE, "/a/.x/z|/p-.x");
+    expect(&test, "x.", PS_BUCKET_FLAW_NONE, "/a/x./z|/p-x.");
+    expect(&test, "b/./c/", PS_BUCKET_FLAW_NONE, "/a/b/c/z|/p-b/c/");
+    expect(&test, "a//b", PS_BUCKET_FLAW_NONE, "/a/a/b/z|/p-a/b");
+    expect(&test, "//", PS_BUCKET_FLAW_NONE, "/a/z|/p-/");
+    expect(&test, "b/.", PS_BUCKET_FLAW_NONE, "/a/b/z|/p-b/."); /* a number follows */
+    expect(&test, "b/.c", PS_BUCKET_FLAW_NONE, "/a/b/.c/z|/p-b/.c");
+    expect(&test, "..", PS_BUCKET_FLAW_PARENT, NULL);
+    expect(&test, "b/../c", PS_BUCKET_FLAW_PARENT, NULL);
+    expect(&test, "10:30", PS_BUCKET_FLAW_NONE, "/a/10:30/z|/p-10:30"); /* a local disk takes it */
     expect_nul(&test);
     test.place.refuses_colons = true;
-    expect(&test, "10:30", PS_HDFS_FLAW_COLON, NULL);
-    expect(&test, "1030", PS_HDFS_FLAW_NONE, "/a/1030/z|/p-1030");
-    for (enum ps_hdfs_flaw flaw = PS_HDFS_FLAW_NO_TIMESTAMP; flaw <= PS_HDFS_FLAW_COLON; flaw++)
-        assert_string_not_equal(ps_hdfs_flaw_text(flaw), "none");
+    expect(&test, "10:30", PS_BUCKET_FLAW_COLON, NULL);
+    expect(&test, "1030", PS_BUCKET_FLAW_NONE, "/a/1030/z|/p-1030");
+    for (enum ps_bucket_flaw flaw = PS_BUCKET_FLAW_NO_TIMESTAMP; flaw <= PS_BUCKET_FLAW_COLON; flaw++)
+        assert_string_not_equal(ps_bucket_flaw_text(flaw), "none");
     tear_down(&test);
 }
 
@@ -128,7 +128,7 @@ static void test_prefixes(void **state)
     for (size_t i = 0; i < PS_COUNT_OF(rows); i++) {
         struct test test;
         set_up(&test, "/a", rows[i].prefix);
-        expect(&test, rows[i].value, PS_HDFS_FLAW_NONE, rows[i].wanted);
+        expect(&test, rows[i].value, PS_BUCKET_FLAW_NONE, rows[i].wanted);
         tear_down(&test);
     }
 }

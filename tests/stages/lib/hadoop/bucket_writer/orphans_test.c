@@ -223,20 +223,20 @@ static void test_no_answer(void **unused)
 static void test_names(void **unused)
 {
     enum { FILES = 3000 };
-    struct ps_hdfs_sink *sink = calloc(1, sizeof *sink);
-    struct ps_hdfs_file *files = calloc(FILES, sizeof *files);
+    struct ps_bucket_writer *sink = calloc(1, sizeof *sink);
+    struct ps_bucket_file *files = calloc(FILES, sizeof *files);
     assert_true(sink != NULL && files != NULL);
     for (unsigned i = 0; i < FILES; i++) {
         files[i].sink = sink;
         assert_true(asprintf(&files[i].path, "/d/%u/f.%u", i % 7, i) > 0);
-        assert_false(ps_hdfs_name_is_known(sink, files[i].path));
-        ps_hdfs_name_add(&files[i]);
+        assert_false(ps_bucket_name_is_known(sink, files[i].path));
+        ps_bucket_name_add(&files[i]);
     }
     for (unsigned i = 0; i < FILES; i += 3)
-        ps_hdfs_name_remove(&files[i]);
+        ps_bucket_name_remove(&files[i]);
     for (unsigned i = 0; i < FILES; i++) {
-        assert_int_equal(ps_hdfs_name_is_known(sink, files[i].path), i % 3 != 0);
-        ps_hdfs_name_remove(&files[i]); /* twice is once */
+        assert_int_equal(ps_bucket_name_is_known(sink, files[i].path), i % 3 != 0);
+        ps_bucket_name_remove(&files[i]); /* twice is once */
         free(files[i].path);
     }
     free(files);

@@ -61,7 +61,7 @@ static void begin(void)
 
 static void expect_nothing_held(void)
 {
-    const struct ps_hdfs_sink *sink = *(struct ps_hdfs_sink **)ps_test_bucket_stage.state;
+    const struct ps_bucket_writer *sink = *(struct ps_bucket_writer **)ps_test_bucket_stage.state;
     assert_int_equal(sink->held.count, 0);
     assert_int_equal(sink->held.pinned_bytes, 0);
     assert_int_equal(sink->waiting_bytes, 0);
@@ -76,19 +76,19 @@ static void expect_nothing_held(void)
 static void end(const char *letters_reason, const char *letters)
 {
     unsigned turns;
-    const struct ps_hdfs_sink *sink = *(struct ps_hdfs_sink **)ps_test_bucket_stage.state;
+    const struct ps_bucket_writer *sink = *(struct ps_bucket_writer **)ps_test_bucket_stage.state;
     assert_string_equal(ps_test_dead_letters_bodies(letters_reason), letters);
     assert_null(ps_test_bucket_recall(&turns));
     expect_nothing_held();
     assert_int_equal(sink->table.count, 0);
     assert_int_equal(sink->open_count, 0);
     if (TAILQ_EMPTY(&sink->files)) {
-        for (unsigned i = 0; i < PS_HDFS_TROUBLES_MAX; i++)
+        for (unsigned i = 0; i < PS_BUCKET_TROUBLES_MAX; i++)
             assert_int_equal(sink->troubles[i].holders, 0);
     }
     ps_test_stage_close(&ps_test_bucket_stage);
-    assert_int_equal(counter(PS_HDFS_FILES_OPEN), 0);
-    assert_int_equal(counter(PS_HDFS_FILES_CLOSING), 0);
+    assert_int_equal(counter(PS_BUCKET_FILES_OPEN), 0);
+    assert_int_equal(counter(PS_BUCKET_FILES_CLOSING), 0);
     ps_test_dead_letters_close(&ps_test_bucket_stage);
     ps_test_bucket_finish();
 }
@@ -193,7 +193,7 @@ static void expect_asked_again(enum ps_test_file_operation operation, unsigned a
     assert_int_equal(ps_test_files_faults(operation), 0);
     if (after_ms == 0)
         return; /* it has gone on already */
-    assert_int_equal(counter(PS_HDFS_FILES_CLOSING), after_ms == OVER ? 0 : 1);
+    assert_int_equal(counter(PS_BUCKET_FILES_CLOSING), after_ms == OVER ? 0 : 1);
     ps_test_bucket_pass(after_ms == OVER ? 10 * RETRY_MS : after_ms - 1);
     assert_int_equal(ps_test_files_count(operation), asked);
     if (after_ms == OVER)
@@ -210,7 +210,7 @@ static void test_rename(void **state)
     ps_test_files_fail(PS_TEST_RENAME, 0, 1, row->error);
     ps_test_bucket_pass(100000); /* it is rolled */
     expect_asked_again(PS_TEST_RENAME, row->rename);
-    assert_int_equal(counter(PS_HDFS_FILES_CLOSING), 0);
+    assert_int_equal(counter(PS_BUCKET_FILES_CLOSING), 0);
     if (row->rename != OVER)
         ps_test_files_expect(row->rename == 0 ? LATER_SECOND : LATER_FIRST, "1\n");
     end("", "");
@@ -225,7 +225,7 @@ static void test_remove(void **state)
     TAKE(PS_BODY("1"));
     ps_test_bucket_pass(0);
     expect_asked_again(PS_TEST_REMOVE, row->remove);
-    assert_int_equal(counter(PS_HDFS_FILES_CLOSING), 0);
+    assert_int_equal(counter(PS_BUCKET_FILES_CLOSING), 0);
     assert_int_equal(ps_test_files_content(FIRST ".tmp") != NULL, row->remove == OVER);
     assert_int_equal(ps_test_bucket_stage.done_count, 1);
     end("", "");
@@ -241,10 +241,10 @@ static void test_recovery(void **state)
     TAKE(PS_BODY("2"));
     ps_test_bucket_pass(0);
     expect_asked_again(PS_TEST_RECOVER, row->recover);
-    assert_int_equal(counter(PS_HDFS_FILES_CLOSING), 0);
+    assert_int_equal(counter(PS_BUCKET_FILES_CLOSING), 0);
     if (row->recover != OVER)
         ps_test_files_expect(LATER_FIRST, "1\n");
-    assert_int_equal(counter(PS_HDFS_FILES_RECOVERED), row->recover == OVER ? 0 : 1);
+    assert_int_equal(counter(PS_BUCKET_FILES_RECOVERED), row->recover == OVER ? 0 : 1);
     ps_test_bucket_pass(1000);
     assert_int_equal(ps_test_bucket_stage.done_count, 2);
     end("", "");
@@ -283,7 +283,7 @@ static void test_closed_while_a_file_rests(void **unused)
     succeed("1");
     ps_test_files_fail(PS_TEST_RENAME, 0, UINT32_MAX, PS_FILE_DENIED);
     ps_test_bucket_pass(100000);
-    assert_int_equal(counter(PS_HDFS_FILES_CLOSING), 1);
+    assert_int_equal(counter(PS_BUCKET_FILES_CLOSING), 1);
     end("", "");
 }
 

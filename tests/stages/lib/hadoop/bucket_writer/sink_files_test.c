@@ -107,7 +107,7 @@ static void test_file_is_gone(void **unused)
     ps_test_files_fail(PS_TEST_RECOVER, 0, 1, PS_FILE_MISSING);
     TAKE(PS_BODY("2"));
     ps_test_bucket_pass(0);
-    assert_int_equal(ps_test_bucket_counter(PS_HDFS_FILES_CLOSING), 0);
+    assert_int_equal(ps_test_bucket_counter(PS_BUCKET_FILES_CLOSING), 0);
     ps_test_bucket_finish();
 }
 
@@ -117,8 +117,8 @@ static void test_rename_fails(void **unused)
     ps_test_files_fail(PS_TEST_RENAME, 0, 2, PS_FILE_UNAVAILABLE);
     TAKE(PS_BODY("2"));
     ps_test_bucket_pass(0);
-    assert_int_equal(ps_test_bucket_counter(PS_HDFS_RENAMES_RETRIED), 1);
-    assert_int_equal(ps_test_bucket_counter(PS_HDFS_FILES_CLOSING), 1);
+    assert_int_equal(ps_test_bucket_counter(PS_BUCKET_RENAMES_RETRIED), 1);
+    assert_int_equal(ps_test_bucket_counter(PS_BUCKET_FILES_CLOSING), 1);
     uint64_t due_ns = ps_test_bucket_pass(179999);
     assert_int_equal(due_ns, ps_test_bucket_stage.now.mono_ns + PS_NS_PER_MS);
     assert_int_equal(ps_test_files_count(PS_TEST_RENAME), 1);
@@ -126,7 +126,7 @@ static void test_rename_fails(void **unused)
     assert_int_equal(ps_test_files_count(PS_TEST_RENAME), 2);
     ps_test_bucket_pass(180000);
     ps_test_files_expect_names(PS_WORDS(FIRST, SECOND ".tmp"));
-    assert_int_equal(ps_test_bucket_counter(PS_HDFS_FILES_CLOSING), 0);
+    assert_int_equal(ps_test_bucket_counter(PS_BUCKET_FILES_CLOSING), 0);
     ps_test_bucket_finish();
 }
 
@@ -157,7 +157,7 @@ static void test_close_tries(void **unused)
     TAKE(PS_BODY("2"));
     ps_test_bucket_pass(0);
     ps_test_bucket_pass(180000);
-    assert_int_equal(ps_test_bucket_counter(PS_HDFS_FILES_CLOSING), 0); /* given up */
+    assert_int_equal(ps_test_bucket_counter(PS_BUCKET_FILES_CLOSING), 0); /* given up */
     ps_test_bucket_pass(180000);
     assert_int_equal(ps_test_files_faults(PS_TEST_RENAME), 8);
     ps_test_files_expect_names(PS_WORDS(FIRST ".tmp", SECOND ".tmp"));
@@ -176,12 +176,12 @@ static void test_close_tries_of_each_step(void **unused)
         TAKE(PS_BODY("2"));
         ps_test_bucket_pass(0);
         assert_int_equal(ps_test_files_faults(PS_TEST_RECOVER), 0);
-        assert_int_equal(ps_test_bucket_counter(PS_HDFS_FILES_CLOSING), 1);
+        assert_int_equal(ps_test_bucket_counter(PS_BUCKET_FILES_CLOSING), 1);
         ps_test_bucket_pass(180000);
         assert_int_equal(ps_test_files_faults(PS_TEST_RENAME), 0);
-        assert_int_equal(ps_test_bucket_counter(PS_HDFS_FILES_CLOSING), 1);
+        assert_int_equal(ps_test_bucket_counter(PS_BUCKET_FILES_CLOSING), 1);
         ps_test_bucket_pass(180000);
-        assert_int_equal(ps_test_bucket_counter(PS_HDFS_FILES_CLOSING), 0);
+        assert_int_equal(ps_test_bucket_counter(PS_BUCKET_FILES_CLOSING), 0);
         ps_test_files_expect(round == 0 ? FIRST : SECOND, round == 0 ? "1\n" : "2\n");
     }
     ps_test_bucket_finish();
@@ -196,7 +196,7 @@ static void test_rename_done_before(void **unused)
     ps_test_bucket_pass(0);
     ps_test_files_fail(PS_TEST_RENAME, 0, 1, PS_FILE_MISSING);
     ps_test_bucket_pass(180000);
-    assert_int_equal(ps_test_bucket_counter(PS_HDFS_FILES_CLOSING), 0);
+    assert_int_equal(ps_test_bucket_counter(PS_BUCKET_FILES_CLOSING), 0);
     ps_test_bucket_finish();
 }
 
@@ -272,13 +272,13 @@ static void test_many(void **unused)
     ps_test_bucket_start();
     take_many();
     assert_int_equal(ps_test_bucket_stage.done_count, 2);
-    assert_int_equal(ps_test_bucket_counter(PS_HDFS_FILES_OPEN), 1500);
+    assert_int_equal(ps_test_bucket_counter(PS_BUCKET_FILES_OPEN), 1500);
     ps_test_files_expect("/d/0/f.1700000000001", "x\n"); /* longest without an event */
     ps_test_files_expect("/d/499/f.1700000000001", "x\n");
     ps_test_files_expect("/d/500/f.1700000000001.tmp", "x\n");
     unsigned turns;
     assert_null(ps_test_bucket_recall(&turns));
-    assert_int_equal(ps_test_bucket_counter(PS_HDFS_FILES_OPEN), 0);
+    assert_int_equal(ps_test_bucket_counter(PS_BUCKET_FILES_OPEN), 0);
     ps_test_files_expect("/d/500/f.1700000000001", "x\n");
     ps_test_bucket_finish();
 }
@@ -286,14 +286,14 @@ static void test_many(void **unused)
 /* Files that are being closed are bounded as open ones are: no others are begun before one of them is gone, and the sink sleeps. */
 static void test_many_are_closing(void **unused)
 {
-    enum { OPEN = 10, BEGUN = OPEN + PS_HDFS_ENDING_MAX };
+    enum { OPEN = 10, BEGUN = OPEN + PS_BUCKET_ENDING_MAX };
     ps_test_bucket_path = "/d/%{k}";
     ps_test_bucket_settings.open_files_max = OPEN;
     ps_test_files_hold(PS_TEST_CLOSE, "");
     ps_test_bucket_start();
     take_many();
     assert_int_equal(ps_test_files_count(PS_TEST_CREATE), BEGUN);
-    assert_int_equal(ps_test_bucket_counter(PS_HDFS_FILES_OPEN), OPEN);
+    assert_int_equal(ps_test_bucket_counter(PS_BUCKET_FILES_OPEN), OPEN);
     for (int i = 0; i < 10; i++)
         assert_true(ps_test_bucket_pass(100) > ps_test_bucket_stage.now.mono_ns);
     assert_int_equal(ps_test_files_count(PS_TEST_CREATE), BEGUN);
@@ -494,7 +494,7 @@ static void test_random_faults(void **unused)
         fail_msg("%u events are there twice, %u were counted", (unsigned)twice,
                  (unsigned)ps_test_bucket_counter(PS_COUNTER_duplicated));
     assert_int_equal(ps_test_files_open(), 0);
-    assert_int_equal(ps_test_bucket_counter(PS_HDFS_FILES_CLOSING), 0);
+    assert_int_equal(ps_test_bucket_counter(PS_BUCKET_FILES_CLOSING), 0);
     ps_test_bucket_finish();
 }
 

@@ -177,7 +177,7 @@ static void test_flush_fails(void **unused)
     ps_test_bucket_pass(0);
     assert_int_equal(ps_test_bucket_stage.done_count, 1);
     ps_test_files_expect(FIRST, "1\n2\n");
-    assert_int_equal(ps_test_bucket_counter(PS_HDFS_FILES_RECOVERED), 1);
+    assert_int_equal(ps_test_bucket_counter(PS_BUCKET_FILES_RECOVERED), 1);
     assert_int_equal(ps_test_bucket_counter(PS_COUNTER_retried), 3);
     assert_int_equal(ps_test_bucket_counter(PS_COUNTER_duplicated), 3);
     ps_test_bucket_pass(1000);
@@ -292,7 +292,7 @@ static void test_order_over_files(void **unused)
     assert_int_equal(ps_test_bucket_stage.done_count, 1);
     ps_test_files_expect(SECOND ".tmp", "3\n");
     ps_test_files_expect(FIRST ".tmp", "1\n2\n");
-    assert_int_equal(ps_test_bucket_counter(PS_HDFS_FILES_OPEN), 1);
+    assert_int_equal(ps_test_bucket_counter(PS_BUCKET_FILES_OPEN), 1);
     ps_test_files_hold(PS_TEST_CLOSE, NULL);
     ps_test_bucket_pass(0);
     ps_test_files_expect_names(PS_WORDS(FIRST, SECOND ".tmp"));

@@ -6,15 +6,15 @@
 #include <sys/mman.h>
 
 struct model {
-    uint16_t slots[PS_HDFS_LEASES_MAX];
-    uint64_t gone_bytes[PS_HDFS_LEASES_MAX]; /* behind each */
+    uint16_t slots[PS_BUCKET_LEASES_MAX];
+    uint64_t gone_bytes[PS_BUCKET_LEASES_MAX]; /* behind each */
     unsigned count;
 };
 
-static void assert_same(const struct ps_hdfs_slots *slots, const struct model *model)
+static void assert_same(const struct ps_bucket_slots *slots, const struct model *model)
 {
     const uint64_t most = UINT64_C(4) * PS_BLOCK_BYTES;
-    uint16_t slot = slots->first, before = PS_HDFS_NO_SLOT;
+    uint16_t slot = slots->first, before = PS_BUCKET_NO_SLOT;
     uint64_t pinned = 0;
     assert_int_equal(slots->count, model->count);
     for (unsigned i = 0; i < model->count; i++) {
@@ -24,14 +24,14 @@ static void assert_same(const struct ps_hdfs_slots *slots, const struct model *m
         before = slot;
         slot = slots->slots[slot].after;
     }
-    assert_int_equal(slot, PS_HDFS_NO_SLOT);
+    assert_int_equal(slot, PS_BUCKET_NO_SLOT);
     assert_int_equal(slots->last, before);
     assert_int_equal(slots->pinned_bytes, pinned);
 }
 
-static void give(struct ps_hdfs_slots *slots, struct model *model, unsigned at, uint64_t bytes)
+static void give(struct ps_bucket_slots *slots, struct model *model, unsigned at, uint64_t bytes)
 {
-    ps_hdfs_slots_give(slots, model->slots[at], bytes);
+    ps_bucket_slots_give(slots, model->slots[at], bytes);
     if (at > 0)
         model->gone_bytes[at - 1] += bytes + model->gone_bytes[at];
     model->count--;
@@ -42,19 +42,19 @@ static void give(struct ps_hdfs_slots *slots, struct model *model, unsigned at, 
 
 static void test_any_order(void **state)
 {
-    static struct ps_hdfs_slots slots;
+    static struct ps_bucket_slots slots;
     static struct model model;
     static struct ps_lease lease = {.count = 1};
     uint64_t random = ps_test_seed();
     bool fills = true;
-    ps_hdfs_slots_init(&slots);
+    ps_bucket_slots_init(&slots);
     for (unsigned i = 0; i < 10000; i++) {
-        if (model.count == PS_HDFS_LEASES_MAX || model.count == 0)
+        if (model.count == PS_BUCKET_LEASES_MAX || model.count == 0)
             fills = model.count == 0;
         bool takes = ps_test_random(&random) % 8 > 1 ? fills : !fills;
-        if (model.count == 0 || (takes && model.count < PS_HDFS_LEASES_MAX)) {
+        if (model.count == 0 || (takes && model.count < PS_BUCKET_LEASES_MAX)) {
             model.gone_bytes[model.count] = 0;
-            model.slots[model.count++] = ps_hdfs_slots_take(&slots, &lease);
+            model.slots[model.count++] = ps_bucket_slots_take(&slots, &lease);
         } else {
             give(&slots, &model, (unsigned)(ps_test_random(&random) % model.count),
                  ps_test_random(&random) % (3 * PS_BLOCK_BYTES));
@@ -76,7 +76,7 @@ static void test_any_order(void **state)
 /* Each lease is on a page of its own, which a test can take away: who looks at it then ends the program. */
 static uint8_t *pages;
 static struct ps_batch in_order, any_order = {.any_order = true};
-static struct ps_hdfs_slots slots;
+static struct ps_bucket_slots slots;
 
 static struct ps_lease *lease_of(unsigned number)
 {
@@ -91,16 +91,16 @@ static void allow(unsigned from, unsigned count, int access)
 static void take(unsigned number, struct ps_batch *batch)
 {
     *lease_of(number) = (struct ps_lease){.count = 1, .batch = batch};
-    assert_int_equal(ps_hdfs_slots_take(&slots, lease_of(number)), number);
+    assert_int_equal(ps_bucket_slots_take(&slots, lease_of(number)), number);
 }
 
 static int set_up(void **state)
 {
     static struct ps_test_stage stage;
     ps_test_stage_init(&stage, &ps_sink_null);
-    pages = mmap(NULL, (size_t)PS_HDFS_LEASES_MAX * PAGE_BYTES, PROT_READ | PROT_WRITE,
+    pages = mmap(NULL, (size_t)PS_BUCKET_LEASES_MAX * PAGE_BYTES, PROT_READ | PROT_WRITE,
                  MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    ps_hdfs_slots_init(&slots);
+    ps_bucket_slots_init(&slots);
     *state = &stage;
     return pages != MAP_FAILED ? 0 : -1;
 }
@@ -108,31 +108,31 @@ static int set_up(void **state)
 static int tear_down(void **state)
 {
     ps_test_stage_fini(*state);
-    return munmap(pages, (size_t)PS_HDFS_LEASES_MAX * PAGE_BYTES);
+    return munmap(pages, (size_t)PS_BUCKET_LEASES_MAX * PAGE_BYTES);
 }
 
 /* In each cycle it looks only at settled leases, however many it holds. */
 static void test_nothing_else_is_looked_at(void **state)
 {
     struct ps_test_stage *stage = *state;
-    for (unsigned i = 0; i < PS_HDFS_LEASES_MAX; i++)
+    for (unsigned i = 0; i < PS_BUCKET_LEASES_MAX; i++)
         take(i, i < 2 ? &in_order : &any_order);
-    allow(0, PS_HDFS_LEASES_MAX, PROT_NONE);
-    ps_hdfs_slots_finish(&slots, &stage->port);
+    allow(0, PS_BUCKET_LEASES_MAX, PROT_NONE);
+    ps_bucket_slots_finish(&slots, &stage->port);
     allow(700, 1, PROT_READ | PROT_WRITE);
-    ps_hdfs_slots_settle(&slots, 700, 0);
-    ps_hdfs_slots_finish(&slots, &stage->port);
+    ps_bucket_slots_settle(&slots, 700, 0);
+    ps_bucket_slots_finish(&slots, &stage->port);
     assert_int_equal(stage->done_count, 1);
     assert_ptr_equal(stage->done[0], lease_of(700));
     allow(0, 2, PROT_READ | PROT_WRITE);
-    ps_hdfs_slots_settle(&slots, 1, 0); /* behind one that is not settled */
-    ps_hdfs_slots_finish(&slots, &stage->port);
+    ps_bucket_slots_settle(&slots, 1, 0); /* behind one that is not settled */
+    ps_bucket_slots_finish(&slots, &stage->port);
     assert_int_equal(stage->done_count, 1);
-    ps_hdfs_slots_settle(&slots, 0, 0);
-    ps_hdfs_slots_finish(&slots, &stage->port);
+    ps_bucket_slots_settle(&slots, 0, 0);
+    ps_bucket_slots_finish(&slots, &stage->port);
     assert_int_equal(stage->done_count, 3);
     assert_ptr_equal(stage->done[2], lease_of(1));
-    allow(0, PS_HDFS_LEASES_MAX, PROT_READ | PROT_WRITE);
+    allow(0, PS_BUCKET_LEASES_MAX, PROT_READ | PROT_WRITE);
 }
 
 /* Settled in any order: one goes home when all before it have gone, or if its batch has any order. */
@@ -150,9 +150,9 @@ static void test_who_goes_home(void **state)
             if (is_settled[number])
                 continue;
             is_settled[number] = true;
-            ps_hdfs_slots_settle(&slots, (uint16_t)number, 0);
+            ps_bucket_slots_settle(&slots, (uint16_t)number, 0);
         }
-        ps_hdfs_slots_finish(&slots, &stage->port);
+        ps_bucket_slots_finish(&slots, &stage->port);
         while (front < LEASES && is_settled[front])
             front++;
         home = 0;
@@ -163,7 +163,7 @@ static void test_who_goes_home(void **state)
         assert_int_equal(slots.count, LEASES - home);
         assert_int_equal(stage->done_count, home);
     }
-    assert_int_equal(slots.first, PS_HDFS_NO_SLOT);
+    assert_int_equal(slots.first, PS_BUCKET_NO_SLOT);
     assert_int_equal(slots.pinned_bytes, 0);
 }
 
@@ -176,12 +176,12 @@ static void test_after_a_recall(void **state)
         struct ps_lease *back = NULL;
         size_t done = stage->done_count;
         *lease_of(0) = *lease_of(1) = (struct ps_lease){.count = 1, .batch = &any_order};
-        uint16_t first = ps_hdfs_slots_take(&slots, lease_of(0));
-        (void)ps_hdfs_slots_take(&slots, lease_of(1));
-        ps_hdfs_slots_finish(&slots, &stage->port); /* nothing is settled */
+        uint16_t first = ps_bucket_slots_take(&slots, lease_of(0));
+        (void)ps_bucket_slots_take(&slots, lease_of(1));
+        ps_bucket_slots_finish(&slots, &stage->port); /* nothing is settled */
         assert_int_equal(stage->done_count, done);
-        ps_hdfs_slots_settle(&slots, first, 0);
-        ps_hdfs_slots_give_back(&slots, &stage->port, &back);
+        ps_bucket_slots_settle(&slots, first, 0);
+        ps_bucket_slots_give_back(&slots, &stage->port, &back);
         assert_int_equal(stage->done_count, done + 1);
         assert_ptr_equal(stage->done[done], lease_of(0));
         assert_ptr_equal(back, lease_of(1));

@@ -67,18 +67,18 @@ static void test_outage(void **unused)
     ps_test_bucket_finish();
 }
 
-static bool met(struct ps_hdfs_sink *sink, struct ps_hdfs_trouble **held, const char *verb,
+static bool met(struct ps_bucket_writer *sink, struct ps_bucket_trouble **held, const char *verb,
                 const char *reason)
 {
-    char behind[PS_HDFS_TROUBLE_BYTES];
-    return ps_hdfs_trouble_met(sink, held, verb, reason, behind);
+    char behind[PS_BUCKET_TROUBLE_BYTES];
+    return ps_bucket_trouble_met(sink, held, verb, reason, behind);
 }
 
 /* Numbers and paths are none of the cause; the verb, the user and the host are. */
 static void test_causes(void **unused)
 {
-    struct ps_hdfs_sink *sink = calloc(1, sizeof *sink);
-    struct ps_hdfs_trouble *held[PS_HDFS_TROUBLES_MAX + 2] = {NULL};
+    struct ps_bucket_writer *sink = calloc(1, sizeof *sink);
+    struct ps_bucket_trouble *held[PS_BUCKET_TROUBLES_MAX + 2] = {NULL};
     struct ps_port port = {.component = "sink k1"};
     assert_non_null(sink);
     sink->port = &port;
@@ -94,16 +94,16 @@ static void test_causes(void **unused)
     assert_int_equal(held[0]->holders, 2);
     assert_true(met(sink, &held[1], "write", "another thing"));
     assert_int_equal(held[0]->holders, 1);
-    ps_hdfs_trouble_over(sink, &held[0]);
+    ps_bucket_trouble_over(sink, &held[0]);
     assert_null(held[0]);
     assert_true(met(sink, &held[0], "create", "Permission denied: user=a, inode=\"/x/y\":b"));
-    for (unsigned i = 0; i < PS_HDFS_TROUBLES_MAX + 2; i++)
-        ps_hdfs_trouble_left(&held[i]);
-    for (unsigned i = 0; i < PS_HDFS_TROUBLES_MAX + 2; i++) { /* more than there is room for: all are
+    for (unsigned i = 0; i < PS_BUCKET_TROUBLES_MAX + 2; i++)
+        ps_bucket_trouble_left(&held[i]);
+    for (unsigned i = 0; i < PS_BUCKET_TROUBLES_MAX + 2; i++) { /* more than there is room for: all are
                                                                * reported */
         char reason[] = {(char)('a' + i), '\0'};
         assert_true(met(sink, &held[i], "write", reason));
-        assert_true((held[i] == NULL) == (i >= PS_HDFS_TROUBLES_MAX));
+        assert_true((held[i] == NULL) == (i >= PS_BUCKET_TROUBLES_MAX));
     }
     free(sink);
 }

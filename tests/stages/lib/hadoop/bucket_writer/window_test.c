@@ -95,19 +95,19 @@ static void test_failure_writes_the_window_again(void **unused)
 static void test_window_follows_the_datanodes(void **unused)
 {
     const uint64_t fastest_ns = 10 * PS_NS_PER_MS, event_ns = 1000; /* at most one in that time */
-    struct ps_hdfs_window window;
-    ps_hdfs_window_init(&window);
+    struct ps_bucket_window window;
+    ps_bucket_window_init(&window);
     assert_int_equal(window.events, LEAST);
     for (int i = 0; i < 100; i++) {
         uint64_t busy_ns = window.events * event_ns;
-        ps_hdfs_window_answered(&window, busy_ns > fastest_ns ? busy_ns : fastest_ns, window.events);
+        ps_bucket_window_answered(&window, busy_ns > fastest_ns ? busy_ns : fastest_ns, window.events);
     }
     assert_in_range(window.events, 2 * fastest_ns / event_ns - 100, 2 * fastest_ns / event_ns);
     for (int i = 0; i < 100; i++) /* little to write */
-        ps_hdfs_window_answered(&window, fastest_ns, 1);
+        ps_bucket_window_answered(&window, fastest_ns, 1);
     assert_int_equal(window.events, LEAST);
-    ps_hdfs_window_answered(&window, 0, UINT32_MAX);
-    assert_int_equal(window.events, PS_HDFS_LEASES_MAX * PS_BATCH_EVENTS_MAX);
+    ps_bucket_window_answered(&window, 0, UINT32_MAX);
+    assert_int_equal(window.events, PS_BUCKET_LEASES_MAX * PS_BATCH_EVENTS_MAX);
 }
 
 int main(void)
