@@ -14,3 +14,40 @@ function(ps_exports_contract target)
   target_link_options(${target} PRIVATE -Wl,--dynamic-list=${plugin_list} ${wanted})
   set_property(TARGET ${target} APPEND PROPERTY LINK_DEPENDS ${plugin_list})
 endfunction()
+
+# The examples as texts in C, for `penstock plugin new`.
+function(ps_plugin_templates out) # KIND NAME...
+  set(rows "")
+  while(ARGN)
+    list(POP_FRONT ARGN kind name)
+    set(file ${CMAKE_SOURCE_DIR}/conf/examples/plugins/${name}.c)
+    set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${file})
+    file(READ ${file} text)
+    string(REPLACE "\\" "\\\\" text "${text}")
+    string(REPLACE "\"" "\\\"" text "${text}")
+    string(REPLACE "\n" "\\n\"\n     \"" text "${text}")
+    string(APPEND rows "    {\"${kind}\", \"${name}\",\n     \"${text}\"},\n")
+  endwhile()
+  file(CONFIGURE OUTPUT ${out} @ONLY CONTENT
+    "#include \"commands/plugin/templates.h\"\n\nconst struct ps_plugin_template ps_plugin_templates[] = {\n@rows@    {0},\n};\n")
+endfunction()
+set(plugin_templates ${CMAKE_BINARY_DIR}/generated/plugin_templates.c)
+ps_plugin_templates(${plugin_templates} interceptor add_checksum source pipe_lines sink unix_datagram serializer csv_text)
+
+# penstock-plugin-test: the conformance suites of tests/stages for the stages of plug-ins, without cmocka (`penstock plugin test`). A program of its
+# own, because it counts allocations, and the agent must not.
+add_executable(penstock-plugin-test ${CMAKE_SOURCE_DIR}/tests/plugin/program.c ${CMAKE_SOURCE_DIR}/tests/plugin/group.c)
+foreach(kind interceptor serializer sink source)
+  target_sources(penstock-plugin-test PRIVATE ${CMAKE_SOURCE_DIR}/tests/plugin/suites/${kind}.c)
+  set_source_files_properties(${CMAKE_SOURCE_DIR}/tests/plugin/suites/${kind}.c PROPERTIES
+    COMPILE_DEFINITIONS ps_stages=ps_plugin_test_no_stages)
+endforeach()
+foreach(part stage stage_source support conformance folder)
+  target_sources(penstock-plugin-test PRIVATE ${CMAKE_SOURCE_DIR}/tests/support/${part}.c)
+endforeach()
+target_include_directories(penstock-plugin-test BEFORE PRIVATE ${CMAKE_SOURCE_DIR}/tests/plugin/suites)
+target_compile_definitions(penstock-plugin-test PRIVATE PS_TEST_PLUGIN)
+target_compile_options(penstock-plugin-test PRIVATE -Wno-unused-parameter -Wno-missing-prototypes -Wno-unused-function)
+set_target_properties(penstock-plugin-test PROPERTIES LINKER_LANGUAGE C)
+target_link_libraries(penstock-plugin-test PRIVATE ps_engine)
+ps_exports_contract(penstock-plugin-test)

@@ -24,6 +24,7 @@ const struct ps_subcommand ps_subcommands[] = {
      "find what a pipeline lost, doubled, reordered or changed of a load"},
     {"plan", ps_main_plan, &ps_line_plan,
      "how much a pipeline holds, what limits it, and how many machines it takes"},
+    {"plugin", ps_main_plugin, &ps_line_plugin, "begin a stage of your own in C, or test one"},
     {"rules", ps_main_rules, NULL, "check, test, explain and measure the rules of a rules file"},
     {"channel", ps_main_channel, &ps_line_channel,
      "look into a channel on disk, check, repair, export it; import one of Flume's"},

@@ -2,6 +2,7 @@
  * meaning, from the option rows alone. --markdown prints docs/OPTIONS.md, --man the same for a man page, --json the same
  * for programs. */
 #include "commands/commands.h"
+#include "commands/plugin/table.h"
 #include "commands/line/line.h"
 #include "commands/components.h"
 
@@ -9,7 +10,6 @@
 #include "conf/text.h"
 #include "conf/validate/types.h"
 #include "core/engine/plan.h"
-#include "stages/table.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
@@ -19,6 +19,7 @@
 
 struct wish {
     bool json, markdown, man;
+    const char *plugins_path;
 };
 
 #define PS_ROW_TARGET struct wish
@@ -31,6 +32,9 @@ static const struct ps_command_row rows[] = {
      .help = "one JSON object, with TYPE or all; docs/components.schema.json describes it"},
     {"markdown", 0, NULL, PS_ROW_FLAG(markdown), .help = "all as a page of docs/"},
     {"man", 0, NULL, PS_ROW_FLAG(man), .help = "all as a section of a man page"},
+    {"plugins-path", 0, "PATH", PS_ROW_TEXT(plugins_path),
+     .help = "folders with plug-ins, separated by colons (default: plugins.d of $FLUME_HOME, or of the "
+             "installation)"},
     {.help = NULL},
 };
 
@@ -221,7 +225,7 @@ static void everything(FILE *out, enum form form)
         for (const struct ps_option *const *set = ps_components_chapters[i].common;
              set != NULL && *set != NULL; set++)
             rows_print(out, form, "", *set);
-        for (const struct ps_stage_ops *const *stage = ps_stages; *stage != NULL; stage++)
+        for (const struct ps_stage_ops *const *stage = ps_commands_stages(NULL); *stage != NULL; stage++)
             if ((*stage)->kind == ps_components_chapters[i].kind)
                 stage_print(out, form, *stage);
     }
@@ -236,7 +240,7 @@ static void overview(FILE *out)
 {
     for (size_t i = 0; i < PS_COMPONENTS_CHAPTERS; i++) {
         fprintf(out, "%s\n", ps_components_chapters[i].title);
-        for (const struct ps_stage_ops *const *stage = ps_stages; *stage != NULL; stage++)
+        for (const struct ps_stage_ops *const *stage = ps_commands_stages(NULL); *stage != NULL; stage++)
             if ((*stage)->kind == ps_components_chapters[i].kind)
                 fprintf(out, "  %-20s %s\n", (*stage)->name,
                         (*stage)->summary != NULL ? (*stage)->summary : "");
@@ -254,7 +258,8 @@ static bool kind_named(const char *word, enum ps_kind kind)
 
 bool ps_components_match(const struct ps_stage_ops *ops, const char *word)
 {
-    return word == NULL || kind_named(word, ops->kind) || ps_stage_find(ps_stages, ops->kind, word) == ops;
+    return word == NULL || kind_named(word, ops->kind) ||
+           ps_stage_find(ps_commands_stages(NULL), ops->kind, word) == ops;
 }
 
 static bool print_matches(FILE *out, const char *word)
@@ -262,7 +267,7 @@ static bool print_matches(FILE *out, const char *word)
     bool found = false;
     for (size_t i = 0; i < PS_COMPONENTS_CHAPTERS; i++) {
         const struct ps_components_chapter *chapter = &ps_components_chapters[i];
-        for (const struct ps_stage_ops *const *stage = ps_stages; *stage != NULL; stage++) {
+        for (const struct ps_stage_ops *const *stage = ps_commands_stages(NULL); *stage != NULL; stage++) {
             if ((*stage)->kind != chapter->kind || !ps_components_match(*stage, word))
                 continue;
             found = true;
@@ -282,7 +287,7 @@ static void say_unknown(const char *word)
     for (size_t i = 0; i < PS_COMPONENTS_CHAPTERS; i++) {
         enum ps_kind kind = ps_components_chapters[i].kind;
         const char *flume = ps_type_flume_name(kind, word);
-        const char *nearest = ps_type_nearest(ps_stages, kind, word);
+        const char *nearest = ps_type_nearest(ps_commands_stages(NULL), kind, word);
         if (flume != NULL)
             fprintf(stderr, "penstock components: Flume's %s `%s` is not supported by penstock yet\n",
                     ps_kind_word(kind), flume);
@@ -304,6 +309,7 @@ int ps_main_components(int argc, char **argv)
     if (code >= 0)
         return code;
     const char *word = operands == 1 ? argv[1] : NULL;
+    (void)ps_commands_stages(wish.plugins_path);
     bool found = true;
     if (wish.json)
         found = ps_components_json(word) > 0;

@@ -2,11 +2,11 @@
  * The document is described by docs/components.schema.json; `format` changes when a member is removed or
  * changes its meaning, not when one is added. */
 #include "commands/components.h"
+#include "commands/plugin/table.h"
 
 #include "conf/validate/common.h"
 #include "conf/validate/types.h"
 #include "core/engine/plan.h"
-#include "stages/table.h"
 #include "version.h"
 
 #include <stdio.h>
@@ -99,7 +99,7 @@ static json_t *kind_json(const struct ps_components_chapter *chapter, const char
     json_t *object = json_object(), *common = json_array(), *stages = json_array();
     for (const struct ps_option *const *set = chapter->common; set != NULL && *set != NULL; set++)
         options_append(common, *set);
-    for (const struct ps_stage_ops *const *stage = ps_stages; *stage != NULL; stage++)
+    for (const struct ps_stage_ops *const *stage = ps_commands_stages(NULL); *stage != NULL; stage++)
         if ((*stage)->kind == chapter->kind && ps_components_match(*stage, word))
             json_array_append_new(stages, stage_json(*stage));
     *count += json_array_size(stages);

@@ -1,6 +1,7 @@
 /* `penstock new COMPONENT...`: prints a commented agent file with these components, from the option rows
  * alone; users edit it, and `penstock check` accepts it. Exit: 0 printed, 2 wrong usage. Thread: main. */
 #include "commands/commands.h"
+#include "commands/plugin/table.h"
 #include "commands/line/line.h"
 
 #include "core/arena.h"
@@ -8,7 +9,6 @@
 #include "conf/validate/types.h"
 #include "core/text/nearest.h"
 #include "core/stage.h"
-#include "stages/table.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -105,7 +105,7 @@ static bool is_offered(enum ps_kind kind)
 /* Returns whether the word is a name of the stage or the last part of its class name. */
 static bool is_named(const struct ps_stage_ops *ops, const char *word)
 {
-    if (ps_stage_find(ps_stages, ops->kind, word) == ops)
+    if (ps_stage_find(ps_commands_stages(NULL), ops->kind, word) == ops)
         return true;
     for (size_t i = 0; ops->aliases != NULL && ops->aliases[i] != NULL; i++) {
         const char *dot = strrchr(ops->aliases[i], '.'), *last = dot != NULL ? dot + 1 : ops->aliases[i];
@@ -123,7 +123,7 @@ static const struct ps_stage_ops *find(const struct draft *draft, const char *wo
     const char *colon = strchr(word, ':');
     size_t count = 0;
     enum ps_kind only = PS_KIND_SOURCE;
-    for (const struct ps_stage_ops *const *stage = ps_stages; *stage != NULL; stage++) {
+    for (const struct ps_stage_ops *const *stage = ps_commands_stages(NULL); *stage != NULL; stage++) {
         enum ps_kind kind = (*stage)->kind;
         const char *kind_word = ps_kind_word(kind);
         bool of_kind = colon == NULL || (strncmp(word, kind_word, (size_t)(colon - word)) == 0 &&
@@ -287,7 +287,7 @@ static bool take(struct draft *draft, const char *word, bool last)
     if (ops == NULL) {
         struct ps_nearest nearest;
         ps_nearest_init(&nearest, word);
-        for (const struct ps_stage_ops *const *stage = ps_stages; *stage != NULL; stage++)
+        for (const struct ps_stage_ops *const *stage = ps_commands_stages(NULL); *stage != NULL; stage++)
             if (is_offered((*stage)->kind))
                 ps_nearest_offer(&nearest, (*stage)->name);
         fprintf(stderr, "penstock new: there is no source, interceptor, channel or sink %s%s%s%s\n", word,
@@ -313,7 +313,7 @@ static bool complete(struct draft *draft)
         return refuse("name a sink after the source, such as KafkaSink; `penstock components` lists them",
                       "");
     if (draft->counts[PS_KIND_CHANNEL] == 0)
-        add(draft, ps_stage_find(ps_stages, PS_KIND_CHANNEL, "memory"));
+        add(draft, ps_stage_find(ps_commands_stages(NULL), PS_KIND_CHANNEL, "memory"));
     return true;
 }
 

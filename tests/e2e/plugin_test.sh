@@ -48,6 +48,58 @@ for name in add_checksum pipe_lines unix_datagram csv_text; do
     cc "${flags[@]}" "${strict[@]}" -O1 -shared -fPIC "examples/$name.c" -o "$name.so" 2>cc.err || fail "$name.c does not compile without warnings"
 done
 
+# ---- their tests, and a stage that is begun with `penstock plugin new` ----
+
+begun() { # KIND: begins a stage, builds and tests it
+    "$penstock" plugin new "own_$1" --kind "$1" >new.err || fail "penstock plugin new"
+    cmake -S "own_$1" -B "own_$1/build" -DCMAKE_PREFIX_PATH="$root" >cmake.err 2>&1 || fail "own_$1: cmake"
+    cmake --build "own_$1/build" >build.err 2>&1 || fail "own_$1 does not build"
+    "$penstock" check -n a1 -f "own_$1/agent.properties" --plugins-path "$root/plugins.d" >check.err 2>&1 && fail "own_$1 is there before it is installed"
+    mkdir -p "own.d/own_$1/penstock"
+    cp "own_$1/build/own_$1.so" "own.d/own_$1/penstock"
+    "$penstock" check -n a1 -f "own_$1/agent.properties" --plugins-path "own.d" >check.err 2>&1 || fail "own_$1: its agent file"
+}
+kinds=(interceptor source sink serializer) tests=()
+for kind in "${kinds[@]}"; do
+    begun "$kind"
+    ctest --test-dir "own_$kind/build" >"ctest_$kind.err" 2>&1 & # they wait more than they compute
+    tests+=($!)
+done
+ctest -j 4 --test-dir built >ctest.err 2>&1 || fail "the examples' tests"
+grep -q '100% tests passed, 0 tests failed out of 4' ctest.err || fail "not four tests of the examples"
+for i in "${!kinds[@]}"; do
+    wait "${tests[i]}" || fail "own_${kinds[i]} fails its test"
+    grep -q '0 tests failed out of 1' "ctest_${kinds[i]}.err" || fail "own_${kinds[i]} has no test"
+done
+"$penstock" plugin new own_sink --kind sink >new.err 2>&1 && fail "penstock plugin new overwrites a stage"
+grep -q 'cannot write own_sink/own_sink.c: File exists' new.err || fail "penstock plugin new says: $(<new.err)"
+"$penstock" plugin new Own-Stage >new.err 2>&1 && fail "penstock plugin new takes a name that is none in C"
+"$penstock" components own_source --plugins-path own.d >components.err 2>&1 || fail "penstock components does not know a plug-in"
+grep -q 'path .*required' components.err || fail "penstock components does not show its keys"
+"$penstock" components --markdown --plugins-path own.d >components.md
+grep -q '^### sink .own_sink.$' components.md || fail "the page of all components lacks a plug-in's"
+
+# A stage that breaks a promise: the suite names it. And one that reads freed memory, built with a sanitizer.
+broken() { # TEST PATTERN SED FLAG...: the interceptor with this change fails this test
+    sed "$3" examples/add_checksum.c >broken.c
+    cmp -s broken.c examples/add_checksum.c && fail "$3 changes nothing"
+    cc "${flags[@]}" "${@:4}" -shared -fPIC broken.c -o broken.so || fail "broken.c does not compile"
+    "$penstock" plugin test broken.so --key header=sum >broken.err 2>&1 && fail "$1 is not found"
+    grep -qE "FAILED +$1" broken.err || fail "$1 does not fail"
+    grep -qE "$2" broken.err || fail "$1 does not say $2"
+}
+broken allocates_nothing 'add_checksum allocates' 's/    char text\[CHECKSUM_BYTES + 1\];/&\n    void *volatile kept = malloc(1);\n    free(kept);/; s/#include <stdio.h>/&\n#include <stdlib.h>/'
+broken short_of_memory 'other events when memory was short' 's/return PS_RETRY;/return PS_DONE;/'
+broken order_and_sums 'ended by signal 11' 's/    char text\[CHECKSUM_BYTES + 1\];/&\n    *(volatile char *)8 = 0;/'
+if cc -fsanitize=address -shared -fPIC all.c "${flags[@]}" -o sanitized.so 2>/dev/null && grep -q 'libasan\.so\.' sanitized.so; then
+    broken order_and_sums 'AddressSanitizer: heap-use-after-free' \
+        's/    char text\[CHECKSUM_BYTES + 1\];/&\n    char *volatile gone = malloc(8);\n    free(gone);\n    gone[1] = 0;/; s/#include <stdio.h>/&\n#include <stdlib.h>/' -fsanitize=address
+    cc "${flags[@]}" -fsanitize=address -shared -fPIC examples/add_checksum.c -o sanitized.so || fail "the sanitized example does not compile"
+    "$penstock" plugin test sanitized.so --key header=sum >sanitized.err 2>&1 || fail "the sanitized example fails"
+else
+    echo "SKIP PART: a plug-in with a sanitizer: cc has no libasan"
+fi
+
 mkdir out
 cat >agent.properties <<END
 a1.sources = r1

@@ -9,12 +9,18 @@
 
 #define EVENTS 100U
 
+#ifdef PS_TEST_PLUGIN /* tests/plugin */
+static const struct ps_stage_ops *serializers[1];
+static const char *const *serializer_keys;
+#else
+static const char *const *const serializer_keys = NULL;
 static const struct ps_stage_ops *const serializers[] = {
     &ps_serializer_text,
     &ps_serializer_header_and_text,
     &ps_serializer_avro_event,
     &ps_serializer_avro_datum,
 };
+#endif
 
 struct output {
     struct ps_output output;
@@ -96,7 +102,7 @@ static void test_life(void **state)
     static struct output output;
     for (size_t i = 0; i < PS_COUNT_OF(serializers); i++) {
         struct ps_test_stage stage;
-        ps_test_stage_start(&stage, serializers[i], NULL);
+        ps_test_stage_start(&stage, serializers[i], serializer_keys);
         size_t length = 0;
         for (unsigned round = 0; round < 3; round++) {
             assert_true(run(&stage, some_lease(&stage), &output, 0));
@@ -116,7 +122,7 @@ static void test_failing_output(void **state)
     static struct output output;
     for (size_t i = 0; i < PS_COUNT_OF(serializers); i++) {
         struct ps_test_stage stage;
-        ps_test_stage_start(&stage, serializers[i], NULL);
+        ps_test_stage_start(&stage, serializers[i], serializer_keys);
         struct ps_lease *lease = some_lease(&stage);
         assert_true(run(&stage, lease, &output, 0));
         unsigned writes = output.writes;
@@ -139,7 +145,7 @@ static void test_fails_in_turns(void **state)
     static struct output output;
     for (size_t i = 0; i < PS_COUNT_OF(serializers); i++) {
         struct ps_test_stage stage;
-        ps_test_stage_start(&stage, serializers[i], NULL);
+        ps_test_stage_start(&stage, serializers[i], serializer_keys);
         struct ps_lease *lease = some_lease(&stage);
         assert_true(run(&stage, lease, &output, 0));
         unsigned writes = output.writes;
@@ -179,7 +185,7 @@ static void test_refuses_in_turns(void **state)
         struct ps_err first = {.length = 0};
         if (ops->ready == NULL)
             continue;
-        ps_test_stage_start(&stage, serializers[i], NULL);
+        ps_test_stage_start(&stage, serializers[i], serializer_keys);
         struct ps_lease *good = some_lease(&stage), *bad = PS_LEASE(&stage, PS_BODY("body <0>"));
         for (unsigned round = 0; round < 4; round++) {
             struct ps_err reason = {.length = 0};
@@ -207,7 +213,7 @@ static void test_allocates_nothing(void **state)
         ps_test_skip("the sanitizer counts allocations of its own");
     for (size_t i = 0; i < PS_COUNT_OF(serializers); i++) {
         struct ps_test_stage stage;
-        ps_test_stage_start(&stage, serializers[i], NULL);
+        ps_test_stage_start(&stage, serializers[i], serializer_keys);
         struct ps_lease *lease = some_lease(&stage);
         assert_true(run(&stage, lease, &output, 0));
         uint64_t before = ps_test_allocation_count;

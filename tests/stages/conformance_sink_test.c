@@ -228,22 +228,37 @@ static void test_open_without_memory(void **unused)
 struct flight {
     struct ps_lease *leases[LEASES]; /* in order; numbered on from `first` */
     unsigned taken;                  /* how many of them the sink took or settled; the next one it did not */
+    bool awaits_room;                /* the far end cannot be stopped: PS_LATER is for a while only */
     size_t done_before;
 };
 
-static void make_leases(struct flight *flight, struct ps_test_stage *stage, unsigned first)
+static void make_leases(struct flight *flight, struct ps_test_stage *stage, unsigned first,
+                        const struct ps_test_sink_adapter *adapter)
 {
-    *flight = (struct flight){.done_before = stage->done_count};
+    *flight = (struct flight){.done_before = stage->done_count, .awaits_room = adapter->far_end == NULL};
     for (unsigned i = 0; i < LEASES; i++)
         flight->leases[i] = some_lease(stage, first + i * LEASE_EVENTS, LEASE_EVENTS);
+}
+
+/* Offers a lease until the sink does not say PS_LATER; once, if its far end may be stopped. */
+static enum ps_result offer(const struct flight *flight, struct ps_test_stage *stage)
+{
+    uint64_t until = ps_test_patient_ns() + PS_TEST_PATIENCE_MS * PS_NS_PER_MS;
+    for (;;) {
+        struct ps_lease *offered = flight->leases[flight->taken];
+        enum ps_result result = ps_test_sink_work(stage, &offered);
+        if (result != PS_LATER || !flight->awaits_room)
+            return result;
+        assert_true(ps_test_patient_ns() < until);
+        turn(stage);
+    }
 }
 
 /* Offers the leases without waiting for them, `pause` turns after each; stops at one that is not taken. */
 static void offer_leases(struct flight *flight, struct ps_test_stage *stage, unsigned pause)
 {
     for (; flight->taken < LEASES; flight->taken++) {
-        struct ps_lease *offered = flight->leases[flight->taken];
-        enum ps_result result = ps_test_sink_work(stage, &offered);
+        enum ps_result result = offer(flight, stage);
         if (result == PS_LATER)
             break;
         assert_true(result == PS_DONE || result == PS_TAKEN);
@@ -253,9 +268,10 @@ static void offer_leases(struct flight *flight, struct ps_test_stage *stage, uns
     assert_true(flight->taken > 0);
 }
 
-static void take_off(struct flight *flight, struct ps_test_stage *stage, unsigned first, unsigned pause)
+static void take_off(struct flight *flight, struct ps_test_stage *stage, unsigned first, unsigned pause,
+                     const struct ps_test_sink_adapter *adapter)
 {
-    make_leases(flight, stage, first);
+    make_leases(flight, stage, first, adapter);
     offer_leases(flight, stage, pause);
 }
 
@@ -322,7 +338,7 @@ static void check_recall(const struct ps_test_sink_adapter *adapter, enum ps_tes
     deliver(&stage, some_lease(&stage, 0, 10));
     set_far_end(adapter, state);
     /* A slow far end is asked before the last leases come. Then it knows some, and others not yet. */
-    take_off(&flight, &stage, 10, state == PS_TEST_FAR_END_SLOW ? 10 : 0);
+    take_off(&flight, &stage, 10, state == PS_TEST_FAR_END_SLOW ? 10 : 0, adapter);
     for (unsigned i = 0; when == DRAINING && i < 100; i++) {
         assert_int_equal(ops->drain == NULL || ops->drain(stage.plan, stage.state, &stage.now),
                          adapter->far_end == NULL);
@@ -375,7 +391,7 @@ static void test_settled_behind(void **unused)
         adapter->begin();
         deliver(&stage, some_lease(&stage, 0, 10));
         set_far_end(adapter, PS_TEST_FAR_END_DOWN);
-        make_leases(&flight, &stage, 10);
+        make_leases(&flight, &stage, 10, adapter);
         for (unsigned k = 1; k < LEASES; k++) {
             for (uint32_t position = 0; position < LEASE_EVENTS; position++)
                 ps_lease_settle(flight.leases[k], position);
@@ -405,7 +421,7 @@ static void test_drain(void **unused)
         deliver(&stage, some_lease(&stage, 0, 10));
         drain(&stage); /* nothing is in flight */
         set_far_end(adapter, PS_TEST_FAR_END_SLOW);
-        take_off(&flight, &stage, 10, 0);
+        take_off(&flight, &stage, 10, 0, adapter);
         drain(&stage);
         set_far_end(adapter, PS_TEST_FAR_END_UP);
         assert_int_equal(assert_landed(&flight, &stage, NULL), 0);
@@ -427,7 +443,7 @@ static void test_refused(void **unused)
         adapter->begin();
         deliver(&stage, some_lease(&stage, 0, 10));
         adapter->refuse();
-        take_off(&flight, &stage, 10, 1);
+        take_off(&flight, &stage, 10, 1, adapter);
         drain(&stage);
         assert_int_equal(assert_landed(&flight, &stage, NULL), 0);
         for (unsigned k = flight.taken; k < LEASES; k++)

@@ -19,14 +19,32 @@
 #define PS_TEST_ALLOCATIONS 1
 #endif
 
+/* PS_TEST_PLUGIN: several suites are in one program, and one file of it has the allocator (PS_TEST_PLUGIN_ALLOCATOR). */
+#ifndef PS_TEST_PLUGIN
 static __thread uint64_t ps_test_allocation_count __attribute__((unused));
 /* Number of the allocation that fails, counted from the assignment: 1 = the next one, 0 = none. */
 static __thread uint64_t ps_test_allocation_fails __attribute__((unused));
+#else
+extern __thread uint64_t ps_test_allocation_count, ps_test_allocation_fails;
+#ifdef PS_TEST_PLUGIN_ALLOCATOR
+__thread uint64_t ps_test_allocation_count, ps_test_allocation_fails;
+#endif
+#endif
 
-#if PS_TEST_ALLOCATIONS
+#if PS_TEST_ALLOCATIONS && (!defined(PS_TEST_PLUGIN) || defined(PS_TEST_PLUGIN_ALLOCATOR))
 void *__libc_malloc(size_t bytes);
 void *__libc_calloc(size_t count, size_t bytes);
 void *__libc_realloc(void *memory, size_t bytes);
+
+#ifdef PS_TEST_PLUGIN
+/* A plug-in may be built with -fsanitize=address. Its library is loaded first then, and has these names for its own. */
+void *__interceptor_malloc(size_t bytes) __attribute__((weak));
+void *__interceptor_calloc(size_t count, size_t bytes) __attribute__((weak));
+void *__interceptor_realloc(void *memory, size_t bytes) __attribute__((weak));
+#define PS_TEST_ALLOCATE(name) (__interceptor_##name != NULL ? __interceptor_##name : __libc_##name)
+#else
+#define PS_TEST_ALLOCATE(name) __libc_##name
+#endif
 
 static inline bool ps_test_allocation_may(void)
 {
@@ -39,16 +57,16 @@ static inline bool ps_test_allocation_may(void)
 
 void *malloc(size_t bytes)
 {
-    return ps_test_allocation_may() ? __libc_malloc(bytes) : NULL;
+    return ps_test_allocation_may() ? PS_TEST_ALLOCATE(malloc)(bytes) : NULL;
 }
 
 void *calloc(size_t count, size_t bytes)
 {
-    return ps_test_allocation_may() ? __libc_calloc(count, bytes) : NULL;
+    return ps_test_allocation_may() ? PS_TEST_ALLOCATE(calloc)(count, bytes) : NULL;
 }
 
 void *realloc(void *memory, size_t bytes)
 {
-    return ps_test_allocation_may() ? __libc_realloc(memory, bytes) : NULL;
+    return ps_test_allocation_may() ? PS_TEST_ALLOCATE(realloc)(memory, bytes) : NULL;
 }
 #endif

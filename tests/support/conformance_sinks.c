@@ -219,7 +219,7 @@ static bool post_refused(void)
 
 static char endpoint[64];
 
-const struct ps_test_sink_adapter ps_test_sink_adapters[] = {
+static const struct ps_test_sink_adapter adapters[] = {
     {.ops = &ps_sink_null},
     {.ops = &ps_sink_logger, .begin = begin_log, .arrived = log_content},
     {.ops = &ps_sink_file_roll,
@@ -295,7 +295,8 @@ const struct ps_test_sink_adapter ps_test_sink_adapters[] = {
      .refused = ps_test_echo_was_cut},
 };
 
-const size_t ps_test_sink_adapter_count = PS_COUNT_OF(ps_test_sink_adapters);
+const struct ps_test_sink_adapter *const ps_test_sink_adapters = adapters;
+const size_t ps_test_sink_adapter_count = PS_COUNT_OF(adapters);
 
 int ps_test_sinks_start(void **state)
 {

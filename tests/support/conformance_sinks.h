@@ -23,7 +23,7 @@ struct ps_test_sink_adapter {
     unsigned allocations_before_library;
 };
 
-extern const struct ps_test_sink_adapter ps_test_sink_adapters[];
+extern const struct ps_test_sink_adapter *const ps_test_sink_adapters;
 extern const size_t ps_test_sink_adapter_count;
 
 /* Set-up and tear-down of the group of tests: the far ends, a folder and a log of their own. */

@@ -257,7 +257,7 @@ static unsigned tail_position(void)
     return read_tail_position();
 }
 
-const struct ps_test_source_adapter ps_test_source_adapters[] = {
+static const struct ps_test_source_adapter adapters[] = {
     {.ops = &ps_source_seq, .keys = {"totalEvents", "3000"}, .expect = expect_number},
     {.ops = &ps_source_stress, .keys = {"size", "10", "maxTotalEvents", "3000"}, .expect = expect_stress},
     {.ops = &ps_source_exec, .keys = {"command", "seq 0 2999"}, .expect = expect_number},
@@ -372,7 +372,8 @@ const struct ps_test_source_adapter ps_test_source_adapters[] = {
      .asserts_memory = true},
 };
 
-const size_t ps_test_source_adapter_count = PS_COUNT_OF(ps_test_source_adapters);
+const struct ps_test_source_adapter *const ps_test_source_adapters = adapters;
+const size_t ps_test_source_adapter_count = PS_COUNT_OF(adapters);
 
 int ps_test_sources_start(void **state)
 {

@@ -25,7 +25,7 @@ struct ps_test_source_adapter {
     unsigned (*position)(void);
 };
 
-extern const struct ps_test_source_adapter ps_test_source_adapters[];
+extern const struct ps_test_source_adapter *const ps_test_source_adapters;
 extern const size_t ps_test_source_adapter_count;
 
 /* Number of events that the running test has seen delivered: far ends that learn it later wait for this number. */

@@ -1,0 +1,109 @@
+/* `penstock plugin new NAME`: writes a folder with a stage that builds and passes its tests, from one of the examples. */
+#include "commands/plugin/plugin.h"
+#include "commands/plugin/templates.h"
+
+#include "core/arena.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+static bool refuse(const char *what, const char *reason)
+{
+    fprintf(stderr, "penstock plugin new: %s%s\n", what, reason);
+    return false;
+}
+
+/* The name becomes a file's, a target's and an identifier's. */
+static bool name_is_good(const char *name)
+{
+    bool good = islower((unsigned char)name[0]);
+    for (const char *at = name; *at != '\0'; at++)
+        good = good && (islower((unsigned char)*at) || isdigit((unsigned char)*at) || *at == '_');
+    return good || refuse("a name begins with a small letter and has small letters, digits and _: ", name);
+}
+
+/* Writes the text with each `word` in it replaced. Fails when the file is there: nobody's work is overwritten. */
+static bool write_file(const struct ps_plugin_command *command, const char *folder, const char *file,
+                       const char *text, const char *word, const char *name)
+{
+    const char *path = ps_arena_format(command->arena, "%s/%s", folder, file);
+    FILE *out = fopen(path, "wx");
+    if (out == NULL)
+        return refuse(ps_arena_format(command->arena, "cannot write %s: ", path), strerror(errno));
+    for (const char *next; (next = strstr(text, word)) != NULL; text = next + strlen(word))
+        fprintf(out, "%.*s%s", (int)(next - text), text, name);
+    fputs(text, out);
+    bool failed = ferror(out) != 0;
+    if (fclose(out) != 0 || failed)
+        return refuse(ps_arena_format(command->arena, "cannot write %s: ", path), strerror(errno));
+    return true;
+}
+
+/* What CMakeLists.txt and the agent file say of each kind; NAME stands for the name. */
+static const struct {
+    const char *kind, *test, *agent;
+} kinds[] = {
+    {"interceptor", "--key header=sum",
+     "a1.sources.r1.type = netcat\na1.sources.r1.bind = 127.0.0.1\na1.sources.r1.port = 44444\n"
+     "a1.sources.r1.interceptors = i1\na1.sources.r1.interceptors.i1.type = NAME\n"
+     "a1.sinks.k1.type = logger\n"},
+    {"source", "--key path=events.pipe --send events.pipe",
+     "a1.sources.r1.type = NAME\na1.sources.r1.path = /tmp/NAME.pipe\na1.sinks.k1.type = logger\n"},
+    {"sink", "--key path=events.socket --receive events.socket",
+     "a1.sources.r1.type = seq\na1.sources.r1.totalEvents = 10\n"
+     "a1.sinks.k1.type = NAME\na1.sinks.k1.path = /tmp/NAME.socket\n"},
+    {"serializer", "--key columns=name",
+     "a1.sources.r1.type = seq\na1.sources.r1.totalEvents = 10\n"
+     "a1.sinks.k1.type = file_roll\na1.sinks.k1.sink.directory = /tmp\na1.sinks.k1.sink.serializer = NAME\n"},
+};
+
+static const char cmake_text[] =
+    "# cmake -S . -B build && cmake --build build && ctest --test-dir build && cmake --install build "
+    "--prefix /opt/penstock\n"
+    "cmake_minimum_required(VERSION 3.22)\n"
+    "project(NAME LANGUAGES C)\n"
+    "find_package(penstock REQUIRED) # -DCMAKE_PREFIX_PATH=/opt/penstock, where it was installed there\n"
+    "enable_testing()\n"
+    "penstock_add_plugin(NAME NAME.c)\n"
+    "penstock_test_plugin(NAME ";
+
+static bool write_all(const struct ps_plugin_command *command, const char *name)
+{
+    const char *kind = command->kind != NULL ? command->kind : kinds[0].kind;
+    const char *folder = command->directory != NULL ? command->directory : name;
+    const struct ps_plugin_template *template = ps_plugin_templates;
+    size_t row = 0;
+    while (strcmp(template->kind, kind) != 0) /* the option's words are those of the templates */
+        template ++;
+    while (strcmp(kinds[row].kind, kind) != 0)
+        row++;
+    if (!name_is_good(name))
+        return false;
+    if (mkdir(folder, 0777) != 0 && errno != EEXIST)
+        return refuse(ps_arena_format(command->arena, "cannot make %s: ", folder), strerror(errno));
+    const char *cmake = ps_arena_format(command->arena, "%s%s)\n", cmake_text, kinds[row].test);
+    const char *agent =
+        ps_arena_format(command->arena,
+                        "# penstock agent -n a1 -f agent.properties, after the plug-in is installed\n"
+                        "a1.sources = r1\na1.channels = c1\na1.sinks = k1\n%sa1.sources.r1.channels = c1\n"
+                        "a1.channels.c1.type = memory\na1.channels.c1.capacity = 20000\n"
+                        "a1.channels.c1.transactionCapacity = 20000\na1.sinks.k1.channel = c1\n",
+                        kinds[row].agent);
+    if (!write_file(command, folder, ps_arena_format(command->arena, "%s.c", name), template->text,
+                    template->name, name) ||
+        !write_file(command, folder, "CMakeLists.txt", cmake, "NAME", name) ||
+        !write_file(command, folder, "agent.properties", agent, "NAME", name))
+        return false;
+    printf("%s/%s.c is a %s that builds and passes its tests:\n"
+           "  cmake -S %s -B %s/build && cmake --build %s/build && ctest --test-dir %s/build\n",
+           folder, name, kind, folder, folder, folder, folder);
+    return true;
+}
+
+int ps_main_plugin_new(const struct ps_plugin_command *command, const char *name)
+{
+    return write_all(command, name) ? 0 : 1;
+}

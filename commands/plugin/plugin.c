@@ -1,0 +1,96 @@
+/* `penstock plugin`: begins a plug-in in C and tests one. This file has the options; each subcommand is in
+ * commands/plugin/<name>.c. */
+#include "commands/plugin/plugin.h"
+#include "commands/commands.h"
+#include "commands/line/line.h"
+#include "conf/text.h"
+#include "core/arena.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static ps_row_take take_key;
+
+#define PS_ROW_TARGET struct ps_plugin_command
+
+static const struct ps_command_row rows[] = {
+    {NULL, 0, "new", PS_ROW_NOTE,
+     .help = "writes a folder NAME: a stage that builds and passes its tests, CMakeLists.txt, an agent file",
+     .group = "commands"},
+    {NULL, 0, "test", PS_ROW_NOTE,
+     .help =
+         "runs the conformance suite of its kind against each stage of a shared object: source, interceptor, "
+         "sink, serializer"},
+    {"kind", 0, "interceptor|source|sink|serializer", PS_ROW_WORD(kind),
+     .help = "new: what the stage is (default: interceptor)", .only = "new", .group = "options"},
+    {"directory", 0, "DIRECTORY", PS_ROW_TEXT(directory), .help = "new: where it is written (default: NAME)",
+     .only = "new"},
+    {"stage", 0, "NAME", PS_ROW_TEXT(stage), .help = "test: only this one of its stages", .only = "test"},
+    {"key", 0, "NAME=VALUE", PS_ROW_TAKE(take_key), .help = "test: a key of the stage; several may be named",
+     .only = "test"},
+    {"send", 0, "FILE", PS_ROW_TEXT(sends),
+     .help = "test of a source: events are written as lines to this file or pipe; without it they come by "
+             "themselves",
+     .only = "test"},
+    {"arrived", 0, "FILE", PS_ROW_TEXT(arrives),
+     .help = "test of a sink: what it delivers is in this file, one event a line", .only = "test"},
+    {"receive", 0, "SOCKET", PS_ROW_TEXT(receives),
+     .help = "test of a sink: what it delivers comes to this Unix socket, one event a datagram",
+     .only = "test"},
+    {.help = NULL},
+};
+
+const struct ps_command_line ps_line_plugin = {
+    .name = "plugin",
+    .usage = "Usage: penstock plugin new NAME [--kind KIND] [--directory DIRECTORY]\n"
+             "       penstock plugin test FILE.so [OPTION]...\n"
+             "Stages of your own in C: docs/PLUGINS.md is the tutorial.\n",
+    .rows = rows,
+    .ends = "Exit status: 0 done, 1 a test failed, or could not be done, 2 wrong usage.\n"
+            "\n"
+            "Examples:\n"
+            "  penstock plugin new my_filter\n"
+            "  penstock plugin new my_sink --kind sink\n"
+            "  penstock plugin test build/my_filter.so --key header=sum\n"
+            "  penstock plugin test build/my_sink.so --key path=/tmp/s --receive /tmp/s\n",
+    .operand = "new|test",
+};
+
+static enum ps_status take_key(void *target, const struct ps_command_row *row, const char *text,
+                               struct ps_err *err)
+{
+    struct ps_plugin_command *command = target;
+    if (strchr(text, '=') == NULL || text[0] == '=')
+        return ps_err_set(err, "--%s is NAME=VALUE, not %s", row->name, text);
+    ps_texts_add(command->arena, &command->keys, text);
+    return PS_OK;
+}
+
+static int run(const struct ps_plugin_command *command, int operands, char **argv)
+{
+    static const char *const words[] = {"new", "test", NULL};
+    if (operands == 0) {
+        fputs("penstock plugin: name a command: new or test\n`penstock plugin --help` tells more.\n", stderr);
+        return 2;
+    }
+    bool is_new = strcmp(argv[1], words[0]) == 0;
+    if (!is_new && strcmp(argv[1], words[1]) != 0)
+        return ps_command_line_unknown("plugin", "command", argv[1], words);
+    if (operands == 1) {
+        fprintf(stderr, "penstock plugin %s: name %s\n", argv[1], is_new ? "the stage" : "the shared object");
+        return 2;
+    }
+    if (operands > 2)
+        return ps_command_line_unexpected(&ps_line_plugin, argv[3]);
+    return is_new ? ps_main_plugin_new(command, argv[2]) : ps_main_plugin_test(command, argv[2]);
+}
+
+int ps_main_plugin(int argc, char **argv)
+{
+    struct ps_plugin_command command = {.arena = ps_arena_create()};
+    int operands, code = ps_command_line_parse(&ps_line_plugin, &command, argc, argv, &operands);
+    if (code < 0)
+        code = run(&command, operands, argv);
+    ps_arena_destroy(command.arena);
+    return code;
+}

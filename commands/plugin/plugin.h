@@ -1,0 +1,19 @@
+/* The subcommands of `penstock plugin`. Used by commands/plugin only. Thread: main. */
+#pragma once
+
+#include "core/option.h"
+
+struct ps_plugin_command {
+    struct ps_arena *arena;
+    const char *kind;      /* new: "source"; NULL: interceptor */
+    const char *directory; /* new: where it is written; NULL: NAME */
+    const char *stage;     /* test: which one of several; NULL: all */
+    struct ps_texts keys;  /* test: NAME=VALUE */
+    const char *sends;     /* test of a source: file to which events are written */
+    const char *arrives;   /* test of a sink: file in which events arrive */
+    const char *receives;  /* test of a sink: Unix socket at which datagrams arrive */
+};
+
+/* Each returns the exit code. */
+int ps_main_plugin_new(const struct ps_plugin_command *command, const char *name);
+int ps_main_plugin_test(const struct ps_plugin_command *command, const char *file);

@@ -1,0 +1,97 @@
+/* penstock-plugin-test FILE.so [--stage NAME] [--key NAME=VALUE]... [--send FILE] [--arrived FILE] [--receive SOCKET]
+ * Called by `penstock plugin test`, which has checked the options. Exit: 0 all passed, 1 a test failed, or the file is no
+ * plug-in. */
+#include "tests/plugin/program.h"
+
+#define PS_TEST_PLUGIN_ALLOCATOR
+#include "tests/support/allocations.h"
+
+#include "core/plugin/module.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct ps_plugin_test ps_plugin_test;
+
+/* For the suites' question whether all of penstock's own stages are asked. */
+extern const struct ps_stage_ops *const ps_plugin_test_no_stages[];
+const struct ps_stage_ops *const ps_plugin_test_no_stages[] = {NULL};
+
+static int run_suite(enum ps_kind kind)
+{
+    switch (kind) {
+    case PS_KIND_INTERCEPTOR:
+        return ps_plugin_test_interceptor();
+    case PS_KIND_SERIALIZER:
+        return ps_plugin_test_serializer();
+    case PS_KIND_SINK:
+        return ps_plugin_test_sink();
+    case PS_KIND_SOURCE:
+        return ps_plugin_test_source();
+    default:
+        printf("  skipped: there is no suite for this kind outside of penstock's source\n");
+        return 0;
+    }
+}
+
+static void take_key(char *text, size_t *count)
+{
+    char *equals = strchr(text, '=');
+    if (equals == NULL || *count == 2 * PS_PLUGIN_TEST_KEYS_MAX) {
+        fprintf(stderr, "penstock plugin test: at most %u keys\n", PS_PLUGIN_TEST_KEYS_MAX);
+        exit(2);
+    }
+    *equals = '\0';
+    ps_plugin_test.keys[(*count)++] = text;
+    ps_plugin_test.keys[(*count)++] = equals + 1;
+}
+
+/* Each option has a value. */
+static const char *take_options(int argc, char **argv)
+{
+    const char *stage = NULL;
+    size_t keys = 0;
+    for (int i = 2; i + 1 < argc; i += 2) {
+        if (strcmp(argv[i], "--stage") == 0)
+            stage = argv[i + 1];
+        else if (strcmp(argv[i], "--send") == 0)
+            ps_plugin_test.sends = argv[i + 1];
+        else if (strcmp(argv[i], "--arrived") == 0)
+            ps_plugin_test.arrives = argv[i + 1];
+        else if (strcmp(argv[i], "--receive") == 0)
+            ps_plugin_test.receives = argv[i + 1];
+        else if (strcmp(argv[i], "--key") == 0)
+            take_key(argv[i + 1], &keys);
+    }
+    return stage;
+}
+
+int main(int argc, char **argv)
+{
+    struct ps_err err = {.length = 0};
+    const char *cure = NULL;
+    if (argc < 2)
+        return 2;
+    const char *wanted = take_options(argc, argv);
+    const struct ps_module *module = ps_module_open(argv[1], &cure, &err);
+    if (module == NULL) {
+        fprintf(stderr, "%s: the plug-in %s; %s\n", argv[1], ps_err_join(&err), cure);
+        return 1;
+    }
+    int failed = 0;
+    bool found = false;
+    for (size_t i = 0; i < module->stage_count; i++) {
+        const struct ps_stage_ops *ops = module->stages[i];
+        if (wanted != NULL && strcmp(ops->name, wanted) != 0)
+            continue;
+        found = true;
+        printf("%s %s\n", ps_stage_kind_word(ops->kind), ops->name);
+        ps_plugin_test.ops = ops;
+        failed += run_suite(ops->kind);
+    }
+    if (!found)
+        fprintf(stderr, "%s: there is no stage %s\n", argv[1], wanted);
+    printf("%d failed\n", failed);
+    return failed > 0 || !found ? 1 : 0;
+}

@@ -1,0 +1,77 @@
+/* The suite of sources, against the plug-in's. Its events are lines that the suite writes to a file or pipe, or they come by
+ * themselves. */
+#include "tests/plugin/program.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+
+#define main ps_plugin_test_suite
+static int ps_plugin_test_suite(void);
+#include "tests/stages/conformance_source_test.c"
+#undef main
+
+static struct ps_test_source_adapter adapter;
+const struct ps_test_source_adapter *const ps_test_source_adapters = &adapter;
+const size_t ps_test_source_adapter_count = 1;
+unsigned ps_test_source_delivered;
+
+static int output = -1;
+
+/* Opens it when the source has: a source may make its pipe. */
+static void open_output(const struct ps_test_source_adapter *unused, struct ps_test_stage *stage)
+{
+    output = open(ps_plugin_test.sends, O_WRONLY | O_APPEND | O_NONBLOCK | O_CLOEXEC);
+    if (output < 0)
+        fail_msg("cannot write to %s: %s", ps_plugin_test.sends, strerror(errno));
+}
+
+static void send_line(unsigned number)
+{
+    char line[32];
+    int length = snprintf(line, sizeof line, "event %u\n", number);
+    if (write(output, line, (size_t)length) != length)
+        fail_msg("cannot write to %s: %s", ps_plugin_test.sends, strerror(errno));
+}
+
+static void close_output(void)
+{
+    close(output);
+    output = -1;
+}
+
+static void expect_line(const struct ps_test_event *event, unsigned number)
+{
+    char line[32];
+    int length = snprintf(line, sizeof line, "event %u", number);
+    if (event->length != (uint32_t)length || memcmp(event->body, line, event->length) != 0)
+        fail_msg("event %u is \"%.*s\"", number, (int)event->length, event->body);
+}
+
+static void expect_any(const struct ps_test_event *event, unsigned number)
+{
+}
+
+int ps_test_sources_start(void **state)
+{
+    return 0;
+}
+
+int ps_test_sources_stop(void **state)
+{
+    return 0;
+}
+
+int ps_plugin_test_source(void)
+{
+    adapter.ops = ps_plugin_test.ops;
+    memcpy(adapter.keys, ps_plugin_test.keys, sizeof ps_plugin_test.keys);
+    adapter.expect = expect_any;
+    if (ps_plugin_test.sends != NULL) {
+        adapter.begin = open_output;
+        adapter.send = send_line;
+        adapter.end = close_output;
+        adapter.expect = expect_line;
+    }
+    return ps_plugin_test_suite();
+}
