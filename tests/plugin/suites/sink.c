@@ -10,6 +10,8 @@
 #include <sys/un.h>
 
 #define main ps_plugin_test_suite
+#define ps_test_sinks_start ps_plugin_sinks_start
+#define ps_test_sinks_stop ps_plugin_sinks_stop
 static int ps_plugin_test_suite(void);
 #include "tests/stages/conformance_sink_test.c"
 #undef main
@@ -84,7 +86,7 @@ static const char *arrived_file(void)
     return arrived;
 }
 
-int ps_test_sinks_start(void **state)
+int ps_plugin_sinks_start(void **state)
 {
     pthread_t thread;
     struct sockaddr_un address = {.sun_family = AF_UNIX};
@@ -100,7 +102,7 @@ int ps_test_sinks_start(void **state)
     return pthread_create(&thread, NULL, receive, NULL);
 }
 
-int ps_test_sinks_stop(void **state)
+int ps_plugin_sinks_stop(void **state)
 {
     if (ps_plugin_test.receives != NULL)
         (void)unlink(ps_plugin_test.receives);

@@ -7,6 +7,8 @@
 #include <stdlib.h>
 
 #define main ps_plugin_test_suite
+#define ps_test_sources_start ps_plugin_sources_start
+#define ps_test_sources_stop ps_plugin_sources_stop
 static int ps_plugin_test_suite(void);
 #include "tests/stages/conformance_source_test.c"
 #undef main
@@ -52,12 +54,12 @@ static void expect_any(const struct ps_test_event *event, unsigned number)
 {
 }
 
-int ps_test_sources_start(void **state)
+int ps_plugin_sources_start(void **state)
 {
     return 0;
 }
 
-int ps_test_sources_stop(void **state)
+int ps_plugin_sources_stop(void **state)
 {
     return 0;
 }
