@@ -130,7 +130,7 @@ void ps_bucket_retire(struct ps_bucket_writer *sink, struct ps_bucket *bucket)
 static bool rolls_for_replicas(struct ps_bucket_writer *sink, struct ps_bucket *bucket)
 {
     bool by_key = sink->settings->replicas_min >= 0;
-    uint32_t *rolls = by_key ? &bucket->under_replicated : &sink->under_replicated;
+    uint32_t *rolls = by_key ? &bucket->under_replicated : &sink->replicas.missed_rolls;
     uint32_t rolls_max = by_key ? ROLLS_MAX : FUTILE_ROLLS_MAX;
     if (*rolls > rolls_max)
         return false;
@@ -158,8 +158,8 @@ static bool must_roll(struct ps_bucket_writer *sink, struct ps_bucket *bucket)
         return false;
     if (ps_bucket_file_is_under_replicated(file))
         return rolls_for_replicas(sink, bucket) || full;
-    if (ps_file_replicas(file->stream) > 0 && sink->replicas_min > 0)
-        sink->under_replicated = 0;
+    if (ps_file_replicas(file->stream) > 0 && sink->replicas.min > 0)
+        sink->replicas.missed_rolls = 0;
     if (full)
         bucket->under_replicated = 0;
     return full;
@@ -169,7 +169,7 @@ static bool must_roll(struct ps_bucket_writer *sink, struct ps_bucket *bucket)
 static void close_surplus(struct ps_bucket_writer *sink)
 {
     struct ps_bucket *bucket = TAILQ_LAST(&sink->recent, ps_buckets);
-    while (sink->open_count > sink->settings->open_files_max && bucket != TAILQ_FIRST(&sink->recent)) {
+    while (sink->opened.count > sink->settings->open_files_max && bucket != TAILQ_FIRST(&sink->recent)) {
         struct ps_bucket *before = TAILQ_PREV(bucket, ps_buckets, recent);
         ps_bucket_retire(sink, bucket);
         bucket = before;

@@ -4,11 +4,12 @@
 void ps_bucket_refuse_next(struct ps_bucket_writer *sink, struct ps_bucket_events *waiting,
                            const char *reason)
 {
-    snprintf(sink->refusal, sizeof sink->refusal, "%.*s", (int)sizeof sink->refusal - 1, reason);
+    snprintf(sink->refusals.format_error, sizeof sink->refusals.format_error, "%.*s",
+             (int)sizeof sink->refusals.format_error - 1, reason);
     struct ps_bucket_events refused = {.count = 0};
     ps_bucket_events_move(&sink->pool, waiting, &refused);
     sink->waiting_bytes -= ps_bucket_bytes_of(sink, &refused);
-    ps_bucket_events_move(&sink->pool, &refused, &sink->flawed);
+    ps_bucket_events_move(&sink->pool, &refused, &sink->refusals.flawed);
 }
 
 void ps_bucket_refuse_all(struct ps_bucket_writer *sink, struct ps_bucket_events *waiting, const char *reason)
@@ -21,7 +22,7 @@ void ps_bucket_refuse_all(struct ps_bucket_writer *sink, struct ps_bucket_events
 static const char *reason_of(struct ps_bucket_writer *sink)
 {
     struct ps_bucket_name name;
-    const struct ps_bucket_event *flawed = &sink->pool.events[sink->flawed.first];
+    const struct ps_bucket_event *flawed = &sink->pool.events[sink->refusals.flawed.first];
     const struct ps_lease *lease = sink->held.leases[flawed->slot];
     const char *flaw;
     enum ps_bucket_placed placed = ps_bucket_find_place(sink, lease, flawed->position, &name, &flaw);
@@ -30,46 +31,47 @@ static const char *reason_of(struct ps_bucket_writer *sink)
     if (placed == PS_BUCKET_UNPLACEABLE)
         return flaw;
     if (placer == NULL)
-        return sink->refusal;
+        return sink->refusals.format_error;
     placer->explain(placer, lease, flawed->position, &reason);
-    snprintf(sink->refusal, sizeof sink->refusal, "%s", ps_err_join(&reason));
-    return sink->refusal;
+    snprintf(sink->refusals.format_error, sizeof sink->refusals.format_error, "%s", ps_err_join(&reason));
+    return sink->refusals.format_error;
 }
 
 /* Begins the next dead letter. Returns false if there is none. */
 static bool begin(struct ps_bucket_writer *sink)
 {
-    sink->giving_up = sink->flawed.count > 0 ? &sink->flawed : &sink->exhausted;
-    if (sink->giving_up->count == 0)
+    sink->refusals.giving_up =
+        sink->refusals.flawed.count > 0 ? &sink->refusals.flawed : &sink->refusals.exhausted;
+    if (sink->refusals.giving_up->count == 0)
         return false;
-    if (sink->giving_up == &sink->flawed) {
+    if (sink->refusals.giving_up == &sink->refusals.flawed) {
         ps_count(sink->port->counters, PS_COUNTER_refused, 1);
         ps_log(PS_LOG_ERROR, sink->port->component, "an event goes to the dead letters: %s", reason_of(sink));
     }
-    const struct ps_bucket_event *event = &sink->pool.events[sink->giving_up->first];
-    ps_deadletter_pending_begin(&sink->dead_letters, sink->held.leases[event->slot], event->position,
+    const struct ps_bucket_event *event = &sink->pool.events[sink->refusals.giving_up->first];
+    ps_deadletter_pending_begin(&sink->refusals.dead_letters, sink->held.leases[event->slot], event->position,
                                 event->position + 1U);
     return true;
 }
 
 bool ps_bucket_write_dead_letters(struct ps_bucket_writer *sink)
 {
-    while (ps_deadletter_pending_has_begun(&sink->dead_letters) || begin(sink)) {
-        bool flawed = sink->giving_up == &sink->flawed;
+    while (ps_deadletter_pending_has_begun(&sink->refusals.dead_letters) || begin(sink)) {
+        bool flawed = sink->refusals.giving_up == &sink->refusals.flawed;
         const struct ps_letter_reason reason = {flawed ? "event-unwritable" : "attempts-exhausted",
-                                                flawed ? reason_of(sink) : sink->exhaustion,
+                                                flawed ? reason_of(sink) : sink->refusals.exhaustion,
                                                 flawed ? 0 : sink->port->retry_max};
-        if (!ps_deadletter_pending_work(&sink->dead_letters, sink->port, &reason))
+        if (!ps_deadletter_pending_work(&sink->refusals.dead_letters, sink->port, &reason))
             return true;
-        ps_bucket_slots_settled(&sink->held, sink->pool.events[sink->giving_up->first].slot);
-        ps_bucket_events_move(&sink->pool, sink->giving_up, &sink->pool.free);
+        ps_bucket_slots_settled(&sink->held, sink->pool.events[sink->refusals.giving_up->first].slot);
+        ps_bucket_events_move(&sink->pool, sink->refusals.giving_up, &sink->pool.free);
     }
     return false;
 }
 
 void ps_bucket_stop_dead_letters(struct ps_bucket_writer *sink)
 {
-    ps_deadletter_pending_stop(&sink->dead_letters, sink->port);
-    ps_bucket_events_clear(&sink->pool, &sink->flawed);
-    ps_bucket_events_clear(&sink->pool, &sink->exhausted);
+    ps_deadletter_pending_stop(&sink->refusals.dead_letters, sink->port);
+    ps_bucket_events_clear(&sink->pool, &sink->refusals.flawed);
+    ps_bucket_events_clear(&sink->pool, &sink->refusals.exhausted);
 }

@@ -51,26 +51,26 @@ static void touch(struct ps_bucket_file *file)
         return;
     file->touched = true;
     file->touched_ns = file->sink->now.mono_ns;
-    TAILQ_INSERT_TAIL(&file->sink->touches, file, touches);
-    file->sink->touch_count++;
+    TAILQ_INSERT_TAIL(&file->sink->opened.touches, file, touches);
+    file->sink->opened.touch_count++;
 }
 
 static void untouch(struct ps_bucket_file *file)
 {
     if (!file->touched)
         return;
-    TAILQ_REMOVE(&file->sink->touches, file, touches);
-    file->sink->touch_count--;
+    TAILQ_REMOVE(&file->sink->opened.touches, file, touches);
+    file->sink->opened.touch_count--;
     file->touched = false;
 }
 
 static void set_idle(struct ps_bucket_file *file, uint64_t idle_ns)
 {
     if (file->idle_ns != PS_NEVER)
-        TAILQ_REMOVE(&file->sink->idles, file, idles);
+        TAILQ_REMOVE(&file->sink->opened.idles, file, idles);
     file->idle_ns = idle_ns;
     if (idle_ns != PS_NEVER)
-        TAILQ_INSERT_TAIL(&file->sink->idles, file, idles);
+        TAILQ_INSERT_TAIL(&file->sink->opened.idles, file, idles);
 }
 
 /* Detaches the file from its bucket, which writes to it no more. */
@@ -80,13 +80,13 @@ static void leave_bucket(struct ps_bucket_file *file)
     untouch(file);
     set_idle(file, PS_NEVER);
     if (file->roll_ns != PS_NEVER)
-        TAILQ_REMOVE(&sink->rolls, file, rolls);
+        TAILQ_REMOVE(&sink->opened.rolls, file, rolls);
     file->roll_ns = PS_NEVER;
     TAILQ_REMOVE(&sink->recent, file->bucket, recent);
     file->bucket->file = NULL;
     file->bucket->earlier += file->written.count;
-    sink->open_count--;
-    ps_gauge_set(sink->port->counters, (enum ps_counter)PS_BUCKET_FILES_OPEN, sink->open_count);
+    sink->opened.count--;
+    ps_gauge_set(sink->port->counters, (enum ps_counter)PS_BUCKET_FILES_OPEN, sink->opened.count);
 }
 
 static void join_bucket(struct ps_bucket_file *file, struct ps_bucket *bucket)
@@ -94,11 +94,11 @@ static void join_bucket(struct ps_bucket_file *file, struct ps_bucket *bucket)
     struct ps_bucket_writer *sink = file->sink;
     bucket->file = file;
     TAILQ_INSERT_HEAD(&sink->recent, bucket, recent);
-    sink->open_count++;
-    ps_gauge_set(sink->port->counters, (enum ps_counter)PS_BUCKET_FILES_OPEN, sink->open_count);
+    sink->opened.count++;
+    ps_gauge_set(sink->port->counters, (enum ps_counter)PS_BUCKET_FILES_OPEN, sink->opened.count);
     if (sink->settings->roll_interval_ns > 0) {
         file->roll_ns = sink->now.mono_ns + sink->settings->roll_interval_ns;
-        TAILQ_INSERT_TAIL(&sink->rolls, file, rolls);
+        TAILQ_INSERT_TAIL(&sink->opened.rolls, file, rolls);
     }
 }
 
@@ -122,9 +122,9 @@ static void learnt_replicas(void *sink_, const struct ps_file_answer *answer)
 {
     struct ps_bucket_writer *sink = sink_;
     if (answer->error == PS_FILE_OK && answer->entry_count > 0)
-        sink->replicas_min = answer->entries[0].replication;
+        sink->replicas.min = answer->entries[0].replication;
     else
-        sink->asked_replicas = false;
+        sink->replicas.asked = false;
 }
 
 static void created(void *file_, const struct ps_file_answer *answer)
@@ -137,9 +137,9 @@ static void created(void *file_, const struct ps_file_answer *answer)
     }
     file->created = true;
     count(sink, PS_COUNTER_ConnectionCreatedCount, 1);
-    if (sink->replicas_min >= 0 || sink->asked_replicas)
+    if (sink->replicas.min >= 0 || sink->replicas.asked)
         return;
-    sink->asked_replicas = true;
+    sink->replicas.asked = true;
     ps_file_stat(sink->filesystem, file->path, learnt_replicas, sink);
 }
 
@@ -198,7 +198,7 @@ bool ps_bucket_file_is_ending(const struct ps_bucket_file *file)
 
 void ps_bucket_file_set_state(struct ps_bucket_file *file, enum ps_bucket_file_state state)
 {
-    file->sink->ending_count += (uint32_t)is_ending(state) - (uint32_t)is_ending(file->state);
+    file->sink->ending.busy_count += (uint32_t)is_ending(state) - (uint32_t)is_ending(file->state);
     file->state = state;
 }
 
@@ -229,7 +229,7 @@ static uint32_t flush_events(const struct ps_bucket_file *file)
 bool ps_bucket_file_is_under_replicated(const struct ps_bucket_file *file)
 {
     unsigned replicas = ps_file_replicas(file->stream);
-    return replicas > 0 && (int64_t)replicas < file->sink->replicas_min;
+    return replicas > 0 && (int64_t)replicas < file->sink->replicas.min;
 }
 
 /* Returns how many events may be written before the bucket checks again whether the file is full or has room. The first event of a
@@ -332,7 +332,7 @@ static void flushed(void *file_, const struct ps_file_answer *answer)
         return;
     const struct ps_bucket_flush flush = file->flushes[0];
     file->flush_count--;
-    file->sink->flush_count--;
+    file->sink->opened.flush_count--;
     memmove(file->flushes, file->flushes + 1, file->flush_count * sizeof file->flushes[0]);
     if (answer->error == PS_FILE_OK && flush.events > 0) {
         uint64_t took_ns = file->sink->now.mono_ns - flush.sent_ns;
@@ -348,7 +348,7 @@ static void flushed(void *file_, const struct ps_file_answer *answer)
 
 bool ps_bucket_file_may_flush(const struct ps_bucket_file *file)
 {
-    if (file->sink->touch_count <= PS_BUCKET_FLUSHED_FILES)
+    if (file->sink->opened.touch_count <= PS_BUCKET_FLUSHED_FILES)
         return file->flush_count < PS_BUCKET_FLUSHES_MAX;
     return file->flush_count == 0 || (file->flush_count < PS_BUCKET_FLUSHES_MAX &&
                                       file->body_bytes - file->flushed_bytes >= PS_BUCKET_FLUSH_BYTES);
@@ -362,14 +362,14 @@ static void begin_flush(struct ps_bucket_file *file)
         .events = unflushed(file), .sent_ns = sink->now.mono_ns, .acknowledged = file->acknowledged};
     file->flushed_events = file->event_count;
     file->flushed_bytes = file->body_bytes;
-    sink->flush_count++;
+    sink->opened.flush_count++;
     ps_file_flush(file->stream, sink->settings->flush, flushed, file);
 }
 
 /* Makes the answers of the flushes in flight be ignored. */
 static void forget_flushes(struct ps_bucket_file *file)
 {
-    file->sink->flush_count -= file->flush_count;
+    file->sink->opened.flush_count -= file->flush_count;
     file->flush_count = 0;
     file->flushed_events = file->event_count;
 }
@@ -522,11 +522,11 @@ static void exhaust(struct ps_bucket_writer *sink, struct ps_bucket *bucket, uin
     ps_log(PS_LOG_ERROR, sink->port->component,
            "%s events go to the dead letters after %s attempts (penstock.retry.max): %s",
            ps_quantity_print_count(events).text, ps_quantity_print_count(bucket->attempts).text, reason);
-    snprintf(sink->exhaustion, sizeof sink->exhaustion, "%s", reason);
+    snprintf(sink->refusals.exhaustion, sizeof sink->refusals.exhaustion, "%s", reason);
     bucket->attempts = 0;
     uint64_t left_bytes = sink->waiting_bytes - ps_bucket_bytes_of(sink, &bucket->waiting);
     for (; events > 0; events--)
-        ps_bucket_events_move(&sink->pool, &bucket->waiting, &sink->exhausted);
+        ps_bucket_events_move(&sink->pool, &bucket->waiting, &sink->refusals.exhausted);
     sink->waiting_bytes = left_bytes + ps_bucket_bytes_of(sink, &bucket->waiting);
 }
 

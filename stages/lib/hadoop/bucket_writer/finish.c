@@ -34,9 +34,9 @@ static void perform(struct ps_bucket_file *file);
 static void leave(struct ps_bucket_file *file)
 {
     struct ps_bucket_writer *sink = file->sink;
-    TAILQ_REMOVE(&sink->finishing, file, finishing);
-    sink->finishing_count--;
-    ps_gauge_set(sink->port->counters, (enum ps_counter)PS_BUCKET_FILES_CLOSING, sink->finishing_count);
+    TAILQ_REMOVE(&sink->ending.files, file, finishing);
+    sink->ending.count--;
+    ps_gauge_set(sink->port->counters, (enum ps_counter)PS_BUCKET_FILES_CLOSING, sink->ending.count);
     ps_bucket_file_free(file);
 }
 
@@ -45,8 +45,8 @@ static void rest(struct ps_bucket_file *file, uint64_t rest_ns)
     struct ps_bucket_writer *sink = file->sink;
     ps_bucket_file_set_state(file, PS_BUCKET_FILE_RESTS);
     file->due_ns = sink->now.mono_ns + rest_ns;
-    if (file->due_ns < sink->finish_due_ns)
-        sink->finish_due_ns = file->due_ns;
+    if (file->due_ns < sink->ending.due_ns)
+        sink->ending.due_ns = file->due_ns;
 }
 
 static const char *const verbs[] = {
@@ -246,7 +246,8 @@ static void recover(struct ps_bucket_file *file)
 static void perform(struct ps_bucket_file *file)
 {
     struct ps_bucket_writer *sink = file->sink;
-    if (file->orphan && file->next == PS_BUCKET_RECOVER && sink->ending_count >= PS_BUCKET_ENDING_MAX / 4) {
+    if (file->orphan && file->next == PS_BUCKET_RECOVER &&
+        sink->ending.busy_count >= PS_BUCKET_ENDING_MAX / 4) {
         rest(file, RECOVER_LOOK_NS); /* the agent's own files come first */
         return;
     }
@@ -270,9 +271,9 @@ static void perform(struct ps_bucket_file *file)
 void ps_bucket_finish(struct ps_bucket_file *file, enum ps_bucket_next next)
 {
     struct ps_bucket_writer *sink = file->sink;
-    TAILQ_INSERT_TAIL(&sink->finishing, file, finishing);
-    sink->finishing_count++;
-    ps_gauge_set(sink->port->counters, (enum ps_counter)PS_BUCKET_FILES_CLOSING, sink->finishing_count);
+    TAILQ_INSERT_TAIL(&sink->ending.files, file, finishing);
+    sink->ending.count++;
+    ps_gauge_set(sink->port->counters, (enum ps_counter)PS_BUCKET_FILES_CLOSING, sink->ending.count);
     file->next = next;
     file->tries = 0;
     perform(file);
@@ -280,25 +281,25 @@ void ps_bucket_finish(struct ps_bucket_file *file, enum ps_bucket_next next)
 
 uint64_t ps_bucket_finish_due(struct ps_bucket_writer *sink)
 {
-    if (sink->now.mono_ns < sink->finish_due_ns)
-        return sink->finish_due_ns;
-    sink->finish_due_ns = PS_NEVER;
-    for (struct ps_bucket_file *file = TAILQ_FIRST(&sink->finishing), *next; file != NULL; file = next) {
+    if (sink->now.mono_ns < sink->ending.due_ns)
+        return sink->ending.due_ns;
+    sink->ending.due_ns = PS_NEVER;
+    for (struct ps_bucket_file *file = TAILQ_FIRST(&sink->ending.files), *next; file != NULL; file = next) {
         next = TAILQ_NEXT(file, finishing);
         if (file->state != PS_BUCKET_FILE_RESTS)
             continue;
         if (file->due_ns <= sink->now.mono_ns)
             perform(file);
-        else if (file->due_ns < sink->finish_due_ns)
-            sink->finish_due_ns = file->due_ns;
+        else if (file->due_ns < sink->ending.due_ns)
+            sink->ending.due_ns = file->due_ns;
     }
-    return sink->finish_due_ns;
+    return sink->ending.due_ns;
 }
 
 void ps_bucket_finish_hurry(struct ps_bucket_writer *sink)
 {
     struct ps_bucket_file *file;
-    TAILQ_FOREACH(file, &sink->finishing, finishing)
+    TAILQ_FOREACH(file, &sink->ending.files, finishing)
     file->due_ns = 0;
-    sink->finish_due_ns = 0;
+    sink->ending.due_ns = 0;
 }

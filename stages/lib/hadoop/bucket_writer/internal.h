@@ -179,6 +179,59 @@ void ps_bucket_release(struct ps_bucket_writer *sink, struct ps_bucket *bucket);
 
 /* ---- the sink (sink.c) ---- */
 
+/* What is being taken: one lease, event by event (sink.c). */
+struct ps_bucket_taking {
+    uint64_t flawed_bits[PS_BATCH_EVENTS_MAX / 64]; /* by position */
+    struct ps_bucket *found[PS_BATCH_EVENTS_MAX];   /* by position; NULL: settled */
+    struct ps_log_backoff flawed_batch;             /* for the line about a batch that cannot be written */
+};
+
+/* Events that no file can take (dead_letters.c). */
+struct ps_bucket_refusals {
+    struct ps_bucket_events flawed;     /* events that become dead letters, the first one now */
+    struct ps_bucket_events exhausted;  /* the same, after penstock.retry.max attempts */
+    struct ps_bucket_events *giving_up; /* the list whose first event is becoming a dead letter */
+    char exhaustion[512];               /* reason of the last attempt's failure */
+    char format_error[512];             /* last error of a file's format */
+    struct ps_deadletter_pending dead_letters;
+};
+
+/* Files that are written to (file.c). */
+struct ps_bucket_opened {
+    uint32_t count;
+    struct ps_bucket_files rolls;   /* oldest first */
+    struct ps_bucket_files idles;   /* longest idle first */
+    struct ps_bucket_files touches; /* written to since their last flush, the longest ago first */
+    uint32_t touch_count;
+    uint32_t flush_count; /* number of flushes in flight, of all files */
+};
+
+/* Files that nothing is written to any more (finish.c). */
+struct ps_bucket_ending {
+    struct ps_bucket_files files;
+    uint32_t count;
+    uint32_t busy_count; /* number of files in the states CLOSING and ASKED */
+    uint64_t due_ns;     /* no resting file is due before this time */
+};
+
+/* The search for files of agents that were killed (orphans.c). */
+struct ps_bucket_orphans {
+    struct ps_bucket_looks looks;
+    struct ps_bucket_look
+        *look_chains[PS_BUCKET_NAME_CHAINS]; /* the same, by the hashes of their directories */
+    struct ps_bucket_scan scan;
+    uint32_t look_count; /* number of directories in `looks` and in scan.waiting */
+    int64_t started_ms;  /* wall-clock time of the first call; 0: not called yet */
+};
+
+/* How many replicas a block should have, and how often some were missing (file.c, buckets.c). */
+struct ps_bucket_replicas {
+    int64_t min; /* -1: not known yet */
+    uint32_t
+        missed_rolls; /* rolls for missing replicas in a row, of all buckets; used without hdfs.minBlockReplicas */
+    bool asked;
+};
+
 struct ps_bucket_writer {
     const struct ps_bucket_writer_settings *settings;
     struct ps_filesystem *filesystem;
@@ -187,48 +240,23 @@ struct ps_bucket_writer {
     struct ps_now now;
     struct ps_bucket_path_cache places;
     struct ps_bucket_slots held;
-    bool refused; /* a lease waits outside: the last call of work returned PS_LATER */
     struct ps_bucket_pool pool;
-    uint64_t waiting_bytes;             /* total of the bodies of events that wait in buckets */
-    struct ps_bucket_events flawed;     /* events that become dead letters, the first one now */
-    struct ps_bucket_events exhausted;  /* the same, after penstock.retry.max attempts */
-    struct ps_bucket_events *giving_up; /* the list whose first event is becoming a dead letter */
-    char exhaustion[512];               /* reason of the last attempt's failure */
-    struct ps_deadletter_pending dead_letters;
-    char refusal[512];                              /* last error of a file's format */
-    uint64_t flawed_bits[PS_BATCH_EVENTS_MAX / 64]; /* by position in the lease that is being taken */
+    struct ps_bucket_taking taking;
+    struct ps_bucket_refusals refusals;
+    bool refused;           /* a lease waits outside: the last call of work returned PS_LATER */
+    uint64_t waiting_bytes; /* total of the bodies of events that wait in buckets */
+    uint64_t took_ns;       /* time when the last lease was taken */
     struct ps_bucket_table table;
-    struct ps_buckets
-        recent; /* buckets with a file, in the order of their last event, latest first (LinkedHashMap by access) */
+    struct ps_buckets recent; /* with a file, by their last event, latest first (LinkedHashMap by access) */
     struct ps_buckets ready;
     uint32_t ready_count;
-    struct ps_bucket
-        *found[PS_BATCH_EVENTS_MAX]; /* by position in the lease that is being taken; NULL: settled */
-    uint32_t open_count;
-    uint32_t ending_count;                               /* number of files in the states CLOSING and ASKED */
+    uint64_t retired_counter; /* highest number of a bucket that was freed, so that no name is used twice */
     struct ps_bucket_files files;                        /* all files */
     struct ps_bucket_file *names[PS_BUCKET_NAME_CHAINS]; /* all files, in chains by their paths' hashes */
-    struct ps_bucket_files rolls;                        /* open files, oldest first */
-    struct ps_bucket_files idles;                        /* open files, longest idle first */
-    struct ps_bucket_files touches; /* files written to since their last flush, the longest ago first */
-    uint32_t touch_count;
-    uint32_t flush_count;             /* number of flushes in flight, of all files */
-    uint64_t took_ns;                 /* time when the last lease was taken */
-    struct ps_bucket_files finishing; /* files that are not open any more */
-    uint32_t finishing_count;
-    uint64_t finish_due_ns; /* no resting file is due before this time */
-    struct ps_bucket_looks looks;
-    /* The same, in chains by their directories' hashes. */
-    struct ps_bucket_look *look_chains[PS_BUCKET_NAME_CHAINS];
-    struct ps_bucket_scan scan;
-    uint32_t look_count;      /* number of directories in `looks` and in scan.waiting */
-    int64_t started_ms;       /* wall-clock time of the first call; 0: not called yet */
-    uint64_t retired_counter; /* highest number of a bucket that was freed, so that no name is used twice */
-    int64_t replicas_min;     /* -1: not known yet */
-    uint32_t
-        under_replicated; /* rolls for missing replicas in a row, of all buckets; used without hdfs.minBlockReplicas */
-    bool asked_replicas;
-    struct ps_log_backoff flawed_batch; /* a batch that cannot be written */
+    struct ps_bucket_opened opened;
+    struct ps_bucket_ending ending;
+    struct ps_bucket_orphans orphans;
+    struct ps_bucket_replicas replicas;
     struct ps_bucket_trouble troubles[PS_BUCKET_TROUBLES_MAX];
     uint64_t recall_ns; /* when the recall stops waiting for acknowledgements; 0: no recall */
 };
@@ -263,7 +291,7 @@ bool ps_bucket_file_is_ending(const struct ps_bucket_file *file);
  * keep each of these files open. */
 static inline bool ps_bucket_files_are_many(const struct ps_bucket_writer *sink)
 {
-    return sink->ending_count >= PS_BUCKET_ENDING_MAX;
+    return sink->ending.busy_count >= PS_BUCKET_ENDING_MAX;
 }
 /* Writes the first waiting events of the bucket until the file has no room or must be rolled, but at least one. Removes the written events
  * from the waiting ones. Returns WRITTEN if nothing else stopped it, else the answer for the event that was not written. FAILED: the file

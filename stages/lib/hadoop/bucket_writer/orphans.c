@@ -153,7 +153,7 @@ static void report(const struct ps_bucket_look *look, uint64_t count, const char
 
 static struct ps_bucket_look **look_chain(struct ps_bucket_writer *sink, const char *directory, size_t length)
 {
-    return &sink->look_chains[ps_name_hash(directory, length) & (PS_BUCKET_NAME_CHAINS - 1)];
+    return &sink->orphans.look_chains[ps_name_hash(directory, length) & (PS_BUCKET_NAME_CHAINS - 1)];
 }
 
 /* Returns whether the directory was listed, or is being listed. */
@@ -168,7 +168,7 @@ static bool is_listed(struct ps_bucket_writer *sink, const char *directory, size
 static void enlist(struct ps_bucket_look *look)
 {
     struct ps_bucket_look **chain = look_chain(look->sink, look->directory, look->length);
-    TAILQ_INSERT_HEAD(&look->sink->looks, look, looks);
+    TAILQ_INSERT_HEAD(&look->sink->orphans.looks, look, looks);
     look->same_hash = *chain;
     *chain = look;
 }
@@ -179,7 +179,7 @@ static void delist(struct ps_bucket_look *look)
     while (*at != look)
         at = &(*at)->same_hash;
     *at = look->same_hash;
-    TAILQ_REMOVE(&look->sink->looks, look, looks);
+    TAILQ_REMOVE(&look->sink->orphans.looks, look, looks);
 }
 
 /* Makes a directory that is in neither list yet. Returns NULL if there is no memory, or there are too many. `name` NULL: `directory` itself. */
@@ -188,7 +188,7 @@ static struct ps_bucket_look *make(struct ps_bucket_writer *sink, const char *di
 {
     size_t room = length + (name != NULL ? strlen(name) + 1 : 0);
     struct ps_bucket_look *look =
-        sink->look_count < PS_BUCKET_LOOKS_MAX ? calloc(1, sizeof *look + room + 1) : NULL;
+        sink->orphans.look_count < PS_BUCKET_LOOKS_MAX ? calloc(1, sizeof *look + room + 1) : NULL;
     if (look == NULL)
         return NULL;
     look->sink = sink;
@@ -198,13 +198,13 @@ static struct ps_bucket_look *make(struct ps_bucket_writer *sink, const char *di
         look->directory[length] = '/';
         memcpy(look->directory + length + 1, name, room - length - 1);
     }
-    sink->look_count++;
+    sink->orphans.look_count++;
     return look;
 }
 
 static void discard(struct ps_bucket_look *look)
 {
-    look->sink->look_count--;
+    look->sink->orphans.look_count--;
     free(look);
 }
 
@@ -216,7 +216,7 @@ static void look_into(struct ps_bucket_look *look, const struct ps_file_answer *
     for (size_t i = 0; i < answer->entry_count; i++) {
         const struct ps_file_status *entry = &answer->entries[i];
         if (entry->directory || !is_in_use(look, entry->name, &prefix, &prefix_length, &counter) ||
-            counter >= (uint64_t)look->sink->started_ms)
+            counter >= (uint64_t)look->sink->orphans.started_ms)
             continue;
         if (count++ == 0)
             first = entry->name;
@@ -238,7 +238,7 @@ static void descend(const struct ps_bucket_look *look, const struct ps_file_answ
             continue;
         below->depth = look->depth - 1;
         below->modified_ms = entry->modified_ms;
-        TAILQ_INSERT_TAIL(&look->sink->scan.waiting, below, looks);
+        TAILQ_INSERT_TAIL(&look->sink->orphans.scan.waiting, below, looks);
     }
 }
 
@@ -248,11 +248,11 @@ static void listed(void *look_, const struct ps_file_answer *answer)
     struct ps_bucket_writer *sink = look->sink;
     bool later = answer->error == PS_FILE_UNAVAILABLE || answer->error == PS_FILE_TIMEOUT;
     if (look->scanned)
-        sink->scan.is_busy = false;
+        sink->orphans.scan.is_busy = false;
     if (look->scanned && later) {
         delist(look);
-        TAILQ_INSERT_HEAD(&sink->scan.waiting, look, looks);
-        sink->scan.due_ns = sink->now.mono_ns + SCAN_REST_NS;
+        TAILQ_INSERT_HEAD(&sink->orphans.scan.waiting, look, looks);
+        sink->orphans.scan.due_ns = sink->now.mono_ns + SCAN_REST_NS;
         return;
     }
     if (answer->error != PS_FILE_OK && answer->error != PS_FILE_MISSING)
@@ -292,11 +292,11 @@ void ps_bucket_writer_look(struct ps_bucket_writer *sink, const struct ps_bucket
 static struct ps_bucket_look *next_look(struct ps_bucket_writer *sink)
 {
     struct ps_bucket_look *next = NULL;
-    for (struct ps_bucket_look *look = TAILQ_FIRST(&sink->scan.waiting), *behind; look != NULL;
+    for (struct ps_bucket_look *look = TAILQ_FIRST(&sink->orphans.scan.waiting), *behind; look != NULL;
          look = behind) {
         behind = TAILQ_NEXT(look, looks);
         if (is_listed(sink, look->directory, look->length)) {
-            TAILQ_REMOVE(&sink->scan.waiting, look, looks);
+            TAILQ_REMOVE(&sink->orphans.scan.waiting, look, looks);
             discard(look);
         } else if (next == NULL || look->modified_ms > next->modified_ms) {
             next = look;
@@ -309,45 +309,45 @@ static void begin_scan(struct ps_bucket_writer *sink)
 {
     const struct ps_bucket_path *place = &sink->settings->place;
     struct ps_bucket_look *look;
-    sink->scan.state = PS_BUCKET_SCAN_BEGUN;
+    sink->orphans.scan.state = PS_BUCKET_SCAN_BEGUN;
     if (place->root == NULL || !has_names_in_use(sink->settings) ||
         (look = make(sink, place->root, strlen(place->root), NULL)) == NULL)
         return;
     look->depth = place->depth;
-    TAILQ_INSERT_HEAD(&sink->scan.waiting, look, looks);
+    TAILQ_INSERT_HEAD(&sink->orphans.scan.waiting, look, looks);
 }
 
 static void end_scan(struct ps_bucket_writer *sink)
 {
     struct ps_bucket_look *look = next_look(sink);
-    sink->scan.state = PS_BUCKET_SCAN_DONE;
+    sink->orphans.scan.state = PS_BUCKET_SCAN_DONE;
     if (look != NULL)
         ps_log(PS_LOG_INFO, sink->port->component,
                "looked for files in use in the %u directories below %s that were changed last; in the "
                "others, as %s, only when an event goes there",
                SCANNED_MAX, sink->settings->place.root, look->directory);
-    while ((look = TAILQ_FIRST(&sink->scan.waiting)) != NULL) {
-        TAILQ_REMOVE(&sink->scan.waiting, look, looks);
+    while ((look = TAILQ_FIRST(&sink->orphans.scan.waiting)) != NULL) {
+        TAILQ_REMOVE(&sink->orphans.scan.waiting, look, looks);
         discard(look);
     }
 }
 
 uint64_t ps_bucket_scan_for_orphans(struct ps_bucket_writer *sink)
 {
-    if (sink->scan.state == PS_BUCKET_SCAN_DONE || sink->scan.is_busy)
+    if (sink->orphans.scan.state == PS_BUCKET_SCAN_DONE || sink->orphans.scan.is_busy)
         return PS_NEVER;
-    if (sink->now.mono_ns < sink->scan.due_ns)
-        return sink->scan.due_ns;
-    if (sink->scan.state == PS_BUCKET_SCAN_NONE)
+    if (sink->now.mono_ns < sink->orphans.scan.due_ns)
+        return sink->orphans.scan.due_ns;
+    if (sink->orphans.scan.state == PS_BUCKET_SCAN_NONE)
         begin_scan(sink);
-    struct ps_bucket_look *look = sink->scan.count < SCANNED_MAX ? next_look(sink) : NULL;
+    struct ps_bucket_look *look = sink->orphans.scan.count < SCANNED_MAX ? next_look(sink) : NULL;
     if (look == NULL) {
         end_scan(sink);
         return PS_NEVER;
     }
-    sink->scan.count++;
-    sink->scan.is_busy = look->scanned = true;
-    TAILQ_REMOVE(&sink->scan.waiting, look, looks);
+    sink->orphans.scan.count++;
+    sink->orphans.scan.is_busy = look->scanned = true;
+    TAILQ_REMOVE(&sink->orphans.scan.waiting, look, looks);
     list(look);
     return sink->now.mono_ns; /* now, so that the request is sent */
 }
@@ -363,7 +363,7 @@ static void forget(struct ps_bucket_looks *looks)
 
 void ps_bucket_forget_looks(struct ps_bucket_writer *sink)
 {
-    memset(sink->look_chains, 0, sizeof sink->look_chains);
-    forget(&sink->looks);
-    forget(&sink->scan.waiting);
+    memset(sink->orphans.look_chains, 0, sizeof sink->orphans.look_chains);
+    forget(&sink->orphans.looks);
+    forget(&sink->orphans.scan.waiting);
 }

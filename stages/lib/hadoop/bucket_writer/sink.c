@@ -33,17 +33,17 @@ struct ps_bucket_writer *ps_bucket_writer_open(const struct ps_bucket_writer_set
     sink->settings = settings;
     sink->filesystem = filesystem;
     sink->port = port;
-    sink->replicas_min = settings->replicas_min;
+    sink->replicas.min = settings->replicas_min;
     ps_bucket_slots_init(&sink->held);
     TAILQ_INIT(&sink->recent);
     TAILQ_INIT(&sink->ready);
     TAILQ_INIT(&sink->files);
-    TAILQ_INIT(&sink->rolls);
-    TAILQ_INIT(&sink->idles);
-    TAILQ_INIT(&sink->touches);
-    TAILQ_INIT(&sink->finishing);
-    TAILQ_INIT(&sink->looks);
-    TAILQ_INIT(&sink->scan.waiting);
+    TAILQ_INIT(&sink->opened.rolls);
+    TAILQ_INIT(&sink->opened.idles);
+    TAILQ_INIT(&sink->opened.touches);
+    TAILQ_INIT(&sink->ending.files);
+    TAILQ_INIT(&sink->orphans.looks);
+    TAILQ_INIT(&sink->orphans.scan.waiting);
     return sink;
 }
 
@@ -105,9 +105,9 @@ static enum found find_buckets(struct ps_bucket_writer *sink, const struct ps_le
     bool together = is_together(sink, lease);
     struct ps_bucket_name name;
     struct ps_bucket *bucket = NULL;
-    memset(sink->flawed_bits, 0, sizeof sink->flawed_bits);
+    memset(sink->taking.flawed_bits, 0, sizeof sink->taking.flawed_bits);
     for (uint32_t position = lease->cursor; position < lease->count; position++) {
-        sink->found[position] = NULL;
+        sink->taking.found[position] = NULL;
         if (ps_lease_is_settled(lease, position))
             continue;
         if (bucket == NULL || !is_constant(sink)) {
@@ -117,14 +117,14 @@ static enum found find_buckets(struct ps_bucket_writer *sink, const struct ps_le
             if (placed == PS_BUCKET_UNPLACEABLE && !ps_port_has_deadletter(sink->port))
                 return FLAW;
             if (placed == PS_BUCKET_UNPLACEABLE) {
-                sink->flawed_bits[position / 64] |= UINT64_C(1) << position % 64;
+                sink->taking.flawed_bits[position / 64] |= UINT64_C(1) << position % 64;
                 continue;
             }
             if (!is_same(bucket, &name) && (bucket = bucket_of(sink, &name)) == NULL)
                 return NOT_YET; /* no memory */
             ps_bucket_make_ready(sink, bucket);
         }
-        sink->found[position] = bucket;
+        sink->taking.found[position] = bucket;
         if (together && position == 0)
             break;
     }
@@ -133,16 +133,16 @@ static enum found find_buckets(struct ps_bucket_writer *sink, const struct ps_le
 
 static void place_events(struct ps_bucket_writer *sink, const struct ps_lease *lease, uint16_t slot)
 {
-    if (is_together(sink, lease) && sink->found[0] != NULL) {
-        note_access(sink, sink->found[0]);
-        ps_bucket_events_add_run(&sink->pool, &sink->found[0]->waiting, slot, 0, lease->count);
+    if (is_together(sink, lease) && sink->taking.found[0] != NULL) {
+        note_access(sink, sink->taking.found[0]);
+        ps_bucket_events_add_run(&sink->pool, &sink->taking.found[0]->waiting, slot, 0, lease->count);
         sink->waiting_bytes += lease->bytes;
         return;
     }
     for (uint32_t position = lease->cursor; position < lease->count; position++) {
-        struct ps_bucket *bucket = sink->found[position];
-        if (sink->flawed_bits[position / 64] >> position % 64 & 1)
-            ps_bucket_events_add(&sink->pool, &sink->flawed, slot, (uint16_t)position);
+        struct ps_bucket *bucket = sink->taking.found[position];
+        if (sink->taking.flawed_bits[position / 64] >> position % 64 & 1)
+            ps_bucket_events_add(&sink->pool, &sink->refusals.flawed, slot, (uint16_t)position);
         if (bucket == NULL)
             continue;
         note_access(sink, bucket);
@@ -177,20 +177,20 @@ static void report_flaw(struct ps_bucket_writer *sink, const struct ps_lease *le
 {
     char tries[PS_LOG_BACKOFF_BYTES];
     ps_count(sink->port->counters, PS_COUNTER_EventWriteFail, 1);
-    if (!ps_log_backoff_says(&sink->flawed_batch, flaw, sink->now.mono_ns))
+    if (!ps_log_backoff_says(&sink->taking.flawed_batch, flaw, sink->now.mono_ns))
         return;
     ps_log(PS_LOG_ERROR, sink->port->component,
            "an event cannot be written: %s. Its batch of %s events, and all behind it, wait%s; "
            "with penstock.deadletter only such events are taken out",
            flaw, ps_quantity_print_count(lease->count).text,
-           ps_log_backoff_text(&sink->flawed_batch, sink->now.mono_ns, tries));
+           ps_log_backoff_text(&sink->taking.flawed_batch, sink->now.mono_ns, tries));
 }
 
 static void begin_call(struct ps_bucket_writer *sink, const struct ps_now *now)
 {
     sink->now = *now;
-    if (sink->started_ms == 0)
-        sink->started_ms = now->wall_ms;
+    if (sink->orphans.started_ms == 0)
+        sink->orphans.started_ms = now->wall_ms;
 }
 
 enum ps_result ps_bucket_writer_work(struct ps_bucket_writer *sink, struct ps_lease **lease,
@@ -211,7 +211,7 @@ enum ps_result ps_bucket_writer_work(struct ps_bucket_writer *sink, struct ps_le
     case FOUND:
         break;
     }
-    sink->flawed_batch = (struct ps_log_backoff){.tries = 0};
+    sink->taking.flawed_batch = (struct ps_log_backoff){.tries = 0};
     uint16_t slot = ps_bucket_slots_take(&sink->held, *lease);
     place_events(sink, *lease, slot);
     *lease = NULL;
@@ -225,12 +225,12 @@ enum ps_result ps_bucket_writer_work(struct ps_bucket_writer *sink, struct ps_le
 static void roll_old(struct ps_bucket_writer *sink)
 {
     struct ps_bucket_file *file;
-    while ((file = TAILQ_FIRST(&sink->rolls)) != NULL && file->roll_ns <= sink->now.mono_ns) {
+    while ((file = TAILQ_FIRST(&sink->opened.rolls)) != NULL && file->roll_ns <= sink->now.mono_ns) {
         if (file->broken)
             break; /* its failure is handled soon */
         ps_bucket_retire(sink, file->bucket);
     }
-    while ((file = TAILQ_FIRST(&sink->idles)) != NULL && file->idle_ns <= sink->now.mono_ns) {
+    while ((file = TAILQ_FIRST(&sink->opened.idles)) != NULL && file->idle_ns <= sink->now.mono_ns) {
         if (file->broken)
             break;
         ps_bucket_retire(sink, file->bucket);
@@ -248,11 +248,12 @@ struct flush_times {
 
 static struct flush_times flush_times(const struct ps_bucket_writer *sink)
 {
-    if (sink->touch_count <= PS_BUCKET_FLUSHED_FILES || !has_room(sink))
+    if (sink->opened.touch_count <= PS_BUCKET_FLUSHED_FILES || !has_room(sink))
         return (struct flush_times){0};
     return (struct flush_times){
-        .wait_ns = ps_least(sink->touch_count * FLUSH_WAIT_NS, FLUSH_WAIT_MAX_NS),
-        .all_ns = sink->flush_count > 0 ? PS_NEVER : sink->took_ns + sink->touch_count * FLUSH_QUIET_NS,
+        .wait_ns = ps_least(sink->opened.touch_count * FLUSH_WAIT_NS, FLUSH_WAIT_MAX_NS),
+        .all_ns = sink->opened.flush_count > 0 ? PS_NEVER
+                                               : sink->took_ns + sink->opened.touch_count * FLUSH_QUIET_NS,
     };
 }
 
@@ -265,7 +266,7 @@ static void flush_touched(struct ps_bucket_writer *sink)
 {
     const struct flush_times times = flush_times(sink);
     struct ps_bucket_file *next;
-    for (struct ps_bucket_file *file = TAILQ_FIRST(&sink->touches);
+    for (struct ps_bucket_file *file = TAILQ_FIRST(&sink->opened.touches);
          file != NULL && flush_due_ns(file, &times) <= sink->now.mono_ns; file = next) {
         next = TAILQ_NEXT(file, touches);
         ps_bucket_file_flush(file);
@@ -276,7 +277,8 @@ static void flush_touched(struct ps_bucket_writer *sink)
 static uint64_t next_due(const struct ps_bucket_writer *sink)
 {
     uint64_t due_ns = PS_NEVER;
-    const struct ps_bucket_file *roll = TAILQ_FIRST(&sink->rolls), *idle = TAILQ_FIRST(&sink->idles);
+    const struct ps_bucket_file *roll = TAILQ_FIRST(&sink->opened.rolls),
+                                *idle = TAILQ_FIRST(&sink->opened.idles);
     const struct ps_bucket *bucket;
     if (roll != NULL && !roll->broken)
         due_ns = roll->roll_ns;
@@ -297,7 +299,7 @@ static uint64_t next_flush(const struct ps_bucket_writer *sink)
 {
     const struct flush_times times = flush_times(sink);
     const struct ps_bucket_file *file;
-    TAILQ_FOREACH(file, &sink->touches, touches)
+    TAILQ_FOREACH(file, &sink->opened.touches, touches)
     {
         if (ps_bucket_file_may_flush(file))
             return flush_due_ns(file, &times);

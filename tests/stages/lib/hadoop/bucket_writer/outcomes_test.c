@@ -65,11 +65,11 @@ static void expect_nothing_held(void)
     assert_int_equal(sink->held.count, 0);
     assert_int_equal(sink->held.pinned_bytes, 0);
     assert_int_equal(sink->waiting_bytes, 0);
-    assert_int_equal(sink->flush_count, 0);
-    assert_int_equal(sink->touch_count, 0);
+    assert_int_equal(sink->opened.flush_count, 0);
+    assert_int_equal(sink->opened.touch_count, 0);
     assert_int_equal(sink->ready_count, 0);
     assert_int_equal(sink->pool.free.count, sink->pool.used > 0 ? sink->pool.used - 1 : 0);
-    assert_false(ps_deadletter_pending_has_begun(&sink->dead_letters));
+    assert_false(ps_deadletter_pending_has_begun(&sink->refusals.dead_letters));
 }
 
 /* Stops it. Every lease has gone home, no list has an event, no cause of a trouble has a holder, and the gauges are at zero. */
@@ -81,7 +81,7 @@ static void end(const char *letters_reason, const char *letters)
     assert_null(ps_test_bucket_recall(&turns));
     expect_nothing_held();
     assert_int_equal(sink->table.count, 0);
-    assert_int_equal(sink->open_count, 0);
+    assert_int_equal(sink->opened.count, 0);
     if (TAILQ_EMPTY(&sink->files)) {
         for (unsigned i = 0; i < PS_BUCKET_TROUBLES_MAX; i++)
             assert_int_equal(sink->troubles[i].holders, 0);
