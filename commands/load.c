@@ -74,8 +74,8 @@ static const struct ps_command_row rows[] = {
     {"rate", 0, "R", PS_ROW_RATE(config.shape.rate), .help = "events a second: 100000, 50k, 1.5M",
      .group = "when"},
     {"duration", 0, "D", PS_ROW_DURATION(config.shape.duration_ns), .help = "10s, 1m30s", .min = 1},
-    {"events", 0, "N", PS_ROW_COUNT(config.event_max), .help = "at most so many", .min = 1,
-     .max = PS_STAMP_SEQUENCE_MAX},
+    {"events", 0, "N", PS_ROW_COUNT(config.event_max), .help = "the number of events after which it stops",
+     .min = 1, .max = PS_STAMP_SEQUENCE_MAX},
     {"shape", 0, "SHAPE", PS_ROW_TEXT(config.shape.text),
      .help = "how the rate changes:", .proposes = PS_PROPOSE_SHAPES, .list = list_shapes},
     {"pace", 0, "spin|sleep", PS_ROW_WORD(pace),
@@ -117,7 +117,7 @@ static const struct ps_command_row rows[] = {
      .help = "what was sent, for `penstock verify --manifest`"},
     {"json", 0, NULL, PS_ROW_FLAG(json), .help = "JSON lines, for programs"},
     {"every", 0, "D", PS_ROW_DURATION(config.every_ns),
-     .help = "a line of progress so often, 100ms to 1h (default 1s)", .min = PS_LIVE_EVERY_NS_MIN,
+     .help = "time between lines of progress, 100ms to 1h (default 1s)", .min = PS_LIVE_EVERY_NS_MIN,
      .max = PS_LIVE_EVERY_NS_MAX},
     {"quiet", 0, NULL, PS_ROW_FLAG(quiet), .help = "no progress, only the end"},
     {.help = NULL},
@@ -169,7 +169,7 @@ static enum ps_status take_cpus(void *target, const struct ps_command_row *, con
             good = *at >= '0' && *at <= '9' && last >= first;
         }
         if (!good || (*end != ',' && *end != '\0') || (*end == ',' && end[1] == '\0') || last >= CPU_SETSIZE)
-            return ps_err_set(err, "--cpus: `%s` is no list of CPUs; 1 and 0,2-3 are", text);
+            return ps_err_set(err, "--cpus: `%s` is not a list of CPUs; write for example 1 or 0,2-3", text);
         for (unsigned long cpu = first; cpu <= last; cpu++) {
             if (!CPU_ISSET(cpu, &allowed))
                 return ps_err_set(err, "--cpus: there is no CPU %lu for this process", cpu);
@@ -250,7 +250,7 @@ static int options_parse(struct wish *wish, int argc, char **argv)
     if (wish->wait)
         config->connect_ns = PS_NEVER;
     if (operands > 0)
-        ps_err_set(&err, "`%s` is no option; a target is given as --target %s", argv[1], argv[1]);
+        ps_err_set(&err, "`%s` is not an option; a target is given as --target %s", argv[1], argv[1]);
     else if (check(config, &err) == PS_OK && descriptors_raise(config, &err) == PS_OK)
         return -1;
     fprintf(stderr, "penstock load: %s\n", err.text);

@@ -62,7 +62,7 @@ static const struct ps_command_row rows[] = {
     {"compare", 0, "FILE", PS_ROW_TEXT(compare),
      .help = "the changes since an older --result; exit status 4 when one is worse beyond noise"},
 
-    {"machines-for", 0, "R", PS_ROW_RATE(config.wish.rate), .help = "machines for so many events/s",
+    {"machines-for", 0, "R", PS_ROW_RATE(config.wish.rate), .help = "machines for this number of events/s",
      .group = "what it takes"},
     {"machine-size", 0, "BYTES", PS_ROW_TAKE(take_machine_size),
      .help = "of an event there (default: as measured)"},
@@ -407,6 +407,6 @@ enum ps_status plan_parse(struct plan_wish *wish, int argc, char **argv, struct 
         return PS_OK;
     wish->config.project = wish->config.wish.rate > 0;
     if (operands > 0)
-        return ps_err_set(err, "`%s` is no option", argv[1]);
+        return ps_err_set(err, "`%s` is not an option", argv[1]);
     return wish->render != NULL ? PS_OK : check(wish, err); /* --render measures nothing */
 }

@@ -199,7 +199,7 @@ void ps_probe_file_to_make(const struct ps_probe *probe, const char *key, const 
     struct stat facts;
     snprintf(what, sizeof what, "%s: file %s", key, path);
     if (stat(path, &facts) == 0 && !S_ISREG(facts.st_mode)) {
-        ps_probe_key_failed(probe, key, what, "it is no regular file", "name a file");
+        ps_probe_key_failed(probe, key, what, "it is not a regular file", "name a file");
         return;
     }
     if (access(path, F_OK) == 0 && faccessat(AT_FDCWD, path, R_OK, AT_EACCESS) != 0) {

@@ -44,7 +44,8 @@ enum ps_status ps_cost_parse(struct ps_cost *cost, const char *what, const char 
     errno = 0;
     double amount = strtod(digits, &stop);
     if (errno != 0 || (size_t)(stop - digits) != length || !(amount > 0) || amount > AMOUNT_MAX)
-        return ps_err_set(err, "%s: `%.*s` is no amount above 0 and up to 1e9", what, (int)length, digits);
+        return ps_err_set(err, "%s: `%.*s` is not an amount above 0 and up to 1e9", what, (int)length,
+                          digits);
     bool before = digits > text, after = slash > digits + length;
     if ((before && after) ||
         !currency_copy(cost, before ? text : digits + length,

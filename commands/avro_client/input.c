@@ -197,7 +197,7 @@ static enum ps_rpc_line fill(struct ps_rpc_input *input, bool wait, struct ps_er
         input->at = 0;
     }
     if (input->end > PS_RPC_LINE_BYTES_MAX) {
-        ps_err_set(err, "%s, line %llu: longer than %u MiB; such a line is no event of a log", input->path,
+        ps_err_set(err, "%s, line %llu: longer than %u MiB; such a line is not a log event", input->path,
                    (unsigned long long)input->line + 1, PS_RPC_LINE_BYTES_MAX >> 20);
         return PS_RPC_LINE_FAILED;
     }

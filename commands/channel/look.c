@@ -163,7 +163,7 @@ const char *ps_channel_payload_wrong(const struct ps_survey_frame *frame)
     if (frame->payload == NULL)
         return NULL;
     if (!ps_events_cursor_init(&cursor, frame->payload, frame->payload_length))
-        return "its payload is no frame of events";
+        return "its payload is not a frame of events";
     while (ps_events_next_field(&cursor, &field)) {
     }
     while (ps_events_next(&cursor, &item)) {

@@ -104,7 +104,7 @@ static bool line_take(struct walk *walk, struct ps_deadletter *letter)
     letter->json = json_loadb(letter->line, letter->line_length, 0, NULL);
     if (!json_is_object(letter->json) || !body_of(letter, &memory)) {
         walk->found->unreadable++;
-        fprintf(stderr, "penstock deadletter: %s: the line at byte %llu is no dead letter\n", letter->file,
+        fprintf(stderr, "penstock deadletter: %s: the line at byte %llu is not a dead letter\n", letter->file,
                 (unsigned long long)letter->offset);
     } else {
         walk->found->letters++;
@@ -128,7 +128,7 @@ static FILE *file_open(const char *path)
     struct stat found;
     int fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
     const char *reason = fd < 0 || fstat(fd, &found) != 0 ? strerror(errno)
-                         : !S_ISREG(found.st_mode)        ? "it is no regular file"
+                         : !S_ISREG(found.st_mode)        ? "it is not a regular file"
                                                           : NULL;
     FILE *file = reason == NULL ? fdopen(fd, "r") : NULL;
     if (file != NULL)

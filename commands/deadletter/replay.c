@@ -224,7 +224,7 @@ static void say(const struct replay *replay, const struct ps_deadletter_found *f
                 ps_quantity_print_count(replay->skipped).text,
                 ps_quantity_print_count(replay->command->replays_max).text);
     if (replay->no_line > 0)
-        fprintf(stderr, "; %s are no lines and are left (--json replays them)",
+        fprintf(stderr, "; %s are not lines and are left (--json replays them)",
                 ps_quantity_print_count(replay->no_line).text);
     if (found->unreadable > 0)
         fprintf(stderr, "; %s lines cannot be read", ps_quantity_print_count(found->unreadable).text);

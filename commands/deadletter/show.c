@@ -81,7 +81,7 @@ static void list_print(const struct list *list, const struct ps_deadletter_found
            ps_quantity_print_count(found->files).text, ps_quantity_print_count(list->total.replayed).text,
            ps_quantity_print_count(list->total.aside).text);
     if (found->unreadable + found->torn > 0)
-        printf("%s lines are no dead letters, %s are not whole (a crash, or being written)\n",
+        printf("%s lines are not dead letters, %s are not whole (a crash, or being written)\n",
                ps_quantity_print_count(found->unreadable).text, ps_quantity_print_count(found->torn).text);
     if (list->count == 0)
         return;

@@ -321,7 +321,7 @@ static void summary_rest(const struct demo_run *run)
     if (damaged(verified) > 0)
         printf("  corrupted   %15s\n", ps_quantity_print_count(damaged(verified)).text);
     if (count(verified, "foreign") > 0)
-        printf("  foreign     %15s records that are no event of this run\n",
+        printf("  foreign     %15s records that are not events of this run\n",
                ps_quantity_print_count(count(verified, "foreign")).text);
     if (lossy != NULL)
         printf("\nNot verified: the embedded broker keeps only about 5 MiB of a partition: %s.\n"

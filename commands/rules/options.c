@@ -29,7 +29,7 @@ const struct ps_command_row ps_rules_rows[] = {
      .help = "events to measure with, one a line; the first 64 MiB count", .only = "bench"},
     {"header", 0, "NAME=VALUE", PS_ROW_TAKE(take_header),
      .help = "give every event a header; as often as needed", .only = "explain bench"},
-    {"seconds", 0, "N", PS_ROW_SECONDS(seconds), .help = "measure so long (default 2)", .min = 100000000,
+    {"seconds", 0, "N", PS_ROW_SECONDS(seconds), .help = "time of measuring (default 2)", .min = 100000000,
      .max = UINT64_C(3600000000000), .only = "bench"},
     {"all", 'a', NULL, PS_ROW_FLAG(all),
      .help = "also rules that do not match, though a part of their condition does", .only = "explain"},

@@ -94,7 +94,8 @@ static bool list_check(const struct ps_context *context, const char *prefix, con
         if (length == 0)
             ps_report(context, PS_LOG_ERROR, key, "two blanks in a row name an empty channel; write one");
         else
-            ps_report(context, PS_LOG_ERROR, key, "channel %.*s is none of this source's", (int)length, name);
+            ps_report(context, PS_LOG_ERROR, key, "channel %.*s does not belong to this source", (int)length,
+                      name);
         return false;
     }
     return true;
@@ -131,7 +132,7 @@ static bool target_add(struct target *target, const struct ps_texts *channels, c
     while (list_next(&list, &name, &length)) {
         int channel = channel_find(channels, name, length);
         if (channel < 0) {
-            ps_err_set(err, "channel %.*s is none of this source's", (int)length, name);
+            ps_err_set(err, "channel %.*s does not belong to this source", (int)length, name);
             return false;
         }
         if (target_has(target, channel))

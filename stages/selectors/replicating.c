@@ -33,8 +33,8 @@ static enum ps_status replicating_check(const void *plan_, const struct ps_conte
     const struct replicating_plan *plan = plan_;
     for (size_t i = 0; i < plan->optional.count; i++) {
         if (!holds(&context->channels, plan->optional.items[i]))
-            ps_report(context, PS_LOG_WARN, "optional", "channel %s is none of this source's and is left out",
-                      plan->optional.items[i]);
+            ps_report(context, PS_LOG_WARN, "optional",
+                      "channel %s does not belong to this source and is left out", plan->optional.items[i]);
     }
     return PS_OK;
 }

@@ -48,7 +48,7 @@ static const struct ps_option options[] = {
      .type = PS_OPTION_MAP,
      .offset = FIELD(patterns),
      .help = "filegroups.<group> = <directory>/<Java expression for the whole file name>; the directory's "
-             "path is no expression"},
+             "path is not a regular expression"},
     {.key = "positionFile",
      .type = PS_OPTION_TEXT,
      .offset = FIELD(position_file),
@@ -75,8 +75,9 @@ static const struct ps_option options[] = {
      .min = 0,
      .max = INT32_MAX,
      .unit = "ms",
-     .help = "a file without news for so long is closed, and what stands behind its last line end is an "
-             "event; it is opened again when something is written"},
+     .help =
+         "a file that has not grown for this time is closed, and what stands behind its last line end is an "
+         "event; it is opened again when something is written"},
     {.key = "writePosInterval",
      .type = PS_OPTION_INT,
      .offset = FIELD(save_ms),

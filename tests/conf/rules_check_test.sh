@@ -75,7 +75,7 @@ END
 run 1 check -n a1 -f agent.properties
 says "agent.properties:7: error: a1.sources.r1.selector.rules.file: route.rules:2:36: bad expression: "
 says "agent.properties:7: error: a1.sources.r1.selector.rules.file: route.rules:4:21: "
-says "agent.properties:7: error: a1.sources.r1.selector.rules.file: route.rules:7:26: channel c3 is none of this source's; add it to the channels of the source"
+says "agent.properties:7: error: a1.sources.r1.selector.rules.file: route.rules:7:26: channel c3 does not belong to this source; add it to the channels of the source"
 says_not "dropped"
 sed -i '2,6d' route.rules
 run 1 check -n a1 -f agent.properties

@@ -57,7 +57,7 @@ refused '--format or --template or --lines' --format json --lines /dev/null --ta
 refused '--run: `12345` is not six hexadecimal digits' --run 12345 --target -
 refused '--start-time: `today` is not a time' --start-time today --target -
 refused '--pace: spin or sleep' --pace jump --target -
-refused '--cpus: `x` is no list' --cpus x --target -
+refused '--cpus: `x` is not a list' --cpus x --target -
 refused 'there is no CPU 1000' --cpus 1000 --target -
 refused '--threads 4: each thread needs a connection' --threads 4 --target tcp://127.0.0.1:1
 refused '--tolerance: `5` is more than 100 %' --tolerance 5 --target -

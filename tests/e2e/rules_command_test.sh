@@ -94,9 +94,9 @@ rule a { when body ~ /(/ route errors }
 rule b { when true route erors, rest }
 END
 rules 1 check wrong.rules --channels errors,rest
-said "wrong.rules:1:9: error: channel elsewhere is none of this source's; add it to the channels of the source"
+said "wrong.rules:1:9: error: channel elsewhere does not belong to this source; add it to the channels of the source"
 said 'wrong.rules:2:24: error: bad expression: '
-said "wrong.rules:3:26: error: channel erors is none of this source's; did you mean errors?"
+said "wrong.rules:3:26: error: channel erors does not belong to this source; did you mean errors?"
 said 'wrong.rules: 3 errors'
 rules 1 check wrong.rules
 said 'wrong.rules: 1 error'

@@ -256,7 +256,7 @@ static bool read_all(struct ps_avro_lane *lane)
         enum ps_avro_reading reading = ps_avro_read_answer(lane->in + at, lane->in_length - at,
                                                            !lane->greeted, lane->scratch, &answer, &length);
         if (reading == PS_AVRO_NONSENSE) {
-            lose(lane, "what came back is no answer of Avro's");
+            lose(lane, "the answer is not one of Avro");
             return false;
         }
         if (reading == PS_AVRO_MORE)

@@ -75,7 +75,7 @@ const struct ps_option ps_agent_option_rows[] = {
      .max = 86400000,
      .unit = "ms",
      .flags = PS_OPTION_EXTENSION,
-     .help = "/readyz answers 503 when a sink has had events for so long without delivering any; 0: never"},
+     .help = "/readyz answers 503 when a sink has had events for this time without delivering any; 0: never"},
     {.key = "allow.unsupported",
      .type = PS_OPTION_BOOL,
      .offset = offsetof(struct ps_agent_options, allow_unsupported),
@@ -111,7 +111,8 @@ const struct ps_option ps_source_common_rows[] = {
      .max = PS_WORKERS_MAX,
      .unit = "threads",
      .flags = PS_OPTION_EXTENSION,
-     .help = "run this source on so many workers: SO_REUSEPORT listeners, or members of the consumer group"},
+     .help =
+         "number of workers that run this source: SO_REUSEPORT listeners, or members of the consumer group"},
     {.key = "penstock.deadletter",
      .type = PS_OPTION_TEXT,
      .offset = offsetof(struct ps_source_common, deadletter),
@@ -136,7 +137,7 @@ const struct ps_option ps_sink_common_rows[] = {
      .max = 1000000,
      .unit = "attempts",
      .flags = PS_OPTION_EXTENSION,
-     .help = "after so many attempts in a row that failed, the events of the batch go to "
+     .help = "number of failed attempts in a row after which the events of the batch go to "
              "penstock.deadletter; 0: tried for ever, as in Flume"},
     {.key = "penstock.retry.backoff",
      .type = PS_OPTION_INT,

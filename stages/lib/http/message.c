@@ -60,7 +60,7 @@ static void end_host(const struct reading *reading)
     if (message->has_host)
         refuse(message, 400, "the request has two Host fields");
     else if (!ps_http_host_is_good(reading->data + message->value.at, message->value.length))
-        refuse(message, 400, "the port in the field Host is no number");
+        refuse(message, 400, "the port in the field Host is not a number");
     message->has_host = true;
 }
 

@@ -20,7 +20,7 @@ static enum ps_status parse_rule(struct ps_ip_rule *rule, const char *text, stru
         }
     }
     return ps_err_set(
-        err, "\"%s\" is no rule: wanted is allow or deny, a colon, ip or name, a colon, a pattern", text);
+        err, "\"%s\" is not a rule: write allow or deny, a colon, ip or name, a colon, and a pattern", text);
 }
 
 enum ps_status ps_ip_filter_parse(struct ps_ip_filter *filter, const struct ps_texts *rules,

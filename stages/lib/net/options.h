@@ -37,9 +37,10 @@
     {                                                                                                        \
         .key = "penstock.message.timeout", .type = PS_OPTION_INT, .offset = (offset_), .fallback = "300",    \
         .min = 0, .max = INT32_MAX, .unit = "s", .flags = PS_OPTION_EXTENSION,                               \
-        .help = "Closes a connection whose message is not complete so long after its first byte, and a "     \
-                "second for each 4 KiB of it that have come; time in which the source does not read does "   \
-                "not count; 0: never"                                                                        \
+        .help =                                                                                              \
+            "Closes a connection whose message is not complete within this time from its first byte, and a " \
+            "second for each 4 KiB of it that have come; time in which the source does not read does "       \
+            "not count; 0: never"                                                                            \
     }
 
 /* Bytes in an int64_t, for ps_stream_message_max. */

@@ -125,7 +125,7 @@ static bool take_answers(struct ps_rpc_client *client, const struct ps_rpc_clien
         enum ps_rpc_arrival reading = client->settings->protocol->read_answer(
             client->in + at, client->in_length - at, !client->greeted, client->scratch, &answer, &length);
         if (reading == PS_RPC_NONSENSE)
-            return give_up(client, "what came back is no answer of the protocol");
+            return give_up(client, "the answer is not one of the protocol");
         if (reading == PS_RPC_MORE)
             break;
         if (!take_answer(client, answers, &answer))

@@ -22,7 +22,7 @@ struct ps_rpc_options {
      .max = PS_RPC_BATCH_EVENTS_MAX,                                                                         \
      .min = INT32_MIN,                                                                                       \
      .unit = "events",                                                                                       \
-     .help = "Events of one call, at most; the source's channel must take so many in one transaction. "      \
+     .help = "Events of one call, at most; the source's channel must take them in one transaction. "         \
              "Below 1 counts as 100"},                                                                       \
         {.key = "connect-timeout",                                                                           \
          .type = PS_OPTION_INT,                                                                              \

@@ -64,7 +64,7 @@ static void channel_unknown(struct ps_rules_problems *problems, const struct ps_
     else
         snprintf(cure, sizeof cure, "add it to the channels of the source");
     ps_rules_problem_add(problems, PS_RULES_ERROR, channel->place, cure,
-                         "channel %s is none of this source's", channel->name);
+                         "channel %s does not belong to this source", channel->name);
 }
 
 void ps_rules_set_check_routes(const struct ps_rules_set_options *options, struct ps_rules_problems *problems)

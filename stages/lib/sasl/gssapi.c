@@ -150,7 +150,7 @@ enum ps_status ps_gss_name_import(const char *principal, const char *host, gss_n
     if (major == GSS_S_COMPLETE)
         return PS_OK;
     ps_gss_explain(major, minor, reason);
-    return ps_err_set(err, "%s is no principal: %s", text, reason);
+    return ps_err_set(err, "%s is not a principal: %s", text, reason);
 }
 
 /* ---- keys ---- */

@@ -151,13 +151,14 @@ void ps_escape_check(const struct ps_context *context, const char *key, const ch
     for (const char *at = strchr(pattern, '%'); at != NULL; at = strchr(at, '%')) {
         size_t length = escape_length(at);
         if (length == 2 && at[1] != 't' && strchr(TIME_LETTERS, at[1]) == NULL)
-            ps_report(context, PS_LOG_WARN, key,
-                      "%%%c is no escape of Flume's: nothing is written for it; write the text without %%, a "
-                      "header as %%{NAME}, or a time as %%Y-%%m-%%d/%%H",
-                      at[1]);
+            ps_report(
+                context, PS_LOG_WARN, key,
+                "%%%c is not an escape of Flume: nothing is written for it; write the text without %%, a "
+                "header as %%{NAME}, or a time as %%Y-%%m-%%d/%%H",
+                at[1]);
         else if (length == 0 && (at[1] == '{' || at[1] == '['))
             ps_report(context, PS_LOG_WARN, key,
-                      "%.20s is no escape: it is written as it stands; a header is %%{NAME}, its name of "
+                      "%.20s is not an escape: it is written as it stands; a header is %%{NAME}, its name of "
                       "letters, digits, _, - and .",
                       at);
         at += length > 0 ? length : 1;

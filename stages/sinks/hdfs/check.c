@@ -121,13 +121,13 @@ static void check_rolling(const struct checking *checking)
     if (by_events && plan->roll_events < SMALL_FILE_EVENTS) {
         snprintf(message, sizeof message,
                  "a new file after %s events: many small files, of which a namenode keeps each in its "
-                 "memory; 0 is no limit, hdfs.rollSize = 134217728 a block",
+                 "memory; 0 means no limit, hdfs.rollSize = 134217728 a block",
                  ps_quantity_print_count((uint64_t)plan->roll_events).text);
         note(checking, "hdfs.rollCount", message);
     } else if (by_bytes && plan->roll_bytes < SMALL_FILE_BYTES) {
         snprintf(message, sizeof message,
                  "a new file after %s bytes: many small files, of which a namenode keeps each in its memory; "
-                 "0 is no limit, 134217728 a block",
+                 "0 means no limit, 134217728 a block",
                  ps_quantity_print_count((uint64_t)plan->roll_bytes).text);
         note(checking, "hdfs.rollSize", message);
     }

@@ -498,7 +498,7 @@ static void strays_are_named(void **state)
         if (code != 0)
             fail_msg("%s: %d: %s", commands[i], code, text);
         assert_non_null(strstr(text, "data/1.segment: a segment's name has another form"));
-        assert_non_null(strstr(text, "data/000000000005.segment: it is no regular file: it is skipped"));
+        assert_non_null(strstr(text, "data/000000000005.segment: it is not a regular file: it is skipped"));
         free(text);
     }
     free(run("repair", NULL, &code));

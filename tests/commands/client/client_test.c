@@ -165,7 +165,7 @@ static void test_no_good_answer(void **state)
         {PS_TEST_RPC_NO_MATCH, "does not speak Flume's protocol"},
         {PS_TEST_RPC_CLOSES, "closed the connection"},
         {PS_TEST_RPC_HALF, "closed the connection"},
-        {PS_TEST_RPC_NONSENSE, "is no answer of"},
+        {PS_TEST_RPC_NONSENSE, "the answer is not one of"},
     };
     struct penstock_client *client = open_client(1, "", NULL);
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {

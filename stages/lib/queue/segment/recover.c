@@ -75,7 +75,7 @@ static void found(void *argument, const char *name)
     ps_segment_path(path, listing->directory, number);
     segment.fd = log->files->open(log->files->argument, path, false);
     if (segment.fd < 0 && errno == EISDIR) {
-        skip(log, listing->directory, name, "it is no regular file");
+        skip(log, listing->directory, name, "it is not a regular file");
         return;
     }
     int64_t size = segment.fd >= 0 ? log->files->size(log->files->argument, segment.fd) : -1;

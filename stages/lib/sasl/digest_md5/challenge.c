@@ -139,7 +139,7 @@ bool ps_digest_challenge_read(char *text, size_t length, struct ps_digest_challe
         char *name = at, *value;
         at += strcspn(at, "=, \t\r\n\"");
         if (at == name || *at != '=')
-            return refuse(reason, "the challenge is no list of name=value");
+            return refuse(reason, "the challenge is not a list of name=value");
         *at++ = '\0';
         if (at < end && *at == '"') {
             value = read_quoted(&at, end);

@@ -202,10 +202,10 @@ static void test_check(void **unused)
         {"/a/%Y-%m-%d/%H%M%S/%{host}/%t%%x", NULL},
         {"/a/%{h-1.b}%[localhost]", NULL},
         {"/100%/x", NULL}, /* copied, as written */
-        {"/a/%Q/x", "%Q is no escape"},
-        {"/%%%N", "%N is no escape"},
-        {"/%{}", "%{} is no escape"},
-        {"/%{a b}/x", "%{a b}/x is no escape"},
+        {"/a/%Q/x", "%Q is not an escape"},
+        {"/%%%N", "%N is not an escape"},
+        {"/%{}", "%{} is not an escape"},
+        {"/%{a b}/x", "%{a b}/x is not an escape"},
     };
     for (size_t i = 0; i < PS_COUNT_OF(rows); i++) {
         struct ps_test_stage stage;
