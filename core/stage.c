@@ -135,7 +135,7 @@ enum ps_status ps_stage_fits(const struct ps_stage_ops *ops, struct ps_err *err)
         return PS_FAIL;
     }
     if ((unsigned)ops->kind >= PS_KIND_COUNT) {
-        ps_err_set(err, "stage %s is of no kind that there is (%d)", ops->name, (int)ops->kind);
+        ps_err_set(err, "stage %s has an unknown kind (%d)", ops->name, (int)ops->kind);
         return PS_FAIL;
     }
     if (contract->bytes < sizeof *ops || contract->kind_bytes < PS_KIND_BYTES(ops->kind)) {

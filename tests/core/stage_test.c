@@ -80,7 +80,7 @@ static void test_kinds(void **state)
     }
     struct ps_stage_ops none = sink;
     none.kind = PS_KIND_COUNT;
-    assert_refused(&none, "of no kind");
+    assert_refused(&none, "has an unknown kind");
 }
 
 int main(void)

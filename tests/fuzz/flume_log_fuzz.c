@@ -60,7 +60,7 @@ static void read_log(const uint8_t *data, size_t size, bool encrypted)
     ps_flume_replay_begin(&replay, NULL);
     while ((reading = ps_flume_log_file_next(file, &record, &offset, &damage)) != PS_FLUME_DONE) {
         uint64_t at = reading == PS_FLUME_READ ? offset : damage.offset;
-        PS_ASSERT(at >= end && at < size); /* it goes on, so that it ends */
+        PS_ASSERT(at >= end && at < size); /* each step advances, so the loop ends */
         end = at + 1;
         if (reading == PS_FLUME_READ)
             ps_flume_replay_record(&replay, &record, ps_flume_pointer(1, offset));

@@ -123,7 +123,7 @@ refused_with() { # REASON OPTION..
 refused_with "the key is not there; name Flume's key store"
 refused_with "the password of key key-" "${import_keys[@]:0:4}"
 (umask 077 && openssl rand -hex 16 >"$work/0.key" && openssl rand -hex 32 >"$work/1.key")
-refused_with "is another one than Flume's" --key "key-0=$work/0.key" --key "key-1=$work/1.key"
+refused_with "is not the key of Flume" --key "key-0=$work/0.key" --key "key-1=$work/1.key"
 
 # With Flume's keys in the agent file they encrypt the channel that the events go to, too.
 cat >"$work/agent.properties" <<END

@@ -327,7 +327,7 @@ struct ps_avro_schema *ps_avro_schema_create(const char *json, size_t length, st
     }
     json_t *root = json_loadb(json, length, JSON_DECODE_ANY | JSON_REJECT_DUPLICATES, &error);
     if (root == NULL) {
-        ps_err_set(err, "the schema is no JSON: %s", error.text);
+        ps_err_set(err, "the schema is not valid JSON: %s", error.text);
         return NULL;
     }
     struct ps_avro_schema *schema = ps_must_alloc(1, sizeof *schema, "an Avro schema");

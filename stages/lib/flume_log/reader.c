@@ -174,11 +174,10 @@ static enum ps_status keys_check(const struct ps_flume_log *log, struct ps_err *
         if (all_readable(log, err) != PS_OK)
             return PS_FAIL;
         if (is_noise)
-            return ps_err_set(
-                err,
-                "%s: the log is encrypted, and no record of it can be read: key %s is another "
-                "one than Flume's. If the key is right, all of the log is damaged: move it away",
-                file->path, file->key_name);
+            return ps_err_set(err,
+                              "%s: the log is encrypted, and no record of it can be read: key %s is not the "
+                              "key of Flume. If the key is right, all of the log is damaged: move it away",
+                              file->path, file->key_name);
     }
     return PS_OK;
 }

@@ -436,7 +436,7 @@ static enum ps_status check_writing(const struct ps_hadoop_configuration *config
     const char *policy = ps_hadoop_configuration_text(configuration, policy_key);
     uint64_t chunk_bytes = ps_hadoop_configuration_number(configuration, CHUNK_KEY, CHUNK_BYTES_DEFAULT);
     if (ps_hadoop_configuration_bytes(configuration, "dfs.blocksize", 0) % chunk_bytes != 0)
-        return ps_err_set(err, "%s: dfs.blocksize = '%s' is no multiple of %llu (dfs.bytes-per-checksum)",
+        return ps_err_set(err, "%s: dfs.blocksize = '%s' is not a multiple of %llu (dfs.bytes-per-checksum)",
                           ps_hadoop_configuration_place(configuration, "dfs.blocksize"),
                           ps_hadoop_configuration_text(configuration, "dfs.blocksize"),
                           (unsigned long long)chunk_bytes);

@@ -144,7 +144,7 @@ struct ps_queue_entry *ps_queue_entry_at(struct ps_queue *queue, size_t position
 void ps_queue_entry_add(struct ps_queue *queue, struct ps_lease *lease, unsigned producer, uint64_t now_ns);
 void ps_queue_entry_pop(struct ps_queue *queue);
 
-/* ---- the thread's; feed.c but for ps_queue_store_failed ---- */
+/* ---- functions of the queue's thread (feed.c; ps_queue_store_failed: thread.c) ---- */
 
 /* Puts frames into the consumers' ring: up to the read-ahead, and at most store->round_frames. Returns whether there were any. */
 bool ps_queue_feed(struct ps_queue *queue);

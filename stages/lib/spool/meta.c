@@ -160,7 +160,7 @@ static enum ps_spool_meta_read parts_read(int fd, struct ps_spool_meta *meta, st
     struct stat status;
     bool known = fstat(fd, &status) == 0;
     if (!known || !S_ISREG(status.st_mode)) {
-        ps_err_set(err, "%s", known ? "is no regular file" : strerror(errno));
+        ps_err_set(err, "%s", known ? "is not a regular file" : strerror(errno));
         return PS_SPOOL_META_UNREADABLE;
     }
     size_t size = (size_t)status.st_size, part = size < PART_BYTES ? size : PART_BYTES;

@@ -109,7 +109,7 @@ static enum ps_status file_read(const char *path, bool identities, struct ps_tai
     if (fstat(fd, &status) != 0 || !S_ISREG(status.st_mode) ||
         (uint64_t)status.st_size > PS_TAIL_POSITIONS_BYTES_MAX) {
         close(fd);
-        return ps_err_set(err, "%s is no position file: it is no regular file, or too large", path);
+        return ps_err_set(err, "%s cannot be a position file: it is not a regular file, or too large", path);
     }
     size_t room = (size_t)status.st_size, used = 0;
     char *text = ps_must_alloc(room + 1, 1, PURPOSE);

@@ -114,7 +114,8 @@ static const struct ps_option options[] = {
      .offset = FIELD(open_files_max),
      .fallback = "5000",
      .unit = "files",
-     .help = "when more are open, that to which nothing was written for the longest time is closed"},
+     .help = "limit of open files; beyond it the file to which nothing was written for the longest time is "
+             "closed"},
     {.key = "hdfs.minBlockReplicas",
      .type = PS_OPTION_INT,
      .offset = FIELD(replicas_min),

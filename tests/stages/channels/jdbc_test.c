@@ -118,7 +118,7 @@ static void test_long_names_of_channels(void **state)
     }
 }
 
-/* Flume's default is below user.home; where a database of Derby's is, it is named and stays as it is. */
+/* Flume's default database is below user.home. If Derby has a database there, a message names it and it is not changed. */
 static void test_the_default_database(void **state)
 {
     struct ps_test_stage stage;

@@ -305,7 +305,7 @@ static void test_hungry(void **state)
     assert_true(put(&bench, 0, make_lease(&bench, 1, 1, 1)));
     assert_true(put(&bench, 0, make_lease(&bench, 1, 1, 2)));
     assert_false(OPS->hungry(bench.plan, 0));
-    assert_true(OPS->hungry(bench.plan, 1)); /* nothing of this producer's is there */
+    assert_true(OPS->hungry(bench.plan, 1)); /* the channel has no events of this producer */
     drop(take(&bench, 0));
     assert_true(OPS->hungry(bench.plan, 0));
     drop(take(&bench, 0));

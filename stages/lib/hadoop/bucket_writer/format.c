@@ -30,7 +30,7 @@ enum ps_status ps_bucket_format_find(const struct ps_bucket_format_names *names,
                 names->codec);
         case PS_HADOOP_CODEC_UNKNOWN:
             return ps_err_set(err,
-                              "%s is no codec of Hadoop's: use None, default, deflate, gzip, bzip2, lz4, "
+                              "%s is not a codec of Hadoop: use None, default, deflate, gzip, bzip2, lz4, "
                               "snappy or zstandard",
                               names->codec);
         case PS_HADOOP_CODEC_NONE: /* Hadoop uses its default codec for a SequenceFile, as CompressionOption does */

@@ -207,7 +207,7 @@ enum ps_hadoop_answer ps_hadoop_sequence_event(struct ps_hadoop_writer *writer, 
     int64_t millis = wall_ms;
     if (ps_event_header(batch, event, writer->writers->timestamp, &timestamp) &&
         !ps_java_long_read(&timestamp, &millis)) {
-        (void)ps_err_set(err, "header timestamp is no number of ms: %.*s", (int)timestamp.length,
+        (void)ps_err_set(err, "header timestamp is not a number of ms: %.*s", (int)timestamp.length,
                          timestamp.data);
         return PS_HADOOP_REFUSED;
     }

@@ -121,7 +121,7 @@ struct ps_namenode_creation {
     uint64_t block_size_bytes; /* 0: dfs.blocksize, or 128 MiB */
 };
 
-/* Sets answer->status, the new file's with its id; NULL from Hadoop before 2.2. */
+/* Sets answer->status to the status of the new file, which has its id. It is NULL with Hadoop before 2.2. */
 void ps_namenode_create(struct ps_namenode *namenode, struct ps_namenode_call *call,
                         const struct ps_namenode_creation *creation, ps_namenode_done *done);
 /* Sets answer->block, the last block if it is not full, and answer->status. `new_block`: writes begin a new block in any case. */

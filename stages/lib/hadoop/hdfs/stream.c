@@ -429,7 +429,7 @@ static void use_status(struct ps_hdfs_stream *stream, const PsHadoop__HdfsFileSt
     else if (status->has_erasure_coding_policy)
         ps_hdfs_stream_fail(stream, PS_FILE_UNSUPPORTED, "%s: the directory is erasure coded", stream->path);
     else if (stream->block_size_bytes % stream->hdfs->pool.chunk_bytes != 0)
-        ps_hdfs_stream_fail(stream, PS_FILE_FAILED, "%s: the block size %llu is no multiple of %u",
+        ps_hdfs_stream_fail(stream, PS_FILE_FAILED, "%s: the block size %llu is not a multiple of %u",
                             stream->path, (unsigned long long)stream->block_size_bytes,
                             stream->hdfs->pool.chunk_bytes);
 }

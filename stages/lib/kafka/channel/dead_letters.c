@@ -48,7 +48,7 @@ void ps_kafka_dead_letters_add(struct ps_kafka_dead_letters *dead_letters,
     begin_again(dead_letters); /* nothing is put while the batch is open */
 }
 
-/* Whether its letterbox has less than was put: what was not written is withdrawn. */
+/* Returns whether the letterbox has fewer letters than were put, because unwritten letters were withdrawn. */
 static bool is_withdrawn(const struct ps_kafka_dead_letters *dead_letters)
 {
     const struct ps_letterbox *box = dead_letters->port->letterbox;

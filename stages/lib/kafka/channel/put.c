@@ -231,7 +231,7 @@ uint64_t ps_kafka_channel_put_tick(struct ps_kafka_channel_put *put, struct ps_p
         feed(put, now);
         if (put->waiting == NULL || sender_ns < next_ns)
             next_ns = sender_ns;
-        /* When somebody may have to be told. */
+        /* Returns when a client may have to be told. */
         uint64_t patient_ns = put->progress_ns + put->plan->patience_ns;
         patient_ns = patient_ns > put->give_up_ns ? patient_ns : put->give_up_ns;
         if (put->leases > 0 && patient_ns < next_ns)

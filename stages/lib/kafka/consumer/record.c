@@ -233,7 +233,7 @@ static bool give_up(struct ps_kafka_record_state *state, const struct ps_kafka_m
     return true;
 }
 
-/* Counts a record that is no event and never will be. */
+/* Counts a record that cannot be decoded as an event. */
 static enum ps_kafka_take skip(struct ps_kafka_record_state *state, const struct ps_kafka_message *message,
                                const char *why)
 {

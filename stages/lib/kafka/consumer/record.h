@@ -30,7 +30,7 @@ struct ps_kafka_record_plan {
 struct ps_kafka_record_state {
     const struct ps_kafka_record_plan *plan;
     struct ps_kafka_streams *streams;
-    struct ps_port *port; /* it has dead letters: records that are no events become such */
+    struct ps_port *port; /* it has dead letters: records that are not events become dead letters */
     /* NULL: they are put at once. Else they are collected here, with the batch that covers them. */
     struct ps_kafka_dead_letters *dead_letters;
     struct ps_batch *batch;  /* being filled */

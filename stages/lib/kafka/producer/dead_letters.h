@@ -7,7 +7,7 @@
 
 #include "core/stage.h"
 
-/* When no room was found: how long until the next try. */
+/* Time until the next try after no room was found. */
 #define PS_KAFKA_LETTERS_LOOK_NS (10 * PS_NS_PER_MS)
 #define PS_KAFKA_LETTERS_MAX 1024U /* that wait at a time; a power of two */
 

@@ -29,7 +29,7 @@ struct ps_kafka_mapping {
 /* Why an event cannot be sent. Flume fails the batch for these and retries it for ever. */
 enum ps_kafka_flaw {
     PS_KAFKA_FLAW_NONE,
-    PS_KAFKA_FLAW_PARTITION, /* the partition header is no number, or negative */
+    PS_KAFKA_FLAW_PARTITION, /* the partition header is not a number, or negative */
     PS_KAFKA_FLAW_TIMESTAMP, /* the timestamp header is negative */
     PS_KAFKA_FLAW_ESCAPE,    /* a time escape in kafka.topic, and no usable timestamp header */
     PS_KAFKA_FLAW_TOPIC,     /* not a legal topic name */
@@ -55,7 +55,7 @@ static inline bool ps_kafka_mapping_is_plain(const struct ps_kafka_mapping *mapp
 }
 
 /* Sets every field of the record but value and token, and `topic`. Headers and topic may point into `fields`.
- * *timestamp_ignored is set when the timestamp header is no number: Flume warns and continues. */
+ * *timestamp_ignored is set when the timestamp header is not a number: Flume warns and continues. */
 enum ps_kafka_flaw ps_kafka_mapping_apply(const struct ps_kafka_mapping *mapping,
                                           const struct ps_batch *batch, const struct ps_event *event,
                                           struct ps_kafka_fields *fields, const struct ps_now *now,

@@ -4,8 +4,8 @@
 
 #define REST_NS (10 * PS_NS_PER_S)
 #define WINDOWS 3U  /* a measurement takes this many times the bytes in flight */
-#define FASTER 1.1  /* by so much at least, to keep more waves */
-#define SLOWER 0.95 /* by so much at most, to keep fewer */
+#define FASTER 1.1  /* the gain that more waves need to be kept */
+#define SLOWER 0.95 /* the loss that fewer waves may have to be kept */
 
 static uint32_t least_waves(const struct ps_kafka_window_limit *limit)
 {

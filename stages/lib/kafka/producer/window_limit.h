@@ -35,8 +35,8 @@ struct ps_kafka_window_limit {
     uint32_t waves, waves_max;
     uint64_t round_trip_ns; /* 0: not known */
     enum ps_kafka_trial trial;
-    uint32_t waves_before; /* a trial's end: what to go back to, */
-    double speed_before;   /* and how fast that was */
+    uint32_t waves_before; /* the limit before the trial, to which a failed trial returns */
+    double speed_before;   /* the speed before the trial */
     uint64_t rest_until_ns;
     /* The speed is measured with the leases of these waves. */
     uint64_t from_wave, to_wave;
@@ -44,7 +44,7 @@ struct ps_kafka_window_limit {
     bool limited;                  /* the limit kept a lease out meanwhile */
 };
 
-/* `bytes_max`: never more in limit, in whole waves, at least one. */
+/* `bytes_max`: limit of bytes in flight, rounded down to whole waves, but at least one wave. */
 void ps_kafka_window_limit_init(struct ps_kafka_window_limit *limit, uint64_t bytes_max);
 
 /* The library measured the round trip to its brokers. */
@@ -61,7 +61,7 @@ static inline bool ps_kafka_window_limit_is_long(const struct ps_kafka_window_li
     return limit->round_trip_ns >= PS_KAFKA_LONG_NS;
 }
 
-/* Returns whether another wave may begin while `waves` are in limit, of `bytes` of bodies. */
+/* Returns whether another wave may begin while `waves` are in flight, with `bytes` of bodies. */
 static inline bool ps_kafka_window_limit_allows(struct ps_kafka_window_limit *limit, uint64_t waves,
                                                 uint64_t bytes)
 {

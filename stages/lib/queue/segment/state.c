@@ -18,7 +18,7 @@ enum ps_status ps_segment_state_open(struct ps_segment_log *log, struct ps_err *
     if (log->state_fd >= 0)
         return PS_OK;
     if (errno == EISDIR)
-        return ps_err_set(err, "%s is no regular file: move it away", path);
+        return ps_err_set(err, "%s is not a regular file: move it away", path);
     if (errno == ENOENT)
         log->state_fd = log->files->open(log->files->argument, path, true);
     if (log->state_fd < 0 ||

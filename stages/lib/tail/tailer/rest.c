@@ -68,12 +68,13 @@ static void rested(struct ps_tailer *tailer, struct ps_tail_log *log)
 void ps_tail_log_of_no_group(struct ps_tailer *tailer, const struct ps_tail_log *log, int64_t unread_bytes)
 {
     if (unread_bytes <= 0) {
-        ps_log(PS_LOG_INFO, tailer->port->component, "%s is of no file group any more: it is not read",
-               log->path);
+        ps_log(PS_LOG_INFO, tailer->port->component,
+               "%s does not belong to a file group any more: it is not read", log->path);
         return;
     }
     ps_log(PS_LOG_WARN, tailer->port->component,
-           "%s is of no file group any more: its last %lld bytes are not read; give a group an expression "
+           "%s does not belong to a file group any more: its last %lld bytes are not read; give a group an "
+           "expression "
            "that matches it to read them",
            log->path, (long long)unread_bytes);
     ps_count(tailer->port->counters, (enum ps_counter)PS_TAIL_COUNTER_lost_bytes, (uint64_t)unread_bytes);

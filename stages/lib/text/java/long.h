@@ -4,5 +4,5 @@
 
 #include "core/base.h"
 
-/* Returns false: it is no number, or does not fit into 64 bits. Thread: any. */
+/* Returns false: it is not a number, or does not fit into 64 bits. Thread: any. */
 bool ps_java_long_read(const struct ps_slice *text, int64_t *number);

@@ -81,7 +81,7 @@ static struct sight wait_for(struct ps_agent *agent, enum ps_metrics_state sink)
     return sight;
 }
 
-/* ---- a reload on a thread of its own, as control's ---- */
+/* ---- a reload on its own thread, in place of the control thread ---- */
 
 struct reload {
     struct ps_agent *agent;

@@ -184,7 +184,7 @@ static uint64_t cpu_us(void)
            (uint64_t)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec);
 }
 
-/* How many descriptors below 128 are open, and how many of them at /dev/null, as the reserve is. Needs none itself. */
+/* Returns how many descriptors below 128 are open. Sets `*nulls` to how many of them are /dev/null, as the reserved one is. Opens none. */
 static unsigned count_open(unsigned *nulls)
 {
     unsigned count = 0;

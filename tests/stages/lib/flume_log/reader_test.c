@@ -396,7 +396,7 @@ static void wrong_keys_are_refused(void **state)
     key_bytes = NULL;
     refuses("the log is encrypted (AESCTRNOPADDING, key key-0): there is no key key-0");
     key_bytes = another;
-    refuses("no record of it can be read: key key-0 is another one than Flume's");
+    refuses("no record of it can be read: key key-0 is not the key of Flume");
     key_bytes = ps_flume_writer_key;
     size_t length = ps_flume_write_meta(meta, 3, 1, 1);
     memcpy(memmem(meta, length, "AESCTR", 6), "AESECB", 6);

@@ -162,10 +162,10 @@ static void test_broken_files(void **state)
         {"<configuration><property><name>dfs.block.size</name><value>1x</value></property></configuration>",
          "is not a size"},
         {"<configuration><property><name>dfs.blocksize</name><value>1000</value></property></configuration>",
-         "hdfs-site.xml:1: dfs.blocksize = '1000' is no multiple of 512 (dfs.bytes-per-checksum)"},
+         "hdfs-site.xml:1: dfs.blocksize = '1000' is not a multiple of 512 (dfs.bytes-per-checksum)"},
         {"<configuration><property><name>dfs.blocksize</name><value>1m</value></property>"
          "<property><name>dfs.bytes-per-checksum</name><value>1000</value></property></configuration>",
-         "is no multiple of 1000"},
+         "is not a multiple of 1000"},
         {"<configuration>\n<property><name>dfs.checksum.type</name><value>MD5</value></property>"
          "</configuration>",
          "hdfs-site.xml:2: dfs.checksum.type = 'MD5' is not CRC32C (Hadoop's default), CRC32 or NULL"},

@@ -135,7 +135,7 @@ static void test_values(void **state)
             if (reason != NULL)
                 fail_msg("%s = %s: rd_kafka_new: %s", e->key, e->value, reason);
         }
-        /* A check alone says the same. */
+        /* A check without creating a client gives the same result. */
         struct ps_pairs list = {.count = 1, .items = &pair};
         struct ps_kafka_properties properties = {.client = e->client, .pairs = &list};
         assert_int_equal(ps_kafka_properties_apply(&properties, NULL, NULL), status);

@@ -102,7 +102,7 @@ static void test_escapes(void **unused)
     ps_test_stage_fini(&stage);
 }
 
-/* Files of another sink whose names begin or end alike, and what is no file in use. */
+/* Files of another sink with the same prefix or suffix, and files that do not have their names in use. */
 static void test_names_that_look_alike(void **unused)
 {
     static const char *const others[] = {

@@ -336,7 +336,7 @@ static void test_replicas(void **unused)
     ps_test_bucket_finish();
 }
 
-/* Without hdfs.minBlockReplicas: as many as the file system makes, which it says of the first file. */
+/* Without hdfs.minBlockReplicas the sink asks the file system for the replication of the first file, and expects that many replicas. */
 static void test_replicas_learnt(void **unused)
 {
     ps_test_bucket_settings.replicas_min = -1;

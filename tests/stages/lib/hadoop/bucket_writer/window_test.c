@@ -22,7 +22,7 @@ static void take_events(unsigned count)
     assert_int_equal(ps_test_sink_work(&ps_test_bucket_stage, &lease), PS_TAKEN);
 }
 
-/* Of five leases as much is written as two flushes cover; the rest waits for their answers. */
+/* Of five leases, the events that two flushes cover are written. The others wait for the answers to the flushes. */
 static void test_no_more_is_written(void **unused)
 {
     ps_test_bucket_start();

@@ -381,7 +381,7 @@ static void test_no_datanode(void **unused)
     ps_file_abandon(stream);
 }
 
-/* ---- letting go ---- */
+/* ---- streams that are abandoned ---- */
 
 static void test_abandon(void **unused)
 {

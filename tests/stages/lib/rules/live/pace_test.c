@@ -129,7 +129,7 @@ static void test_wanted(void **state)
     assert_false(ps_rules_pace_is_overtaken(&pace));
 }
 
-/* A file that differs at each reading: read a few times at once, then only when somebody looks. */
+/* A file that differs at each reading: it is read a few times at once, and later only at the regular looks. */
 static void test_differs_at_each_reading(void **state)
 {
     struct ps_rules_pace pace = {.settle_ns = SETTLE_MS * PS_NS_PER_MS};
