@@ -42,7 +42,7 @@ static bool write_file(const struct ps_plugin_command *command, const char *fold
     return true;
 }
 
-/* What CMakeLists.txt and the agent file say of each kind; NAME stands for the name. */
+/* The parts of CMakeLists.txt and of the agent file that depend on the kind; NAME stands for the name. */
 static const struct {
     const char *kind, *test, *agent;
 } kinds[] = {
@@ -74,10 +74,10 @@ static bool write_all(const struct ps_plugin_command *command, const char *name)
 {
     const char *kind = command->kind != NULL ? command->kind : kinds[0].kind;
     const char *folder = command->directory != NULL ? command->directory : name;
-    const struct ps_plugin_template *template = ps_plugin_templates;
+    const struct ps_plugin_template *example = ps_plugin_templates;
     size_t row = 0;
-    while (strcmp(template->kind, kind) != 0) /* the option's words are those of the templates */
-        template ++;
+    while (strcmp(example->kind, kind) != 0) /* the option's words are those of the templates */
+        example++;
     while (strcmp(kinds[row].kind, kind) != 0)
         row++;
     if (!name_is_good(name))
@@ -92,8 +92,8 @@ static bool write_all(const struct ps_plugin_command *command, const char *name)
                         "a1.channels.c1.type = memory\na1.channels.c1.capacity = 20000\n"
                         "a1.channels.c1.transactionCapacity = 20000\na1.sinks.k1.channel = c1\n",
                         kinds[row].agent);
-    if (!write_file(command, folder, ps_arena_format(command->arena, "%s.c", name), template->text,
-                    template->name, name) ||
+    if (!write_file(command, folder, ps_arena_format(command->arena, "%s.c", name), example->text,
+                    example->name, name) ||
         !write_file(command, folder, "CMakeLists.txt", cmake, "NAME", name) ||
         !write_file(command, folder, "agent.properties", agent, "NAME", name))
         return false;

@@ -1,6 +1,6 @@
 /* penstock-plugin-test FILE.so [--stage NAME] [--key NAME=VALUE]... [--send FILE] [--arrived FILE] [--receive SOCKET]
- * Called by `penstock plugin test`, which has checked the options. Exit: 0 all passed, 1 a test failed, or the file is no
- * plug-in. */
+ * Called by `penstock plugin test`, which has checked the options. Exit: 0 all passed, 1 a test failed, or the file is not
+ * a plug-in. */
 #include "tests/plugin/program.h"
 
 #define PS_TEST_PLUGIN_ALLOCATOR
@@ -14,7 +14,7 @@
 
 struct ps_plugin_test ps_plugin_test;
 
-/* For the suites' question whether all of penstock's own stages are asked. */
+/* The suites ask each of penstock's own stages; here there are none. */
 extern const struct ps_stage_ops *const ps_plugin_test_no_stages[];
 const struct ps_stage_ops *const ps_plugin_test_no_stages[] = {NULL};
 

@@ -19,7 +19,7 @@ struct plan {
     const char *path;
 };
 
-/* What one worker needs to run it. */
+/* The state of one worker. */
 struct state {
     struct ps_port *port;
     int fd;
@@ -80,7 +80,7 @@ static uint32_t add_lines(struct ps_batch *batch, char *bytes, uint32_t length)
     return handled;
 }
 
-/* Reads straight into the batch. What is left of an earlier call stands at the start of the free room. */
+/* Reads straight into the batch. The bytes that an earlier call left stand at the start of the free room. */
 static enum ps_result work(const void *, void *state_, struct ps_batch *batch, const struct ps_now *)
 {
     struct state *state = state_;
@@ -98,8 +98,8 @@ static enum ps_result work(const void *, void *state_, struct ps_batch *batch, c
     return got > 0 || batch->count > before || batch->full ? PS_DONE : PS_IDLE;
 }
 
-/* Nothing can be read again, so nothing more is asked of a channel than to accept the events. When one is full, the
- * source waits, and with it the program that writes to the pipe. */
+/* A pipe cannot be read again, so the source needs no more of a channel than that it accepts the events. When a channel is
+ * full, the source waits, and with it the program that writes to the pipe. */
 static const struct ps_source_ops source = {
     .needs = PS_LEVEL_ACCEPTED,
     .when_full = PS_WAIT,

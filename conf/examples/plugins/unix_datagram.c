@@ -82,7 +82,7 @@ static bool give_up(struct state *state, struct ps_lease *lease, const struct ps
     return true;
 }
 
-/* Handles the events from the cursor on. The lease keeps the cursor and the outcomes, so that a later call goes on. */
+/* Handles the events from the cursor on. The lease keeps the cursor and the outcomes for the next call. */
 static enum ps_result work(const void *plan_, void *state_, struct ps_lease **lease_, const struct ps_now *)
 {
     const struct plan *plan = plan_;

@@ -1,5 +1,5 @@
-/* The suite of sinks, against the plug-in's. What it delivers arrives in a file, or at a Unix socket whose datagrams a
- * thread takes, so that the sink never waits for long. */
+/* The suite of sinks, against the plug-in's. Its events arrive in a file, or at a Unix socket whose datagrams a thread
+ * takes, so that the sink does not wait for long. */
 #include "tests/plugin/program.h"
 
 #include <errno.h>
