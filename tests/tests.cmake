@@ -122,7 +122,7 @@ set_target_properties(crash_topic_lines PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CM
 add_dependencies(real_tools crash_kill_at crash_topic_lines)
 
 # tests/core/plugin: shared objects, one good and others with a mistake each.
-foreach(sample good other old short contractless nameless blank idle functionless none empty endless undefined native alias)
+foreach(sample good other old short contractless nameless blank idle functionless none empty endless undefined native alias keeper)
   add_library(plugin_sample_${sample} MODULE ${CMAKE_SOURCE_DIR}/tests/core/plugin/sample.c)
   set_target_properties(plugin_sample_${sample} PROPERTIES PREFIX "" LIBRARY_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
   target_compile_definitions(plugin_sample_${sample} PRIVATE SAMPLE_${sample})

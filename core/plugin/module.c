@@ -35,7 +35,7 @@ struct loaded {
 };
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-static struct loaded *list; /* under `lock`, as `loads` */
+static struct loaded *list; /* under `lock`, as `loads`; also objects without users that stay */
 static uint64_t loads;
 
 /* ---- the file ---- */
@@ -228,13 +228,25 @@ static enum ps_status take_stages(struct loaded *loaded, const char **cure, stru
 
 static void unload(struct loaded *loaded)
 {
-    if (loaded->handle != NULL && !ps_thread_some_left_alone())
+    if (loaded->handle != NULL)
         dlclose(loaded->handle);
-    if (loaded->fd >= 0 && !ps_thread_some_left_alone())
+    if (loaded->fd >= 0)
         close(loaded->fd);
     free(loaded->stages);
     free(loaded->path);
     free(loaded);
+}
+
+/* Returns whether something of the object may be in use after its last stage was torn down. A stage that fills or edits
+ * batches may give headers static values, which live as long as their events: in channels, also over a reload. */
+static bool stays(const struct loaded *loaded)
+{
+    for (size_t i = 0; i < loaded->module.stage_count; i++) {
+        enum ps_kind kind = loaded->stages[i]->kind;
+        if (kind != PS_KIND_SINK && kind != PS_KIND_SERIALIZER && kind != PS_KIND_SELECTOR)
+            return true;
+    }
+    return ps_thread_some_left_alone();
 }
 
 static void *open_copy(int fd, struct ps_err *err)
@@ -312,7 +324,7 @@ void ps_module_close(const struct ps_module *module)
     while (&(*at)->module != module)
         at = &(*at)->next;
     struct loaded *loaded = *at;
-    if (--loaded->users == 0) {
+    if (--loaded->users == 0 && !stays(loaded)) {
         *at = loaded->next;
         unload(loaded);
     }

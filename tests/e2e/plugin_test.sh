@@ -186,8 +186,9 @@ copies() { # NAME: prints the copies of a plug-in that are mapped
 }
 # The files were built with another optimization than those that run: all of them are other versions.
 reload "the other versions run" 'reload: source r1 changed.*sink k1 changed.*sink k2 changed'
-one_copy() { (($(copies add_checksum) == 1 && $(copies pipe_lines) == 1 && $(copies unix_datagram) == 1 && $(copies csv_text) == 1)); }
-await "the earlier versions are unloaded" one_copy
+one_copy() { (($(copies unix_datagram) == 1 && $(copies csv_text) == 1)); }
+await "the earlier versions of the sink and of the serializer are unloaded" one_copy
+(($(copies add_checksum) == 2)) || fail "texts of the earlier interceptor may be in events, and it is unloaded"
 echo hello >pipe
 await "the other version of the interceptor" written '4F9F2CAB,value,hello'
 

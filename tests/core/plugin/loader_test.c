@@ -13,7 +13,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-static const struct ps_stage_ops host = {PS_STAGE(PS_KIND_INTERCEPTOR), .name = "host",
+static const struct ps_stage_ops host = {PS_STAGE(PS_KIND_SINK), .name = "host",
                                          .aliases = PS_WORDS("org.example.Host$Builder")};
 static const struct ps_stage_ops *const native[] = {&host, NULL};
 
@@ -94,7 +94,7 @@ static struct ps_plugins *load(void)
 
 static const struct ps_stage_ops *sample_of(const struct ps_plugins *plugins)
 {
-    return ps_stage_find(ps_plugins_stages(plugins), PS_KIND_INTERCEPTOR, "sample");
+    return ps_stage_find(ps_plugins_stages(plugins), PS_KIND_SINK, "sample");
 }
 
 static unsigned mappings(void)
@@ -118,7 +118,7 @@ static void test_found_by_name(void **state)
     assert_ptr_equal(stages[0], &host);
     assert_string_equal(stages[1]->name, "sample");
     assert_null(stages[2]); /* the folder that is listed twice gives it once */
-    assert_ptr_equal(ps_stage_find(stages, PS_KIND_INTERCEPTOR, "ORG.example.Sample$Builder"), stages[1]);
+    assert_ptr_equal(ps_stage_find(stages, PS_KIND_SINK, "ORG.example.Sample$Builder"), stages[1]);
     assert_null(ps_plugins_module_of(plugins, &host));
     assert_ptr_equal(ps_plugins_module_of(plugins, stages[1]), ps_plugins_module(plugins, 0));
     assert_null(ps_plugins_module(plugins, 1));
@@ -135,9 +135,9 @@ static void test_private_copy(void **state)
     static char zeros[1 << 16];
     write_bytes(path, zeros, sizeof zeros);
     assert_string_equal(ops->summary, "a good one");
-    assert_int_equal(ops->interceptor->work(NULL, NULL, NULL, NULL), PS_DONE);
+    assert_int_equal(ops->sink->work(NULL, NULL, NULL, NULL), PS_DONE);
     unlink(path);
-    assert_int_equal(ops->interceptor->work(NULL, NULL, NULL, NULL), PS_DONE);
+    assert_int_equal(ops->sink->work(NULL, NULL, NULL, NULL), PS_DONE);
     ps_plugins_destroy(plugins);
     assert_int_equal(mappings(), 0);
 }
@@ -157,13 +157,31 @@ static void test_other_bytes_are_another_load(void **state)
     assert_string_equal(after->summary, "another one");
     ps_plugins_destroy(first);
     assert_string_equal(before->summary, "a good one"); /* `same` uses it */
-    assert_int_equal(before->interceptor->work(NULL, NULL, NULL, NULL), PS_DONE);
+    assert_int_equal(before->sink->work(NULL, NULL, NULL, NULL), PS_DONE);
     unsigned both = mappings();
     ps_plugins_destroy(same);
     assert_true(mappings() < both);
-    assert_int_equal(after->interceptor->work(NULL, NULL, NULL, NULL), PS_DONE);
+    assert_int_equal(after->sink->work(NULL, NULL, NULL, NULL), PS_DONE);
     ps_plugins_destroy(second);
     assert_int_equal(mappings(), 0);
+}
+
+/* The texts of a stage that edits batches are in events that wait in channels: its object stays, and is taken again. */
+static void test_stays_for_its_texts(void **state)
+{
+    put("one", "keeper");
+    struct ps_plugins *plugins = load();
+    assert_int_equal(reported.count, 0);
+    const struct ps_stage_ops *ops = ps_plugins_stages(plugins)[1];
+    assert_int_equal(ops->kind, PS_KIND_INTERCEPTOR);
+    unsigned loaded = mappings();
+    ps_plugins_destroy(plugins);
+    assert_int_equal(mappings(), loaded);
+    assert_string_equal(ops->summary, "another one");
+    plugins = load();
+    assert_ptr_equal(ps_plugins_stages(plugins)[1], ops);
+    assert_int_equal(mappings(), loaded);
+    ps_plugins_destroy(plugins);
 }
 
 static void expect(const char *what, const char *cure)
@@ -195,7 +213,7 @@ static void test_mistakes_in_a_plugin(void **state)
         {"none", "has no symbol ps_plugin_stages", "PS_PLUGIN(&stage, ...)"},
         {"empty", "its table ps_plugin_stages is empty", "PS_PLUGIN"},
         {"undefined", "undefined symbol: nobody_has_this", "install the libraries"},
-        {"native", "has interceptor `host`, and penstock has one", "another name"},
+        {"native", "has sink `host`, and penstock has one", "another name"},
     };
     for (size_t i = 0; i < PS_COUNT_OF(cases); i++) {
         put("one", cases[i].sample);
@@ -314,6 +332,7 @@ int main(void)
         CASE(test_mistakes_in_a_plugin),
         CASE(test_two_of_a_name),
         CASE(test_files_that_are_none),
+        CASE(test_stays_for_its_texts), /* the last one that counts mappings */
         cmocka_unit_test(test_cut_at_every_length),
         cmocka_unit_test(test_drawn_headers),
     };

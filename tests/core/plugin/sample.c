@@ -6,12 +6,24 @@
 
 static const struct ps_option options[] = {PS_OPTION_END};
 
-static enum ps_result work(const void *plan, void *state, struct ps_lease *lease, const struct ps_now *now)
+#ifdef SAMPLE_keeper
+#define KIND PS_KIND_INTERCEPTOR
+#define OPERATIONS ps_interceptor_ops
+#define MEMBER interceptor
+typedef struct ps_lease *offered;
+#else
+#define KIND PS_KIND_SINK
+#define OPERATIONS ps_sink_ops
+#define MEMBER sink
+typedef struct ps_lease **offered;
+#endif
+
+static enum ps_result work(const void *plan, void *state, offered lease, const struct ps_now *now)
 {
     return PS_DONE;
 }
 
-static const struct ps_interceptor_ops interceptor = {
+static const struct OPERATIONS operations = {
 #ifndef SAMPLE_idle
     .work = work,
 #endif
@@ -19,13 +31,13 @@ static const struct ps_interceptor_ops interceptor = {
 
 static const struct ps_stage_ops sample = {
 #if defined SAMPLE_old
-    .contract = {PS_CONTRACT_VERSION - 1, sizeof(struct ps_stage_ops), sizeof(struct ps_interceptor_ops)},
-    .kind = PS_KIND_INTERCEPTOR,
+    .contract = {PS_CONTRACT_VERSION - 1, sizeof(struct ps_stage_ops), sizeof(struct OPERATIONS)},
+    .kind = KIND,
 #elif defined SAMPLE_short
-    .contract = {PS_CONTRACT_VERSION, sizeof(struct ps_stage_ops) - 8, sizeof(struct ps_interceptor_ops)},
-    .kind = PS_KIND_INTERCEPTOR,
+    .contract = {PS_CONTRACT_VERSION, sizeof(struct ps_stage_ops) - 8, sizeof(struct OPERATIONS)},
+    .kind = KIND,
 #elif !defined SAMPLE_contractless
-    PS_STAGE(PS_KIND_INTERCEPTOR),
+    PS_STAGE(KIND),
 #endif
 #ifdef SAMPLE_native
     .name = "host",
@@ -45,7 +57,7 @@ static const struct ps_stage_ops sample = {
 #endif
     .options = options,
 #ifndef SAMPLE_functionless
-    .interceptor = &interceptor,
+    .MEMBER = &operations,
 #endif
 };
 
