@@ -226,7 +226,7 @@ static bool run_rest(struct ps_source_runner *runner, const struct ps_now *now)
     bool routed = run_interceptors(runner, links, now);
     if (routed && runner->chain->count == 0) {
         ps_route_clear(runner->route);
-        return chain_split(runner); /* of positions alone, where a sink commits them */
+        return chain_split(runner); /* a batch with positions only: leases for the sinks that commit them */
     }
     routed = routed && run_selector(runner, links, now) && chain_split(runner);
     ps_worker_enter(runner->base.worker, runner->base.spec->component);

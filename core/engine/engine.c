@@ -250,8 +250,8 @@ static void count_left(struct ps_left *left, const struct ps_lease *lease)
     left->batches++;
 }
 
-/* Dead letters that a durable channel has not promised are no loss of their own: the sink that wrote them gave their events back to its channel,
- * where they are counted if that does not keep them. */
+/* Counts the events of a lease that are lost. Does not count dead letters that a durable channel has not promised: the sink that wrote them gave
+ * their events back to its own channel, and they are counted there if that channel does not keep them. */
 static void count_lost(struct ps_left *lost, struct ps_lease *lease)
 {
     if (ps_batch_home(lease->batch)->is_copy && ps_lease_home(lease)->owed)

@@ -6,7 +6,7 @@
 #include <string.h>
 
 #define BUDGET_MIN_BYTES (UINT64_C(16) << 20)
-/* Of what the process may use; more is warned about. */
+/* Percentage of the memory that the process may use; a larger budget gets a warning. */
 #define BUDGET_PERCENT_MAX 75U
 /* Every source instance keeps two blocks of its own, and fills six: with less, idle ones would starve others for
  * ever. Every channel and every sink may hold one batch. A source's leases in a channel may use more memory than
@@ -368,7 +368,7 @@ static enum ps_status build_chain(struct ps_plan *plan, struct ps_source_plan *s
     }
     return PS_OK;
 failed:
-    chain_share_end(&source->chain); /* made of what the stages have: it goes first */
+    chain_share_end(&source->chain); /* refers to memory of the stages, so it is freed before them */
     teardown_chain(spec, interceptors, selector);
     return PS_FAIL;
 }

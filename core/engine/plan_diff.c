@@ -109,7 +109,7 @@ enum overlap { NOTHING, SOMETHING, EVERYTHING };
 static enum overlap overlap_of_texts(const struct ps_texts *a, const struct ps_texts *b)
 {
     size_t found = 0;
-    if (a->count == 0) /* a place of the stage's own: another one than any that is named */
+    if (a->count == 0) /* the stage's default place, which differs from every named place */
         return b->count == 0 ? EVERYTHING : NOTHING;
     for (size_t i = 0; i < a->count; i++) {
         bool is_there = false;

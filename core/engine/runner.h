@@ -100,8 +100,8 @@ struct ps_source_runner {
     bool routed;
     struct ps_lease **pending; /* by slot (2 * channel + optional): made and not put yet */
     struct ps_carved *marks;   /* by channel: of the lease last put there */
-    /* Leases that the source before it could not put, oldest first: they go first. Closed: those that the next one
-     * is to put. */
+    /* Leases that the source before it could not put, oldest first: they are put first. In a closed runner: the leases
+     * that the next runner must put. */
     struct ps_lease *inherited;
     bool waiting; /* the source was called with `paused` true */
     /* PS_REFUSE_TOGETHER: a chain was refused, and since then no channel had room and the source never ran out of

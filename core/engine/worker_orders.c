@@ -309,9 +309,9 @@ static bool all_paused(const struct ps_worker *worker)
     return true;
 }
 
-/* A closing sink may write dead letters in DRAIN, while closing sources put their last events. Those into memory end when this worker has carried out
- * the second of the two orders: the worker of the letters' channel may have found it empty, and a sink that is not waited for goes on until RECALL.
- * Not earlier: another worker may wait for the letter in the first order. Events of letters that are not written go back to the sink's channel. */
+/* A closing sink may write dead letters in DRAIN, while closing sources put their last events. It writes no more of them into a channel in memory when
+ * this worker has carried out the second of the two DRAIN orders: the worker of that channel may have found it empty, and a sink for which the stop
+ * does not wait goes on until RECALL. It does not end earlier, because another worker may wait for the letter in the first order. Events of letters that are not written go back to the sink's channel. */
 bool ps_worker_sink_may_write_dead_letters(const struct ps_worker *worker,
                                            const struct ps_sink_runner *runner)
 {

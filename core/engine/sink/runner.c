@@ -370,8 +370,8 @@ bool ps_sink_runner_cycle(struct ps_sink_runner *runner, bool draining, const st
     runner->base.deadline_ns = least(channel_tick(runner, now), runner->base.deadline_ns);
     bool may_write = ps_worker_sink_may_write_dead_letters(runner->base.worker, runner);
     moved |= ps_letter_channel_cycle(runner->base.letters, may_write, &runner->base.deadline_ns, now);
-    /* A sink that is not waited for takes its letters back: the sink of their channel need not wait for them either. Nor for letters that are not
-     * put before the next orders. */
+    /* The stop does not wait for some sinks, which take their letters back. Then the sink of the letters' channel need not wait for these letters
+     * either, nor for letters that are not put before the next orders. */
     bool may_leave =
         ps_sink_runner_need_not_wait(runner, now) && ps_letter_channel_may_leave(runner->base.letters);
     ps_letter_channel_hold_back(runner->base.letters, draining && may_write && !may_leave);

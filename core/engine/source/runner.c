@@ -375,7 +375,7 @@ static bool source_turn(struct ps_source_runner *runner, const struct ps_now *no
         ps_source_runner_wake_at(runner, now->mono_ns + MEMORY_LOOK_NS);
         reads = false;
     }
-    /* Not while a channel is full, because the worker would spin. */
+    /* The epoll is not watched while a channel is full, because the worker would spin. */
     ps_runner_watch(&runner->base, reads && !runner->waiting && now->mono_ns >= runner->backoff_until_ns);
     return moved;
 }

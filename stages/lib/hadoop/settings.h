@@ -1,4 +1,4 @@
-/* What a component gives to open a file system of Hadoop (stages/lib/hadoop/hdfs/open.h), whichever it is. */
+/* The settings with which a component opens a file system of Hadoop: HDFS, WebHDFS or a local one (stages/lib/hadoop/hdfs/open.h). */
 #pragma once
 
 #include "core/stage.h"

@@ -16,7 +16,7 @@ enum ps_status ps_kafka_translate(enum ps_kafka_client client, const struct ps_p
 
 /* Returns true for 0 and 1, which are used as set. All other values, and NULL, become "all". */
 bool ps_kafka_acks_are_weak(const char *acks);
-/* What is lost with them: for a note. */
+/* Returns a sentence that says what is lost with weak acks. */
 const char *ps_kafka_acks_warning(const char *acks);
 
 struct ps_kafka_sender_wants {

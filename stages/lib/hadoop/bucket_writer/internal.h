@@ -15,8 +15,8 @@
     512U /* files that are being closed, completed or renamed; at this number no file is opened */
 #define PS_BUCKET_NAME_CHAINS 1024U /* a power of two */
 #define PS_BUCKET_FLUSHES_MAX 2U    /* in flight for one file, besides the one before it is closed */
-#define PS_BUCKET_FLUSHED_FILES 8U  /* with more touched files, flushes are delayed and combined .. */
-/* .. and a second flush of a file starts only behind this many bytes of bodies. */
+#define PS_BUCKET_FLUSHED_FILES 8U  /* with more touched files, flushes are delayed and combined */
+/* Bytes of bodies behind the first flush of a file, before which its second flush does not start then. */
 #define PS_BUCKET_FLUSH_BYTES 65536U
 
 enum {
@@ -59,7 +59,7 @@ struct ps_bucket_trouble {
     uint32_t holders;
 };
 
-/* Notes that a try to `verb` a file failed. `held`: of the bucket or file, which holds the trouble from now on. Returns whether
+/* Notes that a try to `verb` a file failed. `*held` of the bucket or file is set to the trouble. Returns whether
  * the failure is to be logged now, and sets the text behind the line: "; tries so far: 17, for 2 min". `verb` must be a string
  * constant. */
 bool ps_bucket_trouble_met(struct ps_bucket_writer *sink, struct ps_bucket_trouble **held, const char *verb,
@@ -179,7 +179,7 @@ void ps_bucket_release(struct ps_bucket_writer *sink, struct ps_bucket *bucket);
 
 /* ---- the sink (sink.c) ---- */
 
-/* What is being taken: one lease, event by event (sink.c). */
+/* The lease that is being taken, event by event (sink.c). */
 struct ps_bucket_taking {
     uint64_t flawed_bits[PS_BATCH_EVENTS_MAX / 64]; /* by position */
     struct ps_bucket *found[PS_BATCH_EVENTS_MAX];   /* by position; NULL: settled */
@@ -287,8 +287,8 @@ bool ps_bucket_file_open(struct ps_bucket_writer *sink, struct ps_bucket *bucket
 void ps_bucket_file_set_state(struct ps_bucket_file *file, enum ps_bucket_file_state state);
 /* Returns whether the file system is closing, completing, renaming or removing the file. */
 bool ps_bucket_file_is_ending(const struct ps_bucket_file *file);
-/* Returns whether so many files are being closed, completed or renamed that a bucket without a file has to wait: the servers
- * keep each of these files open. */
+/* Returns whether PS_BUCKET_ENDING_MAX files are being closed, completed or renamed. A bucket without a file then waits, because
+ * the servers keep each of these files open. */
 static inline bool ps_bucket_files_are_many(const struct ps_bucket_writer *sink)
 {
     return sink->ending.busy_count >= PS_BUCKET_ENDING_MAX;

@@ -82,12 +82,12 @@ static inline bool ps_datanode_link_is_closed(const struct ps_datanode_link *lin
 
 /* Returns whether the operation was sent. */
 bool ps_datanode_link_is_up(const struct ps_datanode_link *link);
-/* Returns whether the datanode is on this machine. Only while the link is up. */
+/* Returns whether the datanode is on this machine. The link must be up. */
 bool ps_datanode_link_is_local(const struct ps_datanode_link *link, const char *address);
 
 /* Returns the number of bytes written; 0 if there is no room now (`ready` is called when there is); -1 with
- * reason (PS_DATANODE_REASON_BYTES) when the connection is lost, and the caller closes it. Only while the
- * link is up. */
+ * reason (PS_DATANODE_REASON_BYTES) when the connection is lost, and the caller closes it. The link must
+ * be up. */
 ssize_t ps_datanode_link_write(struct ps_datanode_link *link, const struct iovec *parts, int count,
                                char *reason);
 /* Appends received bytes to `in`, up to a length of `in_max`. Returns 1 if bytes were read, 0 if there were

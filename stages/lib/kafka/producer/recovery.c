@@ -49,8 +49,8 @@ static void describe_event(const void *token, char *text, size_t size)
         memcpy(text + used, "}", 2);
 }
 
-/* Gives up the lease of the refused event: its client is told, and has all of its events still. Those of its events
- * that are in flight stay there until they are reported. */
+/* Gives up the lease of the refused event: the client gets a refusal and still has all events. Events of the lease that
+ * are in flight stay there until they are reported. */
 static void give_up(struct ps_kafka_sender *sender, const char *why)
 {
     const struct ps_kafka_cause *cause = &sender->cause;
@@ -195,8 +195,8 @@ static void halve(struct ps_kafka_sender *sender)
            cause->topic, cause->group_bytes == 0 ? "up to " : "", was);
 }
 
-/* The broker refuses this one event: it becomes a dead letter, and those after it wait only for that. How large a request
- * may be is not learned from it: it would be too large alone. */
+/* The broker refuses this one event: it becomes a dead letter, and later events wait only until then. The limit of requests
+ * is not learned from this refusal, because the event alone is too large. */
 static void condemn(struct ps_kafka_sender *sender)
 {
     const struct ps_kafka_cause *cause = &sender->cause;

@@ -150,5 +150,5 @@ static inline uint64_t ps_kafka_sender_request_bytes_max(const struct ps_kafka_s
 }
 /* Removes the fence if its event is settled. */
 void ps_kafka_sender_check_fence(struct ps_kafka_sender *sender);
-/* How long to rest: 1, 2, .. 5 s, or as penstock.retry.backoff says; from the first again after a delivery. */
+/* Returns the time of the next rest: 1, 2, .. 5 s, or by penstock.retry.backoff. A delivery starts again with the shortest. */
 uint64_t ps_kafka_sender_rest_ns(struct ps_kafka_sender *sender);

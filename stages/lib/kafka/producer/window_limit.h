@@ -1,15 +1,15 @@
-/* How many waves of leases a Kafka sink may have in flight: three that are small, and more when the round trip to the
+/* Limits the waves of leases that a Kafka sink may have in flight: three small ones, and more when the round trip to the
  * brokers is long (docs/decisions/0004-waves.md).
  *
- * On a long line the speed is what is in flight divided by the round trip, until another limit is reached: the
- * line, the brokers, or the requests in flight of partitions and connections. Which one it is cannot be computed
- * from what is known here, so it is tried: half as many waves again stay if they make it a tenth faster; else
- * a quarter less is tried, which stays if that makes it no slower; then nothing changes for ten seconds.
+ * On a long line the speed is the bytes in flight divided by the round trip, until something else limits it: the
+ * line, the brokers, or the requests in flight of partitions and connections. The right limit cannot be computed
+ * here, so the sink tries: 50 % more waves stay if they are 10 % faster. If not, 25 % fewer are tried, which stay if
+ * they are not slower. Then nothing changes for ten seconds.
  *
  * The round trip is the library's own, from a request's last byte to the answer (statistics.interval.ms): it does
  * not grow with what waits in the library. Until it is known, and while it is short, there are three waves, and another
- * one begins only while no more is in flight than will be on its way when the new wave is ready to be sent: what is behind
- * that waits in the library, which spins meanwhile.
+ * one begins only while less than PS_KAFKA_SHORT_BYTES are in flight. More would wait in the library, which spins
+ * meanwhile.
  *
  * Thread: the sink's worker. */
 #pragma once
