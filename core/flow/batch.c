@@ -2,6 +2,7 @@
  * core/flow/header.c, leases in core/flow/lease.c. */
 #include "core/flow/batch_internal.h"
 #include "core/flow/bump.h"
+#include "core/flow/identity.h"
 
 #include <string.h>
 
@@ -343,6 +344,9 @@ struct ps_batch_point ps_batch_point(const struct ps_batch *batch)
         .last_ticket = batch->last_ticket,
         .last_ticket_events = last != NULL ? last->events : 0,
         .last_ticket_end = last != NULL ? last->events_end : 0,
+        .origins = batch->origins,
+        .origin_count = batch->origin_count,
+        .last_origin_rows = batch->origin_count > 0 ? batch->origins[batch->origin_count - 1].count : 0,
         .own_mask = batch->own_mask,
         .shared_mask = batch->shared_mask,
         .body_bytes = batch->body_bytes,
@@ -386,6 +390,10 @@ void ps_batch_rewind(struct ps_batch *batch, const struct ps_batch_point *point)
     batch->own_mask = point->own_mask;
     batch->spans = point->spans;
     batch->span_count = point->span_count;
+    batch->origins = point->origins;
+    batch->origin_count = point->origin_count;
+    if (point->origin_count > 0)
+        point->origins[point->origin_count - 1].count = point->last_origin_rows;
     batch->last_ticket = point->last_ticket;
     if (point->last_ticket == NULL) {
         batch->tickets = NULL;
@@ -425,6 +433,8 @@ struct ps_batch *ps_batch_take(struct ps_bump *bump, struct ps_now now)
     batch->tickets = batch->last_ticket = NULL;
     batch->body_bytes = 0;
     batch->sequence = 0;
+    batch->origins = NULL;
+    batch->origin_count = 0;
     home->bump = bump;
     home->pool = bump->pool;
     home->window = NULL;

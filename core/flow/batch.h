@@ -79,6 +79,7 @@ struct ps_ticket {
 enum ps_level { PS_LEVEL_NONE, PS_LEVEL_ACCEPTED, PS_LEVEL_DURABLE, PS_LEVEL_DELIVERED };
 
 struct ps_batch;
+struct ps_origin; /* core/flow/identity.h */
 
 /* One reader's share of a batch: rings carry it and stages own it, one owner at a time. Leases for channels are
  * carved from the batch's blocks, each on cache lines of its own, because two sinks write theirs at the same time.
@@ -128,6 +129,8 @@ struct ps_batch {
     /* Numbers the batches of this source on this worker from 1, without gaps; 0 while the batch is filled. Together
      * with the address it tells a batch from an earlier one in the same memory. */
     uint64_t sequence;
+    struct ps_origin *origins; /* where rows come from, in order of rows (core/flow/identity.h) */
+    uint32_t origin_count;
     /* The engine's part follows. */
 };
 
@@ -226,7 +229,7 @@ bool ps_batch_span(struct ps_batch *batch, uint32_t stream, uint32_t generation,
  * ticket. Returns false when there is no memory. */
 bool ps_batch_ticket(struct ps_batch *batch, uint64_t origin, uint32_t events);
 
-/* A state of a batch that is being filled: rows, tickets, spans, and memory for headers and names. */
+/* A state of a batch that is being filled: rows, tickets, spans, origins, and memory for headers and names. */
 struct ps_batch_point {
     uint32_t count, span_count, block_count;
     uint32_t meta_up, meta_down;
@@ -235,6 +238,8 @@ struct ps_batch_point {
     struct ps_span *spans;
     struct ps_ticket *last_ticket;
     uint32_t last_ticket_events, last_ticket_end;
+    struct ps_origin *origins;
+    uint32_t origin_count, last_origin_rows;
     uint64_t own_mask, shared_mask, body_bytes;
     uint64_t meta_bytes, bytes_bytes, own_bytes, meta_taken;
 };

@@ -8,6 +8,7 @@
 #include "core/flow/batch.h"
 #include "core/flow/block.h"
 #include "core/flow/channel.h"
+#include "core/flow/identity.h"
 #include "core/helper/helper.h"
 #include "core/stage.h"
 

@@ -1,6 +1,7 @@
 /* Sink logger (Flume's LoggerSink): writes every event as text to the log, at level INFO. Thread: its worker.
  * The lines are not rate-limited, because they are this sink's output; if the log is not read, events
  * wait. */
+#include "core/flow/identity.h"
 #include "core/stage.h"
 #include "stages/lib/text/hex_dump.h"
 
@@ -12,6 +13,7 @@
 struct logger_plan {
     const char *bytes_text;
     uint32_t bytes_max;
+    bool identity;
 };
 
 struct logger_state {
@@ -29,6 +31,13 @@ static const struct ps_option options[] = {
      .unit = "bytes",
      .help = "bytes of a body to show; a value that is not a number counts as 16. Flume 1.11 documents this "
              "key and ignores it"},
+    {.key = "penstock.identity",
+     .type = PS_OPTION_BOOL,
+     .offset = offsetof(struct logger_plan, identity),
+     .fallback = "false",
+     .help = "true: each line ends with the event's identity, which is the same when the event is delivered "
+             "again "
+             "(docs/CONTRACT.md); `-` for an event whose source cannot read it again"},
     PS_OPTION_END,
 };
 
@@ -78,6 +87,16 @@ static void logger_close(const void *, void *state_)
     ps_dump_fini(&state->dump);
 }
 
+/* Adds the event's identity to its text. Returns false when there is no memory. */
+static bool identity_add(struct ps_dump *dump, const struct ps_lease *lease)
+{
+    struct ps_identity identity;
+    char text[PS_IDENTITY_TEXT_BYTES] = "-";
+    if (ps_event_identity(lease, lease->cursor, &identity))
+        (void)ps_identity_text(&identity, text);
+    return ps_dump_text(dump, " ") && ps_dump_text(dump, text);
+}
+
 static enum ps_result logger_work(const void *plan_, void *state_, struct ps_lease **lease_,
                                   const struct ps_now *)
 {
@@ -93,7 +112,8 @@ static enum ps_result logger_work(const void *plan_, void *state_, struct ps_lea
         if (ps_lease_is_settled(lease, lease->cursor))
             continue;
         if (!ps_dump_event(dump, &state->map, lease->batch, ps_lease_event(lease, lease->cursor),
-                           plan->bytes_max))
+                           plan->bytes_max) ||
+            (plan->identity && !identity_add(dump, lease)))
             return PS_RETRY;
         if (!ps_log_text(PS_LOG_INFO, state->port->component, dump->data, dump->length))
             return PS_LATER;

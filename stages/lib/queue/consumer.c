@@ -72,6 +72,16 @@ static enum loaded load(const struct ps_queue_settings *settings, const struct p
     return decoded(ps_events_decode(batch, payload, frame->length));
 }
 
+/* Gives the events their identities. Returns false if there is no memory. */
+static bool note_origin(const struct ps_queue_settings *settings, const struct ps_store_frame *frame,
+                        struct ps_batch *batch)
+{
+    if (settings->store->identity == NULL)
+        return true;
+    const struct ps_identity first = settings->store->identity(frame);
+    return ps_batch_origin(batch, &first, batch->count);
+}
+
 bool ps_queue_is_too_long(const struct ps_store_frame *frame, const struct ps_depot *depot,
                           struct ps_err *err)
 {
@@ -102,6 +112,8 @@ static struct ps_lease *read_frame(struct ps_queue_consumer *consumer, struct ps
     consumer->retry_ns = failed ? now->mono_ns + settings->store->retry_ns : 0;
     if (failed || consumer->unreadable[0] != '\0')
         ps_queue_note_unreadable(consumer->queue, consumer->unreadable, failed ? ps_err_join(&err) : NULL);
+    if (result == LOADED && !note_origin(settings, &ticket->frame, batch))
+        result = LOADED_NO_MEMORY;
     if (result == LOADED && !ps_batch_ticket(batch, (uint64_t)(uintptr_t)ticket, batch->count))
         result = LOADED_NO_MEMORY;
     if (result != LOADED) {

@@ -154,6 +154,17 @@ static enum ps_segment_read log_store_load(const void *settings, const struct ps
     return read;
 }
 
+/* The number of a frame alone is not enough: after a power cut that took frames which were only written, or when a backup
+ * was put back, the log gives the numbers again. It gives them in another file, and each file has its own random number. */
+static struct ps_identity log_store_identity(const struct ps_store_frame *frame)
+{
+    return (struct ps_identity){.system = "log",
+                                .store = frame->place.log,
+                                .part = frame->place.salt,
+                                .position = frame->place.number,
+                                .has_ordinal = true};
+}
+
 static void log_store_lost(void *store, const struct ps_store_frame *frame)
 {
     ps_segment_log_lost(log_of(store), &frame->place);
@@ -210,6 +221,7 @@ const struct ps_store_ops ps_log_store = {
     .fill = log_store_fill,
     .feed = log_store_feed,
     .load = log_store_load,
+    .identity = log_store_identity,
     .lost = log_store_lost,
     .take = log_store_take,
     .crowded = log_store_crowded,

@@ -11,6 +11,7 @@
  * Thread: the durable queue's; `load`, `release` and `crowded` say otherwise. */
 #pragma once
 
+#include "core/flow/identity.h"
 #include "stages/lib/encryption/key/source.h"
 #include "stages/lib/queue/segment/log.h"
 
@@ -81,6 +82,9 @@ struct ps_store_ops {
      * neither lost nor taken, and is loaded again after retry_ns. Thread: any, while the frame is not taken. */
     enum ps_segment_read (*load)(const void *settings, const struct ps_store_frame *frame, void *to,
                                  struct ps_err *err);
+    /* Returns the identity of the frame's first event; the others have the next ordinals. NULL: the store cannot tell them
+     * from those of an earlier store of the same name, so they have none. Thread: any, while the frame is not taken. */
+    struct ps_identity (*identity)(const struct ps_store_frame *frame);
     /* Frees the frame's memory, because it is not loaded again. May be called twice. NULL: frames have no memory. Thread: its consumer's. */
     void (*release)(struct ps_store_frame *frame);
     void (*lost)(void *store, const struct ps_store_frame *frame);

@@ -38,7 +38,7 @@ static bool dump_reserve(struct ps_dump *dump, size_t more)
     return true;
 }
 
-static bool dump_text(struct ps_dump *dump, const char *text)
+bool ps_dump_text(struct ps_dump *dump, const char *text)
 {
     size_t length = strlen(text);
     if (!dump_reserve(dump, length))
@@ -83,7 +83,7 @@ static bool dump_body(struct ps_dump *dump, const struct ps_event *event, uint32
     if (event->body_length == 0)
         return true;
     if (bytes_max == 0) /* HexDump throws for an empty array; EventHelper prints its message */
-        return dump_text(dump, "...Exception while dumping: illegal index: 0 into array of length 0");
+        return ps_dump_text(dump, "...Exception while dumping: illegal index: 0 into array of length 0");
     uint32_t length = event->body_length < bytes_max ? event->body_length : bytes_max;
     if (!dump_reserve(dump, ((size_t)length / ROW_BYTES + 1) * ROW_TEXT_MAX))
         return false;
@@ -100,14 +100,14 @@ bool ps_dump_event(struct ps_dump *dump, struct ps_java_map *map, const struct p
                    const struct ps_event *event, uint32_t bytes_max)
 {
     dump->length = 0;
-    if (!ps_java_map_order(map, batch, event) || !dump_text(dump, "Event: { headers:{"))
+    if (!ps_java_map_order(map, batch, event) || !ps_dump_text(dump, "Event: { headers:{"))
         return false;
     for (size_t i = 0; i < map->count; i++) {
         const struct ps_header *header = map->entries[i].header;
-        if ((i > 0 && !dump_text(dump, ", ")) ||
-            !dump_clean(dump, header->name->text, header->name->length) || !dump_text(dump, "=") ||
+        if ((i > 0 && !ps_dump_text(dump, ", ")) ||
+            !dump_clean(dump, header->name->text, header->name->length) || !ps_dump_text(dump, "=") ||
             !dump_clean(dump, header->value, header->value_length))
             return false;
     }
-    return dump_text(dump, "} body:") && dump_body(dump, event, bytes_max) && dump_text(dump, " }");
+    return ps_dump_text(dump, "} body:") && dump_body(dump, event, bytes_max) && ps_dump_text(dump, " }");
 }

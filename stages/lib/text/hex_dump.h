@@ -19,3 +19,6 @@ void ps_dump_fini(struct ps_dump *dump);
  * Flume: control characters in headers are written as \n, \x1b, .. Returns false when there is no memory. */
 bool ps_dump_event(struct ps_dump *dump, struct ps_java_map *map, const struct ps_batch *batch,
                    const struct ps_event *event, uint32_t bytes_max);
+
+/* Adds a text to the end. Returns false when there is no memory. */
+bool ps_dump_text(struct ps_dump *dump, const char *text);

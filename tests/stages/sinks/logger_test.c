@@ -1,5 +1,6 @@
 /* Sink logger: lines like those of a real EventHelper.dumpEvent (data/dumps.txt, recorded by
  * tests/real/flume_tables). */
+#include "core/flow/identity.h"
 #include "tests/support/source_tree.h"
 #include "tests/support/stage.h"
 
@@ -114,6 +115,20 @@ static void test_control_characters(void **unused)
     ps_test_stage_fini(&stage);
 }
 
+static void test_identity(void **unused)
+{
+    static const struct ps_identity identity = {
+        .system = "kafka", .name = {"topic", 5}, .part = 3, .position = 1042};
+    struct ps_test_stage stage;
+    ps_test_stage_start(&stage, &ps_sink_logger, PS_KEYS("penstock.identity", "true"));
+    struct ps_lease *lease = PS_LEASE(&stage, PS_BODY("a"), PS_BODY("b"));
+    assert_true(ps_batch_origin(lease->batch, &identity, 1));
+    const char *lines = logged(&stage, lease, PS_LOG_INFO);
+    const char *first = strstr(lines, " a } -\n"), *second = strstr(lines, " b } kafka:topic/3/1042\n");
+    assert_true(first != NULL && second > first);
+    ps_test_stage_fini(&stage);
+}
+
 static void test_level(void **unused)
 {
     struct ps_test_stage stage;
@@ -160,7 +175,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_as_flume),           cmocka_unit_test(test_odd_values),
         cmocka_unit_test(test_control_characters), cmocka_unit_test(test_level),
-        cmocka_unit_test(test_nobody_reads),
+        cmocka_unit_test(test_nobody_reads),       cmocka_unit_test(test_identity),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,9 +1,11 @@
 /* Source kafka with the embedded cluster: the events it makes, what it commits and when, and drain. */
+#include "core/flow/identity.h"
 #include "stages/lib/avro/binary.h"
 #include "tests/support/kafka/cluster.h"
 #include "tests/support/kafka/member.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -88,6 +90,21 @@ static void assert_body(const struct ps_event *event, const char *body)
     assert_memory_equal(event->body, body, event->body_length);
 }
 
+static void identity_of(const struct ps_batch *batch, uint32_t row, char text[PS_IDENTITY_TEXT_BYTES])
+{
+    const struct ps_lease all = {.batch = (struct ps_batch *)(uintptr_t)batch, .count = batch->count};
+    struct ps_identity identity;
+    assert_true(ps_event_identity(&all, row, &identity));
+    (void)ps_identity_text(&identity, text);
+}
+
+static void assert_identity(const struct ps_batch *batch, uint32_t row, const char *expected)
+{
+    char text[PS_IDENTITY_TEXT_BYTES];
+    identity_of(batch, row, text);
+    assert_string_equal(text, expected);
+}
+
 /* One record with everything, from one of two topics. */
 static void test_headers(void **state)
 {
@@ -126,7 +143,38 @@ static void test_headers(void **state)
     assert_int_equal(name->name.length, 2);
     assert_memory_equal(name->name.data, "h1", 2);
     assert_int_equal(name->part, 0);
+    assert_identity(batch, 0, "kafka:h1/0/0");
     ps_test_member_destroy(member);
+}
+
+/* A second member of the group reads what the first one has not committed: the same events under the same identities. */
+static void test_a_repeat_has_the_same_identity(void **state)
+{
+    enum { COUNT = 40 };
+    ps_test_topic("identity", 2);
+    ps_test_kafka_send(ps_test_cluster.bootstrap,
+                       &(struct ps_test_sent){.topic = "identity", .count = COUNT, .partitions = 2});
+    char texts[2][COUNT][PS_IDENTITY_TEXT_BYTES] = {0};
+    for (unsigned life = 0; life < 2; life++) {
+        struct ps_test_member *member = ps_test_member_create(ps_test_cluster.bootstrap, "g-identity",
+                                                              PS_KEYS("kafka.topics", "identity"));
+        (void)first_batch(member, COUNT);
+        for (size_t i = 0; i < member->held_count; i++) {
+            const struct ps_batch *batch = member->held[i];
+            for (uint32_t row = 0; row < batch->count; row++) {
+                long number = strtol(batch->events[row].body, NULL, 10);
+                assert_in_range(number, 0, COUNT - 1);
+                identity_of(batch, row, texts[life][number]);
+            }
+        }
+        ps_test_member_destroy(member);
+    }
+    for (unsigned one = 0; one < COUNT; one++) {
+        assert_int_equal(strncmp(texts[0][one], "kafka:identity/", 15), 0);
+        assert_string_equal(texts[0][one], texts[1][one]);
+        for (unsigned other = 0; other < one; other++)
+            assert_string_not_equal(texts[0][one], texts[0][other]);
+    }
 }
 
 static void test_bodies_of_all_sizes(void **state)
@@ -350,6 +398,7 @@ int main(void)
         cmocka_unit_test(test_check),
         cmocka_unit_test(test_consumes_in_order_and_goes_on),
         cmocka_unit_test(test_headers),
+        cmocka_unit_test(test_a_repeat_has_the_same_identity),
         cmocka_unit_test(test_bodies_of_all_sizes),
         cmocka_unit_test(test_flume_event_format),
         cmocka_unit_test(test_poison),

@@ -1,6 +1,7 @@
 /* Implements kafka/consumer/record.h. No allocation, no logging per record. */
 #include "stages/lib/kafka/consumer/record.h"
 
+#include "core/flow/identity.h"
 #include "core/log/log.h"
 #include "core/quantity.h"
 
@@ -203,6 +204,19 @@ static bool add_span(struct ps_kafka_record_state *state, const struct ps_kafka_
     return ps_batch_span(state->batch, message->stream, stream->generation, message->offset, &name);
 }
 
+/* Notes that the record is where the row added last comes from. */
+static bool add_origin(struct ps_kafka_record_state *state, const struct ps_kafka_message *message)
+{
+    const struct ps_kafka_stream *stream = &state->streams->items[message->stream];
+    const struct ps_identity identity = {
+        .system = "kafka",
+        .name = {stream->topic, stream->topic_length},
+        .part = stream->partition,
+        .position = (uint64_t)message->offset,
+    };
+    return ps_batch_origin(state->batch, &identity, 1);
+}
+
 /* Makes a dead letter of the record, and moves the position past it with the batch, which waits until the letter is
  * written. Returns false when there is no memory. */
 static bool give_up(struct ps_kafka_record_state *state, const struct ps_kafka_message *message,
@@ -286,7 +300,8 @@ enum ps_kafka_take ps_kafka_record_take(void *argument, const struct ps_kafka_me
     }
     const struct ps_batch_point point = ps_batch_point(batch);
     struct ps_event *event = add_event(state, message, &datum);
-    if (event == NULL || !add_headers(state, event, message) || !add_span(state, message)) {
+    if (event == NULL || !add_headers(state, event, message) || !add_span(state, message) ||
+        !add_origin(state, message)) {
         bool full = batch->full;
         ps_event_withdraw(&state->headers, batch, &point);
         batch->full |= full;

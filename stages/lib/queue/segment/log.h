@@ -61,6 +61,7 @@ enum ps_segment_fed {
 /* The place of a frame of events. */
 struct ps_segment_place {
     uint64_t number;
+    uint64_t log; /* random number of the log */
     const char *directory;
     uint64_t segment, offset; /* `offset`: of the payload in its file */
     int fd;

@@ -2,10 +2,10 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "stages/lib/queue/segment/log_internal.h"
+#include "stages/lib/random.h"
 
 /* The state of listing one directory. */
 struct listing {
@@ -449,9 +449,9 @@ static void release(struct ps_segment_log *log)
 
 struct ps_segment_log *ps_segment_log_open(const struct ps_segment_options *options, struct ps_err *err)
 {
-    struct timespec now;
+    struct ps_random random;
     struct ps_segment_log *log = ps_must_alloc(1, sizeof *log, "a log on disk");
-    clock_gettime(CLOCK_REALTIME, &now);
+    ps_random_init(&random);
     log->options = *options;
     log->files = options->files;
     log->segment_bytes =
@@ -459,7 +459,8 @@ struct ps_segment_log *ps_segment_log_open(const struct ps_segment_options *opti
             ? options->first_segment_bytes
             : options->segment_bytes;
     log->state_fd = log->direct_fd = -1;
-    log->random = ((uint64_t)now.tv_sec << 32 ^ (uint64_t)now.tv_nsec ^ (uint64_t)getpid() << 16) | 1;
+    log->random =
+        ps_random_next(&random) | 1; /* the numbers of logs and files tell events of two hosts apart */
     log->id = log->random;
     log->chunks = ps_chunks_create();
     log->recent = ps_must_alloc(PS_SEGMENT_RECENT_FRAMES, sizeof *log->recent, "places of frames");

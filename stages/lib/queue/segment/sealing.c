@@ -65,6 +65,7 @@ struct ps_segment_place ps_segment_place_of(const struct ps_segment *segment, ui
 {
     uint32_t tag_bytes = ps_segment_tag_bytes(&segment->head);
     return (struct ps_segment_place){.number = frame->number,
+                                     .log = segment->head.log,
                                      .directory = segment->directory,
                                      .segment = segment->head.segment,
                                      .offset = offset + PS_FRAME_HEAD_BYTES,

@@ -75,6 +75,7 @@ struct lossy_queue {
     struct ps_segment_files files;
     struct ps_queue *queue;
     struct ps_log_store_settings store;
+    bool written;            /* events are promised when they are written, and synced later */
     unsigned long_number;    /* of an event that gets a block of its own; 0: none */
     struct ps_store_ops ops; /* tries again sooner */
     char one[512], two[512];
@@ -96,7 +97,8 @@ static inline void lossy_queue_start(struct lossy_queue *fixture)
         .store = &fixture->ops,
         .store_settings = &fixture->store,
         .capacity = 1000,
-        .sync_each = true,
+        .sync_each = !fixture->written,
+        .sync_every_ms = 1000,
         .keep_alive_ms = 1,
         .quota_bytes = 32 << 20,
         .producers = 1,
@@ -123,14 +125,10 @@ static inline void lossy_queue_rest(void)
     nanosleep(&(struct timespec){.tv_nsec = 200000}, NULL);
 }
 
-/* Puts an event and waits until it comes home. Returns whether it was promised. */
-static inline bool lossy_queue_put(struct lossy_queue *fixture, unsigned number)
+/* Puts a lease and waits until it comes home. Returns whether it was promised. */
+static inline bool lossy_queue_put_lease(struct lossy_queue *fixture, struct ps_lease *lease)
 {
     struct ps_test_stage *stage = &fixture->stage;
-    static char body[PS_BLOCK_BYTES + 2];
-    bool is_long = number > 0 && number == fixture->long_number;
-    snprintf(body, sizeof body, "%-*u", is_long ? (int)PS_BLOCK_BYTES + 1 : (int)(number * 37 % 180), number);
-    struct ps_lease *lease = PS_LEASE(stage, PS_BODY(body));
     lease->refusable = true;
     enum ps_put put = PS_PUT_FULL;
     for (unsigned i = 0;
@@ -149,6 +147,15 @@ static inline bool lossy_queue_put(struct lossy_queue *fixture, unsigned number)
     bool promised = !stage->home[0]->failed;
     stage->home_count = 0;
     return promised;
+}
+
+/* Puts an event and waits until it comes home. Returns whether it was promised. */
+static inline bool lossy_queue_put(struct lossy_queue *fixture, unsigned number)
+{
+    static char body[PS_BLOCK_BYTES + 2];
+    bool is_long = number > 0 && number == fixture->long_number;
+    snprintf(body, sizeof body, "%-*u", is_long ? (int)PS_BLOCK_BYTES + 1 : (int)(number * 37 % 180), number);
+    return lossy_queue_put_lease(fixture, PS_LEASE(&fixture->stage, PS_BODY(body)));
 }
 
 /* Takes and delivers the next event. Returns its number, or LOSSY_QUEUE_NONE. */

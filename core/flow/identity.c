@@ -1,0 +1,132 @@
+/* Implements core/flow/identity.h. */
+#include "core/flow/identity.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "core/flow/batch_internal.h"
+
+#define GROWTH 4U           /* of the list of origins: 1, 4, 16, .. */
+#define NAME_BYTES_MAX 256U /* of a name in a text; a topic has at most 249 */
+
+static bool is_same_name(struct ps_slice one, struct ps_slice other)
+{
+    return one.length == other.length &&
+           (one.data == other.data || one.length == 0 || memcmp(one.data, other.data, one.length) == 0);
+}
+
+/* Returns whether the identity follows the origin's last one. */
+static bool goes_on(const struct ps_origin *origin, const struct ps_identity *next)
+{
+    const struct ps_identity *first = &origin->first;
+    if (next->part != first->part || next->store != first->store || next->has_ordinal != first->has_ordinal ||
+        next->system != first->system || !is_same_name(next->name, first->name))
+        return false;
+    return first->has_ordinal
+               ? next->position == first->position && next->ordinal == first->ordinal + origin->count
+               : next->position == first->position + origin->count;
+}
+
+/* Makes room for one more origin. Returns false when there is no memory. */
+static bool make_room(struct ps_batch *batch)
+{
+    uint32_t capacity = 1;
+    while (capacity < batch->origin_count)
+        capacity *= GROWTH;
+    if (batch->origin_count > 0 && batch->origin_count < capacity)
+        return true;
+    capacity = batch->origin_count > 0 ? capacity * GROWTH : 1;
+    struct ps_origin *origins = (struct ps_origin *)(void *)ps_batch_meta_alloc(
+        batch, capacity * (uint32_t)sizeof(struct ps_origin), 8);
+    if (origins == NULL)
+        return false;
+    if (batch->origin_count > 0)
+        memcpy(origins, batch->origins, batch->origin_count * sizeof *origins);
+    batch->origins = origins;
+    return true;
+}
+
+/* Replaces the name by a copy in the batch: that of the origin before, or a new one. Returns false when there is no
+ * memory. */
+static bool keep_name(struct ps_batch *batch, struct ps_slice *name)
+{
+    if (name->length == 0)
+        return true;
+    const struct ps_slice last =
+        batch->origin_count > 0 ? batch->origins[batch->origin_count - 1].first.name : (struct ps_slice){0};
+    if (is_same_name(last, *name)) {
+        *name = last;
+        return true;
+    }
+    char *copy = ps_batch_alloc(batch, name->length);
+    if (copy == NULL)
+        return false;
+    memcpy(copy, name->data, name->length);
+    name->data = copy;
+    return true;
+}
+
+bool ps_batch_origin(struct ps_batch *batch, const struct ps_identity *first, uint32_t count)
+{
+    PS_ASSERT(count <= batch->count);
+    uint32_t row = batch->count - count;
+    struct ps_origin *last = batch->origin_count > 0 ? &batch->origins[batch->origin_count - 1] : NULL;
+    PS_ASSERT(last == NULL || last->row + last->count <= row);
+    if (last != NULL && last->row + last->count == row && goes_on(last, first)) {
+        last->count += count;
+        return true;
+    }
+    struct ps_origin origin = {*first, row, count};
+    if (count == 0)
+        return true;
+    if (!keep_name(batch, &origin.first.name) || !make_room(batch))
+        return false;
+    batch->origins[batch->origin_count++] = origin;
+    return true;
+}
+
+/* Returns the last origin that begins at or before the row; NULL: there is none. */
+static const struct ps_origin *origin_before(const struct ps_batch *batch, uint32_t row)
+{
+    uint32_t low = 0, high = batch->origin_count;
+    while (low < high) {
+        uint32_t middle = (low + high) / 2;
+        if (batch->origins[middle].row <= row)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low > 0 ? &batch->origins[low - 1] : NULL;
+}
+
+bool ps_event_identity(const struct ps_lease *lease, uint32_t position, struct ps_identity *identity)
+{
+    uint32_t row = lease->index != NULL ? lease->index[position] : position;
+    const struct ps_origin *origin = origin_before(lease->batch, row);
+    if (origin == NULL || row - origin->row >= origin->count)
+        return false;
+    *identity = origin->first;
+    if (identity->has_ordinal)
+        identity->ordinal += row - origin->row;
+    else
+        identity->position += row - origin->row;
+    return true;
+}
+
+uint32_t ps_identity_text(const struct ps_identity *identity, char text[PS_IDENTITY_TEXT_BYTES])
+{
+    const struct ps_slice name = identity->name;
+    int at = snprintf(text, PS_IDENTITY_TEXT_BYTES, "%.32s:", identity->system);
+    if (name.length > 0)
+        at += snprintf(text + at, PS_IDENTITY_TEXT_BYTES - (size_t)at, "%.*s/",
+                       (int)(name.length < NAME_BYTES_MAX ? name.length : NAME_BYTES_MAX), name.data);
+    if (identity->store != 0)
+        at += snprintf(text + at, PS_IDENTITY_TEXT_BYTES - (size_t)at, "%016" PRIx64 "/", identity->store);
+    if (identity->part >= 0)
+        at += snprintf(text + at, PS_IDENTITY_TEXT_BYTES - (size_t)at, "%" PRId64 "/", identity->part);
+    at += snprintf(text + at, PS_IDENTITY_TEXT_BYTES - (size_t)at, "%" PRIu64, identity->position);
+    if (identity->has_ordinal)
+        at += snprintf(text + at, PS_IDENTITY_TEXT_BYTES - (size_t)at, "/%" PRIu32, identity->ordinal);
+    return (uint32_t)at;
+}

@@ -1,0 +1,191 @@
+/* Identities of a batch's events, compared with a model: drawn runs of several streams, rows without identity, rewinds, and
+ * leases with a part of the rows. */
+#include "core/flow/identity.h"
+
+#include "core/flow/batch_home.h"
+#include "core/flow/bump.h"
+#include "tests/support/support.h"
+
+static struct ps_depot *depot;
+static struct ps_pool *pool;
+static struct ps_bump bump;
+
+static int setup(void **state)
+{
+    struct ps_err err = {0};
+    depot = ps_depot_create(200 * (uint64_t)PS_BLOCK_BYTES, &err);
+    pool = ps_pool_create(depot, 0);
+    ps_bump_init(&bump, pool);
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    ps_bump_fini(&bump);
+    ps_pool_destroy(pool);
+    assert_int_equal(ps_depot_used_bytes(depot), 0);
+    ps_depot_destroy(depot);
+    return 0;
+}
+
+struct model {
+    char texts[PS_BATCH_EVENTS_MAX][PS_IDENTITY_TEXT_BYTES]; /* by row; "": none */
+    uint32_t count;
+};
+
+static uint64_t below(uint64_t *random, uint64_t limit)
+{
+    return ps_test_random(random) % limit;
+}
+
+static struct ps_identity drawn(uint64_t *random)
+{
+    static const char *const topics[] = {"a", "b", "ab", "topic"};
+    const char *topic = topics[below(random, PS_COUNT_OF(topics))];
+    if (below(random, 3) == 0)
+        return (struct ps_identity){.system = "log",
+                                    .store = 1 + below(random, 2),
+                                    .part = (int64_t)below(random, 2),
+                                    .position = below(random, 3),
+                                    .ordinal = (uint32_t)below(random, 3),
+                                    .has_ordinal = true};
+    return (struct ps_identity){.system = "kafka",
+                                .name = {topic, (uint32_t)strlen(topic)},
+                                .part = (int64_t)below(random, 3),
+                                .position = below(random, 10)};
+}
+
+/* Adds rows, most with identities. They often follow those of the last rows, as a reader's do. */
+static void add_rows(struct ps_batch *batch, struct model *model, struct ps_identity *next, uint64_t *random)
+{
+    uint32_t count = 1 + (uint32_t)below(random, 4);
+    if (below(random, 3) == 0)
+        *next = drawn(random);
+    for (uint32_t i = 0; i < count; i++)
+        assert_non_null(ps_batch_add_copy(batch, "x", 1));
+    bool has = below(random, 5) > 0;
+    char name[16]; /* the caller's name goes away */
+    struct ps_identity first = *next;
+    if (first.name.length > 0)
+        first.name.data = memcpy(name, first.name.data, first.name.length);
+    assert_true(!has || ps_batch_origin(batch, &first, count));
+    memset(name, '?', sizeof name);
+    for (uint32_t i = 0; i < count; i++) {
+        char *text = model->texts[model->count++];
+        text[0] = '\0';
+        if (!has)
+            continue;
+        uint32_t length = ps_identity_text(next, text);
+        assert_int_equal(length, strlen(text));
+        next->ordinal += next->has_ordinal;
+        next->position += !next->has_ordinal;
+    }
+}
+
+static void assert_identities(const struct ps_lease *lease, const struct model *model)
+{
+    for (uint32_t i = 0; i < lease->count; i++) {
+        struct ps_identity identity;
+        char text[PS_IDENTITY_TEXT_BYTES] = "";
+        if (ps_event_identity(lease, i, &identity))
+            (void)ps_identity_text(&identity, text);
+        assert_string_equal(text, model->texts[lease->index != NULL ? lease->index[i] : i]);
+    }
+}
+
+static void test_as_the_model(void **state)
+{
+    static struct model model;
+    uint64_t random = ps_test_seed();
+    for (unsigned round = 0; round < 300; round++) {
+        struct ps_batch *batch = ps_batch_take(&bump, (struct ps_now){0});
+        struct ps_identity next = drawn(&random);
+        uint32_t adds = (uint32_t)below(&random, 200);
+        model.count = 0;
+        for (uint32_t i = 0; i < adds; i++) {
+            if (below(&random, 4) > 0) {
+                add_rows(batch, &model, &next, &random);
+                continue;
+            }
+            const struct ps_batch_point point = ps_batch_point(batch);
+            const uint32_t count = model.count;
+            struct ps_identity withdrawn = next;
+            for (uint64_t more = below(&random, 8); more > 0; more--)
+                add_rows(batch, &model, &withdrawn, &random);
+            ps_batch_rewind(batch, &point);
+            model.count = count;
+        }
+        ps_batch_close(batch);
+        struct ps_lease *lease = ps_batch_chain(batch);
+        assert_int_equal(lease->count, model.count);
+        assert_identities(lease, &model);
+        uint64_t keep[PS_BATCH_EVENTS_MAX / 64];
+        for (size_t i = 0; i < PS_COUNT_OF(keep); i++)
+            keep[i] = ps_test_random(&random);
+        assert_true(ps_lease_filter_bits(lease, keep));
+        assert_identities(lease, &model);
+        ps_batch_give(batch);
+    }
+}
+
+/* A run takes one origin, however many events it has. */
+static void test_runs_are_joined(void **state)
+{
+    struct ps_batch *batch = ps_batch_take(&bump, (struct ps_now){0});
+    for (uint64_t offset = 0; offset < 500; offset++) {
+        const struct ps_identity identity = {
+            .system = "kafka", .name = {"t", 1}, .part = 3, .position = 1000 + offset + (offset >= 250)};
+        assert_non_null(ps_batch_add_copy(batch, "x", 1));
+        assert_true(ps_batch_origin(batch, &identity, 1));
+    }
+    assert_int_equal(batch->origin_count, 2);
+    assert_int_equal(batch->origins[0].count, 250);
+    ps_batch_give(batch);
+}
+
+/* The texts are in files of users: they stay as they are. */
+static void test_texts(void **state)
+{
+    static const struct {
+        struct ps_identity identity;
+        const char *text;
+    } cases[] = {
+        {{.system = "kafka", .name = {"topic", 5}, .part = 3, .position = 1042}, "kafka:topic/3/1042"},
+        {{.system = "kafka", .name = {"t", 1}, .part = 0, .position = 0}, "kafka:t/0/0"},
+        {{.system = "log",
+          .store = 0x9f3a0c5e77d01b4,
+          .part = 3735928559,
+          .position = 123,
+          .ordinal = 7,
+          .has_ordinal = true},
+         "log:09f3a0c5e77d01b4/3735928559/123/7"},
+    };
+    for (size_t i = 0; i < PS_COUNT_OF(cases); i++) {
+        char text[PS_IDENTITY_TEXT_BYTES];
+        uint32_t length = ps_identity_text(&cases[i].identity, text);
+        assert_string_equal(text, cases[i].text);
+        assert_int_equal(length, strlen(text));
+    }
+    char name[1000], text[PS_IDENTITY_TEXT_BYTES];
+    memset(name, 'n', sizeof name);
+    const struct ps_identity longest = {.system = "12345678901234567890123456789012",
+                                        .name = {name, sizeof name},
+                                        .store = UINT64_MAX,
+                                        .part = INT64_MAX,
+                                        .position = UINT64_MAX,
+                                        .ordinal = UINT32_MAX,
+                                        .has_ordinal = true};
+    uint32_t length = ps_identity_text(&longest, text);
+    assert_int_equal(length, strlen(text));
+    assert_non_null(strstr(text, "/18446744073709551615/4294967295"));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(test_as_the_model, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_runs_are_joined, setup, teardown),
+        cmocka_unit_test(test_texts),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
