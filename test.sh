@@ -62,7 +62,7 @@ while (($#)); do
 done
 
 results=$(mktemp -d)
-# What draws (tests/support/support.h, tests/support/seed.sh) draws from the tree: docs/decisions/0047-a-trees-seeds.md.
+# What draws (tests/support/support.h, tests/support/seed.sh) draws from the tree: docs/decisions/0047-seeds-of-drawn-tests.md.
 if tree=$(git rev-parse -q --verify 'HEAD^{tree}' 2>/dev/null); then
     export PENSTOCK_SEED_BASE=${PENSTOCK_SEED_BASE:-$((16#${tree:0:7}))}
 fi

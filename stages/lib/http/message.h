@@ -1,5 +1,5 @@
 /* Parses one HTTP/1.x request at a time as bytes arrive: finds its end, and reads its head (RFC 9112). The
- * parser behind it is http_parser ([decision 37](docs/decisions/0037-requests-are-parsed-where-they-are.md));
+ * parser behind it is http_parser ([decision 37](docs/decisions/0037-http-requests-are-parsed-in-place.md));
  * no other file includes it.
  *
  * The caller keeps the bytes of a request together, from its first one on, and calls ps_http_message_read
