@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "bench/support/stamp.h"
-#include "bench/verify/far/parts.h"
+#include "bench/verify/far/records.h"
 #include "core/crc32c.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);

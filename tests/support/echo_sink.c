@@ -2,7 +2,7 @@
 #include "tests/support/echo.h"
 #include "tests/support/support.h"
 
-#include "tests/support/echo_parts.h"
+#include "tests/support/echo_internal.h"
 
 #include <errno.h>
 #include <netinet/in.h>

@@ -1,5 +1,5 @@
 /* The stage of the simulator's durable channel. */
-#include "tests/support/flow_channel_parts.h"
+#include "tests/support/flow_channel_internal.h"
 
 #include "core/flow/engine_channel.h"
 #include "core/arena.h"

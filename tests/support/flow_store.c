@@ -1,5 +1,5 @@
 /* The store and the disk of the simulator's durable channel. */
-#include "tests/support/flow_channel_parts.h"
+#include "tests/support/flow_channel_internal.h"
 
 /* A frame of several events is not longer: it fits in a batch. */
 #define FRAME_BYTES_MAX (PS_BLOCK_BYTES / 2)

@@ -6,7 +6,7 @@
  * Thread: the far end's. */
 #pragma once
 
-#include "bench/verify/far/parts.h"
+#include "bench/verify/far/records.h"
 
 #define PS_FAR_AVRO_MAGIC "Obj\x01"
 #define PS_FAR_AVRO_HEADER_BYTES_MAX (4U << 20)

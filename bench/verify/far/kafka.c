@@ -3,7 +3,7 @@
  *
  * Thread: the reader's. */
 #include "bench/verify/far/ends.h"
-#include "bench/verify/far/parts.h"
+#include "bench/verify/far/records.h"
 #include "core/clock.h"
 #include "stages/lib/kafka/reader.h"
 #include "core/quantity.h"

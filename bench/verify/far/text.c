@@ -1,6 +1,6 @@
 /* Splits bytes into records: lines, or frames with a length prefix (RFC 6587). Complete records are handed
  * over without a copy; only a record that crosses the end of the given bytes is copied. */
-#include "bench/verify/far/parts.h"
+#include "bench/verify/far/records.h"
 
 #include <stdio.h>
 #include <stdlib.h>

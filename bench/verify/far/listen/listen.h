@@ -1,7 +1,7 @@
 /* Common part of the far ends that listen: the address. Thread: the far end's. */
 #pragma once
 
-#include "bench/verify/far/parts.h"
+#include "bench/verify/far/records.h"
 #include "stages/lib/net/address.h"
 
 #define PS_FAR_ADDRESS_BYTES PS_ADDRESS_TEXT_BYTES

@@ -1,4 +1,4 @@
-#include "bench/verify/far/parts.h"
+#include "bench/verify/far/records.h"
 
 #include <stdarg.h>
 #include <stdio.h>

@@ -22,7 +22,7 @@ void ps_far_hand_over(struct ps_far_hand *hand, const char *data, size_t length)
 enum ps_status ps_far_choice(struct ps_url *url, const char *key, const char *no, const char *yes, bool *is,
                              struct ps_err *err);
 
-/* ---- notes about problems (parts.c) ---- */
+/* ---- notes about problems (records.c) ---- */
 
 #define PS_FAR_NOTES_MAX 4U
 
