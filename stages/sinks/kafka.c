@@ -6,6 +6,7 @@
  * Thread: check, build, teardown: control; the rest: its worker. */
 #include "stages/lib/text/java/map.h"
 #include "stages/lib/kafka/client_plan.h"
+#include "stages/lib/kafka/lane/lane.h"
 #include "stages/lib/kafka/options.h"
 #include "stages/lib/kafka/probe.h"
 #include "stages/lib/kafka/properties/properties.h"
@@ -24,12 +25,15 @@ struct kafka_plan {
     struct ps_pairs header_pairs, producer_pairs;
     const char *required_acks, *serializer, *key_serializer;
     int64_t in_flight_bytes_max;
+    int engine;
 
     struct ps_kafka_settings settings;
     struct ps_kafka_sender_plan sender;
 };
 
 #define FIELD(name) offsetof(struct kafka_plan, name)
+
+#define ENGINE_NATIVE 1
 
 static const struct ps_option options[] = {
     PS_KAFKA_SERVERS_OPTION_ROW(FIELD(bootstrap_servers), PS_WORDS("brokerList")),
@@ -101,6 +105,17 @@ static const struct ps_option options[] = {
      .flags = PS_OPTION_EXTENSION,
      .help = "bodies that are sent, or ready, and not delivered yet, at most: 3 MiB are in flight, and more "
              "when the round trip to the brokers is long"},
+    {.key = "penstock.engine",
+     .type = PS_OPTION_ENUM,
+     .offset = FIELD(engine),
+     .fallback = "librdkafka",
+     .words = PS_WORDS("librdkafka", "native"),
+     .flags = PS_OPTION_EXTENSION,
+     .help = "what speaks to the brokers: librdkafka, or native: penstock itself, for a quarter of the CPU "
+             "time. native "
+             "does not do compression, TLS, SASL, acks=0 and delivery.timeout.ms: with these librdkafka is "
+             "used, and "
+             "check says so"},
     PS_OPTION_END,
 };
 
@@ -117,6 +132,33 @@ static void note(void *argument, enum ps_log_level severity, const char *key, co
     char name[256];
     snprintf(name, sizeof name, "kafka.producer.%s", key);
     ps_report(argument, severity, name, "%s", message);
+}
+
+/* Returns which setting the native engine does not do, in `err`; NULL: it does them all. */
+static const char *engine_misfit(const struct kafka_plan *plan, const struct ps_context *context,
+                                 struct ps_err *err)
+{
+    struct ps_kafka_settings settings = {0};
+    const char *acks = acks_of(plan);
+    bool misfit = false;
+    if (ps_kafka_translate(PS_KAFKA_PRODUCER, &plan->producer_pairs, context, NULL, &settings, err) ==
+        PS_OK) {
+        if (ps_kafka_acks_are_weak(acks))
+            ps_kafka_settings_set(&settings, "acks", acks);
+        misfit = ps_kafka_lane_fits(settings.items, settings.count, err) != PS_OK;
+    }
+    ps_kafka_settings_fini(&settings);
+    return misfit ? err->text : NULL;
+}
+
+/* Says so when the native engine was asked for and librdkafka is used. */
+static void check_engine(const struct kafka_plan *plan, const struct ps_context *context)
+{
+    struct ps_err err = {0};
+    const char *misfit = plan->engine == ENGINE_NATIVE ? engine_misfit(plan, context, &err) : NULL;
+    if (misfit != NULL)
+        ps_report(context, PS_LOG_WARN, "penstock.engine",
+                  "librdkafka is used, because the native engine does not do this: %s", misfit);
 }
 
 static enum ps_status kafka_check(const void *plan_, const struct ps_context *context)
@@ -140,6 +182,7 @@ static enum ps_status kafka_check(const void *plan_, const struct ps_context *co
     const struct ps_notes notes = {.report = note, .argument = (void *)(uintptr_t)context};
     if (ps_kafka_translate(PS_KAFKA_PRODUCER, &plan->producer_pairs, context, &notes, NULL, &err) != PS_OK)
         status = PS_FAIL;
+    check_engine(plan, context);
     return status;
 }
 
@@ -226,6 +269,7 @@ static enum ps_status kafka_build(void *plan_, struct ps_context *context, struc
         .queue_bytes = context->client_queue_bytes,
         .in_flight_bytes_max = (uint64_t)plan->in_flight_bytes_max,
         .partitioner = ps_kafka_properties_partitioner(&plan->producer_pairs),
+        .native = plan->engine == ENGINE_NATIVE,
     };
     if (ps_kafka_sender_plan_build(&plan->sender, settings, &wants, err) != PS_OK) {
         ps_kafka_settings_fini(settings);
@@ -238,9 +282,10 @@ static enum ps_status kafka_build(void *plan_, struct ps_context *context, struc
     return PS_OK;
 }
 
-static void kafka_outline(const void *plan_, const struct ps_context *, FILE *out)
+static void kafka_outline(const void *plan_, const struct ps_context *context, FILE *out)
 {
     const struct kafka_plan *plan = plan_;
+    struct ps_err err = {0};
     const char *acks = acks_of(plan),
                *idempotence = ps_pairs_get(&plan->producer_pairs, "enable.idempotence");
     bool weak = ps_kafka_acks_are_weak(acks),
@@ -252,6 +297,8 @@ static void kafka_outline(const void *plan_, const struct ps_context *, FILE *ou
           : may_double ? ", not idempotent (retries can double events)"
                        : ", idempotent",
           out);
+    if (plan->engine == ENGINE_NATIVE && engine_misfit(plan, context, &err) == NULL)
+        fputs(", native engine", out);
 }
 
 /* Returns the topic of the probe; a topic that depends on the event is not known yet. */
@@ -320,6 +367,7 @@ static const struct ps_sink_ops sink = {
     .tick = kafka_tick,
     .recall = kafka_recall,
     .drain = kafka_drain,
+    .sockets = true,
 };
 
 /* Counters of org.apache.flume.instrumentation.kafka.KafkaSinkCounter. */

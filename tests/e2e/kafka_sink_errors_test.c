@@ -39,7 +39,8 @@ static void run_position(int position, int times)
     uint64_t blamed = 0;
     ps_test_kafka_sink_start(&kafka, 1, "errors", 1,
                              PS_KEYS("kafka.producer.batch.num.messages", "25", "kafka.producer.linger.ms",
-                                     "20", "kafka.producer.retry.backoff.ms", "10"));
+                                     "20", "kafka.producer.retry.backoff.ms", "10",
+                                     "kafka.producer.max.in.flight.requests.per.connection", "1"));
     kafka.haste = 1;
     kafka.rest_haste = 1000;
     burst_with_error(&kafka, 0, 0, 1); /* connect first */

@@ -257,7 +257,9 @@ static const struct ps_test_sink_adapter adapters[] = {
      .allocations_per_event = 60,
      .allocations_before_library = 1},
     {.ops = &ps_sink_kafka,
-     .keys = {"kafka.bootstrap.servers", bootstrap, "kafka.topic", TOPIC},
+     .keys = {"kafka.bootstrap.servers", bootstrap, "kafka.topic", TOPIC,
+              /* this broker does not look at sequence numbers */
+              "kafka.producer.max.in.flight.requests.per.connection", "1"},
      .begin = begin_topic,
      .arrived = topic_content,
      .far_end = set_broker,

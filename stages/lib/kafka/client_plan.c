@@ -1,5 +1,6 @@
 #include "stages/lib/kafka/client_plan.h"
 
+#include "stages/lib/kafka/lane/lane.h"
 #include "stages/lib/kafka/producer/producer.h"
 #include "stages/lib/least.h"
 #include "stages/lib/tls/tls.h"
@@ -145,15 +146,19 @@ enum ps_status ps_kafka_sender_plan_build(struct ps_kafka_sender_plan *sender,
     set_sizes(settings, wants->queue_bytes);
     if (ps_kafka_pairs_check(settings->items, settings->count, err) != PS_OK)
         return PS_FAIL;
-    sender->engine = &ps_kafka_librdkafka;
-    sender->pairs = settings->items;
-    sender->pair_count = settings->count;
+    struct ps_err misfit = {0};
+    bool native = wants->native && ps_kafka_lane_fits(settings->items, settings->count, &misfit) == PS_OK;
+    sender->engine = native ? &ps_kafka_native : &ps_kafka_librdkafka;
     sender->record_bytes_max = (uint32_t)number_of(settings, "message.max.bytes", 0);
     sender->request_bytes_max = (uint32_t)number_of(settings, "batch.size", 0);
-    sender->linger_ns = wave_linger_ns(settings, sizes_are_given);
+    sender->linger_ns = native ? 0 : wave_linger_ns(settings, sizes_are_given);
     sender->in_flight_bytes_max =
         ps_least(wants->in_flight_bytes_max, number_of(settings, "queue.buffering.max.kbytes", 0) * 1024);
     sender->spread = spreads[wants->partitioner];
+    if (native) /* its copies of the bodies are what is in flight */
+        set_number(settings, "queue.buffering.max.kbytes", sender->in_flight_bytes_max / 1024);
+    sender->pairs = settings->items;
+    sender->pair_count = settings->count;
     return PS_OK;
 }
 

@@ -409,6 +409,25 @@ static void test_check(void **state)
     ps_test_stage_fini(&stage);
 }
 
+/* librdkafka runs where the native engine cannot, and `check` says why. */
+static void test_check_engine(void **state)
+{
+    static const char *const cases[][2] = {
+        {"kafka.producer.compression.type", "lz4"},      {"kafka.producer.security.protocol", "SSL"},
+        {"kafka.producer.delivery.timeout.ms", "90000"}, {"kafka.producer.acks", "0"},
+        {"kafka.producer.compression.type", "none"},     {"kafka.producer.acks", "1"}};
+    for (size_t i = 0; i < PS_COUNT_OF(cases); i++) {
+        struct ps_test_stage stage;
+        ps_test_stage_init(&stage, &ps_sink_kafka);
+        assert_int_equal(
+            ps_test_stage_bind(&stage, PS_KEYS("kafka.bootstrap.servers", "h:1", "penstock.engine", "native",
+                                               cases[i][0], cases[i][1])),
+            PS_OK);
+        assert_int_equal(ps_test_stage_reported(&stage, PS_LOG_WARN, "librdkafka is used"), i < 4);
+        ps_test_stage_fini(&stage);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -426,6 +445,7 @@ int main(void)
         cmocka_unit_test(test_record_larger_than_the_share),
         cmocka_unit_test(test_idle_is_quiet),
         cmocka_unit_test(test_check),
+        cmocka_unit_test(test_check_engine),
     };
     return cmocka_run_group_tests(tests, ps_test_cluster_setup, ps_test_cluster_teardown);
 }

@@ -6,6 +6,7 @@
  * their threads. Payloads are not copied: they must stay valid until their report. */
 #pragma once
 
+#include "core/clock.h"
 #include "core/option.h"
 #include "core/status.h"
 
@@ -68,6 +69,7 @@ struct ps_kafka_listener {
     void (*report)(void *argument, const struct ps_kafka_report *report);
     void (*notice)(void *argument, const struct ps_kafka_notice *notice);
     void *argument;
+    struct ps_now now; /* of this call */
 };
 
 /* How records without a partition get one. */
@@ -86,6 +88,7 @@ struct ps_kafka_producer_config {
     enum ps_kafka_spread spread;
     bool copy_values; /* values are valid only during `submit` */
     int wake_fd;      /* eventfd, written when there is something to poll; -1: none */
+    int epoll_fd;     /* watches the engine's sockets, if it has some of its own; -1: none */
 };
 
 struct ps_kafka_producer;
@@ -107,6 +110,9 @@ struct ps_kafka_engine {
     /* Hands reports and notices to the listener, about `budget` records at most. Returns how many. */
     uint32_t (*poll)(struct ps_kafka_producer *producer, const struct ps_kafka_listener *listener,
                      uint32_t budget);
+    /* Returns the time at which `poll` is needed although neither descriptor is ready, or PS_NEVER. NULL: the engine has
+     * threads for that. */
+    uint64_t (*due_ns)(struct ps_kafka_producer *producer);
     /* Drops what waits (its reports have a purge code); with `in_flight` also what was sent and not
      * answered. */
     void (*purge)(struct ps_kafka_producer *producer, bool in_flight);

@@ -1,5 +1,7 @@
 #include "stages/lib/kafka/producer/sender.h"
 
+#include "stages/lib/least.h"
+
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -102,8 +104,19 @@ static bool poll_producer(struct ps_kafka_sender *sender)
 {
     if (sender->producer == NULL)
         return false;
-    const struct ps_kafka_listener listener = {.report = on_report, .notice = on_notice, .argument = sender};
+    const struct ps_kafka_listener listener = {
+        .report = on_report, .notice = on_notice, .argument = sender, .now = sender->now};
     return sender->plan->engine->poll(sender->producer, &listener, POLL_RECORDS) >= POLL_RECORDS;
+}
+
+/* Lets an engine without threads send what was submitted. Returns the time at which it needs the next call. */
+static uint64_t send_submitted(struct ps_kafka_sender *sender)
+{
+    const struct ps_kafka_engine *engine = sender->plan->engine;
+    if (engine->due_ns == NULL || sender->producer == NULL)
+        return PS_NEVER;
+    (void)poll_producer(sender);
+    return sender->producer != NULL ? engine->due_ns(sender->producer) : PS_NEVER;
 }
 
 /* ---- after a failure ---- */
@@ -240,6 +253,7 @@ static enum ps_status prepare(struct ps_kafka_sender *sender, const struct ps_ka
         .spread = plan->spread,
         .copy_values = plan->mapping.event_format,
         .wake_fd = port->wake_fd,
+        .epoll_fd = port->epoll_fd,
     };
     sender->maker = ps_kafka_client_factory_create(&making, port->wake_fd, err);
     return sender->maker != NULL ? PS_OK : PS_FAIL;
@@ -303,14 +317,15 @@ uint64_t ps_kafka_sender_tick(struct ps_kafka_sender *sender, const struct ps_no
     bool idle = sender->window.lease_count == 0 && sender->phase == PS_KAFKA_SENDING;
     /* Notices can wait; the cycle of a busy worker cannot. Most of them come later after the last poll: the wake
      * descriptor wakes the worker for these, so that it need not wake every IDLE_POLL_NS. */
-    if (idle && now->mono_ns < sender->polled_ns + IDLE_POLL_NS)
+    if (idle && sender->plan->engine->due_ns == NULL && now->mono_ns < sender->polled_ns + IDLE_POLL_NS)
         return sender->polled_ns + (sender->port->wake_fd < 0 ? IDLE_POLL_NS : IDLE_LOOK_NS);
     sender->polled_ns = now->mono_ns;
     bool more = poll_producer(sender);
     ps_kafka_letters_collect(sender);
     step(sender);
+    uint64_t send_ns = send_submitted(sender);
     finish_settled(sender);
-    uint64_t look_ns = ps_kafka_sender_check_silence(sender);
+    uint64_t look_ns = ps_least(ps_kafka_sender_check_silence(sender), send_ns);
     if (more) /* the wake descriptor does not fire again for what is already there */
         return now->mono_ns;
     if (sender->port->wake_fd < 0)

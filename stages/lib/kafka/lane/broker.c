@@ -1,0 +1,460 @@
+/* The connection to one broker. Requests are answered in the order in which they were sent. */
+#include "stages/lib/kafka/lane/lane_internal.h"
+
+#include "core/quantity.h"
+#include "stages/lib/least.h"
+
+#include <errno.h>
+#include <netdb.h>
+#include <netinet/in.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+
+#define ERROR_TRANSPORT (-195)
+#define ERROR_RESOLVE (-193)
+#define RESPONSE_BYTES_MAX (64U << 20)
+#define READ_BYTES (64U * 1024U)
+#define WRITE_PARTS 64
+
+struct ps_kafka_lane_broker *ps_kafka_lane_broker_add(struct ps_kafka_lane *lane, int32_t node,
+                                                      const char *host, uint32_t host_length, unsigned port)
+{
+    struct ps_kafka_lane_broker *broker = calloc(1, sizeof *broker);
+    if (broker == NULL)
+        return NULL;
+    broker->lane = lane;
+    broker->node = node;
+    memcpy(broker->host, host, host_length);
+    broker->port = port;
+    broker->watched_fd = -1;
+    broker->end = &broker->first;
+    broker->ready_end = &broker->ready;
+    broker->plan =
+        (struct ps_client_plan){.transport = &ps_transport_plain, .connect_ns = lane->settings.connect_ns};
+    ps_client_init(&broker->client, &broker->plan);
+    struct ps_kafka_lane_broker **last = &lane->brokers;
+    while (*last != NULL)
+        last = &(*last)->next;
+    *last = broker;
+    return broker;
+}
+
+void ps_kafka_lane_broker_free(struct ps_kafka_lane_broker *broker)
+{
+    ps_client_close(&broker->client);
+    while (broker->first != NULL) {
+        struct ps_kafka_lane_request *request = broker->first;
+        broker->first = request->next;
+        for (uint32_t i = 0; i < request->set_count; i++)
+            if (request->sets[i] != NULL)
+                ps_kafka_lane_set_free(request->sets[i]);
+        free(request->head);
+        free(request);
+    }
+    free(broker->in);
+    free(broker);
+}
+
+/* Registers the socket for the events that the connection needs. Closing a socket removes it there. */
+static void watch(struct ps_kafka_lane_broker *broker)
+{
+    short events = 0;
+    int fd = ps_client_descriptor(&broker->client, broker->write_blocked, &events);
+    if (fd < 0 || (fd == broker->watched_fd && (uint32_t)events == broker->watched_events))
+        return;
+    struct epoll_event event = {.events = (uint32_t)events, .data.ptr = broker};
+    int operation = fd == broker->watched_fd ? EPOLL_CTL_MOD : EPOLL_CTL_ADD;
+    if (epoll_ctl(broker->lane->epoll_fd, operation, fd, &event) != 0) {
+        ps_kafka_lane_broker_lose(broker, "cannot watch the connection");
+        return;
+    }
+    broker->watched_fd = fd;
+    broker->watched_events = (uint32_t)events;
+}
+
+/* ---- losing it ---- */
+
+static uint64_t reconnect_rest_ns(struct ps_kafka_lane_broker *broker)
+{
+    struct ps_kafka_lane *lane = broker->lane;
+    uint64_t rest_ns = lane->settings.reconnect_ns;
+    for (uint32_t i = 1; i < broker->failures && rest_ns < lane->settings.reconnect_max_ns; i++)
+        rest_ns *= 2;
+    rest_ns = ps_least(rest_ns, lane->settings.reconnect_max_ns);
+    lane->random = lane->random * UINT64_C(6364136223846793005) + 1442695040888963407U;
+    return rest_ns - rest_ns / 5 +
+           (lane->random >> 33) % (rest_ns / 5 * 2 + 1); /* a fifth more or less, as Java */
+}
+
+static void give_up_request(struct ps_kafka_lane *lane, struct ps_kafka_lane_request *request)
+{
+    if (request->kind == PS_KAFKA_LANE_METADATA)
+        lane->metadata_asked = false;
+    if (request->kind == PS_KAFKA_LANE_INIT_PRODUCER_ID)
+        lane->id_state = PS_KAFKA_LANE_ID_NONE;
+    for (uint32_t i = 0; i < request->set_count; i++) {
+        struct ps_kafka_lane_set *set = request->sets[i];
+        if (set == NULL)
+            continue;
+        request->sets[i] = NULL;
+        set->perhaps_written = true;
+        set->partition->in_flight--;
+        ps_kafka_lane_partition_return(lane, set);
+        ps_kafka_lane_partition_landed(lane, set->partition);
+    }
+    ps_kafka_lane_give_request(lane, request);
+}
+
+void ps_kafka_lane_broker_drop(struct ps_kafka_lane_broker *broker)
+{
+    ps_client_close(&broker->client);
+    broker->watched_fd = -1;
+    broker->phase = PS_KAFKA_LANE_DOWN;
+    broker->write_blocked = false;
+    broker->in_length = 0;
+    broker->writing = NULL;
+    broker->produce_in_flight = 0;
+    while (broker->first != NULL) {
+        struct ps_kafka_lane_request *request = broker->first;
+        broker->first = request->next;
+        give_up_request(broker->lane, request);
+    }
+    broker->end = &broker->first;
+}
+
+void ps_kafka_lane_broker_lose(struct ps_kafka_lane_broker *broker, const char *reason)
+{
+    struct ps_kafka_lane *lane = broker->lane;
+    bool idle = broker->phase == PS_KAFKA_LANE_UP && broker->first == NULL;
+    ps_kafka_lane_broker_drop(broker);
+    broker->failures++;
+    broker->rest_ns = lane->now.mono_ns + reconnect_rest_ns(broker);
+    ps_kafka_lane_want_metadata(lane);
+    if (idle || broker->gone) /* a broker closes connections that are not used */
+        return;
+    char text[PS_HOST_NAME_BYTES + PS_TRANSPORT_REASON_BYTES + 16];
+    snprintf(text, sizeof text, "%s:%u: %s", broker->host, broker->port, reason);
+    ps_kafka_lane_notice(lane, PS_KAFKA_NOTICE_ERROR, ERROR_TRANSPORT, text);
+}
+
+/* ---- connecting ---- */
+
+static void aim(struct ps_kafka_lane_broker *broker, const struct ps_address *address)
+{
+    broker->plan.address = address->storage;
+    broker->plan.address_bytes = address->length;
+    if (address->storage.ss_family == AF_INET6)
+        ((struct sockaddr_in6 *)&broker->plan.address)->sin6_port = htons((uint16_t)broker->port);
+    else
+        ((struct sockaddr_in *)&broker->plan.address)->sin_port = htons((uint16_t)broker->port);
+}
+
+static void ask_versions(struct ps_kafka_lane_broker *broker)
+{
+    struct ps_kafka_lane_request *request = ps_kafka_lane_request_versions(broker->lane);
+    broker->phase = PS_KAFKA_LANE_ASKING;
+    if (request == NULL)
+        ps_kafka_lane_broker_lose(broker, "no memory");
+    else
+        ps_kafka_lane_broker_send(broker, request);
+}
+
+static void connect_on(struct ps_kafka_lane_broker *broker)
+{
+    char reason[PS_TRANSPORT_REASON_BYTES];
+    if (!ps_client_work(&broker->client, broker->lane->now.mono_ns, reason)) {
+        ps_kafka_lane_broker_lose(broker, reason);
+        return;
+    }
+    if (broker->client.phase == PS_CLIENT_UP)
+        ask_versions(broker);
+}
+
+static void begin_to_connect(struct ps_kafka_lane_broker *broker)
+{
+    char reason[PS_TRANSPORT_REASON_BYTES];
+    broker->phase = PS_KAFKA_LANE_CONNECTING;
+    broker->begun_ns = broker->lane->now.mono_ns;
+    if (!ps_client_connect(&broker->client, broker->lane->now.mono_ns, reason)) {
+        ps_kafka_lane_broker_lose(broker, reason);
+        return;
+    }
+    connect_on(broker);
+}
+
+void ps_kafka_lane_broker_connect(struct ps_kafka_lane_broker *broker)
+{
+    struct ps_address address;
+    struct ps_question question = {.forward = true};
+    if (ps_address_is_literal(broker->host) && ps_resolve(broker->host, &address) == 0) {
+        aim(broker, &address);
+        begin_to_connect(broker);
+        return;
+    }
+    memcpy(question.name, broker->host, sizeof question.name);
+    broker->phase = PS_KAFKA_LANE_RESOLVING;
+    if (!ps_resolver_ask(broker->lane->resolver, &question)) {
+        broker->phase = PS_KAFKA_LANE_DOWN; /* no room: later */
+        broker->rest_ns = broker->lane->now.mono_ns + broker->lane->settings.reconnect_ns;
+    }
+}
+
+void ps_kafka_lane_broker_resolved(struct ps_kafka_lane_broker *broker, const struct ps_question *answer)
+{
+    if (broker->phase != PS_KAFKA_LANE_RESOLVING || strcmp(broker->host, answer->name) != 0)
+        return;
+    if (answer->error == 0) {
+        aim(broker, &answer->address);
+        begin_to_connect(broker);
+        return;
+    }
+    char text[PS_HOST_NAME_BYTES + 128];
+    broker->phase = PS_KAFKA_LANE_DOWN;
+    broker->failures++;
+    broker->rest_ns = broker->lane->now.mono_ns + reconnect_rest_ns(broker);
+    snprintf(text, sizeof text, "%s:%u: %s", broker->host, broker->port, gai_strerror(answer->error));
+    ps_kafka_lane_notice(broker->lane, PS_KAFKA_NOTICE_ERROR, ERROR_RESOLVE, text);
+}
+
+bool ps_kafka_lane_broker_needs_connection(const struct ps_kafka_lane_broker *broker)
+{
+    return broker->phase == PS_KAFKA_LANE_DOWN && broker->ready != NULL && !broker->gone;
+}
+
+/* ---- writing ---- */
+
+void ps_kafka_lane_broker_send(struct ps_kafka_lane_broker *broker, struct ps_kafka_lane_request *request)
+{
+    request->next = NULL;
+    request->written = 0;
+    request->sent_ns = 0;
+    *broker->end = request;
+    broker->end = &request->next;
+    if (broker->writing == NULL)
+        broker->writing = request;
+    if (request->kind == PS_KAFKA_LANE_PRODUCE)
+        broker->produce_in_flight++;
+}
+
+/* Adds a part of the request that is not written yet. */
+static int add_part(struct iovec *parts, int count, char *bytes, uint64_t length, uint64_t *skip)
+{
+    if (count == WRITE_PARTS || length == 0)
+        return count;
+    if (*skip >= length) {
+        *skip -= length;
+        return count;
+    }
+    parts[count] = (struct iovec){.iov_base = bytes + *skip, .iov_len = length - *skip};
+    *skip = 0;
+    return count + 1;
+}
+
+static int gather(const struct ps_kafka_lane_request *request, struct iovec *parts)
+{
+    uint64_t skip = request->written;
+    uint32_t from = 0;
+    int count = 0;
+    for (uint32_t i = 0; i < request->set_count; i++) {
+        count = add_part(parts, count, request->head + from, request->part_end[i] - from, &skip);
+        count = add_part(parts, count, request->sets[i]->bytes, request->sets[i]->length, &skip);
+        from = request->part_end[i];
+    }
+    return add_part(parts, count, request->head + from, request->head_length - from, &skip);
+}
+
+static void write_on(struct ps_kafka_lane_broker *broker)
+{
+    char reason[PS_TRANSPORT_REASON_BYTES];
+    broker->write_blocked = false;
+    while (broker->writing != NULL) {
+        struct ps_kafka_lane_request *request = broker->writing;
+        struct iovec parts[WRITE_PARTS];
+        int count = gather(request, parts);
+        ssize_t written = ps_client_write(&broker->client, parts, count, reason);
+        if (written < 0) {
+            ps_kafka_lane_broker_lose(broker, reason);
+            return;
+        }
+        if (written == 0) {
+            broker->write_blocked = true;
+            return;
+        }
+        request->written += (uint64_t)written;
+        if (request->written < request->bytes)
+            continue;
+        request->sent_ns = broker->lane->now.mono_ns;
+        broker->writing = request->next;
+    }
+}
+
+/* ---- reading ---- */
+
+static bool make_room(struct ps_kafka_lane_broker *broker, uint32_t need)
+{
+    if (need <= broker->in_room)
+        return true;
+    char *in = realloc(broker->in, need);
+    if (in == NULL)
+        return false;
+    broker->in = in;
+    broker->in_room = need;
+    return true;
+}
+
+/* The length of the response that is at the buffer's front, with its length; 0: not known yet. */
+static uint64_t response_bytes(const struct ps_kafka_lane_broker *broker, uint32_t from)
+{
+    uint32_t wire;
+    if (broker->in_length - from < sizeof wire)
+        return 0;
+    memcpy(&wire, broker->in + from, sizeof wire);
+    return sizeof wire + (uint64_t)be32toh(wire);
+}
+
+/* Handles one whole response. Returns false if the connection was lost. */
+static bool handle(struct ps_kafka_lane_broker *broker, const char *bytes, uint32_t length)
+{
+    struct ps_kafka_lane_request *request = broker->first;
+    char reason[PS_TRANSPORT_REASON_BYTES];
+    if (request == NULL || request->sent_ns == 0) {
+        ps_kafka_lane_broker_lose(broker, "an answer without a question");
+        return false;
+    }
+    bool good = ps_kafka_lane_response(broker, request, bytes, length, reason);
+    if (!good) {
+        ps_kafka_lane_broker_lose(broker, reason);
+        return false;
+    }
+    broker->first = request->next;
+    if (broker->first == NULL)
+        broker->end = &broker->first;
+    if (request->kind == PS_KAFKA_LANE_PRODUCE)
+        broker->produce_in_flight--;
+    ps_kafka_lane_give_request(broker->lane, request);
+    return true;
+}
+
+static bool handle_all(struct ps_kafka_lane_broker *broker)
+{
+    uint32_t from = 0;
+    for (;;) {
+        uint64_t bytes = response_bytes(broker, from);
+        if (bytes > RESPONSE_BYTES_MAX) {
+            ps_kafka_lane_broker_lose(broker, "an answer that is longer than any: is this a Kafka broker?");
+            return false;
+        }
+        if (bytes == 0 || bytes > broker->in_length - from)
+            break;
+        if (!handle(broker, broker->in + from + sizeof(uint32_t),
+                    (uint32_t)bytes - (uint32_t)sizeof(uint32_t)))
+            return false;
+        from += (uint32_t)bytes;
+    }
+    if (from > 0)
+        memmove(broker->in, broker->in + from, broker->in_length - from);
+    broker->in_length -= from;
+    uint64_t next = response_bytes(broker, 0);
+    if (make_room(broker, next > READ_BYTES ? (uint32_t)next : READ_BYTES))
+        return true;
+    ps_kafka_lane_broker_lose(broker, "no memory for an answer");
+    return false;
+}
+
+static void read_on(struct ps_kafka_lane_broker *broker)
+{
+    char reason[PS_TRANSPORT_REASON_BYTES];
+    if (!make_room(broker, READ_BYTES)) {
+        ps_kafka_lane_broker_lose(broker, "no memory for an answer");
+        return;
+    }
+    for (;;) {
+        size_t room = broker->in_room - broker->in_length;
+        ssize_t got = ps_client_read(&broker->client, broker->in + broker->in_length, room, reason);
+        if (got < 0) {
+            ps_kafka_lane_broker_lose(broker, reason);
+            return;
+        }
+        if (got == 0)
+            return;
+        broker->in_length += (uint32_t)got;
+        if (!handle_all(broker) || (size_t)got < room)
+            return;
+    }
+}
+
+/* ---- its turn ---- */
+
+/* The broker must answer the oldest request within the time-out. */
+static uint64_t deadline_ns(const struct ps_kafka_lane_broker *broker)
+{
+    const struct ps_kafka_lane_request *request = broker->first;
+    if (request == NULL)
+        return PS_NEVER;
+    uint64_t since_ns = request->sent_ns != 0 ? request->sent_ns : broker->begun_ns;
+    return since_ns + broker->lane->settings.request_timeout_ns;
+}
+
+static void check_deadline(struct ps_kafka_lane_broker *broker)
+{
+    if (broker->lane->now.mono_ns < deadline_ns(broker))
+        return;
+    char reason[PS_TRANSPORT_REASON_BYTES];
+    snprintf(reason, sizeof reason, "the broker did not answer for %s",
+             ps_quantity_print_ns(broker->lane->settings.request_timeout_ns).text);
+    ps_kafka_lane_broker_lose(broker, reason);
+}
+
+static void produce(struct ps_kafka_lane_broker *broker)
+{
+    struct ps_kafka_lane *lane = broker->lane;
+    while (broker->phase == PS_KAFKA_LANE_UP && broker->writing == NULL && broker->ready != NULL &&
+           broker->produce_in_flight < lane->settings.in_flight_max && !lane->fatal &&
+           lane->id_state == PS_KAFKA_LANE_ID_KNOWN && lane->now.mono_ns >= broker->throttle_ns) {
+        struct ps_kafka_lane_request *request = ps_kafka_lane_request_produce(broker);
+        if (request == NULL)
+            return;
+        ps_kafka_lane_broker_send(broker, request);
+        broker->begun_ns = lane->now.mono_ns;
+        write_on(broker);
+        /* a partition that still has sets returns to the list */
+        for (uint32_t i = 0; i < request->set_count && broker->phase == PS_KAFKA_LANE_UP; i++)
+            if (request->sets[i] != NULL)
+                ps_kafka_lane_partition_offer(lane, request->sets[i]->partition);
+    }
+}
+
+void ps_kafka_lane_broker_work(struct ps_kafka_lane_broker *broker, bool ready)
+{
+    struct ps_kafka_lane *lane = broker->lane;
+    if (broker->phase == PS_KAFKA_LANE_DOWN && lane->now.mono_ns >= broker->rest_ns &&
+        ps_kafka_lane_broker_needs_connection(broker))
+        ps_kafka_lane_broker_connect(broker);
+    else if (broker->phase == PS_KAFKA_LANE_CONNECTING)
+        connect_on(broker);
+    else if (broker->phase >= PS_KAFKA_LANE_ASKING && ready)
+        read_on(broker);
+    if (broker->phase >= PS_KAFKA_LANE_ASKING && broker->writing != NULL)
+        write_on(broker);
+    if (broker->phase == PS_KAFKA_LANE_UP)
+        produce(broker);
+    if (broker->phase >= PS_KAFKA_LANE_ASKING)
+        check_deadline(broker);
+    watch(broker);
+}
+
+uint64_t ps_kafka_lane_broker_due_ns(const struct ps_kafka_lane_broker *broker)
+{
+    uint64_t now_ns = broker->lane->now.mono_ns;
+    if (broker->phase == PS_KAFKA_LANE_DOWN)
+        return ps_kafka_lane_broker_needs_connection(broker) ? broker->rest_ns : PS_NEVER;
+    if (broker->phase == PS_KAFKA_LANE_CONNECTING)
+        return broker->client.deadline_ns;
+    uint64_t due_ns = deadline_ns(broker);
+    if (broker->ready != NULL && broker->throttle_ns > now_ns)
+        due_ns = ps_least(due_ns, broker->throttle_ns);
+    return due_ns;
+}

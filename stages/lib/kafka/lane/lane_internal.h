@@ -1,0 +1,270 @@
+/* The structures of the native lane: one producer's brokers, topics and requests. The lane is an engine behind
+ * stages/lib/kafka/producer/seam.h that speaks Kafka's protocol itself.
+ *
+ *   producer.c   the engine's table: records into sets, reports, purges
+ *   topics.c     topics and partitions, and which set of which partition is sent next
+ *   broker.c     connections: bytes out and in, time-outs, back-off
+ *   requests.c   requests and responses as bytes
+ *   responses.c  what a response means
+ *
+ * Owner and thread: the sink's worker, from the first call of `poll` or `topic` on. The lane has no thread of its own but
+ * the resolver of host names. Requests, sets and buffers are allocated while the lane is warming up, and used again. */
+#pragma once
+
+#include "stages/lib/kafka/lane/record_set.h"
+#include "stages/lib/net/client.h"
+#include "stages/lib/net/resolver.h"
+
+#include "core/clock.h"
+
+#define PS_KAFKA_LANE_TOPIC_BYTES 250U /* Kafka's limit, and its end */
+#define PS_KAFKA_LANE_TOPICS_MAX 1024U /* topics come from headers */
+#define PS_KAFKA_LANE_IN_FLIGHT_MAX                                                                          \
+    5U /* requests of a broker: the broker knows an idempotent producer's last 5 sets */
+#define PS_KAFKA_LANE_REQUEST_SETS_MAX 64U /* of one produce request */
+#define PS_KAFKA_LANE_CLIENT_ID_BYTES 256U
+
+struct ps_kafka_lane;
+struct ps_kafka_lane_broker;
+struct ps_kafka_lane_topic;
+
+/* ---- partitions ---- */
+
+/* A partition sends its sets in order. After a failure that may pass it sends nothing until every set in flight is
+ * answered, and then all sets that were not written again, from the oldest on, one at a time: the broker knows the last five
+ * sets of a producer, and would not know a set again that was written and then followed by five others (as Java's
+ * RecordAccumulator.shouldStopDrainBatchesForPartition). */
+struct ps_kafka_lane_partition {
+    struct ps_kafka_lane_topic *topic;
+    int32_t number;
+    int32_t leader_epoch;                   /* -1: not known */
+    struct ps_kafka_lane_broker *leader;    /* NULL: none, or not known */
+    struct ps_kafka_lane_set *first, **end; /* to be sent, oldest first; the last one may be open */
+    struct ps_kafka_lane_set *returned;     /* sent without success, by sequence */
+    uint32_t in_flight;                     /* sets */
+    int32_t next_sequence;                  /* of the next set that is closed */
+    bool rewinds;                           /* sends nothing before `in_flight` is 0 */
+    uint64_t rest_ns;                       /* nothing is sent before */
+    bool alone;                             /* a set that is sent again is in flight: nothing may follow */
+    bool ready;                             /* in its leader's list */
+    struct ps_kafka_lane_partition *next_ready;
+};
+
+struct ps_kafka_lane_topic {
+    char name[PS_KAFKA_LANE_TOPIC_BYTES];
+    uint32_t length, hash;
+    struct ps_kafka_lane_partition *partitions;
+    int32_t partition_count; /* 0: not known */
+    int error;               /* of the last metadata: why the partitions are not known; 0: not asked yet */
+    uint64_t asked_ns;       /* time of the first request for them that failed; 0: none */
+    struct ps_kafka_lane_set *unplaced; /* records without a partition, until the partitions are known */
+    int32_t unplaced_partition;         /* which partition its record names, or PS_KAFKA_PARTITION_ANY; */
+    bool unplaced_has_key;              /* whether it has a key, and the key's hash */
+    uint32_t unplaced_key;
+    int32_t sticky_partition;
+    uint32_t sticky_bytes_left;       /* 0: another partition is next */
+    uint32_t turn;                    /* partition to try first next time */
+    uint64_t used;                    /* the lane's count of calls when it was used last */
+    struct ps_kafka_lane_topic *next; /* in its bucket */
+};
+
+/* ---- requests ---- */
+
+enum ps_kafka_lane_kind {
+    PS_KAFKA_LANE_API_VERSIONS,
+    PS_KAFKA_LANE_METADATA,
+    PS_KAFKA_LANE_INIT_PRODUCER_ID,
+    PS_KAFKA_LANE_PRODUCE,
+};
+
+/* The bytes of a request are its own, cut by the bytes of its sets: part 0, set 0, part 1, set 1, ... */
+struct ps_kafka_lane_request {
+    struct ps_kafka_lane_request *next;
+    enum ps_kafka_lane_kind kind;
+    int16_t version;
+    int32_t correlation;
+    char *head;
+    uint32_t head_length, head_room;
+    uint32_t part_end[PS_KAFKA_LANE_REQUEST_SETS_MAX]; /* in `head`, before set i */
+    struct ps_kafka_lane_set *sets[PS_KAFKA_LANE_REQUEST_SETS_MAX];
+    uint32_t set_count;
+    uint64_t bytes, written; /* with the length in front */
+    uint64_t sent_ns;        /* when its last byte was written; 0: not yet */
+};
+
+/* ---- brokers ---- */
+
+enum ps_kafka_lane_phase {
+    PS_KAFKA_LANE_DOWN,
+    PS_KAFKA_LANE_RESOLVING,
+    PS_KAFKA_LANE_CONNECTING, /* and handshake */
+    PS_KAFKA_LANE_ASKING,     /* which versions it speaks */
+    PS_KAFKA_LANE_UP,
+};
+
+struct ps_kafka_lane_broker {
+    struct ps_kafka_lane *lane;
+    int32_t node; /* -1: only in bootstrap.servers */
+    char host[PS_HOST_NAME_BYTES];
+    unsigned port;
+    bool gone; /* not in the last metadata */
+    enum ps_kafka_lane_phase phase;
+    struct ps_client_plan plan;
+    struct ps_client client;
+    int watched_fd;
+    uint32_t watched_events;
+    bool write_blocked;
+    int16_t produce_version, metadata_version, init_version;
+    struct ps_kafka_lane_request *first, **end; /* in the order sent; the first is answered first */
+    struct ps_kafka_lane_request *writing;      /* the first that is not written in full; NULL: all are */
+    uint32_t produce_in_flight;
+    struct ps_kafka_lane_partition *ready, **ready_end; /* have a set to send */
+    char *in;                                           /* bytes of responses */
+    uint32_t in_length, in_room;
+    uint64_t rest_ns, throttle_ns;
+    uint64_t begun_ns; /* connecting */
+    uint32_t failures; /* in a row */
+    struct ps_kafka_lane_broker *next;
+};
+
+/* ---- the lane ---- */
+
+struct ps_kafka_lane_settings {
+    char client_id[PS_KAFKA_LANE_CLIENT_ID_BYTES];
+    int16_t acks;
+    bool idempotent;
+    uint32_t set_bytes_max;      /* batch.size */
+    uint32_t set_records_max;    /* batch.num.messages */
+    uint32_t in_flight_max;      /* requests of a broker; 1 to PS_KAFKA_LANE_IN_FLIGHT_MAX */
+    uint64_t queue_records_max;  /* of sets that are not delivered */
+    uint32_t request_bytes_max;  /* of all sets of a request */
+    uint64_t queue_bytes_max;    /* of sets that are not delivered */
+    uint64_t request_timeout_ns; /* without an answer the connection is given up */
+    int32_t acks_timeout_ms;     /* how long the broker waits for replicas */
+    uint64_t retry_rest_ns;      /* retry.backoff.ms */
+    uint64_t reconnect_ns, reconnect_max_ns;
+    uint64_t connect_ns;        /* limit */
+    uint64_t metadata_age_ns;   /* asked for again */
+    uint64_t topic_patience_ns; /* a topic that nobody knows is reported after it */
+    bool creates_topics;
+};
+
+enum ps_kafka_lane_id_state {
+    PS_KAFKA_LANE_ID_NONE,
+    PS_KAFKA_LANE_ID_ASKED,
+    PS_KAFKA_LANE_ID_KNOWN, /* or not needed */
+};
+
+struct ps_kafka_lane {
+    struct ps_kafka_lane_settings settings;
+    enum ps_kafka_spread spread;
+    uint32_t portion_bytes; /* of records without a key, before they change to another partition */
+    int epoll_fd;           /* has all sockets; is watched itself by the worker */
+    struct ps_resolver *resolver;
+    struct ps_kafka_lane_broker *brokers;
+    struct ps_kafka_lane_topic *buckets[2 * PS_KAFKA_LANE_TOPICS_MAX];
+    uint32_t topic_count;
+    uint64_t uses;
+    struct ps_kafka_lane_producer_id id;
+    enum ps_kafka_lane_id_state id_state;
+    uint64_t id_rest_ns;
+    bool metadata_asked, metadata_wanted;
+    uint64_t metadata_ns, metadata_rest_ns; /* of the last answer; of the next question at the earliest */
+    int32_t correlation;
+    uint64_t queued_bytes, queued_records;
+    uint64_t resting_ns;  /* the end of a partition's rest, the first; PS_NEVER: none rests */
+    bool unplaced_topics; /* some topic has records without a partition */
+    struct ps_kafka_lane_set *free_sets;
+    struct ps_kafka_lane_request *free_requests;
+    struct ps_kafka_lane_set *purged, **purged_end; /* to be reported */
+    bool fatal, fatal_told, answered;
+    int fatal_code;
+    char fatal_text[256];
+    struct ps_now now;
+    uint64_t random;
+    const struct ps_kafka_listener *listener; /* during `poll` */
+    uint32_t reported;                        /* records, during `poll` */
+};
+
+/* Reads the lane's settings out of librdkafka's properties. PS_FAIL: `err` names a property that the lane does not do. */
+enum ps_status ps_kafka_lane_settings_read(struct ps_kafka_lane_settings *settings,
+                                           const struct ps_pair *pairs, size_t count, struct ps_err *err);
+
+/* ---- topics.c ---- */
+
+/* Returns the topic, made if needed. NULL: the name is not legal, or no memory. */
+struct ps_kafka_lane_topic *ps_kafka_lane_topic_get(struct ps_kafka_lane *lane, const char *name,
+                                                    uint32_t length);
+struct ps_kafka_lane_topic *ps_kafka_lane_topic_find(const struct ps_kafka_lane *lane, const char *name,
+                                                     uint32_t length);
+void ps_kafka_lane_topics_free(struct ps_kafka_lane *lane);
+/* The topic has this many partitions now. Returns false without memory. */
+bool ps_kafka_lane_topic_resize(struct ps_kafka_lane_topic *topic, int32_t partition_count);
+/* Returns the partition for a record: its own number, by key, or in turn. */
+int32_t ps_kafka_lane_topic_place(const struct ps_kafka_lane *lane, struct ps_kafka_lane_topic *topic,
+                                  const struct ps_kafka_record *record);
+/* Returns whether the broker leads a partition. */
+bool ps_kafka_lane_leads(const struct ps_kafka_lane *lane, const struct ps_kafka_lane_broker *broker);
+void ps_kafka_lane_partition_lead(struct ps_kafka_lane_partition *partition,
+                                  struct ps_kafka_lane_broker *leader);
+/* Puts the partition into its leader's list if it has something to send now. */
+void ps_kafka_lane_partition_offer(struct ps_kafka_lane *lane, struct ps_kafka_lane_partition *partition);
+/* Takes the oldest set to send. */
+struct ps_kafka_lane_set *ps_kafka_lane_partition_pop(struct ps_kafka_lane_partition *partition);
+/* A set in flight was not written, and is sent again. */
+void ps_kafka_lane_partition_return(struct ps_kafka_lane *lane, struct ps_kafka_lane_set *set);
+/* A set in flight was answered or given up: begins to send again if it was the last one of a rewind. */
+void ps_kafka_lane_partition_landed(struct ps_kafka_lane *lane, struct ps_kafka_lane_partition *partition);
+
+/* ---- sets and requests of the lane ---- */
+
+struct ps_kafka_lane_set *ps_kafka_lane_take_set(struct ps_kafka_lane *lane,
+                                                 struct ps_kafka_lane_partition *partition);
+void ps_kafka_lane_give_set(struct ps_kafka_lane *lane, struct ps_kafka_lane_set *set);
+struct ps_kafka_lane_request *ps_kafka_lane_take_request(struct ps_kafka_lane *lane,
+                                                         enum ps_kafka_lane_kind kind, int16_t version);
+void ps_kafka_lane_give_request(struct ps_kafka_lane *lane, struct ps_kafka_lane_request *request);
+
+/* Reports the records of a set, and frees it. `error` 0: delivered. */
+void ps_kafka_lane_report(struct ps_kafka_lane *lane, struct ps_kafka_lane_set *set, int error);
+void ps_kafka_lane_notice(struct ps_kafka_lane *lane, enum ps_kafka_notice_kind kind, int code,
+                          const char *text);
+/* The producer cannot go on: nothing is sent any more. */
+void ps_kafka_lane_die(struct ps_kafka_lane *lane, int code, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+/* Asks for metadata soon. */
+void ps_kafka_lane_want_metadata(struct ps_kafka_lane *lane);
+
+/* ---- requests.c ---- */
+
+struct ps_kafka_lane_request *ps_kafka_lane_request_versions(struct ps_kafka_lane *lane);
+struct ps_kafka_lane_request *ps_kafka_lane_request_metadata(struct ps_kafka_lane *lane, int16_t version);
+struct ps_kafka_lane_request *ps_kafka_lane_request_id(struct ps_kafka_lane *lane, int16_t version);
+/* Takes sets from the broker's ready partitions. NULL: there is none, or no memory. */
+struct ps_kafka_lane_request *ps_kafka_lane_request_produce(struct ps_kafka_lane_broker *broker);
+
+/* ---- responses.c ---- */
+
+/* Handles the answer to the broker's oldest request. Returns false with `reason`: the connection is closed. */
+bool ps_kafka_lane_response(struct ps_kafka_lane_broker *broker, struct ps_kafka_lane_request *request,
+                            const char *bytes, uint32_t length, char *reason);
+
+/* ---- broker.c ---- */
+
+struct ps_kafka_lane_broker *ps_kafka_lane_broker_add(struct ps_kafka_lane *lane, int32_t node,
+                                                      const char *host, uint32_t host_length, unsigned port);
+void ps_kafka_lane_broker_free(struct ps_kafka_lane_broker *broker);
+/* Sends the request. */
+void ps_kafka_lane_broker_send(struct ps_kafka_lane_broker *broker, struct ps_kafka_lane_request *request);
+/* Connects, writes, reads, checks time-outs: what is possible now. */
+void ps_kafka_lane_broker_work(struct ps_kafka_lane_broker *broker, bool ready);
+/* Closes the connection; its sets in flight are sent again. */
+void ps_kafka_lane_broker_lose(struct ps_kafka_lane_broker *broker, const char *reason);
+/* Closes the connection without a failure: its answers are not wanted. Sets in flight are the caller's. */
+void ps_kafka_lane_broker_drop(struct ps_kafka_lane_broker *broker);
+/* Begins to connect. */
+void ps_kafka_lane_broker_connect(struct ps_kafka_lane_broker *broker);
+void ps_kafka_lane_broker_resolved(struct ps_kafka_lane_broker *broker, const struct ps_question *answer);
+/* The time at which the broker needs `work`. */
+uint64_t ps_kafka_lane_broker_due_ns(const struct ps_kafka_lane_broker *broker);
+bool ps_kafka_lane_broker_needs_connection(const struct ps_kafka_lane_broker *broker);

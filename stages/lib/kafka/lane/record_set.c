@@ -1,0 +1,184 @@
+#include "stages/lib/kafka/lane/record_set.h"
+
+#include <stdlib.h>
+
+#include "core/crc32c.h"
+#include "stages/lib/kafka/lane/wire.h"
+
+#define FIRST_BYTES (32U * 1024U)
+#define FIRST_TOKENS 256U
+#define CRC_AT 17U         /* offset of the checksum, */
+#define CRC_FROM_AT 21U    /* and of the first byte under it */
+#define LENGTH_FROM_AT 12U /* the batch's length counts from here */
+
+struct ps_kafka_lane_set *ps_kafka_lane_set_make(void)
+{
+    struct ps_kafka_lane_set *set = calloc(1, sizeof *set);
+    if (set == NULL)
+        return NULL;
+    set->bytes = malloc(FIRST_BYTES);
+    set->tokens = calloc(FIRST_TOKENS, sizeof *set->tokens);
+    if (set->bytes == NULL || set->tokens == NULL) {
+        ps_kafka_lane_set_free(set);
+        return NULL;
+    }
+    set->room = FIRST_BYTES;
+    set->tokens_room = FIRST_TOKENS;
+    ps_kafka_lane_set_reset(set, NULL);
+    return set;
+}
+
+void ps_kafka_lane_set_free(struct ps_kafka_lane_set *set)
+{
+    free(set->bytes);
+    free(set->tokens);
+    free(set);
+}
+
+void ps_kafka_lane_set_reset(struct ps_kafka_lane_set *set, struct ps_kafka_lane_partition *partition)
+{
+    set->next = NULL;
+    set->partition = partition;
+    set->length = PS_KAFKA_LANE_SET_HEAD_BYTES;
+    set->count = 0;
+    set->payload_bytes = 0;
+    set->base_sequence = -1;
+    set->closed = set->perhaps_written = false;
+}
+
+/* ---- adding ---- */
+
+/* The bytes of one record: behind its length, and all. */
+struct size {
+    uint64_t body, all;
+};
+
+static uint64_t headers_bytes(const struct ps_kafka_record *record)
+{
+    uint64_t bytes = ps_wire_varint_bytes(record->header_count);
+    for (uint32_t i = 0; i < record->header_count; i++) {
+        const struct ps_kafka_header *header = &record->headers[i];
+        size_t name_length = strlen(header->name);
+        bytes += ps_wire_varint_bytes((int64_t)name_length) + name_length +
+                 ps_wire_varint_bytes(header->value_length) + header->value_length;
+    }
+    return bytes;
+}
+
+static struct size size_of(const struct ps_kafka_lane_set *set, const struct ps_kafka_record *record,
+                           int64_t delta_ms)
+{
+    struct size size;
+    size.body = 1 + ps_wire_varint_bytes(delta_ms) + ps_wire_varint_bytes(set->count) +
+                (record->key != NULL ? ps_wire_varint_bytes(record->key_length) + record->key_length : 1U) +
+                ps_wire_varint_bytes(record->value_length) + (uint64_t)record->value_length +
+                headers_bytes(record);
+    size.all = ps_wire_varint_bytes((int64_t)size.body) + size.body;
+    return size;
+}
+
+static bool grow(struct ps_kafka_lane_set *set, uint64_t length)
+{
+    uint64_t room = set->room;
+    if (length > INT32_MAX)
+        return false;
+    while (room < length)
+        room *= 2;
+    char *bytes = realloc(set->bytes, room);
+    if (bytes == NULL)
+        return false;
+    set->bytes = bytes;
+    set->room = (uint32_t)room;
+    return true;
+}
+
+static bool grow_tokens(struct ps_kafka_lane_set *set)
+{
+    void **tokens = reallocarray(set->tokens, set->tokens_room * 2U, sizeof *tokens);
+    if (tokens == NULL)
+        return false;
+    set->tokens = tokens;
+    set->tokens_room *= 2;
+    return true;
+}
+
+static char *put_headers(char *at, const struct ps_kafka_record *record)
+{
+    at = ps_wire_put_varint(at, record->header_count);
+    for (uint32_t i = 0; i < record->header_count; i++) {
+        const struct ps_kafka_header *header = &record->headers[i];
+        size_t name_length = strlen(header->name);
+        at = ps_wire_put_varint(at, (int64_t)name_length);
+        at = ps_wire_put_bytes(at, header->name, name_length);
+        at = ps_wire_put_varint(at, header->value_length);
+        at = ps_wire_put_bytes(at, header->value, header->value_length);
+    }
+    return at;
+}
+
+static char *put_record(char *at, const struct ps_kafka_record *record, uint64_t body, int64_t delta_ms,
+                        uint32_t offset)
+{
+    at = ps_wire_put_varint(at, (int64_t)body);
+    at = ps_wire_put_int8(at, 0); /* attributes */
+    at = ps_wire_put_varint(at, delta_ms);
+    at = ps_wire_put_varint(at, offset);
+    if (record->key != NULL) {
+        at = ps_wire_put_varint(at, record->key_length);
+        at = ps_wire_put_bytes(at, record->key, record->key_length);
+    } else {
+        at = ps_wire_put_varint(at, -1);
+    }
+    at = ps_wire_put_varint(at, record->value_length);
+    at = ps_wire_put_bytes(at, record->value, record->value_length);
+    return put_headers(at, record);
+}
+
+bool ps_kafka_lane_set_add(struct ps_kafka_lane_set *set, const struct ps_kafka_record *record,
+                           int64_t now_ms, uint32_t bytes_max, bool *no_memory)
+{
+    int64_t stamp_ms = record->timestamp_ms != PS_KAFKA_TIMESTAMP_NONE ? record->timestamp_ms : now_ms;
+    int64_t delta_ms = set->count > 0 ? stamp_ms - set->first_ms : 0;
+    struct size size = size_of(set, record, delta_ms);
+    if (set->count > 0 && set->length + size.all > bytes_max)
+        return false;
+    if ((set->length + size.all > set->room && !grow(set, set->length + size.all)) ||
+        (set->count == set->tokens_room && !grow_tokens(set))) {
+        *no_memory = true;
+        return false;
+    }
+    char *end = put_record(set->bytes + set->length, record, size.body, delta_ms, set->count);
+    PS_ASSERT(end == set->bytes + set->length + size.all);
+    if (set->count == 0)
+        set->first_ms = set->last_ms = stamp_ms;
+    if (stamp_ms > set->last_ms)
+        set->last_ms = stamp_ms;
+    set->tokens[set->count++] = record->token;
+    set->length += (uint32_t)size.all;
+    set->payload_bytes += (uint64_t)record->key_length + record->value_length;
+    return true;
+}
+
+void ps_kafka_lane_set_close(struct ps_kafka_lane_set *set, const struct ps_kafka_lane_producer_id *producer,
+                             int32_t base_sequence)
+{
+    char *at = set->bytes;
+    at = ps_wire_put_int64(at, 0); /* base offset: the broker's */
+    at = ps_wire_put_int32(at, (int32_t)(set->length - LENGTH_FROM_AT));
+    at = ps_wire_put_int32(at, -1); /* leader epoch: the broker's */
+    at = ps_wire_put_int8(at, 2);   /* magic */
+    at += sizeof(uint32_t);
+    at = ps_wire_put_int16(at, 0); /* attributes: no compression, time of creation, no transaction */
+    at = ps_wire_put_int32(at, (int32_t)set->count - 1);
+    at = ps_wire_put_int64(at, set->first_ms);
+    at = ps_wire_put_int64(at, set->last_ms);
+    at = ps_wire_put_int64(at, producer->id);
+    at = ps_wire_put_int16(at, producer->epoch);
+    at = ps_wire_put_int32(at, producer->id >= 0 ? base_sequence : -1);
+    at = ps_wire_put_int32(at, (int32_t)set->count);
+    PS_ASSERT(at == set->bytes + PS_KAFKA_LANE_SET_HEAD_BYTES);
+    uint32_t checksum = ps_crc32c(0, set->bytes + CRC_FROM_AT, set->length - CRC_FROM_AT);
+    (void)ps_wire_put_int32(set->bytes + CRC_AT, (int32_t)checksum);
+    set->base_sequence = base_sequence;
+    set->closed = true;
+}

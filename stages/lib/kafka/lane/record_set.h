@@ -1,0 +1,46 @@
+/* A record set: the records of one partition in one request, in the format of Kafka's RecordBatch, magic 2 (Kafka's
+ * documentation, "Record Batch"; KIP-98). Records are encoded when they are added, so their bytes are copied once; the
+ * header with the checksum is written when the set is closed.
+ *
+ * Owner and thread: the lane's worker. Buffers grow while the lane is warming up, and are used again. */
+#pragma once
+
+#include "stages/lib/kafka/producer/seam.h"
+
+#define PS_KAFKA_LANE_SET_HEAD_BYTES 61U
+
+struct ps_kafka_lane_partition;
+
+struct ps_kafka_lane_set {
+    struct ps_kafka_lane_set *next;
+    struct ps_kafka_lane_partition *partition;
+    char *bytes; /* header, then records */
+    uint32_t length, room;
+    void **tokens; /* of the records */
+    uint32_t count, tokens_room;
+    uint64_t payload_bytes; /* of keys and values */
+    int64_t first_ms, last_ms;
+    int32_t base_sequence; /* -1: none yet */
+    bool closed;           /* nothing is added, and the header is written */
+    bool perhaps_written;  /* it was sent, and no answer says that it was not written */
+};
+
+struct ps_kafka_lane_producer_id {
+    int64_t id; /* -1: not idempotent */
+    int16_t epoch;
+};
+
+/* Returns an empty set, NULL without memory. */
+struct ps_kafka_lane_set *ps_kafka_lane_set_make(void);
+void ps_kafka_lane_set_free(struct ps_kafka_lane_set *set);
+/* Empties the set, and keeps its buffers. */
+void ps_kafka_lane_set_reset(struct ps_kafka_lane_set *set, struct ps_kafka_lane_partition *partition);
+
+/* Adds a record. Returns false if the set would be longer than `bytes_max` (a set always takes one record), or if there
+ * is no memory: *no_memory. */
+bool ps_kafka_lane_set_add(struct ps_kafka_lane_set *set, const struct ps_kafka_record *record,
+                           int64_t now_ms, uint32_t bytes_max, bool *no_memory);
+
+/* Writes the header. The set must not be empty. */
+void ps_kafka_lane_set_close(struct ps_kafka_lane_set *set, const struct ps_kafka_lane_producer_id *producer,
+                             int32_t base_sequence);

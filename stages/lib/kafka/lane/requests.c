@@ -1,0 +1,185 @@
+/* Requests as bytes: header version 1 and the bodies of versions that are not flexible. (Kafka protocol guide.) */
+#include "stages/lib/kafka/lane/lane_internal.h"
+#include "stages/lib/kafka/lane/wire.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define KEY_PRODUCE 0
+#define KEY_METADATA 3
+#define KEY_API_VERSIONS 18
+#define KEY_INIT_PRODUCER_ID 22
+#define HEADER_BYTES_MAX (14U + PS_KAFKA_LANE_CLIENT_ID_BYTES)
+#define PART_BYTES_MAX                                                                                       \
+    (PS_KAFKA_LANE_TOPIC_BYTES + 32U) /* before one set: topic, counts, partition, length */
+
+static const int16_t keys[] = {
+    [PS_KAFKA_LANE_API_VERSIONS] = KEY_API_VERSIONS,
+    [PS_KAFKA_LANE_METADATA] = KEY_METADATA,
+    [PS_KAFKA_LANE_INIT_PRODUCER_ID] = KEY_INIT_PRODUCER_ID,
+    [PS_KAFKA_LANE_PRODUCE] = KEY_PRODUCE,
+};
+
+/* Returns where the body begins, with room for `body_bytes`; NULL without memory. */
+static char *begin(struct ps_kafka_lane *lane, struct ps_kafka_lane_request *request, size_t body_bytes)
+{
+    size_t need = HEADER_BYTES_MAX + body_bytes;
+    if (request->head_room < need) {
+        char *head = realloc(request->head, need);
+        if (head == NULL)
+            return NULL;
+        request->head = head;
+        request->head_room = (uint32_t)need;
+    }
+    request->correlation = lane->correlation++ & INT32_MAX;
+    char *at = request->head + sizeof(int32_t);
+    at = ps_wire_put_int16(at, keys[request->kind]);
+    at = ps_wire_put_int16(at, request->version);
+    at = ps_wire_put_int32(at, request->correlation);
+    return ps_wire_put_string(at, lane->settings.client_id, strlen(lane->settings.client_id));
+}
+
+/* Writes the length in front, which counts the bytes of the sets. */
+static struct ps_kafka_lane_request *end(struct ps_kafka_lane_request *request, const char *at)
+{
+    request->head_length = (uint32_t)(at - request->head);
+    request->bytes = request->head_length;
+    for (uint32_t i = 0; i < request->set_count; i++)
+        request->bytes += request->sets[i]->length;
+    (void)ps_wire_put_int32(request->head, (int32_t)(request->bytes - sizeof(int32_t)));
+    return request;
+}
+
+static struct ps_kafka_lane_request *fail(struct ps_kafka_lane *lane, struct ps_kafka_lane_request *request)
+{
+    ps_kafka_lane_give_request(lane, request);
+    return NULL;
+}
+
+struct ps_kafka_lane_request *ps_kafka_lane_request_versions(struct ps_kafka_lane *lane)
+{
+    struct ps_kafka_lane_request *request = ps_kafka_lane_take_request(lane, PS_KAFKA_LANE_API_VERSIONS, 0);
+    char *at = request != NULL ? begin(lane, request, 0) : NULL;
+    return at != NULL ? end(request, at) : request != NULL ? fail(lane, request) : NULL;
+}
+
+struct ps_kafka_lane_request *ps_kafka_lane_request_id(struct ps_kafka_lane *lane, int16_t version)
+{
+    struct ps_kafka_lane_request *request =
+        ps_kafka_lane_take_request(lane, PS_KAFKA_LANE_INIT_PRODUCER_ID, version);
+    char *at = request != NULL ? begin(lane, request, 6) : NULL;
+    if (at == NULL)
+        return request != NULL ? fail(lane, request) : NULL;
+    at = ps_wire_put_int16(at, -1); /* no transactional id */
+    at = ps_wire_put_int32(at, INT32_MAX);
+    return end(request, at);
+}
+
+/* ---- metadata ---- */
+
+struct ps_kafka_lane_request *ps_kafka_lane_request_metadata(struct ps_kafka_lane *lane, int16_t version)
+{
+    struct ps_kafka_lane_request *request = ps_kafka_lane_take_request(lane, PS_KAFKA_LANE_METADATA, version);
+    size_t room = 8 + (size_t)lane->topic_count * (PS_KAFKA_LANE_TOPIC_BYTES + 2);
+    char *at = request != NULL ? begin(lane, request, room) : NULL;
+    if (at == NULL)
+        return request != NULL ? fail(lane, request) : NULL;
+    at = ps_wire_put_int32(at, (int32_t)lane->topic_count);
+    for (size_t i = 0; i < PS_COUNT_OF(lane->buckets); i++) {
+        for (const struct ps_kafka_lane_topic *topic = lane->buckets[i]; topic != NULL; topic = topic->next)
+            at = ps_wire_put_string(at, topic->name, topic->length);
+    }
+    if (version >= 4)
+        at = ps_wire_put_int8(at, lane->settings.creates_topics);
+    return end(request, at);
+}
+
+/* ---- produce ---- */
+
+/* Takes sets while there is room, one of each ready partition, and closes them. */
+static void take_sets(struct ps_kafka_lane_broker *broker, struct ps_kafka_lane_request *request)
+{
+    struct ps_kafka_lane *lane = broker->lane;
+    uint64_t bytes = 0;
+    while (broker->ready != NULL && request->set_count < PS_KAFKA_LANE_REQUEST_SETS_MAX) {
+        struct ps_kafka_lane_partition *partition = broker->ready;
+        if (request->set_count > 0 && bytes + partition->first->length > lane->settings.request_bytes_max)
+            break;
+        broker->ready = partition->next_ready;
+        if (broker->ready == NULL)
+            broker->ready_end = &broker->ready;
+        partition->ready = false;
+        struct ps_kafka_lane_set *set = ps_kafka_lane_partition_pop(partition);
+        partition->alone = set->closed;
+        if (!set->closed) {
+            ps_kafka_lane_set_close(set, &lane->id, partition->next_sequence);
+            partition->next_sequence =
+                (int32_t)(((uint32_t)partition->next_sequence + set->count) & INT32_MAX);
+        }
+        partition->in_flight++;
+        bytes += set->length;
+        request->sets[request->set_count++] = set;
+    }
+}
+
+/* Sets of one topic stand together. */
+static void sort_sets(struct ps_kafka_lane_request *request)
+{
+    for (uint32_t i = 1; i < request->set_count; i++) {
+        struct ps_kafka_lane_set *set = request->sets[i];
+        uint32_t at = i;
+        for (;
+             at > 0 && (uintptr_t)request->sets[at - 1]->partition->topic > (uintptr_t)set->partition->topic;
+             at--)
+            request->sets[at] = request->sets[at - 1];
+        request->sets[at] = set;
+    }
+}
+
+static uint32_t same_topic(const struct ps_kafka_lane_request *request, uint32_t from)
+{
+    uint32_t count = 1;
+    while (from + count < request->set_count &&
+           request->sets[from + count]->partition->topic == request->sets[from]->partition->topic)
+        count++;
+    return count;
+}
+
+static uint32_t count_topics(const struct ps_kafka_lane_request *request)
+{
+    uint32_t topics = 0;
+    for (uint32_t i = 0; i < request->set_count; i += same_topic(request, i))
+        topics++;
+    return topics;
+}
+
+struct ps_kafka_lane_request *ps_kafka_lane_request_produce(struct ps_kafka_lane_broker *broker)
+{
+    struct ps_kafka_lane *lane = broker->lane;
+    struct ps_kafka_lane_request *request =
+        ps_kafka_lane_take_request(lane, PS_KAFKA_LANE_PRODUCE, broker->produce_version);
+    size_t room = 16 + PART_BYTES_MAX * (size_t)PS_KAFKA_LANE_REQUEST_SETS_MAX;
+    char *at = request != NULL ? begin(lane, request, room) : NULL;
+    if (at == NULL)
+        return request != NULL ? fail(lane, request) : NULL;
+    take_sets(broker, request);
+    sort_sets(request);
+    at = ps_wire_put_int16(at, -1); /* no transactional id */
+    at = ps_wire_put_int16(at, lane->settings.acks);
+    at = ps_wire_put_int32(at, lane->settings.acks_timeout_ms);
+    at = ps_wire_put_int32(at, (int32_t)count_topics(request));
+    uint32_t left = 0;
+    for (uint32_t i = 0; i < request->set_count; i++) {
+        const struct ps_kafka_lane_set *set = request->sets[i];
+        if (left == 0) {
+            left = same_topic(request, i);
+            at = ps_wire_put_string(at, set->partition->topic->name, set->partition->topic->length);
+            at = ps_wire_put_int32(at, (int32_t)left);
+        }
+        left--;
+        at = ps_wire_put_int32(at, set->partition->number);
+        at = ps_wire_put_int32(at, (int32_t)set->length);
+        request->part_end[i] = (uint32_t)(at - request->head);
+    }
+    return end(request, at);
+}

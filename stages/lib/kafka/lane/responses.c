@@ -1,0 +1,339 @@
+/* Reads the brokers' responses, and decides what follows from each. Lengths and counts are the broker's: every read is bounded (wire.h). */
+#include "stages/lib/kafka/lane/lane_internal.h"
+#include "stages/lib/kafka/lane/wire.h"
+
+#include "stages/lib/kafka/errors.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#define ERROR_LEADER_NOT_AVAILABLE 5
+#define ERROR_TIMED_OUT 7
+#define ERROR_NOT_ENOUGH_REPLICAS_AFTER_APPEND 20
+#define ERROR_OUT_OF_ORDER 45
+#define ERROR_DUPLICATE 46
+#define ERROR_GAPLESS (-148)
+
+static bool refuse(char *reason, const char *what)
+{
+    snprintf(reason, PS_TRANSPORT_REASON_BYTES, "%s", what);
+    return false;
+}
+
+/* ---- ApiVersions ---- */
+
+static int16_t choose(int16_t least, int16_t most, int16_t broker_least, int16_t broker_most)
+{
+    int16_t version = most < broker_most ? most : broker_most;
+    return version >= least && version >= broker_least ? version : -1;
+}
+
+static bool versions(struct ps_kafka_lane_broker *broker, struct ps_wire_in *in, char *reason)
+{
+    int16_t error = ps_wire_get_int16(in);
+    broker->produce_version = broker->metadata_version = broker->init_version = -1;
+    uint32_t count = ps_wire_get_count(in, 6);
+    for (uint32_t i = 0; i < count; i++) {
+        int16_t key = ps_wire_get_int16(in), least = ps_wire_get_int16(in), most = ps_wire_get_int16(in);
+        if (key == 0)
+            broker->produce_version = choose(3, 8, least, most);
+        else if (key == 3) /* from 8 on the request asks for operations, too */
+            broker->metadata_version = choose(1, 7, least, most);
+        else if (key == 22)
+            broker->init_version = choose(0, 1, least, most);
+    }
+    if (in->failed || error != 0)
+        return refuse(reason, "the answer to ApiVersions cannot be read: is this a Kafka broker?");
+    if (broker->produce_version < 0 || broker->metadata_version < 0)
+        return refuse(
+            reason,
+            "the broker's versions of Produce or Metadata are not known: it needs Kafka 0.11 or newer");
+    broker->phase = PS_KAFKA_LANE_UP;
+    broker->failures = 0;
+    return true;
+}
+
+/* ---- InitProducerId ---- */
+
+static bool producer_id(struct ps_kafka_lane *lane, struct ps_wire_in *in, char *reason)
+{
+    (void)ps_wire_get_int32(in); /* throttle time */
+    int16_t error = ps_wire_get_int16(in);
+    struct ps_kafka_lane_producer_id id = {.id = ps_wire_get_int64(in), .epoch = ps_wire_get_int16(in)};
+    lane->id_state = PS_KAFKA_LANE_ID_NONE;
+    if (in->failed)
+        return refuse(reason, "the answer to InitProducerId cannot be read");
+    if (error == 0) {
+        lane->id = id;
+        lane->id_state = PS_KAFKA_LANE_ID_KNOWN;
+        return true;
+    }
+    lane->id_rest_ns = lane->now.mono_ns + lane->settings.retry_rest_ns;
+    const struct ps_kafka_error *known = ps_kafka_error_find(error);
+    if (known->outcome != PS_KAFKA_AGAIN) {
+        lane->id_rest_ns = lane->now.mono_ns + PS_NS_PER_S;
+        char text[256];
+        snprintf(text, sizeof text, "the cluster gives no producer id: %s", known->name);
+        ps_kafka_lane_notice(lane, PS_KAFKA_NOTICE_ERROR, error, text);
+    }
+    return true;
+}
+
+/* ---- Metadata ---- */
+
+static struct ps_kafka_lane_broker *find_node(const struct ps_kafka_lane *lane, int32_t node)
+{
+    struct ps_kafka_lane_broker *broker = lane->brokers;
+    while (broker != NULL && (broker->node != node || broker->gone))
+        broker = broker->next;
+    return broker;
+}
+
+static bool is_at(const struct ps_kafka_lane_broker *broker, const char *host, uint32_t length, int32_t port)
+{
+    return broker->port == (unsigned)port && strlen(broker->host) == length &&
+           memcmp(broker->host, host, length) == 0;
+}
+
+/* A broker that moved is another one; one that was only in bootstrap.servers is the node at its address. */
+static bool note_broker(struct ps_kafka_lane *lane, int32_t node, const char *host, uint32_t length,
+                        int32_t port)
+{
+    struct ps_kafka_lane_broker *broker = lane->brokers;
+    while (broker != NULL && (broker->node != node || !is_at(broker, host, length, port)))
+        broker = broker->next;
+    if (broker == NULL) {
+        broker = lane->brokers;
+        while (broker != NULL && (broker->node != -1 || !is_at(broker, host, length, port)))
+            broker = broker->next;
+    }
+    if (broker == NULL)
+        broker = ps_kafka_lane_broker_add(lane, node, host, length, (unsigned)port);
+    if (broker == NULL)
+        return false;
+    broker->node = node;
+    broker->gone = false;
+    return true;
+}
+
+static bool read_brokers(struct ps_kafka_lane *lane, struct ps_wire_in *in)
+{
+    uint32_t count = ps_wire_get_count(in, 12);
+    for (struct ps_kafka_lane_broker *broker = lane->brokers; broker != NULL && count > 0;
+         broker = broker->next)
+        broker->gone = broker->node >= 0;
+    for (uint32_t i = 0; i < count; i++) {
+        uint32_t length, rack_length;
+        int32_t node = ps_wire_get_int32(in);
+        const char *host = ps_wire_get_string(in, &length);
+        int32_t port = ps_wire_get_int32(in);
+        (void)ps_wire_get_string(in, &rack_length);
+        if (in->failed || host == NULL || length == 0 || length >= PS_HOST_NAME_BYTES || port < 1 ||
+            port > 65535 || node < 0)
+            return false;
+        if (!note_broker(lane, node, host, length, port))
+            return false;
+    }
+    return true;
+}
+
+static void skip_numbers(struct ps_wire_in *in)
+{
+    uint32_t count = ps_wire_get_count(in, 4);
+    (void)ps_wire_take(in, (size_t)count * 4);
+}
+
+/* A partition of the response. */
+struct partition_is {
+    int32_t number, leader, leader_epoch;
+};
+
+static struct partition_is read_partition(struct ps_wire_in *in, int16_t version)
+{
+    struct partition_is is = {.leader_epoch = -1};
+    (void)ps_wire_get_int16(in); /* error: a partition without a leader has leader -1 */
+    is.number = ps_wire_get_int32(in);
+    is.leader = ps_wire_get_int32(in);
+    if (version >= 7)
+        is.leader_epoch = ps_wire_get_int32(in);
+    skip_numbers(in); /* replicas */
+    skip_numbers(in); /* in sync */
+    if (version >= 5)
+        skip_numbers(in); /* offline */
+    return is;
+}
+
+/* An answer of an older leader epoch is late: the leader known is newer (KIP-320). */
+static bool set_leader(struct ps_kafka_lane *lane, struct ps_kafka_lane_topic *topic,
+                       const struct partition_is *is)
+{
+    if (is->number < 0 || is->number >= topic->partition_count)
+        return true;
+    struct ps_kafka_lane_partition *partition = &topic->partitions[is->number];
+    if (is->leader_epoch >= 0 && is->leader_epoch < partition->leader_epoch)
+        return true;
+    struct ps_kafka_lane_broker *leader = is->leader >= 0 ? find_node(lane, is->leader) : NULL;
+    partition->leader_epoch = is->leader_epoch;
+    ps_kafka_lane_partition_lead(partition, leader);
+    ps_kafka_lane_partition_offer(lane, partition);
+    return leader != NULL;
+}
+
+/* Returns whether every partition of a known topic has a leader. */
+static bool read_topic(struct ps_kafka_lane *lane, struct ps_wire_in *in, int16_t version)
+{
+    uint32_t length;
+    int16_t error = ps_wire_get_int16(in);
+    const char *name = ps_wire_get_string(in, &length);
+    (void)ps_wire_get_int8(in); /* internal */
+    uint32_t count = ps_wire_get_count(in, 18);
+    struct ps_kafka_lane_topic *topic = name != NULL ? ps_kafka_lane_topic_find(lane, name, length) : NULL;
+    bool complete = topic == NULL || (error == 0 && count > 0);
+    if (topic != NULL)
+        topic->error = error != 0 ? error : count == 0 ? ERROR_LEADER_NOT_AVAILABLE : 0;
+    if (topic != NULL && error == 0 && !in->failed && !ps_kafka_lane_topic_resize(topic, (int32_t)count))
+        complete = false;
+    for (uint32_t i = 0; i < count; i++) {
+        struct partition_is is = read_partition(in, version);
+        if (!in->failed && topic != NULL && error == 0)
+            complete &= set_leader(lane, topic, &is);
+    }
+    if (complete && topic != NULL)
+        topic->asked_ns = 0;
+    else if (topic != NULL && topic->asked_ns == 0)
+        topic->asked_ns = lane->now.mono_ns;
+    return complete;
+}
+
+static bool metadata(struct ps_kafka_lane *lane, struct ps_wire_in *in, int16_t version, char *reason)
+{
+    uint32_t length;
+    lane->metadata_asked = false;
+    if (version >= 3)
+        (void)ps_wire_get_int32(in); /* throttle time */
+    bool complete = read_brokers(lane, in);
+    if (version >= 2)
+        (void)ps_wire_get_string(in, &length); /* cluster id */
+    (void)ps_wire_get_int32(in);               /* controller */
+    uint32_t count = complete ? ps_wire_get_count(in, 9) : 0;
+    for (uint32_t i = 0; i < count; i++)
+        complete &= read_topic(lane, in, version);
+    if (in->failed)
+        return refuse(reason, "the answer to Metadata cannot be read");
+    lane->metadata_ns = lane->now.mono_ns;
+    if (!complete)
+        lane->metadata_wanted = true;
+    return true;
+}
+
+/* ---- Produce ---- */
+
+/* Decides about one set of a request. */
+static void set_answered(struct ps_kafka_lane *lane, struct ps_kafka_lane_set *set, int16_t error)
+{
+    struct ps_kafka_lane_partition *partition = set->partition;
+    const struct ps_kafka_error *known = ps_kafka_error_find(error);
+    partition->in_flight--;
+    if (error == 0 || error == ERROR_DUPLICATE) {
+        ps_kafka_lane_report(lane, set, 0);
+    } else if (known->outcome == PS_KAFKA_AGAIN || (error == ERROR_OUT_OF_ORDER && partition->rewinds)) {
+        /* Out of order behind a set that is sent again: it follows that set. */
+        ps_kafka_lane_want_metadata(lane);
+        set->perhaps_written |= error == ERROR_TIMED_OUT || error == ERROR_NOT_ENOUGH_REPLICAS_AFTER_APPEND;
+        ps_kafka_lane_partition_return(lane, set);
+    } else {
+        bool renews = known->outcome == PS_KAFKA_RENEW;
+        char topic[PS_KAFKA_LANE_TOPIC_BYTES];
+        snprintf(topic, sizeof topic, "%s", partition->topic->name);
+        int32_t number = partition->number;
+        ps_kafka_lane_report(lane, set, error);
+        if (lane->settings.idempotent)
+            ps_kafka_lane_die(lane, renews ? error : ERROR_GAPLESS, "topic %s, partition %d: %s", topic,
+                              number, known->name);
+    }
+    ps_kafka_lane_partition_landed(lane, partition);
+}
+
+static struct ps_kafka_lane_set *take_answered(struct ps_kafka_lane_request *request, const char *topic,
+                                               uint32_t length, int32_t number)
+{
+    for (uint32_t i = 0; i < request->set_count; i++) {
+        struct ps_kafka_lane_set *set = request->sets[i];
+        if (set != NULL && set->partition->number == number && set->partition->topic->length == length &&
+            memcmp(set->partition->topic->name, topic, length) == 0) {
+            request->sets[i] = NULL;
+            return set;
+        }
+    }
+    return NULL;
+}
+
+static int16_t read_answer(struct ps_wire_in *in, int16_t version)
+{
+    int16_t error = ps_wire_get_int16(in);
+    (void)ps_wire_get_int64(in); /* base offset */
+    (void)ps_wire_get_int64(in); /* append time */
+    if (version >= 5)
+        (void)ps_wire_get_int64(in); /* log start */
+    if (version >= 8) {
+        uint32_t length, count = ps_wire_get_count(in, 6);
+        for (uint32_t i = 0; i < count; i++) {
+            (void)ps_wire_get_int32(in); /* record */
+            (void)ps_wire_get_string(in, &length);
+        }
+        (void)ps_wire_get_string(in, &length);
+    }
+    return error;
+}
+
+static bool produced(struct ps_kafka_lane_broker *broker, struct ps_kafka_lane_request *request,
+                     struct ps_wire_in *in, char *reason)
+{
+    struct ps_kafka_lane *lane = broker->lane;
+    uint32_t topics = ps_wire_get_count(in, 6);
+    for (uint32_t t = 0; t < topics; t++) {
+        uint32_t length, count;
+        const char *topic = ps_wire_get_string(in, &length);
+        count = ps_wire_get_count(in, 22);
+        for (uint32_t i = 0; i < count; i++) {
+            int32_t number = ps_wire_get_int32(in);
+            int16_t error = read_answer(in, request->version);
+            if (in->failed || topic == NULL)
+                return refuse(reason, "the answer to Produce cannot be read");
+            struct ps_kafka_lane_set *set = take_answered(request, topic, length, number);
+            if (set != NULL)
+                set_answered(lane, set, error);
+        }
+    }
+    int32_t throttle_ms = ps_wire_get_int32(in);
+    if (in->failed)
+        return refuse(reason, "the answer to Produce cannot be read");
+    if (throttle_ms > 0)
+        broker->throttle_ns = lane->now.mono_ns + (uint64_t)throttle_ms * PS_NS_PER_MS;
+    for (uint32_t i = 0; i < request->set_count; i++) {
+        if (request->sets[i] != NULL)
+            return refuse(reason, "the answer to Produce leaves out a partition");
+    }
+    return true;
+}
+
+bool ps_kafka_lane_response(struct ps_kafka_lane_broker *broker, struct ps_kafka_lane_request *request,
+                            const char *bytes, uint32_t length, char *reason)
+{
+    struct ps_wire_in in = {.at = bytes, .end = bytes + length};
+    int32_t correlation = ps_wire_get_int32(&in);
+    if (in.failed || correlation != request->correlation)
+        return refuse(reason, "an answer without its question");
+    broker->lane->answered = true;
+    switch (request->kind) {
+    case PS_KAFKA_LANE_API_VERSIONS:
+        return versions(broker, &in, reason);
+    case PS_KAFKA_LANE_METADATA:
+        return metadata(broker->lane, &in, request->version, reason);
+    case PS_KAFKA_LANE_INIT_PRODUCER_ID:
+        return producer_id(broker->lane, &in, reason);
+    case PS_KAFKA_LANE_PRODUCE:
+        return produced(broker, request, &in, reason);
+    }
+    return false;
+}

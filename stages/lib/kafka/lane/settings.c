@@ -1,0 +1,83 @@
+/* The lane's settings, out of the properties that the stage sets for librdkafka (stages/lib/kafka/client_plan.h). */
+#include "stages/lib/kafka/lane/lane_internal.h"
+#include "stages/lib/least.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const char *get(const struct ps_pair *pairs, size_t count, const char *name)
+{
+    for (size_t i = count; i > 0; i--)
+        if (strcmp(pairs[i - 1].key, name) == 0)
+            return pairs[i - 1].value;
+    return NULL;
+}
+
+struct source {
+    const struct ps_pair *pairs;
+    size_t count;
+};
+
+static uint64_t number(const struct source *from, const char *name, uint64_t fallback)
+{
+    const char *text = get(from->pairs, from->count, name);
+    return text != NULL ? strtoull(text, NULL, 10) : fallback;
+}
+
+static bool is(const struct source *from, const char *name, const char *value, const char *fallback)
+{
+    const char *text = get(from->pairs, from->count, name);
+    return strcmp(text != NULL ? text : fallback, value) == 0;
+}
+
+static enum ps_status check(const struct source *from, struct ps_err *err)
+{
+    const char *protocol = get(from->pairs, from->count, "security.protocol");
+    if (protocol != NULL && strcasecmp(protocol, "plaintext") != 0)
+        return ps_err_set(err, "security.protocol=%s", protocol);
+    static const char *const compressions[] = {"compression.type", "compression.codec"};
+    for (size_t i = 0; i < PS_COUNT_OF(compressions); i++)
+        if (!is(from, compressions[i], "none", "none"))
+            return ps_err_set(err, "compression.type=%s", get(from->pairs, from->count, compressions[i]));
+    if (is(from, "acks", "0", "all"))
+        return ps_err_set(err, "acks=0");
+    if (number(from, "message.timeout.ms", 0) != 0)
+        return ps_err_set(err, "delivery.timeout.ms");
+    return PS_OK;
+}
+
+enum ps_status ps_kafka_lane_settings_read(struct ps_kafka_lane_settings *settings,
+                                           const struct ps_pair *pairs, size_t count, struct ps_err *err)
+{
+    const struct source from = {pairs, count};
+    if (check(&from, err) != PS_OK)
+        return PS_FAIL;
+    const char *client_id = get(pairs, count, "client.id");
+    uint64_t timeout_ms = number(&from, "request.timeout.ms", 30000);
+    *settings = (struct ps_kafka_lane_settings){
+        .acks = is(&from, "acks", "1", "all") ? 1 : -1,
+        .idempotent = is(&from, "enable.idempotence", "true", "false"),
+        .set_bytes_max = (uint32_t)number(&from, "batch.size", 1000000),
+        .set_records_max = (uint32_t)number(&from, "batch.num.messages", 10000),
+        .in_flight_max = (uint32_t)ps_least(
+            number(&from, "max.in.flight.requests.per.connection", PS_KAFKA_LANE_IN_FLIGHT_MAX),
+            PS_KAFKA_LANE_IN_FLIGHT_MAX),
+        .queue_records_max = number(&from, "queue.buffering.max.messages", 100000),
+        .request_bytes_max = (uint32_t)number(&from, "message.max.bytes", 1048576),
+        /* buffers of sets grow by doubling: half of them may be empty */
+        .queue_bytes_max = number(&from, "queue.buffering.max.kbytes", 65536) * 1024 / 2,
+        .request_timeout_ns = number(&from, "socket.timeout.ms", 60000) * PS_NS_PER_MS,
+        .acks_timeout_ms = (int32_t)timeout_ms,
+        .retry_rest_ns = number(&from, "retry.backoff.ms", 100) * PS_NS_PER_MS,
+        .reconnect_ns = number(&from, "reconnect.backoff.ms", 100) * PS_NS_PER_MS,
+        .reconnect_max_ns = number(&from, "reconnect.backoff.max.ms", 10000) * PS_NS_PER_MS,
+        .connect_ns = number(&from, "socket.connection.setup.timeout.ms", 30000) * PS_NS_PER_MS,
+        .metadata_age_ns = number(&from, "topic.metadata.refresh.interval.ms", 300000) * PS_NS_PER_MS,
+        .topic_patience_ns = number(&from, "topic.metadata.propagation.max.ms", 30000) * PS_NS_PER_MS,
+        .creates_topics = is(&from, "allow.auto.create.topics", "true", "true"),
+    };
+    snprintf(settings->client_id, sizeof settings->client_id, "%s",
+             client_id != NULL ? client_id : "penstock");
+    return PS_OK;
+}

@@ -1,0 +1,13 @@
+/* One turn of the lane, from the engine's table (producer.c). Thread: the sink's worker. */
+#pragma once
+
+#include "stages/lib/kafka/lane/lane_internal.h"
+
+/* Does what is possible now, and hands reports and notices to the listener. Returns the number of records reported. */
+uint32_t ps_kafka_lane_turn(struct ps_kafka_lane *lane, const struct ps_kafka_listener *listener);
+
+/* Returns the time at which a turn is needed although no socket is ready, or PS_NEVER. */
+uint64_t ps_kafka_lane_turn_due_ns(const struct ps_kafka_lane *lane);
+
+/* Drops what waits; with `in_flight` also what was sent and not answered. The next turn reports it. */
+void ps_kafka_lane_purge(struct ps_kafka_lane *lane, bool in_flight);

@@ -1,0 +1,143 @@
+/* Kafka's primitive types on the wire, not flexible versions: big-endian integers, strings with a length of two bytes.
+ * (Kafka protocol guide, "Protocol Primitive Types".) Pure functions; any thread. */
+#pragma once
+
+#include <endian.h>
+#include <string.h>
+
+#include "core/base.h"
+
+/* ---- writing: the caller has made room ---- */
+
+static inline char *ps_wire_put_int8(char *at, int8_t value)
+{
+    *at = (char)value;
+    return at + 1;
+}
+
+static inline char *ps_wire_put_int16(char *at, int16_t value)
+{
+    uint16_t wire = htobe16((uint16_t)value);
+    memcpy(at, &wire, sizeof wire);
+    return at + sizeof wire;
+}
+
+static inline char *ps_wire_put_int32(char *at, int32_t value)
+{
+    uint32_t wire = htobe32((uint32_t)value);
+    memcpy(at, &wire, sizeof wire);
+    return at + sizeof wire;
+}
+
+static inline char *ps_wire_put_int64(char *at, int64_t value)
+{
+    uint64_t wire = htobe64((uint64_t)value);
+    memcpy(at, &wire, sizeof wire);
+    return at + sizeof wire;
+}
+
+static inline char *ps_wire_put_bytes(char *at, const void *bytes, size_t length)
+{
+    if (length > 0)
+        memcpy(at, bytes, length);
+    return at + length;
+}
+
+/* At most 32,767 bytes. */
+static inline char *ps_wire_put_string(char *at, const char *text, size_t length)
+{
+    at = ps_wire_put_int16(at, (int16_t)length);
+    return ps_wire_put_bytes(at, text, length);
+}
+
+/* The bytes of a zigzag varint at most: 64 bits in groups of seven. */
+#define PS_WIRE_VARINT_BYTES 10U
+
+static inline uint64_t ps_wire_zigzag(int64_t value)
+{
+    return (uint64_t)value << 1 ^ (uint64_t)(value >> 63);
+}
+
+static inline unsigned ps_wire_varint_bytes(int64_t value)
+{
+    return ((unsigned)(63 - __builtin_clzll(ps_wire_zigzag(value) | 1)) / 7) + 1;
+}
+
+static inline char *ps_wire_put_varint(char *at, int64_t value)
+{
+    uint64_t left = ps_wire_zigzag(value);
+    for (; left >= 0x80; left >>= 7)
+        *at++ = (char)(left | 0x80);
+    *at++ = (char)left;
+    return at;
+}
+
+/* ---- reading: bounded; after a read beyond the end everything is zero ---- */
+
+struct ps_wire_in {
+    const char *at, *end;
+    bool failed; /* something was missing, or a length was impossible */
+};
+
+static inline const char *ps_wire_take(struct ps_wire_in *in, size_t length)
+{
+    if (in->failed || length > (size_t)(in->end - in->at)) {
+        in->failed = true;
+        return NULL;
+    }
+    const char *at = in->at;
+    in->at += length;
+    return at;
+}
+
+static inline int8_t ps_wire_get_int8(struct ps_wire_in *in)
+{
+    const char *at = ps_wire_take(in, 1);
+    return at != NULL ? (int8_t)*at : 0;
+}
+
+static inline int16_t ps_wire_get_int16(struct ps_wire_in *in)
+{
+    uint16_t wire = 0;
+    const char *at = ps_wire_take(in, sizeof wire);
+    if (at != NULL)
+        memcpy(&wire, at, sizeof wire);
+    return (int16_t)be16toh(wire);
+}
+
+static inline int32_t ps_wire_get_int32(struct ps_wire_in *in)
+{
+    uint32_t wire = 0;
+    const char *at = ps_wire_take(in, sizeof wire);
+    if (at != NULL)
+        memcpy(&wire, at, sizeof wire);
+    return (int32_t)be32toh(wire);
+}
+
+static inline int64_t ps_wire_get_int64(struct ps_wire_in *in)
+{
+    uint64_t wire = 0;
+    const char *at = ps_wire_take(in, sizeof wire);
+    if (at != NULL)
+        memcpy(&wire, at, sizeof wire);
+    return (int64_t)be64toh(wire);
+}
+
+/* A string; NULL with length 0 if it is null or missing. Not terminated. */
+static inline const char *ps_wire_get_string(struct ps_wire_in *in, uint32_t *length)
+{
+    int16_t bytes = ps_wire_get_int16(in);
+    *length = bytes > 0 ? (uint32_t)bytes : 0;
+    if (bytes < -1)
+        in->failed = true;
+    return bytes < 0 ? NULL : ps_wire_take(in, *length);
+}
+
+/* The number of elements of an array, each of at least `element_bytes`; a null array has none. */
+static inline uint32_t ps_wire_get_count(struct ps_wire_in *in, size_t element_bytes)
+{
+    int32_t count = ps_wire_get_int32(in);
+    if (count < -1 || (count > 0 && (size_t)count > (size_t)(in->end - in->at) / element_bytes))
+        in->failed = true;
+    return in->failed || count < 0 ? 0 : (uint32_t)count;
+}

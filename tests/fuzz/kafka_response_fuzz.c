@@ -1,0 +1,107 @@
+/* Responses of a broker to each request of the native lane. The first byte chooses the request and its version; the rest is
+ * the response behind its length, but for the correlation id. What a response says must not harm the lane: it is believed,
+ * or the connection is lost. */
+#include "stages/lib/kafka/lane/lane.h"
+#include "stages/lib/kafka/lane/turn.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "stages/lib/kafka/lane/wire.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+#define MOST 4096U
+#define PARTITIONS 3
+
+static void on_report(void *argument, const struct ps_kafka_report *report)
+{
+    *(uint32_t *)argument += report->count;
+}
+
+static void on_notice(void *, const struct ps_kafka_notice *)
+{
+}
+
+static struct ps_kafka_lane *make(void)
+{
+    struct ps_err err = {0};
+    const struct ps_pair pairs[] = {{.key = "bootstrap.servers", .value = "127.0.0.1:9"},
+                                    {.key = "enable.idempotence", .value = "true"}};
+    const struct ps_kafka_producer_config config = {
+        .pairs = pairs, .pair_count = PS_COUNT_OF(pairs), .wake_fd = -1, .epoll_fd = -1};
+    struct ps_kafka_lane *lane = (struct ps_kafka_lane *)ps_kafka_native.create(&config, &err);
+    PS_ASSERT(lane != NULL);
+    return lane;
+}
+
+/* A topic whose partitions the broker leads, with a record for each. */
+static void fill(struct ps_kafka_lane *lane)
+{
+    struct ps_kafka_lane_topic *topic = ps_kafka_lane_topic_get(lane, "t", 1);
+    PS_ASSERT(topic != NULL && ps_kafka_lane_topic_resize(topic, PARTITIONS));
+    for (int32_t i = 0; i < PARTITIONS; i++) {
+        int error;
+        const struct ps_kafka_record record = {
+            .value = "v", .value_length = 1, .partition = i, .token = lane};
+        ps_kafka_lane_partition_lead(&topic->partitions[i], lane->brokers);
+        PS_ASSERT(ps_kafka_native.submit((struct ps_kafka_producer *)lane, (struct ps_kafka_topic *)topic,
+                                         &record, 1, &error) == 1);
+    }
+}
+
+static struct ps_kafka_lane_request *request_of(struct ps_kafka_lane *lane, uint8_t choice)
+{
+    struct ps_kafka_lane_broker *broker = lane->brokers;
+    broker->produce_version = (int16_t)(3 + choice / 4 % 6);
+    broker->metadata_version = (int16_t)(1 + choice / 4 % 7);
+    switch (choice % 4) {
+    case 0:
+        return ps_kafka_lane_request_versions(lane);
+    case 1:
+        return ps_kafka_lane_request_metadata(lane, broker->metadata_version);
+    case 2:
+        return ps_kafka_lane_request_id(lane, 0);
+    default:
+        return ps_kafka_lane_request_produce(broker);
+    }
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    if (size == 0 || size > MOST)
+        return 0;
+    char *bytes = malloc(size - 1 + sizeof(int32_t)), reason[PS_TRANSPORT_REASON_BYTES];
+    uint32_t reported = 0;
+    const struct ps_kafka_listener listener = {
+        .report = on_report, .notice = on_notice, .argument = &reported};
+    struct ps_kafka_lane *lane = make();
+    PS_ASSERT(bytes != NULL);
+    fill(lane);
+    struct ps_kafka_lane_request *request = request_of(lane, data[0]);
+    PS_ASSERT(request != NULL);
+    memcpy(ps_wire_put_int32(bytes, request->correlation), data + 1, size - 1);
+    lane->listener = &listener;
+    (void)ps_kafka_lane_response(lane->brokers, request, bytes, (uint32_t)(size - 1 + sizeof(int32_t)),
+                                 reason);
+    PS_ASSERT(reported <= PARTITIONS);
+    for (uint32_t i = 0; i < request->set_count; i++) { /* what was not answered is sent again */
+        if (request->sets[i] == NULL)
+            continue;
+        request->sets[i]->partition->in_flight--;
+        ps_kafka_lane_partition_return(lane, request->sets[i]);
+        ps_kafka_lane_partition_landed(lane, request->sets[i]->partition);
+        request->sets[i] = NULL;
+    }
+    ps_kafka_lane_give_request(lane, request);
+    for (struct ps_kafka_lane_broker *broker = lane->brokers; broker != NULL; broker = broker->next) {
+        broker->phase = PS_KAFKA_LANE_DOWN; /* there is no connection, and none is made */
+        broker->rest_ns = PS_NEVER;
+    }
+    ps_kafka_lane_purge(lane, true);
+    (void)ps_kafka_lane_turn(lane, &listener);
+    PS_ASSERT(reported == PARTITIONS); /* each record once, however it ended */
+    ps_kafka_native.destroy((struct ps_kafka_producer *)lane);
+    free(bytes);
+    return 0;
+}

@@ -1,0 +1,424 @@
+#include "tests/support/kafka/fake_brokers.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "core/crc32c.h"
+#include "stages/lib/kafka/lane/wire.h"
+#include "tests/support/support.h"
+
+#define CONNECTIONS 16U
+#define KEPT_SETS 5U
+#define BUFFER_BYTES (1U << 20)
+#define ERROR_NOT_LEADER 6
+#define ERROR_TIMED_OUT 7
+#define ERROR_NOT_ENOUGH_REPLICAS 19
+#define ERROR_OUT_OF_ORDER 45
+
+struct connection {
+    int fd; /* -1: none */
+    unsigned node;
+    char *in, *out;
+    uint32_t in_length, out_length;
+    unsigned late; /* turns before it answers */
+    bool breaks;   /* before it answers what it has handled */
+};
+
+struct partition {
+    unsigned leader;
+    int32_t epoch, next;     /* of the leader; of the producer: the sequence number expected */
+    int32_t kept[KEPT_SETS]; /* base sequences of the last sets */
+    unsigned kept_count;
+    uint32_t *numbers, count;
+};
+
+struct ps_test_brokers {
+    int listeners[PS_TEST_BROKERS];
+    unsigned ports[PS_TEST_BROKERS];
+    char bootstrap[32];
+    struct connection connections[CONNECTIONS];
+    struct partition partitions[PS_TEST_PARTITIONS];
+    uint64_t random;
+    unsigned faults, seen;
+    int16_t produce_most, metadata_most;
+    int64_t producer; /* id given */
+};
+
+static unsigned draw(struct ps_test_brokers *brokers, unsigned below)
+{
+    brokers->random = brokers->random * UINT64_C(6364136223846793005) + 1442695040888963407U;
+    return (unsigned)(brokers->random >> 33) % below;
+}
+
+static bool fails(struct ps_test_brokers *brokers)
+{
+    bool now = draw(brokers, 1000) < brokers->faults;
+    brokers->seen += now;
+    return now;
+}
+
+struct ps_test_brokers *ps_test_brokers_start(uint64_t seed, unsigned faults)
+{
+    struct ps_test_brokers *brokers = calloc(1, sizeof *brokers);
+    assert_non_null(brokers);
+    brokers->random = seed;
+    brokers->faults = faults;
+    brokers->produce_most = (int16_t)(3 + draw(brokers, 8));
+    brokers->metadata_most = (int16_t)(1 + draw(brokers, 9));
+    for (unsigned i = 0; i < PS_TEST_BROKERS; i++) {
+        struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+        socklen_t length = sizeof address;
+        brokers->listeners[i] = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+        assert_int_equal(bind(brokers->listeners[i], (struct sockaddr *)&address, sizeof address), 0);
+        assert_int_equal(listen(brokers->listeners[i], 16), 0);
+        assert_int_equal(getsockname(brokers->listeners[i], (struct sockaddr *)&address, &length), 0);
+        brokers->ports[i] = ntohs(address.sin_port);
+    }
+    snprintf(brokers->bootstrap, sizeof brokers->bootstrap, "127.0.0.1:%u", brokers->ports[0]);
+    for (unsigned i = 0; i < CONNECTIONS; i++) {
+        brokers->connections[i] =
+            (struct connection){.fd = -1, .in = malloc(BUFFER_BYTES), .out = malloc(BUFFER_BYTES)};
+        assert_true(brokers->connections[i].in != NULL && brokers->connections[i].out != NULL);
+    }
+    for (unsigned i = 0; i < PS_TEST_PARTITIONS; i++) {
+        brokers->partitions[i].leader = draw(brokers, PS_TEST_BROKERS);
+        brokers->partitions[i].numbers = calloc(PS_TEST_RECORDS_MAX, sizeof(uint32_t));
+        assert_non_null(brokers->partitions[i].numbers);
+    }
+    return brokers;
+}
+
+static void hang_up(struct connection *connection)
+{
+    if (connection->fd >= 0)
+        close(connection->fd);
+    connection->fd = -1;
+}
+
+void ps_test_brokers_stop(struct ps_test_brokers *brokers)
+{
+    for (unsigned i = 0; i < PS_TEST_BROKERS; i++)
+        close(brokers->listeners[i]);
+    for (unsigned i = 0; i < CONNECTIONS; i++) {
+        hang_up(&brokers->connections[i]);
+        free(brokers->connections[i].in);
+        free(brokers->connections[i].out);
+    }
+    for (unsigned i = 0; i < PS_TEST_PARTITIONS; i++)
+        free(brokers->partitions[i].numbers);
+    free(brokers);
+}
+
+const char *ps_test_brokers_bootstrap(const struct ps_test_brokers *brokers)
+{
+    return brokers->bootstrap;
+}
+
+void ps_test_brokers_calm(struct ps_test_brokers *brokers)
+{
+    brokers->faults = 0;
+}
+
+unsigned ps_test_brokers_faults(const struct ps_test_brokers *brokers)
+{
+    return brokers->seen;
+}
+
+uint32_t ps_test_brokers_log(const struct ps_test_brokers *brokers, unsigned partition,
+                             const uint32_t **numbers)
+{
+    *numbers = brokers->partitions[partition].numbers;
+    return brokers->partitions[partition].count;
+}
+
+/* ---- sets ---- */
+
+/* Written from Kafka's documentation of the format alone, not with the lane's functions. */
+static int64_t get_varint(struct ps_wire_in *in)
+{
+    uint64_t value = 0;
+    for (unsigned shift = 0; shift < 64; shift += 7) {
+        uint8_t byte = (uint8_t)ps_wire_get_int8(in);
+        value |= (uint64_t)(byte & 0x7f) << shift;
+        if ((byte & 0x80) == 0)
+            break;
+    }
+    return (int64_t)(value >> 1) ^ -(int64_t)(value & 1);
+}
+
+static void append_records(struct partition *partition, struct ps_wire_in *in, int32_t count)
+{
+    for (int32_t i = 0; i < count; i++) {
+        uint32_t number;
+        int64_t length = get_varint(in);
+        const char *begin = in->at;
+        assert_int_equal(ps_wire_get_int8(in), 0);
+        (void)get_varint(in);
+        assert_int_equal(get_varint(in), i);  /* offset delta */
+        assert_int_equal(get_varint(in), -1); /* no key */
+        int64_t value_length = get_varint(in);
+        assert_true(value_length >= (int64_t)sizeof number);
+        const char *value = ps_wire_take(in, (size_t)value_length);
+        assert_non_null(value);
+        memcpy(&number, value, sizeof number);
+        assert_int_equal(get_varint(in), 0); /* headers */
+        assert_int_equal(in->at - begin, length);
+        assert_true(partition->count < PS_TEST_RECORDS_MAX);
+        partition->numbers[partition->count++] = number;
+    }
+    assert_false(in->failed);
+    assert_ptr_equal(in->at, in->end);
+}
+
+static bool is_kept(const struct partition *partition, int32_t sequence)
+{
+    for (unsigned i = 0; i < partition->kept_count; i++)
+        if (partition->kept[i] == sequence)
+            return true;
+    return false;
+}
+
+static void keep(struct partition *partition, int32_t sequence)
+{
+    if (partition->kept_count == KEPT_SETS)
+        memmove(partition->kept, partition->kept + 1, (KEPT_SETS - 1) * sizeof *partition->kept);
+    else
+        partition->kept_count++;
+    partition->kept[partition->kept_count - 1] = sequence;
+}
+
+/* Appends a set as Kafka does. Returns the error. */
+static int16_t append(struct partition *partition, const char *bytes, uint32_t length)
+{
+    struct ps_wire_in in = {.at = bytes, .end = bytes + length};
+    assert_int_equal(ps_wire_get_int64(&in), 0);
+    assert_int_equal(ps_wire_get_int32(&in), length - 12);
+    (void)ps_wire_get_int32(&in);
+    assert_int_equal(ps_wire_get_int8(&in), 2);
+    uint32_t checksum = (uint32_t)ps_wire_get_int32(&in);
+    assert_int_equal(checksum, ps_crc32c(0, in.at, (size_t)(in.end - in.at)));
+    assert_int_equal(ps_wire_get_int16(&in), 0);
+    int32_t last = ps_wire_get_int32(&in);
+    assert_true(ps_wire_get_int64(&in) <= ps_wire_get_int64(&in)); /* first and last time */
+    assert_int_equal(ps_wire_get_int64(&in), 77);
+    assert_int_equal(ps_wire_get_int16(&in), 0);
+    int32_t sequence = ps_wire_get_int32(&in), count = ps_wire_get_int32(&in);
+    assert_int_equal(count, last + 1);
+    if (is_kept(partition, sequence))
+        return 0; /* a duplicate is answered like the original */
+    if (sequence != partition->next)
+        return ERROR_OUT_OF_ORDER;
+    append_records(partition, &in, count);
+    partition->next += count;
+    keep(partition, sequence);
+    return 0;
+}
+
+/* ---- requests ---- */
+
+static int16_t set_comes(struct ps_test_brokers *brokers, unsigned node, int32_t number, const char *bytes,
+                         uint32_t length)
+{
+    assert_in_range(number, 0, PS_TEST_PARTITIONS - 1);
+    struct partition *partition = &brokers->partitions[number];
+    if (fails(brokers)) {
+        partition->leader = draw(brokers, PS_TEST_BROKERS);
+        partition->epoch++;
+    }
+    if (partition->leader != node)
+        return ERROR_NOT_LEADER;
+    if (fails(brokers))
+        return ERROR_NOT_ENOUGH_REPLICAS;
+    int16_t error = append(partition, bytes, length);
+    return error == 0 && fails(brokers) ? ERROR_TIMED_OUT : error;
+}
+
+static char *produce(struct ps_test_brokers *brokers, unsigned node, int16_t version, struct ps_wire_in *in,
+                     char *at)
+{
+    uint32_t length;
+    (void)ps_wire_get_string(in, &length);
+    assert_int_equal(ps_wire_get_int16(in), -1); /* acks */
+    (void)ps_wire_get_int32(in);
+    assert_int_equal(ps_wire_get_count(in, 1), 1);
+    const char *topic = ps_wire_get_string(in, &length);
+    assert_true(length == 1 && *topic == 't');
+    uint32_t count = ps_wire_get_count(in, 8);
+    at = ps_wire_put_int32(at, 1);
+    at = ps_wire_put_string(at, "t", 1);
+    at = ps_wire_put_int32(at, (int32_t)count);
+    for (uint32_t i = 0; i < count; i++) {
+        int32_t number = ps_wire_get_int32(in), bytes = ps_wire_get_int32(in);
+        const char *set = ps_wire_take(in, (size_t)bytes);
+        assert_non_null(set);
+        at = ps_wire_put_int32(at, number);
+        at = ps_wire_put_int16(at, set_comes(brokers, node, number, set, (uint32_t)bytes));
+        at = ps_wire_put_int64(at, 0);
+        at = ps_wire_put_int64(at, -1);
+        if (version >= 5)
+            at = ps_wire_put_int64(at, 0);
+        if (version >= 8) {
+            at = ps_wire_put_int32(at, 0);
+            at = ps_wire_put_int16(at, -1);
+        }
+    }
+    return ps_wire_put_int32(at, draw(brokers, 20) == 0 ? 30 : 0); /* throttle time */
+}
+
+static char *metadata(struct ps_test_brokers *brokers, int16_t version, char *at)
+{
+    if (version >= 3)
+        at = ps_wire_put_int32(at, 0);
+    at = ps_wire_put_int32(at, PS_TEST_BROKERS);
+    for (unsigned i = 0; i < PS_TEST_BROKERS; i++) {
+        at = ps_wire_put_int32(at, (int32_t)i);
+        at = ps_wire_put_string(at, "127.0.0.1", 9);
+        at = ps_wire_put_int32(at, (int32_t)brokers->ports[i]);
+        at = ps_wire_put_int16(at, -1);
+    }
+    if (version >= 2)
+        at = ps_wire_put_string(at, "cluster", 7);
+    at = ps_wire_put_int32(at, 0);
+    at = ps_wire_put_int32(at, 1);
+    at = ps_wire_put_int16(at, 0);
+    at = ps_wire_put_string(at, "t", 1);
+    at = ps_wire_put_int8(at, 0);
+    at = ps_wire_put_int32(at, PS_TEST_PARTITIONS);
+    for (unsigned i = 0; i < PS_TEST_PARTITIONS; i++) {
+        bool none = fails(brokers); /* in an election */
+        at = ps_wire_put_int16(at, none ? 5 : 0);
+        at = ps_wire_put_int32(at, (int32_t)i);
+        at = ps_wire_put_int32(at, none ? -1 : (int32_t)brokers->partitions[i].leader);
+        if (version >= 7)
+            at = ps_wire_put_int32(at, brokers->partitions[i].epoch);
+        for (int list = 0; list < (version >= 5 ? 3 : 2); list++)
+            at = ps_wire_put_int32(at, 0);
+    }
+    return at;
+}
+
+static char *versions(const struct ps_test_brokers *brokers, char *at)
+{
+    at = ps_wire_put_int16(at, 0);
+    at = ps_wire_put_int32(at, 4);
+    const int16_t keys[][2] = {{0, brokers->produce_most}, {3, brokers->metadata_most}, {18, 3}, {22, 4}};
+    for (size_t i = 0; i < PS_COUNT_OF(keys); i++) {
+        at = ps_wire_put_int16(at, keys[i][0]);
+        at = ps_wire_put_int16(at, 0);
+        at = ps_wire_put_int16(at, keys[i][1]);
+    }
+    return at;
+}
+
+static void handle(struct ps_test_brokers *brokers, struct connection *connection, const char *bytes,
+                   uint32_t length)
+{
+    struct ps_wire_in in = {.at = bytes, .end = bytes + length};
+    uint32_t id_length;
+    int16_t key = ps_wire_get_int16(&in), version = ps_wire_get_int16(&in);
+    int32_t correlation = ps_wire_get_int32(&in);
+    (void)ps_wire_get_string(&in, &id_length);
+    if (fails(brokers)) {
+        connection->breaks = true; /* before it is handled */
+        return;
+    }
+    char *begin = connection->out + connection->out_length, *at = begin + sizeof(int32_t);
+    at = ps_wire_put_int32(at, correlation);
+    if (key == 18) {
+        at = versions(brokers, at);
+    } else if (key == 3) {
+        at = metadata(brokers, version, at);
+    } else if (key == 22) {
+        at = ps_wire_put_int32(at, 0);
+        at = ps_wire_put_int16(at, 0);
+        at = ps_wire_put_int64(at, brokers->producer = 77);
+        at = ps_wire_put_int16(at, 0);
+    } else {
+        assert_int_equal(key, 0);
+        at = produce(brokers, connection->node, version, &in, at);
+    }
+    (void)ps_wire_put_int32(begin, (int32_t)(at - begin) - (int32_t)sizeof(int32_t));
+    connection->out_length += (uint32_t)(at - begin);
+    assert_false(in.failed);
+    connection->breaks = fails(brokers); /* after it is handled */
+    if (fails(brokers))
+        connection->late = draw(brokers, 30);
+}
+
+/* ---- turns ---- */
+
+static void take_connections(struct ps_test_brokers *brokers)
+{
+    for (unsigned i = 0; i < PS_TEST_BROKERS; i++) {
+        int fd = accept4(brokers->listeners[i], NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+        if (fd < 0)
+            continue;
+        unsigned free_one = 0;
+        while (brokers->connections[free_one].fd >= 0)
+            assert_true(++free_one < CONNECTIONS);
+        struct connection *connection = &brokers->connections[free_one];
+        *connection = (struct connection){.fd = fd, .node = i, .in = connection->in, .out = connection->out};
+    }
+}
+
+static void read_requests(struct ps_test_brokers *brokers, struct connection *connection)
+{
+    ssize_t got =
+        recv(connection->fd, connection->in + connection->in_length, BUFFER_BYTES - connection->in_length, 0);
+    if (got == 0 || (got < 0 && errno != EAGAIN)) {
+        hang_up(connection);
+        return;
+    }
+    connection->in_length += got > 0 ? (uint32_t)got : 0;
+    uint32_t from = 0;
+    while (!connection->breaks && connection->in_length - from >= sizeof(uint32_t)) {
+        struct ps_wire_in in = {.at = connection->in + from, .end = connection->in + connection->in_length};
+        uint32_t length = (uint32_t)ps_wire_get_int32(&in);
+        if (length > connection->in_length - from - sizeof length)
+            break;
+        handle(brokers, connection, in.at, length);
+        from += (uint32_t)sizeof length + length;
+    }
+    memmove(connection->in, connection->in + from, connection->in_length - from);
+    connection->in_length -= from;
+}
+
+/* Writes some of the answers: torn anywhere. */
+static void write_answers(struct ps_test_brokers *brokers, struct connection *connection)
+{
+    uint32_t some = connection->out_length;
+    if (some == 0)
+        return;
+    if (brokers->faults > 0 && draw(brokers, 4) == 0)
+        some = 1 + draw(brokers, some);
+    ssize_t put = send(connection->fd, connection->out, some, MSG_NOSIGNAL);
+    if (put <= 0)
+        return;
+    memmove(connection->out, connection->out + put, connection->out_length - (uint32_t)put);
+    connection->out_length -= (uint32_t)put;
+}
+
+void ps_test_brokers_serve(struct ps_test_brokers *brokers)
+{
+    take_connections(brokers);
+    for (unsigned i = 0; i < CONNECTIONS; i++) {
+        struct connection *connection = &brokers->connections[i];
+        if (connection->fd < 0)
+            continue;
+        if (connection->breaks) {
+            hang_up(connection);
+            continue;
+        }
+        if (connection->late > 0) {
+            connection->late--;
+            continue;
+        }
+        write_answers(brokers, connection);
+        read_requests(brokers, connection);
+    }
+}

@@ -1,0 +1,28 @@
+/* Kafka brokers for a test of the lane, in one thread: they keep sequence numbers as Kafka does (the last five sets of a
+ * producer, KIP-98), which librdkafka's mock cluster does not, and misbehave by a seed: connections break before or after a
+ * set is written, answers are late or torn, leaders move, replicas are missing. Every fault may pass: an idempotent
+ * producer must write each record once and in order whatever happens. */
+#pragma once
+
+#include "core/base.h"
+
+#define PS_TEST_BROKERS 2U
+#define PS_TEST_PARTITIONS 3U
+#define PS_TEST_RECORDS_MAX 20000U
+
+struct ps_test_brokers;
+
+/* Topic `t`. `faults`: of 1,000 requests so many meet a fault. */
+struct ps_test_brokers *ps_test_brokers_start(uint64_t seed, unsigned faults);
+void ps_test_brokers_stop(struct ps_test_brokers *brokers);
+/* HOST:PORT of the first one. */
+const char *ps_test_brokers_bootstrap(const struct ps_test_brokers *brokers);
+/* Reads and answers what is possible now. */
+void ps_test_brokers_serve(struct ps_test_brokers *brokers);
+/* From now on nothing fails. */
+void ps_test_brokers_calm(struct ps_test_brokers *brokers);
+/* The numbers (values of four bytes) in a partition, in order. Returns how many. */
+uint32_t ps_test_brokers_log(const struct ps_test_brokers *brokers, unsigned partition,
+                             const uint32_t **numbers);
+/* Faults so far. */
+unsigned ps_test_brokers_faults(const struct ps_test_brokers *brokers);
