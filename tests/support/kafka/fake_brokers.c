@@ -44,7 +44,7 @@ struct ps_test_brokers {
     struct connection connections[CONNECTIONS];
     struct partition partitions[PS_TEST_PARTITIONS];
     uint64_t random;
-    unsigned faults, seen;
+    unsigned faults;
     int16_t produce_most, metadata_most;
     int64_t producer; /* id given */
 };
@@ -57,12 +57,10 @@ static unsigned draw(struct ps_test_brokers *brokers, unsigned below)
 
 static bool fails(struct ps_test_brokers *brokers)
 {
-    bool now = draw(brokers, 1000) < brokers->faults;
-    brokers->seen += now;
-    return now;
+    return draw(brokers, 1000) < brokers->faults;
 }
 
-struct ps_test_brokers *ps_test_brokers_start(uint64_t seed, unsigned faults)
+struct ps_test_brokers *ps_test_brokers_start(uint64_t seed, unsigned faults, int32_t sequence)
 {
     struct ps_test_brokers *brokers = calloc(1, sizeof *brokers);
     assert_non_null(brokers);
@@ -87,6 +85,7 @@ struct ps_test_brokers *ps_test_brokers_start(uint64_t seed, unsigned faults)
     }
     for (unsigned i = 0; i < PS_TEST_PARTITIONS; i++) {
         brokers->partitions[i].leader = draw(brokers, PS_TEST_BROKERS);
+        brokers->partitions[i].next = sequence;
         brokers->partitions[i].numbers = calloc(PS_TEST_RECORDS_MAX, sizeof(uint32_t));
         assert_non_null(brokers->partitions[i].numbers);
     }
@@ -117,16 +116,6 @@ void ps_test_brokers_stop(struct ps_test_brokers *brokers)
 const char *ps_test_brokers_bootstrap(const struct ps_test_brokers *brokers)
 {
     return brokers->bootstrap;
-}
-
-void ps_test_brokers_calm(struct ps_test_brokers *brokers)
-{
-    brokers->faults = 0;
-}
-
-unsigned ps_test_brokers_faults(const struct ps_test_brokers *brokers)
-{
-    return brokers->seen;
 }
 
 uint32_t ps_test_brokers_log(const struct ps_test_brokers *brokers, unsigned partition,
@@ -214,7 +203,7 @@ static int16_t append(struct partition *partition, const char *bytes, uint32_t l
     if (sequence != partition->next)
         return ERROR_OUT_OF_ORDER;
     append_records(partition, &in, count);
-    partition->next += count;
+    partition->next = (int32_t)(((uint32_t)partition->next + (uint32_t)count) & INT32_MAX);
     keep(partition, sequence);
     return 0;
 }

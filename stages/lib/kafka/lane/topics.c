@@ -210,11 +210,18 @@ struct ps_kafka_lane_set *ps_kafka_lane_partition_pop(struct ps_kafka_lane_parti
     return set;
 }
 
+/* Sequence numbers have 31 bits, and begin again at 0. */
+static bool is_before(const struct ps_kafka_lane_set *one, const struct ps_kafka_lane_set *other)
+{
+    uint32_t distance = ((uint32_t)one->base_sequence - (uint32_t)other->base_sequence) << 1;
+    return (int32_t)distance < 0;
+}
+
 void ps_kafka_lane_partition_return(struct ps_kafka_lane *lane, struct ps_kafka_lane_set *set)
 {
     struct ps_kafka_lane_partition *partition = set->partition;
     struct ps_kafka_lane_set **at = &partition->returned;
-    while (*at != NULL && (*at)->base_sequence - set->base_sequence < 0)
+    while (*at != NULL && is_before(*at, set))
         at = &(*at)->next;
     set->next = *at;
     *at = set;

@@ -200,20 +200,33 @@ uint32_t ps_kafka_lane_turn(struct ps_kafka_lane *lane, const struct ps_kafka_li
     return lane->reported;
 }
 
+/* Returns when a broker can be asked for metadata or the producer's id: PS_NEVER while one is being connected, which wakes
+ * the worker. */
+static uint64_t ask_due_ns(const struct ps_kafka_lane *lane)
+{
+    uint64_t due_ns = PS_NEVER, rested_ns = PS_NEVER;
+    bool up = false, begun = false;
+    for (const struct ps_kafka_lane_broker *broker = lane->brokers; broker != NULL; broker = broker->next) {
+        up |= broker->phase == PS_KAFKA_LANE_UP && !broker->gone;
+        begun |= broker->phase != PS_KAFKA_LANE_DOWN && !broker->gone;
+        if (!broker->gone && broker->phase == PS_KAFKA_LANE_DOWN)
+            rested_ns = ps_least(rested_ns, broker->rest_ns);
+    }
+    if (lane->topic_count > 0 && !lane->metadata_asked)
+        due_ns = lane->metadata_wanted ? lane->metadata_rest_ns
+                                       : lane->metadata_ns + lane->settings.metadata_age_ns;
+    if (lane->id_state == PS_KAFKA_LANE_ID_NONE && !lane->fatal)
+        due_ns = ps_least(due_ns, lane->id_rest_ns);
+    if (up || due_ns == PS_NEVER)
+        return due_ns;
+    return begun ? PS_NEVER : due_ns > rested_ns ? due_ns : rested_ns;
+}
+
 uint64_t ps_kafka_lane_turn_due_ns(const struct ps_kafka_lane *lane)
 {
-    uint64_t due_ns = lane->resting_ns;
-    if (lane->topic_count > 0 && !lane->metadata_asked)
-        due_ns = ps_least(due_ns, lane->metadata_wanted ? lane->metadata_rest_ns
-                                                        : lane->metadata_ns + lane->settings.metadata_age_ns);
-    if (lane->id_state == PS_KAFKA_LANE_ID_NONE)
-        due_ns = ps_least(due_ns, lane->id_rest_ns);
-    for (const struct ps_kafka_lane_broker *broker = lane->brokers; broker != NULL; broker = broker->next) {
+    uint64_t due_ns = ps_least(lane->resting_ns, ask_due_ns(lane));
+    for (const struct ps_kafka_lane_broker *broker = lane->brokers; broker != NULL; broker = broker->next)
         due_ns = ps_least(due_ns, ps_kafka_lane_broker_due_ns(broker));
-        if (broker->phase == PS_KAFKA_LANE_DOWN &&
-            (lane->metadata_wanted || lane->id_state == PS_KAFKA_LANE_ID_NONE))
-            due_ns = ps_least(due_ns, broker->rest_ns);
-    }
     return due_ns;
 }
 
@@ -237,6 +250,7 @@ static void purge_partition(struct ps_kafka_lane *lane, struct ps_kafka_lane_par
     while ((set = ps_kafka_lane_partition_pop(partition)) != NULL)
         purge_set(lane, set);
     partition->rewinds = partition->in_flight > 0;
+    partition->alone = false;
     ps_kafka_lane_want_metadata(lane);
 }
 

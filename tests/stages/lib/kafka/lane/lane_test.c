@@ -1,6 +1,7 @@
 /* The native lane against brokers that keep sequence numbers and misbehave: each record is written once, in the order in
  * which it was submitted to its partition, and reported once, as delivered. */
 #include "stages/lib/kafka/lane/lane.h"
+#include "stages/lib/kafka/lane/lane_internal.h"
 
 #include <stdlib.h>
 
@@ -52,10 +53,11 @@ static void turn(struct run *run)
     run->now.mono_ns += TURN_NS;
 }
 
-static void begin(struct run *run, uint64_t seed, unsigned faults)
+static void begin(struct run *run, uint64_t seed, unsigned faults, int32_t sequence)
 {
     struct ps_err err = {0};
-    *run = (struct run){.brokers = ps_test_brokers_start(seed, faults), .now = {.mono_ns = PS_NS_PER_S}};
+    *run = (struct run){.brokers = ps_test_brokers_start(seed, faults, sequence),
+                        .now = {.mono_ns = PS_NS_PER_S}};
     const struct ps_pair pairs[] = {
         {.key = "bootstrap.servers", .value = ps_test_brokers_bootstrap(run->brokers)},
         {.key = "enable.idempotence", .value = "true"},
@@ -75,6 +77,16 @@ static void begin(struct run *run, uint64_t seed, unsigned faults)
         fail_msg("%s", err.text);
     run->topic = ps_kafka_native.topic(run->producer, "t", 1);
     assert_non_null(run->topic);
+}
+
+/* The producer has sent almost all sequence numbers there are. */
+static void go_to(struct run *run, int32_t sequence)
+{
+    struct ps_kafka_lane_topic *topic = (struct ps_kafka_lane_topic *)run->topic;
+    while (topic->partition_count == 0)
+        turn(run);
+    for (int32_t i = 0; i < topic->partition_count; i++)
+        topic->partitions[i].next_sequence = sequence;
 }
 
 static void end(struct run *run)
@@ -117,11 +129,12 @@ static void verify(const struct run *run)
     assert_int_equal(run->errors, 0);
 }
 
-static void run_one(uint64_t seed, unsigned faults)
+static void run_one(uint64_t seed, unsigned faults, int32_t sequence)
 {
     static struct run run;
     uint64_t random = seed ^ UINT64_C(0x9e3779b97f4a7c15);
-    begin(&run, seed, faults);
+    begin(&run, seed, faults, sequence);
+    go_to(&run, sequence);
     for (unsigned turns = 0; run.report_count < RECORDS; turns++) {
         random = random * UINT64_C(6364136223846793005) + 1442695040888963407U;
         uint32_t want = (uint32_t)(random >> 33) % (RUN_MAX + 1), left = RECORDS - run.submitted;
@@ -137,7 +150,7 @@ static void run_one(uint64_t seed, unsigned faults)
 
 static void test_calm(void **state)
 {
-    run_one(1, 0);
+    run_one(1, 0, 0);
 }
 
 static void test_faults(void **state)
@@ -145,8 +158,33 @@ static void test_faults(void **state)
     uint64_t seed = ps_test_seed();
     for (unsigned i = 0; i < 40; i++) {
         print_message("seed %llu\n", (unsigned long long)(seed + i));
-        run_one(seed + i, 5 + i * 5);
+        run_one(seed + i, 5 + i * 5, i % 2 == 0 ? 0 : INT32_MAX - 500);
     }
+}
+
+/* While no broker can be reached the lane asks to be called again later, not at once: a worker does not spin. */
+static void test_no_broker(void **state)
+{
+    struct ps_err err = {0};
+    struct run run = {.now = {.mono_ns = PS_NS_PER_S}};
+    const struct ps_pair pairs[] = {{.key = "bootstrap.servers", .value = "127.0.0.1:1,127.0.0.1:2"},
+                                    {.key = "enable.idempotence", .value = "true"}};
+    const struct ps_kafka_producer_config config = {
+        .pairs = pairs, .pair_count = PS_COUNT_OF(pairs), .wake_fd = -1, .epoll_fd = -1};
+    const struct ps_kafka_listener listener = {.report = on_report, .notice = on_notice, .argument = &run};
+    run.producer = ps_kafka_native.create(&config, &err);
+    assert_non_null(run.producer);
+    assert_non_null(ps_kafka_native.topic(run.producer, "t", 1));
+    unsigned due = 0, turns = 5000;
+    for (unsigned i = 0; i < turns; i++) {
+        struct ps_kafka_listener now = listener;
+        now.now = run.now;
+        ps_kafka_native.poll(run.producer, &now, UINT32_MAX);
+        due += ps_kafka_native.due_ns(run.producer) <= run.now.mono_ns;
+        run.now.mono_ns += PS_NS_PER_MS;
+    }
+    assert_in_range(due, 0, turns / 50);
+    ps_kafka_native.destroy(run.producer);
 }
 
 int main(void)
@@ -154,6 +192,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_calm),
         cmocka_unit_test(test_faults),
+        cmocka_unit_test(test_no_broker),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
