@@ -379,7 +379,7 @@ static void test_check(void **unused)
         {PS_KEYS("hdfs.path", url, "hdfs.fileType", "CompressedStream"), PS_LOG_ERROR, "needs a codec"},
         {KEYS("hdfs.codeC", "gzip"), PS_LOG_ERROR, "not compressed"},
         {PS_KEYS("hdfs.path", url, "hdfs.codeC", "lzop"), PS_LOG_ERROR, "LZO"},
-        {PS_KEYS("hdfs.path", url, "hdfs.codeC", "rar"), PS_LOG_ERROR, "no codec"},
+        {PS_KEYS("hdfs.path", url, "hdfs.codeC", "rar"), PS_LOG_ERROR, "not a codec"},
         {PS_KEYS("hdfs.path", url, "hdfs.writeFormat", "x.Y"), PS_LOG_ERROR, "hdfs.writeFormat"},
         {KEYS("hdfs.batchSize", "0"), PS_LOG_ERROR, "hdfs.batchSize"},
         {KEYS("hdfs.minBlockReplicas", "-2"), PS_LOG_ERROR, "hdfs.minBlockReplicas"},
