@@ -15,8 +15,7 @@ extern const struct ps_subcommand ps_subcommands[];
 
 extern const struct ps_command_line ps_line_agent, ps_line_check, ps_line_graph, ps_line_components,
     ps_line_tail, ps_line_top, ps_line_demo, ps_line_load, ps_line_verify, ps_line_plan, ps_line_mock_broker,
-    ps_line_deadletter, ps_line_channel, ps_line_completion, ps_line_avro_client, ps_line_new,
-    ps_line_plugin;
+    ps_line_deadletter, ps_line_channel, ps_line_completion, ps_line_avro_client, ps_line_new, ps_line_plugin;
 
 /* Called by main before a command runs. */
 void ps_commands_prepare(void);
