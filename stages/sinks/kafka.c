@@ -111,11 +111,9 @@ static const struct ps_option options[] = {
      .fallback = "librdkafka",
      .words = PS_WORDS("librdkafka", "native"),
      .flags = PS_OPTION_EXTENSION,
-     .help = "what speaks to the brokers: librdkafka, or native: penstock itself, for a quarter of the CPU "
-             "time. native "
-             "does not do compression, TLS, SASL, acks=0 and delivery.timeout.ms: with these librdkafka is "
-             "used, and "
-             "check says so"},
+     .help = "what speaks to the brokers: librdkafka, or native: penstock itself, in a quarter to a half of "
+             "the CPU time. native does not do compression, TLS, SASL, acks=0 and delivery.timeout.ms: with "
+             "these librdkafka is used, and check says so"},
     PS_OPTION_END,
 };
 
