@@ -73,6 +73,12 @@ static bool belongs_elsewhere(const struct ps_conf_part *part, const char *key)
            (strncmp(key, "selector.", 9) == 0 || strncmp(key, "interceptors", 12) == 0);
 }
 
+/* Returns whether `type` is a class that the stage runs: the names of other stages are many for one stage. */
+static bool runs_in_java(const struct ps_conf_part *part)
+{
+    return strcmp(part->ops->name, PS_TYPE_JAVA) == 0;
+}
+
 /* Writes which file the path names, and which version of it. */
 static void print_file(void *out, const char *path)
 {
@@ -108,7 +114,7 @@ static const char *fingerprint(const struct ps_conf *conf, const struct ps_conf_
     size_t count = 0;
     for (size_t i = 0; i < part->pairs.count; i++) {
         const struct ps_pair *pair = &part->pairs.items[i];
-        if (strcmp(pair->key, "type") == 0 || belongs_elsewhere(part, pair->key))
+        if ((strcmp(pair->key, "type") == 0 && !runs_in_java(part)) || belongs_elsewhere(part, pair->key))
             continue;
         pairs[count++] = *pair;
     }

@@ -24,6 +24,8 @@ static int file_actions(posix_spawn_file_actions_t *actions, const struct ps_spa
         else if (from[fd] != PS_SPAWN_INHERIT)
             failed = posix_spawn_file_actions_adddup2(actions, from[fd], fd);
     }
+    for (int i = 0; i < spawn->further_count && failed == 0; i++)
+        failed = posix_spawn_file_actions_adddup2(actions, spawn->further[i], 3 + i);
     return failed;
 }
 
@@ -90,7 +92,7 @@ static _Noreturn void child_exec(const struct ps_spawn *spawn, pid_t parent)
 
 static int start_with_caller(pid_t *pid, const struct ps_spawn *spawn)
 {
-    PS_ASSERT(spawn->program != NULL);
+    PS_ASSERT(spawn->program != NULL && spawn->further_count == 0);
     pid_t parent = getpid();
     *pid = fork();
     if (*pid == 0)

@@ -19,6 +19,10 @@ struct ps_spawn {
     const char *const *argv;        /* ends with NULL */
     const char *const *environment; /* ends with NULL; NULL: the caller's */
     int input, output, errors;      /* descriptors of the caller that become 0, 1 and 2, or PS_SPAWN_* */
+    /* Descriptors of the caller that become 3, 4 and so on. They, and the three above, are not among those numbers.
+     * Not with `ends_with_caller`. */
+    const int *further;
+    int further_count;
     /* The process gets SIGTERM when the thread that started it ends. Needs `program`. A program that cannot be
      * executed then shows as an exit code of 127 and a line on `errors`; ps_spawn returns 0. */
     bool ends_with_caller;

@@ -130,6 +130,12 @@ target_link_libraries(crash_topic_lines PRIVATE ps_flags PkgConfig::RDKAFKA)
 set_target_properties(crash_topic_lines PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
 add_dependencies(real_tools crash_kill_at crash_topic_lines)
 
+# tests/support/java_host.h: a Java host without Java, which tests start.
+add_executable(java_fake_host ${CMAKE_SOURCE_DIR}/tests/stages/lib/java/fake_host.c)
+target_link_libraries(java_fake_host PRIVATE ps_engine)
+set_target_properties(java_fake_host PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
+add_dependencies(ps_test_support java_fake_host)
+
 # tests/core/plugin: shared objects, one good and others with a mistake each.
 foreach(sample good other old short contractless nameless blank idle functionless none empty endless undefined native alias keeper)
   add_library(plugin_sample_${sample} MODULE ${CMAKE_SOURCE_DIR}/tests/core/plugin/sample.c)

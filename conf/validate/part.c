@@ -5,6 +5,7 @@
 #include "conf/properties/properties.h"
 #include "conf/validate/types.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 /* Reports a type that Flume has and penstock does not. */
@@ -29,11 +30,24 @@ static void report_unsupported(const struct ps_part_maker *maker, enum ps_kind k
                    "%s", what);
 }
 
+/* Returns the stage that runs the class in Java; NULL: the type is no class and none of Flume's, there is no such stage for its
+ * kind, or no jars to look in. */
+static const struct ps_stage_ops *java_stage(const struct ps_part_maker *maker, enum ps_kind kind,
+                                             const char *type)
+{
+    const char *home = getenv("FLUME_HOME"), *path = getenv("FLUME_CLASSPATH");
+    bool has_jars = (home != NULL && *home != '\0') || (path != NULL && *path != '\0');
+    bool is_class = strchr(type, '.') != NULL || ps_type_flume_name(kind, type) != NULL;
+    return has_jars && is_class ? ps_stage_find(maker->stages, kind, PS_TYPE_JAVA) : NULL;
+}
+
 const struct ps_stage_ops *ps_part_type(const struct ps_part_maker *maker, enum ps_kind kind,
                                         const char *type, struct ps_place place)
 {
     struct ps_problems *problems = &maker->conf->problems;
     const struct ps_stage_ops *ops = ps_stage_find(maker->stages, kind, type);
+    if (ops == NULL)
+        ops = java_stage(maker, kind, type);
     if (ops != NULL)
         return ops;
     const char *flume = ps_type_flume_name(kind, type);

@@ -23,4 +23,7 @@ const char *ps_type_nearest(const struct ps_stage_ops *const *stages, enum ps_ki
 
 const char *ps_kind_word(enum ps_kind kind); /* as ps_stage_kind_word; also of a sink processor */
 
+/* The name of the stages, one of each kind, that run a class in Java: the class is the value of `type`. */
+#define PS_TYPE_JAVA "java"
+
 #define PS_KIND_PROCESSOR PS_KIND_COUNT

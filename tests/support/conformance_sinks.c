@@ -2,6 +2,7 @@
 
 #include "stages/table.h"
 #include "tests/support/http_peer.h"
+#include "tests/support/java_host.h"
 #include "tests/support/kafka/cluster.h"
 #include "tests/support/kafka/tail.h"
 #include "tests/support/metastore_peer.h"
@@ -219,6 +220,13 @@ static bool post_refused(void)
 
 static char endpoint[64];
 
+static void set_java(enum ps_test_far_end state)
+{
+    ps_test_java->mode = state == PS_TEST_FAR_END_UP     ? PS_TEST_JAVA_WELL
+                         : state == PS_TEST_FAR_END_SLOW ? PS_TEST_JAVA_SLOW
+                                                         : PS_TEST_JAVA_NOTHING;
+}
+
 static const struct ps_test_sink_adapter adapters[] = {
     {.ops = &ps_sink_null},
     {.ops = &ps_sink_logger, .begin = begin_log, .arrived = log_content},
@@ -289,6 +297,11 @@ static const struct ps_test_sink_adapter adapters[] = {
      .far_end = ps_test_echo_set,
      .refuse = ps_test_echo_cut,
      .refused = ps_test_echo_was_cut},
+    {.ops = &ps_sink_java,
+     .keys = {"type", "org.example.Sink"},
+     .begin = ps_test_java_clear,
+     .arrived = ps_test_java_text,
+     .far_end = set_java},
     {.ops = &ps_test_echo_sink,
      .begin = ps_test_echo_clear,
      .arrived = ps_test_echo_text,
@@ -310,6 +323,7 @@ int ps_test_sinks_start(void **state)
     snprintf(log_path, sizeof log_path, "%s/log", folder);
     assert_int_equal(ps_log_open(log_path, NULL), PS_OK);
     ps_test_echo_start();
+    ps_test_java_start(60000, 1000);
     ps_test_metastore_start();
     snprintf(metastore, sizeof metastore, "%s", ps_test_metastore_url());
     ps_test_metastore_set_table(
@@ -333,6 +347,7 @@ int ps_test_sinks_start(void **state)
 
 int ps_test_sinks_stop(void **state)
 {
+    ps_test_java_stop();
     ps_test_echo_stop();
     ps_test_metastore_stop();
     (void)nftw(hive_folder, remove_entry, 16, FTW_DEPTH | FTW_PHYS);

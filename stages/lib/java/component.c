@@ -1,0 +1,191 @@
+#include "stages/lib/java/component.h"
+
+#include "stages/lib/java/launch.h"
+
+#include <string.h>
+
+/* How often a component looks whether the host runs. */
+#define LOOK_NS (10 * PS_NS_PER_MS)
+
+enum ps_status ps_java_class_check(const struct ps_java_class *class, const struct ps_context *context)
+{
+    const char *type = ps_pairs_get(&class->pairs, "type");
+    if (type != NULL && strcmp(type, "java") != 0)
+        return PS_OK;
+    ps_report(context, PS_LOG_ERROR, "type",
+              "names no class: write the whole name of the class, such as org.example.MySink");
+    return PS_FAIL;
+}
+
+enum ps_status ps_java_class_build(struct ps_java_class *class, const struct ps_context *context,
+                                   enum ps_java_component_kind kind, struct ps_err *err)
+{
+    class->kind = kind;
+    class->name = ps_pairs_get(&class->pairs, "type");
+    class->agent = ps_arena_text(context->arena, context->agent != NULL ? context->agent : "");
+    class->host = ps_java_launch(err);
+    return class->host != NULL ? PS_OK : PS_FAIL;
+}
+
+void ps_java_class_teardown(struct ps_java_class *class)
+{
+    if (class->host != NULL)
+        ps_java_host_release();
+    class->host = NULL;
+}
+
+void ps_java_component_open(struct ps_java_component *component, const struct ps_java_class *class,
+                            struct ps_port *port)
+{
+    component->class = class;
+    component->port = port;
+    component->state = PS_JAVA_WAITS;
+    component->reason.length = 0;
+    component->reason.text[0] = '\0';
+}
+
+void ps_java_component_close(struct ps_java_component *component)
+{
+    bool runs = component->state == PS_JAVA_CONFIGURED || component->state == PS_JAVA_RUNS;
+    if (component->link.host != NULL && runs)
+        (void)ps_java_link_send(&component->link, PS_JAVA_STOP, NULL, 0, NULL);
+    ps_java_area_give(&component->properties);
+    ps_java_link_detach(&component->link);
+    component->state = PS_JAVA_OVER;
+}
+
+/* ---- the properties ---- */
+
+static char *put_text(char *to, const char *text)
+{
+    uint32_t length = (uint32_t)strlen(text);
+    memcpy(to, &length, sizeof length);
+    memcpy(to + sizeof length, text, length);
+    return to + sizeof length + length;
+}
+
+static size_t text_bytes(const char *text)
+{
+    return sizeof(uint32_t) + strlen(text);
+}
+
+/* Writes class, label, name, agent, and the pairs, each text behind its length. */
+static enum ps_java_sent send_properties(struct ps_java_component *component)
+{
+    const struct ps_java_class *class = component->class;
+    const char *const head[] = {class->name, component->port->component, component->port->name, class->agent};
+    size_t bytes = 0;
+    for (size_t i = 0; i < PS_COUNT_OF(head); i++)
+        bytes += text_bytes(head[i]);
+    for (size_t i = 0; i < class->pairs.count; i++)
+        bytes += text_bytes(class->pairs.items[i].key) + text_bytes(class->pairs.items[i].value);
+    if (!ps_java_area_take(component->link.region, bytes, &component->properties))
+        return PS_JAVA_BUSY;
+    char *at = component->properties.memory;
+    for (size_t i = 0; i < PS_COUNT_OF(head); i++)
+        at = put_text(at, head[i]);
+    for (size_t i = 0; i < class->pairs.count; i++)
+        at = put_text(put_text(at, class->pairs.items[i].key), class->pairs.items[i].value);
+    const uint64_t numbers[] = {class->kind, component->properties.offset, component->properties.size, bytes};
+    return ps_java_link_send(&component->link, PS_JAVA_CONFIGURE, numbers, PS_COUNT_OF(numbers), NULL);
+}
+
+/* ---- states ---- */
+
+static enum ps_java_event_kind end(struct ps_java_component *component, const char *reason)
+{
+    component->state = PS_JAVA_OVER;
+    if (reason != NULL)
+        ps_err_set(&component->reason, "%s", reason);
+    return PS_JAVA_ENDED;
+}
+
+static enum ps_java_event_kind end_lost(struct ps_java_component *component)
+{
+    char reason[600];
+    bool down = ps_java_host_is_down(component->class->host, reason, sizeof reason);
+    return end(component, down ? reason : "the Java host has ended");
+}
+
+static enum ps_java_event_kind attach(struct ps_java_component *component)
+{
+    struct ps_java_host *host = component->class->host;
+    char reason[600];
+    if (!ps_java_link_attach(&component->link, host, component->port->wake_fd))
+        return ps_java_host_is_down(host, reason, sizeof reason) ? end(component, reason) : PS_JAVA_NOTHING;
+    enum ps_java_sent sent = send_properties(component);
+    if (sent == PS_JAVA_LOST)
+        return end_lost(component);
+    if (sent == PS_JAVA_BUSY) { /* from the beginning, later */
+        ps_java_area_give(&component->properties);
+        ps_java_link_detach(&component->link);
+        return PS_JAVA_NOTHING;
+    }
+    component->state = PS_JAVA_CONFIGURED;
+    return PS_JAVA_NOTHING;
+}
+
+static enum ps_java_event_kind take(struct ps_java_component *component)
+{
+    const struct ps_java_message *message = &component->message;
+    switch (message->type) {
+    case PS_JAVA_READY:
+        ps_java_area_give(&component->properties);
+        if (component->state != PS_JAVA_CONFIGURED)
+            return PS_JAVA_MESSAGE;
+        component->state = PS_JAVA_RUNS;
+        return PS_JAVA_STARTED;
+    case PS_JAVA_FAILED:
+        return end(component, message->text_length > 0 ? message->text : "the component has failed");
+    case PS_JAVA_STOPPED:
+        return end(component, NULL);
+    default:
+        return PS_JAVA_MESSAGE;
+    }
+}
+
+enum ps_java_event_kind ps_java_component_next(struct ps_java_component *component)
+{
+    bool lost;
+    if (component->state == PS_JAVA_OVER)
+        return PS_JAVA_ENDED;
+    if (component->state == PS_JAVA_WAITS)
+        return attach(component);
+    if (ps_java_link_next(&component->link, &component->message, &lost))
+        return take(component);
+    return lost ? end_lost(component) : PS_JAVA_NOTHING;
+}
+
+bool ps_java_component_send(struct ps_java_component *component, enum ps_java_message_type type,
+                            const uint64_t *numbers, uint32_t number_count, const char *text)
+{
+    return component->link.host != NULL &&
+           ps_java_link_send(&component->link, type, numbers, number_count, text) == PS_JAVA_SENT;
+}
+
+bool ps_java_component_stop(struct ps_java_component *component)
+{
+    if (component->state == PS_JAVA_WAITS)
+        component->state = PS_JAVA_OVER;
+    if (component->state == PS_JAVA_CONFIGURED || component->state == PS_JAVA_RUNS) {
+        enum ps_java_sent sent = ps_java_link_send(&component->link, PS_JAVA_STOP, NULL, 0, NULL);
+        if (sent == PS_JAVA_SENT)
+            component->state = PS_JAVA_STOPS;
+        else if (sent == PS_JAVA_LOST)
+            component->state = PS_JAVA_OVER;
+    }
+    return component->state == PS_JAVA_OVER;
+}
+
+void ps_java_component_accuse(struct ps_java_component *component, const char *what)
+{
+    if (component->state == PS_JAVA_OVER)
+        return;
+    ps_java_link_accuse(&component->link, what);
+    (void)end(component, what);
+}
+
+uint64_t ps_java_component_due_ns(const struct ps_java_component *component, const struct ps_now *now)
+{
+    return component->state == PS_JAVA_WAITS ? now->mono_ns + LOOK_NS : PS_NEVER;
+}

@@ -1,0 +1,70 @@
+/* A component that is a Java class, as an open stage sees it: it attaches to the host when that runs, hands over class and
+ * properties, and passes on the messages of the component. Thread: the stage's worker. None of the functions waits. */
+#pragma once
+
+#include "core/stage.h"
+#include "stages/lib/java/host.h"
+
+enum ps_java_component_kind { PS_JAVA_SINK = 1, PS_JAVA_INTERCEPTOR = 2, PS_JAVA_SOURCE = 3 };
+
+/* Of the plan: const after `build`. */
+struct ps_java_class {
+    enum ps_java_component_kind kind;
+    const char *name;      /* of the class */
+    struct ps_pairs pairs; /* all properties of the component, `type` included */
+    const char *agent;
+    struct ps_java_host *host;
+};
+
+/* Reports a type that names no class. Thread: control. */
+enum ps_status ps_java_class_check(const struct ps_java_class *class, const struct ps_context *context);
+
+/* Holds the agent's host; the first holder starts it. `class->pairs` is set. Thread: control. */
+enum ps_status ps_java_class_build(struct ps_java_class *class, const struct ps_context *context,
+                                   enum ps_java_component_kind kind, struct ps_err *err);
+void ps_java_class_teardown(struct ps_java_class *class);
+
+enum ps_java_component_state {
+    PS_JAVA_WAITS,      /* for the host */
+    PS_JAVA_CONFIGURED, /* the properties are on their way */
+    PS_JAVA_RUNS,
+    PS_JAVA_STOPS, /* PS_JAVA_STOP is on its way */
+    PS_JAVA_OVER,  /* it cannot go on; or it has stopped */
+};
+
+struct ps_java_component {
+    const struct ps_java_class *class;
+    struct ps_port *port;
+    enum ps_java_component_state state;
+    struct ps_java_link link;
+    struct ps_java_area properties;
+    struct ps_java_message message;
+    struct ps_err reason; /* OVER: why; empty: it has stopped */
+};
+
+void ps_java_component_open(struct ps_java_component *component, const struct ps_java_class *class,
+                            struct ps_port *port);
+void ps_java_component_close(struct ps_java_component *component);
+
+enum ps_java_event_kind {
+    PS_JAVA_NOTHING,
+    PS_JAVA_STARTED, /* it runs now */
+    PS_JAVA_MESSAGE, /* component->message */
+    PS_JAVA_ENDED,   /* the state is OVER */
+};
+/* Attaches when it can, and takes the next message. Call it until it returns NOTHING or ENDED. */
+enum ps_java_event_kind ps_java_component_next(struct ps_java_component *component);
+
+/* Sends a message. Returns false when the pipe has no room: try again later. A lost link shows in the next call of
+ * ps_java_component_next. */
+bool ps_java_component_send(struct ps_java_component *component, enum ps_java_message_type type,
+                            const uint64_t *numbers, uint32_t number_count, const char *text);
+
+/* Asks the component to stop. Called at every cycle until it returns true: it has stopped, or is not there. */
+bool ps_java_component_stop(struct ps_java_component *component);
+
+/* The host sent something that it must not: it is ended, and the component with it. */
+void ps_java_component_accuse(struct ps_java_component *component, const char *what);
+
+/* Returns when ps_java_component_next must be called again at the latest. */
+uint64_t ps_java_component_due_ns(const struct ps_java_component *component, const struct ps_now *now);

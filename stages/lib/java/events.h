@@ -1,0 +1,49 @@
+/* Events in an area of the memory that the agent shares with its Java host.
+ *
+ * An entry has a head, its headers (name length, value length, name, value) and its body, one behind the other; the next
+ * entry begins at the next multiple of 4. The host may write the area at any time, also while it is read here: each length is copied out
+ * once, compared with what is left, and only the copy is used. Bodies and values are bytes that nobody interprets.
+ *
+ * Thread: any; no state. */
+#pragma once
+
+#include "core/flow/batch.h"
+
+#define PS_JAVA_NO_ORIGIN UINT32_MAX
+
+enum ps_java_event_flags {
+    PS_JAVA_EVENT_BODY = 1 << 0,    /* the entry has the body; else it is that of the origin */
+    PS_JAVA_EVENT_HEADERS = 1 << 1, /* the entry has all headers; else they are those of the origin */
+};
+
+struct ps_java_event {
+    uint32_t size; /* of the entry, head included */
+    uint32_t
+        origin; /* of a reply: number of the event in the batch that it was; PS_JAVA_NO_ORIGIN: a new one */
+    uint32_t flags;
+    uint32_t body_length;
+    uint32_t header_count;
+};
+
+/* Returns the bytes of an event's entry. */
+uint64_t ps_java_event_bytes(const struct ps_batch *batch, const struct ps_event *event);
+
+/* Writes the entry of an event; there is room for its bytes. Returns where the next entry begins. */
+char *ps_java_event_write(char *to, const struct ps_batch *batch, const struct ps_event *event);
+
+/* Reads entries. Both functions return false at the first one that is not within `size` bytes of the area. */
+struct ps_java_reader {
+    const char *base;
+    uint32_t size;
+    uint32_t at;   /* of the next entry */
+    uint32_t next; /* of the next header, or the body */
+    uint32_t end;  /* of the current entry */
+};
+
+/* Copies the head of the next entry. */
+bool ps_java_reader_next(struct ps_java_reader *reader, struct ps_java_event *event);
+/* The entry's headers in order, header_count times. */
+bool ps_java_reader_header(struct ps_java_reader *reader, struct ps_slice *name, struct ps_slice *value);
+/* Behind the headers: the body. */
+bool ps_java_reader_body(struct ps_java_reader *reader, const struct ps_java_event *event,
+                         struct ps_slice *body);

@@ -1,0 +1,584 @@
+#include "stages/lib/java/host.h"
+
+#include "core/clock.h"
+#include "core/log/log.h"
+#include "core/quantity.h"
+#include "core/spawn.h"
+#include "core/thread.h"
+#include "stages/lib/java/lines.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#define COMPONENT "java"
+#define LOW_FD 16 /* descriptors of the host's process have lower numbers */
+#define REASON_BYTES 512U
+/* How often the thread looks whether the process lives and speaks. */
+#define LOOK_MS 200
+/* A run of this length was a good one: the next rest is the shortest again. */
+#define GOOD_RUN_NS (60 * PS_NS_PER_S)
+
+enum state { STARTING, RUNNING, DOWN };
+
+struct ps_java_host {
+    struct ps_java_launch launch;
+    pthread_t thread;
+    int wake_fd;
+
+    pthread_mutex_t lock; /* of what follows */
+    enum state state;
+    bool ending;
+    uint32_t patience_ms;
+    char reason[REASON_BYTES]; /* DOWN: why. RUNNING: an accusation, or empty */
+    uint64_t again_ns;         /* DOWN */
+    int out;                   /* the host's input, or -1 */
+    uint32_t last_link;
+    struct ps_java_link *links;
+    struct ps_java_region *region;
+
+    /* The thread's. */
+    pid_t pid;
+    int in; /* messages */
+    struct ps_java_lines lines;
+    uint64_t started_ns, heard_ns, rest_ns;
+    size_t used;
+    char bytes[4 * PS_JAVA_MESSAGE_BYTES_MAX];
+    struct ps_java_message message;
+};
+
+static void wake(int fd)
+{
+    uint64_t one = 1;
+    if (fd >= 0 && write(fd, &one, sizeof one) < 0)
+        return; /* it is full: whoever reads it is awake */
+}
+
+static void close_fd(int *fd)
+{
+    if (*fd >= 0)
+        close(*fd);
+    *fd = -1;
+}
+
+/* ---- start ---- */
+
+/* Moves a descriptor above those that the process gets. */
+static bool move_up(int *fd)
+{
+    int moved = fcntl(*fd, F_DUPFD_CLOEXEC, LOW_FD);
+    close(*fd);
+    *fd = moved;
+    return moved >= 0;
+}
+
+static bool make_pipe(int ends[2])
+{
+    if (pipe2(ends, O_CLOEXEC) != 0) {
+        ends[0] = ends[1] = -1;
+        return false;
+    }
+    return move_up(&ends[0]) && move_up(&ends[1]);
+}
+
+static void not_blocking(int fd)
+{
+    (void)fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK);
+}
+
+/* The three pipes of one run: input, output (messages), and the log. */
+struct pipes {
+    int input[2], output[2], log[2];
+};
+
+static void close_pipes(struct pipes *pipes)
+{
+    int *const all[] = {pipes->input, pipes->output, pipes->log};
+    for (size_t i = 0; i < PS_COUNT_OF(all); i++) {
+        close_fd(&all[i][0]);
+        close_fd(&all[i][1]);
+    }
+}
+
+static int spawn(struct ps_java_host *host, const struct pipes *pipes, int memory)
+{
+    const int further[] = {pipes->output[1], memory};
+    return ps_spawn(&host->pid, &(struct ps_spawn){.argv = host->launch.argv,
+                                                   .input = pipes->input[0],
+                                                   .output = pipes->log[1],
+                                                   .errors = pipes->log[1],
+                                                   .further = further,
+                                                   .further_count = PS_COUNT_OF(further)});
+}
+
+static bool start(struct ps_java_host *host, struct ps_err *err)
+{
+    struct pipes pipes = {{-1, -1}, {-1, -1}, {-1, -1}};
+    struct ps_java_region *region = ps_java_region_create(err);
+    if (region == NULL)
+        return false;
+    int memory = fcntl(ps_java_region_fd(region), F_DUPFD_CLOEXEC, LOW_FD);
+    int failed = 0;
+    if (memory < 0 || !make_pipe(pipes.input) || !make_pipe(pipes.output) || !make_pipe(pipes.log))
+        failed = errno;
+    if (failed == 0)
+        failed = spawn(host, &pipes, memory);
+    close_fd(&memory);
+    if (failed != 0) {
+        ps_err_set(err, "%s cannot be started: %s", host->launch.argv[0], strerror(failed));
+        close_pipes(&pipes);
+        ps_java_region_release(region);
+        return false;
+    }
+    not_blocking(pipes.input[1]);
+    not_blocking(pipes.output[0]);
+    not_blocking(pipes.log[0]);
+    host->in = pipes.output[0];
+    host->used = 0;
+    host->heard_ns = host->started_ns = ps_clock_now().mono_ns;
+    ps_java_lines_begin(&host->lines, pipes.log[0]);
+    pthread_mutex_lock(&host->lock);
+    host->out = pipes.input[1];
+    host->region = region;
+    host->state = STARTING;
+    host->reason[0] = '\0';
+    pthread_mutex_unlock(&host->lock);
+    pipes.output[0] = pipes.log[0] = pipes.input[1] = -1;
+    close_pipes(&pipes);
+    return true;
+}
+
+/* ---- end ---- */
+
+static void lose_links(struct ps_java_host *host)
+{
+    while (host->links != NULL) {
+        struct ps_java_link *link = host->links;
+        host->links = link->next;
+        link->lost = true;
+        wake(link->wake_fd);
+    }
+}
+
+/* Closes what belongs to the run. The caller has the lock. */
+static void forget_run(struct ps_java_host *host)
+{
+    lose_links(host);
+    close_fd(&host->out);
+    if (host->region != NULL)
+        ps_java_region_release(host->region);
+    host->region = NULL;
+}
+
+static void print_end(char text[REASON_BYTES], int status, const char *accusation)
+{
+    int code = ps_spawn_exit_code(status);
+    if (accusation[0] != '\0')
+        snprintf(text, REASON_BYTES, "the Java host was ended: %.*s", 400, accusation);
+    else if (code > 128)
+        snprintf(text, REASON_BYTES, "the Java host was killed by signal %d", code - 128);
+    else
+        snprintf(text, REASON_BYTES, "the Java host ended with exit code %d", code);
+}
+
+static void rest(struct ps_java_host *host, const char *reason)
+{
+    uint64_t now_ns = ps_clock_now().mono_ns;
+    bool good = host->started_ns != 0 && now_ns - host->started_ns >= GOOD_RUN_NS;
+    host->rest_ns = host->rest_ns == 0 || good ? host->launch.rest_ns : 2 * host->rest_ns;
+    if (host->rest_ns > host->launch.rest_max_ns)
+        host->rest_ns = host->launch.rest_max_ns;
+    pthread_mutex_lock(&host->lock);
+    forget_run(host);
+    bool ending = host->ending;
+    host->state = DOWN;
+    host->again_ns = now_ns + host->rest_ns;
+    snprintf(host->reason, sizeof host->reason, "%s", reason);
+    pthread_mutex_unlock(&host->lock);
+    if (!ending)
+        ps_log(PS_LOG_ERROR, COMPONENT, "%s; it is started again in %s", reason,
+               ps_quantity_print_ns(host->rest_ns).text);
+}
+
+/* The process has ended. */
+static void ended(struct ps_java_host *host, int status)
+{
+    char accusation[REASON_BYTES], reason[REASON_BYTES];
+    ps_java_lines_end(&host->lines);
+    close_fd(&host->in);
+    host->pid = 0;
+    pthread_mutex_lock(&host->lock);
+    memcpy(accusation, host->reason, sizeof accusation);
+    pthread_mutex_unlock(&host->lock);
+    print_end(reason, status, accusation);
+    rest(host, reason);
+}
+
+static void accuse(struct ps_java_host *host, const char *what)
+{
+    pthread_mutex_lock(&host->lock);
+    if (host->reason[0] == '\0')
+        snprintf(host->reason, sizeof host->reason, "%s", what);
+    pthread_mutex_unlock(&host->lock);
+}
+
+static bool is_accused(struct ps_java_host *host)
+{
+    pthread_mutex_lock(&host->lock);
+    bool accused = host->reason[0] != '\0';
+    pthread_mutex_unlock(&host->lock);
+    return accused;
+}
+
+/* ---- messages ---- */
+
+/* Appends the message to the inbox of its link; one for a link that is gone is dropped. The caller has the lock. */
+static const char *deliver(struct ps_java_host *host, const char *bytes, size_t length)
+{
+    struct ps_java_link *link = host->links;
+    while (link != NULL && link->number != host->message.link)
+        link = link->next;
+    if (link == NULL)
+        return NULL;
+    if (sizeof link->inbox - link->inbox_used < length)
+        return "it sends more than it was asked for";
+    memcpy(link->inbox + link->inbox_used, bytes, length);
+    link->inbox_used += (uint32_t)length;
+    wake(link->wake_fd);
+    return NULL;
+}
+
+/* Returns NULL, or what is wrong with the message. */
+static const char *take_message(struct ps_java_host *host, const char *bytes, size_t length)
+{
+    const char *wrong = NULL;
+    const struct ps_java_message *message = &host->message;
+    host->heard_ns = ps_clock_now().mono_ns;
+    pthread_mutex_lock(&host->lock);
+    if (message->link != 0) {
+        wrong = deliver(host, bytes, length);
+    } else if (message->type == PS_JAVA_BEAT && message->number_count == 1) {
+        if (message->numbers[0] != PS_JAVA_PROTOCOL)
+            wrong = "penstock-java.jar is of another version than this program";
+        else if (host->state == STARTING)
+            host->state = RUNNING;
+    }
+    pthread_mutex_unlock(&host->lock);
+    return wrong;
+}
+
+static const char *take_messages(struct ps_java_host *host)
+{
+    size_t at = 0, used = 0;
+    enum ps_java_parse parsed = PS_JAVA_PARTIAL;
+    const char *wrong = NULL;
+    while (wrong == NULL && (parsed = ps_java_message_parse(host->bytes + at, host->used - at, &host->message,
+                                                            &used)) == PS_JAVA_PARSED) {
+        wrong = take_message(host, host->bytes + at, used);
+        at += used;
+    }
+    memmove(host->bytes, host->bytes + at, host->used - at);
+    host->used -= at;
+    return parsed == PS_JAVA_MALFORMED ? "it sent what is no message" : wrong;
+}
+
+/* Reads what there is, at most once the buffer. */
+static void read_messages(struct ps_java_host *host)
+{
+    ssize_t got = read(host->in, host->bytes + host->used, sizeof host->bytes - host->used);
+    if (got <= 0) {
+        if (got == 0 || (errno != EAGAIN && errno != EINTR))
+            close_fd(&host->in); /* it ends, or has closed it: then it is silent */
+        return;
+    }
+    host->used += (size_t)got;
+    const char *wrong = take_messages(host);
+    if (wrong != NULL) {
+        accuse(host, wrong);
+        close_fd(&host->in);
+    }
+}
+
+/* ---- the thread ---- */
+
+/* Returns whether a signal has stopped the process: it is then silent for a reason. */
+static bool is_stopped(pid_t pid)
+{
+    char path[64], text[512];
+    snprintf(path, sizeof path, "/proc/%d/stat", (int)pid);
+    FILE *file = fopen(path, "re");
+    if (file == NULL)
+        return false;
+    size_t length = fread(text, 1, sizeof text - 1, file);
+    fclose(file);
+    text[length] = '\0';
+    const char *name_end = strrchr(text, ')');
+    return name_end != NULL && strlen(name_end) > 2 && (name_end[2] == 'T' || name_end[2] == 't');
+}
+
+static void look_at_life(struct ps_java_host *host)
+{
+    uint64_t now_ns = ps_clock_now().mono_ns;
+    if (now_ns - host->heard_ns > host->launch.silence_ns) {
+        if (is_stopped(host->pid))
+            host->heard_ns = now_ns;
+        else
+            accuse(host, "it gave no sign of life");
+    }
+    if (is_accused(host))
+        (void)kill(host->pid, SIGKILL);
+}
+
+static void serve(struct ps_java_host *host)
+{
+    struct pollfd fds[] = {{.fd = host->wake_fd, .events = POLLIN},
+                           {.fd = host->in, .events = POLLIN},
+                           {.fd = ps_java_lines_fd(&host->lines), .events = POLLIN}};
+    int status;
+    (void)poll(fds, PS_COUNT_OF(fds), LOOK_MS);
+    uint64_t count;
+    if (fds[0].revents != 0 && read(host->wake_fd, &count, sizeof count) < 0)
+        return;
+    if (fds[1].revents != 0)
+        read_messages(host);
+    if (fds[2].revents != 0)
+        ps_java_lines_read(&host->lines);
+    look_at_life(host);
+    if (ps_spawn_poll(host->pid, &status)) {
+        if (host->in >= 0)
+            read_messages(host);
+        ended(host, status);
+    }
+}
+
+static bool is_ending(struct ps_java_host *host)
+{
+    pthread_mutex_lock(&host->lock);
+    bool ending = host->ending;
+    pthread_mutex_unlock(&host->lock);
+    return ending;
+}
+
+static void wait_for_start(struct ps_java_host *host)
+{
+    uint64_t now_ns = ps_clock_now().mono_ns;
+    struct pollfd fd = {.fd = host->wake_fd, .events = POLLIN};
+    if (now_ns < host->again_ns)
+        (void)poll(&fd, 1, (int)((host->again_ns - now_ns) / PS_NS_PER_MS) + 1);
+}
+
+/* The host's input ends: it stops its components and ends. */
+static void stop_process(struct ps_java_host *host)
+{
+    uint64_t until_ns = ps_clock_now().mono_ns + host->patience_ms * PS_NS_PER_MS;
+    pthread_mutex_lock(&host->lock);
+    close_fd(&host->out);
+    pthread_mutex_unlock(&host->lock);
+    while (host->pid != 0) {
+        if (ps_clock_now().mono_ns >= until_ns)
+            (void)kill(host->pid, SIGKILL);
+        serve(host);
+    }
+}
+
+static void *run(void *argument)
+{
+    struct ps_java_host *host = argument;
+    while (!is_ending(host)) {
+        struct ps_err err = {.length = 0};
+        if (host->pid != 0)
+            serve(host);
+        else if (ps_clock_now().mono_ns < host->again_ns)
+            wait_for_start(host);
+        else if (!start(host, &err))
+            rest(host, err.text);
+    }
+    if (host->pid != 0)
+        stop_process(host);
+    return NULL;
+}
+
+/* ---- from outside ---- */
+
+static const char *const *argv_copy(const char *const *argv)
+{
+    size_t count = 0;
+    while (argv[count] != NULL)
+        count++;
+    const char **copy = ps_must_alloc(count + 1, sizeof *copy, "the Java host");
+    for (size_t i = 0; i < count; i++)
+        copy[i] = ps_must_copy_text(argv[i], "the Java host");
+    return copy;
+}
+
+static void argv_free(const char *const *argv)
+{
+    for (const char *const *at = argv; *at != NULL; at++)
+        free((void *)(uintptr_t)*at);
+    free((void *)(uintptr_t)argv);
+}
+
+static void host_free(struct ps_java_host *host)
+{
+    close_fd(&host->wake_fd);
+    argv_free(host->launch.argv);
+    pthread_mutex_destroy(&host->lock);
+    free(host);
+}
+
+struct ps_java_host *ps_java_host_create(const struct ps_java_launch *launch, struct ps_err *err)
+{
+    struct ps_java_host *host = ps_must_alloc(1, sizeof *host, "the Java host");
+    host->launch = *launch;
+    host->launch.argv = argv_copy(launch->argv);
+    host->out = host->in = -1;
+    ps_java_lines_init(&host->lines);
+    pthread_mutex_init(&host->lock, NULL);
+    host->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    int failed = host->wake_fd < 0 ? errno : ps_thread_start(&host->thread, "java-host", run, host);
+    if (failed == 0)
+        return host;
+    ps_err_set(err, "no thread for the Java host: %s", strerror(failed));
+    host_free(host);
+    return NULL;
+}
+
+void ps_java_host_destroy(struct ps_java_host *host, uint32_t patience_ms)
+{
+    pthread_mutex_lock(&host->lock);
+    host->ending = true;
+    host->patience_ms = patience_ms;
+    pthread_mutex_unlock(&host->lock);
+    wake(host->wake_fd);
+    (void)ps_thread_join(host->thread, PS_THREAD_PATIENT);
+    pthread_mutex_lock(&host->lock);
+    forget_run(host);
+    pthread_mutex_unlock(&host->lock);
+    host_free(host);
+}
+
+bool ps_java_host_is_down(struct ps_java_host *host, char *text, size_t room)
+{
+    pthread_mutex_lock(&host->lock);
+    bool down = host->state == DOWN;
+    if (down)
+        snprintf(text, room, "%s", host->reason);
+    pthread_mutex_unlock(&host->lock);
+    return down;
+}
+
+/* ---- links ---- */
+
+bool ps_java_link_attach(struct ps_java_link *link, struct ps_java_host *host, int wake_fd)
+{
+    pthread_mutex_lock(&host->lock);
+    bool runs = host->state == RUNNING && host->out >= 0 && host->reason[0] == '\0';
+    if (runs) {
+        link->host = host;
+        link->region = host->region;
+        link->wake_fd = wake_fd;
+        link->number = ++host->last_link;
+        link->lost = false;
+        link->inbox_used = 0;
+        link->next = host->links;
+        host->links = link;
+        ps_java_region_hold(link->region);
+    }
+    pthread_mutex_unlock(&host->lock);
+    return runs;
+}
+
+void ps_java_link_detach(struct ps_java_link *link)
+{
+    if (link->host == NULL)
+        return;
+    pthread_mutex_lock(&link->host->lock);
+    struct ps_java_link **at = &link->host->links;
+    while (*at != NULL && *at != link)
+        at = &(*at)->next;
+    if (*at != NULL)
+        *at = link->next;
+    pthread_mutex_unlock(&link->host->lock);
+    ps_java_region_release(link->region);
+    link->host = NULL;
+    link->region = NULL;
+}
+
+enum ps_java_sent ps_java_link_send(struct ps_java_link *link, enum ps_java_message_type type,
+                                    const uint64_t *numbers, uint32_t number_count, const char *text)
+{
+    char bytes[PS_JAVA_MESSAGE_BYTES_MAX];
+    struct ps_java_head head = {.type = type, .link = link->number, .number_count = number_count};
+    uint32_t length = ps_java_message_write(bytes, &head, numbers, text);
+    ssize_t sent = -1;
+    pthread_mutex_lock(&link->host->lock);
+    bool lost = link->lost || link->host->out < 0;
+    if (!lost) {
+        sent = write(link->host->out, bytes, length);
+        lost = sent < 0 && errno != EAGAIN && errno != EINTR;
+    }
+    pthread_mutex_unlock(&link->host->lock);
+    return lost ? PS_JAVA_LOST : sent < 0 ? PS_JAVA_BUSY : PS_JAVA_SENT;
+}
+
+bool ps_java_link_next(struct ps_java_link *link, struct ps_java_message *message, bool *lost)
+{
+    size_t used = 0;
+    pthread_mutex_lock(&link->host->lock);
+    bool got = ps_java_message_parse(link->inbox, link->inbox_used, message, &used) == PS_JAVA_PARSED;
+    if (got) {
+        link->inbox_used -= (uint32_t)used;
+        memmove(link->inbox, link->inbox + used, link->inbox_used);
+    }
+    *lost = link->lost;
+    pthread_mutex_unlock(&link->host->lock);
+    return got;
+}
+
+void ps_java_link_accuse(struct ps_java_link *link, const char *what)
+{
+    struct ps_java_host *host = link->host;
+    pthread_mutex_lock(&host->lock);
+    if (!link->lost && host->reason[0] == '\0') {
+        snprintf(host->reason, sizeof host->reason, "%s", what);
+        wake(host->wake_fd);
+    }
+    pthread_mutex_unlock(&host->lock);
+}
+
+/* ---- the agent's one ---- */
+
+static pthread_mutex_t shared_lock = PTHREAD_MUTEX_INITIALIZER;
+static struct ps_java_host *shared;
+static unsigned shared_holders;
+
+#define SHARED_PATIENCE_MS 5000U
+
+struct ps_java_host *ps_java_host_hold(struct ps_java_host *(*make)(void *argument, struct ps_err *err),
+                                       void *argument, struct ps_err *err)
+{
+    pthread_mutex_lock(&shared_lock);
+    if (shared == NULL)
+        shared = make(argument, err);
+    struct ps_java_host *host = shared;
+    shared_holders += host != NULL;
+    pthread_mutex_unlock(&shared_lock);
+    return host;
+}
+
+void ps_java_host_release(void)
+{
+    pthread_mutex_lock(&shared_lock);
+    PS_ASSERT(shared_holders > 0);
+    if (--shared_holders == 0) {
+        ps_java_host_destroy(shared, SHARED_PATIENCE_MS);
+        shared = NULL;
+    }
+    pthread_mutex_unlock(&shared_lock);
+}

@@ -1,0 +1,69 @@
+/* The Java host: one process beside the agent, in which the components run that are Java classes. It is started when the first
+ * plan with such a component is built, and ended when the last one is torn down; when it dies it is started again,
+ * later each time.
+ *
+ *   thread "java-host"   starts the process, reads its messages into the inboxes of the links, and its log lines into the
+ *                        agent's log; ends a host that is silent or breaks the protocol; waits for its end
+ *   workers              send messages through links; none of these calls waits
+ *
+ * A link connects one open stage with its component in the host. It belongs to one run of the host: when that ends, the
+ * link is lost, and its worker is woken. */
+#pragma once
+
+#include "stages/lib/java/message.h"
+#include "stages/lib/java/region.h"
+
+struct ps_java_host;
+
+/* How the process is started, and when it counts as dead. */
+struct ps_java_launch {
+    const char *const *argv;       /* ends with NULL */
+    uint64_t silence_ns;           /* without a sign of life, while it is not stopped by a signal */
+    uint64_t rest_ns, rest_max_ns; /* before it is started again, doubled each time */
+};
+
+/* Starts the thread, and with it the process. Copies the launch. Returns NULL: no thread, no descriptor.
+ * Thread: control. */
+struct ps_java_host *ps_java_host_create(const struct ps_java_launch *launch, struct ps_err *err);
+/* Ends the process: its input ends, and it has `patience_ms` to stop its components. */
+void ps_java_host_destroy(struct ps_java_host *host, uint32_t patience_ms);
+
+/* The agent's host: `make` makes it for the first holder. Thread: control. */
+struct ps_java_host *ps_java_host_hold(struct ps_java_host *(*make)(void *argument, struct ps_err *err),
+                                       void *argument, struct ps_err *err);
+void ps_java_host_release(void);
+
+/* Returns whether the host does not run; writes why, and when it is started again, to `text`, one line. Thread: any. */
+bool ps_java_host_is_down(struct ps_java_host *host, char *text, size_t room);
+
+/* ---- links ---- */
+
+#define PS_JAVA_INBOX_BYTES (4U * PS_JAVA_MESSAGE_BYTES_MAX)
+
+/* The members are the host's, which has a lock for them. */
+struct ps_java_link {
+    struct ps_java_host *host; /* NULL: it is not attached */
+    struct ps_java_link *next;
+    struct ps_java_region *region;
+    int wake_fd;
+    uint32_t number;
+    bool lost;
+    uint32_t inbox_used;
+    char inbox[PS_JAVA_INBOX_BYTES];
+};
+
+/* Connects with the host. Returns false while it does not run: try again later. `wake_fd` (an eventfd, or -1) is written
+ * when a message has come or the link is lost. Thread, of all functions of a link: the worker of the stage. */
+bool ps_java_link_attach(struct ps_java_link *link, struct ps_java_host *host, int wake_fd);
+/* Nothing happens if it is not attached. */
+void ps_java_link_detach(struct ps_java_link *link);
+
+enum ps_java_sent { PS_JAVA_SENT, PS_JAVA_BUSY /* the pipe is full: try again later */, PS_JAVA_LOST };
+enum ps_java_sent ps_java_link_send(struct ps_java_link *link, enum ps_java_message_type type,
+                                    const uint64_t *numbers, uint32_t number_count, const char *text);
+
+/* Takes the oldest message. Returns false when there is none; then `*lost` is whether none will come. */
+bool ps_java_link_next(struct ps_java_link *link, struct ps_java_message *message, bool *lost);
+
+/* The host breaks the protocol: it is ended, and the log says why. */
+void ps_java_link_accuse(struct ps_java_link *link, const char *what);

@@ -1,0 +1,134 @@
+package penstock.host;
+
+import java.io.IOException;
+import java.nio.ByteBuffer;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import org.apache.flume.Context;
+import org.apache.flume.conf.Configurable;
+
+/**
+ * One component. It has a thread of its own, in a thread group of its own: what the class prints or logs, also from threads that
+ * it starts, is logged with the component's name.
+ */
+abstract class Component {
+    private static final int SINK = 1, INTERCEPTOR = 2, SOURCE = 3;
+
+    final Host host;
+    final int link;
+    final String className, label, name, agent;
+    final Map<String, String> pairs;
+    private final Map<Long, ByteBuffer> areas = new HashMap<>();
+    private final Thread thread;
+    volatile boolean stopping;
+
+    Component(Host host, int link, List<String> texts) {
+        this.host = host;
+        this.link = link;
+        className = texts.get(0);
+        label = texts.get(1);
+        name = texts.get(2);
+        agent = texts.get(3);
+        pairs = Texts.pairs(texts, 4);
+        ThreadGroup group = LogStream.group(label);
+        thread = new Thread(group, this::run, label);
+        thread.setDaemon(true);
+    }
+
+    static Component make(int kind, Host host, int link, List<String> texts) throws IOException {
+        switch (kind) {
+        case SINK:
+            return new SinkComponent(host, link, texts);
+        default:
+            throw new IOException("the agent asks for a component of a kind that this host does not know");
+        }
+    }
+
+    void begin() {
+        thread.start();
+    }
+
+    private void run() {
+        try {
+            try {
+                work();
+            } catch (Throwable wrong) {
+                LogStream.log("ERROR", label, "the component ends", wrong);
+                send(Message.FAILED, new long[0], Texts.describe(wrong));
+                return;
+            } finally {
+                host.forget(link);
+            }
+            send(Message.STOPPED, new long[0], null);
+        } catch (IOException gone) {
+            return; // the agent is gone: the main thread sees it, too
+        }
+    }
+
+    /** Configures, starts and runs the class, until stopping is set; then stops it. */
+    abstract void work() throws Throwable;
+
+    /** A message of the agent, but for STOP. Runs on the host's main thread, so it must not wait. */
+    abstract void receiveOther(Message message) throws IOException;
+
+    /** Wakes the thread, because stopping is set. */
+    abstract void wake();
+
+    final void receive(Message message) throws IOException {
+        if (message.type == Message.STOP)
+            stop();
+        else
+            receiveOther(message);
+    }
+
+    final void stop() {
+        stopping = true;
+        wake();
+    }
+
+    final void join(long milliseconds) {
+        try {
+            thread.join(milliseconds);
+        } catch (InterruptedException nobodyInterrupts) {
+            return;
+        }
+    }
+
+    final void interrupt() {
+        thread.interrupt();
+    }
+
+    final void send(int type, long[] numbers, String text) throws IOException {
+        host.send(type, link, numbers, text);
+    }
+
+    final void ready() throws IOException {
+        send(Message.READY, new long[0], null);
+    }
+
+    /** Returns the area of the shared memory, mapped once. */
+    final ByteBuffer area(long offset, long size) throws IOException {
+        ByteBuffer mapped = areas.get(offset);
+        if (mapped == null || mapped.capacity() != size) {
+            mapped = host.map(offset, size);
+            areas.put(offset, mapped);
+        }
+        return mapped;
+    }
+
+    /** Returns the class's instance. A missing class is an error that names it. */
+    final Object instantiate(String name) throws Throwable {
+        ClassLoader loader = Thread.currentThread().getContextClassLoader();
+        try {
+            return Class.forName(name, true, loader).getDeclaredConstructor().newInstance();
+        } catch (java.lang.reflect.InvocationTargetException thrown) {
+            throw thrown.getCause();
+        }
+    }
+
+    final void configure(Object object) {
+        if (object instanceof Configurable)
+            ((Configurable) object).configure(new Context(pairs));
+    }
+}

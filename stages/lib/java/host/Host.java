@@ -1,0 +1,141 @@
+package penstock.host;
+
+import java.io.ByteArrayInputStream;
+import java.io.FileDescriptor;
+import java.io.FileInputStream;
+import java.io.FileOutputStream;
+import java.io.IOException;
+import java.io.RandomAccessFile;
+import java.lang.reflect.InvocationHandler;
+import java.lang.reflect.Proxy;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
+import java.nio.channels.FileChannel;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.concurrent.ConcurrentHashMap;
+
+/**
+ * The process in which the Java components of one agent run. The main thread reads the agent's messages and passes each to its
+ * component. When the agent closes the pipe, or dies, the components are stopped and the process ends.
+ *
+ * Descriptors: 0 the agent's messages, 1 and 2 its log, 3 messages to it, 4 the shared memory.
+ */
+public final class Host {
+    private static final long BEAT_MS = 1000;
+    private static final long STOP_MS = 4000;
+
+    private final FileInputStream in = new FileInputStream(FileDescriptor.in);
+    private final FileOutputStream out;
+    private final FileChannel memory;
+    private final Map<Integer, Component> components = new ConcurrentHashMap<>();
+
+    private Host() throws IOException {
+        out = new FileOutputStream("/proc/self/fd/3");
+        memory = new RandomAccessFile("/proc/self/fd/4", "rw").getChannel();
+    }
+
+    public static void main(String[] arguments) throws Exception {
+        LogStream.install();
+        System.setIn(new ByteArrayInputStream(new byte[0]));
+        ignoreSignals();
+        Host host = new Host();
+        host.beat();
+        int code = 0;
+        try {
+            host.serve();
+        } catch (Throwable wrong) {
+            LogStream.log("ERROR", "java", "the Java host ends", wrong);
+            code = 1;
+        }
+        host.stopAll();
+        Runtime.getRuntime().halt(code);
+    }
+
+    /**
+     * A service manager sends SIGTERM to every process of the agent's group; the agent drains its channels first, and ends this process by closing
+     * its input. The class that handles signals is not of Java's public interface, so it is looked up by name.
+     */
+    private static void ignoreSignals() {
+        try {
+            Class<?> signal = Class.forName("sun.misc.Signal");
+            Class<?> handler = Class.forName("sun.misc.SignalHandler");
+            InvocationHandler nothing = (proxy, method, values) -> null;
+            Object ignore = Proxy.newProxyInstance(handler.getClassLoader(), new Class<?>[] {handler}, nothing);
+            for (String name : new String[] {"TERM", "INT", "HUP"}) {
+                try {
+                    signal.getMethod("handle", signal, handler)
+                        .invoke(null, signal.getConstructor(String.class).newInstance(name), ignore);
+                } catch (ReflectiveOperationException reserved) {
+                    continue; // -Xrs, or the JVM keeps it to itself
+                }
+            }
+        } catch (ReflectiveOperationException absent) {
+            return;
+        }
+    }
+
+    /** Tells the agent each second that this process lives. */
+    private void beat() {
+        Thread thread = new Thread(() -> {
+            try {
+                for (;;) {
+                    send(Message.BEAT, 0, new long[] {Message.PROTOCOL}, null);
+                    Thread.sleep(BEAT_MS);
+                }
+            } catch (IOException | InterruptedException ended) {
+                return; // the agent is gone: the main thread sees it, too
+            }
+        }, "penstock-beat");
+        thread.setDaemon(true);
+        thread.setPriority(Thread.MAX_PRIORITY);
+        thread.start();
+    }
+
+    private void serve() throws IOException {
+        Message message;
+        while ((message = Message.read(in)) != null) {
+            Component component = components.get(message.link);
+            if (message.type == Message.CONFIGURE)
+                configure(message);
+            else if (component != null)
+                component.receive(message);
+        }
+    }
+
+    private void configure(Message message) throws IOException {
+        int link = message.link;
+        ByteBuffer area = map(message.numbers[1], message.numbers[2]);
+        List<String> texts = Texts.read(area, (int) message.numbers[3]);
+        Component component = Component.make((int) message.numbers[0], this, link, texts);
+        components.put(link, component);
+        component.begin();
+    }
+
+    void forget(int link) {
+        components.remove(link);
+    }
+
+    /** Maps an area of the shared memory. */
+    ByteBuffer map(long offset, long size) throws IOException {
+        return memory.map(FileChannel.MapMode.READ_WRITE, offset, size).order(ByteOrder.nativeOrder());
+    }
+
+    /** Sends a message as a whole. */
+    void send(int type, int link, long[] numbers, String text) throws IOException {
+        byte[] bytes = Message.write(type, link, numbers, text);
+        synchronized (out) {
+            out.write(bytes);
+        }
+    }
+
+    private void stopAll() {
+        long until = System.nanoTime() + STOP_MS * 1000000L;
+        List<Component> all = new ArrayList<>(components.values());
+        for (Component component : all)
+            component.stop();
+        for (Component component : all)
+            component.join(Math.max(1, (until - System.nanoTime()) / 1000000L));
+    }
+}

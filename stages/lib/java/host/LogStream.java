@@ -1,0 +1,96 @@
+package penstock.host;
+
+import java.io.ByteArrayOutputStream;
+import java.io.FileDescriptor;
+import java.io.FileOutputStream;
+import java.io.IOException;
+import java.io.OutputStream;
+import java.io.PrintStream;
+import java.io.PrintWriter;
+import java.io.StringWriter;
+import java.nio.charset.StandardCharsets;
+
+/**
+ * Standard output and standard error: each line goes to the agent's log with its level and its component, which is the name
+ * of the thread group of the thread that writes it. Logging libraries write "LEVEL text" (penstock-log4j2.xml).
+ */
+final class LogStream extends OutputStream {
+    private static final String GROUP_PREFIX = "penstock:";
+    private static final int LINE_BYTES_MAX = 7000;
+    private static final String[] LEVELS = {"TRACE", "DEBUG", "INFO", "WARN", "ERROR", "FATAL"};
+    private static final FileOutputStream file = new FileOutputStream(FileDescriptor.out);
+
+    private final String usual;
+    private final ThreadLocal<ByteArrayOutputStream> line = ThreadLocal.withInitial(ByteArrayOutputStream::new);
+
+    private LogStream(String usual) {
+        this.usual = usual;
+    }
+
+    static void install() throws IOException {
+        System.setOut(new PrintStream(new LogStream("INFO"), true, "UTF-8"));
+        System.setErr(new PrintStream(new LogStream("WARN"), true, "UTF-8"));
+    }
+
+    static ThreadGroup group(String component) {
+        return new ThreadGroup(GROUP_PREFIX + component);
+    }
+
+    private static String component() {
+        ThreadGroup group = Thread.currentThread().getThreadGroup();
+        for (; group != null; group = group.getParent()) {
+            if (group.getName().startsWith(GROUP_PREFIX))
+                return group.getName().substring(GROUP_PREFIX.length());
+        }
+        return "java";
+    }
+
+    static void log(String level, String component, String text, Throwable wrong) {
+        StringWriter trace = new StringWriter();
+        if (wrong != null)
+            wrong.printStackTrace(new PrintWriter(trace));
+        StringBuilder lines = new StringBuilder();
+        for (String one : (text + "\n" + trace).split("\n"))
+            lines.append('\1').append(level).append('\1').append(component).append('\1').append(one).append('\n');
+        emit(lines.toString().getBytes(StandardCharsets.UTF_8));
+    }
+
+    private static void emit(byte[] bytes) {
+        synchronized (file) {
+            try {
+                file.write(bytes);
+            } catch (IOException gone) {
+                return; // the agent is gone
+            }
+        }
+    }
+
+    @Override
+    public void write(int one) {
+        if (one == '\n') {
+            end();
+        } else if (line.get().size() < LINE_BYTES_MAX) {
+            line.get().write(one);
+        }
+    }
+
+    @Override
+    public void write(byte[] bytes, int from, int length) {
+        for (int i = 0; i < length; i++)
+            write(bytes[from + i]);
+    }
+
+    private void end() {
+        String text = new String(line.get().toByteArray(), StandardCharsets.UTF_8);
+        line.get().reset();
+        String level = usual;
+        for (String word : LEVELS) {
+            if (text.startsWith(word) && text.length() > word.length() && text.charAt(word.length()) == ' ') {
+                level = word.equals("FATAL") ? "ERROR" : word;
+                text = text.substring(word.length() + 1);
+                break;
+            }
+        }
+        emit(("\1" + level + "\1" + component() + "\1" + text + "\n").getBytes(StandardCharsets.UTF_8));
+    }
+}

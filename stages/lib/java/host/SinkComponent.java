@@ -1,0 +1,82 @@
+package penstock.host;
+
+import java.io.IOException;
+import java.util.List;
+import org.apache.flume.Sink;
+
+/** A sink, run as Flume's SinkRunner runs it. */
+final class SinkComponent extends Component {
+    private static final long BACKOFF_STEP_MS = 1000, BACKOFF_MAX_MS = 5000;
+
+    private final SinkChannel channel;
+    private final Object pause = new Object();
+    private int failures; // in a row
+
+    SinkComponent(Host host, int link, List<String> texts) {
+        super(host, link, texts);
+        channel = new SinkChannel(this, pairs.get("channel"));
+    }
+
+    @Override
+    void receiveOther(Message message) throws IOException {
+        if (message.type == Message.BATCH)
+            channel.add(message.numbers[0], area(message.numbers[1], message.numbers[2]),
+                        (int) message.numbers[3], (int) message.numbers[4]);
+    }
+
+    @Override
+    void wake() {
+        channel.close();
+        synchronized (pause) {
+            pause.notifyAll();
+        }
+    }
+
+    @Override
+    void work() throws Throwable {
+        Sink sink = (Sink) instantiate(className);
+        sink.setName(name);
+        configure(sink);
+        sink.setChannel(channel);
+        sink.start();
+        ready();
+        try {
+            while (!stopping)
+                process(sink);
+        } finally {
+            sink.stop();
+        }
+    }
+
+    private void process(Sink sink) throws Exception {
+        try {
+            if (sink.process() != Sink.Status.BACKOFF) {
+                failures = 0;
+                return;
+            }
+            // Without events there is nothing to rest for: Flume rests because it would have to ask again.
+            long rest = Math.min(++failures * BACKOFF_STEP_MS, BACKOFF_MAX_MS);
+            if (channel.isEmpty()) {
+                failures = 0;
+                channel.awaitEvents(rest);
+            } else {
+                rest(rest);
+            }
+        } catch (Exception wrong) {
+            if (stopping)
+                return;
+            LogStream.log("ERROR", label, "Unable to deliver event. Exception follows.", wrong);
+            send(Message.TROUBLE, new long[] {BACKOFF_MAX_MS * 1000000L}, Texts.describe(wrong));
+            rest(BACKOFF_MAX_MS);
+        }
+    }
+
+    private void rest(long milliseconds) throws InterruptedException {
+        long until = System.nanoTime() + milliseconds * 1000000L;
+        synchronized (pause) {
+            long left;
+            while (!stopping && (left = until - System.nanoTime()) > 0)
+                pause.wait(left / 1000000L + 1);
+        }
+    }
+}

@@ -1,0 +1,145 @@
+#include "stages/lib/java/launch.h"
+
+#include "core/arena.h"
+#include "core/clock.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define JAR "penstock-java.jar"
+#define PATH_BYTES 4096U
+#define ARGUMENTS_MAX 256U
+#define SILENCE_NS (60 * PS_NS_PER_S)
+#define REST_NS PS_NS_PER_S
+#define REST_MAX_NS (60 * PS_NS_PER_S)
+
+struct command {
+    struct ps_arena *arena;
+    const char *argv[ARGUMENTS_MAX + 1];
+    size_t count;
+};
+
+static void add(struct command *command, const char *argument)
+{
+    if (command->count < ARGUMENTS_MAX)
+        command->argv[command->count++] = argument;
+}
+
+/* Adds the words of a variable, as an unquoted $NAME of a shell. */
+static void add_words(struct command *command, const char *variable)
+{
+    const char *at = getenv(variable);
+    while (at != NULL && *at != '\0') {
+        at += strspn(at, " \t\n");
+        size_t length = strcspn(at, " \t\n");
+        if (length > 0)
+            add(command, ps_arena_copy(command->arena, at, length));
+        at += length;
+    }
+}
+
+static bool has_argument(const struct command *command, const char *prefix)
+{
+    for (size_t i = 0; i < command->count; i++) {
+        if (strncmp(command->argv[i], prefix, strlen(prefix)) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* ---- our jar ---- */
+
+/* Returns the folder of this program, or NULL. */
+static char *own_folder(struct ps_arena *arena)
+{
+    char path[PATH_BYTES];
+    ssize_t length = readlink("/proc/self/exe", path, sizeof path - 1);
+    char *slash = length > 0 ? memrchr(path, '/', (size_t)length) : NULL;
+    return slash != NULL ? ps_arena_copy(arena, path, (size_t)(slash - path)) : NULL;
+}
+
+/* Looks beside the program (a build), in ../lib/penstock (an installation), and above it (a test of a build). */
+static const char *jar_find(struct ps_arena *arena, struct ps_err *err)
+{
+    static const char *const places[] = {"", "/../lib/penstock", "/../../lib/penstock", "/..", NULL};
+    const char *folder = own_folder(arena);
+    for (const char *const *place = places; folder != NULL && *place != NULL; place++) {
+        const char *path = ps_arena_format(arena, "%s%s/" JAR, folder, *place);
+        if (access(path, R_OK) == 0)
+            return path;
+    }
+    ps_err_set(err,
+               JAR " is not beside %s nor in ../lib/penstock: install the package penstock-java, or "
+                   "build where a JDK is",
+               folder != NULL ? folder : "the program");
+    return NULL;
+}
+
+/* ---- the command ---- */
+
+static const char *java_of(struct ps_arena *arena)
+{
+    const char *home = getenv("JAVA_HOME");
+    return home != NULL && *home != '\0' ? ps_arena_format(arena, "%s/bin/java", home) : "java";
+}
+
+static const char *class_path(struct ps_arena *arena, const char *jar)
+{
+    const char *more = getenv("FLUME_CLASSPATH"), *home = getenv("FLUME_HOME");
+    const char *path = jar;
+    if (more != NULL && *more != '\0')
+        path = ps_arena_format(arena, "%s:%s", path, more);
+    if (home != NULL && *home != '\0')
+        path = ps_arena_format(arena, "%s:%s/lib/*", path, home);
+    return path;
+}
+
+/* What a class logs goes to the host's standard output, unless the user says where. */
+static void add_logging(struct command *command)
+{
+    if (!has_argument(command, "-Dlog4j2.configurationFile=") &&
+        !has_argument(command, "-Dlog4j.configurationFile="))
+        add(command, "-Dlog4j2.configurationFile=penstock-log4j2.xml");
+    if (!has_argument(command, "-Dlog4j.configuration="))
+        add(command, "-Dlog4j.configuration=penstock-log4j.properties");
+}
+
+static bool command_make(struct command *command, struct ps_err *err)
+{
+    const char *jar = jar_find(command->arena, err);
+    if (jar == NULL)
+        return false;
+    add(command, java_of(command->arena));
+    add_words(command, "JAVA_OPTS");
+    add_words(command, "FLUME_JAVA_OPTS");
+    if (!has_argument(command, "-XX:+Use"))
+        add(command,
+            "-XX:+UseSerialGC"); /* the least CPU time; a user who needs short pauses names another */
+    if (!has_argument(command, "-XX:-ExitOnOutOfMemoryError"))
+        add(command, "-XX:+ExitOnOutOfMemoryError");
+    add_logging(command);
+    add(command, "-cp");
+    add(command, class_path(command->arena, jar));
+    add(command, "penstock.host.Host");
+    add(command, NULL);
+    return true;
+}
+
+static struct ps_java_host *make(void *, struct ps_err *err)
+{
+    struct command command = {.arena = ps_arena_create()};
+    struct ps_java_host *host = NULL;
+    if (command_make(&command, err)) {
+        struct ps_java_launch launch = {
+            .argv = command.argv, .silence_ns = SILENCE_NS, .rest_ns = REST_NS, .rest_max_ns = REST_MAX_NS};
+        host = ps_java_host_create(&launch, err);
+    }
+    ps_arena_destroy(command.arena);
+    return host;
+}
+
+struct ps_java_host *ps_java_launch(struct ps_err *err)
+{
+    return ps_java_host_hold(make, NULL, err);
+}

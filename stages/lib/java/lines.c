@@ -1,0 +1,115 @@
+#include "stages/lib/java/lines.h"
+
+#include "core/log/log.h"
+
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
+
+#define MARK '\001'
+#define COMPONENT_BYTES 200U
+#define LEVEL_BYTES 16U
+
+void ps_java_lines_init(struct ps_java_lines *lines)
+{
+    lines->fd = -1;
+}
+
+void ps_java_lines_begin(struct ps_java_lines *lines, int fd)
+{
+    lines->fd = fd;
+    lines->used = 0;
+    lines->cut = false;
+}
+
+int ps_java_lines_fd(const struct ps_java_lines *lines)
+{
+    return lines->fd;
+}
+
+/* Copies the bytes up to the mark, terminated. Returns the byte behind the mark; NULL: there is none, or no room. */
+static const char *field(const char *at, const char *end, char *to, size_t room)
+{
+    const char *mark = memchr(at, MARK, (size_t)(end - at));
+    if (mark == NULL || (size_t)(mark - at) >= room)
+        return NULL;
+    memcpy(to, at, (size_t)(mark - at));
+    to[mark - at] = '\0';
+    return mark + 1;
+}
+
+static void log_line(char *line, size_t length)
+{
+    char word[LEVEL_BYTES], component[COMPONENT_BYTES] = "java";
+    const char *text = line, *end = line + length;
+    enum ps_log_level level = PS_LOG_INFO;
+    while (end > line && (end[-1] == '\r' || end[-1] == ' '))
+        end--;
+    if (line < end && *line == MARK) {
+        const char *at = field(line + 1, end, word, sizeof word);
+        if (at != NULL)
+            at = field(at, end, component, sizeof component);
+        if (at != NULL)
+            text = at;
+        if (at == NULL || ps_log_level_parse(word, &level) != PS_OK)
+            level = PS_LOG_INFO;
+    }
+    for (char *at = line; at < end; at++) {
+        if ((unsigned char)*at < ' ')
+            *at = ' ';
+    }
+    if (text < end)
+        (void)ps_log_text(level, component, text, (size_t)(end - text));
+}
+
+static void log_lines(struct ps_java_lines *lines)
+{
+    char *at = lines->bytes, *end = lines->bytes + lines->used, *newline;
+    while ((newline = memchr(at, '\n', (size_t)(end - at))) != NULL) {
+        if (!lines->cut)
+            log_line(at, (size_t)(newline - at));
+        lines->cut = false;
+        at = newline + 1;
+    }
+    if (at == lines->bytes && lines->used == sizeof lines->bytes) {
+        if (!lines->cut)
+            log_line(lines->bytes, lines->used);
+        lines->cut = true;
+        at = end;
+    }
+    lines->used = (uint32_t)(end - at);
+    memmove(lines->bytes, at, lines->used);
+}
+
+/* Returns whether it read something. */
+static bool read_once(struct ps_java_lines *lines)
+{
+    ssize_t got = read(lines->fd, lines->bytes + lines->used, sizeof lines->bytes - lines->used);
+    if (got > 0) {
+        lines->used += (uint32_t)got;
+        log_lines(lines);
+        return true;
+    }
+    if (got == 0 || (errno != EAGAIN && errno != EINTR)) {
+        close(lines->fd);
+        lines->fd = -1;
+    }
+    return false;
+}
+
+void ps_java_lines_read(struct ps_java_lines *lines)
+{
+    (void)read_once(lines);
+}
+
+void ps_java_lines_end(struct ps_java_lines *lines)
+{
+    while (lines->fd >= 0 && read_once(lines)) {
+    }
+    if (lines->used > 0 && !lines->cut)
+        log_line(lines->bytes, lines->used);
+    lines->used = 0;
+    if (lines->fd >= 0)
+        close(lines->fd);
+    lines->fd = -1;
+}

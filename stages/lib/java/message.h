@@ -1,0 +1,64 @@
+/* The messages between the agent and its Java host (docs/decisions/0090-a-java-host-beside-the-agent.md has the protocol).
+ *
+ * A message goes through a pipe as a whole: it is at most PIPE_BUF long. It has a head, numbers of 64 bits, and a text,
+ * all in the byte order of the machine. Events do not go through the pipe: they lie in an area of the shared memory, and
+ * the message says where.
+ *
+ * What comes from the host is not trusted: a message is copied out of the pipe before it is read. Thread: any; no state. */
+#pragma once
+
+#include "core/base.h"
+
+#define PS_JAVA_PROTOCOL 1U
+#define PS_JAVA_MESSAGE_BYTES_MAX 4096U
+#define PS_JAVA_NUMBERS_MAX 510U
+#define PS_JAVA_TEXT_BYTES_MAX 2048U
+
+enum ps_java_message_type {
+    /* to the host */
+    PS_JAVA_CONFIGURE = 1, /* kind, offset and size of the area, bytes in it: ps_java_configuration */
+    PS_JAVA_BATCH = 2,     /* batch, offset, size, bytes, events; interceptor: reply's offset, size */
+    PS_JAVA_AREA = 3,      /* what it is for (batch or slot), offset, size */
+    PS_JAVA_ANSWER = 4,    /* call, 1: taken, 0: refused; text: why */
+    PS_JAVA_STOP = 5,      /* the component stops, and forgets its batches */
+    PS_JAVA_DROP = 6,      /* a batch is forgotten: no answer is wanted */
+
+    /* from the host; link 0: of the host itself */
+    PS_JAVA_BEAT = 64,    /* link 0: it lives; PS_JAVA_PROTOCOL */
+    PS_JAVA_READY = 65,   /* the component is configured and started */
+    PS_JAVA_FAILED = 66,  /* the component cannot run; text: why */
+    PS_JAVA_COMMIT = 67,  /* sink: batch, first event, event behind the last; repeated */
+    PS_JAVA_TROUBLE = 68, /* the component goes on trying; nanoseconds until then; text: why */
+    PS_JAVA_REPLY = 69,   /* interceptor: batch, bytes, events, 1: unchanged */
+    PS_JAVA_NEED = 70,    /* what for (batch or slot), bytes: it needs a larger area */
+    PS_JAVA_PUT = 71,     /* source: slot, call, bytes, events */
+    PS_JAVA_STOPPED = 72,
+};
+
+struct ps_java_head {
+    uint32_t length; /* of the whole message */
+    uint32_t type;
+    uint32_t link;
+    uint32_t number_count;
+};
+
+struct ps_java_message {
+    uint32_t type, link;
+    uint32_t number_count, text_length;
+    uint64_t numbers[PS_JAVA_NUMBERS_MAX];
+    char text[PS_JAVA_MESSAGE_BYTES_MAX];
+};
+
+enum ps_java_parse {
+    PS_JAVA_PARSED,
+    PS_JAVA_PARTIAL,   /* the bytes are the beginning of a message */
+    PS_JAVA_MALFORMED, /* no message begins like that */
+};
+
+/* Copies the message at the beginning of the bytes. `*used`: its length. */
+enum ps_java_parse ps_java_message_parse(const char *bytes, size_t length, struct ps_java_message *message,
+                                         size_t *used);
+
+/* Writes a message to `to`, which has PS_JAVA_MESSAGE_BYTES_MAX bytes; a longer text is cut. Returns its length. */
+uint32_t ps_java_message_write(char *to, const struct ps_java_head *head, const uint64_t *numbers,
+                               const char *text);

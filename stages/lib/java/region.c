@@ -1,0 +1,132 @@
+#include "stages/lib/java/region.h"
+
+#include "core/thread.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#define REGION_BYTES (UINT64_C(64) << 30)
+#define AREA_STEP (UINT64_C(64) << 10)
+#define AREA_BYTES_MAX (UINT64_C(1) << 30)
+
+struct extent {
+    uint64_t offset, size;
+    struct extent *next; /* in order of offsets */
+};
+
+struct ps_java_region {
+    pthread_mutex_t lock; /* of what follows */
+    int fd;
+    unsigned holders;
+    struct extent *used;
+};
+
+static void region_free(struct ps_java_region *region)
+{
+    PS_ASSERT(region->used == NULL);
+    if (region->fd >= 0)
+        close(region->fd);
+    pthread_mutex_destroy(&region->lock);
+    free(region);
+}
+
+struct ps_java_region *ps_java_region_create(struct ps_err *err)
+{
+    struct ps_java_region *region = ps_must_alloc(1, sizeof *region, "the Java host");
+    pthread_mutex_init(&region->lock, NULL);
+    region->holders = 1;
+    region->fd = memfd_create("penstock-java", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+    if (region->fd >= 0 && ftruncate(region->fd, (off_t)REGION_BYTES) == 0 &&
+        fcntl(region->fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) == 0)
+        return region;
+    ps_err_set(err, "no memory to share with Java: %s", strerror(errno));
+    region_free(region);
+    return NULL;
+}
+
+int ps_java_region_fd(const struct ps_java_region *region)
+{
+    return region->fd;
+}
+
+void ps_java_region_hold(struct ps_java_region *region)
+{
+    pthread_mutex_lock(&region->lock);
+    region->holders++;
+    pthread_mutex_unlock(&region->lock);
+}
+
+void ps_java_region_release(struct ps_java_region *region)
+{
+    pthread_mutex_lock(&region->lock);
+    bool last = --region->holders == 0;
+    pthread_mutex_unlock(&region->lock);
+    if (last)
+        region_free(region);
+}
+
+/* Returns the first place where `size` bytes are free, which now are used; or UINT64_MAX. */
+static uint64_t extent_take(struct ps_java_region *region, uint64_t size)
+{
+    uint64_t offset = 0;
+    struct extent **at = &region->used;
+    for (; *at != NULL && (*at)->offset - offset < size; at = &(*at)->next)
+        offset = (*at)->offset + (*at)->size;
+    struct extent *extent = offset + size <= REGION_BYTES ? malloc(sizeof *extent) : NULL;
+    if (extent == NULL)
+        return UINT64_MAX;
+    *extent = (struct extent){offset, size, *at};
+    *at = extent;
+    region->holders++;
+    return offset;
+}
+
+static void extent_give(struct ps_java_region *region, uint64_t offset)
+{
+    struct extent **at = &region->used;
+    pthread_mutex_lock(&region->lock);
+    while (*at != NULL && (*at)->offset != offset)
+        at = &(*at)->next;
+    struct extent *extent = *at;
+    PS_ASSERT(extent != NULL);
+    *at = extent->next;
+    pthread_mutex_unlock(&region->lock);
+    free(extent);
+    ps_java_region_release(region);
+}
+
+bool ps_java_area_take(struct ps_java_region *region, uint64_t bytes, struct ps_java_area *area)
+{
+    uint64_t size = (bytes + AREA_STEP - 1) / AREA_STEP * AREA_STEP;
+    *area = (struct ps_java_area){.region = NULL};
+    if (size == 0 || size > AREA_BYTES_MAX)
+        return false;
+    pthread_mutex_lock(&region->lock);
+    uint64_t offset = extent_take(region, size);
+    pthread_mutex_unlock(&region->lock);
+    if (offset == UINT64_MAX)
+        return false;
+    void *memory = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, region->fd, (off_t)offset);
+    if (memory == MAP_FAILED) {
+        extent_give(region, offset);
+        return false;
+    }
+    *area =
+        (struct ps_java_area){.region = region, .memory = memory, .offset = offset, .size = (uint32_t)size};
+    return true;
+}
+
+void ps_java_area_give(struct ps_java_area *area)
+{
+    if (area->region == NULL)
+        return;
+    munmap(area->memory, area->size);
+    (void)fallocate(area->region->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, (off_t)area->offset,
+                    (off_t)area->size);
+    extent_give(area->region, area->offset);
+    *area = (struct ps_java_area){.region = NULL};
+}

@@ -1,0 +1,30 @@
+/* The memory that the agent shares with one run of its Java host: a memfd whose size is sealed, so that nobody can cut it
+ * short under a mapping. It is large and empty: what is never used takes no memory.
+ *
+ * An area is a part of it that one component uses, mapped here; the host maps it by its offset. Thread: any (the region has a lock); an
+ * area belongs to the worker that took it. */
+#pragma once
+
+#include "core/status.h"
+
+struct ps_java_region;
+
+struct ps_java_area {
+    struct ps_java_region *region; /* NULL: none */
+    char *memory;
+    uint64_t offset;
+    uint32_t size;
+};
+
+/* Returns a region with one holder, or NULL. */
+struct ps_java_region *ps_java_region_create(struct ps_err *err);
+int ps_java_region_fd(const struct ps_java_region *region);
+
+/* Adds a holder, or takes one away; without holders and areas it is freed. */
+void ps_java_region_hold(struct ps_java_region *region);
+void ps_java_region_release(struct ps_java_region *region);
+
+/* Takes an area of at least `bytes`, which holds the region. Returns false when there is none, or no memory. */
+bool ps_java_area_take(struct ps_java_region *region, uint64_t bytes, struct ps_java_area *area);
+/* Gives it back, and its memory to the system; nothing happens if it is none. */
+void ps_java_area_give(struct ps_java_area *area);

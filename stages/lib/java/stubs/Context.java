@@ -1,0 +1,8 @@
+package org.apache.flume;
+
+import java.util.Map;
+
+public class Context {
+    public Context() {}
+    public Context(Map<String, String> parameters) {}
+}

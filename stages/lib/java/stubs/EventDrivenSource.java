@@ -1,0 +1,3 @@
+package org.apache.flume;
+
+public interface EventDrivenSource extends Source {}

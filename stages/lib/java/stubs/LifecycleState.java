@@ -1,0 +1,3 @@
+package org.apache.flume.lifecycle;
+
+public enum LifecycleState { IDLE, START, STOP, ERROR }

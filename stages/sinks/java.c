@@ -1,0 +1,306 @@
+/* Sink java: runs a sink that is a Java class in the Java host (docs/PLUGINS.md).
+ *
+ * Events are handed over in batches, each in a slot of the shared memory: a range of events of one lease that are not
+ * settled. The host's channel gives them to the class; a transaction that is rolled back stays in the host. A commit
+ * names the events by batch and number, and settles them. When the host ends, or the stage is recalled, what is not
+ * committed goes back to the channel. Thread: the sink's worker. */
+#include "core/flow/held.h"
+#include "stages/lib/java/component.h"
+#include "stages/lib/java/events.h"
+
+#include <string.h>
+
+#define SLOTS 8U
+#define SLOT_BYTES (512U * 1024U)
+#define LEASES_MAX 16U
+/* How long a recall waits for the class to stop: it may commit until then. */
+#define RECALL_NS (5 * PS_NS_PER_S)
+
+struct java_plan {
+    struct ps_java_class class;
+};
+
+struct slot {
+    struct ps_java_area area;
+    uint64_t batch; /* 0: it is free */
+    struct ps_lease *lease;
+    uint32_t from;           /* position of the batch's first event */
+    uint32_t count, settled; /* events */
+};
+
+struct java_state {
+    struct ps_port *port;
+    struct ps_held held;
+    struct slot slots[SLOTS];
+    uint64_t last_batch;
+    uint64_t recall_ns; /* end of the recall's wait; 0: it is not recalled now */
+    bool recalled;      /* the class was stopped */
+    struct ps_java_component component;
+};
+
+static const struct ps_option options[] = {
+    {.key = "",
+     .type = PS_OPTION_MAP,
+     .offset = offsetof(struct java_plan, class.pairs),
+     .help = "All keys go to the class, which is the value of `type`"},
+    PS_OPTION_END,
+};
+
+static enum ps_status java_check(const void *plan_, const struct ps_context *context)
+{
+    const struct java_plan *plan = plan_;
+    return ps_java_class_check(&plan->class, context);
+}
+
+static enum ps_status java_build(void *plan_, struct ps_context *context, struct ps_err *err)
+{
+    struct java_plan *plan = plan_;
+    return ps_java_class_build(&plan->class, context, PS_JAVA_SINK, err);
+}
+
+static void java_teardown(void *plan_)
+{
+    struct java_plan *plan = plan_;
+    ps_java_class_teardown(&plan->class);
+}
+
+static enum ps_status java_open(const void *plan_, void *state_, struct ps_port *port, struct ps_err *err)
+{
+    const struct java_plan *plan = plan_;
+    struct java_state *state = state_;
+    char reason[600];
+    if (ps_java_host_is_down(plan->class.host, reason, sizeof reason))
+        return ps_err_set(err, "%s", reason);
+    state->port = port;
+    ps_held_init(&state->held, LEASES_MAX);
+    ps_java_component_open(&state->component, &plan->class, port);
+    return PS_OK;
+}
+
+/* ---- events to the host ---- */
+
+static struct slot *slot_free(struct java_state *state)
+{
+    for (size_t i = 0; i < SLOTS; i++) {
+        if (state->slots[i].batch == 0)
+            return &state->slots[i];
+    }
+    return NULL;
+}
+
+/* Makes the slot large enough for `bytes`. Returns false: no memory now. */
+static bool slot_reserve(struct java_state *state, struct slot *slot, uint64_t bytes)
+{
+    uint64_t wanted = bytes > SLOT_BYTES ? bytes : SLOT_BYTES;
+    bool fits = slot->area.region != NULL && slot->area.size >= wanted &&
+                slot->area.size <= 2 * wanted; /* one that was made for a large event is given back */
+    if (fits)
+        return true;
+    ps_java_area_give(&slot->area);
+    return ps_java_area_take(state->component.link.region, wanted, &slot->area);
+}
+
+/* Cuts the next events that fit, and writes them to the slot. Returns the bytes. */
+static uint32_t slot_fill(struct java_state *state, struct slot *slot, struct ps_held_range *range)
+{
+    struct ps_held *held = &state->held;
+    char *at = slot->area.memory, *end = slot->area.memory + slot->area.size;
+    const struct ps_event *event;
+    while ((event = ps_held_next(held, range)) != NULL) {
+        const struct ps_batch *batch = held->next->batch;
+        bool follows = range->count == 0 || held->position == range->to;
+        if (!follows || ps_java_event_bytes(batch, event) > (uint64_t)(end - at))
+            break;
+        at = ps_java_event_write(at, batch, event);
+        ps_held_cut(held, range);
+    }
+    return (uint32_t)(at - slot->area.memory);
+}
+
+/* Hands over one batch. Returns false when there is nothing to hand over, or no room for it. */
+static bool send_batch(struct java_state *state)
+{
+    struct ps_held_range range = {.lease = NULL};
+    struct slot *slot = slot_free(state);
+    const struct ps_event *event = slot != NULL ? ps_held_next(&state->held, &range) : NULL;
+    if (event == NULL || !slot_reserve(state, slot, ps_java_event_bytes(state->held.next->batch, event)))
+        return false;
+    uint32_t bytes = slot_fill(state, slot, &range);
+    const uint64_t numbers[] = {state->last_batch + 1, slot->area.offset, slot->area.size, bytes,
+                                range.count};
+    if (!ps_java_component_send(&state->component, PS_JAVA_BATCH, numbers, PS_COUNT_OF(numbers), NULL)) {
+        ps_held_uncut(&state->held, &range);
+        return false;
+    }
+    slot->batch = ++state->last_batch;
+    slot->lease = range.lease;
+    slot->from = range.from;
+    slot->count = range.count;
+    slot->settled = 0;
+    return true;
+}
+
+/* ---- answers ---- */
+
+/* Settles the events of one part of a commit. Returns NULL, or what is wrong with it. */
+static const char *commit(struct java_state *state, const uint64_t numbers[3])
+{
+    struct slot *slot = NULL;
+    for (size_t i = 0; i < SLOTS && slot == NULL; i++) {
+        if (numbers[0] != 0 && state->slots[i].batch == numbers[0])
+            slot = &state->slots[i];
+    }
+    if (slot == NULL || numbers[1] >= numbers[2] || numbers[2] > slot->count)
+        return "it commits events that it does not have";
+    uint32_t from = slot->from + (uint32_t)numbers[1], to = slot->from + (uint32_t)numbers[2];
+    for (uint32_t position = from; position < to; position++) {
+        if (ps_lease_is_settled(slot->lease, position))
+            return "it commits events twice";
+    }
+    struct ps_held_range range = {.lease = slot->lease, .from = from, .to = to, .count = to - from};
+    slot->settled += range.count;
+    if (slot->settled == slot->count)
+        slot->batch = 0;
+    ps_held_settle(&state->held, &range);
+    return NULL;
+}
+
+static void take_message(struct java_state *state)
+{
+    const struct ps_java_message *message = &state->component.message;
+    const char *wrong = NULL;
+    struct ps_err reason;
+    if (message->type == PS_JAVA_COMMIT && message->number_count % 3 == 0) {
+        for (uint32_t i = 0; i < message->number_count && wrong == NULL; i += 3)
+            wrong = commit(state, &message->numbers[i]);
+    } else if (message->type == PS_JAVA_TROUBLE) {
+        ps_err_set(&reason, "%s", message->text);
+        ps_port_troubled(state->port, &reason);
+    } else {
+        wrong = "it sent a message that no sink sends";
+    }
+    if (wrong != NULL)
+        ps_java_component_accuse(&state->component, wrong);
+}
+
+static void finish(struct java_state *state)
+{
+    struct ps_lease *lease;
+    while ((lease = ps_held_pop(&state->held)) != NULL)
+        ps_port_done(state->port, &lease);
+}
+
+/* Takes what the host has sent. Returns whether the component is over. */
+static bool serve(struct java_state *state)
+{
+    enum ps_java_event_kind event;
+    while ((event = ps_java_component_next(&state->component)) != PS_JAVA_NOTHING && event != PS_JAVA_ENDED) {
+        if (event == PS_JAVA_MESSAGE)
+            take_message(state);
+    }
+    finish(state);
+    return event == PS_JAVA_ENDED;
+}
+
+/* ---- the functions of a sink ---- */
+
+static void slots_give(struct java_state *state)
+{
+    for (size_t i = 0; i < SLOTS; i++) {
+        ps_java_area_give(&state->slots[i].area);
+        state->slots[i].batch = 0;
+    }
+}
+
+static void restart(struct java_state *state)
+{
+    const struct ps_java_class *class = state->component.class;
+    slots_give(state);
+    ps_java_component_close(&state->component);
+    ps_java_component_open(&state->component, class, state->port);
+}
+
+static enum ps_result java_work(const void *, void *state_, struct ps_lease **lease, const struct ps_now *)
+{
+    struct java_state *state = state_;
+    if (PS_UNLIKELY(state->recalled)) { /* it goes on: the class is started again */
+        state->recalled = false;
+        restart(state);
+    }
+    if (ps_held_is_full(&state->held) || state->component.state != PS_JAVA_RUNS)
+        return PS_LATER;
+    ps_held_add(&state->held, lease);
+    return PS_TAKEN;
+}
+
+static uint64_t java_tick(const void *, void *state_, const struct ps_now *now)
+{
+    struct java_state *state = state_;
+    bool was_full = ps_held_is_full(&state->held), ran = state->component.state == PS_JAVA_RUNS;
+    if (PS_UNLIKELY(state->recalled))
+        return PS_NEVER;
+    if (serve(state)) {
+        ps_port_failed(state->port, &state->component.reason);
+        return PS_NEVER;
+    }
+    bool runs = state->component.state == PS_JAVA_RUNS;
+    while (runs && send_batch(state)) {
+    }
+    finish(state);
+    bool freed = (was_full && !ps_held_is_full(&state->held)) || (runs && !ran);
+    return freed ? now->mono_ns : ps_java_component_due_ns(&state->component, now);
+}
+
+static bool java_recall(const void *, void *state_, struct ps_lease **back, const struct ps_now *now)
+{
+    struct java_state *state = state_;
+    if (state->recalled)
+        return true;
+    if (state->recall_ns == 0)
+        state->recall_ns = now->mono_ns + RECALL_NS;
+    (void)serve(state);
+    if (!ps_java_component_stop(&state->component) && now->mono_ns < state->recall_ns)
+        return false;
+    state->recall_ns = 0;
+    state->recalled = true;
+    ps_held_give_back(&state->held, back);
+    return true;
+}
+
+static bool java_drain(const void *, void *state_, const struct ps_now *)
+{
+    const struct java_state *state = state_;
+    return state->held.count == 0;
+}
+
+static void java_close(const void *, void *state_)
+{
+    struct java_state *state = state_;
+    slots_give(state);
+    ps_java_component_close(&state->component);
+}
+
+static void java_outline(const void *plan_, const struct ps_context *, FILE *out)
+{
+    const struct java_plan *plan = plan_;
+    fprintf(out, "runs the class %s in Java", ps_pairs_get(&plan->class.pairs, "type"));
+}
+
+static const struct ps_sink_ops sink = {
+    .work = java_work, .tick = java_tick, .recall = java_recall, .drain = java_drain};
+
+const struct ps_stage_ops ps_sink_java = {
+    PS_STAGE(PS_KIND_SINK),
+    .name = "java",
+    .summary = "Runs a sink that is a Java class in a Java process beside the agent",
+    .options = options,
+    .plan_size = sizeof(struct java_plan),
+    .state_size = sizeof(struct java_state),
+    .check = java_check,
+    .build = java_build,
+    .teardown = java_teardown,
+    .open = java_open,
+    .close = java_close,
+    .outline = java_outline,
+    .sink = &sink,
+};

@@ -1,0 +1,224 @@
+/* The sink java against a host that dies, is silent, or breaks the protocol (tests/support/java_host.h): the agent is not harmed, the sink
+ * fails, gives back what was not committed, and delivers it through the next host. */
+#include "tests/support/java_host.h"
+#include "tests/support/stage.h"
+
+#include <signal.h>
+#include <unistd.h>
+
+#define EVENTS 100U
+
+static int group_setup(void **unused)
+{
+    ps_test_java_start(300, 10);
+    return 0;
+}
+
+static int group_teardown(void **unused)
+{
+    ps_test_java_stop();
+    return 0;
+}
+
+static struct ps_lease *some_lease(struct ps_test_stage *stage, unsigned first)
+{
+    static const char *const headers[] = {"name", "value", NULL};
+    static struct ps_test_event events[EVENTS];
+    static char bodies[EVENTS][16];
+    for (unsigned i = 0; i < EVENTS; i++) {
+        snprintf(bodies[i], sizeof bodies[i], "event %u", first + i);
+        events[i] = PS_BODY(bodies[i]);
+        events[i].headers = headers;
+    }
+    return ps_test_lease(stage, events, EVENTS);
+}
+
+static void turn(struct ps_test_stage *stage)
+{
+    (void)ps_test_sink_tick(stage);
+    ps_test_stage_pass_ms(stage, 1);
+    usleep(1000);
+}
+
+/* Opens it as the engine does: until the host is there again. */
+static void reopen(struct ps_test_stage *stage)
+{
+    uint64_t until = ps_test_patient_ns() + PS_TEST_PATIENCE_MS * PS_NS_PER_MS;
+    if (stage->opened)
+        ps_test_stage_close(stage);
+    stage->failed = false;
+    while (ps_test_stage_open(stage) != PS_OK) {
+        assert_non_null(strstr(stage->err.text, "the Java host"));
+        assert_true(ps_test_patient_ns() < until);
+        usleep(1000);
+    }
+}
+
+/* Offers the lease until it is taken. */
+static void give(struct ps_test_stage *stage, struct ps_lease *lease)
+{
+    uint64_t until = ps_test_patient_ns() + PS_TEST_PATIENCE_MS * PS_NS_PER_MS;
+    for (;;) {
+        if (stage->failed)
+            reopen(stage);
+        struct ps_lease *offered = lease;
+        enum ps_result result = ps_test_sink_work(stage, &offered);
+        (void)ps_test_sink_tick(stage);
+        if (result == PS_TAKEN)
+            return;
+        assert_int_equal(result, PS_LATER);
+        assert_true(ps_test_patient_ns() < until);
+        ps_test_stage_pass_ms(stage, 1);
+        usleep(1000);
+    }
+}
+
+static void await_failure(struct ps_test_stage *stage)
+{
+    uint64_t until = ps_test_patient_ns() + PS_TEST_PATIENCE_MS * PS_NS_PER_MS;
+    while (!stage->failed) {
+        assert_true(ps_test_patient_ns() < until);
+        turn(stage);
+    }
+}
+
+static void assert_events(const char *text, unsigned first, unsigned count)
+{
+    for (unsigned i = 0; i < count; i++) {
+        char line[24];
+        int length = snprintf(line, sizeof line, "event %u\n", first + i);
+        assert_memory_equal(text, line, (size_t)length);
+        text += length;
+    }
+    assert_string_equal(text, "");
+}
+
+/* The mode begins with the second lease. What the bad host wrote down before it was found out does not count: it may come twice. */
+static void check(enum ps_test_java_mode mode, const char *reason)
+{
+    struct ps_test_stage stage;
+    int starts = ps_test_java->starts;
+    ps_test_java->mode = PS_TEST_JAVA_WELL;
+    ps_test_stage_start(&stage, &ps_sink_java, PS_KEYS("type", "org.example.Sink"));
+    give(&stage, some_lease(&stage, 0));
+    ps_test_sink_wait(&stage, 1, PS_TEST_PATIENCE_MS);
+    ps_test_java->mode = mode;
+    struct ps_lease *lease = some_lease(&stage, EVENTS);
+    give(&stage, lease);
+    await_failure(&stage);
+    if (strstr(stage.err.text, reason) == NULL)
+        fail_msg("\"%s\" is not about \"%s\"", stage.err.text, reason);
+    ps_test_java->mode = PS_TEST_JAVA_WELL;
+    struct ps_lease *back = ps_test_sink_recall(&stage);
+    if (mode != PS_TEST_JAVA_TWICE) {
+        assert_ptr_equal(back, lease);
+        assert_int_equal(back->settled, 0);
+        ps_test_java_clear();
+        reopen(&stage);
+        give(&stage, back);
+        ps_test_sink_wait(&stage, 2, PS_TEST_PATIENCE_MS);
+        assert_events(ps_test_java_text(), EVENTS, EVENTS);
+        assert_true(ps_test_java->starts > starts);
+    } else {
+        assert_null(back); /* the first of the two commits counts */
+        reopen(&stage);
+    }
+    ps_test_stage_fini(&stage);
+}
+
+static void test_breaks_the_protocol(void **unused)
+{
+    check(PS_TEST_JAVA_BEYOND, "commits events that it does not have");
+    check(PS_TEST_JAVA_STRANGE, "commits events that it does not have");
+    check(PS_TEST_JAVA_GARBAGE, "what is no message");
+    check(PS_TEST_JAVA_FLOOD, "sends more than it was asked for");
+    check(PS_TEST_JAVA_TORN, "exit code 8");
+}
+
+static void test_commits_twice(void **unused)
+{
+    check(PS_TEST_JAVA_TWICE, "commits events");
+}
+
+static void test_dies(void **unused)
+{
+    check(PS_TEST_JAVA_DIES, "exit code 9");
+}
+
+static void test_silent(void **unused)
+{
+    check(PS_TEST_JAVA_SILENT, "no sign of life");
+}
+
+/* A host that does not commit is not ended: what it has no room for waits in the channel. */
+static void test_slow_is_not_dead(void **unused)
+{
+    struct ps_test_stage stage;
+    ps_test_java->mode = PS_TEST_JAVA_WELL;
+    ps_test_stage_start(&stage, &ps_sink_java, PS_KEYS("type", "org.example.Sink"));
+    give(&stage, some_lease(&stage, 0));
+    ps_test_sink_wait(&stage, 1, PS_TEST_PATIENCE_MS);
+    ps_test_java_clear();
+    ps_test_java->mode = PS_TEST_JAVA_NOTHING;
+    unsigned taken = 0, starts = (unsigned)ps_test_java->starts;
+    struct ps_lease *refused = NULL;
+    while (refused == NULL) {
+        struct ps_lease *lease = some_lease(&stage, taken * EVENTS);
+        struct ps_lease *offered = lease;
+        if (ps_test_sink_work(&stage, &offered) == PS_LATER)
+            refused = lease;
+        else
+            taken++;
+        turn(&stage);
+    }
+    for (unsigned i = 0; i < 1000; i++) /* longer than a silent host lives */
+        turn(&stage);
+    assert_int_equal(ps_test_java->starts, starts);
+    assert_false(stage.failed);
+    ps_test_java->mode = PS_TEST_JAVA_WELL;
+    give(&stage, refused);
+    ps_test_sink_wait(&stage, 1 + taken + 1, PS_TEST_PATIENCE_MS);
+    assert_events(ps_test_java_text(), 0, (taken + 1) * EVENTS);
+    ps_test_stage_fini(&stage);
+}
+
+/* An event that is larger than a slot gets one of its size. */
+static void test_large_event(void **unused)
+{
+    static char body[3 << 20];
+    struct ps_test_stage stage;
+    memset(body, 'x', sizeof body);
+    ps_test_java->mode = PS_TEST_JAVA_NOTHING;
+    ps_test_stage_start(&stage, &ps_sink_java, PS_KEYS("type", "org.example.Sink"));
+    struct ps_test_event event = {.body = body, .length = sizeof body};
+    give(&stage, ps_test_lease(&stage, &event, 1));
+    give(&stage, some_lease(&stage, 0));
+    int batches = ps_test_java->batches;
+    ps_test_java->mode = PS_TEST_JAVA_WELL;
+    ps_test_sink_wait(&stage, 2, PS_TEST_PATIENCE_MS);
+    assert_true(ps_test_java->batches >= batches);
+    ps_test_stage_fini(&stage);
+}
+
+static void test_type_is_a_class(void **unused)
+{
+    struct ps_test_stage stage;
+    ps_test_stage_init(&stage, &ps_sink_java);
+    assert_int_equal(ps_test_stage_bind(&stage, PS_KEYS("type", "java")), PS_FAIL);
+    assert_true(ps_test_stage_reported(&stage, PS_LOG_ERROR, "names no class"));
+    ps_test_stage_fini(&stage);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_breaks_the_protocol),
+        cmocka_unit_test(test_commits_twice),
+        cmocka_unit_test(test_dies),
+        cmocka_unit_test(test_silent),
+        cmocka_unit_test(test_slow_is_not_dead),
+        cmocka_unit_test(test_large_event),
+        cmocka_unit_test(test_type_is_a_class),
+    };
+    return cmocka_run_group_tests(tests, group_setup, group_teardown);
+}
