@@ -57,9 +57,10 @@ struct ps_kafka_lane_topic {
     int32_t partition_count; /* 0: not known */
     int error;               /* of the last metadata: why the partitions are not known; 0: not asked yet */
     uint64_t asked_ns;       /* time of the first request for them that failed; 0: none */
-    struct ps_kafka_lane_set *unplaced; /* records without a partition, until the partitions are known */
-    int32_t unplaced_partition;         /* which partition its record names, or PS_KAFKA_PARTITION_ANY; */
-    bool unplaced_has_key;              /* whether it has a key, and the key's hash */
+    struct ps_kafka_lane_set *unplaced;     /* records without a partition, until the partitions are known */
+    struct ps_kafka_lane_partition nowhere; /* theirs until then: it has no number and no leader */
+    int32_t unplaced_partition;             /* which partition its record names, or PS_KAFKA_PARTITION_ANY; */
+    bool unplaced_has_key;                  /* whether it has a key, and the key's hash */
     uint32_t unplaced_key;
     int32_t sticky_partition;
     uint32_t sticky_bytes_left;       /* 0: another partition is next */

@@ -53,8 +53,8 @@ void ps_kafka_lane_report(struct ps_kafka_lane *lane, struct ps_kafka_lane_set *
         .count = set->count,
         .group_count = set->count,
         .group_bytes = set->payload_bytes,
-        .partition = set->partition != NULL ? set->partition->number : -1,
-        .topic = set->partition != NULL ? set->partition->topic->name : "",
+        .partition = set->partition->number,
+        .topic = set->partition->topic->name,
         .tokens = set->tokens,
     };
     lane->queued_bytes -= set->length;

@@ -209,7 +209,7 @@ static uint32_t wait_for_partitions(struct ps_kafka_lane *lane, struct ps_kafka_
     *error = PS_KAFKA_FULL;
     if (topic->unplaced != NULL)
         return 0;
-    struct ps_kafka_lane_set *set = ps_kafka_lane_take_set(lane, NULL);
+    struct ps_kafka_lane_set *set = ps_kafka_lane_take_set(lane, &topic->nowhere);
     if (set == NULL || !ps_kafka_lane_set_add(set, record, ps_clock_now().wall_ms, UINT32_MAX, &no_memory)) {
         if (set != NULL)
             ps_kafka_lane_give_set(lane, set);

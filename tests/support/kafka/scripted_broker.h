@@ -1,0 +1,33 @@
+/* One Kafka broker whose answers the test writes itself, for tests of the lane (stages/lib/kafka/lane). It lives in the
+ * test's thread: nothing happens between two calls. One connection at a time. */
+#pragma once
+
+#include "core/base.h"
+#include "stages/lib/kafka/lane/wire.h"
+
+#define PS_TEST_REQUEST_BYTES_MAX (1U << 20)
+
+struct ps_test_broker {
+    int listener, fd; /* -1: no connection */
+    unsigned port;
+    unsigned connections; /* accepted so far */
+    char *bytes;
+    uint32_t length, taken; /* bytes read, and those of the request that the test has got */
+};
+
+/* A request; the body is valid until the next call of ps_test_broker_ask. */
+struct ps_test_request {
+    int16_t key, version;
+    int32_t correlation;
+    uint32_t length; /* with the header */
+    struct ps_wire_in body;
+};
+
+void ps_test_broker_start(struct ps_test_broker *broker);
+void ps_test_broker_stop(struct ps_test_broker *broker);
+/* Returns whether a whole request has arrived. */
+bool ps_test_broker_ask(struct ps_test_broker *broker, struct ps_test_request *request);
+/* Sends the first `part` bytes of the response (UINT32_MAX: all of it). */
+void ps_test_broker_answer(struct ps_test_broker *broker, const struct ps_test_request *request,
+                           const char *body, uint32_t length, uint32_t part);
+void ps_test_broker_hang_up(struct ps_test_broker *broker);
