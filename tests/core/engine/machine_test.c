@@ -115,6 +115,19 @@ static void test_v1(void **state)
     expect_cores(1);
 }
 
+/* A controller whose name begins like another's has groups of its own. */
+static void test_v1_names_that_begin_alike(void **state)
+{
+    put("/proc/self/cgroup", "4:cpuset:/set\n3:cpuacct:/account\n2:memory2:/pod\n");
+    put("/sys/fs/cgroup/cpu/set/cpu.cfs_quota_us", "20000\n");
+    put("/sys/fs/cgroup/cpu/set/cpu.cfs_period_us", "100000\n");
+    put("/sys/fs/cgroup/cpu/account/cpu.cfs_quota_us", "20000\n");
+    put("/sys/fs/cgroup/cpu/account/cpu.cfs_period_us", "100000\n");
+    put("/sys/fs/cgroup/memory/pod/memory.limit_in_bytes", "3145728\n");
+    assert_int_equal(machine().cores, allowed());
+    assert_true(machine().memory_bytes > 3145728);
+}
+
 static void test_mask(void **state)
 {
     cpu_set_t before, one;
@@ -137,6 +150,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_v2_above, setup, teardown),
         cmocka_unit_test_setup_teardown(test_v2_host_path, setup, teardown),
         cmocka_unit_test_setup_teardown(test_v1, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_v1_names_that_begin_alike, setup, teardown),
         cmocka_unit_test_setup_teardown(test_mask, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
