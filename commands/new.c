@@ -297,6 +297,8 @@ static bool take(struct draft *draft, const char *word, bool last)
     }
     if (strcmp(ops->name, "rules") == 0)
         return refuse("rules need a file of rules first: see docs/RULES.md", "");
+    if (strcmp(ops->name, PS_TYPE_JAVA) == 0)
+        return refuse("write the name of the Java class as the type of a component: see docs/PLUGINS.md", "");
     if (draft->count == PARTS_MAX - 1)
         return refuse("too many components from here on: ", word);
     if (ops->kind == PS_KIND_CHANNEL && draft->counts[PS_KIND_CHANNEL] > 0)

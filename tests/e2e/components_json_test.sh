@@ -24,7 +24,7 @@ import re, sys
 for line in sys.stdin:
     cell = [part.strip() for part in re.split(r" \| ", line.strip().removeprefix("| "))]
     key = cell[0].strip("`")
-    print(key[:-1] if key.endswith(".*") else key, cell[3], cell[2].strip("`"), sep="\x01")' | sort >"$work/page"
+    print(key[:-1] if key.endswith("*") else key, cell[3], cell[2].strip("`"), sep="\x01")' | sort >"$work/page"
 diff "$work/rows" "$work/page" >"$work/rows.err" || fail "the rows differ from docs/OPTIONS.md: $(head -5 "$work/rows.err")"
 jq -e '[.kinds[].components[].options[] | select(.secret) | .key] | index("keystore-password")' "$work/all.json" >/dev/null ||
     fail 'no password is secret'

@@ -30,9 +30,11 @@ made source:avro channel:jdbc sink:http
 # ---- every component, and a default of every key that is a comment ----
 for source in $(names source); do made "source:$source" null; done
 for channel in $(names channel); do made seq "channel:$channel" null; done
-for sink in $(names sink); do made seq "sink:$sink"; done
+for sink in $(names sink); do
+    [[ $sink == java ]] || made seq "sink:$sink"
+done
 for interceptor in $(names interceptor); do
-    [[ $interceptor == rules ]] || made seq "interceptor:$interceptor" null
+    [[ $interceptor == rules || $interceptor == java ]] || made seq "interceptor:$interceptor" null
 done
 
 refused() { # MESSAGE WORD...
@@ -49,3 +51,4 @@ refused 'there is no source, interceptor, channel or sink tialdir; did you mean 
 refused 'one channel; a second is memory' seq file memory null
 refused "an agent's name has no dot" -n a.b seq null
 refused 'rules need a file of rules first' seq rules null
+refused 'write the name of the Java class as the type of a component' seq sink:java

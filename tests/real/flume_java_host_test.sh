@@ -44,7 +44,9 @@ agent_file() { # DIR
 }
 both $((2 * lines))
 for sink in plain failing; do same "sink $sink" "$work/flume/$sink" "$work/penstock/$sink"; done
-grep -q 'INFO sink k1: FileSink: stops after' "$work/penstock.log" || fail "the log of the class is not in the agent's"
+for sink in k1 k2; do
+    grep -q "INFO sink $sink: FileSink: stops after" "$work/penstock.log" || fail "the log of the class of $sink is not in the agent's"
+done
 
 # ---- the Java process is killed ----
 

@@ -7,9 +7,10 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
-#define REGION_BYTES (UINT64_C(64) << 30)
+#define REGION_BYTES_MAX (UINT64_C(64) << 30)
 #define AREA_STEP (UINT64_C(64) << 10)
 #define AREA_BYTES_MAX (UINT64_C(1) << 30)
 
@@ -21,6 +22,7 @@ struct extent {
 struct ps_java_region {
     pthread_mutex_t lock; /* of what follows */
     int fd;
+    uint64_t size; /* bytes */
     unsigned holders;
     struct extent *used;
 };
@@ -34,13 +36,24 @@ static void region_free(struct ps_java_region *region)
     free(region);
 }
 
+/* The limit of file sizes (ulimit -f) counts for this memory, too. */
+static uint64_t region_bytes(void)
+{
+    struct rlimit limit;
+    uint64_t size = REGION_BYTES_MAX;
+    if (getrlimit(RLIMIT_FSIZE, &limit) == 0 && limit.rlim_cur < size)
+        size = limit.rlim_cur / AREA_STEP * AREA_STEP;
+    return size;
+}
+
 struct ps_java_region *ps_java_region_create(struct ps_err *err)
 {
     struct ps_java_region *region = ps_must_alloc(1, sizeof *region, "the Java host");
     pthread_mutex_init(&region->lock, NULL);
     region->holders = 1;
+    region->size = region_bytes();
     region->fd = memfd_create("penstock-java", MFD_CLOEXEC | MFD_ALLOW_SEALING);
-    if (region->fd >= 0 && ftruncate(region->fd, (off_t)REGION_BYTES) == 0 &&
+    if (region->fd >= 0 && ftruncate(region->fd, (off_t)region->size) == 0 &&
         fcntl(region->fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) == 0)
         return region;
     ps_err_set(err, "no memory to share with Java: %s", strerror(errno));
@@ -76,7 +89,7 @@ static uint64_t extent_take(struct ps_java_region *region, uint64_t size)
     struct extent **at = &region->used;
     for (; *at != NULL && (*at)->offset - offset < size; at = &(*at)->next)
         offset = (*at)->offset + (*at)->size;
-    struct extent *extent = offset + size <= REGION_BYTES ? malloc(sizeof *extent) : NULL;
+    struct extent *extent = offset + size <= region->size ? malloc(sizeof *extent) : NULL;
     if (extent == NULL)
         return UINT64_MAX;
     *extent = (struct extent){offset, size, *at};

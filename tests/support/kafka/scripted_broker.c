@@ -2,12 +2,19 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <linux/sockios.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <stdlib.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "core/clock.h"
 #include "tests/support/support.h"
+
+#define DESCRIPTORS_MAX 64
+#define WAIT_US 50
 
 void ps_test_broker_start(struct ps_test_broker *broker)
 {
@@ -20,6 +27,82 @@ void ps_test_broker_start(struct ps_test_broker *broker)
     assert_int_equal(listen(broker->listener, 16), 0);
     assert_int_equal(getsockname(broker->listener, (struct sockaddr *)&address, &length), 0);
     broker->port = ntohs(address.sin_port);
+}
+
+/* ---- packets under way ----
+ *
+ * The kernel delivers a packet of the loopback in a thread of its own, perhaps only after this thread's next call. The
+ * tests count turns, so no turn may pass while a packet is under way. */
+
+static unsigned port_of(const struct sockaddr_in *address)
+{
+    return address->sin_family == AF_INET ? ntohs(address->sin_port) : 0;
+}
+
+/* Returns a socket of this process, not a listener, whose own port or (remote) whose peer's port it is; or -1. */
+static int find_socket(unsigned port, bool remote, int from)
+{
+    for (int fd = from; fd < DESCRIPTORS_MAX; fd++) {
+        struct sockaddr_in own = {0}, peer = {0};
+        socklen_t own_size = sizeof own, peer_size = sizeof peer;
+        struct tcp_info info;
+        socklen_t info_size = sizeof info;
+        if (getsockname(fd, (struct sockaddr *)&own, &own_size) != 0 ||
+            getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &info_size) != 0 || info.tcpi_state == TCP_LISTEN)
+            continue;
+        /* While a connection is being made, getpeername does not tell the peer. */
+        if (remote && info.tcpi_state == TCP_SYN_SENT)
+            return fd;
+        if (remote && getpeername(fd, (struct sockaddr *)&peer, &peer_size) != 0)
+            continue;
+        if (port_of(remote ? &peer : &own) == port)
+            return fd;
+    }
+    return -1;
+}
+
+/* Returns whether what was written to the socket has arrived at the other end. */
+static bool has_arrived(int fd)
+{
+    struct tcp_info info;
+    socklen_t size = sizeof info;
+    if (getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &size) != 0)
+        return true;
+    int unacknowledged = 0; /* bytes */
+    return info.tcpi_state != TCP_SYN_SENT &&
+           (ioctl(fd, SIOCOUTQ, &unacknowledged) != 0 || unacknowledged == 0);
+}
+
+/* Returns whether the lane closed its end of the connection and the broker's end does not know it yet. */
+static bool is_close_under_way(int fd)
+{
+    struct sockaddr_in peer = {0};
+    socklen_t size = sizeof peer, info_size = sizeof(struct tcp_info);
+    struct tcp_info info;
+    return getpeername(fd, (struct sockaddr *)&peer, &size) == 0 &&
+           find_socket(port_of(&peer), false, 0) < 0 &&
+           getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &info_size) == 0 &&
+           info.tcpi_state == TCP_ESTABLISHED;
+}
+
+static bool is_settled(const struct ps_test_broker *broker)
+{
+    for (int fd = -1; (fd = find_socket(broker->port, true, fd + 1)) >= 0;) {
+        if (!has_arrived(fd))
+            return false;
+    }
+    return broker->fd < 0 || (has_arrived(broker->fd) && !is_close_under_way(broker->fd));
+}
+
+/* Returns when no packet is under way; fails after the patience of a test. */
+static void settle(const struct ps_test_broker *broker)
+{
+    uint64_t until = ps_test_patient_ns() + PS_TEST_PATIENCE_MS * PS_NS_PER_MS;
+    while (!is_settled(broker)) {
+        if (ps_test_patient_ns() > until)
+            fail_msg("a packet of the loopback does not arrive");
+        usleep(WAIT_US);
+    }
 }
 
 void ps_test_broker_hang_up(struct ps_test_broker *broker)
@@ -60,6 +143,7 @@ bool ps_test_broker_ask(struct ps_test_broker *broker, struct ps_test_request *r
     memmove(broker->bytes, broker->bytes + broker->taken, broker->length - broker->taken);
     broker->length -= broker->taken;
     broker->taken = 0;
+    settle(broker);
     fill(broker);
     struct ps_wire_in in = {.at = broker->bytes, .end = broker->bytes + broker->length};
     uint32_t length = (uint32_t)ps_wire_get_int32(&in);
@@ -87,5 +171,6 @@ void ps_test_broker_answer(struct ps_test_broker *broker, const struct ps_test_r
     at = ps_wire_put_bytes(at, body, length);
     size_t all = (size_t)(at - bytes), some = part < all ? part : all;
     assert_int_equal(send(broker->fd, bytes, some, MSG_NOSIGNAL), some);
+    settle(broker);
     free(bytes);
 }

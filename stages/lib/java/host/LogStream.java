@@ -28,6 +28,9 @@ final class LogStream extends OutputStream {
     }
 
     static void install() throws IOException {
+        // With direct encoders, Log4j 2 collects the lines of all threads in one buffer, and one thread writes them.
+        if (System.getProperty("log4j2.enable.direct.encoders") == null)
+            System.setProperty("log4j2.enable.direct.encoders", "false");
         System.setOut(new PrintStream(new LogStream("INFO"), true, "UTF-8"));
         System.setErr(new PrintStream(new LogStream("WARN"), true, "UTF-8"));
     }

@@ -9,6 +9,7 @@
 
 #define TURNS_MAX 100000U
 #define REPORTS_MAX 16U
+#define METADATA_REST_TURNS 100U /* after them the lane may ask for metadata again */
 #define KEY_PRODUCE 0
 #define KEY_METADATA 3
 #define KEY_VERSIONS 18
@@ -415,6 +416,8 @@ static void test_late_metadata(void **state)
     struct produced produced = expect_produce(&run);
     run.cluster.epoch = 4;
     run.cluster.leader = -1;
+    for (unsigned i = 0; i < METADATA_REST_TURNS; i++)
+        turn(&run);
     answer_produce(&run, &produced, ERROR_NOT_LEADER, 0);
     const struct ps_test_request request = expect(&run, KEY_METADATA);
     answer(&run, &request, UINT32_MAX);

@@ -1,0 +1,109 @@
+/* The memory shared with the Java host: areas are its parts, and the limit of file sizes counts for it. */
+#include "stages/lib/java/region.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "tests/support/support.h"
+
+#define STEP_BYTES (64U << 10)
+
+static struct ps_java_region *create(void)
+{
+    struct ps_err err = {.length = 0};
+    struct ps_java_region *region = ps_java_region_create(&err);
+    if (region == NULL)
+        fail_msg("%s", err.text);
+    return region;
+}
+
+static uint64_t size_of(const struct ps_java_region *region)
+{
+    struct stat status;
+    assert_int_equal(fstat(ps_java_region_fd(region), &status), 0);
+    return (uint64_t)status.st_size;
+}
+
+static void test_areas(void **)
+{
+    struct ps_java_region *region = create();
+    struct ps_java_area areas[3], between;
+    for (size_t i = 0; i < PS_COUNT_OF(areas); i++) {
+        assert_true(ps_java_area_take(region, STEP_BYTES + 1, &areas[i]));
+        assert_int_equal(areas[i].size, 2 * STEP_BYTES);
+        assert_int_equal(areas[i].offset, i * 2 * STEP_BYTES);
+        memset(areas[i].memory, 'a' + (int)i, areas[i].size);
+    }
+    ps_java_area_give(&areas[1]);
+    assert_true(ps_java_area_take(region, 3 * STEP_BYTES, &between)); /* it does not fit into the gap */
+    assert_int_equal(between.offset, 6 * STEP_BYTES);
+    assert_true(ps_java_area_take(region, 2 * STEP_BYTES, &areas[1]));
+    assert_int_equal(areas[1].offset, 2 * STEP_BYTES);
+    assert_int_equal(areas[1].memory[0], 0); /* what was given back is empty */
+    assert_int_equal(areas[0].memory[2 * STEP_BYTES - 1], 'a');
+    assert_int_equal(areas[2].memory[0], 'c');
+    ps_java_region_release(region); /* the areas hold it */
+    for (size_t i = 0; i < PS_COUNT_OF(areas); i++)
+        ps_java_area_give(&areas[i]);
+    ps_java_area_give(&between);
+    ps_java_area_give(&between);
+}
+
+static void test_sealed(void **)
+{
+    struct ps_java_region *region = create();
+    uint64_t size = size_of(region);
+    void (*before)(int) = signal(SIGXFSZ, SIG_IGN); /* the size may be at the limit */
+    assert_int_equal(ftruncate(ps_java_region_fd(region), 0), -1);
+    assert_int_equal(errno, EPERM);
+    assert_int_equal(ftruncate(ps_java_region_fd(region), (off_t)(2 * size)), -1);
+    assert_int_equal(size_of(region), size);
+    signal(SIGXFSZ, before);
+    ps_java_region_release(region);
+}
+
+static void test_limit_of_file_sizes(void **)
+{
+    struct rlimit before, limit;
+    struct ps_java_area area, more;
+    assert_int_equal(getrlimit(RLIMIT_FSIZE, &before), 0);
+    limit = (struct rlimit){.rlim_cur = 3 * STEP_BYTES + 1000, .rlim_max = before.rlim_max};
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &limit), 0);
+    struct ps_java_region *region = create();
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &before), 0);
+    assert_int_equal(size_of(region), 3 * STEP_BYTES);
+    assert_true(ps_java_area_take(region, 2 * STEP_BYTES, &area));
+    assert_false(ps_java_area_take(region, 2 * STEP_BYTES, &more));
+    assert_true(ps_java_area_take(region, STEP_BYTES, &more));
+    memset(more.memory, 1, more.size);
+    ps_java_area_give(&area);
+    ps_java_area_give(&more);
+    ps_java_region_release(region);
+}
+
+static void test_refused(void **)
+{
+    struct ps_java_region *region = create();
+    struct ps_java_area area;
+    assert_false(ps_java_area_take(region, 0, &area));
+    assert_null(area.region);
+    assert_false(ps_java_area_take(region, (UINT64_C(1) << 30) + 1, &area));
+    ps_java_area_give(&area);
+    ps_java_region_release(region);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_areas),
+        cmocka_unit_test(test_sealed),
+        cmocka_unit_test(test_limit_of_file_sizes),
+        cmocka_unit_test(test_refused),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
