@@ -87,7 +87,10 @@ void ps_test_small_agent_start(struct ps_test_small_agent *agent, const struct p
         spec->channels[0].stage = channel_spec(arena, "c1", "channel c1", capacity);
     else
         spec->channels[0].stage =
-            (struct ps_stage_spec){.name = "c1", .component = "channel c1", .ops = stages->channel};
+            (struct ps_stage_spec){.name = "c1",
+                                   .component = "channel c1",
+                                   .ops = stages->channel,
+                                   .plan = ps_arena_alloc(arena, stages->channel->plan_size)};
     spec->sinks[0].stage = (struct ps_stage_spec){.name = "k1", .component = "sink k1", .ops = stages->sink};
     if (stages->second_sink != NULL) {
         spec->channels[1].stage = channel_spec(arena, "c2", "channel c2", stages->second_capacity);

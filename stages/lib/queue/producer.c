@@ -35,24 +35,11 @@ enum ps_put ps_queue_put(struct ps_queue *queue, unsigned producer, struct ps_le
     return PS_PUT_OK;
 }
 
-/* Reverses the list, because the nodes come newest first. */
-static struct ps_lease *oldest_first(struct ps_inbox_node *node)
-{
-    struct ps_lease *list = NULL;
-    while (node != NULL) {
-        struct ps_lease *lease = ps_lease_homeward(node);
-        node = node->next;
-        lease->next = list;
-        list = lease;
-    }
-    return list;
-}
-
 uint64_t ps_queue_tick(struct ps_queue *queue, unsigned producer, struct ps_port *port)
 {
     struct ps_queue_producer *mine = &queue->producers[producer];
     ps_alarm_set(&mine->alarm, port->wake_fd);
-    struct ps_lease *list = oldest_first(ps_inbox_take(&mine->promised));
+    struct ps_lease *list = ps_queue_oldest_first(ps_inbox_take(&mine->promised));
     while (list != NULL) {
         struct ps_lease *lease = list;
         list = lease->next;

@@ -213,16 +213,18 @@ static void count_kept(struct ps_queue *queue)
         queue->consumers[i].taken = (struct ps_queue_tally){0};
 }
 
-/* Adds the leases that are on their way home to the list, settled unless they were given up. */
+/* Adds the leases that are on their way home to the list: the promised ones settled. Those that were given up are like leases that were not
+ * written: their sources do not know yet, and the queue that follows at a reload tries again. */
 static void strip_promised(struct ps_queue_producer *producer, struct lease_list *list)
 {
-    struct ps_inbox_node *node = ps_inbox_take(&producer->promised);
-    while (node != NULL) {
-        struct ps_lease *lease = ps_lease_homeward(node);
-        node = node->next;
+    struct ps_lease *lease = ps_queue_oldest_first(ps_inbox_take(&producer->promised));
+    while (lease != NULL) {
+        struct ps_lease *next = lease->next;
         if (!lease->failed)
             ps_lease_settle_all(lease);
+        lease->failed = false;
         list_add(list, lease);
+        lease = next;
     }
 }
 

@@ -140,6 +140,19 @@ static inline uint64_t ps_queue_read_ahead_bytes(const struct ps_queue *queue)
     return __atomic_load_n(&queue->read_ahead_bytes, __ATOMIC_RELAXED);
 }
 
+/* Returns the leases of an inbox, which come newest first, as a list with the oldest first. */
+static inline struct ps_lease *ps_queue_oldest_first(struct ps_inbox_node *node)
+{
+    struct ps_lease *list = NULL;
+    while (node != NULL) {
+        struct ps_lease *lease = ps_lease_homeward(node);
+        node = node->next;
+        lease->next = list;
+        list = lease;
+    }
+    return list;
+}
+
 struct ps_queue_entry *ps_queue_entry_at(struct ps_queue *queue, size_t position);
 void ps_queue_entry_add(struct ps_queue *queue, struct ps_lease *lease, unsigned producer, uint64_t now_ns);
 void ps_queue_entry_pop(struct ps_queue *queue);

@@ -8,46 +8,68 @@
 static struct {
     unsigned attempts;
     uint64_t tried_ns[16];
-    bool closed; /* the sink of the letters takes nothing */
+    bool closed;  /* the sink of the letters takes nothing */
+    bool sound;   /* the sink delivers an 'x', too */
+    bool settles; /* before it fails the sink settles the other events */
     char delivered[64], letters[64];
     unsigned delivered_count, letter_count;
 } script;
 
 static struct ps_test_small_agent agent;
 
+static bool is_bad(const struct ps_lease *lease, uint32_t position)
+{
+    return !script.sound && ps_lease_event(lease, position)->body[0] == 'x';
+}
+
 /* Fails with a lease that has an 'x' in it. */
 static enum ps_result sink_work(const void *p, void *state, struct ps_lease **lease, const struct ps_now *at)
 {
-    for (uint32_t i = 0; i < (*lease)->count; i++) {
-        if (ps_lease_event(*lease, i)->body[0] == 'x') {
-            assert_in_range(script.attempts, 0, PS_COUNT_OF(script.tried_ns) - 1);
-            script.tried_ns[script.attempts++] = at->mono_ns;
-            return PS_RETRY;
-        }
-    }
+    bool fails = false;
     for (uint32_t i = 0; i < (*lease)->count; i++)
+        fails |= is_bad(*lease, i);
+    for (uint32_t i = 0; i < (*lease)->count && (!fails || script.settles); i++) {
+        if (is_bad(*lease, i) || ps_lease_is_settled(*lease, i))
+            continue;
         script.delivered[script.delivered_count++] = ps_lease_event(*lease, i)->body[0];
-    ps_lease_settle_all(*lease);
-    return PS_DONE;
+        ps_lease_settle(*lease, i);
+    }
+    if (!fails)
+        return PS_DONE;
+    assert_in_range(script.attempts, 0, PS_COUNT_OF(script.tried_ns) - 1);
+    script.tried_ns[script.attempts++] = at->mono_ns;
+    return PS_RETRY;
 }
 
 static const struct ps_sink_ops sink_ops = {.work = sink_work};
 static const struct ps_stage_ops sink = {.kind = PS_KIND_SINK, .name = "sink", .sink = &sink_ops};
 
+static void expect_header(const struct ps_batch *batch, const struct ps_event *event, const char *name,
+                          const char *value)
+{
+    struct ps_slice found;
+    assert_true(ps_event_header(batch, event, ps_name_intern(name), &found));
+    assert_int_equal(found.length, strlen(value));
+    assert_memory_equal(found.data, value, found.length);
+}
+
+/* A letter says who gave it up, why, and how often that one tried; each is a letter for the first time. */
 static enum ps_result letters_work(const void *p, void *state, struct ps_lease **lease,
                                    const struct ps_now *at)
 {
-    struct ps_slice value;
     if (script.closed)
         return PS_RETRY;
     for (uint32_t i = 0; i < (*lease)->count; i++) {
         const struct ps_event *event = ps_lease_event(*lease, i);
-        const char *component = event->body[0] == '!' ? "source r1" : "sink k1";
+        const struct ps_batch *batch = (*lease)->batch;
+        bool of_source = event->body[0] == '!';
         assert_int_equal(event->body_length, 1);
-        assert_true(
-            ps_event_header((*lease)->batch, event, ps_name_intern("penstock.deadletter.component"), &value));
-        assert_int_equal(value.length, strlen(component));
-        assert_memory_equal(value.data, component, value.length);
+        expect_header(batch, event, "penstock.deadletter.agent", "a1");
+        expect_header(batch, event, "penstock.deadletter.component", of_source ? "source r1" : "sink k1");
+        expect_header(batch, event, "penstock.deadletter.reason",
+                      of_source ? "malformed" : "attempts-exhausted");
+        expect_header(batch, event, "penstock.deadletter.attempts", of_source ? "0" : "3");
+        expect_header(batch, event, "penstock.deadletter.count", "1");
         script.letters[script.letter_count++] = event->body[0];
     }
     ps_lease_settle_all(*lease);
@@ -127,6 +149,51 @@ static void test_each_lease_is_tried(void **state)
     ps_test_small_agent_stop(&agent, true);
 }
 
+/* Attempts are those in a row with one lease: failures before a delivery count for nothing, and the rests begin anew. */
+static void test_attempts_in_a_row(void **state)
+{
+    start(1, "100");
+    for (unsigned round = 0; round < 2; round++) {
+        unsigned before = script.attempts;
+        feed("x");
+        while (script.attempts < before + 2)
+            ps_test_small_agent_advance(&agent);
+        script.sound = true;
+        run();
+        assert_int_equal(script.attempts, before + 2);
+        assert_int_equal(script.letter_count, round);
+        script.sound = false;
+        feed("x");
+        run();
+        assert_int_equal(script.attempts, before + 5);
+        const uint64_t *tried_ns = &script.tried_ns[before + 2];
+        assert_int_equal(tried_ns[1] - tried_ns[0], 100 * PS_NS_PER_MS);
+        assert_int_equal(tried_ns[2] - tried_ns[1], 150 * PS_NS_PER_MS);
+        assert_int_equal(script.letter_count, round + 1);
+    }
+    assert_string_equal(script.delivered, "xx");
+    assert_int_equal(counted(ps_test_small_agent_sink(&agent)->base.counters, PS_COUNTER_deadletter), 2);
+    ps_test_small_agent_stop(&agent, true);
+    assert_int_equal(agent.lost.events, 0);
+}
+
+/* Of a lease that was delivered in part only the rest becomes letters, and is counted as such. */
+static void test_delivered_in_part(void **state)
+{
+    start(1, "1");
+    script.settles = true;
+    feed("axbxc");
+    run();
+    assert_int_equal(script.attempts, 3);
+    assert_string_equal(script.delivered, "abc");
+    assert_string_equal(script.letters, "xx");
+    const struct ps_counters *counters = ps_test_small_agent_sink(&agent)->base.counters;
+    assert_int_equal(counted(counters, PS_COUNTER_deadletter), 2);
+    assert_int_equal(counted(counters, PS_COUNTER_EventDrainSuccessCount), 3);
+    ps_test_small_agent_stop(&agent, true);
+    assert_int_equal(agent.lost.events, 0);
+}
+
 /* The channel of the letters has room for one: further letters wait. */
 static void test_full_channel(void **state)
 {
@@ -197,9 +264,10 @@ static void test_stop_waits(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_letters_arrive),   cmocka_unit_test(test_each_lease_is_tried),
-        cmocka_unit_test(test_full_channel),     cmocka_unit_test(test_source_waits),
-        cmocka_unit_test(test_stop_counts_once), cmocka_unit_test(test_stop_waits),
+        cmocka_unit_test(test_letters_arrive),    cmocka_unit_test(test_each_lease_is_tried),
+        cmocka_unit_test(test_attempts_in_a_row), cmocka_unit_test(test_delivered_in_part),
+        cmocka_unit_test(test_full_channel),      cmocka_unit_test(test_source_waits),
+        cmocka_unit_test(test_stop_counts_once),  cmocka_unit_test(test_stop_waits),
     };
     ps_log_set_level(PS_LOG_OFF);
     return cmocka_run_group_tests(tests, NULL, NULL);
