@@ -10,6 +10,8 @@
 #include "core/engine/plan.h"
 
 struct ps_plugins;
+struct ps_class_path;
+struct ps_classes;
 
 /* One component with its bound plan: a source, interceptor, selector, channel or sink. */
 struct ps_conf_part {
@@ -108,8 +110,11 @@ struct ps_conf {
     struct ps_conf_agent agent;  /* must not be used after the spec was taken, except by ps_conf_place */
     /* the native ones, then those of the plug-ins; in the plan_arena */
     const struct ps_stage_ops *const *stages;
-    struct ps_plugins *plugins; /* the same owner */
-    const char *wanted;         /* -n */
+    struct ps_plugins *plugins;       /* the same owner */
+    struct ps_class_path *class_path; /* for components that are Java classes; in the plan_arena */
+    struct ps_classes
+        *classes; /* of the class path, open while components are checked; NULL: nothing was looked for */
+    const char *wanted; /* -n */
     /* "sources" or "sinks": the file lists some, and every one was dropped, so that no event can flow; else NULL */
     const char *lacks;
     struct ps_texts other_agents; /* names of the other agents in the files */

@@ -10,6 +10,8 @@
 #include "conf/command/log4j.h"
 #include "conf/command/dumps.h"
 #include "conf/command/monitoring.h"
+#include "conf/java/class_path.h"
+#include "conf/java/classes.h"
 #include "conf/validate/ports.h"
 #include "conf/properties/properties.h"
 #include "conf/properties/substitute.h"
@@ -86,6 +88,7 @@ static struct ps_conf *conf_create(const struct ps_command *command, const struc
     conf->system = (struct ps_pairs){command->system.count, items};
     check_stages(conf);
     load_plugins(conf, command);
+    conf->class_path = ps_class_path_make(conf->plan_arena, command);
     return conf;
 }
 
@@ -259,6 +262,8 @@ enum ps_status ps_conf_finish(struct ps_conf *conf, const struct ps_command *com
         }
     }
     ps_grouping_fini(&grouping);
+    ps_classes_close(conf->classes);
+    conf->classes = NULL;
     ps_problems_sort(&conf->problems);
     return conf->problems.errors == 0 ? PS_OK : PS_FAIL;
 }

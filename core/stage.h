@@ -84,6 +84,7 @@ enum ps_result {
 struct ps_stage_ops;
 
 /* The data and functions that `check` and `build` may use. The caller owns it; stages do not keep it. */
+struct ps_class_path;
 struct ps_context {
     const char *agent;      /* agent name */
     const char *component;  /* "source r1", "interceptor i1 of source r1"; lives as long as the plan */
@@ -121,6 +122,8 @@ struct ps_context {
      * done in this process. */
     const char *program;
     bool running; /* workers are running (a reload): leave the CPUs to them */
+    const struct ps_class_path
+        *class_path; /* for components that run in Java (core/class_path.h); NULL in tests */
 };
 
 /* One thing that the stages of a source's chain share: the regex passes (stages/lib/rules/regex/chain.h). The first stage

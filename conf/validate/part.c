@@ -3,9 +3,9 @@
 
 #include "conf/text.h"
 #include "conf/properties/properties.h"
+#include "conf/validate/java.h"
 #include "conf/validate/types.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 /* Reports a type that Flume has and penstock does not. */
@@ -23,40 +23,26 @@ static void report_unsupported(const struct ps_part_maker *maker, enum ps_kind k
         ps_problem_mistake(problems, PS_MISTAKE_NONE); /* the file allows it */
         return;
     }
+    bool runs_in_java = ps_stage_find(maker->stages, kind, PS_TYPE_JAVA) != NULL;
+    const char *instead = advice != NULL ? advice->instead : "remove it";
     ps_problem_add(problems, PS_SEVERITY_ERROR, place,
                    ps_arena_format(maker->arena,
-                                   "%s, or set penstock.allow.unsupported = true to run without it",
-                                   advice != NULL ? advice->instead : "remove it"),
+                                   "%s%s, or set penstock.allow.unsupported = true to run without it",
+                                   runs_in_java ? "put its jars on the class path (FLUME_HOME, plugins.d, "
+                                                  "FLUME_CLASSPATH), and it runs in Java; or "
+                                                : "",
+                                   instead),
                    "%s", what);
 }
 
-/* Returns the stage that runs the class in Java; NULL: the type is no class and none of Flume's, there is no such stage for its
- * kind, or no jars to look in. */
-static const struct ps_stage_ops *java_stage(const struct ps_part_maker *maker, enum ps_kind kind,
-                                             const char *type)
-{
-    const char *home = getenv("FLUME_HOME"), *path = getenv("FLUME_CLASSPATH");
-    bool has_jars = (home != NULL && *home != '\0') || (path != NULL && *path != '\0');
-    bool is_class = strchr(type, '.') != NULL || ps_type_flume_name(kind, type) != NULL;
-    return has_jars && is_class ? ps_stage_find(maker->stages, kind, PS_TYPE_JAVA) : NULL;
-}
-
-const struct ps_stage_ops *ps_part_type(const struct ps_part_maker *maker, enum ps_kind kind,
-                                        const char *type, struct ps_place place)
+/* Reports a type that neither Flume nor the class path has. */
+static void report_unknown(const struct ps_part_maker *maker, enum ps_kind kind, const char *type,
+                           struct ps_place place)
 {
     struct ps_problems *problems = &maker->conf->problems;
-    const struct ps_stage_ops *ops = ps_stage_find(maker->stages, kind, type);
-    if (ops == NULL)
-        ops = java_stage(maker, kind, type);
-    if (ops != NULL)
-        return ops;
-    const char *flume = ps_type_flume_name(kind, type);
-    if (flume != NULL) {
-        report_unsupported(maker, kind, type, flume, place);
-        return NULL;
-    }
     const char *nearest = ps_type_nearest(maker->stages, kind, type);
     const struct ps_type_advice *advice = ps_type_advice(kind, type);
+    bool is_class = strchr(type, '.') != NULL;
     const char *cure = NULL;
     if (advice != NULL)
         cure = ps_arena_format(maker->arena, "%s: %s", advice->why, advice->instead);
@@ -64,12 +50,29 @@ const struct ps_stage_ops *ps_part_type(const struct ps_part_maker *maker, enum 
         cure = ps_arena_format(maker->arena, "did you mean %s?", nearest);
     else if (type[0] == '"' || type[0] == '\'')
         cure = "write the type without quotes";
-    if (strchr(type, '.') != NULL)
-        ps_problem_add(problems, PS_SEVERITY_DROPPED, place, cure,
-                       "`%s` is not a Flume class; custom Java classes cannot run in penstock", type);
+    else if (is_class)
+        cure = ps_java_absent_cure(maker, kind, type);
+    if (is_class)
+        ps_problem_add(problems, PS_SEVERITY_DROPPED, place, cure, "%s", ps_java_absent(maker, kind, type));
     else
         ps_problem_add(problems, PS_SEVERITY_DROPPED, place, cure, "Flume has no %s `%s`", ps_kind_word(kind),
                        type);
+}
+
+const struct ps_stage_ops *ps_part_type(const struct ps_part_maker *maker, enum ps_kind kind,
+                                        const char *type, struct ps_place place)
+{
+    const struct ps_stage_ops *ops = ps_stage_find(maker->stages, kind, type);
+    if (ops != NULL)
+        return ops;
+    enum ps_java_answer java = ps_java_type(maker, kind, type, place, &ops);
+    if (java == PS_JAVA_STAGE)
+        return ops;
+    const char *flume = ps_type_flume_name(kind, type);
+    if (java == PS_JAVA_ABSENT && flume != NULL)
+        report_unsupported(maker, kind, type, flume, place);
+    else if (java == PS_JAVA_ABSENT)
+        report_unknown(maker, kind, type, place);
     return NULL;
 }
 
@@ -238,6 +241,7 @@ enum ps_status ps_part_check(const struct ps_part_maker *maker, const struct ps_
     context.sub_stage = checking_sub_stage;
     context.report = checking_report;
     context.argument = &checking;
+    context.class_path = maker->conf->class_path;
     if (part->ops->check(part->plan, &context) == PS_OK)
         return PS_OK;
     if (!checking.failed)

@@ -132,6 +132,14 @@ const char *ps_type_flume_name(enum ps_kind kind, const char *type)
     return NULL;
 }
 
+const char *ps_type_class(enum ps_kind kind, const char *type, size_t index)
+{
+    for (size_t i = 0; i < PS_COUNT_OF(rows); i++)
+        if (rows[i].kind == (int)kind && row_matches(&rows[i], type))
+            return index < PS_COUNT_OF(rows[i].classes) ? rows[i].classes[index] : NULL;
+    return NULL;
+}
+
 const struct ps_type_advice *ps_type_advice(enum ps_kind kind, const char *type)
 {
     for (size_t i = 0; i < PS_COUNT_OF(rows); i++) {

@@ -8,6 +8,10 @@
  * `kind` may also be PS_KIND_COUNT for a sink processor. */
 const char *ps_type_flume_name(enum ps_kind kind, const char *type);
 
+/* Returns the Java class number `index` of Flume's type, in the order of its versions; NULL: it has no more, or `type` is none of
+ * Flume's. */
+const char *ps_type_class(enum ps_kind kind, const char *type, size_t index);
+
 /* The reason for which a type of Flume's is not planned, and its replacement. */
 struct ps_type_advice {
     const char *why, *instead;

@@ -38,7 +38,8 @@ static struct ps_context context_for(const struct ps_plan *plan, const struct ps
                                .instances = 1,
                                .batch_events_max = (uint32_t)plan->spec->options.batch_events,
                                .memory_budget_bytes = plan->memory_budget_bytes,
-                               .program = plan->spec->program};
+                               .program = plan->spec->program,
+                               .class_path = plan->spec->class_path};
 }
 
 static void describe_budget(const struct lines *lines)

@@ -298,6 +298,7 @@ static struct ps_context context_for(struct ps_plan *plan, const struct ps_stage
         .client_queue_bytes = plan->client_queue_bytes,
         .program = spec->program,
         .running = plan->running,
+        .class_path = spec->class_path,
     };
 }
 

@@ -106,9 +106,10 @@ struct ps_agent_spec {
                                       struct ps_err *err);
     const struct ps_stage_ops *(*sub_stage)(struct ps_context *context, enum ps_kind kind, const char *type,
                                             const struct ps_pairs *pairs, void **plan, struct ps_err *err);
-    void *argument;      /* for system_property and sub_stage */
-    const char *program; /* as in ps_context */
-    bool verbose;        /* the start of the log has the engine's part, too (-v) */
+    void *argument;                         /* for system_property and sub_stage */
+    const char *program;                    /* as in ps_context */
+    const struct ps_class_path *class_path; /* the same */
+    bool verbose;                           /* the start of the log has the engine's part, too (-v) */
 };
 
 /* The place of a component's built stages. A reload hands an unchanged component from plan to plan

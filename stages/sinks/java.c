@@ -280,10 +280,10 @@ static void java_close(const void *, void *state_)
     ps_java_component_close(&state->component);
 }
 
-static void java_outline(const void *plan_, const struct ps_context *, FILE *out)
+static void java_outline(const void *plan_, const struct ps_context *context, FILE *out)
 {
     const struct java_plan *plan = plan_;
-    fprintf(out, "runs the class %s in Java", ps_pairs_get(&plan->class.pairs, "type"));
+    fprintf(out, "runs the class %s in Java", ps_java_class_name(&plan->class, context));
 }
 
 static const struct ps_sink_ops sink = {
@@ -296,6 +296,7 @@ const struct ps_stage_ops ps_sink_java = {
     .options = options,
     .plan_size = sizeof(struct java_plan),
     .state_size = sizeof(struct java_state),
+    .refuses = true, /* a class that Flume would run is not left out */
     .check = java_check,
     .build = java_build,
     .teardown = java_teardown,

@@ -262,6 +262,7 @@ sqlite3.h           stages/lib/queue/database/sqlite.c|commands/version.c
 libpq-fe.h          stages/lib/queue/database/postgres.c|commands/version.c
 gssapi/*            stages/lib/sasl/gssapi*
 krb5.h              stages/lib/sasl/gssapi.c
+zip.h               conf/java/jar.c|commands/version.c
 expat.h             stages/lib/hadoop/configuration_xml.c|commands/version.c
 protobuf-c/*        stages/lib/hadoop/*|stages/lib/orc/*|commands/version.c
 systemd/*           nowhere

@@ -10,20 +10,34 @@
 enum ps_status ps_java_class_check(const struct ps_java_class *class, const struct ps_context *context)
 {
     const char *type = ps_pairs_get(&class->pairs, "type");
-    if (type != NULL && strcmp(type, "java") != 0)
+    struct ps_err err = {.length = 0};
+    if (type == NULL || strcmp(type, "java") == 0) {
+        ps_report(context, PS_LOG_ERROR, "type",
+                  "names no class: write the whole name of the class, such as org.example.MySink");
+        return PS_FAIL;
+    }
+    if (context->class_path == NULL || ps_java_launch_check(&err))
         return PS_OK;
-    ps_report(context, PS_LOG_ERROR, "type",
-              "names no class: write the whole name of the class, such as org.example.MySink");
+    ps_report(context, PS_LOG_ERROR, "type", "%s", err.text);
     return PS_FAIL;
+}
+
+const char *ps_java_class_name(const struct ps_java_class *class, const struct ps_context *context)
+{
+    const char *type = ps_pairs_get(&class->pairs, "type");
+    const char *name = context->class_path != NULL && type != NULL
+                           ? ps_pairs_get(&context->class_path->classes, type)
+                           : NULL;
+    return name != NULL ? name : type;
 }
 
 enum ps_status ps_java_class_build(struct ps_java_class *class, const struct ps_context *context,
                                    enum ps_java_component_kind kind, struct ps_err *err)
 {
     class->kind = kind;
-    class->name = ps_pairs_get(&class->pairs, "type");
+    class->name = ps_java_class_name(class, context);
     class->agent = ps_arena_text(context->arena, context->agent != NULL ? context->agent : "");
-    class->host = ps_java_launch(err);
+    class->host = ps_java_launch(context->class_path, err);
     return class->host != NULL ? PS_OK : PS_FAIL;
 }
 

@@ -16,8 +16,11 @@ struct ps_java_class {
     struct ps_java_host *host;
 };
 
-/* Reports a type that names no class. Thread: control. */
+/* Reports a type that names no class, and a host that is not installed. Thread: control. */
 enum ps_status ps_java_class_check(const struct ps_java_class *class, const struct ps_context *context);
+
+/* Returns the name of the class: the `type`, or the class of Flume's short name. */
+const char *ps_java_class_name(const struct ps_java_class *class, const struct ps_context *context);
 
 /* Holds the agent's host; the first holder starts it. `class->pairs` is set. Thread: control. */
 enum ps_status ps_java_class_build(struct ps_java_class *class, const struct ps_context *context,

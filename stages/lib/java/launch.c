@@ -3,7 +3,6 @@
 #include "core/arena.h"
 #include "core/clock.h"
 
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -24,19 +23,6 @@ static void add(struct command *command, const char *argument)
 {
     if (command->count < ARGUMENTS_MAX)
         command->argv[command->count++] = argument;
-}
-
-/* Adds the words of a variable, as an unquoted $NAME of a shell. */
-static void add_words(struct command *command, const char *variable)
-{
-    const char *at = getenv(variable);
-    while (at != NULL && *at != '\0') {
-        at += strspn(at, " \t\n");
-        size_t length = strcspn(at, " \t\n");
-        if (length > 0)
-            add(command, ps_arena_copy(command->arena, at, length));
-        at += length;
-    }
 }
 
 static bool has_argument(const struct command *command, const char *prefix)
@@ -76,23 +62,25 @@ static const char *jar_find(struct ps_arena *arena, struct ps_err *err)
     return NULL;
 }
 
-/* ---- the command ---- */
-
-static const char *java_of(struct ps_arena *arena)
+bool ps_java_launch_check(struct ps_err *err)
 {
-    const char *home = getenv("JAVA_HOME");
-    return home != NULL && *home != '\0' ? ps_arena_format(arena, "%s/bin/java", home) : "java";
+    struct ps_arena *arena = ps_arena_create();
+    bool found = jar_find(arena, err) != NULL;
+    ps_arena_destroy(arena);
+    return found;
 }
 
-static const char *class_path(struct ps_arena *arena, const char *jar)
+/* ---- the command ---- */
+
+static void add_class_path(struct command *command, const struct ps_class_path *path, const char *jar)
 {
-    const char *more = getenv("FLUME_CLASSPATH"), *home = getenv("FLUME_HOME");
-    const char *path = jar;
-    if (more != NULL && *more != '\0')
-        path = ps_arena_format(arena, "%s:%s", path, more);
-    if (home != NULL && *home != '\0')
-        path = ps_arena_format(arena, "%s:%s/lib/*", path, home);
-    return path;
+    const char *text = jar;
+    for (size_t i = 0; i < path->entries.count; i++)
+        text = ps_arena_format(command->arena, "%s:%s", text, path->entries.items[i]);
+    add(command, "-cp");
+    add(command, text);
+    if (path->library_path != NULL)
+        add(command, ps_arena_format(command->arena, "-Djava.library.path=%s", path->library_path));
 }
 
 /* What a class logs goes to the host's standard output, unless the user says where. */
@@ -105,32 +93,35 @@ static void add_logging(struct command *command)
         add(command, "-Dlog4j.configuration=penstock-log4j.properties");
 }
 
-static bool command_make(struct command *command, struct ps_err *err)
+static bool command_make(struct command *command, const struct ps_class_path *path, struct ps_err *err)
 {
     const char *jar = jar_find(command->arena, err);
     if (jar == NULL)
         return false;
-    add(command, java_of(command->arena));
-    add_words(command, "JAVA_OPTS");
-    add_words(command, "FLUME_JAVA_OPTS");
+    if (path == NULL || path->java == NULL) {
+        ps_err_set(err, "%s", path != NULL ? path->java_lacks : "there is no class path");
+        return false;
+    }
+    add(command, path->java);
+    for (size_t i = 0; i < path->options.count; i++)
+        add(command, path->options.items[i]);
     if (!has_argument(command, "-XX:+Use"))
         add(command,
             "-XX:+UseSerialGC"); /* the least CPU time; a user who needs short pauses names another */
     if (!has_argument(command, "-XX:-ExitOnOutOfMemoryError"))
         add(command, "-XX:+ExitOnOutOfMemoryError");
     add_logging(command);
-    add(command, "-cp");
-    add(command, class_path(command->arena, jar));
+    add_class_path(command, path, jar);
     add(command, "penstock.host.Host");
     add(command, NULL);
     return true;
 }
 
-static struct ps_java_host *make(void *, struct ps_err *err)
+static struct ps_java_host *make(void *path, struct ps_err *err)
 {
     struct command command = {.arena = ps_arena_create()};
     struct ps_java_host *host = NULL;
-    if (command_make(&command, err)) {
+    if (command_make(&command, path, err)) {
         struct ps_java_launch launch = {
             .argv = command.argv, .silence_ns = SILENCE_NS, .rest_ns = REST_NS, .rest_max_ns = REST_MAX_NS};
         host = ps_java_host_create(&launch, err);
@@ -139,7 +130,7 @@ static struct ps_java_host *make(void *, struct ps_err *err)
     return host;
 }
 
-struct ps_java_host *ps_java_launch(struct ps_err *err)
+struct ps_java_host *ps_java_launch(const struct ps_class_path *path, struct ps_err *err)
 {
-    return ps_java_host_hold(make, NULL, err);
+    return ps_java_host_hold(make, (void *)(uintptr_t)path, err);
 }

@@ -1,8 +1,12 @@
 /* The command with which the Java host is started: which java, which class path, which options. Thread: control. */
 #pragma once
 
+#include "core/class_path.h"
 #include "stages/lib/java/host.h"
 
-/* Returns the agent's Java host, and makes it for the first holder. The command comes from JAVA_HOME, JAVA_OPTS, FLUME_JAVA_OPTS,
- * FLUME_HOME and FLUME_CLASSPATH of the environment. Returns NULL: the error names what is missing. */
-struct ps_java_host *ps_java_launch(struct ps_err *err);
+/* Returns the agent's Java host, and makes it for the first holder, with `path` (NULL in tests, which have a host of their own).
+ * Returns NULL: the error names what is missing. */
+struct ps_java_host *ps_java_launch(const struct ps_class_path *path, struct ps_err *err);
+
+/* Returns whether the host is installed; else the error says what to install. */
+bool ps_java_launch_check(struct ps_err *err);

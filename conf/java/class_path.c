@@ -1,0 +1,146 @@
+/* See class_path.h. */
+#include "conf/java/class_path.h"
+
+#include "conf/text.h"
+
+#include <dirent.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* Returns the variable's value, or NULL when it is not set or empty. */
+static const char *variable(const char *name)
+{
+    const char *value = getenv(name);
+    return value != NULL && *value != '\0' ? value : NULL;
+}
+
+static bool is_folder(const char *path)
+{
+    struct stat status;
+    return stat(path, &status) == 0 && S_ISDIR(status.st_mode);
+}
+
+/* Adds each part of a path; an empty part is the working directory. */
+static void add_path(struct ps_arena *arena, struct ps_texts *entries, const char *path)
+{
+    while (path != NULL) {
+        size_t length = strcspn(path, ":");
+        ps_texts_add(arena, entries, ps_arena_copy(arena, path, length));
+        path = path[length] == ':' ? path + length + 1 : NULL;
+    }
+}
+
+/* ---- plugins.d ---- */
+
+static int is_visible(const struct dirent *entry)
+{
+    return entry->d_name[0] != '.';
+}
+
+/* Adds FOLDER/NAME/`part` of every plug-in that has it, with `suffix` behind it. */
+static void add_plugins(struct ps_arena *arena, struct ps_texts *entries, const char *folder,
+                        const char *part, const char *suffix)
+{
+    struct dirent **names;
+    int count = scandir(folder, &names, is_visible, alphasort);
+    for (int i = 0; i < count; i++) {
+        const char *path = ps_arena_format(arena, "%s/%s/%s", folder, names[i]->d_name, part);
+        if (is_folder(path))
+            ps_texts_add(arena, entries, ps_arena_format(arena, "%s%s", path, suffix));
+        free(names[i]);
+    }
+    if (count >= 0)
+        free(names);
+}
+
+static void add_all_plugins(struct ps_arena *arena, struct ps_texts *entries, const struct ps_texts *folders,
+                            const char *part, const char *suffix)
+{
+    for (size_t i = 0; i < folders->count; i++)
+        add_plugins(arena, entries, folders->items[i], part, suffix);
+}
+
+static const char *library_path(struct ps_arena *arena, const struct ps_texts *plugins)
+{
+    struct ps_texts folders = {0, NULL};
+    if (variable("FLUME_JAVA_LIBRARY_PATH") != NULL)
+        ps_texts_add(arena, &folders, ps_arena_text(arena, variable("FLUME_JAVA_LIBRARY_PATH")));
+    add_all_plugins(arena, &folders, plugins, "native", "");
+    const char *path = NULL;
+    for (size_t i = 0; i < folders.count; i++)
+        path = ps_arena_format(arena, "%s%s%s", path != NULL ? path : "", path != NULL ? ":" : "",
+                               folders.items[i]);
+    return path;
+}
+
+static struct ps_texts entries_of(struct ps_arena *arena, const struct ps_command *command)
+{
+    struct ps_texts entries = {0, NULL};
+    const char *home = variable("FLUME_HOME");
+    char absolute[PATH_MAX];
+    if (command->conf_dir != NULL && *command->conf_dir != '\0') {
+        bool found = is_folder(command->conf_dir) && realpath(command->conf_dir, absolute) != NULL;
+        ps_texts_add(arena, &entries, ps_arena_text(arena, found ? absolute : command->conf_dir));
+    }
+    if (home != NULL)
+        ps_texts_add(arena, &entries, ps_arena_format(arena, "%s/lib/*", home));
+    add_path(arena, &entries, variable("FLUME_CLASSPATH"));
+    add_all_plugins(arena, &entries, &command->plugins, "lib", "/*");
+    add_all_plugins(arena, &entries, &command->plugins, "libext", "/*");
+    return entries;
+}
+
+/* ---- java ---- */
+
+#define INSTALL_JAVA                                                                                         \
+    "install a Java runtime (package default-jre-headless), or set JAVA_HOME to the folder that has "        \
+    "bin/java"
+
+/* Returns the program `java` of a folder of PATH, or NULL. */
+static const char *java_of_path(struct ps_arena *arena)
+{
+    for (const char *at = variable("PATH"); at != NULL && *at != '\0'; at += *at == ':') {
+        size_t length = strcspn(at, ":");
+        const char *path = ps_arena_format(arena, "%.*s/java", (int)length, at);
+        if (length > 0 && access(path, X_OK) == 0 && !is_folder(path))
+            return path;
+        at += length;
+    }
+    return NULL;
+}
+
+static void find_java(struct ps_arena *arena, struct ps_class_path *path)
+{
+    const char *home = variable("JAVA_HOME");
+    const char *java = home != NULL ? ps_arena_format(arena, "%s/bin/java", home) : java_of_path(arena);
+    if (java == NULL)
+        path->java_lacks = "there is no `java` in PATH, and JAVA_HOME is not set; " INSTALL_JAVA;
+    else if (access(java, X_OK) != 0)
+        path->java_lacks =
+            ps_arena_format(arena, "JAVA_HOME is %s, which has no bin/java; " INSTALL_JAVA, home);
+    else
+        path->java = java;
+}
+
+/* Adds the words of a variable, as an unquoted $NAME of a shell. */
+static void add_words(struct ps_arena *arena, struct ps_texts *options, const char *text)
+{
+    const struct ps_texts words = ps_text_split_blanks(arena, ps_text_trim(arena, text != NULL ? text : ""));
+    for (size_t i = 0; i < words.count; i++)
+        if (*words.items[i] != '\0')
+            ps_texts_add(arena, options, words.items[i]);
+}
+
+struct ps_class_path *ps_class_path_make(struct ps_arena *arena, const struct ps_command *command)
+{
+    struct ps_class_path *path = ps_arena_alloc(arena, sizeof *path);
+    add_words(arena, &path->options, variable("JAVA_OPTS"));
+    add_words(arena, &path->options, variable("FLUME_JAVA_OPTS"));
+    path->entries = entries_of(arena, command);
+    path->library_path = library_path(arena, &command->plugins);
+    find_java(arena, path);
+    return path;
+}

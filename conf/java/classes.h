@@ -1,0 +1,36 @@
+/* The classes of a class path: which jar or folder has one, and what it extends and implements. Jars are opened as Java opens
+ * them: those of FOLDER with a star behind it (in the order of their names), and those that a jar's manifest names. Nothing is
+ * executed. Thread: the control thread. */
+#pragma once
+
+#include "conf/java/class_file.h"
+
+struct ps_classes;
+
+/* Texts of the results live until it is closed. */
+struct ps_classes *ps_classes_open(const struct ps_texts *entries);
+void ps_classes_close(struct ps_classes *classes);
+
+/* How many were searched. */
+size_t ps_classes_jars(const struct ps_classes *classes);
+size_t ps_classes_folders(const struct ps_classes *classes);
+/* The jars that could not be opened, each with the reason. */
+const struct ps_texts *ps_classes_unread(const struct ps_classes *classes);
+
+struct ps_class {
+    const char *place; /* the jar or folder that has it */
+    struct ps_class_file file;
+    const char *damage; /* it is there, and cannot be read: why; else NULL */
+};
+
+/* Finds a class by its name as Java writes it: org.example.Filter$Builder. The first place that has it counts. Returns false
+ * when none has it. */
+bool ps_classes_find(struct ps_classes *classes, const char *name, struct ps_class *found);
+
+/* Returns whether the class is the interface `target` ("org.apache.flume.Sink"), or implements or extends it. When it is not,
+ * `*missing` is a class above it that is in none of the places, or NULL. */
+bool ps_classes_is_a(struct ps_classes *classes, const struct ps_class *class, const char *target,
+                     const char **missing);
+
+/* Returns the name nearest to `name`, of a class that is a `target`; NULL: none is near. */
+const char *ps_classes_nearest(struct ps_classes *classes, const char *name, const char *target);

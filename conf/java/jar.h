@@ -1,0 +1,21 @@
+/* A jar: a zip archive of classes. The only file that knows the library. Thread: the control thread. */
+#pragma once
+
+#include "core/status.h"
+
+struct ps_jar;
+
+/* Opens the jar and reads its list of entries. Returns NULL with a message when it is no jar. */
+struct ps_jar *ps_jar_open(const char *path, struct ps_err *err);
+void ps_jar_close(struct ps_jar *jar);
+
+/* Returns the name of entry number `index` ("org/apache/flume/Sink.class"), or NULL behind the last. It lives as long as the jar. */
+const char *ps_jar_entry(struct ps_jar *jar, size_t index);
+
+enum ps_jar_read {
+    PS_JAR_ABSENT, /* there is no such entry */
+    PS_JAR_READ,   /* the caller frees `*bytes` */
+    PS_JAR_BAD,    /* damaged, encrypted, or larger than `bytes_max`: the error says why */
+};
+enum ps_jar_read ps_jar_read(struct ps_jar *jar, const char *entry, size_t bytes_max, char **bytes,
+                             size_t *length, struct ps_err *err);

@@ -1,0 +1,245 @@
+/* See java.h. */
+#include "conf/validate/java.h"
+
+#include "conf/java/classes.h"
+#include "conf/text.h"
+#include "conf/validate/types.h"
+#include "core/class_path.h"
+
+#include <string.h>
+
+#define FLUME "org.apache.flume."
+#define SET_HOME "set FLUME_HOME to the folder of Flume, which has its jars in lib"
+
+/* What a class must be, for Flume to use it as a component of this kind. */
+static const char *const targets[] = {
+    [PS_KIND_SOURCE] = FLUME "Source",
+    [PS_KIND_INTERCEPTOR] = FLUME "interceptor.Interceptor$Builder",
+    [PS_KIND_SELECTOR] = FLUME "ChannelSelector",
+    [PS_KIND_CHANNEL] = FLUME "Channel",
+    [PS_KIND_SINK] = FLUME "Sink",
+    [PS_KIND_SERIALIZER] = FLUME "serialization.EventSerializer$Builder",
+    [PS_KIND_DESERIALIZER] = FLUME "serialization.EventDeserializer$Builder",
+};
+
+struct java_type {
+    const struct ps_part_maker *maker;
+    enum ps_kind kind;
+    struct ps_place place;
+    struct ps_classes *classes;
+    const char *name; /* of the class */
+    struct ps_class class;
+};
+
+/* The class path is searched only if a configuration names a class. */
+static struct ps_classes *classes_of(const struct ps_part_maker *maker)
+{
+    struct ps_conf *conf = maker->conf;
+    if (conf->classes == NULL)
+        conf->classes = ps_classes_open(&conf->class_path->entries);
+    return conf->classes;
+}
+
+static bool is_empty(const struct ps_classes *classes)
+{
+    return ps_classes_jars(classes) == 0 && ps_classes_folders(classes) == 0;
+}
+
+/* Returns "7 jars of the class path", or "7 jars and 1 folder of the class path". */
+static const char *searched(const struct ps_part_maker *maker)
+{
+    size_t jars = ps_classes_jars(maker->conf->classes), folders = ps_classes_folders(maker->conf->classes);
+    const char *text = ps_arena_format(maker->arena, "%zu jar%s", jars, jars == 1 ? "" : "s");
+    if (folders > 0)
+        text = ps_arena_format(maker->arena, "%s and %zu folder%s", text, folders, folders == 1 ? "" : "s");
+    return ps_arena_format(maker->arena, "%s of the class path", text);
+}
+
+/* ---- a class that is there ---- */
+
+static enum ps_java_answer report(const struct java_type *type, enum ps_severity severity, const char *cure,
+                                  const char *what)
+{
+    ps_problem_add(&type->maker->conf->problems, severity, type->place, cure, "the class `%s` of %s %s",
+                   type->name, type->class.place, what);
+    return PS_JAVA_REPORTED;
+}
+
+/* Returns what else it is: "a source", or NULL. */
+static const char *other_kind(const struct java_type *type)
+{
+    const char *missing;
+    for (unsigned kind = 0; kind < PS_COUNT_OF(targets); kind++)
+        if (targets[kind] != NULL && ps_classes_is_a(type->classes, &type->class, targets[kind], &missing))
+            return ps_kind_word((enum ps_kind)kind);
+    return NULL;
+}
+
+/* Reports a class that Flume cannot use as this kind either. */
+static enum ps_java_answer report_wrong_kind(const struct java_type *type, const char *missing)
+{
+    struct ps_arena *arena = type->maker->arena;
+    const char *kind = ps_kind_word(type->kind), *target = targets[type->kind];
+    const char *other = other_kind(type);
+    const char *builder = ps_arena_format(arena, "%s$Builder", type->name);
+    struct ps_class class;
+    if (strchr(target, '$') != NULL && ps_classes_find(type->classes, builder, &class))
+        return report(type, PS_SEVERITY_DROPPED, ps_arena_format(arena, "write %s", builder),
+                      ps_arena_format(arena, "is not %s, which is what Flume loads", target));
+    if (other == NULL && missing != NULL)
+        return report(type, PS_SEVERITY_DROPPED,
+                      ps_text_begins(missing, FLUME) ? SET_HOME
+                                                     : "put the jar that has it on the class path as well",
+                      ps_arena_format(arena, "extends or implements `%s`, which is in none of the %s",
+                                      missing, searched(type->maker)));
+    return report(type, PS_SEVERITY_DROPPED, NULL,
+                  ps_arena_format(arena, "is no %s: it does not implement %s%s%s", kind, target,
+                                  other != NULL ? "; it is another kind: " : "", other != NULL ? other : ""));
+}
+
+/* Returns why it cannot be instantiated, or NULL. */
+static const char *not_instantiable(const struct ps_class_file *file)
+{
+    if (file->is_interface)
+        return "is an interface, not a class that can be used";
+    if (file->is_abstract)
+        return "is abstract: a class that extends it can be used";
+    if (!file->is_public)
+        return "is not public, so that Flume cannot use it";
+    if (!file->has_constructor)
+        return "has no public constructor without parameters, so that Flume cannot use it";
+    return NULL;
+}
+
+/* Reports what would keep it from running in Java. Returns false when nothing does. */
+static bool report_obstacle(const struct java_type *type)
+{
+    struct ps_arena *arena = type->maker->arena;
+    const char *missing, *target = targets[type->kind];
+    struct ps_class flume;
+    if (type->class.damage != NULL) {
+        report(type, PS_SEVERITY_DROPPED, "replace the file",
+               ps_arena_format(arena, "cannot be read: %s", type->class.damage));
+        return true;
+    }
+    if (!ps_classes_is_a(type->classes, &type->class, target, &missing)) {
+        report_wrong_kind(type, missing);
+        return true;
+    }
+    const char *why = not_instantiable(&type->class.file);
+    if (why != NULL) {
+        report(type, PS_SEVERITY_DROPPED, NULL, why);
+        return true;
+    }
+    if (ps_classes_find(type->classes, target, &flume))
+        return false;
+    report(type, PS_SEVERITY_ERROR, SET_HOME,
+           ps_arena_format(arena, "needs Flume's own jars: %s is in none of the %s", target,
+                           searched(type->maker)));
+    return true;
+}
+
+/* Reports a class that Flume would run, and penstock does not yet. */
+static enum ps_java_answer report_kind(const struct java_type *type)
+{
+    struct ps_arena *arena = type->maker->arena;
+    bool allowed = type->maker->allow_unsupported;
+    const char *kind = ps_kind_word(type->kind);
+    const char *what = ps_arena_format(arena, "is a %s, and %ss do not run in Java yet%s", kind, kind,
+                                       allowed ? "; left out (penstock.allow.unsupported)" : "");
+    report(type, allowed ? PS_SEVERITY_DROPPED : PS_SEVERITY_ERROR,
+           allowed ? NULL : "remove it, or set penstock.allow.unsupported = true to run without it", what);
+    if (allowed)
+        ps_problem_mistake(&type->maker->conf->problems, PS_MISTAKE_NONE); /* the file allows it */
+    return PS_JAVA_REPORTED;
+}
+
+/* Notes the class of a type that is a short name, for the stage. */
+static void note_class(const struct java_type *type, const char *written)
+{
+    struct ps_conf *conf = type->maker->conf;
+    struct ps_pairs *classes = &conf->class_path->classes;
+    if (strcmp(written, type->name) == 0 || ps_pairs_get(classes, written) != NULL)
+        return;
+    struct ps_pair *items = ps_arena_alloc(conf->plan_arena, (classes->count + 1) * sizeof *items);
+    if (classes->count > 0)
+        memcpy(items, classes->items, classes->count * sizeof *items);
+    items[classes->count] = (struct ps_pair){.key = ps_arena_text(conf->plan_arena, written),
+                                             .value = ps_arena_text(conf->plan_arena, type->name)};
+    *classes = (struct ps_pairs){classes->count + 1, items};
+}
+
+/* ---- the search ---- */
+
+static bool has_class(struct java_type *type, const char *name)
+{
+    type->name = name;
+    return ps_classes_find(type->classes, name, &type->class);
+}
+
+/* Finds the class that `written` names: itself, or the one of Flume's for a short name. */
+static bool find(struct java_type *type, const char *written)
+{
+    const char *name;
+    if (strchr(written, '.') != NULL)
+        return has_class(type, written);
+    for (size_t i = 0; (name = ps_type_class(type->kind, written, i)) != NULL; i++)
+        if (has_class(type, name))
+            return true;
+    return false;
+}
+
+enum ps_java_answer ps_java_type(const struct ps_part_maker *maker, enum ps_kind kind, const char *written,
+                                 struct ps_place place, const struct ps_stage_ops **ops)
+{
+    const struct ps_class_path *path = maker->conf->class_path;
+    struct java_type type = {.maker = maker, .kind = kind, .place = place};
+    if (kind >= PS_COUNT_OF(targets) || targets[kind] == NULL ||
+        (strchr(written, '.') == NULL && ps_type_flume_name(kind, written) == NULL))
+        return PS_JAVA_ABSENT;
+    type.classes = classes_of(maker);
+    if (!find(&type, written))
+        return PS_JAVA_ABSENT;
+    if (report_obstacle(&type))
+        return PS_JAVA_REPORTED;
+    *ops = ps_stage_find(maker->stages, kind, PS_TYPE_JAVA);
+    if (*ops == NULL)
+        return report_kind(&type);
+    if (path->java == NULL)
+        return report(&type, PS_SEVERITY_ERROR, NULL,
+                      ps_arena_format(maker->arena, "runs in Java: %s", path->java_lacks));
+    note_class(&type, written);
+    (void)report(&type, PS_SEVERITY_NOTE, NULL, "runs in Java");
+    return PS_JAVA_STAGE;
+}
+
+/* ---- a class that is not there ---- */
+
+const char *ps_java_absent(const struct ps_part_maker *maker, enum ps_kind kind, const char *type)
+{
+    const char *word = ps_kind_word(kind);
+    if (is_empty(classes_of(maker)))
+        return ps_arena_format(maker->arena,
+                               "`%s` is no %s of Flume's, and there are no jars in which to look for it",
+                               type, word);
+    return ps_arena_format(maker->arena, "`%s` is no %s of Flume's, and none of the %s has it", type, word,
+                           searched(maker));
+}
+
+const char *ps_java_absent_cure(const struct ps_part_maker *maker, enum ps_kind kind, const char *type)
+{
+    struct ps_classes *classes = classes_of(maker);
+    const struct ps_texts *unread = ps_classes_unread(classes);
+    if (ps_stage_find(maker->stages, kind, PS_TYPE_JAVA) == NULL)
+        return ps_arena_format(maker->arena, "%ss that are Java classes do not run yet", ps_kind_word(kind));
+    const char *nearest = ps_classes_nearest(classes, type, targets[kind]);
+    if (nearest != NULL)
+        return ps_arena_format(maker->arena, "did you mean %s?", nearest);
+    const char *cure = is_empty(classes)
+                           ? "set FLUME_HOME to the folder of Flume, and put the class's jar into "
+                             "plugins.d/NAME/lib there, or name it in FLUME_CLASSPATH"
+                           : "put its jar into plugins.d/NAME/lib, or name it in FLUME_CLASSPATH";
+    if (unread->count == 0)
+        return cure;
+    return ps_arena_format(maker->arena, "%s; one that could not be read: %s", cure, unread->items[0]);
+}

@@ -1,0 +1,20 @@
+/* Components that are Java classes: whether the class path has the class, and what it is. Nothing is started. Thread: the control
+ * thread. */
+#pragma once
+
+#include "conf/validate/part.h"
+
+enum ps_java_answer {
+    PS_JAVA_ABSENT,   /* no class of the class path; nothing was reported */
+    PS_JAVA_REPORTED, /* it cannot run: a problem says why */
+    PS_JAVA_STAGE,    /* `*ops` runs it */
+};
+
+/* Looks for `type`, which is no native stage of this kind. `place` is that of the type. */
+enum ps_java_answer ps_java_type(const struct ps_part_maker *maker, enum ps_kind kind, const char *type,
+                                 struct ps_place place, const struct ps_stage_ops **ops);
+
+/* Texts about a class that was not found: what is wrong ("none of the 7 jars .. has it"), and what to do. They live in the maker's
+ * arena. */
+const char *ps_java_absent(const struct ps_part_maker *maker, enum ps_kind kind, const char *type);
+const char *ps_java_absent_cure(const struct ps_part_maker *maker, enum ps_kind kind, const char *type);

@@ -1,0 +1,16 @@
+/* How components that are Java classes are found and run: conf/java/class_path.c finds it out, as bin/flume-ng does, and
+ * stages/lib/java/launch.c starts the Java host with it. Const after the configuration was checked. */
+#pragma once
+
+#include "core/option.h"
+
+struct ps_class_path {
+    const char *java;        /* the program; NULL: there is none */
+    const char *java_lacks;  /* without `java`: what is wrong, and what to do */
+    struct ps_texts options; /* for the JVM, in order */
+    /* As flume-ng orders them. A folder's name, a jar's, or "FOLDER/" with a star behind it for all jars of the folder;
+     * an empty one is the working directory. */
+    struct ps_texts entries;
+    const char *library_path; /* folders of native libraries, separated by colons; NULL: none */
+    struct ps_pairs classes;  /* the class of a type that is not a class's own name: "hbase2" */
+};

@@ -1,0 +1,132 @@
+/* The class path, Java and its options, from the environment and the command line, in flume-ng's order. */
+#include "tests/support/support.h"
+
+#include "conf/java/class_path.h"
+#include "tests/support/folder.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static struct ps_arena *arena;
+
+static int setup(void **state)
+{
+    static const char *const variables[] = {"FLUME_HOME", "FLUME_CLASSPATH", "JAVA_HOME",
+                                            "JAVA_OPTS",  "FLUME_JAVA_OPTS", "FLUME_JAVA_LIBRARY_PATH"};
+    for (size_t i = 0; i < PS_COUNT_OF(variables); i++)
+        unsetenv(variables[i]);
+    arena = ps_arena_create();
+    return ps_test_folder_setup(state);
+}
+
+static int teardown(void **state)
+{
+    ps_arena_destroy(arena);
+    return ps_test_folder_teardown(state);
+}
+
+static void make(const char *name)
+{
+    assert_int_equal(mkdir(ps_test_folder_path(name), 0700), 0);
+}
+
+/* Returns the entries with colons between them, and @ for the test's folder. */
+static const char *shown(const struct ps_texts *entries)
+{
+    size_t length = strlen(ps_test_folder());
+    const char *text = "";
+    for (size_t i = 0; i < entries->count; i++) {
+        const char *entry = entries->items[i];
+        bool inside = strncmp(entry, ps_test_folder(), length) == 0;
+        text = ps_arena_format(arena, "%s%s%s%s", text, i > 0 ? ":" : "", inside ? "@" : "",
+                               entry + (inside ? length : 0));
+    }
+    return text;
+}
+
+static void in_the_order_of_flume_ng(void **state)
+{
+    static const char *const folders[] = {"conf",
+                                          "plugins.d",
+                                          "plugins.d/b",
+                                          "plugins.d/b/lib",
+                                          "plugins.d/b/libext",
+                                          "plugins.d/b/native",
+                                          "plugins.d/a",
+                                          "plugins.d/a/lib",
+                                          "plugins.d/.c",
+                                          "plugins.d/.c/lib",
+                                          "more",
+                                          "more/z",
+                                          "more/z/lib",
+                                          "more/z/native"};
+    for (size_t i = 0; i < PS_COUNT_OF(folders); i++)
+        make(folders[i]);
+    const char *plugins[] = {ps_arena_text(arena, ps_test_folder_path("plugins.d")),
+                             ps_arena_text(arena, ps_test_folder_path("absent")),
+                             ps_arena_text(arena, ps_test_folder_path("more"))};
+    const char *conf = ps_arena_format(arena, "%s/../conf/.", ps_test_folder_path("more"));
+    struct ps_command command = {
+        .arena = arena, .conf_dir = conf, .plugins = {PS_COUNT_OF(plugins), plugins}};
+    setenv("FLUME_HOME", ps_test_folder(), 1);
+    setenv("FLUME_CLASSPATH", "/opt/x.jar::y/*", 1);
+    setenv("FLUME_JAVA_LIBRARY_PATH", "/opt/native", 1);
+    setenv("JAVA_OPTS", "  -Xmx20m\t-Da=b ", 1);
+    setenv("FLUME_JAVA_OPTS", "-Dc=d", 1);
+    const struct ps_class_path *path = ps_class_path_make(arena, &command);
+    assert_string_equal(
+        shown(&path->entries),
+        "@/conf:@/lib/*:/opt/x.jar::y/*:@/plugins.d/a/lib/*:@/plugins.d/b/lib/*:@/more/z/lib/*:"
+        "@/plugins.d/b/libext/*");
+    assert_string_equal(path->library_path,
+                        ps_arena_format(arena, "/opt/native:%s/plugins.d/b/native:%s/more/z/native",
+                                        ps_test_folder(), ps_test_folder()));
+    assert_string_equal(shown(&path->options), "-Xmx20m:-Da=b:-Dc=d");
+}
+
+static void nothing_is_set(void **state)
+{
+    struct ps_command command = {.arena = arena};
+    const struct ps_class_path *path = ps_class_path_make(arena, &command);
+    assert_int_equal(path->entries.count, 0);
+    assert_int_equal(path->options.count, 0);
+    assert_null(path->library_path);
+}
+
+static void which_java(void **state)
+{
+    struct ps_command command = {.arena = arena};
+    make("bin");
+    const char *java = ps_arena_text(arena, ps_test_folder_path("bin/java"));
+    char *before = getenv("PATH") != NULL ? strdup(getenv("PATH")) : NULL;
+    setenv("PATH", ps_arena_format(arena, ":/nonexistent:%s", ps_test_folder_path("bin")), 1);
+    const struct ps_class_path *path = ps_class_path_make(arena, &command);
+    assert_null(path->java);
+    assert_non_null(strstr(path->java_lacks, "default-jre-headless"));
+    ps_test_folder_append("bin/java", "#!/bin/sh\n", 10);
+    assert_int_equal(chmod(java, 0700), 0);
+    path = ps_class_path_make(arena, &command);
+    assert_string_equal(path->java, java);
+    setenv("JAVA_HOME", "/nonexistent", 1);
+    path = ps_class_path_make(arena, &command);
+    assert_null(path->java);
+    assert_non_null(strstr(path->java_lacks, "JAVA_HOME is /nonexistent, which has no bin/java"));
+    setenv("JAVA_HOME", ps_test_folder(), 1);
+    path = ps_class_path_make(arena, &command);
+    assert_string_equal(path->java, java);
+    if (before != NULL)
+        setenv("PATH", before, 1);
+    free(before);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(in_the_order_of_flume_ng, setup, teardown),
+        cmocka_unit_test_setup_teardown(nothing_is_set, setup, teardown),
+        cmocka_unit_test_setup_teardown(which_java, setup, teardown),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

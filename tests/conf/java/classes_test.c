@@ -1,0 +1,154 @@
+/* Classes of jars and folders: which place has one, what it is, what is near; damaged jars. */
+#include "tests/support/support.h"
+
+#include "conf/java/classes.h"
+#include "tests/support/folder.h"
+#include "tests/support/java_class.h"
+
+#include <string.h>
+#include <sys/stat.h>
+
+#define FLUME "org/apache/flume/"
+#define SINK "org.apache.flume.Sink"
+
+static const struct ps_test_class flume[] = {
+    {.name = FLUME "Sink", .more_access = 0x0600},
+    {.name = FLUME "sink/AbstractSink", .interfaces = {FLUME "Sink"}, .more_access = 0x0400},
+    {.name = FLUME "interceptor/Interceptor$Builder", .more_access = 0x0600},
+    {.name = NULL}};
+static const struct ps_test_class own[] = {
+    {.name = "org/example/MySink", .super = FLUME "sink/AbstractSink"},
+    {.name = "org/example/Lost", .super = "org/example/Absent", .interfaces = {"java/lang/Runnable"}},
+    {.name = "org/example/Circle", .super = "org/example/Circle2"},
+    {.name = "org/example/Circle2", .super = "org/example/Circle"},
+    {.name = "org/example/Filter"},
+    {.name = "org/example/Filter$Builder", .interfaces = {FLUME "interceptor/Interceptor$Builder"}},
+    {.name = NULL}};
+static const struct ps_test_class named[] = {{.name = "org/example/Named"}, {.name = NULL}};
+
+static const char *in_folder(const char *name)
+{
+    return ps_test_folder_path(name);
+}
+
+static struct ps_classes *open_folder(void)
+{
+    static char texts[3][256];
+    static const char *items[3] = {texts[0], texts[1], texts[2]};
+    assert_int_equal(mkdir(in_folder("lib"), 0700), 0);
+    assert_int_equal(mkdir(in_folder("classes"), 0700), 0);
+    assert_int_equal(mkdir(in_folder("classes/org"), 0700), 0);
+    ps_test_jar_write(in_folder("lib/flume.jar"), flume, NULL);
+    ps_test_jar_write(in_folder("own.jar"), own,
+                      "Manifest-Version: 1.0\r\nClass-Path: absent.jar na\r\n med.jar own.jar\r\n\r\n");
+    ps_test_jar_write(in_folder("named.jar"), named, NULL);
+    ps_test_folder_append("lib/bad.jar", "PK\003\004 and no more", 16);
+    ps_test_folder_append("classes/org/Bad.class", "\xCA\xFE\xBA\xBE", 4);
+    snprintf(texts[0], sizeof texts[0], "%s/*", in_folder("lib"));
+    snprintf(texts[1], sizeof texts[1], "%s", in_folder("own.jar"));
+    snprintf(texts[2], sizeof texts[2], "%s", in_folder("classes"));
+    return ps_classes_open(&(struct ps_texts){3, items});
+}
+
+static void where_a_class_is(void **state)
+{
+    struct ps_classes *classes = open_folder();
+    struct ps_class found;
+    assert_int_equal(ps_classes_jars(classes), 3);
+    assert_int_equal(ps_classes_folders(classes), 1);
+    assert_int_equal(ps_classes_unread(classes)->count, 1);
+    assert_non_null(strstr(ps_classes_unread(classes)->items[0], "lib/bad.jar is not a jar"));
+    assert_true(ps_classes_find(classes, "org.example.MySink", &found));
+    assert_string_equal(found.place, in_folder("own.jar"));
+    assert_null(found.damage);
+    assert_true(ps_classes_find(classes, "org.example.Named", &found)); /* its jar is in a manifest */
+    assert_string_equal(found.place, in_folder("named.jar"));
+    assert_true(ps_classes_find(classes, "org.Bad", &found));
+    assert_non_null(strstr(found.damage, "cut short"));
+    static const char *const absent[] = {"", "org.example.mysink", "org/example/MySink", "..etc.passwd",
+                                         "MySink"};
+    for (size_t i = 0; i < PS_COUNT_OF(absent); i++)
+        assert_false(ps_classes_find(classes, absent[i], &found));
+    ps_classes_close(classes);
+}
+
+static void what_a_class_is(void **state)
+{
+    static const struct {
+        const char *name, *target;
+        bool yes;
+        const char *missing;
+    } rows[] = {
+        {"org.example.MySink", SINK, true, NULL},
+        {"org.example.MySink", "org.apache.flume.Source", false, NULL},
+        {"org.example.Lost", SINK, false, "org.example.Absent"},
+        {"org.example.Circle", SINK, false, NULL},
+        {"org.example.Filter$Builder", "org.apache.flume.interceptor.Interceptor$Builder", true, NULL},
+    };
+    struct ps_classes *classes = open_folder();
+    for (size_t i = 0; i < PS_COUNT_OF(rows); i++) {
+        struct ps_class class;
+        const char *missing = "";
+        assert_true(ps_classes_find(classes, rows[i].name, &class));
+        assert_int_equal(ps_classes_is_a(classes, &class, rows[i].target, &missing), rows[i].yes);
+        assert_true((missing == NULL) == (rows[i].missing == NULL));
+        if (missing != NULL)
+            assert_string_equal(missing, rows[i].missing);
+    }
+    ps_classes_close(classes);
+}
+
+static void did_you_mean(void **state)
+{
+    static const char builder[] = "org.apache.flume.interceptor.Interceptor$Builder";
+    struct ps_classes *classes = open_folder();
+    assert_string_equal(ps_classes_nearest(classes, "org.exampl.MySnik", SINK), "org.example.MySink");
+    assert_null(ps_classes_nearest(classes, "org.example.MySinkk", builder)); /* it is no such thing */
+    assert_string_equal(ps_classes_nearest(classes, "org.example.Filter.Builder", builder),
+                        "org.example.Filter$Builder");
+    assert_string_equal(ps_classes_nearest(classes, "org.example.Filter", builder),
+                        "org.example.Filter$Builder");
+    assert_null(ps_classes_nearest(classes, "something", SINK));
+    ps_classes_close(classes);
+}
+
+/* A jar whose end is missing, or whose bytes are others, is no jar or has no such class: no crash. */
+static void damaged_jars(void **state)
+{
+    static char bytes[8192];
+    ps_test_jar_write(in_folder("own.jar"), own, NULL);
+    FILE *file = fopen(in_folder("own.jar"), "rb");
+    assert_non_null(file);
+    size_t length = fread(bytes, 1, sizeof bytes, file);
+    fclose(file);
+    assert_true(length > 100 && length < sizeof bytes);
+    for (size_t i = 0; i < length; i += 7) {
+        for (unsigned cut = 0; cut < 2; cut++) {
+            char kept = bytes[i];
+            bytes[i] = (char)(kept ^ 0x55);
+            file = fopen(in_folder("damaged.jar"), "wb");
+            assert_non_null(file);
+            assert_int_equal(fwrite(bytes, 1, cut ? i : length, file), cut ? i : length);
+            fclose(file);
+            bytes[i] = kept;
+            const char *item = in_folder("damaged.jar");
+            struct ps_classes *classes = ps_classes_open(&(struct ps_texts){1, &item});
+            struct ps_class found;
+            if (ps_classes_find(classes, "org.example.MySink", &found) && found.damage == NULL)
+                assert_string_equal(found.file.name, "org/example/MySink");
+            ps_classes_close(classes);
+        }
+    }
+}
+
+int main(void)
+{
+#define IN_FOLDER(test) cmocka_unit_test_setup_teardown(test, ps_test_folder_setup, ps_test_folder_teardown)
+    const struct CMUnitTest tests[] = {
+        IN_FOLDER(where_a_class_is),
+        IN_FOLDER(what_a_class_is),
+        IN_FOLDER(did_you_mean),
+        IN_FOLDER(damaged_jars),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
