@@ -2,7 +2,7 @@
  * directories and files that it names, and prints what would run, or every problem at once. Starts nothing
  * and writes no file; without --probe it neither connects nor opens a port. Exit: 0 the agent would start, 1
  * it would not start or would run without a source or a sink, 2 wrong usage, 3 something that the agent needs
- * is missing, or a probe failed. */
+ * is missing, two components want the same, or a probe failed. */
 #include "commands/check_probe.h"
 #include "commands/commands.h"
 #include "commands/line/line.h"
@@ -34,19 +34,20 @@ const struct ps_command_line ps_line_check = {
              "Reads the configuration of agent NAME as `penstock agent` would, looks at the directories and "
              "files that it\nnames on this machine, and prints its plan and every problem.\n",
     .rows = rows,
-    .ends = "All other options of `penstock agent` are accepted.\n"
-            "\n"
-            "Exit status: 0 the agent would start, 1 it would not, or all of its sources or sinks would be "
-            "dropped,\n"
-            "2 wrong usage, 3 it would start, but something that it needs is not there: a directory, or what "
-            "--probe tries.\n"
-            "\n"
-            "Examples:\n"
-            "  penstock check -n a1 -f conf/a1.properties\n"
-            "  sudo -u penstock penstock check --probe -n a1 -f /etc/penstock/agent.properties\n"
-            "  penstock check -n a1 -c conf -f base.properties -f site.properties -Dstage=prod\n"
-            "  penstock check -n a1 -f a1.properties --json | jq '.problems[] | select(.severity == "
-            "\"error\")'\n",
+    .ends =
+        "All other options of `penstock agent` are accepted.\n"
+        "\n"
+        "Exit status: 0 the agent would start, 1 it would not, or all of its sources or sinks would be "
+        "dropped,\n"
+        "2 wrong usage, 3 it would start, but something that it needs is not there: a directory, a port that "
+        "another\nsource has, or what --probe tries.\n"
+        "\n"
+        "Examples:\n"
+        "  penstock check -n a1 -f conf/a1.properties\n"
+        "  sudo -u penstock penstock check --probe -n a1 -f /etc/penstock/agent.properties\n"
+        "  penstock check -n a1 -c conf -f base.properties -f site.properties -Dstage=prod\n"
+        "  penstock check -n a1 -f a1.properties --json | jq '.problems[] | select(.severity == "
+        "\"error\")'\n",
     .flume = true,
 };
 
@@ -131,6 +132,9 @@ static void print_end(const struct ps_command *command, const struct ps_conf *co
                command->probe         ? "failed"
                : verdict->failed == 1 ? "is not there"
                                       : "are not there");
+    if (conf->clashes > 0)
+        printf("%s: %u %s what another component has\n", conf->wanted, conf->clashes,
+               conf->clashes == 1 ? "component wants" : "components want");
     if (!command->probe && verdict->look.skipped > 0)
         printf("not tried (--probe does): %s\n", verdict->look.not_tried);
 }
@@ -170,7 +174,7 @@ static int judge(const struct ps_command *command, const struct ps_conf *conf, c
     bool strict = command->strict && (problems->dropped > 0 || problems->warnings > 0);
     if (problems->errors > 0 || conf->lacks != NULL || strict)
         return 1;
-    return verdict->failed > 0 ? PROBE_STATUS : 0;
+    return verdict->failed > 0 || conf->clashes > 0 ? PROBE_STATUS : 0;
 }
 
 static int run(const struct ps_command *command)

@@ -117,6 +117,7 @@ struct ps_conf {
     const char *wanted; /* -n */
     /* "sources" or "sinks": the file lists some, and every one was dropped, so that no event can flow; else NULL */
     const char *lacks;
+    unsigned clashes;             /* components that want what another one has (conf/validate/clash.h) */
     struct ps_texts other_agents; /* names of the other agents in the files */
     /* Java's system properties, from -D and FLUME_JAVA_OPTS; the last one of a key wins */
     struct ps_pairs system;

@@ -140,8 +140,11 @@ enum ps_status ps_quantity_share(const char *what, const char *text, double *sha
     const char *rest;
     if (!number_read(text, share, &rest) || (strcmp(rest, "%") != 0 && *rest != '\0'))
         return ps_err_set(err, "%s: `%s` is not a share; write for example 0.1%% or 0.001", what, text);
-    if (*rest == '%')
+    bool percent = *rest == '%';
+    if (percent)
         *share /= 100;
+    if (*share > 100 || (*share > 1 && percent))
+        return ps_err_set(err, "%s: `%s` is more than 100 %%", what, text);
     if (*share > 1)
         return ps_err_set(err, "%s: `%s` is more than 100 %%; did you mean %s%%?", what, text, text);
     return PS_OK;

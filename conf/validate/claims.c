@@ -1,6 +1,7 @@
 /* See claims.h. */
 #include "conf/validate/claims.h"
 
+#include "conf/validate/clash.h"
 #include "conf/validate/part.h"
 #include "conf/properties/properties.h"
 
@@ -75,14 +76,16 @@ static void report_twice(struct ps_conf *conf, const struct owner *owner)
 
 static void report(struct ps_conf *conf, const struct owner *owner, const struct owner *earlier)
 {
-    const struct ps_part_maker maker = {.conf = conf, .stages = conf->stages, .arena = conf->arena};
-    const struct ps_conf_part *part = owner->part;
-    const char *prefix = ps_arena_format(conf->arena, "%s.%s.%s.", conf->agent.name, owner->kind, part->name);
-    ps_problem_add(&conf->problems, PS_SEVERITY_WARNING,
-                   ps_part_place(&maker, part, prefix, owner->claim.key), owner->claim.cure,
-                   "%s %s %s, as %s does", part->label, owner->claim.use, owner->claim.path,
-                   earlier->part->label);
-    ps_problem_mistake(&conf->problems, PS_MISTAKE_CAUSE);
+    const struct ps_clash clash = {.part = owner->part,
+                                   .section = owner->kind,
+                                   .key = owner->claim.key,
+                                   .other = earlier->part,
+                                   .other_section = earlier->kind,
+                                   .other_key = earlier->claim.key,
+                                   .cure = owner->claim.cure};
+    ps_clash_report(conf, &clash,
+                    ps_arena_format(conf->arena, "%s %s %s, as %s does", owner->part->label, owner->claim.use,
+                                    owner->claim.path, earlier->part->label));
 }
 
 static void add_claim(void *argument, const struct ps_claim *claim)

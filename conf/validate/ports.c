@@ -1,7 +1,7 @@
 /* See ports.h. */
 #include "conf/validate/ports.h"
 
-#include "conf/validate/part.h"
+#include "conf/validate/clash.h"
 #include "core/watch/metrics/server.h"
 
 #include <netdb.h>
@@ -116,24 +116,25 @@ static bool same_port(const struct use *a, const struct use *b)
 static void report(struct ps_conf *conf, const struct use *use, const struct use *earlier)
 {
     const struct ps_listens *listens = &use->listens;
-    const struct ps_part_maker maker = {.conf = conf, .stages = conf->stages, .arena = conf->arena};
-    const char *prefix =
-        ps_arena_format(conf->arena, "%s.sources.%s.", conf->agent.name, use->source->part.name);
     const char *as = "the metrics server (-Dflume.monitoring.port) does";
-    const char *cure = "set another port here, or for the metrics server";
+    struct ps_clash clash = {.part = &use->source->part,
+                             .section = "sources",
+                             .key = listens->key,
+                             .cure = "set another port here, or for the metrics server"};
     if (earlier->source == use->source) {
         as = "it does already";
-        cure = "name each port once";
+        clash.cure = "name each port once";
     } else if (earlier->source != NULL) {
         as = ps_arena_format(conf->arena, "source %s does", earlier->source->part.name);
-        cure = "set another port or address for one of the two";
+        clash.cure = "set another port or address for one of the two";
+        clash.other = &earlier->source->part;
+        clash.other_section = "sources";
+        clash.other_key = earlier->listens.key;
     }
     bool every = listens->host == NULL || strcmp(listens->host, "::") == 0;
-    ps_problem_add(&conf->problems, PS_SEVERITY_WARNING,
-                   ps_part_place(&maker, &use->source->part, prefix, listens->key), cure,
-                   "listens on %s:%u (%s), as %s", every ? "*" : listens->host, listens->port,
-                   listens->datagrams ? "UDP" : "TCP", as);
-    ps_problem_mistake(&conf->problems, PS_MISTAKE_CAUSE);
+    ps_clash_report(conf, &clash,
+                    ps_arena_format(conf->arena, "listens on %s:%u (%s), as %s", every ? "*" : listens->host,
+                                    listens->port, listens->datagrams ? "UDP" : "TCP", as));
 }
 
 /* Compares the uses of one port, in their order, each with those before it. */

@@ -77,8 +77,21 @@ static void sizes_and_shares(void **state)
     assert_int_equal(ps_quantity_share("--goal", "0.1%", &share, &err), PS_OK);
     assert_true(share > 0.00099 && share < 0.00101);
     assert_int_equal(ps_quantity_share("--goal", "1", &share, &err), PS_OK);
-    assert_int_equal(ps_quantity_share("--goal", "5", &share, &err), PS_FAIL);
-    assert_non_null(strstr(err.text, "did you mean 5%"));
+    assert_int_equal(ps_quantity_share("--goal", "100%", &share, &err), PS_OK);
+    static const char *const wrong[][2] = {
+        {"5", "--goal: `5` is more than 100 %; did you mean 5%?"},
+        {"100", "--goal: `100` is more than 100 %; did you mean 100%?"},
+        {"101", "--goal: `101` is more than 100 %"},
+        {"101%", "--goal: `101%` is more than 100 %"},
+        {"101%%", "--goal: `101%%` is not a share; write for example 0.1% or 0.001"},
+        {"%", "--goal: `%` is not a share; write for example 0.1% or 0.001"},
+        {"1%0", "--goal: `1%0` is not a share; write for example 0.1% or 0.001"},
+        {"-1%", "--goal: `-1%` is not a share; write for example 0.1% or 0.001"},
+    };
+    for (size_t i = 0; i < PS_COUNT_OF(wrong); i++) {
+        assert_int_equal(ps_quantity_share("--goal", wrong[i][0], &share, &err), PS_FAIL);
+        assert_string_equal(err.text, wrong[i][1]);
+    }
 }
 
 static void ports(void **state)

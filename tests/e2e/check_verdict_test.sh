@@ -134,6 +134,15 @@ situation works 'positions in a directory that is made' 'a1.sources.r1.type = ta
     "a1.sources.r1.filegroups.f = $work/.*log" "a1.sources.r1.positionFile = $work/positions/a.json"
 situation waits 'positions below a file' 'a1.sources.r1.type = taildir' 'a1.sources.r1.filegroups = f' \
     "a1.sources.r1.filegroups.f = $work/.*log" "a1.sources.r1.positionFile = $work/plain/a.json"
+other=$(free_port)
+two_sources=('a1.sources = r1 r2' 'a1.sources.r2.type = netcat' 'a1.sources.r2.bind = 0.0.0.0' 'a1.sources.r2.channels = c1')
+situation waits 'two sources on one port' "${two_sources[@]}" "a1.sources.r2.port = $listen"
+situation works 'two sources on two ports' "${two_sources[@]}" "a1.sources.r2.port = $other"
+two_channels=('a1.channels = c1 c2' 'a1.sources.r1.channels = c1 c2' 'a1.sinks = k1 k2' 'a1.sinks.k2.type = null' 'a1.sinks.k2.channel = c2'
+    'a1.channels.c1.type = file' "a1.channels.c1.checkpointDir = $work/new/c7" "a1.channels.c1.dataDirs = $work/new/d7"
+    'a1.channels.c2.type = file')
+situation waits 'two channels in one directory' "${two_channels[@]}" "a1.channels.c2.checkpointDir = $work/new/c8" "a1.channels.c2.dataDirs = $work/new/d7"
+situation waits 'two channels with one checkpoint' "${two_channels[@]}" "a1.channels.c2.checkpointDir = $work/new/c7" "a1.channels.c2.dataDirs = $work/new/d8"
 situation waits 'a directory for positions' 'a1.sources.r1.type = taildir' 'a1.sources.r1.filegroups = f' \
     "a1.sources.r1.filegroups.f = $work/.*log" "a1.sources.r1.positionFile = $work/empty"
 situation works 'a tracker that is made' 'a1.sources.r1.type = spooldir' "a1.sources.r1.spoolDir = $work/spool" \

@@ -165,8 +165,9 @@ two_sources() { # LINES...: the good file with sources r1 and r2, the lines for 
     printf 'a1.sources.r2.%s\n' "$@"
 }
 two_warn() { # TEXT: one warning, which names both
-    run 0 check -n a1 -f "$work/two.properties"
-    says "$1"; says "as source r1 does; set another"; says "a1: 1 warning"
+    run 3 check -n a1 -f "$work/two.properties"
+    says "$1"; says "as source r1 does; set another"; says "a1: 1 warning"; says "(source r1: $work/two.properties:"
+    says "a1: 1 component wants what another component has"
     run 1 check -n a1 -f "$work/two.properties" --strict
 }
 two_sources 'type = taildir' 'filegroups = f' 'filegroups.f = /var/log/x' "positionFile = $work/r.json" >"$work/two.properties"
@@ -181,7 +182,8 @@ two_channels() { # LINES OF THE SECOND ONE...: both have a sink, c1 the director
         "channels.c1.checkpointDir = $work/c" "channels.c1.dataDirs = $work/d" "${@/#/channels.c2.}" >"$work/two.properties"
 }
 channels_warn() { # TEXT: one warning, which names both
-    run 0 check -n a1 -f "$work/two.properties"
+    run 3 check -n a1 -f "$work/two.properties"
+    says "(channel c1: $work/two.properties:"
     says "$1"; says "as channel c1 does; give each channel directories of its own"
     run 1 check -n a1 -f "$work/two.properties" --strict
 }

@@ -1,0 +1,17 @@
+/* Reports what two components of an agent want and only one of them can have: a port, a file, a directory. Thread: control. */
+#pragma once
+
+#include "conf/conf.h"
+
+struct ps_clash {
+    const struct ps_conf_part *part;
+    const char *section;              /* of the part: "sources"; a constant */
+    const char *key;                  /* the part's */
+    const struct ps_conf_part *other; /* has it; NULL: no component, or the part itself */
+    const char *other_section, *other_key;
+    const char *cure;
+};
+
+/* Warns with the places of both, and counts it (conf->clashes): a start goes on as Flume does, `check` does not exit with 0, and a reload is
+ * refused (conf/mistake.h). */
+void ps_clash_report(struct ps_conf *conf, const struct ps_clash *clash, const char *text);
