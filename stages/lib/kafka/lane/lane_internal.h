@@ -134,6 +134,8 @@ struct ps_kafka_lane_settings {
     char client_id[PS_KAFKA_LANE_CLIENT_ID_BYTES];
     int16_t acks;
     bool idempotent;
+    enum ps_kafka_compression compression;
+    int compression_level;
     uint32_t set_bytes_max;      /* batch.size */
     uint32_t set_records_max;    /* batch.num.messages */
     uint32_t in_flight_max;      /* requests of a broker; 1 to PS_KAFKA_LANE_IN_FLIGHT_MAX */
@@ -172,9 +174,11 @@ struct ps_kafka_lane {
     bool metadata_asked, metadata_wanted;
     uint64_t metadata_ns, metadata_rest_ns; /* of the last answer; of the next question at the earliest */
     int32_t correlation;
-    uint64_t queued_bytes, queued_records;
+    uint64_t queued_bytes, queued_records; /* before compression, as their buffers are */
     uint64_t resting_ns;  /* the end of a partition's rest, the first; PS_NEVER: none rests */
     bool unplaced_topics; /* some topic has records without a partition */
+    struct ps_kafka_compressor *compressor; /* NULL: no compression */
+    struct ps_byte_buffer spare;            /* of the compressor */
     struct ps_kafka_lane_set *free_sets;
     struct ps_kafka_lane_request *free_requests;
     struct ps_kafka_lane_set *purged, **purged_end; /* to be reported */

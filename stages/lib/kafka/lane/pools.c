@@ -57,7 +57,7 @@ void ps_kafka_lane_report(struct ps_kafka_lane *lane, struct ps_kafka_lane_set *
         .topic = set->partition->topic->name,
         .tokens = set->tokens,
     };
-    lane->queued_bytes -= set->length;
+    lane->queued_bytes -= set->plain_length != 0 ? set->plain_length : set->length;
     lane->queued_records -= set->count;
     lane->reported += set->count;
     lane->listener->report(lane->listener->argument, &report);

@@ -89,10 +89,21 @@ static void lane_free(struct ps_kafka_lane *lane)
         free(request->head);
         free(request);
     }
+    ps_kafka_compressor_close(lane->compressor);
+    free(lane->spare.data);
     ps_resolver_destroy(lane->resolver);
     if (lane->epoll_fd >= 0)
         close(lane->epoll_fd);
     free(lane);
+}
+
+static enum ps_status open_compressor(struct ps_kafka_lane *lane, struct ps_err *err)
+{
+    const struct ps_kafka_lane_settings *settings = &lane->settings;
+    if (settings->compression == PS_KAFKA_COMPRESSION_NONE)
+        return PS_OK;
+    lane->compressor = ps_kafka_compressor_open(settings->compression, settings->compression_level);
+    return lane->compressor != NULL ? PS_OK : ps_err_set(err, "no memory for compression");
 }
 
 /* The lane's epoll is level-triggered inside the worker's. */
@@ -118,7 +129,7 @@ static enum ps_status lane_init(struct ps_kafka_lane *lane, const struct ps_kafk
     lane->id.epoch = -1;
     lane->metadata_wanted = true;
     if (ps_kafka_lane_settings_read(&lane->settings, config->pairs, config->pair_count, err) != PS_OK ||
-        watch(lane, config->epoll_fd, err) != PS_OK)
+        open_compressor(lane, err) != PS_OK || watch(lane, config->epoll_fd, err) != PS_OK)
         return PS_FAIL;
     if (config->request_bytes_max != 0)
         lane->settings.set_bytes_max = (uint32_t)config->request_bytes_max;

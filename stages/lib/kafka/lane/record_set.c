@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "core/crc32c.h"
+#include "stages/lib/least.h"
 #include "stages/lib/kafka/lane/wire.h"
 
 #define FIRST_BYTES (32U * 1024U)
@@ -42,6 +43,8 @@ void ps_kafka_lane_set_reset(struct ps_kafka_lane_set *set, struct ps_kafka_lane
     set->length = PS_KAFKA_LANE_SET_HEAD_BYTES;
     set->count = 0;
     set->payload_bytes = 0;
+    set->plain_length = 0;
+    set->compression = PS_KAFKA_COMPRESSION_NONE;
     set->base_sequence = -1;
     set->closed = set->perhaps_written = false;
 }
@@ -159,6 +162,29 @@ bool ps_kafka_lane_set_add(struct ps_kafka_lane_set *set, const struct ps_kafka_
     return true;
 }
 
+/* ---- closing ---- */
+
+void ps_kafka_lane_set_compress(struct ps_kafka_lane_set *set, struct ps_kafka_compressor *compressor,
+                                struct ps_byte_buffer *spare)
+{
+    uint32_t plain = set->length - PS_KAFKA_LANE_SET_HEAD_BYTES;
+    size_t most = ps_kafka_compressed_bytes_max(compressor, plain);
+    spare->length = 0;
+    if (most == 0 || most > INT32_MAX || !ps_byte_buffer_reserve(spare, PS_KAFKA_LANE_SET_HEAD_BYTES + most))
+        return;
+    size_t packed = ps_kafka_compress(compressor, set->bytes + PS_KAFKA_LANE_SET_HEAD_BYTES, plain,
+                                      spare->data + PS_KAFKA_LANE_SET_HEAD_BYTES);
+    if (packed == 0 || packed >= plain)
+        return;
+    const struct ps_byte_buffer before = {.data = set->bytes, .room = set->room};
+    set->bytes = spare->data;
+    set->room = (uint32_t)ps_least(spare->room, UINT32_MAX);
+    set->plain_length = set->length;
+    set->length = PS_KAFKA_LANE_SET_HEAD_BYTES + (uint32_t)packed;
+    set->compression = ps_kafka_compressor_codec(compressor);
+    *spare = before;
+}
+
 void ps_kafka_lane_set_close(struct ps_kafka_lane_set *set, const struct ps_kafka_lane_producer_id *producer,
                              int32_t base_sequence)
 {
@@ -168,7 +194,7 @@ void ps_kafka_lane_set_close(struct ps_kafka_lane_set *set, const struct ps_kafk
     at = ps_wire_put_int32(at, -1); /* leader epoch: the broker's */
     at = ps_wire_put_int8(at, 2);   /* magic */
     at += sizeof(uint32_t);
-    at = ps_wire_put_int16(at, 0); /* attributes: no compression, time of creation, no transaction */
+    at = ps_wire_put_int16(at, (int16_t)set->compression); /* attributes: time of creation, no transaction */
     at = ps_wire_put_int32(at, (int32_t)set->count - 1);
     at = ps_wire_put_int64(at, set->first_ms);
     at = ps_wire_put_int64(at, set->last_ms);

@@ -5,6 +5,8 @@
  * Owner and thread: the lane's worker. Buffers grow while the lane is warming up, and are used again. */
 #pragma once
 
+#include "stages/lib/byte_buffer.h"
+#include "stages/lib/kafka/lane/compression.h"
 #include "stages/lib/kafka/producer/seam.h"
 
 #define PS_KAFKA_LANE_SET_HEAD_BYTES 61U
@@ -16,6 +18,8 @@ struct ps_kafka_lane_set {
     struct ps_kafka_lane_partition *partition;
     char *bytes; /* header, then records */
     uint32_t length, room;
+    uint32_t plain_length; /* what `length` was before the records were compressed; 0: they are not */
+    enum ps_kafka_compression compression;
     void **tokens; /* of the records */
     uint32_t count, tokens_room;
     uint64_t payload_bytes; /* of keys and values */
@@ -40,6 +44,11 @@ void ps_kafka_lane_set_reset(struct ps_kafka_lane_set *set, struct ps_kafka_lane
  * is no memory: *no_memory. */
 bool ps_kafka_lane_set_add(struct ps_kafka_lane_set *set, const struct ps_kafka_record *record,
                            int64_t now_ms, uint32_t bytes_max, bool *no_memory);
+
+/* Compresses the records; no record may be added afterwards. They stay as they are if they would not become fewer bytes,
+ * and without memory. The set and `spare` exchange their buffers, so `spare` is used for set after set. */
+void ps_kafka_lane_set_compress(struct ps_kafka_lane_set *set, struct ps_kafka_compressor *compressor,
+                                struct ps_byte_buffer *spare);
 
 /* Writes the header. The set must not be empty. */
 void ps_kafka_lane_set_close(struct ps_kafka_lane_set *set, const struct ps_kafka_lane_producer_id *producer,

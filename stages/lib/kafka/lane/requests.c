@@ -9,6 +9,7 @@
 #define KEY_METADATA 3
 #define KEY_API_VERSIONS 18
 #define KEY_INIT_PRODUCER_ID 22
+#define PRODUCE_VERSION_OF_ZSTD 7
 #define HEADER_BYTES_MAX (14U + PS_KAFKA_LANE_CLIENT_ID_BYTES)
 #define PART_BYTES_MAX                                                                                       \
     (PS_KAFKA_LANE_TOPIC_BYTES + 32U) /* before one set: topic, counts, partition, length */
@@ -96,6 +97,16 @@ struct ps_kafka_lane_request *ps_kafka_lane_request_metadata(struct ps_kafka_lan
 
 /* ---- produce ---- */
 
+/* Brokers know zstd from the version of their produce requests on (KIP-110). */
+static void compress(const struct ps_kafka_lane_broker *broker, struct ps_kafka_lane_set *set)
+{
+    struct ps_kafka_lane *lane = broker->lane;
+    bool known = lane->settings.compression != PS_KAFKA_COMPRESSION_ZSTD ||
+                 broker->produce_version >= PRODUCE_VERSION_OF_ZSTD;
+    if (lane->compressor != NULL && known)
+        ps_kafka_lane_set_compress(set, lane->compressor, &lane->spare);
+}
+
 /* Takes sets while there is room, one of each ready partition, and closes them. */
 static void take_sets(struct ps_kafka_lane_broker *broker, struct ps_kafka_lane_request *request)
 {
@@ -112,6 +123,7 @@ static void take_sets(struct ps_kafka_lane_broker *broker, struct ps_kafka_lane_
         struct ps_kafka_lane_set *set = ps_kafka_lane_partition_pop(partition);
         partition->alone = set->closed;
         if (!set->closed) {
+            compress(broker, set);
             ps_kafka_lane_set_close(set, &lane->id, partition->next_sequence);
             partition->next_sequence =
                 (int32_t)(((uint32_t)partition->next_sequence + set->count) & INT32_MAX);

@@ -31,15 +31,33 @@ static bool is(const struct source *from, const char *name, const char *value, c
     return strcmp(text != NULL ? text : fallback, value) == 0;
 }
 
+/* librdkafka has two names for it; the translation from Java's uses the first. */
+static const char *compression_name(const struct source *from)
+{
+    const char *name = get(from->pairs, from->count, "compression.type");
+    if (name == NULL)
+        name = get(from->pairs, from->count, "compression.codec");
+    return name != NULL ? name : "none";
+}
+
+static enum ps_kafka_compression compression(const struct source *from)
+{
+    return ps_kafka_compression_named(compression_name(from));
+}
+
+static int compression_level(const struct source *from)
+{
+    const char *text = get(from->pairs, from->count, "compression.level");
+    return text != NULL ? (int)strtol(text, NULL, 10) : PS_KAFKA_COMPRESSION_LEVEL_DEFAULT;
+}
+
 static enum ps_status check(const struct source *from, struct ps_err *err)
 {
     const char *protocol = get(from->pairs, from->count, "security.protocol");
     if (protocol != NULL && strcasecmp(protocol, "plaintext") != 0)
         return ps_err_set(err, "security.protocol=%s", protocol);
-    static const char *const compressions[] = {"compression.type", "compression.codec"};
-    for (size_t i = 0; i < PS_COUNT_OF(compressions); i++)
-        if (!is(from, compressions[i], "none", "none"))
-            return ps_err_set(err, "compression.type=%s", get(from->pairs, from->count, compressions[i]));
+    if (compression(from) == PS_KAFKA_COMPRESSIONS)
+        return ps_err_set(err, "compression.type=%s", compression_name(from));
     if (is(from, "acks", "0", "all"))
         return ps_err_set(err, "acks=0");
     if (number(from, "message.timeout.ms", 0) != 0)
@@ -58,6 +76,8 @@ enum ps_status ps_kafka_lane_settings_read(struct ps_kafka_lane_settings *settin
     *settings = (struct ps_kafka_lane_settings){
         .acks = is(&from, "acks", "1", "all") ? 1 : -1,
         .idempotent = is(&from, "enable.idempotence", "true", "false"),
+        .compression = compression(&from),
+        .compression_level = compression_level(&from),
         .set_bytes_max = (uint32_t)number(&from, "batch.size", 1000000),
         .set_records_max = (uint32_t)number(&from, "batch.num.messages", 10000),
         .in_flight_max = (uint32_t)ps_least(
