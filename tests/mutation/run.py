@@ -12,6 +12,7 @@ Options:
                 begin programs with an environment of their own do not see the bug in them
   --bugs FILE   another list than mutants.txt
   --list        prints the bugs and the tests chosen for each; runs nothing
+  --fit         says which blocks of the list do not fit this tree: the line is gone, or there twice, or a test; builds and runs nothing
   --build DIR   where the copy is kept (default: build/mutation); the next run builds only what changed
   --jobs N      default: the number of cores
   --timeout S   of one test, default 120
@@ -31,6 +32,7 @@ mutants.txt: a block for each bug, blocks separated by an empty line:
 """
 import argparse
 import os
+import pathlib
 import random
 import re
 import shutil
@@ -160,6 +162,38 @@ def run(*command, tree, log=None, timeout=None, mutant=0):
         with open(log, "w") as file:
             file.write(text)
     return done.returncode, text
+
+
+def test_names():
+    """The names of all tests, as CMake makes them of the files' paths (tests/tests.cmake)."""
+    found = set()
+    for folder, _, files in os.walk(os.path.join(ROOT, "tests")):
+        prefix = os.path.relpath(folder, os.path.join(ROOT, "tests")).replace("/", "_") + "_"
+        matches = (re.fullmatch(r"(.*)_(?:test\.(?:c|sh)|fuzz\.c)", name) for name in files)
+        found.update(prefix + match.group(1) for match in matches if match)
+    return found
+
+
+def misfits(mutants):
+    """Yields what is wrong with each bug that does not fit this tree."""
+    known, seen, texts = test_names(), set(), {}
+    for mutant in mutants:
+        name = os.path.join(ROOT, mutant.path)
+        if mutant.path not in texts:
+            texts[mutant.path] = pathlib.Path(name).read_text().split("\n") if os.path.exists(name) else None
+        lines = texts[mutant.path]
+        key = (mutant.path, mutant.function, mutant.before, mutant.after)
+        unknown = [test for test in mutant.tests if test.removesuffix("_native") not in known]
+        if lines is None:
+            yield mutant, "there is no such file"
+        elif mutant.find(lines) is None:
+            count = sum(lines[i].strip() == mutant.before for i in mutant.places(lines))
+            yield mutant, f"the line is there {count} times" + (f" in {mutant.function}" if mutant.function else "")
+        elif mutant.before == mutant.after or key in seen:
+            yield mutant, "it is listed twice" if key in seen else "it changes nothing"
+        elif unknown:
+            yield mutant, f"no test is named {' '.join(unknown)}"
+        seen.add(key)
 
 
 class Copy:
@@ -329,6 +363,7 @@ def main():
     parser.add_argument("--together", action="store_true")
     parser.add_argument("--wide", action="store_true")
     parser.add_argument("--list", action="store_true")
+    parser.add_argument("--fit", action="store_true")
     parser.add_argument("--build", default=os.path.join(ROOT, "build", "mutation"))
     parser.add_argument("--jobs", type=int, default=os.cpu_count())
     parser.add_argument("--timeout", type=int, default=120)
@@ -340,6 +375,12 @@ def main():
         mutants = [one for one in listed(options.bugs) if not options.paths or one.path.startswith(tuple(options.paths))]
     if not mutants:
         sys.exit("run.py: no bug in these paths")
+    if options.fit:
+        wrong = list(misfits(mutants))
+        for mutant, text in wrong:
+            print(f"STALE    {mutant}\n    {text}")
+        print(f"{len(mutants) - len(wrong)} of {len(mutants)} bugs fit the tree")
+        sys.exit(1 if wrong else 0)
     copy = Copy(options.build + ("-together" if options.together else ""), options.jobs, options.timeout, options.together)
     if options.list:
         for mutant, tests in zip(mutants, choose_all(copy, mutants)):
