@@ -2,6 +2,7 @@
  * --name=a1, -name a1, and long names shortened to any unambiguous prefix. */
 #include "conf/command/command.h"
 
+#include "conf/command/env.h"
 #include "conf/conf.h"
 
 #include "conf/file.h"
@@ -65,6 +66,11 @@ static const struct option_row rows[] = {
      OPTION_TEXT,
      AT(plugins_path),
      EVERY},
+    {{"C", "classpath", "PATH",
+      "jars, and folders with classes, separated by colons: for components that are Java classes"},
+     OPTION_TEXT,
+     AT(classpath),
+     EVERY},
     {{"i", "poll-interval", "S",
       "seconds between checks of the files for changes (default 30; 300 for http)"},
      OPTION_SECONDS,
@@ -99,7 +105,6 @@ static const struct option_row rows[] = {
     {{"prov", "conf-provider", "CLASS", NULL}, OPTION_CLASS, 0, NULL},
     {{"z", "zkConnString", "HOSTS", NULL}, OPTION_ZOOKEEPER, 0, NULL},
     {{"p", "zkBasePath", "PATH", NULL}, OPTION_ZOOKEEPER, 0, NULL},
-    {{"C", "classpath", "PATH", NULL}, OPTION_IGNORED, 0, NULL},
     {{NULL, "verify-host", "BOOLEAN", NULL}, OPTION_IGNORED, 0, NULL},
 };
 
@@ -259,8 +264,10 @@ static int parse_word(struct ps_command *command, int argc, char **argv, int at,
         ps_err_set(err, "-D %s: write it without the blank: -D%s", argv[at + 1], argv[at + 1]);
         return 0;
     }
-    if (jvm_option(command, word))
+    if (jvm_option(command, word)) {
+        ps_texts_add(command->arena, &command->jvm, word);
         return 1;
+    }
     const struct option_row *row = row_find(word, &inner);
     if (row == NULL) {
         refuse_unknown(word, err);
@@ -342,8 +349,18 @@ enum ps_status ps_command_complete(struct ps_command *command, struct ps_err *er
         return name_is_missing(command, err);
     if (command->files.count == 0 && command->uris.count == 0)
         return ps_err_set(err, "the configuration is missing: -f FILE or -u URI");
-    command->plugins = ps_command_plugins(command->arena, command->plugins_path);
+    if (command->conf_dir != NULL)
+        ps_env_load(command);
+    command->plugins =
+        ps_command_plugins(command->arena, command->plugins_path, ps_command_variable(command, "FLUME_HOME"));
     return PS_OK;
+}
+
+const char *ps_command_variable(const struct ps_command *command, const char *name)
+{
+    const struct ps_shell_variable *variable = ps_shell_find(&command->environment, name);
+    const char *value = variable != NULL ? variable->value : getenv(name);
+    return value != NULL && *value != '\0' ? value : NULL;
 }
 
 void ps_command_fini(struct ps_command *command)

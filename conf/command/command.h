@@ -3,6 +3,7 @@
  * Texts point into argv or the arena. */
 #pragma once
 
+#include "conf/command/shell.h"
 #include "core/arena.h"
 #include "core/option.h"
 #include "core/status.h"
@@ -27,7 +28,11 @@ struct ps_command {
     bool strict;                  /* --strict (ours): check also fails for dropped components and warnings */
     int64_t heap_bytes;           /* -Xmx; 0 = none */
     const char *bad_heap;         /* an -Xmx that is no size, or NULL */
-    struct ps_texts ignored;      /* options without meaning outside a JVM, as written; logged in one line */
+    struct ps_texts ignored;      /* options without meaning outside a JVM, as written */
+    const char *classpath;        /* -C; NULL = not given */
+    struct ps_texts
+        jvm; /* the options of the command line that are java's, for components that are Java classes */
+    struct ps_shell environment; /* what flume-env.sh assigns */
 };
 
 /* Parses the command line; argv[0] is the subcommand's name. Returns PS_FAIL with a message that gives
@@ -53,8 +58,13 @@ struct ps_command_option {
 bool ps_command_option(const char *command, size_t index, struct ps_command_option *option);
 
 /* plugins.c: returns the folders with plug-ins in the arena: those of `path`, separated by colons; without it (NULL)
- * $FLUME_HOME/plugins.d, or plugins.d and lib/penstock/plugins.d of the prefix in which this program is installed. */
-struct ps_texts ps_command_plugins(struct ps_arena *arena, const char *path);
+ * plugins.d of `home`, which is FLUME_HOME; without that, plugins.d and lib/penstock/plugins.d of the prefix in which this program
+ * is installed. */
+struct ps_texts ps_command_plugins(struct ps_arena *arena, const char *path, const char *home);
+
+/* Returns a variable's value as flume-ng has it: from flume-env.sh of the configuration directory, else from the environment.
+ * NULL: it is not set, or empty. */
+const char *ps_command_variable(const struct ps_command *command, const char *name);
 
 /* Returns the seconds between checks of the files, with defaults applied. */
 int64_t ps_command_poll_interval_s(const struct ps_command *command);

@@ -45,8 +45,8 @@ static void line_property(struct ps_conf *conf, const char *word, struct ps_plac
     if (ps_conf_system_property(conf, key) != NULL)
         return;
     if (java != NULL)
-        ps_problem_add(&conf->problems, PS_SEVERITY_NOTE, place, java, "%s means something only to Java",
-                       shown);
+        ps_problem_add(&conf->problems, PS_SEVERITY_NOTE, place, java,
+                       "%s means something only to Java: components that are Java classes get it", shown);
     else
         ps_problem_add(&conf->problems, PS_SEVERITY_WARNING, place,
                        ps_arena_format(conf->arena, "start penstock with %s of this line", shown),
@@ -76,46 +76,80 @@ static void line_options(struct ps_conf *conf, const char *line, struct ps_place
     }
 }
 
-/* Reports `export NAME=...` for a variable that ${env:NAME} or a command may need. */
-static void line_export(struct ps_conf *conf, const char *line, struct ps_place place)
+/* ---- assignments ---- */
+
+/* Reports a variable that ${env:NAME} or a command may need. */
+static void report_export(struct ps_conf *conf, const struct ps_shell_variable *variable, const char *path)
 {
-    static const char *const known[] = {"JAVA_HOME",  "JAVA_OPTS",       "FLUME_JAVA_OPTS", "FLUME_CLASSPATH",
-                                        "FLUME_HOME", "HADOOP_HOME",     "HIVE_HOME",       "HBASE_HOME",
-                                        "HCAT_HOME",  "HADOOP_CONF_DIR", "LD_LIBRARY_PATH", "CLASSPATH",
-                                        NULL};
-    if (!ps_text_begins(line, "export") || !isspace((unsigned char)line[6]))
-        return;
-    line += 6 + strspn(line + 6, " \t");
-    size_t length = strspn(line, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_");
-    if (length == 0 || line[length] != '=')
-        return;
-    const char *name = ps_arena_copy(conf->arena, line, length);
-    for (size_t i = 0; known[i] != NULL; i++)
-        if (strcmp(known[i], name) == 0)
+    static const char *const known[] = {
+        "JAVA_HOME",       "JAVA_OPTS",  "FLUME_JAVA_OPTS", "FLUME_JAVA_LIBRARY_PATH",
+        "FLUME_CLASSPATH", "FLUME_HOME", "HADOOP_HOME",     "HIVE_HOME",
+        "HBASE_HOME",      "HCAT_HOME",  "HADOOP_CONF_DIR", "LD_LIBRARY_PATH",
+        "CLASSPATH"};
+    for (size_t i = 0; i < PS_COUNT_OF(known); i++)
+        if (strcmp(known[i], variable->name) == 0)
             return;
-    if (getenv(name) != NULL) /* it is set */
+    if (getenv(variable->name) == NULL)
+        ps_problem_add(&conf->problems, PS_SEVERITY_WARNING, (struct ps_place){path, variable->line, NULL},
+                       "set it in the environment of penstock",
+                       "flume-env.sh is not executed: %s is not exported", variable->name);
+}
+
+/* Reports an assignment that only a shell can carry out, unless the variable has a value in another way. */
+static void report_gap(struct ps_conf *conf, const struct ps_shell *shell, const struct ps_shell_gap *gap,
+                       const char *path)
+{
+    struct ps_place place = {path, gap->line, NULL};
+    const char *missing = "";
+    for (size_t i = 0; i < gap->names.count; i++) {
+        const char *name = gap->names.items[i];
+        const struct ps_shell_variable *variable = ps_shell_find(shell, name);
+        if (getenv(name) == NULL && (variable == NULL || *variable->value == '\0'))
+            missing = ps_arena_format(conf->arena, "%s%s%s", missing, *missing != '\0' ? ", " : "", name);
+    }
+    if (*missing != '\0')
+        ps_problem_add(
+            &conf->problems, PS_SEVERITY_WARNING, place,
+            "set it in the environment of penstock, or assign it without a condition and a command",
+            "flume-env.sh is not executed, and this `%s` is not understood: %s is not set", gap->what,
+            missing);
+    else if (gap->names.count == 0)
+        ps_problem_add(&conf->problems, PS_SEVERITY_WARNING, place,
+                       "set what it assigns in the environment of penstock",
+                       "flume-env.sh is not executed: what this `%s` would set is not known", gap->what);
+}
+
+void ps_env_load(struct ps_command *command)
+{
+    struct ps_file file;
+    const char *path = ps_arena_format(command->arena, "%s/flume-env.sh", command->conf_dir);
+    if (ps_file_read(path, ENV_BYTES_MAX, &file, NULL) != PS_OK)
         return;
-    ps_problem_add(&conf->problems, PS_SEVERITY_WARNING, place, "set it in the environment of penstock",
-                   "flume-env.sh is not executed: %s is not exported", name);
+    ps_shell_read(&command->environment, command->arena, file.bytes, file.length);
+    ps_file_free(&file);
 }
 
 void ps_env_read(struct ps_conf *conf, const char *conf_dir)
 {
     struct ps_file file;
+    struct ps_shell shell;
     const char *path = ps_arena_format(conf->arena, "%s/flume-env.sh", conf_dir);
     if (ps_file_read(path, ENV_BYTES_MAX, &file, NULL) != PS_OK)
         return;
+    ps_shell_read(&shell, conf->arena, file.bytes, file.length);
+    for (size_t i = 0; i < shell.count; i++)
+        if (shell.variables[i].exported)
+            report_export(conf, &shell.variables[i], path);
+    for (size_t i = 0; i < shell.gap_count; i++)
+        report_gap(conf, &shell, &shell.gaps[i], path);
     char *line = file.bytes;
     for (int number = 1; line != NULL && number < ENV_LINE_MAX; number++) {
         char *end = strchr(line, '\n');
         if (end != NULL)
             *end = '\0';
         const char *text = line + strspn(line, " \t");
-        if (*text != '#') {
-            struct ps_place place = {.file = path, .line = number};
-            line_options(conf, text, place);
-            line_export(conf, text, place);
-        }
+        if (*text != '#')
+            line_options(conf, text, (struct ps_place){.file = path, .line = number});
         line = end != NULL ? end + 1 : NULL;
     }
     ps_file_free(&file);

@@ -25,7 +25,7 @@ static const char *installation(struct ps_arena *arena)
     return ps_arena_text(arena, path);
 }
 
-struct ps_texts ps_command_plugins(struct ps_arena *arena, const char *path)
+struct ps_texts ps_command_plugins(struct ps_arena *arena, const char *path, const char *home)
 {
     struct ps_texts folders = {0, NULL};
     for (const char *at = path; at != NULL && *at != '\0'; at += *at == ':') {
@@ -36,7 +36,7 @@ struct ps_texts ps_command_plugins(struct ps_arena *arena, const char *path)
     }
     if (path != NULL)
         return folders;
-    const char *home = getenv("FLUME_HOME"), *prefix = installation(arena);
+    const char *prefix = installation(arena);
     if (home != NULL && *home != '\0') {
         ps_texts_add(arena, &folders, ps_arena_format(arena, "%s/plugins.d", home));
     } else if (prefix != NULL) {

@@ -10,13 +10,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* Returns the variable's value, or NULL when it is not set or empty. */
-static const char *variable(const char *name)
-{
-    const char *value = getenv(name);
-    return value != NULL && *value != '\0' ? value : NULL;
-}
-
 static bool is_folder(const char *path)
 {
     struct stat status;
@@ -63,12 +56,13 @@ static void add_all_plugins(struct ps_arena *arena, struct ps_texts *entries, co
         add_plugins(arena, entries, folders->items[i], part, suffix);
 }
 
-static const char *library_path(struct ps_arena *arena, const struct ps_texts *plugins)
+static const char *library_path(struct ps_arena *arena, const struct ps_command *command)
 {
     struct ps_texts folders = {0, NULL};
-    if (variable("FLUME_JAVA_LIBRARY_PATH") != NULL)
-        ps_texts_add(arena, &folders, ps_arena_text(arena, variable("FLUME_JAVA_LIBRARY_PATH")));
-    add_all_plugins(arena, &folders, plugins, "native", "");
+    const char *first = ps_command_variable(command, "FLUME_JAVA_LIBRARY_PATH");
+    if (first != NULL)
+        ps_texts_add(arena, &folders, ps_arena_text(arena, first));
+    add_all_plugins(arena, &folders, &command->plugins, "native", "");
     const char *path = NULL;
     for (size_t i = 0; i < folders.count; i++)
         path = ps_arena_format(arena, "%s%s%s", path != NULL ? path : "", path != NULL ? ":" : "",
@@ -79,7 +73,7 @@ static const char *library_path(struct ps_arena *arena, const struct ps_texts *p
 static struct ps_texts entries_of(struct ps_arena *arena, const struct ps_command *command)
 {
     struct ps_texts entries = {0, NULL};
-    const char *home = variable("FLUME_HOME");
+    const char *home = ps_command_variable(command, "FLUME_HOME");
     char absolute[PATH_MAX];
     if (command->conf_dir != NULL && *command->conf_dir != '\0') {
         bool found = is_folder(command->conf_dir) && realpath(command->conf_dir, absolute) != NULL;
@@ -87,7 +81,8 @@ static struct ps_texts entries_of(struct ps_arena *arena, const struct ps_comman
     }
     if (home != NULL)
         ps_texts_add(arena, &entries, ps_arena_format(arena, "%s/lib/*", home));
-    add_path(arena, &entries, variable("FLUME_CLASSPATH"));
+    add_path(arena, &entries, command->classpath);
+    add_path(arena, &entries, ps_command_variable(command, "FLUME_CLASSPATH"));
     add_all_plugins(arena, &entries, &command->plugins, "lib", "/*");
     add_all_plugins(arena, &entries, &command->plugins, "libext", "/*");
     return entries;
@@ -100,9 +95,9 @@ static struct ps_texts entries_of(struct ps_arena *arena, const struct ps_comman
     "bin/java"
 
 /* Returns the program `java` of a folder of PATH, or NULL. */
-static const char *java_of_path(struct ps_arena *arena)
+static const char *java_of_path(struct ps_arena *arena, const char *path_of_programs)
 {
-    for (const char *at = variable("PATH"); at != NULL && *at != '\0'; at += *at == ':') {
+    for (const char *at = path_of_programs; at != NULL && *at != '\0'; at += *at == ':') {
         size_t length = strcspn(at, ":");
         const char *path = ps_arena_format(arena, "%.*s/java", (int)length, at);
         if (length > 0 && access(path, X_OK) == 0 && !is_folder(path))
@@ -112,10 +107,11 @@ static const char *java_of_path(struct ps_arena *arena)
     return NULL;
 }
 
-static void find_java(struct ps_arena *arena, struct ps_class_path *path)
+static void find_java(struct ps_arena *arena, const struct ps_command *command, struct ps_class_path *path)
 {
-    const char *home = variable("JAVA_HOME");
-    const char *java = home != NULL ? ps_arena_format(arena, "%s/bin/java", home) : java_of_path(arena);
+    const char *home = ps_command_variable(command, "JAVA_HOME");
+    const char *java = home != NULL ? ps_arena_format(arena, "%s/bin/java", home)
+                                    : java_of_path(arena, ps_command_variable(command, "PATH"));
     if (java == NULL)
         path->java_lacks = "there is no `java` in PATH, and JAVA_HOME is not set; " INSTALL_JAVA;
     else if (access(java, X_OK) != 0)
@@ -137,10 +133,12 @@ static void add_words(struct ps_arena *arena, struct ps_texts *options, const ch
 struct ps_class_path *ps_class_path_make(struct ps_arena *arena, const struct ps_command *command)
 {
     struct ps_class_path *path = ps_arena_alloc(arena, sizeof *path);
-    add_words(arena, &path->options, variable("JAVA_OPTS"));
-    add_words(arena, &path->options, variable("FLUME_JAVA_OPTS"));
+    add_words(arena, &path->options, ps_command_variable(command, "JAVA_OPTS"));
+    add_words(arena, &path->options, ps_command_variable(command, "FLUME_JAVA_OPTS"));
+    for (size_t i = 0; i < command->jvm.count; i++)
+        ps_texts_add(arena, &path->options, ps_arena_text(arena, command->jvm.items[i]));
     path->entries = entries_of(arena, command);
-    path->library_path = library_path(arena, &command->plugins);
-    find_java(arena, path);
+    path->library_path = library_path(arena, command);
+    find_java(arena, command, path);
     return path;
 }

@@ -189,6 +189,15 @@ static bool find(struct java_type *type, const char *written)
     return false;
 }
 
+/* Returns the -Xmx that counts, or NULL. */
+static const char *heap_of(const struct ps_class_path *path)
+{
+    for (size_t i = path->options.count; i > 0; i--)
+        if (ps_text_begins(path->options.items[i - 1], "-Xmx"))
+            return path->options.items[i - 1];
+    return NULL;
+}
+
 enum ps_java_answer ps_java_type(const struct ps_part_maker *maker, enum ps_kind kind, const char *written,
                                  struct ps_place place, const struct ps_stage_ops **ops)
 {
@@ -209,7 +218,10 @@ enum ps_java_answer ps_java_type(const struct ps_part_maker *maker, enum ps_kind
         return report(&type, PS_SEVERITY_ERROR, NULL,
                       ps_arena_format(maker->arena, "runs in Java: %s", path->java_lacks));
     note_class(&type, written);
-    (void)report(&type, PS_SEVERITY_NOTE, NULL, "runs in Java");
+    const char *heap = heap_of(path);
+    (void)report(&type, PS_SEVERITY_NOTE, NULL,
+                 heap != NULL ? ps_arena_format(maker->arena, "runs in Java, with %s", heap)
+                              : "runs in Java");
     return PS_JAVA_STAGE;
 }
 

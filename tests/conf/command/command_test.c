@@ -70,7 +70,10 @@ static void everything_at_once(void **state)
     assert_string_equal(command.system.items[2].value, "2");
     assert_string_equal(command.system.items[3].value, "");
     assert_string_equal(command.system.items[4].value, "a=b");
-    assert_int_equal(command.ignored.count, 3);
+    assert_int_equal(command.ignored.count, 2);
+    assert_string_equal(command.classpath, "lib.jar");
+    assert_int_equal(command.jvm.count, 5); /* those of the command line, in order */
+    assert_string_equal(command.jvm.items[3], "-Xmx2g");
     assert_int_equal(ps_command_poll_interval_s(&command), 300);
     ps_command_fini(&command);
     unsetenv("FLUME_JAVA_OPTS");
@@ -210,6 +213,32 @@ static void environment_script(void **state)
     assert_int_not_equal(access("must-not-be-run", F_OK), 0);
 }
 
+static void assignments_of_the_environment_script(void **state)
+{
+    struct directory *directory = *state;
+    struct ps_command command;
+    struct ps_err err;
+    write_file(directory, "flume-env.sh",
+               "export FLUME_HOME=/opt/flume\n"
+               "if [ -z \"$JAVA_HOME\" ]; then\n  export JAVA_HOME=$(detect)\nfi\n"
+               "FLUME_CLASSPATH=\"$FLUME_HOME/x.jar\"\n"
+               ". /etc/default/more\n"
+               "export HERE=\"$FLUME_HOME\"\n");
+    unsetenv("JAVA_HOME");
+    assert_int_equal(parse(&command, &err, WORDS("-c", directory->path, "-n", "a", "-f", "x")), PS_OK);
+    assert_string_equal(ps_command_variable(&command, "FLUME_CLASSPATH"), "/opt/flume/x.jar");
+    assert_null(ps_command_variable(&command, "JAVA_HOME"));
+    assert_non_null(ps_command_variable(&command, "PATH"));
+    assert_int_equal(command.plugins.count, 1);
+    assert_string_equal(command.plugins.items[0], "/opt/flume/plugins.d");
+    ps_command_fini(&command);
+    ps_env_read(&directory->conf, directory->path);
+    assert_true(reported(directory, 2, "this `if` is not understood: JAVA_HOME is not set"));
+    assert_true(reported(directory, 6, "what this `.` would set is not known"));
+    assert_true(reported(directory, 7, "HERE is not exported"));
+    assert_int_equal(directory->conf.problems.count, 3);
+}
+
 static void log4j_1(void **state)
 {
     struct directory *directory = *state;
@@ -308,6 +337,7 @@ int main(void)
         cmocka_unit_test(heap_sizes),
         IN_DIRECTORY(options_file),
         IN_DIRECTORY(environment_script),
+        IN_DIRECTORY(assignments_of_the_environment_script),
         IN_DIRECTORY(log4j_1),
         IN_DIRECTORY(the_command_line_wins_over_log4j),
         IN_DIRECTORY(log4j_2),

@@ -73,17 +73,20 @@ static void in_the_order_of_flume_ng(void **state)
     setenv("FLUME_HOME", ps_test_folder(), 1);
     setenv("FLUME_CLASSPATH", "/opt/x.jar::y/*", 1);
     setenv("FLUME_JAVA_LIBRARY_PATH", "/opt/native", 1);
-    setenv("JAVA_OPTS", "  -Xmx20m\t-Da=b ", 1);
+    command.classpath = "/opt/first.jar:/opt/classes";
+    command.jvm = (struct ps_texts){1, (const char *const[]){"-Xmx1g"}};
+    static const char script[] = "JAVA_OPTS=\"$JAVA_OPTS -Da=b\"";
+    setenv("JAVA_OPTS", "  -Xmx20m\t", 1);
+    ps_shell_read(&command.environment, arena, script, strlen(script));
     setenv("FLUME_JAVA_OPTS", "-Dc=d", 1);
     const struct ps_class_path *path = ps_class_path_make(arena, &command);
-    assert_string_equal(
-        shown(&path->entries),
-        "@/conf:@/lib/*:/opt/x.jar::y/*:@/plugins.d/a/lib/*:@/plugins.d/b/lib/*:@/more/z/lib/*:"
-        "@/plugins.d/b/libext/*");
+    assert_string_equal(shown(&path->entries), "@/conf:@/lib/*:/opt/first.jar:/opt/classes:/opt/x.jar::y/*:@/"
+                                               "plugins.d/a/lib/*:@/plugins.d/b/lib/*:@/more/z/lib/*:"
+                                               "@/plugins.d/b/libext/*");
     assert_string_equal(path->library_path,
                         ps_arena_format(arena, "/opt/native:%s/plugins.d/b/native:%s/more/z/native",
                                         ps_test_folder(), ps_test_folder()));
-    assert_string_equal(shown(&path->options), "-Xmx20m:-Da=b:-Dc=d");
+    assert_string_equal(shown(&path->options), "-Xmx20m:-Da=b:-Dc=d:-Xmx1g");
 }
 
 static void nothing_is_set(void **state)
