@@ -70,6 +70,16 @@ static const char *library_path(struct ps_arena *arena, const struct ps_command 
     return path;
 }
 
+/* Adds all jars of a folder below the one that the variable names, if it is there. */
+static void add_home(const struct ps_command *command, struct ps_arena *arena, struct ps_texts *entries,
+                     const char *name, const char *part)
+{
+    const char *home = ps_command_variable(command, name);
+    const char *folder = home != NULL ? ps_arena_format(arena, "%s/%s", home, part) : NULL;
+    if (folder != NULL && is_folder(folder))
+        ps_texts_add(arena, entries, ps_arena_format(arena, "%s/*", folder));
+}
+
 static struct ps_texts entries_of(struct ps_arena *arena, const struct ps_command *command)
 {
     struct ps_texts entries = {0, NULL};
@@ -85,6 +95,8 @@ static struct ps_texts entries_of(struct ps_arena *arena, const struct ps_comman
     add_path(arena, &entries, ps_command_variable(command, "FLUME_CLASSPATH"));
     add_all_plugins(arena, &entries, &command->plugins, "lib", "/*");
     add_all_plugins(arena, &entries, &command->plugins, "libext", "/*");
+    add_home(command, arena, &entries, "HIVE_HOME", "lib");
+    add_home(command, arena, &entries, "HCAT_HOME", "share/hcatalog");
     return entries;
 }
 

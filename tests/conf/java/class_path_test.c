@@ -61,7 +61,10 @@ static void in_the_order_of_flume_ng(void **state)
                                           "more",
                                           "more/z",
                                           "more/z/lib",
-                                          "more/z/native"};
+                                          "more/z/native",
+                                          "hcat",
+                                          "hcat/share",
+                                          "hcat/share/hcatalog"};
     for (size_t i = 0; i < PS_COUNT_OF(folders); i++)
         make(folders[i]);
     const char *plugins[] = {ps_arena_text(arena, ps_test_folder_path("plugins.d")),
@@ -75,14 +78,15 @@ static void in_the_order_of_flume_ng(void **state)
     setenv("FLUME_JAVA_LIBRARY_PATH", "/opt/native", 1);
     command.classpath = "/opt/first.jar:/opt/classes";
     command.jvm = (struct ps_texts){1, (const char *const[]){"-Xmx1g"}};
-    static const char script[] = "JAVA_OPTS=\"$JAVA_OPTS -Da=b\"";
+    static const char script[] =
+        "JAVA_OPTS=\"$JAVA_OPTS -Da=b\"\nHCAT_HOME=$FLUME_HOME/hcat\nHIVE_HOME=/none\n";
     setenv("JAVA_OPTS", "  -Xmx20m\t", 1);
     ps_shell_read(&command.environment, arena, script, strlen(script));
     setenv("FLUME_JAVA_OPTS", "-Dc=d", 1);
     const struct ps_class_path *path = ps_class_path_make(arena, &command);
     assert_string_equal(shown(&path->entries), "@/conf:@/lib/*:/opt/first.jar:/opt/classes:/opt/x.jar::y/*:@/"
                                                "plugins.d/a/lib/*:@/plugins.d/b/lib/*:@/more/z/lib/*:"
-                                               "@/plugins.d/b/libext/*");
+                                               "@/plugins.d/b/libext/*:@/hcat/share/hcatalog/*");
     assert_string_equal(path->library_path,
                         ps_arena_format(arena, "/opt/native:%s/plugins.d/b/native:%s/more/z/native",
                                         ps_test_folder(), ps_test_folder()));
