@@ -62,14 +62,16 @@ enum ps_kind {
  *                source             interceptor        selector           sink
  *   PS_DONE      read something     batch finished     events routed      every event settled
  *   PS_IDLE      nothing to read
- *   PS_BACKOFF   rest for a while
+ *   PS_BACKOFF   rest for a while   cannot handle it
  *   PS_LATER                        not finished yet                      no room for the lease
  *   PS_TAKEN                                                              took the lease
  *   PS_RETRY                        no memory          no memory          roll back */
 enum ps_result {
-    PS_DONE,    /* source: the engine may call again at once; others: finished with this batch or lease */
-    PS_IDLE,    /* the engine calls again when the port's epoll or the time of `tick` wakes it */
-    PS_BACKOFF, /* Flume's back-off of a pollable source: backoffSleepIncrement, maxBackoffSleep */
+    PS_DONE, /* source: the engine may call again at once; others: finished with this batch or lease */
+    PS_IDLE, /* the engine calls again when the port's epoll or the time of `tick` wakes it */
+    /* Source: Flume's back-off of a pollable source (backoffSleepIncrement, maxBackoffSleep). Interceptor: it cannot handle
+     * the batch now; a source that can refuse its clients refuses the batch, others wait, and the engine calls again. */
+    PS_BACKOFF,
     /* The engine calls again with the same batch (interceptor), or offers the same lease again (sink), at its next
      * cycle. */
     PS_LATER,
@@ -311,8 +313,13 @@ struct ps_source_ops {
 struct ps_interceptor_ops {
     /* Edits the events of the chain's lease: adds headers, replaces bodies (ps_batch_alloc), drops events
      * (ps_lease_filter_bits). After PS_LATER the chain resumes at this interceptor. An interceptor that returns
-     * PS_RETRY must not have made half an edit that a second call would repeat. */
+     * PS_RETRY must not have made half an edit that a second call would repeat. After PS_BACKOFF the next call may be
+     * for another batch; so may it after PS_LATER, when the source has given the batch up. Between two batches `tick` is
+     * called, but never `work`. */
     enum ps_result (*work)(const void *plan, void *state, struct ps_lease *lease, const struct ps_now *now);
+    /* Called at every cycle while the source is open: for what goes on between batches. Returns the mono_ns at which it
+     * must be called again at the latest, or PS_NEVER. NULL: never called. */
+    uint64_t (*tick)(const void *plan, void *state, const struct ps_now *now);
 };
 
 /* ---- selector ---- */

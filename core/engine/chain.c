@@ -197,6 +197,7 @@ static bool run_interceptors(struct ps_source_runner *runner, struct ps_links *l
             link->spec->ops->interceptor->work(link->spec->plan, link->state, runner->chain, now);
         if (before > runner->chain->count)
             ps_count(runner->base.counters, PS_COUNTER_dropped, before - runner->chain->count);
+        runner->chain_fails = result == PS_BACKOFF;
         if (result != PS_DONE)
             return false;
         ps_tap_offer(link->tap, runner->chain);
@@ -246,19 +247,48 @@ uint32_t ps_chain_rows_max(const struct ps_source_runner *runner)
     return rows < runner->plan->batch_events_max ? rows : runner->plan->batch_events_max;
 }
 
-/* Interceptors may make each event many times longer. Batches that grow must have fewer events: if several sources
- * fill the budget with batches that are half done, none is ever finished. */
+static void set_rows_max(struct ps_source_runner *runner, uint64_t rows)
+{
+    runner->rows_max = rows > 0 ? (uint32_t)rows : 1;
+}
+
+/* Interceptors may make each event many times longer, or many events of each. Batches that grow must have fewer events:
+ * if several sources fill the budget with batches that are half done, none is ever finished. */
 static void adapt_rows(struct ps_source_runner *runner)
 {
     const struct ps_batch *batch = runner->chain->batch;
     const struct ps_batch_home *home = ps_batch_home(batch);
     uint64_t bytes = home->meta_bytes + home->bytes_bytes + home->own_bytes;
-    if (bytes > BATCH_BYTES_MAX) {
-        uint64_t rows = batch->count * PS_BATCH_FILL_BYTES / bytes;
-        runner->rows_max = rows > 0 ? (uint32_t)rows : 1;
-    } else if (batch->count >= ps_chain_rows_max(runner) && 2 * bytes <= PS_BATCH_FILL_BYTES) {
-        runner->rows_max = 2 * ps_chain_rows_max(runner);
+    uint32_t read = home->read_count;
+    if (bytes > BATCH_BYTES_MAX)
+        set_rows_max(runner, read * PS_BATCH_FILL_BYTES / bytes);
+    else if (batch->count > read && 2 * batch->count > PS_BATCH_EVENTS_MAX)
+        set_rows_max(runner, UINT64_C(1) * read * (PS_BATCH_EVENTS_MAX / 2) / batch->count);
+    else if (read >= ps_chain_rows_max(runner) && 2 * bytes <= PS_BATCH_FILL_BYTES)
+        set_rows_max(runner, UINT64_C(2) * ps_chain_rows_max(runner));
+}
+
+void ps_chain_fewer_rows(struct ps_source_runner *runner)
+{
+    set_rows_max(runner, ps_batch_home(runner->chain->batch)->read_count / 2);
+}
+
+uint64_t ps_chain_tick(struct ps_source_runner *runner, const struct ps_now *now)
+{
+    struct ps_links *const chains[] = {runner->old_links, runner->links};
+    uint64_t due_ns = PS_NEVER;
+    for (size_t i = 0; i < PS_COUNT_OF(chains); i++) {
+        const struct ps_links *links = chains[i];
+        if (links == NULL || !links->open || PS_LIKELY(!links->ticks))
+            continue;
+        for (size_t k = 0; k < links->interceptor_count; k++) {
+            const struct ps_link *link = &links->interceptors[k];
+            const struct ps_interceptor_ops *ops = link->spec->ops->interceptor;
+            uint64_t at_ns = ops->tick != NULL ? ops->tick(link->spec->plan, link->state, now) : PS_NEVER;
+            due_ns = at_ns < due_ns ? at_ns : due_ns;
+        }
     }
+    return due_ns;
 }
 
 /* A chain that waits for memory while nothing is freed gets memory beyond the budget, as much as one batch may have:
@@ -307,6 +337,7 @@ struct ps_links *ps_links_create(struct ps_source_runner *runner, const struct p
     for (size_t i = 0; i < spec->interceptor_count; i++) {
         link_init(&links->interceptors[i], &spec->interceptors[i], &runner->base.port, &links->share);
         links->interceptors[i].tap = ps_tap_create();
+        links->ticks |= spec->interceptors[i].ops->interceptor->tick != NULL;
     }
     link_init(&links->selector, &spec->selector, &runner->base.port, &links->share);
     return links;

@@ -71,6 +71,7 @@ struct ps_links {
     size_t interceptor_count;
     struct ps_link selector;
     struct ps_chain_share share; /* shared by the open links */
+    bool ticks;                  /* an interceptor has a `tick` */
     bool open;
 };
 
@@ -98,6 +99,7 @@ struct ps_source_runner {
     uint32_t rows_max;      /* of a batch, by the growth of events in the chain; 0: not known yet */
     size_t chain_stage;     /* the next interceptor; their count + 1: the selector is done as well */
     bool routed;
+    bool chain_fails;          /* an interceptor cannot handle the batch now (PS_BACKOFF) */
     struct ps_lease **pending; /* by slot (2 * channel + optional): made and not put yet */
     struct ps_carved *marks;   /* by channel: of the lease last put there */
     /* Leases that the source before it could not put, oldest first: they are put first. In a closed runner: the leases
@@ -307,7 +309,11 @@ void ps_chain_exchange(struct ps_source_runner *runner, const struct ps_now *now
 /* Runs the rest of the chain and makes the leases (runner->pending). Returns false when it must be called
  * again. */
 bool ps_chain_run(struct ps_source_runner *runner, const struct ps_now *now);
-/* Returns how many rows a batch may have: fewer when the interceptors make events much longer. */
+/* Calls the interceptors that want to be called at every cycle. Returns when they must be called again, or PS_NEVER. */
+uint64_t ps_chain_tick(struct ps_source_runner *runner, const struct ps_now *now);
+/* An interceptor could not handle the batch: the next ones have fewer events, of which one may be to blame. */
+void ps_chain_fewer_rows(struct ps_source_runner *runner);
+/* Returns how many rows a batch may have: fewer when the interceptors make events much longer, or more of them. */
 uint32_t ps_chain_rows_max(const struct ps_source_runner *runner);
 
 /* ---- attempts of a sink (core/engine/sink/dead_letters.c) ---- */

@@ -451,7 +451,7 @@ struct ps_batch *ps_batch_take(struct ps_bump *bump, struct ps_now now)
 void ps_batch_close(struct ps_batch *batch)
 {
     struct ps_lease *chain = ps_batch_chain(batch);
-    chain->count = batch->count;
+    chain->count = ps_batch_home(batch)->read_count = batch->count;
     chain->bytes = batch->body_bytes;
 }
 

@@ -251,6 +251,10 @@ struct ps_batch_point ps_batch_point(const struct ps_batch *batch);
  * since then stay so. Nobody may use names or memory that the batch made since then. */
 void ps_batch_rewind(struct ps_batch *batch, const struct ps_batch_point *point);
 
+/* Gives each row copies of the headers that all share, and the batch none: rows can then differ in them. Returns false
+ * when there is no memory; it can be called again. */
+bool ps_batch_shared_spell_out(struct ps_batch *batch);
+
 /* ---- reading: the owner of a lease ---- */
 
 /* Returns the lease that contains this node. */
@@ -311,6 +315,15 @@ static inline void ps_lease_body_set(struct ps_lease *lease, struct ps_event *ev
     event->body = body;
     event->body_length = length;
 }
+
+/* Returns memory of the batch for `count` rows, at least one, which ps_lease_replace makes its rows; NULL: there is no
+ * memory. Each row is written as a whole: a copy of a row of the batch, or a new one. */
+struct ps_event *ps_batch_rows(struct ps_batch *batch, uint32_t count);
+
+/* Other rows take the place of the lease's events: some may be new, others gone or elsewhere. `from[i]` is the row that
+ * rows[i] was, which keeps its identity, or UINT16_MAX. The earlier rows are gone for everybody, so numbers of rows are
+ * not valid any more. Chain only. Returns false and changes nothing when there is no memory. */
+bool ps_lease_replace(struct ps_lease *lease, struct ps_event *rows, uint32_t count, const uint16_t *from);
 
 static inline bool ps_lease_is_settled(const struct ps_lease *lease, uint32_t position)
 {

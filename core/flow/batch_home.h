@@ -23,6 +23,7 @@ struct ps_batch_home {
     bool unreported; /* the replayable source was closed before the batch was reported to it as delivered */
     bool
         is_copy; /* dead letters of a sink: until they are promised, the sink's own channel has their events */
+    uint32_t read_count; /* rows when it was closed: an interceptor may make other rows of them */
     uint32_t block_count;
     struct ps_block *blocks[PS_BATCH_BLOCKS_MAX]; /* [0] also holds this descriptor */
     uint64_t meta_bytes, bytes_bytes; /* of the bump allocator's blocks that it references, by kind */

@@ -69,9 +69,7 @@ static void header_unlink(struct ps_header **list, const struct ps_name *name)
     }
 }
 
-/* Copies the shared headers to every event that does not override them, and clears the shared list. One event
- * can then differ from the others. Returns false if there is no memory. */
-static bool shared_spell_out(struct ps_batch *batch)
+bool ps_batch_shared_spell_out(struct ps_batch *batch)
 {
     for (struct ps_header *shared = batch->shared; shared != NULL; shared = shared->next) {
         for (uint32_t row = 0; row < batch->count; row++) {
@@ -90,7 +88,7 @@ static bool shared_spell_out(struct ps_batch *batch)
 bool ps_batch_header_remove(struct ps_batch *batch, struct ps_event *event, const struct ps_name *name)
 {
     if ((batch->shared_mask & name->mask) && ps_header_find(batch->shared, name) != NULL &&
-        !shared_spell_out(batch))
+        !ps_batch_shared_spell_out(batch))
         return false;
     if (event->mask & name->mask)
         header_unlink(&event->headers, name);

@@ -1,5 +1,6 @@
 /* Leases. A lease is the part of a batch that one reader gets. */
 #include "core/flow/batch_internal.h"
+#include "core/flow/identity.h"
 
 #include <string.h>
 
@@ -60,6 +61,55 @@ bool ps_lease_filter_bits(struct ps_lease *lease, const uint64_t *keep)
     lease->index = index;
     lease->count = kept;
     lease->bytes = bytes;
+    return true;
+}
+
+struct ps_event *ps_batch_rows(struct ps_batch *batch, uint32_t count)
+{
+    PS_ASSERT(count > 0 && count <= PS_BATCH_EVENTS_MAX);
+    return (struct ps_event *)(void *)ps_batch_meta_alloc(batch, count * (uint32_t)sizeof(struct ps_event),
+                                                          8);
+}
+
+/* Notes the identities of rows that come from others. A row that stands there twice keeps its identity once. Returns
+ * false when there is no memory. */
+static bool move_identities(struct ps_batch *batch, const struct ps_batch *before, uint32_t count,
+                            const uint16_t *from)
+{
+    uint64_t used[PS_BATCH_EVENTS_MAX / 64] = {0};
+    struct ps_lease all = {.batch = (struct ps_batch *)(uintptr_t)before};
+    struct ps_identity identity;
+    batch->origins = NULL;
+    batch->origin_count = 0;
+    for (uint32_t row = 0; before->origin_count > 0 && row < count; row++) {
+        uint16_t earlier = from[row];
+        if (earlier == UINT16_MAX || ((used[earlier / 64] >> (earlier % 64)) & 1) != 0 ||
+            !ps_event_identity(&all, earlier, &identity))
+            continue;
+        used[earlier / 64] |= UINT64_C(1) << (earlier % 64);
+        batch->count = row + 1;
+        if (!ps_batch_origin(batch, &identity, 1))
+            return false;
+    }
+    return true;
+}
+
+bool ps_lease_replace(struct ps_lease *lease, struct ps_event *rows, uint32_t count, const uint16_t *from)
+{
+    struct ps_batch *batch = lease->batch;
+    const struct ps_batch before = *batch;
+    PS_ASSERT(count <= PS_BATCH_EVENTS_MAX);
+    if (!move_identities(batch, &before, count, from)) {
+        *batch = before;
+        return false;
+    }
+    batch->events = rows;
+    batch->count = count;
+    lease->index = NULL;
+    lease->count = count;
+    lease->bytes = 0;
+    for (uint32_t row = 0; row < count; row++)
+        lease->bytes += rows[row].body_length;
     return true;
 }
 

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Needs: flume
-# Components that are Java classes, run by a real Flume 1.11 and by penstock with the same file and the same input. Then a Java sink
-# behind a file channel, whose Java process is killed again and again: no event is lost.
+# Components that are Java classes, run by a real Flume 1.11 and by penstock with the same file and the same input: sinks, and an
+# interceptor between native ones. Then a Java sink behind a file channel, and a Java interceptor, whose Java process is killed again and
+# again: the sink loses no event, the interceptor neither loses nor doubles one.
 # shellcheck source=tests/real/oracle.sh
 source "$(dirname "${BASH_SOURCE[0]}")/oracle.sh"
 command -v javac >/dev/null || skip "no javac"
@@ -17,9 +18,28 @@ lines=5000
 seq 1 $lines | sed 's/.*/line & of the file äöü/' >"$work/input"
 agent_file() { # DIR
     cat <<-EOF_
-	a1.sources = r1
-	a1.channels = c1 c2
-	a1.sinks = k1 k2
+	a1.sources = r1 r2
+	a1.channels = c1 c2 c3
+	a1.sinks = k1 k2 k3
+	a1.sources.r2.type = exec
+	a1.sources.r2.command = cat $work/input
+	a1.sources.r2.channels = c3
+	a1.sources.r2.interceptors = i1 i2 i3
+	a1.sources.r2.interceptors.i1.type = static
+	a1.sources.r2.interceptors.i1.key = gone
+	a1.sources.r2.interceptors.i1.value = away
+	a1.sources.r2.interceptors.i2.type = example.Change\$Builder
+	a1.sources.r2.interceptors.i2.prefix = new-
+	a1.sources.r2.interceptors.i2.drop.every = 5
+	a1.sources.r2.interceptors.i2.double.every = 7
+	a1.sources.r2.interceptors.i3.type = regex_filter
+	a1.sources.r2.interceptors.i3.regex = ^new-line \\\\d*3 of
+	a1.sources.r2.interceptors.i3.excludeEvents = true
+	a1.channels.c3.type = memory
+	a1.channels.c3.capacity = 20000
+	a1.sinks.k3.type = example.FileSink
+	a1.sinks.k3.channel = c3
+	a1.sinks.k3.path = $1/changed
 	a1.sources.r1.type = exec
 	a1.sources.r1.command = cat $work/input
 	a1.sources.r1.channels = c1 c2
@@ -42,8 +62,13 @@ agent_file() { # DIR
 	a1.sinks.k2.fail.every = 3
 	EOF_
 }
-both $((2 * lines))
+# The interceptor drops each fifth event, and adds 715; of what begins with "new-" the filter drops what ends with 3.
+changed=$(seq 0 $((lines - 1)) | awk '{ left = $1 % 5 != 4; if (left && !($1 % 2 == 0 && $1 % 10 == 2)) n++; if ($1 % 7 == 0) n++ } END { print n }')
+both $((2 * lines + changed))
 for sink in plain failing; do same "sink $sink" "$work/flume/$sink" "$work/penstock/$sink"; done
+same "a chain with an interceptor" "$work/flume/changed" "$work/penstock/changed"
+(($(wc -l <"$work/penstock/changed") == changed)) || fail "the interceptor's events are not $changed"
+grep -q "INFO interceptor i2 of source r2: Change: ends after $lines events" "$work/penstock.log" || fail "the log of the interceptor is not in the agent's"
 for sink in k1 k2; do
     grep -q "INFO sink $sink: FileSink: stops after" "$work/penstock.log" || fail "the log of the class of $sink is not in the agent's"
 done
@@ -80,8 +105,9 @@ await_delivered() { # COUNT
     fail "$(wc -l <"$work/kill/out") events arrived, not $1"
 }
 ends() {
-    grep -c 'the Java host was killed by signal 9; it is started again' "$work/kill.log" || true
+    grep -c 'the Java host was killed by signal 9; it is started again' "$log" || true
 }
+log=$work/kill.log
 kill_java() { # NUMBER: as soon as there is a process; returns when the agent has noticed
     local i
     for ((i = 0; i < 1200; i++)); do
@@ -105,3 +131,39 @@ done
 (($(missing) == 0)) || fail "events are missing"
 stop TERM
 echo "Java killed $kills times: all $events events arrived, $(($(wc -l <"$work/kill/out") - events)) of them again"
+
+# ---- the same with an interceptor ----
+
+mkdir "$work/chain"
+cat >"$work/chain.properties" <<-EOF_
+	a1.sources = r1
+	a1.channels = c1
+	a1.sinks = k1
+	a1.sources.r1.type = seq
+	a1.sources.r1.totalEvents = $events
+	a1.sources.r1.channels = c1
+	a1.sources.r1.interceptors = i1
+	a1.sources.r1.interceptors.i1.type = example.Change\$Builder
+	a1.channels.c1.type = memory
+	a1.sinks.k1.type = file_roll
+	a1.sinks.k1.channel = c1
+	a1.sinks.k1.sink.directory = $work/chain
+	a1.sinks.k1.sink.rollInterval = 0
+EOF_
+log=$work/chain.log kills=3
+start "$work/chain" "$PENSTOCK"
+for ((kill = 1; kill <= kills; kill++)); do
+    for ((i = 0; i < 600; i++)); do
+        (($(arrived "$work/chain") >= kill * events / (kills + 2))) && break
+        patient_tenth
+    done
+    kill_java $kill
+done
+for ((i = 0; i < 600; i++)); do
+    (($(arrived "$work/chain") >= events)) && break
+    patient_tenth
+done
+stop TERM
+cat "$work"/chain/* | awk '$1 != NR - 1 { bad++ } END { exit !(bad == 0 && NR == '$events') }' ||
+    fail "$(arrived "$work/chain") events of $events, or another order"
+echo "Java killed $kills times: all $events events passed the interceptor once, in order"

@@ -6,6 +6,7 @@
 #include "tests/support/conformance.h"
 #include "tests/support/allocations.h"
 #include "tests/support/folder.h"
+#include "tests/support/java_host.h"
 #include "tests/support/rules/files.h"
 
 #include <stdio.h>
@@ -43,6 +44,7 @@ static const struct adapter adapters[] = {
      .keys = {"searchPattern", "n", "replaceString", "nn", "charset", "UTF-16LE"}},
     {.ops = &ps_interceptor_rules,
      .keys = {"rules.file", rules, "rules.cache", "none", "rules.watch", "false"}},
+    {.ops = &ps_interceptor_java, .keys = {"type", "org.example.Interceptor"}},
 };
 #endif
 
@@ -194,7 +196,7 @@ static void test_allocates_nothing(void **unused)
         for (unsigned round = 0; round < 6; round++) {
             struct ps_lease *lease = some_lease(&stage);
             uint64_t before = ps_test_allocation_count;
-            enum ps_result result = stage.ops->interceptor->work(stage.plan, stage.state, lease, &stage.now);
+            enum ps_result result = ps_test_interceptor_work(&stage, lease);
             if (round > 1 && ps_test_allocation_count != before)
                 fail_msg("%s allocates", adapters[i].ops->name);
             assert_int_equal(result, PS_DONE);
@@ -229,6 +231,8 @@ static int set_up(void **state)
 {
     int failed = ps_test_folder_setup(state);
 #ifndef PS_TEST_PLUGIN
+    ps_test_java_start(60000, 1000);
+    ps_test_java->edit = PS_TEST_JAVA_CHANGE;
     if (failed == 0)
         snprintf(rules, sizeof rules, "%s",
                  ps_test_rules_write(
@@ -241,6 +245,14 @@ static int set_up(void **state)
     return failed;
 }
 
+static int tear_down(void **state)
+{
+#ifndef PS_TEST_PLUGIN
+    ps_test_java_stop();
+#endif
+    return ps_test_folder_teardown(state);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -248,5 +260,5 @@ int main(void)
         cmocka_unit_test(test_short_of_memory), cmocka_unit_test(test_allocates_nothing),
         cmocka_unit_test(test_opens_again),
     };
-    return cmocka_run_group_tests(tests, set_up, ps_test_folder_teardown);
+    return cmocka_run_group_tests(tests, set_up, tear_down);
 }

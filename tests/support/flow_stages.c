@@ -200,11 +200,14 @@ static void calls_accepted(const void *plan_, void *state_, const struct ps_batc
     __atomic_store_n(&state->origin->next, state->next, __ATOMIC_RELAXED);
 }
 
-/* A full channel keeps it waiting for keep-alive; a durable one may give up what it has taken. */
+/* A full channel keeps it waiting for keep-alive; a durable one may give up what it has taken; an interceptor may refuse
+ * what it cannot handle. */
 static bool may_refuse(const struct flow *flow, const struct source_state *state, const char *reason,
                        const struct ps_now *now)
 {
     uint64_t keep_alive_ns = strtoull(flow->keep_alive_s, NULL, 10) * PS_NS_PER_S;
+    if (strcmp(reason, "an interceptor cannot handle the events") == 0)
+        return flow->chances.chain_later > 0;
     if (now->mono_ns - state->call_ns < keep_alive_ns)
         return false;
     return strstr(reason, "is full") != NULL ||
@@ -414,7 +417,9 @@ static enum ps_result second_work(const void *plan_, void *state_, struct ps_lea
     const struct flow_plan *plan = plan_;
     struct second_state *state = state_;
     expect_one_chain(plan, lease);
-    return flow_chance(&state->random, plan->flow->chances.chain_later) ? PS_LATER : PS_DONE;
+    if (!flow_chance(&state->random, plan->flow->chances.chain_later))
+        return PS_DONE;
+    return flow_chance(&state->random, 500) ? PS_BACKOFF : PS_LATER; /* calls are refused, others wait */
 }
 
 static const struct ps_interceptor_ops second_ops = {.work = second_work};

@@ -4,7 +4,8 @@
 
 #include "core/base.h"
 
-/* What the fake host does with the batches that it has. Shared memory: the test writes, the host reads. */
+/* What the fake host does with the batches that it has; to commit one is, for an interceptor, to answer. Shared memory: the
+ * test writes, the host reads. */
 enum ps_test_java_mode {
     PS_TEST_JAVA_WELL,    /* it commits each batch at once, answers each call */
     PS_TEST_JAVA_SLOW,    /* it does so after 50 ms */
@@ -17,13 +18,28 @@ enum ps_test_java_mode {
     PS_TEST_JAVA_FLOOD,   /* it sends messages without end */
     PS_TEST_JAVA_DIES,    /* it ends at the next batch */
     PS_TEST_JAVA_SILENT,  /* it reads nothing and gives no sign of life */
+    PS_TEST_JAVA_THROWS,  /* interceptor: it cannot handle the batch */
+    PS_TEST_JAVA_MUCH,    /* interceptor: the reply would be too large */
+    PS_TEST_JAVA_BROKEN,  /* it fails at each configuration */
+};
+
+/* What an interceptor in the fake host does with the events. */
+enum ps_test_java_edit {
+    PS_TEST_JAVA_SAME,
+    PS_TEST_JAVA_CHANGE, /* header by=java, no header b, `!` behind the body; every third one is dropped */
+    PS_TEST_JAVA_ADD,    /* behind each event a new one: body `new`, header by=java */
+    PS_TEST_JAVA_TURN,   /* in the opposite order */
+    PS_TEST_JAVA_GROW,   /* each body is 1 MiB */
+    PS_TEST_JAVA_EMPTY,  /* all are dropped */
 };
 
 struct ps_test_java_control {
     volatile int mode;
-    volatile int batches; /* that came since the start */
-    volatile int starts;  /* of the program */
-    volatile int stops;   /* components that were stopped */
+    volatile int edit;
+    volatile int batches;    /* that came since the start */
+    volatile int starts;     /* of the program */
+    volatile int configured; /* components */
+    volatile int stops;      /* components that were stopped */
 };
 
 extern struct ps_test_java_control *ps_test_java;

@@ -433,7 +433,15 @@ struct ps_test_event ps_test_lease_event(struct ps_test_stage *stage, const stru
 
 enum ps_result ps_test_interceptor_work(struct ps_test_stage *stage, struct ps_lease *lease)
 {
-    return stage->ops->interceptor->work(stage->plan, stage->state, lease, &stage->now);
+    uint64_t until = ps_test_patient_ns() + PS_TEST_PATIENCE_MS * PS_NS_PER_MS;
+    enum ps_result result;
+    while ((result = stage->ops->interceptor->work(stage->plan, stage->state, lease, &stage->now)) ==
+           PS_LATER) {
+        assert_true(ps_test_patient_ns() < until);
+        ps_test_stage_pass_ms(stage, 1);
+        usleep(200);
+    }
+    return result;
 }
 
 enum ps_result ps_test_sink_work(struct ps_test_stage *stage, struct ps_lease **lease)

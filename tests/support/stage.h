@@ -182,4 +182,5 @@ void ps_test_channel_deliver(struct ps_test_stage *stage, struct ps_lease *lease
 /* Serializers: runs begin, every event of the lease, flush, end; what was written, terminated. Free it. */
 char *ps_test_serializer_run(struct ps_test_stage *stage, const struct ps_lease *lease, size_t *length);
 
+/* Calls `work` until it is not "later". */
 enum ps_result ps_test_interceptor_work(struct ps_test_stage *stage, struct ps_lease *lease);

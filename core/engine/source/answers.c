@@ -19,7 +19,7 @@ bool ps_source_runner_waits_for(const struct ps_source_runner *runner, const str
 void ps_source_runner_accept(struct ps_source_runner *runner, const struct ps_batch *batch,
                              const struct ps_now *now)
 {
-    ps_count(runner->base.counters, PS_COUNTER_EventAcceptedCount, batch->count);
+    ps_count(runner->base.counters, PS_COUNTER_EventAcceptedCount, ps_batch_home(batch)->read_count);
     if (!ops_of(runner)->counts_calls)
         ps_count(runner->base.counters, PS_COUNTER_AppendBatchAcceptedCount, 1);
     ps_count(runner->base.counters, PS_COUNTER_batches, 1);

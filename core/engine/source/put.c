@@ -96,6 +96,18 @@ static void chain_refuse(struct ps_source_runner *runner, const struct ps_now *n
     ps_source_runner_end_chain(runner);
 }
 
+/* An interceptor cannot handle the batch. Returns whether the batch was refused. */
+static bool chain_failed(struct ps_source_runner *runner, const struct ps_now *now)
+{
+    if (ops_of(runner)->when_full == PS_WAIT)
+        return false;
+    ps_chain_fewer_rows(runner);
+    ps_source_runner_forget_chain(runner);
+    ps_source_runner_refuse(runner, runner->chain->batch, "an interceptor cannot handle the events", now);
+    ps_source_runner_end_chain(runner);
+    return true;
+}
+
 static uint64_t keep_alive_ns(const struct ps_source_runner *runner)
 {
     uint64_t longest_ms = 0;
@@ -132,6 +144,8 @@ bool ps_source_runner_put(struct ps_source_runner *runner, const struct ps_now *
         return true;
     if (!runner->routed) {
         runner->routed = ps_chain_run(runner, now);
+        if (!runner->routed && runner->chain_fails && chain_failed(runner, now))
+            return true;
         if (!runner->routed) {
             ps_source_runner_wake_at(runner, now->mono_ns + PS_NS_PER_MS);
             return false;

@@ -108,6 +108,7 @@ static bool batch_close(struct ps_source_runner *runner, const struct ps_now *no
     ps_tap_offer(runner->base.tap, runner->chain);
     runner->chain_stage = 0;
     runner->chain_wait_ns = 0; /* of a chain that was given up */
+    runner->chain_fails = false;
     runner->routed = false;
     return ps_source_runner_put(runner, now);
 }
@@ -312,6 +313,8 @@ static void source_give_up(struct ps_source_runner *runner)
         ps_source_runner_withdraw(runner);
     else
         ps_source_runner_forget_chain(runner);
+    if (runner->chain_fails)
+        ps_chain_fewer_rows(runner);
     runner->chain->failed = true;
     ps_source_runner_end_chain(runner);
 }
@@ -357,6 +360,7 @@ static bool source_turn(struct ps_source_runner *runner, const struct ps_now *no
     runner->base.deadline_ns = PS_NEVER;
     if (ops_of(runner)->tick != NULL)
         runner->base.deadline_ns = ops_of(runner)->tick(runner->base.spec->plan, runner->base.state, now);
+    ps_source_runner_wake_at(runner, ps_chain_tick(runner, now));
     const struct ps_block_cache *cache = runner->base.port.blocks;
     uint64_t refused = cache->refused_count;
     bool was_waiting = runner->chain != NULL, reads = false;
@@ -447,6 +451,8 @@ void ps_source_runner_pause(struct ps_source_runner *runner, bool has_channels, 
     runner->base.deadline_ns = PS_NEVER;
     if (ps_runner_is_open(&runner->base) && ops_of(runner)->tick != NULL)
         runner->base.deadline_ns = ops_of(runner)->tick(runner->base.spec->plan, runner->base.state, now);
+    if (ps_runner_is_open(&runner->base))
+        ps_source_runner_wake_at(runner, ps_chain_tick(runner, now));
     if (has_channels) {
         ps_source_runner_tick_channels(runner, now);
         (void)ps_letter_channel_cycle(runner->base.letters, false, &runner->base.deadline_ns, now);
@@ -509,7 +515,8 @@ void ps_source_runner_close(struct ps_source_runner *runner, const struct ps_pla
     if (runner->chain != NULL) {
         runner->chain->failed |= !ps_runner_letters_written(&runner->base);
         if (runner->routed)
-            ps_count(runner->base.counters, PS_COUNTER_EventAcceptedCount, runner->chain->batch->count);
+            ps_count(runner->base.counters, PS_COUNTER_EventAcceptedCount,
+                     ps_batch_home(runner->chain->batch)->read_count);
         ps_source_runner_end_chain(runner);
     }
     batch_discard(runner);

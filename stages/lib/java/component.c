@@ -13,7 +13,7 @@ enum ps_status ps_java_class_check(const struct ps_java_class *class, const stru
     struct ps_err err = {.length = 0};
     if (type == NULL || strcmp(type, "java") == 0) {
         ps_report(context, PS_LOG_ERROR, "type",
-                  "names no class: write the whole name of the class, such as org.example.MySink");
+                  "names no class: write the whole name of the class, such as org.example.MyClass");
         return PS_FAIL;
     }
     if (context->class_path == NULL || ps_java_launch_check(&err))

@@ -9,7 +9,7 @@
 
 #include "core/base.h"
 
-#define PS_JAVA_PROTOCOL 1U
+#define PS_JAVA_PROTOCOL 2U
 #define PS_JAVA_MESSAGE_BYTES_MAX 4096U
 #define PS_JAVA_NUMBERS_MAX 510U
 #define PS_JAVA_TEXT_BYTES_MAX 2048U
@@ -17,21 +17,23 @@
 enum ps_java_message_type {
     /* to the host */
     PS_JAVA_CONFIGURE = 1, /* kind, offset and size of the area, bytes in it: ps_java_configuration */
-    PS_JAVA_BATCH = 2,     /* batch, offset, size, bytes, events; interceptor: reply's offset, size */
-    PS_JAVA_AREA = 3,      /* what it is for (batch or slot), offset, size */
-    PS_JAVA_ANSWER = 4,    /* call, 1: taken, 0: refused; text: why */
-    PS_JAVA_STOP = 5,      /* the component stops, and forgets its batches */
-    PS_JAVA_DROP = 6,      /* a batch is forgotten: no answer is wanted */
+    PS_JAVA_BATCH = 2, /* batch, offset, size, bytes, events; interceptor: reply's offset, size, most bytes */
+    PS_JAVA_AREA = 3,  /* what it is for (batch or slot), offset, size */
+    PS_JAVA_ANSWER = 4, /* call, 1: taken, 0: refused; text: why */
+    PS_JAVA_STOP = 5,   /* the component stops, and forgets its batches */
+    PS_JAVA_DROP = 6,   /* a batch is forgotten: no answer is wanted */
 
     /* from the host; link 0: of the host itself */
-    PS_JAVA_BEAT = 64,    /* link 0: it lives; PS_JAVA_PROTOCOL */
-    PS_JAVA_READY = 65,   /* the component is configured and started */
-    PS_JAVA_FAILED = 66,  /* the component cannot run; text: why */
-    PS_JAVA_COMMIT = 67,  /* sink: batch, first event, event behind the last; repeated */
-    PS_JAVA_TROUBLE = 68, /* the component goes on trying; nanoseconds until then; text: why */
-    PS_JAVA_REPLY = 69,   /* interceptor: batch, bytes, events, 1: unchanged */
-    PS_JAVA_NEED = 70,    /* what for (batch or slot), bytes: it needs a larger area */
-    PS_JAVA_PUT = 71,     /* source: slot, call, bytes, events */
+    PS_JAVA_BEAT = 64,   /* link 0: it lives; PS_JAVA_PROTOCOL */
+    PS_JAVA_READY = 65,  /* the component is configured and started */
+    PS_JAVA_FAILED = 66, /* the component cannot run; text: why */
+    PS_JAVA_COMMIT = 67, /* sink: batch, first event, event behind the last; repeated */
+    /* sink: it goes on trying; nanoseconds until then. Interceptor: it has not handled the batch; batch, 1: the reply
+     * would have too many events or bytes. Text: why. */
+    PS_JAVA_TROUBLE = 68,
+    PS_JAVA_REPLY = 69, /* interceptor: batch, bytes, events, 1: unchanged */
+    PS_JAVA_NEED = 70,  /* what for (batch or slot), bytes: it needs a larger area */
+    PS_JAVA_PUT = 71,   /* source: slot, call, bytes, events */
     PS_JAVA_STOPPED = 72,
 };
 

@@ -29,7 +29,11 @@ struct ps_java_region {
 
 static void region_free(struct ps_java_region *region)
 {
-    PS_ASSERT(region->used == NULL);
+    while (region->used != NULL) { /* abandoned ones */
+        struct extent *extent = region->used;
+        region->used = extent->next;
+        free(extent);
+    }
     if (region->fd >= 0)
         close(region->fd);
     pthread_mutex_destroy(&region->lock);
@@ -131,6 +135,15 @@ bool ps_java_area_take(struct ps_java_region *region, uint64_t bytes, struct ps_
     *area =
         (struct ps_java_area){.region = region, .memory = memory, .offset = offset, .size = (uint32_t)size};
     return true;
+}
+
+void ps_java_area_abandon(struct ps_java_area *area)
+{
+    if (area->region == NULL)
+        return;
+    munmap(area->memory, area->size);
+    ps_java_region_release(area->region);
+    *area = (struct ps_java_area){.region = NULL};
 }
 
 void ps_java_area_give(struct ps_java_area *area)

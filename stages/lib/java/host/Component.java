@@ -40,6 +40,8 @@ abstract class Component {
         switch (kind) {
         case SINK:
             return new SinkComponent(host, link, texts);
+        case INTERCEPTOR:
+            return new InterceptorComponent(host, link, texts);
         default:
             throw new IOException("the agent asks for a component of a kind that this host does not know");
         }

@@ -41,7 +41,7 @@ final class HostEvent extends SimpleEvent {
 
     @Override
     public void setHeaders(Map<String, String> headers) {
-        this.headers = headers;
+        this.headers = headers != null ? headers : new HashMap<>();
     }
 
     @Override
@@ -58,9 +58,8 @@ final class HostEvent extends SimpleEvent {
         this.body = body != null ? body : new byte[0];
     }
 
-    /** Returns whether somebody may have changed the headers. */
-    boolean headersTouched() {
-        return headers != null;
+    boolean headersChanged() {
+        return headers != null && !headers.equals(readHeaders());
     }
 
     boolean bodyChanged() {

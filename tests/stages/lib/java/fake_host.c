@@ -14,6 +14,7 @@
 #define BATCHES_MAX 64U
 
 struct batch {
+    bool waits; /* for a larger area */
     uint32_t link;
     uint64_t number, due_ns;
     uint32_t count, bytes;
@@ -77,6 +78,170 @@ static void commit(const struct batch *batch)
     send(PS_JAVA_COMMIT, batch->link, numbers, 3, NULL);
 }
 
+/* ---- interceptors ---- */
+
+static char reply[256 << 20];
+static uint32_t reply_bytes, reply_count;
+
+static void put(const void *from, size_t length)
+{
+    if (length > sizeof reply - reply_bytes)
+        exit(11);
+    memcpy(reply + reply_bytes, from, length);
+    reply_bytes += (uint32_t)length;
+}
+
+static void put_header(const char *name, const char *value, uint32_t value_length)
+{
+    uint32_t lengths[] = {(uint32_t)strlen(name), value_length};
+    put(lengths, sizeof lengths);
+    put(name, lengths[0]);
+    put(value, value_length);
+}
+
+static void end_entry(uint32_t start, struct ps_java_event *event)
+{
+    put("\0\0\0", (4 - reply_bytes % 4) % 4);
+    event->size = reply_bytes - start;
+    memcpy(reply + start, event, sizeof *event);
+    reply_count++;
+}
+
+static void put_new(void)
+{
+    struct ps_java_event event = {.origin = PS_JAVA_NO_ORIGIN,
+                                  .flags = PS_JAVA_EVENT_BODY | PS_JAVA_EVENT_HEADERS,
+                                  .body_length = 3,
+                                  .header_count = 1};
+    uint32_t start = reply_bytes;
+    put(&event, sizeof event);
+    put_header("by", "java", 4);
+    put("new", 3);
+    end_entry(start, &event);
+}
+
+static void put_same(uint32_t origin)
+{
+    struct ps_java_event event = {.origin = origin};
+    uint32_t start = reply_bytes;
+    put(&event, sizeof event);
+    end_entry(start, &event);
+}
+
+static void put_grown(uint32_t origin)
+{
+    static char body[1 << 20];
+    struct ps_java_event event = {.origin = origin, .flags = PS_JAVA_EVENT_BODY, .body_length = sizeof body};
+    uint32_t start = reply_bytes;
+    memset(body, 'g', sizeof body);
+    put(&event, sizeof event);
+    put(body, sizeof body);
+    end_entry(start, &event);
+}
+
+static void put_changed(uint32_t origin, const struct ps_java_reader *entry, const struct ps_java_event *read)
+{
+    struct ps_java_reader reader = *entry;
+    struct ps_java_event event = {
+        .origin = origin, .flags = PS_JAVA_EVENT_BODY | PS_JAVA_EVENT_HEADERS, .header_count = 1};
+    struct ps_slice name, value, body;
+    uint32_t start = reply_bytes;
+    put(&event, sizeof event);
+    put_header("by", "java", 4);
+    for (uint32_t i = 0; i < read->header_count; i++) {
+        char text[64];
+        if (!ps_java_reader_header(&reader, &name, &value) || name.length >= sizeof text)
+            exit(12);
+        memcpy(text, name.data, name.length);
+        text[name.length] = '\0';
+        if (strcmp(text, "b") == 0)
+            continue;
+        put_header(text, value.data, value.length);
+        event.header_count++;
+    }
+    if (!ps_java_reader_body(&reader, read, &body))
+        exit(13);
+    put(body.data, body.length);
+    put("!", 1);
+    event.body_length = body.length + 1;
+    end_entry(start, &event);
+}
+
+/* Makes the reply as the test wants it. */
+static void make_reply(const struct batch *batch)
+{
+    struct ps_java_reader reader = {.base = map(batch->offset, batch->size), .size = batch->bytes};
+    reply_bytes = reply_count = 0;
+    for (uint32_t i = 0; i < batch->count; i++) {
+        struct ps_java_event event;
+        if (!ps_java_reader_next(&reader, &event))
+            exit(4);
+        if (control->edit == PS_TEST_JAVA_CHANGE && i % 3 != 2)
+            put_changed(i, &reader, &event);
+        if (control->edit == PS_TEST_JAVA_ADD || control->edit == PS_TEST_JAVA_TURN)
+            put_same(control->edit == PS_TEST_JAVA_ADD ? i : batch->count - 1 - i);
+        if (control->edit == PS_TEST_JAVA_ADD)
+            put_new();
+        if (control->edit == PS_TEST_JAVA_GROW)
+            put_grown(i);
+    }
+    munmap((void *)(uintptr_t)reader.base, batch->size);
+}
+
+/* Returns whether the batch waits for a larger area. */
+static bool answer(struct batch *batch)
+{
+    bool same = control->edit == PS_TEST_JAVA_SAME;
+    if (!same)
+        make_reply(batch);
+    if (!same && reply_bytes > batch->reply_size) {
+        const uint64_t need[] = {batch->number, reply_bytes};
+        send(PS_JAVA_NEED, batch->link, need, 2, NULL);
+        batch->waits = true;
+        return true;
+    }
+    if (!same && reply_bytes > 0) {
+        char *to = map(batch->reply_offset, batch->reply_size);
+        memcpy(to, reply, reply_bytes);
+        munmap(to, batch->reply_size);
+    }
+    const uint64_t numbers[] = {batch->number, same ? 0 : reply_bytes, same ? batch->count : reply_count,
+                                same};
+    send(PS_JAVA_REPLY, batch->link, numbers, 4, NULL);
+    return false;
+}
+
+/* An answer that cannot be: BEYOND names an event that was not there, the others a batch. */
+static void answer_badly(struct batch *batch)
+{
+    uint64_t numbers[] = {batch->number, 0, 1, 0};
+    if (control->mode == PS_TEST_JAVA_TWICE) {
+        (void)answer(batch);
+        numbers[3] = 1;
+    } else if (control->mode == PS_TEST_JAVA_STRANGE) {
+        numbers[0] += 1000;
+    } else {
+        reply_bytes = reply_count = 0;
+        put_same(batch->count);
+        char *to = map(batch->reply_offset, batch->reply_size);
+        memcpy(to, reply, reply_bytes);
+        munmap(to, batch->reply_size);
+        numbers[1] = reply_bytes;
+    }
+    send(PS_JAVA_REPLY, batch->link, numbers, 4, NULL);
+}
+
+static void throw(const struct batch *batch)
+{
+    const uint64_t numbers[] = {batch->number, control->mode == PS_TEST_JAVA_MUCH};
+    send(PS_JAVA_TROUBLE, batch->link, numbers, 2, "org.example.Thrown: as the test wants it");
+}
+
+static bool is_interceptor(const struct batch *batch)
+{
+    return kinds[batch->link % PS_COUNT_OF(kinds)] == PS_JAVA_INTERCEPTOR;
+}
+
 static void misbehave(const struct batch *batch)
 {
     uint64_t numbers[] = {batch->number, 0, batch->count};
@@ -121,17 +286,39 @@ static void serve_batches(void)
 {
     unsigned left = 0;
     for (unsigned i = 0; i < batch_count; i++) {
-        const struct batch *batch = &batches[i];
+        struct batch *batch = &batches[i];
         bool due = control->mode == PS_TEST_JAVA_WELL ||
                    (control->mode == PS_TEST_JAVA_SLOW && now_ns() >= batch->due_ns);
-        if (due)
+        bool keeps = batch->waits;
+        if (due && is_interceptor(batch))
+            keeps = keeps || answer(batch);
+        else if (due)
             commit(batch);
+        else if (control->mode == PS_TEST_JAVA_THROWS || control->mode == PS_TEST_JAVA_MUCH)
+            throw(batch);
+        else if (is_interceptor(batch) && control->mode >= PS_TEST_JAVA_TWICE &&
+                 control->mode <= PS_TEST_JAVA_STRANGE)
+            answer_badly(batch);
         else if (control->mode > PS_TEST_JAVA_NOTHING && control->mode != PS_TEST_JAVA_SILENT)
             misbehave(batch);
         else
+            keeps = true;
+        if (keeps)
             batches[left++] = *batch;
     }
     batch_count = left;
+}
+
+static void take_area(const struct ps_java_message *message)
+{
+    for (unsigned i = 0; i < batch_count; i++) {
+        struct batch *batch = &batches[i];
+        if (batch->link != message->link || batch->number != message->numbers[0])
+            continue;
+        batch->reply_offset = message->numbers[1];
+        batch->reply_size = message->numbers[2];
+        batch->waits = false;
+    }
 }
 
 static void stop_link(uint32_t link)
@@ -151,8 +338,12 @@ static void take(const struct ps_java_message *message)
     const uint64_t *numbers = message->numbers;
     switch (message->type) {
     case PS_JAVA_CONFIGURE:
+        control->configured++;
         kinds[message->link % PS_COUNT_OF(kinds)] = (enum ps_java_component_kind)numbers[0];
-        send(PS_JAVA_READY, message->link, NULL, 0, NULL);
+        if (control->mode == PS_TEST_JAVA_BROKEN)
+            send(PS_JAVA_FAILED, message->link, NULL, 0, "org.example.Broken: cannot be configured");
+        else
+            send(PS_JAVA_READY, message->link, NULL, 0, NULL);
         break;
     case PS_JAVA_BATCH:
         control->batches++;
@@ -164,7 +355,12 @@ static void take(const struct ps_java_message *message)
                                                 .offset = numbers[1],
                                                 .size = numbers[2],
                                                 .bytes = (uint32_t)numbers[3],
-                                                .count = (uint32_t)numbers[4]};
+                                                .count = (uint32_t)numbers[4],
+                                                .reply_offset = numbers[5],
+                                                .reply_size = numbers[6]};
+        break;
+    case PS_JAVA_AREA:
+        take_area(message);
         break;
     case PS_JAVA_STOP:
         stop_link(message->link);

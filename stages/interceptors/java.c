@@ -1,0 +1,379 @@
+/* Interceptor java: runs an interceptor that is a Java class in the Java host (docs/PLUGINS.md).
+ *
+ * The events of the chain's lease are handed over as one batch, and the chain waits (PS_LATER); the reply takes their place
+ * in the lease. One batch of a chain is in the host at a time, which keeps their order. When the host ends, the batch is
+ * handed over again: no channel has its events before the reply has come. When the class throws, the batch is refused, or
+ * handed over again after a rest. Thread: the source's worker. */
+#include "stages/lib/java/component.h"
+#include "stages/lib/java/reply.h"
+#include "stages/lib/rules/regex/chain.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define AREA_BYTES (512U * 1024U)
+#define REPLY_BYTES_MAX (UINT64_C(1) << 30)
+/* The rest of a class that could not be configured. Flume's LifecycleSupervisor tries every 3 s. */
+#define CONFIGURE_REST_NS (3 * PS_NS_PER_S)
+#define ATTACH_REST_NS (10 * PS_NS_PER_MS)
+
+/* Why the class does not handle events now, for /readyz; of all workers. */
+struct trouble {
+    pthread_mutex_t lock;
+    char text[400]; /* empty: it does */
+};
+
+struct java_plan {
+    struct ps_java_class class;
+    struct trouble *trouble;
+};
+
+enum phase {
+    FREE,
+    SENT,    /* the host has the batch, and may write the area of the reply */
+    REPLIED, /* the reply is in its area, or in part in the batch */
+};
+
+struct java_state {
+    const struct java_plan *plan;
+    struct ps_port *port;
+    struct ps_java_area request, answer;
+    enum phase phase;
+    const struct ps_lease *lease; /* of the batch that was handed over last */
+    uint64_t sequence;            /* of its batch: leases are used again */
+    uint64_t batch;               /* number of the last one that was handed over */
+    bool unchanged;               /* REPLIED: the events are as they were */
+    struct ps_java_reply reply;
+    unsigned failures;      /* of batches, in a row */
+    uint64_t batch_rest_ns; /* when the batch that failed is handed over again */
+    uint64_t again_ns;      /* when the component is opened again; 0: it is open */
+    bool failed;            /* it could not be configured, and rests */
+    bool accused;           /* the host has broken the protocol, and is being ended */
+    struct ps_java_component component;
+};
+
+static const struct ps_option options[] = {
+    {.key = "",
+     .type = PS_OPTION_MAP,
+     .offset = offsetof(struct java_plan, class.pairs),
+     .help = "All keys go to the class, which is the value of `type`"},
+    PS_OPTION_END,
+};
+
+static enum ps_status java_check(const void *plan_, const struct ps_context *context)
+{
+    const struct java_plan *plan = plan_;
+    return ps_java_class_check(&plan->class, context);
+}
+
+static enum ps_status java_build(void *plan_, struct ps_context *context, struct ps_err *err)
+{
+    struct java_plan *plan = plan_;
+    if (ps_java_class_build(&plan->class, context, PS_JAVA_INTERCEPTOR, err) != PS_OK)
+        return PS_FAIL;
+    plan->trouble = ps_must_alloc(1, sizeof *plan->trouble, context->component);
+    pthread_mutex_init(&plan->trouble->lock, NULL);
+    ps_regex_chain_edits(context);
+    return PS_OK;
+}
+
+static void java_teardown(void *plan_)
+{
+    struct java_plan *plan = plan_;
+    ps_java_class_teardown(&plan->class);
+    if (plan->trouble != NULL) {
+        pthread_mutex_destroy(&plan->trouble->lock);
+        free(plan->trouble);
+    }
+}
+
+static enum ps_status java_open(const void *plan_, void *state_, struct ps_port *port, struct ps_err *err)
+{
+    const struct java_plan *plan = plan_;
+    struct java_state *state = state_;
+    char reason[600];
+    if (ps_java_host_is_down(plan->class.host, reason, sizeof reason))
+        return ps_err_set(err, "%s", reason);
+    state->plan = plan;
+    state->port = port;
+    ps_java_component_open(&state->component, &plan->class, port);
+    return PS_OK;
+}
+
+static void set_trouble(const struct java_state *state, const char *text)
+{
+    struct trouble *trouble = state->plan->trouble;
+    pthread_mutex_lock(&trouble->lock);
+    snprintf(trouble->text, sizeof trouble->text, "%.*s", (int)sizeof trouble->text - 1, text);
+    pthread_mutex_unlock(&trouble->lock);
+}
+
+static bool java_outdated(const void *plan_, char *text, size_t room)
+{
+    const struct java_plan *plan = plan_;
+    if (ps_java_host_is_down(plan->class.host, text, room))
+        return true;
+    pthread_mutex_lock(&plan->trouble->lock);
+    bool any = plan->trouble->text[0] != '\0';
+    if (any)
+        snprintf(text, room, "%s", plan->trouble->text);
+    pthread_mutex_unlock(&plan->trouble->lock);
+    return any;
+}
+
+/* ---- what the host sends ---- */
+
+static void fail_batch(struct java_state *state, const char *why, const struct ps_now *now)
+{
+    state->phase = FREE;
+    state->batch_rest_ns = now->mono_ns + ps_port_rest_ns(state->port, ++state->failures);
+    set_trouble(state, why);
+}
+
+/* The class threw; or what it returned is too much for one batch. After that a source with positions
+ * reads its input again, in smaller batches. */
+static const char *take_trouble(struct java_state *state, const struct ps_java_message *message,
+                                const struct ps_now *now)
+{
+    struct ps_err reason = {.length = 0};
+    if (state->phase != SENT || message->number_count != 2 || message->numbers[0] != state->batch)
+        return "it speaks of a batch that it does not have";
+    fail_batch(state, message->text, now);
+    if (message->numbers[1] != 0) {
+        ps_err_set(&reason, "%s", message->text);
+        ps_port_failed(state->port, &reason);
+    }
+    return NULL;
+}
+
+static const char *take_reply(struct java_state *state, const struct ps_java_message *message)
+{
+    const uint64_t *numbers = message->numbers;
+    if (state->phase != SENT || message->number_count != 4 || numbers[0] != state->batch)
+        return "it answers for a batch that it does not have";
+    if (numbers[1] > state->answer.size || numbers[2] > PS_BATCH_EVENTS_MAX ||
+        (numbers[2] > 0 && numbers[1] == 0 && numbers[3] == 0))
+        return "its answer is not within its memory";
+    state->phase = REPLIED;
+    state->unchanged = numbers[3] != 0;
+    ps_java_reply_begin(&state->reply, (uint32_t)numbers[1], (uint32_t)numbers[2]);
+    return NULL;
+}
+
+static uint64_t most_bytes(const struct ps_lease *lease)
+{
+    uint64_t bytes = ps_batch_budget_bytes(lease->batch) / 2;
+    return bytes < REPLY_BYTES_MAX ? bytes : REPLY_BYTES_MAX;
+}
+
+/* The reply needs a larger area. */
+static const char *take_need(struct java_state *state, const struct ps_java_message *message,
+                             const struct ps_now *now)
+{
+    const uint64_t *numbers = message->numbers;
+    if (state->phase != SENT || message->number_count != 2 || numbers[0] != state->batch ||
+        numbers[1] > REPLY_BYTES_MAX || numbers[1] <= state->answer.size)
+        return "it asks for memory that it cannot need";
+    struct ps_java_area larger;
+    if (!ps_java_area_take(state->component.link.region, numbers[1], &larger)) {
+        fail_batch(state, "there is no memory for what the class returns", now);
+        (void)ps_java_component_send(&state->component, PS_JAVA_DROP, &state->batch, 1, NULL);
+        return NULL;
+    }
+    ps_java_area_give(&state->answer);
+    state->answer = larger;
+    const uint64_t area[] = {state->batch, larger.offset, larger.size};
+    if (!ps_java_component_send(&state->component, PS_JAVA_AREA, area, PS_COUNT_OF(area), NULL))
+        return "it does not read"; /* the pipe is full, and this batch is all that it was sent */
+    return NULL;
+}
+
+static void accuse(struct java_state *state, const char *what)
+{
+    ps_java_component_accuse(&state->component, what);
+    state->accused = true;
+}
+
+static void take_message(struct java_state *state, const struct ps_now *now)
+{
+    const struct ps_java_message *message = &state->component.message;
+    const char *wrong;
+    if (message->type == PS_JAVA_REPLY)
+        wrong = take_reply(state, message);
+    else if (message->type == PS_JAVA_TROUBLE)
+        wrong = take_trouble(state, message, now);
+    else if (message->type == PS_JAVA_NEED)
+        wrong = take_need(state, message, now);
+    else
+        wrong = "it sent a message that no interceptor sends";
+    if (wrong != NULL)
+        accuse(state, wrong);
+}
+
+/* The component is gone: with the host, or because the class cannot be configured. A reply that has come is still good. */
+static void ended(struct java_state *state, const struct ps_now *now)
+{
+    char down[600];
+    if (state->phase == SENT)
+        state->phase = FREE;
+    state->failed = !state->accused && !ps_java_host_is_down(state->plan->class.host, down, sizeof down);
+    state->again_ns = now->mono_ns + (state->failed ? CONFIGURE_REST_NS : ATTACH_REST_NS);
+    if (state->failed) {
+        set_trouble(state, state->component.reason.text);
+        ps_log(PS_LOG_ERROR, state->port->component, "%s", state->component.reason.text);
+    }
+}
+
+static void start_again(struct java_state *state)
+{
+    state->again_ns = 0;
+    state->failed = state->accused = false;
+    if (state->phase == FREE) {
+        ps_java_area_give(&state->request);
+        ps_java_area_give(&state->answer);
+    }
+    ps_java_component_close(&state->component);
+    ps_java_component_open(&state->component, &state->plan->class, state->port);
+}
+
+static void serve(struct java_state *state, const struct ps_now *now)
+{
+    enum ps_java_event_kind event;
+    if (state->again_ns != 0 && now->mono_ns < state->again_ns)
+        return;
+    if (state->again_ns != 0)
+        start_again(state);
+    while ((event = ps_java_component_next(&state->component)) != PS_JAVA_NOTHING && event != PS_JAVA_ENDED) {
+        if (event == PS_JAVA_MESSAGE)
+            take_message(state, now);
+        else
+            set_trouble(state, "");
+    }
+    if (event == PS_JAVA_ENDED)
+        ended(state, now);
+}
+
+/* ---- batches to the host ---- */
+
+/* Makes the area large enough. Returns false: no memory now. */
+static bool reserve(struct java_state *state, struct ps_java_area *area, uint64_t bytes)
+{
+    uint64_t wanted = bytes > AREA_BYTES ? bytes : AREA_BYTES;
+    bool is_of_this_host = area->region != NULL && area->region == state->component.link.region;
+    if (is_of_this_host && area->size >= wanted && area->size <= 2 * wanted)
+        return true; /* one that was made for a large batch is given back */
+    ps_java_area_give(area);
+    return ps_java_area_take(state->component.link.region, wanted, area);
+}
+
+static void send_batch(struct java_state *state, const struct ps_lease *lease, const struct ps_now *now)
+{
+    uint64_t bytes = 0;
+    for (uint32_t i = 0; i < lease->count; i++)
+        bytes += ps_java_event_bytes(lease->batch, ps_lease_event(lease, i));
+    state->lease = lease;
+    state->sequence = lease->batch->sequence;
+    if (bytes > REPLY_BYTES_MAX) {
+        fail_batch(state, "the events of a batch are larger than 1 GiB", now);
+        return;
+    }
+    if (!reserve(state, &state->request, bytes) || !reserve(state, &state->answer, bytes))
+        return;
+    char *at = state->request.memory;
+    for (uint32_t i = 0; i < lease->count; i++)
+        at = ps_java_event_write(at, lease->batch, ps_lease_event(lease, i));
+    const uint64_t numbers[] = {
+        state->batch + 1, state->request.offset, state->request.size, bytes,
+        lease->count,     state->answer.offset,  state->answer.size,  most_bytes(lease)};
+    if (!ps_java_component_send(&state->component, PS_JAVA_BATCH, numbers, PS_COUNT_OF(numbers), NULL))
+        return;
+    state->batch++;
+    state->phase = SENT;
+}
+
+/* ---- the functions of an interceptor ---- */
+
+static enum ps_result put_reply(struct java_state *state, struct ps_lease *lease, const struct ps_now *now)
+{
+    enum ps_java_put put =
+        state->unchanged ? PS_JAVA_PUT_DONE : ps_java_reply_put(&state->reply, lease, state->answer.memory);
+    if (put == PS_JAVA_PUT_MEMORY)
+        return PS_RETRY;
+    state->phase = FREE;
+    if (put == PS_JAVA_PUT_WRONG) {
+        accuse(state, "it answers with events that cannot be");
+        serve(state, now);
+        return PS_LATER;
+    }
+    state->lease = NULL;
+    if (PS_UNLIKELY(state->failures > 0))
+        set_trouble(state, "");
+    state->failures = 0;
+    return PS_DONE;
+}
+
+static enum ps_result java_work(const void *, void *state_, struct ps_lease *lease, const struct ps_now *now)
+{
+    struct java_state *state = state_;
+    bool same = state->lease == lease && state->sequence == lease->batch->sequence;
+    serve(state, now);
+    if (lease->count == 0)
+        return PS_DONE;
+    if (state->phase == REPLIED && same)
+        return put_reply(state, lease, now);
+    if (state->phase == REPLIED)
+        state->phase = FREE; /* the source has given that batch up */
+    if (state->failed)
+        return PS_BACKOFF;
+    if (state->phase == FREE && same && state->failures > 0 && now->mono_ns < state->batch_rest_ns)
+        return PS_BACKOFF;
+    if (state->phase == FREE && state->component.state == PS_JAVA_RUNS)
+        send_batch(state, lease, now);
+    return PS_LATER;
+}
+
+static uint64_t java_tick(const void *, void *state_, const struct ps_now *now)
+{
+    struct java_state *state = state_;
+    serve(state, now);
+    return state->again_ns != 0 ? state->again_ns : ps_java_component_due_ns(&state->component, now);
+}
+
+static void java_close(const void *, void *state_)
+{
+    struct java_state *state = state_;
+    if (state->phase == SENT) {
+        ps_java_area_abandon(&state->request);
+        ps_java_area_abandon(&state->answer);
+    }
+    ps_java_area_give(&state->request);
+    ps_java_area_give(&state->answer);
+    ps_java_component_close(&state->component);
+}
+
+static void java_outline(const void *plan_, const struct ps_context *context, FILE *out)
+{
+    const struct java_plan *plan = plan_;
+    fprintf(out, "runs the class %s in Java", ps_java_class_name(&plan->class, context));
+}
+
+static const struct ps_interceptor_ops interceptor = {.work = java_work, .tick = java_tick};
+
+const struct ps_stage_ops ps_interceptor_java = {
+    PS_STAGE(PS_KIND_INTERCEPTOR),
+    .name = "java",
+    .summary = "Runs an interceptor that is a Java class in a Java process beside the agent",
+    .options = options,
+    .plan_size = sizeof(struct java_plan),
+    .state_size = sizeof(struct java_state),
+    .refuses = true, /* a class that Flume would run is not left out */
+    .check = java_check,
+    .build = java_build,
+    .teardown = java_teardown,
+    .open = java_open,
+    .close = java_close,
+    .outline = java_outline,
+    .outdated = java_outdated,
+    .interceptor = &interceptor,
+};

@@ -1,0 +1,176 @@
+package penstock.host;
+
+import java.io.IOException;
+import java.nio.ByteBuffer;
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.concurrent.LinkedBlockingQueue;
+import org.apache.flume.Context;
+import org.apache.flume.Event;
+import org.apache.flume.interceptor.Interceptor;
+
+/**
+ * An interceptor, called as Flume's ChannelProcessor calls its chain: intercept(List) once for each batch. Flume has one instance for
+ * a source, whose threads share it; so the links of one component share it here, each with a thread of its own.
+ */
+final class InterceptorComponent extends Component {
+    static final int EVENTS_MAX = 1024;
+
+    /** What follows for a class: the instance, and how many links use it. */
+    private static final class Shared {
+        Interceptor interceptor;
+        int users;
+    }
+
+    private static final Map<List<String>, Shared> instances = new HashMap<>();
+
+    private final List<String> texts;
+    private final LinkedBlockingQueue<Message> messages = new LinkedBlockingQueue<>();
+    private final ReplyWriter writer = new ReplyWriter();
+
+    InterceptorComponent(Host host, int link, List<String> texts) {
+        super(host, link, texts);
+        this.texts = texts;
+    }
+
+    @Override
+    void receiveOther(Message message) {
+        messages.add(message);
+    }
+
+    @Override
+    void wake() {
+        messages.add(Message.NONE);
+    }
+
+    @Override
+    void work() throws Throwable {
+        Interceptor interceptor = acquire();
+        try {
+            ready();
+            Message message;
+            while ((message = messages.take()) != Message.NONE) {
+                if (message.type == Message.BATCH)
+                    handle(interceptor, message);
+            }
+        } finally {
+            release();
+        }
+    }
+
+    // ---- the instance ----
+
+    private Interceptor acquire() throws Throwable {
+        synchronized (instances) {
+            Shared shared = instances.get(texts);
+            if (shared == null) {
+                shared = new Shared();
+                shared.interceptor = build();
+                shared.interceptor.initialize();
+                instances.put(texts, shared);
+            }
+            shared.users++;
+            return shared.interceptor;
+        }
+    }
+
+    private void release() {
+        synchronized (instances) {
+            Shared shared = instances.get(texts);
+            if (--shared.users > 0)
+                return;
+            instances.remove(texts);
+            shared.interceptor.close();
+        }
+    }
+
+    private Interceptor build() throws Throwable {
+        Object object = instantiate(className);
+        if (!(object instanceof Interceptor.Builder))
+            throw new ClassCastException(className + " is no builder of interceptors: the type is the name of a class that "
+                                         + "implements Interceptor.Builder, such as org.example.MyInterceptor$Builder");
+        Interceptor.Builder builder = (Interceptor.Builder) object;
+        builder.configure(new Context(pairs));
+        return builder.build();
+    }
+
+    // ---- batches ----
+
+    private void handle(Interceptor interceptor, Message message) throws IOException, InterruptedException {
+        long batch = message.numbers[0];
+        int count = (int) message.numbers[4];
+        List<Event> events = read(message, count);
+        boolean tooMuch = false;
+        try {
+            List<Event> result = interceptor.intercept(new ArrayList<>(events));
+            if (result == null)
+                throw new NullPointerException("Event list returned null from interceptor " + interceptor);
+            if (writer.isUnchanged(events, result)) {
+                send(Message.REPLY, new long[] {batch, 0, count, 1}, null);
+                return;
+            }
+            tooMuch = result.size() > EVENTS_MAX;
+            if (tooMuch)
+                throw new IllegalStateException(result.size() + " events from a batch of " + count + ": at most " + EVENTS_MAX);
+            writer.begin(events, message.numbers[7]);
+            for (Event event : result)
+                tooMuch |= !writer.add(event);
+            if (tooMuch)
+                throw new IllegalStateException("the events of a batch of " + count + " have become larger than "
+                                                + message.numbers[7] + " bytes");
+            reply(message, result.size());
+        } catch (OutOfMemoryError memory) {
+            throw memory;
+        } catch (InterruptedException | IOException ended) {
+            throw ended;
+        } catch (Throwable wrong) {
+            LogStream.log("ERROR", label, "the interceptor cannot handle a batch of " + count + " events", wrong);
+            send(Message.TROUBLE, new long[] {batch, tooMuch ? 1 : 0}, Texts.describe(wrong));
+        }
+    }
+
+    private List<Event> read(Message message, int count) throws IOException {
+        ByteBuffer area = area(message.numbers[1], message.numbers[2]).duplicate();
+        byte[] copy = new byte[(int) message.numbers[3]];
+        area.clear();
+        area.get(copy);
+        ByteBuffer entries = ByteBuffer.wrap(copy).order(java.nio.ByteOrder.nativeOrder());
+        List<Event> events = new ArrayList<>(count);
+        int at = 0;
+        for (int i = 0; i < count; i++) {
+            events.add(new HostEvent(entries, i, entries, at));
+            at += HostEvent.size(entries, at);
+        }
+        return events;
+    }
+
+    /** Hands over the reply that the writer has. */
+    private void reply(Message message, int count) throws IOException, InterruptedException {
+        ByteBuffer area = area(message.numbers[5], message.numbers[6]);
+        if (writer.size() > area.capacity()) {
+            send(Message.NEED, new long[] {message.numbers[0], writer.size()}, null);
+            area = await(message.numbers[0]);
+            if (area == null)
+                return;
+        }
+        writer.copyTo(area);
+        send(Message.REPLY, new long[] {message.numbers[0], writer.size(), count, 0}, null);
+    }
+
+    /** Returns the larger area for this batch; null: the agent does not want the reply, or stops. */
+    private ByteBuffer await(long batch) throws IOException, InterruptedException {
+        for (;;) {
+            Message message = messages.take();
+            if (message == Message.NONE) {
+                messages.add(message); // for work()
+                return null;
+            }
+            if (message.type == Message.DROP)
+                return null;
+            if (message.type == Message.AREA && message.numbers[0] == batch)
+                return area(message.numbers[1], message.numbers[2]);
+        }
+    }
+}

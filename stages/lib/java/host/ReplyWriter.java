@@ -1,0 +1,129 @@
+package penstock.host;
+
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
+import java.nio.charset.StandardCharsets;
+import java.util.Collections;
+import java.util.List;
+import java.util.Map;
+import org.apache.flume.Event;
+
+/** The events that an interceptor returned, as entries: of an event that came from the batch only what differs. */
+final class ReplyWriter {
+    private static final int NO_ORIGIN = -1, BODY = 1, HEADERS = 2;
+    private static final int HEADERS_MAX = 4096, NAME_BYTES_MAX = 65535, NAMES_BYTES_MAX = 1 << 20,
+                             VALUES_BYTES_MAX = 32 << 20, BODY_BYTES_MAX = 896 << 20;
+    /** A buffer that one batch has made larger is not kept. */
+    private static final int KEPT_BYTES = 4 << 20;
+    private static final byte[] NOTHING = new byte[0];
+
+    private ByteBuffer buffer = ByteBuffer.allocate(64 << 10).order(ByteOrder.nativeOrder());
+    private Object owner;
+    private long bytesMax;
+
+    private static boolean isOf(Event event, Object owner) {
+        return event instanceof HostEvent && ((HostEvent) event).owner == owner;
+    }
+
+    private static Object ownerOf(List<Event> events) {
+        return ((HostEvent) events.get(0)).owner;
+    }
+
+    boolean isUnchanged(List<Event> before, List<Event> after) {
+        if (before.size() != after.size())
+            return false;
+        int number = 0;
+        for (Event event : after) {
+            if (event != before.get(number++))
+                return false;
+            HostEvent own = (HostEvent) event;
+            if (own.headersChanged() || own.bodyChanged())
+                return false;
+        }
+        return true;
+    }
+
+    void begin(List<Event> events, long bytesMax) {
+        owner = ownerOf(events);
+        this.bytesMax = bytesMax;
+        if (buffer.capacity() > KEPT_BYTES)
+            buffer = ByteBuffer.allocate(KEPT_BYTES).order(ByteOrder.nativeOrder());
+        buffer.clear();
+    }
+
+    /** Adds an event. Returns false when the reply would be too large: nothing is added then. */
+    boolean add(Event event) {
+        if (event == null)
+            throw new NullPointerException("the interceptor returned an event that is null");
+        int start = buffer.position(), flags = BODY | HEADERS, origin = NO_ORIGIN;
+        if (isOf(event, owner)) {
+            HostEvent own = (HostEvent) event;
+            origin = own.number;
+            flags = (own.bodyChanged() ? BODY : 0) | (own.headersChanged() ? HEADERS : 0);
+        }
+        byte[] body = (flags & BODY) != 0 ? event.getBody() : NOTHING;
+        Map<String, String> headers = (flags & HEADERS) != 0 ? event.getHeaders() : null;
+        if (body == null)
+            body = NOTHING;
+        if (headers == null)
+            headers = Collections.emptyMap();
+        if (body.length > BODY_BYTES_MAX)
+            throw new IllegalStateException("a body of " + body.length + " bytes: at most " + BODY_BYTES_MAX);
+        if (headers.size() > HEADERS_MAX)
+            throw new IllegalStateException("an event with " + headers.size() + " headers: at most " + HEADERS_MAX);
+        if (!room(HostEvent.HEAD_BYTES))
+            return false;
+        buffer.putInt(0).putInt(origin).putInt(flags).putInt(body.length).putInt(headers.size());
+        if (!addHeaders(headers) || !room(body.length + 4)) {
+            buffer.position(start);
+            return false;
+        }
+        buffer.put(body);
+        while ((buffer.position() & 3) != 0)
+            buffer.put((byte) 0);
+        buffer.putInt(start, buffer.position() - start);
+        return true;
+    }
+
+    private boolean addHeaders(Map<String, String> headers) {
+        int names = 0, values = 0;
+        for (Map.Entry<String, String> header : headers.entrySet()) {
+            byte[] name = bytes(header.getKey()), value = bytes(header.getValue());
+            names += name.length;
+            values += value.length;
+            if (name.length > NAME_BYTES_MAX || names > NAMES_BYTES_MAX || values > VALUES_BYTES_MAX || values < 0)
+                throw new IllegalStateException("the headers of an event are too large");
+            if (!room(8 + name.length + value.length))
+                return false;
+            buffer.putInt(name.length).putInt(value.length).put(name).put(value);
+        }
+        return true;
+    }
+
+    private static byte[] bytes(String text) {
+        return text != null ? text.getBytes(StandardCharsets.UTF_8) : NOTHING;
+    }
+
+    /** Makes room for so many bytes; returns false when the reply would be too large. */
+    private boolean room(int bytes) {
+        long wanted = (long) buffer.position() + bytes;
+        if (wanted > bytesMax)
+            return false;
+        if (wanted > buffer.capacity()) {
+            ByteBuffer larger = ByteBuffer.allocate((int) Math.min(Math.max(wanted, 2L * buffer.capacity()), 1 << 30));
+            buffer.flip();
+            buffer = larger.order(ByteOrder.nativeOrder()).put(buffer);
+        }
+        return true;
+    }
+
+    int size() {
+        return buffer.position();
+    }
+
+    void copyTo(ByteBuffer area) {
+        ByteBuffer to = area.duplicate();
+        to.clear();
+        to.put(buffer.array(), 0, buffer.position());
+    }
+}

@@ -1,0 +1,148 @@
+#include "stages/lib/java/reply.h"
+
+#include "core/stage.h"
+
+#include <string.h>
+
+/* Names of headers made for this reply: few differ. */
+#define NAMES 16U
+
+void ps_java_reply_begin(struct ps_java_reply *reply, uint32_t bytes, uint32_t count)
+{
+    reply->bytes = bytes;
+    reply->count = count;
+    reply->copy = NULL;
+    reply->checked = false;
+    reply->rows = NULL;
+    reply->next = 0;
+}
+
+/* ---- check ---- */
+
+static bool headers_are_good(struct ps_java_reader *reader, const struct ps_java_event *event)
+{
+    struct ps_header_sizes sizes = {.count = 0};
+    struct ps_slice name, value;
+    for (uint32_t i = 0; i < event->header_count; i++) {
+        if (!ps_java_reader_header(reader, &name, &value))
+            return false;
+        ps_header_sizes_add(&sizes, name.length, value.length);
+    }
+    return ps_header_sizes_refusal(&sizes) == NULL;
+}
+
+/* The copy belongs to the agent alone, so nobody changes it after the check. */
+static bool is_good(const struct ps_java_reply *reply, uint32_t origins)
+{
+    struct ps_java_reader reader = {.base = reply->copy, .size = reply->bytes};
+    struct ps_java_event event;
+    struct ps_slice body;
+    for (uint32_t i = 0; i < reply->count; i++) {
+        if (!ps_java_reader_next(&reader, &event) ||
+            (event.origin != PS_JAVA_NO_ORIGIN && event.origin >= origins) ||
+            !headers_are_good(&reader, &event) || !ps_java_reader_body(&reader, &event, &body) ||
+            body.length > PS_BODY_BYTES_MAX)
+            return false;
+    }
+    return reader.at == reply->bytes;
+}
+
+/* ---- rows ---- */
+
+struct names {
+    const struct ps_name *made[NAMES];
+};
+
+/* Returns the name in the batch's memory; NULL: there is no memory. */
+static const struct ps_name *name_of(struct names *names, struct ps_batch *batch, struct ps_slice text)
+{
+    uint32_t slot =
+        text.length > 0 ? (text.length * 31U + (unsigned char)text.data[text.length - 1]) % NAMES : 0;
+    const struct ps_name *name = names->made[slot];
+    if (name == NULL || name->length != text.length || memcmp(name->text, text.data, text.length) != 0)
+        names->made[slot] = name = ps_batch_name(batch, text.data, text.length);
+    return name;
+}
+
+static bool add_headers(struct ps_java_reply *reply, struct names *names, struct ps_batch *batch,
+                        const struct ps_java_event *event, struct ps_event *row)
+{
+    struct ps_slice text, value;
+    for (uint32_t i = 0; i < event->header_count; i++) {
+        bool read = ps_java_reader_header(&reply->reader, &text, &value);
+        PS_ASSERT(read);
+        const struct ps_name *name = name_of(names, batch, text);
+        if (name == NULL || !ps_batch_header_set(batch, row, name, value.data, value.length))
+            return false;
+    }
+    return true;
+}
+
+/* Makes the next row. Returns false when there is no memory; the reader then stands before the entry. */
+static bool add_row(struct ps_java_reply *reply, struct names *names, struct ps_lease *lease)
+{
+    const struct ps_java_reader before = reply->reader;
+    struct ps_event *row = &reply->rows[reply->next];
+    struct ps_java_event event;
+    struct ps_slice body;
+    bool read = ps_java_reader_next(&reply->reader, &event);
+    PS_ASSERT(read);
+    *row = (struct ps_event){.body = NULL};
+    reply->from[reply->next] = UINT16_MAX;
+    if (event.origin != PS_JAVA_NO_ORIGIN) {
+        *row = *ps_lease_event(lease, event.origin);
+        reply->from[reply->next] = ps_lease_row(lease, event.origin);
+    }
+    if (event.flags & PS_JAVA_EVENT_HEADERS) {
+        row->headers = NULL;
+        row->mask = 0;
+    }
+    if (!add_headers(reply, names, lease->batch, &event, row)) {
+        reply->reader = before;
+        return false;
+    }
+    if ((event.flags & PS_JAVA_EVENT_BODY) || event.origin == PS_JAVA_NO_ORIGIN) {
+        (void)ps_java_reader_body(&reply->reader, &event, &body);
+        row->body = (char *)(uintptr_t)body.data;
+        row->body_length = body.length;
+    }
+    reply->next++;
+    return true;
+}
+
+/* Returns false when there is no memory. */
+static bool begin_rows(struct ps_java_reply *reply, struct ps_batch *batch)
+{
+    if (!ps_batch_shared_spell_out(batch))
+        return false;
+    if (reply->rows == NULL) {
+        reply->rows = ps_batch_rows(batch, reply->count);
+        reply->reader = (struct ps_java_reader){.base = reply->copy, .size = reply->bytes};
+    }
+    return reply->rows != NULL;
+}
+
+enum ps_java_put ps_java_reply_put(struct ps_java_reply *reply, struct ps_lease *lease, const char *area)
+{
+    static const uint64_t nothing[PS_BATCH_EVENTS_MAX / 64];
+    struct names names = {{NULL}};
+    if (reply->count == 0)
+        return ps_lease_filter_bits(lease, nothing) ? PS_JAVA_PUT_DONE : PS_JAVA_PUT_MEMORY;
+    if (reply->copy == NULL) {
+        reply->copy = ps_batch_alloc(lease->batch, reply->bytes);
+        if (reply->copy == NULL)
+            return PS_JAVA_PUT_MEMORY;
+        memcpy(reply->copy, area, reply->bytes);
+    }
+    if (!reply->checked && !is_good(reply, lease->count))
+        return PS_JAVA_PUT_WRONG;
+    reply->checked = true;
+    if (!begin_rows(reply, lease->batch))
+        return PS_JAVA_PUT_MEMORY;
+    while (reply->next < reply->count) {
+        if (!add_row(reply, &names, lease))
+            return PS_JAVA_PUT_MEMORY;
+    }
+    return ps_lease_replace(lease, reply->rows, reply->count, reply->from) ? PS_JAVA_PUT_DONE
+                                                                           : PS_JAVA_PUT_MEMORY;
+}

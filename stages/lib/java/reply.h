@@ -1,0 +1,30 @@
+/* The reply of an interceptor in the Java host: events that take the place of a lease's. Entries as in events.h; an entry
+ * with an origin is the event that had this position in the lease, and has only what differs.
+ *
+ * The reply is copied out of the shared memory once, into the batch; then it is checked, and bodies and values stay
+ * where they are. Thread: the worker of the chain. */
+#pragma once
+
+#include "stages/lib/java/events.h"
+
+/* The progress of a reply: memory may be missing at any step, and the next call goes on from there. */
+struct ps_java_reply {
+    uint32_t bytes, count;
+    char *copy; /* in the batch; NULL: not yet */
+    bool checked;
+    struct ps_event *rows; /* in the batch; NULL: not yet */
+    uint32_t next;         /* row to be made */
+    struct ps_java_reader reader;
+    uint16_t from[PS_BATCH_EVENTS_MAX];
+};
+
+/* Begins with a reply of `count` events in `bytes` bytes. */
+void ps_java_reply_begin(struct ps_java_reply *reply, uint32_t bytes, uint32_t count);
+
+enum ps_java_put {
+    PS_JAVA_PUT_DONE,
+    PS_JAVA_PUT_MEMORY, /* memory is missing: call it again */
+    PS_JAVA_PUT_WRONG,  /* the host broke the protocol; the lease is unchanged */
+};
+/* Replaces the lease's events by those of the reply, which begins at `area`. Each call for one reply has the same lease. */
+enum ps_java_put ps_java_reply_put(struct ps_java_reply *reply, struct ps_lease *lease, const char *area);
