@@ -112,7 +112,7 @@ static const struct ps_option options[] = {
      .words = PS_WORDS("librdkafka", "native"),
      .flags = PS_OPTION_EXTENSION,
      .help = "what speaks to the brokers: librdkafka, or native: penstock itself, in a quarter to a half of "
-             "the CPU time. native does not do TLS, SASL, acks=0 and delivery.timeout.ms: with "
+             "the CPU time. native does not do Kerberos, OAUTHBEARER, acks=0 and delivery.timeout.ms: with "
              "these librdkafka is used, and check says so"},
     PS_OPTION_END,
 };

@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
 # Needs: kafka
 # A real broker that requires TLS and passwords, configured with the keys of a Flume user's file: PLAIN and SCRAM by
-# sasl.jaas.config, trust from PEM, PKCS12 and JKS stores, a client certificate, from sink and source. A wrong password
-# and an untrusted authority are reported a few times and do not delay other sinks; after the file is corrected, all
-# events are delivered.
+# sasl.jaas.config, trust from PEM, PKCS12 and JKS stores, a client certificate, from sink (both engines) and source. A
+# wrong password and an untrusted authority are reported a few times and do not delay other sinks; after the file is
+# corrected, all events are delivered. The broker ends sessions by password after 4 s.
 # shellcheck source=tests/real/lib.sh
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 for program in openssl keytool kcat; do
@@ -19,7 +19,7 @@ options=(--tls --sasl --set "listeners=$listeners,CONTROLLER://127.0.0.1:$((port
     --set 'listener.name.login.plain.sasl.jaas.config=org.apache.kafka.common.security.plain.PlainLoginModule required user_penstock="penstock-secret";'
     --set 'listener.name.login.scram-sha-256.sasl.jaas.config=org.apache.kafka.common.security.scram.ScramLoginModule required;'
     --set 'listener.name.login.scram-sha-512.sasl.jaas.config=org.apache.kafka.common.security.scram.ScramLoginModule required;'
-    --set listener.name.mutual.ssl.client.auth=required
+    --set listener.name.mutual.ssl.client.auth=required --set connections.max.reauth.ms=4000
     --set listener.name.mutual.ssl.truststore.type=PEM --set "listener.name.mutual.ssl.truststore.location=$work/kafka/tls/ca.pem")
 for name in tls mutual; do
     for pair in $key_store; do options+=(--set "listener.name.$name.$pair"); done
@@ -56,6 +56,7 @@ counter_file() { # NAME EVENTS
 	EOF_
 }
 
+engine=librdkafka
 # Adds a sink NAME to topic NAME, with a channel of its own.
 add_sink() { # AGENT NAME BROKERS [PRODUCER-PROPERTY=VALUE]...
     local file=$work/$1.properties name=$2 pair
@@ -67,6 +68,7 @@ add_sink() { # AGENT NAME BROKERS [PRODUCER-PROPERTY=VALUE]...
 	a1.sinks.$name.channel = $name
 	a1.sinks.$name.kafka.topic = $name
 	a1.sinks.$name.kafka.bootstrap.servers = $3
+	a1.sinks.$name.penstock.engine = $engine
 	EOF_
     shift 3
     for pair in "$@"; do echo "a1.sinks.$name.kafka.producer.${pair%%=*} = ${pair#*=}" >>"$file"; done
@@ -76,56 +78,85 @@ jks=(ssl.truststore.location="$stores/trust.jks" ssl.truststore.password=changei
 p12=(ssl.truststore.location="$stores/trust.p12" ssl.truststore.type=PKCS12 ssl.truststore.password=changeit)
 pem=(ssl.truststore.location="$ca" ssl.truststore.type=PEM)
 
-step "nine sinks, nine ways in"
-counter_file ways 20000
-add_sink ways plain "$login" security.protocol=SASL_PLAINTEXT sasl.mechanism=PLAIN sasl.jaas.config="$plain_login"
-add_sink ways scram256 "$login" security.protocol=SASL_PLAINTEXT sasl.mechanism=SCRAM-SHA-256 sasl.jaas.config="$scram_login"
-add_sink ways scram512 "$both" security.protocol=SASL_SSL sasl.mechanism=SCRAM-SHA-512 sasl.jaas.config="$scram_login" "${pem[@]}"
-add_sink ways pem "$tls" security.protocol=SSL "${pem[@]}"
-add_sink ways p12 "$tls" security.protocol=SSL "${p12[@]}"
-add_sink ways jks "$tls" security.protocol=SSL "${jks[@]}"
-add_sink ways both "$both" security.protocol=SASL_SSL sasl.mechanism=PLAIN sasl.jaas.config="$plain_login" "${jks[@]}"
-add_sink ways mutualjks "$mutual" security.protocol=SSL "${jks[@]}" ssl.keystore.location="$stores/agent.jks" \
-    ssl.keystore.password=changeit ssl.key.password=changeit
-add_sink ways mutualp12 "$mutual" security.protocol=SSL "${p12[@]}" ssl.keystore.location="$stores/agent.p12" ssl.keystore.type=PKCS12 \
-    ssl.keystore.password=changeit
-create_topics plain scram256 scram512 pem p12 jks both mutualjks mutualp12 copied
-agent_start ways
-for topic in plain scram256 scram512 pem p12 jks both mutualjks mutualp12; do check "$topic" 20000 1; done
-agent_stop ways
-says_nothing ways ' (WARN|ERROR) '
+ways=(plain scram256 scram512 pem p12 jks both mutualjks mutualp12)
+nine_sinks() { # AGENT PREFIX-OF-TOPICS
+    add_sink "$1" "$2plain" "$login" security.protocol=SASL_PLAINTEXT sasl.mechanism=PLAIN sasl.jaas.config="$plain_login"
+    add_sink "$1" "$2scram256" "$login" security.protocol=SASL_PLAINTEXT sasl.mechanism=SCRAM-SHA-256 sasl.jaas.config="$scram_login"
+    add_sink "$1" "$2scram512" "$both" security.protocol=SASL_SSL sasl.mechanism=SCRAM-SHA-512 sasl.jaas.config="$scram_login" "${pem[@]}"
+    add_sink "$1" "$2pem" "$tls" security.protocol=SSL "${pem[@]}"
+    add_sink "$1" "$2p12" "$tls" security.protocol=SSL "${p12[@]}"
+    add_sink "$1" "$2jks" "$tls" security.protocol=SSL "${jks[@]}"
+    add_sink "$1" "$2both" "$both" security.protocol=SASL_SSL sasl.mechanism=PLAIN sasl.jaas.config="$plain_login" "${jks[@]}"
+    add_sink "$1" "$2mutualjks" "$mutual" security.protocol=SSL "${jks[@]}" ssl.keystore.location="$stores/agent.jks" \
+        ssl.keystore.password=changeit ssl.key.password=changeit
+    add_sink "$1" "$2mutualp12" "$mutual" security.protocol=SSL "${p12[@]}" ssl.keystore.location="$stores/agent.p12" \
+        ssl.keystore.type=PKCS12 ssl.keystore.password=changeit
+}
+create_topics copied
+for engine in librdkafka native; do
+    step "$engine: nine sinks, nine ways in"
+    counter_file $engine 20000
+    nine_sinks $engine "${engine}_"
+    create_topics "${ways[@]/#/${engine}_}"
+    agent_start $engine
+    for topic in "${ways[@]}"; do check "${engine}_$topic" 20000 1; done
+    agent_stop $engine
+    says_nothing $engine ' (WARN|ERROR) '
+done
+(($(grep -c 'native engine' "$work/native.log") == 9)) || fail "not every sink has the native engine"
+
+step "native: a broker that ends sessions goes on"
+mkfifo "$work/lines"
+counter_file prolonged 1
+add_sink prolonged prolonged "$login" security.protocol=SASL_PLAINTEXT sasl.mechanism=SCRAM-SHA-256 sasl.jaas.config="$scram_login"
+sed -i -e 's/r1.type = seq/r1.type = exec/' -e "s|r1.totalEvents.*|r1.command = cat $work/lines|" "$work/prolonged.properties"
+create_topics prolonged
+agent_start prolonged
+for ((i = 0; i < 100; i++)); do
+    echo $i
+    sleep 0.1 # for two sessions and a half
+done >"$work/lines"
+check prolonged 100 1 --no-headers
+agent_stop prolonged
+says_nothing prolonged ' (WARN|ERROR) '
 
 step "a source by SASL_SSL"
 agent_file reader copied sources.r1.type=org.apache.flume.source.kafka.KafkaSource sources.r1.host= sources.r1.port= \
-    sources.r1.kafka.bootstrap.servers="$both" sources.r1.kafka.topics=both sources.r1.kafka.consumer.group.id=reader \
+    sources.r1.kafka.bootstrap.servers="$both" sources.r1.kafka.topics=native_both sources.r1.kafka.consumer.group.id=reader \
     sources.r1.kafka.consumer.auto.offset.reset=earliest sources.r1.kafka.consumer.security.protocol=SASL_SSL \
     sources.r1.kafka.consumer.sasl.mechanism=SCRAM-SHA-256 sources.r1.kafka.consumer.sasl.jaas.config="$scram_login" \
     sources.r1.kafka.consumer.ssl.truststore.location="$stores/trust.jks" sources.r1.kafka.consumer.ssl.truststore.password=changeit \
     sinks.k1.allowTopicOverride=false sinks.k1.header.topic=from
 agent_start reader
-check copied 20000 1 --header from=both --may-repeat # two partitions become others: order is not kept
+check copied 20000 1 --header from=native_both --may-repeat # two partitions become others: order is not kept
 (($(field received "$found") == 20000)) || fail "records arrived twice"
 agent_stop reader
 says_nothing reader ' (WARN|ERROR) '
 
-step "a wrong password, an untrusted authority, and a correct sink"
-counter_file faulty 50000
-add_sink faulty well "$tls" security.protocol=SSL "${pem[@]}"
-add_sink faulty wrong "$login" security.protocol=SASL_PLAINTEXT sasl.mechanism=SCRAM-SHA-256 sasl.jaas.config="${scram_login/-secret/-guess}"
-add_sink faulty distrusted "$tls" security.protocol=SSL ssl.truststore.location="$stores/other.pem" ssl.truststore.type=PEM
-began=$SECONDS
-agent_start faulty
-check well 50000 1
-await_log faulty 'sink wrong: .*the broker refuses the credentials: check kafka.producer.sasl.mechanism and sasl.jaas.config'
-await_log faulty 'sink distrusted: .*certificate verify failed.*TLS failed: check kafka.producer.security.protocol'
-sleep 2 # further attempts may add few lines
-agent_is_up faulty || fail "the agent ended"
-(($(grep -cE 'sink (wrong|distrusted): ' "$work/faulty.log") <= 8 + (SECONDS - began) / 10)) || fail "it logs the errors too often"
+faults() { # ENGINE PATTERN-OF-DISTRUST
+    local name=faulty_$1 began=$SECONDS
+    engine=$1
+    step "$1: a wrong password, an untrusted authority, and a correct sink"
+    counter_file "$name" 50000
+    add_sink "$name" "${1}_well" "$tls" security.protocol=SSL "${pem[@]}"
+    add_sink "$name" "${1}_wrong" "$login" security.protocol=SASL_PLAINTEXT sasl.mechanism=SCRAM-SHA-256 \
+        sasl.jaas.config="${scram_login/-secret/-guess}"
+    add_sink "$name" "${1}_distrusted" "$tls" security.protocol=SSL ssl.truststore.location="$stores/other.pem" ssl.truststore.type=PEM
+    agent_start "$name"
+    check "${1}_well" 50000 1
+    await_log "$name" "sink ${1}_wrong: .*the broker refuses the credentials: check kafka.producer.sasl.mechanism and sasl.jaas.config"
+    await_log "$name" "sink ${1}_distrusted: .*$2.*TLS failed: check kafka.producer.security.protocol"
+    sleep 2 # further attempts may add few lines
+    agent_is_up "$name" || fail "the agent ended"
+    (($(grep -cE "sink ${1}_(wrong|distrusted): " "$work/$name.log") <= 8 + (SECONDS - began) / 10)) || fail "it logs the errors too often"
 
-step "the file is corrected: no event was lost meanwhile"
-sed -i -e 's/-guess/-secret/' -e "s|$stores/other.pem|$ca|" "$work/faulty.properties"
-kill -HUP "${agents[faulty]}"
-check wrong 50000 1
-check distrusted 50000 1
-agent_stop faulty
-(($(accounted delivered) == 150000)) || fail "the account is wrong: $account"
+    step "$1: the file is corrected: no event was lost meanwhile"
+    sed -i -e 's/-guess/-secret/' -e "s|$stores/other.pem|$ca|" "$work/$name.properties"
+    kill -HUP "${agents[$name]}"
+    check "${1}_wrong" 50000 1
+    check "${1}_distrusted" 50000 1
+    agent_stop "$name"
+    (($(accounted delivered) == 150000)) || fail "the account is wrong: $account"
+}
+faults librdkafka 'certificate verify failed'
+faults native 'the certificate is not accepted'

@@ -83,7 +83,7 @@ stages/sinks/*          LIB
 stages/serializers/*    LIB
 stages/deserializers/*  LIB
 stages/lib/kafka/channel/carried.[ch] core/FLAT core/log/* core/flow/* rings/*
-stages/lib/kafka/*      ENGINE L/avro/* L/keystore/* L/tls/* L/text/* L/net/*
+stages/lib/kafka/*      ENGINE L/avro/* L/keystore/* L/tls/* L/sasl/* L/text/* L/net/*
 stages/lib/syslog/*     ENGINE L/date/* L/text/*
 stages/lib/http/*       ENGINE L/date/* L/stream/* L/tls/* L/text/*
 stages/lib/avro/*       ENGINE L/rpc/* L/stream/* L/tls/* L/text/*

@@ -12,18 +12,19 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 struct ps_tls_client {
     SSL_CTX *context;
     char *name; /* the name that the certificate must contain; NULL: any */
-    bool name_is_address, verify;
-    bool flumes_keys; /* it is of a stage or the client library: Flume's keys set it */
+    bool name_is_address, any_name, verify;
+    enum ps_tls_keys keys;
 };
 
 struct session {
     SSL *ssl;
     BIO_METHOD *method; /* over a pipe; else NULL */
-    bool flumes_keys;   /* the client's */
+    enum ps_tls_keys keys;
 };
 
 /* ---- settings ---- */
@@ -37,7 +38,7 @@ static const char *openssl_reason(void)
                                   : "unknown error";
 }
 
-static enum ps_status load_text(struct ps_tls_client *client, const char *text, struct ps_err *err)
+static enum ps_status load_text(struct ps_tls_client *client, const char *text, bool each, struct ps_err *err)
 {
     BIO *bio = BIO_new_mem_buf(text, -1);
     X509_STORE *store = SSL_CTX_get_cert_store(client->context);
@@ -48,8 +49,44 @@ static enum ps_status load_text(struct ps_tls_client *client, const char *text, 
         X509_free(certificate);
     }
     BIO_free(bio);
-    X509_STORE_set_flags(store, X509_V_FLAG_PARTIAL_CHAIN);
+    if (each)
+        X509_STORE_set_flags(store, X509_V_FLAG_PARTIAL_CHAIN);
     return count > 0 ? PS_OK : ps_err_set(err, "no certificate to trust");
+}
+
+static bool load_place(struct ps_tls_client *client, const char *place)
+{
+    struct stat status;
+    bool folder = stat(place, &status) == 0 && S_ISDIR(status.st_mode);
+    return folder ? SSL_CTX_load_verify_dir(client->context, place) == 1
+                  : SSL_CTX_load_verify_file(client->context, place) == 1;
+}
+
+/* Reads the first certificate as the client's own, and those after it as its issuers. */
+static bool load_chain(struct ps_tls_client *client, BIO *bio)
+{
+    X509 *own = PEM_read_bio_X509(bio, NULL, NULL, NULL), *issuer;
+    bool good = own != NULL && SSL_CTX_use_certificate(client->context, own) == 1;
+    X509_free(own);
+    while (good && (issuer = PEM_read_bio_X509(bio, NULL, NULL, NULL)) != NULL) {
+        good = SSL_CTX_add0_chain_cert(client->context, issuer) == 1;
+        if (!good)
+            X509_free(issuer);
+    }
+    return good;
+}
+
+static enum ps_status load_own_texts(struct ps_tls_client *client, const char *cert, const char *key,
+                                     struct ps_err *err)
+{
+    BIO *certificates = BIO_new_mem_buf(cert, -1), *keys = BIO_new_mem_buf(key, -1);
+    EVP_PKEY *private = keys != NULL ? PEM_read_bio_PrivateKey(keys, NULL, NULL, NULL) : NULL;
+    bool good = certificates != NULL && private != NULL && load_chain(client, certificates) &&
+                SSL_CTX_use_PrivateKey(client->context, private) == 1;
+    EVP_PKEY_free(private);
+    BIO_free(keys);
+    BIO_free(certificates);
+    return good ? PS_OK : ps_err_set(err, "the client's certificate or key: %s", openssl_reason());
 }
 
 static enum ps_status load_files(struct ps_tls_client *client, const struct ps_tls_client_settings *settings,
@@ -57,12 +94,14 @@ static enum ps_status load_files(struct ps_tls_client *client, const struct ps_t
 {
     const char *ca = settings->ca, *cert = settings->cert, *key = settings->key;
     ERR_clear_error();
-    if (ca != NULL && SSL_CTX_load_verify_locations(client->context, ca, NULL) != 1)
+    if (ca != NULL && !load_place(client, ca))
         return ps_err_set(err, "ca=%s: %s; a file with PEM certificates is wanted", ca, openssl_reason());
-    if (settings->ca_text != NULL && load_text(client, settings->ca_text, err) != PS_OK)
+    if (settings->ca_text != NULL && load_text(client, settings->ca_text, settings->trust_each, err) != PS_OK)
         return PS_FAIL;
     if (ca == NULL && settings->ca_text == NULL && client->verify)
         SSL_CTX_set_default_verify_paths(client->context);
+    if (settings->cert_text != NULL)
+        return load_own_texts(client, settings->cert_text, settings->key_text, err);
     if (key != NULL && cert == NULL)
         return ps_err_set(err, "key=%s without cert=FILE", key);
     if (cert == NULL)
@@ -76,22 +115,28 @@ static enum ps_status load_files(struct ps_tls_client *client, const struct ps_t
     return PS_OK;
 }
 
+static bool set_server_name(struct ps_tls_client *client, const char *name)
+{
+    unsigned char address[sizeof(struct in6_addr)];
+    client->name = name != NULL ? strdup(name) : NULL;
+    client->name_is_address =
+        name != NULL && (inet_pton(AF_INET, name, address) == 1 || inet_pton(AF_INET6, name, address) == 1);
+    return client->name != NULL || name == NULL;
+}
+
 static enum ps_status client_fill(struct ps_tls_client *client, const struct ps_tls_client_settings *settings,
                                   struct ps_err *err)
 {
-    unsigned char address[sizeof(struct in6_addr)];
     client->verify = settings->verify;
-    client->name = settings->server_name != NULL ? strdup(settings->server_name) : NULL;
+    client->any_name = settings->any_name;
+    client->keys = settings->keys;
     client->context = SSL_CTX_new(TLS_client_method());
-    if ((client->name == NULL && settings->server_name != NULL) || client->context == NULL)
+    if (!set_server_name(client, settings->server_name) || client->context == NULL)
         return ps_err_set(err, "no memory");
-    client->name_is_address = client->name != NULL && (inet_pton(AF_INET, client->name, address) == 1 ||
-                                                       inet_pton(AF_INET6, client->name, address) == 1);
     SSL_CTX_set_min_proto_version(client->context, TLS1_2_VERSION);
     SSL_CTX_set_mode(client->context, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
     SSL_CTX_set_options(client->context, SSL_OP_IGNORE_UNEXPECTED_EOF);
     SSL_CTX_set_verify(client->context, client->verify ? SSL_VERIFY_PEER : SSL_VERIFY_NONE, NULL);
-    client->flumes_keys = settings->limits != NULL;
     if (settings->limits != NULL &&
         ps_tls_context_limit(client->context, settings->limits, settings->globals, NULL, err) != PS_OK)
         return PS_FAIL;
@@ -112,6 +157,19 @@ enum ps_status ps_tls_client_create(struct ps_tls_client **made,
     }
     *made = client;
     return PS_OK;
+}
+
+struct ps_tls_client *ps_tls_client_copy(const struct ps_tls_client *client, const char *server_name)
+{
+    struct ps_tls_client *copy = calloc(1, sizeof *copy);
+    if (copy == NULL)
+        return NULL;
+    *copy = *client;
+    if (set_server_name(copy, server_name) && SSL_CTX_up_ref(copy->context) == 1)
+        return copy;
+    free(copy->name);
+    free(copy);
+    return NULL;
 }
 
 void ps_tls_client_destroy(struct ps_tls_client *client)
@@ -138,8 +196,9 @@ static bool set_name(const struct ps_tls_client *client, SSL *ssl)
     if (client->name == NULL)
         return true;
     if (client->name_is_address)
-        return X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(ssl), client->name) == 1;
-    return SSL_set1_host(ssl, client->name) == 1 && SSL_set_tlsext_host_name(ssl, client->name) == 1;
+        return client->any_name || X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(ssl), client->name) == 1;
+    return (client->any_name || SSL_set1_host(ssl, client->name) == 1) &&
+           SSL_set_tlsext_host_name(ssl, client->name) == 1;
 }
 
 /* `pipe` NULL: over the socket. */
@@ -157,7 +216,7 @@ static void *open_session(const struct ps_tls_client *client, int fd, struct ps_
     }
     if (good && set_name(client, session->ssl)) {
         SSL_set_connect_state(session->ssl);
-        session->flumes_keys = client->flumes_keys;
+        session->keys = client->keys;
         return session;
     }
     (void)ps_transport_lose(reason, "TLS: no session");
@@ -177,13 +236,16 @@ void *ps_tls_client_open_over(const struct ps_tls_client *client, struct ps_tls_
     return open_session(client, -1, pipe, reason);
 }
 
-/* By flumes_keys. */
 static const char *const name_cures[] = {
-    "; give server-name=NAME as the certificate has it",
-    "; connect to a name that the certificate has, or set penstock.verify.hostname=false"};
-static const char *const trust_cures[] = {"; give ca=FILE of its authority, or verify=false",
-                                          "; set truststore to a file with its authority, or "
-                                          "trust-all-certs=true"};
+    [PS_TLS_KEYS_URL] = "; give server-name=NAME as the certificate has it",
+    [PS_TLS_KEYS_FLUME] =
+        "; connect to a name that the certificate has, or set penstock.verify.hostname=false",
+    [PS_TLS_KEYS_KAFKA] = "; connect to a name that the certificate has, or set "
+                          "ssl.endpoint.identification.algorithm to nothing"};
+static const char *const trust_cures[] = {
+    [PS_TLS_KEYS_URL] = "; give ca=FILE of its authority, or verify=false",
+    [PS_TLS_KEYS_FLUME] = "; set truststore to a file with its authority, or trust-all-certs=true",
+    [PS_TLS_KEYS_KAFKA] = "; set ssl.truststore.location to a file with its authority"};
 
 /* Returns why the handshake failed, with a hint if the user can correct it. */
 static void explain_handshake(const struct session *session, char *reason)
@@ -203,8 +265,8 @@ static void explain_handshake(const struct session *session, char *reason)
         verdict == X509_V_ERR_CERT_SIGNATURE_FAILURE; /* an authority of the same name, with another key */
     snprintf(reason, PS_TRANSPORT_REASON_BYTES, "TLS: the certificate is not accepted: %s%s",
              X509_verify_cert_error_string(verdict),
-             name    ? name_cures[session->flumes_keys]
-             : trust ? trust_cures[session->flumes_keys]
+             name    ? name_cures[session->keys]
+             : trust ? trust_cures[session->keys]
                      : "");
 }
 

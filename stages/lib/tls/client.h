@@ -11,23 +11,38 @@
 
 struct ps_tls_client;
 
+/* Whose keys the messages name as cure. */
+enum ps_tls_keys {
+    PS_TLS_KEYS_URL, /* of `penstock load` */
+    PS_TLS_KEYS_FLUME,
+    PS_TLS_KEYS_KAFKA,
+};
+
 struct ps_tls_client_settings {
-    const char *ca; /* file of PEM certificates to trust; NULL: the system's authorities */
-    /* The certificates to trust as PEM text, instead of `ca`; each alone, as Java trusts them. NULL: `ca` counts */
-    const char *ca_text;
-    const char *cert; /* PEM file of the client's own certificate, or NULL */
-    const char *key;  /* PEM file of its private key; NULL: it is in `cert` */
+    const char *
+        ca; /* file or directory of PEM certificates to trust. Without it and `ca_text`: the system's authorities */
+    const char *ca_text; /* PEM certificates to trust, or NULL */
+    /* Each certificate of `ca_text` is trusted alone, as in Java; else only chains that end at a self-signed one */
+    bool trust_each;
+    const char *cert;                 /* PEM file of the client's own certificate, or NULL */
+    const char *key;                  /* PEM file of its private key; NULL: it is in `cert` */
+    const char *cert_text, *key_text; /* the same as PEM text, the certificate before its issuers; or NULL */
     /* The name or address that the server's certificate must contain; NULL: any */
     const char *server_name;
-    bool verify;                          /* false: every certificate is accepted */
+    bool any_name; /* true: the server is told the name, and its certificate may have another one */
+    bool verify;   /* false: every certificate is accepted */
     const struct ps_tls_options *limits;  /* its protocols and cipher suites; NULL: OpenSSL's */
     const struct ps_tls_globals *globals; /* with `limits` */
+    enum ps_tls_keys keys;
 };
 
 /* Reads the files. Errors name the setting as KEY=VALUE (ca=FILE). Copies what it keeps. Owns: the caller
  * destroys it after all sessions. */
 enum ps_status ps_tls_client_create(struct ps_tls_client **client,
                                     const struct ps_tls_client_settings *settings, struct ps_err *err);
+/* Returns a client of the same settings for a server of another name. NULL: no memory. Owns: as above. Thread: any one at
+ * a time. */
+struct ps_tls_client *ps_tls_client_copy(const struct ps_tls_client *client, const char *server_name);
 /* NULL is allowed. */
 void ps_tls_client_destroy(struct ps_tls_client *client);
 

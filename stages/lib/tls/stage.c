@@ -70,9 +70,11 @@ enum ps_status ps_tls_client_stage_build(struct ps_tls_client **client,
         return PS_FAIL;
     const struct ps_tls_client_settings settings = {
         .ca_text = text,
+        .trust_each = true,
         .server_name = options->verify_name ? host : NULL,
         .verify = !options->trust_all,
         .limits = &options->limits,
+        .keys = PS_TLS_KEYS_FLUME,
         .globals = &globals,
     };
     enum ps_status status = ps_tls_client_create(&made, &settings, err);

@@ -434,9 +434,9 @@ static void test_compression(void **state)
 /* librdkafka runs where the native engine cannot, and `check` says why. */
 static void test_check_engine(void **state)
 {
-    static const char *const cases[][2] = {{"kafka.producer.security.protocol", "SSL"},
-                                           {"kafka.producer.delivery.timeout.ms", "90000"},
+    static const char *const cases[][2] = {{"kafka.producer.delivery.timeout.ms", "90000"},
                                            {"kafka.producer.acks", "0"},
+                                           {"kafka.producer.security.protocol", "SSL"},
                                            {"kafka.producer.compression.type", "lz4"},
                                            {"kafka.producer.acks", "1"}};
     for (size_t i = 0; i < PS_COUNT_OF(cases); i++) {
@@ -446,7 +446,7 @@ static void test_check_engine(void **state)
             ps_test_stage_bind(&stage, PS_KEYS("kafka.bootstrap.servers", "h:1", "penstock.engine", "native",
                                                cases[i][0], cases[i][1])),
             PS_OK);
-        assert_int_equal(ps_test_stage_reported(&stage, PS_LOG_WARN, "librdkafka is used"), i < 3);
+        assert_int_equal(ps_test_stage_reported(&stage, PS_LOG_WARN, "librdkafka is used"), i < 2);
         ps_test_stage_fini(&stage);
     }
 }

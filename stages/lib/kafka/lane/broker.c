@@ -14,10 +14,13 @@
 #include <sys/epoll.h>
 
 #define ERROR_TRANSPORT (-195)
+#define ERROR_TLS (-181)
+#define ERROR_AUTHENTICATION (-169)
 #define ERROR_RESOLVE (-193)
 #define RESPONSE_BYTES_MAX (64U << 20)
 #define READ_BYTES (64U * 1024U)
 #define WRITE_PARTS 64
+#define TOLD_REST_NS (30 * PS_NS_PER_S) /* the same failure is not reported again before */
 
 struct ps_kafka_lane_broker *ps_kafka_lane_broker_add(struct ps_kafka_lane *lane, int32_t node,
                                                       const char *host, uint32_t host_length, unsigned port)
@@ -28,12 +31,20 @@ struct ps_kafka_lane_broker *ps_kafka_lane_broker_add(struct ps_kafka_lane *lane
     broker->lane = lane;
     broker->node = node;
     memcpy(broker->host, host, host_length);
+    if (lane->tls != NULL && (broker->tls = ps_tls_client_copy(lane->tls, broker->host)) == NULL) {
+        free(broker);
+        return NULL;
+    }
     broker->port = port;
     broker->watched_fd = -1;
+    broker->login_ns = PS_NEVER;
     broker->end = &broker->first;
     broker->ready_end = &broker->ready;
-    broker->plan =
-        (struct ps_client_plan){.transport = &ps_transport_plain, .connect_ns = lane->settings.connect_ns};
+    broker->plan = (struct ps_client_plan){
+        .transport = broker->tls != NULL ? &ps_transport_tls : &ps_transport_plain,
+        .transport_settings = broker->tls,
+        .connect_ns = lane->settings.connect_ns,
+    };
     ps_client_init(&broker->client, &broker->plan);
     struct ps_kafka_lane_broker **last = &lane->brokers;
     while (*last != NULL)
@@ -54,6 +65,8 @@ void ps_kafka_lane_broker_free(struct ps_kafka_lane_broker *broker)
         free(request->head);
         free(request);
     }
+    ps_sasl_close(broker->sasl);
+    ps_tls_client_destroy(broker->tls);
     free(broker->in);
     free(broker);
 }
@@ -116,6 +129,9 @@ void ps_kafka_lane_broker_drop(struct ps_kafka_lane_broker *broker)
     broker->write_blocked = false;
     broker->in_length = 0;
     broker->writing = NULL;
+    broker->login_ns = PS_NEVER;
+    ps_sasl_close(broker->sasl);
+    broker->sasl = NULL;
     broker->produce_in_flight = 0;
     while (broker->first != NULL) {
         struct ps_kafka_lane_request *request = broker->first;
@@ -129,15 +145,22 @@ void ps_kafka_lane_broker_lose(struct ps_kafka_lane_broker *broker, const char *
 {
     struct ps_kafka_lane *lane = broker->lane;
     bool idle = broker->phase == PS_KAFKA_LANE_UP && broker->first == NULL;
+    int code = broker->login_is_refused                    ? ERROR_AUTHENTICATION
+               : broker->client.phase == PS_CLIENT_SHAKING ? ERROR_TLS
+                                                           : ERROR_TRANSPORT;
+    broker->login_is_refused = false;
     ps_kafka_lane_broker_drop(broker);
     broker->failures++;
     broker->rest_ns = lane->now.mono_ns + reconnect_rest_ns(broker);
     ps_kafka_lane_want_metadata(lane);
-    if (idle || broker->gone) /* a broker closes connections that are not used */
+    bool again = strcmp(broker->told, reason) == 0 && lane->now.mono_ns < broker->told_ns + TOLD_REST_NS;
+    if (idle || broker->gone || again) /* a broker closes connections that are not used */
         return;
+    snprintf(broker->told, sizeof broker->told, "%s", reason);
+    broker->told_ns = lane->now.mono_ns;
     char text[PS_HOST_NAME_BYTES + PS_TRANSPORT_REASON_BYTES + 16];
     snprintf(text, sizeof text, "%s:%u: %s", broker->host, broker->port, reason);
-    ps_kafka_lane_notice(lane, PS_KAFKA_NOTICE_ERROR, ERROR_TRANSPORT, text);
+    ps_kafka_lane_notice(lane, PS_KAFKA_NOTICE_ERROR, code, text);
 }
 
 /* ---- connecting ---- */
@@ -381,7 +404,8 @@ static void read_on(struct ps_kafka_lane_broker *broker)
         if (got == 0)
             return;
         broker->in_length += (uint32_t)got;
-        if (!handle_all(broker) || (size_t)got < room)
+        bool drained = (size_t)got < room && broker->tls == NULL; /* TLS keeps what epoll does not see */
+        if (!handle_all(broker) || drained)
             return;
     }
 }
@@ -413,7 +437,8 @@ static void produce(struct ps_kafka_lane_broker *broker)
     struct ps_kafka_lane *lane = broker->lane;
     while (broker->phase == PS_KAFKA_LANE_UP && broker->writing == NULL && broker->ready != NULL &&
            broker->produce_in_flight < lane->settings.in_flight_max && !lane->fatal &&
-           lane->id_state == PS_KAFKA_LANE_ID_KNOWN && lane->now.mono_ns >= broker->throttle_ns) {
+           lane->id_state == PS_KAFKA_LANE_ID_KNOWN && lane->now.mono_ns >= broker->throttle_ns &&
+           !ps_kafka_lane_login_is_due(broker)) {
         struct ps_kafka_lane_request *request = ps_kafka_lane_request_produce(broker);
         if (request == NULL)
             return;
@@ -425,6 +450,18 @@ static void produce(struct ps_kafka_lane_broker *broker)
             if (request->sets[i] != NULL)
                 ps_kafka_lane_partition_offer(lane, request->sets[i]->partition);
     }
+}
+
+/* Logs in again before the session ends, when everything that was asked is answered. */
+static void prolong(struct ps_kafka_lane_broker *broker)
+{
+    char reason[PS_TRANSPORT_REASON_BYTES];
+    if (!ps_kafka_lane_login_is_due(broker) || broker->first != NULL)
+        return;
+    if (ps_kafka_lane_login_begin(broker, reason))
+        write_on(broker);
+    else
+        ps_kafka_lane_broker_lose(broker, reason);
 }
 
 void ps_kafka_lane_broker_work(struct ps_kafka_lane_broker *broker, bool ready)
@@ -439,8 +476,10 @@ void ps_kafka_lane_broker_work(struct ps_kafka_lane_broker *broker, bool ready)
         read_on(broker);
     if (broker->phase >= PS_KAFKA_LANE_ASKING && broker->writing != NULL)
         write_on(broker);
-    if (broker->phase == PS_KAFKA_LANE_UP)
+    if (broker->phase == PS_KAFKA_LANE_UP) {
+        prolong(broker);
         produce(broker);
+    }
     if (broker->phase >= PS_KAFKA_LANE_ASKING)
         check_deadline(broker);
     watch(broker);
@@ -456,5 +495,7 @@ uint64_t ps_kafka_lane_broker_due_ns(const struct ps_kafka_lane_broker *broker)
     uint64_t due_ns = deadline_ns(broker);
     if (broker->ready != NULL && broker->throttle_ns > now_ns)
         due_ns = ps_least(due_ns, broker->throttle_ns);
+    if (broker->phase == PS_KAFKA_LANE_UP && broker->first == NULL)
+        due_ns = ps_least(due_ns, broker->login_ns);
     return due_ns;
 }

@@ -6,6 +6,8 @@
  *   broker.c     connections: bytes out and in, time-outs, back-off
  *   requests.c   requests and responses as bytes
  *   responses.c  what a response means
+ *   login.c      SASL
+ *   compression.c
  *
  * Owner and thread: the sink's worker, from the first call of `poll` or `topic` on. The lane has no thread of its own but
  * the resolver of host names. Requests, sets and buffers are allocated while the lane is warming up, and used again. */
@@ -13,7 +15,10 @@
 
 #include "stages/lib/kafka/lane/record_set.h"
 #include "stages/lib/net/client.h"
+#include "stages/lib/kafka/lane/wire.h"
 #include "stages/lib/net/resolver.h"
+#include "stages/lib/sasl/sasl.h"
+#include "stages/lib/tls/client.h"
 
 #include "core/clock.h"
 
@@ -73,6 +78,8 @@ struct ps_kafka_lane_topic {
 
 enum ps_kafka_lane_kind {
     PS_KAFKA_LANE_API_VERSIONS,
+    PS_KAFKA_LANE_SASL_HANDSHAKE,
+    PS_KAFKA_LANE_SASL_AUTHENTICATE,
     PS_KAFKA_LANE_METADATA,
     PS_KAFKA_LANE_INIT_PRODUCER_ID,
     PS_KAFKA_LANE_PRODUCE,
@@ -100,6 +107,7 @@ enum ps_kafka_lane_phase {
     PS_KAFKA_LANE_RESOLVING,
     PS_KAFKA_LANE_CONNECTING, /* and handshake */
     PS_KAFKA_LANE_ASKING,     /* which versions it speaks */
+    PS_KAFKA_LANE_LOGGING_IN, /* SASL; again before a session ends (KIP-368) */
     PS_KAFKA_LANE_UP,
 };
 
@@ -112,10 +120,15 @@ struct ps_kafka_lane_broker {
     enum ps_kafka_lane_phase phase;
     struct ps_client_plan plan;
     struct ps_client client;
+    struct ps_tls_client *tls; /* the lane's, for this host; NULL: plain text */
     int watched_fd;
     uint32_t watched_events;
     bool write_blocked;
-    int16_t produce_version, metadata_version, init_version;
+    int16_t produce_version, metadata_version, init_version, login_version; /* -1: it has none */
+    struct ps_sasl *sasl;                                                   /* while it logs in */
+    bool login_is_last;                         /* after the next answer the login is complete */
+    bool login_is_refused;                      /* why the connection is lost */
+    uint64_t login_ns;                          /* when to log in again; PS_NEVER: never */
     struct ps_kafka_lane_request *first, **end; /* in the order sent; the first is answered first */
     struct ps_kafka_lane_request *writing;      /* the first that is not written in full; NULL: all are */
     uint32_t produce_in_flight;
@@ -123,8 +136,10 @@ struct ps_kafka_lane_broker {
     char *in;                                           /* bytes of responses */
     uint32_t in_length, in_room;
     uint64_t rest_ns, throttle_ns;
-    uint64_t begun_ns; /* connecting */
-    uint32_t failures; /* in a row */
+    uint64_t begun_ns;                    /* connecting */
+    uint32_t failures;                    /* in a row */
+    char told[PS_TRANSPORT_REASON_BYTES]; /* the last failure that was reported, */
+    uint64_t told_ns;                     /* and when */
     struct ps_kafka_lane_broker *next;
 };
 
@@ -152,6 +167,12 @@ struct ps_kafka_lane_settings {
     bool creates_topics;
 };
 
+/* Who logs in by SASL. The texts are overwritten at the end. */
+struct ps_kafka_lane_account {
+    char *mechanism; /* NULL: nobody */
+    char *name, *password;
+};
+
 enum ps_kafka_lane_id_state {
     PS_KAFKA_LANE_ID_NONE,
     PS_KAFKA_LANE_ID_ASKED,
@@ -164,6 +185,8 @@ struct ps_kafka_lane {
     uint32_t portion_bytes; /* of records without a key, before they change to another partition */
     int epoll_fd;           /* has all sockets; is watched itself by the worker */
     struct ps_resolver *resolver;
+    struct ps_tls_client *tls; /* NULL: plain text */
+    struct ps_kafka_lane_account account;
     struct ps_kafka_lane_broker *brokers;
     struct ps_kafka_lane_topic *buckets[2 * PS_KAFKA_LANE_TOPICS_MAX];
     uint32_t topic_count;
@@ -194,6 +217,15 @@ struct ps_kafka_lane {
 /* Reads the lane's settings out of librdkafka's properties. PS_FAIL: `err` names a property that the lane does not do. */
 enum ps_status ps_kafka_lane_settings_read(struct ps_kafka_lane_settings *settings,
                                            const struct ps_pair *pairs, size_t count, struct ps_err *err);
+
+/* Makes the client of TLS. It is NULL without TLS. */
+enum ps_status ps_kafka_lane_tls_open(struct ps_tls_client **tls, const struct ps_pair *pairs, size_t count,
+                                      struct ps_err *err);
+
+/* Copies the account; it is empty without SASL. */
+enum ps_status ps_kafka_lane_account_read(struct ps_kafka_lane_account *account, const struct ps_pair *pairs,
+                                          size_t count, struct ps_err *err);
+void ps_kafka_lane_account_fini(struct ps_kafka_lane_account *account);
 
 /* ---- topics.c ---- */
 
@@ -247,6 +279,21 @@ struct ps_kafka_lane_request *ps_kafka_lane_request_metadata(struct ps_kafka_lan
 struct ps_kafka_lane_request *ps_kafka_lane_request_id(struct ps_kafka_lane *lane, int16_t version);
 /* Takes sets from the broker's ready partitions. NULL: there is none, or no memory. */
 struct ps_kafka_lane_request *ps_kafka_lane_request_produce(struct ps_kafka_lane_broker *broker);
+
+/* The mechanism in front of the first message (KIP-43), and one message (KIP-152). */
+struct ps_kafka_lane_request *ps_kafka_lane_request_handshake(struct ps_kafka_lane *lane);
+struct ps_kafka_lane_request *ps_kafka_lane_request_message(struct ps_kafka_lane *lane, int16_t version,
+                                                            const void *message, size_t length);
+
+/* ---- login.c ---- */
+
+/* Begins to log in. Returns false with `reason`. */
+bool ps_kafka_lane_login_begin(struct ps_kafka_lane_broker *broker, char *reason);
+/* Handle the broker's answers. Return false with `reason`. */
+bool ps_kafka_lane_login_handshake(struct ps_kafka_lane_broker *broker, struct ps_wire_in *in, char *reason);
+bool ps_kafka_lane_login_message(struct ps_kafka_lane_broker *broker, struct ps_wire_in *in, char *reason);
+/* Whether the session ends soon: nothing new is sent, and the broker logs in again when all is answered. */
+bool ps_kafka_lane_login_is_due(const struct ps_kafka_lane_broker *broker);
 
 /* ---- responses.c ---- */
 

@@ -90,6 +90,8 @@ static void lane_free(struct ps_kafka_lane *lane)
         free(request);
     }
     ps_kafka_compressor_close(lane->compressor);
+    ps_tls_client_destroy(lane->tls);
+    ps_kafka_lane_account_fini(&lane->account);
     free(lane->spare.data);
     ps_resolver_destroy(lane->resolver);
     if (lane->epoll_fd >= 0)
@@ -129,7 +131,10 @@ static enum ps_status lane_init(struct ps_kafka_lane *lane, const struct ps_kafk
     lane->id.epoch = -1;
     lane->metadata_wanted = true;
     if (ps_kafka_lane_settings_read(&lane->settings, config->pairs, config->pair_count, err) != PS_OK ||
-        open_compressor(lane, err) != PS_OK || watch(lane, config->epoll_fd, err) != PS_OK)
+        open_compressor(lane, err) != PS_OK ||
+        ps_kafka_lane_account_read(&lane->account, config->pairs, config->pair_count, err) != PS_OK ||
+        ps_kafka_lane_tls_open(&lane->tls, config->pairs, config->pair_count, err) != PS_OK ||
+        watch(lane, config->epoll_fd, err) != PS_OK)
         return PS_FAIL;
     if (config->request_bytes_max != 0)
         lane->settings.set_bytes_max = (uint32_t)config->request_bytes_max;

@@ -7,8 +7,10 @@
 
 #define KEY_PRODUCE 0
 #define KEY_METADATA 3
+#define KEY_SASL_HANDSHAKE 17
 #define KEY_API_VERSIONS 18
 #define KEY_INIT_PRODUCER_ID 22
+#define KEY_SASL_AUTHENTICATE 36
 #define PRODUCE_VERSION_OF_ZSTD 7
 #define HEADER_BYTES_MAX (14U + PS_KAFKA_LANE_CLIENT_ID_BYTES)
 #define PART_BYTES_MAX                                                                                       \
@@ -16,6 +18,8 @@
 
 static const int16_t keys[] = {
     [PS_KAFKA_LANE_API_VERSIONS] = KEY_API_VERSIONS,
+    [PS_KAFKA_LANE_SASL_HANDSHAKE] = KEY_SASL_HANDSHAKE,
+    [PS_KAFKA_LANE_SASL_AUTHENTICATE] = KEY_SASL_AUTHENTICATE,
     [PS_KAFKA_LANE_METADATA] = KEY_METADATA,
     [PS_KAFKA_LANE_INIT_PRODUCER_ID] = KEY_INIT_PRODUCER_ID,
     [PS_KAFKA_LANE_PRODUCE] = KEY_PRODUCE,
@@ -74,6 +78,30 @@ struct ps_kafka_lane_request *ps_kafka_lane_request_id(struct ps_kafka_lane *lan
     at = ps_wire_put_int16(at, -1); /* no transactional id */
     at = ps_wire_put_int32(at, INT32_MAX);
     return end(request, at);
+}
+
+/* ---- login ---- */
+
+struct ps_kafka_lane_request *ps_kafka_lane_request_handshake(struct ps_kafka_lane *lane)
+{
+    const char *mechanism = lane->account.mechanism;
+    struct ps_kafka_lane_request *request = ps_kafka_lane_take_request(lane, PS_KAFKA_LANE_SASL_HANDSHAKE, 1);
+    char *at = request != NULL ? begin(lane, request, 2 + strlen(mechanism)) : NULL;
+    if (at == NULL)
+        return request != NULL ? fail(lane, request) : NULL;
+    return end(request, ps_wire_put_string(at, mechanism, strlen(mechanism)));
+}
+
+struct ps_kafka_lane_request *ps_kafka_lane_request_message(struct ps_kafka_lane *lane, int16_t version,
+                                                            const void *message, size_t length)
+{
+    struct ps_kafka_lane_request *request =
+        ps_kafka_lane_take_request(lane, PS_KAFKA_LANE_SASL_AUTHENTICATE, version);
+    char *at = request != NULL ? begin(lane, request, 4 + length) : NULL;
+    if (at == NULL)
+        return request != NULL ? fail(lane, request) : NULL;
+    at = ps_wire_put_int32(at, (int32_t)length);
+    return end(request, ps_wire_put_bytes(at, message, length));
 }
 
 /* ---- metadata ---- */

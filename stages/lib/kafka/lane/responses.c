@@ -31,7 +31,7 @@ static int16_t choose(int16_t least, int16_t most, int16_t broker_least, int16_t
 static bool versions(struct ps_kafka_lane_broker *broker, struct ps_wire_in *in, char *reason)
 {
     int16_t error = ps_wire_get_int16(in);
-    broker->produce_version = broker->metadata_version = broker->init_version = -1;
+    broker->produce_version = broker->metadata_version = broker->init_version = broker->login_version = -1;
     uint32_t count = ps_wire_get_count(in, 6);
     for (uint32_t i = 0; i < count; i++) {
         int16_t key = ps_wire_get_int16(in), least = ps_wire_get_int16(in), most = ps_wire_get_int16(in);
@@ -41,6 +41,8 @@ static bool versions(struct ps_kafka_lane_broker *broker, struct ps_wire_in *in,
             broker->metadata_version = choose(1, 7, least, most);
         else if (key == 22)
             broker->init_version = choose(0, 1, least, most);
+        else if (key == 36)
+            broker->login_version = choose(0, 1, least, most);
     }
     if (in->failed || error != 0)
         return refuse(reason, "the answer to ApiVersions cannot be read: is this a Kafka broker?");
@@ -48,6 +50,8 @@ static bool versions(struct ps_kafka_lane_broker *broker, struct ps_wire_in *in,
         return refuse(
             reason,
             "the broker's versions of Produce or Metadata are not known: it needs Kafka 0.11 or newer");
+    if (broker->lane->account.mechanism != NULL)
+        return ps_kafka_lane_login_begin(broker, reason);
     broker->phase = PS_KAFKA_LANE_UP;
     broker->failures = 0;
     return true;
@@ -328,6 +332,10 @@ bool ps_kafka_lane_response(struct ps_kafka_lane_broker *broker, struct ps_kafka
     switch (request->kind) {
     case PS_KAFKA_LANE_API_VERSIONS:
         return versions(broker, &in, reason);
+    case PS_KAFKA_LANE_SASL_HANDSHAKE:
+        return ps_kafka_lane_login_handshake(broker, &in, reason);
+    case PS_KAFKA_LANE_SASL_AUTHENTICATE:
+        return ps_kafka_lane_login_message(broker, &in, reason);
     case PS_KAFKA_LANE_METADATA:
         return metadata(broker->lane, &in, request->version, reason);
     case PS_KAFKA_LANE_INIT_PRODUCER_ID:
