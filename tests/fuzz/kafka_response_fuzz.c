@@ -1,4 +1,5 @@
-/* Responses of a broker to each request of the native lane. The first byte chooses the request and its version; the rest is
+/* Responses of a broker to each request of the native lane. The first byte chooses the request and its version, from 128 on one of
+ * the login; the rest is
  * the response behind its length, but for the correlation id. What a response says must not harm the lane: it is believed,
  * or the connection is lost. */
 #include "stages/lib/kafka/lane/lane.h"
@@ -50,9 +51,29 @@ static void fill(struct ps_kafka_lane *lane)
     }
 }
 
+/* The broker is in the middle of a login by PLAIN (2: SCRAM). */
+static struct ps_kafka_lane_request *login_request_of(struct ps_kafka_lane *lane, uint8_t choice)
+{
+    struct ps_kafka_lane_broker *broker = lane->brokers;
+    char reason[PS_TRANSPORT_REASON_BYTES];
+    struct ps_err err = {0};
+    const struct ps_pair pairs[] = {
+        {.key = "security.protocol", .value = "sasl_plaintext"},
+        {.key = "sasl.mechanism", .value = (choice & 2) != 0 ? "SCRAM-SHA-256" : "PLAIN"},
+        {.key = "sasl.username", .value = "user"},
+        {.key = "sasl.password", .value = "pencil"}};
+    PS_ASSERT(ps_kafka_lane_account_read(&lane->account, pairs, PS_COUNT_OF(pairs), &err) == PS_OK);
+    broker->login_version = (choice & 4) != 0;
+    PS_ASSERT(ps_kafka_lane_login_begin(broker, reason));
+    return (choice & 1) == 0 ? ps_kafka_lane_request_handshake(lane)
+                             : ps_kafka_lane_request_message(lane, broker->login_version, "", 0);
+}
+
 static struct ps_kafka_lane_request *request_of(struct ps_kafka_lane *lane, uint8_t choice)
 {
     struct ps_kafka_lane_broker *broker = lane->brokers;
+    if (choice >= 128)
+        return login_request_of(lane, choice);
     broker->produce_version = (int16_t)(3 + choice / 4 % 6);
     broker->metadata_version = (int16_t)(1 + choice / 4 % 7);
     switch (choice % 4) {
@@ -95,7 +116,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     }
     ps_kafka_lane_give_request(lane, request);
     for (struct ps_kafka_lane_broker *broker = lane->brokers; broker != NULL; broker = broker->next) {
-        broker->phase = PS_KAFKA_LANE_DOWN; /* there is no connection, and none is made */
+        ps_kafka_lane_broker_drop(broker); /* there is no connection, and none is made */
         broker->rest_ns = PS_NEVER;
     }
     ps_kafka_lane_purge(lane, true);

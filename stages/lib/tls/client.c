@@ -240,8 +240,9 @@ static const char *const name_cures[] = {
     [PS_TLS_KEYS_URL] = "; give server-name=NAME as the certificate has it",
     [PS_TLS_KEYS_FLUME] =
         "; connect to a name that the certificate has, or set penstock.verify.hostname=false",
-    [PS_TLS_KEYS_KAFKA] = "; connect to a name that the certificate has, or set "
-                          "ssl.endpoint.identification.algorithm to nothing"};
+    [PS_TLS_KEYS_KAFKA] =
+        ("; connect to a name that the certificate has, or set ssl.endpoint.identification.algorithm to "
+         "nothing")};
 static const char *const trust_cures[] = {
     [PS_TLS_KEYS_URL] = "; give ca=FILE of its authority, or verify=false",
     [PS_TLS_KEYS_FLUME] = "; set truststore to a file with its authority, or trust-all-certs=true",
