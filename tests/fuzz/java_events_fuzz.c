@@ -34,5 +34,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         PS_ASSERT(reader.next <= reader.end && reader.end == reader.at && reader.at <= size);
     }
     free(area);
+    (void)bytes;
     return 0;
 }

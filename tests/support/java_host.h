@@ -34,8 +34,8 @@ enum ps_test_java_edit {
 };
 
 struct ps_test_java_control {
-    volatile int mode;
-    volatile int edit;
+    volatile enum ps_test_java_mode mode;
+    volatile enum ps_test_java_edit edit;
     volatile int batches;    /* that came since the start */
     volatile int starts;     /* of the program */
     volatile int configured; /* components */
