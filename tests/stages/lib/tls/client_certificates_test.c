@@ -238,7 +238,8 @@ struct chain_case {
     bool is_expired;                      /* the authority between */
     bool is_sent;                         /* by the server */
     enum { ROOT, BETWEEN, LEAF } trusted; /* what the client has */
-    bool from_file;                       /* ca=FILE, not a trust store */
+    bool from_file;                       /* ca=FILE, not a text */
+    bool chain_only;                      /* a text, but no trust store as Java's */
     bool taken;
     bool is_about_trust; /* the cure is another ca */
 };
@@ -254,6 +255,9 @@ static const struct chain_case chains[] = {
     {"the one between is trusted and sent", AUTHORITY, .is_sent = true, .trusted = BETWEEN, .taken = true},
     {"a file with the one between only", AUTHORITY, .trusted = BETWEEN, .from_file = true,
      .is_about_trust = true},
+    {"a text with the one between only", AUTHORITY, .trusted = BETWEEN, .chain_only = true,
+     .is_about_trust = true},
+    {"a text, whole", AUTHORITY, .is_sent = true, .chain_only = true, .taken = true},
     {"the certificate itself is trusted", AUTHORITY, .trusted = LEAF, .taken = true},
     {"the one between is no authority", "critical,CA:FALSE", .is_sent = true},
     {"the one between may have none below", "critical,CA:TRUE,pathlen:0", .is_sent = true, .taken = true},
@@ -290,6 +294,7 @@ static bool takes_chain(const struct chain_case *one, char reason[PS_TRANSPORT_R
     close(fd);
     const struct ps_tls_client_settings settings = {.ca_text = one->from_file ? NULL : text,
                                                     .ca = one->from_file ? path : NULL,
+                                                    .trust_each = !one->chain_only,
                                                     .server_name = "host.test",
                                                     .verify = true};
     bool taken = is_shaken(&settings, context, reason);

@@ -161,17 +161,18 @@ static void test_same_text(void **state)
 static void test_half_written(void **state)
 {
     static const char half[] = "rule all { when true set header.gener";
-    static const char rest[] = "ation = \"2\" }\n";
+    static const char rest[] = "ation = \"3\" }\n";
     start("a.rules");
-    stays(1); /* the thread has begun, and looked */
+    ps_test_rules_replace("a.rules", PS_TEST_RULES_GENERATION, 2);
+    becomes(2); /* the thread watches the file */
     int fd = open(ps_test_folder_path("a.rules"), O_WRONLY | O_TRUNC | O_CLOEXEC);
     assert_true(fd >= 0);
     assert_int_equal(write(fd, half, sizeof half - 1), sizeof half - 1);
-    stays(1);
+    stays(2);
     assert_int_equal(write(fd, rest, sizeof rest - 1), sizeof rest - 1);
-    stays(1);
+    stays(2);
     assert_int_equal(close(fd), 0);
-    becomes(2);
+    becomes(3);
     assert_true(series("rules_reload_failures") == 0);
     ps_test_stage_fini(&stage);
 }
