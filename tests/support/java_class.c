@@ -81,10 +81,13 @@ size_t ps_test_class_write(const struct ps_test_class *class, uint8_t bytes[PS_T
 
 static void add_entry(zip_t *zip, const char *name, const void *bytes, size_t length)
 {
-    void *copy = malloc(length); /* libzip frees it */
-    assert_non_null(copy);
-    memcpy(copy, bytes, length);
-    zip_source_t *source = zip_source_buffer(zip, copy, length, 1);
+    void *copy = NULL;
+    if (length > 0) { /* libzip frees it; it does not free a buffer without bytes */
+        copy = malloc(length);
+        assert_non_null(copy);
+        memcpy(copy, bytes, length);
+    }
+    zip_source_t *source = zip_source_buffer(zip, copy, length, copy != NULL);
     assert_true(zip_file_add(zip, name, source, ZIP_FL_OVERWRITE) >= 0);
 }
 

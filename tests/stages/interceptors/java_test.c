@@ -10,7 +10,7 @@
 
 static int group_setup(void **unused)
 {
-    ps_test_java_start(300, 10);
+    ps_test_java_start(PS_TEST_JAVA_SILENCE_MS, 10);
     return 0;
 }
 
