@@ -382,39 +382,50 @@ static void write_dead_letters(struct http_state *state)
     }
 }
 
+/* Sends and receives what is possible now, and handles the requests that ended. */
+static void exchange(struct http_state *state)
+{
+    struct ps_http_request *request;
+    ps_http_client_work(&state->client, state->sink.now_ns);
+    while ((request = ps_http_client_next(&state->client)) != NULL)
+        take_answer(state, (struct slot *)request);
+}
+
+/* A new request may end while it is begun (a refused connection). libcurl then has no socket and no timer for it, so its end
+ * is taken in the same cycle. */
 static void serve(struct ps_remote_sink *sink, bool sends)
 {
     struct http_state *state = (struct http_state *)sink;
-    struct ps_http_request *request;
-    ps_http_client_work(&state->client, sink->now_ns);
-    while ((request = ps_http_client_next(&state->client)) != NULL)
-        take_answer(state, (struct slot *)request);
+    exchange(state);
     end_late(state);
     write_dead_letters(state);
     if (!sends)
         return;
     send_some(state);
     if (state->client.timer_ns <= sink->now_ns) /* a new request is due */
-        ps_http_client_work(&state->client, sink->now_ns);
+        exchange(state);
 }
 
 /* ---- the stage ---- */
 
-static bool has_unsent(const struct http_state *state)
+/* Returns whether an event can be sent as soon as the sink does not rest. */
+static bool can_send(const struct http_state *state)
 {
+    bool has_free_slot = false;
     for (unsigned i = 0; i < state->slot_count; i++) {
         if (is_unsent(&state->slots[i]))
             return true;
+        has_free_slot |= state->slots[i].range.count == 0;
     }
-    return state->sink.held.next != NULL;
+    return has_free_slot && state->sink.held.next != NULL;
 }
 
 static uint64_t due_ns(const struct ps_remote_sink *sink)
 {
     const struct http_state *state = (const struct http_state *)sink;
     uint64_t next = state->client.timer_ns;
-    if (ps_remote_sink_rests(sink) && has_unsent(state))
-        next = ps_least(next, sink->rest_ns);
+    if (can_send(state))
+        next = ps_least(next, ps_remote_sink_rests(sink) ? sink->rest_ns : sink->now_ns);
     for (unsigned i = 0; i < state->slot_count; i++) {
         const struct slot *slot = &state->slots[i];
         next = ps_least(next, answer_due_ns(state, &slot->request));

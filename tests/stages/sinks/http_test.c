@@ -4,6 +4,7 @@
 #include "tests/support/http_peer.h"
 #include "tests/support/stage.h"
 
+#include <poll.h>
 #include <stdio.h>
 #include <unistd.h>
 
@@ -244,6 +245,45 @@ static void test_no_server(void **unused)
     ps_test_dead_letters_close(&stage);
 }
 
+/* Runs the sink as a worker does, which calls it only when `tick` asked for that or a socket is ready. No time passes. */
+static void run_until_failed(struct ps_test_stage *stage, uint64_t failures)
+{
+    for (unsigned turns = 0; ps_test_stage_counter(stage, PS_COUNTER_EventWriteFail) < failures; turns++) {
+        struct pollfd ready = {.fd = stage->port.epoll_fd, .events = POLLIN};
+        assert_in_range(turns, 0, 1000);
+        if (ps_test_sink_tick(stage) > stage->now.mono_ns &&
+            ps_test_stage_counter(stage, PS_COUNTER_EventWriteFail) < failures)
+            assert_int_equal(poll(&ready, 1, (int)PS_TEST_PATIENCE_MS), 1);
+    }
+    assert_int_equal(ps_test_stage_counter(stage, PS_COUNTER_EventWriteFail), failures);
+}
+
+/* A connection that fails while it is begun leaves no socket that could wake the worker, and no timer of its own: the sink notices
+ * the failure all the same, and asks to be called at the end of its rest. */
+static void test_fails_at_once(void **unused)
+{
+    static const char *const endpoints[] = {NULL, "http://255.255.255.255:9/"}; /* refused; no route */
+    for (size_t i = 0; i < PS_COUNT_OF(endpoints); i++) {
+        struct ps_test_stage stage;
+        ps_test_http_peer_set(PS_TEST_FAR_END_DOWN);
+        ps_test_stage_start(&stage, &ps_sink_http,
+                            PS_KEYS("endpoint", endpoints[i] != NULL ? endpoints[i] : ps_test_http_peer_url(),
+                                    "penstock.requests", "2"));
+        for (uint64_t failures = 2, rest_s = 0; failures <= 6; failures += 2) {
+            if (failures == 2)
+                offer(&stage, PS_LEASE(&stage, PS_BODY("one"), PS_BODY("two")));
+            run_until_failed(&stage, failures);
+            uint64_t due_ns = ps_test_sink_tick(&stage);
+            assert_true(due_ns > stage.now.mono_ns + rest_s * PS_NS_PER_S);
+            rest_s = (due_ns - stage.now.mono_ns) / PS_NS_PER_S;
+            assert_in_range(rest_s, 1, 60);
+            stage.now.mono_ns = due_ns;
+        }
+        ps_test_stage_fini(&stage);
+        ps_test_http_peer_set(PS_TEST_FAR_END_UP);
+    }
+}
+
 /* Nothing is settled before its letter is written; a recall gives the event back. */
 static void test_not_settled_before_written(void **unused)
 {
@@ -295,6 +335,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_refused, set_up_letters, tear_down_letters),
         cmocka_unit_test_setup_teardown(test_attempts, set_up_letters, tear_down_letters),
         cmocka_unit_test_setup_teardown(test_no_server, set_up_letters, tear_down_letters),
+        cmocka_unit_test_setup_teardown(test_fails_at_once, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_not_settled_before_written, set_up_letters, tear_down_letters),
         cmocka_unit_test(test_bad_keys),
     };
