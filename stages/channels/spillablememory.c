@@ -247,6 +247,8 @@ static void spill_probe(const void *plan, struct ps_context *context, const stru
     const struct spill *spill = plan;
     if (overflow_events(spill) > 0)
         ps_queue_plan_probe(&spill->log, context, probe);
+    else
+        ps_queue_plan_probe_rest(&spill->log, context, probe, "overflowCapacity", "0");
 }
 
 static void spill_start(void *plan)

@@ -175,6 +175,33 @@ situation works 'a local path that is made' 'a1.sinks.k1.type = hdfs' "a1.sinks.
 with_event=1 situation waits 'a local path below /proc' 'a1.sinks.k1.type = hdfs' 'a1.sinks.k1.hdfs.path = file:///proc/none'
 with_event=1 situation waits 'a local path below a file' 'a1.sinks.k1.type = hdfs' "a1.sinks.k1.hdfs.path = file://$work/plain/h"
 
+# ---- a channel that leaves its directories alone: the agent starts as Flume does, and warns ----
+spills=('a1.channels.c1.type = SPILLABLEMEMORY'
+    "a1.channels.c1.checkpointDir = $work/rest/c" "a1.channels.c1.dataDirs = $work/rest/d")
+situation works 'no disk, and nothing on it' "${spills[@]}" 'a1.channels.c1.overflowCapacity = 0'
+head -c 16 /dev/zero >"$work/good.key" && chmod 400 "$work/good.key"
+sealed=('a1.channels.c1.encryption.cipherProvider = AESCTRNOPADDING' 'a1.channels.c1.encryption.keyProvider = KEYFILE'
+    'a1.channels.c1.encryption.activeKey = k' 'a1.channels.c1.encryption.keyProvider.keys = k'
+    "a1.channels.c1.encryption.keyProvider.keys.k.keyFile = $work/good.key")
+for encryption in '' sealed; do
+    keys=()
+    [[ ! $encryption ]] || keys=("${sealed[@]}")
+    with_event=1 situation waits 'the disk gets an event' "${spills[@]}" "${keys[@]}" 'a1.channels.c1.memoryCapacity = 0' \
+        'a1.channels.c1.overflowCapacity = 10000' 'a1.sinks.k1.type = hdfs' "a1.sinks.k1.hdfs.path = file://$work/plain/h"
+    for keys_now in "${keys[0]:-}" ''; do
+        [[ $keys_now ]] || keys=()
+        agent "${spills[@]}" "${keys[@]}" 'a1.channels.c1.overflowCapacity = 0'
+        [[ $(check_verdict) == waits ]] || fail "events on a disk that is left alone: $(<"$work/check.out")"
+        grep -qE "agent.properties:[0-9]+: warning: a1.channels.c1.overflowCapacity: $work/rest/d: (1 events|events that are encrypted with another key) of an earlier run are there, and are not delivered with overflowCapacity = 0; set overflowCapacity to more" \
+            "$work/check.out" || fail "no warning with line, key, reason and cure: $(<"$work/check.out")"
+        agent_verdict
+        [[ $(<"$work/decided") == works ]] || fail "events on a disk that is left alone: the agent $(<"$work/decided")"
+        grep -qE "WARN channel c1: (1 events|events that are encrypted with another key) in $work/rest/d are not delivered" "$work/agent.err" ||
+            fail "the agent does not warn: $(<"$work/agent.err")"
+    done
+    rm -r "$work/rest"
+done
+
 check_only() { # EXPECTED WHAT LINES...: check says EXPECTED; the agent was asked in a situation of the same kind
     local checked
     agent "${@:3}"

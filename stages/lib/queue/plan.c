@@ -268,25 +268,105 @@ void ps_queue_plan_probe(const struct ps_queue_plan *plan_, struct ps_context *c
     ps_key_ring_destroy(keys);
 }
 
+/* ---- a log that is left alone ---- */
+
+enum found { FOUND_NOTHING, FOUND_EVENTS, FOUND_IN_USE, FOUND_UNREADABLE };
+
+static bool has_directory(const struct ps_queue_plan *plan)
+{
+    for (size_t i = 0; i < plan->data_directories.count; i++)
+        if (access(plan->data_directories.items[i], F_OK) == 0)
+            return true;
+    return false;
+}
+
+/* Writes to `text` how many events the log has that are not delivered; for FOUND_IN_USE and FOUND_UNREADABLE the reason why this
+ * is not known. Changes nothing. */
+static enum found find_rest(const struct ps_queue_plan *plan, struct ps_err *text)
+{
+    struct ps_segment_locks locks;
+    struct ps_segment_fill fill = {.events = 0};
+    struct ps_err ignored = {.length = 0};
+    if (!has_directory(plan))
+        return FOUND_NOTHING;
+    if (!ps_segment_lock_log_shared(&locks, plan->checkpoint_directory, &plan->data_directories, text)) {
+        ps_segment_unlock_log(&locks);
+        return FOUND_IN_USE;
+    }
+    /* Without its keys, which may be gone, the log still says what it has. */
+    struct ps_key_ring *keys = plan->keys.provider != NULL ? ps_key_source_load(&plan->keys, &ignored) : NULL;
+    struct ps_segment_log *log = open_to_read(plan, keys, text);
+    if (log != NULL) {
+        ps_segment_log_fill(log, &fill);
+        ps_segment_log_close(log);
+    }
+    ps_key_ring_destroy(keys);
+    ps_segment_unlock_log(&locks);
+    if (log == NULL)
+        return FOUND_UNREADABLE;
+    if (fill.events > 0)
+        ps_err_set(text, "%s events", ps_quantity_print_count(fill.events).text);
+    else if (fill.held > 0)
+        ps_err_set(text, "events that are encrypted with another key");
+    return text->length > 0 ? FOUND_EVENTS : FOUND_NOTHING;
+}
+
 void ps_queue_plan_warn_of_rest(const struct ps_queue_plan *plan_, struct ps_context *context,
                                 const char *key, const char *value)
 {
     struct ps_queue_plan plan = *plan_;
-    struct ps_segment_locks locks = {.state = -1};
-    struct ps_segment_fill fill = {.events = 0};
-    struct ps_err ignored = {.length = 0};
+    struct ps_err text = {.length = 0};
     set_directories(&plan, context);
-    if (ps_segment_lock_log_shared(&locks, plan.checkpoint_directory, &plan.data_directories, &ignored)) {
-        struct ps_segment_log *log = open_to_read(&plan, NULL, &ignored);
-        if (log != NULL) {
-            ps_segment_log_fill(log, &fill);
-            ps_segment_log_close(log);
-        }
-    }
-    ps_segment_unlock_log(&locks);
-    if (fill.events > 0)
+    const char *directory = plan.data_directories.items[0];
+    switch (find_rest(&plan, &text)) {
+    case FOUND_EVENTS:
         ps_log(PS_LOG_WARN, context->component,
-               "%s events in %s are not delivered, and stay there with %s = %s: set it to more until a sink "
-               "has them, or remove the directory if nobody needs them",
-               ps_quantity_print_count(fill.events).text, plan.data_directories.items[0], key, value);
+               "%s in %s are not delivered, and stay there with %s = %s: set it to more until a sink has "
+               "them, or remove the directory if nobody needs them",
+               text.text, directory, key, value);
+        break;
+    case FOUND_UNREADABLE:
+        ps_log(PS_LOG_WARN, context->component,
+               "events in %s, if it has any, are not delivered with %s = %s. It cannot be read: %s. "
+               "`penstock channel verify` tells more",
+               directory, key, value, ps_err_join(&text));
+        break;
+    case FOUND_NOTHING:
+    case FOUND_IN_USE:
+        break;
+    }
+}
+
+void ps_queue_plan_probe_rest(const struct ps_queue_plan *plan_, struct ps_context *context,
+                              const struct ps_probe *probe, const char *key, const char *value)
+{
+    struct ps_queue_plan plan = *plan_;
+    struct ps_err text = {.length = 0};
+    if (probe->local && !probe->files_only)
+        return;
+    set_directories(&plan, context);
+    const char *directory = plan.data_directories.items[0];
+    switch (find_rest(&plan, &text)) {
+    case FOUND_EVENTS:
+        ps_probe_key_failed(
+            probe, key, directory,
+            ps_arena_format(context->arena,
+                            "%s of an earlier run are there, and are not delivered with %s = %s", text.text,
+                            key, value),
+            ps_arena_format(context->arena,
+                            "set %s to more until a sink has them, or remove the directory "
+                            "if nobody needs them",
+                            key));
+        break;
+    case FOUND_UNREADABLE:
+        ps_probe_key_failed(probe, "dataDirs", directory, ps_err_join(&text),
+                            "`penstock channel verify` tells more, and which events of an earlier run are "
+                            "not delivered");
+        break;
+    case FOUND_IN_USE:
+        ps_probe_skipped(probe, directory, ps_err_join(&text));
+        break;
+    case FOUND_NOTHING:
+        break;
+    }
 }

@@ -1,7 +1,9 @@
 /* The spillable memory channel: when events go to disk and when they do not any more, restarts, reloads, and what a stop saves. */
 #include "core/flow/engine_channel.h"
+#include "core/probe.h"
 #include "tests/stages/channels/spillablememory_support.h"
 
+#include <sys/stat.h>
 #include <unistd.h>
 
 /* Takes and delivers one, which must be `body`, from disk or not. */
@@ -318,6 +320,75 @@ static bool says_rest(const char *events)
     return says;
 }
 
+struct tried {
+    unsigned failed, skipped;
+    char text[1024];
+};
+
+static void note_tried(const struct ps_probe *probe, enum ps_probed result, const char *key, const char *what,
+                       const char *cause, const char *cure)
+{
+    struct tried *tried = probe->argument;
+    tried->failed += result == PS_PROBED_FAILED;
+    tried->skipped += result == PS_PROBED_SKIPPED;
+    assert_int_not_equal(result, PS_PROBED_REFUSED); /* the agent starts */
+    snprintf(tried->text, sizeof tried->text, "%s: %s: %s; %s", key != NULL ? key : "", what, cause, cure);
+}
+
+/* What `check` finds, or a reload, with a channel without a disk. */
+static struct tried probe_rest(bool is_check)
+{
+    const struct setting memory_only = {4, 0, 0, 1, 1};
+    struct tried tried = {.failed = 0};
+    const struct ps_probe probe = {
+        .local = true, .files_only = is_check, .tried = note_tried, .argument = &tried};
+    struct ps_test_stage stage;
+    start(&stage, &memory_only);
+    ps_channel_spillablememory.probe(stage.plan, &stage.context, &probe);
+    stop(&stage, &memory_only);
+    return tried;
+}
+
+/* `check` does not call a configuration good that leaves events on the disk where no sink gets them. */
+static void test_check_finds_what_is_left(void **unused)
+{
+    const struct setting setting = {0, 100, 0, 1, 1};
+    struct ps_test_stage stage;
+    char wanted[512], path[512], away[512];
+    assert_int_equal(probe_rest(true).failed, 0); /* no directories */
+    start(&stage, &setting);
+    put(&stage, 0, "a");
+    struct tried tried = probe_rest(true);
+    assert_int_equal(tried.failed, 0);
+    assert_int_equal(tried.skipped, 1); /* in use */
+    stop(&stage, &setting);
+    snprintf(wanted, sizeof wanted,
+             "overflowCapacity: %s/data: 2 events of an earlier run are there, and are not delivered with "
+             "overflowCapacity = 0; set overflowCapacity to more until a sink has them",
+             ps_test_folder());
+    for (unsigned round = 0; round < 2; round++) {
+        tried = probe_rest(true);
+        assert_int_equal(tried.failed, 1);
+        assert_memory_equal(tried.text, wanted, strlen(wanted));
+        assert_int_equal(probe_rest(false).failed, 0);
+    }
+    snprintf(path, sizeof path, "%s/state/state", ps_test_folder());
+    snprintf(away, sizeof away, "%s/state/away", ps_test_folder());
+    assert_int_equal(rename(path, away), 0);
+    assert_int_equal(mkdir(path, 0755), 0);
+    tried = probe_rest(true);
+    assert_int_equal(tried.failed, 1);
+    assert_non_null(strstr(tried.text, "dataDirs: "));
+    assert_non_null(strstr(tried.text, "/state/state is not a regular file"));
+    assert_int_equal(rmdir(path), 0);
+    assert_int_equal(rename(away, path), 0);
+    start(&stage, &setting);
+    assert_takes(&stage, "a", true);
+    stop(&stage, &setting);
+    tried = probe_rest(true);
+    assert_int_equal(tried.failed + tried.skipped, 0);
+}
+
 /* A start that leaves out the disk says what it leaves there, and changes nothing: the next one with a disk has it. */
 static void test_start_without_the_disk_of_before(void **unused)
 {
@@ -350,6 +421,7 @@ int main(void)
         IN_FOLDER(test_restored_comes_first),
         IN_FOLDER(test_pauses_until_the_disk_is_empty),
         IN_FOLDER(test_without_any_capacity_the_default_counts),
+        IN_FOLDER(test_check_finds_what_is_left),
         IN_FOLDER(test_start_without_the_disk_of_before),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
