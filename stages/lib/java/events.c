@@ -83,3 +83,17 @@ bool ps_java_reader_body(struct ps_java_reader *reader, const struct ps_java_eve
     reader->next += event->body_length;
     return true;
 }
+
+bool ps_java_reader_is_good(const struct ps_java_reader *reader, const struct ps_java_event *event)
+{
+    struct ps_java_reader walk = *reader;
+    struct ps_header_sizes sizes = {.count = 0};
+    struct ps_slice name, value, body;
+    for (uint32_t i = 0; i < event->header_count; i++) {
+        if (!ps_java_reader_header(&walk, &name, &value))
+            return false;
+        ps_header_sizes_add(&sizes, name.length, value.length);
+    }
+    return ps_header_sizes_refusal(&sizes) == NULL && ps_java_reader_body(&walk, event, &body) &&
+           body.length <= PS_BODY_BYTES_MAX;
+}

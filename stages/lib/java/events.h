@@ -47,3 +47,7 @@ bool ps_java_reader_header(struct ps_java_reader *reader, struct ps_slice *name,
 /* Behind the headers: the body. */
 bool ps_java_reader_body(struct ps_java_reader *reader, const struct ps_java_event *event,
                          struct ps_slice *body);
+
+/* Returns whether the headers and the body of the entry whose head was just copied are within it, and within the limits of an
+ * event. The reader stays where it is. Only for a copy of the area: the host may change the area after the check. */
+bool ps_java_reader_is_good(const struct ps_java_reader *reader, const struct ps_java_event *event);

@@ -19,29 +19,15 @@ void ps_java_reply_begin(struct ps_java_reply *reply, uint32_t bytes, uint32_t c
 
 /* ---- check ---- */
 
-static bool headers_are_good(struct ps_java_reader *reader, const struct ps_java_event *event)
-{
-    struct ps_header_sizes sizes = {.count = 0};
-    struct ps_slice name, value;
-    for (uint32_t i = 0; i < event->header_count; i++) {
-        if (!ps_java_reader_header(reader, &name, &value))
-            return false;
-        ps_header_sizes_add(&sizes, name.length, value.length);
-    }
-    return ps_header_sizes_refusal(&sizes) == NULL;
-}
-
 /* The copy belongs to the agent alone, so nobody changes it after the check. */
 static bool is_good(const struct ps_java_reply *reply, uint32_t origins)
 {
     struct ps_java_reader reader = {.base = reply->copy, .size = reply->bytes};
     struct ps_java_event event;
-    struct ps_slice body;
     for (uint32_t i = 0; i < reply->count; i++) {
         if (!ps_java_reader_next(&reader, &event) ||
             (event.origin != PS_JAVA_NO_ORIGIN && event.origin >= origins) ||
-            !headers_are_good(&reader, &event) || !ps_java_reader_body(&reader, &event, &body) ||
-            body.length > PS_BODY_BYTES_MAX)
+            !ps_java_reader_is_good(&reader, &event))
             return false;
     }
     return reader.at == reply->bytes;

@@ -42,6 +42,8 @@ abstract class Component {
             return new SinkComponent(host, link, texts);
         case INTERCEPTOR:
             return new InterceptorComponent(host, link, texts);
+        case SOURCE:
+            return new SourceComponent(host, link, texts);
         default:
             throw new IOException("the agent asks for a component of a kind that this host does not know");
         }

@@ -28,7 +28,7 @@ final class InterceptorComponent extends Component {
 
     private final List<String> texts;
     private final LinkedBlockingQueue<Message> messages = new LinkedBlockingQueue<>();
-    private final ReplyWriter writer = new ReplyWriter();
+    private final EventWriter writer = new EventWriter();
 
     InterceptorComponent(Host host, int link, List<String> texts) {
         super(host, link, texts);

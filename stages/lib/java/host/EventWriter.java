@@ -8,8 +8,8 @@ import java.util.List;
 import java.util.Map;
 import org.apache.flume.Event;
 
-/** The events that an interceptor returned, as entries: of an event that came from the batch only what differs. */
-final class ReplyWriter {
+/** Events as entries of the shared memory: of an event that came from the agent's batch only what differs. */
+final class EventWriter {
     private static final int NO_ORIGIN = -1, BODY = 1, HEADERS = 2;
     private static final int HEADERS_MAX = 4096, NAME_BYTES_MAX = 65535, NAMES_BYTES_MAX = 1 << 20,
                              VALUES_BYTES_MAX = 32 << 20, BODY_BYTES_MAX = 896 << 20;
@@ -43,18 +43,25 @@ final class ReplyWriter {
         return true;
     }
 
+    /** Begins with the reply of an interceptor to these events. */
     void begin(List<Event> events, long bytesMax) {
+        begin(bytesMax);
         owner = ownerOf(events);
+    }
+
+    /** Begins with events that are new. */
+    void begin(long bytesMax) {
+        owner = this;
         this.bytesMax = bytesMax;
         if (buffer.capacity() > KEPT_BYTES)
             buffer = ByteBuffer.allocate(KEPT_BYTES).order(ByteOrder.nativeOrder());
         buffer.clear();
     }
 
-    /** Adds an event. Returns false when the reply would be too large: nothing is added then. */
+    /** Adds an event. Returns false when the entries would be larger than the limit: nothing is added then. */
     boolean add(Event event) {
         if (event == null)
-            throw new NullPointerException("the interceptor returned an event that is null");
+            throw new NullPointerException("an event is null");
         int start = buffer.position(), flags = BODY | HEADERS, origin = NO_ORIGIN;
         if (isOf(event, owner)) {
             HostEvent own = (HostEvent) event;
@@ -104,7 +111,7 @@ final class ReplyWriter {
         return text != null ? text.getBytes(StandardCharsets.UTF_8) : NOTHING;
     }
 
-    /** Makes room for so many bytes; returns false when the reply would be too large. */
+    /** Makes room for so many bytes; returns false when the entries would be larger than the limit. */
     private boolean room(int bytes) {
         long wanted = (long) buffer.position() + bytes;
         if (wanted > bytesMax)
@@ -115,6 +122,11 @@ final class ReplyWriter {
             buffer = larger.order(ByteOrder.nativeOrder()).put(buffer);
         }
         return true;
+    }
+
+    /** Takes back what was added since the entries had this size. */
+    void rewind(int size) {
+        buffer.position(size);
     }
 
     int size() {

@@ -1,0 +1,132 @@
+package penstock.host;
+
+import java.io.IOException;
+import java.nio.ByteBuffer;
+import org.apache.flume.EventDeliveryException;
+import org.apache.flume.EventDrivenSource;
+import org.apache.flume.PollableSource;
+import org.apache.flume.Source;
+
+/**
+ * A source, run as Flume's EventDrivenSourceRunner or PollableSourceRunner runs it. The component's thread starts and stops
+ * it; a pollable one is polled by a thread of its own, so that a stop does not wait for it longer than Flume's does.
+ */
+final class SourceComponent extends Component {
+    private static final long RUNNER_JOIN_MS = 500;
+    private static final long BACKOFF_STEP_MS = 1000, BACKOFF_MAX_MS = 5000;
+
+    private final SourceSlots slots = new SourceSlots(this);
+    private Throwable died; // of the polling thread
+
+    SourceComponent(Host host, int link, java.util.List<String> texts) {
+        super(host, link, texts);
+    }
+
+    @Override
+    void receiveOther(Message message) throws IOException {
+        long[] numbers = message.numbers;
+        if (message.type == Message.ANSWER) {
+            slots.answer(numbers[0], numbers[1] != 0, message.text);
+        } else if (message.type == Message.AREA) {
+            ByteBuffer area = numbers[2] > 0 ? host.map(numbers[1], numbers[2]) : null;
+            slots.area((int) numbers[0], area, message.text);
+        }
+    }
+
+    @Override
+    synchronized void wake() {
+        notifyAll();
+    }
+
+    @Override
+    void work() throws Throwable {
+        Object object = instantiate(className);
+        if (!(object instanceof PollableSource) && !(object instanceof EventDrivenSource))
+            throw new IllegalArgumentException(className + " is no source that can be run: it implements neither "
+                                               + "PollableSource nor EventDrivenSource of org.apache.flume");
+        Source source = (Source) object;
+        source.setName(name);
+        configure(source);
+        source.setChannelProcessor(new HostChannelProcessor(slots));
+        try {
+            source.start();
+            ready();
+            if (source instanceof PollableSource)
+                poll((PollableSource) source);
+            else
+                awaitStop();
+        } finally {
+            try {
+                source.stop();
+            } finally {
+                slots.close();
+            }
+        }
+    }
+
+    private synchronized void awaitStop() throws InterruptedException {
+        while (!stopping && died == null)
+            wait();
+    }
+
+    private void poll(PollableSource source) throws Throwable {
+        Thread runner = new Thread(() -> {
+            try {
+                pollUntilStopped(source);
+            } catch (Throwable wrong) {
+                synchronized (SourceComponent.this) {
+                    died = wrong;
+                    SourceComponent.this.notifyAll();
+                }
+            }
+        }, "PollableSourceRunner-" + source.getClass().getSimpleName() + "-" + name);
+        runner.setDaemon(true);
+        runner.start();
+        awaitStop();
+        runner.interrupt();
+        runner.join(RUNNER_JOIN_MS);
+        synchronized (this) {
+            if (died != null && !stopping)
+                throw died;
+        }
+    }
+
+    /** Exceptions are logged as Flume's PollableSourceRunner does; an error ends the component. */
+    private void pollUntilStopped(PollableSource source) {
+        long step = BACKOFF_STEP_MS, max = BACKOFF_MAX_MS, backoffs = 0;
+        try { // classes that were compiled for Flume before 1.7 do not have these
+            step = source.getBackOffSleepIncrement();
+            max = source.getMaxBackOffSleepInterval();
+        } catch (AbstractMethodError old) {
+            step = BACKOFF_STEP_MS;
+            max = BACKOFF_MAX_MS;
+        }
+        while (!stopping) {
+            try {
+                if (source.process() == PollableSource.Status.BACKOFF)
+                    Thread.sleep(Math.min(++backoffs * step, max));
+                else
+                    backoffs = 0;
+            } catch (InterruptedException interrupted) {
+                continue; // it is stopping
+            } catch (EventDeliveryException wrong) {
+                LogStream.log("ERROR", label, "Unable to deliver event. Exception follows.", wrong);
+            } catch (Exception wrong) {
+                if (stopping)
+                    return;
+                LogStream.log("ERROR", label, "Unhandled exception, logging and sleeping for " + max + "ms", wrong);
+                rest(max);
+            }
+        }
+    }
+
+    private synchronized void rest(long milliseconds) {
+        long until = System.nanoTime() + milliseconds * 1000000L, left;
+        try {
+            while (!stopping && (left = until - System.nanoTime()) > 0)
+                wait(left / 1000000L + 1);
+        } catch (InterruptedException interrupted) {
+            return; // it is stopping
+        }
+    }
+}
