@@ -19,13 +19,14 @@ import org.slf4j.LoggerFactory;
 public class FileSink extends AbstractSink implements Configurable {
     private static final Logger log = LoggerFactory.getLogger(FileSink.class);
     private String path;
-    private int batchSize, failEvery, transactions;
+    private int batchSize, failEvery, delayMs, transactions;
     private Writer out;
 
     @Override
     public void configure(Context context) {
         path = context.getString("path");
         batchSize = context.getInteger("batchSize", 100);
+        delayMs = context.getInteger("delayMs", 0);
         failEvery = new Context(context.getSubProperties("fail.")).getInteger("every", 0);
         if (path == null)
             throw new IllegalArgumentException("path is missing");
@@ -56,6 +57,7 @@ public class FileSink extends AbstractSink implements Configurable {
         transaction.begin();
         try {
             StringBuilder lines = new StringBuilder();
+            Thread.sleep(delayMs);
             for (int i = 0; i < batchSize; i++) {
                 Event event = channel.take();
                 if (event == null) {

@@ -13,6 +13,8 @@ import org.apache.flume.conf.Configurable;
  * it starts, is logged with the component's name.
  */
 abstract class Component {
+    /** Flume makes and configures all components on one thread, so one at a time. */
+    static final Object CONFIGURING = new Object();
     private static final int SINK = 1, INTERCEPTOR = 2, SOURCE = 3;
 
     final Host host;

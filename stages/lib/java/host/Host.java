@@ -38,6 +38,7 @@ public final class Host {
 
     public static void main(String[] arguments) throws Exception {
         LogStream.install();
+        beginLogging();
         System.setIn(new ByteArrayInputStream(new byte[0]));
         ignoreSignals();
         Host host = new Host();
@@ -51,6 +52,15 @@ public final class Host {
         }
         host.stopAll();
         Runtime.getRuntime().halt(code);
+    }
+
+    /** While SLF4J looks for its logging library, what other threads log is lost; so that is done before there are other threads. */
+    private static void beginLogging() {
+        try {
+            Class.forName("org.slf4j.LoggerFactory").getMethod("getLogger", String.class).invoke(null, "penstock");
+        } catch (ReflectiveOperationException | LinkageError absent) {
+            return; // the class path has none
+        }
     }
 
     /**

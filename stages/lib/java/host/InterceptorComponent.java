@@ -87,13 +87,15 @@ final class InterceptorComponent extends Component {
     }
 
     private Interceptor build() throws Throwable {
-        Object object = instantiate(className);
-        if (!(object instanceof Interceptor.Builder))
-            throw new ClassCastException(className + " is no builder of interceptors: the type is the name of a class that "
-                                         + "implements Interceptor.Builder, such as org.example.MyInterceptor$Builder");
-        Interceptor.Builder builder = (Interceptor.Builder) object;
-        builder.configure(new Context(pairs));
-        return builder.build();
+        synchronized (CONFIGURING) {
+            Object object = instantiate(className);
+            if (!(object instanceof Interceptor.Builder))
+                throw new ClassCastException(className + " is no builder of interceptors: the type is the name of a class that "
+                                             + "implements Interceptor.Builder, such as org.example.MyInterceptor$Builder");
+            Interceptor.Builder builder = (Interceptor.Builder) object;
+            builder.configure(new Context(pairs));
+            return builder.build();
+        }
     }
 
     // ---- batches ----

@@ -34,9 +34,7 @@ final class SinkComponent extends Component {
 
     @Override
     void work() throws Throwable {
-        Sink sink = (Sink) instantiate(className);
-        sink.setName(name);
-        configure(sink);
+        Sink sink = make();
         sink.setChannel(channel);
         sink.start();
         ready();
@@ -45,6 +43,15 @@ final class SinkComponent extends Component {
                 process(sink);
         } finally {
             sink.stop();
+        }
+    }
+
+    private Sink make() throws Throwable {
+        synchronized (CONFIGURING) {
+            Sink sink = (Sink) instantiate(className);
+            sink.setName(name);
+            configure(sink);
+            return sink;
         }
     }
 

@@ -2,6 +2,7 @@ package penstock.host;
 
 import java.io.IOException;
 import java.nio.ByteBuffer;
+import java.util.List;
 import org.apache.flume.EventDeliveryException;
 import org.apache.flume.EventDrivenSource;
 import org.apache.flume.PollableSource;
@@ -18,7 +19,7 @@ final class SourceComponent extends Component {
     private final SourceSlots slots = new SourceSlots(this);
     private Throwable died; // of the polling thread
 
-    SourceComponent(Host host, int link, java.util.List<String> texts) {
+    SourceComponent(Host host, int link, List<String> texts) {
         super(host, link, texts);
     }
 
@@ -40,13 +41,7 @@ final class SourceComponent extends Component {
 
     @Override
     void work() throws Throwable {
-        Object object = instantiate(className);
-        if (!(object instanceof PollableSource) && !(object instanceof EventDrivenSource))
-            throw new IllegalArgumentException(className + " is no source that can be run: it implements neither "
-                                               + "PollableSource nor EventDrivenSource of org.apache.flume");
-        Source source = (Source) object;
-        source.setName(name);
-        configure(source);
+        Source source = make();
         source.setChannelProcessor(new HostChannelProcessor(slots));
         try {
             source.start();
@@ -61,6 +56,19 @@ final class SourceComponent extends Component {
             } finally {
                 slots.close();
             }
+        }
+    }
+
+    private Source make() throws Throwable {
+        synchronized (CONFIGURING) {
+            Object object = instantiate(className);
+            if (!(object instanceof PollableSource) && !(object instanceof EventDrivenSource))
+                throw new IllegalArgumentException(className + " is no source that can be run: it implements neither "
+                                                   + "PollableSource nor EventDrivenSource of org.apache.flume");
+            Source source = (Source) object;
+            source.setName(name);
+            configure(source);
+            return source;
         }
     }
 
