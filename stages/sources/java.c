@@ -35,7 +35,7 @@ enum phase {
 struct slot {
     struct ps_java_area area;
     enum phase phase;
-    uint32_t serial; /* of the call: tickets of an earlier one are for nobody */
+    uint64_t serial; /* of the call: tickets of an earlier one, also of an earlier open source, are for nobody */
     uint64_t call;   /* the host's number */
     uint64_t wanted; /* WANTS: bytes */
     uint32_t bytes, count;
@@ -56,6 +56,9 @@ struct java_state {
     struct ps_java_component component;
     struct ps_event_headers headers;
 };
+
+/* Of all sources. */
+static uint64_t opens;
 
 static const struct ps_option options[] = {
     {.key = "",
@@ -94,6 +97,9 @@ static enum ps_status java_open(const void *plan_, void *state_, struct ps_port 
         return ps_err_set(err, "%s", reason);
     state->plan = plan;
     state->port = port;
+    uint64_t number = __atomic_add_fetch(&opens, 1, __ATOMIC_RELAXED);
+    for (size_t i = 0; i < SLOTS; i++)
+        state->slots[i].serial = number << 36;
     ps_java_component_open(&state->component, &plan->class, port);
     return PS_OK;
 }
@@ -291,14 +297,15 @@ static bool add_event(struct java_state *state, struct ps_batch *batch, const st
 static bool entry_is_good(const struct ps_java_reader *reader, const struct ps_java_event *event)
 {
     return event->origin == PS_JAVA_NO_ORIGIN &&
-           event->flags == (PS_JAVA_EVENT_BODY | PS_JAVA_EVENT_HEADERS) && ps_java_reader_is_good(reader, event);
+           event->flags == (PS_JAVA_EVENT_BODY | PS_JAVA_EVENT_HEADERS) &&
+           ps_java_reader_is_good(reader, event);
 }
 
 static enum outcome read_events(struct java_state *state, struct slot *slot, struct ps_batch *batch,
                                 const char *copy)
 {
     struct ps_java_reader reader = {.base = copy, .size = slot->bytes - slot->at};
-    uint64_t origin = (uint64_t)slot->serial << 32 | (uint64_t)(slot - state->slots);
+    uint64_t origin = slot->serial * SLOTS + (uint64_t)(slot - state->slots);
     struct ps_java_event event;
     if (!ps_batch_ticket(batch, origin, 0))
         return READ_NO_MEMORY;
@@ -368,8 +375,8 @@ static enum ps_result java_work(const void *, void *state_, struct ps_batch *bat
 static void answer(struct java_state *state, const struct ps_batch *batch, const char *reason)
 {
     for (const struct ps_ticket *ticket = batch->tickets; ticket != NULL; ticket = ticket->next) {
-        struct slot *slot = &state->slots[(uint32_t)ticket->origin % SLOTS];
-        if (slot->serial != (uint32_t)(ticket->origin >> 32))
+        struct slot *slot = &state->slots[ticket->origin % SLOTS];
+        if (slot->serial != ticket->origin / SLOTS)
             continue;
         PS_ASSERT(slot->left >= ticket->events);
         slot->left -= ticket->events;

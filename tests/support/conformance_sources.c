@@ -3,6 +3,7 @@
 #include "stages/lib/avro/rpc.h"
 #include "stages/table.h"
 #include "tests/support/conformance_spool.h"
+#include "tests/support/java_host.h"
 #include "tests/support/kafka/cluster.h"
 #include "tests/support/kafka/member.h"
 #include "tests/support/legacy_rpc.h"
@@ -139,6 +140,16 @@ static void send_legacy_avro(unsigned number)
     send_made(number, make_legacy_avro);
 }
 
+static void begin_java(const struct ps_test_source_adapter *, struct ps_test_stage *)
+{
+    ps_test_java->events = 0;
+}
+
+static void send_java(unsigned number)
+{
+    ps_test_java->events = (int)number + 1;
+}
+
 static void expect_number(const struct ps_test_event *event, unsigned number)
 {
     char body[64];
@@ -260,6 +271,11 @@ static unsigned tail_position(void)
 static const struct ps_test_source_adapter adapters[] = {
     {.ops = &ps_source_seq, .keys = {"totalEvents", "3000"}, .expect = expect_number},
     {.ops = &ps_source_stress, .keys = {"size", "10", "maxTotalEvents", "3000"}, .expect = expect_stress},
+    {.ops = &ps_source_java,
+     .keys = {"type", "org.example.Source"},
+     .begin = begin_java,
+     .send = send_java,
+     .expect = expect_line},
     {.ops = &ps_source_exec, .keys = {"command", "seq 0 2999"}, .expect = expect_number},
     {.ops = &ps_source_taildir,
      .keys = {"filegroups", "g", "filegroups.g", tail_pattern, "positionFile", tail_positions,
@@ -377,6 +393,7 @@ const size_t ps_test_source_adapter_count = PS_COUNT_OF(adapters);
 
 int ps_test_sources_start(void **state)
 {
+    ps_test_java_start(60000, 1000);
     (void)ps_test_cluster_setup(state);
     snprintf(bootstrap, sizeof bootstrap, "%s", ps_test_cluster.bootstrap);
     return 0;
@@ -384,6 +401,7 @@ int ps_test_sources_start(void **state)
 
 int ps_test_sources_stop(void **state)
 {
+    ps_test_java_stop();
     (void)unlink(tail_log);
     (void)unlink(tail_positions);
     char identities[80];

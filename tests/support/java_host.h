@@ -23,6 +23,9 @@ enum ps_test_java_mode {
     PS_TEST_JAVA_BROKEN,  /* it fails at each configuration */
 };
 
+/* For a source the modes are: WELL, SLOW; NOTHING, SILENT: it puts none; TWICE: each call in a slot that has one; BEYOND: a call says
+ * more events than it has; STRANGE: a slot that it was not given; TORN, GARBAGE, DIES: at its next call; BROKEN. */
+
 /* What an interceptor in the fake host does with the events. */
 enum ps_test_java_edit {
     PS_TEST_JAVA_SAME,
@@ -40,6 +43,12 @@ struct ps_test_java_control {
     volatile int starts;     /* of the program */
     volatile int configured; /* components */
     volatile int stops;      /* components that were stopped */
+    /* Sources: each puts events "event 0", "event 1", .. until it has put as many as `events`. */
+    volatile int events;
+    volatile int call_events;        /* of a call at most; 0: 7 */
+    volatile int large_bytes;        /* the body of each tenth event is so long, if not 0 */
+    volatile int taken, refused;     /* events, as the agent has answered */
+    volatile int needs, needs_taken; /* larger slots: asked for, received */
 };
 
 extern struct ps_test_java_control *ps_test_java;

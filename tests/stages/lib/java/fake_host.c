@@ -237,6 +237,149 @@ static void throw(const struct batch *batch)
     send(PS_JAVA_TROUBLE, batch->link, numbers, 2, "org.example.Thrown: as the test wants it");
 }
 
+/* ---- sources ---- */
+
+#define SLOTS 16U
+#define SOURCES 16U
+
+struct source {
+    uint32_t link; /* 0: none */
+    int next;      /* event to be put */
+    uint64_t due_ns;
+    struct {
+        uint64_t offset, size;
+        uint64_t call; /* 0: it is free */
+        bool grows;
+        int first, count;
+    } slots[SLOTS];
+};
+
+static struct source sources[SOURCES];
+static uint64_t last_call;
+
+static struct source *source_of(uint32_t link)
+{
+    for (size_t i = 0; i < SOURCES; i++) {
+        if (sources[i].link == link)
+            return &sources[i];
+    }
+    return NULL;
+}
+
+static void put_event(int number)
+{
+    static char large[4 << 20];
+    char text[32], *body = text;
+    struct ps_java_event event = {.origin = PS_JAVA_NO_ORIGIN,
+                                  .flags = PS_JAVA_EVENT_BODY | PS_JAVA_EVENT_HEADERS,
+                                  .body_length = (uint32_t)snprintf(text, sizeof text, "event %d", number),
+                                  .header_count = 2};
+    uint32_t start = reply_bytes;
+    if (control->large_bytes > 0 && number % 10 == 9) {
+        event.body_length = (uint32_t)control->large_bytes;
+        memset(large, 'a' + number / 10 % 26, event.body_length);
+        body = large;
+    }
+    put(&event, sizeof event);
+    put_header("by", "java", 4);
+    put_header("body", text, (uint32_t)strlen(text));
+    put(body, event.body_length);
+    end_entry(start, &event);
+}
+
+/* Fills the slot and puts it, or asks for a larger one. Returns false when there is nothing to do with it. */
+static bool source_call(struct source *source, uint32_t slot)
+{
+    int most = control->call_events > 0 ? control->call_events : 7, left = control->events - source->next;
+    reply_bytes = reply_count = 0;
+    while ((int)reply_count < most && (int)reply_count < left) {
+        uint32_t before = reply_bytes;
+        put_event(source->next + (int)reply_count);
+        if (reply_count > 1 && reply_bytes > source->slots[slot].size) {
+            reply_bytes = before;
+            reply_count--;
+            break;
+        }
+    }
+    if (reply_count == 0)
+        return false;
+    if (reply_bytes > source->slots[slot].size) {
+        const uint64_t need[] = {slot, reply_bytes};
+        source->slots[slot].grows = true;
+        control->needs++;
+        send(PS_JAVA_NEED, source->link, need, 2, NULL);
+        return true;
+    }
+    char *to = map(source->slots[slot].offset, source->slots[slot].size);
+    memcpy(to, reply, reply_bytes);
+    munmap(to, source->slots[slot].size);
+    const uint64_t numbers[] = {control->mode == PS_TEST_JAVA_STRANGE ? SLOTS : slot, ++last_call,
+                                reply_bytes, reply_count + (control->mode == PS_TEST_JAVA_BEYOND)};
+    send(PS_JAVA_PUT, source->link, numbers, 4, NULL);
+    if (control->mode == PS_TEST_JAVA_TWICE)
+        send(PS_JAVA_PUT, source->link, numbers, 4, NULL);
+    source->slots[slot].call = last_call;
+    source->slots[slot].first = source->next;
+    source->slots[slot].count = (int)reply_count;
+    source->next += (int)reply_count;
+    return true;
+}
+
+static void misbehave(const struct batch *batch);
+
+/* One call at a time needs more room; calls in other slots would overtake it. */
+static void source_serve(struct source *source)
+{
+    const struct batch nothing = {.link = source->link};
+    enum ps_test_java_mode mode = control->mode;
+    if (mode == PS_TEST_JAVA_NOTHING || mode == PS_TEST_JAVA_SILENT || source->next >= control->events)
+        return;
+    if (mode == PS_TEST_JAVA_TORN || mode == PS_TEST_JAVA_GARBAGE || mode == PS_TEST_JAVA_DIES)
+        misbehave(&nothing);
+    if (mode == PS_TEST_JAVA_SLOW && ps_clock_now().mono_ns < source->due_ns)
+        return;
+    source->due_ns = ps_clock_now().mono_ns + 50 * PS_NS_PER_MS;
+    for (uint32_t i = 0; i < SLOTS; i++) {
+        if (source->slots[i].grows)
+            return;
+    }
+    for (uint32_t i = 0; i < SLOTS; i++) {
+        if (source->slots[i].size > 0 && source->slots[i].call == 0 && source_call(source, i) &&
+            source->slots[i].grows)
+            return;
+    }
+}
+
+static void source_area(struct source *source, const struct ps_java_message *message)
+{
+    uint64_t slot = message->numbers[0];
+    if (slot >= SLOTS)
+        exit(14);
+    if (source->slots[slot].grows)
+        control->needs_taken++;
+    source->slots[slot].offset = message->numbers[1];
+    source->slots[slot].size = message->numbers[2];
+    source->slots[slot].grows = false;
+}
+
+static void source_answer(struct source *source, const struct ps_java_message *message)
+{
+    for (uint32_t i = 0; i < SLOTS; i++) {
+        if (source->slots[i].call != message->numbers[0])
+            continue;
+        source->slots[i].call = 0;
+        if (message->numbers[1] != 0)
+            control->taken += source->slots[i].count;
+        else
+            control->refused += source->slots[i].count;
+        if (message->numbers[1] == 0)
+            dprintf(arrived, "events %d to %d refused: %s\n", source->slots[i].first,
+                    source->slots[i].first + source->slots[i].count - 1, message->text);
+        return;
+    }
+    exit(15); /* an answer to no call */
+}
+
 static bool is_interceptor(const struct batch *batch)
 {
     return kinds[batch->link % PS_COUNT_OF(kinds)] == PS_JAVA_INTERCEPTOR;
@@ -323,6 +466,9 @@ static void take_area(const struct ps_java_message *message)
 
 static void stop_link(uint32_t link)
 {
+    struct source *source = source_of(link);
+    if (source != NULL)
+        source->link = 0;
     unsigned left = 0;
     for (unsigned i = 0; i < batch_count; i++) {
         if (batches[i].link != link)
@@ -340,6 +486,8 @@ static void take(const struct ps_java_message *message)
     case PS_JAVA_CONFIGURE:
         control->configured++;
         kinds[message->link % PS_COUNT_OF(kinds)] = (enum ps_java_component_kind)numbers[0];
+        if (numbers[0] == PS_JAVA_SOURCE && source_of(0) != NULL)
+            *source_of(0) = (struct source){.link = message->link};
         if (control->mode == PS_TEST_JAVA_BROKEN)
             send(PS_JAVA_FAILED, message->link, NULL, 0, "org.example.Broken: cannot be configured");
         else
@@ -360,7 +508,14 @@ static void take(const struct ps_java_message *message)
                                                 .reply_size = numbers[6]};
         break;
     case PS_JAVA_AREA:
-        take_area(message);
+        if (source_of(message->link) != NULL)
+            source_area(source_of(message->link), message);
+        else
+            take_area(message);
+        break;
+    case PS_JAVA_ANSWER:
+        if (source_of(message->link) != NULL)
+            source_answer(source_of(message->link), message);
         break;
     case PS_JAVA_STOP:
         stop_link(message->link);
@@ -414,5 +569,9 @@ int main(int argc, char **argv)
         if (poll(&input, 1, 2) > 0)
             read_messages();
         serve_batches();
+        for (size_t i = 0; i < SOURCES; i++) {
+            if (sources[i].link != 0)
+                source_serve(&sources[i]);
+        }
     }
 }

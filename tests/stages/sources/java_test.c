@@ -1,0 +1,323 @@
+/* The source java against a host in C (tests/support/java_host.h): calls that are taken, refused, large; hosts that are slow, die,
+ * are silent or lie. What was not answered is for nobody; what was answered has reached the channels. */
+#include "tests/support/java_host.h"
+#include "tests/support/stage.h"
+
+#include <unistd.h>
+
+#define TYPE "type", "org.example.Source"
+
+static int group_setup(void **unused)
+{
+    ps_test_java_start(PS_TEST_JAVA_SILENCE_MS, 10);
+    return 0;
+}
+
+static int group_teardown(void **unused)
+{
+    ps_test_java_stop();
+    return 0;
+}
+
+static void reopen(struct ps_test_stage *stage)
+{
+    uint64_t until = ps_test_patient_ns() + PS_TEST_PATIENCE_MS * PS_NS_PER_MS;
+    while (ps_test_stage_open(stage) != PS_OK) { /* the host of the test before may have ended just now */
+        assert_non_null(strstr(stage->err.text, "the Java host"));
+        assert_true(ps_test_patient_ns() < until);
+        usleep(1000);
+    }
+}
+
+static void begin(struct ps_test_stage *stage)
+{
+    ps_test_java->mode = PS_TEST_JAVA_WELL;
+    ps_test_java->events = ps_test_java->call_events = ps_test_java->large_bytes = 0;
+    ps_test_java->taken = ps_test_java->refused = ps_test_java->needs = ps_test_java->needs_taken = 0;
+    ps_test_java_clear();
+    ps_test_stage_init(stage, &ps_source_java);
+    assert_int_equal(ps_test_stage_bind(stage, PS_KEYS(TYPE)), PS_OK);
+    assert_int_equal(ps_test_stage_build(stage), PS_OK);
+    reopen(stage);
+}
+
+/* One cycle of the source, in which a millisecond passes. */
+static void cycle(struct ps_test_stage *stage)
+{
+    (void)ps_test_source_work(stage);
+    ps_test_stage_pass_ms(stage, 1);
+    usleep(1000);
+}
+
+#define WHILE(stage, condition)                                                                              \
+    for (uint64_t until_ = ps_test_patient_ns() + PS_TEST_PATIENCE_MS * PS_NS_PER_MS; (condition);           \
+         assert_true(ps_test_patient_ns() < until_))                                                         \
+    cycle(stage)
+
+/* Reads until the open batch, which stays open, has so many events. */
+static void fill(struct ps_test_stage *stage, uint32_t events)
+{
+    uint64_t until = ps_test_patient_ns() + PS_TEST_PATIENCE_MS * PS_NS_PER_MS;
+    do {
+        assert_true(ps_test_patient_ns() < until);
+        (void)stage->ops->source->tick(stage->plan, stage->state, &stage->now);
+        ps_test_source_read(stage);
+        usleep(1000);
+    } while (stage->batch->count < events);
+}
+
+static void assert_numbered(const struct ps_test_stage *stage, size_t first, size_t count)
+{
+    char text[32];
+    assert_int_equal(stage->event_count, count);
+    for (size_t i = 0; i < count; i++) {
+        const struct ps_test_event *event = &stage->events[i];
+        snprintf(text, sizeof text, "event %zu", first + i);
+        assert_string_equal(ps_test_event_header(event, "body"), text);
+        assert_string_equal(ps_test_event_header(event, "by"), "java");
+        if (event->length < 100)
+            assert_string_equal(event->body, text);
+    }
+}
+
+static void test_calls(void **unused)
+{
+    struct ps_test_stage stage;
+    begin(&stage);
+    ps_test_java->events = 5000;
+    WHILE(&stage, ps_test_java->taken < 5000);
+    assert_numbered(&stage, 0, 5000);
+    assert_int_equal(ps_test_java->refused, 0);
+    assert_int_equal(ps_test_stage_counter(&stage, PS_COUNTER_EventReceivedCount), 5000);
+    assert_int_equal(ps_test_stage_counter(&stage, PS_COUNTER_AppendBatchReceivedCount),
+                     ps_test_stage_counter(&stage, PS_COUNTER_AppendBatchAcceptedCount));
+    ps_test_stage_fini(&stage);
+}
+
+/* A call is answered when the last of its batches is, not before. */
+static void test_answer_waits_for_the_channels(void **unused)
+{
+    struct ps_test_stage stage;
+    begin(&stage);
+    ps_test_java->call_events = 1000;
+    ps_test_java->events = 1000;
+    fill(&stage, 1000);
+    for (unsigned i = 0; i < 20; i++) {
+        (void)stage.ops->source->tick(stage.plan, stage.state, &stage.now);
+        usleep(1000);
+    }
+    assert_int_equal(ps_test_java->taken, 0);
+    ps_test_source_close_batch(&stage);
+    WHILE(&stage, ps_test_java->taken < 1000);
+    assert_numbered(&stage, 0, 1000);
+    ps_test_stage_fini(&stage);
+}
+
+/* The channel refuses one batch: the calls in it get the reason, also one whose first events were accepted; others do not. */
+static void test_refused(void **unused)
+{
+    struct ps_test_stage stage;
+    begin(&stage);
+    ps_test_java->call_events = 600;
+    ps_test_java->events = 1200; /* two calls; a batch has 1,024 rows */
+    fill(&stage, 1024);
+    ps_test_source_close_batch(&stage);
+    fill(&stage, 176);
+    ps_test_source_refuse_batch(&stage, "channel c1 is full");
+    WHILE(&stage, ps_test_java->taken + ps_test_java->refused < 1200);
+    assert_int_equal(ps_test_java->taken, 600);
+    assert_int_equal(ps_test_java->refused, 600);
+    assert_string_equal(ps_test_java_text(), "events 600 to 1199 refused: channel c1 is full\n");
+    ps_test_java->events = 1205;
+    WHILE(&stage, ps_test_java->taken < 605);
+    assert_int_equal(ps_test_java->refused, 600);
+    ps_test_stage_fini(&stage);
+}
+
+/* The first batch of a call is refused: nothing of it is read any more. */
+static void test_rest_of_a_refused_call(void **unused)
+{
+    struct ps_test_stage stage;
+    begin(&stage);
+    ps_test_java->call_events = 1000;
+    ps_test_java->events = 2000;
+    fill(&stage, 1024);
+    ps_test_source_refuse_batch(&stage, "no room");
+    WHILE(&stage, ps_test_java->refused < 2000);
+    assert_int_equal(stage.event_count, 0);
+    assert_int_equal(ps_test_java->taken, 0);
+    ps_test_java->events = 2001;
+    WHILE(&stage, ps_test_java->taken < 1);
+    assert_numbered(&stage, 2000, 1);
+    ps_test_stage_fini(&stage);
+}
+
+/* Slots become larger, and small again. */
+static void test_large_events(void **unused)
+{
+    struct ps_test_stage stage;
+    begin(&stage);
+    ps_test_java->large_bytes = 3 << 20;
+    ps_test_java->events = 60;
+    WHILE(&stage, ps_test_java->taken < 60);
+    assert_numbered(&stage, 0, 60);
+    assert_int_equal(ps_test_java->needs, 6);
+    assert_int_equal(ps_test_java->needs_taken, 6);
+    for (size_t i = 9; i < 60; i += 10) {
+        assert_int_equal(stage.events[i].length, 3 << 20);
+        assert_int_equal(stage.events[i].body[0], 'a' + i / 10);
+        assert_int_equal(stage.events[i].body[(3 << 20) - 1], 'a' + i / 10);
+    }
+    ps_test_stage_fini(&stage);
+}
+
+static void await_start(int starts)
+{
+    uint64_t until = ps_test_patient_ns() + PS_TEST_PATIENCE_MS * PS_NS_PER_MS;
+    while (ps_test_java->starts == starts) {
+        assert_true(ps_test_patient_ns() < until);
+        usleep(1000);
+    }
+}
+
+/* The host breaks the protocol, or ends: the source fails with the reason, is opened again, and the next host's class puts what it
+ * likes. */
+static void check_lost(enum ps_test_java_mode mode, const char *reason)
+{
+    struct ps_test_stage stage;
+    begin(&stage);
+    ps_test_java->events = 20;
+    WHILE(&stage, ps_test_java->taken < 20);
+    int starts = ps_test_java->starts;
+    ps_test_java->mode = mode;
+    ps_test_java->events = 100;
+    WHILE(&stage, !stage.failed);
+    if (strstr(stage.err.text, reason) == NULL)
+        fail_msg("\"%s\" is not about \"%s\"", stage.err.text, reason);
+    ps_test_source_close_batch(&stage); /* the engine puts what was read */
+    ps_test_stage_close(&stage);
+    await_start(starts);
+    ps_test_java->mode = PS_TEST_JAVA_WELL;
+    ps_test_java->events = ps_test_java->taken = 0;
+    ps_test_source_clear(&stage);
+    stage.failed = false;
+    reopen(&stage);
+    ps_test_java->events = 30;
+    WHILE(&stage, ps_test_java->taken < 30);
+    assert_false(stage.failed);
+    assert_numbered(&stage, 0, 30);
+    ps_test_stage_fini(&stage);
+}
+
+static void test_breaks_the_protocol(void **unused)
+{
+    check_lost(PS_TEST_JAVA_TWICE, "it puts events that are not within its memory");
+    check_lost(PS_TEST_JAVA_STRANGE, "it puts events that are not within its memory");
+    check_lost(PS_TEST_JAVA_BEYOND, "it puts events that cannot be");
+    check_lost(PS_TEST_JAVA_GARBAGE, "it sent what is no message");
+    check_lost(PS_TEST_JAVA_TORN, "exit code 8");
+}
+
+static void test_dies(void **unused)
+{
+    check_lost(PS_TEST_JAVA_DIES, "exit code 9");
+}
+
+static void test_silent(void **unused)
+{
+    check_lost(PS_TEST_JAVA_SILENT, "it gave no sign of life");
+}
+
+static void test_cannot_be_configured(void **unused)
+{
+    struct ps_test_stage stage;
+    begin(&stage);
+    ps_test_stage_close(&stage);
+    ps_test_java->mode = PS_TEST_JAVA_BROKEN;
+    reopen(&stage);
+    WHILE(&stage, !stage.failed);
+    assert_string_equal(stage.err.text, "org.example.Broken: cannot be configured");
+    ps_test_stage_fini(&stage);
+}
+
+/* It is closed while a call waits for the channels, and opened again: a late answer of the channels is for nobody. */
+static void test_closed_in_between(void **unused)
+{
+    struct ps_test_stage stage;
+    begin(&stage);
+    ps_test_java->events = 7;
+    fill(&stage, 7);
+    ps_test_stage_close(&stage);
+    ps_test_java->events = 0;
+    reopen(&stage);
+    ps_test_java->mode = PS_TEST_JAVA_NOTHING;
+    ps_test_source_close_batch(&stage);
+    assert_int_equal(ps_test_java->taken, 0);
+    ps_test_java->mode = PS_TEST_JAVA_WELL;
+    ps_test_source_clear(&stage);
+    ps_test_java->events = 5;
+    WHILE(&stage, ps_test_java->taken < 5);
+    assert_numbered(&stage, 0, 5);
+    ps_test_stage_fini(&stage);
+}
+
+static bool drain(struct ps_test_stage *stage)
+{
+    return stage->ops->source->drain(stage->plan, stage->state, &stage->now);
+}
+
+/* The host says that it has stopped; without that the stop waits for 5 s, and not longer. */
+static void test_drain(void **unused)
+{
+    struct ps_test_stage stage;
+    begin(&stage);
+    ps_test_java->events = 10;
+    WHILE(&stage, ps_test_java->taken < 10);
+    int stops = ps_test_java->stops;
+    WHILE(&stage, !drain(&stage));
+    assert_int_equal(ps_test_java->stops, stops + 1);
+    assert_false(stage.failed);
+    ps_test_stage_close(&stage);
+    reopen(&stage);
+    ps_test_java->events = 0;
+    ps_test_java->taken = 0;
+    ps_test_java->events = 10;
+    WHILE(&stage, ps_test_java->taken < 10);
+    ps_test_java->mode = PS_TEST_JAVA_SILENT;
+    usleep(10000);
+    assert_false(drain(&stage));
+    ps_test_stage_pass_ms(&stage, 4999);
+    assert_false(drain(&stage));
+    ps_test_stage_pass_ms(&stage, 1);
+    assert_true(drain(&stage));
+    ps_test_java->mode = PS_TEST_JAVA_WELL;
+    ps_test_stage_fini(&stage);
+}
+
+static void test_type_is_a_class(void **unused)
+{
+    struct ps_test_stage stage;
+    ps_test_stage_init(&stage, &ps_source_java);
+    assert_int_equal(ps_test_stage_bind(&stage, PS_KEYS("type", "java")), PS_FAIL);
+    assert_true(ps_test_stage_reported(&stage, PS_LOG_ERROR, "names no class"));
+    ps_test_stage_fini(&stage);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_calls),
+        cmocka_unit_test(test_answer_waits_for_the_channels),
+        cmocka_unit_test(test_refused),
+        cmocka_unit_test(test_rest_of_a_refused_call),
+        cmocka_unit_test(test_large_events),
+        cmocka_unit_test(test_breaks_the_protocol),
+        cmocka_unit_test(test_dies),
+        cmocka_unit_test(test_silent),
+        cmocka_unit_test(test_cannot_be_configured),
+        cmocka_unit_test(test_closed_in_between),
+        cmocka_unit_test(test_drain),
+        cmocka_unit_test(test_type_is_a_class),
+    };
+    return cmocka_run_group_tests(tests, group_setup, group_teardown);
+}
