@@ -18,7 +18,8 @@ enum ps_java_message_type {
     /* to the host */
     PS_JAVA_CONFIGURE = 1, /* kind, offset and size of the area, bytes in it: ps_java_configuration */
     PS_JAVA_BATCH = 2, /* batch, offset, size, bytes, events; interceptor: reply's offset, size, most bytes */
-    PS_JAVA_AREA = 3,  /* what it is for (batch or slot), offset, size */
+    /* what it is for (interceptor: batch; source: slot), offset, size. Source: size 0: there is none so large; text: why */
+    PS_JAVA_AREA = 3,
     PS_JAVA_ANSWER = 4, /* call, 1: taken, 0: refused; text: why */
     PS_JAVA_STOP = 5,   /* the component stops, and forgets its batches */
     PS_JAVA_DROP = 6,   /* a batch is forgotten: no answer is wanted */
