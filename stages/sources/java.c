@@ -35,7 +35,8 @@ enum phase {
 struct slot {
     struct ps_java_area area;
     enum phase phase;
-    uint64_t serial; /* of the call: tickets of an earlier one, also of an earlier open source, are for nobody */
+    uint64_t
+        serial; /* of the call: tickets of an earlier one, also of an earlier open source, are for nobody */
     uint64_t call;   /* the host's number */
     uint64_t wanted; /* WANTS: bytes */
     uint32_t bytes, count;

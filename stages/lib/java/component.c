@@ -165,8 +165,10 @@ enum ps_java_event_kind ps_java_component_next(struct ps_java_component *compone
         return PS_JAVA_ENDED;
     if (component->state == PS_JAVA_WAITS)
         return attach(component);
-    if (ps_java_link_next(&component->link, &component->message, &lost))
-        return take(component);
+    while (ps_java_link_next(&component->link, &component->message, &lost)) {
+        if (component->state != PS_JAVA_STOPS || component->message.type != PS_JAVA_READY)
+            return take(component); /* a component that was still starting is ready, and stops then */
+    }
     return lost ? end_lost(component) : PS_JAVA_NOTHING;
 }
 

@@ -294,6 +294,24 @@ static void test_drain(void **unused)
     ps_test_stage_fini(&stage);
 }
 
+/* The stop comes while the class is still starting. */
+static void test_drain_at_the_start(void **unused)
+{
+    struct ps_test_stage stage;
+    begin(&stage);
+    int starts = ps_test_java->starts;
+    (void)stage.ops->source->tick(stage.plan, stage.state, &stage.now);
+    assert_false(drain(&stage));
+    WHILE(&stage, !drain(&stage));
+    assert_false(stage.failed);
+    ps_test_stage_close(&stage);
+    reopen(&stage);
+    ps_test_java->events = 5;
+    WHILE(&stage, ps_test_java->taken < 5);
+    assert_int_equal(ps_test_java->starts, starts);
+    ps_test_stage_fini(&stage);
+}
+
 static void test_type_is_a_class(void **unused)
 {
     struct ps_test_stage stage;
@@ -317,6 +335,7 @@ int main(void)
         cmocka_unit_test(test_cannot_be_configured),
         cmocka_unit_test(test_closed_in_between),
         cmocka_unit_test(test_drain),
+        cmocka_unit_test(test_drain_at_the_start),
         cmocka_unit_test(test_type_is_a_class),
     };
     return cmocka_run_group_tests(tests, group_setup, group_teardown);
