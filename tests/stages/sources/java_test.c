@@ -161,8 +161,8 @@ static void test_large_events(void **unused)
     ps_test_java->events = 60;
     WHILE(&stage, ps_test_java->taken < 60);
     assert_numbered(&stage, 0, 60);
-    assert_int_equal(ps_test_java->needs, 6);
-    assert_int_equal(ps_test_java->needs_taken, 6);
+    assert_in_range(ps_test_java->needs, 6, 60); /* another slot may be used when the larger one has come */
+    assert_int_equal(ps_test_java->needs_taken, ps_test_java->needs);
     for (size_t i = 9; i < 60; i += 10) {
         assert_int_equal(stage.events[i].length, 3 << 20);
         assert_int_equal(stage.events[i].body[0], 'a' + i / 10);
