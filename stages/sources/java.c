@@ -4,6 +4,7 @@
  * batches, and answered when all required channels have promised its events, or when one of them has refused some: the class
  * then gets a ChannelException, as in Flume. When the host ends, calls without an answer are for nobody: the class in the
  * next host has not seen them succeed. Thread: the source's worker. */
+#include "core/clock.h"
 #include "stages/lib/event_headers.h"
 #include "stages/lib/java/component.h"
 #include "stages/lib/java/events.h"
@@ -58,9 +59,6 @@ struct java_state {
     struct ps_event_headers headers;
 };
 
-/* Of all sources. */
-static uint64_t opens;
-
 static const struct ps_option options[] = {
     {.key = "",
      .type = PS_OPTION_MAP,
@@ -98,9 +96,9 @@ static enum ps_status java_open(const void *plan_, void *state_, struct ps_port 
         return ps_err_set(err, "%s", reason);
     state->plan = plan;
     state->port = port;
-    uint64_t number = __atomic_add_fetch(&opens, 1, __ATOMIC_RELAXED);
+    uint64_t serial = ps_clock_now().mono_ns; /* a later open source begins with a larger one */
     for (size_t i = 0; i < SLOTS; i++)
-        state->slots[i].serial = number << 36;
+        state->slots[i].serial = serial;
     ps_java_component_open(&state->component, &plan->class, port);
     return PS_OK;
 }

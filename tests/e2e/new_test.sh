@@ -28,7 +28,9 @@ made kafka KafkaChannel kafka
 made source:avro channel:jdbc sink:http
 
 # ---- every component, and a default of every key that is a comment ----
-for source in $(names source); do made "source:$source" null; done
+for source in $(names source); do
+    [[ $source == java ]] || made "source:$source" null
+done
 for channel in $(names channel); do made seq "channel:$channel" null; done
 for sink in $(names sink); do
     [[ $sink == java ]] || made seq "sink:$sink"
@@ -52,3 +54,4 @@ refused 'one channel; a second is memory' seq file memory null
 refused "an agent's name has no dot" -n a.b seq null
 refused 'rules need a file of rules first' seq rules null
 refused 'write the name of the Java class as the type of a component' seq sink:java
+refused 'write the name of the Java class as the type of a component' source:java null
