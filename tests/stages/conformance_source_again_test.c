@@ -113,7 +113,8 @@ static void test_refused_and_taken_in_turns(void **unused)
 {
     for (size_t i = 0; i < ps_test_source_adapter_count; i++) {
         const struct ps_test_source_adapter *adapter = &ps_test_source_adapters[i];
-        if (adapter->ops->source->refused == NULL || adapter->send == NULL || adapter->joins)
+        if (adapter->ops->source->refused == NULL || adapter->send == NULL || adapter->joins ||
+            adapter->answers_elsewhere)
             continue;
         static struct picture refused[ROUNDS], taken[ROUNDS];
         struct ps_test_stage stage;

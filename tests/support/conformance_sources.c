@@ -273,6 +273,7 @@ static const struct ps_test_source_adapter adapters[] = {
     {.ops = &ps_source_stress, .keys = {"size", "10", "maxTotalEvents", "3000"}, .expect = expect_stress},
     {.ops = &ps_source_java,
      .keys = {"type", "org.example.Source"},
+     .answers_elsewhere = true,
      .begin = begin_java,
      .send = send_java,
      .expect = expect_line},

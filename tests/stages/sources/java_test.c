@@ -134,6 +134,33 @@ static void test_refused(void **unused)
     ps_test_stage_fini(&stage);
 }
 
+/* Calls are refused and taken in turns: each is answered, and no memory stays behind. */
+static void test_refused_and_taken_in_turns(void **unused)
+{
+    struct ps_test_stage stage;
+    uint64_t used_bytes = 0;
+    begin(&stage);
+    for (int round = 1; round <= 50; round++) {
+        ps_test_java->events = 2 * round - 1;
+        fill(&stage, 1);
+        ps_test_source_refuse_batch(&stage, "the channel is full");
+        WHILE(&stage, ps_test_java->refused < round);
+        ps_test_java->events = 2 * round;
+        fill(&stage, 1);
+        ps_test_source_close_batch(&stage);
+        WHILE(&stage, ps_test_java->taken < round);
+        assert_numbered(&stage, (size_t)(2 * round - 1), 1);
+        ps_test_source_clear(&stage);
+        ps_test_stage_recycle(&stage);
+        if (round == 1)
+            used_bytes = ps_depot_used_bytes(stage.depot);
+        assert_true(ps_depot_used_bytes(stage.depot) <= used_bytes);
+    }
+    assert_int_equal(ps_test_java->refused, 50);
+    assert_int_equal(ps_test_java->taken, 50);
+    ps_test_stage_fini(&stage);
+}
+
 /* The first batch of a call is refused: nothing of it is read any more. */
 static void test_rest_of_a_refused_call(void **unused)
 {
@@ -327,6 +354,7 @@ int main(void)
         cmocka_unit_test(test_calls),
         cmocka_unit_test(test_answer_waits_for_the_channels),
         cmocka_unit_test(test_refused),
+        cmocka_unit_test(test_refused_and_taken_in_turns),
         cmocka_unit_test(test_rest_of_a_refused_call),
         cmocka_unit_test(test_large_events),
         cmocka_unit_test(test_breaks_the_protocol),
