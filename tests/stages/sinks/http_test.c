@@ -49,17 +49,6 @@ static void test_posts(void **unused)
     ps_test_stage_fini(&stage);
 }
 
-/* Ticks, the clock as fast as the real one, until the peer has had so many requests. */
-static void tick_until(struct ps_test_stage *stage, unsigned requests)
-{
-    for (unsigned i = 0; i < PS_TEST_PATIENCE_MS && ps_test_http_peer_requests() < requests; i++) {
-        (void)ps_test_sink_tick(stage);
-        ps_test_stage_pass_ms(stage, 1);
-        usleep(1000);
-    }
-    assert_int_equal(ps_test_http_peer_requests(), requests);
-}
-
 /* Flume's findOverrideValue: the exact status, then its hundred, then the default. */
 static void test_rules(void **unused)
 {
@@ -82,6 +71,18 @@ static void test_rules(void **unused)
     }
 }
 
+/* Ticks, while no time passes for the sink, until the peer has had so many requests. */
+static void await_requests(struct ps_test_stage *stage, unsigned requests)
+{
+    uint64_t until = ps_test_patient_ns() + PS_TEST_PATIENCE_MS * PS_NS_PER_MS;
+    while (ps_test_http_peer_requests() < requests) {
+        assert_true(ps_test_patient_ns() < until);
+        (void)ps_test_sink_tick(stage);
+        usleep(1000);
+    }
+    assert_int_equal(ps_test_http_peer_requests(), requests);
+}
+
 /* A back-off holds everything up for 1 s, then 2 s; order is kept. */
 static void test_back_off(void **unused)
 {
@@ -90,7 +91,7 @@ static void test_back_off(void **unused)
     ps_test_http_peer_answer(503, 2);
     offer(&stage, PS_LEASE(&stage, PS_BODY("one"), PS_BODY("two")));
     for (unsigned round = 1; round <= 2; round++) {
-        tick_until(&stage, round);
+        await_requests(&stage, round);
         while (ps_test_stage_counter(&stage, PS_COUNTER_retried) < round) {
             usleep(1000);
             (void)ps_test_sink_tick(&stage);
@@ -104,18 +105,6 @@ static void test_back_off(void **unused)
     ps_test_sink_wait(&stage, 1, PS_TEST_PATIENCE_MS);
     assert_string_equal(ps_test_http_peer_text(), "one\ntwo\n");
     ps_test_stage_fini(&stage);
-}
-
-/* Ticks, while no time passes for the sink, until the peer has had so many requests. */
-static void await_requests(struct ps_test_stage *stage, unsigned requests)
-{
-    uint64_t until = ps_test_patient_ns() + PS_TEST_PATIENCE_MS * PS_NS_PER_MS;
-    while (ps_test_http_peer_requests() < requests) {
-        assert_true(ps_test_patient_ns() < until);
-        (void)ps_test_sink_tick(stage);
-        usleep(1000);
-    }
-    assert_int_equal(ps_test_http_peer_requests(), requests);
 }
 
 /* After a success the rests begin anew. */
