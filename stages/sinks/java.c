@@ -17,7 +17,7 @@
 #define RECALL_NS (5 * PS_NS_PER_S)
 
 struct java_plan {
-    struct ps_java_class class;
+    struct ps_java_class class; /* must be first (stages/lib/java/component.h) */
 };
 
 struct slot {
@@ -38,39 +38,18 @@ struct java_state {
     struct ps_java_component component;
 };
 
-static const struct ps_option options[] = {
-    {.key = "",
-     .type = PS_OPTION_MAP,
-     .offset = offsetof(struct java_plan, class.pairs),
-     .help = "All keys go to the class, which is the value of `type`"},
-    PS_OPTION_END,
-};
-
-static enum ps_status java_check(const void *plan_, const struct ps_context *context)
-{
-    const struct java_plan *plan = plan_;
-    return ps_java_class_check(&plan->class, context);
-}
-
 static enum ps_status java_build(void *plan_, struct ps_context *context, struct ps_err *err)
 {
     struct java_plan *plan = plan_;
     return ps_java_class_build(&plan->class, context, PS_JAVA_SINK, err);
 }
 
-static void java_teardown(void *plan_)
-{
-    struct java_plan *plan = plan_;
-    ps_java_class_teardown(&plan->class);
-}
-
 static enum ps_status java_open(const void *plan_, void *state_, struct ps_port *port, struct ps_err *err)
 {
     const struct java_plan *plan = plan_;
     struct java_state *state = state_;
-    char reason[600];
-    if (ps_java_host_is_down(plan->class.host, reason, sizeof reason))
-        return ps_err_set(err, "%s", reason);
+    if (ps_java_class_needs_host(&plan->class, err) != PS_OK)
+        return PS_FAIL;
     state->port = port;
     ps_held_init(&state->held, LEASES_MAX);
     ps_java_component_open(&state->component, &plan->class, port);
@@ -280,12 +259,6 @@ static void java_close(const void *, void *state_)
     ps_java_component_close(&state->component);
 }
 
-static void java_outline(const void *plan_, const struct ps_context *context, FILE *out)
-{
-    const struct java_plan *plan = plan_;
-    fprintf(out, "runs the class %s in Java", ps_java_class_name(&plan->class, context));
-}
-
 static const struct ps_sink_ops sink = {
     .work = java_work, .tick = java_tick, .recall = java_recall, .drain = java_drain};
 
@@ -293,15 +266,15 @@ const struct ps_stage_ops ps_sink_java = {
     PS_STAGE(PS_KIND_SINK),
     .name = "java",
     .summary = "Runs a sink that is a Java class in a Java process beside the agent",
-    .options = options,
+    .options = ps_java_class_options,
     .plan_size = sizeof(struct java_plan),
     .state_size = sizeof(struct java_state),
     .refuses = true, /* a class that Flume would run is not left out */
-    .check = java_check,
+    .check = ps_java_class_check,
     .build = java_build,
-    .teardown = java_teardown,
+    .teardown = ps_java_class_teardown,
     .open = java_open,
     .close = java_close,
-    .outline = java_outline,
+    .outline = ps_java_class_outline,
     .sink = &sink,
 };

@@ -1,6 +1,6 @@
 /* Source java: runs a source that is a Java class in the Java host (docs/PLUGINS.md).
  *
- * What the class gives to its channel processor comes as calls, each in a slot of the shared memory. A call is read into
+ * The class puts events into its channel processor. Each such call comes in a slot of the shared memory. It is read into
  * batches, and answered when all required channels have promised its events, or when one of them has refused some: the class
  * then gets a ChannelException, as in Flume. When the host ends, calls without an answer are for nobody: the class in the
  * next host has not seen them succeed. Thread: the source's worker. */
@@ -17,11 +17,11 @@
 #define CALL_BYTES_MAX (UINT64_C(1) << 30)
 /* Bytes that one call of `work` reads at most, but for a large event. */
 #define WORK_BYTES (256U * 1024U)
-/* How long a stop waits for the class to stop, and for the channels to answer its calls. */
+/* A stop waits this long for the class to stop, and for the channels to answer its calls. */
 #define DRAIN_NS (5 * PS_NS_PER_S)
 
 struct java_plan {
-    struct ps_java_class class;
+    struct ps_java_class class; /* must be first (stages/lib/java/component.h) */
     uint64_t call_bytes_max;
 };
 
@@ -59,20 +59,6 @@ struct java_state {
     struct ps_event_headers headers;
 };
 
-static const struct ps_option options[] = {
-    {.key = "",
-     .type = PS_OPTION_MAP,
-     .offset = offsetof(struct java_plan, class.pairs),
-     .help = "All keys go to the class, which is the value of `type`"},
-    PS_OPTION_END,
-};
-
-static enum ps_status java_check(const void *plan_, const struct ps_context *context)
-{
-    const struct java_plan *plan = plan_;
-    return ps_java_class_check(&plan->class, context);
-}
-
 static enum ps_status java_build(void *plan_, struct ps_context *context, struct ps_err *err)
 {
     struct java_plan *plan = plan_;
@@ -81,19 +67,12 @@ static enum ps_status java_build(void *plan_, struct ps_context *context, struct
     return ps_java_class_build(&plan->class, context, PS_JAVA_SOURCE, err);
 }
 
-static void java_teardown(void *plan_)
-{
-    struct java_plan *plan = plan_;
-    ps_java_class_teardown(&plan->class);
-}
-
 static enum ps_status java_open(const void *plan_, void *state_, struct ps_port *port, struct ps_err *err)
 {
     const struct java_plan *plan = plan_;
     struct java_state *state = state_;
-    char reason[600];
-    if (ps_java_host_is_down(plan->class.host, reason, sizeof reason))
-        return ps_err_set(err, "%s", reason);
+    if (ps_java_class_needs_host(&plan->class, err) != PS_OK)
+        return PS_FAIL;
     state->plan = plan;
     state->port = port;
     uint64_t serial = ps_clock_now().mono_ns; /* a later open source begins with a larger one */
@@ -161,7 +140,7 @@ static bool slot_answer(struct java_state *state, struct slot *slot)
     return true;
 }
 
-/* Sends what the host waits for. Returns whether something is left that the pipe had no room for. */
+/* Sends areas and answers to the host. Returns whether some are left, because the pipe has no room now. */
 static bool slots_serve(struct java_state *state)
 {
     bool left = false;
@@ -413,14 +392,12 @@ static uint64_t java_tick(const void *, void *state_, const struct ps_now *now)
     return left ? now->mono_ns + PS_NS_PER_MS : ps_java_component_due_ns(&state->component, now);
 }
 
-/* The class stops. The host says so only when its calls have their answers, or after 2 s. */
+/* The class stops. The host reports this when its calls have their answers, or after 2 s; `tick` serves it meanwhile. */
 static bool java_drain(const void *, void *state_, const struct ps_now *now)
 {
     struct java_state *state = state_;
     if (state->drain_ns == 0)
         state->drain_ns = now->mono_ns + DRAIN_NS;
-    (void)serve(state);
-    (void)slots_serve(state);
     return ps_java_component_stop(&state->component) || now->mono_ns >= state->drain_ns;
 }
 
@@ -443,12 +420,6 @@ static void java_close(const void *, void *state_)
     ps_java_component_close(&state->component);
 }
 
-static void java_outline(const void *plan_, const struct ps_context *context, FILE *out)
-{
-    const struct java_plan *plan = plan_;
-    fprintf(out, "runs the class %s in Java", ps_java_class_name(&plan->class, context));
-}
-
 static const struct ps_source_ops source = {
     .needs = PS_LEVEL_ACCEPTED,
     .when_full = PS_REFUSE,
@@ -464,16 +435,16 @@ const struct ps_stage_ops ps_source_java = {
     PS_STAGE(PS_KIND_SOURCE),
     .name = "java",
     .summary = "Runs a source that is a Java class in a Java process beside the agent",
-    .options = options,
+    .options = ps_java_class_options,
     .plan_size = sizeof(struct java_plan),
     .state_size = sizeof(struct java_state),
     .exclusive = true,
     .refuses = true, /* a class that Flume would run is not left out */
-    .check = java_check,
+    .check = ps_java_class_check,
     .build = java_build,
-    .teardown = java_teardown,
+    .teardown = ps_java_class_teardown,
     .open = java_open,
     .close = java_close,
-    .outline = java_outline,
+    .outline = ps_java_class_outline,
     .source = &source,
 };

@@ -5,12 +5,7 @@
 # again: the sink loses no event, the interceptor neither loses nor doubles one.
 # shellcheck source=tests/real/oracle.sh
 source "$(dirname "${BASH_SOURCE[0]}")/oracle.sh"
-command -v javac >/dev/null || skip "no javac"
-[[ -r ${PENSTOCK%/*}/penstock-java.jar ]] || skip "no penstock-java.jar beside $PENSTOCK"
-jars=$("$here/flume" classpath)
-mkdir "$work/classes"
-javac -nowarn -d "$work/classes" -cp "$jars" "$here"/java_host/*.java
-export FLUME_CLASSPATH=$work/classes:$jars JAVA_OPTS="-Xmx256m -XX:TieredStopAtLevel=1"
+with_java_classes
 
 # ---- the same file in both ----
 

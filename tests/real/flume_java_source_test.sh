@@ -5,12 +5,7 @@
 # positions of its own whose Java process and whose agent are killed again and again: what it was told to be in the channel is there.
 # shellcheck source=tests/real/oracle.sh
 source "$(dirname "${BASH_SOURCE[0]}")/oracle.sh"
-command -v javac >/dev/null || skip "no javac"
-[[ -r ${PENSTOCK%/*}/penstock-java.jar ]] || skip "no penstock-java.jar beside $PENSTOCK"
-jars=$("$here/flume" classpath)
-mkdir "$work/classes"
-javac -nowarn -d "$work/classes" -cp "$jars" "$here"/java_host/*.java
-export FLUME_CLASSPATH=$work/classes:$jars JAVA_OPTS="-Xmx256m -XX:TieredStopAtLevel=1"
+with_java_classes
 
 # ---- the same file in both ----
 
@@ -119,14 +114,18 @@ cat >"$work/kill.properties" <<-EOF_
 	a1.sinks.k1.sink.rollInterval = 0
 EOF_
 mkdir "$work/kill/out"
+await_position() { # POSITION
+    local i
+    for ((i = 0; i < 1200; i++)); do
+        (($(position) >= $1)) && return
+        patient_tenth
+    done
+    fail "the position stays at $(position)"
+}
 position() { cat "$work/kill/positions" 2>/dev/null || echo 0; }
 start "$work/kill" "$PENSTOCK"
 for ((kill = 1; kill <= kills; kill++)); do
-    for ((i = 0; i < 1200; i++)); do
-        (($(position) >= kill * lines / (kills + 2))) && break
-        patient_tenth
-    done
-    ((i < 1200)) || fail "the position stays at $(position)"
+    await_position $((kill * lines / (kills + 2)))
     if ((kill % 2)); then
         pkill -KILL -P "$agent" java || fail "no Java process"
     else
@@ -134,10 +133,7 @@ for ((kill = 1; kill <= kills; kill++)); do
         start "$work/kill" "$PENSTOCK"
     fi
 done
-for ((i = 0; i < 1200; i++)); do
-    (($(position) == lines)) && break
-    patient_tenth
-done
+await_position $lines
 (($(position) == lines)) || fail "the position stays at $(position)"
 stop TERM
 arrived=$(cat "$work"/kill/out/* | wc -l)

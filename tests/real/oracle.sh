@@ -44,6 +44,17 @@ fail() {
     exit 1
 }
 
+# Compiles the classes of java_host against Flume's jars, and puts both on the class path of the agents to come.
+with_java_classes() {
+    command -v javac >/dev/null || skip "no javac"
+    [[ -r ${PENSTOCK%/*}/penstock-java.jar ]] || skip "no penstock-java.jar beside $PENSTOCK"
+    local jars
+    jars=$("$here/flume" classpath)
+    mkdir "$work/classes"
+    javac -nowarn -d "$work/classes" -cp "$jars" "$here"/java_host/*.java
+    export FLUME_CLASSPATH=$work/classes:$jars JAVA_OPTS="-Xmx256m -XX:TieredStopAtLevel=1"
+}
+
 arrived() { # DIR
     find "$1" -type f -exec cat {} + | wc -l
 }

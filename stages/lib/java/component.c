@@ -7,8 +7,17 @@
 /* How often a component looks whether the host runs. */
 #define LOOK_NS (10 * PS_NS_PER_MS)
 
-enum ps_status ps_java_class_check(const struct ps_java_class *class, const struct ps_context *context)
+const struct ps_option ps_java_class_options[] = {
+    {.key = "",
+     .type = PS_OPTION_MAP,
+     .offset = offsetof(struct ps_java_class, pairs),
+     .help = "All keys go to the class, which is the value of `type`"},
+    PS_OPTION_END,
+};
+
+enum ps_status ps_java_class_check(const void *plan, const struct ps_context *context)
 {
+    const struct ps_java_class *class = plan;
     const char *type = ps_pairs_get(&class->pairs, "type");
     struct ps_err err = {.length = 0};
     if (type == NULL || strcmp(type, "java") == 0) {
@@ -22,7 +31,8 @@ enum ps_status ps_java_class_check(const struct ps_java_class *class, const stru
     return PS_FAIL;
 }
 
-const char *ps_java_class_name(const struct ps_java_class *class, const struct ps_context *context)
+/* Returns the `type`, or the class of Flume's short name. */
+static const char *class_name(const struct ps_java_class *class, const struct ps_context *context)
 {
     const char *type = ps_pairs_get(&class->pairs, "type");
     const char *name = context->class_path != NULL && type != NULL
@@ -35,14 +45,26 @@ enum ps_status ps_java_class_build(struct ps_java_class *class, const struct ps_
                                    enum ps_java_component_kind kind, struct ps_err *err)
 {
     class->kind = kind;
-    class->name = ps_java_class_name(class, context);
+    class->name = class_name(class, context);
     class->agent = ps_arena_text(context->arena, context->agent != NULL ? context->agent : "");
     class->host = ps_java_launch(context->class_path, err);
     return class->host != NULL ? PS_OK : PS_FAIL;
 }
 
-void ps_java_class_teardown(struct ps_java_class *class)
+void ps_java_class_outline(const void *plan, const struct ps_context *context, FILE *out)
 {
+    fprintf(out, "runs the class %s in Java", class_name(plan, context));
+}
+
+enum ps_status ps_java_class_needs_host(const struct ps_java_class *class, struct ps_err *err)
+{
+    char reason[600];
+    return ps_java_host_is_down(class->host, reason, sizeof reason) ? ps_err_set(err, "%s", reason) : PS_OK;
+}
+
+void ps_java_class_teardown(void *plan)
+{
+    struct ps_java_class *class = plan;
     if (class->host != NULL)
         ps_java_host_release();
     class->host = NULL;

@@ -7,7 +7,7 @@
 
 enum ps_java_component_kind { PS_JAVA_SINK = 1, PS_JAVA_INTERCEPTOR = 2, PS_JAVA_SOURCE = 3 };
 
-/* Of the plan: const after `build`. */
+/* The first member of the plan of a stage that runs a Java class; const after `build`. */
 struct ps_java_class {
     enum ps_java_component_kind kind;
     const char *name;      /* of the class */
@@ -16,16 +16,19 @@ struct ps_java_class {
     struct ps_java_host *host;
 };
 
-/* Reports a type that names no class, and a host that is not installed. Thread: control. */
-enum ps_status ps_java_class_check(const struct ps_java_class *class, const struct ps_context *context);
-
-/* Returns the name of the class: the `type`, or the class of Flume's short name. */
-const char *ps_java_class_name(const struct ps_java_class *class, const struct ps_context *context);
+/* Of such a stage: its option rows, `check`, `teardown` and `outline`. `check` reports a type that names no class, and a host
+ * that is not installed. Thread: control. */
+extern const struct ps_option ps_java_class_options[];
+enum ps_status ps_java_class_check(const void *plan, const struct ps_context *context);
+void ps_java_class_teardown(void *plan);
+void ps_java_class_outline(const void *plan, const struct ps_context *context, FILE *out);
 
 /* Holds the agent's host; the first holder starts it. `class->pairs` is set. Thread: control. */
 enum ps_status ps_java_class_build(struct ps_java_class *class, const struct ps_context *context,
                                    enum ps_java_component_kind kind, struct ps_err *err);
-void ps_java_class_teardown(struct ps_java_class *class);
+
+/* Of `open`: fails while the host does not run, with the reason. Thread: the stage's worker. */
+enum ps_status ps_java_class_needs_host(const struct ps_java_class *class, struct ps_err *err);
 
 enum ps_java_component_state {
     PS_JAVA_WAITS,      /* for the host */

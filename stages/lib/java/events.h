@@ -49,5 +49,5 @@ bool ps_java_reader_body(struct ps_java_reader *reader, const struct ps_java_eve
                          struct ps_slice *body);
 
 /* Returns whether the headers and the body of the entry whose head was just copied are within it, and within the limits of an
- * event. The reader stays where it is. Only for a copy of the area: the host may change the area after the check. */
+ * event. The reader stays where it is. The entry is in a copy, because the host may change the area after the check. */
 bool ps_java_reader_is_good(const struct ps_java_reader *reader, const struct ps_java_event *event);

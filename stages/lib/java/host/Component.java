@@ -15,6 +15,8 @@ import org.apache.flume.conf.Configurable;
 abstract class Component {
     /** Flume makes and configures all components on one thread, so one at a time. */
     static final Object CONFIGURING = new Object();
+    /** The back-off of Flume's runners. */
+    static final long BACKOFF_STEP_MS = 1000, BACKOFF_MAX_MS = 5000;
     private static final int SINK = 1, INTERCEPTOR = 2, SOURCE = 3;
 
     final Host host;
@@ -23,6 +25,7 @@ abstract class Component {
     final Map<String, String> pairs;
     private final Map<Long, ByteBuffer> areas = new HashMap<>();
     private final Thread thread;
+    private final Object pause = new Object();
     volatile boolean stopping;
 
     Component(Host host, int link, List<String> texts) {
@@ -90,7 +93,19 @@ abstract class Component {
 
     final void stop() {
         stopping = true;
+        synchronized (pause) {
+            pause.notifyAll();
+        }
         wake();
+    }
+
+    /** Waits so long, or until stopping is set. */
+    final void rest(long milliseconds) throws InterruptedException {
+        long until = System.nanoTime() + milliseconds * 1000000L, left;
+        synchronized (pause) {
+            while (!stopping && (left = until - System.nanoTime()) > 0)
+                pause.wait(left / 1000000L + 1);
+        }
     }
 
     final void join(long milliseconds) {

@@ -6,10 +6,7 @@ import org.apache.flume.Sink;
 
 /** A sink, run as Flume's SinkRunner runs it. */
 final class SinkComponent extends Component {
-    private static final long BACKOFF_STEP_MS = 1000, BACKOFF_MAX_MS = 5000;
-
     private final SinkChannel channel;
-    private final Object pause = new Object();
     private int failures; // in a row
 
     SinkComponent(Host host, int link, List<String> texts) {
@@ -27,9 +24,6 @@ final class SinkComponent extends Component {
     @Override
     void wake() {
         channel.close();
-        synchronized (pause) {
-            pause.notifyAll();
-        }
     }
 
     @Override
@@ -75,15 +69,6 @@ final class SinkComponent extends Component {
             LogStream.log("ERROR", label, "Unable to deliver event. Exception follows.", wrong);
             send(Message.TROUBLE, new long[] {BACKOFF_MAX_MS * 1000000L}, Texts.describe(wrong));
             rest(BACKOFF_MAX_MS);
-        }
-    }
-
-    private void rest(long milliseconds) throws InterruptedException {
-        long until = System.nanoTime() + milliseconds * 1000000L;
-        synchronized (pause) {
-            long left;
-            while (!stopping && (left = until - System.nanoTime()) > 0)
-                pause.wait(left / 1000000L + 1);
         }
     }
 }

@@ -14,7 +14,6 @@ import org.apache.flume.Source;
  */
 final class SourceComponent extends Component {
     private static final long RUNNER_JOIN_MS = 500;
-    private static final long BACKOFF_STEP_MS = 1000, BACKOFF_MAX_MS = 5000;
 
     private final SourceSlots slots = new SourceSlots(this);
     private Throwable died; // of the polling thread
@@ -110,31 +109,25 @@ final class SourceComponent extends Component {
             max = BACKOFF_MAX_MS;
         }
         while (!stopping) {
+            long pause = 0;
             try {
                 if (source.process() == PollableSource.Status.BACKOFF)
-                    Thread.sleep(Math.min(++backoffs * step, max));
+                    pause = Math.min(++backoffs * step, max);
                 else
                     backoffs = 0;
-            } catch (InterruptedException interrupted) {
-                continue; // it is stopping
             } catch (EventDeliveryException wrong) {
                 LogStream.log("ERROR", label, "Unable to deliver event. Exception follows.", wrong);
             } catch (Exception wrong) {
                 if (stopping)
                     return;
                 LogStream.log("ERROR", label, "Unhandled exception, logging and sleeping for " + max + "ms", wrong);
-                rest(max);
+                pause = max;
             }
-        }
-    }
-
-    private synchronized void rest(long milliseconds) {
-        long until = System.nanoTime() + milliseconds * 1000000L, left;
-        try {
-            while (!stopping && (left = until - System.nanoTime()) > 0)
-                wait(left / 1000000L + 1);
-        } catch (InterruptedException interrupted) {
-            return; // it is stopping
+            try {
+                rest(pause);
+            } catch (InterruptedException interrupted) {
+                continue; // it is stopping
+            }
         }
     }
 }
