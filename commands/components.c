@@ -206,7 +206,7 @@ const struct ps_components_chapter ps_components_chapters[PS_COMPONENTS_CHAPTERS
     {PS_KIND_SOURCE, "Sources", ps_common_source},
     {PS_KIND_CHANNEL, "Channels", ps_common_channel},
     {PS_KIND_SINK, "Sinks", ps_common_sink},
-    {PS_KIND_INTERCEPTOR, "Interceptors", ps_common_type},
+    {PS_KIND_INTERCEPTOR, "Interceptors", ps_common_interceptor},
     {PS_KIND_SELECTOR, "Channel selectors", ps_common_type},
     {PS_KIND_SERIALIZER, "Serializers", NULL},
     {PS_KIND_DESERIALIZER, "Deserializers", NULL},

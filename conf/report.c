@@ -49,6 +49,7 @@ static const char *outline_of(const struct ps_conf *conf, const struct ps_conf_p
                                  .arena = conf->arena,
                                  .system_property = ps_conf_system_property,
                                  .read_properties = ps_properties_read,
+                                 .class_path = conf->class_path,
                                  .argument = (void *)(uintptr_t)conf};
     return ps_stage_outline(part->ops, part->plan, &context);
 }

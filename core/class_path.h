@@ -12,5 +12,6 @@ struct ps_class_path {
      * an empty one is the working directory. */
     struct ps_texts entries;
     const char *library_path; /* folders of native libraries, separated by colons; NULL: none */
-    struct ps_pairs classes;  /* the class of a type that is not a class's own name: "hbase2" */
+    /* The class of a type that is not the class's own name, by kind and type: "sink hbase2". */
+    struct ps_pairs classes;
 };

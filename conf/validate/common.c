@@ -64,7 +64,23 @@ const struct ps_option ps_common_type_options[] = {
     PS_OPTION_END,
 };
 
-const struct ps_option *const ps_common_source[] = {ps_common_source_options, ps_source_common_rows, NULL};
-const struct ps_option *const ps_common_sink[] = {ps_common_sink_options, ps_sink_common_rows, NULL};
+const struct ps_option ps_common_engine_options[] = {
+    {.key = "penstock.engine",
+     .type = PS_OPTION_ENUM,
+     .fallback = "native",
+     .words = PS_WORDS("native", "java"),
+     .flags = PS_OPTION_EXTENSION,
+     .help =
+         "what runs it: native, or java: Flume's own class, in a Java process beside the agent. A class that "
+         "exists only in Java needs no such key"},
+    PS_OPTION_END,
+};
+
+const struct ps_option *const ps_common_source[] = {ps_common_source_options, ps_source_common_rows,
+                                                    ps_common_engine_options, NULL};
+const struct ps_option *const ps_common_sink[] = {ps_common_sink_options, ps_sink_common_rows,
+                                                  ps_common_engine_options, NULL};
+const struct ps_option *const ps_common_interceptor[] = {ps_common_type_options, ps_common_engine_options,
+                                                         NULL};
 const struct ps_option *const ps_common_channel[] = {ps_common_channel_options, NULL};
 const struct ps_option *const ps_common_type[] = {ps_common_type_options, NULL};

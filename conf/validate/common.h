@@ -32,8 +32,12 @@ extern const struct ps_option ps_common_channel_options[];
 extern const struct ps_option ps_common_group_options[];
 extern const struct ps_option ps_common_type_options[]; /* interceptors, selectors: only `type` */
 
+/* `penstock.engine` of sources, sinks and interceptors that have no such row of their own (conf/validate/engine.c). */
+extern const struct ps_option ps_common_engine_options[];
+
 /* Sets of rows, for ps_bind_options. */
 extern const struct ps_option *const ps_common_source[];
 extern const struct ps_option *const ps_common_sink[];
 extern const struct ps_option *const ps_common_channel[];
+extern const struct ps_option *const ps_common_interceptor[];
 extern const struct ps_option *const ps_common_type[];

@@ -9,7 +9,6 @@
 #include <string.h>
 
 #define FLUME "org.apache.flume."
-#define SET_HOME "set FLUME_HOME to the folder of Flume, which has its jars in lib"
 
 /* What a class must be, for Flume to use it as a component of this kind. */
 static const char *const targets[] = {
@@ -24,7 +23,8 @@ static const char *const targets[] = {
 
 struct java_type {
     const struct ps_part_maker *maker;
-    enum ps_kind kind;
+    const char *word;   /* what it is: "source" */
+    const char *target; /* the interface that it must have */
     struct ps_place place;
     struct ps_classes *classes;
     const char *name; /* of the class */
@@ -79,7 +79,7 @@ static const char *other_kind(const struct java_type *type)
 static enum ps_java_answer report_wrong_kind(const struct java_type *type, const char *missing)
 {
     struct ps_arena *arena = type->maker->arena;
-    const char *kind = ps_kind_word(type->kind), *target = targets[type->kind];
+    const char *target = type->target;
     const char *other = other_kind(type);
     const char *builder = ps_arena_format(arena, "%s$Builder", type->name);
     struct ps_class class;
@@ -88,12 +88,12 @@ static enum ps_java_answer report_wrong_kind(const struct java_type *type, const
                       ps_arena_format(arena, "is not %s, which is what Flume loads", target));
     if (other == NULL && missing != NULL)
         return report(type, PS_SEVERITY_DROPPED,
-                      ps_text_begins(missing, FLUME) ? SET_HOME
+                      ps_text_begins(missing, FLUME) ? PS_JAVA_SET_HOME
                                                      : "put the jar that has it on the class path as well",
                       ps_arena_format(arena, "extends or implements `%s`, which is in none of the %s",
                                       missing, searched(type->maker)));
     return report(type, PS_SEVERITY_DROPPED, NULL,
-                  ps_arena_format(arena, "is no %s: it does not implement %s%s%s", kind, target,
+                  ps_arena_format(arena, "is no %s: it does not implement %s%s%s", type->word, target,
                                   other != NULL ? "; it is another kind: " : "", other != NULL ? other : ""));
 }
 
@@ -115,7 +115,7 @@ static const char *not_instantiable(const struct ps_class_file *file)
 static bool report_obstacle(const struct java_type *type)
 {
     struct ps_arena *arena = type->maker->arena;
-    const char *missing, *target = targets[type->kind];
+    const char *missing, *target = type->target;
     struct ps_class flume;
     if (type->class.damage != NULL) {
         report(type, PS_SEVERITY_DROPPED, "replace the file",
@@ -133,7 +133,7 @@ static bool report_obstacle(const struct java_type *type)
     }
     if (ps_classes_find(type->classes, target, &flume))
         return false;
-    report(type, PS_SEVERITY_ERROR, SET_HOME,
+    report(type, PS_SEVERITY_ERROR, PS_JAVA_SET_HOME,
            ps_arena_format(arena, "needs Flume's own jars: %s is in none of the %s", target,
                            searched(type->maker)));
     return true;
@@ -144,9 +144,8 @@ static enum ps_java_answer report_kind(const struct java_type *type)
 {
     struct ps_arena *arena = type->maker->arena;
     bool allowed = type->maker->allow_unsupported;
-    const char *kind = ps_kind_word(type->kind);
-    const char *what = ps_arena_format(arena, "is a %s, and %ss do not run in Java yet%s", kind, kind,
-                                       allowed ? "; left out (penstock.allow.unsupported)" : "");
+    const char *what = ps_arena_format(arena, "is a %s, and %ss do not run in Java yet%s", type->word,
+                                       type->word, allowed ? "; left out (penstock.allow.unsupported)" : "");
     report(type, allowed ? PS_SEVERITY_DROPPED : PS_SEVERITY_ERROR,
            allowed ? NULL : "remove it, or set penstock.allow.unsupported = true to run without it", what);
     if (allowed)
@@ -154,19 +153,61 @@ static enum ps_java_answer report_kind(const struct java_type *type)
     return PS_JAVA_REPORTED;
 }
 
-/* Notes the class of a type that is a short name, for the stage. */
+/* Notes the class of a type that is another name, for the stage. */
 static void note_class(const struct java_type *type, const char *written)
 {
     struct ps_conf *conf = type->maker->conf;
     struct ps_pairs *classes = &conf->class_path->classes;
-    if (strcmp(written, type->name) == 0 || ps_pairs_get(classes, written) != NULL)
+    const char *key = ps_arena_format(conf->plan_arena, "%s %s", type->word, written);
+    if (strcmp(written, type->name) == 0 || ps_pairs_get(classes, key) != NULL)
         return;
     struct ps_pair *items = ps_arena_alloc(conf->plan_arena, (classes->count + 1) * sizeof *items);
     if (classes->count > 0)
         memcpy(items, classes->items, classes->count * sizeof *items);
-    items[classes->count] = (struct ps_pair){.key = ps_arena_text(conf->plan_arena, written),
-                                             .value = ps_arena_text(conf->plan_arena, type->name)};
+    items[classes->count] =
+        (struct ps_pair){.key = key, .value = ps_arena_text(conf->plan_arena, type->name)};
     *classes = (struct ps_pairs){classes->count + 1, items};
+}
+
+/* ---- a class that is not there ---- */
+
+static const char *absent(const struct ps_part_maker *maker, const char *word, const char *name)
+{
+    if (is_empty(classes_of(maker)))
+        return ps_arena_format(maker->arena,
+                               "`%s` is no %s of Flume's, and there are no jars in which to look for it",
+                               name, word);
+    return ps_arena_format(maker->arena, "`%s` is no %s of Flume's, and none of the %s has it", name, word,
+                           searched(maker));
+}
+
+/* Returns what to do about a class that no jar has. */
+static const char *jar_cure(const struct ps_part_maker *maker, const char *name, const char *target)
+{
+    struct ps_classes *classes = classes_of(maker);
+    const struct ps_texts *unread = ps_classes_unread(classes);
+    const char *nearest = ps_classes_nearest(classes, name, target);
+    if (nearest != NULL)
+        return ps_arena_format(maker->arena, "did you mean %s?", nearest);
+    const char *cure = is_empty(classes)
+                           ? "set FLUME_HOME to the folder of Flume, and put the class's jar into "
+                             "plugins.d/NAME/lib there, or name it in FLUME_CLASSPATH"
+                           : "put its jar into plugins.d/NAME/lib, or name it in FLUME_CLASSPATH";
+    if (unread->count == 0)
+        return cure;
+    return ps_arena_format(maker->arena, "%s; one that could not be read: %s", cure, unread->items[0]);
+}
+
+const char *ps_java_absent(const struct ps_part_maker *maker, enum ps_kind kind, const char *type)
+{
+    return absent(maker, ps_kind_word(kind), type);
+}
+
+const char *ps_java_absent_cure(const struct ps_part_maker *maker, enum ps_kind kind, const char *type)
+{
+    if (ps_stage_find(maker->stages, kind, PS_TYPE_JAVA) == NULL)
+        return ps_arena_format(maker->arena, "%ss that are Java classes do not run yet", ps_kind_word(kind));
+    return jar_cure(maker, type, targets[kind]);
 }
 
 /* ---- the search ---- */
@@ -177,13 +218,11 @@ static bool has_class(struct java_type *type, const char *name)
     return ps_classes_find(type->classes, name, &type->class);
 }
 
-/* Finds the class that `written` names: itself, or the one of Flume's for a short name. */
-static bool find(struct java_type *type, const char *written)
+/* Finds the class of Flume's type. */
+static bool find_flume(struct java_type *type, enum ps_kind kind, const char *written)
 {
     const char *name;
-    if (strchr(written, '.') != NULL)
-        return has_class(type, written);
-    for (size_t i = 0; (name = ps_type_class(type->kind, written, i)) != NULL; i++)
+    for (size_t i = 0; (name = ps_type_class(kind, written, i)) != NULL; i++)
         if (has_class(type, name))
             return true;
     return false;
@@ -198,60 +237,70 @@ static const char *heap_of(const struct ps_class_path *path)
     return NULL;
 }
 
-enum ps_java_answer ps_java_type(const struct ps_part_maker *maker, enum ps_kind kind, const char *written,
-                                 struct ps_place place, const struct ps_stage_ops **ops)
+static struct java_type begin(const struct ps_part_maker *maker, const char *word, const char *target,
+                              struct ps_place place)
 {
-    const struct ps_class_path *path = maker->conf->class_path;
-    struct java_type type = {.maker = maker, .kind = kind, .place = place};
-    if (kind >= PS_COUNT_OF(targets) || targets[kind] == NULL ||
-        (strchr(written, '.') == NULL && ps_type_flume_name(kind, written) == NULL))
-        return PS_JAVA_ABSENT;
-    type.classes = classes_of(maker);
-    if (!find(&type, written))
-        return PS_JAVA_ABSENT;
-    if (report_obstacle(&type))
+    return (struct java_type){
+        .maker = maker, .word = word, .target = target, .place = place, .classes = classes_of(maker)};
+}
+
+/* Reports a Java runtime that is missing. */
+static bool report_no_java(const struct java_type *type)
+{
+    const struct ps_class_path *path = type->maker->conf->class_path;
+    if (path->java != NULL)
+        return false;
+    (void)report(type, PS_SEVERITY_ERROR, NULL,
+                 ps_arena_format(type->maker->arena, "runs in Java: %s", path->java_lacks));
+    return true;
+}
+
+/* The class was found. */
+static enum ps_java_answer use(const struct java_type *type, enum ps_kind kind, const char *written,
+                               const struct ps_stage_ops **ops)
+{
+    if (report_obstacle(type))
         return PS_JAVA_REPORTED;
-    *ops = ps_stage_find(maker->stages, kind, PS_TYPE_JAVA);
+    *ops = ps_stage_find(type->maker->stages, kind, PS_TYPE_JAVA);
     if (*ops == NULL)
-        return report_kind(&type);
-    if (path->java == NULL)
-        return report(&type, PS_SEVERITY_ERROR, NULL,
-                      ps_arena_format(maker->arena, "runs in Java: %s", path->java_lacks));
-    note_class(&type, written);
-    const char *heap = heap_of(path);
-    (void)report(&type, PS_SEVERITY_NOTE, NULL,
-                 heap != NULL ? ps_arena_format(maker->arena, "runs in Java, with %s", heap)
+        return report_kind(type);
+    if (report_no_java(type))
+        return PS_JAVA_REPORTED;
+    note_class(type, written);
+    const char *heap = heap_of(type->maker->conf->class_path);
+    (void)report(type, PS_SEVERITY_NOTE, NULL,
+                 heap != NULL ? ps_arena_format(type->maker->arena, "runs in Java, with %s", heap)
                               : "runs in Java");
     return PS_JAVA_STAGE;
 }
 
-/* ---- a class that is not there ---- */
-
-const char *ps_java_absent(const struct ps_part_maker *maker, enum ps_kind kind, const char *type)
+enum ps_java_answer ps_java_type(const struct ps_part_maker *maker, enum ps_kind kind, const char *written,
+                                 struct ps_place place, const struct ps_stage_ops **ops)
 {
-    const char *word = ps_kind_word(kind);
-    if (is_empty(classes_of(maker)))
-        return ps_arena_format(maker->arena,
-                               "`%s` is no %s of Flume's, and there are no jars in which to look for it",
-                               type, word);
-    return ps_arena_format(maker->arena, "`%s` is no %s of Flume's, and none of the %s has it", type, word,
-                           searched(maker));
+    bool is_class = strchr(written, '.') != NULL;
+    if (kind >= PS_COUNT_OF(targets) || targets[kind] == NULL ||
+        (!is_class && ps_type_flume_name(kind, written) == NULL))
+        return PS_JAVA_ABSENT;
+    struct java_type type = begin(maker, ps_kind_word(kind), targets[kind], place);
+    if (is_class ? !has_class(&type, written) : !find_flume(&type, kind, written))
+        return PS_JAVA_ABSENT;
+    return use(&type, kind, written, ops);
 }
 
-const char *ps_java_absent_cure(const struct ps_part_maker *maker, enum ps_kind kind, const char *type)
+enum ps_java_answer ps_java_flume(const struct ps_part_maker *maker, enum ps_kind kind, const char *written,
+                                  struct ps_place place, const struct ps_stage_ops **ops)
 {
-    struct ps_classes *classes = classes_of(maker);
-    const struct ps_texts *unread = ps_classes_unread(classes);
-    if (ps_stage_find(maker->stages, kind, PS_TYPE_JAVA) == NULL)
-        return ps_arena_format(maker->arena, "%ss that are Java classes do not run yet", ps_kind_word(kind));
-    const char *nearest = ps_classes_nearest(classes, type, targets[kind]);
-    if (nearest != NULL)
-        return ps_arena_format(maker->arena, "did you mean %s?", nearest);
-    const char *cure = is_empty(classes)
-                           ? "set FLUME_HOME to the folder of Flume, and put the class's jar into "
-                             "plugins.d/NAME/lib there, or name it in FLUME_CLASSPATH"
-                           : "put its jar into plugins.d/NAME/lib, or name it in FLUME_CLASSPATH";
-    if (unread->count == 0)
-        return cure;
-    return ps_arena_format(maker->arena, "%s; one that could not be read: %s", cure, unread->items[0]);
+    struct java_type type = begin(maker, ps_kind_word(kind), targets[kind], place);
+    return find_flume(&type, kind, written) ? use(&type, kind, written, ops) : PS_JAVA_ABSENT;
+}
+
+bool ps_java_inner(const struct ps_part_maker *maker, const char *word, const char *target, const char *name,
+                   struct ps_place place)
+{
+    struct java_type type = begin(maker, word, target, place);
+    if (has_class(&type, name))
+        return !report_obstacle(&type);
+    ps_problem_add(&maker->conf->problems, PS_SEVERITY_DROPPED, place, jar_cure(maker, name, target), "%s",
+                   absent(maker, word, name));
+    return false;
 }

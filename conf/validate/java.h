@@ -4,6 +4,9 @@
 
 #include "conf/validate/part.h"
 
+/* What to do when Flume's own classes are missing. */
+#define PS_JAVA_SET_HOME "set FLUME_HOME to the folder of Flume, which has its jars in lib"
+
 enum ps_java_answer {
     PS_JAVA_ABSENT,   /* no class of the class path; nothing was reported */
     PS_JAVA_REPORTED, /* it cannot run: a problem says why */
@@ -13,6 +16,15 @@ enum ps_java_answer {
 /* Looks for `type`, which is no native stage of this kind. `place` is that of the type. */
 enum ps_java_answer ps_java_type(const struct ps_part_maker *maker, enum ps_kind kind, const char *type,
                                  struct ps_place place, const struct ps_stage_ops **ops);
+
+/* Looks for Flume's own class of a type that has a native stage too: `type` is Flume's short name, or one of the class's. */
+enum ps_java_answer ps_java_flume(const struct ps_part_maker *maker, enum ps_kind kind, const char *type,
+                                  struct ps_place place, const struct ps_stage_ops **ops);
+
+/* Looks for a class that a component uses: `word` says what it is ("handler"), `target` is the interface that it must have. Returns
+ * false after reporting why it cannot be used. */
+bool ps_java_inner(const struct ps_part_maker *maker, const char *word, const char *target, const char *name,
+                   struct ps_place place);
 
 /* Texts about a class that was not found: what is wrong ("none of the 7 jars .. has it"), and what to do. They live in the maker's
  * arena. */

@@ -2,6 +2,7 @@
 #include "conf/validate/validate_internal.h"
 
 #include "conf/validate/types.h"
+#include "conf/validate/engine.h"
 #include "core/text/nearest.h"
 
 #include <string.h>
@@ -147,10 +148,10 @@ static bool source_interceptor(struct ps_validation *validation, struct ps_conf_
     interceptor->file = type->file;
     interceptor->line = type->line;
     struct ps_place place = {type->file, type->line, ps_arena_format(arena, "%stype", below)};
-    interceptor->ops = ps_part_type(&validation->maker, PS_KIND_INTERCEPTOR, type->value, place);
+    interceptor->ops = ps_part_engine(&validation->maker, PS_KIND_INTERCEPTOR, interceptor, below, place);
     if (interceptor->ops == NULL)
         return false;
-    bool good = ps_part_bind(&validation->maker, interceptor, below, ps_common_type) == PS_OK;
+    bool good = ps_part_bind(&validation->maker, interceptor, below, ps_common_interceptor) == PS_OK;
     good &= ps_part_check(&validation->maker, interceptor, below, context) == PS_OK;
     source->interceptor_count += good;
     return good;
@@ -211,7 +212,8 @@ static bool source_make(struct ps_validation *validation, const struct ps_entry 
         return false;
     struct ps_conf_part *part = &source->part;
     struct ps_bind bind = common_bind(validation, part, prefix);
-    bool good = ps_bind_options(&bind, ps_common_source_options, NULL, &part->pairs, &common) == PS_OK;
+    bool good = !part->refused;
+    good &= ps_bind_options(&bind, ps_common_source_options, NULL, &part->pairs, &common) == PS_OK;
     good &= ps_bind_options(&bind, ps_source_common_rows, NULL, &part->pairs, &source->common) == PS_OK;
     good &= ps_validation_letters(validation, part, prefix, source->common.deadletter);
     source->channels = source_channels(validation, &common, part, prefix);
@@ -272,7 +274,8 @@ static bool sink_make(struct ps_validation *validation, const struct ps_entry *e
         return false;
     struct ps_conf_part *part = &sink->part;
     struct ps_bind bind = common_bind(validation, part, prefix);
-    bool good = ps_bind_options(&bind, ps_common_sink_options, NULL, &part->pairs, &common) == PS_OK;
+    bool good = !part->refused;
+    good &= ps_bind_options(&bind, ps_common_sink_options, NULL, &part->pairs, &common) == PS_OK;
     good &= ps_bind_options(&bind, ps_sink_common_rows, NULL, &part->pairs, &sink->common) == PS_OK;
     good &= sink_retries(validation, sink, prefix);
     good &= ps_validation_letters(validation, part, prefix, sink->common.deadletter);

@@ -2,6 +2,7 @@
 #include "conf/validate/validate_internal.h"
 
 #include "conf/validate/types.h"
+#include "conf/validate/engine.h"
 #include "core/text/nearest.h"
 
 #include <inttypes.h>
@@ -132,7 +133,7 @@ bool ps_validation_part(struct ps_validation *validation, enum ps_kind kind, con
     }
     part->line = place.line;
     part->file = place.file;
-    part->ops = ps_part_type(&validation->maker, kind, part->type, place);
+    part->ops = ps_part_engine(&validation->maker, kind, part, prefix, place);
     return part->ops != NULL;
 }
 

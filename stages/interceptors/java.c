@@ -339,6 +339,11 @@ static void java_close(const void *, void *state_)
 
 static const struct ps_interceptor_ops interceptor = {.work = java_work, .tick = java_tick};
 
+static void java_outline(const void *plan, const struct ps_context *context, FILE *out)
+{
+    ps_java_class_outline(plan, PS_JAVA_INTERCEPTOR, context, out);
+}
+
 const struct ps_stage_ops ps_interceptor_java = {
     PS_STAGE(PS_KIND_INTERCEPTOR),
     .name = "java",
@@ -352,7 +357,7 @@ const struct ps_stage_ops ps_interceptor_java = {
     .teardown = java_teardown,
     .open = java_open,
     .close = java_close,
-    .outline = ps_java_class_outline,
+    .outline = java_outline,
     .outdated = java_outdated,
     .interceptor = &interceptor,
 };

@@ -262,6 +262,11 @@ static void java_close(const void *, void *state_)
 static const struct ps_sink_ops sink = {
     .work = java_work, .tick = java_tick, .recall = java_recall, .drain = java_drain};
 
+static void java_outline(const void *plan, const struct ps_context *context, FILE *out)
+{
+    ps_java_class_outline(plan, PS_JAVA_SINK, context, out);
+}
+
 const struct ps_stage_ops ps_sink_java = {
     PS_STAGE(PS_KIND_SINK),
     .name = "java",
@@ -275,6 +280,6 @@ const struct ps_stage_ops ps_sink_java = {
     .teardown = ps_java_class_teardown,
     .open = java_open,
     .close = java_close,
-    .outline = ps_java_class_outline,
+    .outline = java_outline,
     .sink = &sink,
 };

@@ -109,11 +109,11 @@ static const struct ps_option options[] = {
      .type = PS_OPTION_ENUM,
      .offset = FIELD(engine),
      .fallback = "librdkafka",
-     .words = PS_WORDS("librdkafka", "native"),
+     .words = PS_WORDS("librdkafka", "native", "java"),
      .flags = PS_OPTION_EXTENSION,
      .help = "what speaks to the brokers: librdkafka, or native: penstock itself, in a quarter to a half of "
              "the CPU time. native does not do Kerberos, OAUTHBEARER, acks=0 and delivery.timeout.ms: with "
-             "these librdkafka is used, and check says so"},
+             "these librdkafka is used, and check says so. java: Flume's own class in a Java process"},
     PS_OPTION_END,
 };
 

@@ -50,7 +50,9 @@ static const struct ps_option options[] = {
      .fallback = "org.apache.flume.source.http.JSONHandler",
      .help = "What makes events of a request: org.apache.flume.source.http.JSONHandler, or JSON; "
              "org.apache.flume.source.http.BLOBHandler, or BLOB; "
-             "org.apache.flume.sink.solr.morphline.BlobHandler"},
+             "org.apache.flume.sink.solr.morphline.BlobHandler; or a class of the class path: Flume's source "
+             "runs "
+             "in Java then"},
     {.key = "handler.mandatoryParameters",
      .type = PS_OPTION_COMMAS,
      .offset = FIELD(mandatory),
@@ -153,7 +155,7 @@ static enum ps_status check(const void *plan_, const struct ps_context *context)
         ps_report(context, PS_LOG_ERROR, "handler",
                   "%s is not known; known are org.apache.flume.source.http.JSONHandler, "
                   "org.apache.flume.source.http.BLOBHandler and "
-                  "org.apache.flume.sink.solr.morphline.BlobHandler; handlers in Java cannot be loaded",
+                  "org.apache.flume.sink.solr.morphline.BlobHandler, and classes of the class path",
                   plan->handler_name);
     }
     good &= ps_jetty_check(&plan->jetty, context) == PS_OK;

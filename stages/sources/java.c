@@ -431,6 +431,11 @@ static const struct ps_source_ops source = {
     .counts_calls = true,
 };
 
+static void java_outline(const void *plan, const struct ps_context *context, FILE *out)
+{
+    ps_java_class_outline(plan, PS_JAVA_SOURCE, context, out);
+}
+
 const struct ps_stage_ops ps_source_java = {
     PS_STAGE(PS_KIND_SOURCE),
     .name = "java",
@@ -445,6 +450,6 @@ const struct ps_stage_ops ps_source_java = {
     .teardown = ps_java_class_teardown,
     .open = java_open,
     .close = java_close,
-    .outline = ps_java_class_outline,
+    .outline = java_outline,
     .source = &source,
 };

@@ -127,7 +127,11 @@ start "$work/kill" "$PENSTOCK"
 for ((kill = 1; kill <= kills; kill++)); do
     await_position $((kill * lines / (kills + 2)))
     if ((kill % 2)); then
-        pkill -KILL -P "$agent" java || fail "no Java process"
+        for ((i = 0; i < 1200; i++)); do # an agent that has just begun has none yet
+            pkill -KILL -P "$agent" java && break
+            patient_tenth
+        done
+        ((i < 1200)) || fail "no Java process"
     else
         stop KILL
         start "$work/kill" "$PENSTOCK"

@@ -114,7 +114,8 @@ arrived() { # of the last source fed
 both 1
 same "answers" "$work/flume.answers" "$work/penstock.answers"
 grep -v '^#' "$requests" | cut -d'|' -f1,3 | diff -u - "$work/flume.answers.table" || fail "Flume answers malformed requests otherwise"
-grep -v '^#' "$requests" | cut -d'|' -f2,3 | diff -u - "$work/penstock.answers.table" || fail "penstock answers malformed requests otherwise"
+[[ ${ENGINE:-} == java ]] && column=1 || column=2
+grep -v '^#' "$requests" | cut -d"|" -f"$column",3 | diff -u - "$work/penstock.answers.table" || fail "penstock answers malformed requests otherwise"
 for source in json blob; do
     same_content "$source" "$source"
 done

@@ -112,22 +112,9 @@ agent_file() {
 }
 messages=$(wc -l <"$work/messages")
 SETTLE=2 both $((messages * 9))
-# The rest of a message that was cut has no priority of its own: only Flume gives it the previous one. The order of a
-# Java map is not tested here (it depends on how the map grew).
+# The rest of a message that was cut has no priority of its own: only Flume's classes give it the previous one.
 normal() {
-    sed -E '/status=Invalid/ s/(priority|version)=[0-9]+, //g' | LC_ALL=C awk '
-        match($0, /^\{[^}]*\}/) {
-            count = split(substr($0, 2, RLENGTH - 2), headers, ", ")
-            for (i = 2; i <= count; i++)
-                for (k = i; k > 1 && headers[k] < headers[k - 1]; k--) {
-                    swap = headers[k]; headers[k] = headers[k - 1]; headers[k - 1] = swap
-                }
-            text = ""
-            for (i = 1; i <= count; i++) text = text (i > 1 ? ", " : "") headers[i]
-            print "{" text "}" substr($0, RLENGTH + 1)
-            next
-        }
-        { print }' | LC_ALL=C sort
+    headers_in_order | sed -E '/status=Invalid/ s/, (priority|version)=[0-9]+//g' | LC_ALL=C sort
 }
 for source in $sources; do
     same_content "$source" "$source" normal

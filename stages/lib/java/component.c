@@ -31,13 +31,18 @@ enum ps_status ps_java_class_check(const void *plan, const struct ps_context *co
     return PS_FAIL;
 }
 
-/* Returns the `type`, or the class of Flume's short name. */
-static const char *class_name(const struct ps_java_class *class, const struct ps_context *context)
+/* Returns the class that check found for the `type`, or the `type`, which is its name then. */
+static const char *class_name(const struct ps_java_class *class, enum ps_java_component_kind kind,
+                              const struct ps_context *context)
 {
+    static const enum ps_kind kinds[] = {[PS_JAVA_SINK] = PS_KIND_SINK,
+                                         [PS_JAVA_INTERCEPTOR] = PS_KIND_INTERCEPTOR,
+                                         [PS_JAVA_SOURCE] = PS_KIND_SOURCE};
     const char *type = ps_pairs_get(&class->pairs, "type");
-    const char *name = context->class_path != NULL && type != NULL
-                           ? ps_pairs_get(&context->class_path->classes, type)
-                           : NULL;
+    if (context->class_path == NULL || type == NULL)
+        return type;
+    const char *key = ps_arena_format(context->arena, "%s %s", ps_stage_kind_word(kinds[kind]), type);
+    const char *name = ps_pairs_get(&context->class_path->classes, key);
     return name != NULL ? name : type;
 }
 
@@ -45,15 +50,16 @@ enum ps_status ps_java_class_build(struct ps_java_class *class, const struct ps_
                                    enum ps_java_component_kind kind, struct ps_err *err)
 {
     class->kind = kind;
-    class->name = class_name(class, context);
+    class->name = class_name(class, kind, context);
     class->agent = ps_arena_text(context->arena, context->agent != NULL ? context->agent : "");
     class->host = ps_java_launch(context->class_path, err);
     return class->host != NULL ? PS_OK : PS_FAIL;
 }
 
-void ps_java_class_outline(const void *plan, const struct ps_context *context, FILE *out)
+void ps_java_class_outline(const struct ps_java_class *class, enum ps_java_component_kind kind,
+                           const struct ps_context *context, FILE *out)
 {
-    fprintf(out, "runs the class %s in Java", class_name(plan, context));
+    fprintf(out, "runs the class %s in Java", class_name(class, kind, context));
 }
 
 enum ps_status ps_java_class_needs_host(const struct ps_java_class *class, struct ps_err *err)

@@ -16,12 +16,15 @@ struct ps_java_class {
     struct ps_java_host *host;
 };
 
-/* Of such a stage: its option rows, `check`, `teardown` and `outline`. `check` reports a type that names no class, and a host
+/* Of such a stage: its option rows, `check` and `teardown`. `check` reports a type that names no class, and a host
  * that is not installed. Thread: control. */
 extern const struct ps_option ps_java_class_options[];
 enum ps_status ps_java_class_check(const void *plan, const struct ps_context *context);
 void ps_java_class_teardown(void *plan);
-void ps_java_class_outline(const void *plan, const struct ps_context *context, FILE *out);
+
+/* Of `outline`, also of a plan that is not built. Thread: control. */
+void ps_java_class_outline(const struct ps_java_class *class, enum ps_java_component_kind kind,
+                           const struct ps_context *context, FILE *out);
 
 /* Holds the agent's host; the first holder starts it. `class->pairs` is set. Thread: control. */
 enum ps_status ps_java_class_build(struct ps_java_class *class, const struct ps_context *context,

@@ -1,16 +1,13 @@
 /* What `check` says of components that are Java classes: where the class is, what is wrong with it, what to do. */
 #include "tests/support/support.h"
 
-#include "conf/conf.h"
 #include "core/class_path.h"
-#include "stages/table.h"
 #include "tests/support/folder.h"
-#include "tests/support/java_class.h"
+#include "tests/support/java_conf.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #define FLUME "org/apache/flume/"
 
@@ -33,42 +30,12 @@ static const struct ps_test_class own[] = {
 
 static int setup(void **state)
 {
-    ps_test_folder_setup(state);
-    assert_int_equal(mkdir(ps_test_folder_path("lib"), 0700), 0);
-    assert_int_equal(mkdir(ps_test_folder_path("bin"), 0700), 0);
-    ps_test_folder_append("bin/java", "", 0);
-    assert_int_equal(chmod(ps_test_folder_path("bin/java"), 0700), 0);
-    ps_test_jar_write(ps_test_folder_path("lib/flume.jar"), flume, NULL);
-    ps_test_jar_write(ps_test_folder_path("own.jar"), own, NULL);
-    setenv("FLUME_HOME", ps_test_folder(), 1);
-    setenv("FLUME_CLASSPATH", ps_test_folder_path("own.jar"), 1);
-    setenv("JAVA_HOME", ps_test_folder(), 1);
+    ps_test_java_conf_setup(state, flume, own);
     return 0;
-}
-
-/* The stages, with a sink `java` that does not look whether the host is installed: a build without a JDK has none. */
-static const struct ps_stage_ops *const *stages_of_test(void)
-{
-    static const struct ps_stage_ops *stages[200];
-    static struct ps_stage_ops java;
-    size_t count = 0;
-    for (; ps_stages[count] != NULL; count++) {
-        assert_true(count + 1 < PS_COUNT_OF(stages));
-        stages[count] = ps_stages[count];
-        if (ps_stages[count]->kind != PS_KIND_SINK || strcmp(ps_stages[count]->name, "java") != 0)
-            continue;
-        java = *ps_stages[count];
-        java.check = NULL;
-        stages[count] = &java;
-    }
-    return stages;
 }
 
 static struct ps_conf *load(const char *sink, const char *more)
 {
-    struct ps_arena *arena = ps_arena_create();
-    const struct ps_command command = {.arena = arena, .agent = "a1"};
-    struct ps_conf *conf;
     char text[1024];
     snprintf(text, sizeof text,
              "a1.sources = r1\na1.channels = c1\na1.sinks = k1 k2\na1.sources.r1.type = "
@@ -77,27 +44,7 @@ static struct ps_conf *load(const char *sink, const char *more)
              "c1\na1.sinks.k1.channel = c1\n"
              "a1.sinks.k1.type = %s\n%s",
              sink, more);
-    (void)ps_conf_load_text(&command, stages_of_test(), "a.properties", text, strlen(text), &conf);
-    ps_arena_destroy(arena);
-    return conf;
-}
-
-/* Returns the first problem with the line, without the folder's name. */
-static const char *said(struct ps_conf *conf, int line)
-{
-    const struct ps_problem *problem = NULL;
-    for (size_t i = 0; i < conf->problems.count && problem == NULL; i++)
-        if (conf->problems.items[i].line == line)
-            problem = &conf->problems.items[i];
-    if (problem == NULL)
-        return "nothing";
-    char *text = ps_arena_text(conf->arena, ps_problem_text(conf->arena, problem)), *at;
-    size_t length = strlen(ps_test_folder());
-    while ((at = strstr(text, ps_test_folder())) != NULL) {
-        *at = '@';
-        memmove(at + 1, at + length, strlen(at + length) + 1);
-    }
-    return text;
+    return ps_test_java_conf_load(text);
 }
 
 static void what_is_said(void **state)
@@ -131,7 +78,7 @@ static void what_is_said(void **state)
     };
     for (size_t i = 0; i < PS_COUNT_OF(rows); i++) {
         struct ps_conf *conf = load(rows[i].type, "");
-        assert_string_equal(said(conf, 10),
+        assert_string_equal(ps_test_java_conf_said(conf, 10),
                             ps_arena_format(conf->arena, "a.properties:10: %s", rows[i].said));
         bool runs = i < 2;
         assert_int_equal(conf->agent.sink_count, runs ? 2 : 1);
@@ -139,7 +86,7 @@ static void what_is_said(void **state)
         ps_conf_destroy(conf);
     }
     struct ps_conf *conf = load("HBase2", "");
-    assert_string_equal(ps_pairs_get(&conf->class_path->classes, "HBase2"),
+    assert_string_equal(ps_pairs_get(&conf->class_path->classes, "sink HBase2"),
                         "org.apache.flume.sink.hbase2.HBase2Sink");
     ps_conf_destroy(conf);
 }
@@ -149,7 +96,7 @@ static void kinds_that_do_not_run_yet(void **state)
 {
     struct ps_conf *conf = load("null", "a1.sources.r1.selector.type = example.Selector\n");
     assert_string_equal(
-        said(conf, 11),
+        ps_test_java_conf_said(conf, 11),
         "a.properties:11: error: a1.sources.r1.selector.type: the class `example.Selector` of @/own.jar is "
         "a selector, and selectors do not run in Java yet; remove it, or set penstock.allow.unsupported = "
         "true to run without it");
@@ -161,19 +108,21 @@ static void without_java_or_flume(void **state)
     setenv("JAVA_HOME", "/nonexistent", 1);
     struct ps_conf *conf = load("example.MySink", "");
     assert_non_null(
-        strstr(said(conf, 10),
+        strstr(ps_test_java_conf_said(conf, 10),
                "runs in Java: JAVA_HOME is /nonexistent, which has no bin/java; install a Java runtime"));
     assert_int_equal(conf->problems.errors, 1);
     ps_conf_destroy(conf);
     setenv("JAVA_HOME", ps_test_folder(), 1);
     unsetenv("FLUME_HOME");
     conf = load("example.MySink", "");
-    assert_non_null(strstr(said(conf, 10), "`org.apache.flume.sink.AbstractSink`, which is in none of the 1 "
-                                           "jar of the class path; set FLUME_HOME to"));
+    assert_non_null(strstr(ps_test_java_conf_said(conf, 10),
+                           "`org.apache.flume.sink.AbstractSink`, which is in none of the 1 "
+                           "jar of the class path; set FLUME_HOME to"));
     ps_conf_destroy(conf);
     unsetenv("FLUME_CLASSPATH");
     conf = load("example.MySink", "");
-    assert_non_null(strstr(said(conf, 10), "there are no jars in which to look for it; set FLUME_HOME"));
+    assert_non_null(strstr(ps_test_java_conf_said(conf, 10),
+                           "there are no jars in which to look for it; set FLUME_HOME"));
     ps_conf_destroy(conf);
 }
 

@@ -7,18 +7,17 @@ import java.util.Map;
 import org.apache.flume.event.SimpleEvent;
 
 /**
- * An event that came from the agent. It is a SimpleEvent, because that is what Flume's memory channel hands on. Body and headers are copied when
- * somebody asks for them, out of an array that belongs to the host alone.
+ * An event that came from the agent, for interceptors. It is a SimpleEvent whose own fields are filled, because serializers of Avro read the
+ * fields of a class and not what its getters return; for the same reason its other fields are transient.
  */
 final class HostEvent extends SimpleEvent {
     static final int HEAD_BYTES = 20;
 
-    final Object owner; // the batch of an interceptor, which recognizes its events
-    final int number; // in the batch
-    private final ByteBuffer entries;
-    private final int at;
-    private Map<String, String> headers;
-    private byte[] body;
+    final transient Object owner; // the batch, which recognizes its events
+    final transient int number;   // in the batch
+    private final transient ByteBuffer entries;
+    private final transient int at;
+    private transient boolean headersAsked, bodyAsked; // what nobody asked for is as it was
 
     /** The entry at this place of the buffer, which nobody writes any more. */
     HostEvent(Object owner, int number, ByteBuffer entries, int at) {
@@ -26,6 +25,16 @@ final class HostEvent extends SimpleEvent {
         this.number = number;
         this.entries = entries;
         this.at = at;
+        super.setHeaders(readHeaders(entries, at));
+        super.setBody(readBody(entries, at));
+    }
+
+    /** The same as an event of nobody, for sinks. */
+    static SimpleEvent plain(ByteBuffer entries, int at) {
+        SimpleEvent event = new SimpleEvent();
+        event.setHeaders(readHeaders(entries, at));
+        event.setBody(readBody(entries, at));
+        return event;
     }
 
     static int size(ByteBuffer entries, int at) {
@@ -34,50 +43,54 @@ final class HostEvent extends SimpleEvent {
 
     @Override
     public Map<String, String> getHeaders() {
-        if (headers == null)
-            headers = readHeaders();
-        return headers;
+        headersAsked = true;
+        return super.getHeaders();
     }
 
     @Override
     public void setHeaders(Map<String, String> headers) {
-        this.headers = headers != null ? headers : new HashMap<>();
+        headersAsked = true;
+        super.setHeaders(headers != null ? headers : new HashMap<>());
     }
 
     @Override
     public byte[] getBody() {
-        if (body == null) {
-            body = new byte[entries.getInt(at + 12)];
-            System.arraycopy(entries.array(), bodyAt(), body, 0, body.length);
-        }
-        return body;
+        bodyAsked = true;
+        return super.getBody();
     }
 
     @Override
     public void setBody(byte[] body) {
-        this.body = body != null ? body : new byte[0];
+        bodyAsked = true;
+        super.setBody(body != null ? body : new byte[0]);
     }
 
     boolean headersChanged() {
-        return headers != null && !headers.equals(readHeaders());
+        return headersAsked && !super.getHeaders().equals(readHeaders(entries, at));
     }
 
     boolean bodyChanged() {
-        if (body == null)
+        if (!bodyAsked)
             return false;
+        ByteBuffer now = ByteBuffer.wrap(super.getBody());
         int length = entries.getInt(at + 12);
-        return length != body.length ||
-            !ByteBuffer.wrap(entries.array(), bodyAt(), length).equals(ByteBuffer.wrap(body));
+        return length != now.remaining() || !ByteBuffer.wrap(entries.array(), bodyAt(entries, at), length).equals(now);
     }
 
-    private int bodyAt() {
+    private static int bodyAt(ByteBuffer entries, int at) {
         int next = at + HEAD_BYTES;
         for (int left = entries.getInt(at + 16); left > 0; left--)
             next += 8 + entries.getInt(next) + entries.getInt(next + 4);
         return next;
     }
 
-    private Map<String, String> readHeaders() {
+    private static byte[] readBody(ByteBuffer entries, int at) {
+        byte[] body = new byte[entries.getInt(at + 12)];
+        System.arraycopy(entries.array(), bodyAt(entries, at), body, 0, body.length);
+        return body;
+    }
+
+    private static Map<String, String> readHeaders(ByteBuffer entries, int at) {
         int count = entries.getInt(at + 16), next = at + HEAD_BYTES;
         Map<String, String> read = new HashMap<>();
         for (int i = 0; i < count; i++) {
@@ -92,6 +105,6 @@ final class HostEvent extends SimpleEvent {
 
     @Override
     public String toString() {
-        return "[Event headers = " + getHeaders() + ", body.length = " + getBody().length + " ]";
+        return "[Event headers = " + super.getHeaders() + ", body.length = " + super.getBody().length + " ]";
     }
 }

@@ -58,6 +58,7 @@ final class SinkChannel implements Channel {
     private final ThreadLocal<SinkTransaction> transactions = new ThreadLocal<>();
     private String name;
     private boolean closed;
+    private boolean wasEmpty; // for a take since the last askEmpty()
 
     SinkChannel(Component component, String name) {
         this.component = component;
@@ -77,8 +78,11 @@ final class SinkChannel implements Channel {
         notifyAll();
     }
 
-    synchronized boolean isEmpty() {
-        return queue.isEmpty();
+    /** Returns whether a take since the last call found no event. */
+    synchronized boolean askEmpty() {
+        boolean was = wasEmpty;
+        wasEmpty = false;
+        return was;
     }
 
     synchronized void awaitEvents(long milliseconds) throws InterruptedException {
@@ -96,13 +100,15 @@ final class SinkChannel implements Channel {
             }
         }
         Range head = queue.peekFirst();
-        if (head == null)
+        if (head == null) {
+            wasEmpty = true;
             return null;
+        }
         int number = head.from++;
         if (head.from == head.to)
             queue.removeFirst();
         transaction.note(head.batch, number);
-        return new HostEvent(head.batch, number, head.batch.entries, head.batch.places[number]);
+        return HostEvent.plain(head.batch.entries, head.batch.places[number]);
     }
 
     private synchronized void putBack(List<Range> taken) {

@@ -51,13 +51,14 @@ final class SinkComponent extends Component {
 
     private void process(Sink sink) throws Exception {
         try {
+            channel.askEmpty(); // what earlier calls found does not count
             if (sink.process() != Sink.Status.BACKOFF) {
                 failures = 0;
                 return;
             }
-            // Without events there is nothing to rest for: Flume rests because it would have to ask again.
+            // A sink that found its channel empty needs no rest but until there are events: Flume rests because it would have to ask again.
             long rest = Math.min(++failures * BACKOFF_STEP_MS, BACKOFF_MAX_MS);
-            if (channel.isEmpty()) {
+            if (channel.askEmpty()) {
                 failures = 0;
                 channel.awaitEvents(rest);
             } else {

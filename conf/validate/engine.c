@@ -1,0 +1,160 @@
+/* See engine.h. */
+#include "conf/validate/engine.h"
+
+#include "conf/text.h"
+#include "conf/validate/java.h"
+#include "conf/validate/types.h"
+
+#include <string.h>
+#include <strings.h>
+
+#define FLUME "org.apache.flume."
+#define KEY ps_common_engine_options[0].key
+
+/* ---- penstock.engine ---- */
+
+/* Returns the words that the stage's own row, or the common one, has. */
+static const char *const *words_of(const struct ps_stage_ops *ops)
+{
+    const struct ps_option *own = ps_option_named(ops->options, KEY);
+    return own != NULL ? own->words : ps_common_engine_options[0].words;
+}
+
+static bool has_word(const char *const *words, const char *word)
+{
+    for (; *words != NULL; words++)
+        if (strcasecmp(*words, word) == 0)
+            return true;
+    return false;
+}
+
+static const char *join(struct ps_arena *arena, const char *const *words)
+{
+    const char *text = words[0];
+    for (words++; *words != NULL; words++)
+        text = ps_arena_format(arena, "%s, %s", text, *words);
+    return text;
+}
+
+/* Runs Flume's own class instead of the native stage. */
+static const struct ps_stage_ops *instead(const struct ps_part_maker *maker, enum ps_kind kind,
+                                          const char *type, struct ps_place place, const char *why)
+{
+    const struct ps_stage_ops *ops = NULL;
+    struct ps_problems *problems = &maker->conf->problems;
+    const char *word = ps_kind_word(kind), *name = ps_type_class(kind, type, 0);
+    if (name == NULL)
+        ps_problem_add(problems, PS_SEVERITY_ERROR, place, NULL,
+                       "%s, and Flume has no %s `%s`: it exists only here", why, word, type);
+    else if (ps_java_flume(maker, kind, type, place, &ops) == PS_JAVA_ABSENT)
+        ps_problem_add(problems, PS_SEVERITY_ERROR, place, PS_JAVA_SET_HOME, "%s, and %s", why,
+                       ps_java_absent(maker, kind, name));
+    return ops;
+}
+
+/* ---- classes inside of a component ---- */
+
+static const struct inner {
+    enum ps_kind kind;
+    const char *stage, *key;
+    const char *word, *target; /* what the class is, and the interface that it must have */
+    enum ps_kind part;  /* its native stages are of this kind; PS_KIND_COUNT: the stage knows them itself */
+    const char *own[4]; /* COUNT: packages whose classes the stage knows */
+} inners[] = {
+    {PS_KIND_SOURCE,
+     "http",
+     "handler",
+     "handler",
+     FLUME "source.http.HTTPSourceHandler",
+     PS_KIND_COUNT,
+     {FLUME "source.http.", FLUME "http.source.", FLUME "sink.solr.morphline."}},
+    {PS_KIND_SOURCE, "spooldir", "deserializer", "deserializer",
+     FLUME "serialization.EventDeserializer$Builder", PS_KIND_DESERIALIZER},
+    {PS_KIND_SINK, "file_roll", "sink.serializer", "serializer",
+     FLUME "serialization.EventSerializer$Builder", PS_KIND_SERIALIZER},
+    {PS_KIND_SINK, "hdfs", "serializer", "serializer", FLUME "serialization.EventSerializer$Builder",
+     PS_KIND_SERIALIZER},
+    {PS_KIND_SINK,
+     "hdfs",
+     "hdfs.writeFormat",
+     "serializer of sequence files",
+     FLUME "sink.hdfs.SequenceFileSerializer$Builder",
+     PS_KIND_COUNT,
+     {FLUME "sink.hdfs."}},
+    {PS_KIND_SINK,
+     "hive",
+     "serializer",
+     "serializer",
+     FLUME "sink.hive.HiveEventSerializer",
+     PS_KIND_COUNT,
+     {FLUME "sink.hive."}},
+};
+
+/* Returns whether the stage runs it itself, or refuses it in its own words. */
+static bool is_native(const struct ps_part_maker *maker, const struct inner *inner, const char *value)
+{
+    if (strchr(value, '.') == NULL)
+        return true;
+    if (inner->part != PS_KIND_COUNT)
+        return ps_stage_find(maker->stages, inner->part, value) != NULL;
+    for (size_t i = 0; i < PS_COUNT_OF(inner->own) && inner->own[i] != NULL; i++)
+        if (ps_text_begins(value, inner->own[i]))
+            return true;
+    return false;
+}
+
+/* Returns the first key with a class that exists only in Java, and its row; NULL: there is none. */
+static const struct ps_pair *find_inner(const struct ps_part_maker *maker, const struct ps_stage_ops *ops,
+                                        const struct ps_conf_part *part, const struct inner **row)
+{
+    for (size_t i = 0; i < PS_COUNT_OF(inners); i++) {
+        *row = &inners[i];
+        if (ops->kind != inners[i].kind || strcmp(ops->name, inners[i].stage) != 0)
+            continue;
+        const struct ps_pair *pair = ps_pairs_find(&part->pairs, inners[i].key);
+        if (pair != NULL && !is_native(maker, &inners[i], ps_text_trim(maker->arena, pair->value)))
+            return pair;
+    }
+    return NULL;
+}
+
+/* Takes a key away whose class was refused, so that the native stage checks the other keys. */
+static void refuse(struct ps_conf_part *part, const struct ps_pair *pair)
+{
+    struct ps_pair *items = (struct ps_pair *)(uintptr_t)part->pairs.items; /* the part's own copy */
+    size_t at = (size_t)(pair - items);
+    memmove(&items[at], &items[at + 1], (part->pairs.count - at - 1) * sizeof *items);
+    part->pairs.count--;
+    part->refused = true;
+}
+
+const struct ps_stage_ops *ps_part_engine(const struct ps_part_maker *maker, enum ps_kind kind,
+                                          struct ps_conf_part *part, const char *prefix,
+                                          struct ps_place place)
+{
+    const struct ps_stage_ops *ops = ps_stage_find(maker->stages, kind, part->type);
+    const struct ps_pair *engine = ps_pairs_find(&part->pairs, KEY);
+    const struct inner *row;
+    if (ops == NULL)
+        return ps_part_type(maker, kind, part->type, place);
+    if (engine != NULL && strcasecmp(engine->value, "java") == 0)
+        return instead(maker, kind, part->type, ps_part_place(maker, part, prefix, KEY),
+                       "Flume's own class is to run in Java");
+    if (engine != NULL && !has_word(words_of(ops), engine->value)) {
+        ps_problem_add(&maker->conf->problems, PS_SEVERITY_ERROR, ps_part_place(maker, part, prefix, KEY),
+                       ps_arena_format(maker->arena, "one of %s", join(maker->arena, words_of(ops))),
+                       "\"%s\" is not a valid word", engine->value);
+        return NULL;
+    }
+    const struct ps_pair *inner = find_inner(maker, ops, part, &row);
+    if (inner == NULL)
+        return ops;
+    place = ps_part_place(maker, part, prefix, row->key);
+    if (!ps_java_inner(maker, row->word, row->target, ps_text_trim(maker->arena, inner->value), place)) {
+        refuse(part, inner);
+        return ops;
+    }
+    return instead(
+        maker, kind, part->type, place,
+        ps_arena_format(maker->arena, "a %s in Java needs Flume's own %s", row->word, ps_kind_word(kind)));
+}

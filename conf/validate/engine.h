@@ -1,0 +1,13 @@
+/* What runs a component: its native stage, or Flume's own class in Java (stages/lib/java). Java runs it if the key
+ * `penstock.engine` says so, and if one of its keys names a class that exists only in Java and is used inside of it: the handler of
+ * a source http, the serializer of a sink hdfs. Thread: the control thread. */
+#pragma once
+
+#include "conf/validate/part.h"
+
+/* Finds the stage for a component with a type and pairs. `prefix` is "a1.sources.r1.", `place` is the place of the type. Returns NULL
+ * after adding a problem. When the class of a key was refused, sets part->refused and returns the native stage, which checks the other
+ * keys. part->pairs are a copy of the part's own. */
+const struct ps_stage_ops *ps_part_engine(const struct ps_part_maker *maker, enum ps_kind kind,
+                                          struct ps_conf_part *part, const char *prefix,
+                                          struct ps_place place);

@@ -1,0 +1,214 @@
+/* Which components of Flume's own run in Java: those with `penstock.engine = java`, and those that use a class that exists only in
+ * Java; and what `check` says when that cannot be. */
+#include "tests/support/support.h"
+
+#include "core/class_path.h"
+#include "tests/support/folder.h"
+#include "tests/support/java_conf.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define FLUME "org/apache/flume/"
+#define INTERFACE .more_access = 0x0600
+
+static const struct ps_test_class flume[] = {
+    {.name = FLUME "Sink", INTERFACE},
+    {.name = FLUME "Source", INTERFACE},
+    {.name = FLUME "Channel", INTERFACE},
+    {.name = FLUME "interceptor/Interceptor$Builder", INTERFACE},
+    {.name = FLUME "source/http/HTTPSourceHandler", INTERFACE},
+    {.name = FLUME "serialization/EventSerializer$Builder", INTERFACE},
+    {.name = FLUME "serialization/EventDeserializer$Builder", INTERFACE},
+    {.name = FLUME "sink/hdfs/SequenceFileSerializer$Builder", INTERFACE},
+    {.name = FLUME "source/http/HTTPSource", .interfaces = {FLUME "Source"}},
+    {.name = FLUME "source/http/JSONHandler", .interfaces = {FLUME "source/http/HTTPSourceHandler"}},
+    {.name = FLUME "source/AvroSource", .interfaces = {FLUME "Source"}},
+    {.name = FLUME "source/SpoolDirectorySource", .interfaces = {FLUME "Source"}},
+    {.name = FLUME "sink/AvroSink", .interfaces = {FLUME "Sink"}},
+    {.name = FLUME "sink/kafka/KafkaSink", .interfaces = {FLUME "Sink"}},
+    {.name = FLUME "sink/hdfs/HDFSEventSink", .interfaces = {FLUME "Sink"}},
+    {.name = FLUME "channel/MemoryChannel", .interfaces = {FLUME "Channel"}},
+    {.name = FLUME "interceptor/HostInterceptor$Builder",
+     .interfaces = {FLUME "interceptor/Interceptor$Builder"}},
+    {.name = NULL}};
+static const struct ps_test_class own[] = {
+    {.name = "example/Handler", .interfaces = {FLUME "source/http/HTTPSourceHandler"}},
+    {.name = "example/Pairs$Builder", .interfaces = {FLUME "serialization/EventDeserializer$Builder"}},
+    {.name = "example/Pairs"},
+    {.name = "example/Framed$Builder", .interfaces = {FLUME "serialization/EventSerializer$Builder"}},
+    {.name = "example/Records$Builder", .interfaces = {FLUME "sink/hdfs/SequenceFileSerializer$Builder"}},
+    {.name = FLUME "serialization/FlumeEventCSVSerializer$Builder",
+     .interfaces = {FLUME "serialization/EventSerializer$Builder"}},
+    {.name = NULL}};
+
+static int setup(void **state)
+{
+    ps_test_java_conf_setup(state, flume, own);
+    return 0;
+}
+
+#define FIRST_LINE 10 /* of `lines` */
+
+static struct ps_conf *load(const char *source, const char *sink, const char *lines)
+{
+    char text[1024];
+    snprintf(text, sizeof text,
+             "a1.sources = r1 r2\na1.channels = c1\na1.sinks = k1\na1.sources.r2.type = seq\n"
+             "a1.sources.r2.channels = c1\na1.sources.r1.channels = c1\na1.channels.c1.type = memory\n"
+             "a1.sources.r1.type = %s\na1.sinks.k1.type = %s\n%sa1.sinks.k1.channel = c1\n",
+             source, sink, lines);
+    return ps_test_java_conf_load(text);
+}
+
+static const struct ps_conf_source *source_r1(const struct ps_conf *conf)
+{
+    for (size_t i = 0; i < conf->agent.source_count; i++)
+        if (strcmp(conf->agent.sources[i].part.name, "r1") == 0)
+            return &conf->agent.sources[i];
+    return NULL;
+}
+
+/* ---- what runs in Java ---- */
+
+struct row {
+    const char *source, *sink, *lines;
+    const char *source_runs, *sink_runs; /* the stage; NULL: it is dropped */
+    const char *said;                    /* of the first of `lines` */
+};
+
+#define HTTP "a1.sources.r1.port = 1\na1.sources.r1.bind = 127.0.0.1\n"
+#define NOTE(key, class, jar)                                                                                \
+    "a.properties:10: note: " key ": the class `" class "` of @/" jar ".jar runs in Java"
+
+static void check_rows(const struct row *rows, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        struct ps_conf *conf = load(rows[i].source, rows[i].sink, rows[i].lines);
+        const struct ps_conf_source *source = source_r1(conf);
+        print_message("%s", rows[i].lines);
+        assert_string_equal(ps_test_java_conf_said(conf, FIRST_LINE), rows[i].said);
+        assert_int_equal(source != NULL, rows[i].source_runs != NULL);
+        if (source != NULL)
+            assert_string_equal(source->part.ops->name, rows[i].source_runs);
+        assert_int_equal(conf->agent.sink_count, rows[i].sink_runs != NULL);
+        if (rows[i].sink_runs != NULL)
+            assert_string_equal(conf->agent.sinks[0].part.ops->name, rows[i].sink_runs);
+        ps_conf_destroy(conf);
+    }
+}
+
+static void the_engine_key(void **state)
+{
+    static const struct row rows[] = {
+        {"seq", "avro", "a1.sinks.k1.penstock.engine = java\n", "seq", "java",
+         NOTE("a1.sinks.k1.penstock.engine", "org.apache.flume.sink.AvroSink", "lib/flume")},
+        {"seq", "org.apache.flume.sink.kafka.KafkaSink", "a1.sinks.k1.penstock.engine = JAVA\n", "seq",
+         "java", NOTE("a1.sinks.k1.penstock.engine", "org.apache.flume.sink.kafka.KafkaSink", "lib/flume")},
+        {"seq", "null", "a1.sinks.k1.penstock.engine = native\n", "seq", "null", ""},
+        {"seq", "null", "a1.sinks.k1.penstock.engine = jvm\n", "seq", NULL,
+         "a.properties:10: error: a1.sinks.k1.penstock.engine: \"jvm\" is not a valid word; one of native, "
+         "java"},
+        {"seq", "org.apache.flume.sink.kafka.KafkaSink", "a1.sinks.k1.penstock.engine = jvm\n", "seq", NULL,
+         "a.properties:10: error: a1.sinks.k1.penstock.engine: \"jvm\" is not a valid word; one of "
+         "librdkafka, "
+         "native, java"},
+        {"seq", "null", "a1.sinks.k1.penstock.engine = java\n", "seq", NULL,
+         "a.properties:10: error: a1.sinks.k1.penstock.engine: Flume's own class is to run in Java, and "
+         "`org.apache.flume.sink.NullSink` is no sink of Flume's, and none of the 2 jars of the class path "
+         "has it; "
+         "set FLUME_HOME to the folder of Flume, which has its jars in lib"},
+    };
+    check_rows(rows, PS_COUNT_OF(rows));
+}
+
+static void classes_inside(void **state)
+{
+    static const struct row rows[] = {
+        {"http", "null", "a1.sources.r1.handler = example.Handler\n" HTTP, "java", "null",
+         NOTE("a1.sources.r1.handler", "org.apache.flume.source.http.HTTPSource", "lib/flume")},
+        {"http", "null", "a1.sources.r1.handler = org.apache.flume.source.http.JSONHandler\n" HTTP, "http",
+         "null", ""},
+        {"http", "null", "a1.sources.r1.handler = example.Handlr\n" HTTP, NULL, "null",
+         "a.properties:10: dropped: a1.sources.r1.handler: `example.Handlr` is no handler of Flume's, and "
+         "none of "
+         "the 2 jars of the class path has it; did you mean example.Handler?"},
+        {"http", "null", "a1.sources.r1.handler = example.Pairs$Builder\n" HTTP, NULL, "null",
+         "a.properties:10: dropped: a1.sources.r1.handler: the class `example.Pairs$Builder` of @/own.jar is "
+         "no "
+         "handler: it does not implement org.apache.flume.source.http.HTTPSourceHandler; it is another kind: "
+         "deserializer"},
+        {"spooldir", "null",
+         "a1.sources.r1.deserializer = example.Pairs$Builder\na1.sources.r1.spoolDir = /tmp\n", "java",
+         "null",
+         NOTE("a1.sources.r1.deserializer", "org.apache.flume.source.SpoolDirectorySource", "lib/flume")},
+        {"spooldir", "null", "a1.sources.r1.deserializer = example.Pairs\na1.sources.r1.spoolDir = /tmp\n",
+         NULL, "null",
+         "a.properties:10: dropped: a1.sources.r1.deserializer: the class `example.Pairs` of @/own.jar is "
+         "not "
+         "org.apache.flume.serialization.EventDeserializer$Builder, which is what Flume loads; write "
+         "example.Pairs$Builder"},
+        {"spooldir", "null", "a1.sources.r1.deserializer = LINE\na1.sources.r1.spoolDir = /tmp\n", "spooldir",
+         "null", ""},
+        {"seq", "hdfs", "a1.sinks.k1.serializer = example.Framed$Builder\na1.sinks.k1.hdfs.path = /x\n",
+         "seq", "java",
+         NOTE("a1.sinks.k1.serializer", "org.apache.flume.sink.hdfs.HDFSEventSink", "lib/flume")},
+        {"seq", "hdfs",
+         "a1.sinks.k1.serializer = "
+         "org.apache.flume.serialization.FlumeEventCSVSerializer$Builder\na1.sinks.k1.hdfs.path = /x\n",
+         "seq", "java",
+         NOTE("a1.sinks.k1.serializer", "org.apache.flume.sink.hdfs.HDFSEventSink", "lib/flume")},
+        {"seq", "hdfs",
+         "a1.sinks.k1.hdfs.writeFormat = example.Records$Builder\na1.sinks.k1.hdfs.path = /x\n", "seq",
+         "java",
+         NOTE("a1.sinks.k1.hdfs.writeFormat", "org.apache.flume.sink.hdfs.HDFSEventSink", "lib/flume")},
+        {"seq", "file_roll",
+         "a1.sinks.k1.sink.serializer = example.Framed$Builder\na1.sinks.k1.sink.directory = /tmp\n", "seq",
+         NULL,
+         "a.properties:10: error: a1.sinks.k1.sink.serializer: a serializer in Java needs Flume's own sink, "
+         "and "
+         "`org.apache.flume.sink.RollingFileSink` is no sink of Flume's, and none of the 2 jars of the class "
+         "path has "
+         "it; set FLUME_HOME to the folder of Flume, which has its jars in lib"},
+    };
+    check_rows(rows, PS_COUNT_OF(rows));
+}
+
+/* One word may name a source and a sink: each has its own class. */
+static void classes_by_kind(void **state)
+{
+    struct ps_conf *conf = load("avro", "avro",
+                                "a1.sinks.k1.penstock.engine = java\na1.sources.r1.penstock.engine = "
+                                "java\na1.sources.r1.interceptors = i1\na1.sources.r1.interceptors.i1.type = "
+                                "host\na1.sources.r1.interceptors.i1.penstock.engine = java\n");
+    const struct ps_pairs *classes = &conf->class_path->classes;
+    assert_string_equal(ps_pairs_get(classes, "source avro"), "org.apache.flume.source.AvroSource");
+    assert_string_equal(ps_pairs_get(classes, "sink avro"), "org.apache.flume.sink.AvroSink");
+    assert_string_equal(ps_pairs_get(classes, "interceptor host"),
+                        "org.apache.flume.interceptor.HostInterceptor$Builder");
+    const struct ps_conf_source *source = source_r1(conf);
+    assert_string_equal(source->part.ops->name, "java");
+    assert_string_equal(source->interceptors[0].ops->name, "java");
+    assert_int_equal(conf->problems.errors, 0);
+    ps_conf_destroy(conf);
+}
+
+static void a_kind_that_does_not_run_yet(void **state)
+{
+    struct ps_conf *conf = load("seq", "null", "a1.channels.c1.penstock.engine = java\n");
+    assert_non_null(strstr(ps_test_java_conf_said(conf, FIRST_LINE),
+                           "is a channel, and channels do not run in Java yet"));
+    ps_conf_destroy(conf);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(the_engine_key, setup, ps_test_folder_teardown),
+        cmocka_unit_test_setup_teardown(classes_inside, setup, ps_test_folder_teardown),
+        cmocka_unit_test_setup_teardown(classes_by_kind, setup, ps_test_folder_teardown),
+        cmocka_unit_test_setup_teardown(a_kind_that_does_not_run_yet, setup, ps_test_folder_teardown),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,17 @@
+/* Configurations that name Java classes: a home of Flume with a jar, a jar of the user's, and what `check` says. Thread: the test's. */
+#pragma once
+
+#include "conf/conf.h"
+#include "tests/support/java_class.h"
+
+/* Makes a folder (tests/support/folder.h) with lib/flume.jar, own.jar and bin/java, and sets FLUME_HOME, FLUME_CLASSPATH and JAVA_HOME
+ * to them. */
+void ps_test_java_conf_setup(void **state, const struct ps_test_class *flume,
+                             const struct ps_test_class *own);
+
+/* Loads the agent a1 of a.properties, with stages `java` that do not look whether the host is installed: a build without a JDK has
+ * none. */
+struct ps_conf *ps_test_java_conf_load(const char *text);
+
+/* Returns the first problem with the line, with @ for the folder's name; "" if there is none. */
+const char *ps_test_java_conf_said(struct ps_conf *conf, int line);
