@@ -158,3 +158,58 @@ const struct ps_stage_ops *ps_part_engine(const struct ps_part_maker *maker, enu
         maker, kind, part->type, place,
         ps_arena_format(maker->arena, "a %s in Java needs Flume's own %s", row->word, ps_kind_word(kind)));
 }
+
+/* ---- interceptors of a Java source ---- */
+
+static void add_pair(const struct ps_part_maker *maker, struct ps_conf_part *part, const char *key,
+                     const char *value)
+{
+    struct ps_pair *items = ps_arena_alloc(maker->arena, (part->pairs.count + 1) * sizeof *items);
+    memcpy(items, part->pairs.items, part->pairs.count * sizeof *items);
+    items[part->pairs.count] =
+        (struct ps_pair){.key = key, .value = value, .file = part->file, .line = part->line};
+    part->pairs = (struct ps_pairs){part->pairs.count + 1, items};
+}
+
+enum place { IN_JAVA, IN_BOTH, NATIVE };
+
+/* Returns where an interceptor can run. */
+static enum place place_of(const struct ps_part_maker *maker, const struct ps_conf_part *source,
+                           const char *prefix)
+{
+    const char *type = ps_pairs_get(&source->pairs, ps_arena_format(maker->arena, "%stype", prefix));
+    const char *engine = ps_pairs_get(&source->pairs, ps_arena_format(maker->arena, "%s%s", prefix, KEY));
+    if (type == NULL)
+        return NATIVE;
+    if (ps_stage_find(maker->stages, PS_KIND_INTERCEPTOR, type) == NULL ||
+        (engine != NULL && strcasecmp(engine, "java") == 0))
+        return IN_JAVA;
+    const char *class = ps_type_class(PS_KIND_INTERCEPTOR, type, 0);
+    bool is_core = class != NULL && ps_text_begins(class, FLUME "interceptor.");
+    return is_core && engine == NULL ? IN_BOTH : NATIVE;
+}
+
+size_t ps_part_chain(const struct ps_part_maker *maker, struct ps_conf_part *source)
+{
+    const char *list = ps_pairs_get(&source->pairs, "interceptors");
+    if (list == NULL || strcmp(source->ops->name, PS_TYPE_JAVA) != 0)
+        return 0;
+    struct ps_texts names = ps_text_split_blanks(maker->arena, list);
+    size_t count = 0;
+    for (size_t i = 0; i < names.count; i++) {
+        const char *prefix = ps_arena_format(maker->arena, "interceptors.%s.", names.items[i]);
+        enum place place = place_of(maker, source, prefix);
+        if (place == NATIVE)
+            break;
+        if (place == IN_JAVA)
+            count = i + 1;
+    }
+    for (size_t i = 0; i < count; i++) {
+        const char *prefix = ps_arena_format(maker->arena, "interceptors.%s.", names.items[i]);
+        if (place_of(maker, source, prefix) == IN_BOTH)
+            add_pair(maker, source, ps_arena_format(maker->arena, "%s%s", prefix, KEY), "java");
+    }
+    if (count > 0)
+        add_pair(maker, source, "penstock.interceptors", ps_arena_format(maker->arena, "%zu", count));
+    return count;
+}

@@ -11,3 +11,8 @@
 const struct ps_stage_ops *ps_part_engine(const struct ps_part_maker *maker, enum ps_kind kind,
                                           struct ps_conf_part *part, const char *prefix,
                                           struct ps_place place);
+
+/* Decides which of the first interceptors of a Java source run with it in Java, where they get its own events, as in Flume: those up
+ * to the last that is a Java class, if the others among them are Flume's. Adds to part->pairs what the host and ps_part_engine need.
+ * Returns how many they are: the agent does not run these. */
+size_t ps_part_chain(const struct ps_part_maker *maker, struct ps_conf_part *source);

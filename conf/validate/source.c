@@ -211,6 +211,7 @@ static bool source_make(struct ps_validation *validation, const struct ps_entry 
     if (!ps_validation_part(validation, PS_KIND_SOURCE, entry, prefix, &source->part))
         return false;
     struct ps_conf_part *part = &source->part;
+    size_t in_java = ps_part_chain(&validation->maker, part);
     struct ps_bind bind = common_bind(validation, part, prefix);
     bool good = !part->refused;
     good &= ps_bind_options(&bind, ps_common_source_options, NULL, &part->pairs, &common) == PS_OK;
@@ -229,6 +230,10 @@ static bool source_make(struct ps_validation *validation, const struct ps_entry 
     good &= ps_part_check(&validation->maker, part, prefix, &context) == PS_OK;
     good &= source_selector(validation, source, &common, prefix, &context);
     good &= source_interceptors(validation, source, &common, prefix, &context);
+    if (good) { /* the source runs these itself */
+        source->interceptors += in_java;
+        source->interceptor_count -= in_java;
+    }
     for (size_t i = 0; bound && i < source->channels.count; i++)
         good &= ps_validation_batch_fits(validation, part, prefix,
                                          ps_validation_channel(validation, source->channels.items[i]));

@@ -9,6 +9,7 @@
 #include "stages/lib/java/component.h"
 #include "stages/lib/java/events.h"
 
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -433,7 +434,20 @@ static const struct ps_source_ops source = {
 
 static void java_outline(const void *plan, const struct ps_context *context, FILE *out)
 {
-    ps_java_class_outline(plan, PS_JAVA_SOURCE, context, out);
+    const struct java_plan *java = plan;
+    const char *count = ps_pairs_get(&java->class.pairs, "penstock.interceptors");
+    const char *names = ps_pairs_get(&java->class.pairs, "interceptors");
+    ps_java_class_outline(&java->class, PS_JAVA_SOURCE, context, out);
+    if (count == NULL || names == NULL)
+        return;
+    unsigned left = (unsigned)strtoul(count, NULL, 10);
+    fprintf(out, ", with its interceptor%s", left > 1 ? "s" : "");
+    for (const char *between = " "; left > 0; left--) {
+        names += strspn(names, " \t");
+        fprintf(out, "%s%.*s", between, (int)strcspn(names, " \t"), names);
+        names += strcspn(names, " \t");
+        between = left == 2 ? " and " : ", ";
+    }
 }
 
 const struct ps_stage_ops ps_source_java = {

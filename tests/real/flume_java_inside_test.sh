@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # Needs: flume
 # Java classes that components use inside of them, run by a real Flume 1.11 and by penstock with the same file and the same input: the
-# handler of a source http, the deserializer of a source spooldir, the serializer of a sink file_roll. And components of Flume's own that
-# `penstock.engine = java` runs in Java, beside native ones.
+# handler of a source http, the deserializer of a source spooldir, the serializer of a sink file_roll; interceptors that know the events of
+# their source by class. And components of Flume's own that `penstock.engine = java` runs in Java, beside native ones.
 # shellcheck source=tests/real/oracle.sh
 source "$(dirname "${BASH_SOURCE[0]}")/oracle.sh"
 with_java_classes
@@ -15,9 +15,9 @@ agent_file() { # DIR
     mkdir -p "$1/spool" "$1/framed"
     seq 1 $lines | sed 's/.*/line & of the file äöü/' >"$1/spool/input"
     cat <<-EOF_
-	a1.sources = web spool native count
-	a1.channels = web spool native count
-	a1.sinks = web spool native count
+	a1.sources = web spool native count own
+	a1.channels = web spool native count own
+	a1.sinks = web spool native count own
 	a1.sources.web.type = http
 	a1.sources.web.bind = 127.0.0.1
 	a1.sources.web.port = $port
@@ -48,12 +48,24 @@ agent_file() { # DIR
 	a1.sources.count.penstock.engine = java
 	a1.sources.count.totalEvents = 500
 	a1.sources.count.channels = count
+	a1.sources.own.type = example.OwnEvents
+	a1.sources.own.events = 100
+	a1.sources.own.channels = own
+	a1.sources.own.interceptors = i1 i2 i3
+	a1.sources.own.interceptors.i1.type = static
+	a1.sources.own.interceptors.i1.key = first
+	a1.sources.own.interceptors.i1.value = 1
+	a1.sources.own.interceptors.i2.type = example.OwnEvents\$Recognize\$Builder
+	a1.sources.own.interceptors.i3.type = static
+	a1.sources.own.interceptors.i3.key = last
+	a1.sources.own.interceptors.i3.value = 3
+	a1.sinks.own.channel = own
 	a1.sinks.web.channel = web
 	a1.sinks.spool.channel = spool
 	a1.sinks.native.channel = native
 	a1.sinks.count.channel = count
 	EOF_
-    for flow in web spool native count; do into_files $flow "$1/$flow" 4000 1000; done | sed '/sinks.spool.sink/d; /sinks.spool.type/d'
+    for flow in web spool native count own; do into_files $flow "$1/$flow" 4000 1000; done | sed '/sinks.spool.sink/d; /sinks.spool.type/d'
     cat <<-EOF_
 	a1.sinks.spool.type = file_roll
 	a1.sinks.spool.sink.directory = $1/spooled
@@ -86,15 +98,17 @@ player() { # FILE
     } >"$1"
 }
 arrived() { # DIR
-    cat "$1"/{web,native,count}/* "$1"/spooled/* 2>/dev/null | grep -c .
+    cat "$1"/{web,native,count,own}/* "$1"/spooled/* 2>/dev/null | grep -c .
 }
-both $((904 + 1 + 500 + (lines + 1) / 2 + 1))
+both $((904 + 1 + 500 + (lines + 1) / 2 + 1 + 85))
 same 'answers of the handler' "$work/flume.answers" "$work/penstock.answers"
-for flow in web native count spooled; do same_content "$flow" $flow headers_in_order; done
+for flow in web native count spooled own; do same_content "$flow" $flow headers_in_order; done
 [[ $(cat "$work/penstock.answers") == $'200\n400\n500\n200\n200\n200\n400\n200' ]] || fail "answers: $(tr '\n' ' ' <"$work/penstock.answers")"
 content "$work/penstock/spooled" | tail -1 | grep -qx '### ends after 501' || fail "the serializer was not ended"
+grep -qx '{first=1, last=3, number=99} event 99' <(content "$work/penstock/own" | headers_in_order) || fail "the source's interceptor did not get its own events"
 [[ -e $work/penstock/spool/input.COMPLETED ]] || fail "the file was not marked"
 for text in 'source web (java) runs the class org.apache.flume.source.http.HTTPSource in Java' 'source native (http)' \
+    'source own (java) runs the class example.OwnEvents in Java, with its interceptors i1 and i2' \
     'source spool (java) runs the class org.apache.flume.source.SpoolDirectorySource in Java' \
     'sink spool (java) runs the class org.apache.flume.sink.RollingFileSink in Java' 'sink web (file_roll)'; do
     grep -qF -- "$text" "$work/penstock.log" || fail "the log lacks: $text"

@@ -37,6 +37,8 @@ static const struct ps_test_class own[] = {
     {.name = "example/Handler", .interfaces = {FLUME "source/http/HTTPSourceHandler"}},
     {.name = "example/Pairs$Builder", .interfaces = {FLUME "serialization/EventDeserializer$Builder"}},
     {.name = "example/Pairs"},
+    {.name = "example/Source", .interfaces = {FLUME "Source"}},
+    {.name = "example/Filter$Builder", .interfaces = {FLUME "interceptor/Interceptor$Builder"}},
     {.name = "example/Framed$Builder", .interfaces = {FLUME "serialization/EventSerializer$Builder"}},
     {.name = "example/Records$Builder", .interfaces = {FLUME "sink/hdfs/SequenceFileSerializer$Builder"}},
     {.name = FLUME "serialization/FlumeEventCSVSerializer$Builder",
@@ -180,8 +182,8 @@ static void classes_by_kind(void **state)
 {
     struct ps_conf *conf = load("avro", "avro",
                                 "a1.sinks.k1.penstock.engine = java\na1.sources.r1.penstock.engine = "
-                                "java\na1.sources.r1.interceptors = i1\na1.sources.r1.interceptors.i1.type = "
-                                "host\na1.sources.r1.interceptors.i1.penstock.engine = java\n");
+                                "java\na1.sources.r2.interceptors = i1\na1.sources.r2.interceptors.i1.type = "
+                                "host\na1.sources.r2.interceptors.i1.penstock.engine = java\n");
     const struct ps_pairs *classes = &conf->class_path->classes;
     assert_string_equal(ps_pairs_get(classes, "source avro"), "org.apache.flume.source.AvroSource");
     assert_string_equal(ps_pairs_get(classes, "sink avro"), "org.apache.flume.sink.AvroSink");
@@ -189,9 +191,69 @@ static void classes_by_kind(void **state)
                         "org.apache.flume.interceptor.HostInterceptor$Builder");
     const struct ps_conf_source *source = source_r1(conf);
     assert_string_equal(source->part.ops->name, "java");
-    assert_string_equal(source->interceptors[0].ops->name, "java");
+    for (size_t i = 0; i < conf->agent.source_count; i++)
+        if (&conf->agent.sources[i] != source) {
+            assert_int_equal(conf->agent.sources[i].interceptor_count, 1);
+            assert_string_equal(conf->agent.sources[i].interceptors[0].ops->name, "java");
+        }
     assert_int_equal(conf->problems.errors, 0);
     ps_conf_destroy(conf);
+}
+
+static size_t chain_of(const char *interceptors, const char **left)
+{
+    char text[2048];
+    snprintf(
+        text, sizeof text,
+        "a1.sources = r1\na1.channels = c1\na1.sinks = k1\na1.channels.c1.type = memory\na1.sinks.k1.type = "
+        "null\n"
+        "a1.sinks.k1.channel = c1\na1.sources.r1.type = example.Source\na1.sources.r1.channels = c1\n"
+        "a1.sources.r1.interceptors = %s\na1.sources.r1.interceptors.j.type = example.Filter$Builder\n"
+        "a1.sources.r1.interceptors.j2.type = example.Filter$Builder\n"
+        "a1.sources.r1.interceptors.h.type = host\na1.sources.r1.interceptors.t.type = timestamp\n"
+        "a1.sources.r1.interceptors.u.type = org.apache.flume.sink.solr.morphline.UUIDInterceptor$Builder\n"
+        "a1.sources.r1.interceptors.n.type = host\na1.sources.r1.interceptors.n.penstock.engine = native\n",
+        interceptors);
+    struct ps_conf *conf = ps_test_java_conf_load(text);
+    assert_int_equal(conf->problems.errors, 0);
+    const struct ps_conf_source *source = source_r1(conf);
+    assert_non_null(source);
+    const char *count = ps_pairs_get(&source->part.pairs, "penstock.interceptors");
+    static char names[100];
+    names[0] = '\0';
+    for (size_t i = 0; i < source->interceptor_count; i++)
+        snprintf(names + strlen(names), sizeof names - strlen(names), "%s%s:%s", i > 0 ? " " : "",
+                 source->interceptors[i].name, source->interceptors[i].ops->name);
+    size_t result = count != NULL ? strtoul(count, NULL, 10) : 0;
+    *left = names;
+    ps_conf_destroy(conf);
+    return result;
+}
+
+/* The first interceptors of a Java source, up to the last in Java, run with it. */
+static void interceptors_of_a_java_source(void **state)
+{
+    static const struct {
+        const char *interceptors;
+        size_t count;
+        const char *left;
+    } rows[] = {
+        {"j", 1, ""},
+        {"h", 0, "h:host"},
+        {"h j", 2, ""},
+        {"j h", 1, "h:host"},
+        {"h j t", 2, "t:timestamp"},
+        {"u j", 0, "u:uuid j:java"}, /* that class is not among Flume's own jars */
+        {"j u j2", 1, "u:uuid j2:java"},
+        {"n j", 0, "n:host j:java"}, /* it says that it is native */
+        {"h t", 0, "h:host t:timestamp"},
+    };
+    for (size_t i = 0; i < PS_COUNT_OF(rows); i++) {
+        const char *left;
+        print_message("%s\n", rows[i].interceptors);
+        assert_int_equal(chain_of(rows[i].interceptors, &left), rows[i].count);
+        assert_string_equal(left, rows[i].left);
+    }
 }
 
 static void a_kind_that_does_not_run_yet(void **state)
@@ -208,6 +270,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(the_engine_key, setup, ps_test_folder_teardown),
         cmocka_unit_test_setup_teardown(classes_inside, setup, ps_test_folder_teardown),
         cmocka_unit_test_setup_teardown(classes_by_kind, setup, ps_test_folder_teardown),
+        cmocka_unit_test_setup_teardown(interceptors_of_a_java_source, setup, ps_test_folder_teardown),
         cmocka_unit_test_setup_teardown(a_kind_that_does_not_run_yet, setup, ps_test_folder_teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -9,15 +9,17 @@ import org.apache.flume.Event;
 import org.apache.flume.channel.ChannelProcessor;
 
 /**
- * What a source puts its events into. Interceptors, selector and channels are in the agent; a call returns when the required
+ * What a source puts its events into. Selector and channels are in the agent, and interceptors but for the first ones; a call returns when the required
  * channels have the events, and throws a ChannelException when one of them has refused some.
  */
 final class HostChannelProcessor extends ChannelProcessor {
     private final SourceSlots slots;
+    private final SourceChain chain;
 
-    HostChannelProcessor(SourceSlots slots) {
+    HostChannelProcessor(SourceSlots slots, SourceChain chain) {
         super(selector());
         this.slots = slots;
+        this.chain = chain;
     }
 
     private static ChannelSelector selector() {
@@ -42,12 +44,13 @@ final class HostChannelProcessor extends ChannelProcessor {
     public void processEventBatch(List<Event> events) {
         if (events == null)
             throw new NullPointerException("Event list must not be null");
-        slots.put(events);
+        slots.put(chain.intercept(events));
     }
 
     @Override
     public void processEvent(Event event) {
-        if (event != null)
-            slots.put(Collections.singletonList(event));
+        Event result = chain.intercept(event);
+        if (result != null)
+            slots.put(Collections.singletonList(result));
     }
 }

@@ -16,6 +16,7 @@ final class SourceComponent extends Component {
     private static final long RUNNER_JOIN_MS = 500;
 
     private final SourceSlots slots = new SourceSlots(this);
+    private SourceChain chain;
     private Throwable died; // of the polling thread
 
     SourceComponent(Host host, int link, List<String> texts) {
@@ -41,8 +42,8 @@ final class SourceComponent extends Component {
     @Override
     void work() throws Throwable {
         Source source = make();
-        source.setChannelProcessor(new HostChannelProcessor(slots));
         try {
+            chain.initialize();
             source.start();
             ready();
             if (source instanceof PollableSource)
@@ -54,6 +55,7 @@ final class SourceComponent extends Component {
                 source.stop();
             } finally {
                 slots.close();
+                chain.close();
             }
         }
     }
@@ -67,6 +69,8 @@ final class SourceComponent extends Component {
             Source source = (Source) object;
             source.setName(name);
             configure(source);
+            chain = new SourceChain(pairs);
+            source.setChannelProcessor(new HostChannelProcessor(slots, chain));
             return source;
         }
     }

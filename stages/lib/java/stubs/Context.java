@@ -5,4 +5,5 @@ import java.util.Map;
 public class Context {
     public Context() {}
     public Context(Map<String, String> parameters) {}
+    public native Map<String, String> getSubProperties(String prefix);
 }
