@@ -23,6 +23,7 @@ struct ps_entry {
     struct ps_pair *items; /* malloc'ed while grouping; freed by ps_grouping_fini */
     size_t count, room;
     bool listed;
+    bool in_java; /* it runs in Java with others (conf/validate/flow.h): the rest of validation skips it */
 };
 
 struct ps_section_entries {

@@ -298,12 +298,13 @@ bool ps_classes_is_a(struct ps_classes *classes, const struct ps_class *class, c
 
 #define NAME_BYTES 80U
 
-/* Returns the name if it is that of a class of this kind, else NULL. */
+/* Returns the name if it is that of a class of this kind that can be used, else NULL. */
 static const char *if_target(struct ps_classes *classes, const char *name, const char *target)
 {
     struct ps_class found;
     const char *missing;
-    return ps_classes_find(classes, name, &found) && ps_classes_is_a(classes, &found, target, &missing)
+    return ps_classes_find(classes, name, &found) && !found.file.is_interface && !found.file.is_abstract &&
+                   ps_classes_is_a(classes, &found, target, &missing)
                ? name
                : NULL;
 }

@@ -3,6 +3,7 @@
 #include "conf/validate/validate_internal.h"
 
 #include "conf/validate/group_order.h"
+#include "conf/validate/java.h"
 #include "conf/validate/types.h"
 #include "core/text/nearest.h"
 
@@ -75,27 +76,16 @@ static struct ps_place place_of_key(const struct grouping *grouping, const char 
     return ps_validation_place(grouping->validation, grouping->entry, grouping->prefix, key);
 }
 
-/* ---- what penstock does not have ---- */
+/* ---- what nobody has ---- */
 
-/* `what` is a text like "the class x.Y is ..". */
-static bool report_unsupported(const struct grouping *grouping, const char *key, const char *cure,
-                               const char *what)
+/* Reports a class that is nowhere. The agent does not start without a group's sinks, unless the file allows it. */
+static bool report_class(const struct grouping *grouping, const char *key, const char *word,
+                         const char *target, const char *name)
 {
-    struct ps_validation *validation = grouping->validation;
-    bool allowed = validation->maker.allow_unsupported;
-    ps_problem_add(validation->problems, allowed ? PS_SEVERITY_DROPPED : PS_SEVERITY_ERROR,
-                   place_of_key(grouping, key), allowed ? NULL : cure, "%s", what);
+    const struct ps_part_maker *maker = &grouping->validation->maker;
+    (void)ps_java_inner(maker, word, target, name, place_of_key(grouping, key),
+                        maker->allow_unsupported ? PS_SEVERITY_DROPPED : PS_SEVERITY_ERROR);
     return false;
-}
-
-static bool report_class(const struct grouping *grouping, const char *key, const char *kind,
-                         const char *class_name, const char *cure)
-{
-    return report_unsupported(grouping, key, cure,
-                              ps_arena_format(grouping->validation->arena,
-                                              "the %s `%s` is a Java class of your own: penstock runs no "
-                                              "Java, so the group and its sinks cannot run",
-                                              kind, class_name));
 }
 
 static bool report_unknown_processor(const struct grouping *grouping)
@@ -103,9 +93,7 @@ static bool report_unknown_processor(const struct grouping *grouping)
     struct ps_validation *validation = grouping->validation;
     const char *type = grouping->group->processor, *nearest = NULL;
     if (strchr(type, '.') != NULL)
-        return report_class(grouping, "processor.type", "sink processor", type,
-                            "use failover or load_balance; or set penstock.allow.unsupported = true to run "
-                            "without these sinks");
+        return report_class(grouping, "processor.type", "sink processor", PS_JAVA_SINK_PROCESSOR, type);
     struct ps_nearest near;
     ps_nearest_init(&near, type);
     ps_nearest_offer(&near, "default");
@@ -212,9 +200,8 @@ static bool make_load_balance(struct grouping *grouping)
     }
     if (!random && strcasecmp(options->selector, "round_robin") != 0) {
         if (strchr(options->selector, '.') != NULL)
-            return report_class(grouping, "processor.selector", "sink selector", options->selector,
-                                "use round_robin or random; or set penstock.allow.unsupported = true to run "
-                                "without these sinks");
+            return report_class(grouping, "processor.selector", "sink selector", PS_JAVA_SINK_SELECTOR,
+                                options->selector);
         ps_problem_add(validation->problems, PS_SEVERITY_DROPPED,
                        place_of_key(grouping, "processor.selector"), "use round_robin or random",
                        "Flume has no sink selector `%s`: it drops the group and its sinks",

@@ -19,6 +19,7 @@ static const char *const targets[] = {
     [PS_KIND_SINK] = FLUME "Sink",
     [PS_KIND_SERIALIZER] = FLUME "serialization.EventSerializer$Builder",
     [PS_KIND_DESERIALIZER] = FLUME "serialization.EventDeserializer$Builder",
+    [PS_KIND_PROCESSOR] = PS_JAVA_SINK_PROCESSOR,
 };
 
 struct java_type {
@@ -205,8 +206,6 @@ const char *ps_java_absent(const struct ps_part_maker *maker, enum ps_kind kind,
 
 const char *ps_java_absent_cure(const struct ps_part_maker *maker, enum ps_kind kind, const char *type)
 {
-    if (ps_stage_find(maker->stages, kind, PS_TYPE_JAVA) == NULL)
-        return ps_arena_format(maker->arena, "%ss that are Java classes do not run yet", ps_kind_word(kind));
     return jar_cure(maker, type, targets[kind]);
 }
 
@@ -255,6 +254,16 @@ static bool report_no_java(const struct java_type *type)
     return true;
 }
 
+/* Says that it runs in Java. */
+static enum ps_java_answer report_runs(const struct java_type *type)
+{
+    const char *heap = heap_of(type->maker->conf->class_path);
+    (void)report(type, PS_SEVERITY_NOTE, NULL,
+                 heap != NULL ? ps_arena_format(type->maker->arena, "runs in Java, with %s", heap)
+                              : "runs in Java");
+    return PS_JAVA_STAGE;
+}
+
 /* The class was found. */
 static enum ps_java_answer use(const struct java_type *type, enum ps_kind kind, const char *written,
                                const struct ps_stage_ops **ops)
@@ -267,11 +276,7 @@ static enum ps_java_answer use(const struct java_type *type, enum ps_kind kind, 
     if (report_no_java(type))
         return PS_JAVA_REPORTED;
     note_class(type, written);
-    const char *heap = heap_of(type->maker->conf->class_path);
-    (void)report(type, PS_SEVERITY_NOTE, NULL,
-                 heap != NULL ? ps_arena_format(type->maker->arena, "runs in Java, with %s", heap)
-                              : "runs in Java");
-    return PS_JAVA_STAGE;
+    return report_runs(type);
 }
 
 enum ps_java_answer ps_java_type(const struct ps_part_maker *maker, enum ps_kind kind, const char *written,
@@ -294,13 +299,38 @@ enum ps_java_answer ps_java_flume(const struct ps_part_maker *maker, enum ps_kin
     return find_flume(&type, kind, written) ? use(&type, kind, written, ops) : PS_JAVA_ABSENT;
 }
 
+bool ps_java_found(const struct ps_part_maker *maker, const char *type)
+{
+    struct ps_class class;
+    return strchr(type, '.') != NULL && ps_classes_find(classes_of(maker), type, &class);
+}
+
+bool ps_java_runs(const struct ps_part_maker *maker, enum ps_kind kind, const char *written,
+                  struct ps_place place, const char *why)
+{
+    struct java_type type = begin(maker, ps_kind_word(kind), targets[kind], place);
+    struct ps_problems *problems = &maker->conf->problems;
+    if (find_flume(&type, kind, written) || (strchr(written, '.') != NULL && has_class(&type, written)))
+        return !report_obstacle(&type) && !report_no_java(&type) && report_runs(&type) == PS_JAVA_STAGE;
+    if (ps_type_class(kind, written, 0) != NULL)
+        ps_problem_add(problems, PS_SEVERITY_ERROR, place, PS_JAVA_SET_HOME, "%s, and %s", why,
+                       absent(maker, type.word, ps_type_class(kind, written, 0)));
+    else if (ps_stage_find(maker->stages, kind, written) != NULL)
+        ps_problem_add(problems, PS_SEVERITY_ERROR, place, NULL,
+                       "%s, and Flume has no %s `%s`: it exists only here", why, type.word, written);
+    else
+        ps_problem_add(problems, PS_SEVERITY_ERROR, place, jar_cure(maker, written, type.target),
+                       "%s, and %s", why, absent(maker, type.word, written));
+    return false;
+}
+
 bool ps_java_inner(const struct ps_part_maker *maker, const char *word, const char *target, const char *name,
-                   struct ps_place place)
+                   struct ps_place place, enum ps_severity severity)
 {
     struct java_type type = begin(maker, word, target, place);
     if (has_class(&type, name))
         return !report_obstacle(&type);
-    ps_problem_add(&maker->conf->problems, PS_SEVERITY_DROPPED, place, jar_cure(maker, name, target), "%s",
+    ps_problem_add(&maker->conf->problems, severity, place, jar_cure(maker, name, target), "%s",
                    absent(maker, word, name));
     return false;
 }

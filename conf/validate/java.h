@@ -7,6 +7,10 @@
 /* What to do when Flume's own classes are missing. */
 #define PS_JAVA_SET_HOME "set FLUME_HOME to the folder of Flume, which has its jars in lib"
 
+/* Interfaces of Flume's that classes of sink groups have. */
+#define PS_JAVA_SINK_PROCESSOR "org.apache.flume.SinkProcessor"
+#define PS_JAVA_SINK_SELECTOR "org.apache.flume.sink.LoadBalancingSinkProcessor$SinkSelector"
+
 enum ps_java_answer {
     PS_JAVA_ABSENT,   /* no class of the class path; nothing was reported */
     PS_JAVA_REPORTED, /* it cannot run: a problem says why */
@@ -21,10 +25,18 @@ enum ps_java_answer ps_java_type(const struct ps_part_maker *maker, enum ps_kind
 enum ps_java_answer ps_java_flume(const struct ps_part_maker *maker, enum ps_kind kind, const char *type,
                                   struct ps_place place, const struct ps_stage_ops **ops);
 
+/* Looks for the class of a component that is to run in Java, whatever its kind: its own, or Flume's own for a type with a native
+ * stage. Reports where the class is, or why it cannot run, with `why` it must. Returns whether it can. */
+bool ps_java_runs(const struct ps_part_maker *maker, enum ps_kind kind, const char *type,
+                  struct ps_place place, const char *why);
+
+/* Returns whether `type` is the name of a class of the class path. Reports nothing. */
+bool ps_java_found(const struct ps_part_maker *maker, const char *type);
+
 /* Looks for a class that a component uses: `word` says what it is ("handler"), `target` is the interface that it must have. Returns
- * false after reporting why it cannot be used. */
+ * false after reporting why it cannot be used; a class that is nowhere is reported with `severity`. */
 bool ps_java_inner(const struct ps_part_maker *maker, const char *word, const char *target, const char *name,
-                   struct ps_place place);
+                   struct ps_place place, enum ps_severity severity);
 
 /* Texts about a class that was not found: what is wrong ("none of the 7 jars .. has it"), and what to do. They live in the maker's
  * arena. */

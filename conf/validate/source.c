@@ -3,6 +3,7 @@
 
 #include "conf/validate/types.h"
 #include "conf/validate/engine.h"
+#include "conf/validate/flow.h"
 #include "core/text/nearest.h"
 
 #include <string.h>
@@ -240,11 +241,36 @@ static bool source_make(struct ps_validation *validation, const struct ps_entry 
     return good;
 }
 
+/* Makes the source that stands for all parts that run in Java together. It has no channels: its class hands over no events. */
+static void flow_make(struct ps_validation *validation, struct ps_conf_source *source)
+{
+    static const struct ps_texts none = {0};
+    const struct ps_pair *first = &validation->flow->items[0];
+    *source = (struct ps_conf_source){
+        .part = {.name = PS_FLOW_NAME,
+                 .label = "source " PS_FLOW_NAME,
+                 .type = first->value,
+                 .ops = ps_stage_find(validation->maker.stages, PS_KIND_SOURCE, PS_TYPE_JAVA),
+                 .pairs = *validation->flow,
+                 .file = first->file,
+                 .line = first->line},
+        .channels = none,
+    };
+    struct ps_common_source common = {0};
+    struct ps_context context = {.instances = 1, .batch_events_max = PS_BATCH_EVENTS_MAX};
+    struct ps_pairs no_pairs = {0};
+    struct ps_bind bind = common_bind(validation, &source->part, "");
+    (void)ps_bind_options(&bind, ps_source_common_rows, NULL, &no_pairs, &source->common);
+    (void)ps_part_bind(&validation->maker, &source->part, "", ps_common_source);
+    (void)ps_part_check(&validation->maker, &source->part, "", &context);
+    (void)source_selector(validation, source, &common, "", &context);
+}
+
 void ps_validate_sources(struct ps_validation *validation)
 {
     struct ps_conf_agent *agent = &validation->conf->agent;
     struct ps_listed listed = ps_validation_listed(validation, PS_SECTION_SOURCES);
-    agent->sources = ps_arena_alloc(validation->arena, (listed.count + 1) * sizeof *agent->sources);
+    agent->sources = ps_arena_alloc(validation->arena, (listed.count + 2) * sizeof *agent->sources);
     for (size_t i = 0; i < listed.count; i++) {
         struct ps_conf_source *source = &agent->sources[agent->source_count];
         if (!source_make(validation, listed.entries[i], source))
@@ -253,6 +279,8 @@ void ps_validate_sources(struct ps_validation *validation)
         for (size_t j = 0; j < source->channels.count; j++)
             ps_validation_channel(validation, source->channels.items[j])->source_count++;
     }
+    if (validation->flow != NULL) /* behind the others: what is written in the file is found first */
+        flow_make(validation, &agent->sources[agent->source_count++]);
 }
 
 /* Checks that a limit of attempts comes with a destination for events that are given up. */

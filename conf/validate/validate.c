@@ -3,6 +3,7 @@
 
 #include "conf/validate/types.h"
 #include "conf/validate/engine.h"
+#include "conf/validate/flow.h"
 #include "core/text/nearest.h"
 
 #include <inttypes.h>
@@ -98,7 +99,8 @@ struct ps_listed ps_validation_listed(struct ps_validation *validation, enum ps_
         if (entry == NULL)
             continue;
         entry->listed = true;
-        listed.entries[listed.count++] = entry;
+        if (!entry->in_java)
+            listed.entries[listed.count++] = entry;
     }
     for (size_t i = 0; i < names.count; i++)
         if (ps_section_find(entries, names.items[i]) == NULL)
@@ -356,6 +358,7 @@ void ps_validate(struct ps_conf *conf, const struct ps_agent_text *text)
     };
     conf->agent.name = text->name;
     bind_engine(&validation);
+    bool in_java = ps_validate_flow(&validation);
     validate_channels(&validation);
     ps_validate_sources(&validation);
     ps_validate_sinks(&validation);
@@ -363,6 +366,8 @@ void ps_validate(struct ps_conf *conf, const struct ps_agent_text *text)
     ps_validate_letters(&validation);
     bool channels = conf->agent.channel_count > 0;
     validate_connections(&validation);
+    if (in_java)
+        return;
     if (conf->agent.channel_count == 0 || (conf->agent.source_count == 0 && conf->agent.sink_count == 0))
         report_nothing(&validation, channels);
     if (conf->agent.source_count == 0 && lists_any(text, PS_SECTION_SOURCES))

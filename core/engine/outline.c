@@ -94,9 +94,9 @@ static void describe_components(const struct lines *lines)
     const struct ps_agent_spec *spec = plan->spec;
     for (size_t i = 0; i < spec->source_count; i++) {
         const struct ps_source_spec *source = &spec->sources[i];
-        write_line(lines, "%s (%s)%s; into%s%s", source->stage.component, source->stage.ops->name,
-                   outline_of(plan, &source->stage), names_of_channels(plan, source),
-                   letters_of(plan, source->common->deadletter));
+        write_line(lines, "%s (%s)%s%s%s%s", source->stage.component, source->stage.ops->name,
+                   outline_of(plan, &source->stage), source->channel_count > 0 ? "; into" : "",
+                   names_of_channels(plan, source), letters_of(plan, source->common->deadletter));
     }
     for (size_t i = 0; i < spec->channel_count; i++) {
         const struct ps_stage_spec *stage = &spec->channels[i].stage;

@@ -20,6 +20,8 @@
 #define WORK_BYTES (256U * 1024U)
 /* A stop waits this long for the class to stop, and for the channels to answer its calls. */
 #define DRAIN_NS (5 * PS_NS_PER_S)
+/* .. and for its own channels to be empty, when it is a whole flow: the host gives up after 20 s. */
+#define FLOW_DRAIN_NS (25 * PS_NS_PER_S)
 
 struct java_plan {
     struct ps_java_class class; /* must be first (stages/lib/java/component.h) */
@@ -398,7 +400,8 @@ static bool java_drain(const void *, void *state_, const struct ps_now *now)
 {
     struct java_state *state = state_;
     if (state->drain_ns == 0)
-        state->drain_ns = now->mono_ns + DRAIN_NS;
+        state->drain_ns =
+            now->mono_ns + (ps_java_class_is_flow(&state->plan->class) ? FLOW_DRAIN_NS : DRAIN_NS);
     return ps_java_component_stop(&state->component) || now->mono_ns >= state->drain_ns;
 }
 
@@ -437,6 +440,11 @@ static void java_outline(const void *plan, const struct ps_context *context, FIL
     const struct java_plan *java = plan;
     const char *count = ps_pairs_get(&java->class.pairs, "penstock.interceptors");
     const char *names = ps_pairs_get(&java->class.pairs, "interceptors");
+    if (ps_java_class_is_flow(&java->class)) {
+        fprintf(out, "runs the channels %s, with their sources and sinks, in Flume's own classes",
+                ps_pairs_get(&java->class.pairs, "channels"));
+        return;
+    }
     ps_java_class_outline(&java->class, PS_JAVA_SOURCE, context, out);
     if (count == NULL || names == NULL)
         return;

@@ -127,11 +127,7 @@ start "$work/kill" "$PENSTOCK"
 for ((kill = 1; kill <= kills; kill++)); do
     await_position $((kill * lines / (kills + 2)))
     if ((kill % 2)); then
-        for ((i = 0; i < 1200; i++)); do # an agent that has just begun has none yet
-            pkill -KILL -P "$agent" java && break
-            patient_tenth
-        done
-        ((i < 1200)) || fail "no Java process"
+        kill_java
     else
         stop KILL
         start "$work/kill" "$PENSTOCK"

@@ -91,6 +91,15 @@ with_engine() { # NAME: a filter of agent files
     fi
 }
 
+kill_java() { # the Java process of the agent; one that has just begun has none yet
+    local i
+    for ((i = 0; i < 1200; i++)); do
+        ! pkill -KILL -P "$agent" java || return 0
+        patient_tenth
+    done
+    fail "no Java process"
+}
+
 run() { # NAME EVENTS COMMAND...
     local name=$1 events=$2 i
     shift 2

@@ -46,6 +46,12 @@ static const char *class_name(const struct ps_java_class *class, enum ps_java_co
     return name != NULL ? name : type;
 }
 
+bool ps_java_class_is_flow(const struct ps_java_class *class)
+{
+    const char *type = ps_pairs_get(&class->pairs, "type");
+    return type != NULL && strcmp(type, "org.apache.flume.node.Application") == 0;
+}
+
 enum ps_status ps_java_class_build(struct ps_java_class *class, const struct ps_context *context,
                                    enum ps_java_component_kind kind, struct ps_err *err)
 {

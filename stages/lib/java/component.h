@@ -26,6 +26,9 @@ void ps_java_class_teardown(void *plan);
 void ps_java_class_outline(const struct ps_java_class *class, enum ps_java_component_kind kind,
                            const struct ps_context *context, FILE *out);
 
+/* Returns whether it is a flow that runs in Java as a whole (conf/validate/flow.h): it hands over no events. */
+bool ps_java_class_is_flow(const struct ps_java_class *class);
+
 /* Holds the agent's host; the first holder starts it. `class->pairs` is set. Thread: control. */
 enum ps_status ps_java_class_build(struct ps_java_class *class, const struct ps_context *context,
                                    enum ps_java_component_kind kind, struct ps_err *err);

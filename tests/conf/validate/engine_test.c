@@ -256,14 +256,6 @@ static void interceptors_of_a_java_source(void **state)
     }
 }
 
-static void a_kind_that_does_not_run_yet(void **state)
-{
-    struct ps_conf *conf = load("seq", "null", "a1.channels.c1.penstock.engine = java\n");
-    assert_non_null(strstr(ps_test_java_conf_said(conf, FIRST_LINE),
-                           "is a channel, and channels do not run in Java yet"));
-    ps_conf_destroy(conf);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -271,7 +263,6 @@ int main(void)
         cmocka_unit_test_setup_teardown(classes_inside, setup, ps_test_folder_teardown),
         cmocka_unit_test_setup_teardown(classes_by_kind, setup, ps_test_folder_teardown),
         cmocka_unit_test_setup_teardown(interceptors_of_a_java_source, setup, ps_test_folder_teardown),
-        cmocka_unit_test_setup_teardown(a_kind_that_does_not_run_yet, setup, ps_test_folder_teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -91,18 +91,6 @@ static void what_is_said(void **state)
     ps_conf_destroy(conf);
 }
 
-/* A class that Flume would run is not left out without a word. */
-static void kinds_that_do_not_run_yet(void **state)
-{
-    struct ps_conf *conf = load("null", "a1.sources.r1.selector.type = example.Selector\n");
-    assert_string_equal(
-        ps_test_java_conf_said(conf, 11),
-        "a.properties:11: error: a1.sources.r1.selector.type: the class `example.Selector` of @/own.jar is "
-        "a selector, and selectors do not run in Java yet; remove it, or set penstock.allow.unsupported = "
-        "true to run without it");
-    ps_conf_destroy(conf);
-}
-
 static void without_java_or_flume(void **state)
 {
     setenv("JAVA_HOME", "/nonexistent", 1);
@@ -130,7 +118,6 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(what_is_said, setup, ps_test_folder_teardown),
-        cmocka_unit_test_setup_teardown(kinds_that_do_not_run_yet, setup, ps_test_folder_teardown),
         cmocka_unit_test_setup_teardown(without_java_or_flume, setup, ps_test_folder_teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

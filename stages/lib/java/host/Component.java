@@ -48,7 +48,8 @@ abstract class Component {
         case INTERCEPTOR:
             return new InterceptorComponent(host, link, texts);
         case SOURCE:
-            return new SourceComponent(host, link, texts);
+            return texts.get(0).equals(FlowComponent.CLASS) ? new FlowComponent(host, link, texts)
+                                                            : new SourceComponent(host, link, texts);
         default:
             throw new IOException("the agent asks for a component of a kind that this host does not know");
         }

@@ -1,0 +1,146 @@
+package penstock.host;
+
+import java.io.IOException;
+import java.lang.management.ManagementFactory;
+import java.util.ArrayList;
+import java.util.Collection;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+import java.util.TreeSet;
+import javax.management.JMException;
+import javax.management.MBeanServer;
+import javax.management.ObjectName;
+import org.apache.flume.conf.FlumeConfiguration;
+import org.apache.flume.lifecycle.LifecycleAware;
+import org.apache.flume.lifecycle.LifecycleState;
+import org.apache.flume.node.AbstractConfigurationProvider;
+import org.apache.flume.node.MaterializedConfiguration;
+
+/**
+ * Sources, channels and sinks that run in Java as a whole, because a channel, selector or sink processor among them exists only
+ * there. Flume makes them of its part of the configuration, and runs them as its own agent does; no event crosses to the agent.
+ */
+final class FlowComponent extends Component {
+    static final String CLASS = "org.apache.flume.node.Application";
+    private static final long RETRY_MS = 3000; // of Flume's LifecycleSupervisor
+    private static final long DRAIN_MS = 20000;
+
+    FlowComponent(Host host, int link, List<String> texts) {
+        super(host, link, texts);
+    }
+
+    @Override
+    void receiveOther(Message message) {}
+
+    @Override
+    void wake() {}
+
+    @Override
+    void work() throws Throwable {
+        MaterializedConfiguration flows = make();
+        Collection<? extends LifecycleAware> channels = flows.getChannels().values();
+        Collection<? extends LifecycleAware> sinks = flows.getSinkRunners().values();
+        Collection<? extends LifecycleAware> sources = flows.getSourceRunners().values();
+        List<LifecycleAware> all = new ArrayList<>(channels);
+        all.addAll(sinks);
+        all.addAll(sources);
+        try {
+            boolean ready = false;
+            while (!stopping) {
+                // Flume starts the channels, waits until they have started, and then the others.
+                boolean started = start(channels) && start(sinks) && start(sources);
+                if (started && !ready) {
+                    ready();
+                    ready = true;
+                }
+                rest(RETRY_MS);
+            }
+        } finally {
+            stop(sources);
+            awaitEmpty(flows.getChannels().keySet());
+            stop(sinks);
+            stop(channels);
+        }
+    }
+
+    private MaterializedConfiguration make() {
+        Map<String, String> properties = new HashMap<>();
+        for (Map.Entry<String, String> pair : pairs.entrySet())
+            properties.put(agent + "." + pair.getKey(), pair.getValue());
+        MaterializedConfiguration flows;
+        synchronized (CONFIGURING) {
+            flows = new AbstractConfigurationProvider(agent) {
+                @Override
+                protected FlumeConfiguration getFlumeConfiguration() {
+                    return new FlumeConfiguration(properties);
+                }
+            }.getConfiguration();
+        }
+        Set<String> dropped = new TreeSet<>();
+        dropped.addAll(missing("sources", flows.getSourceRunners().keySet()));
+        dropped.addAll(missing("channels", flows.getChannels().keySet()));
+        if (!dropped.isEmpty())
+            LogStream.log("ERROR", label, "Flume has dropped " + dropped + ": the lines above say why", null);
+        if (flows.getSourceRunners().isEmpty() && flows.getSinkRunners().isEmpty())
+            throw new IllegalStateException("Flume has dropped all sources and sinks: the log says why");
+        return flows;
+    }
+
+    private Set<String> missing(String list, Set<String> made) {
+        Set<String> names = new TreeSet<>();
+        for (String name : pairs.getOrDefault(list, "").trim().split("\\s+"))
+            if (!name.isEmpty() && !made.contains(name))
+                names.add(list + "." + name);
+        return names;
+    }
+
+    /** Returns whether all have started. One that throws is started again at the next call. */
+    private boolean start(Collection<? extends LifecycleAware> parts) {
+        boolean started = true;
+        for (LifecycleAware part : parts) {
+            if (part.getLifecycleState() == LifecycleState.START || stopping)
+                continue;
+            try {
+                part.start();
+            } catch (Exception wrong) {
+                LogStream.log("ERROR", label, "Unable to start " + part, wrong);
+            }
+            started &= part.getLifecycleState() == LifecycleState.START;
+        }
+        return started;
+    }
+
+    private void stop(Collection<? extends LifecycleAware> parts) {
+        for (LifecycleAware part : parts) {
+            try {
+                part.stop();
+            } catch (Exception wrong) {
+                LogStream.log("ERROR", label, "Unable to stop " + part, wrong);
+            }
+        }
+    }
+
+    /** Waits until the sinks have taken what the channels hold, as their counters say; a class without counters is not waited for. */
+    private void awaitEmpty(Set<String> channels) throws InterruptedException {
+        long until = System.nanoTime() + DRAIN_MS * 1000000L;
+        MBeanServer beans = ManagementFactory.getPlatformMBeanServer();
+        for (String channel : channels) {
+            while (size(beans, channel) > 0 && System.nanoTime() < until)
+                Thread.sleep(20);
+            long left = size(beans, channel);
+            if (left > 0)
+                LogStream.log("WARN", label, "channel " + channel + " stops with " + left + " events", null);
+        }
+    }
+
+    private static long size(MBeanServer beans, String channel) {
+        try {
+            ObjectName name = new ObjectName("org.apache.flume.channel:type=" + channel);
+            return (Long) beans.getAttribute(name, "ChannelSize");
+        } catch (JMException | ClassCastException none) {
+            return 0;
+        }
+    }
+}

@@ -1,0 +1,9 @@
+package org.apache.flume;
+
+import org.apache.flume.lifecycle.LifecycleAware;
+
+public class SinkRunner implements LifecycleAware {
+    public native void start();
+    public native void stop();
+    public native org.apache.flume.lifecycle.LifecycleState getLifecycleState();
+}

@@ -1,0 +1,5 @@
+package org.apache.flume;
+
+import org.apache.flume.lifecycle.LifecycleAware;
+
+public abstract class SourceRunner implements LifecycleAware {}

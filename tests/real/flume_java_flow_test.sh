@@ -1,0 +1,136 @@
+#!/usr/bin/env bash
+# Needs: flume
+# Channels, a channel selector and a sink processor in Java, run by a real Flume 1.11 and by penstock with the same file and the same input,
+# beside a native flow. What is connected to them runs in Java, too, as Flume's own classes. Then a stop with a full channel, a reload, and a
+# kill of the Java process.
+# shellcheck source=tests/real/oracle.sh
+source "$(dirname "${BASH_SOURCE[0]}")/oracle.sh"
+with_java_classes
+
+lines=4000
+agent_file() { # DIR
+    local sink
+    seq 1 $lines | sed 's/.*/& of the lines/' >"$1.input"
+    cat <<-EOF_
+	a1.sources = r1 r2 r3
+	a1.channels = c1 c2 c3 c4
+	a1.sinks = k1 k2 k3 k4 k5
+	a1.sinkgroups = g1
+	a1.sinkgroups.g1.sinks = k2 k3
+	a1.sinkgroups.g1.processor.type = example.OwnProcessor
+	a1.sources.r1.type = example.FilePoll
+	a1.sources.r1.path = $1.input
+	a1.sources.r1.channels = c1 c2
+	a1.sources.r1.selector.type = example.OwnSelector
+	a1.sources.r1.interceptors = i1
+	a1.sources.r1.interceptors.i1.type = static
+	a1.sources.r1.interceptors.i1.key = from
+	a1.sources.r1.interceptors.i1.value = file
+	a1.sources.r2.type = seq
+	a1.sources.r2.totalEvents = 1000
+	a1.sources.r2.channels = c3
+	a1.sources.r3.type = seq
+	a1.sources.r3.totalEvents = 1000
+	a1.sources.r3.channels = c4
+	a1.channels.c1.type = memory
+	a1.channels.c2.type = memory
+	a1.channels.c3.type = example.OwnChannel
+	a1.channels.c3.capacity = 2000
+	a1.channels.c4.type = memory
+	a1.sinks.k1.channel = c1
+	a1.sinks.k2.channel = c2
+	a1.sinks.k3.channel = c2
+	a1.sinks.k4.channel = c3
+	a1.sinks.k5.channel = c4
+	EOF_
+    for sink in k1 k2 k3 k4 k5; do
+        mkdir -p "$1/$sink"
+        cat <<-EOF_
+		a1.sinks.$sink.type = file_roll
+		a1.sinks.$sink.sink.directory = $1/$sink
+		a1.sinks.$sink.sink.rollInterval = 0
+		a1.sinks.$sink.sink.serializer = header_and_text
+		EOF_
+    done
+}
+SETTLE=1 both $((lines + 1000 + 1000))
+for sink in k1 k2 k3 k4 k5; do same_content "sink $sink" $sink headers_in_order; done
+for text in 'source r3 (seq)' 'source in-java (java) runs the channels c1 c2 c3, with their sources and sinks, in Flume'"'"'s own classes'; do
+    grep -qF -- "$text" "$work/penstock.log" || fail "the log lacks: $text"
+done
+! grep -q 'sink k4 (' "$work/penstock.log" || fail "sink k4 runs twice"
+
+# ---- all of an agent, behind a file channel of Flume's; the Java process and the agent killed in turn ----
+
+lines=20000 kills=4
+mkdir -p "$work/kill/out"
+seq 1 $lines | sed 's/.*/line & of the file/' >"$work/kill/input"
+cat >"$work/kill.properties" <<-EOF_
+	a1.sources = r1
+	a1.channels = c1
+	a1.sinks = k1
+	a1.sources.r1.type = example.FilePoll
+	a1.sources.r1.path = $work/kill/input
+	a1.sources.r1.positions = $work/kill/positions
+	a1.sources.r1.batchSize = 50
+	a1.sources.r1.channels = c1
+	a1.channels.c1.type = file
+	a1.channels.c1.penstock.engine = java
+	a1.channels.c1.checkpointDir = $work/kill/checkpoint
+	a1.channels.c1.dataDirs = $work/kill/data
+	a1.sinks.k1.type = file_roll
+	a1.sinks.k1.channel = c1
+	a1.sinks.k1.sink.directory = $work/kill/out
+	a1.sinks.k1.sink.rollInterval = 0
+EOF_
+delivered() { find "$work/kill/out" -type f -exec cat {} + | wc -l; }
+await() { # LINES
+    local i last=-1
+    for ((i = 0; i < 600; i++)); do
+        (($(delivered) >= $1)) && return
+        (($(delivered) == last)) || i=0
+        last=$(delivered)
+        patient_tenth
+    done
+    fail "$last lines are delivered, not $1"
+}
+: >"$work/all.log"
+start "$work/kill" "$PENSTOCK"
+for ((kill = 1; kill <= kills; kill++)); do
+    await $((kill * lines / (kills + 2)))
+    if ((kill % 2)); then
+        kill_java
+    else
+        stop KILL
+        cat "$work/kill.log" >>"$work/all.log"
+        start "$work/kill" "$PENSTOCK"
+    fi
+done
+for ((i = 0; i < 1200; i++)); do
+    [[ $(cat "$work"/kill/out/* | grep -o 'line [0-9]* of the file' | sort -u | wc -l) == "$lines" ]] && break
+    patient_tenth
+done
+((i < 1200)) || fail "lines are missing"
+arrived=$(delivered)
+echo "Java and the agent killed $kills times: all $lines events arrived, $((arrived - lines)) of them again"
+
+# ---- a reload that changes the part in Java, and a stop ----
+
+started() { grep -c 'RollingFileSink k1 started' "$work/kill.log" || true; }
+before=$(started)
+seq 1 100 | sed 's/.*/line & after the reload/' >>"$work/kill/input" # the class reads its file when it starts
+sed -i 's/sink.rollInterval = 0/sink.rollInterval = 0\na1.sinks.k1.sink.serializer = header_and_text/' "$work/kill.properties"
+kill -HUP "$agent"
+for ((i = 0; i < 600; i++)); do
+    (($(started) > before)) && break
+    patient_tenth
+done
+((i < 600)) || fail "the reload did not begin the sink again"
+for ((i = 0; i < 1200; i++)); do
+    (($(cat "$work"/kill/out/* | grep -c '} line [0-9]* after the reload$') == 100)) && break
+    patient_tenth
+done
+((i < 1200)) || fail "lines written after the reload are missing"
+stop TERM
+grep -q 'INFO agent: stopped' "$work/kill.log" || fail "the agent did not stop in order"
+echo "a reload changed the serializer in Java"
