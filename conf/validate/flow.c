@@ -228,6 +228,8 @@ static const struct ps_pairs *collect(const struct ps_validation *validation, co
 bool ps_validate_flow(struct ps_validation *validation)
 {
     const struct ps_pair *first = NULL;
+    if (ps_stage_find(validation->maker.stages, PS_KIND_SOURCE, PS_TYPE_JAVA) == NULL)
+        return false;
     for (size_t s = 0; s < PS_COUNT_OF(sections); s++) {
         const struct ps_section_entries *entries = &validation->text->sections[sections[s]];
         for (size_t i = 0; i < entries->count; i++) {

@@ -246,6 +246,7 @@ static void flow_make(struct ps_validation *validation, struct ps_conf_source *s
 {
     static const struct ps_texts none = {0};
     const struct ps_pair *first = &validation->flow->items[0];
+    const char *prefix = ps_validation_prefix(validation, PS_SECTION_SOURCES, PS_FLOW_NAME);
     *source = (struct ps_conf_source){
         .part = {.name = PS_FLOW_NAME,
                  .label = "source " PS_FLOW_NAME,
@@ -259,11 +260,11 @@ static void flow_make(struct ps_validation *validation, struct ps_conf_source *s
     struct ps_common_source common = {0};
     struct ps_context context = {.instances = 1, .batch_events_max = PS_BATCH_EVENTS_MAX};
     struct ps_pairs no_pairs = {0};
-    struct ps_bind bind = common_bind(validation, &source->part, "");
+    struct ps_bind bind = common_bind(validation, &source->part, prefix);
     (void)ps_bind_options(&bind, ps_source_common_rows, NULL, &no_pairs, &source->common);
-    (void)ps_part_bind(&validation->maker, &source->part, "", ps_common_source);
-    (void)ps_part_check(&validation->maker, &source->part, "", &context);
-    (void)source_selector(validation, source, &common, "", &context);
+    (void)ps_part_bind(&validation->maker, &source->part, prefix, ps_common_source);
+    (void)ps_part_check(&validation->maker, &source->part, prefix, &context);
+    (void)source_selector(validation, source, &common, prefix, &context);
 }
 
 void ps_validate_sources(struct ps_validation *validation)
