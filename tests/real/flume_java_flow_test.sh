@@ -133,4 +133,5 @@ done
 ((i < 1200)) || fail "lines written after the reload are missing"
 stop TERM
 grep -q 'INFO agent: stopped' "$work/kill.log" || fail "the agent did not stop in order"
+! grep 'ERROR source in-java' "$work/kill.log" || fail "a stop that came before the start, or in order, has errors"
 echo "a reload changed the serializer in Java"

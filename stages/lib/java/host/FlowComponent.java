@@ -2,7 +2,6 @@ package penstock.host;
 
 import java.io.IOException;
 import java.lang.management.ManagementFactory;
-import java.util.ArrayList;
 import java.util.Collection;
 import java.util.HashMap;
 import java.util.List;
@@ -43,9 +42,6 @@ final class FlowComponent extends Component {
         Collection<? extends LifecycleAware> channels = flows.getChannels().values();
         Collection<? extends LifecycleAware> sinks = flows.getSinkRunners().values();
         Collection<? extends LifecycleAware> sources = flows.getSourceRunners().values();
-        List<LifecycleAware> all = new ArrayList<>(channels);
-        all.addAll(sinks);
-        all.addAll(sources);
         try {
             boolean ready = false;
             while (!stopping) {
@@ -112,8 +108,11 @@ final class FlowComponent extends Component {
         return started;
     }
 
+    /** Stops those that have started: as in Flume, stop() is not called for the others. */
     private void stop(Collection<? extends LifecycleAware> parts) {
         for (LifecycleAware part : parts) {
+            if (part.getLifecycleState() != LifecycleState.START)
+                continue;
             try {
                 part.stop();
             } catch (Exception wrong) {
