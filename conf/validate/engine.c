@@ -150,8 +150,7 @@ const struct ps_stage_ops *ps_part_engine(const struct ps_part_maker *maker, enu
     if (inner == NULL)
         return ops;
     place = ps_part_place(maker, part, prefix, row->key);
-    if (!ps_java_inner(maker, row->word, row->target, ps_text_trim(maker->arena, inner->value), place,
-                       PS_SEVERITY_DROPPED)) {
+    if (!ps_java_inner(maker, row->word, row->target, ps_text_trim(maker->arena, inner->value), place)) {
         refuse(part, inner);
         return ops;
     }

@@ -169,8 +169,7 @@ static void check_class(const struct ps_validation *validation, enum ps_section 
         (void)ps_java_inner(
             &validation->maker, "sink selector", PS_JAVA_SINK_SELECTOR, sink_selector->value,
             (struct ps_place){sink_selector->file, sink_selector->line,
-                              ps_arena_format(validation->arena, "%sprocessor.selector", prefix)},
-            PS_SEVERITY_ERROR);
+                              ps_arena_format(validation->arena, "%sprocessor.selector", prefix)});
     if (section == PS_SECTION_SOURCES && selector != NULL) {
         place = (struct ps_place){selector->file, selector->line,
                                   ps_arena_format(validation->arena, "%sselector.type", prefix)};

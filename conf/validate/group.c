@@ -78,13 +78,11 @@ static struct ps_place place_of_key(const struct grouping *grouping, const char 
 
 /* ---- what nobody has ---- */
 
-/* Reports a class that is nowhere. The agent does not start without a group's sinks, unless the file allows it. */
+/* Reports a class that is nowhere: Flume drops the group and its sinks. */
 static bool report_class(const struct grouping *grouping, const char *key, const char *word,
                          const char *target, const char *name)
 {
-    const struct ps_part_maker *maker = &grouping->validation->maker;
-    (void)ps_java_inner(maker, word, target, name, place_of_key(grouping, key),
-                        maker->allow_unsupported ? PS_SEVERITY_DROPPED : PS_SEVERITY_ERROR);
+    (void)ps_java_inner(&grouping->validation->maker, word, target, name, place_of_key(grouping, key));
     return false;
 }
 

@@ -325,12 +325,12 @@ bool ps_java_runs(const struct ps_part_maker *maker, enum ps_kind kind, const ch
 }
 
 bool ps_java_inner(const struct ps_part_maker *maker, const char *word, const char *target, const char *name,
-                   struct ps_place place, enum ps_severity severity)
+                   struct ps_place place)
 {
     struct java_type type = begin(maker, word, target, place);
     if (has_class(&type, name))
         return !report_obstacle(&type);
-    ps_problem_add(&maker->conf->problems, severity, place, jar_cure(maker, name, target), "%s",
+    ps_problem_add(&maker->conf->problems, PS_SEVERITY_DROPPED, place, jar_cure(maker, name, target), "%s",
                    absent(maker, word, name));
     return false;
 }

@@ -34,9 +34,9 @@ bool ps_java_runs(const struct ps_part_maker *maker, enum ps_kind kind, const ch
 bool ps_java_found(const struct ps_part_maker *maker, const char *type);
 
 /* Looks for a class that a component uses: `word` says what it is ("handler"), `target` is the interface that it must have. Returns
- * false after reporting why it cannot be used; a class that is nowhere is reported with `severity`. */
+ * false after reporting why it cannot be used. */
 bool ps_java_inner(const struct ps_part_maker *maker, const char *word, const char *target, const char *name,
-                   struct ps_place place, enum ps_severity severity);
+                   struct ps_place place);
 
 /* Texts about a class that was not found: what is wrong ("none of the 7 jars .. has it"), and what to do. They live in the maker's
  * arena. */

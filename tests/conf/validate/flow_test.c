@@ -146,7 +146,7 @@ static void what_cannot_run(void **state)
          "`example.Procesor` is no sink processor of Flume's, and none of the 2 jars of the class path has "
          "it; did you "
          "mean example.Processor?",
-         false},
+         true},
         {"a1.sinkgroups.g1.sinks = k2 k3\na1.sinkgroups.g1.processor.type = load_balance\n"
          "a1.sinkgroups.g1.processor.selector = example.Processor\n" MEMORY("c1") MEMORY("c2") R2,
          "is no sink selector: it does not implement "
