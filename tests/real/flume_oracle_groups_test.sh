@@ -156,6 +156,7 @@ failover() { # DIR
         send x 1
         await_lines "$1" x $i
     done
+    revive "$1" k2 # on a busy machine Flume has not asked it again yet
     send f 10
     await_lines "$1" f 10
 }
