@@ -12,6 +12,17 @@
 static const char *const section_words[] = {"sources", "channels", "sinks", "sinkgroups", "configfilters"};
 static const char *const section_nouns[] = {"source", "channel", "sink", "sink group", "config filter"};
 
+struct ps_texts ps_section_names(const struct ps_agent_text *agent, enum ps_section section,
+                                 struct ps_arena *arena)
+{
+    const struct ps_pair *list = agent->sections[section].list;
+    if (list == NULL)
+        return (struct ps_texts){0};
+    struct ps_texts names = section == PS_SECTION_SINKGROUPS ? ps_text_split_spaces(arena, list->value)
+                                                             : ps_text_split_blanks(arena, list->value);
+    return ps_texts_unique(arena, names);
+}
+
 const char *ps_section_word(enum ps_section section)
 {
     return section_words[section];

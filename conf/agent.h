@@ -61,6 +61,9 @@ void ps_grouping_fini(struct ps_grouping *grouping);
 
 struct ps_agent_text *ps_grouping_find(const struct ps_grouping *grouping, const char *name);
 struct ps_entry *ps_section_find(const struct ps_section_entries *section, const char *name);
+/* Returns the names in the list of a section, each once; none if there is no list. They live in the arena. */
+struct ps_texts ps_section_names(const struct ps_agent_text *agent, enum ps_section section,
+                                 struct ps_arena *arena);
 const char *ps_section_word(enum ps_section section); /* "sources" */
 const char *ps_section_noun(enum ps_section section); /* "source" */
 

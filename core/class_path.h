@@ -4,6 +4,11 @@
 
 #include "core/option.h"
 
+/* The `type` of the component that is a whole flow (conf/validate/flow.h), and the key of a Java source that says how many of its
+ * first interceptors run with it (conf/validate/engine.h). The host's Java code has the same two texts. */
+#define PS_JAVA_FLOW_CLASS "org.apache.flume.node.Application"
+#define PS_JAVA_CHAIN_KEY "penstock.interceptors"
+
 struct ps_class_path {
     const char *java;        /* the program; NULL: there is none */
     const char *java_lacks;  /* without `java`: what is wrong, and what to do */

@@ -4,6 +4,7 @@
 #include "conf/text.h"
 #include "conf/validate/java.h"
 #include "conf/validate/types.h"
+#include "core/class_path.h"
 
 #include <string.h>
 #include <strings.h>
@@ -13,27 +14,22 @@
 
 /* ---- penstock.engine ---- */
 
-/* Returns the words that the stage's own row, or the common one, has. */
-static const char *const *words_of(const struct ps_stage_ops *ops)
+/* Reads the key, by the stage's own row for it or by the common one. Returns the word; NULL after reporting a bad one. */
+static const char *engine_of(const struct ps_part_maker *maker, const struct ps_stage_ops *ops,
+                             const struct ps_conf_part *part, const char *prefix)
 {
     const struct ps_option *own = ps_option_named(ops->options, KEY);
-    return own != NULL ? own->words : ps_common_engine_options[0].words;
-}
-
-static bool has_word(const char *const *words, const char *word)
-{
-    for (; *words != NULL; words++)
-        if (strcasecmp(*words, word) == 0)
-            return true;
-    return false;
-}
-
-static const char *join(struct ps_arena *arena, const char *const *words)
-{
-    const char *text = words[0];
-    for (words++; *words != NULL; words++)
-        text = ps_arena_format(arena, "%s, %s", text, *words);
-    return text;
+    struct ps_option rows[] = {own != NULL ? *own : ps_common_engine_options[0], PS_OPTION_END};
+    struct ps_bind bind = {.arena = maker->arena,
+                           .problems = &maker->conf->problems,
+                           .prefix = prefix,
+                           .file = part->file,
+                           .line = part->line,
+                           .refuse = true,
+                           .quiet_unknown = true};
+    int word = 0;
+    rows[0].offset = 0;
+    return ps_bind_options(&bind, rows, NULL, &part->pairs, &word) == PS_OK ? rows[0].words[word] : NULL;
 }
 
 /* Runs Flume's own class instead of the native stage. */
@@ -41,14 +37,8 @@ static const struct ps_stage_ops *instead(const struct ps_part_maker *maker, enu
                                           const char *type, struct ps_place place, const char *why)
 {
     const struct ps_stage_ops *ops = NULL;
-    struct ps_problems *problems = &maker->conf->problems;
-    const char *word = ps_kind_word(kind), *name = ps_type_class(kind, type, 0);
-    if (name == NULL)
-        ps_problem_add(problems, PS_SEVERITY_ERROR, place, NULL,
-                       "%s, and Flume has no %s `%s`: it exists only here", why, word, type);
-    else if (ps_java_flume(maker, kind, type, place, &ops) == PS_JAVA_ABSENT)
-        ps_problem_add(problems, PS_SEVERITY_ERROR, place, PS_JAVA_SET_HOME, "%s, and %s", why,
-                       ps_java_absent(maker, kind, name));
+    if (ps_java_flume(maker, kind, type, place, &ops) == PS_JAVA_ABSENT)
+        ps_java_report_absent(maker, kind, type, place, why);
     return ops;
 }
 
@@ -133,19 +123,15 @@ const struct ps_stage_ops *ps_part_engine(const struct ps_part_maker *maker, enu
                                           struct ps_place place)
 {
     const struct ps_stage_ops *ops = ps_stage_find(maker->stages, kind, part->type);
-    const struct ps_pair *engine = ps_pairs_find(&part->pairs, KEY);
     const struct inner *row;
     if (ops == NULL)
         return ps_part_type(maker, kind, part->type, place);
-    if (engine != NULL && strcasecmp(engine->value, "java") == 0)
+    const char *engine = engine_of(maker, ops, part, prefix);
+    if (engine == NULL)
+        return NULL;
+    if (strcmp(engine, "java") == 0)
         return instead(maker, kind, part->type, ps_part_place(maker, part, prefix, KEY),
                        "Flume's own class is to run in Java");
-    if (engine != NULL && !has_word(words_of(ops), engine->value)) {
-        ps_problem_add(&maker->conf->problems, PS_SEVERITY_ERROR, ps_part_place(maker, part, prefix, KEY),
-                       ps_arena_format(maker->arena, "one of %s", join(maker->arena, words_of(ops))),
-                       "\"%s\" is not a valid word", engine->value);
-        return NULL;
-    }
     const struct ps_pair *inner = find_inner(maker, ops, part, &row);
     if (inner == NULL)
         return ops;
@@ -210,6 +196,6 @@ size_t ps_part_chain(const struct ps_part_maker *maker, struct ps_conf_part *sou
             add_pair(maker, source, ps_arena_format(maker->arena, "%s%s", prefix, KEY), "java");
     }
     if (count > 0)
-        add_pair(maker, source, "penstock.interceptors", ps_arena_format(maker->arena, "%zu", count));
+        add_pair(maker, source, PS_JAVA_CHAIN_KEY, ps_arena_format(maker->arena, "%zu", count));
     return count;
 }

@@ -1,6 +1,6 @@
-/* What runs a component: its native stage, or Flume's own class in Java (stages/lib/java). Java runs it if the key
- * `penstock.engine` says so, and if one of its keys names a class that exists only in Java and is used inside of it: the handler of
- * a source http, the serializer of a sink hdfs. Thread: the control thread. */
+/* Chooses what runs a component: its native stage, or Flume's own class in Java (stages/lib/java). Java runs it when the key
+ * `penstock.engine` has the value java, and when a key names a class that exists only in Java and that the component calls, such as the
+ * handler of a source http or the serializer of a sink hdfs. Thread: the control thread. */
 #pragma once
 
 #include "conf/validate/part.h"

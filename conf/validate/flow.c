@@ -3,11 +3,10 @@
 
 #include "conf/validate/java.h"
 #include "conf/validate/types.h"
+#include "core/class_path.h"
 
 #include <string.h>
 #include <strings.h>
-
-#define APPLICATION "org.apache.flume.node.Application"
 
 static const enum ps_section sections[] = {PS_SECTION_SOURCES, PS_SECTION_CHANNELS, PS_SECTION_SINKS,
                                            PS_SECTION_SINKGROUPS};
@@ -26,14 +25,15 @@ static struct ps_texts names_of(const struct ps_validation *validation, const st
     return value != NULL ? ps_text_split_blanks(validation->arena, value) : (struct ps_texts){0};
 }
 
-static bool is_listed(const struct ps_validation *validation, enum ps_section section,
-                      const struct ps_entry *entry)
+/* Notes which components are listed. ps_validation_listed, which is called later, notes the same. */
+static void note_listed(const struct ps_validation *validation, enum ps_section section)
 {
-    const struct ps_pair *list = validation->text->sections[section].list;
-    if (list == NULL)
-        return false;
-    struct ps_texts names = ps_text_split_blanks(validation->arena, list->value);
-    return ps_texts_have(&names, entry->name);
+    struct ps_texts names = ps_section_names(validation->text, section, validation->arena);
+    for (size_t i = 0; i < names.count; i++) {
+        struct ps_entry *entry = ps_section_find(&validation->text->sections[section], names.items[i]);
+        if (entry != NULL)
+            entry->listed = true;
+    }
 }
 
 /* ---- where it begins ---- */
@@ -81,7 +81,7 @@ static struct ps_entry *find(const struct ps_validation *validation, enum ps_sec
                              const char *name)
 {
     struct ps_entry *entry = ps_section_find(&validation->text->sections[section], name);
-    return entry != NULL && is_listed(validation, section, entry) ? entry : NULL;
+    return entry != NULL && entry->listed ? entry : NULL;
 }
 
 /* Marks a component. Returns whether it was not marked. */
@@ -126,7 +126,7 @@ static bool spread(const struct ps_validation *validation)
         const struct ps_section_entries *entries = &validation->text->sections[edges[e].section];
         for (size_t i = 0; i < entries->count; i++) {
             struct ps_entry *entry = &entries->entries[i];
-            if (!is_listed(validation, edges[e].section, entry))
+            if (!entry->listed)
                 continue;
             struct ps_texts names = names_of(validation, entry, edges[e].key);
             is_new |= join(validation, entry, edges[e].named, &names);
@@ -216,7 +216,7 @@ static const struct ps_pairs *collect(const struct ps_validation *validation, co
             room += validation->text->sections[sections[s]].entries[i].count;
     struct collected all = {.items = ps_arena_alloc(validation->arena, room * sizeof *all.items)};
     all.items[all.count++] =
-        (struct ps_pair){.key = "type", .value = APPLICATION, .file = seed->file, .line = seed->line};
+        (struct ps_pair){.key = "type", .value = PS_JAVA_FLOW_CLASS, .file = seed->file, .line = seed->line};
     for (size_t s = 0; s < PS_COUNT_OF(sections); s++)
         collect_section(validation, sections[s], &all);
     struct ps_pairs *pairs = ps_arena_alloc(validation->arena, sizeof *pairs);
@@ -224,24 +224,32 @@ static const struct ps_pairs *collect(const struct ps_validation *validation, co
     return pairs;
 }
 
-bool ps_validate_flow(struct ps_validation *validation)
+/* Marks the listed components with which it begins. Returns the key for which the first of them does; NULL: there is none. */
+static const struct ps_pair *mark_seeds(const struct ps_validation *validation)
 {
     const struct ps_pair *first = NULL;
-    if (ps_stage_find(validation->maker.stages, PS_KIND_SOURCE, PS_TYPE_JAVA) == NULL)
-        return false;
     for (size_t s = 0; s < PS_COUNT_OF(sections); s++) {
         const struct ps_section_entries *entries = &validation->text->sections[sections[s]];
         for (size_t i = 0; i < entries->count; i++) {
             struct ps_entry *entry = &entries->entries[i];
-            const char *key =
-                is_listed(validation, sections[s], entry) ? seed_of(validation, sections[s], entry) : NULL;
+            const char *key = entry->listed ? seed_of(validation, sections[s], entry) : NULL;
+            struct ps_pairs pairs = ps_entry_pairs(entry);
             if (key == NULL)
                 continue;
-            struct ps_pairs pairs = ps_entry_pairs(entry);
             entry->in_java = true;
             first = first != NULL ? first : ps_pairs_find(&pairs, key);
         }
     }
+    return first;
+}
+
+bool ps_validate_flow(struct ps_validation *validation)
+{
+    if (ps_stage_find(validation->maker.stages, PS_KIND_SOURCE, PS_TYPE_JAVA) == NULL)
+        return false;
+    for (size_t s = 0; s < PS_COUNT_OF(sections); s++)
+        note_listed(validation, sections[s]);
+    const struct ps_pair *first = mark_seeds(validation);
     if (first == NULL)
         return false;
     while (spread(validation)) {

@@ -309,19 +309,26 @@ bool ps_java_runs(const struct ps_part_maker *maker, enum ps_kind kind, const ch
                   struct ps_place place, const char *why)
 {
     struct java_type type = begin(maker, ps_kind_word(kind), targets[kind], place);
-    struct ps_problems *problems = &maker->conf->problems;
     if (find_flume(&type, kind, written) || (strchr(written, '.') != NULL && has_class(&type, written)))
         return !report_obstacle(&type) && !report_no_java(&type) && report_runs(&type) == PS_JAVA_STAGE;
-    if (ps_type_class(kind, written, 0) != NULL)
-        ps_problem_add(problems, PS_SEVERITY_ERROR, place, PS_JAVA_SET_HOME, "%s, and %s", why,
-                       absent(maker, type.word, ps_type_class(kind, written, 0)));
-    else if (ps_stage_find(maker->stages, kind, written) != NULL)
-        ps_problem_add(problems, PS_SEVERITY_ERROR, place, NULL,
-                       "%s, and Flume has no %s `%s`: it exists only here", why, type.word, written);
-    else
-        ps_problem_add(problems, PS_SEVERITY_ERROR, place, jar_cure(maker, written, type.target),
-                       "%s, and %s", why, absent(maker, type.word, written));
+    ps_java_report_absent(maker, kind, written, place, why);
     return false;
+}
+
+void ps_java_report_absent(const struct ps_part_maker *maker, enum ps_kind kind, const char *type,
+                           struct ps_place place, const char *why)
+{
+    struct ps_problems *problems = &maker->conf->problems;
+    const char *word = ps_kind_word(kind), *flume = ps_type_class(kind, type, 0);
+    if (flume != NULL)
+        ps_problem_add(problems, PS_SEVERITY_ERROR, place, PS_JAVA_SET_HOME, "%s, and %s", why,
+                       absent(maker, word, flume));
+    else if (ps_stage_find(maker->stages, kind, type) != NULL)
+        ps_problem_add(problems, PS_SEVERITY_ERROR, place, NULL,
+                       "%s, and Flume has no %s `%s`: it exists only here", why, word, type);
+    else
+        ps_problem_add(problems, PS_SEVERITY_ERROR, place, jar_cure(maker, type, targets[kind]), "%s, and %s",
+                       why, absent(maker, word, type));
 }
 
 bool ps_java_inner(const struct ps_part_maker *maker, const char *word, const char *target, const char *name,

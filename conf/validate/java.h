@@ -4,7 +4,7 @@
 
 #include "conf/validate/part.h"
 
-/* What to do when Flume's own classes are missing. */
+/* The cure when Flume's own classes are missing. */
 #define PS_JAVA_SET_HOME "set FLUME_HOME to the folder of Flume, which has its jars in lib"
 
 /* Interfaces of Flume's that classes of sink groups have. */
@@ -29,6 +29,10 @@ enum ps_java_answer ps_java_flume(const struct ps_part_maker *maker, enum ps_kin
  * stage. Reports where the class is, or why it cannot run, with `why` it must. Returns whether it can. */
 bool ps_java_runs(const struct ps_part_maker *maker, enum ps_kind kind, const char *type,
                   struct ps_place place, const char *why);
+
+/* Reports that a component that is to run in Java has no class there: `why` it is to run there, and what to do. */
+void ps_java_report_absent(const struct ps_part_maker *maker, enum ps_kind kind, const char *type,
+                           struct ps_place place, const char *why);
 
 /* Returns whether `type` is the name of a class of the class path. Reports nothing. */
 bool ps_java_found(const struct ps_part_maker *maker, const char *type);

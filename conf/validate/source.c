@@ -280,7 +280,7 @@ void ps_validate_sources(struct ps_validation *validation)
         for (size_t j = 0; j < source->channels.count; j++)
             ps_validation_channel(validation, source->channels.items[j])->source_count++;
     }
-    if (validation->flow != NULL) /* behind the others: what is written in the file is found first */
+    if (validation->flow != NULL) /* last, so that sources of the file keep their places */
         flow_make(validation, &agent->sources[agent->source_count++]);
 }
 

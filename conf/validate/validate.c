@@ -85,15 +85,9 @@ static void report_unlisted(struct ps_validation *validation, enum ps_section se
 struct ps_listed ps_validation_listed(struct ps_validation *validation, enum ps_section section)
 {
     const struct ps_section_entries *entries = &validation->text->sections[section];
-    struct ps_listed listed = {0};
-    struct ps_texts names = {0};
-    if (entries->list != NULL) {
-        names = section == PS_SECTION_SINKGROUPS
-                    ? ps_text_split_spaces(validation->arena, entries->list->value)
-                    : ps_text_split_blanks(validation->arena, entries->list->value);
-        names = ps_texts_unique(validation->arena, names);
-        listed.entries = ps_arena_alloc(validation->arena, (names.count + 1) * sizeof *listed.entries);
-    }
+    struct ps_texts names = ps_section_names(validation->text, section, validation->arena);
+    struct ps_listed listed = {
+        .entries = ps_arena_alloc(validation->arena, (names.count + 1) * sizeof *listed.entries)};
     for (size_t i = 0; i < names.count; i++) {
         struct ps_entry *entry = ps_section_find(entries, names.items[i]);
         if (entry == NULL)

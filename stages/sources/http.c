@@ -51,8 +51,7 @@ static const struct ps_option options[] = {
      .help = "What makes events of a request: org.apache.flume.source.http.JSONHandler, or JSON; "
              "org.apache.flume.source.http.BLOBHandler, or BLOB; "
              "org.apache.flume.sink.solr.morphline.BlobHandler; or a class of the class path: Flume's source "
-             "runs "
-             "in Java then"},
+             "runs in Java then"},
     {.key = "handler.mandatoryParameters",
      .type = PS_OPTION_COMMAS,
      .offset = FIELD(mandatory),

@@ -4,6 +4,7 @@
  * batches, and answered when all required channels have promised its events, or when one of them has refused some: the class
  * then gets a ChannelException, as in Flume. When the host ends, calls without an answer are for nobody: the class in the
  * next host has not seen them succeed. Thread: the source's worker. */
+#include "core/class_path.h"
 #include "core/clock.h"
 #include "stages/lib/event_headers.h"
 #include "stages/lib/java/component.h"
@@ -438,7 +439,7 @@ static const struct ps_source_ops source = {
 static void java_outline(const void *plan, const struct ps_context *context, FILE *out)
 {
     const struct java_plan *java = plan;
-    const char *count = ps_pairs_get(&java->class.pairs, "penstock.interceptors");
+    const char *count = ps_pairs_get(&java->class.pairs, PS_JAVA_CHAIN_KEY);
     const char *names = ps_pairs_get(&java->class.pairs, "interceptors");
     if (ps_java_class_is_flow(&java->class)) {
         fprintf(out, "runs the channels %s, with their sources and sinks, in Flume's own classes",

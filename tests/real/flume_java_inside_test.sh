@@ -127,4 +127,4 @@ says 'put its jar into plugins.d/NAME/lib' <<<'s/LinesHandler/LinesHandlr/'
 says 'is no handler: it does not implement org.apache.flume.source.http.HTTPSourceHandler' <<<'s/LinesHandler/FileSink/'
 says "write example.FramedSerializer\$Builder" <<<"s/FramedSerializer.Builder/FramedSerializer/"
 says 'source count: java, runs the class org.apache.flume.source.SequenceGeneratorSource in Java' <<<''
-says 'one of native, java' <<<'s/sources.count.penstock.engine = java/sources.count.penstock.engine = jvm/'
+says 'one of: native, java' <<<'s/sources.count.penstock.engine = java/sources.count.penstock.engine = jvm/'

@@ -44,15 +44,20 @@ fail() {
     exit 1
 }
 
+with_java_host() {
+    [[ -r ${PENSTOCK%/*}/penstock-java.jar ]] || skip "no penstock-java.jar beside $PENSTOCK"
+    export JAVA_OPTS="-Xmx256m -XX:TieredStopAtLevel=1"
+}
+
 # Compiles the classes of java_host against Flume's jars, and puts both on the class path of the agents to come.
 with_java_classes() {
     command -v javac >/dev/null || skip "no javac"
-    [[ -r ${PENSTOCK%/*}/penstock-java.jar ]] || skip "no penstock-java.jar beside $PENSTOCK"
+    with_java_host
     local jars
     jars=$("$here/flume" classpath)
     mkdir "$work/classes"
     javac -nowarn -d "$work/classes" -cp "$jars" "$here"/java_host/*.java
-    export FLUME_CLASSPATH=$work/classes:$jars JAVA_OPTS="-Xmx256m -XX:TieredStopAtLevel=1"
+    export FLUME_CLASSPATH=$work/classes:$jars
 }
 
 arrived() { # DIR
@@ -79,9 +84,9 @@ stop() { # SIGNAL
 
 # With ENGINE=java penstock runs Flume's own classes, of sources, sinks and interceptors: the script then compares the Java host with Flume.
 if [[ ${ENGINE:-} == java ]]; then
-    [[ -r ${PENSTOCK%/*}/penstock-java.jar ]] || skip "no penstock-java.jar beside $PENSTOCK"
+    with_java_host
     FLUME_CLASSPATH=$("$here/flume" classpath)
-    export FLUME_CLASSPATH JAVA_OPTS="-Xmx256m -XX:TieredStopAtLevel=1"
+    export FLUME_CLASSPATH
 fi
 with_engine() { # NAME: a filter of agent files
     if [[ $1 == penstock && ${ENGINE:-} ]]; then

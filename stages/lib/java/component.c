@@ -1,5 +1,6 @@
 #include "stages/lib/java/component.h"
 
+#include "core/class_path.h"
 #include "stages/lib/java/launch.h"
 
 #include <string.h>
@@ -49,7 +50,7 @@ static const char *class_name(const struct ps_java_class *class, enum ps_java_co
 bool ps_java_class_is_flow(const struct ps_java_class *class)
 {
     const char *type = ps_pairs_get(&class->pairs, "type");
-    return type != NULL && strcmp(type, "org.apache.flume.node.Application") == 0;
+    return type != NULL && strcmp(type, PS_JAVA_FLOW_CLASS) == 0;
 }
 
 enum ps_status ps_java_class_build(struct ps_java_class *class, const struct ps_context *context,

@@ -110,10 +110,10 @@ static void the_engine_key(void **state)
          "java", NOTE("a1.sinks.k1.penstock.engine", "org.apache.flume.sink.kafka.KafkaSink", "lib/flume")},
         {"seq", "null", "a1.sinks.k1.penstock.engine = native\n", "seq", "null", ""},
         {"seq", "null", "a1.sinks.k1.penstock.engine = jvm\n", "seq", NULL,
-         "a.properties:10: error: a1.sinks.k1.penstock.engine: \"jvm\" is not a valid word; one of native, "
+         "a.properties:10: error: a1.sinks.k1.penstock.engine: \"jvm\" is not a valid word; one of: native, "
          "java"},
         {"seq", "org.apache.flume.sink.kafka.KafkaSink", "a1.sinks.k1.penstock.engine = jvm\n", "seq", NULL,
-         "a.properties:10: error: a1.sinks.k1.penstock.engine: \"jvm\" is not a valid word; one of "
+         "a.properties:10: error: a1.sinks.k1.penstock.engine: \"jvm\" is not a valid word; one of: "
          "librdkafka, "
          "native, java"},
         {"seq", "null", "a1.sinks.k1.penstock.engine = java\n", "seq", NULL,
