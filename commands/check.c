@@ -184,7 +184,9 @@ static int run(const struct ps_command *command)
     struct verdict verdict = {.plan = NULL};
     struct lines *lines = ps_must_alloc(1, sizeof *lines, "lines of check");
     lines->arena = ps_arena_create();
-    bool starts = ps_conf_load(command, ps_stages, &conf) == PS_OK;
+    struct ps_command load = *command;
+    load.ask_classes = command->probe;
+    bool starts = ps_conf_load(&load, ps_stages, &conf) == PS_OK;
     (command->json ? print_json : print_text)(command, conf, lines, starts, &verdict);
     int code = judge(command, conf, &verdict);
     free(verdict.look.not_tried);

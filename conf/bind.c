@@ -439,6 +439,11 @@ static enum ps_status row_bind(const struct ps_bind *bind, const struct ps_optio
     }
     const struct ps_pair *pair = row_pair(option, pairs);
     if (pair != NULL && row_allowed(bind, option, pair)) {
+        bool is_text = option->type == PS_OPTION_TEXT && !(option->flags & PS_OPTION_FILE);
+        if (!is_text && ps_problems_is_unknown(bind->problems, pair->value)) {
+            substitute_write(bind, option, to);
+            return PS_OK;
+        }
         if (option->flags & PS_OPTION_LENIENT)
             return lenient_write(bind, option, pair, to);
         enum ps_status status = value_write(bind, option, pair, to);

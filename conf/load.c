@@ -4,6 +4,7 @@
 #include "conf/agent.h"
 #include "conf/validate/check.h"
 #include "conf/validate/claims.h"
+#include "conf/validate/filter_classes.h"
 #include "conf/command/env.h"
 #include "conf/file.h"
 #include "conf/properties/filter.h"
@@ -254,7 +255,8 @@ enum ps_status ps_conf_finish(struct ps_conf *conf, const struct ps_command *com
             report_no_agent(conf, command, &grouping, file);
         report_stray_agents(conf, command, &grouping);
         if (agent != NULL) {
-            ps_filters_apply(agent, command->conf_dir, conf->plan_arena, &conf->problems);
+            struct ps_filter_classes classes = ps_filter_classes_make(conf, command->ask_classes);
+            ps_filters_apply(agent, command->conf_dir, &classes, conf->plan_arena, &conf->problems);
             ps_validate(conf, agent);
             ps_check_flows(conf);
             ps_check_ports(conf);

@@ -20,6 +20,24 @@ void ps_problems_fini(struct ps_problems *problems)
     memset(problems, 0, sizeof *problems);
 }
 
+void ps_problems_note_unknown(struct ps_problems *problems, const char *value)
+{
+    size_t count = problems->unknown.count;
+    const char **values = ps_arena_alloc(problems->arena, (count + 1) * sizeof *values);
+    for (size_t i = 0; i < count; i++)
+        values[i] = problems->unknown.items[i];
+    values[count] = value;
+    problems->unknown = (struct ps_texts){count + 1, values};
+}
+
+bool ps_problems_is_unknown(const struct ps_problems *problems, const char *value)
+{
+    for (size_t i = 0; i < problems->unknown.count; i++)
+        if (problems->unknown.items[i] == value)
+            return true;
+    return false;
+}
+
 static void problem_count(struct ps_problems *problems, enum ps_severity severity)
 {
     if (severity == PS_SEVERITY_ERROR)

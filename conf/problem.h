@@ -5,6 +5,7 @@
 #pragma once
 
 #include "core/arena.h"
+#include "core/option.h"
 #include "core/status.h"
 
 enum ps_severity {
@@ -43,10 +44,16 @@ struct ps_problems {
     size_t count, room;
     size_t held_back; /* problems beyond PS_PROBLEM_MAX */
     size_t errors, dropped, warnings;
+    struct ps_texts unknown; /* values, by their address, that are not known before the agent starts */
 };
 
 void ps_problems_init(struct ps_problems *problems, struct ps_arena *arena);
 void ps_problems_fini(struct ps_problems *problems);
+
+/* Notes a value that is not known before the agent starts, so that nobody complains about the text that stands for it. */
+void ps_problems_note_unknown(struct ps_problems *problems, const char *value);
+/* Returns whether it is one of these, which is the same text and not an equal one. */
+bool ps_problems_is_unknown(const struct ps_problems *problems, const char *value);
 
 /* The place of a problem. Every member may be NULL or 0. */
 struct ps_place {

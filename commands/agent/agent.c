@@ -306,6 +306,7 @@ static bool wait_for_files(struct service *service)
 
 static enum ps_status load_first(struct service *service)
 {
+    service->command.ask_classes = true;
     enum ps_status status = ps_conf_load(&service->command, ps_stages, &service->running);
     service->seen = service->running;
     say_log_file(service->running);

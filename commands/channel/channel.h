@@ -48,8 +48,9 @@ enum ps_status ps_channel_name_directories(struct ps_channel_command *command, c
 const char *ps_channel_value(const struct ps_pairs *pairs, const char *key);
 /* --key NAME=FILE. Returns false if it has another form. */
 bool ps_channel_key_add(struct ps_channel_command *command, const char *argument);
-/* Reads the channel's keys from the agent file. */
-void ps_channel_keys_from(struct ps_channel_command *command, const struct ps_pairs *pairs);
+/* Reads the channel's keys from the agent file. `path`: for a key provider that is a Java class. */
+void ps_channel_keys_from(struct ps_channel_command *command, const struct ps_pairs *pairs,
+                          const struct ps_class_path *path);
 /* Reads the keys, if any are named, into command->keys. */
 enum ps_status ps_channel_keys_load(struct ps_channel_command *command, struct ps_err *err);
 

@@ -46,7 +46,29 @@ static const char *text_of(const struct ps_channel_command *command, const struc
     return value != NULL ? ps_arena_text(command->arena, value) : NULL;
 }
 
-void ps_channel_keys_from(struct ps_channel_command *command, const struct ps_pairs *pairs)
+/* Returns the keys below `encryption.keyProvider.` that only a Java class has. */
+static struct ps_pairs class_settings(const struct ps_channel_command *command, const struct ps_pairs *pairs)
+{
+    static const char prefix[] = "encryption.keyProvider.";
+    static const char *const others[] = {"keys", "keyStoreFile", "keyStorePasswordFile"};
+    struct ps_pair *items = ps_arena_alloc(command->arena, (pairs->count + 1) * sizeof *items);
+    size_t count = 0;
+    for (size_t i = 0; i < pairs->count; i++) {
+        const char *key = pairs->items[i].key + sizeof prefix - 1;
+        if (!ps_text_begins(pairs->items[i].key, prefix) || ps_text_begins(key, "keys."))
+            continue;
+        bool known = false;
+        for (size_t j = 0; j < PS_COUNT_OF(others); j++)
+            known |= strcmp(key, others[j]) == 0;
+        if (!known)
+            items[count++] = (struct ps_pair){.key = ps_arena_text(command->arena, key),
+                                              .value = ps_arena_text(command->arena, pairs->items[i].value)};
+    }
+    return (struct ps_pairs){count, items};
+}
+
+void ps_channel_keys_from(struct ps_channel_command *command, const struct ps_pairs *pairs,
+                          const struct ps_class_path *path)
 {
     static const char prefix[] = "encryption.keyProvider.keys.";
     const char *names = ps_channel_value(pairs, "encryption.keyProvider.keys");
@@ -63,9 +85,12 @@ void ps_channel_keys_from(struct ps_channel_command *command, const struct ps_pa
         .names = ps_text_split_blanks(command->arena, names != NULL ? names : ""),
         .properties = {count, items},
         .store_file = text_of(command, pairs, "encryption.keyProvider.keyStoreFile"),
-        .store_password_file = text_of(command, pairs, "encryption.keyProvider.keyStorePasswordFile")};
+        .store_password_file = text_of(command, pairs, "encryption.keyProvider.keyStorePasswordFile"),
+        .settings = class_settings(command, pairs),
+        .class_path = path};
     command->plain = active != NULL && strcmp(active, "NONE") == 0;
     command->active_key = active != NULL && !command->plain ? ps_arena_text(command->arena, active) : NULL;
+    ps_key_source_complete(&command->key_source, command->active_key, command->arena);
 }
 
 enum ps_status ps_channel_keys_load(struct ps_channel_command *command, struct ps_err *err)

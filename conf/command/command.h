@@ -23,6 +23,7 @@ struct ps_command {
     bool dry_run;                 /* -d */
     bool help;                    /* -h: the other options were not read */
     bool json;                    /* --json (ours) */
+    bool ask_classes;             /* config filters that are Java classes are asked, which starts a JVM */
     bool probe;                   /* --probe (ours): check also tries what is outside the configuration */
     bool verbose;                 /* -v (ours): workers and rings, too */
     bool strict;                  /* --strict (ours): check also fails for dropped components and warnings */

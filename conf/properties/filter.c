@@ -11,13 +11,17 @@
 #include <string.h>
 #include <strings.h>
 
-enum filter_kind { FILTER_ENV, FILTER_EXTERNAL, FILTER_HADOOP };
+enum filter_kind { FILTER_ENV, FILTER_EXTERNAL, FILTER_HADOOP, FILTER_CLASS };
 
 struct filter {
     const char *name;
     enum filter_kind kind;
     struct ps_texts command;  /* external */
-    struct ps_pairs settings; /* hadoop */
+    struct ps_pairs settings; /* hadoop, class */
+    /* class: the keys that the agent's values name, and the answers; none before the class was asked */
+    const char *class_name;
+    struct ps_texts keys;
+    struct ps_filter_answer *answers;
 };
 
 static ps_filter_secret_reader *secret_reader;
@@ -25,6 +29,7 @@ static ps_filter_secret_reader *secret_reader;
 struct filters {
     struct ps_arena *arena;
     struct ps_problems *problems;
+    const struct ps_filter_classes *classes;
     const char *agent, *folder;
     struct filter *items;
     size_t count;
@@ -77,8 +82,16 @@ static void filter_make(struct filters *filters, const char *name, const struct 
                            "config filter %s has no credential store", name);
             return;
         }
+    } else if (strchr(type, '.') != NULL && filters->classes != NULL) {
+        filter.kind = FILTER_CLASS;
+        filter.class_name = type;
+        filter.settings = pairs;
+        place.key = ps_arena_format(filters->arena, "%s.type", place.key);
+        if (!filters->classes->find(filters->classes->argument, type, place))
+            return;
     } else {
-        ps_problem_add(filters->problems, PS_SEVERITY_DROPPED, place, "use env, external or hadoop",
+        ps_problem_add(filters->problems, PS_SEVERITY_DROPPED, place,
+                       "use env, external or hadoop, or the whole name of a Java class",
                        "config filter `%s` is not known", type);
         return;
     }
@@ -103,16 +116,29 @@ static const char *hadoop_value(const struct filters *filters, const struct filt
     return value;
 }
 
+static const char *class_value(const struct filter *filter, const char *key, struct ps_err *err)
+{
+    for (size_t i = 0; i < filter->keys.count; i++) {
+        if (strcmp(filter->keys.items[i], key) != 0)
+            continue;
+        if (filter->answers[i].value == NULL)
+            ps_err_set(err, "%s", filter->answers[i].failure != NULL ? filter->answers[i].failure : "");
+        return filter->answers[i].value;
+    }
+    return NULL;
+}
+
 static const char *filter_value(struct filters *filters, const struct filter *filter, const char *key,
                                 struct ps_place place)
 {
     if (filter->kind == FILTER_ENV)
         return getenv(key);
     struct ps_err err = {.length = 0};
-    const char *value = filter->kind == FILTER_HADOOP ? hadoop_value(filters, filter, key, &err)
-                                                      : ps_exec_first_line(filters->arena, &filter->command,
-                                                                           key, PS_EXEC_TIMEOUT_MS, &err);
-    if (value == NULL)
+    const char *value = filter->kind == FILTER_CLASS    ? class_value(filter, key, &err)
+                        : filter->kind == FILTER_HADOOP ? hadoop_value(filters, filter, key, &err)
+                                                        : ps_exec_first_line(filters->arena, &filter->command,
+                                                                             key, PS_EXEC_TIMEOUT_MS, &err);
+    if (value == NULL && err.length > 0)
         ps_problem_add(filters->problems, PS_SEVERITY_WARNING, place, NULL, "config filter %s: %s",
                        filter->name, err.text);
     return value;
@@ -141,12 +167,36 @@ static size_t reference_at(struct ps_arena *arena, const char *text, const char 
     return (size_t)(end - text) + 1;
 }
 
-/* Returns a copy of `value` with its references replaced. */
-static const char *value_filter(struct filters *filters, const char *value, struct ps_place place)
+/* Returns whether a class threw for one of the keys that the value names. */
+static bool has_failed(const struct filters *filters, const struct filter *filter, const char *value)
+{
+    for (const char *at = value; filter->kind == FILTER_CLASS && (at = strchr(at, '$')) != NULL; at++) {
+        const char *name, *key;
+        if (reference_at(filters->arena, at, &name, &key) == 0 || strcmp(name, filter->name) != 0)
+            continue;
+        for (size_t i = 0; i < filter->keys.count; i++)
+            if (strcmp(filter->keys.items[i], key) == 0 && filter->answers[i].failure != NULL)
+                return true;
+    }
+    return false;
+}
+
+static struct filter *filter_find(const struct filters *filters, const char *name)
+{
+    for (size_t i = 0; i < filters->count; i++)
+        if (strcmp(filters->items[i].name, name) == 0)
+            return &filters->items[i];
+    return NULL;
+}
+
+/* Returns a copy of `value` with its references replaced. `*unknown` is set when a class that was not asked has to replace one. */
+static const char *value_filter(struct filters *filters, const char *value, struct ps_place place,
+                                bool *unknown)
 {
     char *text;
     size_t text_length;
     FILE *out = ps_must_open_text(&text, &text_length, "a value of the configuration");
+    *unknown = false;
     for (const char *at = value; *at != '\0';) {
         const char *name, *key, *found = NULL;
         size_t length = reference_at(filters->arena, at, &name, &key);
@@ -156,17 +206,21 @@ static const char *value_filter(struct filters *filters, const char *value, stru
             at += length;
             continue;
         }
-        bool known = false;
-        for (size_t i = 0; i < filters->count && found == NULL; i++) {
-            if (strcmp(filters->items[i].name, name) != 0)
-                continue;
-            known = true;
-            found = filter_value(filters, &filters->items[i], key, place);
+        const struct filter *filter = filter_find(filters, name);
+        bool waits = filter != NULL && filter->kind == FILTER_CLASS && filter->answers == NULL;
+        if (filter != NULL && !waits)
+            found = filter_value(filters, filter, key, place);
+        if (found != NULL && has_failed(filters, filter, value)) {
+            fwrite(at, 1, length, out); /* in Flume the filter replaces all of its references, or none */
+            at += length;
+            continue;
         }
-        if (found == NULL)
+        if (waits)
+            *unknown = true;
+        else if (found == NULL)
             ps_problem_add(filters->problems, PS_SEVERITY_WARNING, place, NULL,
-                           known ? "${%s[%s]} has no value and is left unchanged"
-                                 : "${%s[%s]} is left unchanged: there is no such config filter",
+                           filter != NULL ? "${%s[%s]} has no value and is left unchanged"
+                                          : "${%s[%s]} is left unchanged: there is no such config filter",
                            name, key);
         if (found != NULL)
             fputs(found, out);
@@ -180,10 +234,87 @@ static const char *value_filter(struct filters *filters, const char *value, stru
     return copy;
 }
 
-void ps_filters_apply(struct ps_agent_text *agent, const char *folder, struct ps_arena *arena,
+/* ---- all values of the agent's components ---- */
+
+typedef void value_function(struct filters *filters, struct ps_pair *pair, const char *key);
+
+static void each_value(struct filters *filters, struct ps_agent_text *agent, value_function *call)
+{
+    for (int i = 0; i < PS_SECTION_CONFIGFILTERS; i++)
+        for (size_t j = 0; j < agent->sections[i].count; j++)
+            for (size_t k = 0; k < agent->sections[i].entries[j].count; k++) {
+                struct ps_pair *pair = &agent->sections[i].entries[j].items[k];
+                if (strstr(pair->value, "${") != NULL)
+                    call(filters, pair,
+                         ps_arena_format(filters->arena, "%s.%s.%s.%s", agent->name,
+                                         ps_section_word((enum ps_section)i),
+                                         agent->sections[i].entries[j].name, pair->key));
+            }
+}
+
+/* Notes which keys of classes a value names. */
+static void note_keys(struct filters *filters, struct ps_pair *pair, const char *unused)
+{
+    (void)unused;
+    for (const char *at = pair->value; (at = strchr(at, '$')) != NULL; at++) {
+        const char *name, *key;
+        struct filter *filter =
+            reference_at(filters->arena, at, &name, &key) > 0 ? filter_find(filters, name) : NULL;
+        if (filter == NULL || filter->kind != FILTER_CLASS)
+            continue;
+        const char **keys = ps_arena_alloc(filters->arena, (filter->keys.count + 1) * sizeof *keys);
+        for (size_t i = 0; i < filter->keys.count; i++)
+            keys[i] = filter->keys.items[i];
+        keys[filter->keys.count] = key;
+        filter->keys = ps_texts_unique(filters->arena, (struct ps_texts){filter->keys.count + 1, keys});
+    }
+}
+
+static void replace(struct filters *filters, struct ps_pair *pair, const char *key)
+{
+    bool unknown;
+    pair->value =
+        value_filter(filters, pair->value, (struct ps_place){pair->file, pair->line, key}, &unknown);
+    if (!unknown)
+        return;
+    ps_problem_add(filters->problems, PS_SEVERITY_NOTE, (struct ps_place){pair->file, pair->line, key},
+                   "`penstock check --probe` asks it, too",
+                   "the value is not known before the agent starts and asks the config filter");
+    ps_problems_note_unknown(filters->problems, pair->value);
+}
+
+/* Asks the classes. One that cannot be asked counts as one that cannot be created. */
+static void ask_classes(struct filters *filters, struct ps_place place)
+{
+    const struct ps_filter_classes *classes = filters->classes;
+    if (classes == NULL || classes->ask == NULL)
+        return;
+    size_t kept = 0;
+    for (size_t i = 0; i < filters->count; i++) {
+        struct filter *filter = &filters->items[i];
+        struct ps_err err = {.length = 0};
+        if (filter->kind == FILTER_CLASS) {
+            filter->answers =
+                ps_arena_alloc(filters->arena, (filter->keys.count + 1) * sizeof *filter->answers);
+            if (filter->keys.count > 0 &&
+                classes->ask(classes->argument, filter->class_name, filter->name, &filter->settings,
+                             &filter->keys, filters->arena, filter->answers, &err) != PS_OK) {
+                ps_problem_add(filters->problems, PS_SEVERITY_DROPPED, place, NULL, "config filter %s: %s",
+                               filter->name, err.text);
+                continue;
+            }
+        }
+        filters->items[kept++] = *filter;
+    }
+    filters->count = kept;
+}
+
+void ps_filters_apply(struct ps_agent_text *agent, const char *folder,
+                      const struct ps_filter_classes *classes, struct ps_arena *arena,
                       struct ps_problems *problems)
 {
-    struct filters filters = {.arena = arena, .problems = problems, .agent = agent->name, .folder = folder};
+    struct filters filters = {
+        .arena = arena, .problems = problems, .classes = classes, .agent = agent->name, .folder = folder};
     struct ps_section_entries *section = &agent->sections[PS_SECTION_CONFIGFILTERS];
     if (section->list != NULL) {
         struct ps_texts names = ps_texts_unique(arena, ps_text_split_blanks(arena, section->list->value));
@@ -196,17 +327,8 @@ void ps_filters_apply(struct ps_agent_text *agent, const char *folder, struct ps
                 entry->listed = true;
             filter_make(&filters, names.items[i], entry, place);
         }
+        each_value(&filters, agent, note_keys);
+        ask_classes(&filters, place);
     }
-    for (int i = 0; i < PS_SECTION_CONFIGFILTERS; i++)
-        for (size_t j = 0; j < agent->sections[i].count; j++)
-            for (size_t k = 0; k < agent->sections[i].entries[j].count; k++) {
-                struct ps_pair *pair = &agent->sections[i].entries[j].items[k];
-                if (strstr(pair->value, "${") == NULL)
-                    continue;
-                const char *key =
-                    ps_arena_format(arena, "%s.%s.%s.%s", agent->name, ps_section_word((enum ps_section)i),
-                                    agent->sections[i].entries[j].name, pair->key);
-                pair->value =
-                    value_filter(&filters, pair->value, (struct ps_place){pair->file, pair->line, key});
-            }
+    each_value(&filters, agent, replace);
 }

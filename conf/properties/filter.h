@@ -16,6 +16,24 @@ typedef enum ps_status ps_filter_secret_reader(const struct ps_pairs *settings, 
  * anything is loaded. */
 void ps_filters_read_secrets_with(ps_filter_secret_reader *reader);
 
-/* `folder`: the configuration directory (-c), or NULL. */
-void ps_filters_apply(struct ps_agent_text *agent, const char *folder, struct ps_arena *arena,
+/* What a filter that is a Java class has for a key. `value` is NULL when it has none; then `failure` is NULL, or says what it threw. */
+struct ps_filter_answer {
+    const char *value, *failure;
+};
+
+/* Finds and asks filters that are Java classes. */
+struct ps_filter_classes {
+    /* Returns false after reporting why the class cannot be used. */
+    bool (*find)(void *argument, const char *class_name, struct ps_place place);
+    /* Asks the class for all keys at once; texts go to `arena`. NULL: nothing is started here, as in `check`: the values stay unknown. */
+    enum ps_status (*ask)(void *argument, const char *class_name, const char *name,
+                          const struct ps_pairs *settings, const struct ps_texts *keys,
+                          struct ps_arena *arena, struct ps_filter_answer *answers, struct ps_err *err);
+    void *argument;
+};
+
+/* `folder`: the configuration directory (-c), or NULL. Values that are known only when the agent starts are noted in
+ * problems->unknown. */
+void ps_filters_apply(struct ps_agent_text *agent, const char *folder,
+                      const struct ps_filter_classes *classes, struct ps_arena *arena,
                       struct ps_problems *problems);

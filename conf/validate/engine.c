@@ -44,12 +44,17 @@ static const struct ps_stage_ops *instead(const struct ps_part_maker *maker, enu
 
 /* ---- classes inside of a component ---- */
 
+#define KEY_PROVIDER                                                                                         \
+    .key = "encryption.keyProvider", .word = "key provider",                                                 \
+    .target = FLUME "channel.file.encryption.KeyProvider$Builder", .part = PS_KIND_COUNT, .is_asked = true
+
 static const struct inner {
     enum ps_kind kind;
     const char *stage, *key;
     const char *word, *target; /* what the class is, and the interface that it must have */
     enum ps_kind part;  /* its native stages are of this kind; PS_KIND_COUNT: the stage knows them itself */
     const char *own[4]; /* COUNT: packages whose classes the stage knows */
+    bool is_asked;      /* the native stage asks the class for values, and runs itself (ps_java_asked) */
 } inners[] = {
     {PS_KIND_SOURCE,
      "http",
@@ -78,6 +83,8 @@ static const struct inner {
      FLUME "sink.hive.HiveEventSerializer",
      PS_KIND_COUNT,
      {FLUME "sink.hive."}},
+    {PS_KIND_CHANNEL, "file", KEY_PROVIDER},
+    {PS_KIND_CHANNEL, "spillablememory", KEY_PROVIDER},
 };
 
 /* Returns whether the stage runs it itself, or refuses it in its own words. */
@@ -136,7 +143,12 @@ const struct ps_stage_ops *ps_part_engine(const struct ps_part_maker *maker, enu
     if (inner == NULL)
         return ops;
     place = ps_part_place(maker, part, prefix, row->key);
-    if (!ps_java_inner(maker, row->word, row->target, ps_text_trim(maker->arena, inner->value), place)) {
+    const char *class = ps_text_trim(maker->arena, inner->value);
+    if (row->is_asked) {
+        part->refused = !ps_java_asked(maker, row->word, row->target, class, place);
+        return ops;
+    }
+    if (!ps_java_inner(maker, row->word, row->target, class, place)) {
         refuse(part, inner);
         return ops;
     }

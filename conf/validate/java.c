@@ -331,13 +331,29 @@ void ps_java_report_absent(const struct ps_part_maker *maker, enum ps_kind kind,
                        why, absent(maker, word, type));
 }
 
+/* Returns whether the class of `type` is there and fits; reports why not. */
+static bool fits(struct java_type *type, const char *name)
+{
+    if (has_class(type, name))
+        return !report_obstacle(type);
+    ps_problem_add(&type->maker->conf->problems, PS_SEVERITY_DROPPED, type->place,
+                   jar_cure(type->maker, name, type->target), "%s", absent(type->maker, type->word, name));
+    return false;
+}
+
 bool ps_java_inner(const struct ps_part_maker *maker, const char *word, const char *target, const char *name,
                    struct ps_place place)
 {
     struct java_type type = begin(maker, word, target, place);
-    if (has_class(&type, name))
-        return !report_obstacle(&type);
-    ps_problem_add(&maker->conf->problems, PS_SEVERITY_DROPPED, place, jar_cure(maker, name, target), "%s",
-                   absent(maker, word, name));
-    return false;
+    return fits(&type, name);
+}
+
+bool ps_java_asked(const struct ps_part_maker *maker, const char *word, const char *target, const char *name,
+                   struct ps_place place)
+{
+    struct java_type type = begin(maker, word, target, place);
+    if (!fits(&type, name) || report_no_java(&type))
+        return false;
+    (void)report(&type, PS_SEVERITY_NOTE, NULL, "is asked in Java when the agent starts");
+    return true;
 }

@@ -42,6 +42,11 @@ bool ps_java_found(const struct ps_part_maker *maker, const char *type);
 bool ps_java_inner(const struct ps_part_maker *maker, const char *word, const char *target, const char *name,
                    struct ps_place place);
 
+/* Looks for a class that is asked for values in a JVM of its own when the agent starts (stages/lib/java/ask.h), and notes where it is.
+ * Otherwise as ps_java_inner. */
+bool ps_java_asked(const struct ps_part_maker *maker, const char *word, const char *target, const char *name,
+                   struct ps_place place);
+
 /* Texts about a class that was not found: what is wrong ("none of the 7 jars .. has it"), and what to do. They live in the maker's
  * arena. */
 const char *ps_java_absent(const struct ps_part_maker *maker, enum ps_kind kind, const char *type);

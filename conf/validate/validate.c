@@ -241,7 +241,7 @@ static void validate_channels(struct ps_validation *validation)
         };
         bool bound = ps_part_bind(&validation->maker, &channel->part, prefix, ps_common_channel) == PS_OK;
         bool good = ps_part_check(&validation->maker, &channel->part, prefix, &context) == PS_OK;
-        if (bound && good)
+        if (bound && good && !channel->part.refused)
             agent->channel_count++;
     }
 }

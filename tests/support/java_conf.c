@@ -42,9 +42,15 @@ static const struct ps_stage_ops *const *stages_of_test(void)
 
 struct ps_conf *ps_test_java_conf_load(const char *text)
 {
+    return ps_test_java_conf_load_with(&(struct ps_command){.agent = "a1"}, text);
+}
+
+struct ps_conf *ps_test_java_conf_load_with(const struct ps_command *with, const char *text)
+{
     struct ps_arena *arena = ps_arena_create();
-    const struct ps_command command = {.arena = arena, .agent = "a1"};
+    struct ps_command command = *with;
     struct ps_conf *conf;
+    command.arena = arena;
     (void)ps_conf_load_text(&command, stages_of_test(), "a.properties", text, strlen(text), &conf);
     ps_arena_destroy(arena);
     return conf;

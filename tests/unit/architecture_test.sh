@@ -105,6 +105,7 @@ stages/lib/tail/ledger.[ch] ENGINE rings/holders.h
 stages/lib/tail/text.[ch] ENGINE rings/holders.h
 stages/lib/tail/*       ENGINE L/text/*
 stages/lib/spool/*      ENGINE L/tail/* L/avro/* L/text/*
+stages/lib/encryption/key/class.[ch] ENGINE L/encryption/* L/java/*
 stages/lib/encryption/* ENGINE
 stages/lib/flume_log/*  ENGINE L/encryption/*
 stages/lib/queue/FLAT   ENGINE rings/* L/encryption/* L/flume_log/* L/queue/segment/*

@@ -93,7 +93,19 @@ static void add_logging(struct command *command)
         add(command, "-Dlog4j.configuration=penstock-log4j.properties");
 }
 
-static bool command_make(struct command *command, const struct ps_class_path *path, struct ps_err *err)
+/* Returns whether a second JVM of the agent could not start with it, because it opens a port that the first one has. */
+static bool is_for_one(const char *option)
+{
+    static const char *const prefixes[] = {"-agentlib:", "-agentpath:", "-javaagent:", "-Xrun",
+                                           "-Dcom.sun.management."};
+    for (size_t i = 0; i < PS_COUNT_OF(prefixes); i++)
+        if (strncmp(option, prefixes[i], strlen(prefixes[i])) == 0)
+            return true;
+    return false;
+}
+
+static bool command_make(struct command *command, const struct ps_class_path *path, bool is_host,
+                         struct ps_err *err)
 {
     const char *jar = jar_find(command->arena, err);
     if (jar == NULL)
@@ -104,7 +116,8 @@ static bool command_make(struct command *command, const struct ps_class_path *pa
     }
     add(command, path->java);
     for (size_t i = 0; i < path->options.count; i++)
-        add(command, path->options.items[i]);
+        if (is_host || !is_for_one(path->options.items[i]))
+            add(command, path->options.items[i]);
     if (!has_argument(command, "-XX:+Use"))
         add(command,
             "-XX:+UseSerialGC"); /* the least CPU time; a user who needs short pauses names another */
@@ -112,7 +125,7 @@ static bool command_make(struct command *command, const struct ps_class_path *pa
         add(command, "-XX:+ExitOnOutOfMemoryError");
     add_logging(command);
     add_class_path(command, path, jar);
-    add(command, "penstock.host.Host");
+    add(command, is_host ? "penstock.host.Host" : "penstock.host.Ask");
     add(command, NULL);
     return true;
 }
@@ -121,7 +134,7 @@ static struct ps_java_host *make(void *path, struct ps_err *err)
 {
     struct command command = {.arena = ps_arena_create()};
     struct ps_java_host *host = NULL;
-    if (command_make(&command, path, err)) {
+    if (command_make(&command, path, true, err)) {
         struct ps_java_launch launch = {
             .argv = command.argv, .silence_ns = SILENCE_NS, .rest_ns = REST_NS, .rest_max_ns = REST_MAX_NS};
         host = ps_java_host_create(&launch, err);
@@ -133,4 +146,15 @@ static struct ps_java_host *make(void *path, struct ps_err *err)
 struct ps_java_host *ps_java_launch(const struct ps_class_path *path, struct ps_err *err)
 {
     return ps_java_host_hold(make, (void *)(uintptr_t)path, err);
+}
+
+const char *const *ps_java_launch_ask(struct ps_arena *arena, const struct ps_class_path *path,
+                                      struct ps_err *err)
+{
+    struct command command = {.arena = arena};
+    if (!command_make(&command, path, false, err))
+        return NULL;
+    const char **argv = ps_arena_alloc(arena, (command.count + 1) * sizeof *argv);
+    memcpy(argv, command.argv, command.count * sizeof *argv);
+    return argv;
 }

@@ -1,12 +1,17 @@
 /* The command with which the Java host is started: which java, which class path, which options. Thread: control. */
 #pragma once
 
+#include "core/arena.h"
 #include "core/class_path.h"
 #include "stages/lib/java/host.h"
 
 /* Returns the agent's Java host, and makes it for the first holder, with `path` (NULL in tests, which have a host of their own).
  * Returns NULL: the error names what is missing. */
 struct ps_java_host *ps_java_launch(const struct ps_class_path *path, struct ps_err *err);
+
+/* Returns the command of the process that asks a class (ask.h), in the arena; NULL: the error names what is missing. */
+const char *const *ps_java_launch_ask(struct ps_arena *arena, const struct ps_class_path *path,
+                                      struct ps_err *err);
 
 /* Returns whether the host is installed; else the error says what to install. */
 bool ps_java_launch_check(struct ps_err *err);

@@ -35,8 +35,13 @@ static enum ps_status check_encryption(const struct ps_queue_plan *plan, const s
     const char *cipher = plan->cipher_provider;
     bool any = plan->active_key != NULL || cipher != NULL || plan->keys.provider != NULL ||
                plan->keys.names.count > 0 || plan->keys.properties.count > 0;
-    if (!any)
+    if (!any && plan->keys.settings.count == 0)
         return PS_OK;
+    for (size_t i = 0; i < plan->keys.settings.count && !ps_key_source_is_class(&plan->keys); i++)
+        ps_report(
+            context, PS_LOG_WARN,
+            ps_arena_format(context->arena, "encryption.keyProvider.%s", plan->keys.settings.items[i].key),
+            "is not known: only a key provider that is a Java class has keys of its own");
     if (plan->active_key == NULL)
         ps_report(context, PS_LOG_ERROR, "encryption.activeKey",
                   "encryption.activeKey is missing: the name of the key with which events are encrypted; "
@@ -48,7 +53,8 @@ static enum ps_status check_encryption(const struct ps_queue_plan *plan, const s
                   "encryption.cipherProvider %s is not known: AESGCM or AESCTRNOPADDING", cipher);
     else if (ps_key_source_check(&plan->keys, &err) != PS_OK)
         ps_report(context, PS_LOG_ERROR, "encryption.keyProvider", "%s", err.text);
-    else if (!ends_encryption(plan) && !is_named(&plan->keys.names, plan->active_key))
+    else if (!ps_key_source_is_class(&plan->keys) && !ends_encryption(plan) &&
+             !is_named(&plan->keys.names, plan->active_key))
         ps_report(context, PS_LOG_ERROR, "encryption.activeKey",
                   "encryption.activeKey %s is not among encryption.keyProvider.keys", plan->active_key);
     else
@@ -123,10 +129,17 @@ static uint64_t least_free_bytes(const struct ps_queue_plan *plan)
     return (uint64_t)between(plan->least_free_bytes, LEAST_FREE_MIN_BYTES, INT64_MAX);
 }
 
+static void complete_keys(struct ps_queue_plan *plan, const struct ps_context *context)
+{
+    plan->keys.class_path = context->class_path;
+    ps_key_source_complete(&plan->keys, ends_encryption(plan) ? NULL : plan->active_key, context->arena);
+}
+
 enum ps_status ps_queue_plan_settings(struct ps_queue_plan *plan, struct ps_context *context,
                                       struct ps_queue_settings *settings, struct ps_err *err)
 {
     set_directories(plan, context);
+    complete_keys(plan, context);
     if (refuse_flume(plan->checkpoint_directory, err) != PS_OK)
         return PS_FAIL;
     for (size_t i = 0; i < plan->data_directories.count; i++) {
@@ -254,8 +267,12 @@ void ps_queue_plan_probe(const struct ps_queue_plan *plan_, struct ps_context *c
 {
     struct ps_queue_plan plan = *plan_;
     set_directories(&plan, context);
+    complete_keys(&plan, context);
     struct ps_key_ring *keys = NULL;
-    bool good = plan.keys.provider == NULL || (keys = probe_keys(&plan, probe)) != NULL;
+    bool asks = probe->files_only && ps_key_source_is_class(&plan.keys);
+    if (asks)
+        ps_probe_skipped(probe, "the keys", "a Java class has them");
+    bool good = asks || plan.keys.provider == NULL || (keys = probe_keys(&plan, probe)) != NULL;
     good &= probe_place(probe, "checkpointDir", plan.checkpoint_directory);
     for (size_t i = 0; i < plan.data_directories.count; i++) {
         const char *directory = plan.data_directories.items[i];

@@ -144,7 +144,8 @@ struct ps_queue_plan {
         {.key = "encryption.keyProvider",                                                                    \
          .type = PS_OPTION_TEXT,                                                                             \
          .offset = offsetof(plan_type, member.keys.provider),                                                \
-         .help = "where keys are: KEYFILE, a file for each key, or Flume's JCEKSFILE, a key store"},         \
+         .help = "where keys are: KEYFILE, a file for each key; Flume's JCEKSFILE, a key store; or a Java "  \
+                 "class, the builder of a key provider, which is asked for the keys when the agent starts"}, \
         {.key = "encryption.keyProvider.keyStoreFile",                                                       \
          .type = PS_OPTION_TEXT,                                                                             \
          .offset = offsetof(plan_type, member.keys.store_file),                                              \
@@ -158,6 +159,10 @@ struct ps_queue_plan {
          .offset = offsetof(plan_type, member.keys.names),                                                   \
          .help = "names of all keys, separated by blanks: the active one, and those with which events were " \
                  "encrypted that are not delivered yet"},                                                    \
+        {.key = "encryption.keyProvider.",                                                                   \
+         .type = PS_OPTION_MAP,                                                                              \
+         .offset = offsetof(plan_type, member.keys.settings),                                                \
+         .help = "a Java class: further keys of its own"},                                                   \
     {                                                                                                        \
         .key = "encryption.keyProvider.keys.", .type = PS_OPTION_MAP,                                        \
         .offset = offsetof(plan_type, member.keys.properties),                                               \

@@ -8,6 +8,7 @@
 #include <strings.h>
 
 #include "stages/lib/encryption/jceks.h"
+#include "stages/lib/encryption/key/class.h"
 #include "stages/lib/encryption/key/file.h"
 
 /* Returns the value of NAME.`suffix`, or NULL. */
@@ -23,25 +24,47 @@ static const char *property_of(const struct ps_key_source *source, const char *n
     return value;
 }
 
+bool ps_key_source_is_class(const struct ps_key_source *source)
+{
+    return source->provider != NULL && strchr(source->provider, '.') != NULL;
+}
+
+void ps_key_source_complete(struct ps_key_source *source, const char *active_key, struct ps_arena *arena)
+{
+    if (!ps_key_source_is_class(source) || active_key == NULL)
+        return;
+    const char **names = ps_arena_alloc(arena, (source->names.count + 1) * sizeof *names);
+    for (size_t i = 0; i < source->names.count; i++) {
+        names[i] = source->names.items[i];
+        if (strcmp(names[i], active_key) == 0)
+            return;
+    }
+    names[source->names.count] = active_key;
+    source->names = (struct ps_texts){source->names.count + 1, names};
+}
+
 enum ps_status ps_key_source_check(const struct ps_key_source *source, struct ps_err *err)
 {
     if (source->provider == NULL)
         return ps_err_set(err, "encryption.keyProvider is missing: KEYFILE or JCEKSFILE");
+    bool is_class = ps_key_source_is_class(source);
     bool is_store = strcasecmp(source->provider, "JCEKSFILE") == 0;
-    if (!is_store && strcasecmp(source->provider, "KEYFILE") != 0)
-        return ps_err_set(err, "encryption.keyProvider %s is not known: KEYFILE or JCEKSFILE",
+    if (!is_class && !is_store && strcasecmp(source->provider, "KEYFILE") != 0)
+        return ps_err_set(err,
+                          "encryption.keyProvider %s is not known: KEYFILE, JCEKSFILE, or the whole name of "
+                          "a Java class",
                           source->provider);
     if (is_store && source->store_file == NULL)
         return ps_err_set(err, "encryption.keyProvider.keyStoreFile is missing");
     if (is_store && source->store_password_file == NULL)
         return ps_err_set(err, "encryption.keyProvider.keyStorePasswordFile is missing");
-    if (source->names.count == 0)
+    if (source->names.count == 0 && !is_class)
         return ps_err_set(err, "encryption.keyProvider.keys names no key");
     for (size_t i = 0; i < source->names.count; i++) {
         const char *name = source->names.items[i];
         if (strlen(name) > PS_KEY_NAME_BYTES_MAX)
             return ps_err_set(err, "the name of a key has at most %u bytes: %s", PS_KEY_NAME_BYTES_MAX, name);
-        if (!is_store && property_of(source, name, "keyFile") == NULL)
+        if (!is_class && !is_store && property_of(source, name, "keyFile") == NULL)
             return ps_err_set(err, "encryption.keyProvider.keys.%s.keyFile is missing: the file with the key",
                               name);
     }
@@ -51,6 +74,8 @@ enum ps_status ps_key_source_check(const struct ps_key_source *source, struct ps
 void ps_key_source_files(const struct ps_key_source *source, void (*add)(void *argument, const char *path),
                          void *argument)
 {
+    if (ps_key_source_is_class(source)) /* what it reads is not known */
+        return;
     const char *const of_store[] = {source->store_file, source->store_password_file};
     for (size_t i = 0; i < PS_COUNT_OF(of_store); i++) {
         if (of_store[i] != NULL)
@@ -118,8 +143,9 @@ struct ps_key_ring *ps_key_source_load(const struct ps_key_source *source, struc
     struct ps_key_ring *ring = ps_key_ring_create();
     enum ps_status status = ps_key_source_check(source, err);
     if (status == PS_OK)
-        status = strcasecmp(source->provider, "JCEKSFILE") == 0 ? load_store(ring, source, err)
-                                                                : load_files(ring, source, err);
+        status = ps_key_source_is_class(source)                   ? ps_key_class_load(ring, source, err)
+                 : strcasecmp(source->provider, "JCEKSFILE") == 0 ? load_store(ring, source, err)
+                                                                  : load_files(ring, source, err);
     if (status == PS_OK)
         return ring;
     ps_key_ring_destroy(ring);

@@ -1,0 +1,18 @@
+/* Config filters that are Java classes: looks for them on the class path, and asks them through a function of the program, because
+ * conf/ starts no JVM. Thread: the control thread. */
+#pragma once
+
+#include "conf/conf.h"
+#include "conf/properties/filter.h"
+
+/* As `ask` of struct ps_filter_classes, with the class path. */
+typedef enum ps_status ps_filter_class_asker(const struct ps_class_path *path, const char *class_name,
+                                             const char *name, const struct ps_pairs *settings,
+                                             const struct ps_texts *keys, struct ps_arena *arena,
+                                             struct ps_filter_answer *answers, struct ps_err *err);
+
+/* Sets the function. Without it such filters have no values. Call it before anything is loaded. */
+void ps_filter_classes_ask_with(ps_filter_class_asker *asker);
+
+/* `ask`: whether classes are asked; else values that need them stay unknown. `conf` outlives the result. */
+struct ps_filter_classes ps_filter_classes_make(struct ps_conf *conf, bool ask);
