@@ -2,7 +2,7 @@
  * because conf/ cannot read key stores, and starts no JVM. */
 #include "conf/properties/filter.h"
 #include "commands/commands.h"
-#include "conf/validate/filter_classes.h"
+#include "conf/validate/lone_classes.h"
 #include "stages/lib/encryption/credentials.h"
 #include "stages/lib/java/ask.h"
 

@@ -103,6 +103,10 @@ struct ps_conf_monitoring {
     const char *hosts;      /* names of this machine, with commas */
     const char *token;      /* for /tail */
     const char *token_path; /* the file that holds it instead */
+    /* A MonitorService of Flume's in Java, which gets the metrics instead; NULL: none. Its settings are the properties
+     * flume.monitoring.*, without that. */
+    const char *class_name;
+    struct ps_pairs settings;
 };
 
 struct ps_conf {

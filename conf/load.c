@@ -4,7 +4,7 @@
 #include "conf/agent.h"
 #include "conf/validate/check.h"
 #include "conf/validate/claims.h"
-#include "conf/validate/filter_classes.h"
+#include "conf/validate/lone_classes.h"
 #include "conf/command/env.h"
 #include "conf/file.h"
 #include "conf/properties/filter.h"
@@ -263,6 +263,7 @@ enum ps_status ps_conf_finish(struct ps_conf *conf, const struct ps_command *com
             ps_check_claims(conf);
         }
     }
+    ps_check_monitor(conf);
     ps_grouping_fini(&grouping);
     ps_classes_close(conf->classes);
     conf->classes = NULL;

@@ -14,6 +14,7 @@
 #include "commands/dumpable.h"
 #include "core/durable.h"
 #include "core/watch/notify.h"
+#include "core/watch/page.h"
 #include "stages/table.h"
 #include "version.h"
 #include "core/quantity.h"
@@ -155,6 +156,12 @@ static void start_monitoring(struct service *service)
 {
     const struct ps_conf_monitoring *monitoring = &service->running->monitoring;
     struct ps_err err = {0};
+    if (monitoring->class_name != NULL) {
+        service->monitor = ps_java_monitor_create(service->running->class_path, monitoring->class_name,
+                                                  &monitoring->settings, &err);
+        if (service->monitor == NULL)
+            ps_log(PS_LOG_ERROR, "agent", "no metrics: %s", ps_err_join(&err));
+    }
     if (!monitoring->on)
         return;
     struct ps_metrics_server_settings settings = {.host = monitoring->host,
@@ -170,6 +177,21 @@ static void start_monitoring(struct service *service)
     service->server = ps_metrics_server_start(&settings, &service->metrics, &err);
     if (service->server == NULL)
         ps_log(PS_LOG_ERROR, "agent", "no metrics: %s", ps_err_join(&err));
+}
+
+/* Gives the metrics to the monitor that is a Java class, each second. */
+static void feed_monitor(struct service *service)
+{
+    struct ps_metrics metrics;
+    struct ps_page page = {.text = NULL};
+    if (service->monitor == NULL || !ps_java_monitor_turn(service->monitor, ps_clock_now().mono_ns))
+        return;
+    const struct ps_metrics_source source = ps_agent_metrics(service->agent);
+    ps_metrics_take(&metrics, &source);
+    ps_metrics_json(&metrics, &page);
+    ps_java_monitor_feed(service->monitor, page.text, page.length);
+    ps_page_fini(&page);
+    ps_metrics_fini(&metrics);
 }
 
 /* ---- the control loop ---- */
@@ -222,6 +244,7 @@ static void control_loop(struct service *service)
 {
     uint64_t interval_ns = (uint64_t)ps_command_poll_interval_s(&service->command) * PS_NS_PER_S;
     uint64_t poll_at_ns = ps_clock_now().mono_ns + interval_ns;
+    feed_monitor(service); /* starts it */
     while (service->stops == 0) {
         struct pollfd ready = {.fd = service->signal_fd, .events = POLLIN};
         if (!service->reload_asked)
@@ -238,6 +261,7 @@ static void control_loop(struct service *service)
             poll_at_ns = ps_clock_now().mono_ns + interval_ns;
         }
         ps_service_tell_watchdog(service);
+        feed_monitor(service);
         ps_log_turn();
     }
 }
@@ -271,6 +295,7 @@ static int stop(struct service *service)
     ps_agent_drain(service->agent, timeout_ms, stop_hurries, service, &account);
     if (service->server != NULL) /* until here the status is "stopping" */
         ps_metrics_server_stop(service->server);
+    ps_java_monitor_destroy(service->monitor);
     ps_agent_destroy(service->agent);
     say_account(&account);
     return account.drained && account.undelivered == 0 ? 0 : UNDELIVERED_STATUS;

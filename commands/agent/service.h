@@ -5,6 +5,7 @@
 #include "conf/conf.h"
 #include "core/engine/agent/agent.h"
 #include "core/watch/metrics/server.h"
+#include "stages/lib/java/monitor.h"
 
 #define PS_AGENT_PROGRAM "/proc/self/exe" /* helper processes run this program */
 
@@ -16,6 +17,7 @@ struct service {
     struct ps_conf *running, *seen;
     struct ps_agent *agent;
     struct ps_metrics_server *server;
+    struct ps_java_monitor *monitor;
     struct ps_metrics_source metrics; /* the server keeps its address */
     int signal_fd;
     unsigned stops;             /* SIGTERM and SIGINT */

@@ -11,6 +11,8 @@
 
 static const char flume_server[] = "org.apache.flume.instrumentation.http.HTTPMetricsServer";
 
+static const char ganglia[] = "org.apache.flume.instrumentation.GangliaServer";
+
 static void warn(struct ps_conf *conf, const char *key, const char *cure, const char *what, const char *value)
 {
     ps_problem_add(&conf->problems, PS_SEVERITY_WARNING,
@@ -39,11 +41,27 @@ static void read_type(struct ps_conf *conf)
         conf->monitoring.prometheus || strcasecmp(type, "http") == 0 || strcmp(type, flume_server) == 0;
     if (conf->monitoring.on)
         return;
-    if (strcasecmp(type, "ganglia") == 0 || strchr(type, '.') != NULL)
-        warn(conf, key, "use http, or prometheus", "%s is not supported: there are no metrics", type);
+    if (strcasecmp(type, "ganglia") == 0)
+        conf->monitoring.class_name = ganglia;
+    else if (strchr(type, '.') != NULL)
+        conf->monitoring.class_name = type;
     else
         warn(conf, key, did_you_mean(conf, type, words, PS_COUNT_OF(words), "use http, or prometheus"),
              "%s is not known: there are no metrics", type);
+}
+
+/* Collects what Flume gives to a MonitorService. */
+static void read_settings(struct ps_conf *conf)
+{
+    static const char prefix[] = "flume.monitoring.";
+    struct ps_pair *items = ps_arena_alloc(conf->arena, (conf->system.count + 1) * sizeof *items);
+    size_t count = 0;
+    for (size_t i = 0; i < conf->system.count; i++) {
+        const struct ps_pair *pair = &conf->system.items[i];
+        if (strncmp(pair->key, prefix, sizeof prefix - 1) == 0)
+            items[count++] = (struct ps_pair){.key = pair->key + sizeof prefix - 1, .value = pair->value};
+    }
+    conf->monitoring.settings = (struct ps_pairs){count, items};
 }
 
 static void read_port(struct ps_conf *conf)
@@ -113,6 +131,7 @@ static void warn_names(struct ps_conf *conf)
 void ps_conf_monitoring(struct ps_conf *conf)
 {
     read_type(conf);
+    read_settings(conf);
     read_port(conf);
     conf->monitoring.host = read_text(conf, "penstock.monitoring.host");
     conf->monitoring.hosts = read_text(conf, "penstock.monitoring.hosts");

@@ -54,7 +54,7 @@ static const struct inner {
     const char *word, *target; /* what the class is, and the interface that it must have */
     enum ps_kind part;  /* its native stages are of this kind; PS_KIND_COUNT: the stage knows them itself */
     const char *own[4]; /* COUNT: packages whose classes the stage knows */
-    bool is_asked;      /* the native stage asks the class for values, and runs itself (ps_java_asked) */
+    bool is_asked;      /* the native stage asks the class for values, and runs itself (ps_java_alone) */
 } inners[] = {
     {PS_KIND_SOURCE,
      "http",
@@ -145,7 +145,7 @@ const struct ps_stage_ops *ps_part_engine(const struct ps_part_maker *maker, enu
     place = ps_part_place(maker, part, prefix, row->key);
     const char *class = ps_text_trim(maker->arena, inner->value);
     if (row->is_asked) {
-        part->refused = !ps_java_asked(maker, row->word, row->target, class, place);
+        part->refused = !ps_java_alone(maker, row->word, row->target, class, place, PS_JAVA_IS_ASKED);
         return ops;
     }
     if (!ps_java_inner(maker, row->word, row->target, class, place)) {

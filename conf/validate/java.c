@@ -348,12 +348,12 @@ bool ps_java_inner(const struct ps_part_maker *maker, const char *word, const ch
     return fits(&type, name);
 }
 
-bool ps_java_asked(const struct ps_part_maker *maker, const char *word, const char *target, const char *name,
-                   struct ps_place place)
+bool ps_java_alone(const struct ps_part_maker *maker, const char *word, const char *target, const char *name,
+                   struct ps_place place, const char *note)
 {
     struct java_type type = begin(maker, word, target, place);
     if (!fits(&type, name) || report_no_java(&type))
         return false;
-    (void)report(&type, PS_SEVERITY_NOTE, NULL, "is asked in Java when the agent starts");
+    (void)report(&type, PS_SEVERITY_NOTE, NULL, note);
     return true;
 }

@@ -42,10 +42,11 @@ bool ps_java_found(const struct ps_part_maker *maker, const char *type);
 bool ps_java_inner(const struct ps_part_maker *maker, const char *word, const char *target, const char *name,
                    struct ps_place place);
 
-/* Looks for a class that is asked for values in a JVM of its own when the agent starts (stages/lib/java/ask.h), and notes where it is.
- * Otherwise as ps_java_inner. */
-bool ps_java_asked(const struct ps_part_maker *maker, const char *word, const char *target, const char *name,
-                   struct ps_place place);
+/* Looks for a class that runs in a JVM of its own and is no component, and notes where it is; `note` says what it does: "is asked in Java
+ * when the agent starts". Otherwise as ps_java_inner. */
+bool ps_java_alone(const struct ps_part_maker *maker, const char *word, const char *target, const char *name,
+                   struct ps_place place, const char *note);
+#define PS_JAVA_IS_ASKED "is asked in Java when the agent starts"
 
 /* Texts about a class that was not found: what is wrong ("none of the 7 jars .. has it"), and what to do. They live in the maker's
  * arena. */

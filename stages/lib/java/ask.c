@@ -4,6 +4,7 @@
 #include "core/clock.h"
 #include "core/spawn.h"
 #include "stages/lib/java/launch.h"
+#include "stages/lib/java/texts.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -21,18 +22,6 @@ enum kind { VALUE = '=', NOTHING = '-', FAILED = '!' };
 
 /* ---- the question ---- */
 
-static void put_count(FILE *out, size_t count)
-{
-    uint32_t number = htonl((uint32_t)count);
-    fwrite(&number, sizeof number, 1, out);
-}
-
-static void put_text(FILE *out, const char *text)
-{
-    put_count(out, strlen(text));
-    fputs(text, out);
-}
-
 /* Returns a file in memory with the question, to be read from its beginning, or -1. */
 static int write_question(const struct ps_java_question *question, struct ps_err *err)
 {
@@ -46,17 +35,17 @@ static int write_question(const struct ps_java_question *question, struct ps_err
         return -1;
     }
     snprintf(count, sizeof count, "%zu", question->settings.count);
-    put_count(out, 4 + 2 * question->settings.count + question->asked.count);
-    put_text(out, question->kind);
-    put_text(out, question->class_name);
-    put_text(out, question->name);
-    put_text(out, count);
+    ps_java_put_count(out, 4 + 2 * question->settings.count + question->asked.count);
+    ps_java_put_text(out, question->kind);
+    ps_java_put_text(out, question->class_name);
+    ps_java_put_text(out, question->name);
+    ps_java_put_text(out, count);
     for (size_t i = 0; i < question->settings.count; i++) {
-        put_text(out, question->settings.items[i].key);
-        put_text(out, question->settings.items[i].value);
+        ps_java_put_text(out, question->settings.items[i].key);
+        ps_java_put_text(out, question->settings.items[i].value);
     }
     for (size_t i = 0; i < question->asked.count; i++)
-        put_text(out, question->asked.items[i]);
+        ps_java_put_text(out, question->asked.items[i]);
     bool written = fclose(out) == 0 && lseek(fd, 0, SEEK_SET) == 0;
     if (written)
         return fd;
@@ -191,7 +180,7 @@ enum ps_status ps_java_ask(const struct ps_class_path *path, const struct ps_jav
                            ps_java_answer_function *answer, void *argument, struct ps_err *err)
 {
     struct ps_arena *arena = ps_arena_create();
-    const char *const *argv = ps_java_launch_ask(arena, path, err);
+    const char *const *argv = ps_java_launch_alone(arena, path, "penstock.host.Ask", err);
     enum ps_status status =
         argv != NULL ? ps_java_ask_command(argv, question, PS_JAVA_ASK_MS, answer, argument, err) : PS_FAIL;
     ps_arena_destroy(arena);

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #define JAR "penstock-java.jar"
+#define HOST "penstock.host.Host"
 #define PATH_BYTES 4096U
 #define ARGUMENTS_MAX 256U
 #define SILENCE_NS (60 * PS_NS_PER_S)
@@ -104,7 +105,7 @@ static bool is_for_one(const char *option)
     return false;
 }
 
-static bool command_make(struct command *command, const struct ps_class_path *path, bool is_host,
+static bool command_make(struct command *command, const struct ps_class_path *path, const char *main_class,
                          struct ps_err *err)
 {
     const char *jar = jar_find(command->arena, err);
@@ -116,7 +117,7 @@ static bool command_make(struct command *command, const struct ps_class_path *pa
     }
     add(command, path->java);
     for (size_t i = 0; i < path->options.count; i++)
-        if (is_host || !is_for_one(path->options.items[i]))
+        if (strcmp(main_class, HOST) == 0 || !is_for_one(path->options.items[i]))
             add(command, path->options.items[i]);
     if (!has_argument(command, "-XX:+Use"))
         add(command,
@@ -125,7 +126,7 @@ static bool command_make(struct command *command, const struct ps_class_path *pa
         add(command, "-XX:+ExitOnOutOfMemoryError");
     add_logging(command);
     add_class_path(command, path, jar);
-    add(command, is_host ? "penstock.host.Host" : "penstock.host.Ask");
+    add(command, main_class);
     add(command, NULL);
     return true;
 }
@@ -134,7 +135,7 @@ static struct ps_java_host *make(void *path, struct ps_err *err)
 {
     struct command command = {.arena = ps_arena_create()};
     struct ps_java_host *host = NULL;
-    if (command_make(&command, path, true, err)) {
+    if (command_make(&command, path, HOST, err)) {
         struct ps_java_launch launch = {
             .argv = command.argv, .silence_ns = SILENCE_NS, .rest_ns = REST_NS, .rest_max_ns = REST_MAX_NS};
         host = ps_java_host_create(&launch, err);
@@ -148,11 +149,11 @@ struct ps_java_host *ps_java_launch(const struct ps_class_path *path, struct ps_
     return ps_java_host_hold(make, (void *)(uintptr_t)path, err);
 }
 
-const char *const *ps_java_launch_ask(struct ps_arena *arena, const struct ps_class_path *path,
-                                      struct ps_err *err)
+const char *const *ps_java_launch_alone(struct ps_arena *arena, const struct ps_class_path *path,
+                                        const char *main_class, struct ps_err *err)
 {
     struct command command = {.arena = arena};
-    if (!command_make(&command, path, false, err))
+    if (!command_make(&command, path, main_class, err))
         return NULL;
     const char **argv = ps_arena_alloc(arena, (command.count + 1) * sizeof *argv);
     memcpy(argv, command.argv, command.count * sizeof *argv);

@@ -9,9 +9,10 @@
  * Returns NULL: the error names what is missing. */
 struct ps_java_host *ps_java_launch(const struct ps_class_path *path, struct ps_err *err);
 
-/* Returns the command of the process that asks a class (ask.h), in the arena; NULL: the error names what is missing. */
-const char *const *ps_java_launch_ask(struct ps_arena *arena, const struct ps_class_path *path,
-                                      struct ps_err *err);
+/* Returns the command of another process of our jar (ask.h, monitor.h), in the arena; NULL: the error names what is missing. Options that
+ * only one process of a machine can have are left out. */
+const char *const *ps_java_launch_alone(struct ps_arena *arena, const struct ps_class_path *path,
+                                        const char *main_class, struct ps_err *err);
 
 /* Returns whether the host is installed; else the error says what to install. */
 bool ps_java_launch_check(struct ps_err *err);

@@ -50,7 +50,7 @@ public final class Ask {
         Runtime.getRuntime().halt(0);
     }
 
-    private static List<String> read(DataInputStream in) throws IOException {
+    static List<String> read(DataInputStream in) throws IOException {
         List<String> texts = new ArrayList<>();
         for (int left = in.readInt(); left > 0; left--) {
             byte[] text = new byte[in.readInt()];

@@ -1,6 +1,6 @@
 /* Config filters that are Java classes: what `check` says without asking them, what the agent does with their answers, and what happens
  * when a class is not there, cannot be asked, or has no value. Key providers of channels, too, which `check` only looks for. */
-#include "conf/validate/filter_classes.h"
+#include "conf/validate/lone_classes.h"
 #include "tests/support/support.h"
 
 #include "conf/command/command.h"

@@ -1,4 +1,4 @@
-#include "conf/validate/filter_classes.h"
+#include "conf/validate/lone_classes.h"
 
 #include "conf/validate/java.h"
 
@@ -15,7 +15,7 @@ static bool find(void *argument, const char *class_name, struct ps_place place)
 {
     struct ps_conf *conf = argument;
     struct ps_part_maker maker = {.conf = conf, .stages = conf->stages, .arena = conf->plan_arena};
-    return ps_java_asked(&maker, "config filter", CONFIG_FILTER, class_name, place);
+    return ps_java_alone(&maker, "config filter", CONFIG_FILTER, class_name, place, PS_JAVA_IS_ASKED);
 }
 
 static enum ps_status ask(void *argument, const char *class_name, const char *name,
@@ -31,4 +31,14 @@ static enum ps_status ask(void *argument, const char *class_name, const char *na
 struct ps_filter_classes ps_filter_classes_make(struct ps_conf *conf, bool ask_them)
 {
     return (struct ps_filter_classes){.find = find, .ask = ask_them ? ask : NULL, .argument = conf};
+}
+
+void ps_check_monitor(struct ps_conf *conf)
+{
+    struct ps_part_maker maker = {.conf = conf, .stages = conf->stages, .arena = conf->arena};
+    const struct ps_place place = {.key = "-Dflume.monitoring.type"};
+    if (conf->monitoring.class_name != NULL &&
+        !ps_java_alone(&maker, "monitor", "org.apache.flume.instrumentation.MonitorService",
+                       conf->monitoring.class_name, place, "gets the metrics in Java"))
+        conf->monitoring.class_name = NULL;
 }

@@ -1,0 +1,124 @@
+/* The process of a monitor: what it gets, that it is started again, and that one that reads nothing or does not stop holds nobody up. */
+#include "stages/lib/java/monitor.h"
+
+#include "core/clock.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "tests/support/folder.h"
+#include "tests/support/support.h"
+
+static const struct ps_pair pairs[] = {{.key = "type", .value = "a.B"}, {.key = "hosts", .value = ""}};
+
+static struct ps_java_monitor *create(const char *script, uint64_t rest_ns)
+{
+    const char *const argv[] = {"/bin/sh", "-c", script, NULL};
+    return ps_java_monitor_create_command(argv, "a.B", &(struct ps_pairs){PS_COUNT_OF(pairs), pairs},
+                                          rest_ns);
+}
+
+/* Takes turns, a millisecond of its clock each, until the file has as many bytes. Returns how often it was fed. */
+static unsigned until_file(struct ps_java_monitor *monitor, uint64_t *now_ns, const char *file, size_t bytes)
+{
+    const uint64_t begin_ns = ps_test_patient_ns();
+    unsigned fed = 0;
+    struct stat status;
+    while (stat(ps_test_folder_path(file), &status) != 0 || (size_t)status.st_size < bytes) {
+        assert_true(ps_test_patient_ns() - begin_ns < PS_TEST_PATIENCE_MS * PS_NS_PER_MS);
+        *now_ns += PS_NS_PER_MS;
+        if (ps_java_monitor_turn(monitor, *now_ns)) {
+            ps_java_monitor_feed(monitor, "{}", 2);
+            fed++;
+        }
+        usleep(200);
+    }
+    return fed;
+}
+
+static const char wanted[] = "\0\0\0\5\0\0\0\3a.B\0\0\0\4type\0\0\0\3a.B\0\0\0\5hosts\0\0\0\0\0\0\0\2{}";
+#define CLASS_BYTES (sizeof wanted - 1)
+
+static void test_gets(void **state)
+{
+    char script[512], got[CLASS_BYTES + 6];
+    snprintf(script, sizeof script, "cat >%s; echo >%s", ps_test_folder_path("got"),
+             ps_test_folder_path("ended"));
+    struct ps_java_monitor *monitor = create(script, PS_NS_PER_S);
+    uint64_t now_ns = PS_NS_PER_S;
+    unsigned fed =
+        until_file(monitor, &now_ns, "got", CLASS_BYTES + 6); /* the metrics twice, a second apart */
+    assert_true(fed >= 2);
+    assert_true(now_ns >= 2 * PS_NS_PER_S);
+    ps_java_monitor_destroy(monitor);
+    FILE *file = fopen(ps_test_folder_path("got"), "r");
+    assert_non_null(file);
+    assert_int_equal(fread(got, 1, sizeof got, file), sizeof got);
+    fclose(file);
+    assert_memory_equal(got, wanted, CLASS_BYTES);
+    assert_memory_equal(got + CLASS_BYTES, "\0\0\0\2{}", 6);
+    assert_non_null(ps_test_folder_read("ended")); /* it was not killed */
+}
+
+/* Its rests are 1 s, 2 s, 4 s; no turn before the end of a rest starts it. */
+static void test_started_again(void **state)
+{
+    char script[512];
+    snprintf(script, sizeof script, "echo x >>%s; exit 3", ps_test_folder_path("starts"));
+    struct ps_java_monitor *monitor = create(script, PS_NS_PER_S);
+    uint64_t now_ns = PS_NS_PER_S;
+    (void)until_file(monitor, &now_ns, "starts", 2);
+    uint64_t first_ns = now_ns;
+    (void)until_file(monitor, &now_ns, "starts", 4);
+    assert_true(now_ns - first_ns >= PS_NS_PER_S);
+    uint64_t second_ns = now_ns;
+    (void)until_file(monitor, &now_ns, "starts", 6);
+    assert_true(now_ns - second_ns >= 2 * PS_NS_PER_S);
+    ps_java_monitor_destroy(monitor);
+}
+
+/* More than its pipe takes is left out; at the end it is killed with what it has started. */
+static void test_reads_nothing(void **state)
+{
+    static char json[256 << 10];
+    struct ps_java_monitor *monitor = create("trap '' TERM; sleep 1000 & wait", PS_NS_PER_S);
+    uint64_t now_ns = PS_NS_PER_S;
+    unsigned fed = 0;
+    memset(json, ' ', sizeof json);
+    for (int i = 0; i < 50; i++) {
+        now_ns += PS_NS_PER_S;
+        if (ps_java_monitor_turn(monitor, now_ns)) {
+            ps_java_monitor_feed(monitor, json, sizeof json);
+            fed++;
+        }
+    }
+    assert_int_equal(fed, 1); /* it never had room for the rest */
+    ps_java_monitor_destroy(monitor);
+}
+
+static void test_no_program(void **state)
+{
+    const char *const argv[] = {"/no/such/java", NULL};
+    struct ps_java_monitor *monitor =
+        ps_java_monitor_create_command(argv, "a.B", &(struct ps_pairs){0, NULL}, PS_NS_PER_S);
+    assert_false(ps_java_monitor_turn(monitor, PS_NS_PER_S));
+    assert_false(ps_java_monitor_turn(monitor, PS_NS_PER_S + 1));
+    ps_java_monitor_feed(monitor, "{}", 2); /* nobody is there */
+    ps_java_monitor_destroy(monitor);
+    ps_java_monitor_destroy(NULL);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(test_gets, ps_test_folder_setup, ps_test_folder_teardown),
+        cmocka_unit_test_setup_teardown(test_started_again, ps_test_folder_setup, ps_test_folder_teardown),
+        cmocka_unit_test(test_reads_nothing),
+        cmocka_unit_test(test_no_program),
+    };
+    signal(SIGPIPE, SIG_IGN);
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
