@@ -90,10 +90,12 @@ static const struct inner {
 /* Returns whether the stage runs it itself, or refuses it in its own words. */
 static bool is_native(const struct ps_part_maker *maker, const struct inner *inner, const char *value)
 {
-    if (strchr(value, '.') == NULL)
+    if (inner->part != PS_KIND_COUNT && ps_stage_find(maker->stages, inner->part, value) != NULL)
         return true;
+    if (strchr(value, '.') == NULL) /* a word; or a class without a package, as in many an example */
+        return !ps_java_found(maker, value);
     if (inner->part != PS_KIND_COUNT)
-        return ps_stage_find(maker->stages, inner->part, value) != NULL;
+        return false;
     for (size_t i = 0; i < PS_COUNT_OF(inner->own) && inner->own[i] != NULL; i++)
         if (ps_text_begins(value, inner->own[i]))
             return true;

@@ -165,7 +165,7 @@ static void check_class(const struct ps_validation *validation, enum ps_section 
                        "it runs in Java together with a component that exists only there");
     const struct ps_pair *sink_selector = ps_pairs_find(&pairs, "processor.selector");
     if (section == PS_SECTION_SINKGROUPS && sink_selector != NULL &&
-        strchr(sink_selector->value, '.') != NULL)
+        ps_java_found(&validation->maker, sink_selector->value))
         (void)ps_java_inner(
             &validation->maker, "sink selector", PS_JAVA_SINK_SELECTOR, sink_selector->value,
             (struct ps_place){sink_selector->file, sink_selector->line,

@@ -282,12 +282,11 @@ static enum ps_java_answer use(const struct java_type *type, enum ps_kind kind, 
 enum ps_java_answer ps_java_type(const struct ps_part_maker *maker, enum ps_kind kind, const char *written,
                                  struct ps_place place, const struct ps_stage_ops **ops)
 {
-    bool is_class = strchr(written, '.') != NULL;
-    if (kind >= PS_COUNT_OF(targets) || targets[kind] == NULL ||
-        (!is_class && ps_type_flume_name(kind, written) == NULL))
+    if (kind >= PS_COUNT_OF(targets) || targets[kind] == NULL)
         return PS_JAVA_ABSENT;
     struct java_type type = begin(maker, ps_kind_word(kind), targets[kind], place);
-    if (is_class ? !has_class(&type, written) : !find_flume(&type, kind, written))
+    bool is_alias = ps_type_flume_name(kind, written) != NULL && strchr(written, '.') == NULL;
+    if (is_alias ? !find_flume(&type, kind, written) : !has_class(&type, written))
         return PS_JAVA_ABSENT;
     return use(&type, kind, written, ops);
 }
@@ -302,14 +301,14 @@ enum ps_java_answer ps_java_flume(const struct ps_part_maker *maker, enum ps_kin
 bool ps_java_found(const struct ps_part_maker *maker, const char *type)
 {
     struct ps_class class;
-    return strchr(type, '.') != NULL && ps_classes_find(classes_of(maker), type, &class);
+    return ps_classes_find(classes_of(maker), type, &class);
 }
 
 bool ps_java_runs(const struct ps_part_maker *maker, enum ps_kind kind, const char *written,
                   struct ps_place place, const char *why)
 {
     struct java_type type = begin(maker, ps_kind_word(kind), targets[kind], place);
-    if (find_flume(&type, kind, written) || (strchr(written, '.') != NULL && has_class(&type, written)))
+    if (find_flume(&type, kind, written) || has_class(&type, written))
         return !report_obstacle(&type) && !report_no_java(&type) && report_runs(&type) == PS_JAVA_STAGE;
     ps_java_report_absent(maker, kind, written, place, why);
     return false;

@@ -37,6 +37,9 @@ static const struct ps_test_class own[] = {
     {.name = "example/Handler", .interfaces = {FLUME "source/http/HTTPSourceHandler"}},
     {.name = "example/Pairs$Builder", .interfaces = {FLUME "serialization/EventDeserializer$Builder"}},
     {.name = "example/Pairs"},
+    {.name = "Lonely", .interfaces = {FLUME "Source"}},
+    {.name = "LonelyHandler", .interfaces = {FLUME "source/http/HTTPSourceHandler"}},
+    {.name = "Lonely$Serializer", .interfaces = {FLUME "serialization/EventSerializer$Builder"}},
     {.name = "example/Source", .interfaces = {FLUME "Source"}},
     {.name = "example/Filter$Builder", .interfaces = {FLUME "interceptor/Interceptor$Builder"}},
     {.name = "example/Framed$Builder", .interfaces = {FLUME "serialization/EventSerializer$Builder"}},
@@ -121,6 +124,24 @@ static void the_engine_key(void **state)
          "`org.apache.flume.sink.NullSink` is no sink of Flume's, and none of the 2 jars of the class path "
          "has it; "
          "set FLUME_HOME to the folder of Flume, which has its jars in lib"},
+    };
+    check_rows(rows, PS_COUNT_OF(rows));
+}
+
+/* Examples have classes without a package. */
+static void classes_without_a_package(void **state)
+{
+    static const struct row rows[] = {
+        {"http", "null", "a1.sources.r1.handler = LonelyHandler\n" HTTP, "java", "null",
+         NOTE("a1.sources.r1.handler", "org.apache.flume.source.http.HTTPSource", "lib/flume")},
+        {"http", "null", "a1.sources.r1.handler = LonelyHandle\n" HTTP, NULL, "null",
+         "a.properties:10: dropped: a1.sources.r1.handler: LonelyHandle is not known; known are "
+         "org.apache.flume.source.http.JSONHandler, org.apache.flume.source.http.BLOBHandler and "
+         "org.apache.flume.sink.solr.morphline.BlobHandler, and classes of the class path"},
+        {"Lonely", "null", "a1.sources.r1.anything = x\n", "java", "null", ""},
+        {"lonely", "null", "a1.sources.r1.anything = x\n", NULL, "null", ""},
+        {"seq", "hdfs", "a1.sinks.k1.serializer = Lonely$Serializer\na1.sinks.k1.hdfs.path = /x\n", "seq",
+         "java", NOTE("a1.sinks.k1.serializer", "org.apache.flume.sink.hdfs.HDFSEventSink", "lib/flume")},
     };
     check_rows(rows, PS_COUNT_OF(rows));
 }
@@ -261,6 +282,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(the_engine_key, setup, ps_test_folder_teardown),
         cmocka_unit_test_setup_teardown(classes_inside, setup, ps_test_folder_teardown),
+        cmocka_unit_test_setup_teardown(classes_without_a_package, setup, ps_test_folder_teardown),
         cmocka_unit_test_setup_teardown(classes_by_kind, setup, ps_test_folder_teardown),
         cmocka_unit_test_setup_teardown(interceptors_of_a_java_source, setup, ps_test_folder_teardown),
     };
