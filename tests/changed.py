@@ -9,7 +9,7 @@ does not know included, and with BASE also the commits since BASE. Chosen are
 - the test of a file (tests/<path of the file>_test.*), the other tests of its folder, and the conformance suite of a stage's kind,
 - the same for each file of another folder that uses the file: through its header, through that of another file of its folder which uses it,
   or, for a part without a header of its own, through that of the whole (netcat for stages/lib/stream/stream.c and stages/lib/stream/connection.c),
-- the tests that run the stage of such a file by the name of its operations (ps_source_avro),
+- the tests that run the stage of such a file by the name of its operations (ps_source_avro), themselves or through tests/support,
 - tests whose own files changed, and those that include a changed header, as the build knows it,
 - for a command (commands) the scripts that run it,
 - scripts of tests/e2e and tests/real by their names (kafka_*, load_*, rules_*, ..): tests/e2e for a changed subject, tests/real only
@@ -113,8 +113,12 @@ def stage_tests(chosen, path, why):
     if len(parts) < 3 or parts[0] != "stages" or parts[1] == "lib":
         return
     operations = rf"\bps_{parts[1].removesuffix('s')}_{parts[2]}\b"
-    found = subprocess.run(["git", "grep", "-lP", operations, "--", "tests/*_test.c"], capture_output=True, text=True).stdout
-    for test in filter(None, map(name_of, found.split())):
+    found = subprocess.run(["git", "grep", "-lP", operations, "--", "tests/*.c"], capture_output=True, text=True).stdout.split()
+    for file in found:
+        if file.startswith("tests/support/") and not file.startswith("tests/support/conformance"):  # rpc_calls.c: rpc_windows_test.c includes rpc_calls.h
+            header = re.escape(file.removesuffix(".c") + ".h")
+            found += {user for user, _ in include_lines(f'^#include "{header}"', "tests/*.c")} - set(found)
+    for test in filter(None, map(name_of, found)):
         chosen.add(test, why)
 
 
