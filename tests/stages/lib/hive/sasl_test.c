@@ -284,6 +284,23 @@ static void test_messages_behind_the_challenge(void **state)
     }
 }
 
+/* The same with the first message: a good challenge opens nothing, whatever the status says: the server has proved nothing yet. */
+static void test_messages_in_place_of_the_challenge(void **state)
+{
+    static const struct {
+        uint8_t status;
+        int shakes;
+    } cases[] = {{OK, 0}, {COMPLETE, -1}, {START, -1}, {BAD, -1}, {ERROR, -1}, {0, -1}, {6, -1}};
+    for (size_t i = 0; i < PS_COUNT_OF(cases); i++) {
+        struct wire wire;
+        open_wire(&wire);
+        assert_int_equal(shake(&wire), 0);
+        give_message(&wire, cases[i].status, ps_digest_server_challenge("auth", "rc4"));
+        assert_int_equal(shake(&wire), cases[i].shakes);
+        close_wire(&wire);
+    }
+}
+
 /* A message of the exchange has at most 64 KiB. */
 static void test_the_longest_message(void **state)
 {
@@ -347,6 +364,7 @@ int main(void)
         cmocka_unit_test(test_much_is_written),
         cmocka_unit_test(test_refusals),
         cmocka_unit_test(test_messages_behind_the_challenge),
+        cmocka_unit_test(test_messages_in_place_of_the_challenge),
         cmocka_unit_test(test_the_longest_message),
         cmocka_unit_test(test_a_wrong_proof),
         cmocka_unit_test(test_a_server_that_hangs_up),

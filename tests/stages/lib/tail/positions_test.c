@@ -181,6 +181,49 @@ static void test_marks(void **unused)
     ps_tail_positions_free(&positions);
 }
 
+/* A file that somebody changed, or that is damaged: marks are taken up to the first that cannot be. None is taken that covers bytes
+ * before the file's beginning, or more bytes than a mark has, or that is not behind the mark before it. */
+static void test_marks_that_cannot_be(void **unused)
+{
+    static const struct {
+        const char *marks;
+        unsigned taken;
+    } cases[] = {
+        {"300 1 256 600 1 256", 2},
+        {"256 1 256 600 1 256", 2}, /* all bytes from the file's beginning */
+        {"255 1 256 600 1 256", 0},
+        {"1 1 1 600 1 256", 2},
+        {"1 1 2 600 1 256", 0},
+        {"300 1 257 600 1 256", 0},
+        {"300 1 0 600 1 256", 0},
+        {"300 1 -1 600 1 256", 0},
+        {"0 1 1 600 1 256", 0},
+        {"-5 1 1 600 1 256", 0},
+        {"300 1 256 300 1 256", 1},
+        {"300 1 256 299 1 256", 1},
+        {"300 1 256 301 1 256", 2},
+        {"300 1 256 600 1 601", 1},
+        {"300 1 256 600 1", 1},
+        {"300 1 256 600", 1},
+        {"300 1 256 x", 1},
+        {"300", 0},
+        {"", 0},
+    };
+    for (size_t i = 0; i < PS_COUNT_OF(cases); i++) {
+        char text[256];
+        snprintf(text, sizeof text,
+                 "[{\"inode\":1,\"pos\":900,\"file\":\"/a\",\"device\":1,\"head\":1,\"length\":1,"
+                 "\"marks\":\"%s\"}]\n",
+                 cases[i].marks);
+        ps_tail_positions_parse(text, strlen(text), true, &positions);
+        assert_int_equal(positions.count, 1);
+        if (positions.items[0].marks.count != cases[i].taken)
+            fail_msg("\"%s\": %u marks are taken, not %u", cases[i].marks, positions.items[0].marks.count,
+                     cases[i].taken);
+        ps_tail_positions_free(&positions);
+    }
+}
+
 static void save_one(int64_t offset, uint64_t head)
 {
     struct ps_err err;
@@ -367,6 +410,7 @@ int main(void)
                                        TEST(same_inode_twice),
                                        TEST(saved_and_loaded),
                                        TEST(marks),
+                                       TEST(marks_that_cannot_be),
                                        TEST(positions_of_texts),
                                        TEST(crash_between_the_files),
                                        TEST(identities_without_positions),
