@@ -68,7 +68,8 @@ static void print_letters(FILE *file, const char *directory, int64_t retry_max)
     if (directory != NULL)
         fprintf(file, ", dead letters into %s", directory);
     if (retry_max > 0)
-        fprintf(file, ", after %s attempts at the latest", ps_quantity_print_count((uint64_t)retry_max).text);
+        fprintf(file, ", after %s %s at the latest", ps_quantity_print_count((uint64_t)retry_max).text,
+                ps_quantity_word((uint64_t)retry_max, "attempt", "attempts"));
 }
 
 static void print_source(FILE *file, const struct ps_conf *conf, const struct ps_conf_source *source)
@@ -95,7 +96,8 @@ static void print_channel(FILE *file, const struct ps_conf *conf, const struct p
     if (capacity != NULL && capacity->type == PS_OPTION_INT) {
         int64_t events;
         memcpy(&events, (const char *)channel->part.plan + capacity->offset, sizeof events);
-        fprintf(file, ", capacity %s events", ps_quantity_print_count((uint64_t)events).text);
+        fprintf(file, ", capacity %s %s", ps_quantity_print_count((uint64_t)events).text,
+                ps_quantity_word((uint64_t)events, "event", "events"));
     }
     fprintf(file, ", %zu in, %zu out", channel->source_count, channel->sink_count);
     print_outline(file, conf, &channel->part);

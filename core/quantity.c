@@ -165,6 +165,11 @@ bool ps_quantity_is_port(const char *digits, size_t length)
 
 /* ---- printing for people ---- */
 
+const char *ps_quantity_word(uint64_t count, const char *one, const char *many)
+{
+    return count == 1 ? one : many;
+}
+
 struct ps_quantity_text ps_quantity_print_count(uint64_t count)
 {
     struct ps_quantity_text shown;

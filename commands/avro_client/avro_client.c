@@ -212,7 +212,8 @@ static void progress_show(struct command *command, uint64_t now_ns)
     if (ran_ns < PROGRESS_AFTER_NS || now_ns < command->shown_ns + PS_LIVE_EVERY_NS)
         return;
     command->shown_ns = now_ns;
-    ps_live_status(&command->live, "%s events, %s, %s; %s", ps_quantity_print_count(command->events).text,
+    ps_live_status(&command->live, "%s %s, %s, %s; %s", ps_quantity_print_count(command->events).text,
+                   ps_quantity_word(command->events, "event", "events"),
                    ps_quantity_print_bytes(command->bytes).text,
                    ps_quantity_print_event_rate((double)command->events * 1e9 / (double)ran_ns).text,
                    command->input.path);
@@ -271,8 +272,9 @@ static bool lines_send(struct command *command, struct ps_err *err)
 
 static void failure_tell(const struct command *command, const struct ps_err *err)
 {
-    fprintf(stderr, "penstock avro-client: %s; %s events are acknowledged", err->text,
-            ps_quantity_print_count(command->events).text);
+    fprintf(stderr, "penstock avro-client: %s; %s %s acknowledged", err->text,
+            ps_quantity_print_count(command->events).text,
+            ps_quantity_word(command->events, "event is", "events are"));
     if (command->input.acknowledged_line > 0)
         fprintf(stderr, ", up to line %s of %s",
                 ps_quantity_print_count(command->input.acknowledged_line).text, command->input.path);
@@ -297,7 +299,8 @@ static int run(struct command *command, struct ps_err *err)
     good = good && lines_send(command, err);
     ps_live_clear(&command->live);
     if (good)
-        printf("%s events are acknowledged\n", ps_quantity_print_count(command->events).text);
+        printf("%s %s acknowledged\n", ps_quantity_print_count(command->events).text,
+               ps_quantity_word(command->events, "event is", "events are"));
     else
         failure_tell(command, err);
     if (!good && ps_rpc_input_mark(&command->input, err) != PS_OK)

@@ -252,8 +252,8 @@ static int print_result(const struct import *import, const struct ps_flume_log *
 {
     struct ps_flume_log_found found;
     ps_flume_log_found(flume, &found);
-    printf("%s events, %s of bodies, ", ps_quantity_print_count(import->events).text,
-           ps_quantity_print_bytes(import->bytes).text);
+    printf("%s %s, %s of bodies, ", ps_quantity_print_count(import->events).text,
+           ps_quantity_word(import->events, "event", "events"), ps_quantity_print_bytes(import->bytes).text);
     if (import->command->dry_run)
         printf("can be imported; nothing was changed\n");
     else

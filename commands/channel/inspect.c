@@ -150,10 +150,12 @@ static void print_segments(const struct report *report)
         else if (last == 0)
             puts(", no events");
         else
-            printf(", frames %" JSON_INTEGER_FORMAT " to %" JSON_INTEGER_FORMAT
-                   ", %s events, %s not delivered\n",
+            printf(", frames %" JSON_INTEGER_FORMAT " to %" JSON_INTEGER_FORMAT ", %s %s, %s not delivered\n",
                    json_integer_value(json_object_get(item, "first_frame")), last,
-                   count_of(item, "events").text, count_of(item, "undelivered_events").text);
+                   count_of(item, "events").text,
+                   ps_quantity_word((uint64_t)json_integer_value(json_object_get(item, "events")), "event",
+                                    "events"),
+                   count_of(item, "undelivered_events").text);
     }
 }
 
@@ -202,19 +204,23 @@ static void print_inspect(const struct report *report, struct ps_channel_look *l
         printf("cannot be opened: %s\n`penstock channel repair` sets aside what is in the way.\n", wrong);
         return;
     }
-    printf("waiting    %s events, %s of bodies, in %s frames\n",
-           ps_quantity_print_count(report->open_events).text,
+    printf("waiting    %s %s, %s of bodies, in %s %s\n", ps_quantity_print_count(report->open_events).text,
+           ps_quantity_word(report->open_events, "event", "events"),
            ps_quantity_print_bytes(report->open_bytes).text,
-           ps_quantity_print_count(report->open_frames).text);
-    printf("on disk    %s events in %s segments, %s\n", ps_quantity_print_count(report->events).text,
+           ps_quantity_print_count(report->open_frames).text,
+           ps_quantity_word(report->open_frames, "frame", "frames"));
+    printf("on disk    %s %s in %s %s, %s\n", ps_quantity_print_count(report->events).text,
+           ps_quantity_word(report->events, "event", "events"),
            ps_quantity_print_count(report->segment_count).text,
+           ps_quantity_word(report->segment_count, "segment", "segments"),
            ps_quantity_print_bytes(report->file_bytes).text);
     print_segments(report);
     print_strays(look, "other      ");
     if (report->held.segments > 0)
         fputs("no key     ", stdout);
     ps_channel_held_print(report->command, &report->held, stdout);
-    printf("damaged    %s records\n", ps_quantity_print_count(report->damages).text);
+    printf("damaged    %s %s\n", ps_quantity_print_count(report->damages).text,
+           ps_quantity_word(report->damages, "record", "records"));
     print_damages(report, stdout);
 }
 
@@ -285,13 +291,18 @@ int ps_main_channel_verify(struct ps_channel_command *command)
         if (wrong != NULL)
             printf("the channel cannot be opened: %s\n", wrong);
         else
-            printf("%s segments, %s frames, %s events: ", ps_quantity_print_count(report.segment_count).text,
-                   ps_quantity_print_count(report.frames).text, ps_quantity_print_count(report.events).text);
+            printf("%s %s, %s %s, %s %s: ", ps_quantity_print_count(report.segment_count).text,
+                   ps_quantity_word(report.segment_count, "segment", "segments"),
+                   ps_quantity_print_count(report.frames).text,
+                   ps_quantity_word(report.frames, "frame", "frames"),
+                   ps_quantity_print_count(report.events).text,
+                   ps_quantity_word(report.events, "event", "events"));
         if (wrong == NULL && report.damages == 0)
             puts(report.held.segments > 0 ? "nothing is damaged as far as it can be read"
                                           : "all of it can be read");
         else if (wrong == NULL)
-            printf("%s records are damaged\n", ps_quantity_print_count(report.damages).text);
+            printf("%s %s damaged\n", ps_quantity_print_count(report.damages).text,
+                   ps_quantity_word(report.damages, "record is", "records are"));
         ps_channel_held_print(command, &report.held, stdout);
     }
     json_decref(report.segments);

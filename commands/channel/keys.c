@@ -117,10 +117,12 @@ void ps_channel_held_print(const struct ps_channel_command *command, const struc
 {
     if (held->segments == 0)
         return;
-    fprintf(
-        to,
-        "%s events in %s segments are encrypted, and the key is missing or another one: they were not read. "
-        "The latest of these segments has key %s: give it with %s\n",
-        ps_quantity_print_count(held->events).text, ps_quantity_print_count(held->segments).text, held->key,
-        command->file != NULL ? "encryption.keyProvider.keys of the channel" : "--key NAME=FILE");
+    fprintf(to,
+            "%s %s in %s %s %s encrypted, and the key is missing or another one: not read. "
+            "The latest such segment has key %s: give it with %s\n",
+            ps_quantity_print_count(held->events).text, ps_quantity_word(held->events, "event", "events"),
+            ps_quantity_print_count(held->segments).text,
+            ps_quantity_word(held->segments, "segment", "segments"),
+            ps_quantity_word(held->events, "is", "are"), held->key,
+            command->file != NULL ? "encryption.keyProvider.keys of the channel" : "--key NAME=FILE");
 }

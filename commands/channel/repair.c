@@ -270,8 +270,8 @@ static int try_to_open(struct repair *repair)
     if (repair->moved == 0)
         printf("nothing to set aside; ");
     /* The number of events in lost frames is unknown, so all other frames are read to count what is left. */
-    printf("the channel opens: %s%s events are not delivered%s\n", fill.frames_lost > 0 ? "at most " : "",
-           ps_quantity_print_count(fill.events).text,
+    printf("the channel opens: %s%s %s not delivered%s\n", fill.frames_lost > 0 ? "at most " : "",
+           ps_quantity_print_count(fill.events).text, ps_quantity_word(fill.events, "event is", "events are"),
            fill.frames_lost > 0 ? "; penstock channel verify counts them" : "");
     return 0;
 }

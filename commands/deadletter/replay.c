@@ -227,7 +227,8 @@ static void say(const struct replay *replay, const struct ps_deadletter_found *f
         fprintf(stderr, "; %s are not lines and are left (--json replays them)",
                 ps_quantity_print_count(replay->no_line).text);
     if (found->unreadable > 0)
-        fprintf(stderr, "; %s lines cannot be read", ps_quantity_print_count(found->unreadable).text);
+        fprintf(stderr, "; %s %s cannot be read", ps_quantity_print_count(found->unreadable).text,
+                ps_quantity_word(found->unreadable, "line", "lines"));
     fputc('\n', stderr);
 }
 

@@ -76,13 +76,18 @@ static void text_print(const char *text, int width)
 
 static void list_print(const struct list *list, const struct ps_deadletter_found *found)
 {
-    printf("%s dead letters, %s of bodies, %s files; %s replayed, %s set aside\n",
-           ps_quantity_print_count(list->total.letters).text, ps_quantity_print_bytes(list->total.bytes).text,
-           ps_quantity_print_count(found->files).text, ps_quantity_print_count(list->total.replayed).text,
+    printf("%s dead %s, %s of bodies, %s %s; %s replayed, %s set aside\n",
+           ps_quantity_print_count(list->total.letters).text,
+           ps_quantity_word(list->total.letters, "letter", "letters"),
+           ps_quantity_print_bytes(list->total.bytes).text, ps_quantity_print_count(found->files).text,
+           ps_quantity_word(found->files, "file", "files"),
+           ps_quantity_print_count(list->total.replayed).text,
            ps_quantity_print_count(list->total.aside).text);
     if (found->unreadable + found->torn > 0)
-        printf("%s lines are not dead letters, %s are not whole (a crash, or being written)\n",
-               ps_quantity_print_count(found->unreadable).text, ps_quantity_print_count(found->torn).text);
+        printf("%s %s, %s %s not whole (a crash, or being written)\n",
+               ps_quantity_print_count(found->unreadable).text,
+               ps_quantity_word(found->unreadable, "line is no dead letter", "lines are no dead letters"),
+               ps_quantity_print_count(found->torn).text, ps_quantity_word(found->torn, "is", "are"));
     if (list->count == 0)
         return;
     printf("%-10s %-24s %-20s %10s %10s %10s  %-24s %s\n", "agent", "component", "reason", "letters",

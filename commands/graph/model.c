@@ -374,8 +374,8 @@ static const char *channel_label(struct ps_arena *arena, const struct ps_conf_pa
     const char *label = part_label(arena, part);
     int64_t capacity;
     return number_of(part, "capacity", &capacity)
-               ? ps_arena_format(arena, "%s\n%s events", label,
-                                 ps_quantity_print_count((uint64_t)capacity).text)
+               ? ps_arena_format(arena, "%s\n%s %s", label, ps_quantity_print_count((uint64_t)capacity).text,
+                                 ps_quantity_word((uint64_t)capacity, "event", "events"))
                : label;
 }
 

@@ -105,8 +105,9 @@ static void describe_components(const struct lines *lines)
         if (fill.capacity == 0) /* it has no limit of its own */
             write_line(lines, "%s (%s)%s", stage->component, stage->ops->name, outline_of(plan, stage));
         else
-            write_line(lines, "%s (%s) up to %s events%s", stage->component, stage->ops->name,
-                       ps_quantity_print_count(fill.capacity).text, outline_of(plan, stage));
+            write_line(lines, "%s (%s) up to %s %s%s", stage->component, stage->ops->name,
+                       ps_quantity_print_count(fill.capacity).text,
+                       ps_quantity_word(fill.capacity, "event", "events"), outline_of(plan, stage));
     }
     for (size_t i = 0; i < spec->sink_count; i++) {
         const struct ps_stage_spec *stage = &spec->sinks[i].stage;
@@ -182,9 +183,10 @@ static void describe_engine(const struct lines *lines)
     for (size_t i = 0; i < spec->source_count; i++) {
         const struct ps_source_plan *source = &plan->sources[i];
         for (unsigned k = 0; k < source->instance_count; k++)
-            write_line(lines, "worker %u: %s (%s), instance %u of %u, batches of at most %s events",
+            write_line(lines, "worker %u: %s (%s), instance %u of %u, batches of at most %s %s",
                        source->workers[k], source->spec->stage.component, source->spec->stage.ops->name,
-                       k + 1, source->instance_count, ps_quantity_print_count(source->batch_events_max).text);
+                       k + 1, source->instance_count, ps_quantity_print_count(source->batch_events_max).text,
+                       ps_quantity_word(source->batch_events_max, "event", "events"));
     }
     for (size_t i = 0; i < spec->channel_count; i++) {
         const struct ps_channel_plan *channel = &plan->channels[i];

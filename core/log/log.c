@@ -285,8 +285,9 @@ static void emit(enum ps_log_level level, const char *component, const char *tex
     size_t length = 0, remarked = write_held(remark, 160, held);
     remark[remarked] = '\0';
     if (log_state.dropped > 0)
-        sprintf(remark + remarked, " (%s lines dropped: the reader of the log was too slow)",
-                ps_quantity_print_count(log_state.dropped).text);
+        sprintf(remark + remarked, " (%s %s dropped: the reader of the log was too slow)",
+                ps_quantity_print_count(log_state.dropped).text,
+                ps_quantity_word(log_state.dropped, "line", "lines"));
     if (log_state.json) {
         char whole[TEXT_BYTES + sizeof remark];
         int count = snprintf(whole, sizeof whole, "%s%s", text, remark);

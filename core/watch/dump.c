@@ -48,10 +48,14 @@ static void worker_line(const struct ps_metrics_worker *worker, uint64_t mono_ns
                    number(worker->cycles).text, duration(quiet_ns).text, duration(worker->cycle_max_ns).text);
     if (!worker->parked && quiet_ns >= PS_METRICS_STUCK_NS)
         ps_page_text(page, " (it is stuck)");
-    ps_page_format(page, "; parked %s times, busy %s; %s batches of its own are out, %s free blocks, ",
-                   number(worker->parked_count).text, duration(worker->busy_ns).text,
-                   number(worker->batches_out).text, number(worker->blocks_cached).text);
-    ps_page_format(page, "%s times no memory%s\n", number(worker->memory_waits).text,
+    ps_page_format(page, "; parked %s %s, busy %s; %s %s out, %s free %s, ",
+                   number(worker->parked_count).text, ps_quantity_word(worker->parked_count, "time", "times"),
+                   duration(worker->busy_ns).text, number(worker->batches_out).text,
+                   ps_quantity_word(worker->batches_out, "batch of its own is", "batches of its own are"),
+                   number(worker->blocks_cached).text,
+                   ps_quantity_word(worker->blocks_cached, "block", "blocks"));
+    ps_page_format(page, "%s %s no memory%s\n", number(worker->memory_waits).text,
+                   ps_quantity_word(worker->memory_waits, "time", "times"),
                    worker->behind ? "; has not carried out the last order yet" : "");
 }
 
@@ -118,15 +122,19 @@ static void source_words(const struct ps_metrics_component *component, struct ps
 {
     const uint64_t *counters = component->counters;
     ps_page_format(page,
-                   "; %s batches not home, %s events in open ones; events received %s, accepted %s, dropped "
+                   "; %s %s not home, %s %s in open ones; events received %s, accepted %s, dropped "
                    "%s, malformed %s",
-                   number(component->held).text, number(component->open_events).text,
+                   number(component->held).text, ps_quantity_word(component->held, "batch", "batches"),
+                   number(component->open_events).text,
+                   ps_quantity_word(component->open_events, "event", "events"),
                    number(counters[PS_COUNTER_EventReceivedCount]).text,
                    number(counters[PS_COUNTER_EventAcceptedCount]).text,
                    number(counters[PS_COUNTER_dropped]).text, number(counters[PS_COUNTER_malformed]).text);
     letters_words(component, page);
     if (counters[PS_COUNTER_OpenConnectionCount] > 0)
-        ps_page_format(page, "; %s connections", number(counters[PS_COUNTER_OpenConnectionCount]).text);
+        ps_page_format(
+            page, "; %s %s", number(counters[PS_COUNTER_OpenConnectionCount]).text,
+            ps_quantity_word(counters[PS_COUNTER_OpenConnectionCount], "connection", "connections"));
 }
 
 /* "; in group g1: left out for 3.2 s more, because it failed" */
@@ -175,8 +183,8 @@ static void channel_words(const struct ps_metrics *metrics, const struct ps_metr
                           struct ps_page *page)
 {
     const struct ps_fill *fill = &component->fill;
-    ps_page_format(page, "%s of %s events, %s", number(fill->size).text, number(fill->capacity).text,
-                   size(fill->bytes).text);
+    ps_page_format(page, "%s of %s %s, %s", number(fill->size).text, number(fill->capacity).text,
+                   ps_quantity_word(fill->capacity, "event", "events"), size(fill->bytes).text);
     for (size_t i = 0; i < metrics->ring_count; i++) {
         const struct ps_metrics_ring *ring = &metrics->rings[i];
         if (strcmp(ring->channel, component->name) == 0)

@@ -52,7 +52,8 @@ static void component_problem(const struct ps_metrics_component *component, stru
 {
     ps_page_format(page, "%s %s ", ps_stage_kind_word(component->kind), component->name);
     if (component->state == PS_METRICS_OPEN && component_is_failing(component))
-        ps_page_format(page, "has failed %u times in a row: %s", component->trouble_count,
+        ps_page_format(page, "has failed %u %s in a row: %s", component->trouble_count,
+                       ps_quantity_word(component->trouble_count, "time", "times"),
                        component->error != NULL ? component->error : "no reason is known");
     else if (component->state == PS_METRICS_OPEN)
         ps_page_format(page, "has delivered nothing for %s, and has events",

@@ -153,7 +153,7 @@ class Case:
         for life in range(len(self.lives), len(self.lives) + 20):
             configure(self, life)
             agent = Agent(self, life)
-            agent.await_text("events are waiting")
+            agent.await_text(" waiting ")
             before, quiet = -1, 0
             while quiet < 4:
                 time.sleep(0.03)
@@ -164,7 +164,7 @@ class Case:
             code = agent.wait()
             self.ends[life] = agent.ended
             self._check_log(agent)
-            stays = re.search(r"closed: ([\d,]+) events stay", agent.text())
+            stays = re.search(r"closed: ([\d,]+) events? stay", agent.text())
             if code != 0 or not stays:
                 raise RuntimeError(f"the last life ended with {code}")
             if stays.group(1) == "0":

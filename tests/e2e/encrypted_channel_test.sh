@@ -87,7 +87,7 @@ echo "== encrypted, and killed"
 configuration none 'activeKey = old' 'cipherProvider = AESCTRNOPADDING' 'keyProvider = KEYFILE' \
     'keyProvider.keys = old' "keyProvider.keys.old.keyFile = $work/old.key"
 "$PENSTOCK" check -n a1 -f "$work/agent.properties" --probe >"$work/check.err" 2>&1 || true
-grep -q "1 keys can be read" "$work/check.err" || fail "the probe does not read the key"
+grep -q "1 key can be read" "$work/check.err" || fail "the probe does not read the key"
 start "events are waiting"
 [[ $(send 1 500) == 500 ]] || fail "not all were acknowledged"
 stop KILL
@@ -110,7 +110,7 @@ diff <(events 1 700) "$work/out.txt" >"$work/diff.err" || fail "other events are
 status 1 channel verify
 says "700 events in 2 segments are encrypted, and the key is missing"
 status 1 channel export --key "new=$work/new.key"
-says "500 events in 1 segments are encrypted"
+says "500 events in 1 segment are encrypted"
 says "--key NAME=FILE"
 diff <(events 501 700) "$work/out.txt" >"$work/diff.err" || fail "other events are exported"
 status 0 channel inspect

@@ -25,6 +25,7 @@ fail() { # WHAT: prints it and the last lines of each output, and ends the scrip
 
 # Of an agent whose Prometheus metrics are at $metrics_port.
 metric() { # NAME COMPONENT: prints the metric's first value
+    # shellcheck disable=SC2154 # metrics_port is the script's
     curl -s --noproxy '*' "http://127.0.0.1:$metrics_port/metrics" |
         sed -nE "s/^$1\{[^}]*component=\"$2\"[^}]*\} ([0-9.e+-]+)$/\1/p" | head -n 1
 }
@@ -77,7 +78,7 @@ start_agent() { # waits until it listens and its channel is open
     children[$agent]=1
     # shellcheck disable=SC2154
     await "the agent listens" grep -q "listening on 127.0.0.1:$port" "$work/agent.err"
-    await "the channel is open" grep -q "events are waiting" "$work/agent.err"
+    await "the channel is open" grep -qE "events? (is|are) waiting" "$work/agent.err"
 }
 stop_agent() { # SIGNAL [STATUS]: waits until it has ended, with this exit status if one is given
     local code=0

@@ -65,7 +65,7 @@ await "no full channel" dumped "dump: source r2 .*waits for a full channel for"
 await "no event at k1" dumped 'dump: sink k1 \(null\) on worker 0: open; holds 0 leases; events taken 1, delivered 1, '
 for line in 'dump: agent a1: 1 worker, last order: run$' 'dump: memory: [0-9.]+ [KM]iB of the budget of [0-9.]+ [MG]iB are used$' \
     'dump: worker 0: .*; [0-9,]+ cycles, the last began [0-9.]+ [num]?s ago' \
-    'dump: source r1 \(netcat\) on worker 0: open; .*events received 1, accepted 1, .*; 1 connections$' \
+    'dump: source r1 \(netcat\) on worker 0: open; .*events received 1, accepted 1, .*; 1 connection$' \
     'dump: channel c2 \(memory\): 100 of 100 events, .*ring of producer 0: [0-9]+ of [0-9]+ leases$' \
     'dump: sink k2 \(file_roll\) on worker 0: not open: cannot write in .*/missing: No such file or directory; ' \
     'dump: control: waits for signals and changes of files$'; do

@@ -51,9 +51,9 @@ await "the reload" grep -q "agent: reloaded; " "$work/agent.err"
 put 2101 2200
 await "all but one are settled" taken_and_not_settled 2 # the reload took it twice
 stop_agent TERM
-grep -q "closed: 1 events stay" "$work/agent.err" || fail "not one event is left at the stop"
+grep -q "closed: 1 event stays" "$work/agent.err" || fail "not one event is left at the stop"
 start_agent
-grep -q "1 events are waiting" "$work/agent.err" || fail "not one event is left at the start"
+grep -q "1 event is waiting" "$work/agent.err" || fail "not one event is left at the start"
 rm "$work/out/9"
 nine_is_delivered() { [[ $(delivered_numbers | head -n 1) == 9 ]]; }
 await "9 is delivered" nine_is_delivered

@@ -80,7 +80,7 @@ start() { # [WORDS]: starts the agent, and waits until the channel is open, or i
     agent=$!
     children[$agent]=1
     await "the agent listens" grep -q "listening on 127.0.0.1:$port" "$work/agent.err"
-    await "the log says: ${1:-events are waiting}" grep -q "${1:-events are waiting}" "$work/agent.err"
+    await "the log says: ${1:-events are waiting}" grep -qE "${1:-events? (is|are) waiting}" "$work/agent.err"
 }
 
 stop() { # SIGNAL

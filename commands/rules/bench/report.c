@@ -26,11 +26,11 @@ static const char *rule_name(const struct ps_rules_bench *bench, uint32_t number
 static void print_cost(const struct ps_rules_bench *bench)
 {
     double events = (double)bench->events, rules = (double)bench->rules_ns, scan = (double)bench->scan_ns;
-    printf("sample       %s lines, %s, %.0f bytes a line%s\n",
-           ps_quantity_print_count(bench->line_count).text, ps_quantity_print_bytes(bench->bytes).text,
+    printf("sample       %s %s, %s, %.0f bytes a line%s\n", ps_quantity_print_count(bench->line_count).text,
+           ps_quantity_word(bench->line_count, "line", "lines"), ps_quantity_print_bytes(bench->bytes).text,
            (double)bench->bytes / (double)bench->line_count, bench->cut ? " (cut off)" : "");
-    printf("measured     %s events in %s, on one thread\n", ps_quantity_print_count(bench->events).text,
-           ps_quantity_print_ns((uint64_t)rules).text);
+    printf("measured     %s %s in %s, on one thread\n", ps_quantity_print_count(bench->events).text,
+           ps_quantity_word(bench->events, "event", "events"), ps_quantity_print_ns((uint64_t)rules).text);
     printf("rules        %8.1f ns an event   %20s   %s/s\n", rules / events,
            ps_quantity_print_event_rate(events / rules * 1e9).text,
            ps_quantity_print_bytes((uint64_t)((double)bench->event_bytes / rules * 1e9)).text);
@@ -127,16 +127,17 @@ static void print_overlaps(const struct ps_rules_bench *bench)
     print_names(bench, "never matched: ", is_never);
     for (uint32_t i = 0; i < bench->bed.rules->rule_count; i++)
         if (is_hidden(&bench->rules[i]) && bench->rules[i].hidden_by != UINT32_MAX)
-            printf("hidden: %s matched %s times and never acted; %s came first\n", rule_name(bench, i),
+            printf("hidden: %s matched %s %s and never acted; %s came first\n", rule_name(bench, i),
                    ps_quantity_print_count(bench->rules[i].matches).text,
+                   ps_quantity_word(bench->rules[i].matches, "time", "times"),
                    rule_name(bench, bench->rules[i].hidden_by));
     for (size_t i = 0; i < bench->pair_count && i < PAIRS_SHOWN; i++) {
         const struct ps_rules_bench_pair *pair = &bench->pairs[i];
         uint64_t first = bench->rules[pair->first].matches, second = bench->rules[pair->second].matches;
-        printf("overlap: %s and %s both match %s events (%.0f %% and %.0f %% of theirs)\n",
+        printf("overlap: %s and %s both match %s %s (%.0f %% and %.0f %% of theirs)\n",
                rule_name(bench, pair->first), rule_name(bench, pair->second),
-               ps_quantity_print_count(pair->count).text, share(pair->count, first),
-               share(pair->count, second));
+               ps_quantity_print_count(pair->count).text, ps_quantity_word(pair->count, "event", "events"),
+               share(pair->count, first), share(pair->count, second));
     }
     if (bench->pair_count > PAIRS_SHOWN)
         printf("... and %zu more pairs\n", bench->pair_count - PAIRS_SHOWN);

@@ -180,9 +180,10 @@ static bool agent_drain(struct ps_agent *agent, struct ps_plan *next, uint64_t t
         if (now_ns - began_ns >= timeout_ms * PS_NS_PER_MS || patience_ends(patience))
             return false;
         if (now_ns - said_ns >= 2 * PS_NS_PER_S) {
+            uint64_t batches = ps_engine_batches_out(agent->engine);
             said_ns = now_ns;
-            ps_log(PS_LOG_INFO, "agent", "draining: %s batches not delivered yet; %s left",
-                   ps_quantity_print_count(ps_engine_batches_out(agent->engine)).text,
+            ps_log(PS_LOG_INFO, "agent", "draining: %s %s not delivered yet; %s left",
+                   ps_quantity_print_count(batches).text, ps_quantity_word(batches, "batch", "batches"),
                    ps_quantity_print_ns(timeout_ms * PS_NS_PER_MS - (now_ns - began_ns)).text);
         }
         rest();
@@ -236,14 +237,14 @@ static enum ps_status refuse_to_lose(const struct ps_agent *agent, const struct 
         return ps_err_set(err, "a sink has not delivered what it holds of a channel that goes: reload again "
                                "when it delivers, raise penstock.reload.timeout, or restart the agent");
     bool moves = ps_plan_moves_channel(next, channel);
+    uint64_t left = ps_channel_plan_left(channel);
     return ps_err_set(
         err,
-        "%s %s, and %s events in it are not delivered: reload again when its sink has delivered them, or "
-        "raise "
+        "%s %s, and %s %s not delivered: reload again when its sink has delivered what it has, or raise "
         "penstock.reload.timeout (%s)%s",
         channel->spec->stage.component,
         moves ? "is to keep its events in another place" : "goes or changes its type",
-        ps_quantity_print_count(ps_channel_plan_left(channel)).text,
+        ps_quantity_print_count(left).text, ps_quantity_word(left, "event in it is", "events in it are"),
         ps_quantity_print_ns((uint64_t)agent->plan->spec->options.reload_timeout_ms * PS_NS_PER_MS).text,
         moves ? "; after a restart they would stay in the old place, undelivered" : ", or restart the agent");
 }
@@ -457,13 +458,15 @@ enum ps_status ps_agent_reload_end(struct ps_agent *agent, struct ps_plan *next,
     agent_reread(agent);
     reload_note(agent, NULL);
     ps_log(PS_LOG_INFO, "agent",
-           "reloaded; %s events carried over in channels; %u of %u components stayed as they were",
-           ps_quantity_print_count(carried.events).text, stayed_count(next),
+           "reloaded; %s %s carried over in channels; %u of %u components stayed as they were",
+           ps_quantity_print_count(carried.events).text, ps_quantity_word(carried.events, "event", "events"),
+           stayed_count(next),
            (unsigned)(next->spec->source_count + next->spec->channel_count + next->spec->sink_count));
     if (lost.events > 0)
-        ps_log(PS_LOG_WARN, "agent",
-               "%s events that sources put into a channel while it went were not delivered: given up",
-               ps_quantity_print_count(lost.events).text);
+        ps_log(PS_LOG_WARN, "agent", "%s %s not delivered: given up",
+               ps_quantity_print_count(lost.events).text,
+               ps_quantity_word(lost.events, "event that a source put into a channel while it went was",
+                                "events that sources put into a channel while it went were"));
     return PS_OK;
 }
 

@@ -21,15 +21,18 @@ bool ps_sink_runner_gives_up(struct ps_sink_runner *runner)
         return false;
     ps_deadletter_pending_begin(&runner->dead_letters, lease, 0, lease->count);
     ps_log(PS_LOG_ERROR, runner->base.spec->component,
-           "%s events go to the dead letters after %u attempts (penstock.retry.max)",
-           ps_quantity_print_count(lease->count - lease->settled).text, runner->failures);
+           "%s %s to the dead letters after %u %s (penstock.retry.max)",
+           ps_quantity_print_count(lease->count - lease->settled).text,
+           ps_quantity_word(lease->count - lease->settled, "event goes", "events go"), runner->failures,
+           ps_quantity_word(runner->failures, "attempt", "attempts"));
     return true;
 }
 
 bool ps_sink_runner_write_dead_letters(struct ps_sink_runner *runner)
 {
     char text[64];
-    snprintf(text, sizeof text, "the sink failed %u times in a row", runner->failures);
+    snprintf(text, sizeof text, "the sink failed %u %s in a row", runner->failures,
+             ps_quantity_word(runner->failures, "time", "times"));
     const struct ps_letter_reason reason = {"attempts-exhausted", text, runner->failures};
     if (!ps_deadletter_pending_work(&runner->dead_letters, &runner->base.port, &reason))
         return false;

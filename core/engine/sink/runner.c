@@ -136,9 +136,10 @@ static void sink_roll_back(struct ps_sink_runner *runner, const struct ps_now *n
     sink_note_trouble(runner, "it gives its batches back; the log has its reason");
     runner->backoff_until_ns = now->mono_ns + rest_ns;
     ps_log(PS_LOG_DEBUG, runner->base.spec->component,
-           "gives %s events back to %s and rests %s: failure %u in a row",
-           ps_quantity_print_count(runner->offered->count).text, runner->channel->spec->stage.component,
-           ps_quantity_print_ns(rest_ns).text, runner->failures);
+           "gives %s %s back to %s and rests %s: failure %u in a row",
+           ps_quantity_print_count(runner->offered->count).text,
+           ps_quantity_word(runner->offered->count, "event", "events"),
+           runner->channel->spec->stage.component, ps_quantity_print_ns(rest_ns).text, runner->failures);
     sink_untake(runner, &runner->offered);
 }
 

@@ -492,16 +492,18 @@ void ps_source_runner_close(struct ps_source_runner *runner, const struct ps_pla
         if (runner->chain == NULL)
             batch_close(runner, now);
         else if (!ps_source_runner_is_replayable(runner))
-            ps_log(PS_LOG_WARN, runner->base.spec->component,
-                   "%s events that were read are given up: the channel is full",
-                   ps_quantity_print_count(runner->batch->count).text);
+            ps_log(PS_LOG_WARN, runner->base.spec->component, "%s %s given up: the channel is full",
+                   ps_quantity_print_count(runner->batch->count).text,
+                   ps_quantity_word(runner->batch->count, "event that was read is",
+                                    "events that were read are"));
     }
     if (runner->chain != NULL && !runner->routed)
         runner->routed = ps_chain_run(runner, now);
     if (runner->chain != NULL && !runner->routed) {
         ps_log(PS_LOG_WARN, runner->base.spec->component,
-               "%s events are given up: an interceptor is not done with them",
-               ps_quantity_print_count(runner->chain->count).text);
+               "%s %s given up: an interceptor is not done with them",
+               ps_quantity_print_count(runner->chain->count).text,
+               ps_quantity_word(runner->chain->count, "event is", "events are"));
         ps_count(runner->base.counters, PS_COUNTER_dropped, runner->chain->count);
         ps_source_runner_forget_chain(runner);
     }

@@ -100,9 +100,9 @@ void ps_source_runner_count_close(struct ps_source_runner *runner, const struct 
         return;
     ps_log(PS_LOG_DEBUG, runner->base.spec->component,
            "batches closed: %s because they were full, %s because a sink had nothing left, %s because a "
-           "client waits for an answer, %s at the end; %s events",
+           "client waits for an answer, %s at the end; %s %s",
            ps_quantity_print_count(closes->full).text, ps_quantity_print_count(closes->hungry).text,
            ps_quantity_print_count(closes->asked).text, ps_quantity_print_count(closes->draining).text,
-           ps_quantity_print_count(closes->events).text);
+           ps_quantity_print_count(closes->events).text, ps_quantity_word(closes->events, "event", "events"));
     *closes = (struct ps_source_closes){.said_ns = now->mono_ns};
 }

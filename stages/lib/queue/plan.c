@@ -213,7 +213,8 @@ static struct ps_key_ring *probe_keys(const struct ps_queue_plan *plan, const st
         ps_probe_key_failed(probe, "encryption.keyProvider.keys", "the keys of the channel",
                             ps_err_join(&err), "without them the channel takes no events");
     else
-        ps_probe_ok(probe, "%zu keys can be read", plan->keys.names.count);
+        ps_probe_ok(probe, "%zu %s can be read", plan->keys.names.count,
+                    ps_quantity_word(plan->keys.names.count, "key", "keys"));
     return keys;
 }
 
@@ -322,7 +323,8 @@ static enum found find_rest(const struct ps_queue_plan *plan, struct ps_err *tex
     if (log == NULL)
         return FOUND_UNREADABLE;
     if (fill.events > 0)
-        ps_err_set(text, "%s events", ps_quantity_print_count(fill.events).text);
+        ps_err_set(text, "%s %s", ps_quantity_print_count(fill.events).text,
+                   ps_quantity_word(fill.events, "event", "events"));
     else if (fill.held > 0)
         ps_err_set(text, "events that are encrypted with another key");
     return text->length > 0 ? FOUND_EVENTS : FOUND_NOTHING;
@@ -338,8 +340,9 @@ void ps_queue_plan_warn_of_rest(const struct ps_queue_plan *plan_, struct ps_con
     switch (find_rest(&plan, &text)) {
     case FOUND_EVENTS:
         ps_log(PS_LOG_WARN, context->component,
-               "%s in %s are not delivered, and stay there with %s = %s: set it to more until a sink has "
-               "them, or remove the directory if nobody needs them",
+               "not delivered: %s in %s, with %s = %s: set it to more until a sink has everything, or remove "
+               "the "
+               "directory if nobody needs what it has",
                text.text, directory, key, value);
         break;
     case FOUND_UNREADABLE:
@@ -367,12 +370,11 @@ void ps_queue_plan_probe_rest(const struct ps_queue_plan *plan_, struct ps_conte
     case FOUND_EVENTS:
         ps_probe_key_failed(
             probe, key, directory,
+            ps_arena_format(context->arena, "it has %s of an earlier run, not delivered with %s = %s",
+                            text.text, key, value),
             ps_arena_format(context->arena,
-                            "%s of an earlier run are there, and are not delivered with %s = %s", text.text,
-                            key, value),
-            ps_arena_format(context->arena,
-                            "set %s to more until a sink has them, or remove the directory "
-                            "if nobody needs them",
+                            "set %s to more until a sink has everything, or remove the directory "
+                            "if nobody needs what it has",
                             key));
         break;
     case FOUND_UNREADABLE:

@@ -115,9 +115,9 @@ static void open_store(struct ps_queue *queue)
     settings->store->fill(queue->store, &fill);
     queue->retry_after_ns = 0;
     ps_queue_count(&queue->found, fill.events, fill.bytes);
-    ps_log(PS_LOG_INFO, settings->component, "opened in %s: %s events are waiting %s",
+    ps_log(PS_LOG_INFO, settings->component, "opened in %s: %s %s waiting %s",
            ps_quantity_print_ns(now_ns() - began_ns).text, ps_quantity_print_count(fill.events).text,
-           settings->store->where);
+           ps_quantity_word(fill.events, "event is", "events are"), settings->store->where);
     look_for_held(queue);
     ps_mark_move(&queue->opened, 1); /* first, because a producer that is woken reads it */
     set_writable(queue);
@@ -162,11 +162,10 @@ static enum ps_status write_entry(struct ps_queue *queue, struct ps_queue_entry 
                            PS_EVENTS_PAYLOAD_BYTES);
         const char *payload = ps_events_encode(&queue->encoder, entry->lease, &position);
         if (PS_UNLIKELY(queue->encoder.cut > 0))
-            ps_log(
-                PS_LOG_ERROR, queue->settings.component,
-                "%u events are longer than a frame (1 GiB): the newest headers, or the end of the body, are "
-                "not kept; have the interceptors copy less of the body into headers",
-                queue->encoder.cut);
+            ps_log(PS_LOG_ERROR, queue->settings.component,
+                   "%u %s longer than a frame (1 GiB): the newest headers, or the end of the body, are "
+                   "not kept; have the interceptors copy less of the body into headers",
+                   queue->encoder.cut, ps_quantity_word(queue->encoder.cut, "event is", "events are"));
         if (skip > 0) {
             skip--;
             continue;
@@ -438,8 +437,9 @@ static void finish(struct ps_queue *queue)
     struct ps_segment_fill fill;
     queue->settings.store->fill(queue->store, &fill);
     queue->kept = (struct ps_queue_tally){.events = fill.events, .bytes = fill.bytes};
-    ps_log(PS_LOG_INFO, queue->settings.component, "closed: %s events stay %s",
-           ps_quantity_print_count(fill.events).text, queue->settings.store->where);
+    ps_log(PS_LOG_INFO, queue->settings.component, "closed: %s %s %s",
+           ps_quantity_print_count(fill.events).text,
+           ps_quantity_word(fill.events, "event stays", "events stay"), queue->settings.store->where);
     queue->settings.store->close(queue->store);
     queue->store = NULL;
 }

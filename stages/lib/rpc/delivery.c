@@ -189,8 +189,10 @@ static void begin_dead_letters(struct ps_rpc_delivery *delivery)
     if (part.count == 0)
         return;
     ps_log(PS_LOG_ERROR, delivery->sink.port->component,
-           "%s events go to the dead letters after %u attempts (penstock.retry.max): %s",
-           ps_quantity_print_count(part.count).text, delivery->dead_letter_attempts,
+           "%s %s to the dead letters after %u %s (penstock.retry.max): %s",
+           ps_quantity_print_count(part.count).text, ps_quantity_word(part.count, "event goes", "events go"),
+           delivery->dead_letter_attempts,
+           ps_quantity_word(delivery->dead_letter_attempts, "attempt", "attempts"),
            delivery->dead_letter_reason);
     ps_deadletter_pending_begin(&delivery->dead_letters, part.lease, part.from, part.to);
 }

@@ -83,9 +83,10 @@ static void report_limit(struct ps_stream *stream, const struct ps_now *now)
         return;
     stream->limit_logged_ns = now->mono_ns;
     ps_log(PS_LOG_WARN, stream->port->component,
-           "%s connections are open, as many as penstock.connections.max allows: new ones take the places of "
+           "%s %s open, as many as penstock.connections.max allows: new ones take the places of "
            "silent ones, or wait",
-           ps_quantity_print_count(stream->open_count).text);
+           ps_quantity_print_count(stream->open_count).text,
+           ps_quantity_word(stream->open_count, "connection is", "connections are"));
 }
 
 /* Closes a silent connection. A hand goes round the slots, so that each search begins where the last one ended and none

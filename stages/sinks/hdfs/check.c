@@ -120,9 +120,10 @@ static void check_rolling(const struct checking *checking)
     char message[256];
     if (by_events && plan->roll_events < SMALL_FILE_EVENTS) {
         snprintf(message, sizeof message,
-                 "a new file after %s events: many small files, of which a namenode keeps each in its "
+                 "a new file after %s %s: many small files, of which a namenode keeps each in its "
                  "memory; 0 means no limit, hdfs.rollSize = 134217728 a block",
-                 ps_quantity_print_count((uint64_t)plan->roll_events).text);
+                 ps_quantity_print_count((uint64_t)plan->roll_events).text,
+                 ps_quantity_word((uint64_t)plan->roll_events, "event", "events"));
         note(checking, "hdfs.rollCount", message);
     } else if (by_bytes && plan->roll_bytes < SMALL_FILE_BYTES) {
         snprintf(message, sizeof message,

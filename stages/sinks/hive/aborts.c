@@ -1,6 +1,8 @@
 /* Aborts transactions in Hive. One call is in flight; aborts that are requested meanwhile are in the next one. */
 #include "stages/sinks/hive/internal.h"
 
+#include "core/quantity.h"
+
 #include <stdlib.h>
 
 #define AT_ONCE 10000U /* in one call */
@@ -14,8 +16,9 @@ static void aborted(void *sink_, const struct ps_hive_answer *answer)
     sink->aborting_count = 0;
     if (answer->error != PS_HIVE_OK) {
         ps_hive_count_failure(sink, answer);
-        ps_log(PS_LOG_WARN, sink->port->component,
-               "%zu transactions that are not used any more stay open until Hive's time-out: %s", count,
+        ps_log(PS_LOG_WARN, sink->port->component, "%zu %s open until Hive's time-out: %s", count,
+               ps_quantity_word(count, "transaction that is not used any more stays",
+                                "transactions that are not used any more stay"),
                answer->reason);
     }
     go_on(sink);

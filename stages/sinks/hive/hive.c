@@ -345,8 +345,9 @@ static void hive_outline(const void *plan_, const struct ps_context *, FILE *out
         return;
     }
     outline_table(plan, "streams rows into", out);
-    fprintf(out, ", a transaction for at most %s events",
-            ps_quantity_print_count((uint64_t)or_default(plan->batch_size, PS_HIVE_BATCH_SIZE)).text);
+    fprintf(out, ", a transaction for at most %s %s",
+            ps_quantity_print_count((uint64_t)or_default(plan->batch_size, PS_HIVE_BATCH_SIZE)).text,
+            ps_quantity_word((uint64_t)or_default(plan->batch_size, PS_HIVE_BATCH_SIZE), "event", "events"));
     if (plan->commit_ms > 0)
         fprintf(out, " or %s", ps_quantity_print_s((double)plan->commit_ms / 1000).text);
 }

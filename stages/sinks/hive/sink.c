@@ -1,5 +1,6 @@
 #include "stages/sinks/hive/sink.h"
 
+#include "core/quantity.h"
 #include "stages/lib/hadoop/bucket_writer/bucket_path.h"
 #include "stages/lib/hive/json.h"
 #include "stages/sinks/hive/internal.h"
@@ -351,9 +352,11 @@ static bool recall(const void *, void *state, struct ps_lease **back, const stru
         return false;
     if (left > 0)
         ps_log(PS_LOG_WARN, sink->port->component,
-               "the metastore has not answered: up to %zu transactions that are not used any more stay open "
+               "the metastore has not answered: up to %zu %s open "
                "until Hive's time-out",
-               left);
+               left,
+               ps_quantity_word(left, "transaction that is not used any more stays",
+                                "transactions that are not used any more stay"));
     return true;
 }
 

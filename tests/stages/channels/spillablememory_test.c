@@ -363,8 +363,8 @@ static void test_check_finds_what_is_left(void **unused)
     assert_int_equal(tried.skipped, 1); /* in use */
     stop(&stage, &setting);
     snprintf(wanted, sizeof wanted,
-             "overflowCapacity: %s/data: 2 events of an earlier run are there, and are not delivered with "
-             "overflowCapacity = 0; set overflowCapacity to more until a sink has them",
+             "overflowCapacity: %s/data: it has 2 events of an earlier run, not delivered with "
+             "overflowCapacity = 0; set overflowCapacity to more until a sink has everything",
              ps_test_folder());
     for (unsigned round = 0; round < 2; round++) {
         tried = probe_rest(true);

@@ -417,9 +417,9 @@ static void closed(void *file_, const struct ps_file_answer *answer)
     if (file->written.count == 0 &&
         file->acknowledged > 0 && /* otherwise the failure was logged, or the file is empty */
         ps_bucket_trouble_met(sink, &file->trouble, "close", answer->reason, behind))
-        ps_log(PS_LOG_WARN, sink->port->component,
-               "cannot close %s, in which %s events were acknowledged: %s%s", file->path,
-               ps_quantity_print_count(file->acknowledged).text, answer->reason, behind);
+        ps_log(PS_LOG_WARN, sink->port->component, "cannot close %s, in which %s %s acknowledged: %s%s",
+               file->path, ps_quantity_print_count(file->acknowledged).text,
+               ps_quantity_word(file->acknowledged, "event was", "events were"), answer->reason, behind);
     if (file->written.count > 0)
         ps_bucket_file_fail(file, answer);
     else
@@ -460,8 +460,9 @@ static void report(struct ps_bucket_file *file, const struct ps_file_answer *ans
     if (!ps_bucket_trouble_met(sink, &file->bucket->trouble, verb, answer->reason, behind))
         ps_log(PS_LOG_DEBUG, sink->port->component, "%s", err.text);
     else if (events > 0)
-        ps_log(level, sink->port->component, "%s; begins a new file in %s, and writes %s events again%s",
-               err.text, ps_quantity_print_ns(rest_ns).text, ps_quantity_print_count(events).text, behind);
+        ps_log(level, sink->port->component, "%s; begins a new file in %s, and writes %s %s again%s",
+               err.text, ps_quantity_print_ns(rest_ns).text, ps_quantity_print_count(events).text,
+               ps_quantity_word(events, "event", "events"), behind);
     else
         ps_log(level, sink->port->component, "%s; it had no event that was not acknowledged%s", err.text,
                behind);
@@ -520,8 +521,10 @@ static void exhaust(struct ps_bucket_writer *sink, struct ps_bucket *bucket, uin
                     const char *reason)
 {
     ps_log(PS_LOG_ERROR, sink->port->component,
-           "%s events go to the dead letters after %s attempts (penstock.retry.max): %s",
-           ps_quantity_print_count(events).text, ps_quantity_print_count(bucket->attempts).text, reason);
+           "%s %s to the dead letters after %s %s (penstock.retry.max): %s",
+           ps_quantity_print_count(events).text, ps_quantity_word(events, "event goes", "events go"),
+           ps_quantity_print_count(bucket->attempts).text,
+           ps_quantity_word(bucket->attempts, "attempt", "attempts"), reason);
     snprintf(sink->refusals.exhaustion, sizeof sink->refusals.exhaustion, "%s", reason);
     bucket->attempts = 0;
     uint64_t left_bytes = sink->waiting_bytes - ps_bucket_bytes_of(sink, &bucket->waiting);

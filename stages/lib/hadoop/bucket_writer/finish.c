@@ -162,8 +162,10 @@ static void recovered(void *file_, const struct ps_file_answer *answer)
     } else if (answer->error == PS_FILE_MISSING) {
         ps_log(PS_LOG_ERROR, sink->port->component,
                "%s is not there any more: somebody removed or renamed it, or its directory, while it was "
-               "written; %s events that were acknowledged were in it",
-               file->path, ps_quantity_print_count(file->acknowledged).text);
+               "written; %s %s in it",
+               file->path, ps_quantity_print_count(file->acknowledged).text,
+               ps_quantity_word(file->acknowledged, "event that was acknowledged was",
+                                "events that were acknowledged were"));
         leave(file);
     } else {
         fail(file, answer);
@@ -194,9 +196,10 @@ static void renamed(void *file_, const struct ps_file_answer *answer)
     } else if (answer->error == PS_FILE_MISSING) {
         if (file->tries == 0) /* a former try without an answer may have renamed it */
             ps_log(PS_LOG_ERROR, file->sink->port->component,
-                   "%s is not there any more: it cannot be renamed to %s; %s events that were acknowledged "
-                   "were in it",
-                   file->path, file->target, ps_quantity_print_count(file->acknowledged).text);
+                   "%s is not there any more: it cannot be renamed to %s; %s %s in it", file->path,
+                   file->target, ps_quantity_print_count(file->acknowledged).text,
+                   ps_quantity_word(file->acknowledged, "event that was acknowledged was",
+                                    "events that were acknowledged were"));
         leave(file);
     } else {
         fail(file, answer);

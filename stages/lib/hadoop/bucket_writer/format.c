@@ -66,5 +66,6 @@ void ps_bucket_outline_rolls(int64_t interval_s, int64_t bytes, int64_t events, 
         joint = " or ";
     }
     if (events > 0)
-        fprintf(out, "%s%s events", joint, ps_quantity_print_count((uint64_t)events).text);
+        fprintf(out, "%s%s %s", joint, ps_quantity_print_count((uint64_t)events).text,
+                ps_quantity_word((uint64_t)events, "event", "events"));
 }

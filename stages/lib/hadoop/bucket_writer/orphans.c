@@ -141,14 +141,16 @@ static void report(const struct ps_bucket_look *look, uint64_t count, const char
     ps_count(port->counters, (enum ps_counter)PS_BUCKET_ORPHANS, count);
     if (look->sink->settings->recovers_orphans)
         ps_log(PS_LOG_INFO, port->component,
-               "%s: %s files are in use since before this start (%s): completes and renames those whose "
+               "%s: %s %s in use since before this start (%s): completes and renames those whose "
                "writers are gone",
-               directory, ps_quantity_print_count(count).text, first);
+               directory, ps_quantity_print_count(count).text,
+               ps_quantity_word(count, "file is", "files are"), first);
     else
         ps_log(PS_LOG_WARN, port->component,
-               "%s: %s files are in use since before this start (%s): penstock.orphans = recover completes "
+               "%s: %s %s in use since before this start (%s): penstock.orphans = recover completes "
                "and renames those whose writers are gone",
-               directory, ps_quantity_print_count(count).text, first);
+               directory, ps_quantity_print_count(count).text,
+               ps_quantity_word(count, "file is", "files are"), first);
 }
 
 static struct ps_bucket_look **look_chain(struct ps_bucket_writer *sink, const char *directory, size_t length)

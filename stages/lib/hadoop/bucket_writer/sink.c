@@ -180,9 +180,10 @@ static void report_flaw(struct ps_bucket_writer *sink, const struct ps_lease *le
     if (!ps_log_backoff_says(&sink->taking.flawed_batch, flaw, sink->now.mono_ns))
         return;
     ps_log(PS_LOG_ERROR, sink->port->component,
-           "an event cannot be written: %s. Its batch of %s events, and all behind it, wait%s; "
+           "an event cannot be written: %s. Its batch of %s %s, and all behind it, wait%s; "
            "with penstock.deadletter only such events are taken out",
            flaw, ps_quantity_print_count(lease->count).text,
+           ps_quantity_word(lease->count, "event", "events"),
            ps_log_backoff_text(&sink->taking.flawed_batch, sink->now.mono_ns, tries));
 }
 

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "core/log/log.h"
+#include "core/quantity.h"
 #include "stages/lib/hadoop/user.h"
 #include "stages/lib/hadoop/rpc/message.h"
 #include "stages/lib/hadoop/rpc/name_service.h"
@@ -458,8 +459,8 @@ void ps_namenode_recover_lease(struct ps_namenode *namenode, struct ps_namenode_
 static void renewed(struct ps_namenode_call *call, const struct ps_namenode_answer *answer)
 {
     if (answer->error != PS_FILE_OK)
-        ps_log(PS_LOG_WARN, call->namenode->component, "the lease of %u files was not renewed: %s",
-               call->namenode->held, answer->reason);
+        ps_log(PS_LOG_WARN, call->namenode->component, "the lease of %u %s was not renewed: %s",
+               call->namenode->held, ps_quantity_word(call->namenode->held, "file", "files"), answer->reason);
 }
 
 static void renewal_due(struct ps_hadoop_timer *timer)

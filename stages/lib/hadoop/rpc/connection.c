@@ -308,8 +308,9 @@ static void ready(struct ps_hadoop_watch *watch, uint32_t events)
 static void run_out_of_silence(struct ps_hadoop_rpc_connection *connection)
 {
     char reason[PS_HADOOP_RPC_REASON_BYTES];
-    snprintf(reason, sizeof reason, "nothing was heard for %s, and %u calls wait",
-             ps_quantity_print_ns(connection->limits->silence_ns).text, connection->in_flight);
+    snprintf(reason, sizeof reason, "nothing was heard for %s, and %u %s",
+             ps_quantity_print_ns(connection->limits->silence_ns).text, connection->in_flight,
+             ps_quantity_word(connection->in_flight, "call waits", "calls wait"));
     lose(connection, reason);
 }
 

@@ -59,10 +59,13 @@ void ps_kafka_letters_failed(struct ps_kafka_sender *sender, const char *why)
     letters->condemned_attempts = letters->failures;
     letters->failures = 0;
     snprintf(letters->condemned_text, sizeof letters->condemned_text, "%s", why);
-    ps_log(PS_LOG_ERROR, sender->port->component,
-           "%s events go to the dead letters after %u attempts (penstock.retry.max): %s",
-           ps_quantity_print_count(letters->exhausted->count - letters->exhausted->settled).text,
-           letters->condemned_attempts, why);
+    ps_log(
+        PS_LOG_ERROR, sender->port->component,
+        "%s %s to the dead letters after %u %s (penstock.retry.max): %s",
+        ps_quantity_print_count(letters->exhausted->count - letters->exhausted->settled).text,
+        ps_quantity_word(letters->exhausted->count - letters->exhausted->settled, "event goes", "events go"),
+        letters->condemned_attempts, ps_quantity_word(letters->condemned_attempts, "attempt", "attempts"),
+        why);
 }
 
 /* Gives up what is left of a lease whose attempts are used up. */

@@ -9,6 +9,7 @@
 
 #include "core/clock.h"
 #include "core/log/log.h"
+#include "core/quantity.h"
 #include "stages/lib/queue/database/store_internal.h"
 #include "stages/lib/queue/segment/lock.h"
 
@@ -167,11 +168,12 @@ static void look_for_lost(struct ps_tables *tables)
     uint64_t behind = (uint64_t)(mark->last - given);
     uint64_t lost = mark->events < behind ? mark->events : behind;
     ps_log(PS_LOG_ERROR, tables->component,
-           "the database %s ends with event %lld, and events up to %lld were promised: %llu events that no "
-           "sink had are lost, because its -wal was removed or damaged, or an older file was put in its "
+           "the database %s ends with event %lld, and events up to %lld were promised: %llu %s lost, because "
+           "its -wal was removed or damaged, or an older file was put in its "
            "place; what sinks had since then is delivered again",
            tables->settings->database.label, (long long)given, (long long)mark->last,
-           (unsigned long long)lost);
+           (unsigned long long)lost,
+           ps_quantity_word(lost, "event that no sink had is", "events that no sink had are"));
     ps_promised_mark_write(mark, given, tables->events);
 }
 
@@ -388,9 +390,11 @@ static enum ps_status begin_anew(struct ps_tables *tables, struct ps_err *err)
     if (count(tables, err) != PS_OK)
         return PS_FAIL;
     ps_log(PS_LOG_ERROR, tables->component,
-           "the database %s was removed or replaced: of the %llu events in it those that no sink has yet are "
-           "lost; there is one with %llu events now",
-           tables->settings->database.label, (unsigned long long)events, (unsigned long long)tables->events);
+           "the database %s was removed or replaced: of the %llu %s in it those that no sink has yet are "
+           "lost; there is one with %llu %s now",
+           tables->settings->database.label, (unsigned long long)events,
+           ps_quantity_word(events, "event", "events"), (unsigned long long)tables->events,
+           ps_quantity_word(tables->events, "event", "events"));
     tables->gone = false;
     tables->generation++;
     tables->frames_lost++;
@@ -482,10 +486,10 @@ static void store_take(void *store, const struct ps_store_frame *frame)
 static void store_lost(void *store, const struct ps_store_frame *frame)
 {
     struct ps_tables *tables = store;
-    ps_log(PS_LOG_ERROR, tables->component,
-           "the database %s: %u events, %lld to %lld, cannot be read: they are lost",
-           tables->settings->database.label, frame->count, (long long)frame->rows.first,
-           (long long)frame->rows.last);
+    ps_log(PS_LOG_ERROR, tables->component, "the database %s: %u %s, %lld to %lld, cannot be read: %s lost",
+           tables->settings->database.label, frame->count, ps_quantity_word(frame->count, "event", "events"),
+           (long long)frame->rows.first, (long long)frame->rows.last,
+           ps_quantity_word(frame->count, "it is", "they are"));
     store_take(store, frame);
 }
 

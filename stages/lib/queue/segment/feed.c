@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/quantity.h"
 #include "stages/lib/queue/segment/log_internal.h"
 
 #define SEARCH_BYTES 1048576U
@@ -158,8 +159,10 @@ void ps_segment_numbers_lost(struct ps_segment_log *log, const struct ps_segment
     if (lost == 0)
         return;
     log->frames_lost += lost;
-    ps_segment_report(log, segment, "%llu frames, %llu to %llu, are damaged: their events are lost",
-                      (unsigned long long)lost, (unsigned long long)first, (unsigned long long)last);
+    ps_segment_report(log, segment, "%llu %s, %llu to %llu, %s damaged: %s events are lost",
+                      (unsigned long long)lost, ps_quantity_word(lost, "frame", "frames"),
+                      (unsigned long long)first, (unsigned long long)last,
+                      ps_quantity_word(lost, "is", "are"), ps_quantity_word(lost, "its", "their"));
 }
 
 static size_t feeding(const struct ps_segment_log *log)

@@ -570,9 +570,10 @@ void ps_segment_log_take(struct ps_segment_log *log, const struct ps_segment_pla
 void ps_segment_log_lost(struct ps_segment_log *log, const struct ps_segment_place *place)
 {
     const struct ps_segment *segment = &log->segments[ps_segment_with(log, place->number)];
-    ps_segment_report(log, segment, "frame %llu at byte %llu is damaged: %u events are lost",
+    ps_segment_report(log, segment, "frame %llu at byte %llu is damaged: %u %s lost",
                       (unsigned long long)place->number,
-                      (unsigned long long)(place->offset - PS_FRAME_HEAD_BYTES), place->count);
+                      (unsigned long long)(place->offset - PS_FRAME_HEAD_BYTES), place->count,
+                      ps_quantity_word(place->count, "event is", "events are"));
     log->frames_lost++;
     ps_segment_log_take(log, place);
 }

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/quantity.h"
 #include "stages/lib/queue/segment/log_internal.h"
 
 void ps_segment_missing_add(struct ps_segment_log *log, const struct ps_segment_missing *missing)
@@ -113,9 +114,11 @@ static void miss(struct ps_segment_log *log, const struct ps_segment_missing *mi
     log->frames_lost += lost > 0 ? lost : 1;
     ps_segment_missing_add(log, missing);
     if (lost > 0)
-        ps_segment_report(log, &file, "%s; %llu frames, %llu to %llu, are lost with their events%s",
+        ps_segment_report(log, &file, "%s; %llu %s, %llu to %llu, %s events%s",
                           ps_segment_fault_text(missing->fault), (unsigned long long)lost,
-                          (unsigned long long)missing->first, (unsigned long long)missing->last,
+                          ps_quantity_word(lost, "frame", "frames"), (unsigned long long)missing->first,
+                          (unsigned long long)missing->last,
+                          ps_quantity_word(lost, "is lost with its", "are lost with their"),
                           is_newest ? ", and those that were promised later" : "");
     else
         ps_segment_report(log, &file, "%s; how many events are lost with it is not known",
@@ -218,13 +221,14 @@ static void all_gone(struct ps_segment_log *log, const struct ps_segment_state *
     char text[PS_SEGMENT_PATH_BYTES + 512];
     uint64_t events = log->events;
     uint64_t lost = lose(log, all.first, all.last);
-    snprintf(
-        text, sizeof text,
-        "%s%s: no segment of the log is there, although %s/state says that at least %llu events wait in %llu "
-        "frames: they are lost to the channel, which begins anew. If the directory was replaced, or its file "
-        "system is not mounted, stop the agent, put it back, and run `penstock channel repair`",
-        all.directory, log->options.directories.count > 1 ? " and the other data directories" : "",
-        log->options.state_directory, (unsigned long long)events, (unsigned long long)lost);
+    snprintf(text, sizeof text,
+             "%s%s: no segment of the log is there, although %s/state says that at least %llu %s in %llu %s: "
+             "%s lost to the channel, which begins anew. If the directory was replaced, or its file "
+             "system is not mounted, stop the agent, put it back, and run `penstock channel repair`",
+             all.directory, log->options.directories.count > 1 ? " and the other data directories" : "",
+             log->options.state_directory, (unsigned long long)events,
+             ps_quantity_word(events, "event waits", "events wait"), (unsigned long long)lost,
+             ps_quantity_word(lost, "frame", "frames"), ps_quantity_word(events, "it is", "they are"));
     log->frames_lost += lost;
     log->id = log->random | 1;
     ps_segment_missing_add(log, &all);

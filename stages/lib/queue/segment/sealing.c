@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/quantity.h"
 #include "stages/lib/queue/segment/log_internal.h"
 
 /* ---- segments ---- */
@@ -178,9 +179,11 @@ void ps_segment_log_held(const struct ps_segment_log *log, char *text, size_t ro
         const struct ps_segment *segment = &log->segments[i];
         if (ps_segment_is_held(segment) && !is_delivered(log, i))
             snprintf(text, room,
-                     "%zu segments of the log are held back: segment %llu of %.200s is encrypted with key "
+                     "%zu %s held back: segment %llu of %.200s is encrypted with key "
                      "%s, %s; add the key and reload, or put the right one into its file and restart",
-                     log->held, (unsigned long long)segment->head.segment, segment->directory,
-                     segment->head.sealing.key, missing(log, segment));
+                     log->held,
+                     ps_quantity_word(log->held, "segment of the log is", "segments of the log are"),
+                     (unsigned long long)segment->head.segment, segment->directory, segment->head.sealing.key,
+                     missing(log, segment));
     }
 }

@@ -307,7 +307,7 @@ static void test_next_to_a_search(void **state)
             }
             assert_int_equal(ps_segment_log_feed(lg, &place, NULL), PS_SEGMENT_EMPTY);
             assert_int_equal(report_count, 1);
-            assert_non_null(strstr(report, "1 frames, 2 to 2, are damaged"));
+            assert_non_null(strstr(report, "1 frame, 2 to 2, is damaged: its events"));
             end_log();
         }
     }
