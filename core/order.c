@@ -1,5 +1,7 @@
 #include "core/order.h"
 
+#include "core/backoff.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -36,8 +38,8 @@ void ps_order_destroy(struct ps_order *order)
 
 static int64_t backoff_ms(const struct ps_order *order, const struct member *member)
 {
-    int64_t ms = INT64_C(1000) << member->failures;
-    return ms < order->settings.backoff_max_ms ? ms : order->settings.backoff_max_ms;
+    int64_t max_ms = order->settings.backoff_max_ms;
+    return max_ms > 0 ? (int64_t)ps_backoff_doubled(1000, (uint64_t)max_ms, member->failures) : max_ms;
 }
 
 static bool is_left_out(const struct ps_order *order, const struct member *member, int64_t now_ms)

@@ -30,6 +30,7 @@
 #pragma once
 
 #include "core/arena.h"
+#include "core/backoff.h"
 #include "core/flow/batch.h"
 #include "core/claim.h"
 #include "core/clock.h"
@@ -232,14 +233,13 @@ static inline void ps_port_halted(struct ps_port *port, const char *reason)
         port->halted(port, reason);
 }
 
-/* Returns how long a sink rests after this number of failures in a row: by its penstock.retry.backoff and
- * .backoff.max, else 1 s, 2 s and so on up to 5 s, as Flume's sink runner. The engine calls it for PS_RETRY; a sink
- * that keeps its leases calls it itself. */
+/* Returns how long a sink rests after this number of failures in a row: by penstock.retry.backoff and .backoff.max, else
+ * 1 s, 2 s .. 5 s, as Flume's sink runner. The engine calls it for PS_RETRY; a sink that keeps its leases, itself. */
 static inline uint64_t ps_port_rest_ns(const struct ps_port *port, uint64_t failures)
 {
-    uint64_t step_ns = port->retry_step_ns > 0 ? port->retry_step_ns : PS_NS_PER_S;
     uint64_t max_ns = port->retry_rest_max_ns > 0 ? port->retry_rest_max_ns : 5 * PS_NS_PER_S;
-    return failures <= max_ns / step_ns ? failures * step_ns : max_ns;
+    uint64_t step_ns = port->retry_step_ns > 0 ? port->retry_step_ns : PS_NS_PER_S;
+    return ps_backoff_linear(step_ns, max_ns, failures);
 }
 
 /* ---- dead letters ---- */

@@ -1,14 +1,14 @@
 #include "core/engine/processor.h"
 
+#include "core/backoff.h"
 #include "core/order.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-#define FAILURE_PENALTY_MS 1000
 /* FailoverSinkProcessor shifts an int without a limit: from the 22nd failure on its penalty is negative, or 0, by
  * overflow. Here it stays at the maximum. */
-#define PENALTY_SHIFT_MAX 21U
+#define FAILURE_PENALTY_MS 1000
 /* SinkRunner's rest after the exception that all sinks failed. */
 #define ALL_FAILED_REST_MS 5000U
 
@@ -95,11 +95,6 @@ void ps_processor_destroy(struct ps_processor *processor)
     free(processor);
 }
 
-static int64_t least(int64_t a, int64_t b)
-{
-    return a < b ? a : b;
-}
-
 /* ---- failover ---- */
 
 /* Returns the live member of the highest priority. */
@@ -138,9 +133,10 @@ static unsigned failover_next(const struct ps_processor *processor, uint64_t now
 
 static void failover_rest(const struct ps_processor *processor, struct member *member, uint64_t now_ms)
 {
-    unsigned shift = member->failures < PENALTY_SHIFT_MAX ? member->failures : PENALTY_SHIFT_MAX;
-    int64_t rest_ms = least(processor->settings.max_ms, (INT64_C(1) << shift) * FAILURE_PENALTY_MS);
-    member->until_ms = (int64_t)now_ms + (rest_ms > 0 ? rest_ms : 0);
+    int64_t max_ms = processor->settings.max_ms;
+    uint64_t rest_ms =
+        max_ms > 0 ? ps_backoff_doubled(FAILURE_PENALTY_MS, (uint64_t)max_ms, member->failures) : 0;
+    member->until_ms = (int64_t)(now_ms + rest_ms);
 }
 
 static void failover_failed(const struct ps_processor *processor, struct member *member, uint64_t now_ms)

@@ -1,5 +1,6 @@
 #include "core/log/backoff.h"
 
+#include "core/backoff.h"
 #include "core/clock.h"
 #include "core/name.h"
 #include "core/quantity.h"
@@ -19,9 +20,7 @@ bool ps_log_backoff_says(struct ps_log_backoff *repeated, const char *text, uint
     repeated->last_ns = now_ns;
     if (now_ns < repeated->due_ns)
         return false;
-    repeated->interval_ns = repeated->interval_ns == 0 ? FIRST_NS : 2 * repeated->interval_ns;
-    if (repeated->interval_ns > LONGEST_NS)
-        repeated->interval_ns = LONGEST_NS;
+    repeated->interval_ns = ps_backoff_next(repeated->interval_ns, FIRST_NS, LONGEST_NS);
     repeated->due_ns = now_ns + repeated->interval_ns;
     return true;
 }

@@ -3,6 +3,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "core/backoff.h"
+
 #define RETRY_FIRST_NS (100 * PS_NS_PER_MS)
 #define RETRY_MAX_NS (5 * PS_NS_PER_S)
 
@@ -323,7 +325,6 @@ void ps_lane_target_gone(struct ps_lane *lane)
 
 uint64_t ps_lane_retry_at(struct ps_lane *lane, unsigned failures, uint64_t now_ns)
 {
-    uint64_t wait_ns = failures < 6 ? RETRY_FIRST_NS << failures : RETRY_MAX_NS;
-    /* 0.75 to 1.25 times, so that many lanes do not reconnect at the same moment */
-    return now_ns + wait_ns / 4 * 3 + wait_ns / 2 * ps_random_below(&lane->random, 1024) / 1024;
+    uint64_t wait_ns = ps_backoff_doubled(RETRY_FIRST_NS, RETRY_MAX_NS, failures);
+    return now_ns + ps_backoff_spread(wait_ns, 4, ps_random_next(&lane->random));
 }

@@ -2,11 +2,12 @@
  * a full channel is transient back-pressure, a second of refusals is not. Thread: the lane's sender. */
 #pragma once
 
+#include "core/backoff.h"
 #include "core/clock.h"
 
-#define PS_REFUSAL_NS (10 * PS_NS_PER_MS) /* the first wait; it doubles up to three times */
-/* 10 ms doubled to at most 80 ms: longer waits would leave the target idle and its rate measured too low. */
-#define PS_REFUSAL_DOUBLINGS_MAX 3U
+/* The first wait, and the longest: longer waits would leave the target idle and its rate measured too low. */
+#define PS_REFUSAL_NS (10 * PS_NS_PER_MS)
+#define PS_REFUSAL_MAX_NS (80 * PS_NS_PER_MS)
 #define PS_REFUSALS_PERSIST_NS PS_NS_PER_S
 
 struct ps_refusals {
@@ -19,10 +20,7 @@ static inline uint64_t ps_refusals_add(struct ps_refusals *refusals, uint64_t no
 {
     if (refusals->count == 0)
         refusals->first_ns = now_ns;
-    unsigned doublings =
-        refusals->count < PS_REFUSAL_DOUBLINGS_MAX ? refusals->count : PS_REFUSAL_DOUBLINGS_MAX;
-    refusals->count++;
-    return now_ns + (PS_REFUSAL_NS << doublings);
+    return now_ns + ps_backoff_doubled(PS_REFUSAL_NS, PS_REFUSAL_MAX_NS, refusals->count++);
 }
 
 static inline bool ps_refusals_persist(const struct ps_refusals *refusals, uint64_t now_ns)

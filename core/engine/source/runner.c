@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/backoff.h"
 #include "core/flow/engine_channel.h"
 #include "core/engine/worker.h"
 #include "core/quantity.h"
@@ -151,9 +152,8 @@ static bool batch_is_due(const struct ps_source_runner *runner)
 static void source_back_off(struct ps_source_runner *runner, const struct ps_now *now)
 {
     const struct ps_source_common *common = runner->plan->spec->common;
-    uint64_t rest_ms = (uint64_t)common->backoff_increment_ms * ++runner->backoff_count;
-    if (rest_ms > (uint64_t)common->backoff_max_ms)
-        rest_ms = (uint64_t)common->backoff_max_ms;
+    uint64_t rest_ms = ps_backoff_linear((uint64_t)common->backoff_increment_ms,
+                                         (uint64_t)common->backoff_max_ms, ++runner->backoff_count);
     runner->backoff_until_ns = now->mono_ns + rest_ms * PS_NS_PER_MS;
 }
 

@@ -1,5 +1,6 @@
 #include "stages/lib/java/host.h"
 
+#include "core/backoff.h"
 #include "core/clock.h"
 #include "core/log/log.h"
 #include "core/quantity.h"
@@ -191,9 +192,7 @@ static void rest(struct ps_java_host *host, const char *reason)
 {
     uint64_t now_ns = ps_clock_now().mono_ns;
     bool good = host->started_ns != 0 && now_ns - host->started_ns >= GOOD_RUN_NS;
-    host->rest_ns = host->rest_ns == 0 || good ? host->launch.rest_ns : 2 * host->rest_ns;
-    if (host->rest_ns > host->launch.rest_max_ns)
-        host->rest_ns = host->launch.rest_max_ns;
+    host->rest_ns = ps_backoff_next(good ? 0 : host->rest_ns, host->launch.rest_ns, host->launch.rest_max_ns);
     pthread_mutex_lock(&host->lock);
     forget_run(host);
     bool ending = host->ending;

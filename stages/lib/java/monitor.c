@@ -1,6 +1,7 @@
 #include "stages/lib/java/monitor.h"
 
 #include "core/arena.h"
+#include "core/backoff.h"
 #include "core/clock.h"
 #include "core/log/log.h"
 #include "core/spawn.h"
@@ -27,7 +28,7 @@ struct ps_java_monitor {
     const char *const *argv;
     const char *class_name;
     struct ps_pairs settings;
-    uint64_t least_rest_ns, rest_ns; /* before the next start */
+    uint64_t least_rest_ns, rest_ns; /* the first wait before a start, and the last one; 0: none so far */
     uint64_t start_at_ns, fed_ns;
     pid_t pid; /* 0: it does not run */
     int input; /* not blocking */
@@ -105,10 +106,10 @@ static bool make_pipes(int in[2], int out[2])
 /* Schedules the next start. */
 static void rest(struct ps_java_monitor *monitor, uint64_t mono_ns, const char *why)
 {
+    monitor->rest_ns = ps_backoff_next(monitor->rest_ns, monitor->least_rest_ns, REST_MAX_NS);
     ps_log(PS_LOG_WARN, COMPONENT, "the monitor %s %s; it is started again in %s", monitor->class_name, why,
            ps_quantity_print_ns(monitor->rest_ns).text);
     monitor->start_at_ns = mono_ns + monitor->rest_ns;
-    monitor->rest_ns = monitor->rest_ns < REST_MAX_NS / 2 ? 2 * monitor->rest_ns : REST_MAX_NS;
 }
 
 static void start(struct ps_java_monitor *monitor, uint64_t mono_ns)
@@ -168,7 +169,7 @@ bool ps_java_monitor_turn(struct ps_java_monitor *monitor, uint64_t mono_ns)
     if (monitor->message != NULL || (monitor->fed_ns != 0 && mono_ns - monitor->fed_ns < PS_JAVA_MONITOR_NS))
         return false;
     if (monitor->fed_ns != 0 && mono_ns - monitor->start_at_ns >= REST_MAX_NS)
-        monitor->rest_ns = monitor->least_rest_ns; /* it has run for a minute */
+        monitor->rest_ns = 0; /* it has run for a minute */
     monitor->fed_ns = mono_ns;
     return true;
 }
@@ -194,8 +195,7 @@ struct ps_java_monitor *ps_java_monitor_create_command(const char *const *argv, 
                                         .argv = words,
                                         .class_name = ps_arena_text(arena, class_name),
                                         .settings = {settings->count, pairs},
-                                        .least_rest_ns = rest_ns,
-                                        .rest_ns = rest_ns};
+                                        .least_rest_ns = rest_ns};
     ps_java_lines_init(&monitor->lines);
     return monitor;
 }

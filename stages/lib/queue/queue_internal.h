@@ -105,9 +105,9 @@ struct ps_queue {
     size_t entry_first, entry_count, entry_room;
     struct ps_queue_ticket *free_tickets, *made_tickets;
     struct ps_lease *restored;
-    bool broken;             /* the last write or sync failed */
-    bool crowded;            /* the store has too little free space */
-    uint64_t retry_after_ns; /* wait after the next failure */
+    bool broken;            /* the last write or sync failed */
+    bool crowded;           /* the store has too little free space */
+    uint64_t retry_wait_ns; /* the wait after the last failure; 0: none failed */
     uint64_t retry_ns, space_ns, sync_ns,
         news_ns;          /* due times: next try, check of free space, sync, and write of deliveries */
     uint64_t feed_ns;     /* time at which feeding goes on after a failed read; 0: at once */

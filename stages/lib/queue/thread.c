@@ -5,6 +5,7 @@
 #include <poll.h>
 #include <string.h>
 
+#include "core/backoff.h"
 #include "core/quantity.h"
 #include "stages/lib/least.h"
 
@@ -55,9 +56,8 @@ static void set_writable(struct ps_queue *queue)
 static uint64_t next_retry_ns(struct ps_queue *queue)
 {
     const struct ps_store_ops *ops = queue->settings.store;
-    uint64_t wait_ns = queue->retry_after_ns > 0 ? queue->retry_after_ns : ops->retry_ns;
-    queue->retry_after_ns = 2 * wait_ns < ops->retry_max_ns ? 2 * wait_ns : ops->retry_max_ns;
-    queue->retry_ns = now_ns() + wait_ns;
+    queue->retry_wait_ns = ps_backoff_next(queue->retry_wait_ns, ops->retry_ns, ops->retry_max_ns);
+    queue->retry_ns = now_ns() + queue->retry_wait_ns;
     return ops->retry_max_ns;
 }
 
@@ -113,7 +113,7 @@ static void open_store(struct ps_queue *queue)
     }
     struct ps_segment_fill fill;
     settings->store->fill(queue->store, &fill);
-    queue->retry_after_ns = 0;
+    queue->retry_wait_ns = 0;
     ps_queue_count(&queue->found, fill.events, fill.bytes);
     ps_log(PS_LOG_INFO, settings->component, "opened in %s: %s %s waiting %s",
            ps_quantity_print_ns(now_ns() - began_ns).text, ps_quantity_print_count(fill.events).text,
@@ -267,7 +267,7 @@ static void recover(struct ps_queue *queue, uint64_t now)
         return;
     }
     queue->broken = false;
-    queue->retry_after_ns = 0;
+    queue->retry_wait_ns = 0;
     set_writable(queue);
 }
 

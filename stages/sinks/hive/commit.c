@@ -1,4 +1,5 @@
 /* The lock and the commit of a transaction. */
+#include "core/backoff.h"
 #include "core/text/printable.h"
 #include "stages/sinks/hive/internal.h"
 
@@ -153,7 +154,7 @@ static void locked(void *txn_, const struct ps_hive_answer *answer)
         ps_hive_txn_fail(txn, true, "no lock", "Hive does not give it");
         return;
     }
-    uint64_t wait_ns = ps_least(LOOK_NS << (txn->tries < 6 ? txn->tries : 6), LOOK_MAX_NS);
+    uint64_t wait_ns = ps_backoff_doubled(LOOK_NS, LOOK_MAX_NS, txn->tries);
     if (txn->tries++ == 5 && txn == TAILQ_FIRST(&txn->partition->txns)) {
         const struct ps_hive_request request = request_of(txn);
         ask(txn, PS_HIVE_SHOW_LOCKS, &request, shown);

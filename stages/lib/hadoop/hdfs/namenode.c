@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/backoff.h"
 #include "core/log/log.h"
 #include "core/quantity.h"
 #include "stages/lib/hadoop/user.h"
@@ -120,10 +121,7 @@ static const struct ps_namenode_kind
 /* Asks again after a growing wait, because not enough datanodes have reported the last block to the namenode. */
 static void repeat(struct ps_namenode_call *call)
 {
-    uint64_t rest_ns = COMPLETE_REST_MAX_NS;
-    if (call->rests < 7 && COMPLETE_REST_NS << call->rests < rest_ns)
-        rest_ns = COMPLETE_REST_NS << call->rests;
-    call->rests++;
+    uint64_t rest_ns = ps_backoff_doubled(COMPLETE_REST_NS, COMPLETE_REST_MAX_NS, call->rests++);
     ps_hadoop_rpc_repeat(call->namenode->rpc, &call->rpc, rest_ns, PS_FILE_UNAVAILABLE,
                          "the last block is not reported by enough datanodes yet");
 }

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/backoff.h"
 #include "core/log/log.h"
 #include "core/quantity.h"
 #include "stages/lib/hadoop/rpc/error.h"
@@ -211,8 +212,7 @@ static void up(struct ps_hadoop_rpc_connection *connection)
  * clients do not come at the same time (RetryPolicies.calculateExponentialTime). */
 static uint64_t rest_of(struct ps_hadoop_rpc *rpc, uint64_t base_ns, uint64_t max_ns, unsigned times)
 {
-    uint64_t rest_ns = times > 20 || base_ns << times > max_ns ? max_ns : base_ns << times;
-    return rest_ns / 2 + rest_ns / 1024 * ps_random_below(&rpc->random, 1024);
+    return ps_backoff_spread(ps_backoff_doubled(base_ns, max_ns, times), 2, ps_random_next(&rpc->random));
 }
 
 static void rest(struct ps_hadoop_rpc *rpc, struct ps_hadoop_rpc_call *call, uint64_t rest_ns)

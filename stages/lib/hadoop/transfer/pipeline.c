@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/backoff.h"
+
 #define PARTS_MAX 128
 #define SLOW_MAX 10U                  /* dfs.client.mark.slownode.as.badnode.threshold */
 #define CONGESTION_REST_MS 5000U      /* dfs.client.congestion.backoff.mean.time */
@@ -216,10 +218,8 @@ static bool is_slow(struct ps_pipeline *pipeline, unsigned node, bool slow)
 
 static void rest(struct ps_pipeline *pipeline)
 {
-    uint32_t twice = pipeline->rest_ms * 2;
-    pipeline->rest_ms = pipeline->rest_ms == 0 ? CONGESTION_REST_MS : twice;
-    if (pipeline->rest_ms > CONGESTION_REST_MAX_MS)
-        pipeline->rest_ms = CONGESTION_REST_MAX_MS;
+    pipeline->rest_ms =
+        (uint32_t)ps_backoff_next(pipeline->rest_ms, CONGESTION_REST_MS, CONGESTION_REST_MAX_MS);
     pipeline->rest_until_ns = now_of(pipeline) + pipeline->rest_ms * PS_NS_PER_MS;
 }
 

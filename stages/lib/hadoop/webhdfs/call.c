@@ -5,13 +5,14 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/backoff.h"
+
 #define PURPOSE "a WebHDFS call"
 #define HOPS_MAX 4U
 #define ROUNDS_MAX 8U /* of one turn */
 /* Hadoop's dfs.client.failover.sleep.base.millis and .max.millis. */
 #define REST_NS (500 * PS_NS_PER_MS)
 #define REST_MAX_NS (15 * PS_NS_PER_S)
-#define REST_DOUBLINGS_MAX 5U
 
 /* ---- texts ---- */
 
@@ -230,10 +231,10 @@ static void try_again(struct ps_webhdfs_call *call, bool at_other)
             webhdfs->active = (call->server + 1) % webhdfs->server_count;
         call->server = webhdfs->active;
     }
-    size_t rounds = call->attempts / webhdfs->server_count, doublings = rounds > 0 ? rounds - 1 : 0;
-    uint64_t rest_ns =
-        rounds == 0 ? 0 : REST_NS << (doublings < REST_DOUBLINGS_MAX ? doublings : REST_DOUBLINGS_MAX);
-    call->wake_ns = webhdfs->now.mono_ns + (rest_ns < REST_MAX_NS ? rest_ns : REST_MAX_NS);
+    size_t rounds = call->attempts / webhdfs->server_count;
+    call->wake_ns = webhdfs->now.mono_ns;
+    if (rounds > 0)
+        call->wake_ns += ps_backoff_doubled(REST_NS, REST_MAX_NS, rounds - 1);
 }
 
 /* ---- answers ---- */

@@ -1,6 +1,7 @@
 /* The connection to one broker. Requests are answered in the order in which they were sent. */
 #include "stages/lib/kafka/lane/lane_internal.h"
 
+#include "core/backoff.h"
 #include "core/quantity.h"
 #include "stages/lib/least.h"
 
@@ -93,13 +94,10 @@ static void watch(struct ps_kafka_lane_broker *broker)
 static uint64_t reconnect_rest_ns(struct ps_kafka_lane_broker *broker)
 {
     struct ps_kafka_lane *lane = broker->lane;
-    uint64_t rest_ns = lane->settings.reconnect_ns;
-    for (uint32_t i = 1; i < broker->failures && rest_ns < lane->settings.reconnect_max_ns; i++)
-        rest_ns *= 2;
-    rest_ns = ps_least(rest_ns, lane->settings.reconnect_max_ns);
+    uint64_t rest_ns = ps_backoff_doubled(lane->settings.reconnect_ns, lane->settings.reconnect_max_ns,
+                                          broker->failures - 1);
     lane->random = lane->random * UINT64_C(6364136223846793005) + 1442695040888963407U;
-    return rest_ns - rest_ns / 5 +
-           (lane->random >> 33) % (rest_ns / 5 * 2 + 1); /* a fifth more or less, as Java */
+    return ps_backoff_spread(rest_ns, 5, lane->random); /* as Java */
 }
 
 static void give_up_request(struct ps_kafka_lane *lane, struct ps_kafka_lane_request *request)

@@ -78,8 +78,8 @@ struct ps_kafka_sender {
     uint64_t polled_ns;
     uint64_t progress_ns;      /* the last delivery, or the last time nothing was in flight */
     uint64_t hold_ns;          /* earliest time of the next hold or release */
-    uint64_t held_ns;          /* duration of the next hold, */
-    uint64_t hold_progress_ns; /* counted from this delivery on */
+    uint64_t held_ns;          /* duration of the last hold; 0: there was none */
+    uint64_t hold_progress_ns; /* since this delivery */
     uint64_t warned_ns;        /* the last warning about missing progress; = progress_ns: none yet */
     uint64_t resume_ns;        /* do not submit before */
     uint64_t give_up_ns;       /* collecting: when to purge also what was sent */

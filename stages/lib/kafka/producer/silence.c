@@ -8,6 +8,7 @@
  * something was delivered: without a connection the library does not spin, and holding would keep it from
  * resending. */
 #include "stages/lib/kafka/producer/sender.h"
+#include "core/backoff.h"
 #include "core/quantity.h"
 
 #include <inttypes.h>
@@ -36,12 +37,12 @@ static void toggle_hold(struct ps_kafka_sender *sender)
         return;
     if (sender->hold_progress_ns != sender->progress_ns) {
         sender->hold_progress_ns = sender->progress_ns;
-        sender->held_ns = HELD_MIN_NS;
+        sender->held_ns = 0;
     }
     sender->held = !sender->held;
+    if (sender->held)
+        sender->held_ns = ps_backoff_next(sender->held_ns, HELD_MIN_NS, HELD_MAX_NS);
     sender->hold_ns = now_ns + (sender->held ? sender->held_ns : RELEASED_NS);
-    if (sender->held && sender->held_ns < HELD_MAX_NS)
-        sender->held_ns *= 2;
     sender->plan->engine->hold(sender->producer, sender->held);
 }
 

@@ -6,6 +6,8 @@
 #include <string.h>
 #include <sys/resource.h>
 
+#include "core/backoff.h"
+
 #define WORK_STEPS_MAX 16U
 #define WORK_BYTES_MAX (512 * 1024)
 #define CLOSE_PATIENCE_MS 5000U
@@ -79,9 +81,15 @@ static bool saves_again(const struct ps_tailer *tailer)
     return tailer->dirty && !tailer->saving && tailer->save_tries <= SAVE_TRIES_MAX;
 }
 
+static uint64_t save_wait_ns(const struct ps_tailer *tailer)
+{
+    return ps_backoff_doubled(SAVE_AGAIN_NS, PS_NEVER, tailer->save_tries);
+}
+
 static void save_at_the_end(struct ps_tailer *tailer)
 {
-    tailer->save_again_ns = tailer->now_ns + (SAVE_AGAIN_NS << tailer->save_tries++);
+    tailer->save_again_ns = tailer->now_ns + save_wait_ns(tailer);
+    tailer->save_tries++;
     ps_tail_save(tailer);
 }
 
@@ -91,8 +99,7 @@ void ps_tailer_close(struct ps_tailer *tailer)
     settle(tailer);
     while (tailer->loaded && saves_again(tailer)) {
         if (tailer->save_failed)
-            (void)ps_tail_thread_wait(&tailer->thread,
-                                      (uint32_t)((SAVE_AGAIN_NS << tailer->save_tries) / PS_NS_PER_MS));
+            (void)ps_tail_thread_wait(&tailer->thread, (uint32_t)(save_wait_ns(tailer) / PS_NS_PER_MS));
         save_at_the_end(tailer);
         settle(tailer);
     }

@@ -5,6 +5,8 @@
 #include <errno.h>
 #include <string.h>
 
+#include "core/backoff.h"
+
 /* Wait until the first try. Each further wait is twice as long, up to RETRY_MAX_NS. */
 #define RETRY_MIN_NS (100 * PS_NS_PER_MS)
 #define RETRY_MAX_NS (5 * PS_NS_PER_S)
@@ -22,9 +24,7 @@ void ps_tail_log_unreadable(struct ps_tailer *tailer, struct ps_tail_log *log, i
     }
     log->unreadable = true;
     if (!place->unreadable)
-        place->retry_ns = place->retry_ns == 0 ? RETRY_MIN_NS : 2 * place->retry_ns;
-    if (place->retry_ns > RETRY_MAX_NS)
-        place->retry_ns = RETRY_MAX_NS;
+        place->retry_ns = ps_backoff_next(place->retry_ns, RETRY_MIN_NS, RETRY_MAX_NS);
     place->unreadable = true;
     if (place->look_ns > tailer->now_ns + place->retry_ns)
         place->look_ns = tailer->now_ns + place->retry_ns;
