@@ -278,7 +278,7 @@ static bool read_row(struct ps_hive_rows *rows, const char *body, uint32_t lengt
     if (length >= mark && memcmp(body, BYTE_ORDER_MARK, mark) == 0)
         reader.text.at += mark;
     if (!ps_hive_json_take(&reader.text, '{'))
-        return ps_hive_json_wrong(&reader.text, "the body is no object");
+        return ps_hive_json_wrong(&reader.text, "the body is not an object");
     if (!read_struct(&reader, json->type, row))
         return false;
     return !json->memory.failed || ps_hive_json_wrong(&reader.text, "no memory");

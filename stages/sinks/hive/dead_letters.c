@@ -9,7 +9,7 @@ void ps_hive_refuse_next(struct ps_hive_sink *sink, struct ps_bucket_events *wai
         return;
     }
     const struct ps_bucket_event *event = &sink->pool.events[waiting->first];
-    ps_log(PS_LOG_WARN, sink->port->component, "an event is no row, and is dropped: %s", reason);
+    ps_log(PS_LOG_WARN, sink->port->component, "an event is not a row, and is dropped: %s", reason);
     ps_bucket_slots_settle(&sink->held, event->slot, event->position);
     ps_bucket_events_move(&sink->pool, waiting, &sink->pool.free);
 }

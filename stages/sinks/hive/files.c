@@ -106,7 +106,7 @@ static enum ps_serializer_answer rows_ready(const void *plan, void *, const stru
     ps_count(port->counters, PS_COUNTER_malformed, 1);
     if (ps_port_has_deadletter(port))
         return PS_SERIALIZER_REFUSED;
-    ps_log(PS_LOG_WARN, port->component, "an event is no row, and is dropped: %s", ps_err_join(reason));
+    ps_log(PS_LOG_WARN, port->component, "an event is not a row, and is dropped: %s", ps_err_join(reason));
     return PS_SERIALIZER_READY;
 }
 

@@ -12,15 +12,15 @@ static const char too_long_name[] = "a value of its partition makes a directory'
 static const char has_zero[] =
     "a value of its partition has a byte 0 in it: check the headers in hive.partition";
 
-static const char no_value[] =
-    "a value of its partition is no value of the partition key's type: check the headers in hive.partition";
+static const char no_value[] = "a value of its partition is not a value of the partition key's type: check "
+                               "the headers in hive.partition";
 
 static const char *const flaws[] = {
     [PS_ESCAPE_OK] = "a value of its partition is empty: check the headers in hive.partition",
     [PS_ESCAPE_NO_TIMESTAMP] = "hive.partition has a time escape, and the event has no header timestamp: add "
                                "a timestamp interceptor, or set useLocalTimeStamp = true",
     [PS_ESCAPE_BAD_TIMESTAMP] =
-        "hive.partition has a time escape, and the event's header timestamp is no number of milliseconds: "
+        "hive.partition has a time escape, and the event's header timestamp is not a number of milliseconds: "
         "correct what sets it, or set useLocalTimeStamp = true",
     [PS_ESCAPE_TOO_LONG] = too_long,
 };

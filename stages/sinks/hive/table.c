@@ -86,7 +86,7 @@ static enum ps_status read_bucket_column(struct ps_slice name, struct ps_hive_ta
         target->bucket_fields[target->bucket_field_count++] = i;
         return PS_OK;
     }
-    return ps_err_set(err, "its bucket column %.*s is no column", (int)name.length, name.data);
+    return ps_err_set(err, "its bucket column %.*s is not a column", (int)name.length, name.data);
 }
 
 static enum ps_status read_buckets(const struct ps_hive_table *table, struct ps_hive_target *target,

@@ -238,7 +238,7 @@ static void test_dead_letters(void **unused)
     ps_test_hive_expect_rows("", "one\n");
     assert_int_equal(ps_test_stage_counter(&stage, PS_COUNTER_deadletter), 2);
     assert_string_equal(ps_test_dead_letters_bodies("event-unwritable"), "no row\n{7}\n");
-    assert_int_equal(ps_test_dead_letters_with("the body is no object"), 1); /* each has its own reason */
+    assert_int_equal(ps_test_dead_letters_with("the body is not an object"), 1); /* each has its own reason */
     ps_test_stage_close(&stage);
     ps_test_dead_letters_close(&stage);
     ps_test_stage_fini(&stage);

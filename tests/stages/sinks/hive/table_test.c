@@ -170,7 +170,7 @@ static void test_columns_of_buckets(void **unused)
     table.bucket_count = 3;
     add(&table.bucket_columns, "c", "");
     assert_false(is_read(false));
-    assert_string_equal(err.text, "its bucket column c is no column");
+    assert_string_equal(err.text, "its bucket column c is not a column");
     add(&table.columns, "c", "array<int>");
     assert_false(is_read(false));
     assert_string_equal(err.text, "its bucket column c has a type that is not known here");
