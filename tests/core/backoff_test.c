@@ -21,6 +21,7 @@ static void test_doubled(void **state)
         assert_int_equal(ps_backoff_doubled(3, 40, i), waits[i]);
     }
     assert_int_equal(ps_backoff_doubled(3, 24, 3), 24);
+    assert_int_equal(ps_backoff_doubled(3, 25, 3), 24);
     assert_int_equal(ps_backoff_doubled(3, 23, 3), 23);
     assert_int_equal(ps_backoff_doubled(50, 40, 0), 40);
     assert_int_equal(ps_backoff_next(0, 50, 40), 40);
