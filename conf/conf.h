@@ -118,6 +118,7 @@ struct ps_conf {
     const struct ps_stage_ops *const *stages;
     struct ps_plugins *plugins;       /* the same owner */
     struct ps_class_path *class_path; /* for components that are Java classes; in the plan_arena */
+    const struct ps_command *command; /* NULL when it is loaded: the caller's */
     struct ps_classes
         *classes; /* of the class path, open while components are checked; NULL: nothing was looked for */
     const char *wanted; /* -n */

@@ -1,4 +1,4 @@
-/* Runs a command of the configuration and reads the first line it prints. Thread: the control thread;
+/* Runs a command of the configuration, or one that bin/flume-ng runs, and reads what it prints. Thread: the control thread;
  * blocks. */
 #pragma once
 
@@ -8,6 +8,13 @@
 
 #define PS_EXEC_TIMEOUT_MS 10000
 #define PS_EXEC_LINE_BYTES_MAX 65536
+
+/* Runs the words without a shell, with this environment (ends with NULL; NULL: the caller's). Returns all of its output, after it has
+ * exited with status 0, in the arena. Returns NULL with a message when it could not run, failed, printed more than `bytes_max` bytes,
+ * or took longer than `timeout_ms` (it is then killed). */
+const char *ps_exec_output(struct ps_arena *arena, const struct ps_texts *words,
+                           const char *const *environment, size_t bytes_max, int timeout_ms,
+                           struct ps_err *err);
 
 /* Runs the words of `command` with `argument` appended, without a shell. Returns the first line of its output
  * without the line end, after it has exited with status 0. Returns NULL with a message when it could not run,

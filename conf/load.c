@@ -90,6 +90,7 @@ static struct ps_conf *conf_create(const struct ps_command *command, const struc
     check_stages(conf);
     load_plugins(conf, command);
     conf->class_path = ps_class_path_make(conf->plan_arena, command);
+    conf->command = command;
     return conf;
 }
 
@@ -267,6 +268,7 @@ enum ps_status ps_conf_finish(struct ps_conf *conf, const struct ps_command *com
     ps_grouping_fini(&grouping);
     ps_classes_close(conf->classes);
     conf->classes = NULL;
+    conf->command = NULL;
     ps_problems_sort(&conf->problems);
     return conf->problems.errors == 0 ? PS_OK : PS_FAIL;
 }

@@ -2,6 +2,7 @@
 #include "conf/bind.h"
 #include "conf/conf.h"
 #include "conf/java/class_path.h"
+#include "conf/java/tools.h"
 #include "conf/text.h"
 #include "commands/channel/channel.h"
 #include "stages/lib/flume_log/directory.h"
@@ -35,11 +36,13 @@ static const char *home_default(struct ps_arena *arena, const char *name)
 
 static enum ps_status from_agent_file(struct ps_channel_command *command, struct ps_err *err)
 {
+    struct ps_tools_said said = {.asked = false};
     struct ps_command agent = {.arena = command->arena,
                                .agent = command->agent,
                                .files = {1, &command->file},
                                .dry_run = true,
-                               .ask_classes = true};
+                               .ask_classes = true,
+                               .tools = &said};
     struct ps_conf *conf;
     const struct ps_conf_part *part = NULL;
     (void)ps_conf_load(&agent, ps_stages, &conf); /* `penstock check` reports its problems */
@@ -63,7 +66,10 @@ static enum ps_status from_agent_file(struct ps_channel_command *command, struct
                                             : home_default(command->arena, "checkpoint");
         command->data_directories =
             ps_text_split_commas(command->arena, data != NULL ? data : home_default(command->arena, "data"));
-        ps_channel_keys_from(command, &part->pairs, ps_class_path_make(command->arena, &agent));
+        struct ps_class_path *path = ps_class_path_make(command->arena, &agent);
+        if (said.asked) /* there is a provider of keys that is a class */
+            ps_class_path_complete(path, command->arena, &agent, NULL);
+        ps_channel_keys_from(command, &part->pairs, path);
     }
     ps_conf_destroy(conf);
     return status;

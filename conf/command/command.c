@@ -7,6 +7,7 @@
 
 #include "conf/file.h"
 #include "conf/text.h"
+#include "conf/java/tools.h"
 #include "core/text/nearest.h"
 
 #include <stdio.h>
@@ -353,14 +354,8 @@ enum ps_status ps_command_complete(struct ps_command *command, struct ps_err *er
         ps_env_load(command);
     command->plugins =
         ps_command_plugins(command->arena, command->plugins_path, ps_command_variable(command, "FLUME_HOME"));
+    command->tools = ps_arena_alloc(command->arena, sizeof *command->tools);
     return PS_OK;
-}
-
-const char *ps_command_variable(const struct ps_command *command, const char *name)
-{
-    const struct ps_shell_variable *variable = ps_shell_find(&command->environment, name);
-    const char *value = variable != NULL ? variable->value : getenv(name);
-    return value != NULL && *value != '\0' ? value : NULL;
 }
 
 void ps_command_fini(struct ps_command *command)

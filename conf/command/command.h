@@ -34,6 +34,8 @@ struct ps_command {
     struct ps_texts
         jvm; /* the options of the command line that are java's, for components that are Java classes */
     struct ps_shell environment; /* what flume-env.sh assigns */
+    struct ps_tools_said
+        *tools; /* what `hadoop` and `hbase` said (conf/java/tools.h); NULL: they are asked each time */
 };
 
 /* Parses the command line; argv[0] is the subcommand's name. Returns PS_FAIL with a message that gives

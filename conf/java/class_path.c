@@ -1,6 +1,7 @@
 /* See class_path.h. */
 #include "conf/java/class_path.h"
 
+#include "conf/java/tools.h"
 #include "conf/text.h"
 
 #include <dirent.h>
@@ -56,18 +57,28 @@ static void add_all_plugins(struct ps_arena *arena, struct ps_texts *entries, co
         add_plugins(arena, entries, folders->items[i], part, suffix);
 }
 
-static const char *library_path(struct ps_arena *arena, const struct ps_command *command)
+static const char *join(struct ps_arena *arena, const struct ps_texts *texts)
+{
+    const char *path = NULL;
+    for (size_t i = 0; i < texts->count; i++)
+        path = ps_arena_format(arena, "%s%s%s", path != NULL ? path : "", path != NULL ? ":" : "",
+                               texts->items[i]);
+    return path;
+}
+
+static const char *library_path(struct ps_arena *arena, const struct ps_command *command,
+                                const struct ps_tools_said *said)
 {
     struct ps_texts folders = {0, NULL};
     const char *first = ps_command_variable(command, "FLUME_JAVA_LIBRARY_PATH");
     if (first != NULL)
         ps_texts_add(arena, &folders, ps_arena_text(arena, first));
     add_all_plugins(arena, &folders, &command->plugins, "native", "");
-    const char *path = NULL;
-    for (size_t i = 0; i < folders.count; i++)
-        path = ps_arena_format(arena, "%s%s%s", path != NULL ? path : "", path != NULL ? ":" : "",
-                               folders.items[i]);
-    return path;
+    if (said->hadoop.library_path != NULL)
+        ps_texts_add(arena, &folders, ps_arena_text(arena, said->hadoop.library_path));
+    if (said->hbase.library_path != NULL)
+        ps_texts_add(arena, &folders, ps_arena_text(arena, said->hbase.library_path));
+    return join(arena, &folders);
 }
 
 /* Adds all jars of a folder below the one that the variable names, if it is there. */
@@ -78,6 +89,20 @@ static void add_home(const struct ps_command *command, struct ps_arena *arena, s
     const char *folder = home != NULL ? ps_arena_format(arena, "%s/%s", home, part) : NULL;
     if (folder != NULL && is_folder(folder))
         ps_texts_add(arena, entries, ps_arena_format(arena, "%s/*", folder));
+}
+
+/* Adds what Hadoop, HBase and Hive bring, in the order of the script. */
+static void add_tools(struct ps_arena *arena, struct ps_texts *entries, const struct ps_command *command,
+                      const struct ps_tools_said *said)
+{
+    add_path(arena, entries, said->hadoop.class_path);
+    add_path(arena, entries, said->hbase.class_path);
+    if (said->hbase.program != NULL) {
+        const char *home = ps_command_variable(command, "HBASE_HOME");
+        ps_texts_add(arena, entries, ps_arena_format(arena, "%s/conf", home != NULL ? home : ""));
+    }
+    add_home(command, arena, entries, "HIVE_HOME", "lib");
+    add_home(command, arena, entries, "HCAT_HOME", "share/hcatalog");
 }
 
 static struct ps_texts entries_of(struct ps_arena *arena, const struct ps_command *command)
@@ -95,8 +120,6 @@ static struct ps_texts entries_of(struct ps_arena *arena, const struct ps_comman
     add_path(arena, &entries, ps_command_variable(command, "FLUME_CLASSPATH"));
     add_all_plugins(arena, &entries, &command->plugins, "lib", "/*");
     add_all_plugins(arena, &entries, &command->plugins, "libext", "/*");
-    add_home(command, arena, &entries, "HIVE_HOME", "lib");
-    add_home(command, arena, &entries, "HCAT_HOME", "share/hcatalog");
     return entries;
 }
 
@@ -150,7 +173,38 @@ struct ps_class_path *ps_class_path_make(struct ps_arena *arena, const struct ps
     for (size_t i = 0; i < command->jvm.count; i++)
         ps_texts_add(arena, &path->options, ps_arena_text(arena, command->jvm.items[i]));
     path->entries = entries_of(arena, command);
-    path->library_path = library_path(arena, command);
+    add_tools(arena, &path->entries, command, &(struct ps_tools_said){.asked = false});
+    path->library_path = library_path(arena, command, &(struct ps_tools_said){.asked = false});
     find_java(arena, command, path);
     return path;
+}
+
+static void report(struct ps_problems *problems, struct ps_arena *arena, const char *name,
+                   const struct ps_tool_said *said)
+{
+    if (said->program == NULL || problems == NULL)
+        return;
+    const struct ps_place place = {.key = name};
+    if (said->class_path == NULL)
+        ps_problem_add(problems, PS_SEVERITY_WARNING, place,
+                       ps_arena_format(arena, "run `%s classpath` by hand", said->program),
+                       "its classes are not found: %s", said->wrong);
+    else
+        ps_problem_add(problems, PS_SEVERITY_NOTE, place, NULL,
+                       "what `%s classpath` prints is behind Flume's class path", said->program);
+}
+
+void ps_class_path_complete(struct ps_class_path *path, struct ps_arena *arena,
+                            const struct ps_command *command, struct ps_problems *problems)
+{
+    struct ps_tools_said once = {.asked = false};
+    struct ps_tools_said *said = command->tools != NULL ? command->tools : &once;
+    struct ps_texts entries = entries_of(arena, command);
+    const char *own = join(arena, &entries);
+    ps_tools_ask(said, command, own != NULL ? own : "", command->ask_classes);
+    add_tools(arena, &entries, command, said);
+    path->entries = entries;
+    path->library_path = library_path(arena, command, said);
+    report(problems, arena, "hadoop", &said->hadoop);
+    report(problems, arena, "hbase", &said->hbase);
 }

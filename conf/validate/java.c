@@ -1,6 +1,7 @@
 /* See java.h. */
 #include "conf/validate/java.h"
 
+#include "conf/java/class_path.h"
 #include "conf/java/classes.h"
 #include "conf/text.h"
 #include "conf/validate/types.h"
@@ -32,12 +33,14 @@ struct java_type {
     struct ps_class class;
 };
 
-/* The class path is searched only if a configuration names a class. */
+/* The class path is searched, and Hadoop and HBase are asked for theirs, only if a configuration names a class. */
 static struct ps_classes *classes_of(const struct ps_part_maker *maker)
 {
     struct ps_conf *conf = maker->conf;
-    if (conf->classes == NULL)
+    if (conf->classes == NULL) {
+        ps_class_path_complete(conf->class_path, conf->plan_arena, conf->command, &conf->problems);
         conf->classes = ps_classes_open(&conf->class_path->entries);
+    }
     return conf->classes;
 }
 

@@ -6,13 +6,24 @@
 source "$(dirname "${BASH_SOURCE[0]}")/oracle.sh"
 for program in javac jar pgrep; do command -v $program >/dev/null || skip "no $program"; done
 [[ -r ${PENSTOCK%/*}/penstock-java.jar ]] || skip "no penstock-java.jar beside $PENSTOCK"
-unset FLUME_HOME FLUME_CLASSPATH FLUME_JAVA_OPTS JAVA_OPTS FLUME_JAVA_LIBRARY_PATH HADOOP_HOME HBASE_HOME HIVE_HOME HCAT_HOME
+unset FLUME_HOME FLUME_CLASSPATH FLUME_JAVA_OPTS JAVA_OPTS FLUME_JAVA_LIBRARY_PATH HADOOP_HOME HADOOP_PREFIX HBASE_HOME HIVE_HOME HCAT_HOME
 
 # ---- a home of Flume's, with plug-ins ----
 
 jars=$("$here/flume" classpath)
 home=$work/home
-mkdir -p "$home"/plugins.d/{own/{lib,libext,native},other/lib} "$work"/{conf,classes,etc,none,hive/lib}
+mkdir -p "$home"/plugins.d/{own/{lib,libext,native},other/lib} "$work"/{conf,classes,etc,none,hive/lib,{hadoop,hbase}/bin}
+tool() { # NAME VARIABLE CLASS_PATH LIBRARIES: a command of that name, with Hadoop's or HBase's answers; it runs the class that Flume names
+    cat >"$work/$1/bin/$1" <<-EOF_
+	#!/bin/bash
+	[[ \$1 != classpath ]] || { echo "$3:\$$2"; exit; }
+	exec java -Djava.library.path=$4 -cp "/none:\$$2" "\$@"
+	EOF_
+    chmod +x "$work/$1/bin/$1"
+}
+tool hadoop HADOOP_CLASSPATH "$work/hadoop/etc:$work/hadoop/share/*" /opt/hadoop/native
+tool hbase HBASE_CLASSPATH "$work/hbase/a.jar:$work/hbase/b.jar" /opt/hbase/native
+export HADOOP_CLASSPATH=/none/of/it HADOOP_HOME=$work/hadoop # the latter not in the script's file
 ln -s "${jars%%/\**}" "$home/lib"
 javac -nowarn -d "$work/classes" -cp "$jars" "$here"/java_host/FileSink.java
 jar cf "$home/plugins.d/own/lib/own.jar" -C "$work/classes" .
@@ -27,6 +38,7 @@ cat >"$work/conf/flume-env.sh" <<-EOF_
 	FLUME_CLASSPATH=\${FLUME_CLASSPATH:-$work/absent.jar}:\$FLUME_HOME/../etc   # a folder
 	FLUME_JAVA_LIBRARY_PATH='/opt/native'
 	HIVE_HOME=$work/hive
+	HBASE_HOME=$work/hbase
 EOF_
 agent_file() { # TYPE
     cat <<-EOF_
@@ -57,6 +69,7 @@ says() { # TYPE TEXT [OPTION]...
 says example.FileSink "the class \`example.FileSink\` of $home/plugins.d/own/lib/own.jar runs in Java, with -Xmx256m"
 says example.FileSink "of $work/classes runs in Java" -C "$work/classes" # before plugins.d
 says example.FileSink "has it; put its jar into plugins.d/NAME/lib" --plugins-path "$work/none"
+says example.FileSink "note: hadoop: what \`$work/hadoop/bin/hadoop classpath\` prints is behind Flume's class path"
 says example.FileSnik 'did you mean example.FileSink?'
 says hbase2 "the class \`org.apache.flume.sink.hbase2.HBase2Sink\` of $home/lib/flume-ng-hbase2-sink-1.11.0.jar runs in Java"
 says org.apache.flume.sink.AbstractSink 'is abstract'
@@ -85,9 +98,11 @@ done
 [[ ${class_path%%:*} == */penstock-java.jar ]] || fail "penstock-java.jar is not first: $class_path"
 echo "${class_path#*:}" | tr : '\n' >"$work/penstock.path"
 [[ " ${own_words[*]} " == *" -Xms16m -Xmx256m -XX:TieredStopAtLevel=1 -Dfrom=command "* ]] || fail "the options are ${own_words[*]}"
-[[ " ${own_words[*]} " == *" -Djava.library.path=/opt/native:$home/plugins.d/own/native "* ]] || fail "the native libraries are in ${own_words[*]}"
+libraries=/opt/native:$home/plugins.d/own/native:/opt/hadoop/native:/opt/hbase/native
+[[ " ${own_words[*]} " == *" -Djava.library.path=$libraries "* ]] || fail "the native libraries are in ${own_words[*]}"
 printf '%s\n' "$work/conf" "$home/lib/*" "$work/first.jar" "$work/classes/*" "$work/absent.jar" "$home/../etc" \
-    "$home/plugins.d/other/lib/*" "$home/plugins.d/own/lib/*" "$home/plugins.d/own/libext/*" "$work/hive/lib/*" >"$work/expected.path"
+    "$home/plugins.d/other/lib/*" "$home/plugins.d/own/lib/*" "$home/plugins.d/own/libext/*" \
+    "$work/hadoop/etc" "$work/hadoop/share/*" '' "$work/hbase/a.jar" "$work/hbase/b.jar" '' "$work/hbase/conf" "$work/hive/lib/*" >"$work/expected.path"
 same 'class path' "$work/expected.path" "$work/penstock.path"
 
 if [[ ! ${FLUME_NG:-} ]]; then
@@ -95,9 +110,9 @@ if [[ ! ${FLUME_NG:-} ]]; then
     exit 0
 fi
 java_home=$(dirname "$(dirname "$(readlink -f "$(command -v java)")")")
-env -i PATH=/usr/bin:/bin LC_ALL=C JAVA_HOME="$java_home" bash "$FLUME_NG" agent -n a1 -f x "${options[@]}" -d >"$work/flume_ng.words" 2>"$work/flume_ng.log"
+env -i PATH=/usr/bin:/bin LC_ALL=C JAVA_HOME="$java_home" HADOOP_HOME="$HADOOP_HOME" HADOOP_CLASSPATH="$HADOOP_CLASSPATH" bash "$FLUME_NG" agent -n a1 -f x "${options[@]}" -d >"$work/flume_ng.words" 2>"$work/flume_ng.log"
 sed -E 's/.* -cp ([^ ]+) .*/\1/' "$work/flume_ng.words" | tr : '\n' >"$work/flume_ng.path"
 same 'class path of bin/flume-ng' "$work/flume_ng.path" "$work/penstock.path"
-for word in -Xms16m -Xmx256m -Dfrom=command "-Djava.library.path=/opt/native:$home/plugins.d/own/native"; do
+for word in -Xms16m -Xmx256m -Dfrom=command "-Djava.library.path=$libraries"; do
     [[ " $(<"$work/flume_ng.words") " == *" $word "* ]] || fail "bin/flume-ng has no $word"
 done

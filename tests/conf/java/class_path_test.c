@@ -2,6 +2,7 @@
 #include "tests/support/support.h"
 
 #include "conf/java/class_path.h"
+#include "conf/java/tools.h"
 #include "tests/support/folder.h"
 
 #include <stdlib.h>
@@ -13,8 +14,10 @@ static struct ps_arena *arena;
 
 static int setup(void **state)
 {
-    static const char *const variables[] = {"FLUME_HOME", "FLUME_CLASSPATH", "JAVA_HOME",
-                                            "JAVA_OPTS",  "FLUME_JAVA_OPTS", "FLUME_JAVA_LIBRARY_PATH"};
+    static const char *const variables[] = {"FLUME_HOME",  "FLUME_CLASSPATH", "JAVA_HOME",
+                                            "JAVA_OPTS",   "FLUME_JAVA_OPTS", "FLUME_JAVA_LIBRARY_PATH",
+                                            "HADOOP_HOME", "HADOOP_PREFIX",   "HBASE_HOME",
+                                            "HIVE_HOME",   "HCAT_HOME"};
     for (size_t i = 0; i < PS_COUNT_OF(variables); i++)
         unsetenv(variables[i]);
     arena = ps_arena_create();
@@ -93,6 +96,105 @@ static void in_the_order_of_flume_ng(void **state)
     assert_string_equal(shown(&path->options), "-Xmx20m:-Da=b:-Dc=d:-Xmx1g");
 }
 
+static void program(const char *name, const char *text)
+{
+    ps_test_folder_append(name, text, strlen(text));
+    assert_int_equal(chmod(ps_test_folder_path(name), 0700), 0);
+}
+
+/* Returns the lines that the fakes wrote. */
+static const char *asked(void)
+{
+    static char text[4096];
+    FILE *file = fopen(ps_test_folder_path("asked"), "r");
+    size_t length = file != NULL ? fread(text, 1, sizeof text - 1, file) : 0;
+    if (file != NULL)
+        fclose(file);
+    text[length] = '\0';
+    return text;
+}
+
+/* A fake that notes what it is asked, and what it sees of its environment. */
+#define FAKE(TOOL, CLASS_PATH, LIBRARIES)                                                                    \
+    "#!/bin/sh\n"                                                                                            \
+    "echo \"" TOOL " $* [$" TOOL "_CLASSPATH] $FROM_SCRIPT$OWN\" >>\"$(dirname \"$0\")/../../asked\"\n"      \
+    "case $1 in classpath) echo; echo " CLASS_PATH " ;;\n"                                                   \
+    "*) echo noise; echo " LIBRARIES " ;; esac\n"
+
+static void with_hadoop_and_hbase(void **state)
+{
+    static const char *const folders[] = {"hadoop", "hadoop/bin", "base", "base/bin", "hive", "hive/lib"};
+    for (size_t i = 0; i < PS_COUNT_OF(folders); i++)
+        make(folders[i]);
+    program("hadoop/bin/hadoop", FAKE("HADOOP", "'/h/etc:/h/lib/*'", "java.library.path=/h/native"));
+    program("base/bin/hbase", FAKE("HBASE", "/b/conf:/b/a.jar", "nothing"));
+    struct ps_tools_said said = {.asked = false};
+    struct ps_command command = {.arena = arena, .classpath = "/opt/x.jar", .tools = &said};
+    const char *script = ps_arena_format(arena,
+                                         "export FROM_SCRIPT=yes\nOWN=no\nHADOOP_PREFIX=%s/hadoop\n"
+                                         "HIVE_HOME=%s/hive\nHBASE_HOME=%s/base\n",
+                                         ps_test_folder(), ps_test_folder(), ps_test_folder());
+    ps_shell_read(&command.environment, arena, script, strlen(script));
+    setenv("HADOOP_CLASSPATH", "/not/for/it", 1);
+    struct ps_problems problems;
+    ps_problems_init(&problems, arena);
+
+    struct ps_class_path *path = ps_class_path_make(arena, &command);
+    assert_string_equal(shown(&path->entries), "/opt/x.jar:@/hive/lib/*");
+    assert_string_equal(asked(), "");
+
+    ps_class_path_complete(path, arena, &command, &problems);
+    static const char expected[] = "/opt/x.jar:/h/etc:/h/lib/*:/b/conf:/b/a.jar:@/base/conf:@/hive/lib/*";
+    assert_string_equal(shown(&path->entries), expected);
+    assert_null(path->library_path);
+    static const char first[] = "HADOOP classpath [] yes\nHBASE classpath [] yes\n";
+    assert_string_equal(asked(), first);
+    assert_int_equal(problems.count, 2);
+    assert_int_equal(problems.items[0].severity, PS_SEVERITY_NOTE);
+    assert_non_null(strstr(problems.items[0].what, "/hadoop/bin/hadoop classpath` prints is behind"));
+
+    /* an agent asks for the libraries, too, and nothing twice */
+    command.ask_classes = true;
+    for (int i = 0; i < 2; i++) {
+        path = ps_class_path_make(arena, &command);
+        ps_class_path_complete(path, arena, &command, NULL);
+        assert_string_equal(shown(&path->entries), expected);
+        assert_string_equal(path->library_path, "/h/native");
+        assert_string_equal(
+            asked(),
+            ps_arena_format(arena,
+                            "%sHADOOP org.apache.flume.tools.GetJavaProperty java.library.path [/opt/x.jar] "
+                            "yes\nHBASE org.apache.flume.tools.GetJavaProperty java.library.path "
+                            "[/opt/x.jar:/h/etc:/h/lib/*] yes\n",
+                            first));
+    }
+    ps_problems_fini(&problems);
+    unsetenv("HADOOP_CLASSPATH");
+}
+
+static void with_a_hadoop_that_fails(void **state)
+{
+    make("bin");
+    program("bin/hadoop", "#!/bin/sh\necho /h/lib\nexit 3\n");
+    program("bin/hbase", "#!/bin/sh\n");
+    char *before = getenv("PATH") != NULL ? strdup(getenv("PATH")) : NULL;
+    setenv("PATH", ps_arena_format(arena, "/nonexistent:%s:%s", ps_test_folder_path("bin"), before), 1);
+    struct ps_command command = {.arena = arena, .ask_classes = true};
+    struct ps_problems problems;
+    ps_problems_init(&problems, arena);
+    struct ps_class_path *path = ps_class_path_make(arena, &command);
+    ps_class_path_complete(path, arena, &command, &problems);
+    assert_string_equal(shown(&path->entries), "/conf"); /* of HBASE_HOME, which is not set */
+    assert_null(path->library_path);
+    assert_int_equal(problems.count, 2);
+    assert_int_equal(problems.items[0].severity, PS_SEVERITY_WARNING);
+    assert_non_null(strstr(problems.items[0].what, "hadoop exited with status 3"));
+    assert_non_null(strstr(problems.items[1].what, "it printed nothing"));
+    ps_problems_fini(&problems);
+    setenv("PATH", before, 1);
+    free(before);
+}
+
 static void nothing_is_set(void **state)
 {
     struct ps_command command = {.arena = arena};
@@ -132,6 +234,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(in_the_order_of_flume_ng, setup, teardown),
+        cmocka_unit_test_setup_teardown(with_hadoop_and_hbase, setup, teardown),
+        cmocka_unit_test_setup_teardown(with_a_hadoop_that_fails, setup, teardown),
         cmocka_unit_test_setup_teardown(nothing_is_set, setup, teardown),
         cmocka_unit_test_setup_teardown(which_java, setup, teardown),
     };

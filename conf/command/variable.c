@@ -1,0 +1,12 @@
+/* ps_command_variable (command.h): a variable as flume-ng has it. A file of its own, because what looks for classes calls it, and the
+ * command line calls what reads a configuration. */
+#include "conf/command/command.h"
+
+#include <stdlib.h>
+
+const char *ps_command_variable(const struct ps_command *command, const char *name)
+{
+    const struct ps_shell_variable *variable = ps_shell_find(&command->environment, name);
+    const char *value = variable != NULL ? variable->value : getenv(name);
+    return value != NULL && *value != '\0' ? value : NULL;
+}

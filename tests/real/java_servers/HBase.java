@@ -1,0 +1,72 @@
+import com.sun.net.httpserver.HttpExchange;
+import com.sun.net.httpserver.HttpServer;
+import java.io.ByteArrayOutputStream;
+import java.net.InetAddress;
+import java.net.InetSocketAddress;
+import org.apache.hadoop.hbase.HBaseConfiguration;
+import org.apache.hadoop.hbase.TableName;
+import org.apache.hadoop.hbase.client.Admin;
+import org.apache.hadoop.hbase.client.ColumnFamilyDescriptorBuilder;
+import org.apache.hadoop.hbase.client.Connection;
+import org.apache.hadoop.hbase.client.ConnectionFactory;
+import org.apache.hadoop.hbase.client.Result;
+import org.apache.hadoop.hbase.client.ResultScanner;
+import org.apache.hadoop.hbase.client.Scan;
+import org.apache.hadoop.hbase.client.Table;
+import org.apache.hadoop.hbase.client.TableDescriptorBuilder;
+import org.apache.hadoop.hbase.master.HMaster;
+import org.apache.hadoop.hbase.util.Bytes;
+
+/** HBase with all its servers in this process, and a web server for scripts: /create/TABLE/FAMILY, /values/TABLE/FAMILY/COLUMN. */
+class HBase {
+    private static Connection connection;
+
+    public static void main(String[] words) throws Exception {
+        HttpServer web = HttpServer.create(new InetSocketAddress(InetAddress.getByName("127.0.0.1"), Integer.parseInt(words[0])), 0);
+        web.createContext("/", HBase::answer);
+        web.start();
+        HMaster.main(new String[] {"start"});
+    }
+
+    private static void answer(HttpExchange exchange) {
+        String[] words = exchange.getRequestURI().getPath().split("/");
+        byte[] text;
+        int status = 200;
+        try {
+            if (connection == null)
+                connection = ConnectionFactory.createConnection(HBaseConfiguration.create());
+            text = words[1].equals("create") ? create(words[2], words[3]) : values(words[2], words[3], words[4]);
+        } catch (Exception wrong) {
+            status = 500;
+            text = wrong.toString().getBytes();
+        }
+        try {
+            exchange.sendResponseHeaders(status, text.length > 0 ? text.length : -1);
+            exchange.getResponseBody().write(text);
+        } catch (java.io.IOException gone) {
+            System.err.println("the client is gone: " + gone);
+        }
+        exchange.close();
+    }
+
+    private static byte[] create(String table, String family) throws Exception {
+        TableName name = TableName.valueOf(table);
+        try (Admin admin = connection.getAdmin()) {
+            if (!admin.tableExists(name))
+                admin.createTable(TableDescriptorBuilder.newBuilder(name).setColumnFamily(ColumnFamilyDescriptorBuilder.of(family)).build());
+        }
+        return new byte[0];
+    }
+
+    private static byte[] values(String table, String family, String column) throws Exception {
+        ByteArrayOutputStream lines = new ByteArrayOutputStream();
+        Scan scan = new Scan().addColumn(Bytes.toBytes(family), Bytes.toBytes(column)).setCaching(1000);
+        try (Table rows = connection.getTable(TableName.valueOf(table)); ResultScanner scanner = rows.getScanner(scan)) {
+            for (Result row : scanner) {
+                lines.write(row.value());
+                lines.write('\n');
+            }
+        }
+        return lines.toByteArray();
+    }
+}

@@ -1,0 +1,56 @@
+# What tests share that have a sink of Flume's in Java, instead of java_server.sh. The script defines
+# `sink_keys NAME`, which prints the keys of the sink k1, and `words NAME`, which prints the first word of each event at the far end, NAME
+# being flume, penstock or kill. Then
+#
+#   same_input EVENTS    gives the same lines to Flume and to penstock, and waits until all of them are at the far end
+#   killed               kills the Java process again and again while a client sends lines, and expects every line that was answered
+# shellcheck shell=bash
+# shellcheck source=tests/real/java_server.sh disable=SC2154
+source "$(dirname "${BASH_SOURCE[0]}")/java_server.sh"
+
+flow() { # DIR SOURCE: a source, a file channel, and the sink
+    mkdir -p "$1"
+    cat <<-EOF_
+	a1.sources = r1
+	a1.channels = c1
+	a1.sinks = k1
+	a1.sources.r1.channels = c1
+	a1.channels.c1.type = file
+	a1.channels.c1.checkpointDir = $1/checkpoint
+	a1.channels.c1.dataDirs = $1/data
+	a1.channels.c1.capacity = 100000
+	a1.channels.c1.transactionCapacity = 1000
+	a1.sinks.k1.channel = c1
+	EOF_
+    if [[ $2 == exec ]]; then
+        printf 'a1.sources.r1.%s\n' "type = exec" "command = cat $work/input"
+    else
+        printf 'a1.sources.r1.%s\n' "type = netcat" "bind = 127.0.0.1" "port = $((server_port + 50))" "max-line-length = 2000"
+    fi
+    sink_keys "${1##*/}"
+}
+agent_file() { flow "$1" exec; }
+arrived() { words "${1##*/}" | wc -l; }
+same_input() { # EVENTS
+    seq 1 "$1" | sed 's/.*/line-& of the file äöü/' >"$work/input"
+    both "$1"
+    for engine in flume penstock; do words $engine | sort >"$work/$engine.words"; done
+    same "the events" "$work/flume.words" "$work/penstock.words"
+}
+
+# ---- kills ----
+
+came() { words kill | wc -l; }
+killed() {
+    draw_kills
+    flow "$work/kill" netcat >"$work/kill.properties"
+    start "$work/kill" "$PENSTOCK"
+    python3 "$here/numbered_client.py" $((server_port + 50)) w "$work" netcat "${RATE:-1000}" 2>"$work/client.log" &
+    children+=($!)
+    kill_java_often came
+    touch "$work/stop"
+    wait "${children[-1]}" || fail "the client ends with $?"
+    unset 'children[-1]'
+    all_there "$work/acked.w" words kill
+    stop TERM
+}
