@@ -121,8 +121,8 @@ struct ps_context {
     uint64_t client_queue_bytes;
     /* Interceptors and selectors in `build`: the things that the stages of one source's chain share. Others: NULL. */
     struct ps_chain_share *chain;
-    /* Path of the penstock program, to start helper processes (regex/compile/compiler.h). NULL in tests: the work is
-     * done in this process. */
+    const char *source_type; /* interceptor in `build`: "netcat", of its source; others: NULL */
+    /* Path of penstock, to start helper processes (regex/compile/compiler.h). NULL in tests: this process works. */
     const char *program;
     bool running; /* workers are running (a reload): leave the CPUs to them */
     const struct ps_class_path

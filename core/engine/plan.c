@@ -355,6 +355,7 @@ static enum ps_status build_chain(struct ps_plan *plan, struct ps_source_plan *s
         struct ps_context context = context_for(plan, &spec->interceptors[interceptors]);
         context.instances = source->instance_count;
         context.chain = &source->chain;
+        context.source_type = spec->stage.ops->name;
         if (build_stage(&spec->interceptors[interceptors], &context, err) != PS_OK)
             goto failed;
     }

@@ -53,11 +53,25 @@ struct java_state {
     struct ps_java_component component;
 };
 
+/* Returns whether Flume's source of this type hands over its events one by one: ChannelProcessor.processEvent calls
+ * intercept(Event), processEventBatch calls intercept(List). A class may do different things in the two. `avro` and
+ * `thrift` do both, as their clients ask; their calls are in one batch here, so the class gets lists. */
+static bool has_single_events(const char *source_type)
+{
+    static const char *const types[] = {"netcat",    "netcatudp",  "syslogtcp",
+                                        "syslogudp", "avrolegacy", "thriftlegacy"};
+    for (size_t i = 0; source_type != NULL && i < PS_COUNT_OF(types); i++)
+        if (strcmp(types[i], source_type) == 0)
+            return true;
+    return false;
+}
+
 static enum ps_status java_build(void *plan_, struct ps_context *context, struct ps_err *err)
 {
     struct java_plan *plan = plan_;
     if (ps_java_class_build(&plan->class, context, PS_JAVA_INTERCEPTOR, err) != PS_OK)
         return PS_FAIL;
+    plan->class.is_single = has_single_events(context->source_type);
     plan->trouble = ps_must_alloc(1, sizeof *plan->trouble, context->component);
     pthread_mutex_init(&plan->trouble->lock, NULL);
     ps_regex_chain_edits(context);

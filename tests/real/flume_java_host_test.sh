@@ -68,6 +68,50 @@ for sink in k1 k2; do
     grep -q "INFO sink $sink: FileSink: stops after" "$work/penstock.log" || fail "the log of the class of $sink is not in the agent's"
 done
 
+# ---- single events: behind netcat Flume calls intercept(Event), which doubles none ----
+
+port=$(ports_reserve)
+talk() { # sends the lines, one connection; returns when each was answered
+    local i
+    for ((i = 0; i < 600; i++)); do
+        { exec {connection}<>"/dev/tcp/127.0.0.1/$port"; } 2>/dev/null && break
+        patient_tenth
+    done
+    head -n 500 "$work/input" >&"$connection"
+    for ((i = 0; i < 500; i++)); do read -r -u "$connection"; done
+    exec {connection}>&-
+}
+for engine in flume penstock; do
+    mkdir "$work/$engine.single"
+    cat >"$work/$engine.single.properties" <<-EOF_
+	a1.sources = r1
+	a1.channels = c1
+	a1.sinks = k1
+	a1.sources.r1.type = netcat
+	a1.sources.r1.bind = 127.0.0.1
+	a1.sources.r1.port = $port
+	a1.sources.r1.channels = c1
+	a1.sources.r1.interceptors = i1
+	a1.sources.r1.interceptors.i1.type = example.Change\$Builder
+	a1.sources.r1.interceptors.i1.drop.every = 5
+	a1.sources.r1.interceptors.i1.double.every = 7
+	a1.channels.c1.type = memory
+	a1.channels.c1.capacity = 1000
+	a1.sinks.k1.type = example.FileSink
+	a1.sinks.k1.channel = c1
+	a1.sinks.k1.path = $work/$engine.single/out
+	EOF_
+    start "$work/$engine.single" "${engines[$engine]}"
+    talk
+    for ((i = 0; i < 600; i++)); do
+        [[ -e $work/$engine.single/out ]] && (($(wc -l <"$work/$engine.single/out") >= 400)) && break
+        patient_tenth
+    done
+    stop TERM
+done
+same "single events" "$work/flume.single/out" "$work/penstock.single/out"
+(($(wc -l <"$work/penstock.single/out") == 400)) || fail "not 400 of 500 single events"
+
 # ---- the Java process is killed ----
 
 events=400000 kills=5

@@ -42,6 +42,7 @@ struct ps_test_java_control {
     volatile int batches;    /* that came since the start */
     volatile int starts;     /* of the program */
     volatile int configured; /* components */
+    volatile int singles;    /* interceptors among them that are called with single events */
     volatile int stops;      /* components that were stopped */
     /* Sources: each puts events "event 0", "event 1", .. until it has put as many as `events`. */
     volatile int events;

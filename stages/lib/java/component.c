@@ -135,7 +135,8 @@ static enum ps_java_sent send_properties(struct ps_java_component *component)
         at = put_text(at, head[i]);
     for (size_t i = 0; i < class->pairs.count; i++)
         at = put_text(put_text(at, class->pairs.items[i].key), class->pairs.items[i].value);
-    const uint64_t numbers[] = {class->kind, component->properties.offset, component->properties.size, bytes};
+    const uint64_t numbers[] = {class->kind, component->properties.offset, component->properties.size, bytes,
+                                class->is_single};
     return ps_java_link_send(&component->link, PS_JAVA_CONFIGURE, numbers, PS_COUNT_OF(numbers), NULL);
 }
 

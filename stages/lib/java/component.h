@@ -10,6 +10,7 @@ enum ps_java_component_kind { PS_JAVA_SINK = 1, PS_JAVA_INTERCEPTOR = 2, PS_JAVA
 /* The first member of the plan of a stage that runs a Java class; const after `build`. */
 struct ps_java_class {
     enum ps_java_component_kind kind;
+    bool is_single;        /* interceptor: it is called with single events, not with lists */
     const char *name;      /* of the class */
     struct ps_pairs pairs; /* all properties of the component, `type` included */
     const char *agent;

@@ -9,14 +9,15 @@
 
 #include "core/base.h"
 
-#define PS_JAVA_PROTOCOL 2U
+#define PS_JAVA_PROTOCOL 3U
 #define PS_JAVA_MESSAGE_BYTES_MAX 4096U
 #define PS_JAVA_NUMBERS_MAX 510U
 #define PS_JAVA_TEXT_BYTES_MAX 2048U
 
 enum ps_java_message_type {
     /* to the host */
-    PS_JAVA_CONFIGURE = 1, /* kind, offset and size of the area, bytes in it: ps_java_configuration */
+    /* kind, offset and size of the area, bytes in it (class, label, name, agent, pairs); interceptor: 1: single events */
+    PS_JAVA_CONFIGURE = 1,
     PS_JAVA_BATCH = 2, /* batch, offset, size, bytes, events; interceptor: reply's offset, size, most bytes */
     /* what it is for (interceptor: batch; source: slot), offset, size. Source: size 0: there is none so large; text: why */
     PS_JAVA_AREA = 3,

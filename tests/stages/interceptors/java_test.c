@@ -20,12 +20,9 @@ static int group_teardown(void **unused)
     return 0;
 }
 
-static void begin(struct ps_test_stage *stage, enum ps_test_java_edit edit)
+static void build_and_open(struct ps_test_stage *stage)
 {
-    ps_test_java->mode = PS_TEST_JAVA_WELL;
-    ps_test_java->edit = edit;
     uint64_t until = ps_test_patient_ns() + PS_TEST_PATIENCE_MS * PS_NS_PER_MS;
-    ps_test_stage_init(stage, &ps_interceptor_java);
     assert_int_equal(ps_test_stage_bind(stage, PS_KEYS(TYPE)), PS_OK);
     assert_int_equal(ps_test_stage_build(stage), PS_OK);
     while (ps_test_stage_open(stage) != PS_OK) { /* the host of the test before may have ended just now */
@@ -33,6 +30,14 @@ static void begin(struct ps_test_stage *stage, enum ps_test_java_edit edit)
         assert_true(ps_test_patient_ns() < until);
         usleep(1000);
     }
+}
+
+static void begin(struct ps_test_stage *stage, enum ps_test_java_edit edit)
+{
+    ps_test_java->mode = PS_TEST_JAVA_WELL;
+    ps_test_java->edit = edit;
+    ps_test_stage_init(stage, &ps_interceptor_java);
+    build_and_open(stage);
 }
 
 /* One call of `work`, after which a millisecond passes. */
@@ -314,6 +319,26 @@ static void test_too_much(void **unused)
     ps_test_stage_fini(&stage);
 }
 
+/* It is called with single events behind the sources whose twins in Flume hand over single events. */
+static void test_single_events(void **unused)
+{
+    static const struct {
+        const char *source_type;
+        int singles;
+    } cases[] = {{"netcat", 1}, {"syslogudp", 1}, {"thriftlegacy", 1}, {"exec", 0}, {"avro", 0}, {NULL, 0}};
+    for (size_t i = 0; i < PS_COUNT_OF(cases); i++) {
+        struct ps_test_stage stage;
+        int singles = ps_test_java->singles;
+        ps_test_java->edit = PS_TEST_JAVA_SAME;
+        ps_test_stage_init(&stage, &ps_interceptor_java);
+        stage.context.source_type = cases[i].source_type;
+        build_and_open(&stage);
+        assert_int_equal(ps_test_interceptor_work(&stage, three(&stage)), PS_DONE);
+        assert_int_equal(ps_test_java->singles - singles, cases[i].singles);
+        ps_test_stage_fini(&stage);
+    }
+}
+
 /* The class cannot be configured: it is tried again, and batches are refused meanwhile. */
 static void test_cannot_be_configured(void **unused)
 {
@@ -393,6 +418,7 @@ int main(void)
         cmocka_unit_test(test_too_much),
         cmocka_unit_test(test_cannot_be_configured),
         cmocka_unit_test(test_closed_in_between),
+        cmocka_unit_test(test_single_events),
         cmocka_unit_test(test_idle),
         cmocka_unit_test(test_type_is_a_class),
     };

@@ -41,12 +41,12 @@ abstract class Component {
         thread.setDaemon(true);
     }
 
-    static Component make(int kind, Host host, int link, List<String> texts) throws IOException {
+    static Component make(int kind, Host host, int link, List<String> texts, boolean single) throws IOException {
         switch (kind) {
         case SINK:
             return new SinkComponent(host, link, texts);
         case INTERCEPTOR:
-            return new InterceptorComponent(host, link, texts);
+            return new InterceptorComponent(host, link, texts, single);
         case SOURCE:
             return texts.get(0).equals(FlowComponent.CLASS) ? new FlowComponent(host, link, texts)
                                                             : new SourceComponent(host, link, texts);

@@ -118,7 +118,7 @@ public final class Host {
         int link = message.link;
         ByteBuffer area = map(message.numbers[1], message.numbers[2]);
         List<String> texts = Texts.read(area, (int) message.numbers[3]);
-        Component component = Component.make((int) message.numbers[0], this, link, texts);
+        Component component = Component.make((int) message.numbers[0], this, link, texts, message.numbers[4] != 0);
         components.put(link, component);
         component.begin();
     }

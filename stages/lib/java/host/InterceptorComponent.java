@@ -12,8 +12,9 @@ import org.apache.flume.Event;
 import org.apache.flume.interceptor.Interceptor;
 
 /**
- * An interceptor, called as Flume's ChannelProcessor calls its chain: intercept(List) once for each batch. Flume has one instance for
- * a source, whose threads share it; so the links of one component share it here, each with a thread of its own.
+ * An interceptor, called as Flume's ChannelProcessor calls its chain: intercept(List) once for each batch, or intercept(Event) for each
+ * event, as the source would do it in Flume. Flume has one instance for a source, whose threads share it; so the links of one component
+ * share it here, each with a thread of its own.
  */
 final class InterceptorComponent extends Component {
     static final int EVENTS_MAX = 1024;
@@ -27,12 +28,14 @@ final class InterceptorComponent extends Component {
     private static final Map<List<String>, Shared> instances = new HashMap<>();
 
     private final List<String> texts;
+    private final boolean single;
     private final LinkedBlockingQueue<Message> messages = new LinkedBlockingQueue<>();
     private final EventWriter writer = new EventWriter();
 
-    InterceptorComponent(Host host, int link, List<String> texts) {
+    InterceptorComponent(Host host, int link, List<String> texts, boolean single) {
         super(host, link, texts);
         this.texts = texts;
+        this.single = single;
     }
 
     @Override
@@ -106,7 +109,7 @@ final class InterceptorComponent extends Component {
         List<Event> events = read(message, count);
         boolean tooMuch = false;
         try {
-            List<Event> result = interceptor.intercept(new ArrayList<>(events));
+            List<Event> result = single ? interceptEach(interceptor, events) : interceptor.intercept(new ArrayList<>(events));
             if (result == null)
                 throw new NullPointerException("Event list returned null from interceptor " + interceptor);
             if (writer.isUnchanged(events, result)) {
@@ -131,6 +134,16 @@ final class InterceptorComponent extends Component {
             LogStream.log("ERROR", label, "the interceptor cannot handle a batch of " + count + " events", wrong);
             send(Message.TROUBLE, new long[] {batch, tooMuch ? 1 : 0}, Texts.describe(wrong));
         }
+    }
+
+    private static List<Event> interceptEach(Interceptor interceptor, List<Event> events) {
+        List<Event> result = new ArrayList<>(events.size());
+        for (Event event : events) {
+            Event intercepted = interceptor.intercept(event);
+            if (intercepted != null)
+                result.add(intercepted);
+        }
+        return result;
     }
 
     private List<Event> read(Message message, int count) throws IOException {

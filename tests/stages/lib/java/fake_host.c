@@ -485,6 +485,7 @@ static void take(const struct ps_java_message *message)
     switch (message->type) {
     case PS_JAVA_CONFIGURE:
         control->configured++;
+        control->singles += numbers[4] != 0;
         kinds[message->link % PS_COUNT_OF(kinds)] = (enum ps_java_component_kind)numbers[0];
         if (numbers[0] == PS_JAVA_SOURCE && source_of(0) != NULL)
             *source_of(0) = (struct source){.link = message->link};
