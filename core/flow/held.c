@@ -65,6 +65,16 @@ void ps_held_release(struct ps_held *held, struct ps_held_range *range)
     *range = (struct ps_held_range){.lease = NULL};
 }
 
+void ps_held_settled(struct ps_held *held, struct ps_held_range *range, uint32_t count)
+{
+    PS_ASSERT(count <= range->count);
+    range->count -= count;
+    held->in_flight -= count;
+    held->changed |= count > 0;
+    if (range->count == 0)
+        *range = (struct ps_held_range){.lease = NULL};
+}
+
 void ps_held_settle_cut(struct ps_held *held)
 {
     PS_ASSERT(held->groups == NULL);

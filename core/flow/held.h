@@ -111,6 +111,18 @@ void ps_held_uncut(struct ps_held *held, struct ps_held_range *range);
 /* The request has delivered the events of the range: settles them and empties the range. */
 void ps_held_settle(struct ps_held *held, struct ps_held_range *range);
 
+/* Takes `count` events out of the range, which its owner has settled one by one. A range without events is empty. */
+void ps_held_settled(struct ps_held *held, struct ps_held_range *range, uint32_t count);
+
+/* Returns the next event of the range that is not settled, and moves *position, which begins at range->from, behind it.
+ * Returns NULL if there is none. */
+static inline const struct ps_event *ps_held_range_next(const struct ps_held_range *range, uint32_t *position)
+{
+    while (*position < range->to && ps_lease_is_settled(range->lease, *position))
+        ++*position;
+    return *position < range->to ? ps_lease_event(range->lease, (*position)++) : NULL;
+}
+
 /* Empties the range. Its events that are not settled are cut again after the next ps_held_rewind. Called for a
  * request that did not deliver, and for events whose dead letters have settled them. */
 void ps_held_release(struct ps_held *held, struct ps_held_range *range);

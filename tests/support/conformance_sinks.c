@@ -6,6 +6,7 @@
 #include "tests/support/kafka/cluster.h"
 #include "tests/support/kafka/tail.h"
 #include "tests/support/metastore_peer.h"
+#include "tests/support/post_sink.h"
 
 #include <dirent.h>
 #include <ftw.h>
@@ -110,20 +111,34 @@ static int compare_lines(const void *a, const void *b)
     return atoi(*first + strlen("event ")) - atoi(*second + strlen("event "));
 }
 
-static const char *hive_content(void)
+static const char *in_order(char *rows)
 {
-    static char rows[1 << 20];
     static char *lines[1 << 15];
-    size_t count = ps_test_metastore_rows(hive_folder, rows, sizeof rows), length = 0;
-    assert_in_range(count, 0, PS_COUNT_OF(lines));
-    char *at = rows;
-    for (size_t i = 0; i < count; i++)
-        lines[i] = strsep(&at, "\n");
+    size_t count = 0, length = 0;
+    for (char *at = rows; *at != '\0'; count++) {
+        assert_in_range(count, 0, PS_COUNT_OF(lines) - 1);
+        lines[count] = strsep(&at, "\n");
+    }
     qsort(lines, count, sizeof lines[0], compare_lines);
     text[0] = '\0';
     for (size_t i = 0; i < count; i++)
         length += (size_t)sprintf(text + length, "%s\n", lines[i]);
     return text;
+}
+
+static const char *hive_content(void)
+{
+    static char rows[1 << 20];
+    (void)ps_test_metastore_rows(hive_folder, rows, sizeof rows);
+    return in_order(rows);
+}
+
+/* Events that were refused come again behind others. */
+static const char *bulk_content(void)
+{
+    static char rows[1 << 20];
+    snprintf(rows, sizeof rows, "%s", ps_test_http_peer_text());
+    return in_order(rows);
 }
 
 static void refuse_commit(void)
@@ -218,7 +233,7 @@ static bool post_refused(void)
     return ps_test_http_peer_left() == 0;
 }
 
-static char endpoint[64];
+static char endpoint[64], bulk_endpoint[64];
 
 static void set_java(enum ps_test_far_end state)
 {
@@ -302,6 +317,15 @@ static const struct ps_test_sink_adapter adapters[] = {
      .begin = ps_test_java_clear,
      .arrived = ps_test_java_text,
      .far_end = set_java},
+    {.ops = &ps_test_post_sink,
+     .keys = {"endpoint", bulk_endpoint},
+     .begin = ps_test_http_peer_clear,
+     .arrived = bulk_content,
+     .far_end = ps_test_http_peer_set,
+     .refuse = refuse_post,
+     .refused = post_refused,
+     .allocations_per_event = 2, /* libcurl's for each request */
+     .allocations_before_library = 1},
     {.ops = &ps_test_echo_sink,
      .begin = ps_test_echo_clear,
      .arrived = ps_test_echo_text,
@@ -338,6 +362,7 @@ int ps_test_sinks_start(void **state)
     snprintf(irc_port, sizeof irc_port, "%u", ps_test_irc_port());
     ps_test_http_peer_start();
     snprintf(endpoint, sizeof endpoint, "%s", ps_test_http_peer_url());
+    snprintf(bulk_endpoint, sizeof bulk_endpoint, "%s", ps_test_http_peer_bulk_url());
     (void)ps_test_cluster_setup(state);
     ps_test_topic(TOPIC, 1);
     snprintf(bootstrap, sizeof bootstrap, "%s", ps_test_cluster.bootstrap);

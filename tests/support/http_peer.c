@@ -19,7 +19,7 @@ static struct MHD_Daemon *daemon_;
 static unsigned short port;
 static bool slow;
 static unsigned status, status_left, requests;
-static char text[TEXT_BYTES], shown[TEXT_BYTES], last[256], url[64];
+static char text[TEXT_BYTES], shown[TEXT_BYTES], last[256], url[64], bulk_url[64];
 static size_t text_length;
 
 struct body {
@@ -36,7 +36,7 @@ static enum MHD_Result answer(struct MHD_Connection *connection, unsigned code)
     return result;
 }
 
-static unsigned take(const struct body *body)
+static unsigned take(const char *bytes, size_t length)
 {
     pthread_mutex_lock(&lock);
     unsigned code = status;
@@ -44,13 +44,28 @@ static unsigned take(const struct body *body)
     if (status_left > 0 && --status_left == 0)
         status = 200;
     if (code / 100 == 2) {
-        assert_true(text_length + body->length + 1 < sizeof text);
-        memcpy(text + text_length, body->bytes, body->length);
-        text_length += body->length;
+        assert_true(text_length + length + 1 < sizeof text);
+        memcpy(text + text_length, bytes, length);
+        text_length += length;
         text[text_length++] = '\n';
     }
     pthread_mutex_unlock(&lock);
     return code;
+}
+
+static enum MHD_Result take_bulk(struct MHD_Connection *connection, const struct body *body)
+{
+    char results[65536];
+    size_t length = 0;
+    for (const char *at = body->bytes, *end; (end = strchr(at, '\n')) != NULL; at = end + 1) {
+        unsigned code = take(at, (size_t)(end - at));
+        assert_true(length + 32 < sizeof results);
+        length += (size_t)sprintf(results + length, code == 200 ? "%u\n" : "%u not this time\n", code);
+    }
+    struct MHD_Response *response = MHD_create_response_from_buffer(length, results, MHD_RESPMEM_MUST_COPY);
+    enum MHD_Result result = MHD_queue_response(connection, 200, response);
+    MHD_destroy_response(response);
+    return result;
 }
 
 static enum MHD_Result handle(void *unused, struct MHD_Connection *connection, const char *path,
@@ -63,7 +78,7 @@ static enum MHD_Result handle(void *unused, struct MHD_Connection *connection, c
         return *state != NULL ? MHD_YES : MHD_NO;
     }
     if (*size > 0) {
-        assert_true(body->length + *size <= sizeof body->bytes);
+        assert_true(body->length + *size < sizeof body->bytes); /* a zero is behind it */
         memcpy(body->bytes + body->length, data, *size);
         body->length += *size;
         *size = 0;
@@ -78,7 +93,8 @@ static enum MHD_Result handle(void *unused, struct MHD_Connection *connection, c
     pthread_mutex_unlock(&lock);
     if (waits)
         usleep(SLOW_US);
-    return answer(connection, take(body));
+    return strcmp(path, "/bulk") == 0 ? take_bulk(connection, body)
+                                      : answer(connection, take(body->bytes, body->length));
 }
 
 static void completed(void *unused, struct MHD_Connection *connection, void **state,
@@ -107,6 +123,7 @@ void ps_test_http_peer_start(void)
     status_left = 0;
     listen_again();
     snprintf(url, sizeof url, "http://127.0.0.1:%u/events", port);
+    snprintf(bulk_url, sizeof bulk_url, "http://127.0.0.1:%u/bulk", port);
     ps_test_http_peer_clear();
 }
 
@@ -120,6 +137,11 @@ void ps_test_http_peer_stop(void)
 const char *ps_test_http_peer_url(void)
 {
     return url;
+}
+
+const char *ps_test_http_peer_bulk_url(void)
+{
+    return bulk_url;
 }
 
 void ps_test_http_peer_answer(unsigned code, unsigned count)

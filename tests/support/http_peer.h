@@ -10,11 +10,14 @@ void ps_test_http_peer_start(void);
 void ps_test_http_peer_stop(void);
 /* http://127.0.0.1:PORT/events, with the same port after ps_test_http_peer_set. */
 const char *ps_test_http_peer_url(void);
-/* Answers from now on; 200 at first. `count`: only that many, then 200 again; 0: all. */
+/* The same server, http://127.0.0.1:PORT/bulk: each line of a body is an event, and the answer, 200, has a line for each:
+ * its status, with a reason if it is not 200. */
+const char *ps_test_http_peer_bulk_url(void);
+/* Answers from now on, to a request or an event of a bulk; 200 at first. `count`: only that many, then 200 again; 0: all. */
 void ps_test_http_peer_answer(unsigned status, unsigned count);
 /* How many of the last ps_test_http_peer_answer are left. */
 unsigned ps_test_http_peer_left(void);
-/* Requests since ps_test_http_peer_clear, however they were answered. */
+/* Requests, and events of bulks, since ps_test_http_peer_clear, however they were answered. */
 unsigned ps_test_http_peer_requests(void);
 /* DOWN: nobody listens. SLOW: an answer takes 5 ms. */
 void ps_test_http_peer_set(enum ps_test_far_end state);

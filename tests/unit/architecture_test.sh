@@ -85,7 +85,7 @@ stages/deserializers/*  LIB
 stages/lib/kafka/channel/carried.[ch] core/FLAT core/log/* core/flow/* rings/*
 stages/lib/kafka/*      ENGINE L/avro/* L/keystore/* L/tls/* L/sasl/* L/text/* L/net/*
 stages/lib/syslog/*     ENGINE L/date/* L/text/*
-stages/lib/http/*       ENGINE L/date/* L/stream/* L/tls/* L/text/*
+stages/lib/http/*       ENGINE L/date/* L/remote/* L/stream/* L/tls/* L/text/*
 stages/lib/avro/*       ENGINE L/rpc/* L/stream/* L/tls/* L/text/*
 stages/lib/thrift/*     ENGINE L/net/* L/rpc/* L/sasl/* L/stream/* L/tls/*
 stages/lib/rpc/*        ENGINE L/net/* L/remote/*

@@ -1,0 +1,279 @@
+#include "stages/lib/http/sink.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/epoll.h>
+
+#include "stages/lib/http/probe.h"
+#include "stages/lib/least.h"
+
+#define LEASES_MAX 8U
+
+struct slot {
+    struct ps_remote_request request; /* must be first (stages/lib/remote/requests.h) */
+    struct ps_http_request http;
+    char *body; /* NULL: the event's own */
+    size_t room;
+    char reason[160]; /* status and first line of the answer */
+};
+
+static struct slot *slot_of(const struct ps_http_sink *sink, unsigned number)
+{
+    return (struct slot *)ps_remote_request_at(&sink->requests, number);
+}
+
+/* ---- control ---- */
+
+static bool add_field(struct ps_http_sink_plan *plan, const char *name, const char *value)
+{
+    char field[512];
+    snprintf(field, sizeof field, "%s: %.400s", name, value);
+    struct curl_slist *longer = curl_slist_append(plan->settings.headers, field);
+    if (longer != NULL)
+        plan->settings.headers = longer;
+    return longer != NULL;
+}
+
+enum ps_status ps_http_sink_build(struct ps_http_sink_plan *plan, struct ps_context *context,
+                                  const char *content_type, const char *accept, struct ps_err *err)
+{
+    size_t room = strlen(plan->settings.url) + 1;
+    char *shown = ps_arena_alloc(context->arena, room);
+    ps_http_print_url(plan->settings.url, shown, room);
+    plan->shown = shown;
+    plan->settings.timeout_ns = plan->settings.connect_ns + plan->request_ns;
+    plan->settings.verify = true;
+    curl_global_init(CURL_GLOBAL_DEFAULT); /* libcurl counts these calls */
+    struct curl_slist *no_expect = NULL;
+    if (add_field(plan, "Content-Type", content_type) && add_field(plan, "Accept", accept) &&
+        add_field(plan, "User-Agent", "penstock"))
+        no_expect = curl_slist_append(plan->settings.headers, "Expect:"); /* else long bodies wait */
+    if (no_expect != NULL)
+        return PS_OK;
+    ps_http_sink_teardown(plan);
+    return ps_err_set(err, "no memory");
+}
+
+void ps_http_sink_teardown(struct ps_http_sink_plan *plan)
+{
+    curl_slist_free_all(plan->settings.headers);
+    plan->settings.headers = NULL;
+    curl_global_cleanup();
+}
+
+enum ps_status ps_http_sink_check(const char *endpoint, const struct ps_context *context)
+{
+    char reason[160];
+    if (strncasecmp(endpoint, "http://", 7) != 0 && strncasecmp(endpoint, "https://", 8) != 0) {
+        ps_report(context, PS_LOG_ERROR, "endpoint", "%s is not a URL of http or https", endpoint);
+        return PS_FAIL;
+    }
+    if (ps_http_url_is_usable(endpoint, reason, sizeof reason))
+        return PS_OK;
+    ps_report(context, PS_LOG_ERROR, "endpoint", "%s", reason);
+    return PS_FAIL;
+}
+
+void ps_http_sink_try(const char *endpoint, const char *ca, const struct ps_probe *probe)
+{
+    char shown[256];
+    const struct ps_http_settings settings = {
+        .url = endpoint,
+        .connect_ns = probe->timeout_ms * PS_NS_PER_MS,
+        .timeout_ns = probe->timeout_ms * PS_NS_PER_MS,
+        .ca = ca,
+        .verify = true,
+    };
+    ps_http_print_url(endpoint, shown, sizeof shown);
+    ps_http_probe(probe, &settings, shown);
+}
+
+/* ---- answers ---- */
+
+/* Handles the end of a request. */
+static void take_answer(struct ps_http_sink *sink, struct slot *slot)
+{
+    const struct ps_http_request *http = &slot->http;
+    struct ps_remote_request *request = &slot->request;
+    bool answered = http->status >= 100;
+    bool rests = !answered;
+    if (answered) {
+        ps_http_request_reason(http, slot->reason, sizeof slot->reason);
+        rests = sink->plan->decode(sink, http, request->results, request->range.count);
+    }
+    if (rests)
+        ps_remote_sink_rest(&sink->requests.sink);
+    else
+        sink->requests.sink.failures = 0;
+    for (uint32_t i = 0; answered && i < request->range.count; i++) {
+        if (request->results[i].reason == NULL)
+            request->results[i].reason = slot->reason;
+    }
+    if (answered)
+        ps_remote_request_ended(&sink->requests, request, http->begun_ns > 0);
+    else
+        ps_remote_request_ended_with(&sink->requests, request,
+                                     (struct ps_remote_result){PS_REMOTE_UNKNOWN, http->failure != NULL
+                                                                                      ? http->failure
+                                                                                      : "no HTTP answer"},
+                                     http->begun_ns > 0);
+}
+
+/* Sends and receives what is possible now, and handles the requests that ended. */
+static void exchange(struct ps_http_sink *sink)
+{
+    struct ps_http_request *http;
+    ps_http_client_work(&sink->client, sink->requests.sink.now_ns);
+    while ((http = ps_http_client_next(&sink->client)) != NULL)
+        take_answer(sink, (struct slot *)((char *)http - offsetof(struct slot, http)));
+}
+
+/* Returns the time limit of the answer; libcurl's own limit is for connecting and answering together. */
+static uint64_t answer_due_ns(const struct ps_http_sink *sink, const struct ps_http_request *http)
+{
+    return http->busy && http->begun_ns > 0 ? http->begun_ns + sink->plan->request_ns : PS_NEVER;
+}
+
+static void end_late(struct ps_http_sink *sink)
+{
+    for (unsigned i = 0; i < sink->requests.count; i++) {
+        struct slot *slot = slot_of(sink, i);
+        if (sink->requests.sink.now_ns < answer_due_ns(sink, &slot->http))
+            continue;
+        ps_http_request_cut(&slot->http, &sink->client, "no answer within requestTimeout");
+        take_answer(sink, slot);
+    }
+}
+
+/* ---- sending ---- */
+
+/* Returns the request's body; NULL if there is no memory. */
+static const char *body_of(struct ps_http_sink *sink, struct slot *slot, size_t bytes, size_t *length)
+{
+    const struct ps_held_range *range = &slot->request.range;
+    uint32_t position = range->from;
+    if (sink->plan->encode == NULL) {
+        const struct ps_event *event = ps_held_range_next(range, &position);
+        *length = event->body_length;
+        return event->body;
+    }
+    if (bytes > slot->room) {
+        char *body = realloc(slot->body, 2 * bytes);
+        if (body == NULL)
+            return NULL;
+        slot->body = body;
+        slot->room = 2 * bytes;
+    }
+    *length = sink->plan->encode(sink, slot->body, range);
+    PS_ASSERT(*length <= bytes);
+    return slot->body;
+}
+
+static void send_some(struct ps_http_sink *sink)
+{
+    struct slot *slot;
+    size_t bytes, length;
+    while ((slot = (struct slot *)ps_remote_requests_next(&sink->requests, &bytes)) != NULL) {
+        const char *body = body_of(sink, slot, bytes, &length);
+        if (body != NULL) {
+            ps_http_request_send(&slot->http, &sink->client, body, length, sink->requests.sink.now_ns);
+            continue;
+        }
+        ps_remote_sink_rest(&sink->requests.sink);
+        ps_remote_request_ended_with(&sink->requests, &slot->request,
+                                     (struct ps_remote_result){PS_REMOTE_UNKNOWN, "no memory for a request"},
+                                     false);
+    }
+}
+
+/* A new request may end while it is begun (a refused connection). libcurl then has no socket and no timer for it, so its end
+ * is taken in the same cycle. */
+static void serve(struct ps_remote_sink *remote, bool sends)
+{
+    struct ps_http_sink *sink = (struct ps_http_sink *)remote;
+    exchange(sink);
+    end_late(sink);
+    ps_remote_requests_work(&sink->requests);
+    if (!sends)
+        return;
+    send_some(sink);
+    if (sink->client.timer_ns <= remote->now_ns) /* a new request is due */
+        exchange(sink);
+}
+
+/* ---- the stage ---- */
+
+static uint64_t due_ns(const struct ps_remote_sink *remote)
+{
+    const struct ps_http_sink *sink = (const struct ps_http_sink *)remote;
+    uint64_t next = ps_least(sink->client.timer_ns, ps_remote_requests_due_ns(&sink->requests));
+    for (unsigned i = 0; i < sink->requests.count; i++)
+        next = ps_least(next, answer_due_ns(sink, &slot_of(sink, i)->http));
+    return next;
+}
+
+static bool awaits(const struct ps_remote_sink *remote)
+{
+    return ps_remote_requests_in_flight((const struct ps_remote_requests *)remote);
+}
+
+static void abandon(struct ps_remote_sink *remote)
+{
+    struct ps_http_sink *sink = (struct ps_http_sink *)remote;
+    for (unsigned i = 0; i < sink->requests.count; i++)
+        ps_http_request_cancel(&slot_of(sink, i)->http, &sink->client);
+    ps_remote_requests_abandon(&sink->requests);
+}
+
+static const struct ps_remote_sink_calls calls = {
+    .serve = serve, .due_ns = due_ns, .awaits = awaits, .abandon = abandon};
+
+void ps_http_sink_close(const void *, void *state)
+{
+    struct ps_http_sink *sink = state;
+    for (unsigned i = 0; i < sink->requests.count; i++) {
+        struct slot *slot = slot_of(sink, i);
+        ps_http_request_close(&slot->http, &sink->client);
+        free(slot->request.results);
+        free(slot->body);
+    }
+    ps_http_client_close(&sink->client);
+    free(sink->requests.first);
+    sink->requests.first = NULL;
+    sink->requests.count = 0;
+}
+
+static bool open_slot(struct slot *slot, const struct ps_http_sink_plan *plan)
+{
+    slot->request.results = calloc(plan->events_max, sizeof *slot->request.results);
+    slot->http.body_max = plan->answer_bytes_max;
+    return slot->request.results != NULL && ps_http_request_open(&slot->http, &plan->settings);
+}
+
+enum ps_status ps_http_sink_open(struct ps_http_sink *sink, const struct ps_http_sink_plan *plan,
+                                 struct ps_port *port, struct ps_err *err)
+{
+    *sink = (struct ps_http_sink){.plan = plan,
+                                  .requests = {.server = plan->shown,
+                                               .repeat_is_harmless = plan->repeat_is_harmless,
+                                               .stride = sizeof(struct slot),
+                                               .events_max = plan->events_max,
+                                               .bytes_max = plan->bytes_max,
+                                               .bound = plan->bound}};
+    struct ps_remote_requests *requests = &sink->requests;
+    ps_remote_sink_init(&requests->sink, &calls, port, LEASES_MAX);
+    if (ps_http_client_open(&sink->client, plan->requests, err) != PS_OK)
+        return PS_FAIL;
+    requests->first = calloc(plan->requests, sizeof(struct slot));
+    bool good = requests->first != NULL;
+    while (good && requests->count < plan->requests)
+        good = open_slot(slot_of(sink, requests->count++), plan);
+    struct epoll_event event = {.events = EPOLLIN};
+    if (good &&
+        (port->epoll_fd < 0 || epoll_ctl(port->epoll_fd, EPOLL_CTL_ADD, sink->client.poll_fd, &event) == 0))
+        return PS_OK;
+    ps_http_sink_close(plan, sink);
+    return ps_err_set(err, "an HTTP client: no memory or no descriptors");
+}

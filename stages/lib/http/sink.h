@@ -1,0 +1,55 @@
+/* The common part of a sink that posts events to an HTTP server: connections, requests in flight, time-outs, repeats, rests,
+ * dead letters, recall and drain (stages/lib/remote/requests.h). The sink supplies a struct ps_http_sink_plan in its plan,
+ * with the functions that encode and decode, and a state that is a struct ps_http_sink. tests/support/post_sink.c is a whole sink.
+ *
+ * Thread: the sink's worker, unless a function names another. libcurl allocates while it works. */
+#pragma once
+
+#include "stages/lib/http/client.h"
+#include "stages/lib/remote/requests.h"
+
+struct ps_http_sink;
+
+/* Constant, shared by all workers. */
+struct ps_http_sink_plan {
+    struct ps_http_settings
+        settings;            /* of the URL that events are posted to; `timeout_ns` is set by the build */
+    const char *shown;       /* the URL without user and password; set by the build */
+    uint64_t request_ns;     /* limit of a request, from its connection to the end of its answer */
+    unsigned requests;       /* in flight at a time */
+    uint32_t events_max;     /* of a request */
+    size_t bytes_max;        /* a request of this size gets no more events */
+    size_t answer_bytes_max; /* of an answer's body, which `decode` may read; 0: its beginning is enough */
+    bool repeat_is_harmless; /* an event that arrives twice has the same effect as one that arrives once */
+    /* Returns the bytes of the event in a request's body, at most; 0: it is settled without a request. */
+    size_t (*bound)(const struct ps_batch *batch, const struct ps_event *event);
+    /* Writes the body of a request with the events of the range (ps_held_range_next). Returns its length. NULL: the body
+     * is that of the only event. */
+    size_t (*encode)(const struct ps_http_sink *sink, char *to, const struct ps_held_range *range);
+    /* The request was answered: sets the results of its `count` events, in their order. A reason may point into the answer;
+     * NULL: status and first line of the answer. Returns whether the sink rests before it sends again. */
+    bool (*decode)(const struct ps_http_sink *sink, const struct ps_http_request *answer,
+                   struct ps_remote_result *results, uint32_t count);
+};
+
+struct ps_http_sink {
+    struct ps_remote_requests requests; /* must be first (stages/lib/remote/requests.h) */
+    const struct ps_http_sink_plan *plan;
+    struct ps_http_client client;
+};
+
+/* For `build` and `teardown`: makes `shown`, and the fields Content-Type, Accept and User-Agent. Thread: control. */
+enum ps_status ps_http_sink_build(struct ps_http_sink_plan *plan, struct ps_context *context,
+                                  const char *content_type, const char *accept, struct ps_err *err);
+void ps_http_sink_teardown(struct ps_http_sink_plan *plan);
+
+/* For `check`: reports an endpoint that nothing can be posted to. Thread: control. */
+enum ps_status ps_http_sink_check(const char *endpoint, const struct ps_context *context);
+
+/* For `probe`: connects to the server as the sink does. Thread: as of `probe`. */
+void ps_http_sink_try(const char *endpoint, const char *ca, const struct ps_probe *probe);
+
+/* For `open` and `close`; its ops are ps_remote_sink_ops. */
+enum ps_status ps_http_sink_open(struct ps_http_sink *sink, const struct ps_http_sink_plan *plan,
+                                 struct ps_port *port, struct ps_err *err);
+void ps_http_sink_close(const void *plan, void *sink);

@@ -1,0 +1,269 @@
+#include "stages/lib/remote/requests.h"
+
+#include "core/quantity.h"
+#include "stages/lib/least.h"
+
+#include <stdio.h>
+#include <string.h>
+
+enum ps_remote_fate ps_remote_fate_of(enum ps_remote_outcome outcome, uint32_t attempts,
+                                      const struct ps_port *port)
+{
+    bool exhausted = port->retry_max > 0 && attempts >= port->retry_max;
+    switch (outcome) {
+    case PS_REMOTE_DELIVERED:
+        return PS_REMOTE_SETTLE;
+    case PS_REMOTE_REFUSED:
+        return ps_port_has_deadletter(port) ? PS_REMOTE_DEAD_LETTER : PS_REMOTE_DROP;
+    case PS_REMOTE_AGAIN:
+    case PS_REMOTE_UNKNOWN:
+        break;
+    }
+    return exhausted && ps_port_has_deadletter(port) ? PS_REMOTE_DEAD_LETTER : PS_REMOTE_REPEAT;
+}
+
+/* ---- sending ---- */
+
+/* Cuts the events of a new request, and settles those that have nothing to send. Returns a bound of their bytes. */
+static size_t cut(struct ps_remote_requests *requests, struct ps_held_range *range)
+{
+    struct ps_held *held = &requests->sink.held;
+    const struct ps_event *event;
+    size_t bytes = 0;
+    while (range->count < requests->events_max && bytes < requests->bytes_max &&
+           (event = ps_held_next(held, range)) != NULL) {
+        size_t more = requests->bound(held->next->batch, event);
+        if (more == 0) {
+            ps_held_settle_next(held);
+            continue;
+        }
+        bytes += more;
+        ps_held_cut(held, range);
+    }
+    return bytes;
+}
+
+static size_t bound_of(const struct ps_remote_requests *requests, const struct ps_held_range *range)
+{
+    size_t bytes = 0;
+    uint32_t position = range->from;
+    const struct ps_event *event;
+    while ((event = ps_held_range_next(range, &position)) != NULL)
+        bytes += requests->bound(range->lease->batch, event);
+    return bytes;
+}
+
+struct ps_remote_request *ps_remote_requests_next(struct ps_remote_requests *requests, size_t *bytes)
+{
+    struct ps_remote_request *unused = NULL;
+    if (ps_remote_sink_rests(&requests->sink))
+        return NULL;
+    for (unsigned i = 0; i < requests->count; i++) {
+        struct ps_remote_request *request = ps_remote_request_at(requests, i);
+        if (ps_remote_request_is_unsent(request)) {
+            ps_count(requests->sink.port->counters, PS_COUNTER_EventDrainAttemptCount, request->range.count);
+            *bytes = bound_of(requests, &request->range);
+            request->in_flight = true;
+            return request;
+        }
+        if (unused == NULL && request->range.count == 0)
+            unused = request;
+    }
+    if (unused == NULL)
+        return NULL;
+    unused->attempts = 0;
+    unused->refused = false;
+    *bytes = cut(requests, &unused->range);
+    unused->in_flight = unused->range.count > 0;
+    return unused->in_flight ? unused : NULL;
+}
+
+/* ---- results ---- */
+
+static void set_reason(const struct ps_remote_requests *requests, struct ps_remote_request *request,
+                       const struct ps_remote_result *result)
+{
+    snprintf(request->reason, sizeof request->reason, "%s: %s", requests->server, result->reason);
+}
+
+static void report_repeat(struct ps_remote_requests *requests, struct ps_remote_request *request,
+                          const struct ps_remote_result *result)
+{
+    struct ps_remote_sink *sink = &requests->sink;
+    struct ps_err err = {.length = 0};
+    set_reason(requests, request, result);
+    ps_err_set(&err, "%s", request->reason);
+    ps_port_tries_again(sink->port, &err, ps_remote_sink_rests(sink) ? sink->rest_ns - sink->now_ns : 0);
+}
+
+static void count(const struct ps_remote_requests *requests, const struct ps_remote_request *request,
+                  enum ps_remote_outcome outcome, bool reached)
+{
+    struct ps_counters *counters = requests->sink.port->counters;
+    if (outcome == PS_REMOTE_UNKNOWN) {
+        ps_count(counters, PS_COUNTER_EventWriteFail, 1);
+        ps_count(counters, PS_COUNTER_duplicated, reached && !requests->repeat_is_harmless);
+    } else if (outcome != PS_REMOTE_DELIVERED && !request->refused) {
+        ps_count(counters, PS_COUNTER_refused, 1);
+    }
+}
+
+void ps_remote_request_ended(struct ps_remote_requests *requests, struct ps_remote_request *request,
+                             bool reached)
+{
+    struct ps_port *port = requests->sink.port;
+    struct ps_held_range *range = &request->range;
+    const struct ps_remote_result *repeated = NULL;
+    uint32_t index = 0, kept = 0, position = range->from;
+    bool answered = false;
+    request->in_flight = false;
+    request->attempts += reached;
+    for (; ps_held_range_next(range, &position) != NULL; index++) {
+        struct ps_remote_result *result = &request->results[index];
+        enum ps_remote_fate fate = ps_remote_fate_of(result->outcome, request->attempts, port);
+        count(requests, request, result->outcome, reached);
+        answered |= result->outcome != PS_REMOTE_UNKNOWN;
+        if (fate == PS_REMOTE_DROP) {
+            set_reason(requests, request, result);
+            ps_log(PS_LOG_WARN, port->component,
+                   "%s; the event is dropped, because penstock.deadletter is not set", request->reason);
+        }
+        if (fate == PS_REMOTE_SETTLE || fate == PS_REMOTE_DROP) {
+            ps_lease_settle(range->lease, position - 1);
+            continue;
+        }
+        request->has_letters |= fate == PS_REMOTE_DEAD_LETTER;
+        ps_count(port->counters, PS_COUNTER_retried, fate == PS_REMOTE_REPEAT);
+        request->results[kept++] = *result;
+        if (fate == PS_REMOTE_REPEAT && repeated == NULL)
+            repeated = &request->results[kept - 1];
+    }
+    request->refused |= answered;
+    if (repeated != NULL)
+        report_repeat(requests, request, repeated);
+    request->position = range->from;
+    request->index = 0;
+    ps_held_settled(&requests->sink.held, range, range->count - kept);
+}
+
+void ps_remote_request_ended_with(struct ps_remote_requests *requests, struct ps_remote_request *request,
+                                  struct ps_remote_result result, bool reached)
+{
+    for (uint32_t i = 0; i < request->range.count; i++)
+        request->results[i] = result;
+    ps_remote_request_ended(requests, request, reached);
+}
+
+/* ---- dead letters ---- */
+
+static const char *letter_of(const struct ps_remote_result *result)
+{
+    return result->outcome == PS_REMOTE_REFUSED ? "request-refused" : "attempts-exhausted";
+}
+
+static bool is_letter(const struct ps_remote_requests *requests, const struct ps_remote_request *request,
+                      const struct ps_remote_result *result)
+{
+    return ps_remote_fate_of(result->outcome, request->attempts, requests->sink.port) ==
+           PS_REMOTE_DEAD_LETTER;
+}
+
+/* Begins with the next events that become letters for the same reason, or with one of them while other requests write
+ * letters. Returns false if none is left. */
+static bool begin_letters(struct ps_remote_requests *requests, struct ps_remote_request *request)
+{
+    const struct ps_held_range *range = &request->range;
+    const struct ps_remote_result *first = NULL;
+    uint32_t from = 0, position = request->position;
+    for (request->letter_count = 0; ps_held_range_next(range, &position) != NULL; request->index++) {
+        const struct ps_remote_result *result = &request->results[request->index];
+        bool is_one = is_letter(requests, request, result);
+        if (first == NULL && is_one) {
+            first = result;
+            from = position - 1;
+        } else if (first != NULL && (!is_one || requests->writers > 0 || result->outcome != first->outcome ||
+                                     strcmp(result->reason, first->reason) != 0)) {
+            break;
+        }
+        request->position = position;
+        request->letter_count += first != NULL;
+    }
+    if (first == NULL)
+        return false;
+    set_reason(requests, request, first);
+    requests->writers++;
+    requests->run = request->letter_count > 1;
+    ps_log(PS_LOG_WARN, requests->sink.port->component, "%s to the dead letters: %s (%s)",
+           request->letter_count > 1 ? "events go" : "an event goes", letter_of(first), request->reason);
+    ps_deadletter_pending_begin(&request->letters, range->lease, from, request->position);
+    return true;
+}
+
+static void write_letters(struct ps_remote_requests *requests, struct ps_remote_request *request)
+{
+    for (;;) {
+        bool has_begun = ps_deadletter_pending_has_begun(&request->letters);
+        if (!has_begun && requests->run)
+            return;
+        if (!has_begun && !begin_letters(requests, request)) {
+            request->has_letters = false;
+            return;
+        }
+        const struct ps_remote_result *last = &request->results[request->index - 1];
+        const struct ps_letter_reason reason = {letter_of(last), request->reason, request->attempts};
+        if (!ps_deadletter_pending_work(&request->letters, requests->sink.port, &reason))
+            return;
+        requests->writers--;
+        requests->run = false;
+        ps_held_settled(&requests->sink.held, &request->range, request->letter_count);
+    }
+}
+
+/* ---- the sink's functions ---- */
+
+void ps_remote_requests_work(struct ps_remote_requests *requests)
+{
+    for (unsigned i = 0; i < requests->count; i++) {
+        struct ps_remote_request *request = ps_remote_request_at(requests, i);
+        if (PS_UNLIKELY(request->has_letters))
+            write_letters(requests, request);
+    }
+}
+
+uint64_t ps_remote_requests_due_ns(const struct ps_remote_requests *requests)
+{
+    const struct ps_remote_sink *sink = &requests->sink;
+    bool can_send = false;
+    uint64_t due_ns = PS_NEVER;
+    for (unsigned i = 0; i < requests->count; i++) {
+        const struct ps_remote_request *request = ps_remote_request_at(requests, i);
+        can_send |=
+            ps_remote_request_is_unsent(request) || (request->range.count == 0 && sink->held.next != NULL);
+        if (PS_UNLIKELY(request->has_letters))
+            due_ns = sink->now_ns + PS_DEADLETTER_LOOK_NS;
+    }
+    if (can_send)
+        due_ns = ps_least(due_ns, ps_remote_sink_rests(sink) ? sink->rest_ns : sink->now_ns);
+    return due_ns;
+}
+
+bool ps_remote_requests_in_flight(const struct ps_remote_requests *requests)
+{
+    bool in_flight = false;
+    for (unsigned i = 0; i < requests->count; i++)
+        in_flight |= ps_remote_request_at(requests, i)->in_flight;
+    return in_flight;
+}
+
+void ps_remote_requests_abandon(struct ps_remote_requests *requests)
+{
+    for (unsigned i = 0; i < requests->count; i++) {
+        struct ps_remote_request *request = ps_remote_request_at(requests, i);
+        struct ps_remote_result *results = request->results;
+        ps_deadletter_pending_stop(&request->letters, requests->sink.port);
+        *request = (struct ps_remote_request){.results = results};
+    }
+    requests->writers = 0;
+    requests->run = false;
+    requests->sink.rest_ns = requests->sink.failures = 0;
+}

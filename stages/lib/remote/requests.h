@@ -1,0 +1,102 @@
+/* The requests of a sink to its server, each with a range of held events, and the result of each event:
+ *
+ *   DELIVERED  the event is settled
+ *   AGAIN      the server did not take it now: it is sent again
+ *   REFUSED    the server will never take it: it becomes a dead letter (request-refused); without penstock.deadletter it is
+ *              logged and dropped
+ *   UNKNOWN    no answer came, so it may have arrived: it is sent again, and counted as duplicated unless a repeat is
+ *              harmless or the request never reached the server
+ *
+ * A request that reached the server and did not deliver all its events has cost them an attempt. An event that would be
+ * sent again becomes a dead letter (attempts-exhausted) when penstock.retry.max attempts are used up, if there are dead
+ * letters. Events that are sent again keep their request.
+ *
+ * The state of such a sink begins with a struct ps_remote_requests, which begins with the struct ps_remote_sink.
+ *
+ * Thread: the sink's worker. Allocates nothing. */
+#pragma once
+
+#include "core/sink/deadletter_pending.h"
+#include "stages/lib/remote/sink.h"
+
+enum ps_remote_outcome { PS_REMOTE_DELIVERED, PS_REMOTE_AGAIN, PS_REMOTE_REFUSED, PS_REMOTE_UNKNOWN };
+
+struct ps_remote_result {
+    enum ps_remote_outcome outcome;
+    const char *reason; /* why it is not delivered, one line; lives until the request is sent again */
+};
+
+/* What becomes of an event that has this result. */
+enum ps_remote_fate { PS_REMOTE_SETTLE, PS_REMOTE_REPEAT, PS_REMOTE_DEAD_LETTER, PS_REMOTE_DROP };
+
+/* `attempts`: of this event, the last one included. */
+enum ps_remote_fate ps_remote_fate_of(enum ps_remote_outcome outcome, uint32_t attempts,
+                                      const struct ps_port *port);
+
+/* {0}: unused. */
+struct ps_remote_request {
+    struct ps_held_range range;       /* of its events that are not settled */
+    struct ps_remote_result *results; /* of the sink: one for each event of the range, in order */
+    bool in_flight;                   /* sent, and ps_remote_request_ended was not called yet */
+    bool refused;                     /* its events were counted as refused */
+    uint32_t attempts;
+    /* The events that become dead letters, when `has_letters`: */
+    bool has_letters;
+    uint32_t position, index; /* of the next event to decide on, in its lease and in `results` */
+    struct ps_deadletter_pending letters;
+    uint32_t letter_count; /* events that become letters now */
+    char reason[320];      /* of these letters */
+};
+
+struct ps_remote_requests {
+    struct ps_remote_sink sink; /* must be first (stages/lib/remote/sink.h) */
+    const char *server;         /* address or URL, for reasons */
+    bool repeat_is_harmless;    /* an event that arrives twice has the same effect as one that arrives once */
+    /* The requests: `count` of them, each at the beginning of a structure of `stride` bytes. */
+    void *first;
+    size_t stride;
+    unsigned count;
+    uint32_t events_max; /* of a request */
+    size_t bytes_max;    /* a request of this size gets no more events */
+    /* Returns the bytes that the event may take in a request at most; 0: it has nothing to send, and is settled. */
+    size_t (*bound)(const struct ps_batch *batch, const struct ps_event *event);
+    unsigned writers; /* requests whose events become letters now */
+    bool run; /* one of them has several events: no other request may make letters (deadletter_pending.h) */
+};
+
+static inline struct ps_remote_request *ps_remote_request_at(const struct ps_remote_requests *requests,
+                                                             unsigned number)
+{
+    return (struct ps_remote_request *)((char *)requests->first + number * requests->stride);
+}
+
+/* Returns whether the request has events that have to be sent again. */
+static inline bool ps_remote_request_is_unsent(const struct ps_remote_request *request)
+{
+    return request->range.count > 0 && !request->in_flight && !request->has_letters;
+}
+
+/* Returns the request to send next, and marks it as in flight: one with events that are sent again, or one whose events it
+ * cuts. `*bytes`: a bound of their size. Returns NULL if the sink rests, or nothing can be sent. */
+struct ps_remote_request *ps_remote_requests_next(struct ps_remote_requests *requests, size_t *bytes);
+
+/* The request has ended, and the sink has set the results of its events. `reached`: the server may have received it. A sink
+ * that rests after this answer has called ps_remote_sink_rest before. */
+void ps_remote_request_ended(struct ps_remote_requests *requests, struct ps_remote_request *request,
+                             bool reached);
+
+/* The same with one result for all events. */
+void ps_remote_request_ended_with(struct ps_remote_requests *requests, struct ps_remote_request *request,
+                                  struct ps_remote_result result, bool reached);
+
+/* Goes on with dead letters. For `serve`. */
+void ps_remote_requests_work(struct ps_remote_requests *requests);
+
+/* Returns when the requests need the sink at the latest, or PS_NEVER. For `due_ns`. */
+uint64_t ps_remote_requests_due_ns(const struct ps_remote_requests *requests);
+
+/* Returns whether a request is in flight. For `awaits`. */
+bool ps_remote_requests_in_flight(const struct ps_remote_requests *requests);
+
+/* Forgets all requests, and stops their dead letters. For `abandon`. */
+void ps_remote_requests_abandon(struct ps_remote_requests *requests);
