@@ -4,13 +4,20 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #define LINE_PIECE_BYTES (128 * 1024)
+
+static void line_bytes_free(struct ps_tail_line *line)
+{
+    free(line->bytes);
+    line->bytes = NULL;
+}
 
 static void line_free(struct ps_tail_line *line)
 {
     ps_tail_text_drop(line->text);
-    free(line->bytes);
+    line_bytes_free(line);
     free(line);
 }
 
@@ -27,15 +34,23 @@ static void line_answer(void *, struct ps_tail_job *job)
         line_free(line);
 }
 
-/* Reads the line. `end` is the offset behind its last byte. */
+/* Reads the line. `end` is the offset behind its last byte. The file may have been cut and written on since it was looked through: the
+ * line ends at the first newline that is there now, and has not been found if there is none. */
 static void line_load(struct ps_tail_line *line, int64_t end, uint32_t newline)
 {
     line->length = (uint32_t)(end - line->offset);
     line->bytes = malloc(line->length + 1U);
-    ssize_t length =
-        line->bytes != NULL ? ps_tail_read_fully(line->fd, line->bytes, line->length, line->offset) : -1;
+    ssize_t length = -1;
+    if (line->bytes != NULL)
+        length = ps_tail_read_fully(line->fd, line->bytes, line->length + newline, line->offset);
     line->error = length < 0 ? errno : 0;
-    line->found = length == (ssize_t)line->length; /* shorter if the file was truncated meanwhile */
+    const char *found = length > 0 ? memchr(line->bytes, '\n', (size_t)length) : NULL;
+    line->found = found != NULL || (newline == 0 && length == (ssize_t)line->length);
+    if (found != NULL) {
+        line->cut = false;
+        line->length = (uint32_t)(found - line->bytes);
+        newline = 1;
+    }
     line->consumed = line->length + newline;
 }
 
@@ -96,14 +111,10 @@ static void line_run_text(struct ps_tail_line *line)
     }
 }
 
-static void line_run(struct ps_tail_job *job)
+/* Looks for the line's end from line->scanned on, and reads the line if it ends. */
+static void line_look(struct ps_tail_line *line)
 {
-    struct ps_tail_line *line = (struct ps_tail_line *)(void *)job;
     enum { PIECE = LINE_PIECE_BYTES };
-    if (line->text != NULL) {
-        line_run_text(line);
-        return;
-    }
     char *piece = malloc(PIECE);
     ssize_t length = -1;
     while (piece != NULL && (length = ps_tail_read_fully(line->fd, piece, PIECE, line->scanned)) > 0) {
@@ -124,11 +135,35 @@ static void line_run(struct ps_tail_job *job)
         line->error = errno;
     if (length == 0 && line->rest && line->scanned > line->offset)
         line_load(line, line->scanned, 0);
+    free(piece);
+}
+
+/* Returns whether the file ends before the place to which it was looked through. */
+static bool line_was_cut(const struct ps_tail_line *line)
+{
+    struct stat status;
+    return line->error == 0 && !line->found && fstat(line->fd, &status) == 0 &&
+           status.st_size < line->scanned;
+}
+
+static void line_run(struct ps_tail_job *job)
+{
+    struct ps_tail_line *line = (struct ps_tail_line *)(void *)job;
+    if (line->text != NULL) {
+        line_run_text(line);
+        return;
+    }
+    line_look(line);
+    if (line_was_cut(line)) {
+        line_bytes_free(line);
+        line->scanned = line->offset;
+        line->cut = false;
+        line_look(line);
+    }
     enum ps_tail_seen seen = line_seen(line);
     if (seen == PS_TAIL_SEEN_UNREADABLE && line->error == 0)
         line->error = errno;
     line->same = seen == PS_TAIL_SEEN_SAME;
-    free(piece);
 }
 
 void ps_tail_line_forget(struct ps_tail_log *log)

@@ -1,0 +1,114 @@
+/* Source taildir and lines that are longer than a block, in a file that somebody cuts while such a line is looked for and read: at each
+ * read of the source's thread. An event has bytes of the file, and no others. */
+#include "tests/stages/sources/taildir_support.h"
+
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <sys/syscall.h>
+
+#define LENGTH (2U * PS_BLOCK_BYTES + 1000U)
+#define READS_MAX 200U
+
+static char line[LENGTH + 2];       /* with its newline */
+static _Atomic unsigned reads_left; /* until the file is cut; 0: it is not */
+static char cut_path[512];
+static off_t cut_to;
+static _Atomic bool is_cut;
+
+ssize_t pread(int fd, void *to, size_t length, off_t offset)
+{
+    unsigned left = reads_left;
+    if (left > 0) {
+        reads_left = left - 1;
+        if (left == 1) {
+            (void)!truncate(cut_path, cut_to);
+            is_cut = true;
+        }
+    }
+    return syscall(SYS_pread64, fd, to, length, offset);
+}
+
+static bool is_text(const struct ps_test_event *event, const char *text, size_t length)
+{
+    return event->length == length && memcmp(event->body, text, length) == 0;
+}
+
+/* Each event is one of the lines that the file had. Returns whether the last of them has come. */
+static bool look_at_events(const char *joined, size_t joined_length)
+{
+    bool came = false;
+    for (size_t i = 0; i < stage.event_count; i++) {
+        const struct ps_test_event *event = &stage.events[i];
+        came |= is_text(event, joined, joined_length);
+        if (!came && !is_text(event, "one", 3) && !is_text(event, line, LENGTH) &&
+            !is_text(event, joined, joined_length))
+            fail_msg("an event of %u bytes is no line of the file, which was cut to %lld", event->length,
+                     (long long)cut_to);
+    }
+    ps_test_source_clear(&stage);
+    return came;
+}
+
+static void turn(uint64_t until_ns)
+{
+    ps_test_stage_real_clock(&stage);
+    if (ps_test_source_work(&stage) != PS_DONE)
+        usleep(200);
+    ps_test_source_close_batch(&stage);
+    assert_true(ps_test_patient_ns() < until_ns);
+}
+
+/* The file is cut to `size` bytes before this read of the thread, and goes on with "rest". Returns whether there was such a read. */
+static bool play(unsigned number, off_t size)
+{
+    static char joined[LENGTH + 8];
+    size_t kept = size > 4 ? (size_t)size - 4 : 0;
+    memcpy(joined, line, kept);
+    memcpy(joined + kept, "rest", 4);
+    setup(NULL);
+    append("app.log", "one\n");
+    PS_START(NULL);
+    expect("one");
+    snprintf(cut_path, sizeof cut_path, "%s", ps_test_folder_path("app.log"));
+    cut_to = size;
+    is_cut = false;
+    reads_left = number;
+    append("app.log", line);
+    uint64_t until_ns = ps_test_patient_ns() + PS_TEST_PATIENCE_MS * PS_NS_PER_MS;
+    while (!is_cut && stage.event_count == 0) {
+        turn(until_ns);
+    }
+    bool was_read = is_cut;
+    reads_left = 0;
+    if (was_read) {
+        append("app.log", "rest\n");
+        while (!look_at_events(joined, kept + 4)) {
+            turn(until_ns);
+        }
+    }
+    ps_test_stage_fini(&stage);
+    ps_test_folder_teardown(NULL);
+    return was_read;
+}
+
+static void test_cut_while_it_is_read(void **unused)
+{
+    static const off_t sizes[] = {4, 5, 4 + 1000, 4 + LENGTH / 2, 4 + LENGTH - 1, 4 + LENGTH};
+    for (size_t i = 0; i < LENGTH; i++)
+        line[i] = (char)('a' + i % 23);
+    line[LENGTH] = '\n';
+    for (size_t i = 0; i < PS_COUNT_OF(sizes); i++) {
+        unsigned number = 1;
+        while (play(number, sizes[i])) {
+            assert_true(number < READS_MAX);
+            number++;
+        }
+        assert_true(number > 4); /* it was looked for, read and compared */
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_cut_while_it_is_read)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
