@@ -1,0 +1,113 @@
+/* Rows as JSON and as delimited text, and no memory: each allocation of a row fails once. The row is refused with that reason, never
+ * taken with nulls, and the next one is read whole. */
+#include "stages/lib/hive/delimited.h"
+#include "stages/lib/hive/json.h"
+#include "tests/support/allocations.h"
+#include "tests/support/hive_value.h"
+#include "tests/support/support.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define ITEMS 600U /* more than the first chunk and the first list have room for */
+
+static struct ps_hive_rows *rows;
+static struct ps_orc_type *type;
+static char *body, *wanted;
+static size_t length;
+
+static void json_body(FILE *out)
+{
+    fputs("{\"a\":[", out);
+    for (unsigned i = 0; i < ITEMS; i++)
+        fprintf(out, "%s\"\\u0041%u\"", i == 0 ? "" : ",", i);
+    fputs("],\"m\":{\"1\":2,\"3\":4},\"s\":{\"x\":5,\"y\":[6,7]}}", out);
+}
+
+static void delimited_body(FILE *out)
+{
+    for (unsigned i = 0; i < ITEMS; i++)
+        fprintf(out, "%sA%u", i == 0 ? "" : "\002", i);
+    fputs("|1\0032\0023\0034|5\0026\0037", out);
+}
+
+static void make_body(bool is_json)
+{
+    FILE *out = open_memstream(&body, &length);
+    assert_non_null(out);
+    (is_json ? json_body : delimited_body)(out);
+    fclose(out);
+}
+
+static void open_rows(bool is_json)
+{
+    struct ps_err err = {.length = 0};
+    struct ps_hive_delimited_settings settings = {.field_names = "a,m,s"};
+    assert_int_equal(ps_hive_delimiter_read("|", &settings.delimiter, &err), PS_OK);
+    rows = is_json ? ps_hive_json_open(type, &err) : ps_hive_delimited_open(&settings, type, &err);
+    if (rows == NULL)
+        fail_msg("%s", err.text);
+}
+
+static void expect_row(void)
+{
+    struct ps_err err = {.length = 0};
+    struct ps_orc_value row;
+    if (!ps_hive_rows_read(rows, body, (uint32_t)length, &row, &err))
+        fail_msg("%s", err.text);
+    char *text = hive_value_text(type, &row);
+    if (wanted == NULL)
+        wanted = strdup(text);
+    assert_string_equal(text, wanted);
+    free(text);
+}
+
+/* A fresh reader, and one that had a row before. */
+static void check(bool is_json, bool is_used)
+{
+    for (uint64_t which = 1;; which++) {
+        struct ps_err err = {.length = 0};
+        struct ps_orc_value row;
+        open_rows(is_json);
+        if (is_used)
+            expect_row();
+        ps_test_allocation_fails = which;
+        bool is_read = ps_hive_rows_read(rows, body, (uint32_t)length, &row, &err);
+        bool has_failed = ps_test_allocation_fails == 0;
+        ps_test_allocation_fails = 0;
+        if (is_read == has_failed)
+            fail_msg("allocation %llu: the row is %s", (unsigned long long)which,
+                     is_read ? "taken" : err.text);
+        if (!is_read)
+            assert_non_null(strstr(err.text, "no memory"));
+        expect_row();
+        ps_hive_rows_close(rows);
+        if (is_read)
+            return;
+        assert_true(which < 100);
+    }
+}
+
+static void test_each_allocation(void **unused)
+{
+    type = hive_type_of("struct<a:array<string>,m:map<int,int>,s:struct<x:int,y:array<int>>>");
+    for (unsigned is_json = 0; PS_TEST_ALLOCATIONS && is_json < 2; is_json++) {
+        make_body(is_json);
+        open_rows(is_json);
+        expect_row();
+        assert_null(strstr(wanted, "null"));
+        ps_hive_rows_close(rows);
+        check(is_json, false);
+        check(is_json, true);
+        free(body);
+        free(wanted);
+        wanted = NULL;
+    }
+    ps_orc_type_destroy(type);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_each_allocation)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

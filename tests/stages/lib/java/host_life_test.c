@@ -1,0 +1,139 @@
+/* The life of the Java host's process: how it ends, and what is said of one that ends by itself. The process is a shell. (Its messages:
+ * tests/stages/sinks/java_test.c and tests/stages/sources/java_test.c.) */
+#include "core/clock.h"
+#include "stages/lib/java/host.h"
+#include "tests/support/folder.h"
+#include "tests/support/support.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#define PATIENCE_MS 20000U
+
+static struct ps_java_host *host;
+
+static void start(const char *script, uint64_t rest_ms)
+{
+    struct ps_err err = {.length = 0};
+    const char *const argv[] = {"/bin/sh", "-c", script, NULL};
+    const struct ps_java_launch launch = {.argv = argv,
+                                          .silence_ns = 3600 * PS_NS_PER_S,
+                                          .rest_ns = rest_ms * PS_NS_PER_MS,
+                                          .rest_max_ns = 2 * rest_ms * PS_NS_PER_MS};
+    host = ps_java_host_create(&launch, &err);
+    assert_non_null(host);
+}
+
+static long number_in(const char *name)
+{
+    long number = 0;
+    FILE *file = fopen(ps_test_folder_path(name), "r");
+    if (file == NULL)
+        return 0;
+    if (fscanf(file, "%ld", &number) != 1)
+        number = 0;
+    fclose(file);
+    return number;
+}
+
+/* Waits until the shell has written the number. */
+static long await_number(const char *name)
+{
+    long number = 0;
+    for (unsigned i = 0; (number = number_in(name)) == 0; i++) {
+        assert_true(i < PATIENCE_MS);
+        usleep(1000);
+    }
+    return number;
+}
+
+static void await_down(const char *wanted)
+{
+    char text[600] = "";
+    for (unsigned i = 0; !ps_java_host_is_down(host, text, sizeof text) || strstr(text, wanted) == NULL;
+         i++) {
+        if (i >= PATIENCE_MS)
+            fail_msg("it is \"%s\", not \"%s\"", text, wanted);
+        usleep(1000);
+    }
+}
+
+/* It learns of the end by the end of its input, and has its time to stop its components. */
+static void test_a_host_that_ends_in_time(void **unused)
+{
+    char script[1024];
+    (void)remove(ps_test_folder_path("ended"));
+    (void)remove(ps_test_folder_path("pid"));
+    snprintf(script, sizeof script, "echo $$ >%s; cat >/dev/null; sleep 0.3; echo 1 >%s",
+             ps_test_folder_path("pid"), ps_test_folder_path("ended"));
+    start(script, 1000);
+    (void)await_number("pid");
+    ps_java_host_destroy(host, PATIENCE_MS);
+    assert_int_equal(number_in("ended"), 1);
+}
+
+/* One that does not end in its time is killed. */
+static void test_a_host_that_does_not_end(void **unused)
+{
+    char script[1024];
+    (void)remove(ps_test_folder_path("pid"));
+    snprintf(script, sizeof script, "trap '' TERM INT HUP; echo $$ >%s; exec sleep 3600",
+             ps_test_folder_path("pid"));
+    start(script, 1000);
+    pid_t pid = (pid_t)await_number("pid");
+    assert_int_equal(kill(pid, 0), 0);
+    ps_java_host_destroy(host, 50);
+    assert_int_equal(kill(pid, 0), -1);
+}
+
+/* Each way in which it may end by itself has its words; it is started again each time. */
+static void test_a_host_that_ends_by_itself(void **unused)
+{
+    static const struct {
+        const char *script, *words;
+    } cases[] = {
+        {"exit 3", "the Java host ended with exit code 3"},
+        {"exit 0", "the Java host ended with exit code 0"},
+        {"kill -9 $$", "the Java host was killed by signal 9"},
+        {"kill -15 $$", "the Java host was killed by signal 15"},
+        {"printf '\\377\\377\\377\\377%0100d' 0 >&3; cat >/dev/null", "it sent what is no message"},
+    };
+    for (size_t i = 0; i < PS_COUNT_OF(cases); i++) {
+        char script[1024];
+        const char *starts = ps_test_folder_path("starts");
+        (void)remove(starts);
+        snprintf(script, sizeof script, "echo $$ >>%s; [ $(wc -l <%s) -lt 3 ] || echo 1 >%s.3; %s", starts,
+                 starts, starts, cases[i].script);
+        start(script, 20);
+        await_down(cases[i].words);
+        await_number("starts.3");
+        await_down(cases[i].words); /* the third time as the first */
+        ps_java_host_destroy(host, PATIENCE_MS);
+        (void)remove(ps_test_folder_path("starts.3"));
+    }
+}
+
+static void test_a_program_that_is_not_there(void **unused)
+{
+    struct ps_err err = {.length = 0};
+    static const char *const argv[] = {"/none/java", NULL};
+    const struct ps_java_launch launch = {
+        .argv = argv, .silence_ns = 3600 * PS_NS_PER_S, .rest_ns = PS_NS_PER_MS, .rest_max_ns = PS_NS_PER_MS};
+    host = ps_java_host_create(&launch, &err);
+    assert_non_null(host);
+    await_down("/none/java cannot be started: No such file");
+    ps_java_host_destroy(host, PATIENCE_MS);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_a_host_that_ends_in_time),
+        cmocka_unit_test(test_a_host_that_does_not_end),
+        cmocka_unit_test(test_a_host_that_ends_by_itself),
+        cmocka_unit_test(test_a_program_that_is_not_there),
+    };
+    return cmocka_run_group_tests(tests, ps_test_folder_setup, ps_test_folder_teardown);
+}
