@@ -86,8 +86,8 @@ enum ps_result {
 
 struct ps_stage_ops;
 
-/* The data and functions that `check` and `build` may use. The caller owns it; stages do not keep it. */
 struct ps_class_path;
+/* The data and functions that `check` and `build` may use. The caller owns it; stages do not keep it. */
 struct ps_context {
     const char *agent;      /* agent name */
     const char *component;  /* "source r1", "interceptor i1 of source r1"; lives as long as the plan */
@@ -306,6 +306,9 @@ struct ps_source_ops {
     bool (*drain)(const void *plan, void *state, const struct ps_now *now);
     /* Its clients' calls do not map to batches of the engine: the source counts AppendBatchAcceptedCount itself. */
     bool counts_calls;
+    /* The sink of its flow is transactional: it commits this source's positions, and the source none. Returns false with
+     * the reason if the settings do not allow that. NULL: they never do. Between `check` and `build`. Thread: control. */
+    bool (*yields_positions)(void *plan, struct ps_err *err);
 };
 
 /* ---- interceptor ---- */
@@ -474,6 +477,9 @@ struct ps_sink_ops {
      * the batches of its sources therefore gives it a lease of every batch that has positions, even when the chain
      * left no events of the batch for that channel. */
     bool commits;
+    /* Returns whether it commits events and positions together or not at all: conf/validate/guarantee.h says in which
+     * flows. NULL: it does not. The plan is bound. Thread: control. */
+    bool (*transactional)(const void *plan);
 };
 
 /* Reports an attempt that failed, of a sink that goes on trying by itself (PS_TAKEN) where Flume's sink would roll
@@ -526,8 +532,8 @@ struct ps_stage_ops {
     bool client_holds_events;
     bool shared;    /* channel: other programs use it; it needs no source or no sink here */
     bool exclusive; /* source: cannot run on several workers; penstock.workers above 1 fails */
-    /* A bad key, or a problem found by `check`, keeps the agent from starting and fails a reload. Without this flag
-     * the component is dropped, as Flume does. For stages that Flume does not have. */
+    /* A bad key, or a problem found by `check`, keeps the agent from starting and fails a reload; else the component is
+     * dropped, as Flume does. For stages that Flume does not have. */
     bool refuses;
 
     /* PS_FAIL: the component is dropped. */
@@ -536,31 +542,28 @@ struct ps_stage_ops {
     void (*teardown)(void *plan);
     enum ps_status (*open)(const void *plan, void *state, struct ps_port *port, struct ps_err *err);
     void (*close)(const void *plan, void *state);
-    /* Writes more lines for `penstock check` about what would run: which engine runs an expression, and why. The plan
-     * is bound but not built. Thread: control. */
+    /* Writes more lines for `penstock check`: which engine runs an expression, and why. Bound, not built. Thread: control. */
     void (*describe)(const void *plan, const struct ps_context *context,
                      void (*line)(void *argument, const char *text), void *argument);
     /* Writes one line for the operator: addresses, brokers, topics, directories, and what they promise; no secrets.
      * For the start of the log and `penstock check`. The plan is bound but not built. Thread: control. */
     void (*outline)(const void *plan, const struct ps_context *context, FILE *out);
-    /* Source: calls `add` for each address on which it listens; several workers of one source share an address. Two
-     * sources with one address are a mistake (conf/validate/ports.h). The plan is bound but not built. Does not wait. Thread:
-     * control. */
+    /* Source: calls `add` for each address on which it listens (conf/validate/ports.h); several workers of one source
+     * share an address. The plan is bound but not built. Does not wait. Thread: control. */
     void (*listens)(const void *plan, void (*add)(void *argument, const struct ps_listens *address),
                     void *argument);
-    /* For `penstock check --probe`, and with probe->local for a reload: tries what `check` cannot know, each thing
-     * with one call of core/probe.h. Claims nothing beyond the call, and creates and writes nothing for good. May
-     * wait, at most ps_probe_left_ms for each thing. The plan is bound but not built. Thread: control, or the helper
-     * thread of a reload. */
+    /* For `penstock check --probe`, and with probe->local for a reload: tries what `check` cannot know, each thing with one
+     * call of core/probe.h. Claims, creates and writes nothing for good. May wait, at most ps_probe_left_ms for each thing.
+     * The plan is bound but not built. Thread: control, or the helper thread of a reload. */
     void (*probe)(const void *plan, struct ps_context *context, const struct ps_probe *probe);
-    /* Calls `add` for each file that the open stage reads once (a key): a reload treats the stage as changed when one
-     * of these files has changed. The plan is bound but not built. Thread: control. */
+    /* Calls `add` for each file that the open stage reads once (a key): if one has changed, a reload treats the stage as
+     * changed. The plan is bound but not built. Thread: control. */
     void (*files)(const void *plan, void (*add)(void *argument, const char *path), void *argument);
-    /* For a reload: reads the stage's own files again (a rules file). Does not wait. Thread: control. */
+    /* For a reload: reads the stage's own files again (rules). Does not wait. Thread: control. */
     void (*reread)(const void *plan);
-    /* A source, or a stage of its chain: returns whether the stage runs on with earlier data, because the current
-     * version of a file of its own (rules) is not usable, or such a file (positions) cannot be written; writes file
-     * and reason to `text`, one line. For /readyz. Does not wait. Thread: any, while the plan is built. */
+    /* A source, or a stage of its chain: returns whether it runs on with earlier data, because a file of its own (rules) is
+     * not usable now or (positions) cannot be written; writes file and reason to `text`, one line. For /readyz. Does not
+     * wait. Thread: any, while the plan is built. */
     bool (*outdated)(const void *plan, char *text, size_t room);
     /* Calls `add` for each number with a label. Thread: any, while the plan is built. */
     void (*series)(const void *plan, void (*add)(void *argument, const struct ps_series *series),
@@ -580,20 +583,17 @@ struct ps_stage_ops {
      * use (conf/validate/claims.h). The plan is bound but not built. Thread: control. */
     void (*claims)(const void *plan, const struct ps_context *context,
                    void (*add)(void *argument, const struct ps_claim *claim), void *argument);
-    /* One sentence for each of `counters`, for the metrics; NULL-terminated; or NULL. */
-    const char *const *counter_helps;
-    /* Source, sink: returns the number of events of a transaction, for Flume's rule that it must not exceed the
-     * channel's transactionCapacity; 0: this plan has no such number. NULL: the value of row batchSize. The plan is
-     * bound but not built. Thread: control. */
+    const char *const
+        *counter_helps; /* a sentence for each of `counters`, for the metrics; NULL-terminated; or NULL */
+    /* Source, sink: returns the number of events of a transaction, which must not exceed the channel's transactionCapacity;
+     * 0: this plan has none. NULL: the value of row batchSize. The plan is bound but not built. Thread: control. */
     int64_t (*batch_events)(const void *plan);
 };
 
-/* Checks that a stage was made for this engine's contract. Code that makes a table of stages calls it before it reads
- * anything else of the stage. On PS_FAIL the error says what differs. Thread: any. */
+/* Checks that a stage was made for this contract, before anything else of it is read; `err`: what differs. Thread: any. */
 enum ps_status ps_stage_fits(const struct ps_stage_ops *ops, struct ps_err *err);
 
-/* Finds a stage by name, alias or class name, ignoring case. Returns NULL if the table does not have it. `stages` ends
- * with NULL. Thread: any. */
+/* Finds a stage by name, alias or class name, ignoring case; NULL: the table, which ends with NULL, has none. Thread: any. */
 const struct ps_stage_ops *ps_stage_find(const struct ps_stage_ops *const *stages, enum ps_kind kind,
                                          const char *type);
 

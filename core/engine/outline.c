@@ -123,8 +123,14 @@ static void describe_components(const struct lines *lines)
 
 /* Returns what happens to an event of this source in this channel when the process is killed, and when the channel
  * is full. */
-static const char *promise_of(const struct ps_source_ops *source, const struct ps_channel_ops *channel)
+static const char *promise_of(const struct ps_source_ops *source, const struct ps_channel_ops *channel,
+                              const struct ps_stage_spec *sink)
 {
+    const struct ps_sink_ops *ops = sink->ops->sink;
+    if (ops->transactional != NULL && ops->transactional(sink->plan))
+        return "exactly once: the sink commits events and positions together; after a crash the source reads "
+               "again what "
+               "was not committed";
     if (ps_channel_is_durable(channel))
         return source->when_full != PS_WAIT && source->needs == PS_LEVEL_ACCEPTED
                    ? "at least once: what the channel has promised survives a crash; while it is full the "
@@ -149,7 +155,8 @@ static void describe_flows(const struct lines *lines)
                     write_line(lines, "flow %s -> %s -> %s: %s", source->stage.name,
                                spec->channels[source->channels[c]].stage.name, spec->sinks[k].stage.name,
                                promise_of(source->stage.ops->source,
-                                          spec->channels[source->channels[c]].stage.ops->channel));
+                                          spec->channels[source->channels[c]].stage.ops->channel,
+                                          &spec->sinks[k].stage));
             }
         }
     }

@@ -262,7 +262,8 @@ static struct ps_slice slice_copy(struct ps_slice slice, char **room)
 static const struct ps_stream_name *stream_name_copy(struct ps_batch *batch,
                                                      const struct ps_stream_name *name)
 {
-    uint32_t bytes = (uint32_t)sizeof *name + name->group.length + name->name.length;
+    uint32_t bytes = (uint32_t)sizeof *name + name->group.length + name->name.length + name->member.length +
+                     name->instance.length + name->cluster.length;
     char *room = ps_batch_meta_alloc(batch, bytes, 8);
     if (room == NULL)
         return NULL;
@@ -271,6 +272,9 @@ static const struct ps_stream_name *stream_name_copy(struct ps_batch *batch,
     *copy = *name;
     copy->group = slice_copy(name->group, &room);
     copy->name = slice_copy(name->name, &room);
+    copy->member = slice_copy(name->member, &room);
+    copy->instance = slice_copy(name->instance, &room);
+    copy->cluster = slice_copy(name->cluster, &room);
     return copy;
 }
 

@@ -55,6 +55,11 @@ struct ps_stream_name {
     struct ps_slice group; /* the consumer group whose position it is; empty: the source's own */
     struct ps_slice name;  /* the topic, the path */
     int64_t part;          /* of `name`: the partition; -1: it has none */
+    /* As whom the source read the stream, for systems that refuse a position of one who has lost it (KIP-447): its
+     * member of the group, the number of the group's assignment, and its static name. Empty, and -1: not known. */
+    struct ps_slice member, instance;
+    int32_t assignment;
+    struct ps_slice cluster; /* where the group is: the cluster's id; empty: not known */
 };
 
 /* The positions that a replayable source covers with this batch: a stream (partition, file) up to and including
