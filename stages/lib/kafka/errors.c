@@ -92,6 +92,9 @@ const struct ps_kafka_error ps_kafka_errors[] = {
     {47, "INVALID_PRODUCER_EPOCH", PS_KAFKA_RENEW, "a newer producer took this id"},
     {48, "INVALID_TXN_STATE", PS_KAFKA_RENEW, "the transaction is over"},
     {49, "INVALID_PRODUCER_ID_MAPPING", PS_KAFKA_RENEW, "the broker forgot this producer's transactional id"},
+    {50, "INVALID_TRANSACTION_TIMEOUT", PS_KAFKA_WAIT,
+     "penstock.transaction.timeout is above the broker's transaction.max.timeout.ms"},
+    {51, "CONCURRENT_TRANSACTIONS", PS_KAFKA_AGAIN, "the last transaction is still being ended"},
     {53, "TRANSACTIONAL_ID_AUTHORIZATION_FAILED", PS_KAFKA_WAIT,
      "not allowed to use the transactional id: grant WRITE on it to this principal"},
     {54, "SECURITY_DISABLED", PS_KAFKA_AGAIN, "not an answer to produce"},
@@ -111,7 +114,10 @@ const struct ps_kafka_error ps_kafka_errors[] = {
     {87, "INVALID_RECORD", PS_KAFKA_BLAME,
      "the broker refuses a record: no key on a compacted topic, or a bad timestamp or header"},
     {89, "THROTTLING_QUOTA_EXCEEDED", PS_KAFKA_AGAIN, "above the quota of this client"},
-    {90, "PRODUCER_FENCED", PS_KAFKA_RENEW, "a newer producer has the same transactional id"},
+    {90, "PRODUCER_FENCED", PS_KAFKA_RENEW,
+     "a newer producer has the same transactional id, or the transaction took longer than "
+     "penstock.transaction.timeout"},
+    {120, "TRANSACTION_ABORTABLE", PS_KAFKA_RENEW, "the transaction cannot be committed any more"},
 };
 
 const size_t ps_kafka_error_count = PS_COUNT_OF(ps_kafka_errors);

@@ -1,8 +1,8 @@
 #include "tests/support/kafka/fake_brokers.h"
+#include "tests/support/kafka/listener.h"
+#include "tests/support/kafka/record_number.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
-#include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
@@ -68,15 +68,8 @@ struct ps_test_brokers *ps_test_brokers_start(uint64_t seed, unsigned faults, in
     brokers->faults = faults;
     brokers->produce_most = (int16_t)(3 + draw(brokers, 8));
     brokers->metadata_most = (int16_t)(1 + draw(brokers, 9));
-    for (unsigned i = 0; i < PS_TEST_BROKERS; i++) {
-        struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-        socklen_t length = sizeof address;
-        brokers->listeners[i] = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-        assert_int_equal(bind(brokers->listeners[i], (struct sockaddr *)&address, sizeof address), 0);
-        assert_int_equal(listen(brokers->listeners[i], 16), 0);
-        assert_int_equal(getsockname(brokers->listeners[i], (struct sockaddr *)&address, &length), 0);
-        brokers->ports[i] = ntohs(address.sin_port);
-    }
+    for (unsigned i = 0; i < PS_TEST_BROKERS; i++)
+        brokers->listeners[i] = ps_test_listen(&brokers->ports[i]);
     snprintf(brokers->bootstrap, sizeof brokers->bootstrap, "127.0.0.1:%u", brokers->ports[0]);
     for (unsigned i = 0; i < CONNECTIONS; i++) {
         brokers->connections[i] =
@@ -127,38 +120,11 @@ uint32_t ps_test_brokers_log(const struct ps_test_brokers *brokers, unsigned par
 
 /* ---- sets ---- */
 
-/* Written from Kafka's documentation of the format alone, not with the lane's functions. */
-static int64_t get_varint(struct ps_wire_in *in)
-{
-    uint64_t value = 0;
-    for (unsigned shift = 0; shift < 64; shift += 7) {
-        uint8_t byte = (uint8_t)ps_wire_get_int8(in);
-        value |= (uint64_t)(byte & 0x7f) << shift;
-        if ((byte & 0x80) == 0)
-            break;
-    }
-    return (int64_t)(value >> 1) ^ -(int64_t)(value & 1);
-}
-
 static void append_records(struct partition *partition, struct ps_wire_in *in, int32_t count)
 {
     for (int32_t i = 0; i < count; i++) {
-        uint32_t number;
-        int64_t length = get_varint(in);
-        const char *begin = in->at;
-        assert_int_equal(ps_wire_get_int8(in), 0);
-        (void)get_varint(in);
-        assert_int_equal(get_varint(in), i);  /* offset delta */
-        assert_int_equal(get_varint(in), -1); /* no key */
-        int64_t value_length = get_varint(in);
-        assert_true(value_length >= (int64_t)sizeof number);
-        const char *value = ps_wire_take(in, (size_t)value_length);
-        assert_non_null(value);
-        memcpy(&number, value, sizeof number);
-        assert_int_equal(get_varint(in), 0); /* headers */
-        assert_int_equal(in->at - begin, length);
         assert_true(partition->count < PS_TEST_RECORDS_MAX);
-        partition->numbers[partition->count++] = number;
+        partition->numbers[partition->count++] = ps_test_record_number(in, i);
     }
     assert_false(in->failed);
     assert_ptr_equal(in->at, in->end);

@@ -1,4 +1,5 @@
 #include "tests/support/kafka/scripted_broker.h"
+#include "tests/support/kafka/listener.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -18,15 +19,9 @@
 
 void ps_test_broker_start(struct ps_test_broker *broker)
 {
-    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    socklen_t length = sizeof address;
     *broker = (struct ps_test_broker){.fd = -1, .bytes = malloc(PS_TEST_REQUEST_BYTES_MAX)};
-    broker->listener = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     assert_non_null(broker->bytes);
-    assert_int_equal(bind(broker->listener, (struct sockaddr *)&address, sizeof address), 0);
-    assert_int_equal(listen(broker->listener, 16), 0);
-    assert_int_equal(getsockname(broker->listener, (struct sockaddr *)&address, &length), 0);
-    broker->port = ntohs(address.sin_port);
+    broker->listener = ps_test_listen(&broker->port);
 }
 
 /* ---- packets under way ----

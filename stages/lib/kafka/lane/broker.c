@@ -106,6 +106,7 @@ static void give_up_request(struct ps_kafka_lane *lane, struct ps_kafka_lane_req
         lane->metadata_asked = false;
     if (request->kind == PS_KAFKA_LANE_INIT_PRODUCER_ID)
         lane->id_state = PS_KAFKA_LANE_ID_NONE;
+    ps_kafka_lane_transaction_lost(lane, request);
     for (uint32_t i = 0; i < request->set_count; i++) {
         struct ps_kafka_lane_set *set = request->sets[i];
         if (set == NULL)
@@ -243,6 +244,24 @@ void ps_kafka_lane_broker_resolved(struct ps_kafka_lane_broker *broker, const st
 bool ps_kafka_lane_broker_needs_connection(const struct ps_kafka_lane_broker *broker)
 {
     return broker->phase == PS_KAFKA_LANE_DOWN && broker->ready != NULL && !broker->gone;
+}
+
+struct ps_kafka_lane_broker *ps_kafka_lane_any_broker(struct ps_kafka_lane *lane)
+{
+    struct ps_kafka_lane_broker *best = NULL;
+    for (struct ps_kafka_lane_broker *broker = lane->brokers; broker != NULL; broker = broker->next) {
+        if (broker->gone)
+            continue;
+        if (broker->phase == PS_KAFKA_LANE_UP)
+            return broker;
+        if (best == NULL || broker->phase > best->phase ||
+            (broker->phase == PS_KAFKA_LANE_DOWN && best->phase == PS_KAFKA_LANE_DOWN &&
+             broker->rest_ns < best->rest_ns))
+            best = broker;
+    }
+    if (best != NULL && best->phase == PS_KAFKA_LANE_DOWN && lane->now.mono_ns >= best->rest_ns)
+        ps_kafka_lane_broker_connect(best);
+    return NULL;
 }
 
 /* ---- writing ---- */

@@ -7,6 +7,8 @@
  *   requests.c   requests and responses as bytes
  *   responses.c  what a response means
  *   login.c      SASL
+ *   transaction.c, transaction_answers.c      the steps of a transaction, and what follows from their answers
+ *   coordinator.c, coordinator_requests.c     the brokers that keep transactions and groups, and the requests to them
  *   compression.c
  *
  * Owner and thread: the sink's worker, from the first call of `poll` or `topic` on. The lane has no thread of its own but
@@ -28,6 +30,9 @@
     5U /* requests of a broker: the broker knows an idempotent producer's last 5 sets */
 #define PS_KAFKA_LANE_REQUEST_SETS_MAX 64U /* of one produce request */
 #define PS_KAFKA_LANE_CLIENT_ID_BYTES 256U
+#define PS_KAFKA_LANE_TRANSACTIONAL_ID_BYTES 300U
+#define PS_KAFKA_LANE_CLUSTER_BYTES 64U
+#define PS_KAFKA_LANE_GROUP_BYTES 1024U /* the source refuses longer names (kafka_yields_positions) */
 
 struct ps_kafka_lane;
 struct ps_kafka_lane_broker;
@@ -52,6 +57,7 @@ struct ps_kafka_lane_partition {
     uint64_t rest_ns;                       /* nothing is sent before */
     bool alone;                             /* a set that is sent again is in flight: nothing may follow */
     bool ready;                             /* in its leader's list */
+    uint64_t joined; /* the transaction that it has joined (lane->transaction.number) */
     struct ps_kafka_lane_partition *next_ready;
 };
 
@@ -83,12 +89,28 @@ enum ps_kafka_lane_kind {
     PS_KAFKA_LANE_METADATA,
     PS_KAFKA_LANE_INIT_PRODUCER_ID,
     PS_KAFKA_LANE_PRODUCE,
+    PS_KAFKA_LANE_FIND_COORDINATOR,
+    PS_KAFKA_LANE_ADD_PARTITIONS,
+    PS_KAFKA_LANE_ADD_OFFSETS,
+    PS_KAFKA_LANE_COMMIT_OFFSETS,
+    PS_KAFKA_LANE_END_TRANSACTION,
+    PS_KAFKA_LANE_FETCH_OFFSETS,
+};
+
+/* The broker that keeps a transactional id, or a consumer group. */
+struct ps_kafka_lane_coordinator {
+    struct ps_slice key; /* the id, or the group's name */
+    int8_t type;         /* 0: of a group; 1: of a transactional id */
+    int32_t node;        /* -1: not known */
+    bool asked;
+    uint64_t rest_ns; /* no question before */
 };
 
 /* The bytes of a request are its own, cut by the bytes of its sets: part 0, set 0, part 1, set 1, ... */
 struct ps_kafka_lane_request {
     struct ps_kafka_lane_request *next;
     enum ps_kafka_lane_kind kind;
+    struct ps_kafka_lane_coordinator *coordinator; /* of FIND_COORDINATOR */
     int16_t version;
     int32_t correlation;
     char *head;
@@ -125,7 +147,8 @@ struct ps_kafka_lane_broker {
     uint32_t watched_events;
     bool write_blocked;
     int16_t produce_version, metadata_version, init_version, login_version; /* -1: it has none */
-    struct ps_sasl *sasl;                                                   /* while it logs in */
+    bool has_transactions;                      /* with the member of the group (KIP-447) */
+    struct ps_sasl *sasl;                       /* while it logs in */
     bool login_is_last;                         /* after the next answer the login is complete */
     bool login_is_refused;                      /* why the connection is lost */
     uint64_t login_ns;                          /* when to log in again; PS_NEVER: never */
@@ -165,6 +188,7 @@ struct ps_kafka_lane_settings {
     uint64_t metadata_age_ns;   /* asked for again */
     uint64_t topic_patience_ns; /* a topic that nobody knows is reported after it */
     bool creates_topics;
+    int32_t transaction_timeout_ms; /* after which the coordinator aborts a transaction */
 };
 
 /* Who logs in by SASL. The texts are overwritten at the end. */
@@ -179,8 +203,36 @@ enum ps_kafka_lane_id_state {
     PS_KAFKA_LANE_ID_KNOWN, /* or not needed */
 };
 
+/* The steps of a commit. */
+enum ps_kafka_lane_step {
+    PS_KAFKA_LANE_FILLING,      /* none is asked for */
+    PS_KAFKA_LANE_STEP_GROUP,   /* the group joins the transaction */
+    PS_KAFKA_LANE_STEP_OFFSETS, /* its coordinator gets the positions of one member */
+    PS_KAFKA_LANE_STEP_END,     /* the transaction's coordinator ends it */
+    PS_KAFKA_LANE_STEP_RESOLVE, /* what was committed? */
+};
+
+struct ps_kafka_lane_transaction {
+    char id[PS_KAFKA_LANE_TRANSACTIONAL_ID_BYTES]; /* "": no transactions */
+    struct ps_kafka_lane_coordinator own, group;
+    uint64_t number; /* of the open one, from 1 */
+    bool any_joined; /* the coordinator knows of something in it */
+    bool joins_wanted;
+    bool joins_asked, step_asked;
+    uint64_t rest_ns; /* no request before */
+    enum ps_kafka_lane_step step;
+    bool end_lost; /* it may have been ended: an answer did not come, or does not say */
+    bool behind;   /* RESOLVE: a position was not committed */
+    uint32_t compared;
+    const struct ps_kafka_position *positions;
+    char group_text[PS_KAFKA_LANE_GROUP_BYTES]; /* the key of `group` */
+    uint32_t count, from, end; /* `from` .. `end`: those of one member, being committed; or of one group */
+};
+
 struct ps_kafka_lane {
     struct ps_kafka_lane_settings settings;
+    struct ps_kafka_lane_transaction transaction;
+    char cluster[PS_KAFKA_LANE_CLUSTER_BYTES]; /* its id; "": not known */
     enum ps_kafka_spread spread;
     uint32_t portion_bytes; /* of records without a key, before they change to another partition */
     int epoll_fd;           /* has all sockets; is watched itself by the worker */
@@ -285,6 +337,80 @@ struct ps_kafka_lane_request *ps_kafka_lane_request_handshake(struct ps_kafka_la
 struct ps_kafka_lane_request *ps_kafka_lane_request_message(struct ps_kafka_lane *lane, int16_t version,
                                                             const void *message, size_t length);
 
+/* Begins a request with a body of at most `body_bytes`. Returns where the body begins; NULL: no memory. */
+char *ps_kafka_lane_request_begin(struct ps_kafka_lane *lane, enum ps_kafka_lane_kind kind, int16_t version,
+                                  size_t body_bytes, struct ps_kafka_lane_request **request);
+/* Ends it behind the last byte of the body. */
+struct ps_kafka_lane_request *ps_kafka_lane_request_end(struct ps_kafka_lane_request *request,
+                                                        const char *at);
+
+/* ---- coordinator_requests.c ---- NULL: no memory */
+
+struct ps_kafka_lane_request *
+ps_kafka_lane_request_coordinator(struct ps_kafka_lane *lane, struct ps_kafka_lane_coordinator *coordinator);
+/* All partitions that want to join. NULL: none does. */
+struct ps_kafka_lane_request *ps_kafka_lane_request_join(struct ps_kafka_lane *lane);
+struct ps_kafka_lane_request *ps_kafka_lane_request_group(struct ps_kafka_lane *lane);
+struct ps_kafka_lane_request *ps_kafka_lane_request_offsets(struct ps_kafka_lane *lane);
+struct ps_kafka_lane_request *ps_kafka_lane_request_end_transaction(struct ps_kafka_lane *lane);
+struct ps_kafka_lane_request *ps_kafka_lane_request_committed(struct ps_kafka_lane *lane);
+
+/* ---- coordinator.c ---- */
+
+/* Returns the coordinator's broker if it is connected, else NULL after doing what is possible now to find and connect it. */
+struct ps_kafka_lane_broker *ps_kafka_lane_coordinator_broker(struct ps_kafka_lane *lane,
+                                                              struct ps_kafka_lane_coordinator *coordinator);
+/* Returns when the function above should be called again although no socket is ready. */
+uint64_t ps_kafka_lane_coordinator_due_ns(const struct ps_kafka_lane *lane,
+                                          const struct ps_kafka_lane_coordinator *coordinator);
+/* It is another one, or not known: asks again, after a rest. */
+static inline void ps_kafka_lane_coordinator_forget(const struct ps_kafka_lane *lane,
+                                                    struct ps_kafka_lane_coordinator *coordinator)
+{
+    coordinator->node = -1;
+    coordinator->rest_ns = lane->now.mono_ns + lane->settings.retry_rest_ns;
+}
+
+/* ---- transaction.c ---- */
+
+static inline bool ps_kafka_lane_is_transactional(const struct ps_kafka_lane *lane)
+{
+    return lane->transaction.id[0] != '\0';
+}
+
+void ps_kafka_lane_transaction_init(struct ps_kafka_lane *lane, const char *id);
+/* Asks for what transactions need now: the producer's id, partitions that join, the next step of a commit. */
+void ps_kafka_lane_transaction_turn(struct ps_kafka_lane *lane);
+uint64_t ps_kafka_lane_transaction_due_ns(const struct ps_kafka_lane *lane);
+/* ---- transaction_answers.c ---- */
+
+/* Ends a commit, or the question how one ended. */
+void ps_kafka_lane_transaction_finish(struct ps_kafka_lane *lane, enum ps_kafka_ending ending);
+/* The lane can do nothing more: tells how a commit under way ended. */
+void ps_kafka_lane_transaction_die(struct ps_kafka_lane *lane);
+/* The connection was lost before the answer to the request. */
+void ps_kafka_lane_transaction_lost(struct ps_kafka_lane *lane, const struct ps_kafka_lane_request *request);
+/* Handles an answer. Returns false with `reason`. */
+bool ps_kafka_lane_transaction_answer(struct ps_kafka_lane *lane, struct ps_kafka_lane_request *request,
+                                      struct ps_wire_in *in, char *reason);
+/* Returns whether the partition may be written to in the open transaction. If not, it joins soon. */
+static inline bool ps_kafka_lane_has_joined(struct ps_kafka_lane *lane,
+                                            const struct ps_kafka_lane_partition *partition)
+{
+    if (!ps_kafka_lane_is_transactional(lane) || partition->joined == lane->transaction.number)
+        return true;
+    lane->transaction.joins_wanted = true;
+    return false;
+}
+/* The engine's functions. */
+void ps_kafka_lane_commit(struct ps_kafka_lane *lane, const struct ps_kafka_position *positions,
+                          uint32_t count);
+void ps_kafka_lane_resolve(struct ps_kafka_lane *lane, const struct ps_kafka_position *positions,
+                           uint32_t count);
+/* Returns how many positions from `from` on are of the same group, and of the same member if `of_member`. */
+uint32_t ps_kafka_lane_positions_run(const struct ps_kafka_position *positions, uint32_t count, uint32_t from,
+                                     bool of_member);
+
 /* ---- login.c ---- */
 
 /* Begins to log in. Returns false with `reason`. */
@@ -301,10 +427,17 @@ bool ps_kafka_lane_login_is_due(const struct ps_kafka_lane_broker *broker);
 bool ps_kafka_lane_response(struct ps_kafka_lane_broker *broker, struct ps_kafka_lane_request *request,
                             const char *bytes, uint32_t length, char *reason);
 
+struct ps_kafka_lane_broker *ps_kafka_lane_find_node(const struct ps_kafka_lane *lane, int32_t node);
+/* A node is at this address. Returns false without memory. */
+bool ps_kafka_lane_note_broker(struct ps_kafka_lane *lane, int32_t node, const char *host, uint32_t length,
+                               int32_t port);
+
 /* ---- broker.c ---- */
 
 struct ps_kafka_lane_broker *ps_kafka_lane_broker_add(struct ps_kafka_lane *lane, int32_t node,
                                                       const char *host, uint32_t host_length, unsigned port);
+/* Returns a broker that is connected. If there is none, begins to connect to the one that has rested longest, and returns NULL. */
+struct ps_kafka_lane_broker *ps_kafka_lane_any_broker(struct ps_kafka_lane *lane);
 void ps_kafka_lane_broker_free(struct ps_kafka_lane_broker *broker);
 /* Sends the request. */
 void ps_kafka_lane_broker_send(struct ps_kafka_lane_broker *broker, struct ps_kafka_lane_request *request);

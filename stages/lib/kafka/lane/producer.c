@@ -136,6 +136,8 @@ static enum ps_status lane_init(struct ps_kafka_lane *lane, const struct ps_kafk
         ps_kafka_lane_tls_open(&lane->tls, config->pairs, config->pair_count, err) != PS_OK ||
         watch(lane, config->epoll_fd, err) != PS_OK)
         return PS_FAIL;
+    if (config->transactional_id != NULL)
+        ps_kafka_lane_transaction_init(lane, config->transactional_id);
     if (config->request_bytes_max != 0)
         lane->settings.set_bytes_max = (uint32_t)config->request_bytes_max;
     if (!lane->settings.idempotent)
@@ -310,6 +312,18 @@ static bool lane_answered(struct ps_kafka_producer *producer)
     return lane_of(producer)->answered;
 }
 
+static void lane_commit(struct ps_kafka_producer *producer, const struct ps_kafka_position *positions,
+                        uint32_t count)
+{
+    ps_kafka_lane_commit(lane_of(producer), positions, count);
+}
+
+static void lane_resolve(struct ps_kafka_producer *producer, const struct ps_kafka_position *positions,
+                         uint32_t count)
+{
+    ps_kafka_lane_resolve(lane_of(producer), positions, count);
+}
+
 enum ps_status ps_kafka_lane_fits(const struct ps_pair *pairs, size_t count, struct ps_err *err)
 {
     struct ps_kafka_lane_settings settings;
@@ -328,4 +342,6 @@ const struct ps_kafka_engine ps_kafka_native = {
     .hold = lane_hold,
     .fill_requests = lane_fill_requests,
     .answered = lane_answered,
+    .commit = lane_commit,
+    .resolve = lane_resolve,
 };

@@ -11,6 +11,7 @@
 #define CRC_AT 17U         /* offset of the checksum, */
 #define CRC_FROM_AT 21U    /* and of the first byte under it */
 #define LENGTH_FROM_AT 12U /* the batch's length counts from here */
+#define ATTRIBUTE_TRANSACTIONAL 0x10
 
 struct ps_kafka_lane_set *ps_kafka_lane_set_make(void)
 {
@@ -194,7 +195,9 @@ void ps_kafka_lane_set_close(struct ps_kafka_lane_set *set, const struct ps_kafk
     at = ps_wire_put_int32(at, -1); /* leader epoch: the broker's */
     at = ps_wire_put_int8(at, 2);   /* magic */
     at += sizeof(uint32_t);
-    at = ps_wire_put_int16(at, (int16_t)set->compression); /* attributes: time of creation, no transaction */
+    /* attributes: time of creation */
+    at = ps_wire_put_int16(
+        at, (int16_t)(set->compression | (producer->transactional ? ATTRIBUTE_TRANSACTIONAL : 0)));
     at = ps_wire_put_int32(at, (int32_t)set->count - 1);
     at = ps_wire_put_int64(at, set->first_ms);
     at = ps_wire_put_int64(at, set->last_ms);

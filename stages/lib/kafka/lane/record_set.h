@@ -32,6 +32,7 @@ struct ps_kafka_lane_set {
 struct ps_kafka_lane_producer_id {
     int64_t id; /* -1: not idempotent */
     int16_t epoch;
+    bool transactional;
 };
 
 /* Returns an empty set, NULL without memory. */

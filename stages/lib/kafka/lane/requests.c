@@ -7,9 +7,15 @@
 
 #define KEY_PRODUCE 0
 #define KEY_METADATA 3
+#define KEY_OFFSET_FETCH 9
+#define KEY_FIND_COORDINATOR 10
 #define KEY_SASL_HANDSHAKE 17
 #define KEY_API_VERSIONS 18
 #define KEY_INIT_PRODUCER_ID 22
+#define KEY_ADD_PARTITIONS_TO_TXN 24
+#define KEY_ADD_OFFSETS_TO_TXN 25
+#define KEY_END_TXN 26
+#define KEY_TXN_OFFSET_COMMIT 28
 #define KEY_SASL_AUTHENTICATE 36
 #define PRODUCE_VERSION_OF_ZSTD 7
 #define HEADER_BYTES_MAX (14U + PS_KAFKA_LANE_CLIENT_ID_BYTES)
@@ -23,6 +29,12 @@ static const int16_t keys[] = {
     [PS_KAFKA_LANE_METADATA] = KEY_METADATA,
     [PS_KAFKA_LANE_INIT_PRODUCER_ID] = KEY_INIT_PRODUCER_ID,
     [PS_KAFKA_LANE_PRODUCE] = KEY_PRODUCE,
+    [PS_KAFKA_LANE_FIND_COORDINATOR] = KEY_FIND_COORDINATOR,
+    [PS_KAFKA_LANE_ADD_PARTITIONS] = KEY_ADD_PARTITIONS_TO_TXN,
+    [PS_KAFKA_LANE_ADD_OFFSETS] = KEY_ADD_OFFSETS_TO_TXN,
+    [PS_KAFKA_LANE_COMMIT_OFFSETS] = KEY_TXN_OFFSET_COMMIT,
+    [PS_KAFKA_LANE_END_TRANSACTION] = KEY_END_TXN,
+    [PS_KAFKA_LANE_FETCH_OFFSETS] = KEY_OFFSET_FETCH,
 };
 
 /* Returns where the body begins, with room for `body_bytes`; NULL without memory. */
@@ -61,6 +73,21 @@ static struct ps_kafka_lane_request *fail(struct ps_kafka_lane *lane, struct ps_
     return NULL;
 }
 
+char *ps_kafka_lane_request_begin(struct ps_kafka_lane *lane, enum ps_kafka_lane_kind kind, int16_t version,
+                                  size_t body_bytes, struct ps_kafka_lane_request **request)
+{
+    *request = ps_kafka_lane_take_request(lane, kind, version);
+    char *at = *request != NULL ? begin(lane, *request, body_bytes) : NULL;
+    if (at == NULL && *request != NULL)
+        *request = fail(lane, *request);
+    return at;
+}
+
+struct ps_kafka_lane_request *ps_kafka_lane_request_end(struct ps_kafka_lane_request *request, const char *at)
+{
+    return end(request, at);
+}
+
 struct ps_kafka_lane_request *ps_kafka_lane_request_versions(struct ps_kafka_lane *lane)
 {
     struct ps_kafka_lane_request *request = ps_kafka_lane_take_request(lane, PS_KAFKA_LANE_API_VERSIONS, 0);
@@ -68,15 +95,24 @@ struct ps_kafka_lane_request *ps_kafka_lane_request_versions(struct ps_kafka_lan
     return at != NULL ? end(request, at) : request != NULL ? fail(lane, request) : NULL;
 }
 
+/* A null string without transactions. */
+static char *put_transactional_id(const struct ps_kafka_lane *lane, char *at)
+{
+    const char *id = lane->transaction.id;
+    return ps_kafka_lane_is_transactional(lane) ? ps_wire_put_string(at, id, strlen(id))
+                                                : ps_wire_put_int16(at, -1);
+}
+
 struct ps_kafka_lane_request *ps_kafka_lane_request_id(struct ps_kafka_lane *lane, int16_t version)
 {
     struct ps_kafka_lane_request *request =
         ps_kafka_lane_take_request(lane, PS_KAFKA_LANE_INIT_PRODUCER_ID, version);
-    char *at = request != NULL ? begin(lane, request, 6) : NULL;
+    char *at = request != NULL ? begin(lane, request, 6 + PS_KAFKA_LANE_TRANSACTIONAL_ID_BYTES) : NULL;
     if (at == NULL)
         return request != NULL ? fail(lane, request) : NULL;
-    at = ps_wire_put_int16(at, -1); /* no transactional id */
-    at = ps_wire_put_int32(at, INT32_MAX);
+    at = put_transactional_id(lane, at);
+    at = ps_wire_put_int32(at, ps_kafka_lane_is_transactional(lane) ? lane->settings.transaction_timeout_ms
+                                                                    : INT32_MAX);
     return end(request, at);
 }
 
@@ -198,13 +234,14 @@ struct ps_kafka_lane_request *ps_kafka_lane_request_produce(struct ps_kafka_lane
     struct ps_kafka_lane *lane = broker->lane;
     struct ps_kafka_lane_request *request =
         ps_kafka_lane_take_request(lane, PS_KAFKA_LANE_PRODUCE, broker->produce_version);
-    size_t room = 16 + PART_BYTES_MAX * (size_t)PS_KAFKA_LANE_REQUEST_SETS_MAX;
+    size_t room =
+        16 + PS_KAFKA_LANE_TRANSACTIONAL_ID_BYTES + PART_BYTES_MAX * (size_t)PS_KAFKA_LANE_REQUEST_SETS_MAX;
     char *at = request != NULL ? begin(lane, request, room) : NULL;
     if (at == NULL)
         return request != NULL ? fail(lane, request) : NULL;
     take_sets(broker, request);
     sort_sets(request);
-    at = ps_wire_put_int16(at, -1); /* no transactional id */
+    at = put_transactional_id(lane, at);
     at = ps_wire_put_int16(at, lane->settings.acks);
     at = ps_wire_put_int32(at, lane->settings.acks_timeout_ms);
     at = ps_wire_put_int32(at, (int32_t)count_topics(request));

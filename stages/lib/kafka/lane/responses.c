@@ -10,6 +10,8 @@
 #define ERROR_LEADER_NOT_AVAILABLE 5
 #define ERROR_TIMED_OUT 7
 #define ERROR_NOT_ENOUGH_REPLICAS_AFTER_APPEND 20
+#define ERROR_NO_COORDINATOR 15
+#define ERROR_NOT_COORDINATOR 16
 #define ERROR_OUT_OF_ORDER 45
 #define ERROR_DUPLICATE 46
 #define ERROR_GAPLESS (-148)
@@ -32,6 +34,7 @@ static bool versions(struct ps_kafka_lane_broker *broker, struct ps_wire_in *in,
 {
     int16_t error = ps_wire_get_int16(in);
     broker->produce_version = broker->metadata_version = broker->init_version = broker->login_version = -1;
+    broker->has_transactions = false;
     uint32_t count = ps_wire_get_count(in, 6);
     for (uint32_t i = 0; i < count; i++) {
         int16_t key = ps_wire_get_int16(in), least = ps_wire_get_int16(in), most = ps_wire_get_int16(in);
@@ -43,6 +46,8 @@ static bool versions(struct ps_kafka_lane_broker *broker, struct ps_wire_in *in,
             broker->init_version = choose(0, 1, least, most);
         else if (key == 36)
             broker->login_version = choose(0, 1, least, most);
+        else if (key == 28) /* what is older takes offsets of any member */
+            broker->has_transactions = choose(3, 3, least, most) == 3;
     }
     if (in->failed || error != 0)
         return refuse(reason, "the answer to ApiVersions cannot be read: is this a Kafka broker?");
@@ -68,11 +73,15 @@ static bool producer_id(struct ps_kafka_lane *lane, struct ps_wire_in *in, char 
     if (in->failed)
         return refuse(reason, "the answer to InitProducerId cannot be read");
     if (error == 0) {
+        id.transactional = ps_kafka_lane_is_transactional(lane);
         lane->id = id;
         lane->id_state = PS_KAFKA_LANE_ID_KNOWN;
         return true;
     }
     lane->id_rest_ns = lane->now.mono_ns + lane->settings.retry_rest_ns;
+    if (ps_kafka_lane_is_transactional(lane) &&
+        (error == ERROR_NO_COORDINATOR || error == ERROR_NOT_COORDINATOR))
+        ps_kafka_lane_coordinator_forget(lane, &lane->transaction.own);
     const struct ps_kafka_error *known = ps_kafka_error_find(error);
     if (known->outcome != PS_KAFKA_AGAIN) {
         lane->id_rest_ns = lane->now.mono_ns + PS_NS_PER_S;
@@ -85,7 +94,7 @@ static bool producer_id(struct ps_kafka_lane *lane, struct ps_wire_in *in, char 
 
 /* ---- Metadata ---- */
 
-static struct ps_kafka_lane_broker *find_node(const struct ps_kafka_lane *lane, int32_t node)
+struct ps_kafka_lane_broker *ps_kafka_lane_find_node(const struct ps_kafka_lane *lane, int32_t node)
 {
     struct ps_kafka_lane_broker *broker = lane->brokers;
     while (broker != NULL && (broker->node != node || broker->gone))
@@ -100,8 +109,8 @@ static bool is_at(const struct ps_kafka_lane_broker *broker, const char *host, u
 }
 
 /* A broker that moved is another one; one that was only in bootstrap.servers is the node at its address. */
-static bool note_broker(struct ps_kafka_lane *lane, int32_t node, const char *host, uint32_t length,
-                        int32_t port)
+bool ps_kafka_lane_note_broker(struct ps_kafka_lane *lane, int32_t node, const char *host, uint32_t length,
+                               int32_t port)
 {
     struct ps_kafka_lane_broker *broker = lane->brokers;
     while (broker != NULL && (broker->node != node || !is_at(broker, host, length, port)))
@@ -135,7 +144,7 @@ static bool read_brokers(struct ps_kafka_lane *lane, struct ps_wire_in *in)
         if (in->failed || host == NULL || length == 0 || length >= PS_HOST_NAME_BYTES || port < 1 ||
             port > 65535 || node < 0)
             return false;
-        if (!note_broker(lane, node, host, length, port))
+        if (!ps_kafka_lane_note_broker(lane, node, host, length, port))
             return false;
     }
     return true;
@@ -176,7 +185,7 @@ static bool set_leader(struct ps_kafka_lane *lane, struct ps_kafka_lane_topic *t
     struct ps_kafka_lane_partition *partition = &topic->partitions[is->number];
     if (is->leader_epoch >= 0 && is->leader_epoch < partition->leader_epoch)
         return true;
-    struct ps_kafka_lane_broker *leader = is->leader >= 0 ? find_node(lane, is->leader) : NULL;
+    struct ps_kafka_lane_broker *leader = is->leader >= 0 ? ps_kafka_lane_find_node(lane, is->leader) : NULL;
     partition->leader_epoch = is->leader_epoch;
     ps_kafka_lane_partition_lead(partition, leader);
     ps_kafka_lane_partition_offer(lane, partition);
@@ -209,16 +218,25 @@ static bool read_topic(struct ps_kafka_lane *lane, struct ps_wire_in *in, int16_
     return complete;
 }
 
-static bool metadata(struct ps_kafka_lane *lane, struct ps_wire_in *in, int16_t version, char *reason)
+static void read_cluster(struct ps_kafka_lane *lane, struct ps_wire_in *in)
 {
     uint32_t length;
+    const char *id = ps_wire_get_string(in, &length);
+    if (id != NULL && length < sizeof lane->cluster) {
+        memcpy(lane->cluster, id, length);
+        lane->cluster[length] = '\0';
+    }
+}
+
+static bool metadata(struct ps_kafka_lane *lane, struct ps_wire_in *in, int16_t version, char *reason)
+{
     lane->metadata_asked = false;
     if (version >= 3)
         (void)ps_wire_get_int32(in); /* throttle time */
     bool complete = read_brokers(lane, in);
     if (version >= 2)
-        (void)ps_wire_get_string(in, &length); /* cluster id */
-    (void)ps_wire_get_int32(in);               /* controller */
+        read_cluster(lane, in);
+    (void)ps_wire_get_int32(in); /* controller */
     uint32_t count = complete ? ps_wire_get_count(in, 9) : 0;
     for (uint32_t i = 0; i < count; i++)
         complete &= read_topic(lane, in, version);
@@ -227,6 +245,38 @@ static bool metadata(struct ps_kafka_lane *lane, struct ps_wire_in *in, int16_t 
     lane->metadata_ns = lane->now.mono_ns;
     if (!complete)
         lane->metadata_wanted = true;
+    return true;
+}
+
+/* ---- FindCoordinator ---- */
+
+static bool coordinator(struct ps_kafka_lane *lane, const struct ps_kafka_lane_request *request,
+                        struct ps_wire_in *in, char *reason)
+{
+    struct ps_kafka_lane_coordinator *asked = request->coordinator;
+    uint32_t length;
+    (void)ps_wire_get_int32(in); /* throttle time */
+    int16_t error = ps_wire_get_int16(in);
+    (void)ps_wire_get_string(in, &length); /* the error's text */
+    int32_t node = ps_wire_get_int32(in);
+    const char *host = ps_wire_get_string(in, &length);
+    int32_t port = ps_wire_get_int32(in);
+    asked->asked = false;
+    if (in->failed)
+        return refuse(reason, "the answer to FindCoordinator cannot be read");
+    bool usable = host != NULL && length > 0 && length < PS_HOST_NAME_BYTES && port > 0 && port <= 65535;
+    if (error == 0 && node >= 0 && usable && ps_kafka_lane_note_broker(lane, node, host, length, port)) {
+        asked->node = node;
+        return true;
+    }
+    ps_kafka_lane_coordinator_forget(lane, asked);
+    const struct ps_kafka_error *known = ps_kafka_error_find(error);
+    if (error != 0 && known->outcome != PS_KAFKA_AGAIN) {
+        char text[256];
+        asked->rest_ns = lane->now.mono_ns + PS_NS_PER_S;
+        snprintf(text, sizeof text, "the cluster names no coordinator: %s", known->name);
+        ps_kafka_lane_notice(lane, PS_KAFKA_NOTICE_ERROR, error, text);
+    }
     return true;
 }
 
@@ -342,6 +392,14 @@ bool ps_kafka_lane_response(struct ps_kafka_lane_broker *broker, struct ps_kafka
         return producer_id(broker->lane, &in, reason);
     case PS_KAFKA_LANE_PRODUCE:
         return produced(broker, request, &in, reason);
+    case PS_KAFKA_LANE_FIND_COORDINATOR:
+        return coordinator(broker->lane, request, &in, reason);
+    case PS_KAFKA_LANE_ADD_PARTITIONS:
+    case PS_KAFKA_LANE_ADD_OFFSETS:
+    case PS_KAFKA_LANE_COMMIT_OFFSETS:
+    case PS_KAFKA_LANE_END_TRANSACTION:
+    case PS_KAFKA_LANE_FETCH_OFFSETS:
+        return ps_kafka_lane_transaction_answer(broker->lane, request, &in, reason);
     }
     return false;
 }

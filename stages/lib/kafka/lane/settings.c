@@ -195,6 +195,8 @@ enum ps_status ps_kafka_lane_settings_read(struct ps_kafka_lane_settings *settin
         .connect_ns = number(&from, "socket.connection.setup.timeout.ms", 30000) * PS_NS_PER_MS,
         .metadata_age_ns = number(&from, "topic.metadata.refresh.interval.ms", 300000) * PS_NS_PER_MS,
         .topic_patience_ns = number(&from, "topic.metadata.propagation.max.ms", 30000) * PS_NS_PER_MS,
+        .transaction_timeout_ms =
+            (int32_t)ps_least(number(&from, "transaction.timeout.ms", 60000), INT32_MAX),
         .creates_topics = is(&from, "allow.auto.create.topics", "true", "true"),
     };
     snprintf(settings->client_id, sizeof settings->client_id, "%s",

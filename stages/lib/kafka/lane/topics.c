@@ -192,7 +192,7 @@ void ps_kafka_lane_partition_offer(struct ps_kafka_lane *lane, struct ps_kafka_l
 {
     if (partition->ready || partition->first == NULL || partition->leader == NULL || partition->rewinds ||
         partition->alone || (partition->first->closed && partition->in_flight > 0) ||
-        partition->rest_ns > lane->now.mono_ns)
+        partition->rest_ns > lane->now.mono_ns || !ps_kafka_lane_has_joined(lane, partition))
         return;
     partition->ready = true;
     partition->next_ready = NULL;

@@ -16,25 +16,6 @@
 
 /* ---- metadata and the producer's id ---- */
 
-/* Returns a broker that is connected. If there is none, begins to connect to the one that has rested longest, and returns NULL. */
-static struct ps_kafka_lane_broker *any_broker(struct ps_kafka_lane *lane)
-{
-    struct ps_kafka_lane_broker *best = NULL;
-    for (struct ps_kafka_lane_broker *broker = lane->brokers; broker != NULL; broker = broker->next) {
-        if (broker->gone)
-            continue;
-        if (broker->phase == PS_KAFKA_LANE_UP)
-            return broker;
-        if (best == NULL || broker->phase > best->phase ||
-            (broker->phase == PS_KAFKA_LANE_DOWN && best->phase == PS_KAFKA_LANE_DOWN &&
-             broker->rest_ns < best->rest_ns))
-            best = broker;
-    }
-    if (best != NULL && best->phase == PS_KAFKA_LANE_DOWN && lane->now.mono_ns >= best->rest_ns)
-        ps_kafka_lane_broker_connect(best);
-    return NULL;
-}
-
 static bool wants_metadata(const struct ps_kafka_lane *lane)
 {
     return !lane->metadata_asked && lane->topic_count > 0 && lane->now.mono_ns >= lane->metadata_rest_ns &&
@@ -43,13 +24,14 @@ static bool wants_metadata(const struct ps_kafka_lane *lane)
 
 static bool wants_id(const struct ps_kafka_lane *lane)
 {
-    return lane->id_state == PS_KAFKA_LANE_ID_NONE && lane->now.mono_ns >= lane->id_rest_ns && !lane->fatal;
+    return lane->id_state == PS_KAFKA_LANE_ID_NONE && lane->now.mono_ns >= lane->id_rest_ns && !lane->fatal &&
+           !ps_kafka_lane_is_transactional(lane); /* the coordinator is asked for it (transaction.c) */
 }
 
 static void ask(struct ps_kafka_lane *lane)
 {
     bool metadata = wants_metadata(lane), id = wants_id(lane);
-    struct ps_kafka_lane_broker *broker = metadata || id ? any_broker(lane) : NULL;
+    struct ps_kafka_lane_broker *broker = metadata || id ? ps_kafka_lane_any_broker(lane) : NULL;
     if (broker == NULL)
         return;
     struct ps_kafka_lane_request *request =
@@ -185,6 +167,7 @@ uint32_t ps_kafka_lane_turn(struct ps_kafka_lane *lane, const struct ps_kafka_li
     }
     offer_rested(lane);
     ask(lane);
+    ps_kafka_lane_transaction_turn(lane);
     work_brokers(lane);
     if (lane->unplaced_topics) {
         lane->unplaced_topics = false;
@@ -192,6 +175,8 @@ uint32_t ps_kafka_lane_turn(struct ps_kafka_lane *lane, const struct ps_kafka_li
         work_brokers(lane);
     }
     remove_gone(lane);
+    if (lane->fatal)
+        ps_kafka_lane_transaction_die(lane);
     if (lane->fatal && !lane->fatal_told) {
         lane->fatal_told = true;
         ps_kafka_lane_notice(lane, PS_KAFKA_NOTICE_FATAL, lane->fatal_code, lane->fatal_text);
@@ -215,7 +200,7 @@ static uint64_t ask_due_ns(const struct ps_kafka_lane *lane)
     if (lane->topic_count > 0 && !lane->metadata_asked)
         due_ns = lane->metadata_wanted ? lane->metadata_rest_ns
                                        : lane->metadata_ns + lane->settings.metadata_age_ns;
-    if (lane->id_state == PS_KAFKA_LANE_ID_NONE && !lane->fatal)
+    if (lane->id_state == PS_KAFKA_LANE_ID_NONE && !lane->fatal && !ps_kafka_lane_is_transactional(lane))
         due_ns = ps_least(due_ns, lane->id_rest_ns);
     if (up || due_ns == PS_NEVER)
         return due_ns;
@@ -224,7 +209,8 @@ static uint64_t ask_due_ns(const struct ps_kafka_lane *lane)
 
 uint64_t ps_kafka_lane_turn_due_ns(const struct ps_kafka_lane *lane)
 {
-    uint64_t due_ns = ps_least(lane->resting_ns, ask_due_ns(lane));
+    uint64_t due_ns =
+        ps_least(ps_least(lane->resting_ns, ask_due_ns(lane)), ps_kafka_lane_transaction_due_ns(lane));
     for (const struct ps_kafka_lane_broker *broker = lane->brokers; broker != NULL; broker = broker->next)
         due_ns = ps_least(due_ns, ps_kafka_lane_broker_due_ns(broker));
     return due_ns;

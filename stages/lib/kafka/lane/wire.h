@@ -72,6 +72,22 @@ static inline char *ps_wire_put_varint(char *at, int64_t value)
     return at;
 }
 
+/* ---- flexible versions (KIP-482) ---- */
+
+static inline char *ps_wire_put_uvarint(char *at, uint32_t value)
+{
+    for (; value >= 0x80; value >>= 7)
+        *at++ = (char)(value | 0x80);
+    *at++ = (char)value;
+    return at;
+}
+
+static inline char *ps_wire_put_compact_string(char *at, const char *text, size_t length)
+{
+    at = ps_wire_put_uvarint(at, (uint32_t)length + 1);
+    return ps_wire_put_bytes(at, text, length);
+}
+
 /* ---- reading: bounded; after a read beyond the end everything is zero ---- */
 
 struct ps_wire_in {
@@ -140,4 +156,44 @@ static inline uint32_t ps_wire_get_count(struct ps_wire_in *in, size_t element_b
     if (count < -1 || (count > 0 && (size_t)count > (size_t)(in->end - in->at) / element_bytes))
         in->failed = true;
     return in->failed || count < 0 ? 0 : (uint32_t)count;
+}
+
+/* A number of up to 32 bits. */
+static inline uint32_t ps_wire_get_uvarint(struct ps_wire_in *in)
+{
+    uint64_t value = 0;
+    for (unsigned shift = 0; shift < 35; shift += 7) {
+        const char *at = ps_wire_take(in, 1);
+        if (at == NULL)
+            return 0;
+        value |= (uint64_t)(*at & 0x7f) << shift;
+        if ((*at & 0x80) == 0 && value <= UINT32_MAX)
+            return (uint32_t)value;
+    }
+    in->failed = true;
+    return 0;
+}
+
+static inline const char *ps_wire_get_compact_string(struct ps_wire_in *in, uint32_t *length)
+{
+    uint32_t bytes = ps_wire_get_uvarint(in);
+    *length = bytes > 0 ? bytes - 1 : 0;
+    return bytes == 0 ? NULL : ps_wire_take(in, *length);
+}
+
+static inline uint32_t ps_wire_get_compact_count(struct ps_wire_in *in, size_t element_bytes)
+{
+    uint32_t count = ps_wire_get_uvarint(in);
+    if (count > 0 && count - 1 > (size_t)(in->end - in->at) / element_bytes)
+        in->failed = true;
+    return in->failed || count == 0 ? 0 : count - 1;
+}
+
+static inline void ps_wire_skip_tags(struct ps_wire_in *in)
+{
+    uint32_t count = ps_wire_get_uvarint(in);
+    for (uint32_t i = 0; i < count && !in->failed; i++) {
+        (void)ps_wire_get_uvarint(in); /* which */
+        (void)ps_wire_take(in, ps_wire_get_uvarint(in));
+    }
 }

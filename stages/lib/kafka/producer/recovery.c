@@ -212,6 +212,11 @@ void ps_kafka_sender_recover(struct ps_kafka_sender *sender)
     const struct ps_kafka_cause *cause = &sender->cause;
     const char *component = sender->port->component;
     uint64_t rest_ns;
+    if (sender->transaction.renews) {
+        sender->transaction.renews = sender->fatal = false;
+        sender->cause.error = NULL;
+        return;
+    }
     if (sender->fatal && cause->error == NULL)
         set_cause(sender, ps_kafka_error_find(-150), PS_KAFKA_FLAW_NONE, NULL, "-", -1);
     sender->fatal = false;

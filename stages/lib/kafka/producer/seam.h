@@ -7,6 +7,7 @@
 #pragma once
 
 #include "core/clock.h"
+#include "core/flow/batch.h"
 #include "core/option.h"
 #include "core/status.h"
 
@@ -64,10 +65,33 @@ struct ps_kafka_notice {
     const char *text;
 };
 
+/* ---- transactions (KIP-98, KIP-447) ---- */
+
+/* How far a partition of a source was read: committed for its consumer group, within a transaction. */
+struct ps_kafka_position {
+    const struct ps_stream_name *name;
+    int64_t next; /* offset of the record to be read next */
+};
+
+enum ps_kafka_ending {
+    PS_KAFKA_END_COMMITTED,
+    PS_KAFKA_END_ABORTED, /* or will be; a new producer with this transactional id makes sure */
+    PS_KAFKA_END_STALE, /* and the member that read the records has lost its partitions: others read them again */
+    PS_KAFKA_END_UNKNOWN, /* the answer did not come: `resolve` of a new producer tells it */
+};
+
+struct ps_kafka_end {
+    enum ps_kafka_ending ending;
+    const struct ps_stream_name *stale; /* PS_KAFKA_END_STALE: whose member and assignment */
+    int code;                           /* of kafka/errors.h; 0: none */
+    const char *text;                   /* why it was not committed; valid during the call */
+};
+
 /* Called from `poll`. */
 struct ps_kafka_listener {
     void (*report)(void *argument, const struct ps_kafka_report *report);
     void (*notice)(void *argument, const struct ps_kafka_notice *notice);
+    void (*ended)(void *argument, const struct ps_kafka_end *end); /* one for each `commit` and `resolve` */
     void *argument;
     struct ps_now now; /* of this call */
 };
@@ -87,8 +111,11 @@ struct ps_kafka_producer_config {
     uint64_t request_bytes_max; /* upper limit of a request; 0: only the properties' */
     enum ps_kafka_spread spread;
     bool copy_values; /* values are valid only during `submit` */
-    int wake_fd;      /* eventfd, written when there is something to poll; -1: none */
-    int epoll_fd;     /* watches the engine's sockets, if it has some of its own; -1: none */
+    /* All records are part of a transaction. A new producer aborts the transaction that the last one with this id has
+     * open, and that one can write nothing more. NULL: no transactions. */
+    const char *transactional_id;
+    int wake_fd;  /* eventfd, written when there is something to poll; -1: none */
+    int epoll_fd; /* watches the engine's sockets, if it has some of its own; -1: none */
 };
 
 struct ps_kafka_producer;
@@ -126,6 +153,14 @@ struct ps_kafka_engine {
     /* Returns whether a broker has answered since `create`. The producer asks for metadata from its first
      * call of `topic` on. Does not wait. For tools that begin only when there is somebody to send to. */
     bool (*answered)(struct ps_kafka_producer *producer);
+    /* Commits the records reported as delivered since the last commit, together with the positions, which stay valid until
+     * the listener's `ended`. Nothing is submitted meanwhile. NULL: the engine has no transactions. */
+    void (*commit)(struct ps_kafka_producer *producer, const struct ps_kafka_position *positions,
+                   uint32_t count);
+    /* Finds out whether a transaction that ended PS_KAFKA_END_UNKNOWN was committed: `ended` says PS_KAFKA_END_COMMITTED or
+     * PS_KAFKA_END_ABORTED, or PS_KAFKA_END_UNKNOWN if this producer cannot go on. Before the first `submit`. */
+    void (*resolve)(struct ps_kafka_producer *producer, const struct ps_kafka_position *positions,
+                    uint32_t count);
 };
 
 /* librdkafka; kafka/producer/producer.c */

@@ -31,7 +31,8 @@ static void on_report(void *argument, const struct ps_kafka_report *report)
     struct ps_kafka_sender *sender = argument;
     const struct ps_kafka_error *error = report->error == 0 ? NULL : ps_kafka_error_find(report->error);
     bool delivered = error == NULL || error->outcome == PS_KAFKA_DELIVERED;
-    ps_kafka_window_report(&sender->window, report->tokens, report->count, delivered);
+    bool transactional = ps_kafka_sender_is_transactional(sender);
+    ps_kafka_window_report(&sender->window, report->tokens, report->count, delivered && !transactional);
     sender->full = false;
     ps_kafka_sender_release_hold(sender);
     if (PS_UNLIKELY(!delivered)) {
@@ -44,6 +45,8 @@ static void on_report(void *argument, const struct ps_kafka_report *report)
     sender->last_error[0] = '\0';
     sender->progress_ns = sender->warned_ns = sender->now.mono_ns;
     ps_kafka_sender_check_fence(sender);
+    if (transactional)
+        ps_kafka_transaction_delivered(sender, report);
     if (sender->troubled) {
         sender->troubled = false;
         ps_log(PS_LOG_INFO, sender->port->component, "Kafka accepts events again");
@@ -74,8 +77,8 @@ static void on_notice(void *argument, const struct ps_kafka_notice *notice)
     switch (notice->kind) {
     case PS_KAFKA_NOTICE_FATAL:
         sender->fatal = true;
-        /* after a refused request (gapless) the log line about that request is enough */
-        ps_log(notice->code == -148 ? PS_LOG_DEBUG : PS_LOG_WARN, component,
+        /* after a refused request (gapless), or a transaction that is aborted on purpose, the line about that is enough */
+        ps_log(notice->code == -148 || sender->transaction.renews ? PS_LOG_DEBUG : PS_LOG_WARN, component,
                "the Kafka producer cannot continue, a new one is made: %s", notice->text);
         break;
     case PS_KAFKA_NOTICE_ERROR: /* a connection broke: what was in flight must be sent again */
@@ -105,7 +108,12 @@ static bool poll_producer(struct ps_kafka_sender *sender)
     if (sender->producer == NULL)
         return false;
     const struct ps_kafka_listener listener = {
-        .report = on_report, .notice = on_notice, .argument = sender, .now = sender->now};
+        .report = on_report,
+        .notice = on_notice,
+        .ended = ps_kafka_transaction_ended,
+        .argument = sender,
+        .now = sender->now,
+    };
     return sender->plan->engine->poll(sender->producer, &listener, POLL_RECORDS) >= POLL_RECORDS;
 }
 
@@ -159,6 +167,14 @@ static void await_producer(struct ps_kafka_sender *sender)
                  1);
     }
     if (sender->now.mono_ns < sender->resume_ns)
+        return;
+    if (sender->fatal && ps_kafka_sender_is_transactional(sender)) { /* while it resolved the last commit */
+        sender->fatal = false;
+        sender->resume_ns = sender->now.mono_ns + ps_kafka_sender_rest_ns(sender);
+        ask_for_producer(sender);
+        return;
+    }
+    if (ps_kafka_sender_is_transactional(sender) && !ps_kafka_transaction_restarts(sender))
         return;
     ps_kafka_window_rewind(&sender->window);
     sender->full = false;
@@ -227,7 +243,10 @@ static void finish_settled(struct ps_kafka_sender *sender)
     struct ps_counters *counters = sender->port->counters;
     struct ps_lease *lease;
     uint64_t held_ns;
-    while ((lease = ps_kafka_window_pop_settled(&sender->window, sender->now.mono_ns, &held_ns)) != NULL) {
+    bool transactional = ps_kafka_sender_is_transactional(sender);
+    while ((!transactional || sender->transaction.released > 0) &&
+           (lease = ps_kafka_window_pop_settled(&sender->window, sender->now.mono_ns, &held_ns)) != NULL) {
+        sender->transaction.released -= transactional;
         ps_count(counters, PS_COUNTER_KafkaEventSendTimer, held_ns / PS_NS_PER_MS);
         ps_port_done(sender->port, &lease);
     }
@@ -255,6 +274,8 @@ static enum ps_status prepare(struct ps_kafka_sender *sender, const struct ps_ka
         .wake_fd = port->wake_fd,
         .epoll_fd = port->epoll_fd,
     };
+    if (plan->transaction.id != NULL && !ps_kafka_transaction_open(sender))
+        return ps_err_set(err, "penstock.transaction.id is too long");
     sender->maker = ps_kafka_client_factory_create(&making, port->wake_fd, err);
     return sender->maker != NULL ? PS_OK : PS_FAIL;
 }
@@ -290,6 +311,7 @@ void ps_kafka_sender_close(struct ps_kafka_sender *sender)
     ps_kafka_client_factory_destroy(sender->maker, sender->producer);
     ps_count(sender->port->counters, PS_COUNTER_ConnectionClosedCount, 1);
     free(sender->datums);
+    ps_kafka_transaction_close(sender);
     sender->maker = NULL;
     sender->producer = NULL;
 }
@@ -298,8 +320,11 @@ enum ps_result ps_kafka_sender_take(struct ps_kafka_sender *sender, struct ps_le
                                     const struct ps_now *now)
 {
     sender->now = *now;
-    if ((*lease)->settled == (*lease)->count)
+    bool transactional = ps_kafka_sender_is_transactional(sender);
+    if ((*lease)->settled == (*lease)->count && !transactional)
         return PS_DONE;
+    if (transactional && !ps_kafka_transaction_takes(sender))
+        return PS_LATER;
     /* Only one lease may wait for room here: the next stays in the channel, whose fill counter shows it. */
     if (sender->window.next != NULL || sender->full || ps_kafka_window_is_full(&sender->window) ||
         !ps_kafka_window_may_add(&sender->window, now->mono_ns, sender->plan->linger_ns))
@@ -307,6 +332,8 @@ enum ps_result ps_kafka_sender_take(struct ps_kafka_sender *sender, struct ps_le
     if (sender->window.lease_count == 0)
         sender->progress_ns = sender->warned_ns = now->mono_ns;
     ps_kafka_window_add(&sender->window, lease, now->mono_ns, sender->plan->linger_ns);
+    if (transactional)
+        ps_kafka_transaction_took(sender);
     step(sender);
     return PS_TAKEN;
 }
@@ -323,7 +350,10 @@ uint64_t ps_kafka_sender_tick(struct ps_kafka_sender *sender, const struct ps_no
     bool more = poll_producer(sender);
     ps_kafka_letters_collect(sender);
     step(sender);
-    uint64_t send_ns = send_submitted(sender);
+    uint64_t commit_ns = PS_NEVER;
+    if (ps_kafka_sender_is_transactional(sender))
+        commit_ns = ps_kafka_transaction_tick(sender);
+    uint64_t send_ns = ps_least(commit_ns, send_submitted(sender));
     finish_settled(sender);
     uint64_t look_ns = ps_least(ps_kafka_sender_check_silence(sender), send_ns);
     if (more) /* the wake descriptor does not fire again for what is already there */
@@ -343,9 +373,25 @@ static uint64_t recall_patience_ns(const struct ps_kafka_sender *sender)
     return silent ? RECALL_SILENT_PATIENCE_NS : RECALL_PATIENCE_NS;
 }
 
+/* A transaction that may end soon, or whose end is not known, goes on. Returns whether it does. */
+static bool holds_recall(struct ps_kafka_sender *sender)
+{
+    if (sender->recalling)
+        return false;
+    if (sender->recall_ns == 0)
+        sender->recall_ns = sender->now.mono_ns;
+    bool patient = sender->now.mono_ns < sender->recall_ns + recall_patience_ns(sender);
+    if (!ps_kafka_transaction_holds_recall(sender, patient))
+        return false;
+    (void)ps_kafka_sender_tick(sender, &sender->now);
+    return true;
+}
+
 bool ps_kafka_sender_recall(struct ps_kafka_sender *sender, struct ps_lease **back, const struct ps_now *now)
 {
     sender->now = *now;
+    if (ps_kafka_sender_is_transactional(sender) && holds_recall(sender))
+        return false;
     if (!sender->recalling) {
         sender->recalling = true;
         ps_kafka_sender_collect(sender, recall_patience_ns(sender));
@@ -369,7 +415,10 @@ bool ps_kafka_sender_recall(struct ps_kafka_sender *sender, struct ps_lease **ba
         *end = lease;
         end = &lease->next;
     }
-    sender->recalling = false;
+    sender->recalling = sender->transaction.hurry = false;
+    sender->recall_ns = 0;
+    sender->transaction.released = 0;
+    sender->transaction.phase = PS_KAFKA_TRANSACTION_FILLING;
     sender->fence = sender->blamed = NULL;
     sender->stepping = false;
     sender->step_records = 0;
@@ -384,6 +433,7 @@ bool ps_kafka_sender_recall(struct ps_kafka_sender *sender, struct ps_lease **ba
 
 bool ps_kafka_sender_drain(struct ps_kafka_sender *sender, const struct ps_now *now)
 {
-    (void)now; /* `tick` does the work; no event waits here to fill a batch */
+    (void)now; /* `tick` does the work; no event waits here to fill a batch, but for a transaction's */
+    sender->transaction.hurry = true;
     return sender->window.head == NULL;
 }

@@ -15,6 +15,7 @@
 #include "stages/lib/kafka/client_factory.h"
 #include "stages/lib/kafka/producer/mapping.h"
 #include "stages/lib/kafka/producer/statistics.h"
+#include "stages/lib/kafka/producer/transaction.h"
 #include "stages/lib/kafka/producer/window.h"
 
 #define PS_KAFKA_RUN_MAX 256U /* records handed to the engine at a time */
@@ -34,6 +35,7 @@ struct ps_kafka_sender_plan {
     /* A lease that is refusable is given up when one of its events is refused: marked `failed` and settled. Else that
      * event is tried again and again, and those behind it wait. */
     bool may_give_up;
+    struct ps_kafka_transaction_plan transaction;
 };
 
 enum ps_kafka_phase {
@@ -67,6 +69,7 @@ struct ps_kafka_sender {
     bool full;  /* the engine has no room: wait for a report */
     bool fatal; /* the producer reported a fatal error */
     bool recalling;
+    uint64_t recall_ns;   /* when a recall began that a transaction holds up; 0: none */
     bool patient;         /* collecting without purging what waits */
     bool broken;          /* a connection broke and nothing was delivered since */
     char last_error[256]; /* of the library, since something was delivered; "": none */
@@ -94,6 +97,7 @@ struct ps_kafka_sender {
     uint64_t step_bytes;
     void *blamed; /* already logged and counted as refused */
     struct ps_kafka_letters letters;
+    struct ps_kafka_transaction transaction; /* if plan->transaction.id is set */
 
     struct ps_kafka_record records[PS_KAFKA_RUN_MAX];
     struct ps_kafka_fields fields;
@@ -101,6 +105,11 @@ struct ps_kafka_sender {
     char *datums; /* useFlumeEventFormat: the encoded events of one run */
     size_t datums_room;
 };
+
+static inline bool ps_kafka_sender_is_transactional(const struct ps_kafka_sender *sender)
+{
+    return sender->plan->transaction.id != NULL;
+}
 
 enum ps_status ps_kafka_sender_open(struct ps_kafka_sender *sender, const struct ps_kafka_sender_plan *plan,
                                     struct ps_port *port, struct ps_err *err);

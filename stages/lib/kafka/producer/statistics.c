@@ -20,6 +20,8 @@ const char *const ps_kafka_gauge_names[] = {
     GAUGE(leases_held),
     GAUGE(queue_limit_messages),
     GAUGE(in_flight_limit_bytes),
+    NAME(transactions_committed),
+    NAME(transactions_aborted),
     NULL,
 };
 _Static_assert(PS_COUNT_OF(ps_kafka_gauge_names) == PS_KAFKA_GAUGE_COUNT + 1, "a name for each");

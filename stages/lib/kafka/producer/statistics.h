@@ -18,6 +18,8 @@ enum ps_kafka_gauge {
     PS_KAFKA_GAUGE_leases_held,
     PS_KAFKA_GAUGE_queue_limit_messages,
     PS_KAFKA_GAUGE_in_flight_limit_bytes, /* ours */
+    PS_KAFKA_GAUGE_transactions_committed,
+    PS_KAFKA_GAUGE_transactions_aborted,
     PS_KAFKA_GAUGE_COUNT
 };
 _Static_assert(PS_COUNTER_extra + PS_KAFKA_GAUGE_COUNT <= PS_COUNTER_COUNT, "room for the stage's own");

@@ -99,6 +99,8 @@ static void test_names_are_the_librarys(void **state)
     for (size_t i = 0; i < ps_kafka_error_count; i++) {
         const struct ps_kafka_error *error = &ps_kafka_errors[i];
         const char *name = error->name;
+        if (error->code > RD_KAFKA_RESP_ERR_PRINCIPAL_DESERIALIZATION_FAILURE) /* newer than librdkafka 2.0 */
+            continue;
         for (size_t k = 0; k < PS_COUNT_OF(others); k++) {
             if (others[k].code == error->code)
                 name = others[k].library;

@@ -1,0 +1,69 @@
+/* Coordinators: the brokers that keep a transactional id or a consumer group. They move when brokers stop, so one that is
+ * not reached, or says that it is another one, is asked for again. */
+#include "stages/lib/kafka/lane/lane_internal.h"
+
+#include "stages/lib/kafka/errors.h"
+#include "stages/lib/least.h"
+
+#include <stdio.h>
+
+static void find(struct ps_kafka_lane *lane, struct ps_kafka_lane_coordinator *coordinator)
+{
+    if (coordinator->asked || lane->now.mono_ns < coordinator->rest_ns)
+        return;
+    struct ps_kafka_lane_broker *broker = ps_kafka_lane_any_broker(lane);
+    if (broker == NULL || ps_kafka_lane_login_is_due(broker))
+        return;
+    if (!broker->has_transactions) {
+        ps_kafka_lane_die(
+            lane, -165, "%s:%u is older than Kafka 2.5: it has no transactions that know the group's members",
+            broker->host, broker->port);
+        return;
+    }
+    struct ps_kafka_lane_request *request = ps_kafka_lane_request_coordinator(lane, coordinator);
+    if (request == NULL)
+        return;
+    coordinator->asked = true;
+    ps_kafka_lane_broker_send(broker, request);
+}
+
+struct ps_kafka_lane_broker *ps_kafka_lane_coordinator_broker(struct ps_kafka_lane *lane,
+                                                              struct ps_kafka_lane_coordinator *coordinator)
+{
+    struct ps_kafka_lane_broker *broker =
+        coordinator->node >= 0 ? ps_kafka_lane_find_node(lane, coordinator->node) : NULL;
+    if (broker != NULL && broker->phase == PS_KAFKA_LANE_DOWN && broker->failures > 0) {
+        ps_kafka_lane_coordinator_forget(lane, coordinator); /* it may have moved */
+        broker = NULL;
+    }
+    if (broker == NULL) {
+        coordinator->node = -1;
+        find(lane, coordinator);
+        return NULL;
+    }
+    if (broker->phase == PS_KAFKA_LANE_DOWN)
+        ps_kafka_lane_broker_connect(broker);
+    return broker->phase == PS_KAFKA_LANE_UP && !ps_kafka_lane_login_is_due(broker) ? broker : NULL;
+}
+
+uint64_t ps_kafka_lane_coordinator_due_ns(const struct ps_kafka_lane *lane,
+                                          const struct ps_kafka_lane_coordinator *coordinator)
+{
+    const struct ps_kafka_lane_broker *broker =
+        coordinator->node >= 0 ? ps_kafka_lane_find_node(lane, coordinator->node) : NULL;
+    if (broker != NULL && broker->phase != PS_KAFKA_LANE_DOWN)
+        return broker->phase == PS_KAFKA_LANE_UP && !ps_kafka_lane_login_is_due(broker) ? 0 : PS_NEVER;
+    if (coordinator->asked)
+        return PS_NEVER;
+    uint64_t rested_ns = PS_NEVER;
+    for (broker = lane->brokers; broker != NULL; broker = broker->next) {
+        if (broker->gone)
+            continue;
+        if (broker->phase == PS_KAFKA_LANE_UP)
+            return coordinator->rest_ns;
+        if (broker->phase != PS_KAFKA_LANE_DOWN)
+            return PS_NEVER; /* its socket wakes the worker */
+        rested_ns = ps_least(rested_ns, broker->rest_ns);
+    }
+    return coordinator->rest_ns > rested_ns ? coordinator->rest_ns : rested_ns;
+}

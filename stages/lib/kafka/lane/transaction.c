@@ -1,0 +1,196 @@
+/* Transactions (KIP-98, KIP-360, KIP-447), as a producer sees them.
+ *
+ * One transaction is open at a time, from the first record on. A partition joins it before its first set is sent. A commit
+ * has steps: for each member of a group that read the records, the group joins, and its coordinator gets the positions; then
+ * the transaction's coordinator ends it. Nothing is aborted by a request: the lane dies, and the next one with the same
+ * transactional id asks for a producer's id, which aborts what is open and fences what is under way. */
+#include "stages/lib/kafka/lane/lane_internal.h"
+
+#include "stages/lib/kafka/errors.h"
+#include "stages/lib/least.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+void ps_kafka_lane_transaction_init(struct ps_kafka_lane *lane, const char *id)
+{
+    struct ps_kafka_lane_transaction *transaction = &lane->transaction;
+    snprintf(transaction->id, sizeof transaction->id, "%s", id);
+    transaction->number = 1;
+    transaction->own = (struct ps_kafka_lane_coordinator){
+        .key = {transaction->id, (uint32_t)strlen(transaction->id)}, .type = 1, .node = -1};
+    transaction->group = (struct ps_kafka_lane_coordinator){.node = -1};
+}
+
+/* ---- asking ---- */
+
+static void ask_for_id(struct ps_kafka_lane *lane)
+{
+    if (lane->id_state != PS_KAFKA_LANE_ID_NONE || lane->now.mono_ns < lane->id_rest_ns)
+        return;
+    struct ps_kafka_lane_broker *broker = ps_kafka_lane_coordinator_broker(lane, &lane->transaction.own);
+    struct ps_kafka_lane_request *request =
+        broker != NULL ? ps_kafka_lane_request_id(lane, broker->init_version) : NULL;
+    if (request == NULL)
+        return;
+    lane->id_state = PS_KAFKA_LANE_ID_ASKED;
+    ps_kafka_lane_broker_send(broker, request);
+}
+
+static void ask_to_join(struct ps_kafka_lane *lane)
+{
+    struct ps_kafka_lane_transaction *transaction = &lane->transaction;
+    if (!transaction->joins_wanted || transaction->joins_asked)
+        return;
+    struct ps_kafka_lane_broker *broker = ps_kafka_lane_coordinator_broker(lane, &transaction->own);
+    if (broker == NULL)
+        return;
+    struct ps_kafka_lane_request *request = ps_kafka_lane_request_join(lane);
+    transaction->joins_wanted = false;
+    if (request == NULL)
+        return;
+    transaction->joins_asked = true;
+    ps_kafka_lane_broker_send(broker, request);
+}
+
+/* The coordinator of the group whose positions are next. */
+static void aim_at_group(struct ps_kafka_lane_transaction *transaction)
+{
+    struct ps_slice group = transaction->positions[transaction->from].name->group;
+    struct ps_kafka_lane_coordinator *coordinator = &transaction->group;
+    bool same = coordinator->key.length == group.length &&
+                memcmp(transaction->group_text, group.data, group.length) == 0;
+    if (same || coordinator->asked)
+        return;
+    uint32_t length = (uint32_t)ps_least(group.length, sizeof transaction->group_text);
+    memcpy(transaction->group_text, group.data, length);
+    *coordinator =
+        (struct ps_kafka_lane_coordinator){.key = {transaction->group_text, length}, .type = 0, .node = -1};
+}
+
+static struct ps_kafka_lane_coordinator *step_coordinator(struct ps_kafka_lane_transaction *transaction)
+{
+    bool of_group =
+        transaction->step == PS_KAFKA_LANE_STEP_OFFSETS || transaction->step == PS_KAFKA_LANE_STEP_RESOLVE;
+    return of_group ? &transaction->group : &transaction->own;
+}
+
+static struct ps_kafka_lane_request *step_request(struct ps_kafka_lane *lane)
+{
+    struct ps_kafka_lane_transaction *transaction = &lane->transaction;
+    bool of_member = transaction->step != PS_KAFKA_LANE_STEP_RESOLVE;
+    if (transaction->step != PS_KAFKA_LANE_STEP_END)
+        transaction->end =
+            transaction->from + ps_kafka_lane_positions_run(transaction->positions, transaction->count,
+                                                            transaction->from, of_member);
+    switch (transaction->step) {
+    case PS_KAFKA_LANE_STEP_GROUP:
+        return ps_kafka_lane_request_group(lane);
+    case PS_KAFKA_LANE_STEP_OFFSETS:
+        return ps_kafka_lane_request_offsets(lane);
+    case PS_KAFKA_LANE_STEP_END:
+        return ps_kafka_lane_request_end_transaction(lane);
+    case PS_KAFKA_LANE_STEP_RESOLVE:
+        return ps_kafka_lane_request_committed(lane);
+    case PS_KAFKA_LANE_FILLING:
+        break;
+    }
+    return NULL;
+}
+
+/* Offsets of a group of another cluster cannot be in the transaction. Returns whether they are of this one; else dies. */
+static bool is_here(struct ps_kafka_lane *lane)
+{
+    struct ps_slice cluster = lane->transaction.positions[lane->transaction.from].name->cluster;
+    size_t length = strlen(lane->cluster);
+    if (length == 0 || cluster.length == 0 ||
+        (cluster.length == length && memcmp(cluster.data, lane->cluster, length) == 0))
+        return true;
+    ps_kafka_lane_die(
+        lane, -150,
+        "the source reads from cluster %.*s, and the sink writes to cluster %s: one transaction cannot have "
+        "both; set penstock.guarantee = at-least-once",
+        (int)cluster.length, cluster.data, lane->cluster);
+    return false;
+}
+
+static void ask_step(struct ps_kafka_lane *lane)
+{
+    struct ps_kafka_lane_transaction *transaction = &lane->transaction;
+    if (transaction->step == PS_KAFKA_LANE_FILLING || transaction->step_asked)
+        return;
+    if (transaction->step == PS_KAFKA_LANE_STEP_END && !transaction->any_joined) {
+        ps_kafka_lane_transaction_finish(lane, PS_KAFKA_END_COMMITTED); /* nothing is in it */
+        return;
+    }
+    if (transaction->step != PS_KAFKA_LANE_STEP_END) {
+        if (!is_here(lane))
+            return;
+        aim_at_group(transaction);
+    }
+    struct ps_kafka_lane_broker *broker =
+        ps_kafka_lane_coordinator_broker(lane, step_coordinator(transaction));
+    struct ps_kafka_lane_request *request = broker != NULL ? step_request(lane) : NULL;
+    if (request == NULL)
+        return;
+    transaction->step_asked = true;
+    ps_kafka_lane_broker_send(broker, request);
+}
+
+void ps_kafka_lane_transaction_turn(struct ps_kafka_lane *lane)
+{
+    if (!ps_kafka_lane_is_transactional(lane) || lane->fatal)
+        return;
+    ask_for_id(lane);
+    if (lane->id_state != PS_KAFKA_LANE_ID_KNOWN || lane->now.mono_ns < lane->transaction.rest_ns)
+        return;
+    ask_to_join(lane);
+    ask_step(lane);
+}
+
+uint64_t ps_kafka_lane_transaction_due_ns(const struct ps_kafka_lane *lane)
+{
+    const struct ps_kafka_lane_transaction *transaction = &lane->transaction;
+    uint64_t due_ns = PS_NEVER, from_ns = transaction->rest_ns;
+    if (!ps_kafka_lane_is_transactional(lane) || lane->fatal)
+        return PS_NEVER;
+    if (lane->id_state == PS_KAFKA_LANE_ID_NONE) {
+        due_ns = ps_kafka_lane_coordinator_due_ns(lane, &transaction->own);
+        from_ns = lane->id_rest_ns;
+    } else if (lane->id_state == PS_KAFKA_LANE_ID_KNOWN) {
+        if (transaction->joins_wanted && !transaction->joins_asked)
+            due_ns = ps_kafka_lane_coordinator_due_ns(lane, &transaction->own);
+        if (transaction->step != PS_KAFKA_LANE_FILLING && !transaction->step_asked)
+            due_ns = ps_least(
+                due_ns,
+                ps_kafka_lane_coordinator_due_ns(
+                    lane, step_coordinator((struct ps_kafka_lane_transaction *)(uintptr_t)transaction)));
+    }
+    return due_ns > from_ns ? due_ns : from_ns;
+}
+
+/* ---- the engine's functions ---- */
+
+static void begin(struct ps_kafka_lane *lane, enum ps_kafka_lane_step step,
+                  const struct ps_kafka_position *positions, uint32_t count)
+{
+    struct ps_kafka_lane_transaction *transaction = &lane->transaction;
+    transaction->step = step;
+    transaction->step_asked = transaction->end_lost = transaction->behind = false;
+    transaction->positions = positions;
+    transaction->count = count;
+    transaction->from = transaction->end = 0;
+}
+
+void ps_kafka_lane_commit(struct ps_kafka_lane *lane, const struct ps_kafka_position *positions,
+                          uint32_t count)
+{
+    begin(lane, count > 0 ? PS_KAFKA_LANE_STEP_GROUP : PS_KAFKA_LANE_STEP_END, positions, count);
+}
+
+void ps_kafka_lane_resolve(struct ps_kafka_lane *lane, const struct ps_kafka_position *positions,
+                           uint32_t count)
+{
+    begin(lane, PS_KAFKA_LANE_STEP_RESOLVE, positions, count);
+}

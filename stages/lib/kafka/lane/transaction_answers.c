@@ -1,0 +1,320 @@
+/* The answers to the requests of a transaction, and how a commit ends. Nothing here uses a connection: broker.c calls it. */
+#include "stages/lib/kafka/lane/lane_internal.h"
+
+#include "stages/lib/kafka/errors.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#define ERROR_UNKNOWN_PARTITION 3
+#define ERROR_TIMED_OUT 7
+#define ERROR_COORDINATOR_LOADS 14
+#define ERROR_NO_COORDINATOR 15
+#define ERROR_NOT_COORDINATOR 16
+#define ERROR_ILLEGAL_GENERATION 22
+#define ERROR_UNKNOWN_MEMBER 25
+#define ERROR_REBALANCING 27
+#define ERROR_CONCURRENT 51
+#define ERROR_NOT_ATTEMPTED 55
+#define ERROR_FENCED_INSTANCE 82
+#define CONCURRENT_REST_NS (5 * PS_NS_PER_MS) /* the markers of the last transaction are being written */
+
+/* ---- its end ---- */
+
+static void finish(struct ps_kafka_lane *lane, const struct ps_kafka_end *end)
+{
+    struct ps_kafka_lane_transaction *transaction = &lane->transaction;
+    transaction->step = PS_KAFKA_LANE_FILLING;
+    transaction->step_asked = transaction->end_lost = false;
+    if (end->ending == PS_KAFKA_END_COMMITTED) {
+        transaction->number++;
+        transaction->any_joined = false;
+    }
+    lane->listener->ended(lane->listener->argument, end);
+}
+
+void ps_kafka_lane_transaction_finish(struct ps_kafka_lane *lane, enum ps_kafka_ending ending)
+{
+    const struct ps_kafka_end end = {.ending = ending, .text = ""};
+    finish(lane, &end);
+}
+
+void ps_kafka_lane_transaction_die(struct ps_kafka_lane *lane)
+{
+    const struct ps_kafka_lane_transaction *transaction = &lane->transaction;
+    if (transaction->step == PS_KAFKA_LANE_FILLING)
+        return;
+    const struct ps_kafka_end end = {.ending = transaction->end_lost ||
+                                                       transaction->step == PS_KAFKA_LANE_STEP_RESOLVE
+                                                   ? PS_KAFKA_END_UNKNOWN
+                                                   : PS_KAFKA_END_ABORTED,
+                                     .code = lane->fatal_code,
+                                     .text = lane->fatal_text};
+    finish(lane, &end);
+}
+
+/* ---- what an error means ---- */
+
+static struct ps_kafka_lane_coordinator *coordinator_of(struct ps_kafka_lane *lane,
+                                                        enum ps_kafka_lane_kind kind)
+{
+    return kind == PS_KAFKA_LANE_COMMIT_OFFSETS || kind == PS_KAFKA_LANE_FETCH_OFFSETS
+               ? &lane->transaction.group
+               : &lane->transaction.own;
+}
+
+static bool passes(int16_t error)
+{
+    switch (error) {
+    case ERROR_UNKNOWN_PARTITION:
+    case ERROR_TIMED_OUT:
+    case ERROR_COORDINATOR_LOADS:
+    case ERROR_NO_COORDINATOR:
+    case ERROR_NOT_COORDINATOR:
+    case ERROR_REBALANCING:
+    case ERROR_CONCURRENT:
+    case ERROR_NOT_ATTEMPTED:
+        return true;
+    default:
+        return false;
+    }
+}
+
+static bool is_stale(int16_t error)
+{
+    return error == ERROR_ILLEGAL_GENERATION || error == ERROR_UNKNOWN_MEMBER ||
+           error == ERROR_FENCED_INSTANCE;
+}
+
+/* The request is sent again after a rest. */
+static void rest(struct ps_kafka_lane *lane, enum ps_kafka_lane_kind kind, int16_t error)
+{
+    uint64_t rest_ns = error == ERROR_CONCURRENT ? CONCURRENT_REST_NS : lane->settings.retry_rest_ns;
+    lane->transaction.rest_ns = lane->now.mono_ns + rest_ns;
+    if (error == ERROR_NO_COORDINATOR || error == ERROR_NOT_COORDINATOR)
+        ps_kafka_lane_coordinator_forget(lane, coordinator_of(lane, kind));
+}
+
+/* A step failed for good. The transaction is not committed, unless an earlier request to end it may have done that. */
+static void step_failed(struct ps_kafka_lane *lane, enum ps_kafka_lane_kind kind, int16_t error)
+{
+    struct ps_kafka_lane_transaction *transaction = &lane->transaction;
+    const struct ps_kafka_error *known = ps_kafka_error_find(error);
+    bool stale = is_stale(error) && kind == PS_KAFKA_LANE_COMMIT_OFFSETS;
+    char text[PS_KAFKA_LANE_TRANSACTIONAL_ID_BYTES + 512];
+    snprintf(text, sizeof text, "the transaction %s cannot be committed: error %d, %s (%s)", transaction->id,
+             error, known->name, known->meaning);
+    if (stale) {
+        const struct ps_kafka_end end = {.ending = PS_KAFKA_END_STALE,
+                                         .stale = transaction->positions[transaction->from].name,
+                                         .code = error,
+                                         .text = text};
+        finish(lane, &end);
+    }
+    ps_kafka_lane_die(lane, error, "%s", text); /* which ends the commit, too */
+}
+
+/* ---- answers ---- */
+
+static bool unreadable(char *reason, const char *what)
+{
+    snprintf(reason, PS_TRANSPORT_REASON_BYTES, "the answer to %s cannot be read", what);
+    return false;
+}
+
+/* Returns the first error of several that decides: one for good before one that passes. */
+static int16_t worse(int16_t error, int16_t other)
+{
+    if (error == 0 || (passes(error) && other != 0 && !passes(other)))
+        return other;
+    return error;
+}
+
+static bool joined(struct ps_kafka_lane *lane, struct ps_wire_in *in, char *reason)
+{
+    struct ps_kafka_lane_transaction *transaction = &lane->transaction;
+    int16_t worst = 0;
+    (void)ps_wire_get_int32(in); /* throttle time */
+    uint32_t topics = ps_wire_get_count(in, 6);
+    transaction->joins_asked = false;
+    for (uint32_t t = 0; t < topics; t++) {
+        uint32_t length;
+        const char *name = ps_wire_get_string(in, &length);
+        uint32_t count = ps_wire_get_count(in, 6);
+        struct ps_kafka_lane_topic *topic =
+            name != NULL ? ps_kafka_lane_topic_find(lane, name, length) : NULL;
+        for (uint32_t i = 0; i < count; i++) {
+            int32_t number = ps_wire_get_int32(in);
+            int16_t error = ps_wire_get_int16(in);
+            worst = worse(worst, error);
+            if (in->failed || topic == NULL || number < 0 || number >= topic->partition_count || error != 0)
+                continue;
+            transaction->any_joined = true;
+            topic->partitions[number].joined = transaction->number;
+            ps_kafka_lane_partition_offer(lane, &topic->partitions[number]);
+        }
+    }
+    if (in->failed)
+        return unreadable(reason, "AddPartitionsToTxn");
+    if (worst != 0 && passes(worst)) {
+        transaction->joins_wanted = true;
+        rest(lane, PS_KAFKA_LANE_ADD_PARTITIONS, worst);
+    } else if (worst != 0) {
+        const struct ps_kafka_error *known = ps_kafka_error_find(worst);
+        ps_kafka_lane_die(lane, worst, "no partition joins the transaction %s: error %d, %s (%s)",
+                          transaction->id, worst, known->name, known->meaning);
+    }
+    return true;
+}
+
+/* The positions of this member are done. */
+static void next_member(struct ps_kafka_lane_transaction *transaction)
+{
+    transaction->from = transaction->end;
+    transaction->step =
+        transaction->from < transaction->count ? PS_KAFKA_LANE_STEP_GROUP : PS_KAFKA_LANE_STEP_END;
+}
+
+/* Handles the error of a step that has one for all. Returns whether the step is done. */
+static bool step_answered(struct ps_kafka_lane *lane, enum ps_kafka_lane_kind kind, int16_t error)
+{
+    struct ps_kafka_lane_transaction *transaction = &lane->transaction;
+    transaction->step_asked = false;
+    if (error == 0)
+        return true;
+    if (!passes(error)) {
+        step_failed(lane, kind, error);
+        return false;
+    }
+    /* The coordinator may have written it down although it could not copy it to its replicas in time. */
+    transaction->end_lost |= kind == PS_KAFKA_LANE_END_TRANSACTION && error != ERROR_CONCURRENT;
+    rest(lane, kind, error);
+    return false;
+}
+
+static bool offsets_answered(struct ps_kafka_lane *lane, struct ps_wire_in *in, char *reason)
+{
+    int16_t worst = 0;
+    ps_wire_skip_tags(in);       /* of the header */
+    (void)ps_wire_get_int32(in); /* throttle time */
+    uint32_t topics = ps_wire_get_compact_count(in, 3);
+    for (uint32_t t = 0; t < topics; t++) {
+        uint32_t length;
+        (void)ps_wire_get_compact_string(in, &length);
+        uint32_t count = ps_wire_get_compact_count(in, 7);
+        for (uint32_t i = 0; i < count; i++) {
+            (void)ps_wire_get_int32(in);
+            worst = worse(worst, ps_wire_get_int16(in));
+            ps_wire_skip_tags(in);
+        }
+        ps_wire_skip_tags(in);
+    }
+    if (in->failed)
+        return unreadable(reason, "TxnOffsetCommit");
+    if (step_answered(lane, PS_KAFKA_LANE_COMMIT_OFFSETS, worst))
+        next_member(&lane->transaction);
+    return true;
+}
+
+static bool is_position(const struct ps_kafka_position *position, const char *topic, uint32_t length,
+                        int32_t part)
+{
+    return position->name->part == part && position->name->name.length == length &&
+           memcmp(position->name->name.data, topic, length) == 0;
+}
+
+/* Notes that a position is not committed, or is. */
+static void compare(struct ps_kafka_lane_transaction *transaction, const char *topic, uint32_t length,
+                    int32_t part, int64_t committed)
+{
+    for (uint32_t i = transaction->from; i < transaction->end; i++) {
+        if (!is_position(&transaction->positions[i], topic, length, part))
+            continue;
+        transaction->compared++;
+        transaction->behind |= committed < transaction->positions[i].next;
+    }
+}
+
+static bool committed_answered(struct ps_kafka_lane *lane, struct ps_wire_in *in, char *reason)
+{
+    struct ps_kafka_lane_transaction *transaction = &lane->transaction;
+    int16_t worst = 0;
+    uint32_t topics = ps_wire_get_count(in, 6);
+    transaction->compared = 0;
+    for (uint32_t t = 0; t < topics; t++) {
+        uint32_t length, metadata_length;
+        const char *topic = ps_wire_get_string(in, &length);
+        uint32_t count = ps_wire_get_count(in, 16);
+        for (uint32_t i = 0; i < count; i++) {
+            int32_t part = ps_wire_get_int32(in);
+            int64_t offset = ps_wire_get_int64(in);
+            (void)ps_wire_get_string(in, &metadata_length);
+            int16_t error = ps_wire_get_int16(in);
+            worst = worse(worst, error);
+            if (!in->failed && topic != NULL && error == 0)
+                compare(transaction, topic, length, part, offset);
+        }
+    }
+    if (in->failed)
+        return unreadable(reason, "OffsetFetch");
+    if (!step_answered(lane, PS_KAFKA_LANE_FETCH_OFFSETS, worst))
+        return true;
+    if (transaction->compared < transaction->end - transaction->from)
+        return unreadable(reason, "OffsetFetch");
+    transaction->from = transaction->end;
+    if (transaction->behind)
+        ps_kafka_lane_transaction_finish(lane, PS_KAFKA_END_ABORTED);
+    else if (transaction->from == transaction->count)
+        ps_kafka_lane_transaction_finish(lane, PS_KAFKA_END_COMMITTED);
+    return true;
+}
+
+bool ps_kafka_lane_transaction_answer(struct ps_kafka_lane *lane, struct ps_kafka_lane_request *request,
+                                      struct ps_wire_in *in, char *reason)
+{
+    if (request->kind == PS_KAFKA_LANE_ADD_PARTITIONS)
+        return joined(lane, in, reason);
+    if (request->kind == PS_KAFKA_LANE_COMMIT_OFFSETS)
+        return offsets_answered(lane, in, reason);
+    if (request->kind == PS_KAFKA_LANE_FETCH_OFFSETS)
+        return committed_answered(lane, in, reason);
+    (void)ps_wire_get_int32(in); /* throttle time */
+    int16_t error = ps_wire_get_int16(in);
+    bool ends = request->kind == PS_KAFKA_LANE_END_TRANSACTION;
+    if (in->failed)
+        return unreadable(reason, ends ? "EndTxn" : "AddOffsetsToTxn");
+    if (!step_answered(lane, request->kind, error))
+        return true;
+    if (ends) {
+        ps_kafka_lane_transaction_finish(lane, PS_KAFKA_END_COMMITTED);
+        return true;
+    }
+    lane->transaction.any_joined = true;
+    lane->transaction.step = PS_KAFKA_LANE_STEP_OFFSETS;
+    return true;
+}
+
+void ps_kafka_lane_transaction_lost(struct ps_kafka_lane *lane, const struct ps_kafka_lane_request *request)
+{
+    struct ps_kafka_lane_transaction *transaction = &lane->transaction;
+    switch (request->kind) {
+    case PS_KAFKA_LANE_FIND_COORDINATOR:
+        request->coordinator->asked = false;
+        break;
+    case PS_KAFKA_LANE_ADD_PARTITIONS:
+        transaction->joins_asked = false;
+        transaction->joins_wanted = true;
+        break;
+    case PS_KAFKA_LANE_END_TRANSACTION:
+        transaction->end_lost |= request->written > 0;
+        transaction->step_asked = false;
+        break;
+    case PS_KAFKA_LANE_ADD_OFFSETS:
+    case PS_KAFKA_LANE_COMMIT_OFFSETS:
+    case PS_KAFKA_LANE_FETCH_OFFSETS:
+        transaction->step_asked = false;
+        break;
+    default:
+        break;
+    }
+}

@@ -1,0 +1,334 @@
+#include "stages/lib/kafka/producer/transaction.h"
+
+#include "core/quantity.h"
+#include "stages/lib/kafka/producer/partition.h"
+#include "stages/lib/kafka/producer/sender.h"
+#include "stages/lib/least.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define QUIET_NS (50 * PS_NS_PER_MS) /* no lease came: what is there is committed */
+#define LEASES_MAX (PS_KAFKA_WINDOW_LEASES_MAX / 4 * 3)
+#define FIRST_POSITIONS 64U
+
+bool ps_kafka_transaction_open(struct ps_kafka_sender *sender)
+{
+    struct ps_kafka_transaction *transaction = &sender->transaction;
+    int length = snprintf(transaction->id, sizeof transaction->id, "%s-%u", sender->plan->transaction.id,
+                          sender->port->instance);
+    sender->config.transactional_id = transaction->id;
+    return length > 0 && (size_t)length < sizeof transaction->id;
+}
+
+void ps_kafka_transaction_close(struct ps_kafka_sender *sender)
+{
+    free(sender->transaction.positions);
+    free(sender->transaction.index);
+    sender->transaction.positions = NULL;
+    sender->transaction.index = NULL;
+}
+
+static void count_end(const struct ps_kafka_sender *sender, enum ps_kafka_gauge which)
+{
+    ps_count(sender->port->counters, (enum ps_counter)(PS_COUNTER_extra + which), 1);
+}
+
+/* ---- positions ---- */
+
+static bool same(struct ps_slice one, struct ps_slice other)
+{
+    return one.length == other.length && (one.length == 0 || memcmp(one.data, other.data, one.length) == 0);
+}
+
+static bool same_stream(const struct ps_stream_name *one, const struct ps_stream_name *other)
+{
+    return one->part == other->part && one->assignment == other->assignment && same(one->name, other->name) &&
+           same(one->member, other->member) && same(one->group, other->group);
+}
+
+static uint32_t hash_of(const struct ps_stream_name *name)
+{
+    return (uint32_t)ps_kafka_murmur2(name->name.data, name->name.length) ^
+           (uint32_t)name->part * 2654435761U ^ (uint32_t)name->assignment * 40503U;
+}
+
+/* Makes the index anew with twice the places. Returns false without memory. */
+static bool grow(struct ps_kafka_transaction *transaction)
+{
+    uint32_t room = transaction->room > 0 ? transaction->room * 2 : FIRST_POSITIONS;
+    struct ps_kafka_position *positions = reallocarray(transaction->positions, room, sizeof *positions);
+    if (positions == NULL)
+        return false;
+    transaction->positions = positions;
+    transaction->room = room;
+    uint32_t *index = calloc(room * 2U, sizeof *index);
+    if (index == NULL)
+        return false;
+    free(transaction->index);
+    transaction->index = index;
+    transaction->index_size = room * 2;
+    for (uint32_t i = 0; i < transaction->count; i++) {
+        uint32_t at = hash_of(positions[i].name) & (transaction->index_size - 1);
+        while (index[at] != 0)
+            at = (at + 1) & (transaction->index_size - 1);
+        index[at] = i + 1;
+    }
+    return true;
+}
+
+/* Returns false without memory. */
+static bool add(struct ps_kafka_transaction *transaction, const struct ps_span *span)
+{
+    if (transaction->count == transaction->room && !grow(transaction))
+        return false;
+    uint32_t at = hash_of(span->name) & (transaction->index_size - 1);
+    for (; transaction->index[at] != 0; at = (at + 1) & (transaction->index_size - 1)) {
+        struct ps_kafka_position *position = &transaction->positions[transaction->index[at] - 1];
+        if (!same_stream(position->name, span->name))
+            continue;
+        if (span->position >= position->next)
+            position->next = span->position + 1;
+        return true;
+    }
+    transaction->positions[transaction->count++] =
+        (struct ps_kafka_position){.name = span->name, .next = span->position + 1};
+    transaction->index[at] = transaction->count;
+    return true;
+}
+
+static int compare_slices(struct ps_slice one, struct ps_slice other)
+{
+    uint32_t length = one.length < other.length ? one.length : other.length;
+    int order = length > 0 ? memcmp(one.data, other.data, length) : 0;
+    return order != 0 ? order : (one.length > other.length) - (one.length < other.length);
+}
+
+static int compare_positions(const void *one_, const void *other_)
+{
+    const struct ps_stream_name *one = ((const struct ps_kafka_position *)one_)->name,
+                                *other = ((const struct ps_kafka_position *)other_)->name;
+    int order = compare_slices(one->group, other->group);
+    if (order == 0)
+        order = compare_slices(one->member, other->member);
+    if (order == 0)
+        order = (one->assignment > other->assignment) - (one->assignment < other->assignment);
+    if (order == 0)
+        order = compare_slices(one->name, other->name);
+    return order != 0 ? order : (one->part > other->part) - (one->part < other->part);
+}
+
+static struct ps_kafka_lost lost_of(const struct ps_stream_name *name)
+{
+    struct ps_kafka_lost lost = {.assignment = name->assignment, .member = UINT64_C(0xcbf29ce484222325)};
+    for (uint32_t i = 0; i < name->member.length; i++)
+        lost.member = (lost.member ^ (unsigned char)name->member.data[i]) * UINT64_C(0x100000001b3);
+    return lost;
+}
+
+static struct ps_kafka_lost *find_lost(struct ps_kafka_transaction *transaction, uint64_t member)
+{
+    for (uint32_t i = 0; i < transaction->lost_count && i < PS_KAFKA_LOST_MAX; i++)
+        if (transaction->lost[i].member == member)
+            return &transaction->lost[i];
+    return NULL;
+}
+
+static bool is_lost(struct ps_kafka_transaction *transaction, const struct ps_stream_name *name)
+{
+    if (name == NULL || name->member.length == 0 || transaction->lost_count == 0)
+        return false;
+    const struct ps_kafka_lost *lost = find_lost(transaction, lost_of(name).member);
+    return lost != NULL && name->assignment <= lost->assignment;
+}
+
+/* The numbers of a group's assignments increase: with this one, the member has lost those before it. */
+static void note_lost(struct ps_kafka_transaction *transaction, const struct ps_stream_name *name)
+{
+    struct ps_kafka_lost lost = lost_of(name), *known = find_lost(transaction, lost.member);
+    if (known == NULL)
+        transaction->lost[transaction->lost_count++ % PS_KAFKA_LOST_MAX] = lost;
+    else if (known->assignment < lost.assignment)
+        known->assignment = lost.assignment;
+}
+
+/* Collects the positions of all leases. Those without a member were read before a reload, by a source that commits them
+ * itself. Returns false without memory. */
+static bool collect_positions(struct ps_kafka_sender *sender)
+{
+    struct ps_kafka_transaction *transaction = &sender->transaction;
+    transaction->count = 0;
+    if (transaction->index != NULL)
+        memset(transaction->index, 0, transaction->index_size * sizeof *transaction->index);
+    for (const struct ps_lease *lease = sender->window.head; lease != NULL; lease = lease->next) {
+        for (uint32_t i = 0; i < lease->batch->span_count; i++) {
+            const struct ps_span *span = &lease->batch->spans[i];
+            bool counts = span->name != NULL && span->name->member.length > 0;
+            if (counts && !is_lost(transaction, span->name) && !add(transaction, span))
+                return false;
+        }
+    }
+    if (transaction->count > 0)
+        qsort(transaction->positions, transaction->count, sizeof *transaction->positions, compare_positions);
+    return true;
+}
+
+/* ---- leases ---- */
+
+bool ps_kafka_transaction_takes(const struct ps_kafka_sender *sender)
+{
+    return sender->transaction.phase == PS_KAFKA_TRANSACTION_FILLING &&
+           sender->window.lease_count < LEASES_MAX;
+}
+
+/* A batch is of one member and one assignment (kafka/consumer/record.c). */
+static bool lease_is_lost(struct ps_kafka_transaction *transaction, const struct ps_lease *lease)
+{
+    return lease->batch->span_count > 0 && is_lost(transaction, lease->batch->spans[0].name);
+}
+
+/* The member has lost its partitions: their next owner reads these records again, and nobody else may deliver them. */
+static void leave_to_others(struct ps_kafka_sender *sender, const struct ps_stream_name *name)
+{
+    struct ps_kafka_transaction *transaction = &sender->transaction;
+    uint64_t events = 0;
+    note_lost(transaction, name);
+    for (struct ps_lease *lease = sender->window.head; lease != NULL; lease = lease->next) {
+        if (!lease_is_lost(transaction, lease) || lease->settled == lease->count)
+            continue;
+        events += lease->count - lease->settled;
+        ps_lease_settle_all(lease);
+    }
+    ps_log(events > 0 ? PS_LOG_WARN : PS_LOG_DEBUG, sender->port->component,
+           "the group %.*s gave partitions of this agent to other members before %s events of theirs were "
+           "committed: the "
+           "new owners read them again",
+           (int)name->group.length, name->group.data, ps_quantity_print_count(events).text);
+}
+
+void ps_kafka_transaction_took(struct ps_kafka_sender *sender)
+{
+    struct ps_kafka_transaction *transaction = &sender->transaction;
+    transaction->taken_ns = sender->now.mono_ns;
+    if (sender->window.lease_count == 1) {
+        transaction->begun_ns = sender->now.mono_ns;
+        transaction->memory_bytes = 0;
+    }
+    transaction->memory_bytes += sender->window.tail->memory_bytes;
+    if (PS_UNLIKELY(lease_is_lost(transaction, sender->window.tail)))
+        ps_lease_settle_all(sender->window.tail);
+}
+
+void ps_kafka_transaction_delivered(struct ps_kafka_sender *sender, const struct ps_kafka_report *report)
+{
+    for (uint32_t i = 0; i < report->count && sender->fence != NULL; i++) {
+        if (report->tokens[i] == sender->fence)
+            sender->fence = sender->blamed = NULL;
+    }
+}
+
+static void settle_all(struct ps_kafka_sender *sender)
+{
+    for (struct ps_lease *lease = sender->window.head; lease != NULL; lease = lease->next)
+        ps_lease_settle_all(lease);
+    sender->window.next = NULL;
+    sender->transaction.released = sender->window.lease_count;
+}
+
+/* ---- the end ---- */
+
+void ps_kafka_transaction_ended(void *argument, const struct ps_kafka_end *end)
+{
+    struct ps_kafka_sender *sender = argument;
+    struct ps_kafka_transaction *transaction = &sender->transaction;
+    transaction->asked = false;
+    if (end->ending == PS_KAFKA_END_UNKNOWN) {
+        transaction->phase = PS_KAFKA_TRANSACTION_RESOLVING;
+        return;
+    }
+    transaction->phase = PS_KAFKA_TRANSACTION_FILLING;
+    transaction->begun_ns = transaction->taken_ns = sender->now.mono_ns;
+    if (end->ending == PS_KAFKA_END_COMMITTED) {
+        settle_all(sender);
+        count_end(sender, PS_KAFKA_GAUGE_transactions_committed);
+        sender->rest_count = 0;
+        sender->progress_ns = sender->warned_ns = sender->now.mono_ns;
+        return;
+    }
+    count_end(sender, PS_KAFKA_GAUGE_transactions_aborted);
+    if (end->ending != PS_KAFKA_END_STALE)
+        return;
+    transaction->renews = true;
+    leave_to_others(sender, end->stale);
+}
+
+bool ps_kafka_transaction_restarts(struct ps_kafka_sender *sender)
+{
+    struct ps_kafka_transaction *transaction = &sender->transaction;
+    if (transaction->phase == PS_KAFKA_TRANSACTION_RESOLVING) {
+        if (!transaction->asked)
+            sender->plan->engine->resolve(sender->producer, transaction->positions, transaction->count);
+        transaction->asked = true;
+        return false;
+    }
+    transaction->phase = PS_KAFKA_TRANSACTION_FILLING;
+    transaction->begun_ns = transaction->taken_ns = sender->now.mono_ns;
+    return true;
+}
+
+static bool is_all_delivered(const struct ps_kafka_sender *sender)
+{
+    return sender->phase == PS_KAFKA_SENDING && sender->window.next == NULL &&
+           sender->window.in_flight == 0 && sender->cause.error == NULL && !sender->fatal;
+}
+
+/* Without memory for the positions it is tried again at the next tick. */
+static void commit(struct ps_kafka_sender *sender)
+{
+    struct ps_kafka_transaction *transaction = &sender->transaction;
+    if (!is_all_delivered(sender) || sender->stepping || !collect_positions(sender))
+        return;
+    transaction->phase = PS_KAFKA_TRANSACTION_COMMITTING;
+    sender->plan->engine->commit(sender->producer, transaction->positions, transaction->count);
+}
+
+static uint64_t close_ns(const struct ps_kafka_sender *sender)
+{
+    const struct ps_kafka_transaction *transaction = &sender->transaction;
+    bool full = transaction->memory_bytes >= sender->plan->transaction.bytes_max ||
+                sender->window.lease_count >= LEASES_MAX;
+    return full || transaction->hurry
+               ? 0
+               : ps_least(transaction->begun_ns + sender->plan->transaction.interval_ns,
+                          transaction->taken_ns + QUIET_NS);
+}
+
+uint64_t ps_kafka_transaction_tick(struct ps_kafka_sender *sender)
+{
+    struct ps_kafka_transaction *transaction = &sender->transaction;
+    if (sender->window.lease_count == 0)
+        return PS_NEVER;
+    if (transaction->phase == PS_KAFKA_TRANSACTION_FILLING) {
+        uint64_t due_ns = close_ns(sender);
+        if (sender->now.mono_ns < due_ns)
+            return due_ns;
+        transaction->phase = PS_KAFKA_TRANSACTION_CLOSING;
+    }
+    if (transaction->phase == PS_KAFKA_TRANSACTION_CLOSING) {
+        commit(sender);
+        if (transaction->phase == PS_KAFKA_TRANSACTION_COMMITTING)
+            return sender->now.mono_ns; /* the engine begins at its next turn */
+    }
+    return PS_NEVER;
+}
+
+bool ps_kafka_transaction_holds_recall(struct ps_kafka_sender *sender, bool patient)
+{
+    struct ps_kafka_transaction *transaction = &sender->transaction;
+    transaction->hurry = true;
+    if (transaction->phase >= PS_KAFKA_TRANSACTION_COMMITTING)
+        return true;
+    return patient && sender->window.lease_count > 0 && sender->phase == PS_KAFKA_SENDING && !sender->fatal &&
+           sender->cause.error == NULL;
+}

@@ -1,0 +1,75 @@
+/* The sender's transactions: events and the positions of their sources are committed together, or not at all.
+ *
+ *   filling     Leases are taken and sent. Reports of delivery settle nothing.
+ *   closing     No lease is taken. What the sender holds is sent, and its reports are awaited.
+ *   committing  The engine commits events and positions.
+ *   resolving   The answer to a commit did not come. A new producer finds out how it ended.
+ *
+ * A commit settles all leases, so that they go home. After a failure of any kind a new producer with the same transactional id
+ * aborts what is open, and all that the sender holds is sent again: the leases are the transaction.
+ * Thread: the sink's worker. */
+#pragma once
+
+#include "stages/lib/kafka/producer/seam.h"
+
+struct ps_kafka_sender;
+
+#define PS_KAFKA_TRANSACTIONAL_ID_BYTES 256U
+
+/* Shared by all workers; const. */
+struct ps_kafka_transaction_plan {
+    const char *id;       /* NULL: no transactions. Each instance adds its number */
+    uint64_t interval_ns; /* from the first lease to the commit, at most */
+    uint64_t bytes_max;   /* of memory that its events keep; then it is committed early */
+};
+
+enum ps_kafka_transaction_phase {
+    PS_KAFKA_TRANSACTION_FILLING,
+    PS_KAFKA_TRANSACTION_CLOSING,
+    PS_KAFKA_TRANSACTION_COMMITTING,
+    PS_KAFKA_TRANSACTION_RESOLVING,
+};
+
+/* A member (a hash of its id) that has lost the partitions of this assignment and of those before it. */
+struct ps_kafka_lost {
+    uint64_t member;
+    int32_t assignment;
+};
+#define PS_KAFKA_LOST_MAX 16U
+
+struct ps_kafka_transaction {
+    char id[PS_KAFKA_TRANSACTIONAL_ID_BYTES];
+    enum ps_kafka_transaction_phase phase;
+    bool asked;                  /* resolving: the producer is asked */
+    bool renews;                 /* a new producer is needed to abort it, at once: nothing failed */
+    bool hurry;                  /* the agent stops, or the sink is recalled: commits at once */
+    uint64_t begun_ns, taken_ns; /* when the first lease came, and the last */
+    uint64_t memory_bytes;       /* of the leases */
+    uint32_t released;           /* leases, the oldest ones, that are committed and go home */
+    struct ps_kafka_lost lost[PS_KAFKA_LOST_MAX]; /* the last ones */
+    uint32_t lost_count;
+    /* What is committed: one position for each partition, sorted by member and topic. Texts are the batches'. */
+    struct ps_kafka_position *positions;
+    uint32_t count, room;
+    uint32_t *index; /* places in `positions` + 1, by hash */
+    uint32_t index_size;
+};
+
+/* Sets the id. Returns false if it is too long. */
+bool ps_kafka_transaction_open(struct ps_kafka_sender *sender);
+void ps_kafka_transaction_close(struct ps_kafka_sender *sender);
+
+/* Returns whether another lease may be taken. */
+bool ps_kafka_transaction_takes(const struct ps_kafka_sender *sender);
+void ps_kafka_transaction_took(struct ps_kafka_sender *sender);
+/* Records were reported as delivered. */
+void ps_kafka_transaction_delivered(struct ps_kafka_sender *sender, const struct ps_kafka_report *report);
+/* Closes, and commits, when it is time. Returns when it is at the latest. */
+uint64_t ps_kafka_transaction_tick(struct ps_kafka_sender *sender);
+/* ps_kafka_listener.ended; `argument` is the sender. */
+void ps_kafka_transaction_ended(void *argument, const struct ps_kafka_end *end);
+/* A new producer is there, and everything is sent again. Returns whether that may begin: not before the last commit is
+ * resolved. */
+bool ps_kafka_transaction_restarts(struct ps_kafka_sender *sender);
+/* A recall begins or goes on. Returns whether it must wait: for a commit that may end soon, or that may have been carried out. */
+bool ps_kafka_transaction_holds_recall(struct ps_kafka_sender *sender, bool patient);

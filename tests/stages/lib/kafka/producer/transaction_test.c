@@ -1,0 +1,240 @@
+/* The sender's transactions over the native lane, against a broker that keeps transactions and misbehaves
+ * (tests/support/kafka/transaction_broker.h): readers of committed records see each record of the input once and in order,
+ * and the committed offsets say so. The input is a source of the test's own, whose group reassigns its partitions at times. */
+#include "stages/lib/kafka/lane/lane.h"
+#include "stages/lib/kafka/producer/sender.h"
+#include "tests/support/kafka/transaction_broker.h"
+#include "tests/support/stage.h"
+
+#include <stdio.h>
+#include <unistd.h>
+
+#define RECORDS 1200U /* of each input partition */
+#define RUN_MAX 30U
+#define WAITING_MAX 4096U
+#define TURNS_MAX 400000U
+
+struct run {
+    struct ps_test_coordinator *broker;
+    struct ps_test_stage stage;
+    struct ps_kafka_sender *sender;
+    struct ps_kafka_sender_plan plan;
+    struct ps_pair pairs[6];
+    struct ps_lease *waiting[WAITING_MAX]; /* in the channel */
+    unsigned waiting_from, waiting_end;
+    int64_t read[PS_TEST_IN_PARTITIONS]; /* offset of the record to be read next */
+    int32_t assignment;                  /* 0: none */
+    uint64_t random;
+};
+
+static unsigned draw(struct run *run, unsigned below)
+{
+    run->random = run->random * UINT64_C(6364136223846793005) + 1442695040888963407U;
+    return (unsigned)(run->random >> 33) % below;
+}
+
+static void begin(struct run *run, uint64_t seed, unsigned faults)
+{
+    struct ps_err err = {0};
+    memset(run, 0, sizeof *run);
+    run->random = seed ^ UINT64_C(0x9e3779b97f4a7c15);
+    run->broker = ps_test_coordinator_start(seed, faults);
+    ps_test_stage_init(&run->stage, &ps_sink_kafka);
+    const struct ps_pair pairs[] = {
+        {.key = "bootstrap.servers", .value = ps_test_coordinator_bootstrap(run->broker)},
+        {.key = "enable.idempotence", .value = "true"},
+        {.key = "reconnect.backoff.ms", .value = "10"},
+        {.key = "reconnect.backoff.max.ms", .value = "40"},
+        {.key = "retry.backoff.ms", .value = "10"},
+        {.key = "socket.timeout.ms", .value = "60000"}, /* turns may be faster than the kernel's packets */
+    };
+    memcpy(run->pairs, pairs, sizeof pairs);
+    run->plan = (struct ps_kafka_sender_plan){
+        .engine = &ps_kafka_native,
+        .mapping = {.topic = "out", .topic_length = 3, .default_partition = PS_KAFKA_PARTITION_ANY},
+        .pairs = run->pairs,
+        .pair_count = PS_COUNT_OF(pairs),
+        .record_bytes_max = 1000000,
+        .request_bytes_max = 1000000,
+        .spread = PS_KAFKA_SPREAD_EVENLY,
+        .transaction = {.id = "once", .interval_ns = 30 * PS_NS_PER_MS, .bytes_max = UINT64_C(1) << 30},
+    };
+    run->sender = calloc(1, sizeof *run->sender);
+    assert_non_null(run->sender);
+    assert_int_equal(ps_kafka_sender_open(run->sender, &run->plan, &run->stage.port, &err), PS_OK);
+}
+
+static void end(struct run *run)
+{
+    ps_kafka_sender_close(run->sender);
+    free(run->sender);
+    ps_test_stage_fini(&run->stage);
+    ps_test_coordinator_stop(run->broker);
+}
+
+/* ---- the source ---- */
+
+/* A batch of one partition, sometimes without events: an interceptor dropped them. */
+static void read_batch(struct run *run, unsigned partition)
+{
+    uint32_t left = (uint32_t)(RECORDS - run->read[partition]);
+    uint32_t count = 1 + draw(run, left < RUN_MAX ? left : RUN_MAX);
+    struct ps_batch *batch = ps_test_stage_take_batch(&run->stage);
+    assert_non_null(batch);
+    for (uint32_t i = 0; i < count; i++) {
+        uint32_t number = partition * RECORDS + (uint32_t)run->read[partition]++;
+        assert_non_null(ps_batch_add_copy(batch, (const char *)&number, sizeof number));
+    }
+    const struct ps_stream_name name = {.system = "kafka",
+                                        .group = {"g", 1},
+                                        .name = {"in", 2},
+                                        .part = partition,
+                                        .member = {"m", 1},
+                                        .assignment = run->assignment,
+                                        .cluster = {"here", 4}};
+    assert_true(ps_batch_span(batch, partition, (uint32_t)run->assignment, run->read[partition] - 1, &name));
+    ps_batch_close(batch);
+    struct ps_lease *lease = ps_batch_chain(batch);
+    lease->index = NULL;
+    lease->count = batch->count;
+    lease->bytes = batch->body_bytes;
+    assert_true(run->waiting_end < WAITING_MAX);
+    run->waiting[run->waiting_end++] = lease;
+}
+
+/* The group gives the partitions away and back; what was read and is not committed is read again, by the new owner. */
+static void assign(struct run *run)
+{
+    if (ps_test_coordinator_is_unstable(run->broker))
+        return;
+    for (unsigned i = 0; i < PS_TEST_IN_PARTITIONS; i++)
+        run->read[i] = ps_test_coordinator_offset(run->broker, i);
+    run->assignment = -run->assignment;
+}
+
+static void read_some(struct run *run)
+{
+    unsigned partition = draw(run, PS_TEST_IN_PARTITIONS);
+    if (run->assignment <= 0)
+        assign(run);
+    else if (run->read[partition] < (int64_t)RECORDS && run->waiting_end - run->waiting_from < 20)
+        read_batch(run, partition);
+}
+
+/* ---- turns ---- */
+
+static void turn(struct run *run)
+{
+    struct ps_test_stage *stage = &run->stage;
+    if (run->waiting_from < run->waiting_end)
+        run->waiting_from +=
+            ps_kafka_sender_take(run->sender, &run->waiting[run->waiting_from], &stage->now) == PS_TAKEN;
+    (void)ps_kafka_sender_tick(run->sender, &stage->now);
+    for (unsigned i = 0; i < 100000 && run->sender->producer == NULL; i++) {
+        usleep(50); /* the maker's thread makes one; that takes no time by the sender's clock */
+        (void)ps_kafka_sender_tick(run->sender, &stage->now);
+    }
+    if (!ps_test_coordinator_serve(run->broker))
+        usleep(20); /* the kernel delivers packets in a thread of its own */
+    ps_test_stage_pass_ms(stage, 2);
+}
+
+static bool is_complete(const struct run *run)
+{
+    for (unsigned i = 0; i < PS_TEST_IN_PARTITIONS; i++)
+        if (ps_test_coordinator_offset(run->broker, i) < (int64_t)RECORDS)
+            return false;
+    return run->waiting_from == run->waiting_end && run->stage.done_count == run->waiting_end;
+}
+
+/* Each record of the input is committed once, and in the order of its partition within each output partition. */
+static void verify(const struct run *run)
+{
+    static uint32_t numbers[PS_TEST_IN_PARTITIONS * RECORDS + 1];
+    static uint8_t seen[PS_TEST_IN_PARTITIONS * RECORDS];
+    uint32_t total = 0;
+    memset(seen, 0, sizeof seen);
+    for (unsigned p = 0; p < PS_TEST_OUT_PARTITIONS; p++) {
+        int64_t last[PS_TEST_IN_PARTITIONS] = {-1, -1};
+        uint32_t count = ps_test_coordinator_committed(run->broker, p, numbers, PS_COUNT_OF(numbers));
+        for (uint32_t i = 0; i < count; i++) {
+            uint32_t from = numbers[i] / RECORDS;
+            if (seen[numbers[i]]++ > 0)
+                fail_msg("record %u is committed twice", numbers[i]);
+            if ((int64_t)numbers[i] <= last[from])
+                fail_msg("partition %u: record %u comes after %lld", p, numbers[i], (long long)last[from]);
+            last[from] = numbers[i];
+        }
+        total += count;
+    }
+    assert_int_equal(total, PS_TEST_IN_PARTITIONS * RECORDS);
+}
+
+static struct ps_test_coordinator_counts run_one(uint64_t seed, unsigned faults, unsigned reassignments)
+{
+    static struct run run;
+    begin(&run, seed, faults);
+    run.assignment = -1;
+    for (unsigned turns = 0; !is_complete(&run); turns++) {
+        read_some(&run);
+        if (reassignments > 0 && run.assignment > 0 && draw(&run, 1000) < reassignments)
+            run.assignment = -ps_test_coordinator_reassign(run.broker);
+        turn(&run);
+        if (turns > TURNS_MAX)
+            fail_msg("offsets %lld and %lld after %u turns",
+                     (long long)ps_test_coordinator_offset(run.broker, 0),
+                     (long long)ps_test_coordinator_offset(run.broker, 1), turns);
+    }
+    verify(&run);
+    struct ps_test_coordinator_counts counts = ps_test_coordinator_counts(run.broker);
+    end(&run);
+    return counts;
+}
+
+static void test_calm(void **state)
+{
+    struct ps_test_coordinator_counts counts = run_one(1, 0, 0);
+    assert_in_range(counts.commits, 1, 1000);
+    assert_int_equal(counts.aborts, 0);
+    assert_int_equal(counts.fenced, 0);
+}
+
+static void test_faults(void **state)
+{
+    struct ps_test_coordinator_counts all = {0};
+    uint64_t seed = ps_test_seed();
+    for (unsigned i = 0; i < 20; i++) {
+        print_message("seed %llu\n", (unsigned long long)(seed + i));
+        struct ps_test_coordinator_counts counts = run_one(seed + i, 4 + i * 3, 0);
+        all.aborts += counts.aborts;
+        all.fenced += counts.fenced;
+        all.timed_out += counts.timed_out;
+        all.unconfirmed += counts.unconfirmed;
+        all.resolved += counts.resolved;
+    }
+    print_message("aborted %u, fenced %u, timed out %u, ends not confirmed %u, resolved %u\n", all.aborts,
+                  all.fenced, all.timed_out, all.unconfirmed, all.resolved);
+    assert_true(all.aborts > 0 && all.fenced > 0 && all.timed_out > 0 && all.unconfirmed > 0 &&
+                all.resolved > 0);
+}
+
+static void test_reassignments(void **state)
+{
+    unsigned stale = 0;
+    uint64_t seed = ps_test_seed();
+    for (unsigned i = 0; i < 20; i++) {
+        print_message("seed %llu\n", (unsigned long long)(seed + i));
+        stale += run_one(seed + i, i, 1 + i % 4).stale;
+    }
+    assert_true(stale > 0);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_calm),
+        cmocka_unit_test(test_faults),
+        cmocka_unit_test(test_reassignments),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,600 @@
+#include "tests/support/kafka/transaction_broker.h"
+#include "tests/support/kafka/listener.h"
+#include "tests/support/kafka/record_number.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "stages/lib/kafka/lane/wire.h"
+#include "tests/support/support.h"
+
+#define CONNECTIONS 8U
+#define BUFFER_BYTES (1U << 20)
+#define RECORDS_MAX 400000U
+#define ENDING_REQUESTS 3U /* while these come, the end of a transaction is under way */
+#define ERROR_NOT_LEADER 6
+#define ERROR_COORDINATOR_LOADS 14
+#define ERROR_NO_COORDINATOR 15
+#define ERROR_NOT_COORDINATOR 16
+#define ERROR_ILLEGAL_GENERATION 22
+#define ERROR_OUT_OF_ORDER 45
+#define ERROR_INVALID_EPOCH 47
+#define ERROR_CONCURRENT 51
+#define ERROR_FENCED 90
+
+enum fate { OPEN, COMMITTED, ABORTED };
+
+struct connection {
+    int fd; /* -1: none */
+    char *in, *out;
+    uint32_t in_length, out_length;
+    bool breaks;
+};
+
+struct partition {
+    struct {
+        uint32_t number;
+        enum fate fate;
+    } * records;
+    uint32_t count;
+    int32_t next; /* sequence number of the current epoch */
+    int16_t epoch;
+    bool joined;
+};
+
+struct ps_test_coordinator {
+    int listener;
+    unsigned port;
+    char bootstrap[32];
+    struct connection connections[CONNECTIONS];
+    uint64_t random;
+    unsigned faults;
+    struct partition partitions[PS_TEST_OUT_PARTITIONS];
+    int16_t epoch; /* of the producer; -1: none yet */
+    bool ongoing, group_joined;
+    unsigned ending; /* requests until the last end is complete */
+    bool mute;       /* the answer to this request is lost */
+    int32_t assignment;
+    int64_t committed[PS_TEST_IN_PARTITIONS], pending[PS_TEST_IN_PARTITIONS]; /* pending -1: none */
+    struct ps_test_coordinator_counts counts;
+};
+
+static unsigned draw(struct ps_test_coordinator *broker, unsigned below)
+{
+    broker->random = broker->random * UINT64_C(6364136223846793005) + 1442695040888963407U;
+    return (unsigned)(broker->random >> 33) % below;
+}
+
+static bool fails(struct ps_test_coordinator *broker)
+{
+    return draw(broker, 1000) < broker->faults;
+}
+
+struct ps_test_coordinator *ps_test_coordinator_start(uint64_t seed, unsigned faults)
+{
+    struct ps_test_coordinator *broker = calloc(1, sizeof *broker);
+    assert_non_null(broker);
+    broker->random = seed;
+    broker->faults = faults;
+    broker->epoch = -1;
+    broker->assignment = 1;
+    broker->listener = ps_test_listen(&broker->port);
+    snprintf(broker->bootstrap, sizeof broker->bootstrap, "127.0.0.1:%u", broker->port);
+    for (unsigned i = 0; i < CONNECTIONS; i++) {
+        broker->connections[i] =
+            (struct connection){.fd = -1, .in = malloc(BUFFER_BYTES), .out = malloc(BUFFER_BYTES)};
+        assert_true(broker->connections[i].in != NULL && broker->connections[i].out != NULL);
+    }
+    for (unsigned i = 0; i < PS_TEST_OUT_PARTITIONS; i++) {
+        broker->partitions[i].records = calloc(RECORDS_MAX, sizeof *broker->partitions[i].records);
+        assert_non_null(broker->partitions[i].records);
+    }
+    for (unsigned i = 0; i < PS_TEST_IN_PARTITIONS; i++)
+        broker->pending[i] = -1;
+    return broker;
+}
+
+static void hang_up(struct connection *connection)
+{
+    if (connection->fd >= 0)
+        close(connection->fd);
+    connection->fd = -1;
+}
+
+void ps_test_coordinator_stop(struct ps_test_coordinator *broker)
+{
+    close(broker->listener);
+    for (unsigned i = 0; i < CONNECTIONS; i++) {
+        hang_up(&broker->connections[i]);
+        free(broker->connections[i].in);
+        free(broker->connections[i].out);
+    }
+    for (unsigned i = 0; i < PS_TEST_OUT_PARTITIONS; i++)
+        free(broker->partitions[i].records);
+    free(broker);
+}
+
+const char *ps_test_coordinator_bootstrap(const struct ps_test_coordinator *broker)
+{
+    return broker->bootstrap;
+}
+
+int64_t ps_test_coordinator_offset(const struct ps_test_coordinator *broker, unsigned partition)
+{
+    return broker->committed[partition];
+}
+
+bool ps_test_coordinator_is_unstable(const struct ps_test_coordinator *broker)
+{
+    return broker->pending[0] >= 0 || broker->pending[1] >= 0;
+}
+
+int32_t ps_test_coordinator_reassign(struct ps_test_coordinator *broker)
+{
+    return ++broker->assignment;
+}
+
+uint32_t ps_test_coordinator_committed(const struct ps_test_coordinator *broker, unsigned partition,
+                                       uint32_t *numbers, uint32_t room)
+{
+    const struct partition *log = &broker->partitions[partition];
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < log->count; i++) {
+        if (log->records[i].fate != COMMITTED)
+            continue;
+        assert_true(count < room);
+        numbers[count++] = log->records[i].number;
+    }
+    return count;
+}
+
+struct ps_test_coordinator_counts ps_test_coordinator_counts(const struct ps_test_coordinator *broker)
+{
+    return broker->counts;
+}
+
+/* ---- the end of a transaction ---- */
+
+static void end(struct ps_test_coordinator *broker, bool commit)
+{
+    for (unsigned i = 0; i < PS_TEST_OUT_PARTITIONS; i++) {
+        struct partition *partition = &broker->partitions[i];
+        for (uint32_t r = partition->count; r-- > 0 && partition->joined;)
+            if (partition->records[r].fate == OPEN)
+                partition->records[r].fate = commit ? COMMITTED : ABORTED;
+        partition->joined = false;
+    }
+    for (unsigned i = 0; i < PS_TEST_IN_PARTITIONS; i++) {
+        if (commit && broker->pending[i] >= 0)
+            broker->committed[i] = broker->pending[i];
+        broker->pending[i] = -1;
+    }
+    broker->ongoing = broker->group_joined = false;
+    broker->ending = ENDING_REQUESTS;
+    broker->counts.commits += commit;
+    broker->counts.aborts += !commit;
+}
+
+/* Its time is over: the coordinator aborts it and fences the producer. */
+static void time_out(struct ps_test_coordinator *broker)
+{
+    if (!broker->ongoing)
+        return;
+    broker->epoch++;
+    broker->counts.timed_out++;
+    end(broker, false);
+}
+
+/* The error that every request of the producer may get, from one with this epoch; 0: none. */
+static int16_t refuses(struct ps_test_coordinator *broker, int16_t epoch)
+{
+    static const int16_t passing[] = {ERROR_COORDINATOR_LOADS, ERROR_NO_COORDINATOR, ERROR_NOT_COORDINATOR};
+    if (fails(broker) && draw(broker, 4) == 0)
+        time_out(broker);
+    if (fails(broker))
+        return passing[draw(broker, PS_COUNT_OF(passing))];
+    if (epoch != broker->epoch) {
+        broker->counts.fenced++;
+        return draw(broker, 2) == 0 ? ERROR_FENCED : ERROR_INVALID_EPOCH;
+    }
+    if (broker->ending > 0) {
+        broker->ending--;
+        return ERROR_CONCURRENT;
+    }
+    return 0;
+}
+
+static int16_t take_producer(struct ps_wire_in *in)
+{
+    uint32_t length;
+    const char *id = ps_wire_get_string(in, &length);
+    assert_true(id != NULL && length == 6 && memcmp(id, "once-0", 6) == 0);
+    assert_int_equal(ps_wire_get_int64(in), 77);
+    return ps_wire_get_int16(in);
+}
+
+/* ---- requests, by key ---- */
+
+static char *init_producer(struct ps_test_coordinator *broker, struct ps_wire_in *in, char *at)
+{
+    uint32_t length;
+    (void)ps_wire_get_string(in, &length);
+    (void)ps_wire_get_int32(in);
+    int16_t error = refuses(broker, broker->epoch);
+    if (error == 0 && broker->ongoing) {
+        end(broker, false);
+        broker->epoch++; /* what is under way is fenced at once */
+        error = ERROR_CONCURRENT;
+    } else if (error == 0) {
+        broker->epoch++;
+    }
+    at = ps_wire_put_int32(at, 0);
+    at = ps_wire_put_int16(at, error);
+    at = ps_wire_put_int64(at, error == 0 ? 77 : -1);
+    return ps_wire_put_int16(at, error == 0 ? broker->epoch : -1);
+}
+
+static char *find_coordinator(struct ps_test_coordinator *broker, struct ps_wire_in *in, char *at)
+{
+    uint32_t length;
+    (void)ps_wire_get_string(in, &length);
+    int8_t type = ps_wire_get_int8(in);
+    assert_true((type == 1 && length == 6) || (type == 0 && length == 1));
+    bool none = fails(broker);
+    at = ps_wire_put_int16(ps_wire_put_int32(at, 0), none ? ERROR_NO_COORDINATOR : 0);
+    at = ps_wire_put_int32(ps_wire_put_int16(at, -1), none ? -1 : 0);
+    at = none ? ps_wire_put_string(at, "", 0) : ps_wire_put_string(at, "127.0.0.1", 9);
+    return ps_wire_put_int32(at, none ? -1 : (int32_t)broker->port);
+}
+
+static char *add_partitions(struct ps_test_coordinator *broker, struct ps_wire_in *in, char *at)
+{
+    uint32_t length, count;
+    int16_t error = refuses(broker, take_producer(in));
+    assert_int_equal(ps_wire_get_count(in, 1), 1);
+    (void)ps_wire_get_string(in, &length);
+    count = ps_wire_get_count(in, 4);
+    at = ps_wire_put_int32(at, 0);
+    at = ps_wire_put_int32(at, 1);
+    at = ps_wire_put_string(at, "out", 3);
+    at = ps_wire_put_int32(at, (int32_t)count);
+    for (uint32_t i = 0; i < count; i++) {
+        int32_t number = ps_wire_get_int32(in);
+        assert_in_range(number, 0, PS_TEST_OUT_PARTITIONS - 1);
+        broker->partitions[number].joined |= error == 0;
+        broker->ongoing |= error == 0;
+        at = ps_wire_put_int32(at, number);
+        at = ps_wire_put_int16(at, error);
+    }
+    return at;
+}
+
+static char *add_offsets(struct ps_test_coordinator *broker, struct ps_wire_in *in, char *at)
+{
+    int16_t error = refuses(broker, take_producer(in));
+    if (error == 0)
+        broker->ongoing = broker->group_joined = true;
+    at = ps_wire_put_int32(at, 0);
+    return ps_wire_put_int16(at, error);
+}
+
+static int16_t offsets_error(struct ps_test_coordinator *broker, int16_t epoch, int32_t assignment)
+{
+    if (fails(broker))
+        return draw(broker, 2) == 0 ? ERROR_NO_COORDINATOR : ERROR_NOT_COORDINATOR;
+    if (epoch != broker->epoch) { /* the group's coordinator learns of it by the markers */
+        broker->counts.fenced++;
+        return ERROR_INVALID_EPOCH;
+    }
+    assert_true(broker->group_joined);
+    if (assignment != broker->assignment) {
+        broker->counts.stale++;
+        return ERROR_ILLEGAL_GENERATION;
+    }
+    return 0;
+}
+
+static char *commit_offsets(struct ps_test_coordinator *broker, struct ps_wire_in *in, char *at)
+{
+    uint32_t length;
+    ps_wire_skip_tags(in);
+    (void)ps_wire_get_compact_string(in, &length); /* transactional id */
+    (void)ps_wire_get_compact_string(in, &length); /* group */
+    assert_int_equal(ps_wire_get_int64(in), 77);
+    int16_t epoch = ps_wire_get_int16(in);
+    int32_t assignment = ps_wire_get_int32(in);
+    const char *member = ps_wire_get_compact_string(in, &length);
+    assert_true(length == 1 && *member == 'm');
+    assert_null(ps_wire_get_compact_string(in, &length)); /* instance */
+    int16_t error = offsets_error(broker, epoch, assignment);
+    assert_int_equal(ps_wire_get_compact_count(in, 1), 1);
+    (void)ps_wire_get_compact_string(in, &length);
+    uint32_t count = ps_wire_get_compact_count(in, 1);
+    at = ps_wire_put_uvarint(at, 0);
+    at = ps_wire_put_int32(at, 0);
+    at = ps_wire_put_uvarint(at, 2);
+    at = ps_wire_put_compact_string(at, "in", 2);
+    at = ps_wire_put_uvarint(at, count + 1);
+    for (uint32_t i = 0; i < count; i++) {
+        int32_t number = ps_wire_get_int32(in);
+        int64_t offset = ps_wire_get_int64(in);
+        assert_int_equal(ps_wire_get_int32(in), -1);
+        (void)ps_wire_get_compact_string(in, &length);
+        ps_wire_skip_tags(in);
+        assert_in_range(number, 0, PS_TEST_IN_PARTITIONS - 1);
+        if (error == 0)
+            broker->pending[number] = offset;
+        at = ps_wire_put_int32(at, number);
+        at = ps_wire_put_int16(at, error);
+        at = ps_wire_put_uvarint(at, 0);
+    }
+    ps_wire_skip_tags(in);
+    ps_wire_skip_tags(in);
+    at = ps_wire_put_uvarint(at, 0);
+    return ps_wire_put_uvarint(at, 0);
+}
+
+static char *end_transaction(struct ps_test_coordinator *broker, struct ps_wire_in *in, char *at)
+{
+    int16_t epoch = take_producer(in);
+    int16_t error = broker->ongoing          ? refuses(broker, epoch)
+                    : epoch == broker->epoch ? 0
+                                             : ERROR_INVALID_EPOCH;
+    assert_int_equal(ps_wire_get_int8(in), 1);
+    broker->counts.fenced += error == ERROR_INVALID_EPOCH;
+    if (error == 0 && broker->ongoing) { /* else it is a repeat, of which the coordinator knows the end */
+        end(broker, true);
+        if (draw(broker, 200) < broker->faults) {
+            broker->counts.unconfirmed++;
+            error = ERROR_NO_COORDINATOR;
+            broker->mute = draw(broker, 2) == 0; /* or the answer is lost */
+            if (draw(broker, 2) == 0)
+                broker->epoch++; /* another producer comes in between */
+        }
+    }
+    at = ps_wire_put_int32(at, 0);
+    return ps_wire_put_int16(at, error);
+}
+
+static char *fetch_offsets(struct ps_test_coordinator *broker, struct ps_wire_in *in, char *at)
+{
+    uint32_t length;
+    (void)ps_wire_get_string(in, &length);
+    uint32_t topics = ps_wire_get_count(in, 4);
+    bool none = fails(broker);
+    broker->counts.resolved += !none;
+    at = ps_wire_put_int32(at, (int32_t)topics);
+    for (uint32_t i = 0; i < topics; i++) {
+        (void)ps_wire_get_string(in, &length);
+        assert_int_equal(ps_wire_get_count(in, 4), 1);
+        int32_t number = ps_wire_get_int32(in);
+        at = ps_wire_put_string(at, "in", 2);
+        at = ps_wire_put_int32(at, 1);
+        at = ps_wire_put_int32(at, number);
+        at = ps_wire_put_int64(at, none ? -1 : broker->committed[number]);
+        at = ps_wire_put_string(at, "", 0);
+        at = ps_wire_put_int16(at, none ? ERROR_NOT_COORDINATOR : 0);
+    }
+    return at;
+}
+
+/* ---- records ---- */
+
+static void append_records(struct partition *partition, struct ps_wire_in *in, int32_t count)
+{
+    for (int32_t i = 0; i < count; i++) {
+        assert_true(partition->count < RECORDS_MAX);
+        partition->records[partition->count].number = ps_test_record_number(in, i);
+        partition->records[partition->count++].fate = OPEN;
+    }
+}
+
+static int16_t append(struct ps_test_coordinator *broker, struct partition *partition, const char *bytes,
+                      uint32_t length)
+{
+    struct ps_wire_in in = {.at = bytes, .end = bytes + length};
+    (void)ps_wire_take(&in, 21);
+    assert_int_equal(ps_wire_get_int16(&in), 0x10); /* part of a transaction */
+    (void)ps_wire_take(&in, 20);
+    assert_int_equal(ps_wire_get_int64(&in), 77);
+    int16_t epoch = ps_wire_get_int16(&in);
+    int32_t sequence = ps_wire_get_int32(&in), count = ps_wire_get_int32(&in);
+    if (epoch != broker->epoch) {
+        broker->counts.fenced++;
+        return ERROR_INVALID_EPOCH;
+    }
+    assert_true(partition->joined);
+    if (partition->epoch != epoch) {
+        partition->epoch = epoch;
+        partition->next = 0;
+    }
+    if (sequence < partition->next)
+        return 0; /* a duplicate is answered like the original */
+    if (sequence != partition->next)
+        return ERROR_OUT_OF_ORDER;
+    append_records(partition, &in, count);
+    partition->next += count;
+    return 0;
+}
+
+static char *produce(struct ps_test_coordinator *broker, int16_t version, struct ps_wire_in *in, char *at)
+{
+    uint32_t length;
+    const char *id = ps_wire_get_string(in, &length);
+    assert_true(id != NULL && length == 6);
+    (void)ps_wire_get_int16(in);
+    (void)ps_wire_get_int32(in);
+    assert_int_equal(ps_wire_get_count(in, 1), 1);
+    (void)ps_wire_get_string(in, &length);
+    uint32_t count = ps_wire_get_count(in, 8);
+    assert_int_equal(version, 8);
+    at = ps_wire_put_int32(at, 1);
+    at = ps_wire_put_string(at, "out", 3);
+    at = ps_wire_put_int32(at, (int32_t)count);
+    for (uint32_t i = 0; i < count; i++) {
+        int32_t number = ps_wire_get_int32(in), bytes = ps_wire_get_int32(in);
+        const char *set = ps_wire_take(in, (size_t)bytes);
+        assert_true(set != NULL && number >= 0 && number < (int32_t)PS_TEST_OUT_PARTITIONS);
+        int16_t error = fails(broker) ? ERROR_NOT_LEADER
+                                      : append(broker, &broker->partitions[number], set, (uint32_t)bytes);
+        at = ps_wire_put_int32(at, number);
+        at = ps_wire_put_int16(at, error);
+        for (unsigned field = 0; field < 3; field++)
+            at = ps_wire_put_int64(at, 0);
+        at = ps_wire_put_int32(at, 0);
+        at = ps_wire_put_int16(at, -1);
+    }
+    return ps_wire_put_int32(at, 0);
+}
+
+static char *metadata(const struct ps_test_coordinator *broker, char *at)
+{
+    const int32_t throttle_brokers_node[] = {0, 1, 0};
+    for (size_t i = 0; i < PS_COUNT_OF(throttle_brokers_node); i++)
+        at = ps_wire_put_int32(at, throttle_brokers_node[i]);
+    at = ps_wire_put_string(at, "127.0.0.1", 9);
+    at = ps_wire_put_int32(at, (int32_t)broker->port);
+    at = ps_wire_put_int16(at, -1);
+    at = ps_wire_put_string(at, "here", 4);
+    at = ps_wire_put_int32(at, 0);
+    at = ps_wire_put_int32(at, 1);
+    at = ps_wire_put_int16(at, 0);
+    at = ps_wire_put_string(at, "out", 3);
+    at = ps_wire_put_int8(at, 0);
+    at = ps_wire_put_int32(at, PS_TEST_OUT_PARTITIONS);
+    for (unsigned i = 0; i < PS_TEST_OUT_PARTITIONS; i++) {
+        at = ps_wire_put_int16(at, 0);
+        at = ps_wire_put_int32(at, (int32_t)i);
+        at = ps_wire_put_int32(at, 0); /* leader */
+        for (int field = 0; field < 4; field++)
+            at = ps_wire_put_int32(at, 0); /* its epoch, and three lists */
+    }
+    return at;
+}
+
+static char *versions(char *at)
+{
+    static const int16_t keys[][2] = {{0, 8}, {3, 7}, {18, 3}, {22, 1}, {28, 3}};
+    at = ps_wire_put_int16(at, 0);
+    at = ps_wire_put_int32(at, PS_COUNT_OF(keys));
+    for (size_t i = 0; i < PS_COUNT_OF(keys); i++) {
+        at = ps_wire_put_int16(at, keys[i][0]);
+        at = ps_wire_put_int16(at, 0);
+        at = ps_wire_put_int16(at, keys[i][1]);
+    }
+    return at;
+}
+
+static char *answer(struct ps_test_coordinator *broker, int16_t key, int16_t version, struct ps_wire_in *in,
+                    char *at)
+{
+    switch (key) {
+    case 0:
+        return produce(broker, version, in, at);
+    case 3:
+        return metadata(broker, at);
+    case 9:
+        return fetch_offsets(broker, in, at);
+    case 10:
+        return find_coordinator(broker, in, at);
+    case 18:
+        return versions(at);
+    case 22:
+        return init_producer(broker, in, at);
+    case 24:
+        return add_partitions(broker, in, at);
+    case 25:
+        return add_offsets(broker, in, at);
+    case 26:
+        return end_transaction(broker, in, at);
+    default:
+        assert_int_equal(key, 28);
+        return commit_offsets(broker, in, at);
+    }
+}
+
+static void handle(struct ps_test_coordinator *broker, struct connection *connection, const char *bytes,
+                   uint32_t length)
+{
+    struct ps_wire_in in = {.at = bytes, .end = bytes + length};
+    uint32_t id_length;
+    int16_t key = ps_wire_get_int16(&in), version = ps_wire_get_int16(&in);
+    int32_t correlation = ps_wire_get_int32(&in);
+    (void)ps_wire_get_string(&in, &id_length);
+    if (fails(broker)) {
+        connection->breaks = true; /* before it is carried out */
+        return;
+    }
+    char *begin = connection->out + connection->out_length, *at = begin + sizeof(int32_t);
+    at = answer(broker, key, version, &in, ps_wire_put_int32(at, correlation));
+    assert_false(in.failed);
+    if (broker->mute) {
+        broker->mute = false;
+        connection->breaks = true;
+        return;
+    }
+    (void)ps_wire_put_int32(begin, (int32_t)(at - begin) - (int32_t)sizeof(int32_t));
+    connection->out_length += (uint32_t)(at - begin);
+    connection->breaks = fails(broker); /* after that */
+}
+
+/* ---- turns ---- */
+
+static bool read_requests(struct ps_test_coordinator *broker, struct connection *connection)
+{
+    ssize_t got =
+        recv(connection->fd, connection->in + connection->in_length, BUFFER_BYTES - connection->in_length, 0);
+    if (got == 0 || (got < 0 && errno != EAGAIN)) {
+        hang_up(connection);
+        return true;
+    }
+    connection->in_length += got > 0 ? (uint32_t)got : 0;
+    uint32_t from = 0;
+    while (!connection->breaks && connection->in_length - from >= sizeof(uint32_t)) {
+        struct ps_wire_in in = {.at = connection->in + from, .end = connection->in + connection->in_length};
+        uint32_t length = (uint32_t)ps_wire_get_int32(&in);
+        if (length > connection->in_length - from - sizeof length)
+            break;
+        handle(broker, connection, in.at, length);
+        from += (uint32_t)sizeof length + length;
+    }
+    memmove(connection->in, connection->in + from, connection->in_length - from);
+    connection->in_length -= from;
+    return got > 0;
+}
+
+static void write_answers(struct connection *connection)
+{
+    ssize_t put = send(connection->fd, connection->out, connection->out_length, MSG_NOSIGNAL);
+    if (put > 0) {
+        memmove(connection->out, connection->out + put, connection->out_length - (uint32_t)put);
+        connection->out_length -= (uint32_t)put;
+    }
+}
+
+bool ps_test_coordinator_serve(struct ps_test_coordinator *broker)
+{
+    bool came = false;
+    int fd = accept4(broker->listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+    if (fd >= 0) {
+        struct connection *connection = broker->connections;
+        for (; connection->fd >= 0; connection++)
+            assert_true(connection < &broker->connections[CONNECTIONS - 1]);
+        *connection = (struct connection){.fd = fd, .in = connection->in, .out = connection->out};
+    }
+    for (unsigned i = 0; i < CONNECTIONS; i++) {
+        struct connection *connection = &broker->connections[i];
+        if (connection->fd < 0)
+            continue;
+        if (connection->breaks) {
+            hang_up(connection);
+            continue;
+        }
+        write_answers(connection);
+        came |= read_requests(broker, connection);
+    }
+    return came || fd >= 0;
+}
