@@ -4,6 +4,7 @@
 #include "conf/agent.h"
 #include "conf/validate/check.h"
 #include "conf/validate/claims.h"
+#include "conf/validate/guarantee.h"
 #include "conf/validate/lone_classes.h"
 #include "conf/command/env.h"
 #include "conf/file.h"
@@ -260,6 +261,7 @@ enum ps_status ps_conf_finish(struct ps_conf *conf, const struct ps_command *com
             ps_filters_apply(agent, command->conf_dir, &classes, conf->plan_arena, &conf->problems);
             ps_validate(conf, agent);
             ps_check_flows(conf);
+            ps_check_guarantees(conf);
             ps_check_ports(conf);
             ps_check_claims(conf);
         }

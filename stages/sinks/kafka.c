@@ -13,6 +13,9 @@
 #include "stages/lib/kafka/producer/sender.h"
 #include "stages/lib/kafka/settings.h"
 
+#include "stages/lib/random.h"
+
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -25,7 +28,9 @@ struct kafka_plan {
     struct ps_pairs header_pairs, producer_pairs;
     const char *required_acks, *serializer, *key_serializer;
     int64_t in_flight_bytes_max;
-    int engine;
+    int engine, guarantee;
+    const char *transaction_id;
+    int64_t transaction_interval_ms, transaction_timeout_ms;
 
     struct ps_kafka_settings settings;
     struct ps_kafka_sender_plan sender;
@@ -34,6 +39,7 @@ struct kafka_plan {
 #define FIELD(name) offsetof(struct kafka_plan, name)
 
 #define ENGINE_NATIVE 1
+#define EXACTLY_ONCE 1
 
 static const struct ps_option options[] = {
     PS_KAFKA_SERVERS_OPTION_ROW(FIELD(bootstrap_servers), PS_WORDS("brokerList")),
@@ -114,6 +120,46 @@ static const struct ps_option options[] = {
      .help = "what speaks to the brokers: librdkafka, or native: penstock itself, in a quarter to a half of "
              "the CPU time. native does not do Kerberos, OAUTHBEARER, acks=0 and delivery.timeout.ms: with "
              "these librdkafka is used, and check says so. java: Flume's own class in a Java process"},
+    {.key = "penstock.guarantee",
+     .type = PS_OPTION_ENUM,
+     .offset = FIELD(guarantee),
+     .fallback = "at-least-once",
+     .words = PS_WORDS("at-least-once", "exactly-once"),
+     .flags = PS_OPTION_EXTENSION,
+     .help = "exactly-once: events and the offsets of the sources kafka that read them are committed "
+             "together, in "
+             "transactions of the native engine: source kafka, channel memory, and this sink, all of one "
+             "cluster. Other "
+             "flows are refused. Readers with isolation.level = read_committed see each event once"},
+    {.key = "penstock.transaction.id",
+     .type = PS_OPTION_TEXT,
+     .offset = FIELD(transaction_id),
+     .flags = PS_OPTION_EXTENSION,
+     .help = "the begin of the transactional ids; it must be another one for each agent. With it, an agent "
+             "that was killed "
+             "ends its open transactions when it starts again; without it they end after "
+             "penstock.transaction.timeout"},
+    {.key = "penstock.transaction.interval",
+     .type = PS_OPTION_INT,
+     .offset = FIELD(transaction_interval_ms),
+     .fallback = "1000",
+     .min = 1,
+     .max = 600000,
+     .unit = "ms",
+     .flags = PS_OPTION_EXTENSION,
+     .help = "a transaction is committed after this time, and earlier when no event comes or when it fills "
+             "its share of the "
+             "memory budget"},
+    {.key = "penstock.transaction.timeout",
+     .type = PS_OPTION_INT,
+     .offset = FIELD(transaction_timeout_ms),
+     .fallback = "60000",
+     .min = 1000,
+     .max = 86400000,
+     .unit = "ms",
+     .flags = PS_OPTION_EXTENSION,
+     .help =
+         "the cluster aborts a transaction after this time; at most the brokers' transaction.max.timeout.ms"},
     PS_OPTION_END,
 };
 
@@ -149,14 +195,39 @@ static const char *engine_misfit(const struct kafka_plan *plan, const struct ps_
     return misfit ? err->text : NULL;
 }
 
+/* Transactions are the native engine's. */
+static bool is_native(const struct kafka_plan *plan)
+{
+    return plan->engine == ENGINE_NATIVE || plan->guarantee == EXACTLY_ONCE;
+}
+
+/* Transactions need idempotence and all acknowledgements. */
+static enum ps_status check_guarantee(const struct kafka_plan *plan, const struct ps_context *context,
+                                      const char *misfit)
+{
+    const char *idempotence = ps_pairs_get(&plan->producer_pairs, "enable.idempotence");
+    if (plan->guarantee != EXACTLY_ONCE)
+        return PS_OK;
+    if (ps_kafka_acks_are_weak(acks_of(plan)))
+        misfit = "kafka.producer.acks is not all";
+    else if (idempotence != NULL && strcmp(idempotence, "false") == 0)
+        misfit = "kafka.producer.enable.idempotence = false";
+    if (misfit == NULL)
+        return PS_OK;
+    ps_report(context, PS_LOG_ERROR, "penstock.guarantee",
+              "exactly-once cannot be had with this: %s; remove that key", misfit);
+    return PS_FAIL;
+}
+
 /* Says so when the native engine was asked for and librdkafka is used. */
-static void check_engine(const struct kafka_plan *plan, const struct ps_context *context)
+static enum ps_status check_engine(const struct kafka_plan *plan, const struct ps_context *context)
 {
     struct ps_err err = {0};
-    const char *misfit = plan->engine == ENGINE_NATIVE ? engine_misfit(plan, context, &err) : NULL;
-    if (misfit != NULL)
+    const char *misfit = is_native(plan) ? engine_misfit(plan, context, &err) : NULL;
+    if (misfit != NULL && plan->guarantee != EXACTLY_ONCE)
         ps_report(context, PS_LOG_WARN, "penstock.engine",
                   "librdkafka is used, because the native engine does not do this: %s", misfit);
+    return check_guarantee(plan, context, misfit);
 }
 
 static enum ps_status kafka_check(const void *plan_, const struct ps_context *context)
@@ -180,7 +251,8 @@ static enum ps_status kafka_check(const void *plan_, const struct ps_context *co
     const struct ps_notes notes = {.report = note, .argument = (void *)(uintptr_t)context};
     if (ps_kafka_translate(PS_KAFKA_PRODUCER, &plan->producer_pairs, context, &notes, NULL, &err) != PS_OK)
         status = PS_FAIL;
-    check_engine(plan, context);
+    if (check_engine(plan, context) != PS_OK)
+        status = PS_FAIL;
     return status;
 }
 
@@ -253,6 +325,30 @@ static enum ps_status build_mapping(struct kafka_plan *plan, struct ps_context *
     return PS_OK;
 }
 
+/* An id of this plan's own: sinks that are opened again have the id of those before them, whose transactions they end. */
+static void build_transactions(struct kafka_plan *plan, struct ps_context *context)
+{
+    struct ps_random random;
+    ps_random_init(&random);
+    const char *id = plan->transaction_id != NULL
+                         ? ps_arena_format(context->arena, "%s-%s", plan->transaction_id, context->name)
+                         : ps_arena_format(context->arena, "penstock-%s-%s-%016" PRIx64, context->agent,
+                                           context->name, ps_random_next(&random));
+    plan->sender.transaction = (struct ps_kafka_transaction_plan){
+        .id = id,
+        .interval_ns = (uint64_t)plan->transaction_interval_ms * PS_NS_PER_MS,
+        .bytes_max = context->channel_quota_bytes / 5, /* less than half of a sink's share */
+    };
+    ps_kafka_settings_set(&plan->settings, "transaction.timeout.ms",
+                          ps_arena_format(context->arena, "%" PRId64, plan->transaction_timeout_ms));
+}
+
+static bool kafka_transactional(const void *plan_)
+{
+    const struct kafka_plan *plan = plan_;
+    return plan->guarantee == EXACTLY_ONCE;
+}
+
 static enum ps_status kafka_build(void *plan_, struct ps_context *context, struct ps_err *err)
 {
     struct kafka_plan *plan = plan_;
@@ -267,8 +363,10 @@ static enum ps_status kafka_build(void *plan_, struct ps_context *context, struc
         .queue_bytes = context->client_queue_bytes,
         .in_flight_bytes_max = (uint64_t)plan->in_flight_bytes_max,
         .partitioner = ps_kafka_properties_partitioner(&plan->producer_pairs),
-        .native = plan->engine == ENGINE_NATIVE,
+        .native = is_native(plan),
     };
+    if (plan->guarantee == EXACTLY_ONCE)
+        build_transactions(plan, context);
     if (ps_kafka_sender_plan_build(&plan->sender, settings, &wants, err) != PS_OK) {
         ps_kafka_settings_fini(settings);
         return ps_err_append(err, "keys kafka.producer.*");
@@ -291,11 +389,12 @@ static void kafka_outline(const void *plan_, const struct ps_context *context, F
     ps_kafka_outline(out, plan->bootstrap_servers, &plan->producer_pairs);
     fprintf(out, ", topic %s%s, acks %s", plan->topic, plan->allow_topic_override ? " or the event's" : "",
             weak ? acks : "all");
-    fputs(weak         ? " (events can be lost)"
-          : may_double ? ", not idempotent (retries can double events)"
-                       : ", idempotent",
+    fputs(weak                              ? " (events can be lost)"
+          : plan->guarantee == EXACTLY_ONCE ? ", transactions: exactly once for readers of committed records"
+          : may_double                      ? ", not idempotent (retries can double events)"
+                                            : ", idempotent",
           out);
-    if (plan->engine == ENGINE_NATIVE && engine_misfit(plan, context, &err) == NULL)
+    if (is_native(plan) && engine_misfit(plan, context, &err) == NULL)
         fputs(", native engine", out);
 }
 
@@ -366,6 +465,8 @@ static const struct ps_sink_ops sink = {
     .recall = kafka_recall,
     .drain = kafka_drain,
     .sockets = true,
+    .commits = true,
+    .transactional = kafka_transactional,
 };
 
 /* Counters of org.apache.flume.instrumentation.kafka.KafkaSinkCounter. */

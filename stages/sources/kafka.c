@@ -20,6 +20,7 @@
 
 #define DEFAULT_GROUP "flume"
 #define COMMIT_INTERVAL_NS (200 * PS_NS_PER_MS) /* after a crash, records of this time come twice */
+#define GROUP_BYTES_MAX 1000U                   /* of a group whose offsets are committed in transactions */
 #define LEAVE_WAIT_NS (5 * PS_NS_PER_S)         /* stopping: for the last commit, and again for leaving */
 /* Without memory for a record: as long as it has waited already, between these. */
 #define MEMORY_RETRY_MIN_NS PS_NS_PER_MS
@@ -37,6 +38,7 @@ struct kafka_plan {
     struct ps_kafka_record_plan record;
     uint64_t revoke_wait_ns;
     bool cooperative;
+    bool sink_commits; /* in its transactions */
 };
 
 enum phase { RUNNING, FINISHING, LEAVING, LEFT };
@@ -234,12 +236,38 @@ static enum ps_status kafka_build(void *plan_, struct ps_context *context, struc
     }
     ps_kafka_bound_fetches(settings,
                            context->client_queue_bytes / (context->instances > 0 ? context->instances : 1));
+    if (plan->sink_commits)
+        ps_kafka_settings_set(settings, "isolation.level", "read_committed");
     exclude_internal_topics(plan);
     build_subscription(plan, context);
     build_headers(plan, context);
     plan->cooperative = ps_kafka_is_cooperative(settings);
     plan->revoke_wait_ns = ps_kafka_revoke_wait_ns(settings);
     return PS_OK;
+}
+
+/* The sink's transactions commit the offsets. Only with read_committed does the library wait at an assignment for offsets of
+ * transactions that have not ended; and it keeps partitions over a cooperative rebalance, under a number of the assignment
+ * that the batches under way do not have. */
+static bool kafka_yields_positions(void *plan_, struct ps_err *err)
+{
+    struct kafka_plan *plan = plan_;
+    const char *isolation = ps_pairs_get(&plan->consumer, "isolation.level");
+    const char *strategy = ps_pairs_get(&plan->consumer, "partition.assignment.strategy");
+    if (isolation != NULL && strcmp(isolation, "read_committed") != 0) {
+        ps_err_set(err, "kafka.consumer.isolation.level = %s", isolation);
+        return false;
+    }
+    if (strategy != NULL && strcasestr(strategy, "cooperative") != NULL) {
+        ps_err_set(err, "kafka.consumer.partition.assignment.strategy = %s", strategy);
+        return false;
+    }
+    if (strlen(group_of(plan)) > GROUP_BYTES_MAX) {
+        ps_err_set(err, "a kafka.consumer.group.id of more than %u bytes", GROUP_BYTES_MAX);
+        return false;
+    }
+    plan->sink_commits = true;
+    return true;
 }
 
 static void kafka_outline(const void *plan_, const struct ps_context *, FILE *out)
@@ -252,6 +280,8 @@ static void kafka_outline(const void *plan_, const struct ps_context *, FILE *ou
         fprintf(out, " that match %s", plan->regex);
     for (size_t i = 0; plan->regex == NULL && i < topics.count; i++)
         fprintf(out, " %s", topics.items[i]);
+    if (plan->sink_commits)
+        fputs(", offsets committed by the sink", out);
 }
 
 /* Does not join the group. */
@@ -296,10 +326,14 @@ static enum ps_status kafka_open(const void *plan_, void *state_, struct ps_port
         .cooperative = plan->cooperative,
         .wake_fd = port->wake_fd,
     };
+    state->group.sink_commits = plan->sink_commits;
     if (ps_kafka_consumer_open(&state->group.consumer, &config, err) != PS_OK)
         return PS_FAIL;
     state->record =
-        (struct ps_kafka_record_state){.plan = &plan->record, .streams = &state->group.streams, .port = port};
+        (struct ps_kafka_record_state){.plan = &plan->record,
+                                       .streams = &state->group.streams,
+                                       .membership = plan->sink_commits ? &state->group.membership : NULL,
+                                       .port = port};
     return PS_OK;
 }
 
@@ -365,8 +399,14 @@ static void count_idle(const struct kafka_plan *plan, struct kafka_state *state,
 /* Offsets of what is under way cannot be committed any more: the next consumer reads it again. */
 static void fail(struct kafka_state *state)
 {
-    struct ps_err reason;
-    ps_kafka_consumer_failure(&state->group.consumer, &reason);
+    struct ps_err reason = {0};
+    if (state->group.no_membership)
+        ps_err_set(
+            &reason,
+            "librdkafka does not tell the member of the group or the cluster, which the sink's transactions "
+            "need");
+    else
+        ps_kafka_consumer_failure(&state->group.consumer, &reason);
     ps_port_failed(state->port, &reason);
 }
 
@@ -374,7 +414,8 @@ static uint64_t kafka_tick(const void *plan, void *state_, const struct ps_now *
 {
     struct kafka_state *state = state_;
     uint64_t next_ns = ps_kafka_group_tick(&state->group, now->mono_ns);
-    bool failed = state->group.consumer.fatal || state->group.consumer.no_memory;
+    bool failed =
+        state->group.consumer.fatal || state->group.consumer.no_memory || state->group.no_membership;
     if (PS_UNLIKELY(failed) && state->phase < LEAVING)
         fail(state);
     if (state->phase == RUNNING) {
@@ -462,6 +503,7 @@ static const struct ps_source_ops source = {
     .delivered = kafka_delivered,
     .paused = kafka_paused,
     .drain = kafka_drain,
+    .yields_positions = kafka_yields_positions,
 };
 
 /* org.apache.flume.instrumentation.kafka.KafkaSourceCounter. */

@@ -30,6 +30,7 @@ void ps_kafka_group_fini(struct ps_kafka_group *group)
 {
     forget_revoked(group);
     ps_kafka_streams_fini(&group->streams);
+    ps_kafka_membership_fini(&group->membership);
 }
 
 void ps_kafka_group_renew(struct ps_kafka_group *group)
@@ -105,8 +106,21 @@ static void on_committed(void *argument, rd_kafka_resp_err_t error,
     group->reported = error;
 }
 
+/* The sink has committed what it delivered. */
+static void note_committed(struct ps_kafka_group *group)
+{
+    for (uint32_t i = 0; i < group->streams.count; i++) {
+        struct ps_kafka_stream *stream = &group->streams.items[i];
+        if (ps_kafka_stream_is_dirty(stream))
+            stream->committed = stream->delivered + 1;
+    }
+    group->streams.moved = false;
+}
+
 static void notice_deliveries(struct ps_kafka_group *group)
 {
+    if (group->sink_commits && group->streams.moved)
+        note_committed(group);
     group->dirty |= group->streams.moved;
     group->streams.moved = false;
 }
@@ -201,6 +215,8 @@ static void on_assigned(void *argument, rd_kafka_topic_partition_list_t *list)
         forget_revoked(group);
     }
     ps_kafka_streams_forget_handles(&group->streams);
+    if (group->sink_commits && !ps_kafka_membership_read(&group->membership, group->consumer.client))
+        group->no_membership = true;
     for (int i = 0; i < list->cnt; i++) {
         uint32_t stream =
             ps_kafka_streams_assign(&group->streams, list->elems[i].topic, list->elems[i].partition);

@@ -8,7 +8,8 @@
  * their records again, and positions that still come home are discarded. A newer assignment ends an
  * unfinished revocation, because a late unassign would remove the new partitions.
  *
- * Commits are asynchronous; at most one is under way; none covers more than what was delivered.
+ * Commits are asynchronous; at most one is under way; none covers more than what was delivered. If a sink commits the
+ * offsets in its transactions, what was delivered is committed.
  *
  * Thread: the source's worker. */
 #pragma once
@@ -16,6 +17,7 @@
 #include "core/clock.h"
 #include "core/counters.h"
 #include "stages/lib/kafka/consumer/consumer.h"
+#include "stages/lib/kafka/consumer/membership.h"
 #include "stages/lib/kafka/consumer/streams.h"
 
 struct ps_kafka_group {
@@ -23,6 +25,10 @@ struct ps_kafka_group {
     struct ps_counters *counters;
     struct ps_kafka_consumer consumer;
     struct ps_kafka_streams streams;
+    /* The sink commits the offsets, in its transactions: nothing is committed here, and batches carry `membership`. */
+    bool sink_commits;
+    struct ps_kafka_membership membership;
+    bool no_membership;          /* the library does not tell it: nothing that is read can be committed */
     uint64_t commit_interval_ns; /* between commits while we own partitions */
     uint64_t revoke_wait_ns;     /* the time limit of a revocation */
     uint64_t mono_ns;            /* of this cycle */

@@ -195,12 +195,25 @@ static bool begin_batch(struct ps_kafka_record_state *state)
 static bool add_span(struct ps_kafka_record_state *state, const struct ps_kafka_message *message)
 {
     const struct ps_kafka_stream *stream = &state->streams->items[message->stream];
-    const struct ps_stream_name name = {
+    struct ps_stream_name name = {
         .system = "kafka",
         .group = state->group,
         .name = {stream->topic, stream->topic_length},
         .part = stream->partition,
+        .assignment = -1,
     };
+    if (state->membership != NULL) {
+        const struct ps_span *first = state->batch->span_count > 0 ? &state->batch->spans[0] : NULL;
+        if (first != NULL && first->name->assignment != state->membership->assignment) {
+            state->batch->full =
+                true; /* a batch is of one assignment: it may be dropped as a whole when that is lost */
+            return false;
+        }
+        name.member = state->membership->member;
+        name.instance = state->membership->instance;
+        name.assignment = state->membership->assignment;
+        name.cluster = state->membership->cluster;
+    }
     return ps_batch_span(state->batch, message->stream, stream->generation, message->offset, &name);
 }
 

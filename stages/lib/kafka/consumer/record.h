@@ -10,6 +10,7 @@
 #include "stages/lib/avro/event.h"
 #include "stages/lib/kafka/channel/dead_letters.h"
 #include "stages/lib/kafka/consumer/consumer.h"
+#include "stages/lib/kafka/consumer/membership.h"
 #include "stages/lib/kafka/consumer/streams.h"
 
 /* Made by build, const. */
@@ -30,6 +31,7 @@ struct ps_kafka_record_plan {
 struct ps_kafka_record_state {
     const struct ps_kafka_record_plan *plan;
     struct ps_kafka_streams *streams;
+    const struct ps_kafka_membership *membership; /* for sinks that commit the positions; NULL: none does */
     struct ps_port *port; /* it has dead letters: records that are not events become dead letters */
     /* NULL: they are put at once. Else they are collected here, with the batch that covers them. */
     struct ps_kafka_dead_letters *dead_letters;

@@ -144,8 +144,10 @@ const struct ps_kafka_property ps_kafka_property_rows[] = {
           "bodies are sent as raw bytes; your own Java class cannot be loaded: remove the key"),
     UNSUPPORTED("transactional.id", P, PS_LOG_ERROR,
                 "Flume's sink does not begin transactions, so Java's producer would refuse to send; remove "
-                "the key: the sink is idempotent by default"),
-    IGNORED("transaction.timeout.ms", P, "the sink does not use transactions"),
+                "the key, or set penstock.guarantee = exactly-once and penstock.transaction.id on the sink"),
+    IGNORED("transaction.timeout.ms", P,
+            "the sink has no transactions, or penstock.transaction.timeout with penstock.guarantee = "
+            "exactly-once"),
     IGNORED("internal.auto.downgrade.txn.commit", P, "an internal switch of Java's client"),
 
     /* Consumer. */

@@ -1,0 +1,144 @@
+#include "conf/validate/guarantee.h"
+
+#include "conf/text.h"
+#include "conf/validate/part.h"
+
+#include <string.h>
+
+#define KEY "penstock.guarantee"
+
+struct flow {
+    struct ps_conf *conf;
+    const struct ps_conf_sink *sink;
+};
+
+static void refuse(const struct flow *flow, const char *cure, const char *what)
+{
+    struct ps_conf *conf = flow->conf;
+    const struct ps_conf_part *part = &flow->sink->part;
+    const struct ps_part_maker maker = {.conf = conf, .stages = conf->stages, .arena = conf->arena};
+    const char *prefix = ps_arena_format(conf->arena, "%s.sinks.%s.", conf->agent.name, part->name);
+    ps_problem_add(&conf->problems, PS_SEVERITY_ERROR, ps_part_place(&maker, part, prefix, KEY), cure,
+                   "%s cannot deliver exactly once: %s", part->label, what);
+}
+
+static const struct ps_conf_channel *channel_of(const struct flow *flow)
+{
+    const struct ps_conf_agent *agent = &flow->conf->agent;
+    for (size_t i = 0; i < agent->channel_count; i++)
+        if (strcmp(agent->channels[i].part.name, flow->sink->channel) == 0)
+            return &agent->channels[i];
+    return NULL;
+}
+
+/* ---- the channel ---- */
+
+static const struct ps_conf_sink *other_sink(const struct flow *flow)
+{
+    const struct ps_conf_agent *agent = &flow->conf->agent;
+    for (size_t i = 0; i < agent->sink_count; i++)
+        if (&agent->sinks[i] != flow->sink && strcmp(agent->sinks[i].channel, flow->sink->channel) == 0)
+            return &agent->sinks[i];
+    return NULL;
+}
+
+static const char *letter_writer(const struct flow *flow)
+{
+    const struct ps_conf_agent *agent = &flow->conf->agent;
+    const char *channel = flow->sink->channel;
+    for (size_t i = 0; i < agent->source_count; i++) {
+        const char *target = agent->sources[i].common.deadletter;
+        if (target != NULL && strcmp(target, channel) == 0)
+            return agent->sources[i].part.label;
+    }
+    for (size_t i = 0; i < agent->sink_count; i++) {
+        const char *target = agent->sinks[i].common.deadletter;
+        if (target != NULL && strcmp(target, channel) == 0)
+            return agent->sinks[i].part.label;
+    }
+    return NULL;
+}
+
+static bool check_channel(const struct flow *flow)
+{
+    struct ps_arena *arena = flow->conf->arena;
+    const char *channel = flow->sink->channel;
+    const struct ps_conf_channel *found = channel_of(flow);
+    const struct ps_conf_sink *other = other_sink(flow);
+    const char *writer = letter_writer(flow);
+    if (found == NULL)
+        return false; /* it was dropped, and with it the sink */
+    if (flow->sink->group != NULL)
+        refuse(flow, "take the sink out of the group",
+               ps_arena_format(arena,
+                               "it is in the sink group %s, in which others get what it cannot deliver",
+                               flow->sink->group));
+    else if (other != NULL)
+        refuse(flow, ps_arena_format(arena, "give %s a channel of its own", other->part.label),
+               ps_arena_format(arena, "%s takes from channel %s, too", other->part.label, channel));
+    else if (strcmp(found->part.ops->name, "memory") != 0)
+        refuse(flow, "use a channel of type memory: after a restart the source reads again",
+               ps_arena_format(arena,
+                               "channel %s of type %s keeps events without the positions of their source",
+                               channel, found->part.ops->name));
+    else if (writer != NULL)
+        refuse(flow, "send the dead letters to a directory, or to another channel",
+               ps_arena_format(arena, "%s writes its dead letters into channel %s", writer, channel));
+    else
+        return true;
+    return false;
+}
+
+/* ---- the sources ---- */
+
+/* A reload must see that the source is another one. */
+static void note_in_pairs(const struct ps_conf *conf, struct ps_conf_part *part)
+{
+    struct ps_pair *items = ps_arena_alloc(conf->plan_arena, (part->pairs.count + 1) * sizeof *items);
+    memcpy(items, part->pairs.items, part->pairs.count * sizeof *items);
+    items[part->pairs.count] = (struct ps_pair){
+        .key = "penstock.positions", .value = "sink", .file = part->file, .line = part->line};
+    part->pairs = (struct ps_pairs){part->pairs.count + 1, items};
+}
+
+static void check_source(const struct flow *flow, struct ps_conf_source *source)
+{
+    struct ps_arena *arena = flow->conf->arena;
+    struct ps_conf_part *part = &source->part;
+    struct ps_err err = {0};
+    if (part->ops->source->yields_positions == NULL)
+        refuse(flow, "give it a channel and a sink of its own",
+               ps_arena_format(arena, "%s of type %s has no positions that a transaction can commit",
+                               part->label, part->ops->name));
+    else if (source->channels.count != 1)
+        refuse(flow, ps_arena_format(arena, "give %s one channel", part->label),
+               ps_arena_format(arena,
+                               "%s has %zu channels, and what it read would be delivered by several sinks",
+                               part->label, source->channels.count));
+    else if (!part->ops->source->yields_positions(part->plan, &err))
+        refuse(flow, "remove that key", ps_arena_format(arena, "%s has %s", part->label, err.text));
+    else
+        note_in_pairs(flow->conf, part);
+}
+
+static void check_flow(const struct flow *flow)
+{
+    struct ps_conf_agent *agent = &flow->conf->agent;
+    if (!check_channel(flow))
+        return;
+    for (size_t i = 0; i < agent->source_count; i++)
+        if (ps_texts_have(&agent->sources[i].channels, flow->sink->channel))
+            check_source(flow, &agent->sources[i]);
+}
+
+void ps_check_guarantees(struct ps_conf *conf)
+{
+    struct ps_conf_agent *agent = &conf->agent;
+    for (size_t i = 0; i < agent->sink_count; i++) {
+        const struct ps_conf_part *part = &agent->sinks[i].part;
+        const struct flow flow = {conf, &agent->sinks[i]};
+        if (part->ops->sink != NULL && part->ops->sink->transactional != NULL &&
+            part->ops->sink->transactional(part->plan))
+            check_flow(&flow);
+    }
+}

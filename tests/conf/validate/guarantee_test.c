@@ -1,0 +1,115 @@
+/* Which flows may have a transactional sink, and what `check` says of the others. */
+#include "tests/support/support.h"
+
+#include "tests/support/folder.h"
+#include "tests/support/java_conf.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static int setup(void **state)
+{
+    static const struct ps_test_class none[] = {{.name = NULL}};
+    ps_test_java_conf_setup(state, none, none);
+    return 0;
+}
+
+/* A flow that is all right, and then these lines, of which those with the same key replace its own. */
+static struct ps_conf *load(const char *lines)
+{
+    char text[2048];
+    snprintf(text, sizeof text,
+             "a1.sources = r1 r2\na1.channels = c1 c2\na1.sinks = k1 k2\n"
+             "a1.sources.r1.type = kafka\na1.sources.r1.kafka.bootstrap.servers = b:9092\n"
+             "a1.sources.r1.kafka.topics = in\na1.sources.r1.channels = c1\n"
+             "a1.sources.r2.type = seq\na1.sources.r2.channels = c2\n"
+             "a1.channels.c1.type = memory\na1.channels.c2.type = memory\n"
+             "a1.channels.c1.transactionCapacity = 1000\na1.channels.c2.transactionCapacity = 1000\n"
+             "a1.channels.c1.capacity = 5000\na1.channels.c2.capacity = 5000\n"
+             "a1.sinks.k1.type = kafka\na1.sinks.k1.kafka.bootstrap.servers = b:9092\n"
+             "a1.sinks.k1.allowTopicOverride = false\na1.sinks.k1.channel = c1\n"
+             "a1.sinks.k1.penstock.guarantee = exactly-once\n"
+             "a1.sinks.k2.type = null\na1.sinks.k2.channel = c2\n%s",
+             lines);
+    return ps_test_java_conf_load(text);
+}
+
+static bool says(const struct ps_conf *conf, const char *what)
+{
+    for (size_t i = 0; i < conf->problems.count; i++)
+        if (strstr(conf->problems.items[i].what, what) != NULL &&
+            conf->problems.items[i].severity <= PS_SEVERITY_DROPPED)
+            return true;
+    return false;
+}
+
+static void flows_that_cannot(void **state)
+{
+    static const struct {
+        const char *lines, *what;
+    } rows[] = {
+        {"a1.sinks.k2.channel = c1\n", "exactly once: sink k2 takes from channel c1, too"},
+        {"a1.sinkgroups = g\na1.sinkgroups.g.sinks = k1 k2\na1.sinkgroups.g.processor.type = failover\n",
+         "exactly once: it is in the sink group g"},
+        {"a1.channels.c1.type = file\n", "exactly once: channel c1 of type file keeps events without"},
+        {"a1.channels.c1.type = spillablememory\n", "exactly once: channel c1 of type spillablememory"},
+        {"a1.sources.r2.channels = c1 c2\n", "exactly once: source r2 of type seq has no positions"},
+        {"a1.sources.r1.channels = c1 c2\n", "exactly once: source r1 has 2 channels"},
+        {"a1.sources.r1.kafka.consumer.isolation.level = read_uncommitted\n",
+         "exactly once: source r1 has kafka.consumer.isolation.level = read_uncommitted"},
+        {"a1.sources.r1.kafka.consumer.partition.assignment.strategy = cooperative-sticky\n",
+         "exactly once: source r1 has kafka.consumer.partition.assignment.strategy"},
+        {"a1.sources.r2.penstock.deadletter = c1\n",
+         "exactly once: source r2 writes its dead letters into channel c1"},
+        {"a1.sinks.k1.kafka.producer.acks = 1\n",
+         "exactly-once cannot be had with this: kafka.producer.acks"},
+        {"a1.sinks.k1.kafka.producer.enable.idempotence = false\n", "exactly-once cannot be had with this"},
+        {"a1.sinks.k1.kafka.producer.delivery.timeout.ms = 5000\n",
+         "exactly-once cannot be had with this: delivery.timeout.ms"},
+    };
+    for (size_t i = 0; i < PS_COUNT_OF(rows); i++) {
+        struct ps_conf *conf = load(rows[i].lines);
+        print_message("%s", rows[i].lines);
+        if (!says(conf, rows[i].what))
+            for (size_t p = 0; p < conf->problems.count; p++)
+                print_message("  said: %s\n", conf->problems.items[p].what);
+        assert_true(says(conf, rows[i].what));
+        ps_conf_destroy(conf);
+    }
+}
+
+static const char *positions_of(const struct ps_conf *conf, size_t source)
+{
+    return ps_pairs_get(&conf->agent.sources[source].part.pairs, "penstock.positions");
+}
+
+/* The source commits no offsets; a reload sees that it is another one than before. */
+static void a_flow_that_can(void **state)
+{
+    struct ps_conf *conf = load("");
+    assert_int_equal(conf->problems.errors, 0);
+    assert_string_equal(positions_of(conf, 0), "sink");
+    assert_null(positions_of(conf, 1));
+    ps_conf_destroy(conf);
+    conf = load("a1.sinks.k1.penstock.guarantee = at-least-once\n");
+    assert_int_equal(conf->problems.errors, 0);
+    assert_null(positions_of(conf, 0));
+    ps_conf_destroy(conf);
+    /* several sources of one channel */
+    conf = load("a1.sources.r2.type = kafka\na1.sources.r2.kafka.bootstrap.servers = b:9092\n"
+                "a1.sources.r2.kafka.topics = other\na1.sources.r2.channels = c1\n"
+                "a1.sources.r1.kafka.consumer.isolation.level = read_committed\n");
+    assert_int_equal(conf->problems.errors, 0);
+    assert_string_equal(positions_of(conf, 0), "sink");
+    assert_string_equal(positions_of(conf, 1), "sink");
+    ps_conf_destroy(conf);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(flows_that_cannot, setup, ps_test_folder_teardown),
+        cmocka_unit_test_setup_teardown(a_flow_that_can, setup, ps_test_folder_teardown),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,137 @@
+#!/usr/bin/env bash
+# Needs: kafka
+# Kafka -> memory channel -> Kafka with penstock.guarantee = exactly-once and a real broker. Two agents share the group; they
+# are killed with SIGKILL, stopped, and frozen until the group has given their partitions away. A reader of committed
+# records (kcat, and Java's consumer) sees each record once, and those of one partition in order.
+# With BROKERS=3 (kafka_exactly_once_cluster_test.sh) brokers are killed as well, coordinators among them.
+# shellcheck source=tests/real/lib.sh
+source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+command -v kcat >/dev/null || skip "no kcat"
+
+records=${RECORDS:-400000}
+kills=${KILLS:-6}
+cluster=${BROKERS:-1}
+if ((cluster > 1)); then
+    step "$cluster brokers"
+    export KAFKA_HEAP=384m
+    kafka_start --brokers "$cluster" --set min.insync.replicas=2
+else
+    step "a broker"
+    kafka_share
+fi
+kafka_topic once-in 4 $((cluster > 1 ? 3 : 1))
+kafka_topic once-out 4 $((cluster > 1 ? 3 : 1))
+
+# NAME: an agent of its own. Records stay in their partitions, so that their order can be compared.
+agent() {
+    cat >"$work/$1.properties" <<EOF_
+a1.sources = r1
+a1.channels = c1
+a1.sinks = k1
+a1.sources.r1.type = org.apache.flume.source.kafka.KafkaSource
+a1.sources.r1.kafka.bootstrap.servers = $brokers
+a1.sources.r1.kafka.topics = once-in
+a1.sources.r1.kafka.consumer.group.id = once
+a1.sources.r1.kafka.consumer.auto.offset.reset = earliest
+a1.sources.r1.kafka.consumer.session.timeout.ms = 6000
+a1.sources.r1.channels = c1
+a1.channels.c1.type = memory
+a1.channels.c1.capacity = 20000
+a1.channels.c1.transactionCapacity = 1000
+a1.sinks.k1.type = org.apache.flume.sink.kafka.KafkaSink
+a1.sinks.k1.kafka.bootstrap.servers = $brokers
+a1.sinks.k1.kafka.topic = once-out
+a1.sinks.k1.allowTopicOverride = false
+a1.sinks.k1.partitionIdHeader = partition
+a1.sinks.k1.penstock.guarantee = exactly-once
+a1.sinks.k1.penstock.transaction.id = $1
+a1.sinks.k1.penstock.transaction.interval = 300
+a1.sinks.k1.penstock.transaction.timeout = 10000
+a1.sinks.k1.channel = c1
+EOF_
+}
+
+# Counts the committed records; sets total and unique.
+look() {
+    kcat -C -q -e -b "$brokers" -t once-out -o beginning -X isolation.level=read_committed -f '%p %s\n' >"$work/out"
+    total=$(wc -l <"$work/out")
+    unique=$(cut -d' ' -f2 "$work/out" | sort -un | wc -l)
+}
+is_complete() {
+    look
+    ((unique == records))
+}
+has() { # RECORDS
+    look
+    ((total >= $1))
+}
+
+step "input: $records records, half of them before the agents start"
+write() { # FROM TO
+    local partition
+    for partition in 0 1 2 3; do
+        seq "$1" "$2" | awk -v p=$partition '$1 % 4 == p' | kcat -P -q -b "$brokers" -t once-in -p $partition
+    done
+}
+write 1 $((records / 2))
+agent a1
+agent a2
+agent_start a1
+agent_start a2
+(
+    for ((first = records / 2 + 1; first <= records; first += records / 40)); do
+        write "$first" $((first + records / 40 - 1))
+        sleep $((cluster > 1 ? 4 : 2))
+    done
+) &
+load=$!
+children[$load]=load
+
+for ((kill = 1; kill <= kills; kill++)); do
+    look
+    before=$total
+    await 60 has $((before + records / 40 < records ? before + records / 40 : records)) || fail "no records arrive"
+    name=a$((1 + kill % 2))
+    case $((kill % 3)) in
+        0) # its group gives its partitions away meanwhile
+            kill -STOP "${agents[$name]}"
+            sleep 9
+            kill -CONT "${agents[$name]}"
+            ;;
+        1)
+            agent_kill $name
+            agent_start $name
+            ;;
+        2)
+            agent_stop $name
+            agent_start $name
+            ;;
+    esac
+    if ((cluster > 1)); then
+        kafka_kill $((1 + kill % cluster))
+        sleep 3
+        kafka_start
+    fi
+    step "disturbance $kill ($name): $total committed records were out"
+done
+wait $load || fail "the load ends with $?"
+unset "children[$load]"
+
+await 90 is_complete || true
+agent_stop a1
+agent_stop a2
+look
+step "sent $records, committed $total, lost $((records - unique)), twice $((total - unique))"
+((unique == records)) || fail "records are lost"
+((total == unique)) || fail "records are there twice"
+awk '{if ($2 <= last[$1]) {print "partition " $1 ": " $2 " after " last[$1]; exit 1} last[$1] = $2}' "$work/out" || fail "the order changed"
+
+lag=$(consumer_groups --group once | awk '$2 == "once-in" {lag += $6; n++} END {print n == 4 ? lag + 0 : "unknown"}')
+step "lag after the clean stop: $lag"
+[[ $lag == 0 ]] || fail "the last offsets are not committed"
+
+step "Java's consumer reads the same committed records"
+"$kafka" run org.apache.kafka.tools.consumer.ConsoleConsumer --bootstrap-server "$brokers" --topic once-out --from-beginning \
+    --isolation-level read_committed --max-messages "$records" --timeout-ms 20000 >"$work/java" 2>"$work/java.log" ||
+    fail "Java's consumer ends with $?: $(tail -3 "$work/java.log")"
+seq 1 "$records" | diff -q - <(sort -n "$work/java") >/dev/null || fail "Java's consumer reads something else"
