@@ -222,9 +222,13 @@ static bool awaits(const struct ps_remote_sink *remote)
 static void abandon(struct ps_remote_sink *remote)
 {
     struct ps_http_sink *sink = (struct ps_http_sink *)remote;
-    for (unsigned i = 0; i < sink->requests.count; i++)
-        ps_http_request_cancel(&slot_of(sink, i)->http, &sink->client);
+    for (unsigned i = 0; i < sink->requests.count; i++) {
+        struct slot *slot = slot_of(sink, i);
+        ps_http_request_cancel(&slot->http, &sink->client);
+        slot->request.in_flight &= slot->http.begun_ns > 0; /* the others never had a connection */
+    }
     ps_remote_requests_abandon(&sink->requests);
+    remote->rest_ns = remote->failures = 0;
 }
 
 static const struct ps_remote_sink_calls calls = {

@@ -53,32 +53,71 @@ static size_t bound_of(const struct ps_remote_requests *requests, const struct p
     return bytes;
 }
 
+/* Returns whether requests may be sent. */
+static bool may_send(struct ps_remote_requests *requests)
+{
+    if (ps_remote_sink_rests(&requests->sink))
+        return false;
+    if (!requests->waits)
+        return true;
+    for (unsigned i = 0; i < requests->count; i++) {
+        const struct ps_remote_request *request = ps_remote_request_at(requests, i);
+        if (request->in_flight || request->has_letters)
+            return false;
+    }
+    requests->waits = false;
+    requests->rounds++;
+    return true;
+}
+
 struct ps_remote_request *ps_remote_requests_next(struct ps_remote_requests *requests, size_t *bytes)
 {
-    struct ps_remote_request *unused = NULL;
-    if (ps_remote_sink_rests(&requests->sink))
+    struct ps_remote_request *unused = NULL, *unsent = NULL;
+    if (!may_send(requests))
         return NULL;
     for (unsigned i = 0; i < requests->count; i++) {
         struct ps_remote_request *request = ps_remote_request_at(requests, i);
-        if (ps_remote_request_is_unsent(request)) {
-            ps_count(requests->sink.port->counters, PS_COUNTER_EventDrainAttemptCount, request->range.count);
-            *bytes = bound_of(requests, &request->range);
-            request->in_flight = true;
-            return request;
-        }
+        if (ps_remote_request_is_unsent(request) && (unsent == NULL || request->number < unsent->number))
+            unsent = request;
         if (unused == NULL && request->range.count == 0)
             unused = request;
     }
+    if (unsent != NULL) {
+        if (!requests->one_result) /* a call of many events counts only when their lease is taken */
+            ps_count(requests->sink.port->counters, PS_COUNTER_EventDrainAttemptCount, unsent->range.count);
+        *bytes = bound_of(requests, &unsent->range);
+        unsent->in_flight = true;
+        return unsent;
+    }
     if (unused == NULL)
+        return NULL;
+    *bytes = cut(requests, &unused->range);
+    if (unused->range.count == 0)
         return NULL;
     unused->attempts = 0;
     unused->refused = false;
-    *bytes = cut(requests, &unused->range);
-    unused->in_flight = unused->range.count > 0;
-    return unused->in_flight ? unused : NULL;
+    unused->number = requests->numbers++;
+    unused->in_flight = true;
+    return unused;
 }
 
 /* ---- results ---- */
+
+static struct ps_remote_result *result_of(const struct ps_remote_requests *requests,
+                                          const struct ps_remote_request *request, uint32_t index)
+{
+    return &request->results[requests->one_result ? 0 : index];
+}
+
+static bool is_oldest(const struct ps_remote_requests *requests, const struct ps_remote_request *request)
+{
+    for (unsigned i = 0; i < requests->count; i++) {
+        const struct ps_remote_request *other = ps_remote_request_at(requests, i);
+        if (other->range.count > 0 && other->number < request->number)
+            return false;
+    }
+    return true;
+}
 
 static void set_reason(const struct ps_remote_requests *requests, struct ps_remote_request *request,
                        const struct ps_remote_result *result)
@@ -100,12 +139,12 @@ static void count(const struct ps_remote_requests *requests, const struct ps_rem
                   enum ps_remote_outcome outcome, bool reached)
 {
     struct ps_counters *counters = requests->sink.port->counters;
-    if (outcome == PS_REMOTE_UNKNOWN) {
-        ps_count(counters, PS_COUNTER_EventWriteFail, 1);
-        ps_count(counters, PS_COUNTER_duplicated, reached && !requests->repeat_is_harmless);
-    } else if (outcome != PS_REMOTE_DELIVERED && !request->refused) {
-        ps_count(counters, PS_COUNTER_refused, 1);
-    }
+    bool unknown = outcome == PS_REMOTE_UNKNOWN, refuses = outcome != PS_REMOTE_DELIVERED && !unknown;
+    ps_count(counters, PS_COUNTER_duplicated, unknown && reached && !requests->repeat_is_harmless);
+    if (requests->one_result) /* it says nothing about one event */
+        return;
+    ps_count(counters, PS_COUNTER_EventWriteFail, unknown);
+    ps_count(counters, PS_COUNTER_refused, refuses && !request->refused);
 }
 
 void ps_remote_request_ended(struct ps_remote_requests *requests, struct ps_remote_request *request,
@@ -115,11 +154,11 @@ void ps_remote_request_ended(struct ps_remote_requests *requests, struct ps_remo
     struct ps_held_range *range = &request->range;
     const struct ps_remote_result *repeated = NULL;
     uint32_t index = 0, kept = 0, position = range->from;
-    bool answered = false;
+    bool answered = false, reports = !requests->waits; /* one report for requests that wait for each other */
     request->in_flight = false;
-    request->attempts += reached;
+    request->attempts += reached && (!requests->ordered || is_oldest(requests, request));
     for (; ps_held_range_next(range, &position) != NULL; index++) {
-        struct ps_remote_result *result = &request->results[index];
+        struct ps_remote_result *result = result_of(requests, request, index);
         enum ps_remote_fate fate = ps_remote_fate_of(result->outcome, request->attempts, port);
         count(requests, request, result->outcome, reached);
         answered |= result->outcome != PS_REMOTE_UNKNOWN;
@@ -134,12 +173,14 @@ void ps_remote_request_ended(struct ps_remote_requests *requests, struct ps_remo
         }
         request->has_letters |= fate == PS_REMOTE_DEAD_LETTER;
         ps_count(port->counters, PS_COUNTER_retried, fate == PS_REMOTE_REPEAT);
-        request->results[kept++] = *result;
+        struct ps_remote_result *kept_result = result_of(requests, request, kept++);
+        *kept_result = *result;
         if (fate == PS_REMOTE_REPEAT && repeated == NULL)
-            repeated = &request->results[kept - 1];
+            repeated = kept_result;
     }
     request->refused |= answered;
-    if (repeated != NULL)
+    requests->waits |= requests->ordered && kept > 0;
+    if (repeated != NULL && reports)
         report_repeat(requests, request, repeated);
     request->position = range->from;
     request->index = 0;
@@ -150,8 +191,25 @@ void ps_remote_request_ended_with(struct ps_remote_requests *requests, struct ps
                                   struct ps_remote_result result, bool reached)
 {
     for (uint32_t i = 0; i < request->range.count; i++)
-        request->results[i] = result;
+        *result_of(requests, request, i) = result;
     ps_remote_request_ended(requests, request, reached);
+}
+
+void ps_remote_requests_lost(struct ps_remote_requests *requests, const char *reason)
+{
+    requests->waits = false;
+    for (;;) {
+        struct ps_remote_request *oldest = NULL;
+        for (unsigned i = 0; i < requests->count; i++) {
+            struct ps_remote_request *request = ps_remote_request_at(requests, i);
+            if (request->in_flight && (oldest == NULL || request->number < oldest->number))
+                oldest = request;
+        }
+        if (oldest == NULL)
+            return;
+        ps_remote_request_ended_with(requests, oldest, (struct ps_remote_result){PS_REMOTE_UNKNOWN, reason},
+                                     true);
+    }
 }
 
 /* ---- dead letters ---- */
@@ -176,7 +234,7 @@ static bool begin_letters(struct ps_remote_requests *requests, struct ps_remote_
     const struct ps_remote_result *first = NULL;
     uint32_t from = 0, position = request->position;
     for (request->letter_count = 0; ps_held_range_next(range, &position) != NULL; request->index++) {
-        const struct ps_remote_result *result = &request->results[request->index];
+        const struct ps_remote_result *result = result_of(requests, request, request->index);
         bool is_one = is_letter(requests, request, result);
         if (first == NULL && is_one) {
             first = result;
@@ -193,8 +251,9 @@ static bool begin_letters(struct ps_remote_requests *requests, struct ps_remote_
     set_reason(requests, request, first);
     requests->writers++;
     requests->run = request->letter_count > 1;
-    ps_log(PS_LOG_WARN, requests->sink.port->component, "%s to the dead letters: %s (%s)",
-           request->letter_count > 1 ? "events go" : "an event goes", letter_of(first), request->reason);
+    ps_log(PS_LOG_WARN, requests->sink.port->component, "%s%s to the dead letters: %s (%s)",
+           request->letter_count > 1 ? ps_quantity_print_count(request->letter_count).text : "",
+           request->letter_count > 1 ? " events go" : "an event goes", letter_of(first), request->reason);
     ps_deadletter_pending_begin(&request->letters, range->lease, from, request->position);
     return true;
 }
@@ -207,9 +266,11 @@ static void write_letters(struct ps_remote_requests *requests, struct ps_remote_
             return;
         if (!has_begun && !begin_letters(requests, request)) {
             request->has_letters = false;
+            if (requests->ordered) /* the next events have done nothing wrong */
+                requests->sink.failures = requests->sink.rest_ns = 0;
             return;
         }
-        const struct ps_remote_result *last = &request->results[request->index - 1];
+        const struct ps_remote_result *last = result_of(requests, request, request->index - 1);
         const struct ps_letter_reason reason = {letter_of(last), request->reason, request->attempts};
         if (!ps_deadletter_pending_work(&request->letters, requests->sink.port, &reason))
             return;
@@ -230,17 +291,25 @@ void ps_remote_requests_work(struct ps_remote_requests *requests)
     }
 }
 
+bool ps_remote_requests_have_letters(const struct ps_remote_requests *requests)
+{
+    bool have = false;
+    for (unsigned i = 0; i < requests->count; i++)
+        have |= ps_remote_request_at(requests, i)->has_letters;
+    return have;
+}
+
 uint64_t ps_remote_requests_due_ns(const struct ps_remote_requests *requests)
 {
     const struct ps_remote_sink *sink = &requests->sink;
-    bool can_send = false;
-    uint64_t due_ns = PS_NEVER;
+    bool can_send = false, letters = ps_remote_requests_have_letters(requests);
+    uint64_t due_ns = letters ? sink->now_ns + PS_DEADLETTER_LOOK_NS : PS_NEVER;
+    if (letters && requests->ordered)
+        return due_ns;
     for (unsigned i = 0; i < requests->count; i++) {
         const struct ps_remote_request *request = ps_remote_request_at(requests, i);
         can_send |=
             ps_remote_request_is_unsent(request) || (request->range.count == 0 && sink->held.next != NULL);
-        if (PS_UNLIKELY(request->has_letters))
-            due_ns = sink->now_ns + PS_DEADLETTER_LOOK_NS;
     }
     if (can_send)
         due_ns = ps_least(due_ns, ps_remote_sink_rests(sink) ? sink->rest_ns : sink->now_ns);
@@ -261,9 +330,10 @@ void ps_remote_requests_abandon(struct ps_remote_requests *requests)
         struct ps_remote_request *request = ps_remote_request_at(requests, i);
         struct ps_remote_result *results = request->results;
         ps_deadletter_pending_stop(&request->letters, requests->sink.port);
+        if (request->in_flight && !requests->repeat_is_harmless)
+            ps_count(requests->sink.port->counters, PS_COUNTER_duplicated, request->range.count);
         *request = (struct ps_remote_request){.results = results};
     }
     requests->writers = 0;
-    requests->run = false;
-    requests->sink.rest_ns = requests->sink.failures = 0;
+    requests->run = requests->waits = false;
 }

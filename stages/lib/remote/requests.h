@@ -11,6 +11,9 @@
  * sent again becomes a dead letter (attempts-exhausted) when penstock.retry.max attempts are used up, if there are dead
  * letters. Events that are sent again keep their request.
  *
+ * If order is kept (`ordered`), a request that did not deliver stops the others: nothing is sent until all are answered,
+ * then those with events that are left are sent again, oldest first. Only the oldest request uses attempts up.
+ *
  * The state of such a sink begins with a struct ps_remote_requests, which begins with the struct ps_remote_sink.
  *
  * Thread: the sink's worker. Allocates nothing. */
@@ -35,10 +38,12 @@ enum ps_remote_fate ps_remote_fate_of(enum ps_remote_outcome outcome, uint32_t a
 
 /* {0}: unused. */
 struct ps_remote_request {
-    struct ps_held_range range;       /* of its events that are not settled */
-    struct ps_remote_result *results; /* of the sink: one for each event of the range, in order */
-    bool in_flight;                   /* sent, and ps_remote_request_ended was not called yet */
-    bool refused;                     /* its events were counted as refused */
+    struct ps_held_range range; /* of its events that are not settled */
+    struct ps_remote_result
+        *results;    /* of the sink: one for each event of the range, in order; or one for all */
+    uint64_t number; /* in the order of the events */
+    bool in_flight;  /* sent, and ps_remote_request_ended was not called yet */
+    bool refused;    /* its events were counted as refused */
     uint32_t attempts;
     /* The events that become dead letters, when `has_letters`: */
     bool has_letters;
@@ -52,6 +57,11 @@ struct ps_remote_requests {
     struct ps_remote_sink sink; /* must be first (stages/lib/remote/sink.h) */
     const char *server;         /* address or URL, for reasons */
     bool repeat_is_harmless;    /* an event that arrives twice has the same effect as one that arrives once */
+    bool one_result; /* the results of a request's events are always the same: `results` has room for one */
+    bool ordered;
+    bool waits;      /* ordered: nothing is sent until all requests are answered */
+    unsigned rounds; /* ordered: how often such a wait has ended */
+    uint64_t numbers;
     /* The requests: `count` of them, each at the beginning of a structure of `stride` bytes. */
     void *first;
     size_t stride;
@@ -89,8 +99,14 @@ void ps_remote_request_ended(struct ps_remote_requests *requests, struct ps_remo
 void ps_remote_request_ended_with(struct ps_remote_requests *requests, struct ps_remote_request *request,
                                   struct ps_remote_result result, bool reached);
 
+/* The connection is lost: all requests in flight have ended without an answer. */
+void ps_remote_requests_lost(struct ps_remote_requests *requests, const char *reason);
+
 /* Goes on with dead letters. For `serve`. */
 void ps_remote_requests_work(struct ps_remote_requests *requests);
+
+/* Returns whether events of a request become dead letters now. */
+bool ps_remote_requests_have_letters(const struct ps_remote_requests *requests);
 
 /* Returns when the requests need the sink at the latest, or PS_NEVER. For `due_ns`. */
 uint64_t ps_remote_requests_due_ns(const struct ps_remote_requests *requests);
@@ -98,5 +114,5 @@ uint64_t ps_remote_requests_due_ns(const struct ps_remote_requests *requests);
 /* Returns whether a request is in flight. For `awaits`. */
 bool ps_remote_requests_in_flight(const struct ps_remote_requests *requests);
 
-/* Forgets all requests, and stops their dead letters. For `abandon`. */
+/* Forgets all requests, counts the events of those in flight as duplicated, and stops their dead letters. For `abandon`. */
 void ps_remote_requests_abandon(struct ps_remote_requests *requests);

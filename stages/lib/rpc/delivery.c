@@ -1,6 +1,5 @@
 #include "stages/lib/rpc/delivery.h"
 
-#include "core/quantity.h"
 #include "stages/lib/least.h"
 
 #include <stdio.h>
@@ -11,79 +10,55 @@
 void ps_rpc_delivery_close(struct ps_rpc_delivery *delivery)
 {
     if (delivery->counted)
-        ps_count(delivery->sink.port->counters, PS_COUNTER_ConnectionClosedCount, 1);
+        ps_count(delivery->requests.sink.port->counters, PS_COUNTER_ConnectionClosedCount, 1);
     delivery->counted = false;
     ps_rpc_client_fini(&delivery->client);
 }
 
 /* ---- the connection ---- */
 
-/* Makes everything that is not settled be sent again. */
-static void rewind_all(struct ps_rpc_delivery *delivery)
-{
-    memset(delivery->parts, 0, sizeof delivery->parts);
-    delivery->round ^= delivery->rewinding;
-    ps_held_rewind(&delivery->sink.held);
-    delivery->rewinding = false;
-}
-
-/* Counts a call that was not answered OK. */
-static void count_attempt(struct ps_rpc_delivery *delivery, const char *reason)
-{
-    const struct ps_port *port = delivery->sink.port;
-    delivery->attempts++;
-    if (port->retry_max == 0 || delivery->attempts < port->retry_max || !ps_port_has_deadletter(port))
-        return;
-    delivery->exhausted = true;
-    delivery->dead_letter_attempts = delivery->attempts;
-    snprintf(delivery->dead_letter_reason, sizeof delivery->dead_letter_reason, "%.*s",
-             (int)sizeof delivery->dead_letter_reason - 1, reason);
-}
-
 static void hang_up(struct ps_rpc_delivery *delivery)
 {
-    ps_count(delivery->sink.port->counters,
+    ps_count(delivery->requests.sink.port->counters,
              delivery->counted ? PS_COUNTER_ConnectionClosedCount : PS_COUNTER_ConnectionFailedCount, 1);
     delivery->counted = false;
     delivery->watch.fd = -1;
     delivery->reset_ns = PS_NEVER;
     ps_rpc_client_close(&delivery->client);
-    rewind_all(delivery);
 }
 
-/* `tried`: a call was in flight. */
-static void rest(struct ps_rpc_delivery *delivery, const char *reason, bool tried)
+/* There is no connection. */
+static void rest(struct ps_rpc_delivery *delivery, const char *reason)
 {
     struct ps_err err = {.length = 0};
     ps_remote_target_reason(&delivery->plan->target, reason, &err);
-    if (tried)
-        count_attempt(delivery, err.text);
-    ps_remote_sink_failed(&delivery->sink, &err);
+    ps_remote_sink_failed(&delivery->requests.sink, &err);
 }
 
 /* Closes a broken connection. If the server closed it while no call was in flight, that does not count as a failure. */
 static void lose(struct ps_rpc_delivery *delivery)
 {
-    char reason[PS_TRANSPORT_REASON_BYTES];
-    uint64_t events = delivery->sink.held.in_flight;
     bool idle = delivery->counted && delivery->client.call_count == 0;
-    memcpy(reason, delivery->client.reason, sizeof reason);
-    ps_count(delivery->sink.port->counters, PS_COUNTER_duplicated, events);
-    ps_count(delivery->sink.port->counters, PS_COUNTER_retried, events);
+    bool tried = ps_remote_requests_in_flight(&delivery->requests);
+    snprintf(delivery->reason, sizeof delivery->reason, "%s", delivery->client.reason);
     hang_up(delivery);
-    if (!idle)
-        rest(delivery, reason, events > 0);
+    if (tried) {
+        ps_remote_sink_rest(&delivery->requests.sink);
+        ps_remote_requests_lost(&delivery->requests, delivery->reason);
+    } else if (!idle) {
+        rest(delivery, delivery->reason);
+    }
 }
 
 static void dial(struct ps_rpc_delivery *delivery)
 {
     struct ps_err err = {.length = 0};
     if (ps_remote_target_aim(&delivery->plan->target, &delivery->to, &err) != PS_OK) {
-        ps_count(delivery->sink.port->counters, PS_COUNTER_ConnectionFailedCount, 1);
-        rest(delivery, err.text, false);
+        ps_count(delivery->requests.sink.port->counters, PS_COUNTER_ConnectionFailedCount, 1);
+        rest(delivery, err.text);
         return;
     }
-    if (!ps_rpc_client_connect(&delivery->client, delivery->sink.now_ns))
+    if (!ps_rpc_client_connect(&delivery->client, delivery->requests.sink.now_ns))
         lose(delivery);
 }
 
@@ -93,64 +68,48 @@ static void count_connection(struct ps_rpc_delivery *delivery)
     if (delivery->counted || delivery->client.connection.phase != PS_CLIENT_UP)
         return;
     delivery->counted = true;
-    ps_count(delivery->sink.port->counters, PS_COUNTER_ConnectionCreatedCount, 1);
+    ps_count(delivery->requests.sink.port->counters, PS_COUNTER_ConnectionCreatedCount, 1);
     if (delivery->plan->reset_ns > 0)
-        delivery->reset_ns = delivery->sink.now_ns + delivery->plan->reset_ns;
-    ps_log(PS_LOG_INFO, delivery->sink.port->component, "connected to %s:%u", delivery->plan->target.host,
-           delivery->plan->target.port);
+        delivery->reset_ns = delivery->requests.sink.now_ns + delivery->plan->reset_ns;
+    ps_log(PS_LOG_INFO, delivery->requests.sink.port->component, "connected to %s:%u",
+           delivery->plan->target.host, delivery->plan->target.port);
 }
 
 /* ---- calls ---- */
-
-/* Cuts the events of the next call; none if all are in flight. Returns a bound of its bytes. */
-static size_t choose(struct ps_rpc_delivery *delivery, struct ps_held_range *part)
-{
-    const struct ps_rpc_protocol *protocol = delivery->plan->client.protocol;
-    struct ps_held *held = &delivery->sink.held;
-    const struct ps_event *event;
-    size_t bytes = protocol->call_bytes_max;
-    *part = (struct ps_held_range){.lease = NULL};
-    while (part->count < delivery->plan->batch_events_max && bytes < CALL_BYTES_MAX &&
-           (event = ps_held_next(held, part)) != NULL) {
-        bytes += protocol->event_bound(held->next->batch, event);
-        ps_held_cut(held, part);
-    }
-    return bytes;
-}
 
 /* Encodes a call. `round` 0: the server may be Flume. */
 static size_t encode(const struct ps_rpc_protocol *protocol, uint8_t *to, const struct ps_held_range *part,
                      unsigned round)
 {
     size_t length = protocol->put_call(to, part->count, round);
-    for (uint32_t position = part->from; position < part->to; position++) {
-        if (!ps_lease_is_settled(part->lease, position))
-            length +=
-                protocol->put_event(to + length, part->lease->batch, ps_lease_event(part->lease, position));
-    }
+    uint32_t position = part->from;
+    for (const struct ps_event *event; (event = ps_held_range_next(part, &position)) != NULL;)
+        length += protocol->put_event(to + length, part->lease->batch, event);
     return length + protocol->put_end(to + length);
 }
 
 /* Sends the next call. Returns false when nothing more can be sent now. */
 static bool send_call(struct ps_rpc_delivery *delivery)
 {
-    struct ps_held_range part;
-    unsigned number = 0;
-    size_t bytes = choose(delivery, &part);
-    if (part.count == 0)
+    const struct ps_rpc_protocol *protocol = delivery->plan->client.protocol;
+    struct ps_remote_requests *requests = &delivery->requests;
+    size_t bytes;
+    struct ps_remote_request *request = ps_remote_requests_next(requests, &bytes);
+    if (request == NULL)
         return false;
+    bytes += protocol->call_bytes_max;
     uint8_t *to = ps_rpc_client_reserve(&delivery->client, bytes);
-    if (to == NULL) { /* no memory: try again later */
-        ps_held_uncut(&delivery->sink.held, &part);
+    if (to == NULL) {
+        ps_remote_sink_rest(&requests->sink);
+        ps_remote_request_ended_with(
+            requests, request, (struct ps_remote_result){PS_REMOTE_UNKNOWN, "no memory for a call"}, false);
         return false;
     }
-    while (delivery->parts[number].count > 0)
-        number++;
-    delivery->parts[number] = part;
-    unsigned round = ps_rpc_client_has_rounds(&delivery->client) ? delivery->round + 1 : 0;
-    size_t length = encode(delivery->plan->client.protocol, to, &part, round);
+    unsigned round = ps_rpc_client_has_rounds(&delivery->client) ? requests->rounds % 2 + 1 : 0;
+    size_t length = encode(protocol, to, &request->range, round);
     PS_ASSERT(length <= bytes);
-    ps_rpc_client_send(&delivery->client, length, number, delivery->sink.now_ns);
+    ps_rpc_client_send(&delivery->client, length, (uint64_t)(request - delivery->calls),
+                       requests->sink.now_ns);
     return true;
 }
 
@@ -159,60 +118,18 @@ static bool send_call(struct ps_rpc_delivery *delivery)
 static void answered(void *owner, uint64_t number, enum ps_rpc_status status)
 {
     struct ps_rpc_delivery *delivery = owner;
-    struct ps_held_range *part = &delivery->parts[number];
-    PS_ASSERT(part->count > 0);
+    struct ps_remote_requests *requests = &delivery->requests;
+    struct ps_remote_result result = {.outcome = PS_REMOTE_AGAIN};
     if (status == PS_RPC_OK) {
-        ps_held_settle(&delivery->sink.held, part);
-        delivery->sink.failures = delivery->attempts = 0;
-        return;
+        result.outcome = PS_REMOTE_DELIVERED;
+        requests->sink.failures = 0;
+    } else {
+        result.reason = status == PS_RPC_FAILED ? "the source answers FAILED: is its channel full?"
+                                                : "the source answers UNKNOWN";
+        if (!requests->waits)
+            ps_remote_sink_rest(&requests->sink);
     }
-    ps_count(delivery->sink.port->counters, PS_COUNTER_retried, part->count);
-    ps_held_release(&delivery->sink.held, part);
-    if (!delivery->rewinding)
-        rest(delivery,
-             status == PS_RPC_FAILED ? "the source answers FAILED: is its channel full?"
-                                     : "the source answers UNKNOWN",
-             true);
-    delivery->rewinding = true;
-}
-
-/* ---- dead letters ---- */
-
-/* Begins with the events of the oldest call, which would be sent next. */
-static void begin_dead_letters(struct ps_rpc_delivery *delivery)
-{
-    struct ps_held_range part;
-    rewind_all(delivery);
-    choose(delivery, &part);
-    ps_held_rewind(&delivery->sink.held); /* the dead letters settle them; nothing is sent until then */
-    delivery->exhausted = false;
-    if (part.count == 0)
-        return;
-    ps_log(PS_LOG_ERROR, delivery->sink.port->component,
-           "%s %s to the dead letters after %u %s (penstock.retry.max): %s",
-           ps_quantity_print_count(part.count).text, ps_quantity_word(part.count, "event goes", "events go"),
-           delivery->dead_letter_attempts,
-           ps_quantity_word(delivery->dead_letter_attempts, "attempt", "attempts"),
-           delivery->dead_letter_reason);
-    ps_deadletter_pending_begin(&delivery->dead_letters, part.lease, part.from, part.to);
-}
-
-/* Returns whether dead letters are still to be written; nothing is sent until then. */
-static bool writes_dead_letters(struct ps_rpc_delivery *delivery)
-{
-    if (delivery->exhausted && delivery->client.call_count == 0)
-        begin_dead_letters(delivery);
-    if (PS_LIKELY(!ps_deadletter_pending_has_begun(&delivery->dead_letters)))
-        return false;
-    const struct ps_letter_reason reason = {"attempts-exhausted", delivery->dead_letter_reason,
-                                            delivery->dead_letter_attempts};
-    if (!ps_deadletter_pending_work(&delivery->dead_letters, delivery->sink.port, &reason))
-        return true;
-    delivery->sink.failures = delivery->attempts = 0;
-    delivery->sink.rest_ns = 0;
-    delivery->sink.held.changed = true; /* dead letters have settled events */
-    ps_remote_sink_finish(&delivery->sink);
-    return false;
+    ps_remote_request_ended_with(requests, &delivery->calls[number], result, true);
 }
 
 /* ---- the cycle ---- */
@@ -222,26 +139,20 @@ static void serve(struct ps_remote_sink *sink, bool fills)
     struct ps_rpc_delivery *delivery = (struct ps_rpc_delivery *)sink;
     const struct ps_rpc_client_answers answers = {.answered = answered, .owner = delivery};
     struct ps_rpc_client *client = &delivery->client;
-    fills = fills && !writes_dead_letters(delivery);
-    bool rests = ps_remote_sink_rests(sink);
-    if (fills && !rests && sink->held.count > 0 && !ps_rpc_client_is_open(client))
+    ps_remote_requests_work(&delivery->requests);
+    ps_remote_sink_finish(sink); /* what became dead letters needs no connection */
+    if (fills && !ps_remote_sink_rests(sink) && sink->held.count > 0 && !ps_rpc_client_is_open(client))
         dial(delivery);
     if (!ps_rpc_client_is_open(client))
         return;
-    bool resets = delivery->sink.now_ns >= delivery->reset_ns;
-    for (;;) {
-        if (!ps_rpc_client_work(client, &answers, delivery->sink.now_ns)) {
+    bool resets = sink->now_ns >= delivery->reset_ns;
+    do {
+        if (!ps_rpc_client_work(client, &answers, sink->now_ns)) {
             lose(delivery);
             return;
         }
         count_connection(delivery);
-        rests = ps_remote_sink_rests(sink);
-        if (delivery->rewinding && client->call_count == 0 && !rests)
-            rewind_all(delivery);
-        if (!fills || rests || resets || delivery->rewinding || delivery->exhausted ||
-            !ps_rpc_client_may_send(client) || !send_call(delivery))
-            break;
-    }
+    } while (fills && !resets && ps_rpc_client_may_send(client) && send_call(delivery));
     if (resets && client->call_count == 0)
         hang_up(delivery);
     short events = 0;
@@ -252,15 +163,13 @@ static void serve(struct ps_remote_sink *sink, bool fills)
 static uint64_t due_ns(const struct ps_remote_sink *sink)
 {
     const struct ps_rpc_delivery *delivery = (const struct ps_rpc_delivery *)sink;
-    uint64_t due_ns = ps_rpc_client_deadline(&delivery->client);
-    if (ps_rpc_client_is_open(&delivery->client))
-        due_ns = ps_least(due_ns, delivery->reset_ns);
-    bool waits = !ps_rpc_client_is_open(&delivery->client) ||
-                 (delivery->rewinding && delivery->client.call_count == 0);
-    if (waits && sink->held.count > 0)
-        due_ns = ps_least(due_ns, sink->rest_ns);
-    if (PS_UNLIKELY(delivery->exhausted || ps_deadletter_pending_has_begun(&delivery->dead_letters)))
-        due_ns = ps_least(due_ns, sink->now_ns + PS_DEADLETTER_LOOK_NS);
+    const struct ps_rpc_client *client = &delivery->client;
+    uint64_t due_ns = ps_least(ps_rpc_client_deadline(client),
+                               ps_rpc_client_is_open(client) ? delivery->reset_ns : PS_NEVER);
+    const struct ps_remote_requests *requests = &delivery->requests;
+    bool again = requests->waits && client->call_count == 0 && ps_rpc_client_may_send(client);
+    if (again || !ps_rpc_client_is_open(client) || ps_remote_requests_have_letters(requests))
+        due_ns = ps_least(due_ns, ps_remote_requests_due_ns(requests));
     return due_ns;
 }
 
@@ -272,14 +181,9 @@ static bool awaits(const struct ps_remote_sink *sink)
 static void abandon(struct ps_remote_sink *sink)
 {
     struct ps_rpc_delivery *delivery = (struct ps_rpc_delivery *)sink;
-    ps_deadletter_pending_stop(&delivery->dead_letters, sink->port);
-    if (delivery->client.call_count > 0) {
-        ps_count(sink->port->counters, PS_COUNTER_duplicated, sink->held.in_flight);
+    if (delivery->client.call_count > 0)
         hang_up(delivery);
-    }
-    rewind_all(delivery);
-    delivery->exhausted = false;
-    delivery->attempts = 0;
+    ps_remote_requests_abandon(&delivery->requests);
 }
 
 static const struct ps_remote_sink_calls calls = {
@@ -288,7 +192,19 @@ static const struct ps_remote_sink_calls calls = {
 void ps_rpc_delivery_open(struct ps_rpc_delivery *delivery, const struct ps_rpc_delivery_plan *plan,
                           struct ps_port *port)
 {
-    ps_remote_sink_init(&delivery->sink, &calls, port, PS_RPC_LEASES_MAX);
+    delivery->requests = (struct ps_remote_requests){.server = delivery->server,
+                                                     .one_result = true,
+                                                     .ordered = true,
+                                                     .first = delivery->calls,
+                                                     .stride = sizeof delivery->calls[0],
+                                                     .count = PS_RPC_CALLS_MAX,
+                                                     .events_max = plan->batch_events_max,
+                                                     .bytes_max = CALL_BYTES_MAX,
+                                                     .bound = plan->client.protocol->event_bound};
+    for (unsigned i = 0; i < PS_RPC_CALLS_MAX; i++)
+        delivery->calls[i].results = &delivery->results[i];
+    snprintf(delivery->server, sizeof delivery->server, "%s:%u", plan->target.host, plan->target.port);
+    ps_remote_sink_init(&delivery->requests.sink, &calls, port, PS_RPC_LEASES_MAX);
     delivery->plan = plan;
     delivery->watch.fd = -1;
     delivery->reset_ns = PS_NEVER;

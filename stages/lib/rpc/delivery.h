@@ -12,10 +12,9 @@
  * Thread: the sink's worker. Never blocks. */
 #pragma once
 
-#include "core/sink/deadletter_pending.h"
 #include "core/stage.h"
 #include "stages/lib/rpc/client.h"
-#include "stages/lib/remote/sink.h"
+#include "stages/lib/remote/requests.h"
 #include "stages/lib/remote/target.h"
 
 #define PS_RPC_LEASES_MAX 64U
@@ -31,22 +30,15 @@ struct ps_rpc_delivery_plan {
 };
 
 struct ps_rpc_delivery {
-    struct ps_remote_sink sink; /* must be first (stages/lib/remote/sink.h) */
+    struct ps_remote_requests requests; /* must be first (stages/lib/remote/requests.h) */
     const struct ps_rpc_delivery_plan *plan;
     struct ps_client_plan to;
     struct ps_rpc_client client;
     struct ps_remote_watch watch;
-    struct ps_held_range parts[PS_RPC_CALLS_MAX]; /* calls in flight, by their numbers; empty: unused */
-    bool rewinding;    /* a call was refused: nothing new is sent until all calls are answered */
-    bool counted;      /* the connection is up, and was counted */
-    unsigned round;    /* 0 or 1; changes when calls are sent again (protocol.h) */
-    uint32_t attempts; /* failures in a row for which a call was in flight */
-    /* No attempts are left: when all calls are answered, the events of the oldest call become dead letters. */
-    bool exhausted;
-    struct ps_deadletter_pending dead_letters;
-    uint32_t
-        dead_letter_attempts; /* `attempts` when none were left, because an answer OK to another call resets `attempts` */
-    char dead_letter_reason[PS_TRANSPORT_REASON_BYTES + 320];
+    struct ps_remote_request calls[PS_RPC_CALLS_MAX]; /* by their numbers */
+    struct ps_remote_result results[PS_RPC_CALLS_MAX];
+    bool counted; /* the connection is up, and was counted */
+    char server[320], reason[PS_TRANSPORT_REASON_BYTES];
     uint64_t reset_ns; /* when the connection is replaced; PS_NEVER */
 };
 

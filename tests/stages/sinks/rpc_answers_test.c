@@ -250,13 +250,14 @@ static void turn(void)
 /* Turns until so many failures in a row are noted; the last one has this rest. */
 static void await_failure(uint64_t failures, uint32_t attempts, uint64_t rest_s)
 {
-    for (unsigned i = 0; delivery()->sink.failures < failures; i++) {
+    for (unsigned i = 0; delivery()->requests.sink.failures < failures; i++) {
         assert_true(i < TURNS_MAX);
         turn();
     }
-    assert_int_equal(delivery()->sink.failures, failures);
-    assert_int_equal(delivery()->attempts, attempts);
-    assert_int_equal(delivery()->sink.rest_ns, delivery()->sink.now_ns + rest_s * PS_NS_PER_S);
+    assert_int_equal(delivery()->requests.sink.failures, failures);
+    assert_int_equal(ps_test_rpc_attempts(delivery()), attempts);
+    assert_int_equal(delivery()->requests.sink.rest_ns,
+                     delivery()->requests.sink.now_ns + rest_s * PS_NS_PER_S);
 }
 
 static void await_done(size_t leases)
@@ -266,8 +267,8 @@ static void await_done(size_t leases)
         turn();
     }
     (void)check_done(0);
-    assert_int_equal(delivery()->sink.failures, 0);
-    assert_int_equal(delivery()->attempts, 0);
+    assert_int_equal(delivery()->requests.sink.failures, 0);
+    assert_int_equal(ps_test_rpc_attempts(delivery()), 0);
 }
 
 static void offer(void)
@@ -308,7 +309,7 @@ static void check_connections(void)
             assert_true(i < TURNS_MAX);
             turn();
         }
-        assert_int_equal(delivery()->sink.failures, 0);
+        assert_int_equal(delivery()->requests.sink.failures, 0);
         close(listener);
         listener = -1;
         offer();

@@ -268,7 +268,7 @@ static void check_reset(void)
     assert_int_equal(ps_test_stage_counter(&stage, PS_COUNTER_ConnectionCreatedCount), 4);
     assert_int_equal(ps_test_stage_counter(&stage, PS_COUNTER_ConnectionClosedCount), 3);
     assert_int_equal(ps_test_stage_counter(&stage, PS_COUNTER_ConnectionFailedCount), 0);
-    assert_int_equal(delivery()->sink.failures, 0);
+    assert_int_equal(delivery()->requests.sink.failures, 0);
     ps_test_stage_close(&stage);
     assert_int_equal(ps_test_stage_counter(&stage, PS_COUNTER_ConnectionClosedCount), 4);
     stop();
@@ -301,7 +301,7 @@ static void check_cut_answers(void)
             turn();
         }
     }
-    assert_int_equal(delivery()->sink.failures, 0);
+    assert_int_equal(delivery()->requests.sink.failures, 0);
     stop();
 }
 
@@ -349,7 +349,7 @@ static void check_recall(void)
         assert_null(back->next);
         assert_int_equal(ps_test_stage_counter(&stage, PS_COUNTER_duplicated), duplicated + 4);
         assert_false(ps_rpc_client_is_open(&delivery()->client));
-        assert_int_equal(delivery()->sink.held.count, 0);
+        assert_int_equal(delivery()->requests.sink.held.count, 0);
         hang_up();
     }
     stop();
@@ -363,14 +363,15 @@ static void check_no_address(void)
                         PS_KEYS("hostname", "no-such-name.invalid", "port", port_text));
     offer("x", 1, 1);
     for (uint64_t failures = 1; failures <= 3; failures++) {
-        for (unsigned i = 0; delivery()->sink.failures < failures; i++) {
+        for (unsigned i = 0; delivery()->requests.sink.failures < failures; i++) {
             assert_true(i < TURNS_MAX);
             turn();
             ps_test_stage_pass_ms(&stage, 10);
         }
-        assert_int_equal(delivery()->sink.rest_ns - delivery()->sink.now_ns, failures * PS_NS_PER_S);
+        assert_int_equal(delivery()->requests.sink.rest_ns - delivery()->requests.sink.now_ns,
+                         failures * PS_NS_PER_S);
     }
-    assert_int_equal(delivery()->attempts, 0);
+    assert_int_equal(ps_test_rpc_attempts(delivery()), 0);
     assert_int_equal(ps_test_stage_counter(&stage, PS_COUNTER_ConnectionFailedCount), 3);
     assert_int_equal(ps_test_stage_counter(&stage, PS_COUNTER_ConnectionClosedCount), 0);
     assert_int_equal(links, 0);
@@ -393,7 +394,7 @@ static void check_refusals(void)
         offer("x", 1, 5);
         await_calls(first + 3);
         answer(first + 1, false, PS_TEST_STATUS_FAILED);
-        for (unsigned i = 0; delivery()->sink.failures < 1; i++) {
+        for (unsigned i = 0; delivery()->requests.sink.failures < 1; i++) {
             assert_true(i < TURNS_MAX);
             turn();
         }
@@ -406,8 +407,8 @@ static void check_refusals(void)
         for (unsigned i = 3; i < 6; i++)
             answer(first + i, false, PS_TEST_STATUS_OK);
         await_done(round + 2);
-        assert_int_equal(delivery()->sink.failures, 0);
-        assert_int_equal(delivery()->attempts, 0);
+        assert_int_equal(delivery()->requests.sink.failures, 0);
+        assert_int_equal(ps_test_rpc_attempts(delivery()), 0);
     }
     assert_int_equal(links, 1);
     assert_int_equal(ps_test_stage_counter(&stage, PS_COUNTER_duplicated), 0);
@@ -433,7 +434,7 @@ static void check_letters(void)
         offer("x", 1, 5);
         await_calls(first + 3);
         answer(first, false, PS_TEST_STATUS_FAILED);
-        for (unsigned i = 0; delivery()->sink.failures < 1; i++) {
+        for (unsigned i = 0; delivery()->requests.sink.failures < 1; i++) {
             assert_true(i < TURNS_MAX);
             turn();
         }
@@ -473,11 +474,11 @@ static void check_oldest(void)
     ps_test_stage_pass_ms(&stage, 599); /* the second one was sent 999 ms ago */
     for (unsigned i = 0; i < QUIET_TURNS; i++)
         turn();
-    assert_int_equal(delivery()->sink.failures, 0);
+    assert_int_equal(delivery()->requests.sink.failures, 0);
     ps_test_stage_pass_ms(&stage, 1);
     turn();
-    assert_int_equal(delivery()->sink.failures, 1);
-    assert_int_equal(delivery()->attempts, 1);
+    assert_int_equal(delivery()->requests.sink.failures, 1);
+    assert_int_equal(ps_test_rpc_attempts(delivery()), 1);
     assert_int_equal(ps_test_stage_counter(&stage, PS_COUNTER_duplicated), 2);
     stop();
 }
@@ -491,7 +492,7 @@ static void check_connect_errors(void)
     offer("x", 1, 1);
     for (unsigned i = 0; i < PS_COUNT_OF(errors); i++) {
         connect_error = errors[i];
-        for (unsigned k = 0; delivery()->sink.failures < i + 1; k++) {
+        for (unsigned k = 0; delivery()->requests.sink.failures < i + 1; k++) {
             assert_true(k < TURNS_MAX);
             turn();
             ps_test_stage_pass_ms(&stage, 10);
@@ -500,7 +501,7 @@ static void check_connect_errors(void)
         assert_int_equal(ps_test_stage_counter(&stage, PS_COUNTER_ConnectionCreatedCount), 0);
     }
     connect_error = 0;
-    assert_int_equal(delivery()->attempts, 0);
+    assert_int_equal(ps_test_rpc_attempts(delivery()), 0);
     for (unsigned k = 0; link_fd < 0 || call_count < 1; k++) {
         assert_true(k < TURNS_MAX);
         turn();

@@ -292,6 +292,84 @@ static void test_recall(void **unused)
     stop(true);
 }
 
+/* ---- requests in order ---- */
+
+static void start_ordered(uint32_t retry_max)
+{
+    start(retry_max, retry_max > 0);
+    sink()->requests.ordered = sink()->requests.one_result = true;
+    sink()->requests.events_max = 1;
+    offer(PS_LEASE(&stage, PS_BODY("A"), PS_BODY("B"), PS_BODY("C"), PS_BODY("D")));
+}
+
+static void end_one(struct ps_remote_request *request, enum ps_remote_outcome outcome)
+{
+    ps_remote_request_ended_with(&sink()->requests, request, (struct ps_remote_result){outcome, "why"}, true);
+    (void)ps_test_sink_tick(&stage);
+}
+
+static char body_of(const struct ps_remote_request *request)
+{
+    uint32_t position = request->range.from;
+    return ps_held_range_next(&request->range, &position)->body[0];
+}
+
+/* A refused request stops the others until all are answered; then what is left is sent in order, and one outage was
+ * reported. */
+static void test_order(void **unused)
+{
+    struct ps_remote_request *requests[REQUESTS];
+    start_ordered(0);
+    for (unsigned i = 0; i < REQUESTS; i++)
+        requests[i] = next();
+    end_one(requests[2], PS_REMOTE_AGAIN);
+    assert_null(next());
+    end_one(requests[0], PS_REMOTE_AGAIN);
+    assert_null(next());
+    assert_int_equal(sink()->requests.rounds, 0);
+    end_one(requests[1], PS_REMOTE_DELIVERED);
+    assert_int_equal(stage.port.outage.tries, 1);
+    for (unsigned i = 0; i < REQUESTS; i++) {
+        requests[i] = next();
+        assert_int_equal(body_of(requests[i]), "ACD"[i]);
+        assert_int_equal(requests[i]->attempts, i == 0); /* the oldest one's */
+    }
+    assert_int_equal(sink()->requests.rounds, 1);
+    assert_int_equal(counted(PS_COUNTER_retried), 2);
+    assert_int_equal(counted(PS_COUNTER_refused), 0);
+    for (unsigned i = 0; i < REQUESTS; i++)
+        end_one(requests[i], PS_REMOTE_DELIVERED);
+    assert_int_equal(stage.done_count, 1);
+    stop(false);
+}
+
+/* A lost connection costs the oldest request an attempt. Its events become dead letters when none is left, and nothing is sent
+ * before. */
+static void test_lost(void **unused)
+{
+    start_ordered(2);
+    for (unsigned round = 1; round <= 2; round++) {
+        for (unsigned i = 0; i < REQUESTS; i++)
+            assert_int_equal(body_of(next()), "ABC"[i]);
+        ps_remote_sink_rest(&sink()->requests.sink);
+        ps_remote_requests_lost(&sink()->requests, "gone");
+        assert_false(ps_remote_requests_in_flight(&sink()->requests));
+        assert_int_equal(counted(PS_COUNTER_duplicated), 3 * round);
+        assert_int_equal(sink()->requests.sink.failures, round);
+        if (round == 1)
+            ps_test_stage_pass_ms(&stage, 1000);
+    }
+    assert_int_equal(counted(PS_COUNTER_deadletter), 0);
+    assert_int_equal(body_of(next()), 'B'); /* the letter is written, and the rest is over */
+    assert_int_equal(counted(PS_COUNTER_deadletter), 1);
+    assert_int_equal(sink()->requests.sink.failures, 0);
+    assert_int_equal(ps_test_dead_letters_with("server: gone"), 1);
+    assert_int_equal(counted(PS_COUNTER_EventWriteFail), 0); /* an answer would be for the whole request */
+    (void)ps_test_sink_recall(&stage);
+    assert_int_equal(counted(PS_COUNTER_duplicated), 3 * 2 + 1);
+    stop(true);
+}
+
 /* While the sink rests nothing is sent, and it asks to be called at the end of the rest. */
 static void test_rest(void **unused)
 {
@@ -317,6 +395,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_letters_of_some, ps_test_folder_setup, ps_test_folder_teardown),
         cmocka_unit_test_setup_teardown(test_letters_of_many, ps_test_folder_setup, ps_test_folder_teardown),
         cmocka_unit_test_setup_teardown(test_recall, ps_test_folder_setup, ps_test_folder_teardown),
+        cmocka_unit_test(test_order),
+        cmocka_unit_test_setup_teardown(test_lost, ps_test_folder_setup, ps_test_folder_teardown),
         cmocka_unit_test(test_rest),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
