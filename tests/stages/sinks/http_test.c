@@ -181,6 +181,7 @@ static void test_refused(void **unused)
         assert_int_equal(ps_test_stage_counter(&stage, PS_COUNTER_retried), 0);
         assert_int_equal(ps_test_stage_counter(&stage, PS_COUNTER_deadletter), letters ? 2 : 0);
         assert_string_equal(ps_test_dead_letters_bodies("request-refused"), letters ? "one\ntwo\n" : "");
+        assert_int_equal(ps_test_dead_letters_with(": HTTP 400: not this time"), letters ? 2 : 0);
         ps_test_stage_fini(&stage);
         if (letters)
             ps_test_dead_letters_close(&stage);

@@ -108,6 +108,13 @@ static void end(struct ps_remote_request *request, const char *outcomes, bool re
     (void)ps_test_sink_tick(&stage);
 }
 
+/* Of the request's first event. */
+static char body_of(const struct ps_remote_request *request)
+{
+    uint32_t position = request->range.from;
+    return ps_held_range_next(&request->range, &position)->body[0];
+}
+
 static unsigned counted(enum ps_counter counter)
 {
     return (unsigned)ps_test_stage_counter(&stage, counter);
@@ -242,9 +249,17 @@ static void test_letters_of_some(void **unused)
     assert_int_equal(request->range.count, 1);
     assert_int_equal(ps_test_dead_letters_with("request-refused"), 3);
     assert_int_equal(ps_test_dead_letters_with("server: why"), 3);
+    assert_int_equal(sink()->requests.sink.held.in_flight, 1);
     assert_ptr_equal(next(), request);
     end(request, "d", true);
     assert_int_equal(stage.done_count, 1);
+    offer(lease = abcd());
+    assert_non_null(request = next());
+    end(request, "drda", true);
+    assert_int_equal(lease->dead, 1);
+    assert_int_equal(body_of(request), 'D');
+    assert_ptr_equal(next(), request);
+    end(request, "d", true);
     stop(true);
 }
 
@@ -269,17 +284,50 @@ static void test_letters_of_many(void **unused)
     stop(true);
 }
 
+static void block_letters(bool block)
+{
+    char path[256], away[256];
+    snprintf(path, sizeof path, "%s", ps_test_folder_path("dead"));
+    snprintf(away, sizeof away, "%s", ps_test_folder_path("away"));
+    if (!block)
+        assert_int_equal(remove(path), 0);
+    assert_int_equal(rename(block ? path : away, block ? away : path), 0);
+    if (block)
+        ps_test_folder_append("dead", "", 0);
+}
+
+/* A request whose letters have no room yet is not interrupted by those of another one: the numbers of its letters are
+ * consecutive. */
+static void test_letters_without_room(void **unused)
+{
+    static char body[1500000];
+    memset(body, 'x', sizeof body - 1);
+    struct ps_remote_request *requests[2];
+    start(0, true);
+    block_letters(true);
+    sink()->requests.bytes_max = SIZE_MAX;
+    for (unsigned i = 0; i < 2; i++)
+        offer(PS_LEASE(&stage, PS_BODY(body), PS_BODY(body), PS_BODY(body), PS_BODY(body)));
+    for (unsigned i = 0; i < 2; i++)
+        requests[i] = next();
+    end(requests[1], "rrrr", true);
+    assert_in_range(counted(PS_COUNTER_deadletter), 1, 3); /* there is no room for more */
+    end(requests[0], "rrrr", true);
+    block_letters(false);
+    for (unsigned i = 0; i < 1000 && stage.done_count < 2; i++)
+        (void)ps_test_sink_tick(&stage);
+    assert_int_equal(stage.done_count, 2);
+    assert_int_equal(counted(PS_COUNTER_deadletter), 8);
+    stop(true);
+}
+
 /* A recall gives back what is not delivered, also events whose letters cannot be written, and counts no event as delivered
  * that is not. */
 static void test_recall(void **unused)
 {
-    char path[256], away[256];
     struct ps_lease *lease;
     start(0, true);
-    snprintf(path, sizeof path, "%s", ps_test_folder_path("dead"));
-    snprintf(away, sizeof away, "%s", ps_test_folder_path("away"));
-    assert_int_equal(rename(path, away), 0);
-    ps_test_folder_append("dead", "", 0);
+    block_letters(true);
     offer(lease = abcd());
     end(next(), "drad", true);
     assert_in_range(ps_test_sink_tick(&stage), stage.now.mono_ns, stage.now.mono_ns + PS_NS_PER_S);
@@ -306,12 +354,6 @@ static void end_one(struct ps_remote_request *request, enum ps_remote_outcome ou
 {
     ps_remote_request_ended_with(&sink()->requests, request, (struct ps_remote_result){outcome, "why"}, true);
     (void)ps_test_sink_tick(&stage);
-}
-
-static char body_of(const struct ps_remote_request *request)
-{
-    uint32_t position = request->range.from;
-    return ps_held_range_next(&request->range, &position)->body[0];
 }
 
 /* A refused request stops the others until all are answered; then what is left is sent in order, and one outage was
@@ -394,6 +436,8 @@ int main(void)
         cmocka_unit_test(test_limits),
         cmocka_unit_test_setup_teardown(test_letters_of_some, ps_test_folder_setup, ps_test_folder_teardown),
         cmocka_unit_test_setup_teardown(test_letters_of_many, ps_test_folder_setup, ps_test_folder_teardown),
+        cmocka_unit_test_setup_teardown(test_letters_without_room, ps_test_folder_setup,
+                                        ps_test_folder_teardown),
         cmocka_unit_test_setup_teardown(test_recall, ps_test_folder_setup, ps_test_folder_teardown),
         cmocka_unit_test(test_order),
         cmocka_unit_test_setup_teardown(test_lost, ps_test_folder_setup, ps_test_folder_teardown),
