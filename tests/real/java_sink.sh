@@ -31,8 +31,8 @@ flow() { # DIR SOURCE: a source, a file channel, and the sink
 }
 agent_file() { flow "$1" exec; }
 arrived() { words "${1##*/}" | wc -l; }
-same_input() { # EVENTS
-    seq 1 "$1" | sed 's/.*/line-& of the file äöü/' >"$work/input"
+same_input() { # EVENTS [TEXT]: how each line ends
+    seq 1 "$1" | sed "s/.*/line-& of the file ${2:-äöü}/" >"$work/input"
     both "$1"
     for engine in flume penstock; do words $engine | sort >"$work/$engine.words"; done
     same "the events" "$work/flume.words" "$work/penstock.words"
