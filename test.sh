@@ -281,7 +281,7 @@ real_servers() { # LABEL-OF-THE-TESTS JOBS
 fetching=''
 fetch_real() { # what the real servers need, while we build
     command -v java >/dev/null && command -v mvn >/dev/null || return 0
-    for server in kafka flume hdfs orc hive extras activemq hbase solr old_flume elasticsearch kudu; do tests/real/$server fetch || exit; done >"$results/fetch.log" 2>&1 &
+    for server in kafka flume hdfs orc hive extras activemq hbase solr old_flume elasticsearch kudu kite; do tests/real/$server fetch || exit; done >"$results/fetch.log" 2>&1 &
     fetching=$!
     background+=("$fetching")
 }
