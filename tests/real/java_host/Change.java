@@ -1,5 +1,7 @@
 package example;
 
+import java.lang.reflect.Field;
+import java.lang.reflect.Modifier;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.List;
@@ -29,9 +31,19 @@ public class Change implements Interceptor {
         log.info("begins with {}", prefix);
     }
 
+    /** Fails if a field that is not of Flume leads to an object: a class that copies an event by reflection copies what that leads to. */
+    private static void isAlone(Event event) {
+        for (Class<?> type = event.getClass(); type != Object.class; type = type.getSuperclass())
+            for (Field field : type.getDeclaredFields())
+                if (!Modifier.isStatic(field.getModifiers()) && !field.getType().isPrimitive()
+                    && !type.getName().startsWith("org.apache.flume."))
+                    throw new IllegalStateException("an event leads to " + field);
+    }
+
     @Override
     public Event intercept(Event event) {
         int number = seen++;
+        isAlone(event);
         Map<String, String> headers = event.getHeaders();
         if (dropEvery > 0 && number % dropEvery == dropEvery - 1)
             return null;

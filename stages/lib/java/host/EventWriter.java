@@ -18,40 +18,32 @@ final class EventWriter {
     private static final byte[] NOTHING = new byte[0];
 
     private ByteBuffer buffer = ByteBuffer.allocate(64 << 10).order(ByteOrder.nativeOrder());
-    private Object owner;
+    private HostBatch batch; // whose events it knows; null: none
     private long bytesMax;
 
-    private static boolean isOf(Event event, Object owner) {
-        return event instanceof HostEvent && ((HostEvent) event).owner == owner;
-    }
-
-    private static Object ownerOf(List<Event> events) {
-        return ((HostEvent) events.get(0)).owner;
-    }
-
-    boolean isUnchanged(List<Event> before, List<Event> after) {
-        if (before.size() != after.size())
+    static boolean isUnchanged(HostBatch before, List<Event> after) {
+        if (before.events.size() != after.size())
             return false;
         int number = 0;
         for (Event event : after) {
-            if (event != before.get(number++))
+            if (event != before.events.get(number++))
                 return false;
             HostEvent own = (HostEvent) event;
-            if (own.headersChanged() || own.bodyChanged())
+            if (before.headersChanged(own) || before.bodyChanged(own))
                 return false;
         }
         return true;
     }
 
     /** Begins with the reply of an interceptor to these events. */
-    void begin(List<Event> events, long bytesMax) {
+    void begin(HostBatch events, long bytesMax) {
         begin(bytesMax);
-        owner = ownerOf(events);
+        batch = events;
     }
 
     /** Begins with events that are new. */
     void begin(long bytesMax) {
-        owner = this;
+        batch = null;
         this.bytesMax = bytesMax;
         if (buffer.capacity() > KEPT_BYTES)
             buffer = ByteBuffer.allocate(KEPT_BYTES).order(ByteOrder.nativeOrder());
@@ -63,10 +55,10 @@ final class EventWriter {
         if (event == null)
             throw new NullPointerException("an event is null");
         int start = buffer.position(), flags = BODY | HEADERS, origin = NO_ORIGIN;
-        if (isOf(event, owner)) {
+        if (batch != null && batch.has(event)) {
             HostEvent own = (HostEvent) event;
             origin = own.number;
-            flags = (own.bodyChanged() ? BODY : 0) | (own.headersChanged() ? HEADERS : 0);
+            flags = (batch.bodyChanged(own) ? BODY : 0) | (batch.headersChanged(own) ? HEADERS : 0);
         }
         byte[] body = (flags & BODY) != 0 ? event.getBody() : NOTHING;
         Map<String, String> headers = (flags & HEADERS) != 0 ? event.getHeaders() : null;

@@ -64,7 +64,8 @@ final class FlowComponent extends Component {
     private MaterializedConfiguration make() {
         Map<String, String> properties = new HashMap<>();
         for (Map.Entry<String, String> pair : pairs.entrySet())
-            properties.put(agent + "." + pair.getKey(), pair.getValue());
+            if (!pair.getKey().equals("type")) // of this component, which Flume does not know
+                properties.put(agent + "." + pair.getKey(), pair.getValue());
         MaterializedConfiguration flows;
         synchronized (CONFIGURING) {
             flows = new AbstractConfigurationProvider(agent) {

@@ -8,23 +8,18 @@ import org.apache.flume.event.SimpleEvent;
 
 /**
  * An event that came from the agent, for interceptors. It is a SimpleEvent whose own fields are filled, because serializers of Avro read the
- * fields of a class and not what its getters return; for the same reason its other fields are transient.
+ * fields of a class and not what its getters return; for the same reason its other fields are transient. It has no way to its batch, because
+ * classes that copy events copy all that the fields lead to, by reflection.
  */
 final class HostEvent extends SimpleEvent {
     static final int HEAD_BYTES = 20;
 
-    final transient Object owner; // the batch, which recognizes its events
-    final transient int number;   // in the batch
-    private final transient ByteBuffer entries;
-    private final transient int at;
+    final transient int number; // in its batch
     private transient boolean headersAsked, bodyAsked; // what nobody asked for is as it was
 
-    /** The entry at this place of the buffer, which nobody writes any more. */
-    HostEvent(Object owner, int number, ByteBuffer entries, int at) {
-        this.owner = owner;
+    /** From the entry at this place of the buffer. */
+    HostEvent(int number, ByteBuffer entries, int at) {
         this.number = number;
-        this.entries = entries;
-        this.at = at;
         super.setHeaders(readHeaders(entries, at));
         super.setBody(readBody(entries, at));
     }
@@ -65,11 +60,12 @@ final class HostEvent extends SimpleEvent {
         super.setBody(body != null ? body : new byte[0]);
     }
 
-    boolean headersChanged() {
+    /** Returns whether it has become another than its entry. */
+    boolean headersChanged(ByteBuffer entries, int at) {
         return headersAsked && !super.getHeaders().equals(readHeaders(entries, at));
     }
 
-    boolean bodyChanged() {
+    boolean bodyChanged(ByteBuffer entries, int at) {
         if (!bodyAsked)
             return false;
         ByteBuffer now = ByteBuffer.wrap(super.getBody());

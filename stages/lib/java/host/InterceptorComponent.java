@@ -106,13 +106,13 @@ final class InterceptorComponent extends Component {
     private void handle(Interceptor interceptor, Message message) throws IOException, InterruptedException {
         long batch = message.numbers[0];
         int count = (int) message.numbers[4];
-        List<Event> events = read(message, count);
+        HostBatch events = read(message, count);
         boolean tooMuch = false;
         try {
-            List<Event> result = single ? interceptEach(interceptor, events) : interceptor.intercept(new ArrayList<>(events));
+            List<Event> result = single ? interceptEach(interceptor, events.events) : interceptor.intercept(new ArrayList<>(events.events));
             if (result == null)
                 throw new NullPointerException("Event list returned null from interceptor " + interceptor);
-            if (writer.isUnchanged(events, result)) {
+            if (EventWriter.isUnchanged(events, result)) {
                 send(Message.REPLY, new long[] {batch, 0, count, 1}, null);
                 return;
             }
@@ -146,19 +146,12 @@ final class InterceptorComponent extends Component {
         return result;
     }
 
-    private List<Event> read(Message message, int count) throws IOException {
+    private HostBatch read(Message message, int count) throws IOException {
         ByteBuffer area = area(message.numbers[1], message.numbers[2]).duplicate();
         byte[] copy = new byte[(int) message.numbers[3]];
         area.clear();
         area.get(copy);
-        ByteBuffer entries = ByteBuffer.wrap(copy).order(java.nio.ByteOrder.nativeOrder());
-        List<Event> events = new ArrayList<>(count);
-        int at = 0;
-        for (int i = 0; i < count; i++) {
-            events.add(new HostEvent(entries, i, entries, at));
-            at += HostEvent.size(entries, at);
-        }
-        return events;
+        return new HostBatch(ByteBuffer.wrap(copy).order(java.nio.ByteOrder.nativeOrder()), count);
     }
 
     /** Hands over the reply that the writer has. */
