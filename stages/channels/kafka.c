@@ -276,6 +276,10 @@ static void channel_teardown(void *plan_)
 {
     struct kafka_channel *plan = plan_;
     ps_kafka_channel_carried_fini(&plan->carried);
+    for (unsigned i = 0; plan->puts != NULL && i < plan->put_count; i++)
+        ps_kafka_channel_put_fini(&plan->puts[i]);
+    for (unsigned i = 0; plan->takes != NULL && i < plan->consumer_count; i++)
+        ps_kafka_channel_take_fini(&plan->takes[i]);
     free(plan->spare);
     free(plan->puts);
     free(plan->takes);
@@ -409,18 +413,22 @@ static bool channel_trouble(const void *plan_, char *text, size_t room)
 {
     const struct kafka_channel *plan = plan_;
     uint64_t now_ns = ps_clock_now().mono_ns;
+    char reason[PS_KAFKA_REASON_BYTES];
     for (unsigned i = 0; i < plan->put_count; i++) {
         uint64_t since_ns = __atomic_load_n(&plan->puts[i].stuck_since_ns, __ATOMIC_RELAXED);
         if (since_ns == 0 || now_ns < since_ns + TROUBLE_NS)
             continue;
-        snprintf(text, room, "the brokers have acknowledged nothing for %s",
-                 ps_quantity_print_ns(now_ns - since_ns).text);
+        ps_kafka_reason_read(&plan->puts[i].reason, reason,
+                             "check the brokers, and that the topic may be written");
+        snprintf(text, room, "the brokers have acknowledged nothing for %s: %s",
+                 ps_quantity_print_ns(now_ns - since_ns).text, reason);
         return true;
     }
     for (unsigned i = 0; i < plan->consumer_count; i++) {
         if (!__atomic_load_n(&plan->takes[i].failing, __ATOMIC_RELAXED))
             continue;
-        snprintf(text, room, "a consumer failed, and another one is not made yet: the log has the reason");
+        ps_kafka_reason_read(&plan->takes[i].reason, reason, "the log has the reason");
+        snprintf(text, room, "a consumer failed, and another one is not made yet: %s", reason);
         return true;
     }
     return false;

@@ -16,6 +16,12 @@ void ps_kafka_channel_put_init(struct ps_kafka_channel_put *put, const struct ps
 {
     *put = (struct ps_kafka_channel_put){.plan = plan, .counters = counters};
     put->waiting_end = &put->waiting;
+    ps_kafka_reason_init(&put->reason);
+}
+
+void ps_kafka_channel_put_fini(struct ps_kafka_channel_put *put)
+{
+    ps_kafka_reason_fini(&put->reason);
 }
 
 /* ---- what is put and not promised ---- */
@@ -85,6 +91,7 @@ static void open_sender(struct ps_kafka_channel_put *put, const struct ps_port *
     ps_count(put->counters, PS_COUNTER_failures, 1);
     ps_log(PS_LOG_ERROR, put->plan->component, "no Kafka producer: %s; retrying every 3 s",
            ps_err_join(&err));
+    ps_kafka_reason_note(&put->reason, err.text);
 }
 
 /* Gives the sender what waits, while it has room. */
@@ -115,9 +122,10 @@ static void note_progress(struct ps_kafka_channel_put *put, const struct ps_now 
 {
     if (put->leases == 0)
         put->progress_ns = now->mono_ns;
-    else if (put->sender != NULL && put->sender->progress_ns > put->progress_ns)
+    else if (put->sender->progress_ns > put->progress_ns)
         put->progress_ns = put->sender->progress_ns; /* of a part of a lease */
     __atomic_store_n(&put->stuck_since_ns, put->leases == 0 ? 0 : put->progress_ns, __ATOMIC_RELAXED);
+    ps_kafka_reason_note(&put->reason, put->sender->last_error);
 }
 
 static bool is_too_old(const struct ps_kafka_channel_put *put, const struct ps_lease *lease,

@@ -6,6 +6,7 @@
  * Thread: the producer's worker, unless a comment says otherwise. */
 #pragma once
 
+#include "stages/lib/kafka/channel/reason.h"
 #include "stages/lib/kafka/producer/sender.h"
 
 /* Shared by all producers; const. */
@@ -39,11 +40,14 @@ struct ps_kafka_channel_put {
     uint64_t events, bytes, leases;
     uint64_t front_events, front_bytes; /* that ps_kafka_channel_put_front brought, ever */
     uint64_t stuck_since_ns;            /* progress_ns while something waits; 0: nothing does */
+    struct ps_kafka_reason reason;      /* the library's last error since something was acknowledged */
 } PS_ALIGNED_GAP;
 
 /* Thread: control. */
 void ps_kafka_channel_put_init(struct ps_kafka_channel_put *put, const struct ps_kafka_channel_put_plan *plan,
                                struct ps_counters *counters);
+
+void ps_kafka_channel_put_fini(struct ps_kafka_channel_put *put);
 
 enum ps_put ps_kafka_channel_put_add(struct ps_kafka_channel_put *put, struct ps_lease **lease,
                                      const struct ps_now *now);

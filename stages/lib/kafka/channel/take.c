@@ -23,6 +23,12 @@ void ps_kafka_channel_take_init(struct ps_kafka_channel_take *take,
         .subscription = plan->subscription,
         .cooperative = plan->cooperative,
     };
+    ps_kafka_reason_init(&take->reason);
+}
+
+void ps_kafka_channel_take_fini(struct ps_kafka_channel_take *take)
+{
+    ps_kafka_reason_fini(&take->reason);
 }
 
 /* ---- the consumer ---- */
@@ -76,6 +82,7 @@ static void failed(struct ps_kafka_channel_take *take, struct ps_err *err, const
 {
     ps_count(take->counters, PS_COUNTER_failures, 1);
     ps_log(PS_LOG_ERROR, take->plan->component, "%s; retrying every 3 s", ps_err_join(err));
+    ps_kafka_reason_note(&take->reason, err->text);
     take->phase = PS_KAFKA_CHANNEL_NEW;
     __atomic_store_n(&take->failing, true, __ATOMIC_RELAXED);
     take->retry_ns = now->mono_ns + OPEN_RETRY_NS;

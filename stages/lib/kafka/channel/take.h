@@ -7,6 +7,7 @@
 
 #include "core/flow/channel.h"
 #include "core/stage.h"
+#include "stages/lib/kafka/channel/reason.h"
 #include "stages/lib/kafka/client_factory.h"
 #include "stages/lib/kafka/consumer/rebalance.h"
 #include "stages/lib/kafka/consumer/record.h"
@@ -45,14 +46,17 @@ struct ps_kafka_channel_take {
     struct ps_kafka_dead_letters dead_letters;
     bool starved; /* no memory for a record that waits */
     bool left;
-    uint64_t retry_ns; /* earliest time of the next attempt to make a consumer */
-    bool failing;      /* the last consumer failed, or could not be made. Any thread reads */
+    uint64_t retry_ns;             /* earliest time of the next attempt to make a consumer */
+    bool failing;                  /* the last consumer failed, or could not be made. Any thread reads */
+    struct ps_kafka_reason reason; /* why */
 } PS_ALIGNED_GAP;
 
 /* Thread: control. */
 void ps_kafka_channel_take_init(struct ps_kafka_channel_take *take,
                                 const struct ps_kafka_channel_take_plan *plan, unsigned consumer,
                                 struct ps_counters *counters);
+
+void ps_kafka_channel_take_fini(struct ps_kafka_channel_take *take);
 
 struct ps_lease *ps_kafka_channel_take_next(struct ps_kafka_channel_take *take, struct ps_port *port,
                                             const struct ps_now *now);

@@ -1,0 +1,23 @@
+/* Why a channel's client makes no progress, for /readyz: its worker notes it, any thread reads it. {0} with a lock: none. */
+#pragma once
+
+#include <pthread.h>
+
+#include "core/base.h"
+
+#define PS_KAFKA_REASON_BYTES 256U
+
+struct ps_kafka_reason {
+    pthread_mutex_t lock; /* held for a copy; the worker alone writes, so that it compares without it */
+    char text[PS_KAFKA_REASON_BYTES];
+};
+
+/* Thread: control. */
+void ps_kafka_reason_init(struct ps_kafka_reason *reason);
+void ps_kafka_reason_fini(struct ps_kafka_reason *reason);
+
+/* "": there is none any more. A text that is the same costs no lock. Thread: the worker. */
+void ps_kafka_reason_note(struct ps_kafka_reason *reason, const char *text);
+/* Copies it, or the other text if there is none. Thread: any. */
+void ps_kafka_reason_read(struct ps_kafka_reason *reason, char to[PS_KAFKA_REASON_BYTES],
+                          const char *otherwise);
