@@ -250,6 +250,33 @@ static void test_disk_full_avro(void **unused)
     fail_and_recover("avro_event", false);
 }
 
+/* The first bytes of a file cannot be written, once and again, and then they can: no empty file stays. */
+static void test_no_room_for_the_first_bytes(void **unused)
+{
+    struct ps_test_stage stage;
+    struct rlimit kept, none;
+    ps_test_stage_start(
+        &stage, &ps_sink_file_roll,
+        PS_KEYS("sink.directory", folder, "sink.rollInterval", "0", "sink.serializer", "avro_event"));
+    assert_int_equal(getrlimit(RLIMIT_FSIZE, &kept), 0);
+    signal(SIGXFSZ, SIG_IGN);
+    none = (struct rlimit){.rlim_cur = 0, .rlim_max = kept.rlim_max};
+    for (unsigned round = 0; round < 3; round++) {
+        assert_int_equal(setrlimit(RLIMIT_FSIZE, &none), 0);
+        ps_test_stage_pass_ms(&stage, 60000);
+        (void)ps_test_sink_tick(&stage);
+        struct ps_lease *lease = PS_LEASE(&stage, PS_BODY("waits"));
+        (void)ps_test_sink_work(&stage, &lease);
+        assert_int_equal(setrlimit(RLIMIT_FSIZE, &kept), 0);
+        assert_int_equal(file_count(), 0);
+    }
+    ps_test_stage_pass_ms(&stage, 60000);
+    (void)ps_test_sink_tick(&stage);
+    put(&stage, "kept");
+    assert_int_equal(file_count(), 1);
+    ps_test_stage_fini(&stage);
+}
+
 static size_t descriptor_count(void)
 {
     size_t count = 0;
@@ -448,6 +475,7 @@ int main(void)
         IN_FOLDER(test_sizes),
         IN_FOLDER(test_disk_full_text),
         IN_FOLDER(test_disk_full_avro),
+        IN_FOLDER(test_no_room_for_the_first_bytes),
         IN_FOLDER(test_torn_end),
         IN_FOLDER(test_torn_and_written_again),
         IN_FOLDER(test_close_fails),

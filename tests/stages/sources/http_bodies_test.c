@@ -106,6 +106,40 @@ static void test_sizes(void **unused)
     ps_test_stage_fini(&stage);
 }
 
+/* The body as chunks of each length, in several batches: its bytes are put together once. */
+static void test_chunks(void **unused)
+{
+    static const char head[] = "POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n";
+    static const size_t chunks[] = {1, 7, 4096, 1 << 20};
+    static const unsigned counts[] = {1, 40, 1024, 1025, 3000};
+    struct ps_test_stage stage;
+    ps_test_stage_start(&stage, &ps_source_http, PS_KEYS(LOCAL));
+    int fd = ps_test_connect("127.0.0.1", ps_test_tcp_port(&stage, 0));
+    for (size_t i = 0; i < PS_COUNT_OF(chunks) * PS_COUNT_OF(counts); i++) {
+        size_t chunk = chunks[i % PS_COUNT_OF(chunks)];
+        unsigned count = counts[i / PS_COUNT_OF(chunks)];
+        struct bytes text = make_events(count, false);
+        char *request = malloc(sizeof head + 16 + text.length * 8 + 32);
+        assert_non_null(request);
+        size_t length = (size_t)sprintf(request, "%s", head);
+        for (size_t at = 0; at < text.length; at += chunk) {
+            size_t part = text.length - at < chunk ? text.length - at : chunk;
+            length += (size_t)sprintf(request + length, "%zx\r\n", part);
+            memcpy(request + length, text.data + at, part);
+            length += part;
+            length += (size_t)sprintf(request + length, "\r\n");
+        }
+        length += (size_t)sprintf(request + length, "0\r\n\r\n");
+        ps_test_source_clear(&stage);
+        expect_status(ps_test_http_ask(&stage, fd, request, length), 200, "in chunks");
+        expect_events(&stage, count);
+        free(request);
+        free(text.data);
+    }
+    close(fd);
+    ps_test_stage_fini(&stage);
+}
+
 /* The same text in UTF-16, big-endian. */
 static struct bytes widen(const struct bytes *text)
 {
@@ -346,6 +380,7 @@ int main(void)
                                        cmocka_unit_test(test_decoded_once),
                                        cmocka_unit_test(test_escapes_at_the_end_of_a_batch),
                                        cmocka_unit_test(test_lines),
+                                       cmocka_unit_test(test_chunks),
                                        cmocka_unit_test(test_bad_codings),
                                        cmocka_unit_test(test_blob_stays_packed)};
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,5 +1,6 @@
 #include "tests/support/net.h"
 #include "tests/support/port.h"
+#include "tests/support/rpc_calls.h"
 
 #include <stdio.h>
 #include <sys/socket.h>
@@ -140,12 +141,46 @@ static void test_bad_keys(void **unused)
     ps_test_stage_fini(&stage);
 }
 
+static void note(const struct ps_probe *probe, enum ps_probed result, const char *key, const char *what,
+                 const char *cause, const char *cure)
+{
+    unsigned *results = probe->argument;
+    results[result]++;
+}
+
+/* The probe tries each port: of three the first, the second or the third is in use. */
+static void test_probe_of_each_port(void **unused)
+{
+    enum { PORTS = 3 };
+    for (unsigned taken = 0; taken <= PORTS; taken++) {
+        unsigned results[PS_PROBED_REFUSED + 1] = {0}, numbers[PORTS];
+        char ports[32] = "";
+        int fd = -1;
+        struct ps_test_stage stage;
+        const struct ps_probe probe = {.timeout_ms = 1000, .tried = note, .argument = results};
+        for (unsigned i = 0; i < PORTS; i++) {
+            numbers[i] = i == taken ? 0 : ps_test_port(SOCK_STREAM);
+            if (i == taken)
+                fd = ps_test_rpc_listen(&numbers[i]);
+            snprintf(ports + strlen(ports), sizeof ports - strlen(ports), "%u ", numbers[i]);
+        }
+        ps_test_stage_init(&stage, &ps_source_multiport_syslogtcp);
+        assert_int_equal(ps_test_stage_bind(&stage, PS_KEYS("host", "127.0.0.1", "ports", ports)), PS_OK);
+        stage.ops->probe(stage.plan, &stage.context, &probe);
+        ps_test_stage_fini(&stage);
+        assert_int_equal(results[PS_PROBED_OK] + results[PS_PROBED_FAILED], PORTS);
+        assert_int_equal(results[PS_PROBED_FAILED], taken < PORTS);
+        if (fd >= 0)
+            close(fd);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_ports_and_charsets), cmocka_unit_test(test_odd_lines),
         cmocka_unit_test(test_one_port_taken),     cmocka_unit_test(test_drain_binds_nothing),
-        cmocka_unit_test(test_bad_keys),
+        cmocka_unit_test(test_bad_keys),           cmocka_unit_test(test_probe_of_each_port),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -4,6 +4,7 @@
 #include "tests/support/folder.h"
 #include "tests/support/stage.h"
 
+#include <fcntl.h>
 #include <stdio.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -103,10 +104,37 @@ static void test_stop(void **unused)
     ps_test_stage_fini(&stage);
 }
 
+static unsigned descriptor_count(void)
+{
+    unsigned count = 0;
+    for (int fd = 0; fd < 1000; fd++)
+        count += fcntl(fd, F_GETFD) >= 0;
+    return count;
+}
+
+/* A source that stops in the middle of a file leaves nothing open, however often it does. */
+static void test_nothing_stays_open(void **unused)
+{
+    unsigned before = descriptor_count();
+    for (unsigned round = 0; round < 3; round++) {
+        start();
+        deliver_batch();
+        unsigned open_count = descriptor_count();
+        ps_test_stage_close(&stage);
+        assert_int_equal(ps_test_stage_open(&stage), PS_OK);
+        deliver_batch();
+        assert_int_equal(descriptor_count(), open_count);
+        ps_test_stage_fini(&stage);
+        assert_int_equal(descriptor_count(), before);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_written_when_possible, ps_test_folder_setup,
+                                        ps_test_folder_teardown),
+        cmocka_unit_test_setup_teardown(test_nothing_stays_open, ps_test_folder_setup,
                                         ps_test_folder_teardown),
         cmocka_unit_test_setup_teardown(test_stop, ps_test_folder_setup, ps_test_folder_teardown)};
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -276,6 +276,58 @@ static void test_a_lost_connection(void **state)
     assert_int_equal(accepted, 2);
 }
 
+/* An answer before the whole call was sent is no answer to it. */
+static void test_an_answer_that_is_too_early(void **state)
+{
+    static char name[16U << 20];
+    struct ps_hive_request request = usual;
+    memset(name, 'x', sizeof name - 1);
+    request.database = name;
+    ps_metastore_call(metastore, PS_HIVE_COMMIT_TXN, &usual, done, &done_count);
+    await_call("commit_txn");
+    begin(PS_THRIFT_REPLY, -1);
+    send_answer(1);
+    await_done(1);
+    assert_int_equal(outcomes[0], PS_HIVE_OK);
+    ps_metastore_call(metastore, PS_HIVE_GET_TABLE, &request, done, &done_count);
+    while (call_length < sizeof call)
+        turn();
+    begin(PS_THRIFT_REPLY, 0);
+    ps_thrift_put_field(&out, PS_THRIFT_STRUCT, 1, 0);
+    ps_thrift_put_field(&out, PS_THRIFT_STRUCT, 7, 0);
+    put_text(2, "hdfs://nn/t");
+    call_length = sizeof call; /* receives nothing more */
+    send_answer(4);
+    await_done(2);
+    assert_int_not_equal(outcomes[1], PS_HIVE_OK);
+    assert_non_null(strstr(reason, "an answer to no call"));
+}
+
+/* So is one without a call; the next call goes over another connection. */
+static void test_an_answer_without_a_call(void **state)
+{
+    for (unsigned round = 0; round < 2; round++) {
+        begin_call(PS_HIVE_COMMIT_TXN);
+        await_call("commit_txn");
+        begin(PS_THRIFT_REPLY, -1);
+        send_answer(1);
+        await_done(round + 1);
+        assert_int_equal(outcomes[round], PS_HIVE_OK);
+        assert_int_equal(accepted, round + 1);
+        assert_int_equal(send(peer, answer, (size_t)(out.at - answer), MSG_NOSIGNAL), out.at - answer);
+        char byte;
+        for (unsigned i = 0; recv(peer, &byte, 1, MSG_PEEK | MSG_DONTWAIT) != 0;
+             i++) { /* until it has hung up */
+            assert_true(i < PS_TEST_PATIENCE_MS);
+            struct ps_now now = ps_clock_now();
+            ps_hadoop_loop_turn(loop, &now);
+            usleep(1000);
+        }
+        close(peer);
+        peer = -1;
+    }
+}
+
 static void test_time_outs(void **state)
 {
     begin_call(PS_HIVE_COMMIT_TXN);
@@ -343,6 +395,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_an_answer_in_pieces, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_older_metastores, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_a_lost_connection, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_an_answer_that_is_too_early, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_an_answer_without_a_call, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_time_outs, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_garbage, set_up, tear_down),
         cmocka_unit_test(test_addresses),

@@ -43,22 +43,24 @@ static void test_kerberos_is_asked_for(void **state)
     assert_null(security);
 }
 
-static void expect_reason(const char *properties, const char *principal, const char *reason)
+static void expect_reason(const char *properties, const char *principal, const char *keytab,
+                          const char *reason)
 {
     struct ps_hive_security *security;
     struct ps_err err;
-    assert_int_equal(open_by(properties, principal, NULL, &security, &err), PS_FAIL);
+    assert_int_equal(open_by(properties, principal, keytab, &security, &err), PS_FAIL);
     assert_non_null(strstr(err.text, reason));
     assert_null(security);
 }
 
 static void test_mistakes(void **state)
 {
-    expect_reason(ENABLED, NULL, "hive-site.xml has to have hive.metastore.kerberos.principal");
-    expect_reason(ENABLED PRINCIPAL, "flume@EXAMPLE.COM", "needed together");
-    expect_reason(ENABLED PRINCIPAL PROPERTY("hadoop.rpc.protection", "secret"), NULL,
+    expect_reason(ENABLED, NULL, NULL, "hive-site.xml has to have hive.metastore.kerberos.principal");
+    expect_reason(ENABLED PRINCIPAL, "flume@EXAMPLE.COM", NULL, "needed together");
+    expect_reason(ENABLED PRINCIPAL, NULL, "/etc/flume.keytab", "needed together");
+    expect_reason(ENABLED PRINCIPAL PROPERTY("hadoop.rpc.protection", "secret"), NULL, NULL,
                   "authentication, integrity, privacy are known");
-    expect_reason(PROPERTY("hive.metastore.use.SSL", "true"), NULL, "TLS to a metastore is not known");
+    expect_reason(PROPERTY("hive.metastore.use.SSL", "true"), NULL, NULL, "TLS to a metastore is not known");
 }
 
 int main(void)

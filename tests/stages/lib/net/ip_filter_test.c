@@ -1,6 +1,7 @@
 #include "stages/lib/net/ip_filter.h"
 #include "tests/support/support.h"
 
+#include <stdio.h>
 #include <string.h>
 
 static struct ps_arena *arena;
@@ -32,6 +33,61 @@ static void test_rules(void **state)
     assert_true(admits(names, "10.1.2.4", "", false)); /* none matches */
 }
 
+/* Patterns against texts: stars that stand for nothing, at each place; each question mark is one character. */
+static void test_patterns(void **state)
+{
+    static const struct {
+        const char *pattern, *text;
+        bool matches;
+    } cases[] = {
+        {"*", "", true},
+        {"*", "a", true},
+        {"**", "", true},
+        {"**", "ab", true},
+        {"a*", "a", true},
+        {"a*", "ab", true},
+        {"a**", "a", true},
+        {"*a", "a", true},
+        {"*a", "ba", true},
+        {"*a", "ab", false},
+        {"a*b", "ab", true},
+        {"a*b", "axb", true},
+        {"a*b", "axbx", false},
+        {"a*b", "abab", true},
+        {"*a*", "a", true},
+        {"*a*", "bab", true},
+        {"*a*", "b", false},
+        {"a*b*c", "abc", true},
+        {"a*b*c", "ab", false},
+        {"a?", "a", false},
+        {"a?", "ab", true},
+        {"a?", "abc", false},
+        {"?", "", false},
+        {"*?", "a", true},
+        {"*?", "", false},
+        {"?*", "a", true},
+        {"a", "a", true},
+        {"a", "", false},
+        {"a", "ab", false},
+        {"ab", "a", false},
+        {"10.1.*", "10.1.2", true},
+        {"10.1.2*", "10.1.2", true},
+        {"10.1.*", "10.10.2", false},
+        {"*.1", "1.1.1", true},
+        {"*ab", "aab", true},
+        {"*aab", "aaab", true},
+    };
+    for (size_t i = 0; i < PS_COUNT_OF(cases); i++) {
+        char rule[64];
+        snprintf(rule, sizeof rule, "deny:name:%s", cases[i].pattern);
+        if (admits((const char *const[]){rule, NULL}, "10.0.0.1", cases[i].text, false) == cases[i].matches)
+            fail_msg("%s and %s", cases[i].pattern, cases[i].text);
+        snprintf(rule, sizeof rule, "deny:ip:%s", cases[i].pattern);
+        if (admits((const char *const[]){rule, NULL}, cases[i].text, "x", false) == cases[i].matches)
+            fail_msg("ip: %s and %s", cases[i].pattern, cases[i].text);
+    }
+}
+
 static void test_mistakes(void **state)
 {
     static const char *const bad[] = {
@@ -58,6 +114,7 @@ static int tear_down(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_rules), cmocka_unit_test(test_mistakes)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_rules), cmocka_unit_test(test_patterns),
+                                       cmocka_unit_test(test_mistakes)};
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }

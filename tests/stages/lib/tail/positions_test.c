@@ -181,6 +181,45 @@ static void test_marks(void **unused)
     ps_tail_positions_free(&positions);
 }
 
+/* Escapes of a path, as any writer of JSON may have them: at each end of the ranges of surrogates. A half without its other half is a
+ * replacement character; a first half with a wrong second one is damage. */
+static void test_escapes(void **unused)
+{
+    static const struct {
+        const char *text, *path; /* NULL: the file is cut there */
+    } cases[] = {
+        {"/a\\u0041", "/aA"},
+        {"/a\\u00e4\\u20AC", "/a\303\244\342\202\254"},
+        {"/\\\"\\\\\\/\\b\\f\\n\\r\\t", "/\"\\/\b\f\n\r\t"},
+        {"/\\ud7ff", "/\355\237\277"},
+        {"/\\ue000", "/\356\200\200"},
+        {"/\\ud800\\udc00", "/\360\220\200\200"},
+        {"/\\udbff\\udfff", "/\364\217\277\277"},
+        {"/\\ud83d\\ude00x", "/\360\237\230\200x"},
+        {"/\\ud83d", "/\357\277\275"},
+        {"/\\ud83dx", "/\357\277\275x"},
+        {"/\\ude00", "/\357\277\275"},
+        {"/\\ud83d\\udbff", NULL},
+        {"/\\ud83d\\ue000", NULL},
+        {"/\\ud83d\\u0041", NULL},
+        {"/\\ud83d\\ude0", NULL},
+        {"/\\ud83d\\ude0x", NULL},
+        {"/\\u004", NULL},
+        {"/\\u004x", NULL},
+        {"/\\x", NULL},
+    };
+    for (size_t i = 0; i < PS_COUNT_OF(cases); i++) {
+        char text[256];
+        snprintf(text, sizeof text, "[{\"inode\":1,\"pos\":9,\"file\":\"%s\"}]\n", cases[i].text);
+        ps_tail_positions_parse(text, strlen(text), false, &positions);
+        if (positions.count != (cases[i].path != NULL) || positions.cut != (cases[i].path == NULL))
+            fail_msg("%s: %u positions", cases[i].text, (unsigned)positions.count);
+        if (cases[i].path != NULL)
+            assert_string_equal(positions.items[0].path, cases[i].path);
+        ps_tail_positions_free(&positions);
+    }
+}
+
 /* A file that somebody changed, or that is damaged: marks are taken up to the first that cannot be. None is taken that covers bytes
  * before the file's beginning, or more bytes than a mark has, or that is not behind the mark before it. */
 static void test_marks_that_cannot_be(void **unused)
@@ -411,6 +450,7 @@ int main(void)
                                        TEST(saved_and_loaded),
                                        TEST(marks),
                                        TEST(marks_that_cannot_be),
+                                       TEST(escapes),
                                        TEST(positions_of_texts),
                                        TEST(crash_between_the_files),
                                        TEST(identities_without_positions),

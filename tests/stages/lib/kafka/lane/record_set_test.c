@@ -53,6 +53,32 @@ static void test_grows(void **state)
     ps_kafka_lane_set_free(set);
 }
 
+/* A set that was used has nothing of that when it is used again: whatever happened to it, it is as a new one. */
+static void test_used_again(void **state)
+{
+    struct ps_kafka_lane_set *set = ps_kafka_lane_set_make(), *fresh = ps_kafka_lane_set_make();
+    struct ps_kafka_lane_partition *partition = (void *)&set;
+    assert_true(add(set, "abc", 3, UINT32_MAX));
+    set->next = fresh;
+    set->plain_length = 77;
+    set->compression = PS_KAFKA_COMPRESSION_GZIP;
+    set->base_sequence = 9;
+    set->closed = set->perhaps_written = true;
+    ps_kafka_lane_set_reset(set, partition);
+    assert_null(set->next);
+    assert_ptr_equal(set->partition, partition);
+    assert_int_equal(set->length, fresh->length);
+    assert_int_equal(set->count, 0);
+    assert_int_equal(set->payload_bytes, 0);
+    assert_int_equal(set->plain_length, 0);
+    assert_int_equal(set->compression, PS_KAFKA_COMPRESSION_NONE);
+    assert_int_equal(set->base_sequence, -1);
+    assert_false(set->closed);
+    assert_false(set->perhaps_written);
+    ps_kafka_lane_set_free(fresh);
+    ps_kafka_lane_set_free(set);
+}
+
 /* Times go back and forth: the header has the first record's and the latest. */
 static void test_times(void **state)
 {
@@ -109,11 +135,9 @@ static void test_reads_are_bounded(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_exact_limit),
-        cmocka_unit_test(test_grows),
-        cmocka_unit_test(test_times),
-        cmocka_unit_test(test_varints),
-        cmocka_unit_test(test_reads_are_bounded),
+        cmocka_unit_test(test_exact_limit), cmocka_unit_test(test_grows),
+        cmocka_unit_test(test_used_again),  cmocka_unit_test(test_times),
+        cmocka_unit_test(test_varints),     cmocka_unit_test(test_reads_are_bounded),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
