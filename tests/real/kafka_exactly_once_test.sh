@@ -8,7 +8,7 @@
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 command -v kcat >/dev/null || skip "no kcat"
 
-records=${RECORDS:-400000}
+records=${RECORDS:-200000}
 kills=${KILLS:-6}
 cluster=${BROKERS:-1}
 if ((cluster > 1)); then
@@ -81,7 +81,7 @@ agent_start a2
 (
     for ((first = records / 2 + 1; first <= records; first += records / 40)); do
         write "$first" $((first + records / 40 - 1))
-        sleep $((cluster > 1 ? 4 : 2))
+        sleep $((cluster > 1 ? 2 : 1))
     done
 ) &
 load=$!
@@ -135,3 +135,22 @@ step "Java's consumer reads the same committed records"
     --isolation-level read_committed --max-messages "$records" --timeout-ms 20000 >"$work/java" 2>"$work/java.log" ||
     fail "Java's consumer ends with $?: $(tail -3 "$work/java.log")"
 seq 1 "$records" | diff -q - <(sort -n "$work/java") >/dev/null || fail "Java's consumer reads something else"
+
+step "an event that the broker refuses goes to the dead letters, the others are committed"
+kafka_topic large-in 2
+kafka_topic large-out 2
+"$kafka" run kafka.admin.ConfigCommand --bootstrap-server "$brokers" --alter --entity-type topics --entity-name large-out \
+    --add-config max.message.bytes=100000 >"$work/alter" 2>&1 || fail "no limit: $(tail -2 "$work/alter")"
+agent large
+sed -i -e 's/once-/large-/; s/group.id = once/group.id = large/' -e "\$aa1.sinks.k1.penstock.deadletter = $work/dead" "$work/large.properties"
+head -c 300000 /dev/zero | tr '\0' L >"$work/large"
+{ seq 1 1000 | kcat -P -q -b "$brokers" -t large-in; kcat -P -q -b "$brokers" -t large-in "$work/large"; } || fail "no input"
+seq 1001 2000 | kcat -P -q -b "$brokers" -t large-in
+agent_start large
+large_is_there() {
+    kcat -C -q -e -b "$brokers" -t large-out -o beginning -X isolation.level=read_committed | sort -n >"$work/large.out"
+    seq 1 2000 | diff -q - "$work/large.out" >/dev/null
+}
+await 60 large_is_there || fail "committed: $(wc -l <"$work/large.out") of 2000"
+agent_stop large
+(($(find "$work/dead" -type f -exec cat {} + | wc -l) == 1)) || fail "not one dead letter"
