@@ -83,9 +83,9 @@ static void report_export(struct ps_conf *conf, const struct ps_shell_variable *
 {
     static const char *const known[] = {
         "JAVA_HOME",       "JAVA_OPTS",  "FLUME_JAVA_OPTS", "FLUME_JAVA_LIBRARY_PATH",
-        "FLUME_CLASSPATH", "FLUME_HOME", "HADOOP_HOME",     "HIVE_HOME",
-        "HBASE_HOME",      "HCAT_HOME",  "HADOOP_CONF_DIR", "LD_LIBRARY_PATH",
-        "CLASSPATH"};
+        "FLUME_CLASSPATH", "FLUME_HOME", "HADOOP_HOME",     "HADOOP_PREFIX",
+        "HIVE_HOME",       "HBASE_HOME", "HCAT_HOME",       "HADOOP_CONF_DIR",
+        "LD_LIBRARY_PATH", "CLASSPATH"};
     for (size_t i = 0; i < PS_COUNT_OF(known); i++)
         if (strcmp(known[i], variable->name) == 0)
             return;

@@ -90,6 +90,7 @@ for ((i = 0; i < 600 && $(events) < 1000; i++)); do patient_tenth; done
 (($(events) == 1000)) || fail "$(events) events arrived, not 1000"
 java=$(pgrep -P "$agent" java) || fail "no Java process"
 mapfile -d '' -t words <"/proc/$java/cmdline"
+mapfile -d '' -t variables <"/proc/$java/environ"
 stop TERM
 class_path='' own_words=()
 for ((i = 1; i < ${#words[@]}; i++)); do
@@ -100,6 +101,7 @@ echo "${class_path#*:}" | tr : '\n' >"$work/penstock.path"
 [[ " ${own_words[*]} " == *" -Xms16m -Xmx256m -XX:TieredStopAtLevel=1 -Dfrom=command "* ]] || fail "the options are ${own_words[*]}"
 libraries=/opt/native:$home/plugins.d/own/native:/opt/hadoop/native:/opt/hbase/native
 [[ " ${own_words[*]} " == *" -Djava.library.path=$libraries "* ]] || fail "the native libraries are in ${own_words[*]}"
+[[ " ${variables[*]} " == *" LD_LIBRARY_PATH=${LD_LIBRARY_PATH:-}:$libraries "* ]] || fail "native libraries do not find each other: ${variables[*]}"
 printf '%s\n' "$work/conf" "$home/lib/*" "$work/first.jar" "$work/classes/*" "$work/absent.jar" "$home/../etc" \
     "$home/plugins.d/other/lib/*" "$home/plugins.d/own/lib/*" "$home/plugins.d/own/libext/*" \
     "$work/hadoop/etc" "$work/hadoop/share/*" '' "$work/hbase/a.jar" "$work/hbase/b.jar" '' "$work/hbase/conf" "$work/hive/lib/*" >"$work/expected.path"

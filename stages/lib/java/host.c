@@ -111,6 +111,7 @@ static int spawn(struct ps_java_host *host, const struct pipes *pipes, int memor
 {
     const int further[] = {pipes->output[1], memory};
     return ps_spawn(&host->pid, &(struct ps_spawn){.argv = host->launch.argv,
+                                                   .environment = host->launch.environment,
                                                    .input = pipes->input[0],
                                                    .output = pipes->log[1],
                                                    .errors = pipes->log[1],
@@ -405,28 +406,31 @@ static void *run(void *argument)
 
 /* ---- from outside ---- */
 
-static const char *const *argv_copy(const char *const *argv)
+static const char *const *texts_copy(const char *const *texts)
 {
+    if (texts == NULL)
+        return NULL;
     size_t count = 0;
-    while (argv[count] != NULL)
+    while (texts[count] != NULL)
         count++;
     const char **copy = ps_must_alloc(count + 1, sizeof *copy, "the Java host");
     for (size_t i = 0; i < count; i++)
-        copy[i] = ps_must_copy_text(argv[i], "the Java host");
+        copy[i] = ps_must_copy_text(texts[i], "the Java host");
     return copy;
 }
 
-static void argv_free(const char *const *argv)
+static void texts_free(const char *const *texts)
 {
-    for (const char *const *at = argv; *at != NULL; at++)
+    for (const char *const *at = texts; at != NULL && *at != NULL; at++)
         free((void *)(uintptr_t)*at);
-    free((void *)(uintptr_t)argv);
+    free((void *)(uintptr_t)texts);
 }
 
 static void host_free(struct ps_java_host *host)
 {
     close_fd(&host->wake_fd);
-    argv_free(host->launch.argv);
+    texts_free(host->launch.argv);
+    texts_free(host->launch.environment);
     pthread_mutex_destroy(&host->lock);
     free(host);
 }
@@ -435,7 +439,8 @@ struct ps_java_host *ps_java_host_create(const struct ps_java_launch *launch, st
 {
     struct ps_java_host *host = ps_must_alloc(1, sizeof *host, "the Java host");
     host->launch = *launch;
-    host->launch.argv = argv_copy(launch->argv);
+    host->launch.argv = texts_copy(launch->argv);
+    host->launch.environment = texts_copy(launch->environment);
     host->out = host->in = -1;
     ps_java_lines_init(&host->lines);
     pthread_mutex_init(&host->lock, NULL);

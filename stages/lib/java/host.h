@@ -17,9 +17,10 @@ struct ps_java_host;
 
 /* How the process is started, and when it counts as dead. */
 struct ps_java_launch {
-    const char *const *argv;       /* ends with NULL */
-    uint64_t silence_ns;           /* without a sign of life, while it is not stopped by a signal */
-    uint64_t rest_ns, rest_max_ns; /* before it is started again, doubled each time */
+    const char *const *argv;        /* ends with NULL */
+    const char *const *environment; /* the same; NULL: this process's */
+    uint64_t silence_ns;            /* without a sign of life, while it is not stopped by a signal */
+    uint64_t rest_ns, rest_max_ns;  /* before it is started again, doubled each time */
 };
 
 /* Starts the thread, and with it the process. Copies the launch. Returns NULL: no thread, no descriptor.

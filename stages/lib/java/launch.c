@@ -3,6 +3,7 @@
 #include "core/arena.h"
 #include "core/clock.h"
 
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -13,6 +14,8 @@
 #define SILENCE_NS (60 * PS_NS_PER_S)
 #define REST_NS PS_NS_PER_S
 #define REST_MAX_NS (60 * PS_NS_PER_S)
+
+extern char **environ;
 
 struct command {
     struct ps_arena *arena;
@@ -131,13 +134,35 @@ static bool command_make(struct command *command, const struct ps_class_path *pa
     return true;
 }
 
+/* Returns this process's environment with the folders of native libraries behind LD_LIBRARY_PATH, for libraries that need others of the
+ * same folder; NULL: as it is. */
+static const char *const *environment_make(struct ps_arena *arena, const struct ps_class_path *path)
+{
+    static const char name[] = "LD_LIBRARY_PATH=";
+    const char *before = getenv("LD_LIBRARY_PATH");
+    if (path == NULL || path->library_path == NULL)
+        return NULL;
+    size_t count = 0, to = 0;
+    while (environ[count] != NULL)
+        count++;
+    const char **items = ps_arena_alloc(arena, (count + 2) * sizeof *items);
+    for (size_t i = 0; i < count; i++)
+        if (strncmp(environ[i], name, sizeof name - 1) != 0)
+            items[to++] = environ[i];
+    items[to] = ps_arena_format(arena, "%s%s:%s", name, before != NULL ? before : "", path->library_path);
+    return items;
+}
+
 static struct ps_java_host *make(void *path, struct ps_err *err)
 {
     struct command command = {.arena = ps_arena_create()};
     struct ps_java_host *host = NULL;
     if (command_make(&command, path, HOST, err)) {
-        struct ps_java_launch launch = {
-            .argv = command.argv, .silence_ns = SILENCE_NS, .rest_ns = REST_NS, .rest_max_ns = REST_MAX_NS};
+        struct ps_java_launch launch = {.argv = command.argv,
+                                        .environment = environment_make(command.arena, path),
+                                        .silence_ns = SILENCE_NS,
+                                        .rest_ns = REST_NS,
+                                        .rest_max_ns = REST_MAX_NS};
         host = ps_java_host_create(&launch, err);
     }
     ps_arena_destroy(command.arena);
