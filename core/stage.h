@@ -121,12 +121,12 @@ struct ps_context {
     uint64_t client_queue_bytes;
     /* Interceptors and selectors in `build`: the things that the stages of one source's chain share. Others: NULL. */
     struct ps_chain_share *chain;
-    const char *source_type; /* interceptor in `build`: "netcat", of its source; others: NULL */
     /* Path of penstock, to start helper processes (regex/compile/compiler.h). NULL in tests: this process works. */
     const char *program;
     bool running; /* workers are running (a reload): leave the CPUs to them */
     const struct ps_class_path
-        *class_path; /* for components that run in Java (core/class_path.h); NULL in tests */
+        *class_path;         /* for components that run in Java (core/class_path.h); NULL in tests */
+    const char *source_type; /* interceptor in `build`: "netcat", of its source; others: NULL */
 };
 
 /* One thing that the stages of a source's chain share: the regex passes (stages/lib/rules/regex/chain.h). The first stage
