@@ -212,6 +212,8 @@ static enum ps_status check_guarantee(const struct kafka_plan *plan, const struc
         misfit = "kafka.producer.acks is not all";
     else if (idempotence != NULL && strcmp(idempotence, "false") == 0)
         misfit = "kafka.producer.enable.idempotence = false";
+    else if (plan->transaction_interval_ms > plan->transaction_timeout_ms / 2)
+        misfit = "penstock.transaction.interval is above half of penstock.transaction.timeout";
     if (misfit == NULL)
         return PS_OK;
     ps_report(context, PS_LOG_ERROR, "penstock.guarantee",

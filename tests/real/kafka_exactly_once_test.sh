@@ -14,7 +14,7 @@ cluster=${BROKERS:-1}
 if ((cluster > 1)); then
     step "$cluster brokers"
     export KAFKA_HEAP=384m
-    kafka_start --brokers "$cluster" --set min.insync.replicas=2
+    kafka_start --brokers "$cluster" --set min.insync.replicas=2 --set connections.max.idle.ms=3000
 else
     step "a broker"
     kafka_share
@@ -118,6 +118,13 @@ wait $load || fail "the load ends with $?"
 unset "children[$load]"
 
 await 90 is_complete || true
+if ((cluster > 1)); then
+    step "brokers have closed the connections that were idle, those to coordinators among them"
+    sleep 7
+    write $((records + 1)) $((records + 1000))
+    records=$((records + 1000))
+    await 30 is_complete || fail "committed $total of $records"
+fi
 agent_stop a1
 agent_stop a2
 look

@@ -71,6 +71,8 @@ const struct ps_kafka_error ps_kafka_errors[] = {
     {21, "INVALID_REQUIRED_ACKS", PS_KAFKA_WAIT, "the broker does not accept kafka.producer.acks"},
     {29, "TOPIC_AUTHORIZATION_FAILED", PS_KAFKA_WAIT,
      "not allowed to write to the topic: grant WRITE on it to this principal"},
+    {30, "GROUP_AUTHORIZATION_FAILED", PS_KAFKA_WAIT,
+     "not allowed to commit offsets of the source's group: grant READ on it to this principal"},
     {31, "CLUSTER_AUTHORIZATION_FAILED", PS_KAFKA_WAIT,
      "not allowed to write idempotently: grant IDEMPOTENT_WRITE on the cluster, or set kafka.producer.acks = "
      "1"},

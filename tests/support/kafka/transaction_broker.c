@@ -23,6 +23,7 @@
 #define ERROR_OUT_OF_ORDER 45
 #define ERROR_INVALID_EPOCH 47
 #define ERROR_CONCURRENT 51
+#define ERROR_UNSTABLE 88
 #define ERROR_FENCED 90
 
 enum fate { OPEN, COMMITTED, ABORTED };
@@ -231,8 +232,7 @@ static char *init_producer(struct ps_test_coordinator *broker, struct ps_wire_in
     } else if (error == 0) {
         broker->epoch++;
     }
-    at = ps_wire_put_int32(at, 0);
-    at = ps_wire_put_int16(at, error);
+    at = ps_wire_put_int16(ps_wire_put_int32(at, 0), error);
     at = ps_wire_put_int64(at, error == 0 ? 77 : -1);
     return ps_wire_put_int16(at, error == 0 ? broker->epoch : -1);
 }
@@ -257,8 +257,7 @@ static char *add_partitions(struct ps_test_coordinator *broker, struct ps_wire_i
     assert_int_equal(ps_wire_get_count(in, 1), 1);
     (void)ps_wire_get_string(in, &length);
     count = ps_wire_get_count(in, 4);
-    at = ps_wire_put_int32(at, 0);
-    at = ps_wire_put_int32(at, 1);
+    at = ps_wire_put_int32(ps_wire_put_int32(at, 0), 1);
     at = ps_wire_put_string(at, "out", 3);
     at = ps_wire_put_int32(at, (int32_t)count);
     for (uint32_t i = 0; i < count; i++) {
@@ -277,8 +276,7 @@ static char *add_offsets(struct ps_test_coordinator *broker, struct ps_wire_in *
     int16_t error = refuses(broker, take_producer(in));
     if (error == 0)
         broker->ongoing = broker->group_joined = true;
-    at = ps_wire_put_int32(at, 0);
-    return ps_wire_put_int16(at, error);
+    return ps_wire_put_int16(ps_wire_put_int32(at, 0), error);
 }
 
 static int16_t offsets_error(struct ps_test_coordinator *broker, int16_t epoch, int32_t assignment)
@@ -313,8 +311,7 @@ static char *commit_offsets(struct ps_test_coordinator *broker, struct ps_wire_i
     assert_int_equal(ps_wire_get_compact_count(in, 1), 1);
     (void)ps_wire_get_compact_string(in, &length);
     uint32_t count = ps_wire_get_compact_count(in, 1);
-    at = ps_wire_put_uvarint(at, 0);
-    at = ps_wire_put_int32(at, 0);
+    at = ps_wire_put_int32(ps_wire_put_uvarint(at, 0), 0);
     at = ps_wire_put_uvarint(at, 2);
     at = ps_wire_put_compact_string(at, "in", 2);
     at = ps_wire_put_uvarint(at, count + 1);
@@ -333,8 +330,7 @@ static char *commit_offsets(struct ps_test_coordinator *broker, struct ps_wire_i
     }
     ps_wire_skip_tags(in);
     ps_wire_skip_tags(in);
-    at = ps_wire_put_uvarint(at, 0);
-    return ps_wire_put_uvarint(at, 0);
+    return ps_wire_put_uvarint(ps_wire_put_uvarint(at, 0), 0);
 }
 
 static char *end_transaction(struct ps_test_coordinator *broker, struct ps_wire_in *in, char *at)
@@ -355,30 +351,34 @@ static char *end_transaction(struct ps_test_coordinator *broker, struct ps_wire_
                 broker->epoch++; /* another producer comes in between */
         }
     }
-    at = ps_wire_put_int32(at, 0);
-    return ps_wire_put_int16(at, error);
+    return ps_wire_put_int16(ps_wire_put_int32(at, 0), error);
 }
 
 static char *fetch_offsets(struct ps_test_coordinator *broker, struct ps_wire_in *in, char *at)
 {
     uint32_t length;
-    (void)ps_wire_get_string(in, &length);
-    uint32_t topics = ps_wire_get_count(in, 4);
+    ps_wire_skip_tags(in);
+    (void)ps_wire_get_compact_string(in, &length);
+    uint32_t topics = ps_wire_get_compact_count(in, 3);
     bool none = fails(broker);
     broker->counts.resolved += !none;
-    at = ps_wire_put_int32(at, (int32_t)topics);
+    at = ps_wire_put_int32(ps_wire_put_uvarint(at, 0), 0); /* tags, throttle time */
+    at = ps_wire_put_uvarint(at, topics + 1);
     for (uint32_t i = 0; i < topics; i++) {
-        (void)ps_wire_get_string(in, &length);
-        assert_int_equal(ps_wire_get_count(in, 4), 1);
+        (void)ps_wire_get_compact_string(in, &length);
+        assert_int_equal(ps_wire_get_compact_count(in, 4), 1);
         int32_t number = ps_wire_get_int32(in);
-        at = ps_wire_put_string(at, "in", 2);
-        at = ps_wire_put_int32(at, 1);
-        at = ps_wire_put_int32(at, number);
+        ps_wire_skip_tags(in);
+        at = ps_wire_put_compact_string(at, "in", 2);
+        at = ps_wire_put_int32(ps_wire_put_uvarint(at, 2), number);
         at = ps_wire_put_int64(at, none ? -1 : broker->committed[number]);
-        at = ps_wire_put_string(at, "", 0);
-        at = ps_wire_put_int16(at, none ? ERROR_NOT_COORDINATOR : 0);
+        at = ps_wire_put_compact_string(ps_wire_put_int32(at, -1), "", 0);
+        at = ps_wire_put_int16(at, none ? ERROR_UNSTABLE : 0);
+        at = ps_wire_put_uvarint(ps_wire_put_uvarint(at, 0), 0); /* tags of the partition, of the topic */
     }
-    return at;
+    assert_int_equal(ps_wire_get_int8(in), 1); /* stable offsets */
+    ps_wire_skip_tags(in);
+    return ps_wire_put_uvarint(ps_wire_put_int16(at, 0), 0);
 }
 
 /* ---- records ---- */
@@ -477,7 +477,7 @@ static char *metadata(const struct ps_test_coordinator *broker, char *at)
 
 static char *versions(char *at)
 {
-    static const int16_t keys[][2] = {{0, 8}, {3, 7}, {18, 3}, {22, 1}, {28, 3}};
+    static const int16_t keys[][2] = {{0, 8}, {3, 7}, {9, 7}, {18, 3}, {22, 1}, {28, 3}};
     at = ps_wire_put_int16(at, 0);
     at = ps_wire_put_int32(at, PS_COUNT_OF(keys));
     for (size_t i = 0; i < PS_COUNT_OF(keys); i++) {

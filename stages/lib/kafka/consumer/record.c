@@ -204,7 +204,10 @@ static bool add_span(struct ps_kafka_record_state *state, const struct ps_kafka_
     };
     if (state->membership != NULL) {
         const struct ps_span *first = state->batch->span_count > 0 ? &state->batch->spans[0] : NULL;
-        if (first != NULL && first->name->assignment != state->membership->assignment) {
+        if (first != NULL && (first->name->assignment != state->membership->assignment ||
+                              first->name->member.length != state->membership->member.length ||
+                              memcmp(first->name->member.data, state->membership->member.data,
+                                     first->name->member.length) != 0)) {
             state->batch->full =
                 true; /* a batch is of one assignment: it may be dropped as a whole when that is lost */
             return false;

@@ -27,12 +27,20 @@ static void find(struct ps_kafka_lane *lane, struct ps_kafka_lane_coordinator *c
     ps_kafka_lane_broker_send(broker, request);
 }
 
+/* Its connection was lost, or could not be made, since the cluster named this node. */
+static bool has_failed(const struct ps_kafka_lane_coordinator *coordinator,
+                       const struct ps_kafka_lane_broker *broker)
+{
+    return broker->phase == PS_KAFKA_LANE_DOWN && broker->failures > 0 &&
+           broker->failures != coordinator->failures;
+}
+
 struct ps_kafka_lane_broker *ps_kafka_lane_coordinator_broker(struct ps_kafka_lane *lane,
                                                               struct ps_kafka_lane_coordinator *coordinator)
 {
     struct ps_kafka_lane_broker *broker =
         coordinator->node >= 0 ? ps_kafka_lane_find_node(lane, coordinator->node) : NULL;
-    if (broker != NULL && broker->phase == PS_KAFKA_LANE_DOWN && broker->failures > 0) {
+    if (broker != NULL && has_failed(coordinator, broker)) {
         ps_kafka_lane_coordinator_forget(lane, coordinator); /* it may have moved */
         broker = NULL;
     }
@@ -41,7 +49,7 @@ struct ps_kafka_lane_broker *ps_kafka_lane_coordinator_broker(struct ps_kafka_la
         find(lane, coordinator);
         return NULL;
     }
-    if (broker->phase == PS_KAFKA_LANE_DOWN)
+    if (broker->phase == PS_KAFKA_LANE_DOWN && lane->now.mono_ns >= broker->rest_ns)
         ps_kafka_lane_broker_connect(broker);
     return broker->phase == PS_KAFKA_LANE_UP && !ps_kafka_lane_login_is_due(broker) ? broker : NULL;
 }
@@ -53,17 +61,22 @@ uint64_t ps_kafka_lane_coordinator_due_ns(const struct ps_kafka_lane *lane,
         coordinator->node >= 0 ? ps_kafka_lane_find_node(lane, coordinator->node) : NULL;
     if (broker != NULL && broker->phase != PS_KAFKA_LANE_DOWN)
         return broker->phase == PS_KAFKA_LANE_UP && !ps_kafka_lane_login_is_due(broker) ? 0 : PS_NEVER;
+    if (broker != NULL && !has_failed(coordinator, broker))
+        return broker->rest_ns;
     if (coordinator->asked)
         return PS_NEVER;
     uint64_t rested_ns = PS_NEVER;
+    bool begun = false;
     for (broker = lane->brokers; broker != NULL; broker = broker->next) {
         if (broker->gone)
             continue;
-        if (broker->phase == PS_KAFKA_LANE_UP)
+        if (broker->phase == PS_KAFKA_LANE_UP && !ps_kafka_lane_login_is_due(broker))
             return coordinator->rest_ns;
-        if (broker->phase != PS_KAFKA_LANE_DOWN)
-            return PS_NEVER; /* its socket wakes the worker */
-        rested_ns = ps_least(rested_ns, broker->rest_ns);
+        begun |= broker->phase != PS_KAFKA_LANE_DOWN; /* its socket wakes the worker */
+        if (broker->phase == PS_KAFKA_LANE_DOWN)
+            rested_ns = ps_least(rested_ns, broker->rest_ns);
     }
+    if (begun)
+        return PS_NEVER;
     return coordinator->rest_ns > rested_ns ? coordinator->rest_ns : rested_ns;
 }

@@ -1,5 +1,6 @@
 /* The requests of transactions as bytes (Kafka protocol guide; KIP-98, KIP-447). Versions before flexible ones, but for
- * TxnOffsetCommit 3, the first one that names the member of the group. */
+ * TxnOffsetCommit 3, the first one that names the member of the group, and OffsetFetch 7, the first one that waits for stable
+ * offsets. */
 #include "stages/lib/kafka/lane/lane_internal.h"
 
 #include <string.h>
@@ -206,17 +207,21 @@ struct ps_kafka_lane_request *ps_kafka_lane_request_committed(struct ps_kafka_la
     const struct ps_kafka_lane_transaction *transaction = &lane->transaction;
     struct ps_slice group = current(lane)->group;
     struct ps_kafka_lane_request *request;
-    size_t room = 8 + (size_t)group.length + (size_t)(transaction->end - transaction->from) * TOPIC_BYTES_MAX;
-    char *at = ps_kafka_lane_request_begin(lane, PS_KAFKA_LANE_FETCH_OFFSETS, 1, room, &request);
+    size_t room =
+        16 + (size_t)group.length + (size_t)(transaction->end - transaction->from) * TOPIC_BYTES_MAX;
+    char *at = ps_kafka_lane_request_begin(lane, PS_KAFKA_LANE_FETCH_OFFSETS, 7, room, &request);
     if (at == NULL)
         return NULL;
-    at = ps_wire_put_string(at, group.data, group.length);
-    at = ps_wire_put_int32(at, (int32_t)(transaction->end - transaction->from));
+    at = ps_wire_put_uvarint(at, 0); /* tags of the header */
+    at = ps_wire_put_compact_string(at, group.data, group.length);
+    at = ps_wire_put_uvarint(at, transaction->end - transaction->from + 1);
     for (uint32_t i = transaction->from; i < transaction->end; i++) {
         const struct ps_stream_name *name = transaction->positions[i].name;
-        at = ps_wire_put_string(at, name->name.data, name->name.length);
-        at = ps_wire_put_int32(at, 1);
+        at = ps_wire_put_compact_string(at, name->name.data, name->name.length);
+        at = ps_wire_put_uvarint(at, 2);
         at = ps_wire_put_int32(at, (int32_t)name->part);
+        at = ps_wire_put_uvarint(at, 0);
     }
-    return ps_kafka_lane_request_end(request, at);
+    at = ps_wire_put_int8(at, 1); /* stable offsets: none that a transaction may still change (KIP-447) */
+    return ps_kafka_lane_request_end(request, ps_wire_put_uvarint(at, 0));
 }

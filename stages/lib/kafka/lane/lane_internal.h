@@ -102,6 +102,7 @@ struct ps_kafka_lane_coordinator {
     struct ps_slice key; /* the id, or the group's name */
     int8_t type;         /* 0: of a group; 1: of a transactional id */
     int32_t node;        /* -1: not known */
+    uint32_t failures;   /* of that broker's connection in a row, when the node was named */
     bool asked;
     uint64_t rest_ns; /* no question before */
 };
@@ -390,6 +391,7 @@ void ps_kafka_lane_transaction_finish(struct ps_kafka_lane *lane, enum ps_kafka_
 void ps_kafka_lane_transaction_die(struct ps_kafka_lane *lane);
 /* The connection was lost before the answer to the request. */
 void ps_kafka_lane_transaction_lost(struct ps_kafka_lane *lane, const struct ps_kafka_lane_request *request);
+bool ps_kafka_lane_withdraw(struct ps_kafka_lane *lane);
 /* Handles an answer. Returns false with `reason`. */
 bool ps_kafka_lane_transaction_answer(struct ps_kafka_lane *lane, struct ps_kafka_lane_request *request,
                                       struct ps_wire_in *in, char *reason);

@@ -318,6 +318,11 @@ static void lane_commit(struct ps_kafka_producer *producer, const struct ps_kafk
     ps_kafka_lane_commit(lane_of(producer), positions, count);
 }
 
+static bool lane_withdraw(struct ps_kafka_producer *producer)
+{
+    return ps_kafka_lane_withdraw(lane_of(producer));
+}
+
 static void lane_resolve(struct ps_kafka_producer *producer, const struct ps_kafka_position *positions,
                          uint32_t count)
 {
@@ -343,5 +348,6 @@ const struct ps_kafka_engine ps_kafka_native = {
     .fill_requests = lane_fill_requests,
     .answered = lane_answered,
     .commit = lane_commit,
+    .withdraw = lane_withdraw,
     .resolve = lane_resolve,
 };

@@ -34,7 +34,7 @@ static bool versions(struct ps_kafka_lane_broker *broker, struct ps_wire_in *in,
 {
     int16_t error = ps_wire_get_int16(in);
     broker->produce_version = broker->metadata_version = broker->init_version = broker->login_version = -1;
-    broker->has_transactions = false;
+    bool has_members = false, has_stable = false;
     uint32_t count = ps_wire_get_count(in, 6);
     for (uint32_t i = 0; i < count; i++) {
         int16_t key = ps_wire_get_int16(in), least = ps_wire_get_int16(in), most = ps_wire_get_int16(in);
@@ -47,8 +47,11 @@ static bool versions(struct ps_kafka_lane_broker *broker, struct ps_wire_in *in,
         else if (key == 36)
             broker->login_version = choose(0, 1, least, most);
         else if (key == 28) /* what is older takes offsets of any member */
-            broker->has_transactions = choose(3, 3, least, most) == 3;
+            has_members = choose(3, 3, least, most) == 3;
+        else if (key == 9) /* what is older tells offsets that a transaction may still change */
+            has_stable = choose(7, 7, least, most) == 7;
     }
+    broker->has_transactions = has_members && has_stable;
     if (in->failed || error != 0)
         return refuse(reason, "the answer to ApiVersions cannot be read: is this a Kafka broker?");
     if (broker->produce_version < 0 || broker->metadata_version < 0)
@@ -267,6 +270,7 @@ static bool coordinator(struct ps_kafka_lane *lane, const struct ps_kafka_lane_r
     bool usable = host != NULL && length > 0 && length < PS_HOST_NAME_BYTES && port > 0 && port <= 65535;
     if (error == 0 && node >= 0 && usable && ps_kafka_lane_note_broker(lane, node, host, length, port)) {
         asked->node = node;
+        asked->failures = ps_kafka_lane_find_node(lane, node)->failures;
         return true;
     }
     ps_kafka_lane_coordinator_forget(lane, asked);

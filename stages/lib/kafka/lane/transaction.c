@@ -99,13 +99,16 @@ static struct ps_kafka_lane_request *step_request(struct ps_kafka_lane *lane)
     return NULL;
 }
 
-/* Offsets of a group of another cluster cannot be in the transaction. Returns whether they are of this one; else dies. */
+/* Offsets of a group of another cluster cannot be in the transaction. Returns whether they are of this one; dies if they are not. */
 static bool is_here(struct ps_kafka_lane *lane)
 {
     struct ps_slice cluster = lane->transaction.positions[lane->transaction.from].name->cluster;
     size_t length = strlen(lane->cluster);
-    if (length == 0 || cluster.length == 0 ||
-        (cluster.length == length && memcmp(cluster.data, lane->cluster, length) == 0))
+    if (length == 0) {
+        ps_kafka_lane_want_metadata(lane);
+        return false; /* not known yet */
+    }
+    if (cluster.length == 0 || (cluster.length == length && memcmp(cluster.data, lane->cluster, length) == 0))
         return true;
     ps_kafka_lane_die(
         lane, -150,

@@ -14,9 +14,16 @@
 #define ERROR_ILLEGAL_GENERATION 22
 #define ERROR_UNKNOWN_MEMBER 25
 #define ERROR_REBALANCING 27
+#define ERROR_INVALID_EPOCH 47
+#define ERROR_INVALID_STATE 48
+#define ERROR_INVALID_MAPPING 49
 #define ERROR_CONCURRENT 51
+#define ERROR_NOT_AUTHORIZED 53
 #define ERROR_NOT_ATTEMPTED 55
 #define ERROR_FENCED_INSTANCE 82
+#define ERROR_UNSTABLE 88
+#define ERROR_FENCED 90
+#define ERROR_ABORTABLE 120
 #define CONCURRENT_REST_NS (5 * PS_NS_PER_MS) /* the markers of the last transaction are being written */
 
 /* ---- its end ---- */
@@ -39,18 +46,31 @@ void ps_kafka_lane_transaction_finish(struct ps_kafka_lane *lane, enum ps_kafka_
     finish(lane, &end);
 }
 
+/* Whether the transaction may have been ended, or may be by a request under way; or that is the question. */
+static bool is_unknown(const struct ps_kafka_lane_transaction *transaction)
+{
+    return transaction->end_lost || transaction->step == PS_KAFKA_LANE_STEP_RESOLVE ||
+           (transaction->step == PS_KAFKA_LANE_STEP_END && transaction->step_asked);
+}
+
 void ps_kafka_lane_transaction_die(struct ps_kafka_lane *lane)
 {
     const struct ps_kafka_lane_transaction *transaction = &lane->transaction;
     if (transaction->step == PS_KAFKA_LANE_FILLING)
         return;
-    const struct ps_kafka_end end = {.ending = transaction->end_lost ||
-                                                       transaction->step == PS_KAFKA_LANE_STEP_RESOLVE
-                                                   ? PS_KAFKA_END_UNKNOWN
-                                                   : PS_KAFKA_END_ABORTED,
+    const struct ps_kafka_end end = {.ending = is_unknown(transaction) ? PS_KAFKA_END_UNKNOWN
+                                                                       : PS_KAFKA_END_ABORTED,
                                      .code = lane->fatal_code,
                                      .text = lane->fatal_text};
     finish(lane, &end);
+}
+
+bool ps_kafka_lane_withdraw(struct ps_kafka_lane *lane)
+{
+    if (is_unknown(&lane->transaction))
+        return false;
+    lane->transaction.step = PS_KAFKA_LANE_FILLING;
+    return true;
 }
 
 /* ---- what an error means ---- */
@@ -74,6 +94,7 @@ static bool passes(int16_t error)
     case ERROR_REBALANCING:
     case ERROR_CONCURRENT:
     case ERROR_NOT_ATTEMPTED:
+    case ERROR_UNSTABLE:
         return true;
     default:
         return false;
@@ -84,6 +105,22 @@ static bool is_stale(int16_t error)
 {
     return error == ERROR_ILLEGAL_GENERATION || error == ERROR_UNKNOWN_MEMBER ||
            error == ERROR_FENCED_INSTANCE;
+}
+
+/* The coordinator has refused to end the transaction. After any other error it may end it yet. */
+static bool is_refusal(int16_t error)
+{
+    switch (error) {
+    case ERROR_INVALID_EPOCH:
+    case ERROR_INVALID_STATE:
+    case ERROR_INVALID_MAPPING:
+    case ERROR_NOT_AUTHORIZED:
+    case ERROR_FENCED:
+    case ERROR_ABORTABLE:
+        return true;
+    default:
+        return false;
+    }
 }
 
 /* The request is sent again after a rest. */
@@ -182,7 +219,7 @@ static bool step_answered(struct ps_kafka_lane *lane, enum ps_kafka_lane_kind ki
     transaction->step_asked = false;
     if (error == 0)
         return true;
-    if (!passes(error)) {
+    if (kind == PS_KAFKA_LANE_END_TRANSACTION ? is_refusal(error) : !passes(error)) {
         step_failed(lane, kind, error);
         return false;
     }
@@ -239,22 +276,28 @@ static bool committed_answered(struct ps_kafka_lane *lane, struct ps_wire_in *in
 {
     struct ps_kafka_lane_transaction *transaction = &lane->transaction;
     int16_t worst = 0;
-    uint32_t topics = ps_wire_get_count(in, 6);
+    ps_wire_skip_tags(in);       /* of the header */
+    (void)ps_wire_get_int32(in); /* throttle time */
+    uint32_t topics = ps_wire_get_compact_count(in, 3);
     transaction->compared = 0;
     for (uint32_t t = 0; t < topics; t++) {
         uint32_t length, metadata_length;
-        const char *topic = ps_wire_get_string(in, &length);
-        uint32_t count = ps_wire_get_count(in, 16);
+        const char *topic = ps_wire_get_compact_string(in, &length);
+        uint32_t count = ps_wire_get_compact_count(in, 20);
         for (uint32_t i = 0; i < count; i++) {
             int32_t part = ps_wire_get_int32(in);
             int64_t offset = ps_wire_get_int64(in);
-            (void)ps_wire_get_string(in, &metadata_length);
+            (void)ps_wire_get_int32(in); /* leader epoch */
+            (void)ps_wire_get_compact_string(in, &metadata_length);
             int16_t error = ps_wire_get_int16(in);
+            ps_wire_skip_tags(in);
             worst = worse(worst, error);
             if (!in->failed && topic != NULL && error == 0)
                 compare(transaction, topic, length, part, offset);
         }
+        ps_wire_skip_tags(in);
     }
+    worst = worse(worst, ps_wire_get_int16(in));
     if (in->failed)
         return unreadable(reason, "OffsetFetch");
     if (!step_answered(lane, PS_KAFKA_LANE_FETCH_OFFSETS, worst))

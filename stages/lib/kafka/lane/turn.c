@@ -18,7 +18,8 @@
 
 static bool wants_metadata(const struct ps_kafka_lane *lane)
 {
-    return !lane->metadata_asked && lane->topic_count > 0 && lane->now.mono_ns >= lane->metadata_rest_ns &&
+    bool needed = lane->topic_count > 0 || (ps_kafka_lane_is_transactional(lane) && lane->cluster[0] == '\0');
+    return !lane->metadata_asked && needed && lane->now.mono_ns >= lane->metadata_rest_ns &&
            (lane->metadata_wanted || lane->now.mono_ns >= lane->metadata_ns + lane->settings.metadata_age_ns);
 }
 

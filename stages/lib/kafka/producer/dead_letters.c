@@ -56,6 +56,13 @@ void ps_kafka_letters_failed(struct ps_kafka_sender *sender, const char *why)
         ++letters->failures < sender->port->retry_max)
         return;
     letters->exhausted = sender->window.head;
+    while (letters->exhausted->settled == letters->exhausted->count) { /* it has events: something failed */
+        if (letters->exhausted->next == NULL) {
+            letters->exhausted = NULL;
+            return;
+        }
+        letters->exhausted = letters->exhausted->next;
+    }
     letters->condemned_attempts = letters->failures;
     letters->failures = 0;
     snprintf(letters->condemned_text, sizeof letters->condemned_text, "%s", why);

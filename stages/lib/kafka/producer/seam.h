@@ -157,6 +157,8 @@ struct ps_kafka_engine {
      * the listener's `ended`. Nothing is submitted meanwhile. NULL: the engine has no transactions. */
     void (*commit)(struct ps_kafka_producer *producer, const struct ps_kafka_position *positions,
                    uint32_t count);
+    /* Gives up a commit that is under way. Returns false if it may have been carried out, or may yet be. */
+    bool (*withdraw)(struct ps_kafka_producer *producer);
     /* Finds out whether a transaction that ended PS_KAFKA_END_UNKNOWN was committed: `ended` says PS_KAFKA_END_COMMITTED or
      * PS_KAFKA_END_ABORTED, or PS_KAFKA_END_UNKNOWN if this producer cannot go on. Before the first `submit`. */
     void (*resolve)(struct ps_kafka_producer *producer, const struct ps_kafka_position *positions,

@@ -39,8 +39,10 @@ static void on_report(void *argument, const struct ps_kafka_report *report)
         ps_kafka_sender_failed(sender, report, error);
         return;
     }
-    sender->rest_count = 0;
-    sender->letters.failures = 0;
+    if (!transactional) { /* there it is only the commit that gets on */
+        sender->rest_count = 0;
+        sender->letters.failures = 0;
+    }
     sender->broken = false;
     sender->last_error[0] = '\0';
     sender->progress_ns = sender->warned_ns = sender->now.mono_ns;
@@ -351,6 +353,7 @@ uint64_t ps_kafka_sender_tick(struct ps_kafka_sender *sender, const struct ps_no
     ps_kafka_letters_collect(sender);
     step(sender);
     uint64_t commit_ns = PS_NEVER;
+    finish_settled(sender); /* those of a commit that has just ended are not in the next one */
     if (ps_kafka_sender_is_transactional(sender))
         commit_ns = ps_kafka_transaction_tick(sender);
     uint64_t send_ns = ps_least(commit_ns, send_submitted(sender));
@@ -380,8 +383,8 @@ static bool holds_recall(struct ps_kafka_sender *sender)
         return false;
     if (sender->recall_ns == 0)
         sender->recall_ns = sender->now.mono_ns;
-    bool patient = sender->now.mono_ns < sender->recall_ns + recall_patience_ns(sender);
-    if (!ps_kafka_transaction_holds_recall(sender, patient))
+    uint64_t since_ns = sender->now.mono_ns - sender->recall_ns;
+    if (!ps_kafka_transaction_holds_recall(sender, since_ns < recall_patience_ns(sender), since_ns))
         return false;
     (void)ps_kafka_sender_tick(sender, &sender->now);
     return true;

@@ -10,6 +10,10 @@
 #include <string.h>
 
 #define QUIET_NS (50 * PS_NS_PER_MS) /* no lease came: what is there is committed */
+#define DELAY_NS (10 * PS_NS_PER_S)  /* of a commit, until the first warning */
+#define DELAY_AGAIN_NS (60 * PS_NS_PER_S)
+#define LOOK_NS (20 * PS_NS_PER_MS)
+#define UNKNOWN_PATIENCE_NS (30 * PS_NS_PER_S) /* of a recall whose last commit may have been carried out */
 #define LEASES_MAX (PS_KAFKA_WINDOW_LEASES_MAX / 4 * 3)
 #define FIRST_POSITIONS 64U
 
@@ -58,14 +62,15 @@ static uint32_t hash_of(const struct ps_stream_name *name)
 static bool grow(struct ps_kafka_transaction *transaction)
 {
     uint32_t room = transaction->room > 0 ? transaction->room * 2 : FIRST_POSITIONS;
-    struct ps_kafka_position *positions = reallocarray(transaction->positions, room, sizeof *positions);
-    if (positions == NULL)
+    uint32_t *index = calloc(room * 2U, sizeof *index);
+    struct ps_kafka_position *positions =
+        index != NULL ? reallocarray(transaction->positions, room, sizeof *positions) : NULL;
+    if (positions == NULL) {
+        free(index);
         return false;
+    }
     transaction->positions = positions;
     transaction->room = room;
-    uint32_t *index = calloc(room * 2U, sizeof *index);
-    if (index == NULL)
-        return false;
     free(transaction->index);
     transaction->index = index;
     transaction->index_size = room * 2;
@@ -251,6 +256,8 @@ void ps_kafka_transaction_ended(void *argument, const struct ps_kafka_end *end)
     transaction->begun_ns = transaction->taken_ns = sender->now.mono_ns;
     if (end->ending == PS_KAFKA_END_COMMITTED) {
         settle_all(sender);
+        transaction->memory_bytes = 0;
+        sender->letters.failures = 0;
         count_end(sender, PS_KAFKA_GAUGE_transactions_committed);
         sender->rest_count = 0;
         sender->progress_ns = sender->warned_ns = sender->now.mono_ns;
@@ -266,7 +273,7 @@ void ps_kafka_transaction_ended(void *argument, const struct ps_kafka_end *end)
 bool ps_kafka_transaction_restarts(struct ps_kafka_sender *sender)
 {
     struct ps_kafka_transaction *transaction = &sender->transaction;
-    if (transaction->phase == PS_KAFKA_TRANSACTION_RESOLVING) {
+    if (transaction->phase == PS_KAFKA_TRANSACTION_RESOLVING && transaction->count > 0) {
         if (!transaction->asked)
             sender->plan->engine->resolve(sender->producer, transaction->positions, transaction->count);
         transaction->asked = true;
@@ -289,7 +296,9 @@ static void commit(struct ps_kafka_sender *sender)
     struct ps_kafka_transaction *transaction = &sender->transaction;
     if (!is_all_delivered(sender) || sender->stepping || !collect_positions(sender))
         return;
+    PS_ASSERT(transaction->released == 0);
     transaction->phase = PS_KAFKA_TRANSACTION_COMMITTING;
+    transaction->ending_ns = transaction->warned_ns = sender->now.mono_ns;
     sender->plan->engine->commit(sender->producer, transaction->positions, transaction->count);
 }
 
@@ -304,31 +313,61 @@ static uint64_t close_ns(const struct ps_kafka_sender *sender)
                           transaction->taken_ns + QUIET_NS);
 }
 
+/* Brokers that do not answer are not silent elsewhere: nothing is in flight. */
+static uint64_t warn_of_delay(struct ps_kafka_sender *sender)
+{
+    struct ps_kafka_transaction *transaction = &sender->transaction;
+    bool first = transaction->warned_ns == transaction->ending_ns;
+    uint64_t due_ns = transaction->warned_ns + (first ? DELAY_NS : DELAY_AGAIN_NS);
+    if (sender->now.mono_ns < due_ns)
+        return due_ns;
+    transaction->warned_ns = sender->now.mono_ns;
+    struct ps_err err = {0};
+    ps_err_set(&err, "the transaction %s is not committed since %s: %s", transaction->id,
+               ps_quantity_print_ns(sender->now.mono_ns - transaction->ending_ns).text,
+               sender->last_error[0] != '\0'
+                   ? sender->last_error
+                   : "the coordinator of the transaction or of the group does not answer, or is not ready");
+    ps_log(ps_port_outage_level(sender->port, PS_LOG_WARN), sender->port->component, "%s", err.text);
+    ps_port_troubled(sender->port, &err);
+    return sender->now.mono_ns + DELAY_AGAIN_NS;
+}
+
 uint64_t ps_kafka_transaction_tick(struct ps_kafka_sender *sender)
 {
     struct ps_kafka_transaction *transaction = &sender->transaction;
-    if (sender->window.lease_count == 0)
+    if (transaction->phase >= PS_KAFKA_TRANSACTION_COMMITTING)
+        return warn_of_delay(sender);
+    if (sender->window.lease_count == 0) {
+        transaction->phase = PS_KAFKA_TRANSACTION_FILLING;
         return PS_NEVER;
+    }
     if (transaction->phase == PS_KAFKA_TRANSACTION_FILLING) {
         uint64_t due_ns = close_ns(sender);
         if (sender->now.mono_ns < due_ns)
             return due_ns;
         transaction->phase = PS_KAFKA_TRANSACTION_CLOSING;
     }
-    if (transaction->phase == PS_KAFKA_TRANSACTION_CLOSING) {
-        commit(sender);
-        if (transaction->phase == PS_KAFKA_TRANSACTION_COMMITTING)
-            return sender->now.mono_ns; /* the engine begins at its next turn */
-    }
-    return PS_NEVER;
+    commit(sender);
+    return transaction->phase == PS_KAFKA_TRANSACTION_COMMITTING
+               ? sender->now.mono_ns /* the engine begins at its next turn */
+               : sender->now.mono_ns + LOOK_NS;
 }
 
-bool ps_kafka_transaction_holds_recall(struct ps_kafka_sender *sender, bool patient)
+bool ps_kafka_transaction_holds_recall(struct ps_kafka_sender *sender, bool patient, uint64_t since_ns)
 {
     struct ps_kafka_transaction *transaction = &sender->transaction;
     transaction->hurry = true;
-    if (transaction->phase >= PS_KAFKA_TRANSACTION_COMMITTING)
-        return true;
+    if (!patient && transaction->phase == PS_KAFKA_TRANSACTION_COMMITTING &&
+        sender->plan->engine->withdraw(sender->producer))
+        transaction->phase = PS_KAFKA_TRANSACTION_FILLING;
+    if (transaction->phase >= PS_KAFKA_TRANSACTION_COMMITTING) {
+        if (since_ns < UNKNOWN_PATIENCE_NS)
+            return true;
+        ps_log(PS_LOG_WARN, sender->port->component,
+               "nobody tells whether the transaction %s was committed: its events may be delivered again",
+               transaction->id);
+    }
     return patient && sender->window.lease_count > 0 && sender->phase == PS_KAFKA_SENDING && !sender->fatal &&
            sender->cause.error == NULL;
 }

@@ -35,17 +35,18 @@ struct ps_kafka_lost {
     uint64_t member;
     int32_t assignment;
 };
-#define PS_KAFKA_LOST_MAX 16U
+#define PS_KAFKA_LOST_MAX 64U
 
 struct ps_kafka_transaction {
     char id[PS_KAFKA_TRANSACTIONAL_ID_BYTES];
     enum ps_kafka_transaction_phase phase;
-    bool asked;                  /* resolving: the producer is asked */
-    bool renews;                 /* a new producer is needed to abort it, at once: nothing failed */
-    bool hurry;                  /* the agent stops, or the sink is recalled: commits at once */
-    uint64_t begun_ns, taken_ns; /* when the first lease came, and the last */
-    uint64_t memory_bytes;       /* of the leases */
-    uint32_t released;           /* leases, the oldest ones, that are committed and go home */
+    bool asked;                    /* resolving: the producer is asked */
+    bool renews;                   /* a new producer is needed to abort it, at once: nothing failed */
+    bool hurry;                    /* the agent stops, or the sink is recalled: commits at once */
+    uint64_t ending_ns, warned_ns; /* when the commit began that is under way; when that was last warned of */
+    uint64_t begun_ns, taken_ns;   /* when the first lease came, and the last */
+    uint64_t memory_bytes;         /* of the leases */
+    uint32_t released;             /* leases, the oldest ones, that are committed and go home */
     struct ps_kafka_lost lost[PS_KAFKA_LOST_MAX]; /* the last ones */
     uint32_t lost_count;
     /* What is committed: one position for each partition, sorted by member and topic. Texts are the batches'. */
@@ -72,4 +73,4 @@ void ps_kafka_transaction_ended(void *argument, const struct ps_kafka_end *end);
  * resolved. */
 bool ps_kafka_transaction_restarts(struct ps_kafka_sender *sender);
 /* A recall begins or goes on. Returns whether it must wait: for a commit that may end soon, or that may have been carried out. */
-bool ps_kafka_transaction_holds_recall(struct ps_kafka_sender *sender, bool patient);
+bool ps_kafka_transaction_holds_recall(struct ps_kafka_sender *sender, bool patient, uint64_t since_ns);

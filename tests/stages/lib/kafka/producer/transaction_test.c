@@ -12,6 +12,7 @@
 #define RECORDS 1200U /* of each input partition */
 #define RUN_MAX 30U
 #define WAITING_MAX 4096U
+#define LEASE_BYTES 1000U
 #define TURNS_MAX 400000U
 
 struct run {
@@ -98,6 +99,7 @@ static void read_batch(struct run *run, unsigned partition)
     lease->index = NULL;
     lease->count = batch->count;
     lease->bytes = batch->body_bytes;
+    lease->memory_bytes = LEASE_BYTES;
     assert_true(run->waiting_end < WAITING_MAX);
     run->waiting[run->waiting_end++] = lease;
 }
@@ -139,6 +141,28 @@ static void turn(struct run *run)
     ps_test_stage_pass_ms(stage, 2);
 }
 
+/* The sink is recalled, in whatever phase it is, and offered again what it gives back. */
+static void recall(struct run *run)
+{
+    struct ps_lease *back = NULL;
+    unsigned count = 0;
+    for (unsigned turns = 0; !ps_kafka_sender_recall(run->sender, &back, &run->stage.now); turns++) {
+        assert_true(turns < 20000); /* 40 s */
+        if (!ps_test_coordinator_serve(run->broker))
+            usleep(20);
+        ps_test_stage_pass_ms(&run->stage, 2);
+    }
+    for (const struct ps_lease *lease = back; lease != NULL; lease = lease->next)
+        count++;
+    assert_true(count <= run->waiting_from);
+    run->waiting_from -= count;
+    for (unsigned i = run->waiting_from; back != NULL; i++) {
+        run->waiting[i] = back;
+        back = back->next;
+        run->waiting[i]->next = NULL;
+    }
+}
+
 static bool is_complete(const struct run *run)
 {
     for (unsigned i = 0; i < PS_TEST_IN_PARTITIONS; i++)
@@ -170,15 +194,24 @@ static void verify(const struct run *run)
     assert_int_equal(total, PS_TEST_IN_PARTITIONS * RECORDS);
 }
 
-static struct ps_test_coordinator_counts run_one(uint64_t seed, unsigned faults, unsigned reassignments)
+struct trial {
+    unsigned faults, reassignments, recalls; /* of 1,000 requests; of 1,000 turns */
+    uint64_t bytes_max;                      /* of a transaction; 0: no limit */
+};
+
+static struct ps_test_coordinator_counts run_trial(uint64_t seed, const struct trial *trial)
 {
     static struct run run;
-    begin(&run, seed, faults);
+    begin(&run, seed, trial->faults);
+    if (trial->bytes_max != 0)
+        run.plan.transaction.bytes_max = trial->bytes_max;
     run.assignment = -1;
     for (unsigned turns = 0; !is_complete(&run); turns++) {
         read_some(&run);
-        if (reassignments > 0 && run.assignment > 0 && draw(&run, 1000) < reassignments)
+        if (trial->reassignments > 0 && run.assignment > 0 && draw(&run, 1000) < trial->reassignments)
             run.assignment = -ps_test_coordinator_reassign(run.broker);
+        if (trial->recalls > 0 && draw(&run, 1000) < trial->recalls)
+            recall(&run);
         turn(&run);
         if (turns > TURNS_MAX)
             fail_msg("offsets %lld and %lld after %u turns",
@@ -189,6 +222,40 @@ static struct ps_test_coordinator_counts run_one(uint64_t seed, unsigned faults,
     struct ps_test_coordinator_counts counts = ps_test_coordinator_counts(run.broker);
     end(&run);
     return counts;
+}
+
+static struct ps_test_coordinator_counts run_one(uint64_t seed, unsigned faults, unsigned reassignments)
+{
+    const struct trial trial = {.faults = faults, .reassignments = reassignments};
+    return run_trial(seed, &trial);
+}
+
+/* A transaction that is full is committed at once, and what was committed is not in the next one. */
+static void test_full(void **state)
+{
+    const struct trial calm = {.bytes_max = 3 * LEASE_BYTES};
+    struct ps_test_coordinator_counts counts = run_trial(2, &calm);
+    assert_in_range(counts.commits, 20, 1000);
+    assert_int_equal(counts.aborts, 0);
+    uint64_t seed = ps_test_seed();
+    for (unsigned i = 0; i < 10; i++) {
+        const struct trial trial = {.faults = 4 + 3 * i, .bytes_max = 3 * LEASE_BYTES};
+        print_message("seed %llu\n", (unsigned long long)(seed + i));
+        run_trial(seed + i, &trial);
+    }
+}
+
+/* No answer of the coordinator is lost for good here: a recall that nobody can answer gives events back after 30 s, and may
+ * double them. */
+static void test_recalls(void **state)
+{
+    uint64_t seed = ps_test_seed();
+    for (unsigned i = 0; i < 12; i++) {
+        const struct trial trial = {
+            .faults = i, .recalls = 2 + i % 5, .bytes_max = i % 3 == 0 ? 3 * LEASE_BYTES : 0};
+        print_message("seed %llu\n", (unsigned long long)(seed + i));
+        run_trial(seed + i, &trial);
+    }
 }
 
 static void test_calm(void **state)
@@ -232,9 +299,8 @@ static void test_reassignments(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_calm),
-        cmocka_unit_test(test_faults),
-        cmocka_unit_test(test_reassignments),
+        cmocka_unit_test(test_calm),   cmocka_unit_test(test_full),          cmocka_unit_test(test_recalls),
+        cmocka_unit_test(test_faults), cmocka_unit_test(test_reassignments),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
