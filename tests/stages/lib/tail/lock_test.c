@@ -70,7 +70,7 @@ static void test_one_holder(void **unused)
         assert_true(lock >= 0);
         expect_text(own);
         own[strlen(own) - 1] = '\0';
-        char holder[64];
+        char holder[128];
         snprintf(holder, sizeof holder, "is in use by process %s, another agent", own);
         strcat(own, "\n");
         expect_refused(holder);
