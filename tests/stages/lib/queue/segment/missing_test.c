@@ -161,7 +161,8 @@ static void expect_missed(unsigned segment, const char *words, unsigned first, u
         fail_msg("not \"%s .. %s\": %s", frames, words, damages);
     struct ps_segment_log *log = open_log(&disk);
     snprintf(named, sizeof named, "%s: ", segment_path(segment));
-    snprintf(frames, sizeof frames, "frames, %u to %u, are lost", first, last);
+    snprintf(frames, sizeof frames,
+             first == last ? "1 frame, %u to %u, is lost" : "frames, %u to %u, are lost", first, last);
     if (strncmp(reports, named, strlen(named)) != 0 || strstr(reports, words) == NULL ||
         (last > 0 && strstr(reports, frames) == NULL) ||
         strchr(reports, '\n') != reports + strlen(reports) - 1)
