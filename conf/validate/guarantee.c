@@ -131,12 +131,22 @@ static void check_flow(const struct flow *flow)
             check_source(flow, &agent->sources[i]);
 }
 
+/* Flume's own class ignores the key, and would deliver at least once. */
+static void check_java(const struct flow *flow)
+{
+    const char *guarantee = ps_pairs_get(&flow->sink->part.pairs, KEY);
+    if (guarantee != NULL && strcasecmp(guarantee, "exactly-once") == 0)
+        refuse(flow, "remove penstock.engine = java", "it is Flume's own class, which has no transactions");
+}
+
 void ps_check_guarantees(struct ps_conf *conf)
 {
     struct ps_conf_agent *agent = &conf->agent;
     for (size_t i = 0; i < agent->sink_count; i++) {
         const struct ps_conf_part *part = &agent->sinks[i].part;
         const struct flow flow = {conf, &agent->sinks[i]};
+        if (strcmp(part->ops->name, "java") == 0)
+            check_java(&flow);
         if (part->ops->sink != NULL && part->ops->sink->transactional != NULL &&
             part->ops->sink->transactional(part->plan))
             check_flow(&flow);

@@ -10,7 +10,11 @@
 static int setup(void **state)
 {
     static const struct ps_test_class none[] = {{.name = NULL}};
-    ps_test_java_conf_setup(state, none, none);
+    static const struct ps_test_class flume[] = {
+        {.name = "org/apache/flume/Sink", .more_access = 0x0600},
+        {.name = "org/apache/flume/sink/kafka/KafkaSink", .interfaces = {"org/apache/flume/Sink"}},
+        {.name = NULL}};
+    ps_test_java_conf_setup(state, flume, none);
     return 0;
 }
 
@@ -61,6 +65,10 @@ static void flows_that_cannot(void **state)
          "exactly once: source r1 has kafka.consumer.partition.assignment.strategy"},
         {"a1.sources.r2.penstock.deadletter = c1\n",
          "exactly once: source r2 writes its dead letters into channel c1"},
+        {"a1.sinks.k1.type = org.apache.flume.sink.kafka.KafkaSink\na1.sinks.k1.penstock.engine = java\n",
+         "exactly once: it is Flume's own class"},
+        {"a1.sinks.k1.penstock.transaction.timeout = 1000\na1.sinks.k1.penstock.transaction.interval = 501\n",
+         "exactly-once cannot be had with this: penstock.transaction.interval is above half"},
         {"a1.sinks.k1.kafka.producer.acks = 1\n",
          "exactly-once cannot be had with this: kafka.producer.acks"},
         {"a1.sinks.k1.kafka.producer.enable.idempotence = false\n", "exactly-once cannot be had with this"},
