@@ -67,10 +67,11 @@ has() { # RECORDS
 }
 
 step "input: $records records, half of them before the agents start"
+# It goes on while brokers are away, and writes nothing twice.
 write() { # FROM TO
     local partition
     for partition in 0 1 2 3; do
-        seq "$1" "$2" | awk -v p=$partition '$1 % 4 == p' | kcat -P -q -b "$brokers" -t once-in -p $partition
+        seq "$1" "$2" | awk -v p=$partition '$1 % 4 == p' | kcat -E -P -q -X enable.idempotence=true -b "$brokers" -t once-in -p $partition
     done
 }
 write 1 $((records / 2))
