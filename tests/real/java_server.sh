@@ -3,14 +3,14 @@
 #
 #   server_begin SERVER        starts the server on `server_port`, in $work/SERVER; it ends with the script
 #   ask VERB WORD...           the server's script
-#   kill_java_often, all_there see below; KILLS=N says how many kills (default 3)
+#   kill_java_often, all_there see below; KILLS=N says how many kills (default 2)
 # shellcheck shell=bash
 # shellcheck source=tests/real/oracle.sh disable=SC2154
 source "$(dirname "${BASH_SOURCE[0]}")/oracle.sh"
 # shellcheck source=tests/support/seed.sh
 source "$here/../support/seed.sh"
 with_java_host
-kills=${KILLS:-3}
+kills=${KILLS:-2}
 
 server='' children=()
 server_begin() { # SERVER

@@ -9,7 +9,7 @@ source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 command -v kcat >/dev/null || skip "no kcat"
 
 records=${RECORDS:-200000}
-kills=${KILLS:-6}
+kills=${KILLS:-4}
 cluster=${BROKERS:-1}
 if ((cluster > 1)); then
     step "$cluster brokers"
