@@ -1,5 +1,5 @@
-/* Coordinators: the brokers that keep a transactional id or a consumer group. They move when brokers stop, so one that is
- * not reached, or says that it is another one, is asked for again. */
+/* Coordinators: the brokers that keep a transactional id or a consumer group. They move when brokers stop: if one cannot be
+ * reached, or names another one, the lane asks the cluster again. */
 #include "stages/lib/kafka/lane/lane_internal.h"
 
 #include "stages/lib/kafka/errors.h"

@@ -206,7 +206,7 @@ enum ps_kafka_lane_id_state {
 
 /* The steps of a commit. */
 enum ps_kafka_lane_step {
-    PS_KAFKA_LANE_FILLING,      /* none is asked for */
+    PS_KAFKA_LANE_FILLING,      /* no commit is under way */
     PS_KAFKA_LANE_STEP_GROUP,   /* the group joins the transaction */
     PS_KAFKA_LANE_STEP_OFFSETS, /* its coordinator gets the positions of one member */
     PS_KAFKA_LANE_STEP_END,     /* the transaction's coordinator ends it */

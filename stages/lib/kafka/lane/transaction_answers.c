@@ -46,7 +46,7 @@ void ps_kafka_lane_transaction_finish(struct ps_kafka_lane *lane, enum ps_kafka_
     finish(lane, &end);
 }
 
-/* Whether the transaction may have been ended, or may be by a request under way; or that is the question. */
+/* Returns whether the end is open: a request may have ended the transaction, or may yet; or the lane asks for the end. */
 static bool is_unknown(const struct ps_kafka_lane_transaction *transaction)
 {
     return transaction->end_lost || transaction->step == PS_KAFKA_LANE_STEP_RESOLVE ||

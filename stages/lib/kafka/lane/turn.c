@@ -26,7 +26,7 @@ static bool wants_metadata(const struct ps_kafka_lane *lane)
 static bool wants_id(const struct ps_kafka_lane *lane)
 {
     return lane->id_state == PS_KAFKA_LANE_ID_NONE && lane->now.mono_ns >= lane->id_rest_ns && !lane->fatal &&
-           !ps_kafka_lane_is_transactional(lane); /* the coordinator is asked for it (transaction.c) */
+           !ps_kafka_lane_is_transactional(lane); /* transaction.c asks the coordinator */
 }
 
 static void ask(struct ps_kafka_lane *lane)

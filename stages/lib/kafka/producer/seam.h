@@ -67,7 +67,7 @@ struct ps_kafka_notice {
 
 /* ---- transactions (KIP-98, KIP-447) ---- */
 
-/* How far a partition of a source was read: committed for its consumer group, within a transaction. */
+/* The position of a source in a partition, which a transaction commits for the source's consumer group. */
 struct ps_kafka_position {
     const struct ps_stream_name *name;
     int64_t next; /* offset of the record to be read next */

@@ -353,7 +353,7 @@ uint64_t ps_kafka_sender_tick(struct ps_kafka_sender *sender, const struct ps_no
     ps_kafka_letters_collect(sender);
     step(sender);
     uint64_t commit_ns = PS_NEVER;
-    finish_settled(sender); /* those of a commit that has just ended are not in the next one */
+    finish_settled(sender); /* the next commit must not have the leases of the last one */
     if (ps_kafka_sender_is_transactional(sender))
         commit_ns = ps_kafka_transaction_tick(sender);
     uint64_t send_ns = ps_least(commit_ns, send_submitted(sender));
