@@ -2,10 +2,7 @@
  * reached, or names another one, the lane asks the cluster again. */
 #include "stages/lib/kafka/lane/lane_internal.h"
 
-#include "stages/lib/kafka/errors.h"
 #include "stages/lib/least.h"
-
-#include <stdio.h>
 
 static void find(struct ps_kafka_lane *lane, struct ps_kafka_lane_coordinator *coordinator)
 {

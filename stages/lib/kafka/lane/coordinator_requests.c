@@ -2,17 +2,13 @@
  * TxnOffsetCommit 3, the first one that names the member of the group, and OffsetFetch 7, the first one that waits for stable
  * offsets. */
 #include "stages/lib/kafka/lane/lane_internal.h"
+#include "stages/lib/kafka/slice.h"
 
 #include <string.h>
 
 #define PRODUCER_BYTES (PS_KAFKA_LANE_TRANSACTIONAL_ID_BYTES + 12U)
 #define TOPIC_BYTES_MAX (PS_KAFKA_LANE_TOPIC_BYTES + 16U)
 #define PARTITION_BYTES_MAX 32U
-
-static bool same(struct ps_slice one, struct ps_slice other)
-{
-    return one.length == other.length && (one.length == 0 || memcmp(one.data, other.data, one.length) == 0);
-}
 
 uint32_t ps_kafka_lane_positions_run(const struct ps_kafka_position *positions, uint32_t count, uint32_t from,
                                      bool of_member)
@@ -21,8 +17,9 @@ uint32_t ps_kafka_lane_positions_run(const struct ps_kafka_position *positions, 
     uint32_t end = from + 1;
     for (; end < count; end++) {
         const struct ps_stream_name *name = positions[end].name;
-        if (!same(name->group, first->group) ||
-            (of_member && (name->assignment != first->assignment || !same(name->member, first->member))))
+        if (!ps_slice_same(name->group, first->group) ||
+            (of_member &&
+             (name->assignment != first->assignment || !ps_slice_same(name->member, first->member))))
             break;
     }
     return end - from;
@@ -129,7 +126,7 @@ static uint32_t topic_run(const struct ps_kafka_lane_transaction *transaction, u
 {
     uint32_t end = from + 1;
     while (end < transaction->end &&
-           same(transaction->positions[end].name->name, transaction->positions[from].name->name))
+           ps_slice_same(transaction->positions[end].name->name, transaction->positions[from].name->name))
         end++;
     return end - from;
 }

@@ -6,10 +6,9 @@
  * transactional id asks for a producer's id, which aborts what is open and fences what is under way. */
 #include "stages/lib/kafka/lane/lane_internal.h"
 
-#include "stages/lib/kafka/errors.h"
+#include "stages/lib/kafka/slice.h"
 #include "stages/lib/least.h"
 
-#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -59,9 +58,7 @@ static void aim_at_group(struct ps_kafka_lane_transaction *transaction)
 {
     struct ps_slice group = transaction->positions[transaction->from].name->group;
     struct ps_kafka_lane_coordinator *coordinator = &transaction->group;
-    bool same = coordinator->key.length == group.length &&
-                memcmp(transaction->group_text, group.data, group.length) == 0;
-    if (same || coordinator->asked)
+    if (ps_slice_same(coordinator->key, group) || coordinator->asked)
         return;
     uint32_t length = (uint32_t)ps_least(group.length, sizeof transaction->group_text);
     memcpy(transaction->group_text, group.data, length);
@@ -103,12 +100,12 @@ static struct ps_kafka_lane_request *step_request(struct ps_kafka_lane *lane)
 static bool is_here(struct ps_kafka_lane *lane)
 {
     struct ps_slice cluster = lane->transaction.positions[lane->transaction.from].name->cluster;
-    size_t length = strlen(lane->cluster);
-    if (length == 0) {
+    const struct ps_slice here = {lane->cluster, (uint32_t)strlen(lane->cluster)};
+    if (here.length == 0) {
         ps_kafka_lane_want_metadata(lane);
         return false; /* not known yet */
     }
-    if (cluster.length == 0 || (cluster.length == length && memcmp(cluster.data, lane->cluster, length) == 0))
+    if (cluster.length == 0 || ps_slice_same(cluster, here))
         return true;
     ps_kafka_lane_die(
         lane, -150,

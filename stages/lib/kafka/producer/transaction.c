@@ -3,6 +3,7 @@
 #include "core/quantity.h"
 #include "stages/lib/kafka/producer/partition.h"
 #include "stages/lib/kafka/producer/sender.h"
+#include "stages/lib/kafka/slice.h"
 #include "stages/lib/least.h"
 
 #include <stdio.h>
@@ -41,15 +42,11 @@ static void count_end(const struct ps_kafka_sender *sender, enum ps_kafka_gauge 
 
 /* ---- positions ---- */
 
-static bool same(struct ps_slice one, struct ps_slice other)
-{
-    return one.length == other.length && (one.length == 0 || memcmp(one.data, other.data, one.length) == 0);
-}
-
 static bool same_stream(const struct ps_stream_name *one, const struct ps_stream_name *other)
 {
-    return one->part == other->part && one->assignment == other->assignment && same(one->name, other->name) &&
-           same(one->member, other->member) && same(one->group, other->group);
+    return one->part == other->part && one->assignment == other->assignment &&
+           ps_slice_same(one->name, other->name) && ps_slice_same(one->member, other->member) &&
+           ps_slice_same(one->group, other->group);
 }
 
 static uint32_t hash_of(const struct ps_stream_name *name)
