@@ -8,6 +8,13 @@ file(GLOB test_support CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/tests/support/*.c $
 file(GLOB_RECURSE test_files CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/tests/*.c)
 set_source_files_properties(${test_files} PROPERTIES COMPILE_OPTIONS -Wno-unused-parameter)
 
+# The optimizer is two thirds of what compiling a test costs, and what is tested is in the library, as it is released. Not so in these folders: their
+# tests race or draw through inline functions of headers (docs/decisions/0100-what-a-test-program-is-built-with.md).
+file(GLOB fuzz_sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/tests/fuzz/*_fuzz.c)
+set(plain_sources ${test_sources} ${fuzz_sources})
+list(FILTER plain_sources EXCLUDE REGEX "/tests/(bench|core|rings|sim|stress)/")
+set_source_files_properties(${plain_sources} PROPERTIES COMPILE_OPTIONS "-Wno-unused-parameter;-O0;-U_FORTIFY_SOURCE")
+
 add_library(ps_test_support STATIC ${test_support} ${CMAKE_SOURCE_DIR}/tests/support/support.h)
 set_target_properties(ps_test_support PROPERTIES LINKER_LANGUAGE C)
 target_link_libraries(ps_test_support PUBLIC ps_bench ps_engine PkgConfig::CMOCKA)
@@ -147,7 +154,6 @@ foreach(sample good other old short contractless nameless blank idle functionles
   add_dependencies(core_plugin_loader plugin_sample_${sample})
 endforeach()
 
-file(GLOB fuzz_sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/tests/fuzz/*_fuzz.c)
 foreach(source ${fuzz_sources})
   get_filename_component(name ${source} NAME_WE)
   string(REGEX REPLACE "_fuzz$" "" name ${name})

@@ -23,11 +23,15 @@ static void test_all_are_here(void **unused)
 /* ---- checks ---- */
 
 /* The mock cluster is in this process, and closes its end of a connection a little later than the sink. */
-static void assert_open_fds(unsigned expected)
+static void assert_open_fds(const struct ps_test_sink_adapter *adapter, unsigned expected)
 {
     for (unsigned i = 0; ps_test_open_fds() > expected && i < PS_TEST_PATIENCE_MS; i++)
         usleep(1000);
-    assert_in_range(ps_test_open_fds(), 1, expected);
+    unsigned open = ps_test_open_fds();
+    if (open > expected) {
+        ps_test_print_fds();
+        fail_msg("%s: %u descriptors are open, and were %u", adapter->ops->name, open, expected);
+    }
 }
 
 /* Opens it and closes it again, so that libraries are warm. Returns how many descriptors are open then; a client
@@ -41,7 +45,7 @@ static unsigned start_closed(const struct ps_test_sink_adapter *adapter, struct 
     assert_int_equal(ps_test_stage_open(stage), PS_OK);
     ps_test_stage_close(stage);
     if (adapter->far_end != NULL)
-        assert_open_fds(fds);
+        assert_open_fds(adapter, fds);
     return adapter->far_end != NULL ? fds : ps_test_open_fds();
 }
 
@@ -163,7 +167,7 @@ static void test_life(void **unused)
             assert_no_allocation(adapter, &stage);
             assert_idle(adapter, &stage);
             ps_test_stage_close(&stage);
-            assert_open_fds(fds);
+            assert_open_fds(adapter, fds);
             ps_test_stage_recycle(&stage);
         }
         ps_test_stage_fini(&stage);
@@ -207,7 +211,7 @@ static void test_open_without_memory(void **unused)
                 ps_test_stage_close(&stage);
             else
                 assert_true(failed_one && stage.err.length > 0);
-            assert_open_fds(fds);
+            assert_open_fds(adapter, fds);
             if (!failed_one)
                 break;
         }

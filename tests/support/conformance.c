@@ -1,6 +1,8 @@
 #include "tests/support/conformance.h"
 
 #include <dirent.h>
+#include <stdio.h>
+#include <unistd.h>
 
 unsigned ps_test_stage_hoard(struct ps_test_stage *stage, struct ps_block_cache *hoard,
                              struct ps_block **taken, struct ps_lease *lease)
@@ -14,6 +16,19 @@ unsigned ps_test_stage_hoard(struct ps_test_stage *stage, struct ps_block_cache 
             ;
     }
     return count;
+}
+
+void ps_test_print_fds(void)
+{
+    DIR *directory = opendir("/proc/self/fd");
+    assert_non_null(directory);
+    for (struct dirent *entry = readdir(directory); entry != NULL; entry = readdir(directory)) {
+        char what[256];
+        ssize_t length = readlinkat(dirfd(directory), entry->d_name, what, sizeof what);
+        if (length > 0)
+            printf("descriptor %s: %.*s\n", entry->d_name, (int)length, what);
+    }
+    closedir(directory);
 }
 
 unsigned ps_test_open_fds(void)

@@ -10,3 +10,6 @@ unsigned ps_test_stage_hoard(struct ps_test_stage *stage, struct ps_block_cache 
 
 /* Returns how many entries /proc/self/fd has, for comparisons before and after. */
 unsigned ps_test_open_fds(void);
+
+/* Prints what is open, for a check that failed. */
+void ps_test_print_fds(void);

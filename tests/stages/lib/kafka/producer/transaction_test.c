@@ -266,13 +266,21 @@ static void test_calm(void **state)
     assert_int_equal(counts.fenced, 0);
 }
 
+static bool has_each_kind(const struct ps_test_coordinator_counts *all)
+{
+    return all->aborts > 0 && all->fenced > 0 && all->timed_out > 0 && all->unconfirmed > 0 &&
+           all->resolved > 0;
+}
+
+/* Twenty trials, and more until each kind of end was seen. Packets and the sender's clock are not in step on a busy machine, so that a seed
+ * alone does not say which kinds its trial has. */
 static void test_faults(void **state)
 {
     struct ps_test_coordinator_counts all = {0};
     uint64_t seed = ps_test_seed();
-    for (unsigned i = 0; i < 20; i++) {
+    for (unsigned i = 0; i < 20 || (i < 400 && !has_each_kind(&all)); i++) {
         print_message("seed %llu\n", (unsigned long long)(seed + i));
-        struct ps_test_coordinator_counts counts = run_one(seed + i, 4 + i * 3, 0);
+        struct ps_test_coordinator_counts counts = run_one(seed + i, 4 + i % 20 * 3, 0);
         all.aborts += counts.aborts;
         all.fenced += counts.fenced;
         all.timed_out += counts.timed_out;
@@ -281,8 +289,7 @@ static void test_faults(void **state)
     }
     print_message("aborted %u, fenced %u, timed out %u, ends not confirmed %u, resolved %u\n", all.aborts,
                   all.fenced, all.timed_out, all.unconfirmed, all.resolved);
-    assert_true(all.aborts > 0 && all.fenced > 0 && all.timed_out > 0 && all.unconfirmed > 0 &&
-                all.resolved > 0);
+    assert_true(has_each_kind(&all));
 }
 
 static void test_reassignments(void **state)
