@@ -168,7 +168,8 @@ static bool chain_split(struct ps_source_runner *runner)
         home->channel = (uint16_t)runner->plan->spec->channels[i / 2];
         lease->required = i % 2 == 0;
         home->owed = lease->required && ps_source_runner_waits_for(runner, &runner->channels[home->channel]);
-        lease->refusable = runner->base.spec->ops->source->when_full != PS_WAIT;
+        lease->refusable = ps_source_runner_refuses(runner);
+        lease->promised = chain->batch->promised;
         runner->pending[i] = lease;
     }
     for (size_t i = 0; i < route->slot_count; i++) {

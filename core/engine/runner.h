@@ -283,6 +283,13 @@ bool ps_source_runner_is_replayable(const struct ps_source_runner *runner);
 bool ps_source_runner_waits_for(const struct ps_source_runner *runner, const struct ps_channel_plan *channel);
 /* Makes a window that reports to the source. */
 void ps_source_runner_open_window(struct ps_source_runner *runner);
+
+/* Returns whether the batch in the chain is refused when a channel stays full: the source can refuse its clients, and has
+ * not promised these events. */
+bool ps_source_runner_refuses(const struct ps_source_runner *runner);
+/* Keeps room in the channels for what the source promises in advance; or none any more. */
+void ps_source_runner_reserve(struct ps_source_runner *runner, const struct ps_now *now);
+void ps_source_runner_reserve_nothing(struct ps_source_runner *runner);
 /* Counts the accepted batch, and reports it to the source. */
 void ps_source_runner_accept(struct ps_source_runner *runner, const struct ps_batch *batch,
                              const struct ps_now *now);

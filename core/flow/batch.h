@@ -106,6 +106,7 @@ struct ps_lease {
     bool required;         /* of a required channel */
     bool refusable;        /* its source can refuse it: a channel may give it up after keep-alive */
     bool failed;           /* at least one event was given up: never counts as delivered */
+    bool promised;         /* of a batch with `promised`: the channel has room for it in reserve */
     _Alignas(4) unsigned char home[4]; /* the engine's (core/flow/batch_home.h) */
     /* By position: bit set = settled (delivered, or refused for good and counted). */
     uint64_t outcome[PS_BATCH_EVENTS_MAX / 64];
@@ -126,6 +127,9 @@ struct ps_batch {
     bool flush;
     /* Set by the channel that read it back: its lease may come home before older ones. */
     bool any_order;
+    /* Set by a source that has promised these events before they were put (core/flow/engine_source.h): they are
+     * not refused. All events of the batch are such events, or none. */
+    bool promised;
 
     struct ps_span *spans;
     uint32_t span_count;

@@ -34,4 +34,8 @@ struct ps_engine_channel_ops {
     /* Writes the fill of one producer's ring: the leases in it (size) and their limit (capacity). NULL: the channel
      * has no rings. Thread: any. */
     void (*ring)(const void *plan, unsigned producer, struct ps_fill *fill);
+    /* Keeps room for so many events of this producer, instead of what it had: others find the channel fuller. More than it
+     * had only while the channel is not half full with them. Returns for how many there is room. A put of a `promised` lease uses it
+     * up, and is never refused for its size. NULL: it keeps no room. Thread: the producer's worker; any while none runs. */
+    uint64_t (*reserve)(void *plan, unsigned producer, uint64_t events);
 };

@@ -121,7 +121,7 @@ void ps_lease_init(struct ps_lease *lease, struct ps_batch *batch)
     lease->count = lease->cursor = lease->pending = lease->settled = 0;
     lease->bytes = 0;
     lease->memory_bytes = lease->dead = 0;
-    lease->required = lease->refusable = lease->failed = false;
+    lease->required = lease->refusable = lease->failed = lease->promised = false;
     *ps_lease_home(lease) = (struct ps_lease_home){.channel = UINT16_MAX};
     memset(lease->outcome, 0, sizeof lease->outcome);
 }

@@ -143,6 +143,11 @@ static uint64_t memory_keep_alive_ms(const void *plan)
     return (uint64_t)((const struct memory *)plan)->keep_alive_s * 1000;
 }
 
+static uint64_t memory_reserve(void *plan, unsigned producer, uint64_t events)
+{
+    return ps_memory_queue_reserve(memory_of(plan), producer, events);
+}
+
 static struct ps_lease *memory_strip(void *plan)
 {
     return ps_memory_queue_strip(memory_of(plan));
@@ -190,6 +195,7 @@ const struct ps_stage_ops ps_channel_memory = {
                     .restore = memory_restore,
                     .set_quota = memory_set_quota,
                     .withdraw = memory_withdraw,
+                    .reserve = memory_reserve,
                 },
         },
 };

@@ -3,19 +3,28 @@
  * The class puts events into its channel processor. Each such call comes in a slot of the shared memory. It is read into
  * batches, and answered when all required channels have promised its events, or when one of them has refused some: the class
  * then gets a ChannelException, as in Flume. When the host ends, calls without an answer are for nobody: the class in the
- * next host has not seen them succeed. Thread: the source's worker. */
+ * next host has not seen them succeed.
+ *
+ * If all its channels are in memory, they keep room for events in advance (stages/lib/java/credit.h). Calls within that room return
+ * when their events are in a slot: they are promised, are never refused, and are read also after the host has ended.
+ * Thread: the source's worker. */
 #include "core/class_path.h"
 #include "core/clock.h"
-#include "stages/lib/event_headers.h"
+#include "core/flow/engine_source.h"
+#include "core/log/log.h"
+#include "core/quantity.h"
 #include "stages/lib/java/component.h"
-#include "stages/lib/java/events.h"
+#include "stages/lib/java/credit.h"
+#include "stages/lib/java/entries.h"
 
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #define SLOTS 16U
 #define SLOT_BYTES (128U * 1024U)
+#define TAIL_BYTES ((uint32_t)sizeof(struct ps_java_promised))
 #define CALL_BYTES_MAX (UINT64_C(1) << 30)
 /* Bytes that one call of `work` reads at most, but for a large event. */
 #define WORK_BYTES (256U * 1024U)
@@ -27,6 +36,13 @@
 struct java_plan {
     struct ps_java_class class; /* must be first (stages/lib/java/component.h) */
     uint64_t call_bytes_max;
+    struct trouble *trouble;
+};
+
+/* Why a part of a whole flow cannot start, for /readyz: the worker writes it, any thread reads it. */
+struct trouble {
+    pthread_mutex_t lock;
+    char text[300]; /* "": they have started */
 };
 
 enum phase {
@@ -44,10 +60,10 @@ struct slot {
         serial; /* of the call: tickets of an earlier one, also of an earlier open source, are for nobody */
     uint64_t call;   /* the host's number */
     uint64_t wanted; /* WANTS: bytes */
-    uint32_t bytes, count;
-    uint32_t at, taken; /* bytes and events that are in batches */
-    uint32_t left;      /* events in batches that are not answered */
-    struct ps_block *block;
+    struct ps_java_entries entries;
+    uint32_t left;  /* events in batches that are not answered */
+    uint32_t calls; /* that it is */
+    bool promised;
     bool refused;
     char reason[200];
 };
@@ -59,6 +75,7 @@ struct java_state {
     unsigned queue[SLOTS], queue_first, queue_count; /* slots with calls, in order */
     uint64_t drain_ns;                               /* end of the stop's wait; 0: it does not stop */
     bool accused;                                    /* the host broke the protocol, and is being ended */
+    struct ps_java_credit credit;
     struct ps_java_component component;
     struct ps_event_headers headers;
 };
@@ -67,8 +84,36 @@ static enum ps_status java_build(void *plan_, struct ps_context *context, struct
 {
     struct java_plan *plan = plan_;
     uint64_t half = context->memory_budget_bytes / 2;
+    plan->trouble = ps_must_alloc(1, sizeof *plan->trouble, "a source in Java");
+    pthread_mutex_init(&plan->trouble->lock, NULL);
     plan->call_bytes_max = half < CALL_BYTES_MAX ? half : CALL_BYTES_MAX;
     return ps_java_class_build(&plan->class, context, PS_JAVA_SOURCE, err);
+}
+
+static void java_teardown(void *plan_)
+{
+    struct java_plan *plan = plan_;
+    ps_java_class_teardown(plan);
+    if (plan->trouble != NULL)
+        pthread_mutex_destroy(&plan->trouble->lock);
+    free(plan->trouble);
+    plan->trouble = NULL;
+}
+
+static void note_trouble(const struct java_plan *plan, const char *text)
+{
+    pthread_mutex_lock(&plan->trouble->lock);
+    snprintf(plan->trouble->text, sizeof plan->trouble->text, "%.299s", text);
+    pthread_mutex_unlock(&plan->trouble->lock);
+}
+
+static bool java_outdated(const void *plan_, char *text, size_t room)
+{
+    const struct java_plan *plan = plan_;
+    pthread_mutex_lock(&plan->trouble->lock);
+    snprintf(text, room, "%s", plan->trouble->text);
+    pthread_mutex_unlock(&plan->trouble->lock);
+    return text[0] != '\0';
 }
 
 static enum ps_status java_open(const void *plan_, void *state_, struct ps_port *port, struct ps_err *err)
@@ -115,16 +160,14 @@ static bool slot_grow(struct java_state *state, struct slot *slot)
 {
     const uint64_t refusal[] = {(uint64_t)(slot - state->slots), 0, 0};
     if (slot->wanted <= state->plan->call_bytes_max)
-        return slot_area(state, slot, slot->wanted);
+        return slot_area(state, slot, slot->wanted + TAIL_BYTES);
     return ps_java_component_send(&state->component, PS_JAVA_AREA, refusal, PS_COUNT_OF(refusal),
                                   "the event is larger than half of penstock.memory.budget");
 }
 
 static void slot_end(struct java_state *state, struct slot *slot, enum phase phase)
 {
-    if (slot->block != NULL)
-        ps_block_drop(state->port->blocks, slot->block);
-    slot->block = NULL;
+    ps_java_entries_drop(&slot->entries, state->port->blocks);
     slot->phase = phase;
     slot->serial++;
 }
@@ -132,20 +175,22 @@ static void slot_end(struct java_state *state, struct slot *slot, enum phase pha
 /* Answers a call that is decided. Returns false: later. A slot that was made for a large event becomes small again first. */
 static bool slot_answer(struct java_state *state, struct slot *slot)
 {
-    const uint64_t numbers[] = {slot->call, slot->refused ? 0 : 1};
+    const uint64_t numbers[] = {slot->call, slot->refused ? 0 : 1,
+                                state->credit.returns ? 0 : state->credit.most};
     const char *reason = slot->refused ? slot->reason : NULL;
     if (slot->area.size > 2 * SLOT_BYTES && !slot_area(state, slot, SLOT_BYTES))
         return false;
     if (!ps_java_component_send(&state->component, PS_JAVA_ANSWER, numbers, PS_COUNT_OF(numbers), reason))
         return false;
     if (!slot->refused)
-        ps_count(state->port->counters, PS_COUNTER_AppendBatchAcceptedCount, 1);
+        ps_count(state->port->counters, PS_COUNTER_AppendBatchAcceptedCount, slot->calls);
     slot_end(state, slot, FREE);
     return true;
 }
 
-/* Sends areas and answers to the host. Returns whether some are left, because the pipe has no room now. */
-static bool slots_serve(struct java_state *state)
+/* Sends areas and answers to the host; those for promised events later, because they say how many more there may be. Returns
+ * whether some are left, because the pipe has no room now. */
+static bool slots_serve(struct java_state *state, bool promised)
 {
     bool left = false;
     if (state->component.state != PS_JAVA_CONFIGURED && state->component.state != PS_JAVA_RUNS &&
@@ -158,7 +203,7 @@ static bool slots_serve(struct java_state *state)
             served = slot_area(state, slot, SLOT_BYTES);
         else if (slot->phase == WANTS)
             served = slot_grow(state, slot);
-        else if (slot->phase == WAITS && slot->left == 0)
+        else if (slot->phase == WAITS && slot->left == 0 && (promised || !slot->promised))
             served = slot_answer(state, slot);
         if (served && (slot->phase == UNKNOWN || slot->phase == WANTS))
             slot->phase = FREE;
@@ -169,21 +214,38 @@ static bool slots_serve(struct java_state *state)
 
 /* ---- what the host sends ---- */
 
-static const char *take_put(struct java_state *state, const struct ps_java_message *message)
+static bool is_within(const struct slot *slot, uint64_t bytes, uint64_t events)
+{
+    return bytes > 0 && bytes <= slot->area.size - TAIL_BYTES && events > 0 && events <= PS_BATCH_EVENTS_MAX;
+}
+
+/* The slot has events, which are read behind those of other slots. */
+static void enqueue(struct java_state *state, struct slot *slot, uint64_t bytes, uint64_t events)
+{
+    slot->phase = CALLS;
+    slot->entries = (struct ps_java_entries){
+        .memory = slot->area.memory, .bytes = (uint32_t)bytes, .count = (uint32_t)events};
+    slot->left = 0;
+    slot->refused = false;
+    state->queue[(state->queue_first + state->queue_count++) % SLOTS] = (unsigned)(slot - state->slots);
+    ps_count(state->port->counters, PS_COUNTER_AppendBatchReceivedCount, slot->calls);
+}
+
+static const char *take_put(struct java_state *state, const struct ps_java_message *message,
+                            const struct ps_now *now)
 {
     const uint64_t *numbers = message->numbers;
-    struct slot *slot = message->number_count == 4 && numbers[0] < SLOTS ? &state->slots[numbers[0]] : NULL;
-    if (slot == NULL || slot->phase != FREE || numbers[2] == 0 || numbers[2] > slot->area.size ||
-        numbers[3] == 0 || numbers[3] > PS_BATCH_EVENTS_MAX)
+    struct slot *slot = message->number_count >= 4 && numbers[0] < SLOTS ? &state->slots[numbers[0]] : NULL;
+    bool promised = message->number_count == 6;
+    if (slot == NULL || slot->phase != FREE || !is_within(slot, numbers[2], numbers[3]))
         return "it puts events that are not within its memory";
-    slot->phase = CALLS;
+    if (promised && (!ps_java_credit_use(&state->credit, numbers[4], numbers[3]) || numbers[5] > numbers[3]))
+        return "it promises events that it may not promise";
     slot->call = numbers[1];
-    slot->bytes = (uint32_t)numbers[2];
-    slot->count = (uint32_t)numbers[3];
-    slot->at = slot->taken = slot->left = 0;
-    slot->refused = false;
-    state->queue[(state->queue_first + state->queue_count++) % SLOTS] = (unsigned)numbers[0];
-    ps_count(state->port->counters, PS_COUNTER_AppendBatchReceivedCount, 1);
+    slot->calls = promised ? (uint32_t)numbers[5] : 1;
+    slot->promised = promised;
+    enqueue(state, slot, numbers[2], numbers[3]);
+    ps_java_credit_calls(&state->credit, slot->calls, now);
     return NULL;
 }
 
@@ -191,129 +253,103 @@ static const char *take_need(struct java_state *state, const struct ps_java_mess
 {
     const uint64_t *numbers = message->numbers;
     struct slot *slot = message->number_count == 2 && numbers[0] < SLOTS ? &state->slots[numbers[0]] : NULL;
-    if (slot == NULL || slot->phase != FREE || numbers[1] <= slot->area.size)
+    if (slot == NULL || slot->phase != FREE || numbers[1] <= slot->area.size - TAIL_BYTES)
         return "it asks for memory that it cannot need";
     slot->phase = WANTS;
     slot->wanted = numbers[1];
     return NULL;
 }
 
-static void take_message(struct java_state *state)
+static const char *take_promised(struct java_state *state, const struct ps_java_message *message)
+{
+    if (message->number_count == 1 && ps_java_credit_return(&state->credit, message->numbers[0]))
+        return NULL;
+    return "it has promised events that it does not hand over";
+}
+
+static const char *take_trouble(struct java_state *state, const struct ps_java_message *message)
+{
+    note_trouble(state->plan, message->text);
+    return NULL;
+}
+
+static void take_message(struct java_state *state, const struct ps_now *now)
 {
     const struct ps_java_message *message = &state->component.message;
     const char *wrong = "it sent a message that no source sends";
     if (message->type == PS_JAVA_PUT)
-        wrong = take_put(state, message);
+        wrong = take_put(state, message, now);
     else if (message->type == PS_JAVA_NEED)
         wrong = take_need(state, message);
+    else if (message->type == PS_JAVA_PROMISED)
+        wrong = take_promised(state, message);
+    else if (message->type == PS_JAVA_TROUBLE)
+        wrong = take_trouble(state, message);
     if (wrong != NULL)
         accuse(state, wrong);
 }
 
 /* Takes what the host has sent. Returns whether the component is over. */
-static bool serve(struct java_state *state)
+static bool serve(struct java_state *state, const struct ps_now *now)
 {
     enum ps_java_event_kind event;
     while ((event = ps_java_component_next(&state->component)) != PS_JAVA_NOTHING && event != PS_JAVA_ENDED) {
         if (event == PS_JAVA_MESSAGE)
-            take_message(state);
+            take_message(state, now);
     }
     return event == PS_JAVA_ENDED;
 }
 
+/* ---- what a host leaves behind that has ended ---- */
+
+static bool enqueue_left(struct java_state *state)
+{
+    for (size_t i = 0; i < SLOTS; i++) {
+        uint32_t bytes, events;
+        struct slot *slot = &state->slots[i];
+        if (slot->phase != FREE ||
+            !ps_java_credit_left(&state->credit, slot->area.memory + slot->area.size, &bytes, &events) ||
+            !is_within(slot, bytes, events) ||
+            !ps_java_credit_use(&state->credit, state->credit.used, events))
+            continue;
+        slot->calls = 1; /* at least */
+        slot->promised = true;
+        enqueue(state, slot, bytes, events);
+        return true;
+    }
+    return false;
+}
+
+/* The component is over: calls that wait for their answer are for nobody; promised events are to be read. */
+static void take_left(struct java_state *state)
+{
+    for (unsigned i = 0; i < state->queue_count; i++) {
+        struct slot *slot = &state->slots[state->queue[(state->queue_first + i) % SLOTS]];
+        slot->refused |= !slot->promised;
+    }
+    while (enqueue_left(state))
+        continue;
+}
+
+static uint32_t left_unread(const struct java_state *state)
+{
+    uint32_t events = 0;
+    for (unsigned i = 0; i < state->queue_count; i++) {
+        const struct slot *slot = &state->slots[state->queue[(state->queue_first + i) % SLOTS]];
+        events += slot->promised ? slot->entries.count - slot->entries.taken : 0;
+    }
+    return events;
+}
+
 /* ---- events into a batch ---- */
 
-enum outcome { READ_ALL, READ_PART, READ_NO_MEMORY, READ_WRONG };
-
-/* Copies what is left of the call into memory of the batch, where events then stay. NULL: the batch is full, or there is no
- * memory. */
-static const char *copy_call(struct java_state *state, struct slot *slot, struct ps_batch *batch)
+static enum ps_java_read read_slot(struct java_state *state, struct slot *slot, struct ps_batch *batch)
 {
-    uint32_t left = slot->bytes - slot->at, room;
-    if (left <= PS_BLOCK_BYTES) {
-        char *copy = ps_batch_reserve(batch, left, &room);
-        if (copy != NULL) {
-            memcpy(copy, slot->area.memory + slot->at, left);
-            ps_batch_commit(batch, left);
-        }
-        return copy;
-    }
-    bool first = slot->block == NULL;
-    if (first) {
-        slot->block = ps_block_take_oversize(state->port->blocks, slot->bytes);
-        if (slot->block == NULL)
-            return NULL;
-        memcpy(slot->block->base, slot->area.memory, slot->bytes);
-    }
-    if (!ps_batch_refer(batch, slot->block, first)) {
-        batch->full = true; /* its list of blocks is */
-        return NULL;
-    }
-    return slot->block->base + slot->at;
-}
-
-/* Adds the event whose head was read. Returns false: the batch is full, or there is no memory. */
-static bool add_event(struct java_state *state, struct ps_batch *batch, const struct ps_java_reader *entry,
-                      const struct ps_java_event *event)
-{
-    struct ps_batch_point point = ps_batch_point(batch);
-    struct ps_java_reader behind = *entry, reader = *entry;
-    struct ps_slice name, value, body = {.length = 0};
-    for (uint32_t i = 0; i < event->header_count; i++)
-        (void)ps_java_reader_header(&behind, &name, &value);
-    (void)ps_java_reader_body(&behind, event, &body);
-    ps_event_headers_expect(&state->headers, event->header_count);
-    struct ps_event *row = ps_batch_add(batch, (char *)(uintptr_t)body.data, body.length);
-    if (row == NULL)
-        return false;
-    for (uint32_t i = 0; i < event->header_count; i++) {
-        (void)ps_java_reader_header(&reader, &name, &value);
-        if (!ps_event_headers_add(&state->headers, batch, row, &name, &value)) {
-            ps_event_withdraw(&state->headers, batch, &point);
-            return false;
-        }
-    }
-    return true;
-}
-
-static bool entry_is_good(const struct ps_java_reader *reader, const struct ps_java_event *event)
-{
-    return event->origin == PS_JAVA_NO_ORIGIN &&
-           event->flags == (PS_JAVA_EVENT_BODY | PS_JAVA_EVENT_HEADERS) &&
-           ps_java_reader_is_good(reader, event);
-}
-
-static enum outcome read_events(struct java_state *state, struct slot *slot, struct ps_batch *batch,
-                                const char *copy)
-{
-    struct ps_java_reader reader = {.base = copy, .size = slot->bytes - slot->at};
     uint64_t origin = slot->serial * SLOTS + (uint64_t)(slot - state->slots);
-    struct ps_java_event event;
-    if (!ps_batch_ticket(batch, origin, 0))
-        return READ_NO_MEMORY;
-    while (slot->taken < slot->count) {
-        if (!ps_java_reader_next(&reader, &event) || !entry_is_good(&reader, &event))
-            return READ_WRONG;
-        if (!add_event(state, batch, &reader, &event))
-            return batch->full ? READ_PART : READ_NO_MEMORY;
-        PS_ASSERT(ps_batch_ticket(batch, origin, 1)); /* adds to the ticket made above */
-        slot->at += event.size;
-        slot->taken++;
-        slot->left++;
-    }
-    return slot->at == slot->bytes ? READ_ALL : READ_WRONG;
-}
-
-static enum outcome read_call(struct java_state *state, struct slot *slot, struct ps_batch *batch)
-{
-    struct ps_batch_point point = ps_batch_point(batch);
-    uint32_t before = batch->count;
-    const char *copy = copy_call(state, slot, batch);
-    if (copy == NULL)
-        return batch->full ? READ_PART : READ_NO_MEMORY;
-    enum outcome outcome = read_events(state, slot, batch, copy);
-    if (batch->count == before)
-        ps_batch_rewind(batch, &point); /* takes away the ticket */
+    uint32_t before = slot->entries.taken;
+    enum ps_java_read outcome =
+        ps_java_entries_read(&slot->entries, batch, state->port->blocks, &state->headers, origin);
+    slot->left += slot->entries.taken - before;
     return outcome;
 }
 
@@ -328,30 +364,41 @@ static enum ps_result java_work(const void *, void *state_, struct ps_batch *bat
 {
     struct java_state *state = state_;
     uint32_t before = batch->count, bytes = 0;
-    enum outcome outcome = READ_ALL;
+    enum ps_java_read outcome = PS_JAVA_READ_ALL;
     if (before == 0)
         ps_event_headers_begin(&state->headers);
-    while (state->queue_count > 0 && outcome == READ_ALL && bytes < WORK_BYTES) {
+    while (state->queue_count > 0 && outcome == PS_JAVA_READ_ALL && bytes < WORK_BYTES) {
         struct slot *slot = &state->slots[state->queue[state->queue_first]];
-        uint32_t at = slot->at;
-        outcome = slot->refused ? READ_ALL : read_call(state, slot, batch);
-        bytes += slot->at - at;
-        if (outcome == READ_ALL)
+        uint32_t at = slot->entries.at;
+        if (ps_batch_is_empty(batch))
+            batch->promised = slot->promised;
+        else if (batch->promised != slot->promised)
+            break; /* the others may be refused */
+        outcome = slot->refused ? PS_JAVA_READ_ALL : read_slot(state, slot, batch);
+        bytes += slot->entries.at - at;
+        if (outcome == PS_JAVA_READ_ALL)
             dequeue(state, slot);
     }
     ps_count(state->port->counters, PS_COUNTER_EventReceivedCount, batch->count - before);
     if (batch->count > before)
         batch->flush = true; /* the class waits for the answer */
-    if (outcome == READ_WRONG) {
+    if (outcome == PS_JAVA_READ_WRONG) {
         state->queue_count = 0;
         accuse(state, "it puts events that cannot be");
     }
-    if (outcome == READ_NO_MEMORY)
+    if (outcome == PS_JAVA_READ_NO_MEMORY)
         return PS_BACKOFF;
-    return batch->count > before || outcome == READ_PART ? PS_DONE : PS_IDLE;
+    return batch->count > before || outcome == PS_JAVA_READ_PART ? PS_DONE : PS_IDLE;
 }
 
 /* ---- answers of the channels ---- */
+
+/* `tick` tries again. */
+static void wake(const struct java_state *state)
+{
+    if (state->port->wake_fd >= 0)
+        (void)!write(state->port->wake_fd, &(uint64_t){1}, sizeof(uint64_t));
+}
 
 /* The batch was accepted, or refused for this reason. */
 static void answer(struct java_state *state, const struct ps_batch *batch, const char *reason)
@@ -362,13 +409,15 @@ static void answer(struct java_state *state, const struct ps_batch *batch, const
             continue;
         PS_ASSERT(slot->left >= ticket->events);
         slot->left -= ticket->events;
+        if (slot->promised)
+            state->credit.put += ticket->events;
         if (reason != NULL && ticket->events > 0 && !slot->refused) {
             slot->refused = true;
             snprintf(slot->reason, sizeof slot->reason, "%s", reason);
         }
     }
-    if (slots_serve(state) && state->port->wake_fd >= 0)
-        (void)!write(state->port->wake_fd, &(uint64_t){1}, sizeof(uint64_t)); /* `tick` tries again */
+    if (slots_serve(state, false))
+        wake(state);
 }
 
 static void java_accepted(const void *, void *state, const struct ps_batch *batch, const struct ps_now *)
@@ -382,18 +431,61 @@ static void java_refused(const void *, void *state, const struct ps_batch *batch
     answer(state, batch, reason);
 }
 
+/* ---- room in advance ---- */
+
+static uint64_t java_reserves(const void *, const void *state_)
+{
+    const struct java_state *state = state_;
+    return ps_java_credit_wanted(&state->credit);
+}
+
+static void java_reserved(const void *, void *state_, uint64_t events, const struct ps_now *)
+{
+    struct java_state *state = state_;
+    if (state->component.state == PS_JAVA_RUNS)
+        ps_java_credit_given(&state->credit, events);
+    if (slots_serve(state, true))
+        wake(state);
+}
+
+/* Asks the host to promise no more when the class pauses, so that others may use the room. */
+static uint64_t credit_tick(struct java_state *state, const struct ps_now *now)
+{
+    uint64_t due_ns = PS_NEVER;
+    if (state->component.state != PS_JAVA_RUNS || !ps_java_credit_is_idle(&state->credit, now, &due_ns))
+        return due_ns;
+    if (!ps_java_component_send(&state->component, PS_JAVA_KEEP, NULL, 0, NULL))
+        return now->mono_ns + PS_NS_PER_MS;
+    ps_java_credit_ask(&state->credit);
+    return due_ns;
+}
+
 /* ---- life ---- */
+
+/* The component is over. The source fails when what it has promised is read: then it has no `work` any more. */
+static uint64_t over_tick(struct java_state *state, const struct ps_now *now)
+{
+    bool gone = !state->accused || ps_java_component_is_lost(&state->component);
+    if (gone)
+        take_left(state);
+    if (!gone || left_unread(state) > 0)
+        return now->mono_ns + PS_NS_PER_MS;
+    ps_port_failed(state->port, state->component.reason.length > 0
+                                    ? &state->component.reason
+                                    : &(struct ps_err){.text = "the class has stopped", .length = 21});
+    return PS_NEVER;
+}
 
 static uint64_t java_tick(const void *, void *state_, const struct ps_now *now)
 {
     struct java_state *state = state_;
-    bool over = serve(state);
-    if (over && state->drain_ns == 0)
-        ps_port_failed(state->port, state->component.reason.length > 0
-                                        ? &state->component.reason
-                                        : &(struct ps_err){.text = "the class has stopped", .length = 21});
-    bool left = slots_serve(state);
-    return left ? now->mono_ns + PS_NS_PER_MS : ps_java_component_due_ns(&state->component, now);
+    if (serve(state, now) && state->drain_ns == 0)
+        return over_tick(state, now);
+    if (slots_serve(state, true))
+        return now->mono_ns + PS_NS_PER_MS;
+    uint64_t credit_ns = credit_tick(state, now);
+    uint64_t due_ns = ps_java_component_due_ns(&state->component, now);
+    return credit_ns < due_ns ? credit_ns : due_ns;
 }
 
 /* The class stops. The host reports this when its calls have their answers, or after 2 s; `tick` serves it meanwhile. */
@@ -403,7 +495,10 @@ static bool java_drain(const void *, void *state_, const struct ps_now *now)
     if (state->drain_ns == 0)
         state->drain_ns =
             now->mono_ns + (ps_java_class_is_flow(&state->plan->class) ? FLOW_DRAIN_NS : DRAIN_NS);
-    return ps_java_component_stop(&state->component) || now->mono_ns >= state->drain_ns;
+    if (!ps_java_component_stop(&state->component) && now->mono_ns < state->drain_ns)
+        return false;
+    take_left(state);
+    return left_unread(state) == 0 || now->mono_ns >= state->drain_ns + DRAIN_NS;
 }
 
 /* The host has said that the component is over, so that it does not write its slots any more; or it has ended. */
@@ -415,6 +510,11 @@ static bool is_quiet(const struct java_state *state)
 static void java_close(const void *, void *state_)
 {
     struct java_state *state = state_;
+    uint32_t unread = left_unread(state);
+    if (unread > 0)
+        ps_log(PS_LOG_WARN, state->port->component, "%s %s given up: there was no memory for them",
+               ps_quantity_print_count(unread).text,
+               ps_quantity_word(unread, "event that was promised is", "events that were promised are"));
     for (size_t i = 0; i < SLOTS; i++) {
         struct slot *slot = &state->slots[i];
         if (!is_quiet(state))
@@ -423,7 +523,10 @@ static void java_close(const void *, void *state_)
         slot_end(state, slot, UNKNOWN);
     }
     ps_java_component_close(&state->component);
+    note_trouble(state->plan, "");
 }
+
+static const struct ps_engine_source_ops engine = {.reserves = java_reserves, .reserved = java_reserved};
 
 static const struct ps_source_ops source = {
     .needs = PS_LEVEL_ACCEPTED,
@@ -434,6 +537,7 @@ static const struct ps_source_ops source = {
     .refused = java_refused,
     .drain = java_drain,
     .counts_calls = true,
+    .engine = &engine,
 };
 
 static void java_outline(const void *plan, const struct ps_context *context, FILE *out)
@@ -470,7 +574,8 @@ const struct ps_stage_ops ps_source_java = {
     .refuses = true, /* a class that Flume would run is not left out */
     .check = ps_java_class_check,
     .build = java_build,
-    .teardown = ps_java_class_teardown,
+    .teardown = java_teardown,
+    .outdated = java_outdated,
     .open = java_open,
     .close = java_close,
     .outline = java_outline,

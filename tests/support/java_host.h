@@ -21,6 +21,8 @@ enum ps_test_java_mode {
     PS_TEST_JAVA_THROWS,  /* interceptor: it cannot handle the batch */
     PS_TEST_JAVA_MUCH,    /* interceptor: the reply would be too large */
     PS_TEST_JAVA_BROKEN,  /* it fails at each configuration */
+    PS_TEST_JAVA_LEAVES,  /* source: it promises events and does not hand them over */
+    PS_TEST_JAVA_SKIPS,   /* source: it hands over promised events with a wrong number */
 };
 
 /* For a source the modes are: WELL, SLOW; NOTHING, SILENT: it puts none; TWICE: each call in a slot that has one; BEYOND: a call says
@@ -49,6 +51,8 @@ struct ps_test_java_control {
     volatile int call_events;        /* of a call at most; 0: 7 */
     volatile int large_bytes;        /* the body of each tenth event is so long, if not 0 */
     volatile int taken, refused;     /* events, as the agent has answered */
+    volatile int promises;           /* it promises events where it may */
+    volatile int promised, keeps;    /* events that it has promised; how often it was asked to promise no more */
     volatile int needs, needs_taken; /* larger slots: asked for, received */
 };
 

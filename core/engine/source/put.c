@@ -99,7 +99,7 @@ static void chain_refuse(struct ps_source_runner *runner, const struct ps_now *n
 /* An interceptor cannot handle the batch. Returns whether the batch was refused. */
 static bool chain_failed(struct ps_source_runner *runner, const struct ps_now *now)
 {
-    if (ops_of(runner)->when_full == PS_WAIT)
+    if (!ps_source_runner_refuses(runner))
         return false;
     ps_chain_fewer_rows(runner);
     ps_source_runner_forget_chain(runner);
@@ -162,7 +162,7 @@ bool ps_source_runner_put(struct ps_source_runner *runner, const struct ps_now *
         return true;
     }
     ps_source_runner_wait(runner, true, now);
-    if (ops_of(runner)->when_full != PS_WAIT) {
+    if (ps_source_runner_refuses(runner)) {
         uint64_t until = runner->waiting_since_ns + keep_alive_ns(runner);
         if (now->mono_ns >= until || runner->refuses) {
             chain_refuse(runner, now);

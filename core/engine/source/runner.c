@@ -215,7 +215,7 @@ static bool is_lost_on(const struct ps_channel_plan *channel, const struct ps_le
 static bool waits_in_vain(const struct ps_source_runner *runner)
 {
     if (!runner->strands || !runner->waiting || runner->chain == NULL || !runner->routed ||
-        runner->inherited != NULL || ops_of(runner)->when_full != PS_WAIT)
+        runner->inherited != NULL || ps_source_runner_refuses(runner))
         return false;
     for (size_t i = 0; i < 2 * runner->plan->spec->channel_count; i++) {
         struct ps_lease *lease = runner->pending[i];
@@ -341,6 +341,7 @@ static bool source_end(struct ps_source_runner *runner, const struct ps_now *now
         return false;
     ps_source_runner_wait(runner, false, now);
     batch_discard(runner);
+    ps_source_runner_reserve_nothing(runner);
     runner->backoff_until_ns = 0;
     runner->backoff_count = 0;
     ps_chain_close(runner);
@@ -373,6 +374,7 @@ static bool source_turn(struct ps_source_runner *runner, const struct ps_now *no
         else if (batch_is_due(runner))
             moved |= batch_close(runner, now);
     }
+    ps_source_runner_reserve(runner, now);
     if (now->mono_ns < runner->backoff_until_ns)
         ps_source_runner_wake_at(runner, runner->backoff_until_ns);
     if (cache->refused_count != refused) {
@@ -487,6 +489,7 @@ void ps_source_runner_close(struct ps_source_runner *runner, const struct ps_pla
     if (runner->window == NULL) /* closed before */
         return;
     ps_source_runner_leave(runner);
+    ps_source_runner_reserve_nothing(runner);
     ps_source_runner_hold_back(runner, false);
     if (!ps_batch_is_empty(runner->batch)) {
         if (runner->chain == NULL)

@@ -1,6 +1,8 @@
 /* The snapshot and Flume's JSON. Health is in core/watch/health.c, Prometheus' text is in core/watch/metrics/prometheus.c. */
 #include "core/watch/metrics/metrics.h"
 
+#include "core/watch/metrics/foreign.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -263,6 +265,35 @@ static void json_channel(struct ps_page *page, const struct ps_metrics_component
         json_counters(page, component, component->json_counters);
 }
 
+/* Writes an object with the attributes that another process has reported of the component. */
+static void json_foreign(struct ps_page *page, const char *name, const char *attributes)
+{
+    const char *key, *value, *between = "";
+    size_t key_length, value_length;
+    ps_page_json(page, name, strlen(name));
+    ps_page_text(page, ":{");
+    while (ps_foreign_next(&attributes, &key, &key_length, &value, &value_length)) {
+        ps_page_text(page, between);
+        ps_page_json(page, key, key_length);
+        ps_page_text(page, ":");
+        ps_page_json(page, value, value_length);
+        between = ",";
+    }
+    ps_page_text(page, "}");
+}
+
+static void json_component(struct ps_page *page, const char *type, const char *key,
+                           const struct ps_metrics_component *component,
+                           void (*fields)(struct ps_page *page, const struct ps_metrics_component *component))
+{
+    ps_page_json(page, key, strlen(key));
+    ps_page_format(page, ":{\"Type\":\"%s\"", type);
+    json_number(page, "StartTime", (uint64_t)component->start_ms);
+    json_number(page, "StopTime", (uint64_t)component->stop_ms);
+    fields(page, component);
+    ps_page_text(page, "}");
+}
+
 void ps_metrics_json(const struct ps_metrics *metrics, struct ps_page *page)
 {
     static const struct {
@@ -273,25 +304,28 @@ void ps_metrics_json(const struct ps_metrics *metrics, struct ps_page *page)
         [PS_KIND_CHANNEL] = {"CHANNEL", json_channel},
         [PS_KIND_SINK] = {"SINK", json_sink},
     };
-    bool first = true;
+    struct ps_foreign foreign;
+    const char *between = "";
+    ps_foreign_take(&foreign);
     ps_page_text(page, "{");
     for (size_t i = 0; i < metrics->component_count; i++) {
         const struct ps_metrics_component *component = &metrics->components[i];
         const char *type = kinds[component->kind].type;
+        struct ps_page key = {0};
         if (type == NULL)
             continue;
-        struct ps_page key = {0};
         ps_page_format(&key, "%s.%s", type, component->name);
-        if (!first)
-            ps_page_text(page, ",");
-        first = false;
-        ps_page_json(page, key.text, key.length);
+        if (ps_foreign_find(&foreign, key.text) == NULL) { /* else it follows below, as its class counts */
+            ps_page_text(page, between);
+            json_component(page, type, key.text, component, kinds[component->kind].fields);
+            between = ",";
+        }
         ps_page_fini(&key);
-        ps_page_format(page, ":{\"Type\":\"%s\"", type);
-        json_number(page, "StartTime", (uint64_t)component->start_ms);
-        json_number(page, "StopTime", (uint64_t)component->stop_ms);
-        kinds[component->kind].fields(page, component);
-        ps_page_text(page, "}");
+    }
+    for (size_t i = 0; i < foreign.component_count; i++, between = ",") {
+        ps_page_text(page, between);
+        json_foreign(page, foreign.components[i].name, foreign.components[i].attributes);
     }
     ps_page_text(page, "}");
+    ps_foreign_fini(&foreign);
 }

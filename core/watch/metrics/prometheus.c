@@ -1,5 +1,6 @@
 /* Prometheus text format 0.0.4. The families come in a fixed order, each with one HELP and one TYPE line.
  * Names follow Prometheus' conventions: base units, _total for counters. */
+#include "core/watch/metrics/foreign.h"
 #include "core/watch/metrics/metrics.h"
 #include "version.h"
 
@@ -554,6 +555,7 @@ static void process_write(struct ps_page *page, const struct ps_metrics_process 
 void ps_metrics_prometheus(const struct ps_metrics *metrics, struct ps_page *page)
 {
     process_write(page, &metrics->process);
+    ps_foreign_prometheus(page);
     components_write(page, metrics);
     members_write(page, metrics);
     links_write(page, metrics);

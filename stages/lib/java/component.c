@@ -237,6 +237,11 @@ void ps_java_component_accuse(struct ps_java_component *component, const char *w
     (void)end(component, what);
 }
 
+bool ps_java_component_is_lost(struct ps_java_component *component)
+{
+    return component->link.host == NULL || ps_java_link_is_lost(&component->link);
+}
+
 uint64_t ps_java_component_due_ns(const struct ps_java_component *component, const struct ps_now *now)
 {
     return component->state == PS_JAVA_WAITS ? now->mono_ns + LOOK_NS : PS_NEVER;

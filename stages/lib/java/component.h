@@ -79,5 +79,8 @@ bool ps_java_component_stop(struct ps_java_component *component);
 /* The host sent something that it must not: it is ended, and the component with it. */
 void ps_java_component_accuse(struct ps_java_component *component, const char *what);
 
+/* Returns whether its host has ended: nobody writes the shared memory any more. */
+bool ps_java_component_is_lost(struct ps_java_component *component);
+
 /* Returns when ps_java_component_next must be called again at the latest. */
 uint64_t ps_java_component_due_ns(const struct ps_java_component *component, const struct ps_now *now);

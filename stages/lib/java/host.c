@@ -6,6 +6,7 @@
 #include "core/quantity.h"
 #include "core/spawn.h"
 #include "core/thread.h"
+#include "stages/lib/java/figures.h"
 #include "stages/lib/java/lines.h"
 
 #include <errno.h>
@@ -213,6 +214,7 @@ static void ended(struct ps_java_host *host, int status)
     ps_java_lines_end(&host->lines);
     close_fd(&host->in);
     host->pid = 0;
+    ps_java_figures_clear();
     pthread_mutex_lock(&host->lock);
     memcpy(accusation, host->reason, sizeof accusation);
     pthread_mutex_unlock(&host->lock);
@@ -270,6 +272,8 @@ static const char *take_message(struct ps_java_host *host, const char *bytes, si
             host->state = RUNNING;
     }
     pthread_mutex_unlock(&host->lock);
+    if (message->link == 0)
+        ps_java_figures_take(message, host->pid);
     return wrong;
 }
 
@@ -543,6 +547,14 @@ bool ps_java_link_next(struct ps_java_link *link, struct ps_java_message *messag
     *lost = link->lost;
     pthread_mutex_unlock(&link->host->lock);
     return got;
+}
+
+bool ps_java_link_is_lost(struct ps_java_link *link)
+{
+    pthread_mutex_lock(&link->host->lock);
+    bool lost = link->lost;
+    pthread_mutex_unlock(&link->host->lock);
+    return lost;
 }
 
 void ps_java_link_accuse(struct ps_java_link *link, const char *what)

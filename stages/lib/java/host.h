@@ -66,5 +66,8 @@ enum ps_java_sent ps_java_link_send(struct ps_java_link *link, enum ps_java_mess
 /* Takes the oldest message. Returns false when there is none; then `*lost` is whether none will come. */
 bool ps_java_link_next(struct ps_java_link *link, struct ps_java_message *message, bool *lost);
 
+/* Returns whether its run of the host has ended. */
+bool ps_java_link_is_lost(struct ps_java_link *link);
+
 /* The host breaks the protocol: it is ended, and the log says why. */
 void ps_java_link_accuse(struct ps_java_link *link, const char *what);

@@ -9,7 +9,7 @@
 
 #include "core/base.h"
 
-#define PS_JAVA_PROTOCOL 3U
+#define PS_JAVA_PROTOCOL 4U
 #define PS_JAVA_MESSAGE_BYTES_MAX 4096U
 #define PS_JAVA_NUMBERS_MAX 510U
 #define PS_JAVA_TEXT_BYTES_MAX 2048U
@@ -21,9 +21,11 @@ enum ps_java_message_type {
     PS_JAVA_BATCH = 2, /* batch, offset, size, bytes, events; interceptor: reply's offset, size, most bytes */
     /* what it is for (interceptor: batch; source: slot), offset, size. Source: size 0: there is none so large; text: why */
     PS_JAVA_AREA = 3,
-    PS_JAVA_ANSWER = 4, /* call, 1: taken, 0: refused; text: why */
-    PS_JAVA_STOP = 5,   /* the component stops, and forgets its batches */
-    PS_JAVA_DROP = 6,   /* a batch is forgotten: no answer is wanted */
+    /* call, 1: taken, 0: refused, how many events it may have promised since it was made (0: as before); text: why */
+    PS_JAVA_ANSWER = 4,
+    PS_JAVA_STOP = 5, /* the component stops, and forgets its batches */
+    PS_JAVA_DROP = 6, /* a batch is forgotten: no answer is wanted */
+    PS_JAVA_KEEP = 7, /* source: it promises no more events until an answer allows it, and says PROMISED */
 
     /* from the host; link 0: of the host itself */
     PS_JAVA_BEAT = 64,   /* link 0: it lives; PS_JAVA_PROTOCOL */
@@ -31,12 +33,26 @@ enum ps_java_message_type {
     PS_JAVA_FAILED = 66, /* the component cannot run; text: why */
     PS_JAVA_COMMIT = 67, /* sink: batch, first event, event behind the last; repeated */
     /* sink: it goes on trying; nanoseconds until then. Interceptor: it has not handled the batch; batch, 1: the reply
-     * would have too many events or bytes. Text: why. */
+     * would have too many events or bytes. Source that is a whole flow: 0; a part of it cannot start (no text: all have).
+     * Text: why. */
     PS_JAVA_TROUBLE = 68,
     PS_JAVA_REPLY = 69, /* interceptor: batch, bytes, events, 1: unchanged */
     PS_JAVA_NEED = 70,  /* what for (batch or slot), bytes: it needs a larger area */
-    PS_JAVA_PUT = 71,   /* source: slot, call, bytes, events */
+    /* source: slot, call, bytes, events; if they are promised also the number of the first one, and how many calls they are */
+    PS_JAVA_PUT = 71,
     PS_JAVA_STOPPED = 72,
+    PS_JAVA_PROMISED = 73, /* source: how many events it has promised since it was made */
+    PS_JAVA_BEAN =
+        74, /* link 0: text: name of a component, and its attributes, as in core/watch/metrics/foreign.h */
+    PS_JAVA_STATE =
+        75, /* link 0: bytes of heap used, and at most; collections of garbage, and their milliseconds */
+};
+
+/* The last bytes of each slot of a source: the promised events in it. If the host ends before it has handed them over, the agent
+ * takes them. */
+struct ps_java_promised {
+    uint64_t first; /* number of the first one */
+    uint64_t size;  /* their count << 32, and their bytes: in one, so that they never differ */
 };
 
 struct ps_java_head {

@@ -5,6 +5,7 @@
 
 #include "rings/spmc.h"
 #include "rings/spsc.h"
+#include "rings/word.h"
 
 /* Per producer; a full ring means a full queue, at any capacity. The share of the memory budget ends sooner: a lease uses
  * more than LEASE_BYTES_MIN of it. */
@@ -29,6 +30,7 @@ struct lane_consumer {
 
 struct lane {
     struct lane_tally put;
+    uint64_t reserved;      /* events: single writer, any thread reads */
     struct ps_spsc *single; /* one of the two, by the number of consumers */
     struct ps_spmc *shared;
 } PS_ALIGNED_GAP;
@@ -141,14 +143,28 @@ void ps_memory_queue_fill(const struct ps_memory_queue *memory, struct ps_fill *
                              .bytes_capacity = memory->settings.bytes_max};
 }
 
+static uint64_t reserved(const struct ps_memory_queue *memory)
+{
+    uint64_t events = 0;
+    for (unsigned i = 0; i < memory->settings.producers; i++)
+        events += ps_word_get(&memory->lanes[i].reserved);
+    return events;
+}
+
+/* Returns whether the limits of bytes allow a lease of this size. */
+static bool has_bytes(const struct ps_memory_queue *memory, const struct ps_fill *fill, uint64_t size)
+{
+    return (fill->bytes_capacity == 0 || fill->bytes < fill->bytes_capacity) && quota_allows(memory, size);
+}
+
 enum ps_put ps_memory_queue_put(struct ps_memory_queue *memory, unsigned producer, struct ps_lease **lease)
 {
     struct lane *mine = &memory->lanes[producer];
     uint64_t events = (*lease)->count, bytes = (*lease)->bytes, size = (*lease)->memory_bytes;
     struct ps_fill fill;
+    bool promised = (*lease)->promised;
     ps_memory_queue_fill(memory, &fill);
-    if (fill.size >= fill.capacity || (fill.bytes_capacity > 0 && fill.bytes >= fill.bytes_capacity) ||
-        !quota_allows(memory, size))
+    if (!promised && (fill.size + reserved(memory) >= fill.capacity || !has_bytes(memory, &fill, size)))
         return PS_PUT_FULL;
     bool pushed =
         mine->single != NULL ? ps_spsc_push(mine->single, *lease) : ps_spmc_push(mine->shared, *lease);
@@ -156,7 +172,29 @@ enum ps_put ps_memory_queue_put(struct ps_memory_queue *memory, unsigned produce
         return PS_PUT_FULL;
     *lease = NULL;
     tally_add(&mine->put, events, bytes, size);
+    if (promised)
+        ps_word_set(&mine->reserved, events < mine->reserved ? mine->reserved - events : 0);
     return PS_PUT_OK;
+}
+
+/* Two producers that ask at the same time each see what the other one asks for, so both may get less than there is, never more. */
+uint64_t ps_memory_queue_reserve(struct ps_memory_queue *memory, unsigned producer, uint64_t events)
+{
+    struct lane *mine = &memory->lanes[producer];
+    uint64_t had = mine->reserved;
+    struct ps_fill fill;
+    if (events == had)
+        return events;
+    ps_word_set(&mine->reserved, events);
+    if (events < had)
+        return events;
+    ps_memory_queue_fill(memory, &fill);
+    uint64_t used = fill.size + reserved(memory), most = fill.capacity / 2;
+    uint64_t excess = used > most ? used - most : 0;
+    if (excess > events - had || !has_bytes(memory, &fill, 0))
+        excess = events - had;
+    ps_word_set(&mine->reserved, events - excess);
+    return events - excess;
 }
 
 static void count_taken(struct lane_consumer *consumer, const struct ps_lease *lease)

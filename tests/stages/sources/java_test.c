@@ -1,5 +1,6 @@
 /* The source java against a host in C (tests/support/java_host.h): calls that are taken, refused, large; hosts that are slow, die,
  * are silent or lie. What was not answered is for nobody; what was answered has reached the channels. */
+#include "core/flow/engine_source.h"
 #include "tests/support/java_host.h"
 #include "tests/support/stage.h"
 
@@ -34,6 +35,7 @@ static void begin(struct ps_test_stage *stage)
     ps_test_java->mode = PS_TEST_JAVA_WELL;
     ps_test_java->events = ps_test_java->call_events = ps_test_java->large_bytes = 0;
     ps_test_java->taken = ps_test_java->refused = ps_test_java->needs = ps_test_java->needs_taken = 0;
+    ps_test_java->promises = ps_test_java->promised = ps_test_java->keeps = 0;
     ps_test_java_clear();
     ps_test_stage_init(stage, &ps_source_java);
     assert_int_equal(ps_test_stage_bind(stage, PS_KEYS(TYPE)), PS_OK);
@@ -339,6 +341,135 @@ static void test_drain_at_the_start(void **unused)
     ps_test_stage_fini(&stage);
 }
 
+/* ---- promised events ---- */
+
+/* One cycle with channels that keep room for so many events. */
+static void cycle_with_room(struct ps_test_stage *stage, uint64_t room)
+{
+    const struct ps_engine_source_ops *engine = stage->ops->source->engine;
+    (void)ps_test_source_work(stage);
+    uint64_t wanted = engine->reserves(stage->plan, stage->state);
+    engine->reserved(stage->plan, stage->state, wanted < room ? wanted : room, &stage->now);
+    usleep(1000);
+}
+
+#define WHILE_ROOM(stage, room, condition)                                                                   \
+    for (uint64_t until_ = ps_test_patient_ns() + PS_TEST_PATIENCE_MS * PS_NS_PER_MS; (condition);           \
+         assert_true(ps_test_patient_ns() < until_))                                                         \
+    cycle_with_room(stage, room)
+
+/* Puts calls until the host may promise events. `number`: of the events so far. */
+static void warm_up(struct ps_test_stage *stage, uint64_t room)
+{
+    begin(stage);
+    ps_test_java->call_events = 1;
+    ps_test_java->events = 16;
+    WHILE_ROOM(stage, room, ps_test_java->taken < 16);
+    ps_test_java->promises = 1;
+    assert_int_equal(stage->ops->source->engine->reserves(stage->plan, stage->state), 4096);
+}
+
+/* No more are promised than there is room for, counting those that are not in the channels yet. */
+static void test_promised(void **unused)
+{
+    struct ps_test_stage stage;
+    warm_up(&stage, 25);
+    ps_test_java->events = 17; /* its answer has the room */
+    WHILE_ROOM(&stage, 25, ps_test_java->taken < 17);
+    ps_test_java->events = 2000;
+    WHILE_ROOM(&stage, 25, ps_test_java->taken < 2000);
+    assert_numbered(&stage, 0, 2000);
+    assert_in_range(ps_test_java->promised, 100, 1983);
+    assert_int_equal(ps_test_java->refused, 0);
+    assert_false(stage.failed);
+    ps_test_stage_fini(&stage);
+}
+
+/* A channel that is full refuses calls that wait, which are in another batch. */
+static void test_promised_are_not_refused(void **unused)
+{
+    struct ps_test_stage stage;
+    warm_up(&stage, 5);
+    ps_test_java->events = 17;
+    WHILE_ROOM(&stage, 5, ps_test_java->taken < 17);
+    ps_test_java->events = 25; /* five are promised, the others wait */
+    ps_test_source_clear(&stage);
+    for (int promised = 0; promised < 5;) {
+        fill(&stage, 1);
+        assert_true(stage.batch->promised);
+        promised += (int)stage.batch->count;
+        ps_test_source_close_batch(&stage);
+    }
+    assert_numbered(&stage, 17, 5);
+    while (ps_test_java->refused < 3) {
+        fill(&stage, 1);
+        assert_false(stage.batch->promised);
+        ps_test_source_refuse_batch(&stage, "channel c1 is full");
+        usleep(1000);
+    }
+    assert_int_equal(stage.event_count, 5);
+    ps_test_stage_fini(&stage);
+}
+
+/* The host has promised events in several slots, and ends before it hands them over. */
+static void test_promised_and_dead(void **unused)
+{
+    struct ps_test_stage stage;
+    warm_up(&stage, 4096);
+    ps_test_java->events = 17;
+    WHILE_ROOM(&stage, 4096, ps_test_java->taken < 17);
+    ps_test_java->call_events = 7;
+    ps_test_java->mode = PS_TEST_JAVA_LEAVES;
+    ps_test_java->events = 17 + 70;
+    WHILE_ROOM(&stage, 4096, ps_test_java->promised < 70);
+    assert_int_equal(stage.event_count, 17);
+    ps_test_java->mode = PS_TEST_JAVA_DIES;
+    ps_test_java->events = 1000;
+    WHILE_ROOM(&stage, 4096, !stage.failed);
+    assert_non_null(strstr(stage.err.text, "exit code 9"));
+    ps_test_source_close_batch(&stage); /* the engine puts what was read */
+    assert_numbered(&stage, 0, 87);
+    ps_test_java->mode = PS_TEST_JAVA_WELL;
+    ps_test_stage_fini(&stage);
+}
+
+/* A class that pauses gives the room back, and may promise again later. */
+static void test_room_is_given_back(void **unused)
+{
+    struct ps_test_stage stage;
+    warm_up(&stage, 100);
+    const struct ps_engine_source_ops *engine = stage.ops->source->engine;
+    ps_test_java->events = 17;
+    WHILE_ROOM(&stage, 100, ps_test_java->taken < 17);
+    ps_test_stage_pass_ms(&stage, 99);
+    cycle_with_room(&stage, 100);
+    assert_int_equal(ps_test_java->keeps, 0);
+    assert_true(engine->reserves(stage.plan, stage.state) > 0);
+    ps_test_stage_pass_ms(&stage, 1);
+    WHILE_ROOM(&stage, 100, engine->reserves(stage.plan, stage.state) > 0);
+    assert_int_equal(ps_test_java->keeps, 1);
+    ps_test_java->events = 100;
+    WHILE_ROOM(&stage, 100, ps_test_java->taken < 100);
+    assert_int_equal(ps_test_java->promised + 17 <= 100, 1);
+    assert_true(ps_test_java->promised > 0);
+    assert_numbered(&stage, 0, 100);
+    ps_test_stage_fini(&stage);
+}
+
+static void test_promises_that_are_wrong(void **unused)
+{
+    struct ps_test_stage stage;
+    warm_up(&stage, 100);
+    ps_test_java->events = 17;
+    WHILE_ROOM(&stage, 100, ps_test_java->taken < 17);
+    ps_test_java->mode = PS_TEST_JAVA_SKIPS;
+    ps_test_java->events = 30;
+    WHILE_ROOM(&stage, 100, !stage.failed);
+    assert_string_equal(stage.err.text, "it promises events that it may not promise");
+    ps_test_java->mode = PS_TEST_JAVA_WELL;
+    ps_test_stage_fini(&stage);
+}
+
 static void test_type_is_a_class(void **unused)
 {
     struct ps_test_stage stage;
@@ -364,6 +495,11 @@ int main(void)
         cmocka_unit_test(test_closed_in_between),
         cmocka_unit_test(test_drain),
         cmocka_unit_test(test_drain_at_the_start),
+        cmocka_unit_test(test_promised),
+        cmocka_unit_test(test_promised_are_not_refused),
+        cmocka_unit_test(test_promised_and_dead),
+        cmocka_unit_test(test_room_is_given_back),
+        cmocka_unit_test(test_promises_that_are_wrong),
         cmocka_unit_test(test_type_is_a_class),
     };
     return cmocka_run_group_tests(tests, group_setup, group_teardown);

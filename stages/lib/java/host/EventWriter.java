@@ -128,6 +128,16 @@ final class EventWriter {
     void copyTo(ByteBuffer area) {
         ByteBuffer to = area.duplicate();
         to.clear();
-        to.put(buffer.array(), 0, buffer.position());
+        append(to, 0, buffer.position());
+    }
+
+    /** The size of the entry that begins at this byte. */
+    int entrySize(int at) {
+        return buffer.getInt(at);
+    }
+
+    /** Copies so many bytes from this one on to the area's position. */
+    void append(ByteBuffer area, int at, int bytes) {
+        area.put(buffer.array(), at, bytes);
     }
 }

@@ -26,6 +26,8 @@ final class FlowComponent extends Component {
     private static final long RETRY_MS = 3000; // of Flume's LifecycleSupervisor
     private static final long DRAIN_MS = 20000;
 
+    private String trouble = "", told = ""; // why a part cannot start; what the agent knows of it
+
     FlowComponent(Host host, int link, List<String> texts) {
         super(host, link, texts);
     }
@@ -39,14 +41,16 @@ final class FlowComponent extends Component {
     @Override
     void work() throws Throwable {
         MaterializedConfiguration flows = make();
-        Collection<? extends LifecycleAware> channels = flows.getChannels().values();
-        Collection<? extends LifecycleAware> sinks = flows.getSinkRunners().values();
-        Collection<? extends LifecycleAware> sources = flows.getSourceRunners().values();
+        Map<String, ? extends LifecycleAware> channels = flows.getChannels();
+        Map<String, ? extends LifecycleAware> sinks = flows.getSinkRunners();
+        Map<String, ? extends LifecycleAware> sources = flows.getSourceRunners();
         try {
             boolean ready = false;
             while (!stopping) {
                 // Flume starts the channels, waits until they have started, and then the others.
-                boolean started = start(channels) && start(sinks) && start(sources);
+                trouble = "";
+                boolean started = start("channel", channels) && start("sink of", sinks) && start("source", sources);
+                tell();
                 if (started && !ready) {
                     ready();
                     ready = true;
@@ -54,10 +58,10 @@ final class FlowComponent extends Component {
                 rest(RETRY_MS);
             }
         } finally {
-            stop(sources);
-            awaitEmpty(flows.getChannels().keySet());
-            stop(sinks);
-            stop(channels);
+            stop(sources.values());
+            awaitEmpty(channels.keySet());
+            stop(sinks.values());
+            stop(channels.values());
         }
     }
 
@@ -93,16 +97,26 @@ final class FlowComponent extends Component {
         return names;
     }
 
+    /** Tells the agent which part cannot start, or that all have started, if it does not know. */
+    private void tell() throws IOException {
+        if (!trouble.equals(told))
+            send(Message.TROUBLE, new long[] {0}, trouble);
+        told = trouble;
+    }
+
     /** Returns whether all have started. One that throws is started again at the next call. */
-    private boolean start(Collection<? extends LifecycleAware> parts) {
+    private boolean start(String kind, Map<String, ? extends LifecycleAware> parts) {
         boolean started = true;
-        for (LifecycleAware part : parts) {
+        for (Map.Entry<String, ? extends LifecycleAware> entry : parts.entrySet()) {
+            LifecycleAware part = entry.getValue();
             if (part.getLifecycleState() == LifecycleState.START || stopping)
                 continue;
             try {
                 part.start();
             } catch (Exception wrong) {
                 LogStream.log("ERROR", label, "Unable to start " + part, wrong);
+                if (trouble.isEmpty())
+                    trouble = kind + " " + entry.getKey() + " cannot start: " + Texts.describe(wrong);
             }
             started &= part.getLifecycleState() == LifecycleState.START;
         }

@@ -25,6 +25,8 @@ import java.util.concurrent.ConcurrentHashMap;
 public final class Host {
     private static final long BEAT_MS = 1000;
     private static final long STOP_MS = 4000;
+    /** The figures begin when the components have had time to start. */
+    private static final int BEATS_BEFORE_FIGURES = 2;
 
     private final FileInputStream in = new FileInputStream(FileDescriptor.in);
     private final FileOutputStream out;
@@ -90,9 +92,14 @@ public final class Host {
     private void beat() {
         Thread thread = new Thread(() -> {
             try {
-                for (;;) {
+                Figures figures = null;
+                for (int beats = 0;; beats++) {
                     send(Message.BEAT, 0, new long[] {Message.PROTOCOL}, null);
                     Thread.sleep(BEAT_MS);
+                    if (beats == BEATS_BEFORE_FIGURES)
+                        figures = new Figures(this);
+                    if (figures != null)
+                        figures.report();
                 }
             } catch (IOException | InterruptedException ended) {
                 return; // the agent is gone: the main thread sees it, too

@@ -1,7 +1,6 @@
 package penstock.host;
 
 import java.lang.reflect.Proxy;
-import java.util.Collections;
 import java.util.List;
 import org.apache.flume.ChannelSelector;
 import org.apache.flume.Context;
@@ -51,6 +50,6 @@ final class HostChannelProcessor extends ChannelProcessor {
     public void processEvent(Event event) {
         Event result = chain.intercept(event);
         if (result != null)
-            slots.put(Collections.singletonList(result));
+            slots.put(result);
     }
 }

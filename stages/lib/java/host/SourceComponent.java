@@ -27,7 +27,9 @@ final class SourceComponent extends Component {
     void receiveOther(Message message) throws IOException {
         long[] numbers = message.numbers;
         if (message.type == Message.ANSWER) {
-            slots.answer(numbers[0], numbers[1] != 0, message.text);
+            slots.answer(numbers[0], numbers[1] != 0, numbers[2], message.text);
+        } else if (message.type == Message.KEEP) {
+            slots.keep();
         } else if (message.type == Message.AREA) {
             ByteBuffer area = numbers[2] > 0 ? host.map(numbers[1], numbers[2]) : null;
             slots.area((int) numbers[0], area, message.text);

@@ -2,7 +2,9 @@ package penstock.host;
 
 import java.io.IOException;
 import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
 import java.util.ArrayDeque;
+import java.util.Collections;
 import java.util.HashMap;
 import java.util.Iterator;
 import java.util.List;
@@ -13,18 +15,21 @@ import org.apache.flume.Event;
 /**
  * The parts of the shared memory into which a source's threads write their events. A thread has a slot from the first byte until
  * the agent has answered. A list that one slot has no room for goes in parts, each after the answer to the one before, so that
- * nothing follows a part that was refused.
+ * nothing follows a part that was refused. Calls for which the channels keep room do not wait: see PromisedEvents.
  */
 final class SourceSlots {
-    private static final int EVENTS_MAX = 1024;
+    static final int EVENTS_MAX = 1024;
+    private static final int TAIL_BYTES = 16;
     private static final long BYTES_MAX = 1L << 30;
     private static final long CLOSE_MS = 2000;
     private static final int WAITS = 0, TAKEN = 1, REFUSED = 2;
 
-    private static final class Slot {
+    static final class Slot {
         final int number;
-        final EventWriter writer = new EventWriter();
-        ByteBuffer area;
+        EventWriter writer; // made when it is used
+        ByteBuffer area, tail;
+        boolean promised; // the call on the way
+        int count, calls; // of the promised events in it
         boolean grows; // the agent was asked for a larger area
         int answer;
         String reason;
@@ -32,12 +37,25 @@ final class SourceSlots {
         Slot(int number) {
             this.number = number;
         }
+
+        void set(ByteBuffer whole) {
+            whole.position(whole.capacity() - TAIL_BYTES);
+            tail = whole.slice().order(ByteOrder.nativeOrder());
+            whole.position(0);
+            whole.limit(whole.capacity() - TAIL_BYTES);
+            area = whole;
+        }
+
+        int room() {
+            return area.limit();
+        }
     }
 
     private final Component component;
     private final Map<Integer, Slot> slots = new HashMap<>();
     private final Map<Long, Slot> calls = new HashMap<>(); // without an answer
-    private final ArrayDeque<Slot> free = new ArrayDeque<>();
+    final ArrayDeque<Slot> free = new ArrayDeque<>();
+    private final PromisedEvents promised = new PromisedEvents(this);
     private long lastCall;
     private boolean closed;
 
@@ -56,26 +74,59 @@ final class SourceSlots {
             free.addLast(slot);
         }
         if (area != null)
-            slot.area = area;
+            slot.set(area);
         slot.reason = reason;
         slot.grows = false;
         notifyAll();
     }
 
-    synchronized void answer(long call, boolean taken, String reason) {
+    synchronized void answer(long call, boolean taken, long most, String reason) throws IOException {
         Slot slot = calls.remove(call);
+        if (!closed)
+            promised.allow(most);
         if (slot == null)
             return;
         slot.answer = taken ? TAKEN : REFUSED;
         slot.reason = reason;
+        if (slot.promised) {
+            free.addLast(slot);
+            promised.taken();
+        }
         notifyAll();
+    }
+
+    /** The agent wants back the room that it has kept. */
+    synchronized void keep() throws IOException {
+        component.send(Message.PROMISED, new long[] {promised.keep()}, null);
+    }
+
+    /** Of the slots, one that was made for a large event aside. */
+    int smallestRoom() {
+        int room = Integer.MAX_VALUE;
+        for (Slot slot : slots.values())
+            room = Math.min(room, slot.room());
+        return room;
+    }
+
+    /** Sends a slot with promised events, of which this is the first one. */
+    void handOver(Slot slot, long first) throws IOException {
+        long call = ++lastCall;
+        slot.promised = true;
+        slot.answer = WAITS;
+        calls.put(call, slot);
+        component.send(Message.PUT, new long[] {slot.number, call, slot.area.position(), slot.count, first, slot.calls}, null);
     }
 
     /** Waits a little for the answers that are still to come. Afterwards no thread writes into the shared memory. */
     synchronized void close() {
         long until = System.nanoTime() + CLOSE_MS * 1000000L, left;
         boolean interrupted = false;
-        while (!calls.isEmpty() && (left = until - System.nanoTime()) > 0) {
+        try {
+            promised.keep();
+        } catch (IOException gone) {
+            closed = true; // so is the agent
+        }
+        while (!closed && !calls.isEmpty() && (left = until - System.nanoTime()) > 0) {
             try {
                 wait(left / 1000000L + 1);
             } catch (InterruptedException later) {
@@ -90,14 +141,42 @@ final class SourceSlots {
 
     // ---- events ----
 
-    /** Returns when the agent's required channels have all of them. */
+    private synchronized boolean promise(Event event) {
+        try {
+            return !closed && promised.add(event);
+        } catch (IOException gone) {
+            throw new ChannelException("the agent is gone", gone);
+        }
+    }
+
+    private synchronized boolean promise(List<Event> events) {
+        try {
+            return !closed && promised.add(events);
+        } catch (IOException gone) {
+            throw new ChannelException("the agent is gone", gone);
+        }
+    }
+
+    void put(Event event) {
+        if (!promise(event))
+            putAndWait(Collections.singletonList(event));
+    }
+
+    /** Returns when the agent's required channels have all of them, or keep room for them. */
     void put(List<Event> events) {
+        if (!events.isEmpty() && !promise(events))
+            putAndWait(events);
+    }
+
+    private void putAndWait(List<Event> events) {
         Iterator<Event> rest = events.iterator();
         Event next = rest.hasNext() ? rest.next() : null;
         boolean more = !events.isEmpty();
         while (more) {
             Slot slot = acquire();
             try {
+                if (slot.writer == null)
+                    slot.writer = new EventWriter();
                 EventWriter writer = slot.writer;
                 int count = 0;
                 writer.begin(BYTES_MAX);
@@ -105,7 +184,7 @@ final class SourceSlots {
                     int before = writer.size();
                     if (!writer.add(next))
                         throw new ChannelException("an event is larger than " + BYTES_MAX + " bytes");
-                    if (count > 0 && writer.size() > slot.area.capacity()) {
+                    if (count > 0 && writer.size() > slot.room()) {
                         writer.rewind(before);
                         break;
                     }
@@ -149,9 +228,11 @@ final class SourceSlots {
         long call = ++lastCall;
         try {
             requireOpen();
-            if (slot.writer.size() > slot.area.capacity())
+            if (slot.writer.size() > slot.room())
                 interrupted = grow(slot);
+            promised.handOver(); // the events of this thread's earlier calls come first
             slot.writer.copyTo(slot.area);
+            slot.promised = false;
             slot.answer = WAITS;
             calls.put(call, slot);
             component.send(Message.PUT, new long[] {slot.number, call, slot.writer.size(), count}, null);
@@ -178,7 +259,7 @@ final class SourceSlots {
         while (slot.grows && !closed)
             interrupted |= pause();
         requireOpen();
-        if (slot.writer.size() > slot.area.capacity())
+        if (slot.writer.size() > slot.room())
             throw new ChannelException(slot.reason);
         return interrupted;
     }

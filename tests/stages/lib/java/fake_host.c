@@ -246,9 +246,10 @@ struct source {
     uint32_t link; /* 0: none */
     int next;      /* event to be put */
     uint64_t due_ns;
+    uint64_t promised, most; /* events: so far, and at most */
     struct {
-        uint64_t offset, size;
-        uint64_t call; /* 0: it is free */
+        uint64_t offset, size; /* without what its last bytes are for */
+        uint64_t call;         /* 0: it is free */
         bool grows;
         int first, count;
     } slots[SLOTS];
@@ -310,14 +311,24 @@ static bool source_call(struct source *source, uint32_t slot)
         send(PS_JAVA_NEED, source->link, need, 2, NULL);
         return true;
     }
-    char *to = map(source->slots[slot].offset, source->slots[slot].size);
+    bool promises = control->promises && source->promised + reply_count <= source->most;
+    size_t area_size = source->slots[slot].size + sizeof(struct ps_java_promised);
+    char *to = map(source->slots[slot].offset, area_size);
     memcpy(to, reply, reply_bytes);
-    munmap(to, source->slots[slot].size);
-    const uint64_t numbers[] = {control->mode == PS_TEST_JAVA_STRANGE ? SLOTS : slot, ++last_call,
-                                reply_bytes, reply_count + (control->mode == PS_TEST_JAVA_BEYOND)};
-    send(PS_JAVA_PUT, source->link, numbers, 4, NULL);
+    struct ps_java_promised note = {source->promised, (uint64_t)reply_count << 32 | reply_bytes};
+    if (promises)
+        memcpy(to + source->slots[slot].size, &note, sizeof note);
+    munmap(to, area_size);
+    const uint64_t named = control->mode == PS_TEST_JAVA_STRANGE ? SLOTS : slot;
+    const uint64_t count = reply_count + (control->mode == PS_TEST_JAVA_BEYOND);
+    const uint64_t first = source->promised + (control->mode == PS_TEST_JAVA_SKIPS);
+    const uint64_t numbers[] = {named, ++last_call, reply_bytes, count, first, 1};
+    source->promised += promises ? reply_count : 0;
+    control->promised += promises ? (int)reply_count : 0;
+    if (!promises || control->mode != PS_TEST_JAVA_LEAVES)
+        send(PS_JAVA_PUT, source->link, numbers, promises ? 6 : 4, NULL);
     if (control->mode == PS_TEST_JAVA_TWICE)
-        send(PS_JAVA_PUT, source->link, numbers, 4, NULL);
+        send(PS_JAVA_PUT, source->link, numbers, promises ? 6 : 4, NULL);
     source->slots[slot].call = last_call;
     source->slots[slot].first = source->next;
     source->slots[slot].count = (int)reply_count;
@@ -358,12 +369,23 @@ static void source_area(struct source *source, const struct ps_java_message *mes
     if (source->slots[slot].grows)
         control->needs_taken++;
     source->slots[slot].offset = message->numbers[1];
-    source->slots[slot].size = message->numbers[2];
+    source->slots[slot].size =
+        message->numbers[2] > 0 ? message->numbers[2] - sizeof(struct ps_java_promised) : 0;
     source->slots[slot].grows = false;
+}
+
+static void source_keep(struct source *source)
+{
+    if (source == NULL)
+        exit(16);
+    source->most = source->promised;
+    send(PS_JAVA_PROMISED, source->link, &source->promised, 1, NULL);
 }
 
 static void source_answer(struct source *source, const struct ps_java_message *message)
 {
+    if (message->numbers[2] > source->most)
+        source->most = message->numbers[2];
     for (uint32_t i = 0; i < SLOTS; i++) {
         if (source->slots[i].call != message->numbers[0])
             continue;
@@ -420,18 +442,13 @@ static void misbehave(const struct batch *batch)
     }
 }
 
-static uint64_t now_ns(void)
-{
-    return ps_clock_now().mono_ns;
-}
-
 static void serve_batches(void)
 {
     unsigned left = 0;
     for (unsigned i = 0; i < batch_count; i++) {
         struct batch *batch = &batches[i];
         bool due = control->mode == PS_TEST_JAVA_WELL ||
-                   (control->mode == PS_TEST_JAVA_SLOW && now_ns() >= batch->due_ns);
+                   (control->mode == PS_TEST_JAVA_SLOW && ps_clock_now().mono_ns >= batch->due_ns);
         bool keeps = batch->waits;
         if (due && is_interceptor(batch))
             keeps = keeps || answer(batch);
@@ -500,7 +517,7 @@ static void take(const struct ps_java_message *message)
             exit(10);
         batches[batch_count++] = (struct batch){.link = message->link,
                                                 .number = numbers[0],
-                                                .due_ns = now_ns() + 50 * PS_NS_PER_MS,
+                                                .due_ns = ps_clock_now().mono_ns + 50 * PS_NS_PER_MS,
                                                 .offset = numbers[1],
                                                 .size = numbers[2],
                                                 .bytes = (uint32_t)numbers[3],
@@ -517,6 +534,10 @@ static void take(const struct ps_java_message *message)
     case PS_JAVA_ANSWER:
         if (source_of(message->link) != NULL)
             source_answer(source_of(message->link), message);
+        break;
+    case PS_JAVA_KEEP:
+        control->keeps++;
+        source_keep(source_of(message->link));
         break;
     case PS_JAVA_STOP:
         stop_link(message->link);
@@ -563,9 +584,9 @@ int main(int argc, char **argv)
                 return 0;
             continue;
         }
-        if (now_ns() >= beat_ns) {
+        if (ps_clock_now().mono_ns >= beat_ns) {
             send(PS_JAVA_BEAT, 0, &protocol, 1, NULL);
-            beat_ns = now_ns() + 20 * PS_NS_PER_MS;
+            beat_ns = ps_clock_now().mono_ns + 20 * PS_NS_PER_MS;
         }
         if (poll(&input, 1, 2) > 0)
             read_messages();

@@ -19,7 +19,7 @@ static void bench_init(struct bench *bench, unsigned consumers)
     bench->pool = ps_pool_create(bench->depot, 0);
     ps_bump_init(&bench->bump, bench->pool);
     bench->memory = ps_memory_queue_create(&(struct ps_memory_queue_settings){
-        .capacity = 100, .quota_bytes = 32 << 20, .producers = 1, .consumers = consumers});
+        .capacity = 100, .quota_bytes = 32 << 20, .producers = 2, .consumers = consumers});
 }
 
 static void bench_fini(struct bench *bench)
@@ -109,8 +109,67 @@ static void test_set_quota(void **state)
     bench_fini(&bench);
 }
 
+static bool put_promised(struct bench *bench, uint64_t number)
+{
+    struct ps_lease *lease = make_lease(bench, number);
+    lease->promised = true;
+    return put(bench, lease);
+}
+
+static uint64_t reserve(struct bench *bench, unsigned producer, uint64_t events)
+{
+    return ps_memory_queue_reserve(bench->memory, producer, events);
+}
+
+/* Room that is kept is half of the capacity for all producers together; what is given back, others get. */
+static void test_reserve(void **state)
+{
+    struct bench bench;
+    bench_init(&bench, 1);
+    assert_int_equal(reserve(&bench, 0, 30), 30);
+    assert_int_equal(reserve(&bench, 1, 30), 20);
+    assert_int_equal(reserve(&bench, 1, 21), 20);
+    assert_int_equal(reserve(&bench, 0, 29), 29);
+    assert_int_equal(reserve(&bench, 1, 4096), 21);
+    assert_int_equal(reserve(&bench, 0, 4096), 29);
+    assert_int_equal(reserve(&bench, 0, 0), 0);
+    assert_int_equal(reserve(&bench, 1, 0), 0);
+    for (uint64_t i = 1; i <= 40; i++)
+        assert_true(put(&bench, make_lease(&bench, i)));
+    assert_int_equal(reserve(&bench, 1, 4096), 10);
+    for (uint64_t i = 1; i <= 40; i++)
+        expect(ps_memory_queue_take(bench.memory, 0), i);
+    bench_fini(&bench);
+}
+
+/* Others find the channel full before it is; a promised lease finds its room also then, and uses it up. */
+static void test_reserved_room(void **state)
+{
+    struct bench bench;
+    bench_init(&bench, 1);
+    assert_int_equal(reserve(&bench, 0, 3), 3);
+    for (uint64_t i = 1; i <= 97; i++)
+        assert_true(put(&bench, make_lease(&bench, i)));
+    struct ps_lease *waits = make_lease(&bench, 200), *other = waits;
+    assert_false(put(&bench, waits));
+    assert_int_equal(ps_memory_queue_put(bench.memory, 1, &other), PS_PUT_FULL);
+    ps_memory_queue_set_quota(bench.memory, 1);
+    for (uint64_t i = 98; i <= 100; i++)
+        assert_true(put_promised(&bench, i));
+    ps_memory_queue_set_quota(bench.memory, 32 << 20);
+    assert_int_equal(reserve(&bench, 0, 1), 0);
+    assert_false(put(&bench, waits));
+    expect(ps_memory_queue_take(bench.memory, 0), 1);
+    assert_true(put(&bench, waits));
+    for (uint64_t i = 2; i <= 100; i++)
+        expect(ps_memory_queue_take(bench.memory, 0), i);
+    expect(ps_memory_queue_take(bench.memory, 0), 200);
+    bench_fini(&bench);
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_withdraw), cmocka_unit_test(test_set_quota)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_withdraw), cmocka_unit_test(test_set_quota),
+                                       cmocka_unit_test(test_reserve), cmocka_unit_test(test_reserved_room)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

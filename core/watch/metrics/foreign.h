@@ -1,0 +1,46 @@
+/* What a process that the agent runs reports of the components in it, and of itself: the Java host (stages/lib/java/figures.h). A table
+ * of the program, because the metrics belong to the agent, and that process outlives plans. Thread: any; it has a lock. */
+#pragma once
+
+#include "core/base.h"
+
+#define PS_FOREIGN_COMPONENTS_MAX 1000U
+#define PS_FOREIGN_NUMBERS_MAX 16U
+
+struct ps_page;
+
+struct ps_foreign_component {
+    const char *name;       /* "SOURCE.r1", as in Flume's JSON */
+    const char *attributes; /* lines, each with a name, a tab and a value */
+};
+
+struct ps_foreign_number {
+    const char *name, *help, *type; /* static: "penstock_java_heap_bytes", a sentence, "gauge" or "counter" */
+    double value;
+};
+
+/* A copy of everything. */
+struct ps_foreign {
+    struct ps_foreign_component *components;
+    struct ps_foreign_number numbers[PS_FOREIGN_NUMBERS_MAX];
+    size_t component_count, number_count;
+};
+
+/* Replaces what is known of the component, or forgets it if there are no attributes. More than the maximum are not taken. */
+void ps_foreign_set_component(const char *name, const char *attributes);
+void ps_foreign_set_number(const struct ps_foreign_number *number);
+/* The process has ended. */
+void ps_foreign_clear(void);
+
+void ps_foreign_take(struct ps_foreign *foreign);
+void ps_foreign_fini(struct ps_foreign *foreign);
+
+/* Returns the component's attributes, or NULL. */
+const char *ps_foreign_find(const struct ps_foreign *foreign, const char *name);
+/* Reads the next attribute, and moves *at behind it; names and values are in the text. Returns false behind the last one. A line without
+ * a tab or an end is skipped. */
+bool ps_foreign_next(const char **at, const char **name, size_t *name_length, const char **value,
+                     size_t *value_length);
+
+/* Writes all of it in Prometheus' text format. */
+void ps_foreign_prometheus(struct ps_page *page);

@@ -1,0 +1,17 @@
+/* A word that one thread writes and others read, in order with all that they write and read before and after it, such words of other
+ * threads included: of two threads that each write their own and then read the other's, at least one sees what the other wrote. */
+#pragma once
+
+#include "core/base.h"
+
+/* Thread: the writer. */
+static inline void ps_word_set(uint64_t *word, uint64_t value)
+{
+    __atomic_store_n(word, value, __ATOMIC_SEQ_CST);
+}
+
+/* Thread: any. */
+static inline uint64_t ps_word_get(const uint64_t *word)
+{
+    return __atomic_load_n(word, __ATOMIC_SEQ_CST);
+}

@@ -1,0 +1,80 @@
+#include "stages/lib/java/credit.h"
+
+#include "rings/word.h"
+#include "stages/lib/java/message.h"
+
+/* What a class promises at most before its events are in the channels: a few slots of the shared memory. */
+#define EVENTS_MAX 4096U
+/* A class that calls less often than this keeps no room of the channels. */
+#define PAUSE_NS (100 * PS_NS_PER_MS)
+/* So many calls without a pause show that room in advance is worth two messages. */
+#define CALLS_MIN 16U
+
+void ps_java_credit_calls(struct ps_java_credit *credit, uint64_t calls, const struct ps_now *now)
+{
+    if (now->mono_ns - credit->last_ns >= PAUSE_NS)
+        credit->calls = 0;
+    credit->calls += calls;
+    credit->last_ns = now->mono_ns;
+}
+
+static bool grows(const struct ps_java_credit *credit)
+{
+    return credit->calls >= CALLS_MIN && !credit->returns;
+}
+
+uint64_t ps_java_credit_wanted(const struct ps_java_credit *credit)
+{
+    uint64_t promised = credit->most - credit->put;
+    return grows(credit) && promised < EVENTS_MAX ? EVENTS_MAX : promised;
+}
+
+void ps_java_credit_given(struct ps_java_credit *credit, uint64_t events)
+{
+    if (grows(credit) && events > credit->most - credit->put)
+        credit->most = credit->put + events;
+}
+
+bool ps_java_credit_use(struct ps_java_credit *credit, uint64_t first, uint64_t events)
+{
+    if (first != credit->used || events > credit->most - credit->used)
+        return false;
+    credit->used += events;
+    return true;
+}
+
+bool ps_java_credit_left(const struct ps_java_credit *credit, const char *end, uint32_t *bytes,
+                         uint32_t *events)
+{
+    const struct ps_java_promised *noted = (const void *)(end - sizeof *noted);
+    uint64_t size = ps_word_get(&noted->size);
+    *bytes = (uint32_t)size;
+    *events = (uint32_t)(size >> 32);
+    return ps_word_get(&noted->first) == credit->used;
+}
+
+bool ps_java_credit_is_idle(const struct ps_java_credit *credit, const struct ps_now *now, uint64_t *due_ns)
+{
+    if (credit->most == credit->used || credit->returns)
+        return false;
+    uint64_t idle_ns = credit->last_ns + PAUSE_NS;
+    if (now->mono_ns >= idle_ns)
+        return true;
+    *due_ns = idle_ns < *due_ns ? idle_ns : *due_ns;
+    return false;
+}
+
+void ps_java_credit_ask(struct ps_java_credit *credit)
+{
+    credit->returns = true;
+    credit->calls = 0;
+}
+
+bool ps_java_credit_return(struct ps_java_credit *credit, uint64_t used)
+{
+    if (!credit->returns || used != credit->used)
+        return false;
+    credit->returns = false;
+    credit->most = used;
+    return true;
+}

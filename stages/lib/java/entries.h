@@ -1,0 +1,30 @@
+/* The events that a source in the Java host puts, into batches: entries of events.h in an area of the shared memory.
+ *
+ * What is left of them is copied as a whole: up to 256 KiB into the batch's memory, more into a block of its own, to which the batch
+ * refers. The copy is checked, and bodies stay in it. Thread: the source's worker. */
+#pragma once
+
+#include "core/flow/block.h"
+#include "stages/lib/event_headers.h"
+#include "stages/lib/java/events.h"
+
+struct ps_java_entries {
+    const char *memory;
+    uint32_t bytes, count;
+    uint32_t at, taken; /* bytes and events that are in batches */
+    struct ps_block *block;
+};
+
+enum ps_java_read {
+    PS_JAVA_READ_ALL,
+    PS_JAVA_READ_PART,      /* the batch is full */
+    PS_JAVA_READ_NO_MEMORY, /* call it again later */
+    PS_JAVA_READ_WRONG,     /* the host broke the protocol */
+};
+
+/* Adds the next events to the batch, with a ticket of this origin. */
+enum ps_java_read ps_java_entries_read(struct ps_java_entries *entries, struct ps_batch *batch,
+                                       struct ps_block_cache *blocks, struct ps_event_headers *headers,
+                                       uint64_t origin);
+/* They are in batches, or are not wanted any more. */
+void ps_java_entries_drop(struct ps_java_entries *entries, struct ps_block_cache *blocks);

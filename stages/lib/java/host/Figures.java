@@ -1,0 +1,91 @@
+package penstock.host;
+
+import java.io.IOException;
+import java.lang.management.GarbageCollectorMXBean;
+import java.lang.management.ManagementFactory;
+import java.lang.management.MemoryUsage;
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import javax.management.Attribute;
+import javax.management.JMException;
+import javax.management.MBeanAttributeInfo;
+import javax.management.MBeanServer;
+import javax.management.ObjectName;
+
+/** Reports the MBeans of Flume's counters, as Flume's JMXPollUtil reads them, and the state of this process. */
+final class Figures {
+    private final Host host;
+    private final MBeanServer server = ManagementFactory.getPlatformMBeanServer();
+    private Map<String, String> told = new HashMap<>(); // attributes, by component
+
+    Figures(Host host) {
+        this.host = host;
+    }
+
+    void report() throws IOException {
+        Map<String, String> now = new HashMap<>();
+        for (ObjectName name : names()) {
+            try {
+                read(name, now);
+            } catch (JMException | RuntimeException gone) {
+                continue; // it was unregistered just now, or does not work
+            }
+        }
+        for (Map.Entry<String, String> bean : now.entrySet())
+            if (!bean.getValue().equals(told.get(bean.getKey())))
+                tell(bean.getKey(), bean.getValue());
+        for (String component : told.keySet())
+            if (!now.containsKey(component))
+                tell(component, "");
+        told = now;
+        tellState();
+    }
+
+    private List<ObjectName> names() {
+        List<ObjectName> names = new ArrayList<>();
+        try {
+            names.addAll(server.queryNames(new ObjectName("org.apache.flume*:*"), null));
+        } catch (JMException never) {
+            throw new IllegalStateException(never);
+        }
+        return names;
+    }
+
+    private void read(ObjectName name, Map<String, String> beans) throws JMException {
+        MBeanAttributeInfo[] infos = server.getMBeanInfo(name).getAttributes();
+        String[] attributes = new String[infos.length];
+        for (int i = 0; i < infos.length; i++)
+            attributes[i] = infos[i].getName();
+        String component = name.toString().substring(name.toString().indexOf('=') + 1);
+        StringBuilder text = new StringBuilder();
+        for (Object one : server.getAttributes(name, attributes)) {
+            Attribute attribute = (Attribute) one;
+            if (attribute.getValue() == null)
+                continue;
+            if (attribute.getName().equalsIgnoreCase("type"))
+                component = attribute.getValue() + "." + component;
+            text.append(plain(attribute.getName())).append('\t').append(plain(attribute.getValue().toString())).append('\n');
+        }
+        beans.put(plain(component), text.toString());
+    }
+
+    private static String plain(String text) {
+        return text.replace('\t', ' ').replace('\n', ' ').replace('\0', ' ');
+    }
+
+    private void tell(String component, String attributes) throws IOException {
+        host.send(Message.BEAN, 0, new long[0], component + "\n" + attributes);
+    }
+
+    private void tellState() throws IOException {
+        MemoryUsage heap = ManagementFactory.getMemoryMXBean().getHeapMemoryUsage();
+        long count = 0, milliseconds = 0;
+        for (GarbageCollectorMXBean collector : ManagementFactory.getGarbageCollectorMXBeans()) {
+            count += Math.max(0, collector.getCollectionCount());
+            milliseconds += Math.max(0, collector.getCollectionTime());
+        }
+        host.send(Message.STATE, 0, new long[] {heap.getUsed(), Math.max(0, heap.getMax()), count, milliseconds}, null);
+    }
+}

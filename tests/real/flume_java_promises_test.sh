@@ -1,0 +1,101 @@
+#!/usr/bin/env bash
+# Needs: flume
+# Calls of a source that is a Java class, which return within room that memory channels keep in advance: a channel that is full refuses
+# calls, and has each event once; the Java process is killed under load, and every event whose call has returned comes out, in order. Behind a
+# file channel the Java process, with the source, an interceptor and the sink, and the agent are killed.
+#
+# KILLS=N: kills of the Java process for each of the two (default 2). PENSTOCK_SEED repeats the moments.
+# shellcheck source=tests/real/oracle.sh
+source "$(dirname "${BASH_SOURCE[0]}")/oracle.sh"
+# shellcheck source=tests/support/seed.sh
+source "$here/../support/seed.sh"
+with_java_classes
+kills=${KILLS:-2}
+seed=$(seed_of_run)
+RANDOM=$((seed % 32768))
+echo "seed $seed (PENSTOCK_SEED)"
+
+source_keys() { # NAME DIR THREADS BATCH [LIMIT]
+    printf "a1.sources.$1.%s\n" 'type = example.Promises' 'channels = c1' "directory = $2" "threads = $3" "batchSize = $4" ${5:+"limit = $5"}
+}
+account() { # DIR FILE...
+    python3 "$here/java_host/promises.py" "$@" || fail "not every event has come out as promised"
+}
+
+# ---- a channel that is full most of the time ----
+
+mkdir -p "$work/full/promised"
+{
+    printf 'a1.%s\n' 'sources = r1 r2' 'channels = c1' 'sinks = k1'
+    source_keys r1 "$work/full/promised" 3 1 3000
+    source_keys r2 "$work/full/promised" 1 10 3000
+    printf 'a1.channels.c1.%s\n' 'type = memory' 'capacity = 60' 'transactionCapacity = 60' 'keep-alive = 0'
+    printf 'a1.sinks.k1.%s\n' 'type = example.FileSink' 'channel = c1' "path = $work/full/out" 'batchSize = 60' 'delayMs = 2'
+} >"$work/full.properties"
+start "$work/full" "$PENSTOCK"
+for ((i = 0; i < 1200; i++)); do
+    (($(find "$work/full" -name out -exec cat {} + | wc -l) < 12000)) || break
+    kill -0 "$agent" 2>/dev/null || fail "the agent ended"
+    patient_tenth
+done
+stop TERM
+account "$work/full/promised" "$work/full/out"
+(($(wc -l <"$work/full/out") == 12000)) || fail "$(wc -l <"$work/full/out") events came out, not 12000"
+grep -Eo 'stops after [1-9][0-9]* refusals' "$work/full.log" || fail "the channel was never full"
+
+# ---- kills ----
+
+promised_bytes() { find "$1" -type f -exec cat {} + | wc -c; } # 20 for each thread that has put something
+kill_often() { # NAME AGENT: whether the agent is killed, too
+    local kill before i
+    for ((kill = 1; kill <= kills; kill++)); do
+        before=$(promised_bytes "$work/$1/promised")
+        for ((i = 0; i < 1200; i++)); do
+            (($(promised_bytes "$work/$1/promised") == before)) || break
+            patient_tenth
+        done
+        ((i < 1200)) || fail "the sources put nothing after $((kill - 1)) kills"
+        sleep "0.$((RANDOM % 900 + 100))"
+        kill_java
+        ((kill % 2 == 0)) || continue # the next start would be 4 s away; a new agent begins with 1 s
+        stop "$2"
+        cat "$work/$1.log" >>"$work/earlier.logs"
+        start "$work/$1" "$PENSTOCK"
+    done
+}
+
+mkdir -p "$work/memory/promised" "$work/memory/out"
+{
+    printf 'a1.%s\n' 'sources = r1 r2 r3' 'channels = c1' 'sinks = k1'
+    source_keys r1 "$work/memory/promised" 1 1
+    source_keys r2 "$work/memory/promised" 3 1
+    source_keys r3 "$work/memory/promised" 2 50
+    printf 'a1.channels.c1.%s\n' 'type = memory' 'capacity = 20000' 'transactionCapacity = 1000'
+    printf 'a1.sinks.k1.%s\n' 'type = file_roll' 'channel = c1' "sink.directory = $work/memory/out" 'sink.rollInterval = 0'
+} >"$work/memory.properties"
+start "$work/memory" "$PENSTOCK"
+kill_often memory TERM
+stop TERM
+echo "memory channel, Java killed $kills times:"
+account "$work/memory/promised" "$work"/memory/out/*
+
+mkdir -p "$work/file/promised"
+{
+    printf 'a1.%s\n' 'sources = r1 r2' 'channels = c1' 'sinks = k1'
+    source_keys r1 "$work/file/promised" 4 1
+    source_keys r2 "$work/file/promised" 2 50
+    printf 'a1.sources.r2.%s\n' 'interceptors = i1' "interceptors.i1.type = example.Change\$Builder"
+    printf 'a1.channels.c1.%s\n' 'type = file' "checkpointDir = $work/file/checkpoint" "dataDirs = $work/file/data"
+    printf 'a1.sinks.k1.%s\n' 'type = example.FileSink' 'channel = c1' "path = $work/file/out" 'batchSize = 200'
+} >"$work/file.properties"
+start "$work/file" "$PENSTOCK"
+kill_often file KILL
+stop TERM
+start "$work/file" "$PENSTOCK" # what the channel still has
+for ((i = 0; i < 600; i++)); do
+    python3 "$here/java_host/promises.py" "$work/file/promised" "$work/file/out" >"$work/file.account" && break
+    patient_tenth
+done
+stop TERM
+echo "file channel, Java killed $kills times, the agent $((kills / 2)) times:"
+python3 "$here/java_host/promises.py" "$work/file/promised" "$work/file/out" || fail "an event is missing"
