@@ -12,8 +12,8 @@ if(PS_JAVAC AND PS_JAR)
   add_custom_command(OUTPUT ${PS_JAVA_JAR}
     COMMAND ${CMAKE_COMMAND} -E rm -rf ${java_made}
     COMMAND ${CMAKE_COMMAND} -E make_directory ${java_made}/stubs ${java_made}/host
-    COMMAND ${PS_JAVAC} --release 8 -nowarn -Xlint:-options -d ${java_made}/stubs ${java_stubs}
-    COMMAND ${PS_JAVAC} --release 8 -Xlint:all,-options -Werror -cp ${java_made}/stubs -d ${java_made}/host ${java_sources}
+    COMMAND ${PS_JAVAC} -J-XX:TieredStopAtLevel=1 --release 8 -nowarn -Xlint:-options -d ${java_made}/stubs ${java_stubs}
+    COMMAND ${PS_JAVAC} -J-XX:TieredStopAtLevel=1 --release 8 -Xlint:all,-options -Werror -cp ${java_made}/stubs -d ${java_made}/host ${java_sources}
     COMMAND ${PS_JAR} cf ${PS_JAVA_JAR} -C ${java_made}/host . -C ${CMAKE_SOURCE_DIR}/stages/lib/java/host penstock-log4j2.xml
       -C ${CMAKE_SOURCE_DIR}/stages/lib/java/host penstock-log4j.properties
     DEPENDS ${java_stubs} ${java_sources} ${CMAKE_SOURCE_DIR}/stages/lib/java/host/penstock-log4j2.xml

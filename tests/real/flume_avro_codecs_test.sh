@@ -16,7 +16,7 @@ if [[ ! -e $zstd ]]; then
 fi
 classpath=$zstd:$("$here/flume" classpath 2>/dev/null)
 mkdir "$work/classes"
-javac -cp "$classpath" -d "$work/classes" "$here/AvroDump.java" "$here/AvroWrite.java" >"$work/javac.log" 2>&1 || fail "javac"
+javac -J-XX:TieredStopAtLevel=1 -cp "$classpath" -d "$work/classes" "$here/AvroDump.java" "$here/AvroWrite.java" >"$work/javac.log" 2>&1 || fail "javac"
 classpath=$work/classes:$classpath
 
 for codec in $codecs; do

@@ -15,7 +15,7 @@ back=$((base + 20)) # the first port of Flume's sources
 events=2000
 ways=(plain zlib tls both)
 
-keytool -genkeypair -keystore "$work/store.p12" -storetype PKCS12 -storepass secret -alias a -keyalg RSA -keysize 2048 \
+keytool -J-XX:TieredStopAtLevel=1 -genkeypair -keystore "$work/store.p12" -storetype PKCS12 -storepass secret -alias a -keyalg RSA -keysize 2048 \
     -dname CN=penstock.test -ext san=dns:penstock.test,ip:127.0.0.1 -validity 2 >/dev/null 2>&1 || skip "keytool makes no certificate"
 
 keys() { # COMPONENT NAME: the options of this way

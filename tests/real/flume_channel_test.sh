@@ -19,7 +19,7 @@ trap 'rm -rf "$work"' EXIT
 fail() { echo "FAILED: $*" >&2; tail -n 5 "$work"/*.err >&2; exit 1; }
 
 path=$("$here/flume" classpath)
-javac -cp "$path" -d "$work/classes" "$here/flume_channel/FlumeChannel.java"
+javac -J-XX:TieredStopAtLevel=1 -cp "$path" -d "$work/classes" "$here/flume_channel/FlumeChannel.java"
 flume() { # FOLDER [OPTION].. fill|drain ARGUMENT..: with the channel in the folder
     local folder=$1 options=()
     shift

@@ -28,7 +28,7 @@ compile() { # NAME [APPENDER]: with the class path of the SDK, or of an appender
     local path
     path=$("$here/flume" classpath "${@:2}") || skip "the jars of ${2:-Flume} cannot be fetched"
     mkdir -p "$work/classes${2:-}"
-    javac -cp "$path" -d "$work/classes${2:-}" "$here/flume_clients/$1.java" || fail "$1 does not compile"
+    javac -J-XX:TieredStopAtLevel=1 -cp "$path" -d "$work/classes${2:-}" "$here/flume_clients/$1.java" || fail "$1 does not compile"
     paths[${2:-sdk}]="$work/classes${2:-}:$path"
 }
 declare -A paths
@@ -36,7 +36,7 @@ compile Clients
 compile Clients log4j2
 compile Log4j2 log4j2
 compile Log4j log4j
-javac -cp "$("$here/flume" classpath)" -d "$work/classes" "$here/AvroDump.java"
+javac -J-XX:TieredStopAtLevel=1 -cp "$("$here/flume" classpath)" -d "$work/classes" "$here/AvroDump.java"
 
 client() { # NAME APPENDER|sdk [JVM OPTION].. CLASS [ARGUMENT]..
     local name=$1 path=${paths[$2]}

@@ -20,7 +20,7 @@ credential none db-password "s3crét \$pass \\ \${none[Mixed]} "
 credential none Mixed "€ 𝄞"
 credential none long "$long"
 HADOOP_CREDSTORE_PASSWORD=storepass credential closed token "of a store with a password"
-echo tools-secret | keytool -importpass -alias tool -storetype JCEKS -keystore "$work/keytool.jceks" -storepass storepass -keypass storepass \
+echo tools-secret | keytool -J-XX:TieredStopAtLevel=1 -importpass -alias tool -storetype JCEKS -keystore "$work/keytool.jceks" -storepass storepass -keypass storepass \
     >"$work/keytool.log" 2>&1 || fail "keytool stores nothing"
 head -c 300 "$work/none.jceks" >"$work/broken.jceks"
 before=$(sha256sum "$work"/*.jceks)

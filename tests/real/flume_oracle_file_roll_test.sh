@@ -65,10 +65,9 @@ SETTLE=3 both 903
 same_content "text" text
 same_content "header_and_text" headers
 same_content "text, rolled" time
-classpath=$("$here/flume" classpath 2>/dev/null)
 for sink in avro deflate snappy; do
     for engine in flume penstock; do
-        java -Dfile.encoding=UTF-8 -Dstdout.encoding=UTF-8 -cp "$classpath" "$here/AvroDump.java" "$work/$engine/$sink/"* 2>/dev/null >"$work/$engine.text" ||
+        avro_dump "$work/$engine/$sink/"* 2>"$work/avro_dump.log" >"$work/$engine.text" ||
             fail "Avro does not read $engine's file ($sink)"
     done
     same "avro_event, $sink" "$work/flume.text" "$work/penstock.text"

@@ -95,10 +95,9 @@ for sink in gzip zlib blocks; do
     done
     same "records of $sink" "$work/flume.text" "$work/penstock.text"
 done
-classpath=$("$here/flume" classpath)
 for sink in event packed literal url; do
     for engine in flume penstock; do
-        java -Dfile.encoding=UTF-8 -Dstdout.encoding=UTF-8 -cp "$classpath" "$here/AvroDump.java" "$work/$engine/$sink"/* 2>/dev/null >"$work/$engine.text" ||
+        avro_dump "$work/$engine/$sink"/* 2>"$work/avro_dump.log" >"$work/$engine.text" ||
             fail "Avro does not read $engine's file ($sink)"
     done
     same "Avro's records of $sink" "$work/flume.text" "$work/penstock.text"

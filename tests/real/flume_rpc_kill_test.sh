@@ -35,7 +35,7 @@ agents=(a b c d) # in the order in which events pass them
 declare -A engine=([a]=flume [b]=penstock [c]=flume [d]=penstock) port next=([a]=b [b]=c [c]=d) pid kills
 for i in "${!agents[@]}"; do port[${agents[i]}]=$((base + i)); done
 
-keytool -genkeypair -keystore "$work/store.p12" -storetype PKCS12 -storepass secret -alias a -keyalg RSA -keysize 2048 \
+keytool -J-XX:TieredStopAtLevel=1 -genkeypair -keystore "$work/store.p12" -storetype PKCS12 -storepass secret -alias a -keyalg RSA -keysize 2048 \
     -dname CN=penstock.test -ext san=dns:penstock.test,ip:127.0.0.1 -validity 2 >/dev/null 2>&1 || skip "keytool makes no certificate"
 
 end_all() {

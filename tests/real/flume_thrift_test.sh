@@ -12,7 +12,7 @@ declare -A port options=([compact]="" [binary]="protocol=binary" [tls]="ssl=true
 for i in "${!ways[@]}"; do port[${ways[i]}]=$((base + i)); done
 events=2000
 
-keytool -genkeypair -keystore "$work/store.p12" -storetype PKCS12 -storepass secret -alias a -keyalg RSA -keysize 2048 \
+keytool -J-XX:TieredStopAtLevel=1 -genkeypair -keystore "$work/store.p12" -storetype PKCS12 -storepass secret -alias a -keyalg RSA -keysize 2048 \
     -dname CN=penstock.test -ext san=dns:penstock.test,ip:127.0.0.1 -validity 2 >/dev/null 2>&1 || skip "keytool makes no certificate"
 
 keys() { # COMPONENT NAME: the options of this way

@@ -29,7 +29,7 @@ for name in lz4 zstd; do # which Hadoop leaves to its users
 done
 classpath+=:$("$here/hdfs" classpath --dir "$work/none")
 mkdir "$work/classes" "$work/files"
-javac -cp "$classpath" -d "$work/classes" "$here/HadoopFile.java" "$here/ZStandardCodec.java" >"$work/javac.log" 2>&1 || fail "javac"
+javac -J-XX:TieredStopAtLevel=1 -cp "$classpath" -d "$work/classes" "$here/HadoopFile.java" "$here/ZStandardCodec.java" >"$work/javac.log" 2>&1 || fail "javac"
 
 "$PENSTOCK_TOOLS/hadoop_file_write" "$work/files" >"$work/written" 2>"$work/write.log" || fail "hadoop_file_write"
 hadoop() { # sequence|text FILE...

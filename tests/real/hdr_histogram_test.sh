@@ -18,7 +18,7 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 result=$here/../bench/data/plan-result.json
 "$PENSTOCK" plan --render "$result" --hlog "$work/log" --hgrm "$work/hgrm"
-read_log() { java -cp "$jar" "$here/HdrRead.java" "$work/log" "$@"; }
+read_log() { java -XX:TieredStopAtLevel=1 -cp "$jar" "$here/HdrRead.java" "$work/log" "$@"; }
 read_log >"$work/histograms"
 tag=trial-13/ndr/806000/held # the last of the first goal's result
 read_log "$tag" >"$work/table"

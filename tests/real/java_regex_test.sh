@@ -24,8 +24,8 @@ echo "seed $seed (PENSTOCK_SEED=$seed replays it), Java $version"
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 cd "$here/java_regex"
-java Generate.java "$seed" "${PENSTOCK_PATTERNS:-1500}" >"$work/cases"
-java JavaRegex.java <"$work/cases" >"$work/table"
+java -XX:TieredStopAtLevel=1 Generate.java "$seed" "${PENSTOCK_PATTERNS:-1500}" >"$work/cases"
+java -XX:TieredStopAtLevel=1 JavaRegex.java <"$work/cases" >"$work/table"
 export PENSTOCK_REGEX_TABLE=$work/table
 "$tools/regex_java_table"
 "$tools/regex_java_matcher"

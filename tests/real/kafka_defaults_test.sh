@@ -9,5 +9,5 @@ for program in java mvn; do
 done
 version=$(java -version 2>&1 | sed -n 's/.*version "\([0-9]*\).*/\1/p')
 ((version >= 11)) || skip "Java $version cannot run a single source file"
-java -cp "$("$here/flume" classpath)" "$here/kafka_defaults/Defaults.java" |
+java -XX:TieredStopAtLevel=1 -cp "$("$here/flume" classpath)" "$here/kafka_defaults/Defaults.java" |
     diff <(grep -v '^#' "$here/../stages/data/kafka_defaults.txt") -

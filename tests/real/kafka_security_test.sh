@@ -30,13 +30,13 @@ step "stores"
 stores=$work/stores ca=$work/kafka/tls/ca.pem
 mkdir "$stores"
 {
-    keytool -importcert -noprompt -alias ca -file "$ca" -keystore "$stores/trust.jks" -storetype JKS -storepass changeit
-    keytool -importcert -noprompt -alias ca -file "$ca" -keystore "$stores/trust.p12" -storetype PKCS12 -storepass changeit
+    keytool -J-XX:TieredStopAtLevel=1 -importcert -noprompt -alias ca -file "$ca" -keystore "$stores/trust.jks" -storetype JKS -storepass changeit
+    keytool -J-XX:TieredStopAtLevel=1 -importcert -noprompt -alias ca -file "$ca" -keystore "$stores/trust.p12" -storetype PKCS12 -storepass changeit
     openssl req -newkey rsa:2048 -nodes -subj /CN=agent -keyout "$stores/agent.key" -out "$stores/agent.csr"
     openssl x509 -req -in "$stores/agent.csr" -CA "$ca" -CAkey "$work/kafka/tls/ca.key" -CAcreateserial -days 30 -out "$stores/agent.crt"
     openssl pkcs12 -export -inkey "$stores/agent.key" -in "$stores/agent.crt" -certfile "$ca" -name agent -passout pass:changeit \
         -out "$stores/agent.p12"
-    keytool -importkeystore -noprompt -srckeystore "$stores/agent.p12" -srcstorepass changeit -srcstoretype PKCS12 \
+    keytool -J-XX:TieredStopAtLevel=1 -importkeystore -noprompt -srckeystore "$stores/agent.p12" -srcstorepass changeit -srcstoretype PKCS12 \
         -destkeystore "$stores/agent.jks" -deststorepass changeit -deststoretype JKS
     openssl req -x509 -newkey rsa:2048 -nodes -days 30 -subj /CN=stranger -keyout "$stores/other.key" -out "$stores/other.pem"
 } >"$work/stores.log" 2>&1 || fail "no stores made"

@@ -20,9 +20,9 @@ names=(plain window zlib tls full http netcat)
 declare -A port
 for i in "${!names[@]}"; do port[${names[i]}]=$((base + i)); done
 
-keytool -genkeypair -keystore "$work/store.p12" -storetype PKCS12 -storepass secret -alias a -keyalg RSA -keysize 2048 \
+keytool -J-XX:TieredStopAtLevel=1 -genkeypair -keystore "$work/store.p12" -storetype PKCS12 -storepass secret -alias a -keyalg RSA -keysize 2048 \
     -dname CN=penstock.test -ext san=dns:penstock.test -validity 2 >/dev/null 2>&1 || skip "keytool makes no certificate"
-keytool -exportcert -keystore "$work/store.p12" -storepass secret -alias a -rfc >"$work/ca.pem" 2>/dev/null
+keytool -J-XX:TieredStopAtLevel=1 -exportcert -keystore "$work/store.p12" -storepass secret -alias a -rfc >"$work/ca.pem" 2>/dev/null
 
 {
     echo "a1.sources = ${names[*]}"

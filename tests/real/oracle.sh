@@ -23,7 +23,7 @@ source "$here/../support/ports.sh"
 # shellcheck source=tests/support/patience.sh
 source "$here/../support/patience.sh"
 
-# A JVM that lives for seconds spends most of its CPU time in the second compiler.
+# A JVM that lives for seconds, javac among them, spends most of its CPU time in the second compiler.
 export FLUME_JAVA=${FLUME_JAVA:--Xmx512m -XX:TieredStopAtLevel=1}
 export LC_ALL=${LC_ALL:-C.UTF-8} # Java takes its character set from it
 
@@ -56,8 +56,19 @@ with_java_classes() {
     local jars
     jars=$("$here/flume" classpath)
     mkdir "$work/classes"
-    javac -nowarn -d "$work/classes" -cp "$jars" "$here"/java_host/*.java
+    javac -J-XX:TieredStopAtLevel=1 -nowarn -d "$work/classes" -cp "$jars" "$here"/java_host/*.java
     export FLUME_CLASSPATH=$work/classes:$jars
+}
+
+# Prints the records of Avro files. The class is compiled once: Java compiles a source file that it is given each time anew.
+avro_dump() { # FILE...
+    local jars
+    jars=$("$here/flume" classpath)
+    if [[ ! -e $work/avro_dump ]]; then
+        mkdir "$work/avro_dump"
+        javac -J-XX:TieredStopAtLevel=1 -d "$work/avro_dump" -cp "$jars" "$here/AvroDump.java" || return
+    fi
+    java -XX:TieredStopAtLevel=1 -Dfile.encoding=UTF-8 -Dstdout.encoding=UTF-8 -cp "$work/avro_dump:$jars" AvroDump "$@"
 }
 
 arrived() { # DIR

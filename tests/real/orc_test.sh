@@ -26,7 +26,7 @@ seed=$(seed_of_run)
 echo "seed: PENSTOCK_SEED=$seed"
 RANDOM=$((seed % 32768))
 classes=$("$here/orc" classpath) || fail "Apache ORC cannot be fetched"
-javac -cp "$classes" -d "$work/classes" "$here/OrcDump.java"
+javac -J-XX:TieredStopAtLevel=1 -cp "$classes" -d "$work/classes" "$here/OrcDump.java"
 java=(java -Xmx512m -XX:TieredStopAtLevel=1 -Duser.timezone=UTC -cp "$work/classes:$classes" OrcDump)
 dump() { "${java[@]}" "$@" 2>>"$work/java.log" || fail "Apache ORC does not read: $*"; }
 
