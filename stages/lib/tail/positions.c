@@ -146,7 +146,13 @@ static void identities_add(struct ps_tail_positions *positions, const struct ps_
     for (size_t i = 0; i < identities->count; i++) {
         const struct ps_tail_position *known = &identities->items[i];
         struct ps_tail_position *position = ps_tail_positions_find(positions, known->inode);
-        if (position == NULL || (identities->goes_with != 0 && position->offset != known->offset))
+        bool moved = position != NULL && identities->goes_with != 0 && position->offset != known->offset;
+        if (moved &&
+            known->text != 0) { /* the text of a compressed file is read from the place that somebody wrote */
+            position->identity = known->identity;
+            position->text = PS_TAIL_POSITION_OF_TEXT;
+        }
+        if (position == NULL || moved)
             continue;
         position->identity = known->identity;
         ps_tail_marks_free(&position->marks);
@@ -170,6 +176,9 @@ enum ps_status ps_tail_positions_load(const char *path, struct ps_tail_positions
     enum ps_status status = file_read(name, true, &identities, err);
     free(name);
     ps_tail_positions_sort(&identities);
+    uint64_t written_ns = (uint64_t)identities.written_ms * PS_NS_PER_MS;
+    if (written_ns > 0 && written_ns < positions->saved_ns)
+        positions->saved_ns = written_ns;
     if (status == PS_OK && identities.goes_with != 0 && is_newer(&identities, positions)) {
         struct ps_tail_positions older = *positions;
         *positions = identities;
@@ -220,6 +229,7 @@ enum ps_status ps_tail_positions_save(const char *path, struct ps_tail_positions
     char *text = text_of(positions, ps_tail_positions_print, &length);
     positions->goes_with_earlier = positions->hash;
     positions->goes_with = ps_tail_head(text, length);
+    positions->written_ms = ps_clock_now().wall_ms;
     char *identities = text_of(positions, ps_tail_positions_print_identities, &identities_length);
     char *name = beside(path, ".identities");
     enum ps_status status = file_write(name, identities, identities_length, err);

@@ -45,9 +45,13 @@ struct ps_tail_positions {
     uint64_t hash; /* of the position file's text when it was last read or written; 0: not known */
     /* In the identities: hashes of the position files that fit; 0: not given. */
     uint64_t goes_with, goes_with_earlier;
-    uint64_t saved_ns; /* when the position file was written, in ns since 1970; 0: not known */
-    bool ours;         /* this program wrote it */
-    bool cut;          /* the text ended early or had a mistake: only the entries before that are here */
+    /* In the identities: when they were written, in ms since 1970; 0: not given. */
+    int64_t written_ms;
+    /* When the position file was written, in ns since 1970: its time of modification, or the time in the identities if that is earlier
+     * (a copy of the file, and touch, make it younger). 0: not known. */
+    uint64_t saved_ns;
+    bool ours; /* this program wrote it */
+    bool cut;  /* the text ended early or had a mistake: only the entries before that are here */
 };
 
 /* Adds a position; copies the path and the last marks. Ends the process if there is no memory. */

@@ -164,8 +164,8 @@ static void marks_take(char *text, struct ps_tail_marks *marks)
 static bool member_take(struct cursor *cursor, struct ps_tail_position *position,
                         struct ps_tail_positions *positions, unsigned *seen)
 {
-    static const char *const names[] = {"inode",  "pos",       "file",   "device", "head",
-                                        "length", "positions", "before", "marks",  "text"};
+    static const char *const names[] = {"inode",     "pos",    "file",  "device", "head",   "length",
+                                        "positions", "before", "marks", "text",   "written"};
     unsigned which = 0;
     int64_t number = 0;
     if (!string_take(cursor))
@@ -214,6 +214,9 @@ static bool member_take(struct cursor *cursor, struct ps_tail_position *position
     case 9:
         position->text = number;
         return number >= PS_TAIL_POSITION_OF_TEXT;
+    case 10:
+        positions->written_ms = number;
+        return number >= 0;
     default:
         break;
     }
@@ -301,6 +304,6 @@ void ps_tail_positions_print_identities(FILE *out, const struct ps_tail_position
             fputc('"', out);
         fputs("},\n", out);
     }
-    fprintf(out, "{\"positions\":%" PRId64 ",\"before\":%" PRId64 "}]\n", (int64_t)positions->goes_with,
-            (int64_t)positions->goes_with_earlier);
+    fprintf(out, "{\"positions\":%" PRId64 ",\"before\":%" PRId64 ",\"written\":%" PRId64 "}]\n",
+            (int64_t)positions->goes_with, (int64_t)positions->goes_with_earlier, positions->written_ms);
 }

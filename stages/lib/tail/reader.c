@@ -247,7 +247,7 @@ ssize_t ps_tail_read_and_begin(struct ps_tail_reader *reader, struct ps_tail_fil
             length = -1;
     }
     if (length < 0)
-        return errno == EAGAIN ? fetch_begin(reader, file, offset) : -1;
+        return errno == EAGAIN && flags != 0 ? fetch_begin(reader, file, offset) : -1;
     /* A short read ends at the end of the file, or before a page that is not in memory. */
     uint64_t end = offset + (uint64_t)length;
     file->ended =

@@ -64,14 +64,31 @@ static void test_renamed_while_stopped(void **unused)
     ps_test_stage_fini(&stage);
 }
 
+/* Makes the position file, and what it says of its own age, as old. */
+static void positions_are_of(time_t saved)
+{
+    char text[4096];
+    const struct timespec times[2] = {{.tv_sec = saved}, {.tv_sec = saved}};
+    const char *path = ps_test_folder_path("state/positions.json.identities");
+    FILE *file = fopen(path, "r+");
+    assert_non_null(file);
+    text[fread(text, 1, sizeof text - 1, file)] = '\0';
+    char *written = strstr(text, "\"written\":");
+    assert_non_null(written);
+    snprintf(written, (size_t)(text + sizeof text - written), "\"written\":%lld000}]\n", (long long)saved);
+    rewind(file);
+    assert_true(fputs(text, file) >= 0);
+    assert_int_equal(fclose(file), 0);
+    assert_int_equal(utimensat(AT_FDCWD, ps_test_folder_path("state/positions.json"), times, 0), 0);
+}
+
 static void cut_and_rename(time_t saved, const char *events)
 {
     append("app.log", "one\ntwo\n");
     PS_START(NULL);
     expect("one two");
     ps_test_stage_close(&stage);
-    const struct timespec times[2] = {{.tv_sec = saved}, {.tv_sec = saved}};
-    assert_int_equal(utimensat(AT_FDCWD, ps_test_folder_path("state/positions.json"), times, 0), 0);
+    positions_are_of(saved);
     append("copy.1", "one\ntwo\n");
     assert_int_equal(truncate(ps_test_folder_path("app.log"), 0), 0);
     append("app.log", "three\nfour\n");

@@ -3,6 +3,7 @@
 #include "stages/lib/decompressor.h"
 #include "stages/lib/tail/tailer/internal.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -50,15 +51,17 @@ bool ps_tail_is_compressed(const char *head, size_t length)
 
 /* ---- the beginning of its text ---- */
 
-void ps_tail_start_of(struct ps_tail_start *start, const char *bytes, size_t length)
+bool ps_tail_start_of(struct ps_tail_start *start, const char *bytes, size_t length)
 {
     struct ps_decompressor decompressor = {.library = NULL};
     enum ps_compression kind = ps_compression_of(bytes, length);
     enum ps_decompressed result = PS_DECOMPRESSED;
     size_t at = 0, taken = 1, made = 0;
     *start = (struct ps_tail_start){.format = format_of(bytes, length)};
-    if (kind == PS_COMPRESSION_NONE || !ps_decompressor_begin(&decompressor, kind))
-        return;
+    if (kind == PS_COMPRESSION_NONE)
+        return true;
+    if (!ps_decompressor_begin(&decompressor, kind))
+        result = PS_DECOMPRESSED_MEMORY;
     while (result == PS_DECOMPRESSED && taken + made > 0 && start->text_length < sizeof start->text) {
         result = ps_decompressor_run(&decompressor, (const uint8_t *)bytes + at, length - at, &taken,
                                      start->text + start->text_length,
@@ -67,9 +70,14 @@ void ps_tail_start_of(struct ps_tail_start *start, const char *bytes, size_t len
         start->text_length += made;
     }
     ps_decompressor_fini(&decompressor);
+    if (result == PS_DECOMPRESSED_MEMORY) {
+        errno = ENOMEM;
+        return false;
+    }
     int64_t text_bytes = kind == PS_COMPRESSION_ZSTD ? ps_zstd_text_bytes(bytes, length) : -1;
     start->is_certain = text_bytes >= 0;
     start->text_bytes = text_bytes >= 0 ? text_bytes : 0;
+    return true;
 }
 
 struct ps_tail_identity ps_tail_start_identity(const struct ps_tail_start *start,
@@ -104,10 +112,11 @@ bool ps_tail_start_read(struct ps_tail_start *start, int fd, int64_t size)
     char *bytes = ps_must_alloc(BEGINNING_BYTES, 1, "a compressed file");
     ssize_t length = ps_tail_read_fully(fd, bytes, BEGINNING_BYTES, 0);
     bool gzip = length > 0 && ps_compression_of(bytes, (size_t)length) == PS_COMPRESSION_GZIP;
-    if (length >= 0)
-        ps_tail_start_of(start, bytes, (size_t)length);
+    bool good = length >= 0 && ps_tail_start_of(start, bytes, (size_t)length);
+    int error = errno;
     free(bytes);
-    return length >= 0 && (!gzip || gzip_length_read(start, fd, size));
+    errno = error;
+    return good && (!gzip || gzip_length_read(start, fd, size));
 }
 
 /* ---- what is not read ---- */

@@ -69,6 +69,8 @@ struct ps_tail_log {
     bool copied;         /* a copy goes on from what was read of it, and part of that is not delivered yet */
     bool again;          /* a change was reported while a job has the file, or while it waits for a job */
     bool compressed;     /* it is not read as long as its beginning stays the same */
+    /* `compressed`, and its text was read when penstock.decompress was auto: identity, offsets and marks are those of the text. */
+    bool text_left;
     /* Compression of a file whose text is read: identity, offsets and marks are those of the text. NONE for other files. */
     enum ps_compression text;
     struct ps_tail_stamp text_stamp; /* of the file when its text was surveyed */
@@ -341,8 +343,8 @@ struct ps_tail_start {
 bool ps_tail_is_compressed(const char *head, size_t length);
 /* Decompresses the beginning of a compressed file. Returns false with errno if the file cannot be read. Call it on the source's thread. */
 bool ps_tail_start_read(struct ps_tail_start *start, int fd, int64_t size);
-/* Does the same with the first bytes of the file. */
-void ps_tail_start_of(struct ps_tail_start *start, const char *bytes, size_t length);
+/* Does the same with the first bytes of the file. Returns false with errno ENOMEM if there is no memory to decompress them. */
+bool ps_tail_start_of(struct ps_tail_start *start, const char *bytes, size_t length);
 /* Returns the identity of the text. `file`: the identity of the compressed file. */
 struct ps_tail_identity ps_tail_start_identity(const struct ps_tail_start *start,
                                                const struct ps_tail_identity *file);
@@ -363,8 +365,8 @@ void ps_tail_text_ask(struct ps_tailer *tailer, struct ps_tail_log *log);
 /* Handles a file whose text differs from the bytes that were read. */
 void ps_tail_text_other(struct ps_tailer *tailer, struct ps_tail_log *log);
 
-/* Logs that the text is not read on from this offset, because penstock.decompress was changed. */
-void ps_tail_text_left(const struct ps_tailer *tailer, const struct ps_tail_log *log, int64_t offset);
+/* Keeps the position of a text that is not read on, because penstock.decompress was changed, and logs it. */
+void ps_tail_text_left(struct ps_tailer *tailer, struct ps_tail_log *log);
 
 struct ps_tail_text_opening {
     int fd;

@@ -137,10 +137,11 @@ static void looking_discard(struct ps_tail_job *job)
     free(looking);
 }
 
-/* Opens a compressed file again if its name changed or it became shorter: the inode may belong to another file now. */
+/* Opens a compressed file again if its name changed or it became shorter: the inode may belong to another file now, which does not
+ * wait for the turn of the compressed one. */
 static void look_again_if_compressed(struct ps_tailer *tailer, struct ps_tail_log *log)
 {
-    if (!log->compressed)
+    if (!log->compressed && log->text == PS_COMPRESSION_NONE)
         return;
     if (log->state == PS_TAIL_LOG_CLOSED)
         ps_tail_log_open(tailer, log);
@@ -249,7 +250,7 @@ static void change_take(struct ps_tailer *tailer, unsigned number, const struct 
         return;
     }
     bool text = log->text != PS_COMPRESSION_NONE;
-    bool cut = !text && change->size_bytes < log->read_offset;
+    bool cut = change->size_bytes < (text || log->text_left ? log->size : log->read_offset);
     log->size = change->size_bytes;
     log->link = change->link;
     if (log->link)

@@ -295,15 +295,17 @@ static enum verdict remembered_compressed(struct ps_tailer *tailer, struct ps_ta
     if (opening->kind != PS_COMPRESSION_NONE && text == 0 && offset == 0)
         return UNKNOWN; /* nothing of it was read */
     log->compressed = text == 0 || opening->kind == PS_COMPRESSION_NONE;
-    if (log->compressed) {
-        if (text == PS_TAIL_POSITION_OF_TEXT)
-            ps_tail_text_left(tailer, log, offset);
+    log->text_left = log->compressed && text == PS_TAIL_POSITION_OF_TEXT;
+    if (log->compressed && !log->text_left) {
         read_from(tailer, log, opening, text == 0 ? offset : opening->size);
         return READS_NOT;
     }
     log->identity = ps_tail_start_identity(&opening->start, &opening->identity);
     ps_tail_log_move(tailer, log, offset, offset);
-    ps_tail_text_remembered(tailer, log, opening->kind, &opening->stamp, text);
+    if (log->text_left)
+        ps_tail_text_left(tailer, log);
+    else
+        ps_tail_text_remembered(tailer, log, opening->kind, &opening->stamp, text);
     return READS_NOT;
 }
 
@@ -365,12 +367,13 @@ static enum verdict compare(struct ps_tailer *tailer, struct ps_tail_log *log, c
 static bool is_still_compressed(struct ps_tailer *tailer, struct ps_tail_log *log,
                                 const struct opening *opening)
 {
-    log->compressed = opening->begins && log->identity.head_length > 0;
-    log->resolved = log->compressed;
+    log->resolved = log->compressed = opening->begins && log->identity.head_length > 0;
+    log->text_left &= log->compressed;
     if (!log->resolved)
         ps_tail_slots_put(&tailer->unresolved, log->number);
     int64_t offset = log->compressed ? opening->size : 0;
-    ps_tail_log_move(tailer, log, offset, offset);
+    if (!log->text_left)
+        ps_tail_log_move(tailer, log, offset, offset);
     return log->compressed;
 }
 
@@ -579,20 +582,17 @@ void ps_tail_log_open(struct ps_tailer *tailer, struct ps_tail_log *log)
         return;
     }
     struct opening *opening = ps_must_alloc(1, sizeof *opening, "opening a file");
-    const char *folder = tailer->places[log->directory].path;
-    size_t room = strlen(folder) + strlen(log->name) + 2;
     opening->job =
         (struct ps_tail_job){.run = opening_run, .answer = opening_answer, .discard = opening_discard};
     opening->number = log->number;
-    opening->path = ps_must_alloc(room, 1, "opening a file");
-    snprintf(opening->path, room, "%s/%s", folder, log->name);
+    opening->path = ps_tail_log_place_of(tailer, log);
     opening->fd = log->file.fd;
     opening->was_open = log->file.fd >= 0;
     opening->offset = offset_guess(tailer, log);
     if (log->resolved)
         opening->expected = log->identity;
     opening->unpacks = tailer->settings->decompress;
-    opening->was_text = log->text != PS_COMPRESSION_NONE;
+    opening->was_text = log->text != PS_COMPRESSION_NONE || log->text_left;
     tailer->opening_count += opening->was_open ? 0 : 1;
     log->state = PS_TAIL_LOG_OPENING;
     log->again = false;

@@ -378,6 +378,7 @@ static bool may_have_hole(const struct ps_tail_log *log, const char *bytes, ssiz
 static enum ps_tail_step compressed_found(struct ps_tailer *tailer, struct ps_tail_log *log,
                                           const char *bytes, size_t length)
 {
+    struct ps_tail_start start;
     log->partial = false;
     if (tailer->settings->decompress && ps_compression_of(bytes, length) != PS_COMPRESSION_NONE) {
         ps_tail_log_close(tailer, log);
@@ -388,9 +389,9 @@ static enum ps_tail_step compressed_found(struct ps_tailer *tailer, struct ps_ta
         ps_tail_log_open(tailer, log);
         return PS_TAIL_STEP_END;
     }
+    if (!ps_tail_start_of(&start, bytes, length))
+        return read_failed(tailer, log);
     ps_tail_identity_extend(&log->identity, bytes, length, 0);
-    struct ps_tail_start start;
-    ps_tail_start_of(&start, bytes, length);
     ps_tail_compressed_found(tailer, log, &start);
     ps_tail_log_close(tailer, log);
     return PS_TAIL_STEP_END;

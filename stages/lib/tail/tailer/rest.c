@@ -31,6 +31,26 @@ void ps_tail_log_active(struct ps_tailer *tailer, struct ps_tail_log *log)
     tailer->newest = log;
 }
 
+/* Logs and counts what was not read of a file that is forgotten. */
+static void rest_is_lost(struct ps_tailer *tailer, const struct ps_tail_log *log)
+{
+    bool text = log->text != PS_COMPRESSION_NONE;
+    bool unknown = log->text_left || (text && log->text_bytes < 0);
+    int64_t lost = (text ? log->text_bytes : log->size) - log->read_offset;
+    if (text && log->text_done)
+        return;
+    if (unknown) {
+        ps_log(PS_LOG_WARN, tailer->port->component,
+               "%s is not followed any more: its text was read to byte %lld, and nobody can tell how many "
+               "bytes were not read",
+               log->path, (long long)log->read_offset);
+    } else if (log->resolved && lost > 0) {
+        ps_log(PS_LOG_WARN, tailer->port->component,
+               "%s is not followed any more: its last %lld bytes were not read", log->path, (long long)lost);
+        ps_count(tailer->port->counters, (enum ps_counter)PS_TAIL_COUNTER_lost_bytes, (uint64_t)lost);
+    }
+}
+
 /* Handles an idle file: first its last line counts without a newline; then it is closed, and forgotten if it has no name that matches. */
 static void rested(struct ps_tailer *tailer, struct ps_tail_log *log)
 {
@@ -53,13 +73,7 @@ static void rested(struct ps_tailer *tailer, struct ps_tail_log *log)
         return;
     if (ps_tail_texts_wait(tailer) && tailer->now_ns - log->active_ns < TEXTS_WAIT_NS)
         return; /* one of them may be this file, compressed */
-    if (log->resolved && log->text == PS_COMPRESSION_NONE && log->size > log->read_offset) {
-        ps_log(PS_LOG_WARN, tailer->port->component,
-               "%s is not followed any more: its last %lld bytes were not read", log->path,
-               (long long)(log->size - log->read_offset));
-        ps_count(tailer->port->counters, (enum ps_counter)PS_TAIL_COUNTER_lost_bytes,
-                 (uint64_t)(log->size - log->read_offset));
-    }
+    rest_is_lost(tailer, log);
     if (log->named)
         ps_tail_directory_forget(place->directory, log->identity.device, log->identity.inode);
     ps_tail_log_remove(tailer, log);

@@ -250,6 +250,8 @@ static bool is_new(const struct ps_tailer *tailer, const struct ps_tail_log *log
 /* Returns the member `text` of the position: whether the offset is in the file or in its text (struct ps_tail_position). */
 static int64_t text_of(const struct ps_tail_log *log)
 {
+    if (log->text_left)
+        return PS_TAIL_POSITION_OF_TEXT;
     if (log->text == PS_COMPRESSION_NONE)
         return 0;
     /* The next process surveys a damaged file again: it may be repaired meanwhile without a change of its size. */

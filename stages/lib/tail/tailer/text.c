@@ -413,12 +413,14 @@ bool ps_tail_text_opened(struct ps_tailer *tailer, struct ps_tail_log *log,
     return true;
 }
 
-void ps_tail_text_left(const struct ps_tailer *tailer, const struct ps_tail_log *log, int64_t offset)
+void ps_tail_text_left(struct ps_tailer *tailer, struct ps_tail_log *log)
 {
+    ps_tail_log_index(tailer, log);
+    ps_tail_log_changed(tailer, log);
     ps_log(PS_LOG_WARN, tailer->port->component,
            "%s is compressed, and was read to byte %lld of its text: the rest is not read, because "
            "penstock.decompress is never; set it to auto to read on",
-           log->path, (long long)offset);
+           log->path, (long long)log->read_offset);
 }
 
 /* ---- turns ---- */
@@ -431,9 +433,11 @@ bool ps_tail_texts_wait(const struct ps_tailer *tailer)
 /* Returns whether the turn of this file is over. */
 static bool is_over(struct ps_tailer *tailer, struct ps_tail_log *log)
 {
-    if (log->state == PS_TAIL_LOG_OPEN && log->unreadable && !log->queued && !log->waits)
+    bool rests = log->state == PS_TAIL_LOG_OPEN && log->unreadable && !log->queued && !log->waits;
+    if (rests && log->named)
         ps_tail_log_close(tailer, log); /* it is tried again after the other files' turns */
-    return log->state == PS_TAIL_LOG_CLOSED || log->state == PS_TAIL_LOG_COPY ||
+    /* A deleted file stays open, because it cannot be opened again, and is read on beside the next file. */
+    return rests || log->state == PS_TAIL_LOG_CLOSED || log->state == PS_TAIL_LOG_COPY ||
            log->text == PS_COMPRESSION_NONE; /* its inode belongs to another file */
 }
 

@@ -1,4 +1,5 @@
 #include "stages/lib/tail/positions.h"
+#include "core/clock.h"
 #include "tests/support/folder.h"
 #include "tests/support/support.h"
 #include "tests/support/system_calls.h"
@@ -388,7 +389,30 @@ static void test_each_call(void **unused)
     positions = (struct ps_tail_positions){.count = 0};
 }
 
-/* Positions of a text stay so, unless somebody changes the position. */
+/* Positions that were written long ago are not younger because somebody touched or copied their file: a file that was made since may
+ * have the inode of one that was deleted. */
+static void test_touched(void **unused)
+{
+    struct ps_err err;
+    struct ps_tail_positions again;
+    const struct timespec later[2] = {{.tv_sec = 4102444800}, {.tv_sec = 4102444800}}; /* 2100 */
+    const struct timespec before[2] = {{.tv_sec = 86400}, {.tv_sec = 86400}};
+    uint64_t now_ns = (uint64_t)ps_clock_now().wall_ms * PS_NS_PER_MS;
+    positions = (struct ps_tail_positions){.count = 0};
+    save_one(42290, 111);
+    assert_int_equal(utimensat(AT_FDCWD, ps_test_folder_path("positions.json"), later, 0), 0);
+    assert_int_equal(ps_tail_positions_load(ps_test_folder_path("positions.json"), &again, &err), PS_OK);
+    assert_true(again.saved_ns >= now_ns &&
+                again.saved_ns <= (uint64_t)ps_clock_now().wall_ms * PS_NS_PER_MS);
+    ps_tail_positions_free(&again);
+    assert_int_equal(utimensat(AT_FDCWD, ps_test_folder_path("positions.json"), before, 0), 0);
+    assert_int_equal(ps_tail_positions_load(ps_test_folder_path("positions.json"), &again, &err), PS_OK);
+    assert_true(again.saved_ns == 86400 * PS_NS_PER_S);
+    ps_tail_positions_free(&again);
+    positions = (struct ps_tail_positions){.count = 0};
+}
+
+/* Positions of a text stay so, also when somebody changes them; then nobody knows that all of it was read. */
 static void test_positions_of_texts(void **unused)
 {
     struct ps_err err = {.length = 0};
@@ -414,7 +438,7 @@ static void test_positions_of_texts(void **unused)
         ps_tail_positions_free(&again);
         write_one("[{\"inode\":5,\"pos\":0,\"file\":\"/a\"}]\n");
         assert_int_equal(ps_tail_positions_load(ps_test_folder_path("positions.json"), &again, &err), PS_OK);
-        assert_int_equal(again.items[0].text, 0);
+        assert_int_equal(again.items[0].text, texts[i] == 0 ? 0 : PS_TAIL_POSITION_OF_TEXT);
         ps_tail_positions_free(&again);
     }
 }
@@ -452,6 +476,7 @@ int main(void)
                                        TEST(marks_that_cannot_be),
                                        TEST(escapes),
                                        TEST(positions_of_texts),
+                                       TEST(touched),
                                        TEST(crash_between_the_files),
                                        TEST(identities_without_positions),
                                        TEST(each_call),
