@@ -419,6 +419,37 @@ static void test_stopped_behind_a_start(void **unused)
     ps_test_stage_fini(&stage);
 }
 
+/* More files than are compared begin alike and have one size: the copy of each is found. */
+static void test_many_that_begin_alike(void **unused)
+{
+    enum { MANY = 40 };
+    char name[32], copy[48];
+    PS_START(NULL);
+    for (unsigned i = 0; i < MANY; i++) {
+        snprintf(name, sizeof name, "app.%u", i);
+        append(name, banner);
+        write_lines(name, "old", i, i + 1);
+    }
+    ps_test_source_wait(&stage, 2 * MANY, PS_TEST_PATIENCE_MS);
+    assert_int_equal(count_lines("old", MANY), MANY);
+    ps_test_source_clear(&stage);
+    for (unsigned i = 0; i < MANY; i++) {
+        snprintf(name, sizeof name, "app.%u", i);
+        snprintf(copy, sizeof copy, "%s.copy", name);
+        append(copy, banner);
+        write_lines(copy, "old", i, i + 1);
+        if (i % 2 == 0) /* of some, the copy is found while its original is there */
+            ps_test_source_settle(&stage, 0, 20);
+        assert_int_equal(truncate(ps_test_folder_path(name), 0), 0);
+        write_lines(name, "new", i, i + 1);
+        ps_test_source_wait(&stage, 1, PS_TEST_PATIENCE_MS);
+        assert_int_equal(count_lines("new", MANY), 1);
+        ps_test_source_clear(&stage);
+    }
+    expect_nothing();
+    ps_test_stage_fini(&stage);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(test_##name, setup_banner, ps_test_folder_teardown)
@@ -432,6 +463,7 @@ int main(void)
                                        TEST(cut_behind_the_reader_in_the_banner),
                                        TEST(copy_behind_one_that_begins_alike),
                                        TEST(copied_before_it_was_read),
-                                       TEST(stopped_behind_a_start)};
+                                       TEST(stopped_behind_a_start),
+                                       TEST(many_that_begin_alike)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -3,7 +3,7 @@
  * while the source runs, is stopped in order, or dies. In every third schedule all files begin with the same 3 KiB.
  * Every line must come once and unchanged; after a crash only lines that came after the positions were last written may
  * come again, besides those of a file that was written to between its copy and its cut. If all files begin alike, a line comes again
- * at most once for each copy of its file, and for each crash. The seed is printed; PENSTOCK_SEED repeats a run,
+ * at most once for each crash, and for each time that its file was replaced, or written to between its copy and its cut. The seed is printed; PENSTOCK_SEED repeats a run,
  * and PENSTOCK_SCHEDULES=1000 plays more of them. */
 #include "tests/support/folder.h"
 #include "tests/support/stage.h"
@@ -139,8 +139,8 @@ static void append_to(int fd, unsigned count)
     }
 }
 
-/* Returns whether a line that came may come again. If all files begin alike: once for each copy of its file,
- * and for each crash. */
+/* Returns whether a line that came may come again. If all files begin alike: once for each crash, and for each time that its file was
+ * replaced, or written to between its copy and its cut. */
 static bool may_come_again(const struct line *line)
 {
     return line->may_repeat ||
@@ -315,7 +315,6 @@ static void op_copy_and_cut(unsigned number)
     snprintf(from, sizeof from, "%s", log_path(number, ""));
     shift_names(number);
     note(" copytruncate%u", number, 0);
-    copy_count[number]++;
     copy(from, log_path(number, ".1"));
     if (draw(2) == 0)
         work(draw(10));

@@ -175,6 +175,17 @@ static int open_other(struct ps_tail_match *match, const struct ps_tail_candidat
     return fd;
 }
 
+/* Looks for the marks of all files that begin alike, if there are more than candidates. */
+static void hints_compare(struct ps_tail_match *match)
+{
+    for (uint32_t i = 0; i < match->hint_count; i++) {
+        struct ps_tail_hint *hint = &match->hints[i];
+        hint->there = hint->mark.offset <= match->size &&
+                      is_same(match, match->fd, ps_tail_mark_is_in(match->fd, &hint->mark));
+        match->hinted |= hint->there;
+    }
+}
+
 void ps_tail_match_run(struct ps_tail_match *match, int fd)
 {
     struct stat status;
@@ -204,6 +215,8 @@ void ps_tail_match_run(struct ps_tail_match *match, int fd)
             close(other);
         match->found = found ? (int)i : -1;
     }
+    if (match->found < 0)
+        hints_compare(match);
 }
 
 /* ---- comparing a text, which passes once from beginning to end; on the source's thread ---- */

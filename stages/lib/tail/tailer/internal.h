@@ -398,9 +398,10 @@ enum ps_tail_matched {
     PS_TAIL_MATCH_AGAIN,   /* compare again: the candidates have changed meanwhile */
 };
 
-/* Returns the files that the log may be a copy of, or NULL if no file begins as it does. `size`: size of the log. */
+/* Returns the files that the log may be a copy of, or NULL if no file begins as it does. `size`: size of the log. `before`: NULL, or the
+ * comparison that is repeated, which is freed: if it has hints, only these are considered. */
 struct ps_tail_match *ps_tail_match_make(struct ps_tailer *tailer, struct ps_tail_log *log, const char *head,
-                                         size_t length, int64_t size);
+                                         size_t length, int64_t size, struct ps_tail_match *before);
 /* Compares the candidates with the new file. Call it on the source's thread. */
 void ps_tail_match_run(struct ps_tail_match *match, int fd);
 /* Compares them with a piece of a compressed file's text: the `length` bytes at `offset`. `before` bytes of the text precede them at

@@ -25,6 +25,7 @@ void ps_tail_match_free(struct ps_tail_match *match)
             ps_tail_candidate_close(&match->items[i]);
         candidate_fini(&match->items[i]);
     }
+    free(match->hints);
     free(match);
 }
 
@@ -32,8 +33,35 @@ struct finding {
     struct ps_tailer *tailer;
     struct ps_tail_log *log;
     struct ps_tail_match *match;
+    const struct ps_tail_match *before;     /* the comparison whose hints are the candidates now; or NULL */
+    const struct ps_tail_head_entry *entry; /* that is visited */
     int64_t size;
+    bool crowded; /* there was no place for a file */
 };
+
+/* Returns whether the hints of the former comparison have the file that is visited, or there was none. */
+static bool is_hinted(const struct finding *finding)
+{
+    const struct ps_tail_match *before = finding->before;
+    for (uint32_t i = 0; before != NULL && i < before->hint_count; i++) {
+        if (before->hints[i].entry == finding->entry)
+            return before->hints[i].there;
+    }
+    return before == NULL;
+}
+
+/* Keeps the mark before the position of the file that is visited. */
+static void hint_keep(struct finding *finding, const struct ps_tail_candidate *candidate,
+                      const struct ps_tail_marks *marks)
+{
+    struct ps_tail_match *match = finding->match;
+    const struct ps_tail_mark mark = ps_tail_marks_at(marks, candidate->offset);
+    if (finding->before != NULL || mark.length == 0)
+        return;
+    if (match->hints == NULL)
+        match->hints = ps_must_alloc(VISITS_MAX, sizeof *match->hints, PURPOSE);
+    match->hints[match->hint_count++] = (struct ps_tail_hint){.entry = finding->entry, .mark = mark};
+}
 
 /* Returns the place for one more candidate, or NULL if all that are there are closer. */
 static struct ps_tail_candidate *place_for(struct ps_tail_match *match, bool first, int64_t distance)
@@ -55,7 +83,11 @@ static struct ps_tail_candidate *place_for(struct ps_tail_match *match, bool fir
 static void offer(struct finding *finding, struct ps_tail_candidate *candidate,
                   const struct ps_tail_marks *marks, int64_t size, const struct ps_tail_log *there)
 {
+    if (!is_hinted(finding))
+        return;
+    hint_keep(finding, candidate, marks);
     candidate->distance = size > finding->size ? size - finding->size : finding->size - size;
+    finding->crowded |= finding->match->count == PS_TAIL_CANDIDATES_MAX;
     struct ps_tail_candidate *place = place_for(finding->match, candidate->first, candidate->distance);
     if (place == NULL)
         return;
@@ -127,6 +159,7 @@ static void offer_position(struct finding *finding, struct ps_tail_position *pos
 static bool visit(void *finding_, struct ps_tail_head_entry *entry)
 {
     struct finding *finding = finding_;
+    finding->entry = entry;
     if (entry->owner == NULL) { /* an entry of the positions that were read at the start */
         size_t index = (size_t)(entry - finding->tailer->remembered_heads);
         offer_position(finding, &finding->tailer->remembered.items[index]);
@@ -149,12 +182,22 @@ static int by_likelihood(const void *a_, const void *b_)
 }
 
 struct ps_tail_match *ps_tail_match_make(struct ps_tailer *tailer, struct ps_tail_log *log, const char *head,
-                                         size_t length, int64_t size)
+                                         size_t length, int64_t size, struct ps_tail_match *before)
 {
     struct ps_tail_match *match = ps_must_alloc(1, sizeof *match, PURPOSE);
-    struct finding finding = {.tailer = tailer, .log = log, .match = match, .size = size};
+    struct finding finding = {.tailer = tailer,
+                              .log = log,
+                              .match = match,
+                              .before = before != NULL && before->hinted ? before : NULL,
+                              .size = size};
     match->found = -1;
     ps_tail_heads_find(&tailer->heads, head, length, visit, &finding);
+    ps_tail_match_free(before);
+    if (!finding.crowded) {
+        free(match->hints);
+        match->hints = NULL;
+        match->hint_count = 0;
+    }
     if (match->count == 0) {
         free(match);
         return NULL;
@@ -225,6 +268,8 @@ int ps_tail_match_error(const struct ps_tailer *tailer, const struct ps_tail_log
 enum ps_tail_matched ps_tail_match_take(struct ps_tailer *tailer, struct ps_tail_log *log,
                                         struct ps_tail_match *match)
 {
+    if (match->hinted)
+        return PS_TAIL_MATCH_AGAIN;
     if (match->pending && !match->alive && ps_tail_copy_pends(tailer, log, match->size))
         return PS_TAIL_MATCH_COPY;
     if (match->found < 0)

@@ -33,9 +33,19 @@ struct ps_tail_candidate {
     bool marked;
 };
 
+/* A file that begins alike, whether it became a candidate or not. `there`: result: the new file has its last mark. */
+struct ps_tail_hint {
+    const struct ps_tail_head_entry *entry; /* only compared: it may be gone by then */
+    struct ps_tail_mark mark;
+    bool there;
+};
+
 struct ps_tail_match {
     struct ps_tail_candidate items[PS_TAIL_CANDIDATES_MAX];
     uint32_t count, visits;
+    /* If more files than candidates begin alike: all of them. NULL: all are candidates. */
+    struct ps_tail_hint *hints;
+    uint32_t hint_count;
     int fd; /* of the new file */
     /* Results: */
     int own_error, other_error; /* errno of a read that failed; 0: none */
@@ -48,6 +58,8 @@ struct ps_tail_match {
     int64_t offset; /* both files have the same bytes up to here */
     struct ps_tail_mark mark;
     bool text_begun; /* the candidates have been opened */
+    bool
+        hinted; /* result: no candidate is the original, and a hint is there: these are the next candidates */
 };
 
 /* Closes the candidate's file. Thread: the worker's or the source's. */

@@ -405,10 +405,10 @@ static void match_answer(void *owner, struct ps_tail_job *job);
 /* Asks the thread whether the log is a copy of a file that begins in the same way. Returns false when there is no such file. */
 static bool match_ask(struct ps_tailer *tailer, struct ps_tail_log *log, struct opening *opening)
 {
-    ps_tail_match_free(opening->match);
-    opening->match = opening->matches++ < MATCHES_MAX
-                         ? ps_tail_match_make(tailer, log, opening->head, opening->head_length, opening->size)
-                         : NULL;
+    if (opening->matches++ >= MATCHES_MAX)
+        return false;
+    opening->match =
+        ps_tail_match_make(tailer, log, opening->head, opening->head_length, opening->size, opening->match);
     if (opening->match == NULL)
         return false;
     opening->job.run = match_run;

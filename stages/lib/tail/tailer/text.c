@@ -298,7 +298,7 @@ static void survey_begin(struct ps_tailer *tailer, struct ps_tail_log *log,
         survey->own = ps_tail_marks_at(&log->marks, log->read_offset);
     else
         survey->match =
-            ps_tail_match_make(tailer, log, opening->start->text, opening->start->text_length, size);
+            ps_tail_match_make(tailer, log, opening->start->text, opening->start->text_length, size, NULL);
     file_take(tailer, log, opening->fd);
     log->state = PS_TAIL_LOG_OPENING;
     ps_tail_thread_ask(&tailer->thread, &survey->job);
