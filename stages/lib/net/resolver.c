@@ -1,6 +1,7 @@
 #include "stages/lib/net/resolver.h"
 
 #include <netdb.h>
+#include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -16,23 +17,61 @@ struct ps_resolver {
 
 /* ---- the thread ---- */
 
-int ps_resolve(const char *name, struct ps_address *address)
+static const struct addrinfo *first_of(const struct addrinfo *list)
+{
+    for (const struct addrinfo *one = list; one != NULL; one = one->ai_next)
+        if (one->ai_family == AF_INET)
+            return one;
+    return list;
+}
+
+/* The order of addresses: IPv4 before all others, then by their bytes; a port is not looked at. */
+static int compare(const struct sockaddr *a, const struct sockaddr *b)
+{
+    if (a->sa_family != b->sa_family)
+        return a->sa_family == AF_INET ? -1 : b->sa_family == AF_INET ? 1 : (int)a->sa_family - b->sa_family;
+    if (a->sa_family == AF_INET)
+        return memcmp(&((const struct sockaddr_in *)(const void *)a)->sin_addr,
+                      &((const struct sockaddr_in *)(const void *)b)->sin_addr, sizeof(struct in_addr));
+    return memcmp(&((const struct sockaddr_in6 *)(const void *)a)->sin6_addr,
+                  &((const struct sockaddr_in6 *)(const void *)b)->sin6_addr, sizeof(struct in6_addr));
+}
+
+/* The least address behind `tried`, or the least of all. */
+static const struct addrinfo *next_of(const struct addrinfo *list, const struct sockaddr *tried)
+{
+    const struct addrinfo *least = list, *next = NULL;
+    for (const struct addrinfo *one = list; one != NULL; one = one->ai_next) {
+        if (compare(one->ai_addr, least->ai_addr) < 0)
+            least = one;
+        if (compare(one->ai_addr, tried) > 0 && (next == NULL || compare(one->ai_addr, next->ai_addr) < 0))
+            next = one;
+    }
+    return next != NULL ? next : least;
+}
+
+int ps_resolve_next(const char *name, struct ps_address *address, uint32_t *count)
 {
     struct addrinfo hints = {.ai_flags = AI_PASSIVE, .ai_socktype = SOCK_STREAM}, *list;
     int error = getaddrinfo(name, NULL, &hints, &list);
     if (error != 0)
         return error;
-    const struct addrinfo *chosen = list;
-    for (const struct addrinfo *one = list; one != NULL; one = one->ai_next) {
-        if (one->ai_family == AF_INET) {
-            chosen = one;
-            break;
-        }
-    }
+    const struct addrinfo *chosen =
+        address->length == 0 ? first_of(list) : next_of(list, (const struct sockaddr *)&address->storage);
+    *count = 0;
+    for (const struct addrinfo *one = list; one != NULL; one = one->ai_next)
+        (*count)++;
     memcpy(&address->storage, chosen->ai_addr, chosen->ai_addrlen);
     address->length = chosen->ai_addrlen;
     freeaddrinfo(list);
     return 0;
+}
+
+int ps_resolve(const char *name, struct ps_address *address)
+{
+    uint32_t count;
+    address->length = 0;
+    return ps_resolve_next(name, address, &count);
 }
 
 /* A name counts only if it resolves to the same address again, as in InetAddress.getCanonicalHostName. */
@@ -60,8 +99,9 @@ static int resolve_back(struct ps_question *question)
 static void run(void *, void *question_)
 {
     struct ps_question *question = question_;
-    question->error =
-        question->forward ? ps_resolve(question->name, &question->address) : resolve_back(question);
+    question->error = question->forward
+                          ? ps_resolve_next(question->name, &question->address, &question->address_count)
+                          : resolve_back(question);
 }
 
 static void end(void *resolver_)

@@ -12,8 +12,11 @@
 struct ps_resolver;
 
 struct ps_question {
-    bool forward;              /* `name` is asked for its address; else `address` for its name */
-    struct ps_address address; /* port 0 in an answer */
+    bool forward; /* `name` is asked for its address; else `address` for its name */
+    /* Port 0 in an answer. A question forward may say which address did not help (length 0: none): the answer is the next
+     * one of the name, if it has several. */
+    struct ps_address address;
+    uint32_t address_count; /* answer: how many the name has */
     char name[PS_HOST_NAME_BYTES];
     int error; /* answer: 0, or as of getaddrinfo (gai_strerror) */
 };
@@ -33,3 +36,6 @@ bool ps_resolver_wait(struct ps_resolver *resolver, uint32_t timeout_ms, struct 
 /* Looks the name up on the calling thread: the first IPv4 address if there is any, as in a JVM. Returns 0, or an error as of
  * getaddrinfo. An address in digits is answered without a name server. */
 int ps_resolve(const char *name, struct ps_address *address);
+/* The same, but not the address that `address` has (length 0: none): the next one of the name, in an order that does not
+ * depend on the order of the name server's answer, IPv4 before IPv6, round and round. `count`: how many there are. */
+int ps_resolve_next(const char *name, struct ps_address *address, uint32_t *count);
