@@ -1,0 +1,33 @@
+/* The SASL mechanism OAUTHBEARER (RFC 7628): the client shows a token, and the server accepts it or says why not. It protects
+ * nothing; the connection should have TLS. And a source of tokens: unsecured ones for test set-ups (KIP-255), or those of an
+ * endpoint that knows the client by a secret (KIP-768: OAuth 2.0's client credentials, RFC 6749 section 4.4).
+ *
+ * Thread: the owner's; a helper's thread asks the endpoint. */
+#pragma once
+
+#include "core/status.h"
+#include "stages/lib/sasl/sasl.h"
+
+#define PS_BEARER_TOKEN_BYTES_MAX 65536U
+
+/* Opens the mechanism with a copy of the token. NULL: no memory. Owns: the caller calls ps_sasl_close. */
+struct ps_sasl *ps_bearer_open(const char *token);
+
+struct ps_token_source;
+
+struct ps_token_settings {
+    const char *subject;  /* of an unsecured token, which needs no endpoint */
+    const char *endpoint; /* URL, http or https */
+    const char *client_id, *client_secret;
+    const char *scope; /* NULL: none */
+    int wake_fd;       /* an eventfd, written when an answer is there; -1: none */
+};
+
+/* The settings are copied. NULL: `err` says why. Thread: any; afterwards one at a time. */
+struct ps_token_source *ps_token_source_create(const struct ps_token_settings *settings, struct ps_err *err);
+/* NULL is allowed. Does not wait for the endpoint. */
+void ps_token_source_destroy(struct ps_token_source *source);
+/* Returns a token that is good for a while, valid until the next call; after 80 % of its life the source asks for a new one. NULL:
+ * `later` is true while the helper asks the endpoint, else `reason` (PS_SASL_REASON_BYTES) says why there is none, and the next
+ * call asks again. */
+const char *ps_token_source_take(struct ps_token_source *source, uint64_t now_ns, bool *later, char *reason);
