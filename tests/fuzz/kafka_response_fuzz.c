@@ -62,7 +62,7 @@ static struct ps_kafka_lane_request *login_request_of(struct ps_kafka_lane *lane
         {.key = "sasl.mechanism", .value = (choice & 2) != 0 ? "SCRAM-SHA-256" : "PLAIN"},
         {.key = "sasl.username", .value = "user"},
         {.key = "sasl.password", .value = "pencil"}};
-    PS_ASSERT(ps_kafka_lane_account_read(&lane->account, pairs, PS_COUNT_OF(pairs), &err) == PS_OK);
+    PS_ASSERT(ps_kafka_lane_account_read(&lane->account, pairs, PS_COUNT_OF(pairs), -1, &err) == PS_OK);
     broker->login_version = (choice & 4) != 0;
     PS_ASSERT(ps_kafka_lane_login_begin(broker, reason));
     return (choice & 1) == 0 ? ps_kafka_lane_request_handshake(lane)

@@ -143,6 +143,8 @@ enum ps_status ps_kafka_sender_plan_build(struct ps_kafka_sender_plan *sender,
     set_delivery(settings, wants->acks);
     bool sizes_are_given = ps_kafka_settings_get(settings, "queue.buffering.max.messages") != NULL ||
                            ps_kafka_settings_get(settings, "queue.buffering.max.kbytes") != NULL;
+    bool lingers = ps_kafka_settings_get(settings, "linger.ms") != NULL ||
+                   ps_kafka_settings_get(settings, "queue.buffering.max.ms") != NULL;
     set_sizes(settings, wants->queue_bytes);
     if (ps_kafka_pairs_check(settings->items, settings->count, err) != PS_OK)
         return PS_FAIL;
@@ -155,6 +157,8 @@ enum ps_status ps_kafka_sender_plan_build(struct ps_kafka_sender_plan *sender,
     sender->in_flight_bytes_max =
         ps_least(wants->in_flight_bytes_max, number_of(settings, "queue.buffering.max.kbytes", 0) * 1024);
     sender->spread = spreads[wants->partitioner];
+    if (native && !lingers) /* its sets grow while requests are in flight */
+        ps_kafka_settings_set(settings, "linger.ms", "0");
     if (native) /* its copies of the bodies are what is in flight */
         set_number(settings, "queue.buffering.max.kbytes", sender->in_flight_bytes_max / 1024);
     sender->pairs = settings->items;

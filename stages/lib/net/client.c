@@ -60,7 +60,7 @@ static bool connected(struct ps_client *client, char *reason)
 bool ps_client_connect(struct ps_client *client, uint64_t now_ns, char *reason)
 {
     const struct ps_client_plan *plan = client->plan;
-    int yes = 1, size = (int)plan->send_buffer_bytes;
+    int yes = 1, size = (int)plan->send_buffer_bytes, receive_size = (int)plan->receive_buffer_bytes;
     client->deadline_ns = now_ns + (plan->connect_ns > 0 ? plan->connect_ns : PS_CLIENT_CONNECT_NS);
     client->fd = socket(plan->address.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (client->fd < 0)
@@ -69,6 +69,8 @@ bool ps_client_connect(struct ps_client *client, uint64_t now_ns, char *reason)
         setsockopt(client->fd, IPPROTO_TCP, TCP_NODELAY, &yes, sizeof yes);
     if (size > 0)
         setsockopt(client->fd, SOL_SOCKET, SO_SNDBUF, &size, sizeof size);
+    if (receive_size > 0)
+        setsockopt(client->fd, SOL_SOCKET, SO_RCVBUF, &receive_size, sizeof receive_size);
     client->phase = PS_CLIENT_CONNECTING;
     if (connect(client->fd, (const struct sockaddr *)&plan->address, plan->address_bytes) == 0)
         return connected(client, reason);

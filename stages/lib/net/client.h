@@ -15,9 +15,9 @@
 struct ps_client_plan {
     struct sockaddr_storage address;
     unsigned address_bytes;
-    uint64_t send_buffer_bytes; /* 0: the kernel's default */
-    uint64_t connect_ns;        /* limit for connecting and handshake together; 0: PS_CLIENT_CONNECT_NS */
-    bool nagle;                 /* small segments are held back */
+    uint64_t send_buffer_bytes, receive_buffer_bytes; /* 0: the kernel's default */
+    uint64_t connect_ns; /* limit for connecting and handshake together; 0: PS_CLIENT_CONNECT_NS */
+    bool nagle;          /* small segments are held back */
     const struct ps_transport *transport;
     const void *transport_settings;
 };

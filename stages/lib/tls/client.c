@@ -140,6 +140,8 @@ static enum ps_status client_fill(struct ps_tls_client *client, const struct ps_
     if (settings->limits != NULL &&
         ps_tls_context_limit(client->context, settings->limits, settings->globals, NULL, err) != PS_OK)
         return PS_FAIL;
+    if (settings->ciphers != NULL && SSL_CTX_set_cipher_list(client->context, settings->ciphers) != 1)
+        return ps_err_set(err, "cipher suites %s: %s", settings->ciphers, openssl_reason());
     return load_files(client, settings, err);
 }
 

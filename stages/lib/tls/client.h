@@ -31,6 +31,8 @@ struct ps_tls_client_settings {
     const char *server_name;
     bool any_name; /* true: the server is told the name, and its certificate may have another one */
     bool verify;   /* false: every certificate is accepted */
+    const char
+        *ciphers; /* those up to TLSv1.2, in OpenSSL's words (SSL_CTX_set_cipher_list); NULL: OpenSSL's */
     const struct ps_tls_options *limits;  /* its protocols and cipher suites; NULL: OpenSSL's */
     const struct ps_tls_globals *globals; /* with `limits` */
     enum ps_tls_keys keys;

@@ -165,7 +165,12 @@ void ps_test_broker_answer(struct ps_test_broker *broker, const struct ps_test_r
     at = ps_wire_put_int32(at, request->correlation);
     at = ps_wire_put_bytes(at, body, length);
     size_t all = (size_t)(at - bytes), some = part < all ? part : all;
-    assert_int_equal(send(broker->fd, bytes, some, MSG_NOSIGNAL), some);
-    settle(broker);
+    some = broker->part_max != 0 && broker->part_max < some ? broker->part_max : some;
+    for (size_t sent = 0, step = broker->each != NULL ? 1 : some; sent < some; sent += step) {
+        assert_int_equal(send(broker->fd, bytes + sent, step, MSG_NOSIGNAL), step);
+        settle(broker);
+        if (broker->each != NULL)
+            broker->each(broker->argument);
+    }
     free(bytes);
 }

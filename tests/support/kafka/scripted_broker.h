@@ -12,7 +12,10 @@ struct ps_test_broker {
     unsigned port;
     unsigned connections; /* accepted so far */
     char *bytes;
-    uint32_t length, taken; /* bytes read, and those of the request that the test has got */
+    uint32_t length, taken;       /* bytes read, and those of the request that the test has got */
+    void (*each)(void *argument); /* answers go byte by byte, with a call after each; NULL: at once */
+    void *argument;
+    uint32_t part_max; /* answers end after so many bytes; 0: they do not */
 };
 
 /* A request; the body is valid until the next call of ps_test_broker_ask. */

@@ -45,6 +45,8 @@ struct ps_kafka_lane_broker *ps_kafka_lane_broker_add(struct ps_kafka_lane *lane
         .transport = broker->tls != NULL ? &ps_transport_tls : &ps_transport_plain,
         .transport_settings = broker->tls,
         .connect_ns = lane->settings.connect_ns,
+        .send_buffer_bytes = lane->settings.send_buffer_bytes,
+        .receive_buffer_bytes = lane->settings.receive_buffer_bytes,
     };
     ps_client_init(&broker->client, &broker->plan);
     struct ps_kafka_lane_broker **last = &lane->brokers;
@@ -67,6 +69,7 @@ void ps_kafka_lane_broker_free(struct ps_kafka_lane_broker *broker)
         free(request);
     }
     ps_sasl_close(broker->sasl);
+    ps_gss_initiator_teardown(broker->kerberos);
     ps_tls_client_destroy(broker->tls);
     free(broker->in);
     free(broker);
@@ -131,6 +134,7 @@ void ps_kafka_lane_broker_drop(struct ps_kafka_lane_broker *broker)
     broker->login_ns = PS_NEVER;
     ps_sasl_close(broker->sasl);
     broker->sasl = NULL;
+    broker->awaits_ticket = false;
     broker->produce_in_flight = 0;
     while (broker->first != NULL) {
         struct ps_kafka_lane_request *request = broker->first;
@@ -144,6 +148,7 @@ void ps_kafka_lane_broker_lose(struct ps_kafka_lane_broker *broker, const char *
 {
     struct ps_kafka_lane *lane = broker->lane;
     bool idle = broker->phase == PS_KAFKA_LANE_UP && broker->first == NULL;
+    bool connecting = broker->phase == PS_KAFKA_LANE_CONNECTING;
     int code = broker->login_is_refused                    ? ERROR_AUTHENTICATION
                : broker->client.phase == PS_CLIENT_SHAKING ? ERROR_TLS
                                                            : ERROR_TRANSPORT;
@@ -151,6 +156,10 @@ void ps_kafka_lane_broker_lose(struct ps_kafka_lane_broker *broker, const char *
     ps_kafka_lane_broker_drop(broker);
     broker->failures++;
     broker->rest_ns = lane->now.mono_ns + reconnect_rest_ns(broker);
+    if (connecting && ++broker->addresses_tried < broker->address_count)
+        broker->rest_ns = lane->now.mono_ns; /* the name's next address at once */
+    else
+        broker->addresses_tried = 0;
     ps_kafka_lane_want_metadata(lane);
     bool again = strcmp(broker->told, reason) == 0 && lane->now.mono_ns < broker->told_ns + TOLD_REST_NS;
     if (idle || broker->gone || again) /* a broker closes connections that are not used */
@@ -166,6 +175,7 @@ void ps_kafka_lane_broker_lose(struct ps_kafka_lane_broker *broker, const char *
 
 static void aim(struct ps_kafka_lane_broker *broker, const struct ps_address *address)
 {
+    broker->address = *address;
     broker->plan.address = address->storage;
     broker->plan.address_bytes = address->length;
     if (address->storage.ss_family == AF_INET6)
@@ -178,6 +188,7 @@ static void ask_versions(struct ps_kafka_lane_broker *broker)
 {
     struct ps_kafka_lane_request *request = ps_kafka_lane_request_versions(broker->lane);
     broker->phase = PS_KAFKA_LANE_ASKING;
+    broker->addresses_tried = 0;
     if (request == NULL)
         ps_kafka_lane_broker_lose(broker, "no memory");
     else
@@ -210,7 +221,7 @@ static void begin_to_connect(struct ps_kafka_lane_broker *broker)
 void ps_kafka_lane_broker_connect(struct ps_kafka_lane_broker *broker)
 {
     struct ps_address address;
-    struct ps_question question = {.forward = true};
+    struct ps_question question = {.forward = true, .address = broker->address};
     if (ps_address_is_literal(broker->host) && ps_resolve(broker->host, &address) == 0) {
         aim(broker, &address);
         begin_to_connect(broker);
@@ -229,6 +240,7 @@ void ps_kafka_lane_broker_resolved(struct ps_kafka_lane_broker *broker, const st
     if (broker->phase != PS_KAFKA_LANE_RESOLVING || strcmp(broker->host, answer->name) != 0)
         return;
     if (answer->error == 0) {
+        broker->address_count = answer->address_count;
         aim(broker, &answer->address);
         begin_to_connect(broker);
         return;
@@ -306,6 +318,29 @@ static int gather(const struct ps_kafka_lane_request *request, struct iovec *par
     return add_part(parts, count, request->head + from, request->head_length - from, &skip);
 }
 
+/* With acks=0 the broker does not answer: what was written is taken as delivered, and the request leaves the list of those
+ * that wait for an answer. */
+static void settle_written(struct ps_kafka_lane_broker *broker, struct ps_kafka_lane_request *request)
+{
+    struct ps_kafka_lane_request **at = &broker->first;
+    while (*at != request)
+        at = &(*at)->next;
+    *at = request->next;
+    if (*at == NULL)
+        broker->end = at;
+    broker->produce_in_flight--;
+    broker->used_ns = broker->lane->now.mono_ns;
+    for (uint32_t i = 0; i < request->set_count; i++) {
+        struct ps_kafka_lane_set *set = request->sets[i];
+        struct ps_kafka_lane_partition *partition = set->partition;
+        request->sets[i] = NULL;
+        partition->in_flight--;
+        ps_kafka_lane_report(broker->lane, set, 0);
+        ps_kafka_lane_partition_landed(broker->lane, partition);
+    }
+    ps_kafka_lane_give_request(broker->lane, request);
+}
+
 static void write_on(struct ps_kafka_lane_broker *broker)
 {
     char reason[PS_TRANSPORT_REASON_BYTES];
@@ -327,7 +362,11 @@ static void write_on(struct ps_kafka_lane_broker *broker)
         if (request->written < request->bytes)
             continue;
         request->sent_ns = broker->lane->now.mono_ns;
+        broker->lane->statistics.requests++;
+        broker->lane->statistics.bytes += request->bytes;
         broker->writing = request->next;
+        if (request->kind == PS_KAFKA_LANE_PRODUCE && broker->lane->settings.acks == 0)
+            settle_written(broker, request);
     }
 }
 
@@ -372,8 +411,11 @@ static bool handle(struct ps_kafka_lane_broker *broker, const char *bytes, uint3
     broker->first = request->next;
     if (broker->first == NULL)
         broker->end = &broker->first;
-    if (request->kind == PS_KAFKA_LANE_PRODUCE)
+    if (request->kind == PS_KAFKA_LANE_PRODUCE) {
         broker->produce_in_flight--;
+        ps_kafka_lane_count_answer(broker->lane, request);
+    }
+    broker->used_ns = broker->lane->now.mono_ns;
     ps_kafka_lane_give_request(broker->lane, request);
     return true;
 }
@@ -429,6 +471,13 @@ static void read_on(struct ps_kafka_lane_broker *broker)
 
 /* ---- its turn ---- */
 
+static void await_ticket(struct ps_kafka_lane_broker *broker)
+{
+    char reason[PS_TRANSPORT_REASON_BYTES];
+    if (broker->awaits_ticket && !ps_kafka_lane_login_await(broker, reason))
+        ps_kafka_lane_broker_lose(broker, reason);
+}
+
 /* The broker must answer the oldest request within the time-out. */
 static uint64_t deadline_ns(const struct ps_kafka_lane_broker *broker)
 {
@@ -481,6 +530,20 @@ static void prolong(struct ps_kafka_lane_broker *broker)
         ps_kafka_lane_broker_lose(broker, reason);
 }
 
+/* A connection that nobody uses is closed, as by Java's client (connections.max.idle.ms). The next request connects again. */
+static uint64_t idle_ns(const struct ps_kafka_lane_broker *broker)
+{
+    bool idle = broker->phase == PS_KAFKA_LANE_UP && broker->first == NULL && broker->ready == NULL &&
+                broker->lane->settings.idle_ns != 0;
+    return idle ? broker->used_ns + broker->lane->settings.idle_ns : PS_NEVER;
+}
+
+static void close_idle(struct ps_kafka_lane_broker *broker)
+{
+    if (broker->lane->now.mono_ns >= idle_ns(broker))
+        ps_kafka_lane_broker_drop(broker);
+}
+
 void ps_kafka_lane_broker_work(struct ps_kafka_lane_broker *broker, bool ready)
 {
     struct ps_kafka_lane *lane = broker->lane;
@@ -491,11 +554,13 @@ void ps_kafka_lane_broker_work(struct ps_kafka_lane_broker *broker, bool ready)
         connect_on(broker);
     else if (broker->phase >= PS_KAFKA_LANE_ASKING && ready)
         read_on(broker);
+    await_ticket(broker);
     if (broker->phase >= PS_KAFKA_LANE_ASKING && broker->writing != NULL)
         write_on(broker);
     if (broker->phase == PS_KAFKA_LANE_UP) {
         prolong(broker);
         produce(broker);
+        close_idle(broker);
     }
     if (broker->phase >= PS_KAFKA_LANE_ASKING)
         check_deadline(broker);
@@ -514,5 +579,5 @@ uint64_t ps_kafka_lane_broker_due_ns(const struct ps_kafka_lane_broker *broker)
         due_ns = ps_least(due_ns, broker->throttle_ns);
     if (broker->phase == PS_KAFKA_LANE_UP && broker->first == NULL)
         due_ns = ps_least(due_ns, broker->login_ns);
-    return due_ns;
+    return ps_least(due_ns, idle_ns(broker));
 }

@@ -10,6 +10,7 @@
  *   transaction.c, transaction_answers.c      the steps of a transaction, and what follows from their answers
  *   coordinator.c, coordinator_requests.c     the brokers that keep transactions and groups, and the requests to them
  *   compression.c
+ *   statistics.c   what the sink's metrics are made of
  *
  * Owner and thread: the sink's worker, from the first call of `poll` or `topic` on. The lane has no thread of its own but
  * the resolver of host names. Requests, sets and buffers are allocated while the lane is warming up, and used again. */
@@ -19,6 +20,8 @@
 #include "stages/lib/net/client.h"
 #include "stages/lib/kafka/lane/wire.h"
 #include "stages/lib/net/resolver.h"
+#include "stages/lib/sasl/bearer.h"
+#include "stages/lib/sasl/gssapi.h"
 #include "stages/lib/sasl/sasl.h"
 #include "stages/lib/tls/client.h"
 
@@ -139,7 +142,10 @@ struct ps_kafka_lane_broker {
     int32_t node; /* -1: only in bootstrap.servers */
     char host[PS_HOST_NAME_BYTES];
     unsigned port;
-    bool gone; /* not in the last metadata */
+    bool gone;                 /* not in the last metadata */
+    struct ps_address address; /* the last one that was tried; length 0: none */
+    uint32_t address_count;    /* of the name, */
+    uint32_t addresses_tried;  /* and how many did not help, in a row */
     enum ps_kafka_lane_phase phase;
     struct ps_client_plan plan;
     struct ps_client client;
@@ -148,11 +154,13 @@ struct ps_kafka_lane_broker {
     uint32_t watched_events;
     bool write_blocked;
     int16_t produce_version, metadata_version, init_version, login_version; /* -1: it has none */
-    bool has_transactions;                      /* with the member of the group (KIP-447) */
-    struct ps_sasl *sasl;                       /* while it logs in */
-    bool login_is_last;                         /* after the next answer the login is complete */
-    bool login_is_refused;                      /* why the connection is lost */
-    uint64_t login_ns;                          /* when to log in again; PS_NEVER: never */
+    bool has_transactions;             /* with the member of the group (KIP-447) */
+    struct ps_sasl *sasl;              /* while it logs in */
+    struct ps_gss_initiator *kerberos; /* tickets for this broker; NULL: not asked for yet */
+    bool awaits_ticket;                /* LOGGING_IN: nothing is sent before the ticket, or token, is there */
+    bool login_is_last;                /* after the next answer the login is complete */
+    bool login_is_refused;             /* why the connection is lost */
+    uint64_t login_ns;                 /* when to log in again; PS_NEVER: never */
     struct ps_kafka_lane_request *first, **end; /* in the order sent; the first is answered first */
     struct ps_kafka_lane_request *writing;      /* the first that is not written in full; NULL: all are */
     uint32_t produce_in_flight;
@@ -161,6 +169,7 @@ struct ps_kafka_lane_broker {
     uint32_t in_length, in_room;
     uint64_t rest_ns, throttle_ns;
     uint64_t begun_ns;                    /* connecting */
+    uint64_t used_ns;                     /* the last answer, or the last request */
     uint32_t failures;                    /* in a row */
     char told[PS_TRANSPORT_REASON_BYTES]; /* the last failure that was reported, */
     uint64_t told_ns;                     /* and when */
@@ -185,10 +194,15 @@ struct ps_kafka_lane_settings {
     int32_t acks_timeout_ms;     /* how long the broker waits for replicas */
     uint64_t retry_rest_ns;      /* retry.backoff.ms */
     uint64_t reconnect_ns, reconnect_max_ns;
-    uint64_t connect_ns;        /* limit */
-    uint64_t metadata_age_ns;   /* asked for again */
-    uint64_t topic_patience_ns; /* a topic that nobody knows is reported after it */
+    uint64_t connect_ns;  /* limit */
+    uint64_t idle_ns;     /* a connection that is not used is closed after it; 0: never */
+    uint64_t linger_ns;   /* a set that is not full waits so long for more records */
+    uint64_t delivery_ns; /* a record that waits longer is reported as timed out; 0: never */
+    uint64_t send_buffer_bytes, receive_buffer_bytes; /* of sockets; 0: the system's */
+    uint64_t metadata_age_ns;                         /* asked for again */
+    uint64_t topic_patience_ns;                       /* a topic that nobody knows is reported after it */
     bool creates_topics;
+    uint64_t statistics_ns;         /* the time between two reports of statistics; 0: none */
     int32_t transaction_timeout_ms; /* after which the coordinator aborts a transaction */
 };
 
@@ -196,6 +210,9 @@ struct ps_kafka_lane_settings {
 struct ps_kafka_lane_account {
     char *mechanism; /* NULL: nobody */
     char *name, *password;
+    /* GSSAPI: the brokers' service; the client's principal and its keys. NULL: the tickets of the default cache */
+    char *service, *principal, *keytab;
+    struct ps_token_source *tokens; /* OAUTHBEARER */
 };
 
 enum ps_kafka_lane_id_state {
@@ -230,6 +247,15 @@ struct ps_kafka_lane_transaction {
     uint32_t count, from, end; /* `from` .. `end`: those of one member, being committed; or of one group */
 };
 
+#define PS_KAFKA_LANE_ROUND_TRIPS 128U
+
+struct ps_kafka_lane_statistics {
+    uint64_t requests, bytes;                        /* written since the producer was made */
+    uint64_t answers, round_trips_us;                /* since they were told last: how many, and their sum */
+    uint32_t round_trips[PS_KAFKA_LANE_ROUND_TRIPS]; /* by length */
+    uint64_t due_ns;
+};
+
 struct ps_kafka_lane {
     struct ps_kafka_lane_settings settings;
     struct ps_kafka_lane_transaction transaction;
@@ -238,6 +264,7 @@ struct ps_kafka_lane {
     uint32_t portion_bytes; /* of records without a key, before they change to another partition */
     int epoll_fd;           /* has all sockets; is watched itself by the worker */
     struct ps_resolver *resolver;
+    int wake_fd;               /* the worker's eventfd; -1: none */
     struct ps_tls_client *tls; /* NULL: plain text */
     struct ps_kafka_lane_account account;
     struct ps_kafka_lane_broker *brokers;
@@ -250,8 +277,10 @@ struct ps_kafka_lane {
     bool metadata_asked, metadata_wanted;
     uint64_t metadata_ns, metadata_rest_ns; /* of the last answer; of the next question at the earliest */
     int32_t correlation;
+    struct ps_kafka_lane_statistics statistics;
     uint64_t queued_bytes, queued_records; /* before compression, as their buffers are */
-    uint64_t resting_ns;  /* the end of a partition's rest, the first; PS_NEVER: none rests */
+    uint64_t resting_ns;  /* the end of a partition's rest or linger, the first; PS_NEVER: none rests */
+    uint64_t expiry_ns;   /* when to look for records that wait too long; PS_NEVER: they may */
     bool unplaced_topics; /* some topic has records without a partition */
     struct ps_kafka_compressor *compressor; /* NULL: no compression */
     struct ps_byte_buffer spare;            /* of the compressor */
@@ -275,9 +304,9 @@ enum ps_status ps_kafka_lane_settings_read(struct ps_kafka_lane_settings *settin
 enum ps_status ps_kafka_lane_tls_open(struct ps_tls_client **tls, const struct ps_pair *pairs, size_t count,
                                       struct ps_err *err);
 
-/* Copies the account; it is empty without SASL. */
+/* Copies the account; it is empty without SASL. `wake_fd`: of the source of tokens. */
 enum ps_status ps_kafka_lane_account_read(struct ps_kafka_lane_account *account, const struct ps_pair *pairs,
-                                          size_t count, struct ps_err *err);
+                                          size_t count, int wake_fd, struct ps_err *err);
 void ps_kafka_lane_account_fini(struct ps_kafka_lane_account *account);
 
 /* ---- topics.c ---- */
@@ -299,6 +328,8 @@ void ps_kafka_lane_partition_lead(struct ps_kafka_lane_partition *partition,
                                   struct ps_kafka_lane_broker *leader);
 /* Puts the partition into its leader's list if it has something to send now. */
 void ps_kafka_lane_partition_offer(struct ps_kafka_lane *lane, struct ps_kafka_lane_partition *partition);
+/* Takes the partition out of its leader's list. */
+void ps_kafka_lane_partition_withdraw(struct ps_kafka_lane_partition *partition);
 /* Takes the oldest set to send. */
 struct ps_kafka_lane_set *ps_kafka_lane_partition_pop(struct ps_kafka_lane_partition *partition);
 /* A set in flight was not written, and is sent again. */
@@ -324,6 +355,14 @@ void ps_kafka_lane_die(struct ps_kafka_lane *lane, int code, const char *format,
     __attribute__((format(printf, 3, 4)));
 /* Asks for metadata soon. */
 void ps_kafka_lane_want_metadata(struct ps_kafka_lane *lane);
+
+/* ---- statistics.c ---- */
+
+/* A request was answered: counts its round trip. */
+void ps_kafka_lane_count_answer(struct ps_kafka_lane *lane, const struct ps_kafka_lane_request *request);
+/* Hands a report to the listener if its time has come. */
+void ps_kafka_lane_tell_statistics(struct ps_kafka_lane *lane);
+uint64_t ps_kafka_lane_statistics_due_ns(const struct ps_kafka_lane *lane);
 
 /* ---- requests.c ---- */
 
@@ -420,6 +459,8 @@ bool ps_kafka_lane_login_begin(struct ps_kafka_lane_broker *broker, char *reason
 /* Handle the broker's answers. Return false with `reason`. */
 bool ps_kafka_lane_login_handshake(struct ps_kafka_lane_broker *broker, struct ps_wire_in *in, char *reason);
 bool ps_kafka_lane_login_message(struct ps_kafka_lane_broker *broker, struct ps_wire_in *in, char *reason);
+/* LOGGING_IN, before the first request: goes on if the ticket has come. Returns false with `reason`. */
+bool ps_kafka_lane_login_await(struct ps_kafka_lane_broker *broker, char *reason);
 /* Whether the session ends soon: nothing new is sent, and the broker logs in again when all is answered. */
 bool ps_kafka_lane_login_is_due(const struct ps_kafka_lane_broker *broker);
 

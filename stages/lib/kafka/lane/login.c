@@ -3,6 +3,7 @@
 #include "stages/lib/kafka/lane/lane_internal.h"
 
 #include "stages/lib/sasl/password.h"
+#include "stages/lib/sasl/sasl_gssapi.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -11,7 +12,7 @@
 
 static bool refuse(char *reason, const char *what)
 {
-    snprintf(reason, PS_TRANSPORT_REASON_BYTES, "%s", what);
+    snprintf(reason, PS_TRANSPORT_REASON_BYTES, "%.*s", (int)PS_TRANSPORT_REASON_BYTES - 1, what);
     return false;
 }
 
@@ -31,6 +32,75 @@ static bool ask(struct ps_kafka_lane_broker *broker, struct ps_kafka_lane_reques
     return true;
 }
 
+/* Names the mechanism. */
+static bool greet(struct ps_kafka_lane_broker *broker, char *reason)
+{
+    if (broker->sasl == NULL)
+        return refuse(reason, "no memory for the login");
+    return ask(broker, ps_kafka_lane_request_handshake(broker->lane), reason);
+}
+
+/* ---- Kerberos ---- */
+
+/* The ticket is for SERVICE/HOST in the realm of the client's principal, else in the default realm of krb5.conf; HOST is
+ * the broker's name as the cluster tells it, as in Java's client. */
+static bool open_tickets(struct ps_kafka_lane_broker *broker, char *reason)
+{
+    const struct ps_kafka_lane_account *account = &broker->lane->account;
+    const char *realm = account->principal != NULL ? strrchr(account->principal, '@') : NULL;
+    char server[PS_GSS_NAME_BYTES + PS_HOST_NAME_BYTES];
+    struct ps_err err = {.length = 0};
+    int length = snprintf(server, sizeof server, "%s/%s%s", account->service, broker->host,
+                          realm != NULL ? realm : "");
+    const struct ps_gss_initiator_settings settings = {.principal = account->principal,
+                                                       .keytab = account->keytab,
+                                                       .server = server,
+                                                       .wake_fd = broker->lane->wake_fd};
+    if (length < 0 || (size_t)length >= sizeof server)
+        return refuse(reason, "the name of the Kerberos service is too long");
+    return ps_gss_initiator_build(&broker->kerberos, &settings, &err) == PS_OK || refuse(reason, err.text);
+}
+
+static bool await_token(struct ps_kafka_lane_broker *broker, char *reason)
+{
+    char why[PS_SASL_REASON_BYTES];
+    const char *token = ps_token_source_take(broker->lane->account.tokens, broker->lane->now.mono_ns,
+                                             &broker->awaits_ticket, why);
+    if (broker->awaits_ticket)
+        return true;
+    if (token == NULL)
+        return fail(broker, reason, why, strlen(why));
+    broker->sasl = ps_bearer_open(token);
+    return greet(broker, reason);
+}
+
+bool ps_kafka_lane_login_await(struct ps_kafka_lane_broker *broker, char *reason)
+{
+    if (broker->lane->account.tokens != NULL)
+        return await_token(broker, reason);
+    struct ps_gss_token token = {.length = 0};
+    char why[PS_GSS_REASON_BYTES];
+    bool later = false;
+    struct ps_gss_context *context = ps_gss_initiator_take(broker->kerberos, &token, &later, why);
+    broker->awaits_ticket = context == NULL && later;
+    if (broker->awaits_ticket)
+        return true;
+    if (context == NULL)
+        return fail(broker, reason, why, strlen(why));
+    broker->sasl = ps_sasl_gssapi_open(context, &token, PS_SASL_PREFER(PS_SASL_AUTHENTICATION, 0U, 0U));
+    return greet(broker, reason);
+}
+
+/* A KDC is asked on the thread of the initiator, which wakes the worker. */
+static bool begin_kerberos(struct ps_kafka_lane_broker *broker, char *reason)
+{
+    if (broker->kerberos == NULL && !open_tickets(broker, reason))
+        return false;
+    return ps_kafka_lane_login_await(broker, reason);
+}
+
+/* ---- the exchange ---- */
+
 bool ps_kafka_lane_login_begin(struct ps_kafka_lane_broker *broker, char *reason)
 {
     const struct ps_kafka_lane_account *account = &broker->lane->account;
@@ -39,11 +109,14 @@ bool ps_kafka_lane_login_begin(struct ps_kafka_lane_broker *broker, char *reason
         return refuse(reason, "the broker cannot log in by requests: it needs Kafka 1.0 or newer");
     broker->phase = PS_KAFKA_LANE_LOGGING_IN;
     ps_sasl_close(broker->sasl);
-    broker->sasl = ps_password_open(account->mechanism, &settings);
+    broker->sasl = NULL;
     broker->login_is_last = false;
-    if (broker->sasl == NULL)
-        return refuse(reason, "no memory for the login");
-    return ask(broker, ps_kafka_lane_request_handshake(broker->lane), reason);
+    if (account->service != NULL)
+        return begin_kerberos(broker, reason);
+    if (account->tokens != NULL)
+        return await_token(broker, reason);
+    broker->sasl = ps_password_open(account->mechanism, &settings);
+    return greet(broker, reason);
 }
 
 static void complete(struct ps_kafka_lane_broker *broker)

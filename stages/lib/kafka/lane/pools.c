@@ -15,6 +15,7 @@ struct ps_kafka_lane_set *ps_kafka_lane_take_set(struct ps_kafka_lane *lane,
     else if ((set = ps_kafka_lane_set_make()) == NULL)
         return NULL;
     ps_kafka_lane_set_reset(set, partition);
+    set->born_ns = lane->now.mono_ns;
     return set;
 }
 

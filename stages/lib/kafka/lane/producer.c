@@ -125,6 +125,7 @@ static enum ps_status lane_init(struct ps_kafka_lane *lane, const struct ps_kafk
     lane->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
     lane->purged_end = &lane->purged;
     lane->spread = config->spread;
+    lane->wake_fd = config->wake_fd;
     lane->portion_bytes = PORTION_BYTES;
     lane->random = ps_clock_now().mono_ns ^ (uint64_t)(uintptr_t)lane;
     lane->id.id = -1;
@@ -132,7 +133,8 @@ static enum ps_status lane_init(struct ps_kafka_lane *lane, const struct ps_kafk
     lane->metadata_wanted = true;
     if (ps_kafka_lane_settings_read(&lane->settings, config->pairs, config->pair_count, err) != PS_OK ||
         open_compressor(lane, err) != PS_OK ||
-        ps_kafka_lane_account_read(&lane->account, config->pairs, config->pair_count, err) != PS_OK ||
+        ps_kafka_lane_account_read(&lane->account, config->pairs, config->pair_count, config->wake_fd, err) !=
+            PS_OK ||
         ps_kafka_lane_tls_open(&lane->tls, config->pairs, config->pair_count, err) != PS_OK ||
         watch(lane, config->epoll_fd, err) != PS_OK)
         return PS_FAIL;

@@ -24,6 +24,7 @@ struct ps_kafka_lane_set {
     uint32_t count, tokens_room;
     uint64_t payload_bytes; /* of keys and values */
     int64_t first_ms, last_ms;
+    uint64_t born_ns;      /* when its first record came */
     int32_t base_sequence; /* -1: none yet */
     bool closed;           /* nothing is added, and the header is written */
     bool perhaps_written;  /* it was sent, and no answer says that it was not written */

@@ -66,8 +66,12 @@ static bool uses_tls(const struct source *from)
  * librdkafka. */
 static enum ps_status check_tls(const struct source *from, struct ps_err *err)
 {
-    static const char *const known[] = {"ssl.ca.pem", "ssl.ca.location", "ssl.certificate.pem", "ssl.key.pem",
-                                        "ssl.endpoint.identification.algorithm"};
+    static const char *const known[] = {"ssl.ca.pem",
+                                        "ssl.ca.location",
+                                        "ssl.certificate.pem",
+                                        "ssl.key.pem",
+                                        "ssl.endpoint.identification.algorithm",
+                                        "ssl.cipher.suites"};
     for (size_t i = 0; i < from->count; i++) {
         const char *key = from->pairs[i].key;
         bool is_known = strncmp(key, "ssl.", 4) != 0;
@@ -88,6 +92,7 @@ enum ps_status ps_kafka_lane_tls_open(struct ps_tls_client **tls, const struct p
         .ca_text = get(pairs, count, "ssl.ca.pem"),
         .cert_text = get(pairs, count, "ssl.certificate.pem"),
         .key_text = get(pairs, count, "ssl.key.pem"),
+        .ciphers = get(pairs, count, "ssl.cipher.suites"),
         .any_name = !is(&from, "ssl.endpoint.identification.algorithm", "https", "https"),
         .verify = is(&from, "enable.ssl.certificate.verification", "true", "true"),
         .keys = PS_TLS_KEYS_KAFKA,
@@ -112,23 +117,104 @@ static const char *mechanism_of(const struct source *from)
     return mechanism != NULL ? mechanism : "GSSAPI";
 }
 
+static bool uses_kerberos(const struct source *from)
+{
+    return strcasecmp(mechanism_of(from), "GSSAPI") == 0;
+}
+
+static bool uses_tokens(const struct source *from)
+{
+    return strcasecmp(mechanism_of(from), "OAUTHBEARER") == 0;
+}
+
 static char *copy(const char *text)
 {
     return strdup(text != NULL ? text : "");
 }
 
+/* The subject of an unsecured token; NULL: another kind is wanted. */
+static const char *unsecured_subject(const struct source *from)
+{
+    static const char begin[] = "principal=";
+    const char *config = get(from->pairs, from->count, "sasl.oauthbearer.config");
+    bool plain = is(from, "enable.sasl.oauthbearer.unsecure.jwt", "true", "false") && config != NULL &&
+                 strncmp(config, begin, sizeof begin - 1) == 0 && strchr(config, ' ') == NULL;
+    return plain ? config + sizeof begin - 1 : NULL;
+}
+
+static struct ps_token_settings token_settings(const struct source *from)
+{
+    return (struct ps_token_settings){
+        .subject = unsecured_subject(from),
+        .endpoint = get(from->pairs, from->count, "sasl.oauthbearer.token.endpoint.url"),
+        .client_id = get(from->pairs, from->count, "sasl.oauthbearer.client.id"),
+        .client_secret = get(from->pairs, from->count, "sasl.oauthbearer.client.secret"),
+        .scope = get(from->pairs, from->count, "sasl.oauthbearer.scope"),
+        .wake_fd = -1,
+    };
+}
+
+static enum ps_status check_tokens(const struct source *from, struct ps_err *err)
+{
+    const struct ps_token_settings settings = token_settings(from);
+    bool asks = is(from, "sasl.oauthbearer.method", "oidc", "default") && settings.endpoint != NULL &&
+                settings.client_id != NULL && settings.client_secret != NULL;
+    return settings.subject != NULL || asks
+               ? PS_OK
+               : ps_err_set(
+                     err, "sasl.mechanism=OAUTHBEARER without sasl.oauthbearer.token.endpoint.url, clientId "
+                          "and clientSecret");
+}
+
+static enum ps_status read_tokens(struct ps_kafka_lane_account *account, const struct source *from,
+                                  int wake_fd, struct ps_err *err)
+{
+    struct ps_token_settings settings = token_settings(from);
+    settings.wake_fd = wake_fd;
+    *account = (struct ps_kafka_lane_account){
+        .mechanism = copy("OAUTHBEARER"), .name = copy(NULL), .password = copy(NULL)};
+    if (account->mechanism == NULL || account->name == NULL || account->password == NULL)
+        return ps_err_set(err, "no memory");
+    account->tokens = ps_token_source_create(&settings, err);
+    return account->tokens != NULL ? PS_OK : PS_FAIL;
+}
+
+/* Without a keytab the tickets are those of the default cache, as with useTicketCache of Krb5LoginModule. */
+static enum ps_status read_kerberos(struct ps_kafka_lane_account *account, const struct source *from,
+                                    struct ps_err *err)
+{
+    const char *service = get(from->pairs, from->count, "sasl.kerberos.service.name");
+    const char *keytab = get(from->pairs, from->count, "sasl.kerberos.keytab");
+    const char *principal = get(from->pairs, from->count, "sasl.kerberos.principal");
+    *account = (struct ps_kafka_lane_account){.mechanism = copy("GSSAPI"),
+                                              .name = copy(NULL),
+                                              .password = copy(NULL),
+                                              .service = copy(service != NULL ? service : "kafka"),
+                                              .principal = keytab != NULL ? copy(principal) : NULL,
+                                              .keytab = keytab != NULL ? copy(keytab) : NULL};
+    bool good = account->mechanism != NULL && account->name != NULL && account->password != NULL &&
+                account->service != NULL &&
+                (keytab == NULL || (account->principal != NULL && account->keytab != NULL));
+    return good ? PS_OK : ps_err_set(err, "no memory");
+}
+
 enum ps_status ps_kafka_lane_account_read(struct ps_kafka_lane_account *account, const struct ps_pair *pairs,
-                                          size_t count, struct ps_err *err)
+                                          size_t count, int wake_fd, struct ps_err *err)
 {
     const struct source from = {pairs, count};
     const char *name = get(pairs, count, "sasl.username"), *password = get(pairs, count, "sasl.password");
     if (!uses_sasl(&from))
         return PS_OK;
+    if (uses_kerberos(&from))
+        return read_kerberos(account, &from, err);
+    if (uses_tokens(&from))
+        return read_tokens(account, &from, wake_fd, err);
     if (name == NULL || password == NULL || strlen(name) > PS_PASSWORD_BYTES_MAX ||
         strlen(password) > PS_PASSWORD_BYTES_MAX)
         return ps_err_set(err, "sasl.jaas.config: a user name and a password are needed, of at most %u bytes",
                           PS_PASSWORD_BYTES_MAX);
-    *account = (struct ps_kafka_lane_account){copy(mechanism_of(&from)), copy(name), copy(password)};
+    *account = (struct ps_kafka_lane_account){
+        .mechanism = copy(mechanism_of(&from)), .name = copy(name), .password = copy(password)};
     if (account->mechanism == NULL || account->name == NULL || account->password == NULL)
         return ps_err_set(err, "no memory");
     for (char *at = account->mechanism; *at != '\0'; at++)
@@ -148,21 +234,120 @@ void ps_kafka_lane_account_fini(struct ps_kafka_lane_account *account)
     wipe(account->mechanism);
     wipe(account->name);
     wipe(account->password);
+    free(account->service);
+    free(account->principal);
+    free(account->keytab);
+    ps_token_source_destroy(account->tokens);
+}
+
+/* ---- other properties ---- */
+
+/* Those that the lane reads, and those that say nothing to it: threads, queues and logs of librdkafka. A property that is
+ * not here is librdkafka's own name, which the user has set: then librdkafka is used. */
+static bool is_known(const char *name)
+{
+    static const char *const known[] = {
+        "acks",
+        "allow.auto.create.topics",
+        "batch.num.messages",
+        "batch.size",
+        "bootstrap.servers",
+        "client.id",
+        "compression.codec",
+        "compression.level",
+        "compression.type",
+        "connections.max.idle.ms",
+        "delivery.report.only.error",
+        "enable.gapless.guarantee",
+        "enable.idempotence",
+        "enable.sasl.oauthbearer.unsecure.jwt",
+        "enable.ssl.certificate.verification",
+        "linger.ms",
+        "log.connection.close",
+        "max.in.flight.requests.per.connection",
+        "message.max.bytes",
+        "message.timeout.ms",
+        "partitioner",
+        "queue.buffering.max.kbytes",
+        "queue.buffering.max.messages",
+        "queue.buffering.max.ms",
+        "reconnect.backoff.max.ms",
+        "reconnect.backoff.ms",
+        "request.timeout.ms",
+        "retries", /* it tries again for ever, as the sender does with librdkafka */
+        "retry.backoff.ms",
+        "sasl.kerberos.keytab",
+        "sasl.kerberos.kinit.cmd", /* tickets are asked for without kinit */
+        "sasl.kerberos.min.time.before.relogin",
+        "sasl.kerberos.principal",
+        "sasl.kerberos.service.name",
+        "sasl.mechanism",
+        "sasl.mechanisms",
+        "sasl.oauthbearer.client.id",
+        "sasl.oauthbearer.client.secret",
+        "sasl.oauthbearer.config",
+        "sasl.oauthbearer.method",
+        "sasl.oauthbearer.scope",
+        "sasl.oauthbearer.token.endpoint.url",
+        "sasl.password",
+        "sasl.username",
+        "security.protocol",
+        "socket.connection.setup.timeout.ms",
+        "socket.receive.buffer.bytes",
+        "socket.send.buffer.bytes",
+        "socket.timeout.ms",
+        "statistics.interval.ms",
+        "topic.metadata.propagation.max.ms",
+        "topic.metadata.refresh.interval.ms",
+        "transaction.timeout.ms",
+    };
+    for (size_t i = 0; i < PS_COUNT_OF(known); i++)
+        if (strcmp(name, known[i]) == 0)
+            return true;
+    return false;
+}
+
+/* Keys of SASL and TLS mean nothing without these. */
+static bool is_used(const struct source *from, const char *name)
+{
+    if (strncmp(name, "ssl.", 4) == 0)
+        return false; /* check_tls looks at them */
+    return strncmp(name, "sasl.", 5) != 0 || uses_sasl(from);
+}
+
+static enum ps_status check_names(const struct source *from, struct ps_err *err)
+{
+    for (size_t i = 0; i < from->count; i++)
+        if (!is_known(from->pairs[i].key) && is_used(from, from->pairs[i].key))
+            return ps_err_set(err, "%s", from->pairs[i].key);
+    const char *partitioner = get(from->pairs, from->count, "partitioner");
+    if (partitioner != NULL && strcmp(partitioner, "murmur2_random") != 0 &&
+        strcmp(partitioner, "random") != 0)
+        return ps_err_set(err, "partitioner=%s", partitioner);
+    return PS_OK;
+}
+
+static uint64_t linger_ns(const struct source *from)
+{
+    const char *text = get(from->pairs, from->count, "queue.buffering.max.ms");
+    if (text == NULL)
+        text = get(from->pairs, from->count, "linger.ms");
+    double linger_ms = text != NULL ? strtod(text, NULL) : 0;
+    return linger_ms > 0 ? (uint64_t)(linger_ms * (double)PS_NS_PER_MS) : 0;
 }
 
 static enum ps_status check(const struct source *from, struct ps_err *err)
 {
-    if (uses_sasl(from) && !ps_password_mechanism_is_known(mechanism_of(from)))
+    if (uses_sasl(from) && uses_tokens(from) && check_tokens(from, err) != PS_OK)
+        return PS_FAIL;
+    if (uses_sasl(from) && !uses_kerberos(from) && !uses_tokens(from) &&
+        !ps_password_mechanism_is_known(mechanism_of(from)))
         return ps_err_set(err, "sasl.mechanism=%s", mechanism_of(from));
     if (uses_tls(from) && check_tls(from, err) != PS_OK)
         return PS_FAIL;
     if (compression(from) == PS_KAFKA_COMPRESSIONS)
         return ps_err_set(err, "compression.type=%s", compression_name(from));
-    if (is(from, "acks", "0", "all"))
-        return ps_err_set(err, "acks=0");
-    if (number(from, "message.timeout.ms", 0) != 0)
-        return ps_err_set(err, "delivery.timeout.ms");
-    return PS_OK;
+    return check_names(from, err);
 }
 
 enum ps_status ps_kafka_lane_settings_read(struct ps_kafka_lane_settings *settings,
@@ -174,7 +359,9 @@ enum ps_status ps_kafka_lane_settings_read(struct ps_kafka_lane_settings *settin
     const char *client_id = get(pairs, count, "client.id");
     uint64_t timeout_ms = number(&from, "request.timeout.ms", 30000);
     *settings = (struct ps_kafka_lane_settings){
-        .acks = is(&from, "acks", "1", "all") ? 1 : -1,
+        .acks = is(&from, "acks", "0", "all")   ? 0
+                : is(&from, "acks", "1", "all") ? 1
+                                                : -1,
         .idempotent = is(&from, "enable.idempotence", "true", "false"),
         .compression = compression(&from),
         .compression_level = compression_level(&from),
@@ -193,6 +380,12 @@ enum ps_status ps_kafka_lane_settings_read(struct ps_kafka_lane_settings *settin
         .reconnect_ns = number(&from, "reconnect.backoff.ms", 100) * PS_NS_PER_MS,
         .reconnect_max_ns = number(&from, "reconnect.backoff.max.ms", 10000) * PS_NS_PER_MS,
         .connect_ns = number(&from, "socket.connection.setup.timeout.ms", 30000) * PS_NS_PER_MS,
+        .idle_ns = number(&from, "connections.max.idle.ms", 0) * PS_NS_PER_MS,
+        .linger_ns = linger_ns(&from),
+        .delivery_ns = number(&from, "message.timeout.ms", 0) * PS_NS_PER_MS,
+        .send_buffer_bytes = number(&from, "socket.send.buffer.bytes", 0),
+        .receive_buffer_bytes = number(&from, "socket.receive.buffer.bytes", 0),
+        .statistics_ns = number(&from, "statistics.interval.ms", 0) * PS_NS_PER_MS,
         .metadata_age_ns = number(&from, "topic.metadata.refresh.interval.ms", 300000) * PS_NS_PER_MS,
         .topic_patience_ns = number(&from, "topic.metadata.propagation.max.ms", 30000) * PS_NS_PER_MS,
         .transaction_timeout_ms =

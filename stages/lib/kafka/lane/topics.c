@@ -163,8 +163,7 @@ bool ps_kafka_lane_leads(const struct ps_kafka_lane *lane, const struct ps_kafka
     return false;
 }
 
-/* Takes the partition out of its leader's list. */
-static void withdraw(struct ps_kafka_lane_partition *partition)
+void ps_kafka_lane_partition_withdraw(struct ps_kafka_lane_partition *partition)
 {
     if (!partition->ready)
         return;
@@ -182,17 +181,30 @@ void ps_kafka_lane_partition_lead(struct ps_kafka_lane_partition *partition,
 {
     if (partition->leader == leader)
         return;
-    withdraw(partition);
+    ps_kafka_lane_partition_withdraw(partition);
     /* The new leader must not see what follows the sets in flight before they are answered. */
     partition->rewinds |= partition->in_flight > 0;
     partition->leader = leader;
+}
+
+/* linger.ms: a set that could take more records waits for them. Notes when the wait ends. */
+static bool lingers(struct ps_kafka_lane *lane, const struct ps_kafka_lane_partition *partition)
+{
+    const struct ps_kafka_lane_set *set = partition->first;
+    uint64_t end_ns = set->born_ns + lane->settings.linger_ns;
+    if (lane->settings.linger_ns == 0 || set->closed || set->next != NULL ||
+        set->count >= lane->settings.set_records_max || lane->now.mono_ns >= end_ns)
+        return false;
+    lane->resting_ns = ps_least(lane->resting_ns, end_ns);
+    return true;
 }
 
 void ps_kafka_lane_partition_offer(struct ps_kafka_lane *lane, struct ps_kafka_lane_partition *partition)
 {
     if (partition->ready || partition->first == NULL || partition->leader == NULL || partition->rewinds ||
         partition->alone || (partition->first->closed && partition->in_flight > 0) ||
-        partition->rest_ns > lane->now.mono_ns || !ps_kafka_lane_has_joined(lane, partition))
+        partition->rest_ns > lane->now.mono_ns || lingers(lane, partition) ||
+        !ps_kafka_lane_has_joined(lane, partition))
         return;
     partition->ready = true;
     partition->next_ready = NULL;
@@ -227,7 +239,7 @@ void ps_kafka_lane_partition_return(struct ps_kafka_lane *lane, struct ps_kafka_
         at = &(*at)->next;
     set->next = *at;
     *at = set;
-    withdraw(partition);
+    ps_kafka_lane_partition_withdraw(partition);
     partition->rewinds = true;
     partition->rest_ns = lane->now.mono_ns + lane->settings.retry_rest_ns;
     lane->resting_ns = ps_least(lane->resting_ns, partition->rest_ns);

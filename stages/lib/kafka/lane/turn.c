@@ -1,17 +1,20 @@
 /* One turn of the lane: answers of the resolver, connections, metadata, the producer's id, reports. */
 #include "stages/lib/kafka/lane/turn.h"
 
+#include "core/quantity.h"
 #include "stages/lib/kafka/producer/partition.h"
 #include "stages/lib/least.h"
 
 #include <stdio.h>
 #include <sys/epoll.h>
 
+#define ERROR_TIMED_OUT (-192)
 #define ERROR_UNKNOWN_TOPIC (-188)
 #define ERROR_UNKNOWN_PARTITION (-190)
 #define ERROR_PURGED_QUEUE (-152)
 #define ERROR_PURGED_IN_FLIGHT (-151)
 #define READY_MAX 64
+#define EXPIRY_PARTS 10U /* of delivery.timeout.ms: how often is looked for records that wait too long */
 #define METADATA_REST_NS (100 * PS_NS_PER_MS) /* between two questions */
 
 /* ---- metadata and the producer's id ---- */
@@ -130,6 +133,67 @@ static void offer_rested(struct ps_kafka_lane *lane)
     }
 }
 
+/* ---- records that wait too long (delivery.timeout.ms) ---- */
+
+/* Returns whether the set waits too long. One that was filled before the first turn has no time of its own yet. */
+static bool is_late(const struct ps_kafka_lane *lane, struct ps_kafka_lane_set *set)
+{
+    if (set->born_ns == 0)
+        set->born_ns = lane->now.mono_ns;
+    return lane->now.mono_ns >= set->born_ns + lane->settings.delivery_ns;
+}
+
+/* Reports a set that waits too long, and ends the producer: what follows the set would overtake it. The sender makes a new
+ * producer and sends again what is not delivered. A set in flight is not looked at before its answer is late. */
+static bool expire(struct ps_kafka_lane *lane, struct ps_kafka_lane_partition *partition)
+{
+    struct ps_kafka_lane_set *set = partition->returned != NULL ? partition->returned : partition->first;
+    if (set == NULL || !is_late(lane, set))
+        return false;
+    if (set == partition->returned) {
+        partition->returned = set->next;
+    } else {
+        (void)ps_kafka_lane_partition_pop(partition);
+        if (partition->first == NULL && partition->ready)
+            ps_kafka_lane_partition_withdraw(partition);
+    }
+    ps_kafka_lane_die(lane, ERROR_TIMED_OUT, "topic %s, partition %d: records waited longer than %s",
+                      partition->topic->name, partition->number,
+                      ps_quantity_print_ns(lane->settings.delivery_ns).text);
+    ps_kafka_lane_report(lane, set, ERROR_TIMED_OUT);
+    return true;
+}
+
+/* The same for a record whose topic is not known yet. */
+static bool expire_unplaced(struct ps_kafka_lane *lane, struct ps_kafka_lane_topic *topic)
+{
+    struct ps_kafka_lane_set *set = topic->unplaced;
+    if (set == NULL || !is_late(lane, set))
+        return false;
+    topic->unplaced = NULL;
+    ps_kafka_lane_die(lane, ERROR_TIMED_OUT, "topic %s: a record waited longer than %s", topic->name,
+                      ps_quantity_print_ns(lane->settings.delivery_ns).text);
+    ps_kafka_lane_report(lane, set, ERROR_TIMED_OUT);
+    return true;
+}
+
+static void expire_any(struct ps_kafka_lane *lane)
+{
+    if (lane->settings.delivery_ns == 0 || lane->now.mono_ns < lane->expiry_ns || lane->fatal)
+        return;
+    lane->expiry_ns =
+        lane->now.mono_ns + ps_least(lane->settings.delivery_ns / EXPIRY_PARTS + 1, PS_NS_PER_S);
+    for (size_t i = 0; i < PS_COUNT_OF(lane->buckets); i++) {
+        for (struct ps_kafka_lane_topic *topic = lane->buckets[i]; topic != NULL; topic = topic->next) {
+            if (expire_unplaced(lane, topic))
+                return;
+            for (int32_t p = 0; p < topic->partition_count; p++)
+                if (expire(lane, &topic->partitions[p]))
+                    return;
+        }
+    }
+}
+
 /* ---- the turn ---- */
 
 static void report_purged(struct ps_kafka_lane *lane)
@@ -167,6 +231,7 @@ uint32_t ps_kafka_lane_turn(struct ps_kafka_lane *lane, const struct ps_kafka_li
             ps_kafka_lane_broker_resolved(broker, &answer);
     }
     offer_rested(lane);
+    expire_any(lane);
     ask(lane);
     ps_kafka_lane_transaction_turn(lane);
     work_brokers(lane);
@@ -176,6 +241,7 @@ uint32_t ps_kafka_lane_turn(struct ps_kafka_lane *lane, const struct ps_kafka_li
         work_brokers(lane);
     }
     remove_gone(lane);
+    ps_kafka_lane_tell_statistics(lane);
     if (lane->fatal)
         ps_kafka_lane_transaction_die(lane);
     if (lane->fatal && !lane->fatal_told) {
@@ -214,7 +280,9 @@ uint64_t ps_kafka_lane_turn_due_ns(const struct ps_kafka_lane *lane)
         ps_least(ps_least(lane->resting_ns, ask_due_ns(lane)), ps_kafka_lane_transaction_due_ns(lane));
     for (const struct ps_kafka_lane_broker *broker = lane->brokers; broker != NULL; broker = broker->next)
         due_ns = ps_least(due_ns, ps_kafka_lane_broker_due_ns(broker));
-    return due_ns;
+    if (lane->settings.delivery_ns != 0 && lane->queued_records > 0 && !lane->fatal)
+        due_ns = ps_least(due_ns, lane->expiry_ns);
+    return ps_least(due_ns, ps_kafka_lane_statistics_due_ns(lane));
 }
 
 /* ---- purging ---- */
