@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Needs: kafka
 # A real broker that requires TLS and passwords, configured with the keys of a Flume user's file: PLAIN and SCRAM by
-# sasl.jaas.config, trust from PEM, PKCS12 and JKS stores, a client certificate, from sink (both engines) and source. A
+# sasl.jaas.config, unsecured tokens, trust from PEM, PKCS12 and JKS stores, a client certificate, from sink (both engines) and source. A
 # wrong password and an untrusted authority are reported a few times and do not delay other sinks; after the file is
 # corrected, all events are delivered. The broker ends sessions by password after 4 s.
 # shellcheck source=tests/real/lib.sh
@@ -18,6 +18,8 @@ options=(--tls --sasl --set "listeners=$listeners,CONTROLLER://127.0.0.1:$((port
     --set "listener.security.protocol.map=PLAIN:PLAINTEXT,SECURE:SASL_SSL,TLS:SSL,LOGIN:SASL_PLAINTEXT,MUTUAL:SSL,CONTROLLER:PLAINTEXT"
     --set 'listener.name.login.plain.sasl.jaas.config=org.apache.kafka.common.security.plain.PlainLoginModule required user_penstock="penstock-secret";'
     --set 'listener.name.login.scram-sha-256.sasl.jaas.config=org.apache.kafka.common.security.scram.ScramLoginModule required;'
+    --set 'listener.name.login.sasl.enabled.mechanisms=PLAIN,SCRAM-SHA-256,SCRAM-SHA-512,OAUTHBEARER'
+    --set 'listener.name.login.oauthbearer.sasl.jaas.config=org.apache.kafka.common.security.oauthbearer.OAuthBearerLoginModule required unsecuredLoginStringClaim_sub="broker";'
     --set 'listener.name.login.scram-sha-512.sasl.jaas.config=org.apache.kafka.common.security.scram.ScramLoginModule required;'
     --set listener.name.mutual.ssl.client.auth=required --set connections.max.reauth.ms=4000
     --set listener.name.mutual.ssl.truststore.type=PEM --set "listener.name.mutual.ssl.truststore.location=$work/kafka/tls/ca.pem")
@@ -42,6 +44,7 @@ mkdir "$stores"
 } >"$work/stores.log" 2>&1 || fail "no stores made"
 
 plain_login='org.apache.kafka.common.security.plain.PlainLoginModule required username="penstock" password="penstock-secret";'
+token_login='org.apache.kafka.common.security.oauthbearer.OAuthBearerLoginModule required unsecuredLoginStringClaim_sub="penstock";'
 scram_login='org.apache.kafka.common.security.scram.ScramLoginModule required username="penstock" password="penstock-secret";'
 
 # Writes a file with source seq, which goes to every sink that add_sink adds.
@@ -78,11 +81,12 @@ jks=(ssl.truststore.location="$stores/trust.jks" ssl.truststore.password=changei
 p12=(ssl.truststore.location="$stores/trust.p12" ssl.truststore.type=PKCS12 ssl.truststore.password=changeit)
 pem=(ssl.truststore.location="$ca" ssl.truststore.type=PEM)
 
-ways=(plain scram256 scram512 pem p12 jks both mutualjks mutualp12)
-nine_sinks() { # AGENT PREFIX-OF-TOPICS
+ways=(plain scram256 scram512 token pem p12 jks both mutualjks mutualp12)
+ten_sinks() { # AGENT PREFIX-OF-TOPICS
     add_sink "$1" "$2plain" "$login" security.protocol=SASL_PLAINTEXT sasl.mechanism=PLAIN sasl.jaas.config="$plain_login"
     add_sink "$1" "$2scram256" "$login" security.protocol=SASL_PLAINTEXT sasl.mechanism=SCRAM-SHA-256 sasl.jaas.config="$scram_login"
     add_sink "$1" "$2scram512" "$both" security.protocol=SASL_SSL sasl.mechanism=SCRAM-SHA-512 sasl.jaas.config="$scram_login" "${pem[@]}"
+    add_sink "$1" "$2token" "$login" security.protocol=SASL_PLAINTEXT sasl.mechanism=OAUTHBEARER sasl.jaas.config="$token_login"
     add_sink "$1" "$2pem" "$tls" security.protocol=SSL "${pem[@]}"
     add_sink "$1" "$2p12" "$tls" security.protocol=SSL "${p12[@]}"
     add_sink "$1" "$2jks" "$tls" security.protocol=SSL "${jks[@]}"
@@ -94,16 +98,16 @@ nine_sinks() { # AGENT PREFIX-OF-TOPICS
 }
 create_topics copied
 for engine in librdkafka native; do
-    step "$engine: nine sinks, nine ways in"
+    step "$engine: ten sinks, ten ways in"
     counter_file $engine 20000
-    nine_sinks $engine "${engine}_"
+    ten_sinks $engine "${engine}_"
     create_topics "${ways[@]/#/${engine}_}"
     agent_start $engine
     for topic in "${ways[@]}"; do check "${engine}_$topic" 20000 1; done
     agent_stop $engine
     says_nothing $engine ' (WARN|ERROR) '
 done
-(($(grep -c 'native engine' "$work/native.log") == 9)) || fail "not every sink has the native engine"
+(($(grep -c 'native engine' "$work/native.log") == 10)) || fail "not every sink has the native engine"
 
 step "native: a broker that ends sessions goes on"
 mkfifo "$work/lines"
