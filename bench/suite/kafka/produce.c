@@ -1,11 +1,12 @@
-/* Measures sink kafka and a bare rd_kafka_produce_batch loop in turn: same payload, same settings, same
- * embedded broker in a separate process. Prints a record: events per CPU-second of this process (including
+/* Measures sink kafka with each of its engines and a bare rd_kafka_produce_batch loop in turn: same payload, same
+ * settings, same broker. Prints a record for each variant: events per CPU-second of this process (including
  * the library's threads) of both, and their ratio.
  *
- *   bench_kafka_produce [--events 2000000] [--rounds 3]
+ *   bench_kafka_produce [--events 2000000] [--rounds 3] [--only VARIANT] [--brokers LIST]
  *
- * Both send the events of the same ring of batches, 1,024 events per batch, 120 bytes each, over four
- * partitions, and read every delivery report. */
+ * Without --brokers the broker is an embedded one in a separate process; a real one must
+ * have the topics bench-4 and bench-1000 with as many partitions. All send the events of the same ring of batches, 1,024 events per
+ * batch, 120 bytes each, and read every delivery report. The bare loop has four partitions in all variants. */
 #include "bench/suite/duel.h"
 #include "bench/support/mock_broker.h"
 #include "conf/bind.h"
@@ -14,11 +15,11 @@
 #include "core/stage.h"
 
 #include <librdkafka/rdkafka.h>
-#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
@@ -27,6 +28,7 @@
 #define BODY_BYTES 120U
 #define BATCHES 256U
 #define PARTITIONS 4
+#define MANY_PARTITIONS 1000
 #define QUEUE_BYTES (UINT64_C(64) << 20)
 
 extern const struct ps_stage_ops ps_sink_kafka;
@@ -36,11 +38,29 @@ extern const struct ps_stage_ops ps_sink_kafka;
 static struct ps_batch *ring[BATCHES];
 static bool busy[BATCHES];
 
+struct variant {
+    const char *name, *engine;
+    int partitions;
+    double goal_ratio;
+};
+
+static const struct variant variants[] = {
+    {"sink", "librdkafka", PARTITIONS, 0.7},
+    {"native sink", "native", PARTITIONS, 5},
+    {"native sink with 1,000 partitions", "native", MANY_PARTITIONS, 5 / 1.5},
+};
+
 struct job {
     const char *bootstrap;
+    const struct variant *variant;
     uint64_t events;
     double bare_per_second, sink_per_second; /* wall clock, of the last round */
 };
+
+static const char *topic_of(int partitions)
+{
+    return partitions == PARTITIONS ? "bench-4" : "bench-1000";
+}
 
 /* ---- the broker, in a separate process ---- */
 
@@ -54,7 +74,8 @@ static pid_t start_broker(char *bootstrap, size_t size)
         struct ps_err err = {0};
         prctl(PR_SET_PDEATHSIG, SIGKILL);
         struct ps_mock_broker *mock = ps_mock_broker_create(1, &err);
-        if (mock == NULL || ps_mock_broker_topic(mock, "bench", PARTITIONS, &err) != PS_OK)
+        if (mock == NULL || ps_mock_broker_topic(mock, topic_of(PARTITIONS), PARTITIONS, &err) != PS_OK ||
+            ps_mock_broker_topic(mock, topic_of(MANY_PARTITIONS), MANY_PARTITIONS, &err) != PS_OK)
             _exit(1);
         const char *text = ps_mock_broker_bootstrap(mock);
         if (write(line[1], text, strlen(text) + 1) < 0)
@@ -109,7 +130,7 @@ static double run_bare(void *argument)
         fprintf(stderr, "%s\n", reason);
         exit(1);
     }
-    rd_kafka_topic_t *topic = rd_kafka_topic_new(client, "bench", NULL);
+    rd_kafka_topic_t *topic = rd_kafka_topic_new(client, topic_of(PARTITIONS), NULL);
     const rd_kafka_metadata_t *metadata;
     if (rd_kafka_metadata(client, 0, topic, &metadata, 10000) != RD_KAFKA_RESP_ERR_NO_ERROR)
         exit(1);
@@ -168,12 +189,13 @@ static void report(const struct ps_context *, enum ps_log_level severity, const 
         fprintf(stderr, "%s: %s\n", key, message);
 }
 
-static void *make_plan(struct harness *harness, const char *bootstrap)
+static void *make_plan(struct harness *harness, const struct job *job)
 {
     const struct ps_pair items[] = {
-        {.key = "kafka.bootstrap.servers", .value = bootstrap},
-        {.key = "kafka.topic", .value = "bench"},
+        {.key = "kafka.bootstrap.servers", .value = job->bootstrap},
+        {.key = "kafka.topic", .value = topic_of(job->variant->partitions)},
         {.key = "kafka.producer.linger.ms", .value = LINGER_MS},
+        {.key = "penstock.engine", .value = job->variant->engine},
     };
     const struct ps_pairs pairs = {PS_COUNT_OF(items), items};
     struct ps_problems problems;
@@ -204,6 +226,16 @@ static struct ps_lease *next_lease(uint64_t number)
     return lease;
 }
 
+/* Waits for the engine's sockets and for its eventfd. */
+static void park(const struct ps_port *port, uint64_t wait_ns)
+{
+    struct epoll_event ready;
+    uint64_t count, wait_ms = (wait_ns + PS_NS_PER_MS - 1) / PS_NS_PER_MS;
+    (void)epoll_wait(port->epoll_fd, &ready, 1, wait_ms < 100 ? (int)wait_ms : 100);
+    if (read(port->wake_fd, &count, sizeof count) < 0)
+        return; /* it was not written */
+}
+
 static double run_sink(void *argument)
 {
     struct job *job = argument;
@@ -219,10 +251,12 @@ static double run_sink(void *argument)
                                     .name = "k1",
                                     .counters = &harness.counters,
                                     .instances = 1,
-                                    .epoll_fd = -1,
+                                    .epoll_fd = epoll_create1(EPOLL_CLOEXEC),
                                     .wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK),
                                     .done = on_done};
-    void *plan = make_plan(&harness, job->bootstrap);
+    struct epoll_event woken = {.events = EPOLLIN};
+    epoll_ctl(harness.port.epoll_fd, EPOLL_CTL_ADD, harness.port.wake_fd, &woken);
+    void *plan = make_plan(&harness, job);
     void *state = calloc(1, ps_sink_kafka.state_size);
     struct ps_err err = {0};
     if (ps_sink_kafka.open(plan, state, &harness.port, &err) != PS_OK) {
@@ -256,17 +290,14 @@ static double run_sink(void *argument)
         }
         if (before.wall_s > 0 && harness.delivered >= job->events + warm)
             break;
-        if (!moved && due_ns > now.mono_ns) { /* parks on the eventfd, as an idle worker does */
-            struct pollfd wait = {.fd = harness.port.wake_fd, .events = POLLIN};
-            uint64_t woken;
-            if (poll(&wait, 1, 100) > 0 && read(harness.port.wake_fd, &woken, sizeof woken) < 0)
-                continue;
-        }
+        if (!moved && due_ns > now.mono_ns) /* parks, as an idle worker does */
+            park(&harness.port, due_ns - now.mono_ns);
     }
     struct ps_usage after = ps_usage_self();
     ps_sink_kafka.close(plan, state);
     ps_sink_kafka.teardown(plan);
     free(state);
+    close(harness.port.epoll_fd);
     close(harness.port.wake_fd);
     ps_arena_destroy(harness.arena);
     job->sink_per_second = (double)(harness.delivered - warm) / (after.wall_s - before.wall_s);
@@ -289,13 +320,36 @@ static void fill_ring(struct ps_bump *bump)
     }
 }
 
+static void run_variant(struct job *job, const struct variant *variant,
+                        const struct ps_bench_options *options)
+{
+    static struct ps_duel_result result;
+    char name[64];
+    snprintf(name, sizeof name, "%s to %s", variant->name,
+             options->brokers == NULL ? "mock" : "a real broker");
+    const struct ps_duel duel = {.bench = "kafka_produce",
+                                 .variant = name,
+                                 .unit = "events/CPU-s",
+                                 .reference = "rd_kafka_produce_batch loop",
+                                 .goal_ratio = variant->goal_ratio,
+                                 .subject = run_sink,
+                                 .bare = run_bare,
+                                 .argument = job};
+    job->variant = variant;
+    ps_duel_run(&duel, options->rounds, &result);
+    ps_duel_print(&duel, &result,
+                  "\"bytes\":%u,\"partitions\":%d,\"events_per_batch\":%u,\"events_per_second\":%.0f,"
+                  "\"reference_events_per_second\":%.0f",
+                  BODY_BYTES, variant->partitions, PS_BATCH_EVENTS_MAX, job->sink_per_second,
+                  job->bare_per_second);
+}
+
 int main(int argc, char **argv)
 {
     char bootstrap[256];
     struct ps_bench_options options = {.seconds = 1, .rounds = 3, .events = 2000000};
-    static struct ps_duel_result result;
     ps_bench_options_parse(&options, argc, argv);
-    pid_t broker = start_broker(bootstrap, sizeof bootstrap);
+    pid_t broker = options.brokers == NULL ? start_broker(bootstrap, sizeof bootstrap) : 0;
 
     struct ps_err err = {0};
     struct ps_depot *depot = ps_depot_create(UINT64_C(256) << 20, &err);
@@ -304,20 +358,13 @@ int main(int argc, char **argv)
     ps_bump_init(&bump, pool);
     fill_ring(&bump);
 
-    struct job job = {.bootstrap = bootstrap, .events = options.events};
-    const struct ps_duel duel = {.bench = "kafka_produce",
-                                 .variant = "sink to mock",
-                                 .unit = "events/CPU-s",
-                                 .reference = "rd_kafka_produce_batch loop",
-                                 .goal_ratio = 0.7,
-                                 .subject = run_sink,
-                                 .bare = run_bare,
-                                 .argument = &job};
-    ps_duel_run(&duel, options.rounds, &result);
-    ps_duel_print(&duel, &result,
-                  "\"bytes\":%u,\"partitions\":%d,\"events_per_batch\":%u,\"events_per_second\":%.0f,"
-                  "\"reference_events_per_second\":%.0f",
-                  BODY_BYTES, PARTITIONS, PS_BATCH_EVENTS_MAX, job.sink_per_second, job.bare_per_second);
+    struct job job = {.bootstrap = options.brokers == NULL ? bootstrap : options.brokers,
+                      .events = options.events};
+    for (size_t i = 0; i < PS_COUNT_OF(variants); i++)
+        if (options.only == NULL || strcmp(options.only, variants[i].name) == 0)
+            run_variant(&job, &variants[i], &options);
+    if (broker == 0)
+        return 0;
     kill(broker, SIGKILL);
     waitpid(broker, NULL, 0);
     return 0;
