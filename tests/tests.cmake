@@ -71,13 +71,13 @@ foreach(source ${test_sources})
   set_tests_properties(${target} PROPERTIES LABELS ${folder} TIMEOUT ${test_limit_s} ENVIRONMENT "${test_environment}" SKIP_RETURN_CODE 77)
 endforeach()
 
-# Programs that run a Kafka sink run once more, with the native engine (tests/support/stage.c).
+# Programs that run a Kafka sink run once more, with librdkafka (tests/support/stage.c).
 foreach(target e2e_kafka_sink_errors e2e_kafka_sink_outage e2e_kafka_sink_recall e2e_kafka_sink_refused stages_conformance_sink
     stages_lib_kafka_producer_dead_letters stages_lib_kafka_producer_sender_recall stages_lib_kafka_producer_sender_refused stages_sinks_kafka)
   get_property(folder TEST ${target} PROPERTY LABELS)
-  add_test(NAME ${target}_native COMMAND ${runner} $<TARGET_FILE:${target}>)
-  set_tests_properties(${target}_native PROPERTIES LABELS ${folder} TIMEOUT ${test_limit_s}
-    ENVIRONMENT "${test_environment};PENSTOCK_TEST_KAFKA_ENGINE=native" SKIP_RETURN_CODE 77)
+  add_test(NAME ${target}_librdkafka COMMAND ${runner} $<TARGET_FILE:${target}>)
+  set_tests_properties(${target}_librdkafka PROPERTIES LABELS ${folder} TIMEOUT ${test_limit_s}
+    ENVIRONMENT "${test_environment};PENSTOCK_TEST_KAFKA_ENGINE=librdkafka" SKIP_RETURN_CODE 77)
 endforeach()
 
 # What scripts need beside the program: every tests/real/*.c, and the helpers of tests/crash.

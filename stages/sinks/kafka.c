@@ -38,7 +38,7 @@ struct kafka_plan {
 
 #define FIELD(name) offsetof(struct kafka_plan, name)
 
-#define ENGINE_NATIVE 1
+#define ENGINE_NATIVE 0
 #define EXACTLY_ONCE 1
 
 static const struct ps_option options[] = {
@@ -114,12 +114,13 @@ static const struct ps_option options[] = {
     {.key = "penstock.engine",
      .type = PS_OPTION_ENUM,
      .offset = FIELD(engine),
-     .fallback = "librdkafka",
-     .words = PS_WORDS("librdkafka", "native", "java"),
+     .fallback = "native",
+     .words = PS_WORDS("native", "librdkafka", "java"),
      .flags = PS_OPTION_EXTENSION,
-     .help = "what speaks to the brokers: librdkafka, or native: penstock itself, in a quarter to a half of "
-             "the CPU time. native does not do Kerberos, OAUTHBEARER, acks=0 and delivery.timeout.ms: with "
-             "these librdkafka is used, and check says so. java: Flume's own class in a Java process"},
+     .help =
+         "what speaks to the brokers: native: penstock itself, in a fraction of the CPU time; or librdkafka. "
+         "librdkafka is used, too, when kafka.producer.* has a property that only librdkafka has; check says "
+         "so. java: Flume's own class in a Java process"},
     {.key = "penstock.guarantee",
      .type = PS_OPTION_ENUM,
      .offset = FIELD(guarantee),
@@ -221,13 +222,13 @@ static enum ps_status check_guarantee(const struct kafka_plan *plan, const struc
     return PS_FAIL;
 }
 
-/* Says so when the native engine was asked for and librdkafka is used. */
+/* Says why librdkafka is used instead of the native engine. */
 static enum ps_status check_engine(const struct kafka_plan *plan, const struct ps_context *context)
 {
     struct ps_err err = {0};
     const char *misfit = is_native(plan) ? engine_misfit(plan, context, &err) : NULL;
     if (misfit != NULL && plan->guarantee != EXACTLY_ONCE)
-        ps_report(context, PS_LOG_WARN, "penstock.engine",
+        ps_report(context, PS_LOG_INFO, "penstock.engine",
                   "librdkafka is used, because the native engine does not do this: %s", misfit);
     return check_guarantee(plan, context, misfit);
 }
@@ -396,8 +397,9 @@ static void kafka_outline(const void *plan_, const struct ps_context *context, F
           : may_double                      ? ", not idempotent (retries can double events)"
                                             : ", idempotent",
           out);
-    if (is_native(plan) && engine_misfit(plan, context, &err) == NULL)
-        fputs(", native engine", out);
+    fputs(is_native(plan) && engine_misfit(plan, context, &err) == NULL ? ", native engine"
+                                                                        : ", engine librdkafka",
+          out);
 }
 
 /* Returns the topic of the probe; a topic that depends on the event is not known yet. */

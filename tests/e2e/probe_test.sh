@@ -64,7 +64,7 @@ says "source r2: syslogudp, listens on 127.0.0.1:$udp \(UDP\)"
 says 'source r3: exec, runs tail, once'
 says_not swordfish
 says "source r4: kafka, brokers 127.0.0.1:$kafka, group readers, topic here\$"
-says "sink k1: kafka from channel c1, brokers 127.0.0.1:$kafka, topic here or the event's, acks all, idempotent\$"
+says "sink k1: kafka from channel c1, brokers 127.0.0.1:$kafka, topic here or the event's, acks all, idempotent, native engine\$"
 says "sink k2: file_roll from channel c2, writes files in $work/files, a new one every 30 s\$"
 says '^flow r1 -> c1 -> k1: .*sender is refused$'
 says '^flow r4 -> c2 -> k2: at least once: '
@@ -80,7 +80,7 @@ jq -e '(.flows | map(select(startswith("flow "))) | length == 5) and (.engine | 
 
 sed -i 's/^a1.sinks.k1.kafka.topic/a1.sinks.k1.kafka.producer.acks = 1\n&/' "$work/agent.properties"
 check 0
-says 'acks 1 \(events can be lost\)$'
+says 'acks 1 \(events can be lost\), native engine$'
 
 # ---- all is there ----
 write_agent "$kafka" here "$work/files"
@@ -200,7 +200,7 @@ fi
 write_agent "$kafka" here "$work/files"
 log_of
 says "INFO agent: source r1 \(netcat\) listens on 127.0.0.1:$tcp \(TCP\); into c1 c2\$"
-says "INFO agent: sink k1 \(kafka\) brokers 127.0.0.1:$kafka, topic here or the event's, acks all, idempotent; from c1\$"
+says "INFO agent: sink k1 \(kafka\) brokers 127.0.0.1:$kafka, topic here or the event's, acks all, idempotent, native engine; from c1\$"
 says 'INFO agent: channel c1 \(memory\) up to 100 events$'
 says_not 'ring|worker [0-9]+:'
 log_of --verbose

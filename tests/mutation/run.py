@@ -183,7 +183,7 @@ def misfits(mutants):
             texts[mutant.path] = pathlib.Path(name).read_text().split("\n") if os.path.exists(name) else None
         lines = texts[mutant.path]
         key = (mutant.path, mutant.function, mutant.before, mutant.after)
-        unknown = [test for test in mutant.tests if test.removesuffix("_native") not in known]
+        unknown = [test for test in mutant.tests if test.removesuffix("_librdkafka") not in known]
         if lines is None:
             yield mutant, "there is no such file"
         elif mutant.find(lines) is None:

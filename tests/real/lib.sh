@@ -281,7 +281,7 @@ agent_file() { # NAME TOPIC [KEY=VALUE]...  (keys without the agent's name)
 	a1.sinks.k1.kafka.bootstrap.servers = $brokers
 	a1.sinks.k1.kafka.topic = $2
 	a1.sinks.k1.channel = c1
-	a1.sinks.k1.penstock.engine = ${KAFKA_ENGINE:-librdkafka}
+	a1.sinks.k1.penstock.engine = ${KAFKA_ENGINE:-native}
 	EOF_
     shift 2
     for pair in "$@"; do agent_key "$name" "$pair"; done

@@ -117,8 +117,8 @@ static void the_engine_key(void **state)
          "java"},
         {"seq", "org.apache.flume.sink.kafka.KafkaSink", "a1.sinks.k1.penstock.engine = jvm\n", "seq", NULL,
          "a.properties:10: error: a1.sinks.k1.penstock.engine: \"jvm\" is not a valid word; one of: "
-         "librdkafka, "
-         "native, java"},
+         "native, "
+         "librdkafka, java"},
         {"seq", "null", "a1.sinks.k1.penstock.engine = java\n", "seq", NULL,
          "a.properties:10: error: a1.sinks.k1.penstock.engine: Flume's own class is to run in Java, and "
          "`org.apache.flume.sink.NullSink` is no sink of Flume's, and none of the 2 jars of the class path "

@@ -72,8 +72,8 @@ static void flows_that_cannot(void **state)
         {"a1.sinks.k1.kafka.producer.acks = 1\n",
          "exactly-once cannot be had with this: kafka.producer.acks"},
         {"a1.sinks.k1.kafka.producer.enable.idempotence = false\n", "exactly-once cannot be had with this"},
-        {"a1.sinks.k1.kafka.producer.delivery.timeout.ms = 5000\n",
-         "exactly-once cannot be had with this: delivery.timeout.ms"},
+        {"a1.sinks.k1.kafka.producer.broker.address.family = v4\n",
+         "exactly-once cannot be had with this: broker.address.family"},
     };
     for (size_t i = 0; i < PS_COUNT_OF(rows); i++) {
         struct ps_conf *conf = load(rows[i].lines);

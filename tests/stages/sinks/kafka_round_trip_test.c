@@ -1,4 +1,4 @@
-/* Sink kafka and brokers at a distance: how much it keeps in flight. Real clock: librdkafka measures the round trip
+/* Sink kafka with librdkafka and brokers at a distance: how much it keeps in flight. Real clock: librdkafka measures the round trip
  * over five seconds. */
 #include "stages/lib/kafka/producer/statistics.h"
 #include "tests/support/kafka/sink.h"
@@ -18,8 +18,9 @@ static void start(uint32_t round_trip_ms, const char *most)
     ps_mock_broker_round_trip(kafka.cluster.mock, round_trip_ms);
     ps_test_stage_init_sized(&kafka.stage, &ps_sink_kafka, BUDGET_BYTES);
     assert_int_equal(
-        ps_test_stage_bind(&kafka.stage, PS_KEYS("kafka.bootstrap.servers", kafka.cluster.bootstrap,
-                                                 "kafka.topic", "far", "penstock.in.flight.max", most)),
+        ps_test_stage_bind(&kafka.stage,
+                           PS_KEYS("kafka.bootstrap.servers", kafka.cluster.bootstrap, "kafka.topic", "far",
+                                   "penstock.in.flight.max", most, "penstock.engine", "librdkafka")),
         PS_OK);
     assert_int_equal(ps_test_stage_build(&kafka.stage), PS_OK);
     assert_int_equal(ps_test_stage_open(&kafka.stage), PS_OK);

@@ -54,8 +54,10 @@
 #define OIDC_CLASS "OAuthBearerLoginCallbackHandler"
 
 #define METRICS "Java's own metrics; the monitoring page lists the counters of penstock"
-#define KERBEROS_TIMER "librdkafka runs kinit every sasl.kerberos.min.time.before.relogin"
-#define TOKEN_TIMER "librdkafka renews tokens by itself, at 80 % of their life"
+#define KERBEROS_TIMER                                                                                       \
+    "tickets are asked for every five minutes; with librdkafka kinit runs every "                            \
+    "sasl.kerberos.min.time.before.relogin"
+#define TOKEN_TIMER "tokens are renewed at 80 % of their life"
 #define JAVA_PROVIDER "chooses among Java's security providers; OpenSSL is used here"
 
 const struct ps_kafka_property ps_kafka_property_rows[] = {
@@ -72,7 +74,7 @@ const struct ps_kafka_property ps_kafka_property_rows[] = {
               {"resolve_canonical_bootstrap_servers_only", NULL,
                "names are not replaced by their canonical ones: for Kerberos write the canonical names into "
                "kafka.bootstrap.servers"}),
-        "librdkafka tries all addresses of a name in turn, as use_all_dns_ips does"),
+        "all addresses of a name are tried in turn, as use_all_dns_ips does"),
     NUMBER("send.buffer.bytes", PC, "socket.send.buffer.bytes", -1, INT_TOP, 0, 100000000,
            .help = "-1 becomes 0: the system's default"),
     NUMBER("receive.buffer.bytes", PC, "socket.receive.buffer.bytes", -1, INT_TOP, 0, 100000000,
@@ -96,9 +98,10 @@ const struct ps_kafka_property ps_kafka_property_rows[] = {
     IGNORED("retry.backoff.max.ms", PC, "the pause between retries does not grow: retry.backoff.ms holds"),
     NUMBER("metadata.max.age.ms", PC, "topic.metadata.refresh.interval.ms", 0, LONG_TOP, 10, 3600000,
            .help = "also how soon new topics of a pattern are found"),
-    IGNORED("metadata.max.idle.ms", P, "librdkafka forgets metadata of unused topics by its own rule"),
+    IGNORED("metadata.max.idle.ms", P,
+            "metadata of unused topics is forgotten by a rule of our own, or of librdkafka"),
     CHOICE("metadata.recovery.strategy", PC, WORDS({"none", NULL, NULL}, {"rebootstrap", NULL, NULL}),
-           "librdkafka never forgets the bootstrap servers and tries them again by itself"),
+           "the bootstrap servers are never forgotten, and are tried again"),
 
     /* Producer. */
     MAPPED("acks", P, PS_KAFKA_WORDS, "acks",
@@ -274,7 +277,7 @@ const struct ps_kafka_property ps_kafka_property_rows[] = {
                    "of the file that -Djava.security.auth.login.config names"),
     MAPPED("sasl.kerberos.service.name", PC, PS_KAFKA_TEXT, "sasl.kerberos.service.name"),
     MAPPED("sasl.kerberos.kinit.cmd", PC, PS_KAFKA_KINIT, "sasl.kerberos.kinit.cmd",
-           .help = "the path of kinit; its arguments are added"),
+           .help = "the path of kinit; its arguments are added. Only librdkafka needs it"),
     NUMBER("sasl.kerberos.min.time.before.relogin", PC, "sasl.kerberos.min.time.before.relogin", 0, LONG_TOP,
            1, 86400000),
     IGNORED("sasl.kerberos.ticket.renew.jitter", PC, KERBEROS_TIMER),
@@ -283,12 +286,16 @@ const struct ps_kafka_property ps_kafka_property_rows[] = {
     IGNORED("sasl.login.refresh.min.period.seconds", PC, TOKEN_TIMER),
     IGNORED("sasl.login.refresh.window.factor", PC, TOKEN_TIMER),
     IGNORED("sasl.login.refresh.window.jitter", PC, TOKEN_TIMER),
-    IGNORED("sasl.login.connect.timeout.ms", PC, "librdkafka has its own time-out for the token endpoint"),
-    IGNORED("sasl.login.read.timeout.ms", PC, "librdkafka has its own time-out for the token endpoint"),
+    IGNORED("sasl.login.connect.timeout.ms", PC,
+            "the token endpoint has 20 s to answer, 10 s of them to connect; librdkafka has time-outs of its "
+            "own"),
+    IGNORED("sasl.login.read.timeout.ms", PC,
+            "the token endpoint has 20 s to answer, 10 s of them to connect; librdkafka has time-outs of its "
+            "own"),
     IGNORED("sasl.login.retry.backoff.ms", PC,
-            "librdkafka has its own pause between requests to the token endpoint"),
+            "the pause is that between two attempts to connect to a broker; librdkafka has one of its own"),
     IGNORED("sasl.login.retry.backoff.max.ms", PC,
-            "librdkafka has its own pause between requests to the token endpoint"),
+            "the pause is that between two attempts to connect to a broker; librdkafka has one of its own"),
     {.name = "sasl.login.callback.handler.class",
      .clients = PC,
      .outcome = PS_KAFKA_PROPERTY_UNSUPPORTED,
@@ -346,7 +353,7 @@ const struct ps_kafka_default ps_kafka_default_rows[] = {
     {"acks", P, "1", "all", true, "an event that was acknowledged must not be lost"},
     {"enable.idempotence", P, "false", "true", true, "retries neither duplicate nor reorder events"},
     {"batch.size", P, "16384", "1000000", true, "throughput"},
-    {"linger.ms", P, "0", "5", true, "a third of the CPU for 3 ms"},
+    {"linger.ms", P, "0", "0; with penstock.engine = librdkafka 5", true, "a third of the CPU for 3 ms"},
     {"buffer.memory", P, "33554432", "a share of the memory budget, at least max.request.size", true,
      "the queue counts in the budget"},
     {"delivery.timeout.ms", P, "120000", "none", true, "an outage of hours must fail no event"},
