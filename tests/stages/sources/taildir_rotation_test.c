@@ -394,6 +394,43 @@ static void test_deleted_while_it_is_read(void **unused)
     ps_test_stage_fini(&stage);
 }
 
+/* Works until the position file names this path; the open batch stays open. */
+static void wait_for_position(const char *path)
+{
+    char quoted[600];
+    snprintf(quoted, sizeof quoted, "\"%s\"", path);
+    uint64_t until_ns = ps_test_patient_ns() + PS_TEST_PATIENCE_MS * PS_NS_PER_MS;
+    while (access(positions, F_OK) != 0 || strstr(read_positions(), quoted) == NULL) {
+        ps_test_stage_pass_ms(&stage, 10);
+        (void)ps_test_source_work(&stage);
+        usleep(500);
+        assert_true(ps_test_patient_ns() < until_ns);
+    }
+}
+
+/* A batch is open when its file is renamed: later lines have the new path in their header, those before keep the old one. */
+static void test_renamed_in_an_open_batch(void **unused)
+{
+    append("app.log", "one\n");
+    PS_START("fileHeader", "true", "writePosInterval", "10");
+    for (unsigned i = 0; i < 3; i++) {
+        static const char *const names[] = {"app.log", "app.log.1", "app.2", "app.log"};
+        char paths[2][512];
+        for (unsigned k = 0; k < 2; k++)
+            snprintf(paths[k], sizeof paths[k], "%s/%s", ps_test_folder(), names[i + k]);
+        work_until(PS_COUNTER_EventReceivedCount, 1 + 2 * i);
+        move(names[i], names[i + 1]);
+        wait_for_position(paths[1]);
+        append(names[i + 1], "two\n");
+        ps_test_source_wait(&stage, 2, PS_TEST_PATIENCE_MS);
+        assert_string_equal(ps_test_event_header(&stage.events[0], "file"), paths[0]);
+        assert_string_equal(ps_test_event_header(&stage.events[1], "file"), paths[1]);
+        ps_test_source_clear(&stage);
+        append(names[i + 1], "one\n");
+    }
+    ps_test_stage_fini(&stage);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(test_##name, setup, ps_test_folder_teardown)
@@ -415,6 +452,7 @@ int main(void)
         TEST(delivered_while_a_copy_is_found),
         TEST(moved_between_directories),
         TEST(deleted_while_it_is_read),
+        TEST(renamed_in_an_open_batch),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
