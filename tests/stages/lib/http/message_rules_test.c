@@ -1,0 +1,109 @@
+/* What http_parser lets pass: names, foldings, targets, hosts and chunk lines, each good one beside its near misses. */
+#include "stages/lib/http/message_rules.h"
+#include "tests/support/support.h"
+
+#include <string.h>
+
+struct row {
+    const char *text;
+    bool good;
+};
+
+static void test_names(void **unused)
+{
+    assert_false(ps_http_name_is_token("a", 0));
+    for (unsigned byte = 0; byte < 256; byte++) {
+        char name[] = {'a', (char)byte, 'b'};
+        bool good = (byte >= '0' && byte <= '9') || (byte >= 'a' && byte <= 'z') ||
+                    (byte >= 'A' && byte <= 'Z') ||
+                    (byte != 0 && strchr("!#$%&'*+-.^_`|~", (int)byte) != NULL);
+        if (ps_http_name_is_token(name, 3) != good || ps_http_name_is_token(name + 1, 1) != good)
+            fail_msg("byte %u", byte);
+        assert_true(ps_http_name_is_token(name, 1));
+    }
+}
+
+static void test_folded(void **unused)
+{
+    static const struct row rows[] = {
+        {"a: b\r\n c", false}, {"a: b\n\tc", false},          {"a: b\r\nc", true},     {"a: b\r\n", true},
+        {"a: b", true},        {"a:  b\r\nc: d\r\n e", true}, {"a: b\r\n\r\n c", true}};
+    for (size_t i = 0; i < PS_COUNT_OF(rows); i++) {
+        if (ps_http_field_is_folded(rows[i].text, rows[i].text + strlen(rows[i].text)) == rows[i].good)
+            fail_msg("%s", rows[i].text);
+    }
+    assert_false(ps_http_field_is_folded("a\n b", "a\n b" + 2)); /* the blank is not there yet */
+}
+
+static void test_targets(void **unused)
+{
+    static const struct row rows[] = {{"/", true},
+                                      {"/a%20b", true},
+                                      {"/a%2", false},
+                                      {"/a%", false},
+                                      {"/%zz", false},
+                                      {"/%2g", false},
+                                      {"/%g2", false},
+                                      {"/%C3%A4", true},
+                                      {"/%u00e4", true},
+                                      {"/%u00e", false},
+                                      {"/%u00eg", false},
+                                      {"/%U00e4", false},
+                                      {"/a?%zz", true},
+                                      {"/a#%zz", true},
+                                      {"/a;%zz", true},
+                                      {"/a%20%2?x", false},
+                                      {"http://h/a", true},
+                                      {"http://h%zz/a", true},
+                                      {"http://h/%zz", false},
+                                      {"http://h", true},
+                                      {"h:80", true},
+                                      {"/\xC3\xA4", true},
+                                      {"/\xC3", false},
+                                      {"/\xFF?", false},
+                                      {"/?\xFF", true},
+                                      {"", true}};
+    for (size_t i = 0; i < PS_COUNT_OF(rows); i++) {
+        if ((ps_http_target_wrong(rows[i].text, strlen(rows[i].text), false) == NULL) != rows[i].good)
+            fail_msg("%s", rows[i].text);
+    }
+    assert_null(ps_http_target_wrong("*", 1, true));
+    assert_non_null(ps_http_target_wrong("*", 1, false));
+    assert_null(ps_http_target_wrong("/%20", 4, true));
+    assert_non_null(ps_http_target_wrong("/%20", 3, true)); /* what stands behind it does not count */
+}
+
+static void test_hosts(void **unused)
+{
+    static const struct row rows[] = {
+        {"h", true},     {"h:80", true},   {"h:", true},       {"h:8a", false},    {"h:a", false},
+        {"h:80:", true}, {"[::1]", true},  {"[::1]:80", true}, {"[::1]:a", false}, {"[::1]:", true},
+        {"h:-1", false}, {"h:80 ", false}, {"", true},         {"1.2.3.4", true},  {"1.2.3.4:5", true},
+        {"80", true},    {":80", true}};
+    for (size_t i = 0; i < PS_COUNT_OF(rows); i++) {
+        if (ps_http_host_is_good(rows[i].text, strlen(rows[i].text)) != rows[i].good)
+            fail_msg("%s", rows[i].text);
+    }
+}
+
+static void test_chunk_lines(void **unused)
+{
+    static const struct row rows[] = {
+        {"2", true},           {"fF0", true},     {"2 ", true},      {"2\t;a=b", true},
+        {"2;a=\"b c\"", true}, {"2 a", false},    {"2\r", false},    {"2;a\r", false},
+        {"2;a\nb", false},     {"2;\x7f", false}, {"2;\tb", true},   {"2;\xC3\xA4", true},
+        {"2x", false},         {"0x2", false},    {"2;\x1f", false}, {"2; ", true}};
+    for (size_t i = 0; i < PS_COUNT_OF(rows); i++) {
+        if (ps_http_chunk_line_is_good(rows[i].text, strlen(rows[i].text)) != rows[i].good)
+            fail_msg("%s", rows[i].text);
+    }
+    assert_false(ps_http_chunk_line_is_good("2;a\0b", 5));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_names), cmocka_unit_test(test_folded),
+                                       cmocka_unit_test(test_targets), cmocka_unit_test(test_hosts),
+                                       cmocka_unit_test(test_chunk_lines)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
