@@ -450,6 +450,49 @@ static void test_many_that_begin_alike(void **unused)
     ps_test_stage_fini(&stage);
 }
 
+static void write_banner(const char *name)
+{
+    for (unsigned i = 0; i < 30; i++) {
+        char line[101];
+        memset(line, '#', sizeof line);
+        line[99] = '\n';
+        line[100] = '\0';
+        append(name, line);
+    }
+}
+
+/* Two files that begin alike are cut. The one that is closer in size to a copy of the other one has an early mark within what they share:
+ * the copy goes on from the last bytes that it has of its own original. */
+static void test_early_mark_of_another(void **unused)
+{
+    PS_START(NULL);
+    write_banner("packing");
+    write_lines("packing", "b", 0, 75);
+    move("packing", "app.b");
+    ps_test_source_wait(&stage, 105, PS_TEST_PATIENCE_MS);
+    write_banner("packing");
+    write_lines("packing", "a", 0, 12);
+    move("packing", "app.a");
+    ps_test_source_wait(&stage, 147, PS_TEST_PATIENCE_MS);
+    assert_int_equal(truncate(ps_test_folder_path("app.b"), 0), 0);
+    write_banner("app.b");
+    write_lines("app.b", "new", 0, 80);
+    ps_test_source_wait(&stage, 257, PS_TEST_PATIENCE_MS);
+    assert_int_equal(count_lines("a", LINES), 12);
+    ps_test_source_clear(&stage);
+    write_banner("packing");
+    write_lines("packing", "a", 0, 12);
+    move("packing", "app.a.1");
+    assert_int_equal(truncate(ps_test_folder_path("app.a"), 0), 0);
+    write_banner("app.a");
+    write_lines("app.a", "new", 80, 157);
+    ps_test_source_wait(&stage, 107, PS_TEST_PATIENCE_MS);
+    ps_test_source_settle(&stage, 107, 300);
+    assert_int_equal(count_lines("a", LINES), 0);
+    assert_int_equal(count_lines("new", LINES), 77);
+    ps_test_stage_fini(&stage);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(test_##name, setup_banner, ps_test_folder_teardown)
@@ -464,6 +507,7 @@ int main(void)
                                        TEST(copy_behind_one_that_begins_alike),
                                        TEST(copied_before_it_was_read),
                                        TEST(stopped_behind_a_start),
-                                       TEST(many_that_begin_alike)};
+                                       TEST(many_that_begin_alike),
+                                       TEST(early_mark_of_another)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

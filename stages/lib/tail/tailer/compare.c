@@ -175,14 +175,43 @@ static int open_other(struct ps_tail_match *match, const struct ps_tail_candidat
     return fd;
 }
 
-/* Looks for the marks of all files that begin alike, if there are more than candidates. */
+/* The result of the comparison with the candidate that has most of the new file. An early mark of another file may be in a beginning that all
+ * of them have, so the first candidate that fits is not always the original. */
+struct best {
+    int index; /* of the candidate; -1: none fits */
+    bool alive, unread;
+    int64_t offset;
+    struct ps_tail_mark mark;
+};
+
+/* Takes the result for this candidate if it is better. */
+static void best_take(struct best *best, const struct ps_tail_match *match, uint32_t index)
+{
+    if (best->index < 0 || match->offset > best->offset)
+        *best = (struct best){.index = (int)index,
+                              .alive = match->alive,
+                              .unread = match->unread,
+                              .offset = match->offset,
+                              .mark = match->mark};
+}
+
+static void best_give(const struct best *best, struct ps_tail_match *match)
+{
+    match->found = best->index;
+    match->alive = best->alive;
+    match->unread = best->unread;
+    match->offset = best->offset;
+    match->mark = best->mark;
+}
+
+/* Looks for the marks of all files that begin alike, if there are more than candidates. One counts that is behind what is found. */
 static void hints_compare(struct ps_tail_match *match)
 {
-    for (uint32_t i = 0; i < match->hint_count; i++) {
+    for (uint32_t i = 0; i < match->hint_count && !match->alive; i++) {
         struct ps_tail_hint *hint = &match->hints[i];
         hint->there = hint->mark.offset <= match->size &&
                       is_same(match, match->fd, ps_tail_mark_is_in(match->fd, &hint->mark));
-        match->hinted |= hint->there;
+        match->hinted |= hint->there && (match->found < 0 || hint->mark.offset > match->offset);
     }
 }
 
@@ -196,10 +225,11 @@ void ps_tail_match_run(struct ps_tail_match *match, int fd)
         read_failed(match, fd);
         return;
     }
+    struct best best = {.index = -1};
     match->size = status.st_size;
-    match->alive = false;
-    for (uint32_t i = 0; i < match->count && match->found < 0; i++) {
+    for (uint32_t i = 0; i < match->count; i++) {
         struct ps_tail_candidate *candidate = &match->items[i];
+        match->alive = match->unread = false;
         int other =
             candidate->fd >= 0 || candidate->path == NULL ? candidate->fd : open_other(match, candidate);
         bool found = false;
@@ -213,10 +243,11 @@ void ps_tail_match_run(struct ps_tail_match *match, int fd)
         }
         if (other >= 0 && candidate->fd < 0)
             close(other);
-        match->found = found ? (int)i : -1;
+        if (found)
+            best_take(&best, match, i);
     }
-    if (match->found < 0)
-        hints_compare(match);
+    best_give(&best, match);
+    hints_compare(match);
 }
 
 /* ---- comparing a text, which passes once from beginning to end; on the source's thread ---- */
@@ -340,17 +371,21 @@ void ps_tail_match_text_end(struct ps_tail_match *match, int64_t text_bytes, con
 {
     if (!match->text_begun)
         text_begin(match);
+    struct best best = {.index = -1};
     match->size = text_bytes;
-    for (uint32_t i = 0; i < match->count && match->found < 0; i++) {
+    for (uint32_t i = 0; i < match->count; i++) {
         struct ps_tail_candidate *candidate = &match->items[i];
         bool found = false;
+        match->alive = false;
         if (!text_is_alive(match, candidate, end, &found)) {
             found = text_is_marked(match, candidate, text_bytes);
             candidate->unsure = !found;
         }
-        match->found = found ? (int)i : -1;
+        match->offset = match->mark.offset;
+        if (found)
+            best_take(&best, match, i);
     }
-    match->offset = match->mark.offset;
+    best_give(&best, match);
     for (uint32_t i = 0; i < match->count; i++)
         ps_tail_candidate_close(&match->items[i]);
 }
