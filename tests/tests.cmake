@@ -87,7 +87,7 @@ foreach(source ${real_sources})
   get_filename_component(name ${source} NAME_WE)
   add_executable(${name} ${source})
   target_link_libraries(${name} PRIVATE ps_flags PkgConfig::RDKAFKA)
-  if(name MATCHES "^hadoop_file_write$|^orc_write$|^hive_calls$|^hive_rows$") # it calls the engine's own writer
+  if(name MATCHES "^flume_draws$|^hadoop_file_write$|^orc_write$|^hive_calls$|^hive_rows$") # it calls the engine's own stages
     target_link_libraries(${name} PRIVATE ps_test_support)
   endif()
   if(name MATCHES "^hdfs_") # penstock's own client

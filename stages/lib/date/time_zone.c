@@ -255,6 +255,42 @@ static bool custom_read(const char *name, int32_t *offset)
     return true;
 }
 
+/* Java's short ids (java.time.ZoneId.SHORT_IDS, which java.util.TimeZone takes, too). The tz database does not have most of them, and a
+ * few of its files mean something else. */
+static const struct {
+    const char *id, *name; /* NULL: the offset, for all times */
+    int32_t hours;
+} short_ids[] = {
+    {"EST", NULL, -5},
+    {"MST", NULL, -7},
+    {"HST", NULL, -10},
+    {"ACT", "Australia/Darwin", 0},
+    {"AET", "Australia/Sydney", 0},
+    {"AGT", "America/Argentina/Buenos_Aires", 0},
+    {"ART", "Africa/Cairo", 0},
+    {"AST", "America/Anchorage", 0},
+    {"BET", "America/Sao_Paulo", 0},
+    {"BST", "Asia/Dhaka", 0},
+    {"CAT", "Africa/Harare", 0},
+    {"CNT", "America/St_Johns", 0},
+    {"CST", "America/Chicago", 0},
+    {"CTT", "Asia/Shanghai", 0},
+    {"EAT", "Africa/Addis_Ababa", 0},
+    {"ECT", "Europe/Paris", 0},
+    {"IET", "America/Indiana/Indianapolis", 0},
+    {"IST", "Asia/Kolkata", 0},
+    {"JST", "Asia/Tokyo", 0},
+    {"MIT", "Pacific/Apia", 0},
+    {"NET", "Asia/Yerevan", 0},
+    {"NST", "Pacific/Auckland", 0},
+    {"PLT", "Asia/Karachi", 0},
+    {"PNT", "America/Phoenix", 0},
+    {"PRT", "America/Puerto_Rico", 0},
+    {"PST", "America/Los_Angeles", 0},
+    {"SST", "Pacific/Guadalcanal", 0},
+    {"VST", "Asia/Ho_Chi_Minh", 0},
+};
+
 const struct ps_time_zone *ps_time_zone_load(struct ps_arena *arena, const char *name, bool *known)
 {
     struct ps_time_zone *zone = ps_arena_alloc(arena, sizeof *zone);
@@ -273,6 +309,16 @@ const struct ps_time_zone *ps_time_zone_load(struct ps_arena *arena, const char 
     }
     if (custom_read(name, &zone->first_offset))
         return zone;
+    for (size_t i = 0; i < PS_COUNT_OF(short_ids); i++) {
+        if (strcmp(name, short_ids[i].id) != 0)
+            continue;
+        if (short_ids[i].name == NULL) {
+            zone->first_offset = 3600 * short_ids[i].hours;
+            return zone;
+        }
+        name = short_ids[i].name;
+        break;
+    }
     *known = name_load(zone, arena, name);
     return zone;
 }

@@ -1,5 +1,6 @@
 #include "stages/lib/text/charset.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <iconv.h>
 #include <stdio.h>
@@ -46,6 +47,16 @@ static const struct {
     {"SJIS", PS_CHARSET_OTHER, "SHIFT_JIS"},
 };
 
+/* java.nio.charset.Charset.checkName: iconv leaves blanks out, and takes options after a slash. */
+static bool is_java_name(const char *name)
+{
+    for (const char *at = name; *at != '\0'; at++) {
+        if (!isalnum((unsigned char)*at) && (at == name || strchr("-+:_.", *at) == NULL))
+            return false;
+    }
+    return true;
+}
+
 enum ps_status ps_charset_find(const char *name, struct ps_charset *charset, struct ps_err *err)
 {
     *charset = (struct ps_charset){.kind = PS_CHARSET_OTHER, .unit = 1};
@@ -63,7 +74,7 @@ enum ps_status ps_charset_find(const char *name, struct ps_charset *charset, str
     if (charset->kind < PS_CHARSET_UTF16)
         return PS_OK;
     iconv_t probe = NO_ICONV;
-    if (length > 0 && (size_t)length < sizeof charset->iconv_name && strchr(name, '/') == NULL)
+    if (length > 0 && (size_t)length < sizeof charset->iconv_name && is_java_name(name))
         probe = iconv_open("UTF-8", charset->iconv_name);
     if (probe == NO_ICONV)
         return ps_err_set(err, "\"%s\" is not a known character set (iconv -l lists them)", name);
@@ -192,6 +203,71 @@ bool ps_transcoder_decode(struct ps_transcoder *transcoder, const char *text, si
     }
     return decode_iconv(transcoder->decode[ps_charset_is_marked(charset) && little], text, length,
                         charset->unit, lenient, out, used);
+}
+
+/* Decodes one character of `length` bytes at `text`, at most 4 bytes to `out`. Returns how many bytes it has; 0: it is malformed, with errno
+ * EILSEQ, or incomplete, with EINVAL. */
+static size_t decode_one(const struct ps_transcoder *transcoder, const char *text, size_t length, bool little,
+                         char *out, size_t *made)
+{
+    const struct ps_charset *charset = transcoder->charset;
+    if (charset->kind < PS_CHARSET_UTF16) {
+        errno = EILSEQ;
+        return decode_bytes(charset->kind, text, 1, false, out, made) ? 1 : 0;
+    }
+    /* Room for one character only: those of more bytes do not fit into less. */
+    for (size_t most = 1; most <= 4; most++) {
+        char *from = (char *)(uintptr_t)text, *to = out;
+        size_t left = length, room = most;
+        size_t result =
+            iconv(transcoder->decode[ps_charset_is_marked(charset) && little], &from, &left, &to, &room);
+        *made = most - room;
+        if (left < length)
+            return length - left;
+        if (result == (size_t)-1 && errno != E2BIG)
+            return 0;
+    }
+    errno = EILSEQ;
+    return 0;
+}
+
+size_t ps_transcoder_decode_part(struct ps_transcoder *transcoder, const char *text, size_t length,
+                                 enum ps_decode_policy policy, bool little, uint32_t chars_max, char *out,
+                                 size_t *made, bool *bad)
+{
+    bool is_iconv = transcoder->charset->kind >= PS_CHARSET_UTF16;
+    size_t used = 0, unit = transcoder->charset->unit;
+    uint32_t chars = 0;
+    *made = 0;
+    *bad = false;
+    if (is_iconv)
+        (void)iconv(transcoder->decode[ps_charset_is_marked(transcoder->charset) && little], NULL, NULL, NULL,
+                    NULL);
+    while (used < length && chars < chars_max) {
+        size_t bytes = 0;
+        size_t step = decode_one(transcoder, text + used, length - used, little, out + *made, &bytes);
+        if (step > 0) {
+            uint32_t more = bytes == 4 ? 2 : bytes > 0;
+            if (chars > 0 && chars + more > chars_max)
+                break;
+            chars += more;
+        } else {
+            if (errno == EINVAL)
+                break;
+            *bad = policy == PS_DECODE_FAIL;
+            if (*bad)
+                break;
+            step = unit;
+            if (policy == PS_DECODE_REPLACE) {
+                memcpy(out + *made, "\xEF\xBF\xBD", 3);
+                bytes = 3;
+                chars++;
+            }
+        }
+        *made += bytes;
+        used += step;
+    }
+    return used;
 }
 
 void ps_transcoder_encode(struct ps_transcoder *transcoder, const char *text, size_t length, char *out,

@@ -5,6 +5,7 @@
  * A charset is const. Each worker has its own transcoder. Converting allocates nothing. */
 #pragma once
 
+#include "core/deserializer.h"
 #include "core/status.h"
 
 enum ps_charset_kind {
@@ -55,6 +56,13 @@ void ps_transcoder_close(struct ps_transcoder *transcoder);
  * otherwise it returns false. `little`: a marked charset without a byte order mark is little-endian. */
 bool ps_transcoder_decode(struct ps_transcoder *transcoder, const char *text, size_t length, bool lenient,
                           bool little, char *out, size_t *used);
+/* Decodes the beginning of a text that goes on behind `length`: until it has `chars_max` of Java's chars (UTF-16), at least one
+ * character, or until what stands there is incomplete. `out` has room for PS_CHARSET_DECODED_MAX bytes, *made of which are written. The
+ * charset is none of UTF-8. Malformed bytes: U+FFFD with PS_DECODE_REPLACE, nothing with PS_DECODE_IGNORE, else the end, with *bad.
+ * Returns the number of bytes of the text that were used. */
+size_t ps_transcoder_decode_part(struct ps_transcoder *transcoder, const char *text, size_t length,
+                                 enum ps_decode_policy policy, bool little, uint32_t chars_max, char *out,
+                                 size_t *made, bool *bad);
 /* Encodes well-formed UTF-8 into `out` (PS_CHARSET_ENCODED_MAX bytes). A character that the charset does not
  * have becomes "?". */
 void ps_transcoder_encode(struct ps_transcoder *transcoder, const char *text, size_t length, char *out,

@@ -279,7 +279,7 @@ static bool decode(struct ps_line_text *text, const char *bytes, uint32_t *lengt
         (text->policy == PS_DECODE_FAIL ||
          !ps_transcoder_decode(&text->decoder, bytes, *length, true, text->little, decoded->data, &used)))
         return false;
-    if (text->policy == PS_DECODE_IGNORE)
+    if (!good && text->policy == PS_DECODE_IGNORE)
         used = ps_line_walk_drop_replacements(decoded->data, used);
     decoded->length = (uint32_t)used;
     return true;
@@ -332,6 +332,32 @@ static bool parts_add(struct ps_line_text *text, struct ps_batch *batch, bool ne
     return true;
 }
 
+/* Decodes the first chars_max of a line that goes on behind `length` into text->decoded. Returns how many of the bytes they are; 0: there
+ * is no memory (*full), or they are malformed. */
+static uint32_t part_decode(struct ps_line_text *text, const char *bytes, uint32_t length, bool *full)
+{
+    struct ps_buffer *decoded = &text->decoded;
+    *full = !ps_buffer_grow(text->slab, decoded, (uint32_t)PS_CHARSET_DECODED_MAX(length));
+    if (*full)
+        return 0;
+    if (text->in->kind == PS_CHARSET_UTF8) {
+        struct ps_line_walk walk = {.bytes = bytes,
+                                    .length = length,
+                                    .chars_max = text->chars_max,
+                                    .policy = text->policy,
+                                    .out = decoded->data};
+        ps_line_walk(&walk);
+        decoded->length = walk.made;
+        return walk.bad ? 0 : walk.used;
+    }
+    size_t made;
+    bool malformed;
+    size_t used = ps_transcoder_decode_part(&text->decoder, bytes, length, text->policy, text->little,
+                                            text->chars_max, decoded->data, &made, &malformed);
+    decoded->length = (uint32_t)made;
+    return malformed ? 0 : (uint32_t)used;
+}
+
 static enum ps_line_take take_other(struct ps_line_text *text, struct ps_batch *batch,
                                     struct ps_line_bytes *lines, struct ps_err *err)
 {
@@ -345,6 +371,18 @@ static enum ps_line_take take_other(struct ps_line_text *text, struct ps_batch *
         bool newline = length < most, full;
         if (!newline && !lines->ends && rest < text->line_bytes_max)
             return PS_LINE_TAKE_ALL;
+        if (!newline && (!lines->ends || most < rest)) {
+            uint32_t used = part_decode(text, bytes, length, &full);
+            if (used == 0)
+                return full ? PS_LINE_TAKE_FULL : bad(text, err);
+            if (!part_add(text, batch, text->decoded.data, text->decoded.length))
+                return PS_LINE_TAKE_FULL;
+            note_cut(text, true);
+            lines->taken = at + used;
+            if (lines->one)
+                return PS_LINE_TAKE_ALL;
+            continue;
+        }
         if (!decode(text, bytes, &length, newline, &full))
             return full ? PS_LINE_TAKE_FULL : bad(text, err);
         if (!parts_add(text, batch, newline))

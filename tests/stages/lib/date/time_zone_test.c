@@ -76,6 +76,9 @@ static void test_java_ids(void **unused)
         {"GMT+123456", 0, false},   {"GMT+", 0, false},
         {"Nowhere/Else", 0, false}, {"../../etc/passwd", 0, false},
         {"+8", 0, false},           {"GMT+8x", 0, false},
+        {"PST", -28800, true},      {"IST", 19800, true},
+        {"EST", -18000, true},      {"CTT", 28800, true},
+        {"pst", 0, false},
     };
     struct ps_arena *arena = ps_arena_create();
     for (size_t i = 0; i < PS_COUNT_OF(ids); i++) {

@@ -33,7 +33,7 @@ static const struct {
     {"hdfs.idleTimeout", NULL, SETTING(idle_ns), 0},
     {"hdfs.idleTimeout", "-1", SETTING(idle_ns), 0},
     {"hdfs.idleTimeout", "1", SETTING(idle_ns), SECONDS(1)},
-    {"hdfs.idleTimeout", "20000000000", SETTING(idle_ns), 0},
+    {"hdfs.idleTimeout", "2147483647", SETTING(idle_ns), 0},
     {"hdfs.maxOpenFiles", NULL, SETTING(open_files_max), 5000},
     {"hdfs.maxOpenFiles", "-1", SETTING(open_files_max), 1},
     {"hdfs.maxOpenFiles", "0", SETTING(open_files_max), 1},
@@ -83,6 +83,21 @@ static void test_numbers(void **unused)
     }
 }
 
+/* Flume reads them as an Integer. */
+static void test_beyond_an_integer(void **unused)
+{
+    static const char *const keys[] = {"hdfs.idleTimeout",     "hdfs.maxOpenFiles",      "hdfs.closeTries",
+                                       "hdfs.threadsPoolSize", "hdfs.rollTimerPoolSize", "hdfs.roundValue"};
+    for (size_t i = 0; i < PS_COUNT_OF(keys); i++) {
+        struct ps_test_stage stage;
+        ps_test_stage_init(&stage, &ps_sink_hdfs);
+        assert_int_equal(
+            ps_test_stage_bind(&stage, PS_KEYS("hdfs.path", "/tmp/never", keys[i], "2147483648")), PS_FAIL);
+        assert_true(ps_test_stage_reported(&stage, PS_LOG_ERROR, keys[i]));
+        ps_test_stage_fini(&stage);
+    }
+}
+
 static void test_suffixes_in_use(void **unused)
 {
     static const struct {
@@ -110,6 +125,7 @@ static void test_suffixes_in_use(void **unused)
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_numbers),
+                                       cmocka_unit_test(test_beyond_an_integer),
                                        cmocka_unit_test(test_suffixes_in_use)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

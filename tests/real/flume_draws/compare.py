@@ -1,0 +1,320 @@
+#!/usr/bin/env python3
+"""Compares the answers of Flume and of penstock to the cases of draw.py.
+
+    compare.py WHAT CASES FLUME PENSTOCK [SHOWN]
+
+Differences that docs/MIGRATING.md or the page of the stage names are counted by their names; any other is printed, and the exit status is 1.
+"""
+import collections
+import re
+import sys
+import zlib
+
+import bz2
+import lzma
+
+
+def from_hex(word):
+    return b"" if word == "-" else bytes.fromhex(word)
+
+
+class Case:
+    def __init__(self, words):
+        self.kind, self.type = words[2], words[3]
+        self.keys, self.events, self.with_ = {}, [], {}
+        self.input = b""
+
+
+def read_cases(path):
+    cases = []
+    with open(path) as lines:
+        for line in lines:
+            words = line.split()
+            if words[0] == "case":
+                cases.append(Case(words))
+            elif words[0] == "key":
+                cases[-1].keys[from_hex(words[1]).decode()] = from_hex(words[2]).decode()
+            elif words[0] == "with":
+                cases[-1].with_[words[1]] = from_hex(words[2]).decode()
+            elif words[0] == "event":
+                cases[-1].events.append(event_of(words))
+            elif words[0] == "input":
+                cases[-1].input = from_hex(words[1])
+    return cases
+
+
+def event_of(words):
+    headers = {from_hex(words[i]): None if words[i + 1] == "null" else from_hex(words[i + 1]) for i in range(2, len(words), 2)}
+    return from_hex(words[1]), headers
+
+
+class Answer:
+    """refused, threw: the reason or None; events: (body, headers); others: lines."""
+
+    def __init__(self):
+        self.refused = self.threw = self.out = None
+        self.events, self.ways, self.files = [], [], []
+        self.ended = False
+
+    def __str__(self):
+        parts = []
+        for name in ("refused", "threw", "out", "events", "ways", "files"):
+            value = getattr(self, name)
+            if value or value == b"":
+                parts.append(f"{name} {value}")
+        return "; ".join(parts) + ("" if self.ended else " (did not end)")
+
+    def same_as(self, other):
+        if self.refused is not None or other.refused is not None:
+            return self.refused is not None and other.refused is not None
+        return ((self.threw is None) == (other.threw is None) and self.out == other.out and self.events == other.events and self.ways == other.ways
+                and self.files == other.files and self.ended == other.ended)
+
+
+def read_answers(path):
+    answers = []
+    with open(path, errors="replace") as lines:
+        for line in lines:
+            word, _, rest = line.rstrip("\n").partition(" ")
+            if word == "case":
+                answers.append(Answer())
+            elif not answers:
+                continue
+            elif word in ("refused", "threw"):
+                setattr(answers[-1], word, rest)
+            elif word == "event":
+                answers[-1].events.append(event_of(line.split()))
+            elif word == "ways":
+                answers[-1].ways.append(rest)
+            elif word == "out":
+                answers[-1].out = from_hex(rest)
+            elif word == "file":
+                name, content = rest.split()
+                answers[-1].files.append((from_hex(name), from_hex(content)))
+            elif word == "end":
+                answers[-1].ended = True
+    return answers
+
+
+# ---- what differs from run to run ----
+
+class Reader:
+    def __init__(self, data):
+        self.data, self.at = data, 0
+
+    def take(self, count):
+        if count < 0 or self.at + count > len(self.data):
+            raise ValueError("short")
+        self.at += count
+        return self.data[self.at - count:self.at]
+
+    def long(self):
+        value = shift = 0
+        while True:
+            byte = self.take(1)[0]
+            value |= (byte & 127) << shift
+            shift += 7
+            if byte < 128:
+                return (value >> 1) ^ -(value & 1)
+
+    def bytes(self):
+        return self.take(self.long())
+
+    def map(self):
+        result = {}
+        while count := self.long():
+            if count < 0:
+                count = -count
+                self.long()
+            for _ in range(count):
+                name = self.bytes()
+                result[name] = self.bytes()
+        return result
+
+
+def avro_file(data):
+    """The schema, the codec and the events of each block: the marker is random, and a map has no order."""
+    reader = Reader(data)
+    if reader.take(4) != b"Obj\x01":
+        return data
+    meta = reader.map()
+    marker, blocks = reader.take(16), []
+    codec = meta.get(b"avro.codec", b"null").decode()
+    while reader.at < len(data):
+        count, packed = reader.long(), reader.bytes()
+        if reader.take(16) != marker:
+            raise ValueError("marker")
+        if codec in ("snappy", "zstandard"):
+            blocks.append((count, codec))
+            continue
+        plain = {"null": lambda x: x, "deflate": lambda x: zlib.decompress(x, -15), "bzip2": bz2.decompress, "xz": lzma.decompress}[codec](packed)
+        block = Reader(plain)
+        blocks.append([(sorted(block.map().items()), block.bytes()) for _ in range(count)])
+    meta.setdefault(b"avro.codec", b"null")
+    return meta, blocks
+
+
+def sequence_file(content):
+    """Its sync marker is random."""
+    if not content.startswith(b"SEQ\x06"):
+        return content
+    at = 4
+    for _ in range(2):
+        at += 1 + content[at]
+    content = content.replace(content[at + 6:at + 22], b"M" * 16)
+    return re.sub(rb"\0\0\x01[\xa1-\xaf].{4}", b"<<now>>>", content, flags=re.S)  # the key of an event without a time
+
+
+def headers_in_order(text):
+    return re.sub(rb"\{([^{}]*)\}", lambda match: b"{" + b", ".join(sorted(match[1].split(b", "))) + b"}", text)
+
+
+def plain(case, answer):
+    what = case.type.lower()
+    if what == "timestamp":
+        name = case.keys.get("headerName", "timestamp").encode()
+        answer.events = [(body, {n: b"NOW" if n == name and re.fullmatch(rb"1[67]\d{11}", v) and v != was.get(n) else v for n, v in headers.items()})
+                         for (body, headers), (_, was) in zip(answer.events, case.events)]
+    if "uuid" in what:
+        name, prefix = case.keys.get("headerName", "id").encode(), case.keys.get("prefix", "").encode()
+        form = re.escape(prefix) + rb"[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}"
+        answer.events = [(body, {n: b"UUID" if n == name and re.fullmatch(form, v, re.S) else v for n, v in headers.items()}) for body, headers in answer.events]
+    if what == "header_and_text" and answer.out:
+        answer.out = headers_in_order(answer.out)
+    if what == "avro" and answer.refused and "Cannot instantiate" in answer.refused:  # Flume reads the file's header then
+        answer.refused, answer.threw = None, answer.refused
+    if what == "avro_event" and answer.out:
+        answer.out = avro_file(answer.out)
+    if what == "hdfs":
+        answer.files = [(re.sub(rb"\.\d{13,}(?=\D|$)", b".N", name), content) for name, content in answer.files]
+        answer.files = sorted((name, sequence_file(content)) for name, content in answer.files)
+
+
+# ---- known differences: a name, and whether this is one ----
+
+def null_headers(case, flume, penstock):
+    """docs/stages/interceptor_regex_extractor.md: a group that took no part sets no header."""
+    if not any(value is None for _, headers in flume.events for value in headers.values()):
+        return False
+    flume.events = [(body, {n: v for n, v in headers.items() if v is not None}) for body, headers in flume.events]
+    return flume.same_as(penstock)
+
+
+def refused_date(case, flume, penstock):
+    """An exception in Flume; penstock leaves the header out."""
+    return case.type == "regex_extractor" and flume.threw is not None and penstock.threw is None and penstock.refused is None and \
+        bool(re.search("Invalid format|Cannot parse|Text .* could not|Illegal instant|Value .* for .* must be|parse", flume.threw)) and len(penstock.events) == len(case.events)
+
+
+def refused_replacement(case, flume, penstock):
+    return case.type == "search_replace" and penstock.refused is not None and "replaceString" in penstock.refused and flume.refused is None
+
+
+def failed_file(case, flume, penstock):
+    """docs/stages/source_spooldir.md: what comes before the bytes that cannot be read is delivered; Flume gives the events of a batch or none."""
+    return case.kind == "deserializer" and flume.threw is not None and penstock.threw is not None and flume.events == penstock.events[:len(flume.events)]
+
+
+def datum_of_no_record(case, flume, penstock):
+    """Flume's deserializer AVRO takes records only."""
+    return case.type.lower() == "avro" and "GenericRecord" in (flume.threw or "") and penstock.threw is None
+
+
+def default_in_any_case(case, flume, penstock):
+    """docs/stages/interceptor_regex_extractor.md"""
+    return case.type == "regex_extractor" and "ClassNotFoundException: default" in (flume.refused or "") and penstock.refused is None
+
+
+def reprinted_schema(case, flume, penstock):
+    """docs/stages/deserializer_avro.md: the header has the schema as it stands in the file."""
+    if case.type.lower() != "avro" or case.keys.get("schemaType", "").upper() != "LITERAL":
+        return False
+    for answer in (flume, penstock):
+        answer.events = [(body, None) for body, _ in answer.events]
+    return flume.same_as(penstock) or failed_file(case, flume, penstock) or damaged_avro_file(case, flume, penstock)
+
+
+def damaged_avro_file(case, flume, penstock):
+    """docs/stages/deserializer_avro.md: Flume takes a file that ends in a block for whole, and stops at a block without records."""
+    if case.type.lower() != "avro" or flume.refused is not None:
+        return False
+    common = min(len(flume.events), len(penstock.events))
+    return flume.events[:common] == penstock.events[:common] and (
+        penstock.threw is not None and ("ends in" in penstock.threw or flume.threw is not None or "JSON" in penstock.threw)
+        or penstock.threw is None and len(penstock.events) > common)
+
+
+def tables_of_the_system(case, flume, penstock):
+    """docs/MIGRATING.md: charsets beyond those of Unicode, ISO-8859-1 and US-ASCII are the C library's."""
+    used = {case.with_.get("charset", "").lower(), case.keys.get("charset", "").lower(), case.keys.get("outputCharset", "").lower()}
+    return bool(used & {"gbk", "shift_jis", "cp437"}) and flume.refused is None and penstock.refused is None
+
+
+def channel_named_twice(case, flume, penstock):
+    """docs/MIGRATING.md: the event comes once."""
+    return case.kind == "selector" and len(flume.ways) == len(penstock.ways) and any("m" in way for way in flume.ways) and all(
+        a == b or a == "m" and b in "ro" for ours, theirs in zip(penstock.ways, flume.ways) for a, b in zip(theirs, ours))
+
+
+def rolled_back(case, flume, penstock):
+    """Both try the batch for ever; what Flume has written of it stands in files, and comes again."""
+    return case.kind == "hdfs" and flume.threw is not None and penstock.threw is not None
+
+
+def refused_file_type(case, flume, penstock):
+    """Flume starts and fails at each file."""
+    return case.kind == "hdfs" and penstock.refused is not None and not any(content for _, content in flume.files) and flume.refused is None and \
+        (case.keys.get("hdfs.fileType", "").lower() not in ("", "datastream", "sequencefile", "compressedstream") or flume.threw is not None)
+
+
+def pool_without_threads(case, flume, penstock):
+    """docs/MIGRATING.md: keys of Flume's thread pools have no effect."""
+    return case.kind == "hdfs" and flume.refused is not None and any("PoolSize" in key for key in case.keys) and "IllegalArgument" in flume.refused
+
+
+def path_upwards(case, flume, penstock):
+    """docs/stages/sink_hdfs.md: `..` of a header does not leave the directory."""
+    return case.kind == "hdfs" and penstock.threw is not None and any(value == b".." for _, headers in case.events for value in headers.values())
+
+
+def one_bucket_for_spellings(case, flume, penstock):
+    """docs/MIGRATING.md: a//b and a/b are one file; to Flume they are two."""
+    def merged(answer):
+        texts = collections.defaultdict(list)
+        for name, content in answer.files:
+            texts[name] += content.splitlines(keepends=True)
+        return {name: sorted(lines) for name, lines in texts.items()}
+    return case.kind == "hdfs" and flume.files != penstock.files and merged(flume) == merged(penstock) and (flume.threw is None) == (penstock.threw is None)
+
+
+KNOWN = [reprinted_schema, damaged_avro_file, tables_of_the_system, channel_named_twice, rolled_back, refused_file_type, pool_without_threads, path_upwards, one_bucket_for_spellings, null_headers, failed_file, datum_of_no_record, default_in_any_case, refused_date, refused_replacement]
+
+
+def main():
+    what, shown = sys.argv[1], int(sys.argv[5]) if len(sys.argv) > 5 else 12
+    cases, flume, penstock = read_cases(sys.argv[2]), read_answers(sys.argv[3]), read_answers(sys.argv[4])
+    if len(flume) < len(cases):
+        sys.exit(f"Flume answered {len(flume)} of {len(cases)} cases")
+    counts, differences = collections.Counter(), 0
+    for number, case in enumerate(cases):
+        if number >= len(penstock):
+            print(f"{what}: penstock answered {len(penstock)} of {len(cases)} cases: it ends in case {number - 1}")
+            sys.exit(1)
+        for answer in (flume[number], penstock[number]):
+            plain(case, answer)
+        if flume[number].same_as(penstock[number]):
+            counts["refused by both" if flume[number].refused is not None else "thrown in both" if flume[number].threw is not None else "same"] += 1
+            continue
+        known = next((one.__name__ for one in KNOWN if one(case, flume[number], penstock[number])), None)
+        if known:
+            counts[known.replace("_", " ")] += 1
+            continue
+        differences += 1
+        if differences <= shown:
+            print(f"-- {what}, case {number}: {case.kind} {case.type} {case.keys} {case.with_ or ''}\n   events   {case.events or case.input}\n"
+                  f"   Flume    {flume[number]}\n   penstock {penstock[number]}")
+    print(f"{what}: {len(cases)} draws: " + ", ".join(f"{count} {name}" for name, count in sorted(counts.items())) + f", {differences} other differences")
+    sys.exit(1 if differences else 0)
+
+
+main()

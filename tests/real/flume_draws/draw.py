@@ -1,0 +1,442 @@
+#!/usr/bin/env python3
+"""Draws configurations and inputs of Flume's components from a seed, for FlumeDraws.java and flume_draws.c, which answer them.
+
+    draw.py WHAT SEED COUNT >cases       WHAT: a name of `draws` below
+
+The form, a word a line and its words (texts and bytes in hexadecimal, "-": empty):
+
+    case NUMBER KIND TYPE            KIND: interceptor, selector, serializer, deserializer, hdfs
+    key NAME VALUE                   a key of the component, prefix stripped; @ROOT@ is a directory of the answering program
+    with charset|policy VALUE        what a deserializer gets from its source
+    event BODY [NAME VALUE]...       input bytes of a deserializer: input BYTES
+    end
+
+The answer: case NUMBER, then lines `refused WHY` (the component does not start), `threw WHY`, `event ...`, `ways ...` (a letter for each of
+four channels), `out BYTES`, `file NAME CONTENT`, then end. compare.py compares two of them.
+"""
+import random
+import struct
+import sys
+
+UNUSUAL = ["", "0", "-1", "+1", "1.5", "abc", "true", "TRUE", "yes", "99999999999", "2147483647", "0x10", "1 2", "é", "10k", "00", "-0"]
+
+
+class Draw:
+    def __init__(self, seed):
+        self.random = random.Random(seed)
+        self.lines = []
+
+    def chance(self, probability):
+        return self.random.random() < probability
+
+    def pick(self, *choices):
+        return self.random.choice(choices)
+
+    def number(self, low, high):
+        return self.random.randint(low, high)
+
+    def begin(self, number, kind, name):
+        self.lines.append(f"case {number} {kind} {name}")
+        self.keys = {}
+
+    def key(self, name, value):
+        """Flume trims values, and does not take empty ones."""
+        value = java_trim(str(value))
+        if value and name not in self.keys:
+            self.keys[name] = value
+            self.lines.append(f"key {as_hex(name.encode())} {as_hex(value.encode())}")
+
+    def maybe(self, probability, name, *choices):
+        if self.chance(probability):
+            self.key(name, self.pick(*choices))
+
+    def event(self, body, headers=()):
+        words = "".join(f" {as_hex(name.encode())} {as_hex(value.encode())}" for name, value in dict(headers).items())
+        self.lines.append(f"event {as_hex(body)}{words}")
+
+    def end(self):
+        self.lines.append("end")
+
+    def boolean(self):
+        return self.pick("true", "false", "true", "false", "TRUE", "False", "yes", "1", "t", "no")
+
+    # ---- bodies and texts ----
+
+    def piece(self):
+        pick = self.number(0, 21)
+        if pick == 0:
+            return bytes(self.number(0, 255) for _ in range(self.number(1, 6)))
+        if pick == 1:
+            return self.pick(b"\xff", b"\xc3", b"\xe2\x82", b"\xf0\x9f\x98", b"\xed\xa0\x80", b"\xc0\x80", b"\xf4\x90\x80\x80")
+        if pick == 2:
+            return self.pick("é", "ß", "Ω", "日本", "😀", "\u00a0", "\u2028", "\u0085", "İ", "ı", "\ufeff", "\ufffd").encode()
+        if pick == 3:
+            return self.pick(b"\r\n", b"\n", b"\r", b"\0", b"\t", b"\x0b", b"\x0c", b"\x1f")
+        if pick == 4:
+            return self.date_text().encode()
+        if pick == 5:
+            return str(self.number(-1000, 100000)).encode()
+        return self.pick(b"a", b"b", b"ab", b" ", b"x=1", b"status=200", b"status=404", b"GET /a?b=c", b"ERROR", b"error", b"foo", b"-", b",",
+                         b"$1", b"\\", b"{", b"}", b"%", b"%{h}", b"_")
+
+    def body(self):
+        if self.chance(0.06):
+            return b""
+        return b"".join(self.piece() for _ in range(self.number(1, 12)))
+
+    def text(self):
+        """A header's value: any text without NUL."""
+        if self.chance(0.08):
+            return ""
+        return "".join(self.pick("a", "b", "x", "1", " ", "é", "😀", "/", ".", "=", ",", "{", "}", "$", "\\", "%", "\t", "\n", ":", "-", "_", "~", "A", "\"")
+                       for _ in range(self.number(1, 8)))
+
+    def name(self):
+        return self.pick("h", "k", "host", "timestamp", "id", "key", "a", "b", "A", "a.b", "x y", "é", "h1", "x-1", "x-2", "state", "datacenter")
+
+    def headers(self, most=4):
+        return {self.name(): self.text() for _ in range(self.number(0, most))}
+
+    def date_text(self):
+        year = self.pick(1969, 1970, 1999, 2000, 2016, 2023, 2024, 2026, 2100, self.number(1, 9999))
+        month, day = self.number(1, 12), self.number(1, 31)
+        return self.pick(f"{year:04d}-{month:02d}-{day:02d} {self.number(0, 24):02d}:{self.number(0, 60):02d}:{self.number(0, 60):02d}",
+                         f"{day:02d}/{self.pick('Jan', 'Feb', 'Mar', 'jul', 'DEC', 'Sept')}/{year:04d}:{self.number(0, 23):02d}:{self.number(0, 59):02d}",
+                         f"{year}-{month}-{day}", f"{self.number(0, 23)}:{self.number(0, 59)}", f"{year:04d}{month:02d}{day:02d}")
+
+    # ---- expressions ----
+
+    def atom(self, depth):
+        pick = self.number(0, 15)
+        if pick < 6:
+            return self.pick("a", "b", "x", "ab", "status=", "=", "\\d", "\\w", "\\s", ".", "\\S", "\\D", "é", "1", "ERROR", "-", ",", "\\.")
+        if pick < 9:
+            return self.pick("[a-c]", "[^ ]", "[\\w-]", "[0-9]", "[^=\\s]", "[a-z&&[^b]]", "\\p{Alpha}", "\\p{Lu}", "\\p{L}", "[é😀]", "\\x41", "[\\d,]", "\\h",
+                             "\\R", "\\u0061", "\\Q.\\E")
+        if pick < 11 or depth <= 0:
+            return self.pick("^", "$", "\\b", "\\B", "\\A", "\\z", "\\Z", "x", "\\G", "(?i)", "(?s)", "(?m)", "(?x)", "(?u)")
+        inner = self.expression(depth - 1)
+        return self.pick(f"({inner})", f"(?:{inner})", f"(?<n{self.number(1, 3)}>{inner})", f"({inner})", f"(?={inner})", f"(?!{inner})", f"(?>{inner})",
+                         f"(?i:{inner})", f"({inner})\\1")
+
+    def expression(self, depth=2):
+        parts = []
+        for _ in range(self.number(1, 4)):
+            part = self.atom(depth)
+            if self.chance(0.3):
+                part += self.pick("*", "+", "?", "*?", "+?", "{2}", "{1,3}", "{2,}", "??", "++", "{0}")
+            parts.append(part)
+        result = "".join(parts)
+        return result + "|" + self.atom(depth) if self.chance(0.15) else result
+
+    def any_expression(self):
+        """At times one that Java does not compile."""
+        if self.chance(0.04):
+            return self.pick("(", "a)", "[", "*", "a{2", "\\", "(?<1>a)", "a**", "\\k<none>", "(?z)", "[z-a]", "\\p{Nope}", "{", "}", "]")
+        return self.expression()
+
+
+def as_hex(data):
+    return data.hex() or "-"
+
+
+def java_trim(text):
+    return text.strip("".join(map(chr, range(33))))
+
+
+# ---- interceptors ----
+
+def timestamp(draw):
+    draw.maybe(0.7, "preserveExisting", draw.boolean())
+    draw.maybe(0.5, "headerName", draw.name(), "é", "x y")
+    draw.maybe(0.1, "header", "other")
+
+
+def host(draw):
+    draw.maybe(0.7, "preserveExisting", draw.boolean())
+    draw.maybe(0.6, "useIP", draw.boolean())
+    draw.maybe(0.5, "hostHeader", draw.name())
+
+
+def static(draw):
+    draw.maybe(0.6, "preserveExisting", draw.boolean())
+    draw.maybe(0.7, "key", draw.name())
+    draw.maybe(0.7, "value", draw.text())
+
+
+def remove_header(draw):
+    draw.maybe(0.4, "withName", draw.name())
+    draw.maybe(0.5, "fromList", draw.pick(",", ", ", " , ", ";", " ", "|", "").join(draw.name() for _ in range(draw.number(1, 4))), ",h", "h,,k,", ",", "h, ")
+    draw.maybe(0.4, "fromListSeparator", ";", "\\s+", "|", "\\|", "[,;]", ",", "", ".", "x*", "(?<=h)", "(", "(?=k)", "\\b")
+    draw.maybe(0.4, "matching", "x-.*", "h.?", ".*", "[a-c]", "a|b", "^h$", "(?i)a", draw.any_expression())
+
+
+def uuid(draw):
+    draw.maybe(0.7, "preserveExisting", draw.boolean())
+    draw.maybe(0.6, "headerName", draw.name())
+    draw.maybe(0.5, "prefix", draw.text())
+
+
+CHARSETS = ["UTF-8", "utf8", "US-ASCII", "ISO-8859-1", "latin1", "windows-1252", "UTF-16", "UTF-16LE", "UTF-16BE", "ISO-8859-15", "nope", "utf 8", "UTF-32", "cp437",
+            "GBK", "Shift_JIS"]
+
+
+def search_replace(draw):
+    draw.maybe(0.96, "searchPattern", draw.any_expression())
+    draw.maybe(0.8, "replaceString", "", "x", "$0", "[$0]", "$1", "\\$1", "\\\\", "${n1}", "<$1$2>", "$", "\\", "$11", "${", "${n9}", "é", "$a", "a$1b",
+               draw.text())
+    draw.maybe(0.35, "charset", *CHARSETS)
+
+
+def regex_filter(draw):
+    draw.maybe(0.95, "regex", draw.any_expression())
+    draw.maybe(0.6, "excludeEvents", draw.boolean())
+
+
+MILLIS = "org.apache.flume.interceptor.RegexExtractorInterceptorMillisSerializer"
+PASS = "org.apache.flume.interceptor.RegexExtractorInterceptorPassThroughSerializer"
+
+
+def regex_extractor(draw):
+    dates = draw.chance(0.25)
+    if dates:
+        draw.key("regex", draw.pick("(\\d+-\\d+-\\d+ \\d+:\\d+:\\d+)", "(\\d+-\\d+-\\d+)", "(\\d+/\\w+/\\d+:\\d+:\\d+)", "(\\d{1,2}:\\d\\d)", "(\\d{8})", "(.+)", "(\\d+)"))
+    else:
+        draw.maybe(0.97, "regex", draw.any_expression(), "(" + draw.expression() + ")", "(" + draw.expression() + ")", "(a)|(b)", "(\\w+)=(\\w+)")
+    names = [draw.pick("s1", "s2", "s3", "a.b", "S1") for _ in range(draw.number(1, 3))]
+    draw.maybe(0.96, "serializers", draw.pick(" ", "  ", "\t", ",").join(names) if draw.chance(0.15) else " ".join(names))
+    for one in names:
+        draw.maybe(0.95, f"serializers.{one}.name", draw.name())
+        if dates and draw.chance(0.8):
+            draw.key(f"serializers.{one}.type", MILLIS)
+            draw.maybe(0.95, f"serializers.{one}.pattern", "yyyy-MM-dd HH:mm:ss", "yyyy-MM-dd HH:mm:ss", "yyyy-M-d", "dd/MMM/yyyy:HH:mm", "H:m", "yyyyMMdd", "yy-MM-dd", "yyyy",
+                       "YYYY-'W'ww", "EEE", "hh:mm a", "x", "SSS", "yyyy-MM-dd'T'HH", "D", "yyyy-MM-dd kk:mm:ss", "yyyy-MM-dd KK:mm:ss", "'", "b", "zzz", "G yyyy",
+                       "yyyy-MM-dd HH:mm:ssZ")
+        else:
+            draw.maybe(0.25, f"serializers.{one}.type", "DEFAULT", PASS, MILLIS, "default", "no.such.Class", PASS)
+            draw.maybe(0.05, f"serializers.{one}.pattern", "yyyy")
+
+
+INTERCEPTORS = {"timestamp": timestamp, "host": host, "static": static, "remove_header": remove_header,
+                "org.apache.flume.sink.solr.morphline.UUIDInterceptor$Builder": uuid, "search_replace": search_replace, "regex_filter": regex_filter,
+                "regex_extractor": regex_extractor}
+
+
+def interceptor(name):
+    def one(draw, number):
+        draw.begin(number, "interceptor", name)
+        INTERCEPTORS[name](draw)
+        for _ in range(draw.number(1, 6)):
+            body = draw.body()
+            if name == "regex_extractor" and draw.chance(0.4):
+                body = draw.date_text().encode() + (draw.body() if draw.chance(0.3) else b"")
+            draw.event(body, draw.headers())
+        draw.end()
+    return one
+
+
+# ---- selectors ----
+
+def channels(draw):
+    return " ".join(f"c{draw.number(1, 4)}" for _ in range(draw.number(1, 3))) if draw.chance(0.93) else \
+        draw.pick("c1  c2", "c9", "c1,c2", "C1", "c1\tc2", " c1", "c1 c1", "c1 c9")
+
+
+VALUES = ["", " ", "US", "CZ", "us", "a.b", "x y", "é", "1", "default", "US ", "\t"]
+
+
+def selector(draw, number):
+    name = draw.pick("replicating", "multiplexing", "multiplexing", "multiplexing", "org.apache.flume.channel.LoadBalancingChannelSelector", "REPLICATING")
+    draw.begin(number, "selector", name)
+    if name.lower() == "replicating":
+        draw.maybe(0.7, "optional", channels(draw))
+    elif name == "multiplexing":
+        draw.maybe(0.85, "header", "state", "h", "é", "State")
+        for _ in range(draw.number(0, 4)):
+            draw.key("mapping." + draw.pick(*VALUES[2:-2]), channels(draw))
+        draw.maybe(0.6, "default", channels(draw))
+        for _ in range(draw.number(0, 2)):
+            draw.key("optional." + draw.pick(*VALUES[2:-2]), channels(draw))
+        draw.maybe(0.05, "optional.default", channels(draw))
+        draw.maybe(0.03, "mapping", "c1")
+        draw.maybe(0.05, "optional", channels(draw))
+    else:
+        draw.maybe(0.5, "policy", "round_robin", "ROUND_ROBIN", "nope", "Round_Robin")
+    for _ in range(draw.number(1, 8)):
+        draw.event(b"", {draw.pick("state", "h", "é", "State"): draw.pick(*VALUES) for _ in range(draw.number(0, 2))})
+    draw.end()
+
+
+# ---- serializers ----
+
+def serializer(draw, number):
+    name = draw.pick("text", "header_and_text", "avro_event", "TEXT")
+    draw.begin(number, "serializer", name)
+    draw.maybe(0.5, "appendNewline", draw.boolean())
+    if name == "avro_event":
+        draw.maybe(0.5, "compressionCodec", "null", "deflate", "snappy", "bzip2", "Deflate", "nope", "xz", "zstandard", "none")
+        draw.maybe(0.4, "syncIntervalBytes", "32", "100", "2048000", "31", "1073741824", "1073741825", *UNUSUAL[1:])
+    for _ in range(draw.number(0, 6)):
+        # The order of a HashMap depends on its history: compare.py orders headers, which braces and commas in them would hinder.
+        headers = {name: value.translate(str.maketrans("{},", "()-")) for name, value in draw.headers(8).items()}
+        draw.event(draw.body() * draw.pick(1, 1, 1, 50), headers)
+    draw.end()
+
+
+# ---- deserializers ----
+
+def line(draw, number):
+    draw.begin(number, "deserializer", draw.pick("LINE", "line"))
+    draw.maybe(0.6, "maxLineLength", "1", "2", "3", "5", "10", "2048", "4", "8", "4096", "16384", *UNUSUAL[1:])
+    draw.maybe(0.3, "outputCharset", *CHARSETS)
+    charset = draw.pick("UTF-8", "UTF-8", "UTF-8", "ISO-8859-1", "US-ASCII", "UTF-16", "UTF-16LE", "GBK", "Shift_JIS", "windows-1252")
+    draw.lines.append(f"with charset {as_hex(charset.encode())}")
+    draw.lines.append(f"with policy {as_hex(draw.pick('FAIL', 'REPLACE', 'IGNORE', 'REPLACE').encode())}")
+    text = b"\n".join(draw.body() for _ in range(draw.number(0, 6)))
+    if draw.chance(0.1):
+        text = draw.pick(b"x", "é".encode(), "😀".encode()) * draw.pick(2047, 2048, 2049, 4096, 5000, 16384, 20000) + b"\n" + text
+    if charset in ("UTF-16", "UTF-16LE") and draw.chance(0.8):
+        text = text.decode("utf-8", "replace").encode(charset)
+    draw.lines.append(f"input {as_hex(text)}")
+    draw.end()
+
+
+def blob(draw, number):
+    draw.begin(number, "deserializer", "org.apache.flume.sink.solr.morphline.BlobDeserializer$Builder")
+    draw.maybe(0.7, "maxBlobLength", "1", "2", "5", "10", "100", "8192", "8193", *UNUSUAL[1:])
+    draw.maybe(0.2, "maxBlobLengthX", "1")
+    draw.lines.append(f"input {as_hex(draw.body() * draw.pick(1, 1, 10, 300))}")
+    draw.end()
+
+
+def zigzag(number):
+    number = (number << 1) ^ (number >> 63)
+    out = bytearray()
+    while number > 127:
+        out.append(number & 127 | 128)
+        number >>= 7
+    return bytes(out + bytes([number]))
+
+
+def avro_string(data):
+    return zigzag(len(data)) + data
+
+
+SCHEMAS = ['{"type":"record","name":"R","fields":[{"name":"s","type":"string"}]}',
+           '{"type": "record", "name": "R", "namespace": "x.y", "doc": "d", "fields": [{"name": "s", "type": "string", "default": "q", "aliases": ["t"]}]}',
+           '"string"', '{"type":"string","logicalType":"uuid"}',
+           '{"type":"record","name":"x.R","order":"ignore","fields":[{"name":"s","doc":"é","order":"descending","type":{"type":"string"}}]}']
+
+
+def avro(draw, number):
+    import zlib
+    draw.begin(number, "deserializer", draw.pick("AVRO", "avro"))
+    draw.maybe(0.6, "schemaType", "HASH", "LITERAL", "literal", "hash", "NOPE", "Literal")
+    codec = draw.pick("null", "deflate", "null", None)
+    sync = bytes(draw.number(0, 255) for _ in range(16))
+    meta = {"avro.schema": draw.pick(*SCHEMAS).encode()}
+    if codec is not None:
+        meta["avro.codec"] = codec.encode()
+    if draw.chance(0.2):
+        meta["user"] = b"x\xff"
+    data = b"Obj\x01" + zigzag(len(meta)) + b"".join(avro_string(k.encode()) + avro_string(v) for k, v in meta.items()) + b"\0" + sync
+    for _ in range(draw.number(0, 3)):
+        strings = [draw.body() for _ in range(draw.number(0 if draw.chance(0.1) else 1, 4))]
+        block = b"".join(avro_string(one.decode("utf-8", "replace").encode()) for one in strings)
+        if codec == "deflate":
+            packer = zlib.compressobj(6, zlib.DEFLATED, -15)
+            block = packer.compress(block) + packer.flush()
+        data += zigzag(len(strings)) + zigzag(len(block)) + block + sync
+    if draw.chance(0.15):
+        data = data[:draw.number(0, len(data))]
+    if draw.chance(0.1):
+        at = draw.number(0, len(data))
+        data = data[:at] + bytes([draw.number(0, 255)]) + data[at + 1:]
+    draw.lines.append(f"input {as_hex(data)}")
+    draw.end()
+
+
+# ---- paths of the sink hdfs ----
+
+ZONES = ["UTC", "America/New_York", "Europe/Berlin", "Asia/Kolkata", "Australia/Lord_Howe", "GMT+3", "GMT-03:30", "EST", "PST", "IST", "MST", "CST", "JST", "pst", "GMT", "Zulu", "nope", "Europe/london", "Asia/Kathmandu",
+         "America/St_Johns", "Africa/Casablanca", "GMT+25", "Etc/GMT+5", "CET", "Pacific/Apia"]
+
+
+def stamp(draw):
+    if draw.chance(0.03):
+        return draw.pick("", "abc", " 5", "5 ", "1.5", "+5", "9223372036854775808", "-1", "0", "99999999999999", "0x5", "1e3", "١٢٣")
+    base = draw.pick(0, 951782400000, 1709164800000, 1711846800000, 1729987200000, 1741503600000, 1762063200000, 1704067199999, 1735689600000, 1456704000000, 253402300799999,
+                     draw.number(-10**12, 4 * 10**12), draw.number(0, 2 * 10**12))
+    return str(base + draw.number(-7200000, 7200000) * draw.pick(0, 1, 1))
+
+
+def escaped(draw, depth=True):
+    out = []
+    for _ in range(draw.number(1, 4)):
+        pick = draw.number(0, 9)
+        if pick < 4:
+            out.append("%" + draw.pick(*"aAbBcdeDHIjklmMnpsStyYz"))
+        elif pick < 6:
+            out.append(draw.pick("%{h}", "%{host}", "%{timestamp}", "%{none}", "%{a.b}", "%{x-1}", "%{h1}", "%{k}", "%{id}"))
+        elif pick == 6:
+            out.append(draw.pick("%", "%%", "%q", "%{", "%{h", "%{}", "%{x y}", "%[localhost]", "%[IP]", "%[FQDN]", "%[nope]", "%[", "%{%Y}", "%{h}%", "%1", "% ", "%{é}", "%{h:x}",
+                                 "%{h/k}", "%{%{h}}", "%}", "$", "\\", "%{h}}"))
+        else:
+            out.append(draw.pick("x", "logs", "year=", "-", "_", ".", "é", "a b", "1", "dt=", "~"))
+        if depth and draw.chance(0.3):
+            out.append(draw.pick("/", "/", "/", "//", "/./"))
+    return "".join(out)
+
+
+PATH_TEXT = ["a", "b", "x y", "é", "1", "A.b", "", "$1", "a/b", "%Y", "\\d", "~", "..", ".", "/", "a//b", "a/", "/a", "_x", ".x", "{h}", "a\tb", "+", "#", "?", "*", "[", "&"]
+
+
+def hdfs(draw, number):
+    draw.begin(number, "hdfs", "hdfs")
+    draw.maybe(0.99, "hdfs.path", *["file://@ROOT@/" + escaped(draw)] * 9, "file://@ROOT@", "file:@ROOT@/" + escaped(draw), "@ROOT@/" + escaped(draw))
+    if draw.keys.get("hdfs.path", "").startswith("@"):
+        draw.lines.pop()
+        draw.keys.clear()
+        draw.key("hdfs.path", "file://@ROOT@/z")
+    draw.maybe(0.4, "hdfs.filePrefix", escaped(draw, False), "x", "a/b", "%{h}", "FlumeData")
+    draw.maybe(0.3, "hdfs.fileSuffix", ".log", "-%Y", ".avro", "", "%{h}")
+    if not any(one in draw.keys.get("hdfs.filePrefix", "") for one in ("/", "%{")):  # HDFS does not rename into a directory that is not there; Java does on the local disk
+        draw.maybe(0.2, "hdfs.inUsePrefix", "_", ".", "%{h}")
+    draw.maybe(0.2, "hdfs.inUseSuffix", ".tmp", ".x", "", "~")
+    draw.maybe(0.2, "hdfs.emptyInUseSuffix", draw.boolean())
+    draw.maybe(0.95, "hdfs.fileType", *["DataStream"] * 30, "datastream", "DATASTREAM", "CompressedStream", "nope")
+    draw.maybe(0.5, "hdfs.timeZone", *ZONES)
+    if draw.chance(0.6):
+        draw.key("hdfs.round", draw.pick("true", "true", "true", "true", "false", "yes", "TRUE"))
+        draw.maybe(0.8, "hdfs.roundUnit", "second", "minute", "hour", "hour", "minute", "HOUR", "day", "Minute", "seconds")
+        draw.maybe(0.8, "hdfs.roundValue", "1", "2", "5", "7", "10", "12", "24", "20", "3", "6", "15", "9", "13", "30", "17", draw.pick("60", "25", "61", "0", "-1", "abc"))
+    if not any("%" + one in draw.keys.get("hdfs.path", "") + draw.keys.get("hdfs.filePrefix", "") for one in "MSst"):
+        draw.maybe(0.1, "hdfs.useLocalTimeStamp", draw.boolean())
+    draw.maybe(0.2, "hdfs.rollCount", "1", "2", "0")
+    draw.maybe(0.2, "hdfs.rollSize", "0", "1", "10")
+    draw.maybe(0.1, "hdfs.batchSize", "1", "2", "100")
+    draw.maybe(0.05, "hdfs.maxOpenFiles", "1", "2", "5000")
+    if draw.chance(0.12):
+        draw.key("hdfs." + draw.pick("rollCount", "rollSize", "rollInterval", "batchSize", "idleTimeout", "maxOpenFiles", "closeTries", "retryInterval",
+                                     "threadsPoolSize", "rollTimerPoolSize", "minBlockReplicas", "codeC", "writeFormat", "kerberosPrincipal"), draw.pick(*UNUSUAL))
+    draw.maybe(0.25, "serializer", *["text", "TEXT", "header_and_text"] * 5, "nope.Class")
+    draw.maybe(0.15, "serializer.appendNewline", draw.boolean())
+    for _ in range(draw.number(1, 4)):
+        headers = {draw.pick("h", "host", "a.b", "x-1", "h1", "k", "id", "é"): draw.pick(*PATH_TEXT) for _ in range(draw.number(0, 5))}
+        if draw.chance(0.98):
+            headers["timestamp"] = stamp(draw)
+        draw.event(b"x%d" % draw.number(0, 9), headers)
+    draw.end()
+
+
+draws = {"timestamp": interceptor("timestamp"), "host": interceptor("host"), "static": interceptor("static"), "remove_header": interceptor("remove_header"),
+         "uuid": interceptor("org.apache.flume.sink.solr.morphline.UUIDInterceptor$Builder"), "search_replace": interceptor("search_replace"),
+         "regex_filter": interceptor("regex_filter"), "regex_extractor": interceptor("regex_extractor"), "selector": selector, "serializer": serializer, "line": line,
+         "blob": blob, "avro": avro, "hdfs": hdfs}
+
+if __name__ == "__main__":
+    what, seed, count = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
+    drawn = Draw(f"{seed} {what}")
+    for i in range(count):
+        draws[what](drawn, i)
+    print("\n".join(drawn.lines))

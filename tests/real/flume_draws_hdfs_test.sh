@@ -1,0 +1,7 @@
+#!/usr/bin/env bash
+# Needs: flume
+# Paths, escapes, rounding and files of the sink hdfs with drawn configurations and events, on the local disk: Flume's own sink beside the
+# native one.
+# shellcheck source=tests/real/flume_draws.sh
+source "$(dirname "${BASH_SOURCE[0]}")/flume_draws.sh"
+drawn hdfs
