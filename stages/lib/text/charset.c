@@ -160,8 +160,18 @@ static bool decode_bytes(enum ps_charset_kind kind, const char *text, size_t len
     return true;
 }
 
-static bool decode_iconv(iconv_t handle, const char *text, size_t length, size_t unit, bool lenient,
-                         char *out, size_t *used)
+/* Returns how many bytes are malformed where iconv stopped with EILSEQ, as Java counts them: the first half of a surrogate pair takes what
+ * stands in place of its second half with it. */
+static size_t malformed_bytes(const struct ps_charset *charset, bool little, const char *at, size_t left)
+{
+    bool is_little = ps_charset_is_marked(charset) ? little : charset->little;
+    if (charset->unit == 2 && left >= 4 && ((uint8_t)at[is_little ? 1 : 0] & 0xFC) == 0xD8)
+        return 4;
+    return left < charset->unit ? left : charset->unit;
+}
+
+static bool decode_iconv(iconv_t handle, const struct ps_charset *charset, bool little, const char *text,
+                         size_t length, bool lenient, char *out, size_t *used)
 {
     char *from = (char *)(uintptr_t)text, *to = out;
     size_t left = length, room = PS_CHARSET_DECODED_MAX(length);
@@ -169,7 +179,7 @@ static bool decode_iconv(iconv_t handle, const char *text, size_t length, size_t
     while (left > 0 && iconv(handle, &from, &left, &to, &room) == (size_t)-1) {
         if (!lenient)
             return false;
-        size_t skip = errno == EINVAL || left < unit ? left : unit;
+        size_t skip = errno == EINVAL ? left : malformed_bytes(charset, little, from, left);
         if (errno == E2BIG || room < 3)
             break;
         memcpy(to, "\xEF\xBF\xBD", 3);
@@ -201,8 +211,8 @@ bool ps_transcoder_decode(struct ps_transcoder *transcoder, const char *text, si
         text += mark;
         length -= mark;
     }
-    return decode_iconv(transcoder->decode[ps_charset_is_marked(charset) && little], text, length,
-                        charset->unit, lenient, out, used);
+    return decode_iconv(transcoder->decode[ps_charset_is_marked(charset) && little], charset, little, text,
+                        length, lenient, out, used);
 }
 
 /* Decodes one character of `length` bytes at `text`, at most 4 bytes to `out`. Returns how many bytes it has; 0: it is malformed, with errno
@@ -236,7 +246,7 @@ size_t ps_transcoder_decode_part(struct ps_transcoder *transcoder, const char *t
                                  size_t *made, bool *bad)
 {
     bool is_iconv = transcoder->charset->kind >= PS_CHARSET_UTF16;
-    size_t used = 0, unit = transcoder->charset->unit;
+    size_t used = 0;
     uint32_t chars = 0;
     *made = 0;
     *bad = false;
@@ -257,7 +267,7 @@ size_t ps_transcoder_decode_part(struct ps_transcoder *transcoder, const char *t
             *bad = policy == PS_DECODE_FAIL;
             if (*bad)
                 break;
-            step = unit;
+            step = malformed_bytes(transcoder->charset, little, text + used, length - used);
             if (policy == PS_DECODE_REPLACE) {
                 memcpy(out + *made, "\xEF\xBF\xBD", 3);
                 bytes = 3;

@@ -277,6 +277,13 @@ def path_upwards(case, flume, penstock):
     return case.kind == "hdfs" and penstock.threw is not None and any(value == b".." for _, headers in case.events for value in headers.values())
 
 
+def inside_of_a_pair(case, flume, penstock):
+    """docs/stages/interceptor_regex_filter.md: Java finds \\B and empty matches between the halves of a surrogate pair."""
+    text = case.keys.get("regex", "") + case.keys.get("searchPattern", "")
+    return case.kind == "interceptor" and "\\B" in text and any(re.search(rb"[\xf0-\xf4][\x80-\xbf]{3}", body) for body, _ in case.events) and \
+        flume.refused is None and penstock.refused is None
+
+
 def one_bucket_for_spellings(case, flume, penstock):
     """docs/MIGRATING.md: a//b and a/b are one file; to Flume they are two."""
     def merged(answer):
@@ -287,7 +294,7 @@ def one_bucket_for_spellings(case, flume, penstock):
     return case.kind == "hdfs" and flume.files != penstock.files and merged(flume) == merged(penstock) and (flume.threw is None) == (penstock.threw is None)
 
 
-KNOWN = [reprinted_schema, damaged_avro_file, tables_of_the_system, channel_named_twice, rolled_back, refused_file_type, pool_without_threads, path_upwards, one_bucket_for_spellings, null_headers, failed_file, datum_of_no_record, default_in_any_case, refused_date, refused_replacement]
+KNOWN = [reprinted_schema, damaged_avro_file, tables_of_the_system, channel_named_twice, rolled_back, refused_file_type, pool_without_threads, path_upwards, inside_of_a_pair, one_bucket_for_spellings, null_headers, failed_file, datum_of_no_record, default_in_any_case, refused_date, refused_replacement]
 
 
 def main():

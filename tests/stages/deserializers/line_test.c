@@ -126,6 +126,10 @@ static const struct row rows[] = {
      TEXT("aaaaaaaaaaaaaaaaaaaaaaaaaaaa\x80"
           "aaaa\n"),
      NULL},
+    /* the first half of a pair takes the char behind it along, as in Java */
+    {"2048", "UTF-16BE", "UTF-8", PS_DECODE_REPLACE, TEXT("\xD8\xC6\0z\0a\xDC\xB0\0b\0\n"),
+     "[\uFFFDa\uFFFDb]"},
+    {"2048", "UTF-16LE", "UTF-8", PS_DECODE_REPLACE, TEXT("\xC6\xD8z\0a\0\n\0"), "[\uFFFDa]"},
     /* U+FFFD of the file itself stays */
     {"2048", "UTF-16LE", "UTF-8", PS_DECODE_IGNORE, TEXT("a\0\xFD\xFFz\0\n\0"), "[a\uFFFDz]"},
     {"2048", "Shift_JIS", "UTF-8", PS_DECODE_FAIL, TEXT("\x93\xFA\x96\x7B\nx\n"), "[日本][x]"},
