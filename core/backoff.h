@@ -1,6 +1,6 @@
-/* The waits between tries that fail. All code that waits longer after each failure computes its waits here; what is
- * counted, and when the count begins again, is the caller's. All waits of one call have the same unit. Thread: any; no
- * state. */
+/* The waits between tries that fail. All code that waits longer after each failure computes its waits here; the
+ * caller decides what it counts, and when the count begins again. All waits of one call have the same unit.
+ * Thread: any; no state. */
 #pragma once
 
 #include "core/base.h"

@@ -47,7 +47,7 @@
 enum ps_counter {
     PS_SOURCE_COUNTERS(PS_COUNTER_ENUM) PS_SINK_COUNTERS(PS_COUNTER_ENUM) PS_CHANNEL_COUNTERS(PS_COUNTER_ENUM)
     /* Ours, any kind; Prometheus only. */
-    PS_COUNTER_bytes,   /* of bodies received or delivered */
+    PS_COUNTER_bytes,   /* bytes of bodies received or delivered */
     PS_COUNTER_batches, /* batches put, or leases done */
     /* Events dropped by an interceptor, by a selector without a match, or at an optional channel that was full. */
     PS_COUNTER_dropped,

@@ -95,7 +95,7 @@ void ps_probe_directory(const struct ps_probe *probe, const char *key, const cha
     uint64_t free_bytes = (uint64_t)system.f_bavail * system.f_frsize;
     const struct ps_quantity_text room = ps_quantity_print_bytes(free_bytes);
     if (!probe->local && free_bytes < ROOM_MIN_BYTES) {
-        snprintf(cause, sizeof cause, "only %s are free; %s are the least", room.text,
+        snprintf(cause, sizeof cause, "only %s are free, and at least %s are needed", room.text,
                  ps_quantity_print_bytes(ROOM_MIN_BYTES).text);
         ps_probe_key_failed(probe, key, what, cause, "free space there, or set another one");
     } else if (!probe->local && system.f_files > 0 && system.f_favail == 0) {
@@ -166,7 +166,7 @@ void ps_probe_room(const struct ps_probe *probe, const char *key, const char *pa
     if (free_bytes >= least_bytes)
         return;
     snprintf(what, sizeof what, "directory %s", path);
-    snprintf(cause, sizeof cause, "%s are free in its file system, and %s are the least",
+    snprintf(cause, sizeof cause, "%s are free in its file system, and at least %s are needed",
              ps_quantity_print_bytes(free_bytes).text, ps_quantity_print_bytes(least_bytes).text);
     ps_probe_key_failed(probe, key, what, cause, cure);
 }

@@ -317,9 +317,9 @@ struct ps_source_ops {
 struct ps_interceptor_ops {
     /* Edits the events of the chain's lease: adds headers, replaces bodies (ps_batch_alloc), drops events
      * (ps_lease_filter_bits). After PS_LATER the chain resumes at this interceptor. An interceptor that returns
-     * PS_RETRY must not have made half an edit that a second call would repeat. After PS_BACKOFF the next call may be
-     * for another batch; so may it after PS_LATER, when the source has given the batch up. Between two batches `tick` is
-     * called, but never `work`. */
+     * PS_RETRY must not have made half an edit that a second call would repeat. The next call may be for another
+     * batch after PS_BACKOFF, and after PS_LATER when the source has given the batch up. Between two batches
+     * `tick` is called, but never `work`. */
     enum ps_result (*work)(const void *plan, void *state, struct ps_lease *lease, const struct ps_now *now);
     /* Called at every cycle while the source is open: for what goes on between batches. Returns the mono_ns at which it
      * must be called again at the latest, or PS_NEVER. NULL: never called. */
@@ -406,7 +406,7 @@ struct ps_channel_ops {
      * newest lease first. Thread: the consumer's worker. */
     void (*untake)(void *plan, unsigned consumer, struct ps_lease **lease);
     /* The sink is closed and takes nothing more: the channel sends home the leases given back, if it made their
-     * batches itself, and frees what it has of this worker. Thread: the consumer's worker. */
+     * batches itself, and frees its data of this worker. Thread: the consumer's worker. */
     void (*leave)(void *plan, unsigned consumer, struct ps_port *port);
     /* Returns whether its consumers have (nearly) nothing left from this producer: the source then closes its open
      * batch. Thread: the producer's worker. */
@@ -417,8 +417,8 @@ struct ps_channel_ops {
     /* Returns whether it refuses puts for a reason other than being full (a disk that cannot be written); writes the
      * reason to `text`, one line. For /readyz. Thread: any, while the plan is built. */
     bool (*trouble)(const void *plan, char *text, size_t room);
-    /* What the engine asks of its own channels only (core/flow/engine_channel.h). NULL: nothing. What such a channel still
-     * holds when the agent stops or a reload replaces it is not carried over. */
+    /* Functions that the engine calls for its own channels only (core/flow/engine_channel.h). NULL: none; events
+     * that the channel still holds when the agent stops or a reload replaces it are not carried over. */
     const struct ps_engine_channel_ops *engine;
 };
 
@@ -473,9 +473,9 @@ struct ps_sink_ops {
     /* The agent stops, and the channel is empty: finish what is in flight without waiting for more (flush buffers,
      * close files at close). Returns true when nothing is in flight. NULL: true at once. */
     bool (*drain)(const void *plan, void *state, const struct ps_now *now);
-    /* It commits the positions of what it delivers (ps_batch.spans) together with the events. A channel that hands on
-     * the batches of its sources therefore gives it a lease of every batch that has positions, even when the chain
-     * left no events of the batch for that channel. */
+    /* It commits the positions of the events that it delivers (ps_batch.spans) together with the events. A channel
+     * that hands on the batches of its sources therefore gives it a lease of every batch that has positions, even
+     * when the chain left no events of the batch for that channel. */
     bool commits;
     /* Returns whether it commits events and positions together or not at all: conf/validate/guarantee.h says in which
      * flows. NULL: it does not. The plan is bound. Thread: control. */
@@ -505,9 +505,9 @@ static inline void ps_port_done(struct ps_port *port, struct ps_lease **lease)
     port->done(port, lease);
 }
 
-/* Sends home the leases of this list that are settled, also those behind one that is not: they must not be delivered
- * twice. The others stay in the list, in order. The engine calls it for what `recall` gave back. Thread: the sink's
- * worker. */
+/* Sends home the leases of this list that are settled, also those behind one that is not: they must not be
+ * delivered twice. The others stay in the list, in order. The engine calls it for the leases that `recall` gave
+ * back. Thread: the sink's worker. */
 void ps_port_finish_settled(struct ps_port *port, struct ps_lease **list);
 
 /* ---- the stage ---- */

@@ -1,4 +1,4 @@
-/* Set-up errors: a stack of lines, the innermost first. Never used for what happens to data. */
+/* Set-up errors: a stack of lines, the innermost first. Not for failures while data flows. */
 #pragma once
 
 #include "core/base.h"

@@ -27,8 +27,8 @@ static bool is_own_name(const struct ps_name *name)
     return name->length >= PREFIX_LENGTH && memcmp(name->text, PREFIX, PREFIX_LENGTH) == 0;
 }
 
-/* Returns how often the event became a letter before: the last letter's header has the number, if the event came
- * back. */
+/* Returns how many dead letters were made of the event before. A dead letter that comes back as an event has this
+ * number in a header. */
 static unsigned times_before(const struct ps_letter *letter)
 {
     static const char name[] = PREFIX "count";

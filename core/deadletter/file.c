@@ -33,7 +33,7 @@ static enum ps_status directory_make(const char *path, struct ps_err *err)
     return error == 0 ? PS_OK : fail_with(err, "make the directory", path, error);
 }
 
-/* Makes the names in it outlast a power cut. */
+/* Syncs the directory, so that the names in it survive a power cut. */
 static enum ps_status directory_sync(const char *path, struct ps_err *err)
 {
     int error = ps_directory_sync(path);

@@ -24,9 +24,9 @@ enum ps_status ps_letter_file_init(struct ps_letter_file *file, const char *dire
                                    struct ps_err *err);
 void ps_letter_file_fini(struct ps_letter_file *file);
 
-/* Appends whole lines and syncs them. On failure none of them counts as written: the file is cut back to its synced
- * length and, after a failed sync, is not used any more; a file without a synced line is removed, so that a disk
- * which cannot sync does not get a file with each try. A line may nevertheless be in two files; it is there twice
- * then. `parts` is changed. */
+/* Appends whole lines and syncs them. On failure none of them counts as written: the file is cut back to its
+ * synced length and, after a failed sync, is not used any more; a file without a synced line is removed, so that a
+ * disk which cannot sync does not get a file with each try. Even so, a line may end up in two files. `parts` is
+ * changed. */
 enum ps_status ps_letter_file_append(struct ps_letter_file *file, struct iovec *parts, size_t count,
                                      struct ps_now now, struct ps_err *err);

@@ -1,5 +1,5 @@
 /* The destination of an open stage's dead letters: a directory (core/deadletter/writer.h) or a channel
- * (core/engine/letter_channel.h). Stages and the engine use both by this interface.
+ * (core/engine/letter_channel.h). Stages and the engine use both through this interface.
  *
  * Letters are numbered from 1, and are promised in this order. `written` is the number of the last promised letter:
  * it is synced in a file, or the channel has promised it. The stage may settle the event only then. A letter is a

@@ -119,7 +119,7 @@ static enum ps_status target_write(struct target *target, struct entry **group, 
         return PS_FAIL;
     target->said_ns = now.mono_ns;
     ps_log(PS_LOG_ERROR, "agent",
-           "dead letters cannot be written: %s; trying again every second, their events wait",
+           "dead letters cannot be written: %s; their events wait, and the agent tries again every second",
            ps_err_join(&err));
     return PS_FAIL;
 }
@@ -257,7 +257,7 @@ static enum ps_status thread_start(struct ps_letters *letters, struct ps_err *er
     return PS_OK;
 }
 
-/* Two workers may open the same directory at the same time: the second target of one name is thrown away. */
+/* Two workers may open the same directory at the same time: the second target with the same name is freed. */
 static struct target *target_open(struct ps_letters *letters, const char *directory, const char *agent,
                                   struct ps_err *err)
 {

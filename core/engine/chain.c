@@ -77,7 +77,7 @@ void ps_route_row(struct ps_route *route, unsigned channel, bool required, uint1
 void ps_route_ways(struct ps_route *route, const struct ps_way *ways, uint32_t count)
 {
     uint64_t bits = 0;
-    uint32_t word = 0; /* of `routed`; neighbours are mostly in the same one */
+    uint32_t word = 0; /* a word of `routed`; neighbouring rows are mostly in the same one */
     for (uint32_t i = 0; i < count; i++) {
         struct ps_way way = ways[i];
         PS_ASSERT(way.slot < route->slot_count && way.row < PS_BATCH_EVENTS_MAX);

@@ -285,7 +285,7 @@ static bool is_replayed(const struct ps_lease *lease)
     return ps_batch_will_be_replayed(lease->batch);
 }
 
-/* The channel goes on in `next`. Takes out only the leases that will be read again. */
+/* The channel goes on in `next`. Takes out only the leases whose events their source will read again. */
 static void keep_channel(struct ps_engine *engine, const struct ps_plan *plan, size_t number,
                          const struct ps_plan *next)
 {
@@ -329,7 +329,8 @@ void ps_engine_carry_over(struct ps_engine *engine, struct ps_plan *plan, struct
             struct ps_lease *lease = list;
             list = lease->next;
             lease->next = NULL;
-            bool durable = lease->settled == lease->count; /* it is on disk, and was not home yet */
+            /* its events are on disk, but it had not come home yet */
+            bool durable = lease->settled == lease->count;
             if (durable || (next != NULL && ps_batch_will_be_replayed(lease->batch))) {
                 discard(engine, lease);
             } else if (to != NULL) {

@@ -55,8 +55,9 @@ void ps_letter_channel_withdraw(struct ps_letter_channel *letters);
 /* Returns whether no letter waits, and every batch of letters is home. True for NULL. */
 bool ps_letter_channel_is_home(const struct ps_letter_channel *letters);
 
-/* Returns whether a stop need not wait for letters of a sink that it does not wait for: their channel is durable, so that their events are not
- * settled before they are on disk. A channel in memory promises letters by the put, and nothing else has them then. NULL: true. */
+/* Returns whether a stop need not wait for letters of a sink that it does not wait for: their channel is durable,
+ * so that their events are not settled before they are on disk. A channel in memory promises letters when they are
+ * put; then it has the only copy of them. NULL: true. */
 bool ps_letter_channel_may_leave(const struct ps_letter_channel *letters);
 
 /* Returns whether a runner that closes need not wait any more: its letters are home, or promised by a channel that

@@ -8,9 +8,9 @@
 #define BUDGET_MIN_BYTES (UINT64_C(16) << 20)
 /* Percentage of the memory that the process may use; a larger budget gets a warning. */
 #define BUDGET_PERCENT_MAX 75U
-/* Every source instance keeps two blocks of its own, and fills six: with less, idle ones would starve others for
- * ever. Every channel and every sink may hold one batch. A source's leases in a channel may use more memory than
- * they are charged with (ps_batch_charge). */
+/* Blocks of one source instance: it keeps two of its own, and fills up to six. With fewer, idle instances would
+ * starve others for ever. Every channel and every sink may hold one batch. A source's leases in a channel may use
+ * more memory than they are charged with (ps_batch_charge). */
 #define BUDGET_SOURCE_BYTES (PS_BATCH_FILL_BYTES + UINT64_C(2) * PS_BLOCK_BYTES)
 #define BUDGET_PRODUCER_BYTES (UINT64_C(2) * PS_BLOCK_BYTES)
 /* Share of the remaining blocks that all channels have together; the rest is for leases in flight in sinks. */
@@ -70,8 +70,9 @@ static uint64_t client_queue_bytes(const struct ps_plan *plan)
                                             : share;
 }
 
-/* Counts the blocks without which some component could stop others for ever. A sink of a channel that makes batches
- * of its own (it has `leave`) fills them as a source does, and so does the maker of dead letters' batches. */
+/* Counts the blocks that are needed so that no component can stop another one for ever. A sink of a channel that
+ * makes batches of its own (it has `leave`) fills them as a source does, and so does the maker of dead letters'
+ * batches. */
 static uint64_t blocks_needed(const struct ps_agent_spec *spec)
 {
     uint64_t needed = (spec->channel_count + spec->sink_count) * PS_BATCH_FILL_BYTES;

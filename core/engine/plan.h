@@ -109,7 +109,7 @@ struct ps_agent_spec {
     void *argument;                         /* for system_property and sub_stage */
     const char *program;                    /* as in ps_context */
     const struct ps_class_path *class_path; /* the same */
-    bool verbose;                           /* the start of the log has the engine's part, too (-v) */
+    bool verbose;                           /* also log the engine's part of the plan at the start (-v) */
 };
 
 /* The place of a component's built stages. A reload hands an unchanged component from plan to plan
@@ -147,8 +147,8 @@ struct ps_source_plan {
 
 /* Parked workers of one channel (core/engine/waiting.c). */
 struct ps_channel_waiters {
-    struct ps_waiters producers; /* with events for it that they could not put */
-    struct ps_waiters consumers; /* with a sink that found it empty */
+    struct ps_waiters producers; /* workers with events that they could not put into it */
+    struct ps_waiters consumers; /* workers with a sink that found it empty */
 };
 
 struct ps_channel_plan {
@@ -188,9 +188,9 @@ struct ps_plan {
     const char *memory_warning;
     uint64_t block_budget_bytes;  /* for blocks: the process's without the client libraries' shares */
     uint64_t reserved_bytes;      /* of blocks, at the agent's start: no later plan has more */
-    uint64_t channel_quota_bytes; /* of the blocks: what the leases in one channel may keep in use */
-    uint64_t sink_quota_bytes;    /* and those that one sink has taken */
-    uint64_t client_queue_bytes;  /* what one client library may queue */
+    uint64_t channel_quota_bytes; /* bytes of blocks that the leases in one channel may keep in use */
+    uint64_t sink_quota_bytes;    /* bytes of blocks that the leases taken by one sink may keep in use */
+    uint64_t client_queue_bytes;  /* bytes that one client library may queue */
     struct ps_source_plan *sources;
     struct ps_channel_plan *channels;
     struct ps_sink_plan *sinks;
@@ -265,8 +265,8 @@ bool ps_plan_tears_channel(const struct ps_plan *next, const struct ps_channel_p
 /* Returns whether its sources read everything in the channel again until it is delivered: all its sources have
  * positions, and had them in the plans before, and no dead letters go there. Thread: any. */
 bool ps_plan_rereads(const struct ps_plan *plan, const struct ps_channel_plan *channel);
-/* Returns how many events nobody delivers any more when the channel goes: all in it, also on disk; of a channel that
- * other programs share (a topic) those that would be lost with the process. Thread: any. */
+/* Returns how many events would never be delivered if the channel were removed: all that are in it, also on disk.
+ * For a channel that other programs share (a topic): only those that would be lost with the process. Thread: any. */
 uint64_t ps_channel_plan_left(const struct ps_channel_plan *channel);
 
 /* Returns whether all fingerprints and options of two plans are equal: then a reload has nothing to do. */

@@ -46,8 +46,8 @@ void ps_processor_taken(struct ps_processor *processor, unsigned member);
 void ps_processor_delivered(struct ps_processor *processor, unsigned member);
 /* The member failed, with any lease; the next member in the order is to get the lease. */
 void ps_processor_failed(struct ps_processor *processor, unsigned member, uint64_t now_ms);
-/* Failover: the penalty of a member that failed begins now, because only now it has given back all its leases:
- * Flume's sink fails when it has waited for its far end. */
+/* Failover: the penalty of a member that failed begins now, because only now it has given back all its leases. In
+ * Flume a sink fails only after it has waited for its server. */
 void ps_processor_rests_from(struct ps_processor *processor, unsigned member, uint64_t now_ms);
 /* Returns when ps_processor_next must be called again although nothing happens; UINT64_MAX: it has not returned
  * NOBODY, or only because members are busy. */

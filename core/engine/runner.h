@@ -30,7 +30,7 @@ struct ps_runner_look {
     uint32_t waits_for;      /* enum ps_metrics_wait */
 };
 
-/* How long a stop waits for the next delivery where nothing is lost without it. */
+/* How long a stop waits for the next delivery when no event is lost without it. */
 #define PS_STOP_PATIENCE_NS (500 * PS_NS_PER_MS)
 
 /* The part that source and sink runners share: opening, and data for metrics. */
@@ -61,7 +61,7 @@ struct ps_runner {
 struct ps_link {
     const struct ps_stage_spec *spec;
     void *state;
-    struct ps_tap *tap; /* what leaves it; NULL for a selector */
+    struct ps_tap *tap; /* shows the events that leave it; NULL for a selector */
     struct ps_port port;
 };
 
@@ -120,9 +120,10 @@ struct ps_source_runner {
     bool rereads;
     /* draining: batches that are not home, and the time since which this number has not changed; 0: not known yet */
     uint64_t out_count, out_since_ns;
-    bool leaves_batches;               /* draining: its channels stay, with their events */
-    bool strands, strands_unpromised;  /* draining: one of its channels has no sink, and promises nothing */
-    uint64_t joined;                   /* waiters that it joined: bit by number of its channel */
+    bool leaves_batches;              /* draining: its channels stay, with their events */
+    bool strands, strands_unpromised; /* draining: one of its channels has no sink, and promises nothing */
+    /* the waiters that it joined: one bit for each channel, by the channel's number */
+    uint64_t joined;
     struct ps_histogram *batch_events; /* events of each closed batch */
     struct ps_source_closes closes;
 };
@@ -145,7 +146,7 @@ struct ps_sink_runner {
     bool leaves; /* it takes no more leases: the events in the channel may stay there */
     bool told;   /* ENDING, FAILED: its group knows of this failure */
     bool given;  /* its group has counted the offered lease as this sink's */
-    bool wants;  /* it emptied the channel, or its turn was over: it also takes the next lease */
+    bool wants;  /* it also takes the next lease: it emptied the channel, or its turn was over */
     bool joined; /* the channel's waiters */
     struct ps_lease *recall_list;
     struct ps_histogram *latency; /* from a batch's opening to its delivery, per event */
@@ -269,8 +270,8 @@ void ps_source_runner_withdraw(struct ps_source_runner *runner);
 /* Writes why a channel does not take the source's lease: it is full, or cannot write (core/engine/source/wait.c).
  * Returns false: no lease waits for a channel. */
 bool ps_source_runner_why_full(const struct ps_source_runner *runner, char *text, size_t room);
-/* Forgets the leases of a chain that did not reach its end: while memory for all of them is missing, the window does
- * not count the ones already made. */
+/* Forgets the leases of a chain that did not reach its end: the window counts them only once there was memory for
+ * all of them. */
 void ps_source_runner_forget_chain(struct ps_source_runner *runner);
 /* The batch has left the chain: the chain's own lease goes home. */
 void ps_source_runner_end_chain(struct ps_source_runner *runner);

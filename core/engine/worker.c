@@ -14,7 +14,7 @@
 
 #include "rings/tsan.h"
 
-#define HOME_PER_CYCLE 1024U /* released of what other workers sent home */
+#define HOME_PER_CYCLE 1024U /* maximum number of leases from the inbox that are released in one cycle */
 #define SPIN_PINNED_CYCLES 2000U
 #define SPIN_SHARED_CYCLES 2U
 #define PARK_MAX_NS PS_NS_PER_S
@@ -194,7 +194,7 @@ static void unpin(const struct ps_worker *worker)
     pthread_setaffinity_np(pthread_self(), sizeof worker->inherited, &worker->inherited);
 }
 
-/* Runs one turn of each. */
+/* Runs one turn of each runner. */
 static bool turn_source(struct ps_worker *worker, struct ps_source_runner *source)
 {
     ps_worker_enter(worker, source->base.spec->component);

@@ -55,8 +55,9 @@ struct ps_stream_name {
     struct ps_slice group; /* the consumer group whose position it is; empty: the source's own */
     struct ps_slice name;  /* the topic, the path */
     int64_t part;          /* of `name`: the partition; -1: it has none */
-    /* As whom the source read the stream, for systems that refuse a position of one who has lost it (KIP-447): its
-     * member of the group, the number of the group's assignment, and its static name. Empty, and -1: not known. */
+    /* The identity under which the source read the stream: its member of the group, the number of the group's
+     * assignment, and its static name. Some systems refuse a position from a member that has lost the
+     * partition (KIP-447). Empty, and -1: not known. */
     struct ps_slice member, instance;
     int32_t assignment;
     struct ps_slice cluster; /* where the group is: the cluster's id; empty: not known */
@@ -329,9 +330,10 @@ static inline void ps_lease_body_set(struct ps_lease *lease, struct ps_event *ev
  * memory. Each row is written as a whole: a copy of a row of the batch, or a new one. */
 struct ps_event *ps_batch_rows(struct ps_batch *batch, uint32_t count);
 
-/* Other rows take the place of the lease's events: some may be new, others gone or elsewhere. `from[i]` is the row that
- * rows[i] was, which keeps its identity, or UINT16_MAX. The earlier rows are gone for everybody, so numbers of rows are
- * not valid any more. Chain only. Returns false and changes nothing when there is no memory. */
+/* Other rows take the place of the lease's events: some may be new, others gone or elsewhere. `from[i]` is the
+ * number of the earlier row whose identity rows[i] keeps; UINT16_MAX: none. The earlier rows are gone for
+ * everybody, so numbers of rows are not valid any more. Chain only. Returns false and changes nothing when there
+ * is no memory. */
 bool ps_lease_replace(struct ps_lease *lease, struct ps_event *rows, uint32_t count, const uint16_t *from);
 
 static inline bool ps_lease_is_settled(const struct ps_lease *lease, uint32_t position)

@@ -20,7 +20,7 @@ struct ps_held {
     struct ps_lease *first, **end; /* oldest first */
     unsigned count, count_max;     /* leases */
     struct ps_lease *next;         /* has the next event to cut; NULL: all leases are cut to the end */
-    uint32_t position;             /* of that event in `next` */
+    uint32_t position;             /* position of that event in `next` */
     uint32_t in_flight;            /* events that are cut, and neither settled, released nor in a group */
     uint32_t grouped;              /* events in groups, those that became dead letters meanwhile included */
     struct ps_held_group *groups;  /* those that have events */

@@ -11,7 +11,8 @@
 #define PS_EVENT_NAMES_BYTES_MAX (1U << 20)
 #define PS_EVENT_VALUES_BYTES_MAX (32U << 20)
 #define PS_BODY_BYTES_MAX (896U << 20)
-/* Of the payload of a frame with one event; it leaves room for headers that the events of a batch share. */
+/* Limit of the payload of a frame with one event, in bytes. It leaves room for headers that the events of a batch
+ * share. */
 #define PS_EVENT_FRAME_BYTES_MAX ((1U << 30) - 65536U)
 
 /* A source's counts while it reads the headers of an event. */

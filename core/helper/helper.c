@@ -17,7 +17,8 @@ struct ps_helper {
     struct ps_helper_settings settings;
     pthread_t thread;
     struct ps_spsc *jobs, *answers;
-    sem_t asked, answered; /* one for each entry of the ring; the last one of `asked` is the end */
+    /* one post for each entry of the ring; the last entry of `asked` tells the thread to end */
+    sem_t asked, answered;
     struct ps_flag ending;
     struct ps_mark cancelled; /* number of the last cancelled job */
     uint64_t done;            /* number of the last job that the thread has finished; written by the thread */

@@ -7,7 +7,7 @@
 struct ps_log_backoff {
     uint64_t began_ns, due_ns, interval_ns; /* of this text */
     uint64_t last_ns;                       /* of the last try */
-    uint64_t tries;                         /* that met it; 0: no error so far */
+    uint64_t tries;                         /* tries that met the error; 0: no error so far */
     uint32_t hash;                          /* of the text */
 };
 

@@ -14,7 +14,7 @@ struct ps_log_limit_entry {
     const char *format; /* compared as a pointer; NULL = free */
     uint64_t component_hash;
     uint64_t window_ns;                   /* when the window began */
-    uint64_t held;                        /* lines not written since the last one that was */
+    uint64_t held;                        /* lines held back since the last line that was written */
     uint64_t held_first_ns, held_last_ns; /* of these lines */
     uint32_t lines;                       /* written in this window */
     int level;

@@ -1,5 +1,5 @@
-/* One loaded shared object of a plug-in: a private copy of the file, its stages, how to let go of it. The program runs
- * the copy: overwriting or removing the file changes nothing until the plug-in is opened again.
+/* One loaded shared object of a plug-in: a private copy of the file, its stages, and how to release it. The program
+ * runs the copy: overwriting or removing the file changes nothing until the plug-in is opened again.
  *
  * Opening a file again whose bytes are the same gives the same module, so that a reload finds its stages unchanged.
  * Thread: any, except workers (a mutex guards the list). */

@@ -15,7 +15,7 @@ struct ps_deadletter_pending {
     uint64_t first, last; /* numbers of the letters for the positions between; last < first: none */
 };
 
-/* Time until the next look, when there was no room, or letters wait, and nothing else wakes the worker. */
+/* Time until the next check while there is no room, or while letters wait: nothing else wakes the worker then. */
 #define PS_DEADLETTER_LOOK_NS (10 * PS_NS_PER_MS)
 
 static inline bool ps_deadletter_pending_has_begun(const struct ps_deadletter_pending *pending)
@@ -23,12 +23,13 @@ static inline bool ps_deadletter_pending_has_begun(const struct ps_deadletter_pe
     return pending->lease != NULL;
 }
 
-/* Begins with the events of `lease` from position `from` to before `end` that are not settled. The port has dead letters. */
+/* Begins to give up the events of `lease`, from position `from` to before `end`, that are not settled. The port
+ * must have dead letters. */
 void ps_deadletter_pending_begin(struct ps_deadletter_pending *pending, struct ps_lease *lease, uint32_t from,
                                  uint32_t end);
 
-/* Goes on. While more than one event is pending, nobody else makes letters of this port. Returns true when all are
- * settled; `pending` is then {0} again. */
+/* Continues. While more than one event is pending, nobody else makes letters of this port. Returns true when all
+ * are settled; `pending` is then {0} again. */
 bool ps_deadletter_pending_work(struct ps_deadletter_pending *pending, struct ps_port *port,
                                 const struct ps_letter_reason *reason);
 

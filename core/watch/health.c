@@ -96,7 +96,7 @@ bool ps_metrics_ready(const struct ps_metrics *metrics, uint64_t mono_ns, struct
         ps_page_text(page, "the agent is stopping\n");
     if (metrics->process.reload_failure != NULL) {
         ready = false;
-        ps_page_format(page, "the last reload failed; the configuration before it runs on: %s\n",
+        ps_page_format(page, "the last reload failed; the agent still runs the configuration before it: %s\n",
                        metrics->process.reload_failure);
     }
     for (size_t i = 0; i < metrics->component_count; i++) {

@@ -75,7 +75,7 @@ static void test_room(void **state)
         ps_test_skip("no directory without room that this user may write");
     struct outcome outcome = directory_tried(full, false);
     assert_int_equal(outcome.result, PS_PROBED_FAILED);
-    assert_non_null(strstr(outcome.text, "are free; 64 MiB are the least"));
+    assert_non_null(strstr(outcome.text, "are free, and at least 64 MiB are needed"));
     assert_int_equal(directory_tried(full, true).result, PS_PROBED_OK);
 }
 

@@ -62,7 +62,7 @@ mkdir "$work/one"
 sed -i 's/rollInterval = 1$/rollInterval = 60/' "$work/agent.properties"
 kill -HUP "$agent"
 awaits 'INFO agent: reloaded; '
-for phase in 'every channel stays' 'what changes drains, gives back and closes' 'the new components open' \
+for phase in 'every channel stays' 'components that change drain, give back their events and close' 'the new components open' \
     'components that stay read their files again'; do
     has "DEBUG agent: reload: $phase; the step before took [0-9.]+ (ns|us|ms|s)\$" || fail "no phase \"$phase\""
 done

@@ -167,7 +167,7 @@ reload() { # WHAT LINE: sends SIGHUP and waits for the line
     says() { tail -n "+$((before + 1))" agent.err | grep -qE -- "$1"; }
     await "$1" says "$2"
 }
-reload "the zeros are refused" 'the new configuration is not used; the old one runs on: .*add_checksum.so: error: the plug-in is not a shared object'
+reload "the zeros are refused" 'the new configuration is not used; the agent keeps the old one: .*add_checksum.so: error: the plug-in is not a shared object'
 echo refused >pipe
 await "events after a refused reload" received refused
 

@@ -55,7 +55,7 @@ metrics_have 'penstock_source_events_accepted_total{component="r1"} 50' || fail 
 sleep 0.6
 kill -TERM "$agent"
 expect_exit 3
-grep -q "told to stop a second time" "$work/agent.err" || fail "the second signal is not said"
+grep -q "asked to stop a second time" "$work/agent.err" || fail "the second signal is not said"
 grep -q "not delivered 50" "$work/agent.err" || fail "the account: $(tail -n 1 "$work/agent.err")"
 
 start 200

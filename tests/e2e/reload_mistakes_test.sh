@@ -115,9 +115,9 @@ for row in "${mistakes[@]}"; do
     done
     [[ $(curl -s -o "$work/ready.txt" -w '%{http_code}' "$url/healthz") == 503 ]] || fail "$kind: /healthz is well"
     grep -qF "$said" "$work/ready.txt" || fail "$kind: /readyz says $(<"$work/ready.txt")"
-    grep -qE "^the last reload failed; the configuration before it runs on: $file(:[0-9]+)?: error: " "$work/ready.txt" ||
+    grep -qE "^the last reload failed; the agent still runs the configuration before it: $file(:[0-9]+)?: error: " "$work/ready.txt" ||
         fail "$kind: /readyz names no place: $(<"$work/ready.txt")"
-    grep -F "the new configuration is not used; the old one runs on: $file" "$work/agent.err" | tail -n 1 | grep -qF "$said" ||
+    grep -F "the new configuration is not used; the agent keeps the old one: $file" "$work/agent.err" | tail -n 1 | grep -qF "$said" ||
         fail "$kind: the log does not say $said"
     [[ $(curl -s "$url/livez") == ok ]] || fail "$kind: /livez"
     send

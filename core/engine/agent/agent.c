@@ -198,7 +198,7 @@ static bool agent_quiesce(struct ps_agent *agent, struct ps_plan *next, uint64_t
     bool drained = agent_drain(agent, next, timeout_ms, patience);
     uint64_t number = ps_engine_order(agent->engine, PS_PHASE_RECALL, agent->plan, next);
     agent_await(agent, number, RECALL_MS, patience,
-                "a sink has not given back what it was sending; still waiting");
+                "a sink has not given back the events that it was sending; still waiting");
     number = ps_engine_order(agent->engine, PS_PHASE_CLOSE, agent->plan, next);
     agent_await(agent, number, RECALL_MS, patience, "a component takes long to close; still waiting");
     return drained;
@@ -234,8 +234,10 @@ static enum ps_status refuse_to_lose(const struct ps_agent *agent, const struct 
                                      const struct ps_channel_plan *channel, struct ps_err *err)
 {
     if (channel == NULL)
-        return ps_err_set(err, "a sink has not delivered what it holds of a channel that goes: reload again "
-                               "when it delivers, raise penstock.reload.timeout, or restart the agent");
+        return ps_err_set(
+            err,
+            "a sink has not delivered events of a channel that the new configuration removes: reload again "
+            "when it delivers, raise penstock.reload.timeout, or restart the agent");
     bool moves = ps_plan_moves_channel(next, channel);
     uint64_t left = ps_channel_plan_left(channel);
     return ps_err_set(
@@ -438,19 +440,19 @@ enum ps_status ps_agent_reload_end(struct ps_agent *agent, struct ps_plan *next,
     const struct ps_agent_options *options = &agent->plan->spec->options;
     struct ps_left carried, lost;
     bool keeps = keeps_every_channel(agent, next);
-    /* Events that closing sources still put into a channel that goes are lost unless they are delivered now. */
+    /* Events that closing sources still put into a channel that is removed are lost unless they are delivered now. */
     int64_t timeout_ms = keeps || options->drain_timeout_ms < options->reload_timeout_ms
                              ? options->reload_timeout_ms
                              : options->drain_timeout_ms;
     uint64_t began_ns = ps_clock_now().mono_ns;
     say_phase(&began_ns,
-              keeps ? "every channel stays" : "sources pause until the channels that go are empty");
+              keeps ? "every channel stays" : "sources pause until the channels that are removed are empty");
     if (more_workers(agent, next, err) != PS_OK || empty_channels(agent, next, &patience, err) != PS_OK) {
         ps_plan_destroy(next);
         reload_note(agent, err->text);
         return PS_FAIL;
     }
-    say_phase(&began_ns, "what changes drains, gives back and closes");
+    say_phase(&began_ns, "components that change drain, give back their events and close");
     agent_quiesce(agent, next, (uint64_t)timeout_ms, &patience);
     say_phase(&began_ns, "the new components open");
     exchange_plans(agent, next, &patience, &carried, &lost);
@@ -537,7 +539,7 @@ void ps_agent_drain(struct ps_agent *agent, uint64_t timeout_ms, bool (*hurry)(v
     account->drained = (drained || lost.events == 0) && sources_are_done(agent);
     pthread_mutex_unlock(&agent->lock);
     uint64_t number =
-        ps_engine_order(agent->engine, PS_PHASE_CLOSE, NULL, NULL); /* what was given up goes home */
+        ps_engine_order(agent->engine, PS_PHASE_CLOSE, NULL, NULL); /* leases that were given up go home */
     agent_await(agent, number, RECALL_MS, &patience, "a worker does not answer; still waiting");
 }
 

@@ -49,8 +49,8 @@ struct ps_agent_account {
         reread; /* left in channels and sinks in memory: sources with positions read them again at the next start */
     uint64_t kept; /* left in durable channels that only this agent uses: the next start delivers them */
     uint64_t deadletter; /* given up and written to the dead letters, by sources and sinks */
-    /* Every event that was read is delivered or kept, and every client has its answer: within the time limit, or
-     * because the events left at its end could be kept. */
+    /* Every event that was read is delivered or kept in a durable channel, and every client has its answer. This
+     * was reached within the time limit, or the events left at its end could be kept. */
     bool drained;
 };
 

@@ -141,7 +141,7 @@ static void visit_link(const struct ps_link *link, const char *name, const struc
 
 struct links_visit {
     const struct ps_metrics_visitor *visitor;
-    bool done; /* the plan is shared: one instance speaks for all */
+    bool done; /* the plan is shared: the data of one instance covers all */
 };
 
 static void visit_links(void *argument, struct ps_source_runner *runner)

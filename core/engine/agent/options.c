@@ -12,8 +12,8 @@ const struct ps_option ps_agent_option_rows[] = {
      .unit = "threads",
      .flags = PS_OPTION_EXTENSION,
      .reload = PS_RELOAD_AGENT,
-     .help = "worker threads; 0: one for each source and sink, at most the CPUs (affinity mask, cgroup "
-             "quota) less one; a reload starts more, and stops none"},
+     .help = "number of worker threads; 0: one for each source and sink, but at most the number of CPUs "
+             "(affinity mask, cgroup quota) less one; a reload can start more workers, but stops none"},
     {.key = "cpus",
      .type = PS_OPTION_LIST,
      .offset = offsetof(struct ps_agent_options, cpus),
@@ -27,8 +27,8 @@ const struct ps_option ps_agent_option_rows[] = {
      .words = PS_WORDS("auto", "spin", "park"),
      .flags = PS_OPTION_EXTENSION,
      .reload = PS_RELOAD_AGENT,
-     .help = "what a worker without work does: spin (lowest latency, a whole CPU each), park (sleep in "
-             "epoll), auto: spin a moment, then park"},
+     .help = "how a worker without work waits: spin (lowest latency, but each worker uses a whole CPU), park "
+             "(sleep in epoll), auto: spin a moment, then park"},
     {.key = "memory.budget",
      .type = PS_OPTION_SIZE,
      .offset = offsetof(struct ps_agent_options, memory_budget),
@@ -48,7 +48,8 @@ const struct ps_option ps_agent_option_rows[] = {
      .max = PS_BATCH_EVENTS_MAX,
      .unit = "events",
      .flags = PS_OPTION_EXTENSION,
-     .help = "most events of one batch; a flow into a small channel uses capacity/4"},
+     .help =
+         "maximum number of events in a batch; with a small channel the limit is a quarter of its capacity"},
     {.key = "drain.timeout",
      .type = PS_OPTION_INT,
      .offset = offsetof(struct ps_agent_options, drain_timeout_ms),
@@ -57,7 +58,7 @@ const struct ps_option ps_agent_option_rows[] = {
      .max = 86400000,
      .unit = "ms",
      .flags = PS_OPTION_EXTENSION,
-     .help = "on SIGTERM: how long delivery of what is in the channels is waited for"},
+     .help = "on SIGTERM: how long the agent waits for the delivery of the events in its channels"},
     {.key = "reload.timeout",
      .type = PS_OPTION_INT,
      .offset = offsetof(struct ps_agent_options, reload_timeout_ms),
@@ -66,7 +67,8 @@ const struct ps_option ps_agent_option_rows[] = {
      .max = 86400000,
      .unit = "ms",
      .flags = PS_OPTION_EXTENSION,
-     .help = "on reload: how long the old sinks may finish; what is left is carried over to the new ones"},
+     .help = "on reload: how long the old sinks may go on delivering; events that are left are carried over "
+             "to the new ones"},
     {.key = "ready.stall",
      .type = PS_OPTION_INT,
      .offset = offsetof(struct ps_agent_options, ready_stall_ms),
@@ -94,7 +96,8 @@ const struct ps_option ps_source_common_rows[] = {
      .min = 1,
      .max = 86400000,
      .unit = "ms",
-     .help = "a polled source that found nothing rests this long, once more for each time in a row"},
+     .help = "time that a polled source rests after it found nothing; each further time in a row makes the "
+             "rest longer by the same time"},
     {.key = "maxBackoffSleep",
      .type = PS_OPTION_INT,
      .offset = offsetof(struct ps_source_common, backoff_max_ms),

@@ -9,7 +9,7 @@
 #include "core/engine/worker.h"
 #include "core/quantity.h"
 
-#define CALLS_PER_CYCLE 8U /* of work; so that sinks on the same worker get their turn */
+#define CALLS_PER_CYCLE 8U /* calls of `work`; the limit gives sinks on the same worker their turn */
 /* After this long `work` is not called again in a cycle, even when batches are expensive (thousands of rules). */
 #define CALLS_NS (PS_NS_PER_MS / 5)
 /* Interval at which a source that found the budget used up tries again: another worker may have freed blocks.

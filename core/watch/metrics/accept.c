@@ -43,7 +43,7 @@ struct ps_acceptor {
     struct ps_flag stopping;
     pthread_t thread;
     bool started, starved;
-    uint64_t retry_ns, hold_ns; /* not before: the next try to listen, the next accept */
+    uint64_t retry_ns, hold_ns; /* earliest times of the next try to listen and of the next accept */
     pthread_mutex_t lock;       /* guards the members below */
     pthread_cond_t opened;
     uint64_t opened_count;

@@ -29,7 +29,7 @@ struct ps_acceptor;
 
 struct ps_accept_settings {
     const char *host;    /* address to listen on; NULL: every address */
-    uint16_t port;       /* 0: any free one */
+    uint16_t port;       /* 0: any free port */
     unsigned retry_ms;   /* 0: ps_acceptor_create fails when it cannot listen */
     unsigned request_ms; /* 0: PS_ACCEPT_REQUEST_MS */
     void *argument;

@@ -42,7 +42,7 @@ struct ps_metrics_component {
     int64_t start_ms, stop_ms; /* wall clock; stop_ms 0 while it runs */
     unsigned instances;
     enum ps_metrics_state state;
-    const char *error;      /* the last one, while it is not PS_METRICS_OPEN, or fails; or NULL */
+    const char *error; /* the last error, while the component is not PS_METRICS_OPEN or fails; else NULL */
     uint32_t trouble_count; /* sinks: failures in a row since it delivered something */
     const char
         *outdated; /* ps_stage_ops.outdated: the file it does not use, or cannot write, and why; or NULL */

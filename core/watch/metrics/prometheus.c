@@ -361,7 +361,7 @@ static void members_write(struct ps_page *page, const struct ps_metrics *metrics
     static const char *const names[] = {"penstock_sink_group_active", "penstock_sink_group_penalty_seconds"};
     static const char *const helps[] = {
         "Whether the processor of its group gives events to the sink while no other one fails",
-        "Seconds for which the sink is left out of its group still, because it failed"};
+        "Remaining seconds for which the sink is left out of its group, because it failed"};
     for (unsigned which = 0; which < 2; which++) {
         bool begun = false;
         for (size_t i = 0; i < metrics->component_count; i++) {
@@ -533,7 +533,7 @@ static void process_write(struct ps_page *page, const struct ps_metrics_process 
         page, "penstock_reloads_total{result=\"ok\"} %llu\npenstock_reloads_total{result=\"failed\"} %llu\n",
         (unsigned long long)process->reload_count, (unsigned long long)process->reload_failed_count);
     one(page, "penstock_configuration_reload_successful", "gauge",
-        "0 while the last reload failed and the configuration before it runs on",
+        "0 after a failed reload (the configuration before it still runs), else 1",
         process->reload_failure == NULL);
     head(page, "penstock_log_lines_total", "counter",
          "Log lines, including those that the rate limit held back");

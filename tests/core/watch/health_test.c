@@ -86,8 +86,8 @@ static void test_failed_reload(void **state)
 {
     metrics.process.reload_failure = "a.properties:3: error: x";
     expect(ps_metrics_live, "");
-    expect(ps_metrics_ready,
-           "the last reload failed; the configuration before it runs on: a.properties:3: error: x\n");
+    expect(ps_metrics_ready, "the last reload failed; the agent still runs the configuration before it: "
+                             "a.properties:3: error: x\n");
     expect_sample("\npenstock_configuration_reload_successful 0\n");
 }
 
