@@ -19,8 +19,8 @@
 
 #define PS_REGEX_BATCH_CPU_NS UINT64_C(50000000)
 #define PS_REGEX_SUSPECT_CPU_NS UINT64_C(1000000)
-#define PS_REGEX_CHARGED_MAX                                                                                 \
-    64U /* expressions; any further ones are charged together with the last of them */
+/* expressions; any further ones are charged together with the last of them */
+#define PS_REGEX_CHARGED_MAX 64U
 
 struct ps_regex;
 
@@ -53,8 +53,8 @@ void ps_regex_budget_begin(struct ps_regex_budget *budget);
 uint64_t ps_regex_cpu_ns(void);
 uint64_t ps_regex_mono_ns(void);
 
-/* Returns how long a match over this many bytes may take without being charged: long subjects are for PCRE2's
- * interpreter. */
+/* Returns the time that a match over this many bytes may take without being charged. It is longer for long
+ * subjects, which PCRE2's interpreter searches. */
 static inline uint64_t ps_regex_allowed_ns(size_t bytes)
 {
     return 2000 + (bytes > 65536 ? 100 : 20) * (uint64_t)bytes;
@@ -64,7 +64,7 @@ static inline uint64_t ps_regex_allowed_ns(size_t bytes)
 bool ps_regex_budget_refuses(struct ps_regex_budget *budget, const struct ps_regex *regex);
 /* Returns how much CPU time the next match may take. */
 uint64_t ps_regex_budget_find_ns(const struct ps_regex_budget *budget, uint64_t most_ns);
-/* A match took so much CPU time beyond what it may. */
+/* Charges a match with the CPU time that it took beyond its limit. */
 void ps_regex_budget_charge(struct ps_regex_budget *budget, const struct ps_regex *regex, uint64_t excess_ns);
 /* Returns whether the next match, over this many bytes, is to be timed with the monotonic clock. Then the
  * caller calls ps_regex_budget_sampled with `scale`. */

@@ -29,8 +29,9 @@
 #define JIT_SLICE_BYTES (8U << 20) /* start positions in the first slice times the bytes that each may read */
 #define SLICE_BYTES (2U << 20)     /* the same for the interpreter */
 #define SLICE_MIN 16U
-#define SLICE_GROWTH 16U /* slices that take little time are followed by larger ones, up to so many times, */
-#define SLICE_GROWN 64U  /* or to so many start positions */
+/* slices that take little time are followed by larger ones: by at most this factor, */
+#define SLICE_GROWTH 16U
+#define SLICE_GROWN 64U /* and up to this number of start positions */
 #define SLICE_QUICK_NS UINT64_C(1000000)
 #define FIND_CPU_NS UINT64_C(50000000)
 #define HEAP_KIB_MAX 16384U

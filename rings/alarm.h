@@ -1,5 +1,5 @@
-/* Alarm: lets a thread that has something for a worker wake it from its sleep on an eventfd, without a system call
- * for each thing and without missing one.
+/* Alarm: with it a thread that has work for a worker wakes the worker from its sleep on an eventfd, without a system
+ * call for each item, and without a lost wake-up.
  *
  *   sleeper   ps_alarm_set, check for work, go to sleep
  *   waker     publish, ps_alarm_ring
@@ -15,7 +15,7 @@ struct ps_alarm {
     int fd;
 };
 
-/* Before anybody sets it. */
+/* The state before anybody sets it. */
 #define PS_ALARM_INIT ((struct ps_alarm){.fd = -1})
 
 /* From now on a ring writes this eventfd; -1: there is none, as in the simulator. Thread: the sleeper. */

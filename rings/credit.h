@@ -5,8 +5,8 @@
  *            ps_credit_is_answered returns false
  *   taker    pop, ps_credit_return; ps_park_wake if that returned true
  *
- * The return and the ask are sequentially consistent writes, and each side reads the other's word afterwards: either the
- * taker sees what the feeder asks for, or the feeder sees the room before it sleeps. */
+ * The return and the ask are sequentially consistent writes, and each side reads the other's word afterwards:
+ * either the taker sees the feeder's request, or the feeder sees the room before it sleeps. */
 #pragma once
 
 #include "core/base.h"

@@ -25,5 +25,5 @@ void *ps_mpmc_pop(struct ps_mpmc *ring);
 /* Entries in the ring. Exact only for a caller that is its one producer and consumer, otherwise an
  * estimate. */
 size_t ps_mpmc_count(const struct ps_mpmc *ring);
-/* How many pointers it holds at most. */
+/* Returns the maximum number of pointers in the ring. */
 size_t ps_mpmc_capacity(const struct ps_mpmc *ring);

@@ -1,4 +1,4 @@
-/* Parking: how a worker goes to sleep without missing what is pushed to it.
+/* Parking: a worker goes to sleep without missing pointers that are pushed to it.
  *
  *   consumer   ps_park_announce, check every input once more, wait on the eventfd (epoll), ps_park_cancel
  *   producer   push, ps_park_wake

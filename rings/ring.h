@@ -14,7 +14,7 @@ struct ps_ring {
     ck_ring_buffer_t slots[] PS_ALIGNED_GAP;
 };
 
-/* Room for at least `capacity` entries (a ck_ring of size n holds n - 1). */
+/* Makes room for at least `capacity` entries (a ck_ring of size n holds n - 1). */
 struct ps_ring *ps_ring_create(size_t capacity);
 void ps_ring_destroy(struct ps_ring *ring);
 

@@ -1,7 +1,7 @@
 #include "rings/stack.h"
 
-/* ck_stack computes a place behind a null pointer when it pops the last node, and does not use it: clang's UBSan
- * objects. */
+/* When ck_stack pops the last node, it computes an address behind a null pointer and does not use it. Clang's
+ * UBSan reports that. */
 #ifdef __clang__
 #pragma clang attribute push(__attribute__((no_sanitize("pointer-overflow"))), apply_to = function)
 #endif

@@ -9,7 +9,7 @@
 
 /* ---- what Java itself refuses ---- */
 
-/* Lengths as Java computes them in 32 bits, including its overflow errors: what follows alternatives is
+/* Lengths as Java computes them in 32 bits, including its overflow errors: the part that follows alternatives is
  * counted from zero, so that an overflow of the sum is not noticed. */
 struct lengths {
     int32_t max, before;

@@ -10,7 +10,7 @@
 #define HYPERSCAN_LENGTH_MAX 15000U /* Hyperscan accepts at most 16,000 */
 #define HYPERSCAN_REPEAT_MAX 32000U
 #define NODES_MAX 100000U
-#define FEW 8U /* at most so many characters beyond ASCII are written out */
+#define FEW 8U /* up to this number, characters beyond ASCII are written out */
 
 struct converter {
     struct ps_arena *arena;

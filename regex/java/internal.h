@@ -40,7 +40,7 @@ const struct ps_java_set *ps_java_set_and(struct ps_arena *arena, const struct p
 
 /* ---- case-insensitive letters (regex/java/case.c) ---- */
 
-/* Returns the set of what matches a character, or a range of characters, under these PS_REGEX_ flags. */
+/* Returns the set of characters that match a character, or a range of characters, under these PS_REGEX_ flags. */
 const struct ps_java_set *ps_java_case_one(struct ps_arena *arena, uint32_t code_point, unsigned flags);
 const struct ps_java_set *ps_java_case_range(struct ps_arena *arena, uint32_t first, uint32_t last,
                                              unsigned flags);
@@ -89,7 +89,7 @@ struct ps_java_node {
     bool of_group; /* the repeated item is in parentheses: Java repeats those in another way */
     bool behind, negative;
     bool caseless, unicode;     /* REFERENCE; BOUNDARY under (?U) */
-    bool folds;                 /* REFERENCE: case matters for what it may match */
+    bool folds;                 /* REFERENCE: the case of letters counts in the text that it may match */
     bool word_left, word_right; /* BOUNDARY: there is certainly an ASCII word character on that side */
     bool unix_lines;            /* LINE_BEGIN, LAST_END, LINE_END: under (?d) */
     unsigned number;

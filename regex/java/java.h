@@ -15,7 +15,7 @@
  *   - Look-around, \b where no neighbour is certainly an ASCII word character, \B, atomic and possessive
  *     groups are left out or loosened. A look-ahead at the end of the expression, and a look-behind at its
  *     beginning, are kept as text. A back-reference becomes what its group may match.
- *   - What may match nothing at either end of the whole expression, or of a branch of it, is cut off (".*x.*"
+ *   - A part that may match nothing at either end of the whole expression, or of a branch of it, is cut off (".*x.*"
  *     becomes "x", "x[a-z]+" becomes "x[a-z]"): only whether there is a match counts, not where it ends.
  *   - Java's ^ and $ become ^ and $ with Hyperscan's MULTILINE, because the matcher puts newlines between
  *     events.
@@ -39,7 +39,7 @@ enum ps_regex_flags {
 /* The meaning of a match that Hyperscan reports. A "plain" subject has only bytes 0x00..0x7F, without \n and
  * \r. */
 enum ps_regex_exactness {
-    PS_REGEX_EXACT,   /* Java finds a match, too */
+    PS_REGEX_EXACT,   /* Java also finds a match */
     PS_REGEX_PLAIN,   /* Java also finds a match when the subject is plain; else PCRE2 decides */
     PS_REGEX_CONFIRM, /* PCRE2 decides */
     PS_REGEX_ALWAYS,  /* Java finds a match in every subject: no engine runs (".*") */

@@ -338,7 +338,7 @@ static void put_node(struct printer *printer, const struct ps_java_node *node)
     }
 }
 
-/* Returns whether the node can match only at the beginning of the text; PCRE2 detects that, too. */
+/* Returns whether the node can match only at the beginning of the text; PCRE2 also detects that. */
 static bool is_anchored(const struct ps_java_node *node)
 {
     if (node->kind == PS_JAVA_EITHER) {

@@ -1,5 +1,5 @@
-/* The properties of an expression over bytes: how exact it is, and what the matcher must know about it.
- * Called while translating; pure. */
+/* The properties of an expression over bytes: its exactness, and the properties that the matcher needs. Called
+ * while translating; pure. */
 #include "regex/java/bytes.h"
 
 bool ps_bytes_is_run(const struct ps_bytes_node *node)

@@ -1,5 +1,5 @@
-/* Determines what an expression costs and which engine runs it, for `check` and `rules`. Compiles the one
- * expression in this thread, unless the estimate is too high. Thread: control. */
+/* Determines the cost and the engine of an expression, for `check` and `rules`. Compiles the one expression in
+ * this thread, unless the estimate is too high. Thread: control. */
 #include "regex/cost.h"
 
 #include <stdio.h>

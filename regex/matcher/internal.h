@@ -39,9 +39,9 @@ struct ps_matcher {
 /* Returns the size of one worker's scratch. */
 uint64_t ps_matcher_scratch_bytes(const struct ps_matcher *matcher);
 
-/* ---- regex/matcher/plan.c: which patterns go to Hyperscan, and how ---- */
+/* ---- regex/matcher/plan.c: the patterns that go to Hyperscan, and their form there ---- */
 
-/* Fills in what Hyperscan gets for a pattern, without its id. Returns false if it gets none. Owns: the caller
+/* Fills in Hyperscan's expression for a pattern, without its id. Returns false if there is none. Owns: the caller
  * frees the text. */
 bool ps_matcher_expression_of(const struct ps_java_regex *java, struct ps_hyperscan_expression *expression);
 

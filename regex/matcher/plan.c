@@ -1,4 +1,4 @@
-/* Decides which patterns of a set go to Hyperscan, and what its reports on them mean. Called while a matcher
+/* Decides which patterns of a set go to Hyperscan, and the meaning of its reports on them. Called while a matcher
  * is created. */
 #include "regex/matcher/internal.h"
 

@@ -155,7 +155,7 @@ static void unreachable_check(struct rules_loader *loader)
     }
 }
 
-/* ---- headers that one rule sets and a later one looks at ---- */
+/* ---- headers that one rule sets and a later one reads ---- */
 
 /* Calls `take` for the header of each part of the condition, until it returns false. */
 static bool each_header(const struct ps_rules *rules, const struct ps_condition *condition,
@@ -181,7 +181,7 @@ struct header_check {
     uint32_t rule;
 };
 
-/* A rule that looks at the header itself rewrites it: whoever looks at it, too, means the one that came. */
+/* A rule that reads the header itself rewrites it: a later rule that also reads it means the received value. */
 static void note_setter(struct header_check *check, const char *header)
 {
     const struct ps_rules *rules = &check->loader->owned->rules;
@@ -238,7 +238,7 @@ static bool look_at_header(void *argument, const char *header, struct ps_rules_p
         ps_arena_format(check->loader->arena,
                         "repeat the condition of rule \"%s\", or use two sets of rules, one after the other",
                         rules[setter].name),
-        "rule \"%s\" (%s) sets header.%s, but every condition is about the event as it came",
+        "rule \"%s\" (%s) sets header.%s, but every condition reads the event as it was received",
         rules[setter].name, ps_rules_place_text(check->loader->arena, rules[setter].place), header);
     return true;
 }

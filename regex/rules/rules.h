@@ -61,8 +61,7 @@
  *     sample 1/N
  *     limit N/s|m|h [per SUBJECT] [burst N] [else route C[, C]]
  *                                          events above the limit are dropped, or routed to C
- *     stop                                 mode all: no later rule acts
- *     continue                             mode first: later rules are tried, too
+ *     stop mode all: no later rule acts continue mode first: later rules are also tried
  *
  * The named groups of the matching expressions of `when` become headers before the actions run, except for
  * expressions under an odd number of `not`. The header has the group's name, preceded by the prefix if `as
@@ -112,8 +111,8 @@ struct ps_rules_problems {
     /* filled by ps_rules_load, in the arena; each file once, the main file first */
     struct ps_rules_file *files;
     size_t file_count;
-    /* With `keep_routes`: every channel that a route names, in the arena, also when the load fails. So whoever knows the
-     * channels can report those that are not there beside the errors of the text (ps_rules_set_check_routes). */
+    /* With `keep_routes`: every channel that a route names, in the arena, also when the load fails. So code that
+     * knows the channels can report missing ones together with the errors of the text (ps_rules_set_check_routes). */
     bool keep_routes;
     struct ps_rules_channel *routes;
     size_t route_count;
@@ -268,7 +267,7 @@ struct ps_rules_test {
     size_t expect_rule_count;
     const char **expect_routes; /* exactly these channels, in any order */
     size_t expect_route_count;
-    struct ps_rules_header_value *expect_headers; /* these headers; others may exist, too */
+    struct ps_rules_header_value *expect_headers; /* the event must have these headers; it may have others */
     size_t expect_header_count;
     const char **expect_no_headers; /* `expect no header.x` */
     size_t expect_no_header_count;
