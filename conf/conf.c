@@ -1,4 +1,4 @@
-/* What every part asks of a configuration. Thread: the control thread. */
+/* The functions of struct ps_conf that all parts use. Thread: the control thread. */
 #include "conf/conf.h"
 
 #include <string.h>

@@ -124,7 +124,8 @@ struct ps_conf {
     const char *wanted; /* -n */
     /* "sources" or "sinks": the file lists some, and every one was dropped, so that no event can flow; else NULL */
     const char *lacks;
-    unsigned clashes;             /* components that want what another one has (conf/validate/clash.h) */
+    /* number of components that want a thing that another one has (conf/validate/clash.h) */
+    unsigned clashes;
     struct ps_texts other_agents; /* names of the other agents in the files */
     /* Java's system properties, from -D and FLUME_JAVA_OPTS; the last one of a key wins */
     struct ps_pairs system;
@@ -153,7 +154,7 @@ const char *ps_conf_only_agent(struct ps_arena *arena, const struct ps_texts *fi
 enum ps_status ps_conf_load(const struct ps_command *command, const struct ps_stage_ops *const *stages,
                             struct ps_conf **out);
 
-/* The same for text in memory, for tests and fuzzing. `file` is the name in messages. */
+/* Does the same for text in memory, for tests and fuzzing. `file` is the name in messages. */
 enum ps_status ps_conf_load_text(const struct ps_command *command, const struct ps_stage_ops *const *stages,
                                  const char *file, const char *text, size_t length, struct ps_conf **out);
 

@@ -9,7 +9,8 @@ struct ps_diff_row {
     enum ps_kind kind; /* source, channel or sink; a source includes its selector and interceptors */
     const char *name;
     enum ps_change change;
-    const char *keys; /* CHANGED: which, for people: "port, interceptors.i1.regex"; "": none of its own */
+    /* CHANGED: the changed keys, for people: "port, interceptors.i1.regex"; "": no key of its own */
+    const char *keys;
 };
 
 struct ps_diff {

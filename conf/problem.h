@@ -21,7 +21,7 @@ enum ps_severity {
 enum ps_mistake {
     PS_MISTAKE_NONE,
     PS_MISTAKE_CAUSE,
-    PS_MISTAKE_CONSEQUENCE, /* of another mistake, which is reported first */
+    PS_MISTAKE_CONSEQUENCE, /* follows from another mistake, which is reported first */
 };
 
 struct ps_problem {
@@ -33,7 +33,8 @@ struct ps_problem {
     const char *cure; /* advice; NULL: none */
     enum ps_mistake mistake;
     bool follows; /* follows from another problem, and is shown after it */
-    bool decides; /* the agent does not start because of it, though alone it would only leave something out */
+    /* the agent does not start because of it, though alone it would only drop a component or a value */
+    bool decides;
 };
 
 #define PS_PROBLEM_MAX 10000 /* further problems are counted, not stored; the first error always is */
@@ -50,9 +51,9 @@ struct ps_problems {
 void ps_problems_init(struct ps_problems *problems, struct ps_arena *arena);
 void ps_problems_fini(struct ps_problems *problems);
 
-/* Notes a value that is not known before the agent starts, so that nobody complains about the text that stands for it. */
+/* Notes a value that is not known before the agent starts, so that no check reports the text that replaces it. */
 void ps_problems_note_unknown(struct ps_problems *problems, const char *value);
-/* Returns whether it is one of these, which is the same text and not an equal one. */
+/* Returns whether it is one of these texts: the same pointer, not an equal text. */
 bool ps_problems_is_unknown(const struct ps_problems *problems, const char *value);
 
 /* The place of a problem. Every member may be NULL or 0. */

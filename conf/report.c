@@ -150,8 +150,8 @@ void ps_report_summary(FILE *file, const struct ps_conf *conf)
             problems->errors > 0  ? "; the agent would not start"
             : conf->lacks == NULL ? any ? "; the agent would start" : " fine"
             : strcmp(conf->lacks, "sources") == 0
-                ? "; the agent would start, but none of its sources: no event comes in"
-                : "; the agent would start, but none of its sinks: no event is delivered");
+                ? "; the agent would start without any of its sources: no event comes in"
+                : "; the agent would start without any of its sinks: no event is delivered");
     if (conf->other_agents.count > 0) {
         fprintf(file, "other agents in the same files, not checked:");
         for (size_t i = 0; i < conf->other_agents.count; i++)

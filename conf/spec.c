@@ -73,13 +73,13 @@ static bool belongs_elsewhere(const struct ps_conf_part *part, const char *key)
            (strncmp(key, "selector.", 9) == 0 || strncmp(key, "interceptors", 12) == 0);
 }
 
-/* Returns whether `type` is a class that the stage runs: the names of other stages are many for one stage. */
+/* Returns whether `type` is a class that the stage runs. (Other stages have several names for the same thing.) */
 static bool runs_in_java(const struct ps_conf_part *part)
 {
     return strcmp(part->ops->name, PS_TYPE_JAVA) == 0;
 }
 
-/* Writes which file the path names, and which version of it. */
+/* Writes the name and the version of the file that the path names. */
 static void print_file(void *out, const char *path)
 {
     struct stat file;

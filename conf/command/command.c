@@ -86,9 +86,9 @@ static const struct option_row rows[] = {
     {{"d", "dryrun", NULL, "check only, as `penstock check`"}, OPTION_FLAG, AT(dry_run), AGENT},
     {{NULL, "dry-run", NULL, NULL}, OPTION_FLAG, AT(dry_run), NULL},
     {{NULL, "probe", NULL,
-      "also try what a file cannot tell: are the ports free (or who has them), do the brokers answer and "
-      "accept the credentials, are the topics there, can the directories be written, is there room; nothing "
-      "is left behind. Run it as the user of the service"},
+      "also try things outside of the file: whether ports are free (or which process has them), brokers "
+      "answer and accept the credentials, topics exist, directories can be written, and space is free; "
+      "leaves nothing behind. Run it as the user of the service"},
      OPTION_FLAG,
      AT(probe),
      " check "},
@@ -188,7 +188,7 @@ static enum ps_status apply(struct ps_command *command, const struct option_row 
     return PS_FAIL;
 }
 
-/* Whether an option that has a value was given. */
+/* Returns whether an option that has a value was given. */
 static bool is_given(const struct ps_command *command, const struct option_row *row)
 {
     const void *at = (const char *)command + row->offset;

@@ -13,7 +13,7 @@ struct ps_command {
     const char *agent;           /* -n */
     struct ps_texts files, uris; /* -f, -u, in order; -u wins when both are given */
     const char *conf_dir;        /* -c; NULL = not given */
-    struct ps_pairs system;      /* -Dk=v; those of FLUME_JAVA_OPTS first */
+    struct ps_pairs system;      /* the -D options (-Dk=v); those of FLUME_JAVA_OPTS come first */
     const char *user, *password; /* -user, -pwd: for http(s) URIs */
     const char *plugins_path;    /* --plugins-path; NULL = not given */
     struct ps_texts plugins; /* the folders with plug-ins: of plugins_path, or those that exist by default */
@@ -25,7 +25,7 @@ struct ps_command {
     bool json;                    /* --json (ours) */
     bool ask_classes;             /* config filters that are Java classes are asked, which starts a JVM */
     bool probe;                   /* --probe (ours): check also tries what is outside the configuration */
-    bool verbose;                 /* -v (ours): workers and rings, too */
+    bool verbose;                 /* -v (ours): workers and rings as well */
     bool strict;                  /* --strict (ours): check also fails for dropped components and warnings */
     int64_t heap_bytes;           /* -Xmx; 0 = none */
     const char *bad_heap;         /* an -Xmx that is no size, or NULL */

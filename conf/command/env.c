@@ -115,8 +115,9 @@ static void report_gap(struct ps_conf *conf, const struct ps_shell *shell, const
             missing);
     else if (gap->names.count == 0)
         ps_problem_add(&conf->problems, PS_SEVERITY_WARNING, place,
-                       "set what it assigns in the environment of penstock",
-                       "flume-env.sh is not executed: what this `%s` would set is not known", gap->what);
+                       "set the variables that it assigns in the environment of penstock",
+                       "flume-env.sh is not executed: the variables that this `%s` would set are not known",
+                       gap->what);
 }
 
 void ps_env_load(struct ps_command *command)

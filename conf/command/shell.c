@@ -23,7 +23,7 @@ struct parser {
 struct word {
     char *text; /* malloc'ed */
     size_t length, room;
-    size_t name_length; /* NAME=value: of the name; else 0 */
+    size_t name_length; /* the length of the name in NAME=value; else 0 */
     bool is_plain;      /* without quotes and expansions: it can be a keyword */
     bool appends;       /* NAME+=value */
     bool lacks;         /* a part of it needs a shell */
@@ -170,7 +170,7 @@ static void read_dollar(struct parser *parser, struct word *word)
     }
 }
 
-/* Between double quotes; behind the first one. */
+/* Reads the text between double quotes; the opening quote was read. */
 static void read_quoted(struct parser *parser, struct word *word)
 {
     while (!is_over(parser) && look(parser, 0) != '"') {
@@ -209,7 +209,7 @@ static void note_assignment(struct word *word)
     word->name_length = word->is_plain ? length : 0;
 }
 
-/* Reads one character of a word, or what stands for several. */
+/* Reads a character of a word, or an escape or expansion. */
 static void read_part(struct parser *parser, struct word *word)
 {
     char c = next(parser);
@@ -265,7 +265,7 @@ static void read_word(struct parser *parser, struct word *word)
     }
 }
 
-/* Skips blanks, continued lines and a comment. Returns false at what ends a command. */
+/* Skips blanks, continued lines and a comment. Returns false at the end of a command. */
 static bool more_words(struct parser *parser)
 {
     while (!is_over(parser)) {
@@ -285,7 +285,7 @@ static bool more_words(struct parser *parser)
     return false;
 }
 
-/* ---- what is kept ---- */
+/* ---- the variables that are kept ---- */
 
 const struct ps_shell_variable *ps_shell_find(const struct ps_shell *shell, const char *name)
 {
@@ -295,7 +295,7 @@ const struct ps_shell_variable *ps_shell_find(const struct ps_shell *shell, cons
     return NULL;
 }
 
-/* Returns the variable, which is new if the script has not assigned it; NULL: there are too many. */
+/* Returns the variable, and adds it if the script has not assigned it before. NULL: there are too many. */
 static struct ps_shell_variable *variable_named(struct ps_shell *shell, const char *name)
 {
     for (size_t i = 0; i < shell->count; i++)
@@ -396,7 +396,7 @@ static void skip_function(struct parser *parser)
     skip_to(parser, '{', '}');
 }
 
-/* A command's words up to here: what they would do. */
+/* Notes the effects of a command's words up to here. */
 struct simple {
     int line;
     bool declares, exports, unsets;
@@ -449,7 +449,7 @@ static void carry_out(struct parser *parser, struct simple *simple, bool conditi
     for (size_t i = 0; i < simple->count; i++) {
         if (conditional)
             ps_texts_add(shell->arena, &names, name_of(shell, &simple->assigned[i]));
-        else if (!simple->is_command) /* before a command it is for that alone */
+        else if (!simple->is_command) /* before a command an assignment is for that command alone */
             assign(parser, &simple->assigned[i], simple->line, simple->exports);
         free(simple->assigned[i].text);
     }
@@ -467,7 +467,7 @@ static void carry_out(struct parser *parser, struct simple *simple, bool conditi
     free(simple->assigned);
 }
 
-/* Reads a command up to what ends it. Returns false when it was a compound one, which is skipped. */
+/* Reads a command to its end. Returns false when it was a compound command, which is skipped. */
 static bool read_simple(struct parser *parser, struct simple *simple, bool conditional)
 {
     bool begins = true;
@@ -499,7 +499,7 @@ static bool read_simple(struct parser *parser, struct simple *simple, bool condi
     return true;
 }
 
-/* Skips a document in the script, behind "<<": up to the line that is its word. */
+/* Skips a here-document, behind "<<": up to the line that equals its word. */
 static void skip_document(struct parser *parser)
 {
     struct word word;
@@ -524,7 +524,7 @@ static void skip_document(struct parser *parser)
     free(word.text);
 }
 
-/* Takes what ends a command. Returns whether the next one depends on it: "&&" and the like. */
+/* Takes the end of a command. Returns whether the next one depends on it: "&&" and the like. */
 static bool take_end(struct parser *parser, const struct simple *simple)
 {
     char c = is_over(parser) ? '\n' : next(parser);
@@ -534,7 +534,7 @@ static bool take_end(struct parser *parser, const struct simple *simple)
     if (c == '(' && simple->is_command && look(parser, 0) == ')')
         skip_function(parser); /* NAME() { .. } */
     else if (c == '(')
-        skip_to(parser, '(', ')'); /* another process: nothing stays assigned */
+        skip_to(parser, '(', ')'); /* a subshell is another process: nothing stays assigned */
     else if (c == '<' && look(parser, 0) == '<') {
         (void)next(parser);
         skip_document(parser);

@@ -8,7 +8,7 @@
 #include "core/option.h"
 
 struct ps_shell_variable {
-    const char *name, *value; /* the last one that it was given */
+    const char *name, *value; /* the last value that was assigned */
     int line;                 /* of that */
     bool exported;
 };
@@ -17,7 +17,7 @@ struct ps_shell_variable {
 struct ps_shell_gap {
     int line;
     const char *what;      /* "if", "source", "a command's output" */
-    struct ps_texts names; /* of the variables; empty: those of another file, or of a command */
+    struct ps_texts names; /* names of the variables; empty: variables of another file, or of a command */
 };
 
 struct ps_shell {

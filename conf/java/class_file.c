@@ -32,8 +32,9 @@ enum tag {
 struct reader {
     const uint8_t *bytes;
     size_t length, at;
-    bool cut;           /* it wanted more bytes than there are */
-    uint32_t *pool;     /* places of the constants, behind the tag; 0: there is none of this number */
+    bool cut; /* it wanted more bytes than there are */
+    /* offsets of the constants, behind their tags; 0: there is no constant of this number */
+    uint32_t *pool;
     uint32_t constants; /* with number 0, which is never used */
 };
 
@@ -110,7 +111,7 @@ static enum ps_status read_pool(struct reader *reader, struct ps_err *err)
     return reader->cut ? ps_err_set(err, "the file is cut short in its constants") : PS_OK;
 }
 
-/* Returns the place of constant number `index`, behind its tag; 0: it is none with this tag. */
+/* Returns the offset of constant number `index`, behind its tag; 0 if it does not have this tag. */
 static uint32_t constant(const struct reader *reader, uint32_t index, enum tag tag)
 {
     uint32_t at = index < reader->constants ? reader->pool[index] : 0;
@@ -162,7 +163,7 @@ static enum ps_status read_class(struct reader *reader, struct ps_arena *arena, 
                                  struct ps_err *err)
 {
     if (number(reader, 4) != MAGIC)
-        return ps_err_set(err, "it is not a Java class: its first four bytes are others");
+        return ps_err_set(err, "it is not a Java class: its first four bytes are wrong");
     skip(reader, 4);
     if (read_pool(reader, err) != PS_OK)
         return PS_FAIL;

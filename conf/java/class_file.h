@@ -14,7 +14,7 @@ struct ps_class_file {
     const char *super; /* NULL: of java/lang/Object and of modules */
     struct ps_texts interfaces;
     bool is_public, is_abstract, is_interface;
-    bool has_constructor; /* a public one without parameters */
+    bool has_constructor; /* it has a public constructor without parameters */
 };
 
 /* Returns PS_FAIL with a message when the bytes are not those of a class. The texts are copied into the arena. */

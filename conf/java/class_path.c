@@ -191,7 +191,7 @@ static void report(struct ps_problems *problems, struct ps_arena *arena, const c
                        "its classes are not found: %s", said->wrong);
     else
         ps_problem_add(problems, PS_SEVERITY_NOTE, place, NULL,
-                       "what `%s classpath` prints is behind Flume's class path", said->program);
+                       "the output of `%s classpath` is appended to Flume's class path", said->program);
 }
 
 void ps_class_path_complete(struct ps_class_path *path, struct ps_arena *arena,

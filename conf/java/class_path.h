@@ -6,10 +6,10 @@
 #include "conf/problem.h"
 #include "core/class_path.h"
 
-/* Returns what follows from the command line and the environment, in the arena. Nothing is started. */
+/* Returns the class path by the command line and the environment, in the arena. Starts nothing. */
 struct ps_class_path *ps_class_path_make(struct ps_arena *arena, const struct ps_command *command);
 
-/* Adds what the commands `hadoop` and `hbase` print, where they are (tools.h); called when a class is to be found. Reports what they are
- * (`problems` may be NULL). Blocks while they run. */
+/* Adds the output of the commands `hadoop` and `hbase`, if they exist (tools.h). Called when a class must be
+ * found. Reports the commands (`problems` may be NULL). Blocks while they run. */
 void ps_class_path_complete(struct ps_class_path *path, struct ps_arena *arena,
                             const struct ps_command *command, struct ps_problems *problems);

@@ -14,7 +14,7 @@
 
 #define PLACES_MAX 4096U
 #define MANIFEST_BYTES_MAX (1U << 20)
-/* How many classes are read to find out what one is: more is no hierarchy that somebody wrote. */
+/* Limit of the classes that are read to find out the kind of one class; no real hierarchy has more. */
 #define PARENTS_MAX 512U
 
 struct place {
@@ -64,7 +64,7 @@ static void add_named(struct ps_classes *classes, const char *jar, const char *v
         const char *path = name;
         if (*name != '/' && slash != NULL)
             path = ps_arena_format(classes->arena, "%.*s/%s", (int)(slash - jar), jar, name);
-        if (*name != '\0' && access(path, R_OK) == 0) /* Java passes over what is not there */
+        if (*name != '\0' && access(path, R_OK) == 0) /* Java ignores entries that do not exist */
             add_jar(classes, path);
     }
 }
@@ -140,7 +140,7 @@ static void add_entry(struct ps_classes *classes, const char *entry)
         add_jars_of(classes, ps_arena_copy(classes->arena, entry, length == 2 ? 1 : length - 2));
     } else {
         const char *path = *entry != '\0' ? entry : ".";
-        if (stat(path, &status) != 0) /* Java passes over it */
+        if (stat(path, &status) != 0) /* Java ignores it */
             return;
         if (S_ISDIR(status.st_mode) && !is_there(classes, path) && classes->count < PLACES_MAX)
             add_place(classes, path, NULL);

@@ -11,7 +11,7 @@ struct ps_classes;
 struct ps_classes *ps_classes_open(const struct ps_texts *entries);
 void ps_classes_close(struct ps_classes *classes);
 
-/* How many were searched. */
+/* Returns the number of places that were searched. */
 size_t ps_classes_jars(const struct ps_classes *classes);
 size_t ps_classes_folders(const struct ps_classes *classes);
 /* The jars that could not be opened, each with the reason. */
@@ -20,7 +20,7 @@ const struct ps_texts *ps_classes_unread(const struct ps_classes *classes);
 struct ps_class {
     const char *place; /* the jar or folder that has it */
     struct ps_class_file file;
-    const char *damage; /* it is there, and cannot be read: why; else NULL */
+    const char *damage; /* the class exists but cannot be read: the reason; else NULL */
 };
 
 /* Finds a class by its name as Java writes it: org.example.Filter$Builder. The first place that has it counts. Returns false

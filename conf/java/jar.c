@@ -49,7 +49,7 @@ const char *ps_jar_entry(struct ps_jar *jar, size_t index)
     return zip_get_name(jar->zip, index, 0);
 }
 
-/* Reads all of the entry. Returns its length, or -1: damaged, or longer than `bytes_max`. */
+/* Reads the whole entry. Returns its length; -1 if it is damaged or longer than `bytes_max`. */
 static zip_int64_t read_all(zip_file_t *file, char *bytes, size_t bytes_max)
 {
     size_t length = 0;

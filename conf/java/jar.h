@@ -5,7 +5,7 @@
 
 struct ps_jar;
 
-/* Opens the jar and reads its list of entries. Returns NULL with a message when it is no jar. */
+/* Opens the jar and reads its list of entries. Returns NULL with a message when it is not a jar. */
 struct ps_jar *ps_jar_open(const char *path, struct ps_err *err);
 void ps_jar_close(struct ps_jar *jar);
 

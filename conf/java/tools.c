@@ -18,11 +18,11 @@ extern char **environ;
 static const struct tool {
     const char *name;
     const char *homes[2]; /* variables: the first that is set has its folder, with `bin` */
-    const char *variable; /* of its environment, for further jars */
+    const char *variable; /* the environment variable of this command for further jars */
 } hadoop = {"hadoop", {"HADOOP_HOME", "HADOOP_PREFIX"}, "HADOOP_CLASSPATH"},
   hbase = {"hbase", {"HBASE_HOME", NULL}, "HBASE_CLASSPATH"};
 
-/* ---- where it is ---- */
+/* ---- the place of a command ---- */
 
 static bool is_program(const char *path)
 {
@@ -93,7 +93,7 @@ static const char *const *environment_of(const struct ps_command *command, const
     return items;
 }
 
-/* ---- its answers ---- */
+/* ---- the output of a command ---- */
 
 /* Returns the last line that is not empty: a JVM may have written others before. */
 static const char *last_line(struct ps_arena *arena, const char *text)
@@ -126,7 +126,7 @@ static void ask_class_path(struct ps_tool_said *said, const struct ps_command *c
         said->wrong = err.length > 0 ? ps_arena_text(command->arena, err.text) : "it printed nothing";
 }
 
-/* A failure means that there are none, as for Flume. */
+/* A command that fails gives nothing, as for Flume. */
 static void ask_libraries(struct ps_tool_said *said, const struct ps_command *command,
                           const struct tool *tool, const char *class_path)
 {

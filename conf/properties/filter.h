@@ -16,7 +16,8 @@ typedef enum ps_status ps_filter_secret_reader(const struct ps_pairs *settings, 
  * anything is loaded. */
 void ps_filters_read_secrets_with(ps_filter_secret_reader *reader);
 
-/* What a filter that is a Java class has for a key. `value` is NULL when it has none; then `failure` is NULL, or says what it threw. */
+/* The answer of a filter that is a Java class for a key. `value` is NULL when it has none; then `failure` is NULL,
+ * or the text of the exception. */
 struct ps_filter_answer {
     const char *value, *failure;
 };

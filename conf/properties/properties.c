@@ -305,7 +305,7 @@ static bool line_is_utf8(const unsigned char *text, size_t length, unsigned *fir
 }
 
 #define UTF8_WARNINGS_MAX 5
-#define LOST_ESCAPES_MAX 8 /* that one warning names */
+#define LOST_ESCAPES_MAX 8 /* limit of the lost escapes that one warning names */
 
 /* Warns where Flume's reading of a UTF-8 file as ISO-8859-1 changes a key or value. */
 static void warn_utf8(struct reader *reader, struct ps_place place, bool concerned,
@@ -382,10 +382,9 @@ static void warn_backslashes(const unsigned char *text, size_t length, struct ps
         end += (size_t)snprintf(cure + end, sizeof cure - end, "%s \\\\%c", count > 1 ? " and" : "", c);
     }
     if (count > 0)
-        ps_problem_add(
-            problems, PS_SEVERITY_WARNING, place, cure,
-            "a single backslash before %s is not part of the value: Java's properties take it away",
-            count == 1 ? (const char[]){seen[0], '\0'} : "these characters");
+        ps_problem_add(problems, PS_SEVERITY_WARNING, place, cure,
+                       "a single backslash before %s is not part of the value: Java's properties remove it",
+                       count == 1 ? (const char[]){seen[0], '\0'} : "these characters");
 }
 
 static enum ps_status property_read(struct ps_properties *properties, struct reader *reader, const char *file,

@@ -17,7 +17,7 @@ struct ps_property {
     const char *key, *value; /* UTF-8, not trimmed; in the arena */
     const char *file;
     int line;  /* where the logical line begins, from 1 */
-    bool used; /* a ${...} has used it */
+    bool used; /* a ${...} refers to it */
 };
 
 struct ps_properties {

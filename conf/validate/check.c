@@ -57,7 +57,8 @@ static void check_loop(struct ps_conf *conf, const struct ps_conf_source *source
 
 /* ---- times in paths ---- */
 
-/* A sink that puts the time of an event's header `timestamp` into a name, and cannot write an event without it. */
+/* A sink that puts the time of an event's header `timestamp` into a name; it cannot write an event without that
+ * header. */
 static const struct timed_sink {
     const char *type;
     const char *patterns[3]; /* keys with escapes; NULL ends them */

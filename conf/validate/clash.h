@@ -1,13 +1,15 @@
-/* Reports what two components of an agent want and only one of them can have: a port, a file, a directory. Thread: control. */
+/* Reports a thing that two components of an agent want and that only one can have: a port, a file, a directory.
+ * Thread: control. */
 #pragma once
 
 #include "conf/conf.h"
 
 struct ps_clash {
     const struct ps_conf_part *part;
-    const char *section;              /* of the part: "sources"; a constant */
-    const char *key;                  /* the part's */
-    const struct ps_conf_part *other; /* has it; NULL: no component, or the part itself */
+    const char *section; /* section of the component: "sources"; a constant */
+    const char *key;     /* the part's */
+    /* the component that has it; NULL: no component, or the component itself */
+    const struct ps_conf_part *other;
     const char *other_section, *other_key;
     const char *cure;
 };

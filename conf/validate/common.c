@@ -7,7 +7,7 @@ const struct ps_option ps_common_source_options[] = {
     {.key = "type",
      .type = PS_OPTION_TEXT,
      .offset = offsetof(struct ps_common_source, type),
-     .help = "which source: an alias or a class name"},
+     .help = "type of the source: an alias or a class name"},
     {.key = "channels",
      .type = PS_OPTION_LIST,
      .offset = offsetof(struct ps_common_source, channels),
@@ -31,7 +31,7 @@ const struct ps_option ps_common_sink_options[] = {
     {.key = "type",
      .type = PS_OPTION_TEXT,
      .offset = offsetof(struct ps_common_sink, type),
-     .help = "which sink: an alias or a class name"},
+     .help = "type of the sink: an alias or a class name"},
     {.key = "channel",
      .type = PS_OPTION_TEXT,
      .offset = offsetof(struct ps_common_sink, channel),
@@ -43,7 +43,7 @@ const struct ps_option ps_common_channel_options[] = {
     {.key = "type",
      .type = PS_OPTION_TEXT,
      .offset = offsetof(struct ps_common_channel, type),
-     .help = "which channel: an alias or a class name"},
+     .help = "type of the channel: an alias or a class name"},
     PS_OPTION_END,
 };
 
@@ -60,7 +60,7 @@ const struct ps_option ps_common_group_options[] = {
 };
 
 const struct ps_option ps_common_type_options[] = {
-    {.key = "type", .type = PS_OPTION_TEXT, .help = "which one: an alias or a class name"},
+    {.key = "type", .type = PS_OPTION_TEXT, .help = "its type: an alias or a class name"},
     PS_OPTION_END,
 };
 
@@ -70,9 +70,8 @@ const struct ps_option ps_common_engine_options[] = {
      .fallback = "native",
      .words = PS_WORDS("native", "java"),
      .flags = PS_OPTION_EXTENSION,
-     .help =
-         "what runs it: native, or java: Flume's own class, in a Java process beside the agent. A class that "
-         "exists only in Java needs no such key"},
+     .help = "the engine that runs it: native, or java (Flume's own class, in a Java process beside the "
+             "agent). A class that exists only in Java does not need this key"},
     PS_OPTION_END,
 };
 

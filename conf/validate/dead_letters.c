@@ -97,8 +97,8 @@ static const char *objection(struct ps_validation *validation, const struct ps_c
     if (writer == NULL)
         return NULL;
     return ps_arena_format(validation->arena,
-                           "%s takes the dead letters of %s from channel %s: what it gives up would be a "
-                           "letter of a letter, and could go round for ever",
+                           "%s takes the dead letters of %s from channel %s: its dead letters would be dead "
+                           "letters of dead letters, and could circulate for ever",
                            sink->part.label, writer, sink->channel);
 }
 

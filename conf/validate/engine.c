@@ -51,9 +51,9 @@ static const struct ps_stage_ops *instead(const struct ps_part_maker *maker, enu
 static const struct inner {
     enum ps_kind kind;
     const char *stage, *key;
-    const char *word, *target; /* what the class is, and the interface that it must have */
+    const char *word, *target; /* `word`: the kind of class; `target`: the interface that it must have */
     enum ps_kind part;  /* its native stages are of this kind; PS_KIND_COUNT: the stage knows them itself */
-    const char *own[4]; /* COUNT: packages whose classes the stage knows */
+    const char *own[4]; /* COUNT: number of packages whose classes the stage knows */
     bool is_asked;      /* the native stage asks the class for values, and runs itself (ps_java_alone) */
 } inners[] = {
     {PS_KIND_SOURCE,
@@ -87,7 +87,7 @@ static const struct inner {
     {PS_KIND_CHANNEL, "spillablememory", KEY_PROVIDER},
 };
 
-/* Returns whether the stage runs it itself, or refuses it in its own words. */
+/* Returns whether the stage runs the class itself, or refuses it with its own message. */
 static bool is_native(const struct ps_part_maker *maker, const struct inner *inner, const char *value)
 {
     if (inner->part != PS_KIND_COUNT && ps_stage_find(maker->stages, inner->part, value) != NULL)
@@ -117,7 +117,7 @@ static const struct ps_pair *find_inner(const struct ps_part_maker *maker, const
     return NULL;
 }
 
-/* Takes a key away whose class was refused, so that the native stage checks the other keys. */
+/* Removes a key whose class was refused, so that the native stage checks the other keys. */
 static void refuse(struct ps_conf_part *part, const struct ps_pair *pair)
 {
     struct ps_pair *items = (struct ps_pair *)(uintptr_t)part->pairs.items; /* the part's own copy */

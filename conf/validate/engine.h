@@ -1,6 +1,7 @@
-/* Chooses what runs a component: its native stage, or Flume's own class in Java (stages/lib/java). Java runs it when the key
- * `penstock.engine` has the value java, and when a key names a class that exists only in Java and that the component calls, such as the
- * handler of a source http or the serializer of a sink hdfs. Thread: the control thread. */
+/* Chooses the engine of a component: its native stage, or Flume's own class in Java (stages/lib/java). Java runs
+ * it when the key `penstock.engine` has the value java, and when a key names a class that exists only in Java and
+ * that the component calls, such as the handler of a source http or the serializer of a sink hdfs. Thread: the
+ * control thread. */
 #pragma once
 
 #include "conf/validate/part.h"
@@ -12,7 +13,8 @@ const struct ps_stage_ops *ps_part_engine(const struct ps_part_maker *maker, enu
                                           struct ps_conf_part *part, const char *prefix,
                                           struct ps_place place);
 
-/* Decides which of the first interceptors of a Java source run with it in Java, where they get its own events, as in Flume: those up
- * to the last that is a Java class, if the others among them are Flume's. Adds to part->pairs what the host and ps_part_engine need.
- * Returns how many they are: the agent does not run these. */
+/* Decides which of the first interceptors of a Java source run with it in Java, where they get its own events, as
+ * in Flume: those up to the last that is a Java class, if the others among them are Flume's. Adds to part->pairs
+ * the keys that the host and ps_part_engine need. Returns the number of these interceptors, which the agent does
+ * not run. */
 size_t ps_part_chain(const struct ps_part_maker *maker, struct ps_conf_part *source);

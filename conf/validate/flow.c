@@ -36,7 +36,7 @@ static void note_listed(const struct ps_validation *validation, enum ps_section 
     }
 }
 
-/* ---- where it begins ---- */
+/* ---- the components that must run in Java ---- */
 
 /* Returns whether a type of this kind is a class that only Java has. */
 static bool is_java(const struct ps_validation *validation, enum ps_kind kind, const char *type)
@@ -49,7 +49,8 @@ static bool is_java(const struct ps_validation *validation, enum ps_kind kind, c
     return ps_java_found(maker, type);
 }
 
-/* Returns the key for which the component must run in Java together with what is around it; NULL: there is none. */
+/* Returns the key for which the component must run in Java together with the components around it; NULL: there is
+ * none. */
 static const char *seed_of(const struct ps_validation *validation, enum ps_section section,
                            const struct ps_entry *entry)
 {
@@ -75,7 +76,7 @@ static const char *seed_of(const struct ps_validation *validation, enum ps_secti
     }
 }
 
-/* ---- what is around it ---- */
+/* ---- the components around them ---- */
 
 static struct ps_entry *find(const struct ps_validation *validation, enum ps_section section,
                              const char *name)
@@ -93,8 +94,8 @@ static bool mark(struct ps_entry *entry)
     return is_new;
 }
 
-/* Marks the named components of a section if one of them, or the entry that names them, is marked; then that entry, too. Returns
- * whether something is new. */
+/* Marks the named components of a section if one of them, or the entry that names them, is marked; then marks that
+ * entry as well. Returns whether something is new. */
 static bool join(const struct ps_validation *validation, struct ps_entry *entry, enum ps_section section,
                  const struct ps_texts *names)
 {
@@ -178,7 +179,7 @@ static void check_class(const struct ps_validation *validation, enum ps_section 
     }
 }
 
-/* ---- what Flume gets ---- */
+/* ---- the configuration that Flume's classes get ---- */
 
 struct collected {
     struct ps_pair *items;
@@ -224,7 +225,8 @@ static const struct ps_pairs *collect(const struct ps_validation *validation, co
     return pairs;
 }
 
-/* Marks the listed components with which it begins. Returns the key for which the first of them does; NULL: there is none. */
+/* Marks the listed components that must run in Java. Returns the key for which the first of them must; NULL: there
+ * is none. */
 static const struct ps_pair *mark_seeds(const struct ps_validation *validation)
 {
     const struct ps_pair *first = NULL;

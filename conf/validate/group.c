@@ -76,7 +76,7 @@ static struct ps_place place_of_key(const struct grouping *grouping, const char 
     return ps_validation_place(grouping->validation, grouping->entry, grouping->prefix, key);
 }
 
-/* ---- what nobody has ---- */
+/* ---- processors and selectors that do not exist ---- */
 
 /* Reports a class that is nowhere: Flume drops the group and its sinks. */
 static bool report_class(const struct grouping *grouping, const char *key, const char *word,
@@ -222,12 +222,12 @@ static void warn_of_channels(const struct grouping *grouping)
     for (size_t i = 0; i < sinks->count; i++) {
         const char *channel = sink_find(grouping->validation, sinks->items[i])->channel;
         if (first != NULL && strcmp(first, channel) != 0) {
-            ps_problem_add(grouping->validation->problems, PS_SEVERITY_WARNING,
-                           place_of_key(grouping, "sinks"),
-                           "let all sinks of the group take from one channel",
-                           "the sinks take from different channels (%s, %s): as in Flume, the group chooses "
-                           "a sink and so a channel; no sink gets what another one failed with",
-                           first, channel);
+            ps_problem_add(
+                grouping->validation->problems, PS_SEVERITY_WARNING, place_of_key(grouping, "sinks"),
+                "let all sinks of the group take from one channel",
+                "the sinks take from different channels (%s, %s): as in Flume, the group chooses a sink and "
+                "with it a channel; no sink gets the events with which another one failed",
+                first, channel);
             return;
         }
         first = channel;

@@ -70,12 +70,13 @@ static bool check_channel(const struct flow *flow)
         return false; /* it was dropped, and with it the sink */
     if (flow->sink->group != NULL)
         refuse(flow, "take the sink out of the group",
-               ps_arena_format(arena,
-                               "it is in the sink group %s, in which others get what it cannot deliver",
-                               flow->sink->group));
+               ps_arena_format(
+                   arena,
+                   "it is in the sink group %s, in which other sinks get the events that it cannot deliver",
+                   flow->sink->group));
     else if (other != NULL)
         refuse(flow, ps_arena_format(arena, "give %s a channel of its own", other->part.label),
-               ps_arena_format(arena, "%s takes from channel %s, too", other->part.label, channel));
+               ps_arena_format(arena, "%s also takes from channel %s", other->part.label, channel));
     else if (strcmp(found->part.ops->name, "memory") != 0)
         refuse(flow, "use a channel of type memory: after a restart the source reads again",
                ps_arena_format(arena,
@@ -112,8 +113,7 @@ static void check_source(const struct flow *flow, struct ps_conf_source *source)
                                part->label, part->ops->name));
     else if (source->channels.count != 1)
         refuse(flow, ps_arena_format(arena, "give %s one channel", part->label),
-               ps_arena_format(arena,
-                               "%s has %zu channels, and what it read would be delivered by several sinks",
+               ps_arena_format(arena, "%s has %zu channels, so several sinks would deliver its events",
                                part->label, source->channels.count));
     else if (!part->ops->source->yields_positions(part->plan, &err))
         refuse(flow, "remove that key", ps_arena_format(arena, "%s has %s", part->label, err.text));

@@ -11,7 +11,7 @@
 
 #define FLUME "org.apache.flume."
 
-/* What a class must be, for Flume to use it as a component of this kind. */
+/* The interface that Flume requires of a class for a component of this kind. */
 static const char *const targets[] = {
     [PS_KIND_SOURCE] = FLUME "Source",
     [PS_KIND_INTERCEPTOR] = FLUME "interceptor.Interceptor$Builder",
@@ -25,7 +25,7 @@ static const char *const targets[] = {
 
 struct java_type {
     const struct ps_part_maker *maker;
-    const char *word;   /* what it is: "source" */
+    const char *word;   /* name of the kind: "source" */
     const char *target; /* the interface that it must have */
     struct ps_place place;
     struct ps_classes *classes;
@@ -69,7 +69,7 @@ static enum ps_java_answer report(const struct java_type *type, enum ps_severity
     return PS_JAVA_REPORTED;
 }
 
-/* Returns what else it is: "a source", or NULL. */
+/* Returns the other kind that the class has: "a source", or NULL. */
 static const char *other_kind(const struct java_type *type)
 {
     const char *missing;
@@ -115,7 +115,7 @@ static const char *not_instantiable(const struct ps_class_file *file)
     return NULL;
 }
 
-/* Reports what would keep it from running in Java. Returns false when nothing does. */
+/* Reports why it could not run in Java. Returns false when it could. */
 static bool report_obstacle(const struct java_type *type)
 {
     struct ps_arena *arena = type->maker->arena;
@@ -185,7 +185,7 @@ static const char *absent(const struct ps_part_maker *maker, const char *word, c
                            searched(maker));
 }
 
-/* Returns what to do about a class that no jar has. */
+/* Returns the cure for a class that no jar has. */
 static const char *jar_cure(const struct ps_part_maker *maker, const char *name, const char *target)
 {
     struct ps_classes *classes = classes_of(maker);
@@ -257,7 +257,7 @@ static bool report_no_java(const struct java_type *type)
     return true;
 }
 
-/* Says that it runs in Java. */
+/* Reports that it runs in Java. */
 static enum ps_java_answer report_runs(const struct java_type *type)
 {
     const char *heap = heap_of(type->maker->conf->class_path);

@@ -1,5 +1,5 @@
-/* Components that are Java classes: whether the class path has the class, and what it is. Nothing is started. Thread: the control
- * thread. */
+/* Components that are Java classes: finds out whether the class path has the class, and its kind. Starts nothing.
+ * Thread: the control thread. */
 #pragma once
 
 #include "conf/validate/part.h"
@@ -13,15 +13,16 @@
 
 enum ps_java_answer {
     PS_JAVA_ABSENT,   /* no class of the class path; nothing was reported */
-    PS_JAVA_REPORTED, /* it cannot run: a problem says why */
+    PS_JAVA_REPORTED, /* it cannot run; a problem with the reason was reported */
     PS_JAVA_STAGE,    /* `*ops` runs it */
 };
 
-/* Looks for `type`, which is no native stage of this kind. `place` is that of the type. */
+/* Looks for the class `type`, which is not a native stage of this kind. `place` is the place of the key. */
 enum ps_java_answer ps_java_type(const struct ps_part_maker *maker, enum ps_kind kind, const char *type,
                                  struct ps_place place, const struct ps_stage_ops **ops);
 
-/* Looks for Flume's own class of a type that has a native stage too: `type` is Flume's short name, or one of the class's. */
+/* Looks for Flume's own class of a type that also has a native stage: `type` is Flume's short name, or one of the
+ * class's. */
 enum ps_java_answer ps_java_flume(const struct ps_part_maker *maker, enum ps_kind kind, const char *type,
                                   struct ps_place place, const struct ps_stage_ops **ops);
 
@@ -37,18 +38,18 @@ void ps_java_report_absent(const struct ps_part_maker *maker, enum ps_kind kind,
 /* Returns whether `type` is the name of a class of the class path. Reports nothing. */
 bool ps_java_found(const struct ps_part_maker *maker, const char *type);
 
-/* Looks for a class that a component uses: `word` says what it is ("handler"), `target` is the interface that it must have. Returns
- * false after reporting why it cannot be used. */
+/* Looks for a class that a component uses: `word` names its kind ("handler"), `target` is the interface that it
+ * must have. Returns false after reporting why it cannot be used. */
 bool ps_java_inner(const struct ps_part_maker *maker, const char *word, const char *target, const char *name,
                    struct ps_place place);
 
-/* Looks for a class that runs in a JVM of its own and is no component, and notes where it is; `note` says what it does: "is asked in Java
- * when the agent starts". Otherwise as ps_java_inner. */
+/* Looks for a class that runs in a JVM of its own and is not a component, and notes its place; `note` is a text
+ * about its task: "is asked in Java when the agent starts". Otherwise as ps_java_inner. */
 bool ps_java_alone(const struct ps_part_maker *maker, const char *word, const char *target, const char *name,
                    struct ps_place place, const char *note);
 #define PS_JAVA_IS_ASKED "is asked in Java when the agent starts"
 
-/* Texts about a class that was not found: what is wrong ("none of the 7 jars .. has it"), and what to do. They live in the maker's
- * arena. */
+/* Texts about a class that was not found: the reason ("none of the 7 jars .. has it"), and the cure. They live in
+ * the maker's arena. */
 const char *ps_java_absent(const struct ps_part_maker *maker, enum ps_kind kind, const char *type);
 const char *ps_java_absent_cure(const struct ps_part_maker *maker, enum ps_kind kind, const char *type);

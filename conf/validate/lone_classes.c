@@ -24,7 +24,7 @@ static enum ps_status ask(void *argument, const char *class_name, const char *na
 {
     const struct ps_conf *conf = argument;
     if (ask_class == NULL)
-        return ps_err_set(err, "this program asks no classes");
+        return ps_err_set(err, "this program does not run Java classes");
     return ask_class(conf->class_path, class_name, name, settings, keys, arena, answers, err);
 }
 

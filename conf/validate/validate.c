@@ -275,8 +275,8 @@ static void report_nothing(struct ps_validation *validation, bool channels)
         ps_problem_follows(validation->problems);
 }
 
-/* Removes channels without any connection, as Flume does. Keeps a channel with only one end, with a
- * warning. */
+/* Removes channels without any connection, as Flume does. Keeps a channel that has only sources or only sinks,
+ * with a warning. */
 static void validate_connections(struct ps_validation *validation)
 {
     struct ps_conf_agent *agent = &validation->conf->agent;
@@ -299,7 +299,7 @@ static void validate_connections(struct ps_validation *validation)
             }
             continue;
         }
-        bool shared = channel->part.ops->shared; /* other programs put into it, or take from it */
+        bool shared = channel->part.ops->shared; /* other programs put events into it, or take them from it */
         if (channel->sink_count == 0 && starts && !(shared && sinks == 0)) {
             ps_problem_add(validation->problems, PS_SEVERITY_WARNING, place,
                            sinks > 0 ? NULL : "connect a sink to it",

@@ -13,7 +13,8 @@ struct ps_validation {
     const struct ps_agent_text *text;
     struct ps_arena *arena;
     struct ps_problems *problems;
-    const struct ps_pairs *flow; /* what runs in Java as a whole (conf/validate/flow.h); NULL: nothing */
+    /* the components that run in Java as a whole (conf/validate/flow.h); NULL: none */
+    const struct ps_pairs *flow;
 };
 
 /* Returns the components of a section that are listed and have keys, in the order of the list. Reports

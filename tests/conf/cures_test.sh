@@ -70,7 +70,7 @@ grep -qF 'write /var/log/.*-.[.]log' "$work/out" || fail 'the expression of a pa
 # Where the line stands, and both characters.
 with_regex '^\d+\s\d'
 check 1
-grep -qF "agent.properties:11: warning: a1.sources.r1.interceptors.i1.regex: a single backslash before these characters is not part of the value: Java's properties take it away; write \\\\d and \\\\s" \
+grep -qF "agent.properties:11: warning: a1.sources.r1.interceptors.i1.regex: a single backslash before these characters is not part of the value: Java's properties remove it; write \\\\d and \\\\s" \
     "$work/out" || fail 'no warning with line and cure'
 # Backslashes that mean what they say.
 for value in '^\\d+$' 'a\tb' 'a\\.b\=c\:\#\!' 'caf\u00e9' '\"a' 'a\

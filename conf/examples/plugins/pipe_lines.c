@@ -43,7 +43,7 @@ static enum ps_status open_pipe(const void *plan_, void *state_, struct ps_port 
     state->port = port;
     if (mkfifo(plan->path, 0600) != 0 && errno != EEXIST)
         return ps_err_set(err, "cannot make the pipe %s: %s", plan->path, strerror(errno));
-    /* Open for writing, too: so the pipe has no end when its last writer closes it. */
+    /* Opens for writing as well, so that the pipe does not end when its last writer closes it. */
     state->fd = open(plan->path, O_RDWR | O_NONBLOCK | O_CLOEXEC);
     if (state->fd < 0)
         return ps_err_set(err, "cannot open %s: %s", plan->path, strerror(errno));
@@ -63,8 +63,8 @@ static void close_pipe(const void *, void *state_)
     close(((struct state *)state_)->fd);
 }
 
-/* Adds the whole lines of these bytes. Returns how many bytes are handled: all but a line without end, or what has no
- * room in the batch. */
+/* Adds the whole lines of these bytes. Returns how many bytes are handled: all except a line without end, and
+ * lines for which the batch has no room. */
 static uint32_t add_lines(struct ps_batch *batch, char *bytes, uint32_t length)
 {
     uint32_t handled = 0;

@@ -234,7 +234,7 @@ static void assignments_of_the_environment_script(void **state)
     ps_command_fini(&command);
     ps_env_read(&directory->conf, directory->path);
     assert_true(reported(directory, 2, "this `if` is not understood: JAVA_HOME is not set"));
-    assert_true(reported(directory, 6, "what this `.` would set is not known"));
+    assert_true(reported(directory, 6, "the variables that this `.` would set are not known"));
     assert_true(reported(directory, 7, "HERE is not exported"));
     assert_int_equal(directory->conf.problems.count, 3);
 }

@@ -151,7 +151,7 @@ static void with_hadoop_and_hbase(void **state)
     assert_string_equal(asked(), first);
     assert_int_equal(problems.count, 2);
     assert_int_equal(problems.items[0].severity, PS_SEVERITY_NOTE);
-    assert_non_null(strstr(problems.items[0].what, "/hadoop/bin/hadoop classpath` prints is behind"));
+    assert_non_null(strstr(problems.items[0].what, "/hadoop/bin/hadoop classpath` is appended"));
 
     /* an agent asks for the libraries, too, and nothing twice */
     command.ask_classes = true;

@@ -55,7 +55,7 @@ run 1 check -n a1 -f "$work/dropped.properties" --strict
     echo 'a1.sources.r1.interceptors.i1.serializers.s1.typo = x'
 } >"$work/extractor.properties"
 run 1 check -n a1 -f "$work/extractor.properties"
-says "a1: 1 dropped, 2 warnings; the agent would start, but none of its sources: no event comes in"
+says "a1: 1 dropped, 2 warnings; the agent would start without any of its sources: no event comes in"
 says "is missing: the header that the group becomes"
 says "unknown key, ignored"
 ! grep -q 'refused its configuration' "$work/out" || fail "more than the stage's own error: $(cat "$work/out")"
@@ -167,7 +167,7 @@ two_sources() { # LINES...: the good file with sources r1 and r2, the lines for 
 two_warn() { # TEXT: one warning, which names both
     run 3 check -n a1 -f "$work/two.properties"
     says "$1"; says "as source r1 does; set another"; says "a1: 1 warning"; says "(source r1: $work/two.properties:"
-    says "a1: 1 component wants what another component has"
+    says "a1: 1 component wants a thing that another component has"
     run 1 check -n a1 -f "$work/two.properties" --strict
 }
 two_sources 'type = taildir' 'filegroups = f' 'filegroups.f = /var/log/x' "positionFile = $work/r.json" >"$work/two.properties"

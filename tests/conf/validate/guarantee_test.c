@@ -52,7 +52,7 @@ static void flows_that_cannot(void **state)
     static const struct {
         const char *lines, *what;
     } rows[] = {
-        {"a1.sinks.k2.channel = c1\n", "exactly once: sink k2 takes from channel c1, too"},
+        {"a1.sinks.k2.channel = c1\n", "exactly once: sink k2 also takes from channel c1"},
         {"a1.sinkgroups = g\na1.sinkgroups.g.sinks = k1 k2\na1.sinkgroups.g.processor.type = failover\n",
          "exactly once: it is in the sink group g"},
         {"a1.channels.c1.type = file\n", "exactly once: channel c1 of type file keeps events without"},

@@ -87,7 +87,7 @@ static void test_not_asked(void **state)
         "is asked in Java when the agent starts");
     assert_string_equal(ps_test_java_conf_said(conf, 8),
                         "a.properties:8: note: a1.sources.r1.port: the value is not known before the agent "
-                        "starts and asks the config filter; `penstock check --probe` asks it, too");
+                        "starts and asks the config filter; `penstock check --probe` asks it as well");
     assert_int_equal(conf->problems.errors + conf->problems.dropped + conf->problems.warnings, 0);
     ps_conf_destroy(conf);
     conf = load(false, "example.Vault", "${f2['port']}", "x");
