@@ -34,20 +34,19 @@ const struct ps_command_line ps_line_check = {
              "Reads the configuration of agent NAME as `penstock agent` would, looks at the directories and "
              "files that it\nnames on this machine, and prints its plan and every problem.\n",
     .rows = rows,
-    .ends =
-        "All other options of `penstock agent` are accepted.\n"
-        "\n"
-        "Exit status: 0 the agent would start, 1 it would not, or all of its sources or sinks would be "
-        "dropped,\n"
-        "2 wrong usage, 3 it would start, but something that it needs is not there: a directory, a port that "
-        "another\nsource has, or what --probe tries.\n"
-        "\n"
-        "Examples:\n"
-        "  penstock check -n a1 -f conf/a1.properties\n"
-        "  sudo -u penstock penstock check --probe -n a1 -f /etc/penstock/agent.properties\n"
-        "  penstock check -n a1 -c conf -f base.properties -f site.properties -Dstage=prod\n"
-        "  penstock check -n a1 -f a1.properties --json | jq '.problems[] | select(.severity == "
-        "\"error\")'\n",
+    .ends = "All other options of `penstock agent` are accepted.\n"
+            "\n"
+            "Exit status: 0 the agent would start, 1 it would not, or all of its sources or sinks would be "
+            "dropped,\n"
+            "2 wrong usage, 3 it would start, but something that it needs is not there: a directory, a port "
+            "that another\nsource has, or a thing that --probe tries.\n"
+            "\n"
+            "Examples:\n"
+            "  penstock check -n a1 -f conf/a1.properties\n"
+            "  sudo -u penstock penstock check --probe -n a1 -f /etc/penstock/agent.properties\n"
+            "  penstock check -n a1 -c conf -f base.properties -f site.properties -Dstage=prod\n"
+            "  penstock check -n a1 -f a1.properties --json | jq '.problems[] | select(.severity == "
+            "\"error\")'\n",
     .flume = true,
 };
 
@@ -133,7 +132,7 @@ static void print_end(const struct ps_command *command, const struct ps_conf *co
                : verdict->failed == 1 ? "is not there"
                                       : "are not there");
     if (conf->clashes > 0)
-        printf("%s: %u %s what another component has\n", conf->wanted, conf->clashes,
+        printf("%s: %u %s a thing that another component has\n", conf->wanted, conf->clashes,
                conf->clashes == 1 ? "component wants" : "components want");
     if (!command->probe && verdict->look.skipped > 0)
         printf("not tried (--probe does): %s\n", verdict->look.not_tried);

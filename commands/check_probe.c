@@ -80,10 +80,11 @@ struct ps_check_look ps_check_look(struct ps_conf *conf, const struct ps_command
 {
     struct ps_check_look result = {.failed = 0};
     size_t length;
-    struct look look = {.conf = conf,
-                        .result = &result,
-                        .probe_follows = command->probe,
-                        .skipped = ps_must_open_text(&result.not_tried, &length, "what was not tried")};
+    struct look look = {
+        .conf = conf,
+        .result = &result,
+        .probe_follows = command->probe,
+        .skipped = ps_must_open_text(&result.not_tried, &length, "the list of things that were not tried")};
     struct ps_probe probe = {.local = true, .files_only = true, .tried = on_looked, .argument = &look};
     ps_plan_probe(plan, &probe);
     if (conf->monitoring.on)

@@ -20,8 +20,7 @@ struct ps_check_look {
 struct ps_check_look ps_check_look(struct ps_conf *conf, const struct ps_command *command,
                                    const struct ps_plan *plan);
 
-/* Tries each thing that the plan's stages, the metrics server, the log and the backup need. Prints a line for
- * each to `out`, or adds an object for each to `list` (a JSON array); the other of the two is NULL. Returns
- * how many failed. */
+/* Tries each thing that the plan's stages, the metrics server, the log and the backup need. Prints a line for each
+ * to `out`, or adds an object for each to `list` (a JSON array); one of the two is NULL. Returns how many failed. */
 unsigned ps_check_probe(const struct ps_conf *conf, const struct ps_command *command,
                         const struct ps_plan *plan, FILE *out, struct json_t *list);

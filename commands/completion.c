@@ -114,8 +114,8 @@ static void add_rules_commands(struct words *words)
 
 /* ---- values ---- */
 
-/* Returns what the shell proposes for an option's value or an operand; `value` is its name in the help
- * text. */
+/* Returns the kind of words that the shell proposes for an option's value or an operand; `value` is its name in
+ * the help text. */
 static struct completion_value proposed(struct ps_arena *arena, const char *value, enum ps_proposal proposal)
 {
     static const struct {

@@ -86,18 +86,21 @@ static const struct ps_command_row rows[] = {
      .help = "each is a source with a sequence of its own (default 1)", .min = 1,
      .max = PS_LOAD_CONNECTIONS_MAX},
     {"connect-over", 0, "D", PS_ROW_DURATION(config.connect_over_ns),
-     .help = "open them one by one over this time, before the load starts"},
-    {"wait", 0, NULL, PS_ROW_FLAG(wait), .help = "for the target for ever, not for 10 s"},
-    {"format", 0, "NAME", PS_ROW_TEXT(config.content.format), .help = "default rfc3164; one of",
-     .group = "what", .proposes = PS_PROPOSE_FORMATS, .list = list_formats},
-    {"template", 0, "TEXT", PS_ROW_TEXT(config.content.template), .help = "text with fields; {{ is a brace",
-     .list = list_fields},
+     .help = "time over which the connections are opened, before the load starts"},
+    {"wait", 0, NULL, PS_ROW_FLAG(wait), .help = "wait for the target without a limit, not for 10 s"},
+    {"format", 0, "NAME", PS_ROW_TEXT(config.content.format),
+     .help = "the format of the events (default rfc3164); one of", .group = "what",
+     .proposes = PS_PROPOSE_FORMATS, .list = list_formats},
+    {"template", 0, "TEXT", PS_ROW_TEXT(config.content.template),
+     .help = "the template of the events: text with fields; {{ is a brace", .list = list_fields},
     {"lines", 0, "FILE", PS_ROW_TEXT(config.content.lines),
      .help = "the lines of a file in turn; with --template: its {line}"},
-    {"size", 0, "BYTES", PS_ROW_BYTES(size_bytes), .help = "of an event, framing included; at most 1 GiB",
-     .min = 1, .max = UINT32_MAX / 4},
+    {"size", 0, "BYTES", PS_ROW_BYTES(size_bytes),
+     .help = "size of an event, framing included; at most 1 GiB", .min = 1, .max = UINT32_MAX / 4},
     {"seed", 0, "N", PS_ROW_COUNT(config.seed),
-     .help = "default 1: the same seed gives the same events and random arrivals", .max = UINT64_C(1) << 53},
+     .help =
+         "seed of the random numbers (default 1): the same seed gives the same events and random arrivals",
+     .max = UINT64_C(1) << 53},
     {"start-time", 0, "ISO8601", PS_ROW_TAKE(take_start_time),
      .help = "the clock that events show and due times count from (default: now); with it, --seed, --run and "
              "--rate (or --shape) the same bytes are sent again"},
@@ -106,28 +109,29 @@ static const struct ps_command_row rows[] = {
      .help = "the first connection's number in the stamps", .max = PS_STAMP_SOURCE_MAX},
     {"no-stamp", 0, NULL, PS_ROW_FLAG(no_stamp),
      .help = "no stamp in the events: `penstock verify` finds nothing"},
-    {"threads", 0, "N", PS_ROW_COUNT32(config.threads), .help = "default: as the rate needs", .min = 1,
-     .max = PS_LOAD_THREADS_MAX, .group = "how"},
+    {"threads", 0, "N", PS_ROW_COUNT32(config.threads),
+     .help = "number of threads (default: as many as the rate needs)", .min = 1, .max = PS_LOAD_THREADS_MAX,
+     .group = "how"},
     {"cpus", 0, "LIST", PS_ROW_TAKE(take_cpus), .help = "pin the threads: 1 or 0,2-3"},
     {"settle", 0, "D", PS_ROW_DURATION(config.settle_ns),
      .help = "wait for completions after the last event (default 10s)"},
     {"tolerance", 0, "SHARE", PS_ROW_SHARE(config.tolerance),
-     .help = "of the asked rate that may be missing (default 0.1%)"},
+     .help = "share of the asked rate that may be missing (default 0.1%)"},
     {"manifest", 0, "FILE", PS_ROW_TEXT(config.manifest),
-     .help = "what was sent, for `penstock verify --manifest`"},
+     .help = "writes the numbers of events sent, for `penstock verify --manifest`"},
     {"json", 0, NULL, PS_ROW_FLAG(json), .help = "JSON lines, for programs"},
     {"every", 0, "D", PS_ROW_DURATION(config.every_ns),
      .help = "time between lines of progress, 100ms to 1h (default 1s)", .min = PS_LIVE_EVERY_NS_MIN,
      .max = PS_LIVE_EVERY_NS_MAX},
-    {"quiet", 0, NULL, PS_ROW_FLAG(quiet), .help = "no progress, only the end"},
+    {"quiet", 0, NULL, PS_ROW_FLAG(quiet), .help = "no progress, only the result"},
     {.help = NULL},
 };
 
 const struct ps_command_line ps_line_load = {
     .name = "load",
     .usage = "Usage: penstock load --target URL [--rate R] [--duration D | --events N] [OPTION]...\n"
-             "Sends events on a schedule that does not wait for the target: each has a time it is due, and "
-             "its latency counts\nfrom there. Without --rate it sends as fast as the target takes events "
+             "Sends events on a schedule that does not wait for the target: each has a due time, and its "
+             "latency counts\nfrom that time. Without --rate it sends as fast as the target takes events "
              "(closed loop). Without an end it goes on\nuntil interrupted.\n",
     .rows = rows,
     .ends = "Exit status: 0 the rate was held, 1 events failed or were not delivered, 2 it could not start, "

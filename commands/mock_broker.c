@@ -27,17 +27,16 @@ static ps_row_take take_topic, take_with_parent;
 
 static const struct ps_command_row rows[] = {
     {"port", 'P', "PORT", PS_ROW_COUNT(port),
-     .help = "clients reach it at 127.0.0.1:PORT; without it at a port that the kernel chooses. Only the "
-             "bootstrap address: clients then connect to the brokers' own ports on 127.0.0.1, which the "
+     .help = "the bootstrap address is 127.0.0.1:PORT; without this option the kernel chooses the port. "
+             "Clients then connect to the brokers' own ports on 127.0.0.1, which the "
              "kernel chooses",
      .min = 1, .max = UINT16_MAX},
     {"brokers", 'b', "N", PS_ROW_COUNT32(broker_count), .help = "brokers, 1 to 16 (default 1)", .min = 1,
      .max = 16},
     {"topic", 't', "NAME:PARTITIONS", PS_ROW_TAKE(take_topic),
-     .help = "make a topic; others appear when they are asked for, with four partitions"},
+     .help = "make a topic; other topics are made when a client asks for them, with four partitions"},
     {"round-trip", 'r', "TIME", PS_ROW_DURATION(round_trip_ns),
-     .help = "every answer comes that much later, as from far away, in whole milliseconds: 100ms",
-     .max = 60 * PS_NS_PER_S},
+     .help = "delay of every answer, in whole milliseconds: 100ms", .max = 60 * PS_NS_PER_S},
     {"with-parent", 'p', NULL, PS_ROW_TAKE(take_with_parent),
      .help = "end when the process that started it does"},
     {.help = NULL},

@@ -81,8 +81,8 @@ const struct ps_command_line ps_line_new = {
     .name = "new",
     .usage =
         "Usage: penstock new [-n NAME] SOURCE [INTERCEPTOR]... [CHANNEL] SINK...\n"
-        "Prints a commented agent file with these components: what must be set has a value to put right, "
-        "every other\nkey is a comment with its default. Without a channel there is one of type memory.\n",
+        "Prints a commented agent file with these components: a required key has a sample value to replace, "
+        "every\nother key is a comment with its default. Without a channel there is one of type memory.\n",
     .rows = rows,
     .ends = "A component is a name of `penstock components`, or of Flume's: taildir, KafkaSink. A name that "
             "sources and sinks\nhave (avro, http, kafka, thrift) is the source's where none was named "
@@ -264,7 +264,7 @@ static void print_part(const struct draft *draft, size_t index)
 
 static void print_draft(const struct draft *draft)
 {
-    printf("# Agent %s. Put the values right, then: penstock check -f FILE, penstock agent -f FILE\n",
+    printf("# Agent %s. Correct the values, then: penstock check -f FILE, penstock agent -f FILE\n",
            draft->agent);
     print_names(draft, ps_arena_format(draft->arena, "%s.sources", draft->agent), PS_KIND_SOURCE);
     print_names(draft, ps_arena_format(draft->arena, "%s.channels", draft->agent), PS_KIND_CHANNEL);

@@ -36,44 +36,49 @@ static const struct ps_command_row rows[] = {
      .help = "where load goes (see `penstock load --help`); found in the agent file otherwise",
      .proposes = PS_PROPOSE_TARGETS},
     {"from", 0, "URL", PS_ROW_TAKE(take_from),
-     .help = "where it arrives (see `penstock verify --help`), likewise; may be repeated",
+     .help = "where the events arrive (see `penstock verify --help`); found in the agent file otherwise; may "
+             "be repeated",
      .proposes = PS_PROPOSE_FAR_ENDS},
     {"pid", 0, "PID", PS_ROW_TAKE(take_pid),
-     .help = "the process whose CPU time and memory count, where it is not ours"},
+     .help = "the process whose CPU time and memory are measured, if plan does not start it"},
 
     {"goal", 0, "GOAL", PS_ROW_TAKE(take_goal),
-     .help = "ndr: nothing is lost (default); pdr=0.1%: no more than that is lost; p99<20ms: nothing is lost "
-             "and that percentile is met. May be repeated",
+     .help = "ndr: nothing is lost (default); pdr=0.1%: at most this share is lost; p99<20ms: nothing is "
+             "lost and the percentile is met. May be repeated",
      .group = "what is asked", .proposes = PS_PROPOSE_GOALS},
     {"within", 0, "D", PS_ROW_SECONDS(within_s), .help = "time for each goal (default 2m)", .min = 1},
     {"precision", 0, "SHARE", PS_ROW_SHARE(config.search.precision),
-     .help = "width of the answer, 0.1% to 50% (default 3%)"},
+     .help = "width of the result's interval, 0.1% to 50% (default 3%)"},
     {"rate-min", 0, "R", PS_ROW_RATE(config.search.rate_min), .help = "the lowest rate to try (default 10)"},
     {"rate-max", 0, "R", PS_ROW_RATE(config.search.rate_max),
      .help = "the highest rate to try (default 100M)"},
-    {"rate-first", 0, "R", PS_ROW_RATE(config.search.rate_first), .help = "where to begin (default 10k)"},
+    {"rate-first", 0, "R", PS_ROW_RATE(config.search.rate_first),
+     .help = "the first rate to try (default 10k)"},
     {"workers", 0, "1..N", PS_ROW_TAKE(take_workers),
      .help = "measure at 1 to N workers and fit the scalability law (agent files)"},
 
     {"require", 0, "GOAL>=RATE", PS_ROW_TAKE(take_requirement),
-     .help = "that rate has to be held for the goal, else exit status 3. May be repeated; adds its goal to "
-             "those of --goal. --rate-max RATE asks no more than that",
-     .group = "what has to come out", .proposes = PS_PROPOSE_GOALS},
+     .help = "a rate that must be held for the goal, else the exit status is 3. May be repeated; adds its "
+             "goal to those of --goal. With --rate-max RATE the search ends at that rate",
+     .group = "required results", .proposes = PS_PROPOSE_GOALS},
     {"compare", 0, "FILE", PS_ROW_TEXT(compare),
      .help = "the changes since an older --result; exit status 4 when one is worse beyond noise"},
 
     {"machines-for", 0, "R", PS_ROW_RATE(config.wish.rate), .help = "machines for this number of events/s",
      .group = "what it takes"},
     {"machine-size", 0, "BYTES", PS_ROW_TAKE(take_machine_size),
-     .help = "of an event there (default: as measured)"},
-    {"headroom", 0, "SHARE", PS_ROW_SHARE(config.wish.headroom), .help = "kept free on each (default 30%)"},
-    {"spare", 0, "N", PS_ROW_COUNT32(config.wish.spare), .help = "may be down (default 1)", .max = 1000},
+     .help = "size of an event on these machines (default: as measured)"},
+    {"headroom", 0, "SHARE", PS_ROW_SHARE(config.wish.headroom),
+     .help = "share of each machine that is kept free (default 30%)"},
+    {"spare", 0, "N", PS_ROW_COUNT32(config.wish.spare),
+     .help = "number of machines that may be down (default 1)", .max = 1000},
     {"retention", 0, "D", PS_ROW_SECONDS(config.wish.retention_s),
-     .help = "how long brokers keep records: with --replication the disk of the brokers", .min = 1},
+     .help = "time for which brokers keep records: with --replication gives the disk space of the brokers",
+     .min = 1},
     {"replication", 0, "N", PS_ROW_COUNT32(config.wish.replication), .help = "copies of a record",
      .max = 100},
     {"cost-per-machine", 0, "C", PS_ROW_TAKE(take_cost),
-     .help = "what they cost: 0.34/h, '250 EUR/month' (h, day, month of 730 h, year)"},
+     .help = "cost of a machine: 0.34/h, '250 EUR/month' (h, day, month of 730 h, year)"},
 
     {"format", 0, "NAME", PS_ROW_TAKE(take_load), .help = "of the events",
      .group = "load, as for `penstock load`", .proposes = PS_PROPOSE_FORMATS},
@@ -85,15 +90,15 @@ static const struct ps_command_row rows[] = {
     {"connections", 0, "N", PS_ROW_TAKE(take_load), .help = "sources with a sequence of their own"},
     {"connect-over", 0, "D", PS_ROW_TAKE(take_load), .help = "time in which they are opened"},
     {"threads", 0, "N", PS_ROW_TAKE(take_load), .help = "of the load"},
-    {"cpus", 0, "LIST", PS_ROW_TAKE(take_load), .help = "that the threads are pinned to"},
-    {"pace", 0, "spin|sleep", PS_ROW_TAKE(take_load), .help = "how it waits for due times"},
-    {"seed", 0, "N", PS_ROW_TAKE(take_seed), .help = "of the events and of random arrivals (default 1)"},
+    {"cpus", 0, "LIST", PS_ROW_TAKE(take_load), .help = "CPUs that the threads are pinned to"},
+    {"pace", 0, "spin|sleep", PS_ROW_TAKE(take_load), .help = "how load waits for due times: spin or sleep"},
+    {"seed", 0, "N", PS_ROW_TAKE(take_seed), .help = "seed of the events and of random arrivals (default 1)"},
 
     {"report", 0, "FILE", PS_ROW_TEXT(report), .help = "one HTML page", .group = "what comes out"},
     {"result", 0, "FILE", PS_ROW_TEXT(result), .help = "the result as JSON"},
     {"render", 0, "FILE", PS_ROW_TEXT(render),
-     .help =
-         "a --result: everything else here is made from it again, or its text printed; nothing is measured"},
+     .help = "a file of --result: makes the other outputs from it again, or prints its text; nothing is "
+             "measured"},
     {"csv", 0, "FILE", PS_ROW_TEXT(csv), .help = "a row for each trial"},
     {"hgrm", 0, "FILE", PS_ROW_TEXT(hgrm),
      .help = "the latencies of the first goal's result, in ms, as HdrHistogram's percentiles"},
@@ -102,7 +107,7 @@ static const struct ps_command_row rows[] = {
     {"json", 0, NULL, PS_ROW_FLAG(json),
      .help = "JSON lines, for programs: each trial, and the result at the end (the latencies' histograms are "
              "in --result)"},
-    {"quiet", 0, NULL, PS_ROW_FLAG(quiet), .help = "no trials, only the end"},
+    {"quiet", 0, NULL, PS_ROW_FLAG(quiet), .help = "no lines of trials, only the result"},
     {.help = NULL},
 };
 
@@ -114,8 +119,8 @@ const struct ps_command_line ps_line_plan = {
              "       penstock plan --render RESULT [--report PAGE] [--require GOAL>=RATE]... [OPTION]...\n"
              "Finds the highest rate a pipeline holds: offers load in trials, short ones first, longer ones "
              "near the\n"
-             "answer, and repeats those that decide. Says how sure it is, what limits, and how many machines "
-             "it takes.\n",
+             "answer, and repeats those that decide. Prints the confidence, the bottleneck, and the number "
+             "of machines.\n",
     .rows = rows,
     .ends = "Exit status: 0 every goal has its figure or meets what is required, 1 one has none or the "
             "subject failed,\n"
@@ -217,7 +222,7 @@ static enum ps_status take_workers(void *target, const struct ps_command_row *, 
     char rest;
     if (sscanf(text, "%u..%u%c", &first, &last, &rest) != 2) {
         if (sscanf(text, "%u%c", &last, &rest) != 1)
-            return ps_err_set(err, "--workers: 1..4 is how it is written, not `%s`", text);
+            return ps_err_set(err, "--workers: write it as 1..4, not `%s`", text);
         first = last;
     }
     if (first < 1 || last < first || last >= PS_SCALING_POINTS_MAX)
@@ -331,11 +336,12 @@ static enum ps_status check_subject(struct ps_subject_config *subject, struct ps
     if (subject->agent != NULL && subject->agent_metrics != NULL)
         return ps_err_set(err, "an agent file (-n, -f) or a running agent (--agent-metrics), not both");
     if (subject->agent == NULL && subject->target == NULL)
-        return ps_err_set(err, "what is to be measured? An agent file (-n, -f), or --target and --from");
+        return ps_err_set(err, "name the subject: an agent file (-n, -f), or --target and --from");
     if (subject->target != NULL && ps_load_target_check(subject->target, err) != PS_OK)
         return PS_FAIL;
     if (subject->agent == NULL && subject->agent_metrics == NULL && subject->from_count == 0)
-        return ps_err_set(err, "--target %s: where does it arrive? --from is missing", subject->target);
+        return ps_err_set(err, "--target %s: --from is missing: the place where the events arrive",
+                          subject->target);
     return PS_OK;
 }
 
@@ -374,7 +380,7 @@ static enum ps_status check(struct plan_wish *wish, struct ps_err *err)
     if (config->workers_max > 0 && config->subject.agent == NULL)
         return ps_err_set(err, "--workers: only an agent file (-n, -f) can be started with more of them");
     if (config->wish.cost.per_hour > 0 && !config->project)
-        return ps_err_set(err, "--cost-per-machine: how many machines? --machines-for is missing");
+        return ps_err_set(err, "--cost-per-machine: --machines-for is missing");
     if (add_goals(wish, err) != PS_OK)
         return PS_FAIL;
     search->budget_s = wish->within_s * search->goal_count;

@@ -24,7 +24,7 @@ struct tail {
     const char *token_path;
     char token[PS_ACCESS_TOKEN_BYTES]; /* "": none */
     uint64_t count, wait_s;
-    uint64_t connect_ns; /* how long an agent that does not answer may still be starting, with -w */
+    uint64_t connect_ns; /* with -w: time for which an agent that does not answer may still be starting */
     bool follow, json, colour;
     unsigned long shown;
 };
@@ -32,10 +32,10 @@ struct tail {
 #define PS_ROW_TARGET struct tail
 
 static const struct ps_command_row rows[] = {
-    {NULL, 0, "c1, k1", PS_ROW_NOTE, .help = "what a channel gives away, what a sink takes",
+    {NULL, 0, "c1, k1", PS_ROW_NOTE, .help = "the events that leave a channel, or that a sink takes",
      .group = "COMPONENT"},
-    {NULL, 0, "r1", PS_ROW_NOTE, .help = "what a source makes, before its interceptors"},
-    {NULL, 0, "r1.i1", PS_ROW_NOTE, .help = "what leaves interceptor i1 of source r1"},
+    {NULL, 0, "r1", PS_ROW_NOTE, .help = "the events of a source, before its interceptors"},
+    {NULL, 0, "r1.i1", PS_ROW_NOTE, .help = "the events that leave interceptor i1 of source r1"},
     {NULL, 0, "r1.i1.before", PS_ROW_NOTE, .help = "what enters it"},
     {"count", 'n', "COUNT", PS_ROW_COUNT(count), .help = "how many events (default 10)", .min = 1,
      .max = PS_METRICS_SERVER_TAIL_EVENTS_MAX, .group = "options"},
@@ -57,8 +57,8 @@ const struct ps_command_line ps_line_tail = {
     .name = "tail",
     .usage = "Usage: penstock tail COMPONENT [-n COUNT] [-w SECONDS] [-f] [-j] [-u URL] [-t FILE]\n"
              "Shows a sample of the events that pass a component of a running agent, with their headers. The "
-             "agent must have\nbeen started with -Dflume.monitoring.type=http. Nothing is held up and "
-             "nothing is taken away.\n",
+             "agent must have\nbeen started with -Dflume.monitoring.type=http. The events are neither "
+             "delayed nor removed.\n",
     .rows = rows,
     .ends = "Exit status: 0 events were shown, 1 none passed, 2 errors.\n",
 };

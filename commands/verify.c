@@ -18,25 +18,26 @@ static void list_far_ends(FILE *to)
 #define PS_ROW_TARGET struct ps_verify_options
 
 static const struct ps_command_row rows[] = {
-    {"from", 0, "URL", PS_ROW_TAKE(take_from), .help = "where to read, up to 16 times",
+    {"from", 0, "URL", PS_ROW_TAKE(take_from), .help = "the place to read; up to 16 of them",
      .proposes = PS_PROPOSE_FAR_ENDS, .list = list_far_ends},
     {"manifest", 0, "FILE", PS_ROW_TAKE(take_manifest),
-     .help = "what load wrote (load --manifest FILE); may not be there yet; several for several loads",
+     .help = "the file of load --manifest; it may be missing at first; one for each load",
      .group = "what was sent"},
-    {"events", 0, "N", PS_ROW_COUNT(events), .help = "events in all, when there is no manifest", .min = 1,
-     .max = PS_STAMP_SEQUENCE_MAX},
+    {"events", 0, "N", PS_ROW_COUNT(events), .help = "number of events in all, when there is no manifest",
+     .min = 1, .max = PS_STAMP_SEQUENCE_MAX},
     {"sources", 0, "N", PS_ROW_COUNT32(sources),
-     .help = "sources, each ended by its mark, when there is neither", .min = 1,
+     .help = "number of sources, each of which sends an end mark, when there is neither", .min = 1,
      .max = PS_STAMP_SOURCE_MAX + UINT64_C(1)},
     {"run", 0, "HEX6", PS_ROW_TAKE(take_run), .help = "only this run; others are counted and left alone"},
     {"idle", 0, "D", PS_ROW_DURATION(idle_ns),
-     .help = "when nothing has come for this time (default 5s; before the first event 30s)", .min = 1,
+     .help = "end when no event has come for this time (default 5s; before the first event 30s)", .min = 1,
      .group = "when to end (the first of them; or SIGINT, SIGTERM; the report comes in any case)"},
     {"duration", 0, "D", PS_ROW_DURATION(duration_ns), .help = "after this time", .min = 1},
     {NULL, 0, "all there", PS_ROW_NOTE, 0,
-     .help = "the manifest's or --events' number came, and a second of silence"},
+     .help = "end when the number of the manifest or of --events has come, after a second without events"},
     {"memory", 0, "BYTES", PS_ROW_BYTES(memory_bytes),
-     .help = "limit for what is remembered (default 512MiB); beyond it the oldest is forgotten, and said",
+     .help = "limit of the memory for the numbers of events (default 512MiB); beyond it the oldest are "
+             "forgotten, and the report tells it",
      .min = PS_VERIFY_MEMORY_BYTES_MIN, .group = "how"},
     {"json", 0, NULL, PS_ROW_FLAG(json), .help = "JSON lines, for programs"},
     {"histogram", 0, NULL, PS_ROW_FLAG(histogram),
@@ -53,17 +54,18 @@ static const struct ps_command_row rows[] = {
 
 const struct ps_command_line ps_line_verify = {
     .name = "verify",
-    .usage = "Usage: penstock verify --from URL [--from URL]... [OPTION]...\n"
-             "Reads what a pipeline delivered, finds the stamps that penstock load put into every event, and "
-             "says what was\nlost, duplicated, reordered or corrupted, and how late it came.\n",
+    .usage =
+        "Usage: penstock verify --from URL [--from URL]... [OPTION]...\n"
+        "Reads the events that a pipeline delivered, finds the stamps that penstock load put into them, and "
+        "reports the\nevents that were lost, duplicated, reordered or corrupted, and their latencies.\n",
     .rows = rows,
-    .ends =
-        "Exit status: 0 nothing lost, duplicated, reordered or corrupted; 1 something was; 2 wrong usage, or "
-        "it cannot be told\n(nobody knows how much was sent, or the far end itself lost some).\n"
-        "\nExamples:\n"
-        "  penstock verify --from kafka://127.0.0.1:9092/logs --manifest run.json\n"
-        "  penstock verify --from tcp://0.0.0.0:5514 --events 1M --idle 10s\n"
-        "  penstock verify --from '/var/flume/out/*' --run 3fa9c2 --json | tail -n 1\n",
+    .ends = "Exit status: 0 nothing lost, duplicated, reordered or corrupted; 1 something was; 2 wrong "
+            "usage, or the result is not known\n(the number of events sent is not known, or the far end "
+            "itself lost some).\n"
+            "\nExamples:\n"
+            "  penstock verify --from kafka://127.0.0.1:9092/logs --manifest run.json\n"
+            "  penstock verify --from tcp://0.0.0.0:5514 --events 1M --idle 10s\n"
+            "  penstock verify --from '/var/flume/out/*' --run 3fa9c2 --json | tail -n 1\n",
 };
 
 static enum ps_status take_from(void *target, const struct ps_command_row *row, const char *text,
@@ -100,9 +102,9 @@ static enum ps_status options_check(const struct ps_verify_options *to, struct p
         return ps_err_set(err,
                           "--from is missing: where to read, for example --from kafka://127.0.0.1:9092/logs");
     if (to->run_only && to->manifest_count > 0)
-        return ps_err_set(err, "--run and --manifest: a manifest names its run; leave --run out");
+        return ps_err_set(err, "--run and --manifest: a manifest names its run; omit --run");
     if (to->events_known && to->manifest_count > 0)
-        return ps_err_set(err, "--events and --manifest: a manifest says how many; leave --events out");
+        return ps_err_set(err, "--events and --manifest: a manifest has the number; omit --events");
     return PS_OK;
 }
 

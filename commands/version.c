@@ -1,5 +1,5 @@
-/* `penstock version`: prints what a bug report needs: the version, the build, the loaded libraries (not those
- * of the build) and the CPU. The first line is the version alone. */
+/* `penstock version`: prints the data for a bug report: the version, the build, the loaded libraries (not those of
+ * the build) and the CPU. The first line is the version alone. */
 #include "commands/commands.h"
 
 #include "core/base.h"

@@ -30,7 +30,7 @@ static const struct ps_command_row rows[] = {
      .help = "metrics"},
     {NULL, 0, "  penstock.monitoring.host=127.0.0.1, penstock.monitoring.hosts=NAME,...", PS_ROW_NOTE,
      .help = "their address, names"},
-    {NULL, 0, "  penstock.monitoring.token.file=FILE", PS_ROW_NOTE, .help = "who may read events"},
+    {NULL, 0, "  penstock.monitoring.token.file=FILE", PS_ROW_NOTE, .help = "which clients may read events"},
     {NULL, 0, "  penstock.core.dumps=true", PS_ROW_NOTE,
      .help = "allow core dumps, and debuggers of the same user"},
     {NULL, 0, "  flume.root.logger=DEBUG,console, flume.log.dir, flume.log.file", PS_ROW_NOTE, .help = "log"},
@@ -49,10 +49,11 @@ const struct ps_command_line ps_line_agent = {
              "log what every worker and component does.\n",
     .rows = rows,
     .ends =
-        "Every other option of `flume-ng agent` is accepted and means nothing here; ZooKeeper's are "
+        "Every other option of `flume-ng agent` is accepted without effect; ZooKeeper's are "
         "refused.\n"
         "\n"
-        "Exit status: 0 stopped as told, 1 not started, 2 wrong usage, 3 stopped with events that are lost\n"
+        "Exit status: 0 stopped on request, 1 not started, 2 wrong usage, 3 stopped with events that are "
+        "lost\n"
         "(a second SIGTERM or SIGINT, or penstock.drain.timeout is over; the last line of the log says how "
         "many).\n"
         "\n"
@@ -214,7 +215,7 @@ void ps_service_tell_watchdog(struct service *service)
         ps_log(PS_LOG_ERROR, "agent", "worker %u has not moved for %s", worker,
                ps_quantity_print_ns(still_ns).text);
     }
-    if (!moves && !service->stuck) /* said once, before systemd ends the agent */
+    if (!moves && !service->stuck) /* logged once, before systemd ends the agent */
         ps_service_dump(service);
     service->stuck = !moves;
 }
@@ -226,7 +227,7 @@ static bool stop_hurries(void *argument)
     ps_service_tell_watchdog(service);
     ps_service_read_signals(service);
     if (before < 2 && service->stops >= 2)
-        ps_log(PS_LOG_WARN, "agent", "told to stop a second time: not waiting for delivery any more");
+        ps_log(PS_LOG_WARN, "agent", "asked to stop a second time: not waiting for delivery any more");
     return service->stops >= 2;
 }
 

@@ -17,7 +17,7 @@
 #define HELPER_WAIT_MS 100
 /* Name servers: longer than the 5 s after which the system asks the second one (resolv.conf(5), timeout). */
 #define TRY_MS UINT64_C(6000)
-#define REFUSED "the new configuration is not used; the old one runs on: "
+#define REFUSED "the new configuration is not used; the agent keeps the old one: "
 
 /* ---- the helper thread ---- */
 
@@ -67,7 +67,7 @@ static bool run_aside(struct service *service, void (*run)(struct service *servi
     if (done_fd >= 0)
         close(done_fd);
     if (!done) {
-        ps_log(PS_LOG_WARN, "agent", "told to stop: the reload is abandoned");
+        ps_log(PS_LOG_WARN, "agent", "asked to stop: the reload is abandoned");
         service->abandoned = true;
     }
     return done;
@@ -93,7 +93,8 @@ static void on_tried(const struct ps_probe *probe, enum ps_probed result, const 
                    what, cause);
 }
 
-/* Tests what `open` would find out only after the old plan is closed: directories, addresses, programs. */
+/* Tests directories, addresses and programs, because `open` would find their faults only after the old plan is
+ * closed. */
 static void job_try(struct service *service)
 {
     struct ps_probe probe = {.timeout_ms = TRY_MS,
@@ -185,7 +186,7 @@ static bool try(struct service *service, struct ps_plan *next, struct ps_conf *c
     service->job.plan = next;
     service->job.conf = conf;
     service->job.failed = NULL;
-    service->doing = "a reload: tries directories and addresses of what is new or changed";
+    service->doing = "a reload: tries directories and addresses of new and changed components";
     struct ps_problems *failures = &service->job.failures;
     ps_problems_init(failures, conf->arena);
     if (!run_aside(service, job_try))
@@ -305,8 +306,8 @@ bool ps_service_configuration_changed(struct service *service)
     if (err->length > 0 && fresh)
         ps_log(PS_LOG_WARN, "agent", "%s", ps_err_join(err));
     if (missing != NULL && !service->missing)
-        ps_log(PS_LOG_WARN, "agent", "%s is not there any more: the agent runs on with what it has read",
-               missing);
+        ps_log(PS_LOG_WARN, "agent",
+               "%s does not exist any more: the agent keeps the configuration that it has read", missing);
     service->missing = missing != NULL;
     if (service->job.changed || missing != NULL || err->length > 0)
         return service->job.changed;

@@ -39,7 +39,7 @@ struct service {
         struct ps_plan *plan;
         struct ps_err err;
         bool changed;
-        struct ps_problems failures; /* of what was tried */
+        struct ps_problems failures; /* of the trials of the new plan's components */
         const char *failed;          /* the component that the last of them is about */
     } job;                           /* of the helper thread; one at a time */
 };

@@ -14,8 +14,8 @@ static ps_row_take take_data_directories, take_key, take_flume_password;
 #define PS_ROW_TARGET struct ps_channel_command
 
 static const struct ps_command_row rows[] = {
-    {NULL, 0, "inspect", PS_ROW_NOTE,
-     .help = "segments, frames and events, what was not delivered, what is damaged", .group = "commands"},
+    {NULL, 0, "inspect", PS_ROW_NOTE, .help = "segments, frames and events, undelivered events, and damage",
+     .group = "commands"},
     {NULL, 0, "verify", PS_ROW_NOTE,
      .help = "reads everything and checks every checksum; names each damaged record"},
     {NULL, 0, "export", PS_ROW_NOTE,
@@ -38,18 +38,18 @@ static const struct ps_command_row rows[] = {
              "the first one"},
     {"quick", 0, NULL, PS_ROW_FLAG(quick), .help = "inspect: does not read the events, only where they are",
      .only = "inspect", .group = "options"},
-    {"all", 0, NULL, PS_ROW_FLAG(all),
-     .help = "export: events that were delivered and are still on the disk, too", .only = "export"},
+    {"all", 0, NULL, PS_ROW_FLAG(all), .help = "export: also delivered events that are still on the disk",
+     .only = "export"},
     {"dry-run", 0, NULL, PS_ROW_FLAG(dry_run),
      .help = "repair, import: says what it would do; import needs no --into then", .only = "repair import"},
     {"give-up-unreadable", 0, NULL, PS_ROW_FLAG(give_up),
-     .help = "repair: gives up what the disk does not give (input/output errors): such files are replaced by "
-             "a copy with zeros in place of it. Try to read them elsewhere first",
+     .help = "repair: gives up bytes that the disk cannot read (input/output errors): such files are "
+             "replaced by a copy with zeros in their place. Try to read the files elsewhere first",
      .only = "repair"},
     {"into", 0, "DIRECTORY", PS_ROW_TEXT(into), .help = "import: the channel; it is made if it is not there",
      .only = "import"},
     {"again", 0, NULL, PS_ROW_FLAG(again),
-     .help = "import: although it was imported before, or an import of it did not end", .only = "import"},
+     .help = "import: also if it was imported before, or an import of it did not end", .only = "import"},
     {"flume-key-store", 0, "FILE", PS_ROW_TEXT(flume_source.store_file),
      .help = "import: Flume's JCEKS key store (keyStoreFile), if Flume's channel is encrypted ..",
      .only = "import"},
@@ -72,8 +72,8 @@ const struct ps_command_line ps_line_channel = {
              "       penstock channel export DIR [OPTION]...\n"
              "       penstock channel repair DIR [OPTION]...\n"
              "       penstock channel import FLUME_DIR... --into DIR [OPTION]...\n"
-             "A channel of type file, while no agent has it open: what is in it, whether all of it can be "
-             "read, its events,\nand a channel of Flume's moved into it.\n",
+             "A channel of type file, while no agent has it open: inspects and verifies it, exports its "
+             "events,\nrepairs it, and imports a file channel of Flume into it.\n",
     .rows = rows,
     .ends = "Exit status: 0 done, and nothing is damaged; 1 something is damaged, or could not be done; 2 "
             "wrong usage, or\nthe channel cannot be opened, because an agent has it open, for example.\n"

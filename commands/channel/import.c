@@ -210,7 +210,8 @@ static enum ps_status is_new(const struct import *import, struct ps_err *err)
             return ps_err_set(
                 err,
                 "an import of %s was begun and did not end (%s: %s): some of its events are there already. "
-                "Remove what `penstock channel export` shows of them, or import them once more with --again",
+                "Remove the events that `penstock channel export` shows, or import all of them once more "
+                "with --again",
                 directory, note_path(import), line);
     }
     return PS_OK;

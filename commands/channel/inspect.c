@@ -90,7 +90,7 @@ static void state_seen(struct report *report, const struct ps_survey_state *stat
         struct ps_survey_damage damage = {
             .offset = i * (uint64_t)PS_STATE_SLOT_BYTES,
             .length = PS_STATE_SLOT_BYTES,
-            .reason = state->generation > 0 ? "a slot of the state is damaged; the other one counts"
+            .reason = state->generation > 0 ? "a slot of the state is damaged; the other one is valid"
                                             : "no slot of the state can be read: what was delivered "
                                               "since the segments began may be delivered again"};
         if (state->slots[i] == PS_SURVEY_DAMAGED)
@@ -201,7 +201,8 @@ static void print_inspect(const struct report *report, struct ps_channel_look *l
     for (size_t i = 0; i < report->command->data_directories.count; i++)
         printf("%s%s\n", i == 0 ? "data       " : "           ", report->command->data_directories.items[i]);
     if (wrong != NULL) {
-        printf("cannot be opened: %s\n`penstock channel repair` sets aside what is in the way.\n", wrong);
+        printf("cannot be opened: %s\n`penstock channel repair` sets aside the files that are in the way.\n",
+               wrong);
         return;
     }
     printf("waiting    %s %s, %s of bodies, in %s %s\n", ps_quantity_print_count(report->open_events).text,

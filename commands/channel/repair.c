@@ -44,10 +44,10 @@ static void set_aside(struct repair *repair, const char *directory, const char *
     repair->moved++;
 }
 
-/* ---- what the disk does not give ---- */
+/* ---- bytes that the disk cannot read ---- */
 
 #define GIVE_UP_CURE                                                                                         \
-    "it stays as it is. Try to read it elsewhere first; --give-up-unreadable gives up what the disk does "   \
+    "it stays as it is. Try to read it elsewhere first; --give-up-unreadable gives up what the disk cannot " \
     "not "                                                                                                   \
     "give"
 
@@ -207,7 +207,7 @@ static void set_segments_aside(struct repair *repair, const struct files *files,
         else if (file->head == PS_SURVEY_HEAD_RIGHT && file->log != log)
             set_aside(repair, file->directory, name, "it is a segment of another log");
         else if (file->head == PS_SURVEY_HEAD_RIGHT && is_double(files, i))
-            set_aside(repair, file->directory, name, "another file has its number, too, and is read");
+            set_aside(repair, file->directory, name, "another file also has its number, and is read");
         else if (file->head == PS_SURVEY_HEAD_RIGHT && repair->command->give_up)
             give_up_in(repair, file->directory, name);
     }
@@ -230,8 +230,8 @@ static void set_state_aside(struct repair *repair, const struct files *files, ui
         set_aside(repair, repair->command->checkpoint_directory, "state", "it cannot be read");
     else if (state.generation == 0 && damaged)
         set_aside(repair, repair->command->checkpoint_directory, "state",
-                  "neither of its two slots can be read: what was delivered since the segments began is "
-                  "delivered again");
+                  "neither of its two slots can be read: events that were delivered since the segments began "
+                  "are delivered again");
     else if (state.generation > 0 && segments_of(files, log) > 0 && state.log != log)
         set_aside(repair, repair->command->checkpoint_directory, "state", "it is the state of another log");
     else if (state.error != 0)

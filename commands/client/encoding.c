@@ -12,7 +12,7 @@
 #define HEADER_BYTES (2 * PS_AVRO_LONG_BYTES_MAX)
 _Static_assert(EVENT_BYTES >=
                    2 * PS_THRIFT_FIELD_BYTES_MAX + PS_THRIFT_MAP_BYTES_MAX + PS_THRIFT_LENGTH_BYTES_MAX + 1,
-               "room for an event of Thrift's");
+               "room for an event of Thrift");
 
 size_t ps_rpc_event_bound(const struct penstock_client_event *event, struct ps_err *err)
 {

@@ -65,7 +65,7 @@ static const struct ps_option options[] = {
      .type = PS_OPTION_TEXT,
      .offset = FIELD(protocol),
      .fallback = "compact",
-     .help = "thrift: compact or binary, as the source's protocol says"},
+     .help = "thrift: compact or binary; must be the same as the source's protocol"},
     {.key = "kerberos",
      .type = PS_OPTION_BOOL,
      .offset = FIELD(kerberos),
@@ -230,9 +230,10 @@ static enum ps_status encoding_make(struct ps_rpc_target *target, const struct p
     bool deflate = strcasecmp(target->avro.compression, "deflate") == 0;
     if (!deflate && strcasecmp(target->avro.compression, "none") != 0)
         warn(reading, "compression-type",
-             ps_arena_format(reading->arena,
-                             "compression-type = %s counts as none, as in Flume; known is deflate",
-                             target->avro.compression));
+             ps_arena_format(
+                 reading->arena,
+                 "compression-type = %s counts as none, as in Flume; the only compression is deflate",
+                 target->avro.compression));
     target->encoding = &ps_rpc_avro;
     if (!target->thrift)
         return PS_OK;

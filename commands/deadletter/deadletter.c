@@ -22,11 +22,11 @@ static const struct ps_command_row rows[] = {
     {"since", 0, "TIME", PS_ROW_TEXT(since), .help = "from this time on, UTC: 2026-11-21, 2026-11-21T09:30"},
     {"until", 0, "TIME", PS_ROW_TEXT(until), .help = "before this time"},
     {"state", 0, "open|replayed|aside", PS_ROW_WORD(state),
-     .help = "open: not replayed; aside: it came again after --max replays"},
+     .help = "open: not replayed yet; aside: set aside because it came again after --max replays"},
     {"limit", 'l', "N", PS_ROW_COUNT(limit), .help = "the first N of them", .min = 1},
     {"to", 0, "tcp://HOST:PORT", PS_ROW_TEXT(to),
-     .help = "replay: to a netcat source, one line each; a letter is replayed when the source has answered "
-             "OK. Without it: to standard output, one line each",
+     .help = "replay: the netcat source that gets the letters, one line each; a letter counts as replayed "
+             "when the source has answered OK. Without this option they go to standard output",
      .only = "replay", .group = "options"},
     {"again", 0, NULL, PS_ROW_FLAG(again), .help = "replay: also letters that were replayed, or set aside"},
     {"max", 0, "N", PS_ROW_COUNT(replays_max),
@@ -41,8 +41,8 @@ const struct ps_command_line ps_line_deadletter = {
     .usage = "Usage: penstock deadletter list DIRECTORY [OPTION]...\n"
              "       penstock deadletter show DIRECTORY [OPTION]...\n"
              "       penstock deadletter replay DIRECTORY [--to tcp://HOST:PORT] [OPTION]...\n"
-             "Events and inputs that an agent gave up (penstock.deadletter): how many and why, what is in "
-             "them, and back\ninto a pipeline with them.\n",
+             "Events and inputs that an agent gave up (penstock.deadletter): counts them by reason, shows "
+             "them,\nand replays them into a pipeline.\n",
     .rows = rows,
     .ends = "A body that has a newline in it, or is not UTF-8, cannot be replayed as a line: it is left, and "
             "--json has it.\n"

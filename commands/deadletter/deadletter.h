@@ -10,7 +10,7 @@
 struct ps_deadletter_command {
     const char *name, *directory;
     const char *agent, *component, *reason; /* filters; NULL: any */
-    const char *since, *until;              /* prefixes of a time as written in the letters; NULL: any */
+    const char *since, *until;              /* prefixes of times, in the form of the letters; NULL: any */
     const char *state;                      /* "open", "replayed", "aside"; NULL: any */
     const char *to;                         /* replay: tcp://HOST:PORT; NULL: standard output */
     uint64_t limit;                         /* letters; 0: all */

@@ -220,7 +220,7 @@ static void say(const struct replay *replay, const struct ps_deadletter_found *f
 {
     fprintf(stderr, "penstock deadletter: %s replayed", ps_quantity_print_count(replay->answered).text);
     if (replay->skipped > 0)
-        fprintf(stderr, "; %s came again after %s replays and are set aside (--again replays them, too)",
+        fprintf(stderr, "; %s came again after %s replays and are set aside (--again replays them as well)",
                 ps_quantity_print_count(replay->skipped).text,
                 ps_quantity_print_count(replay->command->replays_max).text);
     if (replay->no_line > 0)

@@ -86,7 +86,7 @@ static void list_print(const struct list *list, const struct ps_deadletter_found
     if (found->unreadable + found->torn > 0)
         printf("%s %s, %s %s not whole (a crash, or being written)\n",
                ps_quantity_print_count(found->unreadable).text,
-               ps_quantity_word(found->unreadable, "line is no dead letter", "lines are no dead letters"),
+               ps_quantity_word(found->unreadable, "line is not a dead letter", "lines are not dead letters"),
                ps_quantity_print_count(found->torn).text, ps_quantity_word(found->torn, "is", "are"));
     if (list->count == 0)
         return;

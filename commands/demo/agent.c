@@ -87,7 +87,7 @@ static enum ps_status wait_up(struct demo_agent *agent, const struct demo *demo,
     }
     if (*demo->interrupts > 0)
         return ps_err_set(err, "interrupted");
-    return ps_err_set(err, "the agent is not well after %u s; see %s", START_S, agent->process.log);
+    return ps_err_set(err, "the agent is not ready after %u s; see %s", START_S, agent->process.log);
 }
 
 enum ps_status demo_agent_start(struct demo_agent *agent, const struct demo *demo, struct ps_err *err)

@@ -116,7 +116,7 @@ static void hold(const struct demo *demo, struct demo_agent *agent)
         fprintf(stderr, "penstock demo: %s\n", err.text);
         return;
     }
-    printf("\nHeld open with a few events a second; ^C ends it.\n\n");
+    printf("\nRunning on with a few events a second; ^C ends it.\n\n");
     hints(demo, agent);
     while (*demo->interrupts == 0 && demo_agent_runs(agent))
         demo_rest(100);
@@ -159,7 +159,7 @@ static int demo_run(struct demo *demo)
     else
         fprintf(stderr, "penstock demo: %s\n", err.text);
     if (!demo_agent_stop(&agent) && code == 0) {
-        fprintf(stderr, "penstock demo: the agent did not stop well; see %s\n", agent.process.log);
+        fprintf(stderr, "penstock demo: the agent did not stop properly; see %s\n", agent.process.log);
         code = 1;
     }
     ps_process_end(&broker, END_MS);
@@ -176,12 +176,13 @@ static const struct ps_command_row rows[] = {
     {"rate", 0, "EVENTS", PS_ROW_COUNT(rate), .help = "events a second (default 200000)", .min = 1,
      .max = 10000000},
     {"seconds", 0, "S", PS_ROW_COUNT(seconds),
-     .help = "how long (default 15), after a second that warms up and is not counted", .min = 1, .max = 3600},
+     .help = "length of the measurement (default 15), after a second of warm-up that is not counted",
+     .min = 1, .max = 3600},
     {"connections", 0, "N", PS_ROW_COUNT(connections), .help = "TCP connections (default 4, at most 64)",
      .min = 1, .max = DEMO_CONNECTIONS_MAX},
     {"config", 0, "FILE", PS_ROW_TEXT(config),
      .help = "the agent file (default conf/examples/quickstart.properties beside the program)"},
-    {"keep", 0, NULL, PS_ROW_FLAG(keep), .help = "hold it open afterwards, to look around"},
+    {"keep", 0, NULL, PS_ROW_FLAG(keep), .help = "keep it running afterwards, to look around"},
     {.help = NULL},
 };
 
@@ -192,7 +193,7 @@ const struct ps_command_line ps_line_demo = {
              "which sorts it into\ntwo Kafka topics of an embedded broker; `penstock verify` reads them and "
              "accounts for every event.\n",
     .rows = rows,
-    .ends = "^C ends the load; what was sent is still accounted for. A second one ends everything.\n"
+    .ends = "^C ends the load; the events sent are still accounted for. A second one ends everything.\n"
             "\n"
             "Exit status: 0 nothing was lost, duplicated or reordered, 1 something was, 2 it could not be "
             "found out.\n",

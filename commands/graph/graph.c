@@ -14,15 +14,15 @@
 /* The other options are the agent's. --format is taken out of argv before those are parsed. */
 static const struct ps_command_row rows[] = {
     {"format", 0, "dot|mermaid", PS_ROW_IS_WORD,
-     .help = "dot: for Graphviz (default); mermaid: for Markdown, as GitHub and GitLab draw it"},
+     .help = "dot: for Graphviz (default); mermaid: for Markdown, as drawn by GitHub and GitLab"},
     {.help = NULL},
 };
 
 const struct ps_command_line ps_line_graph = {
     .name = "graph",
     .usage = "Usage: penstock graph [-n NAME] -f FILE [--format dot|mermaid] [OPTION]...\n"
-             "Draws agent NAME of a configuration file: sources with their interceptors and selector, what "
-             "the selector\nsends where, channels with their capacity, sinks, and Kafka topics. Problems go "
+             "Draws agent NAME of a configuration file: sources with their interceptors and selector, the "
+             "routes\nof the selector, channels with their capacity, sinks, and Kafka topics. Problems go "
              "to standard error.\n",
     .rows = rows,
     .ends =

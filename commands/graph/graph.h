@@ -13,7 +13,7 @@ enum graph_shape {
     GRAPH_CHANNEL,
     GRAPH_SINK,
     GRAPH_TOPIC,
-    GRAPH_DROPPED, /* where events without a route go */
+    GRAPH_DROPPED, /* the node for events without a route, which are dropped */
     GRAPH_SHAPE_COUNT,
 };
 

@@ -273,8 +273,8 @@ static enum ps_status given_check(struct parse *parse, int operand_count)
     for (const struct ps_command_row *row = parse->line->rows; row->help != NULL; row++)
         if (parse->given[row - parse->line->rows] && !ps_row_is_of(row, subcommand))
             return only_print(only, row->only),
-                   ps_err_set(parse->err, "--%s is for %s\n`penstock %s --help` tells more.", row->name, only,
-                              parse->line->name);
+                   ps_err_set(parse->err, "--%s is an option of %s only\n`penstock %s --help` tells more.",
+                              row->name, only, parse->line->name);
     return PS_OK;
 }
 

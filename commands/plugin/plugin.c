@@ -22,20 +22,20 @@ static const struct ps_command_row rows[] = {
          "runs the conformance suite of its kind against each stage of a shared object: source, interceptor, "
          "sink, serializer"},
     {"kind", 0, "interceptor|source|sink|serializer", PS_ROW_WORD(kind),
-     .help = "new: what the stage is (default: interceptor)", .only = "new", .group = "options"},
-    {"directory", 0, "DIRECTORY", PS_ROW_TEXT(directory), .help = "new: where it is written (default: NAME)",
+     .help = "new: the kind of the stage (default: interceptor)", .only = "new", .group = "options"},
+    {"directory", 0, "DIRECTORY", PS_ROW_TEXT(directory), .help = "new: the folder to write (default: NAME)",
      .only = "new"},
     {"stage", 0, "NAME", PS_ROW_TEXT(stage), .help = "test: only this one of its stages", .only = "test"},
     {"key", 0, "NAME=VALUE", PS_ROW_TAKE(take_key), .help = "test: a key of the stage; several may be named",
      .only = "test"},
     {"send", 0, "FILE", PS_ROW_TEXT(sends),
-     .help = "test of a source: events are written as lines to this file or pipe; without it they come by "
-             "themselves",
+     .help = "test of a source: events are written as lines to this file or pipe; without this option the "
+             "source makes them itself",
      .only = "test"},
     {"arrived", 0, "FILE", PS_ROW_TEXT(arrives),
-     .help = "test of a sink: what it delivers is in this file, one event a line", .only = "test"},
+     .help = "test of a sink: the file with the delivered events, one a line", .only = "test"},
     {"receive", 0, "SOCKET", PS_ROW_TEXT(receives),
-     .help = "test of a sink: what it delivers comes to this Unix socket, one event a datagram",
+     .help = "test of a sink: the Unix socket that gets the delivered events, one in each datagram",
      .only = "test"},
     {.help = NULL},
 };

@@ -92,7 +92,7 @@ static int agent_look(struct ps_rules_command *command)
         .arena = command->arena, .agent = command->agent, .files = command->agent_files, .dry_run = true};
     struct ps_conf *conf;
     if (command->agent_files.count == 0) {
-        fputs("penstock rules check: -n wants a configuration, too: -f FILE\n", stderr);
+        fputs("penstock rules check: -n also needs a configuration: -f FILE\n", stderr);
         return 2;
     }
     (void)ps_conf_load(&agent, ps_stages, &conf); /* `penstock check` reports its problems */
@@ -148,7 +148,7 @@ static void check_patterns(struct check *check)
         check->costly += look->cost.grade != PS_COST_FINE;
         if (look->cost.grade == PS_COST_RUINOUS)
             ps_rules_problem_add(check->bed.problems, PS_RULES_WARNING, pattern->place,
-                                 "lower its repeats; until then PCRE2 is asked about every event",
+                                 "lower its repeats; until then PCRE2 checks every event",
                                  "this expression is ruinous: %s", look->cost.why);
         ps_rules_progress_say(&check->bed.progress, "looking at expression %u of %u ...", i + 1,
                               rules->pattern_count);
@@ -228,7 +228,7 @@ static void print_totals(const struct check *check)
     }
     printf("%s\n", rules->pattern_count == 0 ? " -" : "");
     if (check->bed.report.always_count > 0)
-        printf("             %u rule%s no expression to begin with: asked about every event\n",
+        printf("             %u rule%s no expression to search for: evaluated for every event\n",
                check->bed.report.always_count, check->bed.report.always_count == 1 ? " has" : "s have");
     printf("database     %s, scratch %s a worker\n", ps_quantity_print_bytes(report->database_bytes).text,
            ps_quantity_print_bytes(report->scratch_bytes).text);

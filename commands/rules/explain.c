@@ -219,7 +219,7 @@ static void print_why(const struct explain *explain)
     } else if (explain->acted_count > 0) {
         const struct ps_rule *last = &rules->rules[explain->acted[explain->acted_count - 1]];
         const char *what = ps_arena_format(
-            explain->arena, "matches, but rule %s (%s) ended it before: %s", last->name,
+            explain->arena, "matches, but rule %s (%s) ended the evaluation before: %s", last->name,
             ps_rules_place(explain->arena, last->place),
             rules->mode == PS_RULES_FIRST
                 ? "mode is first; `continue` in that rule, or a higher priority of this one, lets it act"
@@ -244,14 +244,15 @@ static void print_event(const struct explain *explain, const struct ps_batch *ba
     for (uint32_t i = 0; i < rules->rule_count; i++) {
         matching += explain->holds[i];
         if (explain->holds[i] && !has_acted(explain, i))
-            print_rule(explain, i, "matches, too, but an earlier rule ended it", false);
+            print_rule(explain, i, "also matches, but an earlier rule ended the evaluation", false);
         else if (explain->command->all && !explain->holds[i] && nearly_holds(explain, rules->rules[i].when))
             print_rule(explain, i, "does not match", false);
     }
     if (matching == 0)
         printf("no rule matches%s\n",
-               explain->command->all ? "; --why RULE shows one part by part"
-                                     : "; --all shows those that nearly do, --why RULE one part by part");
+               explain->command->all
+                   ? "; --why RULE shows one part by part"
+                   : "; --all shows rules that nearly match, --why RULE shows one part by part");
     print_outcome(explain, batch);
 }
 

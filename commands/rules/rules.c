@@ -13,8 +13,8 @@ static const char overview[] =
     "\n"
     "  check     every problem of a file, which engine runs each expression, what is costly\n"
     "  test      run the tests kept in the files, with the coverage of the rules\n"
-    "  explain   which rules match a line and why, and what becomes of it\n"
-    "  bench     what the rules cost on a sample log, which never match, which overlap\n"
+    "  explain   which rules match a line and why, and the result\n"
+    "  bench     the cost of the rules on a sample log, rules that never match, and rules that overlap\n"
     "\n"
     "`penstock rules COMMAND --help` tells more; docs/RULES.md is the language.\n"
     "\n"
@@ -32,7 +32,7 @@ static const struct ps_command_line lines[] = {
               "       penstock rules check [FILE] -n AGENT -f AGENTFILE [--source NAME] [OPTION]...\n"
               "Reads and compiles a rules file as an agent would. Shows every problem with line and column, "
               "costly\n"
-              "expressions, rules that can never act, and what the compiled set needs.\n",
+              "expressions, rules that can never act, and the memory of the compiled set.\n",
      .rows = ps_rules_rows,
      .ends = "Exit status: 0 the rules would run, 1 they would not, 2 wrong usage.\n"
              "\n"
@@ -47,7 +47,7 @@ static const struct ps_command_line lines[] = {
      .usage = "Usage: penstock rules test FILE... [OPTION]...\n"
               "Runs the `test` blocks of rule files: each event alone, with samples and limits as if just "
               "started.\n"
-              "Shows what differs from what a test expects, and the rules that no test made act.\n",
+              "Shows results that differ from the expected ones, and the rules that acted in no test.\n",
      .rows = ps_rules_rows,
      .ends =
          "Exit status: 0 all passed, 1 a test failed, a file is bad or coverage is too low, 2 wrong usage.\n"
@@ -61,7 +61,7 @@ static const struct ps_command_line lines[] = {
      .usage =
          "Usage: penstock rules explain FILE [OPTION]... [TEXT | -]\n"
          "Puts one event with TEXT as its body through the rules, or every line of standard input (-), and "
-         "shows\nwhich rules match and why, part by part, what they did, and where the event goes.\n",
+         "shows\nwhich rules match and why, part by part, their actions, and the channels of the event.\n",
      .rows = ps_rules_rows,
      .ends = "Exit status: 0 done, 1 the file is bad, 2 wrong usage.\n"
              "\n"
@@ -73,8 +73,8 @@ static const struct ps_command_line lines[] = {
      .subcommand = "bench",
      .usage =
          "Usage: penstock rules bench FILE --sample LOG [OPTION]...\n"
-         "Puts the lines of LOG (- for standard input) through the rules, over and over, and shows what an "
-         "event\ncosts, beside the bare scan for the same expressions; for each rule how often it acts and "
+         "Puts the lines of LOG (- for standard input) through the rules, over and over, and shows the cost "
+         "of\nan event, beside the bare scan for the same expressions; for each rule how often it acts and "
          "matches; rules\nthat never match, pairs that match the same events, and rules that others hide.\n",
      .rows = ps_rules_rows,
      .ends = "Exit status: 0 measured, 1 a file is bad, 2 wrong usage.\n"

@@ -239,7 +239,7 @@ static void rule_look(struct shadows *shadows, uint32_t number, struct alternati
     if (taken == all->count && first != UINT32_MAX) {
         const struct ps_rule *taker = &shadows->rules->rules[first];
         ps_rules_problem_add(problems, PS_RULES_WARNING, rule->place,
-                             "ask the narrower rule first: give it a higher priority, or put it before",
+                             "put the narrower rule first: give it a higher priority, or put it before",
                              "rule \"%s\" can never act: rule \"%s\" (%s) takes every event it matches",
                              rule->name, taker->name, ps_rules_place(shadows->arena, taker->place));
     } else if (ends_evaluation(shadows->rules, rule)) {

@@ -145,7 +145,7 @@ static void outcome_compare(struct testing *testing, struct verdict *verdict)
     const struct ps_event *event = verdict->event;
     bool dropped = ps_rules_bed_dropped(&testing->bed, verdict->batch, 0);
     if (test->expect_drop && !dropped)
-        differs_text(verdict, "what becomes of the event", "dropped", "kept");
+        differs_text(verdict, "the result of the event", "dropped", "kept");
     if (test->expect_rules_set)
         rules_compare(testing, verdict);
     if (test->expect_route_set)
@@ -191,7 +191,7 @@ static void test_run(struct testing *testing, const struct ps_rules_test *test)
     if (verdict.batch == NULL) {
         differs_text(&verdict, "the event", "one that an agent can hold", "too many or too long headers");
     } else if (!ps_rules_bed_run(&testing->bed, verdict.batch, on_rule, testing)) {
-        differs_text(&verdict, "the event", "memory for what the rules make of it", "none");
+        differs_text(&verdict, "the event", "memory for the results of the rules", "none");
     } else {
         verdict.event = &verdict.batch->events[0];
         outcome_compare(testing, &verdict);
@@ -218,7 +218,7 @@ static void print_uncovered(const struct testing *testing, size_t uncovered)
 {
     if (uncovered == 0)
         return;
-    fputs("rules that no test made act:", stdout);
+    fputs("rules that acted in no test:", stdout);
     size_t shown = 0;
     for (size_t i = 0; i < testing->bed.rules->rule_count; i++) {
         if (testing->covered[i])

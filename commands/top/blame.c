@@ -11,8 +11,8 @@
 #define WAITS 0.05  /* a source that waits for less of its time is not held up */
 #define FULL 0.9    /* fill from which a channel holds up its sources */
 #define FILLING 0.5 /* fill from which a growing channel gets a line */
-#define SHORT 0.9   /* of the memory budget */
-#define BUSY 0.95   /* of a worker's time */
+#define SHORT 0.9   /* share of the memory budget in use */
+#define BUSY 0.95   /* share of a worker's time */
 
 /* a value above 1: the sink holds events that it has taken */
 static double fill_of(const struct top_channel *channel)

@@ -1,5 +1,5 @@
-/* `penstock top`: rates, fill, latency and who holds up whom of a running agent, from its metrics server. On a terminal a
- * live screen, else plain text. Exit: 0, 2 on errors. */
+/* `penstock top`: rates, fill levels, latencies and bottlenecks of a running agent, from its metrics server. On a
+ * terminal a live screen, else plain text. Exit: 0, 2 on errors. */
 #include "commands/top/top.h"
 #include "commands/commands.h"
 #include "commands/line/line.h"
@@ -47,9 +47,10 @@ const struct ps_command_line ps_line_top = {
     .name = "top",
     .usage =
         "Usage: penstock top [URL | HOST:PORT | PORT] [OPTION]...\n"
-        "Shows a running agent: events in and out a second, fill of channels, latency, errors, and who holds "
-        "up whom.\nThe agent must have been started with -Dflume.monitoring.type=http (or prometheus). "
-        "Without an address: the one\nagent of this machine whose command line says so, else port 41414.\n",
+        "Shows a running agent: events in and out a second, fill of channels, latency, errors, and "
+        "bottlenecks.\nThe agent must have been started with -Dflume.monitoring.type=http (or prometheus). "
+        "Without an address: the\nagent of this machine whose command line has this option, if there is one, "
+        "else port 41414.\n",
     .rows = options,
     .ends = "On a terminal: q quits, space refreshes at once. Elsewhere: a screen of text at each interval.\n"
             "\n"

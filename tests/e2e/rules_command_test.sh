@@ -187,7 +187,7 @@ said "more than 1 s of CPU time"
 
 rules 0 test web.rules
 said 'web.rules: 5 tests, 0 failed; 4 of 5 rules acted (80 %)'
-said 'rules that no test made act: disk'
+said 'rules that acted in no test: disk'
 silent 'ok '
 rules 0 test web.rules --coverage-min 80 -v
 said 'ok    an error'
@@ -270,7 +270,7 @@ said 'routed to rest, by default'
 rules 0 explain web.rules 'GET / " 503 ' --all
 said 'rule errors (web.rules:4) does not match'
 rules 0 explain web.rules 'ERROR disk DEBUG'
-said 'rule debug (web.rules:10) matches, too, but an earlier rule ended it'
+said 'rule debug (web.rules:10) also matches, but an earlier rule ended the evaluation'
 rules 0 explain web.rules 'GET /healthz '
 said 'dropped'
 rules 0 explain web.rules 'card 4111111111111111'
@@ -349,14 +349,14 @@ rule late { when body ~ /GET/ and body ~ /503/ route c }
 rule off disabled { when true route c }
 END
 rules 0 check why.rules
-said 'why.rules:4:41: warning: rule "web" (why.rules:3) sets header.kind, but every condition is about the event as it came; repeat the condition of rule "web"'
+said 'why.rules:4:41: warning: rule "web" (why.rules:3) sets header.kind, but every condition reads the event as it was received; repeat the condition of rule "web"'
 rules 0 explain why.rules 'GET / 503 ' --header host=web1 --why errors
 said 'rule errors (why.rules:4) does not match'
 said '        yes  body ~ / 5\d\d /'
 said '        no   header.kind == "web"   there is no such header'
 silent 'rule any'
 rules 0 explain why.rules 'GET / 503 ' --why late
-said 'rule late (why.rules:6) matches, but rule any (why.rules:5) ended it before: mode is first; `continue` in that rule, or a higher priority of this one'
+said 'rule late (why.rules:6) matches, but rule any (why.rules:5) ended the evaluation before: mode is first; `continue` in that rule, or a higher priority of this one'
 rules 0 explain why.rules 'GET / 503 ' --why any
 said 'rule any (why.rules:5) acts'
 rules 0 explain why.rules x --why any --json

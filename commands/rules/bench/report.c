@@ -88,8 +88,8 @@ static void print_rules(const struct ps_rules_bench *bench)
     }
     if (shown < count)
         printf("... and %zu more; --verbose shows all\n", count - shown);
-    puts("* an event of the sample, estimated: confirmations and groups; an expression that only PCRE2 can "
-         "do is asked about every event");
+    puts("* for each event of the sample, estimated: confirmations and groups; PCRE2 checks every event for "
+         "an expression that only it can run");
 }
 
 static void print_names(const struct ps_rules_bench *bench, const char *what,
