@@ -103,7 +103,8 @@ static struct ps_compared compared_of(double rate, double low95, double high95)
 
 static struct ps_compared of_goal(const struct ps_result_goal *figure)
 {
-    if (figure->status == PS_SEARCH_BELOW_RANGE && figure->upper > 0) /* somewhere below what was tried */
+    if (figure->status == PS_SEARCH_BELOW_RANGE && figure->upper > 0) /* somewhere below the rates that were
+                                                                       * tried */
         return (struct ps_compared){figure->upper, DBL_MIN, figure->upper};
     bool at_least = figure->status == PS_SEARCH_ABOVE_RANGE || figure->status == PS_SEARCH_GENERATOR_LIMITED;
     return at_least ? compared_of(figure->rate, figure->low95 > 0 ? figure->low95 : figure->lower, 0)
@@ -152,7 +153,7 @@ static unsigned points_add(json_t *figures, const json_t *document, const json_t
     return worse;
 }
 
-/* ---- what was not the same ---- */
+/* ---- differences between the measurements ---- */
 
 static void value_text(const json_t *value, char *text, size_t room)
 {

@@ -10,8 +10,8 @@
 
 enum ps_comparison_verdict {
     PS_COMPARED_NONE,    /* the interval of the change contains 0: no change beyond noise */
-    PS_COMPARED_BETTER,  /* all of it above 0 */
-    PS_COMPARED_WORSE,   /* all of it below 0 */
+    PS_COMPARED_BETTER,  /* the whole interval is above 0 */
+    PS_COMPARED_WORSE,   /* the whole interval is below 0 */
     PS_COMPARED_UNKNOWN, /* one of the figures, or its interval, is not known */
 };
 const char *ps_comparison_verdict_text(enum ps_comparison_verdict verdict);

@@ -14,7 +14,7 @@ static const struct {
     double hours;
 } units[] = {{"h", 1}, {"day", 24}, {"month", PS_COST_HOURS_A_MONTH}, {"year", 8760}};
 
-/* Copies a currency without blanks around it; false when it is longer than any is, or no word. */
+/* Copies a currency without blanks around it; returns false when it is too long, or not a word. */
 static bool currency_copy(struct ps_cost *cost, const char *text, size_t length)
 {
     while (length > 0 && *text == ' ') {

@@ -2,7 +2,7 @@
 
 #include <math.h>
 
-#define ALLOWED_S 0.03      /* growth of the delay that is not told from a stall */
+#define ALLOWED_S 0.03      /* growth of the delay that cannot be told from a stall */
 #define ALLOWED_SHARE 0.002 /* of the trial */
 #define WINDOW_SHARE 0.125  /* length of a window, of the trial, but at least WINDOW_S */
 #define WINDOW_S 0.4        /* if that is at most a quarter of it */
@@ -24,7 +24,7 @@ static double window_of(double seconds)
     return fmax(seconds * WINDOW_SHARE, fmin(seconds / 4, WINDOW_S));
 }
 
-/* ---- what was due ---- */
+/* ---- the events that were due ---- */
 
 /* The share of a row in all events. */
 static double share_of(const struct ps_flow *flow, unsigned row)

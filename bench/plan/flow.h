@@ -36,8 +36,8 @@ struct ps_flow {
 enum ps_flow_verdict {
     PS_FLOW_UNKNOWN, /* too little was recorded */
     PS_FLOW_LEVEL,   /* everything due came in time */
-    PS_FLOW_BEHIND,  /* what was on its way grew */
-    PS_FLOW_STARVED, /* what was on its way grew on a connection, not in the sum */
+    PS_FLOW_BEHIND,  /* the number of events on their way grew */
+    PS_FLOW_STARVED, /* the number of events on their way grew on a connection, but not in the sum */
     PS_FLOW_SLOW,    /* the upper percentile is a large part of the trial */
 };
 

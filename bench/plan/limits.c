@@ -9,10 +9,11 @@
 #include <string.h>
 
 #define REQUESTS_IN_FLIGHT 5.0 /* librdkafka's window with idempotence, per broker */
-#define GROWTH_LEAST 0.005     /* of the whole, from rate 0 to the answer; less is not growth */
-#define GROWTH_ERRORS 3.0      /* growth counts from so many standard errors on */
-#define NEAR 1.3               /* a part that is full below this multiple of the answer limits it */
-#define EVIDENCE 0.5           /* a queue or a wait above this shows that its consumer is too slow */
+/* share of the whole by which a part must grow from rate 0 to the answer, to count as growing */
+#define GROWTH_LEAST 0.005
+#define GROWTH_ERRORS 3.0 /* growth counts from this number of standard errors on */
+#define NEAR 1.3          /* a part that is full below this multiple of the answer limits it */
+#define EVIDENCE 0.5      /* a queue or a wait above this shows that its consumer is too slow */
 #define LOSS_EVIDENCE 0.0005
 
 /* ---- a list of parts ---- */

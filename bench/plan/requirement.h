@@ -18,9 +18,11 @@ struct ps_requirement {
 };
 
 enum ps_requirement_verdict {
-    PS_REQUIREMENT_MET,       /* the rate was held, confirmed; or lies below the 95 % interval */
-    PS_REQUIREMENT_MISSED,    /* the rate was not held, confirmed; or lies above the 95 % interval */
-    PS_REQUIREMENT_NOT_SHOWN, /* neither: between both ends, or the time was too short */
+    /* the rate was held, and that was confirmed; or it lies below the 95 % interval */
+    PS_REQUIREMENT_MET,
+    /* the rate was not held, and that was confirmed; or it lies above the 95 % interval */
+    PS_REQUIREMENT_MISSED,
+    PS_REQUIREMENT_NOT_SHOWN, /* neither: the rate lies between both ends, or the time was too short */
 };
 const char *ps_requirement_verdict_text(enum ps_requirement_verdict verdict);
 

@@ -377,8 +377,8 @@ static bool foreign_text(const struct ps_planning *planning, char *text, size_t 
     if (seconds <= 0 || sum_s / seconds < PS_PLANNING_FOREIGN_SHARE)
         return false;
     snprintf(text, room,
-             "other programs used %.0f %% of this machine's CPUs during the trials: the figures are for what "
-             "they left, and less certain than stated",
+             "other programs used %.0f %% of this machine's CPUs during the trials: the figures are for the "
+             "CPU time that they left, and are less certain than stated",
              sum_s / seconds * 100);
     return true;
 }

@@ -216,8 +216,8 @@ enum ps_status ps_subject_start(struct ps_subject *subject, const struct ps_subj
         return ps_err_append(err, "--agent-metrics: the agent has to run with -Dflume.monitoring.type=http");
     ps_scrape_fini(&scrape);
     if (subject->from_count == 0)
-        ps_subject_note(subject, "no far end is named: what arrived is taken from the agent's own counters, "
-                                 "and latency is not known");
+        ps_subject_note(subject, "no far end is named: the events that arrived are counted by the agent's "
+                                 "own counters, and latency is not known");
     return PS_OK;
 }
 

@@ -221,7 +221,7 @@ static enum ps_status derive_sink(struct deriving *deriving, const struct ps_out
         return PS_OK;
     if (strcmp(sink->type, "null") != 0 && strcmp(sink->type, "logger") != 0)
         return ps_err_set(err,
-                          "no way is known to read what sink %s (%s) writes: give the far end with --from, "
+                          "no way is known to read the output of sink %s (%s): give the far end with --from, "
                           "for example --from tcp://127.0.0.1:PORT, where verify listens",
                           sink->name, sink->type);
     *by_counters = true;
@@ -247,14 +247,15 @@ static enum ps_status derive_parts(struct deriving *deriving, struct ps_err *err
             return PS_FAIL;
     if (deriving->source != NULL && deriving->source->channel_count > 1 &&
         strcmp(deriving->source->selector, "replicating") == 0 && subject->config->from_count == 0)
-        ps_subject_note(subject, "every channel gets every event; what arrives through %s is counted",
+        ps_subject_note(subject,
+                        "every channel gets every event; the events that arrive through %s are counted",
                         deriving->source->channels[0]);
     if (by_counters && subject->from_count > 0)
         return ps_err_set(err,
                           "some sinks have a far end and some have none: name those that count with --from");
     if (by_counters)
-        ps_subject_note(subject, "the sinks keep nothing: what arrived is taken from the agent's own "
-                                 "counters, and latency is not known");
+        ps_subject_note(subject, "the sinks keep nothing: the events that arrived are counted by the agent's "
+                                 "own counters, and latency is not known");
     if (!by_counters && subject->from_count == 0 && subject->config->from_count == 0)
         return ps_err_set(err, "no sink takes from source %s: name the far end with --from",
                           deriving->source != NULL ? deriving->source->name : "that is loaded");

@@ -13,7 +13,7 @@ static const struct {
     {"found", "good", "✓", "found"},
     {"below-range", "bad", "✕", "not held even at the lowest rate tried"},
     {"above-range", "warn", "▲", "held even at the highest rate tried: the true figure is higher"},
-    {"out-of-time", "warn", "◷", "time ran out: the interval is what is known"},
+    {"out-of-time", "warn", "◷", "time ran out: only the interval is known"},
     {"generator-limited", "warn", "▲", "the generator was the limit: the true figure is higher"},
     {"failed", "bad", "✕", "trials failed"},
 };

@@ -135,8 +135,8 @@ void ps_report_machine(struct ps_html *html, const struct ps_report *report)
 {
     ps_report_section_begin(
         html, "machine", "Machine and versions",
-        "Load, subject and far end ran here together unless the command names other machines; what "
-        "they take from each other is part of the figures.");
+        "Load, subject and far end ran here together unless the command names other machines; the resources "
+        "that they take from each other are part of the figures.");
     const json_t *machine = json_object_get(report->json, "machine");
     ps_html_raw(html, "<dl class=\"figures\">\n");
     write_pair(html, "processor", ps_report_string(machine, "cpu"));

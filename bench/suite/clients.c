@@ -16,7 +16,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#define MARKS 4096U /* of a client: what was sent when, and is not answered */
+#define MARKS 4096U /* lines of a client that were sent and are not answered yet */
 #define SAMPLES_MAX (1U << 20)
 #define ANSWER "OK\n"
 #define ANSWER_BYTES 3U
@@ -57,7 +57,7 @@ static uint64_t answered(const struct client *client)
     return client->answer_bytes / ANSWER_BYTES;
 }
 
-/* Sends what is due and what the window allows. */
+/* Sends the lines that are due, as far as the window allows. */
 static void send_lines(struct load *load, unsigned i)
 {
     struct client *client = &load->clients[i];

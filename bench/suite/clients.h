@@ -9,7 +9,7 @@ struct ps_clients {
     unsigned connections; /* at most 1,000 */
     unsigned window;      /* lines of a client without an answer */
     unsigned body_bytes;  /* of a line */
-    double per_second;    /* lines of all clients; 0: as many as are answered */
+    double per_second;    /* lines of all clients in a second; 0: as many as are answered */
     double warm_s, seconds;
 };
 

@@ -26,7 +26,7 @@ static double now_s(void)
     return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
 }
 
-/* Stands before the C library's. Any thread. */
+/* Replaces the C library's fdatasync. Thread: any. */
 int fdatasync(int fd)
 {
     double began = now_s();

@@ -84,7 +84,8 @@ static double await_line(struct job *job, uint64_t from_ns)
     return (double)(ps_clock_now().mono_ns - from_ns) / 1e6;
 }
 
-/* Writes a line every 10 ms, to the active files in turn, for so many seconds. Returns the p99 of their latencies. */
+/* Writes a line every 10 ms, to the active files in turn, for this number of seconds. Returns the p99 of their
+ * latencies. */
 static double write_lines(struct job *job, double seconds)
 {
     size_t count = (size_t)(seconds * ACTIVE) > 0 ? (size_t)(seconds * ACTIVE) : 1;

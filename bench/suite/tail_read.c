@@ -4,8 +4,8 @@
  *
  *   bench_tail_read [--events 1000000] [--rounds 5] [--only taildir|spooldir]
  *
- * The source begins at the file's beginning each time, without a position; what opens and ends the agent is not counted.
- * The directory is below TMPDIR, else /var/tmp. */
+ * The source begins at the file's beginning each time, without a position; the opening and ending of the agent is
+ * not counted. The directory is below TMPDIR, else /var/tmp. */
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>

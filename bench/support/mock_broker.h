@@ -17,8 +17,9 @@ struct rd_kafka_mock_cluster_s;
 struct ps_mock_broker *ps_mock_broker_create(unsigned broker_count, struct ps_err *err);
 void ps_mock_broker_destroy(struct ps_mock_broker *mock);
 
-/* Lets clients reach the cluster at 127.0.0.1:port, too, which is its bootstrap address from now on; the brokers' own ports,
- * which metadata name, stay as they are. PS_FAIL and a line that names the port and the reason, such as that it is in use. */
+/* Lets clients also reach the cluster at 127.0.0.1:port, which is its bootstrap address from now on; the brokers'
+ * own ports, which metadata name, stay as they are. PS_FAIL and a line that names the port and the reason, such as
+ * that it is in use. */
 enum ps_status ps_mock_broker_listen(struct ps_mock_broker *mock, uint16_t port, struct ps_err *err);
 
 /* host:port,host:port */
@@ -28,7 +29,7 @@ const char *ps_mock_broker_bootstrap(const struct ps_mock_broker *mock);
 enum ps_status ps_mock_broker_topic(struct ps_mock_broker *mock, const char *name, unsigned partition_count,
                                     struct ps_err *err);
 
-/* Every answer comes that much later, as from far away: a round trip, in milliseconds. */
+/* Delays every answer by a round trip, in milliseconds, as if the brokers were far away. */
 void ps_mock_broker_round_trip(struct ps_mock_broker *mock, uint32_t ms);
 
 /* librdkafka's own handle, for tests that inject errors. */

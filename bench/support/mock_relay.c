@@ -16,7 +16,7 @@
 
 #define BUFFER_BYTES 65536U
 
-/* One direction: what was read of one end and not written to the other yet. */
+/* One direction: the bytes that were read from one end and not yet written to the other. */
 struct flow {
     size_t length, written;
     char bytes[BUFFER_BYTES];

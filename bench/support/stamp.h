@@ -48,7 +48,7 @@ enum ps_stamp_state {
     PS_STAMP_BROKEN,
 };
 
-/* Finds the first stamp in a record; a good one anywhere is preferred to a broken one before it. Covered
- * bytes that were escaped on the way (JSON: \" \\ \/ \n \uXXXX) are unescaped before they count as changed.
- * `*at` (may be NULL) is the stamp's offset. Costs a memchr for '~' and the checksum. */
+/* Finds the first stamp in a record; a good stamp anywhere is preferred to a broken one before it. Covered bytes
+ * that were escaped on the way (JSON: \" \\ \/ \n \uXXXX) are unescaped before they count as changed. `*at` (may
+ * be NULL) is the stamp's offset. Costs a memchr for '~' and the checksum. */
 enum ps_stamp_state ps_stamp_find(const char *data, size_t length, struct ps_stamp *stamp, size_t *at);

@@ -92,8 +92,10 @@ enum ps_status ps_ends_manifests(struct ps_manifest_file *files, const char *con
         for (unsigned k = 0; found && k < expected->manifest_count; k++) {
             if (expected->manifests[k].run == manifest->run) {
                 ps_manifest_fini(manifest);
-                return ps_err_set(err, "--manifest %s: another one is of the same run: one load, one run",
-                                  paths[i]);
+                return ps_err_set(
+                    err,
+                    "--manifest %s: another manifest names the same run; each load needs a run of its own",
+                    paths[i]);
             }
         }
         expected->manifest_count += found;

@@ -23,7 +23,7 @@ const char *ps_end_name(enum ps_end end);
 struct ps_ends {
     uint64_t start_ns, idle_ns;
     uint64_t duration_ns; /* 0: for ever */
-    uint64_t all_ns;      /* internal: since when everything has arrived; 0: not yet */
+    uint64_t all_ns;      /* internal: time since which everything has arrived; 0: not yet */
 };
 
 struct ps_ends_state {

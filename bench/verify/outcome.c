@@ -203,7 +203,7 @@ static void counts_print(struct ps_live *live, const struct ps_outcome *outcome)
         ps_live_print(live, "  %-12s %s%15s%s  at least %s\n", "lost", ps_live_style(live, PS_LIVE_WARN),
                       "unknown", ps_live_style(live, PS_LIVE_PLAIN), count(verdict->lost_at_least).text);
     if (verdict->failed > 0)
-        line(live, "", verdict->failed, false, "of those sent could not be delivered by load itself");
+        line(live, "", verdict->failed, false, "of the events sent could not be delivered by load itself");
     line(live, "duplicated", tally->duplicated, tally->duplicated > 0, "%s", "");
     line(live, "reordered", tally->reordered, tally->reordered > 0, "%s", "");
     line(live, "corrupted", tally->changed, tally->changed > 0, "%s", "");
@@ -216,7 +216,7 @@ static void counts_print(struct ps_live *live, const struct ps_outcome *outcome)
     if (verdict->other_runs > 0)
         line(live, "other runs", verdict->other_runs, false, "%s",
              tally->received == 0
-                 ? "and none of the expected run: do the manifest or --run belong to another run?"
+                 ? "and none of the expected run: does the manifest or --run belong to another run?"
                  : "");
     if (tally->unknown > 0)
         line(live, "unknown", tally->unknown, true, "it is no longer known whether they had arrived before");
@@ -248,8 +248,8 @@ static void verdict_print(struct ps_live *live, const struct ps_outcome *outcome
     const struct ps_verdict *verdict = outcome->verdict;
     const struct ps_tracker_counts *tally = &verdict->tally;
     if (!verdict->complete)
-        ps_live_print(live, "\n%show many were lost is not known:%s %s\n", ps_live_style(live, PS_LIVE_WARN),
-                      ps_live_style(live, PS_LIVE_PLAIN), verdict->why);
+        ps_live_print(live, "\n%sthe number of lost events is not known:%s %s\n",
+                      ps_live_style(live, PS_LIVE_WARN), ps_live_style(live, PS_LIVE_PLAIN), verdict->why);
     if (outcome->remark != NULL)
         ps_live_print(live, "\n%sthe far end:%s %s\n", ps_live_style(live, PS_LIVE_WARN),
                       ps_live_style(live, PS_LIVE_PLAIN), outcome->remark);

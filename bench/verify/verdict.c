@@ -103,7 +103,7 @@ static void check_events(struct ps_verdict *verdict, const struct ps_expected *e
     uint64_t received = verdict->tally.received;
     verdict->sent = expected->events;
     if (verdict->run_count > 1)
-        doubt(verdict, "events of %u runs came, and --events does not say of which: give --run",
+        doubt(verdict, "events of %u runs came, and --events does not name the run: give --run",
               verdict->run_count);
     else if (received > expected->events || holes > expected->events - received)
         doubt(verdict, "more was sent than --events says: %s events came and %s below them are missing",
@@ -123,7 +123,7 @@ static void check_marks(struct ps_verdict *verdict, const struct ps_expected *ex
             doubt(verdict,
                   source->last_end == 0
                       ? "the last event of source %u of run %06x did not come (or has not been sent yet), so "
-                        "it is not known how many it sent: give --manifest or --events"
+                        "the number of events that it sent is not known: give --manifest or --events"
                       : "the marks on last events of source %u of run %06x contradict what came: give "
                         "--manifest or --events",
                   source->source, run->run);
@@ -178,7 +178,8 @@ static void check_completeness(struct ps_verdict *verdict, const struct ps_accou
     struct ps_run *run;
     verdict->complete = true;
     if (expected->manifest_missing > 0) {
-        doubt(verdict, "the manifest was not there when verify ended, so it is not known how much was sent");
+        doubt(verdict,
+              "the manifest was not there when verify ended, so the number of events sent is not known");
     } else if (expected->manifest_count > 0) {
         verdict->known = PS_KNOWN_MANIFEST;
         for (unsigned i = 0; i < expected->manifest_count; i++)
@@ -187,8 +188,9 @@ static void check_completeness(struct ps_verdict *verdict, const struct ps_accou
         verdict->known = PS_KNOWN_EVENTS;
         check_events(verdict, expected, holes);
     } else if (verdict->run_count == 0) {
-        doubt(verdict, "nothing with a stamp came, and it is not known how much was sent: give --manifest or "
-                       "--events");
+        doubt(verdict,
+              "nothing with a stamp came, and the number of events sent is not known: give --manifest or "
+              "--events");
     } else {
         verdict->known = PS_KNOWN_MARKS;
         for (unsigned at = 0; (run = ps_tracker_each_run(account->tracker, &at)) != NULL;)

@@ -1,9 +1,8 @@
 /* Compares the counts of a run with what was sent, and decides what is known and what is not.
  *
- * An event is lost when it was sent and had not arrived when verify ended. How many were sent is known from a
- * manifest, from a number the user gives, or from the marks on the sources' last events. When it is not
- * known, the number of lost events is not 0 but unknown, and at least the number missing below the highest
- * numbers seen.
+ * An event is lost when it was sent and had not arrived when verify ended. The number sent is known from a manifest,
+ * from a number the user gives, or from the marks on the sources' last events. When it is not known, the number of
+ * lost events is not 0 but unknown, and at least the number missing below the highest numbers seen.
  *
  * Thread: one at a time. */
 #pragma once
@@ -26,7 +25,7 @@ enum ps_known { PS_KNOWN_NOT, PS_KNOWN_MANIFEST, PS_KNOWN_EVENTS, PS_KNOWN_MARKS
 const char *ps_known_name(enum ps_known known); /* "manifest", "events", "last marks" */
 
 struct ps_verdict {
-    enum ps_known known; /* how it is known what was sent */
+    enum ps_known known; /* how the number of events sent is known */
     bool complete;       /* `lost` is exact */
     uint64_t lost, lost_at_least;
     uint64_t sent;                  /* for PS_KNOWN_MANIFEST and _EVENTS */

@@ -100,5 +100,5 @@ enum ps_status ps_kafka_flow_open(struct ps_kafka_flow *flow, const struct ps_ka
 void ps_kafka_flow_give(struct ps_kafka_flow *flow, struct ps_load_block *block);
 /* Returns when to be called again. */
 uint64_t ps_kafka_flow_work(struct ps_kafka_flow *flow, uint64_t now_ns);
-/* Waits until the library has let go of the blocks. */
+/* Waits until the library no longer uses the blocks. */
 void ps_kafka_flow_close(struct ps_kafka_flow *flow);

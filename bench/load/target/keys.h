@@ -13,7 +13,7 @@ enum ps_status ps_target_key_bytes(struct ps_url *url, const char *name, uint64_
 /* Reads one of `words` (NULL-terminated); `*value` is its index. */
 enum ps_status ps_target_key_word(struct ps_url *url, const char *name, const char *const *words,
                                   unsigned *value, struct ps_err *err);
-/* The keys of TLS: ca=FILE whom to trust (default: the system's authorities), verify=false trust anybody,
- * cert=FILE and key=FILE who we are, server-name=NAME what the certificate must say (default: the URL's host).
- * Owns: the caller destroys `*client`. */
+/* The keys of TLS: ca=FILE the trusted authorities (default: the system's), verify=false accept every certificate,
+ * cert=FILE and key=FILE the client's own certificate and key, server-name=NAME the name that the certificate must
+ * contain (default: the URL's host). Owns: the caller destroys `*client`. */
 enum ps_status ps_target_key_tls(struct ps_url *url, struct ps_tls_client **client, struct ps_err *err);

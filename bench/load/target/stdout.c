@@ -126,7 +126,7 @@ static void stdout_close(void *state)
 
 const struct ps_target_ops ps_target_stdout = {
     .scheme = "stdout",
-    .summary = "stdout:, or -: standard output; what people read goes to standard error",
+    .summary = "stdout:, or -: standard output; text for people goes to standard error",
     .framing = PS_FRAMING_NEWLINE,
     .completion = PS_COMPLETION_WRITTEN,
     .blocks_max = 2,

@@ -183,7 +183,7 @@ void ps_trial_take_counters(struct ps_trial *trial, double delivered)
     }
     if (trial->lossy)
         snprintf(trial->note + length, sizeof trial->note - length,
-                 "; so the agent's own counters say what was delivered");
+                 "; so the agent's own counters tell the number of delivered events");
 }
 
 void ps_trial_answer(const struct ps_trial *trial, const struct ps_goal *goals, unsigned goal_count,

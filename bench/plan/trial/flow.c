@@ -7,8 +7,9 @@
 #include <string.h>
 
 #define SAMPLES_MAX 100000U
-#define NOW_AND_THEN 3.0      /* p99 of the generator's lateness against p90 */
-#define SHORTFALL_LEAST 0.015 /* without arrivals: so much less than asked was accepted by the target */
+#define NOW_AND_THEN 3.0 /* p99 of the generator's lateness against p90 */
+/* without arrivals: a load of which the target accepted less than the asked rate by this share */
+#define SHORTFALL_LEAST 0.015
 
 struct samples {
     double *at_s, *received;

@@ -47,7 +47,7 @@ struct ps_trial {
     double loss;          /* lost / sent */
     double shortfall;     /* share of the rate that the target did not accept */
     double bunched;       /* events that the generator sent late, together with others */
-    bool behind;          /* what was due and not received grew: the rate was not held */
+    bool behind;          /* the number of events due and not received grew: the rate was not held */
     double growth;        /* seconds of delay gained per second, of the worst connection */
     double goodput;       /* events/s that arrived, 0: unknown */
     double goodput_worst; /* the rate at which no connection would have fallen behind; 0: unknown */
@@ -99,11 +99,11 @@ void ps_trial_take_counters(struct ps_trial *trial, double delivered);
 /* Adds a step of load or verify, which ended `t` seconds after the load began, to the timeline. */
 void ps_trial_take_load_step(struct ps_trial *trial, double t, const json_t *progress);
 void ps_trial_take_verify_step(struct ps_trial *trial, double t, const json_t *progress);
-/* Adds what the agent's counters say was delivered since the trial began, at a time of the wall clock. */
+/* Adds the number of events delivered since the trial began, by the agent's counters, at a time of the wall clock. */
 void ps_trial_take_delivered(struct ps_trial *trial, double unix_ns, double delivered);
 /* Adds how full the channels were at the time to the timeline's step. */
 void ps_trial_take_fills(struct ps_trial *trial, double t, const struct ps_scrape *scrape);
-/* Call at the end: judges what was due and what came (bench/plan/trial/flow.c). */
+/* Call at the end: compares the events that were due with those that came (bench/plan/trial/flow.c). */
 void ps_trial_conclude(struct ps_trial *trial);
 /* Returns a percentile (0 to 100) of [[value, count], ...]; 0 when empty. */
 double ps_trial_percentile(const json_t *histogram, double percentile);

@@ -276,7 +276,8 @@ static uint64_t reload(struct job *job, unsigned round)
     look(job, &before);
     rules_write(job->next, RULES + (round + 1) % 2);
     PS_ASSERT(rename(job->next, job->rules) == 0);
-    for (int tries = 0; tries < 4800; tries++) { /* what compiles has the CPU when nobody else wants it */
+    for (int tries = 0; tries < 4800; tries++) { /* the compiling process gets the CPU only when no other
+                                                  * process wants it */
         rest(0.05);
         look(job, &now);
         if (now.generation >= before.generation + 2)
