@@ -43,7 +43,7 @@ for HADOOP_TOKEN_FILE_LOCATION in "$work/first" "$work/second"; do
     hdfs_url=$rpc
 done
 
-grep -q 'WARN hdfs_writer: the delegation token of flume@PENSTOCK.TEST for .* ends in .* at the latest: fetch one anew' "$work/writer.log" ||
+grep -q 'WARN hdfs_writer: the delegation token of flume@PENSTOCK.TEST for .* ends in .* at the latest: fetch a new one' "$work/writer.log" ||
     fail "nothing is said of the tokens' end, ten hours from now"
 
 step "what check says"

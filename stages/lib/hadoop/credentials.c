@@ -213,7 +213,7 @@ enum ps_status ps_hadoop_credentials_parse(struct ps_hadoop_credentials **parsed
     if (length < HEAD_BYTES || memcmp(bytes, "HDTS", 4) != 0)
         return ps_err_set(err, "it is not a file of Hadoop's tokens, which begins with HDTS");
     if (bytes[4] > 1)
-        return ps_err_set(err, "its version is %u; 0 and 1 are known", bytes[4]);
+        return ps_err_set(err, "its version is %u; only 0 and 1 are supported", bytes[4]);
     struct ps_hadoop_credentials *credentials = ps_must_alloc(1, sizeof *credentials, PURPOSE);
     const struct bytes in = {.at = bytes + HEAD_BYTES, .length = length - HEAD_BYTES};
     if (bytes[4] == 0 ? parse_writable(credentials, in) : parse_message(credentials, in)) {

@@ -21,7 +21,7 @@ enum ps_status ps_hadoop_protection_read(const struct ps_hadoop_configuration *c
                (strlen(levels[i].name) != length || strncasecmp(levels[i].name, at, length) != 0))
             i++;
         if (i == PS_COUNT_OF(levels) || count == PS_COUNT_OF(levels))
-            return ps_err_set(err, "%s: %s: %.*s: authentication, integrity, privacy are known",
+            return ps_err_set(err, "%s: %s: %.*s: only authentication, integrity and privacy are supported",
                               ps_hadoop_configuration_place(configuration, key), key, (int)length, at);
         *protection |= levels[i].level << (4 * count++);
         at += length;

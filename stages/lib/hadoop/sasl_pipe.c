@@ -129,7 +129,7 @@ int ps_sasl_pipe_frame(struct ps_sasl_pipe *pipe, uint8_t **frame, size_t *lengt
     memcpy(&number, pipe->in + pipe->in_at, sizeof number);
     *length = be32toh(number);
     if (*length > PS_SASL_FRAME_BYTES_MAX)
-        return ps_transport_lose(reason, "a message is too long: is the server one of Hadoop, and secure?");
+        return ps_transport_lose(reason, "a message is too long: is it a Hadoop server with security?");
     done = ps_sasl_pipe_fill(pipe, LENGTH_BYTES + *length, wants, reason);
     if (done <= 0)
         return done;

@@ -55,8 +55,7 @@ static void check_numbers(struct checking *checking)
         refuse(checking, "hdfs.minBlockReplicas", "must be 0 or more");
     if (plan->open_files_max <= 0)
         warn(checking, "hdfs.maxOpenFiles",
-             "not above 0: counts as 1, so that each directory of a batch gets a file of its own again and "
-             "again");
+             "not above 0: counts as 1, so that each directory of a batch gets a new file again and again");
     if (plan->retry_s <= 0)
         warn(checking, "hdfs.retryInterval",
              "not above 0: a file that cannot be closed or renamed at once keeps its name in use");
@@ -65,7 +64,7 @@ static void check_numbers(struct checking *checking)
     if (plan->empty_in_use_suffix && plan->in_use_prefix[0] == '\0')
         note(checking, "hdfs.emptyInUseSuffix",
              "files have their final names while they are written: readers see them before they are "
-             "complete, and after a kill nothing tells those that were left (penstock.orphans); "
+             "complete, and after a kill they cannot be told from complete files (penstock.orphans); "
              "hdfs.inUsePrefix = _ does both, and Hive and MapReduce pass over such names");
 }
 
@@ -306,10 +305,10 @@ static void check_security(struct checking *checking)
     if (plan->principal != NULL && plan->keytab == NULL)
         refuse(
             checking, "hdfs.kerberosPrincipal",
-            "needs hdfs.kerberosKeytab, too; without both the tickets of the default cache (kinit) are used");
+            "also needs hdfs.kerberosKeytab; without both the tickets of the default cache (kinit) are used");
     else if (plan->principal == NULL && plan->keytab != NULL)
         refuse(checking, "hdfs.kerberosKeytab",
-               "needs hdfs.kerberosPrincipal, too: klist -kt shows whose keys it has");
+               "also needs hdfs.kerberosPrincipal: klist -kt shows the principals of its keys");
     else if (!ps_hdfs_sink_plan_is_local(plan) &&
              ps_hadoop_security_check(&settings, checking->context) != PS_OK)
         checking->failed = true;

@@ -29,8 +29,8 @@ static const char *user_of(const struct ps_hdfs_sink_plan *plan,
     const char *user = !kerberos                 ? ps_hadoop_user(name)
                        : plan->principal != NULL ? plan->principal
                        : ps_hadoop_credentials_path() != NULL
-                           ? "whom HADOOP_TOKEN_FILE_LOCATION or the ticket cache has"
-                           : "whom the ticket cache has";
+                           ? "the user of HADOOP_TOKEN_FILE_LOCATION or of the ticket cache"
+                           : "the user of the ticket cache";
     return ps_arena_format(arena, "%s%s%s, %s Kerberos", plan->proxy_user != NULL ? plan->proxy_user : "",
                            plan->proxy_user != NULL ? " through " : "", user, kerberos ? "by" : "without");
 }

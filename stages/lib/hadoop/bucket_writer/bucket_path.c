@@ -218,7 +218,7 @@ const char *ps_bucket_flaw_text(enum ps_bucket_flaw flaw)
         return "hdfs.path or hdfs.filePrefix has a time escape, and the event has no header timestamp: add a "
                "timestamp interceptor, or set hdfs.useLocalTimeStamp = true";
     case PS_BUCKET_FLAW_BAD_TIMESTAMP:
-        return "hdfs.path or hdfs.filePrefix has a time escape, and the event's header timestamp is no "
+        return "hdfs.path or hdfs.filePrefix has a time escape, and the event's header timestamp is not a "
                "number of milliseconds, or not above 0 with hdfs.round = true: correct what sets it, or set "
                "hdfs.useLocalTimeStamp = true";
     case PS_BUCKET_FLAW_TOO_LONG:

@@ -11,8 +11,8 @@
 #include <sys/queue.h>
 
 #define PS_BUCKET_LOOKS_MAX 10000U /* directories that are listed, or wait to be listed */
-#define PS_BUCKET_ENDING_MAX                                                                                 \
-    512U /* files that are being closed, completed or renamed; at this number no file is opened */
+/* files that are being closed, completed or renamed; at this number no file is opened */
+#define PS_BUCKET_ENDING_MAX 512U
 #define PS_BUCKET_NAME_CHAINS 1024U /* a power of two */
 #define PS_BUCKET_FLUSHES_MAX 2U    /* in flight for one file, besides the one before it is closed */
 #define PS_BUCKET_FLUSHED_FILES 8U  /* with more touched files, flushes are delayed and combined */
@@ -99,13 +99,14 @@ struct ps_bucket_file {
     struct ps_bucket_flush flushes[PS_BUCKET_FLUSHES_MAX + 1]; /* in flight, oldest first */
     uint32_t flush_count;
     struct ps_bucket_window window;
-    uint64_t event_count, body_bytes;   /* as BucketWriter counts them, for rolling */
-    uint64_t flushed_events;            /* value of event_count at the last flush */
-    uint64_t flushed_bytes;             /* value of body_bytes at the last flush */
-    uint64_t acknowledged;              /* number of acknowledged events */
-    uint64_t roll_ns, idle_ns;          /* due times; PS_NEVER: none */
-    uint64_t due_ns;                    /* state RESTS: when to try again */
-    uint64_t soon_until_ns, give_up_ns; /* RECOVER: until the first, each second; the second ends a try */
+    uint64_t event_count, body_bytes; /* as BucketWriter counts them, for rolling */
+    uint64_t flushed_events;          /* value of event_count at the last flush */
+    uint64_t flushed_bytes;           /* value of body_bytes at the last flush */
+    uint64_t acknowledged;            /* number of acknowledged events */
+    uint64_t roll_ns, idle_ns;        /* due times; PS_NEVER: none */
+    uint64_t due_ns;                  /* state RESTS: when to try again */
+    /* RECOVER: before the first time the file is tried each second; the second time ends a try */
+    uint64_t soon_until_ns, give_up_ns;
     uint32_t tries;
     struct ps_bucket_trouble *trouble; /* last failure to close, complete or rename it; NULL: none */
     uint64_t counter;                  /* the number in its final name */

@@ -1,4 +1,4 @@
-/* Finds the bucket of an event: the placer of the stage says it, or hdfs.path. */
+/* Finds the bucket of an event: the stage's placer chooses it, or hdfs.path does. */
 #include "stages/lib/hadoop/bucket_writer/internal.h"
 
 enum ps_bucket_placed ps_bucket_find_place(struct ps_bucket_writer *sink, const struct ps_lease *lease,

@@ -288,7 +288,8 @@ static uint64_t next_due(const struct ps_bucket_writer *sink)
     TAILQ_FOREACH(bucket, &sink->ready, ready)
     {
         bool waits =
-            bucket->file == NULL && ps_bucket_files_are_many(sink); /* for the answer to another file */
+            /* the bucket waits for the answer to another file */
+            bucket->file == NULL && ps_bucket_files_are_many(sink);
         if (!waits)
             due_ns = ps_least(due_ns, bucket->rest_ns); /* if it is in the past: now */
     }

@@ -70,7 +70,7 @@ bool ps_bucket_trouble_met(struct ps_bucket_writer *sink, struct ps_bucket_troub
         return false;
     int length = 0;
     if (trouble->holders > 1)
-        length = snprintf(behind, PS_BUCKET_TROUBLE_BYTES, "; so it is with %s files",
+        length = snprintf(behind, PS_BUCKET_TROUBLE_BYTES, "; %s files have the same failure",
                           ps_quantity_print_count(trouble->holders).text);
     snprintf(behind + length, PS_BUCKET_TROUBLE_BYTES - (size_t)length, "%s",
              ps_log_backoff_text(&trouble->repeated, now_ns, tries));

@@ -64,7 +64,7 @@ static enum ps_file_error await(struct trial *trial)
     return trial->error;
 }
 
-/* ---- what is said ---- */
+/* ---- causes and cures ---- */
 
 static bool says(const struct trial *trial, const char *text)
 {
@@ -161,7 +161,7 @@ static void try_file(struct trial *trial)
              (long long)now.wall_ms, (int)getpid());
     enum ps_file_error error = write_file(trial, path, &made);
     snprintf(what, sizeof what, "directory %s%s", trial->directory,
-             whole ? "" : " (what is missing below it is made when events come)");
+             whole ? "" : " (missing directories below it are made when events come)");
     if (error != PS_FILE_OK)
         fail(trial, what);
     if (made) {
@@ -190,7 +190,7 @@ static void try_space(struct trial *trial)
              ps_quantity_print_bytes(space->remaining_bytes).text,
              ps_quantity_print_bytes(space->capacity_bytes).text);
     if (space->block_bytes > 0 && space->remaining_bytes / space->block_bytes < space->replication) {
-        snprintf(cause, sizeof cause, "less than a block of %s takes, of which new files have %u copies",
+        snprintf(cause, sizeof cause, "less than a new block of %s needs, in %u copies",
                  ps_quantity_print_bytes(space->block_bytes).text, space->replication);
         ps_probe_failed(trial->probe, what, cause, "free space, or add datanodes (hdfs dfsadmin -report)");
     } else if (space->block_bytes > 0) {

@@ -267,13 +267,13 @@ static void transfer_ready(struct ps_datanode_link *link)
     case PS_MESSAGE_MORE:
         return;
     case PS_MESSAGE_BAD:
-        transfer_failed(stream, "an answer that is none");
+        transfer_failed(stream, "an answer that is not valid");
         return;
     case PS_MESSAGE_WHOLE:
         break;
     }
     if (!ps_block_response_parse(&message, &response))
-        transfer_failed(stream, "an answer that is none");
+        transfer_failed(stream, "an answer that is not valid");
     else if (response.status == PS_TRANSFER_SUCCESS)
         take_candidate(stream);
     else {

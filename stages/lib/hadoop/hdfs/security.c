@@ -79,7 +79,7 @@ static enum ps_status read_kerberos(struct ps_hadoop_security *security, struct 
         return PS_OK;
     if (strcasecmp(method, "kerberos") != 0)
         return ps_err_set(
-            err, "%s: hadoop.security.authentication: %s: simple and kerberos are known",
+            err, "%s: hadoop.security.authentication: %s: only simple and kerberos are supported",
             ps_hadoop_configuration_place(security->settings.configuration, "hadoop.security.authentication"),
             method);
     security->kerberos = true;
@@ -109,7 +109,7 @@ static enum ps_status read_settings(struct ps_hadoop_security *security, struct 
     security->aes = suites != NULL && strcasecmp(suites, "AES/CTR/NoPadding") == 0;
     if (suites != NULL && !security->aes)
         return ps_err_set(
-            err, "%s: dfs.encrypt.data.transfer.cipher.suites: %s: AES/CTR/NoPadding is known",
+            err, "%s: dfs.encrypt.data.transfer.cipher.suites: %s: only AES/CTR/NoPadding is supported",
             ps_hadoop_configuration_place(configuration, "dfs.encrypt.data.transfer.cipher.suites"), suites);
     return PS_OK;
 }
@@ -264,13 +264,13 @@ uint64_t ps_hadoop_security_watch_tokens(struct ps_hadoop_security *security, co
     int64_t left_ms = token->expires_ms - now->wall_ms;
     if (left_ms <= 0)
         ps_log(PS_LOG_ERROR, security->settings.port->component,
-               "the delegation token of %s for %s (HADOOP_TOKEN_FILE_LOCATION) has ended: fetch one anew, "
+               "the delegation token of %s for %s (HADOOP_TOKEN_FILE_LOCATION) has expired: fetch a new one, "
                "and reload",
                token->owner, token->service);
     else if (left_ms <= TOKENS_SOON_MS)
         ps_log(PS_LOG_WARN, security->settings.port->component,
                "the delegation token of %s for %s (HADOOP_TOKEN_FILE_LOCATION) ends in %s at the latest: "
-               "fetch one anew, and reload",
+               "fetch a new one, and reload",
                token->owner, token->service, ps_quantity_print_ns((uint64_t)left_ms * PS_NS_PER_MS).text);
     return security->tokens_look_ns;
 }

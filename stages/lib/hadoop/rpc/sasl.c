@@ -105,11 +105,11 @@ static int check_header(const uint8_t *bytes, size_t length, char *reason)
     PsHadoop__RpcResponseHeader *header = ps_hadoop__rpc_response_header__unpack(NULL, length, bytes);
     int result = 1;
     if (header == NULL)
-        return ps_transport_lose(reason, "the server's answer is none of Hadoop's RPC");
+        return ps_transport_lose(reason, "the server's answer is not one of Hadoop's RPC");
     if (header->status != 0)
         result = explain_refusal(header, reason);
     else if ((int32_t)header->call_id != CALL_ID)
-        result = ps_transport_lose(reason, "the server does not answer by SASL");
+        result = ps_transport_lose(reason, "the server does not answer with SASL");
     ps_hadoop__rpc_response_header__free_unpacked(header, NULL);
     return result;
 }
@@ -124,7 +124,7 @@ static int read_sasl(struct session *session, PsHadoop__RpcSasl **message, short
     const uint8_t *end = frame + length;
     uint8_t *rest = take_delimited(frame, end, &part, &part_length);
     if (rest == NULL)
-        return ps_transport_lose(reason, "the server's answer is none of Hadoop's RPC");
+        return ps_transport_lose(reason, "the server's answer is not one of Hadoop's RPC");
     done = check_header(part, part_length, reason);
     if (done <= 0)
         return done;
@@ -143,8 +143,8 @@ static bool is(const PsHadoop__RpcSaslAuth *auth, const char *method, const char
 
 static int refuse_choice(const PsHadoop__RpcSasl *offer, char *reason)
 {
-    size_t at =
-        (size_t)snprintf(reason, REASON_BYTES, "the server takes none of what is configured here; it offers");
+    size_t at = (size_t)snprintf(
+        reason, REASON_BYTES, "the server accepts none of the methods that are configured here; it offers");
     for (size_t i = 0; i < offer->n_auths && at < REASON_BYTES; i++)
         at += (size_t)snprintf(reason + at, REASON_BYTES - at, " %.20s", offer->auths[i]->method);
     return -1;

@@ -50,7 +50,7 @@ struct ps_datanode_link_ops {
 struct ps_datanode_link {
     const struct ps_datanode_link_ops *ops;
     const struct ps_datanode_settings *settings;
-    /* The rest is datanode.c's. */
+    /* The other members belong to datanode.c. */
     struct ps_client_plan plan;
     struct ps_client client;
     struct ps_hadoop_watch watch;

@@ -254,7 +254,7 @@ static bool take_ack(struct ps_pipeline *pipeline, const struct ps_slice *messag
 {
     struct ps_pipeline_ack ack;
     if (!ps_pipeline_ack_parse(message, &ack) || ack.count > pipeline->node_count) {
-        fail_first(pipeline, "an acknowledgement that is none");
+        fail_first(pipeline, "an acknowledgement that is not valid");
         return false;
     }
     if (!check_nodes(pipeline, &ack))
@@ -297,7 +297,7 @@ static bool take_response(struct ps_pipeline *pipeline, const struct ps_slice *m
     struct ps_block_response response;
     char text[PS_DATANODE_REASON_BYTES];
     if (!ps_block_response_parse(message, &response)) {
-        fail_first(pipeline, "an answer that is none");
+        fail_first(pipeline, "an answer that is not valid");
         return false;
     }
     find_local_nodes(pipeline);
@@ -336,7 +336,7 @@ static bool take_messages(struct ps_pipeline *pipeline)
         case PS_MESSAGE_MORE:
             return true;
         case PS_MESSAGE_BAD:
-            fail_first(pipeline, "an answer that is none");
+            fail_first(pipeline, "an answer that is not valid");
             return false;
         case PS_MESSAGE_WHOLE:
             break;
@@ -399,7 +399,7 @@ static void on_time(struct ps_hadoop_timer *timer)
     uint64_t now_ns = now_of(pipeline);
     char reason[PS_DATANODE_REASON_BYTES];
     if (pipeline->waits_ns > 0 && now_ns >= pipeline->waits_ns + read_timeout_ns(pipeline)) {
-        snprintf(reason, sizeof reason, "datanode %s: it says nothing for %llu s", pipeline->link.name,
+        snprintf(reason, sizeof reason, "datanode %s: it has sent nothing for %llu s", pipeline->link.name,
                  (unsigned long long)(read_timeout_ns(pipeline) / PS_NS_PER_S));
         fail_first(pipeline, reason);
         return;
@@ -407,7 +407,8 @@ static void on_time(struct ps_hadoop_timer *timer)
     uint64_t next_ns = (pipeline->waits_ns > 0 ? pipeline->waits_ns : now_ns) + read_timeout_ns(pipeline);
     if (pipeline->phase == PS_PIPELINE_STREAMING) {
         if (now_ns >= pipeline->wrote_ns + heartbeat_ns(pipeline)) {
-            if (pipeline->heartbeat_left == 0 && !pipeline->link.writing) /* else bytes go anyway */
+            if (pipeline->heartbeat_left == 0 && !pipeline->link.writing) /* otherwise bytes are being sent
+                                                                           * anyway */
                 pipeline->heartbeat_left = heartbeat_length();
             pipeline->wrote_ns = now_ns;
         }

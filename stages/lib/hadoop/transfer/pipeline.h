@@ -77,7 +77,7 @@ struct ps_pipeline {
     struct ps_packet_queue *queue;
     const struct ps_packet_pool *pool;
     bool held; /* packets wait: the namenode does not have this pipeline yet */
-    /* The rest is pipeline.c's. */
+    /* The other members belong to pipeline.c. */
     enum ps_pipeline_phase phase;
     struct ps_datanode_link link;
     struct ps_hadoop_timer timer;

@@ -87,10 +87,10 @@ static int read_message(struct session *session, PsHadoop__TransferSasl **messag
             return done;
         prefix = ps_varint_get(pipe->in + pipe->in_at, have, &length);
         if (prefix == 0 && have == 3)
-            return ps_transport_lose(reason, "the datanode does not answer by SASL");
+            return ps_transport_lose(reason, "the datanode does not answer with SASL");
     }
     if (length > MESSAGE_BYTES_MAX)
-        return ps_transport_lose(reason, "the datanode does not answer by SASL");
+        return ps_transport_lose(reason, "the datanode does not answer with SASL");
     int done = ps_sasl_pipe_fill(pipe, prefix + length, wants, reason);
     if (done <= 0)
         return done;
@@ -136,7 +136,7 @@ static int take_cipher(struct session *session, const PsHadoop__TransferSasl *me
         return 1;
     const PsHadoop__CipherOption *option = message->cipher_options[0];
     if (!session->offers_aes || option->suite != AES_CTR)
-        return ps_transport_lose(reason, "the datanode takes a cipher that was not offered");
+        return ps_transport_lose(reason, "the datanode chose a cipher that was not offered");
     session->seal = make_cipher(session, &option->in_key, &option->in_iv);
     session->unseal = make_cipher(session, &option->out_key, &option->out_iv);
     if (session->seal == NULL || session->unseal == NULL)

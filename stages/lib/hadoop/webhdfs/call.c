@@ -298,7 +298,8 @@ static void take_fault(struct ps_webhdfs_call *call, const struct ps_http_reques
     ps_webhdfs_fault_read(request->status, request->body, request->body_length, &fault);
     explain(call, fault.text);
     if (request->status == 401 && call->webhdfs->servers[call->server].tickets == NULL)
-        explain(call, "HTTP 401: it asks who this is: set hdfs.kerberosPrincipal and hdfs.kerberosKeytab");
+        explain(call,
+                "HTTP 401: it requires authentication: set hdfs.kerberosPrincipal and hdfs.kerberosKeytab");
     if (had_data(call, &fault))
         end(call,
             &(struct ps_webhdfs_outcome){.error = fault.error, .reason = call->reason, .in_part = true});
@@ -350,7 +351,7 @@ static void take_answer(struct ps_webhdfs_call *call)
     if (location != NULL) {
         take_redirect(call, location);
     } else if (request->too_long) {
-        explain(call, "the answer is longer than it may be");
+        explain(call, "the answer is too long");
         fail(call, PS_FILE_FAILED, false);
     } else if (request->status / 100 == 2) {
         take_success(call, request);

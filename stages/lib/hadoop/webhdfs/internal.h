@@ -132,5 +132,6 @@ void ps_webhdfs_stream_flush(struct ps_file_stream *stream, enum ps_file_flush h
 void ps_webhdfs_stream_close(struct ps_file_stream *stream, ps_file_done *done, void *argument);
 void ps_webhdfs_stream_abandon(struct ps_file_stream *stream);
 unsigned ps_webhdfs_stream_replicas(const struct ps_file_stream *stream);
-/* Ends what needs no server: flushes of nothing, and waits that have timed out. Returns when it must be called again at the latest. */
+/* Ends the operations that need no server: flushes without bytes, and waits that have timed out. Returns when it
+ * must be called again at the latest. */
 uint64_t ps_webhdfs_streams_turn(struct ps_webhdfs *webhdfs);

@@ -116,7 +116,7 @@ static bool is_the_server(struct ps_webhdfs_call *call)
         ps_gss_token_free(&out);
     if (result == PS_GSS_ESTABLISHED)
         return true;
-    snprintf(call->reason, sizeof call->reason, "Kerberos: the server is not known to be the right one: %s",
+    snprintf(call->reason, sizeof call->reason, "Kerberos: the server did not prove its identity: %s",
              result == PS_GSS_MORE ? "it wants more tokens" : reason);
     return false;
 }

@@ -12,8 +12,8 @@
 #define GATHER_BYTES_MAX (4U << 20) /* sent even without a flush */
 /* Kept by an idle stream's buffer, because there may be thousands of streams. */
 #define KEPT_BYTES_MAX 4096U
-#define ASK_NS                                                                                               \
-    (250 * PS_NS_PER_MS) /* wait before the length is requested: the datanode finishes what it received */
+/* wait before the length is requested: the datanode finishes what it received */
+#define ASK_NS (250 * PS_NS_PER_MS)
 
 enum stream_state {
     STREAM_CREATING,  /* CREATE, or an empty APPEND to an existing file, is in flight */
@@ -204,7 +204,7 @@ static bool read_length(struct ps_webhdfs_stream *stream, const struct ps_webhdf
     if (good)
         *length_bytes = statuses.entries[0].length_bytes;
     else
-        die(stream, PS_FILE_FAILED, "webhdfs: the answer to GETFILESTATUS is no file status");
+        die(stream, PS_FILE_FAILED, "webhdfs: the answer to GETFILESTATUS is not a file status");
     ps_webhdfs_statuses_free(&statuses);
     return good;
 }

@@ -52,7 +52,7 @@ static void on_boolean(struct ps_webhdfs_call *call, const struct ps_webhdfs_out
     if (outcome->error != PS_FILE_OK)
         answer_error(call, outcome->error, outcome->reason);
     else if (!ps_webhdfs_boolean_read(outcome->body, outcome->length, &value))
-        answer_no(call, PS_FILE_FAILED, "the answer is no boolean");
+        answer_no(call, PS_FILE_FAILED, "the answer is not a boolean");
     else if (!value)
         answer_no(call, no, why);
     else
@@ -66,10 +66,9 @@ static void on_target_asked(struct ps_webhdfs_call *call, const struct ps_webhdf
 {
     call->operation = "RENAME";
     if (outcome->error == PS_FILE_OK)
-        answer_no(call, PS_FILE_EXISTS, "it is there already");
+        answer_no(call, PS_FILE_EXISTS, "it exists already");
     else if (outcome->error == PS_FILE_MISSING)
-        answer_no(call, PS_FILE_MISSING,
-                  "not renamed to it: what was to be renamed, or its new directory, is missing");
+        answer_no(call, PS_FILE_MISSING, "not renamed to it: the source or the new directory is missing");
     else
         answer_error(call, outcome->error, outcome->reason);
 }

@@ -48,7 +48,7 @@ static void test_writes_and_removes(void **unused)
 {
     try("/logs/web", PS_TEST_PATIENCE_MS);
     expect("ok - hdfs.path: hdfs://nn:8020 as flume: answers|-|-\n");
-    expect("ok - hdfs.path: directory / (what is missing below it is made when events come): a file was "
+    expect("ok - hdfs.path: directory / (missing directories below it are made when events come): a file was "
            "written, and removed again|-|-\n");
     assert_int_equal(ps_test_files_count(PS_TEST_STAT), 3);
     assert_int_equal(ps_test_files_count(PS_TEST_FLUSH), 1);
@@ -71,9 +71,8 @@ static void test_space(void **unused)
            "copies|-|-\n");
     ps_test_files_space(&full);
     try("/", PS_TEST_PATIENCE_MS);
-    expect("FAILED - hdfs.path: room on hdfs://nn:8020: 383 MiB of 4 TiB are left|less than a block of 128 "
-           "MiB takes, "
-           "of which new files have 3 copies|free space");
+    expect("FAILED - hdfs.path: room on hdfs://nn:8020: 383 MiB of 4 TiB are left|less than a new block of "
+           "128 MiB needs, in 3 copies|free space");
     ps_test_files_space(&enough);
     try("/", PS_TEST_PATIENCE_MS);
     expect("ok - hdfs.path: room on");

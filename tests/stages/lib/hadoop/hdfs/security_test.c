@@ -51,15 +51,16 @@ static void test_mistakes(void **state)
         const char *pairs[8], *principal, *reason;
     } cases[] = {
         {{"hadoop.security.authentication", "kerberos"}, NULL, "dfs.namenode.kerberos.principal"},
-        {{"hadoop.security.authentication", "ldap"}, NULL, "simple and kerberos are known"},
+        {{"hadoop.security.authentication", "ldap"}, NULL, "only simple and kerberos are supported"},
         {{KERBEROS}, "flume@R", "are needed together"},
         {{KERBEROS, "hadoop.rpc.protection", "privacy,secrecy"},
          NULL,
-         "hdfs-site.xml:4: hadoop.rpc.protection: secrecy: authentication, integrity, privacy are known"},
+         "hdfs-site.xml:4: hadoop.rpc.protection: secrecy: only authentication, integrity and privacy are "
+         "supported"},
         {{KERBEROS, "dfs.data.transfer.protection", "auth"}, NULL, "dfs.data.transfer.protection: auth:"},
         {{KERBEROS, "dfs.encrypt.data.transfer.cipher.suites", "SM4/CTR/NoPadding"},
          NULL,
-         "AES/CTR/NoPadding is known"},
+         "only AES/CTR/NoPadding is supported"},
         {{"dfs.trustedchannel.resolver.class", "a.B"},
          NULL,
          "hdfs-site.xml:2: dfs.trustedchannel.resolver.class"},

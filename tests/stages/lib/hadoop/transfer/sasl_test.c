@@ -337,9 +337,9 @@ static void test_no_sasl(void **state)
         size_t length;
         const char *reason;
     } cases[] = {
-        {"\xff\xff\xff", 3, "does not answer by SASL"},
-        {"\x80\x80\x80", 3, "does not answer by SASL"},
-        {"\x80\x80\x7f", 3, "does not answer by SASL"},
+        {"\xff\xff\xff", 3, "does not answer with SASL"},
+        {"\x80\x80\x80", 3, "does not answer with SASL"},
+        {"\x80\x80\x7f", 3, "does not answer with SASL"},
         {"\x02\xff\xff", 3, "damaged"},
         {"\x02\x08\x00", 3, "no nonce"},
         {"", 0, "closed the connection"},
