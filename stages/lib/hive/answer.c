@@ -336,7 +336,7 @@ void ps_hive_answer_read(enum ps_hive_call call, uint32_t number, const uint8_t 
             read_reply(&in, call, answer);
     }
     if (in.bad) {
-        static const char text[] = "that is no answer of a metastore";
+        static const char text[] = "that is not an answer of a metastore";
         fail(answer, PS_HIVE_GARBAGE, (struct ps_slice){text, sizeof(text) - 1});
     }
 }

@@ -101,7 +101,7 @@ static bool scan_string(struct ps_hive_json_text *text, struct ps_slice *content
         return ps_hive_json_wrong(text, "a string without an end");
     *content = (struct ps_slice){from, (uint32_t)(at - from)};
     if (!is_ascii && ps_utf8_valid_length(from, content->length) < content->length)
-        return ps_hive_json_wrong(text, "a string that is no UTF-8");
+        return ps_hive_json_wrong(text, "a string that is not UTF-8");
     text->at++;
     return true;
 }

@@ -413,7 +413,7 @@ static bool take_answers(struct ps_metastore *metastore)
         take_answer(metastore, length);
         return metastore->phase == UP;
     case PS_THRIFT_GARBAGE:
-        lose(metastore, "that is no answer of a metastore");
+        lose(metastore, "that is not an answer of a metastore");
         return false;
     }
     return false;

@@ -141,7 +141,7 @@ static int take_message(struct session *session, uint8_t status, const uint8_t *
     case ERROR:
         return refuse(bytes, length, reason);
     default:
-        return ps_transport_lose(reason, "that is no SASL message of a metastore");
+        return ps_transport_lose(reason, "that is not a SASL message of a metastore");
     }
     return break_off(reason);
 }
@@ -157,7 +157,7 @@ static int read_message(struct session *session, short *wants, char *reason)
     memcpy(&length, pipe->in + pipe->in_at + 1, sizeof(length));
     length = be32toh(length);
     if (length > MESSAGE_BYTES_MAX)
-        return ps_transport_lose(reason, "that is no SASL message of a metastore");
+        return ps_transport_lose(reason, "that is not a SASL message of a metastore");
     done = ps_sasl_pipe_fill(pipe, HEAD_BYTES + length, wants, reason);
     if (done <= 0)
         return done;

@@ -33,7 +33,7 @@ enum ps_status ps_hive_security_open(struct ps_hive_security **security,
     unsigned protection;
     *security = NULL;
     if (ps_hadoop_configuration_boolean(configuration, tls, false))
-        return ps_err_set(err, "%s: %s: TLS to a metastore is not known",
+        return ps_err_set(err, "%s: %s: TLS to a metastore is not supported",
                           ps_hadoop_configuration_place(configuration, tls), tls);
     if (!ps_hadoop_configuration_boolean(configuration, sasl, false))
         return PS_OK;

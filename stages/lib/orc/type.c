@@ -127,7 +127,7 @@ static bool parse_field(struct parse *parse, struct ps_orc_type *type)
     size_t length = word(parse, ":<>,()");
     const char *name = parse->at;
     if (length == 0 || name[length] != ':')
-        return wrong(parse, "no name of a field");
+        return wrong(parse, "a field has no name");
     parse->at += length + 1;
     return parse_child(parse, type, name, length);
 }

@@ -92,8 +92,7 @@ static void check_values(struct checking *checking)
     ps_escape_check(checking->context, "hive.partition", plan.partition);
     if (strchr(plan.partition, '=') != NULL)
         warn(checking, "hive.partition",
-             "takes values only, in the order of the table's partition keys: with \"=\" it is part of the "
-             "value");
+             "takes only values, in the order of the table's partition keys: a \"=\" is part of the value");
 }
 
 /* ---- rows and files ---- */
@@ -119,8 +118,8 @@ static void check_delimited(struct checking *checking)
         refuse(checking, "serializer.delimiter", ps_err_join(&err));
     else if (delimiter.has_operators)
         ps_report(checking->context, PS_LOG_WARN, "serializer.delimiter",
-                  "%s is a regular expression in Flume, where it does not stand for itself; here it does: "
-                  "write \\\\ before it for both",
+                  "%s has a special meaning in Flume's regular expression, and none here: write \\\\ before "
+                  "it for both",
                   plan->delimiter);
 }
 

@@ -230,7 +230,7 @@ static void committed(void *txn_, const struct ps_hive_answer *answer)
     struct ps_err err = {.length = 0};
     ps_hive_count_failure(txn->sink, answer);
     ps_log(ps_port_outage_level(txn->sink->port, PS_LOG_WARN), txn->sink->port->component,
-           "whether transaction %" PRId64 " was committed is asked again: %s", txn->id, answer->reason);
+           "asking again whether transaction %" PRId64 " was committed: %s", txn->id, answer->reason);
     ps_err_set(&err, "%s", answer->reason);
     txn->timer.fire = commit_again;
     ps_hadoop_loop_set(txn->sink->loop, &txn->timer,

@@ -63,14 +63,14 @@ static const struct ps_option options[] = {
      .offset = FIELD(batch_size),
      .fallback = PS_HIVE_BATCH_SIZE,
      .unit = "events",
-     .help = "the most events of one transaction of a partition"},
+     .help = "maximum number of events in one transaction of a partition"},
     {.key = "maxOpenConnections",
      .type = PS_OPTION_INT,
      .offset = FIELD(connections_max),
      .fallback = "500",
      .unit = "partitions",
-     .help = "when transactions are open for more partitions, that without events for the longest time is "
-             "closed"},
+     .help = "maximum number of partitions with open transactions; beyond it the one without events for the "
+             "longest time is closed"},
     {.key = "callTimeout",
      .type = PS_OPTION_INT,
      .offset = FIELD(call_timeout_ms),
@@ -82,8 +82,8 @@ static const struct ps_option options[] = {
      .offset = FIELD(idle_ms),
      .fallback = "0",
      .unit = "ms",
-     .help =
-         "a partition without events for so long is closed, and its open transactions are aborted; 0: never"},
+     .help = "time without events after which a partition is closed, and its open transactions are aborted; "
+             "0: never"},
     {.key = "round",
      .type = PS_OPTION_BOOL,
      .offset = FIELD(round),
@@ -102,7 +102,7 @@ static const struct ps_option options[] = {
     {.key = "timeZone",
      .type = PS_OPTION_TEXT,
      .offset = FIELD(time_zone),
-     .help = "of times in escapes, as Europe/Berlin; without this key that of the process"},
+     .help = "time zone of times in escapes, for example Europe/Berlin; default: that of the process"},
     {.key = "useLocalTimeStamp",
      .type = PS_OPTION_BOOL,
      .offset = FIELD(local_time),
@@ -127,7 +127,7 @@ static const struct ps_option options[] = {
      .type = PS_OPTION_TEXT,
      .offset = FIELD(separator),
      .flags = PS_OPTION_NO_EFFECT,
-     .help = "DELIMITED: what Hive puts between the columns before it reads them; here nothing is joined"},
+     .help = "DELIMITED: separator that Hive puts between the columns before it reads them; not needed here"},
     {.key = "penstock.commit.interval",
      .type = PS_OPTION_INT,
      .offset = FIELD(commit_ms),
@@ -178,7 +178,7 @@ static const struct ps_option options[] = {
      .offset = FIELD(codec),
      .flags = PS_OPTION_EXTENSION,
      .help = "plain tables: codec of their files, as hdfs.codeC of the sink hdfs: gzip, bzip2, deflate, lz4, "
-             "snappy, zstandard; Hive knows it by the ending of a file's name"},
+             "snappy, zstandard; Hive recognizes it by the end of a file's name"},
     {.key = "penstock.orphans",
      .type = PS_OPTION_ENUM,
      .offset = FIELD(orphans),
@@ -204,8 +204,8 @@ static const struct ps_option options[] = {
      .type = PS_OPTION_TEXT,
      .offset = FIELD(principal),
      .flags = PS_OPTION_EXTENSION,
-     .help = "for a metastore and a file system with Kerberos; _HOST is the name of this host; without it "
-             "the tickets of kinit"},
+     .help = "Kerberos principal for the metastore and the file system; _HOST is the name of this host; "
+             "default: the tickets of kinit"},
     {.key = "penstock.kerberosKeytab",
      .type = PS_OPTION_TEXT,
      .offset = FIELD(keytab),
@@ -377,7 +377,7 @@ static void hive_probe(const void *plan_, struct ps_context *context, const stru
 static const char *const counter_names[] = {PS_HIVE_COUNTER_NAMES, NULL};
 static const char *const counter_helps[] = {
     PS_BUCKET_COUNTER_HELPS,
-    "Partitions that the sink knows, of which it got events lately",
+    "Partitions that the sink knows because it got events of them lately",
     "Transactions that are open",
     "Transactions that were committed",
     "Transactions that were aborted, those that were not used included",

@@ -1,4 +1,4 @@
-/* The values of an event's partition, or what is wrong with them. */
+/* Makes the values of an event's partition, or the reason why they are not valid. */
 #include "stages/sinks/hive/internal.h"
 
 #include <string.h>

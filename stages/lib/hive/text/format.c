@@ -42,7 +42,7 @@ static enum ps_status find_kind(const struct ps_hive_table *table, struct ps_hiv
     format->is_openx = is(table->serde, OPENX);
     if (format->is_openx)
         return PS_OK;
-    return ps_err_set(err, "its serde %.*s is not known here: known are %s, %s, %s and %s",
+    return ps_err_set(err, "its serde %.*s is not supported: supported are %s, %s, %s and %s",
                       (int)table->serde.length, table->serde.data, LAZY, json_serdes[0], json_serdes[1],
                       OPENX);
 }

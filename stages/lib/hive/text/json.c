@@ -28,7 +28,7 @@ static bool put_string(struct json *json, const char *bytes, size_t length)
 {
     struct ps_byte_buffer *line = json->line;
     if (ps_utf8_valid_length(bytes, length) != length)
-        return ps_hive_text_wrong(json->err, json->column, "it is no UTF-8, which JSON has to be");
+        return ps_hive_text_wrong(json->err, json->column, "it is not UTF-8, as JSON must be");
     if (!ps_byte_buffer_reserve(line, PS_JSON_TEXT_GROWTH * length + 2))
         return no_memory(json);
     line->data[line->length++] = '"';

@@ -37,7 +37,7 @@ static void only_the_answer_to_this_call_is_one(void **state)
     assert_int_equal(READ(HEAD(ONE_WAY, NUMBER), 0), PS_HIVE_GARBAGE);
     assert_int_equal(READ(HEAD(REPLY, NUMBER)), PS_HIVE_GARBAGE);
     assert_int_equal(READ('H', 'T', 'T', 'P'), PS_HIVE_GARBAGE);
-    assert_string_equal(reason, "that is no answer of a metastore");
+    assert_string_equal(reason, "that is not an answer of a metastore");
 }
 
 /* TApplicationException: 1 is an unknown method. */

@@ -355,7 +355,7 @@ static void test_reasons(void **state)
     expect_reason("id:int,b:string", "{\"b\":\"x\",\"id\":\"7\"}", 18,
                   "JSON, byte 17, column id: \"7\" is no int");
     expect_reason("a:string", "[1]", 3, "JSON, byte 0: the body is not an object");
-    expect_reason("a:string", "{\"a\":\"\xff\"}", 9, "JSON, byte 7, column a: a string that is no UTF-8");
+    expect_reason("a:string", "{\"a\":\"\xff\"}", 9, "JSON, byte 7, column a: a string that is not UTF-8");
     expect_reason("a:string", "{\"a\":\"x\"", 8, "JSON, byte 8: the text ends where ',' or '}' is expected");
     expect_reason("a:string", "{\"b\":\0}", 7, "JSON, byte 5: byte 0x00 where a value is expected");
     expect_reason("a:string", "", 0, "JSON, byte 0: the body is not an object");

@@ -221,9 +221,9 @@ static void test_refusals(void **state)
     } answers[] = {
         {"\3\0\0\0\x0bno\nsuch\nkey", 16, "the metastore refuses: no such key"},
         {"\4\0\0\0\0", 5, "the metastore refuses: "},
-        {"\1\0\0\0\0", 5, "that is no SASL message of a metastore"},
-        {"\x80\1\0\3\0", 5, "that is no SASL message of a metastore"},
-        {"\2\0\1\0\1", 5, "that is no SASL message of a metastore"},
+        {"\1\0\0\0\0", 5, "that is not a SASL message of a metastore"},
+        {"\x80\1\0\3\0", 5, "that is not a SASL message of a metastore"},
+        {"\2\0\1\0\1", 5, "that is not a SASL message of a metastore"},
         {"\2\0\0\0\3abc", 8, NULL},
         {"\5\0\0\0\0", 5, NULL},
     };

@@ -59,8 +59,9 @@ static void test_mistakes(void **state)
     expect_reason(ENABLED PRINCIPAL, "flume@EXAMPLE.COM", NULL, "needed together");
     expect_reason(ENABLED PRINCIPAL, NULL, "/etc/flume.keytab", "needed together");
     expect_reason(ENABLED PRINCIPAL PROPERTY("hadoop.rpc.protection", "secret"), NULL, NULL,
-                  "authentication, integrity, privacy are known");
-    expect_reason(PROPERTY("hive.metastore.use.SSL", "true"), NULL, NULL, "TLS to a metastore is not known");
+                  "only authentication, integrity and privacy are supported");
+    expect_reason(PROPERTY("hive.metastore.use.SSL", "true"), NULL, NULL,
+                  "TLS to a metastore is not supported");
 }
 
 int main(void)
