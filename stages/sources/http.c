@@ -81,7 +81,8 @@ static const struct ps_option options[] = {
      .max = INT32_MAX,
      .unit = "s",
      .flags = PS_OPTION_EXTENSION,
-     .help = "A request that is not complete within this time from its first byte is answered 408; 0: never"},
+     .help = "A request that is not complete within this time from its first byte is answered with 408; 0: "
+             "never"},
     {.key = "penstock.idle.timeout",
      .type = PS_OPTION_INT,
      .offset = FIELD(idle_s),

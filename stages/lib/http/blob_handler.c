@@ -21,7 +21,7 @@ static struct ps_slice query_of(const struct ps_http_exchange *exchange)
     return (struct ps_slice){mark + 1, hash != NULL ? (uint32_t)(hash - mark) - 1 : length};
 }
 
-/* Cuts the next parameter off the query. Returns false: there is none. */
+/* Cuts the next parameter off the query. Returns false if there is none. */
 static bool next_parameter(struct ps_slice *query, struct ps_slice *name, struct ps_slice *value)
 {
     while (query->length > 0) {
@@ -90,7 +90,8 @@ static enum ps_http_taken refuse(struct ps_http_exchange *exchange, uint16_t sta
     return PS_HTTP_REFUSED;
 }
 
-/* Makes headers of the parameters; of those with one name the first. Returns NULL, or what is wrong. */
+/* Makes headers of the parameters; of several with the same name only the first counts. Returns NULL, or what is
+ * wrong. */
 static const char *make_headers(struct ps_header_area *area, char *room, struct ps_slice query,
                                 struct ps_header **list, uint64_t *mask)
 {
@@ -108,7 +109,7 @@ static const char *make_headers(struct ps_header_area *area, char *room, struct 
     return NULL;
 }
 
-/* Makes the header Content-Type of the request's, unless there is one of that name. */
+/* Makes a header of the request's Content-Type, unless a header of that name exists. */
 static void make_content_type(struct ps_header_area *area, char *room, struct ps_slice type,
                               struct ps_header **list, uint64_t *mask)
 {

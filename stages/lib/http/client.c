@@ -53,7 +53,8 @@ static int on_connection(void *argument, char *to, char *from, int to_port, int 
     return CURL_PREREQFUNC_OK;
 }
 
-/* Returns false: it is longer than the order allows, or there is no memory. */
+/* Keeps a piece of an order's answer. Returns false if the body is longer than the order allows, or there is no
+ * memory. */
 static bool keep_body(struct ps_http_request *request, const char *data, size_t length)
 {
     size_t needed = request->body_length + length;
@@ -75,7 +76,7 @@ static bool keep_body(struct ps_http_request *request, const char *data, size_t 
     return true;
 }
 
-/* Keeps the beginning of an answer, for reasons, and all of an order's. */
+/* Keeps the beginning of an answer for error messages; of an order's answer, the whole body. */
 static size_t on_answer(char *data, size_t size, size_t count, void *argument)
 {
     struct ps_http_request *request = argument;
@@ -210,7 +211,7 @@ bool ps_http_request_open(struct ps_http_request *request, const struct ps_http_
     curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, (long)(settings->timeout_ns / PS_NS_PER_MS));
     curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
     curl_easy_setopt(easy, CURLOPT_QUICK_EXIT,
-                     1L); /* do not wait for the look-up of a name that is given up */
+                     1L); /* do not wait for the look-up of a name after the request was given up */
     set_certificates(easy, settings);
     return true;
 }

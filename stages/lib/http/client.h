@@ -28,11 +28,12 @@ struct ps_http_settings {
 struct ps_http_order {
     const char *method; /* GET, PUT, POST, DELETE */
     const char *url;
-    const char *body; /* of PUT and POST; stays as it is until the request has ended */
+    const char *body; /* of PUT and POST; must not change until the request has ended */
     size_t length;
-    struct curl_slist *headers; /* in place of the settings'; stay as they are until the request has ended */
-    const char *cookie;         /* "name=value"; NULL: none */
-    size_t answer_max;          /* bytes of the answer's body that are kept; it fails beyond */
+    /* used instead of those of the settings; must not change until the request has ended */
+    struct curl_slist *headers;
+    const char *cookie; /* "name=value"; NULL: none */
+    size_t answer_max;  /* bytes of the answer's body that are kept; it fails beyond */
     /* Use a new connection: libcurl sends a request again by itself when one that was used before is closed without
      * an answer, though the server may have carried it out. */
     bool fresh;
@@ -43,9 +44,9 @@ struct ps_http_request {
     CURL *easy;                          /* NULL: not opened */
     bool busy;                           /* sent and not answered */
     long status;                         /* of the answer, also of one whose body was cut off; 0: none came */
-    const char *failure;                 /* why none came; static */
+    const char *failure;                 /* why no answer came; static */
     const struct ps_http_client *client; /* the one it was sent by */
-    uint64_t begun_ns;                   /* when it had a connection to be sent over; 0: it never had */
+    uint64_t begun_ns;                   /* when it got a connection; 0: it never had one */
     char answer[PS_HTTP_ANSWER_BYTES];
     size_t answer_length;
     /* Of an order: the answer's body, terminated, until it is sent again or closed. NULL: it is empty. */
@@ -66,20 +67,21 @@ struct ps_http_client {
 enum ps_status ps_http_client_open(struct ps_http_client *client, unsigned connections, struct ps_err *err);
 /* May be called on one that failed to open. */
 void ps_http_client_close(struct ps_http_client *client);
-/* Sends and receives what can be now. Then ps_http_client_next has the requests that ended. */
+/* Sends and receives as much as is possible now. Then ps_http_client_next returns the requests that have ended. */
 void ps_http_client_work(struct ps_http_client *client, uint64_t now_ns);
-/* A request that ended: `status`, or 0 and `failure`. NULL: no more. */
+/* Returns a request that has ended: with a `status`, or with status 0 and `failure`. NULL: there are no more. */
 struct ps_http_request *ps_http_client_next(struct ps_http_client *client);
 
-/* False: no memory; ps_http_request_close is called all the same. */
+/* Returns false without memory; the caller must call ps_http_request_close even then. */
 bool ps_http_request_open(struct ps_http_request *request, const struct ps_http_settings *settings);
 /* Gives up the answer if the request is under way. {0} is allowed. */
 void ps_http_request_close(struct ps_http_request *request, struct ps_http_client *client);
 /* Gives up the answer if the request is under way; it may be sent again. */
 void ps_http_request_cancel(struct ps_http_request *request, struct ps_http_client *client);
-/* Ends a request that is under way as if the connection broke now: a status that came counts, else `failure` is why. */
+/* Ends a request that is under way as if the connection broke now: a status that was received stays valid; else
+ * `failure` has the reason. */
 void ps_http_request_cut(struct ps_http_request *request, struct ps_http_client *client, const char *failure);
-/* `body` stays as it is until the request has ended. */
+/* `body` must not change until the request has ended. */
 void ps_http_request_send(struct ps_http_request *request, struct ps_http_client *client, const char *body,
                           size_t length, uint64_t now_ns);
 /* Any other request. */
@@ -94,7 +96,7 @@ const char *ps_http_request_header(const struct ps_http_request *request, const 
 void ps_http_request_connect(struct ps_http_request *request, struct ps_http_client *client, uint64_t now_ns);
 /* "HTTP 400: first line of the answer". */
 void ps_http_request_reason(const struct ps_http_request *request, char *reason, size_t room);
-/* Returns whether libcurl can send requests to the URL; if not, `reason` says why. Port 0 is refused, too. */
+/* Returns whether libcurl can send requests to the URL; if not, `reason` says why. Port 0 is refused as well. */
 bool ps_http_url_is_usable(const char *url, char *reason, size_t room);
 /* Prints a URL of http or https without its user and password, for logs. */
 void ps_http_print_url(const char *url, char *out, size_t room);

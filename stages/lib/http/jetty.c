@@ -37,7 +37,8 @@ static void report_others(const struct ps_context *context, const char *prefix, 
     }
 }
 
-/* A number within limits, or the fallback when it is not there. Returns false: it is bad. */
+/* Returns the number, which must be within the limits, or the fallback when it is not set. Returns false if the
+ * number is invalid. */
 static bool number(const struct ps_pairs *pairs, const char *key, int64_t min, int64_t max, int64_t *value)
 {
     const char *text = ps_pairs_get(pairs, key);
@@ -59,7 +60,7 @@ static void boolean(const struct ps_pairs *pairs, const char *key, bool *value)
         *value = strcasecmp(text, "true") == 0;
 }
 
-/* Jetty takes any size. A head lies in one block here. */
+/* Jetty accepts any size; here a request's head must fit into one block. */
 static int64_t head_within(int64_t bytes)
 {
     return bytes < HEAD_BYTES_MIN ? HEAD_BYTES_MIN : bytes > HEAD_BYTES_MAX ? HEAD_BYTES_MAX : bytes;

@@ -43,7 +43,7 @@ static bool is_field(const struct reading *reading, const char *name)
     return field->length == strlen(name) && strncasecmp(reading->data + field->at, name, field->length) == 0;
 }
 
-/* Without blanks behind it. */
+/* Returns whether the field's value without trailing blanks is this text; case does not matter. */
 static bool is_value(const struct reading *reading, const char *text)
 {
     const char *value = reading->data + reading->message->value.at;
@@ -71,7 +71,7 @@ static void end_expect(const struct reading *reading)
     bool is_1_0 = message->parser.http_major == 1 && message->parser.http_minor == 0;
     message->continues = is_value(reading, "100-continue");
     if (!message->continues && message->value.length > 0 && !is_1_0)
-        refuse(message, 417, "Expect: only 100-continue can be met");
+        refuse(message, 417, "Expect: only 100-continue is supported");
 }
 
 /* RFC 9112, 6.1: a coding that is not known is 501; chunked is applied once. */
@@ -79,13 +79,13 @@ static void end_transfer_encoding(const struct reading *reading)
 {
     struct ps_http_message *message = reading->message;
     if (!is_value(reading, "chunked"))
-        refuse(message, 501, "Transfer-Encoding: only chunked is known");
+        refuse(message, 501, "Transfer-Encoding: only chunked is supported");
     else if (message->has_transfer_encoding)
         refuse(message, 400, "the request has two Transfer-Encoding fields");
     message->has_transfer_encoding = true;
 }
 
-/* Several codings are one after the other, in one field or in several: none of the handlers knows such. */
+/* Several codings are one after the other, in one field or in several: none of the handlers supports them. */
 static void end_content_encoding(struct ps_http_message *message)
 {
     if (message->content_encoding.length > 0)
@@ -162,7 +162,7 @@ static bool head_is_good(const http_parser *parser, struct reading *reading)
     if (!empty_line_is_good(reading))
         return refuse(message, 400, "the line that ends the head is not empty");
     if (parser->http_major != 1)
-        return refuse(message, 505, "only HTTP/1.0 and HTTP/1.1 are spoken here");
+        return refuse(message, 505, "only HTTP/1.0 and HTTP/1.1 are supported");
     const char *wrong = ps_http_target_wrong(reading->data + message->url.at, message->url.length,
                                              parser->method == HTTP_OPTIONS);
     if (wrong != NULL)
@@ -269,7 +269,7 @@ static enum ps_http_read bad(struct ps_http_message *message)
     if (error == HPE_INVALID_METHOD)
         refuse(message, 501, "the method is not known");
     else if (error == HPE_INVALID_VERSION)
-        refuse(message, 505, "only HTTP/1.0 and HTTP/1.1 are spoken here");
+        refuse(message, 505, "only HTTP/1.0 and HTTP/1.1 are supported");
     else if (error == HPE_HEADER_OVERFLOW)
         refuse(message, 431, "the header fields are too long");
     else

@@ -22,7 +22,7 @@ static bool await_end(struct ps_http_client *client, uint64_t until_ns)
     }
 }
 
-/* Returns NULL: it answers; else why not. */
+/* Returns NULL if the server answers, else the reason why it does not. */
 static const char *try_server(const struct ps_http_settings *settings, uint64_t timeout_ns)
 {
     struct ps_http_client client;

@@ -47,7 +47,7 @@ static bool grow_to(struct ps_http_server *server, uint32_t chunk)
     return true;
 }
 
-/* The state of a connection; of one that is new it is made. NULL: no memory. */
+/* Returns the state of a connection; makes it for a new connection. NULL: no memory. */
 static struct ps_http_connection *state_of(struct ps_http_server *server,
                                            const struct ps_connection *connection)
 {
@@ -68,7 +68,7 @@ static struct outstanding *queue_at(const struct ps_http_connection *http, uint3
     return (struct outstanding *)(void *)http->queue.data + http->first + index;
 }
 
-/* Makes room for one request more. */
+/* Makes room for one more request. */
 static enum ps_slab_result queue_reserve(struct ps_http_server *server, struct ps_connection *connection,
                                          struct ps_http_connection *http)
 {
@@ -96,8 +96,8 @@ static void queue_push(struct ps_connection *connection, struct ps_http_connecti
 
 /* ---- calls ---- */
 
-/* The call of the request that is being read, whose events may be in several batches. A new request begins one. NULL: no
- * memory. */
+/* Returns the call of the request that is being read, whose events may be in several batches. A new request begins
+ * a new call. NULL: no memory. */
 static struct ps_call *call_of(struct ps_http_server *server, const struct ps_connection *connection,
                                struct ps_http_connection *http)
 {

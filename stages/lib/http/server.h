@@ -16,7 +16,7 @@
 struct ps_http_text {
     struct ps_block *block; /* NULL: none */
     uint32_t length;
-    uint32_t lines; /* the handler's own, and what follows */
+    uint32_t lines; /* this member and those behind it belong to the handler */
     bool is_lines;
     bool decoded; /* the block has the text in well-formed UTF-8 */
     bool counted; /* the block's memory is that of a batch */
@@ -29,29 +29,30 @@ struct ps_http_exchange {
     char *body;       /* in a block of the batch; may be changed */
     uint32_t body_length;
     uint64_t origin; /* for ps_batch_ticket: of the request */
-    /* Where the handler goes on after PS_HTTP_TAKEN_PART; 0 at first. What is before it in the body may have changed. */
+    /* Offset in the body at which the handler continues after PS_HTTP_TAKEN_PART; 0 at first. The bytes before it
+     * may have changed. */
     uint32_t rest_at;
     struct ps_http_text *text;
     bool plain; /* with rest_at: the handler has seen that the body needs no decoding */
     /* The handler's results. */
     uint64_t events;    /* PS_HTTP_TAKEN, _PART, at first: how many the whole request has */
     uint16_t status;    /* PS_HTTP_REFUSED */
-    const char *intro;  /* likewise: what stands before the reason in the answer; NULL: nothing */
+    const char *intro;  /* likewise: the text before the reason in the answer; NULL: none */
     const char *reason; /* likewise: one line, static */
 };
 
 #define PS_HTTP_DONE_BYTES_MAX 64U
 
-/* What Flume's servlet writes before the message of the exception. */
+/* The texts that Flume's servlet writes before the message of the exception. */
 #define PS_HTTP_BAD_REQUEST "Bad request from client. "
 #define PS_HTTP_UNEXPECTED "Deserializer threw unexpected exception. "
 
 enum ps_http_taken {
     PS_HTTP_TAKEN,      /* its rows are in the batch, with a ticket */
-    PS_HTTP_TAKEN_PART, /* the same for some of them: again with the next batch */
+    PS_HTTP_TAKEN_PART, /* the same for some of the events: call again with the next batch */
     /* After the other results the server removes the handler's rows from the batch. */
     PS_HTTP_FULL,    /* again with the next batch */
-    PS_HTTP_MEMORY,  /* there is no memory: again later */
+    PS_HTTP_MEMORY,  /* there is no memory: call again later */
     PS_HTTP_REFUSED, /* answer `status` */
 };
 
@@ -64,7 +65,7 @@ struct ps_http_server_options {
     uint32_t connections_max; /* likewise */
     const struct ps_tls_server *tls;
     bool sends_server, sends_date, sends_powered_by; /* header fields of every answer */
-    /* Content type and body of an answer 200, static; type NULL: it has none. */
+    /* Content type and body of an answer 200, static; type NULL: the answer has no body. */
     const char *done_type, *done_body;
     uint32_t done_length; /* at most PS_HTTP_DONE_BYTES_MAX */
 };
@@ -90,7 +91,7 @@ enum ps_status ps_http_server_open(struct ps_http_server *server,
                                    const struct ps_listen *listen, struct ps_port *port, struct ps_err *err);
 void ps_http_server_fini(struct ps_http_server *server);
 
-/* Of a stage whose state begins with the server. */
+/* Functions for a stage whose state begins with the server. */
 extern const struct ps_source_ops ps_http_source_ops;
 
 /* For handlers: memory of the batch, of its meta block if it is at most `meta_bytes_max` long, else of a block of its own.

@@ -14,7 +14,7 @@
 struct slot {
     struct ps_remote_request request; /* must be first (stages/lib/remote/requests.h) */
     struct ps_http_request http;
-    char *body; /* NULL: the event's own */
+    char *body; /* NULL: the body of the event itself is sent */
     size_t room;
     char reason[160]; /* status and first line of the answer */
 };
@@ -49,7 +49,8 @@ enum ps_status ps_http_sink_build(struct ps_http_sink_plan *plan, struct ps_cont
     struct curl_slist *no_expect = NULL;
     if (add_field(plan, "Content-Type", content_type) && add_field(plan, "Accept", accept) &&
         add_field(plan, "User-Agent", "penstock"))
-        no_expect = curl_slist_append(plan->settings.headers, "Expect:"); /* else long bodies wait */
+        /* without it long bodies wait for an answer first */
+        no_expect = curl_slist_append(plan->settings.headers, "Expect:");
     if (no_expect != NULL)
         return PS_OK;
     ps_http_sink_teardown(plan);

@@ -5,7 +5,7 @@
 #include <string.h>
 
 #define KEPT_BYTES (256U * 1024) /* a larger room is freed after the request */
-#define PIECE_BYTES (16U * 1024) /* at least so much room for what is decompressed next */
+#define PIECE_BYTES (16U * 1024) /* minimal room for the bytes that are decompressed next */
 #define BRACKETS_BYTES 2U
 
 void ps_json_body_fini(struct ps_json_body *body)
@@ -62,8 +62,8 @@ static bool is_blank(char c)
     return c == ' ' || c == '\t' || c == '\r';
 }
 
-/* Makes an array of the lines of the text, each an object: '[', a comma for each newline between two of them, ']'. Returns
- * false: one begins or ends otherwise. */
+/* Makes an array of the lines of the text, each an object: '[', a comma for each newline between two of them, ']'.
+ * Returns false if a line begins or ends otherwise. */
 static bool join_lines(struct ps_byte_buffer *bytes, uint32_t *lines)
 {
     char *text = bytes->data, *to = text, *end = text + bytes->length;
@@ -96,7 +96,8 @@ static bool join_lines(struct ps_byte_buffer *bytes, uint32_t *lines)
 
 /* ---- the text ---- */
 
-/* The text's place: small ones in the batch's headers' block, others in a block that stays until the request is in batches. */
+/* Moves the text to its place: a short one into the meta block of the batch, a longer one into a block that stays
+ * until the request is in batches. */
 static enum ps_http_taken place(const struct ps_byte_buffer *bytes, struct ps_block_cache *blocks,
                                 struct ps_batch *batch, struct ps_http_exchange *exchange)
 {
@@ -161,7 +162,7 @@ enum ps_http_taken ps_json_body_make(struct ps_json_body *body, struct ps_block_
     bool lines = type->length > 0 && !is_none_of(exchange, type, line_types);
     struct ps_http_text *text = exchange->text;
     if (!packed && is_none_of(exchange, coding, plain))
-        return refuse(exchange, 415, "Content-Encoding: only gzip is known");
+        return refuse(exchange, 415, "Content-Encoding: only gzip is supported");
     if (!packed && !lines)
         return PS_HTTP_TAKEN;
     if (text->block == NULL) {

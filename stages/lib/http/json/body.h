@@ -1,5 +1,5 @@
-/* The JSON of a request whose body is something else on the wire: compressed (Content-Encoding: gzip), or an object a line
- * (application/x-ndjson). Thread: the worker's. */
+/* The JSON of a request whose body is something else on the wire: compressed (Content-Encoding: gzip), or one
+ * object per line (application/x-ndjson). Thread: the worker's. */
 #pragma once
 
 #include "stages/lib/byte_buffer.h"

@@ -154,8 +154,8 @@ static enum ps_http_taken decode(struct ps_json_handler *handler, struct ps_bloc
 
 /* ---- texts ---- */
 
-/* Replaces the escapes of a text where it is. The text is read again for the events behind it: it stays well-formed. This event is
- * not read again: its row has its room. */
+/* Replaces the escapes of a text in place. The text stays well-formed, because it is read again for the events
+ * behind this one. This event is not read again: its row has room. */
 static void unescape(struct ps_json_text *json, char *text, const char *lone)
 {
     uint32_t length = ps_json_unescape(text + json->at, json->length, lone, text + json->at);

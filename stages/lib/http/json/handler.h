@@ -17,7 +17,7 @@ struct ps_json_handler {
 };
 
 enum ps_status ps_json_handler_init(struct ps_json_handler *handler, struct ps_err *err);
-/* One that is zeroed or failed to init is allowed. */
+/* Also for a handler that is zeroed, or that failed to init. */
 void ps_json_handler_fini(struct ps_json_handler *handler);
 
 /* For ps_http_server_options.take, with the handler. `blocks`: the worker's. */

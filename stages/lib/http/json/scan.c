@@ -73,7 +73,7 @@ static void skip_line(struct reader *reader)
         reader->at++;
 }
 
-/* A comment begins here, or a slash that is none. Returns false: a mistake. */
+/* Skips the comment that begins at the cursor, if one does (`*skipped`). Returns false for a mistake. */
 static bool skip_comment(struct reader *reader, bool *skipped)
 {
     *skipped = true;
@@ -148,7 +148,7 @@ static bool is_hex(char c)
     return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F');
 }
 
-/* An escape begins at reader->at; goes behind it. */
+/* Skips the escape that begins at reader->at. */
 static bool skip_escape(struct reader *reader)
 {
     if (reader->end - reader->at < 2)
@@ -170,7 +170,7 @@ static bool skip_escape(struct reader *reader)
     return true;
 }
 
-/* A text in quotes begins at reader->at; goes behind it. */
+/* Skips the text in quotes that begins at reader->at. */
 static bool quoted(struct reader *reader, struct ps_json_text *out)
 {
     char quote = *reader->at++;
@@ -193,7 +193,7 @@ static bool quoted(struct reader *reader, struct ps_json_text *out)
     return true;
 }
 
-/* A text without quotes begins at reader->at; goes to what ends it. */
+/* Skips the text without quotes that begins at reader->at, up to the character that ends it. */
 static bool literal(struct reader *reader, struct ps_json_text *out)
 {
     const char *begin = reader->at;
@@ -219,7 +219,7 @@ static bool is_word(const struct reader *reader, const struct ps_json_text *text
     return true;
 }
 
-/* A number, a keyword, or a text without quotes. */
+/* Skips a number, a keyword, or a text without quotes. */
 static bool bare(struct reader *reader, struct ps_json_text *out)
 {
     if (!literal(reader, out))
@@ -233,7 +233,7 @@ static bool bare(struct reader *reader, struct ps_json_text *out)
     return true;
 }
 
-/* A value that Gson's adapter for String takes. */
+/* Skips a value that Gson's adapter for String accepts. */
 static bool text_value(struct reader *reader, struct ps_json_text *out)
 {
     if (!must_next(reader))
@@ -315,7 +315,7 @@ static enum step object_step(struct reader *reader, bool first, struct ps_json_t
     return STEP_ITEM;
 }
 
-/* Goes behind any value. */
+/* Skips any value. */
 static bool skip_value(struct reader *reader)
 {
     bool is_object[PS_JSON_DEPTH_MAX];
@@ -449,7 +449,7 @@ static bool headers_value(struct reader *reader, uint32_t first)
 {
     reader->scan->header_count = first; /* the last member of this name counts */
     reader->scan->sizes = (struct ps_header_sizes){.count = 0};
-    if (++reader->scan->stamp == 0) { /* after so many events, old stamps would be right again */
+    if (++reader->scan->stamp == 0) { /* the counter has wrapped: old stamps would be valid again */
         memset(reader->scan->places, 0, PLACES * sizeof *reader->scan->places);
         reader->scan->stamp = 1;
     }
@@ -511,7 +511,7 @@ static bool event_members(struct reader *reader, struct ps_json_event *event)
     return true;
 }
 
-/* An item of the array. Events that have no room are read, too, because they may have a mistake. */
+/* Reads an item of the array. Events without room are read as well, because they may have a mistake. */
 static bool item(struct reader *reader, bool is_null, bool *has_null, bool keep)
 {
     struct ps_json_scan *scan = reader->scan;
@@ -535,7 +535,7 @@ static bool item(struct reader *reader, bool is_null, bool *has_null, bool keep)
     return true;
 }
 
-/* The items from reader->at on, `first`: the array has just begun. The rest of a text was checked before, so
+/* Reads the items from reader->at on; `first`: the array has just begun. The rest of a text was checked before, so
  * it is read only as far as its events are kept. */
 static bool items(struct reader *reader, bool first, bool rest)
 {

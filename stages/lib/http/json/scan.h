@@ -13,7 +13,8 @@
 #include "core/flow/batch.h"
 
 #define PS_JSON_EVENTS_MAX PS_BATCH_EVENTS_MAX
-#define PS_JSON_HEADERS_KEPT_MAX 65536U /* no further event is kept with so many headers */
+/* no further event is kept once the kept events have this number of headers */
+#define PS_JSON_HEADERS_KEPT_MAX 65536U
 /* Limits that Gson does not have. */
 #define PS_JSON_DEPTH_MAX 512U /* of members that are skipped; others: core/flow/limits.h */
 
@@ -35,7 +36,7 @@ struct ps_json_header {
     uint32_t hash; /* of the name, ps_name_hash */
 };
 
-/* A place of a table of headers. */
+/* An entry of the table of an event's headers. */
 struct ps_json_place {
     uint32_t stamp, header;
 };
@@ -43,27 +44,26 @@ struct ps_json_place {
 struct ps_json_event {
     struct ps_json_text body;
     uint32_t first_header, header_count;
-    uint32_t end_at; /* what stands behind it */
+    uint32_t end_at; /* offset of the text behind the event */
 };
 
 struct ps_json_scan {
     struct ps_json_event *events;
     struct ps_json_header *headers;
     uint32_t event_count, header_count, header_room;
-    uint32_t
-        events_max;     /* no more are kept; the caller's, at most PS_JSON_EVENTS_MAX, which it is at first */
-    uint64_t total;     /* events in the text; of a whole scan */
-    uint32_t rest_at;   /* where the events that are not kept begin; 0: all are kept */
-    uint16_t status;    /* 200; 400 or 500: what Flume answers */
-    const char *reason; /* static */
+    uint32_t events_max;          /* limit of kept events; the caller may lower it from PS_JSON_EVENTS_MAX */
+    uint64_t total;               /* number of events in the text, after a complete scan */
+    uint32_t rest_at;             /* where the events that are not kept begin; 0: all are kept */
+    uint16_t status;              /* 200, or the status with which Flume answers a mistake: 400 or 500 */
+    const char *reason;           /* static */
     uint32_t mistake_at;          /* where a mistake was found */
     char *name[2];                /* scratch */
     struct ps_header_sizes sizes; /* of the event that is read */
     struct ps_json_place *places; /* its headers by their names */
-    uint32_t stamp;               /* of the places that are this event's */
+    uint32_t stamp;               /* marks the entries of `places` that belong to this event */
 };
 
-/* False: no memory. Thread: the worker's, in `open`. */
+/* Returns false without memory. Thread: the worker's, in `open`. */
 bool ps_json_scan_init(struct ps_json_scan *scan);
 void ps_json_scan_fini(struct ps_json_scan *scan);
 
