@@ -32,13 +32,13 @@ static const struct ps_option options[] = {
      .type = PS_OPTION_TEXT,
      .offset = FIELD(protocol),
      .fallback = "compact",
-     .help = "compact or binary: what the source's protocol says. A penstock takes both"},
+     .help = "compact or binary; must be the source's protocol. A penstock source accepts both"},
     PS_TLS_CLIENT_OPTION_ROWS(struct thrift_plan, tls),
     {.key = "kerberos",
      .type = PS_OPTION_BOOL,
      .offset = FIELD(kerberos),
      .fallback = "false",
-     .help = "Authenticate by Kerberos (SASL GSSAPI, QOP auth), as the source's kerberos says"},
+     .help = "Authenticate by Kerberos (SASL GSSAPI, QOP auth); must be the same as the source's kerberos"},
     {.key = "client-principal",
      .type = PS_OPTION_TEXT,
      .offset = FIELD(client_principal),
@@ -55,7 +55,7 @@ static const struct ps_option options[] = {
      .type = PS_OPTION_INT,
      .offset = FIELD(connections),
      .flags = PS_OPTION_NO_EFFECT | PS_OPTION_LENIENT,
-     .help = "Flume's sink has one connection, whatever this says; so has this one"},
+     .help = "Flume's sink has one connection whatever the value; this one as well"},
     PS_RPC_SENDING_OPTION_ROWS(struct thrift_plan, sink, PS_WORDS("connection-reset-interval"),
                                "may refuse one call and take the next"),
     PS_OPTION_END,
@@ -70,10 +70,9 @@ static enum ps_status check(const void *plan_, const struct ps_context *context)
     bool complete =
         plan->client_principal != NULL && plan->client_keytab != NULL && plan->server_principal != NULL;
     if (plan->kerberos && !complete) {
-        ps_report(
-            context, PS_LOG_ERROR, "kerberos",
-            "needs client-principal, client-keytab and server-principal: who the sink is, the file of its "
-            "keys, and who the source is");
+        ps_report(context, PS_LOG_ERROR, "kerberos",
+                  "needs client-principal (the sink's name), client-keytab (the file with its keys) and "
+                  "server-principal (the source's name)");
         return PS_FAIL;
     }
     if (plan->kerberos && ps_report_unreadable(context, "client-keytab", plan->client_keytab))

@@ -32,8 +32,8 @@ static const struct ps_option options[] = {
      .type = PS_OPTION_TEXT,
      .offset = FIELD(protocol),
      .fallback = "compact",
-     .help = "compact or binary: what Flume's source would speak. Here each message tells, and clients of "
-             "both are answered in their own"},
+     .help = "compact or binary: the protocol of Flume's source. Here each message shows its own protocol, "
+             "and is answered in that one"},
     PS_TLS_OPTION_ROWS(struct thrift_plan, listen.tls),
     {.key = "kerberos",
      .type = PS_OPTION_BOOL,
@@ -60,13 +60,13 @@ static enum ps_status check(const void *plan_, const struct ps_context *context)
     const struct thrift_plan *plan = plan_;
     bool good = ps_tls_stage_check(&plan->listen.tls, context) == PS_OK;
     if (strcasecmp(plan->protocol, "compact") != 0 && strcasecmp(plan->protocol, "binary") != 0) {
-        ps_report(context, PS_LOG_ERROR, "protocol", "%s is none; known are compact and binary",
+        ps_report(context, PS_LOG_ERROR, "protocol", "%s is not a protocol; supported are compact and binary",
                   plan->protocol);
         good = false;
     }
     if (plan->kerberos && (plan->principal == NULL || plan->keytab == NULL)) {
         ps_report(context, PS_LOG_ERROR, "kerberos",
-                  "needs agent-principal and agent-keytab: who the source is, and the file of its keys");
+                  "needs agent-principal (the source's name) and agent-keytab (the file with its keys)");
         good = false;
     } else if (plan->kerberos) {
         good &= !ps_report_unreadable(context, "agent-keytab", plan->keytab);

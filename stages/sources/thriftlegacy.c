@@ -41,7 +41,7 @@ static enum ps_status build(void *plan_, struct ps_context *context, struct ps_e
 
 /* ---- the stream ---- */
 
-/* What is answered is answered at once: nothing that comes before it waits for an answer. */
+/* Answers are sent at once, because no earlier call waits for an answer. */
 static void answer(struct legacy_state *state, struct ps_connection *connection,
                    const struct ps_thrift_legacy_message *message)
 {
@@ -70,7 +70,7 @@ static enum ps_feed feed(void *owner, struct ps_connection *connection, struct p
             break;
         if (found == PS_THRIFT_GARBAGE)
             return ps_stream_malformed(connection, state->port,
-                                       "no message of Thrift's binary protocol, or one that is too long");
+                                       "not a message of Thrift's binary protocol, or too long");
         ps_thrift_legacy_read(data + *used, bytes, &message);
         if (message.call == PS_THRIFT_LEGACY_BAD)
             return ps_stream_malformed(connection, state->port, message.reason);

@@ -52,7 +52,7 @@ static void pass_struct(struct measure *in, unsigned depth)
     }
 }
 
-/* Each element has at least one byte: the loop ends where the bytes end. */
+/* Each element has at least one byte, so the loop ends with the bytes. */
 static void pass_elements(struct measure *in, uint32_t count, enum ps_thrift_type key,
                           enum ps_thrift_type value, unsigned depth)
 {
@@ -136,7 +136,7 @@ enum ps_thrift_framing ps_thrift_bare_measure(const void *data, size_t length, u
     return in.is_short ? PS_THRIFT_PARTIAL : PS_THRIFT_WHOLE;
 }
 
-/* ---- what it says ---- */
+/* ---- the fields of an event ---- */
 
 static void next_field(void *cursor, struct ps_slice *name, struct ps_slice *value)
 {
@@ -152,7 +152,7 @@ static const char *read_fields(struct ps_thrift_reader *in, struct ps_thrift_leg
     event->sizes = PS_LEGACY_SIZES;
     message->fields = *in;
     if (event->field_count > 0 && (key != PS_THRIFT_STRING || value != PS_THRIFT_STRING))
-        return "the fields are no map of strings to bytes";
+        return "the fields are not a map of strings to bytes";
     for (uint32_t i = 0; i < event->field_count && !in->bad; i++) {
         uint32_t name_length = ps_thrift_read_text(in).length;
         ps_header_sizes_add(&event->sizes, name_length, ps_thrift_read_text(in).length);
@@ -160,7 +160,7 @@ static const char *read_fields(struct ps_thrift_reader *in, struct ps_thrift_leg
     return NULL;
 }
 
-/* Field by field, as ThriftFlumeEvent numbers them; others are skipped. */
+/* Reads the fields, numbered as in ThriftFlumeEvent; skips others. */
 static const char *read_event(struct ps_thrift_reader *in, struct ps_thrift_legacy_message *message)
 {
     struct ps_legacy_event *event = &message->event;
@@ -221,7 +221,7 @@ void ps_thrift_legacy_read(const void *bytes, size_t length, struct ps_thrift_le
 {
     struct ps_thrift_reader in = {.at = bytes, .end = (const uint8_t *)bytes + length};
     *message =
-        (struct ps_thrift_legacy_message){.call = PS_THRIFT_LEGACY_BAD, .reason = "this is no message"};
+        (struct ps_thrift_legacy_message){.call = PS_THRIFT_LEGACY_BAD, .reason = "this is not a message"};
     message->event.next_field = next_field;
     message->event.cursor = &message->fields;
     if (!ps_thrift_read_message(&in, &message->message) || in.compact)

@@ -15,7 +15,7 @@ enum ps_thrift_legacy_call {
     PS_THRIFT_LEGACY_APPEND,
     PS_THRIFT_LEGACY_CLOSE,
     PS_THRIFT_LEGACY_STRANGER, /* another call */
-    PS_THRIFT_LEGACY_BAD,      /* it is not what the call takes */
+    PS_THRIFT_LEGACY_BAD,      /* the call's argument is not valid */
 };
 
 struct ps_thrift_legacy_message {

@@ -65,14 +65,14 @@ struct ps_thrift_field {
 /* Reads the head of the next field. Returns false at the end of the struct, or when the reader is bad. */
 bool ps_thrift_read_field(struct ps_thrift_reader *in, struct ps_thrift_field *field);
 
-/* Values of fields. When the bytes end too early, or are no such value, the reader is bad, and the result is empty or 0. A text points
- * into what is read. */
+/* Values of fields. When the bytes end too early, or are not such a value, the reader is bad, and the result is
+ * empty or 0. A text points into the input. */
 struct ps_slice ps_thrift_read_text(struct ps_thrift_reader *in);
 int32_t ps_thrift_read_i32(struct ps_thrift_reader *in);
 int64_t ps_thrift_read_i64(struct ps_thrift_reader *in);
 uint8_t ps_thrift_read_byte(struct ps_thrift_reader *in);
-/* The head of a list or a set: its elements' type, and how many they are. Each element has at least one byte, so no more
- * are accepted than bytes have arrived. */
+/* The head of a list or a set: its elements' type, and their number. Each element has at least one byte, so no
+ * more are accepted than bytes have arrived. */
 uint32_t ps_thrift_read_list(struct ps_thrift_reader *in, enum ps_thrift_type *type);
 /* The head of a map; without entries the types are STOP. */
 uint32_t ps_thrift_read_map(struct ps_thrift_reader *in, enum ps_thrift_type *key,
@@ -82,7 +82,7 @@ void ps_thrift_skip(struct ps_thrift_reader *in, enum ps_thrift_type type);
 
 /* ---- writing ---- */
 
-/* The caller has made room: PS_THRIFT_.._BYTES_MAX for each, and the texts' lengths. */
+/* The caller has made room: the PS_THRIFT_.._BYTES_MAX of each function, and the lengths of the texts. */
 #define PS_THRIFT_NUMBER_BYTES_MAX 10U
 #define PS_THRIFT_FIELD_BYTES_MAX 4U
 #define PS_THRIFT_LENGTH_BYTES_MAX 5U

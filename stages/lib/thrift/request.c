@@ -102,7 +102,7 @@ bool ps_thrift_request_read(const struct ps_thrift_service *service, const void 
         return false;
     request->compact = in.compact;
     if (request->message.type != PS_THRIFT_CALL && request->message.type != PS_THRIFT_ONEWAY) {
-        refuse(request, PS_THRIFT_INVALID_MESSAGE_TYPE, "the message is no call");
+        refuse(request, PS_THRIFT_INVALID_MESSAGE_TYPE, "the message is not a call");
         return true;
     }
     request->method = find_method(service, &request->message.name);

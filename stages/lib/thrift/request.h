@@ -1,6 +1,6 @@
-/* The server's side of a Thrift service: reading requests, writing answers, over frames as TFramedTransport
- * and TFastFramedTransport send them: int32 length, then one message. The service (Flume's, scribe's) names
- * its calls and says what their events look like.
+/* The server's side of a Thrift service: reading requests, writing answers, over frames as TFramedTransport and
+ * TFastFramedTransport send them: int32 length, then one message. The service (Flume's, scribe's) defines its calls
+ * and the form of their events.
  *
  * Every length is compared with what has arrived; nothing is allocated. Sources: thrift-rpc.md of Apache
  * Thrift, libthrift 0.14 (TBaseProcessor, ProcessFunction, TApplicationException). Thread: any; nothing here
@@ -12,11 +12,11 @@
 #include "stages/lib/thrift/protocol.h"
 
 #define PS_THRIFT_REASON_BYTES 128U
-#define PS_THRIFT_NAME_BYTES_MAX 64U /* of a call; an answer repeats so much of it */
+#define PS_THRIFT_NAME_BYTES_MAX 64U /* of a call's name; an answer repeats at most this much of it */
 #define PS_THRIFT_ANSWER_BYTES_MAX 320U
 
-/* A field that a client of another penstock adds to a call: the round, 1 or 2 (stages/lib/rpc/protocol.h), which is in the answer,
- * too. Others skip it, as Thrift demands of unknown fields. */
+/* A field that a client of another penstock adds to a call: the round, 1 or 2 (stages/lib/rpc/protocol.h), which
+ * the answer repeats. Other servers skip it, as Thrift demands of unknown fields. */
 #define PS_THRIFT_ROUND_ID 1000
 
 /* ---- a service ---- */
@@ -33,8 +33,8 @@ struct ps_thrift_service {
     int32_t accepted, refused; /* what a call returns: numbers of an enum */
     /* Moves behind an event. Returns NULL, or a static text with the reason why it is invalid. */
     const char *(*check)(struct ps_thrift_reader *in);
-    /* Adds the event at `in`, which was checked and lies in a block of the batch, and moves behind it. Returns false,
-     * without a row: no room, and batch->full is set, or no memory. */
+    /* Adds the event at `in`, which was checked and lies in a block of the batch, and moves behind it. Returns
+     * false and adds no row if there is no room (batch->full is set) or no memory. */
     bool (*add)(struct ps_event_headers *headers, struct ps_batch *batch, struct ps_thrift_reader *in);
 };
 
@@ -44,9 +44,9 @@ extern const struct ps_thrift_service ps_thrift_flume;
 /* ---- requests ---- */
 
 enum ps_thrift_framing {
-    PS_THRIFT_PARTIAL, /* it is not all there */
+    PS_THRIFT_PARTIAL, /* the frame has not arrived completely */
     PS_THRIFT_WHOLE,
-    PS_THRIFT_GARBAGE, /* this is no frame, or one longer than `most` bytes */
+    PS_THRIFT_GARBAGE, /* this is not a frame, or it is longer than `most` bytes */
 };
 
 /* Measures the frame at `data`: `*length` is the message's, behind its PS_THRIFT_FRAME_BYTES. */
@@ -64,7 +64,7 @@ enum ps_thrift_error {
 struct ps_thrift_request {
     struct ps_thrift_message message;
     bool compact;
-    enum ps_thrift_error error; /* it cannot be called; `reason` says why */
+    enum ps_thrift_error error; /* the message is a call that cannot be made; `reason` explains why */
     const struct ps_thrift_method *method;
     unsigned method_index;
     unsigned round;     /* 1 or 2, of another penstock; 0: none */

@@ -17,8 +17,8 @@ enum { START = 1, OK = 2, BAD = 3, ERROR = 4, COMPLETE = 5 };
 /* The kind of the next message. */
 enum {
     MECHANISM_NAMED, /* server: which mechanism the client wants */
-    TOKEN,           /* for the library, client: the server's level, too */
-    CONFIRMATION,    /* server: an empty one, the client has the last token */
+    TOKEN,           /* a token for the library; at the client, also the server's level */
+    CONFIRMATION,    /* server: an empty message, because the client has the last token */
     LAYERS,          /* server: the chosen one */
     LAST,            /* client: the server's COMPLETE */
     OPEN,
@@ -155,7 +155,7 @@ static enum ps_tls_result read_message(struct ps_thrift_sasl *sasl, size_t *leng
         return result;
     *length = ps_thrift_get_int32(sasl->in + 1);
     if (sasl->in[0] < START || sasl->in[0] > COMPLETE || *length > PS_THRIFT_SASL_BYTES_MAX) {
-        (void)give_up(sasl, "no message of Thrift's SASL: does the other side use Kerberos?");
+        (void)give_up(sasl, "not a message of Thrift's SASL: does the other side use Kerberos?");
         return PS_TLS_ERROR;
     }
     return fill(sasl, HEAD_BYTES + *length);
@@ -212,7 +212,7 @@ static bool take_choice(struct ps_thrift_sasl *sasl, const uint8_t *bytes, size_
     if (!whole)
         return refuse(sasl, BAD, "the client wants integrity or privacy; only QOP auth is offered");
     if (!granted)
-        return refuse(sasl, BAD, "the client wants to be another than its ticket says");
+        return refuse(sasl, BAD, "the client wants to act for a user other than the one of its ticket");
     put_message(sasl, COMPLETE, NULL, 0);
     sasl->state = OPEN;
     return true;

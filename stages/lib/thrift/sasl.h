@@ -1,11 +1,10 @@
 /* Kerberos as Flume's thrift source and sink speak it: the SASL mechanism GSSAPI (RFC 4752) with QOP auth, in the messages of
  * Thrift's TSaslTransport, before the frames. Afterwards the frames are as without it, because QOP auth protects nothing.
  *
- *   message  1 byte status, int32 length, as many bytes
- *   client   START "GSSAPI", then OK with each of its tokens; an empty one when it needs no more
- *   server   OK with each of its tokens, then OK with the layers that it offers, wrapped: 1 (none), no size
- *   client   COMPLETE with the layer that it takes, wrapped: 1, no size, and the user it wants to act for, mostly none
- *   server   COMPLETE
+ *   message 1 byte status, int32 length, that number of bytes client START "GSSAPI", then OK with each of its tokens;
+ *   an empty one when it needs no more server OK with each of its tokens, then OK with the layers that it offers,
+ *   wrapped: 1 (none), no size client COMPLETE with the layer that it takes, wrapped: 1, no size, and the user it
+ *   wants to act for, mostly none server COMPLETE
  *
  * Thread: the connection's owner. Never waits. */
 #pragma once
@@ -26,16 +25,17 @@ struct ps_thrift_sasl {
     char reason[PS_SASL_REASON_BYTES + 64];
 };
 
-/* Takes the context. A client's first token is `first`, which it takes, too; a server has none. Returns false: no memory. */
+/* Takes the context. `first` is a client's first token, which it takes as well; a server has none. Returns false
+ * without memory. */
 bool ps_thrift_sasl_init(struct ps_thrift_sasl *sasl, const struct ps_tls_pipe *below,
                          struct ps_gss_context *context, struct ps_gss_token *first);
 void ps_thrift_sasl_fini(struct ps_thrift_sasl *sasl);
 
-/* Goes on. PS_TLS_OK: the other side is known, frames follow; nothing behind the exchange was read. PS_TLS_ERROR: sasl->reason
- * says why. */
+/* Continues the exchange. PS_TLS_OK: the other side is authenticated, and frames follow; no byte behind the
+ * exchange was read. PS_TLS_ERROR: sasl->reason says why. */
 enum ps_tls_result ps_thrift_sasl_work(struct ps_thrift_sasl *sasl);
 bool ps_thrift_sasl_is_open(const struct ps_thrift_sasl *sasl);
 
-/* Returns whether the client with this principal may act for `wanted`: only for itself, by its principal or by the principal without
- * the realm. An empty name means itself, too. */
+/* Returns whether the client with this principal may act for `wanted`: only for itself, by its principal or by the
+ * principal without the realm. An empty name also means itself. */
 bool ps_thrift_sasl_may_be(const char *peer, const char *wanted, size_t length);

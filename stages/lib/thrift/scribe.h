@@ -4,6 +4,6 @@
 
 #include "stages/lib/thrift/request.h"
 
-/* An event is an entry's message, with its category in the header "category". What is absent is not set: a body without a
- * message is empty. */
+/* An event is an entry's message, with its category in the header "category". An absent field is not set: a body
+ * without a message is empty. */
 extern const struct ps_thrift_service ps_thrift_scribe;

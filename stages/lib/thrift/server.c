@@ -17,7 +17,8 @@ enum {
     CALL_METHOD_SHIFT = 3,
 };
 
-/* How many answers that need no channel may wait for those of calls before them. A client that asks for more does not read its answers. */
+/* Limit of answers that need no channel and wait for the answers of earlier calls. A client that exceeds it does
+ * not read its answers. */
 #define KEPT_MAX 4096U
 #define SEND_BYTES 2048U
 
@@ -56,7 +57,7 @@ static struct ps_call *open_call(struct ps_thrift_server *server, const struct p
     return call != NULL && call->open ? call : NULL;
 }
 
-/* Begins a call, behind the others of its connection. NULL: no memory. */
+/* Begins a call, behind the others of its connection. Returns NULL without memory. */
 static struct ps_call *begin_call(struct ps_thrift_server *server, struct ps_connection *connection,
                                   const struct ps_thrift_request *request)
 {
@@ -181,8 +182,8 @@ void ps_thrift_server_answer(struct ps_thrift_server *server, const struct ps_ba
     }
 }
 
-/* Gives the answer of a call that needs no channel: now, or when those before it are answered. Returns false: no
- * memory. */
+/* Sends the answer of a call that needs no channel: now, or when the earlier calls are answered. Returns false
+ * without memory. */
 static bool answer_now(struct ps_thrift_server *server, struct ps_connection *connection,
                        const struct ps_thrift_request *request, const uint8_t *reply, size_t length)
 {
@@ -219,7 +220,7 @@ static enum ps_feed disconnect(struct ps_thrift_server *server, const struct ps_
 static enum ps_feed refuse_frame(struct ps_thrift_server *server, const struct ps_connection *connection)
 {
     char why[128];
-    snprintf(why, sizeof why, "no framed message of Thrift's, or one longer than %s bytes",
+    snprintf(why, sizeof why, "not a framed message of Thrift, or longer than %s bytes",
              ps_quantity_print_count(server->message_bytes_max).text);
     return disconnect(server, connection, why);
 }
@@ -275,7 +276,7 @@ static enum ps_feed read_frame(struct ps_thrift_server *server, struct ps_connec
         break;
     }
     if (!ps_thrift_request_read(server->service, data + PS_THRIFT_FRAME_BYTES, message_length, &request))
-        return disconnect(server, connection, "no message of Thrift's compact or binary protocol");
+        return disconnect(server, connection, "not a message of Thrift's compact or binary protocol");
     bool called = request.error == PS_THRIFT_NO_ERROR;
     bool failed = called && request.events > 0 && must_fail(connection, &request);
     if (!called || failed || request.events == 0) {

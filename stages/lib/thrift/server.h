@@ -1,5 +1,6 @@
-/* The server of a Thrift service over the connections of a stream (stages/lib/stream/stream.h): calls become rows of a batch, which
- * point to where they were received, and are answered when all channels that must have promised.
+/* The server of a Thrift service over the connections of a stream (stages/lib/stream/stream.h): calls become rows of
+ * a batch, which point to where they were received, and are answered when all required channels have promised the
+ * events.
  *
  * Several calls of one connection may be under way; they are answered in the order in which they came, because clients of
  * Thrift wait for their answers in order. A call whose events do not fit into one batch is put with several, and answered
@@ -35,5 +36,5 @@ uint32_t ps_thrift_server_message_bytes(struct ps_thrift_server *server,
                                         uint32_t length);
 void ps_thrift_server_closed(struct ps_thrift_server *server, struct ps_connection *connection);
 
-/* For struct ps_source_ops of the source's: `failed` if a channel refused the batch. */
+/* For the struct ps_source_ops of the source; `failed`: a channel refused the batch. */
 void ps_thrift_server_answer(struct ps_thrift_server *server, const struct ps_batch *batch, bool failed);

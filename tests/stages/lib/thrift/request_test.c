@@ -253,7 +253,7 @@ static void test_wrong_calls(void **state)
     }
     make_call(false, 1, 0);
     call.bytes[7] = PS_THRIFT_REPLY;
-    expect_error(PS_THRIFT_INVALID_MESSAGE_TYPE, "the message is no call");
+    expect_error(PS_THRIFT_INVALID_MESSAGE_TYPE, "the message is not a call");
 }
 
 /* Each part of a call is an error, or no message at all; no length makes it read on. */
