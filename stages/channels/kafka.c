@@ -369,7 +369,7 @@ static struct ps_lease *channel_take(void *plan, unsigned consumer, struct ps_po
     return ps_kafka_channel_take_next(&((struct kafka_channel *)plan)->takes[consumer], port, now);
 }
 
-/* The way home ends the lease's outcome: that informs the window of its consumer. */
+/* A lease that comes home informs the window of its consumer. */
 static void channel_done(void *, unsigned, struct ps_lease **lease, struct ps_port *port)
 {
     ps_port_home(port, lease);
@@ -428,7 +428,7 @@ static bool channel_trouble(const void *plan_, char *text, size_t room)
         if (!__atomic_load_n(&plan->takes[i].failing, __ATOMIC_RELAXED))
             continue;
         ps_kafka_reason_read(&plan->takes[i].reason, reason, "the log has the reason");
-        snprintf(text, room, "a consumer failed, and another one is not made yet: %s", reason);
+        snprintf(text, room, "a consumer failed, and the next one is not ready yet: %s", reason);
         return true;
     }
     return false;

@@ -45,7 +45,8 @@ static const struct ps_option options[] = {
      .min = -1,
      .max = INT64_MAX,
      .unit = "bytes",
-     .help = "most bytes of bodies; 0 = unlimited (the memory budget still holds); unset: 40 % of the memory "
+     .help = "maximum number of bytes of bodies; 0 = unlimited (the memory budget still applies); unset: 40 "
+             "% of the memory "
              "budget"},
     {.key = "byteCapacityBufferPercentage",
      .flags = PS_OPTION_LENIENT,

@@ -30,7 +30,7 @@
 
 /* State of one producer, used by its worker. */
 struct spill_producer {
-    uint64_t full_since_ns; /* since when memory has had no room; 0: it has room */
+    uint64_t full_since_ns; /* when memory became full; 0: it has room */
     bool spilled;           /* its last lease went to disk */
     bool active;            /* Flume's overflowActivated: the next put to disk does not wait for memory */
 } PS_ALIGNED_GAP;
@@ -92,7 +92,8 @@ static const struct ps_option options[] = {
      .min = -1,
      .max = INT64_MAX,
      .unit = "bytes",
-     .help = "most bytes of bodies in memory; 0 = unlimited (the memory budget still holds); unset: 40 % of "
+     .help = "maximum number of bytes of bodies in memory; 0 = unlimited (the memory budget still applies); "
+             "unset: 40 % of "
              "the memory budget"},
     {.key = "byteCapacityBufferPercentage",
      .flags = PS_OPTION_LENIENT,
@@ -115,13 +116,13 @@ static const struct ps_option options[] = {
      .offset = offsetof(struct spill, capacity),
      .unit = "events",
      .flags = PS_OPTION_NO_EFFECT,
-     .help = "memoryCapacity and overflowCapacity count, as in Flume"},
+     .help = "memoryCapacity and overflowCapacity are used instead, as in Flume"},
     {.key = "keep-alive",
      .type = PS_OPTION_INT,
      .offset = offsetof(struct spill, keep_alive_s),
      .unit = "s",
      .flags = PS_OPTION_NO_EFFECT,
-     .help = "overflowTimeout counts, as in Flume"},
+     .help = "overflowTimeout is used instead, as in Flume"},
     PS_QUEUE_OPTION_ROWS(struct spill, log),
     PS_OPTION_END,
 };

@@ -36,9 +36,9 @@ void ps_memory_queue_fill(const struct ps_memory_queue *memory, struct ps_fill *
 enum ps_put ps_memory_queue_put(struct ps_memory_queue *memory, unsigned producer, struct ps_lease **lease);
 /* See reserve of struct ps_engine_channel_ops. */
 uint64_t ps_memory_queue_reserve(struct ps_memory_queue *memory, unsigned producer, uint64_t events);
-/* The next one of those that this consumer gave back; NULL: there is none. */
+/* Returns the next lease that this consumer gave back; NULL: none. */
 struct ps_lease *ps_memory_queue_take_back(struct ps_memory_queue *memory, unsigned consumer);
-/* The next one of those carried over, then of the rings in turn; NULL: there is none. */
+/* Returns the next lease: first those carried over, then those of the rings in turn; NULL: none. */
 struct ps_lease *ps_memory_queue_take(struct ps_memory_queue *memory, unsigned consumer);
 void ps_memory_queue_untake(struct ps_memory_queue *memory, unsigned consumer, struct ps_lease **lease);
 bool ps_memory_queue_hungry(const struct ps_memory_queue *memory, unsigned producer);

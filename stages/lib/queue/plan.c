@@ -340,9 +340,8 @@ void ps_queue_plan_warn_of_rest(const struct ps_queue_plan *plan_, struct ps_con
     switch (find_rest(&plan, &text)) {
     case FOUND_EVENTS:
         ps_log(PS_LOG_WARN, context->component,
-               "not delivered: %s in %s, with %s = %s: set it to more until a sink has everything, or remove "
-               "the "
-               "directory if nobody needs what it has",
+               "not delivered: %s in %s, with %s = %s: increase it until a sink has all events, or remove "
+               "the directory if nobody needs them",
                text.text, directory, key, value);
         break;
     case FOUND_UNREADABLE:
@@ -372,10 +371,10 @@ void ps_queue_plan_probe_rest(const struct ps_queue_plan *plan_, struct ps_conte
             probe, key, directory,
             ps_arena_format(context->arena, "it has %s of an earlier run, not delivered with %s = %s",
                             text.text, key, value),
-            ps_arena_format(context->arena,
-                            "set %s to more until a sink has everything, or remove the directory "
-                            "if nobody needs what it has",
-                            key));
+            ps_arena_format(
+                context->arena,
+                "increase %s until a sink has all events, or remove the directory if nobody needs them",
+                key));
         break;
     case FOUND_UNREADABLE:
         ps_probe_key_failed(probe, "dataDirs", directory, ps_err_join(&text),

@@ -189,11 +189,11 @@ void ps_queue_plan_claims(const struct ps_queue_plan *plan, const struct ps_cont
                           void (*add)(void *argument, const struct ps_claim *claim), void *argument);
 void ps_queue_plan_probe(const struct ps_queue_plan *plan, struct ps_context *context,
                          const struct ps_probe *probe);
-/* Of a channel that leaves its log alone because this key has this value: warns of events in it that are not delivered, and of a
- * log that cannot be read. Changes nothing; says nothing where the log is in use. */
+/* For a channel that does not use its log because this key has this value: warns of events in it that are not
+ * delivered, and of a log that cannot be read. Changes nothing, and reports nothing if the log is in use. */
 void ps_queue_plan_warn_of_rest(const struct ps_queue_plan *plan, struct ps_context *context, const char *key,
                                 const char *value);
-/* The same for `check`: reports these events as failed, for they wait until the configuration is another one. A reload does not
- * ask: ps_plan_moves_channel keeps it from leaving events behind. */
+/* The same for `check`: reports these events as failed, because they wait until the configuration is changed. Not
+ * for a reload: ps_plan_moves_channel keeps it from leaving events behind. */
 void ps_queue_plan_probe_rest(const struct ps_queue_plan *plan, struct ps_context *context,
                               const struct ps_probe *probe, const char *key, const char *value);

@@ -96,7 +96,8 @@ static const char *trouble_of(const struct ps_queue *queue)
     }
     if (queue->unreadable[0] != '\0')
         return queue->unreadable;
-    return ps_queue_is_open(queue) ? queue->held : "it is being opened: it reads what it holds first";
+    return ps_queue_is_open(queue) ? queue->held
+                                   : "it is being opened: it first reads the events that it holds";
 }
 
 bool ps_queue_trouble(struct ps_queue *queue, char *text, size_t room)

@@ -364,7 +364,7 @@ static void test_check_finds_what_is_left(void **unused)
     stop(&stage, &setting);
     snprintf(wanted, sizeof wanted,
              "overflowCapacity: %s/data: it has 2 events of an earlier run, not delivered with "
-             "overflowCapacity = 0; set overflowCapacity to more until a sink has everything",
+             "overflowCapacity = 0; increase overflowCapacity until a sink has all events",
              ps_test_folder());
     for (unsigned round = 0; round < 2; round++) {
         tried = probe_rest(true);

@@ -236,7 +236,7 @@ static const char *wrong_with_file(const char *path)
         return strerror(error);
     /* SQLite treats a file of one byte as empty. */
     if (length > 1 && (length < (ssize_t)sizeof begin || memcmp(begin, magic, sizeof magic) != 0))
-        return "it is no SQLite database";
+        return "it is not an SQLite database";
     return faccessat(AT_FDCWD, path, W_OK, AT_EACCESS) != 0 ? "this user cannot write it" : NULL;
 }
 

@@ -17,8 +17,8 @@
 #define FIRST_LIMIT 256
 #define RETRY_NS (PS_NS_PER_S / 5)
 #define RETRY_MAX_NS (3 * PS_NS_PER_S)
-#define ROUND_BYTES                                                                                          \
-    (UINT64_C(256) << 10) /* in one transaction: a database needs tens of milliseconds for them */
+/* in one transaction: a database needs tens of milliseconds for them */
+#define ROUND_BYTES (UINT64_C(256) << 10)
 #define RANGES_AT_ONCE 8U /* frames whose events one transaction removes on a full disk */
 /* Delay of removals: a transaction for each lease would cost more than the events. */
 #define NEWS_NS (50 * PS_NS_PER_MS)
@@ -390,8 +390,8 @@ static enum ps_status begin_anew(struct ps_tables *tables, struct ps_err *err)
     if (count(tables, err) != PS_OK)
         return PS_FAIL;
     ps_log(PS_LOG_ERROR, tables->component,
-           "the database %s was removed or replaced: of the %llu %s in it those that no sink has yet are "
-           "lost; there is one with %llu %s now",
+           "the database %s was removed or replaced: of the %llu %s in it, those that no sink has yet are "
+           "lost; the present database has %llu %s",
            tables->settings->database.label, (unsigned long long)events,
            ps_quantity_word(events, "event", "events"), (unsigned long long)tables->events,
            ps_quantity_word(tables->events, "event", "events"));

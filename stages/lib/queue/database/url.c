@@ -167,9 +167,8 @@ enum ps_status ps_jdbc_url_read(struct ps_arena *arena, const char *text, struct
     }
     const char *name = behind(text, "jdbc:");
     if (name == NULL || strchr(name, ':') == NULL)
-        return ps_err_set(
-            err,
-            "driver.url is no JDBC URL: it begins with jdbc:, the name of the database and a colon; " CURE);
+        return ps_err_set(err, "driver.url is not a JDBC URL: it must begin with jdbc:, the name of the "
+                               "database and a colon; " CURE);
     return ps_err_set(err,
                       "driver.url names a database of type %.*s, and penstock has no client for it: " CURE,
                       (int)strcspn(name, ":"), name);

@@ -35,9 +35,9 @@ const char *ps_segment_fault_text(enum ps_segment_fault fault)
     case PS_SEGMENT_BLANK:
         return "its head is zero, although frames were promised in it: the file is left aside";
     case PS_SEGMENT_SHORT:
-        return "the file is shorter than it was made";
+        return "the file is shorter than when it was created";
     case PS_SEGMENT_DOUBLE:
-        return "another file has the number of this segment, too, and is read: this one is left aside";
+        return "another file also has the number of this segment, and is read: this one is left aside";
     case PS_SEGMENT_ALL:
         return "no segment of the log is there, although the state says that events wait in some";
     case PS_SEGMENT_DAMAGED:
@@ -121,7 +121,7 @@ static void miss(struct ps_segment_log *log, const struct ps_segment_missing *mi
                           ps_quantity_word(lost, "is lost with its", "are lost with their"),
                           is_newest ? ", and those that were promised later" : "");
     else
-        ps_segment_report(log, &file, "%s; how many events are lost with it is not known",
+        ps_segment_report(log, &file, "%s; the number of events that are lost with it is not known",
                           ps_segment_fault_text(missing->fault));
 }
 

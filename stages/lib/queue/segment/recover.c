@@ -153,7 +153,7 @@ static void leave_doubles(struct ps_segment_log *log)
     for (size_t i = 0; i < log->count; i++) {
         struct ps_segment *segment = &log->segments[i];
         if (kept > 0 && log->segments[kept - 1].head.segment == segment->head.segment) {
-            ps_segment_report(log, segment, "%s has a segment of that number, too: the file is left aside",
+            ps_segment_report(log, segment, "%s also has a segment of that number: the file is left aside",
                               log->segments[kept - 1].directory);
             ps_segment_missing_add(log, &(struct ps_segment_missing){.fault = PS_SEGMENT_DOUBLE,
                                                                      .directory = segment->directory,

@@ -164,10 +164,10 @@ enum ps_status ps_segment_hold(struct ps_segment_log *log, struct ps_err *err)
         if (!ps_segment_is_held(segment) || is_delivered(log, i))
             continue;
         log->held++;
-        ps_segment_report(
-            log, segment,
-            "it is encrypted with key %s, %s: it is held back as it is, and what comes after it goes on",
-            segment->head.sealing.key, missing(log, segment));
+        ps_segment_report(log, segment,
+                          "it is encrypted with key %s, %s: it is held back unchanged, and the channel goes "
+                          "on with the frames behind it",
+                          segment->head.sealing.key, missing(log, segment));
     }
     return PS_OK;
 }

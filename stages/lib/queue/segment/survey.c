@@ -246,12 +246,11 @@ static void look_behind(struct survey *survey, const struct ps_segment *segment,
     bool lost = before > survey->next && !ps_taken_has_all(&survey->taken, survey->next, before - 1);
     if (end == at && !lost && !cut)
         return;
-    damaged(
-        survey, segment, at, end - at, before, !cut && !lost && !was_whole(survey, segment, at),
-        cut ? ps_segment_fault_text(PS_SEGMENT_SHORT)
-        : lost
-            ? "frames that were promised are missing"
-            : "these bytes are no frame: it was being written when the process ended, or was damaged later");
+    damaged(survey, segment, at, end - at, before, !cut && !lost && !was_whole(survey, segment, at),
+            cut    ? ps_segment_fault_text(PS_SEGMENT_SHORT)
+            : lost ? "frames that were promised are missing"
+                   : "these bytes are not a frame: it was being written when the process ended, or was "
+                     "damaged later");
     survey->next = lost ? before : survey->next;
 }
 

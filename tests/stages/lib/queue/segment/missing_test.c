@@ -239,8 +239,8 @@ static void newest_cut(void **state)
     make_log(9, false);
     assert_int_equal(truncate(segment_path(3), 64 + 250), 0); /* within frame 8 */
     struct ps_segment_log *log = open_log(&disk);
-    assert_non_null(
-        strstr(reports, "000000000003.segment: the file is shorter than it was made; 2 frames, 8 to 9"));
+    assert_non_null(strstr(
+        reports, "000000000003.segment: the file is shorter than when it was created; 2 frames, 8 to 9"));
     ps_segment_log_close(log);
     assert_int_equal(survey(), 1);
 }
@@ -251,9 +251,10 @@ static void newest_cut_behind_its_frames(void **state)
     make_log(7, true);
     assert_int_equal(truncate(segment_path(3), 64 + 248), 0);
     assert_int_equal(survey(), 1);
-    assert_string_equal(damages, "3: 0 to 0, the file is shorter than it was made\n");
+    assert_string_equal(damages, "3: 0 to 0, the file is shorter than when it was created\n");
     struct ps_segment_log *log = open_log(&disk);
-    assert_non_null(strstr(reports, "000000000003.segment: the file is shorter than it was made; how many"));
+    assert_non_null(
+        strstr(reports, "000000000003.segment: the file is shorter than when it was created; how many"));
     append(log, 8, 9, true);
     ps_segment_log_close(log);
 }
