@@ -30,7 +30,7 @@ struct ps_datagrams {
     uint32_t count, next;    /* messages received; the current one */
     uint32_t at, segment;    /* in it: offset of the next datagram, size of each (0: one datagram) */
     bool done;               /* the last receive emptied the socket */
-    uint32_t overflow;       /* the kernel's count of drops, as far as it is counted */
+    uint32_t overflow;       /* the kernel's count of drops, as of the last time that it was read */
     uint64_t look_ns;        /* when the socket is asked for it next */
     uint64_t drain_until_ns; /* 0: not draining */
 };
@@ -41,8 +41,8 @@ enum ps_status ps_datagrams_init(struct ps_datagrams *datagrams, const struct ps
                                  bool peers, struct ps_port *port, struct ps_err *err);
 void ps_datagrams_fini(struct ps_datagrams *datagrams);
 
-/* Returns the next datagram; it stays the next one until ps_datagrams_advance. Receives more when all are
- * consumed and the last receive was full. Returns false: nothing more in this call of `work`. */
+/* Returns the next datagram; it stays the next one until ps_datagrams_advance. Receives more when all are consumed
+ * and the last receive was full. Returns false when nothing is left in this call of `work`. */
 bool ps_datagrams_peek(struct ps_datagrams *datagrams, struct ps_slice *datagram,
                        const struct ps_address **peer);
 void ps_datagrams_advance(struct ps_datagrams *datagrams);

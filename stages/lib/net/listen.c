@@ -18,7 +18,7 @@ void ps_listen_outline(FILE *out, const struct ps_bind_options *listen, bool tls
     fprintf(out, "listens on %s:%u (%s%s)", host_of(listen), listen->port, listen->datagrams ? "UDP" : "TCP",
             tls ? ", TLS" : "");
     if (listen->datagrams)
-        fputs("; while it waits, the kernel drops what its buffer does not hold", out);
+        fputs("; while it waits, the kernel drops datagrams for which its buffer has no room", out);
 }
 
 void ps_listen_add(const struct ps_bind_options *listen, const char *key,
@@ -66,8 +66,9 @@ void ps_listen_probe(const struct ps_probe *probe, const char *key, const struct
     else if (error == EADDRINUSE && probe->local)
         ps_probe_skipped(probe, what, "the port is in use, perhaps by this agent");
     else if (error == EADDRINUSE && ps_port_owner(listen->port, listen->datagrams, owner, sizeof owner))
-        ps_probe_failed(probe, what, owner,
-                        "stop it, or set another port; if it is this agent, which runs already, all is well");
+        ps_probe_failed(
+            probe, what, owner,
+            "stop it, or set another port; if this agent already runs and has the port, nothing is wrong");
     else
         ps_probe_key_failed(probe, key, key, err.text, NULL);
 }

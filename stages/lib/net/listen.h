@@ -25,7 +25,7 @@ void ps_listen_probe(const struct ps_probe *probe, const char *key, const struct
 /* Where a source listens: the first member of its plan. Option rows (stages/lib/net/options.h,
  * PS_TLS_OPTION_ROWS) write the first five; members without a row stay 0. */
 struct ps_listen {
-    const char *host, *bind; /* one of them: Flume calls it host or bind */
+    const char *host, *bind; /* one of the two is set: the key is host or bind, depending on the source */
     int64_t port;
     int64_t receive_buffer_bytes; /* UDP; 0: TCP */
     struct ps_tls_options tls;

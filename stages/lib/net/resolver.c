@@ -11,7 +11,7 @@
 struct ps_resolver {
     struct ps_helper *helper;
     uint32_t free_count;
-    struct ps_question **free; /* of `questions`; whoever asks has these */
+    struct ps_question **free; /* entries of `questions` that are not in use; they belong to the owner */
     struct ps_question questions[];
 };
 
@@ -111,7 +111,7 @@ static void end(void *resolver_)
     free(resolver);
 }
 
-/* ---- who asks ---- */
+/* ---- the owner's side ---- */
 
 /* One more than `room`, because the thread may work on one question. */
 static struct ps_resolver *resolver_alloc(uint32_t room)

@@ -14,8 +14,8 @@ struct ps_reverse_names;
 struct ps_reverse_names *ps_reverse_names_create(int wake_fd, struct ps_err *err);
 void ps_reverse_names_destroy(struct ps_reverse_names *names);
 
-/* Returns true: *name is known and valid until the next call. False: the name is being asked for; call
- * again. */
+/* Returns true if *name is known; it is valid until the next call. Returns false while the name is being looked
+ * up: call again. */
 bool ps_reverse_names_find(struct ps_reverse_names *names, const struct ps_address *peer, uint64_t mono_ns,
                            struct ps_slice *name);
 /* Takes the answers of the thread. Returns true if there were any. */

@@ -10,8 +10,9 @@
 
 #define ACCEPTS_MAX 64 /* per event of one listener */
 /* At the limit of connections: */
-#define SILENT_NS PS_NS_PER_S           /* a connection that has just been made must have time to send */
-#define SILENT_MAX 64U                  /* of so many silent ones the longest silent makes room */
+#define SILENT_NS PS_NS_PER_S /* a connection that has just been made must have time to send */
+/* with this number of silent connections, the longest silent one makes room */
+#define SILENT_MAX 64U
 #define SEARCH_MAX 4096U                /* slots looked at for one new connection */
 #define WAIT_NS (100 * PS_NS_PER_MS)    /* before the next look when all are in use */
 #define LIMIT_LOG_NS (60 * PS_NS_PER_S) /* between two reports */
@@ -89,8 +90,8 @@ static void report_limit(struct ps_stream *stream, const struct ps_now *now)
            ps_quantity_word(stream->open_count, "connection is", "connections are"));
 }
 
-/* Closes a silent connection. A hand goes round the slots, so that each search begins where the last one ended and none
- * looks at all of them. Returns false: there is none. */
+/* Closes a silent connection. `hand` goes round the slots, so that each search begins where the last one ended,
+ * and no search looks at all of them. Returns false if there is none. */
 static bool close_silent(struct ps_stream *stream, const struct ps_now *now)
 {
     uint32_t slots = stream->chunk_count * PS_CONNECTION_CHUNK, silent = 0;

@@ -66,7 +66,7 @@ void ps_calls_end(struct ps_calls *calls, struct ps_call *call)
 {
     free(call->reply);
     call->reply = NULL;
-    call->generation++; /* tickets that are still under way do not find it */
+    call->generation++; /* tickets of this call that come later do not find it */
     call->next_free = calls->free;
     calls->free = call->index + 1;
 }

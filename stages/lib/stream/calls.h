@@ -14,7 +14,7 @@ struct ps_call {
     uint64_t left;      /* events in batches that are not answered yet */
     bool open;          /* more of its events may follow */
     bool failed;        /* a channel refused some of them */
-    /* For the protocol's use: what is still to be read, and what the answer needs. */
+    /* For the protocol: the rest that is to be read, and the data that the answer needs. */
     uint64_t items_left;
     uint32_t bytes_left;
     uint32_t bits;
@@ -34,7 +34,7 @@ void ps_calls_fini(struct ps_calls *calls);
 
 /* Begins an open call. NULL: no memory. */
 struct ps_call *ps_calls_begin(struct ps_calls *calls, uint64_t connection, uint32_t serial);
-/* Frees its reply too; tickets that are still under way do not find the call any more. */
+/* Also frees its reply. Tickets of the call that come later do not find it. */
 void ps_calls_end(struct ps_calls *calls, struct ps_call *call);
 
 static inline uint64_t ps_call_origin(const struct ps_call *call)
@@ -42,18 +42,18 @@ static inline uint64_t ps_call_origin(const struct ps_call *call)
     return (uint64_t)call->generation << 32 | call->index;
 }
 
-/* All of its events are read and have their answer from the channels. */
+/* Returns whether all of its events are read and answered by the channels. */
 static inline bool ps_call_is_decided(const struct ps_call *call)
 {
     return !call->open && call->left == 0;
 }
 
-/* By its index, which must be one that a call had; it may have ended. */
+/* Returns a call by its index, which must be one that a call had; the call may have ended. */
 struct ps_call *ps_calls_at(struct ps_calls *calls, uint32_t index);
-/* By its number (ps_call_origin). NULL: it has ended. */
+/* Returns a call by its number (ps_call_origin); NULL if it has ended. */
 struct ps_call *ps_calls_find(struct ps_calls *calls, uint64_t origin);
-/* Counts off the events of a ticket of a batch that is answered. Returns their call; NULL: it has ended, or the ticket has no
- * events. */
+/* Subtracts the events of a ticket whose batch is answered. Returns their call; NULL: it has ended, or the ticket
+ * has no events. */
 struct ps_call *ps_calls_count_off(struct ps_calls *calls, const struct ps_ticket *ticket);
 
 /* ---- calls of a connection that are answered in turn: a ring through `next`, behind the newest comes the oldest ---- */

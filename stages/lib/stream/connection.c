@@ -60,7 +60,7 @@ struct ps_connection *ps_stream_find(struct ps_stream *stream, uint64_t origin)
 void ps_connection_set_deadline(struct ps_stream *stream, struct ps_connection *connection, uint64_t at_ns)
 {
     if (connection->unwatched)
-        at_ns = 1; /* the next check closes it, whatever else is due */
+        at_ns = 1; /* the next check closes it, even if it is busy */
     if (connection->deadline_ns != 0)
         stream->timed_count--;
     if (at_ns != 0)
@@ -88,7 +88,7 @@ void ps_connection_watch(struct ps_stream *stream, struct ps_connection *connect
     ps_connection_set_deadline(stream, connection, 1);
 }
 
-/* Closes a new connection that the source does not admit. Returns whether it is open. */
+/* Closes a new connection if the source does not admit it. Returns whether it is still open. */
 static bool admit(struct ps_stream *stream, struct ps_connection *connection)
 {
     const struct ps_stream_ops *ops = stream->options.ops;
@@ -228,7 +228,7 @@ void ps_connection_end_of_input(struct ps_stream *stream, struct ps_connection *
     ps_connection_close(stream, connection);
 }
 
-/* Sends what the socket takes. Returns false: the connection is broken. */
+/* Sends what the socket takes. Returns false if the connection is broken. */
 static bool send_some(const struct ps_stream *stream, struct ps_connection *connection, const char *data,
                       size_t length, size_t *sent)
 {

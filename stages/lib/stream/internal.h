@@ -23,17 +23,17 @@ struct ps_connection *ps_connection_at(struct ps_stream *stream, uint32_t slot);
  * (EventReadFail) and the connection is closed at the next check of deadlines: the caller may still use
  * it. */
 void ps_connection_watch(struct ps_stream *stream, struct ps_connection *connection);
-/* The socket is writable again. Returns false: the connection is closed. */
+/* The socket is writable again. Returns false if the connection was closed. */
 bool ps_connection_flush(struct ps_stream *stream, struct ps_connection *connection);
-/* Reads and discards bytes of a lingering connection. Returns false: it is closed. */
+/* Reads and discards bytes of a lingering connection. Returns false if it was closed. */
 bool ps_connection_linger(struct ps_stream *stream, struct ps_connection *connection);
 void ps_connection_set_deadline(struct ps_stream *stream, struct ps_connection *connection, uint64_t at_ns);
 
 /* Holds a new connection until its peer's name is known, if options.names is set. */
 void ps_connection_ask_name(struct ps_stream *stream, struct ps_connection *connection);
 void ps_stream_poll_names(struct ps_stream *stream);
-/* The connection's deadline has passed: a held one continues without a name, any other is closed, and so is
- * one that is not watched. */
+/* Called when the connection's deadline has passed: a held connection continues without a name; any other is
+ * closed, also one that is not watched. */
 void ps_connection_expire(struct ps_stream *stream, struct ps_connection *connection);
 
 /* ---- memory of unfinished messages (memory.c) ---- */

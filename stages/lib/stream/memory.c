@@ -154,8 +154,8 @@ void ps_stream_cut(struct ps_stream *stream, struct ps_connection *connection)
     ps_stream_abandon(stream, connection);
 }
 
-/* Cuts one unfinished message, of the longest silent connection, a long message first. Spares `connection` and
- * the one whose bytes are being split. Returns false when there is none. */
+/* Cuts one unfinished message, of the connection that was silent for the longest time; long messages come first.
+ * Spares `connection` and the one whose bytes are being split. Returns false when there is none. */
 static bool cut_one(struct ps_stream *stream, const struct ps_connection *connection)
 {
     for (unsigned list = 2; list-- > 0;) {
@@ -218,7 +218,7 @@ static bool memory_is_short(struct ps_stream *stream, uint64_t floor)
     stream->refused_seen = blocks->refused_count;
     if (refused || stream->slab.held_bytes <= floor)
         return refused;
-    /* A source of another worker may be the one without memory. */
+    /* another worker's source may be the one that lacks memory */
     return ps_depot_used_bytes(blocks->depot) >= ps_depot_budget_bytes(blocks->depot);
 }
 
@@ -252,7 +252,7 @@ bool ps_connection_is_silent(struct ps_stream *stream, struct ps_connection *con
         connection == stream->rest || connection->owed > 0 ||
         now->mono_ns - connection->active_ns < silent_ns)
         return false;
-    char byte; /* unread bytes: it is this source that waits, for a channel or for memory */
+    char byte; /* there are unread bytes: this source waits, for a channel or for memory */
     if (connection->out.length == 0 && recv(connection->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) > 0) {
         connection->active_ns = now->mono_ns;
         return false;

@@ -50,7 +50,7 @@ static bool has_unread(const struct ps_stream *stream, const struct ps_connectio
 static void end_slow(struct ps_stream *stream, struct ps_connection *connection)
 {
     ps_log(PS_LOG_WARN, stream->port->component,
-           "closing the connection from %s: of its message %s bytes have come, and not the rest within "
+           "closing the connection from %s: only %s bytes of its message arrived within "
            "penstock.message.timeout = %s",
            connection->ip_text, ps_quantity_print_count(connection->carry.length).text,
            ps_quantity_print_ns(stream->options.message_ns).text);

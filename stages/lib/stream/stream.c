@@ -337,7 +337,8 @@ static bool read_long(struct ps_stream *stream, struct ps_batch *batch, struct p
     return true;
 }
 
-/* Reads once from one connection. Returns false: not possible now (batch full, or no memory). */
+/* Reads once from one connection. Returns false if that is not possible now (the batch is full, or there is no
+ * memory). */
 static bool read_connection(struct ps_stream *stream, struct ps_batch *batch,
                             struct ps_connection *connection, uint32_t *bytes)
 {
@@ -368,7 +369,7 @@ static bool read_connection(struct ps_stream *stream, struct ps_batch *batch,
     return true;
 }
 
-/* Handles one epoll event. Returns false: try it again with the next batch. */
+/* Handles one epoll event. Returns false if it must be handled again with the next batch. */
 static bool handle(struct ps_stream *stream, struct ps_batch *batch, struct epoll_event event,
                    const struct ps_now *now, uint32_t *bytes)
 {
@@ -517,7 +518,7 @@ bool ps_stream_drain(struct ps_stream *stream, const struct ps_now *now)
         return false;
     }
     if (now->mono_ns >= stream->drain_until_ns && stream->short_since_ns != 0)
-        ps_stream_cut_all(stream); /* their ends are not read any more; what was received gets the memory */
+        ps_stream_cut_all(stream); /* their ends are not read any more; the received bytes get the memory */
     return stream->rest == NULL && (stream->quiet || now->mono_ns >= stream->drain_until_ns);
 }
 
@@ -537,7 +538,7 @@ uint64_t ps_stream_source_tick(const void *, void *state, const struct ps_now *n
 void ps_stream_source_paused(const void *, void *state, bool paused, const struct ps_now *)
 {
     struct ps_stream *stream = state;
-    stream->paused = paused; /* who goes on is called at once, not when its timer is due */
+    stream->paused = paused; /* a stream that may go on is called at once, not when its timer is due */
 }
 
 bool ps_stream_source_drain(const void *, void *state, const struct ps_now *now)

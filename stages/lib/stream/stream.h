@@ -49,13 +49,13 @@ struct ps_connection {
     bool doomed;       /* broken, but the stream still has bytes of it: closed when those are used */
     bool unwatched;    /* epoll_ctl failed: closed at the next check of deadlines */
     bool large;        /* which list of stream->partial it is in */
-    bool fresh;        /* a message ended since the last look for slow ones */
-    bool stirred;      /* the last bytes of its session were not enough to give any */
+    bool fresh;        /* a message ended since the last check for slow messages */
+    bool stirred;      /* the last bytes of its session were too few to yield any bytes */
     uint32_t interest; /* epoll events asked for */
     uint32_t frame;    /* length of a complete message in `carry`; 0: none */
     struct ps_buffer carry, out;
     struct ps_block
-        *giant; /* the first `frame` bytes of `carry` while they are split; NULL: they are not long */
+        *giant; /* the first `frame` bytes of `carry` while they are split; NULL: the message is not long */
     uint32_t giant_used;  /* bytes of it that are finished */
     uint32_t out_sent;    /* bytes of `out` already sent */
     uint64_t owed;        /* events with an outstanding reply (counted by the source) */
@@ -77,20 +77,20 @@ struct ps_connection {
 };
 
 struct ps_stream_ops {
-    /* Takes messages from `data` (in a block of the batch; may be changed) and adds their rows. *used: number
-     * of bytes that are finished. It may send a reply, which may close the connection: it returns then. */
+    /* Takes messages from `data` (in a block of the batch; may be changed) and adds their rows. *used: number of
+     * bytes that are finished. It may send a reply; if that closes the connection, it must return. */
     enum ps_feed (*feed)(void *owner, struct ps_connection *connection, struct ps_batch *batch, char *data,
                          uint32_t length, uint32_t *used);
     /* The connection is closed, and connection->carry.length bytes of an unfinished message are lost. May be
      * NULL. */
     void (*closed)(void *owner, struct ps_connection *connection);
-    /* Returns how long the first message of `data` is, which is a connection's input that is not used yet; 0: its end
-     * has not come. One that it returns is used by `feed`, in parts if batches become full. NULL: up to the first
-     * newline. */
+    /* Returns the length of the first message in `data`, a connection's unused input; 0 if its end has not
+     * arrived. `feed` takes a message of this length, in parts if batches become full. NULL: a message ends at the
+     * first newline. */
     uint32_t (*message_bytes)(void *owner, struct ps_connection *connection, const char *data,
                               uint32_t length);
-    /* Returns whether a new connection may stay; with options.names its peer's name is known. NULL: it
-     * may. */
+    /* Returns whether a new connection may stay; with options.names its peer's name is known. NULL: every
+     * connection may. */
     bool (*admits)(void *owner, const struct ps_connection *connection);
 };
 
@@ -106,7 +106,7 @@ struct ps_stream_session_ops {
     void (*close)(void *session);
     enum ps_tls_result (*read)(void *session, void *buffer, size_t room, size_t *length);
     enum ps_tls_result (*write)(void *session, const void *data, size_t length, size_t *written);
-    /* Tells the peer that nothing follows. NULL: the socket's own end does. */
+    /* Tells the peer that nothing follows. NULL: the end of the socket does that. */
     enum ps_tls_result (*shutdown)(void *session);
     bool (*more)(const void *session);
     bool (*established)(const void *session);
@@ -121,7 +121,7 @@ struct ps_stream_options {
     void *owner;
     uint32_t message_bytes_max; /* in this many bytes `feed` always finds a whole message, or refuses it */
     const struct ps_tls_server *tls; /* NULL: no TLS */
-    /* Instead of `tls`: sessions of another kind, and what they share. NULL: the socket's bytes are the messages'. */
+    /* Instead of `tls`: sessions of another kind, and what they share. NULL: the socket's bytes are the messages. */
     const struct ps_stream_session_ops *session;
     const void *session_settings;
     /* Connections stay open after the peer's half-close until all replies are sent. */
@@ -133,8 +133,8 @@ struct ps_stream_options {
     /* A message may take this long from its first byte, and a second more for each 4 KiB of it that have come; then its connection
      * is closed; 0: never. Time in which the source does not read does not count (slow.c). */
     uint64_t message_ns;
-    /* How many may be open, over all workers of the source; 0: no limit. At the limit a new one takes the place of the
-     * longest silent one (PS_CONNECTIONS_OPTION_ROW says more). */
+    /* Maximum number of open connections, over all workers of the source; 0: no limit. At the limit a new
+     * connection takes the place of the longest silent one (PS_CONNECTIONS_OPTION_ROW says more). */
     uint32_t connections_max;
 };
 
@@ -213,12 +213,11 @@ uint64_t ps_stream_source_tick(const void *plan, void *state, const struct ps_no
 void ps_stream_source_paused(const void *plan, void *state, bool paused, const struct ps_now *now);
 bool ps_stream_source_drain(const void *plan, void *state, const struct ps_now *now);
 
-/* Convert a connection to its number for tickets, and back; NULL: the connection is closed. */
+/* Convert a connection to its number for tickets, and back. NULL: the connection has been closed. */
 uint64_t ps_connection_origin(const struct ps_connection *connection);
 struct ps_connection *ps_stream_find(struct ps_stream *stream, uint64_t origin);
 
-/* Sends a reply, and keeps what the socket does not take; while something is kept the connection is not
- * read. */
+/* Sends a reply, and keeps what the socket does not take; the connection is not read while bytes are kept. */
 void ps_stream_send(struct ps_stream *stream, struct ps_connection *connection, const char *data,
                     size_t length);
 /* Call it after connection->owed or ->closing changed: closes the connection if it is finished. */
@@ -229,7 +228,8 @@ void ps_stream_settle(struct ps_stream *stream, struct ps_connection *connection
 enum ps_feed ps_stream_malformed(const struct ps_connection *connection, const struct ps_port *port,
                                  const char *why);
 
-/* Reads no more from the connection, and closes it when no reply is outstanding and all are sent: from outside `feed`. */
+/* Reads no more from the connection, and closes it when no reply is outstanding and all are sent. Not for calls
+ * inside `feed`. */
 void ps_stream_finish(struct ps_stream *stream, struct ps_connection *connection);
 
 /* Makes room in a buffer of the connection. At the stream's limit it first closes other connections with an

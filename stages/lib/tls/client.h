@@ -11,7 +11,7 @@
 
 struct ps_tls_client;
 
-/* Whose keys the messages name as cure. */
+/* chooses the keys that messages name as the cure */
 enum ps_tls_keys {
     PS_TLS_KEYS_URL, /* of `penstock load` */
     PS_TLS_KEYS_FLUME,

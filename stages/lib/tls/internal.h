@@ -16,6 +16,6 @@ enum ps_status ps_tls_context_limit(SSL_CTX *context, const struct ps_tls_option
                                     const struct ps_tls_globals *globals, const struct ps_notes *notes,
                                     struct ps_err *err);
 
-/* A BIO over a pipe, which must live as long; *method is freed by the caller after the BIO (BIO_meth_free). NULL: no
- * memory. */
+/* A BIO over a pipe, which must live as long; *method is freed by the caller after the BIO (BIO_meth_free).
+ * Returns NULL without memory. */
 BIO *ps_tls_pipe_bio(struct ps_tls_pipe *pipe, BIO_METHOD **method);

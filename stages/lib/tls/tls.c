@@ -36,8 +36,8 @@ static void names_add(struct names *names, const char *text)
     }
 }
 
-/* Uses the component's list, or the global one if it has none. Flume splits at blanks; its guide shows
- * commas: both are accepted. */
+/* Uses the component's list, or the global one if it has none. Flume splits at blanks, and its guide shows commas;
+ * both are accepted. */
 static void names_fill(struct names *names, const struct ps_texts *own, const char *global)
 {
     names->count = 0;

@@ -140,7 +140,7 @@ enum ps_tls_result {
 
 /* `fd`: a connected, non-blocking socket; stays the caller's. Returns NULL: no memory. */
 struct ps_tls_connection *ps_tls_connection_open(const struct ps_tls_server *server, int fd);
-/* What stands in a socket's place. Results are those of the functions below; `write` takes all bytes or none. */
+/* Replaces a socket. The results are those of the functions below; `write` takes all bytes or none. */
 struct ps_tls_pipe {
     enum ps_tls_result (*read)(void *argument, void *buffer, size_t room, size_t *length);
     enum ps_tls_result (*write)(void *argument, const void *data, size_t length, size_t *written);

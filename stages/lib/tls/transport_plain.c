@@ -20,7 +20,7 @@ int ps_transport_lose(char *reason, const char *why)
     return -1;
 }
 
-/* A failed call of the socket: not now, or never again. */
+/* Handles a failed call of the socket: it is not possible now, or never again. */
 static ssize_t explain(int error, short events, short *wants, char *reason)
 {
     if (error != EAGAIN && error != EINTR && error != ENOBUFS)
