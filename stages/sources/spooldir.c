@@ -2,13 +2,14 @@
  * renames, deletes or marks each when all of it is promised.
  *
  * Files, lists and positions are the thread's (stages/lib/spool/); the worker reads what is in the page cache
- * (stages/lib/tail/reader.h), and a deserializer makes events of it. Files are opened ahead, so that thousands of small ones fill
- * batches; a file is retired when `delivered` has come past its end, in order, and the meta file has the position of the oldest
- * one that is not. A batch says how far with one span for each of its files: the position behind its last event, and one more
- * when that is the file's end, so that a file without events has an end, too.
+ * (stages/lib/tail/reader.h), and a deserializer makes events of it. Files are opened ahead, so that thousands of
+ * small ones fill batches; a file is retired when `delivered` has come past its end, in order, and the meta file has
+ * the position of the oldest one that is not. A batch says how far with one span for each of its files: the position
+ * behind its last event, and one more when that is the file's end, so that a file without events also has an end.
  *
- * What breaks the assumptions of a spooling directory (a file that changes, a name that comes back, bytes that are not of the
- * charset) stops the source as in Flume; with penstock.onFileError = skip the file is left alone. Thread: the worker. */
+ * A file that breaks the assumptions of a spooling directory (it changes, its name was used before, its bytes are
+ * not of the charset) stops the source as in Flume; with penstock.onFileError = skip the file is left alone.
+ * Thread: the worker. */
 #include "core/stage.h"
 #include "stages/lib/spool/headers.h"
 #include "stages/lib/spool/plan.h"
@@ -22,12 +23,12 @@
 #include <unistd.h>
 
 #define MARK_NS (50 * PS_NS_PER_MS) /* after a crash, events of this time come twice */
-#define LOOK_NS                                                                                              \
-    (10 * PS_NS_PER_S) /* between lists of a directory in which nothing happens, as inotify says */
+/* between lists of a directory in which nothing happens, as inotify says */
+#define LOOK_NS (10 * PS_NS_PER_S)
 #define MEMORY_RETRY_NS (2 * PS_NS_PER_MS)
 #define STEPS_MAX 64 /* files, or pieces of one, in one call of `work` */
 #define WORK_BYTES (512U * 1024U)
-#define STOP_MS 2000U /* what the thread is waited for when the source closes */
+#define STOP_MS 2000U /* time limit of the wait for the thread when the source closes */
 
 /* A file from its opening until it is retired. */
 struct reading {
@@ -271,7 +272,7 @@ static void happened(void *argument, int, unsigned what, const char *name, const
         state->dirty = true;
 }
 
-/* Whether a fetch has room for its files: so many may be opened and not retired. */
+/* Returns whether a fetch has room for its files: the number of files that are opened and not retired is limited. */
 static bool has_room(const struct spooldir_state *state)
 {
     return state->opened - state->oldest <= PS_SPOOL_FILES_MAX - PS_SPOOL_FETCH_MAX;
@@ -359,7 +360,8 @@ static uint64_t spooldir_tick(const void *, void *state_, const struct ps_now *n
 
 /* ---- reading ---- */
 
-/* What must be there before events of the file are added: headers, and the span, so that it can be moved behind them. */
+/* Prepares the batch before events of the file are added: headers, and the span, so that it can be moved behind
+ * them. */
 static bool batch_ready(struct spooldir_state *state, struct reading *reading, struct ps_batch *batch)
 {
     const struct ps_spool_plan *plan = state->plan;
@@ -378,7 +380,7 @@ static void span_move(struct ps_batch *batch, struct reading *reading, uint64_t 
     reading->noted = position;
 }
 
-/* Nothing more is read of the file. */
+/* Called when nothing more is read of the file. */
 static void file_over(struct spooldir_state *state, struct reading *reading, struct ps_batch *batch)
 {
     reading->end = state->input.position;
@@ -388,7 +390,7 @@ static void file_over(struct spooldir_state *state, struct reading *reading, str
     state->current++;
 }
 
-/* The rest cannot be read. */
+/* Called when the rest of the file cannot be read. */
 static void file_broken(struct spooldir_state *state, struct reading *reading, struct ps_batch *batch,
                         struct ps_err *err)
 {
@@ -407,7 +409,7 @@ static void file_broken(struct spooldir_state *state, struct reading *reading, s
     file_over(state, reading, batch);
 }
 
-/* All of the file was read. Flume gives an empty event for a file without any. */
+/* Called when all of the file was read. Flume makes one empty event of a file without events. */
 static bool file_read(struct spooldir_state *state, struct reading *reading, struct ps_batch *batch)
 {
     if (!reading->any && reading->file->start == 0) {
@@ -434,7 +436,7 @@ static void file_begin(struct spooldir_state *state, struct reading *reading)
     state->cut_is_noted = false;
 }
 
-/* Flume cuts such lines without a word. */
+/* Flume cuts such lines without a message. */
 static void cuts_note(struct spooldir_state *state, const struct reading *reading, uint64_t position)
 {
     if (state->input.cuts == 0)
@@ -443,13 +445,13 @@ static void cuts_note(struct spooldir_state *state, const struct reading *readin
     if (!state->cut_is_noted)
         ps_log(PS_LOG_WARN, state->port->component,
                "%s has a line behind byte %llu that is longer than deserializer.maxLineLength: it becomes "
-               "several events (lines_cut counts them all; this is said once a file)",
+               "several events (lines_cut counts them all; this message appears once for each file)",
                reading->file->path, (unsigned long long)position);
     state->cut_is_noted = true;
     state->input.cuts = 0;
 }
 
-/* One piece of the current file. Returns PS_DONE when the caller may go on with this batch. */
+/* Reads one piece of the current file. Returns PS_DONE when the caller may go on with this batch. */
 static enum ps_result piece_read(struct spooldir_state *state, struct ps_batch *batch)
 {
     const struct ps_stage_ops *ops = state->plan->deserializer;
@@ -479,7 +481,7 @@ static enum ps_result piece_read(struct spooldir_state *state, struct ps_batch *
         state->starved = !batch->full;
         return PS_IDLE;
     case PS_DESERIALIZED_WAITS:
-        /* A compressed file takes little of a fetch at a time: one that is done wakes nobody any more. */
+        /* A compressed file uses few bytes of a fetch at a time; a fetch that is done wakes nobody any more. */
         state->starved = reading->tail.fetch == NULL || ps_tail_file_answered(&reading->tail);
         return PS_IDLE;
     case PS_DESERIALIZED_FAILED:

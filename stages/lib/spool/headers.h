@@ -9,5 +9,6 @@
 const char *ps_spool_absolute_path(const char *working_directory, const struct ps_spool_file *file,
                                    char **kept);
 
-/* Sets a header of all events of the batch, or finds that those in it have the same. False: no memory, or `full`. */
+/* Sets a header of all events of the batch, or finds that the batch has the same value already. Returns false
+ * without memory, or when the batch is `full`. */
 bool ps_spool_header_ready(struct ps_batch *batch, const struct ps_name *name, const char *value);

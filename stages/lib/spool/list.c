@@ -64,7 +64,8 @@ static bool is_known(const struct ps_spool *spool, const struct stat *status)
     return false;
 }
 
-/* Returns whether it has a marker, so that all of it is delivered. *error: the marker could not be looked at. */
+/* Returns whether the file has a marker, which means that all of it was delivered. *error: the marker could not be
+ * looked at. */
 static bool is_marked(const struct ps_spool *spool, const char *path, int *error)
 {
     char marker[PATH_BYTES];
@@ -83,7 +84,7 @@ static void candidate_add(struct ps_spool *spool, const char *path, size_t name_
         size_t room = spool->room == 0 ? 64 : 2 * spool->room;
         void *list = realloc(spool->list, room * sizeof *spool->list);
         if (list == NULL)
-            return; /* the next list has it */
+            return; /* the next list will have it */
         spool->list = list;
         spool->room = room;
     }
@@ -139,7 +140,7 @@ static bool entry_list(struct ps_spool *spool, const struct dirent *entry, char 
         int error;
         if (!is_marked(spool, path, &error) && error == 0)
             candidate_add(spool, path, length + 1, &status);
-        errno = error; /* the next list has it */
+        errno = error; /* the next list will have it */
         return error == 0;
     }
     return true;

@@ -14,8 +14,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define PART_BYTES                                                                                           \
-    (64U * 1024U) /* of its beginning, and of its end: Flume's grows by 20 bytes with each commit */
+/* bytes at the beginning and at the end of a positions file that are read: Flume's file grows by 20 bytes with each
+ * commit */
+#define PART_BYTES (64U * 1024U)
 #define INODE_KEY "penstock.file"
 #define COMPRESSION_KEY "penstock.compression"
 #define STATE_KEY "penstock.state" /* size and ctime of a file that is left alone */
@@ -65,7 +66,7 @@ static bool last_of(const struct ps_avro_container *container, const uint8_t *at
     return any;
 }
 
-/* Reads two numbers with a colon between; they stay as they are if the metadata has no such key. */
+/* Reads two numbers with a colon between; they are unchanged if the metadata has no such key. */
 static void pair_parse(const struct ps_avro_container *container, const char *key, uint64_t *first,
                        uint64_t *second)
 {
@@ -111,7 +112,7 @@ enum ps_spool_meta_read ps_spool_meta_parse(const uint8_t *head, size_t head_len
     *meta = (struct ps_spool_meta){.target = NULL};
     if (ps_avro_container_open(head, head_length, &container) != PS_AVRO_CONTAINER_OK ||
         !ps_avro_container_meta(&container, "file", &target))
-        return damaged(err, "is no positions file of a spooling directory");
+        return damaged(err, "is not a positions file of a spooling directory");
     if (ps_avro_container_meta(&container, "avro.codec", &codec) &&
         !(codec.length == 4 && memcmp(codec.data, "null", 4) == 0))
         return damaged(err, "is compressed");

@@ -2,9 +2,8 @@
  * (org.apache.flume.serialization.DurablePositionTracker), an Avro container file of records {offset: long}
  * whose metadata names the file; the last record counts. Flume reads ours, and we read Flume's.
  *
- * Ours is written anew each time, beside the old one, and renamed. It has the file's device and inode, too,
- * so that a position is not used for another file of the same name. Thread: any that may wait for a disk; no
- * state. */
+ * Ours is written anew each time, beside the old one, and renamed. It also has the file's device and inode, so
+ * that a position is not used for another file of the same name. Thread: any that may wait for a disk; no state. */
 #pragma once
 
 #include "core/status.h"
@@ -33,7 +32,7 @@ struct ps_spool_meta {
 
 enum ps_spool_meta_read {
     PS_SPOOL_META_READ,       /* without a target: there is none, or it is empty */
-    PS_SPOOL_META_DAMAGED,    /* it is no such file: the file that it was for is read from its beginning */
+    PS_SPOOL_META_DAMAGED,    /* it is not such a file: the file that it was for is read from its beginning */
     PS_SPOOL_META_UNREADABLE, /* the file exists, but the system cannot read it: the position is unknown */
 };
 

@@ -87,7 +87,7 @@ const struct ps_option ps_spool_options[] = {
      .type = PS_OPTION_BOOL,
      .offset = FIELD(recursive),
      .fallback = "false",
-     .help = "read the directories below, too, except those whose name begins with a dot"},
+     .help = "also read the directories below, except those whose name begins with a dot"},
     {.key = "maxBackoff",
      .type = PS_OPTION_INT,
      .offset = FIELD(backoff_max_ms),
@@ -114,7 +114,8 @@ const struct ps_option ps_spool_options[] = {
      .offset = FIELD(decode_policy),
      .fallback = "FAIL",
      .words = PS_WORDS("FAIL", "REPLACE", "IGNORE"),
-     .help = "bytes that are not of inputCharset: an error of the file, U+FFFD, or left out"},
+     .help = "what happens to bytes that are not valid in inputCharset: an error of the file, U+FFFD, or "
+             "left out"},
     {.key = "deserializer",
      .type = PS_OPTION_TEXT,
      .offset = FIELD(deserializer_type),
@@ -129,7 +130,7 @@ const struct ps_option ps_spool_options[] = {
      .offset = FIELD(lines_max),
      .fallback = "100",
      .flags = PS_OPTION_NO_EFFECT,
-     .help = "lines in a buffer; Flume ignores it, too"},
+     .help = "lines in a buffer; Flume ignores it as well"},
     {.key = "bufferMaxLineLength",
      .type = PS_OPTION_TEXT,
      .offset = FIELD(line_length),
@@ -141,8 +142,8 @@ const struct ps_option ps_spool_options[] = {
      .fallback = "stop",
      .words = PS_WORDS("stop", "skip"),
      .flags = PS_OPTION_EXTENSION,
-     .help = "a file that changed while it was read, whose name was used before, or that cannot be decoded: "
-             "stop the source until it is restarted, as Flume, or leave that file alone and go on"},
+     .help = "reaction to a file that changed while it was read, whose name was used before, or that cannot "
+             "be decoded: stop the source until it is restarted, as Flume does, or skip that file and go on"},
     {.key = "penstock.decompress",
      .type = PS_OPTION_ENUM,
      .offset = FIELD(decompress),
@@ -247,7 +248,7 @@ void ps_spool_outline(const void *plan_, const struct ps_context *, FILE *out)
             : strcasecmp(plan->tracking_policy, "tracker_dir") == 0 ? "marks"
                                                                     : "renames");
     if (plan->on_error == PS_SPOOL_ERROR_STOP)
-        fputs("; stops at a file that changes (penstock.onFileError = skip goes on)", out);
+        fputs("; stops at a file that changes (not with penstock.onFileError = skip)", out);
 }
 
 static const char *tracker_path(const struct ps_spool_plan *plan, const struct ps_context *context)

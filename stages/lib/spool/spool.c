@@ -244,7 +244,7 @@ static bool meta_load(struct ps_spool *spool, char *reason)
     return true;
 }
 
-/* Where the file goes on by the position of the file that was being read. */
+/* Returns the position at which the file is continued, from the position of the file that was being read. */
 static uint64_t main_start(const struct ps_spool *spool, const struct ps_spool_file *file)
 {
     const struct ps_spool_meta *meta = &spool->meta;
@@ -266,7 +266,7 @@ static uint64_t main_start(const struct ps_spool *spool, const struct ps_spool_f
     return 0;
 }
 
-/* A file that was left alone, and is read on since, has two positions. */
+/* A file that was left alone and is being read again has two positions. */
 static uint64_t start_of(const struct ps_spool *spool, const struct ps_spool_file *file)
 {
     uint64_t aside = ps_spool_aside_start(spool, file), last = main_start(spool, file);
@@ -279,7 +279,8 @@ static bool name_ends(const char *name, const char *end)
     return length >= end_length && strcasecmp(name + length - end_length, end) == 0;
 }
 
-/* How the file is compressed, as far as it is to be decompressed. Returns false with errno when it cannot be read. */
+/* Finds out how the file is compressed, if it is to be decompressed. Returns false with errno when it cannot be
+ * read. */
 static bool compression_find(const struct ps_spool *spool, const char *name, int fd,
                              enum ps_compression *compression)
 {

@@ -22,8 +22,8 @@
 enum ps_spool_order { PS_SPOOL_OLDEST, PS_SPOOL_YOUNGEST, PS_SPOOL_RANDOM };
 
 enum ps_spool_decompress { /* the words of penstock.decompress; never: also auto, with a deserializer of files as they are */
-                           PS_SPOOL_DECOMPRESS_AUTO,   /* what its name (.gz, .zst) and its first bytes say */
-                           PS_SPOOL_DECOMPRESS_ALWAYS, /* what its first bytes say */
+                           PS_SPOOL_DECOMPRESS_AUTO,   /* by its name (.gz, .zst) and its first bytes */
+                           PS_SPOOL_DECOMPRESS_ALWAYS, /* by its first bytes */
                            PS_SPOOL_DECOMPRESS_NEVER,
 };
 
@@ -90,14 +90,15 @@ struct ps_spool_mark {
     char reason[PS_SPOOL_REASON_BYTES];
 };
 
-/* Looks at the directory as Flume does at its start: it must exist, files can be made and deleted in it (not with tracker_dir),
- * the tracker directory is made. May wait. Returns NULL and the reason. */
+/* Checks the directory as Flume does at its start: it must exist, and files can be made and deleted in it (not
+ * checked with tracker_dir). Makes the tracker directory. May wait. Returns NULL and the reason. */
 struct ps_spool *ps_spool_create(const struct ps_spool_settings *settings, struct ps_err *err);
 
-/* The owner's end: `spool` is freed when no job has it any more. The owner stops the thread after this. */
+/* The owner no longer uses it: `spool` is freed when no job has it any more. The owner stops the thread after
+ * this. */
 void ps_spool_leave(struct ps_spool *spool, struct ps_tail_thread *thread);
 
-/* An inotify descriptor of the directories that were listed, or -1: look at every interval. */
+/* An inotify descriptor of the directories that were listed, or -1: the directories are listed at every interval. */
 int ps_spool_notify_fd(const struct ps_spool *spool);
 
 /* Returns whether a new name in the directory may be a file to read. */

@@ -30,7 +30,7 @@ struct ps_spool {
         uint64_t device, inode;
     } * aside; /* files that are not read again in this life */
     size_t aside_count, aside_room;
-    struct ps_spool_meta meta; /* what the meta file says, or said at the start */
+    struct ps_spool_meta meta; /* the content of the meta file, now or at the start */
     bool meta_known;           /* it was read */
     bool watch_failed;         /* told once */
     /* Jobs, owned by the thread while it runs them, else by the worker. */
@@ -39,14 +39,15 @@ struct ps_spool {
     struct ps_spool_file files[PS_SPOOL_FILES_MAX];
 };
 
-/* Lists the directory; sorted as `order` says. Returns false when a directory could not be read: what was found counts. */
+/* Lists the directory; sorts the files by `order`. Returns false when a directory could not be read; the files
+ * found are valid. */
 bool ps_spool_list(struct ps_spool *spool);
 void ps_spool_list_free(struct ps_spool *spool);
 
 /* Returns the file's path relative to spoolDir. */
 const char *ps_spool_below(const struct ps_spool *spool, const char *path);
 
-/* The marker of a file in the tracker directory; false when it is too long. */
+/* Makes the path of the file's marker in the tracker directory. Returns false when it is too long. */
 bool ps_spool_marker(const struct ps_spool *spool, const char *path, char *out, size_t room);
 
 /* Deletes the meta file, whose file is retired. If that fails, its position counts for no other file of that name, and it is deleted later. */
