@@ -388,7 +388,7 @@ static void body_hit(void *argument, uint32_t subject, const uint32_t *patterns,
         scratch->store_full = true;
 }
 
-/* For a simple set: the patterns found in the body alone decide which rule acts. */
+/* Evaluates a simple set: the patterns found in the body alone decide which rule acts. */
 static void body_hit_simple(void *argument, uint32_t subject, const uint32_t *patterns,
                             uint32_t pattern_count)
 {

@@ -102,7 +102,7 @@ typedef void (*ps_rules_trace)(void *argument, uint16_t row, const struct ps_rul
 enum ps_result ps_rules_set_work(const struct ps_rules_set *set, struct ps_rules_scratch *scratch,
                                  struct ps_lease *lease, struct ps_route *route, const struct ps_now *now,
                                  ps_rules_trace trace, void *argument);
-/* Whose dead letters `drop deadletter` writes; NULL, the default: nobody's. Before ps_rules_set_work. */
+/* Sets the port whose dead letters `drop deadletter` writes; NULL, the default: none. Before ps_rules_set_work. */
 void ps_rules_scratch_set_port(struct ps_rules_scratch *scratch, struct ps_port *port);
 /* Returns true when a lease is not finished (the last result was PS_RETRY): the set must not be replaced
  * then. */

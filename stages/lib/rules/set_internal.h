@@ -39,7 +39,7 @@ struct rules_check {
 
 /* An entry of an atom's list: rule << 2 | flags; the list is in ascending order. */
 #define RULES_ENTRY_UNSURE 1U   /* the program must be run */
-#define RULES_ENTRY_REPEATED 2U /* the rule has other triggers, too */
+#define RULES_ENTRY_REPEATED 2U /* the rule also has other triggers */
 
 /* The values that `==` and `in` compare a header with. A number equals all its spellings. */
 struct rules_value {
@@ -133,7 +133,7 @@ struct ps_rules_set {
     bool single;       /* at most one rule acts on an event */
     bool simple;       /* single, and the acting rule is the first one triggered by a pattern in the body */
     bool plain;        /* simple, and rules only route */
-    bool prelude;      /* events without a hit in the body may match, too */
+    bool prelude;      /* events without a hit in the body may match as well */
     bool drops;        /* an action may drop events */
     bool saves_header; /* captures read headers as they were received */
     struct ps_texts channels;
@@ -291,7 +291,7 @@ struct ps_rules_scratch {
     uint64_t lease_number;
     uint32_t scan_from, scan_to, scan_chunk; /* positions; chunk: how many to scan at once */
 
-    /* what matched at those positions */
+    /* the patterns that matched at those positions */
     uint32_t *store, store_room, store_used, event_rules_max;
     struct rules_hit *hits;
     uint32_t hit_count;

@@ -42,7 +42,7 @@ const struct ps_option ps_rules_stage_options[] = {
      .min = INT64_C(64) << 20,
      .max = INT64_C(1) << 40,
      .unit = "bytes",
-     .help = "most memory that compiling may take; rules that need more are refused"},
+     .help = "limit of the memory that compiling may use; rules that need more are refused"},
     {.key = "rules.compile.time",
      .type = PS_OPTION_INT,
      .offset = FIELD(compile_time_s),
@@ -50,7 +50,7 @@ const struct ps_option ps_rules_stage_options[] = {
      .min = 1,
      .max = 86400,
      .unit = "s",
-     .help = "most CPU time that compiling may take; rules that need more are refused"},
+     .help = "limit of the CPU time that compiling may use; rules that need more are refused"},
     PS_OPTION_END,
 };
 

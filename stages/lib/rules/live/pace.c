@@ -22,7 +22,7 @@ uint64_t ps_rules_pace_due_ns(const struct ps_rules_pace *pace)
 bool ps_rules_pace_begin(struct ps_rules_pace *pace, uint64_t mono_ns)
 {
     bool wanted = pace->wanted;
-    /* Files that were not left alone until now will change during this load, too: to end it then would only
+    /* Files that were not left alone until now will change during this load as well: ending it then would only
      * delay the first result. */
     pace->restless = pace->dirty && mono_ns < pace->latest_ns + pace->settle_ns;
     pace->patient = pace->overtaken || (pace->restless && !wanted);

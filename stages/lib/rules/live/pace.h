@@ -8,8 +8,8 @@
 #include "core/clock.h"
 
 #define PS_RULES_SETTLES_MAX 5U
-/* So many loads in a row after which the files had changed again are followed by another one at once; after
- * that an event or the next look (ps_rules_pace_looks) causes it, because some files differ at each reading. */
+/* Limit of loads in a row of which each begins at once because the files had changed again. After that an event or
+ * the next look (ps_rules_pace_looks) causes a load, because some files differ at each reading. */
 #define PS_RULES_UNSETTLED_MAX 3U
 
 struct ps_rules_pace {
@@ -17,7 +17,7 @@ struct ps_rules_pace {
     bool wanted;                  /* somebody asked for a load (SIGHUP) */
     bool dirty;                   /* something changed since the last load began */
     bool patient;                 /* the running load is not ended by changes and requests */
-    bool overtaken;               /* the last load was ended by one: the next one is patient */
+    bool overtaken;               /* the last load was ended by a request or a change: the next load is not */
     bool restless;                /* the running load began although the files were not left alone */
     uint64_t first_ns, latest_ns; /* first and latest change since the last load began */
     unsigned unsettled;           /* loads in a row after which the files had changed again */

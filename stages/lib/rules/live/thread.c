@@ -13,7 +13,7 @@
 #define LOOK_NS (10 * PS_NS_PER_S)      /* interval for checking files without an event: NFS sends none */
 #define LOOK_ALONE_NS (2 * PS_NS_PER_S) /* the same when inotify is not available */
 #define REST_NS (10 * PS_NS_PER_MS)     /* pause between two turns: a busy folder has many events */
-#define SAY_MS 1000U                    /* interval for saying how far a load is */
+#define SAY_MS 1000U                    /* interval of the log lines about the progress of a load */
 #define WISH_STOP (UINT64_C(1) << 32)
 
 void ps_rules_live_wish(struct ps_rules_live *live, enum ps_rules_wish wish)

@@ -59,7 +59,7 @@ static void engine_words(const struct ps_regex *regex, enum ps_regex_run run, ch
                  engine);
     else
         snprintf(words, room, "%s%s", engine,
-                 run == PS_REGEX_RUN_GROUPS ? "; groups by PCRE2, on events that match" : "");
+                 run == PS_REGEX_RUN_GROUPS ? "; PCRE2 finds the groups in events that match" : "");
     ps_regex_destroy(fragment);
 }
 
