@@ -44,7 +44,7 @@ static enum ps_status avro_datum_check(const void *plan_, const struct ps_contex
                   plan->schema_url[0] == '/' ? "" : "/", plan->schema_url);
     if (path != NULL && ps_file_unreadable(path) != 0)
         ps_report(context, PS_LOG_WARN, "schemaURL",
-                  "cannot read %s: %s; events without a header that names a schema wait until it is there",
+                  "cannot read %s: %s; events without a header that names a schema wait until it can be read",
                   path, strerror(ps_file_unreadable(path)));
     free(path);
     return PS_OK;
@@ -80,7 +80,7 @@ static void avro_datum_close(const void *plan, void *state_)
 
 /* ---- schemas ---- */
 
-/* The schema as the event's headers name it. */
+/* Finds the schema that the event's headers name. */
 static bool schema_name(const struct avro_datum_plan *plan, const struct ps_batch *batch,
                         const struct ps_event *event, bool *url, struct ps_slice *name)
 {

@@ -42,17 +42,17 @@ static const struct ps_option options[] = {
      .type = PS_OPTION_TEXT,
      .offset = FIELD(compression),
      .fallback = "none",
-     .help = "none or deflate: what the clients' compression-type says"},
+     .help = "none or deflate; must be the same as the clients' compression-type"},
     {.key = "ipFilter",
      .type = PS_OPTION_BOOL,
      .offset = FIELD(filters),
      .fallback = "false",
-     .help = "Let only those connect whom ipFilterRules admits"},
+     .help = "Accept only the clients that ipFilterRules admits"},
     {.key = "ipFilterRules",
      .type = PS_OPTION_COMMAS,
      .offset = FIELD(rules),
-     .help = "Rules allow|deny:ip|name:pattern, for example allow:ip:10.*,deny:ip:*; the first that matches "
-             "decides, and a peer that none matches may connect"},
+     .help = "Rules allow|deny:ip|name:pattern, for example allow:ip:10.*,deny:ip:*; the first rule that "
+             "matches decides; a peer that matches no rule may connect"},
     PS_TLS_OPTION_ROWS(struct avro_plan, listen.tls),
     PS_CALL_BYTES_OPTION_ROW(FIELD(message_bytes)),
     PS_MESSAGE_TIMEOUT_OPTION_ROW(FIELD(message_s)),
@@ -78,7 +78,7 @@ static enum ps_status check(const void *plan_, const struct ps_context *context)
     }
     if (!compresses(plan) && strcasecmp(plan->compression, "none") != 0)
         ps_report(context, PS_LOG_WARN, "compression-type",
-                  "%s counts as none, as in Flume; known is deflate", plan->compression);
+                  "%s counts as none, as in Flume; the only compression is deflate", plan->compression);
     return good ? PS_OK : PS_FAIL;
 }
 

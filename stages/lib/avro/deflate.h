@@ -13,8 +13,8 @@ struct ps_avro_deflate {
     struct ps_avro_zlib zlib;
     struct ps_tls_pipe below;
     bool filled; /* the last inflating filled its room: more bytes may be available */
-    /* Compressed bytes to be written, and how many of the caller's they stand for. The caller passes the same
-     * bytes again until they are written. */
+    /* Compressed bytes to be written, and the number of the caller's bytes that they represent. The caller passes
+     * the same bytes again until they are written. */
     struct iovec out;
     size_t out_of;
     struct ps_avro_zlib_input in; /* received, not inflated yet; in in_bytes */

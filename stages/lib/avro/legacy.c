@@ -132,9 +132,9 @@ static const char *read_call(const char *payload, size_t length, struct ps_avro_
     ps_avro_skip_map(&in); /* metadata */
     const uint8_t *name = ps_avro_read_bytes(&in, &name_length);
     if (in.bad)
-        return "this is no call of Avro's";
+        return "this is not an Avro call";
     if (name_length != sizeof append - 1 || memcmp(name, append, name_length) != 0)
-        return "there is no such call: only append";
+        return "there is no such call; the only call is append";
     return read_event(&in, request);
 }
 

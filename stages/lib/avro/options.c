@@ -12,7 +12,7 @@ enum ps_status ps_avro_options_check(const struct ps_avro_options *options, cons
 {
     if (strcasecmp(options->compression, "deflate") != 0 && strcasecmp(options->compression, "none") != 0)
         ps_report(context, PS_LOG_WARN, "compression-type",
-                  "%s counts as none, as in Flume; known is deflate", options->compression);
+                  "%s counts as none, as in Flume; the only compression is deflate", options->compression);
     return ps_tls_client_stage_check(&options->tls, host, context);
 }
 

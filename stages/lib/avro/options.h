@@ -27,7 +27,7 @@ struct ps_avro_options {
          .type = PS_OPTION_TEXT,                                                                             \
          .offset = offsetof(plan_type, member.compression),                                                  \
          .fallback = "none",                                                                                 \
-         .help = "none or deflate: what the source's compression-type says"},                                \
+         .help = "none or deflate; must be the same as the source's compression-type"},                      \
         {.key = "compression-level",                                                                         \
          .type = PS_OPTION_INT,                                                                              \
          .offset = offsetof(plan_type, member.level),                                                        \

@@ -24,7 +24,7 @@
 
 #define PS_AVRO_ROUND_KEY "penstock.round"
 
-/* The protocol as JSON, and its MD5, which names it. Ours: the server is told the text. */
+/* The protocol as JSON, and its MD5, which names it. It is our own text, which the client sends to the server. */
 extern const char ps_avro_protocol[];
 extern const uint8_t ps_avro_protocol_md5[16];
 

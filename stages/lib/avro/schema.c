@@ -122,7 +122,7 @@ static bool full_name(struct parser *parser, const char *name, const char *space
     int length =
         alone ? snprintf(out, NAME_BYTES, "%s", name) : snprintf(out, NAME_BYTES, "%s.%s", space, name);
     return (length > 0 && length < (int)NAME_BYTES && strpbrk(out, "\"\\") == NULL) ||
-           wrong(parser, "a name is too long, or no name", NULL);
+           wrong(parser, "a name is too long or not valid", NULL);
 }
 
 static bool parse(struct parser *parser, const json_t *json, const char *space, unsigned depth,
@@ -221,7 +221,7 @@ static bool parse_symbols(struct parser *parser, const json_t *json, uint32_t nu
     for (size_t i = 0; i < count; i++) {
         const char *symbol = json_string_value(json_array_get(symbols, i));
         if (symbol == NULL || strpbrk(symbol, "\"\\") != NULL)
-            return wrong(parser, "a symbol that is no name", NULL);
+            return wrong(parser, "a symbol that is not a valid name", NULL);
         fprintf(parser->out, "%s\"%s\"", i > 0 ? "," : "", symbol);
     }
     fputc(']', parser->out);
@@ -269,7 +269,7 @@ static bool parse(struct parser *parser, const json_t *json, const char *space, 
                   uint32_t *number)
 {
     if (depth == DEPTH_MAX)
-        return wrong(parser, "it is too deep", NULL);
+        return wrong(parser, "it is nested too deeply", NULL);
     if (json_is_string(json))
         return parse_name(parser, json_string_value(json), space, number);
     if (json_is_array(json))

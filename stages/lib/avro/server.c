@@ -135,7 +135,7 @@ static enum ps_feed disconnect(struct ps_avro_server *server, const struct ps_co
 static enum ps_feed refuse_message(struct ps_avro_server *server, const struct ps_connection *connection)
 {
     char why[128];
-    snprintf(why, sizeof why, "no message of Flume's Avro protocol, or one longer than %s bytes",
+    snprintf(why, sizeof why, "not a message of Flume's Avro protocol, or longer than %s bytes",
              ps_quantity_print_count(server->message_bytes_max).text);
     return disconnect(server, connection, why);
 }
@@ -187,7 +187,7 @@ static enum ps_feed read_message(struct ps_avro_server *server, struct ps_connec
     *used = (uint32_t)(begin - data);
     ps_avro_request_read(payload, message.payload_bytes, shakes, &server->clients, &request);
     if (request.call == PS_AVRO_CALL_ERROR && shakes && request.match == PS_AVRO_MATCH_NONE)
-        return disconnect(server, connection, "no handshake of Avro's");
+        return disconnect(server, connection, "not an Avro handshake");
     if (request.call == PS_AVRO_CALL_ERROR) {
         ps_count(server->port->counters, PS_COUNTER_malformed, 1);
         ps_log(PS_LOG_WARN, server->port->component, "%s: a call is answered with an error: %s",

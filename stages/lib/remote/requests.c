@@ -141,7 +141,7 @@ static void count(const struct ps_remote_requests *requests, const struct ps_rem
     struct ps_counters *counters = requests->sink.port->counters;
     bool unknown = outcome == PS_REMOTE_UNKNOWN, refuses = outcome != PS_REMOTE_DELIVERED && !unknown;
     ps_count(counters, PS_COUNTER_duplicated, unknown && reached && !requests->repeat_is_harmless);
-    if (requests->one_result) /* it says nothing about one event */
+    if (requests->one_result) /* the answer says nothing about a single event */
         return;
     ps_count(counters, PS_COUNTER_EventWriteFail, unknown);
     ps_count(counters, PS_COUNTER_refused, refuses && !request->refused);
@@ -266,7 +266,7 @@ static void write_letters(struct ps_remote_requests *requests, struct ps_remote_
             return;
         if (!has_begun && !begin_letters(requests, request)) {
             request->has_letters = false;
-            if (requests->ordered) /* the next events have done nothing wrong */
+            if (requests->ordered) /* the next events are not the cause of the failure */
                 requests->sink.failures = requests->sink.rest_ns = 0;
             return;
         }

@@ -29,7 +29,7 @@ struct ps_remote_result {
     const char *reason; /* why it is not delivered, one line; lives until the request is sent again */
 };
 
-/* What becomes of an event that has this result. */
+/* Decides what happens to an event with this result. */
 enum ps_remote_fate { PS_REMOTE_SETTLE, PS_REMOTE_REPEAT, PS_REMOTE_DEAD_LETTER, PS_REMOTE_DROP };
 
 /* `attempts`: of this event, the last one included. */
@@ -102,7 +102,7 @@ void ps_remote_request_ended_with(struct ps_remote_requests *requests, struct ps
 /* The connection is lost: all requests in flight have ended without an answer. */
 void ps_remote_requests_lost(struct ps_remote_requests *requests, const char *reason);
 
-/* Goes on with dead letters. For `serve`. */
+/* Continues with dead letters. For `serve`. */
 void ps_remote_requests_work(struct ps_remote_requests *requests);
 
 /* Returns whether events of a request become dead letters now. */

@@ -55,5 +55,5 @@ void ps_remote_sink_failed(struct ps_remote_sink *sink, const struct ps_err *rea
  * inside `serve` when it decides something by the leases that are left. */
 void ps_remote_sink_finish(struct ps_remote_sink *sink);
 
-/* Of a stage whose state begins with a struct ps_remote_sink. */
+/* Functions for a stage whose state begins with a struct ps_remote_sink. */
 extern const struct ps_sink_ops ps_remote_sink_ops;

@@ -12,7 +12,7 @@ enum ps_status ps_remote_target_build(struct ps_remote_target *target, const cha
     if (ps_lookup_build(&target->lookup, host, err) != PS_OK)
         return PS_FAIL;
     if (target->lookup == NULL && ps_resolve(host, &target->address) != 0)
-        return ps_err_set(err, "hostname: %s is no address", host);
+        return ps_err_set(err, "hostname: %s is not an address", host);
     return PS_OK;
 }
 

@@ -80,6 +80,7 @@ void ps_rpc_probe(const struct ps_probe *probe, const struct ps_rpc_protocol *pr
     else if (attempt.status == PS_RPC_OK)
         ps_probe_ok(probe, "%s: answers%s", what, client.is_penstock ? ", a penstock" : "");
     else
-        ps_probe_failed(probe, what, "it answers, but takes nothing", "look at its channel: it may be full");
+        ps_probe_failed(probe, what, "it answers, but accepts no events",
+                        "look at its channel: it may be full");
     ps_rpc_client_fini(&client);
 }

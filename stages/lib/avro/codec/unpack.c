@@ -13,7 +13,7 @@
 #define DEFLATE_WINDOW_BITS (-15) /* raw */
 #define CRC_BYTES 4U
 #define ROOM_MIN 1024U
-#define XZ_MEMORY_MIN (UINT64_C(16) << 20) /* what level 6, Java's default, needs, and some more */
+#define XZ_MEMORY_MIN (UINT64_C(16) << 20) /* the memory that level 6, Java's default, needs, and some more */
 
 void ps_avro_unpacker_close(struct ps_avro_unpacker *unpacker)
 {

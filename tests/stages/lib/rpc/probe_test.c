@@ -114,9 +114,9 @@ static void test_each_status(void **unused)
             assert_non_null(strstr(tried.what, "answers"));
             assert_int_equal(strstr(tried.what, "a penstock") != NULL, penstock);
             probe(protocol, ANSWER, penstock, PS_TEST_STATUS_FAILED);
-            expect(PS_PROBED_FAILED, "it answers, but takes nothing", "look at its channel");
+            expect(PS_PROBED_FAILED, "it answers, but accepts no events", "look at its channel");
             probe(protocol, ANSWER, penstock, PS_TEST_STATUS_UNKNOWN);
-            expect(PS_PROBED_FAILED, "it answers, but takes nothing", "look at its channel");
+            expect(PS_PROBED_FAILED, "it answers, but accepts no events", "look at its channel");
         }
     }
 }
