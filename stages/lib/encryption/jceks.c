@@ -168,7 +168,7 @@ static enum ps_status copy_key(const struct key_room *to, const uint8_t *plain, 
         return ps_err_set(err, "key %s is a %.*s; a javax.crypto.spec.SecretKeySpec is read", name,
                           (int)key.class_name.length, key.class_name.data);
     if (to->algorithm != NULL && !equals(ps_java_object_get(&key, "algorithm"), to->algorithm))
-        return ps_err_set(err, "key %s is no key of %s", name, to->algorithm);
+        return ps_err_set(err, "key %s is not a key of %s", name, to->algorithm);
     if (bytes.length > to->room)
         return ps_err_set(err, "key %s is longer than %zu bytes", name, to->room);
     memcpy(to->bytes, bytes.data, bytes.length);
@@ -245,7 +245,7 @@ static enum ps_status read_key(const struct ps_jceks *store, const char *name, c
         return ps_err_set(err, "a password has characters beyond ASCII");
     if (!take_number(&reader, 4, &magic) || magic != MAGIC || !take_number(&reader, 4, &version) ||
         version < 1 || version > 2 || !take_number(&reader, 4, &count) || reader.left < HASH_BYTES)
-        return ps_err_set(err, "it is no JCEKS key store");
+        return ps_err_set(err, "it is not a JCEKS key store");
     if (store->password != NULL && !is_right(store))
         return ps_err_set(err, "the password of the store is wrong, or the store was altered");
     reader.left -= HASH_BYTES;
@@ -289,7 +289,7 @@ uint8_t *ps_jceks_file_read(const char *path, size_t *length, struct ps_err *err
     if (!good)
         ps_err_set(err, "%s cannot be read: %s", path, strerror(errno));
     else if (*length == PS_JCEKS_BYTES_MAX)
-        ps_err_set(err, "%s is no key store: it is longer than 1 MiB", path);
+        ps_err_set(err, "%s is not a key store: it is longer than 1 MiB", path);
     if (file != NULL)
         fclose(file);
     if (good && *length < PS_JCEKS_BYTES_MAX)

@@ -84,7 +84,7 @@ void ps_gss_explain(OM_uint32 major, OM_uint32 minor, char *reason)
 {
     const char *cure = cure_of((krb5_error_code)minor);
     size_t at = append(reason, 0, major, GSS_C_GSS_CODE);
-    if (minor != 0) /* the mechanism's text alone: the other one only says that it exists */
+    if (minor != 0) /* only the mechanism's text: the other text only says that a mechanism's text exists */
         at = append(reason, 0, minor, GSS_C_MECH_CODE);
     if (cure != NULL)
         snprintf(reason + at, PS_GSS_REASON_BYTES - at, " (%s)", cure);

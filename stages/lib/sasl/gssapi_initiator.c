@@ -19,7 +19,7 @@
 struct preparation {
     struct ps_gss_context *context; /* NULL: it failed */
     struct ps_gss_token token;
-    bool refused;     /* it failed, and will fail again */
+    bool refused;     /* it failed, and later tries will fail as well */
     uint64_t good_ns; /* nearly the time until which a server accepts the token */
     char reason[PS_GSS_REASON_BYTES];
 };
@@ -219,13 +219,13 @@ static struct ps_gss_context *take(struct ps_gss_initiator *initiator, struct ps
     struct preparation *ready = initiator->ready;
     *later = ready == NULL;
     if (ready == NULL) {
-        snprintf(reason, PS_GSS_REASON_BYTES, "Kerberos tickets are not here yet");
+        snprintf(reason, PS_GSS_REASON_BYTES, "Kerberos tickets have not arrived yet");
         return NULL;
     }
     if (ready->context == NULL) {
         *later = ready->reason[0] == '\0';
         snprintf(reason, PS_GSS_REASON_BYTES, "no Kerberos ticket: %.220s",
-                 *later ? "it is being asked for" : ready->reason);
+                 *later ? "the request is under way" : ready->reason);
         return NULL;
     }
     if (ps_clock_now().mono_ns > ready->good_ns) {

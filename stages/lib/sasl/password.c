@@ -125,7 +125,7 @@ struct offer {
     unsigned iterations;
 };
 
-/* Takes "X=value" and the comma behind it. Returns false: the message has another attribute here. */
+/* Takes "X=value" and the comma behind it. Returns false if the message has another attribute here. */
 static bool take(const char **at, const char *end, char name, const char **value, size_t *length)
 {
     if (end - *at < 2 || (*at)[0] != name || (*at)[1] != '=')
@@ -162,7 +162,7 @@ static const char *read_offer(const struct password *password, const char *messa
         return "the server's nonce does not continue ours";
     if (salt_length == 0 || salt_length > SALT_BYTES_MAX ||
         !ps_base64_decode(salt, salt_length, offer->salt, &offer->salt_length))
-        return "the salt is no Base64, or too long";
+        return "the salt is not Base64, or is too long";
     if (!read_number(iterations, iterations_length, &offer->iterations) ||
         offer->iterations < PS_SCRAM_ITERATIONS_MIN || offer->iterations > PS_SCRAM_ITERATIONS_MAX)
         return "the number of iterations is not from 4,096 to 131,072";
@@ -263,7 +263,7 @@ static enum ps_sasl_result password_step(struct ps_sasl *sasl, const uint8_t *ch
     case REFUSED:
         break;
     }
-    return fail(password, "SCRAM: the server sends more messages than there are");
+    return fail(password, "SCRAM: the server sends more messages than the mechanism has");
 }
 
 /* Nothing is protected, so nothing may be wrapped. */

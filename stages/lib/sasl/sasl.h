@@ -16,8 +16,8 @@
 #define PS_SASL_OVERHEAD_BYTES 128U
 
 /* Levels of protection (RFC 4752, section 3.3). */
-#define PS_SASL_AUTHENTICATION                                                                               \
-    1U /* of the exchange only: later bytes are not protected. Hadoop: authentication; "auth" */
+/* authentication only: later bytes are not protected. Hadoop: authentication; "auth" */
+#define PS_SASL_AUTHENTICATION 1U
 #define PS_SASL_INTEGRITY 2U /* "auth-int" */
 #define PS_SASL_PRIVACY 4U   /* and secrecy: "auth-conf" */
 

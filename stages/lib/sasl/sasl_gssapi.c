@@ -68,7 +68,7 @@ static enum ps_sasl_result take_offer(struct gssapi *gssapi, const uint8_t *byte
         memcpy(offer, token.bytes, OFFER_BYTES);
     ps_gss_token_free(&token);
     if (!whole)
-        return fail(gssapi, "the server's offer of protection has not four bytes");
+        return fail(gssapi, "the server's offer of protection does not have four bytes");
     gssapi->sasl.protection = ps_sasl_choose(gssapi->allowed, offer[0]);
     if (gssapi->sasl.protection == 0)
         return fail(gssapi, "the server offers none of the levels of protection that are allowed here");

@@ -54,7 +54,8 @@ enum ps_status ps_key_class_load(struct ps_key_ring *ring, const struct ps_key_s
     struct ps_err reason = {.length = 0};
     struct loading loading = {.ring = ring, .names = &source->names, .status = PS_OK, .err = &reason};
     if (source->class_path == NULL)
-        return ps_err_set(err, "the key provider %s is a Java class, which is not asked here",
+        return ps_err_set(err,
+                          "the key provider %s is a Java class, and this command does not run Java classes",
                           source->provider);
     struct ps_arena *arena = ps_arena_create();
     enum ps_status status = ps_java_ask(source->class_path,

@@ -67,8 +67,9 @@ size_t ps_key_file_parse(const uint8_t *bytes, size_t length, uint8_t *key, stru
     if (length == 0) {
         ps_err_set(err, "the file is empty");
     } else if (is_text(bytes, length)) {
-        ps_err_set(err, "its text is no key: a key is 32, 48 or 64 hexadecimal digits, or Base64 of 16, 24 "
-                        "or 32 bytes; `openssl rand -hex 32` prints one");
+        ps_err_set(err,
+                   "its text is not a key: a key is 32, 48 or 64 hexadecimal digits, or Base64 of 16, 24 "
+                   "or 32 bytes; `openssl rand -hex 32` prints one");
     } else if (!is_key_length(length)) {
         ps_err_set(err, "it has %zu bytes; a key of AES has 16, 24 or 32", length);
     } else {

@@ -74,7 +74,7 @@ enum ps_status ps_key_source_check(const struct ps_key_source *source, struct ps
 void ps_key_source_files(const struct ps_key_source *source, void (*add)(void *argument, const char *path),
                          void *argument)
 {
-    if (ps_key_source_is_class(source)) /* what it reads is not known */
+    if (ps_key_source_is_class(source)) /* the files that the class reads are not known */
         return;
     const char *const of_store[] = {source->store_file, source->store_password_file};
     for (size_t i = 0; i < PS_COUNT_OF(of_store); i++) {

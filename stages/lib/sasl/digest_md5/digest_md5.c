@@ -202,13 +202,13 @@ static enum ps_sasl_result finish(struct digest *digest, const struct ps_digest_
     bool same = challenge->rspauth != NULL && strlen(challenge->rspauth) == HEX_BYTES - 1 &&
                 CRYPTO_memcmp(challenge->rspauth, digest->expected, HEX_BYTES - 1) == 0;
     if (!same)
-        return fail(digest, "the server does not know the secret: it is not what it says");
+        return fail(digest, "the server does not know the secret: it is not the server that it claims to be");
     bool made = digest->sasl.protection == PS_SASL_AUTHENTICATION ||
                 (ps_digest_layer_init(&digest->out, digest->session, true, digest->cipher) &&
                  ps_digest_layer_init(&digest->in, digest->session, false, digest->cipher));
     OPENSSL_cleanse(digest->session, sizeof digest->session);
     if (!made)
-        return fail(digest, "the library does not have what it takes to protect messages");
+        return fail(digest, "the library lacks an algorithm that protects messages");
     digest->state = OPEN;
     return PS_SASL_DONE;
 }
