@@ -39,7 +39,8 @@ static inline bool ps_byte_buffer_append(struct ps_byte_buffer *bytes, const voi
 /* Empties it; memory of more than `keep_max` bytes is freed. */
 void ps_byte_buffer_clear(struct ps_byte_buffer *bytes, size_t keep_max);
 
-/* Many that are long in turn share one long buffer: each owns at most PS_BYTE_BUFFER_OWN_MAX bytes while it is empty. */
+/* Many buffers that become long at different times share one long buffer: each owns at most PS_BYTE_BUFFER_OWN_MAX
+ * bytes while it is empty. */
 #define PS_BYTE_BUFFER_OWN_MAX 4096U
 
 /* Makes room for `more` bytes: takes the spare buffer, if it is long enough, when there are many or there is no buffer yet. */

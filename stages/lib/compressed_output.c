@@ -234,7 +234,7 @@ bool ps_compressed_output_commit(struct ps_compressed_output *output)
     if (!write_end(output, &end))
         return false;
     output->end = end;
-    output->file->torn = end.length; /* the next write takes it away */
+    output->file->torn = end.length; /* the next write removes it */
     output->changed = false;
     output->committed = true;
     return true;

@@ -43,11 +43,11 @@ static inline struct ps_output *ps_compressed_output_target(struct ps_compressed
 /* A new file: also begins the file output. Returns false when the file cannot be written: its `error` says why. The same for
  * commit and end. */
 bool ps_compressed_output_begin(struct ps_compressed_output *output, int fd);
-/* All bytes up to now can be read from the file. */
+/* Commits: all bytes written so far can be read from the file. */
 bool ps_compressed_output_commit(struct ps_compressed_output *output);
 /* Returns to the last commit. */
 void ps_compressed_output_undo(struct ps_compressed_output *output);
-/* No more bytes come, and nothing is uncommitted: the file gets its end if an undo took it away. */
+/* Ends the file; everything must be committed. Writes the end of the stream again if an undo removed it. */
 bool ps_compressed_output_end(struct ps_compressed_output *output);
 
 /* `size`: of the file now. If somebody else changed it, a new stream begins at the end of the file. */

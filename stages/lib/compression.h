@@ -9,7 +9,7 @@ enum ps_compression { /* the words of penstock.compression */
                       PS_COMPRESSION_ZSTD,
 };
 
-/* Returns the end of the names of such files: "", ".gz", ".zst". */
+/* Returns the suffix of the names of such files: "", ".gz", ".zst". */
 static inline const char *ps_compression_suffix(enum ps_compression kind)
 {
     static const char *const suffixes[] = {"", ".gz", ".zst"};

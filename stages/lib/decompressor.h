@@ -3,11 +3,12 @@
 
 #include "stages/lib/compression.h"
 
-/* PS_COMPRESSION_NONE: the beginning of a file is of neither. */
+/* PS_COMPRESSION_NONE: the file begins with neither format. */
 #define PS_COMPRESSION_MAGIC_BYTES 4U
 enum ps_compression ps_compression_of(const void *beginning, size_t length);
 
-/* The length of the text of a zstd file that begins so, if it has one frame that says it; -1: the frame does not, or it is none. */
+/* The length of the text of a zstd file that begins with these bytes, if it has one frame, which states the
+ * length; else -1. */
 int64_t ps_zstd_text_bytes(const void *beginning, size_t length);
 
 /* {0}: nothing is allocated. */
@@ -21,11 +22,11 @@ struct ps_decompressor {
 
 enum ps_decompressed {
     PS_DECOMPRESSED,
-    PS_DECOMPRESSED_DAMAGED, /* what was made before counts */
+    PS_DECOMPRESSED_DAMAGED, /* the bytes made before the damage are valid */
     PS_DECOMPRESSED_MEMORY,  /* call again, from the beginning of the input */
 };
 
-/* At the beginning of an input. Returns false when there is no memory. */
+/* Begins an input. Returns false when there is no memory. */
 bool ps_decompressor_begin(struct ps_decompressor *decompressor, enum ps_compression kind);
 void ps_decompressor_fini(struct ps_decompressor *decompressor);
 

@@ -2,7 +2,7 @@
 
 #include <string.h>
 
-#define LINEAR_MAX 16U /* up to so many headers of an event are compared one by one */
+#define LINEAR_MAX 16U /* up to this number, headers of an event are compared one by one */
 
 void ps_event_headers_begin(struct ps_event_headers *headers)
 {

@@ -23,6 +23,6 @@ void ps_event_headers_expect(struct ps_event_headers *headers, uint32_t count);
 bool ps_event_headers_add(struct ps_event_headers *headers, struct ps_batch *batch, struct ps_event *event,
                           const struct ps_slice *name, const struct ps_slice *value);
 
-/* Takes away the event that was begun at the point: there is no room for its headers or for what else belongs to it. */
+/* Removes the event that was begun at the point: there is no room for its headers or for what else belongs to it. */
 void ps_event_withdraw(struct ps_event_headers *headers, struct ps_batch *batch,
                        const struct ps_batch_point *point);

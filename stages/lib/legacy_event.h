@@ -5,7 +5,7 @@
 #include "stages/lib/event_headers.h"
 
 #define PS_LEGACY_PRIORITIES 6U
-/* Headers that are made of no field: host, timestamp, pri, nanos, FlumeOG. */
+/* Headers that do not come from a field: host, timestamp, pri, nanos, FlumeOG. */
 #define PS_LEGACY_OWN_HEADERS 5U
 #define PS_LEGACY_SIZES ((struct ps_header_sizes){.count = PS_LEGACY_OWN_HEADERS})
 
@@ -21,8 +21,8 @@ struct ps_legacy_event {
     void *cursor;
 };
 
-/* Adds the event to the batch. Its headers are, as in org.apache.flume.source.avroLegacy.AvroLegacySource: host, timestamp, pri,
- * nanos, then the fields, then FlumeOG = yes; a later one replaces one of the same name. Returns false, without a row: no room, and
- * batch->full is set, or no memory. */
+/* Adds the event to the batch. Its headers are, as in org.apache.flume.source.avroLegacy.AvroLegacySource: host,
+ * timestamp, pri, nanos, then the fields, then FlumeOG = yes; a later one replaces one of the same name. Returns
+ * false and adds no row if there is no room (batch->full is set) or no memory. */
 bool ps_legacy_event_add(struct ps_event_headers *headers, struct ps_batch *batch,
                          const struct ps_legacy_event *event);

@@ -25,7 +25,7 @@ static unsigned class_of(uint32_t room)
     return class;
 }
 
-/* What a whole block of this size takes of the budget. */
+/* Returns the share of the budget that a whole block of this size takes. */
 static uint64_t block_cost(uint32_t size)
 {
     return ((uint64_t)size + PS_BLOCK_BYTES - 1) / PS_BLOCK_BYTES * PS_BLOCK_BYTES;

@@ -46,8 +46,8 @@ enum ps_slab_result {
     PS_SLAB_MEMORY, /* the budget is used up */
 };
 
-/* Makes room for at least `room` bytes and keeps the contents. Unless it returns PS_SLAB_OK, the buffer is
- * unchanged. */
+/* Makes room for at least `room` bytes and keeps the contents. The buffer is unchanged if the result is not
+ * PS_SLAB_OK. */
 enum ps_slab_result ps_buffer_extend(struct ps_slab *slab, struct ps_buffer *buffer, uint32_t room);
 /* The same; returns whether there is room. */
 bool ps_buffer_grow(struct ps_slab *slab, struct ps_buffer *buffer, uint32_t room);

@@ -39,7 +39,8 @@ static inline size_t ps_varint_get(const uint8_t *bytes, size_t available, uint6
     return 0;
 }
 
-/* Bytes with their length before them. Returns how many bytes both took, `*head` of them the length's; 0: they are not whole. */
+/* Bytes with their length before them. Returns the number of bytes that both take, and sets *head to those of the
+ * length; 0 if they are not complete. */
 static inline size_t ps_varint_get_delimited(const uint8_t *bytes, size_t available, size_t *head)
 {
     uint64_t length;

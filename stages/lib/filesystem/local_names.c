@@ -221,7 +221,7 @@ static int find_end_of_lines(int fd, off_t length, off_t *end)
         if (got < 0 && errno == EINTR)
             continue;
         if (got != length - begin)
-            return got < 0 ? errno : EIO; /* somebody else cuts it */
+            return got < 0 ? errno : EIO; /* another process shortens the file */
         const char *feed = memrchr(block, '\n', (size_t)got);
         if (feed != NULL) {
             *end = begin + (feed - block) + 1;

@@ -190,7 +190,7 @@ static enum ps_status directories_open(struct ps_flume_log *log, struct ps_err *
     for (size_t i = 0; status == PS_OK && i < log->directory_count; i++)
         status = directory_open(log, &log->directories[i], err);
     if (status == PS_OK && log->file_count == 0)
-        status = ps_err_set(err, "%s has no log of a Flume file channel; name its dataDirs, too",
+        status = ps_err_set(err, "%s has no log of a Flume file channel; name its dataDirs as well",
                             log->directories[0].path);
     return status == PS_OK ? keys_check(log, err) : status;
 }
@@ -366,7 +366,7 @@ static const char *load(struct ps_flume_log *log, uint64_t pointer, struct ps_fl
     if (!ps_number_map_get(&log->by_number, pointer >> 32, &place))
         return "the log is not there";
     const char *wrong = ps_flume_log_file_load(log->files[place], (uint32_t)pointer, record);
-    return wrong == NULL && record->frame.kind != PS_FLUME_PUT ? "the record is no event" : wrong;
+    return wrong == NULL && record->frame.kind != PS_FLUME_PUT ? "the record is not an event" : wrong;
 }
 
 enum ps_status ps_flume_log_end(const struct ps_flume_log *log, struct ps_err *err)

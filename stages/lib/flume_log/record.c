@@ -204,7 +204,7 @@ const char *ps_flume_record_read(const uint8_t *from, size_t length, struct ps_f
     *record = (struct ps_flume_record){0};
     if (length < PS_FLUME_FRAME_BYTES || !ps_flume_frame_read(from, &record->frame) ||
         record->frame.length != length)
-        return "its head is no head of a record";
+        return "its head is not the head of a record";
     struct cursor cursor = {.at = from + PS_FLUME_FRAME_BYTES, .end = from + length};
     struct ps_slice body = bytes_of(&cursor);
     struct ps_slice footer = bytes_of(&cursor);
@@ -219,7 +219,7 @@ const char *ps_flume_record_read(const uint8_t *from, size_t length, struct ps_f
     case PS_FLUME_COMMIT:
         return commit_read(body, record);
     case PS_FLUME_ROLLBACK:
-        return body.length > 0 ? "it is no rollback" : NULL;
+        return body.length > 0 ? "it is not a rollback" : NULL;
     }
     return NULL;
 }

@@ -94,7 +94,8 @@ static void narrow(struct ps_irc_session *session)
         return;
     session->window_lines = session->lines / 2;
     ps_log(PS_LOG_INFO, session->sink.port->component,
-           "connections end before messages are confirmed: asks behind %u, not %u, from now on",
+           "connections end before messages are confirmed: asks for a confirmation after %u lines, not %u, "
+           "from now on",
            session->window_lines, session->lines);
 }
 
@@ -231,7 +232,7 @@ static bool heard_joined(struct ps_irc_session *session, const struct ps_irc_mes
         ps_irc_same_name(message->parameters[1], session->nick))
         return refused(session, message, "kicked out of the channel");
     return !is_one_of(message->number, talking_errors) ||
-           refused(session, message, "the channel does not take what is said");
+           refused(session, message, "the channel does not accept the message");
 }
 
 static bool heard(struct ps_irc_session *session, const char *line, size_t length)

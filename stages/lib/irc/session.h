@@ -50,8 +50,8 @@ struct ps_irc_session {
     char nick[PS_IRC_NICK_BYTES + 8]; /* nick on this connection */
     /* Nicks tried on this connection because the former one was in use. */
     unsigned other_nicks;
-    /* Of the next line to send, in the next event; and where the lines of the oldest event begin that are not
-     * confirmed. */
+    /* Offset of the next line to send, in the next event; and offset of the first unconfirmed line of the oldest
+     * event. */
     size_t next_offset, confirmed_offset;
     uint32_t
         window_lines; /* present size of the window, reduced if a server closed the connection because of too many lines */

@@ -81,8 +81,8 @@ static bool is_program(const char *word, const char *program)
     return word != NULL && strcmp(slash != NULL ? slash + 1 : word, program) == 0;
 }
 
-/* A file, as far as its name tells, and one whose name is the same in a shell, an agent file and an expression, but
- * for dots and pluses. */
+/* Returns whether the word can be the name of a file, and is written the same in a shell, an agent file and an
+ * expression, except for dots and pluses. */
 static bool is_plain(const char *path)
 {
     size_t length = strlen(path);
@@ -91,7 +91,7 @@ static bool is_plain(const char *path)
            strncmp(path, "/proc/", 6) != 0;
 }
 
-/* Only what stands behind the last slash is an expression. */
+/* Only the part behind the last slash is an expression. */
 static const char *pattern_of(struct ps_arena *arena, const char *path)
 {
     char *pattern = ps_arena_alloc(arena, 3 * strlen(path) + 1), *to = pattern;
@@ -109,7 +109,8 @@ static const char *pattern_of(struct ps_arena *arena, const char *path)
     return pattern;
 }
 
-/* Without the quotes that a shell takes away. What stands between them is plain, or the command is none of ours. */
+/* Removes the quotes as a shell does. The text between them must be plain, else the command is not one that is
+ * recognized. */
 static const char *unquote(const struct parsing *parsing, const char *word)
 {
     size_t length = strlen(word);

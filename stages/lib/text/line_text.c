@@ -131,7 +131,7 @@ static bool is_ascii(const char *bytes, size_t length)
     return true;
 }
 
-/* An event ends at chars_max. `goes_on`: something of its line stands behind it. */
+/* An event ends at chars_max. `goes_on`: its line has more text behind it. */
 static void note_cut(struct ps_line_text *text, bool goes_on)
 {
     text->cuts += goes_on;
@@ -173,8 +173,8 @@ static enum ps_line_take bad(const struct ps_line_text *text, struct ps_err *err
     return PS_LINE_TAKE_BAD;
 }
 
-/* A line of UTF-8 of more than chars_max bytes, or with malformed ones. Moves *at behind the line or the part of it that is an
- * event. *partial: more bytes are needed. */
+/* Takes a line of UTF-8 that has more than chars_max bytes, or malformed ones. Moves *at behind the line or the
+ * part of it that is an event. *partial: more bytes are needed. */
 static enum ps_line_take take_walked(struct ps_line_text *text, struct ps_batch *batch,
                                      struct ps_line_bytes *lines, char **at, uint32_t length, bool newline,
                                      bool *partial, struct ps_err *err)
@@ -259,8 +259,8 @@ static uint32_t newline_find(const struct ps_line_text *text, const char *bytes,
     return length;
 }
 
-/* Decodes a line into text->decoded. Returns false with *full set when there is no memory, else it is malformed. Where no newline
- * ends it, *length becomes less by the beginning of a character. */
+/* Decodes a line into text->decoded. Returns false when there is no memory (*full is set), or the line is
+ * malformed. If no newline ends the line, subtracts an incomplete character at its end from *length. */
 static bool decode(struct ps_line_text *text, const char *bytes, uint32_t *length, bool newline, bool *full)
 {
     size_t used;

@@ -34,7 +34,7 @@ struct ps_line_text {
 /* Returns whether lines can be found in text of this charset by searching for \n. */
 bool ps_line_text_has_lines(const struct ps_charset *charset);
 
-/* A new file. `out` lives as long as the text. chars_max below 1 counts as 1. */
+/* Begins a new file. `out` lives as long as the text. chars_max below 1 counts as 1. */
 void ps_line_text_begin(struct ps_line_text *text, struct ps_slab *slab, const struct ps_input *input,
                         const struct ps_charset *out, int64_t chars_max, uint64_t bytes_max);
 void ps_line_text_fini(struct ps_line_text *text);

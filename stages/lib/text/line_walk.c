@@ -10,8 +10,9 @@ static bool continues(const uint8_t *byte)
     return (*byte & 0xC0) == 0x80;
 }
 
-/* The sequence at `at`: its length when it is well-formed; else 0 with the length of what Java's decoder (sun.nio.cs.UTF_8)
- * calls malformed in *malformed, or 0 there as well when the bytes end before it can be told (not if the line has `ended`). */
+/* Returns the length of the well-formed sequence at `at`; else 0, and *malformed is the number of bytes that
+ * Java's decoder (sun.nio.cs.UTF_8) calls malformed. That is 0 as well when the bytes end before this is known,
+ * which happens only if the line has not `ended`. */
 static uint32_t sequence(const uint8_t *at, uint32_t rest, bool ended, uint32_t *malformed)
 {
     uint8_t lead = at[0];

@@ -11,13 +11,13 @@ struct ps_line_walk {
     bool ended; /* a newline follows: a sequence that the line does not end is malformed */
     enum ps_decode_policy policy;
     char *
-        out; /* where the text goes, malformed bytes replaced or left out; NULL: nowhere, it is only measured */
+        out; /* place of the text, with malformed bytes replaced or left out; NULL: the line is only measured */
     /* The results. */
     uint32_t
         used; /* bytes of the line up to where the walk ended: chars_max, a malformed byte that is an error, or the end */
     uint32_t made;   /* bytes of the text */
     uint32_t chars;  /* Java's */
-    bool cut;        /* there are chars_max, or chars_max - 1 before a character of two chars */
+    bool cut;        /* the text has chars_max chars, or chars_max - 1 before a character of two chars */
     bool repaired;   /* something was malformed */
     bool bad;        /* the text is malformed, and the policy is FAIL */
     bool incomplete; /* the bytes from `used` on are the beginning of a sequence that the line does not end */

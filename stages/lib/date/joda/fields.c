@@ -14,7 +14,8 @@
 #define YEAR_MAX 292278993
 #define YEAR_DEFAULT 2000
 
-/* The length of what a field is part of and of the unit it counts. Fields are sorted by these lengths. */
+/* The lengths of the unit that a field counts and of the larger unit of which it is a part. Fields are sorted by
+ * these lengths. */
 static const struct {
     int64_t range_ms, unit_ms;
 } sizes[] = {

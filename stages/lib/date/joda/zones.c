@@ -6,8 +6,8 @@
 
 #define IDS_MAX 2048
 #define DEPTH_MAX 3
-#define PREFIX_MAX                                                                                           \
-    11 /* length of "Antarctica/": Joda-Time searches the first slash only in so many characters */
+/* length of "Antarctica/": Joda-Time looks for the first slash only within this length */
+#define PREFIX_MAX 11
 
 struct id {
     const char *text;
