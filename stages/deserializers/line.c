@@ -28,7 +28,7 @@ struct line_state {
     struct ps_line_text text;
     struct ps_slab slab;
     struct ps_buffer large; /* a line that does not fit into a block, from input->position on */
-    uint32_t need;          /* minimal room for the next line, as far as is known */
+    uint32_t need;          /* room that the next line needs at least */
     uint32_t line_bytes;    /* average length of recent lines */
     uint64_t bytes_max;     /* of one line: a quarter of the memory budget */
     bool fresh;             /* a file begins */

@@ -137,7 +137,7 @@ static const char *take_trouble(struct java_state *state, const struct ps_java_m
 {
     struct ps_err reason = {.length = 0};
     if (state->phase != SENT || message->number_count != 2 || message->numbers[0] != state->batch)
-        return "it speaks of a batch that it does not have";
+        return "it names a batch that it does not have";
     fail_batch(state, message->text, now);
     if (message->numbers[1] != 0) {
         ps_err_set(&reason, "%s", message->text);
@@ -184,7 +184,7 @@ static const char *take_need(struct java_state *state, const struct ps_java_mess
     state->answer = larger;
     const uint64_t area[] = {state->batch, larger.offset, larger.size};
     if (!ps_java_component_send(&state->component, PS_JAVA_AREA, area, PS_COUNT_OF(area), NULL))
-        return "it does not read"; /* the pipe is full, and this batch is all that it was sent */
+        return "it does not read"; /* the pipe is full, and this batch is the only one that was sent */
     return NULL;
 }
 
@@ -210,7 +210,8 @@ static void take_message(struct java_state *state, const struct ps_now *now)
         accuse(state, wrong);
 }
 
-/* The component is gone: with the host, or because the class cannot be configured. A reply that has come is still good. */
+/* The component is gone: the host has ended, or the class cannot be configured. A reply that has arrived is still
+ * valid. */
 static void ended(struct java_state *state, const struct ps_now *now)
 {
     char down[600];
@@ -301,7 +302,7 @@ static enum ps_result put_reply(struct java_state *state, struct ps_lease *lease
         return PS_RETRY;
     state->phase = FREE;
     if (put == PS_JAVA_PUT_WRONG) {
-        accuse(state, "it answers with events that cannot be");
+        accuse(state, "its answer has invalid events");
         serve(state, now);
         return PS_LATER;
     }

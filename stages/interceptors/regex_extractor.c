@@ -30,7 +30,7 @@ struct regex_extractor_plan {
     struct ps_regex *regex;
     struct ps_regex_use use;
     struct field *fields; /* [0] is of group 1 */
-    unsigned field_count; /* those that have a group */
+    unsigned field_count; /* number of fields that have a group */
     struct ps_instance_counter refused;
 };
 

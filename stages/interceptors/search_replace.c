@@ -1,11 +1,11 @@
 /* Interceptor search_replace (Flume's SearchAndReplaceInterceptor): replaces every match of an expression
  * in the body, by Java's rules. Thread: the source's worker.
  *
- * Flume decodes every body and encodes it again, so a body that is malformed in its charset changes even
- * without a match; it does here, too. Otherwise the chain's scan reports which events match, and other
- * events are not changed. New bodies are gathered in the state and put into the batch together, separated
- * by newlines, so that the next pass can scan them in place. When the batch has no room, they stay
- * gathered for the next call, so no event is replaced twice. */
+ * Flume decodes every body and encodes it again, so a body that is malformed in its charset changes even without a
+ * match; it does so here as well. Otherwise the chain's scan reports which events match, and other events are not
+ * changed. New bodies are gathered in the state and put into the batch together, separated by newlines, so that
+ * the next pass can scan them in place. When the batch has no room, they stay gathered for the next call, so no
+ * event is replaced twice. */
 #include "core/text/utf8.h"
 #include "regex/budget.h"
 #include "stages/lib/text/charset.h"

@@ -41,7 +41,7 @@ static const struct ps_option options[] = {
      .type = PS_OPTION_TEXT,
      .offset = FIELD(password),
      .flags = PS_OPTION_SECRET,
-     .help = "Of the connection (PASS); none if not set"},
+     .help = "Password of the connection (PASS); none if not set"},
     {.key = "user",
      .type = PS_OPTION_TEXT,
      .offset = FIELD(user),
@@ -63,7 +63,7 @@ static const struct ps_option options[] = {
     {.key = "splitchars",
      .type = PS_OPTION_TEXT,
      .offset = FIELD(separator),
-     .help = "Regular expression of what stands between lines, with splitlines; a line end if not set"},
+     .help = "Regular expression of the separator between lines, with splitlines; a line end if not set"},
     {.key = "penstock.line.interval",
      .type = PS_OPTION_INT,
      .offset = FIELD(interval_ms),
@@ -185,15 +185,15 @@ static void close_sink(const void *, void *state)
 static void outline(const void *plan_, const struct ps_context *, FILE *out)
 {
     const struct irc_plan *plan = plan_;
-    fprintf(out, "says events in #%s of %s:%u as %s", plan->channel, plan->host, (unsigned)plan->port,
-            plan->nick);
+    fprintf(out, "sends events to channel #%s of %s:%u as %s", plan->channel, plan->host,
+            (unsigned)plan->port, plan->nick);
 }
 
 const struct ps_stage_ops ps_sink_irc = {
     PS_STAGE(PS_KIND_SINK),
     .name = "irc",
     .aliases = PS_WORDS("org.apache.flume.sink.irc.IRCSink"),
-    .summary = "Says events in a channel of an IRC server, each of them confirmed by the server",
+    .summary = "Sends events to a channel of an IRC server, which confirms each of them",
     .options = options,
     .plan_size = sizeof(struct irc_plan),
     .state_size = sizeof(struct ps_irc_session),

@@ -92,7 +92,7 @@ static const struct ps_option options[] = {
      .fallback = "3000",
      .unit = "ms",
      .flags = PS_OPTION_NO_EFFECT,
-     .help = "how long an event may wait for others; no event waits here"},
+     .help = "limit of the time that an event waits for others; here no event waits"},
     {.key = "charset",
      .type = PS_OPTION_TEXT,
      .offset = FIELD(charset_name),
@@ -142,8 +142,8 @@ static const char *taildir_groups(struct ps_arena *arena, const struct ps_tail_c
     return ps_arena_format(arena, "%s.filegroups = %s%s", prefix, names, lines);
 }
 
-/* Names the source taildir, and the lines to write, where the command only follows files. With a shell, too, when the
- * command means the same without one. */
+/* Names the source taildir, and the lines to write, where the command only follows files. Also for a command with
+ * a shell, when it means the same without one. */
 static void advise_taildir(const struct exec_plan *plan, const struct ps_context *context)
 {
     struct ps_tail_command command;
@@ -253,7 +253,7 @@ static void run_over(const struct exec_plan *plan, struct exec_state *state, con
         command_over_log(plan, state, exit_code);
 }
 
-/* The output has ended or cannot be watched, so the process must end, too (Flume destroys it then). */
+/* The output has ended or cannot be watched, so the process must end as well (Flume destroys it then). */
 static void run_end(struct exec_state *state, const struct ps_now *now)
 {
     unwatch(state, state->child.output);

@@ -38,7 +38,7 @@ struct netcat_state {
     const struct netcat_plan *plan;
     struct ps_port *port;
     struct ps_transcoder transcoder;
-    struct ps_calls calls; /* the serial is how many lines it has */
+    struct ps_calls calls; /* the serial is the number of its lines */
     char
         refused[PS_CHARSET_ENCODED_MAX(300)]; /* the answer to each line of the last batch that was refused */
     uint32_t refused_length;
@@ -125,7 +125,7 @@ static const char *line_end(const struct ps_charset *charset, bool little, const
     return NULL;
 }
 
-/* Converts a line to UTF-8: in place if possible, else decoded into the batch. Returns false: no memory. */
+/* Converts a line to UTF-8: in place if possible, else decoded into the batch. Returns false without memory. */
 static bool decode(struct netcat_state *state, struct ps_batch *batch, bool little, char **line,
                    uint32_t *length)
 {
@@ -280,8 +280,8 @@ static const struct ps_stream_ops stream_ops = {.feed = feed, .closed = closed};
 
 /* ---- answers ---- */
 
-/* Sends an answer; before the first one of a connection it sends the mark, which a farewell that waits then
- * does not repeat. Returns NULL: the connection is closed. */
+/* Sends an answer; before the first one of a connection it sends the mark, which a farewell that waits then does
+ * not repeat. Returns NULL if the connection was closed. */
 static struct ps_connection *answer_with(struct netcat_state *state, struct ps_connection *connection,
                                          const char *text, size_t length)
 {
@@ -300,7 +300,7 @@ static struct ps_connection *answer_with(struct netcat_state *state, struct ps_c
     return ps_stream_find(&state->stream, origin);
 }
 
-/* Answers each line of a call. Returns NULL: the connection is closed. */
+/* Answers each line of a call. Returns NULL if the connection was closed. */
 static struct ps_connection *answer_lines(struct netcat_state *state, struct ps_connection *connection,
                                           uint32_t lines, bool failed)
 {

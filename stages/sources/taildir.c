@@ -75,9 +75,8 @@ static const struct ps_option options[] = {
      .min = 0,
      .max = INT32_MAX,
      .unit = "ms",
-     .help =
-         "a file that has not grown for this time is closed, and what stands behind its last line end is an "
-         "event; it is opened again when something is written"},
+     .help = "time without growth after which a file is closed; an incomplete last line then becomes an "
+             "event. The file is opened again when it grows"},
     {.key = "writePosInterval",
      .type = PS_OPTION_INT,
      .offset = FIELD(save_ms),
@@ -85,7 +84,7 @@ static const struct ps_option options[] = {
      .min = 1,
      .max = INT32_MAX,
      .unit = "ms",
-     .help = "between two writes of the position file; after a crash, lines of this time come again"},
+     .help = "time between two writes of the position file; after a crash, lines of this time come again"},
     {.key = "batchSize",
      .type = PS_OPTION_INT,
      .offset = FIELD(batch_size),
@@ -93,7 +92,7 @@ static const struct ps_option options[] = {
      .min = 1,
      .max = INT32_MAX,
      .unit = "events",
-     .help = "most events in a batch (1024 at most)"},
+     .help = "maximum number of events in a batch (at most 1024)"},
     {.key = "maxBatchCount",
      .type = PS_OPTION_INT,
      .offset = FIELD(batch_count_max),
@@ -102,7 +101,7 @@ static const struct ps_option options[] = {
      .max = INT64_MAX,
      .unit = "batches",
      .flags = PS_OPTION_LENIENT,
-     .help = "of one file, before the next one that has something to read gets its turn"},
+     .help = "batches of one file before another file with unread bytes has its turn"},
     {.key = "cachePatternMatching",
      .type = PS_OPTION_BOOL,
      .offset = FIELD(cache),
@@ -136,7 +135,7 @@ static const struct ps_option options[] = {
      .max = 3600000,
      .unit = "ms",
      .flags = PS_OPTION_EXTENSION,
-     .help = "between two looks at files whose changes the system does not report (NFS, SMB, FUSE)"},
+     .help = "time between two checks of files whose changes the system does not report (NFS, SMB, FUSE)"},
     {.key = "penstock.decompress",
      .type = PS_OPTION_ENUM,
      .offset = FIELD(decompress),
@@ -204,7 +203,7 @@ static bool group_is_again(const struct taildir_plan *plan, size_t number)
     return false;
 }
 
-/* Whether `key` is "<group>", or with `below` "<group>.<anything>", of a group in filegroups. */
+/* Returns whether `key` is "<group>", or with `below` "<group>.<anything>", of a group in filegroups. */
 static bool group_is_named(const struct taildir_plan *plan, const char *key, bool below)
 {
     for (size_t i = 0; i < plan->groups.count; i++) {
@@ -215,7 +214,7 @@ static bool group_is_named(const struct taildir_plan *plan, const char *key, boo
     return false;
 }
 
-/* "; did you mean g?", or nothing. */
+/* Returns "; did you mean g?", or an empty text. */
 static const char *advise_group(const struct taildir_plan *plan, struct ps_arena *arena, const char *written)
 {
     struct ps_nearest nearest;
@@ -225,7 +224,7 @@ static const char *advise_group(const struct taildir_plan *plan, struct ps_arena
     return nearest.word != NULL ? ps_arena_format(arena, "; did you mean %s?", nearest.word) : "";
 }
 
-/* Keys that have no effect because filegroups does not name their group. Flume does not say so. */
+/* Keys that have no effect because filegroups does not name their group. Flume does not report them. */
 static bool check_keys(const struct taildir_plan *plan, const struct ps_context *context)
 {
     bool good = true;
@@ -252,13 +251,15 @@ static bool check_keys(const struct taildir_plan *plan, const struct ps_context 
     return good;
 }
 
-/* Returns whether the file name has nothing of an expression but what is also a pattern of the shell. */
+/* Returns whether the file name has no operators of an expression other than those that are also operators of a
+ * shell pattern. */
 static bool is_of_shell(const char *pattern)
 {
     return strpbrk(pattern, "*?") != NULL && strpbrk(pattern, "\\()[]{}|^$+") == NULL;
 }
 
-/* The expression that means what the pattern of the shell does; without backslashes, which a properties file takes away. */
+/* Returns the expression with the meaning of the shell pattern; without backslashes, because a properties file
+ * removes them. */
 static const char *expression_of(struct ps_arena *arena, const char *pattern)
 {
     char *expression = ps_arena_alloc(arena, 3 * strlen(pattern) + 1), *to = expression;

@@ -30,6 +30,6 @@ sink_keys() { # NAME
 }
 words() { ask values "$1" f:body | cut -d ' ' -f 1; }
 same_input 2000
-grep -q "note: hbase: what .$HBASE_HOME/bin/hbase classpath. prints is behind Flume's class path" "$work/penstock.log" ||
+grep -q "note: hbase: the output of .$HBASE_HOME/bin/hbase classpath. is appended to Flume's class path" "$work/penstock.log" ||
     fail "the log does not say that HBase's class path is used"
 killed

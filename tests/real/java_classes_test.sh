@@ -69,7 +69,7 @@ says() { # TYPE TEXT [OPTION]...
 says example.FileSink "the class \`example.FileSink\` of $home/plugins.d/own/lib/own.jar runs in Java, with -Xmx256m"
 says example.FileSink "of $work/classes runs in Java" -C "$work/classes" # before plugins.d
 says example.FileSink "has it; put its jar into plugins.d/NAME/lib" --plugins-path "$work/none"
-says example.FileSink "note: hadoop: what \`$work/hadoop/bin/hadoop classpath\` prints is behind Flume's class path"
+says example.FileSink "note: hadoop: the output of \`$work/hadoop/bin/hadoop classpath\` is appended to Flume's class path"
 says example.FileSnik 'did you mean example.FileSink?'
 says hbase2 "the class \`org.apache.flume.sink.hbase2.HBase2Sink\` of $home/lib/flume-ng-hbase2-sink-1.11.0.jar runs in Java"
 says org.apache.flume.sink.AbstractSink 'is abstract'
