@@ -92,7 +92,7 @@ mkdir "$work/c1/second"
 cp "$newest" "$work/c1/second"
 both=(--checkpoint-dir "$work/c1/checkpoint" --data-dirs "$work/c1/data,$work/c1/second")
 status 1 channel verify "${both[@]}"
-says "$work/c1/second/$(basename "$newest"), byte 0, 0 bytes: another file has the number of this segment"
+says "$work/c1/second/$(basename "$newest"), byte 0, 0 bytes: another file also has the number of this segment"
 status 0 channel repair "${both[@]}"
 says "$work/c1/second/$(basename "$newest"): another file also has its number, and is read; moved to"
 status 0 channel verify "${both[@]}"

@@ -321,7 +321,7 @@ static void test_the_longest_message(void **state)
         }
         assert_int_equal(shake(&wire), -1);
         assert_non_null(
-            strstr(wire.reason, length <= 65536 ? "the metastore refuses: xxx" : "no SASL message"));
+            strstr(wire.reason, length <= 65536 ? "the metastore refuses: xxx" : "not a SASL message"));
         close_wire(&wire);
     }
 }

@@ -254,7 +254,7 @@ static void newest_cut_behind_its_frames(void **state)
     assert_string_equal(damages, "3: 0 to 0, the file is shorter than when it was created\n");
     struct ps_segment_log *log = open_log(&disk);
     assert_non_null(
-        strstr(reports, "000000000003.segment: the file is shorter than when it was created; how many"));
+        strstr(reports, "000000000003.segment: the file is shorter than when it was created; the number"));
     append(log, 8, 9, true);
     ps_segment_log_close(log);
 }
