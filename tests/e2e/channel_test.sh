@@ -151,7 +151,7 @@ says "--flume-key-store FILE and --flume-key-store-password FILE go together"
 status 2 channel import "$work/flume/d1" --into "$work/c2" --flume-key-password key-0
 says "--flume-key-password is NAME=FILE, not key-0"
 status 2 channel export "$work/c1" --flume-key-store "$work/keys" --flume-key-store-password "$work/password"
-says '--flume-key-store is for import'
+says '--flume-key-store is an option of import only'
 python3 - "$work/flume/d2/in_use.lock" "$work/locked" <<'END' &
 import fcntl, sys, time
 file = open(sys.argv[1], "w")

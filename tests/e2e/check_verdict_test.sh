@@ -192,7 +192,7 @@ for encryption in '' sealed; do
         [[ $keys_now ]] || keys=()
         agent "${spills[@]}" "${keys[@]}" 'a1.channels.c1.overflowCapacity = 0'
         [[ $(check_verdict) == waits ]] || fail "events on a disk that is left alone: $(<"$work/check.out")"
-        grep -qE "agent.properties:[0-9]+: warning: a1.channels.c1.overflowCapacity: $work/rest/d: it has (1 event|events that are encrypted with another key) of an earlier run, not delivered with overflowCapacity = 0; set overflowCapacity to more" \
+        grep -qE "agent.properties:[0-9]+: warning: a1.channels.c1.overflowCapacity: $work/rest/d: it has (1 event|events that are encrypted with another key) of an earlier run, not delivered with overflowCapacity = 0; increase overflowCapacity until" \
             "$work/check.out" || fail "no warning with line, key, reason and cure: $(<"$work/check.out")"
         agent_verdict
         [[ $(<"$work/decided") == works ]] || fail "events on a disk that is left alone: the agent $(<"$work/decided")"

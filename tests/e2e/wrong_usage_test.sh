@@ -51,9 +51,9 @@ refuses '`penstock channel --help` tells more.' channel
 refuses 'did you mean `inspect`?' channel inspekt x
 refuses '`penstock channel --help` tells more.' channel inspect
 refuses '`penstock channel --help` tells more.' channel verify x --into y
-grep -qxF 'penstock channel: --into is for import' err || fail "--into of verify: $(<err)"
+grep -qxF 'penstock channel: --into is an option of import only' err || fail "--into of verify: $(<err)"
 refuses '`penstock channel --help` tells more.' channel inspect x --dry-run
-grep -qxF 'penstock channel: --dry-run is for repair and import' err || fail "--dry-run of inspect: $(<err)"
+grep -qxF 'penstock channel: --dry-run is an option of repair and import only' err || fail "--dry-run of inspect: $(<err)"
 refuses 'there is no directory nowhere/checkpoint' channel verify nowhere
 refuses 'nowhere: there is no such directory' channel import nowhere --into here
 refuses '--target is missing' load

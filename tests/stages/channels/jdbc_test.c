@@ -53,7 +53,7 @@ static void test_databases_that_are_refused(void **state)
         {"jdbc:derby://h:1527/x", "network server"},
         {"jdbc:derby:/x/db;dataEncryption=true;bootPassword=s3cret", "does not write in plain text"},
         {"jdbc:postgresql:", "write jdbc:postgresql://host:port/database"},
-        {"postgresql://h/db", "is no JDBC URL"},
+        {"postgresql://h/db", "is not a JDBC URL"},
     };
     for (size_t i = 0; i < PS_COUNT_OF(urls); i++) {
         struct ps_test_stage stage;

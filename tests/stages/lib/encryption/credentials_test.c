@@ -62,7 +62,7 @@ static void test_stores(void **state)
     expect_failure(plain, NULL, "db.password2", "has the alias db.password2");
     expect_failure(url_of("jceks", "hadoop-password.jceks"), NULL, "db-password",
                    "the password of the store is wrong");
-    expect_failure(url_of("jceks", "chain.jks"), NULL, "db.password", "no JCEKS key store");
+    expect_failure(url_of("jceks", "chain.jks"), NULL, "db.password", "not a JCEKS key store");
     expect_failure("jceks://file/no/such.jceks", NULL, "db.password",
                    "alias db.password: /no/such.jceks is not there");
     expect_failure("jceks://hdfs@nn:8020/x.jceks", NULL, "db.password",
@@ -71,7 +71,7 @@ static void test_stores(void **state)
     expect_failure("jceks://files/x", NULL, "db.password", "is not read");
     expect_failure("", NULL, "db.password", "has the alias");
     snprintf(both, sizeof both, "%s, %s", plain, url_of("jceks", "chain.jks"));
-    expect_failure(both, NULL, "second", "no JCEKS key store"); /* Hadoop opens all of them first */
+    expect_failure(both, NULL, "second", "not a JCEKS key store"); /* Hadoop opens all of them first */
     snprintf(both, sizeof both, "%s, %s", plain, "jceks://hdfs/x");
     expect_secret(both, NULL, NULL, "second", "two"); /* the first one that has it */
     expect_failure(both, NULL, "third", "is not read");

@@ -66,7 +66,7 @@ static void test_example(void **)
     struct ps_sasl *sasl = proved();
     expect(sasl, SERVER_LAST, PS_SASL_DONE, "");
     assert_int_equal(sasl->protection, PS_SASL_AUTHENTICATION);
-    refused(sasl, SERVER_LAST, "more messages than there are");
+    refused(sasl, SERVER_LAST, "more messages than the mechanism has");
 }
 
 static void test_names(void **)
@@ -102,8 +102,8 @@ static void test_wrong_first_message(void **)
         {"r=" NONCE ",s=QUJD,i=4096", "does not continue ours"}, /* the server adds nothing of its own */
         {"r=rOprNGfwEbeRWgbNEkqP,s=QUJD,i=4096", "does not continue ours"},
         {"r=rOpr,s=QUJD,i=4096", "does not continue ours"},
-        {"r=" NONCE "x,s=,i=4096", "no Base64"},
-        {"r=" NONCE "x,s=Q!JD,i=4096", "no Base64"},
+        {"r=" NONCE "x,s=,i=4096", "not Base64"},
+        {"r=" NONCE "x,s=Q!JD,i=4096", "not Base64"},
         {"r=" NONCE "x,s=QUJD,i=4095", "iterations"},
         {"r=" NONCE "x,s=QUJD,i=131073", "iterations"},
         {"r=" NONCE "x,s=QUJD,i=99999999999999999999", "iterations"},

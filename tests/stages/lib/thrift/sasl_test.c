@@ -87,9 +87,9 @@ static void test_server(void **unused)
         {"\x02\x00\x00\x00\x00", 5, "the client does not begin with START", 4},
         {"\x01\x00\x00\x00\x06GSSAPI\x04\x00\x00\x00\x02no", 18, "the client gave the exchange up", 0},
         {"\x01\x00\x00\x00\x06GSSAPI\x02\x00\x00\x00\x05token", 21, "token", 3},
-        {"\x01\x7f\xff\xff\xff", 5, "no message of Thrift's SASL", 0},
-        {"\x00\x00\x00\x40\x82", 5, "no message of Thrift's SASL", 0}, /* a frame */
-        {"\x16\x03\x01\x00\xf0", 5, "no message of Thrift's SASL", 0}, /* TLS */
+        {"\x01\x7f\xff\xff\xff", 5, "not a message of Thrift's SASL", 0},
+        {"\x00\x00\x00\x40\x82", 5, "not a message of Thrift's SASL", 0}, /* a frame */
+        {"\x16\x03\x01\x00\xf0", 5, "not a message of Thrift's SASL", 0}, /* TLS */
     };
     for (size_t i = 0; i < PS_COUNT_OF(cases); i++) {
         struct ps_thrift_sasl sasl;
@@ -118,7 +118,7 @@ static void test_client(void **unused)
         {"\x04\x00\x00\x00\x00", 5, "the source refuses the client"},
         {"\x05\x00\x00\x00\x00", 5, "the source does not follow Thrift's SASL"},
         {"\x01\x00\x00\x00\x00", 5, "the source does not follow Thrift's SASL"},
-        {"\x00\x00\x00\x20\x82", 5, "no message of Thrift's SASL"},
+        {"\x00\x00\x00\x20\x82", 5, "not a message of Thrift's SASL"},
     };
     for (size_t i = 0; i < PS_COUNT_OF(cases); i++) {
         struct ps_thrift_sasl sasl;

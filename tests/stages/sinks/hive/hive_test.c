@@ -54,8 +54,8 @@ static void test_keys_with_a_warning(void **unused)
 {
     assert_warned(PS_HIVE_LINES("batchSize", "-1"), "15000 is used, as in Flume");
     assert_warned(PS_HIVE_LINES("heartBeatInterval", "0"), "hive.txn.timeout");
-    assert_warned(PS_HIVE_LINES("serializer.delimiter", "|"), "regular expression in Flume");
-    assert_warned(PS_HIVE_LINES("hive.partition", "day=%Y"), "takes values only");
+    assert_warned(PS_HIVE_LINES("serializer.delimiter", "|"), "Flume's regular expression");
+    assert_warned(PS_HIVE_LINES("hive.partition", "day=%Y"), "takes only values");
     assert_warned(PS_HIVE_LINES("roundUnit", "day"), "times are not rounded");
 }
 

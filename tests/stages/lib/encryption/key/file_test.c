@@ -38,16 +38,16 @@ static void test_forms(void **state)
         assert_int_equal(parsed(hex, 2 * length, ""), length);
         int with_end = snprintf(text, sizeof text, "%.*s\r\n", (int)(2 * length), hex);
         assert_int_equal(parsed(text, (size_t)with_end, ""), length);
-        assert_int_equal(parsed(hex, 2 * length - 1, "its text is no key"), 0);
-        assert_int_equal(parsed(hex, 2 * length - 2, "its text is no key"), 0);
+        assert_int_equal(parsed(hex, 2 * length - 1, "its text is not a key"), 0);
+        assert_int_equal(parsed(hex, 2 * length - 2, "its text is not a key"), 0);
     }
     assert_int_equal(parsed("000102030405060708090A0B0C0D0E0F", 32, ""), 16);
     assert_int_equal(parsed("AAECAwQFBgcICQoLDA0ODw==\n", 25, ""), 16);
     assert_int_equal(parsed("AAECAwQFBgcICQoLDA0ODxAREhMUFRYX", 32, ""), 24);
     assert_int_equal(parsed(base64, strlen(base64), ""), 32);
-    assert_int_equal(parsed(base64, strlen(base64) - 1, "its text is no key"), 0);
-    assert_int_equal(parsed("AAECAwQFBgcICQoLDA0ODw=A", 24, "its text is no key"), 0);
-    assert_int_equal(parsed("correct horse battery staple 123", 32, "its text is no key"), 0);
+    assert_int_equal(parsed(base64, strlen(base64) - 1, "its text is not a key"), 0);
+    assert_int_equal(parsed("AAECAwQFBgcICQoLDA0ODw=A", 24, "its text is not a key"), 0);
+    assert_int_equal(parsed("correct horse battery staple 123", 32, "its text is not a key"), 0);
     assert_int_equal(parsed(raw, 33, "it has 33 bytes"), 0);
     assert_int_equal(parsed(raw, 15, "it has 15 bytes"), 0);
     assert_int_equal(parsed("", 0, "empty"), 0);
@@ -99,7 +99,7 @@ static void test_files(void **state)
         refuses(path_of("key"), "chmod 0400");
     }
     save("key", "12345678", 0400);
-    refuses(path_of("key"), "its text is no key");
+    refuses(path_of("key"), "its text is not a key");
     memset(longer, 'a', sizeof longer);
     longer[sizeof longer - 1] = '\0';
     save("key", longer, 0400);
