@@ -40,7 +40,7 @@ check_verdict() {
     case $code in
     0) echo works ;;
     3) echo waits ;;
-    1) if grep -q 'none of its' "$work/check.out"; then echo idle; else echo refuses; fi ;;
+    1) if grep -q 'without any of its' "$work/check.out"; then echo idle; else echo refuses; fi ;;
     *) echo "exit $code" ;;
     esac
 }
