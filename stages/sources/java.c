@@ -57,8 +57,8 @@ struct slot {
     struct ps_java_area area;
     enum phase phase;
     uint64_t
-        serial; /* of the call: tickets of an earlier one, also of an earlier open source, are for nobody */
-    uint64_t call;   /* the host's number */
+        serial;    /* of the call: tickets of an earlier call, also of an earlier open source, are ignored */
+    uint64_t call; /* the host's number */
     uint64_t wanted; /* WANTS: bytes */
     struct ps_java_entries entries;
     uint32_t left;  /* events in batches that are not answered */
@@ -139,7 +139,7 @@ static void accuse(struct java_state *state, const char *what)
 
 /* ---- slots ---- */
 
-/* Gives the slot an area of at least `bytes` and tells the host. Returns false: later. */
+/* Gives the slot an area of at least `bytes` and tells the host. Returns false: try again later. */
 static bool slot_area(struct java_state *state, struct slot *slot, uint64_t bytes)
 {
     struct ps_java_area area;
@@ -155,7 +155,7 @@ static bool slot_area(struct java_state *state, struct slot *slot, uint64_t byte
     return true;
 }
 
-/* The host asked for room for one event. Returns false: later. */
+/* The host asked for room for one event. Returns false: try again later. */
 static bool slot_grow(struct java_state *state, struct slot *slot)
 {
     const uint64_t refusal[] = {(uint64_t)(slot - state->slots), 0, 0};
@@ -172,7 +172,8 @@ static void slot_end(struct java_state *state, struct slot *slot, enum phase pha
     slot->serial++;
 }
 
-/* Answers a call that is decided. Returns false: later. A slot that was made for a large event becomes small again first. */
+/* Answers a call that is decided. Returns false: try again later. A slot that was made for a large event becomes
+ * small again first. */
 static bool slot_answer(struct java_state *state, struct slot *slot)
 {
     const uint64_t numbers[] = {slot->call, slot->refused ? 0 : 1,
@@ -384,7 +385,7 @@ static enum ps_result java_work(const void *, void *state_, struct ps_batch *bat
         batch->flush = true; /* the class waits for the answer */
     if (outcome == PS_JAVA_READ_WRONG) {
         state->queue_count = 0;
-        accuse(state, "it puts events that cannot be");
+        accuse(state, "it puts events that are not valid");
     }
     if (outcome == PS_JAVA_READ_NO_MEMORY)
         return PS_BACKOFF;
