@@ -309,7 +309,7 @@ struct ps_source_ops {
     /* The sink of its flow is transactional: it commits this source's positions, and the source none. Returns false with
      * the reason if the settings do not allow that. NULL: they never do. Between `check` and `build`. Thread: control. */
     bool (*yields_positions)(void *plan, struct ps_err *err);
-    const struct ps_engine_source_ops *engine; /* of penstock's own sources (core/flow/engine_source.h); or NULL */
+    const struct ps_engine_source_ops *engine; /* penstock's own (core/flow/engine_source.h); or NULL */
 };
 
 /* ---- interceptor ---- */

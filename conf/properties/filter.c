@@ -253,9 +253,8 @@ static void each_value(struct filters *filters, struct ps_agent_text *agent, val
 }
 
 /* Notes which keys of classes a value names. */
-static void note_keys(struct filters *filters, struct ps_pair *pair, const char *unused)
+static void note_keys(struct filters *filters, struct ps_pair *pair, const char *)
 {
-    (void)unused;
     for (const char *at = pair->value; (at = strchr(at, '$')) != NULL; at++) {
         const char *name, *key;
         struct filter *filter =

@@ -49,10 +49,9 @@ static void teardown(void *plan_)
     ps_avro_options_teardown(&plan->avro);
 }
 
-static void outline(const void *plan_, const struct ps_context *context, FILE *out)
+static void outline(const void *plan_, const struct ps_context *, FILE *out)
 {
     const struct avro_plan *plan = plan_;
-    (void)context;
     fprintf(out, "sends to %s:%u (TCP%s%s)", plan->sink.host, (unsigned)plan->sink.port,
             plan->avro.tls.enabled ? ", TLS" : "",
             ps_avro_options_compress(&plan->avro) ? ", compressed" : "");

@@ -144,10 +144,9 @@ static void files(const void *plan_, void (*add)(void *argument, const char *pat
         add(argument, plan->client_keytab);
 }
 
-static void outline(const void *plan_, const struct ps_context *context, FILE *out)
+static void outline(const void *plan_, const struct ps_context *, FILE *out)
 {
     const struct thrift_plan *plan = plan_;
-    (void)context;
     fprintf(out, "sends to %s:%u (TCP%s%s)", plan->sink.host, (unsigned)plan->sink.port,
             plan->tls.enabled ? ", TLS" : "", plan->kerberos ? ", Kerberos" : "");
 }

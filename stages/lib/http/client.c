@@ -17,12 +17,10 @@
 
 /* ---- libcurl's sockets and timer ---- */
 
-static int on_socket(CURL *easy, curl_socket_t fd, int what, void *argument, void *unused)
+static int on_socket(CURL *, curl_socket_t fd, int what, void *argument, void *)
 {
     const struct ps_http_client *client = argument;
     struct epoll_event event = {.data.fd = fd};
-    (void)easy;
-    (void)unused;
     if (what == CURL_POLL_REMOVE) {
         epoll_ctl(client->poll_fd, EPOLL_CTL_DEL, fd, NULL);
         return 0;
@@ -33,22 +31,17 @@ static int on_socket(CURL *easy, curl_socket_t fd, int what, void *argument, voi
     return 0;
 }
 
-static int on_timer(CURLM *multi, long timeout_ms, void *argument)
+static int on_timer(CURLM *, long timeout_ms, void *argument)
 {
     struct ps_http_client *client = argument;
-    (void)multi;
     client->timer_ns = timeout_ms < 0 ? PS_NEVER : client->now_ns + (uint64_t)timeout_ms * PS_NS_PER_MS;
     return 0;
 }
 
 /* The request has a connection. */
-static int on_connection(void *argument, char *to, char *from, int to_port, int from_port)
+static int on_connection(void *argument, char *, char *, int, int)
 {
     struct ps_http_request *request = argument;
-    (void)to;
-    (void)from;
-    (void)to_port;
-    (void)from_port;
     request->begun_ns = request->client->now_ns;
     return CURL_PREREQFUNC_OK;
 }

@@ -202,10 +202,8 @@ bool ps_queue_claim(struct ps_queue *queue, unsigned consumer, struct ps_port *p
     return mine->stuck != NULL;
 }
 
-void ps_queue_done(struct ps_queue *queue, unsigned consumer, struct ps_lease **lease, struct ps_port *port)
+void ps_queue_done(struct ps_queue *, unsigned, struct ps_lease **lease, struct ps_port *port)
 {
-    (void)queue;
-    (void)consumer;
     ps_port_home(port, lease);
 }
 

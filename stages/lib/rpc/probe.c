@@ -12,10 +12,9 @@ struct attempt {
     enum ps_rpc_status status;
 };
 
-static void on_answer(void *owner, uint64_t number, enum ps_rpc_status status)
+static void on_answer(void *owner, uint64_t, enum ps_rpc_status status)
 {
     struct attempt *attempt = owner;
-    (void)number;
     attempt->answered = true;
     attempt->status = status;
 }

@@ -187,9 +187,8 @@ static int disk_remove(void *, const char *path)
     return unlink(path);
 }
 
-static int disk_list(void *argument, const char *path, void (*name)(void *to, const char *name), void *to)
+static int disk_list(void *, const char *path, void (*name)(void *to, const char *name), void *to)
 {
-    (void)argument;
     DIR *directory = opendir(path);
     if (directory == NULL)
         return -1;
