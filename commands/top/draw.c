@@ -188,7 +188,7 @@ void ps_top_draw(FILE *to, const struct top_view *view, const char *address, con
     char *lines = NULL;
     size_t bytes;
     FILE *memory = ps_must_open_text(&lines, &bytes, "the lines of top");
-    ps_top_blame(memory, view);
+    ps_top_bottlenecks(memory, view);
     fclose(memory);
     for (char *rest = lines, *line; (line = strsep(&rest, "\n")) != NULL && *line != '\0';)
         fprintf(to, "  %s\n", line);

@@ -58,7 +58,7 @@ void ps_top_view(struct top_view *view, struct ps_arena *arena, const struct ps_
                  const struct ps_scrape *now);
 
 /* Writes the bottlenecks, one sentence a line, the worst first; one line if there are none. */
-void ps_top_blame(FILE *to, const struct top_view *view);
+void ps_top_bottlenecks(FILE *to, const struct top_view *view);
 
 /* Writes the whole screen. `address` is shown in the first line, `clock` is the time of day. */
 void ps_top_draw(FILE *to, const struct top_view *view, const char *address, const char *clock, bool colour);

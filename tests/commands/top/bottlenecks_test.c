@@ -10,13 +10,13 @@ static void expect(const struct top_view *view, const char *expected)
     size_t length;
     FILE *to = open_memstream(&text, &length);
     assert_non_null(to);
-    ps_top_blame(to, view);
+    ps_top_bottlenecks(to, view);
     fclose(to);
     assert_string_equal(text, expected);
     free(text);
 }
 
-/* Of the channels of a source that waits the fullest is to blame, not the largest. */
+/* Of a waiting source's channels the fullest one is named, not the largest. */
 static void test_fullest_channel(void **state)
 {
     struct top_source source = {.name = "r1", .waits = 0.5};

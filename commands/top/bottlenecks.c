@@ -136,7 +136,7 @@ static unsigned losing_write(FILE *to, const struct top_view *view)
     return lines;
 }
 
-void ps_top_blame(FILE *to, const struct top_view *view)
+void ps_top_bottlenecks(FILE *to, const struct top_view *view)
 {
     unsigned lines = waiting_write(to, view);
     if (view->budget_bytes > 0 && view->used_bytes >= SHORT * view->budget_bytes) {
