@@ -92,7 +92,7 @@ struct ps_search_figure {
     double rate; /* the best estimate, between lower and upper; `lower` for "at least" */
     /* The highest rate that was held, and the lowest above it that was not; 0: none. */
     double lower, upper;
-    /* probability that the rate is between lower and upper (bench/plan/search/belief.h); 0: unknown */
+    /* probability that the rate is between lower and upper (bench/plan/search/posterior.h); 0: unknown */
     double confidence;
     /* The 95 % interval: wider than lower..upper when trials were few or noisy. high95 is 0 when the generator,
      * not the subject, failed at the upper end: there is no upper limit. */

@@ -1,5 +1,5 @@
 /* Evaluates the trials: verdicts, bounds and confidence. */
-#include "bench/plan/search/belief.h"
+#include "bench/plan/search/posterior.h"
 #include "bench/plan/search/search_internal.h"
 
 #include <math.h>
@@ -10,7 +10,7 @@
 #define BUSY 2.0           /* times the precision: from this share of late events on nothing is confirmed */
 #define DECISIVE 2.0       /* trials that a decisive miss counts for */
 #define LOSS_DECISIVE 0.03 /* of the events sent */
-#define FULL_TRIAL_WEIGHT 1.4 /* of a full trial in the belief, which is made for short ones */
+#define FULL_TRIAL_WEIGHT 1.4 /* of a full trial in the posterior, which is made for short ones */
 
 const char *ps_trial_verdict_text(enum ps_trial_verdict verdict)
 {
@@ -181,10 +181,11 @@ struct ps_search_hint ps_search_hint(const struct ps_search *search, unsigned go
 
 /* ---- the figure ---- */
 
-static struct ps_belief believe(const struct ps_search *search, unsigned goal, double lower, double upper)
+static struct ps_posterior posterior_of(const struct ps_search *search, unsigned goal, double lower,
+                                        double upper)
 {
     struct tally tallies[RATES_MAX];
-    struct ps_belief_point points[RATES_MAX];
+    struct ps_posterior_point points[RATES_MAX];
     const struct ps_search_level *last = &search->levels[PS_SEARCH_LEVELS - 1];
     unsigned count = 0, rates = tally_all(search, goal, last, tallies);
     for (unsigned i = 0; i < rates; i++) {
@@ -192,10 +193,10 @@ static struct ps_belief believe(const struct ps_search *search, unsigned goal, d
         if (tally->rate < lower / 2 || tally->rate > upper * 2)
             continue; /* so far away that it only shows how often trials fail by chance */
         points[count++] =
-            (struct ps_belief_point){tally->rate, FULL_TRIAL_WEIGHT * tally->full_good_s / last->seconds,
-                                     FULL_TRIAL_WEIGHT * bad_seconds(tally) / last->seconds};
+            (struct ps_posterior_point){tally->rate, FULL_TRIAL_WEIGHT * tally->full_good_s / last->seconds,
+                                        FULL_TRIAL_WEIGHT * bad_seconds(tally) / last->seconds};
     }
-    return ps_belief_of(points, count, lower, upper);
+    return ps_posterior_of(points, count, lower, upper);
 }
 
 /* The share of events that the generator sent late, together with others, in the trials at a rate. */
@@ -234,10 +235,10 @@ static enum ps_search_status status_of(const struct ps_search *search, const str
 /* The best estimate between two bounds: what came through at the upper one. Without that the middle of a
  * narrow interval, and of a wide one what the trials make most likely. */
 static double best_of(const struct ps_search *search, unsigned goal, const struct ps_search_bounds *bounds,
-                      const struct ps_belief *belief, enum ps_search_status status)
+                      const struct ps_posterior *posterior, enum ps_search_status status)
 {
     double hint = ps_search_hint(search, goal, bounds->upper).goodput;
-    double rate = status == PS_SEARCH_FOUND ? sqrt(bounds->lower * bounds->upper) : belief->median;
+    double rate = status == PS_SEARCH_FOUND ? sqrt(bounds->lower * bounds->upper) : posterior->median;
     if (hint > 0)
         rate = status == PS_SEARCH_FOUND ? hint : fmin(rate, hint);
     return fmin(fmax(rate, bounds->lower), bounds->upper);
@@ -285,13 +286,13 @@ void ps_search_figure(const struct ps_search *search, unsigned goal, struct ps_s
                                                                            : lower_repeats;
     if (bounds.lower == 0 || bounds.upper == 0)
         return;
-    struct ps_belief belief = believe(search, goal, bounds.lower, bounds.upper);
-    figure->confidence = belief.confidence;
+    struct ps_posterior posterior = posterior_of(search, goal, bounds.lower, bounds.upper);
+    figure->confidence = posterior.confidence;
     /* A stall of the generator also stalls the subject: an error that all trials have in common. */
-    figure->low95 = belief.low95 / (1 + figure->bunched);
-    figure->high95 = belief.high95 * (1 + figure->bunched);
+    figure->low95 = posterior.low95 / (1 + figure->bunched);
+    figure->high95 = posterior.high95 * (1 + figure->bunched);
     if (!bounds.generator)
-        figure->rate = best_of(search, goal, &bounds, &belief, figure->status);
+        figure->rate = best_of(search, goal, &bounds, &posterior, figure->status);
     figure->low95 = fmin(figure->low95, figure->rate);
     /* A generator that could not offer the upper end shows no upper limit of the subject. */
     figure->high95 = bounds.generator ? 0 : fmax(figure->high95, figure->rate);

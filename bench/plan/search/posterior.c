@@ -1,5 +1,5 @@
 /* Computes the model on a grid over threshold, width and lapse. */
-#include "bench/plan/search/belief.h"
+#include "bench/plan/search/posterior.h"
 
 #include <math.h>
 
@@ -11,7 +11,7 @@ static const double lapses[] = {0.02, 0.12};
 
 #define MODELS (PS_COUNT_OF(widths) * PS_COUNT_OF(lapses))
 
-static double log_likelihood(const struct ps_belief_point *points, unsigned count, double log_threshold,
+static double log_likelihood(const struct ps_posterior_point *points, unsigned count, double log_threshold,
                              double width, double lapse)
 {
     double sum = 0;
@@ -32,7 +32,7 @@ struct grid {
     double total;
 };
 
-static void fill(struct grid *grid, const struct ps_belief_point *points, unsigned count)
+static void fill(struct grid *grid, const struct ps_posterior_point *points, unsigned count)
 {
     double logs[STEPS][MODELS], highest = -INFINITY;
     for (unsigned i = 0; i < STEPS; i++) {
@@ -73,15 +73,15 @@ static double weight_below(const struct grid *grid, double rate)
     return sum;
 }
 
-struct ps_belief ps_belief_of(const struct ps_belief_point *points, unsigned count, double lower,
-                              double upper)
+struct ps_posterior ps_posterior_of(const struct ps_posterior_point *points, unsigned count, double lower,
+                                    double upper)
 {
     struct grid grid;
     PS_ASSERT(lower > 0 && upper > lower);
     grid.from = log(lower / MARGIN);
     grid.step = (log(upper * MARGIN) - grid.from) / STEPS;
     fill(&grid, points, count);
-    return (struct ps_belief){
+    return (struct ps_posterior){
         .confidence = (weight_below(&grid, upper) - weight_below(&grid, lower)) / grid.total,
         .median = quantile(&grid, 0.5),
         .low95 = quantile(&grid, 0.025),

@@ -20,15 +20,15 @@
 #include "core/base.h"
 
 /* The trials at one rate: how many were held and missed, in units of a full length. */
-struct ps_belief_point {
+struct ps_posterior_point {
     double rate, held, missed;
 };
 
-struct ps_belief {
+struct ps_posterior {
     double confidence; /* probability that T is between lower and upper */
     double median, low95, high95;
 };
 
 /* Requires 0 < lower < upper. */
-struct ps_belief ps_belief_of(const struct ps_belief_point *points, unsigned count, double lower,
-                              double upper);
+struct ps_posterior ps_posterior_of(const struct ps_posterior_point *points, unsigned count, double lower,
+                                    double upper);
