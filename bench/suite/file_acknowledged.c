@@ -15,7 +15,7 @@
 #include "bench/suite/agent.h"
 #include "bench/suite/clients.h"
 #include "bench/suite/disk.h"
-#include "bench/suite/duel.h"
+#include "bench/suite/paired.h"
 #include "bench/suite/pump.h"
 
 #define BODY_BYTES 256
@@ -100,43 +100,44 @@ static bool wanted(const struct ps_bench_options *options, const char *name)
 int main(int argc, char **argv)
 {
     struct ps_bench_options options = {.seconds = 2, .rounds = 5};
-    static struct ps_duel_result result;
+    static struct ps_paired_result result;
     ps_bench_options_parse(&options, argc, argv);
     ps_log_set_level(PS_LOG_WARN);
     struct subject subject = {.options = &options, .directory = ps_disk_directory()};
-    const struct ps_duel shared = {.bench = "file_acknowledged",
-                                   .variant = "shared",
-                                   .unit = "events/s",
-                                   .reference = "one client",
-                                   .goal_ratio = 20,
-                                   .subject = hundred,
-                                   .bare = one,
+    const struct ps_paired shared = {.bench = "file_acknowledged",
+                                     .variant = "shared",
+                                     .unit = "events/s",
+                                     .reference = "one client",
+                                     .goal_ratio = 20,
+                                     .subject = hundred,
+                                     .bare = one,
+                                     .argument = &subject};
+    const struct ps_paired late = {.bench = "file_acknowledged",
+                                   .variant = "latency",
+                                   .unit = "ms",
+                                   .reference = "2 x p99 of fdatasync in a bare loop + 1 ms",
+                                   .lower_is_better = true,
+                                   .goal_ratio = 1,
+                                   .subject = latency,
+                                   .bare = allowed_latency,
                                    .argument = &subject};
-    const struct ps_duel late = {.bench = "file_acknowledged",
-                                 .variant = "latency",
-                                 .unit = "ms",
-                                 .reference = "2 x p99 of fdatasync in a bare loop + 1 ms",
-                                 .lower_is_better = true,
-                                 .goal_ratio = 1,
-                                 .subject = latency,
-                                 .bare = allowed_latency,
-                                 .argument = &subject};
     if (wanted(&options, "shared")) {
-        ps_duel_run(&shared, options.rounds, &result);
-        ps_duel_print(&shared, &result,
-                      "\"bytes\":%d,\"p99_ms\":%.3f,\"syncs\":%llu,\"sync_p50_ms\":%.3f,\"sync_p99_ms\":%.3f",
-                      BODY_BYTES, subject.result.p99_ms, (unsigned long long)subject.syncs.count,
-                      subject.syncs.p50_ms, subject.syncs.p99_ms);
+        ps_paired_run(&shared, options.rounds, &result);
+        ps_paired_print(
+            &shared, &result,
+            "\"bytes\":%d,\"p99_ms\":%.3f,\"syncs\":%llu,\"sync_p50_ms\":%.3f,\"sync_p99_ms\":%.3f",
+            BODY_BYTES, subject.result.p99_ms, (unsigned long long)subject.syncs.count, subject.syncs.p50_ms,
+            subject.syncs.p99_ms);
     }
     if (wanted(&options, "latency")) {
         run(&subject, 4, 4096, 0);
         subject.half = subject.result.per_second / 2;
-        ps_duel_run(&late, options.rounds, &result);
-        ps_duel_print(&late, &result,
-                      "\"bytes\":%d,\"events_per_second\":%.0f,\"p50_ms\":%.3f,\"max_ms\":%.3f,\"sync_p99_"
-                      "ms\":%.3f,\"bare_sync_p99_ms\":%.3f",
-                      BODY_BYTES, subject.half, subject.result.p50_ms, subject.result.max_ms,
-                      subject.syncs.p99_ms, subject.bare.p99_ms);
+        ps_paired_run(&late, options.rounds, &result);
+        ps_paired_print(&late, &result,
+                        "\"bytes\":%d,\"events_per_second\":%.0f,\"p50_ms\":%.3f,\"max_ms\":%.3f,\"sync_p99_"
+                        "ms\":%.3f,\"bare_sync_p99_ms\":%.3f",
+                        BODY_BYTES, subject.half, subject.result.p50_ms, subject.result.max_ms,
+                        subject.syncs.p99_ms, subject.bare.p99_ms);
     }
     return 0;
 }

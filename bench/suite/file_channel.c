@@ -14,7 +14,7 @@
 
 #include "bench/suite/agent.h"
 #include "bench/suite/disk.h"
-#include "bench/suite/duel.h"
+#include "bench/suite/paired.h"
 
 #define BODY_BYTES 256
 /* A bare loop before the channel has run writes as many bytes with a sync. */
@@ -131,39 +131,39 @@ static bool wanted(const struct ps_bench_options *options, const char *name)
 int main(int argc, char **argv)
 {
     struct ps_bench_options options = {.seconds = 2, .rounds = 5};
-    static struct ps_duel_result result;
+    static struct ps_paired_result result;
     ps_bench_options_parse(&options, argc, argv);
     ps_log_set_level(PS_LOG_WARN);
     struct subject subject = {
         .options = &options, .directory = ps_disk_directory(), .sync_bytes = FIRST_SYNC_BYTES};
-    const struct ps_duel fast = {.bench = "file_channel",
-                                 .variant = "throughput",
-                                 .unit = "events/s",
-                                 .reference = "bare write and fdatasync, as many bytes with a sync",
-                                 .goal = 1e6,
-                                 .goal_ratio = 0.8,
-                                 .subject = throughput,
-                                 .bare = bare_throughput,
-                                 .argument = &subject};
-    const struct ps_duel cheap = {.bench = "file_channel",
-                                  .variant = "cpu",
-                                  .unit = "ns/event",
-                                  .reference = "memory channel",
-                                  .lower_is_better = true,
-                                  .goal = 100,
-                                  .subject = file_cpu,
-                                  .bare = memory_cpu,
-                                  .argument = &subject};
+    const struct ps_paired fast = {.bench = "file_channel",
+                                   .variant = "throughput",
+                                   .unit = "events/s",
+                                   .reference = "bare write and fdatasync, as many bytes with a sync",
+                                   .goal = 1e6,
+                                   .goal_ratio = 0.8,
+                                   .subject = throughput,
+                                   .bare = bare_throughput,
+                                   .argument = &subject};
+    const struct ps_paired cheap = {.bench = "file_channel",
+                                    .variant = "cpu",
+                                    .unit = "ns/event",
+                                    .reference = "memory channel",
+                                    .lower_is_better = true,
+                                    .goal = 100,
+                                    .subject = file_cpu,
+                                    .bare = memory_cpu,
+                                    .argument = &subject};
     if (wanted(&options, "throughput")) {
-        ps_duel_run(&fast, options.rounds, &result);
-        ps_duel_print(&fast, &result,
-                      "\"bytes\":%d,\"bytes_per_sync\":%zu,\"sync_p50_ms\":%.3f,\"sync_p99_ms\":%.3f",
-                      BODY_BYTES, subject.sync_bytes, subject.syncs.p50_ms, subject.syncs.p99_ms);
+        ps_paired_run(&fast, options.rounds, &result);
+        ps_paired_print(&fast, &result,
+                        "\"bytes\":%d,\"bytes_per_sync\":%zu,\"sync_p50_ms\":%.3f,\"sync_p99_ms\":%.3f",
+                        BODY_BYTES, subject.sync_bytes, subject.syncs.p50_ms, subject.syncs.p99_ms);
     }
     if (wanted(&options, "cpu")) {
-        ps_duel_run(&cheap, options.rounds, &result);
-        ps_duel_print(&cheap, &result, "\"bytes\":%d,\"user_ns\":%.1f,\"system_ns\":%.1f", BODY_BYTES,
-                      subject.user_ns, subject.system_ns);
+        ps_paired_run(&cheap, options.rounds, &result);
+        ps_paired_print(&cheap, &result, "\"bytes\":%d,\"user_ns\":%.1f,\"system_ns\":%.1f", BODY_BYTES,
+                        subject.user_ns, subject.system_ns);
     }
     return 0;
 }

@@ -8,7 +8,7 @@
  * SequenceFile also the lengths of the keys, the keys, and the lengths of the values, each by itself, as the format
  * demands. The output is discarded. */
 #include "bench/suite/bed.h"
-#include "bench/suite/duel.h"
+#include "bench/suite/paired.h"
 #include "stages/lib/hadoop/file/writer.h"
 
 #include <bzlib.h>
@@ -227,25 +227,25 @@ static void variant_run(const struct variant *variant, const struct ps_bench_opt
                         struct job *job)
 {
     struct ps_hadoop_format format = variant->format;
-    struct ps_duel_result result;
+    struct ps_paired_result result;
     bool compressed =
         format.type == PS_HADOOP_COMPRESSED_STREAM || format.compression != PS_HADOOP_COMPRESSION_NONE;
-    struct ps_duel duel = {.bench = "hadoop_files",
-                           .variant = variant->name,
-                           .unit = "bytes/CPU-s",
-                           .reference = compressed ? "the library alone" : "memcpy",
-                           .goal_ratio = compressed ? 0.85 : 0,
-                           .subject = run_writer,
-                           .bare = compressed ? run_library : run_copy,
-                           .argument = job};
+    struct ps_paired paired = {.bench = "hadoop_files",
+                               .variant = variant->name,
+                               .unit = "bytes/CPU-s",
+                               .reference = compressed ? "the library alone" : "memcpy",
+                               .goal_ratio = compressed ? 0.85 : 0,
+                               .subject = run_writer,
+                               .bare = compressed ? run_library : run_copy,
+                               .argument = job};
     if (format.type != PS_HADOOP_SEQUENCE_FILE) {
         format.serializer = job->bed.ops;
         format.serializer_plan = job->bed.plan;
     }
     job->format = &format;
-    ps_duel_run(&duel, options->rounds, &result);
-    ps_duel_print(&duel, &result, "\"bytes\":%u,\"of_plain\":%.4g", BODY_BYTES,
-                  (double)job->written / PLAIN_BYTES);
+    ps_paired_run(&paired, options->rounds, &result);
+    ps_paired_print(&paired, &result, "\"bytes\":%u,\"of_plain\":%.4g", BODY_BYTES,
+                    (double)job->written / PLAIN_BYTES);
 }
 
 int main(int argc, char **argv)

@@ -13,7 +13,7 @@
 
 #include "bench/load/load.h"
 #include "bench/suite/drain.h"
-#include "bench/suite/duel.h"
+#include "bench/suite/paired.h"
 #include "core/clock.h"
 
 #define GOAL_NS 1e6
@@ -51,7 +51,7 @@ static double percentile(const struct ps_histogram *histogram, double of)
 static void measure(const char *variant, const char *target, int cpu, const struct ps_bench_options *options)
 {
     static struct ps_load_result result;
-    struct ps_duel_result figures = {.rounds = options->rounds};
+    struct ps_paired_result figures = {.rounds = options->rounds};
     double raw[PS_ROUNDS_MAX], share[PS_ROUNDS_MAX], gaps_s = 0, gap_max = 0, max = 0;
     for (unsigned i = 0; i < options->rounds; i++) {
         run(target, cpu, strtod(variant, NULL), options->seconds, &result);
@@ -65,13 +65,14 @@ static void measure(const char *variant, const char *target, int cpu, const stru
             max = (double)result.total.schedule_error_ns.max;
         ps_load_result_fini(&result);
     }
-    struct ps_duel duel = {
+    struct ps_paired paired = {
         .bench = "load_pacing", .variant = variant, .unit = "ns", .lower_is_better = true, .goal = GOAL_NS};
-    ps_duel_print(&duel, &figures,
-                  "\"raw_p99.9_ns\":%.0f,\"raw_max_ns\":%.0f,\"witness_gap_max_ns\":%.0f,\"witness_gap_s\":%."
-                  "6f,\"seconds\":%g,\"achieved_share\":%.6f",
-                  ps_spread_of(raw, options->rounds).median, max, gap_max, gaps_s,
-                  options->seconds * options->rounds, ps_spread_of(share, options->rounds).low);
+    ps_paired_print(
+        &paired, &figures,
+        "\"raw_p99.9_ns\":%.0f,\"raw_max_ns\":%.0f,\"witness_gap_max_ns\":%.0f,\"witness_gap_s\":%."
+        "6f,\"seconds\":%g,\"achieved_share\":%.6f",
+        ps_spread_of(raw, options->rounds).median, max, gap_max, gaps_s, options->seconds * options->rounds,
+        ps_spread_of(share, options->rounds).low);
 }
 
 int main(int argc, char **argv)

@@ -18,7 +18,7 @@
 #include <unistd.h>
 
 #include "bench/suite/drain.h"
-#include "bench/suite/duel.h"
+#include "bench/suite/paired.h"
 
 #define EVENT_BYTES 256
 #define CHUNK_EVENTS 256
@@ -126,7 +126,7 @@ static double run_load(void *argument)
 int main(int argc, char **argv)
 {
     struct ps_bench_options options = {.seconds = 2, .rounds = 3};
-    static struct ps_duel_result result;
+    static struct ps_paired_result result;
     struct job job = {0};
     char self[512];
     ps_bench_options_parse(&options, argc, argv);
@@ -141,17 +141,17 @@ int main(int argc, char **argv)
     job.seconds = options.seconds;
     ps_cpu_ends(&job.send_cpu, &job.drain_cpu);
     pid_t drainer = ps_drain_start(job.drain_cpu, &job.port);
-    const struct ps_duel duel = {.bench = "load_tcp",
-                                 .variant = "rfc3164",
-                                 .unit = "events/s",
-                                 .reference = "send of bytes rendered once",
-                                 .goal = 4e6,
-                                 .subject = run_load,
-                                 .bare = run_bare,
-                                 .argument = &job};
-    ps_duel_run(&duel, options.rounds, &result);
-    ps_duel_print(&duel, &result, "\"bytes\":%d,\"connections\":%d,\"events_per_cpu_second\":%.0f",
-                  EVENT_BYTES, CONNECTIONS, job.events_per_cpu_second);
+    const struct ps_paired paired = {.bench = "load_tcp",
+                                     .variant = "rfc3164",
+                                     .unit = "events/s",
+                                     .reference = "send of bytes rendered once",
+                                     .goal = 4e6,
+                                     .subject = run_load,
+                                     .bare = run_bare,
+                                     .argument = &job};
+    ps_paired_run(&paired, options.rounds, &result);
+    ps_paired_print(&paired, &result, "\"bytes\":%d,\"connections\":%d,\"events_per_cpu_second\":%.0f",
+                    EVENT_BYTES, CONNECTIONS, job.events_per_cpu_second);
     ps_drain_stop(drainer);
     return 0;
 }

@@ -10,7 +10,7 @@
 #include <time.h>
 
 #include "bench/suite/bed.h"
-#include "bench/suite/duel.h"
+#include "bench/suite/paired.h"
 #include "bench/suite/rule_traffic.h"
 #include "regex/hyperscan.h"
 #include "regex/regex.h"
@@ -175,7 +175,7 @@ static double bare(const char *pattern, const char *lines, double seconds)
 
 static void kind_run(const struct kind *kind, const struct ps_bench_options *options, char *lines)
 {
-    static struct ps_duel_result result;
+    static struct ps_paired_result result;
     struct ps_bed bed;
     double seconds = options->seconds / 4, without[PS_ROUNDS_MAX];
     lines_make(kind, lines);
@@ -191,16 +191,16 @@ static void kind_run(const struct kind *kind, const struct ps_bench_options *opt
         with = first ? measure(&bed, lines, true, seconds) : with;
         result.subject[i] = with - without[i];
     }
-    const struct ps_duel duel = {.bench = "regex_interceptors",
-                                 .variant = kind->variant,
-                                 .unit = "ns/event",
-                                 .lower_is_better = true,
-                                 .goal = kind->goal};
+    const struct ps_paired paired = {.bench = "regex_interceptors",
+                                     .variant = kind->variant,
+                                     .unit = "ns/event",
+                                     .lower_is_better = true,
+                                     .goal = kind->goal};
     uint32_t left;
     pass(&bed, lines, true, &left);
-    ps_duel_print(&duel, &result, "\"bytes\":%u,\"left\":%.4g,\"without_ns\":%.4g,\"hyperscan_ns\":%.4g",
-                  PS_RULE_TRAFFIC_BYTES, (double)left / EVENTS, ps_spread_of(without, options->rounds).median,
-                  bare(kind->keys[1], lines, seconds));
+    ps_paired_print(&paired, &result, "\"bytes\":%u,\"left\":%.4g,\"without_ns\":%.4g,\"hyperscan_ns\":%.4g",
+                    PS_RULE_TRAFFIC_BYTES, (double)left / EVENTS,
+                    ps_spread_of(without, options->rounds).median, bare(kind->keys[1], lines, seconds));
     ps_bed_fini(&bed);
 }
 

@@ -16,7 +16,7 @@
 #include <unistd.h>
 
 #include "bench/suite/agent.h"
-#include "bench/suite/duel.h"
+#include "bench/suite/paired.h"
 #include "bench/suite/pump.h"
 
 #define BODY_BYTES "256"
@@ -121,7 +121,7 @@ static double run(void *argument)
 int main(int argc, char **argv)
 {
     struct ps_bench_options options = {.seconds = 3, .rounds = 5};
-    static struct ps_duel_result result;
+    static struct ps_paired_result result;
     static struct job job;
     ps_bench_options_parse(&options, argc, argv);
     ps_log_set_level(PS_LOG_WARN);
@@ -131,14 +131,15 @@ int main(int argc, char **argv)
         if (options.only != NULL && strcmp(options.only, kinds[i].name) != 0)
             continue;
         job.kind = &kinds[i];
-        const struct ps_duel duel = {.bench = "requests",
-                                     .variant = kinds[i].name,
-                                     .unit = "events/CPU-s",
-                                     .goal = kinds[i].goal,
-                                     .subject = run,
-                                     .argument = &job};
-        ps_duel_run(&duel, options.rounds, &result);
-        ps_duel_print(&duel, &result, "\"bytes\":" BODY_BYTES ",\"events_per_second\":%.0f", job.per_second);
+        const struct ps_paired paired = {.bench = "requests",
+                                         .variant = kinds[i].name,
+                                         .unit = "events/CPU-s",
+                                         .goal = kinds[i].goal,
+                                         .subject = run,
+                                         .argument = &job};
+        ps_paired_run(&paired, options.rounds, &result);
+        ps_paired_print(&paired, &result, "\"bytes\":" BODY_BYTES ",\"events_per_second\":%.0f",
+                        job.per_second);
     }
     return 0;
 }

@@ -10,7 +10,7 @@
 #include <time.h>
 
 #include "bench/suite/agent.h"
-#include "bench/suite/duel.h"
+#include "bench/suite/paired.h"
 #include "core/flow/bump.h"
 #include "core/flow/window.h"
 #include "rings/inbox.h"
@@ -109,27 +109,27 @@ static double run_hop(void *options)
 int main(int argc, char **argv)
 {
     struct ps_bench_options options = {.seconds = 2, .rounds = 3};
-    static struct ps_duel_result result;
+    static struct ps_paired_result result;
     ps_bench_options_parse(&options, argc, argv);
     ps_log_set_level(PS_LOG_WARN);
-    const struct ps_duel whole = {.bench = "stress_null",
-                                  .variant = "stress to null",
-                                  .unit = "events/CPU-s",
-                                  .reference = "memset of the same bytes",
-                                  .goal = 40e6,
-                                  .subject = run_agent,
-                                  .bare = run_bare,
+    const struct ps_paired whole = {.bench = "stress_null",
+                                    .variant = "stress to null",
+                                    .unit = "events/CPU-s",
+                                    .reference = "memset of the same bytes",
+                                    .goal = 40e6,
+                                    .subject = run_agent,
+                                    .bare = run_bare,
+                                    .argument = &options};
+    const struct ps_paired hop = {.bench = "stress_null",
+                                  .variant = "hop",
+                                  .unit = "ns/event",
+                                  .lower_is_better = true,
+                                  .goal = 5,
+                                  .subject = run_hop,
                                   .argument = &options};
-    const struct ps_duel hop = {.bench = "stress_null",
-                                .variant = "hop",
-                                .unit = "ns/event",
-                                .lower_is_better = true,
-                                .goal = 5,
-                                .subject = run_hop,
-                                .argument = &options};
-    ps_duel_run(&whole, options.rounds, &result);
-    ps_duel_print(&whole, &result, "\"bytes\":%d", BODY_BYTES);
-    ps_duel_run(&hop, options.rounds, &result);
-    ps_duel_print(&hop, &result, "\"events_per_batch\":%u", PS_BATCH_EVENTS_MAX);
+    ps_paired_run(&whole, options.rounds, &result);
+    ps_paired_print(&whole, &result, "\"bytes\":%d", BODY_BYTES);
+    ps_paired_run(&hop, options.rounds, &result);
+    ps_paired_print(&hop, &result, "\"events_per_batch\":%u", PS_BATCH_EVENTS_MAX);
     return 0;
 }

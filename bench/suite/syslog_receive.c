@@ -22,7 +22,7 @@
 #include <unistd.h>
 
 #include "bench/suite/agent.h"
-#include "bench/suite/duel.h"
+#include "bench/suite/paired.h"
 
 #define CONNECTIONS 4
 #define EVENT_BYTES 120
@@ -269,7 +269,7 @@ static double run_agent(void *argument)
 int main(int argc, char **argv)
 {
     struct ps_bench_options options = {.seconds = 2, .rounds = 3, .only = ""};
-    static struct ps_duel_result result;
+    static struct ps_paired_result result;
     ps_bench_options_parse(&options, argc, argv);
     ps_log_set_level(PS_LOG_WARN);
     for (size_t k = 0; k < PS_COUNT_OF(kinds); k++) {
@@ -279,18 +279,19 @@ int main(int argc, char **argv)
         if (options.only[0] != '\0' && strcmp(options.only, kind->name) != 0)
             continue;
         snprintf(variant, sizeof variant, "%s %s", kind->name, kind->format);
-        const struct ps_duel duel = {.bench = "syslog_receive",
-                                     .variant = variant,
-                                     .unit = "events/CPU-s",
-                                     .reference = kind->datagrams ? "recvmmsg" : "recv and split",
-                                     .goal = kind->datagrams ? 0 : 4e6,
-                                     .goal_ratio = kind->datagrams ? 0.5 : 0.25,
-                                     .subject = run_agent,
-                                     .bare = run_bare,
-                                     .argument = &job};
-        ps_duel_run(&duel, options.rounds, &result);
-        ps_duel_print(&duel, &result, "\"bytes\":%d,\"connections\":%d,\"kernel_dropped\":%llu", EVENT_BYTES,
-                      kind->datagrams ? 1 : CONNECTIONS, (unsigned long long)job.kernel_dropped);
+        const struct ps_paired paired = {.bench = "syslog_receive",
+                                         .variant = variant,
+                                         .unit = "events/CPU-s",
+                                         .reference = kind->datagrams ? "recvmmsg" : "recv and split",
+                                         .goal = kind->datagrams ? 0 : 4e6,
+                                         .goal_ratio = kind->datagrams ? 0.5 : 0.25,
+                                         .subject = run_agent,
+                                         .bare = run_bare,
+                                         .argument = &job};
+        ps_paired_run(&paired, options.rounds, &result);
+        ps_paired_print(&paired, &result, "\"bytes\":%d,\"connections\":%d,\"kernel_dropped\":%llu",
+                        EVENT_BYTES, kind->datagrams ? 1 : CONNECTIONS,
+                        (unsigned long long)job.kernel_dropped);
     }
     return 0;
 }

@@ -17,7 +17,7 @@
 
 #include "bench/suite/agent.h"
 #include "bench/suite/disk.h"
-#include "bench/suite/duel.h"
+#include "bench/suite/paired.h"
 #include "core/clock.h"
 
 #define FILES 10000U
@@ -128,7 +128,7 @@ static double latency(void *argument)
 int main(int argc, char **argv)
 {
     struct ps_bench_options options = {.rounds = 3, .seconds = 10};
-    static struct ps_duel_result result;
+    static struct ps_paired_result result;
     static struct job job;
     static char text[16384];
     struct ps_agent_account account;
@@ -141,21 +141,21 @@ int main(int argc, char **argv)
     job.agent = ps_bench_agent_start(text);
     job.delivered = FILES;
     (void)await_line(&job, ps_clock_now().mono_ns);
-    struct ps_duel duel = {.bench = "tail_files",
-                           .variant = "at rest",
-                           .unit = "% of a core",
-                           .lower_is_better = true,
-                           .goal = 2,
-                           .subject = at_rest,
-                           .argument = &job};
-    ps_duel_run(&duel, options.rounds, &result);
-    ps_duel_print(&duel, &result, "\"files\":%u,\"active\":%u", FILES, ACTIVE);
-    duel.variant = "latency";
-    duel.unit = "ms";
-    duel.goal = 20;
-    duel.subject = latency;
-    ps_duel_run(&duel, options.rounds, &result);
-    ps_duel_print(&duel, &result, "\"files\":%u,\"active\":%u", FILES, ACTIVE);
+    struct ps_paired paired = {.bench = "tail_files",
+                               .variant = "at rest",
+                               .unit = "% of a core",
+                               .lower_is_better = true,
+                               .goal = 2,
+                               .subject = at_rest,
+                               .argument = &job};
+    ps_paired_run(&paired, options.rounds, &result);
+    ps_paired_print(&paired, &result, "\"files\":%u,\"active\":%u", FILES, ACTIVE);
+    paired.variant = "latency";
+    paired.unit = "ms";
+    paired.goal = 20;
+    paired.subject = latency;
+    ps_paired_run(&paired, options.rounds, &result);
+    ps_paired_print(&paired, &result, "\"files\":%u,\"active\":%u", FILES, ACTIVE);
     ps_agent_stop(job.agent, 10000, NULL, NULL, &account);
     if (account.undelivered != 0 || account.accepted != job.delivered)
         fatal("the agent's account does not add up");

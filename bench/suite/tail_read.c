@@ -16,7 +16,7 @@
 
 #include "bench/suite/agent.h"
 #include "bench/suite/disk.h"
-#include "bench/suite/duel.h"
+#include "bench/suite/paired.h"
 
 #define LINE_BYTES 512U
 #define BUFFER_BYTES (256U * 1024U)
@@ -148,7 +148,7 @@ static double run_bare(void *argument)
 int main(int argc, char **argv)
 {
     struct ps_bench_options options = {.rounds = 5, .events = 1000000, .seconds = 1};
-    static struct ps_duel_result result;
+    static struct ps_paired_result result;
     ps_bench_options_parse(&options, argc, argv);
     ps_log_set_level(PS_LOG_WARN);
     struct job job = {.directory = ps_disk_directory(), .lines = options.events};
@@ -157,19 +157,19 @@ int main(int argc, char **argv)
         job.kind = &kinds[i];
         if (options.only != NULL && strcmp(options.only, kinds[i].name) != 0)
             continue;
-        const struct ps_duel duel = {.bench = "tail_read",
-                                     .variant = kinds[i].name,
-                                     .unit = "bytes/CPU-s",
-                                     .reference = "read and a search for newlines",
-                                     .goal = 2e9,
-                                     .goal_ratio = 0.4,
-                                     .subject = run_agent,
-                                     .bare = run_bare,
-                                     .argument = &job};
-        ps_duel_run(&duel, options.rounds, &result);
-        ps_duel_print(&duel, &result,
-                      "\"bytes\":%u,\"bytes_per_second\":%.0f,\"reference_bytes_per_second\":%.0f",
-                      LINE_BYTES, job.agent_per_second, job.bare_per_second);
+        const struct ps_paired paired = {.bench = "tail_read",
+                                         .variant = kinds[i].name,
+                                         .unit = "bytes/CPU-s",
+                                         .reference = "read and a search for newlines",
+                                         .goal = 2e9,
+                                         .goal_ratio = 0.4,
+                                         .subject = run_agent,
+                                         .bare = run_bare,
+                                         .argument = &job};
+        ps_paired_run(&paired, options.rounds, &result);
+        ps_paired_print(&paired, &result,
+                        "\"bytes\":%u,\"bytes_per_second\":%.0f,\"reference_bytes_per_second\":%.0f",
+                        LINE_BYTES, job.agent_per_second, job.bare_per_second);
     }
     return 0;
 }

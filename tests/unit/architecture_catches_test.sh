@@ -25,8 +25,8 @@ echo '#include "commands/agent/agent.h"' >>conf/agent.c
 expect 'conf/agent\.c: includes "commands/agent/agent\.h"' 'conf/agent\.c: includes "commands/agent/agent\.h"; it may include .*'
 echo '#include "stages/sinks/null.h"' >>bench/load/lane/lane.c
 expect 'bench/load/lane/lane\.c: includes a stage: "stages/sinks/null\.h"'
-echo '#include "tests/support/stage.h"' >>bench/suite/duel.c
-expect 'bench/suite/duel\.c: includes "tests/support/stage\.h", which nothing but tests may'
+echo '#include "tests/support/stage.h"' >>bench/suite/paired.c
+expect 'bench/suite/paired\.c: includes "tests/support/stage\.h", which nothing but tests may'
 echo '#include <hs.h>' >>conf/agent.c
 expect 'conf/agent\.c: includes <hs\.h>; only regex/\* may'
 

@@ -15,7 +15,7 @@
 #include <unistd.h>
 
 #include "bench/suite/agent.h"
-#include "bench/suite/duel.h"
+#include "bench/suite/paired.h"
 #include "bench/suite/kafka/loop.h"
 
 #define BODY_BYTES 120U
@@ -137,23 +137,23 @@ static double run_agent(void *argument)
 int main(int argc, char **argv)
 {
     struct ps_bench_options options = {.seconds = 1, .rounds = 5, .events = 2000000};
-    static struct ps_duel_result result;
+    static struct ps_paired_result result;
     ps_bench_options_parse(&options, argc, argv);
     if (options.brokers == NULL || options.events < PER_CALL)
         ps_kafka_loop_fatal("--brokers is needed, and --events above 1,023");
     ps_log_set_level(PS_LOG_WARN);
     struct job job = {.brokers = options.brokers, .events = options.events};
-    const struct ps_duel duel = {.bench = "kafka_channel",
-                                 .variant = "real broker",
-                                 .unit = "events/CPU-s",
-                                 .reference = "bare produce and consume pair",
-                                 .goal_ratio = 0.7,
-                                 .subject = run_agent,
-                                 .bare = run_bare,
-                                 .argument = &job};
-    ps_duel_run(&duel, options.rounds, &result);
-    ps_duel_print(
-        &duel, &result,
+    const struct ps_paired paired = {.bench = "kafka_channel",
+                                     .variant = "real broker",
+                                     .unit = "events/CPU-s",
+                                     .reference = "bare produce and consume pair",
+                                     .goal_ratio = 0.7,
+                                     .subject = run_agent,
+                                     .bare = run_bare,
+                                     .argument = &job};
+    ps_paired_run(&paired, options.rounds, &result);
+    ps_paired_print(
+        &paired, &result,
         "\"bytes\":%u,\"partitions\":%d,\"events_per_second\":%.0f,\"reference_events_per_second\":%.0f",
         BODY_BYTES, PARTITIONS, job.agent_per_second, job.bare_per_second);
     return 0;

@@ -7,7 +7,7 @@
  * Without --brokers the broker is an embedded one in a separate process; a real one must
  * have the topics bench-4 and bench-1000 with as many partitions. All send the events of the same ring of batches, 1,024 events per
  * batch, 120 bytes each, and read every delivery report. The bare loop has four partitions in all variants. */
-#include "bench/suite/duel.h"
+#include "bench/suite/paired.h"
 #include "bench/support/mock_broker.h"
 #include "conf/bind.h"
 #include "conf/problem.h"
@@ -323,25 +323,25 @@ static void fill_ring(struct ps_bump *bump)
 static void run_variant(struct job *job, const struct variant *variant,
                         const struct ps_bench_options *options)
 {
-    static struct ps_duel_result result;
+    static struct ps_paired_result result;
     char name[64];
     snprintf(name, sizeof name, "%s to %s", variant->name,
              options->brokers == NULL ? "mock" : "a real broker");
-    const struct ps_duel duel = {.bench = "kafka_produce",
-                                 .variant = name,
-                                 .unit = "events/CPU-s",
-                                 .reference = "rd_kafka_produce_batch loop",
-                                 .goal_ratio = variant->goal_ratio,
-                                 .subject = run_sink,
-                                 .bare = run_bare,
-                                 .argument = job};
+    const struct ps_paired paired = {.bench = "kafka_produce",
+                                     .variant = name,
+                                     .unit = "events/CPU-s",
+                                     .reference = "rd_kafka_produce_batch loop",
+                                     .goal_ratio = variant->goal_ratio,
+                                     .subject = run_sink,
+                                     .bare = run_bare,
+                                     .argument = job};
     job->variant = variant;
-    ps_duel_run(&duel, options->rounds, &result);
-    ps_duel_print(&duel, &result,
-                  "\"bytes\":%u,\"partitions\":%d,\"events_per_batch\":%u,\"events_per_second\":%.0f,"
-                  "\"reference_events_per_second\":%.0f",
-                  BODY_BYTES, variant->partitions, PS_BATCH_EVENTS_MAX, job->sink_per_second,
-                  job->bare_per_second);
+    ps_paired_run(&paired, options->rounds, &result);
+    ps_paired_print(&paired, &result,
+                    "\"bytes\":%u,\"partitions\":%d,\"events_per_batch\":%u,\"events_per_second\":%.0f,"
+                    "\"reference_events_per_second\":%.0f",
+                    BODY_BYTES, variant->partitions, PS_BATCH_EVENTS_MAX, job->sink_per_second,
+                    job->bare_per_second);
 }
 
 int main(int argc, char **argv)

@@ -12,7 +12,7 @@
 #include <unistd.h>
 
 #include "bench/suite/drain.h"
-#include "bench/suite/duel.h"
+#include "bench/suite/paired.h"
 #include "bench/suite/pump.h"
 #include "bench/suite/rule_agent.h"
 #include "bench/suite/rule_traffic.h"
@@ -86,7 +86,7 @@ static void job_prepare(struct job *job, enum ps_rule_traffic_kind kind)
 int main(int argc, char **argv)
 {
     struct ps_bench_options options = {.seconds = 2, .rounds = 5};
-    static struct ps_duel_result result;
+    static struct ps_paired_result result;
     struct job job = {.lines = ps_must_alloc(1, (size_t)EVENTS * LINE_BYTES, "lines")};
     char folder[] = "/tmp/penstock-rules-XXXXXX";
     ps_bench_options_parse(&options, argc, argv);
@@ -101,19 +101,20 @@ int main(int argc, char **argv)
         if (options.only != NULL && strcmp(options.only, name) != 0)
             continue;
         snprintf(variant, sizeof variant, "%s %u", name, RULES);
-        const struct ps_duel duel = {.bench = "rules_pipeline",
-                                     .variant = variant,
-                                     .unit = "events/CPU-s",
-                                     .reference = "the same pipeline without rules",
-                                     .goal = kind == PS_RULE_TRAFFIC_SPREAD ? 1.5e6 : 0,
-                                     .subject = run_rules,
-                                     .bare = run_bare,
-                                     .argument = &job};
+        const struct ps_paired paired = {.bench = "rules_pipeline",
+                                         .variant = variant,
+                                         .unit = "events/CPU-s",
+                                         .reference = "the same pipeline without rules",
+                                         .goal = kind == PS_RULE_TRAFFIC_SPREAD ? 1.5e6 : 0,
+                                         .subject = run_rules,
+                                         .bare = run_bare,
+                                         .argument = &job};
         job_prepare(&job, (enum ps_rule_traffic_kind)kind);
-        ps_duel_run(&duel, options.rounds, &result);
-        ps_duel_print(&duel, &result,
-                      "\"bytes\":%u,\"rules\":%u,\"hit\":%.4g,\"connections\":%d,\"events_per_second\":%.0f",
-                      PS_RULE_TRAFFIC_BYTES, RULES, job.hits, PS_PUMP_CONNECTIONS, job.per_second);
+        ps_paired_run(&paired, options.rounds, &result);
+        ps_paired_print(
+            &paired, &result,
+            "\"bytes\":%u,\"rules\":%u,\"hit\":%.4g,\"connections\":%d,\"events_per_second\":%.0f",
+            PS_RULE_TRAFFIC_BYTES, RULES, job.hits, PS_PUMP_CONNECTIONS, job.per_second);
     }
     unlink(job.rules);
     rmdir(folder);

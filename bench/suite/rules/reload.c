@@ -28,7 +28,7 @@
 #include <unistd.h>
 
 #include "bench/suite/drain.h"
-#include "bench/suite/duel.h"
+#include "bench/suite/paired.h"
 #include "bench/suite/pump.h"
 #include "bench/suite/rule_agent.h"
 #include "bench/suite/rule_traffic.h"
@@ -288,7 +288,7 @@ static uint64_t reload(struct job *job, unsigned round)
 }
 
 struct figures {
-    struct ps_duel_result latency, cycle;
+    struct ps_paired_result latency, cycle;
     double worst_before, worst_during, gross_before, gross_during, reload_s, share, rate;
     unsigned slow_before, slow_during;
 };
@@ -334,7 +334,7 @@ static void measure(struct job *job, unsigned rounds, struct figures *out)
     out->reload_s = ps_spread_of(reloads, rounds).median;
 }
 
-/* Tells ps_duel_print that there is a reference; it is never called. */
+/* Tells ps_paired_print that there is a reference; it is never called. */
 static double taken_in_turn(void *)
 {
     return 0;
@@ -342,31 +342,32 @@ static double taken_in_turn(void *)
 
 static void report(const struct job *job, const struct figures *out)
 {
-    const struct ps_duel latency = {.bench = "rules_reload",
-                                    .variant = "p99 latency",
+    const struct ps_paired latency = {.bench = "rules_reload",
+                                      .variant = "p99 latency",
+                                      .unit = "ms",
+                                      .reference = "without a reload",
+                                      .lower_is_better = true,
+                                      .goal_ratio = 2,
+                                      .bare = taken_in_turn};
+    const struct ps_paired cycle = {.bench = "rules_reload",
+                                    .variant = "longest cycle, net",
                                     .unit = "ms",
                                     .reference = "without a reload",
                                     .lower_is_better = true,
-                                    .goal_ratio = 2,
+                                    .goal = 1,
                                     .bare = taken_in_turn};
-    const struct ps_duel cycle = {.bench = "rules_reload",
-                                  .variant = "longest cycle, net",
-                                  .unit = "ms",
-                                  .reference = "without a reload",
-                                  .lower_is_better = true,
-                                  .goal = 1,
-                                  .bare = taken_in_turn};
-    ps_duel_print(
+    ps_paired_print(
         &latency, &out->latency,
         "\"bytes\":%u,\"rules\":%u,\"rate\":%.0f,\"achieved_rate\":%.0f,\"held\":%s,\"cpu_share\":%.3f,"
         "\"reload_s\":%.3g,\"worst\":%.4g,\"reference_worst\":%.4g",
         PS_RULE_TRAFFIC_BYTES, RULES, job->rate, out->rate, out->rate > 0.99 * job->rate ? "true" : "false",
         out->share, out->reload_s, out->worst_during, out->worst_before);
-    ps_duel_print(&cycle, &out->cycle,
-                  "\"bytes\":%u,\"rules\":%u,\"rate\":%.0f,\"slow\":%u,\"reference_slow\":%u,\"gross\":%.4g,"
-                  "\"reference_gross\":%.4g",
-                  PS_RULE_TRAFFIC_BYTES, RULES, job->rate, out->slow_during, out->slow_before,
-                  out->gross_during, out->gross_before);
+    ps_paired_print(
+        &cycle, &out->cycle,
+        "\"bytes\":%u,\"rules\":%u,\"rate\":%.0f,\"slow\":%u,\"reference_slow\":%u,\"gross\":%.4g,"
+        "\"reference_gross\":%.4g",
+        PS_RULE_TRAFFIC_BYTES, RULES, job->rate, out->slow_during, out->slow_before, out->gross_during,
+        out->gross_before);
 }
 
 int main(int argc, char **argv)

@@ -20,7 +20,7 @@
 #include <unistd.h>
 
 #include "bench/suite/bed.h"
-#include "bench/suite/duel.h"
+#include "bench/suite/paired.h"
 #include "bench/suite/rule_traffic.h"
 #include "core/engine/runner.h"
 #include "regex/hyperscan.h"
@@ -262,7 +262,7 @@ static double bare_of(const struct set *set, enum way way, unsigned round)
     return fmin(set->ns[BARE_EVENTS][round], set->ns[way == COPIED ? BARE_COPIED : BARE_BATCHES][round]);
 }
 
-/* Tells ps_duel_print that there is a reference; it is never called, the reference was measured with the
+/* Tells ps_paired_print that there is a reference; it is never called, the reference was measured with the
  * rest. */
 static double taken_in_turn(void *)
 {
@@ -278,54 +278,54 @@ static double median_of(const double *figures, unsigned count)
 
 static void record_set(const struct set *set, enum way way, unsigned rounds)
 {
-    static struct ps_duel_result result;
+    static struct ps_paired_result result;
     char variant[64];
     snprintf(variant, sizeof variant, "%s %u %s", ps_rule_traffic_name(set->kind), set->rules,
              way == IN_PLACE ? "in place" : "copied");
-    const struct ps_duel duel = {.bench = "rules_stage",
-                                 .variant = variant,
-                                 .unit = "ns/event",
-                                 .reference = "bare Hyperscan, the faster of a scan an event and a batch",
-                                 .lower_is_better = true,
-                                 .goal_ratio = set->kind == PS_RULE_TRAFFIC_SPREAD ? 1.2 : 1.3,
-                                 .bare = taken_in_turn};
+    const struct ps_paired paired = {.bench = "rules_stage",
+                                     .variant = variant,
+                                     .unit = "ns/event",
+                                     .reference = "bare Hyperscan, the faster of a scan an event and a batch",
+                                     .lower_is_better = true,
+                                     .goal_ratio = set->kind == PS_RULE_TRAFFIC_SPREAD ? 1.2 : 1.3,
+                                     .bare = taken_in_turn};
     result.rounds = rounds;
     for (unsigned i = 0; i < rounds; i++) {
         result.subject[i] = set->ns[way][i];
         result.bare[i] = bare_of(set, way, i);
         result.ratio[i] = result.subject[i] / result.bare[i];
     }
-    ps_duel_print(&duel, &result,
-                  "\"bytes\":%u,\"rules\":%u,\"hit\":%.4g,\"bare_events_ns\":%.4g,\"bare_batches_ns\":%.4g,"
-                  "\"database_bytes\":%zu,\"compile_cpu_s\":%.3g",
-                  PS_RULE_TRAFFIC_BYTES, set->rules, set->hits, median_of(set->ns[BARE_EVENTS], rounds),
-                  median_of(set->ns[way == COPIED ? BARE_COPIED : BARE_BATCHES], rounds),
-                  ps_hyperscan_database_bytes(set->hyperscan), set->compile_s);
+    ps_paired_print(&paired, &result,
+                    "\"bytes\":%u,\"rules\":%u,\"hit\":%.4g,\"bare_events_ns\":%.4g,\"bare_batches_ns\":%.4g,"
+                    "\"database_bytes\":%zu,\"compile_cpu_s\":%.3g",
+                    PS_RULE_TRAFFIC_BYTES, set->rules, set->hits, median_of(set->ns[BARE_EVENTS], rounds),
+                    median_of(set->ns[way == COPIED ? BARE_COPIED : BARE_BATCHES], rounds),
+                    ps_hyperscan_database_bytes(set->hyperscan), set->compile_s);
 }
 
 /* Records the cost of many rules relative to few; `way` WAYS: of bare Hyperscan. */
 static void record_growth(const struct set *many, const struct set *few, enum way way, double goal,
                           unsigned rounds)
 {
-    static struct ps_duel_result result;
+    static struct ps_paired_result result;
     char variant[64], reference[64];
     snprintf(variant, sizeof variant, "%s %u against %u%s", ps_rule_traffic_name(many->kind), many->rules,
              few->rules, way == WAYS ? ", bare" : "");
     snprintf(reference, sizeof reference, "the same with %u rules", few->rules);
-    const struct ps_duel duel = {.bench = "rules_stage",
-                                 .variant = variant,
-                                 .unit = "ns/event",
-                                 .reference = reference,
-                                 .lower_is_better = true,
-                                 .goal_ratio = goal,
-                                 .bare = taken_in_turn};
+    const struct ps_paired paired = {.bench = "rules_stage",
+                                     .variant = variant,
+                                     .unit = "ns/event",
+                                     .reference = reference,
+                                     .lower_is_better = true,
+                                     .goal_ratio = goal,
+                                     .bare = taken_in_turn};
     result.rounds = rounds;
     for (unsigned i = 0; i < rounds; i++) {
         result.subject[i] = way == WAYS ? bare_of(many, IN_PLACE, i) : many->ns[way][i];
         result.bare[i] = way == WAYS ? bare_of(few, IN_PLACE, i) : few->ns[way][i];
         result.ratio[i] = result.subject[i] / result.bare[i];
     }
-    ps_duel_print(&duel, &result, "\"bytes\":%u", PS_RULE_TRAFFIC_BYTES);
+    ps_paired_print(&paired, &result, "\"bytes\":%u", PS_RULE_TRAFFIC_BYTES);
 }
 
 /* ---- all sizes of a kind, in turn ---- */

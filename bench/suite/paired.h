@@ -20,7 +20,7 @@ struct ps_bench_options {
 /* `options` holds the defaults. Ends the program with a message when the options are invalid. */
 void ps_bench_options_parse(struct ps_bench_options *options, int argc, char **argv);
 
-struct ps_duel {
+struct ps_paired {
     const char *bench, *variant;
     const char *unit;          /* of both figures: "events/CPU-s", "ns/event" */
     const char *reference;     /* the name of the reference; NULL: none */
@@ -31,16 +31,16 @@ struct ps_duel {
     void *argument;
 };
 
-struct ps_duel_result {
+struct ps_paired_result {
     unsigned rounds;
     double subject[PS_ROUNDS_MAX], bare[PS_ROUNDS_MAX], ratio[PS_ROUNDS_MAX]; /* by round */
 };
 
 /* Runs one warm-up of each, then `rounds` pairs: A B, B A, A B, ..., so that drift affects both equally.
  * Shows the progress on a terminal. */
-void ps_duel_run(const struct ps_duel *duel, unsigned rounds, struct ps_duel_result *result);
+void ps_paired_run(const struct ps_paired *paired, unsigned rounds, struct ps_paired_result *result);
 
 /* Prints the record: median, lowest, highest, and the samples. `more` is printf text of further members, ""
  * for none. */
-void ps_duel_print(const struct ps_duel *duel, const struct ps_duel_result *result, const char *more, ...)
-    __attribute__((format(printf, 3, 4)));
+void ps_paired_print(const struct ps_paired *paired, const struct ps_paired_result *result, const char *more,
+                     ...) __attribute__((format(printf, 3, 4)));

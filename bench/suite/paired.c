@@ -1,4 +1,4 @@
-#include "bench/suite/duel.h"
+#include "bench/suite/paired.h"
 
 #include <getopt.h>
 #include <stdarg.h>
@@ -45,16 +45,16 @@ void ps_bench_options_parse(struct ps_bench_options *options, int argc, char **a
     exit(2);
 }
 
-static void progress(const struct ps_duel *duel, unsigned round, unsigned rounds)
+static void progress(const struct ps_paired *paired, unsigned round, unsigned rounds)
 {
     if (!isatty(STDERR_FILENO))
         return;
     if (round > rounds)
         fprintf(stderr, "\r\033[K");
     else if (round == 0)
-        fprintf(stderr, "\r\033[K%s %s: warm-up", duel->bench, duel->variant);
+        fprintf(stderr, "\r\033[K%s %s: warm-up", paired->bench, paired->variant);
     else
-        fprintf(stderr, "\r\033[K%s %s: round %u of %u", duel->bench, duel->variant, round, rounds);
+        fprintf(stderr, "\r\033[K%s %s: round %u of %u", paired->bench, paired->variant, round, rounds);
 }
 
 static double one(double (*measure)(void *), void *argument)
@@ -68,26 +68,26 @@ static double one(double (*measure)(void *), void *argument)
     exit(1);
 }
 
-void ps_duel_run(const struct ps_duel *duel, unsigned rounds, struct ps_duel_result *result)
+void ps_paired_run(const struct ps_paired *paired, unsigned rounds, struct ps_paired_result *result)
 {
     PS_ASSERT(rounds > 0 && rounds <= PS_ROUNDS_MAX);
-    *result = (struct ps_duel_result){.rounds = rounds};
-    progress(duel, 0, rounds);
-    if (duel->bare != NULL)
-        one(duel->bare, duel->argument);
-    one(duel->subject, duel->argument);
+    *result = (struct ps_paired_result){.rounds = rounds};
+    progress(paired, 0, rounds);
+    if (paired->bare != NULL)
+        one(paired->bare, paired->argument);
+    one(paired->subject, paired->argument);
     for (unsigned i = 0; i < rounds; i++) {
-        progress(duel, i + 1, rounds);
+        progress(paired, i + 1, rounds);
         bool first = i % 2 == 0; /* the reference is measured first */
-        if (duel->bare != NULL && first)
-            result->bare[i] = one(duel->bare, duel->argument);
-        result->subject[i] = one(duel->subject, duel->argument);
-        if (duel->bare != NULL && !first)
-            result->bare[i] = one(duel->bare, duel->argument);
-        if (duel->bare != NULL)
+        if (paired->bare != NULL && first)
+            result->bare[i] = one(paired->bare, paired->argument);
+        result->subject[i] = one(paired->subject, paired->argument);
+        if (paired->bare != NULL && !first)
+            result->bare[i] = one(paired->bare, paired->argument);
+        if (paired->bare != NULL)
             result->ratio[i] = result->subject[i] / result->bare[i];
     }
-    progress(duel, rounds + 1, rounds);
+    progress(paired, rounds + 1, rounds);
 }
 
 /* "<prefix>value":..,"<prefix>low":..,"<prefix>high":..,"<prefix>samples":[..] */
@@ -103,24 +103,25 @@ static void print_figures(const char *prefix, const double *figures, unsigned co
     printf("],");
 }
 
-void ps_duel_print(const struct ps_duel *duel, const struct ps_duel_result *result, const char *more, ...)
+void ps_paired_print(const struct ps_paired *paired, const struct ps_paired_result *result, const char *more,
+                     ...)
 {
     double sorted[PS_ROUNDS_MAX];
-    printf("{\"bench\":\"%s\",\"variant\":\"%s\",", duel->bench, duel->variant);
+    printf("{\"bench\":\"%s\",\"variant\":\"%s\",", paired->bench, paired->variant);
     print_figures("", result->subject, result->rounds);
-    printf("\"unit\":\"%s\",\"better\":\"%s\",\"rounds\":%u", duel->unit,
-           duel->lower_is_better ? "lower" : "higher", result->rounds);
-    if (duel->bare != NULL) {
-        printf(",\"reference\":\"%s\",", duel->reference);
+    printf("\"unit\":\"%s\",\"better\":\"%s\",\"rounds\":%u", paired->unit,
+           paired->lower_is_better ? "lower" : "higher", result->rounds);
+    if (paired->bare != NULL) {
+        printf(",\"reference\":\"%s\",", paired->reference);
         print_figures("reference_", result->bare, result->rounds);
         memcpy(sorted, result->ratio, result->rounds * sizeof *sorted);
         struct ps_spread ratio = ps_spread_of(sorted, result->rounds);
         printf("\"ratio\":%.4g,\"ratio_low\":%.4g,\"ratio_high\":%.4g", ratio.median, ratio.low, ratio.high);
     }
-    if (duel->goal > 0)
-        printf(",\"goal\":%.6g", duel->goal);
-    if (duel->goal_ratio > 0)
-        printf(",\"goal_ratio\":%.4g", duel->goal_ratio);
+    if (paired->goal > 0)
+        printf(",\"goal\":%.6g", paired->goal);
+    if (paired->goal_ratio > 0)
+        printf(",\"goal_ratio\":%.4g", paired->goal_ratio);
     va_list arguments;
     va_start(arguments, more);
     if (more[0] != '\0')
