@@ -12,8 +12,8 @@
  * A round is --seconds without a reload and as long with one. Prints two records:
  *
  * - p99 latency during a reload, compared with that without one (medians over tenths of a second)
- * - the worker's longest cycle, without the time in which a witness on its CPU had to wait as well
- *   (bench/suite/witness.h). The engine does not list cycles up to 1 ms: 1 means that none was longer */
+ * - the worker's longest cycle, without the time in which a watch on its CPU had to wait as well
+ *   (bench/suite/cpu_watch.h). The engine does not list cycles up to 1 ms: 1 means that none was longer */
 #include <fcntl.h>
 #include <libgen.h>
 #include <math.h>
@@ -32,7 +32,7 @@
 #include "bench/suite/pump.h"
 #include "bench/suite/rule_agent.h"
 #include "bench/suite/rule_traffic.h"
-#include "bench/suite/witness.h"
+#include "bench/suite/cpu_watch.h"
 
 #define RULES 1000U
 #define EVENTS 8192U
@@ -65,7 +65,7 @@ struct job {
     char *bytes; /* the bytes that it sends */
     struct sender probe;
     struct ps_agent *agent;
-    struct ps_witness *witness;
+    struct ps_cpu_watch *watch;
     uint64_t slow_seen;
 };
 
@@ -210,7 +210,7 @@ static void look(struct job *job, struct found *found)
     source.visit(source.argument, &visitor);
 }
 
-/* Returns the longest cycle since the last call without the witness's gaps, in ms; 1 when none was longer. */
+/* Returns the longest cycle since the last call without the watch's gaps, in ms; 1 when none was longer. */
 static double longest_cycle_ms(struct job *job, double *gross_ms, unsigned *count)
 {
     struct found found;
@@ -222,7 +222,7 @@ static double longest_cycle_ms(struct job *job, double *gross_ms, unsigned *coun
         job->slow_seen = found.slow_count - PS_SLOW_CYCLES_KEPT;
     for (; job->slow_seen < found.slow_count; job->slow_seen++) {
         struct ps_slow_cycle slow = found.slow[job->slow_seen % PS_SLOW_CYCLES_KEPT];
-        uint64_t gaps = ps_witness_gap_ns(job->witness, slow.start_ns, slow.start_ns + slow.took_ns);
+        uint64_t gaps = ps_cpu_watch_gap_ns(job->watch, slow.start_ns, slow.start_ns + slow.took_ns);
         double net_ms = (double)(slow.took_ns - (gaps < slow.took_ns ? gaps : slow.took_ns)) / 1e6;
         longest = fmax(longest, net_ms);
         *gross_ms = fmax(*gross_ms, (double)slow.took_ns / 1e6);
@@ -402,7 +402,7 @@ int main(int argc, char **argv)
                                                             .cpu = job.worker_cpu,
                                                             .port = port,
                                                             .probe_port = probe_port});
-    job.witness = ps_witness_start(job.worker_cpu);
+    job.watch = ps_cpu_watch_start(job.worker_cpu);
     job.bulk = ps_pump_start_paced(job.load_cpu, port, job.bytes, EVENTS * LINE_BYTES,
                                    (size_t)(job.rate * LINE_BYTES / 1000));
     load_start(&job, &job.probe, probe_port);
@@ -412,7 +412,7 @@ int main(int argc, char **argv)
     ps_pump_stop(job.bulk);
     ps_agent_stop(job.agent, 5000, NULL, NULL, &account);
     PS_ASSERT(account.undelivered == 0 && account.accepted == account.delivered);
-    ps_witness_stop(job.witness);
+    ps_cpu_watch_stop(job.watch);
     report(&job, &figures);
     free(job.bytes);
     unlink(job.rules);

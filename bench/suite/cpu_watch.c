@@ -1,4 +1,4 @@
-#include "bench/suite/witness.h"
+#include "bench/suite/cpu_watch.h"
 
 #include "bench/suite/drain.h"
 #include "core/clock.h"
@@ -18,48 +18,48 @@ struct gap {
     uint64_t from_ns, to_ns;
 };
 
-struct ps_witness {
+struct ps_cpu_watch {
     pthread_t thread;
     int cpu, stopping; /* relaxed */
     uint64_t count;    /* gaps seen; relaxed */
     struct gap gaps[GAPS];
 };
 
-static void *watch(void *argument)
+static void *run(void *argument)
 {
-    struct ps_witness *witness = argument;
-    ps_cpu_pin(witness->cpu);
+    struct ps_cpu_watch *watch = argument;
+    ps_cpu_pin(watch->cpu);
     /* without permission for either it has normal priority */
     if (sched_setscheduler(0, SCHED_FIFO, &(struct sched_param){.sched_priority = 1}) != 0)
         (void)setpriority(PRIO_PROCESS, (id_t)gettid(), -20);
     uint64_t due_ns = ps_clock_now().mono_ns;
-    while (!__atomic_load_n(&witness->stopping, __ATOMIC_RELAXED)) {
+    while (!__atomic_load_n(&watch->stopping, __ATOMIC_RELAXED)) {
         due_ns += STEP_NS;
         struct timespec until = {(time_t)(due_ns / PS_NS_PER_S), (long)(due_ns % PS_NS_PER_S)};
         clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &until, NULL);
         uint64_t now_ns = ps_clock_now().mono_ns;
         if (now_ns < due_ns + GAP_NS)
             continue;
-        witness->gaps[witness->count % GAPS] = (struct gap){due_ns, now_ns};
-        __atomic_store_n(&witness->count, witness->count + 1, __ATOMIC_RELAXED);
+        watch->gaps[watch->count % GAPS] = (struct gap){due_ns, now_ns};
+        __atomic_store_n(&watch->count, watch->count + 1, __ATOMIC_RELAXED);
         due_ns = now_ns;
     }
     return NULL;
 }
 
-struct ps_witness *ps_witness_start(int cpu)
+struct ps_cpu_watch *ps_cpu_watch_start(int cpu)
 {
-    struct ps_witness *witness = ps_must_alloc(1, sizeof *witness, "the witness");
-    witness->cpu = cpu;
-    PS_ASSERT(pthread_create(&witness->thread, NULL, watch, witness) == 0);
-    return witness;
+    struct ps_cpu_watch *watch = ps_must_alloc(1, sizeof *watch, "the watch of a CPU");
+    watch->cpu = cpu;
+    PS_ASSERT(pthread_create(&watch->thread, NULL, run, watch) == 0);
+    return watch;
 }
 
-uint64_t ps_witness_gap_ns(const struct ps_witness *witness, uint64_t from_ns, uint64_t to_ns)
+uint64_t ps_cpu_watch_gap_ns(const struct ps_cpu_watch *watch, uint64_t from_ns, uint64_t to_ns)
 {
-    uint64_t count = __atomic_load_n(&witness->count, __ATOMIC_RELAXED), sum = 0;
+    uint64_t count = __atomic_load_n(&watch->count, __ATOMIC_RELAXED), sum = 0;
     for (uint64_t i = count > GAPS ? count - GAPS : 0; i < count; i++) {
-        struct gap gap = witness->gaps[i % GAPS];
+        struct gap gap = watch->gaps[i % GAPS];
         uint64_t from = gap.from_ns > from_ns ? gap.from_ns : from_ns;
         uint64_t to = gap.to_ns < to_ns ? gap.to_ns : to_ns;
         sum += to > from ? to - from : 0;
@@ -67,9 +67,9 @@ uint64_t ps_witness_gap_ns(const struct ps_witness *witness, uint64_t from_ns, u
     return sum;
 }
 
-void ps_witness_stop(struct ps_witness *witness)
+void ps_cpu_watch_stop(struct ps_cpu_watch *watch)
 {
-    __atomic_store_n(&witness->stopping, 1, __ATOMIC_RELAXED);
-    pthread_join(witness->thread, NULL);
-    free(witness);
+    __atomic_store_n(&watch->stopping, 1, __ATOMIC_RELAXED);
+    pthread_join(watch->thread, NULL);
+    free(watch);
 }

@@ -7,10 +7,10 @@
 
 #include "core/base.h"
 
-struct ps_witness;
+struct ps_cpu_watch;
 
-struct ps_witness *ps_witness_start(int cpu);
+struct ps_cpu_watch *ps_cpu_watch_start(int cpu);
 /* Returns the nanoseconds of [from, to] (monotonic) in which the thread had to wait. Only gaps above 0.2 ms
  * count, and only the last 4,096. */
-uint64_t ps_witness_gap_ns(const struct ps_witness *witness, uint64_t from_ns, uint64_t to_ns);
-void ps_witness_stop(struct ps_witness *witness);
+uint64_t ps_cpu_watch_gap_ns(const struct ps_cpu_watch *watch, uint64_t from_ns, uint64_t to_ns);
+void ps_cpu_watch_stop(struct ps_cpu_watch *watch);
