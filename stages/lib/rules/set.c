@@ -15,8 +15,9 @@
 static void book_entries(struct ps_rules_set *set)
 {
     for (uint32_t i = 0; i < set->rule_count; i++) {
-        set->rule[i].entry =
-            set->book != NULL ? ps_rules_book_hold(set->book, set->rules->rules[i].name) : RULES_NONE;
+        set->rule[i].entry = set->counters != NULL
+                                 ? ps_rules_counters_hold(set->counters, set->rules->rules[i].name)
+                                 : RULES_NONE;
     }
 }
 
@@ -41,7 +42,7 @@ static struct ps_rules_set *set_new(struct ps_rules *rules, const struct ps_rule
     struct ps_rules_set *set = ps_must_alloc(1, sizeof *set, "a set of rules");
     set->arena = ps_arena_create();
     set->rules = rules;
-    set->book = options->book;
+    set->counters = options->counters;
     set->component = options->component;
     set->instances = options->instances > 0 ? options->instances : 1;
     set->routes = options->routes;
@@ -88,8 +89,8 @@ void ps_rules_set_destroy(struct ps_rules_set *set)
 {
     if (set == NULL)
         return;
-    for (uint32_t i = 0; set->book != NULL && i < set->rule_count; i++)
-        ps_rules_book_drop(set->book, set->rule[i].entry);
+    for (uint32_t i = 0; set->counters != NULL && i < set->rule_count; i++)
+        ps_rules_counters_drop(set->counters, set->rule[i].entry);
     ps_matcher_destroy(set->body);
     for (uint32_t i = 0; i < set->header_count; i++) {
         ps_matcher_destroy(set->headers[i].matcher);
@@ -153,9 +154,9 @@ static bool counts_make(struct ps_rules_scratch *scratch)
         uint32_t entry = set->rule[i].entry;
         bool counted = entry != RULES_NONE;
         scratch->counts[i] =
-            counted ? ps_rules_book_counts(set->book, entry, scratch->instance) : &scratch->unread;
+            counted ? ps_rules_counters_counts(set->counters, entry, scratch->instance) : &scratch->unread;
         scratch->rare[i] =
-            counted ? ps_rules_book_rare(set->book, entry, scratch->instance) : &scratch->unread_rare;
+            counted ? ps_rules_counters_rare(set->counters, entry, scratch->instance) : &scratch->unread_rare;
         if (set->plain)
             scratch->quick[i] =
                 (struct rules_quick){scratch->counts[i], set->rule[i].routes, set->rule[i].route_count};
@@ -165,7 +166,7 @@ static bool counts_make(struct ps_rules_scratch *scratch)
         scratch->meters[i] =
             entry == RULES_NONE
                 ? ps_rules_meter_create(&set->meters[i])
-                : ps_rules_book_meter_take(set->book, entry, scratch->instance, &set->meters[i]);
+                : ps_rules_counters_meter_take(set->counters, entry, scratch->instance, &set->meters[i]);
         good = scratch->meters[i] != NULL;
     }
     return good;
@@ -247,7 +248,7 @@ void ps_rules_scratch_destroy(struct ps_rules_scratch *scratch)
         if (entry == RULES_NONE)
             ps_rules_meter_destroy(scratch->meters[i]);
         else if (scratch->meters[i] != NULL)
-            ps_rules_book_meter_give(set->book, entry, scratch->meters[i]);
+            ps_rules_counters_meter_give(set->counters, entry, scratch->meters[i]);
     }
     headers_free(scratch);
     ps_matcher_scratch_destroy(scratch->body);

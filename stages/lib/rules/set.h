@@ -3,7 +3,7 @@
  * stages/lib/rules/live/live.h keeps a set up to date while events flow.
  *
  * A set is const and shared; each worker has a scratch for the state that changes. Counters, rate limits and
- * samples are in a book (below), which outlives sets: a rule that keeps its name keeps its counts over a
+ * samples are in the counters (below), which outlive sets: a rule that keeps its name keeps its counts over a
  * reload.
  *
  * Semantics beyond the language in regex/rules/rules.h:
@@ -30,13 +30,13 @@
 
 struct ps_rules_set;
 struct ps_rules_scratch;
-struct ps_rules_book;
+struct ps_rules_counters;
 
-/* The counters of rules by name; one book per stage plan. `instances`: number of workers. Thread: control
+/* The counters of rules by name; one set of them per stage plan. `instances`: number of workers. Thread: control
  * makes it; the thread that makes sets adds entries (one at a time); each worker writes its own column;
  * any thread reads. */
-struct ps_rules_book *ps_rules_book_create(unsigned instances);
-void ps_rules_book_destroy(struct ps_rules_book *book);
+struct ps_rules_counters *ps_rules_counters_create(unsigned instances);
+void ps_rules_counters_destroy(struct ps_rules_counters *counters);
 struct ps_rules_count {
     uint64_t hits, bytes, dropped; /* events the rule acted on; their bodies; those it dropped */
     int64_t last_hit_ms;           /* wall clock; 0: never */
@@ -44,9 +44,10 @@ struct ps_rules_count {
     uint64_t keys_replaced;        /* keys of `limit ... per` replaced by others */
 };
 /* Calls back for each rule of the current set, then for those that only earlier sets had. */
-void ps_rules_book_each(const struct ps_rules_book *book,
-                        void (*each)(void *argument, const char *rule, const struct ps_rules_count *count),
-                        void *argument);
+void ps_rules_counters_each(const struct ps_rules_counters *counters,
+                            void (*each)(void *argument, const char *rule,
+                                         const struct ps_rules_count *count),
+                            void *argument);
 
 struct ps_rules_set_options {
     struct ps_texts
@@ -54,7 +55,7 @@ struct ps_rules_set_options {
     bool any_channel; /* for `penstock rules`: channels are numbered as they are met */
     bool routes;      /* false: an interceptor: `route` and `default` are errors */
     struct ps_matcher_options matcher;
-    struct ps_rules_book *book; /* NULL: no counting */
+    struct ps_rules_counters *counters; /* NULL: no counting */
     unsigned instances;
     const char *component; /* for the log, as long as the scratches; NULL: they log nothing */
 };
@@ -86,7 +87,7 @@ struct ps_texts ps_rules_set_channels(const struct ps_rules_set *set);
 
 struct ps_rules_scratch *ps_rules_scratch_create(const struct ps_rules_set *set, unsigned instance,
                                                  struct ps_err *err);
-/* Call it before destroying the set and the book. */
+/* Call it before destroying the set and the counters. */
 void ps_rules_scratch_destroy(struct ps_rules_scratch *scratch);
 /* Sums up the counts of its matchers. Thread: any. */
 void ps_rules_scratch_counts(const struct ps_rules_scratch *scratch, struct ps_matcher_counts *counts);

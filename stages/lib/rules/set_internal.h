@@ -1,5 +1,5 @@
 /* Declarations that the files of a rule set (stages/lib/rules/) share: the compiled form, the worker's
- * scratch, the book's entries and meters. No other code includes it.
+ * scratch, the entries of the counters and meters. No other code includes it.
  *
  * Terms:
  * - An *atom* is a property of an event that is found for all rules at once: a pattern that matches, or a
@@ -112,7 +112,7 @@ struct rules_rule {
     struct rules_capture *captures;
     struct rules_action *actions;
     uint32_t capture_count, action_count;
-    uint32_t entry; /* in the book; RULES_NONE: not counted */
+    uint32_t entry; /* in the counters; RULES_NONE: not counted */
 };
 
 struct rules_meter_spec {
@@ -126,7 +126,7 @@ struct rules_meter_spec {
 struct ps_rules_set {
     struct ps_rules *rules;
     struct ps_arena *arena;
-    struct ps_rules_book *book;
+    struct ps_rules_counters *counters;
     unsigned instances;
     const char *component;
     bool routes;
@@ -206,7 +206,7 @@ bool ps_rules_meter_take(struct rules_meter *meter, const struct ps_slice *key, 
                          uint64_t *replaced);
 bool ps_rules_meter_same(const struct rules_meter *meter, const struct rules_meter_spec *spec);
 
-/* ---- the book ---- */
+/* ---- the counters ---- */
 
 /* A worker's counts of one rule. Single writer; any thread reads. */
 struct rules_counts {
@@ -222,17 +222,20 @@ static inline void ps_rules_count_add(uint64_t *count, uint64_t amount)
     __atomic_store_n(count, *count + amount, __ATOMIC_RELAXED);
 }
 
-/* Returns the entry of that name and holds it until `drop`. RULES_NONE: the book is full. Thread: the one
+/* Returns the entry of that name and holds it until `drop`. RULES_NONE: the counters are full. Thread: the one
  * that makes sets. */
-uint32_t ps_rules_book_hold(struct ps_rules_book *book, const char *rule);
-void ps_rules_book_drop(struct ps_rules_book *book, uint32_t entry);
-struct rules_counts *ps_rules_book_counts(struct ps_rules_book *book, uint32_t entry, unsigned instance);
-struct rules_rare_counts *ps_rules_book_rare(struct ps_rules_book *book, uint32_t entry, unsigned instance);
+uint32_t ps_rules_counters_hold(struct ps_rules_counters *counters, const char *rule);
+void ps_rules_counters_drop(struct ps_rules_counters *counters, uint32_t entry);
+struct rules_counts *ps_rules_counters_counts(struct ps_rules_counters *counters, uint32_t entry,
+                                              unsigned instance);
+struct rules_rare_counts *ps_rules_counters_rare(struct ps_rules_counters *counters, uint32_t entry,
+                                                 unsigned instance);
 /* Returns the meter of that entry, instance and ordinal: the existing one if it has the same parameters,
  * else a new one. NULL: no memory. Each `take` needs a `give`. */
-struct rules_meter *ps_rules_book_meter_take(struct ps_rules_book *book, uint32_t entry, unsigned instance,
-                                             const struct rules_meter_spec *spec);
-void ps_rules_book_meter_give(struct ps_rules_book *book, uint32_t entry, struct rules_meter *meter);
+struct rules_meter *ps_rules_counters_meter_take(struct ps_rules_counters *counters, uint32_t entry,
+                                                 unsigned instance, const struct rules_meter_spec *spec);
+void ps_rules_counters_meter_give(struct ps_rules_counters *counters, uint32_t entry,
+                                  struct rules_meter *meter);
 
 /* ---- running a set ---- */
 

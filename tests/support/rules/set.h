@@ -12,7 +12,7 @@ struct ps_test_rules {
     struct ps_arena *arena;
     struct ps_rules_problems problems;
     struct ps_rules_set_report report;
-    struct ps_rules_book *book;
+    struct ps_rules_counters *counters;
     struct ps_rules_set *set;
     struct ps_rules_scratch *scratch;
     struct ps_route route;
@@ -47,7 +47,7 @@ static struct ps_rules_set_options ps_test_rules_options(const struct ps_test_ru
     return (struct ps_rules_set_options){
         .channels = {PS_COUNT_OF(ps_test_rules_channels), ps_test_rules_channels},
         .routes = rules->routes,
-        .book = rules->book,
+        .counters = rules->counters,
         .instances = 1};
 }
 
@@ -77,7 +77,7 @@ static void ps_test_rules_begin(struct ps_test_rules *rules, bool routes)
     ps_test_stage_init(&rules->stage, &ps_selector_replicating);
     rules->arena = ps_arena_create();
     rules->problems.arena = rules->arena;
-    rules->book = ps_rules_book_create(1);
+    rules->counters = ps_rules_counters_create(1);
     rules->routes = routes;
 }
 
@@ -94,7 +94,7 @@ static __attribute__((unused)) void ps_test_rules_end(struct ps_test_rules *rule
 {
     ps_rules_scratch_destroy(rules->scratch);
     ps_rules_set_destroy(rules->set);
-    ps_rules_book_destroy(rules->book);
+    ps_rules_counters_destroy(rules->counters);
     ps_arena_destroy(rules->arena);
     ps_test_stage_fini(&rules->stage);
     free(rules);
@@ -142,7 +142,7 @@ static __attribute__((unused)) const char *ps_test_rules_ways(const struct ps_te
     return ps_arena_text(rules->arena, text);
 }
 
-/* The count of one rule; zeroes if the book does not have it. */
+/* The count of one rule; zeroes if the counters do not have it. */
 struct ps_test_rules_wanted {
     const char *name;
     struct ps_rules_count count;
@@ -163,6 +163,6 @@ static __attribute__((unused)) struct ps_rules_count ps_test_rules_count(const s
                                                                          const char *name)
 {
     struct ps_test_rules_wanted wanted = {.name = name};
-    ps_rules_book_each(rules->book, ps_test_rules_pick, &wanted);
+    ps_rules_counters_each(rules->counters, ps_test_rules_pick, &wanted);
     return wanted.count;
 }

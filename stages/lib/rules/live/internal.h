@@ -57,7 +57,7 @@ struct ps_rules_live {
     struct ps_swap swap; /* points to a struct ps_rules_version */
     struct ps_rules_instance *instances;
     struct ps_rules_live_options options;
-    struct ps_rules_book *book;
+    struct ps_rules_counters *counters;
     int wake_fd; /* eventfd: signals requests (stop, reread) */
 
     pthread_mutex_t lock; /* guards the members that follow */

@@ -161,7 +161,7 @@ static struct ps_rules_live *live_alloc(const struct ps_rules_live_options *opti
     PS_ASSERT(count > 0);
     live->options = *options;
     live->instances = ps_must_alloc_aligned(count * sizeof *live->instances, "rules");
-    live->book = ps_rules_book_create(count);
+    live->counters = ps_rules_counters_create(count);
     pthread_mutex_init(&live->lock, NULL);
     live->wake_fd = -1;
     return live;
@@ -214,7 +214,7 @@ void ps_rules_live_destroy(struct ps_rules_live *live)
     ps_rules_watch_destroy(live->watch);
     if (live->wake_fd >= 0)
         close(live->wake_fd);
-    ps_rules_book_destroy(live->book);
+    ps_rules_counters_destroy(live->counters);
     pthread_mutex_destroy(&live->lock);
     free(live->instances);
     free(live);

@@ -10,7 +10,7 @@
 
 struct ps_rules_live;
 
-/* The texts must outlive the live set. `set.book` is made by ps_rules_live_create. */
+/* The texts must outlive the live set. `set.counters` are made by ps_rules_live_create. */
 struct ps_rules_live_options {
     const char *file;
     int64_t settle_ms; /* quiet time after a change before the file is read */

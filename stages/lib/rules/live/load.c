@@ -144,7 +144,7 @@ void ps_rules_attempt_run(struct ps_rules_attempt *attempt)
     __atomic_store_n(&attempt->rules, rules->rule_count, __ATOMIC_RELAXED);
     __atomic_store_n(&attempt->patterns, (size_t)rules->pattern_count, __ATOMIC_RELAXED);
     struct ps_rules_set_options options = live->options.set;
-    options.book = live->book;
+    options.counters = live->counters;
     options.matcher.idle |= attempt->idle;
     options.matcher.cancelled = cancelled;
     options.matcher.argument = attempt;

@@ -103,5 +103,5 @@ void ps_rules_live_series(struct ps_rules_live *live,
     ps_rules_version_count(live->retiring, &counts);
     pthread_mutex_unlock(&live->lock);
     give_set(&giving, &state, &counts);
-    ps_rules_book_each(live->book, give_rule, &giving);
+    ps_rules_counters_each(live->counters, give_rule, &giving);
 }

@@ -1,5 +1,5 @@
 /* A rule set at work: conditions, actions and modes one by one. Against a naive evaluator, at random:
- * set_property_test.c. Counters, limits and samples over reloads: book_test.c. */
+ * set_property_test.c. Counters, limits and samples over reloads: counters_test.c. */
 #include "tests/support/rules/set.h"
 
 /* One event through the rules: the rules that acted, where it went, its body and headers, as one line. */

@@ -1,4 +1,4 @@
-/* Workers apply rules and count in one book, while another thread creates new sets with the same names (so
+/* Workers apply rules and count in the same counters, while another thread creates new sets with the same names (so
  * with the same counters and limits), hands them over, and reads the counts. Checked by ThreadSanitizer,
  * and by the sums of the counts. */
 #include "tests/support/stage.h"
@@ -25,7 +25,7 @@ struct worker {
     uint64_t leases;
 };
 
-static struct ps_rules_book *book;
+static struct ps_rules_counters *counters;
 static bool over;
 
 /* "everything" is in every set; the other names come and go. */
@@ -42,7 +42,7 @@ static struct version *version_make(unsigned instance, unsigned generation)
              generation, generation % 50);
     struct ps_rules *rules = ps_rules_parse("stress.rules", text, strlen(text), &problems);
     assert_non_null(rules);
-    struct ps_rules_set_options options = {.book = book, .instances = WORKERS};
+    struct ps_rules_set_options options = {.counters = counters, .instances = WORKERS};
     struct version *version = malloc(sizeof *version);
     assert_non_null(version);
     version->set = ps_rules_set_create(rules, &options, NULL, &problems);
@@ -108,7 +108,7 @@ static void look(void *argument, const char *rule, const struct ps_rules_count *
 static uint64_t hits_now(void)
 {
     uint64_t hits = 0;
-    ps_rules_book_each(book, look, &hits);
+    ps_rules_counters_each(counters, look, &hits);
     return hits;
 }
 
@@ -127,7 +127,7 @@ static void test_shared_book(void **unused)
 {
     struct worker workers[WORKERS] = {{.instance = 0}, {.instance = 1}};
     pthread_t threads[WORKERS + 1];
-    book = ps_rules_book_create(WORKERS);
+    counters = ps_rules_counters_create(WORKERS);
     for (unsigned i = 0; i < WORKERS; i++) {
         workers[i].offered = version_make(i, 0);
         assert_int_equal(pthread_create(&threads[i], NULL, work, &workers[i]), 0);
@@ -152,7 +152,7 @@ static void test_shared_book(void **unused)
     }
     assert_true(leases > 0);
     assert_int_equal(hits_now(), leases * EVENTS);
-    ps_rules_book_destroy(book);
+    ps_rules_counters_destroy(counters);
 }
 
 int main(void)

@@ -38,7 +38,7 @@ static void test_counts_survive(void **unused)
     assert_int_equal(ps_test_rules_count(rules, "b").dropped, 1);
     assert_int_equal(ps_test_rules_count(rules, "c").hits, 1);
     char names[64] = "";
-    ps_rules_book_each(rules->book, order, names);
+    ps_rules_counters_each(rules->counters, order, names);
     assert_string_equal(names, "b c a "); /* those that no set has stand last */
     ps_test_rules_use(rules, "rule a { when body ~ /a/ drop }");
     one(rules, PS_BODY("a"));
@@ -129,8 +129,8 @@ static void test_shares(void **unused)
 {
     struct ps_test_rules *rules = ps_test_rules_start("rule x { when body ~ /x/ drop }", true);
     struct ps_rules_set_options options = ps_test_rules_options(rules);
-    struct ps_rules_book *book = ps_rules_book_create(WORKERS);
-    options.book = book;
+    struct ps_rules_counters *counters = ps_rules_counters_create(WORKERS);
+    options.counters = counters;
     options.instances = WORKERS;
     struct ps_rules_set *set =
         ps_test_rules_compile(rules,
@@ -151,13 +151,13 @@ static void test_shares(void **unused)
     ps_test_stage_pass_ms(&rules->stage, 3000);
     pass_shares(rules, set, scratches, 2, 1, 3);
     struct ps_test_rules_wanted wanted = {.name = "a"};
-    ps_rules_book_each(book, ps_test_rules_pick, &wanted);
+    ps_rules_counters_each(counters, ps_test_rules_pick, &wanted);
     assert_int_equal(wanted.count.hits, 4 * 10 * WORKERS);
     assert_int_equal(wanted.count.dropped, (4 * 10 - 3 * 2) * WORKERS);
     for (unsigned i = 0; i < WORKERS; i++)
         ps_rules_scratch_destroy(scratches[i]);
     ps_rules_set_destroy(set);
-    ps_rules_book_destroy(book);
+    ps_rules_counters_destroy(counters);
     ps_test_rules_end(rules);
 }
 
@@ -177,24 +177,25 @@ static void tally(void *argument, const char *rule, const struct ps_rules_count 
 /* Names come and go for ever: 10,000 that no set has any more are remembered, no more. */
 static void test_names_are_bounded(void **unused)
 {
-    struct ps_rules_book *book = ps_rules_book_create(2);
+    struct ps_rules_counters *counters = ps_rules_counters_create(2);
     char name[32];
-    uint32_t kept = ps_rules_book_hold(book, "kept");
-    ps_rules_count_add(&ps_rules_book_counts(book, kept, 1)->hits, 7);
+    uint32_t kept = ps_rules_counters_hold(counters, "kept");
+    ps_rules_count_add(&ps_rules_counters_counts(counters, kept, 1)->hits, 7);
     for (unsigned i = 0; i < 50000; i++) {
         snprintf(name, sizeof name, "r%u", i);
-        uint32_t entry = ps_rules_book_hold(book, name);
-        assert_int_equal(ps_rules_book_counts(book, entry, 0)->hits, 0); /* not what another left there */
-        ps_rules_count_add(&ps_rules_book_counts(book, entry, 0)->hits, 1);
-        ps_rules_book_drop(book, entry);
+        uint32_t entry = ps_rules_counters_hold(counters, name);
+        assert_int_equal(ps_rules_counters_counts(counters, entry, 0)->hits,
+                         0); /* not what another left there */
+        ps_rules_count_add(&ps_rules_counters_counts(counters, entry, 0)->hits, 1);
+        ps_rules_counters_drop(counters, entry);
     }
     struct tally sum = {0, 0};
-    ps_rules_book_each(book, tally, &sum);
+    ps_rules_counters_each(counters, tally, &sum);
     assert_int_equal(sum.names, 10001);
     assert_int_equal(sum.first, 0); /* long forgotten */
-    assert_int_equal(ps_rules_book_hold(book, "kept"), kept);
-    assert_int_equal(ps_rules_book_counts(book, kept, 1)->hits, 7);
-    ps_rules_book_destroy(book);
+    assert_int_equal(ps_rules_counters_hold(counters, "kept"), kept);
+    assert_int_equal(ps_rules_counters_counts(counters, kept, 1)->hits, 7);
+    ps_rules_counters_destroy(counters);
 }
 
 int main(void)
