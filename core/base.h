@@ -1,4 +1,4 @@
-/* What every file may use: assertions that stay on in release, memory for set-up, and a few size macros.
+/* Definitions that every file may use: assertions that stay on in release, memory for set-up, and a few size macros.
  *
  * Failures are handled in one of four ways, never mixed:
  *

@@ -196,7 +196,8 @@ struct ps_port {
     uint32_t retry_max;
     uint64_t retry_step_ns, retry_rest_max_ns; /* 0: Flume's; call ps_port_rest_ns */
     struct ps_runner *runner;
-    /* How leases leave a stage; set by the engine or by a test. Call ps_port_done and ps_port_home. */
+    /* The functions through which leases leave a stage; set by the engine or by a test. Call ps_port_done and
+     * ps_port_home. */
     void (*done)(struct ps_port *port, struct ps_lease **lease);
     void (*home)(struct ps_port *port, struct ps_lease **lease);
     /* Set by the engine or by a test; NULL (not `failed`): no effect. Call ps_port_failed, _halted, _troubled. */

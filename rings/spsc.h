@@ -20,5 +20,5 @@ void *ps_spsc_pop(struct ps_spsc *ring);
 /* Entries in the ring. Exact only for a caller that is its one producer and consumer, otherwise an
  * estimate. */
 size_t ps_spsc_count(const struct ps_spsc *ring);
-/* How many pointers it holds at most. */
+/* Maximum number of pointers in it. */
 size_t ps_spsc_capacity(const struct ps_spsc *ring);

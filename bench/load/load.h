@@ -62,7 +62,7 @@ struct ps_load_result {
     } * sources; /* source_count of them */
 };
 
-/* Refuses what is neither a URL nor a path: HOST:PORT without a scheme, a bare word. */
+/* Refuses texts that are neither URLs nor paths: HOST:PORT without a scheme, a bare word. */
 enum ps_status ps_load_target_check(const char *target, struct ps_err *err);
 
 /* Returns PS_FAIL when the run could not start or the manifest could not be written. Owns: the caller calls

@@ -100,8 +100,8 @@ enum ps_status ps_sender_create(struct ps_sender **sender, const struct ps_sende
 /* Call it after the sender's thread has ended. */
 void ps_sender_destroy(struct ps_sender *sender);
 
-/* Does what is due at now_ns, once for each lane. Returns when there will be work again; sets next_due_ns to
- * when the next event is due that can be sent. */
+/* Sends the events that are due at now_ns, once for each lane. Returns when there will be work again; sets
+ * next_due_ns to when the next event is due that can be sent. */
 uint64_t ps_sender_cycle(struct ps_sender *sender, uint64_t now_ns);
 /* Runs cycles until the sender is done, failed or stopped, then closes the lanes. Has the signature of a
  * thread's start routine. */

@@ -246,7 +246,8 @@ void ps_planning_print(struct ps_live *live, const json_t *document)
         print_projection(live, projection);
     else if (no_projection != NULL)
         ps_live_print(live, "\nno projection: %s\n", no_projection);
-    if (!json_is_object(projection) && json_array_size(assumptions) > 0) { /* else they are among its own */
+    if (!json_is_object(projection) &&
+        json_array_size(assumptions) > 0) { /* otherwise they are among its own */
         ps_live_print(live, "\nassumptions\n");
         print_list(live, assumptions);
     }

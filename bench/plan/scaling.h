@@ -1,4 +1,4 @@
-/* How throughput grows with workers: the Universal Scalability Law (Gunther, "Guerrilla Capacity Planning",
+/* The growth of throughput with workers: the Universal Scalability Law (Gunther, "Guerrilla Capacity Planning",
  * chapter 4), fitted to measured points.
  *
  *   rate(n) = lambda n / (1 + sigma (n - 1) + kappa n (n - 1))

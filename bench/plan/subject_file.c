@@ -12,7 +12,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* How events are sent to a type of source. */
+/* The ways of sending events to a type of source. */
 struct entry {
     const char *type, *scheme;
     const char *host_key, *port_key; /* overridden with 127.0.0.1 and a free port; NULL: no port */

@@ -90,7 +90,7 @@ void ps_report_limits(struct ps_html *html, const struct ps_report *report)
 {
     ps_report_section_begin(
         html, "limits", "What limits it",
-        "How busy each part was at the rate found, in the order in which they saturate. The first is "
+        "The use of each part at the rate found, in the order in which the parts saturate. The first is "
         "the part to enlarge; the second will be the limit after that.");
     struct part parts[PS_REPORT_ITEMS_MAX];
     size_t count = find_parts(report, parts);

@@ -283,7 +283,7 @@ static void write_chart(struct ps_html *html, const struct percentile_chart *cha
 void ps_report_percentiles(struct ps_html *html, const struct ps_report *report)
 {
     ps_report_section_begin(html, "latency-percentiles", "The tail of latency",
-                            "How long events took at rates around the answer. Each step to the right is ten "
+                            "The latency of events at rates around the answer. Each step to the right is ten "
                             "times rarer: at 99.9 % one event "
                             "in a thousand took longer. Lines that climb in a step show stalls; a line that "
                             "is high everywhere shows a "

@@ -1,4 +1,4 @@
-/* What the sections of the page have in common: their markup, a missing chart, a list of texts. */
+/* The common parts of the page's sections: their markup, a missing chart, a list of texts. */
 #include "bench/report/internal.h"
 
 void ps_report_section_begin(struct ps_html *html, const char *id, const char *heading,

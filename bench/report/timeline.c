@@ -1,6 +1,5 @@
-/* What happened within a trial, second by second: rates, backlog, channel fill and latency, one above the
- * other on one time axis. Shown for the trial that confirmed the answer and for the one that showed which
- * rate is too high. */
+/* The course of a trial, second by second: rates, backlog, channel fill and latency, one above the other on one
+ * time axis. Shown for the trial that confirmed the answer and for the one that showed which rate is too high. */
 #include "bench/report/internal.h"
 #include "bench/report/svg.h"
 

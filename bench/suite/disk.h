@@ -11,7 +11,7 @@
 /* Returns a new directory below TMPDIR, else /var/tmp: it must be on the disk that is to be measured. The program removes
  * it when it ends. */
 const char *ps_disk_directory(void);
-/* Removes what is in it. */
+/* Removes its content. */
 void ps_disk_clear(const char *directory);
 
 struct ps_disk_syncs {

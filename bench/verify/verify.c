@@ -35,7 +35,7 @@ struct reader {
 
 struct verify {
     const struct ps_verify_options *options;
-    pthread_mutex_t mutex; /* guards what follows, and the readers' state */
+    pthread_mutex_t mutex; /* guards the members below, and the readers' state */
     struct ps_account *account;
     bool stop;
     /* used by the main thread only */

@@ -100,7 +100,8 @@ static enum ps_status directory_check(const char *directory, struct ps_err *err)
     struct stat about;
     if (stat(directory, &about) != 0 || !S_ISDIR(about.st_mode))
         return ps_err_set(
-            err, "there is no directory %s; --checkpoint-dir and --data-dirs name the channel's", directory);
+            err, "there is no directory %s; --checkpoint-dir and --data-dirs name the channel's directories",
+            directory);
     if (ps_flume_log_is_directory(directory))
         return is_of_flume(directory, err);
     return PS_OK;

@@ -1,4 +1,4 @@
-/* penstock channel repair: moves what cannot be opened out of the way. A damaged frame needs no repair: the
+/* penstock channel repair: moves files that cannot be opened out of the way. A damaged frame needs no repair: the
  * channel skips it, and the frame disappears with its segment. */
 #include "commands/channel/channel.h"
 #include "core/clock.h"
@@ -269,7 +269,7 @@ static int try_to_open(struct repair *repair)
     ps_segment_log_close(log);
     if (repair->moved == 0)
         printf("nothing to set aside; ");
-    /* The number of events in lost frames is unknown, so all other frames are read to count what is left. */
+    /* The number of events in lost frames is unknown, so all other frames are read to count the remaining events. */
     printf("the channel opens: %s%s %s not delivered%s\n", fill.frames_lost > 0 ? "at most " : "",
            ps_quantity_print_count(fill.events).text, ps_quantity_word(fill.events, "event is", "events are"),
            fill.frames_lost > 0 ? "; penstock channel verify counts them" : "");

@@ -1,5 +1,5 @@
-/* How the events of programs look in the calls of a protocol (stages/lib/rpc/protocol.h encodes those of batches). Thread: any; nothing
- * here keeps state. */
+/* The form of a program's events in the calls of a protocol (stages/lib/rpc/protocol.h encodes those of batches).
+ * Thread: any; nothing here keeps state. */
 #pragma once
 
 #include "commands/client/client.h"

@@ -1,4 +1,4 @@
-/* Where plug-ins are: flume-ng's --plugins-path and its default, FLUME_HOME/plugins.d. */
+/* The places of plug-ins: flume-ng's --plugins-path and its default, FLUME_HOME/plugins.d. */
 #include "conf/command/command.h"
 #include "conf/text.h"
 

@@ -1,5 +1,5 @@
-/* What a compiled Java class (a .class file) says about itself: its name, what it extends and implements, and whether it can be
- * instantiated by name. Code and attributes are skipped. Thread: any. */
+/* The description of a compiled Java class (a .class file): its name, what it extends and implements, and whether
+ * it can be instantiated by name. Code and attributes are skipped. Thread: any. */
 #pragma once
 
 #include "core/arena.h"

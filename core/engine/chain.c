@@ -10,7 +10,7 @@
 #define BATCH_BYTES_MAX (PS_BATCH_FILL_BYTES + 2 * PS_BLOCK_BYTES)
 /* Rows of the first batch of a source with interceptors. */
 #define ROWS_FIRST 64U
-/* How long a chain waits for memory before it goes beyond the budget. */
+/* The time for which a chain waits for memory before it goes beyond the budget. */
 #define CHAIN_WAIT_NS PS_NS_PER_S
 
 struct route_slot {

@@ -571,7 +571,7 @@ void ps_plan_retire(struct ps_plan *plan, struct ps_plan *next)
 {
     hand_over(next);
     plan_unbuild(plan);
-    /* A plan whose memory is kept for what was adopted has no functions of its own to call: those are `next`'s, too. */
+    /* A plan whose memory is kept for adopted stages has no functions to call: they belong to `next`. */
     ps_arena_end(plan->spec->arena);
     struct ps_plan **kept = &next->older;
     while (plan != NULL) {

@@ -123,7 +123,7 @@ struct ps_built {
 
 /* The channel for the dead letters of one source instance or sink (core/engine/letter_channel.h). */
 struct ps_letter_target {
-    bool is_channel;            /* else they go to a directory, or nowhere */
+    bool is_channel;            /* otherwise they go to a directory, or nowhere */
     unsigned channel, producer; /* numbers of the channel in the plan, and of the component at that channel */
 };
 

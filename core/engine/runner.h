@@ -30,7 +30,7 @@ struct ps_runner_look {
     uint32_t waits_for;      /* enum ps_metrics_wait */
 };
 
-/* How long a stop waits for the next delivery when no event is lost without it. */
+/* The time for which a stop waits for the next delivery when no event is lost without it. */
 #define PS_STOP_PATIENCE_NS (500 * PS_NS_PER_MS)
 
 /* The part that source and sink runners share: opening, and data for metrics. */
@@ -257,7 +257,8 @@ void ps_source_runner_renumber(const struct ps_source_runner *runner, struct ps_
 bool ps_source_runner_put_inherited(struct ps_source_runner *runner, const struct ps_now *now);
 
 /* ---- what a source puts (core/engine/source/put.c) ---- */
-/* How often a source looks again for room for dead letters: their writer wakes the worker for its own letters only. */
+/* The interval at which a source checks again for room for dead letters: their writer wakes the worker only for
+ * the worker's own dead letters. */
 #define PS_SOURCE_LETTERS_LOOK_NS (10 * PS_NS_PER_MS)
 /* Makes the worker wake for this source at this time at the latest. */
 void ps_source_runner_wake_at(struct ps_source_runner *runner, uint64_t mono_ns);

@@ -1,5 +1,5 @@
-/* How a worker executes orders: it creates the runners of a new plan, adopts sources that stay open, drains,
- * recalls and closes. Thread: the worker's. */
+/* Executes a worker's orders: creates the runners of a new plan, adopts sources that stay open, drains, recalls
+ * and closes. Thread: the worker's. */
 #include <stdlib.h>
 #include <string.h>
 

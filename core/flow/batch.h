@@ -1,4 +1,4 @@
-/* What flows: batch, event, header, lease.
+/* The things that flow: batch, event, header, lease.
  *
  *   batch    Rows of events with their headers. One source fills it on its home worker. It passes the source's
  *            interceptors and selector as one lease, and is frozen at its first put: from then on other workers read it

@@ -1,6 +1,6 @@
-/* What the engine asks of its own channels, beyond what every channel has (struct ps_channel_ops in core/stage.h): that
- * their leases are carried over a reload, saved and counted at a stop, and that their share of memory changes. A channel
- * that is not part of penstock leaves all of it out.
+/* The functions of the engine's own channels, in addition to those of every channel (struct ps_channel_ops in
+ * core/stage.h): that their leases are carried over a reload, saved and counted at a stop, and that their share of
+ * memory changes. A channel that is not part of penstock leaves all of it out.
  *
  * Every function may be NULL. */
 #pragma once

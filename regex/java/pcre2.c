@@ -120,7 +120,7 @@ static void put_set(struct ps_java_text *text, struct ps_arena *arena, const str
 
 /* ---- anchors ---- */
 
-/* How many combining marks after a letter \b takes into account. */
+/* Maximum number of combining marks after a letter that \b takes into account. */
 #define MARKS_MAX 4
 
 /* In Java up to 18, a word is letters, digits, "_" and the marks that follow a letter or digit. */

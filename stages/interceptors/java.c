@@ -18,7 +18,7 @@
 #define CONFIGURE_REST_NS (3 * PS_NS_PER_S)
 #define ATTACH_REST_NS (10 * PS_NS_PER_MS)
 
-/* Why the class does not handle events now, for /readyz; of all workers. */
+/* The reason why the class does not handle events now, for /readyz; common to all workers. */
 struct trouble {
     pthread_mutex_t lock;
     char text[400]; /* empty: it does */

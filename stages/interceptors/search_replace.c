@@ -16,7 +16,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* How many bytes are gathered before they go into the batch. For a batch that already has many blocks, all
+/* Number of bytes that are gathered before they go into the batch. For a batch that already has many blocks, all
  * bodies are gathered and put at once. */
 #define GATHER_BYTES (PS_BLOCK_BYTES / 4)
 #define BLOCKS_MANY (PS_BATCH_BLOCKS_MAX / 2)

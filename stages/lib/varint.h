@@ -16,7 +16,7 @@ static inline size_t ps_varint_put(uint8_t *to, uint64_t value)
     return length;
 }
 
-/* How many bytes ps_varint_put writes. */
+/* Maximum number of bytes that ps_varint_put writes. */
 static inline size_t ps_varint_length(uint64_t value)
 {
     size_t length = 1;

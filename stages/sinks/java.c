@@ -13,7 +13,7 @@
 #define SLOTS 8U
 #define SLOT_BYTES (512U * 1024U)
 #define LEASES_MAX 16U
-/* How long a recall waits for the class to stop: it may commit until then. */
+/* The time for which a recall waits for the class to stop. Until then the class may commit. */
 #define RECALL_NS (5 * PS_NS_PER_S)
 
 struct java_plan {

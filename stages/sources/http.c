@@ -48,10 +48,11 @@ static const struct ps_option options[] = {
      .type = PS_OPTION_TEXT,
      .offset = FIELD(handler_name),
      .fallback = "org.apache.flume.source.http.JSONHandler",
-     .help = "What makes events of a request: org.apache.flume.source.http.JSONHandler, or JSON; "
-             "org.apache.flume.source.http.BLOBHandler, or BLOB; "
-             "org.apache.flume.sink.solr.morphline.BlobHandler; or a class of the class path: Flume's source "
-             "runs in Java then"},
+     .help =
+         "The handler, which makes events from a request: org.apache.flume.source.http.JSONHandler, or JSON; "
+         "org.apache.flume.source.http.BLOBHandler, or BLOB; "
+         "org.apache.flume.sink.solr.morphline.BlobHandler; or a class of the class path: Flume's source "
+         "runs in Java then"},
     {.key = "handler.mandatoryParameters",
      .type = PS_OPTION_COMMAS,
      .offset = FIELD(mandatory),

@@ -39,7 +39,7 @@ struct java_plan {
     struct trouble *trouble;
 };
 
-/* Why a part of a whole flow cannot start, for /readyz: the worker writes it, any thread reads it. */
+/* The reason why a part of a whole flow cannot start, for /readyz: the worker writes it, any thread reads it. */
 struct trouble {
     pthread_mutex_t lock;
     char text[300]; /* "": they have started */

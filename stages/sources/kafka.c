@@ -165,8 +165,8 @@ static enum ps_status kafka_check(const void *plan_, const struct ps_context *co
     return ps_kafka_translate(PS_KAFKA_CONSUMER, &plan->consumer, context, &notes, NULL, &err);
 }
 
-/* As in Java, a pattern matches no internal topics unless exclude.internal.topics = false; a topic that is named is read
- * (the library's black list would hide that one, too). */
+/* As in Java, a pattern matches no internal topics unless exclude.internal.topics = false; a topic that is named
+ * is read (the library's black list would also hide that topic). */
 static void exclude_internal_topics(struct kafka_plan *plan)
 {
     static const char *const keys[] = {"exclude.internal.topics", "topic.blacklist"};

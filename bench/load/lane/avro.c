@@ -277,7 +277,7 @@ static bool take_bytes(struct ps_avro_lane *lane, uint8_t *data, size_t length)
     do {
         if (!ps_avro_zlib_unpack(&lane->zlib, &input, lane->in + lane->in_length,
                                  sizeof lane->in - lane->in_length, &lane->in_length)) {
-            lose(lane, "what came back is not compressed");
+            lose(lane, "the answer is not compressed");
             return false;
         }
         if (!read_all(lane))

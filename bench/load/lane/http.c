@@ -157,7 +157,8 @@ static void send_all(struct ps_http_lane *lane)
     }
 }
 
-/* Every request is answered and the wait is over: marks what was not accepted to be sent again. */
+/* Every request is answered and the wait is over: marks events that were not accepted, so that they are sent
+ * again. */
 static void rewind_batches(struct ps_http_lane *lane)
 {
     for (unsigned i = 0; i < lane->count; i++) {

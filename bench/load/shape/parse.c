@@ -32,7 +32,7 @@ struct parse {
     const char *text; /* as given */
     char *keys;       /* the part of the copy with the keys: "on=1s,off=4s" */
     struct ps_err *err;
-    double cursor_ns, cursor_events; /* where the next piece begins */
+    double cursor_ns, cursor_events; /* the beginning of the next piece */
 };
 
 static bool form_has(const struct ps_shape_form *form, const char *key, size_t length)

@@ -1,4 +1,4 @@
-/* How certain the result of a search is: Bayes' rule over the trials.
+/* The certainty of a search's result, by Bayes' rule over the trials.
  *
  * The model: a trial at rate r is held with probability e/2 + (1 - e) / (1 + (r / T)^(1/w)).
  *

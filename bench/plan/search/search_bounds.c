@@ -169,7 +169,7 @@ struct ps_search_hint ps_search_hint(const struct ps_search *search, unsigned go
         if (trial->answer.goodput <= 0 || trial->answer.failed || trial->ask.rate < upper)
             continue;
         hint.refuted |= trial->ask.rate > upper && trial->ask.rate < upper * SAME;
-        /* of several at this rate the last: a subject may have used up its credit */
+        /* the last of several trials at this rate, because a subject may have used up its credit */
         if (trial->ask.rate > nearest)
             continue;
         nearest = trial->ask.rate;
@@ -232,8 +232,8 @@ static enum ps_search_status status_of(const struct ps_search *search, const str
     return bounds->generator ? PS_SEARCH_GENERATOR_LIMITED : PS_SEARCH_FOUND;
 }
 
-/* The best estimate between two bounds: what came through at the upper one. Without that the middle of a
- * narrow interval, and of a wide one what the trials make most likely. */
+/* The best estimate between two bounds: the throughput at the upper one. If that is not known: the middle of a
+ * narrow interval, or the most likely rate of a wide one. */
 static double best_of(const struct ps_search *search, unsigned goal, const struct ps_search_bounds *bounds,
                       const struct ps_posterior *posterior, enum ps_search_status status)
 {

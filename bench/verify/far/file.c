@@ -57,7 +57,7 @@ void ps_far_file_close(struct ps_far_file *file)
     file->fd = -1;
 }
 
-/* Stores the first and the last bytes of what was read. */
+/* Stores the first and the last of the bytes that were read. */
 static void remember(struct ps_far_file *file, const char *data, size_t length)
 {
     if (file->headed < PS_FAR_HEAD_BYTES) {

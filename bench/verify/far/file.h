@@ -52,7 +52,7 @@ bool ps_far_file_same(const struct ps_far_file *file);
 void ps_far_file_restart(struct ps_far_file *file, struct ps_far_hand *hand, struct ps_far_notes *notes);
 /* Returns true when `copy` begins like `file`, as far as `copy` goes. */
 bool ps_far_file_begins_like(const struct ps_far_file *copy, const struct ps_far_file *file);
-/* Returns true when `copy` contains what was read of `file` up to the position. */
+/* Returns true when `copy` begins with the bytes that were read from `file` up to the position. */
 bool ps_far_file_continues(const struct ps_far_file *copy, const struct ps_far_file *file);
 /* `copy` continues at the position of `file`; `file` begins at 0 with the stream of `copy`. */
 void ps_far_file_swap(struct ps_far_file *file, struct ps_far_file *copy);

@@ -1,5 +1,5 @@
-/* How a source waits for a full channel or for memory: the time spent waiting, and the DEBUG lines about waits and
- * batches. While DEBUG is off the cost is one look at the log's level. Thread: its worker. */
+/* The waits of a source for a full channel or for memory: the time spent waiting, and the DEBUG lines about waits
+ * and batches. While DEBUG is off the cost is one look at the log's level. Thread: its worker. */
 #include <inttypes.h>
 
 #include "core/engine/worker.h"

@@ -1,5 +1,6 @@
-/* What a process that the agent runs reports of the components in it, and of itself: the Java host (stages/lib/java/figures.h). A table
- * of the program, because the metrics belong to the agent, and that process outlives plans. Thread: any; it has a lock. */
+/* The report of a process that the agent runs, about the components in it and about itself: the Java host
+ * (stages/lib/java/figures.h). A table of the program, because the metrics belong to the agent, and that process
+ * outlives plans. Thread: any; it has a lock. */
 #pragma once
 
 #include "core/base.h"

@@ -1,4 +1,4 @@
-/* What Flume's Avro source speaks: Avro IPC's binary encoding inside the framing of its Netty transport
+/* The protocol of Flume's Avro source: Avro IPC's binary encoding inside the framing of its Netty transport
  * (org.apache.avro.ipc.netty.NettyTransportCodec), protocol org.apache.flume.source.avro.AvroSourceProtocol.
  *
  *   message  int32 serial, int32 number of buffers, each int32 length and bytes (big-endian): the payload is

@@ -17,7 +17,7 @@
 
 #define PS_FILE_REASON_BYTES 384U
 
-/* Why an operation failed, by what a sink can do about it. */
+/* The reasons why an operation failed, grouped by a sink's possible reactions. */
 enum ps_file_error {
     PS_FILE_OK,
     PS_FILE_MISSING,     /* no such file or directory */

@@ -24,7 +24,7 @@ struct ps_http_settings {
     struct curl_slist *headers;
 };
 
-/* What an order sends. All but the body is copied. */
+/* The parts of an order's request. All of them but the body are copied. */
 struct ps_http_order {
     const char *method; /* GET, PUT, POST, DELETE */
     const char *url;
@@ -49,7 +49,8 @@ struct ps_http_request {
     uint64_t begun_ns;                   /* when it got a connection; 0: it never had one */
     char answer[PS_HTTP_ANSWER_BYTES];
     size_t answer_length;
-    /* Of an order: the answer's body, terminated, until it is sent again or closed. NULL: it is empty. */
+    /* Returns the body of an order's answer, terminated; valid until the order is sent again or closed. NULL: it
+     * is empty. */
     char *body;
     size_t body_length, body_room, body_max;
     bool too_long; /* the body has more than answer_max bytes */
@@ -87,8 +88,8 @@ void ps_http_request_send(struct ps_http_request *request, struct ps_http_client
 /* Any other request. */
 void ps_http_request_order(struct ps_http_request *request, struct ps_http_client *client,
                            const struct ps_http_order *order, uint64_t now_ns);
-/* Of an answer: the URL that it redirects to, absolute; the `index`-th header of a name. NULL: there is none. Valid until the
- * request is sent again. */
+/* Return, from an answer, the absolute URL that it redirects to, and the `index`-th header of a name. NULL: there
+ * is none. Valid until the request is sent again. */
 const char *ps_http_request_redirect(const struct ps_http_request *request);
 const char *ps_http_request_header(const struct ps_http_request *request, const char *name, size_t index);
 /* Only connects (and agrees on TLS keys): ends with `failure` NULL and `status` 0 when the server has accepted. The

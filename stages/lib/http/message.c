@@ -10,7 +10,7 @@
 #define CHUNK_MARKS_MIN (64U * 1024)
 #define LINE_END_BYTES 2U /* CR LF */
 
-/* What the parser's callbacks see. */
+/* State for the parser's callbacks. */
 struct reading {
     struct ps_http_message *message;
     const struct ps_http_limits *limits;

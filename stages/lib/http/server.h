@@ -12,7 +12,8 @@
 #include "stages/lib/stream/calls.h"
 #include "stages/lib/stream/stream.h"
 
-/* What a handler has made of a request's body, for the request's next part or try. The server drops it at the request's end. */
+/* A handler's result from a request's body so far, for the request's next part or try. The server drops it at the
+ * request's end. */
 struct ps_http_text {
     struct ps_block *block; /* NULL: none */
     uint32_t length;

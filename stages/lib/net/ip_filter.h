@@ -1,7 +1,7 @@
-/* Who may connect: Flume's ipFilterRules, a list of allow|deny:ip|name:pattern. The first rule that matches
- * decides; a peer that matches no rule may connect (netty's RuleBasedIpFilter,
- * org.apache.flume.netty.filter.PatternRule). In a pattern `*` is any text and `?` one character.
- * "name:localhost" is a peer on this machine.
+/* The rules for peers that may connect: Flume's ipFilterRules, a list of allow|deny:ip|name:pattern. The first rule
+ * that matches decides; a peer that matches no rule may connect (netty's RuleBasedIpFilter,
+ * org.apache.flume.netty.filter.PatternRule). In a pattern `*` is any text and `?` one character. "name:localhost" is
+ * a peer on this machine.
  *
  * Thread: made by control, read by any. */
 #pragma once

@@ -22,7 +22,7 @@ void ps_listen_probe(const struct ps_probe *probe, const char *key, const struct
 
 /* ---- of a source ---- */
 
-/* Where a source listens: the first member of its plan. Option rows (stages/lib/net/options.h,
+/* The address at which a source listens: the first member of its plan. Option rows (stages/lib/net/options.h,
  * PS_TLS_OPTION_ROWS) write the first five; members without a row stay 0. */
 struct ps_listen {
     const char *host, *bind; /* one of the two is set: the key is host or bind, depending on the source */

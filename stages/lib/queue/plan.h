@@ -139,7 +139,7 @@ struct ps_queue_plan {
         {.key = "encryption.cipherProvider",                                                                 \
          .type = PS_OPTION_TEXT,                                                                             \
          .offset = offsetof(plan_type, member.cipher_provider),                                              \
-         .help = "AESGCM, or Flume's AESCTRNOPADDING, for which AES-GCM is used, too: it encrypts in the "   \
+         .help = "AESGCM, or Flume's AESCTRNOPADDING, for which AES-GCM is also used: it encrypts in the "   \
                  "same way, and a change is noticed; unset: AESGCM"},                                        \
         {.key = "encryption.keyProvider",                                                                    \
          .type = PS_OPTION_TEXT,                                                                             \

@@ -28,7 +28,7 @@ struct ps_store_frame {
             int64_t first, last;
             struct ps_block *payload; /* an oversize block, which counts in the memory budget */
             bool spills, headers;     /* it has rows in the tables of spilled parts or of headers */
-            /* Of the database: after a change, the identities belong to another database. */
+            /* The database's number: after it changes, the identities belong to another database. */
             uint64_t generation;
         } rows;
     };

@@ -13,7 +13,7 @@
 
 #define CHUNK_ENTRIES 1024U
 #define CHUNKS_MAX 512U
-/* How many rules that no set contains any more are kept; the oldest are reused first. */
+/* Maximum number of kept rules that no set contains any more; the oldest are reused first. */
 #define RETIRED_MAX 10000U
 
 /* A worker's counters of 1,024 entries. Only that worker writes them. */

@@ -40,7 +40,7 @@ enum ps_result ps_rules_stage_work(const struct ps_rules_stage *stage,
                                    const struct ps_rules_stage_state *state, struct ps_lease *lease,
                                    struct ps_route *route, const struct ps_now *now);
 
-/* What the tables of both kinds have in common. */
+/* The common part of the tables of both kinds. */
 #define PS_RULES_STAGE_OPERATIONS                                                                            \
     .name = "rules", .options = ps_rules_stage_options, .plan_size = sizeof(struct ps_rules_stage),          \
     .state_size = sizeof(struct ps_rules_stage_state), .refuses = true, .teardown = ps_rules_stage_teardown, \

@@ -89,7 +89,7 @@ static inline void ps_syslog_row_finish(const struct ps_syslog_row *row, struct 
 /* Pushes the client's headers. One with the name of an earlier header replaces it, as in Flume. */
 void ps_syslog_row_client(struct ps_syslog_row *row, const struct ps_syslog_client *client);
 
-/* What a parser returns. */
+/* The results of a parser. */
 enum ps_parsed {
     PS_PARSED_ADDED,   /* a row was added */
     PS_PARSED_DROPPED, /* not an event: the caller counts a failed read */

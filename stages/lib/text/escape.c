@@ -192,7 +192,7 @@ const struct ps_escape *ps_escape_compile(struct ps_arena *arena, const char *pa
                    (long long)escape->options.value, (long long)most);
         return NULL;
     }
-    bool known; /* else it is GMT: ps_escape_check_zone says so */
+    bool known; /* otherwise it is GMT, and ps_escape_check_zone reports that */
     escape->zone = ps_time_zone_load(arena, escape->options.time_zone, &known);
     escape->timestamp = ps_name_intern("timestamp");
     const char *text = pattern;

@@ -125,7 +125,7 @@ struct ps_hive_sink {
     struct ps_log_backoff table_trouble, flawed_batch; /* `flawed_batch`: a batch that cannot be written */
     struct ps_hive_target table;
     struct ps_filesystem *filesystem; /* of the table's location; NULL: not known yet, or owned by `files` */
-    /* Of a plain table; NULL: not known yet, or the table is transactional. */
+    /* Only for a plain table; NULL: not known yet, or the table is transactional. */
     struct ps_hive_files *files;
     char *url;          /* of the file system */
     uint64_t orc_bytes; /* memory of the ORC writers at the last tick */

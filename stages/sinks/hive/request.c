@@ -1,4 +1,4 @@
-/* What every request to the metastore names, and how a failed one is counted. */
+/* The names in every request to the metastore, and the counting of a failed request. */
 #include "stages/sinks/hive/internal.h"
 
 #define AGENT "penstock"

@@ -1,4 +1,4 @@
-/* Where the keys of a channel are, as the configuration says. Thread: control makes it; any loads it. */
+/* The places of a channel's keys, from the configuration. Thread: control makes it; any loads it. */
 #pragma once
 
 #include "core/arena.h"

@@ -225,7 +225,7 @@ struct ps_bucket_orphans {
     int64_t started_ms;  /* wall-clock time of the first call; 0: not called yet */
 };
 
-/* How many replicas a block should have, and how often some were missing (file.c, buckets.c). */
+/* The wanted number of replicas of a block, and how often some were missing (file.c, buckets.c). */
 struct ps_bucket_replicas {
     int64_t min; /* -1: not known yet */
     uint32_t

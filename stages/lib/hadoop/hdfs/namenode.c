@@ -34,7 +34,7 @@ struct ps_namenode {
     struct ps_namenode_call renewal;
 };
 
-/* How the message of a response becomes a struct ps_namenode_answer. */
+/* Turns the message of a response into a struct ps_namenode_answer. */
 struct ps_namenode_kind {
     const ProtobufCMessageDescriptor *descriptor;
     void (*fill)(struct ps_namenode_answer *answer, const ProtobufCMessage *message);

@@ -1,5 +1,5 @@
-/* How a file system authenticates to HDFS, and how its connections are protected. The settings come from core-site.xml and hdfs-site.xml,
- * and from the sink's principal and keytab (org.apache.hadoop.security.UserGroupInformation).
+/* Authentication of a file system to HDFS, and protection of its connections. The settings come from core-site.xml
+ * and hdfs-site.xml, and from the sink's principal and keytab (org.apache.hadoop.security.UserGroupInformation).
  *
  *   hadoop.security.authentication                simple (the default), kerberos
  *   hadoop.rpc.protection                         authentication (the default), integrity, privacy; of several,

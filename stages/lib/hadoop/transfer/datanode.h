@@ -10,7 +10,7 @@
 #include "stages/lib/hadoop/transfer/operation.h"
 #include "stages/lib/net/client.h"
 
-/* How connections to datanodes are protected. */
+/* Protection of connections to datanodes. */
 struct ps_transfer_security {
     const struct ps_transport *transport;
     /* Returns the settings of transport->open for one connection, which `leave` frees; NULL when there is no

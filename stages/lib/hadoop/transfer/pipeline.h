@@ -31,7 +31,7 @@ struct ps_packet *ps_packet_queue_remove(struct ps_packet_queue *queue);
 
 struct ps_pipeline;
 
-/* Why a pipeline was lost, and which datanode is to blame. Valid during the callback. */
+/* The reason why a pipeline was lost, and the datanode that caused it. Valid during the callback. */
 struct ps_pipeline_failure {
     unsigned bad;    /* index in the pipeline */
     bool restarting; /* the datanode announced its restart (out-of-band acknowledgement) */

@@ -52,7 +52,7 @@ struct ps_webhdfs_stream {
     struct ps_webhdfs_call *call;
     uint64_t ask_ns; /* STREAM_DOUBTING: when to request the length */
     struct waiter *first, *last;
-    /* Of STREAM_DEAD; also of an APPEND in doubt, until its result is known. */
+    /* Used with STREAM_DEAD, and with an APPEND in doubt until its result is known. */
     enum ps_file_error error;
     char reason[PS_FILE_REASON_BYTES];
     /* That APPEND was answered with an error: if none of it is in the file, it is not sent again. */

@@ -23,7 +23,7 @@ struct sqlite {
     const struct ps_database_settings *settings;
     sqlite3 *file;
     struct stat main, log; /* the files when they were opened and locked */
-    /* Of SQLite's write-ahead log, which has the channel's lock; -1: there is no such log. */
+    /* The descriptor of SQLite's write-ahead log, which has the channel's lock; -1: there is no such log. */
     int log_fd;
     bool has_reserve; /* the file FILE-reserve exists */
     sqlite3_stmt *prepared[PS_DATABASE_STATEMENTS_MAX];

@@ -18,7 +18,7 @@
 /* Payload before encryption, which adds PS_SEAL_TAG_BYTES. */
 #define PS_FRAME_PAYLOAD_MAX (PS_FRAME_LENGTH_MAX - PS_SEAL_TAG_BYTES)
 
-/* How the frames of a segment are encrypted. */
+/* Encryption of a segment's frames. */
 struct ps_segment_sealing {
     bool on;
     uint32_t key_bytes; /* 16, 24 or 32 */

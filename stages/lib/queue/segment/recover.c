@@ -141,7 +141,7 @@ static int by_number(const void *left, const void *right)
     const struct ps_segment *a = left, *b = right;
     if (a->head.segment != b->head.segment)
         return a->head.segment < b->head.segment ? -1 : 1;
-    /* Of two equal numbers, the file that was found first. */
+    /* If two numbers are equal: the file that was found first. */
     return a->turn < b->turn ? -1 : a->turn > b->turn;
 }
 

@@ -76,7 +76,7 @@ static void give_set(const struct giving *giving, const struct ps_rules_live_sta
     give(giving, "rules_loaded_timestamp_seconds", "When the rules in use were loaded.", true,
          (double)state->loaded_ms / 1000.0);
     give(giving, "rules_compile_seconds",
-         "How long it took to compile the rules in use, or to read them from the cache.", true,
+         "The time that it took to compile the rules in use, or to read them from the cache.", true,
          (double)state->compile_ns / PS_NS_PER_S);
     give(giving, "rules_database_bytes", "Size of the compiled expressions.", true,
          (double)state->database_bytes);

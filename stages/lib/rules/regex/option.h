@@ -5,7 +5,7 @@
 #include "core/stage.h"
 #include "regex/regex.h"
 
-/* How a stage runs its expression, for `describe` and the cost check. */
+/* The way in which a stage runs its expression, for `describe` and the cost check. */
 enum ps_regex_run {
     PS_REGEX_RUN_BITS,   /* the chain's pass finds the events that match */
     PS_REGEX_RUN_GROUPS, /* the same, then PCRE2 runs on those events */
