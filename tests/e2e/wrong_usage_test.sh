@@ -60,7 +60,7 @@ refuses '--target is missing' load
 refuses 'write for example 1000, 50k or 1.5M' load --rate ten --target tcp://127.0.0.1:1
 refuses 'tcp://HOST:PORT' load --rate 10 --target tcp:/127.0.0.1:1
 refuses 'did you mean tcp://127.0.0.1:5140?' plan --target 127.0.0.1:5140 --from tcp-listen://127.0.0.1:1
-refuses 'An agent file (-n, -f), or --target and --from' plan
+refuses 'penstock plan: name the subject: an agent file (-n, -f), or --target and --from' plan
 refuses 'write a latency goal as p99<20ms' plan --goal p99 -n a1 -f "$first"
 refuses 'did you mean `check`?' rules chek web.rules
 refuses '--rate: `x` is not a whole number' demo --rate x
