@@ -1,6 +1,6 @@
-/* Reports changes in directories by inotify. An event says where to look, not what is there. Events can be lost, and some
- * changes have none (memory mapping, writes by another host), so callers also look at intervals
- * (stages/lib/tail/directory.h). */
+/* Reports changes in directories by inotify. An event names the place of a change, not the change itself. Events
+ * can be lost, and some changes have none (memory mapping, writes by another host), so callers also look at
+ * intervals (stages/lib/tail/directory.h). */
 #pragma once
 
 #include "core/base.h"

@@ -89,8 +89,9 @@ static void mark_read(struct ps_tail_match *match, int64_t offset)
         match->mark = ps_tail_mark_of(offset, last, want);
 }
 
-/* Compares with a file that still exists: the new file is its copy if it has the same bytes and is not longer. If the candidate
- * has no name any more, the new file may have grown since. Returns false when the candidate is not what it was. */
+/* Compares with a file that still exists: the new file is its copy if it has the same bytes and is not longer. If
+ * the candidate has no name any more, the new file may have grown since. Returns false when the candidate has
+ * changed. */
 static bool compare_alive(struct ps_tail_match *match, struct ps_tail_candidate *candidate, int other,
                           int64_t size, bool *found)
 {
@@ -325,8 +326,8 @@ void ps_tail_match_text(struct ps_tail_match *match, const char *bytes, size_t b
     }
 }
 
-/* Sets *found if the text was compressed from the other file: it has the same bytes and is not longer. Returns false if the
- * other file is not what it was. */
+/* Sets *found if the text was compressed from the other file: it has the same bytes and is not longer. Returns
+ * false if the other file has changed. */
 static bool text_is_alive(struct ps_tail_match *match, struct ps_tail_candidate *candidate,
                           const struct ps_tail_mark *end, bool *found)
 {

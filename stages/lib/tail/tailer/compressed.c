@@ -119,7 +119,7 @@ bool ps_tail_start_read(struct ps_tail_start *start, int fd, int64_t size)
     return good && (!gzip || gzip_length_read(start, fd, size));
 }
 
-/* ---- what is not read ---- */
+/* ---- compressed files that are not read ---- */
 
 /* The search for the file that begins like the text; a file without a name is preferred. */
 struct compressed {
@@ -149,7 +149,7 @@ static void rest_is_lost(struct ps_tailer *tailer, const struct ps_tail_log *log
                          const struct ps_tail_start *start, int64_t position)
 {
     static const char cure[] =
-        "To have them, decompress it, and write what stands behind that byte (tail -c +%lld) to a new file "
+        "To have them, decompress it, and write the bytes behind that byte (tail -c +%lld) to a new file "
         "of the group; delaycompress of logrotate avoids this";
     char advice[sizeof cure + 20];
     int64_t lost = start->text_bytes - position;

@@ -26,7 +26,7 @@ struct ps_tail_candidate {
     bool shared; /* result: the new file differs, but also has the bytes that were read of this one */
     int64_t distance;
     /* Used while the file is compared with a text, piece by piece: */
-    int other;        /* descriptor; -1: not open, or not what was read of it */
+    int other;        /* descriptor; -1: not open, or the file is not the one that was read */
     bool differs;     /* its bytes differ from the text */
     int64_t size;     /* its size, as far as it was read */
     uint32_t mark_at; /* index of the next mark to look for; `marked`: the text has the mark before it */

@@ -11,7 +11,7 @@
 #define READ_MIN_BYTES (16U * 1024U)
 #define OFFSET_DIGITS 20U
 
-/* ---- what the batch has of a file ---- */
+/* ---- the lines of a file in the batch ---- */
 
 static uint64_t key_of(const struct ps_tailer *tailer, const struct ps_tail_log *log)
 {

@@ -162,7 +162,7 @@ void ps_tail_log_changed(struct ps_tailer *tailer, const struct ps_tail_log *log
     ps_tail_slots_put(&tailer->changed, log->number);
 }
 
-/* ---- what the position file had at the start ---- */
+/* ---- the positions that the position file had at the start ---- */
 
 static void remembered_drop(struct ps_tailer *tailer, size_t index)
 {
@@ -218,7 +218,7 @@ uint64_t ps_tail_remembered_tick(struct ps_tailer *tailer)
     return tailer->remembered_ns;
 }
 
-/* ---- what changed ---- */
+/* ---- positions that changed ---- */
 
 /* Returns the marks up to the delivered position: the last PS_TAIL_POSITION_MARKS_MAX of a file that was read recently, because a copy
  * of it may end before the position; else only the last one. The log keeps the ownership. */

@@ -179,7 +179,7 @@ static void compared(struct ps_tailer *tailer, struct ps_tail_log *log, const st
         own_file(tailer, log, survey);
 }
 
-/* Logs that the file is not read as it is, or not to its end, so that somebody can repair it. */
+/* Logs that the file is not read, or not to its end, so that somebody can repair it. */
 static void name(struct ps_tailer *tailer, const struct ps_tail_log *log)
 {
     static const char *const formats[] = {"", "gzip", "zstd"};
