@@ -61,7 +61,8 @@ struct answers {
     size_t used;
 };
 
-/* Reads to the end, or to the deadline, or until there is too much. Returns whether it read to the end. */
+/* Reads to the end of the answers, to the deadline, or to the limit of their size. Returns whether it read to the
+ * end. */
 static bool read_answers(int fd, struct answers *answers, uint64_t deadline_ns)
 {
     for (;;) {
@@ -82,7 +83,7 @@ static bool read_answers(int fd, struct answers *answers, uint64_t deadline_ns)
     }
 }
 
-/* Takes the answer at `*at`. Its failure is copied to `failure`. Returns false if there is no whole one. */
+/* Takes the answer at `*at`. Its failure is copied to `failure`. Returns false if the answer is not complete. */
 static bool next_answer(const struct answers *answers, size_t *at, struct ps_java_answer *answer,
                         char failure[PS_ERR_BYTES])
 {

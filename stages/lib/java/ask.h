@@ -20,7 +20,8 @@ struct ps_java_question {
     struct ps_texts asked;
 };
 
-/* `bytes` is NULL when the class has no value; then `failure` is NULL, or says what it threw. They live until the function returns. */
+/* `bytes` is NULL when the class has no value; then `failure` is NULL, or the text of the exception. They live
+ * until the function returns. */
 struct ps_java_answer {
     const uint8_t *bytes;
     size_t length;
@@ -34,7 +35,7 @@ typedef void ps_java_answer_function(void *argument, size_t index, const struct 
 enum ps_status ps_java_ask(const struct ps_class_path *path, const struct ps_java_question *question,
                            ps_java_answer_function *answer, void *argument, struct ps_err *err);
 
-/* The same with another command, which has `timeout_ms`: for tests. */
+/* Does the same with another command and the time limit `timeout_ms`, for tests. */
 enum ps_status ps_java_ask_command(const char *const *argv, const struct ps_java_question *question,
                                    uint64_t timeout_ms, ps_java_answer_function *answer, void *argument,
                                    struct ps_err *err);

@@ -5,7 +5,7 @@
 
 #include <string.h>
 
-/* How often a component looks whether the host runs. */
+/* Interval at which a component checks whether the host runs. */
 #define LOOK_NS (10 * PS_NS_PER_MS)
 
 const struct ps_option ps_java_class_options[] = {

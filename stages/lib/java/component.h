@@ -17,13 +17,13 @@ struct ps_java_class {
     struct ps_java_host *host;
 };
 
-/* Of such a stage: its option rows, `check` and `teardown`. `check` reports a type that names no class, and a host
+/* The option rows, `check` and `teardown` of such a stage. `check` reports a type that names no class, and a host
  * that is not installed. Thread: control. */
 extern const struct ps_option ps_java_class_options[];
 enum ps_status ps_java_class_check(const void *plan, const struct ps_context *context);
 void ps_java_class_teardown(void *plan);
 
-/* Of `outline`, also of a plan that is not built. Thread: control. */
+/* For `outline`, also of a plan that is not built. Thread: control. */
 void ps_java_class_outline(const struct ps_java_class *class, enum ps_java_component_kind kind,
                            const struct ps_context *context, FILE *out);
 
@@ -42,7 +42,7 @@ enum ps_java_component_state {
     PS_JAVA_CONFIGURED, /* the properties are on their way */
     PS_JAVA_RUNS,
     PS_JAVA_STOPS, /* PS_JAVA_STOP is on its way */
-    PS_JAVA_OVER,  /* it cannot go on; or it has stopped */
+    PS_JAVA_OVER,  /* the component cannot go on, or has stopped */
 };
 
 struct ps_java_component {
@@ -52,7 +52,7 @@ struct ps_java_component {
     struct ps_java_link link;
     struct ps_java_area properties;
     struct ps_java_message message;
-    struct ps_err reason; /* OVER: why; empty: it has stopped */
+    struct ps_err reason; /* OVER: the reason; empty: it has stopped */
 };
 
 void ps_java_component_open(struct ps_java_component *component, const struct ps_java_class *class,
@@ -73,10 +73,11 @@ enum ps_java_event_kind ps_java_component_next(struct ps_java_component *compone
 bool ps_java_component_send(struct ps_java_component *component, enum ps_java_message_type type,
                             const uint64_t *numbers, uint32_t number_count, const char *text);
 
-/* Asks the component to stop. Called at every cycle until it returns true: it has stopped, or is not there. */
+/* Asks the component to stop. Called at every cycle until it returns true, when the component has stopped or does
+ * not exist. */
 bool ps_java_component_stop(struct ps_java_component *component);
 
-/* The host sent something that it must not: it is ended, and the component with it. */
+/* The host sent something that it must not send: ends the host, and the component with it. */
 void ps_java_component_accuse(struct ps_java_component *component, const char *what);
 
 /* Returns whether its host has ended: nobody writes the shared memory any more. */

@@ -12,14 +12,15 @@
 #define PS_JAVA_NO_ORIGIN UINT32_MAX
 
 enum ps_java_event_flags {
-    PS_JAVA_EVENT_BODY = 1 << 0,    /* the entry has the body; else it is that of the origin */
-    PS_JAVA_EVENT_HEADERS = 1 << 1, /* the entry has all headers; else they are those of the origin */
+    PS_JAVA_EVENT_BODY = 1 << 0,    /* the entry has the body; else the body is that of the origin */
+    PS_JAVA_EVENT_HEADERS = 1 << 1, /* the entry has all headers; else the headers are those of the origin */
 };
 
 struct ps_java_event {
     uint32_t size; /* of the entry, head included */
     uint32_t
-        origin; /* of a reply: number of the event in the batch that it was; PS_JAVA_NO_ORIGIN: a new one */
+        /* of a reply: number of the event in the batch from which it was made; PS_JAVA_NO_ORIGIN: a new event */
+        origin;
     uint32_t flags;
     uint32_t body_length;
     uint32_t header_count;

@@ -22,9 +22,9 @@
 #define COMPONENT "java"
 #define LOW_FD 16 /* descriptors of the host's process have lower numbers */
 #define REASON_BYTES 512U
-/* How often the thread looks whether the process lives and speaks. */
+/* Interval at which the thread checks whether the process lives and sends messages. */
 #define LOOK_MS 200
-/* A run of this length was a good one: the next rest is the shortest again. */
+/* A run of at least this length was good: the next rest is the shortest again. */
 #define GOOD_RUN_NS (60 * PS_NS_PER_S)
 
 enum state { STARTING, RUNNING, DOWN };
@@ -38,7 +38,7 @@ struct ps_java_host {
     enum state state;
     bool ending;
     uint32_t patience_ms;
-    char reason[REASON_BYTES]; /* DOWN: why. RUNNING: an accusation, or empty */
+    char reason[REASON_BYTES]; /* DOWN: the reason. RUNNING: the fault that was found, or empty */
     uint64_t again_ns;         /* DOWN */
     int out;                   /* the host's input, or -1 */
     uint32_t last_link;
@@ -169,7 +169,7 @@ static void lose_links(struct ps_java_host *host)
     }
 }
 
-/* Closes what belongs to the run. The caller has the lock. */
+/* Closes the descriptors of the run. The caller has the lock. */
 static void forget_run(struct ps_java_host *host)
 {
     lose_links(host);
@@ -249,7 +249,7 @@ static const char *deliver(struct ps_java_host *host, const char *bytes, size_t 
     if (link == NULL)
         return NULL;
     if (sizeof link->inbox - link->inbox_used < length)
-        return "it sends more than it was asked for";
+        return "it sends more than was requested";
     memcpy(link->inbox + link->inbox_used, bytes, length);
     link->inbox_used += (uint32_t)length;
     wake(link->wake_fd);
@@ -289,16 +289,16 @@ static const char *take_messages(struct ps_java_host *host)
     }
     memmove(host->bytes, host->bytes + at, host->used - at);
     host->used -= at;
-    return parsed == PS_JAVA_MALFORMED ? "it sent what is no message" : wrong;
+    return parsed == PS_JAVA_MALFORMED ? "it sent bytes that are not a message" : wrong;
 }
 
-/* Reads what there is, at most once the buffer. */
+/* Reads the available bytes, at most one buffer. */
 static void read_messages(struct ps_java_host *host)
 {
     ssize_t got = read(host->in, host->bytes + host->used, sizeof host->bytes - host->used);
     if (got <= 0) {
         if (got == 0 || (errno != EAGAIN && errno != EINTR))
-            close_fd(&host->in); /* it ends, or has closed it: then it is silent */
+            close_fd(&host->in); /* the host has closed it because it ends; it counts as silent then */
         return;
     }
     host->used += (size_t)got;
@@ -311,7 +311,7 @@ static void read_messages(struct ps_java_host *host)
 
 /* ---- the thread ---- */
 
-/* Returns whether a signal has stopped the process: it is then silent for a reason. */
+/* Returns whether a signal has stopped the process: its silence has a reason then. */
 static bool is_stopped(pid_t pid)
 {
     char path[64], text[512];
@@ -568,7 +568,7 @@ void ps_java_link_accuse(struct ps_java_link *link, const char *what)
     pthread_mutex_unlock(&host->lock);
 }
 
-/* ---- the agent's one ---- */
+/* ---- the agent's host ---- */
 
 static pthread_mutex_t shared_lock = PTHREAD_MUTEX_INITIALIZER;
 static struct ps_java_host *shared;

@@ -1,6 +1,6 @@
-/* The Java host: one process beside the agent, in which the components run that are Java classes. It is started when the first
- * plan with such a component is built, and ended when the last one is torn down; when it dies it is started again,
- * later each time.
+/* The Java host: one process beside the agent, which runs the components that are Java classes. It is started when
+ * the first plan with such a component is built, and ended when the last one is torn down; when it dies it is started
+ * again, later each time.
  *
  *   thread "java-host"   starts the process, reads its messages into the inboxes of the links, and its log lines into the
  *                        agent's log; ends a host that is silent or breaks the protocol; waits for its end
@@ -15,7 +15,7 @@
 
 struct ps_java_host;
 
-/* How the process is started, and when it counts as dead. */
+/* Settings: how the process is started, and when it counts as dead. */
 struct ps_java_launch {
     const char *const *argv;        /* ends with NULL */
     const char *const *environment; /* the same; NULL: this process's */
@@ -34,7 +34,8 @@ struct ps_java_host *ps_java_host_hold(struct ps_java_host *(*make)(void *argume
                                        void *argument, struct ps_err *err);
 void ps_java_host_release(void);
 
-/* Returns whether the host does not run; writes why, and when it is started again, to `text`, one line. Thread: any. */
+/* Returns whether the host does not run; writes the reason, and the time of its next start, to `text`, one line.
+ * Thread: any. */
 bool ps_java_host_is_down(struct ps_java_host *host, char *text, size_t room);
 
 /* ---- links ---- */
@@ -56,14 +57,14 @@ struct ps_java_link {
 /* Connects with the host. Returns false while it does not run: try again later. `wake_fd` (an eventfd, or -1) is written
  * when a message has come or the link is lost. Thread, of all functions of a link: the worker of the stage. */
 bool ps_java_link_attach(struct ps_java_link *link, struct ps_java_host *host, int wake_fd);
-/* Nothing happens if it is not attached. */
+/* Does nothing if it is not attached. */
 void ps_java_link_detach(struct ps_java_link *link);
 
 enum ps_java_sent { PS_JAVA_SENT, PS_JAVA_BUSY /* the pipe is full: try again later */, PS_JAVA_LOST };
 enum ps_java_sent ps_java_link_send(struct ps_java_link *link, enum ps_java_message_type type,
                                     const uint64_t *numbers, uint32_t number_count, const char *text);
 
-/* Takes the oldest message. Returns false when there is none; then `*lost` is whether none will come. */
+/* Takes the oldest message. Returns false when there is none; `*lost` then tells whether no more will come. */
 bool ps_java_link_next(struct ps_java_link *link, struct ps_java_message *message, bool *lost);
 
 /* Returns whether its run of the host has ended. */

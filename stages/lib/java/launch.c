@@ -87,7 +87,7 @@ static void add_class_path(struct command *command, const struct ps_class_path *
         add(command, ps_arena_format(command->arena, "-Djava.library.path=%s", path->library_path));
 }
 
-/* What a class logs goes to the host's standard output, unless the user says where. */
+/* A class logs to the host's standard output, unless the user configures another place. */
 static void add_logging(struct command *command)
 {
     if (!has_argument(command, "-Dlog4j2.configurationFile=") &&
@@ -97,7 +97,8 @@ static void add_logging(struct command *command)
         add(command, "-Dlog4j.configuration=penstock-log4j.properties");
 }
 
-/* Returns whether a second JVM of the agent could not start with it, because it opens a port that the first one has. */
+/* Returns whether a second JVM of the agent could not start with this option, because it opens a port that the
+ * first JVM has. */
 static bool is_for_one(const char *option)
 {
     static const char *const prefixes[] = {"-agentlib:", "-agentpath:", "-javaagent:", "-Xrun",

@@ -1,4 +1,4 @@
-/* The command with which the Java host is started: which java, which class path, which options. Thread: control. */
+/* The command that starts the Java host: the java program, the class path, the options. Thread: control. */
 #pragma once
 
 #include "core/arena.h"
@@ -14,5 +14,5 @@ struct ps_java_host *ps_java_launch(const struct ps_class_path *path, struct ps_
 const char *const *ps_java_launch_alone(struct ps_arena *arena, const struct ps_class_path *path,
                                         const char *main_class, struct ps_err *err);
 
-/* Returns whether the host is installed; else the error says what to install. */
+/* Returns whether the host is installed; else the error names the package to install. */
 bool ps_java_launch_check(struct ps_err *err);

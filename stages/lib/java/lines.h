@@ -1,5 +1,6 @@
-/* What the Java host writes to its standard output, as lines of the agent's log. The host marks each line that a
- * component logs: \001, level, \001, component, \001, text. Other lines (of the JVM) are of component "java". Thread: "java-host". */
+/* Copies the lines that the Java host writes to its standard output into the agent's log. The host marks each line
+ * that a component logs: \001, level, \001, component, \001, text. Other lines (of the JVM) are of component
+ * "java". Thread: "java-host". */
 #pragma once
 
 #include "core/base.h"

@@ -19,7 +19,8 @@ enum ps_java_message_type {
     /* kind, offset and size of the area, bytes in it (class, label, name, agent, pairs); interceptor: 1: single events */
     PS_JAVA_CONFIGURE = 1,
     PS_JAVA_BATCH = 2, /* batch, offset, size, bytes, events; interceptor: reply's offset, size, most bytes */
-    /* what it is for (interceptor: batch; source: slot), offset, size. Source: size 0: there is none so large; text: why */
+    /* its use (interceptor: batch; source: slot), offset, size. Source: size 0: there is no area of this size;
+     * text: the reason */
     PS_JAVA_AREA = 3,
     /* call, 1: taken, 0: refused, how many events it may have promised since it was made (0: as before); text: why */
     PS_JAVA_ANSWER = 4,
@@ -28,16 +29,16 @@ enum ps_java_message_type {
     PS_JAVA_KEEP = 7, /* source: it promises no more events until an answer allows it, and says PROMISED */
 
     /* from the host; link 0: of the host itself */
-    PS_JAVA_BEAT = 64,   /* link 0: it lives; PS_JAVA_PROTOCOL */
+    PS_JAVA_BEAT = 64,   /* link 0: the host lives; PS_JAVA_PROTOCOL */
     PS_JAVA_READY = 65,  /* the component is configured and started */
     PS_JAVA_FAILED = 66, /* the component cannot run; text: why */
     PS_JAVA_COMMIT = 67, /* sink: batch, first event, event behind the last; repeated */
-    /* sink: it goes on trying; nanoseconds until then. Interceptor: it has not handled the batch; batch, 1: the reply
+    /* sink: it tries again; nanoseconds until then. Interceptor: it has not handled the batch; batch, 1: the reply
      * would have too many events or bytes. Source that is a whole flow: 0; a part of it cannot start (no text: all have).
      * Text: why. */
     PS_JAVA_TROUBLE = 68,
     PS_JAVA_REPLY = 69, /* interceptor: batch, bytes, events, 1: unchanged */
-    PS_JAVA_NEED = 70,  /* what for (batch or slot), bytes: it needs a larger area */
+    PS_JAVA_NEED = 70,  /* it needs a larger area: for which batch or slot, bytes */
     /* source: slot, call, bytes, events; if they are promised also the number of the first one, and how many calls they are */
     PS_JAVA_PUT = 71,
     PS_JAVA_STOPPED = 72,

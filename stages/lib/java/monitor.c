@@ -30,16 +30,16 @@ struct ps_java_monitor {
     struct ps_pairs settings;
     uint64_t least_rest_ns, rest_ns; /* the first wait before a start, and the last one; 0: none so far */
     uint64_t start_at_ns, fed_ns;
-    pid_t pid; /* 0: it does not run */
+    pid_t pid; /* 0: the process does not run */
     int input; /* not blocking */
     struct ps_java_lines lines;
-    char *message; /* what is being sent; NULL: nothing */
+    char *message; /* the message that is being sent; NULL: none */
     size_t message_bytes, sent_bytes;
 };
 
-/* ---- what it gets ---- */
+/* ---- the messages to the process ---- */
 
-/* Sends as much as the pipe takes. Nobody sees a failure here but the end of the process. */
+/* Sends as much as the pipe takes. A failure here shows only as the end of the process. */
 static void send_more(struct ps_java_monitor *monitor)
 {
     while (monitor->message != NULL) {

@@ -1,6 +1,7 @@
-/* The process of a MonitorService of Flume's that is a Java class: Flume's own for Ganglia, or one that somebody wrote
- * (-Dflume.monitoring.type). It gets the agent's metrics, which are MBeans there (host/Monitor.java), and cannot disturb the agent: it is
- * started again when it ends, later each time, and what it does not read is left out.
+/* The process of a MonitorService of Flume's that is a Java class: Flume's own for Ganglia, or one that somebody
+ * wrote (-Dflume.monitoring.type). It gets the agent's metrics, which are MBeans there (host/Monitor.java), and
+ * cannot disturb the agent: it is started again when it ends, later each time, and metrics that it does not read are
+ * dropped.
  *
  * Thread, of all functions: control. None of them waits, but for ps_java_monitor_destroy. */
 #pragma once
@@ -10,7 +11,7 @@
 
 struct ps_java_monitor;
 
-/* How often it gets the metrics. */
+/* Interval at which it gets the metrics. */
 #define PS_JAVA_MONITOR_NS UINT64_C(1000000000)
 
 /* Copies everything. Returns NULL: the error names what is missing. The process begins with the first metrics. */
@@ -20,7 +21,8 @@ struct ps_java_monitor *ps_java_monitor_create(const struct ps_class_path *path,
 struct ps_java_monitor *ps_java_monitor_create_command(const char *const *argv, const char *class_name,
                                                        const struct ps_pairs *settings, uint64_t rest_ns);
 
-/* Returns whether it is to get metrics now. Starts the process when it is time, and logs its end and what it has printed. */
+/* Returns whether it must get metrics now. Starts the process when it is time, and logs its end and what it has
+ * printed. */
 bool ps_java_monitor_turn(struct ps_java_monitor *monitor, uint64_t mono_ns);
 /* Hands the metrics over, as Flume's HTTP metrics have them. */
 void ps_java_monitor_feed(struct ps_java_monitor *monitor, const char *json, size_t length);

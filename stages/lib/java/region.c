@@ -40,7 +40,7 @@ static void region_free(struct ps_java_region *region)
     free(region);
 }
 
-/* The limit of file sizes (ulimit -f) counts for this memory, too. */
+/* The limit of file sizes (ulimit -f) also counts for this memory. */
 static uint64_t region_bytes(void)
 {
     struct rlimit limit;

@@ -1,5 +1,5 @@
-/* The memory that the agent shares with one run of its Java host: a memfd whose size is sealed, so that nobody can cut it
- * short under a mapping. It is large and empty: what is never used takes no memory.
+/* The memory that the agent shares with one run of its Java host: a memfd whose size is sealed, so that nobody can
+ * cut it short under a mapping. It is large and empty: a part that is never used takes no memory.
  *
  * An area is a part of it that one component uses, mapped here; the host maps it by its offset. Thread: any (the region has a lock); an
  * area belongs to the worker that took it. */
@@ -26,7 +26,7 @@ void ps_java_region_release(struct ps_java_region *region);
 
 /* Takes an area of at least `bytes`, which holds the region. Returns false when there is none, or no memory. */
 bool ps_java_area_take(struct ps_java_region *region, uint64_t bytes, struct ps_java_area *area);
-/* Gives it back, and its memory to the system; nothing happens if it is none. */
+/* Gives it back, and its memory to the system; does nothing without an area. */
 void ps_java_area_give(struct ps_java_area *area);
 /* The same while the host may still use it: its place is not used again as long as this host runs. */
 void ps_java_area_abandon(struct ps_java_area *area);

@@ -4,7 +4,7 @@
 
 #include <string.h>
 
-/* Names of headers made for this reply: few differ. */
+/* Names of headers made for this reply: they are few different ones. */
 #define NAMES 16U
 
 void ps_java_reply_begin(struct ps_java_reply *reply, uint32_t bytes, uint32_t count)

@@ -1,5 +1,5 @@
-/* The reply of an interceptor in the Java host: events that take the place of a lease's. Entries as in events.h; an entry
- * with an origin is the event that had this position in the lease, and has only what differs.
+/* The reply of an interceptor in the Java host: events that take the place of a lease's. Entries as in events.h; an
+ * entry with an origin is the event that had this position in the lease, and has only the parts that differ.
  *
  * The reply is copied out of the shared memory once, into the batch; then it is checked, and bodies and values stay
  * where they are. Thread: the worker of the chain. */

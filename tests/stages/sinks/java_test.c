@@ -130,8 +130,8 @@ static void test_breaks_the_protocol(void **unused)
 {
     check(PS_TEST_JAVA_BEYOND, "commits events that it does not have");
     check(PS_TEST_JAVA_STRANGE, "commits events that it does not have");
-    check(PS_TEST_JAVA_GARBAGE, "what is no message");
-    check(PS_TEST_JAVA_FLOOD, "sends more than it was asked for");
+    check(PS_TEST_JAVA_GARBAGE, "bytes that are not a message");
+    check(PS_TEST_JAVA_FLOOD, "sends more than was requested");
     check(PS_TEST_JAVA_TORN, "exit code 8");
 }
 

@@ -243,7 +243,7 @@ static void test_breaks_the_protocol(void **unused)
     check_lost(PS_TEST_JAVA_TWICE, "it puts events that are not within its memory");
     check_lost(PS_TEST_JAVA_STRANGE, "it puts events that are not within its memory");
     check_lost(PS_TEST_JAVA_BEYOND, "it puts events that are not valid");
-    check_lost(PS_TEST_JAVA_GARBAGE, "it sent what is no message");
+    check_lost(PS_TEST_JAVA_GARBAGE, "it sent bytes that are not a message");
     check_lost(PS_TEST_JAVA_TORN, "exit code 8");
 }
 

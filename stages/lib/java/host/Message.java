@@ -42,7 +42,7 @@ final class Message {
         ByteBuffer buffer = ByteBuffer.wrap(head).order(ByteOrder.nativeOrder());
         int length = buffer.getInt(), type = buffer.getInt(), link = buffer.getInt(), count = buffer.getInt();
         if (length < HEAD_BYTES || length > BYTES_MAX || count < 0 || count > (length - HEAD_BYTES) / 8)
-            throw new IOException("the agent sent what is no message");
+            throw new IOException("the agent sent bytes that are not a message");
         byte[] rest = new byte[length - HEAD_BYTES];
         if (!fill(in, rest))
             return null;

@@ -98,7 +98,7 @@ static void test_a_host_that_ends_by_itself(void **unused)
         {"exit 0", "the Java host ended with exit code 0"},
         {"kill -9 $$", "the Java host was killed by signal 9"},
         {"kill -15 $$", "the Java host was killed by signal 15"},
-        {"printf '\\377\\377\\377\\377%0100d' 0 >&3; cat >/dev/null", "it sent what is no message"},
+        {"printf '\\377\\377\\377\\377%0100d' 0 >&3; cat >/dev/null", "it sent bytes that are not a message"},
     };
     for (size_t i = 0; i < PS_COUNT_OF(cases); i++) {
         char script[1024];
