@@ -59,8 +59,8 @@ static const struct ps_option options[] = {
      .unit = "events",
      .aliases = PS_WORDS("batchSize", "kafka.flumeBatchSize"),
      .flags = PS_OPTION_NO_EFFECT,
-     .help =
-         "events in one transaction; here the source decides the size of batches, and many are in flight"},
+     .help = "events in one transaction; here the source decides the size of batches, of which many are in "
+             "flight"},
     {.key = "useFlumeEventFormat",
      .type = PS_OPTION_BOOL,
      .offset = FIELD(use_flume_event_format),
@@ -109,7 +109,7 @@ static const struct ps_option options[] = {
      .max = INT64_C(1) << 40,
      .unit = "bytes",
      .flags = PS_OPTION_EXTENSION,
-     .help = "bodies that are sent, or ready, and not delivered yet, at most: 3 MiB are in flight, and more "
+     .help = "limit of bodies that are sent, or ready, and not delivered yet; 3 MiB are in flight, and more "
              "when the round trip to the brokers is long"},
     {.key = "penstock.engine",
      .type = PS_OPTION_ENUM,
@@ -118,9 +118,9 @@ static const struct ps_option options[] = {
      .words = PS_WORDS("native", "librdkafka", "java"),
      .flags = PS_OPTION_EXTENSION,
      .help =
-         "what speaks to the brokers: native: penstock itself, in a fraction of the CPU time; or librdkafka. "
-         "librdkafka is used, too, when kafka.producer.* has a property that only librdkafka has; check says "
-         "so. java: Flume's own class in a Java process"},
+         "the client of the brokers: native (penstock's own, with a fraction of the CPU time) or librdkafka. "
+         "librdkafka is also used when kafka.producer.* has a property that only librdkafka has; check "
+         "reports that. java: Flume's own class in a Java process"},
     {.key = "penstock.guarantee",
      .type = PS_OPTION_ENUM,
      .offset = FIELD(guarantee),
@@ -136,9 +136,8 @@ static const struct ps_option options[] = {
      .type = PS_OPTION_TEXT,
      .offset = FIELD(transaction_id),
      .flags = PS_OPTION_EXTENSION,
-     .help = "the begin of the transactional ids; it must be another one for each agent. With it, an agent "
-             "that was killed "
-             "ends its open transactions when it starts again; without it they end after "
+     .help = "prefix of the transactional ids; each agent must have its own. With this key, an agent that "
+             "was killed ends its open transactions when it starts again; without it they end after "
              "penstock.transaction.timeout"},
     {.key = "penstock.transaction.interval",
      .type = PS_OPTION_INT,
@@ -179,7 +178,7 @@ static void note(void *argument, enum ps_log_level severity, const char *key, co
     ps_report(argument, severity, name, "%s", message);
 }
 
-/* Returns which setting the native engine does not do, in `err`; NULL: it does them all. */
+/* Returns the setting that the native engine does not support, in `err`; NULL: it supports all. */
 static const char *engine_misfit(const struct kafka_plan *plan, const struct ps_context *context,
                                  struct ps_err *err)
 {
@@ -218,7 +217,7 @@ static enum ps_status check_guarantee(const struct kafka_plan *plan, const struc
     if (misfit == NULL)
         return PS_OK;
     ps_report(context, PS_LOG_ERROR, "penstock.guarantee",
-              "exactly-once cannot be had with this: %s; remove that key", misfit);
+              "exactly-once is not possible with this setting: %s; remove that key", misfit);
     return PS_FAIL;
 }
 
@@ -229,7 +228,7 @@ static enum ps_status check_engine(const struct kafka_plan *plan, const struct p
     const char *misfit = is_native(plan) ? engine_misfit(plan, context, &err) : NULL;
     if (misfit != NULL && plan->guarantee != EXACTLY_ONCE)
         ps_report(context, PS_LOG_INFO, "penstock.engine",
-                  "librdkafka is used, because the native engine does not do this: %s", misfit);
+                  "librdkafka is used, because the native engine does not support this: %s", misfit);
     return check_guarantee(plan, context, misfit);
 }
 

@@ -95,7 +95,7 @@ one "datagram" r3 no-priority
 "$PENSTOCK" load --events 50 --rate 1k --tolerance 1 --target "kafka://127.0.0.1:$broker_port/in" >"$work/load.out" 2>"$work/load.err" || fail "load"
 malformed() { [[ $(letters --component r4 --reason malformed | wc -l) -eq 50 ]]; }
 await "records that are no Avro" malformed
-[[ $(letters --component r4 | jq -r .text | head -1) == 'topic in, partition 0, offset 0: no event of Flume'* ]] || fail "$(letters --component r4 | head -1)"
+[[ $(letters --component r4 | jq -r .text | head -1) == 'topic in, partition 0, offset 0: not an event of Flume'* ]] || fail "$(letters --component r4 | head -1)"
 
 port=$(sed -nE 's/.*metrics: listening on [^ ]*:([0-9]+): .*/\1/p' "$work/agent.err")
 curl -s "http://127.0.0.1:$port/metrics/prometheus" | grep '^penstock_source_events_deadletter_total{component="r4"} 50$' >/dev/null || fail "the counter"

@@ -69,7 +69,7 @@ run() { # CASE STRATEGY STILL_S [KEY=VALUE]...: the sink stands still for so lon
     kill -CONT "$far"
     await 30 has_assigned "$name-2" 1 || fail "the second agent gets no partitions"
     await_log "$name-1" 'given up'
-    [[ $name == late ]] || await_log "$name-1" 'given up: all that was read is delivered and committed'
+    [[ $name == late ]] || await_log "$name-1" 'given up: all records that were read are delivered and committed'
     sleep 2
     agent_stop "$name-2" # the same partitions come again
     touch "$work/enough"

@@ -7,9 +7,9 @@
 
 struct ps_kafka_client_factory;
 
-/* What it makes. Thread of both functions: the maker's. */
+/* The functions that make and destroy a client. Thread of both: the maker's. */
 struct ps_kafka_making {
-    /* Returns NULL and the reason: it cannot be made. */
+    /* Returns NULL with the reason if the client cannot be made. */
     void *(*make)(const void *argument, const void *config, struct ps_err *err);
     void (*destroy)(const void *argument, void *made);
     const void *argument;
@@ -18,11 +18,11 @@ struct ps_kafka_making {
 /* Makes producers of the engine; the config is a ps_kafka_producer_config. */
 struct ps_kafka_making ps_kafka_making_producers(const struct ps_kafka_engine *engine);
 
-/* `wake_fd` is written when a reply is there (-1: none). Returns NULL: no thread, memory or descriptor. */
+/* `wake_fd` is written when a reply is there (-1: none). Returns NULL without a thread, memory or a descriptor. */
 struct ps_kafka_client_factory *ps_kafka_client_factory_create(const struct ps_kafka_making *making,
                                                                int wake_fd, struct ps_err *err);
 
-/* Has `old` destroyed (NULL: none) and ends the thread. Waits for it at most a second; if the client takes
+/* Makes the thread destroy `old` (NULL: none), and ends it. Waits for it at most a second; if the client takes
  * longer (a name server that does not answer), the thread finishes alone. */
 void ps_kafka_client_factory_destroy(struct ps_kafka_client_factory *maker, void *old);
 

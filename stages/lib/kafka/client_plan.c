@@ -159,7 +159,7 @@ enum ps_status ps_kafka_sender_plan_build(struct ps_kafka_sender_plan *sender,
     sender->spread = spreads[wants->partitioner];
     if (native && !lingers) /* its sets grow while requests are in flight */
         ps_kafka_settings_set(settings, "linger.ms", "0");
-    if (native) /* its copies of the bodies are what is in flight */
+    if (native) /* its copies of the bodies are the bytes in flight */
         set_number(settings, "queue.buffering.max.kbytes", sender->in_flight_bytes_max / 1024);
     sender->pairs = settings->items;
     sender->pair_count = settings->count;

@@ -1,5 +1,5 @@
-/* The part of their plans that all stages with a Kafka client share: the translation of their sub-properties,
- * and the properties of the library that they set whatever the user sets. Thread: control. */
+/* The part of their plans that all stages with a Kafka client share: the translation of their sub-properties, and
+ * the properties of the library that they always set. Thread: control. */
 #pragma once
 
 #include "stages/lib/kafka/producer/sender.h"
@@ -16,7 +16,7 @@ enum ps_status ps_kafka_translate(enum ps_kafka_client client, const struct ps_p
 
 /* Returns true for 0 and 1, which are used as set. All other values, and NULL, become "all". */
 bool ps_kafka_acks_are_weak(const char *acks);
-/* Returns a sentence that says what is lost with weak acks. */
+/* Returns a sentence about the events that weak acks can lose. */
 const char *ps_kafka_acks_warning(const char *acks);
 
 struct ps_kafka_sender_wants {
@@ -27,8 +27,8 @@ struct ps_kafka_sender_wants {
     bool native; /* the lane, stages/lib/kafka/lane/lane.h, if the settings allow it */
 };
 
-/* Sets what the sender needs beside what the user set, and fills its plan but for the mapping. The plan points into
- * `settings`. PS_FAIL: the library refuses a property. */
+/* Sets the properties that the sender needs beside those of the user, and fills its plan except for the mapping.
+ * The plan points into `settings`. PS_FAIL: the library refuses a property. */
 enum ps_status ps_kafka_sender_plan_build(struct ps_kafka_sender_plan *sender,
                                           struct ps_kafka_settings *settings,
                                           const struct ps_kafka_sender_wants *wants, struct ps_err *err);

@@ -2,8 +2,8 @@
  * and a test compares the two. Codes above zero are Kafka's (the protocol's error table); codes from -200 to
  * -100 are librdkafka's own.
  *
- * No row loses an event: every outcome but DELIVERED ends in sending it again. Outcomes differ in what is
- * done first, and in what the log names. Thread: any; const data. */
+ * No row loses an event: every outcome but DELIVERED ends in sending it again. Outcomes differ in the first
+ * reaction, and in the cause that the log names. Thread: any; const data. */
 #pragma once
 
 #include "core/base.h"
@@ -31,7 +31,7 @@ struct ps_kafka_error {
     int code;
     const char *name;
     enum ps_kafka_outcome outcome;
-    const char *meaning; /* and what to do about it */
+    const char *meaning; /* the meaning of the code, and the cure */
 };
 
 extern const struct ps_kafka_error ps_kafka_errors[];

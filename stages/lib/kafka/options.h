@@ -12,7 +12,7 @@
         .help = "brokers to contact first, host:port, separated by commas"                                   \
     }
 
-/* The partition of an event that does not say its own, and the header that does. */
+/* The partition of events without a partition of their own, and the header with an event's own partition. */
 #define PS_KAFKA_PARTITION_OPTION_ROWS(default_offset_, header_offset_)                                      \
     {.key = "defaultPartitionId",                                                                            \
      .type = PS_OPTION_INT,                                                                                  \
@@ -23,7 +23,7 @@
      .help = "partition of events without a partition header; -1: by the header key, or spread"},            \
     {                                                                                                        \
         .key = "partitionIdHeader", .type = PS_OPTION_TEXT, .offset = (header_offset_),                      \
-        .help = "header with the partition number; it goes before defaultPartitionId"                        \
+        .help = "header with the partition number; it has precedence over defaultPartitionId"                \
     }
 
 #define PS_KAFKA_PRODUCER_OPTION_ROW(offset_)                                                                \

@@ -9,14 +9,14 @@
 #include <librdkafka/rdkafka.h>
 #include <string.h>
 
-#define ASK_MS 250 /* between two looks at what the library has reported */
+#define ASK_MS 250 /* interval at which the reports of the library are checked */
 
 struct attempt {
     rd_kafka_t *client;
     const struct ps_probe *probe;
     const struct ps_kafka_probe *kafka;
     const struct ps_kafka_settings *settings; /* of the library, for `kafka` */
-    int code;                                 /* of the error that explains most; 0: none */
+    int code;                                 /* code of the error that explains most; 0: none */
     char reason[512];
 };
 
@@ -30,7 +30,7 @@ void ps_kafka_outline(FILE *out, const char *brokers, const struct ps_pairs *pai
                 mechanism != NULL ? mechanism : "");
 }
 
-/* That no broker can be reached follows from other errors, which say why. */
+/* "No broker can be reached" follows from other errors, which have the reason. */
 static unsigned weight_of(int code)
 {
     switch (code) {
@@ -190,8 +190,8 @@ static void try_topic(const struct attempt *attempt, const struct rd_kafka_metad
                     topic->partition_cnt == 1 ? "" : "s");
 }
 
-/* One of several addresses alone: the client would take any that answers, and the others would be noticed on the day
- * on which it restarts without that one. */
+/* Each of several addresses alone: the client uses any address that answers, so a wrong address would show only
+ * when the others are down. */
 static void try_address(const struct attempt *all, const char *address)
 {
     const struct ps_probe *probe = all->probe;

@@ -29,7 +29,7 @@ struct ps_kafka_reader_options {
     const char *brokers; /* host:port,host:port */
     const char *const *topics;
     unsigned topic_count;
-    bool latest;          /* only what is written after `open`; else from the beginning */
+    bool latest;          /* only records that are written after `open`; else from the beginning */
     bool uncommitted;     /* also records of transactions that are open or were aborted */
     unsigned patience_ms; /* wait this long for brokers to answer and topics to exist; 0: PATIENCE_MS */
     const struct ps_pair *pairs; /* librdkafka properties; they override those of the reader */
@@ -48,9 +48,9 @@ unsigned ps_kafka_reader_read(struct ps_kafka_reader *reader, int timeout_ms,
                               void (*record)(void *argument, const struct ps_kafka_reader_record *record),
                               void *argument);
 
-/* Number of records that the brokers deleted before they were read. */
+/* Returns the number of records that the brokers deleted before they were read. */
 uint64_t ps_kafka_reader_expired(const struct ps_kafka_reader *reader);
-/* Why some partition can no longer be read (no authorization, topic deleted); NULL: all can be read. */
+/* Returns why some partition can no longer be read (no authorization, topic deleted); NULL: all can be read. */
 const char *ps_kafka_reader_failure(const struct ps_kafka_reader *reader);
-/* Why no broker has answered since the last record; NULL: brokers answer. */
+/* Returns why no broker has answered since the last record; NULL: brokers answer. */
 const char *ps_kafka_reader_silence(const struct ps_kafka_reader *reader);

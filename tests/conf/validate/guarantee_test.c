@@ -68,12 +68,12 @@ static void flows_that_cannot(void **state)
         {"a1.sinks.k1.type = org.apache.flume.sink.kafka.KafkaSink\na1.sinks.k1.penstock.engine = java\n",
          "exactly once: it is Flume's own class"},
         {"a1.sinks.k1.penstock.transaction.timeout = 1000\na1.sinks.k1.penstock.transaction.interval = 501\n",
-         "exactly-once cannot be had with this: penstock.transaction.interval is above half"},
+         "exactly-once is not possible with this setting: penstock.transaction.interval is above half"},
         {"a1.sinks.k1.kafka.producer.acks = 1\n",
-         "exactly-once cannot be had with this: kafka.producer.acks"},
-        {"a1.sinks.k1.kafka.producer.enable.idempotence = false\n", "exactly-once cannot be had with this"},
+         "exactly-once is not possible with this setting: kafka.producer.acks"},
+        {"a1.sinks.k1.kafka.producer.enable.idempotence = false\n", "exactly-once is not possible with this setting"},
         {"a1.sinks.k1.kafka.producer.broker.address.family = v4\n",
-         "exactly-once cannot be had with this: broker.address.family"},
+         "exactly-once is not possible with this setting: broker.address.family"},
     };
     for (size_t i = 0; i < PS_COUNT_OF(rows); i++) {
         struct ps_conf *conf = load(rows[i].lines);

@@ -1,7 +1,7 @@
 /* Records that a consumer of the Kafka channel gives up: they become dead letters of the sink that takes from it (its
- * penstock.deadletter). A batch with such records is handed to the sink only when they are written, so no offset of theirs is
- * committed before. They are copied, because the letters that are not written are withdrawn when the sink gives back what it
- * has, and another sink, with a letterbox of its own, may take next: then they are put again.
+ * penstock.deadletter). A batch with such records is handed to the sink only when they are written, so no offset of
+ * theirs is committed before. They are copied, because the letters that are not written are withdrawn when the sink
+ * gives back its leases, and another sink, with a letterbox of its own, may take next: then they are put again.
  *
  * Thread: the consumer's worker. */
 #pragma once
@@ -21,7 +21,7 @@ struct ps_kafka_dead_letters {
 /* Copies what is needed for a letter; `reason` is static. NULL: no memory. */
 struct ps_kafka_dead_letter *ps_kafka_dead_letter_make(const char *reason, const char *text,
                                                        const char *bytes, uint32_t length);
-/* It was not added. NULL is allowed. */
+/* Frees a record that was not added. NULL is allowed. */
 void ps_kafka_dead_letter_free(struct ps_kafka_dead_letter *letter);
 void ps_kafka_dead_letters_add(struct ps_kafka_dead_letters *dead_letters,
                                struct ps_kafka_dead_letter *letter);
@@ -38,5 +38,5 @@ bool ps_kafka_dead_letters_are_written(struct ps_kafka_dead_letters *dead_letter
 /* Called at every cycle of a sink: notices that its letters were withdrawn. */
 void ps_kafka_dead_letters_look(struct ps_kafka_dead_letters *dead_letters, const struct ps_port *port);
 
-/* They are written, or read again later. */
+/* Forgets them: they are written, or will be read again later. */
 void ps_kafka_dead_letters_clear(struct ps_kafka_dead_letters *dead_letters);

@@ -24,7 +24,7 @@ void ps_kafka_channel_put_fini(struct ps_kafka_channel_put *put)
     ps_kafka_reason_fini(&put->reason);
 }
 
-/* ---- what is put and not promised ---- */
+/* ---- leases that are put and not promised ---- */
 
 static void change(uint64_t *value, uint64_t by)
 {
@@ -47,7 +47,7 @@ static void count_out(struct ps_kafka_channel_put *put, const struct ps_lease *l
     change(&put->leases, UINT64_MAX);
 }
 
-/* The sender's port: all events of the lease are acknowledged, or the lease is given up. */
+/* Called by the sender's port: all events of the lease are acknowledged, or the lease is given up. */
 static void settled(struct ps_port *port, struct ps_lease **lease)
 {
     struct ps_kafka_channel_put *put =
@@ -94,14 +94,14 @@ static void open_sender(struct ps_kafka_channel_put *put, const struct ps_port *
     ps_kafka_reason_note(&put->reason, err.text);
 }
 
-/* Gives the sender what waits, while it has room. */
+/* Gives the sender the waiting leases, while it has room. */
 static void feed(struct ps_kafka_channel_put *put, const struct ps_now *now)
 {
     while (put->waiting != NULL) {
         struct ps_lease *lease = put->waiting, *after = lease->next;
         lease->next = NULL;
         enum ps_result result = ps_kafka_sender_take(put->sender, &lease, now);
-        /* DONE: nothing of it is left to send. It goes home behind those before it, and in a tick. */
+        /* DONE: nothing of the lease is left to send. It goes home behind earlier leases, and in a tick. */
         bool early = result == PS_DONE && (put->sender->window.lease_count > 0 || put->engine_port == NULL);
         if (result == PS_LATER || early) {
             lease->next = after;
@@ -152,7 +152,7 @@ static bool must_give_up(struct ps_kafka_channel_put *put, const struct ps_now *
     return any_too_old(put, put->sender->window.head, now) || any_too_old(put, put->waiting, now);
 }
 
-/* Sends home, as given up, the leases of this list that are too old, and appends the others to what waits. */
+/* Sends home, as given up, the leases of this list that are too old, and appends the others to the waiting ones. */
 static void sort_out(struct ps_kafka_channel_put *put, struct ps_lease *list, const struct ps_now *now)
 {
     while (list != NULL) {
@@ -171,14 +171,15 @@ static void sort_out(struct ps_kafka_channel_put *put, struct ps_lease *list, co
     }
 }
 
-/* Their clients have waited long enough; they may send again what is refused. The others' leases wait on. */
+/* The clients of these leases have waited long enough; they may send the refused events again. Other leases wait
+ * on. */
 static void give_up(struct ps_kafka_channel_put *put, const struct ps_now *now)
 {
     struct ps_lease *back = NULL;
     if (!put->giving_up)
         ps_log(PS_LOG_ERROR, put->plan->component,
-               "the brokers have acknowledged nothing for %s: what clients wait for is refused; check the "
-               "brokers",
+               "the brokers have acknowledged nothing for %s: events whose clients wait are refused; check "
+               "the brokers",
                ps_quantity_print_ns(now->mono_ns - put->progress_ns).text);
     put->giving_up = !ps_kafka_sender_recall(put->sender, &back, now);
     if (put->giving_up)
@@ -239,7 +240,7 @@ uint64_t ps_kafka_channel_put_tick(struct ps_kafka_channel_put *put, struct ps_p
         feed(put, now);
         if (put->waiting == NULL || sender_ns < next_ns)
             next_ns = sender_ns;
-        /* Returns when a client may have to be told. */
+        /* Returns the time at which a client may have to be answered. */
         uint64_t patient_ns = put->progress_ns + put->plan->patience_ns;
         patient_ns = patient_ns > put->give_up_ns ? patient_ns : put->give_up_ns;
         if (put->leases > 0 && patient_ns < next_ns)

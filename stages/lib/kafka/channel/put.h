@@ -14,7 +14,8 @@ struct ps_kafka_channel_put_plan {
     const char *component; /* of the channel */
     struct ps_kafka_sender_plan sender;
     uint64_t
-        memory_bytes_max; /* of what waits and is in flight, for one producer; one lease is always let in */
+        /* limit of memory for leases that wait and are in flight, for one producer; one lease is always admitted */
+        memory_bytes_max;
     /* A lease of that age, whose source can refuse it, is given up when the brokers have acknowledged nothing for that
      * time. */
     uint64_t patience_ns;
@@ -25,17 +26,17 @@ struct ps_kafka_channel_put {
     struct ps_counters *counters; /* of this producer of the channel */
 
     struct ps_kafka_sender *sender; /* NULL: not open yet */
-    struct ps_port port;            /* the sender's: leases that it has settled come to us */
+    struct ps_port port;            /* the sender's: it hands over the leases that it has settled */
     struct ps_port *engine_port;    /* of the tick under way; NULL: none */
     struct ps_lease **stripped_end; /* while it is stripped: settled leases are appended there */
     struct ps_lease *waiting, **waiting_end;
-    uint64_t memory_bytes; /* of what waits and is in flight */
+    uint64_t memory_bytes; /* memory of leases that wait and are in flight */
     uint64_t retry_ns;     /* earliest time of the next attempt to open */
     uint64_t since_ns;     /* its first tick; 0: none yet */
     uint64_t progress_ns;  /* the last acknowledgement, or the last tick at which nothing waited for one */
     uint64_t give_up_ns;   /* earliest time of the next look for leases to give up */
-    bool giving_up;        /* taking back what the sender has, to give up what is too old */
-    bool has_all;          /* it has taken what the last plan left, of all workers */
+    bool giving_up;        /* taking back the sender's leases, to give up those that are too old */
+    bool has_all;          /* it has taken the leases that the last plan left, of all workers */
     /* Put and not promised, for fill: one writer, any thread reads. */
     uint64_t events, bytes, leases;
     uint64_t front_events, front_bytes; /* that ps_kafka_channel_put_front brought, ever */
@@ -51,7 +52,7 @@ void ps_kafka_channel_put_fini(struct ps_kafka_channel_put *put);
 
 enum ps_put ps_kafka_channel_put_add(struct ps_kafka_channel_put *put, struct ps_lease **lease,
                                      const struct ps_now *now);
-/* Puts a list of leases, in order, before everything that waits. */
+/* Puts a list of leases, in order, before all waiting leases. */
 void ps_kafka_channel_put_front(struct ps_kafka_channel_put *put, struct ps_lease *list);
 uint64_t ps_kafka_channel_put_tick(struct ps_kafka_channel_put *put, struct ps_port *port,
                                    const struct ps_now *now);

@@ -16,8 +16,8 @@ struct ps_kafka_reason {
 void ps_kafka_reason_init(struct ps_kafka_reason *reason);
 void ps_kafka_reason_fini(struct ps_kafka_reason *reason);
 
-/* "": there is none any more. A text that is the same costs no lock. Thread: the worker. */
+/* Sets the reason; "": there is none any more. An equal text costs no lock. Thread: the worker. */
 void ps_kafka_reason_note(struct ps_kafka_reason *reason, const char *text);
-/* Copies it, or the other text if there is none. Thread: any. */
+/* Copies the reason, or the other text if there is none. Thread: any. */
 void ps_kafka_reason_read(struct ps_kafka_reason *reason, char to[PS_KAFKA_REASON_BYTES],
                           const char *otherwise);

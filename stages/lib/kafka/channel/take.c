@@ -53,7 +53,7 @@ static void destroy_consumer(const void *, void *consumer)
     free(consumer);
 }
 
-/* A batch was delivered, and all before it. */
+/* Called when a batch and all before it were delivered. */
 static void delivered(void *argument, struct ps_batch *batch)
 {
     struct ps_kafka_channel_take *take = argument;
@@ -126,8 +126,8 @@ static void await(struct ps_kafka_channel_take *take, const struct ps_now *now)
     take->phase = PS_KAFKA_CHANNEL_OPEN;
 }
 
-/* The client cannot go on: another one reads again what was not committed. Positions of batches that are still under way
- * are discarded by their generation. */
+/* The client cannot go on: another client reads again the records that were not committed. Positions of batches
+ * that are still under way are discarded by their generation. */
 static void renew(struct ps_kafka_channel_take *take, const struct ps_now *now)
 {
     struct ps_err reason = {0};
@@ -204,7 +204,7 @@ static struct ps_lease *read_batch(struct ps_kafka_channel_take *take, struct ps
     return NULL;
 }
 
-/* Hands out the batch that waited for its dead letters. One of which nothing else is left goes home. */
+/* Hands out the batch that waited for its dead letters. A batch without other events goes home. */
 static struct ps_lease *hand_out_held(struct ps_kafka_channel_take *take, struct ps_port *port)
 {
     struct ps_lease *lease = take->held;
@@ -255,7 +255,7 @@ void ps_kafka_channel_take_leave(struct ps_kafka_channel_take *take, struct ps_p
     take->left = true;
     ps_readback_close(take->readback); /* from here on, leases that come home are only freed */
     take->readback = NULL;
-    ps_kafka_dead_letters_clear(&take->dead_letters); /* read again, as what is given back */
+    ps_kafka_dead_letters_clear(&take->dead_letters); /* they are read again, as leases that are given back */
     if (take->held != NULL)
         ps_port_home(port, &take->held);
     while (take->given_back != NULL) {

@@ -67,10 +67,10 @@ void ps_kafka_channel_take_back(struct ps_kafka_channel_take *take, struct ps_le
 uint64_t ps_kafka_channel_take_tick(struct ps_kafka_channel_take *take, struct ps_port *port,
                                     const struct ps_now *now);
 
-/* The sink is closed: drops what was given back, which is read again, and gives the worker's memory back.
- * Leases that this worker released before count as delivered. */
+/* The sink is closed: drops the leases that were given back, whose records are read again, and gives the worker's
+ * memory back. Leases that this worker released before count as delivered. */
 void ps_kafka_channel_take_leave(struct ps_kafka_channel_take *take, struct ps_port *port);
 
-/* Commits what was delivered, leaves the group, destroys the consumer. Waits for the brokers until `until_ns` at the
- * latest, and up to a second more for the client. Thread: control, while no worker runs. */
+/* Commits the delivered offsets, leaves the group, destroys the consumer. Waits for the brokers until `until_ns`
+ * at the latest, and up to a second more for the client. Thread: control, while no worker runs. */
 void ps_kafka_channel_take_close(struct ps_kafka_channel_take *take, uint64_t until_ns);

@@ -205,8 +205,7 @@ static const struct {
     {RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC, "create the topic, or correct kafka.topics"},
     {RD_KAFKA_RESP_ERR_INCONSISTENT_GROUP_PROTOCOL,
      "all members of a group need a common partition.assignment.strategy"},
-    {RD_KAFKA_RESP_ERR__MAX_POLL_EXCEEDED,
-     "the process did not poll for that long; check its load and pauses"},
+    {RD_KAFKA_RESP_ERR__MAX_POLL_EXCEEDED, "the process did not poll in time; check its load and pauses"},
     {RD_KAFKA_RESP_ERR_FENCED_INSTANCE_ID,
      "another member of the group has the same kafka.consumer.group.instance.id: give each agent and each "
      "source an id of its own"},

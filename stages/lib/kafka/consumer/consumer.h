@@ -100,7 +100,7 @@ enum ps_status ps_kafka_consumer_open(struct ps_kafka_consumer *consumer,
 void ps_kafka_consumer_poll(struct ps_kafka_consumer *consumer,
                             const struct ps_kafka_consumer_listener *listener, uint64_t mono_ns);
 
-/* `fatal` (another member took the group.instance.id, ..) or `no_memory`: sets what happened and what to do about it. */
+/* `fatal` (another member took the group.instance.id, ..) or `no_memory`: sets a text with the event and the cure. */
 void ps_kafka_consumer_failure(const struct ps_kafka_consumer *consumer, struct ps_err *reason);
 
 struct ps_kafka_consumer_reader {

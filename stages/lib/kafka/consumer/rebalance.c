@@ -106,7 +106,7 @@ static void on_committed(void *argument, rd_kafka_resp_err_t error,
     group->reported = error;
 }
 
-/* The sink has committed what it delivered. */
+/* The sink has committed the offsets that it delivered. */
 static void note_committed(struct ps_kafka_group *group)
 {
     for (uint32_t i = 0; i < group->streams.count; i++) {
@@ -289,11 +289,14 @@ static void continue_revocation(struct ps_kafka_group *group)
 {
     bool dirty;
     if (group->lost_membership || rd_kafka_assignment_lost(group->consumer.client)) {
-        end_revocation(group, "the group has removed this member; others read again what was not committed");
+        end_revocation(
+            group,
+            "the group has removed this member; others read again the records that were not committed");
     } else if (revoked_drained(group, &dirty) && !dirty && !group->commit_begun) {
-        end_revocation(group, "all that was read is delivered and committed");
+        end_revocation(group, "all records that were read are delivered and committed");
     } else if (group->refused >= REFUSED_MAX) {
-        end_revocation(group, "the broker refuses commits; others read again what was not committed");
+        end_revocation(group,
+                       "the broker refuses commits; others read again the records that were not committed");
     } else if (group->mono_ns >= group->revoke_until_ns) {
         ps_log(PS_LOG_WARN, group->component,
                "records of revoked partitions were not delivered in time (%" PRIu64

@@ -1,4 +1,4 @@
-/* A member of a consumer group: takes partitions, gives them up in order, commits what was delivered.
+/* A member of a consumer group: takes partitions, gives them up in order, commits delivered offsets.
  *
  * Assigned partitions are taken at once.
  * Revoked partitions (eager protocol: all; cooperative: some) are not read any more. The group waits for the
@@ -28,7 +28,7 @@ struct ps_kafka_group {
     /* The sink commits the offsets, in its transactions: nothing is committed here, and batches carry `membership`. */
     bool sink_commits;
     struct ps_kafka_membership membership;
-    bool no_membership;          /* the library does not tell it: nothing that is read can be committed */
+    bool no_membership;          /* the library does not tell it: no record that is read can be committed */
     uint64_t commit_interval_ns; /* between commits while we own partitions */
     uint64_t revoke_wait_ns;     /* the time limit of a revocation */
     uint64_t mono_ns;            /* of this cycle */
@@ -38,7 +38,7 @@ struct ps_kafka_group {
     uint64_t revoke_until_ns;
 
     bool dirty;                   /* something delivered may not be committed yet */
-    bool commit_begun;            /* its answer is outstanding */
+    bool commit_begun;            /* a commit is under way */
     bool commit_failed;           /* the last one failed: wait before the next */
     unsigned refused;             /* commits in a row that the broker refused during this revocation */
     rd_kafka_resp_err_t reported; /* the result of the last commit, as logged */
@@ -51,8 +51,8 @@ void ps_kafka_group_init(struct ps_kafka_group *group, const char *component, st
 /* The consumer must already be destroyed. */
 void ps_kafka_group_fini(struct ps_kafka_group *group);
 
-/* The consumer failed for good and is replaced: its partitions are gone, and what was not committed is read again.
- * Positions of theirs that still come home are discarded. */
+/* The consumer failed for good and is replaced: its partitions are gone, and records that were not committed are
+ * read again. Positions of theirs that still come home are discarded. */
 void ps_kafka_group_renew(struct ps_kafka_group *group);
 
 /* Called once a cycle: handles group events, continues a revocation, commits. Returns the time of the next
@@ -61,6 +61,6 @@ uint64_t ps_kafka_group_tick(struct ps_kafka_group *group, uint64_t mono_ns);
 
 /* Returns true if everything read from our partitions was delivered. */
 bool ps_kafka_group_is_drained(const struct ps_kafka_group *group);
-/* Returns true if all that was delivered is committed, too; commits at once what is not. Call `tick` in
- * between, until it returns true or the broker does not answer. */
+/* Returns true if all delivered offsets are also committed; commits the others at once. Call `tick` in between,
+ * until it returns true or the broker does not answer. */
 bool ps_kafka_group_settle(struct ps_kafka_group *group);

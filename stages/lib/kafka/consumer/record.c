@@ -11,8 +11,8 @@
 #define CALL_BYTES_MAX (512U * 1024U) /* read in one call of work */
 #define TEXT_MAX 20U                  /* digits and sign of an int64_t */
 #define LETTER_BYTES 512U             /* of a dead letter, beside the record */
-#define SPARE_BYTES                                                                                          \
-    (8U * PS_BLOCK_BYTES) /* of the budget, beside a record's value: rows, headers, the rest */
+/* of the budget, beside a record's value: rows, headers, the rest */
+#define SPARE_BYTES (8U * PS_BLOCK_BYTES)
 
 void ps_kafka_record_begin(struct ps_kafka_record_state *state, struct ps_batch *batch)
 {
@@ -164,7 +164,7 @@ static char *copy_datum(struct ps_batch *batch, const char *bytes, uint32_t leng
     return copy;
 }
 
-/* NULL: no room; the caller withdraws what was added. */
+/* Returns NULL without room; the caller withdraws the parts that were added. */
 static struct ps_event *add_event(struct ps_kafka_record_state *state, const struct ps_kafka_message *message,
                                   const struct ps_avro_datum *datum)
 {
@@ -220,7 +220,7 @@ static bool add_span(struct ps_kafka_record_state *state, const struct ps_kafka_
     return ps_batch_span(state->batch, message->stream, stream->generation, message->offset, &name);
 }
 
-/* Notes that the record is where the row added last comes from. */
+/* Notes that the row added last comes from this record. */
 static bool add_origin(struct ps_kafka_record_state *state, const struct ps_kafka_message *message)
 {
     const struct ps_kafka_stream *stream = &state->streams->items[message->stream];
@@ -243,7 +243,7 @@ static bool give_up(struct ps_kafka_record_state *state, const struct ps_kafka_m
     struct ps_kafka_dead_letter *letter = NULL;
     char text[512];
     snprintf(text, sizeof text, "topic %s, partition %" PRId32 ", offset %" PRId64 ": %s", stream->topic,
-             stream->partition, message->offset, why != NULL ? why : "no event of Flume's Avro format");
+             stream->partition, message->offset, why != NULL ? why : "not an event of Flume's Avro format");
     const struct ps_letter_reason reason = {why != NULL ? "record-too-large" : "malformed", text, 0};
     if (state->dead_letters != NULL) {
         letter = ps_kafka_dead_letter_make(reason.code, text, value, message->value_length);

@@ -25,7 +25,7 @@ static bool is_digit(char c)
     return c >= '0' && c <= '9';
 }
 
-/* Evaluates \d \w \s and their negations for `c`; returns false if `name` is none of them. */
+/* Evaluates \d \w \s and their negations for `c`; returns false for any other `name`. */
 static bool shorthand_has(char name, char c, bool *has)
 {
     switch (name) {
@@ -184,7 +184,7 @@ static enum ps_status translate_group(struct translation *t)
     return ps_err_set(t->err, "look-around and inline flags \"(?%.2s\" are not supported here", t->at + 1);
 }
 
-/* Checks what follows a quantifier: lazy ones match the same whole names; possessive ones do not. */
+/* Checks the character behind a quantifier: lazy ones match the same whole names; possessive ones do not. */
 static enum ps_status after_quantifier(struct translation *t)
 {
     if (*t->at == '?')

@@ -21,7 +21,7 @@
 #define RESPONSE_BYTES_MAX (64U << 20)
 #define READ_BYTES (64U * 1024U)
 #define WRITE_PARTS 64
-#define TOLD_REST_NS (30 * PS_NS_PER_S) /* the same failure is not reported again before */
+#define TOLD_REST_NS (30 * PS_NS_PER_S) /* the same failure is reported again only after this time */
 
 struct ps_kafka_lane_broker *ps_kafka_lane_broker_add(struct ps_kafka_lane *lane, int32_t node,
                                                       const char *host, uint32_t host_length, unsigned port)
@@ -92,7 +92,7 @@ static void watch(struct ps_kafka_lane_broker *broker)
     broker->watched_events = (uint32_t)events;
 }
 
-/* ---- losing it ---- */
+/* ---- losing the connection ---- */
 
 static uint64_t reconnect_rest_ns(struct ps_kafka_lane_broker *broker)
 {
@@ -384,7 +384,7 @@ static bool make_room(struct ps_kafka_lane_broker *broker, uint32_t need)
     return true;
 }
 
-/* The length of the response that is at the buffer's front, with its length; 0: not known yet. */
+/* Returns the length of the response at the buffer's front, length field included; 0: not known yet. */
 static uint64_t response_bytes(const struct ps_kafka_lane_broker *broker, uint32_t from)
 {
     uint32_t wire;
@@ -394,13 +394,13 @@ static uint64_t response_bytes(const struct ps_kafka_lane_broker *broker, uint32
     return sizeof wire + (uint64_t)be32toh(wire);
 }
 
-/* Handles one whole response. Returns false if the connection was lost. */
+/* Handles one complete response. Returns false if the connection was lost. */
 static bool handle(struct ps_kafka_lane_broker *broker, const char *bytes, uint32_t length)
 {
     struct ps_kafka_lane_request *request = broker->first;
     char reason[PS_TRANSPORT_REASON_BYTES];
     if (request == NULL || request->sent_ns == 0) {
-        ps_kafka_lane_broker_lose(broker, "an answer without a question");
+        ps_kafka_lane_broker_lose(broker, "an answer without a request");
         return false;
     }
     bool good = ps_kafka_lane_response(broker, request, bytes, length, reason);
@@ -426,7 +426,7 @@ static bool handle_all(struct ps_kafka_lane_broker *broker)
     for (;;) {
         uint64_t bytes = response_bytes(broker, from);
         if (bytes > RESPONSE_BYTES_MAX) {
-            ps_kafka_lane_broker_lose(broker, "an answer that is longer than any: is this a Kafka broker?");
+            ps_kafka_lane_broker_lose(broker, "an answer that is too long: is this a Kafka broker?");
             return false;
         }
         if (bytes == 0 || bytes > broker->in_length - from)
@@ -518,7 +518,7 @@ static void produce(struct ps_kafka_lane_broker *broker)
     }
 }
 
-/* Logs in again before the session ends, when everything that was asked is answered. */
+/* Logs in again before the session ends, when all requests are answered. */
 static void prolong(struct ps_kafka_lane_broker *broker)
 {
     char reason[PS_TRANSPORT_REASON_BYTES];

@@ -60,7 +60,7 @@ static bool open_lz4(struct ps_kafka_compressor *compressor, int level)
 static bool open_library(struct ps_kafka_compressor *compressor, int level)
 {
     switch (compressor->codec) {
-    case PS_KAFKA_COMPRESSION_GZIP: /* -1 is zlib's default, too */
+    case PS_KAFKA_COMPRESSION_GZIP: /* -1 also is zlib's default */
         return deflateInit2(&compressor->deflate, level, Z_DEFLATED, GZIP_WINDOW_BITS, GZIP_MEMORY_LEVEL,
                             Z_DEFAULT_STRATEGY) == Z_OK;
     case PS_KAFKA_COMPRESSION_LZ4:

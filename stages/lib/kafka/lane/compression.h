@@ -23,7 +23,8 @@ struct ps_kafka_compressor;
 /* Returns the compression of this name ("lz4"), or PS_KAFKA_COMPRESSIONS. */
 enum ps_kafka_compression ps_kafka_compression_named(const char *name);
 
-/* `level`: of the codec; PS_KAFKA_COMPRESSION_LEVEL_DEFAULT: what its library takes as default. Returns NULL without memory. */
+/* `level`: of the codec; PS_KAFKA_COMPRESSION_LEVEL_DEFAULT: the default of its library. Returns NULL without
+ * memory. */
 struct ps_kafka_compressor *ps_kafka_compressor_open(enum ps_kafka_compression codec, int level);
 void ps_kafka_compressor_close(struct ps_kafka_compressor *compressor);
 enum ps_kafka_compression ps_kafka_compressor_codec(const struct ps_kafka_compressor *compressor);

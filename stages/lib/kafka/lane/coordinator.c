@@ -38,7 +38,7 @@ struct ps_kafka_lane_broker *ps_kafka_lane_coordinator_broker(struct ps_kafka_la
     struct ps_kafka_lane_broker *broker =
         coordinator->node >= 0 ? ps_kafka_lane_find_node(lane, coordinator->node) : NULL;
     if (broker != NULL && has_failed(coordinator, broker)) {
-        ps_kafka_lane_coordinator_forget(lane, coordinator); /* it may have moved */
+        ps_kafka_lane_coordinator_forget(lane, coordinator); /* it may have moved to another broker */
         broker = NULL;
     }
     if (broker == NULL) {

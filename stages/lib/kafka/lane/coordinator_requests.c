@@ -121,7 +121,7 @@ struct ps_kafka_lane_request *ps_kafka_lane_request_group(struct ps_kafka_lane *
     return ps_kafka_lane_request_end(request, ps_wire_put_string(at, group.data, group.length));
 }
 
-/* Positions from `at` on that are of one topic; they are sorted. */
+/* Returns how many positions from `at` on are of one topic; they are sorted. */
 static uint32_t topic_run(const struct ps_kafka_lane_transaction *transaction, uint32_t from)
 {
     uint32_t end = from + 1;

@@ -29,8 +29,8 @@
 
 #define PS_KAFKA_LANE_TOPIC_BYTES 250U /* Kafka's limit, and its end */
 #define PS_KAFKA_LANE_TOPICS_MAX 1024U /* topics come from headers */
-#define PS_KAFKA_LANE_IN_FLIGHT_MAX                                                                          \
-    5U /* requests of a broker: the broker knows an idempotent producer's last 5 sets */
+/* requests of a broker: the broker knows an idempotent producer's last 5 sets */
+#define PS_KAFKA_LANE_IN_FLIGHT_MAX 5U
 #define PS_KAFKA_LANE_REQUEST_SETS_MAX 64U /* of one produce request */
 #define PS_KAFKA_LANE_CLIENT_ID_BYTES 256U
 #define PS_KAFKA_LANE_TRANSACTIONAL_ID_BYTES 300U
@@ -55,9 +55,9 @@ struct ps_kafka_lane_partition {
     struct ps_kafka_lane_set *first, **end; /* to be sent, oldest first; the last one may be open */
     struct ps_kafka_lane_set *returned;     /* sent without success, by sequence */
     uint32_t in_flight;                     /* sets */
-    int32_t next_sequence;                  /* of the next set that is closed */
+    int32_t next_sequence;                  /* of the set that is closed next */
     bool rewinds;                           /* sends nothing before `in_flight` is 0 */
-    uint64_t rest_ns;                       /* nothing is sent before */
+    uint64_t rest_ns;                       /* nothing is sent before this time */
     bool alone;                             /* a set that is sent again is in flight: nothing may follow */
     bool ready;                             /* in its leader's list */
     uint64_t joined; /* the transaction that it has joined (lane->transaction.number) */
@@ -69,12 +69,14 @@ struct ps_kafka_lane_topic {
     uint32_t length, hash;
     struct ps_kafka_lane_partition *partitions;
     int32_t partition_count; /* 0: not known */
-    int error;               /* of the last metadata: why the partitions are not known; 0: not asked yet */
-    uint64_t asked_ns;       /* time of the first request for them that failed; 0: none */
-    struct ps_kafka_lane_set *unplaced;     /* records without a partition, until the partitions are known */
-    struct ps_kafka_lane_partition nowhere; /* theirs until then: it has no number and no leader */
-    int32_t unplaced_partition;             /* which partition its record names, or PS_KAFKA_PARTITION_ANY; */
-    bool unplaced_has_key;                  /* whether it has a key, and the key's hash */
+    /* error of the last metadata: the reason why the partitions are not known; 0: not requested yet */
+    int error;
+    uint64_t asked_ns;                  /* time of the first request for them that failed; 0: none */
+    struct ps_kafka_lane_set *unplaced; /* records without a partition, until the partitions are known */
+    /* a partition without number and leader: has the topic's records until its partitions are known */
+    struct ps_kafka_lane_partition nowhere;
+    int32_t unplaced_partition; /* which partition its record names, or PS_KAFKA_PARTITION_ANY; */
+    bool unplaced_has_key;      /* whether it has a key, and the key's hash */
     uint32_t unplaced_key;
     int32_t sticky_partition;
     uint32_t sticky_bytes_left;       /* 0: another partition is next */
@@ -122,7 +124,7 @@ struct ps_kafka_lane_request {
     uint32_t part_end[PS_KAFKA_LANE_REQUEST_SETS_MAX]; /* in `head`, before set i */
     struct ps_kafka_lane_set *sets[PS_KAFKA_LANE_REQUEST_SETS_MAX];
     uint32_t set_count;
-    uint64_t bytes, written; /* with the length in front */
+    uint64_t bytes, written; /* length field included */
     uint64_t sent_ns;        /* when its last byte was written; 0: not yet */
 };
 
@@ -132,7 +134,7 @@ enum ps_kafka_lane_phase {
     PS_KAFKA_LANE_DOWN,
     PS_KAFKA_LANE_RESOLVING,
     PS_KAFKA_LANE_CONNECTING, /* and handshake */
-    PS_KAFKA_LANE_ASKING,     /* which versions it speaks */
+    PS_KAFKA_LANE_ASKING,     /* waits for the versions that the broker supports */
     PS_KAFKA_LANE_LOGGING_IN, /* SASL; again before a session ends (KIP-368) */
     PS_KAFKA_LANE_UP,
 };
@@ -206,7 +208,7 @@ struct ps_kafka_lane_settings {
     int32_t transaction_timeout_ms; /* after which the coordinator aborts a transaction */
 };
 
-/* Who logs in by SASL. The texts are overwritten at the end. */
+/* The account for SASL. The texts are overwritten at the end. */
 struct ps_kafka_lane_account {
     char *mechanism; /* NULL: nobody */
     char *name, *password;
@@ -332,7 +334,7 @@ void ps_kafka_lane_partition_offer(struct ps_kafka_lane *lane, struct ps_kafka_l
 void ps_kafka_lane_partition_withdraw(struct ps_kafka_lane_partition *partition);
 /* Takes the oldest set to send. */
 struct ps_kafka_lane_set *ps_kafka_lane_partition_pop(struct ps_kafka_lane_partition *partition);
-/* A set in flight was not written, and is sent again. */
+/* A set in flight was not written: sends it again. */
 void ps_kafka_lane_partition_return(struct ps_kafka_lane *lane, struct ps_kafka_lane_set *set);
 /* A set in flight was answered or given up: begins to send again if it was the last one of a rewind. */
 void ps_kafka_lane_partition_landed(struct ps_kafka_lane *lane, struct ps_kafka_lane_partition *partition);
@@ -350,7 +352,7 @@ void ps_kafka_lane_give_request(struct ps_kafka_lane *lane, struct ps_kafka_lane
 void ps_kafka_lane_report(struct ps_kafka_lane *lane, struct ps_kafka_lane_set *set, int error);
 void ps_kafka_lane_notice(struct ps_kafka_lane *lane, enum ps_kafka_notice_kind kind, int code,
                           const char *text);
-/* The producer cannot go on: nothing is sent any more. */
+/* The producer cannot go on: nothing more is sent. */
 void ps_kafka_lane_die(struct ps_kafka_lane *lane, int code, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 /* Asks for metadata soon. */
@@ -369,7 +371,7 @@ uint64_t ps_kafka_lane_statistics_due_ns(const struct ps_kafka_lane *lane);
 struct ps_kafka_lane_request *ps_kafka_lane_request_versions(struct ps_kafka_lane *lane);
 struct ps_kafka_lane_request *ps_kafka_lane_request_metadata(struct ps_kafka_lane *lane, int16_t version);
 struct ps_kafka_lane_request *ps_kafka_lane_request_id(struct ps_kafka_lane *lane, int16_t version);
-/* Takes sets from the broker's ready partitions. NULL: there is none, or no memory. */
+/* Takes sets from the broker's ready partitions. Returns NULL if there is none, or no memory. */
 struct ps_kafka_lane_request *ps_kafka_lane_request_produce(struct ps_kafka_lane_broker *broker);
 
 /* The mechanism in front of the first message (KIP-43), and one message (KIP-152). */
@@ -380,7 +382,7 @@ struct ps_kafka_lane_request *ps_kafka_lane_request_message(struct ps_kafka_lane
 /* Begins a request with a body of at most `body_bytes`. Returns where the body begins; NULL: no memory. */
 char *ps_kafka_lane_request_begin(struct ps_kafka_lane *lane, enum ps_kafka_lane_kind kind, int16_t version,
                                   size_t body_bytes, struct ps_kafka_lane_request **request);
-/* Ends it behind the last byte of the body. */
+/* Ends the request behind the last byte of its body. */
 struct ps_kafka_lane_request *ps_kafka_lane_request_end(struct ps_kafka_lane_request *request,
                                                         const char *at);
 
@@ -388,7 +390,7 @@ struct ps_kafka_lane_request *ps_kafka_lane_request_end(struct ps_kafka_lane_req
 
 struct ps_kafka_lane_request *
 ps_kafka_lane_request_coordinator(struct ps_kafka_lane *lane, struct ps_kafka_lane_coordinator *coordinator);
-/* All partitions that want to join. NULL: none does. */
+/* Takes all partitions that want to join. Returns NULL if there are none. */
 struct ps_kafka_lane_request *ps_kafka_lane_request_join(struct ps_kafka_lane *lane);
 struct ps_kafka_lane_request *ps_kafka_lane_request_group(struct ps_kafka_lane *lane);
 struct ps_kafka_lane_request *ps_kafka_lane_request_offsets(struct ps_kafka_lane *lane);
@@ -403,7 +405,7 @@ struct ps_kafka_lane_broker *ps_kafka_lane_coordinator_broker(struct ps_kafka_la
 /* Returns when the function above should be called again although no socket is ready. */
 uint64_t ps_kafka_lane_coordinator_due_ns(const struct ps_kafka_lane *lane,
                                           const struct ps_kafka_lane_coordinator *coordinator);
-/* It is another one, or not known: asks again, after a rest. */
+/* Another broker is the coordinator, or it is not known: asks again, after a rest. */
 static inline void ps_kafka_lane_coordinator_forget(const struct ps_kafka_lane *lane,
                                                     struct ps_kafka_lane_coordinator *coordinator)
 {
@@ -419,14 +421,15 @@ static inline bool ps_kafka_lane_is_transactional(const struct ps_kafka_lane *la
 }
 
 void ps_kafka_lane_transaction_init(struct ps_kafka_lane *lane, const char *id);
-/* Asks for what transactions need now: the producer's id, partitions that join, the next step of a commit. */
+/* Sends the requests that transactions need now: the producer's id, partitions that join, the next step of a
+ * commit. */
 void ps_kafka_lane_transaction_turn(struct ps_kafka_lane *lane);
 uint64_t ps_kafka_lane_transaction_due_ns(const struct ps_kafka_lane *lane);
 /* ---- transaction_answers.c ---- */
 
-/* Ends a commit, or the question how one ended. */
+/* Ends a commit, or the request that finds out how one ended. */
 void ps_kafka_lane_transaction_finish(struct ps_kafka_lane *lane, enum ps_kafka_ending ending);
-/* The lane can do nothing more: tells how a commit under way ended. */
+/* The lane has died: reports how a commit under way ended. */
 void ps_kafka_lane_transaction_die(struct ps_kafka_lane *lane);
 /* The connection was lost before the answer to the request. */
 void ps_kafka_lane_transaction_lost(struct ps_kafka_lane *lane, const struct ps_kafka_lane_request *request);
@@ -461,7 +464,7 @@ bool ps_kafka_lane_login_handshake(struct ps_kafka_lane_broker *broker, struct p
 bool ps_kafka_lane_login_message(struct ps_kafka_lane_broker *broker, struct ps_wire_in *in, char *reason);
 /* LOGGING_IN, before the first request: goes on if the ticket has come. Returns false with `reason`. */
 bool ps_kafka_lane_login_await(struct ps_kafka_lane_broker *broker, char *reason);
-/* Whether the session ends soon: nothing new is sent, and the broker logs in again when all is answered. */
+/* Returns whether the session ends soon: nothing new is sent, and the broker logs in again when all is answered. */
 bool ps_kafka_lane_login_is_due(const struct ps_kafka_lane_broker *broker);
 
 /* ---- responses.c ---- */
@@ -471,7 +474,7 @@ bool ps_kafka_lane_response(struct ps_kafka_lane_broker *broker, struct ps_kafka
                             const char *bytes, uint32_t length, char *reason);
 
 struct ps_kafka_lane_broker *ps_kafka_lane_find_node(const struct ps_kafka_lane *lane, int32_t node);
-/* A node is at this address. Returns false without memory. */
+/* Notes that a node is at this address. Returns false without memory. */
 bool ps_kafka_lane_note_broker(struct ps_kafka_lane *lane, int32_t node, const char *host, uint32_t length,
                                int32_t port);
 
@@ -484,7 +487,7 @@ struct ps_kafka_lane_broker *ps_kafka_lane_any_broker(struct ps_kafka_lane *lane
 void ps_kafka_lane_broker_free(struct ps_kafka_lane_broker *broker);
 /* Sends the request. */
 void ps_kafka_lane_broker_send(struct ps_kafka_lane_broker *broker, struct ps_kafka_lane_request *request);
-/* Connects, writes, reads, checks time-outs: what is possible now. */
+/* Connects, writes, reads and checks time-outs, as far as is possible now. */
 void ps_kafka_lane_broker_work(struct ps_kafka_lane_broker *broker, bool ready);
 /* Closes the connection; its sets in flight are sent again. */
 void ps_kafka_lane_broker_lose(struct ps_kafka_lane_broker *broker, const char *reason);
@@ -493,6 +496,6 @@ void ps_kafka_lane_broker_drop(struct ps_kafka_lane_broker *broker);
 /* Begins to connect. */
 void ps_kafka_lane_broker_connect(struct ps_kafka_lane_broker *broker);
 void ps_kafka_lane_broker_resolved(struct ps_kafka_lane_broker *broker, const struct ps_question *answer);
-/* The time at which the broker needs `work`. */
+/* Returns the time at which the broker needs `work`. */
 uint64_t ps_kafka_lane_broker_due_ns(const struct ps_kafka_lane_broker *broker);
 bool ps_kafka_lane_broker_needs_connection(const struct ps_kafka_lane_broker *broker);

@@ -145,7 +145,7 @@ static bool step(struct ps_kafka_lane_broker *broker, const char *message, size_
     return ask(broker, request, reason);
 }
 
-/* The mechanisms that the broker offers, in one text. */
+/* Returns the mechanisms that the broker offers, in one text. */
 static void list_mechanisms(struct ps_wire_in *in, char *to, size_t room)
 {
     size_t at = 0;

@@ -187,7 +187,7 @@ static struct ps_kafka_lane_set *open_set(struct ps_kafka_lane *lane,
     return set;
 }
 
-/* The partition's set that takes records, NULL: a new one is needed. It is the last one. */
+/* Returns the partition's open set, which is its last one; NULL: a new one is needed. */
 static struct ps_kafka_lane_set *last_open(const struct ps_kafka_lane_partition *partition,
                                            uint32_t records_max)
 {

@@ -52,7 +52,7 @@ void ps_kafka_lane_set_reset(struct ps_kafka_lane_set *set, struct ps_kafka_lane
 
 /* ---- adding ---- */
 
-/* The bytes of one record: behind its length, and all. */
+/* The bytes of one record: without its length field, and in all. */
 struct size {
     uint64_t body, all;
 };

@@ -18,7 +18,7 @@ struct ps_kafka_lane_set {
     struct ps_kafka_lane_partition *partition;
     char *bytes; /* header, then records */
     uint32_t length, room;
-    uint32_t plain_length; /* what `length` was before the records were compressed; 0: they are not */
+    uint32_t plain_length; /* `length` before the records were compressed; 0: they are not compressed */
     enum ps_kafka_compression compression;
     void **tokens; /* of the records */
     uint32_t count, tokens_room;
@@ -27,7 +27,7 @@ struct ps_kafka_lane_set {
     uint64_t born_ns;      /* when its first record came */
     int32_t base_sequence; /* -1: none yet */
     bool closed;           /* nothing is added, and the header is written */
-    bool perhaps_written;  /* it was sent, and no answer says that it was not written */
+    bool perhaps_written;  /* it was sent, and no answer has shown that it was not written */
 };
 
 struct ps_kafka_lane_producer_id {

@@ -19,8 +19,8 @@
 #define KEY_SASL_AUTHENTICATE 36
 #define PRODUCE_VERSION_OF_ZSTD 7
 #define HEADER_BYTES_MAX (14U + PS_KAFKA_LANE_CLIENT_ID_BYTES)
-#define PART_BYTES_MAX                                                                                       \
-    (PS_KAFKA_LANE_TOPIC_BYTES + 32U) /* before one set: topic, counts, partition, length */
+/* before one set: topic, counts, partition, length */
+#define PART_BYTES_MAX (PS_KAFKA_LANE_TOPIC_BYTES + 32U)
 
 static const int16_t keys[] = {
     [PS_KAFKA_LANE_API_VERSIONS] = KEY_API_VERSIONS,
@@ -198,7 +198,7 @@ static void take_sets(struct ps_kafka_lane_broker *broker, struct ps_kafka_lane_
     }
 }
 
-/* Sets of one topic stand together. */
+/* Sets of one topic are adjacent. */
 static void sort_sets(struct ps_kafka_lane_request *request)
 {
     for (uint32_t i = 1; i < request->set_count; i++) {

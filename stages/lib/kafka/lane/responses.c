@@ -1,4 +1,5 @@
-/* Reads the brokers' responses, and decides what follows from each. Lengths and counts are the broker's: every read is bounded (wire.h). */
+/* Reads the brokers' responses, and decides the reaction to each. Lengths and counts are the broker's: every read
+ * is bounded (wire.h). */
 #include "stages/lib/kafka/lane/lane_internal.h"
 #include "stages/lib/kafka/lane/wire.h"
 
@@ -40,15 +41,15 @@ static bool versions(struct ps_kafka_lane_broker *broker, struct ps_wire_in *in,
         int16_t key = ps_wire_get_int16(in), least = ps_wire_get_int16(in), most = ps_wire_get_int16(in);
         if (key == 0)
             broker->produce_version = choose(3, 8, least, most);
-        else if (key == 3) /* from 8 on the request asks for operations, too */
+        else if (key == 3) /* from version 8 on the request also asks for operations */
             broker->metadata_version = choose(1, 7, least, most);
         else if (key == 22)
             broker->init_version = choose(0, 1, least, most);
         else if (key == 36)
             broker->login_version = choose(0, 1, least, most);
-        else if (key == 28) /* what is older takes offsets of any member */
+        else if (key == 28) /* older versions take offsets of any member */
             has_members = choose(3, 3, least, most) == 3;
-        else if (key == 9) /* what is older tells offsets that a transaction may still change */
+        else if (key == 9) /* older versions also return offsets that a transaction may still change */
             has_stable = choose(7, 7, least, most) == 7;
     }
     broker->has_transactions = has_members && has_stable;
@@ -381,7 +382,7 @@ bool ps_kafka_lane_response(struct ps_kafka_lane_broker *broker, struct ps_kafka
     struct ps_wire_in in = {.at = bytes, .end = bytes + length};
     int32_t correlation = ps_wire_get_int32(&in);
     if (in.failed || correlation != request->correlation)
-        return refuse(reason, "an answer without its question");
+        return refuse(reason, "an answer without its request");
     broker->lane->answered = true;
     switch (request->kind) {
     case PS_KAFKA_LANE_API_VERSIONS:

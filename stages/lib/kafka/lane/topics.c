@@ -182,7 +182,7 @@ void ps_kafka_lane_partition_lead(struct ps_kafka_lane_partition *partition,
     if (partition->leader == leader)
         return;
     ps_kafka_lane_partition_withdraw(partition);
-    /* The new leader must not see what follows the sets in flight before they are answered. */
+    /* The new leader must not get later sets before the sets in flight are answered. */
     partition->rewinds |= partition->in_flight > 0;
     partition->leader = leader;
 }

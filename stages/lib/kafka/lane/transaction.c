@@ -1,9 +1,10 @@
 /* Transactions (KIP-98, KIP-360, KIP-447), as a producer sees them.
  *
- * One transaction is open at a time, from the first record on. A partition joins it before its first set is sent. A commit
- * has steps: for each member of a group that read the records, the group joins, and its coordinator gets the positions; then
- * the transaction's coordinator ends it. Nothing is aborted by a request: the lane dies, and the next one with the same
- * transactional id asks for a producer's id, which aborts what is open and fences what is under way. */
+ * One transaction is open at a time, from the first record on. A partition joins it before its first set is sent.
+ * A commit has steps: for each member of a group that read the records, the group joins, and its coordinator gets
+ * the positions; then the transaction's coordinator ends it. Nothing is aborted by a request: the lane dies, and
+ * the next one with the same transactional id asks for a producer's id, which aborts the open transaction and
+ * fences its requests. */
 #include "stages/lib/kafka/lane/lane_internal.h"
 
 #include "stages/lib/kafka/slice.h"

@@ -73,7 +73,7 @@ bool ps_kafka_lane_withdraw(struct ps_kafka_lane *lane)
     return true;
 }
 
-/* ---- what an error means ---- */
+/* ---- the meaning of an error ---- */
 
 static struct ps_kafka_lane_coordinator *coordinator_of(struct ps_kafka_lane *lane,
                                                         enum ps_kafka_lane_kind kind)
@@ -132,7 +132,8 @@ static void rest(struct ps_kafka_lane *lane, enum ps_kafka_lane_kind kind, int16
         ps_kafka_lane_coordinator_forget(lane, coordinator_of(lane, kind));
 }
 
-/* A step failed for good. The transaction is not committed, unless an earlier request to end it may have done that. */
+/* A step failed for good. The transaction is not committed, unless an earlier request to end it has perhaps done
+ * that. */
 static void step_failed(struct ps_kafka_lane *lane, enum ps_kafka_lane_kind kind, int16_t error)
 {
     struct ps_kafka_lane_transaction *transaction = &lane->transaction;
@@ -148,7 +149,7 @@ static void step_failed(struct ps_kafka_lane *lane, enum ps_kafka_lane_kind kind
                                          .text = text};
         finish(lane, &end);
     }
-    ps_kafka_lane_die(lane, error, "%s", text); /* which ends the commit, too */
+    ps_kafka_lane_die(lane, error, "%s", text); /* this also ends the commit */
 }
 
 /* ---- answers ---- */
@@ -159,7 +160,7 @@ static bool unreadable(char *reason, const char *what)
     return false;
 }
 
-/* Returns the first error of several that decides: one for good before one that passes. */
+/* Returns the error that decides, out of several: the first permanent one, else the first temporary one. */
 static int16_t worse(int16_t error, int16_t other)
 {
     if (error == 0 || (passes(error) && other != 0 && !passes(other)))
@@ -204,7 +205,7 @@ static bool joined(struct ps_kafka_lane *lane, struct ps_wire_in *in, char *reas
     return true;
 }
 
-/* The positions of this member are done. */
+/* The positions of this member are committed. */
 static void next_member(struct ps_kafka_lane_transaction *transaction)
 {
     transaction->from = transaction->end;
@@ -212,7 +213,7 @@ static void next_member(struct ps_kafka_lane_transaction *transaction)
         transaction->from < transaction->count ? PS_KAFKA_LANE_STEP_GROUP : PS_KAFKA_LANE_STEP_END;
 }
 
-/* Handles the error of a step that has one for all. Returns whether the step is done. */
+/* Handles the error of a step that has one error for all. Returns whether the step is done. */
 static bool step_answered(struct ps_kafka_lane *lane, enum ps_kafka_lane_kind kind, int16_t error)
 {
     struct ps_kafka_lane_transaction *transaction = &lane->transaction;

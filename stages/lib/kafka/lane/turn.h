@@ -9,5 +9,6 @@ uint32_t ps_kafka_lane_turn(struct ps_kafka_lane *lane, const struct ps_kafka_li
 /* Returns the time at which a turn is needed although no socket is ready, or PS_NEVER. */
 uint64_t ps_kafka_lane_turn_due_ns(const struct ps_kafka_lane *lane);
 
-/* Drops what waits; with `in_flight` also what was sent and not answered. The next turn reports it. */
+/* Drops the waiting records; with `in_flight` also those that were sent and not answered. The next turn reports
+ * it. */
 void ps_kafka_lane_purge(struct ps_kafka_lane *lane, bool in_flight);

@@ -75,7 +75,7 @@ void ps_kafka_letters_failed(struct ps_kafka_sender *sender, const char *why)
         why);
 }
 
-/* Gives up what is left of a lease whose attempts are used up. */
+/* Gives up the remaining events of a lease whose attempts are used up. */
 static bool pass_exhausted(struct ps_kafka_sender *sender, struct ps_lease *lease)
 {
     struct ps_kafka_letters *letters = &sender->letters;

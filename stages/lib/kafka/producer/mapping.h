@@ -26,7 +26,7 @@ struct ps_kafka_mapping {
     uint64_t mask; /* OR of the bits of all names: an event with none of these bits needs no mapping */
 };
 
-/* Why an event cannot be sent. Flume fails the batch for these and retries it for ever. */
+/* Reasons why an event cannot be sent. Flume fails the batch for these and retries it for ever. */
 enum ps_kafka_flaw {
     PS_KAFKA_FLAW_NONE,
     PS_KAFKA_FLAW_PARTITION, /* the partition header is not a number, or negative */

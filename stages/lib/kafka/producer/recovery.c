@@ -1,5 +1,5 @@
-/* The part of the sender (kafka/producer/sender.h) that decides what a failure means: which event is to blame, what is
- * sent again, and when. */
+/* The part of the sender (kafka/producer/sender.h) that decides about a failure: which event caused it, which
+ * events are sent again, and when. */
 #include "stages/lib/kafka/producer/sender.h"
 #include "core/quantity.h"
 
@@ -12,7 +12,7 @@ uint64_t ps_kafka_sender_rest_ns(struct ps_kafka_sender *sender)
     return ps_port_rest_ns(sender->port, ++sender->rest_count);
 }
 
-/* KafkaSink.process() would have thrown: a sink group gives what this sink holds to another one. */
+/* KafkaSink.process() would have thrown: a sink group gives the leases of this sink to another one. */
 static void attempt_failed(struct ps_kafka_sender *sender, const char *why)
 {
     struct ps_err err = {0};
@@ -136,8 +136,8 @@ bool ps_kafka_sender_refused(struct ps_kafka_sender *sender, void *token, int co
     set_cause(sender, error, flaw, token, topic, partition);
     if (flaw != PS_KAFKA_FLAW_NONE || error->outcome == PS_KAFKA_SPLIT || error->outcome == PS_KAFKA_BLAME)
         return refused_here(sender, token, flaw);
-    /* The topic or the producer is the problem: waits for what was sent, then continues with a new producer,
-     * which asks the brokers again. */
+    /* The topic or the producer is the problem: waits for the reports of the sent events, then continues with a
+     * new producer, which asks the brokers again. */
     ps_kafka_sender_collect(sender, PS_KAFKA_PATIENCE_NS);
     sender->patient = true;
     return false;

@@ -75,9 +75,10 @@ struct ps_kafka_position {
 
 enum ps_kafka_ending {
     PS_KAFKA_END_COMMITTED,
-    PS_KAFKA_END_ABORTED, /* or will be; a new producer with this transactional id makes sure */
-    PS_KAFKA_END_STALE, /* and the member that read the records has lost its partitions: others read them again */
-    PS_KAFKA_END_UNKNOWN, /* the answer did not come: `resolve` of a new producer tells it */
+    PS_KAFKA_END_ABORTED, /* or will be aborted; a new producer with this transactional id makes sure of that */
+    /* and the member that read the records has lost its partitions: others read the records again */
+    PS_KAFKA_END_STALE,
+    PS_KAFKA_END_UNKNOWN, /* no answer came: `resolve` of a new producer finds it out */
 };
 
 struct ps_kafka_end {
@@ -126,7 +127,7 @@ struct ps_kafka_engine {
     /* Makes a producer. It connects in the background; does not wait for brokers. Takes milliseconds.
      * Thread: any. */
     struct ps_kafka_producer *(*create)(const struct ps_kafka_producer_config *config, struct ps_err *err);
-    /* Drops what was not reported. May take seconds. Thread: any; no other call may follow. */
+    /* Drops the records that were not reported. May take seconds. Thread: any; no other call may follow. */
     void (*destroy)(struct ps_kafka_producer *producer);
     /* Returns the topic of that name, from a bounded cache. Valid until the next call of `topic`. NULL: the
      * name is not legal. */
@@ -140,18 +141,18 @@ struct ps_kafka_engine {
     /* Returns the time at which `poll` is needed although neither descriptor is ready, or PS_NEVER. NULL: the engine has
      * threads for that. */
     uint64_t (*due_ns)(struct ps_kafka_producer *producer);
-    /* Drops what waits (its reports have a purge code); with `in_flight` also what was sent and not
-     * answered. */
+    /* Drops the waiting records (their reports have a purge code); with `in_flight` also those that were sent and
+     * not answered. */
     void (*purge)(struct ps_kafka_producer *producer, bool in_flight);
     /* Sends nothing new until called with false; requests in flight continue. For brokers that do not answer
      * (kafka/producer/silence.c). */
     void (*hold)(struct ps_kafka_producer *producer, bool hold);
-    /* How many bytes of records without a key go to one partition before the next: nearly as many as a request
-     * holds (what exceeds it would wait for another round trip), for brokers far away; 0: fewer, which spreads them
-     * more evenly. */
+    /* Sets the number of bytes of records without a key that go to one partition before the next. For brokers far
+     * away: nearly as many as a request holds (the excess would wait for another round trip). 0: fewer, which
+     * spreads the records more evenly. */
     void (*fill_requests)(struct ps_kafka_producer *producer, uint64_t request_bytes);
-    /* Returns whether a broker has answered since `create`. The producer asks for metadata from its first
-     * call of `topic` on. Does not wait. For tools that begin only when there is somebody to send to. */
+    /* Returns whether a broker has answered since `create`. The producer asks for metadata from its first call of
+     * `topic` on. Does not wait. For tools that begin only when a broker is there. */
     bool (*answered)(struct ps_kafka_producer *producer);
     /* Commits the records reported as delivered since the last commit, together with the positions, which stay valid until
      * the listener's `ended`. Nothing is submitted meanwhile. NULL: the engine has no transactions. */

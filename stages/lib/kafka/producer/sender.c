@@ -8,13 +8,14 @@
 #include <string.h>
 
 #define POLL_RECORDS 8192U /* reports handled per tick */
-/* In place of PS_KAFKA_PATIENCE_NS during a recall, because another sink may be waiting for what comes back. The second one: nothing
- * was delivered for PS_KAFKA_PATIENCE_NS, so an answer is not likely. */
+/* In place of PS_KAFKA_PATIENCE_NS during a recall, because another sink may be waiting for the leases. The second
+ * one: nothing was delivered for PS_KAFKA_PATIENCE_NS, so an answer is not likely. */
 #define RECALL_PATIENCE_NS (PS_NS_PER_S)
 #define RECALL_SILENT_PATIENCE_NS (100 * PS_NS_PER_MS)
 #define PURGE_EVERY_NS (50 * PS_NS_PER_MS)
 #define SMALL_REQUEST_BYTES (16U * 1024U) /* a learned request limit is not set below this */
-/* While idle: a cycle polls no more often, and a notice that came that soon after a poll waits for the look. */
+/* While idle: a cycle polls no more often, and a notice that came within this time after a poll waits for the next
+ * one. */
 #define IDLE_POLL_NS (10 * PS_NS_PER_MS)
 #define IDLE_LOOK_NS (250 * PS_NS_PER_MS)
 #define LOOK_NS (20 * PS_NS_PER_MS)
@@ -39,7 +40,7 @@ static void on_report(void *argument, const struct ps_kafka_report *report)
         ps_kafka_sender_failed(sender, report, error);
         return;
     }
-    if (!transactional) { /* there it is only the commit that gets on */
+    if (!transactional) { /* in transactions, only a commit is progress */
         sender->rest_count = 0;
         sender->letters.failures = 0;
     }
@@ -83,7 +84,7 @@ static void on_notice(void *argument, const struct ps_kafka_notice *notice)
         ps_log(notice->code == -148 || sender->transaction.renews ? PS_LOG_DEBUG : PS_LOG_WARN, component,
                "the Kafka producer cannot continue, a new one is made: %s", notice->text);
         break;
-    case PS_KAFKA_NOTICE_ERROR: /* a connection broke: what was in flight must be sent again */
+    case PS_KAFKA_NOTICE_ERROR: /* a connection broke: records in flight must be sent again */
         ps_kafka_sender_release_hold(sender);
         if (is_connection_error(notice->code)) {
             ps_count(sender->port->counters, PS_COUNTER_ConnectionFailedCount, 1);
@@ -131,8 +132,8 @@ static uint64_t send_submitted(struct ps_kafka_sender *sender)
 
 /* ---- after a failure ---- */
 
-/* Purges what was submitted and is not reported: what waits at once, what was sent after give_up_ns. Repeats
- * it for requests that the library puts back into its queue. */
+/* Purges the records that were submitted and not reported: waiting ones at once, sent ones after give_up_ns.
+ * Repeats it for requests that the library puts back into its queue. */
 static void purge_submitted(struct ps_kafka_sender *sender)
 {
     if (sender->patient || sender->now.mono_ns < sender->purge_again_ns)
@@ -359,7 +360,7 @@ uint64_t ps_kafka_sender_tick(struct ps_kafka_sender *sender, const struct ps_no
     uint64_t send_ns = ps_least(commit_ns, send_submitted(sender));
     finish_settled(sender);
     uint64_t look_ns = ps_least(ps_kafka_sender_check_silence(sender), send_ns);
-    if (more) /* the wake descriptor does not fire again for what is already there */
+    if (more) /* the wake descriptor does not fire again for events that are already there */
         return now->mono_ns;
     if (sender->port->wake_fd < 0)
         return now->mono_ns + PS_NS_PER_MS;
@@ -436,7 +437,7 @@ bool ps_kafka_sender_recall(struct ps_kafka_sender *sender, struct ps_lease **ba
 
 bool ps_kafka_sender_drain(struct ps_kafka_sender *sender, const struct ps_now *now)
 {
-    (void)now; /* `tick` does the work; no event waits here to fill a batch, but for a transaction's */
+    (void)now; /* `tick` does the work; no event waits here to fill a batch, except for a transaction */
     sender->transaction.hurry = true;
     return sender->window.head == NULL;
 }

@@ -1,11 +1,10 @@
 /* Sends leases through a producer, settles their events by its reports, and resends after a failure.
  *
- * Normal running: the sender takes leases and submits their events while the engine has room. Each report
- * settles its events. Leases are done in the order they came.
- * After a failure: the sender stops submitting, purges what waits in the producer, collects the reports of
- * all submitted events, has a new producer made, and submits again what is not settled, from the first event
- * on. So order is kept, and an event is sent twice only if it may have been written without a report reaching
- * us (counter `duplicated`).
+ * Normal running: the sender takes leases and submits their events while the engine has room. Each report settles its
+ * events. Leases are done in the order they came. After a failure: the sender stops submitting, purges the records
+ * that wait in the producer, collects the reports of all submitted events, has a new producer made, and submits the
+ * unsettled events again, from the first one on. So order is kept, and an event is sent twice only if it may have
+ * been written without a report reaching us (counter `duplicated`).
  *
  * Thread: one worker calls everything. No call blocks. */
 #pragma once
@@ -70,7 +69,7 @@ struct ps_kafka_sender {
     bool fatal; /* the producer reported a fatal error */
     bool recalling;
     uint64_t recall_ns;   /* when a recall began that a transaction holds up; 0: none */
-    bool patient;         /* collecting without purging what waits */
+    bool patient;         /* collecting without purging the waiting records */
     bool broken;          /* a connection broke and nothing was delivered since */
     char last_error[256]; /* of the library, since something was delivered; "": none */
     bool held;            /* the engine is told to send nothing new (kafka/producer/silence.c) */
@@ -113,7 +112,7 @@ static inline bool ps_kafka_sender_is_transactional(const struct ps_kafka_sender
 
 enum ps_status ps_kafka_sender_open(struct ps_kafka_sender *sender, const struct ps_kafka_sender_plan *plan,
                                     struct ps_port *port, struct ps_err *err);
-/* The same, but its maker makes the first producer, too: it does not wait, and takes leases at once. */
+/* The same, but its maker also makes the first producer: the call does not wait, and leases are taken at once. */
 enum ps_status ps_kafka_sender_begin(struct ps_kafka_sender *sender, const struct ps_kafka_sender_plan *plan,
                                      struct ps_port *port, struct ps_err *err);
 void ps_kafka_sender_close(struct ps_kafka_sender *sender);
@@ -125,7 +124,7 @@ uint64_t ps_kafka_sender_tick(struct ps_kafka_sender *sender, const struct ps_no
 bool ps_kafka_sender_recall(struct ps_kafka_sender *sender, struct ps_lease **back, const struct ps_now *now);
 bool ps_kafka_sender_drain(struct ps_kafka_sender *sender, const struct ps_now *now);
 
-/* Submits what is not submitted yet, while there is room (kafka/producer/submit.c). */
+/* Submits the events that are not submitted yet, while there is room (kafka/producer/submit.c). */
 void ps_kafka_sender_submit(struct ps_kafka_sender *sender);
 
 /* ---- brokers that do not answer (kafka/producer/silence.c) ---- */
@@ -135,7 +134,7 @@ uint64_t ps_kafka_sender_check_silence(struct ps_kafka_sender *sender);
 /* Releases held partitions: a report or a connection error came. */
 void ps_kafka_sender_release_hold(struct ps_kafka_sender *sender);
 
-/* ---- what a failure means (kafka/producer/recovery.c) ---- */
+/* ---- the reaction to a failure (kafka/producer/recovery.c) ---- */
 
 /* Returns how long to wait for the brokers' answers before sent records are given up. */
 #define PS_KAFKA_PATIENCE_NS (5 * PS_NS_PER_S)
@@ -149,7 +148,7 @@ void ps_kafka_sender_failed(struct ps_kafka_sender *sender, const struct ps_kafk
                             const struct ps_kafka_error *error);
 /* Stops submitting until all reports are in. */
 void ps_kafka_sender_collect(struct ps_kafka_sender *sender, uint64_t patience_ns);
-/* All reports are in: decides what to do about the first failure. */
+/* All reports have arrived: decides about the first failure. */
 void ps_kafka_sender_recover(struct ps_kafka_sender *sender);
 /* The largest request of the producer in use, in bytes: as configured, or as learned from a topic that refused one. */
 static inline uint64_t ps_kafka_sender_request_bytes_max(const struct ps_kafka_sender *sender)

@@ -10,11 +10,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define QUIET_NS (50 * PS_NS_PER_MS) /* no lease came: what is there is committed */
+#define QUIET_NS (50 * PS_NS_PER_MS) /* after this time without a lease the present ones are committed */
 #define DELAY_NS (10 * PS_NS_PER_S)  /* of a commit, until the first warning */
 #define DELAY_AGAIN_NS (60 * PS_NS_PER_S)
 #define LOOK_NS (20 * PS_NS_PER_MS)
-#define UNKNOWN_PATIENCE_NS (30 * PS_NS_PER_S) /* of a recall whose last commit may have been carried out */
+/* limit of a recall whose last commit may have been carried out */
+#define UNKNOWN_PATIENCE_NS (30 * PS_NS_PER_S)
 #define LEASES_MAX (PS_KAFKA_WINDOW_LEASES_MAX / 4 * 3)
 #define FIRST_POSITIONS 64U
 
@@ -362,7 +363,7 @@ bool ps_kafka_transaction_holds_recall(struct ps_kafka_sender *sender, bool pati
         if (since_ns < UNKNOWN_PATIENCE_NS)
             return true;
         ps_log(PS_LOG_WARN, sender->port->component,
-               "nobody tells whether the transaction %s was committed: its events may be delivered again",
+               "it is not known whether the transaction %s was committed: its events may be delivered again",
                transaction->id);
     }
     return patient && sender->window.lease_count > 0 && sender->phase == PS_KAFKA_SENDING && !sender->fatal &&

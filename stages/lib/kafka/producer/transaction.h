@@ -40,16 +40,18 @@ struct ps_kafka_lost {
 struct ps_kafka_transaction {
     char id[PS_KAFKA_TRANSACTIONAL_ID_BYTES];
     enum ps_kafka_transaction_phase phase;
-    bool asked;                    /* resolving: the producer is asked */
-    bool renews;                   /* a new producer is needed to abort it, at once: nothing failed */
+    bool asked; /* resolving: the producer was asked how the commit ended */
+    /* a new producer is needed at once, to abort the transaction; nothing failed */
+    bool renews;
     bool hurry;                    /* the agent stops, or the sink is recalled: commits at once */
     uint64_t ending_ns, warned_ns; /* when the commit began that is under way; when that was last warned of */
     uint64_t begun_ns, taken_ns;   /* when the first lease came, and the last */
     uint64_t memory_bytes;         /* of the leases */
-    uint32_t released;             /* leases, the oldest ones, that are committed and go home */
+    uint32_t released;             /* number of the oldest leases that are committed and go home */
     struct ps_kafka_lost lost[PS_KAFKA_LOST_MAX]; /* the last ones */
     uint32_t lost_count;
-    /* What is committed: one position for each partition, sorted by member and topic. Texts are the batches'. */
+    /* The positions that are committed: one for each partition, sorted by member and topic. Texts are the
+     * batches'. */
     struct ps_kafka_position *positions;
     uint32_t count, room;
     uint32_t *index; /* places in `positions` + 1, by hash */
@@ -65,12 +67,13 @@ bool ps_kafka_transaction_takes(const struct ps_kafka_sender *sender);
 void ps_kafka_transaction_took(struct ps_kafka_sender *sender);
 /* Records were reported as delivered. */
 void ps_kafka_transaction_delivered(struct ps_kafka_sender *sender, const struct ps_kafka_report *report);
-/* Closes, and commits, when it is time. Returns when it is at the latest. */
+/* Closes and commits when it is time. Returns the time of the next call at the latest. */
 uint64_t ps_kafka_transaction_tick(struct ps_kafka_sender *sender);
 /* ps_kafka_listener.ended; `argument` is the sender. */
 void ps_kafka_transaction_ended(void *argument, const struct ps_kafka_end *end);
 /* A new producer is there, and everything is sent again. Returns whether that may begin: not before the last commit is
  * resolved. */
 bool ps_kafka_transaction_restarts(struct ps_kafka_sender *sender);
-/* A recall begins or goes on. Returns whether it must wait: for a commit that may end soon, or that may have been carried out. */
+/* Called while a recall begins or goes on. Returns whether it must wait: for a commit that may end soon, or that
+ * may have been carried out. */
 bool ps_kafka_transaction_holds_recall(struct ps_kafka_sender *sender, bool patient, uint64_t since_ns);

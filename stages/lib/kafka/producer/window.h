@@ -23,7 +23,7 @@ struct ps_kafka_window {
     uint64_t bytes;     /* of bodies, in all leases */
     uint64_t taken_count, done_count;
     uint64_t taken_ns[PS_KAFKA_WINDOW_LEASES_MAX]; /* when each lease came, by its number */
-    /* Waves: leases that came close together (stages/lib/kafka/producer/window_limit.h says how many). */
+    /* Waves: leases that came close together (stages/lib/kafka/producer/window_limit.h has their number). */
     struct ps_kafka_window_limit limit;
     uint64_t wave, wave_ns, wave_bytes;         /* the newest: its number, its begin, bytes of bodies in it */
     uint64_t waves[PS_KAFKA_WINDOW_LEASES_MAX]; /* the wave of each lease, by the lease's number */
@@ -62,14 +62,14 @@ static inline bool ps_kafka_window_is_full(const struct ps_kafka_window *window)
 void ps_kafka_window_add(struct ps_kafka_window *window, struct ps_lease **lease, uint64_t now_ns,
                          uint64_t linger_ns);
 
-/* The engine accepted `count` more events of the lease at `next`. */
+/* Notes that the engine accepted `count` more events of the lease at `next`. */
 static inline void ps_kafka_window_sent(struct ps_kafka_window *window, uint32_t count)
 {
     window->next->pending += count;
     window->in_flight += count;
 }
 
-/* The lease at `next` is sent in full. */
+/* Notes that the lease at `next` is sent in full. */
 static inline void ps_kafka_window_advance(struct ps_kafka_window *window)
 {
     window->next = window->next->next;

@@ -6,10 +6,10 @@
  * here, so the sink tries: 50 % more waves stay if they are 10 % faster. If not, 25 % fewer are tried, which stay if
  * they are not slower. Then nothing changes for ten seconds.
  *
- * The round trip is the library's own, from a request's last byte to the answer (statistics.interval.ms): it does
- * not grow with what waits in the library. Until it is known, and while it is short, there are three waves, and another
- * one begins only while less than PS_KAFKA_SHORT_BYTES are in flight. More would wait in the library, which spins
- * meanwhile.
+ * The round trip is the library's own, from a request's last byte to the answer (statistics.interval.ms): it does not
+ * grow with the records that wait in the library. Until it is known, and while it is short, there are three waves,
+ * and another one begins only while less than PS_KAFKA_SHORT_BYTES are in flight. More would wait in the library,
+ * which spins meanwhile.
  *
  * Thread: the sink's worker. */
 #pragma once
@@ -40,14 +40,14 @@ struct ps_kafka_window_limit {
     uint64_t rest_until_ns;
     /* The speed is measured with the leases of these waves. */
     uint64_t from_wave, to_wave;
-    uint64_t lease_count, held_ns; /* those delivered, and the sum of how long they were in flight */
+    uint64_t lease_count, held_ns; /* number of delivered leases, and the sum of their times in flight */
     bool limited;                  /* the limit kept a lease out meanwhile */
 };
 
 /* `bytes_max`: limit of bytes in flight, rounded down to whole waves, but at least one wave. */
 void ps_kafka_window_limit_init(struct ps_kafka_window_limit *limit, uint64_t bytes_max);
 
-/* The library measured the round trip to its brokers. */
+/* Notes that the library measured the round trip to its brokers. */
 static inline void ps_kafka_window_limit_measured(struct ps_kafka_window_limit *limit, uint64_t round_trip_ns)
 {
     limit->round_trip_ns = round_trip_ns;
@@ -71,6 +71,6 @@ static inline bool ps_kafka_window_limit_allows(struct ps_kafka_window_limit *li
     return allowed;
 }
 
-/* A lease of `wave` was delivered, `held_ns` after it was taken; `newest` is the last wave begun. */
+/* Notes that a lease of `wave` was delivered, `held_ns` after it was taken; `newest` is the last wave begun. */
 void ps_kafka_window_limit_delivered(struct ps_kafka_window_limit *limit, uint64_t wave, uint64_t newest,
                                      uint64_t held_ns, uint64_t now_ns);

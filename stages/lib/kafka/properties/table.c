@@ -89,15 +89,15 @@ const struct ps_kafka_property ps_kafka_property_rows[] = {
     NUMBER("reconnect.backoff.max.ms", PC, "reconnect.backoff.max.ms", 0, LONG_TOP, 0, 3600000,
            .fallback = "1000"), /* librdkafka's 10 s would delay every restart of a broker */
     NUMBER("request.timeout.ms", P, "request.timeout.ms", 0, INT_TOP, 1, 900000,
-           .help = "how long the broker may wait for its replicas"),
+           .help = "limit of the time that the broker waits for its replicas"),
     NUMBER("request.timeout.ms", PC, "socket.timeout.ms", 0, INT_TOP, 10, 300000,
-           .help = "how long the client waits for an answer"),
+           .help = "limit of the time that the client waits for an answer"),
     IGNORED("default.api.timeout.ms", PC, "calls do not wait here: events bring their results"),
     NUMBER("retry.backoff.ms", P, "retry.backoff.ms", 0, LONG_TOP, 1, 300000),
     NUMBER("retry.backoff.ms", C, "fetch.error.backoff.ms", 0, LONG_TOP, 0, 300000, .fallback = "100"),
     IGNORED("retry.backoff.max.ms", PC, "the pause between retries does not grow: retry.backoff.ms holds"),
     NUMBER("metadata.max.age.ms", PC, "topic.metadata.refresh.interval.ms", 0, LONG_TOP, 10, 3600000,
-           .help = "also how soon new topics of a pattern are found"),
+           .help = "also the interval at which new topics of a pattern are found"),
     IGNORED("metadata.max.idle.ms", P,
             "metadata of unused topics is forgotten by a rule of our own, or of librdkafka"),
     CHOICE("metadata.recovery.strategy", PC, WORDS({"none", NULL, NULL}, {"rebootstrap", NULL, NULL}),
@@ -159,7 +159,7 @@ const struct ps_kafka_property ps_kafka_property_rows[] = {
            .help = "with penstock.workers = N the members are <id>, <id>-1, .. <id>-(N-1)"),
     NUMBER("session.timeout.ms", C, "session.timeout.ms", 0, INT_TOP, 1, 3600000, .fallback = "10000",
            .help =
-               "after a crash the group waits that long for the member that is gone; 10 s is the default of "
+               "after a crash the group waits for this time for the missing member; 10 s is the default of "
                "Java's client up to 2.8, and of Flume; since 3.0 it is 45 s"),
     NUMBER("heartbeat.interval.ms", C, "heartbeat.interval.ms", 0, INT_TOP, 1, 3600000),
     NUMBER("max.poll.interval.ms", C, "max.poll.interval.ms", 1, INT_TOP, 1, 86400000),

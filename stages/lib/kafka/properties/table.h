@@ -8,7 +8,7 @@
 
 enum ps_kafka_property_outcome {
     PS_KAFKA_PROPERTY_MAPPED,
-    PS_KAFKA_PROPERTY_IGNORED,     /* has no effect here; `help` says why */
+    PS_KAFKA_PROPERTY_IGNORED,     /* has no effect here; `help` has the reason */
     PS_KAFKA_PROPERTY_UNSUPPORTED, /* would have an effect, but cannot be done; `help` has the remedy */
 };
 
@@ -45,9 +45,9 @@ struct ps_kafka_property {
     int64_t min, max;                  /* Java's */
     int64_t low, high;                 /* librdkafka's */
     const struct ps_kafka_word *words; /* ended by a NULL name */
-    const char *fallback;              /* Java's default, as Java writes it: set when the user sets nothing */
+    const char *fallback;              /* Java's default, in Java's form: set when the user sets nothing */
     enum ps_log_level severity;        /* of the note for IGNORED, UNSUPPORTED and an unknown Java class */
-    const char *help;                  /* MAPPED: what is special; else reason and remedy */
+    const char *help;                  /* MAPPED: a special property, if any; else reason and remedy */
 };
 
 extern const struct ps_kafka_property ps_kafka_property_rows[];

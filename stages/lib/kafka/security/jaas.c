@@ -16,9 +16,9 @@ struct parser {
     const char *at, *end;
     unsigned line, column;
     struct ps_err *err;
-    char *out, *out_end; /* where decoded words go */
-    const char *word;    /* of the last WORD or TEXT */
-    char mark;           /* of the last MARK */
+    char *out, *out_end; /* where the decoded words are written */
+    const char *word;    /* text of the last WORD or TEXT */
+    char mark;           /* character of the last MARK */
     bool expand;         /* ${property} in quoted values */
     ps_jaas_property *property;
     const void *argument;

@@ -58,11 +58,10 @@ void ps_kafka_jaas_fini(struct ps_jaas_entry *entry);
 /* Value of an option, or NULL. */
 const char *ps_kafka_jaas_option(const struct ps_jaas_entry *entry, const char *name);
 
-/* Adds to `settings` what the login module means in librdkafka: user and password of PlainLoginModule and
+/* Adds to `settings` the properties of librdkafka for the login module: user and password of PlainLoginModule and
  * ScramLoginModule; keytab, principal and service name of Krb5LoginModule; client, secret and scope of
- * OAuthBearerLoginModule. `mechanism` is sasl.mechanism as set (NULL: Java's default, GSSAPI). Options
- * without effect here get a note under `key`. PS_FAIL: the module is unknown, or an option it needs is
- * missing. */
+ * OAuthBearerLoginModule. `mechanism` is sasl.mechanism as set (NULL: Java's default, GSSAPI). Options without
+ * effect here get a note under `key`. PS_FAIL: the module is unknown, or an option it needs is missing. */
 enum ps_status ps_kafka_jaas_translate(const struct ps_jaas_entry *entry, const char *mechanism,
                                        const char *key, struct ps_kafka_settings *settings,
                                        const struct ps_notes *notes, struct ps_err *err);

@@ -5,8 +5,8 @@
 
 #include "stages/lib/kafka/properties/properties.h"
 
-/* Adds ssl.key.pem, ssl.certificate.pem, ssl.ca.pem. Does nothing unless security.protocol is SSL or
- * SASL_SSL, like Java. `properties->tls` supplies what the pairs do not set. PS_FAIL: a store cannot be used;
- * `err` names property, file and reason. */
+/* Adds ssl.key.pem, ssl.certificate.pem, ssl.ca.pem. Does nothing unless security.protocol is SSL or SASL_SSL,
+ * like Java. `properties->tls` supplies settings that the pairs lack. PS_FAIL: a store cannot be used; `err` names
+ * property, file and reason. */
 enum ps_status ps_kafka_tls_translate(const struct ps_kafka_properties *properties,
                                       struct ps_kafka_settings *settings, struct ps_err *err);
