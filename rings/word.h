@@ -1,5 +1,6 @@
-/* A word that one thread writes and others read, in order with all that they write and read before and after it, such words of other
- * threads included: of two threads that each write their own and then read the other's, at least one sees what the other wrote. */
+/* A word that one thread writes and others read, in order with all other reads and writes of these threads, also
+ * with those of other such words: if two threads each write their own word and then read the other's, at least one
+ * sees the new word of the other. */
 #pragma once
 
 #include "core/base.h"

@@ -289,7 +289,7 @@ void ps_source_runner_open_window(struct ps_source_runner *runner);
 /* Returns whether the batch in the chain is refused when a channel stays full: the source can refuse its clients, and has
  * not promised these events. */
 bool ps_source_runner_refuses(const struct ps_source_runner *runner);
-/* Keeps room in the channels for what the source promises in advance; or none any more. */
+/* Keeps room in the channels for events that the source promises in advance, or ends that. */
 void ps_source_runner_reserve(struct ps_source_runner *runner, const struct ps_now *now);
 void ps_source_runner_reserve_nothing(struct ps_source_runner *runner);
 /* Counts the accepted batch, and reports it to the source. */

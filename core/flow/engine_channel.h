@@ -34,8 +34,9 @@ struct ps_engine_channel_ops {
     /* Writes the fill of one producer's ring: the leases in it (size) and their limit (capacity). NULL: the channel
      * has no rings. Thread: any. */
     void (*ring)(const void *plan, unsigned producer, struct ps_fill *fill);
-    /* Keeps room for so many events of this producer, instead of what it had: others find the channel fuller. More than it
-     * had only while the channel is not half full with them. Returns for how many there is room. A put of a `promised` lease uses it
-     * up, and is never refused for its size. NULL: it keeps no room. Thread: the producer's worker; any while none runs. */
+    /* Keeps room for this number of events of the producer, in place of its former room: for others the channel is
+     * fuller. The room grows only while the channel, with the kept room, is less than half full. Returns the
+     * number of events for which there is room. A put of a `promised` lease uses it up, and is never refused for
+     * its size. NULL: the channel keeps no room. Thread: the producer's worker; any while none runs. */
     uint64_t (*reserve)(void *plan, unsigned producer, uint64_t events);
 };

@@ -1,5 +1,5 @@
-/* What the engine does for its own sources, beyond what every source has (struct ps_source_ops in core/stage.h). A source that
- * is not part of penstock leaves it out. */
+/* The functions of the engine's own sources, in addition to those of every source (struct ps_source_ops in
+ * core/stage.h). A source that is not part of penstock leaves it out. */
 #pragma once
 
 #include "core/clock.h"
@@ -8,8 +8,10 @@
  * source, which then take a batch with `promised` although they are full (`reserve` in core/flow/engine_channel.h). Both
  * functions are called one after the other at the end of each cycle. Thread: the source's worker. */
 struct ps_engine_source_ops {
-    /* Returns for how many events: those that are promised and not put yet, and those to be promised. */
+    /* Returns the number of events that need room: those that are promised and not put yet, and those to be
+     * promised. */
     uint64_t (*reserves)(const void *plan, const void *state);
-    /* There is room for so many: not fewer than those promised, while the channels stay the same. 0, if a channel keeps no room. */
+    /* Tells the source the number of events for which there is room: not fewer than the promised ones, as long as
+     * the channels stay the same; 0 if a channel keeps no room. */
     void (*reserved)(const void *plan, void *state, uint64_t events, const struct ps_now *now);
 };

@@ -221,7 +221,7 @@ static enum ps_status check_guarantee(const struct kafka_plan *plan, const struc
     return PS_FAIL;
 }
 
-/* Says why librdkafka is used instead of the native engine. */
+/* Reports why librdkafka is used instead of the native engine. */
 static enum ps_status check_engine(const struct kafka_plan *plan, const struct ps_context *context)
 {
     struct ps_err err = {0};

@@ -1,9 +1,9 @@
 /* Source java: runs a source that is a Java class in the Java host (docs/PLUGINS.md).
  *
- * The class puts events into its channel processor. Each such call comes in a slot of the shared memory. It is read into
- * batches, and answered when all required channels have promised its events, or when one of them has refused some: the class
- * then gets a ChannelException, as in Flume. When the host ends, calls without an answer are for nobody: the class in the
- * next host has not seen them succeed.
+ * The class puts events into its channel processor. Each such call comes in a slot of the shared memory. It is read
+ * into batches, and answered when all required channels have promised its events, or when one of them has refused
+ * some: the class then gets a ChannelException, as in Flume. When the host ends, calls without an answer are
+ * forgotten: the class in the next host has not seen them succeed.
  *
  * If all its channels are in memory, they keep room for events in advance (stages/lib/java/credit.h). Calls within that room return
  * when their events are in a slot: they are promised, are never refused, and are read also after the host has ended.
@@ -42,7 +42,7 @@ struct java_plan {
 /* The reason why a part of a whole flow cannot start, for /readyz: the worker writes it, any thread reads it. */
 struct trouble {
     pthread_mutex_t lock;
-    char text[300]; /* "": they have started */
+    char text[300]; /* "": all have started */
 };
 
 enum phase {
@@ -189,8 +189,8 @@ static bool slot_answer(struct java_state *state, struct slot *slot)
     return true;
 }
 
-/* Sends areas and answers to the host; those for promised events later, because they say how many more there may be. Returns
- * whether some are left, because the pipe has no room now. */
+/* Sends areas and answers to the host; answers for promised events come last, because they contain the number of
+ * further events. Returns whether some are left because the pipe is full. */
 static bool slots_serve(struct java_state *state, bool promised)
 {
     bool left = false;
@@ -321,7 +321,7 @@ static bool enqueue_left(struct java_state *state)
     return false;
 }
 
-/* The component is over: calls that wait for their answer are for nobody; promised events are to be read. */
+/* The component has ended: calls that wait for their answer are forgotten, and promised events are still read. */
 static void take_left(struct java_state *state)
 {
     for (unsigned i = 0; i < state->queue_count; i++) {
@@ -463,7 +463,8 @@ static uint64_t credit_tick(struct java_state *state, const struct ps_now *now)
 
 /* ---- life ---- */
 
-/* The component is over. The source fails when what it has promised is read: then it has no `work` any more. */
+/* The component has ended. The source fails after its promised events are read: then it has nothing to do any
+ * more. */
 static uint64_t over_tick(struct java_state *state, const struct ps_now *now)
 {
     bool gone = !state->accused || ps_java_component_is_lost(&state->component);

@@ -233,7 +233,7 @@ static void park(const struct ps_port *port, uint64_t wait_ns)
     uint64_t count, wait_ms = (wait_ns + PS_NS_PER_MS - 1) / PS_NS_PER_MS;
     (void)epoll_wait(port->epoll_fd, &ready, 1, wait_ms < 100 ? (int)wait_ms : 100);
     if (read(port->wake_fd, &count, sizeof count) < 0)
-        return; /* it was not written */
+        return; /* the request was not written */
 }
 
 static double run_sink(void *argument)

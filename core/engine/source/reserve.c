@@ -9,7 +9,7 @@ bool ps_source_runner_refuses(const struct ps_source_runner *runner)
            (runner->chain == NULL || !runner->chain->batch->promised);
 }
 
-/* Asks each of its channels; returns the least that one of them has room for. */
+/* Asks each of its channels. Returns the smallest number of events for which one of them has room. */
 static uint64_t reserve(struct ps_source_runner *runner, uint64_t events)
 {
     for (size_t i = 0; i < runner->plan->spec->channel_count; i++) {
@@ -29,7 +29,7 @@ void ps_source_runner_reserve(struct ps_source_runner *runner, const struct ps_n
     uint64_t wanted = ops->reserves(runner->base.spec->plan, runner->base.state);
     uint64_t events = reserve(runner, wanted);
     if (events < wanted)
-        events = reserve(runner, events); /* the first channels gave more than the last ones */
+        events = reserve(runner, events); /* the first channels reserved more than the last ones */
     ops->reserved(runner->base.spec->plan, runner->base.state, events, now);
 }
 

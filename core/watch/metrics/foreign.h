@@ -27,7 +27,8 @@ struct ps_foreign {
     size_t component_count, number_count;
 };
 
-/* Replaces what is known of the component, or forgets it if there are no attributes. More than the maximum are not taken. */
+/* Replaces the known attributes of the component, or forgets it if there are no attributes. Attributes beyond the
+ * maximum are ignored. */
 void ps_foreign_set_component(const char *name, const char *attributes);
 void ps_foreign_set_number(const struct ps_foreign_number *number);
 /* The process has ended. */
@@ -38,8 +39,8 @@ void ps_foreign_fini(struct ps_foreign *foreign);
 
 /* Returns the component's attributes, or NULL. */
 const char *ps_foreign_find(const struct ps_foreign *foreign, const char *name);
-/* Reads the next attribute, and moves *at behind it; names and values are in the text. Returns false behind the last one. A line without
- * a tab or an end is skipped. */
+/* Reads the next attribute, and moves *at behind it; names and values are in the text. Returns false after the
+ * last one. A line without a tab or an end is skipped. */
 bool ps_foreign_next(const char **at, const char **name, size_t *name_length, const char **value,
                      size_t *value_length);
 

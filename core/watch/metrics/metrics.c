@@ -265,7 +265,7 @@ static void json_channel(struct ps_page *page, const struct ps_metrics_component
         json_counters(page, component, component->json_counters);
 }
 
-/* Writes an object with the attributes that another process has reported of the component. */
+/* Writes an object with the attributes that another process has reported about the component. */
 static void json_foreign(struct ps_page *page, const char *name, const char *attributes)
 {
     const char *key, *value, *between = "";
@@ -315,7 +315,8 @@ void ps_metrics_json(const struct ps_metrics *metrics, struct ps_page *page)
         if (type == NULL)
             continue;
         ps_page_format(&key, "%s.%s", type, component->name);
-        if (ps_foreign_find(&foreign, key.text) == NULL) { /* else it follows below, as its class counts */
+        if (ps_foreign_find(&foreign, key.text) == NULL) { /* otherwise it follows below, with the metrics of
+                                                            * its class */
             ps_page_text(page, between);
             json_component(page, type, key.text, component, kinds[component->kind].fields);
             between = ",";

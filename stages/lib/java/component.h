@@ -80,7 +80,7 @@ bool ps_java_component_stop(struct ps_java_component *component);
 /* The host sent something that it must not send: ends the host, and the component with it. */
 void ps_java_component_accuse(struct ps_java_component *component, const char *what);
 
-/* Returns whether its host has ended: nobody writes the shared memory any more. */
+/* Returns whether its host has ended: no process writes the shared memory then. */
 bool ps_java_component_is_lost(struct ps_java_component *component);
 
 /* Returns when ps_java_component_next must be called again at the latest. */

@@ -3,11 +3,12 @@
 #include "rings/word.h"
 #include "stages/lib/java/message.h"
 
-/* What a class promises at most before its events are in the channels: a few slots of the shared memory. */
+/* Maximum number of bytes that a class promises before its events are in the channels: a few slots of the shared
+ * memory. */
 #define EVENTS_MAX 4096U
 /* A class that calls less often than this keeps no room of the channels. */
 #define PAUSE_NS (100 * PS_NS_PER_MS)
-/* So many calls without a pause show that room in advance is worth two messages. */
+/* Number of calls without a pause after which room in advance is worth two messages. */
 #define CALLS_MIN 16U
 
 void ps_java_credit_calls(struct ps_java_credit *credit, uint64_t calls, const struct ps_now *now)

@@ -1,6 +1,6 @@
-/* Events that a source in the Java host may promise: a call of its class returns at once, because the channels keep room for
- * its events, which are in the shared memory. The counts begin with the open source, and only grow. Why: docs/decisions/0120.
- * Thread: the source's worker. */
+/* Events that a source in the Java host may promise: a call of its class returns at once, because the channels
+ * keep room for its events, which are in the shared memory. The counts begin when the source is opened, and only
+ * grow. The reasons are in docs/decisions/0120. Thread: the source's worker. */
 #pragma once
 
 #include "core/clock.h"
@@ -9,31 +9,33 @@ struct ps_java_credit {
     uint64_t most;  /* that the host may have promised so far */
     uint64_t used;  /* that it has handed over */
     uint64_t put;   /* of these: in the channels */
-    uint64_t calls; /* without a pause between them; the first few wait for their answers */
+    uint64_t calls; /* calls without a pause between them; the first few wait for their answers */
     uint64_t last_ns;
     bool returns; /* the host was asked to promise no more, and has not answered yet */
 };
 
-/* Calls of the class have come. */
+/* Notes calls of the class. */
 void ps_java_credit_calls(struct ps_java_credit *credit, uint64_t calls, const struct ps_now *now);
 
-/* Returns for how many events the channels should keep room. */
+/* Returns the number of events for which the channels should keep room. */
 uint64_t ps_java_credit_wanted(const struct ps_java_credit *credit);
-/* They do so for this many: `most` grows. */
+/* The channels keep room for this number of events: `most` grows. */
 void ps_java_credit_given(struct ps_java_credit *credit, uint64_t events);
 
-/* The host hands over events from number `first` on. Returns false when it must not: there were others before, or they are too many. */
+/* The host hands over events from number `first` on. Returns false if the host breaks the rules: these are not the
+ * next events, or they are too many. */
 bool ps_java_credit_use(struct ps_java_credit *credit, uint64_t first, uint64_t events);
 
-/* Reads what the host has noted in the last bytes of a slot, which ends at `end` (struct ps_java_promised in message.h). Returns whether
- * these are the events that it was to hand over next. The host may be alive. */
+/* Reads what the host has noted in the last bytes of a slot, which ends at `end` (struct ps_java_promised in
+ * message.h). Returns whether these are the next events that it had to hand over. The host may be alive. */
 bool ps_java_credit_left(const struct ps_java_credit *credit, const char *end, uint32_t *bytes,
                          uint32_t *events);
 
-/* Returns whether the class pauses, so that the room is wanted back: the host is to be asked. `*due_ns`: when to look again at the
- * latest, if that is sooner. */
+/* Returns whether the class pauses: the host is then asked to give the room back. Lowers `*due_ns` to the time of
+ * the next check. */
 bool ps_java_credit_is_idle(const struct ps_java_credit *credit, const struct ps_now *now, uint64_t *due_ns);
 /* It was asked. */
 void ps_java_credit_ask(struct ps_java_credit *credit);
-/* It answers how many it has promised. Returns false when that is not what it has handed over. */
+/* Handles the host's answer, the number of events that it has promised. Returns false if it has handed over
+ * another number. */
 bool ps_java_credit_return(struct ps_java_credit *credit, uint64_t used);

@@ -2,7 +2,7 @@
 
 #include <string.h>
 
-/* Copies what is left into memory of the batch. NULL: the batch is full, or there is no memory. */
+/* Copies the remaining entries into memory of the batch. NULL: the batch is full, or there is no memory. */
 static const char *copy_rest(struct ps_java_entries *entries, struct ps_batch *batch,
                              struct ps_block_cache *blocks)
 {

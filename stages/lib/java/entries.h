@@ -1,7 +1,7 @@
-/* The events that a source in the Java host puts, into batches: entries of events.h in an area of the shared memory.
+/* Puts the events of a source in the Java host into batches: entries of events.h in an area of the shared memory.
  *
- * What is left of them is copied as a whole: up to 256 KiB into the batch's memory, more into a block of its own, to which the batch
- * refers. The copy is checked, and bodies stay in it. Thread: the source's worker. */
+ * The remaining entries are copied as a whole: up to 256 KiB into the batch's memory, more into a block of its own, to
+ * which the batch refers. The copy is checked, and bodies stay in it. Thread: the source's worker. */
 #pragma once
 
 #include "core/flow/block.h"
@@ -26,5 +26,5 @@ enum ps_java_read {
 enum ps_java_read ps_java_entries_read(struct ps_java_entries *entries, struct ps_batch *batch,
                                        struct ps_block_cache *blocks, struct ps_event_headers *headers,
                                        uint64_t origin);
-/* They are in batches, or are not wanted any more. */
+/* Call it when the entries are in batches, or are no longer needed. */
 void ps_java_entries_drop(struct ps_java_entries *entries, struct ps_block_cache *blocks);

@@ -63,7 +63,7 @@ void ps_java_figures_take(const struct ps_java_message *message, pid_t pid)
     set("penstock_java_gc_total", "counter", "Collections of garbage of the Java process",
         (double)numbers[2]);
     set("penstock_java_gc_seconds_total", "counter",
-        "Seconds of these collections, in which its threads stand still with the serial collector",
+        "Seconds of these collections, during which the serial collector stops its threads",
         (double)numbers[3] / 1000);
     take_process(pid);
 }

@@ -1,12 +1,13 @@
-/* What the Java host reports of itself each second, for the metrics: the MBeans of Flume's counters that its classes have registered,
- * its heap and its collections of garbage; and what the system says of its process. Thread: "java-host". */
+/* The report of the Java host about itself each second, for the metrics: the MBeans of Flume's counters that its
+ * classes have registered, its heap and its garbage collections; and the system's figures of its process. Thread:
+ * "java-host". */
 #pragma once
 
 #include "stages/lib/java/message.h"
 
 #include <sys/types.h>
 
-/* Takes a message of link 0, if it is one of PS_JAVA_BEAN and PS_JAVA_STATE. */
+/* Handles a message of link 0 if it is PS_JAVA_BEAN or PS_JAVA_STATE. */
 void ps_java_figures_take(const struct ps_java_message *message, pid_t pid);
 /* The host has ended. */
 void ps_java_figures_clear(void);

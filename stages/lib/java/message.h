@@ -22,11 +22,12 @@ enum ps_java_message_type {
     /* its use (interceptor: batch; source: slot), offset, size. Source: size 0: there is no area of this size;
      * text: the reason */
     PS_JAVA_AREA = 3,
-    /* call, 1: taken, 0: refused, how many events it may have promised since it was made (0: as before); text: why */
+    /* call, 1: taken, 0: refused; the number of events that it may have promised since it was made (0: as before);
+     * text: the reason */
     PS_JAVA_ANSWER = 4,
     PS_JAVA_STOP = 5, /* the component stops, and forgets its batches */
     PS_JAVA_DROP = 6, /* a batch is forgotten: no answer is wanted */
-    PS_JAVA_KEEP = 7, /* source: it promises no more events until an answer allows it, and says PROMISED */
+    PS_JAVA_KEEP = 7, /* source: it promises no more events until an answer allows it, and answers PROMISED */
 
     /* from the host; link 0: of the host itself */
     PS_JAVA_BEAT = 64,   /* link 0: the host lives; PS_JAVA_PROTOCOL */
@@ -39,10 +40,11 @@ enum ps_java_message_type {
     PS_JAVA_TROUBLE = 68,
     PS_JAVA_REPLY = 69, /* interceptor: batch, bytes, events, 1: unchanged */
     PS_JAVA_NEED = 70,  /* it needs a larger area: for which batch or slot, bytes */
-    /* source: slot, call, bytes, events; if they are promised also the number of the first one, and how many calls they are */
+    /* source: slot, call, bytes, events; if they are promised, also the number of the first one and the number of
+     * calls */
     PS_JAVA_PUT = 71,
     PS_JAVA_STOPPED = 72,
-    PS_JAVA_PROMISED = 73, /* source: how many events it has promised since it was made */
+    PS_JAVA_PROMISED = 73, /* source: the number of events that it has promised since it was made */
     PS_JAVA_BEAN =
         74, /* link 0: text: name of a component, and its attributes, as in core/watch/metrics/foreign.h */
     PS_JAVA_STATE =
@@ -53,7 +55,7 @@ enum ps_java_message_type {
  * takes them. */
 struct ps_java_promised {
     uint64_t first; /* number of the first one */
-    uint64_t size;  /* their count << 32, and their bytes: in one, so that they never differ */
+    uint64_t size;  /* their count << 32, and their bytes: in one word, so that they always belong together */
 };
 
 struct ps_java_head {

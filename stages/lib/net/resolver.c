@@ -25,7 +25,7 @@ static const struct addrinfo *first_of(const struct addrinfo *list)
     return list;
 }
 
-/* The order of addresses: IPv4 before all others, then by their bytes; a port is not looked at. */
+/* The order of addresses: IPv4 before all others, then by their bytes; ports are ignored. */
 static int compare(const struct sockaddr *a, const struct sockaddr *b)
 {
     if (a->sa_family != b->sa_family)
@@ -37,7 +37,7 @@ static int compare(const struct sockaddr *a, const struct sockaddr *b)
                   &((const struct sockaddr_in6 *)(const void *)b)->sin6_addr, sizeof(struct in6_addr));
 }
 
-/* The least address behind `tried`, or the least of all. */
+/* Returns the first address after `tried` in this order, or the first of all. */
 static const struct addrinfo *next_of(const struct addrinfo *list, const struct sockaddr *tried)
 {
     const struct addrinfo *least = list, *next = NULL;

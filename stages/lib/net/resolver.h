@@ -13,10 +13,10 @@ struct ps_resolver;
 
 struct ps_question {
     bool forward; /* `name` is asked for its address; else `address` for its name */
-    /* Port 0 in an answer. A question forward may say which address did not help (length 0: none): the answer is the next
-     * one of the name, if it has several. */
+    /* Port 0 in an answer. A look-up of a name may contain the address that did not help (length 0: none): the
+     * answer is the name's next address, if it has several. */
     struct ps_address address;
-    uint32_t address_count; /* answer: how many the name has */
+    uint32_t address_count; /* answer: number of the name's addresses */
     char name[PS_HOST_NAME_BYTES];
     int error; /* answer: 0, or as of getaddrinfo (gai_strerror) */
 };
@@ -36,6 +36,7 @@ bool ps_resolver_wait(struct ps_resolver *resolver, uint32_t timeout_ms, struct 
 /* Looks the name up on the calling thread: the first IPv4 address if there is any, as in a JVM. Returns 0, or an error as of
  * getaddrinfo. An address in digits is answered without a name server. */
 int ps_resolve(const char *name, struct ps_address *address);
-/* The same, but not the address that `address` has (length 0: none): the next one of the name, in an order that does not
- * depend on the order of the name server's answer, IPv4 before IPv6, round and round. `count`: how many there are. */
+/* Does the same, but returns the name's next address after the one in `address` (length 0: none), in an order that
+ * does not depend on the order of the name server's answer, IPv4 before IPv6, and begins again after the last one.
+ * `count`: number of addresses. */
 int ps_resolve_next(const char *name, struct ps_address *address, uint32_t *count);

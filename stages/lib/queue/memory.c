@@ -177,7 +177,8 @@ enum ps_put ps_memory_queue_put(struct ps_memory_queue *memory, unsigned produce
     return PS_PUT_OK;
 }
 
-/* Two producers that ask at the same time each see what the other one asks for, so both may get less than there is, never more. */
+/* Two producers that ask at the same time each see the request of the other one, so both may get less than there
+ * is, never more. */
 uint64_t ps_memory_queue_reserve(struct ps_memory_queue *memory, unsigned producer, uint64_t events)
 {
     struct lane *mine = &memory->lanes[producer];

@@ -39,7 +39,8 @@ static enum ps_sasl_result show(struct bearer *bearer, struct ps_sasl_token *rep
     return PS_SASL_MORE;
 }
 
-/* An empty challenge is consent; another one is JSON that says why the token is refused (RFC 7628, 3.2.2). */
+/* An empty challenge means that the token is accepted; any other challenge is JSON with the reason of the refusal
+ * (RFC 7628, 3.2.2). */
 static enum ps_sasl_result step(struct ps_sasl *sasl, const uint8_t *challenge, size_t length,
                                 struct ps_sasl_token *reply)
 {

@@ -1,6 +1,7 @@
-/* The SASL mechanism OAUTHBEARER (RFC 7628): the client shows a token, and the server accepts it or says why not. It protects
- * nothing; the connection should have TLS. And a source of tokens: unsecured ones for test set-ups (KIP-255), or those of an
- * endpoint that knows the client by a secret (KIP-768: OAuth 2.0's client credentials, RFC 6749 section 4.4).
+/* The SASL mechanism OAUTHBEARER (RFC 7628): the client shows a token, and the server accepts it or sends the reason
+ * of its refusal. The mechanism protects no data; the connection should have TLS. And a source of tokens: unsecured
+ * ones for test set-ups (KIP-255), or those of an endpoint that knows the client by a secret (KIP-768: OAuth 2.0's
+ * client credentials, RFC 6749 section 4.4).
  *
  * Thread: the owner's; a helper's thread asks the endpoint. */
 #pragma once
@@ -23,7 +24,7 @@ struct ps_token_settings {
     int wake_fd;       /* an eventfd, written when an answer is there; -1: none */
 };
 
-/* The settings are copied. NULL: `err` says why. Thread: any; afterwards one at a time. */
+/* The settings are copied. Returns NULL with the reason in `err`. Thread: any; afterwards one at a time. */
 struct ps_token_source *ps_token_source_create(const struct ps_token_settings *settings, struct ps_err *err);
 /* NULL is allowed. Does not wait for the endpoint. */
 void ps_token_source_destroy(struct ps_token_source *source);

@@ -1,4 +1,4 @@
-/* Implements bearer.h: where tokens come from. */
+/* Implements bearer.h: the source of tokens. */
 #include "stages/lib/sasl/bearer.h"
 
 #include "core/clock.h"
@@ -15,13 +15,13 @@
 
 #define UNSECURED_LIFE_S 3600U
 #define LIFE_S_DEFAULT 3600U /* an endpoint may leave it out (RFC 6749, 5.1) */
-#define CONNECT_MS                                                                                           \
-    10000L /* as sasl.login.connect.timeout.ms of Java's client, which has no limit unless set */
+/* as sasl.login.connect.timeout.ms of Java's client, which has no limit unless set */
+#define CONNECT_MS 10000L
 #define TIMEOUT_MS 20000L
 #define ANSWER_BYTES_MAX (PS_BEARER_TOKEN_BYTES_MAX + 4096U)
 #define SUBJECT_BYTES_MAX 512U
 
-/* The helper's, while it works; then the owner's. */
+/* Belongs to the helper while it works, then to the owner. */
 struct asking {
     char *endpoint, *client_id, *client_secret, *scope;
     char *token; /* NULL: none */

@@ -147,8 +147,9 @@ static void identities_add(struct ps_tail_positions *positions, const struct ps_
         const struct ps_tail_position *known = &identities->items[i];
         struct ps_tail_position *position = ps_tail_positions_find(positions, known->inode);
         bool moved = position != NULL && identities->goes_with != 0 && position->offset != known->offset;
-        if (moved &&
-            known->text != 0) { /* the text of a compressed file is read from the place that somebody wrote */
+        if (moved && known->text !=
+                         0) { /* the text of a compressed file is read from the place that somebody wrote into
+                                 * the position file */
             position->identity = known->identity;
             position->text = PS_TAIL_POSITION_OF_TEXT;
         }

@@ -318,8 +318,8 @@ static int gather(const struct ps_kafka_lane_request *request, struct iovec *par
     return add_part(parts, count, request->head + from, request->head_length - from, &skip);
 }
 
-/* With acks=0 the broker does not answer: what was written is taken as delivered, and the request leaves the list of those
- * that wait for an answer. */
+/* With acks=0 the broker does not answer: a written request counts as delivered, and the request leaves the list
+ * of those that wait for an answer. */
 static void settle_written(struct ps_kafka_lane_broker *broker, struct ps_kafka_lane_request *request)
 {
     struct ps_kafka_lane_request **at = &broker->first;

@@ -1,16 +1,12 @@
 /* The structures of the native lane: one producer's brokers, topics and requests. The lane is an engine behind
  * stages/lib/kafka/producer/seam.h that speaks Kafka's protocol itself.
  *
- *   producer.c   the engine's table: records into sets, reports, purges
- *   topics.c     topics and partitions, and which set of which partition is sent next
- *   broker.c     connections: bytes out and in, time-outs, back-off
- *   requests.c   requests and responses as bytes
- *   responses.c  what a response means
- *   login.c      SASL
- *   transaction.c, transaction_answers.c      the steps of a transaction, and what follows from their answers
- *   coordinator.c, coordinator_requests.c     the brokers that keep transactions and groups, and the requests to them
- *   compression.c
- *   statistics.c   what the sink's metrics are made of
+ *   producer.c the engine's table: records into sets, reports, purges topics.c topics and partitions, and the choice
+ *   of the next set to send broker.c connections: bytes out and in, time-outs, back-off requests.c requests and
+ *   responses as bytes responses.c the meaning of responses login.c SASL transaction.c, transaction_answers.c the
+ *   steps of a transaction, and the handling of their answers coordinator.c, coordinator_requests.c the brokers that
+ *   keep transactions and groups, and the requests to them compression.c statistics.c what the sink's metrics are
+ *   made of
  *
  * Owner and thread: the sink's worker, from the first call of `poll` or `topic` on. The lane has no thread of its own but
  * the resolver of host names. Requests, sets and buffers are allocated while the lane is warming up, and used again. */
@@ -198,7 +194,7 @@ struct ps_kafka_lane_settings {
     uint64_t reconnect_ns, reconnect_max_ns;
     uint64_t connect_ns;  /* limit */
     uint64_t idle_ns;     /* a connection that is not used is closed after it; 0: never */
-    uint64_t linger_ns;   /* a set that is not full waits so long for more records */
+    uint64_t linger_ns;   /* the time for which a set that is not full waits for more records */
     uint64_t delivery_ns; /* a record that waits longer is reported as timed out; 0: never */
     uint64_t send_buffer_bytes, receive_buffer_bytes; /* of sockets; 0: the system's */
     uint64_t metadata_age_ns;                         /* asked for again */
@@ -252,8 +248,8 @@ struct ps_kafka_lane_transaction {
 #define PS_KAFKA_LANE_ROUND_TRIPS 128U
 
 struct ps_kafka_lane_statistics {
-    uint64_t requests, bytes;                        /* written since the producer was made */
-    uint64_t answers, round_trips_us;                /* since they were told last: how many, and their sum */
+    uint64_t requests, bytes;                        /* bytes written since the producer was made */
+    uint64_t answers, round_trips_us;                /* since the last report: their number, and their sum */
     uint32_t round_trips[PS_KAFKA_LANE_ROUND_TRIPS]; /* by length */
     uint64_t due_ns;
 };
@@ -281,8 +277,8 @@ struct ps_kafka_lane {
     int32_t correlation;
     struct ps_kafka_lane_statistics statistics;
     uint64_t queued_bytes, queued_records; /* before compression, as their buffers are */
-    uint64_t resting_ns;  /* the end of a partition's rest or linger, the first; PS_NEVER: none rests */
-    uint64_t expiry_ns;   /* when to look for records that wait too long; PS_NEVER: they may */
+    uint64_t resting_ns;  /* the earliest end of a partition's rest or linger; PS_NEVER: none rests */
+    uint64_t expiry_ns;   /* the time to check for records that wait too long; PS_NEVER: no limit */
     bool unplaced_topics; /* some topic has records without a partition */
     struct ps_kafka_compressor *compressor; /* NULL: no compression */
     struct ps_byte_buffer spare;            /* of the compressor */
@@ -462,7 +458,7 @@ bool ps_kafka_lane_login_begin(struct ps_kafka_lane_broker *broker, char *reason
 /* Handle the broker's answers. Return false with `reason`. */
 bool ps_kafka_lane_login_handshake(struct ps_kafka_lane_broker *broker, struct ps_wire_in *in, char *reason);
 bool ps_kafka_lane_login_message(struct ps_kafka_lane_broker *broker, struct ps_wire_in *in, char *reason);
-/* LOGGING_IN, before the first request: goes on if the ticket has come. Returns false with `reason`. */
+/* LOGGING_IN, before the first request: goes on if the ticket has come. Returns false with `reason` on failure. */
 bool ps_kafka_lane_login_await(struct ps_kafka_lane_broker *broker, char *reason);
 /* Returns whether the session ends soon: nothing new is sent, and the broker logs in again when all is answered. */
 bool ps_kafka_lane_login_is_due(const struct ps_kafka_lane_broker *broker);

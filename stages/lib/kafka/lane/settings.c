@@ -132,7 +132,7 @@ static char *copy(const char *text)
     return strdup(text != NULL ? text : "");
 }
 
-/* The subject of an unsecured token; NULL: another kind is wanted. */
+/* The subject of an unsecured token; NULL: another kind of token is configured. */
 static const char *unsecured_subject(const struct source *from)
 {
     static const char begin[] = "principal=";
@@ -242,8 +242,8 @@ void ps_kafka_lane_account_fini(struct ps_kafka_lane_account *account)
 
 /* ---- other properties ---- */
 
-/* Those that the lane reads, and those that say nothing to it: threads, queues and logs of librdkafka. A property that is
- * not here is librdkafka's own name, which the user has set: then librdkafka is used. */
+/* The properties that the lane reads, and those without meaning for it: threads, queues and logs of librdkafka. If
+ * the user sets another property of librdkafka, librdkafka is used. */
 static bool is_known(const char *name)
 {
     static const char *const known[] = {
@@ -277,7 +277,7 @@ static bool is_known(const char *name)
         "retries", /* it tries again for ever, as the sender does with librdkafka */
         "retry.backoff.ms",
         "sasl.kerberos.keytab",
-        "sasl.kerberos.kinit.cmd", /* tickets are asked for without kinit */
+        "sasl.kerberos.kinit.cmd", /* tickets are requested without kinit */
         "sasl.kerberos.min.time.before.relogin",
         "sasl.kerberos.principal",
         "sasl.kerberos.service.name",
@@ -307,7 +307,7 @@ static bool is_known(const char *name)
     return false;
 }
 
-/* Keys of SASL and TLS mean nothing without these. */
+/* Keys of SASL and TLS have no effect without these. */
 static bool is_used(const struct source *from, const char *name)
 {
     if (strncmp(name, "ssl.", 4) == 0)

@@ -1,4 +1,4 @@
-/* The lane's report about itself, in the words of librdkafka's statistics (STATISTICS.md of librdkafka), which
+/* The lane's report about itself, in the format of librdkafka's statistics (STATISTICS.md of librdkafka), which
  * stages/lib/kafka/producer/statistics.c reads: the same metrics and the same round trip for both engines. */
 #include "stages/lib/kafka/lane/lane_internal.h"
 

@@ -14,7 +14,7 @@
 #define ERROR_PURGED_QUEUE (-152)
 #define ERROR_PURGED_IN_FLIGHT (-151)
 #define READY_MAX 64
-#define EXPIRY_PARTS 10U /* of delivery.timeout.ms: how often is looked for records that wait too long */
+#define EXPIRY_PARTS 10U /* of delivery.timeout.ms: interval of the search for records that wait too long */
 #define METADATA_REST_NS (100 * PS_NS_PER_MS) /* between two questions */
 
 /* ---- metadata and the producer's id ---- */
@@ -135,7 +135,7 @@ static void offer_rested(struct ps_kafka_lane *lane)
 
 /* ---- records that wait too long (delivery.timeout.ms) ---- */
 
-/* Returns whether the set waits too long. One that was filled before the first turn has no time of its own yet. */
+/* Returns whether the set waits too long. A set that was filled before the first turn has no time yet. */
 static bool is_late(const struct ps_kafka_lane *lane, struct ps_kafka_lane_set *set)
 {
     if (set->born_ns == 0)
@@ -143,8 +143,8 @@ static bool is_late(const struct ps_kafka_lane *lane, struct ps_kafka_lane_set *
     return lane->now.mono_ns >= set->born_ns + lane->settings.delivery_ns;
 }
 
-/* Reports a set that waits too long, and ends the producer: what follows the set would overtake it. The sender makes a new
- * producer and sends again what is not delivered. A set in flight is not looked at before its answer is late. */
+/* Reports a set that waits too long, and ends the producer: later sets would overtake it. The sender makes a new
+ * producer and sends undelivered events again. A set in flight is checked only when its answer is late. */
 static bool expire(struct ps_kafka_lane *lane, struct ps_kafka_lane_partition *partition)
 {
     struct ps_kafka_lane_set *set = partition->returned != NULL ? partition->returned : partition->first;

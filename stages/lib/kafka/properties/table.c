@@ -55,7 +55,7 @@
 
 #define METRICS "Java's own metrics; the monitoring page lists the counters of penstock"
 #define KERBEROS_TIMER                                                                                       \
-    "tickets are asked for every five minutes; with librdkafka kinit runs every "                            \
+    "tickets are requested every five minutes; with librdkafka kinit runs every "                            \
     "sasl.kerberos.min.time.before.relogin"
 #define TOKEN_TIMER "tokens are renewed at 80 % of their life"
 #define JAVA_PROVIDER "chooses among Java's security providers; OpenSSL is used here"

@@ -35,7 +35,7 @@ struct ps_tail_candidate {
 
 /* A file that begins alike, whether it became a candidate or not. `there`: result: the new file has its last mark. */
 struct ps_tail_hint {
-    const struct ps_tail_head_entry *entry; /* only compared: it may be gone by then */
+    const struct ps_tail_head_entry *entry; /* only compared, because the file may no longer exist then */
     struct ps_tail_mark mark;
     bool there;
 };
@@ -43,7 +43,7 @@ struct ps_tail_hint {
 struct ps_tail_match {
     struct ps_tail_candidate items[PS_TAIL_CANDIDATES_MAX];
     uint32_t count, visits;
-    /* If more files than candidates begin alike: all of them. NULL: all are candidates. */
+    /* All files that begin alike, if there are more than candidates. NULL: all are candidates. */
     struct ps_tail_hint *hints;
     uint32_t hint_count;
     int fd; /* of the new file */

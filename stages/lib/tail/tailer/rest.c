@@ -3,8 +3,8 @@
 #include "stages/lib/tail/tailer/internal.h"
 
 #define RESTS_MAX 1024U /* of one tick */
-#define TEXTS_WAIT_NS                                                                                        \
-    (3600 * PS_NS_PER_S) /* how long a file without a name is kept for its compressed copy */
+/* how long a file without a name is kept for its compressed copy */
+#define TEXTS_WAIT_NS (3600 * PS_NS_PER_S)
 
 static bool is_listed(const struct ps_tailer *tailer, const struct ps_tail_log *log)
 {
@@ -31,7 +31,7 @@ void ps_tail_log_active(struct ps_tailer *tailer, struct ps_tail_log *log)
     tailer->newest = log;
 }
 
-/* Logs and counts what was not read of a file that is forgotten. */
+/* Logs and counts the unread bytes of a file that is forgotten. */
 static void rest_is_lost(struct ps_tailer *tailer, const struct ps_tail_log *log)
 {
     bool text = log->text != PS_COMPRESSION_NONE;
@@ -41,8 +41,8 @@ static void rest_is_lost(struct ps_tailer *tailer, const struct ps_tail_log *log
         return;
     if (unknown) {
         ps_log(PS_LOG_WARN, tailer->port->component,
-               "%s is not followed any more: its text was read to byte %lld, and nobody can tell how many "
-               "bytes were not read",
+               "%s is not followed any more: its text was read to byte %lld, and the number of unread bytes "
+               "is not known",
                log->path, (long long)log->read_offset);
     } else if (log->resolved && lost > 0) {
         ps_log(PS_LOG_WARN, tailer->port->component,
