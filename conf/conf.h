@@ -124,7 +124,7 @@ struct ps_conf {
     const char *wanted; /* -n */
     /* "sources" or "sinks": the file lists some, and every one was dropped, so that no event can flow; else NULL */
     const char *lacks;
-    /* number of components that want a thing that another one has (conf/validate/clash.h) */
+    /* number of components that want a thing that another component has (conf/validate/clash.h) */
     unsigned clashes;
     struct ps_texts other_agents; /* names of the other agents in the files */
     /* Java's system properties, from -D and FLUME_JAVA_OPTS; the last one of a key wins */

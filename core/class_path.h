@@ -1,5 +1,6 @@
-/* Finding and running components that are Java classes: conf/java/class_path.c finds it out, as bin/flume-ng does,
- * and stages/lib/java/launch.c starts the Java host with it. Const after the configuration was checked. */
+/* Finding and running components that are Java classes: conf/java/class_path.c finds Java and the class path, as
+ * bin/flume-ng does, and stages/lib/java/launch.c starts the Java host with it. Const after the configuration was
+ * checked. */
 #pragma once
 
 #include "core/option.h"

@@ -46,6 +46,7 @@ struct ps_deserializer_ops {
      * events after which reading can resume. Allocates nothing once warm. `err` is for PS_DESERIALIZED_FAILED. */
     enum ps_deserialized (*work)(const void *plan, void *state, struct ps_input *input,
                                  struct ps_batch *batch, struct ps_err *err);
-    /* Its events are whole files: compressed files are decompressed only when the configuration asks for it. */
+    /* The deserializer's events are whole files: compressed files are decompressed only when the configuration
+     * asks for it. */
     bool as_they_are;
 };

@@ -305,7 +305,8 @@ struct ps_source_ops {
      * true when the source will produce nothing more: the engine calls `close` once its batches are home. The engine
      * still calls `work` while this returns false. NULL: true at once. */
     bool (*drain)(const void *plan, void *state, const struct ps_now *now);
-    /* Its clients' calls do not map to batches of the engine: the source counts AppendBatchAcceptedCount itself. */
+    /* Calls of the source's clients do not map to batches of the engine: the source counts
+     * AppendBatchAcceptedCount itself. */
     bool counts_calls;
     /* The sink of its flow is transactional: it commits this source's positions, and the source none. Returns false with
      * the reason if the settings do not allow that. NULL: they never do. Between `check` and `build`. Thread: control. */
@@ -444,9 +445,9 @@ static inline void ps_port_home(struct ps_port *port, struct ps_lease **lease)
 /* ---- sink ---- */
 
 struct ps_sink_ops {
-    /* It has sockets of its own, and reads and writes them without waiting: it gets a port->epoll_fd. A sink without
-     * this flag costs no descriptor. It writes a request in `work` (PS_TAKEN, or PS_LATER when there is no room), and
-     * reads the answer in `tick`, which settles the lease with ps_port_done. */
+    /* The sink has sockets of its own, and reads and writes them without waiting: it gets a port->epoll_fd. A sink
+     * without this flag costs no descriptor. It writes a request in `work` (PS_TAKEN, or PS_LATER when there is no
+     * room), and reads the answer in `tick`, which settles the lease with ps_port_done. */
     bool sockets;
     /* Gets one lease; leases come in channel order. Handles the events from lease->cursor on whose outcome bit is not
      * set.
@@ -474,9 +475,9 @@ struct ps_sink_ops {
     /* The agent stops, and the channel is empty: finish what is in flight without waiting for more (flush buffers,
      * close files at close). Returns true when nothing is in flight. NULL: true at once. */
     bool (*drain)(const void *plan, void *state, const struct ps_now *now);
-    /* It commits the positions of the events that it delivers (ps_batch.spans) together with the events. A channel
-     * that hands on the batches of its sources therefore gives it a lease of every batch that has positions, even
-     * when the chain left no events of the batch for that channel. */
+    /* The sink commits the positions of the events that it delivers (ps_batch.spans) together with the events. A
+     * channel that hands on the batches of its sources therefore gives it a lease of every batch that has
+     * positions, even when the chain left no events of the batch for that channel. */
     bool commits;
     /* Returns whether it commits events and positions together or not at all: conf/validate/guarantee.h says in which
      * flows. NULL: it does not. The plan is bound. Thread: control. */
@@ -528,7 +529,7 @@ struct ps_stage_ops {
     /* Flume's JSON: the counters that this component shows in place of those for general failures (EventReadFail and
      * so on), because Flume's class for it has a list of its own. Ends with PS_COUNTER_COUNT. NULL: the general ones. */
     const enum ps_counter *json_counters;
-    /* Its client library queues events: each client gets a share of the memory budget for them
+    /* The stage's client library queues events: each client gets a share of the memory budget for them
      * (ps_context.client_queue_bytes). A channel has one client for each producer and each consumer. */
     bool client_holds_events;
     bool shared;    /* channel: other programs use it; it needs no source or no sink here */

@@ -26,7 +26,7 @@ void ps_park_fini(struct ps_park *park);
 void ps_park_announce(struct ps_park *park);
 /* The consumer is awake again. Empties the eventfd. Thread: the consumer. */
 void ps_park_cancel(struct ps_park *park);
-/* Returns whether it sleeps, or is about to, and nobody has woken it. Thread: any. */
+/* Returns whether the consumer sleeps, or is about to, and nobody has woken it. Thread: any. */
 bool ps_park_is_parked(const struct ps_park *park);
 /* Call it after publishing something. Returns whether the consumer was woken. Thread: any. */
 bool ps_park_wake(struct ps_park *park);

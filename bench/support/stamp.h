@@ -44,7 +44,8 @@ enum ps_stamp_state {
     /* The stamp is good; the covered bytes end early, and those present cannot be checked. */
     PS_STAMP_CUT,
     PS_STAMP_CHANGED, /* the stamp is good; the covered bytes were changed */
-    /* It begins like a stamp, but H does not match or the record ends within it: its numbers mean nothing. */
+    /* The text begins like a stamp, but H does not match or the record ends within it: the numbers have no
+     * meaning. */
     PS_STAMP_BROKEN,
 };
 

@@ -12,7 +12,7 @@ struct ps_url {
     const char *host;
     const char *port;  /* digits, "" when there is none */
     const char *hosts; /* the whole part between // and the path: kafka://a:9092,b:9092/topic */
-    /* With its slash, percent-decoded; "" when there is none. */
+    /* The path with its slash, percent-decoded; "" when there is none. */
     const char *path;
     unsigned key_count;
     struct ps_url_key {

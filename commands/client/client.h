@@ -142,7 +142,8 @@ PENSTOCK_CLIENT_PUBLIC int penstock_client_is_active(struct penstock_client *cli
 /* Returns the most events of one call. */
 PENSTOCK_CLIENT_PUBLIC size_t penstock_client_batch_events_max(const struct penstock_client *client);
 
-/* Closes its connections and frees the client. No other thread may be in a call, or call it later. NULL is allowed. */
+/* Closes the client's connections and frees the client. No other thread may be in a call, or call it later. NULL
+ * is allowed. */
 PENSTOCK_CLIENT_PUBLIC void penstock_client_close(struct penstock_client *client);
 
 /* Returns the version of penstock to which the library belongs. */

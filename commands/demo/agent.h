@@ -19,7 +19,7 @@ bool demo_agent_runs(struct demo_agent *agent);
 /* Returns the user and system time of the process so far in seconds; 0 after it has ended. */
 double demo_agent_cpu_s(const struct demo_agent *agent);
 
-/* Its counters at one moment. */
+/* The agent's counters at one moment. */
 struct demo_agent_look {
     double accepted, delivered; /* events: by the source, by all sinks */
     double waiting;             /* in all channels */

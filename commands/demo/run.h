@@ -41,7 +41,7 @@ struct demo_run {
     unsigned lines, told; /* told: number of SIGTERM sent to load */
 };
 
-/* Runs it. Returns PS_FAIL if it ended early; `run` then holds what is known. The caller calls demo_run_fini
+/* Runs the demo. Returns PS_FAIL if it ended early; `run` then holds what is known. The caller calls demo_run_fini
  * in either case. */
 enum ps_status demo_run_measure(struct demo_run *run, const struct demo *demo, struct demo_agent *agent,
                                 struct ps_err *err);

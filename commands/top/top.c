@@ -259,7 +259,8 @@ static void screen_show(const char *screen)
     fflush(stdout);
 }
 
-/* Shows the last screen, or why there is none, until the next sample is due. Returns false when the user quits. */
+/* Shows the last screen, or the reason why there is none, until the next sample is due. Returns false when the
+ * user quits. */
 static bool show_until(const char *screen, uint64_t until_ns)
 {
     screen_show(screen);

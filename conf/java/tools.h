@@ -11,8 +11,8 @@ struct ps_tool_said {
     const char *library_path; /* NULL: there are none, or the command was not asked */
 };
 
-/* Their answers, in the command's arena. A process asks once, as Flume's script does: a reload has the same
- * answers. */
+/* The answers of the tools, in the command's arena. A process asks once, as Flume's script does: a reload has the
+ * same answers. */
 struct ps_tools_said {
     bool asked, asked_libraries;
     struct ps_tool_said hadoop, hbase;

@@ -138,7 +138,7 @@ static bool spread(const struct ps_validation *validation)
 
 /* ---- its classes ---- */
 
-/* Reports the class of each part, or why it cannot run. */
+/* Reports the class of each part, or the reason why it cannot run. */
 static void check_class(const struct ps_validation *validation, enum ps_section section,
                         const struct ps_entry *entry)
 {

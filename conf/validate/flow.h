@@ -8,6 +8,6 @@
 /* The name of the source that stands for them. */
 #define PS_FLOW_NAME "in-java"
 
-/* Finds them, marks their entries (ps_entry.in_java) and sets validation->flow. Returns whether there are some. Called before the
- * components are validated. */
+/* Finds the components that run in Java, marks their entries (ps_entry.in_java) and sets validation->flow. Returns
+ * whether there are some. Called before the components are validated. */
 bool ps_validate_flow(struct ps_validation *validation);

@@ -92,7 +92,7 @@ static bool check_channel(const struct flow *flow)
 
 /* ---- the sources ---- */
 
-/* A reload must see that the source is another one. */
+/* A reload must see that the source has changed. */
 static void note_in_pairs(const struct ps_conf *conf, struct ps_conf_part *part)
 {
     struct ps_pair *items = ps_arena_alloc(conf->plan_arena, (part->pairs.count + 1) * sizeof *items);

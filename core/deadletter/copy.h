@@ -21,6 +21,6 @@ struct ps_letter_copy {
  * The caller frees it with free. */
 struct ps_letter_copy *ps_letter_copy_make(const struct ps_letter *letter, uint32_t body_max);
 
-/* Adds it to an open batch as a row. Returns false, with the batch as it was, when the batch has no room for it or there is
- * no memory. */
+/* Adds the dead letter to an open batch as a row. Returns false, with the batch as it was, when the batch has no
+ * room for it or there is no memory. */
 bool ps_letter_copy_add(const struct ps_letter_copy *copy, struct ps_batch *batch);

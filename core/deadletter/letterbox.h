@@ -16,7 +16,8 @@ struct ps_letterbox_ops {
     bool (*has_room)(const struct ps_letterbox *box);
     uint64_t (*written)(const struct ps_letterbox *box);
     void (*close)(struct ps_letterbox *box);
-    /* It counts the letters (`deadletter`) itself when they are promised, because some may be withdrawn before. */
+    /* The destination counts the dead letters (`deadletter`) itself when they are promised, because some may be
+     * withdrawn before. */
     bool counts;
 };
 

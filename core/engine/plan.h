@@ -224,8 +224,8 @@ void ps_plan_place(struct ps_plan *plan, const struct ps_machine *machine, const
  * down what it built. */
 enum ps_status ps_plan_build(struct ps_plan *plan, struct ps_err *err);
 
-/* Starts its channels, except those that stay. Call it after ps_plan_build and ps_engine_carry_over, before workers
- * run with the plan. */
+/* Starts the plan's channels, except those that stay. Call it after ps_plan_build and ps_engine_carry_over, before
+ * workers run with the plan. */
 void ps_plan_start(struct ps_plan *plan);
 
 /* Tears down the built stages, in reverse order, and frees the plan with its arena; then the older plans that it

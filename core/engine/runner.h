@@ -264,7 +264,7 @@ bool ps_source_runner_put_inherited(struct ps_source_runner *runner, const struc
 void ps_source_runner_wake_at(struct ps_source_runner *runner, uint64_t mono_ns);
 /* Continues with the closed batch: the chain, then the puts. Returns true when no closed batch is left. */
 bool ps_source_runner_put(struct ps_source_runner *runner, const struct ps_now *now);
-/* Lets its channels send home what they have promised. */
+/* Lets the source's channels send home the leases that they have promised. */
 void ps_source_runner_tick_channels(struct ps_source_runner *runner, const struct ps_now *now);
 /* Withdraws the leases that were not put. */
 void ps_source_runner_withdraw(struct ps_source_runner *runner);

@@ -60,7 +60,7 @@ struct ps_worker_stats {
  * and no other worker uses it. */
 struct ps_worker *ps_worker_create(struct ps_engine *engine, uint16_t id, struct ps_pool *pool,
                                    const struct ps_engine_settings *settings, struct ps_err *err);
-/* Its thread must have ended. */
+/* The worker's thread must have ended. */
 void ps_worker_destroy(struct ps_worker *worker);
 
 /* The thread's function; `cpu` -1: not pinned. Returns on the order to exit. */
@@ -77,7 +77,7 @@ uint64_t ps_worker_deadline_ns(const struct ps_worker *worker);
  * Thread: the worker's, or the one that simulates it. */
 bool ps_worker_park(struct ps_worker *worker, const struct ps_now *now);
 void ps_worker_unpark(struct ps_worker *worker);
-/* Returns whether nobody has woken it since ps_worker_park. Thread: any. */
+/* Returns whether nobody has woken the worker since ps_worker_park. Thread: any. */
 bool ps_worker_is_parked(const struct ps_worker *worker);
 
 /* ---- for runners, on the worker's own thread ---- */

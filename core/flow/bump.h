@@ -24,7 +24,7 @@ struct ps_bump {
 /* Begins without blocks: it takes the first ones for its first batch. */
 void ps_bump_init(struct ps_bump *bump, struct ps_pool *pool);
 
-/* Gives its blocks back; batches cut from them keep them alive. */
+/* Gives the blocks back; batches cut from them keep them alive. */
 void ps_bump_fini(struct ps_bump *bump);
 
 /* Returns the bump allocator's position. Between its values at take and at close lies a batch, except blocks of its own. */

@@ -87,7 +87,7 @@ static void mark(struct ps_arena *arena, struct ps_java_node *node, bool left, b
         left &= node->max <= 1;
         right &= node->max <= 1 && node->greed != PS_JAVA_POSSESSIVE;
         break;
-    case PS_JAVA_ATOMIC: /* its choice is made before what follows is tested */
+    case PS_JAVA_ATOMIC: /* the choice in the group is made before the following expression is tested */
         right = false;
         break;
     case PS_JAVA_LOOK: /* it shares one side with its surroundings */

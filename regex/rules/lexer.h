@@ -52,7 +52,7 @@ struct rules_lexer {
     const char *at, *end;
     int line, column;
     bool fresh; /* only blanks on this line so far */
-    int unclosed_line; /* of the last string or expression that is not closed: the rest of its line is lost; 0: none */
+    int unclosed_line; /* line of the last string or expression that is not closed, so that the rest of the line is lost; 0: none */
     bool quiet; /* problems are not reported while the parser recovers from an error */
 };
 

@@ -26,7 +26,7 @@
 #define IN_FLIGHT_BYTES_MAX (UINT64_C(64) << 20)
 /* Java's max.block.ms: how long a put waits for room. */
 #define PUT_WAIT_MS UINT64_C(60000)
-/* Java's delivery.timeout.ms: how long a client waits if its source can refuse it. */
+/* Java's delivery.timeout.ms: limit of the time that a client waits if its source can refuse it. */
 #define DELIVERY_MS UINT64_C(120000)
 /* After this long without an acknowledgement /readyz reports it. */
 #define TROUBLE_NS (10 * PS_NS_PER_S)

@@ -36,7 +36,7 @@ static inline bool ps_byte_buffer_append(struct ps_byte_buffer *bytes, const voi
     return true;
 }
 
-/* Empties it; memory of more than `keep_max` bytes is freed. */
+/* Empties the buffer; memory of more than `keep_max` bytes is freed. */
 void ps_byte_buffer_clear(struct ps_byte_buffer *bytes, size_t keep_max);
 
 /* Many buffers that become long at different times share one long buffer: each owns at most PS_BYTE_BUFFER_OWN_MAX
@@ -46,5 +46,5 @@ void ps_byte_buffer_clear(struct ps_byte_buffer *bytes, size_t keep_max);
 /* Makes room for `more` bytes: takes the spare buffer, if it is long enough, when there are many or there is no buffer yet. */
 bool ps_byte_buffer_reserve_spare(struct ps_byte_buffer *bytes, size_t more, struct ps_byte_buffer *spare);
 
-/* Empties it; a long buffer becomes the spare one if it is longer, and no longer than `spare_max`. */
+/* Empties the buffer; a long one becomes the spare one if it is longer, and no longer than `spare_max`. */
 void ps_byte_buffer_clear_spare(struct ps_byte_buffer *bytes, struct ps_byte_buffer *spare, size_t spare_max);

@@ -264,7 +264,7 @@ static void file_end(const struct file_roll_plan *plan, struct file_roll_state *
     state->fd = -1;
 }
 
-/* Begins a new file if somebody deleted the open one, because what is written to that would be lost. */
+/* Begins a new file if somebody deleted the open one, because events written to it would be lost. */
 static void look_at_file(const struct file_roll_plan *plan, struct file_roll_state *state,
                          const struct ps_now *now)
 {

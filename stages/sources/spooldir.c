@@ -40,7 +40,7 @@ struct reading {
     char *absolute; /* for the header; NULL: it is file->path */
 };
 
-/* Its own: events that end at deserializer.maxLineLength, where their line goes on. */
+/* The source's own counter: events that end at deserializer.maxLineLength although their line continues. */
 enum { COUNTER_lines_cut = PS_COUNTER_extra };
 
 struct spooldir_state {

@@ -369,10 +369,9 @@ enum ps_status ps_agent_reload_begin(struct ps_agent *agent, struct ps_agent_spe
     if (*next == NULL)
         goto failed;
     if (ps_plan_needs_restart(agent->plan, *next))
-        ps_log(
-            PS_LOG_WARN, "agent",
-            "fewer penstock.workers, other penstock.cpus for those that run, .idle and .memory.budget take "
-            "effect at the next start, not on a reload");
+        ps_log(PS_LOG_WARN, "agent",
+               "fewer penstock.workers, other penstock.cpus for running workers, penstock.idle and "
+               "penstock.memory.budget take effect at the next start, not on a reload");
     if (ps_plan_is_same(agent->plan, *next)) {
         ps_log(PS_LOG_INFO, "agent", "reload: nothing changed in the configuration");
         ps_plan_destroy(*next);

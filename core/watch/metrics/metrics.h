@@ -22,7 +22,7 @@ enum ps_metrics_state {
 enum ps_metrics_member {
     PS_METRICS_MEMBER_NOT,       /* it is in none */
     PS_METRICS_MEMBER_ACTIVE,    /* it gets leases */
-    PS_METRICS_MEMBER_STANDBY,   /* failover: another one is preferred */
+    PS_METRICS_MEMBER_STANDBY,   /* failover: another sink is preferred */
     PS_METRICS_MEMBER_PENALISED, /* it failed, and is left out */
 };
 

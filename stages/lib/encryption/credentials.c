@@ -92,7 +92,8 @@ static enum ps_status read_stores(const char *providers, const char *password, c
         url[length] = '\0';
         at += length;
         const char *path = path_of(url);
-        if (path == NULL && found) /* Hadoop can open the store, and uses the value of an earlier one */
+        if (path == NULL &&
+            found) /* Hadoop can open this store, and then uses the value of an earlier store */
             continue;
         if (path == NULL)
             return ps_err_set(

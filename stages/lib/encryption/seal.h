@@ -31,7 +31,7 @@ struct ps_sealer {
     uint8_t key[PS_KEY_BYTES_MAX]; /* the key that the context has now */
     size_t key_length;
 };
-/* Overwrites its copy of the key. */
+/* Overwrites the context's copy of the key. */
 void ps_sealer_fini(struct ps_sealer *sealer);
 
 /* One message. */
@@ -47,7 +47,7 @@ struct ps_sealed {
 /* Writes sealed->length bytes to `to`, and the tag. Returns false if OpenSSL fails (no memory). */
 bool ps_seal_close(struct ps_sealer *sealer, const struct ps_seal *seal, const struct ps_sealed *sealed,
                    void *to, uint8_t tag[PS_SEAL_TAG_BYTES]);
-/* Writes sealed->length bytes to `to`, which may be sealed->from. Returns false if the message was changed or
- * the key is another one; the bytes in `to` are then invalid. */
+/* Writes sealed->length bytes to `to`, which may be sealed->from. Returns false if the message was changed or the
+ * key is a different one; the bytes in `to` are then invalid. */
 bool ps_seal_open(struct ps_sealer *sealer, const struct ps_seal *seal, const struct ps_sealed *sealed,
                   void *to, const uint8_t tag[PS_SEAL_TAG_BYTES]);

@@ -44,7 +44,7 @@ bool ps_flume_frame_read(const uint8_t *from, struct ps_flume_frame *frame);
 
 struct ps_flume_record {
     struct ps_flume_frame frame;
-    /* Its parts have the lengths that its head gives, so the next record follows directly. */
+    /* The parts of the record have the lengths that its head gives, so the next record follows directly. */
     bool framed;
     struct ps_slice event;        /* PUT: for the functions below */
     uint64_t pointer;             /* TAKE: pointer of the taken event */

@@ -15,7 +15,7 @@ struct ps_hive_row_memory {
     bool failed; /* there was no memory */
 };
 
-/* Empties it: the values of the last row become invalid. */
+/* Empties the memory: the values of the last row become invalid. */
 void ps_hive_row_memory_clear(struct ps_hive_row_memory *memory);
 void ps_hive_row_memory_free(struct ps_hive_row_memory *memory);
 

@@ -15,7 +15,7 @@ struct ps_http_body {
     size_t length, room;
 };
 
-/* Makes it empty. Begin, add and end with the same format. Returns false if there is no memory. */
+/* Makes the body empty. Begin, add and end with the same format. Returns false if there is no memory. */
 bool ps_http_body_begin(struct ps_http_body *body, enum ps_http_format format);
 /* Adds an event without headers. Returns false if there is no memory; the body is as before. */
 bool ps_http_body_add(struct ps_http_body *body, enum ps_http_format format, const char *text, size_t length);

@@ -127,7 +127,7 @@ void ps_http_client_work(struct ps_http_client *client, uint64_t now_ns)
     }
 }
 
-/* A request has ended; `failure`: NULL, or why its answer is not whole. */
+/* A request has ended; `failure`: NULL, or the reason why its answer is incomplete. */
 static void take_status(struct ps_http_request *request, const char *failure)
 {
     request->status = 0;

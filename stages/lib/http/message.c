@@ -53,7 +53,7 @@ static bool is_value(const struct reading *reading, const char *text)
     return length == strlen(text) && strncasecmp(value, text, length) == 0;
 }
 
-/* RFC 9112, 3.2: more than one is 400, because others on the way may have taken another one. */
+/* RFC 9112, 3.2: more than one Host gets status 400, because a proxy on the way may have used a different one. */
 static void end_host(const struct reading *reading)
 {
     struct ps_http_message *message = reading->message;

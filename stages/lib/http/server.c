@@ -257,7 +257,7 @@ static void set_refusal(struct ps_http_answer *answer, const struct ps_http_exch
     answer->reason = exchange->reason;
 }
 
-/* Notes that a request was read: its events, or why there are none. */
+/* Notes that a request was read: its events, or the reason why there are none. */
 static void note(struct ps_http_server *server, struct ps_connection *connection,
                  struct ps_http_connection *http, enum ps_http_taken taken,
                  const struct ps_http_exchange *exchange)

@@ -27,5 +27,5 @@ bool ps_java_monitor_turn(struct ps_java_monitor *monitor, uint64_t mono_ns);
 /* Hands the metrics over, as Flume's HTTP metrics have them. */
 void ps_java_monitor_feed(struct ps_java_monitor *monitor, const char *json, size_t length);
 
-/* Ends its input, waits up to 5 s for its end, and kills it then. NULL is allowed. */
+/* Ends the input of the process, waits up to 5 s for the process to end, and then kills it. NULL is allowed. */
 void ps_java_monitor_destroy(struct ps_java_monitor *monitor);

@@ -26,7 +26,7 @@ void ps_java_region_release(struct ps_java_region *region);
 
 /* Takes an area of at least `bytes`, which holds the region. Returns false when there is none, or no memory. */
 bool ps_java_area_take(struct ps_java_region *region, uint64_t bytes, struct ps_java_area *area);
-/* Gives it back, and its memory to the system; does nothing without an area. */
+/* Gives the area back, and its memory to the system; does nothing without an area. */
 void ps_java_area_give(struct ps_java_area *area);
 /* The same while the host may still use it: its place is not used again as long as this host runs. */
 void ps_java_area_abandon(struct ps_java_area *area);

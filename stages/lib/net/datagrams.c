@@ -105,7 +105,7 @@ static void look_at_drops(struct ps_datagrams *datagrams)
         count_drops(datagrams, values[SK_MEMINFO_DROPS]);
 }
 
-/* It needs no deadline of its own, because a worker wakes once a second anyway. */
+/* The check needs no deadline of its own, because a worker wakes once a second anyway. */
 uint64_t ps_datagrams_source_tick(const void *, void *datagrams_, const struct ps_now *now)
 {
     struct ps_datagrams *datagrams = datagrams_;

@@ -21,5 +21,5 @@ void ps_orc_bloom_filter_add_integer(struct ps_orc_bloom_filter *filter, int64_t
 /* Floats as doubles. */
 void ps_orc_bloom_filter_add_double(struct ps_orc_bloom_filter *filter, double value);
 
-/* Appends it as an entry of a BloomFilterIndex, and empties it. */
+/* Appends the filter as an entry of a BloomFilterIndex, and empties it. */
 void ps_orc_bloom_filter_end(struct ps_orc_bloom_filter *filter, struct ps_orc_buffer *index);

@@ -227,7 +227,7 @@ void ps_queue_leave(struct ps_queue *queue, unsigned consumer, struct ps_port *p
     mine->unreadable[0] = '\0';
     pthread_mutex_unlock(&queue->lock);
     if (mine->stuck != NULL && queue->settings.store->release != NULL) {
-        /* Its frame stays in the store, like leases that were given back. */
+        /* The lease's frame stays in the store, like the frames of leases that were given back. */
         release(queue, mine->stuck, port->blocks);
         mine->stuck = NULL;
     }

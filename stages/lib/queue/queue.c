@@ -214,8 +214,8 @@ static void count_kept(struct ps_queue *queue)
         queue->consumers[i].taken = (struct ps_queue_tally){0};
 }
 
-/* Adds the leases that are on their way home to the list: the promised ones settled. Those that were given up are like leases that were not
- * written: their sources do not know yet, and the queue that follows at a reload tries again. */
+/* Adds the leases that are on their way home to the list: the promised ones settled. Leases that were given
+ * up count as not written: their sources do not know yet that they failed, and the next queue after a reload tries again. */
 static void strip_promised(struct ps_queue_producer *producer, struct lease_list *list)
 {
     struct ps_lease *lease = ps_queue_oldest_first(ps_inbox_take(&producer->promised));

@@ -120,8 +120,8 @@ struct ps_queue {
 
 void *ps_queue_main(void *argument);
 
-/* Notes in `text`, of this queue or one of its consumers, why frames cannot be read now, and logs a new reason. `reason` NULL:
- * they can be read. Thread: the one that owns `text`. */
+/* Notes in `text`, which belongs to this queue or one of its consumers, the reason why frames cannot be read now,
+ * and logs a new reason. `reason` NULL: they can be read. Thread: the one that owns `text`. */
 void ps_queue_note_unreadable(struct ps_queue *queue, char text[512], const char *reason);
 
 /* Returns whether the frame, which had no memory, has an event so long that there may never be enough memory; sets `err` then. */

@@ -414,7 +414,7 @@ static void add_last(struct ps_queue *queue, struct ps_lease *lease)
     }
 }
 
-/* Writes and promises what is left when the agent stops or reloads; ps_queue_strip gives back the rest. */
+/* Writes and promises the remaining events when the agent stops or reloads; ps_queue_strip gives back the rest. */
 static void finish(struct ps_queue *queue)
 {
     struct ps_err err = {0};

@@ -51,7 +51,7 @@ struct ps_spool_file {
     struct ps_tail_job job; /* retire */
     struct ps_spool *spool;
     /* Set by fetch. */
-    char *path;       /* as Flume writes it: spoolDir and what follows */
+    char *path;       /* as Flume writes it: spoolDir and the path below it */
     const char *name; /* the last part of `path` */
     int fd;           /* the owner takes it, and writes -1 */
     enum ps_tail_way way;

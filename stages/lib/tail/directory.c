@@ -184,7 +184,7 @@ static struct renamed *renamed_find(const struct ps_tail_directory *directory, c
     return renamed;
 }
 
-/* Removes it from its chain. */
+/* Removes the entry from its chain. */
 static void renamed_unlink(struct ps_tail_directory *directory, struct renamed *renamed)
 {
     struct renamed **at = renamed_chain(directory, renamed->name);

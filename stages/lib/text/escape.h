@@ -16,7 +16,8 @@
 
 enum ps_escape_unit { PS_ESCAPE_SECOND, PS_ESCAPE_MINUTE, PS_ESCAPE_HOUR };
 
-/* By its word, in any case: "second", "minute" or "hour". Returns false for another one: Flume does not round then. */
+/* Finds a unit by its word, in upper or lower case: "second", "minute" or "hour". Returns false for any other
+ * word: Flume then does not round. */
 bool ps_escape_find_unit(const char *word, enum ps_escape_unit *unit);
 
 struct ps_escape_options {

@@ -24,7 +24,7 @@ struct ps_line_text {
     bool waits;               /* ps_line_text_prepare: for the first bytes of the file */
     bool order_known, little; /* of a marked charset: by its mark */
     uint32_t part;            /* parts of the first line that are in a batch already */
-    uint64_t cuts;            /* events of all files that end at chars_max, where their line goes on */
+    uint64_t cuts;            /* events of all files that end at chars_max although their line continues */
     bool cut_or_end;          /* the last event ends at chars_max, and with the bytes that there were */
     struct ps_transcoder decoder, encoder;
     struct ps_slab *slab;

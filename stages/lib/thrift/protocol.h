@@ -109,7 +109,7 @@ void ps_thrift_put_map(struct ps_thrift_writer *out, enum ps_thrift_type key, en
 
 /* ---- frames ---- */
 
-#define PS_THRIFT_FRAME_BYTES 4U /* the length of what follows, big-endian */
+#define PS_THRIFT_FRAME_BYTES 4U /* the length of the message, big-endian */
 
 static inline uint32_t ps_thrift_get_int32(const uint8_t *from)
 {

@@ -29,7 +29,7 @@ struct ps_tls_client_settings {
     const char *cert_text, *key_text; /* the same as PEM text, the certificate before its issuers; or NULL */
     /* The name or address that the server's certificate must contain; NULL: any */
     const char *server_name;
-    bool any_name; /* true: the server is told the name, and its certificate may have another one */
+    bool any_name; /* true: the server is told the name, and its certificate may have another name */
     bool verify;   /* false: every certificate is accepted */
     const char
         *ciphers; /* those up to TLSv1.2, in OpenSSL's words (SSL_CTX_set_cipher_list); NULL: OpenSSL's */

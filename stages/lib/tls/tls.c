@@ -96,7 +96,7 @@ const char *ps_tls_cipher_openssl_name(const char *name, bool *tls13)
     const char *known = OPENSSL_cipher_name(copy);
     if (known != NULL && strcmp(known, "(NONE)") != 0)
         return known;
-    /* It may be OpenSSL's own name. */
+    /* The name may be OpenSSL's own. */
     SSL_CTX *context = SSL_CTX_new(TLS_method());
     const char *found = NULL;
     if (context != NULL && SSL_CTX_set_cipher_list(context, "ALL:COMPLEMENTOFALL:@SECLEVEL=0")) {

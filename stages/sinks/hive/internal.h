@@ -50,7 +50,8 @@ struct ps_hive_txn {
     enum ps_hive_txn_state state;
     int64_t id, write_id, lock;
     bool is_locked; /* it has its lock, so its files may be begun */
-    /* It follows the transaction before it: committed after that one, without a look of its own (commit.c). */
+    /* The transaction follows the former one: it is committed after it, without its own check of the table
+     * (commit.c). */
     bool follows;
     /* Numbers of these requests among the sink's `asks`; 0: not requested. */
     uint64_t lock_asked, commit_asked;
@@ -219,9 +220,9 @@ struct ps_hive_txn *ps_hive_txn_begin(struct ps_hive_partition *partition);
 bool ps_hive_txn_write_next(struct ps_hive_txn *txn);
 /* Completes the transaction's files; after that it is committed. */
 void ps_hive_txn_end(struct ps_hive_txn *txn);
-/* Makes its events wait again, and the partition rest. `abort`: aborts it in Hive. */
+/* Makes the transaction's events wait again, and the partition rest. `abort`: aborts it in Hive. */
 void ps_hive_txn_fail(struct ps_hive_txn *txn, bool abort, const char *what, const char *reason);
-/* Forgets its events, because the leases go back. */
+/* Forgets the transaction's events, because the leases go back. */
 void ps_hive_txn_forget(struct ps_hive_txn *txn, bool abort);
 void ps_hive_txn_free(struct ps_hive_txn *txn);
 /* Begins the files when the transaction has its lock, with the bytes that were kept. Returns false if the transaction has failed,

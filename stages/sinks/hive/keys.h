@@ -1,4 +1,5 @@
-/* The bound keys of the sink hive (stages/sinks/hive/hive.c has the rows), and what follows from them. Thread: control. */
+/* The bound keys of the sink hive (stages/sinks/hive/hive.c has the rows), and the values computed from them.
+ * Thread: control. */
 #pragma once
 
 #include "stages/lib/hadoop/configuration.h"

@@ -223,7 +223,7 @@ static void allocated(void *partition_, const struct ps_hive_answer *answer)
     memcpy(partition->ids, answer->numbers, answer->number_count * sizeof(int64_t));
     partition->id_count = (uint32_t)answer->number_count / 2;
     partition->id_next = partition->opened_count = 0;
-    /* It rests if another transaction failed while these were being opened. */
+    /* The partition rests if another transaction failed while these were being opened. */
     partition->state =
         partition->rest_ns > partition->sink->now.mono_ns ? PS_HIVE_PARTITION_RESTS : PS_HIVE_PARTITION_READY;
     ps_hive_partition_pump(partition);

@@ -71,7 +71,7 @@ struct ps_hadoop_writers *ps_hadoop_writers_open(const struct ps_hadoop_format *
  * system. */
 void ps_hadoop_writers_read_schemas(struct ps_hadoop_writers *writers, struct ps_filesystem *filesystem,
                                     const char *url);
-/* Call it after all its writers were closed. NULL is allowed. */
+/* Call it after all writers of the format were closed. NULL is allowed. */
 void ps_hadoop_writers_close(struct ps_hadoop_writers *writers);
 
 /* Returns the memory of all its writers and of their common part, without the blocks of Avro serializers. */

@@ -45,7 +45,7 @@ struct ps_namenode_settings {
 /* Opens a namenode without connecting to it; the first call connects. The caller owns it and closes it before the loop. */
 enum ps_status ps_namenode_open(const struct ps_namenode_settings *settings, struct ps_namenode **namenode,
                                 struct ps_err *err);
-/* Closes it. Callbacks of calls in flight are not called any more. NULL is allowed. */
+/* Closes the client. Callbacks of calls in flight are not called any more. NULL is allowed. */
 void ps_namenode_close(struct ps_namenode *namenode);
 
 /* Returns the holder (holder.h) of the leases of all files that this client writes. */

@@ -73,7 +73,7 @@ void ps_hadoop_rpc_connection_init(struct ps_hadoop_rpc_connection *connection);
 void ps_hadoop_rpc_connection_fini(struct ps_hadoop_rpc_connection *connection);
 /* Begins to connect; `up` or `lost` is called later. Call it only when the connection is closed. */
 void ps_hadoop_rpc_connection_open(struct ps_hadoop_rpc_connection *connection);
-/* Closes it without calling `lost`. */
+/* Closes the connection without calling `lost`. */
 void ps_hadoop_rpc_connection_close(struct ps_hadoop_rpc_connection *connection);
 /* Adds a request; call it only when the connection is up. Returns false if there is no memory. */
 bool ps_hadoop_rpc_connection_send(struct ps_hadoop_rpc_connection *connection, int32_t call_id,

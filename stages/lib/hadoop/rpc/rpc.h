@@ -44,7 +44,7 @@ struct ps_hadoop_rpc_call {
     uint64_t deadline_ns;                  /* 0: not known before the next turn */
     uint64_t sent_ns;
     int32_t id, retry_count;
-    unsigned rests;           /* number of its own rests in a row */
+    unsigned rests;           /* number of rests of this call in a row */
     bool uncertain;           /* it was sent, and may have been carried out */
     enum ps_file_error error; /* of the last try; PS_FILE_OK: none */
     const char *method;
@@ -84,7 +84,7 @@ struct ps_hadoop_rpc_settings {
 
 /* Opens the service without connecting. Returns NULL if there is no memory. */
 struct ps_hadoop_rpc *ps_hadoop_rpc_open(const struct ps_hadoop_rpc_settings *settings);
-/* Closes it. Callbacks of calls in flight are not called any more. NULL is allowed. */
+/* Closes the client. Callbacks of calls in flight are not called any more. NULL is allowed. */
 void ps_hadoop_rpc_close(struct ps_hadoop_rpc *rpc);
 
 /* Begins a call that is not in flight; `done` must be set. Copies `message`; `method` is static. */

@@ -246,7 +246,7 @@ static void close_all(struct ps_filesystem *filesystem)
         ps_webhdfs_call_drop(webhdfs->first);
     for (size_t i = 0; i < PS_WEBHDFS_SLOTS; i++)
         ps_http_request_close(&webhdfs->slots[i].request, &webhdfs->client);
-    /* Closing its epoll descriptor removes it from the port's epoll. */
+    /* Closing the client's epoll descriptor removes it from the port's epoll. */
     ps_http_client_close(&webhdfs->client);
     for (size_t i = 0; i < webhdfs->server_count; i++) {
         ps_gss_initiator_teardown(webhdfs->servers[i].tickets);

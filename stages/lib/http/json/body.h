@@ -14,7 +14,7 @@ struct ps_json_body {
 
 void ps_json_body_fini(struct ps_json_body *body);
 
-/* Makes exchange->body the JSON array of the request's events. Returns PS_HTTP_TAKEN, or why it is not:
+/* Makes exchange->body the JSON array of the request's events. Returns PS_HTTP_TAKEN, or the reason of a failure:
  * PS_HTTP_REFUSED with the exchange's status, PS_HTTP_MEMORY, PS_HTTP_FULL. `bytes_max`: of the text. */
 enum ps_http_taken ps_json_body_make(struct ps_json_body *body, struct ps_block_cache *blocks,
                                      uint32_t bytes_max, struct ps_batch *batch,

@@ -38,5 +38,5 @@ bool ps_kafka_dead_letters_are_written(struct ps_kafka_dead_letters *dead_letter
 /* Called at every cycle of a sink: notices that its letters were withdrawn. */
 void ps_kafka_dead_letters_look(struct ps_kafka_dead_letters *dead_letters, const struct ps_port *port);
 
-/* Forgets them: they are written, or will be read again later. */
+/* Forgets the dead letters: they are written, or will be read again later. */
 void ps_kafka_dead_letters_clear(struct ps_kafka_dead_letters *dead_letters);

@@ -14,8 +14,8 @@ struct ps_kafka_membership {
     int32_t assignment; /* -1: not known */
 };
 
-/* Reads it from a client that was just assigned partitions. Waits for the library's main thread (tens of microseconds).
- * Returns false, and forgets what it had, if the library does not tell. */
+/* Reads the membership from a client that was just assigned partitions. Waits for the library's main thread (tens
+ * of microseconds). Returns false, and forgets what it had, if the library does not tell. */
 bool ps_kafka_membership_read(struct ps_kafka_membership *membership, rd_kafka_t *client);
 
 /* Reads the metadata as librdkafka 2 writes it (rd_kafka_consumer_group_metadata_write); it has no accessors before 2.7.

@@ -19,8 +19,8 @@ void ps_kafka_record_begin(struct ps_kafka_record_state *state, struct ps_batch 
     state->batch = batch;
     state->group = (struct ps_slice){state->plan->group, (uint32_t)strlen(state->plan->group)};
     state->taken_bytes = 0;
-    /* It may be the same batch as before, still empty: texts of a record that was withdrawn from it are gone. A batch with other events
-     * is full then. */
+    /* The new batch may be the old one, still empty: the texts of a record that was withdrawn from it are then
+     * gone. A batch with other events is full then. */
     if (batch->count == 0) {
         state->batch_number++;
         ps_event_headers_begin(&state->headers);

@@ -42,8 +42,8 @@ struct ps_kafka_stream {
 struct ps_kafka_streams {
     struct ps_kafka_stream *items;
     uint32_t count, room;
-    /* By topic and partition: a hash table of stream + 1, each in the first free place behind its hash. An entry of
-     * a slot that belongs to another partition by now stays until the table is made anew. */
+    /* By topic and partition: a hash table of stream + 1, each in the first free place behind its hash. An entry
+     * stays until the table is made anew, also when its slot meanwhile belongs to another partition. */
     uint32_t *index;
     uint32_t index_size, index_used; /* a power of two; places that are not 0 */
     uint32_t generation;             /* the last one given */

@@ -78,7 +78,7 @@ enum ps_kafka_ending {
     PS_KAFKA_END_ABORTED, /* or will be aborted; a new producer with this transactional id makes sure of that */
     /* and the member that read the records has lost its partitions: others read the records again */
     PS_KAFKA_END_STALE,
-    PS_KAFKA_END_UNKNOWN, /* no answer came: `resolve` of a new producer finds it out */
+    PS_KAFKA_END_UNKNOWN, /* no answer came: `resolve` of a new producer asks for the outcome */
 };
 
 struct ps_kafka_end {
@@ -112,8 +112,8 @@ struct ps_kafka_producer_config {
     uint64_t request_bytes_max; /* upper limit of a request; 0: only the properties' */
     enum ps_kafka_spread spread;
     bool copy_values; /* values are valid only during `submit` */
-    /* All records are part of a transaction. A new producer aborts the transaction that the last one with this id has
-     * open, and that one can write nothing more. NULL: no transactions. */
+    /* All records are part of a transaction. A new producer aborts the open transaction of the former producer
+     * with this id, which can then write nothing more. NULL: no transactions. */
     const char *transactional_id;
     int wake_fd;  /* eventfd, written when there is something to poll; -1: none */
     int epoll_fd; /* watches the engine's sockets, if it has some of its own; -1: none */

@@ -47,7 +47,7 @@ enum ps_kafka_phase {
 /* The first failure, until it is handled. */
 struct ps_kafka_cause {
     const struct ps_kafka_error *error; /* NULL: no failure */
-    enum ps_kafka_flaw flaw;            /* or why an event cannot become a record */
+    enum ps_kafka_flaw flaw;            /* or the reason why an event cannot become a record */
     void *last_token;                   /* the last event of the request that failed */
     uint32_t group_count, group_left;   /* events of that request: all; those without a report yet */
     uint64_t group_bytes;               /* 0: not known */

@@ -24,7 +24,7 @@ enum ps_kafka_gauge {
 };
 _Static_assert(PS_COUNTER_extra + PS_KAFKA_GAUGE_COUNT <= PS_COUNTER_COUNT, "room for the stage's own");
 
-/* Their names, for ps_stage_ops.counters. */
+/* The names of the counters, for ps_stage_ops.counters. */
 extern const char *const ps_kafka_gauge_names[];
 
 struct ps_kafka_statistics {

@@ -16,7 +16,7 @@ struct ps_kafka_topic {
     int32_t partition_end;      /* partitions below this one may have been used */
     bool known;                 /* its partitions were known at the last check */
     int32_t sticky_partition;   /* the current partition of records without key; -1: to be chosen */
-    uint32_t sticky_bytes_left; /* bytes until another one is chosen */
+    uint32_t sticky_bytes_left; /* bytes until another partition is chosen */
     uint32_t turn;              /* partition to try first next time */
     uint16_t chain;             /* next in its bucket */
     uint16_t newer, older;

@@ -35,7 +35,8 @@ struct ps_tables {
     const struct ps_database_ops *ops;
     const char *component;
     void *database; /* NULL: not connected */
-    int file; /* SQLite: holds the file of the last connection, so that no other one gets its number; else -1 */
+    /* SQLite: holds the file of the last connection, so that no other file gets its number; otherwise -1 */
+    int file;
     int lock;
     bool open;            /* a transaction is open */
     bool broken;          /* an operation failed; `renew` clears it */

@@ -24,17 +24,18 @@ bool ps_segment_lock_log_shared(struct ps_segment_locks *locks, const char *stat
 /* Releases locks that were taken; {.state = -1} is allowed. */
 void ps_segment_unlock_log(struct ps_segment_locks *locks);
 
-/* Takes the lock for writing, and writes the number of this process into the lock file, which it creates if needed.
- * Returns a descriptor for ps_segment_unlock, or -1; the error names the process that holds the lock, or why the file
- * cannot be opened. Does not wait. */
+/* Takes the lock for writing, and writes the number of this process into the lock file, which it creates if
+ * needed. Returns a descriptor for ps_segment_unlock, or -1; the error names the process that holds the lock, or
+ * the reason why the file cannot be opened. Does not wait. */
 int ps_segment_lock(const char *directory, struct ps_err *err);
 
 /* Does the same with the file `path`; the error calls the locked thing `what`. */
 int ps_segment_lock_file(const char *path, const char *what, struct ps_err *err);
 
-/* Locks a data directory itself, without a lock file. This keeps two logs with different state directories from sharing it, also
- * after the lock file of one was removed. Returns a descriptor for ps_segment_unlock, or -1; the error says that the directory is
- * in use, or why it cannot be opened. Succeeds on a file system that cannot lock directories (NFS). */
+/* Locks a data directory itself, without a lock file. This keeps two logs with different state directories from
+ * sharing it, also after the lock file of one was removed. Returns a descriptor for ps_segment_unlock, or -1; the
+ * error tells that the directory is in use, or the reason why it cannot be opened. Succeeds on a file system that
+ * cannot lock directories (NFS). */
 int ps_segment_lock_directory(const char *directory, struct ps_err *err);
 
 /* Takes the lock for reading: several readers may hold it together, but no writer. Creates and changes no file. Sets *lock

@@ -116,7 +116,7 @@ static void atom_put(struct reader *reader, const struct atom *atom)
     if (atom->length > 0 && repeat.least > 0 && repeat.exact)
         return;
     run_end(reader);
-    if (atom->length > 0 && repeat.least > 0) /* the last repetitions are next to what follows */
+    if (atom->length > 0 && repeat.least > 0) /* the last repetitions are next to the following part */
         run_add(reader, atom, repeat.least);
 }
 

@@ -14,10 +14,10 @@
 #include "stages/lib/tail/tailer/tailer.h"
 #include "stages/lib/tail/text.h"
 
-#define PS_TAIL_LAST_BYTES                                                                                   \
-    PS_TAIL_MARK_BYTES /* checked again before each read: the file must still have these bytes before the position */
-#define PS_TAIL_GRACE_NS                                                                                     \
-    (10 * PS_NS_PER_S) /* how long a copy without new bytes waits for its original to be truncated */
+/* checked again before each read: the file must still have these bytes before the position */
+#define PS_TAIL_LAST_BYTES PS_TAIL_MARK_BYTES
+/* how long a copy without new bytes waits for its original to be truncated */
+#define PS_TAIL_GRACE_NS (10 * PS_NS_PER_S)
 #define PS_TAIL_COPY_MAX_NS (60 * PS_NS_PER_S) /* the same for a copy with new bytes */
 /* wait of a copy that is shorter than its deleted original, because the copy may grow */
 #define PS_TAIL_SETTLE_NS (2 * PS_NS_PER_S)
@@ -28,7 +28,7 @@ enum ps_tail_log_state {
     PS_TAIL_LOG_CLOSED,
     PS_TAIL_LOG_OPENING, /* a job opens the file, or checks whether it is still the same */
     PS_TAIL_LOG_OPEN,
-    /* Closed: the file begins like another one, and waits until it is known whether that one is truncated. */
+    /* Closed: the file begins like another file, and waits until it is known whether the other file is truncated. */
     PS_TAIL_LOG_COPY,
 };
 
@@ -37,8 +37,8 @@ struct ps_tail_life {
     uint32_t number, generation; /* generation 0: none */
     int64_t end;                 /* lines behind it do not belong to the file that goes on */
 };
-#define PS_TAIL_LIVES_BEFORE                                                                                 \
-    4 /* copies of copies. Undelivered lines of an older life come again after a crash */
+/* copies of copies. Undelivered lines of an older life come again after a crash */
+#define PS_TAIL_LIVES_BEFORE 4
 
 /* The former state of a file that began anew: a copy of its former content may turn up. */
 struct ps_tail_earlier {
@@ -92,7 +92,8 @@ struct ps_tail_log {
     bool rest;              /* it has been idle so long that such a line counts */
     char *name;             /* present or last name in its directory */
     char *path;             /* with the last name that matched; for headers and the position file */
-    /* Its name in another directory, which found it before this directory missed it; NULL: none. */
+    /* The file's name in another directory, which was found before the file was missed in this directory; NULL:
+     * none. */
     char *other_name;
     unsigned other_directory;
     int other_group;
@@ -404,8 +405,8 @@ struct ps_tail_match *ps_tail_match_make(struct ps_tailer *tailer, struct ps_tai
                                          size_t length, int64_t size, struct ps_tail_match *before);
 /* Compares the candidates with the new file. Call it on the source's thread. */
 void ps_tail_match_run(struct ps_tail_match *match, int fd);
-/* Compares them with a piece of a compressed file's text: the `length` bytes at `offset`. `before` bytes of the text precede them at
- * `bytes`, at least PS_TAIL_MARK_BYTES if the text has that many. */
+/* Compares the marks with a piece of a compressed file's text: the `length` bytes at `offset`. `before` bytes of
+ * the text precede them at `bytes`, at least PS_TAIL_MARK_BYTES if the text has that many. */
 void ps_tail_match_text(struct ps_tail_match *match, const char *bytes, size_t before, size_t length,
                         int64_t offset);
 /* Finishes the comparison at the end of the text. */

@@ -259,7 +259,8 @@ static void change_take(struct ps_tailer *tailer, unsigned number, const struct 
         ps_tail_log_rename(tailer, log, change->name, change->group >= 0);
     if (cut || change->kind == PS_TAIL_FILE_RENAMED)
         look_again_if_compressed(tailer, log);
-    /* It may have been written to under its new name before the rename was known: no file was found for those events. */
+    /* The file may have been written to under its new name before the rename was known: no file was found for
+     * those events. */
     bool missed = change->kind == PS_TAIL_FILE_RENAMED && log->state == PS_TAIL_LOG_OPEN;
     if (cut || text || missed || change->size_bytes > log->read_offset || !log->resolved ||
         log->state == PS_TAIL_LOG_COPY)

@@ -49,8 +49,8 @@ void ps_tail_unreadable_queue(struct ps_tailer *tailer, unsigned place)
         ps_tail_slots_put(&tailer->unreadable, number);
         if (log->directory != place)
             continue;
-        /* Opens it again by its name, because its file system may be mounted again under the same path. A file
-         * without a name stays open: it could not be found again. */
+        /* Opens the file again by its name, because its file system may be mounted again under the same path. A
+         * file without a name stays open: it could not be found again. */
         if (log->reopens && log->named && log->state == PS_TAIL_LOG_OPEN && !log->queued && !log->waits)
             ps_tail_log_close(tailer, log);
         ps_tail_log_queue(tailer, log);
