@@ -204,7 +204,8 @@ static enum ps_status take_start_time(void *target, const struct ps_command_row 
 {
     struct ps_load_config *config = &((struct wish *)target)->config;
     if (ps_trace_line_read(text, strlen(text), PS_TRACE_S, &config->start_wall_ns) != PS_TRACE_LINE_TIME)
-        return ps_err_set(err, "--start-time: `%s` is not a time; 2026-11-20T11:38:16.5Z is", text);
+        return ps_err_set(err, "--start-time: `%s` is not a time; write for example 2026-11-20T11:38:16.5Z",
+                          text);
     return PS_OK;
 }
 

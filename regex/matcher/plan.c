@@ -126,7 +126,7 @@ static enum ps_matcher_worth worth_of(const struct ps_matcher *matcher, const st
         return PS_WORTH_ASKED;
     if (matcher->border == PS_BORDER_BOTH && java->crosses_newline &&
         ps_matcher_begins_with_newline(expression->text))
-        return PS_WORTH_ASKED; /* the newline may be the matcher's */
+        return PS_WORTH_ASKED; /* the newline may be one that the matcher added */
     /* ^ and $ also match at newlines within a subject, and a character beyond ASCII is several bytes, which
      * may be taken for several characters. A plain subject has neither. */
     bool taken = java->exactness == PS_REGEX_EXACT && !java->anchored && !java->repair;

@@ -220,7 +220,7 @@ static void spill_outline(const void *plan, const struct ps_context *, FILE *out
         fputs("in memory only: they are lost when the process dies", out);
         return;
     }
-    /* The text before it is the capacity of the memory until `build`, afterwards that of both. */
+    /* The text before this one is the capacity of the memory until `build`, and of memory and disk afterwards. */
     struct ps_quantity_text disk = ps_quantity_print_count((uint64_t)overflow_events(spill));
     if (spill->memory == NULL)
         fprintf(out, "in memory, which are lost when the process dies, and up to %s on disk in ", disk.text);

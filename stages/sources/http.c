@@ -72,8 +72,9 @@ static const struct ps_option options[] = {
      .max = BODY_BYTES_MAX,
      .unit = "bytes",
      .flags = PS_OPTION_EXTENSION,
-     .help = "A request with a longer body is answered 413; if not set, what the memory budget allows, a "
-             "sixteenth of it divided by the workers, at most 64 MiB"},
+     .help =
+         "A request with a longer body is answered with status 413. If not set: a sixteenth of the memory "
+         "budget divided by the workers, at most 64 MiB"},
     {.key = "penstock.request.timeout",
      .type = PS_OPTION_INT,
      .offset = FIELD(request_s),

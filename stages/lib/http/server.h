@@ -29,7 +29,7 @@ struct ps_http_exchange {
     const char *head; /* the first byte of the request: the parts of the message begin there */
     char *body;       /* in a block of the batch; may be changed */
     uint32_t body_length;
-    uint64_t origin; /* for ps_batch_ticket: of the request */
+    uint64_t origin; /* the request's origin, for ps_batch_ticket */
     /* Offset in the body at which the handler continues after PS_HTTP_TAKEN_PART; 0 at first. The bytes before it
      * may have changed. */
     uint32_t rest_at;

@@ -49,6 +49,6 @@ void ps_listen_source_listens(const void *plan, void (*add)(void *argument, cons
 void ps_listen_source_probe(const void *plan, struct ps_context *context, const struct ps_probe *probe);
 void ps_listen_source_teardown(void *plan);
 
-/* The first three, in the ps_stage_ops of such a source. */
+/* outline, listens and probe for the ps_stage_ops of a source that listens. */
 #define PS_LISTEN_SOURCE                                                                                     \
     .outline = ps_listen_source_outline, .listens = ps_listen_source_listens, .probe = ps_listen_source_probe

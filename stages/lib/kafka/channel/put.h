@@ -39,7 +39,7 @@ struct ps_kafka_channel_put {
     bool has_all;          /* it has taken the leases that the last plan left, of all workers */
     /* Put and not promised, for fill: one writer, any thread reads. */
     uint64_t events, bytes, leases;
-    uint64_t front_events, front_bytes; /* that ps_kafka_channel_put_front brought, ever */
+    uint64_t front_events, front_bytes; /* put by ps_kafka_channel_put_front, since the start */
     uint64_t stuck_since_ns;            /* progress_ns while something waits; 0: nothing does */
     struct ps_kafka_reason reason;      /* the library's last error since something was acknowledged */
 } PS_ALIGNED_GAP;

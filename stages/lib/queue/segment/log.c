@@ -387,7 +387,7 @@ enum ps_status ps_segment_log_append(struct ps_segment_log *log, const void *pay
     return PS_OK;
 }
 
-/* Appends frames with what was delivered since the last such frame. */
+/* Appends frames with the numbers of the frames delivered since the last such frame. */
 static enum ps_status append_news(struct ps_segment_log *log, struct ps_err *err)
 {
     while (log->news_count > 0) {

@@ -48,7 +48,7 @@ struct ps_segment_log {
     uint64_t id, random;
     struct ps_segment *segments; /* oldest first */
     size_t count, room;
-    bool writing;           /* frames are appended to the last of them */
+    bool writing;           /* frames are appended to the last segment */
     uint64_t segment_bytes; /* size of the next file */
     uint64_t last_name;     /* the highest number that a segment of the log ever had */
     struct ps_chunks *chunks;
