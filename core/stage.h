@@ -181,23 +181,20 @@ struct ps_port {
      * -1 for other stages, and in the simulator. A channel's functions get the port of the calling source or sink,
      * whose epoll is not for the channel: a channel uses wake_fd. */
     int epoll_fd;
-    /* An eventfd: eight bytes written to it wake the worker. For threads of libraries and helpers. -1 in the
-     * simulator. */
+    /* An eventfd: eight bytes written to it wake the worker. For threads of libraries and helpers. Simulator: -1. */
     int wake_fd;
     struct ps_chain_share *chain; /* interceptors, selectors: shared by this open instance of the chain */
     /* For buffers that live across batches (partial lines). They count in the memory budget. Thread: the home worker. */
     struct ps_block_cache *blocks;
     /* The batch pool of this worker, for a channel that reads batches back for this sink (core/flow/channel.h). */
     struct ps_pool *pool;
-    /* Takes this stage's dead letters (penstock.deadletter); NULL: none are written. A chain's stages use the
-     * source's. */
+    /* Takes this stage's dead letters (penstock.deadletter); NULL: none. A chain's stages use the source's. */
     struct ps_letterbox *letterbox;
     /* Sinks: penstock.retry.max (0: no limit), .backoff and .backoff.max. */
     uint32_t retry_max;
     uint64_t retry_step_ns, retry_rest_max_ns; /* 0: Flume's; call ps_port_rest_ns */
     struct ps_runner *runner;
-    /* The functions through which leases leave a stage; set by the engine or by a test. Call ps_port_done and
-     * ps_port_home. */
+    /* The ways of leases out of a stage; set by the engine or by a test. Call ps_port_done and ps_port_home. */
     void (*done)(struct ps_port *port, struct ps_lease **lease);
     void (*home)(struct ps_port *port, struct ps_lease **lease);
     /* Set by the engine or by a test; NULL (not `failed`): no effect. Call ps_port_failed, _halted, _troubled. */
@@ -496,8 +493,7 @@ static inline void ps_port_troubled(struct ps_port *port, const struct ps_err *r
 /* The same for a sink that tries again after `rest_ns`. Logs the reason and that time (ps_port_outage_level), one line
  * for an outage. */
 void ps_port_tries_again(struct ps_port *port, const struct ps_err *reason, uint64_t rest_ns);
-/* Returns the level at which a sink logs the reason it gives to ps_port_troubled: `alone`, or DEBUG where its group
- * logs it. */
+/* Returns the level at which a sink logs the reason for ps_port_troubled: `alone`, or DEBUG where its group logs it. */
 enum ps_log_level ps_port_outage_level(const struct ps_port *port, enum ps_log_level alone);
 
 /* Sends home a lease that the sink took (PS_TAKEN) and has settled, and counts it as delivered. Call it for the leases

@@ -246,8 +246,7 @@ void ps_planning_print(struct ps_live *live, const json_t *document)
         print_projection(live, projection);
     else if (no_projection != NULL)
         ps_live_print(live, "\nno projection: %s\n", no_projection);
-    if (!json_is_object(projection) &&
-        json_array_size(assumptions) > 0) { /* otherwise they are among its own */
+    if (!json_is_object(projection) && json_array_size(assumptions) > 0) { /* else the projection has them */
         ps_live_print(live, "\nassumptions\n");
         print_list(live, assumptions);
     }

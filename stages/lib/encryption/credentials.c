@@ -92,8 +92,7 @@ static enum ps_status read_stores(const char *providers, const char *password, c
         url[length] = '\0';
         at += length;
         const char *path = path_of(url);
-        if (path == NULL &&
-            found) /* Hadoop can open this store, and then uses the value of an earlier store */
+        if (path == NULL && found) /* Hadoop can open this store, and uses the value of an earlier store */
             continue;
         if (path == NULL)
             return ps_err_set(

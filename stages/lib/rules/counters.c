@@ -318,13 +318,13 @@ static void entry_sum(const struct ps_rules_counters *counters, uint32_t number,
     }
 }
 
-void ps_rules_counters_each(const struct ps_rules_counters *book_,
+void ps_rules_counters_each(const struct ps_rules_counters *counters_,
                             void (*each)(void *argument, const char *rule,
                                          const struct ps_rules_count *count),
                             void *argument)
 {
     struct ps_rules_counters *counters =
-        (struct ps_rules_counters *)(uintptr_t)book_; /* const only for callers: the mutex is locked */
+        (struct ps_rules_counters *)(uintptr_t)counters_; /* const only for callers: the mutex is locked */
     pthread_mutex_lock(&counters->lock);
     for (int retired = 0; retired < 2; retired++) {
         for (uint32_t i = 0; i < counters->entry_count; i++) {

@@ -61,8 +61,7 @@ struct ps_tables {
     struct ps_tables_bytes name, value; /* after fit() has replaced invalid characters */
     struct ps_events_field *fields;     /* first the headers that all events share, then those of one event */
     size_t field_room;
-    size_t
-        *counting; /* by the number of a name in its frame: index in `fields` of the header that is stored */
+    size_t *counting; /* by the number of a name in its frame: index in `fields` of the stored header */
     size_t counting_room;
     /* Reading: */
     struct ps_tables_bytes read;

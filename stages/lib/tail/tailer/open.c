@@ -509,9 +509,7 @@ static void opening_end(struct ps_tailer *tailer, struct opening *opening, bool 
     struct ps_tail_log *log = tailer->logs[opening->number];
     ps_tail_slots_put(&tailer->changed, opening->number); /* its identity may have changed */
     opening_free(opening);
-    if (again &&
-        log !=
-            NULL) /* also if the file was not opened, because a look may have reported its new name meanwhile */
+    if (again && log != NULL) /* also if the file was not opened: a look may have reported its new name */
         ps_tail_log_queue(tailer, log);
 }
 
