@@ -370,6 +370,7 @@ const struct ps_stage_ops ps_interceptor_java = {
     .check = ps_java_class_check,
     .build = java_build,
     .teardown = java_teardown,
+    .reread = ps_java_class_reread,
     .open = java_open,
     .close = java_close,
     .outline = java_outline,

@@ -278,6 +278,7 @@ const struct ps_stage_ops ps_sink_java = {
     .check = ps_java_class_check,
     .build = java_build,
     .teardown = ps_java_class_teardown,
+    .reread = ps_java_class_reread,
     .open = java_open,
     .close = java_close,
     .outline = java_outline,

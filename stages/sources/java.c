@@ -577,6 +577,7 @@ const struct ps_stage_ops ps_source_java = {
     .check = ps_java_class_check,
     .build = java_build,
     .teardown = java_teardown,
+    .reread = ps_java_class_reread,
     .outdated = java_outdated,
     .open = java_open,
     .close = java_close,

@@ -1,4 +1,7 @@
-/* Bytes from the pipe of a Java host, as the agent reads them: messages one after the other. */
+/* Bytes from the pipe of a Java host, as the agent reads them: messages one after the other; what they report goes to the metrics. */
+#include "core/watch/metrics/foreign.h"
+#include "core/watch/page.h"
+#include "stages/lib/java/figures.h"
 #include "stages/lib/java/message.h"
 
 #include <string.h>
@@ -21,7 +24,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
             PS_ASSERT(ps_java_message_write(again, &head, message.numbers, message.text) == used);
             PS_ASSERT(memcmp(again, data + at, used) == 0);
         }
+        if (message.link == 0)
+            ps_java_figures_take(&message, 0);
         at += used;
     }
+    struct ps_page page = {0};
+    ps_foreign_prometheus(&page);
+    ps_page_fini(&page);
+    ps_java_figures_clear();
     return 0;
 }

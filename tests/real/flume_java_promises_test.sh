@@ -4,7 +4,7 @@
 # calls, and has each event once; the Java process is killed under load, and every event whose call has returned comes out, in order. Behind a
 # file channel the Java process, with the source, an interceptor and the sink, and the agent are killed.
 #
-# KILLS=N: kills of the Java process for each of the two (default 2). PENSTOCK_SEED repeats the moments.
+# KILLS=N: ends of the Java process for each of the two (default 2): kills, System.exit, OutOfMemoryError. PENSTOCK_SEED repeats the moments.
 # shellcheck source=tests/real/oracle.sh
 source "$(dirname "${BASH_SOURCE[0]}")/oracle.sh"
 # shellcheck source=tests/support/seed.sh
@@ -30,7 +30,7 @@ mkdir -p "$work/full/promised"
     source_keys r1 "$work/full/promised" 3 1 3000
     source_keys r2 "$work/full/promised" 1 10 3000
     printf 'a1.channels.c1.%s\n' 'type = memory' 'capacity = 60' 'transactionCapacity = 60' 'keep-alive = 0'
-    printf 'a1.sinks.k1.%s\n' 'type = example.FileSink' 'channel = c1' "path = $work/full/out" 'batchSize = 60' 'delayMs = 2'
+    printf 'a1.sinks.k1.%s\n' 'type = example.FileSink' 'channel = c1' "path = $work/full/out" 'batchSize = 60' 'delayMs = 20'
 } >"$work/full.properties"
 start "$work/full" "$PENSTOCK"
 for ((i = 0; i < 1200; i++)); do
@@ -45,18 +45,44 @@ grep -Eo 'stops after [1-9][0-9]* refusals' "$work/full.log" || fail "the channe
 
 # ---- kills ----
 
+# Ends the Java process: most often by a signal, else by System.exit, an OutOfMemoryError, or while a signal has stopped it.
+end_java() { # NAME
+    local java i order=exit
+    java=$(pgrep -P "$agent" java | head -1)
+    case $((RANDOM % 8)) in
+    0) ;;
+    1) order=memory ;;
+    2)
+        pkill -STOP -P "$agent" java || true
+        sleep 0.2
+        kill_java
+        return
+        ;;
+    *)
+        kill_java
+        return
+        ;;
+    esac
+    echo $order >"$work/$1/fresh"
+    mv "$work/$1/fresh" "$work/$1/promised.order"
+    for ((i = 0; i < 300; i++)); do
+        [[ $java && -d /proc/$java ]] || return 0
+        patient_tenth
+    done
+    kill_java # it has not got so far that it obeys
+}
 promised_bytes() { find "$1" -type f -exec cat {} + | wc -c; } # 20 for each thread that has put something
 kill_often() { # NAME AGENT: whether the agent is killed, too
-    local kill before i
+    local kill before=0 i
     for ((kill = 1; kill <= kills; kill++)); do
-        before=$(promised_bytes "$work/$1/promised")
         for ((i = 0; i < 1200; i++)); do
             (($(promised_bytes "$work/$1/promised") == before)) || break
             patient_tenth
         done
         ((i < 1200)) || fail "the sources put nothing after $((kill - 1)) kills"
         sleep "0.$((RANDOM % 900 + 100))"
-        kill_java
+        before=$(promised_bytes "$work/$1/promised")
+        end_java "$1"
         ((kill % 2 == 0)) || continue # the next start would be 4 s away; a new agent begins with 1 s
         stop "$2"
         cat "$work/$1.log" >>"$work/earlier.logs"

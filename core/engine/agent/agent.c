@@ -306,10 +306,15 @@ static void say_phase(uint64_t *began_ns, const char *phase)
     *began_ns = now_ns;
 }
 
+static void reread_spec(const struct ps_stage_spec *spec)
+{
+    if (spec->ops->reread != NULL)
+        spec->ops->reread(spec->plan);
+}
+
 static void reread_stage(const struct ps_link *link)
 {
-    if (link->spec->ops->reread != NULL)
-        link->spec->ops->reread(link->spec->plan);
+    reread_spec(link->spec);
 }
 
 /* Returns how many sources, channels and sinks of the plan were taken over from the previous plan. */
@@ -330,6 +335,7 @@ static void reread_source(void *, struct ps_source_runner *runner)
 {
     if (runner->base.instance != 0)
         return;
+    reread_spec(runner->base.spec);
     for (size_t i = 0; i < runner->links->interceptor_count; i++)
         reread_stage(&runner->links->interceptors[i]);
     reread_stage(&runner->links->selector);
@@ -340,6 +346,8 @@ static void agent_reread(struct ps_agent *agent)
 {
     for (size_t i = 0; i < agent->plan->spec->source_count; i++)
         ps_agent_each_source(agent, i, reread_source, NULL);
+    for (size_t i = 0; i < agent->plan->spec->sink_count; i++)
+        reread_spec(&agent->plan->spec->sinks[i].stage);
 }
 
 /* `failure` NULL: the reload succeeded. */

@@ -75,6 +75,13 @@ enum ps_status ps_java_class_needs_host(const struct ps_java_class *class, struc
     return ps_java_host_is_down(class->host, reason, sizeof reason) ? ps_err_set(err, "%s", reason) : PS_OK;
 }
 
+void ps_java_class_reread(const void *plan)
+{
+    const struct ps_java_class *class = plan;
+    if (class->host != NULL)
+        ps_java_host_renew(class->host, NULL);
+}
+
 void ps_java_class_teardown(void *plan)
 {
     struct ps_java_class *class = plan;

@@ -22,6 +22,8 @@ struct ps_java_class {
 extern const struct ps_option ps_java_class_options[];
 enum ps_status ps_java_class_check(const void *plan, const struct ps_context *context);
 void ps_java_class_teardown(void *plan);
+/* Of `reread`: the host is started again if one of its jars has changed. */
+void ps_java_class_reread(const void *plan);
 
 /* For `outline`, also of a plan that is not built. Thread: control. */
 void ps_java_class_outline(const struct ps_java_class *class, enum ps_java_component_kind kind,

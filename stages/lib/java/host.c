@@ -7,7 +7,9 @@
 #include "core/spawn.h"
 #include "core/thread.h"
 #include "stages/lib/java/figures.h"
+#include "stages/lib/java/jars.h"
 #include "stages/lib/java/lines.h"
+#include "stages/lib/java/pipes.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -20,12 +22,13 @@
 #include <unistd.h>
 
 #define COMPONENT "java"
-#define LOW_FD 16 /* descriptors of the host's process have lower numbers */
 #define REASON_BYTES 512U
 /* Interval at which the thread checks whether the process lives and sends messages. */
 #define LOOK_MS 200
 /* A run of at least this length was good: the next rest is the shortest again. */
 #define GOOD_RUN_NS (60 * PS_NS_PER_S)
+/* A host whose jars have changed has so long to stop its components. */
+#define RENEW_NS (5 * PS_NS_PER_S)
 
 enum state { STARTING, RUNNING, DOWN };
 
@@ -37,6 +40,9 @@ struct ps_java_host {
     pthread_mutex_t lock; /* of what follows */
     enum state state;
     bool ending;
+    bool renews;              /* it ends, because its jars have changed */
+    const char *const *fresh; /* the arguments for its next start; or NULL */
+    uint64_t jars;            /* as they were when it was started (jars.h) */
     uint32_t patience_ms;
     char reason[REASON_BYTES]; /* DOWN: the reason. RUNNING: the fault that was found, or empty */
     uint64_t again_ns;         /* DOWN */
@@ -50,6 +56,7 @@ struct ps_java_host {
     int in; /* messages */
     struct ps_java_lines lines;
     uint64_t started_ns, heard_ns, rest_ns;
+    uint64_t renew_until_ns; /* 0: it was not asked to end */
     size_t used;
     char bytes[4 * PS_JAVA_MESSAGE_BYTES_MAX];
     struct ps_java_message message;
@@ -62,53 +69,9 @@ static void wake(int fd)
         return; /* it is full: whoever reads it is awake */
 }
 
-static void close_fd(int *fd)
-{
-    if (*fd >= 0)
-        close(*fd);
-    *fd = -1;
-}
-
 /* ---- start ---- */
 
-/* Moves a descriptor above those that the process gets. */
-static bool move_up(int *fd)
-{
-    int moved = fcntl(*fd, F_DUPFD_CLOEXEC, LOW_FD);
-    close(*fd);
-    *fd = moved;
-    return moved >= 0;
-}
-
-static bool make_pipe(int ends[2])
-{
-    if (pipe2(ends, O_CLOEXEC) != 0) {
-        ends[0] = ends[1] = -1;
-        return false;
-    }
-    return move_up(&ends[0]) && move_up(&ends[1]);
-}
-
-static void not_blocking(int fd)
-{
-    (void)fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK);
-}
-
-/* The three pipes of one run: input, output (messages), and the log. */
-struct pipes {
-    int input[2], output[2], log[2];
-};
-
-static void close_pipes(struct pipes *pipes)
-{
-    int *const all[] = {pipes->input, pipes->output, pipes->log};
-    for (size_t i = 0; i < PS_COUNT_OF(all); i++) {
-        close_fd(&all[i][0]);
-        close_fd(&all[i][1]);
-    }
-}
-
-static int spawn(struct ps_java_host *host, const struct pipes *pipes, int memory)
+static int spawn(struct ps_java_host *host, const struct ps_java_pipes *pipes, int memory)
 {
     const int further[] = {pipes->output[1], memory};
     return ps_spawn(&host->pid, &(struct ps_spawn){.argv = host->launch.argv,
@@ -120,28 +83,37 @@ static int spawn(struct ps_java_host *host, const struct pipes *pipes, int memor
                                                    .further_count = PS_COUNT_OF(further)});
 }
 
+/* The arguments of the reload before, if it changed them. */
+static void take_fresh(struct ps_java_host *host)
+{
+    pthread_mutex_lock(&host->lock);
+    if (host->fresh != NULL) {
+        ps_java_argv_free(host->launch.argv);
+        host->launch.argv = host->fresh;
+        host->fresh = NULL;
+    }
+    pthread_mutex_unlock(&host->lock);
+}
+
 static bool start(struct ps_java_host *host, struct ps_err *err)
 {
-    struct pipes pipes = {{-1, -1}, {-1, -1}, {-1, -1}};
+    struct ps_java_pipes pipes;
     struct ps_java_region *region = ps_java_region_create(err);
     if (region == NULL)
         return false;
-    int memory = fcntl(ps_java_region_fd(region), F_DUPFD_CLOEXEC, LOW_FD);
-    int failed = 0;
-    if (memory < 0 || !make_pipe(pipes.input) || !make_pipe(pipes.output) || !make_pipe(pipes.log))
-        failed = errno;
+    take_fresh(host);
+    uint64_t jars = ps_java_jars_state(host->launch.argv);
+    int memory = fcntl(ps_java_region_fd(region), F_DUPFD_CLOEXEC, PS_JAVA_LOW_FD);
+    int failed = ps_java_make_pipes(&pipes) && memory >= 0 ? 0 : errno;
     if (failed == 0)
         failed = spawn(host, &pipes, memory);
-    close_fd(&memory);
+    ps_java_close_fd(&memory);
     if (failed != 0) {
         ps_err_set(err, "%s cannot be started: %s", host->launch.argv[0], strerror(failed));
-        close_pipes(&pipes);
+        ps_java_close_pipes(&pipes);
         ps_java_region_release(region);
         return false;
     }
-    not_blocking(pipes.input[1]);
-    not_blocking(pipes.output[0]);
-    not_blocking(pipes.log[0]);
     host->in = pipes.output[0];
     host->used = 0;
     host->heard_ns = host->started_ns = ps_clock_now().mono_ns;
@@ -150,10 +122,11 @@ static bool start(struct ps_java_host *host, struct ps_err *err)
     host->out = pipes.input[1];
     host->region = region;
     host->state = STARTING;
+    host->jars = jars;
     host->reason[0] = '\0';
     pthread_mutex_unlock(&host->lock);
     pipes.output[0] = pipes.log[0] = pipes.input[1] = -1;
-    close_pipes(&pipes);
+    ps_java_close_pipes(&pipes);
     return true;
 }
 
@@ -173,7 +146,7 @@ static void lose_links(struct ps_java_host *host)
 static void forget_run(struct ps_java_host *host)
 {
     lose_links(host);
-    close_fd(&host->out);
+    ps_java_close_fd(&host->out);
     if (host->region != NULL)
         ps_java_region_release(host->region);
     host->region = NULL;
@@ -212,14 +185,19 @@ static void ended(struct ps_java_host *host, int status)
 {
     char accusation[REASON_BYTES], reason[REASON_BYTES];
     ps_java_lines_end(&host->lines);
-    close_fd(&host->in);
+    ps_java_close_fd(&host->in);
     host->pid = 0;
     ps_java_figures_clear();
     pthread_mutex_lock(&host->lock);
     memcpy(accusation, host->reason, sizeof accusation);
+    bool renews = host->renews;
+    host->renews = false;
     pthread_mutex_unlock(&host->lock);
-    print_end(reason, status, accusation);
+    host->renew_until_ns = 0;
+    print_end(reason, status, renews ? "its jars have changed" : accusation);
     rest(host, reason);
+    if (renews)
+        host->rest_ns = host->again_ns = 0;
 }
 
 static void accuse(struct ps_java_host *host, const char *what)
@@ -298,14 +276,15 @@ static void read_messages(struct ps_java_host *host)
     ssize_t got = read(host->in, host->bytes + host->used, sizeof host->bytes - host->used);
     if (got <= 0) {
         if (got == 0 || (errno != EAGAIN && errno != EINTR))
-            close_fd(&host->in); /* the host has closed it because it ends; it counts as silent then */
+            ps_java_close_fd(
+                &host->in); /* the host has closed it because it ends; it counts as silent then */
         return;
     }
     host->used += (size_t)got;
     const char *wrong = take_messages(host);
     if (wrong != NULL) {
         accuse(host, wrong);
-        close_fd(&host->in);
+        ps_java_close_fd(&host->in);
     }
 }
 
@@ -339,6 +318,21 @@ static void look_at_life(struct ps_java_host *host)
         (void)kill(host->pid, SIGKILL);
 }
 
+/* Its jars have changed: it stops its components, and ends. */
+static void renew(struct ps_java_host *host)
+{
+    uint64_t now_ns = ps_clock_now().mono_ns;
+    pthread_mutex_lock(&host->lock);
+    bool renews = host->renews;
+    if (renews)
+        ps_java_close_fd(&host->out);
+    pthread_mutex_unlock(&host->lock);
+    if (renews && host->renew_until_ns == 0)
+        host->renew_until_ns = now_ns + RENEW_NS;
+    if (renews && now_ns >= host->renew_until_ns)
+        (void)kill(host->pid, SIGKILL);
+}
+
 static void serve(struct ps_java_host *host)
 {
     struct pollfd fds[] = {{.fd = host->wake_fd, .events = POLLIN},
@@ -354,6 +348,7 @@ static void serve(struct ps_java_host *host)
     if (fds[2].revents != 0)
         ps_java_lines_read(&host->lines);
     look_at_life(host);
+    renew(host);
     if (ps_spawn_poll(host->pid, &status)) {
         if (host->in >= 0)
             read_messages(host);
@@ -382,7 +377,7 @@ static void stop_process(struct ps_java_host *host)
 {
     uint64_t until_ns = ps_clock_now().mono_ns + host->patience_ms * PS_NS_PER_MS;
     pthread_mutex_lock(&host->lock);
-    close_fd(&host->out);
+    ps_java_close_fd(&host->out);
     pthread_mutex_unlock(&host->lock);
     while (host->pid != 0) {
         if (ps_clock_now().mono_ns >= until_ns)
@@ -410,31 +405,12 @@ static void *run(void *argument)
 
 /* ---- from outside ---- */
 
-static const char *const *texts_copy(const char *const *texts)
-{
-    if (texts == NULL)
-        return NULL;
-    size_t count = 0;
-    while (texts[count] != NULL)
-        count++;
-    const char **copy = ps_must_alloc(count + 1, sizeof *copy, "the Java host");
-    for (size_t i = 0; i < count; i++)
-        copy[i] = ps_must_copy_text(texts[i], "the Java host");
-    return copy;
-}
-
-static void texts_free(const char *const *texts)
-{
-    for (const char *const *at = texts; at != NULL && *at != NULL; at++)
-        free((void *)(uintptr_t)*at);
-    free((void *)(uintptr_t)texts);
-}
-
 static void host_free(struct ps_java_host *host)
 {
-    close_fd(&host->wake_fd);
-    texts_free(host->launch.argv);
-    texts_free(host->launch.environment);
+    ps_java_close_fd(&host->wake_fd);
+    ps_java_argv_free(host->launch.argv);
+    ps_java_argv_free(host->fresh);
+    ps_java_argv_free(host->launch.environment);
     pthread_mutex_destroy(&host->lock);
     free(host);
 }
@@ -443,8 +419,8 @@ struct ps_java_host *ps_java_host_create(const struct ps_java_launch *launch, st
 {
     struct ps_java_host *host = ps_must_alloc(1, sizeof *host, "the Java host");
     host->launch = *launch;
-    host->launch.argv = texts_copy(launch->argv);
-    host->launch.environment = texts_copy(launch->environment);
+    host->launch.argv = ps_java_argv_copy(launch->argv);
+    host->launch.environment = ps_java_argv_copy(launch->environment);
     host->out = host->in = -1;
     ps_java_lines_init(&host->lines);
     pthread_mutex_init(&host->lock, NULL);
@@ -469,6 +445,23 @@ void ps_java_host_destroy(struct ps_java_host *host, uint32_t patience_ms)
     forget_run(host);
     pthread_mutex_unlock(&host->lock);
     host_free(host);
+}
+
+void ps_java_host_renew(struct ps_java_host *host, const char *const *argv)
+{
+    pthread_mutex_lock(&host->lock);
+    bool runs = host->out >= 0 && !host->renews && !host->ending;
+    const char *const *latest = host->fresh != NULL ? host->fresh : host->launch.argv;
+    bool differs = argv != NULL && !ps_java_argv_equal(argv, latest);
+    if (differs) {
+        ps_java_argv_free(host->fresh);
+        latest = host->fresh = ps_java_argv_copy(argv);
+    }
+    if (runs && (differs || ps_java_jars_state(latest) != host->jars)) {
+        host->renews = true;
+        wake(host->wake_fd);
+    }
+    pthread_mutex_unlock(&host->lock);
 }
 
 bool ps_java_host_is_down(struct ps_java_host *host, char *text, size_t room)

@@ -34,6 +34,10 @@ struct ps_java_host *ps_java_host_hold(struct ps_java_host *(*make)(void *argume
                                        void *argument, struct ps_err *err);
 void ps_java_host_release(void);
 
+/* For a reload: if a jar of its class path has changed since it was started, or the command is another one now, the host stops its
+ * components, ends, and is started again. `argv` NULL: the command is the same. Thread: control. */
+void ps_java_host_renew(struct ps_java_host *host, const char *const *argv);
+
 /* Returns whether the host does not run; writes the reason, and the time of its next start, to `text`, one line.
  * Thread: any. */
 bool ps_java_host_is_down(struct ps_java_host *host, char *text, size_t room);

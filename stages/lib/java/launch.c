@@ -172,7 +172,13 @@ static struct ps_java_host *make(void *path, struct ps_err *err)
 
 struct ps_java_host *ps_java_launch(const struct ps_class_path *path, struct ps_err *err)
 {
-    return ps_java_host_hold(make, (void *)(uintptr_t)path, err);
+    struct ps_java_host *host = ps_java_host_hold(make, (void *)(uintptr_t)path, err);
+    struct command command = {.arena = ps_arena_create()};
+    struct ps_err ignored = {.length = 0}; /* the host runs on */
+    if (host != NULL && path != NULL && command_make(&command, path, HOST, &ignored))
+        ps_java_host_renew(host, command.argv);
+    ps_arena_destroy(command.arena);
+    return host;
 }
 
 const char *const *ps_java_launch_alone(struct ps_arena *arena, const struct ps_class_path *path,

@@ -40,6 +40,9 @@ public class Promises extends AbstractSource implements Configurable, EventDrive
 
     @Override
     public synchronized void start() {
+        Thread orders = new Thread(this::obey);
+        orders.setDaemon(true);
+        orders.start();
         String life = Long.toString(System.currentTimeMillis(), 36) + Long.toString(System.nanoTime() & 0xffff, 36);
         for (int i = 0; i < threads; i++) {
             String name = getName() + "-" + life + "-" + i;
@@ -62,6 +65,25 @@ public class Promises extends AbstractSource implements Configurable, EventDrive
         }
         log.info("stops after {} refusals", refused);
         super.stop();
+    }
+
+    /** The file DIRECTORY.order ends the process: exit, or memory, which uses up the heap. */
+    private void obey() {
+        File order = new File(directory + ".order");
+        List<byte[]> heap = new ArrayList<>();
+        try {
+            while (!order.exists())
+                Thread.sleep(20);
+            String text = new String(java.nio.file.Files.readAllBytes(order.toPath()), StandardCharsets.US_ASCII).trim();
+            if (!order.delete()) // another instance obeys
+                return;
+            if (text.equals("exit"))
+                System.exit(3);
+            while (text.equals("memory"))
+                heap.add(new byte[1 << 20]);
+        } catch (IOException | InterruptedException wrong) {
+            log.error("no order", wrong);
+        }
     }
 
     private synchronized void refused() {

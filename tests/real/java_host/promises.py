@@ -13,7 +13,7 @@ def main():
     for name in os.listdir(sys.argv[1]):
         with open(os.path.join(sys.argv[1], name), encoding="ascii") as file:
             promised[name] = int(file.read() or 0)
-    seen = {name: set() for name in promised}
+    seen = {name: bytearray() for name in promised}  # a byte for each number
     last, again, disordered, beyond = dict.fromkeys(promised, -1), 0, 0, 0
     for path in sys.argv[2:]:
         with open(path, encoding="utf-8", errors="replace") as file:
@@ -22,14 +22,18 @@ def main():
                 if not found or found[1] not in seen:
                     continue
                 name, number = found[1], int(found[2])
-                if number in seen[name]:
+                if number >= len(seen[name]):
+                    seen[name].extend(bytes(2 * number + 1000 - len(seen[name])))
+                if seen[name][number]:
                     again += 1
                     continue
-                seen[name].add(number)
+                seen[name][number] = 1
                 disordered += number < last[name]
                 last[name] = max(last[name], number)
                 beyond += number >= promised[name]
-    missing = {name: [n for n in range(count) if n not in seen[name]] for name, count in promised.items()}
+    for name, count in promised.items():
+        seen[name].extend(bytes(max(0, count - len(seen[name]))))
+    missing = {name: [n for n in range(count) if not seen[name][n]] for name, count in promised.items()}
     lost = sum(map(len, missing.values()))
     print(f"{len(promised)} threads, {sum(promised.values())} events promised, {lost} lost, {again} came again, "
           f"{beyond} further ones, {disordered} out of order")

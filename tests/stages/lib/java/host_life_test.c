@@ -115,6 +115,42 @@ static void test_a_host_that_ends_by_itself(void **unused)
     }
 }
 
+/* A reload finds the same jars, a jar that has changed, and another command; each time the host has its time to stop its components. */
+static void test_a_host_whose_jars_change(void **unused)
+{
+    char script[1024], second[1024], jar[256];
+    struct ps_err err = {.length = 0};
+    snprintf(jar, sizeof jar, "%s:/none.jar", ps_test_folder_path("a.jar"));
+    ps_test_folder_append("a.jar", "one", 3);
+    (void)remove(ps_test_folder_path("pid"));
+    (void)remove(ps_test_folder_path("other"));
+    snprintf(script, sizeof script, "echo $$ >%s; cat >/dev/null; echo stopped >>%s",
+             ps_test_folder_path("pid"), ps_test_folder_path("stops"));
+    const char *const argv[] = {"/bin/sh", "-c", script, "-cp", jar, NULL};
+    const struct ps_java_launch launch = {
+        .argv = argv, .silence_ns = 3600 * PS_NS_PER_S, .rest_ns = PS_NS_PER_S, .rest_max_ns = PS_NS_PER_S};
+    host = ps_java_host_create(&launch, &err);
+    assert_non_null(host);
+    ps_java_host_renew(host, argv); /* it has not begun, or just so */
+    long first = await_number("pid");
+    ps_java_host_renew(host, NULL);
+    ps_java_host_renew(host, argv);
+    usleep(300000); /* it looks each 200 ms */
+    assert_int_equal(kill((pid_t)first, 0), 0);
+    (void)remove(ps_test_folder_path("pid"));
+    ps_test_folder_append("a.jar", "two", 3);
+    ps_java_host_renew(host, NULL);
+    long next = await_number("pid");
+    assert_int_not_equal(next, first);
+    assert_string_equal(ps_test_folder_read("stops"), "stopped\n");
+    snprintf(second, sizeof second, "echo $$ >%s; cat >/dev/null", ps_test_folder_path("other"));
+    const char *const other[] = {"/bin/sh", "-c", second, "-cp", jar, NULL};
+    ps_java_host_renew(host, other);
+    (void)await_number("other");
+    assert_string_equal(ps_test_folder_read("stops"), "stopped\nstopped\n");
+    ps_java_host_destroy(host, PATIENCE_MS);
+}
+
 static void test_a_program_that_is_not_there(void **unused)
 {
     struct ps_err err = {.length = 0};
@@ -130,9 +166,8 @@ static void test_a_program_that_is_not_there(void **unused)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_a_host_that_ends_in_time),
-        cmocka_unit_test(test_a_host_that_does_not_end),
-        cmocka_unit_test(test_a_host_that_ends_by_itself),
+        cmocka_unit_test(test_a_host_that_ends_in_time),    cmocka_unit_test(test_a_host_that_does_not_end),
+        cmocka_unit_test(test_a_host_that_ends_by_itself),  cmocka_unit_test(test_a_host_whose_jars_change),
         cmocka_unit_test(test_a_program_that_is_not_there),
     };
     return cmocka_run_group_tests(tests, ps_test_folder_setup, ps_test_folder_teardown);

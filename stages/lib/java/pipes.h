@@ -1,0 +1,17 @@
+/* The pipes between the agent and one run of its Java host. */
+#pragma once
+
+#include "core/base.h"
+
+#define PS_JAVA_LOW_FD 16 /* descriptors of the host's process have lower numbers */
+
+/* Reading end, writing end; -1: closed. */
+struct ps_java_pipes {
+    int input[2], output[2], log[2]; /* of the host: messages to it, messages from it, what it prints */
+};
+
+/* Makes them; the agent's ends do not block. Returns false with errno; then close them, too. */
+bool ps_java_make_pipes(struct ps_java_pipes *pipes);
+void ps_java_close_pipes(struct ps_java_pipes *pipes);
+/* Closes it if it is open, and notes that. */
+void ps_java_close_fd(int *fd);

@@ -1,0 +1,144 @@
+#!/usr/bin/env bash
+# Needs: flume
+# What is seen of Java components, and what happens to the others: a part of a whole flow that cannot start is named by /readyz; Flume's counters
+# are in /metrics as in a real Flume with the same file; a Java process that a signal has stopped holds up its own flow alone, and is not killed;
+# a jar that has changed is used after SIGHUP.
+# shellcheck source=tests/real/oracle.sh
+source "$(dirname "${BASH_SOURCE[0]}")/oracle.sh"
+for program in curl jar; do command -v $program >/dev/null || skip "no $program"; done
+with_java_classes
+port=$(ports_reserve)
+
+get() { curl -s "http://127.0.0.1:$((port + 1))$1"; }
+await() { # PATTERN PATH: in what the agent's server says
+    local i
+    for ((i = 0; i < 1200; i++)); do
+        ! get "$2" | grep -q -- "$1" || return 0
+        kill -0 "$agent" 2>/dev/null || fail "the agent ended"
+        patient_tenth
+    done
+    get "$2" >&2
+    fail "$2 never has: $1"
+}
+taken() { get /metrics | python3 -c 'import json, sys; print(json.load(sys.stdin)[sys.argv[1]]["EventTakeSuccessCount"])' "CHANNEL.$1"; }
+await_more() { # CHANNEL COUNT: until so many events more have been taken from it
+    local i from
+    from=$(taken "$1")
+    for ((i = 0; i < 1200; i++)); do
+        (($(taken "$1") < from + $2)) || return 0
+        patient_tenth
+    done
+    fail "channel $1 has no $2 events more than $from"
+}
+start_watched() { # NAME COMMAND: with metrics over HTTP
+    local monitoring=("-Dflume.monitoring.type=http" "-Dflume.monitoring.port=$((port + 1))")
+    if [[ $2 == "$PENSTOCK" ]]; then
+        "$2" agent -n a1 -f "$work/$1.properties" "${monitoring[@]}" >"$work/$1.log" 2>&1 </dev/null &
+    else
+        FLUME_JAVA="$FLUME_JAVA ${monitoring[*]}" "$2" agent -n a1 -f "$work/$1.properties" >"$work/$1.log" 2>&1 </dev/null &
+    fi
+    agent=$!
+}
+
+# ---- a whole flow in Java, whose port is taken at first ----
+
+flow() { # ENGINE
+    printf 'a1.%s\n' 'sources = r1 r2' 'channels = c1' 'sinks = k1'
+    printf 'a1.sources.r1.%s\n' 'type = syslogtcp' 'host = 127.0.0.1' "port = $((port + 2))" 'channels = c1'
+    printf 'a1.sources.r2.%s\n' 'type = netcat' 'bind = 127.0.0.1' "port = $((port + 3))" 'channels = c1'
+    printf 'a1.channels.c1.%s\n' 'type = memory' ${1:+"$1"}
+    printf 'a1.sinks.k1.%s\n' 'type = file_roll' 'channel = c1' "sink.directory = $work/$2" 'sink.rollInterval = 0'
+}
+hold_port() {
+    python3 -c 'import socket, sys, time
+s = socket.socket(); s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1); s.bind(("127.0.0.1", int(sys.argv[1]))); s.listen(); print("held", flush=True)
+time.sleep(3600)' "$((port + 3))" >"$work/held" &
+    holder=$!
+    while ! grep -q held "$work/held"; do patient_tenth; done
+}
+send_lines() {
+    printf '<13>Oct 11 22:14:15 host line %d\n' 1 2 3 >"/dev/tcp/127.0.0.1/$((port + 2))"
+}
+keys() { # names and attributes of components, and the counts of events, but for the agent's own in-java
+    get /metrics | python3 -c 'import json, sys
+for name, attributes in sorted(json.load(sys.stdin).items()):
+    if name != "SOURCE.in-java":
+        counts = [attributes.get(f"Event{what}Count") for what in ("Received", "Accepted", "PutSuccess", "TakeSuccess", "DrainSuccess")]
+        print(name, sorted(attributes), attributes["Type"], counts)'
+}
+mkdir "$work/inside" "$work/flume"
+flow '' flume >"$work/flume.properties"
+start_watched flume "$here/flume"
+await SOURCE.r1 /metrics
+for ((i = 0; i < 600; i++)); do ! send_lines 2>/dev/null || break; patient_tenth; done
+await '"EventTakeSuccessCount":"3"' /metrics
+keys >"$work/flume.keys"
+stop TERM
+
+flow 'penstock.engine = java' inside >"$work/inside.properties"
+hold_port
+start_watched inside "$PENSTOCK"
+await 'source in-java: source r2 cannot start: .*' /readyz
+kill "$holder"
+wait "$holder" 2>/dev/null || true
+await '^ok' /readyz
+send_lines
+await '"EventTakeSuccessCount":"3"' /metrics
+keys >"$work/inside.keys"
+stop TERM
+diff "$work/flume.keys" "$work/inside.keys" || fail "the metrics of a flow in Java are not those of Flume"
+echo "metrics: the same components, attributes and counts as Flume"
+
+# ---- a process that is stopped, beside a native flow ----
+
+mkdir "$work/promised" "$work/version"
+version() { # TEXT: makes the jar with a class that says it
+    mkdir -p "$work/source/example"
+    cat >"$work/source/example/Version.java" <<-EOF_
+	package example;
+	public class Version extends org.apache.flume.sink.NullSink {
+	    @Override public synchronized void start() { System.out.println("this is version $1"); super.start(); }
+	}
+	EOF_
+    javac -nowarn -d "$work/version" -cp "$FLUME_CLASSPATH" "$work/source/example/Version.java"
+    jar cf "$work/fresh.jar" -C "$work/version" .
+    mv "$work/fresh.jar" "$work/version.jar"
+}
+version one
+{
+    printf 'a1.%s\n' 'sources = r1 r2' 'channels = c1 c2' 'sinks = k1 k2'
+    printf 'a1.sources.r1.%s\n' 'type = example.Promises' 'channels = c1' "directory = $work/promised"
+    printf 'a1.sources.r2.%s\n' 'type = org.apache.flume.source.StressSource' 'size = 100' 'channels = c2' 'maxEventsPerSecond = 20000'
+    printf 'a1.channels.c%d.type = memory\n' 1 2
+    printf 'a1.sinks.k1.%s\n' 'type = example.Version' 'channel = c1'
+    printf 'a1.sinks.k2.%s\n' 'type = null' 'channel = c2'
+} >"$work/stopped.properties"
+FLUME_CLASSPATH=$work/version.jar:$FLUME_CLASSPATH start_watched stopped "$PENSTOCK"
+await_more c1 1000
+await 'penstock_java_heap_used_bytes [1-9]' /metrics/prometheus
+await 'penstock_java_cpu_seconds_total' /metrics/prometheus
+java=$(pgrep -P "$agent" java)
+kill -STOP "$java"
+await_more c2 20000
+kill -CONT "$java"
+await_more c1 1000
+[[ $(pgrep -P "$agent" java) == "$java" ]] || fail "the process was started again"
+echo "a stopped process: the native flow went on, and so did it afterwards"
+
+# ---- another jar ----
+
+grep -q 'sink k1: this is version one' "$work/stopped.log" || fail "the first version did not start"
+kill -HUP "$agent"
+await_more c1 1000
+[[ $(pgrep -P "$agent" java) == "$java" ]] || fail "the process was started again, and nothing had changed"
+version two
+kill -HUP "$agent"
+for ((i = 0; i < 1200; i++)); do
+    ! grep -q 'sink k1: this is version two' "$work/stopped.log" || break
+    patient_tenth
+done
+((i < 1200)) || fail "the second version did not start"
+await_more c1 1000
+stop TERM
+grep -q 'INFO agent: stopped:.* not delivered 0' "$work/stopped.log" || fail "the agent did not stop in order"
+echo "another jar: used after SIGHUP"
