@@ -4,13 +4,14 @@
 # calls, and has each event once; the Java process is killed under load, and every event whose call has returned comes out, in order. Behind a
 # file channel the Java process, with the source, an interceptor and the sink, and the agent are killed.
 #
-# KILLS=N: ends of the Java process for each of the two (default 2): kills, System.exit, OutOfMemoryError. PENSTOCK_SEED repeats the moments.
+# KILLS=N: ends of the Java process for each of the two (default 2): kills, System.exit, OutOfMemoryError. LIMIT_S=S: after so long there are no
+# more of them. PART=full, memory or file: only that part. PENSTOCK_SEED repeats the moments.
 # shellcheck source=tests/real/oracle.sh
 source "$(dirname "${BASH_SOURCE[0]}")/oracle.sh"
 # shellcheck source=tests/support/seed.sh
 source "$here/../support/seed.sh"
 with_java_classes
-kills=${KILLS:-2}
+kills=${KILLS:-2} ended=0
 seed=$(seed_of_run)
 RANDOM=$((seed % 32768))
 echo "seed $seed (PENSTOCK_SEED)"
@@ -24,24 +25,26 @@ account() { # DIR FILE...
 
 # ---- a channel that is full most of the time ----
 
-mkdir -p "$work/full/promised"
-{
-    printf 'a1.%s\n' 'sources = r1 r2' 'channels = c1' 'sinks = k1'
-    source_keys r1 "$work/full/promised" 3 1 3000
-    source_keys r2 "$work/full/promised" 1 10 3000
-    printf 'a1.channels.c1.%s\n' 'type = memory' 'capacity = 60' 'transactionCapacity = 60' 'keep-alive = 0'
-    printf 'a1.sinks.k1.%s\n' 'type = example.FileSink' 'channel = c1' "path = $work/full/out" 'batchSize = 60' 'delayMs = 20'
-} >"$work/full.properties"
-start "$work/full" "$PENSTOCK"
-for ((i = 0; i < 1200; i++)); do
-    (($(find "$work/full" -name out -exec cat {} + | wc -l) < 12000)) || break
-    kill -0 "$agent" 2>/dev/null || fail "the agent ended"
-    patient_tenth
-done
-stop TERM
-account "$work/full/promised" "$work/full/out"
-(($(wc -l <"$work/full/out") == 12000)) || fail "$(wc -l <"$work/full/out") events came out, not 12000"
-grep -Eo 'stops after [1-9][0-9]* refusals' "$work/full.log" || fail "the channel was never full"
+full_channel() {
+    mkdir -p "$work/full/promised"
+    {
+        printf 'a1.%s\n' 'sources = r1 r2' 'channels = c1' 'sinks = k1'
+        source_keys r1 "$work/full/promised" 3 1 3000
+        source_keys r2 "$work/full/promised" 1 10 3000
+        printf 'a1.channels.c1.%s\n' 'type = memory' 'capacity = 60' 'transactionCapacity = 60' 'keep-alive = 0'
+        printf 'a1.sinks.k1.%s\n' 'type = example.FileSink' 'channel = c1' "path = $work/full/out" 'batchSize = 60' 'delayMs = 20'
+    } >"$work/full.properties"
+    start "$work/full" "$PENSTOCK"
+    for ((i = 0; i < 1200; i++)); do
+        (($(find "$work/full" -name out -exec cat {} + | wc -l) < 12000)) || break
+        kill -0 "$agent" 2>/dev/null || fail "the agent ended"
+        patient_tenth
+    done
+    stop TERM
+    account "$work/full/promised" "$work/full/out"
+    (($(wc -l <"$work/full/out") == 12000)) || fail "$(wc -l <"$work/full/out") events came out, not 12000"
+    grep -Eo 'stops after [1-9][0-9]* refusals' "$work/full.log" || fail "the channel was never full"
+}
 
 # ---- kills ----
 
@@ -74,7 +77,9 @@ end_java() { # NAME
 promised_bytes() { find "$1" -type f -exec cat {} + | wc -c; } # 20 for each thread that has put something
 kill_often() { # NAME AGENT: whether the agent is killed, too
     local kill before=0 i
-    for ((kill = 1; kill <= kills; kill++)); do
+    local since=$SECONDS
+    ended=0
+    for ((kill = 1; kill <= kills && SECONDS - since < ${LIMIT_S:-1000000}; kill++)); do
         for ((i = 0; i < 1200; i++)); do
             (($(promised_bytes "$work/$1/promised") == before)) || break
             patient_tenth
@@ -83,6 +88,7 @@ kill_often() { # NAME AGENT: whether the agent is killed, too
         sleep "0.$((RANDOM % 900 + 100))"
         before=$(promised_bytes "$work/$1/promised")
         end_java "$1"
+        ended=$kill
         ((kill % 2 == 0)) || continue # the next start would be 4 s away; a new agent begins with 1 s
         stop "$2"
         cat "$work/$1.log" >>"$work/earlier.logs"
@@ -90,38 +96,44 @@ kill_often() { # NAME AGENT: whether the agent is killed, too
     done
 }
 
-mkdir -p "$work/memory/promised" "$work/memory/out"
-{
-    printf 'a1.%s\n' 'sources = r1 r2 r3' 'channels = c1' 'sinks = k1'
-    source_keys r1 "$work/memory/promised" 1 1
-    source_keys r2 "$work/memory/promised" 3 1
-    source_keys r3 "$work/memory/promised" 2 50
-    printf 'a1.channels.c1.%s\n' 'type = memory' 'capacity = 20000' 'transactionCapacity = 1000'
-    printf 'a1.sinks.k1.%s\n' 'type = file_roll' 'channel = c1' "sink.directory = $work/memory/out" 'sink.rollInterval = 0'
-} >"$work/memory.properties"
-start "$work/memory" "$PENSTOCK"
-kill_often memory TERM
-stop TERM
-echo "memory channel, Java killed $kills times:"
-account "$work/memory/promised" "$work"/memory/out/*
+memory_channel() {
+    mkdir -p "$work/memory/promised" "$work/memory/out"
+    {
+        printf 'a1.%s\n' 'sources = r1 r2 r3' 'channels = c1' 'sinks = k1'
+        source_keys r1 "$work/memory/promised" 1 1
+        source_keys r2 "$work/memory/promised" 3 1
+        source_keys r3 "$work/memory/promised" 2 50
+        printf 'a1.channels.c1.%s\n' 'type = memory' 'capacity = 20000' 'transactionCapacity = 1000'
+        printf 'a1.sinks.k1.%s\n' 'type = file_roll' 'channel = c1' "sink.directory = $work/memory/out" 'sink.rollInterval = 0'
+    } >"$work/memory.properties"
+    start "$work/memory" "$PENSTOCK"
+    kill_often memory TERM
+    stop TERM
+    echo "memory channel, Java ended $ended times:"
+    account "$work/memory/promised" "$work"/memory/out/*
+}
 
-mkdir -p "$work/file/promised"
-{
-    printf 'a1.%s\n' 'sources = r1 r2' 'channels = c1' 'sinks = k1'
-    source_keys r1 "$work/file/promised" 4 1
-    source_keys r2 "$work/file/promised" 2 50
-    printf 'a1.sources.r2.%s\n' 'interceptors = i1' "interceptors.i1.type = example.Change\$Builder"
-    printf 'a1.channels.c1.%s\n' 'type = file' "checkpointDir = $work/file/checkpoint" "dataDirs = $work/file/data"
-    printf 'a1.sinks.k1.%s\n' 'type = example.FileSink' 'channel = c1' "path = $work/file/out" 'batchSize = 200'
-} >"$work/file.properties"
-start "$work/file" "$PENSTOCK"
-kill_often file KILL
-stop TERM
-start "$work/file" "$PENSTOCK" # what the channel still has
-for ((i = 0; i < 600; i++)); do
-    python3 "$here/java_host/promises.py" "$work/file/promised" "$work/file/out" >"$work/file.account" && break
-    patient_tenth
-done
-stop TERM
-echo "file channel, Java killed $kills times, the agent $((kills / 2)) times:"
-python3 "$here/java_host/promises.py" "$work/file/promised" "$work/file/out" || fail "an event is missing"
+file_channel() {
+    mkdir -p "$work/file/promised"
+    {
+        printf 'a1.%s\n' 'sources = r1 r2' 'channels = c1' 'sinks = k1'
+        source_keys r1 "$work/file/promised" 4 1
+        source_keys r2 "$work/file/promised" 2 50
+        printf 'a1.sources.r2.%s\n' 'interceptors = i1' "interceptors.i1.type = example.Change\$Builder"
+        printf 'a1.channels.c1.%s\n' 'type = file' "checkpointDir = $work/file/checkpoint" "dataDirs = $work/file/data"
+        printf 'a1.sinks.k1.%s\n' 'type = example.FileSink' 'channel = c1' "path = $work/file/out" 'batchSize = 200'
+    } >"$work/file.properties"
+    start "$work/file" "$PENSTOCK"
+    kill_often file KILL
+    stop TERM
+    start "$work/file" "$PENSTOCK" # what the channel still has
+    for ((i = 0; i < 600; i++)); do
+        python3 "$here/java_host/promises.py" "$work/file/promised" "$work/file/out" >"$work/file.account" && break
+        patient_tenth
+    done
+    stop TERM
+    echo "file channel, Java ended $ended times, the agent $((ended / 2)) times:"
+    python3 "$here/java_host/promises.py" "$work/file/promised" "$work/file/out" || fail "an event is missing"
+}
+
+for part in ${PART:-full memory file}; do "${part}_channel"; done

@@ -114,6 +114,7 @@ version one
     printf 'a1.sinks.k2.%s\n' 'type = null' 'channel = c2'
 } >"$work/stopped.properties"
 FLUME_CLASSPATH=$work/version.jar:$FLUME_CLASSPATH start_watched stopped "$PENSTOCK"
+await CHANNEL.c1 /metrics
 await_more c1 1000
 await 'penstock_java_heap_used_bytes [1-9]' /metrics/prometheus
 await 'penstock_java_cpu_seconds_total' /metrics/prometheus
