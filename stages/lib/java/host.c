@@ -95,6 +95,12 @@ static void take_fresh(struct ps_java_host *host)
     pthread_mutex_unlock(&host->lock);
 }
 
+/* Returns whether it must be started again for its command, or for its jars, which were in this state. The caller has the lock. */
+static bool is_outdated(const struct ps_java_host *host, uint64_t jars)
+{
+    return host->fresh != NULL || ps_java_jars_state(host->launch.argv) != jars;
+}
+
 static bool start(struct ps_java_host *host, struct ps_err *err)
 {
     struct ps_java_pipes pipes;
@@ -123,6 +129,7 @@ static bool start(struct ps_java_host *host, struct ps_err *err)
     host->region = region;
     host->state = STARTING;
     host->jars = jars;
+    host->renews = is_outdated(host, jars); /* a reload came just now */
     host->reason[0] = '\0';
     pthread_mutex_unlock(&host->lock);
     pipes.output[0] = pipes.log[0] = pipes.input[1] = -1;
@@ -455,9 +462,9 @@ void ps_java_host_renew(struct ps_java_host *host, const char *const *argv)
     bool differs = argv != NULL && !ps_java_argv_equal(argv, latest);
     if (differs) {
         ps_java_argv_free(host->fresh);
-        latest = host->fresh = ps_java_argv_copy(argv);
+        host->fresh = ps_java_argv_copy(argv);
     }
-    if (runs && (differs || ps_java_jars_state(latest) != host->jars)) {
+    if (runs && is_outdated(host, host->jars)) {
         host->renews = true;
         wake(host->wake_fd);
     }
