@@ -109,6 +109,31 @@ static void test_set_quota(void **state)
     bench_fini(&bench);
 }
 
+/* The share is smaller than any lease: one at a time, each time that the queue is empty. What is put fits exactly, or is a byte too much. */
+static void test_small_quota(void **state)
+{
+    struct bench bench;
+    bench_init(&bench, 1);
+    ps_memory_queue_set_quota(bench.memory, 1);
+    struct ps_lease *next = make_lease(&bench, 1);
+    for (uint64_t i = 1; i <= 3; i++) {
+        assert_true(put(&bench, next));
+        next = make_lease(&bench, i + 1);
+        assert_false(put(&bench, next));
+        expect(ps_memory_queue_take(bench.memory, 0), i);
+    }
+    uint64_t bytes = next->memory_bytes;
+    assert_true(put(&bench, next));
+    next = make_lease(&bench, 5);
+    ps_memory_queue_set_quota(bench.memory, bytes + next->memory_bytes - 1);
+    assert_false(put(&bench, next));
+    ps_memory_queue_set_quota(bench.memory, bytes + next->memory_bytes);
+    assert_true(put(&bench, next));
+    expect(ps_memory_queue_take(bench.memory, 0), 4);
+    expect(ps_memory_queue_take(bench.memory, 0), 5);
+    bench_fini(&bench);
+}
+
 static bool put_promised(struct bench *bench, uint64_t number)
 {
     struct ps_lease *lease = make_lease(bench, number);
@@ -170,6 +195,7 @@ static void test_reserved_room(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_withdraw), cmocka_unit_test(test_set_quota),
-                                       cmocka_unit_test(test_reserve), cmocka_unit_test(test_reserved_room)};
+                                       cmocka_unit_test(test_small_quota), cmocka_unit_test(test_reserve),
+                                       cmocka_unit_test(test_reserved_room)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
