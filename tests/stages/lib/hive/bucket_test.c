@@ -2,6 +2,7 @@
 #include "stages/lib/hive/bucket.h"
 #include "tests/support/support.h"
 
+#include <math.h>
 #include <stdio.h>
 
 static const struct {
@@ -199,6 +200,28 @@ static void test_hashes_are_those_of_hive(void **state)
     }
 }
 
+/* Java has one NaN, whatever its bits are. */
+static void test_not_a_number(void **state)
+{
+    static const uint64_t bits[] = {UINT64_C(0x7ff8000000000000), UINT64_C(0xfff8000000000000),
+                                    UINT64_C(0x7ff8000000000001), UINT64_C(0xffffffffffffffff)};
+    for (size_t i = 0; i < PS_COUNT_OF(bits); i++) {
+        struct ps_err err;
+        struct ps_orc_value value = {.null = false}, usual = {.real = NAN};
+        memcpy(&value.real, &bits[i], sizeof value.real);
+        struct ps_orc_type *wide = ps_orc_type_parse("double", &err),
+                           *narrow = ps_orc_type_parse("float", &err);
+        assert_int_equal(ps_hive_bucket_hash(PS_HIVE_BUCKETING_JAVA, wide, &value), 0x7ff80000);
+        assert_int_equal(ps_hive_bucket_hash(PS_HIVE_BUCKETING_JAVA, narrow, &value), 0x7fc00000);
+        assert_int_equal(ps_hive_bucket_hash(PS_HIVE_BUCKETING_MURMUR, wide, &value),
+                         ps_hive_bucket_hash(PS_HIVE_BUCKETING_MURMUR, wide, &usual));
+        assert_int_equal(ps_hive_bucket_hash(PS_HIVE_BUCKETING_MURMUR, narrow, &value),
+                         ps_hive_bucket_hash(PS_HIVE_BUCKETING_MURMUR, narrow, &usual));
+        ps_orc_type_destroy(wide);
+        ps_orc_type_destroy(narrow);
+    }
+}
+
 /* So many characters, and no more, count: those of a text of exactly that length, and of longer ones. */
 static void test_texts_that_are_too_long(void **state)
 {
@@ -276,9 +299,8 @@ static void test_each_number_of_buckets(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_hashes_are_those_of_hive),
-        cmocka_unit_test(test_texts_that_are_too_long),
-        cmocka_unit_test(test_buckets_of_several_columns),
+        cmocka_unit_test(test_hashes_are_those_of_hive), cmocka_unit_test(test_not_a_number),
+        cmocka_unit_test(test_texts_that_are_too_long),  cmocka_unit_test(test_buckets_of_several_columns),
         cmocka_unit_test(test_each_number_of_buckets),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
