@@ -4,10 +4,11 @@
  *
  *   bench_kafka_produce [--events 2000000] [--rounds 3] [--only VARIANT] [--brokers LIST]
  *
- * Without --brokers the broker is an embedded one in a separate process; a real one must
- * have the topics bench-4 and bench-1000 with as many partitions. All send the events of the same ring of batches, 1,024 events per
- * batch, 120 bytes each, and read every delivery report. The bare loop has four partitions in all variants. */
+ * Without --brokers the broker is an embedded one in a separate process; on a real one the program makes the topics bench-4
+ * and bench-1000. All send the events of the same ring of batches, 1,024 events per batch, 120 bytes each, and read every
+ * delivery report. The bare loop has four partitions in all variants. */
 #include "bench/suite/paired.h"
+#include "bench/suite/kafka/loop.h"
 #include "bench/support/mock_broker.h"
 #include "conf/bind.h"
 #include "conf/problem.h"
@@ -320,6 +321,14 @@ static void fill_ring(struct ps_bump *bump)
     }
 }
 
+static void make_topics(const char *brokers)
+{
+    rd_kafka_t *client = ps_kafka_loop_producer(brokers);
+    ps_kafka_loop_topic(client, topic_of(PARTITIONS), PARTITIONS);
+    ps_kafka_loop_topic(client, topic_of(MANY_PARTITIONS), MANY_PARTITIONS);
+    rd_kafka_destroy(client);
+}
+
 static void run_variant(struct job *job, const struct variant *variant,
                         const struct ps_bench_options *options)
 {
@@ -350,6 +359,8 @@ int main(int argc, char **argv)
     struct ps_bench_options options = {.seconds = 1, .rounds = 3, .events = 2000000};
     ps_bench_options_parse(&options, argc, argv);
     pid_t broker = options.brokers == NULL ? start_broker(bootstrap, sizeof bootstrap) : 0;
+    if (options.brokers != NULL)
+        make_topics(options.brokers);
 
     struct ps_err err = {0};
     struct ps_depot *depot = ps_depot_create(UINT64_C(256) << 20, &err);
