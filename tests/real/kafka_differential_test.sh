@@ -8,7 +8,7 @@ command -v curl >/dev/null || skip "no curl"
 events=${EVENTS:-5000} seed=${PENSTOCK_SEED_BASE:-$RANDOM}
 
 step "a broker, seed $seed"
-kafka_start
+kafka_start --set log.retention.ms=-1 # the broker would delete records of old times
 create_topics native librdkafka
 
 # Batches of JSON: a record has a key, or names its partition, so that no engine chooses; some have headers and times.

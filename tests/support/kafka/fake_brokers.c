@@ -166,10 +166,10 @@ static int16_t append(struct partition *partition, const char *bytes, uint32_t l
     assert_int_equal(count, last + 1);
     if (is_kept(partition, sequence))
         return 0; /* a duplicate is answered like the original */
-    if (sequence != partition->next)
-        return ERROR_OUT_OF_ORDER;
+    if (partition->kept_count > 0 && sequence != partition->next)
+        return ERROR_OUT_OF_ORDER; /* the first one of a producer may be any */
     append_records(partition, &in, count);
-    partition->next = (int32_t)(((uint32_t)partition->next + (uint32_t)count) & INT32_MAX);
+    partition->next = (int32_t)(((uint32_t)sequence + (uint32_t)count) & INT32_MAX);
     keep(partition, sequence);
     return 0;
 }

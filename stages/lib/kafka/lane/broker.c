@@ -144,6 +144,18 @@ void ps_kafka_lane_broker_drop(struct ps_kafka_lane_broker *broker)
     broker->end = &broker->first;
 }
 
+static void tell_lost(struct ps_kafka_lane_broker *broker, int code, const char *reason)
+{
+    const struct ps_kafka_lane *lane = broker->lane;
+    char text[PS_HOST_NAME_BYTES + PS_TRANSPORT_REASON_BYTES + 16];
+    if (strcmp(broker->told, reason) == 0 && lane->now.mono_ns < broker->told_ns + TOLD_REST_NS)
+        return;
+    snprintf(broker->told, sizeof broker->told, "%s", reason);
+    broker->told_ns = lane->now.mono_ns;
+    snprintf(text, sizeof text, "%s:%u: %s", broker->host, broker->port, reason);
+    ps_kafka_lane_notice(broker->lane, PS_KAFKA_NOTICE_ERROR, code, text);
+}
+
 void ps_kafka_lane_broker_lose(struct ps_kafka_lane_broker *broker, const char *reason)
 {
     struct ps_kafka_lane *lane = broker->lane;
@@ -161,14 +173,11 @@ void ps_kafka_lane_broker_lose(struct ps_kafka_lane_broker *broker, const char *
     else
         broker->addresses_tried = 0;
     ps_kafka_lane_want_metadata(lane);
-    bool again = strcmp(broker->told, reason) == 0 && lane->now.mono_ns < broker->told_ns + TOLD_REST_NS;
-    if (idle || broker->gone || again) /* a broker closes connections that are not used */
+    if (idle || broker->gone) /* a broker closes connections that are not used */
         return;
-    snprintf(broker->told, sizeof broker->told, "%s", reason);
-    broker->told_ns = lane->now.mono_ns;
-    char text[PS_HOST_NAME_BYTES + PS_TRANSPORT_REASON_BYTES + 16];
-    snprintf(text, sizeof text, "%s:%u: %s", broker->host, broker->port, reason);
-    ps_kafka_lane_notice(lane, PS_KAFKA_NOTICE_ERROR, code, text);
+    tell_lost(broker, code, reason);
+    if (broker->addresses_tried == 0 && code == ERROR_TRANSPORT)
+        ps_kafka_lane_tell_all_down(lane, reason);
 }
 
 /* ---- connecting ---- */
@@ -251,6 +260,7 @@ void ps_kafka_lane_broker_resolved(struct ps_kafka_lane_broker *broker, const st
     broker->rest_ns = broker->lane->now.mono_ns + reconnect_rest_ns(broker);
     snprintf(text, sizeof text, "%s:%u: %s", broker->host, broker->port, gai_strerror(answer->error));
     ps_kafka_lane_notice(broker->lane, PS_KAFKA_NOTICE_ERROR, ERROR_RESOLVE, text);
+    ps_kafka_lane_tell_all_down(broker->lane, gai_strerror(answer->error));
 }
 
 bool ps_kafka_lane_broker_needs_connection(const struct ps_kafka_lane_broker *broker)

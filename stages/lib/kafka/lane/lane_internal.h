@@ -39,6 +39,11 @@ struct ps_kafka_lane_topic;
 
 /* ---- partitions ---- */
 
+/* A broker takes any first sequence number of a producer that it does not know, or has forgotten. If the first set were
+ * refused by an error that may pass, and the second one taken, the first one could never be written before it. So the first set
+ * goes alone, and the next one after PS_KAFKA_LANE_KNOWN_NS without a set, too. */
+#define PS_KAFKA_LANE_KNOWN_NS (600 * PS_NS_PER_S) /* far below producer.id.expiration.ms, a day */
+
 /* A partition sends its sets in order. After a failure that may pass it sends nothing until every set in flight is
  * answered, and then all sets that were not written again, from the oldest on, one at a time: the broker knows the last five
  * sets of a producer, and would not know a set again that was written and then followed by five others (as Java's
@@ -54,9 +59,10 @@ struct ps_kafka_lane_partition {
     int32_t next_sequence;                  /* of the set that is closed next */
     bool rewinds;                           /* sends nothing before `in_flight` is 0 */
     uint64_t rest_ns;                       /* nothing is sent before this time */
-    bool alone;                             /* a set that is sent again is in flight: nothing may follow */
-    bool ready;                             /* in its leader's list */
-    uint64_t joined; /* the transaction that it has joined (lane->transaction.number) */
+    bool alone;                             /* a set that nothing may follow is in flight */
+    uint64_t known_ns; /* when the broker last took a set of this producer, and so knows it; 0: never */
+    bool ready;        /* in its leader's list */
+    uint64_t joined;   /* the transaction that it has joined (lane->transaction.number) */
     struct ps_kafka_lane_partition *next_ready;
 };
 
@@ -286,6 +292,7 @@ struct ps_kafka_lane {
     struct ps_kafka_lane_request *free_requests;
     struct ps_kafka_lane_set *purged, **purged_end; /* to be reported */
     bool fatal, fatal_told, answered;
+    bool all_down_told; /* since the last answer */
     int fatal_code;
     char fatal_text[256];
     struct ps_now now;
@@ -348,6 +355,8 @@ void ps_kafka_lane_give_request(struct ps_kafka_lane *lane, struct ps_kafka_lane
 void ps_kafka_lane_report(struct ps_kafka_lane *lane, struct ps_kafka_lane_set *set, int error);
 void ps_kafka_lane_notice(struct ps_kafka_lane *lane, enum ps_kafka_notice_kind kind, int code,
                           const char *text);
+/* Tells once that no broker can be reached, and why the last one cannot, until one answers again. */
+void ps_kafka_lane_tell_all_down(struct ps_kafka_lane *lane, const char *reason);
 /* The producer cannot go on: nothing more is sent. */
 void ps_kafka_lane_die(struct ps_kafka_lane *lane, int code, const char *format, ...)
     __attribute__((format(printf, 3, 4)));

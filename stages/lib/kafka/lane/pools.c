@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define ERROR_ALL_DOWN (-187)
+
 struct ps_kafka_lane_set *ps_kafka_lane_take_set(struct ps_kafka_lane *lane,
                                                  struct ps_kafka_lane_partition *partition)
 {
@@ -70,6 +72,22 @@ void ps_kafka_lane_notice(struct ps_kafka_lane *lane, enum ps_kafka_notice_kind 
 {
     const struct ps_kafka_notice notice = {.kind = kind, .code = code, .text = text};
     lane->listener->notice(lane->listener->argument, &notice);
+}
+
+void ps_kafka_lane_tell_all_down(struct ps_kafka_lane *lane, const char *reason)
+{
+    unsigned count = 0;
+    char text[PS_TRANSPORT_REASON_BYTES + 64];
+    for (const struct ps_kafka_lane_broker *broker = lane->brokers; broker != NULL; broker = broker->next) {
+        if (broker->gone)
+            continue;
+        count++;
+        if (lane->all_down_told || broker->phase != PS_KAFKA_LANE_DOWN || broker->failures == 0)
+            return;
+    }
+    lane->all_down_told = true;
+    snprintf(text, sizeof text, "%u/%u brokers are down: %s", count, count, reason);
+    ps_kafka_lane_notice(lane, PS_KAFKA_NOTICE_ERROR, ERROR_ALL_DOWN, text);
 }
 
 void ps_kafka_lane_die(struct ps_kafka_lane *lane, int code, const char *format, ...)

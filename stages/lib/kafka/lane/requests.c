@@ -171,6 +171,12 @@ static void compress(const struct ps_kafka_lane_broker *broker, struct ps_kafka_
         ps_kafka_lane_set_compress(set, lane->compressor, &lane->spare);
 }
 
+static bool knows_producer(const struct ps_kafka_lane *lane, const struct ps_kafka_lane_partition *partition)
+{
+    return !lane->settings.idempotent ||
+           (partition->known_ns != 0 && lane->now.mono_ns < partition->known_ns + PS_KAFKA_LANE_KNOWN_NS);
+}
+
 /* Takes sets while there is room, one of each ready partition, and closes them. */
 static void take_sets(struct ps_kafka_lane_broker *broker, struct ps_kafka_lane_request *request)
 {
@@ -185,7 +191,7 @@ static void take_sets(struct ps_kafka_lane_broker *broker, struct ps_kafka_lane_
             broker->ready_end = &broker->ready;
         partition->ready = false;
         struct ps_kafka_lane_set *set = ps_kafka_lane_partition_pop(partition);
-        partition->alone = set->closed;
+        partition->alone = set->closed || !knows_producer(lane, partition);
         if (!set->closed) {
             compress(broker, set);
             ps_kafka_lane_set_close(set, &lane->id, partition->next_sequence);

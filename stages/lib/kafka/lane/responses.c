@@ -294,6 +294,7 @@ static void set_answered(struct ps_kafka_lane *lane, struct ps_kafka_lane_set *s
     const struct ps_kafka_error *known = ps_kafka_error_find(error);
     partition->in_flight--;
     if (error == 0 || error == ERROR_DUPLICATE) {
+        partition->known_ns = lane->now.mono_ns;
         ps_kafka_lane_report(lane, set, 0);
     } else if (known->outcome == PS_KAFKA_AGAIN || (error == ERROR_OUT_OF_ORDER && partition->rewinds)) {
         /* Out of order behind a set that is sent again: it follows that set. */
@@ -384,6 +385,7 @@ bool ps_kafka_lane_response(struct ps_kafka_lane_broker *broker, struct ps_kafka
     if (in.failed || correlation != request->correlation)
         return refuse(reason, "an answer without its request");
     broker->lane->answered = true;
+    broker->lane->all_down_told = false;
     switch (request->kind) {
     case PS_KAFKA_LANE_API_VERSIONS:
         return versions(broker, &in, reason);

@@ -2,6 +2,7 @@
  * byte, and the settings that decide when a record is sent, delivered or given up. */
 #include "stages/lib/kafka/errors.h"
 
+#include <string.h>
 #include <unistd.h>
 
 #include "tests/support/kafka/lane_run.h"
@@ -333,15 +334,43 @@ static void test_addresses(void **state)
     end(&run);
 }
 
+/* No broker can be reached: the lane tells it after the reason, once until a broker answers. */
+static void test_all_down(void **state)
+{
+    struct run run;
+    begin(&run, "reconnect.backoff.max.ms", "100");
+    deliver(&run);
+    close(run.broker.listener);
+    run.broker.listener = -1;
+    submit(&run);
+    (void)expect_produce(&run);
+    ps_test_broker_hang_up(&run.broker);
+    for (unsigned turns = 0; turns < 1000 && strstr(run.told, "down") == NULL; turns++)
+        turn(&run);
+    assert_non_null(strstr(run.told, "1/1 brokers are down: "));
+    run.told[0] = '\0';
+    for (unsigned turns = 0; turns < 1000; turns++)
+        turn(&run);
+    assert_null(strstr(run.told, "down"));
+    end(&run);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_produce_errors),     cmocka_unit_test(test_metadata_errors),
-        cmocka_unit_test(test_producer_id_errors), cmocka_unit_test(test_slow_answers),
-        cmocka_unit_test(test_answers_that_end),   cmocka_unit_test(test_produce_answers_that_end),
-        cmocka_unit_test(test_no_acknowledgement), cmocka_unit_test(test_linger),
-        cmocka_unit_test(test_delivery_timeout),   cmocka_unit_test(test_idle),
-        cmocka_unit_test(test_addresses),          cmocka_unit_test(test_delivery_timeout_without_brokers),
+        cmocka_unit_test(test_produce_errors),
+        cmocka_unit_test(test_metadata_errors),
+        cmocka_unit_test(test_producer_id_errors),
+        cmocka_unit_test(test_slow_answers),
+        cmocka_unit_test(test_answers_that_end),
+        cmocka_unit_test(test_produce_answers_that_end),
+        cmocka_unit_test(test_no_acknowledgement),
+        cmocka_unit_test(test_linger),
+        cmocka_unit_test(test_delivery_timeout),
+        cmocka_unit_test(test_idle),
+        cmocka_unit_test(test_addresses),
+        cmocka_unit_test(test_all_down),
+        cmocka_unit_test(test_delivery_timeout_without_brokers),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
