@@ -80,6 +80,14 @@ foreach(target e2e_kafka_sink_errors e2e_kafka_sink_outage e2e_kafka_sink_recall
     ENVIRONMENT "${test_environment};PENSTOCK_TEST_KAFKA_ENGINE=librdkafka" SKIP_RETURN_CODE 77)
 endforeach()
 
+# The same for programs that run a Kafka source.
+foreach(target e2e_kafka_source_pause e2e_kafka_source_rebalance e2e_kafka_source_regex stages_conformance_source stages_sources_kafka)
+  get_property(folder TEST ${target} PROPERTY LABELS)
+  add_test(NAME ${target}_native COMMAND ${runner} $<TARGET_FILE:${target}>)
+  set_tests_properties(${target}_native PROPERTIES LABELS ${folder} TIMEOUT ${test_limit_s}
+    ENVIRONMENT "${test_environment};PENSTOCK_TEST_KAFKA_SOURCE_ENGINE=native" SKIP_RETURN_CODE 77)
+endforeach()
+
 # What scripts need beside the program: every tests/real/*.c, and the helpers of tests/crash.
 file(GLOB real_sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/tests/real/*.c)
 add_custom_target(real_tools)

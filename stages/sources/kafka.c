@@ -1,18 +1,18 @@
 /* Source kafka (Flume's org.apache.flume.source.kafka.KafkaSource): a member of a consumer group.
  *
- * Records are copied into the batch as they come. Only offsets of delivered records are committed, also for
+ * What reads is an engine behind kafka/consumer/seam.h. Only offsets of delivered records are committed, also for
  * batches that interceptors emptied. While a channel is full, the record queue is not read and the group is
- * still polled (kafka/consumer/consumer.h), so a full channel never causes a rebalance. Rebalances: kafka/consumer/rebalance.h.
+ * still served, so a full channel never causes a rebalance.
  *
  * Thread: its worker. It must never commit what was not delivered, and never wait for a broker. */
 #include "core/stage.h"
 #include "stages/lib/kafka/client_plan.h"
+#include "stages/lib/kafka/consumer/seam.h"
+#include "stages/lib/kafka/consumer/topic_regex.h"
+#include "stages/lib/kafka/fetch/fetch.h"
 #include "stages/lib/kafka/options.h"
 #include "stages/lib/kafka/probe.h"
 #include "stages/lib/kafka/properties/properties.h"
-#include "stages/lib/kafka/consumer/rebalance.h"
-#include "stages/lib/kafka/consumer/record.h"
-#include "stages/lib/kafka/consumer/topic_regex.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -31,21 +31,25 @@ struct kafka_plan {
     struct ps_texts topics, old_topics;
     struct ps_pairs headers, consumer;
     int64_t batch_size, batch_duration_ms;
+    int engine;
     bool flume_event_format, set_topic_header, migrate_offsets;
     /* Made by build: */
     struct ps_kafka_settings settings;
     struct ps_texts subscription, wanted;
     struct ps_kafka_record_plan record;
-    uint64_t revoke_wait_ns;
+    const struct ps_kafka_reading_engine *reading_engine;
+    uint64_t revoke_wait_ns, held_bytes_max;
     bool cooperative;
     bool sink_commits; /* in its transactions */
 };
+
+enum { ENGINE_LIBRDKAFKA, ENGINE_NATIVE, ENGINE_JAVA };
 
 enum phase { RUNNING, FINISHING, LEAVING, LEFT };
 
 struct kafka_state {
     struct ps_port *port;
-    struct ps_kafka_group group;
+    struct ps_kafka_reading *reading;
     struct ps_kafka_record_state record;
     enum phase phase;
     bool paused;
@@ -112,6 +116,17 @@ static const struct ps_option options[] = {
      .type = PS_OPTION_MAP,
      .offset = FIELD(headers),
      .help = "header.<event header> = <record header>: copied into the event"},
+    {.key = "penstock.engine",
+     .type = PS_OPTION_ENUM,
+     .offset = FIELD(engine),
+     .fallback = "librdkafka",
+     .words = PS_WORDS("librdkafka", "native", "java"),
+     .flags = PS_OPTION_EXTENSION,
+     .help = "what speaks to the brokers: librdkafka, or native: penstock itself, which receives record sets "
+             "into the memory of batches and copies nothing. native does not do cooperative assignment "
+             "and client.rack: with these librdkafka is used, and check says so. java: Flume's own class in "
+             "a Java "
+             "process"},
     {.key = "kafka.consumer.",
      .type = PS_OPTION_MAP,
      .offset = FIELD(consumer),
@@ -145,6 +160,28 @@ static struct ps_texts wanted_topics(const struct kafka_plan *plan)
     return plan->topics.count > 0 ? plan->topics : plan->old_topics;
 }
 
+/* Returns which setting the native engine does not do, in `err`; NULL: it does them all. */
+static const char *engine_misfit(const struct kafka_plan *plan, const struct ps_context *context,
+                                 struct ps_err *err)
+{
+    struct ps_kafka_settings settings = {0};
+    bool misfit =
+        ps_kafka_translate(PS_KAFKA_CONSUMER, &plan->consumer, context, NULL, &settings, err) == PS_OK &&
+        ps_kafka_fetch_fits(settings.items, settings.count, err) != PS_OK;
+    ps_kafka_settings_fini(&settings);
+    return misfit ? err->text : NULL;
+}
+
+/* Says so when the native engine was asked for and librdkafka is used. */
+static void check_engine(const struct kafka_plan *plan, const struct ps_context *context)
+{
+    struct ps_err err = {0};
+    const char *misfit = plan->engine == ENGINE_NATIVE ? engine_misfit(plan, context, &err) : NULL;
+    if (misfit != NULL)
+        ps_report(context, PS_LOG_WARN, "penstock.engine",
+                  "librdkafka is used, because the native engine does not do this: %s", misfit);
+}
+
 static enum ps_status kafka_check(const void *plan_, const struct ps_context *context)
 {
     const struct kafka_plan *plan = plan_;
@@ -162,6 +199,7 @@ static enum ps_status kafka_check(const void *plan_, const struct ps_context *co
                   err.text);
         return PS_FAIL;
     }
+    check_engine(plan, context);
     return ps_kafka_translate(PS_KAFKA_CONSUMER, &plan->consumer, context, &notes, NULL, &err);
 }
 
@@ -234,8 +272,13 @@ static enum ps_status kafka_build(void *plan_, struct ps_context *context, struc
         char *id = ps_arena_format(context->arena, "penstock-%s-%s", context->agent, context->name);
         ps_kafka_settings_set(settings, "client.id", id);
     }
-    ps_kafka_bound_fetches(settings,
-                           context->client_queue_bytes / (context->instances > 0 ? context->instances : 1));
+    plan->held_bytes_max = context->client_queue_bytes / (context->instances > 0 ? context->instances : 1);
+    struct ps_err misfit = {0};
+    plan->reading_engine = plan->engine == ENGINE_NATIVE &&
+                                   ps_kafka_fetch_fits(settings->items, settings->count, &misfit) == PS_OK
+                               ? &ps_kafka_reading_native
+                               : &ps_kafka_reading_librdkafka;
+    ps_kafka_bound_fetches(settings, plan->held_bytes_max);
     if (plan->sink_commits)
         ps_kafka_settings_set(settings, "isolation.level", "read_committed");
     exclude_internal_topics(plan);
@@ -270,9 +313,10 @@ static bool kafka_yields_positions(void *plan_, struct ps_err *err)
     return true;
 }
 
-static void kafka_outline(const void *plan_, const struct ps_context *, FILE *out)
+static void kafka_outline(const void *plan_, const struct ps_context *context, FILE *out)
 {
     const struct kafka_plan *plan = plan_;
+    struct ps_err err = {0};
     struct ps_texts topics = wanted_topics(plan);
     ps_kafka_outline(out, plan->bootstrap, &plan->consumer);
     fprintf(out, ", group %s, topic%s", group_of(plan), plan->regex != NULL || topics.count > 1 ? "s" : "");
@@ -282,6 +326,8 @@ static void kafka_outline(const void *plan_, const struct ps_context *, FILE *ou
         fprintf(out, " %s", topics.items[i]);
     if (plan->sink_commits)
         fputs(", offsets committed by the sink", out);
+    if (plan->engine == ENGINE_NATIVE && engine_misfit(plan, context, &err) == NULL)
+        fputs(", native engine", out);
 }
 
 /* Does not join the group. */
@@ -312,65 +358,55 @@ static enum ps_status kafka_open(const void *plan_, void *state_, struct ps_port
     const struct kafka_plan *plan = plan_;
     struct kafka_state *state = state_;
     *state = (struct kafka_state){.port = port};
-    ps_kafka_group_init(&state->group, port->component, port->counters, COMMIT_INTERVAL_NS,
-                        plan->revoke_wait_ns);
-    const char *instance_id = ps_kafka_settings_get(&plan->settings, "group.instance.id");
-    const struct ps_kafka_consumer_config config = {
-        .component = port->component,
-        .group_instance_id = instance_id,
-        .instance = port->instance,
+    const struct ps_kafka_reading_config config = {
+        .port = port,
         .pairs = plan->settings.items,
         .pair_count = plan->settings.count,
+        .group = group_of(plan),
+        .group_instance_id = ps_kafka_settings_get(&plan->settings, "group.instance.id"),
         .subscription = plan->subscription,
         .wanted = plan->wanted,
         .cooperative = plan->cooperative,
-        .wake_fd = port->wake_fd,
+        .sink_commits = plan->sink_commits,
+        .commit_interval_ns = COMMIT_INTERVAL_NS,
+        .revoke_wait_ns = plan->revoke_wait_ns,
+        .held_bytes_max = plan->held_bytes_max,
     };
-    state->group.sink_commits = plan->sink_commits;
-    if (ps_kafka_consumer_open(&state->group.consumer, &config, err) != PS_OK)
+    state->reading = plan->reading_engine->open(&config, err);
+    if (state->reading == NULL)
         return PS_FAIL;
     state->record =
         (struct ps_kafka_record_state){.plan = &plan->record,
-                                       .streams = &state->group.streams,
-                                       .membership = plan->sink_commits ? &state->group.membership : NULL,
+                                       .streams = state->reading->streams,
+                                       .membership = plan->sink_commits ? state->reading->membership : NULL,
                                        .port = port};
     return PS_OK;
 }
 
-static void kafka_close(const void *, void *state_)
+static void kafka_close(const void *plan_, void *state_)
 {
+    const struct kafka_plan *plan = plan_;
     struct kafka_state *state = state_;
-    if (state->phase != LEFT && !state->group.consumer.fatal)
+    struct ps_err reason;
+    if (state->phase != LEFT && !plan->reading_engine->failed(state->reading, &reason))
         ps_log(PS_LOG_WARN, state->port->component,
                "closed before it could leave the group: the group notices by its session time-out");
-    ps_kafka_consumer_destroy(&state->group.consumer);
-    ps_kafka_group_fini(&state->group);
+    plan->reading_engine->destroy(state->reading);
 }
 
 /* ---- running ---- */
 
-static enum ps_kafka_take take(void *argument, const struct ps_kafka_message *message)
+static enum ps_result kafka_work(const void *plan_, void *state_, struct ps_batch *batch,
+                                 const struct ps_now *now)
 {
-    struct kafka_state *state = argument;
-    return ps_kafka_record_take(&state->record, message);
-}
-
-static uint32_t stream_of(void *argument, const rd_kafka_message_t *message)
-{
-    struct kafka_state *state = argument;
-    return ps_kafka_streams_of_record(&state->group.streams, message);
-}
-
-static enum ps_result kafka_work(const void *, void *state_, struct ps_batch *batch, const struct ps_now *now)
-{
+    const struct kafka_plan *plan = plan_;
     struct kafka_state *state = state_;
     if (state->phase != RUNNING)
         return PS_IDLE;
-    const struct ps_kafka_consumer_reader reader = {.stream = stream_of, .take = take, .argument = state};
     uint32_t before = batch->count;
     ps_kafka_record_begin(&state->record, batch);
-    uint32_t read = ps_kafka_consumer_read(&state->group.consumer, &reader);
-    bool starved = ps_kafka_consumer_has_kept(&state->group.consumer) && !batch->full;
+    uint32_t read = plan->reading_engine->read(state->reading, &state->record);
+    bool starved = plan->reading_engine->has_kept(state->reading) && !batch->full;
     if (starved && (read > 0 || !state->starved))
         state->starved_since_ns = now->mono_ns;
     state->starved = starved;
@@ -396,35 +432,18 @@ static void count_idle(const struct kafka_plan *plan, struct kafka_state *state,
     }
 }
 
-/* Offsets of what is under way cannot be committed any more: the next consumer reads it again. */
-static void fail(struct kafka_state *state)
+static uint64_t kafka_tick(const void *plan_, void *state_, const struct ps_now *now)
 {
-    struct ps_err reason = {0};
-    if (state->group.no_membership)
-        ps_err_set(
-            &reason,
-            "librdkafka does not tell the member of the group or the cluster, which the sink's transactions "
-            "need");
-    else
-        ps_kafka_consumer_failure(&state->group.consumer, &reason);
-    ps_port_failed(state->port, &reason);
-}
-
-static uint64_t kafka_tick(const void *plan, void *state_, const struct ps_now *now)
-{
+    const struct kafka_plan *plan = plan_;
     struct kafka_state *state = state_;
-    uint64_t next_ns = ps_kafka_group_tick(&state->group, now->mono_ns);
-    bool failed =
-        state->group.consumer.fatal || state->group.consumer.no_memory || state->group.no_membership;
-    if (PS_UNLIKELY(failed) && state->phase < LEAVING)
-        fail(state);
-    if (state->phase == RUNNING) {
+    struct ps_err reason = {0};
+    bool idle = state->paused || state->phase != RUNNING;
+    uint64_t next_ns = plan->reading_engine->tick(state->reading, idle, now->mono_ns);
+    /* Offsets of what is under way cannot be committed any more: the next consumer reads it again. */
+    if (PS_UNLIKELY(plan->reading_engine->failed(state->reading, &reason)) && state->phase < LEAVING)
+        ps_port_failed(state->port, &reason);
+    if (state->phase == RUNNING)
         count_idle(plan, state, now->mono_ns);
-        uint64_t refill_ns =
-            state->paused ? PS_NEVER : ps_kafka_consumer_refill(&state->group.consumer, now->mono_ns);
-        if (refill_ns < next_ns)
-            next_ns = refill_ns;
-    }
     if (state->starved && !state->paused) {
         uint64_t wait_ns = now->mono_ns - state->starved_since_ns;
         wait_ns = wait_ns < MEMORY_RETRY_MIN_NS   ? MEMORY_RETRY_MIN_NS
@@ -447,8 +466,8 @@ static void kafka_delivered(const void *, void *state_, const struct ps_batch *b
 {
     struct kafka_state *state = state_;
     for (uint32_t i = 0; i < batch->span_count; i++)
-        ps_kafka_streams_delivered(&state->group.streams, batch->spans[i].stream, batch->spans[i].generation,
-                                   batch->spans[i].position);
+        ps_kafka_streams_delivered(state->reading->streams, batch->spans[i].stream,
+                                   batch->spans[i].generation, batch->spans[i].position);
 }
 
 static void kafka_paused(const void *, void *state_, bool paused, const struct ps_now *)
@@ -460,11 +479,12 @@ static void kafka_paused(const void *, void *state_, bool paused, const struct p
 /* ---- stopping ---- */
 
 /* Reads nothing more; waits for the delivery of what was read, as long as the engine allows. */
-static void finish(struct kafka_state *state, const struct ps_now *now)
+static void finish(const struct kafka_plan *plan, struct kafka_state *state, const struct ps_now *now)
 {
-    if (!ps_kafka_group_is_drained(&state->group))
+    const struct ps_kafka_reading_engine *engine = plan->reading_engine;
+    if (!engine->is_drained(state->reading))
         return;
-    bool settled = ps_kafka_group_settle(&state->group);
+    bool settled = engine->settle(state->reading);
     if (state->deadline_ns == 0)
         state->deadline_ns = now->mono_ns + LEAVE_WAIT_NS;
     if (!settled && now->mono_ns < state->deadline_ns)
@@ -472,24 +492,24 @@ static void finish(struct kafka_state *state, const struct ps_now *now)
     if (!settled)
         ps_log(PS_LOG_WARN, state->port->component,
                "the last offsets could not be committed: some records will be read again");
-    ps_kafka_consumer_close(&state->group.consumer);
-    state->group.revoke_wait_ns = 0; /* nothing is outstanding any more */
+    engine->leave(state->reading);
     state->phase = LEAVING;
     state->deadline_ns = now->mono_ns + LEAVE_WAIT_NS;
 }
 
-static bool kafka_drain(const void *, void *state_, const struct ps_now *now)
+static bool kafka_drain(const void *plan_, void *state_, const struct ps_now *now)
 {
+    const struct kafka_plan *plan = plan_;
     struct kafka_state *state = state_;
     if (state->phase == RUNNING) {
         state->phase = FINISHING;
         state->starved = false;
-        ps_kafka_consumer_forget_kept(&state->group.consumer);
+        plan->reading_engine->forget(state->reading);
     }
     if (state->phase == FINISHING)
-        finish(state, now);
+        finish(plan, state, now);
     if (state->phase == LEAVING &&
-        (ps_kafka_consumer_closed(&state->group.consumer) || now->mono_ns >= state->deadline_ns))
+        (plan->reading_engine->left(state->reading) || now->mono_ns >= state->deadline_ns))
         state->phase = LEFT;
     return state->phase == LEFT;
 }

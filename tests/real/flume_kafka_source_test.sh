@@ -56,6 +56,7 @@ kafka_source() { # ENGINE NAME KEY=VALUE...: a source, its channel and its sink
     mkdir -p "$directory"
     shift 2
     printf "a1.sources.$name.%s\n" type=org.apache.flume.source.kafka.KafkaSource "kafka.bootstrap.servers=$brokers" "channels=$name"
+    [[ $engine == flume ]] || echo "a1.sources.$name.penstock.engine = ${KAFKA_SOURCE_ENGINE:-librdkafka}"
     case $name in
     old) echo "a1.sources.$name.groupId = $group" ;;
     shared) ;; # the default group, "flume"

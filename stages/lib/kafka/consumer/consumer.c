@@ -17,8 +17,6 @@
 #define CLOSE_POLL_MS 20
 #define NUDGE_NS (5 * PS_NS_PER_MS)
 #define NUDGES_MAX 200U /* in one second; after that the library has woken by itself */
-/* The same error is logged again after this time. */
-#define SAME_ERROR_NS (UINT64_C(30) * PS_NS_PER_S)
 
 /* ---- life ---- */
 
@@ -89,7 +87,9 @@ enum ps_status ps_kafka_consumer_open(struct ps_kafka_consumer *consumer,
                                       const struct ps_kafka_consumer_config *config, struct ps_err *err)
 {
     char reason[512];
-    *consumer = (struct ps_kafka_consumer){.component = config->component, .wanted = config->wanted};
+    *consumer = (struct ps_kafka_consumer){.component = config->component,
+                                           .reports = {.component = config->component},
+                                           .wanted = config->wanted};
     rd_kafka_conf_t *conf = rd_kafka_conf_new();
     if (configure(conf, config, err) != PS_OK) {
         rd_kafka_conf_destroy(conf);
@@ -189,84 +189,6 @@ void ps_kafka_consumer_destroy(struct ps_kafka_consumer *consumer)
 
 /* ---- group events ---- */
 
-static const struct {
-    rd_kafka_resp_err_t code;
-    const char *remedy;
-} remedies[] = {
-    {RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN, "check kafka.bootstrap.servers, the brokers and the network"},
-    {RD_KAFKA_RESP_ERR__TRANSPORT, "check kafka.bootstrap.servers, the brokers and the network"},
-    {RD_KAFKA_RESP_ERR__RESOLVE, "check the host names in kafka.bootstrap.servers and the name service"},
-    {RD_KAFKA_RESP_ERR__SSL, "check kafka.consumer.security.protocol and the kafka.consumer.ssl.* stores"},
-    {RD_KAFKA_RESP_ERR__AUTHENTICATION, "check kafka.consumer.sasl.mechanism and sasl.jaas.config"},
-    {RD_KAFKA_RESP_ERR_SASL_AUTHENTICATION_FAILED, "check user and password in sasl.jaas.config"},
-    {RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED, "grant this user Read and Describe on the topic"},
-    {RD_KAFKA_RESP_ERR_GROUP_AUTHORIZATION_FAILED, "grant this user Read on the group"},
-    {RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART, "create the topic, or correct kafka.topics"},
-    {RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC, "create the topic, or correct kafka.topics"},
-    {RD_KAFKA_RESP_ERR_INCONSISTENT_GROUP_PROTOCOL,
-     "all members of a group need a common partition.assignment.strategy"},
-    {RD_KAFKA_RESP_ERR__MAX_POLL_EXCEEDED, "the process did not poll in time; check its load and pauses"},
-    {RD_KAFKA_RESP_ERR_FENCED_INSTANCE_ID,
-     "another member of the group has the same kafka.consumer.group.instance.id: give each agent and each "
-     "source an id of its own"},
-    {RD_KAFKA_RESP_ERR_OFFSET_METADATA_TOO_LARGE, "raise the broker's offset.metadata.max.bytes"},
-};
-
-static const char *remedy_of(rd_kafka_resp_err_t code)
-{
-    for (size_t i = 0; i < PS_COUNT_OF(remedies); i++) {
-        if (remedies[i].code == code)
-            return remedies[i].remedy;
-    }
-    return NULL;
-}
-
-static bool is_connection(rd_kafka_resp_err_t code)
-{
-    return code == RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN || code == RD_KAFKA_RESP_ERR__TRANSPORT ||
-           code == RD_KAFKA_RESP_ERR__RESOLVE || code == RD_KAFKA_RESP_ERR__SSL ||
-           code == RD_KAFKA_RESP_ERR__AUTHENTICATION;
-}
-
-/* Returns whether this error was logged a short while ago; if not, records it as logged now. After a
- * connection error, "all brokers are down" and "a connection broke" add nothing and count as logged. */
-static bool was_reported(struct ps_kafka_consumer *consumer, rd_kafka_resp_err_t code, uint64_t mono_ns)
-{
-    size_t oldest = 0;
-    bool down = code == RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN || code == RD_KAFKA_RESP_ERR__TRANSPORT;
-    for (size_t i = 0; i < PS_COUNT_OF(consumer->reported); i++) {
-        rd_kafka_resp_err_t before = consumer->reported[i].code;
-        if ((before == code || (down && is_connection(before))) &&
-            mono_ns - consumer->reported[i].mono_ns < SAME_ERROR_NS)
-            return true;
-        if (consumer->reported[i].mono_ns < consumer->reported[oldest].mono_ns)
-            oldest = i;
-    }
-    consumer->reported[oldest].code = code;
-    consumer->reported[oldest].mono_ns = mono_ns;
-    consumer->cut_off |= is_connection(code);
-    return false;
-}
-
-/* Records come again after a connection error: logs it, and allows the same errors to be logged again. */
-static void report_recovery(struct ps_kafka_consumer *consumer)
-{
-    consumer->cut_off = false;
-    memset(consumer->reported, 0, sizeof consumer->reported);
-    ps_log(PS_LOG_INFO, consumer->component, "Kafka delivers records again");
-}
-
-static void report_error(struct ps_kafka_consumer *consumer, rd_kafka_resp_err_t code, const char *text,
-                         uint64_t mono_ns)
-{
-    if (was_reported(consumer, code, mono_ns))
-        return;
-    const char *remedy = remedy_of(code);
-    ps_log(PS_LOG_ERROR, consumer->component, "Kafka: %s (%s)%s%s; retrying",
-           text != NULL && *text != '\0' ? text : rd_kafka_err2str(code), rd_kafka_err2name(code),
-           remedy != NULL ? "; " : "", remedy != NULL ? remedy : "");
-}
-
 void ps_kafka_consumer_failure(const struct ps_kafka_consumer *consumer, struct ps_err *reason)
 {
     char text[512];
@@ -276,7 +198,7 @@ void ps_kafka_consumer_failure(const struct ps_kafka_consumer *consumer, struct 
         return;
     }
     rd_kafka_resp_err_t code = rd_kafka_fatal_error(consumer->client, text, sizeof text);
-    const char *remedy = remedy_of(code);
+    const char *remedy = ps_kafka_consumer_remedy(code);
     ps_err_set(reason, "Kafka: the consumer cannot continue: %s (%s)%s%s",
                code != RD_KAFKA_RESP_ERR_NO_ERROR ? text : "it is closed", rd_kafka_err2name(code),
                remedy != NULL ? "; " : "", remedy != NULL ? remedy : "");
@@ -327,7 +249,7 @@ static void serve(struct ps_kafka_consumer *consumer, const struct ps_kafka_cons
         if (rd_kafka_fatal_error(consumer->client, NULL, 0) != RD_KAFKA_RESP_ERR_NO_ERROR)
             consumer->fatal = true; /* the source tells the engine, which logs it */
         else
-            report_error(consumer, error, rd_kafka_event_error_string(event), mono_ns);
+            ps_kafka_reports_error(&consumer->reports, error, rd_kafka_event_error_string(event), mono_ns);
         break;
     case RD_KAFKA_EVENT_LOG:
         report_log(consumer, event);
@@ -424,7 +346,8 @@ static void on_record(rd_kafka_message_t *record, void *argument)
     struct reading *reading = argument;
     struct ps_kafka_consumer *consumer = reading->consumer;
     if (PS_UNLIKELY(record->err != RD_KAFKA_RESP_ERR_NO_ERROR)) {
-        report_error(consumer, record->err, rd_kafka_message_errstr(record), consumer->mono_ns);
+        ps_kafka_reports_error(&consumer->reports, record->err, rd_kafka_message_errstr(record),
+                               consumer->mono_ns);
         return;
     }
     rd_kafka_timestamp_type_t type;
@@ -468,8 +391,8 @@ uint32_t ps_kafka_consumer_read(struct ps_kafka_consumer *consumer,
             return 1;
     }
     rd_kafka_consume_callback_queue(consumer->records, 0, on_record, &reading);
-    if (reading.count > 0 && consumer->cut_off)
-        report_recovery(consumer);
+    if (reading.count > 0)
+        ps_kafka_reports_recovery(&consumer->reports);
     if (reading.count > 0)
         consumer->average_bytes = (7 * consumer->average_bytes + reading.bytes / reading.count) / 8;
     return reading.count;

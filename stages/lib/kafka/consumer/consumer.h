@@ -18,8 +18,11 @@
 
 #include "core/option.h"
 #include "core/status.h"
+#include "stages/lib/kafka/consumer/reports.h"
 
 #include <librdkafka/rdkafka.h>
+
+struct ps_block;
 
 /* A record of a partition that is assigned to us. Valid during the call to `take`. */
 struct ps_kafka_message {
@@ -30,6 +33,10 @@ struct ps_kafka_message {
     const char *value;             /* NULL: a tombstone */
     const struct ps_slice *mapped; /* one for each wanted header name; data NULL: the record has none */
     uint32_t key_length, value_length;
+    /* Key, value and headers lie in this block, which the batch then owns, too; NULL: they are copied. `block_number` tells it
+     * from another one that was at its address. */
+    struct ps_block *block;
+    uint64_t block_number;
 };
 
 enum ps_kafka_take {
@@ -69,11 +76,7 @@ struct ps_kafka_consumer {
     /* The group rebalances while we keep partitions (cooperative protocol): do not commit. Up to librdkafka
      * 2.10 a commit that arrives then loses the whole assignment (issue 4059). */
     bool rejoining;
-    bool cut_off; /* a connection error was logged, and no record came since */
-    struct {
-        rd_kafka_resp_err_t code;
-        uint64_t mono_ns;
-    } reported[8];    /* the errors logged last: not logged again for a while */
+    struct ps_kafka_reports reports;
     uint64_t mono_ns; /* of the last poll */
     /* The record queue: its limits, the average size of a record, whether it was full and has not run low
      * since. */

@@ -106,21 +106,10 @@ static void on_committed(void *argument, rd_kafka_resp_err_t error,
     group->reported = error;
 }
 
-/* The sink has committed the offsets that it delivered. */
-static void note_committed(struct ps_kafka_group *group)
-{
-    for (uint32_t i = 0; i < group->streams.count; i++) {
-        struct ps_kafka_stream *stream = &group->streams.items[i];
-        if (ps_kafka_stream_is_dirty(stream))
-            stream->committed = stream->delivered + 1;
-    }
-    group->streams.moved = false;
-}
-
 static void notice_deliveries(struct ps_kafka_group *group)
 {
     if (group->sink_commits && group->streams.moved)
-        note_committed(group);
+        ps_kafka_streams_note_committed(&group->streams);
     group->dirty |= group->streams.moved;
     group->streams.moved = false;
 }
@@ -138,12 +127,7 @@ static void commit_when(struct ps_kafka_group *group, uint64_t interval_ns)
 
 bool ps_kafka_group_is_drained(const struct ps_kafka_group *group)
 {
-    for (uint32_t i = 0; i < group->streams.count; i++) {
-        const struct ps_kafka_stream *stream = &group->streams.items[i];
-        if (stream->state != PS_KAFKA_STREAM_GONE && !ps_kafka_stream_is_drained(stream))
-            return false;
-    }
-    return true;
+    return ps_kafka_streams_are_drained(&group->streams);
 }
 
 bool ps_kafka_group_settle(struct ps_kafka_group *group)
@@ -271,20 +255,6 @@ static void end_revocation(struct ps_kafka_group *group, const char *how)
     ps_log(PS_LOG_INFO, group->component, "%d partition(s) given up: %s", count, how);
 }
 
-static bool revoked_drained(const struct ps_kafka_group *group, bool *dirty)
-{
-    *dirty = false;
-    for (uint32_t i = 0; i < group->streams.count; i++) {
-        const struct ps_kafka_stream *stream = &group->streams.items[i];
-        if (stream->state != PS_KAFKA_STREAM_REVOKING)
-            continue;
-        if (!ps_kafka_stream_is_drained(stream))
-            return false;
-        *dirty |= ps_kafka_stream_is_dirty(stream);
-    }
-    return true;
-}
-
 static void continue_revocation(struct ps_kafka_group *group)
 {
     bool dirty;
@@ -292,7 +262,8 @@ static void continue_revocation(struct ps_kafka_group *group)
         end_revocation(
             group,
             "the group has removed this member; others read again the records that were not committed");
-    } else if (revoked_drained(group, &dirty) && !dirty && !group->commit_begun) {
+    } else if (ps_kafka_streams_revoked_are_drained(&group->streams, &dirty) && !dirty &&
+               !group->commit_begun) {
         end_revocation(group, "all records that were read are delivered and committed");
     } else if (group->refused >= REFUSED_MAX) {
         end_revocation(group,

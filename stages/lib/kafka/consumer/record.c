@@ -116,10 +116,11 @@ static bool add_position(struct ps_kafka_record_state *state, struct ps_event *e
     return text != NULL && ps_batch_header_add(batch, event, plan->offset, text, length);
 }
 
-static bool set_copied(struct ps_batch *batch, struct ps_event *event, const struct ps_name *name,
-                       const char *value, uint32_t length)
+/* A value that lies in a block of the batch stays there. */
+static bool set_value(struct ps_batch *batch, struct ps_event *event, const struct ps_name *name,
+                      const struct ps_kafka_message *message, const char *value, uint32_t length)
 {
-    const char *text = copy_text(batch, value, length);
+    const char *text = message->block != NULL ? value : copy_text(batch, value, length);
     return text != NULL && ps_batch_header_set(batch, event, name, text, length);
 }
 
@@ -132,14 +133,14 @@ static bool add_headers(struct ps_kafka_record_state *state, struct ps_event *ev
     for (size_t i = 0; i < plan->mapped_count; i++) {
         const struct ps_slice *value = &message->mapped[i];
         if (value->data != NULL &&
-            !set_copied(state->batch, event, plan->mapped[i], value->data, value->length))
+            !set_value(state->batch, event, plan->mapped[i], message, value->data, value->length))
             return false;
     }
     if (plan->partition != NULL &&
         !add_position(state, event, &state->streams->items[message->stream], message->offset))
         return false;
     return message->key == NULL ||
-           set_copied(state->batch, event, plan->key, message->key, message->key_length);
+           set_value(state->batch, event, plan->key, message, message->key, message->key_length);
 }
 
 /* ---- bodies ---- */
@@ -164,15 +165,37 @@ static char *copy_datum(struct ps_batch *batch, const char *bytes, uint32_t leng
     return copy;
 }
 
+/* Makes the batch an owner of the record's block. Returns false: it is full. */
+static bool refer(struct ps_kafka_record_state *state, const struct ps_kafka_message *message)
+{
+    if (PS_LIKELY(state->referred_batch == state->batch_number &&
+                  state->referred_block == message->block_number))
+        return true;
+    bool first = state->counted_block != message->block_number;
+    if (!ps_batch_refer(state->batch, message->block, first)) {
+        state->batch->full = true; /* its list of blocks is */
+        return false;
+    }
+    state->counted_block = state->referred_block = message->block_number;
+    state->referred_batch = state->batch_number;
+    return true;
+}
+
 /* Returns NULL without room; the caller withdraws the parts that were added. */
 static struct ps_event *add_event(struct ps_kafka_record_state *state, const struct ps_kafka_message *message,
                                   const struct ps_avro_datum *datum)
 {
     const struct ps_slice *body = &datum->body;
     struct ps_batch *batch = state->batch;
+    bool is_view = message->block != NULL && message->value != NULL;
+    if (message->block != NULL && !refer(state, message))
+        return NULL;
     if (!state->plan->flume_event_format)
-        return ps_batch_add_copy(batch, message->value != NULL ? message->value : "", message->value_length);
-    char *copy = copy_datum(batch, message->value, message->value_length);
+        return is_view ? ps_batch_add(batch, (char *)(uintptr_t)message->value, message->value_length)
+                       : ps_batch_add_copy(batch, message->value != NULL ? message->value : "",
+                                           message->value_length);
+    char *copy = is_view ? (char *)(uintptr_t)message->value
+                         : copy_datum(batch, message->value, message->value_length);
     if (copy == NULL)
         return NULL;
     struct ps_event *event = ps_batch_add(batch, copy + (body->data - message->value), body->length);

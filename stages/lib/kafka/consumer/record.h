@@ -35,11 +35,13 @@ struct ps_kafka_record_state {
     struct ps_port *port; /* it has dead letters: records that are not events become dead letters */
     /* NULL: they are put at once. Else they are collected here, with the batch that covers them. */
     struct ps_kafka_dead_letters *dead_letters;
-    struct ps_batch *batch;  /* being filled */
-    struct ps_slice group;   /* of the plan */
-    uint64_t batch_number;   /* our own count, tells which texts are in the batch */
-    uint64_t taken_bytes;    /* in this call */
-    uint64_t given_up_bytes; /* in this call: of records that became dead letters */
+    struct ps_batch *batch;                  /* being filled */
+    struct ps_slice group;                   /* of the plan */
+    uint64_t batch_number;                   /* our own count, tells which texts are in the batch */
+    uint64_t referred_batch, referred_block; /* numbers: the batch owns this block (ps_kafka_message.block) */
+    uint64_t counted_block;                  /* its memory is charged to a batch */
+    uint64_t taken_bytes;                    /* in this call */
+    uint64_t given_up_bytes;                 /* in this call: of records that became dead letters */
     /* The last timestamp written into this batch: the records of one producer request share it. */
     int64_t timestamp_ms;
     const char *timestamp_text;

@@ -159,3 +159,37 @@ void ps_kafka_streams_abandon(struct ps_kafka_streams *streams)
     for (uint32_t i = 0; i < streams->count; i++)
         streams->items[i].taken = streams->items[i].delivered;
 }
+
+bool ps_kafka_streams_are_drained(const struct ps_kafka_streams *streams)
+{
+    for (uint32_t i = 0; i < streams->count; i++) {
+        const struct ps_kafka_stream *stream = &streams->items[i];
+        if (stream->state != PS_KAFKA_STREAM_GONE && !ps_kafka_stream_is_drained(stream))
+            return false;
+    }
+    return true;
+}
+
+bool ps_kafka_streams_revoked_are_drained(const struct ps_kafka_streams *streams, bool *dirty)
+{
+    *dirty = false;
+    for (uint32_t i = 0; i < streams->count; i++) {
+        const struct ps_kafka_stream *stream = &streams->items[i];
+        if (stream->state != PS_KAFKA_STREAM_REVOKING)
+            continue;
+        if (!ps_kafka_stream_is_drained(stream))
+            return false;
+        *dirty |= ps_kafka_stream_is_dirty(stream);
+    }
+    return true;
+}
+
+void ps_kafka_streams_note_committed(struct ps_kafka_streams *streams)
+{
+    for (uint32_t i = 0; i < streams->count; i++) {
+        struct ps_kafka_stream *stream = &streams->items[i];
+        if (ps_kafka_stream_is_dirty(stream))
+            stream->committed = stream->delivered + 1;
+    }
+    streams->moved = false;
+}

@@ -79,6 +79,14 @@ void ps_kafka_streams_delivered(struct ps_kafka_streams *streams, uint32_t strea
 /* Gives up the records that were read and not delivered: the partition's next owner reads them again. */
 void ps_kafka_streams_abandon(struct ps_kafka_streams *streams);
 
+/* Returns true if everything read from our partitions was delivered. */
+bool ps_kafka_streams_are_drained(const struct ps_kafka_streams *streams);
+/* Returns true if everything read from the partitions that are being given up was delivered; *dirty: and not all of it was
+ * committed. */
+bool ps_kafka_streams_revoked_are_drained(const struct ps_kafka_streams *streams, bool *dirty);
+/* Others have committed what was delivered. */
+void ps_kafka_streams_note_committed(struct ps_kafka_streams *streams);
+
 /* Returns true if everything read was delivered. */
 static inline bool ps_kafka_stream_is_drained(const struct ps_kafka_stream *stream)
 {

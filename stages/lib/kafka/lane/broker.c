@@ -18,9 +18,8 @@
 #define ERROR_TLS (-181)
 #define ERROR_AUTHENTICATION (-169)
 #define ERROR_RESOLVE (-193)
-#define RESPONSE_BYTES_MAX (64U << 20)
-#define READ_BYTES (64U * 1024U)
 #define WRITE_PARTS 64
+#define STARVED_REST_NS (2 * PS_NS_PER_MS)
 #define TOLD_REST_NS (30 * PS_NS_PER_S) /* the same failure is reported again only after this time */
 
 struct ps_kafka_lane_broker *ps_kafka_lane_broker_add(struct ps_kafka_lane *lane, int32_t node,
@@ -80,6 +79,12 @@ static void watch(struct ps_kafka_lane_broker *broker)
 {
     short events = 0;
     int fd = ps_client_descriptor(&broker->client, broker->write_blocked, &events);
+    if (broker->starved && !broker->write_blocked) { /* what it cannot read must not wake the worker */
+        if (broker->watched_fd >= 0)
+            (void)epoll_ctl(broker->lane->epoll_fd, EPOLL_CTL_DEL, broker->watched_fd, NULL);
+        broker->watched_fd = -1;
+        return;
+    }
     if (fd < 0 || (fd == broker->watched_fd && (uint32_t)events == broker->watched_events))
         return;
     struct epoll_event event = {.events = (uint32_t)events, .data.ptr = broker};
@@ -110,6 +115,8 @@ static void give_up_request(struct ps_kafka_lane *lane, struct ps_kafka_lane_req
     if (request->kind == PS_KAFKA_LANE_INIT_PRODUCER_ID)
         lane->id_state = PS_KAFKA_LANE_ID_NONE;
     ps_kafka_lane_transaction_lost(lane, request);
+    if (lane->reader != NULL)
+        lane->reader->lost(lane, request);
     for (uint32_t i = 0; i < request->set_count; i++) {
         struct ps_kafka_lane_set *set = request->sets[i];
         if (set == NULL)
@@ -130,6 +137,8 @@ void ps_kafka_lane_broker_drop(struct ps_kafka_lane_broker *broker)
     broker->phase = PS_KAFKA_LANE_DOWN;
     broker->write_blocked = false;
     broker->in_length = 0;
+    broker->answer = NULL;
+    broker->starved = broker->fetch_asked = false;
     broker->writing = NULL;
     broker->login_ns = PS_NEVER;
     ps_sasl_close(broker->sasl);
@@ -274,7 +283,7 @@ struct ps_kafka_lane_broker *ps_kafka_lane_any_broker(struct ps_kafka_lane *lane
     for (struct ps_kafka_lane_broker *broker = lane->brokers; broker != NULL; broker = broker->next) {
         if (broker->gone)
             continue;
-        if (broker->phase == PS_KAFKA_LANE_UP)
+        if (broker->phase == PS_KAFKA_LANE_UP && (lane->reader == NULL || broker->first == NULL))
             return broker;
         if (best == NULL || broker->phase > best->phase ||
             (broker->phase == PS_KAFKA_LANE_DOWN && best->phase == PS_KAFKA_LANE_DOWN &&
@@ -283,7 +292,8 @@ struct ps_kafka_lane_broker *ps_kafka_lane_any_broker(struct ps_kafka_lane *lane
     }
     if (best != NULL && best->phase == PS_KAFKA_LANE_DOWN && lane->now.mono_ns >= best->rest_ns)
         ps_kafka_lane_broker_connect(best);
-    return NULL;
+    return best != NULL && best->phase == PS_KAFKA_LANE_UP ? best
+                                                           : NULL; /* one that has to answer others first */
 }
 
 /* ---- writing ---- */
@@ -380,105 +390,6 @@ static void write_on(struct ps_kafka_lane_broker *broker)
     }
 }
 
-/* ---- reading ---- */
-
-static bool make_room(struct ps_kafka_lane_broker *broker, uint32_t need)
-{
-    if (need <= broker->in_room)
-        return true;
-    char *in = realloc(broker->in, need);
-    if (in == NULL)
-        return false;
-    broker->in = in;
-    broker->in_room = need;
-    return true;
-}
-
-/* Returns the length of the response at the buffer's front, length field included; 0: not known yet. */
-static uint64_t response_bytes(const struct ps_kafka_lane_broker *broker, uint32_t from)
-{
-    uint32_t wire;
-    if (broker->in_length - from < sizeof wire)
-        return 0;
-    memcpy(&wire, broker->in + from, sizeof wire);
-    return sizeof wire + (uint64_t)be32toh(wire);
-}
-
-/* Handles one complete response. Returns false if the connection was lost. */
-static bool handle(struct ps_kafka_lane_broker *broker, const char *bytes, uint32_t length)
-{
-    struct ps_kafka_lane_request *request = broker->first;
-    char reason[PS_TRANSPORT_REASON_BYTES];
-    if (request == NULL || request->sent_ns == 0) {
-        ps_kafka_lane_broker_lose(broker, "an answer without a request");
-        return false;
-    }
-    bool good = ps_kafka_lane_response(broker, request, bytes, length, reason);
-    if (!good) {
-        ps_kafka_lane_broker_lose(broker, reason);
-        return false;
-    }
-    broker->first = request->next;
-    if (broker->first == NULL)
-        broker->end = &broker->first;
-    if (request->kind == PS_KAFKA_LANE_PRODUCE) {
-        broker->produce_in_flight--;
-        ps_kafka_lane_count_answer(broker->lane, request);
-    }
-    broker->used_ns = broker->lane->now.mono_ns;
-    ps_kafka_lane_give_request(broker->lane, request);
-    return true;
-}
-
-static bool handle_all(struct ps_kafka_lane_broker *broker)
-{
-    uint32_t from = 0;
-    for (;;) {
-        uint64_t bytes = response_bytes(broker, from);
-        if (bytes > RESPONSE_BYTES_MAX) {
-            ps_kafka_lane_broker_lose(broker, "an answer that is too long: is this a Kafka broker?");
-            return false;
-        }
-        if (bytes == 0 || bytes > broker->in_length - from)
-            break;
-        if (!handle(broker, broker->in + from + sizeof(uint32_t),
-                    (uint32_t)bytes - (uint32_t)sizeof(uint32_t)))
-            return false;
-        from += (uint32_t)bytes;
-    }
-    if (from > 0)
-        memmove(broker->in, broker->in + from, broker->in_length - from);
-    broker->in_length -= from;
-    uint64_t next = response_bytes(broker, 0);
-    if (make_room(broker, next > READ_BYTES ? (uint32_t)next : READ_BYTES))
-        return true;
-    ps_kafka_lane_broker_lose(broker, "no memory for an answer");
-    return false;
-}
-
-static void read_on(struct ps_kafka_lane_broker *broker)
-{
-    char reason[PS_TRANSPORT_REASON_BYTES];
-    if (!make_room(broker, READ_BYTES)) {
-        ps_kafka_lane_broker_lose(broker, "no memory for an answer");
-        return;
-    }
-    for (;;) {
-        size_t room = broker->in_room - broker->in_length;
-        ssize_t got = ps_client_read(&broker->client, broker->in + broker->in_length, room, reason);
-        if (got < 0) {
-            ps_kafka_lane_broker_lose(broker, reason);
-            return;
-        }
-        if (got == 0)
-            return;
-        broker->in_length += (uint32_t)got;
-        bool drained = (size_t)got < room && broker->tls == NULL; /* TLS keeps what epoll does not see */
-        if (!handle_all(broker) || drained)
-            return;
-    }
-}
-
 /* ---- its turn ---- */
 
 static void await_ticket(struct ps_kafka_lane_broker *broker)
@@ -495,7 +406,12 @@ static uint64_t deadline_ns(const struct ps_kafka_lane_broker *broker)
     if (request == NULL)
         return PS_NEVER;
     uint64_t since_ns = request->sent_ns != 0 ? request->sent_ns : broker->begun_ns;
-    return since_ns + broker->lane->settings.request_timeout_ns;
+    if (broker->starved)
+        return PS_NEVER; /* it has answered */
+    if (broker->answer != NULL && broker->begun_ns > since_ns)
+        since_ns = broker->begun_ns;
+    return since_ns +
+           (request->timeout_ns != 0 ? request->timeout_ns : broker->lane->settings.request_timeout_ns);
 }
 
 static void check_deadline(struct ps_kafka_lane_broker *broker)
@@ -562,8 +478,8 @@ void ps_kafka_lane_broker_work(struct ps_kafka_lane_broker *broker, bool ready)
         ps_kafka_lane_broker_connect(broker);
     else if (broker->phase == PS_KAFKA_LANE_CONNECTING)
         connect_on(broker);
-    else if (broker->phase >= PS_KAFKA_LANE_ASKING && ready)
-        read_on(broker);
+    else if (broker->phase >= PS_KAFKA_LANE_ASKING && (ready || broker->starved))
+        ps_kafka_lane_broker_receive(broker);
     await_ticket(broker);
     if (broker->phase >= PS_KAFKA_LANE_ASKING && broker->writing != NULL)
         write_on(broker);
@@ -585,6 +501,8 @@ uint64_t ps_kafka_lane_broker_due_ns(const struct ps_kafka_lane_broker *broker)
     if (broker->phase == PS_KAFKA_LANE_CONNECTING)
         return broker->client.deadline_ns;
     uint64_t due_ns = deadline_ns(broker);
+    if (broker->starved)
+        due_ns = now_ns + STARVED_REST_NS;
     if (broker->ready != NULL && broker->throttle_ns > now_ns)
         due_ns = ps_least(due_ns, broker->throttle_ns);
     if (broker->phase == PS_KAFKA_LANE_UP && broker->first == NULL)

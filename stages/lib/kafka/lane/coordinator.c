@@ -11,7 +11,7 @@ static void find(struct ps_kafka_lane *lane, struct ps_kafka_lane_coordinator *c
     struct ps_kafka_lane_broker *broker = ps_kafka_lane_any_broker(lane);
     if (broker == NULL || ps_kafka_lane_login_is_due(broker))
         return;
-    if (!broker->has_transactions) {
+    if (!broker->has_transactions && lane->reader == NULL) {
         ps_kafka_lane_die(
             lane, -165, "%s:%u is older than Kafka 2.5: it has no transactions that know the group's members",
             broker->host, broker->port);

@@ -102,7 +102,23 @@ enum ps_kafka_lane_kind {
     PS_KAFKA_LANE_COMMIT_OFFSETS,
     PS_KAFKA_LANE_END_TRANSACTION,
     PS_KAFKA_LANE_FETCH_OFFSETS,
+    /* The rest is a reader's (struct ps_kafka_lane_reader). */
+    PS_KAFKA_LANE_READER_KINDS,
+    PS_KAFKA_LANE_FETCH = PS_KAFKA_LANE_READER_KINDS,
+    PS_KAFKA_LANE_LIST_OFFSETS,
+    PS_KAFKA_LANE_GROUP_OFFSETS, /* OffsetFetch */
+    PS_KAFKA_LANE_GROUP_COMMIT,
+    PS_KAFKA_LANE_JOIN_GROUP,
+    PS_KAFKA_LANE_SYNC_GROUP,
+    PS_KAFKA_LANE_HEARTBEAT,
+    PS_KAFKA_LANE_LEAVE_GROUP,
+    PS_KAFKA_LANE_KINDS,
 };
+
+#define PS_KAFKA_LANE_READER_KIND_COUNT (PS_KAFKA_LANE_KINDS - PS_KAFKA_LANE_READER_KINDS)
+/* A reader talks to its group's coordinator over a connection of its own, because answers to Fetch may take long. That
+ * broker is node COORDINATOR - node. */
+#define PS_KAFKA_LANE_COORDINATOR INT32_MAX
 
 /* The broker that keeps a transactional id, or a consumer group. */
 struct ps_kafka_lane_coordinator {
@@ -128,6 +144,9 @@ struct ps_kafka_lane_request {
     uint32_t set_count;
     uint64_t bytes, written; /* length field included */
     uint64_t sent_ns;        /* when its last byte was written; 0: not yet */
+    uint64_t timeout_ns;     /* of the answer; 0: request_timeout_ns of the settings */
+    int32_t node;            /* of Fetch: the broker's */
+    void *answer;            /* a reader's memory for the answer, which goes there directly; NULL: none */
 };
 
 /* ---- brokers ---- */
@@ -165,6 +184,11 @@ struct ps_kafka_lane_broker {
     bool login_is_last;                /* after the next answer the login is complete */
     bool login_is_refused;             /* why the connection is lost */
     uint64_t login_ns;                 /* when to log in again; PS_NEVER: never */
+    int16_t reader_versions[PS_KAFKA_LANE_READER_KIND_COUNT]; /* -1: it has none */
+    char *answer; /* where the bytes of the answer to Fetch go that is being read; NULL: to `in` */
+    uint32_t answer_length, answer_got;
+    bool starved;                               /* there is no memory for the answer: nothing is read */
+    bool fetch_asked;                           /* a reader's: Fetch is not answered */
     struct ps_kafka_lane_request *first, **end; /* in the order sent; the first is answered first */
     struct ps_kafka_lane_request *writing;      /* the first that is not written in full; NULL: all are */
     uint32_t produce_in_flight;
@@ -260,7 +284,29 @@ struct ps_kafka_lane_statistics {
     uint64_t due_ns;
 };
 
+/* What the lane does for a reader (stages/lib/kafka/fetch/): connections, metadata and coordinators; requests and answers
+ * are the reader's. Called during a turn. */
+struct ps_kafka_lane_reader {
+    /* Sends what is to be sent, before connections are served. */
+    void (*turn)(struct ps_kafka_lane *lane);
+    /* Notes which versions of a request the broker has. Returns false: the request is not the reader's. */
+    bool (*versions)(struct ps_kafka_lane_broker *broker, int16_t key, int16_t least, int16_t most);
+    /* The answer to Fetch will have this many bytes: returns where they go, and sets request->answer. NULL: there is no
+     * memory now. */
+    char *(*room)(struct ps_kafka_lane *lane, struct ps_kafka_lane_request *request, uint32_t length);
+    /* Handles an answer. Returns false with `reason`: the connection is closed. */
+    bool (*answer)(struct ps_kafka_lane_broker *broker, struct ps_kafka_lane_request *request,
+                   struct ps_wire_in *in, char *reason);
+    /* The connection was lost before the answer. */
+    void (*lost)(struct ps_kafka_lane *lane, struct ps_kafka_lane_request *request);
+    /* The cluster has this topic (metadata with `all_topics`). */
+    void (*topic)(struct ps_kafka_lane *lane, const char *name, uint32_t length, bool internal);
+};
+
 struct ps_kafka_lane {
+    const struct ps_kafka_lane_reader *reader; /* NULL: it is a producer's */
+    void *reader_argument;
+    bool all_topics; /* asks for metadata of all topics */
     struct ps_kafka_lane_settings settings;
     struct ps_kafka_lane_transaction transaction;
     char cluster[PS_KAFKA_LANE_CLUSTER_BYTES]; /* its id; "": not known */
@@ -360,6 +406,9 @@ void ps_kafka_lane_tell_all_down(struct ps_kafka_lane *lane, const char *reason)
 /* The producer cannot go on: nothing more is sent. */
 void ps_kafka_lane_die(struct ps_kafka_lane *lane, int code, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
+/* A lane of a producer, or of a reader. NULL: `err` has the reason. */
+struct ps_kafka_lane *ps_kafka_lane_make(const struct ps_kafka_producer_config *config, struct ps_err *err);
+void ps_kafka_lane_free(struct ps_kafka_lane *lane);
 /* Asks for metadata soon. */
 void ps_kafka_lane_want_metadata(struct ps_kafka_lane *lane);
 
@@ -494,6 +543,8 @@ void ps_kafka_lane_broker_free(struct ps_kafka_lane_broker *broker);
 void ps_kafka_lane_broker_send(struct ps_kafka_lane_broker *broker, struct ps_kafka_lane_request *request);
 /* Connects, writes, reads and checks time-outs, as far as is possible now. */
 void ps_kafka_lane_broker_work(struct ps_kafka_lane_broker *broker, bool ready);
+/* Reads what has come, and handles the answers that are complete. (receive.c) */
+void ps_kafka_lane_broker_receive(struct ps_kafka_lane_broker *broker);
 /* Closes the connection; its sets in flight are sent again. */
 void ps_kafka_lane_broker_lose(struct ps_kafka_lane_broker *broker, const char *reason);
 /* Closes the connection without a failure: its answers are not wanted. Sets in flight are the caller's. */

@@ -39,6 +39,8 @@ struct ps_kafka_lane_request *ps_kafka_lane_take_request(struct ps_kafka_lane *l
     request->kind = kind;
     request->version = version;
     request->set_count = 0;
+    request->timeout_ns = 0;
+    request->answer = NULL;
     return request;
 }
 

@@ -65,7 +65,7 @@ static const char *servers_of(const struct ps_kafka_producer_config *config)
     return servers;
 }
 
-static void lane_free(struct ps_kafka_lane *lane)
+void ps_kafka_lane_free(struct ps_kafka_lane *lane)
 {
     while (lane->brokers != NULL) {
         struct ps_kafka_lane_broker *broker = lane->brokers;
@@ -148,8 +148,7 @@ static enum ps_status lane_init(struct ps_kafka_lane *lane, const struct ps_kafk
     return lane->resolver != NULL ? add_servers(lane, servers_of(config), err) : PS_FAIL;
 }
 
-static struct ps_kafka_producer *lane_create(const struct ps_kafka_producer_config *config,
-                                             struct ps_err *err)
+struct ps_kafka_lane *ps_kafka_lane_make(const struct ps_kafka_producer_config *config, struct ps_err *err)
 {
     struct ps_kafka_lane *lane = calloc(1, sizeof *lane);
     if (lane == NULL) {
@@ -157,14 +156,20 @@ static struct ps_kafka_producer *lane_create(const struct ps_kafka_producer_conf
         return NULL;
     }
     if (lane_init(lane, config, err) == PS_OK)
-        return (struct ps_kafka_producer *)lane;
-    lane_free(lane);
+        return lane;
+    ps_kafka_lane_free(lane);
     return NULL;
+}
+
+static struct ps_kafka_producer *lane_create(const struct ps_kafka_producer_config *config,
+                                             struct ps_err *err)
+{
+    return (struct ps_kafka_producer *)ps_kafka_lane_make(config, err);
 }
 
 static void lane_destroy(struct ps_kafka_producer *producer)
 {
-    lane_free(lane_of(producer));
+    ps_kafka_lane_free(lane_of(producer));
 }
 
 /* ---- records ---- */

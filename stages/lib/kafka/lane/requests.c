@@ -6,9 +6,16 @@
 #include <string.h>
 
 #define KEY_PRODUCE 0
+#define KEY_FETCH 1
+#define KEY_LIST_OFFSETS 2
 #define KEY_METADATA 3
+#define KEY_OFFSET_COMMIT 8
 #define KEY_OFFSET_FETCH 9
 #define KEY_FIND_COORDINATOR 10
+#define KEY_JOIN_GROUP 11
+#define KEY_HEARTBEAT 12
+#define KEY_LEAVE_GROUP 13
+#define KEY_SYNC_GROUP 14
 #define KEY_SASL_HANDSHAKE 17
 #define KEY_API_VERSIONS 18
 #define KEY_INIT_PRODUCER_ID 22
@@ -35,6 +42,14 @@ static const int16_t keys[] = {
     [PS_KAFKA_LANE_COMMIT_OFFSETS] = KEY_TXN_OFFSET_COMMIT,
     [PS_KAFKA_LANE_END_TRANSACTION] = KEY_END_TXN,
     [PS_KAFKA_LANE_FETCH_OFFSETS] = KEY_OFFSET_FETCH,
+    [PS_KAFKA_LANE_FETCH] = KEY_FETCH,
+    [PS_KAFKA_LANE_LIST_OFFSETS] = KEY_LIST_OFFSETS,
+    [PS_KAFKA_LANE_GROUP_OFFSETS] = KEY_OFFSET_FETCH,
+    [PS_KAFKA_LANE_GROUP_COMMIT] = KEY_OFFSET_COMMIT,
+    [PS_KAFKA_LANE_JOIN_GROUP] = KEY_JOIN_GROUP,
+    [PS_KAFKA_LANE_SYNC_GROUP] = KEY_SYNC_GROUP,
+    [PS_KAFKA_LANE_HEARTBEAT] = KEY_HEARTBEAT,
+    [PS_KAFKA_LANE_LEAVE_GROUP] = KEY_LEAVE_GROUP,
 };
 
 /* Returns where the body begins, with room for `body_bytes`; NULL without memory. */
@@ -149,8 +164,8 @@ struct ps_kafka_lane_request *ps_kafka_lane_request_metadata(struct ps_kafka_lan
     char *at = request != NULL ? begin(lane, request, room) : NULL;
     if (at == NULL)
         return request != NULL ? fail(lane, request) : NULL;
-    at = ps_wire_put_int32(at, (int32_t)lane->topic_count);
-    for (size_t i = 0; i < PS_COUNT_OF(lane->buckets); i++) {
+    at = ps_wire_put_int32(at, lane->all_topics ? -1 : (int32_t)lane->topic_count);
+    for (size_t i = 0; i < PS_COUNT_OF(lane->buckets) && !lane->all_topics; i++) {
         for (const struct ps_kafka_lane_topic *topic = lane->buckets[i]; topic != NULL; topic = topic->next)
             at = ps_wire_put_string(at, topic->name, topic->length);
     }

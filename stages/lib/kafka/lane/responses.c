@@ -16,6 +16,7 @@
 #define ERROR_OUT_OF_ORDER 45
 #define ERROR_DUPLICATE 46
 #define ERROR_GAPLESS (-148)
+#define READER_METADATA_REST_NS (500 * PS_NS_PER_MS) /* a topic that it reads may not exist for long */
 
 static bool refuse(char *reason, const char *what)
 {
@@ -35,6 +36,8 @@ static bool versions(struct ps_kafka_lane_broker *broker, struct ps_wire_in *in,
 {
     int16_t error = ps_wire_get_int16(in);
     broker->produce_version = broker->metadata_version = broker->init_version = broker->login_version = -1;
+    for (unsigned i = 0; i < PS_KAFKA_LANE_READER_KIND_COUNT; i++)
+        broker->reader_versions[i] = -1;
     bool has_members = false, has_stable = false;
     uint32_t count = ps_wire_get_count(in, 6);
     for (uint32_t i = 0; i < count; i++) {
@@ -49,6 +52,8 @@ static bool versions(struct ps_kafka_lane_broker *broker, struct ps_wire_in *in,
             broker->login_version = choose(0, 1, least, most);
         else if (key == 28) /* older versions take offsets of any member */
             has_members = choose(3, 3, least, most) == 3;
+        else if (broker->lane->reader != NULL && broker->lane->reader->versions(broker, key, least, most))
+            continue;
         else if (key == 9) /* older versions also return offsets that a transaction may still change */
             has_stable = choose(7, 7, least, most) == 7;
     }
@@ -138,7 +143,7 @@ static bool read_brokers(struct ps_kafka_lane *lane, struct ps_wire_in *in)
     uint32_t count = ps_wire_get_count(in, 12);
     for (struct ps_kafka_lane_broker *broker = lane->brokers; broker != NULL && count > 0;
          broker = broker->next)
-        broker->gone = broker->node >= 0;
+        broker->gone = broker->node >= 0 && broker->node < PS_KAFKA_LANE_COORDINATOR / 2;
     for (uint32_t i = 0; i < count; i++) {
         uint32_t length, rack_length;
         int32_t node = ps_wire_get_int32(in);
@@ -202,8 +207,10 @@ static bool read_topic(struct ps_kafka_lane *lane, struct ps_wire_in *in, int16_
     uint32_t length;
     int16_t error = ps_wire_get_int16(in);
     const char *name = ps_wire_get_string(in, &length);
-    (void)ps_wire_get_int8(in); /* internal */
+    bool internal = ps_wire_get_int8(in) != 0;
     uint32_t count = ps_wire_get_count(in, 18);
+    if (lane->all_topics && name != NULL && error == 0 && !in->failed)
+        lane->reader->topic(lane, name, length, internal);
     struct ps_kafka_lane_topic *topic = name != NULL ? ps_kafka_lane_topic_find(lane, name, length) : NULL;
     bool complete = topic == NULL || (error == 0 && count > 0);
     if (topic != NULL)
@@ -249,6 +256,8 @@ static bool metadata(struct ps_kafka_lane *lane, struct ps_wire_in *in, int16_t 
     lane->metadata_ns = lane->now.mono_ns;
     if (!complete)
         lane->metadata_wanted = true;
+    if (!complete && lane->reader != NULL)
+        lane->metadata_rest_ns = lane->now.mono_ns + READER_METADATA_REST_NS;
     return true;
 }
 
@@ -268,7 +277,12 @@ static bool coordinator(struct ps_kafka_lane *lane, const struct ps_kafka_lane_r
     asked->asked = false;
     if (in->failed)
         return refuse(reason, "the answer to FindCoordinator cannot be read");
+    if (lane->reader != NULL && node >= 0 && node < PS_KAFKA_LANE_COORDINATOR / 2)
+        node = PS_KAFKA_LANE_COORDINATOR - node;
     bool usable = host != NULL && length > 0 && length < PS_HOST_NAME_BYTES && port > 0 && port <= 65535;
+    for (struct ps_kafka_lane_broker *broker = lane->brokers; broker != NULL; broker = broker->next)
+        broker->gone |=
+            lane->reader != NULL && usable && broker->node == node && !is_at(broker, host, length, port);
     if (error == 0 && node >= 0 && usable && ps_kafka_lane_note_broker(lane, node, host, length, port)) {
         asked->node = node;
         asked->failures = ps_kafka_lane_find_node(lane, node)->failures;
@@ -407,6 +421,8 @@ bool ps_kafka_lane_response(struct ps_kafka_lane_broker *broker, struct ps_kafka
     case PS_KAFKA_LANE_END_TRANSACTION:
     case PS_KAFKA_LANE_FETCH_OFFSETS:
         return ps_kafka_lane_transaction_answer(broker->lane, request, &in, reason);
+    default:
+        return broker->lane->reader->answer(broker, request, &in, reason);
     }
     return false;
 }

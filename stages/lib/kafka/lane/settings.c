@@ -300,6 +300,24 @@ static bool is_known(const char *name)
         "topic.metadata.propagation.max.ms",
         "topic.metadata.refresh.interval.ms",
         "transaction.timeout.ms",
+        /* a consumer's: stages/lib/kafka/fetch/settings.c */
+        "auto.offset.reset",
+        "check.crcs",
+        "fetch.error.backoff.ms",
+        "fetch.max.bytes",
+        "fetch.min.bytes",
+        "fetch.wait.max.ms",
+        "group.id",
+        "group.instance.id",
+        "heartbeat.interval.ms",
+        "isolation.level",
+        "max.partition.fetch.bytes",
+        "max.poll.interval.ms",
+        "partition.assignment.strategy",
+        "queued.max.messages.kbytes",
+        "queued.min.messages",
+        "session.timeout.ms",
+        "topic.blacklist",
     };
     for (size_t i = 0; i < PS_COUNT_OF(known); i++)
         if (strcmp(name, known[i]) == 0)

@@ -76,7 +76,7 @@ struct ps_kafka_lane_topic *ps_kafka_lane_topic_get(struct ps_kafka_lane *lane, 
     }
     if (!ps_kafka_topic_name_is_legal(name, length) || (topic = calloc(1, sizeof *topic)) == NULL)
         return NULL;
-    if (lane->topic_count >= PS_KAFKA_LANE_TOPICS_MAX &&
+    if (lane->reader == NULL && lane->topic_count >= PS_KAFKA_LANE_TOPICS_MAX &&
         lane->purged == NULL) /* sets that are to be reported point to their topics */
         evict(lane);
     memcpy(topic->name, name, length);

@@ -21,7 +21,8 @@
 
 static bool wants_metadata(const struct ps_kafka_lane *lane)
 {
-    bool needed = lane->topic_count > 0 || (ps_kafka_lane_is_transactional(lane) && lane->cluster[0] == '\0');
+    bool needed = lane->topic_count > 0 || lane->all_topics ||
+                  (ps_kafka_lane_is_transactional(lane) && lane->cluster[0] == '\0');
     return !lane->metadata_asked && needed && lane->now.mono_ns >= lane->metadata_rest_ns &&
            (lane->metadata_wanted || lane->now.mono_ns >= lane->metadata_ns + lane->settings.metadata_age_ns);
 }
@@ -234,6 +235,8 @@ uint32_t ps_kafka_lane_turn(struct ps_kafka_lane *lane, const struct ps_kafka_li
     expire_any(lane);
     ask(lane);
     ps_kafka_lane_transaction_turn(lane);
+    if (lane->reader != NULL)
+        lane->reader->turn(lane);
     work_brokers(lane);
     if (lane->unplaced_topics) {
         lane->unplaced_topics = false;
@@ -264,7 +267,7 @@ static uint64_t ask_due_ns(const struct ps_kafka_lane *lane)
         if (!broker->gone && broker->phase == PS_KAFKA_LANE_DOWN)
             rested_ns = ps_least(rested_ns, broker->rest_ns);
     }
-    if (lane->topic_count > 0 && !lane->metadata_asked)
+    if ((lane->topic_count > 0 || lane->all_topics) && !lane->metadata_asked)
         due_ns = lane->metadata_wanted ? lane->metadata_rest_ns
                                        : lane->metadata_ns + lane->settings.metadata_age_ns;
     if (lane->id_state == PS_KAFKA_LANE_ID_NONE && !lane->fatal && !ps_kafka_lane_is_transactional(lane))

@@ -17,8 +17,8 @@
 #define STALL_AGAIN_NS (60 * PS_NS_PER_S) /* between further warnings */
 /* longer than a change of leaders takes: a hold must not delay that */
 #define HOLD_AFTER_NS (5 * PS_NS_PER_S)
-#define HELD_MIN_NS (4 * PS_NS_PER_S)  /* duration of a hold: doubles until something is delivered */
-#define HELD_MAX_NS (32 * PS_NS_PER_S) /* an unanswered request ends with a broken connection meanwhile */
+#define HELD_MIN_NS (4 * PS_NS_PER_S)     /* duration of a hold: doubles until something is delivered */
+#define HELD_MAX_NS (32 * PS_NS_PER_S)    /* an unanswered request ends with a broken connection meanwhile */
 #define RELEASED_NS (1100 * PS_NS_PER_MS) /* between two holds: the library's threads check once a second */
 
 void ps_kafka_sender_release_hold(struct ps_kafka_sender *sender)

@@ -1,0 +1,26 @@
+/* Errors that a consumer logs, each with its remedy: the same one not again for a while. Codes are librdkafka's, whose own are
+ * below zero, and Kafka's. Thread: the source's worker. */
+#pragma once
+
+#include "core/base.h"
+
+#include <librdkafka/rdkafka.h>
+
+struct ps_kafka_reports {
+    const char *component; /* for the log */
+    bool cut_off;          /* a connection error was logged, and no record came since */
+    struct {
+        rd_kafka_resp_err_t code;
+        uint64_t mono_ns;
+    } reported[8]; /* the errors logged last */
+};
+
+/* Returns what an operator may do about it, or NULL. */
+const char *ps_kafka_consumer_remedy(rd_kafka_resp_err_t code);
+
+/* Logs an error. `text` NULL or empty: the code's. */
+void ps_kafka_reports_error(struct ps_kafka_reports *reports, rd_kafka_resp_err_t code, const char *text,
+                            uint64_t mono_ns);
+
+/* Records come: after a connection error logs that, and allows the same errors to be logged again. */
+void ps_kafka_reports_recovery(struct ps_kafka_reports *reports);

@@ -1,0 +1,62 @@
+/* The interface between the source `kafka` as Flume defines it (topics, events, headers) and what reads for it: librdkafka
+ * (rebalance.c, reading.c) or the native lane (stages/lib/kafka/fetch/). Both are members of a consumer group, hand over records
+ * in order, and commit what was delivered; both give up a partition when what was read of it is delivered and committed, or
+ * their time is over.
+ *
+ * Thread: the source's worker calls everything. Nothing waits for a broker. */
+#pragma once
+
+#include "core/stage.h"
+#include "stages/lib/kafka/consumer/membership.h"
+#include "stages/lib/kafka/consumer/record.h"
+#include "stages/lib/kafka/consumer/streams.h"
+
+/* Owned by the caller; texts must outlive the reading. */
+struct ps_kafka_reading_config {
+    struct ps_port *port;
+    const struct ps_pair *pairs; /* librdkafka's properties */
+    size_t pair_count;
+    const char *group;
+    /* NULL: none. Instances of a source are members of their own: instance 0 has this id, the others <id>-<instance>. */
+    const char *group_instance_id;
+    struct ps_texts subscription; /* topic names, or one "^.." expression */
+    struct ps_texts wanted;       /* names of the record headers to read */
+    bool cooperative;             /* the protocol may be cooperative */
+    bool sink_commits; /* the sink commits the offsets, in its transactions: nothing is committed here */
+    uint64_t commit_interval_ns, revoke_wait_ns;
+    uint64_t held_bytes_max; /* of what is fetched ahead */
+};
+
+/* The part of an engine's own structure that the source uses; the first member. */
+struct ps_kafka_reading {
+    struct ps_kafka_streams *streams;
+    const struct ps_kafka_membership *membership; /* as whom it reads, when the sink commits */
+};
+
+struct ps_kafka_reading_engine {
+    const char *name;
+    /* Makes the consumer. It connects in the background. Takes milliseconds. */
+    struct ps_kafka_reading *(*open)(const struct ps_kafka_reading_config *config, struct ps_err *err);
+    /* Frees it. If it has not left, the group notices only by the session time-out. */
+    void (*destroy)(struct ps_kafka_reading *reading);
+    /* Called once a cycle: group events, revocations, commits; `paused`: nothing is read now, because a channel is full.
+     * Returns the time of the next call at the latest. */
+    uint64_t (*tick)(struct ps_kafka_reading *reading, bool paused, uint64_t mono_ns);
+    /* Hands records to ps_kafka_record_take until there are none or it has enough. Returns how many were taken. */
+    uint32_t (*read)(struct ps_kafka_reading *reading, struct ps_kafka_record_state *record);
+    /* Returns true when a record waits that was not taken. */
+    bool (*has_kept)(const struct ps_kafka_reading *reading);
+    /* Drops that record, and what was fetched ahead: nothing more is read. */
+    void (*forget)(struct ps_kafka_reading *reading);
+    /* Returns whether it failed for good, with the reason and its cure. */
+    bool (*failed)(const struct ps_kafka_reading *reading, struct ps_err *reason);
+    /* Returns true if everything read was delivered. */
+    bool (*is_drained)(const struct ps_kafka_reading *reading);
+    /* Returns true if all that was delivered is committed, too; commits at once what is not. Call `tick` in between. */
+    bool (*settle)(struct ps_kafka_reading *reading);
+    /* Begins to leave the group; nothing is outstanding any more. Call `tick` until `left`. */
+    void (*leave)(struct ps_kafka_reading *reading);
+    bool (*left)(const struct ps_kafka_reading *reading);
+};
+
+extern const struct ps_kafka_reading_engine ps_kafka_reading_librdkafka;

@@ -1,0 +1,230 @@
+#include "stages/lib/kafka/fetch/assignment.h"
+
+#include <stdlib.h>
+
+static int compare(struct ps_slice one, struct ps_slice other)
+{
+    uint32_t common = one.length < other.length ? one.length : other.length;
+    int order = common > 0 ? memcmp(one.data, other.data, common) : 0;
+    return order != 0 ? order : (one.length > other.length) - (one.length < other.length);
+}
+
+/* ---- subscriptions ---- */
+
+bool ps_kafka_subscription_read(const char *bytes, size_t length, struct ps_slice **topics, uint32_t *count)
+{
+    struct ps_wire_in in = {.at = bytes, .end = bytes + length};
+    int16_t version = ps_wire_get_int16(&in);
+    uint32_t found = ps_wire_get_count(&in, sizeof(int16_t));
+    *count = 0;
+    *topics = NULL;
+    if (in.failed || version < 0)
+        return false;
+    *topics = ps_must_alloc((size_t)found + 1, sizeof **topics, "a rebalance");
+    for (uint32_t i = 0; i < found; i++) {
+        struct ps_slice *topic = &(*topics)[*count];
+        topic->data = ps_wire_get_string(&in, &topic->length);
+        *count += topic->data != NULL && topic->length > 0;
+    }
+    return !in.failed; /* the rest is for other assignors */
+}
+
+size_t ps_kafka_subscription_write(char *at, const struct ps_slice *topics, uint32_t count)
+{
+    size_t length = sizeof(int16_t) + sizeof(int32_t) + sizeof(int32_t);
+    for (uint32_t i = 0; i < count; i++)
+        length += sizeof(int16_t) + topics[i].length;
+    if (at == NULL)
+        return length;
+    at = ps_wire_put_int16(at, 0); /* version */
+    at = ps_wire_put_int32(at, (int32_t)count);
+    for (uint32_t i = 0; i < count; i++)
+        at = ps_wire_put_string(at, topics[i].data, topics[i].length);
+    (void)ps_wire_put_int32(at, -1); /* user data: none */
+    return length;
+}
+
+/* ---- order ---- */
+
+/* AbstractPartitionAssignor.MemberInfo.compareTo. */
+static int compare_members(const void *one_, const void *other_)
+{
+    const struct ps_kafka_group_member *one = one_, *other = other_;
+    bool first = one->instance.length > 0, second = other->instance.length > 0;
+    if (first && second)
+        return compare(one->instance, other->instance);
+    if (first != second)
+        return first ? -1 : 1;
+    return compare(one->id, other->id);
+}
+
+void ps_kafka_group_sort(struct ps_kafka_group_member *members, uint32_t count)
+{
+    if (count > 0)
+        qsort(members, count, sizeof *members, compare_members);
+}
+
+static int compare_topics(const void *one, const void *other)
+{
+    return compare(((const struct ps_kafka_group_topic *)one)->name,
+                   ((const struct ps_kafka_group_topic *)other)->name);
+}
+
+void ps_kafka_group_topics_sort(struct ps_kafka_group_topic *topics, uint32_t count)
+{
+    if (count > 0)
+        qsort(topics, count, sizeof *topics, compare_topics);
+}
+
+/* ---- assignors ---- */
+
+static bool is_subscribed(const struct ps_kafka_group_member *member, struct ps_slice topic)
+{
+    for (uint32_t i = 0; i < member->topic_count; i++) {
+        if (compare(member->topics[i], topic) == 0)
+            return true;
+    }
+    return false;
+}
+
+static struct ps_kafka_group_shares make_shares(const struct ps_kafka_group_topic *topics, uint32_t count)
+{
+    size_t partitions = 0;
+    for (uint32_t i = 0; i < count; i++)
+        partitions += (size_t)topics[i].partition_count;
+    return (struct ps_kafka_group_shares){
+        .items = ps_must_alloc(partitions + 1, sizeof(struct ps_kafka_group_share), "a rebalance")};
+}
+
+static void give(struct ps_kafka_group_shares *shares, uint32_t member, uint32_t topic, int32_t partition)
+{
+    shares->items[shares->count++] = (struct ps_kafka_group_share){member, topic, partition};
+}
+
+struct ps_kafka_group_shares ps_kafka_group_range(const struct ps_kafka_group_member *members,
+                                                  uint32_t member_count,
+                                                  const struct ps_kafka_group_topic *topics,
+                                                  uint32_t topic_count)
+{
+    struct ps_kafka_group_shares shares = make_shares(topics, topic_count);
+    for (uint32_t t = 0; t < topic_count; t++) {
+        int32_t readers = 0, number = 0, next = 0;
+        for (uint32_t m = 0; m < member_count; m++)
+            readers += is_subscribed(&members[m], topics[t].name);
+        for (uint32_t m = 0; m < member_count; m++) {
+            if (!is_subscribed(&members[m], topics[t].name))
+                continue;
+            int32_t end = next + topics[t].partition_count / readers +
+                          (number < topics[t].partition_count % readers ? 1 : 0);
+            number++;
+            for (; next < end; next++)
+                give(&shares, m, t, next);
+        }
+    }
+    return shares;
+}
+
+struct ps_kafka_group_shares ps_kafka_group_round_robin(const struct ps_kafka_group_member *members,
+                                                        uint32_t member_count,
+                                                        const struct ps_kafka_group_topic *topics,
+                                                        uint32_t topic_count)
+{
+    struct ps_kafka_group_shares shares = make_shares(topics, topic_count);
+    uint32_t turn = 0;
+    for (uint32_t t = 0; t < topic_count; t++) {
+        for (int32_t partition = 0; partition < topics[t].partition_count; partition++) {
+            uint32_t tried = 0;
+            while (tried < member_count && !is_subscribed(&members[turn % member_count], topics[t].name)) {
+                turn++;
+                tried++;
+            }
+            if (tried == member_count)
+                break; /* nobody reads this topic */
+            give(&shares, turn++ % member_count, t, partition);
+        }
+    }
+    return shares;
+}
+
+/* ---- assignments ---- */
+
+/* Returns the next share of the member from `from` on; the count if there is none. */
+static uint32_t next_share(const struct ps_kafka_group_shares *shares, uint32_t member, uint32_t from)
+{
+    while (from < shares->count && shares->items[from].member != member)
+        from++;
+    return from;
+}
+
+/* Returns how many partitions of the topic at `from` the member has. */
+static uint32_t topic_shares(const struct ps_kafka_group_shares *shares, uint32_t member, uint32_t from)
+{
+    uint32_t count = 0, topic = shares->items[from].topic;
+    for (; from < shares->count && shares->items[from].topic == topic; from++)
+        count += shares->items[from].member == member;
+    return count;
+}
+
+static size_t assignment_length(const struct ps_kafka_group_shares *shares, uint32_t member,
+                                const struct ps_kafka_group_topic *topics, uint32_t *topic_count)
+{
+    size_t length = sizeof(int16_t) + sizeof(int32_t) + sizeof(int32_t);
+    uint32_t last = UINT32_MAX;
+    *topic_count = 0;
+    for (uint32_t i = next_share(shares, member, 0); i < shares->count;
+         i = next_share(shares, member, i + 1)) {
+        if (shares->items[i].topic != last) {
+            last = shares->items[i].topic;
+            length += sizeof(int16_t) + topics[last].name.length + sizeof(int32_t);
+            ++*topic_count;
+        }
+        length += sizeof(int32_t);
+    }
+    return length;
+}
+
+size_t ps_kafka_assignment_write(char *at, const struct ps_kafka_group_shares *shares, uint32_t member,
+                                 const struct ps_kafka_group_topic *topics)
+{
+    uint32_t topic_count, last = UINT32_MAX;
+    size_t length = assignment_length(shares, member, topics, &topic_count);
+    if (at == NULL)
+        return length;
+    at = ps_wire_put_int16(at, 0); /* version */
+    at = ps_wire_put_int32(at, (int32_t)topic_count);
+    for (uint32_t i = next_share(shares, member, 0); i < shares->count;
+         i = next_share(shares, member, i + 1)) {
+        if (shares->items[i].topic != last) {
+            last = shares->items[i].topic;
+            at = ps_wire_put_string(at, topics[last].name.data, topics[last].name.length);
+            at = ps_wire_put_int32(at, (int32_t)topic_shares(shares, member, i));
+        }
+        at = ps_wire_put_int32(at, shares->items[i].partition);
+    }
+    (void)ps_wire_put_int32(at, -1); /* user data: none */
+    return length;
+}
+
+bool ps_kafka_assignment_read(const char *bytes, size_t length,
+                              void (*add)(void *argument, struct ps_slice topic, int32_t partition),
+                              void *argument)
+{
+    struct ps_wire_in in = {.at = bytes, .end = bytes + length};
+    if (length == 0)
+        return true;
+    int16_t version = ps_wire_get_int16(&in);
+    uint32_t topics = ps_wire_get_count(&in, 6);
+    for (uint32_t t = 0; t < topics && !in.failed; t++) {
+        struct ps_slice topic;
+        topic.data = ps_wire_get_string(&in, &topic.length);
+        uint32_t partitions = ps_wire_get_count(&in, sizeof(int32_t));
+        in.failed |= topic.data == NULL || topic.length == 0;
+        for (uint32_t i = 0; i < partitions && !in.failed; i++) {
+            int32_t partition = ps_wire_get_int32(&in);
+            in.failed |= partition < 0;
+            if (!in.failed)
+                add(argument, topic, partition);
+        }
+    }
+    return !in.failed && version >= 0;
+}

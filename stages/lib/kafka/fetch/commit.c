@@ -1,0 +1,158 @@
+/* Commits of what was delivered: asynchronous, one at a time, none beyond what was delivered. */
+#include "stages/lib/kafka/fetch/fetch_internal.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+#define RETRY_NS (500 * PS_NS_PER_MS) /* after a commit that failed */
+#define VERSION_OF_INSTANCES 7
+#define VERSION_OF_EPOCHS 6
+#define VERSION_WITHOUT_RETENTION 5
+#define TOPIC_BYTES (PS_KAFKA_LANE_TOPIC_BYTES + 32U)
+
+void ps_kafka_commit_notice(struct ps_kafka_fetch *fetch)
+{
+    if (fetch->sink_commits && fetch->streams.moved)
+        ps_kafka_streams_note_committed(&fetch->streams);
+    fetch->dirty |= fetch->streams.moved;
+    fetch->streams.moved = false;
+}
+
+static char *put_offset(char *at, const struct ps_kafka_stream *stream, int16_t version)
+{
+    at = ps_wire_put_string(at, stream->topic, stream->topic_length);
+    at = ps_wire_put_int32(at, 1);
+    at = ps_wire_put_int32(at, stream->partition);
+    at = ps_wire_put_int64(at, stream->committing);
+    if (version >= VERSION_OF_EPOCHS)
+        at = ps_wire_put_int32(at, -1);   /* leader epoch: not known */
+    return ps_wire_put_string(at, "", 0); /* metadata */
+}
+
+static struct ps_kafka_lane_request *make_request(struct ps_kafka_fetch *fetch, int16_t version,
+                                                  uint32_t count)
+{
+    const struct ps_kafka_fetch_member *member = &fetch->member;
+    struct ps_kafka_lane_request *request;
+    size_t room = 64 + strlen(fetch->group) + strlen(member->id) + strlen(member->instance) +
+                  (size_t)count * TOPIC_BYTES;
+    char *at = ps_kafka_lane_request_begin(fetch->lane, PS_KAFKA_LANE_GROUP_COMMIT, version, room, &request);
+    if (at == NULL)
+        return NULL;
+    at = ps_wire_put_string(at, fetch->group, strlen(fetch->group));
+    at = ps_wire_put_int32(at, member->generation);
+    at = ps_wire_put_string(at, member->id, strlen(member->id));
+    if (version >= VERSION_OF_INSTANCES)
+        at = member->instance[0] != '\0' ? ps_wire_put_string(at, member->instance, strlen(member->instance))
+                                         : ps_wire_put_int16(at, -1);
+    if (version < VERSION_WITHOUT_RETENTION)
+        at = ps_wire_put_int64(at, -1); /* the broker's retention */
+    at = ps_wire_put_int32(at, (int32_t)count);
+    for (uint32_t i = 0; i < fetch->streams.count; i++) {
+        struct ps_kafka_stream *stream = &fetch->streams.items[i];
+        if (!ps_kafka_stream_is_dirty(stream))
+            continue;
+        stream->committing = stream->delivered + 1;
+        stream->committing_generation = stream->generation;
+        at = put_offset(at, stream, version);
+    }
+    return ps_kafka_lane_request_end(request, at);
+}
+
+static void commit(struct ps_kafka_fetch *fetch)
+{
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < fetch->streams.count; i++)
+        count += ps_kafka_stream_is_dirty(&fetch->streams.items[i]);
+    if (count == 0) {
+        fetch->dirty = false;
+        return;
+    }
+    struct ps_kafka_lane_broker *broker = ps_kafka_member_coordinator(fetch);
+    struct ps_kafka_lane_request *request =
+        broker != NULL
+            ? make_request(fetch, ps_kafka_fetch_version(broker, PS_KAFKA_LANE_GROUP_COMMIT), count)
+            : NULL;
+    if (request == NULL)
+        return; /* it stays dirty */
+    fetch->dirty = false;
+    fetch->commit_asked = true;
+    fetch->commit_sent_ns = fetch->mono_ns;
+    ps_kafka_lane_broker_send(broker, request);
+}
+
+void ps_kafka_commit_when(struct ps_kafka_fetch *fetch, uint64_t interval_ns)
+{
+    if (fetch->commit_failed && interval_ns < RETRY_NS)
+        interval_ns = RETRY_NS;
+    bool member =
+        fetch->member.phase == PS_KAFKA_MEMBER_STABLE || fetch->member.phase == PS_KAFKA_MEMBER_REVOKING;
+    if (member && fetch->dirty && !fetch->commit_asked && !fetch->fatal &&
+        fetch->mono_ns - fetch->commit_sent_ns >= interval_ns)
+        commit(fetch);
+}
+
+static void answered(struct ps_kafka_fetch *fetch, const char *topic, uint32_t length, int32_t partition,
+                     int16_t error)
+{
+    uint32_t index;
+    if (ps_kafka_parts_find(fetch, topic, length, partition, &index) == NULL)
+        return;
+    struct ps_kafka_stream *stream = &fetch->streams.items[index];
+    if (stream->generation != stream->committing_generation)
+        return;
+    if (error == 0)
+        stream->committed = stream->committing;
+    if (ps_kafka_stream_is_dirty(stream))
+        fetch->dirty = true;
+}
+
+static void failed(struct ps_kafka_fetch *fetch, int16_t error)
+{
+    fetch->commit_failed = fetch->dirty = true;
+    fetch->refused++;
+    if (error != fetch->commit_reported)
+        ps_log(PS_LOG_WARN, fetch->port->component,
+               "offsets could not be committed: %s (%s); retrying while the partitions are assigned",
+               rd_kafka_err2str((rd_kafka_resp_err_t)error), rd_kafka_err2name((rd_kafka_resp_err_t)error));
+    if (error == PS_KAFKA_ERROR_NO_COORDINATOR || error == PS_KAFKA_ERROR_NOT_COORDINATOR)
+        ps_kafka_lane_coordinator_forget(fetch->lane, &fetch->member.coordinator);
+    if (error == PS_KAFKA_ERROR_UNKNOWN_MEMBER || error == PS_KAFKA_ERROR_ILLEGAL_GENERATION ||
+        error == PS_KAFKA_ERROR_FENCED_INSTANCE)
+        ps_kafka_member_disown(fetch, error);
+    if (error == PS_KAFKA_ERROR_REBALANCING)
+        ps_kafka_member_rejoin(fetch);
+}
+
+bool ps_kafka_commit_answer(struct ps_kafka_fetch *fetch, const struct ps_kafka_lane_request *request,
+                            struct ps_wire_in *in, char *reason)
+{
+    int16_t worst = 0;
+    if (request->version >= 3)
+        (void)ps_wire_get_int32(in); /* throttle time */
+    uint32_t topics = ps_wire_get_count(in, 6);
+    fetch->commit_asked = fetch->commit_failed = false;
+    ps_count(fetch->port->counters, PS_COUNTER_KafkaCommitTimer,
+             (fetch->mono_ns - fetch->commit_sent_ns) / PS_NS_PER_MS);
+    for (uint32_t t = 0; t < topics && !in->failed; t++) {
+        uint32_t length;
+        const char *topic = ps_wire_get_string(in, &length);
+        uint32_t count = ps_wire_get_count(in, 6);
+        for (uint32_t i = 0; i < count && !in->failed; i++) {
+            int32_t partition = ps_wire_get_int32(in);
+            int16_t error = ps_wire_get_int16(in);
+            if (in->failed)
+                break;
+            answered(fetch, topic, length, partition, error);
+            worst = worst == 0 ? error : worst;
+        }
+    }
+    if (in->failed) {
+        fetch->commit_failed = fetch->dirty = true;
+        return ps_kafka_fetch_unreadable(reason, "OffsetCommit");
+    }
+    if (worst != 0)
+        failed(fetch, worst);
+    fetch->commit_reported = worst;
+    return true;
+}

@@ -1,0 +1,296 @@
+/* The fetch lane behind kafka/consumer/seam.h, and one turn of it. */
+#include "stages/lib/kafka/fetch/fetch_internal.h"
+#include "stages/lib/kafka/lane/turn.h"
+#include "stages/lib/least.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define TICK_NS (500 * PS_NS_PER_MS)
+#define PAUSED_TICK_NS (20 * PS_NS_PER_MS) /* the worker does not watch the sockets while the source waits */
+
+static struct ps_kafka_fetch *of(struct ps_kafka_reading *reading)
+{
+    return (struct ps_kafka_fetch *)reading;
+}
+
+static const struct ps_kafka_fetch *const_of(const struct ps_kafka_reading *reading)
+{
+    return (const struct ps_kafka_fetch *)reading;
+}
+
+/* ---- the lane's reader ---- */
+
+/* The requests of the reader: a broker must have a version from `least` to `most`. */
+static const struct {
+    int16_t key, least, most;
+    enum ps_kafka_lane_kind kind;
+} requests[] = {
+    {1, 4, 11, PS_KAFKA_LANE_FETCH},       {2, 1, 2, PS_KAFKA_LANE_LIST_OFFSETS},
+    {8, 2, 7, PS_KAFKA_LANE_GROUP_COMMIT}, {9, 2, 7, PS_KAFKA_LANE_GROUP_OFFSETS},
+    {11, 2, 5, PS_KAFKA_LANE_JOIN_GROUP},  {14, 1, 3, PS_KAFKA_LANE_SYNC_GROUP},
+    {12, 1, 3, PS_KAFKA_LANE_HEARTBEAT},   {13, 1, 1, PS_KAFKA_LANE_LEAVE_GROUP},
+};
+
+static bool note_version(struct ps_kafka_lane_broker *broker, int16_t key, int16_t least, int16_t most)
+{
+    for (size_t i = 0; i < PS_COUNT_OF(requests); i++) {
+        if (requests[i].key != key)
+            continue;
+        int16_t version = most < requests[i].most ? most : requests[i].most;
+        bool common = version >= requests[i].least && version >= least;
+        broker->reader_versions[requests[i].kind - PS_KAFKA_LANE_READER_KINDS] = common ? version : -1;
+        return true;
+    }
+    return false;
+}
+
+static bool answer(struct ps_kafka_lane_broker *broker, struct ps_kafka_lane_request *request,
+                   struct ps_wire_in *in, char *reason)
+{
+    struct ps_kafka_fetch *fetch = ps_kafka_fetch_of(broker->lane);
+    fetch->again = true;
+    switch (request->kind) {
+    case PS_KAFKA_LANE_FETCH:
+        return ps_kafka_fetch_answer(broker, request, in, reason);
+    case PS_KAFKA_LANE_LIST_OFFSETS:
+    case PS_KAFKA_LANE_GROUP_OFFSETS:
+        return ps_kafka_offsets_answer(fetch, request, in, reason);
+    case PS_KAFKA_LANE_GROUP_COMMIT:
+        return ps_kafka_commit_answer(fetch, request, in, reason);
+    default:
+        return ps_kafka_member_answer(fetch, request, in, reason);
+    }
+}
+
+static void lost(struct ps_kafka_lane *lane, struct ps_kafka_lane_request *request)
+{
+    struct ps_kafka_fetch *fetch = ps_kafka_fetch_of(lane);
+    fetch->again = true;
+    switch (request->kind) {
+    case PS_KAFKA_LANE_FETCH:
+        ps_kafka_fetch_lost(fetch, request);
+        break;
+    case PS_KAFKA_LANE_LIST_OFFSETS:
+    case PS_KAFKA_LANE_GROUP_OFFSETS:
+        ps_kafka_offsets_lost(fetch, request);
+        break;
+    case PS_KAFKA_LANE_GROUP_COMMIT:
+        fetch->commit_asked = false;
+        fetch->commit_failed = fetch->dirty = true;
+        break;
+    default:
+        ps_kafka_member_lost(fetch, request);
+        break;
+    }
+}
+
+static void turn(struct ps_kafka_lane *lane)
+{
+    struct ps_kafka_fetch *fetch = ps_kafka_fetch_of(lane);
+    fetch->again = false;
+    if (fetch->fatal)
+        return;
+    ps_kafka_fetch_topics_turn(fetch);
+    ps_kafka_commit_notice(fetch);
+    ps_kafka_member_turn(fetch);
+    ps_kafka_offsets_turn(fetch);
+    if (fetch->dirty)
+        ps_kafka_commit_when(fetch, fetch->commit_interval_ns);
+    ps_kafka_fetch_turn(fetch);
+}
+
+static const struct ps_kafka_lane_reader lane_reader = {
+    .turn = turn,
+    .versions = note_version,
+    .room = ps_kafka_fetch_room,
+    .answer = answer,
+    .lost = lost,
+    .topic = ps_kafka_fetch_topic_found,
+};
+
+static void notice(void *argument, const struct ps_kafka_notice *notice)
+{
+    struct ps_kafka_fetch *fetch = argument;
+    if (notice->kind == PS_KAFKA_NOTICE_FATAL)
+        ps_kafka_fetch_die(fetch, "%s", notice->text);
+    else if (notice->kind == PS_KAFKA_NOTICE_ERROR)
+        ps_kafka_reports_error(&fetch->reports, (rd_kafka_resp_err_t)notice->code, notice->text,
+                               fetch->mono_ns);
+}
+
+static void take_turn(struct ps_kafka_fetch *fetch)
+{
+    const struct ps_kafka_listener listener = {
+        .notice = notice, .argument = fetch, .now = {.mono_ns = fetch->mono_ns}};
+    (void)ps_kafka_lane_turn(fetch->lane, &listener);
+}
+
+/* ---- the engine ---- */
+
+static struct ps_kafka_lane *make_lane(const struct ps_kafka_reading_config *config, struct ps_err *err)
+{
+    const struct ps_kafka_producer_config lane = {
+        .component = config->port->component,
+        .pairs = config->pairs,
+        .pair_count = config->pair_count,
+        .wake_fd = config->port->wake_fd,
+        .epoll_fd = config->port->epoll_fd,
+    };
+    return ps_kafka_lane_make(&lane, err);
+}
+
+static bool creates_topics(const struct ps_kafka_reading_config *config)
+{
+    const char *value = NULL;
+    for (size_t i = 0; i < config->pair_count; i++) {
+        if (strcmp(config->pairs[i].key, "allow.auto.create.topics") == 0)
+            value = config->pairs[i].value;
+    }
+    return value != NULL && strcmp(value, "true") == 0; /* librdkafka's default for a consumer: false */
+}
+
+static void destroy(struct ps_kafka_reading *reading)
+{
+    struct ps_kafka_fetch *fetch = of(reading);
+    ps_kafka_fetch_reading_end(fetch);
+    ps_kafka_fetched_free(fetch);
+    if (fetch->lane != NULL) {
+        for (struct ps_kafka_lane_broker *broker = fetch->lane->brokers; broker != NULL;
+             broker = broker->next)
+            ps_kafka_lane_broker_drop(broker); /* answers under way have blocks */
+        ps_kafka_lane_free(fetch->lane);
+    }
+    ps_kafka_fetched_free(fetch);
+    ps_kafka_member_close(fetch);
+    ps_kafka_fetch_topics_close(fetch);
+    ps_kafka_streams_fini(&fetch->streams);
+    ps_kafka_unpacker_close(fetch->unpacker);
+    free(fetch->parts);
+    free(fetch->mapped);
+    free(fetch->reading.aborted);
+    free(fetch);
+}
+
+static struct ps_kafka_reading *open_reading(const struct ps_kafka_reading_config *config, struct ps_err *err)
+{
+    struct ps_kafka_fetch *fetch = ps_must_alloc(1, sizeof *fetch, "a Kafka consumer");
+    *fetch = (struct ps_kafka_fetch){
+        .base = {&fetch->streams, &fetch->membership},
+        .port = config->port,
+        .group = config->group,
+        .wanted = config->wanted,
+        .reports = {.component = config->port->component},
+        .sink_commits = config->sink_commits,
+        .commit_interval_ns = config->commit_interval_ns,
+        .revoke_wait_ns = config->revoke_wait_ns,
+        .held_bytes_max = config->held_bytes_max,
+        .membership = {.assignment = -1},
+    };
+    fetch->end = &fetch->first;
+    fetch->mapped = ps_must_alloc(config->wanted.count + 1, sizeof *fetch->mapped, "record headers");
+    ps_kafka_fetch_settings_read(&fetch->settings, config->pairs, config->pair_count, config->held_bytes_max);
+    ps_kafka_member_open(fetch, config);
+    fetch->unpacker = ps_kafka_unpacker_open();
+    fetch->lane = fetch->unpacker != NULL ? make_lane(config, err) : NULL;
+    if (fetch->unpacker == NULL)
+        ps_err_set(err, "no memory");
+    if (fetch->lane != NULL) {
+        fetch->lane->reader = &lane_reader;
+        fetch->lane->reader_argument = fetch;
+        fetch->lane->settings.creates_topics = creates_topics(config);
+    }
+    if (fetch->lane != NULL && ps_kafka_fetch_topics_open(fetch, config, err) == PS_OK)
+        return &fetch->base;
+    destroy(&fetch->base);
+    return NULL;
+}
+
+static uint64_t due_ns(const struct ps_kafka_fetch *fetch)
+{
+    uint64_t due_ns = fetch->mono_ns + (fetch->paused ? PAUSED_TICK_NS : TICK_NS);
+    if (fetch->fatal)
+        return due_ns;
+    due_ns = ps_least(due_ns, ps_kafka_lane_turn_due_ns(fetch->lane));
+    due_ns = ps_least(due_ns, ps_kafka_member_due_ns(fetch));
+    due_ns = ps_least(due_ns, ps_kafka_offsets_due_ns(fetch));
+    due_ns = ps_least(due_ns, ps_kafka_fetch_due_ns(fetch));
+    if (fetch->dirty && !fetch->commit_asked)
+        due_ns = ps_least(due_ns, fetch->commit_sent_ns + fetch->commit_interval_ns);
+    return fetch->again ? fetch->mono_ns : due_ns;
+}
+
+static uint64_t tick(struct ps_kafka_reading *reading, bool paused, uint64_t mono_ns)
+{
+    struct ps_kafka_fetch *fetch = of(reading);
+    fetch->mono_ns = mono_ns;
+    fetch->paused = paused;
+    take_turn(fetch);
+    return due_ns(fetch);
+}
+
+static uint32_t read_records(struct ps_kafka_reading *reading, struct ps_kafka_record_state *record)
+{
+    struct ps_kafka_fetch *fetch = of(reading);
+    return fetch->fatal || fetch->stopped ? 0 : ps_kafka_fetch_read(fetch, record);
+}
+
+static bool has_kept(const struct ps_kafka_reading *reading)
+{
+    return const_of(reading)->kept;
+}
+
+static void forget(struct ps_kafka_reading *reading)
+{
+    struct ps_kafka_fetch *fetch = of(reading);
+    fetch->stopped = true;
+    ps_kafka_fetched_drop(fetch);
+}
+
+static bool failed(const struct ps_kafka_reading *reading, struct ps_err *reason)
+{
+    const struct ps_kafka_fetch *fetch = const_of(reading);
+    if (fetch->fatal)
+        *reason = fetch->reason;
+    return fetch->fatal;
+}
+
+static bool is_drained(const struct ps_kafka_reading *reading)
+{
+    return ps_kafka_streams_are_drained(&const_of(reading)->streams);
+}
+
+static bool settle(struct ps_kafka_reading *reading)
+{
+    struct ps_kafka_fetch *fetch = of(reading);
+    ps_kafka_commit_notice(fetch);
+    ps_kafka_commit_when(fetch, 0);
+    return fetch->fatal || (!fetch->dirty && !fetch->commit_asked);
+}
+
+static void leave(struct ps_kafka_reading *reading)
+{
+    ps_kafka_member_leave(of(reading));
+}
+
+static bool left(const struct ps_kafka_reading *reading)
+{
+    return const_of(reading)->fatal || const_of(reading)->member.phase == PS_KAFKA_MEMBER_LEFT;
+}
+
+const struct ps_kafka_reading_engine ps_kafka_reading_native = {
+    .name = "native",
+    .open = open_reading,
+    .destroy = destroy,
+    .tick = tick,
+    .read = read_records,
+    .has_kept = has_kept,
+    .forget = forget,
+    .failed = failed,
+    .is_drained = is_drained,
+    .settle = settle,
+    .leave = leave,
+    .left = left,
+};

@@ -1,0 +1,430 @@
+/* Requests for records, and their answers (KIP-74; no sessions: a request names all of its partitions). A broker has one
+ * request at a time; the next one is sent when the answer is there, while its records are still being read. An answer is
+ * received into a block of the memory budget. */
+#include "stages/lib/kafka/fetch/fetch_internal.h"
+#include "stages/lib/least.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define QUEUED_MAX 2U /* slices of a partition that wait to be read */
+#define ERROR_REST_NS (100 * PS_NS_PER_MS)
+#define REFUSED_REST_NS PS_NS_PER_S /* after errors that an operator must correct, and damaged bytes */
+#define PART_BYTES (PS_KAFKA_LANE_TOPIC_BYTES + 40U)
+#define ABORTED_BYTES 16U
+#define SPARE_BYTES (8U * PS_BLOCK_BYTES) /* of the budget, beside an answer */
+#define VERSION_OF_LOG_START 5
+#define VERSION_OF_SESSIONS 7
+#define VERSION_OF_EPOCHS 9
+#define VERSION_OF_RACKS 11
+
+char *ps_kafka_fetch_room(struct ps_kafka_lane *lane, struct ps_kafka_lane_request *request, uint32_t length)
+{
+    struct ps_kafka_fetch *fetch = ps_kafka_fetch_of(lane);
+    struct ps_kafka_fetched *fetched = ps_kafka_fetched_take(fetch, length);
+    if (fetched == NULL && length + (uint64_t)SPARE_BYTES > ps_depot_budget_bytes(fetch->port->blocks->depot))
+        ps_kafka_fetch_die(fetch,
+                           "a record set of %u bytes does not fit into the memory budget: raise "
+                           "penstock.memory.budget",
+                           length);
+    request->answer = fetched;
+    return fetched != NULL ? fetched->block->base : NULL;
+}
+
+/* ---- requests ---- */
+
+static struct ps_kafka_lane_partition *place_of(const struct ps_kafka_fetch_part *part)
+{
+    return part->number < part->topic->partition_count ? &part->topic->partitions[part->number] : NULL;
+}
+
+static bool is_of(const struct ps_kafka_fetch *fetch, uint32_t i, const struct ps_kafka_lane_broker *broker)
+{
+    const struct ps_kafka_fetch_part *part = &fetch->parts[i];
+    const struct ps_kafka_lane_partition *place = part->state == PS_KAFKA_PART_READY ? place_of(part) : NULL;
+    return place != NULL && place->leader == broker && fetch->streams.items[i].state == PS_KAFKA_STREAM_OWNED;
+}
+
+/* Counts the partitions to ask the broker for. None while one of them has enough that waits to be read: the broker would hold
+ * the answer back for the others, and the partition would have to wait for it. */
+static uint32_t count_wanted(const struct ps_kafka_fetch *fetch, const struct ps_kafka_lane_broker *broker)
+{
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < fetch->part_count; i++) {
+        if (!is_of(fetch, i, broker))
+            continue;
+        if (fetch->parts[i].queued >= QUEUED_MAX)
+            return 0;
+        count += fetch->mono_ns >= fetch->parts[i].rest_ns;
+    }
+    return count;
+}
+
+static char *put_part(struct ps_kafka_fetch *fetch, char *at, uint32_t i, int16_t version)
+{
+    struct ps_kafka_fetch_part *part = &fetch->parts[i];
+    const struct ps_kafka_lane_partition *place = place_of(part);
+    part->asked = true;
+    part->asked_of = place->leader->node;
+    at = ps_wire_put_string(at, part->topic->name, part->topic->length);
+    at = ps_wire_put_int32(at, 1);
+    at = ps_wire_put_int32(at, part->number);
+    if (version >= VERSION_OF_EPOCHS)
+        at = ps_wire_put_int32(at, place->leader_epoch);
+    at = ps_wire_put_int64(at, part->next);
+    if (version >= VERSION_OF_LOG_START)
+        at = ps_wire_put_int64(at, -1);
+    return ps_wire_put_int32(at, fetch->settings.partition_bytes_max);
+}
+
+/* The answer may be used up by the first partitions: each request begins with another one. */
+static char *put_parts(struct ps_kafka_fetch *fetch, char *at, const struct ps_kafka_lane_broker *broker,
+                       int16_t version)
+{
+    uint32_t first = UINT32_MAX;
+    for (uint32_t n = 0; n < fetch->part_count; n++) {
+        uint32_t i = (fetch->turn + n) % fetch->part_count;
+        if (!is_of(fetch, i, broker) || fetch->mono_ns < fetch->parts[i].rest_ns)
+            continue;
+        at = put_part(fetch, at, i, version);
+        first = first == UINT32_MAX ? i : first;
+    }
+    fetch->turn = first + 1;
+    return at;
+}
+
+static struct ps_kafka_lane_request *make_request(struct ps_kafka_fetch *fetch,
+                                                  const struct ps_kafka_lane_broker *broker, uint32_t count)
+{
+    const struct ps_kafka_fetch_settings *settings = &fetch->settings;
+    int16_t version = ps_kafka_fetch_version(broker, PS_KAFKA_LANE_FETCH);
+    struct ps_kafka_lane_request *request;
+    char *at = ps_kafka_lane_request_begin(fetch->lane, PS_KAFKA_LANE_FETCH, version,
+                                           64 + (size_t)count * PART_BYTES, &request);
+    if (at == NULL)
+        return NULL;
+    at = ps_wire_put_int32(at, -1); /* replica: a consumer */
+    at = ps_wire_put_int32(at, settings->wait_ms);
+    at = ps_wire_put_int32(at, settings->bytes_min);
+    at = ps_wire_put_int32(at, settings->bytes_max);
+    at = ps_wire_put_int8(at, settings->committed_only);
+    if (version >= VERSION_OF_SESSIONS) {
+        at = ps_wire_put_int32(at, 0);  /* no session: */
+        at = ps_wire_put_int32(at, -1); /* all partitions are in the request */
+    }
+    at = ps_wire_put_int32(at, (int32_t)count);
+    at = put_parts(fetch, at, broker, version);
+    if (version >= VERSION_OF_SESSIONS)
+        at = ps_wire_put_int32(at, 0); /* partitions that leave the session */
+    if (version >= VERSION_OF_RACKS)
+        at = ps_wire_put_string(at, "", 0);
+    request->timeout_ns =
+        fetch->lane->settings.request_timeout_ns + (uint64_t)settings->wait_ms * PS_NS_PER_MS;
+    return ps_kafka_lane_request_end(request, at);
+}
+
+static bool has_room(const struct ps_kafka_fetch *fetch)
+{
+    uint64_t answer = (uint64_t)fetch->settings.bytes_max;
+    return fetch->held_bytes + fetch->expected_bytes + answer <= fetch->held_bytes_max ||
+           fetch->held_bytes + fetch->expected_bytes == 0;
+}
+
+static bool may_ask(const struct ps_kafka_fetch *fetch)
+{
+    return !fetch->paused && !fetch->stopped && !fetch->fatal &&
+           fetch->member.phase == PS_KAFKA_MEMBER_STABLE && has_room(fetch);
+}
+
+static void ask(struct ps_kafka_fetch *fetch, struct ps_kafka_lane_broker *broker)
+{
+    if (broker->fetch_asked || broker->node < 0 || fetch->mono_ns < broker->throttle_ns || !may_ask(fetch))
+        return;
+    uint32_t count = count_wanted(fetch, broker);
+    if (count == 0 || ps_kafka_fetch_reach(fetch->lane, broker) == NULL)
+        return;
+    if (ps_kafka_fetch_version(broker, PS_KAFKA_LANE_FETCH) < 0) {
+        ps_kafka_fetch_die(fetch,
+                           "%s:%u has no version of Fetch from 4 to 11: use penstock.engine = librdkafka",
+                           broker->host, broker->port);
+        return;
+    }
+    struct ps_kafka_lane_request *request = make_request(fetch, broker, count);
+    if (request == NULL)
+        return;
+    request->node = broker->node;
+    broker->fetch_asked = true;
+    fetch->expected_bytes += (uint64_t)fetch->settings.bytes_max;
+    ps_kafka_lane_broker_send(broker, request);
+}
+
+static bool misses_leader(const struct ps_kafka_fetch *fetch)
+{
+    for (uint32_t i = 0; i < fetch->part_count; i++) {
+        const struct ps_kafka_fetch_part *part = &fetch->parts[i];
+        const struct ps_kafka_lane_partition *place =
+            part->state == PS_KAFKA_PART_READY ? place_of(part) : NULL;
+        if (part->state == PS_KAFKA_PART_READY && (place == NULL || place->leader == NULL))
+            return true;
+    }
+    return false;
+}
+
+void ps_kafka_fetch_turn(struct ps_kafka_fetch *fetch)
+{
+    if (!may_ask(fetch))
+        return;
+    for (struct ps_kafka_lane_broker *broker = fetch->lane->brokers; broker != NULL; broker = broker->next)
+        ask(fetch, broker);
+    if (misses_leader(fetch))
+        ps_kafka_lane_want_metadata(fetch->lane);
+}
+
+uint64_t ps_kafka_fetch_due_ns(const struct ps_kafka_fetch *fetch)
+{
+    uint64_t due_ns = PS_NEVER;
+    if (!may_ask(fetch))
+        return PS_NEVER;
+    for (const struct ps_kafka_lane_broker *broker = fetch->lane->brokers; broker != NULL;
+         broker = broker->next) {
+        if (broker->fetch_asked || broker->node < 0 || broker->gone || count_wanted(fetch, broker) == 0)
+            continue;
+        if (broker->phase == PS_KAFKA_LANE_DOWN)
+            due_ns = ps_least(due_ns, broker->rest_ns);
+        else if (broker->phase == PS_KAFKA_LANE_UP && broker->throttle_ns > fetch->mono_ns)
+            due_ns = ps_least(due_ns, broker->throttle_ns);
+    }
+    return due_ns;
+}
+
+/* ---- answers ---- */
+
+/* One partition of an answer. */
+struct part_answer {
+    int16_t error;
+    int64_t log_start;
+    const char *aborted;
+    uint32_t aborted_count;
+    const char *records;
+    uint32_t records_length;
+};
+
+static bool read_part(struct ps_wire_in *in, int16_t version, struct part_answer *answer)
+{
+    *answer = (struct part_answer){.error = ps_wire_get_int16(in)};
+    (void)ps_wire_get_int64(in); /* high watermark */
+    (void)ps_wire_get_int64(in); /* last stable offset */
+    if (version >= VERSION_OF_LOG_START)
+        answer->log_start = ps_wire_get_int64(in);
+    answer->aborted_count = ps_wire_get_count(in, ABORTED_BYTES);
+    answer->aborted = ps_wire_take(in, (size_t)answer->aborted_count * ABORTED_BYTES);
+    if (version >= VERSION_OF_RACKS)
+        (void)ps_wire_get_int32(in); /* a replica that is nearer */
+    answer->records_length = ps_wire_get_count(in, 1);
+    answer->records = ps_wire_take(in, answer->records_length);
+    return !in->failed;
+}
+
+static void part_failed(struct ps_kafka_fetch *fetch, struct ps_kafka_fetch_part *part, int16_t error)
+{
+    char text[PS_KAFKA_LANE_TOPIC_BYTES + 160];
+    part->rest_ns = fetch->mono_ns + ERROR_REST_NS;
+    if (error == PS_KAFKA_ERROR_OFFSET_OUT_OF_RANGE) {
+        ps_log(PS_LOG_WARN, fetch->port->component,
+               "topic %s, partition %d: offset %" PRId64 " is not in the log any more: reading goes on by "
+               "kafka.consumer.auto.offset.reset",
+               part->topic->name, part->number, part->next);
+        ps_kafka_offsets_reset(fetch, part);
+        return;
+    }
+    const struct ps_kafka_lane_partition *place = place_of(part);
+    bool moves = error == 3 || error == 5 || error == 6 || error == 9 || error == 72 || error == 74 ||
+                 error == 75 || error == 56 || error == 100;
+    ps_kafka_lane_want_metadata(fetch->lane);
+    if (moves && place != NULL && error != PS_KAFKA_ERROR_UNKNOWN_TOPIC)
+        return;
+    part->rest_ns = fetch->mono_ns + REFUSED_REST_NS;
+    snprintf(text, sizeof text, "topic %s, partition %d: %s", part->topic->name, part->number,
+             rd_kafka_err2str((rd_kafka_resp_err_t)error));
+    ps_kafka_reports_error(&fetch->reports, (rd_kafka_resp_err_t)error, text, fetch->mono_ns);
+}
+
+/* Says what is wrong with the bytes of a batch. */
+static void refuse_batch(struct ps_kafka_fetch *fetch, struct ps_kafka_fetch_part *part,
+                         enum ps_kafka_batch_outcome outcome)
+{
+    if (outcome == PS_KAFKA_BATCH_OLD) {
+        ps_kafka_fetch_die(
+            fetch,
+            "topic %s, partition %d: there are records in the message format of Kafka before 0.11, "
+            "which this engine does not read: set penstock.engine = librdkafka",
+            part->topic->name, part->number);
+        return;
+    }
+    char text[PS_KAFKA_LANE_TOPIC_BYTES + 160];
+    part->rest_ns = fetch->mono_ns + REFUSED_REST_NS;
+    snprintf(text, sizeof text,
+             "topic %s, partition %d, offset %" PRId64 ": a record batch that cannot be read",
+             part->topic->name, part->number, part->next);
+    ps_kafka_reports_error(&fetch->reports, RD_KAFKA_RESP_ERR__BAD_MSG, text, fetch->mono_ns);
+}
+
+/* Finds the end of the whole batches, and the offset behind them. Returns whether there are any. */
+static bool scan(struct ps_kafka_fetch *fetch, struct ps_kafka_fetch_part *part,
+                 const struct part_answer *answer, int64_t *next)
+{
+    const char *at = answer->records, *end = at + answer->records_length;
+    struct ps_kafka_batch batch;
+    *next = part->next;
+    while (at < end) {
+        enum ps_kafka_batch_outcome outcome = ps_kafka_batch_read(&batch, at, end);
+        if (outcome == PS_KAFKA_BATCH_PART)
+            break;
+        if (outcome != PS_KAFKA_BATCH_WHOLE) {
+            if (at == answer->records)
+                refuse_batch(fetch, part, outcome);
+            break;
+        }
+        at += batch.length;
+        if (batch.last_offset >= *next)
+            *next = batch.last_offset + 1;
+    }
+    return at > answer->records;
+}
+
+static void add_slice(struct ps_kafka_fetch *fetch, struct ps_kafka_fetched *fetched, uint32_t stream,
+                      const struct part_answer *answer, int64_t next)
+{
+    struct ps_kafka_fetch_part *part = &fetch->parts[stream];
+    if (fetched->slice_count == fetched->slice_room) {
+        fetched->slice_room = fetched->slice_room == 0 ? 8 : 2 * fetched->slice_room;
+        fetched->slices =
+            ps_must_realloc(fetched->slices, fetched->slice_room * sizeof *fetched->slices, "record sets");
+    }
+    fetched->slices[fetched->slice_count++] = (struct ps_kafka_fetch_slice){
+        .stream = stream,
+        .generation = fetch->streams.items[stream].generation,
+        .from = part->next,
+        .at = answer->records,
+        .end = answer->records + answer->records_length,
+        .aborted = answer->aborted,
+        .aborted_count = answer->aborted_count,
+    };
+    part->queued++;
+    part->next = next;
+}
+
+static void handle_part(struct ps_kafka_fetch *fetch, struct ps_kafka_fetched *fetched, uint32_t stream,
+                        const struct part_answer *answer, int32_t node)
+{
+    struct ps_kafka_fetch_part *part = &fetch->parts[stream];
+    int64_t next;
+    if (part->state != PS_KAFKA_PART_READY || !part->asked || part->asked_of != node ||
+        fetch->streams.items[stream].state != PS_KAFKA_STREAM_OWNED)
+        return; /* asked for in an earlier assignment, or of another leader since */
+    part->asked = false;
+    if (answer->error != 0)
+        part_failed(fetch, part, answer->error);
+    else if (scan(fetch, part, answer, &next))
+        add_slice(fetch, fetched, stream, answer, next);
+}
+
+/* The bytes of the answer are where they stay. */
+static bool read_answer(struct ps_kafka_fetch *fetch, struct ps_kafka_fetched *fetched,
+                        const struct ps_kafka_lane_request *request, struct ps_wire_in *in)
+{
+    uint32_t topics = ps_wire_get_count(in, 6);
+    for (uint32_t t = 0; t < topics && !in->failed; t++) {
+        uint32_t length, stream;
+        const char *topic = ps_wire_get_string(in, &length);
+        uint32_t count = ps_wire_get_count(in, 26);
+        for (uint32_t i = 0; i < count && !in->failed; i++) {
+            struct part_answer answer;
+            int32_t partition = ps_wire_get_int32(in);
+            if (!read_part(in, request->version, &answer))
+                return false;
+            if (ps_kafka_parts_find(fetch, topic, length, partition, &stream) != NULL)
+                handle_part(fetch, fetched, stream, &answer, request->node);
+        }
+    }
+    return !in->failed;
+}
+
+/* What the answer left out is asked for again. */
+static void forget_asked(struct ps_kafka_fetch *fetch, int32_t node)
+{
+    for (uint32_t i = 0; i < fetch->part_count; i++) {
+        struct ps_kafka_fetch_part *part = &fetch->parts[i];
+        if (part->state == PS_KAFKA_PART_READY && part->asked_of == node)
+            part->asked = false;
+    }
+}
+
+/* Queues the answer, if there are records in it. */
+static void queue(struct ps_kafka_fetch *fetch, struct ps_kafka_fetched *fetched)
+{
+    if (fetched->slice_count == 0) {
+        ps_kafka_fetched_give(fetch, fetched);
+        return;
+    }
+    fetch->held_bytes += fetched->block->size;
+    fetched->number = ++fetch->block_number;
+    *fetch->end = fetched;
+    fetch->end = &fetched->next;
+    ps_kafka_reports_recovery(&fetch->reports);
+}
+
+/* An answer that was short came in the connection's buffer. */
+static struct ps_kafka_fetched *copy_answer(struct ps_kafka_fetch *fetch, struct ps_wire_in *in)
+{
+    uint32_t length = (uint32_t)(in->end - in->at);
+    struct ps_kafka_fetched *fetched = ps_kafka_fetched_take(fetch, length);
+    if (fetched == NULL)
+        return NULL;
+    memcpy(fetched->block->base, in->at, length);
+    *in = (struct ps_wire_in){.at = fetched->block->base, .end = fetched->block->base + length};
+    return fetched;
+}
+
+bool ps_kafka_fetch_answer(struct ps_kafka_lane_broker *broker, struct ps_kafka_lane_request *request,
+                           struct ps_wire_in *in, char *reason)
+{
+    struct ps_kafka_fetch *fetch = ps_kafka_fetch_of(broker->lane);
+    struct ps_kafka_fetched *fetched = request->answer;
+    int32_t throttle_ms = ps_wire_get_int32(in);
+    int16_t error = request->version >= VERSION_OF_SESSIONS ? ps_wire_get_int16(in) : 0;
+    if (request->version >= VERSION_OF_SESSIONS)
+        (void)ps_wire_get_int32(in); /* session */
+    request->answer = NULL;
+    broker->fetch_asked = false;
+    fetch->expected_bytes -= (uint64_t)fetch->settings.bytes_max;
+    if (throttle_ms > 0)
+        broker->throttle_ns = fetch->mono_ns + (uint64_t)throttle_ms * PS_NS_PER_MS;
+    if (fetched == NULL && !in->failed)
+        fetched = copy_answer(fetch, in);
+    if (fetched == NULL) {
+        forget_asked(fetch, request->node); /* no memory: it is asked for again */
+        return !in->failed || ps_kafka_fetch_unreadable(reason, "Fetch");
+    }
+    bool good = read_answer(fetch, fetched, request, in);
+    forget_asked(fetch, request->node);
+    queue(fetch, fetched);
+    if (!good)
+        return ps_kafka_fetch_unreadable(reason, "Fetch");
+    if (error != 0) {
+        broker->throttle_ns = fetch->mono_ns + ERROR_REST_NS;
+        ps_kafka_reports_error(&fetch->reports, (rd_kafka_resp_err_t)error, "Fetch", fetch->mono_ns);
+    }
+    ask(fetch, broker);
+    return true;
+}
+
+void ps_kafka_fetch_lost(struct ps_kafka_fetch *fetch, struct ps_kafka_lane_request *request)
+{
+    if (request->answer != NULL)
+        ps_kafka_fetched_give(fetch, request->answer);
+    request->answer = NULL;
+    fetch->expected_bytes -= (uint64_t)fetch->settings.bytes_max;
+    forget_asked(fetch, request->node);
+}

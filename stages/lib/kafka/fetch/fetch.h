@@ -1,0 +1,11 @@
+/* The native fetch lane: a member of a consumer group that speaks Kafka's protocol itself, behind
+ * stages/lib/kafka/consumer/seam.h. What a broker answers is received into blocks of the memory budget, and bodies of events
+ * are views into them. It uses the connections, metadata and coordinators of stages/lib/kafka/lane/. */
+#pragma once
+
+#include "stages/lib/kafka/consumer/seam.h"
+
+extern const struct ps_kafka_reading_engine ps_kafka_reading_native;
+
+/* Returns whether it can be used with these properties of librdkafka; PS_FAIL: `err` has the reason. Thread: any. */
+enum ps_status ps_kafka_fetch_fits(const struct ps_pair *pairs, size_t count, struct ps_err *err);

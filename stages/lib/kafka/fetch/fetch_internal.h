@@ -1,0 +1,339 @@
+/* The structures of the native fetch lane.
+ *
+ *   engine.c           the engine's table, and a turn of the lane
+ *   settings.c         out of librdkafka's properties
+ *   topics.c           which topics it is subscribed to
+ *   parts.c            partitions, and what was fetched of them: below all others
+ *   membership.c       the member's state, for the files below
+ *   member.c           the member of the group: joins, is assigned, gives up, leaves
+ *   member_requests.c  its requests as bytes
+ *   leader.c           as the group's leader: who reads what
+ *   assignment.c       assignors and their bytes (pure)
+ *   offsets.c, commit.c   where a partition begins, and what is committed
+ *   fetch.c            requests for records, and their answers
+ *   read.c             records of the answers, in order
+ *   record_batch.c, unpack.c   the bytes of record batches
+ *
+ * Owner and thread: the source's worker. Allocates in rebalances, and while it warms up. */
+#pragma once
+
+#include "stages/lib/kafka/consumer/reports.h"
+#include "stages/lib/kafka/fetch/fetch.h"
+#include "stages/lib/kafka/fetch/record_batch.h"
+#include "stages/lib/kafka/fetch/unpack.h"
+#include "stages/lib/kafka/lane/lane_internal.h"
+
+#include <regex.h>
+
+/* Codes of Kafka's errors (Kafka protocol guide, "Error Codes"). */
+enum {
+    PS_KAFKA_ERROR_OFFSET_OUT_OF_RANGE = 1,
+    PS_KAFKA_ERROR_CORRUPT = 2,
+    PS_KAFKA_ERROR_UNKNOWN_TOPIC = 3,
+    PS_KAFKA_ERROR_COORDINATOR_LOADS = 14,
+    PS_KAFKA_ERROR_NO_COORDINATOR = 15,
+    PS_KAFKA_ERROR_NOT_COORDINATOR = 16,
+    PS_KAFKA_ERROR_ILLEGAL_GENERATION = 22,
+    PS_KAFKA_ERROR_INCONSISTENT_PROTOCOL = 23,
+    PS_KAFKA_ERROR_UNKNOWN_MEMBER = 25,
+    PS_KAFKA_ERROR_INVALID_SESSION_TIMEOUT = 26,
+    PS_KAFKA_ERROR_REBALANCING = 27,
+    PS_KAFKA_ERROR_TOPIC_AUTHORIZATION = 29,
+    PS_KAFKA_ERROR_GROUP_AUTHORIZATION = 30,
+    PS_KAFKA_ERROR_OLD_VERSION = 35,
+    PS_KAFKA_ERROR_INVALID_REQUEST = 42,
+    PS_KAFKA_ERROR_MEMBER_ID_REQUIRED = 79,
+    PS_KAFKA_ERROR_FENCED_INSTANCE = 82,
+    PS_KAFKA_ERROR_UNSTABLE_OFFSETS = 88,
+};
+
+enum ps_kafka_reset { PS_KAFKA_RESET_LATEST, PS_KAFKA_RESET_EARLIEST, PS_KAFKA_RESET_ERROR };
+
+struct ps_kafka_fetch_settings {
+    int32_t session_ms, rebalance_ms;
+    uint64_t heartbeat_ns;
+    bool range, round_robin; /* assignors, in order: */
+    bool round_robin_first;
+    enum ps_kafka_reset reset;
+    bool committed_only; /* isolation.level = read_committed */
+    bool checks_sums;    /* check.crcs */
+    int32_t wait_ms, bytes_min, bytes_max, partition_bytes_max;
+};
+
+/* ---- partitions ---- */
+
+enum ps_kafka_part_state {
+    PS_KAFKA_PART_NONE,
+    PS_KAFKA_PART_COMMITTED, /* the group's coordinator is asked where to begin */
+    PS_KAFKA_PART_RESET, /* nothing is committed, or the offset is gone: the partition's leader is asked */
+    PS_KAFKA_PART_READY,
+};
+
+/* A partition that is assigned; its index is that of its stream. */
+struct ps_kafka_fetch_part {
+    enum ps_kafka_part_state state;
+    struct ps_kafka_lane_topic *topic;
+    int32_t number;
+    bool asked; /* COMMITTED, RESET: the question is under way; READY: it is in a request for records, */
+    int32_t asked_of; /* to this node */
+    uint32_t queued;  /* its slices that are not read in full */
+    int64_t next;     /* READY: the offset to be fetched next */
+    uint64_t rest_ns; /* no request before */
+};
+
+/* ---- what was fetched ---- */
+
+/* Consecutive batches of one partition in an answer. */
+struct ps_kafka_fetch_slice {
+    uint32_t stream, generation;
+    int64_t from;         /* records before it are not wanted */
+    const char *at, *end; /* its batches; the end of the last one may be missing */
+    const char *aborted;  /* transactions, as they are on the wire: producer id, first offset */
+    uint32_t aborted_count;
+};
+
+/* One answer. Its block is the batches' that have views into it, too. */
+struct ps_kafka_fetched {
+    struct ps_kafka_fetched *next;
+    struct ps_block *block;
+    uint64_t number; /* of the block */
+    uint32_t length;
+    struct ps_kafka_fetch_slice *slices;
+    uint32_t slice_count, slice_room, slice_at; /* slice_at: being read */
+};
+
+/* The batch that is being read. */
+struct ps_kafka_fetch_reading {
+    bool open;
+    struct ps_kafka_batch_cursor cursor;
+    struct ps_kafka_batch_record record; /* read, and not taken yet */
+    bool has_record;
+    struct ps_block *unpacked; /* NULL: the records are in the answer's block */
+    struct ps_block *views;    /* the block into which bodies may be views; NULL: they are copied */
+    uint64_t views_number;
+    int64_t *aborted; /* producers of which the transaction being read was aborted */
+    uint32_t aborted_count, aborted_room;
+    uint32_t aborted_at; /* next in the slice's list */
+};
+
+/* ---- the member ---- */
+
+enum ps_kafka_member_phase {
+    PS_KAFKA_MEMBER_OUT,      /* joins when it can */
+    PS_KAFKA_MEMBER_JOINING,  /* asked */
+    PS_KAFKA_MEMBER_LEADING,  /* is the leader, and waits for metadata */
+    PS_KAFKA_MEMBER_SYNCING,  /* asked */
+    PS_KAFKA_MEMBER_STABLE,   /* has its partitions */
+    PS_KAFKA_MEMBER_REVOKING, /* gives them up, and joins again */
+    PS_KAFKA_MEMBER_LEAVING,
+    PS_KAFKA_MEMBER_LEFT,
+};
+
+struct ps_kafka_fetch_member {
+    enum ps_kafka_member_phase phase;
+    struct ps_kafka_lane_coordinator coordinator;
+    char *id; /* "": not given yet */
+    char instance[512];
+    int32_t generation;
+    bool asked; /* JOINING, LEADING, SYNCING, LEAVING: the request is under way */
+    bool heartbeat_asked;
+    uint64_t heartbeat_ns; /* of the last one */
+    uint64_t answered_ns;  /* of the last sign that the group has this member */
+    uint64_t rest_ns;      /* no request before */
+    bool rejoin;           /* STABLE: give up and join again */
+    bool lost;             /* REVOKING: the group has removed this member */
+    uint64_t revoke_until_ns;
+    /* The leader's: */
+    char *described; /* the answer to JoinGroup */
+    struct ps_kafka_group_member *members;
+    uint32_t member_count;
+    bool round_robin;    /* the assignor that the group has chosen */
+    uint64_t leading_ns; /* since when it waits for metadata */
+    uint64_t known_ns;   /* of the metadata that it had then: it assigns by newer one */
+    char **followed;     /* topics of all members: a change of their partitions means a rebalance */
+    uint32_t followed_count;
+    uint64_t followed_sum; /* of their partitions; 0: not known */
+    uint64_t followed_ns;  /* metadata of this time was looked at */
+};
+
+struct ps_kafka_fetch {
+    struct ps_kafka_reading base;
+    struct ps_port *port;
+    struct ps_kafka_lane *lane;
+    struct ps_kafka_fetch_settings settings;
+    struct ps_kafka_reports reports;
+    const char *group;
+    struct ps_texts wanted;
+    struct ps_slice *mapped; /* headers of the current record */
+    bool sink_commits;
+    uint64_t commit_interval_ns, revoke_wait_ns;
+    uint64_t held_bytes_max;
+    struct ps_kafka_streams streams;
+    struct ps_kafka_membership membership;
+    struct ps_kafka_fetch_member member;
+    uint64_t mono_ns;
+    bool paused, stopped; /* stopped: nothing more is read */
+    bool again;           /* something was answered: the next turn may have more to do */
+    bool fatal;
+    struct ps_err reason;
+
+    /* topics.c */
+    char **topics; /* subscribed; sorted */
+    uint32_t topic_count;
+    bool has_pattern, has_exclusion;
+    regex_t pattern, exclusion;
+    char **found; /* by the pattern, in the metadata being read */
+    uint32_t found_count, found_room;
+    uint64_t found_ns; /* metadata of this time was looked at */
+
+    /* offsets.c */
+    struct ps_kafka_fetch_part *parts; /* by stream */
+    uint32_t part_count, part_room;
+    bool offsets_asked;
+    bool dirty, commit_asked, commit_failed;
+    unsigned refused; /* commits in a row that the broker refused during this revocation */
+    int16_t commit_reported;
+    uint64_t commit_sent_ns;
+
+    /* fetch.c, read.c */
+    uint32_t turn;                         /* the stream that is first in the next request */
+    struct ps_kafka_fetched *first, **end; /* answers, oldest first */
+    struct ps_kafka_fetched *spare;
+    uint64_t held_bytes, expected_bytes; /* of the answers; of those under way at most */
+    struct ps_kafka_fetch_reading reading;
+    struct ps_kafka_unpacker *unpacker;
+    uint64_t block_number; /* the last one given to a block: tells it from others at its address */
+    bool kept;             /* a record was not taken, or there was no memory for it */
+};
+
+static inline struct ps_kafka_fetch *ps_kafka_fetch_of(const struct ps_kafka_lane *lane)
+{
+    return lane->reader_argument;
+}
+
+static inline int16_t ps_kafka_fetch_version(const struct ps_kafka_lane_broker *broker,
+                                             enum ps_kafka_lane_kind kind)
+{
+    return broker->reader_versions[kind - PS_KAFKA_LANE_READER_KINDS];
+}
+
+/* Returns the broker if it can be sent a request; begins to connect if it is down. NULL: not now. */
+struct ps_kafka_lane_broker *ps_kafka_fetch_reach(struct ps_kafka_lane *lane,
+                                                  struct ps_kafka_lane_broker *broker);
+
+/* It cannot go on; opening it again may help. */
+void ps_kafka_fetch_die(struct ps_kafka_fetch *fetch, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+
+bool ps_kafka_fetch_unreadable(char *reason, const char *what);
+
+/* ---- settings.c ---- */
+
+void ps_kafka_fetch_settings_read(struct ps_kafka_fetch_settings *settings, const struct ps_pair *pairs,
+                                  size_t count, uint64_t held_bytes_max);
+
+/* ---- topics.c ---- */
+
+enum ps_status ps_kafka_fetch_topics_open(struct ps_kafka_fetch *fetch,
+                                          const struct ps_kafka_reading_config *config, struct ps_err *err);
+void ps_kafka_fetch_topics_close(struct ps_kafka_fetch *fetch);
+/* Called when metadata may have come: topics that match, partitions that were added. */
+void ps_kafka_fetch_topics_turn(struct ps_kafka_fetch *fetch);
+/* The lane's hook: a topic of the cluster. */
+void ps_kafka_fetch_topic_found(struct ps_kafka_lane *lane, const char *name, uint32_t length, bool internal);
+void ps_kafka_fetch_texts_free(char ***texts, uint32_t *count);
+
+/* ---- member.c ---- */
+
+void ps_kafka_member_open(struct ps_kafka_fetch *fetch, const struct ps_kafka_reading_config *config);
+void ps_kafka_member_close(struct ps_kafka_fetch *fetch);
+/* Sends what is due. */
+void ps_kafka_member_turn(struct ps_kafka_fetch *fetch);
+uint64_t ps_kafka_member_due_ns(const struct ps_kafka_fetch *fetch);
+bool ps_kafka_member_answer(struct ps_kafka_fetch *fetch, struct ps_kafka_lane_request *request,
+                            struct ps_wire_in *in, char *reason);
+void ps_kafka_member_lost(struct ps_kafka_fetch *fetch, const struct ps_kafka_lane_request *request);
+/* The group does not know this member as the owner of its partitions any more (a commit says so). */
+void ps_kafka_member_disown(struct ps_kafka_fetch *fetch, int16_t error);
+/* Gives its partitions up in order and joins again. */
+void ps_kafka_member_rejoin(struct ps_kafka_fetch *fetch);
+void ps_kafka_member_leave(struct ps_kafka_fetch *fetch);
+/* Handles an error of the group that several requests have. */
+void ps_kafka_member_failed(struct ps_kafka_fetch *fetch, int16_t error, const char *what);
+void ps_kafka_member_set_id(struct ps_kafka_fetch_member *member, const char *id, uint32_t length);
+/* Begins to give its partitions up; `lost`: others have them already. */
+void ps_kafka_member_revoke(struct ps_kafka_fetch *fetch, bool lost);
+/* The coordinator, if it can be sent a request now. */
+struct ps_kafka_lane_broker *ps_kafka_member_coordinator(struct ps_kafka_fetch *fetch);
+
+/* ---- member_requests.c ---- NULL: no memory */
+
+struct ps_kafka_lane_request *ps_kafka_member_request_join(struct ps_kafka_fetch *fetch, int16_t version);
+/* `shares`: of all members, if this is the leader; else NULL. */
+struct ps_kafka_group_shares;
+struct ps_kafka_group_topic;
+struct ps_kafka_lane_request *ps_kafka_member_request_sync(struct ps_kafka_fetch *fetch, int16_t version,
+                                                           const struct ps_kafka_group_shares *shares,
+                                                           const struct ps_kafka_group_topic *topics);
+struct ps_kafka_lane_request *ps_kafka_member_request_heartbeat(struct ps_kafka_fetch *fetch,
+                                                                int16_t version);
+struct ps_kafka_lane_request *ps_kafka_member_request_leave(struct ps_kafka_fetch *fetch, int16_t version);
+
+/* ---- leader.c ---- */
+
+/* Reads the members out of the answer to JoinGroup. Returns false if it cannot be read. */
+bool ps_kafka_leader_begin(struct ps_kafka_fetch *fetch, struct ps_wire_in *in, int16_t version);
+/* Returns SyncGroup with everybody's partitions, once their topics are known; else NULL. */
+struct ps_kafka_lane_request *ps_kafka_leader_request(struct ps_kafka_fetch *fetch, int16_t version);
+/* Returns whether partitions were added to a topic of the group. */
+bool ps_kafka_leader_sees_change(struct ps_kafka_fetch *fetch);
+void ps_kafka_leader_end(struct ps_kafka_fetch *fetch);
+
+/* ---- offsets.c ---- */
+
+/* The assignment: takes the partition. */
+void ps_kafka_parts_take(struct ps_kafka_fetch *fetch, struct ps_slice topic, int32_t partition);
+/* All partitions are gone. */
+void ps_kafka_parts_drop(struct ps_kafka_fetch *fetch);
+struct ps_kafka_fetch_part *ps_kafka_parts_find(struct ps_kafka_fetch *fetch, const char *topic,
+                                                uint32_t length, int32_t partition, uint32_t *stream);
+void ps_kafka_offsets_turn(struct ps_kafka_fetch *fetch);
+uint64_t ps_kafka_offsets_due_ns(const struct ps_kafka_fetch *fetch);
+bool ps_kafka_offsets_answer(struct ps_kafka_fetch *fetch, struct ps_kafka_lane_request *request,
+                             struct ps_wire_in *in, char *reason);
+void ps_kafka_offsets_lost(struct ps_kafka_fetch *fetch, const struct ps_kafka_lane_request *request);
+/* The offset of a partition is not in its log. */
+void ps_kafka_offsets_reset(struct ps_kafka_fetch *fetch, struct ps_kafka_fetch_part *part);
+
+/* ---- commit.c ---- */
+
+void ps_kafka_commit_notice(struct ps_kafka_fetch *fetch);
+/* Commits if there is something to commit, no commit is under way, and the last one did not just fail. */
+void ps_kafka_commit_when(struct ps_kafka_fetch *fetch, uint64_t interval_ns);
+bool ps_kafka_commit_answer(struct ps_kafka_fetch *fetch, const struct ps_kafka_lane_request *request,
+                            struct ps_wire_in *in, char *reason);
+
+/* ---- fetch.c ---- */
+
+void ps_kafka_fetch_turn(struct ps_kafka_fetch *fetch);
+uint64_t ps_kafka_fetch_due_ns(const struct ps_kafka_fetch *fetch);
+char *ps_kafka_fetch_room(struct ps_kafka_lane *lane, struct ps_kafka_lane_request *request, uint32_t length);
+bool ps_kafka_fetch_answer(struct ps_kafka_lane_broker *broker, struct ps_kafka_lane_request *request,
+                           struct ps_wire_in *in, char *reason);
+void ps_kafka_fetch_lost(struct ps_kafka_fetch *fetch, struct ps_kafka_lane_request *request);
+/* Drops what was fetched and is not read. */
+void ps_kafka_fetched_drop(struct ps_kafka_fetch *fetch);
+/* Memory for an answer. NULL: there is none now. */
+struct ps_kafka_fetched *ps_kafka_fetched_take(struct ps_kafka_fetch *fetch, uint32_t length);
+void ps_kafka_fetched_give(struct ps_kafka_fetch *fetch, struct ps_kafka_fetched *fetched);
+/* Drops the oldest answer. */
+void ps_kafka_fetched_pop(struct ps_kafka_fetch *fetch);
+void ps_kafka_fetched_free(struct ps_kafka_fetch *fetch);
+
+/* ---- read.c ---- */
+
+uint32_t ps_kafka_fetch_read(struct ps_kafka_fetch *fetch, struct ps_kafka_record_state *record);
+/* Ends the batch being read. */
+void ps_kafka_fetch_reading_close(struct ps_kafka_fetch *fetch);
+/* Ends the slice being read. */
+void ps_kafka_fetch_reading_end(struct ps_kafka_fetch *fetch);

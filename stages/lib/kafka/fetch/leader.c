@@ -1,0 +1,146 @@
+/* The leader of a group says which member reads which partitions: the coordinator makes a member of it, of whatever client. It
+ * needs the partitions of all topics to which any member is subscribed, and watches them. */
+#include "stages/lib/kafka/fetch/assignment.h"
+#include "stages/lib/kafka/fetch/fetch_internal.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define METADATA_PATIENCE_NS (5 * PS_NS_PER_S) /* then topics without metadata have no partitions */
+
+void ps_kafka_leader_end(struct ps_kafka_fetch *fetch)
+{
+    struct ps_kafka_fetch_member *member = &fetch->member;
+    for (uint32_t i = 0; i < member->member_count; i++)
+        free(member->members[i].topics);
+    free(member->members);
+    free(member->described);
+    member->members = NULL;
+    member->described = NULL;
+    member->member_count = 0;
+}
+
+static void follow(struct ps_kafka_fetch *fetch, struct ps_slice topic)
+{
+    struct ps_kafka_fetch_member *member = &fetch->member;
+    for (uint32_t i = 0; i < member->followed_count; i++) {
+        if (strlen(member->followed[i]) == topic.length &&
+            memcmp(member->followed[i], topic.data, topic.length) == 0)
+            return;
+    }
+    if (ps_kafka_lane_topic_get(fetch->lane, topic.data, topic.length) == NULL)
+        return; /* no broker has a topic of that name */
+    member->followed = ps_must_realloc(
+        member->followed, (member->followed_count + 1) * sizeof *member->followed, "a rebalance");
+    char *text = ps_must_alloc(1, (size_t)topic.length + 1, "a rebalance");
+    memcpy(text, topic.data, topic.length);
+    text[topic.length] = '\0';
+    member->followed[member->followed_count++] = text;
+}
+
+static bool read_members(struct ps_kafka_fetch *fetch, struct ps_wire_in *in, int16_t version)
+{
+    struct ps_kafka_fetch_member *member = &fetch->member;
+    uint32_t count = ps_wire_get_count(in, 6);
+    member->members = ps_must_alloc((size_t)count + 1, sizeof *member->members, "a rebalance");
+    for (uint32_t i = 0; i < count && !in->failed; i++) {
+        struct ps_kafka_group_member *one = &member->members[i];
+        one->id.data = ps_wire_get_string(in, &one->id.length);
+        if (version >= 5)
+            one->instance.data = ps_wire_get_string(in, &one->instance.length);
+        uint32_t length = ps_wire_get_count(in, 1);
+        const char *bytes = ps_wire_take(in, length);
+        member->member_count++;
+        if (in->failed || one->id.data == NULL ||
+            !ps_kafka_subscription_read(bytes, length, &one->topics, &one->topic_count))
+            return false;
+    }
+    return !in->failed;
+}
+
+bool ps_kafka_leader_begin(struct ps_kafka_fetch *fetch, struct ps_wire_in *in, int16_t version)
+{
+    struct ps_kafka_fetch_member *member = &fetch->member;
+    size_t length = (size_t)(in->end - in->at);
+    ps_kafka_leader_end(fetch);
+    ps_kafka_fetch_texts_free(&member->followed, &member->followed_count);
+    member->followed_sum = 0;
+    member->described = ps_must_alloc(1, length + 1, "a rebalance");
+    memcpy(member->described, in->at, length);
+    struct ps_wire_in copy = {.at = member->described, .end = member->described + length};
+    if (!read_members(fetch, &copy, version)) {
+        ps_kafka_leader_end(fetch);
+        member->phase = PS_KAFKA_MEMBER_OUT;
+        return false;
+    }
+    ps_kafka_group_sort(member->members, member->member_count);
+    for (uint32_t i = 0; i < member->member_count; i++) {
+        for (uint32_t j = 0; j < member->members[i].topic_count; j++)
+            follow(fetch, member->members[i].topics[j]);
+    }
+    return true;
+}
+
+static const struct ps_kafka_lane_topic *followed_topic(const struct ps_kafka_fetch *fetch, uint32_t i)
+{
+    const char *name = fetch->member.followed[i];
+    return ps_kafka_lane_topic_find(fetch->lane, name, (uint32_t)strlen(name));
+}
+
+/* Partitions may have been added since metadata came last: nobody would read them before it comes again. */
+static bool is_known(const struct ps_kafka_fetch *fetch)
+{
+    for (uint32_t i = 0; i < fetch->member.followed_count; i++) {
+        const struct ps_kafka_lane_topic *topic = followed_topic(fetch, i);
+        if (topic != NULL && topic->partition_count == 0 && topic->error == 0)
+            return false;
+    }
+    return fetch->lane->metadata_ns != fetch->member.known_ns;
+}
+
+/* Tells one set of numbers of partitions from another. */
+static uint64_t sum_partitions(const struct ps_kafka_fetch *fetch)
+{
+    uint64_t sum = 1;
+    for (uint32_t i = 0; i < fetch->member.followed_count; i++) {
+        const struct ps_kafka_lane_topic *topic = followed_topic(fetch, i);
+        sum = sum * UINT64_C(1000003) + (topic != NULL ? (uint64_t)topic->partition_count : 0);
+    }
+    return sum;
+}
+
+struct ps_kafka_lane_request *ps_kafka_leader_request(struct ps_kafka_fetch *fetch, int16_t version)
+{
+    struct ps_kafka_fetch_member *member = &fetch->member;
+    uint32_t count = 0;
+    if (!is_known(fetch) && fetch->mono_ns < member->leading_ns + METADATA_PATIENCE_NS) {
+        ps_kafka_lane_want_metadata(fetch->lane);
+        return NULL;
+    }
+    struct ps_kafka_group_topic *topics =
+        ps_must_alloc((size_t)member->followed_count + 1, sizeof *topics, "a rebalance");
+    for (uint32_t i = 0; i < member->followed_count; i++) {
+        const struct ps_kafka_lane_topic *topic = followed_topic(fetch, i);
+        if (topic != NULL && topic->partition_count > 0)
+            topics[count++] = (struct ps_kafka_group_topic){
+                {member->followed[i], (uint32_t)strlen(member->followed[i])}, topic->partition_count};
+    }
+    ps_kafka_group_topics_sort(topics, count);
+    struct ps_kafka_group_shares shares =
+        member->round_robin ? ps_kafka_group_round_robin(member->members, member->member_count, topics, count)
+                            : ps_kafka_group_range(member->members, member->member_count, topics, count);
+    struct ps_kafka_lane_request *request = ps_kafka_member_request_sync(fetch, version, &shares, topics);
+    member->followed_sum = sum_partitions(fetch);
+    free(shares.items);
+    free(topics);
+    if (request != NULL)
+        ps_kafka_leader_end(fetch);
+    return request;
+}
+
+bool ps_kafka_leader_sees_change(struct ps_kafka_fetch *fetch)
+{
+    const struct ps_kafka_fetch_member *member = &fetch->member;
+    return member->phase == PS_KAFKA_MEMBER_STABLE && member->followed_count > 0 &&
+           member->followed_sum != 0 && member->followed_sum != sum_partitions(fetch);
+}

@@ -1,0 +1,422 @@
+/* A member of a consumer group (the classic protocol: KIP-62; static members: KIP-345; ids: KIP-394). The eager protocol: when
+ * the group rebalances, a member first gives all of its partitions up, then joins again and gets others. Partitions that are
+ * given up are not read any more; the member waits until what was read is delivered and committed, as
+ * kafka/consumer/rebalance.h says. It joins only then, and goes on to send heartbeats meanwhile. */
+#include "stages/lib/kafka/fetch/assignment.h"
+#include "stages/lib/kafka/fetch/fetch_internal.h"
+#include "stages/lib/least.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define REFUSED_MAX 4U                      /* commits in a row during a revocation */
+#define JOIN_PATIENCE_NS (10 * PS_NS_PER_S) /* beyond the time that members have */
+
+static struct ps_kafka_fetch_member *member_of(struct ps_kafka_fetch *fetch)
+{
+    return &fetch->member;
+}
+
+void ps_kafka_member_open(struct ps_kafka_fetch *fetch, const struct ps_kafka_reading_config *config)
+{
+    struct ps_kafka_fetch_member *member = member_of(fetch);
+    const struct ps_port *port = config->port;
+    member->coordinator = (struct ps_kafka_lane_coordinator){
+        .key = {fetch->group, (uint32_t)strlen(fetch->group)}, .type = 0, .node = -1};
+    member->generation = -1;
+    ps_kafka_member_set_id(member, "", 0);
+    if (config->group_instance_id != NULL && port->instance > 0)
+        snprintf(member->instance, sizeof member->instance, "%s-%u", config->group_instance_id,
+                 port->instance);
+    else if (config->group_instance_id != NULL)
+        snprintf(member->instance, sizeof member->instance, "%s", config->group_instance_id);
+}
+
+void ps_kafka_member_close(struct ps_kafka_fetch *fetch)
+{
+    ps_kafka_leader_end(fetch);
+    ps_kafka_fetch_texts_free(&fetch->member.followed, &fetch->member.followed_count);
+    free(fetch->member.id);
+}
+
+/* ---- giving partitions up ---- */
+
+static uint32_t count_revoking(const struct ps_kafka_fetch *fetch)
+{
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < fetch->streams.count; i++)
+        count += fetch->streams.items[i].state == PS_KAFKA_STREAM_REVOKING;
+    return count;
+}
+
+static void end_revocation(struct ps_kafka_fetch *fetch, const char *how)
+{
+    uint32_t count = count_revoking(fetch);
+    ps_kafka_parts_drop(fetch);
+    fetch->member.phase = PS_KAFKA_MEMBER_OUT;
+    if (count > 0)
+        ps_log(PS_LOG_INFO, fetch->port->component, "%u partition(s) given up: %s", count, how);
+}
+
+static void continue_revocation(struct ps_kafka_fetch *fetch)
+{
+    bool dirty = false;
+    if (fetch->member.lost) {
+        end_revocation(
+            fetch,
+            "the group has removed this member; others read again the records that were not committed");
+    } else if (ps_kafka_streams_revoked_are_drained(&fetch->streams, &dirty) && !dirty &&
+               !fetch->commit_asked) {
+        end_revocation(fetch, "all records that were read are delivered and committed");
+    } else if (fetch->refused >= REFUSED_MAX) {
+        end_revocation(fetch,
+                       "the broker refuses commits; others read again the records that were not committed");
+    } else if (fetch->mono_ns >= fetch->member.revoke_until_ns) {
+        ps_log(PS_LOG_WARN, fetch->port->component,
+               "records of revoked partitions were not delivered in time (%" PRIu64
+               " ms): others read them again",
+               fetch->revoke_wait_ns / PS_NS_PER_MS);
+        end_revocation(fetch, "the time limit has passed");
+    } else if (dirty) {
+        fetch->dirty = true;
+        ps_kafka_commit_when(fetch, 0);
+    }
+}
+
+/* ---- joining ---- */
+
+static bool is_leader(const struct ps_kafka_fetch_member *member, const char *leader, uint32_t length)
+{
+    return length == strlen(member->id) && memcmp(member->id, leader, length) == 0;
+}
+
+static bool names(const char *text, uint32_t length, const char *name)
+{
+    return text != NULL && length == strlen(name) && memcmp(text, name, length) == 0;
+}
+
+static void join_failed(struct ps_kafka_fetch *fetch, int16_t error)
+{
+    struct ps_kafka_fetch_member *member = member_of(fetch);
+    if (error == PS_KAFKA_ERROR_MEMBER_ID_REQUIRED)
+        return; /* it comes with the answer */
+    if (error == PS_KAFKA_ERROR_UNKNOWN_MEMBER || error == PS_KAFKA_ERROR_ILLEGAL_GENERATION)
+        ps_kafka_member_set_id(member, "", 0);
+    else
+        ps_kafka_member_failed(fetch, error, "JoinGroup");
+}
+
+static bool joined(struct ps_kafka_fetch *fetch, const struct ps_kafka_lane_request *request,
+                   struct ps_wire_in *in, char *reason)
+{
+    struct ps_kafka_fetch_member *member = member_of(fetch);
+    uint32_t protocol_length, leader_length, id_length;
+    (void)ps_wire_get_int32(in); /* throttle time */
+    int16_t error = ps_wire_get_int16(in);
+    int32_t generation = ps_wire_get_int32(in);
+    const char *protocol = ps_wire_get_string(in, &protocol_length);
+    const char *leader = ps_wire_get_string(in, &leader_length);
+    const char *id = ps_wire_get_string(in, &id_length);
+    member->asked = false;
+    if (member->phase != PS_KAFKA_MEMBER_JOINING)
+        return true; /* it leaves */
+    member->phase = PS_KAFKA_MEMBER_OUT;
+    if (in->failed || leader == NULL || id == NULL)
+        return ps_kafka_fetch_unreadable(reason, "JoinGroup");
+    if (error == 0 || error == PS_KAFKA_ERROR_MEMBER_ID_REQUIRED)
+        ps_kafka_member_set_id(member, id, id_length);
+    if (error != 0) {
+        join_failed(fetch, error);
+        return true;
+    }
+    member->generation = generation;
+    member->round_robin = names(protocol, protocol_length, "roundrobin");
+    member->phase = PS_KAFKA_MEMBER_SYNCING;
+    if (!is_leader(member, leader, leader_length)) {
+        ps_kafka_fetch_texts_free(&member->followed, &member->followed_count);
+        return true;
+    }
+    member->leading_ns = fetch->mono_ns;
+    member->known_ns = fetch->lane->metadata_ns;
+    ps_kafka_lane_want_metadata(fetch->lane);
+    member->phase = PS_KAFKA_MEMBER_LEADING;
+    return ps_kafka_leader_begin(fetch, in, request->version) ||
+           ps_kafka_fetch_unreadable(reason, "JoinGroup");
+}
+
+static void take_partition(void *argument, struct ps_slice topic, int32_t partition)
+{
+    ps_kafka_parts_take(argument, topic, partition);
+}
+
+/* As whom records are read from now on. */
+static void set_membership(struct ps_kafka_fetch *fetch)
+{
+    struct ps_kafka_membership *membership = &fetch->membership;
+    const struct ps_kafka_fetch_member *member = &fetch->member;
+    membership->member = (struct ps_slice){member->id, (uint32_t)strlen(member->id)};
+    membership->instance = (struct ps_slice){member->instance, (uint32_t)strlen(member->instance)};
+    membership->cluster = (struct ps_slice){fetch->lane->cluster, (uint32_t)strlen(fetch->lane->cluster)};
+    membership->assignment = member->generation;
+}
+
+static bool synced(struct ps_kafka_fetch *fetch, struct ps_wire_in *in, char *reason)
+{
+    struct ps_kafka_fetch_member *member = member_of(fetch);
+    (void)ps_wire_get_int32(in); /* throttle time */
+    int16_t error = ps_wire_get_int16(in);
+    uint32_t length = ps_wire_get_count(in, 1);
+    const char *bytes = ps_wire_take(in, length);
+    member->asked = false;
+    if (member->phase != PS_KAFKA_MEMBER_SYNCING)
+        return true;
+    member->phase = PS_KAFKA_MEMBER_OUT;
+    if (in->failed)
+        return ps_kafka_fetch_unreadable(reason, "SyncGroup");
+    if (error == PS_KAFKA_ERROR_REBALANCING || error == PS_KAFKA_ERROR_INVALID_REQUEST)
+        return true; /* joins again; librdkafka's mock cluster says the latter to those who come after the leader */
+    if (error != 0) {
+        if (error == PS_KAFKA_ERROR_UNKNOWN_MEMBER)
+            ps_kafka_member_set_id(member, "", 0);
+        if (error != PS_KAFKA_ERROR_UNKNOWN_MEMBER && error != PS_KAFKA_ERROR_ILLEGAL_GENERATION)
+            ps_kafka_member_failed(fetch, error, "SyncGroup");
+        return true;
+    }
+    member->phase = PS_KAFKA_MEMBER_STABLE;
+    member->heartbeat_ns = member->answered_ns = fetch->mono_ns;
+    set_membership(fetch);
+    if (!ps_kafka_assignment_read(bytes, length, take_partition, fetch)) {
+        ps_kafka_fetch_die(fetch, "the group's leader assigns partitions in a form that cannot be read");
+        return true;
+    }
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < fetch->streams.count; i++)
+        count += fetch->streams.items[i].state == PS_KAFKA_STREAM_OWNED;
+    if (count > 0)
+        ps_log(PS_LOG_INFO, fetch->port->component, "%u partition(s) assigned by the group", count);
+    return true;
+}
+
+static bool beaten(struct ps_kafka_fetch *fetch, struct ps_wire_in *in, char *reason)
+{
+    struct ps_kafka_fetch_member *member = member_of(fetch);
+    (void)ps_wire_get_int32(in); /* throttle time */
+    int16_t error = ps_wire_get_int16(in);
+    member->heartbeat_asked = false;
+    if (in->failed)
+        return ps_kafka_fetch_unreadable(reason, "Heartbeat");
+    if (member->phase != PS_KAFKA_MEMBER_STABLE && member->phase != PS_KAFKA_MEMBER_REVOKING)
+        return true;
+    if (error == 0 || error == PS_KAFKA_ERROR_REBALANCING)
+        member->answered_ns = fetch->mono_ns;
+    if (error == PS_KAFKA_ERROR_REBALANCING && member->phase == PS_KAFKA_MEMBER_STABLE)
+        ps_kafka_member_revoke(fetch, false);
+    else if (error != 0 && error != PS_KAFKA_ERROR_REBALANCING)
+        ps_kafka_member_failed(fetch, error, "Heartbeat");
+    return true;
+}
+
+bool ps_kafka_member_answer(struct ps_kafka_fetch *fetch, struct ps_kafka_lane_request *request,
+                            struct ps_wire_in *in, char *reason)
+{
+    switch (request->kind) {
+    case PS_KAFKA_LANE_JOIN_GROUP:
+        return joined(fetch, request, in, reason);
+    case PS_KAFKA_LANE_SYNC_GROUP:
+        return synced(fetch, in, reason);
+    case PS_KAFKA_LANE_HEARTBEAT:
+        return beaten(fetch, in, reason);
+    default:
+        fetch->member.phase = PS_KAFKA_MEMBER_LEFT;
+        return true;
+    }
+}
+
+void ps_kafka_member_lost(struct ps_kafka_fetch *fetch, const struct ps_kafka_lane_request *request)
+{
+    struct ps_kafka_fetch_member *member = member_of(fetch);
+    switch (request->kind) {
+    case PS_KAFKA_LANE_FIND_COORDINATOR:
+        break;
+    case PS_KAFKA_LANE_JOIN_GROUP:
+    case PS_KAFKA_LANE_SYNC_GROUP:
+        member->asked = false;
+        if (member->phase == PS_KAFKA_MEMBER_JOINING || member->phase == PS_KAFKA_MEMBER_SYNCING)
+            member->phase = PS_KAFKA_MEMBER_OUT;
+        break;
+    case PS_KAFKA_LANE_HEARTBEAT:
+        member->heartbeat_asked = false;
+        break;
+    case PS_KAFKA_LANE_LEAVE_GROUP:
+        member->phase = PS_KAFKA_MEMBER_LEFT;
+        break;
+    default:
+        break;
+    }
+}
+
+/* ---- turns ---- */
+
+static void send_step(struct ps_kafka_fetch *fetch, struct ps_kafka_lane_broker *broker,
+                      struct ps_kafka_lane_request *request, enum ps_kafka_member_phase phase)
+{
+    if (request == NULL)
+        return;
+    fetch->member.asked = true;
+    fetch->member.phase = phase;
+    ps_kafka_lane_broker_send(broker, request);
+}
+
+/* A pattern says which topics it means when the first metadata has come. */
+static bool may_join(const struct ps_kafka_fetch *fetch)
+{
+    return !fetch->has_pattern || fetch->found_ns != 0;
+}
+
+static void join(struct ps_kafka_fetch *fetch, struct ps_kafka_lane_broker *broker)
+{
+    struct ps_kafka_fetch_member *member = member_of(fetch);
+    int16_t version = ps_kafka_fetch_version(broker, PS_KAFKA_LANE_JOIN_GROUP);
+    if (!may_join(fetch))
+        return;
+    if (version < 0 || (member->instance[0] != '\0' && version < 5)) {
+        ps_kafka_fetch_die(fetch, "the brokers are too old for %s: use penstock.engine = librdkafka%s",
+                           version < 0 ? "groups as this engine knows them" : "group.instance.id",
+                           version < 0 ? "" : ", or remove kafka.consumer.group.instance.id");
+        return;
+    }
+    ps_kafka_leader_end(fetch);
+    member->rejoin = false;
+    struct ps_kafka_lane_request *request = ps_kafka_member_request_join(fetch, version);
+    if (request != NULL) /* the coordinator answers when all members have joined, or had the time to */
+        request->timeout_ns = (uint64_t)fetch->settings.rebalance_ms * PS_NS_PER_MS + JOIN_PATIENCE_NS;
+    send_step(fetch, broker, request, PS_KAFKA_MEMBER_JOINING);
+}
+
+static void sync_group(struct ps_kafka_fetch *fetch, struct ps_kafka_lane_broker *broker)
+{
+    int16_t version = ps_kafka_fetch_version(broker, PS_KAFKA_LANE_SYNC_GROUP);
+    struct ps_kafka_lane_request *request = fetch->member.phase == PS_KAFKA_MEMBER_LEADING
+                                                ? ps_kafka_leader_request(fetch, version)
+                                                : ps_kafka_member_request_sync(fetch, version, NULL, NULL);
+    if (request != NULL)
+        request->timeout_ns = (uint64_t)fetch->settings.rebalance_ms * PS_NS_PER_MS + JOIN_PATIENCE_NS;
+    send_step(fetch, broker, request, PS_KAFKA_MEMBER_SYNCING);
+}
+
+static void beat(struct ps_kafka_fetch *fetch, struct ps_kafka_lane_broker *broker)
+{
+    struct ps_kafka_fetch_member *member = member_of(fetch);
+    if (member->heartbeat_asked || member->lost ||
+        fetch->mono_ns < member->heartbeat_ns + fetch->settings.heartbeat_ns)
+        return;
+    struct ps_kafka_lane_request *request =
+        ps_kafka_member_request_heartbeat(fetch, ps_kafka_fetch_version(broker, PS_KAFKA_LANE_HEARTBEAT));
+    if (request == NULL)
+        return;
+    member->heartbeat_asked = true;
+    member->heartbeat_ns = fetch->mono_ns;
+    ps_kafka_lane_broker_send(broker, request);
+}
+
+/* Without a sign from the coordinator for the session's time others have the partitions by now. */
+static void check_session(struct ps_kafka_fetch *fetch)
+{
+    struct ps_kafka_fetch_member *member = member_of(fetch);
+    bool has_session = member->phase == PS_KAFKA_MEMBER_STABLE ||
+                       (member->phase == PS_KAFKA_MEMBER_REVOKING && !member->lost);
+    if (has_session &&
+        fetch->mono_ns >= member->answered_ns + (uint64_t)fetch->settings.session_ms * PS_NS_PER_MS)
+        ps_kafka_member_disown(fetch, PS_KAFKA_ERROR_ILLEGAL_GENERATION);
+}
+
+void ps_kafka_member_turn(struct ps_kafka_fetch *fetch)
+{
+    struct ps_kafka_fetch_member *member = member_of(fetch);
+    if (member->phase == PS_KAFKA_MEMBER_LEFT)
+        return;
+    check_session(fetch);
+    if (member->phase == PS_KAFKA_MEMBER_STABLE && member->rejoin)
+        ps_kafka_member_revoke(fetch, false);
+    if (member->phase == PS_KAFKA_MEMBER_REVOKING)
+        continue_revocation(fetch);
+    if (fetch->stopped && member->phase == PS_KAFKA_MEMBER_OUT)
+        return; /* it stops: it takes nothing any more */
+    if (fetch->mono_ns < member->rest_ns || fetch->fatal || member->asked)
+        return;
+    struct ps_kafka_lane_broker *broker = ps_kafka_member_coordinator(fetch);
+    if (broker == NULL)
+        return;
+    switch (member->phase) {
+    case PS_KAFKA_MEMBER_OUT:
+        join(fetch, broker);
+        break;
+    case PS_KAFKA_MEMBER_LEADING:
+    case PS_KAFKA_MEMBER_SYNCING:
+        sync_group(fetch, broker);
+        break;
+    case PS_KAFKA_MEMBER_STABLE:
+    case PS_KAFKA_MEMBER_REVOKING:
+        beat(fetch, broker);
+        break;
+    case PS_KAFKA_MEMBER_LEAVING:
+        send_step(
+            fetch, broker,
+            ps_kafka_member_request_leave(fetch, ps_kafka_fetch_version(broker, PS_KAFKA_LANE_LEAVE_GROUP)),
+            PS_KAFKA_MEMBER_LEAVING);
+        break;
+    case PS_KAFKA_MEMBER_JOINING:
+    case PS_KAFKA_MEMBER_LEFT:
+        break;
+    }
+}
+
+void ps_kafka_member_leave(struct ps_kafka_fetch *fetch)
+{
+    struct ps_kafka_fetch_member *member = member_of(fetch);
+    struct ps_kafka_lane_broker *broker = ps_kafka_lane_find_node(fetch->lane, member->coordinator.node);
+    bool known =
+        member->id[0] != '\0' && member->instance[0] == '\0'; /* static ones stay for their session */
+    if (broker != NULL && member->asked)
+        ps_kafka_lane_broker_drop(broker); /* the answer may take as long as others need to join */
+    ps_kafka_parts_drop(fetch);
+    member->asked = false;
+    member->rest_ns = 0;
+    member->phase = known ? PS_KAFKA_MEMBER_LEAVING : PS_KAFKA_MEMBER_LEFT;
+}
+
+/* When the coordinator can be asked. */
+static uint64_t ask_due_ns(const struct ps_kafka_fetch *fetch, uint64_t from_ns)
+{
+    uint64_t due_ns = ps_kafka_lane_coordinator_due_ns(fetch->lane, &fetch->member.coordinator);
+    due_ns = due_ns > from_ns ? due_ns : from_ns;
+    return due_ns > fetch->member.rest_ns ? due_ns : fetch->member.rest_ns;
+}
+
+uint64_t ps_kafka_member_due_ns(const struct ps_kafka_fetch *fetch)
+{
+    const struct ps_kafka_fetch_member *member = &fetch->member;
+    uint64_t due_ns = PS_NEVER;
+    switch (member->phase) {
+    case PS_KAFKA_MEMBER_OUT:
+        return may_join(fetch) && !fetch->stopped ? ask_due_ns(fetch, 0) : PS_NEVER;
+    case PS_KAFKA_MEMBER_SYNCING:
+    case PS_KAFKA_MEMBER_LEAVING:
+        return member->asked ? PS_NEVER : ask_due_ns(fetch, 0);
+    case PS_KAFKA_MEMBER_STABLE:
+    case PS_KAFKA_MEMBER_REVOKING:
+        if (!member->heartbeat_asked)
+            due_ns = ask_due_ns(fetch, member->heartbeat_ns + fetch->settings.heartbeat_ns);
+        due_ns = ps_least(due_ns, member->answered_ns + (uint64_t)fetch->settings.session_ms * PS_NS_PER_MS);
+        if (member->phase == PS_KAFKA_MEMBER_REVOKING)
+            due_ns = ps_least(due_ns, member->revoke_until_ns);
+        return due_ns;
+    case PS_KAFKA_MEMBER_JOINING:
+    case PS_KAFKA_MEMBER_LEADING: /* metadata comes, or an engine's tick */
+    case PS_KAFKA_MEMBER_LEFT:
+        break;
+    }
+    return due_ns;
+}

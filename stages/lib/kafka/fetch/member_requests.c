@@ -1,0 +1,127 @@
+/* The requests of a member of a group as bytes (Kafka protocol guide; versions before flexible ones). */
+#include "stages/lib/kafka/fetch/assignment.h"
+#include "stages/lib/kafka/fetch/fetch_internal.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define VERSION_OF_INSTANCES_JOIN 5
+#define VERSION_OF_INSTANCES 3
+
+static char *put_text(char *at, const char *text)
+{
+    return ps_wire_put_string(at, text, strlen(text));
+}
+
+static char *put_instance(const struct ps_kafka_fetch *fetch, char *at)
+{
+    return fetch->member.instance[0] != '\0' ? put_text(at, fetch->member.instance)
+                                             : ps_wire_put_int16(at, -1);
+}
+
+/* Group, generation, member; and instance, in versions that have it. */
+static char *put_member(const struct ps_kafka_fetch *fetch, char *at, bool with_instance)
+{
+    at = put_text(at, fetch->group);
+    at = ps_wire_put_int32(at, fetch->member.generation);
+    at = put_text(at, fetch->member.id);
+    return with_instance ? put_instance(fetch, at) : at;
+}
+
+static size_t member_bytes(const struct ps_kafka_fetch *fetch)
+{
+    return strlen(fetch->group) + strlen(fetch->member.id) + strlen(fetch->member.instance) + 16;
+}
+
+static char *put_protocol(const struct ps_kafka_fetch *fetch, char *at, const char *name,
+                          const struct ps_slice *topics)
+{
+    size_t length = ps_kafka_subscription_write(NULL, topics, fetch->topic_count);
+    at = put_text(at, name);
+    at = ps_wire_put_int32(at, (int32_t)length);
+    (void)ps_kafka_subscription_write(at, topics, fetch->topic_count);
+    return at + length;
+}
+
+struct ps_kafka_lane_request *ps_kafka_member_request_join(struct ps_kafka_fetch *fetch, int16_t version)
+{
+    const struct ps_kafka_fetch_settings *settings = &fetch->settings;
+    struct ps_slice *topics = ps_must_alloc(fetch->topic_count + 1, sizeof *topics, "a rebalance");
+    for (uint32_t i = 0; i < fetch->topic_count; i++)
+        topics[i] = (struct ps_slice){fetch->topics[i], (uint32_t)strlen(fetch->topics[i])};
+    size_t room =
+        member_bytes(fetch) + 64 + 2 * (32 + ps_kafka_subscription_write(NULL, topics, fetch->topic_count));
+    struct ps_kafka_lane_request *request;
+    char *at = ps_kafka_lane_request_begin(fetch->lane, PS_KAFKA_LANE_JOIN_GROUP, version, room, &request);
+    if (at != NULL) {
+        at = put_text(at, fetch->group);
+        at = ps_wire_put_int32(at, settings->session_ms);
+        at = ps_wire_put_int32(at, settings->rebalance_ms);
+        at = put_text(at, fetch->member.id);
+        if (version >= VERSION_OF_INSTANCES_JOIN)
+            at = put_instance(fetch, at);
+        at = put_text(at, "consumer");
+        at = ps_wire_put_int32(at, settings->range + settings->round_robin);
+        if (settings->round_robin_first)
+            at = put_protocol(fetch, at, "roundrobin", topics);
+        if (settings->range)
+            at = put_protocol(fetch, at, "range", topics);
+        if (settings->round_robin && !settings->round_robin_first)
+            at = put_protocol(fetch, at, "roundrobin", topics);
+        request = ps_kafka_lane_request_end(request, at);
+    }
+    free(topics);
+    return request;
+}
+
+static char *put_shares(const struct ps_kafka_fetch *fetch, char *at,
+                        const struct ps_kafka_group_shares *shares, const struct ps_kafka_group_topic *topics)
+{
+    const struct ps_kafka_fetch_member *member = &fetch->member;
+    at = ps_wire_put_int32(at, (int32_t)member->member_count);
+    for (uint32_t i = 0; i < member->member_count; i++) {
+        size_t length = ps_kafka_assignment_write(NULL, shares, i, topics);
+        at = ps_wire_put_string(at, member->members[i].id.data, member->members[i].id.length);
+        at = ps_wire_put_int32(at, (int32_t)length);
+        (void)ps_kafka_assignment_write(at, shares, i, topics);
+        at += length;
+    }
+    return at;
+}
+
+struct ps_kafka_lane_request *ps_kafka_member_request_sync(struct ps_kafka_fetch *fetch, int16_t version,
+                                                           const struct ps_kafka_group_shares *shares,
+                                                           const struct ps_kafka_group_topic *topics)
+{
+    size_t room = member_bytes(fetch) + 64;
+    for (uint32_t i = 0; shares != NULL && i < fetch->member.member_count; i++)
+        room += 6 + fetch->member.members[i].id.length + ps_kafka_assignment_write(NULL, shares, i, topics);
+    struct ps_kafka_lane_request *request;
+    char *at = ps_kafka_lane_request_begin(fetch->lane, PS_KAFKA_LANE_SYNC_GROUP, version, room, &request);
+    if (at == NULL)
+        return NULL;
+    at = put_member(fetch, at, version >= VERSION_OF_INSTANCES);
+    at = shares != NULL ? put_shares(fetch, at, shares, topics) : ps_wire_put_int32(at, 0);
+    return ps_kafka_lane_request_end(request, at);
+}
+
+struct ps_kafka_lane_request *ps_kafka_member_request_heartbeat(struct ps_kafka_fetch *fetch, int16_t version)
+{
+    struct ps_kafka_lane_request *request;
+    char *at = ps_kafka_lane_request_begin(fetch->lane, PS_KAFKA_LANE_HEARTBEAT, version, member_bytes(fetch),
+                                           &request);
+    if (at == NULL)
+        return NULL;
+    return ps_kafka_lane_request_end(request, put_member(fetch, at, version >= VERSION_OF_INSTANCES));
+}
+
+struct ps_kafka_lane_request *ps_kafka_member_request_leave(struct ps_kafka_fetch *fetch, int16_t version)
+{
+    struct ps_kafka_lane_request *request;
+    char *at = ps_kafka_lane_request_begin(fetch->lane, PS_KAFKA_LANE_LEAVE_GROUP, version,
+                                           member_bytes(fetch), &request);
+    if (at == NULL)
+        return NULL;
+    at = put_text(at, fetch->group);
+    return ps_kafka_lane_request_end(request, put_text(at, fetch->member.id));
+}

@@ -1,0 +1,94 @@
+/* The member's state as other parts of the lane change it: errors say that it has lost its partitions, or must join again. */
+#include "stages/lib/kafka/fetch/fetch_internal.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define REST_NS (500 * PS_NS_PER_MS)      /* after an error that may pass */
+#define REFUSED_REST_NS (2 * PS_NS_PER_S) /* after one that an operator must correct */
+
+void ps_kafka_member_set_id(struct ps_kafka_fetch_member *member, const char *id, uint32_t length)
+{
+    free(member->id);
+    member->id = ps_must_alloc(1, (size_t)length + 1, "the group's member");
+    if (length > 0)
+        memcpy(member->id, id, length);
+    member->id[length] = '\0';
+}
+
+struct ps_kafka_lane_broker *ps_kafka_member_coordinator(struct ps_kafka_fetch *fetch)
+{
+    return ps_kafka_lane_coordinator_broker(fetch->lane, &fetch->member.coordinator);
+}
+
+void ps_kafka_member_revoke(struct ps_kafka_fetch *fetch, bool lost)
+{
+    struct ps_kafka_fetch_member *member = &fetch->member;
+    for (uint32_t i = 0; i < fetch->streams.count; i++) {
+        if (fetch->streams.items[i].state == PS_KAFKA_STREAM_OWNED)
+            fetch->streams.items[i].state = PS_KAFKA_STREAM_REVOKING;
+    }
+    ps_kafka_fetched_drop(fetch);
+    member->phase = PS_KAFKA_MEMBER_REVOKING;
+    member->lost = lost;
+    member->rejoin = false;
+    member->revoke_until_ns = fetch->mono_ns + fetch->revoke_wait_ns;
+    fetch->refused = 0;
+}
+
+void ps_kafka_member_rejoin(struct ps_kafka_fetch *fetch)
+{
+    fetch->member.rejoin = true;
+}
+
+void ps_kafka_member_disown(struct ps_kafka_fetch *fetch, int16_t error)
+{
+    struct ps_kafka_fetch_member *member = &fetch->member;
+    if (error == PS_KAFKA_ERROR_FENCED_INSTANCE) {
+        ps_kafka_fetch_die(fetch, "the consumer cannot continue: %s; %s",
+                           rd_kafka_err2str(RD_KAFKA_RESP_ERR_FENCED_INSTANCE_ID),
+                           ps_kafka_consumer_remedy(RD_KAFKA_RESP_ERR_FENCED_INSTANCE_ID));
+        return;
+    }
+    if (error == PS_KAFKA_ERROR_UNKNOWN_MEMBER)
+        ps_kafka_member_set_id(member, "", 0);
+    if (member->phase == PS_KAFKA_MEMBER_STABLE)
+        ps_kafka_member_revoke(fetch, true);
+    else if (member->phase == PS_KAFKA_MEMBER_REVOKING)
+        member->lost = true;
+    else if (member->phase == PS_KAFKA_MEMBER_SYNCING || member->phase == PS_KAFKA_MEMBER_LEADING)
+        member->phase = PS_KAFKA_MEMBER_OUT;
+}
+
+static bool must_be_corrected(int16_t error)
+{
+    return error == PS_KAFKA_ERROR_INCONSISTENT_PROTOCOL || error == PS_KAFKA_ERROR_INVALID_SESSION_TIMEOUT ||
+           error == PS_KAFKA_ERROR_GROUP_AUTHORIZATION || error == PS_KAFKA_ERROR_OLD_VERSION;
+}
+
+void ps_kafka_member_failed(struct ps_kafka_fetch *fetch, int16_t error, const char *what)
+{
+    struct ps_kafka_fetch_member *member = &fetch->member;
+    char text[512];
+    member->rest_ns = fetch->mono_ns + (must_be_corrected(error) ? REFUSED_REST_NS : REST_NS);
+    switch (error) {
+    case PS_KAFKA_ERROR_NO_COORDINATOR:
+    case PS_KAFKA_ERROR_NOT_COORDINATOR:
+        ps_kafka_lane_coordinator_forget(fetch->lane, &member->coordinator);
+        return;
+    case PS_KAFKA_ERROR_COORDINATOR_LOADS:
+        return;
+    case PS_KAFKA_ERROR_ILLEGAL_GENERATION:
+    case PS_KAFKA_ERROR_UNKNOWN_MEMBER:
+    case PS_KAFKA_ERROR_FENCED_INSTANCE:
+        member->rest_ns = 0;
+        ps_kafka_member_disown(fetch, error);
+        return;
+    default:
+        snprintf(text, sizeof text, "%s, group %s: %s", what, fetch->group,
+                 rd_kafka_err2str((rd_kafka_resp_err_t)error));
+        ps_kafka_reports_error(&fetch->reports, (rd_kafka_resp_err_t)error, text, fetch->mono_ns);
+        return;
+    }
+}

@@ -1,0 +1,285 @@
+/* Where a partition begins: at the offset that the group has committed (OffsetFetch; with read_committed one that no open
+ * transaction may change, KIP-447), else by auto.offset.reset (ListOffsets). */
+#include "stages/lib/kafka/fetch/fetch_internal.h"
+#include "stages/lib/least.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define VERSION_OF_STABLE 7
+#define VERSION_UNSTABLE_MAX 5 /* the last one that is not flexible */
+#define ERROR_REST_NS (100 * PS_NS_PER_MS)
+#define TIME_LATEST (-1)
+#define TIME_EARLIEST (-2)
+#define TOPIC_BYTES (PS_KAFKA_LANE_TOPIC_BYTES + 16U)
+
+/* ---- the group's offsets ---- */
+
+static bool wants(const struct ps_kafka_fetch *fetch, uint32_t i, enum ps_kafka_part_state state)
+{
+    const struct ps_kafka_fetch_part *part = &fetch->parts[i];
+    return part->state == state && !part->asked && fetch->mono_ns >= part->rest_ns &&
+           fetch->streams.items[i].state == PS_KAFKA_STREAM_OWNED;
+}
+
+static char *put_topic(char *at, const struct ps_kafka_fetch_part *part, bool compact)
+{
+    const struct ps_kafka_lane_topic *topic = part->topic;
+    return compact ? ps_wire_put_compact_string(at, topic->name, topic->length)
+                   : ps_wire_put_string(at, topic->name, topic->length);
+}
+
+/* Each partition as a topic of its own: the coordinator puts them together. */
+static char *put_committed(const struct ps_kafka_fetch *fetch, char *at, uint32_t count, bool compact)
+{
+    at = compact ? ps_wire_put_uvarint(at, count + 1) : ps_wire_put_int32(at, (int32_t)count);
+    for (uint32_t i = 0; i < fetch->part_count; i++) {
+        if (!wants(fetch, i, PS_KAFKA_PART_COMMITTED))
+            continue;
+        at = put_topic(at, &fetch->parts[i], compact);
+        at = compact ? ps_wire_put_uvarint(at, 2) : ps_wire_put_int32(at, 1);
+        at = ps_wire_put_int32(at, fetch->parts[i].number);
+        if (compact)
+            at = ps_wire_put_uvarint(at, 0); /* tags */
+    }
+    return at;
+}
+
+static struct ps_kafka_lane_request *request_committed(struct ps_kafka_fetch *fetch, int16_t most)
+{
+    bool stable = most >= VERSION_OF_STABLE && fetch->settings.committed_only;
+    int16_t version = stable || most <= VERSION_UNSTABLE_MAX ? most : VERSION_UNSTABLE_MAX;
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < fetch->part_count; i++)
+        count += wants(fetch, i, PS_KAFKA_PART_COMMITTED);
+    if (count == 0)
+        return NULL;
+    struct ps_kafka_lane_request *request;
+    size_t group_length = strlen(fetch->group);
+    char *at = ps_kafka_lane_request_begin(fetch->lane, PS_KAFKA_LANE_GROUP_OFFSETS, version,
+                                           32 + group_length + (size_t)count * TOPIC_BYTES, &request);
+    if (at == NULL)
+        return NULL;
+    if (stable) {
+        at = ps_wire_put_uvarint(at, 0); /* tags of the header */
+        at = ps_wire_put_compact_string(at, fetch->group, group_length);
+        at = put_committed(fetch, at, count, true);
+        at = ps_wire_put_int8(at, 1);
+        at = ps_wire_put_uvarint(at, 0);
+    } else {
+        at = ps_wire_put_string(at, fetch->group, group_length);
+        at = put_committed(fetch, at, count, false);
+    }
+    return ps_kafka_lane_request_end(request, at);
+}
+
+static void ask_committed(struct ps_kafka_fetch *fetch)
+{
+    if (fetch->offsets_asked || fetch->member.phase != PS_KAFKA_MEMBER_STABLE)
+        return;
+    struct ps_kafka_lane_broker *broker = ps_kafka_member_coordinator(fetch);
+    struct ps_kafka_lane_request *request =
+        broker != NULL ? request_committed(fetch, ps_kafka_fetch_version(broker, PS_KAFKA_LANE_GROUP_OFFSETS))
+                       : NULL;
+    if (request == NULL)
+        return;
+    fetch->offsets_asked = true;
+    for (uint32_t i = 0; i < fetch->part_count; i++)
+        fetch->parts[i].asked |= wants(fetch, i, PS_KAFKA_PART_COMMITTED);
+    ps_kafka_lane_broker_send(broker, request);
+}
+
+static void committed(struct ps_kafka_fetch *fetch, const char *topic, uint32_t length, int32_t partition,
+                      int64_t offset, int16_t error)
+{
+    uint32_t stream;
+    struct ps_kafka_fetch_part *part = ps_kafka_parts_find(fetch, topic, length, partition, &stream);
+    if (part == NULL || part->state != PS_KAFKA_PART_COMMITTED || !part->asked)
+        return;
+    part->asked = false;
+    if (error != 0) {
+        part->rest_ns = fetch->mono_ns + ERROR_REST_NS;
+        if (error != PS_KAFKA_ERROR_UNSTABLE_OFFSETS)
+            ps_kafka_member_failed(fetch, error, "OffsetFetch");
+    } else if (offset >= 0) {
+        part->next = offset;
+        part->state = PS_KAFKA_PART_READY;
+        fetch->streams.items[stream].committed = offset;
+    } else {
+        ps_kafka_offsets_reset(fetch, part);
+    }
+}
+
+static void forget_asked(struct ps_kafka_fetch *fetch, enum ps_kafka_part_state state)
+{
+    for (uint32_t i = 0; i < fetch->part_count; i++) {
+        if (fetch->parts[i].state == state && fetch->parts[i].asked) {
+            fetch->parts[i].asked = false;
+            fetch->parts[i].rest_ns = fetch->mono_ns + ERROR_REST_NS;
+        }
+    }
+}
+
+static bool committed_answered(struct ps_kafka_fetch *fetch, int16_t version, struct ps_wire_in *in,
+                               char *reason)
+{
+    bool compact = version >= VERSION_OF_STABLE;
+    uint32_t length, metadata_length;
+    fetch->offsets_asked = false;
+    if (compact)
+        ps_wire_skip_tags(in); /* of the header */
+    if (version >= 3)
+        (void)ps_wire_get_int32(in); /* throttle time */
+    uint32_t topics = compact ? ps_wire_get_compact_count(in, 3) : ps_wire_get_count(in, 6);
+    for (uint32_t t = 0; t < topics && !in->failed; t++) {
+        const char *topic =
+            compact ? ps_wire_get_compact_string(in, &length) : ps_wire_get_string(in, &length);
+        uint32_t count = compact ? ps_wire_get_compact_count(in, 16) : ps_wire_get_count(in, 16);
+        for (uint32_t i = 0; i < count && !in->failed; i++) {
+            int32_t partition = ps_wire_get_int32(in);
+            int64_t offset = ps_wire_get_int64(in);
+            if (version >= 5)
+                (void)ps_wire_get_int32(in); /* leader epoch */
+            (void)(compact ? ps_wire_get_compact_string(in, &metadata_length)
+                           : ps_wire_get_string(in, &metadata_length));
+            int16_t error = ps_wire_get_int16(in);
+            if (compact)
+                ps_wire_skip_tags(in);
+            if (!in->failed)
+                committed(fetch, topic, length, partition, offset, error);
+        }
+        if (compact)
+            ps_wire_skip_tags(in);
+    }
+    int16_t error = ps_wire_get_int16(in);
+    if (in->failed)
+        return ps_kafka_fetch_unreadable(reason, "OffsetFetch");
+    if (error != 0)
+        ps_kafka_member_failed(fetch, error, "OffsetFetch");
+    forget_asked(fetch, PS_KAFKA_PART_COMMITTED); /* those that the answer left out */
+    return true;
+}
+
+/* ---- a log's offsets ---- */
+
+static struct ps_kafka_lane_broker *leader_of(const struct ps_kafka_fetch_part *part)
+{
+    return part->number < part->topic->partition_count ? part->topic->partitions[part->number].leader : NULL;
+}
+
+static void ask_leader(struct ps_kafka_fetch *fetch, struct ps_kafka_lane_broker *broker)
+{
+    int16_t version = ps_kafka_fetch_version(broker, PS_KAFKA_LANE_LIST_OFFSETS);
+    struct ps_kafka_lane_request *request;
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < fetch->part_count; i++)
+        count += wants(fetch, i, PS_KAFKA_PART_RESET) && leader_of(&fetch->parts[i]) == broker;
+    char *at = ps_kafka_lane_request_begin(fetch->lane, PS_KAFKA_LANE_LIST_OFFSETS, version,
+                                           16 + (size_t)count * (TOPIC_BYTES + 16), &request);
+    if (at == NULL)
+        return;
+    at = ps_wire_put_int32(at, -1); /* replica: a consumer */
+    if (version >= 2)
+        at = ps_wire_put_int8(at, fetch->settings.committed_only);
+    at = ps_wire_put_int32(at, (int32_t)count);
+    for (uint32_t i = 0; i < fetch->part_count; i++) {
+        struct ps_kafka_fetch_part *part = &fetch->parts[i];
+        if (!wants(fetch, i, PS_KAFKA_PART_RESET) || leader_of(part) != broker)
+            continue;
+        part->asked = true;
+        at = put_topic(at, part, false);
+        at = ps_wire_put_int32(at, 1);
+        at = ps_wire_put_int32(at, part->number);
+        at = ps_wire_put_int64(at, fetch->settings.reset == PS_KAFKA_RESET_EARLIEST ? TIME_EARLIEST
+                                                                                    : TIME_LATEST);
+    }
+    ps_kafka_lane_broker_send(broker, ps_kafka_lane_request_end(request, at));
+}
+
+static void ask_leaders(struct ps_kafka_fetch *fetch)
+{
+    for (uint32_t i = 0; i < fetch->part_count; i++) {
+        if (!wants(fetch, i, PS_KAFKA_PART_RESET))
+            continue;
+        struct ps_kafka_lane_broker *broker = leader_of(&fetch->parts[i]);
+        if (broker == NULL)
+            ps_kafka_lane_want_metadata(fetch->lane);
+        else if (ps_kafka_fetch_reach(fetch->lane, broker) != NULL)
+            ask_leader(fetch, broker);
+    }
+}
+
+static void listed(struct ps_kafka_fetch *fetch, struct ps_kafka_fetch_part *part, int64_t offset,
+                   int16_t error)
+{
+    part->asked = false;
+    if (error == 0 && offset >= 0) {
+        part->next = offset;
+        part->state = PS_KAFKA_PART_READY;
+        return;
+    }
+    part->rest_ns = fetch->mono_ns + ERROR_REST_NS;
+    ps_kafka_lane_want_metadata(fetch->lane);
+    if (error == PS_KAFKA_ERROR_TOPIC_AUTHORIZATION)
+        ps_kafka_reports_error(&fetch->reports, (rd_kafka_resp_err_t)error, NULL, fetch->mono_ns);
+}
+
+static bool listed_answered(struct ps_kafka_fetch *fetch, int16_t version, struct ps_wire_in *in,
+                            char *reason)
+{
+    uint32_t length, stream;
+    if (version >= 2)
+        (void)ps_wire_get_int32(in); /* throttle time */
+    uint32_t topics = ps_wire_get_count(in, 6);
+    for (uint32_t t = 0; t < topics && !in->failed; t++) {
+        const char *topic = ps_wire_get_string(in, &length);
+        uint32_t count = ps_wire_get_count(in, 22);
+        for (uint32_t i = 0; i < count && !in->failed; i++) {
+            int32_t partition = ps_wire_get_int32(in);
+            int16_t error = ps_wire_get_int16(in);
+            (void)ps_wire_get_int64(in); /* timestamp */
+            int64_t offset = ps_wire_get_int64(in);
+            struct ps_kafka_fetch_part *part =
+                in->failed ? NULL : ps_kafka_parts_find(fetch, topic, length, partition, &stream);
+            if (part != NULL && part->state == PS_KAFKA_PART_RESET && part->asked)
+                listed(fetch, part, offset, error);
+        }
+    }
+    return !in->failed || ps_kafka_fetch_unreadable(reason, "ListOffsets");
+}
+
+/* ---- turns ---- */
+
+void ps_kafka_offsets_turn(struct ps_kafka_fetch *fetch)
+{
+    ask_committed(fetch);
+    ask_leaders(fetch);
+}
+
+uint64_t ps_kafka_offsets_due_ns(const struct ps_kafka_fetch *fetch)
+{
+    uint64_t due_ns = PS_NEVER;
+    for (uint32_t i = 0; i < fetch->part_count; i++) {
+        const struct ps_kafka_fetch_part *part = &fetch->parts[i];
+        if (part->state != PS_KAFKA_PART_NONE && !part->asked && part->rest_ns > fetch->mono_ns)
+            due_ns = ps_least(due_ns, part->rest_ns);
+    }
+    return due_ns;
+}
+
+bool ps_kafka_offsets_answer(struct ps_kafka_fetch *fetch, struct ps_kafka_lane_request *request,
+                             struct ps_wire_in *in, char *reason)
+{
+    return request->kind == PS_KAFKA_LANE_GROUP_OFFSETS
+               ? committed_answered(fetch, request->version, in, reason)
+               : listed_answered(fetch, request->version, in, reason);
+}
+
+void ps_kafka_offsets_lost(struct ps_kafka_fetch *fetch, const struct ps_kafka_lane_request *request)
+{
+    if (request->kind == PS_KAFKA_LANE_GROUP_OFFSETS)
+        fetch->offsets_asked = false;
+    forget_asked(fetch, request->kind == PS_KAFKA_LANE_GROUP_OFFSETS ? PS_KAFKA_PART_COMMITTED
+                                                                     : PS_KAFKA_PART_RESET);
+}

@@ -1,0 +1,191 @@
+/* The partitions that are assigned, and what was fetched of them and is not read yet. Below all other files of the lane: these
+ * functions call none of theirs. */
+#include "stages/lib/kafka/fetch/fetch_internal.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+void ps_kafka_fetch_die(struct ps_kafka_fetch *fetch, const char *format, ...)
+{
+    if (fetch->fatal)
+        return;
+    va_list arguments;
+    va_start(arguments, format);
+    char text[512];
+    vsnprintf(text, sizeof text, format, arguments);
+    va_end(arguments);
+    ps_err_set(&fetch->reason, "Kafka: %s", text);
+    fetch->fatal = true;
+}
+
+bool ps_kafka_fetch_unreadable(char *reason, const char *what)
+{
+    snprintf(reason, PS_TRANSPORT_REASON_BYTES, "the answer to %s cannot be read", what);
+    return false;
+}
+
+struct ps_kafka_lane_broker *ps_kafka_fetch_reach(struct ps_kafka_lane *lane,
+                                                  struct ps_kafka_lane_broker *broker)
+{
+    if (broker == NULL || broker->gone)
+        return NULL;
+    if (broker->phase == PS_KAFKA_LANE_DOWN && lane->now.mono_ns >= broker->rest_ns)
+        ps_kafka_lane_broker_connect(broker);
+    return broker->phase == PS_KAFKA_LANE_UP && !ps_kafka_lane_login_is_due(broker) ? broker : NULL;
+}
+
+void ps_kafka_fetch_texts_free(char ***texts, uint32_t *count)
+{
+    for (uint32_t i = 0; i < *count; i++)
+        free((*texts)[i]);
+    free(*texts);
+    *texts = NULL;
+    *count = 0;
+}
+
+/* ---- partitions ---- */
+
+void ps_kafka_parts_take(struct ps_kafka_fetch *fetch, struct ps_slice topic, int32_t partition)
+{
+    char text[PS_KAFKA_LANE_TOPIC_BYTES];
+    struct ps_kafka_lane_topic *known = ps_kafka_lane_topic_get(fetch->lane, topic.data, topic.length);
+    if (known == NULL || topic.length >= sizeof text)
+        return;
+    memcpy(text, topic.data, topic.length);
+    text[topic.length] = '\0';
+    uint32_t stream = ps_kafka_streams_assign(&fetch->streams, text, partition);
+    if (stream >= fetch->part_room) {
+        fetch->part_room = 2 * (stream + 8);
+        fetch->parts = ps_must_realloc(fetch->parts, fetch->part_room * sizeof *fetch->parts, "partitions");
+    }
+    for (; fetch->part_count <= stream; fetch->part_count++)
+        fetch->parts[fetch->part_count] = (struct ps_kafka_fetch_part){0};
+    fetch->parts[stream] = (struct ps_kafka_fetch_part){
+        .state = PS_KAFKA_PART_COMMITTED, .topic = known, .number = partition, .next = -1};
+}
+
+void ps_kafka_parts_drop(struct ps_kafka_fetch *fetch)
+{
+    ps_kafka_fetched_drop(fetch);
+    for (uint32_t i = 0; i < fetch->streams.count; i++)
+        fetch->streams.items[i].state = PS_KAFKA_STREAM_GONE;
+    for (uint32_t i = 0; i < fetch->part_count; i++)
+        fetch->parts[i].state = PS_KAFKA_PART_NONE;
+}
+
+struct ps_kafka_fetch_part *ps_kafka_parts_find(struct ps_kafka_fetch *fetch, const char *topic,
+                                                uint32_t length, int32_t partition, uint32_t *stream)
+{
+    char text[PS_KAFKA_LANE_TOPIC_BYTES];
+    if (topic == NULL || length >= sizeof text)
+        return NULL;
+    memcpy(text, topic, length);
+    text[length] = '\0';
+    *stream = ps_kafka_streams_find(&fetch->streams, text, partition);
+    return *stream < fetch->part_count && fetch->parts[*stream].state != PS_KAFKA_PART_NONE
+               ? &fetch->parts[*stream]
+               : NULL;
+}
+
+void ps_kafka_offsets_reset(struct ps_kafka_fetch *fetch, struct ps_kafka_fetch_part *part)
+{
+    part->asked = false;
+    part->next = -1;
+    part->state = PS_KAFKA_PART_RESET;
+    if (fetch->settings.reset == PS_KAFKA_RESET_ERROR)
+        ps_kafka_fetch_die(fetch,
+                           "topic %s, partition %d: there is no offset from which to read, and "
+                           "kafka.consumer.auto.offset.reset = none forbids to choose one; commit one with "
+                           "kafka-consumer-groups.sh, or set that key to earliest or latest",
+                           part->topic->name, part->number);
+}
+
+/* ---- what was fetched ---- */
+
+void ps_kafka_fetch_reading_close(struct ps_kafka_fetch *fetch)
+{
+    struct ps_kafka_fetch_reading *reading = &fetch->reading;
+    if (reading->unpacked != NULL)
+        ps_block_drop(fetch->port->blocks, reading->unpacked);
+    reading->unpacked = reading->views = NULL;
+    reading->open = reading->has_record = false;
+}
+
+void ps_kafka_fetch_reading_end(struct ps_kafka_fetch *fetch)
+{
+    ps_kafka_fetch_reading_close(fetch);
+    fetch->reading.aborted_count = fetch->reading.aborted_at = 0;
+}
+
+static struct ps_kafka_fetched *take_fetched(struct ps_kafka_fetch *fetch)
+{
+    struct ps_kafka_fetched *fetched = fetch->spare;
+    if (fetched != NULL)
+        fetch->spare = fetched->next;
+    else if ((fetched = calloc(1, sizeof *fetched)) == NULL)
+        return NULL;
+    fetched->next = NULL;
+    fetched->block = NULL;
+    fetched->slice_count = fetched->slice_at = 0;
+    return fetched;
+}
+
+void ps_kafka_fetched_give(struct ps_kafka_fetch *fetch, struct ps_kafka_fetched *fetched)
+{
+    if (fetched->block != NULL)
+        ps_block_drop(fetch->port->blocks, fetched->block);
+    fetched->block = NULL;
+    fetched->next = fetch->spare;
+    fetch->spare = fetched;
+}
+
+void ps_kafka_fetched_pop(struct ps_kafka_fetch *fetch)
+{
+    struct ps_kafka_fetched *fetched = fetch->first;
+    for (uint32_t i = fetched->slice_at; i < fetched->slice_count; i++) {
+        const struct ps_kafka_fetch_slice *slice = &fetched->slices[i];
+        if (fetch->streams.items[slice->stream].generation == slice->generation)
+            fetch->parts[slice->stream].queued--;
+    }
+    fetch->first = fetched->next;
+    if (fetch->first == NULL)
+        fetch->end = &fetch->first;
+    fetch->held_bytes -= fetched->block->size;
+    ps_kafka_fetched_give(fetch, fetched);
+}
+
+void ps_kafka_fetched_drop(struct ps_kafka_fetch *fetch)
+{
+    ps_kafka_fetch_reading_end(fetch);
+    while (fetch->first != NULL)
+        ps_kafka_fetched_pop(fetch);
+    fetch->kept = false;
+}
+
+void ps_kafka_fetched_free(struct ps_kafka_fetch *fetch)
+{
+    if (fetch->end != NULL)
+        ps_kafka_fetched_drop(fetch);
+    while (fetch->spare != NULL) {
+        struct ps_kafka_fetched *fetched = fetch->spare;
+        fetch->spare = fetched->next;
+        free(fetched->slices);
+        free(fetched);
+    }
+}
+
+struct ps_kafka_fetched *ps_kafka_fetched_take(struct ps_kafka_fetch *fetch, uint32_t length)
+{
+    struct ps_block_cache *blocks = fetch->port->blocks;
+    struct ps_kafka_fetched *fetched = take_fetched(fetch);
+    if (fetched == NULL)
+        return NULL;
+    fetched->block = length > PS_BLOCK_BYTES ? ps_block_take_oversize(blocks, length) : ps_block_take(blocks);
+    fetched->length = length;
+    if (fetched->block != NULL)
+        return fetched;
+    ps_kafka_fetched_give(fetch, fetched);
+    return NULL;
+}

@@ -1,0 +1,160 @@
+/* The topics to which the member is subscribed: those named, or those of the cluster that match an expression. */
+#include "stages/lib/kafka/fetch/fetch_internal.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static int compare(const void *one, const void *other)
+{
+    return strcmp(*(char *const *)one, *(char *const *)other);
+}
+
+/* Expressions are those that librdkafka would get: POSIX extended ones, several with commas between them. */
+static enum ps_status compile(regex_t *expression, const char *text, const char *what, struct ps_err *err)
+{
+    char reason[256];
+    int error = regcomp(expression, text, REG_EXTENDED | REG_NOSUB);
+    if (error == 0)
+        return PS_OK;
+    regerror(error, expression, reason, sizeof reason);
+    return ps_err_set(err, "%s: %s: %s", what, text, reason);
+}
+
+static enum ps_status compile_exclusion(struct ps_kafka_fetch *fetch,
+                                        const struct ps_kafka_reading_config *config, struct ps_err *err)
+{
+    const char *text = NULL;
+    for (size_t i = 0; i < config->pair_count; i++) {
+        if (strcmp(config->pairs[i].key, "topic.blacklist") == 0)
+            text = config->pairs[i].value;
+    }
+    if (text == NULL || *text == '\0')
+        return PS_OK;
+    char *joined = ps_must_copy_text(text, "topics");
+    for (char *at = joined; *at != '\0'; at++) {
+        if (*at == ',')
+            *at = '|';
+    }
+    enum ps_status status = compile(&fetch->exclusion, joined, "exclude.internal.topics", err);
+    free(joined);
+    fetch->has_exclusion = status == PS_OK;
+    return status;
+}
+
+enum ps_status ps_kafka_fetch_topics_open(struct ps_kafka_fetch *fetch,
+                                          const struct ps_kafka_reading_config *config, struct ps_err *err)
+{
+    const struct ps_texts wanted = config->subscription;
+    if (wanted.count == 1 && wanted.items[0][0] == '^') {
+        if (compile(&fetch->pattern, wanted.items[0], "kafka.topics.regex", err) != PS_OK)
+            return PS_FAIL;
+        fetch->has_pattern = true;
+        fetch->lane->all_topics = true;
+        return compile_exclusion(fetch, config, err);
+    }
+    fetch->topics = ps_must_alloc(wanted.count + 1, sizeof *fetch->topics, "topics");
+    for (size_t i = 0; i < wanted.count; i++) {
+        bool known = false;
+        for (uint32_t j = 0; j < fetch->topic_count; j++)
+            known |= strcmp(fetch->topics[j], wanted.items[i]) == 0;
+        if (known)
+            continue;
+        if (ps_kafka_lane_topic_get(fetch->lane, wanted.items[i], (uint32_t)strlen(wanted.items[i])) == NULL)
+            return ps_err_set(err, "kafka.topics: \"%s\" is no legal name of a topic", wanted.items[i]);
+        fetch->topics[fetch->topic_count++] = ps_must_copy_text(wanted.items[i], "topics");
+    }
+    qsort(fetch->topics, fetch->topic_count, sizeof *fetch->topics, compare);
+    return PS_OK;
+}
+
+void ps_kafka_fetch_topics_close(struct ps_kafka_fetch *fetch)
+{
+    ps_kafka_fetch_texts_free(&fetch->topics, &fetch->topic_count);
+    ps_kafka_fetch_texts_free(&fetch->found, &fetch->found_count);
+    if (fetch->has_pattern)
+        regfree(&fetch->pattern);
+    if (fetch->has_exclusion)
+        regfree(&fetch->exclusion);
+}
+
+void ps_kafka_fetch_topic_found(struct ps_kafka_lane *lane, const char *name, uint32_t length, bool)
+{
+    struct ps_kafka_fetch *fetch = ps_kafka_fetch_of(lane);
+    char text[PS_KAFKA_LANE_TOPIC_BYTES];
+    if (length >= sizeof text)
+        return;
+    memcpy(text, name, length);
+    text[length] = '\0';
+    if (regexec(&fetch->pattern, text, 0, NULL, 0) != 0 ||
+        (fetch->has_exclusion && regexec(&fetch->exclusion, text, 0, NULL, 0) == 0) ||
+        ps_kafka_lane_topic_get(lane, text, length) == NULL)
+        return;
+    if (fetch->found_count == fetch->found_room) {
+        fetch->found_room = fetch->found_room == 0 ? 16 : 2 * fetch->found_room;
+        fetch->found = ps_must_realloc(fetch->found, fetch->found_room * sizeof *fetch->found, "topics");
+    }
+    fetch->found[fetch->found_count++] = ps_must_copy_text(text, "topics");
+}
+
+static bool is_same(const struct ps_kafka_fetch *fetch)
+{
+    if (fetch->found_count != fetch->topic_count)
+        return false;
+    for (uint32_t i = 0; i < fetch->found_count; i++) {
+        if (strcmp(fetch->found[i], fetch->topics[i]) != 0)
+            return false;
+    }
+    return true;
+}
+
+/* Metadata has come: the topics found in it are the subscription from now on. */
+static void change_topics(struct ps_kafka_fetch *fetch)
+{
+    qsort(fetch->found, fetch->found_count, sizeof *fetch->found, compare);
+    if (!is_same(fetch)) {
+        ps_kafka_fetch_texts_free(&fetch->topics, &fetch->topic_count);
+        fetch->topics = fetch->found;
+        fetch->topic_count = fetch->found_count;
+        ps_log(PS_LOG_INFO, fetch->port->component, "%u topic(s) match kafka.topics.regex",
+               fetch->topic_count);
+        ps_kafka_member_rejoin(fetch);
+    } else {
+        ps_kafka_fetch_texts_free(&fetch->found, &fetch->found_count);
+    }
+    fetch->found = NULL;
+    fetch->found_count = fetch->found_room = 0;
+}
+
+/* A topic that is named and that the cluster does not have, or does not show us. */
+static void report_topics(struct ps_kafka_fetch *fetch)
+{
+    for (uint32_t i = 0; i < fetch->topic_count; i++) {
+        const struct ps_kafka_lane_topic *topic =
+            ps_kafka_lane_topic_find(fetch->lane, fetch->topics[i], (uint32_t)strlen(fetch->topics[i]));
+        bool tells = topic != NULL && (topic->error == PS_KAFKA_ERROR_UNKNOWN_TOPIC ||
+                                       topic->error == PS_KAFKA_ERROR_TOPIC_AUTHORIZATION);
+        if (!tells)
+            continue;
+        char text[PS_KAFKA_LANE_TOPIC_BYTES + 128];
+        snprintf(text, sizeof text, "topic %s: %s", topic->name,
+                 rd_kafka_err2str((rd_kafka_resp_err_t)topic->error));
+        ps_kafka_reports_error(&fetch->reports, (rd_kafka_resp_err_t)topic->error, text, fetch->mono_ns);
+    }
+}
+
+void ps_kafka_fetch_topics_turn(struct ps_kafka_fetch *fetch)
+{
+    if (fetch->lane->metadata_asked) { /* of an answer that could not be read to its end */
+        ps_kafka_fetch_texts_free(&fetch->found, &fetch->found_count);
+        fetch->found_room = 0;
+        return;
+    }
+    if (fetch->lane->metadata_ns == fetch->found_ns)
+        return;
+    fetch->found_ns = fetch->lane->metadata_ns;
+    if (fetch->has_pattern)
+        change_topics(fetch);
+    report_topics(fetch);
+    if (ps_kafka_leader_sees_change(fetch))
+        ps_kafka_member_rejoin(fetch);
+}

@@ -1,0 +1,29 @@
+/* Decompresses the records of a batch into a block of the memory budget (the formats of stages/lib/kafka/lane/compression.h;
+ * snappy also without Java's frame, as other clients write it). Compressed bytes come from outside: the result is bounded.
+ *
+ * Owner and thread: the reader's worker. */
+#pragma once
+
+#include "core/flow/block.h"
+#include "stages/lib/kafka/lane/compression.h"
+
+/* The records of one batch may become this many bytes at most. */
+#define PS_KAFKA_UNPACKED_BYTES_MAX (1U << 30)
+
+struct ps_kafka_unpacker;
+
+enum ps_kafka_unpack {
+    PS_KAFKA_UNPACKED,
+    PS_KAFKA_UNPACK_NO_MEMORY, /* now */
+    PS_KAFKA_UNPACK_WRONG,     /* the bytes are damaged */
+    PS_KAFKA_UNPACK_TOO_LARGE, /* for this process */
+};
+
+/* Returns NULL without memory. */
+struct ps_kafka_unpacker *ps_kafka_unpacker_open(void);
+void ps_kafka_unpacker_close(struct ps_kafka_unpacker *unpacker);
+
+/* Writes the bytes to a block, which the caller owns, from its beginning: *length of them. */
+enum ps_kafka_unpack ps_kafka_unpack(struct ps_kafka_unpacker *unpacker, struct ps_block_cache *blocks,
+                                     enum ps_kafka_compression codec, const char *data, uint32_t data_length,
+                                     struct ps_block **block, uint32_t *length);

@@ -1,0 +1,169 @@
+/* Answers of a broker to each request of the native fetch lane. The first byte chooses the request and its version; the rest is
+ * the answer behind its correlation id. What an answer says must not harm the lane: it is believed, or the connection is lost;
+ * every block is given back. */
+#include "stages/lib/kafka/fetch/assignment.h"
+#include "stages/lib/kafka/fetch/fetch_internal.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+#define MOST 16384U
+#define BUDGET_BYTES (UINT64_C(8) << 20)
+#define PARTITIONS 3
+
+static struct ps_kafka_fetch *make(struct ps_port *port)
+{
+    struct ps_err err = {0};
+    static const struct ps_pair pairs[] = {{.key = "bootstrap.servers", .value = "127.0.0.1:9"},
+                                           {.key = "auto.offset.reset", .value = "earliest"}};
+    static const char *const topics[] = {"t"};
+    const struct ps_kafka_reading_config config = {
+        .port = port,
+        .pairs = pairs,
+        .pair_count = PS_COUNT_OF(pairs),
+        .group = "g",
+        .subscription = {1, topics},
+        .commit_interval_ns = 1,
+        .revoke_wait_ns = 1,
+        .held_bytes_max = BUDGET_BYTES,
+    };
+    struct ps_kafka_fetch *fetch = (struct ps_kafka_fetch *)ps_kafka_reading_native.open(&config, &err);
+    PS_ASSERT(fetch != NULL);
+    return fetch;
+}
+
+/* The broker leads the topic's partitions, which the member has. */
+static void fill(struct ps_kafka_fetch *fetch)
+{
+    struct ps_kafka_lane_broker *broker = fetch->lane->brokers;
+    struct ps_kafka_lane_topic *topic = ps_kafka_lane_topic_get(fetch->lane, "t", 1);
+    PS_ASSERT(topic != NULL && ps_kafka_lane_topic_resize(topic, PARTITIONS));
+    broker->node = 1;
+    broker->phase = PS_KAFKA_LANE_UP;
+    fetch->member.coordinator.node = 1;
+    fetch->member.phase = PS_KAFKA_MEMBER_STABLE;
+    for (int32_t i = 0; i < PARTITIONS; i++) {
+        ps_kafka_lane_partition_lead(&topic->partitions[i], broker);
+        ps_kafka_parts_take(fetch, (struct ps_slice){"t", 1}, i);
+    }
+}
+
+static void set_parts(struct ps_kafka_fetch *fetch, enum ps_kafka_part_state state)
+{
+    for (uint32_t i = 0; i < fetch->part_count; i++) {
+        fetch->parts[i].state = state;
+        fetch->parts[i].next = 5;
+        fetch->streams.items[i].taken = fetch->streams.items[i].delivered = 7;
+    }
+}
+
+static void send_one(struct ps_kafka_fetch *fetch, struct ps_kafka_lane_request *request,
+                     enum ps_kafka_member_phase phase)
+{
+    PS_ASSERT(request != NULL);
+    fetch->member.phase = phase;
+    ps_kafka_lane_broker_send(fetch->lane->brokers, request);
+}
+
+static void ask(struct ps_kafka_fetch *fetch, uint8_t choice)
+{
+    int16_t *versions = fetch->lane->brokers->reader_versions;
+    unsigned version = choice / 8;
+    versions[PS_KAFKA_LANE_FETCH - PS_KAFKA_LANE_READER_KINDS] = (int16_t)(4 + version % 8);
+    versions[PS_KAFKA_LANE_LIST_OFFSETS - PS_KAFKA_LANE_READER_KINDS] = (int16_t)(1 + version % 2);
+    versions[PS_KAFKA_LANE_GROUP_OFFSETS - PS_KAFKA_LANE_READER_KINDS] = (int16_t)(2 + version % 6);
+    versions[PS_KAFKA_LANE_GROUP_COMMIT - PS_KAFKA_LANE_READER_KINDS] = (int16_t)(2 + version % 6);
+    fetch->settings.committed_only = version % 2 == 1;
+    switch (choice % 8) {
+    case 0:
+    case 1:
+        set_parts(fetch, PS_KAFKA_PART_READY);
+        ps_kafka_fetch_turn(fetch);
+        break;
+    case 2:
+        set_parts(fetch, PS_KAFKA_PART_RESET);
+        ps_kafka_offsets_turn(fetch);
+        break;
+    case 3:
+        set_parts(fetch, PS_KAFKA_PART_COMMITTED);
+        ps_kafka_offsets_turn(fetch);
+        break;
+    case 4:
+        set_parts(fetch, PS_KAFKA_PART_READY);
+        fetch->dirty = true;
+        ps_kafka_commit_when(fetch, 0);
+        break;
+    case 5:
+        send_one(fetch, ps_kafka_member_request_join(fetch, (int16_t)(2 + version % 4)),
+                 PS_KAFKA_MEMBER_JOINING);
+        break;
+    case 6:
+        send_one(fetch, ps_kafka_member_request_sync(fetch, (int16_t)(1 + version % 3), NULL, NULL),
+                 PS_KAFKA_MEMBER_SYNCING);
+        break;
+    default:
+        send_one(fetch, ps_kafka_member_request_heartbeat(fetch, (int16_t)(1 + version % 3)),
+                 PS_KAFKA_MEMBER_STABLE);
+        break;
+    }
+}
+
+static void on_notice(void *, const struct ps_kafka_notice *)
+{
+}
+
+/* The answer, as the connection hands it over: that to Fetch may be in memory of the reader's. */
+static void answer(struct ps_kafka_fetch *fetch, const uint8_t *data, uint32_t size)
+{
+    struct ps_kafka_lane_broker *broker = fetch->lane->brokers;
+    struct ps_kafka_lane_request *request = broker->first;
+    char reason[PS_TRANSPORT_REASON_BYTES], *copy = NULL;
+    uint32_t length = size + (uint32_t)sizeof(int32_t);
+    PS_ASSERT(request != NULL);
+    char *bytes = request->kind == PS_KAFKA_LANE_FETCH && size % 2 == 0
+                      ? ps_kafka_fetch_room(fetch->lane, request, length)
+                      : NULL;
+    if (bytes == NULL)
+        bytes = copy = malloc(length);
+    PS_ASSERT(bytes != NULL);
+    (void)ps_wire_put_int32(bytes, request->correlation);
+    if (size > 0)
+        memcpy(bytes + sizeof(int32_t), data, size);
+    bool good = ps_kafka_lane_response(broker, request, bytes, length, reason);
+    free(copy);
+    if (!good)
+        return; /* the connection is lost, and with it the request */
+    broker->first = request->next;
+    broker->end = broker->first == NULL ? &broker->first : broker->end;
+    broker->writing = broker->first;
+    ps_kafka_lane_give_request(fetch->lane, request);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    struct ps_err err = {0};
+    struct ps_counters counters = {0};
+    struct ps_block_cache blocks;
+    if (size == 0 || size > MOST)
+        return 0;
+    struct ps_depot *depot = ps_depot_create(BUDGET_BYTES, &err);
+    PS_ASSERT(depot != NULL);
+    ps_block_cache_init(&blocks, depot);
+    struct ps_port port = {
+        .component = "fuzz", .counters = &counters, .epoll_fd = -1, .wake_fd = -1, .blocks = &blocks};
+    struct ps_kafka_fetch *fetch = make(&port);
+    const struct ps_kafka_listener listener = {.notice = on_notice, .now = {.mono_ns = PS_NS_PER_S}};
+    fetch->lane->listener = &listener;
+    fetch->lane->now = listener.now;
+    fetch->mono_ns = listener.now.mono_ns;
+    fill(fetch);
+    ask(fetch, data[0]);
+    answer(fetch, data + 1, (uint32_t)size - 1);
+    ps_kafka_reading_native.destroy(&fetch->base);
+    ps_block_cache_fini(&blocks);
+    PS_ASSERT(ps_depot_used_bytes(depot) == 0);
+    ps_depot_destroy(depot);
+    return 0;
+}
