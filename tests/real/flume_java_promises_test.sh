@@ -126,7 +126,8 @@ file_channel() {
     start "$work/file" "$PENSTOCK"
     kill_often file KILL
     stop TERM
-    start "$work/file" "$PENSTOCK" # what the channel still has
+    sed '/sources/d' "$work/file.properties" >"$work/rest.properties"
+    start "$work/rest" "$PENSTOCK" # what the channel still has: without sources, which would go on
     for ((i = 0; i < 600; i++)); do
         python3 "$here/java_host/promises.py" "$work/file/promised" "$work/file/out" >"$work/file.account" && break
         patient_tenth
