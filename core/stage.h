@@ -290,8 +290,7 @@ struct ps_source_ops {
     uint64_t (*tick)(const void *plan, void *state, const struct ps_now *now);
     /* All required channels took the batch, or the chain left no event to put. Answer its tickets. */
     void (*accepted)(const void *plan, void *state, const struct ps_batch *batch, const struct ps_now *now);
-    /* PS_REFUSE: a channel stayed full. The engine will not put the rest of this batch. Answer its tickets. `reason`
-     * is one line. */
+    /* PS_REFUSE: a channel stayed full. The rest of this batch is not put. Answer its tickets. `reason`: one line. */
     void (*refused)(const void *plan, void *state, const struct ps_batch *batch, const char *reason,
                     const struct ps_now *now);
     /* This batch and every batch before it reached the level in `needs`. Move the positions to its spans. */
@@ -477,8 +476,10 @@ struct ps_sink_ops {
      * positions, even when the chain left no events of the batch for that channel. */
     bool commits;
     /* Returns whether it commits events and positions together or not at all: conf/validate/guarantee.h says in which
-     * flows. NULL: it does not. The plan is bound. Thread: control. */
+     * flows. NULL: no. The plan is bound. Thread of both: control. */
     bool (*transactional)(const void *plan);
+    /* The sink itself keeps the positions of such a flow, in its transactions. NULL: it cannot. Before `build`. */
+    void (*keep_positions)(void *plan);
 };
 
 /* Reports an attempt that failed, of a sink that goes on trying by itself (PS_TAKEN) where Flume's sink would roll
@@ -490,8 +491,7 @@ static inline void ps_port_troubled(struct ps_port *port, const struct ps_err *r
         port->troubled(port, reason);
 }
 
-/* The same for a sink that tries again after `rest_ns`. Logs the reason and that time (ps_port_outage_level), one line
- * for an outage. */
+/* The same for a sink that tries again after `rest_ns`. Logs reason and time once for an outage (ps_port_outage_level). */
 void ps_port_tries_again(struct ps_port *port, const struct ps_err *reason, uint64_t rest_ns);
 /* Returns the level at which a sink logs the reason for ps_port_troubled: `alone`, or DEBUG where its group logs it. */
 enum ps_log_level ps_port_outage_level(const struct ps_port *port, enum ps_log_level alone);

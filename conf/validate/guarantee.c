@@ -2,6 +2,8 @@
 
 #include "conf/text.h"
 #include "conf/validate/part.h"
+#include "core/flow/engine_channel.h"
+#include "core/flow/engine_source.h"
 
 #include <string.h>
 
@@ -59,6 +61,32 @@ static const char *letter_writer(const struct flow *flow)
     return NULL;
 }
 
+static size_t count_sources(const struct flow *flow)
+{
+    const struct ps_conf_agent *agent = &flow->conf->agent;
+    size_t count = 0;
+    for (size_t i = 0; i < agent->source_count; i++)
+        count += ps_texts_have(&agent->sources[i].channels, flow->sink->channel);
+    return count;
+}
+
+static bool starts_from_records(const struct ps_conf_part *source)
+{
+    return source->ops->source->engine != NULL && source->ops->source->engine->starts_from_records;
+}
+
+static bool is_memory(const struct ps_conf_channel *channel)
+{
+    return strcmp(channel->part.ops->name, "memory") == 0;
+}
+
+/* The sink itself keeps what is delivered of such a channel: the sources do not matter. */
+static bool is_kept(const struct flow *flow, const struct ps_conf_channel *channel)
+{
+    return ps_engine_channel(channel->part.ops->channel)->identifies &&
+           flow->sink->part.ops->sink->keep_positions != NULL;
+}
+
 static bool check_channel(const struct flow *flow)
 {
     struct ps_arena *arena = flow->conf->arena;
@@ -77,12 +105,16 @@ static bool check_channel(const struct flow *flow)
     else if (other != NULL)
         refuse(flow, ps_arena_format(arena, "give %s a channel of its own", other->part.label),
                ps_arena_format(arena, "%s also takes from channel %s", other->part.label, channel));
-    else if (strcmp(found->part.ops->name, "memory") != 0)
-        refuse(flow, "use a channel of type memory: after a restart the source reads again",
-               ps_arena_format(arena,
-                               "channel %s of type %s keeps events without the positions of their source",
-                               channel, found->part.ops->name));
-    else if (writer != NULL)
+    else if (!is_memory(found) && !is_kept(flow, found))
+        refuse(
+            flow,
+            "use a channel of type file: exactly once from the channel on; or of type memory with a source "
+            "kafka, which reads again after a restart",
+            ps_arena_format(arena,
+                            "channel %s of type %s keeps events without the positions of their source, and "
+                            "gives them no identity of their own",
+                            channel, found->part.ops->name));
+    else if (is_memory(found) && writer != NULL)
         refuse(flow, "send the dead letters to a directory, or to another channel",
                ps_arena_format(arena, "%s writes its dead letters into channel %s", writer, channel));
     else
@@ -92,17 +124,23 @@ static bool check_channel(const struct flow *flow)
 
 /* ---- the sources ---- */
 
-/* A reload must see that the source has changed. */
-static void note_in_pairs(const struct ps_conf *conf, struct ps_conf_part *part)
+/* A reload must see that the source, or the sink, has changed. */
+static void note_in_pairs(const struct ps_conf *conf, struct ps_conf_part *part, const char *keeper)
 {
     struct ps_pair *items = ps_arena_alloc(conf->plan_arena, (part->pairs.count + 1) * sizeof *items);
     memcpy(items, part->pairs.items, part->pairs.count * sizeof *items);
     items[part->pairs.count] = (struct ps_pair){
-        .key = "penstock.positions", .value = "sink", .file = part->file, .line = part->line};
+        .key = "penstock.positions", .value = keeper, .file = part->file, .line = part->line};
     part->pairs = (struct ps_pairs){part->pairs.count + 1, items};
 }
 
-static void check_source(const struct flow *flow, struct ps_conf_source *source)
+static void let_sink_keep(const struct flow *flow, struct ps_conf_part *sink)
+{
+    sink->ops->sink->keep_positions(sink->plan);
+    note_in_pairs(flow->conf, sink, "topic");
+}
+
+static void check_source(const struct flow *flow, struct ps_conf_part *sink, struct ps_conf_source *source)
 {
     struct ps_arena *arena = flow->conf->arena;
     struct ps_conf_part *part = &source->part;
@@ -115,20 +153,37 @@ static void check_source(const struct flow *flow, struct ps_conf_source *source)
         refuse(flow, ps_arena_format(arena, "give %s one channel", part->label),
                ps_arena_format(arena, "%s has %zu channels, so several sinks would deliver its events",
                                part->label, source->channels.count));
+    else if (starts_from_records(part) && flow->sink->part.ops->sink->keep_positions == NULL)
+        refuse(flow, "use a sink kafka",
+               ps_arena_format(arena, "it cannot keep positions of %s", part->label));
+    else if (starts_from_records(part) && count_sources(flow) > 1)
+        refuse(
+            flow, ps_arena_format(arena, "give %s a channel and a sink of its own", part->label),
+            ps_arena_format(arena,
+                            "%s shares channel %s with other sources, and a transaction has the positions of "
+                            "one source of files",
+                            part->label, flow->sink->channel));
     else if (!part->ops->source->yields_positions(part->plan, &err))
         refuse(flow, "remove that key", ps_arena_format(arena, "%s has %s", part->label, err.text));
-    else
-        note_in_pairs(flow->conf, part);
+    else {
+        note_in_pairs(flow->conf, part, "sink");
+        if (starts_from_records(part))
+            let_sink_keep(flow, sink);
+    }
 }
 
-static void check_flow(const struct flow *flow)
+static void check_flow(const struct flow *flow, struct ps_conf_part *sink)
 {
     struct ps_conf_agent *agent = &flow->conf->agent;
     if (!check_channel(flow))
         return;
+    if (is_kept(flow, channel_of(flow))) {
+        let_sink_keep(flow, sink);
+        return;
+    }
     for (size_t i = 0; i < agent->source_count; i++)
         if (ps_texts_have(&agent->sources[i].channels, flow->sink->channel))
-            check_source(flow, &agent->sources[i]);
+            check_source(flow, sink, &agent->sources[i]);
 }
 
 /* Flume's own class ignores the key, and would deliver at least once. */
@@ -143,12 +198,12 @@ void ps_check_guarantees(struct ps_conf *conf)
 {
     struct ps_conf_agent *agent = &conf->agent;
     for (size_t i = 0; i < agent->sink_count; i++) {
-        const struct ps_conf_part *part = &agent->sinks[i].part;
+        struct ps_conf_part *part = &agent->sinks[i].part;
         const struct flow flow = {conf, &agent->sinks[i]};
         if (strcmp(part->ops->name, "java") == 0)
             check_java(&flow);
         if (part->ops->sink != NULL && part->ops->sink->transactional != NULL &&
             part->ops->sink->transactional(part->plan))
-            check_flow(&flow);
+            check_flow(&flow, part);
     }
 }

@@ -1,10 +1,12 @@
 /* Describes a plan in text, and lets its stages probe what they need. */
 #include "core/engine/plan.h"
+#include "core/flow/engine_channel.h"
 
 #include "core/quantity.h"
 
 #include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
 
 struct lines {
     const struct ps_plan *plan;
@@ -127,7 +129,16 @@ static const char *promise_of(const struct ps_source_ops *source, const struct p
                               const struct ps_stage_spec *sink)
 {
     const struct ps_sink_ops *ops = sink->ops->sink;
-    if (ops->transactional != NULL && ops->transactional(sink->plan))
+    bool transactional = ops->transactional != NULL && ops->transactional(sink->plan);
+    if (transactional && ps_channel_is_durable(channel))
+        return source->needs == PS_LEVEL_ACCEPTED && source->when_full != PS_WAIT
+                   ? "at least once up to the channel, while it is full the sender is refused; exactly once "
+                     "from "
+                     "the channel on: the sink commits events together with what is delivered of the channel"
+                   : "at least once up to the channel, while it is full the source waits; exactly once from "
+                     "the "
+                     "channel on: the sink commits events together with what is delivered of the channel";
+    if (transactional)
         return "exactly once: the sink commits events and positions together; after a crash the source reads "
                "again what "
                "was not committed";
@@ -144,6 +155,21 @@ static const char *promise_of(const struct ps_source_ops *source, const struct p
                : "delivered unless the process is killed; while the channel is full the source waits";
 }
 
+/* Returns what would make the flow exactly once, if its sink can do that (conf/validate/guarantee.c). */
+static const char *cure_of(const struct ps_stage_spec *source, const struct ps_stage_spec *channel,
+                           const struct ps_stage_spec *sink)
+{
+    const struct ps_sink_ops *ops = sink->ops->sink;
+    if (ops->transactional == NULL || ops->transactional(sink->plan))
+        return "";
+    bool yields = source->ops->source->yields_positions != NULL && strcmp(channel->ops->name, "memory") == 0;
+    bool kept = ps_engine_channel(channel->ops->channel)->identifies && ops->keep_positions != NULL;
+    if (yields)
+        return "; exactly once with penstock.guarantee = exactly-once at the sink";
+    return kept ? "; exactly once from the channel on with penstock.guarantee = exactly-once at the sink"
+                : "; exactly once is possible from a channel of type file on";
+}
+
 static void describe_flows(const struct lines *lines)
 {
     const struct ps_agent_spec *spec = lines->plan->spec;
@@ -152,11 +178,13 @@ static void describe_flows(const struct lines *lines)
         for (size_t c = 0; c < source->channel_count; c++) {
             for (size_t k = 0; k < spec->sink_count; k++) {
                 if (spec->sinks[k].channel == source->channels[c])
-                    write_line(lines, "flow %s -> %s -> %s: %s", source->stage.name,
+                    write_line(lines, "flow %s -> %s -> %s: %s%s", source->stage.name,
                                spec->channels[source->channels[c]].stage.name, spec->sinks[k].stage.name,
                                promise_of(source->stage.ops->source,
                                           spec->channels[source->channels[c]].stage.ops->channel,
-                                          &spec->sinks[k].stage));
+                                          &spec->sinks[k].stage),
+                               cure_of(&source->stage, &spec->channels[source->channels[c]].stage,
+                                       &spec->sinks[k].stage));
             }
         }
     }

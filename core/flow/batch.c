@@ -309,6 +309,14 @@ bool ps_batch_span(struct ps_batch *batch, uint32_t stream, uint32_t generation,
     return true;
 }
 
+struct ps_stream_name *ps_batch_span_name(struct ps_batch *batch, uint32_t stream, uint32_t generation)
+{
+    for (uint32_t i = batch->span_count; i-- > 0;)
+        if (batch->spans[i].stream == stream && batch->spans[i].generation == generation)
+            return (struct ps_stream_name *)(uintptr_t)batch->spans[i].name; /* the batch's own copy */
+    return NULL;
+}
+
 bool ps_batch_ticket(struct ps_batch *batch, uint64_t origin, uint32_t events)
 {
     struct ps_ticket *last = batch->last_ticket;

@@ -61,6 +61,9 @@ struct ps_stream_name {
     struct ps_slice member, instance;
     int32_t assignment;
     struct ps_slice cluster; /* where the group is: the cluster's id; empty: not known */
+    /* Of a stream whose position the sink keeps as a record (ps_engine_source_ops.starts_from_records): a JSON object, to which the
+     * sink adds the position, and by which the source finds the stream again. Not copied by ps_batch_span. */
+    struct ps_slice detail;
 };
 
 /* The positions that a replayable source covers with this batch: a stream (partition, file) up to and including
@@ -234,6 +237,9 @@ void ps_batch_shared_remove(struct ps_batch *batch, const struct ps_name *name);
  * forward. Returns false when the list is full (`full` is set) or when there is no memory (`full` is not set). */
 bool ps_batch_span(struct ps_batch *batch, uint32_t stream, uint32_t generation, int64_t position,
                    const struct ps_stream_name *name);
+
+/* Returns the name of this span, which the source may still change until the batch is closed; NULL: it has none. */
+struct ps_stream_name *ps_batch_span_name(struct ps_batch *batch, uint32_t stream, uint32_t generation);
 
 /* Notes that the `events` rows just added owe an answer to `origin`; adjacent ones of one origin become one
  * ticket. Returns false when there is no memory. */

@@ -10,6 +10,9 @@
 struct ps_fill;
 
 struct ps_engine_channel_ops {
+    /* Its consumers' events have stable identities (core/flow/identity.h): an event that is taken again, after a restart as
+     * well, has the one that it had. */
+    bool identifies;
     /* Takes out every lease of its producers, oldest first: to carry them over a reload, or to count them at the end.
      * A lease whose promise is fulfilled, but which is not home yet, is settled. Undoes `start`. Thread: control,
      * while no worker runs. */

@@ -90,5 +90,5 @@ const struct ps_stage_ops ps_channel_file = {
     .files = file_files,
     .probe = file_probe,
     .claims = file_claims,
-    .channel = &ps_queue_channel_ops,
+    .channel = &ps_queue_log_channel_ops,
 };

@@ -29,7 +29,8 @@ struct kafka_plan {
     const char *required_acks, *serializer, *key_serializer;
     int64_t in_flight_bytes_max;
     int engine, guarantee;
-    const char *transaction_id;
+    const char *transaction_id, *positions_topic;
+    bool keeps_positions; /* of a channel on disk, in that topic */
     int64_t transaction_interval_ms, transaction_timeout_ms;
 
     struct ps_kafka_settings settings;
@@ -127,18 +128,29 @@ static const struct ps_option options[] = {
      .fallback = "at-least-once",
      .words = PS_WORDS("at-least-once", "exactly-once"),
      .flags = PS_OPTION_EXTENSION,
-     .help = "exactly-once: events and the offsets of the sources kafka that read them are committed "
-             "together, in "
-             "transactions of the native engine: source kafka, channel memory, and this sink, all of one "
-             "cluster. Other "
-             "flows are refused. Readers with isolation.level = read_committed see each event once"},
+     .help =
+         "exactly-once: events and the positions up to which they are delivered are committed together, "
+         "in transactions of the native engine. Flows: source kafka, channel memory and this sink, all of "
+         "one cluster; or a channel file and this sink, from the channel on. Other flows are refused. "
+         "Readers with isolation.level = read_committed see each event once"},
+    {.key = "penstock.positions.topic",
+     .type = PS_OPTION_TEXT,
+     .offset = FIELD(positions_topic),
+     .fallback = "penstock-positions",
+     .flags = PS_OPTION_EXTENSION,
+     .help =
+         "exactly-once from a channel file: the compacted topic that has how far the channel is "
+         "delivered. All agents may use the same one; it is created if the cluster does not have it. "
+         "Another topic has no positions: with it, events that are not yet marked in the channel come again"},
     {.key = "penstock.transaction.id",
      .type = PS_OPTION_TEXT,
      .offset = FIELD(transaction_id),
      .flags = PS_OPTION_EXTENSION,
-     .help = "prefix of the transactional ids; each agent must have its own. With this key, an agent that "
-             "was killed ends its open transactions when it starts again; without it they end after "
-             "penstock.transaction.timeout"},
+     .help =
+         "prefix of the transactional ids; each agent must have its own. With this key, an agent that "
+         "was killed ends its open transactions when it starts again; without it they end after "
+         "penstock.transaction.timeout. With a channel file or a source taildir the ids also have the random "
+         "number of the channel or source, and agents may share the key; penstock if not set"},
     {.key = "penstock.transaction.interval",
      .type = PS_OPTION_INT,
      .offset = FIELD(transaction_interval_ms),
@@ -221,6 +233,21 @@ static enum ps_status check_guarantee(const struct kafka_plan *plan, const struc
     return PS_FAIL;
 }
 
+/* Records of positions among those of events would be read by consumers of the events. */
+static enum ps_status check_positions(const struct kafka_plan *plan, const struct ps_context *context)
+{
+    size_t length = strlen(plan->positions_topic);
+    bool legal = length > 0 && length < PS_KAFKA_TOPIC_BYTES_MAX &&
+                 strspn(plan->positions_topic,
+                        "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-") == length;
+    if (legal && strcmp(plan->positions_topic, plan->topic) != 0)
+        return PS_OK;
+    ps_report(context, PS_LOG_ERROR, "penstock.positions.topic", "%s %s", plan->positions_topic,
+              legal ? "is the topic of the events: positions need a topic of their own"
+                    : "is not a legal name of a topic");
+    return PS_FAIL;
+}
+
 /* Reports why librdkafka is used instead of the native engine. */
 static enum ps_status check_engine(const struct kafka_plan *plan, const struct ps_context *context)
 {
@@ -253,7 +280,7 @@ static enum ps_status kafka_check(const void *plan_, const struct ps_context *co
     const struct ps_notes notes = {.report = note, .argument = (void *)(uintptr_t)context};
     if (ps_kafka_translate(PS_KAFKA_PRODUCER, &plan->producer_pairs, context, &notes, NULL, &err) != PS_OK)
         status = PS_FAIL;
-    if (check_engine(plan, context) != PS_OK)
+    if (check_engine(plan, context) != PS_OK || check_positions(plan, context) != PS_OK)
         status = PS_FAIL;
     return status;
 }
@@ -327,17 +354,26 @@ static enum ps_status build_mapping(struct kafka_plan *plan, struct ps_context *
     return PS_OK;
 }
 
-/* An id of this plan's own: sinks that are opened again have the id of those before them, whose transactions they end. */
-static void build_transactions(struct kafka_plan *plan, struct ps_context *context)
+/* An id of this plan's own: sinks that are opened again have the id of those before them, whose transactions they end. A
+ * channel on disk has a random number that outlives the process: the sender adds it. */
+static const char *transaction_id(const struct kafka_plan *plan, const struct ps_context *context)
 {
     struct ps_random random;
+    if (plan->keeps_positions)
+        return plan->transaction_id != NULL ? plan->transaction_id : "penstock";
+    if (plan->transaction_id != NULL)
+        return ps_arena_format(context->arena, "%s-%s", plan->transaction_id, context->name);
     ps_random_init(&random);
-    const char *id = plan->transaction_id != NULL
-                         ? ps_arena_format(context->arena, "%s-%s", plan->transaction_id, context->name)
-                         : ps_arena_format(context->arena, "penstock-%s-%s-%016" PRIx64, context->agent,
-                                           context->name, ps_random_next(&random));
+    return ps_arena_format(context->arena, "penstock-%s-%s-%016" PRIx64, context->agent, context->name,
+                           ps_random_next(&random));
+}
+
+static void build_transactions(struct kafka_plan *plan, const struct ps_context *context)
+{
     plan->sender.transaction = (struct ps_kafka_transaction_plan){
-        .id = id,
+        .id = transaction_id(plan, context),
+        .positions_topic = plan->keeps_positions ? plan->positions_topic : NULL,
+        .positions = &ps_kafka_positions_topic,
         .interval_ns = (uint64_t)plan->transaction_interval_ms * PS_NS_PER_MS,
         .bytes_max = context->channel_quota_bytes / 5, /* less than half of a sink's share */
     };
@@ -349,6 +385,12 @@ static bool kafka_transactional(const void *plan_)
 {
     const struct kafka_plan *plan = plan_;
     return plan->guarantee == EXACTLY_ONCE;
+}
+
+static void kafka_keep_positions(void *plan_)
+{
+    struct kafka_plan *plan = plan_;
+    plan->keeps_positions = true;
 }
 
 static enum ps_status kafka_build(void *plan_, struct ps_context *context, struct ps_err *err)
@@ -470,6 +512,7 @@ static const struct ps_sink_ops sink = {
     .sockets = true,
     .commits = true,
     .transactional = kafka_transactional,
+    .keep_positions = kafka_keep_positions,
 };
 
 /* Counters of org.apache.flume.instrumentation.kafka.KafkaSinkCounter. */

@@ -4,9 +4,11 @@
  * A position moves when a sink, or a channel on disk, has the lines (core/stage.h: `delivered`). What a file is does not
  * depend on its name: see stages/lib/tail/tailer/tailer.h, which does the work. Thread: its worker. */
 #include "core/durable.h"
+#include "core/flow/engine_source.h"
 #include "core/text/nearest.h"
 #include "core/stage.h"
 #include "regex/regex.h"
+#include "stages/lib/random.h"
 #include "stages/lib/tail/lock.h"
 #include "stages/lib/tail/positions.h"
 #include "stages/lib/tail/tailer/tailer.h"
@@ -26,6 +28,7 @@ struct taildir_plan {
     struct ps_pairs patterns, headers;
     const char *position_file, *file_header_key;
     bool byte_offset_header, skip_to_end, cache, file_header;
+    bool sink_keeps; /* the positions, in its transactions */
     int decompress;
     int64_t idle_ms, save_ms, batch_size, batch_count_max, line_max, poll_ms;
     struct ps_tail_settings settings; /* made by build */
@@ -33,6 +36,7 @@ struct taildir_plan {
 
 struct taildir_state {
     struct ps_tailer *tailer;
+    struct ps_tail_keeping keeping;
     int lock; /* of the position file; -1: it cannot be locked */
 };
 
@@ -387,6 +391,35 @@ static bool taildir_outdated(const void *plan_, char *text, size_t room)
     return ps_tail_trouble_get(plan->settings.trouble, text, room);
 }
 
+/* Positions of a compressed file's text have no place in the sink's records. */
+static bool taildir_yields_positions(void *plan_, struct ps_err *err)
+{
+    struct taildir_plan *plan = plan_;
+    if (plan->decompress != 0) {
+        ps_err_set(err, "penstock.decompress = auto: a sink cannot keep positions in compressed files");
+        return false;
+    }
+    plan->sink_keeps = true;
+    return true;
+}
+
+static enum ps_status open_keeping(const struct taildir_plan *plan, struct taildir_state *state,
+                                   struct ps_err *err)
+{
+    struct ps_tail_keeping *keeping = &state->keeping;
+    struct ps_random random;
+    if (state->lock < 0)
+        return ps_err_set(
+            err, "exactly once needs a lock on %s: put positionFile on a file system with locks and room",
+            plan->settings.position_path);
+    if (ps_tail_owner_need(plan->settings.position_path, keeping->owner, err) != PS_OK)
+        return PS_FAIL;
+    ps_random_init(&random);
+    keeping->life = (int32_t)(ps_random_next(&random) >> 33);
+    snprintf(keeping->owner_key, sizeof keeping->owner_key, "file/%s", keeping->owner);
+    return PS_OK;
+}
+
 static enum ps_status taildir_open(const void *plan_, void *state_, struct ps_port *port, struct ps_err *err)
 {
     const struct taildir_plan *plan = plan_;
@@ -398,7 +431,10 @@ static enum ps_status taildir_open(const void *plan_, void *state_, struct ps_po
         return ps_err_append(err, "the directory of the position file; set positionFile");
     if (ps_tail_lock(plan->settings.position_path, &state->lock, err) != PS_OK)
         return PS_FAIL;
-    state->tailer = ps_tailer_open(&plan->settings, port, err);
+    bool ready = plan->sink_keeps ? open_keeping(plan, state, err) == PS_OK
+                                  : ps_tail_owner_forget(plan->settings.position_path, err) == PS_OK;
+    if (ready)
+        state->tailer = ps_tailer_open(&plan->settings, plan->sink_keeps ? &state->keeping : NULL, port, err);
     if (state->tailer == NULL)
         ps_tail_unlock(state->lock);
     return state->tailer != NULL ? PS_OK : PS_FAIL;
@@ -508,6 +544,8 @@ static const struct ps_source_ops source = {
     .delivered = taildir_delivered,
     .paused = taildir_paused,
     .drain = taildir_drain,
+    .yields_positions = taildir_yields_positions,
+    .engine = &(const struct ps_engine_source_ops){.starts_from_records = true},
 };
 
 static const char *const counters[] = {PS_TAIL_COUNTERS, NULL};

@@ -24,7 +24,7 @@ static uint64_t reserve(struct ps_source_runner *runner, uint64_t events)
 void ps_source_runner_reserve(struct ps_source_runner *runner, const struct ps_now *now)
 {
     const struct ps_engine_source_ops *ops = runner->base.spec->ops->source->engine;
-    if (PS_LIKELY(ops == NULL) || !ps_runner_is_open(&runner->base))
+    if (PS_LIKELY(ops == NULL || ops->reserves == NULL) || !ps_runner_is_open(&runner->base))
         return;
     uint64_t wanted = ops->reserves(runner->base.spec->plan, runner->base.state);
     uint64_t events = reserve(runner, wanted);
@@ -35,6 +35,7 @@ void ps_source_runner_reserve(struct ps_source_runner *runner, const struct ps_n
 
 void ps_source_runner_reserve_nothing(struct ps_source_runner *runner)
 {
-    if (runner->base.spec->ops->source->engine != NULL)
+    const struct ps_engine_source_ops *ops = runner->base.spec->ops->source->engine;
+    if (ops != NULL && ops->reserves != NULL)
         (void)reserve(runner, 0);
 }

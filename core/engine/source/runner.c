@@ -275,7 +275,7 @@ static void source_drain(struct ps_source_runner *runner, const struct ps_now *n
     batch_discard(runner);
     if (!ps_runner_is_open(&runner->base))
         runner->base.deadline_ns = PS_NEVER; /* it is not opened any more */
-    runner->answered = ps_window_is_settled(runner->window) ||
+    runner->answered = runner->rereads || ps_window_is_settled(runner->window) ||
                        (runner->strands_unpromised && ps_source_runner_is_replayable(runner));
     bool home = runner->leaves_batches ? runner->answered : ps_window_outstanding(runner->window) == 0;
     if (home)

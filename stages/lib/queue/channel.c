@@ -117,25 +117,17 @@ static bool channel_trouble(const void *plan, char *text, size_t room)
     return ps_queue_trouble(queue_of(plan), text, room);
 }
 
-const struct ps_channel_ops ps_queue_channel_ops = {
-    .promises = PS_LEVEL_DURABLE,
-    .start = channel_start,
-    .put = channel_put,
-    .tick = channel_tick,
-    .consumer_tick = channel_consumer_tick,
-    .take = channel_take,
-    .done = channel_done,
-    .untake = channel_untake,
-    .leave = channel_leave,
-    .hungry = channel_hungry,
-    .fill = channel_fill,
-    .keep_alive_ms = channel_keep_alive_ms,
-    .trouble = channel_trouble,
-    .engine =
-        &(const struct ps_engine_channel_ops){
-            .ring = channel_ring,
-            .strip = channel_strip,
-            .restore = channel_restore,
-            .set_quota = channel_set_quota,
-        },
-};
+#define ENGINE_FUNCTIONS                                                                                     \
+    .ring = channel_ring, .strip = channel_strip, .restore = channel_restore, .set_quota = channel_set_quota
+
+static const struct ps_engine_channel_ops engine_ops = {ENGINE_FUNCTIONS};
+static const struct ps_engine_channel_ops engine_log_ops = {ENGINE_FUNCTIONS, .identifies = true};
+
+#define FUNCTIONS                                                                                            \
+    .promises = PS_LEVEL_DURABLE, .start = channel_start, .put = channel_put, .tick = channel_tick,          \
+    .consumer_tick = channel_consumer_tick, .take = channel_take, .done = channel_done,                      \
+    .untake = channel_untake, .leave = channel_leave, .hungry = channel_hungry, .fill = channel_fill,        \
+    .keep_alive_ms = channel_keep_alive_ms, .trouble = channel_trouble
+
+const struct ps_channel_ops ps_queue_channel_ops = {FUNCTIONS, .engine = &engine_ops};
+const struct ps_channel_ops ps_queue_log_channel_ops = {FUNCTIONS, .engine = &engine_log_ops};

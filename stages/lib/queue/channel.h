@@ -4,7 +4,7 @@
  *   options    write channel.capacity
  *   build      ps_queue_channel_build
  *   teardown   ps_queue_channel_teardown
- *   channel    &ps_queue_channel_ops */
+ *   channel    &ps_queue_channel_ops, or &ps_queue_log_channel_ops if the store is a log: its events have identities */
 #pragma once
 
 #include "stages/lib/queue/queue.h"
@@ -15,7 +15,7 @@ struct ps_queue_channel {
     uint64_t keep_alive_ms; /* how long a source that can refuse waits for room */
 };
 
-extern const struct ps_channel_ops ps_queue_channel_ops;
+extern const struct ps_channel_ops ps_queue_channel_ops, ps_queue_log_channel_ops;
 
 /* Makes the queue. The caller has set the store and how it syncs; this sets all other settings from the channel and the
  * context. Thread: control. */

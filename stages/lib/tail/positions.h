@@ -21,7 +21,7 @@
 #define PS_TAIL_POSITIONS_BYTES_MAX (UINT64_C(256) << 20) /* a longer position file is an error */
 
 /* Suffixes of the position file's name: the files beside it that the source writes (lock.h has the last one). */
-#define PS_TAIL_POSITION_FILES "", ".new", ".identities", ".identities.new", ".lock"
+#define PS_TAIL_POSITION_FILES "", ".new", ".identities", ".identities.new", ".lock", ".id", ".id.new"
 
 #define PS_TAIL_POSITION_MARKS_MAX 16U
 

@@ -55,7 +55,12 @@ static void flows_that_cannot(void **state)
         {"a1.sinks.k2.channel = c1\n", "exactly once: sink k2 also takes from channel c1"},
         {"a1.sinkgroups = g\na1.sinkgroups.g.sinks = k1 k2\na1.sinkgroups.g.processor.type = failover\n",
          "exactly once: it is in the sink group g"},
-        {"a1.channels.c1.type = file\n", "exactly once: channel c1 of type file keeps events without"},
+        {"a1.channels.c1.type = jdbc\n", "exactly once: channel c1 of type jdbc keeps events without"},
+        {"a1.channels.c1.type = file\na1.sinks.k2.channel = c1\n",
+         "exactly once: sink k2 takes from channel c1, too"},
+        {"a1.sinks.k1.penstock.positions.topic = a/b\n", "a/b is not a legal name of a topic"},
+        {"a1.sinks.k1.penstock.positions.topic = default-flume-topic\n",
+         "default-flume-topic is the topic of the events"},
         {"a1.channels.c1.type = spillablememory\n", "exactly once: channel c1 of type spillablememory"},
         {"a1.sources.r2.channels = c1 c2\n", "exactly once: source r2 of type seq has no positions"},
         {"a1.sources.r1.channels = c1 c2\n", "exactly once: source r1 has 2 channels"},
@@ -113,11 +118,26 @@ static void a_flow_that_can(void **state)
     ps_conf_destroy(conf);
 }
 
+/* Of a channel on disk the sink keeps positions itself: any source, dead letters as well. */
+static void a_channel_on_disk(void **state)
+{
+    struct ps_conf *conf = load("a1.channels.c1.type = file\na1.sources.r2.channels = c1 c2\n"
+                                "a1.sources.r2.penstock.deadletter = c1\n");
+    for (size_t p = 0; p < conf->problems.count; p++)
+        print_message("  said: %s\n", conf->problems.items[p].what);
+    assert_int_equal(conf->problems.errors, 0);
+    assert_null(positions_of(conf, 0));
+    assert_string_equal(ps_pairs_get(&conf->agent.sinks[0].part.pairs, "penstock.positions"), "topic");
+    assert_null(ps_pairs_get(&conf->agent.sinks[1].part.pairs, "penstock.positions"));
+    ps_conf_destroy(conf);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(flows_that_cannot, setup, ps_test_folder_teardown),
         cmocka_unit_test_setup_teardown(a_flow_that_can, setup, ps_test_folder_teardown),
+        cmocka_unit_test_setup_teardown(a_channel_on_disk, setup, ps_test_folder_teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

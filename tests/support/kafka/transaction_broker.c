@@ -1,6 +1,5 @@
-#include "tests/support/kafka/transaction_broker.h"
 #include "tests/support/kafka/listener.h"
-#include "tests/support/kafka/record_number.h"
+#include "tests/support/kafka/transaction_broker_internal.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -8,60 +7,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "stages/lib/kafka/lane/wire.h"
 #include "tests/support/support.h"
-
-#define CONNECTIONS 8U
-#define BUFFER_BYTES (1U << 20)
-#define RECORDS_MAX 400000U
-#define ENDING_REQUESTS 3U /* while these come, the end of a transaction is under way */
-#define ERROR_NOT_LEADER 6
-#define ERROR_COORDINATOR_LOADS 14
-#define ERROR_NO_COORDINATOR 15
-#define ERROR_NOT_COORDINATOR 16
-#define ERROR_ILLEGAL_GENERATION 22
-#define ERROR_OUT_OF_ORDER 45
-#define ERROR_INVALID_EPOCH 47
-#define ERROR_CONCURRENT 51
-#define ERROR_UNSTABLE 88
-#define ERROR_FENCED 90
-
-enum fate { OPEN, COMMITTED, ABORTED };
-
-struct connection {
-    int fd; /* -1: none */
-    char *in, *out;
-    uint32_t in_length, out_length;
-    bool breaks;
-};
-
-struct partition {
-    struct {
-        uint32_t number;
-        enum fate fate;
-    } * records;
-    uint32_t count;
-    int32_t next; /* sequence number of the current epoch */
-    int16_t epoch;
-    bool joined;
-};
-
-struct ps_test_coordinator {
-    int listener;
-    unsigned port;
-    char bootstrap[32];
-    struct connection connections[CONNECTIONS];
-    uint64_t random;
-    unsigned faults;
-    struct partition partitions[PS_TEST_OUT_PARTITIONS];
-    int16_t epoch; /* of the producer; -1: none yet */
-    bool ongoing, group_joined;
-    unsigned ending; /* requests until the last end is complete */
-    bool mute;       /* the answer to this request is lost */
-    int32_t assignment;
-    int64_t committed[PS_TEST_IN_PARTITIONS], pending[PS_TEST_IN_PARTITIONS]; /* pending -1: none */
-    struct ps_test_coordinator_counts counts;
-};
 
 static unsigned draw(struct ps_test_coordinator *broker, unsigned below)
 {
@@ -69,7 +15,7 @@ static unsigned draw(struct ps_test_coordinator *broker, unsigned below)
     return (unsigned)(broker->random >> 33) % below;
 }
 
-static bool fails(struct ps_test_coordinator *broker)
+bool ps_test_coordinator_fails(struct ps_test_coordinator *broker)
 {
     return draw(broker, 1000) < broker->faults;
 }
@@ -78,6 +24,7 @@ struct ps_test_coordinator *ps_test_coordinator_start(uint64_t seed, unsigned fa
 {
     struct ps_test_coordinator *broker = calloc(1, sizeof *broker);
     assert_non_null(broker);
+    ps_test_coordinator_forget_id();
     broker->random = seed;
     broker->faults = faults;
     broker->epoch = -1;
@@ -89,7 +36,7 @@ struct ps_test_coordinator *ps_test_coordinator_start(uint64_t seed, unsigned fa
             (struct connection){.fd = -1, .in = malloc(BUFFER_BYTES), .out = malloc(BUFFER_BYTES)};
         assert_true(broker->connections[i].in != NULL && broker->connections[i].out != NULL);
     }
-    for (unsigned i = 0; i < PS_TEST_OUT_PARTITIONS; i++) {
+    for (unsigned i = 0; i < PARTITIONS; i++) {
         broker->partitions[i].records = calloc(RECORDS_MAX, sizeof *broker->partitions[i].records);
         assert_non_null(broker->partitions[i].records);
     }
@@ -113,8 +60,11 @@ void ps_test_coordinator_stop(struct ps_test_coordinator *broker)
         free(broker->connections[i].in);
         free(broker->connections[i].out);
     }
-    for (unsigned i = 0; i < PS_TEST_OUT_PARTITIONS; i++)
+    for (unsigned i = 0; i < PARTITIONS; i++) {
+        for (uint32_t r = 0; r < broker->partitions[i].count; r++)
+            free(broker->partitions[i].records[r].text);
         free(broker->partitions[i].records);
+    }
     free(broker);
 }
 
@@ -152,6 +102,15 @@ uint32_t ps_test_coordinator_committed(const struct ps_test_coordinator *broker,
     return count;
 }
 
+const char *ps_test_coordinator_positions(const struct ps_test_coordinator *broker)
+{
+    const struct partition *log = &broker->partitions[PS_TEST_OUT_PARTITIONS];
+    for (uint32_t i = log->count; i > 0; i--)
+        if (log->records[i - 1].fate == COMMITTED)
+            return log->records[i - 1].text;
+    return "";
+}
+
 struct ps_test_coordinator_counts ps_test_coordinator_counts(const struct ps_test_coordinator *broker)
 {
     return broker->counts;
@@ -161,7 +120,7 @@ struct ps_test_coordinator_counts ps_test_coordinator_counts(const struct ps_tes
 
 static void end(struct ps_test_coordinator *broker, bool commit)
 {
-    for (unsigned i = 0; i < PS_TEST_OUT_PARTITIONS; i++) {
+    for (unsigned i = 0; i < PARTITIONS; i++) {
         struct partition *partition = &broker->partitions[i];
         for (uint32_t r = partition->count; r-- > 0 && partition->joined;)
             if (partition->records[r].fate == OPEN)
@@ -193,9 +152,9 @@ static void time_out(struct ps_test_coordinator *broker)
 static int16_t refuses(struct ps_test_coordinator *broker, int16_t epoch)
 {
     static const int16_t passing[] = {ERROR_COORDINATOR_LOADS, ERROR_NO_COORDINATOR, ERROR_NOT_COORDINATOR};
-    if (fails(broker) && draw(broker, 4) == 0)
+    if (ps_test_coordinator_fails(broker) && draw(broker, 4) == 0)
         time_out(broker);
-    if (fails(broker))
+    if (ps_test_coordinator_fails(broker))
         return passing[draw(broker, PS_COUNT_OF(passing))];
     if (epoch != broker->epoch) {
         broker->counts.fenced++;
@@ -212,7 +171,7 @@ static int16_t take_producer(struct ps_wire_in *in)
 {
     uint32_t length;
     const char *id = ps_wire_get_string(in, &length);
-    assert_true(id != NULL && length == 6 && memcmp(id, "once-0", 6) == 0);
+    ps_test_coordinator_check_id(id, length);
     assert_int_equal(ps_wire_get_int64(in), 77);
     return ps_wire_get_int16(in);
 }
@@ -222,7 +181,8 @@ static int16_t take_producer(struct ps_wire_in *in)
 static char *init_producer(struct ps_test_coordinator *broker, struct ps_wire_in *in, char *at)
 {
     uint32_t length;
-    (void)ps_wire_get_string(in, &length);
+    const char *id = ps_wire_get_string(in, &length);
+    ps_test_coordinator_check_id(id, length);
     (void)ps_wire_get_int32(in);
     int16_t error = refuses(broker, broker->epoch);
     if (error == 0 && broker->ongoing) {
@@ -242,8 +202,8 @@ static char *find_coordinator(struct ps_test_coordinator *broker, struct ps_wire
     uint32_t length;
     (void)ps_wire_get_string(in, &length);
     int8_t type = ps_wire_get_int8(in);
-    assert_true((type == 1 && length == 6) || (type == 0 && length == 1));
-    bool none = fails(broker);
+    assert_true((type == 1 && length >= 6) || (type == 0 && length == 1));
+    bool none = ps_test_coordinator_fails(broker);
     at = ps_wire_put_int16(ps_wire_put_int32(at, 0), none ? ERROR_NO_COORDINATOR : 0);
     at = ps_wire_put_int32(ps_wire_put_int16(at, -1), none ? -1 : 0);
     at = none ? ps_wire_put_string(at, "", 0) : ps_wire_put_string(at, "127.0.0.1", 9);
@@ -252,21 +212,21 @@ static char *find_coordinator(struct ps_test_coordinator *broker, struct ps_wire
 
 static char *add_partitions(struct ps_test_coordinator *broker, struct ps_wire_in *in, char *at)
 {
-    uint32_t length, count;
     int16_t error = refuses(broker, take_producer(in));
-    assert_int_equal(ps_wire_get_count(in, 1), 1);
-    (void)ps_wire_get_string(in, &length);
-    count = ps_wire_get_count(in, 4);
-    at = ps_wire_put_int32(ps_wire_put_int32(at, 0), 1);
-    at = ps_wire_put_string(at, "out", 3);
-    at = ps_wire_put_int32(at, (int32_t)count);
-    for (uint32_t i = 0; i < count; i++) {
-        int32_t number = ps_wire_get_int32(in);
-        assert_in_range(number, 0, PS_TEST_OUT_PARTITIONS - 1);
-        broker->partitions[number].joined |= error == 0;
-        broker->ongoing |= error == 0;
-        at = ps_wire_put_int32(at, number);
-        at = ps_wire_put_int16(at, error);
+    uint32_t topics = ps_wire_get_count(in, 1);
+    at = ps_wire_put_int32(ps_wire_put_int32(at, 0), (int32_t)topics);
+    for (uint32_t t = 0; t < topics; t++) {
+        bool of_positions;
+        at = ps_test_coordinator_take_topic(in, at, &of_positions);
+        uint32_t count = ps_wire_get_count(in, 4);
+        at = ps_wire_put_int32(at, (int32_t)count);
+        for (uint32_t i = 0; i < count; i++) {
+            int32_t number = ps_wire_get_int32(in);
+            ps_test_coordinator_partition(broker, of_positions, number)->joined |= error == 0;
+            broker->ongoing |= error == 0;
+            at = ps_wire_put_int32(at, number);
+            at = ps_wire_put_int16(at, error);
+        }
     }
     return at;
 }
@@ -281,7 +241,7 @@ static char *add_offsets(struct ps_test_coordinator *broker, struct ps_wire_in *
 
 static int16_t offsets_error(struct ps_test_coordinator *broker, int16_t epoch, int32_t assignment)
 {
-    if (fails(broker))
+    if (ps_test_coordinator_fails(broker))
         return draw(broker, 2) == 0 ? ERROR_NO_COORDINATOR : ERROR_NOT_COORDINATOR;
     if (epoch != broker->epoch) { /* the group's coordinator learns of it by the markers */
         broker->counts.fenced++;
@@ -360,7 +320,7 @@ static char *fetch_offsets(struct ps_test_coordinator *broker, struct ps_wire_in
     ps_wire_skip_tags(in);
     (void)ps_wire_get_compact_string(in, &length);
     uint32_t topics = ps_wire_get_compact_count(in, 3);
-    bool none = fails(broker);
+    bool none = ps_test_coordinator_fails(broker);
     broker->counts.resolved += !none;
     at = ps_wire_put_int32(ps_wire_put_uvarint(at, 0), 0); /* tags, throttle time */
     at = ps_wire_put_uvarint(at, topics + 1);
@@ -381,127 +341,20 @@ static char *fetch_offsets(struct ps_test_coordinator *broker, struct ps_wire_in
     return ps_wire_put_uvarint(ps_wire_put_int16(at, 0), 0);
 }
 
-/* ---- records ---- */
-
-static void append_records(struct partition *partition, struct ps_wire_in *in, int32_t count)
-{
-    for (int32_t i = 0; i < count; i++) {
-        assert_true(partition->count < RECORDS_MAX);
-        partition->records[partition->count].number = ps_test_record_number(in, i);
-        partition->records[partition->count++].fate = OPEN;
-    }
-}
-
-static int16_t append(struct ps_test_coordinator *broker, struct partition *partition, const char *bytes,
-                      uint32_t length)
-{
-    struct ps_wire_in in = {.at = bytes, .end = bytes + length};
-    (void)ps_wire_take(&in, 21);
-    assert_int_equal(ps_wire_get_int16(&in), 0x10); /* part of a transaction */
-    (void)ps_wire_take(&in, 20);
-    assert_int_equal(ps_wire_get_int64(&in), 77);
-    int16_t epoch = ps_wire_get_int16(&in);
-    int32_t sequence = ps_wire_get_int32(&in), count = ps_wire_get_int32(&in);
-    if (epoch != broker->epoch) {
-        broker->counts.fenced++;
-        return ERROR_INVALID_EPOCH;
-    }
-    assert_true(partition->joined);
-    if (partition->epoch != epoch) {
-        partition->epoch = epoch;
-        partition->next = 0;
-    }
-    if (sequence < partition->next)
-        return 0; /* a duplicate is answered like the original */
-    if (sequence != partition->next)
-        return ERROR_OUT_OF_ORDER;
-    append_records(partition, &in, count);
-    partition->next += count;
-    return 0;
-}
-
-static char *produce(struct ps_test_coordinator *broker, int16_t version, struct ps_wire_in *in, char *at)
-{
-    uint32_t length;
-    const char *id = ps_wire_get_string(in, &length);
-    assert_true(id != NULL && length == 6);
-    (void)ps_wire_get_int16(in);
-    (void)ps_wire_get_int32(in);
-    assert_int_equal(ps_wire_get_count(in, 1), 1);
-    (void)ps_wire_get_string(in, &length);
-    uint32_t count = ps_wire_get_count(in, 8);
-    assert_int_equal(version, 8);
-    at = ps_wire_put_int32(at, 1);
-    at = ps_wire_put_string(at, "out", 3);
-    at = ps_wire_put_int32(at, (int32_t)count);
-    for (uint32_t i = 0; i < count; i++) {
-        int32_t number = ps_wire_get_int32(in), bytes = ps_wire_get_int32(in);
-        const char *set = ps_wire_take(in, (size_t)bytes);
-        assert_true(set != NULL && number >= 0 && number < (int32_t)PS_TEST_OUT_PARTITIONS);
-        int16_t error = fails(broker) ? ERROR_NOT_LEADER
-                                      : append(broker, &broker->partitions[number], set, (uint32_t)bytes);
-        at = ps_wire_put_int32(at, number);
-        at = ps_wire_put_int16(at, error);
-        for (unsigned field = 0; field < 3; field++)
-            at = ps_wire_put_int64(at, 0);
-        at = ps_wire_put_int32(at, 0);
-        at = ps_wire_put_int16(at, -1);
-    }
-    return ps_wire_put_int32(at, 0);
-}
-
-static char *metadata(const struct ps_test_coordinator *broker, char *at)
-{
-    const int32_t throttle_brokers_node[] = {0, 1, 0};
-    for (size_t i = 0; i < PS_COUNT_OF(throttle_brokers_node); i++)
-        at = ps_wire_put_int32(at, throttle_brokers_node[i]);
-    at = ps_wire_put_string(at, "127.0.0.1", 9);
-    at = ps_wire_put_int32(at, (int32_t)broker->port);
-    at = ps_wire_put_int16(at, -1);
-    at = ps_wire_put_string(at, "here", 4);
-    at = ps_wire_put_int32(at, 0);
-    at = ps_wire_put_int32(at, 1);
-    at = ps_wire_put_int16(at, 0);
-    at = ps_wire_put_string(at, "out", 3);
-    at = ps_wire_put_int8(at, 0);
-    at = ps_wire_put_int32(at, PS_TEST_OUT_PARTITIONS);
-    for (unsigned i = 0; i < PS_TEST_OUT_PARTITIONS; i++) {
-        at = ps_wire_put_int16(at, 0);
-        at = ps_wire_put_int32(at, (int32_t)i);
-        at = ps_wire_put_int32(at, 0); /* leader */
-        for (int field = 0; field < 4; field++)
-            at = ps_wire_put_int32(at, 0); /* its epoch, and three lists */
-    }
-    return at;
-}
-
-static char *versions(char *at)
-{
-    static const int16_t keys[][2] = {{0, 8}, {3, 7}, {9, 7}, {18, 3}, {22, 1}, {28, 3}};
-    at = ps_wire_put_int16(at, 0);
-    at = ps_wire_put_int32(at, PS_COUNT_OF(keys));
-    for (size_t i = 0; i < PS_COUNT_OF(keys); i++) {
-        at = ps_wire_put_int16(at, keys[i][0]);
-        at = ps_wire_put_int16(at, 0);
-        at = ps_wire_put_int16(at, keys[i][1]);
-    }
-    return at;
-}
-
 static char *answer(struct ps_test_coordinator *broker, int16_t key, int16_t version, struct ps_wire_in *in,
                     char *at)
 {
     switch (key) {
     case 0:
-        return produce(broker, version, in, at);
+        return ps_test_coordinator_produce(broker, version, in, at);
     case 3:
-        return metadata(broker, at);
+        return ps_test_coordinator_metadata(broker, at);
     case 9:
         return fetch_offsets(broker, in, at);
     case 10:
         return find_coordinator(broker, in, at);
     case 18:
-        return versions(at);
+        return ps_test_coordinator_versions(at);
     case 22:
         return init_producer(broker, in, at);
     case 24:
@@ -524,7 +377,7 @@ static void handle(struct ps_test_coordinator *broker, struct connection *connec
     int16_t key = ps_wire_get_int16(&in), version = ps_wire_get_int16(&in);
     int32_t correlation = ps_wire_get_int32(&in);
     (void)ps_wire_get_string(&in, &id_length);
-    if (fails(broker)) {
+    if (ps_test_coordinator_fails(broker)) {
         connection->breaks = true; /* before it is carried out */
         return;
     }
@@ -538,7 +391,7 @@ static void handle(struct ps_test_coordinator *broker, struct connection *connec
     }
     (void)ps_wire_put_int32(begin, (int32_t)(at - begin) - (int32_t)sizeof(int32_t));
     connection->out_length += (uint32_t)(at - begin);
-    connection->breaks = fails(broker); /* after that */
+    connection->breaks = ps_test_coordinator_fails(broker); /* after that */
 }
 
 /* ---- turns ---- */

@@ -1,5 +1,5 @@
 /* A Kafka broker with transactions for a test, in the test's thread: partitions of topic `out` with records that are open,
- * committed or aborted; a coordinator with one transactional id; a group with committed and pending offsets of topic `in`.
+ * committed or aborted, and a topic of positions with one partition; a coordinator with one transactional id; a group with committed and pending offsets of topic `in`.
  * Written from KIP-98, KIP-360 and KIP-447. It misbehaves by a seed: connections break before or after a request is carried
  * out, the coordinator moves, loads, has the last transaction still under way, ends a transaction whose time is over, or
  * writes an end that it does not confirm. It fails the test if a client writes to a partition that has not joined. */
@@ -9,6 +9,7 @@
 
 #define PS_TEST_OUT_PARTITIONS 3U
 #define PS_TEST_IN_PARTITIONS 2U
+#define PS_TEST_POSITIONS "positions"
 
 struct ps_test_coordinator;
 
@@ -29,6 +30,10 @@ int32_t ps_test_coordinator_reassign(struct ps_test_coordinator *broker);
 /* The committed numbers (values of four bytes) of an output partition, in order. Returns how many. */
 uint32_t ps_test_coordinator_committed(const struct ps_test_coordinator *broker, unsigned partition,
                                        uint32_t *numbers, uint32_t room);
+/* The value of the last committed record of the topic of positions, or "". */
+const char *ps_test_coordinator_positions(const struct ps_test_coordinator *broker);
+/* The transactional id of all requests since the start. */
+const char *ps_test_coordinator_last_id(void);
 /* How often it did something: for tests that must not pass because nothing happened. */
 struct ps_test_coordinator_counts {
     unsigned commits, aborts, fenced, stale, timed_out, unconfirmed, resolved;

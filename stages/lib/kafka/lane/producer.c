@@ -319,6 +319,12 @@ static bool lane_answered(struct ps_kafka_producer *producer)
     return lane_of(producer)->answered;
 }
 
+static bool lane_begun(struct ps_kafka_producer *producer)
+{
+    const struct ps_kafka_lane *lane = lane_of(producer);
+    return lane->id_state == PS_KAFKA_LANE_ID_KNOWN && !lane->fatal;
+}
+
 static void lane_commit(struct ps_kafka_producer *producer, const struct ps_kafka_position *positions,
                         uint32_t count)
 {
@@ -354,6 +360,7 @@ const struct ps_kafka_engine ps_kafka_native = {
     .hold = lane_hold,
     .fill_requests = lane_fill_requests,
     .answered = lane_answered,
+    .begun = lane_begun,
     .commit = lane_commit,
     .withdraw = lane_withdraw,
     .resolve = lane_resolve,

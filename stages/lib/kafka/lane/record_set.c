@@ -73,10 +73,12 @@ static struct size size_of(const struct ps_kafka_lane_set *set, const struct ps_
                            int64_t delta_ms)
 {
     struct size size;
-    size.body = 1 + ps_wire_varint_bytes(delta_ms) + ps_wire_varint_bytes(set->count) +
-                (record->key != NULL ? ps_wire_varint_bytes(record->key_length) + record->key_length : 1U) +
-                ps_wire_varint_bytes(record->value_length) + (uint64_t)record->value_length +
-                headers_bytes(record);
+    size.body =
+        1 + ps_wire_varint_bytes(delta_ms) + ps_wire_varint_bytes(set->count) +
+        (record->key != NULL ? ps_wire_varint_bytes(record->key_length) + record->key_length : 1U) +
+        (record->value != NULL ? ps_wire_varint_bytes(record->value_length) + (uint64_t)record->value_length
+                               : 1U) +
+        headers_bytes(record);
     size.all = ps_wire_varint_bytes((int64_t)size.body) + size.body;
     return size;
 }
@@ -133,8 +135,12 @@ static char *put_record(char *at, const struct ps_kafka_record *record, uint64_t
     } else {
         at = ps_wire_put_varint(at, -1);
     }
-    at = ps_wire_put_varint(at, record->value_length);
-    at = ps_wire_put_bytes(at, record->value, record->value_length);
+    if (record->value != NULL) {
+        at = ps_wire_put_varint(at, record->value_length);
+        at = ps_wire_put_bytes(at, record->value, record->value_length);
+    } else {
+        at = ps_wire_put_varint(at, -1);
+    }
     return put_headers(at, record);
 }
 

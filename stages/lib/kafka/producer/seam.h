@@ -21,7 +21,7 @@ struct ps_kafka_header {
 };
 
 struct ps_kafka_record {
-    const char *value; /* not NULL (that would be a tombstone) */
+    const char *value; /* NULL: a tombstone, only of engines with transactions */
     const char *key;   /* NULL: none. Copied */
     uint32_t value_length;
     uint32_t key_length;
@@ -70,7 +70,7 @@ struct ps_kafka_notice {
 /* The position of a source in a partition, which a transaction commits for the source's consumer group. */
 struct ps_kafka_position {
     const struct ps_stream_name *name;
-    int64_t next; /* offset of the record to be read next */
+    int64_t next; /* offset of the record to be read next; of a position that is a record: as in the span */
 };
 
 enum ps_kafka_ending {
@@ -154,6 +154,9 @@ struct ps_kafka_engine {
     /* Returns whether a broker has answered since `create`. The producer asks for metadata from its first call of
      * `topic` on. Does not wait. For tools that begin only when a broker is there. */
     bool (*answered)(struct ps_kafka_producer *producer);
+    /* Returns whether the transaction has ended that the last producer with this transactional id had open: that one can
+     * write nothing more. NULL: the engine has no transactions. */
+    bool (*begun)(struct ps_kafka_producer *producer);
     /* Commits the records reported as delivered since the last commit, together with the positions, which stay valid until
      * the listener's `ended`. Nothing is submitted meanwhile. NULL: the engine has no transactions. */
     void (*commit)(struct ps_kafka_producer *producer, const struct ps_kafka_position *positions,

@@ -33,6 +33,10 @@ static void on_report(void *argument, const struct ps_kafka_report *report)
     const struct ps_kafka_error *error = report->error == 0 ? NULL : ps_kafka_error_find(report->error);
     bool delivered = error == NULL || error->outcome == PS_KAFKA_DELIVERED;
     bool transactional = ps_kafka_sender_is_transactional(sender);
+    if (PS_UNLIKELY(transactional && ps_kafka_positions_is_token(report->tokens[0]))) {
+        ps_kafka_positions_reported(sender, report);
+        return;
+    }
     ps_kafka_window_report(&sender->window, report->tokens, report->count, delivered && !transactional);
     sender->full = false;
     ps_kafka_sender_release_hold(sender);
@@ -147,7 +151,9 @@ static void ask_for_producer(struct ps_kafka_sender *sender)
     sender->held = false;
     ps_kafka_client_factory_ask(sender->maker, &sender->config, sender->producer);
     sender->producer = NULL;
+    sender->making = true;
     sender->phase = PS_KAFKA_RENEWING;
+    ps_kafka_positions_renewed(sender);
     ps_kafka_statistics_renew(&sender->statistics);
 }
 
@@ -158,6 +164,7 @@ static void await_producer(struct ps_kafka_sender *sender)
         void *made;
         if (!ps_kafka_client_factory_reply(sender->maker, &made, &err))
             return;
+        sender->making = false;
         sender->producer = made;
         if (sender->producer == NULL) {
             ps_log(PS_LOG_ERROR, sender->port->component, "no Kafka producer: %s", err.text);
@@ -277,10 +284,13 @@ static enum ps_status prepare(struct ps_kafka_sender *sender, const struct ps_ka
         .wake_fd = port->wake_fd,
         .epoll_fd = port->epoll_fd,
     };
-    if (plan->transaction.id != NULL && !ps_kafka_transaction_open(sender))
-        return ps_err_set(err, "penstock.transaction.id is too long");
+    if (plan->transaction.id != NULL && ps_kafka_transaction_open(sender, err) != PS_OK)
+        return PS_FAIL;
     sender->maker = ps_kafka_client_factory_create(&making, port->wake_fd, err);
-    return sender->maker != NULL ? PS_OK : PS_FAIL;
+    if (sender->maker != NULL)
+        return PS_OK;
+    ps_kafka_transaction_close(sender);
+    return PS_FAIL;
 }
 
 enum ps_status ps_kafka_sender_begin(struct ps_kafka_sender *sender, const struct ps_kafka_sender_plan *plan,
@@ -297,8 +307,13 @@ enum ps_status ps_kafka_sender_open(struct ps_kafka_sender *sender, const struct
 {
     if (prepare(sender, plan, port, err) != PS_OK)
         return PS_FAIL;
+    if (plan->transaction.positions_topic != NULL) { /* the first lease names the transactional id */
+        sender->phase = PS_KAFKA_STALE;
+        return PS_OK;
+    }
     sender->producer = plan->engine->create(&sender->config, err);
     if (sender->producer == NULL) {
+        ps_kafka_transaction_close(sender);
         ps_kafka_client_factory_destroy(sender->maker, NULL);
         sender->maker = NULL;
         return ps_err_append(err, "there is no Kafka producer");
@@ -326,11 +341,11 @@ enum ps_result ps_kafka_sender_take(struct ps_kafka_sender *sender, struct ps_le
     bool transactional = ps_kafka_sender_is_transactional(sender);
     if ((*lease)->settled == (*lease)->count && !transactional)
         return PS_DONE;
-    if (transactional && !ps_kafka_transaction_takes(sender))
-        return PS_LATER;
     /* Only one lease may wait for room here: the next stays in the channel, whose fill counter shows it. */
     if (sender->window.next != NULL || sender->full || ps_kafka_window_is_full(&sender->window) ||
         !ps_kafka_window_may_add(&sender->window, now->mono_ns, sender->plan->linger_ns))
+        return PS_LATER;
+    if (transactional && !ps_kafka_transaction_takes(sender, *lease))
         return PS_LATER;
     if (sender->window.lease_count == 0)
         sender->progress_ns = sender->warned_ns = now->mono_ns;
@@ -364,7 +379,8 @@ uint64_t ps_kafka_sender_tick(struct ps_kafka_sender *sender, const struct ps_no
         return now->mono_ns;
     if (sender->port->wake_fd < 0)
         return now->mono_ns + PS_NS_PER_MS;
-    if (sender->phase != PS_KAFKA_SENDING)
+    if (sender->phase != PS_KAFKA_SENDING &&
+        (sender->phase != PS_KAFKA_STALE || sender->window.lease_count > 0))
         return now->mono_ns + LOOK_NS;
     if (sender->window.next != NULL && sender->resume_ns > now->mono_ns)
         return sender->resume_ns;
@@ -430,7 +446,7 @@ bool ps_kafka_sender_recall(struct ps_kafka_sender *sender, struct ps_lease **ba
     sender->cause.error = NULL;
     sender->cause.group_left = 0;
     sender->fatal = false;
-    sender->phase = sender->producer != NULL ? PS_KAFKA_STALE : PS_KAFKA_RENEWING;
+    sender->phase = sender->making ? PS_KAFKA_RENEWING : PS_KAFKA_STALE;
     finish_settled(sender);
     return true;
 }

@@ -65,8 +65,9 @@ struct ps_kafka_sender {
     struct ps_kafka_statistics statistics;
 
     enum ps_kafka_phase phase;
-    bool full;  /* the engine has no room: wait for a report */
-    bool fatal; /* the producer reported a fatal error */
+    bool full;   /* the engine has no room: wait for a report */
+    bool fatal;  /* the producer reported a fatal error */
+    bool making; /* a producer is asked for */
     bool recalling;
     uint64_t recall_ns;   /* when a recall began that a transaction holds up; 0: none */
     bool patient;         /* collecting without purging the waiting records */

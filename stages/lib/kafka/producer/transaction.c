@@ -18,18 +18,29 @@
 #define UNKNOWN_PATIENCE_NS (30 * PS_NS_PER_S)
 #define LEASES_MAX (PS_KAFKA_WINDOW_LEASES_MAX / 4 * 3)
 #define FIRST_POSITIONS 64U
+#define ID_MORE_BYTES 32U /* of the instance's number, or of the log's */
 
-bool ps_kafka_transaction_open(struct ps_kafka_sender *sender)
+static bool keeps(const struct ps_kafka_sender *sender)
+{
+    return sender->plan->transaction.positions_topic != NULL;
+}
+
+enum ps_status ps_kafka_transaction_open(struct ps_kafka_sender *sender, struct ps_err *err)
 {
     struct ps_kafka_transaction *transaction = &sender->transaction;
-    int length = snprintf(transaction->id, sizeof transaction->id, "%s-%u", sender->plan->transaction.id,
-                          sender->port->instance);
+    const char *id = sender->plan->transaction.id;
     sender->config.transactional_id = transaction->id;
-    return length > 0 && (size_t)length < sizeof transaction->id;
+    if (strlen(id) + ID_MORE_BYTES > sizeof transaction->id)
+        return ps_err_set(err, "penstock.transaction.id is too long");
+    if (keeps(sender))
+        return ps_kafka_positions_open(sender, err);
+    snprintf(transaction->id, sizeof transaction->id, "%s-%u", id, sender->port->instance);
+    return PS_OK;
 }
 
 void ps_kafka_transaction_close(struct ps_kafka_sender *sender)
 {
+    ps_kafka_positions_close(sender);
     free(sender->transaction.positions);
     free(sender->transaction.index);
     sender->transaction.positions = NULL;
@@ -81,8 +92,8 @@ static bool grow(struct ps_kafka_transaction *transaction)
     return true;
 }
 
-/* Returns false without memory. */
-static bool add(struct ps_kafka_transaction *transaction, const struct ps_span *span)
+/* A stream that is kept as a record has the position of its last span: a file may begin anew. Returns false without memory. */
+static bool add(struct ps_kafka_transaction *transaction, const struct ps_span *span, bool kept)
 {
     if (transaction->count == transaction->room && !grow(transaction))
         return false;
@@ -91,12 +102,14 @@ static bool add(struct ps_kafka_transaction *transaction, const struct ps_span *
         struct ps_kafka_position *position = &transaction->positions[transaction->index[at] - 1];
         if (!same_stream(position->name, span->name))
             continue;
-        if (span->position >= position->next)
+        if (kept)
+            *position = (struct ps_kafka_position){.name = span->name, .next = span->position};
+        else if (span->position >= position->next)
             position->next = span->position + 1;
         return true;
     }
     transaction->positions[transaction->count++] =
-        (struct ps_kafka_position){.name = span->name, .next = span->position + 1};
+        (struct ps_kafka_position){.name = span->name, .next = span->position + !kept};
     transaction->index[at] = transaction->count;
     return true;
 }
@@ -156,33 +169,40 @@ static void note_lost(struct ps_kafka_transaction *transaction, const struct ps_
         known->assignment = lost.assignment;
 }
 
+static bool counts(const struct ps_span *span, bool kept)
+{
+    return span->name != NULL &&
+           (kept ? span->name->detail.length > 0 || span->position < 0 : span->name->member.length > 0);
+}
+
 /* Collects the positions of all leases. Those without a member were read before a reload, by a source that commits them
  * itself. Returns false without memory. */
 static bool collect_positions(struct ps_kafka_sender *sender)
 {
     struct ps_kafka_transaction *transaction = &sender->transaction;
     transaction->count = 0;
+    bool kept = keeps(sender);
     if (transaction->index != NULL)
         memset(transaction->index, 0, transaction->index_size * sizeof *transaction->index);
     for (const struct ps_lease *lease = sender->window.head; lease != NULL; lease = lease->next) {
         for (uint32_t i = 0; i < lease->batch->span_count; i++) {
             const struct ps_span *span = &lease->batch->spans[i];
-            bool counts = span->name != NULL && span->name->member.length > 0;
-            if (counts && !is_lost(transaction, span->name) && !add(transaction, span))
+            if (counts(span, kept) && !is_lost(transaction, span->name) && !add(transaction, span, kept))
                 return false;
         }
     }
-    if (transaction->count > 0)
+    if (transaction->count > 0 && !kept)
         qsort(transaction->positions, transaction->count, sizeof *transaction->positions, compare_positions);
     return true;
 }
 
 /* ---- leases ---- */
 
-bool ps_kafka_transaction_takes(const struct ps_kafka_sender *sender)
+bool ps_kafka_transaction_takes(struct ps_kafka_sender *sender, const struct ps_lease *lease)
 {
     return sender->transaction.phase == PS_KAFKA_TRANSACTION_FILLING &&
-           sender->window.lease_count < LEASES_MAX;
+           sender->window.lease_count < LEASES_MAX &&
+           (!keeps(sender) || ps_kafka_positions_fits(sender, lease));
 }
 
 /* A batch is of one member and one assignment (kafka/consumer/record.c). */
@@ -219,7 +239,8 @@ void ps_kafka_transaction_took(struct ps_kafka_sender *sender)
         transaction->memory_bytes = 0;
     }
     transaction->memory_bytes += sender->window.tail->memory_bytes;
-    if (PS_UNLIKELY(lease_is_lost(transaction, sender->window.tail)))
+    if (PS_UNLIKELY(lease_is_lost(transaction, sender->window.tail)) ||
+        (keeps(sender) && ps_kafka_positions_has(sender, sender->window.tail)))
         ps_lease_settle_all(sender->window.tail);
 }
 
@@ -246,6 +267,7 @@ void ps_kafka_transaction_ended(void *argument, const struct ps_kafka_end *end)
     struct ps_kafka_sender *sender = argument;
     struct ps_kafka_transaction *transaction = &sender->transaction;
     transaction->asked = false;
+    ps_kafka_positions_ended(sender, end->ending == PS_KAFKA_END_COMMITTED);
     if (end->ending == PS_KAFKA_END_UNKNOWN) {
         transaction->phase = PS_KAFKA_TRANSACTION_RESOLVING;
         return;
@@ -268,10 +290,40 @@ void ps_kafka_transaction_ended(void *argument, const struct ps_kafka_end *end)
     leave_to_others(sender, end->stale);
 }
 
+/* The positions are read: settles what they have. The last transaction was committed if they have all of it. */
+static void compare_with_positions(struct ps_kafka_sender *sender)
+{
+    const struct ps_kafka_end end = {.ending = PS_KAFKA_END_COMMITTED, .text = ""};
+    bool all = sender->window.head != NULL;
+    uint64_t events = 0;
+    for (struct ps_lease *lease = sender->window.head; lease != NULL; lease = lease->next) {
+        if (!ps_kafka_positions_has(sender, lease)) {
+            all = false;
+            continue;
+        }
+        events += lease->count - lease->settled;
+        ps_lease_settle_all(lease);
+    }
+    ps_kafka_positions_answer(sender);
+    ps_log(events > 0 ? PS_LOG_INFO : PS_LOG_DEBUG, sender->port->component,
+           "%s events are not written again: their transaction was committed",
+           ps_quantity_print_count(events).text);
+    if (all && sender->transaction.phase == PS_KAFKA_TRANSACTION_RESOLVING)
+        ps_kafka_transaction_ended(sender, &end);
+    else if (sender->transaction.phase == PS_KAFKA_TRANSACTION_RESOLVING)
+        count_end(sender, PS_KAFKA_GAUGE_transactions_aborted);
+}
+
 bool ps_kafka_transaction_restarts(struct ps_kafka_sender *sender)
 {
     struct ps_kafka_transaction *transaction = &sender->transaction;
-    if (transaction->phase == PS_KAFKA_TRANSACTION_RESOLVING && transaction->count > 0) {
+    if (keeps(sender)) {
+        if (!ps_kafka_positions_are_known(sender))
+            return false;
+        ps_kafka_positions_ended(sender, false);
+        compare_with_positions(sender);
+    }
+    if (!keeps(sender) && transaction->phase == PS_KAFKA_TRANSACTION_RESOLVING && transaction->count > 0) {
         if (!transaction->asked)
             sender->plan->engine->resolve(sender->producer, transaction->positions, transaction->count);
         transaction->asked = true;
@@ -295,9 +347,13 @@ static void commit(struct ps_kafka_sender *sender)
     if (!is_all_delivered(sender) || sender->stepping || !collect_positions(sender))
         return;
     PS_ASSERT(transaction->released == 0);
+    if (keeps(sender) && !ps_kafka_positions_write(sender))
+        return;
     transaction->phase = PS_KAFKA_TRANSACTION_COMMITTING;
     transaction->ending_ns = transaction->warned_ns = sender->now.mono_ns;
-    sender->plan->engine->commit(sender->producer, transaction->positions, transaction->count);
+    /* Records of positions are written: no group has offsets to commit. */
+    sender->plan->engine->commit(sender->producer, transaction->positions,
+                                 keeps(sender) ? 0 : transaction->count);
 }
 
 static uint64_t close_ns(const struct ps_kafka_sender *sender)
@@ -362,9 +418,11 @@ bool ps_kafka_transaction_holds_recall(struct ps_kafka_sender *sender, bool pati
     if (transaction->phase >= PS_KAFKA_TRANSACTION_COMMITTING) {
         if (since_ns < UNKNOWN_PATIENCE_NS)
             return true;
-        ps_log(PS_LOG_WARN, sender->port->component,
-               "it is not known whether the transaction %s was committed: its events may be delivered again",
-               transaction->id);
+        if (!keeps(sender)) /* there the next producer reads it */
+            ps_log(
+                PS_LOG_WARN, sender->port->component,
+                "it is not known whether the transaction %s was committed: its events may be delivered again",
+                transaction->id);
     }
     return patient && sender->window.lease_count > 0 && sender->phase == PS_KAFKA_SENDING && !sender->fatal &&
            sender->cause.error == NULL;

@@ -10,7 +10,7 @@
  * Thread: the sink's worker. */
 #pragma once
 
-#include "stages/lib/kafka/producer/seam.h"
+#include "stages/lib/kafka/producer/positions.h"
 
 struct ps_kafka_sender;
 
@@ -18,9 +18,12 @@ struct ps_kafka_sender;
 
 /* Shared by all workers; const. */
 struct ps_kafka_transaction_plan {
-    const char *id;       /* NULL: no transactions. Each instance adds its number */
+    const char *id;       /* NULL: no transactions. Each instance adds its number, or the log's */
     uint64_t interval_ns; /* from the first lease to the commit, at most */
     uint64_t bytes_max;   /* of memory that its events keep; then it is committed early */
+    /* Positions are records of this topic, of a channel on disk; NULL: they are offsets of the sources' groups. */
+    const char *positions_topic;
+    const struct ps_kafka_positions_ops *positions; /* how the topic is read */
 };
 
 enum ps_kafka_transaction_phase {
@@ -56,14 +59,14 @@ struct ps_kafka_transaction {
     uint32_t count, room;
     uint32_t *index; /* places in `positions` + 1, by hash */
     uint32_t index_size;
+    struct ps_kafka_keeping keeping; /* if plan->positions_topic is set */
 };
 
-/* Sets the id. Returns false if it is too long. */
-bool ps_kafka_transaction_open(struct ps_kafka_sender *sender);
+enum ps_status ps_kafka_transaction_open(struct ps_kafka_sender *sender, struct ps_err *err);
 void ps_kafka_transaction_close(struct ps_kafka_sender *sender);
 
-/* Returns whether another lease may be taken. */
-bool ps_kafka_transaction_takes(const struct ps_kafka_sender *sender);
+/* Returns whether the lease may be taken. */
+bool ps_kafka_transaction_takes(struct ps_kafka_sender *sender, const struct ps_lease *lease);
 void ps_kafka_transaction_took(struct ps_kafka_sender *sender);
 /* Records were reported as delivered. */
 void ps_kafka_transaction_delivered(struct ps_kafka_sender *sender, const struct ps_kafka_report *report);

@@ -8,7 +8,7 @@
 #define ALL_SLOTS(tailer)                                                                                    \
     &(tailer)->waiting, &(tailer)->turned_away, &(tailer)->deferred, &(tailer)->cut, &(tailer)->cut_seen,    \
         &(tailer)->copies, &(tailer)->unresolved, &(tailer)->unreadable, &(tailer)->links, &(tailer)->heirs, \
-        &(tailer)->loose, &(tailer)->changed, &(tailer)->texts
+        &(tailer)->loose, &(tailer)->changed, &(tailer)->texts, &(tailer)->announced
 
 /* ---- chains ---- */
 
@@ -217,6 +217,7 @@ void ps_tail_logs_free(struct ps_tailer *tailer)
 void ps_tail_log_remove(struct ps_tailer *tailer, struct ps_tail_log *log)
 {
     PS_ASSERT(log->state != PS_TAIL_LOG_OPENING);
+    uint64_t inode = log->resolved ? log->identity.inode : 0;
     if (log->queued)
         queue_drop(tailer, log);
     ps_tail_log_move(tailer, log, 0, 0);
@@ -235,6 +236,8 @@ void ps_tail_log_remove(struct ps_tailer *tailer, struct ps_tail_log *log)
     tailer->logs[log->number] = NULL;
     tailer->log_count--;
     log_free(log);
+    if (inode != 0)
+        ps_tail_keep_gone(tailer, inode);
     ps_gauge_set(tailer->port->counters, (enum ps_counter)PS_TAIL_COUNTER_files, tailer->log_count);
 }
 

@@ -109,6 +109,8 @@ struct ps_tail_log {
     struct ps_tail_line *line; /* such a line, which the thread looks for or has found */
     char last[PS_TAIL_LAST_BYTES];
     uint32_t last_length;
+    char *detail; /* in the open batch: room for what the sink keeps (keep.c) */
+    uint32_t detail_room;
     uint64_t turn_lines;
     uint64_t unreadable_ns;
     uint64_t gone_ns;                  /* when it lost its name */
@@ -160,11 +162,17 @@ struct ps_tail_place {                   /* a directory */
 
 struct ps_tailer {
     const struct ps_tail_settings *settings;
+    const struct ps_tail_keeping *keeping; /* NULL: the sink keeps no positions */
+    bool asked;                            /* the sink was asked for the positions */
+    struct ps_tail_slots announced;        /* logs whose position the next batch has, also without lines */
+    uint64_t *gone;                        /* inodes of files that the next batch reports as gone */
+    size_t gone_count, gone_room;
+    uint32_t gone_number;
     struct ps_port *port;
     struct ps_tail_thread thread;
     struct ps_tail_reader reader;
     int notify_fd;
-    bool loaded, load_failed, draining;
+    bool loads, loaded, load_failed, draining; /* `loads`: the positions are read, or were read */
 
     struct ps_tail_place *places;
     unsigned place_count;
@@ -222,6 +230,21 @@ struct ps_tailer {
     uint64_t save_again_ns; /* time of the next of these */
     uint64_t now_ns;
 };
+
+/* ---- keep.c: positions that the sink keeps ---- */
+
+/* Asks for the positions, or tells those that changed without lines, in the batch. Sets *told if anything was added. Returns
+ * whether lines may be read into the batch. */
+bool ps_tail_keep_tell(struct ps_tailer *tailer, struct ps_batch *batch, bool *told);
+/* A batch was delivered. Returns whether the span is of this file: it says nothing of a log then. */
+bool ps_tail_keep_answered(struct ps_tailer *tailer, const struct ps_span *span);
+/* Adds a span of the file to the batch, with room for the detail. Returns false if there is no room. */
+bool ps_tail_keep_span(struct ps_tailer *tailer, struct ps_tail_log *log, struct ps_batch *batch);
+/* Writes the detail of the file's span, as the file is now. */
+void ps_tail_keep_detail(struct ps_tail_log *log, struct ps_batch *batch);
+/* The file's position changed without lines. */
+void ps_tail_keep_announce(struct ps_tailer *tailer, const struct ps_tail_log *log);
+void ps_tail_keep_gone(struct ps_tailer *tailer, uint64_t inode);
 
 /* ---- book.c: the table of files ---- */
 
@@ -473,7 +496,7 @@ void ps_tail_line_forget(struct ps_tail_log *log);
 
 /* ---- save.c ---- */
 
-void ps_tail_load(struct ps_tailer *tailer);
+void ps_tail_load(struct ps_tailer *tailer, char *records);
 /* Makes some of the positions that were read known to the tailer. Returns whether all are known. */
 bool ps_tail_load_go_on(struct ps_tailer *tailer);
 /* Notes some of the changed positions, a limited number in each call. Returns false when many are left. */

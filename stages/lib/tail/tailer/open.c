@@ -17,8 +17,7 @@ struct opening {
     bool was_open;                    /* the job was given the log's own descriptor */
     int64_t offset;                   /* where reading would go on */
     struct ps_tail_identity expected; /* of what was read so far; head_length 0: not known */
-    /* Results: */
-    int error; /* errno; 0: the file is open */
+    int error; /* the first of the results: errno; 0: the file is open */
     struct ps_tail_identity identity;
     uint64_t born_ns; /* 0: not known */
     int64_t size;
@@ -389,6 +388,7 @@ static void begin(struct ps_tailer *tailer, struct ps_tail_log *log, struct open
     }
     last_set(log, opening);
     log->state = PS_TAIL_LOG_OPEN;
+    ps_tail_keep_announce(tailer, log);
     ps_tail_log_active(tailer, log);
     ps_tail_log_queue(tailer, log);
 }

@@ -14,6 +14,7 @@
 struct saving {
     struct ps_tail_job job;
     char *path;
+    char *records;                      /* of the sink, to be read as well; NULL: none */
     struct ps_tail_ledger *ledger;      /* held */
     struct ps_tail_positions positions; /* result of reading */
     struct ps_tail_notes notes;         /* changes to be written */
@@ -28,6 +29,7 @@ static void saving_discard(struct ps_tail_job *job)
     ps_tail_positions_free(&saving->positions);
     ps_tail_notes_free(&saving->notes);
     ps_tail_ledger_drop(saving->ledger);
+    free(saving->records);
     free(saving->path);
     free(saving);
 }
@@ -45,10 +47,30 @@ static struct saving *saving_make(const struct ps_tailer *tailer, void (*run)(st
 
 /* ---- reading ---- */
 
+/* The sink's positions count: it has committed them together with the lines. The position file may be behind. */
+static enum ps_status records_add(struct saving *loading)
+{
+    struct ps_tail_positions kept;
+    ps_tail_positions_parse(loading->records, strlen(loading->records), true, &kept);
+    for (size_t i = 0; i < kept.count; i++)
+        ps_tail_positions_add(&loading->positions, &kept.items[i]);
+    if (kept.count > 0)
+        loading->positions.ours = true;
+    bool cut = kept.cut;
+    ps_tail_positions_free(&kept);
+    ps_tail_positions_sort(&loading->positions);
+    return cut ? ps_err_set(&loading->err,
+                            "the positions that the sink keeps cannot be read: they are not this "
+                            "version's")
+               : PS_OK;
+}
+
 static void load_run(struct ps_tail_job *job)
 {
     struct saving *loading = (struct saving *)(void *)job;
     loading->status = ps_tail_positions_load(loading->path, &loading->positions, &loading->err);
+    if (loading->status == PS_OK && loading->records != NULL)
+        loading->status = records_add(loading);
     if (loading->status == PS_OK)
         ps_tail_ledger_remember(loading->ledger, &loading->positions);
 }
@@ -115,9 +137,11 @@ bool ps_tail_load_go_on(struct ps_tailer *tailer)
     return tailer->loaded;
 }
 
-void ps_tail_load(struct ps_tailer *tailer)
+void ps_tail_load(struct ps_tailer *tailer, char *records)
 {
     struct saving *loading = saving_make(tailer, load_run, load_answer);
+    loading->records = records;
+    tailer->loads = true;
     ps_tail_thread_ask(&tailer->thread, &loading->job);
 }
 
@@ -168,6 +192,8 @@ static void remembered_drop(struct ps_tailer *tailer, size_t index)
 {
     if (!tailer->remembered_kept[index])
         return;
+    if (tailer->remembered.items[index].path[0] != '\0') /* no file has it */
+        ps_tail_keep_gone(tailer, tailer->remembered.items[index].inode);
     tailer->remembered_kept[index] = false;
     tailer->remembered_left--;
     ps_tail_notes_add(&tailer->notes, (uint32_t)index, true, NULL);

@@ -36,6 +36,7 @@ static void tailer_free(struct ps_tailer *tailer)
         ps_tail_thread_stop(&tailer->thread, STOP_PATIENCE_MS);
     ps_tail_places_close(tailer);
     ps_tail_positions_free(&tailer->remembered);
+    free(tailer->gone);
     ps_tail_heads_free(&tailer->heads);
     free(tailer->remembered_heads);
     free(tailer->remembered_kept);
@@ -44,11 +45,13 @@ static void tailer_free(struct ps_tailer *tailer)
     free(tailer);
 }
 
-struct ps_tailer *ps_tailer_open(const struct ps_tail_settings *settings, struct ps_port *port,
+struct ps_tailer *ps_tailer_open(const struct ps_tail_settings *settings,
+                                 const struct ps_tail_keeping *keeping, struct ps_port *port,
                                  struct ps_err *err)
 {
     struct ps_tailer *tailer = ps_must_alloc(1, sizeof *tailer, "a source of files");
     tailer->settings = settings;
+    tailer->keeping = keeping;
     tailer->port = port;
     tailer->notify_fd = -1;
     tailer->batch_key = PS_TAIL_NO_KEY;
@@ -60,7 +63,8 @@ struct ps_tailer *ps_tailer_open(const struct ps_tail_settings *settings, struct
         tailer_free(tailer);
         return NULL;
     }
-    ps_tail_load(tailer);
+    if (keeping == NULL)
+        ps_tail_load(tailer, NULL);
     return tailer;
 }
 
@@ -68,8 +72,8 @@ struct ps_tailer *ps_tailer_open(const struct ps_tail_settings *settings, struct
 static void settle(struct ps_tailer *tailer)
 {
     uint64_t until_ns = ps_clock_now().mono_ns + CLOSE_PATIENCE_MS * PS_NS_PER_MS;
-    while ((tailer->saving || tailer->opening_count > 0 || !tailer->loaded) && !tailer->load_failed &&
-           ps_clock_now().mono_ns < until_ns) {
+    while (tailer->loads && (tailer->saving || tailer->opening_count > 0 || !tailer->loaded) &&
+           !tailer->load_failed && ps_clock_now().mono_ns < until_ns) {
         if (!tailer->was_read || ps_tail_load_go_on(tailer))
             (void)ps_tail_thread_wait(&tailer->thread, 100);
     }
@@ -185,6 +189,8 @@ enum ps_result ps_tailer_work(struct ps_tailer *tailer, struct ps_batch *batch, 
     bool moved = false, opening = false;
     uint64_t before = batch->body_bytes;
     tailer->now_ns = now->mono_ns;
+    if (!ps_tail_keep_tell(tailer, batch, &moved))
+        return moved ? PS_DONE : PS_IDLE;
     for (unsigned steps = 0; steps < WORK_STEPS_MAX && tailer->queue_first != NULL && !tailer->draining;
          steps++) {
         if (!turn_check(tailer)) {
@@ -218,8 +224,10 @@ enum ps_result ps_tailer_work(struct ps_tailer *tailer, struct ps_batch *batch, 
 
 void ps_tailer_delivered(struct ps_tailer *tailer, const struct ps_batch *batch)
 {
-    for (uint32_t i = 0; i < batch->span_count; i++)
-        ps_tail_log_delivered(tailer, &batch->spans[i]);
+    for (uint32_t i = 0; i < batch->span_count; i++) {
+        if (tailer->keeping == NULL || !ps_tail_keep_answered(tailer, &batch->spans[i]))
+            ps_tail_log_delivered(tailer, &batch->spans[i]);
+    }
 }
 
 /* ---- timers ---- */

@@ -10,6 +10,7 @@
 #pragma once
 
 #include "core/stage.h"
+#include "stages/lib/tail/owner.h"
 
 struct ps_tail_group {
     const char *name;      /* as configured */
@@ -52,10 +53,19 @@ enum {
     PS_TAIL_COUNTER_lost_bytes,
 };
 
+/* The sink keeps the positions (keep.c). Lives as long as the tailer. */
+struct ps_tail_keeping {
+    char owner[PS_TAIL_OWNER_BYTES]; /* the source's number */
+    char owner_key[32];              /* as the sink names the source */
+    int32_t life;                    /* a random number of this opening, not negative */
+};
+
 struct ps_tailer;
 
-/* Creates a tailer, which reads no file yet. Returns NULL if an expression is wrong, or there is no memory or no thread. */
-struct ps_tailer *ps_tailer_open(const struct ps_tail_settings *settings, struct ps_port *port,
+/* Creates a tailer, which reads no file yet. `keeping` NULL: the position file has the positions. Returns NULL if an expression
+ * is wrong, or there is no memory or no thread. */
+struct ps_tailer *ps_tailer_open(const struct ps_tail_settings *settings,
+                                 const struct ps_tail_keeping *keeping, struct ps_port *port,
                                  struct ps_err *err);
 /* Writes the positions that are not written yet, and waits a few seconds at most for that. */
 void ps_tailer_close(struct ps_tailer *tailer);

@@ -1,0 +1,428 @@
+#include "stages/lib/kafka/positions/topic.h"
+
+#include "core/clock.h"
+#include "core/helper/helper.h"
+#include "stages/lib/kafka/settings.h"
+
+#include <inttypes.h>
+#include <librdkafka/rdkafka.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define PURPOSE "a reader of positions"
+#define OWNER_BYTES 96U
+#define TEXT_BYTES 512U
+#define PATIENCE_NS (60 * PS_NS_PER_S) /* of one reading; longer than most transactions of others are open */
+#define ASK_MS 5000
+#define LOOK_MS 100
+#define ROOM 4U
+
+/* One reading: the worker's before and after, the thread's meanwhile. */
+struct job {
+    char owner[OWNER_BYTES];
+    struct ps_kafka_positions_list list;
+    char warning[TEXT_BYTES];
+    struct ps_err err;
+};
+
+/* The thread frees it. */
+struct reader {
+    struct ps_helper *helper;
+    char *topic;
+    struct ps_kafka_settings settings;
+    uint64_t end_ns;          /* of the reading's patience */
+    char trouble[TEXT_BYTES]; /* the library's last error */
+};
+
+/* ---- clients ---- */
+
+static void on_error(rd_kafka_t *, int, const char *reason, void *reader_)
+{
+    struct reader *reader = reader_;
+    snprintf(reader->trouble, sizeof reader->trouble, "%s", reason);
+}
+
+static void no_log(const rd_kafka_t *, int, const char *, const char *)
+{
+}
+
+/* Returns whether the property of the producer says how brokers are reached. */
+static bool is_of_connection(const char *name)
+{
+    static const char *const prefixes[] = {"bootstrap.", "security.",  "ssl.",    "sasl.",       "socket.",
+                                           "client.",    "reconnect.", "broker.", "connections."};
+    for (size_t i = 0; i < PS_COUNT_OF(prefixes); i++)
+        if (strncmp(name, prefixes[i], strlen(prefixes[i])) == 0)
+            return true;
+    return false;
+}
+
+static rd_kafka_t *client_make(struct reader *reader, const char *isolation, struct ps_err *err)
+{
+    const struct ps_pair own[] = {{.key = "isolation.level", .value = isolation},
+                                  {.key = "enable.partition.eof", .value = "true"},
+                                  {.key = "enable.auto.commit", .value = "false"},
+                                  {.key = "check.crcs", .value = "true"},
+                                  {.key = "fetch.wait.max.ms", .value = "50"}};
+    char text[TEXT_BYTES];
+    struct ps_kafka_settings all = reader->settings;
+    struct ps_kafka_settings ours = {.count = PS_COUNT_OF(own), .items = (struct ps_pair *)(uintptr_t)own};
+    rd_kafka_conf_t *conf = rd_kafka_conf_new();
+    rd_kafka_conf_set_opaque(conf, reader);
+    rd_kafka_conf_set_error_cb(conf, on_error);
+    rd_kafka_conf_set_log_cb(conf, no_log);
+    rd_kafka_t *client = NULL;
+    if (ps_kafka_settings_apply(&all, conf, err) == PS_OK &&
+        ps_kafka_settings_apply(&ours, conf, err) == PS_OK) {
+        client = rd_kafka_new(RD_KAFKA_CONSUMER, conf, text, sizeof text);
+        if (client != NULL)
+            return client;
+        ps_err_set(err, "%s", text);
+    }
+    rd_kafka_conf_destroy(conf);
+    return NULL;
+}
+
+/* ---- time ---- */
+
+static bool is_over(const struct reader *reader)
+{
+    return ps_clock_now().mono_ns >= reader->end_ns || ps_helper_is_cancelled(reader->helper);
+}
+
+static enum ps_status silent(const struct reader *reader, rd_kafka_resp_err_t code, struct ps_err *err)
+{
+    return ps_err_set(err, "the topic %s of positions cannot be read: %s", reader->topic,
+                      reader->trouble[0] != '\0' ? reader->trouble : rd_kafka_err2str(code));
+}
+
+static const char *servers_of(const struct reader *reader)
+{
+    const char *servers = ps_kafka_settings_get(&reader->settings, "bootstrap.servers");
+    return servers != NULL ? servers : "HOST:9092";
+}
+
+/* ---- the topic ---- */
+
+static rd_kafka_event_t *answer_of(const struct reader *reader, rd_kafka_queue_t *queue)
+{
+    rd_kafka_event_t *event;
+    do
+        event = rd_kafka_queue_poll(queue, LOOK_MS);
+    while (event == NULL && !is_over(reader));
+    return event;
+}
+
+static enum ps_status not_created(const struct reader *reader, const char *reason, struct ps_err *err)
+{
+    return ps_err_set(err,
+                      "the topic %s of positions does not exist and cannot be created: %s; create it: "
+                      "kafka-topics.sh --bootstrap-server %s --create --topic %s --partitions 1 "
+                      "--replication-factor 3 --config cleanup.policy=compact",
+                      reader->topic, reason, servers_of(reader), reader->topic);
+}
+
+/* With the brokers' own replication factor (KIP-464, Kafka 2.4). */
+static enum ps_status create_topic(const struct reader *reader, rd_kafka_t *client, struct ps_err *err)
+{
+    char text[TEXT_BYTES] = "";
+    rd_kafka_NewTopic_t *topic = rd_kafka_NewTopic_new(reader->topic, 1, -1, text, sizeof text);
+    if (topic == NULL)
+        return not_created(reader, text, err);
+    rd_kafka_NewTopic_set_config(topic, "cleanup.policy", "compact");
+    rd_kafka_queue_t *queue = rd_kafka_queue_new(client);
+    rd_kafka_CreateTopics(client, &topic, 1, NULL, queue);
+    rd_kafka_event_t *event = answer_of(reader, queue);
+    const rd_kafka_CreateTopics_result_t *result =
+        event != NULL ? rd_kafka_event_CreateTopics_result(event) : NULL;
+    enum ps_status status = PS_OK;
+    if (result == NULL || rd_kafka_event_error(event) != 0) {
+        status = not_created(reader, event != NULL ? rd_kafka_event_error_string(event) : "no answer", err);
+    } else {
+        size_t count;
+        const rd_kafka_topic_result_t *const *topics = rd_kafka_CreateTopics_result_topics(result, &count);
+        rd_kafka_resp_err_t code = count > 0 ? rd_kafka_topic_result_error(topics[0]) : 0;
+        if (code != 0 && code != RD_KAFKA_RESP_ERR_TOPIC_ALREADY_EXISTS) {
+            const char *reason = rd_kafka_topic_result_error_string(topics[0]);
+            status = not_created(reader, reason != NULL ? reason : rd_kafka_err2str(code), err);
+        }
+    }
+    if (event != NULL)
+        rd_kafka_event_destroy(event);
+    rd_kafka_queue_destroy(queue);
+    rd_kafka_NewTopic_destroy(topic);
+    return status;
+}
+
+/* A single copy of the positions in a cluster that could have more is lost with its broker. */
+static void look_at_replicas(const struct reader *reader, const struct rd_kafka_metadata *metadata,
+                             struct job *job)
+{
+    const struct rd_kafka_metadata_partition *partition = &metadata->topics[0].partitions[0];
+    if (partition->replica_cnt == 1 && metadata->broker_cnt > 1)
+        snprintf(job->warning, sizeof job->warning,
+                 "the topic %s of positions has one replica: events come twice when it is lost; raise its "
+                 "replication factor (kafka-reassign-partitions.sh)",
+                 reader->topic);
+}
+
+/* Waits for the topic's first partition to have a leader; creates the topic if it does not exist. */
+static enum ps_status need_topic(struct reader *reader, rd_kafka_t *client, rd_kafka_topic_t *topic,
+                                 struct job *job)
+{
+    bool created = false;
+    rd_kafka_resp_err_t code;
+    do {
+        const struct rd_kafka_metadata *metadata = NULL;
+        code = rd_kafka_metadata(client, 0, topic, &metadata, ASK_MS);
+        rd_kafka_poll(client, 0);
+        bool there = false;
+        if (code == 0 && metadata->topic_cnt == 1) {
+            code = metadata->topics[0].err;
+            there = code == 0 && metadata->topics[0].partition_cnt > 0 &&
+                    metadata->topics[0].partitions[0].leader >= 0;
+        }
+        if (there)
+            look_at_replicas(reader, metadata, job);
+        if (metadata != NULL)
+            rd_kafka_metadata_destroy(metadata);
+        if (there)
+            return PS_OK;
+        bool missing =
+            code == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART || code == RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC;
+        if (missing && !created && create_topic(reader, client, &job->err) != PS_OK)
+            return PS_FAIL;
+        created |= missing;
+        if (code == RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED || code == RD_KAFKA_RESP_ERR_TOPIC_EXCEPTION)
+            break;
+        (void)rd_kafka_poll(client, LOOK_MS);
+    } while (!is_over(reader));
+    return silent(reader, code, &job->err);
+}
+
+static const char *policy_of(rd_kafka_event_t *event)
+{
+    const rd_kafka_DescribeConfigs_result_t *result = event != NULL && rd_kafka_event_error(event) == 0
+                                                          ? rd_kafka_event_DescribeConfigs_result(event)
+                                                          : NULL;
+    size_t count = 0, entry_count = 0;
+    const rd_kafka_ConfigResource_t **resources =
+        result != NULL ? rd_kafka_DescribeConfigs_result_resources(result, &count) : NULL;
+    const rd_kafka_ConfigEntry_t **entries =
+        count > 0 ? rd_kafka_ConfigResource_configs(resources[0], &entry_count) : NULL;
+    for (size_t i = 0; i < entry_count; i++)
+        if (strcmp(rd_kafka_ConfigEntry_name(entries[i]), "cleanup.policy") == 0)
+            return rd_kafka_ConfigEntry_value(entries[i]);
+    return NULL;
+}
+
+/* A topic whose records are deleted by age or size loses positions, and the events behind them come twice. */
+static enum ps_status check_policy(const struct reader *reader, rd_kafka_t *client, struct job *job)
+{
+    rd_kafka_queue_t *queue = rd_kafka_queue_new(client);
+    rd_kafka_ConfigResource_t *resource = rd_kafka_ConfigResource_new(RD_KAFKA_RESOURCE_TOPIC, reader->topic);
+    rd_kafka_DescribeConfigs(client, &resource, 1, NULL, queue);
+    rd_kafka_event_t *event = answer_of(reader, queue);
+    const char *policy = policy_of(event);
+    enum ps_status status = PS_OK;
+    if (policy == NULL)
+        snprintf(job->warning, sizeof job->warning,
+                 "this client may not see whether the topic %s of positions is compacted (cleanup.policy): "
+                 "grant it "
+                 "DESCRIBE_CONFIGS on it",
+                 reader->topic);
+    else if (strcmp(policy, "compact") != 0)
+        status =
+            ps_err_set(&job->err,
+                       "the topic %s of positions has cleanup.policy=%s, which deletes positions: "
+                       "kafka-configs.sh --bootstrap-server %s --alter --entity-type topics --entity-name %s "
+                       "--add-config cleanup.policy=compact",
+                       reader->topic, policy, servers_of(reader), reader->topic);
+    if (event != NULL)
+        rd_kafka_event_destroy(event);
+    rd_kafka_ConfigResource_destroy(resource);
+    rd_kafka_queue_destroy(queue);
+    return status;
+}
+
+/* Returns the number of the record that will be written next. The client reads what is not committed: one that reads what is
+ * committed gets the last stable offset. */
+static enum ps_status end_of(const struct reader *reader, rd_kafka_t *client, int64_t *low, int64_t *end,
+                             struct ps_err *err)
+{
+    rd_kafka_resp_err_t code;
+    do {
+        code = rd_kafka_query_watermark_offsets(client, reader->topic, PS_KAFKA_POSITIONS_PARTITION, low, end,
+                                                ASK_MS);
+        rd_kafka_poll(client, 0);
+    } while (code != 0 && !is_over(reader));
+    return code == 0 ? PS_OK : silent(reader, code, err);
+}
+
+/* Creates and checks the topic. *end: of its records now. */
+static enum ps_status look(struct reader *reader, struct job *job, int64_t *low, int64_t *end)
+{
+    rd_kafka_t *client = client_make(reader, "read_uncommitted", &job->err);
+    if (client == NULL)
+        return PS_FAIL;
+    rd_kafka_topic_t *topic = rd_kafka_topic_new(client, reader->topic, NULL);
+    enum ps_status status = topic != NULL
+                                ? need_topic(reader, client, topic, job)
+                                : ps_err_set(&job->err, "%s is not a legal name of a topic", reader->topic);
+    if (status == PS_OK)
+        status = check_policy(reader, client, job);
+    if (status == PS_OK)
+        status = end_of(reader, client, low, end, &job->err);
+    if (topic != NULL)
+        rd_kafka_topic_destroy(topic);
+    rd_kafka_destroy(client);
+    return status;
+}
+
+/* ---- records ---- */
+
+static bool is_of_owner(const struct job *job, const rd_kafka_message_t *message)
+{
+    size_t length = strlen(job->owner);
+    const char *key = message->key;
+    return message->key_len >= length && memcmp(key, job->owner, length) == 0 &&
+           (message->key_len == length || key[length] == '/');
+}
+
+/* Returns how far the topic is read, or -1: no further. */
+static int64_t take(struct job *job, const rd_kafka_message_t *message)
+{
+    if (message->err == RD_KAFKA_RESP_ERR__PARTITION_EOF)
+        return message->offset;
+    if (message->err != 0)
+        return -1; /* the library tries again */
+    if (message->key != NULL && is_of_owner(job, message))
+        ps_kafka_positions_list_set(&job->list, message->key, message->key_len, message->payload,
+                                    message->len);
+    return message->offset + 1;
+}
+
+static enum ps_status read_to(struct reader *reader, struct job *job, rd_kafka_topic_t *topic, int64_t end)
+{
+    int64_t at = -1;
+    while (at < end && !is_over(reader)) {
+        rd_kafka_message_t *message = rd_kafka_consume(topic, PS_KAFKA_POSITIONS_PARTITION, LOOK_MS);
+        if (message == NULL)
+            continue;
+        int64_t next = take(job, message);
+        at = next > at ? next : at;
+        rd_kafka_message_destroy(message);
+    }
+    if (at >= end)
+        return PS_OK;
+    return ps_err_set(
+        &job->err,
+        "the topic %s of positions is read to offset %" PRId64 " and not to its end %" PRId64 ": %s",
+        reader->topic, at, end,
+        reader->trouble[0] != '\0' ? reader->trouble : "a transaction of another producer is open there");
+}
+
+static enum ps_status read_records(struct reader *reader, struct job *job, int64_t end)
+{
+    rd_kafka_t *client = client_make(reader, "read_committed", &job->err);
+    if (client == NULL)
+        return PS_FAIL;
+    rd_kafka_topic_t *topic = rd_kafka_topic_new(client, reader->topic, NULL);
+    enum ps_status status = PS_FAIL;
+    if (topic == NULL ||
+        rd_kafka_consume_start(topic, PS_KAFKA_POSITIONS_PARTITION, RD_KAFKA_OFFSET_BEGINNING) != 0) {
+        (void)silent(reader, rd_kafka_last_error(), &job->err);
+    } else {
+        status = read_to(reader, job, topic, end);
+        rd_kafka_consume_stop(topic, PS_KAFKA_POSITIONS_PARTITION);
+    }
+    if (topic != NULL)
+        rd_kafka_topic_destroy(topic);
+    rd_kafka_destroy(client);
+    return status;
+}
+
+/* ---- the thread ---- */
+
+static void run(void *reader_, void *job_)
+{
+    struct reader *reader = reader_;
+    struct job *job = job_;
+    int64_t low = 0, end = 0;
+    reader->trouble[0] = '\0';
+    reader->end_ns = ps_clock_now().mono_ns + PATIENCE_NS;
+    if (look(reader, job, &low, &end) == PS_OK && low < end)
+        (void)read_records(reader, job, end);
+}
+
+static void job_free(struct job *job)
+{
+    ps_kafka_positions_list_free(&job->list);
+    free(job);
+}
+
+static void discard(void *, void *job)
+{
+    job_free(job);
+}
+
+static void reader_free(void *reader_)
+{
+    struct reader *reader = reader_;
+    ps_kafka_settings_fini(&reader->settings);
+    free(reader->topic);
+    free(reader);
+}
+
+/* ---- the worker ---- */
+
+static void *topic_open(const struct ps_kafka_positions_settings *settings, int wake_fd, struct ps_err *err)
+{
+    struct reader *reader = ps_must_alloc(1, sizeof *reader, PURPOSE);
+    reader->topic = ps_must_copy_text(settings->topic, PURPOSE);
+    for (size_t i = 0; i < settings->pair_count; i++)
+        if (is_of_connection(settings->pairs[i].key))
+            ps_kafka_settings_set(&reader->settings, settings->pairs[i].key, settings->pairs[i].value);
+    const struct ps_helper_settings helper = {.name = "kafka-positions",
+                                              .room = ROOM,
+                                              .wake_fd = wake_fd,
+                                              .run = run,
+                                              .discard = discard,
+                                              .end = reader_free,
+                                              .argument = reader};
+    reader->helper = ps_helper_create(&helper, err);
+    if (reader->helper != NULL)
+        return reader;
+    reader_free(reader);
+    return NULL;
+}
+
+static void topic_close(void *reader)
+{
+    (void)ps_helper_destroy(((struct reader *)reader)->helper, 0);
+}
+
+static void topic_ask(void *reader, const char *owner)
+{
+    struct job *job = ps_must_alloc(1, sizeof *job, PURPOSE);
+    snprintf(job->owner, sizeof job->owner, "%s", owner);
+    bool has_room = ps_helper_ask(((struct reader *)reader)->helper, job);
+    PS_ASSERT(has_room);
+}
+
+static bool topic_reply(void *reader, struct ps_kafka_positions_list *list, char warning[512],
+                        struct ps_err *err)
+{
+    struct job *job = ps_helper_answer(((struct reader *)reader)->helper);
+    if (job == NULL)
+        return false;
+    *list = job->list;
+    job->list = (struct ps_kafka_positions_list){.count = 0};
+    memcpy(warning, job->warning, sizeof job->warning);
+    *err = job->err;
+    job_free(job);
+    return true;
+}
+
+const struct ps_kafka_positions_ops ps_kafka_positions_topic = {
+    .open = topic_open, .close = topic_close, .ask = topic_ask, .reply = topic_reply};

@@ -1,0 +1,53 @@
+/* The topic of positions: a compacted topic in the sink's cluster. A sink that delivers exactly once writes into it, in its
+ * transactions, how far a file channel or a source of files is delivered (the way of KIP-618), and reads it when it starts.
+ *
+ * Keys are "OWNER" or "OWNER/..": the owner is the channel or the source, named by a random number of its own. All records
+ * are in partition 0, so that partitions that are added later change nothing.
+ *
+ * The topic is read by librdkafka on a thread of its own (core/helper/helper.h), because that may take seconds. It is read to
+ * the end that it has when the reading begins, not to the last stable offset: a transaction of another agent may be open
+ * below records of this owner, so the reader waits until that one has ended.
+ *
+ * Thread: the sink's worker calls all functions. */
+#pragma once
+
+#include "core/option.h"
+#include "core/status.h"
+
+#define PS_KAFKA_POSITIONS_PARTITION 0
+
+struct ps_kafka_positions_record {
+    char *key, *value; /* terminated */
+    size_t key_length, value_length;
+};
+
+/* The last value of each key of an owner. */
+struct ps_kafka_positions_list {
+    struct ps_kafka_positions_record *records;
+    size_t count, room;
+};
+
+void ps_kafka_positions_list_free(struct ps_kafka_positions_list *list);
+/* Sets the value of the key, or removes the key (value NULL). Copies both. */
+void ps_kafka_positions_list_set(struct ps_kafka_positions_list *list, const char *key, size_t key_length,
+                                 const char *value, size_t value_length);
+
+struct ps_kafka_positions_settings {
+    const char *topic;
+    const struct ps_pair *pairs; /* librdkafka's properties, of the producer */
+    size_t pair_count;
+};
+
+/* How the topic is read; tests have a reader of their own. */
+struct ps_kafka_positions_ops {
+    /* Starts the thread. Copies the settings. `wake_fd` is written when there is a reply; -1: none. Returns NULL: no thread. */
+    void *(*open)(const struct ps_kafka_positions_settings *settings, int wake_fd, struct ps_err *err);
+    void (*close)(void *reader);
+    /* Begins to read the positions of the owner, at most 95 characters. Makes the topic if the cluster does not have it. */
+    void (*ask)(void *reader, const char *owner);
+    /* Returns whether the reply is there. *list: the positions, which the caller frees. Sets `err` if they could not be
+     * read: ask again later. Without an error, `warning` is a sentence for the log, or empty. */
+    bool (*reply)(void *reader, struct ps_kafka_positions_list *list, char warning[512], struct ps_err *err);
+};
+
+extern const struct ps_kafka_positions_ops ps_kafka_positions_topic;

@@ -1,0 +1,333 @@
+#include "stages/lib/kafka/producer/positions.h"
+
+#include "core/flow/identity.h"
+#include "core/flow/kept_positions.h"
+#include "core/quantity.h"
+#include "stages/lib/kafka/producer/sender.h"
+#include "stages/lib/random.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define TOKEN ((void *)(uintptr_t)1)
+#define KEY_BYTES (PS_KAFKA_OWNER_BYTES + 64U)
+
+static struct ps_kafka_keeping *keeping_of(struct ps_kafka_sender *sender)
+{
+    return &sender->transaction.keeping;
+}
+
+enum ps_status ps_kafka_positions_open(struct ps_kafka_sender *sender, struct ps_err *err)
+{
+    const struct ps_kafka_transaction_plan *plan = &sender->plan->transaction;
+    const struct ps_kafka_positions_settings settings = {
+        .topic = plan->positions_topic, .pairs = sender->plan->pairs, .pair_count = sender->plan->pair_count};
+    struct ps_kafka_keeping *keeping = keeping_of(sender);
+    keeping->reader = plan->positions->open(&settings, sender->port->wake_fd, err);
+    return keeping->reader != NULL ? PS_OK : ps_err_append(err, "the reader of positions");
+}
+
+void ps_kafka_positions_close(struct ps_kafka_sender *sender)
+{
+    struct ps_kafka_keeping *keeping = keeping_of(sender);
+    if (keeping->reader != NULL)
+        sender->plan->transaction.positions->close(keeping->reader);
+    keeping->reader = NULL;
+    free(keeping->records);
+    free(keeping->value);
+    keeping->records = keeping->value = NULL;
+}
+
+/* ---- leases ---- */
+
+/* A lease has an owner, and a number there. */
+struct unit {
+    const char
+        *kind; /* NULL: nothing does. A source that keeps its positions itself had it before a reload */
+    uint64_t id;
+    uint32_t salt;
+    uint64_t number;
+    bool asks; /* it has no events: a source asks for its positions */
+};
+
+/* Takes the 16 digits of a source's number. */
+static uint64_t number_of(struct ps_slice digits)
+{
+    char text[17] = "";
+    if (digits.length == 16)
+        memcpy(text, digits.data, 16);
+    return strtoull(text, NULL, 16);
+}
+
+/* A lease is a frame of a log, or a batch of a source of files (conf/validate/guarantee.c). */
+static struct unit unit_of(const struct ps_lease *lease)
+{
+    const struct ps_batch *batch = lease->batch;
+    if (batch->origin_count > 0 && strcmp(batch->origins[0].first.system, "log") == 0) {
+        const struct ps_identity *frame = &batch->origins[0].first;
+        return (struct unit){"log", frame->store, (uint32_t)frame->part, frame->position, false};
+    }
+    const struct ps_stream_name *name = batch->span_count > 0 ? batch->spans[0].name : NULL;
+    if (name == NULL || strcmp(name->system, "file") != 0)
+        return (struct unit){.kind = NULL};
+    return (struct unit){"file", number_of(name->group), (uint32_t)name->assignment, batch->sequence,
+                         name->name.length == 0};
+}
+
+static uint64_t random_number(void)
+{
+    struct ps_random random;
+    ps_random_init(&random);
+    return ps_random_next(&random);
+}
+
+static void print_owner(const struct unit *unit, char owner[PS_KAFKA_OWNER_BYTES])
+{
+    snprintf(owner, PS_KAFKA_OWNER_BYTES, "%s/%016" PRIx64, unit->kind, unit->id);
+}
+
+bool ps_kafka_positions_fits(struct ps_kafka_sender *sender, const struct ps_lease *lease)
+{
+    struct ps_kafka_keeping *keeping = keeping_of(sender);
+    struct ps_kafka_transaction *transaction = &sender->transaction;
+    struct unit unit = unit_of(lease);
+    char owner[PS_KAFKA_OWNER_BYTES];
+    if (unit.kind == NULL) {
+        if (keeping->owner[0] != '\0')
+            return true;
+        unit = (struct unit){.kind = "none", .id = random_number()}; /* an owner for a moment */
+    }
+    print_owner(&unit, owner);
+    if (strcmp(owner, keeping->owner) == 0 && !unit.asks)
+        return true;
+    /* The maker's thread may be reading the id. */
+    if (sender->window.lease_count > 0 ||
+        (sender->phase != PS_KAFKA_SENDING && sender->phase != PS_KAFKA_STALE))
+        return false;
+    memcpy(keeping->owner, owner, sizeof owner);
+    snprintf(transaction->id, sizeof transaction->id, "%s-%s-%016" PRIx64, sender->plan->transaction.id,
+             unit.kind, unit.id);
+    sender->phase = PS_KAFKA_STALE; /* a new producer, and the topic is read again */
+    return true;
+}
+
+bool ps_kafka_positions_has(const struct ps_kafka_sender *sender, const struct ps_lease *lease)
+{
+    const struct ps_kafka_keeping *keeping = &sender->transaction.keeping;
+    const struct unit unit = unit_of(lease);
+    return unit.kind != NULL && keeping->known_for == keeping->producers &&
+           ps_kafka_frames_has(&keeping->committed, unit.salt, unit.number);
+}
+
+void ps_kafka_positions_answer(struct ps_kafka_sender *sender)
+{
+    const struct ps_kafka_keeping *keeping = keeping_of(sender);
+    const struct ps_lease *lease = sender->window.head;
+    if (lease != NULL && unit_of(lease).asks) /* it was taken alone */
+        ps_kept_positions_leave(keeping->owner, keeping->records);
+}
+
+/* ---- reading ---- */
+
+void ps_kafka_positions_renewed(struct ps_kafka_sender *sender)
+{
+    keeping_of(sender)->producers++;
+}
+
+/* Joins the values of all keys below the owner's. */
+static void collect_records(struct ps_kafka_keeping *keeping, const struct ps_kafka_positions_list *list)
+{
+    size_t length, owner_length = strlen(keeping->owner);
+    const char *before = "[";
+    free(keeping->records);
+    FILE *out = ps_must_open_text(&keeping->records, &length, "positions");
+    for (size_t i = 0; i < list->count; i++) {
+        const struct ps_kafka_positions_record *record = &list->records[i];
+        if (record->key_length <= owner_length)
+            continue;
+        fprintf(out, "%s%s", before, record->value);
+        before = ",\n";
+    }
+    fputs(before[0] == '[' ? "[]\n" : "]\n", out);
+    if (fclose(out) != 0)
+        ps_out_of_memory(length, "positions");
+}
+
+/* Returns false if a record cannot be understood. */
+static bool adopt(struct ps_kafka_keeping *keeping, const struct ps_kafka_positions_list *list,
+                  struct ps_err *err)
+{
+    keeping->committed.count = 0;
+    for (size_t i = 0; i < list->count; i++) {
+        const struct ps_kafka_positions_record *record = &list->records[i];
+        if (strcmp(record->key, keeping->owner) == 0 &&
+            !ps_kafka_frames_parse(&keeping->committed, record->value, record->value_length)) {
+            ps_err_set(err, "the record %s of positions is not this version's: \"%.100s\"", record->key,
+                       record->value);
+            return false;
+        }
+    }
+    keeping->written = keeping->committed;
+    collect_records(keeping, list);
+    return true;
+}
+
+static void failed(struct ps_kafka_sender *sender, struct ps_err *err)
+{
+    struct ps_kafka_keeping *keeping = keeping_of(sender);
+    uint64_t rest_ns = ps_kafka_sender_rest_ns(sender);
+    keeping->rest_ns = sender->now.mono_ns + rest_ns;
+    ps_log(ps_port_outage_level(sender->port, keeping->failing ? PS_LOG_DEBUG : PS_LOG_ERROR),
+           sender->port->component, "%s. Nothing is delivered before that; trying again in %s",
+           ps_err_join(err), ps_quantity_print_ns(rest_ns).text);
+    keeping->failing = true;
+    ps_port_troubled(sender->port, err);
+}
+
+/* Takes the reply of the reader if it is there. */
+static void take_reply(struct ps_kafka_sender *sender)
+{
+    struct ps_kafka_keeping *keeping = keeping_of(sender);
+    struct ps_kafka_positions_list list = {.count = 0};
+    struct ps_err err = {.length = 0};
+    char warning[512] = "";
+    if (!sender->plan->transaction.positions->reply(keeping->reader, &list, warning, &err))
+        return;
+    keeping->asked = false;
+    /* A reply for an earlier producer: that one may have committed since. */
+    bool current = keeping->asked_for == keeping->producers;
+    if (current && err.length == 0 && adopt(keeping, &list, &err)) {
+        if (keeping->known_for == 0 && warning[0] != '\0')
+            ps_log(PS_LOG_WARN, sender->port->component, "%s", warning);
+        if (keeping->failing)
+            ps_log(PS_LOG_INFO, sender->port->component, "the positions are read now");
+        keeping->known_for = keeping->producers;
+        keeping->failing = false;
+    }
+    if (current && err.length > 0)
+        failed(sender, &err);
+    ps_kafka_positions_list_free(&list);
+}
+
+bool ps_kafka_positions_are_known(struct ps_kafka_sender *sender)
+{
+    struct ps_kafka_keeping *keeping = keeping_of(sender);
+    if (keeping->asked)
+        take_reply(sender);
+    if (keeping->known_for == keeping->producers)
+        return true;
+    if (keeping->asked || sender->now.mono_ns < keeping->rest_ns ||
+        !sender->plan->engine->begun(sender->producer))
+        return false;
+    keeping->asked = true;
+    keeping->asked_for = keeping->producers;
+    sender->plan->transaction.positions->ask(keeping->reader, keeping->owner);
+    return false;
+}
+
+/* ---- writing ---- */
+
+/* Of the owner: all leases. */
+static void compose_owner(struct ps_kafka_sender *sender, struct ps_kafka_record *record)
+{
+    struct ps_kafka_keeping *keeping = keeping_of(sender);
+    keeping->written = keeping->committed;
+    for (const struct ps_lease *lease = sender->window.head; lease != NULL; lease = lease->next) {
+        const struct unit unit = unit_of(lease);
+        if (unit.kind != NULL)
+            ps_kafka_frames_add(&keeping->written, unit.salt, unit.number);
+    }
+    record->key = keeping->owner;
+    record->key_length = (uint32_t)strlen(keeping->owner);
+    record->value = keeping->text;
+    record->value_length = ps_kafka_frames_print(&keeping->written, keeping->text);
+}
+
+/* Of a file: its detail, with the position. Returns false without memory. */
+static bool compose_file(struct ps_kafka_keeping *keeping, const struct ps_kafka_position *position,
+                         char key[KEY_BYTES], struct ps_kafka_record *record)
+{
+    const struct ps_slice name = position->name->name, detail = position->name->detail;
+    record->key = key;
+    record->key_length =
+        (uint32_t)snprintf(key, KEY_BYTES, "%s/%.*s", keeping->owner, (int)name.length, name.data);
+    if (position->next < 0)
+        return true; /* it is gone */
+    size_t need = (size_t)detail.length + 32;
+    if (need > keeping->value_room) {
+        char *room = realloc(keeping->value, need);
+        if (room == NULL)
+            return false;
+        keeping->value = room;
+        keeping->value_room = need;
+    }
+    record->value = keeping->value;
+    record->value_length =
+        (uint32_t)snprintf(keeping->value, keeping->value_room, "{\"pos\":%" PRId64 ",%.*s", position->next,
+                           (int)detail.length - 1, detail.data + 1);
+    return true;
+}
+
+/* The producer is given up, which aborts the transaction. */
+static void give_up(struct ps_kafka_sender *sender, int code)
+{
+    const struct ps_kafka_error *error = ps_kafka_error_find(code);
+    ps_log(PS_LOG_WARN, sender->port->component, "the positions are not written to topic %s: %s (%s)",
+           sender->plan->transaction.positions_topic, error->name, error->meaning);
+    snprintf(sender->last_error, sizeof sender->last_error, "topic %s: %s",
+             sender->plan->transaction.positions_topic, error->meaning);
+    sender->fatal = true;
+}
+
+/* Submits record `number` of the positions: the owner's, then those of files. */
+static bool submit(struct ps_kafka_sender *sender, uint32_t number)
+{
+    struct ps_kafka_keeping *keeping = keeping_of(sender);
+    const struct ps_kafka_engine *engine = sender->plan->engine;
+    const char *name = sender->plan->transaction.positions_topic;
+    char key[KEY_BYTES];
+    struct ps_kafka_record record = {
+        .partition = PS_KAFKA_POSITIONS_PARTITION, .timestamp_ms = PS_KAFKA_TIMESTAMP_NONE, .token = TOKEN};
+    if (number == 0)
+        compose_owner(sender, &record);
+    else if (!compose_file(keeping, &sender->transaction.positions[number - 1], key, &record))
+        return false;
+    struct ps_kafka_topic *topic = engine->topic(sender->producer, name, (uint32_t)strlen(name));
+    int error = 0;
+    uint32_t taken = topic != NULL ? engine->submit(sender->producer, topic, &record, 1, &error) : 0;
+    keeping->submitted += taken;
+    sender->window.in_flight += taken;
+    if (taken == 0 && error != PS_KAFKA_FULL)
+        give_up(sender, topic != NULL ? error : 17);
+    return taken > 0;
+}
+
+bool ps_kafka_positions_write(struct ps_kafka_sender *sender)
+{
+    const struct ps_kafka_keeping *keeping = keeping_of(sender);
+    uint32_t count = 1 + sender->transaction.count;
+    while (keeping->submitted < count && submit(sender, keeping->submitted)) {
+    }
+    return keeping->delivered == count;
+}
+
+void ps_kafka_positions_reported(struct ps_kafka_sender *sender, const struct ps_kafka_report *report)
+{
+    const struct ps_kafka_error *error = report->error == 0 ? NULL : ps_kafka_error_find(report->error);
+    PS_ASSERT(sender->window.in_flight >= report->count);
+    sender->window.in_flight -= report->count;
+    if (error == NULL || error->outcome == PS_KAFKA_DELIVERED)
+        keeping_of(sender)->delivered += report->count;
+    else if (error->outcome != PS_KAFKA_PURGED)
+        give_up(sender, report->error);
+}
+
+void ps_kafka_positions_ended(struct ps_kafka_sender *sender, bool committed)
+{
+    struct ps_kafka_keeping *keeping = keeping_of(sender);
+    if (committed)
+        keeping->committed = keeping->written;
+    keeping->submitted = keeping->delivered = 0;
+}

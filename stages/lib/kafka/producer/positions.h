@@ -1,0 +1,67 @@
+/* The sender's positions, if they are records of a topic (stages/lib/kafka/positions/topic.h) and not offsets of consumer
+ * groups. The leases come from a channel on disk, or from a source of files: it is their owner, and the positions say which of its
+ * events are delivered.
+ *
+ *   the first lease     names the owner, and so the transactional id: nobody else has it, because the log of a channel, and
+ *                       the position file of a source, are locked
+ *   a new producer      ends what the last one with this id had open; then the topic is read; what it says is committed
+ *                       is not sent again; then the leases are sent
+ *   before a commit     the positions of all leases are written, in the same transaction
+ *
+ * The record of the owner says which leases are committed: frames of the log, or batches of the source, which counts them in
+ * each of its lives. A source also has a record for each file, from which it continues; a batch without events asks for
+ * them (ps_engine_source_ops.starts_from_records).
+ *
+ * The topic alone decides what is committed, at the start and when the answer to a commit is lost.
+ * Thread: the sink's worker. */
+#pragma once
+
+#include "stages/lib/kafka/positions/frames.h"
+#include "stages/lib/kafka/positions/topic.h"
+#include "stages/lib/kafka/producer/seam.h"
+
+struct ps_kafka_sender;
+
+#define PS_KAFKA_OWNER_BYTES 64U
+
+struct ps_kafka_keeping {
+    void *reader;                     /* of the topic; NULL: positions are not kept */
+    char owner[PS_KAFKA_OWNER_BYTES]; /* key of the positions; "": no lease came yet */
+    char *records;                    /* the source's, as a JSON array */
+    /* Numbers of producers: of the newest one, of the one for which the topic is being read, and of the one for which it was read. */
+    uint32_t producers, asked_for, known_for;
+    bool asked;
+    uint64_t rest_ns; /* the topic is not read again before this time */
+    bool failing;     /* that was logged, and it was not read since */
+    struct ps_kafka_frames committed,
+        written;                   /* `written`: and the leases of the transaction that is being committed */
+    uint32_t submitted, delivered; /* records of this transaction's positions */
+    char *value;                   /* room for one of them */
+    size_t value_room;
+    char text[PS_KAFKA_FRAMES_TEXT_BYTES];
+};
+
+enum ps_status ps_kafka_positions_open(struct ps_kafka_sender *sender, struct ps_err *err);
+void ps_kafka_positions_close(struct ps_kafka_sender *sender);
+
+/* Returns whether the lease can join those that the sender holds. It cannot while they are of another owner, nor if it is a
+ * question for positions. */
+bool ps_kafka_positions_fits(struct ps_kafka_sender *sender, const struct ps_lease *lease);
+/* Returns whether the lease is committed already. */
+bool ps_kafka_positions_has(const struct ps_kafka_sender *sender, const struct ps_lease *lease);
+/* The sender has asked its maker for a new producer. */
+void ps_kafka_positions_renewed(struct ps_kafka_sender *sender);
+/* Returns whether the topic was read since the new producer has its id. Called until it was. */
+bool ps_kafka_positions_are_known(struct ps_kafka_sender *sender);
+/* Everything else is delivered: writes the positions. Returns whether they are delivered, too. */
+bool ps_kafka_positions_write(struct ps_kafka_sender *sender);
+/* The positions are known: leaves them for the source if the sender holds its question. */
+void ps_kafka_positions_answer(struct ps_kafka_sender *sender);
+void ps_kafka_positions_ended(struct ps_kafka_sender *sender, bool committed);
+
+/* Records of positions have a token that no event has. */
+static inline bool ps_kafka_positions_is_token(const void *token)
+{
+    return (uintptr_t)token == 1;
+}
+void ps_kafka_positions_reported(struct ps_kafka_sender *sender, const struct ps_kafka_report *report);

@@ -1,0 +1,14 @@
+/* The random number of a source of files, by which a sink knows it that keeps its positions: in the file <position file>.id,
+ * beside the positions, which are locked. It is drawn when the sink begins to keep positions, so that it never finds those of
+ * an earlier time. Thread: the worker's, in `open`. */
+#pragma once
+
+#include "core/status.h"
+
+#define PS_TAIL_OWNER_BYTES 17U /* 16 digits, terminated */
+
+/* Reads the number, or draws and writes one. */
+enum ps_status ps_tail_owner_need(const char *position_path, char owner[PS_TAIL_OWNER_BYTES],
+                                  struct ps_err *err);
+/* The position file alone has the positions from now on: forgets the number. */
+enum ps_status ps_tail_owner_forget(const char *position_path, struct ps_err *err);

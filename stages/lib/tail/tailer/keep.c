@@ -1,0 +1,213 @@
+/* Positions that the sink keeps in its transactions (ps_engine_source_ops.starts_from_records). Nothing is read before the sink has
+ * told the positions. Then each batch has, for each file with lines in it, what finds the file again: what the position file
+ * would have. A file whose position changes without a line (a copy goes on where its original ended, a file begins anew, or
+ * is skipped) is announced before other lines are read, and so is a file that is gone: positions are committed in the order of
+ * batches, so what is committed is always a state in which the source was. */
+#include "stages/lib/tail/tailer/internal.h"
+
+#include "core/flow/kept_positions.h"
+#include "stages/lib/text/json_text.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define QUESTION UINT32_MAX       /* stream of the span that asks for the positions */
+#define GONE UINT32_C(0x80000000) /* streams of files that are gone, from here on */
+#define MARKS_MAX 4U              /* the last ones: a copy that is made now ends near the position */
+#define MEMBERS_BYTES_MAX 192U
+#define MARK_BYTES_MAX 48U
+#define KEY_BYTES 24U
+
+static struct ps_stream_name name_of(const struct ps_tailer *tailer, const char *key)
+{
+    return (struct ps_stream_name){
+        .system = "file",
+        .group = {tailer->keeping->owner, (uint32_t)strlen(tailer->keeping->owner)},
+        .name = {key, (uint32_t)strlen(key)},
+        .part = -1,
+        .assignment = tailer->keeping->life};
+}
+
+/* ---- details ---- */
+
+static uint32_t detail_bound(const struct ps_tail_log *log)
+{
+    return (uint32_t)strlen(log->path) * PS_JSON_TEXT_GROWTH + MEMBERS_BYTES_MAX + MARKS_MAX * MARK_BYTES_MAX;
+}
+
+static char *put_number(char *at, int64_t number)
+{
+    char digits[20], *first = digits + sizeof digits;
+    uint64_t left = number < 0 ? -(uint64_t)number : (uint64_t)number;
+    if (number < 0)
+        *at++ = '-';
+    do
+        *--first = (char)('0' + left % 10);
+    while ((left /= 10) > 0);
+    size_t length = (size_t)(digits + sizeof digits - first);
+    memcpy(at, first, length);
+    return at + length;
+}
+
+static char *put_marks(char *at, const struct ps_tail_log *log)
+{
+    const struct ps_tail_marks *marks = &log->marks;
+    uint32_t begin = marks->count > MARKS_MAX ? marks->count - MARKS_MAX : 0;
+    for (uint32_t i = begin; i < marks->count; i++) {
+        const struct ps_tail_mark *mark = &marks->items[i];
+        if (i > begin)
+            *at++ = ' ';
+        at = put_number(at, mark->offset);
+        *at++ = ' ';
+        at = put_number(at, (int64_t)mark->hash);
+        *at++ = ' ';
+        at = put_number(at, mark->length);
+    }
+    return at;
+}
+
+/* Prints the members that the file of identities has, but for the position (stages/lib/tail/positions_json.c). */
+static uint32_t print_detail(const struct ps_tail_log *log, char *to)
+{
+    char *at = put_number(stpcpy(to, "{\"inode\":"), (int64_t)log->identity.inode);
+    at = stpcpy(at, ",\"file\":\"");
+    at += ps_json_text(log->path, strlen(log->path), at);
+    at = put_number(stpcpy(at, "\",\"device\":"), (int64_t)log->identity.device);
+    at = put_number(stpcpy(at, ",\"head\":"), (int64_t)log->identity.head);
+    at = put_number(stpcpy(at, ",\"length\":"), log->identity.head_length);
+    at = put_marks(stpcpy(at, ",\"marks\":\""), log);
+    at = stpcpy(at, "\"}");
+    return (uint32_t)(at - to);
+}
+
+bool ps_tail_keep_span(struct ps_tailer *tailer, struct ps_tail_log *log, struct ps_batch *batch)
+{
+    char key[KEY_BYTES];
+    snprintf(key, sizeof key, "%" PRIu64, log->identity.inode);
+    const struct ps_stream_name name = name_of(tailer, key);
+    if (!ps_batch_span(batch, log->number, log->generation, log->read_offset, &name))
+        return false;
+    struct ps_stream_name *own = ps_batch_span_name(batch, log->number, log->generation);
+    uint32_t room = detail_bound(log);
+    if (own->detail.data != NULL)
+        return true;
+    char *detail = ps_batch_alloc(batch, room);
+    if (detail == NULL)
+        return false;
+    own->detail = (struct ps_slice){detail, 0};
+    log->detail = detail;
+    log->detail_room = room;
+    return true;
+}
+
+void ps_tail_keep_detail(struct ps_tail_log *log, struct ps_batch *batch)
+{
+    struct ps_stream_name *name = ps_batch_span_name(batch, log->number, log->generation);
+    uint32_t room = detail_bound(log);
+    char *detail = name->detail.data == log->detail && room <= log->detail_room ? log->detail : NULL;
+    if (detail == NULL)
+        detail = ps_batch_alloc(batch, room);
+    if (detail != NULL)
+        name->detail = (struct ps_slice){detail, print_detail(log, detail)};
+}
+
+/* ---- announcing ---- */
+
+void ps_tail_keep_announce(struct ps_tailer *tailer, const struct ps_tail_log *log)
+{
+    if (tailer->keeping != NULL)
+        ps_tail_slots_put(&tailer->announced, log->number);
+}
+
+void ps_tail_keep_gone(struct ps_tailer *tailer, uint64_t inode)
+{
+    if (tailer->keeping == NULL)
+        return;
+    if (tailer->gone_count == tailer->gone_room) {
+        tailer->gone_room = 2 * tailer->gone_room + 16;
+        tailer->gone =
+            ps_must_realloc(tailer->gone, tailer->gone_room * sizeof *tailer->gone, "files that are gone");
+    }
+    tailer->gone[tailer->gone_count++] = inode;
+}
+
+/* Returns false if the batch has no room. */
+static bool tell_gone(struct ps_tailer *tailer, struct ps_batch *batch)
+{
+    for (; tailer->gone_count > 0; tailer->gone_count--) {
+        uint64_t inode = tailer->gone[tailer->gone_count - 1];
+        char key[KEY_BYTES];
+        snprintf(key, sizeof key, "%" PRIu64, inode);
+        const struct ps_stream_name name = name_of(tailer, key);
+        if (ps_tail_log_by_inode(tailer, 0, inode) != NULL)
+            continue; /* another file has the inode: its own position is kept */
+        if (!ps_batch_span(batch, GONE + tailer->gone_number, 0, -1, &name))
+            return false;
+        tailer->gone_number = (tailer->gone_number + 1) % (GONE / 2);
+    }
+    return true;
+}
+
+static bool tell_announced(struct ps_tailer *tailer, struct ps_batch *batch)
+{
+    while (tailer->announced.count > 0) {
+        uint32_t number = ps_tail_slots_take(&tailer->announced);
+        struct ps_tail_log *log = tailer->logs[number];
+        if (log == NULL || !log->resolved || log->state == PS_TAIL_LOG_COPY)
+            continue;
+        if (!ps_tail_keep_span(tailer, log, batch)) {
+            ps_tail_slots_put(&tailer->announced, number);
+            return false;
+        }
+        ps_tail_keep_detail(log, batch);
+    }
+    return true;
+}
+
+static bool ask(struct ps_tailer *tailer, struct ps_batch *batch)
+{
+    const struct ps_stream_name name = name_of(tailer, "");
+    if (batch->count > 0 || batch->span_count > 0 || !ps_batch_span(batch, QUESTION, 0, 0, &name))
+        return false;
+    batch->flush = true;
+    tailer->asked = true;
+    return true;
+}
+
+bool ps_tail_keep_tell(struct ps_tailer *tailer, struct ps_batch *batch, bool *told)
+{
+    uint32_t before = batch->span_count;
+    *told = false;
+    if (tailer->keeping == NULL)
+        return true;
+    if (!tailer->asked) {
+        *told = !tailer->draining && ask(tailer, batch);
+        return false;
+    }
+    if (tailer->announced.count == 0 && tailer->gone_count == 0)
+        return true;
+    if (batch->count == 0 && before == 0)
+        tailer->batch_key = PS_TAIL_NO_KEY; /* the batch has the headers of no file */
+    bool all = tell_gone(tailer, batch) && tell_announced(tailer, batch);
+    *told = batch->span_count > before;
+    batch->flush |= *told; /* it may have no lines for long */
+    return all;
+}
+
+bool ps_tail_keep_answered(struct ps_tailer *tailer, const struct ps_span *span)
+{
+    if (span->stream < GONE)
+        return false;
+    if (span->stream != QUESTION || tailer->draining)
+        return true;
+    char *records = ps_kept_positions_take(tailer->keeping->owner_key);
+    if (records != NULL) {
+        ps_tail_load(tailer, records);
+        return true;
+    }
+    struct ps_err err = {.length = 0};
+    ps_err_set(&err, "the sink does not tell the positions that it keeps for this source");
+    ps_port_failed(tailer->port, &err);
+    return true;
+}

@@ -1,0 +1,336 @@
+/* Positions of a file channel in a topic, against a broker that keeps transactions and misbehaves
+ * (tests/support/kafka/transaction_broker.h). The channel is the test's own: it forgets which of its last frames were
+ * delivered, as a log does whose agent is killed between the end of a transaction and its own record of it. Readers of committed
+ * records see each number once and in order. */
+#include "stages/lib/kafka/lane/lane.h"
+#include "stages/lib/kafka/producer/sender.h"
+#include "core/flow/identity.h"
+#include "tests/support/kafka/transaction_broker.h"
+#include "tests/support/stage.h"
+
+#include <stdio.h>
+#include <unistd.h>
+
+#define FRAMES 250U
+#define FRAME_EVENTS 4U
+#define FRAMES_OF_A_FILE 40U
+#define FORGOTTEN_MAX 40U
+#define TURNS_MAX 400000U
+#define LOG UINT64_C(0x123456789abcdef0)
+#define OWNER "log/123456789abcdef0"
+
+struct run {
+    struct ps_test_coordinator *broker;
+    struct ps_test_stage stage;
+    struct ps_kafka_sender *sender;
+    struct ps_kafka_sender_plan plan;
+    struct ps_pair pairs[6];
+    struct ps_lease *back, *offered; /* given back; what is offered now */
+    unsigned next;                   /* the number of the frame to be read next */
+    unsigned done;                   /* leases of this life that went home */
+    uint64_t random;
+    unsigned faults, kills, not_read; /* readings of positions that failed */
+};
+
+static struct run run;
+
+static unsigned draw(unsigned below)
+{
+    run.random = run.random * UINT64_C(6364136223846793005) + 1442695040888963407U;
+    return (unsigned)(run.random >> 33) % below;
+}
+
+/* ---- the topic of positions, as its reader sees it ---- */
+
+static struct {
+    bool asked;
+    unsigned wait;
+    char text[PS_KAFKA_FRAMES_TEXT_BYTES];
+} reading;
+
+static void *reader_open(const struct ps_kafka_positions_settings *settings, int, struct ps_err *)
+{
+    assert_string_equal(settings->topic, PS_TEST_POSITIONS);
+    reading.asked = false;
+    return &reading;
+}
+
+static void reader_close(void *)
+{
+}
+
+static void reader_ask(void *, const char *owner)
+{
+    assert_string_equal(owner, OWNER);
+    assert_false(reading.asked);
+    reading.asked = true;
+    reading.wait = draw(5);
+    snprintf(reading.text, sizeof reading.text, "%s", ps_test_coordinator_positions(run.broker));
+}
+
+static bool reader_reply(void *, struct ps_kafka_positions_list *list, char warning[512], struct ps_err *err)
+{
+    assert_true(reading.asked);
+    if (reading.wait-- > 0)
+        return false;
+    reading.asked = false;
+    warning[0] = '\0';
+    if (draw(1000) < run.faults * 5) {
+        run.not_read++;
+        ps_err_set(err, "the brokers are away");
+    } else if (reading.text[0] != '\0') {
+        ps_kafka_positions_list_set(list, OWNER, strlen(OWNER), reading.text, strlen(reading.text));
+    }
+    return true;
+}
+
+static const struct ps_kafka_positions_ops reader = {reader_open, reader_close, reader_ask, reader_reply};
+
+/* ---- an agent's life ---- */
+
+static void live(void)
+{
+    struct ps_err err = {0};
+    ps_test_stage_init(&run.stage, &ps_sink_kafka);
+    run.sender = calloc(1, sizeof *run.sender);
+    assert_non_null(run.sender);
+    run.done = 0;
+    assert_int_equal(ps_kafka_sender_open(run.sender, &run.plan, &run.stage.port, &err), PS_OK);
+}
+
+static void begin(uint64_t seed, unsigned faults)
+{
+    memset(&run, 0, sizeof run);
+    run.random = seed ^ UINT64_C(0x9e3779b97f4a7c15);
+    run.faults = faults;
+    run.next = 1;
+    run.broker = ps_test_coordinator_start(seed, faults);
+    const struct ps_pair pairs[] = {
+        {.key = "bootstrap.servers", .value = ps_test_coordinator_bootstrap(run.broker)},
+        {.key = "enable.idempotence", .value = "true"},
+        {.key = "reconnect.backoff.ms", .value = "10"},
+        {.key = "reconnect.backoff.max.ms", .value = "40"},
+        {.key = "retry.backoff.ms", .value = "10"},
+        {.key = "socket.timeout.ms", .value = "60000"}, /* turns may be faster than the kernel's packets */
+    };
+    memcpy(run.pairs, pairs, sizeof pairs);
+    run.plan = (struct ps_kafka_sender_plan){
+        .engine = &ps_kafka_native,
+        .mapping = {.topic = "out", .topic_length = 3, .default_partition = PS_KAFKA_PARTITION_ANY},
+        .pairs = run.pairs,
+        .pair_count = PS_COUNT_OF(pairs),
+        .record_bytes_max = 1000000,
+        .request_bytes_max = 1000000,
+        .spread = PS_KAFKA_SPREAD_EVENLY,
+        .transaction = {.id = "once",
+                        .interval_ns = 20 * PS_NS_PER_MS,
+                        .bytes_max = UINT64_C(1) << 30,
+                        .positions_topic = PS_TEST_POSITIONS,
+                        .positions = &reader},
+    };
+    live();
+}
+
+static struct ps_lease *read_frame(unsigned number)
+{
+    struct ps_batch *batch = ps_test_stage_take_batch(&run.stage);
+    assert_non_null(batch);
+    for (uint32_t i = 0; i < FRAME_EVENTS; i++) {
+        uint32_t value = (number - 1) * FRAME_EVENTS + i;
+        assert_non_null(ps_batch_add_copy(batch, (const char *)&value, sizeof value));
+    }
+    const struct ps_identity identity = {.system = "log",
+                                         .store = LOG,
+                                         .part = 1000 + number / FRAMES_OF_A_FILE,
+                                         .position = number,
+                                         .has_ordinal = true};
+    assert_true(ps_batch_origin(batch, &identity, batch->count));
+    batch->any_order = true;
+    ps_batch_close(batch);
+    struct ps_lease *lease = ps_batch_chain(batch);
+    lease->index = NULL;
+    lease->count = batch->count;
+    lease->bytes = batch->body_bytes;
+    lease->memory_bytes = 1000;
+    return lease;
+}
+
+static void turn(void)
+{
+    struct ps_test_stage *stage = &run.stage;
+    if (run.offered == NULL && run.back != NULL) {
+        run.offered = run.back;
+        run.back = run.back->next;
+        run.offered->next = NULL;
+    }
+    if (run.offered == NULL && run.next <= FRAMES)
+        run.offered = read_frame(run.next++);
+    if (run.offered != NULL)
+        (void)ps_kafka_sender_take(run.sender, &run.offered, &stage->now);
+    (void)ps_kafka_sender_tick(run.sender, &stage->now);
+    for (unsigned i = 0; i < 100000 && run.sender->making; i++) {
+        usleep(50); /* the maker's thread makes one; that takes no time by the sender's clock */
+        (void)ps_kafka_sender_tick(run.sender, &stage->now);
+    }
+    if (!ps_test_coordinator_serve(run.broker))
+        usleep(20);
+    ps_test_stage_pass_ms(stage, 2);
+}
+
+static struct ps_lease *recall(void)
+{
+    struct ps_lease *back = NULL;
+    for (unsigned turns = 0; !ps_kafka_sender_recall(run.sender, &back, &run.stage.now); turns++) {
+        assert_true(turns < 20000);
+        if (!ps_test_coordinator_serve(run.broker))
+            usleep(20);
+        ps_test_stage_pass_ms(&run.stage, 2);
+    }
+    return back;
+}
+
+static void give_back(void)
+{
+    struct ps_lease *back = recall(), **end = &back;
+    while (*end != NULL)
+        end = &(*end)->next;
+    *end = run.offered; /* it is newer */
+    if (run.offered != NULL)
+        run.offered->next = run.back;
+    else
+        *end = run.back;
+    run.back = back;
+    run.offered = NULL;
+}
+
+static void die(void)
+{
+    (void)recall();
+    ps_kafka_sender_close(run.sender);
+    free(run.sender);
+    ps_test_stage_fini(&run.stage);
+    run.back = run.offered = NULL;
+}
+
+/* The next agent finds the log as it was some frames ago. */
+static void kill_agent(void)
+{
+    unsigned forgotten = 1 + draw(FORGOTTEN_MAX);
+    die();
+    run.next = run.next > forgotten ? run.next - forgotten : 1;
+    run.kills++;
+    live();
+}
+
+static bool is_complete(void)
+{
+    return run.next > FRAMES && run.offered == NULL && run.back == NULL && run.sender->window.head == NULL;
+}
+
+static void verify(void)
+{
+    static uint32_t numbers[FRAMES * FRAME_EVENTS + 1];
+    static uint8_t seen[FRAMES * FRAME_EVENTS];
+    uint32_t total = 0;
+    memset(seen, 0, sizeof seen);
+    for (unsigned p = 0; p < PS_TEST_OUT_PARTITIONS; p++) {
+        int64_t last = -1;
+        uint32_t count = ps_test_coordinator_committed(run.broker, p, numbers, PS_COUNT_OF(numbers));
+        for (uint32_t i = 0; i < count; i++) {
+            if (seen[numbers[i]]++ > 0)
+                fail_msg("number %u is committed twice", numbers[i]);
+            if ((int64_t)numbers[i] <= last)
+                fail_msg("partition %u: number %u comes after %lld", p, numbers[i], (long long)last);
+            last = numbers[i];
+        }
+        total += count;
+    }
+    assert_int_equal(total, FRAMES * FRAME_EVENTS);
+}
+
+struct trial {
+    unsigned faults, kills, recalls; /* of 1,000 requests; of 1,000 turns */
+};
+
+static struct ps_test_coordinator_counts run_trial(uint64_t seed, const struct trial *trial)
+{
+    print_message("seed %llu\n", (unsigned long long)seed);
+    begin(seed, trial->faults);
+    for (unsigned turns = 0; !is_complete(); turns++) {
+        if (draw(1000) < trial->kills)
+            kill_agent();
+        else if (draw(1000) < trial->recalls)
+            give_back();
+        turn();
+        if (turns > TURNS_MAX)
+            fail_msg("frame %u after %u turns", run.next, turns);
+    }
+    verify();
+    struct ps_test_coordinator_counts counts = ps_test_coordinator_counts(run.broker);
+    die();
+    ps_test_coordinator_stop(run.broker);
+    return counts;
+}
+
+static void test_calm(void **state)
+{
+    const struct trial calm = {.faults = 0};
+    struct ps_test_coordinator_counts counts = run_trial(1, &calm);
+    assert_in_range(counts.commits, 1, 1000);
+    assert_int_equal(counts.aborts, 0);
+    assert_string_equal(ps_test_coordinator_last_id(), "once-log-123456789abcdef0");
+}
+
+static void test_kills(void **state)
+{
+    uint64_t seed = ps_test_seed();
+    unsigned kills = 0;
+    for (unsigned i = 0; i < 6; i++) {
+        const struct trial trial = {.faults = 3 * i, .kills = 8};
+        run_trial(seed + i, &trial);
+        kills += run.kills;
+    }
+    print_message("%u kills\n", kills);
+    assert_true(kills >= 5);
+}
+
+/* Answers to EndTxn are lost, and others fence the producer: the positions tell how the transaction ended. */
+static void test_faults(void **state)
+{
+    struct ps_test_coordinator_counts all = {0};
+    uint64_t seed = ps_test_seed();
+    unsigned not_read = 0;
+    for (unsigned i = 0; i < 10; i++) {
+        const struct trial trial = {.faults = 4 + 4 * i};
+        struct ps_test_coordinator_counts counts = run_trial(seed + i, &trial);
+        all.aborts += counts.aborts;
+        all.fenced += counts.fenced;
+        all.unconfirmed += counts.unconfirmed;
+        assert_int_equal(counts.resolved, 0); /* no group has these positions */
+        not_read += run.not_read;
+    }
+    print_message("aborted %u, fenced %u, ends not confirmed %u, positions not read %u\n", all.aborts,
+                  all.fenced, all.unconfirmed, not_read);
+    assert_true(all.aborts > 0 && all.fenced > 0 && all.unconfirmed > 0 && not_read > 0);
+}
+
+/* Leases that are given back while the end of their transaction is not known are taken again. */
+static void test_recalls(void **state)
+{
+    uint64_t seed = ps_test_seed();
+    for (unsigned i = 0; i < 6; i++) {
+        const struct trial trial = {.faults = 4 * i, .recalls = 2 + i, .kills = i % 2};
+        run_trial(seed + i, &trial);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_calm),
+        cmocka_unit_test(test_kills),
+        cmocka_unit_test(test_faults),
+        cmocka_unit_test(test_recalls),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

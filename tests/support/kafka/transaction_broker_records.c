@@ -1,0 +1,189 @@
+/* The topics of the broker with transactions: what Produce and Metadata ask. */
+#include "tests/support/kafka/record_number.h"
+#include "tests/support/kafka/transaction_broker_internal.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static char last_id[64]; /* the transactional id of the requests */
+
+void ps_test_coordinator_forget_id(void)
+{
+    last_id[0] = '\0';
+}
+
+const char *ps_test_coordinator_last_id(void)
+{
+    return last_id;
+}
+
+/* All requests have the same id. */
+void ps_test_coordinator_check_id(const char *id, uint32_t length)
+{
+    assert_true(id != NULL && length >= 6 && length < sizeof last_id && memcmp(id, "once-", 5) == 0);
+    assert_true(last_id[0] == '\0' || (strlen(last_id) == length && memcmp(last_id, id, length) == 0));
+    memcpy(last_id, id, length);
+    last_id[length] = '\0';
+}
+
+char *ps_test_coordinator_take_topic(struct ps_wire_in *in, char *at, bool *of_positions)
+{
+    uint32_t length;
+    const char *name = ps_wire_get_string(in, &length);
+    *of_positions = length == strlen(PS_TEST_POSITIONS) && memcmp(name, PS_TEST_POSITIONS, length) == 0;
+    assert_true(*of_positions || (length == 3 && memcmp(name, "out", 3) == 0));
+    return ps_wire_put_string(at, name, length);
+}
+
+struct partition *ps_test_coordinator_partition(struct ps_test_coordinator *broker, bool of_positions,
+                                                int32_t number)
+{
+    assert_in_range(number, 0, of_positions ? 0 : PS_TEST_OUT_PARTITIONS - 1);
+    return &broker->partitions[of_positions ? (int32_t)PS_TEST_OUT_PARTITIONS : number];
+}
+
+/* ---- records ---- */
+
+/* The one record of a set of positions. */
+static void append_positions(struct partition *partition, struct ps_wire_in *in, int32_t count)
+{
+    assert_int_equal(count, 1);
+    assert_true(partition->count < RECORDS_MAX);
+    (void)ps_test_record_varint(in); /* length */
+    assert_int_equal(ps_wire_get_int8(in), 0);
+    (void)ps_test_record_varint(in); /* timestamp delta */
+    (void)ps_test_record_varint(in); /* offset delta */
+    int64_t key_length = ps_test_record_varint(in);
+    const char *key = ps_wire_take(in, (size_t)key_length);
+    assert_true(key != NULL && key_length == 20 && memcmp(key, "log/123456789abcdef0", 20) == 0);
+    int64_t length = ps_test_record_varint(in);
+    const char *value = ps_wire_take(in, (size_t)length);
+    assert_non_null(value);
+    char *text = strndup(value, (size_t)length);
+    assert_non_null(text);
+    partition->records[partition->count].text = text;
+    partition->records[partition->count++].fate = OPEN;
+}
+
+static void append_records(struct partition *partition, struct ps_wire_in *in, int32_t count)
+{
+    for (int32_t i = 0; i < count; i++) {
+        assert_true(partition->count < RECORDS_MAX);
+        partition->records[partition->count].number = ps_test_record_number(in, i);
+        partition->records[partition->count++].fate = OPEN;
+    }
+}
+
+static int16_t append(struct ps_test_coordinator *broker, struct partition *partition, const char *bytes,
+                      uint32_t length)
+{
+    struct ps_wire_in in = {.at = bytes, .end = bytes + length};
+    (void)ps_wire_take(&in, 21);
+    assert_int_equal(ps_wire_get_int16(&in), 0x10); /* part of a transaction */
+    (void)ps_wire_take(&in, 20);
+    assert_int_equal(ps_wire_get_int64(&in), 77);
+    int16_t epoch = ps_wire_get_int16(&in);
+    int32_t sequence = ps_wire_get_int32(&in), count = ps_wire_get_int32(&in);
+    if (epoch != broker->epoch) {
+        broker->counts.fenced++;
+        return ERROR_INVALID_EPOCH;
+    }
+    assert_true(partition->joined);
+    if (partition->epoch != epoch) {
+        partition->epoch = epoch;
+        partition->next = 0;
+    }
+    if (sequence < partition->next)
+        return 0; /* a duplicate is answered like the original */
+    if (sequence != partition->next)
+        return ERROR_OUT_OF_ORDER;
+    if (partition == &broker->partitions[PS_TEST_OUT_PARTITIONS])
+        append_positions(partition, &in, count);
+    else
+        append_records(partition, &in, count);
+    partition->next += count;
+    return 0;
+}
+
+static char *produce_topic(struct ps_test_coordinator *broker, struct ps_wire_in *in, char *at)
+{
+    bool of_positions;
+    at = ps_test_coordinator_take_topic(in, at, &of_positions);
+    uint32_t count = ps_wire_get_count(in, 8);
+    at = ps_wire_put_int32(at, (int32_t)count);
+    for (uint32_t i = 0; i < count; i++) {
+        int32_t number = ps_wire_get_int32(in), bytes = ps_wire_get_int32(in);
+        const char *set = ps_wire_take(in, (size_t)bytes);
+        assert_non_null(set);
+        struct partition *partition = ps_test_coordinator_partition(broker, of_positions, number);
+        int16_t error = ps_test_coordinator_fails(broker) ? ERROR_NOT_LEADER
+                                                          : append(broker, partition, set, (uint32_t)bytes);
+        at = ps_wire_put_int32(at, number);
+        at = ps_wire_put_int16(at, error);
+        for (unsigned field = 0; field < 3; field++)
+            at = ps_wire_put_int64(at, 0);
+        at = ps_wire_put_int32(at, 0);
+        at = ps_wire_put_int16(at, -1);
+    }
+    return at;
+}
+
+char *ps_test_coordinator_produce(struct ps_test_coordinator *broker, int16_t version, struct ps_wire_in *in,
+                                  char *at)
+{
+    uint32_t length;
+    const char *id = ps_wire_get_string(in, &length);
+    ps_test_coordinator_check_id(id, length);
+    (void)ps_wire_get_int16(in);
+    (void)ps_wire_get_int32(in);
+    uint32_t topics = ps_wire_get_count(in, 1);
+    assert_int_equal(version, 8);
+    at = ps_wire_put_int32(at, (int32_t)topics);
+    for (uint32_t t = 0; t < topics; t++)
+        at = produce_topic(broker, in, at);
+    return ps_wire_put_int32(at, 0);
+}
+
+static char *put_topic(char *at, const char *name, unsigned partitions)
+{
+    at = ps_wire_put_int16(at, 0);
+    at = ps_wire_put_string(at, name, strlen(name));
+    at = ps_wire_put_int8(at, 0);
+    at = ps_wire_put_int32(at, (int32_t)partitions);
+    for (unsigned i = 0; i < partitions; i++) {
+        at = ps_wire_put_int16(at, 0);
+        at = ps_wire_put_int32(at, (int32_t)i);
+        at = ps_wire_put_int32(at, 0); /* leader */
+        for (int field = 0; field < 4; field++)
+            at = ps_wire_put_int32(at, 0); /* its epoch, and three lists */
+    }
+    return at;
+}
+
+char *ps_test_coordinator_metadata(const struct ps_test_coordinator *broker, char *at)
+{
+    const int32_t throttle_brokers_node[] = {0, 1, 0};
+    for (size_t i = 0; i < PS_COUNT_OF(throttle_brokers_node); i++)
+        at = ps_wire_put_int32(at, throttle_brokers_node[i]);
+    at = ps_wire_put_string(at, "127.0.0.1", 9);
+    at = ps_wire_put_int32(at, (int32_t)broker->port);
+    at = ps_wire_put_int16(at, -1);
+    at = ps_wire_put_string(at, "here", 4);
+    at = ps_wire_put_int32(at, 0);
+    at = ps_wire_put_int32(at, 2);
+    at = put_topic(at, "out", PS_TEST_OUT_PARTITIONS);
+    return put_topic(at, PS_TEST_POSITIONS, 1);
+}
+
+char *ps_test_coordinator_versions(char *at)
+{
+    static const int16_t keys[][2] = {{0, 8}, {3, 7}, {9, 7}, {18, 3}, {22, 1}, {28, 3}};
+    at = ps_wire_put_int16(at, 0);
+    at = ps_wire_put_int32(at, PS_COUNT_OF(keys));
+    for (size_t i = 0; i < PS_COUNT_OF(keys); i++) {
+        at = ps_wire_put_int16(at, keys[i][0]);
+        at = ps_wire_put_int16(at, 0);
+        at = ps_wire_put_int16(at, keys[i][1]);
+    }
+    return at;
+}
