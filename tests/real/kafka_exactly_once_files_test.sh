@@ -86,7 +86,11 @@ for ((kill = 1; kill <= kills; kill++)); do
     # Sometimes soon after the start: before the positions are read, or while they are.
     sleep "$((RANDOM % 2)).$((RANDOM % 10))$((RANDOM % 10))"
     case $((kill % 5)) in
-        0) agent_stop a1 ;;
+        0) # once it delivers
+            before=$(written)
+            await 60 has_written $((before + 1)) || fail "no lines arrive"
+            agent_stop a1
+            ;;
         *) agent_kill a1 ;;
     esac
     agent_start a1

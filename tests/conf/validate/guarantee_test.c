@@ -57,7 +57,7 @@ static void flows_that_cannot(void **state)
          "exactly once: it is in the sink group g"},
         {"a1.channels.c1.type = jdbc\n", "exactly once: channel c1 of type jdbc keeps events without"},
         {"a1.channels.c1.type = file\na1.sinks.k2.channel = c1\n",
-         "exactly once: sink k2 takes from channel c1, too"},
+         "exactly once: sink k2 also takes from channel c1"},
         {"a1.sinks.k1.penstock.positions.topic = a/b\n", "a/b is not a legal name of a topic"},
         {"a1.sinks.k1.penstock.positions.topic = default-flume-topic\n",
          "default-flume-topic is the topic of the events"},
