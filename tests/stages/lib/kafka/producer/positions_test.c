@@ -27,7 +27,7 @@ struct run {
     struct ps_pair pairs[6];
     struct ps_lease *back, *offered; /* given back; what is offered now */
     unsigned next;                   /* the number of the frame to be read next */
-    unsigned done;                   /* leases of this life that went home */
+    unsigned first;                  /* the number of the frame that was read first in this life */
     uint64_t random;
     unsigned faults, kills, not_read; /* readings of positions that failed */
 };
@@ -94,7 +94,7 @@ static void live(void)
     ps_test_stage_init(&run.stage, &ps_sink_kafka);
     run.sender = calloc(1, sizeof *run.sender);
     assert_non_null(run.sender);
-    run.done = 0;
+    run.first = run.next;
     assert_int_equal(ps_kafka_sender_open(run.sender, &run.plan, &run.stage.port, &err), PS_OK);
 }
 
@@ -212,10 +212,12 @@ static void die(void)
     run.back = run.offered = NULL;
 }
 
-/* The next agent finds the log as it was some frames ago. */
+/* The next agent finds the log as it was some frames ago: what was not delivered is there, and some of what was. */
 static void kill_agent(void)
 {
     unsigned forgotten = 1 + draw(FORGOTTEN_MAX);
+    (void)recall(); /* which commits, or gives back */
+    run.next = run.first + (unsigned)run.stage.done_count;
     die();
     run.next = run.next > forgotten ? run.next - forgotten : 1;
     run.kills++;
