@@ -124,11 +124,14 @@ broken() { # WHAT: a step that is not a test failed
 }
 
 network=() # what begins ctest
+has_isolated() { # [PRESET]: says once whether tests have networks of their own
+    [[ -e $results/isolated ]] || { "$build/${1:-release}/tests/isolated" --check | tee "$results/isolated"; } || true
+}
 # A test that writes without end fills neither disk nor terminal: files are capped here, output by ctest.
 run() { # LABEL-OF-THIS-RUN PRESET CTEST-OPTION...
     local title=$1 one=$2
     shift 2
-    [[ -e $results/isolated ]] || { "$build/$one/tests/isolated" --check | tee "$results/isolated"; } || true
+    has_isolated "$one"
     (
         ulimit -f 8388608
         "${network[@]}" ctest --test-dir "$build/$one" --output-on-failure --timeout 600 --no-tests=ignore \
@@ -249,33 +252,37 @@ thread_sanitizer() {
     selected tsan "${tsan_tests[@]}"
 }
 
-# Half of the tests wait for something. What needs the CPU (the other builds, and the tests with sanitizers) has what they leave, at a
-# lower priority: a test of the release build that becomes ready goes first. A step's lines are printed when it has ended.
-beside=''
-begin_beside() {
+# Half of the tests wait for something, so three branches of the whole run share the CPUs (docs/decisions/0101-three-branches.md): the tests with
+# real servers, whose far ends have time-outs of their own, go first; the other tests of the release build come next; what needs the CPU (the
+# other builds, and the tests with sanitizers) has what both leave. A step's lines are printed when it has ended.
+branches=()
+begin() { # NICENESS STEP...: these steps, one after the other, beside what follows
+    local niceness=$1 step lines
+    shift
+    lines=$(mktemp "$results/lines.XXXXXX")
     (
         trap - EXIT
         step_name=''
-        export CRASH_SLACK_S=${CRASH_SLACK_S:-3} # tests/crash/check.py: for a busy machine
-        renice -n 10 -p "$BASHPID" >/dev/null 2>&1 || true
-        for step in scripts clang_warnings thread_sanitizer address_sanitizer; do # many small tests last: no CPU waits for a long one
-            { "$step"; step_end; } >"$results/beside.out" 2>&1
-            cat "$results/beside.out"
+        renice -n "$niceness" -p "$BASHPID" >/dev/null 2>&1 || true
+        for step; do
+            { "$step"; step_end; } >"$lines" 2>&1
+            cat "$lines"
         done
     ) &
-    beside=$!
-    background+=("$beside")
-}
-
-release_tests() {
-    say "release: tests"
-    run release release -j "$slots" -LE '^(e2e|real)$'
-    say "end to end, on the mock cluster"
-    run e2e release -j $((5 * jobs)) -L '^e2e$'
+    branches+=("$!")
+    background+=("$!")
 }
 real_tests() {
     say "real servers"
     real_servers '^real$' "$(real_slots)"
+}
+release_tests() {
+    say "release: tests"
+    run release release -j "$slots" -LE '^(e2e|real)$'
+}
+end_to_end() {
+    say "end to end, on the mock cluster"
+    run e2e release -j $((5 * jobs)) -L '^e2e$'
 }
 
 # Tests with real servers share some of these, and so have one network together, with nothing but loopback. What they need from elsewhere is
@@ -292,13 +299,17 @@ real_servers() { # LABEL-OF-THE-TESTS JOBS
 fetching=''
 fetch_real() { # what the real servers need, while we build
     command -v java >/dev/null && command -v mvn >/dev/null || return 0
-    for server in kafka flume hdfs orc hive extras activemq hbase solr old_flume elasticsearch kudu kite; do tests/real/$server fetch || exit; done >"$results/fetch.log" 2>&1 &
+    {
+        for server in kafka flume hdfs orc hive extras activemq hbase solr old_flume elasticsearch kudu kite; do tests/real/$server fetch || exit; done
+        touch "$results/fetched"
+    } >"$results/fetch.log" 2>&1 &
     fetching=$!
     background+=("$fetching")
 }
-is_fetching() { [[ $fetching ]] && kill -0 "$fetching" 2>/dev/null; }
-wait_for_fetch() {
-    [[ -z $fetching ]] || wait "$fetching" || echo "fetching jars failed: $(tail -3 "$results/fetch.log")"
+wait_for_fetch() { # also in a branch, whose child it is not
+    [[ $fetching ]] || return 0
+    tail --pid="$fetching" -f /dev/null
+    [[ -e $results/fetched ]] || echo "fetching jars failed: $(tail -3 "$results/fetch.log")"
 }
 
 scripts() {
@@ -359,18 +370,13 @@ full)
     else
         say "release: build"
         { configure release && compile release; } || broken "build release"
-        begin_beside
-        # A third of the time of the tests with real servers is waiting: first, while there is enough to do beside them, unless
-        # their jars are still on their way (docs/decisions/0101-real-servers-first.md).
-        if is_fetching; then
-            release_tests
-            real_tests
-        else
-            real_tests
-            release_tests
-        fi
-        say "what is left of the builds with sanitizers"
-        wait "$beside" || broken "the steps beside the release build's tests"
+        step_end
+        has_isolated
+        begin 0 real_tests
+        begin 5 release_tests end_to_end
+        # tests/crash/check.py has more patience; many small tests are last, so that no CPU waits for a long one
+        CRASH_SLACK_S=${CRASH_SLACK_S:-3} begin 10 scripts clang_warnings thread_sanitizer address_sanitizer
+        for branch in "${branches[@]}"; do wait "$branch" || broken "a branch of the run"; done
     fi
     ;;
 esac

@@ -144,6 +144,9 @@ add_executable(crash_topic_lines ${CMAKE_SOURCE_DIR}/tests/crash/topic_lines.c)
 target_link_libraries(crash_topic_lines PRIVATE ps_flags PkgConfig::RDKAFKA)
 set_target_properties(crash_topic_lines PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
 add_dependencies(real_tools crash_kill_at crash_topic_lines)
+if(TARGET penstock-java) # a jar of another version than the program ends the Java host
+  add_dependencies(real_tools penstock-java)
+endif()
 
 # tests/support/java_host.h: a Java host without Java, which tests start.
 add_executable(java_fake_host ${CMAKE_SOURCE_DIR}/tests/stages/lib/java/fake_host.c)

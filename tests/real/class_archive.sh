@@ -1,0 +1,38 @@
+# An archive of the classes that a server loads, which Java maps instead of reading and checking them (docs/decisions/0102-archives-of-classes.md).
+# Sourced; `java` is the program. Defines
+#
+#   class_archive FOLDER         sets archive, the file in that folder for this Java, and archived, the options with which Java uses it if it is there
+#   class_archive_make START     makes it unless it is there: calls `START FOLDER OPTION`, which starts the server in that folder with one more option
+#                                of Java and prints its process. Without the archive everything works, and takes longer.
+# shellcheck shell=bash disable=SC2034,SC2154
+
+archive='' archived=()
+class_archive() {
+    local program
+    program=$(readlink -f "$(command -v "$java" || true)")
+    archive=$1/classes-$(stat -c %Y "${program:-/}").jsa
+    archived=()
+    [[ ! -r $archive ]] || archived=(-XX:SharedArchiveFile="$archive" -Xshare:auto -Xlog:cds=off -Xlog:cds+dynamic=off)
+}
+
+class_archive_make() {
+    local here lock process tenths
+    [[ ! -e $archive ]] || return 0
+    exec {lock}>"$archive.lock"
+    flock "$lock"
+    if [[ ! -e $archive ]]; then
+        here=$(mktemp -d)
+        process=$("$1" "$here" "-XX:ArchiveClassesAtExit=$here/classes.jsa" 2>"$here/log") || true
+        rm -f "$here/classes.jsa" # of a tool that made the server's folder
+        if [[ $process ]] && kill "$process"; then
+            for ((tenths = 0; tenths < 3000; tenths++)); do # writing it takes seconds
+                kill -0 "$process" 2>/dev/null || break
+                sleep 0.1
+            done
+        fi
+        # Java ends by a signal over an archive that is cut: it appears when it is whole.
+        if [[ -s $here/classes.jsa ]] && cp "$here/classes.jsa" "$archive.new"; then mv "$archive.new" "$archive"; fi
+        rm -rf "$here"
+    fi
+    exec {lock}>&-
+}
