@@ -2,9 +2,12 @@
  * stage is bound, checked, built, opened and called as by the engine, without the engine.
  *
  *   flume_draws DIRECTORY <cases >answers    files of the cases are made and removed below DIRECTORY */
+#include "stages/lib/http/json/handler.h"
+#include "stages/lib/syslog/format.h"
 #include "stages/lib/text/charset.h"
 #include "stages/table.h"
 #include "tests/support/fake_route.h"
+#include "tests/support/syslog.h"
 
 #include <fcntl.h>
 #include <ftw.h>
@@ -23,7 +26,7 @@ struct one {
     char kind[32], type[128];
     const char *keys[2 * CASE_PAIRS_MAX + 1];
     size_t key_count;
-    const char *charset, *policy;
+    const char *charset, *policy, *zone, *now, *keep, *size;
     struct ps_test_event events[CASE_EVENTS_MAX];
     const char *headers[CASE_EVENTS_MAX][2 * EVENT_HEADERS_MAX + 1];
     size_t event_count;
@@ -164,7 +167,7 @@ static void deserializer(struct ps_test_stage *stage, const struct one *one)
 {
     struct ps_charset charset;
     struct ps_err err;
-    assert_int_equal(ps_charset_find(one->charset, &charset, &err), PS_OK);
+    assert_int_equal(ps_charset_find(one->charset != NULL ? one->charset : "UTF-8", &charset, &err), PS_OK);
     struct case_input reading = {
         .input = {.read = give,
                   .charset = &charset,
@@ -272,6 +275,63 @@ static void hdfs(struct ps_test_stage *stage, const struct one *one)
     (void)ps_test_sink_recall(stage);
 }
 
+/* ---- the handler of JSON ---- */
+
+static void json(struct ps_test_stage *stage, const struct one *one)
+{
+    static struct ps_json_handler handler;
+    struct ps_err err;
+    if (handler.scan.events == NULL)
+        assert_int_equal(ps_json_handler_init(&handler, &err), PS_OK);
+    struct ps_http_text text = {.is_lines = false};
+    const char *type = one->charset != NULL
+                           ? ps_arena_format(one->arena, "application/json; charset=%s", one->charset)
+                           : "application/json";
+    struct ps_http_message message = {.content_type = {.at = 0, .length = (uint16_t)strlen(type)}};
+    struct ps_batch *batch = ps_test_stage_take_batch(stage);
+    char *body = ps_batch_alloc(batch, (uint32_t)one->input_length + 1);
+    memcpy(body, one->input, one->input_length);
+    struct ps_http_exchange exchange = {.message = &message,
+                                        .head = type,
+                                        .body = body,
+                                        .body_length = (uint32_t)one->input_length,
+                                        .text = &text};
+    enum ps_http_taken taken = ps_json_handler_take(&handler, stage->port.blocks, batch, &exchange);
+    assert_true(taken == PS_HTTP_TAKEN || taken == PS_HTTP_REFUSED);
+    printf("ways %u\n", taken == PS_HTTP_TAKEN ? 200U : exchange.status);
+    for (uint32_t row = 0; taken == PS_HTTP_TAKEN && row < batch->count; row++)
+        print_event(batch, &batch->events[row]);
+}
+
+/* ---- syslog ---- */
+
+static void syslog_messages(const struct one *one)
+{
+    struct ps_pair *items = ps_arena_alloc(one->arena, (one->key_count / 2 + 1) * sizeof *items);
+    for (size_t i = 0; i < one->key_count; i += 2)
+        items[i / 2] = (struct ps_pair){.key = one->keys[i], .value = one->keys[i + 1]};
+    const struct ps_pairs format = {one->key_count / 2, items};
+    struct ps_err err;
+    if (format.count > 0) {
+        struct ps_syslog_format *made = ps_syslog_format_create(&format, &err);
+        if (made == NULL) {
+            printf("refused %s\n", err.text);
+            return;
+        }
+        ps_syslog_format_destroy(made);
+    }
+    const struct ps_test_syslog how = {.mode = one->type,
+                                       .zone = one->zone,
+                                       .now_ms = strtoll(one->now, NULL, 10),
+                                       .keep_fields = one->keep,
+                                       .size_max = (uint32_t)strtoul(one->size, NULL, 10)};
+    char *text = ps_test_syslog_run(&how, format.count > 0 ? &format : NULL, one->input, one->input_length);
+    printf("out ");
+    print_hex(text, strlen(text));
+    putchar('\n');
+    free(text);
+}
+
 /* ---- the cases ---- */
 
 static void answer(struct one *one)
@@ -287,7 +347,12 @@ static void answer(struct one *one)
         {"serializer", PS_KIND_SERIALIZER, serializer},
         {"deserializer", PS_KIND_DESERIALIZER, deserializer},
         {"hdfs", PS_KIND_SINK, hdfs},
+        {"json", PS_KIND_SOURCE, json},
     };
+    if (strcmp(one->kind, "syslog") == 0) {
+        syslog_messages(one);
+        return;
+    }
     size_t k = 0;
     while (k < PS_COUNT_OF(kinds) && strcmp(kinds[k].kind, one->kind) != 0)
         k++;
@@ -311,7 +376,7 @@ static void answer(struct one *one)
     struct ps_test_stage stage;
     ps_test_stage_init(&stage, ops);
     stage.context.channels = (struct ps_texts){PS_COUNT_OF(channels), channels};
-    if (begin(&stage, one))
+    if (kinds[k].run == json || begin(&stage, one))
         kinds[k].run(&stage, one);
     ps_test_stage_fini(&stage);
     if (files)
@@ -336,7 +401,7 @@ static void read_event(struct one *one, char *words)
 
 static void read_case(struct one *one, const char *words)
 {
-    *one = (struct one){.arena = ps_arena_create(), .charset = "UTF-8", .policy = "FAIL"};
+    *one = (struct one){.arena = ps_arena_create(), .policy = "FAIL"};
     unsigned number;
     assert_int_equal(sscanf(words, "%u %31s %127s", &number, one->kind, one->type), 3);
     printf("case %u\n", number);
@@ -351,6 +416,19 @@ static void read_key(struct one *one, char *words)
     one->keys[one->key_count++] = text_of(one->arena, words);
     one->keys[one->key_count++] = text_of(one->arena, space + 1);
     one->keys[one->key_count] = NULL;
+}
+
+static void read_with(struct one *one, const char *words)
+{
+    const struct {
+        const char *name, **to;
+    } names[] = {{"charset ", &one->charset}, {"policy ", &one->policy}, {"zone ", &one->zone},
+                 {"now ", &one->now},         {"keep ", &one->keep},     {"size ", &one->size}};
+    for (size_t i = 0; i < PS_COUNT_OF(names); i++) {
+        size_t length = strlen(names[i].name);
+        if (strncmp(words, names[i].name, length) == 0)
+            *names[i].to = text_of(one->arena, words + length);
+    }
 }
 
 int main(int count, char **arguments)
@@ -369,10 +447,8 @@ int main(int count, char **arguments)
             read_case(&one, words);
         } else if (strncmp(line, "key ", 4) == 0) {
             read_key(&one, words);
-        } else if (strncmp(line, "with charset ", 13) == 0) {
-            one.charset = text_of(one.arena, line + 13);
-        } else if (strncmp(line, "with policy ", 12) == 0) {
-            one.policy = text_of(one.arena, line + 12);
+        } else if (strncmp(line, "with ", 5) == 0) {
+            read_with(&one, words);
         } else if (strncmp(line, "input ", 6) == 0) {
             one.input = from_hex(one.arena, words, &one.input_length);
         } else if (strncmp(line, "event ", 6) == 0) {

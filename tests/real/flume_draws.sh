@@ -1,7 +1,8 @@
 # Shared by tests/real/flume_draws_*_test.sh, which source it first. `drawn WHAT...` draws cases, has Flume's classes and penstock's
 # stages answer them, and compares.
 #
-#   PENSTOCK_SEED   the seed to replay             DRAWS   cases of each (default 300)             KEEP=1   keep the cases and answers
+#   PENSTOCK_SEED   the seed to replay             DRAWS   cases of each (default 300)
+#   ONLY="A B"      these kinds only               KEEP=1  keep the cases and answers
 # shellcheck shell=bash
 set -euo pipefail
 

@@ -4,4 +4,5 @@
 # native one.
 # shellcheck source=tests/real/flume_draws.sh
 source "$(dirname "${BASH_SOURCE[0]}")/flume_draws.sh"
-drawn hdfs
+# shellcheck disable=SC2086
+drawn ${ONLY:-hdfs}

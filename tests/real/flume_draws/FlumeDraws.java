@@ -2,16 +2,23 @@
 //
 //   java -cp FLUME FlumeDraws.java DIRECTORY <cases >answers    files of the cases are made and removed below DIRECTORY
 
+import io.netty.buffer.ByteBuf;
+import io.netty.buffer.Unpooled;
 import java.io.BufferedReader;
+import java.io.ByteArrayInputStream;
 import java.io.ByteArrayOutputStream;
 import java.io.File;
 import java.io.IOException;
 import java.io.InputStreamReader;
 import java.io.PrintStream;
+import java.lang.reflect.Proxy;
 import java.nio.charset.Charset;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.time.Clock;
+import java.time.Instant;
+import java.time.ZoneId;
 import java.util.ArrayList;
 import java.util.Collections;
 import java.util.Comparator;
@@ -19,8 +26,10 @@ import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.TimeZone;
 import java.util.TreeMap;
 import java.util.stream.Stream;
+import javax.servlet.http.HttpServletRequest;
 import org.apache.flume.Channel;
 import org.apache.flume.ChannelSelector;
 import org.apache.flume.Context;
@@ -40,6 +49,9 @@ import org.apache.flume.serialization.EventSerializerFactory;
 import org.apache.flume.serialization.PositionTracker;
 import org.apache.flume.serialization.ResettableFileInputStream;
 import org.apache.flume.sink.hdfs.HDFSEventSink;
+import org.apache.flume.source.SyslogUtils;
+import org.apache.flume.source.http.HTTPBadRequestException;
+import org.apache.flume.source.http.JSONHandler;
 import org.apache.hadoop.fs.RawLocalFileSystem;
 import org.apache.hadoop.fs.permission.FsPermission;
 
@@ -196,6 +208,80 @@ public class FlumeDraws {
         }
     }
 
+    void json() throws Exception {
+        String charset = with.get("charset");
+        HttpServletRequest request = (HttpServletRequest) Proxy.newProxyInstance(FlumeDraws.class.getClassLoader(), new Class<?>[] {HttpServletRequest.class},
+            (proxy, method, arguments) -> {
+                switch (method.getName()) {
+                case "getCharacterEncoding": return charset;
+                case "getReader": // Jetty's encoding of application/json is UTF-8
+                    return new BufferedReader(new InputStreamReader(new ByteArrayInputStream(input), charset == null ? "UTF-8" : charset));
+                default: throw new UnsupportedOperationException(method.getName());
+                }
+            });
+        List<Event> made;
+        try {
+            made = new JSONHandler().getEvents(request);
+        } catch (HTTPBadRequestException e) {
+            out.println("ways 400");
+            return;
+        } catch (Exception e) { // as the servlet
+            out.println("ways 500");
+            return;
+        }
+        out.println("ways 200");
+        for (Event event : made) print(event);
+    }
+
+    // ---- syslog: as ps_test_syslog_run prints events ----
+
+    static void escaped(StringBuilder to, byte[] bytes) {
+        for (byte b : bytes) {
+            if (b >= ' ' && b < 127 && b != '\\') to.append((char) b);
+            else to.append(String.format("\\x%02x", b & 255));
+        }
+    }
+
+    static void escaped(StringBuilder to, Event event) {
+        for (Map.Entry<String, String> header : new TreeMap<>(event.getHeaders()).entrySet()) {
+            to.append(header.getKey()).append('=');
+            escaped(to, header.getValue().getBytes(StandardCharsets.UTF_8));
+            to.append(' ');
+        }
+        to.append("| ");
+        escaped(to, event.getBody());
+        to.append('\n');
+    }
+
+    void syslog() {
+        TimeZone.setDefault(TimeZone.getTimeZone(with.get("zone")));
+        Clock clock = Clock.fixed(Instant.ofEpochMilli(Long.parseLong(with.get("now"))), ZoneId.systemDefault());
+        boolean datagram = type.equals("udp");
+        StringBuilder text = new StringBuilder();
+        SyslogUtils utils;
+        try {
+            utils = new SyslogUtils(Integer.parseInt(with.get("size")), SyslogUtils.chooseFieldsToKeep(with.get("keep")), datagram, clock);
+            utils.addFormats(keys);
+        } catch (RuntimeException e) {
+            out.println("refused " + e);
+            return;
+        }
+        ByteBuf data = Unpooled.wrappedBuffer(input);
+        do {
+            try {
+                Event event = utils.extractEvent(data);
+                if (event == null) {
+                    text.append("(none)\n");
+                    break;
+                }
+                escaped(text, event);
+            } catch (RuntimeException e) {
+                text.append("(dropped)\n");
+            }
+        } while (!datagram && data.isReadable());
+        out.println("out " + hex(text.toString()));
+    }
+
     void hdfs() throws Exception {
         Path root = folder.toPath().resolve("hdfs/a/b");
         Files.createDirectories(root);
@@ -266,6 +352,8 @@ public class FlumeDraws {
             case "serializer": serializer(); break;
             case "deserializer": deserializer(); break;
             case "hdfs": hdfs(); break;
+            case "syslog": syslog(); break;
+            case "json": json(); break;
             default: throw new IllegalArgumentException(kind);
             }
         } catch (Throwable e) {

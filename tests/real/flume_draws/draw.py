@@ -5,14 +5,14 @@
 
 The form, a word a line and its words (texts and bytes in hexadecimal, "-": empty):
 
-    case NUMBER KIND TYPE            KIND: interceptor, selector, serializer, deserializer, hdfs
+    case NUMBER KIND TYPE            KIND: interceptor, selector, serializer, deserializer, hdfs, syslog, json
     key NAME VALUE                   a key of the component, prefix stripped; @ROOT@ is a directory of the answering program
-    with charset|policy VALUE        what a deserializer gets from its source
-    event BODY [NAME VALUE]...       input bytes of a deserializer: input BYTES
+    with NAME VALUE                  charset, policy: what a deserializer gets from its source, charset: of a request; zone, now, keep, size: of a syslog source
+    event BODY [NAME VALUE]...       input bytes of a deserializer, of a stream or datagram: input BYTES
     end
 
 The answer: case NUMBER, then lines `refused WHY` (the component does not start), `threw WHY`, `event ...`, `ways ...` (a letter for each of
-four channels), `out BYTES`, `file NAME CONTENT`, then end. compare.py compares two of them.
+four channels; json: the status), `out BYTES`, `file NAME CONTENT`, then end. compare.py compares two of them.
 """
 import random
 import struct
@@ -429,10 +429,120 @@ def hdfs(draw, number):
     draw.end()
 
 
+# ---- syslog ----
+
+def syslog_stamp(draw):
+    month = draw.pick("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec", "Sept", "oct", "Xxx", "Mai")
+    day, hour, minute, second = draw.number(0, 32) if draw.chance(0.1) else draw.number(1, 31), draw.number(0, 24), draw.number(0, 60), draw.number(0, 60)
+    if draw.chance(0.5):
+        return draw.pick(f"{month} {day:2d}", f"{month} {day:02d}", f"{month} {day}", f"{month}  {day}") + f" {hour:02d}:{minute:02d}:{second:02d}"
+    date = f"{draw.pick(1969, 1970, 2000, 2003, 2024, 2026, 9999):04d}-{draw.number(1, 13):02d}-{day:02d}T{hour:02d}:{minute:02d}:{second:02d}"
+    return date + draw.pick("", "", ".1", ".003", ".123456", ".1234567", ".", ".12") + draw.pick("Z", "Z", "", "+01:00", "-05:30", "+0100", "-00:00", "z", "+25:00")
+
+
+def syslog_message(draw):
+    if draw.chance(0.08):
+        return draw.body().replace(b"\n", b"")
+    out = draw.pick("<34>", "<13>", "<0>", "<191>", "<165>", "<34>", "<13>", "<999>", "<1000>", "<>", "<1a>", "34>", "<-1>", "<007>", "<34", "", "<<34>", "< 34>")
+    out += draw.pick("", "", "", "1 ", "1 ", "1", "2 ", "11 ", " ", "0 ")
+    out += syslog_stamp(draw) if draw.chance(0.85) else draw.pick("-", "", "now", "Oct")
+    out += draw.pick(" ", " ", " ", " ", "  ", "", "\t")
+    out += draw.pick("host", "host.example.com", "10.0.0.1", "-", "::1", "fe80::1", "h_1", "a@b", "höst", "_x", "-x", "") + draw.pick(" ", " ", " ", "  ", "")
+    return out.encode() + draw.pick(b"su: it's me", b"su - ID47 - \xc3\xa9", b"", b"x", b"- - [a@1 b=\"c\"] text", draw.body().replace(b"\n", b" "), b"tab\there", b"cr\r", b"\xef\xbb\xbfbom",
+                                     b"y" * 40)
+
+
+def syslog(draw, number):
+    draw.begin(number, "syslog", draw.pick("single", "single", "udp"))
+    if draw.chance(0.15):
+        draw.key("regex", draw.pick("<(\\d+)>(\\d?) ?(\\S+ +\\d+ \\S+) (\\S+) (.*)", "(.*)", "<(\\d+)>(.*)", "<(\\d{1,3})>(\\d)? ?(\\d{4}-\\d\\d-\\d\\d)T(\\S+) (.*)"))
+        draw.maybe(0.5, "search", "T", "Oct", "(\\d)", " ")
+        draw.maybe(0.5, "replace", " ", "Nov", "$1", "-")
+        draw.maybe(0.5, "dateFormat", "yyyy-MM-dd", "MMM dd HH:mm:ss", "MMM d HH:mm:ss", "yyyy")
+    now = draw.pick(1700000000000, 1704067200000, 1709164800000, 1735689599000, 1719792000000, draw.number(10**12, 2 * 10**12))
+    for name, value in {"zone": draw.pick("UTC", "Europe/Berlin", "America/New_York", "Asia/Kolkata", "Pacific/Auckland"), "now": str(now),
+                        "keep": draw.pick("none", "none", "all", "true", "false", "priority", "timestamp hostname", "priority version timestamp hostname", "version", "ALL", "hostname,priority",
+                                          "xx", "Timestamp"),
+                        "size": draw.pick("2500", "2500", "2500", "2500", "10", "20", "50", "64", "100")}.items():
+        draw.lines.append(f"with {name} {as_hex(value.encode())}")
+    if draw.lines[-1] and " udp" in next(line for line in reversed(draw.lines) if line.startswith("case")):
+        text = syslog_message(draw) + draw.pick(b"", b"", b"\n", b"\nmore")
+    else:
+        text = b"".join(syslog_message(draw) + draw.pick(b"\n", b"\n", b"\n", b"\n\n", b"\r\n") for _ in range(draw.number(1, 6)))
+    draw.lines.append(f"input {as_hex(text)}")
+    draw.end()
+
+
+# ---- requests for the JSON handler of the source http ----
+
+def json_text(draw):
+    if draw.chance(0.2):
+        return draw.pick("abc", "a_b", "null", "true", "1.50", "1e3", "-0", "NaN", "Infinity", "0x10", "01", "1.", "1234567890123456789012", "tru", "TRUE", "a-b", "\u00e9x", "1E+2", ".5", "-")
+    quote = draw.pick('"', '"', '"', '"', "'")
+    pieces = [draw.pick("a", "b c", "é", "😀", "\\n", "\\t", "\\\\", "\\/", '\\"', "\\'", "\\u00e9", "\\ud83d\\ude00", "\\ud83d", "\\ude00", "\\b", "\\f", "\\r", "\n", "\t", "{", "]",
+                        ":", "/*", "//", "#", "\\u12", "\\x", "\\U0041", "\\u004G", "\\0", "\\\n") if draw.chance(0.5) else "x" for _ in range(draw.number(0, 5))]
+    return quote + "".join(pieces) + quote
+
+
+def json_space(draw):
+    return draw.pick("", "", "", "", " ", "\n", "\t", "/*c*/", "//c\n", "#c\n", "\r\n", "\u00a0", "\f") if draw.chance(0.3) else ""
+
+
+def json_value(draw, depth=2):
+    pick = draw.number(0, 9)
+    if pick < 7 or depth == 0:
+        return json_text(draw)
+    if pick == 7:
+        return draw.pick("null", "true", "false", "[]", "{}", "")
+    if pick == 8:
+        return "[" + draw.pick(",", ";").join(json_value(draw, depth - 1) for _ in range(draw.number(0, 3))) + "]"
+    return "{" + ",".join(json_text(draw) + ":" + json_value(draw, depth - 1) for _ in range(draw.number(0, 2))) + "}"
+
+
+def json_headers(draw):
+    colon = lambda: draw.pick(":", ":", ":", ":", "=", "=>", " : ")
+    pairs = [json_text(draw) + colon() + (json_text(draw) if draw.chance(0.93) else json_value(draw)) for _ in range(draw.number(0, 3))]
+    if draw.chance(0.06):
+        return draw.pick("null", "[]", "\"x\"", "[[\"a\",\"b\"]]", "[[a,b],[c,d]]", "[[a]]", "5", "[[a,b,c]]", "[null]")
+    return "{" + draw.pick(",", ",", ",", ";").join(pairs) + draw.pick("", "", "", "", "", ",") + "}"
+
+
+def json(draw, number):
+    draw.begin(number, "json", "http")
+    charset = draw.pick(None, None, None, "UTF-8", "utf-8", "UTF-16", "UTF-32", "utf-16", "ISO-8859-1", "US-ASCII")
+    if charset is not None:
+        draw.lines.append(f"with charset {as_hex(charset.encode())}")
+    events = []
+    for _ in range(draw.number(0, 3)):
+        members = []
+        if draw.chance(0.8):
+            members.append(draw.pick('"headers"', '"headers"', "headers", "'headers'", '"Headers"') + json_space(draw) + ":" + json_headers(draw))
+        if draw.chance(0.85):
+            members.append(draw.pick('"body"', '"body"', "body", "'body'") + ":" + json_space(draw) + (json_text(draw) if draw.chance(0.9) else json_value(draw)))
+        if draw.chance(0.2):
+            members.append(json_text(draw) + ":" + json_value(draw))
+        draw.random.shuffle(members)
+        events.append("{" + json_space(draw) + draw.pick(",", ",", ",", ",", ";").join(members) + json_space(draw) + "}" if draw.chance(0.96) else draw.pick("null", "5", "", "[]", '"x"'))
+    text = "[" + draw.pick(",", ",", ",", ";", ", ").join(events) + draw.pick("", "", "", "", "", ",", " ") + "]" + draw.pick("", "", "", "\n", " x", "]", "[]", "//end")
+    if draw.chance(0.05):
+        text = draw.pick("", " ", "null", "{}", "[", "]", "[]", ")]}'\n" + text, "\ufeff" + text, events[0] if events else "x", "[,]", "[{}", "[{},]", "[{};{}]")
+    if draw.chance(0.12) and text:
+        at = draw.number(0, len(text) - 1)
+        text = text[:at] + draw.pick("", "", "x", ",", '"', "{", "}", "]", ":", "\\", "\0", "/") + text[at + draw.number(0, 1):]
+    data = text.encode()
+    if charset is not None and charset.lower() in ("utf-16", "utf-32") and draw.chance(0.9):
+        data = text.encode(charset.lower() + "-be") if draw.chance(0.5) else text.encode(charset.lower())
+    if draw.chance(0.04) and data:
+        at = draw.number(0, len(data) - 1)
+        data = data[:at] + draw.pick(b"\xff", b"\xc3", b"\xed\xa0\x80", b"\xe2\x82") + data[at:]
+    draw.lines.append(f"input {as_hex(data)}")
+    draw.end()
+
+
 draws = {"timestamp": interceptor("timestamp"), "host": interceptor("host"), "static": interceptor("static"), "remove_header": interceptor("remove_header"),
          "uuid": interceptor("org.apache.flume.sink.solr.morphline.UUIDInterceptor$Builder"), "search_replace": interceptor("search_replace"),
          "regex_filter": interceptor("regex_filter"), "regex_extractor": interceptor("regex_extractor"), "selector": selector, "serializer": serializer, "line": line,
-         "blob": blob, "avro": avro, "hdfs": hdfs}
+         "blob": blob, "avro": avro, "hdfs": hdfs, "syslog": syslog, "json": json}
 
 if __name__ == "__main__":
     what, seed, count = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])

@@ -379,21 +379,21 @@ static bool grow_headers(struct ps_json_scan *scan)
     return true;
 }
 
-/* Puts the header behind the last one, whose name is this text in the first scratch, into the table of the event's names. Returns
- * false if one of the same name is there. */
-static bool add_name(struct reader *reader, const char *text, uint32_t length)
+/* Puts the header behind the last one, whose name is this text in the first scratch, into the table of the event's names. If one of the
+ * same name is there, it returns that, else NULL. */
+static struct ps_json_header *add_name(struct reader *reader, const char *text, uint32_t length)
 {
     struct ps_json_scan *scan = reader->scan;
     uint32_t at = (uint32_t)ps_name_keyed_hash(text, length) & (PLACES - 1);
     for (; scan->places[at].stamp == scan->stamp; at = (at + 1) & (PLACES - 1)) {
-        const struct ps_json_header *other = &scan->headers[scan->places[at].header];
+        struct ps_json_header *other = &scan->headers[scan->places[at].header];
         const char *known;
         if (other->hash == scan->headers[scan->header_count].hash &&
             plain_name(reader, &other->name, 1, &known) == length && memcmp(known, text, length) == 0)
-            return false;
+            return other;
     }
     scan->places[at] = (struct ps_json_place){scan->stamp, scan->header_count};
-    return true;
+    return NULL;
 }
 
 static bool add_header(struct reader *reader, const struct ps_json_text *name,
@@ -411,8 +411,14 @@ static bool add_header(struct reader *reader, const struct ps_json_text *name,
     const char *text;
     uint32_t length = plain_name(reader, name, 0, &text);
     header->hash = ps_name_hash(text, length);
-    if (name->kind != PS_JSON_NULL && !add_name(reader, text, length))
-        return malformed(reader, "a header comes twice in an event");
+    struct ps_json_header *same = name->kind != PS_JSON_NULL ? add_name(reader, text, length) : NULL;
+    if (same != NULL) {
+        /* Gson asks the map whether it had a value. */
+        if (same->value.kind != PS_JSON_NULL)
+            return malformed(reader, "a header comes twice in an event");
+        same->value = *value;
+        return true;
+    }
     scan->header_count++;
     return true;
 }
@@ -536,11 +542,11 @@ static bool item(struct reader *reader, bool is_null, bool *has_null, bool keep)
 }
 
 /* Reads the items from reader->at on; `first`: the array has just begun. The rest of a text was checked before, so
- * it is read only as far as its events are kept. */
-static bool items(struct reader *reader, bool first, bool rest)
+ * it is read only as far as its events are kept. `*has_null`: one of them is null. */
+static bool items(struct reader *reader, bool first, bool rest, bool *has_null)
 {
     struct ps_json_scan *scan = reader->scan;
-    bool has_null = false;
+    *has_null = false;
     for (;; first = false) {
         uint32_t at = (uint32_t)(reader->at - reader->text);
         bool is_null, keep = scan->rest_at == 0 && scan->event_count < scan->events_max &&
@@ -554,11 +560,9 @@ static bool items(struct reader *reader, bool first, bool rest)
             scan->rest_at = at;
         if (!keep && rest)
             return true;
-        if (!item(reader, is_null, &has_null, keep))
+        if (!item(reader, is_null, has_null, keep))
             return false;
     }
-    if (has_null)
-        return mistake(reader, 500, "an event is null");
     return true;
 }
 
@@ -581,10 +585,14 @@ static bool document(struct reader *reader)
         return mistake(reader, 500, "there is null in place of an array");
     }
     reader->at++;
-    if (!items(reader, true, false))
+    bool has_null;
+    if (!items(reader, true, false, &has_null))
         return false;
     reader->strict = true;
-    return !next(reader) || malformed(reader, "something follows the array");
+    if (next(reader))
+        return malformed(reader, "something follows the array");
+    /* No mistake of the syntax: Flume meets it after it has read the whole text. */
+    return !has_null || reader->scan->status != 200 || mistake(reader, 500, "an event is null");
 }
 
 bool ps_json_scan(struct ps_json_scan *scan, const char *text, uint32_t length, uint32_t at)
@@ -594,7 +602,8 @@ bool ps_json_scan(struct ps_json_scan *scan, const char *text, uint32_t length, 
     scan->total = 0;
     scan->status = 200;
     scan->reason = NULL;
+    bool has_null;
     if (at > 0)
-        return items(&reader, false, true);
+        return items(&reader, false, true, &has_null);
     return document(&reader);
 }

@@ -152,11 +152,52 @@ static int tear_down(void **state)
     return 0;
 }
 
+/* Flume reads the whole text before it meets an event that is null. */
+static void test_null_events(void **unused)
+{
+    static const struct {
+        const char *text;
+        unsigned status;
+    } cases[] = {
+        {"[null]", 500}, {"[,]", 500},      {"[{},]", 500},  {"[{},] x", 400},
+        {"[,]]", 400},   {"[null,{]", 400}, {"[{}] x", 400},
+    };
+    for (size_t i = 0; i < PS_COUNT_OF(cases); i++) {
+        run(cases[i].text, strlen(cases[i].text), "");
+        if (scan.status != cases[i].status)
+            fail_msg("%s: %u", cases[i].text, scan.status);
+    }
+}
+
+/* A name may come again behind a null: Gson asks the map whether it had a value. */
+static void test_names_that_come_again(void **unused)
+{
+    static const struct {
+        const char *text;
+        unsigned status, headers;
+    } cases[] = {
+        {"[{headers:{x:null,x:1}}]", 200, 1},
+        {"[{headers:{x:null,x:null,y:2,x:1}}]", 200, 2},
+        {"[{headers:{x:null,x:1,x:2}}]", 400, 1},
+        {"[{headers:{x:1,x:null}}]", 400, 1},
+        {"[{headers:{x:null}},{headers:{x:1}}]", 200, 2},
+    };
+    for (size_t i = 0; i < PS_COUNT_OF(cases); i++) {
+        run(cases[i].text, strlen(cases[i].text), "");
+        if (scan.status != cases[i].status || scan.header_count != cases[i].headers)
+            fail_msg("%s: %u, %u headers", cases[i].text, scan.status, scan.header_count);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_comments), cmocka_unit_test(test_texts_of_every_length),
-        cmocka_unit_test(test_escapes),  cmocka_unit_test(test_rests),
+        cmocka_unit_test(test_comments),
+        cmocka_unit_test(test_null_events),
+        cmocka_unit_test(test_names_that_come_again),
+        cmocka_unit_test(test_texts_of_every_length),
+        cmocka_unit_test(test_escapes),
+        cmocka_unit_test(test_rests),
         cmocka_unit_test(test_depth),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
