@@ -264,7 +264,8 @@ static void hdfs(struct ps_test_stage *stage, const struct one *one)
         if (result == PS_LATER)
             usleep(1000);
     }
-    for (unsigned i = 0; result == PS_TAKEN && stage->done_count == 0 && !stage->failed && i < 1500; i++) {
+    for (unsigned i = 0;
+         result == PS_TAKEN && stage->done_count == 0 && !stage->failed && i < SINK_PATIENCE_MS; i++) {
         (void)ps_test_sink_tick(stage);
         ps_test_stage_pass_ms(stage, 1);
         if (stage->done_count == 0)

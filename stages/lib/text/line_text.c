@@ -259,6 +259,34 @@ static uint32_t newline_find(const struct ps_line_text *text, const char *bytes,
     return length;
 }
 
+/* Decodes the beginning of a text into text->decoded: chars_max, or all but an incomplete character at its end. Sets *used to the number of
+ * bytes. Returns false when there is no memory (*full), or they are malformed. */
+static bool part_decode(struct ps_line_text *text, const char *bytes, uint32_t length, uint32_t chars_max,
+                        uint32_t *used, bool *full)
+{
+    struct ps_buffer *decoded = &text->decoded;
+    *full = !ps_buffer_grow(text->slab, decoded, (uint32_t)PS_CHARSET_DECODED_MAX(length));
+    if (*full)
+        return false;
+    if (text->in->kind == PS_CHARSET_UTF8) {
+        struct ps_line_walk walk = {.bytes = bytes,
+                                    .length = length,
+                                    .chars_max = chars_max,
+                                    .policy = text->policy,
+                                    .out = decoded->data};
+        ps_line_walk(&walk);
+        decoded->length = walk.made;
+        *used = walk.used;
+        return !walk.bad;
+    }
+    size_t made;
+    bool malformed;
+    *used = (uint32_t)ps_transcoder_decode_part(&text->decoder, bytes, length, text->policy, text->little,
+                                                chars_max, decoded->data, &made, &malformed);
+    decoded->length = (uint32_t)made;
+    return !malformed;
+}
+
 /* Decodes a line into text->decoded. Returns false when there is no memory (*full is set), or the line is
  * malformed. If no newline ends the line, subtracts an incomplete character at its end from *length. */
 static bool decode(struct ps_line_text *text, const char *bytes, uint32_t *length, bool newline, bool *full)
@@ -270,11 +298,8 @@ static bool decode(struct ps_line_text *text, const char *bytes, uint32_t *lengt
         return false;
     bool good =
         ps_transcoder_decode(&text->decoder, bytes, *length, false, text->little, decoded->data, &used);
-    for (uint32_t less = 1; !good && !newline && less < BYTES_A_CHAR_MAX && less <= *length; less++) {
-        good = ps_transcoder_decode(&text->decoder, bytes, *length - less, false, text->little, decoded->data,
-                                    &used);
-        *length -= good ? less : 0;
-    }
+    if (!good && !newline)
+        return part_decode(text, bytes, *length, UINT32_MAX, length, full);
     if (!good &&
         (text->policy == PS_DECODE_FAIL ||
          !ps_transcoder_decode(&text->decoder, bytes, *length, true, text->little, decoded->data, &used)))
@@ -332,32 +357,6 @@ static bool parts_add(struct ps_line_text *text, struct ps_batch *batch, bool ne
     return true;
 }
 
-/* Decodes the first chars_max of a line that goes on behind `length` into text->decoded. Returns how many of the bytes they are; 0: there
- * is no memory (*full), or they are malformed. */
-static uint32_t part_decode(struct ps_line_text *text, const char *bytes, uint32_t length, bool *full)
-{
-    struct ps_buffer *decoded = &text->decoded;
-    *full = !ps_buffer_grow(text->slab, decoded, (uint32_t)PS_CHARSET_DECODED_MAX(length));
-    if (*full)
-        return 0;
-    if (text->in->kind == PS_CHARSET_UTF8) {
-        struct ps_line_walk walk = {.bytes = bytes,
-                                    .length = length,
-                                    .chars_max = text->chars_max,
-                                    .policy = text->policy,
-                                    .out = decoded->data};
-        ps_line_walk(&walk);
-        decoded->length = walk.made;
-        return walk.bad ? 0 : walk.used;
-    }
-    size_t made;
-    bool malformed;
-    size_t used = ps_transcoder_decode_part(&text->decoder, bytes, length, text->policy, text->little,
-                                            text->chars_max, decoded->data, &made, &malformed);
-    decoded->length = (uint32_t)made;
-    return malformed ? 0 : (uint32_t)used;
-}
-
 static enum ps_line_take take_other(struct ps_line_text *text, struct ps_batch *batch,
                                     struct ps_line_bytes *lines, struct ps_err *err)
 {
@@ -372,12 +371,17 @@ static enum ps_line_take take_other(struct ps_line_text *text, struct ps_batch *
         if (!newline && !lines->ends && rest < text->line_bytes_max)
             return PS_LINE_TAKE_ALL;
         if (!newline && (!lines->ends || most < rest)) {
-            uint32_t used = part_decode(text, bytes, length, &full);
-            if (used == 0)
+            uint32_t used;
+            if (!part_decode(text, bytes, length, text->chars_max, &used, &full))
                 return full ? PS_LINE_TAKE_FULL : bad(text, err);
-            if (!part_add(text, batch, text->decoded.data, text->decoded.length))
-                return PS_LINE_TAKE_FULL;
-            note_cut(text, true);
+            if (used == 0)
+                return bad(text, err);
+            /* Nothing is left of it where malformed bytes are left out: the line has not begun. */
+            if (text->decoded.length > 0) {
+                if (!part_add(text, batch, text->decoded.data, text->decoded.length))
+                    return PS_LINE_TAKE_FULL;
+                note_cut(text, true);
+            }
             lines->taken = at + used;
             if (lines->one)
                 return PS_LINE_TAKE_ALL;

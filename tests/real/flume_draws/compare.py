@@ -279,9 +279,33 @@ def path_upwards(case, flume, penstock):
 
 def inside_of_a_pair(case, flume, penstock):
     """docs/stages/interceptor_regex_filter.md: Java finds \\B and empty matches between the halves of a surrogate pair."""
-    text = case.keys.get("regex", "") + case.keys.get("searchPattern", "")
-    return case.kind == "interceptor" and "\\B" in text and any(re.search(rb"[\xf0-\xf4][\x80-\xbf]{3}", body) for body, _ in case.events) and \
-        flume.refused is None and penstock.refused is None
+    if case.kind != "interceptor" or flume.refused is not None or penstock.refused is not None or flume.threw is not None:
+        return False
+    pairs = any(re.search(rb"[\xf0-\xf4][\x80-\xbf]{3}", body) for body, _ in case.events)
+    halves = len(flume.events) == len(penstock.events) and any(
+        theirs[0].count(b"?") > ours[0].count(b"?") for theirs, ours in zip(flume.events, penstock.events))
+    return pairs and ("\\B" in case.keys.get("regex", "") + case.keys.get("searchPattern", "") or halves)
+
+
+def pair_in_one_event(case, flume, penstock):
+    """docs/stages/deserializer_line.md: a character of two chars is not cut in two at maxLineLength."""
+    def texts(answer):
+        joined = b"".join(body for body, _ in answer.events).replace(b"?", b"")
+        return re.sub(rb"[\xf0-\xf4][\x80-\xbf]{3}", b"", joined)
+    return case.type.lower() == "line" and "maxLineLength" in case.keys and (flume.threw is None) == (penstock.threw is None) and texts(flume) == texts(penstock) and \
+        any(b"?" in body for body, _ in flume.events)
+
+
+def mark_within_a_file(case, flume, penstock):
+    """docs/stages/deserializer_line.md: a byte order mark before a later line is left out."""
+    return case.type.lower() == "line" and case.with_.get("charset") == "UTF-16" and [e for e in flume.events if e[0] != b"\xef\xbb\xbf"] == \
+        [(body.removeprefix(b"\xef\xbb\xbf"), headers) for body, headers in penstock.events]
+
+
+def ignored_buffer(case, flume, penstock):
+    """docs/stages/deserializer_line.md: a buffer of nothing but malformed bytes ends the file for Flume."""
+    return case.type.lower() == "line" and case.with_.get("policy") == "IGNORE" and len(case.input) > 8192 and penstock.threw is None and \
+        len(flume.events) < len(penstock.events) and flume.events == penstock.events[:len(flume.events)]
 
 
 def codec_that_fails(case, flume, penstock):
@@ -313,7 +337,7 @@ def one_bucket_for_spellings(case, flume, penstock):
     return case.kind == "hdfs" and flume.files != penstock.files and merged(flume) == merged(penstock) and (flume.threw is None) == (penstock.threw is None)
 
 
-KNOWN = [reprinted_schema, damaged_avro_file, tables_of_the_system, channel_named_twice, rolled_back, refused_file_type, pool_without_threads, path_upwards, codec_that_fails, stale_headers, format_that_fails, inside_of_a_pair, one_bucket_for_spellings, null_headers, failed_file, datum_of_no_record, default_in_any_case, refused_date, refused_replacement]
+KNOWN = [reprinted_schema, damaged_avro_file, tables_of_the_system, channel_named_twice, rolled_back, refused_file_type, pool_without_threads, path_upwards, pair_in_one_event, mark_within_a_file, ignored_buffer, codec_that_fails, stale_headers, format_that_fails, inside_of_a_pair, one_bucket_for_spellings, null_headers, failed_file, datum_of_no_record, default_in_any_case, refused_date, refused_replacement]
 
 
 def main():

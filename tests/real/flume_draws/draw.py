@@ -400,7 +400,7 @@ def hdfs(draw, number):
         draw.key("hdfs.path", "file://@ROOT@/z")
     draw.maybe(0.4, "hdfs.filePrefix", escaped(draw, False), "x", "a/b", "%{h}", "FlumeData")
     draw.maybe(0.3, "hdfs.fileSuffix", ".log", "-%Y", ".avro", "", "%{h}")
-    if not any(one in draw.keys.get("hdfs.filePrefix", "") for one in ("/", "%{")):  # HDFS does not rename into a directory that is not there; Java does on the local disk
+    if not any(one in draw.keys.get("hdfs.filePrefix", "") for one in ("/", "%")):  # HDFS does not rename into a directory that is not there; Java does on the local disk
         draw.maybe(0.2, "hdfs.inUsePrefix", "_", ".", "%{h}")
     draw.maybe(0.2, "hdfs.inUseSuffix", ".tmp", ".x", "", "~")
     draw.maybe(0.2, "hdfs.emptyInUseSuffix", draw.boolean())
@@ -409,16 +409,17 @@ def hdfs(draw, number):
     if draw.chance(0.6):
         draw.key("hdfs.round", draw.pick("true", "true", "true", "true", "false", "yes", "TRUE"))
         draw.maybe(0.8, "hdfs.roundUnit", "second", "minute", "hour", "hour", "minute", "HOUR", "day", "Minute", "seconds")
-        draw.maybe(0.8, "hdfs.roundValue", "1", "2", "5", "7", "10", "12", "24", "20", "3", "6", "15", "9", "13", "30", "17", draw.pick("60", "25", "61", "0", "-1", "abc"))
-    if not any("%" + one in draw.keys.get("hdfs.path", "") + draw.keys.get("hdfs.filePrefix", "") for one in "MSst"):
+        known = draw.keys.get("hdfs.roundUnit", "second").lower() in ("second", "minute", "hour")
+        draw.maybe(0.8 if known else 0, "hdfs.roundValue", "1", "2", "5", "7", "10", "12", "24", "20", "3", "6", "15", "9", "13", "30", "17", draw.pick("60", "25", "61", "0", "-1", "abc"))
+    if not any("%" + one in draw.keys.get("hdfs.path", "") + draw.keys.get("hdfs.filePrefix", "") for one in "MSstcIklHj"):
         draw.maybe(0.1, "hdfs.useLocalTimeStamp", draw.boolean())
     draw.maybe(0.2, "hdfs.rollCount", "1", "2", "0")
     draw.maybe(0.2, "hdfs.rollSize", "0", "1", "10")
     draw.maybe(0.1, "hdfs.batchSize", "1", "2", "100")
     draw.maybe(0.05, "hdfs.maxOpenFiles", "1", "2", "5000")
     if draw.chance(0.12):
-        draw.key("hdfs." + draw.pick("rollCount", "rollSize", "rollInterval", "batchSize", "idleTimeout", "maxOpenFiles", "closeTries", "retryInterval",
-                                     "threadsPoolSize", "rollTimerPoolSize", "minBlockReplicas", "codeC", "writeFormat", "kerberosPrincipal"), draw.pick(*UNUSUAL))
+        draw.key("hdfs." + draw.pick("rollCount", "rollSize", "rollInterval", "batchSize", "idleTimeout", "closeTries", "retryInterval",
+                                     "threadsPoolSize", "rollTimerPoolSize", "codeC", "writeFormat", "kerberosPrincipal"), draw.pick(*UNUSUAL))
     draw.maybe(0.25, "serializer", *["text", "TEXT", "header_and_text"] * 5, "nope.Class")
     draw.maybe(0.15, "serializer.appendNewline", draw.boolean())
     for _ in range(draw.number(1, 4)):

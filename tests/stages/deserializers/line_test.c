@@ -130,6 +130,17 @@ static const struct row rows[] = {
     {"2048", "UTF-16BE", "UTF-8", PS_DECODE_REPLACE, TEXT("\xD8\xC6\0z\0a\xDC\xB0\0b\0\n"),
      "[\uFFFDa\uFFFDb]"},
     {"2048", "UTF-16LE", "UTF-8", PS_DECODE_REPLACE, TEXT("\xC6\xD8z\0a\0\n\0"), "[\uFFFDa]"},
+    /* malformed bytes shortly before the end of a file without a last newline */
+    {"2048", "US-ASCII", "UTF-8", PS_DECODE_REPLACE, TEXT("a\nab\xC2\x85,"), "[a][ab\uFFFD\uFFFD,]"},
+    {"2048", "US-ASCII", "UTF-8", PS_DECODE_IGNORE, TEXT("ab\xC2,"), "[ab,]"},
+    {"2048", "US-ASCII", "UTF-8", PS_DECODE_FAIL, TEXT("ab\xC2,"), NULL},
+    {"2048", "UTF-8", "ISO-8859-1", PS_DECODE_REPLACE, TEXT("ab\xFF,"), "[ab?,]"},
+    {"2048", "UTF-8", "ISO-8859-1", PS_DECODE_REPLACE, TEXT("ab\xC3"), "[ab]"},
+    {"1", "US-ASCII", "UTF-8", PS_DECODE_IGNORE,
+     TEXT("\x80\x80\x80\x80\x80\x80\x80\x80\x80\x80\x80\x80\x80\x80\x80\x80\x80\x80\x80\x80\x80\x80\x80\x80"
+          "\x80\x80\x80\x80"
+          "a\n"),
+     "[a][]"},
     /* U+FFFD of the file itself stays */
     {"2048", "UTF-16LE", "UTF-8", PS_DECODE_IGNORE, TEXT("a\0\xFD\xFFz\0\n\0"), "[a\uFFFDz]"},
     {"2048", "Shift_JIS", "UTF-8", PS_DECODE_FAIL, TEXT("\x93\xFA\x96\x7B\nx\n"), "[日本][x]"},

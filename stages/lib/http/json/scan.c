@@ -14,7 +14,8 @@
 struct reader {
     struct ps_json_scan *scan;
     const char *text, *at, *end;
-    bool strict; /* behind the array Gson reads as RFC 8259 has it */
+    bool strict;   /* behind the array Gson reads as RFC 8259 has it */
+    bool has_null; /* an event is null */
 };
 
 bool ps_json_scan_init(struct ps_json_scan *scan)
@@ -412,14 +413,10 @@ static bool add_header(struct reader *reader, const struct ps_json_text *name,
     uint32_t length = plain_name(reader, name, 0, &text);
     header->hash = ps_name_hash(text, length);
     struct ps_json_header *same = name->kind != PS_JSON_NULL ? add_name(reader, text, length) : NULL;
-    if (same != NULL) {
-        /* Gson asks the map whether it had a value. */
-        if (same->value.kind != PS_JSON_NULL)
-            return malformed(reader, "a header comes twice in an event");
-        same->value = *value;
-        return true;
-    }
-    scan->header_count++;
+    if (same != NULL && same->value.kind != PS_JSON_NULL) /* Gson asks the map whether it had a value */
+        return malformed(reader, "a header comes twice in an event");
+    (same != NULL ? same : header)->value = *value;
+    scan->header_count += same == NULL;
     return true;
 }
 
@@ -518,7 +515,7 @@ static bool event_members(struct reader *reader, struct ps_json_event *event)
 }
 
 /* Reads an item of the array. Events without room are read as well, because they may have a mistake. */
-static bool item(struct reader *reader, bool is_null, bool *has_null, bool keep)
+static bool item(struct reader *reader, bool is_null, bool keep)
 {
     struct ps_json_scan *scan = reader->scan;
     struct ps_json_event spare;
@@ -528,7 +525,7 @@ static bool item(struct reader *reader, bool is_null, bool *has_null, bool keep)
             return malformed(reader, "an event is not an object");
         if (!is_null && !text_value(reader, &text))
             return false;
-        *has_null = true;
+        reader->has_null = true;
         return text.kind == PS_JSON_NULL || malformed(reader, "an event is not an object");
     }
     if (!event_members(reader, keep ? &scan->events[scan->event_count] : &spare))
@@ -542,11 +539,10 @@ static bool item(struct reader *reader, bool is_null, bool *has_null, bool keep)
 }
 
 /* Reads the items from reader->at on; `first`: the array has just begun. The rest of a text was checked before, so
- * it is read only as far as its events are kept. `*has_null`: one of them is null. */
-static bool items(struct reader *reader, bool first, bool rest, bool *has_null)
+ * it is read only as far as its events are kept. */
+static bool items(struct reader *reader, bool first, bool rest)
 {
     struct ps_json_scan *scan = reader->scan;
-    *has_null = false;
     for (;; first = false) {
         uint32_t at = (uint32_t)(reader->at - reader->text);
         bool is_null, keep = scan->rest_at == 0 && scan->event_count < scan->events_max &&
@@ -560,7 +556,7 @@ static bool items(struct reader *reader, bool first, bool rest, bool *has_null)
             scan->rest_at = at;
         if (!keep && rest)
             return true;
-        if (!item(reader, is_null, has_null, keep))
+        if (!item(reader, is_null, keep))
             return false;
     }
     return true;
@@ -573,11 +569,8 @@ static bool document(struct reader *reader)
         reader->at += 3;
     if (next(reader) && reader->end - reader->at >= 5 && memcmp(reader->at, ")]}'\n", 5) == 0)
         reader->at += 5;
-    if (!next(reader)) {
-        if (reader->scan->status == 200)
-            return mistake(reader, 500, "the body is empty");
-        return false;
-    }
+    if (!next(reader))
+        return reader->scan->status == 200 && mistake(reader, 500, "the body is empty");
     if (*reader->at != '[') {
         struct ps_json_text text;
         if (*reader->at == '{' || !text_value(reader, &text) || text.kind != PS_JSON_NULL)
@@ -585,14 +578,13 @@ static bool document(struct reader *reader)
         return mistake(reader, 500, "there is null in place of an array");
     }
     reader->at++;
-    bool has_null;
-    if (!items(reader, true, false, &has_null))
+    if (!items(reader, true, false))
         return false;
     reader->strict = true;
     if (next(reader))
         return malformed(reader, "something follows the array");
     /* No mistake of the syntax: Flume meets it after it has read the whole text. */
-    return !has_null || reader->scan->status != 200 || mistake(reader, 500, "an event is null");
+    return !reader->has_null || reader->scan->status != 200 || mistake(reader, 500, "an event is null");
 }
 
 bool ps_json_scan(struct ps_json_scan *scan, const char *text, uint32_t length, uint32_t at)
@@ -602,8 +594,7 @@ bool ps_json_scan(struct ps_json_scan *scan, const char *text, uint32_t length, 
     scan->total = 0;
     scan->status = 200;
     scan->reason = NULL;
-    bool has_null;
     if (at > 0)
-        return items(&reader, false, true, &has_null);
+        return items(&reader, false, true);
     return document(&reader);
 }
