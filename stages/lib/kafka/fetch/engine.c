@@ -9,7 +9,7 @@
 #include <string.h>
 
 #define TICK_NS (500 * PS_NS_PER_MS)
-#define PAUSED_TICK_NS (20 * PS_NS_PER_MS) /* the worker does not watch the sockets while the source waits */
+#define PAUSED_TICK_NS (100 * PS_NS_PER_MS) /* the worker does not watch the sockets while the source waits */
 
 static struct ps_kafka_fetch *of(struct ps_kafka_reading *reading)
 {
