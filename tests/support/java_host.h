@@ -48,11 +48,11 @@ struct ps_test_java_control {
     volatile int stops;      /* components that were stopped */
     /* Sources: each puts events "event 0", "event 1", .. until it has put as many as `events`. */
     volatile int events;
-    volatile int call_events;        /* of a call at most; 0: 7 */
-    volatile int large_bytes;        /* the body of each tenth event is so long, if not 0 */
-    volatile int taken, refused;     /* events, as the agent has answered */
-    volatile int promises;           /* it promises events where it may */
-    volatile int promised, keeps;    /* events that it has promised; how often it was asked to promise no more */
+    volatile int call_events;     /* of a call at most; 0: 7 */
+    volatile int large_bytes;     /* the body of each tenth event is so long, if not 0 */
+    volatile int taken, refused;  /* events, as the agent has answered */
+    volatile int promises;        /* it promises events where it may */
+    volatile int promised, keeps; /* events that it has promised; how often it was asked to promise no more */
     volatile int needs, needs_taken; /* larger slots: asked for, received */
 };
 

@@ -76,7 +76,8 @@ static void flows_that_cannot(void **state)
          "exactly-once is not possible with this setting: penstock.transaction.interval is above half"},
         {"a1.sinks.k1.kafka.producer.acks = 1\n",
          "exactly-once is not possible with this setting: kafka.producer.acks"},
-        {"a1.sinks.k1.kafka.producer.enable.idempotence = false\n", "exactly-once is not possible with this setting"},
+        {"a1.sinks.k1.kafka.producer.enable.idempotence = false\n",
+         "exactly-once is not possible with this setting"},
         {"a1.sinks.k1.kafka.producer.broker.address.family = v4\n",
          "exactly-once is not possible with this setting: broker.address.family"},
     };

@@ -17,7 +17,7 @@ struct opening {
     bool was_open;                    /* the job was given the log's own descriptor */
     int64_t offset;                   /* where reading would go on */
     struct ps_tail_identity expected; /* of what was read so far; head_length 0: not known */
-    int error; /* the first of the results: errno; 0: the file is open */
+    int error;                        /* the first of the results: errno; 0: the file is open */
     struct ps_tail_identity identity;
     uint64_t born_ns; /* 0: not known */
     int64_t size;
