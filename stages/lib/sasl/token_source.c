@@ -32,7 +32,8 @@ struct asking {
 struct ps_token_source {
     struct ps_helper *helper; /* NULL: the token is unsecured */
     struct asking *asking;
-    bool asked; /* the helper has `asking` */
+    bool asked;        /* the helper has `asking` */
+    uint64_t asked_ns; /* when it was asked last */
     char *subject, *token;
     uint64_t renew_ns, end_ns; /* of the token */
 };
@@ -222,12 +223,12 @@ void ps_token_source_destroy(struct ps_token_source *source)
     free(source);
 }
 
-static void keep(struct ps_token_source *source, char *token, uint64_t life_s, uint64_t now_ns)
+static void keep(struct ps_token_source *source, char *token, uint64_t life_s, uint64_t begun_ns)
 {
     wipe(source->token);
     source->token = token;
-    source->renew_ns = now_ns + life_s * PS_NS_PER_S / 5 * 4;
-    source->end_ns = now_ns + life_s * PS_NS_PER_S;
+    source->renew_ns = begun_ns + life_s * PS_NS_PER_S / 5 * 4;
+    source->end_ns = begun_ns + life_s * PS_NS_PER_S;
 }
 
 const char *ps_token_source_take(struct ps_token_source *source, uint64_t now_ns, bool *later, char *reason)
@@ -243,17 +244,22 @@ const char *ps_token_source_take(struct ps_token_source *source, uint64_t now_ns
     bool answered = source->asked && ps_helper_answer(source->helper) != NULL;
     source->asked &= !answered;
     if (answered && asking->token != NULL) {
-        keep(source, asking->token, asking->life_s, now_ns);
+        /* Its life began about then: nobody may have taken the answer for longer than that. */
+        keep(source, asking->token, asking->life_s, source->asked_ns);
         asking->token = NULL;
-        return source->token;
+        answered = false;
+        if (now_ns < source->renew_ns)
+            return source->token;
     }
     bool is_good = source->token != NULL && now_ns < source->end_ns;
     if (answered && !is_good) {
         snprintf(reason, PS_SASL_REASON_BYTES, "%s", asking->reason);
         return NULL;
     }
-    if (!source->asked)
+    if (!source->asked) {
+        source->asked_ns = now_ns;
         source->asked = ps_helper_ask(source->helper, asking);
+    }
     *later = !is_good;
     return is_good ? source->token : NULL;
 }

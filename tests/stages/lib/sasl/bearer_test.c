@@ -193,6 +193,26 @@ static void test_endpoint(void **state)
     close(endpoint.listener);
 }
 
+/* A token that came while the old one was still good, and that nobody took before its own end, is not used. */
+static void test_late_answer(void **state)
+{
+    struct endpoint endpoint = endpoint_open();
+    char reason[PS_SASL_REASON_BYTES];
+    bool later;
+    struct ps_token_source *source = source_of(&endpoint);
+    serve(&endpoint, ANSWER("200 OK", "{\"access_token\":\"first\",\"expires_in\":100}"));
+    assert_string_equal(await(source, PS_NS_PER_S, reason), "first");
+    pthread_join(endpoint.thread, NULL);
+    serve(&endpoint, ANSWER("200 OK", "{\"access_token\":\"late\",\"expires_in\":100}"));
+    assert_string_equal(ps_token_source_take(source, 82 * PS_NS_PER_S, &later, reason), "first");
+    pthread_join(endpoint.thread, NULL);
+    serve(&endpoint, ANSWER("200 OK", "{\"access_token\":\"new\",\"expires_in\":100}"));
+    assert_string_equal(await(source, 1000 * PS_NS_PER_S, reason), "new");
+    pthread_join(endpoint.thread, NULL);
+    ps_token_source_destroy(source);
+    close(endpoint.listener);
+}
+
 /* Each failure is told once, with the endpoint's words, and the next call asks again. */
 static void test_endpoint_fails(void **state)
 {
@@ -228,7 +248,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_message),        cmocka_unit_test(test_refusal),
         cmocka_unit_test(test_unsecured),      cmocka_unit_test(test_endpoint),
-        cmocka_unit_test(test_endpoint_fails),
+        cmocka_unit_test(test_endpoint_fails), cmocka_unit_test(test_late_answer),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
