@@ -175,6 +175,8 @@ void ps_kafka_lane_broker_lose(struct ps_kafka_lane_broker *broker, const char *
                                                            : ERROR_TRANSPORT;
     broker->login_is_refused = false;
     ps_kafka_lane_broker_drop(broker);
+    if (idle)
+        broker->address.length = 0;
     broker->failures++;
     broker->rest_ns = lane->now.mono_ns + reconnect_rest_ns(broker);
     if (connecting && ++broker->addresses_tried < broker->address_count)
@@ -466,8 +468,10 @@ static uint64_t idle_ns(const struct ps_kafka_lane_broker *broker)
 
 static void close_idle(struct ps_kafka_lane_broker *broker)
 {
-    if (broker->lane->now.mono_ns >= idle_ns(broker))
-        ps_kafka_lane_broker_drop(broker);
+    if (broker->lane->now.mono_ns < idle_ns(broker))
+        return;
+    ps_kafka_lane_broker_drop(broker);
+    broker->address.length = 0;
 }
 
 void ps_kafka_lane_broker_work(struct ps_kafka_lane_broker *broker, bool ready)

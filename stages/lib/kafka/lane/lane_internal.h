@@ -166,7 +166,7 @@ struct ps_kafka_lane_broker {
     char host[PS_HOST_NAME_BYTES];
     unsigned port;
     bool gone;                 /* not in the last metadata */
-    struct ps_address address; /* the last one that was tried; length 0: none */
+    struct ps_address address; /* the last one, unless it did well; length 0: none */
     uint32_t address_count;    /* of the name, */
     uint32_t addresses_tried;  /* and how many did not help, in a row */
     enum ps_kafka_lane_phase phase;
