@@ -390,6 +390,13 @@ void ps_kafka_lane_partition_landed(struct ps_kafka_lane *lane, struct ps_kafka_
 
 /* ---- sets and requests of the lane ---- */
 
+/* Returns whether nothing more is taken before something is delivered. */
+static inline bool ps_kafka_lane_is_full(const struct ps_kafka_lane *lane)
+{
+    return lane->queued_bytes >= lane->settings.queue_bytes_max ||
+           lane->queued_records >= lane->settings.queue_records_max;
+}
+
 struct ps_kafka_lane_set *ps_kafka_lane_take_set(struct ps_kafka_lane *lane,
                                                  struct ps_kafka_lane_partition *partition);
 void ps_kafka_lane_give_set(struct ps_kafka_lane *lane, struct ps_kafka_lane_set *set);

@@ -264,8 +264,9 @@ static uint32_t lane_submit(struct ps_kafka_producer *producer, struct ps_kafka_
         return wait_for_partitions(lane, topic, records, error);
     int64_t wall_ms = ps_clock_now().wall_ms;
     for (uint32_t i = 0; i < count; i++) {
-        if (lane->queued_bytes >= lane->settings.queue_bytes_max ||
-            lane->queued_records >= lane->settings.queue_records_max) {
+        if (ps_kafka_lane_is_full(lane)) {
+            if (lane->settings.linger_ns != 0)
+                lane->resting_ns = 0; /* the next turn sends the sets that wait for more records */
             *error = PS_KAFKA_FULL;
             return i;
         }
