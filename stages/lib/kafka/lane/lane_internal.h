@@ -335,6 +335,7 @@ struct ps_kafka_lane {
     struct ps_kafka_compressor *compressor; /* NULL: no compression */
     struct ps_byte_buffer spare;            /* of the compressor */
     struct ps_kafka_lane_set *free_sets;
+    uint64_t free_bytes; /* of their buffers; at most twice queue_bytes_max */
     struct ps_kafka_lane_request *free_requests;
     struct ps_kafka_lane_set *purged, **purged_end; /* to be reported */
     bool fatal, fatal_told, answered;

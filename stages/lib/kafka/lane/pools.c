@@ -12,17 +12,25 @@ struct ps_kafka_lane_set *ps_kafka_lane_take_set(struct ps_kafka_lane *lane,
                                                  struct ps_kafka_lane_partition *partition)
 {
     struct ps_kafka_lane_set *set = lane->free_sets;
-    if (set != NULL)
+    if (set != NULL) {
         lane->free_sets = set->next;
-    else if ((set = ps_kafka_lane_set_make()) == NULL)
+        lane->free_bytes -= set->room;
+    } else if ((set = ps_kafka_lane_set_make()) == NULL) {
         return NULL;
+    }
     ps_kafka_lane_set_reset(set, partition);
     set->born_ns = lane->now.mono_ns;
     return set;
 }
 
+/* A buffer keeps the size of the largest set that it had: with many partitions all of them would become that large. */
 void ps_kafka_lane_give_set(struct ps_kafka_lane *lane, struct ps_kafka_lane_set *set)
 {
+    if (lane->free_bytes + set->room > 2 * lane->settings.queue_bytes_max) {
+        ps_kafka_lane_set_free(set);
+        return;
+    }
+    lane->free_bytes += set->room;
     set->next = lane->free_sets;
     lane->free_sets = set;
 }
