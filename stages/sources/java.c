@@ -440,11 +440,25 @@ static uint64_t java_reserves(const void *, const void *state_)
     return ps_java_credit_wanted(&state->credit);
 }
 
+/* Asks the host to promise no more. Returns false: try again later. */
+static bool credit_withdraw(struct java_state *state)
+{
+    const struct ps_java_credit *credit = &state->credit;
+    if (state->component.state != PS_JAVA_RUNS || credit->most == credit->used || credit->returns)
+        return true;
+    if (!ps_java_component_send(&state->component, PS_JAVA_KEEP, NULL, 0, NULL))
+        return false;
+    ps_java_credit_ask(&state->credit);
+    return true;
+}
+
 static void java_reserved(const void *, void *state_, uint64_t events, const struct ps_now *)
 {
     struct java_state *state = state_;
     if (state->component.state == PS_JAVA_RUNS)
         ps_java_credit_given(&state->credit, events);
+    if (events < state->credit.most - state->credit.put) /* after a reload: other channels */
+        (void)credit_withdraw(state);
     if (slots_serve(state, true))
         wake(state);
 }
@@ -455,10 +469,7 @@ static uint64_t credit_tick(struct java_state *state, const struct ps_now *now)
     uint64_t due_ns = PS_NEVER;
     if (state->component.state != PS_JAVA_RUNS || !ps_java_credit_is_idle(&state->credit, now, &due_ns))
         return due_ns;
-    if (!ps_java_component_send(&state->component, PS_JAVA_KEEP, NULL, 0, NULL))
-        return now->mono_ns + PS_NS_PER_MS;
-    ps_java_credit_ask(&state->credit);
-    return due_ns;
+    return credit_withdraw(state) ? due_ns : now->mono_ns + PS_NS_PER_MS;
 }
 
 /* ---- life ---- */
@@ -497,7 +508,9 @@ static bool java_drain(const void *, void *state_, const struct ps_now *now)
     if (state->drain_ns == 0)
         state->drain_ns =
             now->mono_ns + (ps_java_class_is_flow(&state->plan->class) ? FLOW_DRAIN_NS : DRAIN_NS);
-    if (!ps_java_component_stop(&state->component) && now->mono_ns < state->drain_ns)
+    /* A class that stops too late has promised nothing that is still to come. */
+    bool asked = credit_withdraw(state);
+    if ((!asked || !ps_java_component_stop(&state->component)) && now->mono_ns < state->drain_ns)
         return false;
     take_left(state);
     return left_unread(state) == 0 || now->mono_ns >= state->drain_ns + DRAIN_NS;
