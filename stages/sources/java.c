@@ -228,6 +228,7 @@ static void enqueue(struct java_state *state, struct slot *slot, uint64_t bytes,
         .memory = slot->area.memory, .bytes = (uint32_t)bytes, .count = (uint32_t)events};
     slot->left = 0;
     slot->refused = false;
+    state->credit.event_bytes = bytes / events;
     state->queue[(state->queue_first + state->queue_count++) % SLOTS] = (unsigned)(slot - state->slots);
     ps_count(state->port->counters, PS_COUNTER_AppendBatchReceivedCount, slot->calls);
 }

@@ -3,9 +3,10 @@
 #include "rings/word.h"
 #include "stages/lib/java/message.h"
 
-/* Maximum number of bytes that a class promises before its events are in the channels: a few slots of the shared
- * memory. */
+/* Maximum number of events that a class promises before they are in the channels; fewer large ones, because a channel takes promised
+ * events also beyond its bytes. */
 #define EVENTS_MAX 4096U
+#define BYTES_MAX (UINT64_C(8) << 20)
 /* A class that calls less often than this keeps no room of the channels. */
 #define PAUSE_NS (100 * PS_NS_PER_MS)
 /* Number of calls without a pause after which room in advance is worth two messages. */
@@ -26,8 +27,10 @@ static bool grows(const struct ps_java_credit *credit)
 
 uint64_t ps_java_credit_wanted(const struct ps_java_credit *credit)
 {
-    uint64_t promised = credit->most - credit->put;
-    return grows(credit) && promised < EVENTS_MAX ? EVENTS_MAX : promised;
+    uint64_t promised = credit->most - credit->put, most = EVENTS_MAX;
+    if (credit->event_bytes > BYTES_MAX / EVENTS_MAX)
+        most = BYTES_MAX / credit->event_bytes;
+    return grows(credit) && promised < most ? most : promised;
 }
 
 void ps_java_credit_given(struct ps_java_credit *credit, uint64_t events)
