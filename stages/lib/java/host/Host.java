@@ -96,10 +96,15 @@ public final class Host {
                 for (int beats = 0;; beats++) {
                     send(Message.BEAT, 0, new long[] {Message.PROTOCOL}, null);
                     Thread.sleep(BEAT_MS);
-                    if (beats == BEATS_BEFORE_FIGURES)
-                        figures = new Figures(this);
-                    if (figures != null)
-                        figures.report();
+                    try {
+                        if (beats == BEATS_BEFORE_FIGURES)
+                            figures = new Figures(this);
+                        if (figures != null)
+                            figures.report();
+                    } catch (RuntimeException | LinkageError wrong) { // a bean that does not work, a JVM without java.management
+                        LogStream.log("WARN", "java", "the metrics of Java end", wrong);
+                        figures = null;
+                    }
                 }
             } catch (IOException | InterruptedException ended) {
                 return; // the agent is gone: the main thread sees it, too
