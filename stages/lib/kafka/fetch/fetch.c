@@ -293,10 +293,20 @@ static bool scan(struct ps_kafka_fetch *fetch, struct ps_kafka_fetch_part *part,
     return at > answer->records;
 }
 
+/* By first offset. A broker lists the transactions in the order of their ends (TransactionIndex); read.c, like Java's
+ * CompletedFetch, takes them in the order of their beginnings. */
+static int compare_aborted(const void *one, const void *other)
+{
+    return memcmp((const char *)one + sizeof(int64_t), (const char *)other + sizeof(int64_t),
+                  sizeof(int64_t));
+}
+
 static void add_slice(struct ps_kafka_fetch *fetch, struct ps_kafka_fetched *fetched, uint32_t stream,
                       const struct part_answer *answer, int64_t next)
 {
     struct ps_kafka_fetch_part *part = &fetch->parts[stream];
+    if (answer->aborted_count > 1) /* in the answer's own block */
+        qsort((char *)(uintptr_t)answer->aborted, answer->aborted_count, ABORTED_BYTES, compare_aborted);
     if (fetched->slice_count == fetched->slice_room) {
         fetched->slice_room = fetched->slice_room == 0 ? 8 : 2 * fetched->slice_room;
         fetched->slices =

@@ -88,7 +88,7 @@ struct ps_kafka_fetch_slice {
     uint32_t stream, generation;
     int64_t from;         /* records before it are not wanted */
     const char *at, *end; /* its batches; the end of the last one may be missing */
-    const char *aborted;  /* transactions, as they are on the wire: producer id, first offset */
+    const char *aborted;  /* transactions by first offset, as on the wire: producer id, first offset */
     uint32_t aborted_count;
 };
 
