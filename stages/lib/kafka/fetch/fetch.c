@@ -126,9 +126,11 @@ static struct ps_kafka_lane_request *make_request(struct ps_kafka_fetch *fetch,
 
 static bool has_room(const struct ps_kafka_fetch *fetch)
 {
-    uint64_t answer = (uint64_t)fetch->settings.bytes_max;
-    return fetch->held_bytes + fetch->expected_bytes + answer <= fetch->held_bytes_max ||
-           fetch->held_bytes + fetch->expected_bytes == 0;
+    uint64_t answer = (uint64_t)fetch->settings.bytes_max, bytes = fetch->held_bytes;
+    for (const struct ps_kafka_lane_broker *broker = fetch->lane->brokers; broker != NULL;
+         broker = broker->next)
+        bytes += broker->fetch_asked ? answer : 0;
+    return bytes == 0 || bytes + answer <= fetch->held_bytes_max;
 }
 
 static bool may_ask(const struct ps_kafka_fetch *fetch)
@@ -155,7 +157,6 @@ static void ask(struct ps_kafka_fetch *fetch, struct ps_kafka_lane_broker *broke
         return;
     request->node = broker->node;
     broker->fetch_asked = true;
-    fetch->expected_bytes += (uint64_t)fetch->settings.bytes_max;
     ps_kafka_lane_broker_send(broker, request);
 }
 
@@ -408,7 +409,6 @@ bool ps_kafka_fetch_answer(struct ps_kafka_lane_broker *broker, struct ps_kafka_
         (void)ps_wire_get_int32(in); /* session */
     request->answer = NULL;
     broker->fetch_asked = false;
-    fetch->expected_bytes -= (uint64_t)fetch->settings.bytes_max;
     if (throttle_ms > 0)
         broker->throttle_ns = fetch->mono_ns + (uint64_t)throttle_ms * PS_NS_PER_MS;
     if (fetched == NULL && !in->failed)
@@ -435,6 +435,5 @@ void ps_kafka_fetch_lost(struct ps_kafka_fetch *fetch, struct ps_kafka_lane_requ
     if (request->answer != NULL)
         ps_kafka_fetched_give(fetch, request->answer);
     request->answer = NULL;
-    fetch->expected_bytes -= (uint64_t)fetch->settings.bytes_max;
     forget_asked(fetch, request->node);
 }

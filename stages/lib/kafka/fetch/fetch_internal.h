@@ -199,7 +199,7 @@ struct ps_kafka_fetch {
     uint32_t turn;                         /* the stream that is first in the next request */
     struct ps_kafka_fetched *first, **end; /* answers, oldest first */
     struct ps_kafka_fetched *spare;
-    uint64_t held_bytes, expected_bytes; /* of the answers; of those under way at most */
+    uint64_t held_bytes; /* of the answers */
     struct ps_kafka_fetch_reading reading;
     struct ps_kafka_unpacker *unpacker;
     uint64_t block_number; /* the last one given to a block: tells it from others at its address */
