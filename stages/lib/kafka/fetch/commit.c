@@ -81,15 +81,34 @@ static void commit(struct ps_kafka_fetch *fetch)
     ps_kafka_lane_broker_send(broker, request);
 }
 
-void ps_kafka_commit_when(struct ps_kafka_fetch *fetch, uint64_t interval_ns)
+/* Returns whether there is something to commit, and nothing that forbids it but the time. */
+static bool may_commit(const struct ps_kafka_fetch *fetch)
 {
-    if (fetch->commit_failed && interval_ns < RETRY_NS)
-        interval_ns = RETRY_NS;
     bool member =
         fetch->member.phase == PS_KAFKA_MEMBER_STABLE || fetch->member.phase == PS_KAFKA_MEMBER_REVOKING;
-    if (member && fetch->dirty && !fetch->commit_asked && !fetch->fatal &&
-        fetch->mono_ns - fetch->commit_sent_ns >= interval_ns)
+    return member && fetch->dirty && !fetch->commit_asked && !fetch->fatal;
+}
+
+/* Returns when the next commit may be sent, as far as time decides it. */
+static uint64_t rested_ns(const struct ps_kafka_fetch *fetch, uint64_t interval_ns)
+{
+    bool retries = fetch->commit_failed && interval_ns < RETRY_NS;
+    return fetch->commit_sent_ns + (retries ? RETRY_NS : interval_ns);
+}
+
+void ps_kafka_commit_when(struct ps_kafka_fetch *fetch, uint64_t interval_ns)
+{
+    if (may_commit(fetch) && fetch->mono_ns >= rested_ns(fetch, interval_ns))
         commit(fetch);
+}
+
+uint64_t ps_kafka_commit_due_ns(const struct ps_kafka_fetch *fetch)
+{
+    if (!may_commit(fetch))
+        return PS_NEVER;
+    uint64_t due_ns = rested_ns(fetch, fetch->commit_interval_ns);
+    uint64_t reached_ns = ps_kafka_lane_coordinator_due_ns(fetch->lane, &fetch->member.coordinator);
+    return due_ns > reached_ns ? due_ns : reached_ns;
 }
 
 static void answered(struct ps_kafka_fetch *fetch, const char *topic, uint32_t length, int32_t partition,

@@ -217,8 +217,7 @@ static uint64_t due_ns(const struct ps_kafka_fetch *fetch)
     due_ns = ps_least(due_ns, ps_kafka_member_due_ns(fetch));
     due_ns = ps_least(due_ns, ps_kafka_offsets_due_ns(fetch));
     due_ns = ps_least(due_ns, ps_kafka_fetch_due_ns(fetch));
-    if (fetch->dirty && !fetch->commit_asked)
-        due_ns = ps_least(due_ns, fetch->commit_sent_ns + fetch->commit_interval_ns);
+    due_ns = ps_least(due_ns, ps_kafka_commit_due_ns(fetch));
     return fetch->again ? fetch->mono_ns : due_ns;
 }
 

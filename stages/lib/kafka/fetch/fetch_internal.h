@@ -310,6 +310,8 @@ void ps_kafka_offsets_reset(struct ps_kafka_fetch *fetch, struct ps_kafka_fetch_
 void ps_kafka_commit_notice(struct ps_kafka_fetch *fetch);
 /* Commits if there is something to commit, no commit is under way, and the last one did not just fail. */
 void ps_kafka_commit_when(struct ps_kafka_fetch *fetch, uint64_t interval_ns);
+/* Returns when the next commit can be sent. PS_NEVER: there is none, or something else must happen before. */
+uint64_t ps_kafka_commit_due_ns(const struct ps_kafka_fetch *fetch);
 bool ps_kafka_commit_answer(struct ps_kafka_fetch *fetch, const struct ps_kafka_lane_request *request,
                             struct ps_wire_in *in, char *reason);
 
