@@ -133,31 +133,52 @@ static bool has_room(const struct ps_kafka_fetch *fetch)
     return bytes == 0 || bytes + answer <= fetch->held_bytes_max;
 }
 
-static bool may_ask(const struct ps_kafka_fetch *fetch)
+static bool is_reading(const struct ps_kafka_fetch *fetch)
 {
     return !fetch->paused && !fetch->stopped && !fetch->fatal &&
-           fetch->member.phase == PS_KAFKA_MEMBER_STABLE && has_room(fetch);
+           fetch->member.phase == PS_KAFKA_MEMBER_STABLE;
 }
 
-static void ask(struct ps_kafka_fetch *fetch, struct ps_kafka_lane_broker *broker)
+/* Asks the broker if there is something to ask for. Returns false if there is no room for its answer. */
+static bool ask(struct ps_kafka_fetch *fetch, struct ps_kafka_lane_broker *broker)
 {
-    if (broker->fetch_asked || broker->node < 0 || fetch->mono_ns < broker->throttle_ns || !may_ask(fetch))
-        return;
+    if (broker->fetch_asked || broker->node < 0 || fetch->mono_ns < broker->throttle_ns || !is_reading(fetch))
+        return true;
     uint32_t count = count_wanted(fetch, broker);
-    if (count == 0 || ps_kafka_fetch_reach(fetch->lane, broker) == NULL)
-        return;
+    if (count == 0)
+        return true;
+    if (!has_room(fetch))
+        return false;
+    if (ps_kafka_fetch_reach(fetch->lane, broker) == NULL)
+        return true;
     if (ps_kafka_fetch_version(broker, PS_KAFKA_LANE_FETCH) < 0) {
         ps_kafka_fetch_die(fetch,
                            "%s:%u has no version of Fetch from 4 to 11: use penstock.engine = librdkafka",
                            broker->host, broker->port);
-        return;
+        return true;
     }
     struct ps_kafka_lane_request *request = make_request(fetch, broker, count);
     if (request == NULL)
-        return;
+        return true;
     request->node = broker->node;
     broker->fetch_asked = true;
     ps_kafka_lane_broker_send(broker, request);
+    return true;
+}
+
+/* Asks the brokers from one number to another. Returns false if one of them has to wait for room; it is the first the next
+ * time. */
+static bool ask_some(struct ps_kafka_fetch *fetch, uint32_t from, uint32_t end)
+{
+    uint32_t number = 0;
+    for (struct ps_kafka_lane_broker *broker = fetch->lane->brokers; broker != NULL; broker = broker->next) {
+        if (number >= from && number < end && !ask(fetch, broker)) {
+            fetch->broker_turn = number;
+            return false;
+        }
+        number++;
+    }
+    return true;
 }
 
 static bool misses_leader(const struct ps_kafka_fetch *fetch)
@@ -174,10 +195,10 @@ static bool misses_leader(const struct ps_kafka_fetch *fetch)
 
 void ps_kafka_fetch_turn(struct ps_kafka_fetch *fetch)
 {
-    if (!may_ask(fetch))
+    if (!is_reading(fetch))
         return;
-    for (struct ps_kafka_lane_broker *broker = fetch->lane->brokers; broker != NULL; broker = broker->next)
-        ask(fetch, broker);
+    uint32_t first = fetch->broker_turn;
+    fetch->broker_waits = !ask_some(fetch, first, UINT32_MAX) || !ask_some(fetch, 0, first);
     if (misses_leader(fetch))
         ps_kafka_lane_want_metadata(fetch->lane);
 }
@@ -185,7 +206,7 @@ void ps_kafka_fetch_turn(struct ps_kafka_fetch *fetch)
 uint64_t ps_kafka_fetch_due_ns(const struct ps_kafka_fetch *fetch)
 {
     uint64_t due_ns = PS_NEVER;
-    if (!may_ask(fetch))
+    if (!is_reading(fetch) || !has_room(fetch))
         return PS_NEVER;
     for (const struct ps_kafka_lane_broker *broker = fetch->lane->brokers; broker != NULL;
          broker = broker->next) {
@@ -426,7 +447,8 @@ bool ps_kafka_fetch_answer(struct ps_kafka_lane_broker *broker, struct ps_kafka_
         broker->throttle_ns = fetch->mono_ns + ERROR_REST_NS;
         ps_kafka_reports_error(&fetch->reports, (rd_kafka_resp_err_t)error, "Fetch", fetch->mono_ns);
     }
-    ask(fetch, broker);
+    if (!fetch->broker_waits) /* else the next turn decides whose turn it is */
+        (void)ask(fetch, broker);
     return true;
 }
 

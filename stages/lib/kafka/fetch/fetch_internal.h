@@ -197,6 +197,8 @@ struct ps_kafka_fetch {
 
     /* fetch.c, read.c */
     uint32_t turn;                         /* the stream that is first in the next request */
+    uint32_t broker_turn;                  /* the number of the broker that is asked first, */
+    bool broker_waits;                     /* and whether one waits for room */
     struct ps_kafka_fetched *first, **end; /* answers, oldest first */
     struct ps_kafka_fetched *spare;
     uint64_t held_bytes; /* of the answers */
