@@ -78,24 +78,24 @@ static char *put_part(struct ps_kafka_fetch *fetch, char *at, uint32_t i, int16_
     return ps_wire_put_int32(at, fetch->settings.partition_bytes_max);
 }
 
-/* The answer may be used up by the first partitions: each request begins with another one. */
-static char *put_parts(struct ps_kafka_fetch *fetch, char *at, const struct ps_kafka_lane_broker *broker,
+/* The answer may be used up by the first partitions: each request to a broker begins with another one. */
+static char *put_parts(struct ps_kafka_fetch *fetch, char *at, struct ps_kafka_lane_broker *broker,
                        int16_t version)
 {
     uint32_t first = UINT32_MAX;
     for (uint32_t n = 0; n < fetch->part_count; n++) {
-        uint32_t i = (fetch->turn + n) % fetch->part_count;
+        uint32_t i = (broker->fetch_turn + n) % fetch->part_count;
         if (!is_of(fetch, i, broker) || fetch->mono_ns < fetch->parts[i].rest_ns)
             continue;
         at = put_part(fetch, at, i, version);
         first = first == UINT32_MAX ? i : first;
     }
-    fetch->turn = first + 1;
+    broker->fetch_turn = first + 1;
     return at;
 }
 
 static struct ps_kafka_lane_request *make_request(struct ps_kafka_fetch *fetch,
-                                                  const struct ps_kafka_lane_broker *broker, uint32_t count)
+                                                  struct ps_kafka_lane_broker *broker, uint32_t count)
 {
     const struct ps_kafka_fetch_settings *settings = &fetch->settings;
     int16_t version = ps_kafka_fetch_version(broker, PS_KAFKA_LANE_FETCH);

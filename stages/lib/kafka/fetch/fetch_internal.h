@@ -196,7 +196,6 @@ struct ps_kafka_fetch {
     uint64_t commit_sent_ns;
 
     /* fetch.c, read.c */
-    uint32_t turn;                         /* the stream that is first in the next request */
     uint32_t broker_turn;                  /* the number of the broker that is asked first, */
     bool broker_waits;                     /* and whether one waits for room */
     struct ps_kafka_fetched *first, **end; /* answers, oldest first */

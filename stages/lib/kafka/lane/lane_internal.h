@@ -188,7 +188,8 @@ struct ps_kafka_lane_broker {
     char *answer; /* where the bytes of the answer to Fetch go that is being read; NULL: to `in` */
     uint32_t answer_length, answer_got;
     bool starved;                               /* there is no memory for the answer: nothing is read */
-    bool fetch_asked;                           /* a reader's: Fetch is not answered */
+    bool fetch_asked;                           /* a reader's: Fetch is not answered; */
+    uint32_t fetch_turn;                        /* the stream that is first in the next one */
     struct ps_kafka_lane_request *first, **end; /* in the order sent; the first is answered first */
     struct ps_kafka_lane_request *writing;      /* the first that is not written in full; NULL: all are */
     uint32_t produce_in_flight;
