@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#define ERROR_UNKNOWN_TOPIC 3
 #define ERROR_LEADER_NOT_AVAILABLE 5
 #define ERROR_TIMED_OUT 7
 #define ERROR_NOT_ENOUGH_REPLICAS_AFTER_APPEND 20
@@ -215,6 +216,8 @@ static bool read_topic(struct ps_kafka_lane *lane, struct ps_wire_in *in, int16_
     bool complete = topic == NULL || (error == 0 && count > 0);
     if (topic != NULL)
         topic->error = error != 0 ? error : count == 0 ? ERROR_LEADER_NOT_AVAILABLE : 0;
+    for (int32_t i = 0; topic != NULL && error == ERROR_UNKNOWN_TOPIC && i < topic->partition_count; i++)
+        topic->partitions[i].leader_epoch = -1; /* one that is made anew begins with epoch 0 */
     if (topic != NULL && error == 0 && !in->failed && !ps_kafka_lane_topic_resize(topic, (int32_t)count))
         complete = false;
     for (uint32_t i = 0; i < count; i++) {
