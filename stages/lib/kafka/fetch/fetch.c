@@ -435,7 +435,8 @@ bool ps_kafka_fetch_answer(struct ps_kafka_lane_broker *broker, struct ps_kafka_
     if (fetched == NULL && !in->failed)
         fetched = copy_answer(fetch, in);
     if (fetched == NULL) {
-        forget_asked(fetch, request->node); /* no memory: it is asked for again */
+        forget_asked(fetch, request->node); /* no memory: it is asked for again after a rest */
+        broker->throttle_ns = fetch->mono_ns + ERROR_REST_NS;
         return !in->failed || ps_kafka_fetch_unreadable(reason, "Fetch");
     }
     bool good = read_answer(fetch, fetched, request, in);
