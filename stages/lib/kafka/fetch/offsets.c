@@ -100,8 +100,9 @@ static void committed(struct ps_kafka_fetch *fetch, const char *topic, uint32_t 
     part->asked = false;
     if (error != 0) {
         part->rest_ns = fetch->mono_ns + ERROR_REST_NS;
-        if (error != PS_KAFKA_ERROR_UNSTABLE_OFFSETS)
-            ps_kafka_member_failed(fetch, error, "OffsetFetch");
+        if (error != PS_KAFKA_ERROR_UNSTABLE_OFFSETS) /* the member's heartbeats go on */
+            ps_kafka_reports_error(&fetch->reports, (rd_kafka_resp_err_t)error, "OffsetFetch",
+                                   fetch->mono_ns);
     } else if (offset >= 0) {
         part->next = offset;
         part->state = PS_KAFKA_PART_READY;
