@@ -120,6 +120,7 @@ enum opened { OPENED, SKIPPED, NO_MEMORY };
 static enum opened unpack(struct ps_kafka_fetch *fetch, const struct ps_kafka_batch *batch)
 {
     struct ps_kafka_fetch_reading *reading = &fetch->reading;
+    int64_t from = slice_of(fetch)->from; /* records before it were read, or are not wanted */
     uint32_t length = 0;
     switch (ps_kafka_unpack(fetch->unpacker, fetch->port->blocks, batch->compression, batch->records,
                             batch->records_length, &reading->unpacked, &length)) {
@@ -128,7 +129,8 @@ static enum opened unpack(struct ps_kafka_fetch *fetch, const struct ps_kafka_ba
     case PS_KAFKA_UNPACK_NO_MEMORY:
         return NO_MEMORY;
     case PS_KAFKA_UNPACK_WRONG:
-        damaged(fetch, batch->base_offset, "a record batch that cannot be decompressed");
+        damaged(fetch, batch->base_offset > from ? batch->base_offset : from,
+                "a record batch that cannot be decompressed");
         return SKIPPED;
     case PS_KAFKA_UNPACK_TOO_LARGE:
         ps_kafka_fetch_die(fetch,
