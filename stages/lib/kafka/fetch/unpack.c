@@ -64,7 +64,8 @@ static bool fail(struct unpacking *unpacking, enum ps_kafka_unpack failure)
 static bool resize(struct unpacking *unpacking, uint64_t size)
 {
     struct ps_block_cache *blocks = unpacking->blocks;
-    if (size > PS_KAFKA_UNPACKED_BYTES_MAX || size > ps_depot_budget_bytes(blocks->depot))
+    uint64_t both = size + (unpacking->block != NULL ? unpacking->block->size : 0); /* while bytes move */
+    if (size > PS_KAFKA_UNPACKED_BYTES_MAX || both > ps_depot_budget_bytes(blocks->depot))
         return fail(unpacking, PS_KAFKA_UNPACK_TOO_LARGE);
     struct ps_block *block =
         size > PS_BLOCK_BYTES ? ps_block_take_oversize(blocks, (uint32_t)size) : ps_block_take(blocks);
