@@ -213,7 +213,8 @@ uint64_t ps_kafka_fetch_due_ns(const struct ps_kafka_fetch *fetch)
         if (broker->fetch_asked || broker->node < 0 || broker->gone || count_wanted(fetch, broker) == 0)
             continue;
         if (broker->phase == PS_KAFKA_LANE_DOWN)
-            due_ns = ps_least(due_ns, broker->rest_ns);
+            due_ns = ps_least(due_ns,
+                              broker->rest_ns > broker->throttle_ns ? broker->rest_ns : broker->throttle_ns);
         else if (broker->phase == PS_KAFKA_LANE_UP && broker->throttle_ns > fetch->mono_ns)
             due_ns = ps_least(due_ns, broker->throttle_ns);
     }
