@@ -125,7 +125,9 @@ static void take_turn(struct ps_kafka_fetch *fetch)
 {
     const struct ps_kafka_listener listener = {
         .notice = notice, .argument = fetch, .now = {.mono_ns = fetch->mono_ns}};
+    uint64_t metadata_ns = fetch->lane->metadata_ns;
     (void)ps_kafka_lane_turn(fetch->lane, &listener);
+    fetch->again |= fetch->lane->metadata_ns != metadata_ns; /* leaders, topics */
 }
 
 /* ---- the engine ---- */

@@ -215,8 +215,8 @@ uint64_t ps_kafka_fetch_due_ns(const struct ps_kafka_fetch *fetch)
         if (broker->phase == PS_KAFKA_LANE_DOWN)
             due_ns = ps_least(due_ns,
                               broker->rest_ns > broker->throttle_ns ? broker->rest_ns : broker->throttle_ns);
-        else if (broker->phase == PS_KAFKA_LANE_UP && broker->throttle_ns > fetch->mono_ns)
-            due_ns = ps_least(due_ns, broker->throttle_ns);
+        else if (broker->phase == PS_KAFKA_LANE_UP && !ps_kafka_lane_login_is_due(broker))
+            due_ns = ps_least(due_ns, broker->throttle_ns); /* it may have come up in this turn */
     }
     return due_ns;
 }
