@@ -16,7 +16,7 @@ makers+=($!)
 step "a missing topic"
 agent_file missing late sources.r1.type=seq sources.r1.host= sources.r1.port= sources.r1.totalEvents=20000
 agent_start missing
-await_log missing 'sink k1: topic late: UNKNOWN_TOPIC_OR_PARTITION .*check that the topic exists'
+await_log missing 'sink k1: topic late: _UNKNOWN_TOPIC .*the topic does not exist and the broker does not create it'
 wait "${makers[@]}" || fail "topics cannot be created"
 agent_is_up missing || fail "the agent ended"
 kafka_topic late 4

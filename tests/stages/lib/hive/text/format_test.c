@@ -174,7 +174,7 @@ static void test_json(void **unused)
         const struct ps_orc_value row = {.items = bad, .item_count = 5};
         struct ps_byte_buffer line = {0};
         assert_false(ps_hive_text_append(&format, type, &row, &line, &err));
-        assert_non_null(strstr(ps_err_join(&err), "column b: it is no UTF-8"));
+        assert_non_null(strstr(ps_err_join(&err), "column b: it is not UTF-8"));
         free(line.data);
     }
     close_table();
@@ -195,7 +195,7 @@ static void test_tables_that_are_refused(void **unused)
     assert_refused((struct kind){.serde = LAZY, .input = "org.apache.hadoop.mapred.SequenceFileInputFormat"},
                    "its files are not text (org.apache.hadoop.mapred.SequenceFileInputFormat)");
     assert_refused((struct kind){.serde = "org.apache.hadoop.hive.serde2.OpenCSVSerde"},
-                   "OpenCSVSerde is not known");
+                   "OpenCSVSerde is not supported");
     assert_refused((struct kind){.serde = LAZY, .bucket_count = 4}, "it has buckets");
     assert_refused((struct kind){.serde = LAZY, .parameters = {"skip.header.line.count", "1"}},
                    "its skip.header.line.count makes Hive pass over lines");

@@ -296,14 +296,20 @@ static void test_kills(void **state)
     assert_true(kills >= 5);
 }
 
-/* Answers to EndTxn are lost, and others fence the producer: the positions tell how the transaction ended. */
+static bool has_each_kind(const struct ps_test_coordinator_counts *all, unsigned not_read)
+{
+    return all->aborts > 0 && all->fenced > 0 && all->unconfirmed > 0 && not_read > 0;
+}
+
+/* Answers to EndTxn are lost, and others fence the producer: the positions tell how the transaction ended. Ten trials, and more until
+ * each kind of end was seen: packets and the sender's clock are not in step on a busy machine. */
 static void test_faults(void **state)
 {
     struct ps_test_coordinator_counts all = {0};
     uint64_t seed = ps_test_seed();
     unsigned not_read = 0;
-    for (unsigned i = 0; i < 10; i++) {
-        const struct trial trial = {.faults = 4 + 4 * i};
+    for (unsigned i = 0; i < 10 || (i < 200 && !has_each_kind(&all, not_read)); i++) {
+        const struct trial trial = {.faults = 4 + 4 * (i % 10)};
         struct ps_test_coordinator_counts counts = run_trial(seed + i, &trial);
         all.aborts += counts.aborts;
         all.fenced += counts.fenced;
@@ -313,7 +319,7 @@ static void test_faults(void **state)
     }
     print_message("aborted %u, fenced %u, ends not confirmed %u, positions not read %u\n", all.aborts,
                   all.fenced, all.unconfirmed, not_read);
-    assert_true(all.aborts > 0 && all.fenced > 0 && all.unconfirmed > 0 && not_read > 0);
+    assert_true(has_each_kind(&all, not_read));
 }
 
 /* Leases that are given back while the end of their transaction is not known are taken again. */
