@@ -176,7 +176,7 @@ static bool counts(const struct ps_span *span, bool kept)
 }
 
 /* Collects the positions of all leases. Those without a member were read before a reload, by a source that commits them
- * itself. Returns false without memory. */
+ * itself. The topic has those of a lease that is committed, or later ones. Returns false without memory. */
 static bool collect_positions(struct ps_kafka_sender *sender)
 {
     struct ps_kafka_transaction *transaction = &sender->transaction;
@@ -185,6 +185,8 @@ static bool collect_positions(struct ps_kafka_sender *sender)
     if (transaction->index != NULL)
         memset(transaction->index, 0, transaction->index_size * sizeof *transaction->index);
     for (const struct ps_lease *lease = sender->window.head; lease != NULL; lease = lease->next) {
+        if (kept && ps_kafka_positions_has(sender, lease))
+            continue;
         for (uint32_t i = 0; i < lease->batch->span_count; i++) {
             const struct ps_span *span = &lease->batch->spans[i];
             if (counts(span, kept) && !is_lost(transaction, span->name) && !add(transaction, span, kept))
