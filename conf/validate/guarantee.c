@@ -140,6 +140,16 @@ static void let_sink_keep(const struct flow *flow, struct ps_conf_part *sink)
     note_in_pairs(flow->conf, sink, "topic");
 }
 
+/* An optional channel may miss events whose positions are committed, and its leases are others than the required ones. */
+static bool has_optional_channel(const struct ps_conf_source *source)
+{
+    const struct ps_pairs *pairs = &source->selector.pairs;
+    for (size_t i = 0; i < pairs->count; i++)
+        if (strcmp(pairs->items[i].key, "optional") == 0 || strncmp(pairs->items[i].key, "optional.", 9) == 0)
+            return true;
+    return false;
+}
+
 static void check_source(const struct flow *flow, struct ps_conf_part *sink, struct ps_conf_source *source)
 {
     struct ps_arena *arena = flow->conf->arena;
@@ -153,6 +163,10 @@ static void check_source(const struct flow *flow, struct ps_conf_part *sink, str
         refuse(flow, ps_arena_format(arena, "give %s one channel", part->label),
                ps_arena_format(arena, "%s has %zu channels, so several sinks would deliver its events",
                                part->label, source->channels.count));
+    else if (has_optional_channel(source))
+        refuse(flow, "remove selector.optional",
+               ps_arena_format(arena, "channel %s is optional for %s, and may miss events",
+                               flow->sink->channel, part->label));
     else if (starts_from_records(part) && flow->sink->part.ops->sink->keep_positions == NULL)
         refuse(flow, "use a sink kafka",
                ps_arena_format(arena, "it cannot keep positions of %s", part->label));

@@ -64,6 +64,10 @@ static void flows_that_cannot(void **state)
         {"a1.channels.c1.type = spillablememory\n", "exactly once: channel c1 of type spillablememory"},
         {"a1.sources.r2.channels = c1 c2\n", "exactly once: source r2 of type seq has no positions"},
         {"a1.sources.r1.channels = c1 c2\n", "exactly once: source r1 has 2 channels"},
+        {"a1.sources.r1.selector.optional = c1\n", "exactly once: channel c1 is optional for source r1"},
+        {"a1.sources.r1.selector.type = multiplexing\na1.sources.r1.selector.header = h\n"
+         "a1.sources.r1.selector.default = c1\na1.sources.r1.selector.optional.x = c1\n",
+         "exactly once: channel c1 is optional for source r1"},
         {"a1.sources.r1.kafka.consumer.isolation.level = read_uncommitted\n",
          "exactly once: source r1 has kafka.consumer.isolation.level = read_uncommitted"},
         {"a1.sources.r1.kafka.consumer.partition.assignment.strategy = cooperative-sticky\n",
