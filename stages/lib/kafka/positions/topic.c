@@ -12,7 +12,7 @@
 #define PURPOSE "a reader of positions"
 #define OWNER_BYTES 96U
 #define TEXT_BYTES 512U
-#define PATIENCE_NS (60 * PS_NS_PER_S) /* of one reading; longer than most transactions of others are open */
+#define PATIENCE_NS (60 * PS_NS_PER_S) /* without progress; longer than most transactions are open */
 #define ASK_MS 5000
 #define LOOK_MS 100
 #define ROOM 4U
@@ -30,7 +30,7 @@ struct reader {
     struct ps_helper *helper;
     char *topic;
     struct ps_kafka_settings settings;
-    uint64_t end_ns;          /* of the reading's patience */
+    uint64_t end_ns;          /* of the patience; moves on with each record that is read */
     char trouble[TEXT_BYTES]; /* the library's last error */
 };
 
@@ -310,7 +310,13 @@ static enum ps_status read_to(struct reader *reader, struct job *job, rd_kafka_t
         if (message == NULL)
             continue;
         int64_t next = take(job, message);
-        at = next > at ? next : at;
+        if (next < 0)
+            snprintf(reader->trouble, sizeof reader->trouble, "%s", rd_kafka_message_errstr(message));
+        if (next > at) { /* a long topic takes its time */
+            at = next;
+            reader->trouble[0] = '\0';
+            reader->end_ns = ps_clock_now().mono_ns + PATIENCE_NS;
+        }
         rd_kafka_message_destroy(message);
     }
     if (at >= end)
