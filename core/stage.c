@@ -59,7 +59,7 @@ void ps_port_finish_settled(struct ps_port *port, struct ps_lease **list)
 {
     while (*list != NULL) {
         struct ps_lease *lease = *list;
-        if (lease->settled < lease->count) {
+        if (lease->settled < lease->count || lease->count == 0) { /* 0: positions, which are not committed */
             list = &lease->next;
             continue;
         }

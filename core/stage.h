@@ -504,8 +504,8 @@ static inline void ps_port_done(struct ps_port *port, struct ps_lease **lease)
 }
 
 /* Sends home the leases of this list that are settled, also those behind one that is not: they must not be
- * delivered twice. The others stay in the list, in order. The engine calls it for the leases that `recall` gave
- * back. Thread: the sink's worker. */
+ * delivered twice. The others stay in the list, in order, and so do those without events, which only have positions.
+ * The engine calls it for the leases that `recall` gave back. Thread: the sink's worker. */
 void ps_port_finish_settled(struct ps_port *port, struct ps_lease **list);
 
 /* ---- the stage ---- */

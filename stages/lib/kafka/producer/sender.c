@@ -427,7 +427,10 @@ bool ps_kafka_sender_recall(struct ps_kafka_sender *sender, struct ps_lease **ba
     while (*end != NULL)
         end = &(*end)->next;
     while ((lease = ps_kafka_window_pop(&sender->window)) != NULL) {
-        if (lease->settled == lease->count) {
+        /* A lease without events has positions, which are not committed. */
+        bool positions = lease->count == 0 && ps_kafka_sender_is_transactional(sender) &&
+                         sender->transaction.released == 0;
+        if (lease->settled == lease->count && !positions) {
             ps_port_done(sender->port, &lease);
             continue;
         }
