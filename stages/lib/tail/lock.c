@@ -33,9 +33,14 @@ enum ps_status ps_tail_lock(const char *path, int *lock, struct ps_err *err)
             ps_err_set(err, "the position file %s is in use by another agent", path);
         return ps_err_append(err, "set another positionFile for one of the two, or stop one");
     }
+    if (!taken) { /* a file system without locks */
+        close(*lock);
+        *lock = -1;
+        return PS_OK;
+    }
     int length = snprintf(text, sizeof text, "%ld\n", (long)getpid());
     /* The number is for people: the lock is kept even if a full disk prevents writing it. */
-    if (taken && (ftruncate(*lock, 0) != 0 || pwrite(*lock, text, (size_t)length, 0) != length))
+    if (ftruncate(*lock, 0) != 0 || pwrite(*lock, text, (size_t)length, 0) != length)
         (void)!ftruncate(*lock, 0);
     return PS_OK;
 }
