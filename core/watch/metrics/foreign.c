@@ -119,6 +119,9 @@ static bool is_number(const char *text, size_t length)
         return false;
     memcpy(copy, text, length);
     copy[length] = '\0';
+    /* strtod also takes hexadecimal numbers and nan(..), with which Prometheus refuses the whole page. */
+    if (strspn(copy, "+-.0123456789eE") != length)
+        return strcmp(copy, "NaN") == 0 || strcmp(copy[0] == '-' ? copy + 1 : copy, "Infinity") == 0;
     (void)strtod(copy, &end);
     return *end == '\0';
 }

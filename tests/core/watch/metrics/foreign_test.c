@@ -68,7 +68,8 @@ static void test_prometheus(void **unused)
     number.value = 1.5e9;
     ps_foreign_set_number(&number);
     ps_foreign_set_component("CHANNEL.c1",
-                             "Type\tCHANNEL\nChannelSize\t12\nChannelFillPercentage\t1.2E1\nEmpty\t\n");
+                             "Type\tCHANNEL\nChannelSize\t12\nChannelFillPercentage\t1.2E1\nEmpty\t\n"
+                             "Hexadecimal\t0x1F\nTagged\tnan(7)\nNone\tNaN\nLeast\t-Infinity\nWord\tinf\n");
     ps_foreign_prometheus(&page);
     assert_string_equal(
         page.text,
@@ -77,7 +78,9 @@ static void test_prometheus(void **unused)
         "# HELP penstock_java_attribute Attributes of the MBeans of Flume's counters in the Java process\n"
         "# TYPE penstock_java_attribute gauge\n"
         "penstock_java_attribute{component=\"CHANNEL.c1\",attribute=\"ChannelSize\"} 12\n"
-        "penstock_java_attribute{component=\"CHANNEL.c1\",attribute=\"ChannelFillPercentage\"} 1.2E1\n");
+        "penstock_java_attribute{component=\"CHANNEL.c1\",attribute=\"ChannelFillPercentage\"} 1.2E1\n"
+        "penstock_java_attribute{component=\"CHANNEL.c1\",attribute=\"None\"} NaN\n"
+        "penstock_java_attribute{component=\"CHANNEL.c1\",attribute=\"Least\"} -Infinity\n");
     ps_page_fini(&page);
 }
 
