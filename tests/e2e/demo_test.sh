@@ -103,11 +103,11 @@ echo "held open"
 "$PENSTOCK" demo --rate 2000 --seconds 1 --keep --config "$example" >"$work/out" 2>&1 &
 held=$!
 for ((i = 0; i < 600; i++)); do
-    grep -q 'Held open' "$work/out" && break
+    grep -q 'Running on with a few events' "$work/out" && break
     kill -0 "$held" 2>/dev/null || fail "demo --keep ended"
     patient_tenth
 done
-shows 'Held open'
+shows 'Running on with a few events'
 url=$(sed -n 's/^metrics *curl \(.*\)\/metrics\/prometheus$/\1/p' "$work/out" | head -1)
 "$PENSTOCK" tail rest -n 2 -w 30 -u "$url" >"$work/tail" || fail "tail: exit $?"
 [[ $(wc -l <"$work/tail") == 2 ]] || fail "tail shows $(cat "$work/tail")"

@@ -195,6 +195,8 @@ def plain(case, answer):
 
 def null_headers(case, flume, penstock):
     """docs/stages/interceptor_regex_extractor.md: a group that took no part sets no header."""
+    if case.type == "regex_extractor" and "NullPointerException" in (flume.threw or "") and "<parameter2>" in flume.threw:
+        return penstock.threw is None and penstock.refused is None  # Flume's serializer of such a group fails
     if not any(value is None for _, headers in flume.events for value in headers.values()):
         return False
     flume.events = [(body, {n: v for n, v in headers.items() if v is not None}) for body, headers in flume.events]

@@ -54,6 +54,15 @@ static void reopen(struct ps_test_stage *stage)
     }
 }
 
+/* The host may still be on its way back after the test before. */
+static void start(struct ps_test_stage *stage, const char *const *keys)
+{
+    ps_test_stage_init(stage, &ps_sink_java);
+    assert_int_equal(ps_test_stage_bind(stage, keys), PS_OK);
+    assert_int_equal(ps_test_stage_build(stage), PS_OK);
+    reopen(stage);
+}
+
 /* Offers the lease until it is taken. */
 static void give(struct ps_test_stage *stage, struct ps_lease *lease)
 {
@@ -99,7 +108,7 @@ static void check(enum ps_test_java_mode mode, const char *reason)
     struct ps_test_stage stage;
     int starts = ps_test_java->starts;
     ps_test_java->mode = PS_TEST_JAVA_WELL;
-    ps_test_stage_start(&stage, &ps_sink_java, PS_KEYS("type", "org.example.Sink"));
+    start(&stage, PS_KEYS("type", "org.example.Sink"));
     give(&stage, some_lease(&stage, 0));
     ps_test_sink_wait(&stage, 1, PS_TEST_PATIENCE_MS);
     ps_test_java->mode = mode;
@@ -155,7 +164,7 @@ static void test_slow_is_not_dead(void **unused)
 {
     struct ps_test_stage stage;
     ps_test_java->mode = PS_TEST_JAVA_WELL;
-    ps_test_stage_start(&stage, &ps_sink_java, PS_KEYS("type", "org.example.Sink"));
+    start(&stage, PS_KEYS("type", "org.example.Sink"));
     give(&stage, some_lease(&stage, 0));
     ps_test_sink_wait(&stage, 1, PS_TEST_PATIENCE_MS);
     ps_test_java_clear();
@@ -189,7 +198,7 @@ static void test_large_event(void **unused)
     struct ps_test_stage stage;
     memset(body, 'x', sizeof body);
     ps_test_java->mode = PS_TEST_JAVA_NOTHING;
-    ps_test_stage_start(&stage, &ps_sink_java, PS_KEYS("type", "org.example.Sink"));
+    start(&stage, PS_KEYS("type", "org.example.Sink"));
     struct ps_test_event event = {.body = body, .length = sizeof body};
     give(&stage, ps_test_lease(&stage, &event, 1));
     give(&stage, some_lease(&stage, 0));
