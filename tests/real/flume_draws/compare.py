@@ -340,7 +340,16 @@ def one_bucket_for_spellings(case, flume, penstock):
     return case.kind == "hdfs" and flume.files != penstock.files and merged(flume) == merged(penstock) and (flume.threw is None) == (penstock.threw is None)
 
 
-KNOWN = [reprinted_schema, damaged_avro_file, tables_of_the_system, channel_named_twice, rolled_back, refused_file_type, pool_without_threads, path_upwards, pair_in_one_event, mark_within_a_file, ignored_buffer, codec_that_fails, stale_headers, format_that_fails, inside_of_a_pair, one_bucket_for_spellings, null_headers, failed_file, datum_of_no_record, default_in_any_case, refused_date, refused_replacement]
+def digits_of_other_scripts(case, flume, penstock):
+    """docs/MIGRATING.md: Java reads a number in digits of any script."""
+    def is_one(value):
+        text = value.decode(errors="replace")
+        return not text.isascii() and text.lstrip("+-").isdecimal()
+    return case.kind == "hdfs" and penstock.threw is not None and flume.threw is None and any(
+        value is not None and is_one(value) for _, headers in case.events for value in headers.values())
+
+
+KNOWN = [digits_of_other_scripts, reprinted_schema, damaged_avro_file, tables_of_the_system, channel_named_twice, rolled_back, refused_file_type, pool_without_threads, path_upwards, pair_in_one_event, mark_within_a_file, ignored_buffer, codec_that_fails, stale_headers, format_that_fails, inside_of_a_pair, one_bucket_for_spellings, null_headers, failed_file, datum_of_no_record, default_in_any_case, refused_date, refused_replacement]
 
 
 def main():
