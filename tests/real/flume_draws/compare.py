@@ -292,11 +292,20 @@ def inside_of_a_pair(case, flume, penstock):
 
 def pair_in_one_event(case, flume, penstock):
     """docs/stages/deserializer_line.md: a character of two chars is not cut in two at maxLineLength."""
+    charset = case.keys.get("outputCharset", "UTF-8")
+
     def texts(answer):
-        joined = b"".join(body for body, _ in answer.events).replace(b"?", b"")
-        return re.sub(rb"[\xf0-\xf4][\x80-\xbf]{3}", b"", joined)
+        joined = "".join(body.decode(charset, errors="replace") for body, _ in answer.events)
+        return re.sub("[?\ufffd\ufeff]|[^\0-\uffff]", "", joined)
     return case.type.lower() == "line" and "maxLineLength" in case.keys and (flume.threw is None) == (penstock.threw is None) and texts(flume) == texts(penstock) and \
-        any(b"?" in body for body, _ in flume.events)
+        any(re.search("[?\ufffd]", body.decode(charset, errors="replace")) for body, _ in flume.events)
+
+
+def failed_line(case, flume, penstock):
+    """docs/stages/deserializer_line.md: a line with bytes that cannot be read is refused as a whole; Flume gives the pieces of maxLineLength before them."""
+    more = flume.events[len(penstock.events):]
+    return case.type.lower() == "line" and case.with_.get("policy", "FAIL") == "FAIL" and "maxLineLength" in case.keys and flume.threw is not None and \
+        penstock.threw is not None and flume.events[:len(penstock.events)] == penstock.events and len({len(body) for body, _ in more}) <= 1
 
 
 def mark_within_a_file(case, flume, penstock):
@@ -349,7 +358,7 @@ def digits_of_other_scripts(case, flume, penstock):
         value is not None and is_one(value) for _, headers in case.events for value in headers.values())
 
 
-KNOWN = [digits_of_other_scripts, reprinted_schema, damaged_avro_file, tables_of_the_system, channel_named_twice, rolled_back, refused_file_type, pool_without_threads, path_upwards, pair_in_one_event, mark_within_a_file, ignored_buffer, codec_that_fails, stale_headers, format_that_fails, inside_of_a_pair, one_bucket_for_spellings, null_headers, failed_file, datum_of_no_record, default_in_any_case, refused_date, refused_replacement]
+KNOWN = [digits_of_other_scripts, failed_line, reprinted_schema, damaged_avro_file, tables_of_the_system, channel_named_twice, rolled_back, refused_file_type, pool_without_threads, path_upwards, pair_in_one_event, mark_within_a_file, ignored_buffer, codec_that_fails, stale_headers, format_that_fails, inside_of_a_pair, one_bucket_for_spellings, null_headers, failed_file, datum_of_no_record, default_in_any_case, refused_date, refused_replacement]
 
 
 def main():
