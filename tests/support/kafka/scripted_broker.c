@@ -134,7 +134,6 @@ static void fill(struct ps_test_broker *broker)
 
 bool ps_test_broker_ask(struct ps_test_broker *broker, struct ps_test_request *request)
 {
-    uint32_t id_length;
     memmove(broker->bytes, broker->bytes + broker->taken, broker->length - broker->taken);
     broker->length -= broker->taken;
     broker->taken = 0;
@@ -144,14 +143,7 @@ bool ps_test_broker_ask(struct ps_test_broker *broker, struct ps_test_request *r
     uint32_t length = (uint32_t)ps_wire_get_int32(&in);
     if (in.failed || length > broker->length - sizeof length)
         return false;
-    in.end = in.at + length;
-    request->length = length;
-    request->key = ps_wire_get_int16(&in);
-    request->version = ps_wire_get_int16(&in);
-    request->correlation = ps_wire_get_int32(&in);
-    (void)ps_wire_get_string(&in, &id_length);
-    assert_false(in.failed);
-    request->body = in;
+    ps_test_request_read(request, in.at, length);
     broker->taken = length + (uint32_t)sizeof length;
     return true;
 }

@@ -2,8 +2,7 @@
  * test's thread: nothing happens between two calls. One connection at a time. */
 #pragma once
 
-#include "core/base.h"
-#include "stages/lib/kafka/lane/wire.h"
+#include "tests/support/kafka/connections.h"
 
 #define PS_TEST_REQUEST_BYTES_MAX (1U << 20)
 
@@ -18,17 +17,9 @@ struct ps_test_broker {
     uint32_t part_max; /* answers end after so many bytes; 0: they do not */
 };
 
-/* A request; the body is valid until the next call of ps_test_broker_ask. */
-struct ps_test_request {
-    int16_t key, version;
-    int32_t correlation;
-    uint32_t length; /* with the header */
-    struct ps_wire_in body;
-};
-
 void ps_test_broker_start(struct ps_test_broker *broker);
 void ps_test_broker_stop(struct ps_test_broker *broker);
-/* Returns whether a whole request has arrived. */
+/* Returns whether a whole request has arrived; its body is valid until the next call. */
 bool ps_test_broker_ask(struct ps_test_broker *broker, struct ps_test_request *request);
 /* Sends the first `part` bytes of the response (UINT32_MAX: all of it). */
 void ps_test_broker_answer(struct ps_test_broker *broker, const struct ps_test_request *request,

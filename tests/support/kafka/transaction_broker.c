@@ -1,11 +1,7 @@
-#include "tests/support/kafka/listener.h"
 #include "tests/support/kafka/transaction_broker_internal.h"
 
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
 #include "tests/support/support.h"
 
@@ -20,6 +16,8 @@ bool ps_test_coordinator_fails(struct ps_test_coordinator *broker)
     return draw(broker, 1000) < broker->faults;
 }
 
+static bool handle(void *argument, struct ps_test_connection *connection, struct ps_test_request *request);
+
 struct ps_test_coordinator *ps_test_coordinator_start(uint64_t seed, unsigned faults)
 {
     struct ps_test_coordinator *broker = calloc(1, sizeof *broker);
@@ -29,13 +27,10 @@ struct ps_test_coordinator *ps_test_coordinator_start(uint64_t seed, unsigned fa
     broker->faults = faults;
     broker->epoch = -1;
     broker->assignment = 1;
-    broker->listener = ps_test_listen(&broker->port);
-    snprintf(broker->bootstrap, sizeof broker->bootstrap, "127.0.0.1:%u", broker->port);
-    for (unsigned i = 0; i < CONNECTIONS; i++) {
-        broker->connections[i] =
-            (struct connection){.fd = -1, .in = malloc(BUFFER_BYTES), .out = malloc(BUFFER_BYTES)};
-        assert_true(broker->connections[i].in != NULL && broker->connections[i].out != NULL);
-    }
+    broker->connections.handle = handle;
+    broker->connections.argument = broker;
+    ps_test_connections_open(&broker->connections);
+    snprintf(broker->bootstrap, sizeof broker->bootstrap, "127.0.0.1:%u", broker->connections.port);
     for (unsigned i = 0; i < PARTITIONS; i++) {
         broker->partitions[i].records = calloc(RECORDS_MAX, sizeof *broker->partitions[i].records);
         assert_non_null(broker->partitions[i].records);
@@ -45,21 +40,9 @@ struct ps_test_coordinator *ps_test_coordinator_start(uint64_t seed, unsigned fa
     return broker;
 }
 
-static void hang_up(struct connection *connection)
-{
-    if (connection->fd >= 0)
-        close(connection->fd);
-    connection->fd = -1;
-}
-
 void ps_test_coordinator_stop(struct ps_test_coordinator *broker)
 {
-    close(broker->listener);
-    for (unsigned i = 0; i < CONNECTIONS; i++) {
-        hang_up(&broker->connections[i]);
-        free(broker->connections[i].in);
-        free(broker->connections[i].out);
-    }
+    ps_test_connections_close(&broker->connections);
     for (unsigned i = 0; i < PARTITIONS; i++) {
         for (uint32_t r = 0; r < broker->partitions[i].count; r++)
             free(broker->partitions[i].records[r].text);
@@ -207,7 +190,7 @@ static char *find_coordinator(struct ps_test_coordinator *broker, struct ps_wire
     at = ps_wire_put_int16(ps_wire_put_int32(at, 0), none ? ERROR_NO_COORDINATOR : 0);
     at = ps_wire_put_int32(ps_wire_put_int16(at, -1), none ? -1 : 0);
     at = none ? ps_wire_put_string(at, "", 0) : ps_wire_put_string(at, "127.0.0.1", 9);
-    return ps_wire_put_int32(at, none ? -1 : (int32_t)broker->port);
+    return ps_wire_put_int32(at, none ? -1 : (int32_t)broker->connections.port);
 }
 
 static char *add_partitions(struct ps_test_coordinator *broker, struct ps_wire_in *in, char *at)
@@ -369,85 +352,28 @@ static char *answer(struct ps_test_coordinator *broker, int16_t key, int16_t ver
     }
 }
 
-static void handle(struct ps_test_coordinator *broker, struct connection *connection, const char *bytes,
-                   uint32_t length)
+static bool handle(void *argument, struct ps_test_connection *connection, struct ps_test_request *request)
 {
-    struct ps_wire_in in = {.at = bytes, .end = bytes + length};
-    uint32_t id_length;
-    int16_t key = ps_wire_get_int16(&in), version = ps_wire_get_int16(&in);
-    int32_t correlation = ps_wire_get_int32(&in);
-    (void)ps_wire_get_string(&in, &id_length);
+    struct ps_test_coordinator *broker = argument;
+    struct ps_wire_in *in = &request->body;
     if (ps_test_coordinator_fails(broker)) {
         connection->breaks = true; /* before it is carried out */
-        return;
+        return true;
     }
-    char *begin = connection->out + connection->out_length, *at = begin + sizeof(int32_t);
-    at = answer(broker, key, version, &in, ps_wire_put_int32(at, correlation));
-    assert_false(in.failed);
+    char *at =
+        answer(broker, request->key, request->version, in, ps_test_connection_begin(connection, request));
+    assert_false(in->failed);
     if (broker->mute) {
         broker->mute = false;
         connection->breaks = true;
-        return;
-    }
-    (void)ps_wire_put_int32(begin, (int32_t)(at - begin) - (int32_t)sizeof(int32_t));
-    connection->out_length += (uint32_t)(at - begin);
-    connection->breaks = ps_test_coordinator_fails(broker); /* after that */
-}
-
-/* ---- turns ---- */
-
-static bool read_requests(struct ps_test_coordinator *broker, struct connection *connection)
-{
-    ssize_t got =
-        recv(connection->fd, connection->in + connection->in_length, BUFFER_BYTES - connection->in_length, 0);
-    if (got == 0 || (got < 0 && errno != EAGAIN)) {
-        hang_up(connection);
         return true;
     }
-    connection->in_length += got > 0 ? (uint32_t)got : 0;
-    uint32_t from = 0;
-    while (!connection->breaks && connection->in_length - from >= sizeof(uint32_t)) {
-        struct ps_wire_in in = {.at = connection->in + from, .end = connection->in + connection->in_length};
-        uint32_t length = (uint32_t)ps_wire_get_int32(&in);
-        if (length > connection->in_length - from - sizeof length)
-            break;
-        handle(broker, connection, in.at, length);
-        from += (uint32_t)sizeof length + length;
-    }
-    memmove(connection->in, connection->in + from, connection->in_length - from);
-    connection->in_length -= from;
-    return got > 0;
-}
-
-static void write_answers(struct connection *connection)
-{
-    ssize_t put = send(connection->fd, connection->out, connection->out_length, MSG_NOSIGNAL);
-    if (put > 0) {
-        memmove(connection->out, connection->out + put, connection->out_length - (uint32_t)put);
-        connection->out_length -= (uint32_t)put;
-    }
+    ps_test_connection_end(connection, at);
+    connection->breaks = ps_test_coordinator_fails(broker); /* after that */
+    return true;
 }
 
 bool ps_test_coordinator_serve(struct ps_test_coordinator *broker)
 {
-    bool came = false;
-    int fd = accept4(broker->listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
-    if (fd >= 0) {
-        struct connection *connection = broker->connections;
-        for (; connection->fd >= 0; connection++)
-            assert_true(connection < &broker->connections[CONNECTIONS - 1]);
-        *connection = (struct connection){.fd = fd, .in = connection->in, .out = connection->out};
-    }
-    for (unsigned i = 0; i < CONNECTIONS; i++) {
-        struct connection *connection = &broker->connections[i];
-        if (connection->fd < 0)
-            continue;
-        if (connection->breaks) {
-            hang_up(connection);
-            continue;
-        }
-        write_answers(connection);
-        came |= read_requests(broker, connection);
-    }
-    return came || fd >= 0;
+    return ps_test_connections_serve(&broker->connections);
 }

@@ -1,11 +1,9 @@
 /* Types and functions that the files of the broker with transactions share (tests/support/kafka/transaction_broker.h). */
 #pragma once
 
-#include "stages/lib/kafka/lane/wire.h"
+#include "tests/support/kafka/connections.h"
 #include "tests/support/kafka/transaction_broker.h"
 
-#define CONNECTIONS 8U
-#define BUFFER_BYTES (1U << 20)
 #define RECORDS_MAX 400000U
 #define ENDING_REQUESTS 3U /* while these come, the end of a transaction is under way */
 #define ERROR_NOT_LEADER 6
@@ -23,13 +21,6 @@ enum fate { OPEN, COMMITTED, ABORTED };
 
 #define PARTITIONS (PS_TEST_OUT_PARTITIONS + 1U)
 
-struct connection {
-    int fd; /* -1: none */
-    char *in, *out;
-    uint32_t in_length, out_length;
-    bool breaks;
-};
-
 struct partition {
     struct {
         uint32_t number; /* of a record of `out`, or the length of `text` */
@@ -43,10 +34,8 @@ struct partition {
 };
 
 struct ps_test_coordinator {
-    int listener;
-    unsigned port;
+    struct ps_test_connections connections;
     char bootstrap[32];
-    struct connection connections[CONNECTIONS];
     uint64_t random;
     unsigned faults;
     struct partition partitions[PARTITIONS]; /* of `out`, and the one of the positions */

@@ -166,7 +166,7 @@ char *ps_test_coordinator_metadata(const struct ps_test_coordinator *broker, cha
     for (size_t i = 0; i < PS_COUNT_OF(throttle_brokers_node); i++)
         at = ps_wire_put_int32(at, throttle_brokers_node[i]);
     at = ps_wire_put_string(at, "127.0.0.1", 9);
-    at = ps_wire_put_int32(at, (int32_t)broker->port);
+    at = ps_wire_put_int32(at, (int32_t)broker->connections.port);
     at = ps_wire_put_int16(at, -1);
     at = ps_wire_put_string(at, "here", 4);
     at = ps_wire_put_int32(at, 0);

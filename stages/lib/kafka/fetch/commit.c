@@ -172,6 +172,8 @@ bool ps_kafka_commit_answer(struct ps_kafka_fetch *fetch, const struct ps_kafka_
     }
     if (worst != 0)
         failed(fetch, worst);
+    else
+        fetch->refused = 0;
     fetch->commit_reported = worst;
     return true;
 }

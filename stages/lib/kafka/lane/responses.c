@@ -139,22 +139,41 @@ bool ps_kafka_lane_note_broker(struct ps_kafka_lane *lane, int32_t node, const c
     return true;
 }
 
+/* A broker of the response. */
+struct broker_is {
+    int32_t node, port;
+    const char *host;
+    uint32_t length; /* of the host */
+};
+
+static bool read_broker(struct ps_wire_in *in, struct broker_is *is)
+{
+    uint32_t rack_length;
+    is->node = ps_wire_get_int32(in);
+    is->host = ps_wire_get_string(in, &is->length);
+    is->port = ps_wire_get_int32(in);
+    (void)ps_wire_get_string(in, &rack_length);
+    return !in->failed && is->host != NULL && is->length > 0 && is->length < PS_HOST_NAME_BYTES &&
+           is->port > 0 && is->port <= 65535 && is->node >= 0;
+}
+
+/* Brokers that the list does not have are gone; but a list that cannot be read to its end says so of none: the lane would
+ * have nobody left to ask. */
 static bool read_brokers(struct ps_kafka_lane *lane, struct ps_wire_in *in)
 {
     uint32_t count = ps_wire_get_count(in, 12);
+    struct ps_wire_in list = *in;
+    struct broker_is is;
+    for (uint32_t i = 0; i < count; i++) {
+        if (!read_broker(in, &is))
+            return false;
+    }
     for (struct ps_kafka_lane_broker *broker = lane->brokers; broker != NULL && count > 0;
          broker = broker->next)
         broker->gone = broker->node >= 0 && broker->node < PS_KAFKA_LANE_COORDINATOR / 2;
     for (uint32_t i = 0; i < count; i++) {
-        uint32_t length, rack_length;
-        int32_t node = ps_wire_get_int32(in);
-        const char *host = ps_wire_get_string(in, &length);
-        int32_t port = ps_wire_get_int32(in);
-        (void)ps_wire_get_string(in, &rack_length);
-        if (in->failed || host == NULL || length == 0 || length >= PS_HOST_NAME_BYTES || port < 1 ||
-            port > 65535 || node < 0)
-            return false;
-        if (!ps_kafka_lane_note_broker(lane, node, host, length, port))
+        if (!read_broker(&list, &is) ||
+            !ps_kafka_lane_note_broker(lane, is.node, is.host, is.length, is.port))
             return false;
     }
     return true;

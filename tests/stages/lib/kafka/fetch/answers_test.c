@@ -1,0 +1,276 @@
+/* The native fetch lane against brokers that answer wrongly: every error code of every request at several places, answers that
+ * end after any byte or come byte by byte, and answers that are late. */
+#include "stages/lib/kafka/errors.h"
+
+#include "core/log/log.h"
+#include "tests/support/kafka/fetch_run.h"
+
+#define ERROR_FENCED_INSTANCE 82
+#define CUTS 160U     /* answers end after each of the first bytes, */
+#define CUTS_STEP 13U /* and after some of the others */
+
+/* ---- one history ---- */
+
+static void append(struct run *run)
+{
+    for (unsigned i = 0; i < PS_TEST_GROUP_PARTITIONS; i++) {
+        ps_test_group_append_plain(&run->group, i, 3);
+        ps_test_group_append_plain(&run->group, i, 2);
+    }
+    ps_test_group_append_nested(&run->group, 1);
+}
+
+/* Each request is sent several times: leaders and the coordinator move, the group rebalances, an offset is forgotten. */
+static void change(struct run *run, unsigned round)
+{
+    struct ps_test_group_broker *group = &run->group;
+    ps_test_group_move_leader(group, round % PS_TEST_GROUP_PARTITIONS);
+    group->coordinator = (group->coordinator + 1) % PS_TEST_GROUP_NODES;
+    group->logs[2].committed = -1;
+    group->leads = round % 2 == 0;
+    group->rebalances = true;
+}
+
+/* The group hears of the member once more. */
+static void wait_for_heartbeat(struct run *run)
+{
+    unsigned before = run->group.asked[PS_TEST_KEY_HEARTBEAT];
+    for (unsigned turns = 0; run->group.asked[PS_TEST_KEY_HEARTBEAT] == before && !run->dead; turns++) {
+        assert_in_range(turns, 0, TURNS_MAX);
+        turn(run);
+    }
+}
+
+static void tell(struct run *run)
+{
+    append(run);
+    read_all(run);
+    for (unsigned round = 0; round < 2 && !run->dead; round++) {
+        change(run, round);
+        append(run);
+        read_all(run);
+    }
+    if (run->dead)
+        return;
+    stop(run);
+    check_committed(run);
+}
+
+static void begin_history(struct run *run, bool old)
+{
+    begin(run, 1, NULL, 0);
+    run->group.old = old;
+}
+
+/* ---- errors ---- */
+
+static const int16_t keys[] = {PS_TEST_KEY_FETCH,  PS_TEST_KEY_METADATA,     PS_TEST_KEY_JOIN,
+                               PS_TEST_KEY_SYNC,   PS_TEST_KEY_HEARTBEAT,    PS_TEST_KEY_OFFSETS,
+                               PS_TEST_KEY_COMMIT, PS_TEST_KEY_LIST_OFFSETS, PS_TEST_KEY_COORDINATOR,
+                               PS_TEST_KEY_LEAVE};
+
+static bool is_of_member(int16_t key)
+{
+    return key == PS_TEST_KEY_JOIN || key == PS_TEST_KEY_SYNC || key == PS_TEST_KEY_HEARTBEAT ||
+           key == PS_TEST_KEY_OFFSETS || key == PS_TEST_KEY_COMMIT;
+}
+
+static void meet(int16_t key, int16_t error, unsigned at, bool top, bool old)
+{
+    static struct run run;
+    begin_history(&run, old);
+    run.group.fail_key = key;
+    run.group.fail_error = error;
+    run.group.fail_at = run.group.fail_last = at;
+    run.group.fail_top = top;
+    tell(&run);
+    bool is_final = error == ERROR_FENCED_INSTANCE && is_of_member(key) && run.group.counts.errors > 0;
+    if (run.dead != is_final)
+        fail_msg("request %d, number %u, error %d: %s", key, at, error,
+                 run.dead ? run.reason.text : "it goes on");
+    end(&run);
+}
+
+/* The errors after which the lane does something of its own. */
+static bool is_special(int code)
+{
+    static const int special[] = {1,  2,  3,  5,  6,  9,  14, 15, 16, 22, 25, 26,
+                                  27, 29, 30, 35, 42, 56, 72, 74, 75, 79, 82, 88};
+    for (size_t i = 0; i < PS_COUNT_OF(special); i++) {
+        if (special[i] == code)
+            return true;
+    }
+    return false;
+}
+
+/* Whatever the error is and whenever it comes, all records arrive in order, and are committed; only a member that another one
+ * has replaced ends. */
+static void test_errors(void **state)
+{
+    static struct run run;
+    unsigned asked[PS_TEST_GROUP_KEYS];
+    begin_history(&run, false);
+    tell(&run);
+    assert_false(run.dead);
+    memcpy(asked, run.group.asked, sizeof asked);
+    end(&run);
+    for (size_t k = 0; k < PS_COUNT_OF(keys); k++) {
+        unsigned most = asked[keys[k]];
+        print_message("request %d is sent %u times\n", keys[k], most);
+        assert_in_range(most, 1, 1000);
+        for (size_t e = 0; e < ps_kafka_error_count; e++) {
+            int code = ps_kafka_errors[e].code;
+            if (code == 0 || code < -1)
+                continue;
+            meet(keys[k], (int16_t)code, 1, false, false);
+            if (!is_special(code))
+                continue;
+            meet(keys[k], (int16_t)code, (most + 1) / 2, false, false);
+            meet(keys[k], (int16_t)code, most, false, false);
+        }
+    }
+}
+
+/* Fetch and OffsetFetch have an error of the whole answer, too. */
+static void test_errors_of_answers(void **state)
+{
+    for (size_t e = 0; e < ps_kafka_error_count; e++) {
+        int code = ps_kafka_errors[e].code;
+        for (unsigned at = 1; at <= 3 && (code > 0 || code == -1) && is_special(code); at++) {
+            meet(PS_TEST_KEY_FETCH, (int16_t)code, at, true, false);
+            meet(PS_TEST_KEY_OFFSETS, (int16_t)code, at, true, false);
+        }
+    }
+}
+
+/* ---- torn answers ---- */
+
+/* A short history: each request is sent, and that for metadata twice. */
+static void tell_short(struct run *run)
+{
+    append(run);
+    read_all(run);
+    wait_for_heartbeat(run);
+    ps_test_group_move_leader(&run->group, 0);
+    append(run);
+    read_all(run);
+    stop(run);
+    check_committed(run);
+}
+
+/* The answers to these requests end after each byte: `inside`: their length says so. */
+static void tear(int16_t key, unsigned from, unsigned last, bool inside)
+{
+    static struct run run;
+    uint32_t bytes = 1;
+    for (uint32_t cut = 0; cut < bytes; cut += cut < CUTS ? 1 : CUTS_STEP) {
+        begin_history(&run, false);
+        run.group.fail_key = key;
+        run.group.fail_at = from;
+        run.group.fail_last = last;
+        run.group.cut_at = cut;
+        run.group.cut_inside = inside;
+        tell_short(&run);
+        if (run.dead)
+            fail_msg("request %d, byte %u: %s", key, cut, run.reason.text);
+        if (run.group.counts.breaks == 0)
+            fail_msg("request %d was not sent %u times", key, from);
+        bytes = run.group.cut_bytes;
+        end(&run);
+    }
+}
+
+/* The connection ends after each byte of an answer of each kind. */
+static void test_torn(void **state)
+{
+    for (size_t k = 0; k < PS_COUNT_OF(keys); k++)
+        tear(keys[k], 1, 1, false);
+    tear(PS_TEST_KEY_VERSIONS, 1, 1, false);
+    tear(PS_TEST_KEY_METADATA, 2, 2, false);
+}
+
+/* Answers that cannot be read, several in a row: each costs the connection, and nothing else. */
+static void test_unreadable(void **state)
+{
+    for (size_t k = 0; k < PS_COUNT_OF(keys); k++)
+        tear(keys[k], 1, 3, true);
+    tear(PS_TEST_KEY_VERSIONS, 1, 3, true);
+    tear(PS_TEST_KEY_METADATA, 2, 4, true);
+}
+
+static void test_byte_by_byte(void **state)
+{
+    static struct run run;
+    for (unsigned old = 0; old < 2; old++) {
+        begin_history(&run, old != 0);
+        for (unsigned i = 0; i < PS_TEST_GROUP_NODES; i++)
+            run.group.nodes[i].step = 1;
+        tell(&run);
+        assert_false(run.dead);
+        end(&run);
+    }
+}
+
+/* ---- late answers ---- */
+
+static void wait_for_fetches(struct run *run, unsigned count)
+{
+    for (unsigned turns = 0; run->group.asked[PS_TEST_KEY_FETCH] < count; turns++) {
+        assert_in_range(turns, 0, TURNS_MAX);
+        turn(run);
+        deliver(run);
+    }
+}
+
+static void wait_for_generation(struct run *run)
+{
+    int32_t before = run->group.generation;
+    run->group.rebalances = true;
+    for (unsigned turns = 0; run->group.generation == before || !run->group.synced; turns++) {
+        assert_in_range(turns, 0, TURNS_MAX);
+        turn(run);
+        deliver(run);
+    }
+}
+
+/* The answer to a request of an earlier assignment comes when the member has its partitions again: others have read on in between,
+ * so the records in it were delivered by them. */
+static void test_stale(void **state)
+{
+    static struct run run;
+    for (unsigned lead = 0; lead < 2; lead++) {
+        begin_history(&run, false);
+        append(&run);
+        read_all(&run);
+        run.group.holds = true;
+        wait_for_fetches(&run, run.group.asked[PS_TEST_KEY_FETCH] + PS_TEST_GROUP_NODES);
+        append(&run);
+        run.group.share = 0;
+        wait_for_generation(&run);
+        for (unsigned i = 0; i < 200; i++)
+            ps_test_group_others_read(&run.group);
+        append(&run);
+        run.group.share = (1U << PS_TEST_GROUP_PARTITIONS) - 1;
+        run.group.leads = lead != 0;
+        wait_for_generation(&run);
+        for (unsigned i = 0; i < 20; i++)
+            turn(&run);
+        run.group.holds = false;
+        read_all(&run);
+        assert_int_equal(run.again, 0);
+        stop(&run);
+        check_committed(&run);
+        end(&run);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_stale),  cmocka_unit_test(test_byte_by_byte),
+        cmocka_unit_test(test_torn),   cmocka_unit_test(test_unreadable),
+        cmocka_unit_test(test_errors), cmocka_unit_test(test_errors_of_answers),
+    };
+    ps_log_set_level(PS_LOG_OFF);
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,55 @@
+/* The connections of a Kafka broker that a test plays, in the test's thread: nothing happens between two calls. What the broker
+ * answers is the test's: a function reads a request and appends its answer. */
+#pragma once
+
+#include "core/base.h"
+#include "stages/lib/kafka/lane/wire.h"
+
+#define PS_TEST_CONNECTIONS 8U
+#define PS_TEST_CONNECTION_BYTES (1U << 20) /* the longest request, and what waits to be sent */
+
+/* A request; the body is valid until the function that got it returns. */
+struct ps_test_request {
+    int16_t key, version;
+    int32_t correlation;
+    uint32_t length; /* with the header */
+    struct ps_wire_in body;
+};
+
+struct ps_test_connection {
+    int fd; /* -1: none */
+    char *in, *out;
+    uint32_t in_length, out_length;
+    bool breaks;   /* it ends, and what waits to be sent is lost */
+    uint32_t left; /* bytes that are still sent; then it ends. UINT32_MAX: no limit */
+    /* The broker's own, for a request that it answers later; 0 with each new one: */
+    uint64_t since_ns;
+    unsigned number;
+};
+
+struct ps_test_connections {
+    int listener;
+    unsigned port;
+    uint32_t step; /* at most so many bytes of answers are sent in a call; 0: all */
+    struct ps_test_connection items[PS_TEST_CONNECTIONS];
+    /* Carries the request out, and appends the answer, whose head is written (ps_test_connection_begin). Returns false if it
+     * does so later: then it is called again with this request, and those behind it wait. */
+    bool (*handle)(void *argument, struct ps_test_connection *connection, struct ps_test_request *request);
+    void *argument;
+};
+
+/* Reads the head of a request of `length` bytes, without its length field. */
+void ps_test_request_read(struct ps_test_request *request, const char *bytes, uint32_t length);
+
+/* Listens on a port of the kernel's choice. */
+void ps_test_connections_open(struct ps_test_connections *connections);
+void ps_test_connections_close(struct ps_test_connections *connections);
+/* Ends all connections; others can be made. */
+void ps_test_connections_break(struct ps_test_connections *connections);
+/* Accepts, reads and sends what is possible now. Returns whether something came or went. */
+bool ps_test_connections_serve(struct ps_test_connections *connections);
+
+/* Begins an answer. Returns where its body goes. */
+char *ps_test_connection_begin(struct ps_test_connection *connection, const struct ps_test_request *request);
+/* Ends it: `at` is the end of the body. */
+void ps_test_connection_end(struct ps_test_connection *connection, const char *at);

@@ -1,0 +1,242 @@
+/* A run of the native fetch lane against the brokers of a test (tests/support/kafka/group_broker.h), with a sink that delivers batches
+ * in order, when it is told to. Each record that is read is checked: it is the next one of its partition that is visible, or
+ * the first one from where the member was told to begin. Time is the test's. */
+#pragma once
+
+#include "stages/lib/kafka/consumer/record.h"
+#include "stages/lib/kafka/fetch/fetch.h"
+
+#include <string.h>
+
+#include "tests/support/kafka/group_broker.h"
+#include "tests/support/stage.h"
+
+#define TURNS_MAX 100000U
+#define WAITING_MAX 8U
+#define BATCHES_KEPT 32U
+#define BUDGET_BYTES (UINT64_C(24) << 20)
+#define IDLE_NS                                                                                              \
+    (20 * PS_NS_PER_MS) /* the longest step of the clock: packets of the loopback may be under way */
+#define OPTIONS_MAX 4U
+
+/* A batch that is not delivered yet. */
+struct waiting {
+    struct ps_batch *batch;
+    int64_t next[PS_TEST_GROUP_PARTITIONS]; /* the offset behind its records; 0: it has none */
+};
+
+struct run {
+    struct ps_test_group_broker group;
+    struct ps_test_stage stage;
+    struct ps_pair pairs[8 + OPTIONS_MAX];
+    struct ps_kafka_reading *reading;
+    struct ps_kafka_record_plan plan;
+    struct ps_kafka_record_state state;
+    struct ps_batch *open; /* taken, and empty */
+    struct waiting waiting[WAITING_MAX];
+    unsigned waiting_count;
+    unsigned waiting_max; /* then nothing is read */
+    int64_t
+        next[PS_TEST_GROUP_PARTITIONS]; /* the offset behind the last record that was read; -1: not known */
+    int32_t generation;
+    unsigned read, again; /* records; again: that were read before */
+    bool dead;
+    struct ps_err reason;
+};
+
+static const struct ps_kafka_reading_engine *const engine = &ps_kafka_reading_native;
+
+static inline void begin(struct run *run, uint64_t seed, const struct ps_pair *more, size_t count)
+{
+    static const char *const topics[] = {"t"};
+    struct ps_err err = {0};
+    memset(run, 0, sizeof *run);
+    ps_test_group_open(&run->group, seed | 1);
+    ps_test_stage_init_sized(&run->stage, &ps_source_kafka, BUDGET_BYTES);
+    run->group.now_ns = run->stage.now.mono_ns;
+    run->waiting_max = WAITING_MAX;
+    const struct ps_pair pairs[] = {
+        {.key = "bootstrap.servers", .value = run->group.bootstrap},
+        {.key = "reconnect.backoff.ms", .value = "10"},
+        {.key = "reconnect.backoff.max.ms", .value = "40"},
+        {.key = "retry.backoff.ms", .value = "10"},
+        {.key = "fetch.wait.max.ms", .value = "50"},
+        {.key = "heartbeat.interval.ms", .value = "200"},
+        {.key = "auto.offset.reset", .value = "earliest"},
+        {.key = "isolation.level", .value = "read_committed"},
+    };
+    assert_in_range(count, 0, OPTIONS_MAX);
+    memcpy(run->pairs, pairs, sizeof pairs);
+    for (size_t i = 0; i < count; i++)
+        run->pairs[PS_COUNT_OF(pairs) + i] = more[i];
+    const struct ps_kafka_reading_config config = {
+        .port = &run->stage.port,
+        .pairs = run->pairs,
+        .pair_count = PS_COUNT_OF(pairs) + count,
+        .group = "g",
+        .subscription = {1, topics},
+        .commit_interval_ns = 50 * PS_NS_PER_MS,
+        .revoke_wait_ns = 30 * PS_NS_PER_S,
+        .held_bytes_max = 4U << 20,
+    };
+    run->reading = engine->open(&config, &err);
+    if (run->reading == NULL)
+        fail_msg("%s", err.text);
+    run->plan = (struct ps_kafka_record_plan){.group = "g", .batch_events_max = 7};
+    run->state = (struct ps_kafka_record_state){
+        .plan = &run->plan, .streams = run->reading->streams, .port = &run->stage.port};
+}
+
+/* ---- reading ---- */
+
+static inline void check_record(struct run *run, const struct ps_event *event, struct waiting *waiting)
+{
+    struct ps_test_group_value value;
+    assert_int_equal(event->body_length, sizeof value);
+    memcpy(&value, event->body, sizeof value);
+    assert_in_range(value.partition, 0, PS_TEST_GROUP_PARTITIONS - 1);
+    struct ps_test_group_log *log = &run->group.logs[value.partition];
+    int64_t *next = &run->next[value.partition];
+    bool follows = *next >= 0 && value.offset >= *next && !ps_test_group_skips(log, *next, value.offset);
+    bool begins = log->licence >= 0 && value.offset >= log->licence &&
+                  !ps_test_group_skips(log, log->licence, value.offset);
+    if (!follows && !begins)
+        fail_msg(
+            "partition %lld: offset %lld was read; the next one is %lld, and it was told to begin at %lld",
+            (long long)value.partition, (long long)value.offset, (long long)*next, (long long)log->licence);
+    if (run->group.counts.truncated == 0 && !log->visible[value.offset])
+        fail_msg("partition %lld: offset %lld was read, which an aborted transaction wrote",
+                 (long long)value.partition, (long long)value.offset);
+    if (begins)
+        log->licence = -1;
+    run->again += value.offset < log->delivered;
+    run->read++;
+    *next = value.offset + 1;
+    waiting->next[value.partition] = *next;
+}
+
+static inline void read_some(struct run *run)
+{
+    if (run->waiting_count >= run->waiting_max || run->stage.batch_count > 2 * BATCHES_KEPT)
+        return;
+    if (run->open == NULL)
+        run->open = ps_test_stage_take_batch(&run->stage);
+    assert_non_null(run->open);
+    ps_kafka_record_begin(&run->state, run->open);
+    (void)engine->read(run->reading, &run->state);
+    if (run->generation != run->group.generation && run->open->count > 0) {
+        run->generation = run->group.generation;
+        for (unsigned i = 0; i < PS_TEST_GROUP_PARTITIONS; i++)
+            run->next[i] = -1;
+    }
+    if (run->open->count == 0)
+        return;
+    struct waiting *waiting = &run->waiting[run->waiting_count++];
+    *waiting = (struct waiting){.batch = run->open};
+    for (uint32_t i = 0; i < run->open->count; i++)
+        check_record(run, &run->open->events[i], waiting);
+    run->open = NULL;
+}
+
+static inline void deliver(struct run *run)
+{
+    if (run->waiting_count == 0)
+        return;
+    const struct waiting *waiting = &run->waiting[0];
+    for (unsigned i = 0; i < PS_TEST_GROUP_PARTITIONS; i++) {
+        if (waiting->next[i] > run->group.logs[i].delivered)
+            run->group.logs[i].delivered = waiting->next[i];
+    }
+    for (uint32_t i = 0; i < waiting->batch->span_count; i++)
+        ps_kafka_streams_delivered(run->reading->streams, waiting->batch->spans[i].stream,
+                                   waiting->batch->spans[i].generation, waiting->batch->spans[i].position);
+    memmove(run->waiting, run->waiting + 1, --run->waiting_count * sizeof *run->waiting);
+    if (run->waiting_count == 0 && run->stage.batch_count > BATCHES_KEPT) {
+        ps_test_stage_recycle(&run->stage);
+        run->open = NULL;
+    }
+}
+
+/* ---- turns ---- */
+
+static inline void turn(struct run *run)
+{
+    uint64_t *now_ns = &run->group.now_ns;
+    bool full = run->waiting_count >= run->waiting_max;
+    uint64_t due_ns = engine->tick(run->reading, full, *now_ns);
+    run->dead = engine->failed(run->reading, &run->reason);
+    read_some(run);
+    if (ps_test_group_serve(&run->group))
+        *now_ns += PS_NS_PER_MS / 4;
+    else if (due_ns < *now_ns + PS_NS_PER_MS)
+        *now_ns += PS_NS_PER_MS;
+    else
+        *now_ns = due_ns < *now_ns + IDLE_NS ? due_ns : *now_ns + IDLE_NS;
+}
+
+/* Where the member reads on in the partition, or others do. */
+static inline int64_t position(const struct run *run, unsigned partition)
+{
+    const struct ps_test_group_log *log = &run->group.logs[partition];
+    bool owned = (run->group.owned >> partition & 1) != 0;
+    bool known = owned && run->generation == run->group.generation && run->next[partition] >= 0;
+    int64_t from = known ? run->next[partition] : log->committed;
+    from = owned && log->licence >= 0 ? log->licence : from;
+    return from > 0 ? from : 0;
+}
+
+/* Returns whether nothing is left to be read, and all of it is delivered. */
+static inline bool has_read_all(const struct run *run)
+{
+    for (unsigned i = 0; i < PS_TEST_GROUP_PARTITIONS; i++) {
+        const struct ps_test_group_log *log = &run->group.logs[i];
+        if (ps_test_group_visible(log, position(run, i)) < log->end)
+            return false;
+    }
+    return run->waiting_count == 0 && run->group.synced && !run->group.rebalances;
+}
+
+static inline void read_all(struct run *run)
+{
+    for (unsigned turns = 0; !has_read_all(run) && !run->dead; turns++) {
+        if (turns > TURNS_MAX)
+            fail_msg(
+                "records are missing: %u were read, of %u; requests: %u Metadata, %u JoinGroup, %u Fetch",
+                run->read, run->group.counts.records, run->group.asked[PS_TEST_KEY_METADATA],
+                run->group.asked[PS_TEST_KEY_JOIN], run->group.asked[PS_TEST_KEY_FETCH]);
+        turn(run);
+        deliver(run);
+    }
+}
+
+/* Stops as the source does: everything that was read is delivered, committed, and the group left. */
+static inline void stop(struct run *run)
+{
+    unsigned turns = 0;
+    engine->forget(run->reading);
+    while (run->waiting_count > 0)
+        deliver(run);
+    assert_true(engine->is_drained(run->reading));
+    while (!engine->settle(run->reading) && turns++ < TURNS_MAX)
+        turn(run);
+    engine->leave(run->reading);
+    while (!engine->left(run->reading) && turns++ < TURNS_MAX)
+        turn(run);
+    assert_in_range(turns, 0, TURNS_MAX);
+}
+
+static inline void end(struct run *run)
+{
+    engine->destroy(run->reading);
+    ps_test_stage_fini(&run->stage);
+    ps_test_group_close(&run->group);
+}
+
+/* Everything that was delivered is committed. */
+static inline void check_committed(const struct run *run)
+{
+    for (unsigned i = 0; i < PS_TEST_GROUP_PARTITIONS; i++) {
+        const struct ps_test_group_log *log = &run->group.logs[i];
+        assert_int_equal(ps_test_group_visible(log, log->committed), log->end);
+    }
+}

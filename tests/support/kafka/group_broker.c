@@ -1,0 +1,245 @@
+#include "tests/support/kafka/group_broker.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "tests/support/support.h"
+
+#define ERROR_NOT_COORDINATOR 16
+
+unsigned ps_test_group_draw(struct ps_test_group_broker *group, unsigned below)
+{
+    return (unsigned)(ps_test_random(&group->random) % below);
+}
+
+static bool fails(struct ps_test_group_broker *group)
+{
+    return group->faults > 0 && ps_test_group_draw(group, 1000) < group->faults;
+}
+
+static bool is_of_group(int16_t key)
+{
+    return key == PS_TEST_KEY_COMMIT || key == PS_TEST_KEY_OFFSETS || key == PS_TEST_KEY_JOIN ||
+           key == PS_TEST_KEY_HEARTBEAT || key == PS_TEST_KEY_SYNC;
+}
+
+static bool is_chosen(const struct ps_test_group_broker *group, int16_t key)
+{
+    return key == group->fail_key && group->number >= group->fail_at && group->number <= group->fail_last;
+}
+
+/* The error of the test's choice, or one that is drawn: errors that pass, of any request. */
+int16_t ps_test_group_error(struct ps_test_group_broker *group, int16_t key, bool top)
+{
+    static const int16_t passing[] = {7, 14, 15, 16, -1};
+    static const int16_t of_leaders[] = {5, 6, 9, 74, 75, 2};
+    if (is_of_group(key) && group->node != group->coordinator && (top || key != PS_TEST_KEY_OFFSETS))
+        return ERROR_NOT_COORDINATOR;
+    if (top != group->fail_top)
+        return 0;
+    if (is_chosen(group, key) && group->cut_at == UINT32_MAX) {
+        group->counts.errors++;
+        return group->fail_error;
+    }
+    if (!fails(group))
+        return 0;
+    group->counts.errors++;
+    bool of_log = key == PS_TEST_KEY_FETCH || key == PS_TEST_KEY_LIST_OFFSETS || key == PS_TEST_KEY_METADATA;
+    return of_log ? of_leaders[ps_test_group_draw(group, PS_COUNT_OF(of_leaders))]
+                  : passing[ps_test_group_draw(group, PS_COUNT_OF(passing))];
+}
+
+/* ---- the cluster ---- */
+
+static char *versions(const struct ps_test_group_broker *group, char *at)
+{
+    static const int16_t known[][4] = {
+        /* key, least, most, most of Kafka 0.11 */
+        {0, 0, 3, 3},  {1, 0, 11, 5}, {2, 0, 2, 1},  {3, 0, 7, 4},  {8, 0, 7, 3},  {9, 0, 7, 3},
+        {10, 0, 1, 1}, {11, 0, 5, 2}, {12, 0, 3, 1}, {13, 0, 1, 1}, {14, 0, 3, 1},
+    };
+    at = ps_wire_put_int16(at, 0);
+    at = ps_wire_put_int32(at, PS_COUNT_OF(known));
+    for (size_t i = 0; i < PS_COUNT_OF(known); i++) {
+        at = ps_wire_put_int16(at, known[i][0]);
+        at = ps_wire_put_int16(at, known[i][1]);
+        at = ps_wire_put_int16(at, known[i][group->old ? 3 : 2]);
+    }
+    return at;
+}
+
+static char *put_partition(const struct ps_test_group_broker *group, char *at, unsigned i, int16_t version)
+{
+    at = ps_wire_put_int16(at, 0);
+    at = ps_wire_put_int32(at, (int32_t)i);
+    at = ps_wire_put_int32(at, (int32_t)group->logs[i].leader);
+    if (version >= 7)
+        at = ps_wire_put_int32(at, group->logs[i].epoch);
+    for (int list = 0; list < (version >= 5 ? 3 : 2); list++)
+        at = ps_wire_put_int32(at, 0);
+    return at;
+}
+
+static char *metadata(struct ps_test_group_broker *group, int16_t version, char *at)
+{
+    int16_t error = ps_test_group_error(group, PS_TEST_KEY_METADATA, false);
+    if (version >= 3)
+        at = ps_wire_put_int32(at, 0);
+    at = ps_wire_put_int32(at, PS_TEST_GROUP_NODES);
+    for (unsigned i = 0; i < PS_TEST_GROUP_NODES; i++) {
+        at = ps_wire_put_int32(at, (int32_t)i);
+        at = ps_wire_put_string(at, "127.0.0.1", 9);
+        at = ps_wire_put_int32(at, (int32_t)group->nodes[i].port);
+        at = ps_wire_put_int16(at, -1); /* rack */
+    }
+    at = ps_wire_put_int16(at, -1); /* cluster */
+    at = ps_wire_put_int32(at, 0);
+    at = ps_wire_put_int32(at, 1);
+    at = ps_wire_put_int16(at, error);
+    at = ps_wire_put_string(at, "t", 1);
+    at = ps_wire_put_int8(at, 0);
+    unsigned count = error == 0 ? PS_TEST_GROUP_PARTITIONS : 0;
+    at = ps_wire_put_int32(at, (int32_t)count);
+    for (unsigned i = 0; i < count; i++)
+        at = put_partition(group, at, i, version);
+    return at;
+}
+
+static char *find_coordinator(struct ps_test_group_broker *group, struct ps_wire_in *in, char *at)
+{
+    uint32_t length;
+    const char *name = ps_wire_get_string(in, &length);
+    assert_true(length == 1 && *name == 'g');
+    assert_int_equal(ps_wire_get_int8(in), 0);
+    int16_t error = ps_test_group_error(group, PS_TEST_KEY_COORDINATOR, false);
+    at = ps_wire_put_int16(ps_wire_put_int32(at, 0), error);
+    at = ps_wire_put_int16(at, -1);
+    at = ps_wire_put_int32(at, error == 0 ? (int32_t)group->coordinator : -1);
+    at = error == 0 ? ps_wire_put_string(at, "127.0.0.1", 9) : ps_wire_put_string(at, "", 0);
+    return ps_wire_put_int32(at, error == 0 ? (int32_t)group->nodes[group->coordinator].port : -1);
+}
+
+/* ---- requests ---- */
+
+static char *answer(struct ps_test_group_broker *group, struct ps_test_connection *connection,
+                    struct ps_test_request *request, char *at)
+{
+    switch (request->key) {
+    case PS_TEST_KEY_FETCH:
+        return ps_test_group_fetch(group, connection, request, at);
+    case PS_TEST_KEY_LIST_OFFSETS:
+        return ps_test_group_list_offsets(group, request, at);
+    case PS_TEST_KEY_METADATA:
+        return metadata(group, request->version, at);
+    case PS_TEST_KEY_COMMIT:
+        return ps_test_group_commit(group, request, at);
+    case PS_TEST_KEY_OFFSETS:
+        return ps_test_group_offsets(group, request, at);
+    case PS_TEST_KEY_COORDINATOR:
+        return find_coordinator(group, &request->body, at);
+    case PS_TEST_KEY_JOIN:
+        return ps_test_group_join(group, request, at);
+    case PS_TEST_KEY_HEARTBEAT:
+        return ps_test_group_heartbeat(group, request, at);
+    case PS_TEST_KEY_LEAVE:
+        return ps_test_group_leave(group, request, at);
+    case PS_TEST_KEY_SYNC:
+        return ps_test_group_sync(group, request, at);
+    default:
+        assert_int_equal(request->key, PS_TEST_KEY_VERSIONS);
+        return versions(group, at);
+    }
+}
+
+/* The answer breaks before its end, is lost, or is cut where the test says. */
+static void spoil(struct ps_test_group_broker *group, struct ps_test_connection *connection, int16_t key,
+                  uint32_t before)
+{
+    uint32_t length = connection->out_length - before;
+    if (is_chosen(group, key) && group->cut_at != UINT32_MAX && !group->cut_inside) {
+        group->cut_bytes = length;
+        connection->left = before + (group->cut_at < length ? group->cut_at : length);
+        connection->breaks = connection->left == 0;
+        group->counts.breaks++;
+    } else if (fails(group)) {
+        connection->left = before + ps_test_group_draw(group, length + 1);
+        connection->breaks = connection->left == 0;
+        group->counts.breaks++;
+    }
+}
+
+/* The end of the answer's body is missing. Returns where it ends now. */
+static char *shorten(struct ps_test_group_broker *group, int16_t key, char *body, char *at)
+{
+    if (!is_chosen(group, key) || group->cut_at == UINT32_MAX || !group->cut_inside)
+        return at;
+    group->cut_bytes = (uint32_t)(at - body);
+    group->counts.breaks++;
+    return group->cut_at < group->cut_bytes ? body + group->cut_at : at;
+}
+
+static bool handle(void *argument, struct ps_test_connection *connection, struct ps_test_request *request)
+{
+    const struct ps_test_group_node *node = argument;
+    struct ps_test_group_broker *group = node->group;
+    uint32_t before = connection->out_length;
+    bool first = connection->since_ns == 0;
+    if (connection->left != UINT32_MAX)
+        return false; /* it ends */
+    if (first) {
+        connection->number = ++group->asked[request->key];
+        connection->since_ns = group->now_ns;
+        if (fails(group)) { /* before it is carried out */
+            connection->breaks = true;
+            group->counts.breaks++;
+            return true;
+        }
+    }
+    group->number = connection->number;
+    group->node = node->number;
+    char *body = ps_test_connection_begin(connection, request);
+    char *at = answer(group, connection, request, body);
+    if (at == NULL)
+        return false;
+    assert_false(request->body.failed);
+    ps_test_connection_end(connection, shorten(group, request->key, body, at));
+    spoil(group, connection, request->key, before);
+    return true;
+}
+
+/* ---- life ---- */
+
+void ps_test_group_open(struct ps_test_group_broker *group, uint64_t seed)
+{
+    *group = (struct ps_test_group_broker){.random = seed, .cut_at = UINT32_MAX, .now_ns = 1};
+    for (unsigned i = 0; i < PS_TEST_GROUP_NODES; i++) {
+        group->places[i] = (struct ps_test_group_node){group, i};
+        group->nodes[i].handle = handle;
+        group->nodes[i].argument = &group->places[i];
+        ps_test_connections_open(&group->nodes[i]);
+    }
+    snprintf(group->bootstrap, sizeof group->bootstrap, "127.0.0.1:%u,127.0.0.1:%u", group->nodes[0].port,
+             group->nodes[1].port);
+    for (unsigned i = 0; i < PS_TEST_GROUP_PARTITIONS; i++) {
+        group->logs[i].leader = i % PS_TEST_GROUP_NODES;
+        group->logs[i].committed = group->logs[i].licence = -1;
+    }
+    group->share = (1U << PS_TEST_GROUP_PARTITIONS) - 1;
+}
+
+void ps_test_group_close(struct ps_test_group_broker *group)
+{
+    for (unsigned i = 0; i < PS_TEST_GROUP_NODES; i++)
+        ps_test_connections_close(&group->nodes[i]);
+    for (unsigned i = 0; i < PS_TEST_GROUP_PARTITIONS; i++)
+        for (unsigned s = 0; s < group->logs[i].set_count; s++)
+            free(group->logs[i].sets[s].bytes);
+}
+
+bool ps_test_group_serve(struct ps_test_group_broker *group)
+{
+    bool came = false;
+    for (unsigned i = 0; i < PS_TEST_GROUP_NODES; i++)
+        came |= ps_test_connections_serve(&group->nodes[i]);
+    return came;
+}

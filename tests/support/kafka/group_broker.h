@@ -1,0 +1,144 @@
+/* Two Kafka brokers for a test of a consumer, in the test's thread: a topic `t` whose partitions each have a log, and the
+ * coordinator of a group with the test's member and others that are only imagined. Logs have gaps of offsets, batches of
+ * transactions that were committed or aborted, and their control batches. Written from Kafka's protocol guide, KIP-62,
+ * KIP-98, KIP-320, KIP-394 and KIP-447. They misbehave by a seed: connections break before or after a request is carried out, or
+ * inside an answer; a request gets an error; a batch arrives damaged. Each request may be given an error by its number, too.
+ *
+ * They fail the test if a commit is above what was delivered (`delivered`), or a request is not what Kafka defines. */
+#pragma once
+
+#include "tests/support/kafka/connections.h"
+
+#define PS_TEST_GROUP_NODES 2U
+#define PS_TEST_GROUP_PARTITIONS 3U
+#define PS_TEST_GROUP_KEYS 19 /* of the requests, by their number in the protocol */
+#define PS_TEST_GROUP_SETS 256U
+#define PS_TEST_GROUP_RECORDS 4096U
+#define PS_TEST_GROUP_MEMBER "member-1"
+
+enum {
+    PS_TEST_KEY_FETCH = 1,
+    PS_TEST_KEY_LIST_OFFSETS = 2,
+    PS_TEST_KEY_METADATA = 3,
+    PS_TEST_KEY_COMMIT = 8,
+    PS_TEST_KEY_OFFSETS = 9,
+    PS_TEST_KEY_COORDINATOR = 10,
+    PS_TEST_KEY_JOIN = 11,
+    PS_TEST_KEY_HEARTBEAT = 12,
+    PS_TEST_KEY_LEAVE = 13,
+    PS_TEST_KEY_SYNC = 14,
+    PS_TEST_KEY_VERSIONS = 18,
+};
+
+/* The value of a record. */
+struct ps_test_group_value {
+    int64_t partition, offset;
+};
+
+struct ps_test_group_log {
+    struct {
+        int64_t base, last;
+        char *bytes;
+        uint32_t length;
+    } sets[PS_TEST_GROUP_SETS];
+    unsigned set_count;
+    bool visible[PS_TEST_GROUP_RECORDS]; /* by offset: a consumer of committed records gets it */
+    int64_t start, end;                  /* the first offset, and the next one to be written */
+    struct {
+        int64_t producer, first, last;
+    } aborted[PS_TEST_GROUP_SETS]; /* in the order of their ends, as a broker's index has them */
+    unsigned aborted_count;
+    bool cut;        /* it was truncated, and the member has not asked for its offsets since */
+    unsigned leader; /* a node */
+    int32_t epoch;
+    int64_t committed; /* -1: nothing is */
+    int64_t delivered; /* set by the test: the next offset behind what was delivered */
+    int64_t licence;   /* -1, or where the member was told to begin in this generation */
+};
+
+struct ps_test_group_node {
+    struct ps_test_group_broker *group;
+    unsigned number;
+};
+
+struct ps_test_group_broker {
+    struct ps_test_group_node places[PS_TEST_GROUP_NODES];
+    struct ps_test_connections nodes[PS_TEST_GROUP_NODES];
+    struct ps_test_group_log logs[PS_TEST_GROUP_PARTITIONS];
+    char bootstrap[64];
+    uint64_t now_ns; /* the test's clock */
+    uint64_t random;
+    bool old; /* the versions of Kafka 0.11 */
+    unsigned coordinator;
+
+    /* the group */
+    int32_t generation;
+    bool known, joined, synced; /* the member: has an id, is in this generation, has its partitions */
+    bool rebalances;            /* the member must join again */
+    bool leads;                 /* the next time it joins it is the leader */
+    unsigned others;            /* members beside it, in that case */
+    unsigned share;             /* bits: the partitions that another leader will give it */
+    unsigned owned;             /* bits: the partitions that it has */
+
+    /* faults */
+    unsigned faults; /* of 1,000 requests so many meet one */
+    bool damages;    /* batches, too */
+    bool holds;      /* no answer to Fetch, for now */
+    int16_t fail_key, fail_error;
+    unsigned fail_at, fail_last; /* the requests that meet it, by number, from 1; 0: none */
+    bool fail_top;               /* the error is that of the whole answer */
+    /* Not UINT32_MAX: those requests get no error; so many bytes of the answer come, */
+    uint32_t cut_at;
+    bool cut_inside;    /* with the length of these bytes; else the connection ends there */
+    uint32_t cut_bytes; /* and that many were there */
+    unsigned asked[PS_TEST_GROUP_KEYS];
+    unsigned node;   /* that got the request being answered */
+    unsigned number; /* of the request being answered, among those of its kind */
+
+    struct {
+        unsigned records, hidden, breaks, errors, damaged, stale, truncated, by_others, out_of_range;
+    } counts;
+};
+
+void ps_test_group_open(struct ps_test_group_broker *group, uint64_t seed);
+void ps_test_group_close(struct ps_test_group_broker *group);
+/* Returns whether something came or went. */
+bool ps_test_group_serve(struct ps_test_group_broker *group);
+unsigned ps_test_group_draw(struct ps_test_group_broker *group, unsigned below);
+
+/* ---- group_broker_log.c ---- */
+
+/* Appends a batch or a transaction to the partition, as drawn. */
+void ps_test_group_append(struct ps_test_group_broker *group, unsigned partition);
+/* Appends a plain batch of `count` records. */
+void ps_test_group_append_plain(struct ps_test_group_broker *group, unsigned partition, unsigned count);
+/* Appends two transactions that overlap and are aborted; the one that began first ends last. */
+void ps_test_group_append_nested(struct ps_test_group_broker *group, unsigned partition);
+/* Returns the first offset from there on of a record that is visible; the log's end if there is none. */
+int64_t ps_test_group_visible(const struct ps_test_group_log *log, int64_t from);
+/* Returns whether a visible record lies from there on and before `to`. */
+bool ps_test_group_skips(const struct ps_test_group_log *log, int64_t from, int64_t to);
+/* The oldest batches are deleted. */
+void ps_test_group_trim(struct ps_test_group_broker *group, unsigned partition);
+/* The newest batches are lost, as after the election of a leader that was behind. */
+void ps_test_group_truncate(struct ps_test_group_broker *group, unsigned partition);
+/* Others read on where the member has no partition. */
+void ps_test_group_others_read(struct ps_test_group_broker *group);
+void ps_test_group_move_leader(struct ps_test_group_broker *group, unsigned partition);
+
+/* The requests of a log; each reads the rest of the request, and writes the answer to `at`. NULL: later. */
+char *ps_test_group_fetch(struct ps_test_group_broker *group, struct ps_test_connection *connection,
+                          struct ps_test_request *request, char *at);
+char *ps_test_group_list_offsets(struct ps_test_group_broker *group, struct ps_test_request *request,
+                                 char *at);
+/* The error that the request under way gets; 0: none. */
+int16_t ps_test_group_error(struct ps_test_group_broker *group, int16_t key, bool top);
+
+/* ---- group_broker_member.c: the requests of a member ---- */
+
+char *ps_test_group_join(struct ps_test_group_broker *group, struct ps_test_request *request, char *at);
+char *ps_test_group_sync(struct ps_test_group_broker *group, struct ps_test_request *request, char *at);
+char *ps_test_group_heartbeat(struct ps_test_group_broker *group, struct ps_test_request *request, char *at);
+char *ps_test_group_leave(struct ps_test_group_broker *group, struct ps_test_request *request, char *at);
+char *ps_test_group_commit(struct ps_test_group_broker *group, struct ps_test_request *request, char *at);
+char *ps_test_group_offsets(struct ps_test_group_broker *group, struct ps_test_request *request, char *at);

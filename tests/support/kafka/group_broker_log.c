@@ -1,0 +1,389 @@
+/* The logs of the broker with a group: what is in them, and what Fetch and ListOffsets ask. */
+#include "core/crc32c.h"
+#include "stages/lib/kafka/lane/record_set.h"
+#include "tests/support/kafka/group_broker.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "tests/support/support.h"
+
+#define CRC_AT 17U
+#define ATTRIBUTES_AT 21U
+#define LAST_DELTA_AT 23U
+#define CONTROL 0x20
+#define TRANSACTIONAL 0x10
+#define TIME_MS INT64_C(1700000000000)
+#define ERROR_OUT_OF_RANGE 1
+#define ERROR_NOT_LEADER 6
+
+/* ---- writing ---- */
+
+static void add(struct ps_kafka_lane_set *set, const struct ps_kafka_record *record)
+{
+    bool no_memory = false;
+    assert_true(ps_kafka_lane_set_add(set, record, TIME_MS, UINT32_MAX, &no_memory));
+}
+
+/* Writes the set to the log. `rest`: offsets behind its last record, which compaction has removed. */
+static void write_set(struct ps_test_group_log *log, struct ps_kafka_lane_set *set, int64_t producer,
+                      int16_t attributes, unsigned rest)
+{
+    const struct ps_kafka_lane_producer_id id = {
+        .id = producer, .epoch = producer < 0 ? -1 : 0, .transactional = producer >= 0};
+    uint32_t count = set->count;
+    ps_kafka_lane_set_close(set, &id, producer < 0 ? -1 : 0);
+    char *bytes = malloc(set->length);
+    assert_non_null(bytes);
+    assert_in_range(log->set_count, 0, PS_TEST_GROUP_SETS - 1);
+    memcpy(bytes, set->bytes, set->length);
+    (void)ps_wire_put_int64(bytes, log->end);
+    (void)ps_wire_put_int16(bytes + ATTRIBUTES_AT, attributes);
+    (void)ps_wire_put_int32(bytes + LAST_DELTA_AT, (int32_t)(count + rest - 1));
+    (void)ps_wire_put_int32(bytes + CRC_AT,
+                            (int32_t)ps_crc32c(0, bytes + ATTRIBUTES_AT, set->length - ATTRIBUTES_AT));
+    log->sets[log->set_count].base = log->end;
+    log->sets[log->set_count].last = log->end + count + rest - 1;
+    log->sets[log->set_count].bytes = bytes;
+    log->sets[log->set_count++].length = set->length;
+    log->end += count + rest;
+    ps_kafka_lane_set_free(set);
+}
+
+static void append_records(struct ps_test_group_broker *group, unsigned partition, unsigned count,
+                           int64_t producer, bool visible)
+{
+    struct ps_test_group_log *log = &group->logs[partition];
+    struct ps_kafka_lane_set *set = ps_kafka_lane_set_make();
+    assert_in_range(log->end + 16, 0, PS_TEST_GROUP_RECORDS);
+    for (unsigned i = 0; i < count; i++) {
+        const struct ps_test_group_value value = {partition, log->end + i};
+        add(set, &(struct ps_kafka_record){
+                     .value = (const char *)&value, .value_length = sizeof value, .timestamp_ms = TIME_MS});
+        log->visible[log->end + i] = visible;
+    }
+    group->counts.records += visible ? count : 0;
+    group->counts.hidden += visible ? 0 : count;
+    write_set(log, set, producer, producer < 0 ? 0 : TRANSACTIONAL, ps_test_group_draw(group, 4) == 0);
+}
+
+/* The end of a transaction. */
+static void append_control(struct ps_test_group_log *log, int64_t producer, bool commits)
+{
+    struct ps_kafka_lane_set *set = ps_kafka_lane_set_make();
+    char key[4], value[6];
+    (void)ps_wire_put_int16(ps_wire_put_int16(key, 0), commits);
+    (void)ps_wire_put_int32(ps_wire_put_int16(value, 0), 0);
+    add(set, &(struct ps_kafka_record){.value = value,
+                                       .value_length = sizeof value,
+                                       .key = key,
+                                       .key_length = sizeof key,
+                                       .timestamp_ms = TIME_MS});
+    write_set(log, set, producer, TRANSACTIONAL | CONTROL, 0);
+}
+
+static void abort_transaction(struct ps_test_group_log *log, int64_t producer, int64_t first)
+{
+    assert_in_range(log->aborted_count, 0, PS_TEST_GROUP_SETS - 1);
+    log->aborted[log->aborted_count].producer = producer;
+    log->aborted[log->aborted_count].first = first;
+    log->aborted[log->aborted_count++].last = log->end;
+    append_control(log, producer, false);
+}
+
+void ps_test_group_append_plain(struct ps_test_group_broker *group, unsigned partition, unsigned count)
+{
+    append_records(group, partition, count, -1, true);
+}
+
+void ps_test_group_append_nested(struct ps_test_group_broker *group, unsigned partition)
+{
+    struct ps_test_group_log *log = &group->logs[partition];
+    int64_t outer = log->end;
+    append_records(group, partition, 2, 7, false);
+    append_records(group, partition, 1, -1, true);
+    int64_t inner = log->end;
+    append_records(group, partition, 2, 8, false);
+    abort_transaction(log, 8, inner);
+    append_records(group, partition, 1, 7, false);
+    append_records(group, partition, 1, 8, true);
+    append_control(log, 8, true);
+    abort_transaction(log, 7, outer);
+}
+
+void ps_test_group_append(struct ps_test_group_broker *group, unsigned partition)
+{
+    struct ps_test_group_log *log = &group->logs[partition];
+    unsigned kind = ps_test_group_draw(group, 8);
+    if (kind == 0) {
+        ps_test_group_append_nested(group, partition);
+    } else if (kind <= 2) {
+        int64_t first = log->end;
+        append_records(group, partition, 1 + ps_test_group_draw(group, 3), 9, kind == 1);
+        if (kind == 1)
+            append_control(log, 9, true);
+        else
+            abort_transaction(log, 9, first);
+    } else {
+        log->end += ps_test_group_draw(group, 3); /* a gap */
+        ps_test_group_append_plain(group, partition, 1 + ps_test_group_draw(group, 6));
+    }
+}
+
+/* ---- what becomes of it ---- */
+
+int64_t ps_test_group_visible(const struct ps_test_group_log *log, int64_t from)
+{
+    for (int64_t offset = from > log->start ? from : log->start; offset < log->end; offset++) {
+        if (log->visible[offset])
+            return offset;
+    }
+    return log->end;
+}
+
+bool ps_test_group_skips(const struct ps_test_group_log *log, int64_t from, int64_t to)
+{
+    while (from < to && !log->visible[from])
+        from++;
+    return from < to;
+}
+
+void ps_test_group_trim(struct ps_test_group_broker *group, unsigned partition)
+{
+    struct ps_test_group_log *log = &group->logs[partition];
+    unsigned count = log->set_count / 3;
+    for (unsigned i = 0; i < count; i++)
+        free(log->sets[i].bytes);
+    memmove(log->sets, log->sets + count, (log->set_count - count) * sizeof *log->sets);
+    log->set_count -= count;
+    log->start = log->set_count > 0 ? log->sets[0].base : log->end;
+}
+
+void ps_test_group_truncate(struct ps_test_group_broker *group, unsigned partition)
+{
+    struct ps_test_group_log *log = &group->logs[partition];
+    for (unsigned count = log->set_count / 3; count > 0; count--)
+        free(log->sets[--log->set_count].bytes);
+    int64_t end = log->set_count > 0 ? log->sets[log->set_count - 1].last + 1 : log->start;
+    while (log->end > end)
+        log->visible[--log->end] = false;
+    unsigned kept = 0;
+    for (unsigned i = 0; i < log->aborted_count; i++) {
+        if (log->aborted[i].last < end)
+            log->aborted[kept++] = log->aborted[i];
+    }
+    log->aborted_count = kept;
+    group->counts.truncated++;
+    log->cut = true;
+    ps_test_group_move_leader(group, partition);
+}
+
+void ps_test_group_others_read(struct ps_test_group_broker *group)
+{
+    for (unsigned i = 0; i < PS_TEST_GROUP_PARTITIONS && group->synced; i++) {
+        struct ps_test_group_log *log = &group->logs[i];
+        if ((group->owned >> i & 1) != 0 || ps_test_group_draw(group, 4) != 0)
+            continue;
+        int64_t next = ps_test_group_visible(log, log->committed);
+        if (next == log->end)
+            continue;
+        log->committed = next + 1;
+        log->delivered = log->delivered > next ? log->delivered : next + 1;
+        group->counts.by_others++;
+    }
+}
+
+void ps_test_group_move_leader(struct ps_test_group_broker *group, unsigned partition)
+{
+    group->logs[partition].leader = (group->logs[partition].leader + 1) % PS_TEST_GROUP_NODES;
+    group->logs[partition].epoch++;
+}
+
+/* ---- Fetch ---- */
+
+/* One partition of a request. */
+struct wanted {
+    int32_t partition;
+    int64_t offset;
+    int32_t bytes_max;
+};
+
+struct fetching {
+    struct wanted parts[PS_TEST_GROUP_PARTITIONS];
+    unsigned count;
+    int32_t wait_ms;
+    bool committed_only;
+};
+
+static void read_request(struct ps_test_request *request, struct fetching *fetching)
+{
+    struct ps_wire_in *in = &request->body;
+    uint32_t length;
+    *fetching = (struct fetching){0};
+    assert_int_equal(ps_wire_get_int32(in), -1);
+    fetching->wait_ms = ps_wire_get_int32(in);
+    (void)ps_wire_get_int32(in);
+    (void)ps_wire_get_int32(in);
+    fetching->committed_only = ps_wire_get_int8(in) == 1;
+    if (request->version >= 7)
+        (void)ps_wire_get_int64(in); /* session and its epoch */
+    uint32_t topics = ps_wire_get_count(in, 6);
+    for (uint32_t t = 0; t < topics; t++) {
+        (void)ps_wire_get_string(in, &length);
+        assert_int_equal(ps_wire_get_int32(in), 1);
+        assert_in_range(fetching->count, 0, PS_TEST_GROUP_PARTITIONS - 1);
+        struct wanted *part = &fetching->parts[fetching->count++];
+        part->partition = ps_wire_get_int32(in);
+        assert_in_range(part->partition, 0, PS_TEST_GROUP_PARTITIONS - 1);
+        if (request->version >= 9)
+            (void)ps_wire_get_int32(in); /* leader epoch */
+        part->offset = ps_wire_get_int64(in);
+        if (request->version >= 5)
+            (void)ps_wire_get_int64(in);
+        part->bytes_max = ps_wire_get_int32(in);
+    }
+}
+
+static int16_t part_error(const struct ps_test_group_broker *group, const struct wanted *part)
+{
+    const struct ps_test_group_log *log = &group->logs[part->partition];
+    if (log->leader != group->node)
+        return ERROR_NOT_LEADER;
+    return part->offset < log->start || part->offset > log->end ? ERROR_OUT_OF_RANGE : 0;
+}
+
+static unsigned first_set(const struct ps_test_group_log *log, int64_t offset)
+{
+    unsigned i = 0;
+    while (i < log->set_count && log->sets[i].last < offset)
+        i++;
+    return i;
+}
+
+static bool has_answer(const struct ps_test_group_broker *group, const struct fetching *fetching)
+{
+    for (unsigned i = 0; i < fetching->count; i++) {
+        const struct ps_test_group_log *log = &group->logs[fetching->parts[i].partition];
+        if (part_error(group, &fetching->parts[i]) != 0 ||
+            first_set(log, fetching->parts[i].offset) < log->set_count)
+            return true;
+    }
+    return false;
+}
+
+static char *put_aborted(const struct ps_test_group_log *log, char *at, int64_t from)
+{
+    int32_t count = 0;
+    char *count_at = at;
+    at += sizeof count;
+    for (unsigned i = 0; i < log->aborted_count; i++) {
+        if (log->aborted[i].last < from)
+            continue;
+        at = ps_wire_put_int64(at, log->aborted[i].producer);
+        at = ps_wire_put_int64(at, log->aborted[i].first);
+        count++;
+    }
+    (void)ps_wire_put_int32(count_at, count);
+    return at;
+}
+
+/* Batches from the one with the offset on; the last one may be cut, and one may be damaged. */
+static char *put_sets(struct ps_test_group_broker *group, const struct wanted *part, char *at)
+{
+    const struct ps_test_group_log *log = &group->logs[part->partition];
+    char *length_at = at;
+    unsigned from = first_set(log, part->offset), most = 1 + ps_test_group_draw(group, 4), i = from;
+    at += sizeof(int32_t);
+    for (; i < log->set_count && i < from + most; i++)
+        at = ps_wire_put_bytes(at, log->sets[i].bytes, log->sets[i].length);
+    if (i > from && group->damages && ps_test_group_draw(group, 1000) < group->faults) {
+        char *byte = at - 1 - ps_test_group_draw(group, 8); /* of the last batch */
+        *byte = (char)(*byte ^ 0x55);
+        group->counts.damaged++;
+    } else if (i > from + 1 && ps_test_group_draw(group, 4) == 0) {
+        at -= 1 + ps_test_group_draw(group, log->sets[i - 1].length - 1);
+    }
+    (void)ps_wire_put_int32(length_at, (int32_t)(at - length_at) - (int32_t)sizeof(int32_t));
+    return at;
+}
+
+static char *put_part(struct ps_test_group_broker *group, int16_t version, const struct fetching *fetching,
+                      const struct wanted *part, char *at)
+{
+    const struct ps_test_group_log *log = &group->logs[part->partition];
+    int16_t error = ps_test_group_error(group, PS_TEST_KEY_FETCH, false);
+    if (error == 0)
+        error = part_error(group, part);
+    group->counts.out_of_range += error == ERROR_OUT_OF_RANGE;
+    at = ps_wire_put_string(at, "t", 1);
+    at = ps_wire_put_int32(at, 1);
+    at = ps_wire_put_int32(at, part->partition);
+    at = ps_wire_put_int16(at, error);
+    at = ps_wire_put_int64(at, error == 0 ? log->end : -1);
+    at = ps_wire_put_int64(at, error == 0 ? log->end : -1);
+    if (version >= 5)
+        at = ps_wire_put_int64(at, log->start);
+    at = error == 0 && fetching->committed_only ? put_aborted(log, at, part->offset)
+                                                : ps_wire_put_int32(at, -1);
+    if (version >= 11)
+        at = ps_wire_put_int32(at, -1);
+    return error == 0 ? put_sets(group, part, at) : ps_wire_put_int32(at, 0);
+}
+
+char *ps_test_group_fetch(struct ps_test_group_broker *group, struct ps_test_connection *connection,
+                          struct ps_test_request *request, char *at)
+{
+    struct fetching fetching;
+    read_request(request, &fetching);
+    if (group->holds || (!has_answer(group, &fetching) &&
+                         group->now_ns < connection->since_ns + (uint64_t)fetching.wait_ms * PS_NS_PER_MS))
+        return NULL;
+    int16_t error = request->version >= 7 ? ps_test_group_error(group, PS_TEST_KEY_FETCH, true) : 0;
+    at = ps_wire_put_int32(at, 0);
+    if (request->version >= 7)
+        at = ps_wire_put_int32(ps_wire_put_int16(at, error), 0);
+    at = ps_wire_put_int32(at, error == 0 ? (int32_t)fetching.count : 0);
+    for (unsigned i = 0; i < fetching.count && error == 0; i++)
+        at = put_part(group, request->version, &fetching, &fetching.parts[i], at);
+    return at;
+}
+
+/* ---- ListOffsets ---- */
+
+char *ps_test_group_list_offsets(struct ps_test_group_broker *group, struct ps_test_request *request,
+                                 char *at)
+{
+    struct ps_wire_in *in = &request->body;
+    uint32_t length;
+    assert_int_equal(ps_wire_get_int32(in), -1);
+    if (request->version >= 2) {
+        (void)ps_wire_get_int8(in);
+        at = ps_wire_put_int32(at, 0);
+    }
+    uint32_t topics = ps_wire_get_count(in, 6);
+    at = ps_wire_put_int32(at, (int32_t)topics);
+    for (uint32_t t = 0; t < topics; t++) {
+        (void)ps_wire_get_string(in, &length);
+        assert_int_equal(ps_wire_get_int32(in), 1);
+        int32_t partition = ps_wire_get_int32(in);
+        int64_t time = ps_wire_get_int64(in);
+        assert_in_range(partition, 0, PS_TEST_GROUP_PARTITIONS - 1);
+        assert_true(time == -1 || time == -2);
+        struct ps_test_group_log *log = &group->logs[partition];
+        int16_t error = ps_test_group_error(group, PS_TEST_KEY_LIST_OFFSETS, false);
+        if (error == 0 && log->leader != group->node)
+            error = ERROR_NOT_LEADER;
+        int64_t offset = error != 0 ? -1 : time == -1 ? log->end : log->start;
+        if (error == 0) {
+            log->licence = offset;
+            log->cut = false;
+        }
+        at = ps_wire_put_string(at, "t", 1);
+        at = ps_wire_put_int32(at, 1);
+        at = ps_wire_put_int32(at, partition);
+        at = ps_wire_put_int16(at, error);
+        at = ps_wire_put_int64(at, -1);
+        at = ps_wire_put_int64(at, offset);
+    }
+    return at;
+}

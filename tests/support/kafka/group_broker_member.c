@@ -1,0 +1,307 @@
+/* The group of the broker with a group: its members and their offsets. */
+#include "stages/lib/kafka/fetch/assignment.h"
+#include "tests/support/kafka/group_broker.h"
+
+#include <string.h>
+
+#include "tests/support/support.h"
+
+#define ERROR_ILLEGAL_GENERATION 22
+#define ERROR_UNKNOWN_MEMBER 25
+#define ERROR_REBALANCING 27
+#define ERROR_MEMBER_ID_REQUIRED 79
+
+static void take_group(struct ps_wire_in *in)
+{
+    uint32_t length;
+    const char *name = ps_wire_get_string(in, &length);
+    assert_true(length == 1 && *name == 'g');
+}
+
+static bool is_member(struct ps_wire_in *in)
+{
+    uint32_t length;
+    const char *id = ps_wire_get_string(in, &length);
+    assert_true(length == 0 ||
+                (length == strlen(PS_TEST_GROUP_MEMBER) && memcmp(id, PS_TEST_GROUP_MEMBER, length) == 0));
+    return length > 0;
+}
+
+static void skip_instance(struct ps_wire_in *in)
+{
+    uint32_t length;
+    assert_null(ps_wire_get_string(in, &length));
+}
+
+/* ---- joining ---- */
+
+/* The members as the leader gets them, with what they are subscribed to. */
+static char *put_members(const struct ps_test_group_broker *group, char *at, int16_t version)
+{
+    static const char *const ids[] = {PS_TEST_GROUP_MEMBER, "a-member", "z-member"};
+    const struct ps_slice topic = {"t", 1};
+    unsigned count = 1 + group->others;
+    assert_in_range(count, 1, PS_COUNT_OF(ids));
+    at = ps_wire_put_int32(at, (int32_t)count);
+    for (unsigned i = 0; i < count; i++) {
+        size_t length = ps_kafka_subscription_write(NULL, &topic, 1);
+        at = ps_wire_put_string(at, ids[i], strlen(ids[i]));
+        if (version >= 5)
+            at = ps_wire_put_int16(at, -1);
+        at = ps_wire_put_int32(at, (int32_t)length);
+        (void)ps_kafka_subscription_write(at, &topic, 1);
+        at += length;
+    }
+    return at;
+}
+
+/* The member gives everything up before it joins. */
+static void begin_generation(struct ps_test_group_broker *group)
+{
+    group->generation++;
+    group->joined = true;
+    group->synced = group->rebalances = false;
+    group->owned = 0;
+    for (unsigned i = 0; i < PS_TEST_GROUP_PARTITIONS; i++)
+        group->logs[i].licence = -1;
+}
+
+char *ps_test_group_join(struct ps_test_group_broker *group, struct ps_test_request *request, char *at)
+{
+    struct ps_wire_in *in = &request->body;
+    take_group(in);
+    (void)ps_wire_get_int32(in);
+    (void)ps_wire_get_int32(in);
+    bool named = is_member(in);
+    if (request->version >= 5)
+        skip_instance(in);
+    int16_t error = ps_test_group_error(group, PS_TEST_KEY_JOIN, false);
+    if (error == 0 && named && !group->known)
+        error = ERROR_UNKNOWN_MEMBER;
+    if (error == 0 && !named && request->version >= 4)
+        error = ERROR_MEMBER_ID_REQUIRED;
+    if (error == 0 || error == ERROR_MEMBER_ID_REQUIRED)
+        group->known = true;
+    if (error == 0)
+        begin_generation(group);
+    const char *leader = group->leads ? PS_TEST_GROUP_MEMBER : "a-member";
+    at = ps_wire_put_int16(ps_wire_put_int32(at, 0), error);
+    at = ps_wire_put_int32(at, error == 0 ? group->generation : -1);
+    at = error == 0 ? ps_wire_put_string(at, "range", 5) : ps_wire_put_string(at, "", 0);
+    at = error == 0 ? ps_wire_put_string(at, leader, strlen(leader)) : ps_wire_put_string(at, "", 0);
+    at = error == 0 || error == ERROR_MEMBER_ID_REQUIRED
+             ? ps_wire_put_string(at, PS_TEST_GROUP_MEMBER, strlen(PS_TEST_GROUP_MEMBER))
+             : ps_wire_put_string(at, "", 0);
+    return error == 0 && group->leads ? put_members(group, at, request->version) : ps_wire_put_int32(at, 0);
+}
+
+/* The error of a request with this generation of a member. */
+static int16_t refuses(struct ps_test_group_broker *group, int16_t key, int32_t generation, bool named)
+{
+    int16_t error = ps_test_group_error(group, key, false);
+    if (error != 0)
+        return error;
+    if (!named || !group->known)
+        return ERROR_UNKNOWN_MEMBER;
+    return generation == group->generation && group->joined ? 0 : ERROR_ILLEGAL_GENERATION;
+}
+
+static void own(void *argument, struct ps_slice topic, int32_t partition)
+{
+    struct ps_test_group_broker *group = argument;
+    assert_true(topic.length == 1 && *topic.data == 't');
+    assert_in_range(partition, 0, PS_TEST_GROUP_PARTITIONS - 1);
+    group->owned |= 1U << (unsigned)partition;
+}
+
+/* What the member has decided as the leader: each partition has one owner. */
+static void take_assignment(struct ps_test_group_broker *group, struct ps_wire_in *in)
+{
+    uint32_t count = ps_wire_get_count(in, 6), length;
+    unsigned mine = 0, all = 0;
+    assert_int_equal(count, 1 + group->others);
+    for (uint32_t i = 0; i < count; i++) {
+        const char *id = ps_wire_get_string(in, &length);
+        bool is_own = length == strlen(PS_TEST_GROUP_MEMBER) && memcmp(id, PS_TEST_GROUP_MEMBER, length) == 0;
+        uint32_t bytes = ps_wire_get_count(in, 1);
+        const char *assignment = ps_wire_take(in, bytes);
+        group->owned = 0;
+        assert_true(assignment != NULL && ps_kafka_assignment_read(assignment, bytes, own, group));
+        assert_int_equal(all & group->owned, 0);
+        all |= group->owned;
+        mine = is_own ? group->owned : mine;
+    }
+    /* without metadata a topic has no partitions */
+    assert_true(all == (1U << PS_TEST_GROUP_PARTITIONS) - 1 || all == 0);
+    group->owned = mine;
+}
+
+static char *put_assignment(const struct ps_test_group_broker *group, char *at)
+{
+    struct ps_kafka_group_share items[PS_TEST_GROUP_PARTITIONS];
+    struct ps_kafka_group_shares shares = {.items = items};
+    const struct ps_kafka_group_topic topic = {.name = {"t", 1}, .partition_count = PS_TEST_GROUP_PARTITIONS};
+    for (unsigned i = 0; i < PS_TEST_GROUP_PARTITIONS; i++) {
+        if ((group->owned >> i & 1) != 0)
+            items[shares.count++] = (struct ps_kafka_group_share){0, 0, (int32_t)i};
+    }
+    size_t length = ps_kafka_assignment_write(NULL, &shares, 0, &topic);
+    at = ps_wire_put_int32(at, (int32_t)length);
+    (void)ps_kafka_assignment_write(at, &shares, 0, &topic);
+    return at + length;
+}
+
+char *ps_test_group_sync(struct ps_test_group_broker *group, struct ps_test_request *request, char *at)
+{
+    struct ps_wire_in *in = &request->body;
+    take_group(in);
+    int32_t generation = ps_wire_get_int32(in);
+    bool named = is_member(in);
+    if (request->version >= 3)
+        skip_instance(in);
+    int16_t error = refuses(group, PS_TEST_KEY_SYNC, generation, named);
+    if (error == 0 && group->rebalances)
+        error = ERROR_REBALANCING;
+    at = ps_wire_put_int16(ps_wire_put_int32(at, 0), error);
+    if (error != 0)
+        return ps_wire_put_int32(at, 0);
+    if (group->leads)
+        take_assignment(group, in);
+    else
+        group->owned = group->share;
+    group->synced = true;
+    return put_assignment(group, at);
+}
+
+char *ps_test_group_heartbeat(struct ps_test_group_broker *group, struct ps_test_request *request, char *at)
+{
+    struct ps_wire_in *in = &request->body;
+    take_group(in);
+    int32_t generation = ps_wire_get_int32(in);
+    bool named = is_member(in);
+    if (request->version >= 3)
+        skip_instance(in);
+    int16_t error = refuses(group, PS_TEST_KEY_HEARTBEAT, generation, named);
+    if (error == 0 && group->rebalances)
+        error = ERROR_REBALANCING;
+    return ps_wire_put_int16(ps_wire_put_int32(at, 0), error);
+}
+
+char *ps_test_group_leave(struct ps_test_group_broker *group, struct ps_test_request *request, char *at)
+{
+    struct ps_wire_in *in = &request->body;
+    take_group(in);
+    (void)is_member(in);
+    int16_t error = ps_test_group_error(group, PS_TEST_KEY_LEAVE, false);
+    group->known = group->joined = group->synced = false;
+    return ps_wire_put_int16(ps_wire_put_int32(at, 0), error);
+}
+
+/* ---- offsets ---- */
+
+static int16_t commit_one(struct ps_test_group_broker *group, int32_t partition, int64_t offset,
+                          int16_t error)
+{
+    assert_in_range(partition, 0, PS_TEST_GROUP_PARTITIONS - 1);
+    struct ps_test_group_log *log = &group->logs[partition];
+    if (offset > log->delivered)
+        fail_msg("partition %d: offset %lld is committed, but records only before %lld were delivered",
+                 partition, (long long)offset, (long long)log->delivered);
+    if (error != 0)
+        return error;
+    if ((group->owned >> partition & 1) == 0)
+        fail_msg("partition %d is committed by a member that does not have it", partition);
+    log->committed = offset;
+    return 0;
+}
+
+char *ps_test_group_commit(struct ps_test_group_broker *group, struct ps_test_request *request, char *at)
+{
+    struct ps_wire_in *in = &request->body;
+    uint32_t length;
+    take_group(in);
+    int32_t generation = ps_wire_get_int32(in);
+    bool named = is_member(in);
+    if (request->version >= 7)
+        skip_instance(in);
+    if (request->version < 5)
+        (void)ps_wire_get_int64(in); /* retention */
+    if (request->version >= 3)
+        at = ps_wire_put_int32(at, 0);
+    int16_t error = refuses(group, PS_TEST_KEY_COMMIT, generation, named);
+    if (error == 0 && !group->synced)
+        error = ERROR_REBALANCING;
+    group->counts.stale += error == ERROR_ILLEGAL_GENERATION;
+    uint32_t topics = ps_wire_get_count(in, 6);
+    at = ps_wire_put_int32(at, (int32_t)topics);
+    for (uint32_t t = 0; t < topics; t++) {
+        (void)ps_wire_get_string(in, &length);
+        assert_int_equal(ps_wire_get_int32(in), 1);
+        int32_t partition = ps_wire_get_int32(in);
+        int64_t offset = ps_wire_get_int64(in);
+        if (request->version >= 6)
+            (void)ps_wire_get_int32(in);
+        (void)ps_wire_get_string(in, &length);
+        at = ps_wire_put_string(at, "t", 1);
+        at = ps_wire_put_int32(at, 1);
+        at = ps_wire_put_int32(at, partition);
+        at = ps_wire_put_int16(at, commit_one(group, partition, offset, error));
+    }
+    return at;
+}
+
+/* One partition of the answer to OffsetFetch. */
+static char *put_offset(struct ps_test_group_broker *group, char *at, int32_t partition, int16_t version,
+                        int16_t top_error)
+{
+    bool compact = version >= 7;
+    int16_t error = top_error != 0 ? 0 : ps_test_group_error(group, PS_TEST_KEY_OFFSETS, false);
+    assert_in_range(partition, 0, PS_TEST_GROUP_PARTITIONS - 1);
+    struct ps_test_group_log *log = &group->logs[partition];
+    at = compact ? ps_wire_put_compact_string(at, "t", 1) : ps_wire_put_string(at, "t", 1);
+    at = compact ? ps_wire_put_uvarint(at, 2) : ps_wire_put_int32(at, 1);
+    at = ps_wire_put_int32(at, partition);
+    at = ps_wire_put_int64(at, error == 0 ? log->committed : -1);
+    if (error == 0 && log->committed >= 0)
+        log->licence = log->committed;
+    if (version >= 5)
+        at = ps_wire_put_int32(at, -1);
+    at = compact ? ps_wire_put_compact_string(at, "", 0) : ps_wire_put_string(at, "", 0);
+    at = ps_wire_put_int16(at, error);
+    return compact ? ps_wire_put_uvarint(ps_wire_put_uvarint(at, 0), 0) : at;
+}
+
+char *ps_test_group_offsets(struct ps_test_group_broker *group, struct ps_test_request *request, char *at)
+{
+    struct ps_wire_in *in = &request->body;
+    bool compact = request->version >= 7;
+    uint32_t length;
+    if (compact) {
+        ps_wire_skip_tags(in);
+        (void)ps_wire_get_compact_string(in, &length);
+        at = ps_wire_put_uvarint(at, 0);
+    } else {
+        take_group(in);
+    }
+    if (request->version >= 3)
+        at = ps_wire_put_int32(at, 0);
+    int16_t error = ps_test_group_error(group, PS_TEST_KEY_OFFSETS, true);
+    uint32_t topics = compact ? ps_wire_get_compact_count(in, 3) : ps_wire_get_count(in, 6);
+    uint32_t count = error == 0 ? topics : 0;
+    at = compact ? ps_wire_put_uvarint(at, count + 1) : ps_wire_put_int32(at, (int32_t)count);
+    for (uint32_t t = 0; t < topics; t++) {
+        (void)(compact ? ps_wire_get_compact_string(in, &length) : ps_wire_get_string(in, &length));
+        assert_int_equal(compact ? ps_wire_get_compact_count(in, 4) : ps_wire_get_count(in, 4), 1);
+        int32_t partition = ps_wire_get_int32(in);
+        if (compact)
+            ps_wire_skip_tags(in);
+        if (error == 0)
+            at = put_offset(group, at, partition, request->version, error);
+    }
+    if (compact) {
+        assert_int_equal(ps_wire_get_int8(in), 1); /* stable offsets */
+        ps_wire_skip_tags(in);
+    }
+    at = ps_wire_put_int16(at, error);
+    return compact ? ps_wire_put_uvarint(at, 0) : at;
+}
