@@ -230,7 +230,8 @@ bool ps_java_component_stop(struct ps_java_component *component)
         enum ps_java_sent sent = ps_java_link_send(&component->link, PS_JAVA_STOP, NULL, 0, NULL);
         if (sent == PS_JAVA_SENT)
             component->state = PS_JAVA_STOPS;
-        else if (sent == PS_JAVA_LOST) /* a host that ends because its jars have changed stops the class by itself */
+        else if (sent ==
+                 PS_JAVA_LOST) /* a host that ends because its jars have changed stops the class by itself */
             component->state = ps_java_link_is_lost(&component->link) ? PS_JAVA_OVER : PS_JAVA_STOPS;
     }
     return component->state == PS_JAVA_OVER;
