@@ -365,7 +365,12 @@ def group_in_negative_look(case, flume, penstock):
     return all(theirs[0] == ours[0] and ours[1].items() <= theirs[1].items() for theirs, ours in zip(flume.events, penstock.events))
 
 
-KNOWN = [group_in_negative_look, digits_of_other_scripts, failed_line, reprinted_schema, damaged_avro_file, tables_of_the_system, channel_named_twice, rolled_back, refused_file_type, pool_without_threads, path_upwards, pair_in_one_event, mark_within_a_file, ignored_buffer, codec_that_fails, stale_headers, format_that_fails, inside_of_a_pair, one_bucket_for_spellings, null_headers, failed_file, datum_of_no_record, default_in_any_case, refused_date, refused_replacement]
+def round_value_without_rounding(case, flume, penstock):
+    """docs/MIGRATING.md: Flume reads hdfs.roundValue only with hdfs.round = true."""
+    return case.kind == "hdfs" and case.keys.get("hdfs.round", "false").lower() != "true" and "hdfs.roundValue" in (penstock.refused or "") and flume.refused is None
+
+
+KNOWN = [round_value_without_rounding, group_in_negative_look, digits_of_other_scripts, failed_line, reprinted_schema, damaged_avro_file, tables_of_the_system, channel_named_twice, rolled_back, refused_file_type, pool_without_threads, path_upwards, pair_in_one_event, mark_within_a_file, ignored_buffer, codec_that_fails, stale_headers, format_that_fails, inside_of_a_pair, one_bucket_for_spellings, null_headers, failed_file, datum_of_no_record, default_in_any_case, refused_date, refused_replacement]
 
 
 def main():
