@@ -6,12 +6,10 @@
  * lost connection, releases it, and its events are cut again after ps_held_rewind. A sink that sends the same request
  * again keeps its range.
  *
- * A far end that takes events for good only later, and many at once (a transaction, a file that is complete only when
- * it is closed), has a group. A range that was written is settled under the group; ps_held_commit settles the events
- * of the group, ps_held_abort lets them be cut again. Several groups may be open, each with events of many leases.
+ * Ranges are cut in the order of the leases. A sink that writes each event to a file, partition or transaction of its own,
+ * and settles them in another order, has groups of events instead (core/flow/held_group.h).
  *
- * Owner and thread: the sink's worker. Allocates nothing: the list uses ps_lease.next, and a group's ranges are in an
- * array of the sink. */
+ * Owner and thread: the sink's worker. Allocates nothing: the list uses ps_lease.next. */
 #pragma once
 
 #include "core/flow/batch.h"
@@ -21,11 +19,14 @@ struct ps_held {
     unsigned count, count_max;     /* leases */
     struct ps_lease *next;         /* has the next event to cut; NULL: all leases are cut to the end */
     uint32_t position;             /* position of that event in `next` */
-    uint32_t in_flight;            /* events that are cut, and neither settled, released nor in a group */
-    uint32_t grouped;              /* events in groups, those that became dead letters meanwhile included */
-    struct ps_held_group *groups;  /* those that have events */
-    uint32_t clear_to;             /* from `position` to this position, no event of `next` is in a group */
+    uint32_t in_flight;            /* events that are cut, and neither settled nor released */
+    unsigned any_order_count;      /* leases whose batch has `any_order` */
     bool changed;                  /* a lease may have become settled since the last ps_held_pop */
+    struct ps_lease *looked;       /* ps_held_pop looked at the leases up to this one; NULL: at none */
+    /* Upper bound of the memory that cannot be used again because leases went home before older ones. A lease is charged
+     * with the bytes allocated since the lease before it (ps_lease.memory_bytes), but the leases on both sides of such a
+     * gap keep whole blocks. */
+    uint64_t pinned_bytes;
 };
 
 /* The events between two positions of one lease that were not settled when the range was cut. {0}: none. */
@@ -35,22 +36,7 @@ struct ps_held_range {
     uint32_t count; /* events */
 };
 
-/* The events that commit or abort as a whole. The array must be large enough for the ranges that are settled under the
- * group; a range that begins where the one before it ended takes no element. */
-struct ps_held_group {
-    struct ps_held_range *ranges; /* of the sink */
-    uint32_t range_count, range_count_max;
-    uint32_t count; /* events, those that became dead letters meanwhile included */
-    struct ps_held_group *next;
-};
-
 void ps_held_init(struct ps_held *held, unsigned count_max);
-
-static inline void ps_held_group_init(struct ps_held_group *group, struct ps_held_range *ranges,
-                                      uint32_t count_max)
-{
-    *group = (struct ps_held_group){.ranges = ranges, .range_count_max = count_max};
-}
 
 static inline bool ps_held_is_full(const struct ps_held *held)
 {
@@ -60,33 +46,19 @@ static inline bool ps_held_is_full(const struct ps_held *held)
 /* Adds a lease that the sink took, and sets *lease to NULL. */
 void ps_held_add(struct ps_held *held, struct ps_lease **lease);
 
-/* Called by ps_held_next at held->clear_to. Returns the position behind the events of a group that begin at
- * held->position or before it; 0 if that event is in no group. */
-uint32_t ps_held_grouped_to(struct ps_held *held);
-
 /* Returns the next event to cut, at held->position of held->next; NULL if there is none, or if `range` is not empty
- * and the next event is in another lease or behind events of a group. */
+ * and the next event is in another lease. */
 static inline struct ps_event *ps_held_next(struct ps_held *held, const struct ps_held_range *range)
 {
     while (held->next != NULL) {
         if (range->count > 0 && range->lease != held->next)
             return NULL;
-        while (held->position < held->next->count) {
-            uint32_t grouped_to = 0;
-            if (ps_lease_is_settled(held->next, held->position)) {
-                held->position++;
-                continue;
-            }
-            if (held->groups != NULL && held->position >= held->clear_to)
-                grouped_to = ps_held_grouped_to(held);
-            if (grouped_to == 0)
+        for (; held->position < held->next->count; held->position++) {
+            if (!ps_lease_is_settled(held->next, held->position))
                 return ps_lease_event(held->next, held->position);
-            if (range->count > 0)
-                return NULL;
-            held->position = grouped_to;
         }
         held->next = held->next->next;
-        held->position = held->clear_to = 0;
+        held->position = 0;
     }
     return NULL;
 }
@@ -128,26 +100,24 @@ static inline const struct ps_event *ps_held_range_next(const struct ps_held_ran
 void ps_held_release(struct ps_held *held, struct ps_held_range *range);
 
 /* Settles every event that is cut. For a protocol whose answer confirms all that was sent before: it does not keep its
- * ranges, releases none without a rewind, and has no groups. */
+ * ranges, and releases none without a rewind. */
 void ps_held_settle_cut(struct ps_held *held);
 
-/* Moves the range into the group, and empties it. Returns false and changes nothing if the group's array is full: the
- * far end has to commit first. */
-bool ps_held_settle_under(struct ps_held *held, struct ps_held_range *range, struct ps_held_group *group);
-
-/* Settles the events of the group, and empties it. */
-void ps_held_commit(struct ps_held *held, struct ps_held_group *group);
-
-/* Empties the group. Its events, except dead letters, are cut again after the next ps_held_rewind. */
-void ps_held_abort(struct ps_held *held, struct ps_held_group *group);
-
-/* Releases all ranges, which their owner forgets, and begins to cut again at the oldest event that is neither settled nor
- * in a group. */
+/* Releases all ranges, which their owner forgets, and begins to cut again at the oldest event that is not settled. */
 void ps_held_rewind(struct ps_held *held);
+
+/* Notes that an event of the lease was settled, by nobody who holds a range of it. */
+static inline void ps_held_note_settled(struct ps_held *held, const struct ps_lease *lease)
+{
+    if (lease->settled == lease->count) {
+        held->changed = true;
+        held->looked = NULL;
+    }
+}
 
 /* Removes and returns a lease whose events are all settled: the oldest one, or a later one if its batch has
  * `any_order`. Returns NULL if there is none. */
 struct ps_lease *ps_held_pop(struct ps_held *held);
 
-/* Releases all ranges, aborts all groups, and appends all leases to `*back`, oldest first. The engine finishes the settled ones. */
+/* Releases all ranges, and appends all leases to `*back`, oldest first. The engine finishes the settled ones. */
 void ps_held_give_back(struct ps_held *held, struct ps_lease **back);

@@ -4,7 +4,7 @@
  * settled. The host's channel gives them to the class; a transaction that is rolled back stays in the host. A commit
  * names the events by batch and number, and settles them. When the host ends, or the stage is recalled, what is not
  * committed goes back to the channel. Thread: the sink's worker. */
-#include "core/flow/held.h"
+#include "core/sink/finish_held.h"
 #include "stages/lib/java/component.h"
 #include "stages/lib/java/events.h"
 
@@ -162,13 +162,6 @@ static void take_message(struct java_state *state)
         ps_java_component_accuse(&state->component, wrong);
 }
 
-static void finish(struct java_state *state)
-{
-    struct ps_lease *lease;
-    while ((lease = ps_held_pop(&state->held)) != NULL)
-        ps_port_done(state->port, &lease);
-}
-
 /* Takes what the host has sent. Returns whether the component is over. */
 static bool serve(struct java_state *state)
 {
@@ -177,7 +170,7 @@ static bool serve(struct java_state *state)
         if (event == PS_JAVA_MESSAGE)
             take_message(state);
     }
-    finish(state);
+    ps_finish_held(&state->held, state->port);
     return event == PS_JAVA_ENDED;
 }
 
@@ -225,7 +218,7 @@ static uint64_t java_tick(const void *, void *state_, const struct ps_now *now)
     bool runs = state->component.state == PS_JAVA_RUNS;
     while (runs && send_batch(state)) {
     }
-    finish(state);
+    ps_finish_held(&state->held, state->port);
     bool freed = (was_full && !ps_held_is_full(&state->held)) || (runs && !ran);
     return freed ? now->mono_ns : ps_java_component_due_ns(&state->component, now);
 }

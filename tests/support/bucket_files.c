@@ -116,6 +116,7 @@ struct ps_lease *ps_test_bucket_recall(unsigned *turns)
     for (; !recall(ps_test_bucket_stage.plan, ps_test_bucket_stage.state, &back, &ps_test_bucket_stage.now);
          ps_test_stage_pass_ms(&ps_test_bucket_stage, 100))
         assert_true(++*turns < 1000);
+    ps_port_finish_settled(&ps_test_bucket_stage.port, &back); /* as the engine does */
     return back;
 }
 

@@ -22,9 +22,7 @@ void ps_remote_sink_failed(struct ps_remote_sink *sink, const struct ps_err *rea
 
 void ps_remote_sink_finish(struct ps_remote_sink *sink)
 {
-    struct ps_lease *lease;
-    while ((lease = ps_held_pop(&sink->held)) != NULL)
-        ps_port_done(sink->port, &lease);
+    ps_finish_held(&sink->held, sink->port);
 }
 
 static enum ps_result work(const void *, void *state, struct ps_lease **lease, const struct ps_now *now)

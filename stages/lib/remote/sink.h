@@ -7,8 +7,7 @@
  * Thread: the sink's worker. Allocates nothing. */
 #pragma once
 
-#include "core/flow/held.h"
-#include "core/stage.h"
+#include "core/sink/finish_held.h"
 
 struct ps_remote_sink;
 

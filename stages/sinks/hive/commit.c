@@ -196,9 +196,7 @@ static void settle(struct ps_hive_txn *txn)
     struct ps_hive_sink *sink = txn->sink;
     struct ps_hive_partition *partition = txn->partition;
     struct ps_hive_txn *next = TAILQ_NEXT(txn, list);
-    for (uint32_t number = txn->written.first; number != 0; number = sink->pool.events[number].next)
-        ps_bucket_slots_settle(&sink->held, sink->pool.events[number].slot,
-                               sink->pool.events[number].position);
+    ps_held_group_commit(&sink->pool, &sink->held, &txn->written, txn->written.count);
     partition->failures = 0;
     partition->trouble = (struct ps_log_backoff){.tries = 0};
     ps_count(sink->port->counters, (enum ps_counter)PS_HIVE_TXNS_COMMITTED, 1);

@@ -49,16 +49,16 @@ static enum ps_result find_partitions(struct ps_hive_sink *sink, const struct ps
     return PS_TAKEN;
 }
 
-static void place_events(struct ps_hive_sink *sink, const struct ps_lease *lease, uint16_t slot)
+static void place_events(struct ps_hive_sink *sink, struct ps_lease *lease)
 {
     struct ps_hive_partition *partition = NULL;
     for (uint32_t position = lease->cursor; position < lease->count; position++) {
         if (sink->flawed_bits[position / 64] >> position % 64 & 1)
-            ps_bucket_events_add(&sink->pool, &sink->flawed, slot, (uint16_t)position);
+            ps_held_group_add(&sink->pool, &sink->flawed, lease, position, 1);
         if (sink->found[position] == NULL)
             continue;
         partition = sink->found[position];
-        ps_bucket_events_add(&sink->pool, &partition->waiting, slot, (uint16_t)position);
+        ps_held_group_add(&sink->pool, &partition->waiting, lease, position, 1);
     }
     if (partition != NULL)
         ps_hive_partition_pump(partition);
@@ -66,7 +66,7 @@ static void place_events(struct ps_hive_sink *sink, const struct ps_lease *lease
 
 bool ps_hive_sink_has_room(const struct ps_hive_sink *sink)
 {
-    return sink->table_state == PS_HIVE_TABLE_KNOWN && sink->held.count < PS_BUCKET_LEASES_MAX &&
+    return sink->table_state == PS_HIVE_TABLE_KNOWN && !ps_held_is_full(&sink->held) &&
            sink->held.pinned_bytes < sink->settings->held_bytes_max &&
            sink->filesystem->held_bytes + sink->orc_bytes < sink->settings->held_bytes_max;
 }
@@ -75,7 +75,7 @@ enum ps_result ps_hive_sink_take(struct ps_hive_sink *sink, struct ps_lease **le
 {
     sink->now = *now;
     sink->recall_ns = 0;
-    sink->refused = !ps_hive_sink_has_room(sink) || !ps_bucket_pool_reserve(&sink->pool, (*lease)->count);
+    sink->refused = !ps_hive_sink_has_room(sink) || !ps_held_pool_reserve(&sink->pool, (*lease)->count);
     sink->ends = sink->refused;
     if (sink->refused)
         return PS_LATER;
@@ -83,8 +83,8 @@ enum ps_result ps_hive_sink_take(struct ps_hive_sink *sink, struct ps_lease **le
     if (result != PS_TAKEN)
         return result;
     sink->flawed_batch = (struct ps_log_backoff){.tries = 0};
-    uint16_t slot = ps_bucket_slots_take(&sink->held, *lease);
-    *lease = NULL;
-    place_events(sink, sink->held.leases[slot], slot);
+    struct ps_lease *taken = *lease;
+    ps_held_add(&sink->held, lease);
+    place_events(sink, taken);
     return PS_TAKEN;
 }

@@ -1,10 +1,10 @@
 /* Types and functions that only the files of stages/sinks/hive/ share. Thread: the sink's worker. */
 #pragma once
 
+#include "core/flow/held_group.h"
 #include "core/sink/deadletter_pending.h"
+#include "core/sink/finish_held.h"
 #include "stages/lib/hadoop/loop.h"
-#include "stages/lib/hadoop/bucket_writer/events.h"
-#include "stages/lib/hadoop/bucket_writer/slots.h"
 #include "stages/lib/hive/metastore.h"
 #include "stages/sinks/hive/sink.h"
 #include "stages/sinks/hive/table.h"
@@ -60,8 +60,8 @@ struct ps_hive_txn {
     uint64_t first_ns, last_ns; /* when its first and its last event came */
     uint64_t asked_ns;          /* when the lock (for check_lock) or the first commit was requested */
     uint32_t tries;
-    struct ps_hadoop_timer timer;    /* repeats the request for the lock or the commit */
-    struct ps_bucket_events written; /* its events */
+    struct ps_hadoop_timer timer; /* repeats the request for the lock or the commit */
+    struct ps_held_group written; /* its events; they are settled when it is committed */
     char *directory;
     uint32_t *used; /* numbers of the buckets that have a file */
     uint32_t used_count;
@@ -91,7 +91,7 @@ struct ps_hive_partition {
     uint32_t failures; /* number of failures in a row */
     struct ps_log_backoff trouble;
     uint64_t rest_ns, used_ns;
-    struct ps_bucket_events waiting;
+    struct ps_held_group waiting;
     struct ps_hive_txns txns;
     uint32_t txn_count;
     bool heartbeats;            /* a heartbeat is in flight */
@@ -131,12 +131,12 @@ struct ps_hive_sink {
     char *url;          /* of the file system */
     uint64_t orc_bytes; /* memory of the ORC writers at the last tick */
     struct ps_hive_rows *rows;
-    struct ps_bucket_slots held;
+    struct ps_held held;
     bool refused; /* a lease waits outside: the last call of work returned PS_LATER */
     bool goes_on; /* something that this lease may wait for has happened (plain tables) */
     bool ends;    /* transactions end at once, for a drain or because there is no memory for more events */
-    struct ps_bucket_pool pool;
-    struct ps_bucket_events flawed; /* events that become dead letters, the first one now */
+    struct ps_held_pool pool;
+    struct ps_held_group flawed; /* events that become dead letters, the first one now */
     struct ps_deadletter_pending dead_letters;
     char refusal[512];                                    /* reason of the first of them */
     struct ps_hive_partition *found[PS_BATCH_EVENTS_MAX]; /* by position in the lease that is being taken */
@@ -160,11 +160,6 @@ struct ps_hive_sink {
     size_t aborting_count;           /* number of transactions in the call in flight */
     uint64_t heartbeat_ns, recall_ns;
 };
-
-static inline struct ps_lease *ps_hive_lease(const struct ps_hive_sink *sink, uint32_t event)
-{
-    return sink->held.leases[sink->pool.events[event].slot];
-}
 
 /* request.c: returns a request with database, table, user, host and agent. */
 struct ps_hive_request ps_hive_request_of(const struct ps_hive_sink *sink);
@@ -267,4 +262,4 @@ enum ps_result ps_hive_sink_take(struct ps_hive_sink *sink, struct ps_lease **le
 /* Continues writing dead letters. Returns whether some are still to be written. */
 bool ps_hive_write_dead_letters(struct ps_hive_sink *sink);
 /* Handles a first waiting event that is not a row: makes it a dead letter, or drops it as Flume does. */
-void ps_hive_refuse_next(struct ps_hive_sink *sink, struct ps_bucket_events *waiting, const char *reason);
+void ps_hive_refuse_next(struct ps_hive_sink *sink, struct ps_held_group *waiting, const char *reason);

@@ -37,7 +37,7 @@ struct ps_hive_sink *ps_hive_sink_open(const struct ps_hive_settings *settings, 
     sink->settings = settings;
     sink->port = port;
     sink->caches = ps_must_alloc(settings->value_count + 1, sizeof(*sink->caches), "a sink of Hive");
-    ps_bucket_slots_init(&sink->held);
+    ps_held_init(&sink->held, PS_BUCKET_LEASES_MAX);
     TAILQ_INIT(&sink->recent);
     TAILQ_INIT(&sink->attended);
     TAILQ_INIT(&sink->dead);
@@ -254,7 +254,7 @@ static uint64_t tick(const void *, void *state, const struct ps_now *now)
     due_ns = ps_least(due_ns, tick_partitions(sink));
     due_ns = ps_least(due_ns, beat(sink));
     due_ns = ps_least(due_ns, turn(sink));
-    ps_bucket_slots_finish(&sink->held, sink->port);
+    ps_finish_held(&sink->held, sink->port);
     if (sink->refused && ps_hive_sink_has_room(sink))
         due_ns = now->mono_ns;
     if (writes)
@@ -278,11 +278,11 @@ static void stop_taking(struct ps_hive_sink *sink)
     struct ps_hive_partition *partition;
     sink->refused = false;
     ps_deadletter_pending_stop(&sink->dead_letters, sink->port);
-    ps_bucket_events_clear(&sink->pool, &sink->flawed);
+    ps_held_group_clear(&sink->pool, &sink->flawed);
     TAILQ_FOREACH(partition, &sink->recent, recent)
     {
         struct ps_hive_txn *txn = TAILQ_LAST(&partition->txns, ps_hive_txns);
-        ps_bucket_events_clear(&sink->pool, &partition->waiting);
+        ps_held_group_clear(&sink->pool, &partition->waiting);
         if (txn != NULL && txn->state == PS_HIVE_TXN_FILLS)
             ps_hive_txn_forget(txn, true);
         ps_hive_partition_drop_ids(partition);
@@ -315,7 +315,7 @@ static void forget_all(struct ps_hive_sink *sink)
             struct ps_hive_txn *txn = TAILQ_FIRST(&partition->txns);
             ps_hive_txn_forget(txn, txn->state != PS_HIVE_TXN_COMMITS);
         }
-        ps_bucket_events_clear(&sink->pool, &partition->waiting);
+        ps_held_group_clear(&sink->pool, &partition->waiting);
         ps_hive_partition_drop_ids(partition);
     }
 }
@@ -345,7 +345,7 @@ static bool recall(const void *, void *state, struct ps_lease **back, const stru
     if (is_ending(sink) && waited_ns < RECALL_NS)
         return false;
     forget_all(sink);
-    ps_bucket_slots_give_back(&sink->held, sink->port, back);
+    ps_held_give_back(&sink->held, back);
     size_t opening = opening_count(sink) * sink->settings->txns_per_batch;
     size_t left = ps_hive_aborts_left(sink) + opening;
     if (left > 0 && waited_ns < ABORT_NS)

@@ -80,7 +80,7 @@ static void die(struct ps_hive_txn *txn)
 void ps_hive_txn_forget(struct ps_hive_txn *txn, bool abort)
 {
     struct ps_hive_sink *sink = txn->sink;
-    ps_bucket_events_clear(&sink->pool, &txn->written);
+    ps_held_group_clear(&sink->pool, &txn->written);
     if (abort)
         ps_hive_abort(sink, &txn->id, 1);
     die(txn);
@@ -93,7 +93,7 @@ void ps_hive_txn_fail(struct ps_hive_txn *txn, bool abort, const char *what, con
     struct ps_hive_txn *next = TAILQ_NEXT(txn, list);
     ps_count(sink->port->counters, PS_COUNTER_EventWriteFail, 1);
     ps_count(sink->port->counters, PS_COUNTER_retried, txn->written.count);
-    ps_bucket_events_prepend(&sink->pool, &txn->written, &partition->waiting);
+    ps_held_group_abort(&sink->pool, &txn->written, &partition->waiting);
     ps_hive_txn_forget(txn, abort);
     ps_hive_partition_fail(partition, what, reason);
     ps_hive_txn_stop_following(next);
@@ -265,9 +265,9 @@ static bool write_row(struct ps_hive_txn *txn, const struct ps_orc_value *row)
 bool ps_hive_txn_write_next(struct ps_hive_txn *txn)
 {
     struct ps_hive_sink *sink = txn->sink;
-    struct ps_bucket_events *waiting = &txn->partition->waiting;
-    const struct ps_lease *lease = ps_hive_lease(sink, waiting->first);
-    const struct ps_event *event = ps_lease_event(lease, sink->pool.events[waiting->first].position);
+    struct ps_held_group *waiting = &txn->partition->waiting;
+    const struct ps_held_event *next = &sink->pool.events[waiting->first];
+    const struct ps_event *event = ps_lease_event(next->lease, next->position);
     struct ps_err err = {.length = 0};
     struct ps_orc_value row;
     if (!ps_hive_rows_read(sink->rows, event->body, event->body_length, &row, &err)) {
@@ -277,7 +277,7 @@ bool ps_hive_txn_write_next(struct ps_hive_txn *txn)
     if (!write_row(txn, &row))
         return false;
     txn->last_ns = sink->now.mono_ns;
-    ps_bucket_events_move(&sink->pool, waiting, &txn->written);
+    ps_held_group_move_first(&sink->pool, waiting, &txn->written);
     return true;
 }
 

@@ -9,10 +9,8 @@
 #define LEASES 6U
 #define EVENTS 80U
 #define RANGES 8U
-#define GROUPS 3U
-#define GROUP_RANGES 6U
 
-enum event_state { IDLE, CUT, SETTLED, GROUPED /* in the first group; GROUPED + i: in another */ };
+enum event_state { IDLE, CUT, SETTLED };
 
 struct bed {
     struct ps_depot *depot;
@@ -22,10 +20,9 @@ struct bed {
     struct ps_held held;
     struct ps_lease *leases[LEASES]; /* held, oldest first */
     unsigned lease_count;
-    unsigned events[LEASES][EVENTS]; /* enum event_state */
+    enum event_state events[LEASES][EVENTS];
+    uint64_t gaps[LEASES]; /* bytes of leases that went home behind each */
     struct ps_held_range ranges[RANGES];
-    struct ps_held_group groups[GROUPS];
-    struct ps_held_range group_ranges[GROUPS][GROUP_RANGES];
 };
 
 static struct bed bed;
@@ -40,8 +37,6 @@ static int setup(void **state)
     assert_non_null(bed.pool);
     ps_bump_init(&bed.bump, bed.pool);
     ps_held_init(&bed.held, LEASES);
-    for (unsigned i = 0; i < GROUPS; i++)
-        ps_held_group_init(&bed.groups[i], bed.group_ranges[i], GROUP_RANGES);
     return 0;
 }
 
@@ -69,11 +64,13 @@ static struct ps_lease *take(uint32_t count, bool any_order)
     batch->any_order = any_order;
     ps_batch_close(batch);
     struct ps_lease *lease = ps_batch_chain(batch), *given = lease;
+    lease->memory_bytes = (uint32_t)pick(3 * PS_BLOCK_BYTES);
     ps_held_add(&bed.held, &given);
     assert_null(given);
     bed.leases[bed.lease_count] = lease;
     for (uint32_t i = 0; i < count; i++)
         bed.events[bed.lease_count][i] = IDLE;
+    bed.gaps[bed.lease_count] = 0;
     bed.lease_count++;
     return lease;
 }
@@ -90,8 +87,11 @@ static struct ps_held_range cut(uint32_t count)
 /* A lease that was popped goes home. */
 static void forget(unsigned number)
 {
+    if (number > 0)
+        bed.gaps[number - 1] += bed.gaps[number] + bed.leases[number]->memory_bytes;
     ps_batch_give(bed.leases[number]->batch);
     bed.lease_count--;
+    memmove(&bed.gaps[number], &bed.gaps[number + 1], (bed.lease_count - number) * sizeof bed.gaps[0]);
     memmove(&bed.leases[number], &bed.leases[number + 1],
             (bed.lease_count - number) * sizeof bed.leases[number]);
     memmove(&bed.events[number], &bed.events[number + 1],
@@ -159,81 +159,6 @@ static void test_any_order(void **unused)
     assert_ptr_equal(bed.held.first->next, third);
 }
 
-/* Two groups of one lease; the first aborts, and the second one reaches into the next lease. */
-static void test_groups(void **unused)
-{
-    struct ps_lease *first = take(6, false), *second = take(2, false);
-    struct ps_held_group *a = &bed.groups[0], *b = &bed.groups[1];
-    struct ps_held_range one = cut(2), two = cut(2), three = cut(2), four = cut(2);
-    assert_true(ps_held_settle_under(&bed.held, &one, a));
-    assert_null(one.lease);
-    assert_true(ps_held_settle_under(&bed.held, &two, b));
-    assert_true(ps_held_settle_under(&bed.held, &four, b));
-    assert_int_equal(bed.held.in_flight, 2);
-    assert_int_equal(bed.held.grouped, 6);
-    assert_int_equal(first->settled, 0); /* nothing is settled before the commit */
-    assert_null(ps_held_pop(&bed.held));
-    ps_lease_settle_dead(first, 1);
-    ps_held_abort(&bed.held, a);
-    ps_held_release(&bed.held, &three);
-    assert_int_equal(cut(9).count, 0); /* not before a rewind */
-    ps_held_rewind(&bed.held);
-    one = cut(9);
-    assert_int_equal(one.from, 0);
-    assert_int_equal(one.count, 1); /* without the dead letter, and not across events of group b */
-    three = cut(9);
-    assert_int_equal(three.from, 4);
-    assert_int_equal(three.count, 2);
-    assert_int_equal(cut(9).count, 0);
-    ps_held_settle(&bed.held, &one);
-    ps_held_settle(&bed.held, &three);
-    assert_int_equal(first->settled, 4);
-    ps_held_commit(&bed.held, b);
-    assert_int_equal(bed.held.grouped, 0);
-    assert_ptr_equal(ps_held_pop(&bed.held), first);
-    assert_ptr_equal(ps_held_pop(&bed.held), second);
-}
-
-/* A full array refuses the range, which stays cut; ranges that join take no element. */
-static void test_group_is_full(void **unused)
-{
-    struct ps_held_group *group = &bed.groups[0];
-    struct ps_lease *lease = take(4 * GROUP_RANGES, false);
-    struct ps_held_range range;
-    for (unsigned i = 0; i < GROUP_RANGES; i++) {
-        range = cut(1);
-        assert_true(ps_held_settle_under(&bed.held, &range, group));
-        range = cut(1);
-        assert_true(ps_held_settle_under(&bed.held, &range, group));
-        assert_int_equal(group->range_count, i + 1);
-        cut(1);
-    }
-    range = cut(1);
-    assert_false(ps_held_settle_under(&bed.held, &range, group));
-    assert_int_equal(range.count, 1);
-    assert_int_equal(bed.held.in_flight, GROUP_RANGES + 1);
-    ps_held_commit(&bed.held, group);
-    assert_int_equal(lease->settled, 2 * GROUP_RANGES);
-    assert_true(ps_held_settle_under(&bed.held, &range, group));
-}
-
-/* All events of the lease became dead letters: it goes home, and the group keeps its other lease. */
-static void test_group_of_dead_letters(void **unused)
-{
-    struct ps_held_group *group = &bed.groups[0];
-    struct ps_lease *first = take(1, false), *second = take(1, false);
-    for (unsigned i = 0; i < 2; i++) {
-        struct ps_held_range range = cut(1);
-        assert_true(ps_held_settle_under(&bed.held, &range, group));
-    }
-    ps_lease_settle_dead(first, 0);
-    assert_ptr_equal(ps_held_pop(&bed.held), first);
-    assert_int_equal(group->count, 1);
-    assert_int_equal(bed.held.grouped, 1);
-    ps_held_commit(&bed.held, group);
-    assert_ptr_equal(ps_held_pop(&bed.held), second);
-}
-
 /* ---- drawn histories ---- */
 
 static unsigned number_of(const struct ps_lease *lease)
@@ -245,7 +170,7 @@ static unsigned number_of(const struct ps_lease *lease)
 }
 
 /* Moves the events of a range that are in the first state to the second. */
-static void move(const struct ps_held_range *range, unsigned from, unsigned to)
+static void move(const struct ps_held_range *range, enum event_state from, enum event_state to)
 {
     unsigned number = range->count > 0 ? number_of(range->lease) : 0;
     uint32_t count = 0;
@@ -283,57 +208,12 @@ static void draw_answer(void)
     assert_int_equal(range->count, 0);
 }
 
-static void draw_settle_under(void)
-{
-    struct ps_held_range *range = &bed.ranges[pick(RANGES)], before = *range;
-    unsigned number = (unsigned)pick(GROUPS);
-    const struct ps_held_group *group = &bed.groups[number];
-    bool has_room = group->range_count < GROUP_RANGES;
-    if (ps_held_settle_under(&bed.held, range, &bed.groups[number])) {
-        move(&before, CUT, GROUPED + number);
-        assert_int_equal(range->count, 0);
-    } else {
-        assert_false(has_room);
-        assert_int_equal(range->count, before.count);
-    }
-}
-
-static void end_group(unsigned number, bool commits)
-{
-    for (unsigned lease = 0; lease < bed.lease_count; lease++) {
-        for (uint32_t i = 0; i < bed.leases[lease]->count; i++) {
-            if (bed.events[lease][i] == GROUPED + number)
-                bed.events[lease][i] = commits ? SETTLED : IDLE;
-        }
-    }
-    if (commits)
-        ps_held_commit(&bed.held, &bed.groups[number]);
-    else
-        ps_held_abort(&bed.held, &bed.groups[number]);
-    assert_int_equal(bed.groups[number].count, 0);
-}
-
-/* Events of a group become dead letters. */
-static void draw_dead_letters(void)
-{
-    struct ps_held_range none = {.lease = NULL};
-    unsigned number = bed.lease_count > 0 ? (unsigned)pick(bed.lease_count) : 0;
-    uint64_t one_of = 1 + pick(4);
-    for (uint32_t i = 0; bed.lease_count > 0 && i < bed.leases[number]->count; i++) {
-        if (bed.events[number][i] >= GROUPED && pick(one_of) == 0) {
-            ps_lease_settle_dead(bed.leases[number], i);
-            bed.events[number][i] = SETTLED;
-        }
-    }
-    ps_held_release(&bed.held, &none);
-}
-
 static void draw_settle_next(void)
 {
     const struct ps_held_range none = {.lease = NULL};
     if (ps_held_next(&bed.held, &none) == NULL)
         return;
-    unsigned *event = &bed.events[number_of(bed.held.next)][bed.held.position];
+    enum event_state *event = &bed.events[number_of(bed.held.next)][bed.held.position];
     assert_int_equal(*event, IDLE);
     *event = SETTLED;
     ps_held_settle_next(&bed.held);
@@ -357,9 +237,6 @@ static void draw_rewind(void)
 /* All that was sent over a new connection is confirmed at once. */
 static void draw_settle_cut(void)
 {
-    draw_rewind();
-    for (unsigned i = 0; i < GROUPS; i++)
-        end_group(i, false);
     draw_rewind();
     for (uint64_t count = pick(RANGES); count > 0; count--)
         draw_cut();
@@ -394,9 +271,8 @@ static void draw_recall(void)
     struct ps_lease *back = NULL;
     release_all(IDLE);
     ps_held_give_back(&bed.held, &back);
-    for (unsigned i = 0; i < GROUPS; i++)
-        end_group(i, false); /* changes only the model: the group is empty */
     for (unsigned i = 0; i < bed.lease_count; i++) {
+        bed.gaps[i] = 0;
         struct ps_lease *lease = back;
         assert_ptr_equal(lease, bed.leases[i]);
         back = lease->next;
@@ -407,27 +283,26 @@ static void draw_recall(void)
 
 static void check_model(void)
 {
-    uint32_t cuts = 0, grouped = 0, counted = 0;
+    const uint64_t gap_most = UINT64_C(4) * PS_BLOCK_BYTES;
+    uint64_t pinned = 0;
+    uint32_t cuts = 0;
     for (unsigned number = 0; number < bed.lease_count; number++) {
         uint32_t settled = 0;
         for (uint32_t i = 0; i < bed.leases[number]->count; i++) {
-            unsigned state = bed.events[number][i];
+            enum event_state state = bed.events[number][i];
             assert_int_equal(ps_lease_is_settled(bed.leases[number], i), state == SETTLED);
             settled += state == SETTLED;
             cuts += state == CUT;
-            grouped += state >= GROUPED;
         }
         assert_int_equal(bed.leases[number]->settled, settled);
+        pinned += bed.gaps[number] < gap_most ? bed.gaps[number] : gap_most;
     }
     assert_int_equal(bed.held.in_flight, cuts);
-    for (unsigned i = 0; i < GROUPS; i++)
-        counted += bed.groups[i].count;
-    assert_int_equal(bed.held.grouped, counted);
-    assert_true(counted >= grouped); /* it counts dead letters as well */
+    assert_int_equal(bed.held.pinned_bytes, pinned);
     assert_int_equal(bed.held.count, bed.lease_count);
 }
 
-/* No event is lost: after a rewind every event that is neither settled nor in a group is cut, once and in order. */
+/* No event is lost: after a rewind every event that is not settled is cut, once and in order. */
 static void deliver_all(void)
 {
     unsigned number = 0;
@@ -442,12 +317,6 @@ static void deliver_all(void)
         move(&range, CUT, SETTLED);
         ps_held_settle(&bed.held, &range);
     }
-    for (unsigned lease = 0; lease < bed.lease_count; lease++) {
-        for (uint32_t i = 0; i < bed.leases[lease]->count; i++)
-            assert_true(bed.events[lease][i] >= SETTLED);
-    }
-    for (unsigned i = 0; i < GROUPS; i++)
-        end_group(i, true);
     pop_all();
     assert_int_equal(bed.lease_count, 0);
 }
@@ -462,12 +331,6 @@ static void test_drawn(void **unused)
             draw_cut();
         else if (kind < 65)
             draw_answer();
-        else if (kind < 76)
-            draw_settle_under();
-        else if (kind < 78)
-            draw_dead_letters();
-        else if (kind < 80)
-            end_group((unsigned)pick(GROUPS), pick(2) == 0);
         else if (kind < 84)
             draw_settle_next();
         else if (kind < 87)
@@ -491,9 +354,6 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_steps, setup, teardown),
         cmocka_unit_test_setup_teardown(test_settle_cut, setup, teardown),
         cmocka_unit_test_setup_teardown(test_any_order, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_groups, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_group_is_full, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_group_of_dead_letters, setup, teardown),
         cmocka_unit_test_setup_teardown(test_drawn, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,18 +1,17 @@
 /* Makes events that no file can take dead letters (penstock.deadletter). */
 #include "stages/lib/hadoop/bucket_writer/internal.h"
 
-void ps_bucket_refuse_next(struct ps_bucket_writer *sink, struct ps_bucket_events *waiting,
-                           const char *reason)
+void ps_bucket_refuse_next(struct ps_bucket_writer *sink, struct ps_held_group *waiting, const char *reason)
 {
     snprintf(sink->refusals.format_error, sizeof sink->refusals.format_error, "%.*s",
              (int)sizeof sink->refusals.format_error - 1, reason);
-    struct ps_bucket_events refused = {.count = 0};
-    ps_bucket_events_move(&sink->pool, waiting, &refused);
+    struct ps_held_group refused = {.count = 0};
+    ps_held_group_move_first(&sink->pool, waiting, &refused);
     sink->waiting_bytes -= ps_bucket_bytes_of(sink, &refused);
-    ps_bucket_events_move(&sink->pool, &refused, &sink->refusals.flawed);
+    ps_held_group_move_first(&sink->pool, &refused, &sink->refusals.flawed);
 }
 
-void ps_bucket_refuse_all(struct ps_bucket_writer *sink, struct ps_bucket_events *waiting, const char *reason)
+void ps_bucket_refuse_all(struct ps_bucket_writer *sink, struct ps_held_group *waiting, const char *reason)
 {
     while (waiting->count > 0)
         ps_bucket_refuse_next(sink, waiting, reason);
@@ -22,17 +21,16 @@ void ps_bucket_refuse_all(struct ps_bucket_writer *sink, struct ps_bucket_events
 static const char *reason_of(struct ps_bucket_writer *sink)
 {
     struct ps_bucket_name name;
-    const struct ps_bucket_event *flawed = &sink->pool.events[sink->refusals.flawed.first];
-    const struct ps_lease *lease = sink->held.leases[flawed->slot];
+    const struct ps_held_event *flawed = &sink->pool.events[sink->refusals.flawed.first];
     const char *flaw;
-    enum ps_bucket_placed placed = ps_bucket_find_place(sink, lease, flawed->position, &name, &flaw);
+    enum ps_bucket_placed placed = ps_bucket_find_place(sink, flawed->lease, flawed->position, &name, &flaw);
     struct ps_bucket_placer *placer = sink->settings->placer;
     struct ps_err reason = {.length = 0};
     if (placed == PS_BUCKET_UNPLACEABLE)
         return flaw;
     if (placer == NULL)
         return sink->refusals.format_error;
-    placer->explain(placer, lease, flawed->position, &reason);
+    placer->explain(placer, flawed->lease, flawed->position, &reason);
     snprintf(sink->refusals.format_error, sizeof sink->refusals.format_error, "%s", ps_err_join(&reason));
     return sink->refusals.format_error;
 }
@@ -48,8 +46,8 @@ static bool begin(struct ps_bucket_writer *sink)
         ps_count(sink->port->counters, PS_COUNTER_refused, 1);
         ps_log(PS_LOG_ERROR, sink->port->component, "an event goes to the dead letters: %s", reason_of(sink));
     }
-    const struct ps_bucket_event *event = &sink->pool.events[sink->refusals.giving_up->first];
-    ps_deadletter_pending_begin(&sink->refusals.dead_letters, sink->held.leases[event->slot], event->position,
+    const struct ps_held_event *event = &sink->pool.events[sink->refusals.giving_up->first];
+    ps_deadletter_pending_begin(&sink->refusals.dead_letters, event->lease, event->position,
                                 event->position + 1U);
     return true;
 }
@@ -63,8 +61,7 @@ bool ps_bucket_write_dead_letters(struct ps_bucket_writer *sink)
                                                 flawed ? 0 : sink->port->retry_max};
         if (!ps_deadletter_pending_work(&sink->refusals.dead_letters, sink->port, &reason))
             return true;
-        ps_bucket_slots_settled(&sink->held, sink->pool.events[sink->refusals.giving_up->first].slot);
-        ps_bucket_events_move(&sink->pool, sink->refusals.giving_up, &sink->pool.free);
+        ps_held_group_commit(&sink->pool, &sink->held, sink->refusals.giving_up, 1);
     }
     return false;
 }
@@ -72,6 +69,6 @@ bool ps_bucket_write_dead_letters(struct ps_bucket_writer *sink)
 void ps_bucket_stop_dead_letters(struct ps_bucket_writer *sink)
 {
     ps_deadletter_pending_stop(&sink->refusals.dead_letters, sink->port);
-    ps_bucket_events_clear(&sink->pool, &sink->refusals.flawed);
-    ps_bucket_events_clear(&sink->pool, &sink->refusals.exhausted);
+    ps_held_group_clear(&sink->pool, &sink->refusals.flawed);
+    ps_held_group_clear(&sink->pool, &sink->refusals.exhausted);
 }

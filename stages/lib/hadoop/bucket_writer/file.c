@@ -255,23 +255,22 @@ static bool is_full(const struct ps_bucket_file *file, uint64_t body_bytes)
 static enum ps_hadoop_answer write_run(struct ps_bucket_file *file, uint32_t run, struct ps_err *err)
 {
     struct ps_bucket_writer *sink = file->sink;
-    struct ps_bucket_events *waiting = &file->bucket->waiting;
+    struct ps_held_group *waiting = &file->bucket->waiting;
     enum ps_hadoop_answer answer = PS_HADOOP_WRITTEN;
     uint32_t count = 0, last = 0;
     uint64_t bytes = 0;
     for (uint32_t number = waiting->first; count < run && !is_full(file, file->body_bytes + bytes); count++) {
-        const struct ps_bucket_event *place = &sink->pool.events[number];
-        const struct ps_lease *lease = sink->held.leases[place->slot];
-        const struct ps_event *event = ps_lease_event(lease, place->position);
-        answer =
-            ps_hadoop_writer_event(file->writer, lease->batch, event, sink->now.wall_ms, &file->output, err);
+        const struct ps_held_event *place = &sink->pool.events[number];
+        const struct ps_event *event = ps_lease_event(place->lease, place->position);
+        answer = ps_hadoop_writer_event(file->writer, place->lease->batch, event, sink->now.wall_ms,
+                                        &file->output, err);
         if (answer != PS_HADOOP_WRITTEN)
             break;
         bytes += event->body_length;
         last = number;
         number = place->next;
     }
-    ps_bucket_events_move_run(&sink->pool, waiting, &file->written, count, last);
+    ps_held_group_move(&sink->pool, waiting, &file->written, count, last);
     sink->waiting_bytes -= bytes;
     file->event_count += count;
     file->body_bytes += bytes;
@@ -305,14 +304,7 @@ static void settle(struct ps_bucket_file *file, uint32_t events)
     file->acknowledged += events;
     if (bucket->file != file)
         bucket->earlier -= events;
-    uint32_t last = 0;
-    for (uint32_t left = events, number = file->written.first; left > 0; left--) {
-        const struct ps_bucket_event *event = &sink->pool.events[number];
-        ps_bucket_slots_settle(&sink->held, event->slot, event->position);
-        last = number;
-        number = event->next;
-    }
-    ps_bucket_events_move_run(&sink->pool, &file->written, &sink->pool.free, events, last);
+    ps_held_group_commit(&sink->pool, &sink->held, &file->written, events);
     bucket->failures = 0;
     bucket->attempts = 0;
     if (bucket->trouble != NULL)
@@ -484,7 +476,7 @@ static void take_back(struct ps_bucket_file *file)
         leave_bucket(file);
     bucket->earlier -= file->written.count;
     file->sink->waiting_bytes += ps_bucket_bytes_of(file->sink, &file->written);
-    ps_bucket_events_prepend(&file->sink->pool, &file->written, &bucket->waiting);
+    ps_held_group_abort(&file->sink->pool, &file->written, &bucket->waiting);
     forget_flushes(file);
     file->bucket = NULL;
     ps_bucket_make_ready(file->sink, bucket);
@@ -529,7 +521,7 @@ static void exhaust(struct ps_bucket_writer *sink, struct ps_bucket *bucket, uin
     bucket->attempts = 0;
     uint64_t left_bytes = sink->waiting_bytes - ps_bucket_bytes_of(sink, &bucket->waiting);
     for (; events > 0; events--)
-        ps_bucket_events_move(&sink->pool, &bucket->waiting, &sink->refusals.exhausted);
+        ps_held_group_move_first(&sink->pool, &bucket->waiting, &sink->refusals.exhausted);
     sink->waiting_bytes = left_bytes + ps_bucket_bytes_of(sink, &bucket->waiting);
 }
 
@@ -587,7 +579,7 @@ void ps_bucket_file_forget(struct ps_bucket_file *file)
             leave_bucket(file);
         count(sink, PS_COUNTER_duplicated, file->acknowledged > 0 ? file->written.count : 0);
         bucket->earlier -= file->written.count;
-        ps_bucket_events_clear(&sink->pool, &file->written);
+        ps_held_group_clear(&sink->pool, &file->written);
         forget_flushes(file);
         file->bucket = NULL;
         ps_bucket_release(sink, bucket);

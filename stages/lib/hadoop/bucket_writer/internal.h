@@ -1,10 +1,10 @@
 /* Types and functions that only the files of stages/lib/hadoop/bucket_writer/ share. Thread: the sink's worker. */
 #pragma once
 
+#include "core/flow/held_group.h"
 #include "core/sink/deadletter_pending.h"
-#include "stages/lib/hadoop/bucket_writer/events.h"
+#include "core/sink/finish_held.h"
 #include "stages/lib/hadoop/bucket_writer/sink.h"
-#include "stages/lib/hadoop/bucket_writer/slots.h"
 #include "stages/lib/least.h"
 #include "core/log/backoff.h"
 
@@ -95,7 +95,7 @@ struct ps_bucket_file {
     bool orphan;  /* left by an agent that was killed */
     bool has_run; /* a run of events is being written */
     bool broken;  /* a write failed: nothing more is written, and the answer to the last flush is awaited */
-    struct ps_bucket_events written;                           /* not acknowledged, in order */
+    struct ps_held_group written;                              /* not acknowledged, in order */
     struct ps_bucket_flush flushes[PS_BUCKET_FLUSHES_MAX + 1]; /* in flight, oldest first */
     uint32_t flush_count;
     struct ps_bucket_window window;
@@ -127,7 +127,7 @@ struct ps_bucket {
     struct ps_bucket *same_hash;
     TAILQ_ENTRY(ps_bucket) recent, ready;
     struct ps_bucket_file *file; /* the file that is written to; NULL: none */
-    struct ps_bucket_events waiting;
+    struct ps_held_group waiting;
     uint32_t earlier;                  /* number of unacknowledged events of its earlier files */
     bool is_ready;                     /* it is in the sink's list `ready` */
     uint32_t failures;                 /* number of failures in a row */
@@ -189,11 +189,11 @@ struct ps_bucket_taking {
 
 /* Events that no file can take (dead_letters.c). */
 struct ps_bucket_refusals {
-    struct ps_bucket_events flawed;     /* events that become dead letters, the first one now */
-    struct ps_bucket_events exhausted;  /* the same, after penstock.retry.max attempts */
-    struct ps_bucket_events *giving_up; /* the list whose first event is becoming a dead letter */
-    char exhaustion[512];               /* reason of the last attempt's failure */
-    char format_error[512];             /* last error of a file's format */
+    struct ps_held_group flawed;     /* events that become dead letters, the first one now */
+    struct ps_held_group exhausted;  /* the same, after penstock.retry.max attempts */
+    struct ps_held_group *giving_up; /* the list whose first event is becoming a dead letter */
+    char exhaustion[512];            /* reason of the last attempt's failure */
+    char format_error[512];          /* last error of a file's format */
     struct ps_deadletter_pending dead_letters;
 };
 
@@ -240,8 +240,8 @@ struct ps_bucket_writer {
     struct ps_port *port;
     struct ps_now now;
     struct ps_bucket_path_cache places;
-    struct ps_bucket_slots held;
-    struct ps_bucket_pool pool;
+    struct ps_held held;
+    struct ps_held_pool pool;
     struct ps_bucket_taking taking;
     struct ps_bucket_refusals refusals;
     bool refused;           /* a lease waits outside: the last call of work returned PS_LATER */
@@ -266,20 +266,15 @@ struct ps_bucket_writer {
 enum ps_bucket_placed ps_bucket_find_place(struct ps_bucket_writer *sink, const struct ps_lease *lease,
                                            uint32_t position, struct ps_bucket_name *name, const char **flaw);
 
-static inline struct ps_lease *ps_bucket_lease(const struct ps_bucket_writer *sink, uint32_t event)
-{
-    return sink->held.leases[sink->pool.events[event].slot];
-}
-
 /* Returns the total of the bodies of a list's events. */
 static inline uint64_t ps_bucket_bytes_of(const struct ps_bucket_writer *sink,
-                                          const struct ps_bucket_events *list)
+                                          const struct ps_held_group *list)
 {
     uint64_t bytes = 0;
     uint32_t number = list->first;
     for (uint32_t left = list->count; left > 0; left--, number = sink->pool.events[number].next)
         bytes +=
-            ps_lease_event(ps_bucket_lease(sink, number), sink->pool.events[number].position)->body_length;
+            ps_lease_event(sink->pool.events[number].lease, sink->pool.events[number].position)->body_length;
     return bytes;
 }
 
@@ -346,11 +341,9 @@ static inline void ps_bucket_file_delist(struct ps_bucket_file *file)
 void ps_bucket_forget_looks(struct ps_bucket_writer *sink);
 
 /* dead_letters.c: makes the first waiting event a dead letter, because no file can take it. The port must have dead letters. */
-void ps_bucket_refuse_next(struct ps_bucket_writer *sink, struct ps_bucket_events *waiting,
-                           const char *reason);
+void ps_bucket_refuse_next(struct ps_bucket_writer *sink, struct ps_held_group *waiting, const char *reason);
 /* Makes all waiting events dead letters. */
-void ps_bucket_refuse_all(struct ps_bucket_writer *sink, struct ps_bucket_events *waiting,
-                          const char *reason);
+void ps_bucket_refuse_all(struct ps_bucket_writer *sink, struct ps_held_group *waiting, const char *reason);
 /* Continues writing dead letters. Returns whether some are still to be written. */
 bool ps_bucket_write_dead_letters(struct ps_bucket_writer *sink);
 /* Stops writing dead letters, because the leases go back. */

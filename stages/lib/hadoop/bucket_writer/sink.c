@@ -34,7 +34,7 @@ struct ps_bucket_writer *ps_bucket_writer_open(const struct ps_bucket_writer_set
     sink->filesystem = filesystem;
     sink->port = port;
     sink->replicas.min = settings->replicas_min;
-    ps_bucket_slots_init(&sink->held);
+    ps_held_init(&sink->held, PS_BUCKET_LEASES_MAX);
     TAILQ_INIT(&sink->recent);
     TAILQ_INIT(&sink->ready);
     TAILQ_INIT(&sink->files);
@@ -131,22 +131,22 @@ static enum found find_buckets(struct ps_bucket_writer *sink, const struct ps_le
     return FOUND;
 }
 
-static void place_events(struct ps_bucket_writer *sink, const struct ps_lease *lease, uint16_t slot)
+static void place_events(struct ps_bucket_writer *sink, struct ps_lease *lease)
 {
     if (is_together(sink, lease) && sink->taking.found[0] != NULL) {
         note_access(sink, sink->taking.found[0]);
-        ps_bucket_events_add_run(&sink->pool, &sink->taking.found[0]->waiting, slot, 0, lease->count);
+        ps_held_group_add(&sink->pool, &sink->taking.found[0]->waiting, lease, 0, lease->count);
         sink->waiting_bytes += lease->bytes;
         return;
     }
     for (uint32_t position = lease->cursor; position < lease->count; position++) {
         struct ps_bucket *bucket = sink->taking.found[position];
         if (sink->taking.flawed_bits[position / 64] >> position % 64 & 1)
-            ps_bucket_events_add(&sink->pool, &sink->refusals.flawed, slot, (uint16_t)position);
+            ps_held_group_add(&sink->pool, &sink->refusals.flawed, lease, position, 1);
         if (bucket == NULL)
             continue;
         note_access(sink, bucket);
-        ps_bucket_events_add(&sink->pool, &bucket->waiting, slot, (uint16_t)position);
+        ps_held_group_add(&sink->pool, &bucket->waiting, lease, position, 1);
         sink->waiting_bytes += ps_lease_event(lease, position)->body_length;
     }
 }
@@ -155,8 +155,7 @@ static void place_events(struct ps_bucket_writer *sink, const struct ps_lease *l
  * system is stopped before all memory is used. */
 static bool has_room(const struct ps_bucket_writer *sink)
 {
-    return sink->held.count < PS_BUCKET_LEASES_MAX &&
-           sink->held.pinned_bytes < sink->settings->held_bytes_max &&
+    return !ps_held_is_full(&sink->held) && sink->held.pinned_bytes < sink->settings->held_bytes_max &&
            sink->filesystem->held_bytes + sink->waiting_bytes < sink->settings->held_bytes_max;
 }
 
@@ -200,7 +199,7 @@ enum ps_result ps_bucket_writer_work(struct ps_bucket_writer *sink, struct ps_le
     const char *flaw;
     begin_call(sink, now);
     sink->recall_ns = 0;
-    sink->refused = !has_room(sink) || !ps_bucket_pool_reserve(&sink->pool, (*lease)->count);
+    sink->refused = !has_room(sink) || !ps_held_pool_reserve(&sink->pool, (*lease)->count);
     if (sink->refused)
         return PS_LATER;
     switch (find_buckets(sink, *lease, &flaw)) {
@@ -213,9 +212,9 @@ enum ps_result ps_bucket_writer_work(struct ps_bucket_writer *sink, struct ps_le
         break;
     }
     sink->taking.flawed_batch = (struct ps_log_backoff){.tries = 0};
-    uint16_t slot = ps_bucket_slots_take(&sink->held, *lease);
-    place_events(sink, *lease, slot);
-    *lease = NULL;
+    struct ps_lease *taken = *lease;
+    ps_held_add(&sink->held, lease);
+    place_events(sink, taken);
     sink->took_ns = now->mono_ns;
     pump_ready(sink);
     return PS_TAKEN;
@@ -319,7 +318,7 @@ uint64_t ps_bucket_writer_tick(struct ps_bucket_writer *sink, const struct ps_no
     uint64_t due_ns = ps_bucket_finish_due(sink);
     due_ns = ps_least(due_ns, ps_filesystem_turn(sink->filesystem, now));
     due_ns = ps_least(due_ns, ps_bucket_scan_for_orphans(sink));
-    ps_bucket_slots_finish(&sink->held, sink->port);
+    ps_finish_held(&sink->held, sink->port);
     if (sink->refused && has_room(sink))
         due_ns = now->mono_ns;
     if (writes)
@@ -340,7 +339,7 @@ bool ps_bucket_writer_drain(struct ps_bucket_writer *sink, const struct ps_now *
 static void drop_waiting(struct ps_bucket_writer *sink, struct ps_bucket *bucket)
 {
     sink->waiting_bytes -= ps_bucket_bytes_of(sink, &bucket->waiting);
-    ps_bucket_events_clear(&sink->pool, &bucket->waiting);
+    ps_held_group_clear(&sink->pool, &bucket->waiting);
 }
 
 /* Drops the events that were not written yet, and closes every file. */
@@ -426,7 +425,7 @@ bool ps_bucket_writer_recall(struct ps_bucket_writer *sink, struct ps_lease **ba
         return false;
     if (sink->held.count > 0) {
         forget_events(sink);
-        ps_bucket_slots_give_back(&sink->held, sink->port, back);
+        ps_held_give_back(&sink->held, back);
     }
     if (awaits_end(sink, waited_ns))
         return false;

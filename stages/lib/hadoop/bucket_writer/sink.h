@@ -20,6 +20,8 @@
 #include "stages/lib/hadoop/file/writer.h"
 #include "stages/lib/hadoop/bucket_writer/bucket_path.h"
 
+#define PS_BUCKET_LEASES_MAX 1024U /* that a sink holds */
+
 #define PS_BUCKET_TRIES_ENDLESS UINT32_MAX
 
 enum ps_bucket_placed {

@@ -1,0 +1,15 @@
+/* Sends home the settled leases of a sink. */
+#pragma once
+
+#include "core/flow/held.h"
+#include "core/stage.h"
+
+/* Sends home the leases whose events are all settled: the oldest ones, and behind them only leases that may go home in any
+ * order. So one file or partition that cannot be written does not cause everything behind it to be delivered again after
+ * a restart. */
+static inline void ps_finish_held(struct ps_held *held, struct ps_port *port)
+{
+    struct ps_lease *lease;
+    while ((lease = ps_held_pop(held)) != NULL)
+        ps_port_done(port, &lease);
+}
