@@ -108,8 +108,8 @@ void ps_held_rewind(struct ps_held *held)
 
 /* ---- leases that go ---- */
 
-/* A lease goes: its bytes, and those of the gap behind it, join the gap behind the lease before it. The bytes of the gap
- * behind a held lease are in its field `pending`. */
+/* Adds the bytes of a lease that goes, and of the gap behind it, to the gap behind `before`, the lease before it. The bytes
+ * of the gap behind a held lease are in its field `pending`. */
 static void widen_gap(struct ps_held *held, struct ps_lease *before, const struct ps_lease *lease)
 {
     held->pinned_bytes -= lease->pending;
@@ -126,10 +126,8 @@ static struct ps_lease *take_out(struct ps_held *held, struct ps_lease *before)
 {
     struct ps_lease **at = before != NULL ? &before->next : &held->first, *lease = *at;
     widen_gap(held, before, lease);
-    if (held->next == lease) {
-        held->next = lease->next;
-        held->position = 0;
-    }
+    if (held->next == lease)
+        ps_held_next_lease(held);
     if (held->end == &lease->next)
         held->end = at;
     *at = lease->next;
@@ -154,6 +152,12 @@ struct ps_lease *ps_held_pop(struct ps_held *held)
     held->changed = false;
     held->looked = NULL;
     return NULL;
+}
+
+struct ps_lease *ps_held_pop_oldest(struct ps_held *held)
+{
+    bool settled = held->first != NULL && held->first->settled == held->first->count;
+    return settled ? take_out(held, NULL) : NULL;
 }
 
 void ps_held_give_back(struct ps_held *held, struct ps_lease **back)

@@ -46,6 +46,13 @@ static inline bool ps_held_is_full(const struct ps_held *held)
 /* Adds a lease that the sink took, and sets *lease to NULL. */
 void ps_held_add(struct ps_held *held, struct ps_lease **lease);
 
+/* Goes on to the next lease: the events of this one are cut, or settled. */
+static inline void ps_held_next_lease(struct ps_held *held)
+{
+    held->next = held->next->next;
+    held->position = 0;
+}
+
 /* Returns the next event to cut, at held->position of held->next; NULL if there is none, or if `range` is not empty
  * and the next event is in another lease. */
 static inline struct ps_event *ps_held_next(struct ps_held *held, const struct ps_held_range *range)
@@ -57,8 +64,7 @@ static inline struct ps_event *ps_held_next(struct ps_held *held, const struct p
             if (!ps_lease_is_settled(held->next, held->position))
                 return ps_lease_event(held->next, held->position);
         }
-        held->next = held->next->next;
-        held->position = 0;
+        ps_held_next_lease(held);
     }
     return NULL;
 }
@@ -72,6 +78,14 @@ static inline void ps_held_cut(struct ps_held *held, struct ps_held_range *range
     }
     range->to = ++held->position;
     held->in_flight++;
+}
+
+/* Cuts `count` events of held->next, whose positions are before `end`. For a sink whose requests give back an event each: it
+ * keeps no ranges, and takes the events out of held->in_flight. */
+static inline void ps_held_cut_to(struct ps_held *held, uint32_t end, uint32_t count)
+{
+    held->position = end;
+    held->in_flight += count;
 }
 
 /* Settles the event that ps_held_next returned without a request: it has nothing to send. */
@@ -118,6 +132,10 @@ static inline void ps_held_note_settled(struct ps_held *held, const struct ps_le
 /* Removes and returns a lease whose events are all settled: the oldest one, or a later one if its batch has
  * `any_order`. Returns NULL if there is none. */
 struct ps_lease *ps_held_pop(struct ps_held *held);
+
+/* Removes and returns the oldest lease if its events are all settled; else returns NULL. For a sink whose leases go home in
+ * order. */
+struct ps_lease *ps_held_pop_oldest(struct ps_held *held);
 
 /* Releases all ranges, and appends all leases to `*back`, oldest first. The engine finishes the settled ones. */
 void ps_held_give_back(struct ps_held *held, struct ps_lease **back);

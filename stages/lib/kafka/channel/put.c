@@ -102,7 +102,7 @@ static void feed(struct ps_kafka_channel_put *put, const struct ps_now *now)
         lease->next = NULL;
         enum ps_result result = ps_kafka_sender_take(put->sender, &lease, now);
         /* DONE: nothing of the lease is left to send. It goes home behind earlier leases, and in a tick. */
-        bool early = result == PS_DONE && (put->sender->window.lease_count > 0 || put->engine_port == NULL);
+        bool early = result == PS_DONE && (put->sender->window.held.count > 0 || put->engine_port == NULL);
         if (result == PS_LATER || early) {
             lease->next = after;
             return;
@@ -149,7 +149,7 @@ static bool must_give_up(struct ps_kafka_channel_put *put, const struct ps_now *
         now->mono_ns < put->give_up_ns)
         return false;
     put->give_up_ns = now->mono_ns + put->plan->patience_ns / 4;
-    return any_too_old(put, put->sender->window.head, now) || any_too_old(put, put->waiting, now);
+    return any_too_old(put, put->sender->window.held.first, now) || any_too_old(put, put->waiting, now);
 }
 
 /* Sends home, as given up, the leases of this list that are too old, and appends the others to the waiting ones. */

@@ -16,10 +16,11 @@ bool ps_kafka_letters_give_up(struct ps_kafka_sender *sender, struct ps_lease *l
                               const struct ps_letter_reason *reason)
 {
     struct ps_kafka_letters *letters = &sender->letters;
-    const struct ps_event *event = ps_lease_event(lease, lease->cursor);
+    struct ps_held *held = &sender->window.held;
+    const struct ps_event *event = ps_lease_event(lease, held->position);
     uint64_t number = 0;
-    if (ps_lease_is_settled(lease, lease->cursor)) {
-        lease->cursor++;
+    if (ps_lease_is_settled(lease, held->position)) {
+        held->position++;
         return true;
     }
     if (ps_kafka_letters_waiting(letters) < PS_KAFKA_LETTERS_MAX)
@@ -28,11 +29,10 @@ bool ps_kafka_letters_give_up(struct ps_kafka_sender *sender, struct ps_lease *l
         sender->resume_ns = sender->now.mono_ns + PS_KAFKA_LETTERS_LOOK_NS;
         return false;
     }
-    void *token = ps_kafka_token(lease, lease->cursor);
+    void *token = ps_kafka_token(lease, held->position);
     letters->waiting[SLOT(letters->put_count)].token = token;
     letters->waiting[SLOT(letters->put_count++)].number = number;
-    lease->cursor++;
-    ps_kafka_window_sent(&sender->window, 1);
+    ps_held_cut_to(held, held->position + 1, 1);
     ps_log(PS_LOG_WARN, sender->port->component, "an event of %s bytes goes to the dead letters: %s (%s)",
            ps_quantity_print_count(event->body_length).text, reason->code, reason->text);
     return true;
@@ -52,10 +52,10 @@ void ps_kafka_letters_condemn(struct ps_kafka_sender *sender, void *token, const
 void ps_kafka_letters_failed(struct ps_kafka_sender *sender, const char *why)
 {
     struct ps_kafka_letters *letters = &sender->letters;
-    if (sender->port->retry_max == 0 || !ps_kafka_letters_has(sender) || sender->window.head == NULL ||
+    if (sender->port->retry_max == 0 || !ps_kafka_letters_has(sender) || sender->window.held.first == NULL ||
         ++letters->failures < sender->port->retry_max)
         return;
-    letters->exhausted = sender->window.head;
+    letters->exhausted = sender->window.held.first;
     while (letters->exhausted->settled == letters->exhausted->count) { /* it has events: something failed */
         if (letters->exhausted->next == NULL) {
             letters->exhausted = NULL;
@@ -81,9 +81,10 @@ static bool pass_exhausted(struct ps_kafka_sender *sender, struct ps_lease *leas
     struct ps_kafka_letters *letters = &sender->letters;
     const struct ps_letter_reason reason = {"attempts-exhausted", letters->condemned_text,
                                             letters->condemned_attempts};
-    while (lease->cursor < lease->count) {
-        if (ps_lease_is_settled(lease, lease->cursor))
-            lease->cursor++;
+    struct ps_held *held = &sender->window.held;
+    while (held->position < lease->count) {
+        if (ps_lease_is_settled(lease, held->position))
+            held->position++;
         else if (!ps_kafka_letters_give_up(sender, lease, &reason))
             return false;
     }
@@ -99,7 +100,7 @@ bool ps_kafka_letters_pass(struct ps_kafka_sender *sender, struct ps_lease *leas
     if (letters->condemned == NULL || ps_kafka_token_lease(letters->condemned) != lease)
         return true;
     uint32_t position = ps_kafka_token_position(letters->condemned);
-    if (lease->cursor == position) {
+    if (sender->window.held.position == position) {
         const struct ps_letter_reason reason = {letters->condemned_code, letters->condemned_text,
                                                 letters->condemned_attempts};
         if (!ps_kafka_letters_give_up(sender, lease, &reason))

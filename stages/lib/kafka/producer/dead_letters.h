@@ -40,7 +40,7 @@ static inline uint64_t ps_kafka_letters_waiting(const struct ps_kafka_letters *l
 /* Returns whether this sink has dead letters. */
 bool ps_kafka_letters_has(const struct ps_kafka_sender *sender);
 
-/* Gives up the event at the cursor of the lease that is sent now. Returns false without room: the sender must stop
+/* Gives up the next event, of the lease that is sent now. Returns false without room: the sender must stop
  * for now and come back to it. */
 bool ps_kafka_letters_give_up(struct ps_kafka_sender *sender, struct ps_lease *lease,
                               const struct ps_letter_reason *reason);
@@ -51,7 +51,7 @@ void ps_kafka_letters_condemn(struct ps_kafka_sender *sender, void *token, const
 /* A request failed for a reason that may pass: counts it, and gives up the oldest lease if its attempts are used up. */
 void ps_kafka_letters_failed(struct ps_kafka_sender *sender, const char *why);
 
-/* Gives up the condemned events at the lease's cursor. *end: the position at which the sender must stop for now.
+/* Gives up the condemned events that are the next ones. *end: the position at which the sender must stop for now.
  * Returns false when there is no room. */
 bool ps_kafka_letters_pass(struct ps_kafka_sender *sender, struct ps_lease *lease, uint32_t *end);
 

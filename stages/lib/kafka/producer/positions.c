@@ -103,7 +103,7 @@ bool ps_kafka_positions_fits(struct ps_kafka_sender *sender, const struct ps_lea
     if (strcmp(owner, keeping->owner) == 0 && !unit.asks)
         return true;
     /* The maker's thread may be reading the id. */
-    if (sender->window.lease_count > 0 ||
+    if (sender->window.held.count > 0 ||
         (sender->phase != PS_KAFKA_SENDING && sender->phase != PS_KAFKA_STALE))
         return false;
     memcpy(keeping->owner, owner, sizeof owner);
@@ -124,7 +124,7 @@ bool ps_kafka_positions_has(const struct ps_kafka_sender *sender, const struct p
 void ps_kafka_positions_answer(struct ps_kafka_sender *sender)
 {
     const struct ps_kafka_keeping *keeping = keeping_of(sender);
-    const struct ps_lease *lease = sender->window.head;
+    const struct ps_lease *lease = sender->window.held.first;
     if (lease != NULL && unit_of(lease).asks) /* it was taken alone */
         ps_kept_positions_leave(keeping->owner, keeping->records);
 }
@@ -234,7 +234,7 @@ static void compose_owner(struct ps_kafka_sender *sender, struct ps_kafka_record
 {
     struct ps_kafka_keeping *keeping = keeping_of(sender);
     keeping->written = keeping->committed;
-    for (const struct ps_lease *lease = sender->window.head; lease != NULL; lease = lease->next) {
+    for (const struct ps_lease *lease = sender->window.held.first; lease != NULL; lease = lease->next) {
         const struct unit unit = unit_of(lease);
         if (unit.kind != NULL)
             ps_kafka_frames_add(&keeping->written, unit.salt, unit.number);
@@ -298,7 +298,7 @@ static bool submit(struct ps_kafka_sender *sender, uint32_t number)
     int error = 0;
     uint32_t taken = topic != NULL ? engine->submit(sender->producer, topic, &record, 1, &error) : 0;
     keeping->submitted += taken;
-    sender->window.in_flight += taken;
+    sender->window.held.in_flight += taken;
     if (taken == 0 && error != PS_KAFKA_FULL)
         give_up(sender, topic != NULL ? error : 17);
     return taken > 0;
@@ -316,8 +316,8 @@ bool ps_kafka_positions_write(struct ps_kafka_sender *sender)
 void ps_kafka_positions_reported(struct ps_kafka_sender *sender, const struct ps_kafka_report *report)
 {
     const struct ps_kafka_error *error = report->error == 0 ? NULL : ps_kafka_error_find(report->error);
-    PS_ASSERT(sender->window.in_flight >= report->count);
-    sender->window.in_flight -= report->count;
+    PS_ASSERT(sender->window.held.in_flight >= report->count);
+    sender->window.held.in_flight -= report->count;
     if (error == NULL || error->outcome == PS_KAFKA_DELIVERED)
         keeping_of(sender)->delivered += report->count;
     else if (error->outcome != PS_KAFKA_PURGED)

@@ -56,7 +56,7 @@ static void give_up(struct ps_kafka_sender *sender, const char *why)
     const struct ps_kafka_cause *cause = &sender->cause;
     struct ps_lease *lease = ps_kafka_token_lease(cause->last_token);
     char text[512];
-    uint32_t from = sender->window.in_flight == 0 ? 0 : ps_kafka_token_position(cause->last_token);
+    uint32_t from = sender->window.held.in_flight == 0 ? 0 : ps_kafka_token_position(cause->last_token);
     describe_event(cause->last_token, text, sizeof text);
     ps_log(PS_LOG_ERROR, sender->port->component,
            "an event cannot be delivered to topic %s, partition %" PRId32

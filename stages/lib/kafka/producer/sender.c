@@ -186,7 +186,7 @@ static void await_producer(struct ps_kafka_sender *sender)
     }
     if (ps_kafka_sender_is_transactional(sender) && !ps_kafka_transaction_restarts(sender))
         return;
-    ps_kafka_window_rewind(&sender->window);
+    ps_held_rewind(&sender->window.held);
     sender->full = false;
     sender->phase = PS_KAFKA_SENDING;
 }
@@ -215,7 +215,7 @@ static void send_or_collect(struct ps_kafka_sender *sender)
         ps_kafka_sender_collect(sender, PS_KAFKA_PATIENCE_NS);
         return;
     }
-    if (sender->stepping && sender->fence == NULL && sender->window.in_flight == 0) {
+    if (sender->stepping && sender->fence == NULL && sender->window.held.in_flight == 0) {
         stop_stepping(sender);
         return;
     }
@@ -231,7 +231,7 @@ static void step(struct ps_kafka_sender *sender)
         send_or_collect(sender);
         break;
     case PS_KAFKA_COLLECTING:
-        if (sender->window.in_flight > 0) {
+        if (sender->window.held.in_flight > 0) {
             purge_submitted(sender);
             break;
         }
@@ -239,7 +239,7 @@ static void step(struct ps_kafka_sender *sender)
         ask_for_producer(sender);
         break;
     case PS_KAFKA_STALE:
-        if (sender->window.lease_count > 0 && sender->now.mono_ns >= sender->resume_ns)
+        if (sender->window.held.count > 0 && sender->now.mono_ns >= sender->resume_ns)
             ask_for_producer(sender);
         break;
     case PS_KAFKA_RENEWING:
@@ -260,8 +260,8 @@ static void finish_settled(struct ps_kafka_sender *sender)
         ps_count(counters, PS_COUNTER_KafkaEventSendTimer, held_ns / PS_NS_PER_MS);
         ps_port_done(sender->port, &lease);
     }
-    gauge(sender, PS_KAFKA_GAUGE_events_in_flight, sender->window.in_flight);
-    gauge(sender, PS_KAFKA_GAUGE_leases_held, sender->window.lease_count);
+    gauge(sender, PS_KAFKA_GAUGE_events_in_flight, sender->window.held.in_flight);
+    gauge(sender, PS_KAFKA_GAUGE_leases_held, sender->window.held.count);
     gauge(sender, PS_KAFKA_GAUGE_in_flight_limit_bytes, sender->window.limit.waves * PS_KAFKA_WAVE_BYTES);
 }
 
@@ -274,7 +274,7 @@ static enum ps_status prepare(struct ps_kafka_sender *sender, const struct ps_ka
     sender->plan = plan;
     sender->port = port;
     sender->statistics.counters = port->counters;
-    ps_kafka_window_limit_init(&sender->window.limit, plan->in_flight_bytes_max);
+    ps_kafka_window_init(&sender->window, plan->in_flight_bytes_max);
     sender->config = (struct ps_kafka_producer_config){
         .component = port->component,
         .pairs = plan->pairs,
@@ -325,7 +325,7 @@ enum ps_status ps_kafka_sender_open(struct ps_kafka_sender *sender, const struct
 
 void ps_kafka_sender_close(struct ps_kafka_sender *sender)
 {
-    PS_ASSERT(sender->window.head == NULL);
+    PS_ASSERT(sender->window.held.first == NULL);
     ps_kafka_client_factory_destroy(sender->maker, sender->producer);
     ps_count(sender->port->counters, PS_COUNTER_ConnectionClosedCount, 1);
     free(sender->datums);
@@ -342,16 +342,17 @@ enum ps_result ps_kafka_sender_take(struct ps_kafka_sender *sender, struct ps_le
     if ((*lease)->settled == (*lease)->count && !transactional)
         return PS_DONE;
     /* Only one lease may wait for room here: the next stays in the channel, whose fill counter shows it. */
-    if (sender->window.next != NULL || sender->full || ps_kafka_window_is_full(&sender->window) ||
+    if (sender->window.held.next != NULL || sender->full || ps_held_is_full(&sender->window.held) ||
         !ps_kafka_window_may_add(&sender->window, now->mono_ns, sender->plan->linger_ns))
         return PS_LATER;
     if (transactional && !ps_kafka_transaction_takes(sender, *lease))
         return PS_LATER;
-    if (sender->window.lease_count == 0)
+    if (sender->window.held.count == 0)
         sender->progress_ns = sender->warned_ns = now->mono_ns;
+    struct ps_lease *taken = *lease;
     ps_kafka_window_add(&sender->window, lease, now->mono_ns, sender->plan->linger_ns);
     if (transactional)
-        ps_kafka_transaction_took(sender);
+        ps_kafka_transaction_took(sender, taken);
     step(sender);
     return PS_TAKEN;
 }
@@ -359,7 +360,7 @@ enum ps_result ps_kafka_sender_take(struct ps_kafka_sender *sender, struct ps_le
 uint64_t ps_kafka_sender_tick(struct ps_kafka_sender *sender, const struct ps_now *now)
 {
     sender->now = *now;
-    bool idle = sender->window.lease_count == 0 && sender->phase == PS_KAFKA_SENDING;
+    bool idle = sender->window.held.count == 0 && sender->phase == PS_KAFKA_SENDING;
     /* Notices can wait; the cycle of a busy worker cannot. Most of them come later after the last poll: the wake
      * descriptor wakes the worker for these, so that it need not wake every IDLE_POLL_NS. */
     if (idle && sender->plan->engine->due_ns == NULL && now->mono_ns < sender->polled_ns + IDLE_POLL_NS)
@@ -380,9 +381,9 @@ uint64_t ps_kafka_sender_tick(struct ps_kafka_sender *sender, const struct ps_no
     if (sender->port->wake_fd < 0)
         return now->mono_ns + PS_NS_PER_MS;
     if (sender->phase != PS_KAFKA_SENDING &&
-        (sender->phase != PS_KAFKA_STALE || sender->window.lease_count > 0))
+        (sender->phase != PS_KAFKA_STALE || sender->window.held.count > 0))
         return now->mono_ns + LOOK_NS;
-    if (sender->window.next != NULL && sender->resume_ns > now->mono_ns)
+    if (sender->window.held.next != NULL && sender->resume_ns > now->mono_ns)
         return sender->resume_ns;
     return look_ns;
 }
@@ -419,25 +420,13 @@ bool ps_kafka_sender_recall(struct ps_kafka_sender *sender, struct ps_lease **ba
     }
     poll_producer(sender);
     ps_kafka_letters_abandon(sender);
-    if (sender->window.in_flight > 0) {
+    if (sender->window.held.in_flight > 0) {
         purge_submitted(sender);
         return false;
     }
-    struct ps_lease **end = back, *lease;
-    while (*end != NULL)
-        end = &(*end)->next;
-    while ((lease = ps_kafka_window_pop(&sender->window)) != NULL) {
-        /* A lease without events has positions, which are not committed. */
-        bool positions = lease->count == 0 && ps_kafka_sender_is_transactional(sender) &&
-                         sender->transaction.released == 0;
-        if (lease->settled == lease->count && !positions) {
-            ps_port_done(sender->port, &lease);
-            continue;
-        }
-        lease->cursor = 0;
-        *end = lease;
-        end = &lease->next;
-    }
+    finish_settled(sender); /* also leases without events whose positions are committed */
+    ps_kafka_window_give_back(&sender->window, back);
+    ps_port_finish_settled(sender->port, back);
     sender->recalling = sender->transaction.hurry = false;
     sender->recall_ns = 0;
     sender->transaction.released = 0;
@@ -458,5 +447,5 @@ bool ps_kafka_sender_drain(struct ps_kafka_sender *sender, const struct ps_now *
 {
     (void)now; /* `tick` does the work; no event waits here to fill a batch, except for a transaction */
     sender->transaction.hurry = true;
-    return sender->window.head == NULL;
+    return sender->window.held.first == NULL;
 }

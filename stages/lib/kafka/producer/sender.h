@@ -140,7 +140,7 @@ void ps_kafka_sender_release_hold(struct ps_kafka_sender *sender);
 /* Returns how long to wait for the brokers' answers before sent records are given up. */
 #define PS_KAFKA_PATIENCE_NS (5 * PS_NS_PER_S)
 
-/* An event, at its lease's cursor, cannot be submitted: `code` of the error table, or a flaw of the event. Returns whether
+/* The next event of the window cannot be submitted: `code` of the error table, or a flaw of the event. Returns whether
  * the event is given up (penstock.deadletter), so that the next one may be sent. */
 bool ps_kafka_sender_refused(struct ps_kafka_sender *sender, void *token, int code, enum ps_kafka_flaw flaw,
                              const char *topic, int32_t partition);

@@ -55,14 +55,14 @@ static void warn_of_stall(struct ps_kafka_sender *sender)
         return;
     sender->warned_ns = now_ns;
     sender->troubled = true;
-    ps_log(
-        ps_port_outage_level(sender->port, PS_LOG_WARN), sender->port->component,
-        "nothing was delivered for %s, %s events wait for an answer, last sent to topic %s: check that it "
-        "exists, that its partitions have "
-        "leaders and enough replicas in sync (min.insync.replicas), and that this client may write",
-        ps_quantity_print_ns(now_ns - sender->progress_ns).text,
-        ps_quantity_print_count(sender->window.in_flight - ps_kafka_letters_waiting(&sender->letters)).text,
-        sender->run_topic);
+    ps_log(ps_port_outage_level(sender->port, PS_LOG_WARN), sender->port->component,
+           "nothing was delivered for %s, %s events wait for an answer, last sent to topic %s: check that it "
+           "exists, that its partitions have "
+           "leaders and enough replicas in sync (min.insync.replicas), and that this client may write",
+           ps_quantity_print_ns(now_ns - sender->progress_ns).text,
+           ps_quantity_print_count(sender->window.held.in_flight - ps_kafka_letters_waiting(&sender->letters))
+               .text,
+           sender->run_topic);
     struct ps_err err = {0};
     ps_err_set(
         &err, "nothing was delivered for %s: %s", ps_quantity_print_ns(now_ns - sender->progress_ns).text,
@@ -75,7 +75,8 @@ static void warn_of_stall(struct ps_kafka_sender *sender)
 uint64_t ps_kafka_sender_check_silence(struct ps_kafka_sender *sender)
 {
     uint64_t now_ns = sender->now.mono_ns;
-    if (sender->window.in_flight == ps_kafka_letters_waiting(&sender->letters)) { /* nothing is at a broker */
+    if (sender->window.held.in_flight ==
+        ps_kafka_letters_waiting(&sender->letters)) { /* nothing is at a broker */
         ps_kafka_sender_release_hold(sender);
         sender->progress_ns = sender->warned_ns = now_ns;
         return PS_NEVER;

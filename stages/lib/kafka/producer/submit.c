@@ -16,7 +16,7 @@ struct run {
     uint32_t topic_length;
     uint32_t count;
     size_t datums_used;
-    /* why the run ended at the event at the lease's cursor; 0 and NONE: it is long enough */
+    /* why the run ended at the next event; 0 and NONE: it is long enough */
     int code;
     enum ps_kafka_flaw flaw;
     int32_t partition;
@@ -149,15 +149,15 @@ static bool add_plain(struct ps_kafka_sender *sender, struct run *run, struct ps
     return true;
 }
 
-/* Fills a run from the lease's cursor on; returns the position where the next run starts. */
+/* Fills a run from the next event on; returns the position where the next run starts. */
 static uint32_t fill_run(struct ps_kafka_sender *sender, struct run *run, struct ps_lease *lease,
                          uint32_t end)
 {
     const struct ps_kafka_mapping *mapping = &sender->plan->mapping;
     bool plain = ps_kafka_mapping_is_plain(mapping, lease->batch);
     if (plain && !choose_topic(sender, run, mapping->topic, mapping->topic_length))
-        return lease->cursor;
-    uint32_t position = lease->cursor;
+        return sender->window.held.position;
+    uint32_t position = sender->window.held.position;
     uint32_t most = sender->step_records != 0 && sender->step_records < PS_KAFKA_RUN_MAX
                         ? sender->step_records
                         : PS_KAFKA_RUN_MAX;
@@ -184,9 +184,10 @@ static uint32_t fill_run(struct ps_kafka_sender *sender, struct run *run, struct
 static bool submit_run(struct ps_kafka_sender *sender, struct ps_lease *lease, uint32_t end)
 {
     struct run run = {.partition = sender->plan->mapping.default_partition};
+    struct ps_held *held = &sender->window.held;
     uint32_t next = fill_run(sender, &run, lease, end);
     if (run.count == 0) {
-        lease->cursor = next;
+        held->position = next;
         if (next == end)
             return true; /* all were settled already */
         if (run.no_memory)
@@ -197,15 +198,13 @@ static bool submit_run(struct ps_kafka_sender *sender, struct ps_lease *lease, u
     int error = 0;
     uint32_t taken =
         sender->plan->engine->submit(sender->producer, run.topic, sender->records, run.count, &error);
-    ps_kafka_window_sent(&sender->window, taken);
-    bool never_fits = error == PS_KAFKA_FULL && sender->window.in_flight == 0;
+    bool all = taken == run.count;
+    void *token = all ? NULL : sender->records[taken].token;
+    ps_held_cut_to(held, all ? next : ps_kafka_token_position(token), taken);
+    bool never_fits = error == PS_KAFKA_FULL && held->in_flight == 0;
     sender->full = error == PS_KAFKA_FULL && !never_fits;
-    if (PS_LIKELY(taken == run.count)) {
-        lease->cursor = next;
+    if (PS_LIKELY(all))
         return error == 0;
-    }
-    void *token = sender->records[taken].token;
-    lease->cursor = ps_kafka_token_position(token);
     if (never_fits)
         return ps_kafka_sender_refused(sender, token, PS_KAFKA_OK, PS_KAFKA_FLAW_QUEUE, sender->run_topic,
                                        sender->records[taken].partition);
@@ -216,24 +215,24 @@ static bool submit_run(struct ps_kafka_sender *sender, struct ps_lease *lease, u
 
 void ps_kafka_sender_submit(struct ps_kafka_sender *sender)
 {
-    struct ps_kafka_window *window = &sender->window;
-    while (window->next != NULL && !sender->full) {
-        struct ps_lease *lease = window->next;
+    struct ps_held *held = &sender->window.held;
+    while (held->next != NULL && !sender->full) {
+        struct ps_lease *lease = held->next;
         uint32_t end = lease->count;
         bool fenced = sender->fence != NULL && ps_kafka_token_lease(sender->fence) == lease;
         if (fenced)
             end = ps_kafka_token_position(sender->fence) + 1;
-        while (lease->cursor < end) {
+        while (held->position < end) {
             uint32_t stop = end;
-            if (sender->stepping && window->in_flight > 0)
+            if (sender->stepping && held->in_flight > 0)
                 return;
             if (ps_kafka_letters_has(sender) && !ps_kafka_letters_pass(sender, lease, &stop))
                 return;
-            if (lease->cursor < stop && !submit_run(sender, lease, stop))
+            if (held->position < stop && !submit_run(sender, lease, stop))
                 return;
         }
         if (fenced)
             return;
-        ps_kafka_window_advance(window);
+        ps_held_next_lease(held);
     }
 }

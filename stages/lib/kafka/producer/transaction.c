@@ -184,7 +184,7 @@ static bool collect_positions(struct ps_kafka_sender *sender)
     bool kept = keeps(sender);
     if (transaction->index != NULL)
         memset(transaction->index, 0, transaction->index_size * sizeof *transaction->index);
-    for (const struct ps_lease *lease = sender->window.head; lease != NULL; lease = lease->next) {
+    for (const struct ps_lease *lease = sender->window.held.first; lease != NULL; lease = lease->next) {
         if (kept && ps_kafka_positions_has(sender, lease))
             continue;
         for (uint32_t i = 0; i < lease->batch->span_count; i++) {
@@ -203,7 +203,7 @@ static bool collect_positions(struct ps_kafka_sender *sender)
 bool ps_kafka_transaction_takes(struct ps_kafka_sender *sender, const struct ps_lease *lease)
 {
     return sender->transaction.phase == PS_KAFKA_TRANSACTION_FILLING &&
-           sender->window.lease_count < LEASES_MAX &&
+           sender->window.held.count < LEASES_MAX &&
            (!keeps(sender) || ps_kafka_positions_fits(sender, lease));
 }
 
@@ -219,7 +219,7 @@ static void leave_to_others(struct ps_kafka_sender *sender, const struct ps_stre
     struct ps_kafka_transaction *transaction = &sender->transaction;
     uint64_t events = 0;
     note_lost(transaction, name);
-    for (struct ps_lease *lease = sender->window.head; lease != NULL; lease = lease->next) {
+    for (struct ps_lease *lease = sender->window.held.first; lease != NULL; lease = lease->next) {
         if (!lease_is_lost(transaction, lease) || lease->settled == lease->count)
             continue;
         events += lease->count - lease->settled;
@@ -232,18 +232,18 @@ static void leave_to_others(struct ps_kafka_sender *sender, const struct ps_stre
            (int)name->group.length, name->group.data, ps_quantity_print_count(events).text);
 }
 
-void ps_kafka_transaction_took(struct ps_kafka_sender *sender)
+void ps_kafka_transaction_took(struct ps_kafka_sender *sender, struct ps_lease *lease)
 {
     struct ps_kafka_transaction *transaction = &sender->transaction;
     transaction->taken_ns = sender->now.mono_ns;
-    if (sender->window.lease_count == 1) {
+    if (sender->window.held.count == 1) {
         transaction->begun_ns = sender->now.mono_ns;
         transaction->memory_bytes = 0;
     }
-    transaction->memory_bytes += sender->window.tail->memory_bytes;
-    if (PS_UNLIKELY(lease_is_lost(transaction, sender->window.tail)) ||
-        (keeps(sender) && ps_kafka_positions_has(sender, sender->window.tail)))
-        ps_lease_settle_all(sender->window.tail);
+    transaction->memory_bytes += lease->memory_bytes;
+    if (PS_UNLIKELY(lease_is_lost(transaction, lease)) ||
+        (keeps(sender) && ps_kafka_positions_has(sender, lease)))
+        ps_lease_settle_all(lease);
 }
 
 void ps_kafka_transaction_delivered(struct ps_kafka_sender *sender, const struct ps_kafka_report *report)
@@ -256,10 +256,10 @@ void ps_kafka_transaction_delivered(struct ps_kafka_sender *sender, const struct
 
 static void settle_all(struct ps_kafka_sender *sender)
 {
-    for (struct ps_lease *lease = sender->window.head; lease != NULL; lease = lease->next)
+    for (struct ps_lease *lease = sender->window.held.first; lease != NULL; lease = lease->next)
         ps_lease_settle_all(lease);
-    sender->window.next = NULL;
-    sender->transaction.released = sender->window.lease_count;
+    sender->window.held.next = NULL;
+    sender->transaction.released = sender->window.held.count;
 }
 
 /* ---- the end ---- */
@@ -296,9 +296,9 @@ void ps_kafka_transaction_ended(void *argument, const struct ps_kafka_end *end)
 static void compare_with_positions(struct ps_kafka_sender *sender)
 {
     const struct ps_kafka_end end = {.ending = PS_KAFKA_END_COMMITTED, .text = ""};
-    bool all = sender->window.head != NULL;
+    bool all = sender->window.held.first != NULL;
     uint64_t events = 0;
-    for (struct ps_lease *lease = sender->window.head; lease != NULL; lease = lease->next) {
+    for (struct ps_lease *lease = sender->window.held.first; lease != NULL; lease = lease->next) {
         if (!ps_kafka_positions_has(sender, lease)) {
             all = false;
             continue;
@@ -338,8 +338,8 @@ bool ps_kafka_transaction_restarts(struct ps_kafka_sender *sender)
 
 static bool is_all_delivered(const struct ps_kafka_sender *sender)
 {
-    return sender->phase == PS_KAFKA_SENDING && sender->window.next == NULL &&
-           sender->window.in_flight == 0 && sender->cause.error == NULL && !sender->fatal;
+    return sender->phase == PS_KAFKA_SENDING && sender->window.held.next == NULL &&
+           sender->window.held.in_flight == 0 && sender->cause.error == NULL && !sender->fatal;
 }
 
 /* Without memory for the positions it is tried again at the next tick. */
@@ -362,7 +362,7 @@ static uint64_t close_ns(const struct ps_kafka_sender *sender)
 {
     const struct ps_kafka_transaction *transaction = &sender->transaction;
     bool full = transaction->memory_bytes >= sender->plan->transaction.bytes_max ||
-                sender->window.lease_count >= LEASES_MAX;
+                sender->window.held.count >= LEASES_MAX;
     return full || transaction->hurry
                ? 0
                : ps_least(transaction->begun_ns + sender->plan->transaction.interval_ns,
@@ -394,7 +394,7 @@ uint64_t ps_kafka_transaction_tick(struct ps_kafka_sender *sender)
     struct ps_kafka_transaction *transaction = &sender->transaction;
     if (transaction->phase >= PS_KAFKA_TRANSACTION_COMMITTING)
         return warn_of_delay(sender);
-    if (sender->window.lease_count == 0) {
+    if (sender->window.held.count == 0) {
         transaction->phase = PS_KAFKA_TRANSACTION_FILLING;
         return PS_NEVER;
     }
@@ -426,6 +426,6 @@ bool ps_kafka_transaction_holds_recall(struct ps_kafka_sender *sender, bool pati
                 "it is not known whether the transaction %s was committed: its events may be delivered again",
                 transaction->id);
     }
-    return patient && sender->window.lease_count > 0 && sender->phase == PS_KAFKA_SENDING && !sender->fatal &&
+    return patient && sender->window.held.count > 0 && sender->phase == PS_KAFKA_SENDING && !sender->fatal &&
            sender->cause.error == NULL;
 }

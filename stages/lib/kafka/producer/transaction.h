@@ -67,7 +67,7 @@ void ps_kafka_transaction_close(struct ps_kafka_sender *sender);
 
 /* Returns whether the lease may be taken. */
 bool ps_kafka_transaction_takes(struct ps_kafka_sender *sender, const struct ps_lease *lease);
-void ps_kafka_transaction_took(struct ps_kafka_sender *sender);
+void ps_kafka_transaction_took(struct ps_kafka_sender *sender, struct ps_lease *lease);
 /* Records were reported as delivered. */
 void ps_kafka_transaction_delivered(struct ps_kafka_sender *sender, const struct ps_kafka_report *report);
 /* Closes and commits when it is time. Returns the time of the next call at the latest. */

@@ -1,5 +1,5 @@
-/* The in-flight window: the leases that a Kafka sink holds, oldest first, with the events that are sent, still to be sent,
- * or settled.
+/* The in-flight window: the leases that a Kafka sink holds (core/flow/held.h), when they came, and how many of them may be in
+ * flight.
  *
  * A token names one event of one lease: the lease's address and the event's position, packed into the width
  * of a pointer. So a delivery report settles its event without a search.
@@ -9,18 +9,15 @@
 
 #include "stages/lib/kafka/producer/window_limit.h"
 
-#include "core/stage.h"
+#include "core/flow/held.h"
 
 #define PS_KAFKA_WINDOW_LEASES_MAX 4096U /* a power of two */
 #define PS_KAFKA_TOKEN_POSITION_BITS 10U
 _Static_assert(PS_BATCH_EVENTS_MAX <= 1U << PS_KAFKA_TOKEN_POSITION_BITS, "a position fits a token");
 
 struct ps_kafka_window {
-    struct ps_lease *head, *tail;
-    struct ps_lease *next; /* the first lease that is not sent in full; NULL: all are */
-    uint32_t lease_count;
-    uint64_t in_flight; /* events sent and not yet reported */
-    uint64_t bytes;     /* of bodies, in all leases */
+    struct ps_held held; /* its next event is the next one to be sent; in flight are those not yet reported */
+    uint64_t bytes;      /* of bodies, in all leases */
     uint64_t taken_count, done_count;
     uint64_t taken_ns[PS_KAFKA_WINDOW_LEASES_MAX]; /* when each lease came, by its number */
     /* Waves: leases that came close together (stages/lib/kafka/producer/window_limit.h has their number). */
@@ -53,39 +50,20 @@ static inline uint32_t ps_kafka_token_position(const void *token)
     return (uint32_t)((uintptr_t)token & ((1U << PS_KAFKA_TOKEN_POSITION_BITS) - 1));
 }
 
-static inline bool ps_kafka_window_is_full(const struct ps_kafka_window *window)
-{
-    return window->lease_count == PS_KAFKA_WINDOW_LEASES_MAX;
-}
+void ps_kafka_window_init(struct ps_kafka_window *window, uint64_t bytes_max);
 
 /* Takes the lease (and sets the caller's pointer to NULL). The window must not be full. */
 void ps_kafka_window_add(struct ps_kafka_window *window, struct ps_lease **lease, uint64_t now_ns,
                          uint64_t linger_ns);
 
-/* Notes that the engine accepted `count` more events of the lease at `next`. */
-static inline void ps_kafka_window_sent(struct ps_kafka_window *window, uint32_t count)
-{
-    window->next->pending += count;
-    window->in_flight += count;
-}
-
-/* Notes that the lease at `next` is sent in full. */
-static inline void ps_kafka_window_advance(struct ps_kafka_window *window)
-{
-    window->next = window->next->next;
-}
-
 /* Removes the tokens from what is in flight; settles their events if they were delivered. */
 void ps_kafka_window_report(struct ps_kafka_window *window, void *const *tokens, uint32_t count,
                             bool delivered);
-
-/* Sends everything that is not settled again, from the first lease on. Nothing may be in flight. */
-void ps_kafka_window_rewind(struct ps_kafka_window *window);
 
 /* Takes out and returns the oldest lease if all its events are settled; else NULL. *held_ns: how long the
  * window held it. */
 struct ps_lease *ps_kafka_window_pop_settled(struct ps_kafka_window *window, uint64_t now_ns,
                                              uint64_t *held_ns);
 
-/* Takes out and returns the oldest lease in any state; NULL: there is none. Nothing may be in flight. */
-struct ps_lease *ps_kafka_window_pop(struct ps_kafka_window *window);
+/* Appends all leases to `*back`, oldest first. Nothing may be in flight. */
+void ps_kafka_window_give_back(struct ps_kafka_window *window, struct ps_lease **back);

@@ -226,7 +226,8 @@ static void kill_agent(void)
 
 static bool is_complete(void)
 {
-    return run.next > FRAMES && run.offered == NULL && run.back == NULL && run.sender->window.head == NULL;
+    return run.next > FRAMES && run.offered == NULL && run.back == NULL &&
+           run.sender->window.held.first == NULL;
 }
 
 static void verify(void)
