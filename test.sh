@@ -76,19 +76,27 @@ finish() {
 }
 trap finish EXIT
 
-# A step begins: the one before has taken its time.
-step_name='' step_began=0
+# A step begins: the one before has taken its time, and what its ended children took of the CPUs; servers that left their parents are not in it.
+step_name='' step_began=0 step_cpu=0
+cpu() { # sets cpu_now, in seconds
+    local file=$results/times.$BASHPID
+    times >"$file" # in a $(..) it would be that of the subshell
+    cpu_now=$(awk 'NR == 2 { gsub(/[ms]/, " "); split($0, part, " "); printf "%d", 60 * (part[1] + part[3]) + part[2] + part[4] }' "$file")
+}
 step_end() {
-    [[ -z $step_name ]] || printf '%6d s  %s\n' $((SECONDS - step_began)) "$step_name" >>"$results/steps"
+    [[ $step_name ]] || return 0
+    cpu
+    printf '%6d s, %5d s of CPU  %s\n' $((SECONDS - step_began)) $((cpu_now - step_cpu)) "$step_name" >>"$results/steps"
     step_name=''
 }
 say() {
     step_end
-    step_name=$* step_began=$SECONDS
+    cpu
+    step_name=$* step_began=$SECONDS step_cpu=$cpu_now
     printf '\n== %s  [%d s]\n' "$*" "$SECONDS"
 }
 
-slots=$((4 * jobs)) # of ctest: a test takes one to four (tests/slots.txt), so that those that wait run side by side
+slots=$((4 * jobs)) # of ctest: a test takes two, or what tests/slots.txt says, so that those that wait run side by side
 
 # The tests with real servers wait much: with four slots for each CPU a third of it was idle (docs/decisions/0050). Six keep it busy, as
 # long as there is memory for their JVMs, 0.5 GiB a slot.
@@ -168,7 +176,11 @@ cases() { # FILE...: name <tab> seconds <tab> passed|failed|skipped <tab> reason
             colon = index(line, ": ")
             skipped[++parts] = test "/" substr(line, 1, colon - 1) "\t0\tskipped\t" substr(line, colon + 2)
         }
-        test != "" && match($0, /SKIP: .*/) { reason = substr($0, RSTART + 6); sub(/<.*/, "", reason) }
+        # the first failure that the output names; the last lines of a test that was started by another are indented
+        test != "" && status == "failed" && reason == "" && match($0, /(\[ +FAILED +\]|FAILED:?) .*/) {
+            reason = substr($0, RSTART, 200); sub(/^[^D]*D[] :]*/, "", reason); sub(/<.*/, "", reason)
+        }
+        status == "skipped" && match($0, /SKIP: .*/) { reason = substr($0, RSTART + 6); sub(/<.*/, "", reason) }
         END { flush() }
     ' "$@"
 }
@@ -208,6 +220,7 @@ targets() { # PRESET TEST-REGEX: which of the tests are programs to build
 
 join() { local IFS='|'; echo "($*)"; }
 
+programs=(penstock real_tools) # what tests start
 selected() { # PRESET NAME...: only these tests, built and run
     local one=$1 list
     shift
@@ -221,7 +234,7 @@ selected() { # PRESET NAME...: only these tests, built and run
     if ctest --test-dir "$build/$one" -N -R "$(join "$@")" | grep -q ': e2e_bench_'; then
         compile "$one" || broken "build $one"
     else
-        compile "$one" penstock real_tools "${list[@]}" || broken "build $one"
+        compile "$one" "${programs[@]}" "${list[@]}" || broken "build $one"
     fi
     run "$one" "$one" -j "$slots" -R "$(join "$@")"
 }
@@ -249,12 +262,13 @@ clang_warnings() { # nothing of this build is run
 address_sanitizer() { whole asan -LE '^(e2e|real|stress)$'; }
 thread_sanitizer() {
     say "tsan"
+    local programs=() # these tests start none
     selected tsan "${tsan_tests[@]}"
 }
 
-# Half of the tests wait for something, so three branches of the whole run share the CPUs (docs/decisions/0101-three-branches.md): the tests with
+# Half of the tests wait for something, so five branches of the whole run share the CPUs (docs/decisions/0131-five-branches.md): the tests with
 # real servers, whose far ends have time-outs of their own, go first; the other tests of the release build come next; what needs the CPU (the
-# other builds, and the tests with sanitizers) has what both leave. A step's lines are printed when it has ended.
+# other builds, and the tests with sanitizers) has what those leave. A step's lines are printed when it has ended.
 branches=()
 begin() { # NICENESS STEP...: these steps, one after the other, beside what follows
     local niceness=$1 step lines
@@ -373,9 +387,11 @@ full)
         step_end
         has_isolated
         begin 0 real_tests
-        begin 5 release_tests end_to_end
-        # tests/crash/check.py has more patience; many small tests are last, so that no CPU waits for a long one
-        CRASH_SLACK_S=${CRASH_SLACK_S:-3} begin 10 scripts clang_warnings thread_sanitizer address_sanitizer
+        begin 5 release_tests
+        begin 5 end_to_end
+        # tests/crash/check.py has more patience
+        CRASH_SLACK_S=${CRASH_SLACK_S:-3} begin 10 address_sanitizer
+        CRASH_SLACK_S=${CRASH_SLACK_S:-3} begin 10 thread_sanitizer scripts clang_warnings
         for branch in "${branches[@]}"; do wait "$branch" || broken "a branch of the run"; done
     fi
     ;;

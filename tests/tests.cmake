@@ -183,12 +183,12 @@ foreach(source ${fuzz_sources})
 endforeach()
 
 # How much of the machine a test takes, in quarters of a CPU. ./test.sh gives ctest four slots for each CPU, so that tests that wait (for a
-# broker, a time-out, a child) run side by side. A test takes four unless tests/slots.txt says less; measured with ./test.sh --slots.
+# broker, a time-out, a child) run side by side. A test takes two unless tests/slots.txt says another number; measured with ./test.sh --slots.
 file(STRINGS ${CMAKE_SOURCE_DIR}/tests/slots.txt slots REGEX "^[a-z]")
 set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/tests/slots.txt)
 get_property(all_tests DIRECTORY PROPERTY TESTS)
 foreach(test ${all_tests})
-  set_tests_properties(${test} PROPERTIES PROCESSORS 4)
+  set_tests_properties(${test} PROPERTIES PROCESSORS 2)
 endforeach()
 foreach(line ${slots})
   string(REGEX MATCH "^([a-z0-9_]+) +([1-4])" ignored "${line}")
