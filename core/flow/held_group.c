@@ -44,19 +44,21 @@ void ps_held_group_move(struct ps_held_pool *pool, struct ps_held_group *from, s
 void ps_held_group_add(struct ps_held_pool *pool, struct ps_held_group *group, struct ps_lease *lease,
                        uint32_t position, uint32_t count)
 {
-    uint32_t again = count < pool->free.count ? count : pool->free.count, last = 0;
-    for (uint32_t left = again, number = pool->free.first; left > 0; left--) {
-        struct ps_held_event *event = &pool->events[number];
-        event->lease = lease;
-        event->position = position++;
-        last = number;
-        number = event->next;
-    }
-    ps_held_group_move(pool, &pool->free, group, again, last);
-    for (count -= again; count > 0; count--) {
-        uint32_t number = pool->used++;
-        pool->events[number] = (struct ps_held_event){.lease = lease, .position = position++};
-        append(pool, group, number, number, 1);
+    struct ps_held_event *events = pool->events;
+    for (uint32_t end = position + count; position < end; position++) {
+        uint32_t number = pool->free.first;
+        if (pool->free.count > 0) {
+            pool->free.count--;
+            pool->free.first = events[number].next;
+        } else {
+            number = pool->used++;
+        }
+        events[number] = (struct ps_held_event){.lease = lease, .position = position};
+        if (group->count++ == 0)
+            group->first = number;
+        else
+            events[group->last].next = number;
+        group->last = number;
     }
 }
 
