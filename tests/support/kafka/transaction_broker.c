@@ -85,11 +85,11 @@ uint32_t ps_test_coordinator_committed(const struct ps_test_coordinator *broker,
     return count;
 }
 
-const char *ps_test_coordinator_positions(const struct ps_test_coordinator *broker)
+const char *ps_test_coordinator_positions(const struct ps_test_coordinator *broker, const char *owner)
 {
     const struct partition *log = &broker->partitions[PS_TEST_OUT_PARTITIONS];
     for (uint32_t i = log->count; i > 0; i--)
-        if (log->records[i - 1].fate == COMMITTED)
+        if (log->records[i - 1].fate == COMMITTED && strcmp(log->records[i - 1].owner, owner) == 0)
             return log->records[i - 1].text;
     return "";
 }

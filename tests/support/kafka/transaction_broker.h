@@ -30,10 +30,12 @@ int32_t ps_test_coordinator_reassign(struct ps_test_coordinator *broker);
 /* The committed numbers (values of four bytes) of an output partition, in order. Returns how many. */
 uint32_t ps_test_coordinator_committed(const struct ps_test_coordinator *broker, unsigned partition,
                                        uint32_t *numbers, uint32_t room);
-/* The value of the last committed record of the topic of positions, or "". */
-const char *ps_test_coordinator_positions(const struct ps_test_coordinator *broker);
+/* The value of the last committed record of the topic of positions with this key, or "". */
+const char *ps_test_coordinator_positions(const struct ps_test_coordinator *broker, const char *owner);
 /* The transactional id of all requests since the start. */
 const char *ps_test_coordinator_last_id(void);
+/* From now on requests may have several transactional ids, one after the other. */
+void ps_test_coordinator_several_ids(void);
 /* How often it did something: for tests that must not pass because nothing happened. */
 struct ps_test_coordinator_counts {
     unsigned commits, aborts, fenced, stale, timed_out, unconfirmed, resolved;

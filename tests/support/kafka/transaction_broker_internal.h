@@ -24,7 +24,8 @@ enum fate { OPEN, COMMITTED, ABORTED };
 struct partition {
     struct {
         uint32_t number; /* of a record of `out`, or the length of `text` */
-        char *text;      /* the value of a record of positions */
+        char *text;      /* the value of a record of positions, */
+        char owner[24];  /* and its key */
         enum fate fate;
     } * records;
     uint32_t count;

@@ -6,10 +6,17 @@
 #include <string.h>
 
 static char last_id[64]; /* the transactional id of the requests */
+static bool has_several_ids;
 
 void ps_test_coordinator_forget_id(void)
 {
     last_id[0] = '\0';
+    has_several_ids = false;
+}
+
+void ps_test_coordinator_several_ids(void)
+{
+    has_several_ids = true;
 }
 
 const char *ps_test_coordinator_last_id(void)
@@ -17,11 +24,12 @@ const char *ps_test_coordinator_last_id(void)
     return last_id;
 }
 
-/* All requests have the same id. */
+/* All requests have the same id, unless the test has several producers in turn. */
 void ps_test_coordinator_check_id(const char *id, uint32_t length)
 {
     assert_true(id != NULL && length >= 6 && length < sizeof last_id && memcmp(id, "once-", 5) == 0);
-    assert_true(last_id[0] == '\0' || (strlen(last_id) == length && memcmp(last_id, id, length) == 0));
+    assert_true(has_several_ids || last_id[0] == '\0' ||
+                (strlen(last_id) == length && memcmp(last_id, id, length) == 0));
     memcpy(last_id, id, length);
     last_id[length] = '\0';
 }
@@ -55,13 +63,14 @@ static void append_positions(struct partition *partition, struct ps_wire_in *in,
     (void)ps_test_record_varint(in); /* offset delta */
     int64_t key_length = ps_test_record_varint(in);
     const char *key = ps_wire_take(in, (size_t)key_length);
-    assert_true(key != NULL && key_length == 20 && memcmp(key, "log/123456789abcdef0", 20) == 0);
+    assert_true(key != NULL && key_length == 20 && memcmp(key, "log/", 4) == 0);
     int64_t length = ps_test_record_varint(in);
     const char *value = ps_wire_take(in, (size_t)length);
     assert_non_null(value);
     char *text = strndup(value, (size_t)length);
     assert_non_null(text);
     partition->records[partition->count].text = text;
+    snprintf(partition->records[partition->count].owner, sizeof partition->records->owner, "%.20s", key);
     partition->records[partition->count++].fate = OPEN;
 }
 

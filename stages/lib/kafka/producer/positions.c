@@ -109,6 +109,7 @@ bool ps_kafka_positions_fits(struct ps_kafka_sender *sender, const struct ps_lea
     memcpy(keeping->owner, owner, sizeof owner);
     snprintf(transaction->id, sizeof transaction->id, "%s-%s-%016" PRIx64, sender->plan->transaction.id,
              unit.kind, unit.id);
+    keeping->producers++; /* what is known is the former owner's: it says nothing about this lease */
     sender->phase = PS_KAFKA_STALE; /* a new producer, and the topic is read again */
     return true;
 }

@@ -16,8 +16,9 @@
 #define FRAMES_OF_A_FILE 40U
 #define FORGOTTEN_MAX 40U
 #define TURNS_MAX 400000U
-#define LOG UINT64_C(0x123456789abcdef0)
-#define OWNER "log/123456789abcdef0"
+#define LOG UINT64_C(0x123456789abcdef0) /* the first one; the others have the next numbers */
+#define OWNER_BEGINS "log/123456789abcdef"
+#define FRAMES_IN_A_ROW 25U /* of one log, when there are several */
 
 struct run {
     struct ps_test_coordinator *broker;
@@ -29,6 +30,7 @@ struct run {
     unsigned next;                   /* the number of the frame to be read next */
     unsigned first;                  /* the number of the frame that was read first in this life */
     uint64_t random;
+    unsigned logs;                    /* whose frames have the same numbers */
     unsigned faults, kills, not_read; /* readings of positions that failed */
 };
 
@@ -45,7 +47,7 @@ static unsigned draw(unsigned below)
 static struct {
     bool asked;
     unsigned wait;
-    char text[PS_KAFKA_FRAMES_TEXT_BYTES];
+    char owner[32], text[PS_KAFKA_FRAMES_TEXT_BYTES];
 } reading;
 
 static void *reader_open(const struct ps_kafka_positions_settings *settings, int, struct ps_err *)
@@ -61,11 +63,12 @@ static void reader_close(void *)
 
 static void reader_ask(void *, const char *owner)
 {
-    assert_string_equal(owner, OWNER);
+    assert_memory_equal(owner, OWNER_BEGINS, strlen(OWNER_BEGINS));
     assert_false(reading.asked);
     reading.asked = true;
     reading.wait = draw(5);
-    snprintf(reading.text, sizeof reading.text, "%s", ps_test_coordinator_positions(run.broker));
+    snprintf(reading.owner, sizeof reading.owner, "%s", owner);
+    snprintf(reading.text, sizeof reading.text, "%s", ps_test_coordinator_positions(run.broker, owner));
 }
 
 static bool reader_reply(void *, struct ps_kafka_positions_list *list, char warning[512], struct ps_err *err)
@@ -79,7 +82,8 @@ static bool reader_reply(void *, struct ps_kafka_positions_list *list, char warn
         run.not_read++;
         ps_err_set(err, "the brokers are away");
     } else if (reading.text[0] != '\0') {
-        ps_kafka_positions_list_set(list, OWNER, strlen(OWNER), reading.text, strlen(reading.text));
+        ps_kafka_positions_list_set(list, reading.owner, strlen(reading.owner), reading.text,
+                                    strlen(reading.text));
     }
     return true;
 }
@@ -98,13 +102,16 @@ static void live(void)
     assert_int_equal(ps_kafka_sender_open(run.sender, &run.plan, &run.stage.port, &err), PS_OK);
 }
 
-static void begin(uint64_t seed, unsigned faults)
+static void begin(uint64_t seed, unsigned faults, unsigned logs)
 {
     memset(&run, 0, sizeof run);
+    run.logs = logs > 0 ? logs : 1;
     run.random = seed ^ UINT64_C(0x9e3779b97f4a7c15);
     run.faults = faults;
     run.next = 1;
     run.broker = ps_test_coordinator_start(seed, faults);
+    if (run.logs > 1)
+        ps_test_coordinator_several_ids();
     const struct ps_pair pairs[] = {
         {.key = "bootstrap.servers", .value = ps_test_coordinator_bootstrap(run.broker)},
         {.key = "enable.idempotence", .value = "true"},
@@ -139,10 +146,12 @@ static struct ps_lease *read_frame(unsigned number)
         uint32_t value = (number - 1) * FRAME_EVENTS + i;
         assert_non_null(ps_batch_add_copy(batch, (const char *)&value, sizeof value));
     }
+    unsigned row = (number - 1) / FRAMES_IN_A_ROW;
+    unsigned position = row / run.logs * FRAMES_IN_A_ROW + (number - 1) % FRAMES_IN_A_ROW + 1;
     const struct ps_identity identity = {.system = "log",
-                                         .store = LOG,
-                                         .part = 1000 + number / FRAMES_OF_A_FILE,
-                                         .position = number,
+                                         .store = LOG + row % run.logs,
+                                         .part = 1000 + position / FRAMES_OF_A_FILE,
+                                         .position = position,
                                          .has_ordinal = true};
     assert_true(ps_batch_origin(batch, &identity, batch->count));
     batch->any_order = true;
@@ -248,17 +257,22 @@ static void verify(void)
         }
         total += count;
     }
+    for (unsigned i = 0; i < FRAMES * FRAME_EVENTS; i++) {
+        if (seen[i] == 0)
+            fail_msg("number %u, of frame %u, is missing", i, i / FRAME_EVENTS + 1);
+    }
     assert_int_equal(total, FRAMES * FRAME_EVENTS);
 }
 
 struct trial {
     unsigned faults, kills, recalls; /* of 1,000 requests; of 1,000 turns */
+    unsigned logs;                   /* 0: one */
 };
 
 static struct ps_test_coordinator_counts run_trial(uint64_t seed, const struct trial *trial)
 {
     print_message("seed %llu\n", (unsigned long long)seed);
-    begin(seed, trial->faults);
+    begin(seed, trial->faults, trial->logs);
     for (unsigned turns = 0; !is_complete(); turns++) {
         if (draw(1000) < trial->kills)
             kill_agent();
@@ -333,13 +347,21 @@ static void test_recalls(void **state)
     }
 }
 
+/* A sink of several logs, in turn: what one of them has delivered says nothing about the frames of another with the same numbers. */
+static void test_several_logs(void **state)
+{
+    uint64_t seed = ps_test_seed();
+    for (unsigned i = 0; i < 4; i++) {
+        const struct trial trial = {.faults = 3 * i, .kills = i % 2 * 8, .logs = 2 + i % 2};
+        run_trial(seed + i, &trial);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_calm),
-        cmocka_unit_test(test_kills),
-        cmocka_unit_test(test_faults),
-        cmocka_unit_test(test_recalls),
+        cmocka_unit_test(test_calm),    cmocka_unit_test(test_kills),        cmocka_unit_test(test_faults),
+        cmocka_unit_test(test_recalls), cmocka_unit_test(test_several_logs),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
