@@ -65,7 +65,8 @@ static struct ps_agent_spec *spec_of(const char *more, const char *from, const c
 {
     struct ps_command command;
     struct ps_conf *conf;
-    command_of(&command, WORDS("-n", "a1", "-f", "x", "-Dkey=value"));
+    command_of(&command,
+               WORDS("-n", "a1", "-f", "x", "-Dtwice=first", "-Dkey=value", "-Dtwice=second", "-Dlast=1"));
     char *text = ps_arena_format(command.arena, "%s%s", agent, more);
     char *found = from != NULL ? strstr(text, from) : NULL;
     if (from != NULL) {
@@ -101,6 +102,8 @@ static void the_engine_gets_what_was_written(void **state)
     assert_int_equal(((const struct fake_plan *)spec->channels[1].stage.plan)->capacity, 500);
     assert_string_equal(spec->channels[spec->sinks[1].channel].stage.name, "c2");
     assert_string_equal(spec->system_property(spec->argument, "key"), "value");
+    assert_string_equal(spec->system_property(spec->argument, "twice"), "second"); /* as with Java */
+    assert_string_equal(spec->system_property(spec->argument, "last"), "1");
     assert_null(spec->system_property(spec->argument, "other"));
     ps_arena_destroy(spec->arena);
 }

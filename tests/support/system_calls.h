@@ -32,6 +32,8 @@ static PS_TEST_CALL_SHARED(uint64_t) ps_test_call_fails __attribute__((unused));
 static PS_TEST_CALL_SHARED(int) ps_test_call_error __attribute__((unused)) = EIO;
 /* Every call of this function fails; NULL: none does. */
 static PS_TEST_CALL_SHARED(const char *) ps_test_call_broken __attribute__((unused));
+/* `open` may fail for this path alone; NULL: for any. */
+static PS_TEST_CALL_SHARED(const char *) ps_test_call_path __attribute__((unused));
 /* The function that failed last. */
 static PS_TEST_CALL_SHARED(const char *) ps_test_call_failed __attribute__((unused));
 
@@ -111,7 +113,9 @@ int open(const char *path, int flags, ...)
     va_start(arguments, flags);
     mode_t mode = (flags & (O_CREAT | O_TMPFILE)) != 0 ? va_arg(arguments, mode_t) : 0;
     va_end(arguments);
-    return ps_test_call_may("open") ? PS_TEST_REAL(openat)(AT_FDCWD, path, flags, mode) : -1;
+    const char *only = ps_test_call_path;
+    bool may = (only != NULL && strcmp(path, only) != 0) || ps_test_call_may("open");
+    return may ? PS_TEST_REAL(openat)(AT_FDCWD, path, flags, mode) : -1;
 }
 
 int __open_2(const char *path, int flags);

@@ -183,6 +183,41 @@ static void repeat(char *at, size_t length, const char *unit)
         at[i] = unit[i % strlen(unit)];
 }
 
+static void put_at(struct fixture *fixture, int line, const char *key, const char *value)
+{
+    ps_properties_put(&fixture->properties,
+                      (struct ps_property){.key = key, .value = value, .file = "t", .line = line});
+}
+
+/* Each warning names the property that has the reference, before and behind references to others that have warnings of their own. A value
+ * with an unknown reference is substituted again where it is used, so a user, above it, may be warned too. */
+static void warnings_have_their_own_places(void **state)
+{
+    static const struct {
+        const char *name, *key;
+        int line;
+    } own[] = {{"{m1}", "a1.outer", 7}, {"{m4}", "inner", 9},    {"{m5}", "innermost", 11},
+               {"{m6}", "inner", 9},    {"{m2}", "a1.outer", 7}, {"{m3}", "a1.outer", 7}};
+    struct fixture *fixture = *state;
+    size_t next = 0;
+    put_at(fixture, 7, "a1.outer", "${m1} ${inner} ${m2} ${innermost} ${m3}");
+    put_at(fixture, 9, "inner", "${m4} ${innermost} ${m6}");
+    put_at(fixture, 11, "innermost", "${m5}");
+    assert_int_equal(ps_substitute(&fixture->properties, &fixture->how), PS_OK);
+    for (size_t i = 0; i < fixture->problems.count; i++) {
+        const struct ps_problem *problem = &fixture->problems.items[i];
+        size_t which = 0;
+        while (which < PS_COUNT_OF(own) && strstr(problem->what, own[which].name) == NULL)
+            which++;
+        assert_true(which < PS_COUNT_OF(own) && problem->line <= own[which].line);
+        if (which == next && problem->line == own[which].line) {
+            assert_string_equal(problem->key, own[which].key);
+            next++;
+        }
+    }
+    assert_int_equal(next, PS_COUNT_OF(own));
+}
+
 /* 13,000 levels would use up the stack; the error names the place. */
 static void nesting_is_refused_before_it_uses_the_stack(void **state)
 {
@@ -288,6 +323,7 @@ int main(void)
         TEST(cycles_are_reported),
         TEST(growth_is_bounded),
         TEST(deep_nesting_is_bounded),
+        TEST(warnings_have_their_own_places),
         TEST(nesting_is_refused_before_it_uses_the_stack),
         TEST(work_is_bounded),
         TEST(custom_lookups),

@@ -108,6 +108,41 @@ static void test_long_line(void **unused)
     ps_test_stage_fini(&stage);
 }
 
+/* A file is cut while another one cannot be opened, which may be its copy: some looks at the directory are awaited, then it is read. It is so each
+ * time that it is cut. */
+static void test_cut_beside_an_unknown_file(void **unused)
+{
+    char stuck[256];
+    uint64_t first = 0;
+    snprintf(stuck, sizeof stuck, "%s", ps_test_folder_path("app.stuck"));
+    append("app.log", "a first line\n");
+    append("app.stuck", "a file\n");
+    ps_test_call_error = EACCES;
+    ps_test_call_broken = "open";
+    ps_test_call_path = stuck;
+    ps_test_calls_count = true;
+    PS_START("penstock.poll.interval", "10");
+    ps_test_source_wait(&stage, 1, PS_TEST_PATIENCE_MS);
+    for (unsigned round = 0; round < 3; round++) {
+        ps_test_source_clear(&stage);
+        ps_test_source_settle(&stage, 0, 50);
+        ps_test_call_count = 0;
+        assert_int_equal(truncate(ps_test_folder_path("app.log"), 0), 0);
+        append("app.log", "again\n");
+        ps_test_source_wait(&stage, 1, PS_TEST_PATIENCE_MS);
+        assert_string_equal(stage.events[0].body, "again");
+        uint64_t calls = ps_test_call_count;
+        first = round == 0 ? calls : first;
+        assert_true(calls >= 20 && calls > first / 2);
+        append("app.log", "and a longer line\n"); /* so that the next cut is one */
+        ps_test_source_wait(&stage, 2, PS_TEST_PATIENCE_MS);
+    }
+    assert_int_equal(ps_test_stage_counter(&stage, PS_COUNTER_EventReadFail), 1);
+    ps_test_calls_count = false;
+    ps_test_call_broken = ps_test_call_path = NULL;
+    ps_test_stage_fini(&stage);
+}
+
 /* Until /readyz has no trouble of this source, or one with this text. */
 static void wait_for_trouble(const char *text)
 {
@@ -393,6 +428,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_deleted_file, setup, ps_test_folder_teardown),
         cmocka_unit_test_setup_teardown(test_beginning, setup, ps_test_folder_teardown),
         cmocka_unit_test_setup_teardown(test_long_line, setup, ps_test_folder_teardown),
+        cmocka_unit_test_setup_teardown(test_cut_beside_an_unknown_file, setup, ps_test_folder_teardown),
         cmocka_unit_test_setup_teardown(test_trouble_ends, setup, ps_test_folder_teardown),
         cmocka_unit_test_setup_teardown(test_skips_behind_a_failed_look, setup, ps_test_folder_teardown),
         cmocka_unit_test_setup_teardown(test_look, setup, ps_test_folder_teardown),

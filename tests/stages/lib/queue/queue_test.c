@@ -276,6 +276,45 @@ static void test_memory_of_what_is_promised_is_free_again(void **state)
     }
 }
 
+static struct ps_lease *lease_of(struct fixture *fixture, uint32_t memory_bytes)
+{
+    struct ps_lease *lease = PS_LEASE(&fixture->stage, PS_BODY("a body"));
+    lease->memory_bytes = memory_bytes;
+    return lease;
+}
+
+/* Leases around the share of a producer, its part of 16 MiB. While nothing of it waits, one of any size is taken: it would never be, otherwise. Beside
+ * one that waits it must fit. What others have put changes neither. */
+static void test_leases_around_the_share_of_a_producer(void **state)
+{
+    struct fixture *fixture = *state;
+    for (unsigned producers = 1; producers <= 3; producers++) {
+        const uint32_t share = (16U << 20) / producers;
+        const uint32_t sizes[] = {1, share - 1, share, share + 1, 2 * share, 64 * share};
+        size_t home = fixture->stage.home_count;
+        close_queue(fixture);
+        make_with(fixture, producers, 1);
+        put(fixture, 1, false); /* the store is open */
+        await_home(fixture, ++home);
+        for (size_t i = 0; i < PS_COUNT_OF(sizes); i++) {
+            for (unsigned producer = 0; producer < producers; producer++) {
+                struct ps_lease *lease = lease_of(fixture, sizes[i]);
+                assert_int_equal(ps_queue_put(fixture->queue, producer, &lease), PS_PUT_OK);
+            }
+            for (unsigned producer = 0; producer < producers; producer++) {
+                uint32_t left = sizes[i] < share ? share - sizes[i] : 0;
+                struct ps_lease *lease = lease_of(fixture, left + 1);
+                assert_int_equal(ps_queue_put(fixture->queue, producer, &lease), PS_PUT_FULL);
+                lease->memory_bytes = left;
+                if (left > 0)
+                    assert_int_equal(ps_queue_put(fixture->queue, producer, &lease), PS_PUT_OK);
+                home += left > 0 ? 2 : 1;
+            }
+            await_home(fixture, home);
+        }
+    }
+}
+
 /* Somebody removes the data directories: nothing is promised that a restart would not find, until they are there again. */
 static void test_removed_directories_promise_nothing(void **state)
 {
@@ -529,6 +568,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_failed_syncs_promise_nothing, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_memory_of_what_is_promised_is_free_again, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_leases_around_the_share_of_a_producer, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_removed_directories_promise_nothing, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_refusable_leases_are_given_up, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_one_source_does_not_hold_back_refusals_of_another, set_up,

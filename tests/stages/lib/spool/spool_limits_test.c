@@ -138,6 +138,54 @@ static void test_all_open(void **unused)
     assert_int_equal(ps_test_folder_teardown(NULL), 0);
 }
 
+/* Many files are left alone in one life: none of them is opened again in it, and all are in the next one. */
+static void test_many_left_alone(void **unused)
+{
+    enum { COUNT = 300 };
+    char name[16], first[PATH_BYTES];
+    assert_int_equal(ps_test_folder_setup(NULL), 0);
+    const struct ps_spool_settings settings = {.component = "source s",
+                                               .directory = ps_test_folder(),
+                                               .tracker = ".track",
+                                               .suffix = SUFFIX,
+                                               .include = "^.*$",
+                                               .ignore = "^$",
+                                               .decompress = PS_SPOOL_DECOMPRESS_NEVER};
+    for (unsigned i = 0; i < COUNT; i++) {
+        snprintf(name, sizeof name, "f%03u", i);
+        ps_test_folder_append(name, "x", 1);
+    }
+    struct ps_err err = {.length = 0};
+    struct ps_tail_thread none = {.helper = NULL};
+    struct ps_spool *spool = ps_spool_create(&settings, &err);
+    assert_non_null(spool);
+    struct ps_spool_fetch *fetch = ps_spool_fetch_of(spool);
+    bool seen[COUNT] = {false};
+    for (unsigned found = 0; found < COUNT; found += fetch->found) {
+        fetch->wanted = PS_SPOOL_FETCH_MAX;
+        fetch->list = true;
+        for (unsigned i = 0; i < PS_SPOOL_FETCH_MAX; i++)
+            fetch->files[i] = &ps_spool_files(spool)[i];
+        ps_spool_fetch_prepare(fetch, spool, answer);
+        fetch->job.run(&fetch->job);
+        assert_true(fetch->found > 0);
+        for (unsigned i = 0; i < fetch->found; i++) {
+            struct ps_spool_file *file = fetch->files[i];
+            unsigned long number = strtoul(file->name + 1, NULL, 10);
+            assert_true(number < COUNT && !seen[number]);
+            seen[number] = true;
+            close(file->fd);
+            file->fd = -1;
+            file->end = PS_SPOOL_VIOLATED;
+            ps_spool_retire_prepare(file, answer);
+            file->job.run(&file->job);
+        }
+    }
+    ps_spool_leave(spool, &none);
+    assert_int_equal(first_fetch(&settings, first, sizeof first), PS_SPOOL_FETCH_MAX);
+    assert_int_equal(ps_test_folder_teardown(NULL), 0);
+}
+
 /* A life opens the one file there is, which begins where `start` says. */
 static struct ps_spool_file *life_begin(const struct ps_spool_settings *settings, uint64_t start)
 {
@@ -239,8 +287,9 @@ static void test_refused(void **unused)
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_depth_and_count),
-                                       cmocka_unit_test(test_all_open), cmocka_unit_test(test_two_positions),
-                                       cmocka_unit_test(test_refused)};
+                                       cmocka_unit_test(test_all_open),
+                                       cmocka_unit_test(test_many_left_alone),
+                                       cmocka_unit_test(test_two_positions), cmocka_unit_test(test_refused)};
     ps_log_set_level(PS_LOG_OFF);
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
