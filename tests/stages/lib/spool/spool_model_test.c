@@ -6,6 +6,7 @@
 #include "stages/lib/spool/meta.h"
 #include "stages/lib/spool/spool.h"
 #include "tests/stages/lib/spool/spool_support.h"
+#include "tests/stages/lib/spool/two_file_systems.h"
 #include "tests/support/folder.h"
 #include "tests/support/support.h"
 
@@ -65,46 +66,6 @@ static const char *done_path_of(size_t name)
     snprintf(path, sizeof path, "%s/%s%s", bench.settings.marks ? bench.tracker : bench.directory,
              names[name].name, bench.settings.suffix);
     return path;
-}
-
-/* ---- two file systems ---- */
-
-/* What is below sub/ is on another file system. Both give their inodes the same numbers: 1 to the first file that is looked at, and so on. */
-static struct {
-    ino_t real[4096];
-    size_t count;
-} inodes[2];
-
-static int see(const char *path, int result, struct stat *status)
-{
-    size_t length = strlen(bench.directory), number = 0;
-    if (result != 0 || length == 0 || strncmp(path, bench.directory, length) != 0 || S_ISDIR(status->st_mode))
-        return result;
-    bool other = strncmp(path + length, "/sub/", 5) == 0;
-    while (number < inodes[other].count && inodes[other].real[number] != status->st_ino)
-        number++;
-    if (number == inodes[other].count) {
-        assert_true(number < PS_COUNT_OF(inodes[other].real));
-        inodes[other].real[inodes[other].count++] = status->st_ino;
-    }
-    status->st_ino = number + 1;
-    status->st_dev += other;
-    return 0;
-}
-
-/* Instead of libc's, in the whole program. */
-int stat(const char *restrict path, struct stat *restrict status)
-{
-    return see(path, fstatat(AT_FDCWD, path, status, 0), status);
-}
-
-int fstat(int fd, struct stat *status)
-{
-    char link[32], path[PATH_BYTES + 64];
-    snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
-    ssize_t length = readlink(link, path, sizeof path - 1);
-    path[length > 0 ? length : 0] = '\0';
-    return see(path, fstatat(fd, "", status, AT_EMPTY_PATH), status);
 }
 
 static bool is_there(const char *path, struct stat *status)
@@ -593,6 +554,7 @@ static void test_histories(void **unused)
         assert_int_equal(ps_test_folder_setup(NULL), 0);
         memset(&model, 0, sizeof model);
         memset(inodes, 0, sizeof inodes);
+        two_systems_in = bench.directory;
         model.meta.name = NAMES;
         settings_draw(round);
         begin();
