@@ -248,7 +248,7 @@ static const struct ps_option fake_text_rows[] = {
     PS_OPTION_END,
 };
 
-/* Flume's MemoryChannel refuses this, too. */
+/* Flume's MemoryChannel also refuses this. */
 static enum ps_status fake_memory_check(const void *plan, const struct ps_context *context)
 {
     const struct fake_plan *fake = plan;

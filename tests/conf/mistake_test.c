@@ -158,7 +158,7 @@ static void a_refusal_says_its_cause(void **state)
                    "x:8: dropped: a1.channels.c1.type: Flume has no channel `memori`", 1);
     expect_refusal(small, "a1.channels = c1", "a1.channels = c1,",
                    "x:2: dropped: a1.channels: channel \"c1,\"", 1);
-    /* a mistake of a source does not explain that there is no channel */
+    /* the mistake of a source does not explain why the channel is missing */
     expect_refusal(small, "seq\na1.sources.r1.channels = c1",
                    "sek\na1.sources.r1.channels = c1\na1.channels.c1.transactionCapacity = x",
                    "x:6: dropped: a1.channels.c1.transactionCapacity: \"x\"", 1);

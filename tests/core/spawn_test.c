@@ -98,7 +98,7 @@ static void test_polling(void **state)
     assert_int_equal(ps_spawn_wait(pid), -1);
 }
 
-/* A process starts another one and is killed: the other one ends, too. */
+/* A process starts another one and is killed: the other one also ends. */
 static void test_ends_with_the_caller(void **state)
 {
     const char *argv[] = {"sh", "-c", "echo up; exec sleep 100", NULL};

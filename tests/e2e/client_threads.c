@@ -1,5 +1,5 @@
-/* tests/e2e/client_library_test.sh: THREADS threads send COUNT events each over one client, or each over a client of its own, alone
- * and in batches in turn, and print how many were acknowledged. Compiled against the installed library.
+/* tests/e2e/client_library_test.sh: THREADS threads send COUNT events each over one client, or each over its own client,
+ * alternately alone and in batches, and print how many were acknowledged. Compiled against the installed library.
  *
  *   client_threads PROPERTIES THREADS COUNT shared|own */
 #include <penstock/client.h>

@@ -81,7 +81,7 @@ static void test_recall_with_dead_broker(void **state)
     ps_test_kafka_sink_send(&kafka, 5, 20);
     ps_test_kafka_sink_wait(&kafka, PS_TEST_PATIENCE_MS);
     rd_kafka_mock_broker_set_down(kafka.cluster.handle, 1);
-    ps_test_kafka_sink_send(&kafka, PS_KAFKA_WAVES_LEAST, 20); /* so many are always taken, each as a wave */
+    ps_test_kafka_sink_send(&kafka, PS_KAFKA_WAVES_LEAST, 20); /* always takes this number, each as a wave */
     ps_test_kafka_sink_pass(&kafka, 300);
     struct ps_lease *back = recall(&kafka);
     uint64_t number = 100;

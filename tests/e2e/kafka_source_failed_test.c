@@ -32,7 +32,7 @@ static void fill(const struct ps_test_cluster *cluster, uint32_t first)
         &(struct ps_test_sent){.topic = "fenced", .first = first, .count = RECORDS, .partitions = 1});
 }
 
-/* The stage without the engine: what it says, and that it can be closed and opened again. */
+/* The stage without the engine: the reason that it reports, and that it can be closed and opened again. */
 static void test_says_that_it_failed(void **state)
 {
     struct ps_test_cluster cluster;

@@ -47,7 +47,7 @@ static void cycle(struct ps_test_member **members, size_t count)
     usleep(2000);
 }
 
-/* How many different records came. */
+/* The number of different records that came. */
 static size_t received(struct ps_test_member **members)
 {
     static unsigned char seen[RECORDS_MAX];

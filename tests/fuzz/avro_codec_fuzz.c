@@ -1,5 +1,6 @@
-/* Blocks of Avro container files in all codecs: any bytes. Nothing may be read outside them, and what a block claims to become must
- * not be reserved beyond the limit; what is packed comes back. Input: the codec (1 byte), then the block. */
+/* Blocks of Avro container files in all codecs: any bytes. Nothing may be read outside them, and the memory for a block
+ * must not exceed the limit, whatever size the block claims; a packed block is unpacked to the same bytes. Input: the codec
+ * (1 byte), then the block. */
 #include "stages/lib/avro/codec/codec.h"
 
 #include <stdlib.h>

@@ -1,5 +1,5 @@
-/* Bodies of requests of Flume 0.9's Avro clients: nothing is read outside them, what is found lies in them, and read again they give
- * the same. */
+/* Bodies of requests of Flume 0.9's Avro clients: nothing is read outside them, the values found lie in them, and a second
+ * read gives the same values. */
 #include "stages/lib/avro/legacy.h"
 
 #include <stdlib.h>

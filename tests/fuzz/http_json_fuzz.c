@@ -1,6 +1,6 @@
-/* The JSON of source http: any bytes are scanned without reading behind them; what is found lies within the text; a text
- * that is scanned in parts, as with more events than a batch takes, has the same events; what escapes stand for is not
- * longer than they are, and is well-formed when the text is. */
+/* The JSON of source http: any bytes are scanned without reading behind them; the values found lie within the text; a text
+ * that is scanned in parts, because it has more events than a batch takes, has the same events; an unescaped text is not
+ * longer than the escaped one, and is well-formed when the escaped one is. */
 #include <stdlib.h>
 #include <string.h>
 

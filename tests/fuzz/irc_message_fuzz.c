@@ -1,5 +1,5 @@
-/* Lines of IRC servers, and bodies on their way into a channel: nothing is read outside them, a line that is said has no end in
- * it, and what is said is the body. The first byte decides how bodies are split. */
+/* Lines of IRC servers, and bodies that are sent to a channel: nothing is read outside them, a line that is sent contains
+ * no line end, and the text sent is the body. The first byte decides how bodies are split. */
 #include "stages/lib/irc/message.h"
 #include "stages/lib/irc/text.h"
 

@@ -1,4 +1,5 @@
-/* Bytes from the pipe of a Java host, as the agent reads them: messages one after the other; what they report goes to the metrics. */
+/* Bytes from the pipe of a Java host, as the agent reads them: messages one after the other; the numbers that they report
+ * become metrics. */
 #include "core/watch/metrics/foreign.h"
 #include "core/watch/page.h"
 #include "stages/lib/java/figures.h"

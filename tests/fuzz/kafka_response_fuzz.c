@@ -1,7 +1,6 @@
-/* Responses of a broker to each request of the native lane. The first byte chooses the request and its version, from 128 on one of
- * the login; the rest is
- * the response behind its length, but for the correlation id. What a response says must not harm the lane: it is believed,
- * or the connection is lost. */
+/* Responses of a broker to each request of the native lane. The first byte chooses the request and its version, from 128 on
+ * one of the login; the rest is the response behind its length, but for the correlation id. No response may harm the lane:
+ * it is accepted, or the connection is closed. */
 #include "stages/lib/kafka/lane/lane.h"
 #include "stages/lib/kafka/lane/turn.h"
 
@@ -106,7 +105,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     (void)ps_kafka_lane_response(lane->brokers, request, bytes, (uint32_t)(size - 1 + sizeof(int32_t)),
                                  reason);
     PS_ASSERT(reported <= PARTITIONS);
-    for (uint32_t i = 0; i < request->set_count; i++) { /* what was not answered is sent again */
+    for (uint32_t i = 0; i < request->set_count; i++) { /* requests without an answer are sent again */
         if (request->sets[i] == NULL)
             continue;
         request->sets[i]->partition->in_flight--;

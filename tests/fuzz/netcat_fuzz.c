@@ -1,6 +1,6 @@
-/* Framing of source netcat: the whole source with its stream, fed through a real connection. Every byte is
- * sent, the peer closes its side, and the source must answer every event and then close, too. Input:
- * encoding and acks (1 byte), max-line-length (1), size of the pieces (1), then the bytes. */
+/* Framing of source netcat: the whole source with its stream, fed through a real connection. Every byte is sent, the peer
+ * closes its side, and the source must answer every event and then close as well. Input: encoding and acks (1 byte),
+ * max-line-length (1), size of the pieces (1), then the bytes. */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -112,7 +112,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         events += cycle(&agent);
     }
     shutdown(fd, SHUT_WR);
-    for (int round = 0;; round++) { /* until the source closes its side too */
+    for (int round = 0;; round++) { /* until the source also closes its side */
         PS_ASSERT(round < 1000000);
         events += cycle(&agent);
         ssize_t n = recv(fd, answer, sizeof answer, MSG_DONTWAIT);

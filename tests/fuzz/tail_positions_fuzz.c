@@ -1,4 +1,4 @@
-/* Position files of taildir: what is read, written again and read again is the same. */
+/* Position files of taildir: a file that is read, written again and read again gives the same positions. */
 #include "stages/lib/tail/positions.h"
 
 #include <string.h>

@@ -4,9 +4,10 @@
  *
  *   hive_calls ADDRESSES DATABASE TABLE PARTITION ROWS [commit|abort|leave [CONF [PRINCIPAL KEYTAB]]]
  *
- * PARTITION: "day=2026-11-21", or "-": none. The table: one bucket, columns (id int, name string), on the local disk. Of three
- * transactions the first and the last do what the last word says, with ROWS rows each; the second is aborted after it has written.
- * ROWS 0: there is no table, and the transactions are aborted. CONF: a directory with hive-site.xml and core-site.xml, for Kerberos.
+ * PARTITION: "day=2026-11-21", or "-": none. The table: one bucket, columns (id int, name string), on the local disk. Of
+ * three transactions the first and the last do what the last word says, with ROWS rows each; the second is aborted after it
+ * has written. ROWS 0: the table is missing, and the transactions are aborted. CONF: a directory with hive-site.xml and
+ * core-site.xml, for Kerberos.
  *
  * Environment: CALL_TIMEOUT_S, how long a call may take (default 60).
  *

@@ -29,7 +29,7 @@ static void counts_states(void **state)
         {"\\bfoo\\b", 3},
         {"\\\\{3}", 3},
         {"(?i)ab", 2},
-        {"a*b+c?", 6}, /* the signs count, too: it is an estimate */
+        {"a*b+c?", 6}, /* the signs count as well: it is an estimate */
         {"(a{1,30000}){1,30000}", 900000000},
         {"((((a{65535}){65535}){65535}){65535}){65535}", UINT64_MAX},
         {"a{99999999999999999999999}", UINT64_MAX},

@@ -57,7 +57,7 @@ static void *take(void *argument)
     return argument;
 }
 
-/* The feeder sleeps as long as a test may take: only a taker's wake makes it go on. */
+/* The feeder sleeps as long as a test may take: only a taker's wake makes it continue. */
 static void test_no_room_is_missed(void **state)
 {
     static uint64_t entries[ENTRIES];

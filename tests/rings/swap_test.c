@@ -21,7 +21,7 @@ struct world {
     struct reader {
         struct world *world;
         uint64_t seen, torn, backwards;
-        unsigned parks; /* sleeps after so many reads; 0: never */
+        unsigned parks; /* sleeps after this number of reads; 0: never */
     } readers[READERS];
 };
 

@@ -112,8 +112,8 @@ static void start_optional(struct sim *sim, uint64_t seed, bool may_multiplex)
     flow->sources[0].changes = 1;
 }
 
-/* The contents of an optional channel over a reload that closes their source: those that its position has moved
- * past are carried over, the others are read again, and none is there twice or missing. */
+/* The contents of an optional channel over a reload that closes their source: events that its position has passed are
+ * carried over, the others are read again, and each is there once. */
 static void run_optional_seed(uint64_t seed)
 {
     struct sim sim;
@@ -135,8 +135,8 @@ static void run_optional_seed(uint64_t seed)
     flow_fini(flow);
 }
 
-/* A reload removes the optional channel, and a later one brings it back: what its source had moved past is lost with it, and
- * counted; the required channel misses nothing, and nothing comes to the new one twice. */
+/* A reload removes the optional channel, and a later one brings it back: events that its source had passed are lost with
+ * it, and counted; the required channel misses nothing, and the new one gets no event twice. */
 static void run_removed_seed(uint64_t seed)
 {
     struct sim sim;

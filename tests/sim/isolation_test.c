@@ -1,6 +1,6 @@
-/* Sinks that deliver nothing must not stop the others: whatever piles up in front of them (descriptors, small
- * events, large ones, leases that a sink holds, what interceptors make), a pipeline whose sink works goes on, on
- * the same workers and under the smallest budget that is allowed. */
+/* Sinks that deliver nothing must not stop the others: whatever piles up in front of them (descriptors, small events, large
+ * ones, leases that a sink holds, headers that interceptors add), a pipeline whose sink works continues, on the same
+ * workers and with the smallest budget that is allowed. */
 #include "core/engine/engine.h"
 
 #include "core/arena.h"
@@ -24,7 +24,7 @@ static const struct shape {
     unsigned dead, workers;
     int64_t budget; /* 0: the least that the plan allows */
     uint32_t events, body_bytes;
-    uint32_t sparse;     /* 1 batch of so many goes to the dead sink, the others to one that works; 0: none */
+    uint32_t sparse; /* 1 batch of this number goes to the dead sink, the others to one that works; 0: none */
     uint32_t grow_bytes; /* an interceptor makes each body so long; 0: it does not */
     unsigned grow_after; /* batches */
     unsigned holds;      /* leases that a dead sink takes */

@@ -431,7 +431,7 @@ static void test_tick(void **state)
     stop_agent(true);
 }
 
-/* A request that makes no event (an empty Avro batch) must be answered, too. */
+/* A request without events (an empty Avro batch) must be answered as well. */
 static void test_ticket_without_events(void **state)
 {
     script.ticket_only = true;

@@ -1,7 +1,8 @@
-/* The suite fills each channel until it refuses a put, takes all of it, gives it back and takes it again, in rounds. Each round must equal the first
- * one: the same number of puts, the same memory and descriptors, and gauges at zero at the end. So must rounds in which the consumer finds no memory
- * for a batch. A channel that is closed idle, drained, with leases at its consumer or for a reload has nothing left.
- * The Kafka channel never refuses a put for want of room: conformance_channel_shared_test.c asks it in rounds. */
+/* The suite fills each channel until it refuses a put, takes all of it, gives it back and takes it again, in rounds. Each
+ * round must equal the first one: the same number of puts, the same memory and descriptors, and gauges at zero at the end.
+ * The same holds for rounds in which the consumer finds no memory for a batch. A channel that is closed idle, drained, with
+ * leases at its consumer or for a reload has nothing left. The Kafka channel never refuses a put for want of room:
+ * conformance_channel_shared_test.c asks it in rounds. */
 #include "core/flow/engine_channel.h"
 #include "stages/table.h"
 #include "tests/support/conformance.h"
@@ -415,7 +416,7 @@ static unsigned come_to(struct ps_test_stage *stage, enum end end)
         deliver_all(stage, leases, count);
         return 0;
     }
-    untake_all(stage, leases, count); /* a stop recalls them from the sink; a reload, too */
+    untake_all(stage, leases, count); /* a stop recalls them from the sink, and so does a reload */
     return PUTS * EVENTS;
 }
 
@@ -443,7 +444,7 @@ static void end_and_begin(const struct adapter *adapter, enum end end)
     ps_test_stage_fini(&stage);
     if (!adapter->is_on_disk)
         return;
-    start(&next, adapter); /* what was left, and no more */
+    start(&next, adapter); /* the remaining events and no others */
     deliver_all(&next, leases, take_events(&next, left, leases));
     for (unsigned turn = 0; turn < 20; turn++) {
         assert_null(take(&next));

@@ -1,7 +1,6 @@
-/* The promises of every shared channel (core/stage.h), whose events are kept by servers that other programs
- * use as well. It promises later, hands out batches of its own, and does not keep the batches that it was
- * given. Otherwise it is asked the same as the others (conformance_channel_test.c): promises in order, order
- * of the events, rollback, restart, strip and restore. */
+/* The promises of every shared channel (core/stage.h), whose events are kept by servers that other programs use as well. It
+ * promises later, hands out batches of its own, and does not keep the batches that it was given. All other checks are those
+ * of conformance_channel_test.c: promises in order, order of the events, rollback, restart, strip and restore. */
 #include "core/flow/engine_channel.h"
 #include "tests/support/kafka/cluster.h"
 #include "tests/support/stage.h"
@@ -120,8 +119,8 @@ static void in_rounds(struct ps_test_stage *stage)
     }
 }
 
-/* Promised in order; taken in order, those given back first; what was not delivered comes again after a restart, and
- * what was does not. */
+/* Promised in order; taken in order, those given back first; after a restart events that were not delivered come again, and
+ * delivered ones do not. */
 static void promises_and_restarts(const struct adapter *adapter)
 {
     struct ps_test_stage stage;

@@ -443,8 +443,8 @@ static void leave(struct ps_test_stage *stage)
     ps_test_stage_release_home(stage, home);
 }
 
-/* Promised in order; taken in order, those given back first; what was not delivered comes again after a restart, and
- * what was does not. */
+/* Promised in order; taken in order, those given back first; after a restart events that were not delivered come again, and
+ * delivered ones do not. */
 static void test_durable_promises_and_restarts(void **unused)
 {
     for (size_t i = 0; i < PS_COUNT_OF(durable_adapters); i++) {
@@ -485,7 +485,8 @@ static void test_durable_promises_and_restarts(void **unused)
     }
 }
 
-/* What was put before it could be written, and what was promised and is not home: the engine gets both at the end. */
+/* Events that were put before the channel could write, and leases that were promised and are not home: the engine gets both
+ * at the end. */
 static void test_durable_strip_and_restore(void **unused)
 {
     for (size_t i = 0; i < PS_COUNT_OF(durable_adapters); i++) {

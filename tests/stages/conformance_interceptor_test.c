@@ -1,7 +1,6 @@
-/* The promises of every interceptor (core/stage.h), tested with each of them: events stay in order, what it
- * drops is taken off the lease's count and bytes; when memory is short it answers PS_RETRY, and called again
- * it comes to the same events, none of them edited twice; once warm it allocates nothing; it closes without a
- * trace and opens again. */
+/* The promises of every interceptor (core/stage.h), tested with each of them: events stay in order; dropped events are
+ * subtracted from the lease's count and bytes; when memory is short it answers PS_RETRY, and the next call makes the same
+ * events and edits none of them twice; once warm it allocates nothing; it closes and opens again without leaks. */
 #include "stages/table.h"
 #include "tests/support/conformance.h"
 #include "tests/support/allocations.h"

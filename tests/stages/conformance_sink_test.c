@@ -60,8 +60,8 @@ static struct ps_lease *some_lease(struct ps_test_stage *stage, unsigned first, 
     return ps_test_lease(stage, events, count);
 }
 
-/* Offers a lease until it is done, kept or not. As in the engine, the first one comes before the first tick; a
- * sink whose far end is well does not roll it back: that would hold the channel up for a second. */
+/* Offers a lease until the sink has settled it, whether it kept it or not. As in the engine, the first one comes before the
+ * first tick; a sink whose far end is well does not roll it back: that would hold the channel up for a second. */
 static void deliver(struct ps_test_stage *stage, struct ps_lease *lease)
 {
     struct ps_lease *offered = lease;
@@ -341,7 +341,7 @@ static void check_recall(const struct ps_test_sink_adapter *adapter, enum ps_tes
         adapter->begin();
     deliver(&stage, some_lease(&stage, 0, 10));
     set_far_end(adapter, state);
-    /* A slow far end is asked before the last leases come. Then it knows some, and others not yet. */
+    /* A slow far end gets requests before the last leases come. Then it knows some, and others not yet. */
     take_off(&flight, &stage, 10, state == PS_TEST_FAR_END_SLOW ? 10 : 0, adapter);
     for (unsigned i = 0; when == DRAINING && i < 100; i++) {
         assert_int_equal(ops->drain == NULL || ops->drain(stage.plan, stage.state, &stage.now),

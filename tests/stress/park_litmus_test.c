@@ -80,7 +80,7 @@ static void publish(struct litmus *litmus, uint32_t round)
         store(&litmus->data, round);
 }
 
-/* Whether the item of this round is there; takes it. Thread: the consumer. */
+/* Returns whether the item of this round is there, and takes it. Thread: the consumer. */
 static bool look(struct litmus *litmus, uint32_t round)
 {
     return litmus->by_inbox ? ps_inbox_take(&litmus->inbox) != NULL : load(&litmus->data) >= round;
@@ -151,7 +151,7 @@ static void run(struct litmus *litmus)
         publish(litmus, round);
         bool woke = wake(litmus);
         wait_for(&litmus->finished[1], round);
-        (void)ps_inbox_take(&litmus->inbox); /* what the consumer did not see; it does not look now */
+        (void)ps_inbox_take(&litmus->inbox); /* items that the consumer did not see; it does not look now */
         litmus->lost += !litmus->saw_data && !woke;
         litmus->wakes += woke;
         if (woke && !litmus->saw_data)

@@ -26,7 +26,7 @@ struct ps_filesystem *ps_test_files(void);
 /* After `skip` more operations of this kind, `count` of them fail. A stream is dead after that. */
 void ps_test_files_fail(enum ps_test_file_operation operation, unsigned skip, unsigned count,
                         enum ps_file_error error);
-/* How many faults of this kind are still to come. */
+/* The number of faults of this kind that are still to come. */
 unsigned ps_test_files_faults(enum ps_test_file_operation operation);
 /* Operations of this kind whose path contains `part` are not answered until `part` is NULL. */
 void ps_test_files_hold(enum ps_test_file_operation operation, const char *part);

@@ -1,8 +1,8 @@
 /* A lane and its sender for tests of targets: makes numbered events, gives them to the target, and records
  * which ones complete and which ones fail.
  *
- * It defines ps_lane_completed and the others of bench/load/target/target.h: a test that calls functions of this file gets these, and cannot
- * have the real lane, too. Its back-off is 5 ms.
+ * It defines ps_lane_completed and the others of bench/load/target/target.h: a test that calls functions of this file gets
+ * these, and cannot also have the real lane. Its back-off is 5 ms.
  *
  * The events are those of tests/support/lane_event.h; sequences count from 0. */
 #pragma once

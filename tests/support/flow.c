@@ -328,7 +328,7 @@ static unsigned order_of(const struct flow *flow, unsigned sink)
     return sink;
 }
 
-/* How many orders the events of a channel are in. */
+/* The number of orders in which the events of a channel are. */
 static unsigned orders_of(const struct flow *flow, unsigned channel)
 {
     unsigned count = 0;

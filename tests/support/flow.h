@@ -72,7 +72,7 @@ struct flow_chances {
     unsigned die;  /* the same, with `letters`: sinks give them up */
     unsigned chain_later, chain_no_memory;
     unsigned sink_keep, sink_back_off, sink_retry, sink_partly, recall_later;
-    unsigned troubled;    /* ps_port_troubled: by sinks of groups that hold leases, dead or not; atomic */
+    unsigned troubled;    /* ps_port_troubled: by sinks of groups that hold leases, also dead ones; atomic */
     unsigned disk_breaks; /* at each turn of the disk of a durable channel */
     unsigned fail; /* ps_port_failed: by sources, interceptors and sinks, wherever they are called; atomic */
 };
@@ -120,7 +120,7 @@ struct flow {
     /* The process was killed: nothing that happens from now on counts, it only frees memory. */
     bool crashed;
     bool crashes;      /* the run has crashes: only answered and durable events survive them */
-    uint64_t given_up; /* STREAM events that closing sources reported as given up: so many may be missing */
+    uint64_t given_up; /* STREAM events that closing sources reported as given up: these may be missing */
     uint64_t failed;   /* calls of ps_port_failed; atomic */
     uint64_t bad;      /* events whose body or headers differ from what was made; atomic */
 };

@@ -33,7 +33,7 @@ bool flow_store_has_frames(const struct flow_store *store);
 bool flow_store_is_short(const struct flow_store *store, unsigned consumer);
 /* Returns whether a promise for a producer on this worker is not home, although the worker could send it home. */
 bool flow_store_has_news(const struct flow_store *store, unsigned worker, uint64_t now_ns);
-/* How many leases it has given up so far. */
+/* The number of leases that it has given up. */
 uint64_t flow_store_given_up(const struct flow_store *store);
 
 /* The workers of this plan sleep: fails the test if this one has something to do. */

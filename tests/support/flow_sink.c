@@ -65,7 +65,7 @@ static bool dies(const struct flow_plan *plan, const struct ps_lease *lease, uin
     return flow_dies(plan->flow, body.origin, body.number);
 }
 
-/* It is kept then: what is given back of it when its letter is written is not written again. */
+/* It is kept then: events that come back when their letter is written are not written again. */
 static bool has_dying(const struct flow_plan *plan, const struct sink_state *state,
                       const struct ps_lease *lease)
 {

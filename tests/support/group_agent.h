@@ -29,7 +29,7 @@ struct ps_test_group {
 };
 extern struct ps_test_group ps_test_group;
 
-/* Before ps_test_group_begin: what members shall do at their start is set in between. */
+/* Before ps_test_group_begin: settings for the start of the members are made in between. */
 void ps_test_group_forget(void);
 void ps_test_group_begin(const struct ps_processor_settings *group, unsigned workers);
 /* Both. */

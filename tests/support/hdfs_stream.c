@@ -243,7 +243,7 @@ void ps_test_stream_answer_create(struct ps_test_stream *bench)
     ps_test_stream_answer(bench, &response.base);
 }
 
-/* A block with so many datanodes, all of them the test's. */
+/* A block with this number of datanodes, all of them the test's. */
 void ps_test_stream_answer_block(struct ps_test_stream *bench, const char *method, uint64_t id,
                                  uint64_t generation, unsigned nodes)
 {

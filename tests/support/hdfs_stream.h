@@ -35,7 +35,7 @@ struct ps_test_stream {
     size_t in_length;
     PsHadoop__OpWriteBlock *operation; /* the last one */
     unsigned operations, packets, ended;
-    char block[PS_TEST_BLOCK_BYTES + 1]; /* what it has of the block */
+    char block[PS_TEST_BLOCK_BYTES + 1]; /* the bytes of the block that it has */
     size_t block_length;
 };
 
@@ -59,7 +59,7 @@ void ps_test_stream_expect(struct ps_test_stream *bench, const char *method);
 void ps_test_stream_answer(struct ps_test_stream *bench, const ProtobufCMessage *message);
 void ps_test_stream_answer_defaults(struct ps_test_stream *bench);
 void ps_test_stream_answer_create(struct ps_test_stream *bench);
-/* Expects this method, and answers a block with so many datanodes, at most three: "a", "b", "c". */
+/* Expects this method, and answers a block with this number of datanodes, at most three: "a", "b", "c". */
 void ps_test_stream_answer_block(struct ps_test_stream *bench, const char *method, uint64_t id,
                                  uint64_t generation, unsigned nodes);
 void ps_test_stream_answer_true(struct ps_test_stream *bench, const char *method);
@@ -67,5 +67,5 @@ void ps_test_stream_answer_true(struct ps_test_stream *bench, const char *method
 /* Opens a file, and keeps the bytes written to it before. */
 void ps_test_stream_create(struct ps_test_stream *bench);
 void ps_test_stream_write_and_flush(struct ps_test_stream *bench, const char *bytes, size_t length);
-/* A file with `text` flushed into a block of so many datanodes. */
+/* Makes a file and flushes `text` into its block, which has this number of datanodes. */
 void ps_test_stream_begin_file(struct ps_test_stream *bench, const char *text, unsigned nodes);

@@ -1,4 +1,5 @@
-/* The sink hive against the metastore of tests/support/metastore_peer.h, on the local disk: what its tests share. Thread: the test's. */
+/* The sink hive against the metastore of tests/support/metastore_peer.h, on the local disk: parts that its tests share.
+ * Thread: the test's. */
 #pragma once
 
 #include "tests/support/folder.h"

@@ -15,7 +15,7 @@ const char *ps_test_http_peer_url(void);
 const char *ps_test_http_peer_bulk_url(void);
 /* Answers from now on, to a request or an event of a bulk; 200 at first. `count`: only that many, then 200 again; 0: all. */
 void ps_test_http_peer_answer(unsigned status, unsigned count);
-/* How many of the last ps_test_http_peer_answer are left. */
+/* The number of answers of the last ps_test_http_peer_answer that are left. */
 unsigned ps_test_http_peer_left(void);
 /* Requests, and events of bulks, since ps_test_http_peer_clear, however they were answered. */
 unsigned ps_test_http_peer_requests(void);

@@ -4,8 +4,8 @@
 
 #include "core/base.h"
 
-/* What the fake host does with the batches that it has; to commit one is, for an interceptor, to answer. Shared memory: the
- * test writes, the host reads. */
+/* The way in which the fake host handles its batches; for an interceptor, a commit is an answer. Shared memory: the test
+ * writes, the host reads. */
 enum ps_test_java_mode {
     PS_TEST_JAVA_WELL,    /* it commits each batch at once, answers each call */
     PS_TEST_JAVA_SLOW,    /* it does so after 50 ms */
@@ -14,7 +14,7 @@ enum ps_test_java_mode {
     PS_TEST_JAVA_BEYOND,  /* it commits more events than it has */
     PS_TEST_JAVA_STRANGE, /* it commits a batch that nobody sent */
     PS_TEST_JAVA_TORN,    /* it sends half a message, and ends */
-    PS_TEST_JAVA_GARBAGE, /* it sends bytes that are no message */
+    PS_TEST_JAVA_GARBAGE, /* it sends bytes that are not a message */
     PS_TEST_JAVA_FLOOD,   /* it sends messages without end */
     PS_TEST_JAVA_DIES,    /* it ends at the next batch */
     PS_TEST_JAVA_SILENT,  /* it reads nothing and gives no sign of life */
@@ -28,7 +28,7 @@ enum ps_test_java_mode {
 /* For a source the modes are: WELL, SLOW; NOTHING, SILENT: it puts none; TWICE: each call in a slot that has one; BEYOND: a call says
  * more events than it has; STRANGE: a slot that it was not given; TORN, GARBAGE, DIES: at its next call; BROKEN. */
 
-/* What an interceptor in the fake host does with the events. */
+/* The way in which an interceptor in the fake host changes the events. */
 enum ps_test_java_edit {
     PS_TEST_JAVA_SAME,
     PS_TEST_JAVA_CHANGE, /* header by=java, no header b, `!` behind the body; every third one is dropped */
@@ -52,14 +52,14 @@ struct ps_test_java_control {
     volatile int large_bytes;     /* the body of each tenth event is so long, if not 0 */
     volatile int taken, refused;  /* events, as the agent has answered */
     volatile int promises;        /* it promises events where it may */
-    volatile int promised, keeps; /* events that it has promised; how often it was asked to promise no more */
+    volatile int promised, keeps; /* events that it has promised; how often it was asked to stop promising */
     volatile int needs, needs_taken; /* larger slots: asked for, received */
 };
 
 extern struct ps_test_java_control *ps_test_java;
 
-/* After so long a host that gives no sign of life is ended: longer than a program with a sanitizer takes to start beside
- * other load. */
+/* A host that is silent for this time is ended: it is longer than a program with a sanitizer takes to start beside other
+ * load. */
 #define PS_TEST_JAVA_SILENCE_MS 4000U
 
 /* Starts it and waits until it runs. A host that is silent for `silence_ms` is ended; it is started again after `rest_ms`. */

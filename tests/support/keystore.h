@@ -16,7 +16,7 @@ const char *ps_test_store_fixture(const char *name);
 struct ps_keystore *ps_test_store_open(const char *path, const char *type, const char *password,
                                        const char *key_password, enum ps_keystore_fault *fault,
                                        struct ps_err *err);
-/* Expects a sound store of this kind with so many keys, which fit their certificates, and trust anchors. */
+/* Expects a sound store of this kind with this number of keys, which fit their certificates, and trust anchors. */
 struct ps_keystore *ps_test_store_expect(const char *path, const char *type, const char *password,
                                          const char *key_password, const char *kind, size_t keys,
                                          int trusted);

@@ -274,7 +274,7 @@ struct ps_segment_files lossy_files(struct lossy_disk *disk)
                                      .argument = disk};
 }
 
-/* Carries out a part of one write: each of its sectors or not. */
+/* Carries out a part of one write: for each sector it is drawn whether it is written. */
 static void tear(struct lossy_file *file, const struct lossy_write *write, uint64_t *random)
 {
     uint64_t kind = ps_test_random(random) % 4; /* nothing, all of it, or some sectors */

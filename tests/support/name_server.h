@@ -11,8 +11,8 @@
 
 #define ANSWER_ADDRESSES_MAX 4U
 
-/* What the server answers, in this order; each answer begins one further, as those of real servers do. Set by the test's thread
- * while nobody asks. */
+/* The addresses that the server answers, in this order; each answer begins one further, as those of real servers do. Set by
+ * the test's thread while nobody asks. */
 static struct {
     const char *addresses[ANSWER_ADDRESSES_MAX];
     unsigned count, answers;

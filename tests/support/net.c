@@ -73,7 +73,7 @@ char *ps_test_receive(struct ps_test_stage *stage, int fd, size_t length, unsign
     size_t used = 0;
     uint64_t until = ps_test_wait_ns(patience_ms) + patience_ms * PS_NS_PER_MS;
     *closed = false;
-    /* A short wait, for what should not come, has some rounds too: the thread may have slept all that time. */
+    /* A short wait, for an event that should not come, also has some rounds: the thread may have slept all that time. */
     for (unsigned round = 0;
          used < length && !*closed && (round < 20 || ps_test_wait_ns(patience_ms) < until); round++) {
         ps_test_source_work(stage);

@@ -1,5 +1,6 @@
-/* A reader of ORC files, written from the ORC v1 specification, which shares no code with the writer: it finds each row group by the row index, as a
- * reader does that skips the groups before it. For tests; what is no ORC file ends the process. Thread: the test's. */
+/* A reader of ORC files, written from the ORC v1 specification, which shares no code with the writer: it finds each row
+ * group by the row index, as a reader does that skips the groups before it. For tests: the process ends if the file is not
+ * an ORC file. Thread: the test's. */
 #pragma once
 
 #include <stdbool.h>

@@ -1,5 +1,5 @@
-/* What the tests of avro and thrift share. The far end of the sinks: reads their calls, and writes answers of each status. The events
- * that clients of the sources send. */
+/* Parts that the tests of avro and thrift share. The far end of the sinks: reads their calls, and writes answers of each
+ * status. The events that clients of the sources send. */
 #pragma once
 
 #include "stages/lib/rpc/delivery.h"
@@ -19,7 +19,8 @@ struct ps_test_rpc_call {
 struct ps_test_rpc_protocol {
     const char *name;
     const struct ps_stage_ops *sink;
-    /* Reads the call at `bytes`, the first of its connection or not. Returns its bytes; 0: not all is there. */
+    /* Reads the call at `bytes`; the first call of a connection has a different head. Returns its bytes; 0: not all is
+     * there. */
     size_t (*read)(uint8_t *bytes, size_t length, bool first, struct ps_test_rpc_call *call);
     /* Each returns its bytes, at most PS_TEST_RPC_ANSWER_BYTES_MAX. `penstock`: the first answer says that the server is one. */
     size_t (*write)(uint8_t *to, bool first, bool penstock, const struct ps_test_rpc_call *call,
@@ -39,7 +40,7 @@ struct ps_test_rpc_event ps_test_rpc_event(uint32_t serial, unsigned index);
 /* Checks that these are the first `count` events of a call, in order, from the stage's event `first` on. */
 void ps_test_rpc_expect(const struct ps_test_stage *stage, size_t first, uint32_t serial, unsigned count);
 
-/* How many calls a source avro or thrift keeps at present. */
+/* The number of calls that a source avro or thrift keeps at present. */
 uint32_t ps_test_rpc_calls_in_use(const struct ps_test_stage *stage);
 
 /* Returns a listening socket at 127.0.0.1, which does not block; `*port` 0: any, and it is set. */

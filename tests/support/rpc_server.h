@@ -31,7 +31,7 @@ struct ps_test_rpc_link {
 struct ps_test_rpc_server {
     unsigned port;
     atomic_int behaviour;      /* enum ps_test_rpc_behaviour */
-    atomic_uint calls_good;    /* so many calls are answered OK before the behaviour begins; 0: none */
+    atomic_uint calls_good;    /* this number of calls is answered OK before the behaviour begins; 0: none */
     atomic_uint calls, events; /* received, well formed */
     atomic_uint acknowledged;  /* events of calls that were answered OK */
     atomic_uint strange;       /* calls that are not well formed */

@@ -231,7 +231,7 @@ void sim_reload(struct sim *sim)
         fail_msg("%s", err.text);
     if (sim_pick(sim, 3) == 0)
         (void)sim_order(sim, PS_PHASE_PAUSE, old, next, sim_pick(sim, 100));
-    if (sim_pick(sim, 6) == 0) { /* refused: the old plan goes on, paused before or not */
+    if (sim_pick(sim, 6) == 0) { /* refused: the old plan continues, paused before or running */
         sim_settle_phase(sim, PS_PHASE_PAUSE, old, next);
         sim_settle_phase(sim, PS_PHASE_RUN, old, NULL);
         ps_plan_destroy(next);

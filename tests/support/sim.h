@@ -9,7 +9,7 @@
 
 #define SIM_WORKERS_MAX 5
 
-#if defined(__SANITIZE_THREAD__) /* one thread: races cannot show, what the sanitizer knows of rings can */
+#if defined(__SANITIZE_THREAD__) /* one thread: the sanitizer finds no races, it only knows the rings */
 #define SIM_SEEDS 10
 #elif defined(__SANITIZE_ADDRESS__)
 #define SIM_SEEDS 40

@@ -17,10 +17,10 @@ struct ps_test_small_stages {
     const struct ps_stage_ops *source, *interceptor, *sink;
     const struct ps_stage_ops *channel;     /* NULL: the memory channel */
     const struct ps_stage_ops *selector;    /* NULL: each event to every channel, all required */
-    const struct ps_stage_ops *second_sink; /* k2; NULL: there is no c2 */
+    const struct ps_stage_ops *second_sink; /* k2; NULL: without c2 */
     const char *second_capacity;            /* of c2 */
     bool letters; /* the dead letters of r1 and k1 go to c2, and r1 puts only into c1 */
-    /* k1 .. kn, all of type `sink` and from c1, are a group; there is no c2 then. NULL: there is no group. */
+    /* k1 .. kn, all of type `sink` and from c1, are a group; c2 does not exist then. NULL: without a group. */
     const struct ps_processor_settings *group;
 };
 

@@ -3,7 +3,7 @@
 
 #include "core/stage.h"
 
-/* A source that waits while its channel is full, and makes so many batches of one event. */
+/* A source that waits while its channel is full, and makes this number of batches of one event. */
 extern const struct ps_stage_ops ps_test_small_source;
 extern unsigned ps_test_small_source_batches;
 

@@ -33,7 +33,7 @@ size_t ps_test_event_header_count(const struct ps_test_event *event)
 
 /* ---- what the engine passes to a stage ---- */
 
-/* A struct of its own: some stages have a `struct ps_problems`, too. */
+/* A struct of its own: some stages also have a `struct ps_problems`. */
 struct ps_test_problems {
     struct ps_problems list;
 };

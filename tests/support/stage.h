@@ -174,12 +174,13 @@ struct ps_lease *ps_test_sink_recall(struct ps_test_stage *stage);
 /* Ticks until `count` leases are in stage->done; fails the test after `patience_ms` of real time. */
 void ps_test_sink_wait(struct ps_test_stage *stage, size_t count, unsigned patience_ms);
 
-/* Calls the channel's `tick`, a millisecond apart, until `count` leases have come home since the start: what its thread promises. */
+/* Calls the channel's `tick`, a millisecond apart, until `count` leases, which its thread promises, have come home since
+ * the start. */
 void ps_test_channel_await_home(struct ps_test_stage *stage, size_t count);
 /* The sink of consumer 0 has delivered the lease: as the engine does, it goes home, and home counts it. */
 void ps_test_channel_deliver(struct ps_test_stage *stage, struct ps_lease *lease);
 
-/* Serializers: runs begin, every event of the lease, flush, end; what was written, terminated. Free it. */
+/* Serializers: runs begin, every event of the lease, flush, end; returns the written bytes, terminated. Free it. */
 char *ps_test_serializer_run(struct ps_test_stage *stage, const struct ps_lease *lease, size_t *length);
 
 /* Calls `work` until it is not "later". */

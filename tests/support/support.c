@@ -14,7 +14,7 @@ static uint64_t real_ns(void)
     return (uint64_t)now.tv_sec * 1000000000U + (uint64_t)now.tv_nsec;
 }
 
-/* Both before a test can take descriptors away: sysconf opens a file, too. */
+/* Both before a test can take descriptors away: sysconf also opens a file. */
 static int uptime_fd;
 static long cpus;
 

@@ -10,8 +10,8 @@
 
 #include <cmocka.h>
 
-/* How long a test waits, by ps_test_patient_ns(), for something that comes at once on an idle machine. Only a
- * failing test waits that long. */
+/* The time that a test waits, by ps_test_patient_ns(), for an event that comes at once on an idle machine. Only a failing
+ * test waits that long. */
 #define PS_TEST_PATIENCE_MS 60000U
 
 /* Returns a clock for waits that end when nothing happens any more: it counts the time in which the machine was idle, and an eighth of the rest. As

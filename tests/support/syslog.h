@@ -1,6 +1,6 @@
-/* Runs the two syslog parsers and prints their events, one line each: headers sorted by name as
- * "name=value ", then "| " and the body; bytes that are not printable ASCII as \xNN. The line is "(none)"
- * if there is no event yet, "(dropped)" if the message makes no event. */
+/* Runs the two syslog parsers and prints their events, one line each: headers sorted by name as "name=value ", then "| "
+ * and the body; bytes that are not printable ASCII as \xNN. The line is "(none)" if there is no event yet, "(dropped)" if
+ * the message is dropped. */
 #pragma once
 
 #include "tests/support/stage.h"

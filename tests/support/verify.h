@@ -30,7 +30,7 @@ struct ps_test_verify {
     unsigned port; /* its listening port; 0: none */
 };
 
-/* Returns false if there is no program at $PENSTOCK. */
+/* Returns false if the program at $PENSTOCK is missing. */
 bool ps_test_verify_there(void);
 /* Starts $PENSTOCK verify of that URL (printf format) for `sent` events; returns when its far end is open. */
 void ps_test_verify_start(struct ps_test_verify *verify, unsigned sent, const char *format, ...)

@@ -132,7 +132,7 @@ static bool lane_is_down(void *argument)
 
 static void test_brings_every_event_in_order(void **state)
 {
-    uint64_t count = kind->datagrams ? 3000 : 20000; /* datagrams: what fits into a receive buffer */
+    uint64_t count = kind->datagrams ? 3000 : 20000; /* a datagram that fits into a receive buffer */
     begin(NULL);
     open_lane();
     assert_true(ps_test_lane_run(&lane, PS_TEST_PATIENCE_MS, lane_is_up, NULL)); /* before any event */

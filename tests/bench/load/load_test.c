@@ -31,7 +31,7 @@ struct sink {
     uint64_t finish; /* order: end when nothing more comes */
     uint64_t reads;  /* how often something came; may be read meanwhile */
     pthread_t thread;
-    /* what it saw; read after the thread was joined */
+    /* events that it saw; read after the thread was joined */
     uint64_t events, broken, connections, left;
     uint64_t next[SOURCES_MAX], marked[SOURCES_MAX];
     size_t bytes;

@@ -1,4 +1,4 @@
-/* The cost of a machine: how it is written, and what it adds up to. */
+/* The cost of a machine: how its text is parsed, and the sum for a trial. */
 #include "bench/plan/cost.h"
 #include "bench/plan/projection.h"
 #include "tests/support/support.h"

@@ -115,7 +115,7 @@ static void test_starved(void **state)
     assert_true(result.goodput > 63900);
 }
 
-/* Fast for 10 s, then 4,000 events/s: what counts is the end. */
+/* Fast for 10 s, then 4,000 events/s: the rate at the end decides. */
 static double sags(const struct ps_flow *flow, unsigned row, double t)
 {
     return floor(t < 10 ? flow->rate * t : flow->rate * 10 + 4000 * (t - 10));
@@ -131,7 +131,7 @@ static void test_sags(void **state)
     assert_int_equal(judge_with(flow, sags).verdict, PS_FLOW_LEVEL); /* too short to see it */
 }
 
-/* Lost events do not wait anywhere; a percentile of a large part of the trial is no queue that was level. */
+/* Lost events do not wait anywhere; a percentile over a large part of the trial does not prove that the queue was level. */
 static void test_lost_and_slow(void **state)
 {
     struct ps_flow flow = {.rate = 8000, .seconds = 4, .connections = 2, .lost = 0.05 * 8000 * 4};

@@ -150,8 +150,8 @@ static void test_full_queue(void **state)
     free(trial);
 }
 
-/* Recorded from `plan` against a token bucket of 8,000 lines/s while other programs kept the machine busy:
- * what the machine's CPUs did, the share of the measured programs, and the subject's. */
+/* Recorded from `plan` against a token bucket of 8,000 lines/s while other programs kept the machine busy: the load of the
+ * machine's CPUs, the share of the measured programs, and the share of the subject. */
 static const struct {
     double rate;
     bool held;

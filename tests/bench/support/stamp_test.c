@@ -260,7 +260,7 @@ static void test_json_escapes(void **state)
     }
 }
 
-/* Long covered text with many escapes: longer than the buffer it is unescaped in. */
+/* Long covered text with many escapes: it is longer than the buffer in which it is unescaped. */
 static void test_json_escapes_long(void **state)
 {
     char text[PS_STAMP_BYTES + 3000], shown[PS_STAMP_BYTES + 3000 * 6];

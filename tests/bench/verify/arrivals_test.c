@@ -60,7 +60,7 @@ static void test_steps_without_arrivals(void **state)
     struct ps_arrivals arrivals;
     ps_arrivals_init(&arrivals, STEP_NS, 5000);
     mallopt(M_MMAP_THRESHOLD, 256 << 20);
-    mallopt(M_PERTURB, 0x5a); /* what malloc returns is full of its complement */
+    mallopt(M_PERTURB, 0x5a); /* malloc fills new memory with its complement */
     for (uint64_t step = 0; step < 5000; step += 7)
         ps_arrivals_add(&arrivals, 1, 5000 + STEP_NS * step);
     mallopt(M_PERTURB, 0);

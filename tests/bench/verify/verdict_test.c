@@ -1,4 +1,4 @@
-/* Never a wrong "0 lost": cases of what was sent, what is known of it and what came, and the verdict. */
+/* The verdict for combinations of sent, known and received numbers; it never says "0 lost" when events were lost. */
 #include "bench/verify/verdict.h"
 #include "tests/support/support.h"
 

@@ -97,7 +97,7 @@ static void test_long(void **state)
     ps_rpc_input_close(&input);
 }
 
-/* 2,048 units of UTF-16 are one event; a line of exactly so many is followed by an empty event, as in Flume. */
+/* 2,048 units of UTF-16 are one event; a line of exactly 2,048 units is followed by an empty event, as in Flume. */
 static void test_directory(void **state)
 {
     char directory[512];

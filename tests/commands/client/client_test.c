@@ -1,5 +1,5 @@
-/* libpenstock-client with sources that answer, refuse, are silent, close half-way, answer nonsense, go and come back: what a call returns,
- * what it says of the events, and where the next one goes. */
+/* libpenstock-client with sources that answer, refuse, are silent, close half-way, answer nonsense, stop and start again:
+ * the result of each call, the outcome of its events, and the source of the next call. */
 #include "commands/client/client.h"
 
 #include "core/clock.h"
@@ -62,7 +62,7 @@ static struct penstock_client *open_client(unsigned hosts, const char *propertie
 
 static const struct penstock_client_header headers[] = {{"name", "value"}, {"", ""}};
 
-/* Sends `count` events; expects this status, so many acknowledged, and the words in the error. */
+/* Sends `count` events; expects this status, this number of acknowledged events, and the words in the error. */
 static void expect(struct penstock_client *client, size_t count, int status, size_t acknowledged,
                    const char *words)
 {

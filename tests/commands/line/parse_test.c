@@ -115,7 +115,7 @@ static void test_refuses(void **state)
     assert_int_equal(parse("--wait 1ms --count 1 --bytes 1"), -1);
 }
 
-/* The first operand is the subcommand, or the line names it: then others' rows are no options. */
+/* The first operand is the subcommand, or the line names it: then the options of other subcommands are unknown. */
 static void test_knows_options_of_subcommands(void **state)
 {
     assert_int_equal(parse("repair -f"), -1);

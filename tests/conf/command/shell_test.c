@@ -1,4 +1,4 @@
-/* Assignments of shell scripts, as a shell would carry them out; what is not understood is named. */
+/* Assignments of shell scripts, with the values that a shell would assign; a line that is not understood is named. */
 #include "tests/support/support.h"
 
 #include "conf/command/shell.h"

@@ -114,7 +114,7 @@ static const char *asked(void)
     return text;
 }
 
-/* A fake that notes what it is asked, and what it sees of its environment. */
+/* A fake program that records its arguments and its environment. */
 #define FAKE(TOOL, CLASS_PATH, LIBRARIES)                                                                    \
     "#!/bin/sh\n"                                                                                            \
     "echo \"" TOOL " $* [$" TOOL "_CLASSPATH] $FROM_SCRIPT$OWN\" >>\"$(dirname \"$0\")/../../asked\"\n"      \
@@ -153,7 +153,7 @@ static void with_hadoop_and_hbase(void **state)
     assert_int_equal(problems.items[0].severity, PS_SEVERITY_NOTE);
     assert_non_null(strstr(problems.items[0].what, "/hadoop/bin/hadoop classpath` is appended"));
 
-    /* an agent asks for the libraries, too, and nothing twice */
+    /* an agent asks for the libraries as well, once */
     command.ask_classes = true;
     for (int i = 0; i < 2; i++) {
         path = ps_class_path_make(arena, &command);

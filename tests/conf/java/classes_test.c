@@ -1,4 +1,4 @@
-/* Classes of jars and folders: which place has one, what it is, what is near; damaged jars. */
+/* Classes of jars and folders: where each class was found, its kind, and similar names; damaged jars. */
 #include "tests/support/support.h"
 
 #include "conf/java/classes.h"
@@ -112,7 +112,8 @@ static void did_you_mean(void **state)
     ps_classes_close(classes);
 }
 
-/* A jar whose end is missing, or whose bytes are others, is no jar or has no such class: no crash. */
+/* A jar whose end is missing, or whose bytes were changed, is refused or does not have the class; the reader does not
+ * crash. */
 static void damaged_jars(void **state)
 {
     static char bytes[8192];

@@ -1,7 +1,7 @@
 /* Compares conf/properties/properties.c with java.util.Properties: files generated from a seed out of everything that is
- * special in the syntax; the pairs of both sides are compared. Needs a JDK (java runs the single file
- * PropertiesDump.java), else it is skipped. More files: PENSTOCK_FILES="a b c" (paths of files to compare,
- * too). PENSTOCK_ROUNDS sets how many are generated. */
+ * special in the syntax; the pairs of both sides are compared. Needs a JDK (java runs the single file PropertiesDump.java),
+ * else it is skipped. Compares more files: PENSTOCK_FILES="a b c" (their paths). PENSTOCK_ROUNDS sets how many are
+ * generated. */
 #include "tests/support/support.h"
 
 #include "conf/file.h"
@@ -27,7 +27,7 @@ static size_t make_text(uint64_t *seed, char *text)
         uint64_t pick = ps_test_random(seed);
         if (pick % 20 == 0) {
             char byte = (char)(pick >> 8);
-            /* A lone surrogate becomes '?', too: two keys could become equal. */
+            /* A lone surrogate also becomes '?', so two keys could become equal. */
             text[length++] = byte == '?' ? '-' : byte;
             continue;
         }

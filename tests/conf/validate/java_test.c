@@ -1,4 +1,4 @@
-/* What `check` says of components that are Java classes: where the class is, what is wrong with it, what to do. */
+/* The report of `check` about components that are Java classes: where the class is, its mistakes and the cures. */
 #include "tests/support/support.h"
 
 #include "core/class_path.h"

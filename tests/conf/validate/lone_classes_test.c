@@ -1,5 +1,6 @@
-/* Config filters that are Java classes: what `check` says without asking them, what the agent does with their answers, and what happens
- * when a class is not there, cannot be asked, or has no value. Key providers of channels, too, which `check` only looks for. */
+/* Config filters that are Java classes: the report of `check` without a call of the class, the agent's use of its values,
+ * and a class that is missing, cannot be called, or has no value. Key providers of channels as well; `check` only looks for
+ * their classes. */
 #include "conf/validate/lone_classes.h"
 #include "tests/support/support.h"
 
@@ -76,7 +77,7 @@ static const char *pair_of(const struct ps_conf *conf, const char *key)
     return ps_pairs_get(&conf->agent.sources[0].part.pairs, key);
 }
 
-/* `check`: nothing is started, and nothing is said about a number that is not known. */
+/* `check`: it starts no process, and does not report on a number that is unknown. */
 static void test_not_asked(void **state)
 {
     struct ps_conf *conf = load(false, "example.Vault", "${f1['port']}", "x${f1[a]}");

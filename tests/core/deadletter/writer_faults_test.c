@@ -182,7 +182,7 @@ static void test_directory_whose_name_is_not_synced(void **unused)
     char directory[256];
     snprintf(directory, sizeof directory, "%s/dead", ps_test_folder());
     struct ps_letters *letters = ps_letters_create(true);
-    ps_test_call_error = EIO; /* EACCES: the directory above cannot be read, which is no failure */
+    ps_test_call_error = EIO; /* not EACCES, which does not count as a failure of the directory above */
     ps_test_call_broken = "fsync";
     assert_null(ps_letterbox_open(letters, directory, "a", -1, &err));
     ps_test_call_broken = NULL;

@@ -64,7 +64,7 @@ static void test_who_tears_down(void **state)
     stay(&flow, 3);
     struct ps_plan *b = plan_after(&flow, a, &sink);
     assert_int_equal(built, 4);
-    ps_plan_destroy(b); /* the reload is refused: what it was to adopt stays */
+    ps_plan_destroy(b); /* the reload is refused: the stages that it would have adopted stay */
     assert_int_equal(built, 3);
     flow_take_back(&flow);
     b = plan_after(&flow, a, &sink);

@@ -99,7 +99,7 @@ static void test_mask_stays(void **state)
     assert_int_equal(sched_setaffinity(0, sizeof before, &before), 0);
 }
 
-/* A pinned worker opens stages unpinned: threads of libraries inherit the mask. Needs two CPUs, too. */
+/* A pinned worker opens stages unpinned: threads of libraries inherit the mask. Needs two CPUs. */
 static void test_opens_unpinned(void **state)
 {
     cpu_set_t mine;

@@ -193,7 +193,7 @@ static void test_without_memory(void **state)
     memset(&script, 0, sizeof script);
     script.sink_opens = script.starves = true;
     start();
-    for (unsigned i = 0; i < 100; i++) { /* the source asks for memory, too: its times are not the sink's */
+    for (unsigned i = 0; i < 100; i++) { /* the source asks as well: its times are not the sink's */
         assert_int_equal(ps_test_small_agent_sink(&agent)->base.deadline_ns,
                          script.tried_ns + MEMORY_LOOK_NS);
         ps_test_small_agent_advance(&agent);

@@ -108,10 +108,10 @@ static uint64_t bytes_of(unsigned workers)
 /* A worker costs the same beside 63 others as beside one. */
 static void test_memory(void **state)
 {
-    (void)bytes_of(2); /* what libraries allocate once */
+    (void)bytes_of(2); /* memory that libraries allocate once */
     uint64_t one = bytes_of(3) - bytes_of(2);
     uint64_t many = (bytes_of(PS_WORKERS_MAX) - bytes_of(2)) / (PS_WORKERS_MAX - 2);
-    if (many > one + one / 10 + 16384) /* what malloc asks of the kernel at a time, shared by 62 */
+    if (many > one + one / 10 + 16384) /* the unit in which malloc asks the kernel for memory, shared by 62 */
         fail_msg("a third worker costs %llu bytes, each of %u costs %llu", (unsigned long long)one,
                  PS_WORKERS_MAX, (unsigned long long)many);
 }

@@ -1,5 +1,5 @@
-/* Dead letters into a channel, with stages of the test's own: what is given up arrives at that channel's sink, once; while
- * the channel is full nothing is settled and nothing spins; a stop counts each event once. */
+/* Dead letters into a channel, with stages of the test's own: an event that is given up arrives once at that channel's
+ * sink; while the channel is full no event is settled and no worker spins; a stop counts each event once. */
 #include "core/log/log.h"
 #include "tests/support/letter_source.h"
 
@@ -9,7 +9,7 @@ static struct {
     unsigned attempts;
     uint64_t tried_ns[16];
     bool closed;  /* the sink of the letters takes nothing */
-    bool sound;   /* the sink delivers an 'x', too */
+    bool sound;   /* the sink also delivers an 'x' */
     bool settles; /* before it fails the sink settles the other events */
     char delivered[64], letters[64];
     unsigned delivered_count, letter_count;

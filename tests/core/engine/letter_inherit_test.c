@@ -1,5 +1,5 @@
-/* Dead letters that a closed source leaves to the one that follows it on its worker. They take the room of the latter, and the channel gets
- * each of them once, in order; the second time as the first. */
+/* Dead letters that a closed source leaves to the next source on its worker. They take the room of the latter, and the
+ * channel gets each of them once, in order; the second time as the first. */
 #include "core/engine/letter_channel.h"
 
 #include "core/engine/engine.h"
@@ -38,7 +38,7 @@ static const struct ps_channel_ops channel_ops = {.promises = PS_LEVEL_ACCEPTED,
 static const struct ps_stage_ops channel_stage = {
     .kind = PS_KIND_CHANNEL, .name = "channel", .channel = &channel_ops};
 
-/* Puts at most so many letters of LETTER_BYTES, with numbers from `number` on. Returns how many found room. */
+/* Puts at most `most` letters of LETTER_BYTES, with numbers from `number` on. Returns how many found room. */
 static unsigned fill_box(struct ps_letterbox *box, unsigned number, unsigned most)
 {
     static char body[LETTER_BYTES];

@@ -1,5 +1,5 @@
-/* Optional channels: full, without a sink that opens, with a sink that fails. They never hold up the source or its
- * required channel, what they do not take is counted as dropped, and what they took is delivered. */
+/* Optional channels: full, without a sink that opens, with a sink that fails. They never hold up the source or its required
+ * channel; events that they do not take are counted as dropped, and events that they took are delivered. */
 #include "tests/support/small_agent.h"
 
 #include <stdio.h>
@@ -276,7 +276,7 @@ static void test_held(void **state)
     assert_string_equal(script.second, "bob");
 }
 
-/* Its sink does not open for a while, then rolls back: nothing of c2 is lost but what it had no room for. */
+/* Its sink does not open for a while, then rolls back: c2 loses only the events for which it had no room. */
 static void test_failing(void **state)
 {
     script.second_open_failures = 4;

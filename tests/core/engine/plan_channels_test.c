@@ -1,4 +1,4 @@
-/* Plans: what a source and a channel learn of each other's kind. */
+/* Plans: the properties of the channel that a source learns, and the properties of the source that a channel learns. */
 #include "tests/support/flow.h"
 
 static const struct ps_machine machine = {.cores = 3, .memory_bytes = UINT64_C(1) << 30};

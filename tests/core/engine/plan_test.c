@@ -124,7 +124,7 @@ static void test_budget(void **state)
     }
 }
 
-/* -Xmx below what the components need is not followed, and a warning says so; an explicit budget counts instead of it. */
+/* An -Xmx that is less than the components need is ignored with a warning; an explicit budget overrides it. */
 static void test_xmx_below_what_is_needed(void **state)
 {
     static const uint64_t needed = 16 << 20;
@@ -273,7 +273,7 @@ static void test_budget_after_a_reload(void **state)
     flow.options.memory_budget = 128 << 20;
     struct ps_plan *more = ps_plan_create(flow_spec(&flow), &on, less, &err);
     assert_int_equal(more->block_budget_bytes,
-                     first->block_budget_bytes); /* what was reserved, not what was used */
+                     first->block_budget_bytes); /* the reserved amount, not the used one */
     flow.options.memory_budget = 1 << 30;
     for (unsigned i = 0; i < flow.source_count; i++)
         flow.sources[i].instances = 60;

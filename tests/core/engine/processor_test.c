@@ -91,7 +91,7 @@ static void test_max_penalty(void **state)
     assert_int_equal(ps_processor_penalised_until_ms(processor, 0, 2000), 3500);
 }
 
-/* Of several failed sinks the one whose penalty ended first is tried first, before the live ones; what delivers
+/* Of several failed sinks the one whose penalty ended first is tried first, before the live ones; a sink that delivers
  * nothing stays failed. */
 static void test_failed_ones_are_tried_before_live_ones(void **state)
 {
@@ -204,7 +204,7 @@ static void test_backoff_is_forgotten_by_time(void **state)
     assert_int_equal(ps_processor_penalised_until_ms(processor, 0, again_ms), again_ms + 2000);
 }
 
-/* The head of round robin counts in the list of those that are not left out. */
+/* The head of round robin is an index into the list of the sinks that are not left out. */
 static void test_in_turn_with_backoff(void **state)
 {
     make_balance(3, false, true, 30000);

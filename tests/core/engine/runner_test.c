@@ -1,5 +1,4 @@
-/* A stage that fails while it is open (ps_port_failed): what it has under way, closing, opening again, what
- * metrics see. */
+/* A stage that fails while it is open (ps_port_failed): its leases, its close, its next open, and its metrics. */
 #include "tests/support/small_agent.h"
 
 #include <stdio.h>
@@ -407,7 +406,7 @@ static void test_fails_while_delivered(void **state)
     ps_test_small_agent_stop(&agent, true);
 }
 
-/* A stage of the chain can say so, too: its name is in the reason. */
+/* A stage of the chain can also report trouble: its name is in the reason. */
 static void test_interceptor_fails(void **state)
 {
     start(&accepting, 1, "100");
@@ -457,7 +456,7 @@ static void test_sink_gives_its_leases_back(void **state)
     assert_int_equal(failures(sink_base()), 1);
     script.sink_keeps = true;
     make(1);
-    ps_test_small_agent_stop(&agent, false); /* what it took after that is recalled, too */
+    ps_test_small_agent_stop(&agent, false); /* the leases that it took after that are recalled as well */
     assert_string_equal(script.settled, "abcdefg");
     assert_int_equal(script.sink_closes, 2);
 }
@@ -477,7 +476,7 @@ static void test_partly_settled_lease_in_the_account(void **state)
     assert_int_equal(agent.lost.batches, 2);
 }
 
-/* A stop at any moment of it ends: what can be delivered is, and every stage is closed. */
+/* A stop at any moment of a reload ends: the events that can be delivered are delivered, and every stage is closed. */
 static void test_stop_while_failing(void **state)
 {
     for (unsigned variant = 0; variant < 4; variant++) {

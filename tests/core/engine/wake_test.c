@@ -10,7 +10,7 @@ static struct ps_plan *plan;
 static struct ps_engine *engine;
 static struct ps_now now;
 
-/* The sinks' answers, by number; PS_TAKEN: what the flow's sink answers. */
+/* The sinks' answers, by number; PS_TAKEN: the answer of the flow's sink. */
 static enum ps_result answers[FLOW_SINKS_MAX];
 /* Called once by the next `work`, or by the next `tick` of the sink of this number. */
 static void (*in_work)(void), (*in_tick)(void);

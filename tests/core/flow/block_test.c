@@ -1,4 +1,4 @@
-/* Blocks, a worker's cache of them, and the depot they come from. */
+/* Blocks, a worker's cache of them, and the depot that supplies them. */
 #include "core/flow/block.h"
 
 #include "rings/tsan.h"
@@ -104,7 +104,7 @@ static void test_oversize(void **state)
     ps_depot_destroy(depot);
 }
 
-/* Free blocks in the worker's own cache count as room for an oversize block, too. */
+/* Free blocks in the worker's own cache also count as room for an oversize block. */
 static void test_oversize_takes_from_own_cache(void **state)
 {
     struct ps_depot *depot = make_depot(4096);

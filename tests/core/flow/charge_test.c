@@ -77,7 +77,7 @@ static struct ps_batch *make_batch(struct bench *bench, uint32_t events_max, uin
     return batch;
 }
 
-/* One of so many batches goes to the channel, which is full at `quota`. */
+/* One batch of `one_of` goes to the channel, which is full at `quota`. */
 static void run(struct bench *bench, unsigned one_of, uint32_t events_max, uint32_t body_max, uint64_t quota)
 {
     for (unsigned i = 0; i < 3000; i++) {
@@ -95,8 +95,8 @@ static void run(struct bench *bench, unsigned one_of, uint32_t events_max, uint3
         } else {
             ps_batch_give(batch);
         }
-        /* The oldest lease may lie in blocks that leases before it were charged with; the rest of the blocks of the
-         * newest is charged with the next one. */
+        /* The oldest lease may lie in blocks that were charged to earlier leases; the rest of the newest block is charged
+         * to the next lease. */
         if (kept_bytes(bench) > bench->charged + 4 * PS_BLOCK_BYTES)
             fail_msg("one of %u, %u events, %u bytes: %llu bytes are kept, %llu were charged", one_of,
                      events_max, body_max, (unsigned long long)kept_bytes(bench),

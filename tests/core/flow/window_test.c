@@ -67,7 +67,7 @@ static struct ps_lease *enter(struct bench *bench, unsigned required, unsigned o
     return ps_batch_chain(batch);
 }
 
-/* Returns the lease so many places behind the chain's. */
+/* Returns the lease that is `places` behind the first of the chain. */
 static struct ps_lease *behind(struct ps_lease *chain, unsigned places)
 {
     while (places-- > 0)
@@ -134,7 +134,7 @@ static void test_unordered(void **state)
     assert_int_equal(bench.delivered, 2);
     assert_int_equal(ps_window_outstanding(bench.window), 1);
     ps_window_detach(bench.window);
-    ps_window_release(d); /* nobody is told */
+    ps_window_release(d); /* no handler is called */
     assert_int_equal(bench.delivered, 2);
     bench_fini(&bench);
 }

@@ -1,5 +1,5 @@
 /* A helper: its jobs come back in order and once, whatever happens to it; nothing is left behind. The last test is a stress
- * test, for ThreadSanitizer, too. */
+ * test, also for ThreadSanitizer. */
 #include "core/helper/helper.h"
 
 #include "core/clock.h"
@@ -161,7 +161,7 @@ static void test_ends_alone(void **unused)
     assert_int_equal(ps_test_open_fds(), fds);
 }
 
-/* Answers that nobody took are discarded, too. */
+/* Answers that were not taken are discarded as well. */
 static void test_not_taken(void **unused)
 {
     struct job jobs[] = {{1}, {2}};

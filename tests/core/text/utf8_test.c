@@ -102,7 +102,7 @@ static void test_plain(void **unused)
     }
 }
 
-/* Each length at its bounds; every code point that is no surrogate is well-formed. */
+/* Each length at its bounds; every code point outside the surrogates is well-formed. */
 static void test_put(void **unused)
 {
     static const struct {

@@ -145,7 +145,7 @@ static void a_process_compiles(void **state)
     ps_bytes_fini(&key);
 }
 
-/* Makes so many expressions that compiling takes more than a second. */
+/* Makes enough expressions that compiling takes more than a second. */
 static struct ps_hyperscan_expression *many(uint32_t count, struct ps_bytes *key)
 {
     struct ps_hyperscan_expression *made = calloc(count, sizeof *made);
@@ -215,7 +215,7 @@ static void programs_that_cannot_answer(void **state)
     fails_because(&how, "the compiler");
 }
 
-/* Run by hand, the program only reports what it is for. */
+/* Run by hand, the program only reports its purpose. */
 static void refuses_other_input(void **state)
 {
     char line[600];

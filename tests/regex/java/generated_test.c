@@ -128,7 +128,7 @@ static void test_promise(void **unused)
         struct ps_regex *regex = ps_regex_create(text.data, 0, PS_REGEX_FIND, &err);
         free(text.data);
         if (regex == NULL)
-            continue; /* Java refuses it, too: see tests/regex/java/table_test.c */
+            continue; /* Java also refuses it: see tests/regex/java/table_test.c */
         struct check check;
         char why[256];
         of_each[ps_regex_java(regex)->exactness]++;

@@ -2,7 +2,7 @@
 
 #include "regex/java/java.h"
 
-/* What an expression becomes for Hyperscan. */
+/* The translation of an expression for Hyperscan. */
 static void test_hyperscan(void **unused)
 {
     static const struct {

@@ -153,7 +153,7 @@ static void test_includes(void **state)
     fixture_free(fixture);
 }
 
-/* A missing include must be watched, too, although there are no rules. */
+/* A missing include must also be watched, although there are no rules. */
 static void test_missing_include(void **state)
 {
     char path[512];

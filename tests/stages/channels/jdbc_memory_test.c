@@ -1,8 +1,8 @@
 /* The channel jdbc and the memory budget. */
 #include "tests/stages/channels/jdbc_support.h"
 
-/* Events that are read ahead count against the memory budget. Without any, nothing is fed, and nothing is
- * lost; then, and after the next shortage, it goes on; all of it is given back at the end. */
+/* Events that are read ahead count against the memory budget. Without memory nothing is fed and nothing is lost; with
+ * memory, and after the next shortage, it continues; all of it is given back at the end. */
 static void test_what_is_read_ahead_is_of_the_budget(void **state)
 {
     struct ps_test_stage stage;

@@ -1,5 +1,5 @@
-/* The channel jdbc with SQLite: its keys, what is in the tables, and a database that fails. Its work on
- * events is also tested by tests/stages/conformance_channel_test.c. */
+/* The channel jdbc with SQLite: its keys, the contents of the tables, and a database that fails. Its work on events is also
+ * tested by tests/stages/conformance_channel_test.c. */
 #include <fcntl.h>
 #include <signal.h>
 #include <sqlite3.h>

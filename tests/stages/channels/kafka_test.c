@@ -1,5 +1,5 @@
-/* Channel kafka and librdkafka's mock cluster: what is written to the topic, when it is promised, what is read back, and
- * when it is committed. Real clock. */
+/* Channel kafka and librdkafka's mock cluster: the records of the topic, when they are promised, the events that are read
+ * back, and when they are committed. Real clock. */
 #include "core/flow/engine_channel.h"
 #include "tests/support/kafka/cluster.h"
 #include "tests/support/kafka/member.h"
@@ -348,7 +348,7 @@ static void test_restore_without_producer(void **unused)
     stop(&stage);
 }
 
-/* Nothing is acknowledged for delivery.timeout.ms: clients that wait are told; what has no client waits on. */
+/* Nothing is acknowledged for delivery.timeout.ms: waiting clients get an error; events without a client wait. */
 static void test_outage(void **unused)
 {
     struct ps_test_stage stage;
@@ -381,7 +381,7 @@ static void test_outage(void **unused)
     ps_test_stage_fini(&stage);
 }
 
-/* One partition has no leader: clients whose batch was acknowledged in part are told that it failed. With a leader it is taken. */
+/* One partition has no leader: clients whose batch was acknowledged in part get an error. With a leader it is taken. */
 static void test_outage_of_a_partition(void **unused)
 {
     struct ps_test_stage stage;

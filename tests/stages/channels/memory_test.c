@@ -183,7 +183,7 @@ static void test_capacity(void **state)
     assert_int_equal(fill_of(&bench).bytes, 65);
     struct ps_lease *first = take(&bench, 0);
     assert_int_equal(first->batch->sequence, 1);
-    assert_int_equal(fill_of(&bench).size, 9); /* what was taken no longer counts */
+    assert_int_equal(fill_of(&bench).size, 9); /* events that were taken no longer count */
     assert_true(put(&bench, 0, waiting));
     untake(&bench, 0, first); /* above capacity, and nothing is lost */
     assert_int_equal(fill_of(&bench).size, 14);
@@ -219,7 +219,8 @@ static void test_byte_capacity(void **state)
     bench_fini(&bench);
 }
 
-/* Byte capacities to the byte: what the buffer for headers leaves, rounded down, never 0, which would be no limit. */
+/* Capacities at the exact byte: the buffer's share for headers is subtracted and the rest rounded down; the result is never
+ * 0, which would mean no limit. */
 static void test_small_byte_capacity(void **state)
 {
     static struct bench bench;
@@ -517,7 +518,7 @@ static void *consume(void *argument)
             OPS->untake(threads->bench.plan, side->number, &lease);
         } else {
             uint64_t number = lease->batch->sequence;
-            threads->taken[number % 2][number / 2]++; /* mine alone, or TSan says so */
+            threads->taken[number % 2][number / 2]++; /* mine alone, as ThreadSanitizer confirms */
             __atomic_fetch_add(&threads->done, 1, __ATOMIC_RELAXED);
         }
     }

@@ -6,7 +6,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* Takes and delivers one, which must be `body`, from disk or not. */
+/* Takes and delivers one, which must be `body`; `disk`: it comes from disk. */
 static void assert_takes(struct ps_test_stage *stage, const char *body, bool disk)
 {
     struct ps_lease *lease = NULL;
@@ -169,7 +169,7 @@ static void test_rollback_across(void **unused)
     stop(&stage, &setting);
 }
 
-/* What the disk has comes first after a restart; what a stop saves comes behind it; nothing is lost or doubled. */
+/* After a restart the events of the disk come first, then those that a stop saved; nothing is lost or doubled. */
 static void test_stop_saves(void **unused)
 {
     const struct setting setting = {4, 100, 0, 1, 1};
@@ -214,7 +214,7 @@ static void test_save_leaves_what_is_read_again(void **unused)
     assert_int_equal(left, 1);
     struct ps_fill fill;
     OPS->fill(stage.plan, &fill);
-    assert_int_equal(fill.size, saved_events); /* what stays on disk */
+    assert_int_equal(fill.size, saved_events); /* events that stay on disk */
     ps_test_stage_fini(&stage);
 }
 
@@ -335,7 +335,7 @@ static void note_tried(const struct ps_probe *probe, enum ps_probed result, cons
     snprintf(tried->text, sizeof tried->text, "%s: %s: %s; %s", key != NULL ? key : "", what, cause, cure);
 }
 
-/* What `check` finds, or a reload, with a channel without a disk. */
+/* The problems that `check` and a reload find in a channel without a disk. */
 static struct tried probe_rest(bool is_check)
 {
     const struct setting memory_only = {4, 0, 0, 1, 1};

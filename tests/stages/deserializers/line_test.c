@@ -78,7 +78,7 @@ static const struct row rows[] = {
     {"2048", "UTF-8", "UTF-8", PS_DECODE_IGNORE, TEXT("a\xFFz\n\xE2\x82\n\xC0\xAF!\n"), "[az][][!]"},
     {"3", "UTF-8", "UTF-8", PS_DECODE_REPLACE, TEXT("a\xFF\xFF\xFF\xFFz\n"),
      "[a\uFFFD\uFFFD][\uFFFD\uFFFDz][]"},
-    /* what is no character yet when the file ends is dropped, as in Flume */
+    /* an incomplete character at the end of the file is dropped, as in Flume */
     {"2048", "UTF-8", "UTF-8", PS_DECODE_FAIL, TEXT("a\nb\xE2\x82"), "[a][b]"},
     {"2048", "UTF-8", "UTF-8", PS_DECODE_FAIL, TEXT("a\n\xE2\x82"), "[a]"},
     /* other charsets */

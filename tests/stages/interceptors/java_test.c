@@ -1,5 +1,5 @@
-/* The interceptor java against a host in C (tests/support/java_host.h): what a class may do with events, and hosts that are slow,
- * die, are silent or lie. A batch whose reply is lost is handed over again. */
+/* The interceptor java against a host in C (tests/support/java_host.h): the changes that a class may make to events, and
+ * hosts that are slow, die, are silent or send wrong messages. A batch whose reply is lost is handed over again. */
 #include "core/flow/identity.h"
 #include "tests/support/java_host.h"
 #include "tests/support/stage.h"
@@ -179,7 +179,7 @@ static void test_drops_all(void **unused)
     ps_test_stage_fini(&stage);
 }
 
-/* What an interceptor before it has dropped is not handed over; positions are not rows then. */
+/* Events that an earlier interceptor dropped are not handed over; their positions then differ from their rows. */
 static void test_behind_a_filter(void **unused)
 {
     struct ps_test_stage stage;

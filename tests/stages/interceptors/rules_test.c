@@ -1,4 +1,4 @@
-/* Interceptor rules: its keys, what it does to a lease, what `check` says, its numbers. The meaning of the
+/* Interceptor rules: its keys, its effects on a lease, the problems that `check` reports, its counters. The meaning of the
  * language is tested with rules_set, reloading in tests/stages/lib/rules/live/live_test.c. */
 #include "tests/support/folder.h"
 #include "tests/support/rules/files.h"

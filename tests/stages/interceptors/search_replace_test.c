@@ -130,7 +130,7 @@ static void test_bad_keys(void **unused)
     }
 }
 
-/* NUL bytes, megabytes, and results many times as long as what they are made of. */
+/* NUL bytes, megabytes, and results many times as long as their input. */
 static void test_sizes(void **unused)
 {
     enum { LONG = 1100000 };
@@ -195,7 +195,7 @@ static void test_too_long(void **unused)
     free(body);
 }
 
-/* The limit is that of one batch: what earlier ones made does not count. */
+/* The limit is per batch: bytes of earlier batches do not count. */
 static void test_limit_of_each_batch(void **unused)
 {
     struct ps_test_stage stage;
@@ -257,7 +257,7 @@ static void test_no_memory(void **unused)
     struct ps_test_stage stage;
     ps_test_stage_init_sized(&stage, &ps_interceptor_search_replace, UINT64_C(64) * PS_BLOCK_BYTES);
     char thousand[1001];
-    memset(thousand, 'a', 1000); /* what it puts matches again */
+    memset(thousand, 'a', 1000); /* the replacement matches again */
     thousand[1000] = '\0';
     assert_int_equal(ps_test_stage_bind(&stage, PS_KEYS("searchPattern", "a", "replaceString", thousand)),
                      PS_OK);

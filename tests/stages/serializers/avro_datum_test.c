@@ -202,7 +202,7 @@ static void test_url(void **unused)
     bed_fini(&bed);
 }
 
-/* What cannot be read is waited for: no such file, no schema, no such scheme. */
+/* The serializer waits for a schema that cannot be read: no such file, no schema in it, no such scheme. */
 static void test_url_unreadable(void **unused)
 {
     static const char *const urls[] = {"file:///nonexistent/a.avsc", "file:///etc/hostname",

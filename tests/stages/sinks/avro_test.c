@@ -190,7 +190,7 @@ static void test_distrust(void **unused)
     ps_test_rpc_pair_fini(&pair);
 }
 
-/* penstock.retry.max: the events of the call that was refused so often are given up, and no others. */
+/* penstock.retry.max: the events of the call that was refused this often are given up, and no others. */
 static void test_attempts(void **unused)
 {
     ps_test_rpc_pair_listen(&pair, &ps_source_avro, PS_KEYS(SOURCE));

@@ -1,6 +1,6 @@
-/* Sink file_roll with penstock.compression: after every lease its file is a whole gzip member or zstd frame with all confirmed
- * events, and a file that a kill cut anywhere later has them, too. The libraries read what the sink wrote; the tools gzip and
- * zstd do in tests/e2e/file_roll_compressed_test.sh. */
+/* Sink file_roll with penstock.compression: after every lease its file is a whole gzip member or zstd frame with all
+ * confirmed events, and a file that a kill cut anywhere later also has them. The libraries read what the sink wrote; the
+ * tools gzip and zstd do in tests/e2e/file_roll_compressed_test.sh. */
 #include "tests/support/folder.h"
 #include "tests/support/stage.h"
 
@@ -149,7 +149,7 @@ static void test_whole_after_each_lease(void **state)
     bool gzip = *(const bool *)*state;
     struct ps_test_stage stage;
     start(&stage, gzip, "text");
-    read_whole(gzip, 1); /* without events, too */
+    read_whole(gzip, 1); /* also without events */
     expect_text("", 0);
     put(&stage, "one");
     read_whole(gzip, 1);
@@ -238,7 +238,7 @@ static void drawn(bool gzip, const char *serializer, uint64_t random)
         struct ps_test_event events[12];
         size_t count = 1 + ps_test_random(&random) % PS_COUNT_OF(events), bigs = 0;
         for (size_t i = 0; i < count; i++) {
-            bool is_big = ps_test_random(&random) % 6 == 0 && bigs++ < 3; /* what a batch takes in any case */
+            bool is_big = ps_test_random(&random) % 6 == 0 && bigs++ < 3;
             events[i] = (struct ps_test_event){
                 .body = big,
                 .length = (uint32_t)(ps_test_random(&random) % (is_big ? 300000 : 100)),
@@ -335,7 +335,7 @@ static void test_avro(void **state)
     assert_non_null(memmem(text.bytes, text.length, "body one", 8));
 }
 
-/* Somebody truncates the file: what comes then can be read. */
+/* A test truncates the file: lines that are written later can be read. */
 static void test_truncated_by_others(void **state)
 {
     bool gzip = *(const bool *)*state;

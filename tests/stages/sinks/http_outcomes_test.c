@@ -212,7 +212,8 @@ static void test_outcomes(void **unused)
     }
 }
 
-/* With one attempt, what is sent again becomes a dead letter instead: each request that a server got costs one. */
+/* With one attempt, an event that would be sent again becomes a dead letter: each request that reached a server costs one.
+ * */
 static void test_attempts(void **unused)
 {
     unsigned exhausted = 0, refused = 0; /* letters, of all rows */

@@ -1,4 +1,4 @@
-/* Sink http: what goes out, and what each status does. */
+/* Sink http: the requests, and the effect of each status. */
 #include "tests/support/dead_letters.h"
 #include "tests/support/folder.h"
 #include "tests/support/http_peer.h"
@@ -71,7 +71,7 @@ static void test_rules(void **unused)
     }
 }
 
-/* Ticks, while no time passes for the sink, until the peer has had so many requests. */
+/* Ticks, while no time passes for the sink, until the peer has had this number of requests. */
 static void await_requests(struct ps_test_stage *stage, unsigned requests)
 {
     uint64_t until = ps_test_patient_ns() + PS_TEST_PATIENCE_MS * PS_NS_PER_MS;
@@ -188,7 +188,7 @@ static void test_refused(void **unused)
     }
 }
 
-/* penstock.retry.max: the event that was tried so often is given up, and no other. */
+/* penstock.retry.max: the event that was tried this often is given up, and no other. */
 static void test_attempts(void **unused)
 {
     struct ps_test_stage stage;

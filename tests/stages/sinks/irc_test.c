@@ -241,8 +241,8 @@ static void test_lost(void **unused)
     finish();
 }
 
-/* Reads the sink's lines as a server does that throws out who says more than `most` messages at a time, and counts those that
- * are handed on (said[number]). Returns false: the sink was thrown out. */
+/* Reads the sink's lines as a server that disconnects clients which send more than `most` messages at a time, and counts
+ * the lines that are handed on (said[number]). Returns false: the sink was thrown out. */
 static bool serve_window(unsigned most, unsigned *said)
 {
     unsigned behind = 0; /* messages since the last PING */
@@ -302,7 +302,7 @@ static void test_strict_server(void **unused)
     finish();
 }
 
-/* Asks for the leases until the sink gives them, or for so many turns. */
+/* Offers leases until the sink gives them back, or for this number of turns. */
 static bool recall(struct ps_lease **back, unsigned turns)
 {
     for (unsigned i = 0; i < turns; i++) {
@@ -313,8 +313,8 @@ static bool recall(struct ps_lease **back, unsigned turns)
     return false;
 }
 
-/* A recall waits two seconds for the confirmation. Leases that are confirmed in that time do not come back; one that does is said from its
- * beginning when it is offered again. The same a second time. */
+/* A recall waits two seconds for the confirmation. Leases that are confirmed in that time do not come back; one that does
+ * is sent from its beginning when it is offered again. The same a second time. */
 static void test_recall(void **unused)
 {
     char body[160], window[4096];

@@ -102,7 +102,8 @@ static void assert_events(const char *text, unsigned first, unsigned count)
     assert_string_equal(text, "");
 }
 
-/* The mode begins with the second lease. What the bad host wrote down before it was found out does not count: it may come twice. */
+/* The mode begins with the second lease. Output of the bad host from before it was detected does not count: it may come
+ * twice. */
 static void check(enum ps_test_java_mode mode, const char *reason)
 {
     struct ps_test_stage stage;
@@ -159,7 +160,7 @@ static void test_silent(void **unused)
     check(PS_TEST_JAVA_SILENT, "no sign of life");
 }
 
-/* A host that does not commit is not ended: what it has no room for waits in the channel. */
+/* A host that does not commit is not ended: events for which it has no room wait in the channel. */
 static void test_slow_is_not_dead(void **unused)
 {
     struct ps_test_stage stage;

@@ -247,7 +247,7 @@ static void turn(void)
     usleep(20);
 }
 
-/* Turns until so many failures in a row are noted; the last one has this rest. */
+/* Turns until this number of failures in a row is noted; the last one has this rest. */
 static void await_failure(uint64_t failures, uint32_t attempts, uint64_t rest_s)
 {
     for (unsigned i = 0; delivery()->requests.sink.failures < failures; i++) {
@@ -296,7 +296,8 @@ static void check_outcomes(void)
     stop();
 }
 
-/* A connection that does not come about is no attempt, and rests; one that ends while nothing is under way is no failure. */
+/* A connection that cannot be made does not count as an attempt, and rests; one that ends while nothing is under way does
+ * not count as a failure. */
 static void check_connections(void)
 {
     size_t done = 0;

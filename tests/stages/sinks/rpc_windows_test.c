@@ -104,7 +104,7 @@ static void turn(void)
     usleep(50);
 }
 
-/* Turns until so many calls have come over the link; then no more come. */
+/* Turns until this number of calls has come over the link; then no more come. */
 static void await_calls(unsigned count)
 {
     for (unsigned i = 0; call_count < count; i++) {

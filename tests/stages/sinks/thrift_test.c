@@ -67,7 +67,7 @@ static void test_refused(void **unused)
     ps_test_rpc_pair_fini(&pair);
 }
 
-/* ---- a server that is no penstock ---- */
+/* ---- a server that is not penstock ---- */
 
 static int listen_plainly(void)
 {
@@ -151,7 +151,7 @@ static void test_stranger(void **unused)
     ps_test_stage_fini(&pair.sink);
 }
 
-/* An exception, and what is no answer: the call is sent again over a new connection. */
+/* An exception, and bytes that are not an answer: the call is sent again over a new connection. */
 static void test_wrong_answers(void **unused)
 {
     static uint8_t message[65536];

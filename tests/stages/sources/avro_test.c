@@ -36,7 +36,7 @@ static void greet(void)
     ps_test_avro_call_handshake(&call, ps_avro_protocol_md5, NULL, ps_avro_protocol_md5);
 }
 
-/* A call of appendBatch with `count` events "<serial>/0", "<serial>/1", ..; greeting first or not. */
+/* A call of appendBatch with `count` events "<serial>/0", "<serial>/1", ..; with or without a greeting first. */
 static void make_batch(uint32_t serial, unsigned count, bool greets)
 {
     ps_test_avro_call_clear(&call);
@@ -122,7 +122,7 @@ static void test_calls(void **unused)
     ps_test_stage_fini(&stage);
 }
 
-/* A stranger is told the protocol, and tells its own; the next connection of its kind need not. */
+/* A client with an unknown protocol gets the server's, and sends its own; its next connection need not. */
 static void test_handshakes(void **unused)
 {
     struct ps_test_stage stage;

@@ -1,4 +1,4 @@
-/* Source http, by hand: what is answered, and when. */
+/* Source http with requests written by hand: the answers, and when they come. */
 #include "tests/support/net.h"
 #include "stages/lib/http/server.h"
 
@@ -225,7 +225,7 @@ static void test_pieces(void **unused)
     ps_test_stage_fini(&stage);
 }
 
-/* No answer before the channels have accepted the events, and what is behind them waits, too. */
+/* No answer comes before the channels have accepted the events, and later requests wait as well. */
 static void test_answers_wait_for_the_channel(void **unused)
 {
     for (int i = 0; i < 2; i++) {

@@ -52,7 +52,7 @@ static void pass_seconds(struct ps_test_stage *stage, unsigned seconds)
     }
 }
 
-/* A request that is complete waits for its channel as long as that takes: what passes is not the client's time. */
+/* A complete request waits for its channel without limit: that time does not count as the client's. */
 static void test_waits_for_the_channel(void **unused)
 {
     struct ps_test_stage stage;

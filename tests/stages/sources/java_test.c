@@ -1,5 +1,5 @@
-/* The source java against a host in C (tests/support/java_host.h): calls that are taken, refused, large; hosts that are slow, die,
- * are silent or lie. What was not answered is for nobody; what was answered has reached the channels. */
+/* The source java against a host in C (tests/support/java_host.h): calls that are taken, refused, large; hosts that are
+ * slow, die, are silent or lie. Events that were not answered are dropped; answered ones have reached the channels. */
 #include "core/flow/engine_source.h"
 #include "tests/support/java_host.h"
 #include "tests/support/stage.h"
@@ -56,7 +56,7 @@ static void cycle(struct ps_test_stage *stage)
          assert_true(ps_test_patient_ns() < until_))                                                         \
     cycle(stage)
 
-/* Reads until the open batch, which stays open, has so many events. */
+/* Reads until the open batch, which stays open, has this number of events. */
 static void fill(struct ps_test_stage *stage, uint32_t events)
 {
     uint64_t until = ps_test_patient_ns() + PS_TEST_PATIENCE_MS * PS_NS_PER_MS;
@@ -343,7 +343,7 @@ static void test_drain_at_the_start(void **unused)
 
 /* ---- promised events ---- */
 
-/* One cycle with channels that keep room for so many events. */
+/* One cycle with channels that keep room for this number of events. */
 static void cycle_with_room(struct ps_test_stage *stage, uint64_t room)
 {
     const struct ps_engine_source_ops *engine = stage->ops->source->engine;
@@ -369,7 +369,7 @@ static void warm_up(struct ps_test_stage *stage, uint64_t room)
     assert_int_equal(stage->ops->source->engine->reserves(stage->plan, stage->state), 4096);
 }
 
-/* No more are promised than there is room for, counting those that are not in the channels yet. */
+/* Promises never exceed the room, counting events that are not in the channels yet. */
 static void test_promised(void **unused)
 {
     struct ps_test_stage stage;

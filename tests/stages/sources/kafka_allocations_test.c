@@ -72,7 +72,7 @@ static void test_no_memory_to_keep(void **state)
         count++;
     assert_true(count > 0 && count < PS_COUNT_OF(blocks));
     uint32_t room;
-    while (ps_batch_reserve(batch, 4096, &room) != NULL) /* what the batch has of a block already */
+    while (ps_batch_reserve(batch, 4096, &room) != NULL) /* the part of a block that the batch has already */
         ps_batch_commit(batch, 4096);
     static char large[LARGE_BYTES];
     memset(large, ' ', sizeof large);

@@ -1,4 +1,4 @@
-/* Source kafka with the embedded cluster: the events it makes, what it commits and when, and drain. */
+/* Source kafka with the embedded cluster: its events, its commits and their times, and drain. */
 #include "core/flow/identity.h"
 #include "stages/lib/avro/binary.h"
 #include "tests/support/kafka/cluster.h"

@@ -15,7 +15,7 @@ extern const struct ps_stage_ops ps_source_avro, ps_source_avrolegacy, ps_source
 
 static struct ps_test_stage stage;
 
-/* Each makes the head of a message that has so many bytes in all; returns its length. */
+/* Each makes the head of a message of this total length; returns the head's length. */
 
 static size_t make_avro(uint8_t *to, uint32_t bytes)
 {

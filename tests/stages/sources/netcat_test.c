@@ -293,8 +293,8 @@ static void cycle(struct ps_test_stage *stage)
     ps_batch_give(batch);
 }
 
-/* A client that does not read its answers is not read either; others are; when it reads it gets all its answers, the second
- * time too. */
+/* A client that does not read its answers is not read either; others are; when it reads it gets all its answers, also the
+ * second time. */
 static void test_client_that_does_not_read(void **unused)
 {
     struct ps_test_stage stage;

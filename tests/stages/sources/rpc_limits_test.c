@@ -21,7 +21,7 @@ enum answer { OK, FAILED, ERROR, CLOSED };
 struct shape {
     uint32_t serial, events, body_bytes;
     uint32_t headers,
-        name_bytes; /* of the first event; its names are the numbers from 0, each of so many digits */
+        name_bytes; /* of the first event; its names are the numbers from 0, each with this number of digits */
     unsigned round;
     bool greets; /* the first call of an avro connection */
 };
@@ -188,7 +188,7 @@ static void send_call(int fd, const struct shape *shape)
     ps_test_send(fd, bytes, length);
 }
 
-/* A message of penstock.message.max bytes is taken, one of a byte more ends its connection alone; the second time, too. */
+/* A message of penstock.message.max bytes is taken, one of a byte more ends only its connection; also the second time. */
 static void check_message_max(void)
 {
     start(PS_KEYS(LOCAL, "penstock.message.max", "5000"));

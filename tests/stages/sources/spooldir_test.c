@@ -1,5 +1,5 @@
-/* The source spooldir on real directories, under a fake clock: orders, names, headers, what is done with finished files, positions
- * over lives, and what breaks the assumptions of a spooling directory. */
+/* The source spooldir on real directories, under a fake clock: orders, names, headers, finished files, positions over
+ * several lives, and files that are changed or come back although a spooling directory must not have such. */
 #include "stages/lib/spool/meta.h"
 #include "tests/support/stage.h"
 
@@ -33,7 +33,7 @@ static const char *path_of(const char *name)
     return path;
 }
 
-/* Writes these contents in place, last changed so many milliseconds after 1970. */
+/* Writes these contents in place, last changed this number of milliseconds after 1970. */
 static void write_file(const char *name, const char *contents, long ms)
 {
     FILE *file = fopen(path_of(name), "w");

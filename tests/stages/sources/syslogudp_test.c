@@ -142,7 +142,7 @@ static void test_kernel_drops_unread(void **unused)
     ps_test_source_close_batch(&stage);
     assert_int_equal(first + stage.event_count, 500);
     size_t received = stage.event_count;
-    for (int i = 0; i < 500; i++) /* those that are kept come with the count of the first half */
+    for (int i = 0; i < 500; i++) /* the remaining ones come with the count of the first half */
         ps_test_send_text(fd, "<13>x");
     ps_test_stage_pass_ms(&stage, 1000);
     ps_source_syslogudp.source->tick(stage.plan, stage.state, &stage.now);
@@ -160,7 +160,7 @@ static void test_kernel_drops_unread(void **unused)
     ps_test_stage_fini(&stage);
 }
 
-/* Memory is used up within a batch: what is there goes on its way, because that frees memory; the rest waits. */
+/* Memory is used up within a batch: the rows so far are delivered, because that frees memory; the rest waits. */
 static void test_no_memory(void **unused)
 {
     enum { COUNT = 12, BYTES = 60000 };

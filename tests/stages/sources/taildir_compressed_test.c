@@ -35,7 +35,7 @@ static void test_compressed_was_empty(void **unused)
     expect("two");
     wait_for_open(2);
     ps_test_folder_append("app.log.1.gz", GZIP_TEXT, GZIP_BYTES);
-    wait_for_open(1); /* what it is was noticed */
+    wait_for_open(1); /* it was noticed that the file is compressed */
     append("app.log", "three\n");
     expect("three");
     ps_test_stage_fini(&stage);

@@ -42,8 +42,8 @@ static unsigned count_lines(const char *what, unsigned limit)
     return count;
 }
 
-/* Works until this many events came. The stage's clock goes on by a twentieth of the real time: it does not
- * reach the time that a copy waits for. */
+/* Works until this many events came. The stage's clock advances by a twentieth of the real time: it does not reach the time
+ * for which a copy waits. */
 static void wait_for(size_t count)
 {
     uint64_t begin_ns = ps_clock_now().mono_ns, until = begin_ns + PS_TEST_PATIENCE_MS * PS_NS_PER_MS;
@@ -258,13 +258,13 @@ static void test_cut_behind_the_reader(void **unused)
     cut_behind_the_reader(false, "5", "next");
 }
 
-/* The source has taken lines that both the copy and what was written since begin with. */
+/* The source has taken lines that are the beginning both of the copy and of the file written since. */
 static void test_cut_behind_the_reader_in_the_banner(void **unused)
 {
     cut_behind_the_reader(true, "2", "next");
 }
 
-/* Another new file has a mark of the original, too: the banner. The copy comes behind it. */
+/* Another new file also has a mark of the original: the banner. The copy comes behind it. */
 static void test_copy_behind_one_that_begins_alike(void **unused)
 {
     static char wide[20002];

@@ -127,7 +127,8 @@ static void test_changed_and_deleted(void **unused)
     ps_test_stage_fini(&stage);
 }
 
-/* There is no memory for the decompressor when a file is opened, for the first time or in the middle of it: that is no other file. */
+/* The decompressor gets no memory when a file is opened, for the first time or in the middle of it: the file must not be
+ * taken for another one. */
 static void test_no_memory(void **unused)
 {
     compressed("app.1.gz", 0, 100);

@@ -1,5 +1,6 @@
-/* Source taildir with many files, new all at once, with equal beginnings too: each line comes once, and no cycle of the worker does more
- * than a limited part of what there is. PENSTOCK_FILES=100000 tries so many, and prints the CPU seconds and the longest cycle. */
+/* Source taildir with many files that are all new at once, some with equal beginnings: each line comes once, and each cycle
+ * of the worker does a limited amount of work. PENSTOCK_FILES=100000 tries so many, and prints the CPU seconds and the
+ * longest cycle. */
 #include "tests/support/allocations.h"
 
 #include "tests/stages/sources/taildir_support.h"

@@ -127,7 +127,7 @@ static void test_renamed_while_stopped_and_stopped_again(void **unused)
     expect("one");
     for (unsigned i = 0; i < 3; i++) {
         ps_test_stage_close(&stage);
-        ps_test_stage_recycle(&stage); /* what was read, and not delivered, is lost with the batch */
+        ps_test_stage_recycle(&stage); /* lines that were read and not delivered are lost with the batch */
         if (i == 0) {
             append("app.log", "two\n");
             move("app.log", "rotated-1");
@@ -296,7 +296,7 @@ static void drain(void)
     }
 }
 
-/* What was read of a file that is copied and cut is delivered a few cycles later: before the copy is found, between that and the
+/* Lines of a file that is copied and cut are delivered a few cycles later: before the copy is found, between that and the
  * new beginning of the original, or after it. The copy learns of it each time: a stop waits for nothing. */
 static void test_delivered_while_a_copy_is_found(void **unused)
 {

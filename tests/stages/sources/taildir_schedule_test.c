@@ -1,10 +1,11 @@
-/* Source taildir under random schedules: logs are appended to, rotated by renaming (with and without a new file, under names
- * that match and others), copied and cut (also with lines in between), cut, deleted while they are open, replaced by a copy or by another file,
- * while the source runs, is stopped in order, or dies. In every third schedule all files begin with the same 3 KiB.
- * Every line must come once and unchanged; after a crash only lines that came after the positions were last written may
- * come again, besides those of a file that was written to between its copy and its cut. If all files begin alike, a line comes again
- * at most once for each crash, and for each time that its file was replaced, or written to between its copy and its cut. The seed is printed; PENSTOCK_SEED repeats a run,
- * and PENSTOCK_SCHEDULES=1000 plays more of them. */
+/* Source taildir under random schedules: logs are appended to, rotated by renaming (with and without a new file, under
+ * names that match and others), copied and cut (also with lines in between), cut, deleted while they are open, replaced by
+ * a copy or by another file, while the source runs, is stopped in order, or dies. In every third schedule all files begin
+ * with the same 3 KiB. Every line must come once and unchanged; after a crash lines may come again only if they came after
+ * the positions were last written, or belong to a file that was written between its copy and its cut. If all files begin
+ * alike, a line comes again at most once for each crash, and for each time that its file was replaced, or written to
+ * between its copy and its cut. The seed is printed; PENSTOCK_SEED repeats a run, and PENSTOCK_SCHEDULES=1000 plays more of
+ * them. */
 #include "tests/support/folder.h"
 #include "tests/support/stage.h"
 
@@ -323,7 +324,8 @@ static void op_copy_and_cut(unsigned number)
         append_to(log->fd, draw(200));
 }
 
-/* Its lines may come again: what a copy repeats has tests of its own (taildir_copies_test.c), here no line may be missing. */
+/* Its lines may come again: repeats from a copy have tests of their own (taildir_copies_test.c), here no line may be
+ * missing. */
 static void mark_copied(unsigned number)
 {
     for (unsigned i = 0; i < line_count; i++)
@@ -387,7 +389,7 @@ static void op_cut(unsigned number)
 {
     if (!logs[number].there)
         return;
-    catch_up(); /* what was not read would be lost for everybody */
+    catch_up(); /* lines that were not read would be lost */
     note(" cut%u", number, 0);
     assert_int_equal(truncate(log_path(number, ""), 0), 0);
     if (logs[number].fd >= 0 && draw(2) == 0)

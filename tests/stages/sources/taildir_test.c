@@ -158,7 +158,7 @@ static void test_skip_to_end_skips_nothing_new(void **unused)
         append(name, text);
     }
     work_until(PS_COUNTER_extra, 1203);
-    ps_test_source_close_batch(&stage); /* what was read of some of them */
+    ps_test_source_close_batch(&stage); /* the part of some of them that was read */
     ps_test_stage_close(&stage);
     assert_int_equal(ps_test_stage_open(&stage), PS_OK);
     ps_test_source_wait(&stage, 1200, PS_TEST_PATIENCE_MS);
@@ -169,8 +169,9 @@ static void test_skip_to_end_skips_nothing_new(void **unused)
     ps_test_stage_fini(&stage);
 }
 
-/* A file without lines, and a directory that is not there, at the start: what comes while the agent runs, or just before it stops, is
- * not skipped at the next start. A file that was skipped to the middle of a line goes on there after it was closed. */
+/* A file without lines, and a directory that is missing, at the start: lines that come while the agent runs, or just before
+ * it stops, are not skipped at the next start. A file that was skipped to the middle of a line goes on there after it was
+ * closed. */
 static void test_skip_to_end_of_what_was_empty(void **unused)
 {
     char late_files[620], late[600];

@@ -105,7 +105,7 @@ static void test_calls(void **unused)
     finish(fd);
 }
 
-/* A call with an event that has so many fields and nothing else. Returns its length. */
+/* A call with an event that has this number of fields and nothing else. Returns its length. */
 static size_t call_with_fields(uint8_t *call, uint32_t fields)
 {
     static const uint8_t head[] = "\x80\1\0\4\0\0\0\6append\0\0\0\1\f\0\1\r\0\6\v\v";
@@ -124,7 +124,7 @@ static size_t call_with_fields(uint8_t *call, uint32_t fields)
     return (size_t)(at + 2 - call);
 }
 
-/* Headers that are made of no field count, too: host, timestamp, pri, nanos and FlumeOG. */
+/* Headers without a field count as well: host, timestamp, pri, nanos and FlumeOG. */
 static void test_the_most_fields(void **unused)
 {
     enum { MOST_FIELDS = PS_EVENT_HEADERS_MAX - PS_LEGACY_OWN_HEADERS };

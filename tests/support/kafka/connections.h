@@ -1,5 +1,5 @@
-/* The connections of a Kafka broker that a test plays, in the test's thread: nothing happens between two calls. What the broker
- * answers is the test's: a function reads a request and appends its answer. */
+/* The connections of a Kafka broker that a test plays, in the test's thread: nothing happens between two calls. A
+ * function of the test reads a request and appends its answer. */
 #pragma once
 
 #include "core/base.h"
@@ -21,6 +21,7 @@ struct ps_test_connection {
     char *in, *out;
     uint32_t in_length, out_length;
     bool breaks;   /* it ends, and what waits to be sent is lost */
+    unsigned late; /* calls of ps_test_connections_serve in which the broker neither sends nor reads here */
     uint32_t left; /* bytes that are still sent; then it ends. UINT32_MAX: no limit */
     /* The broker's own, for a request that it answers later; 0 with each new one: */
     uint64_t since_ns;
@@ -30,7 +31,7 @@ struct ps_test_connection {
 struct ps_test_connections {
     int listener;
     unsigned port;
-    uint32_t step; /* at most so many bytes of answers are sent in a call; 0: all */
+    uint32_t step; /* limit of the bytes that one call sends on a connection; 0: none */
     struct ps_test_connection items[PS_TEST_CONNECTIONS];
     /* Carries the request out, and appends the answer, whose head is written (ps_test_connection_begin). Returns false if it
      * does so later: then it is called again with this request, and those behind it wait. */

@@ -12,7 +12,8 @@
 
 struct ps_test_brokers;
 
-/* Topic `t`. `faults`: of 1,000 requests so many meet a fault. `sequence`: the first sequence number that they expect. */
+/* Topic `t`. `faults`: the number of requests in 1,000 that meet a fault. `sequence`: the first sequence number that they
+ * expect. */
 struct ps_test_brokers *ps_test_brokers_start(uint64_t seed, unsigned faults, int32_t sequence);
 void ps_test_brokers_stop(struct ps_test_brokers *brokers);
 /* HOST:PORT of the first one. */

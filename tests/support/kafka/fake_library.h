@@ -422,7 +422,7 @@ static struct {
     size_t held_count;
     char received
         [65536]; /* the first 40 bytes of the bodies, "a-0-0 a-0-1 ": since the last fake_assert_received */
-    uint64_t due_ns; /* what the last tick returned */
+    uint64_t due_ns; /* the result of the last tick */
 } source;
 
 /* Builds the source with these keys besides broker and topics; does not open it. */

@@ -1,6 +1,6 @@
-/* A run of the native fetch lane against the brokers of a test (tests/support/kafka/group_broker.h), with a sink that delivers batches
- * in order, when it is told to. Each record that is read is checked: it is the next one of its partition that is visible, or
- * the first one from where the member was told to begin. Time is the test's. */
+/* A run of the native fetch lane against the brokers of a test (tests/support/kafka/group_broker.h), with a sink that
+ * delivers batches in order, when the test calls it. Each record that is read is checked: it is the next one of its
+ * partition that is visible, or the first one from the offset at which the member begins. Time is the test's. */
 #pragma once
 
 #include "stages/lib/kafka/consumer/record.h"

@@ -1,8 +1,9 @@
 /* Two Kafka brokers for a test of a consumer, in the test's thread: a topic `t` whose partitions each have a log, and the
  * coordinator of a group with the test's member and others that are only imagined. Logs have gaps of offsets, batches of
  * transactions that were committed or aborted, and their control batches. Written from Kafka's protocol guide, KIP-62,
- * KIP-98, KIP-320, KIP-394 and KIP-447. They misbehave by a seed: connections break before or after a request is carried out, or
- * inside an answer; a request gets an error; a batch arrives damaged. Each request may be given an error by its number, too.
+ * KIP-98, KIP-320, KIP-394 and KIP-447. They misbehave by a seed: connections break before or after a request is carried
+ * out, or inside an answer; a request gets an error; a batch arrives damaged. Each request can also be given an error by
+ * its number.
  *
  * They fail the test if a commit is above what was delivered (`delivered`), or a request is not what Kafka defines. */
 #pragma once
@@ -53,7 +54,7 @@ struct ps_test_group_log {
     int32_t epoch;
     int64_t committed; /* -1: nothing is */
     int64_t delivered; /* set by the test: the next offset behind what was delivered */
-    int64_t licence;   /* -1, or where the member was told to begin in this generation */
+    int64_t licence;   /* -1, or the offset at which the member begins in this generation */
 };
 
 struct ps_test_group_node {
@@ -81,13 +82,13 @@ struct ps_test_group_broker {
     unsigned owned;             /* bits: the partitions that it has */
 
     /* faults */
-    unsigned faults; /* of 1,000 requests so many meet one */
+    unsigned faults; /* the number of requests in 1,000 that meet one */
     bool damages;    /* batches, too */
     bool holds;      /* no answer to Fetch, for now */
     int16_t fail_key, fail_error;
     unsigned fail_at, fail_last; /* the requests that meet it, by number, from 1; 0: none */
     bool fail_top;               /* the error is that of the whole answer */
-    /* Not UINT32_MAX: those requests get no error; so many bytes of the answer come, */
+    /* Not UINT32_MAX: those requests get no error; this number of bytes of the answer come, */
     uint32_t cut_at;
     bool cut_inside;    /* with the length of these bytes; else the connection ends there */
     uint32_t cut_bytes; /* and that many were there */

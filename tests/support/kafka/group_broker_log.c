@@ -1,4 +1,4 @@
-/* The logs of the broker with a group: what is in them, and what Fetch and ListOffsets ask. */
+/* The logs of the broker with a group: their records, and the answers to Fetch and ListOffsets. */
 #include "core/crc32c.h"
 #include "stages/lib/kafka/lane/record_set.h"
 #include "tests/support/kafka/group_broker.h"

@@ -35,7 +35,7 @@ static void skip_instance(struct ps_wire_in *in)
 
 /* ---- joining ---- */
 
-/* The members as the leader gets them, with what they are subscribed to. */
+/* The members as the leader gets them, with their subscriptions. */
 static char *put_members(const struct ps_test_group_broker *group, char *at, int16_t version)
 {
     static const char *const ids[] = {PS_TEST_GROUP_MEMBER, "a-member", "z-member"};
@@ -114,7 +114,7 @@ static void own(void *argument, struct ps_slice topic, int32_t partition)
     group->owned |= 1U << (unsigned)partition;
 }
 
-/* What the member has decided as the leader: each partition has one owner. */
+/* The decision of the member that is the leader: each partition has one owner. */
 static void take_assignment(struct ps_test_group_broker *group, struct ps_wire_in *in)
 {
     uint32_t count = ps_wire_get_count(in, 6), length;

@@ -23,7 +23,7 @@
 #define LIBRARY_PURGED_QUEUE (-152)
 #define SEQUENCE_AT 53 /* of a record set's base sequence */
 
-/* What the broker says about topic `t`. */
+/* The broker's metadata of topic `t`. */
 struct cluster {
     int16_t error;
     int32_t partitions, leader, epoch;
@@ -36,7 +36,7 @@ struct run {
     int fatal;        /* why the producer gave up; 0: it did not, and must not unless `may_die` */
     bool may_die;
     uint64_t turn_ns; /* how long a turn is; 0: a millisecond */
-    char told[256];   /* the last error that was told */
+    char told[256];   /* the last error that was reported */
     struct ps_kafka_producer *producer;
     struct ps_now now;
     struct {
@@ -157,7 +157,7 @@ static inline char *put_metadata(const struct run *run, char *at)
     return at;
 }
 
-/* Answers what is asked before records are sent. */
+/* Answers the requests that come before records are sent. */
 static inline void answer(struct run *run, const struct ps_test_request *request, uint32_t part)
 {
     static const int16_t most[][2] = {{KEY_PRODUCE, 3}, {KEY_METADATA, 7}, {KEY_PRODUCER_ID, 1}};

@@ -14,7 +14,7 @@ struct ps_test_broker {
     uint32_t length, taken;       /* bytes read, and those of the request that the test has got */
     void (*each)(void *argument); /* answers go byte by byte, with a call after each; NULL: at once */
     void *argument;
-    uint32_t part_max; /* answers end after so many bytes; 0: they do not */
+    uint32_t part_max; /* answers end after this number of bytes; 0: they do not */
 };
 
 void ps_test_broker_start(struct ps_test_broker *broker);

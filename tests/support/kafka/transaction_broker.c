@@ -170,7 +170,7 @@ static char *init_producer(struct ps_test_coordinator *broker, struct ps_wire_in
     int16_t error = refuses(broker, broker->epoch);
     if (error == 0 && broker->ongoing) {
         end(broker, false);
-        broker->epoch++; /* what is under way is fenced at once */
+        broker->epoch++; /* a transaction under way is fenced at once */
         error = ERROR_CONCURRENT;
     } else if (error == 0) {
         broker->epoch++;

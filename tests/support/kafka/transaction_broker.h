@@ -13,7 +13,7 @@
 
 struct ps_test_coordinator;
 
-/* `faults`: of 1,000 requests so many meet a fault. */
+/* `faults`: the number of requests in 1,000 that meet a fault. */
 struct ps_test_coordinator *ps_test_coordinator_start(uint64_t seed, unsigned faults);
 void ps_test_coordinator_stop(struct ps_test_coordinator *broker);
 const char *ps_test_coordinator_bootstrap(const struct ps_test_coordinator *broker);
@@ -22,7 +22,7 @@ bool ps_test_coordinator_serve(struct ps_test_coordinator *broker);
 
 /* The committed offset of an input partition. */
 int64_t ps_test_coordinator_offset(const struct ps_test_coordinator *broker, unsigned partition);
-/* Whether offsets wait for the end of a transaction: a consumer would not begin to read. */
+/* Returns whether offsets wait for the end of a transaction: a consumer would not begin to read. */
 bool ps_test_coordinator_is_unstable(const struct ps_test_coordinator *broker);
 /* The group gives the partitions to another member, or to the same anew: offsets of the last assignment are refused. Returns
  * the new one. */

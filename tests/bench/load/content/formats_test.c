@@ -1,5 +1,5 @@
-/* Each format has the right syntax: Flume's two syslog parsers, a JSON parser and the pattern of an access
- * log parse it and find what was put in. */
+/* The output of each format has the right syntax: it is parsed by Flume's two syslog parsers, a JSON parser and the pattern
+ * of an access log, and each parser finds the fields of the event. */
 #include <jansson.h>
 #include <regex.h>
 #include <stdio.h>
@@ -174,7 +174,7 @@ static void test_combined(void **state)
         for (uint32_t k = 0; k < EVENTS; k++) {
             char text[EVENT_ROOM];
             event_matches(&sample, k, &regex, groups, PS_COUNT_OF(groups), text);
-            /* log analysers keep only the last string: what the stamp covers lies within it */
+            /* log analysers keep only the last string, so the covered text is within it */
             stamp_check(&sample, text + groups[9].rm_so, (size_t)(groups[9].rm_eo - groups[9].rm_so), k);
         }
         checked++;

@@ -328,7 +328,7 @@ static void test_threads(void **state)
     }
 }
 
-/* The room ends anywhere: what fits is rendered, nothing beyond. */
+/* The output ends at each byte: the events that fit are rendered, and no byte is written beyond the end. */
 static void test_room(void **state)
 {
     struct ps_content_config config = {.template = "{words:1..9} {int:1..1000000}",

@@ -19,7 +19,8 @@
 #define DRAIN_S 60.0
 #define OVERHEAD_S 2.0
 #define EVENT_BYTES 100.0
-/* A sanitizer looks at memory, for which a case of each kind and noise is enough; shares are asked of many. */
+/* A sanitizer looks at memory, and one case of each kind and noise is enough for that; the success rates need many cases.
+ * */
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 #define CASES 30U
 #else
@@ -37,7 +38,7 @@ enum kind {
     BURSTS,         /* a token bucket that saves up for bursts, and drops */
     SAGS,           /* is faster for the first 10 s */
     BATCHES,        /* forwards every 200 ms */
-    WINDOWS,        /* so many in each window of some seconds, drops the others */
+    WINDOWS,        /* forwards a fixed number in each window of some seconds, and drops the others */
     KINDS,
 };
 static const char *const kind_names[KINDS] = {"token bucket, fair",   "token bucket, unfair",
@@ -394,8 +395,8 @@ static struct ps_search_answer run_trial(struct target *target, const struct ps_
     return answer;
 }
 
-/* The truth: what the target forwards when it has more than enough to do, on the same machine. A bucket that
- * is not full enough for a stall of its process loses capacity there. */
+/* The true answer: the rate that the target forwards when it always has input, on the same machine. A bucket that is not
+ * full enough for a stall of its process loses capacity there. */
 static double capacity_of(const struct target *drawn)
 {
     static const double from_s = 12, to_s = 52;

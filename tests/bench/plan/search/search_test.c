@@ -15,7 +15,7 @@ struct target {
     double false_loss;       /* share of trials that lose something for no reason */
     double false_hold;       /* share of trials at which overload does not show */
     double bad_from, bad_to; /* rates at which something is lost whatever the capacity */
-    double generator_max;    /* what the load generator can offer, 0: anything */
+    double generator_max;    /* the rate that the load generator can offer; 0: any */
     double broken_from;      /* at this rate and above trials fail, 0: never */
     double overhead_s;
     uint64_t random;

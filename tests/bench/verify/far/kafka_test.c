@@ -191,7 +191,7 @@ static void *make_later(void *nothing)
     return NULL;
 }
 
-/* Topics that do not exist yet are waited for. */
+/* The far end waits for topics that do not exist yet. */
 static void test_late_topic(void **state)
 {
     struct ps_test_far far;

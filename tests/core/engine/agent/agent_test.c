@@ -1,4 +1,4 @@
-/* A running agent: what metrics see of a reload whose components take long to open. */
+/* A running agent: its metrics during a reload whose components take long to open. */
 #include "tests/support/flow.h"
 
 #include "core/engine/agent/internal.h"
@@ -246,8 +246,8 @@ static void test_source_that_halts(void **state)
     flow_fini(&flow);
 }
 
-/* Every channel stays: what its sink does not deliver stays with it, so that the reload need not wait as long as a
- * stop would. */
+/* Every channel stays and keeps the events that its sink does not deliver, so the reload need not wait as long as a stop
+ * would. */
 static void test_reload_does_not_wait_as_long_as_a_stop(void **state)
 {
     struct ps_err err = {0};

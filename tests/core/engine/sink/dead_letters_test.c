@@ -1,5 +1,5 @@
-/* Dead letters and attempts in the engine, with stages of the test's own: how often and when a sink is asked again, what
- * becomes of the events whose attempts are used up, and that a source answers nobody before its letters are on disk. */
+/* Dead letters and attempts in the engine, with stages of the test's own: how often and when a sink is called again, the
+ * fate of events whose attempts are used up, and that a source answers no client before its letters are on disk. */
 #include "core/log/log.h"
 #include "tests/support/folder.h"
 #include "tests/support/letter_source.h"

@@ -1,4 +1,5 @@
-/* What the Java process reports: components that come, change and go, in Flume's JSON and in Prometheus' text. */
+/* The metrics of the Java process: components that appear, change and disappear, in Flume's JSON and in the text of
+ * Prometheus. */
 #include "core/watch/metrics/foreign.h"
 
 #include "core/watch/metrics/metrics.h"

@@ -19,7 +19,7 @@ static unsigned count_descriptors(void)
     return count;
 }
 
-/* A name of several addresses, too. */
+/* A name with several addresses. */
 static void test_one_socket(void **state)
 {
     static const char *const hosts[] = {NULL, "127.0.0.1", "localhost"};

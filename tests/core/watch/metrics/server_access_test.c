@@ -328,8 +328,8 @@ static void wait_lookers(unsigned lookers)
     assert_int_equal(ps_mark_read(&looking), lookers);
 }
 
-/* Four clients, by two names of one tap, get every event; the fifth is told to come again; a client that leaves
- * makes room at once. */
+/* Four clients, by two names of one tap, get every event; the fifth is refused with a retry time; when a client leaves, the
+ * next one gets its place at once. */
 static void test_several_lookers(void **state)
 {
     struct ps_err err;

@@ -1,4 +1,4 @@
-/* Avro's longs: the specification's examples, the ends of the range, what is none. */
+/* Avro's longs: the specification's examples, the ends of the range, and bytes that are not a long. */
 #include "stages/lib/avro/binary.h"
 #include "tests/support/support.h"
 

@@ -1,5 +1,5 @@
-/* What is sealed opens with the same key, nonce and bound bytes, and with no others; the bytes are those that the Python package
- * `cryptography` 48 makes of the same (HKDF with SHA-256, AESGCM). */
+/* Sealed bytes open with the same key, nonce and bound bytes, and with no others; they equal those that the Python package
+ * `cryptography` 48 makes of the same input (HKDF with SHA-256, AESGCM). */
 #include "stages/lib/encryption/seal.h"
 
 #include <string.h>
@@ -54,7 +54,7 @@ static void test_known_answers(void **state)
     ps_sealer_fini(&sealer);
 }
 
-/* One sealer for two keys in turn, and after what could not be opened. */
+/* One sealer for two keys alternately, and after bytes that could not be opened. */
 static void test_nothing_else_opens(void **state)
 {
     struct ps_seal *seal = make_seal(32, 0), *other = make_seal(32, 1);

@@ -1,4 +1,4 @@
-/* The local file system: outcomes come from ps_filesystem_turn, in order; what was not acknowledged is cut off. */
+/* The local file system: outcomes come from ps_filesystem_turn, in order; bytes that were not acknowledged are cut off. */
 #include "stages/lib/filesystem/local.h"
 #include "tests/support/folder.h"
 #include "tests/support/support.h"
@@ -126,7 +126,7 @@ static void test_write(void **unused)
     assert_int_equal(filesystem->under_way, 0);
 }
 
-/* A power cut after an hsync leaves the file under its name: the first one syncs the directory, too. */
+/* A power cut after an hsync leaves the file under its name: the first hsync also syncs the directory. */
 static void test_hsync_keeps_the_name(void **unused)
 {
     struct ps_file_stream *stream = create("synced", &fresh);

@@ -106,7 +106,7 @@ static void each_read_fails(bool encrypted)
             fail_msg("read %u fails: %u events came without a word", fail_at, count);
         if (!whole && strstr(err.text, "cannot be read: Input/output error") == NULL)
             fail_msg("read %u fails: %s", fail_at, err.text);
-        assert_true(report_count <= 1); /* that there is no checkpoint */
+        assert_true(report_count <= 1); /* that the checkpoint is missing */
     }
 }
 

@@ -149,7 +149,7 @@ static void test_damage(void **state)
     assert_int_equal(ps_hadoop_credentials_parse(&credentials, file, length, &err), PS_FAIL);
     assert_string_equal(err.text, "its version is 2; only 0 and 1 are supported");
     begin(0);
-    put("\x8c\x7f\xff\xff\xff", 5); /* so many tokens */
+    put("\x8c\x7f\xff\xff\xff", 5); /* this number of tokens */
     assert_int_equal(ps_hadoop_credentials_parse(&credentials, file, length, &err), PS_FAIL);
     assert_string_equal(err.text, "it is damaged, or not whole");
 }

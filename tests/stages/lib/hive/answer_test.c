@@ -1,4 +1,5 @@
-/* Answers of the metastore, as bytes of Thrift's binary protocol: what is one, and what Thrift's own exceptions mean. */
+/* Answers of the metastore, as bytes of Thrift's binary protocol: which bytes are an answer, and the meaning of Thrift's
+ * own exceptions. */
 #include "stages/lib/hive/message.h"
 #include "tests/support/support.h"
 
@@ -454,7 +455,8 @@ static void locks_have_a_number_and_a_state(void **state)
     ps_hive_answer_free(&answer);
 }
 
-/* A call that returns something is answered by that or by an exception; others by nothing, too. */
+/* A call that returns a value is answered by the value or by an exception; other calls may be answered by an empty struct.
+ * */
 static void answers_with_nothing_in_them(void **state)
 {
     for (int call = 0; call < PS_HIVE_CALLS; call++) {

@@ -268,7 +268,7 @@ static void test_buckets_of_several_columns(void **state)
     ps_orc_type_destroy(type);
 }
 
-/* Numbers of buckets that are no power of 2, too: the hash loses its sign before it is divided. */
+/* Numbers of buckets that are not powers of 2: the hash loses its sign before it is divided. */
 static void test_each_number_of_buckets(void **state)
 {
     static const uint32_t counts[] = {1, 2, 3, 5, 7, 10, 31, 32, 1000, 4095, 4096};

@@ -289,7 +289,7 @@ static void test_long_decimals(void **state)
     ps_orc_type_destroy(type);
 }
 
-/* Numbers of so many characters, the last that are read and the first that are not. */
+/* Numbers of this many characters: the last length that is read and the first that is not. */
 static void test_the_longest_reals(void **state)
 {
     char text[1100];
@@ -331,7 +331,7 @@ static void test_each_byte_around_a_value(void **state)
             length = snprintf(text, sizeof text, "%s%c", cases[i].text, (char)byte);
             is_value = !ps_hive_field_read(type, text, (uint32_t)length).null;
             bool is_more = cases[i].behind == NULL
-                               ? !(byte >= '0' && byte <= '9') /* a day: what follows is passed over */
+                               ? !(byte >= '0' && byte <= '9') /* a day: the text behind it is skipped */
                                : strchr(cases[i].behind, (int)byte) != NULL;
             if (is_value != (is_trimmed || is_more))
                 fail_msg("%s: byte 0x%02x behind it", cases[i].type, byte);

@@ -1,5 +1,6 @@
-/* The metastore's client with several addresses, beside a plain model: which one it asks next, when it rests, and that what was left of a lost
- * connection harms no later call. The clock stands still unless the test moves it, so that no rest ends by itself. */
+/* The metastore's client with several addresses, beside a plain model: which address it tries next, when it rests, and that
+ * the rest of a lost connection harms no later call. The clock stands still unless the test moves it, so that no rest ends
+ * by itself. */
 #include "stages/lib/hive/metastore.h"
 #include "tests/support/port.h"
 #include "tests/support/support.h"
@@ -154,7 +155,7 @@ static void answer(struct server *server, size_t most)
     call_length = 0;
 }
 
-/* Returns when the client has closed its end, too: a call that begins before would be sent to nobody. */
+/* Returns when the client has also closed its end: the server would not see a call that begins before. */
 static void hang_up(struct server *server)
 {
     char byte;

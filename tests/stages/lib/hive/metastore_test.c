@@ -15,7 +15,7 @@ static struct ps_port port = {.component = "test", .name = "test"};
 static int listener, peer = -1;
 static unsigned accepted;
 static uint64_t later_ns;  /* added to the clock */
-static uint8_t call[4096]; /* what the server has received */
+static uint8_t call[4096]; /* bytes that the server has received */
 static size_t call_length;
 static enum ps_hive_error outcomes[8];
 static char reason[PS_HIVE_REASON_BYTES];
@@ -159,7 +159,7 @@ static void send_unknown_method(void)
     send_answer(1);
 }
 
-/* A Table with its location alone, in a struct `outer` or not. */
+/* A Table with only its location; `outer`: it is in a struct `outer`. */
 static void send_table(bool outer)
 {
     begin(PS_THRIFT_REPLY, 0);
@@ -276,7 +276,7 @@ static void test_a_lost_connection(void **state)
     assert_int_equal(accepted, 2);
 }
 
-/* An answer before the whole call was sent is no answer to it. */
+/* An answer before the whole call was sent is not an answer to it. */
 static void test_an_answer_that_is_too_early(void **state)
 {
     static char name[16U << 20];
@@ -303,7 +303,7 @@ static void test_an_answer_that_is_too_early(void **state)
     assert_non_null(strstr(reason, "an answer to no call"));
 }
 
-/* So is one without a call; the next call goes over another connection. */
+/* An answer without a call is refused as well; the next call goes over another connection. */
 static void test_an_answer_without_a_call(void **state)
 {
     for (unsigned round = 0; round < 2; round++) {

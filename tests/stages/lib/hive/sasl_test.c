@@ -251,8 +251,8 @@ static void test_a_wrong_proof(void **state)
     close_wire(&wire);
 }
 
-/* A client answers the first challenge and gets one more message. Only the proof, as COMPLETE, opens the connection; what comes behind the proof in the
- * same bytes is the first frame. */
+/* A client answers the first challenge and gets one more message. Only the proof, as COMPLETE, opens the connection; the
+ * bytes behind the proof are the first frame. */
 static void test_messages_behind_the_challenge(void **state)
 {
     static const struct {
@@ -271,7 +271,7 @@ static void test_messages_behind_the_challenge(void **state)
         if (cases[i].shakes == 1)
             give(&wire, "\0\0\0\6answer", 10);
         assert_int_equal(shake(&wire), cases[i].shakes);
-        if (cases[i].shakes == 0) { /* the mechanism has all: the server says so, and no more challenges */
+        if (cases[i].shakes == 0) { /* the mechanism is complete: no more challenges come */
             assert_int_equal(receive_message(&wire, COMPLETE, bytes), 0);
             give_message(&wire, OK, "");
             assert_int_equal(shake(&wire), -1);

@@ -1,4 +1,5 @@
-/* What http_parser lets pass: names, foldings, targets, hosts and chunk lines, each good one beside its near misses. */
+/* Unusual input that http_parser accepts: names, foldings, targets, hosts and chunk lines, each beside similar input that
+ * it refuses. */
 #include "stages/lib/http/message_rules.h"
 #include "tests/support/support.h"
 
@@ -70,7 +71,7 @@ static void test_targets(void **unused)
     assert_null(ps_http_target_wrong("*", 1, true));
     assert_non_null(ps_http_target_wrong("*", 1, false));
     assert_null(ps_http_target_wrong("/%20", 4, true));
-    assert_non_null(ps_http_target_wrong("/%20", 3, true)); /* what stands behind it does not count */
+    assert_non_null(ps_http_target_wrong("/%20", 3, true)); /* bytes behind it do not count */
 }
 
 static void test_hosts(void **unused)

@@ -44,7 +44,7 @@ static void expect(const struct ps_http_limits *within, const char *what, const 
     }
 }
 
-/* RFC 9112, 7.1: what is refused could end elsewhere for a server on the way. */
+/* RFC 9112, 7.1: chunked bodies are refused if another server on the way could see another end. */
 static void test_chunk_lines(void **unused)
 {
 #define TEXT(bytes) (HEAD bytes), sizeof(HEAD bytes) - 1
@@ -144,8 +144,8 @@ static void test_longest_head(void **unused)
     expect(&exact, "a target", target, sizeof target - 1, 414, NULL);
 }
 
-/* A connection goes on behind a complete request, or ends. A proxy of HTTP/1.0 knows no chunks: what it takes for the next request is
- * not read (RFC 9112, 6.1). */
+/* A connection goes on behind a complete request, or ends. A proxy of HTTP/1.0 does not know chunks: bytes that it would
+ * take for the next request are not read (RFC 9112, 6.1). */
 static void test_goes_on(void **unused)
 {
 #define CHUNKS "Transfer-Encoding: chunked\r\n\r\n2\r\n[]\r\n0\r\n\r\n"

@@ -1,5 +1,5 @@
-/* Rules by status: the exact one counts before its hundred, whatever their order; each kind of rule has its own bits; what is no status
- * has no effect. */
+/* Rules by status: the exact one counts before its hundred, in any order; each kind of rule has its own bits; a number
+ * outside the range of statuses has no effect. */
 #include "stages/lib/http/status_rules.h"
 #include "tests/support/support.h"
 

@@ -1,4 +1,5 @@
-/* Values that a Java class is asked for: what the process reads, and each way in which it can answer, lie, or not answer. */
+/* Values that a Java class is asked for: the answer that the process reads, and each way in which the class can answer,
+ * answer wrongly, or not answer. */
 #include "stages/lib/java/ask.h"
 
 #include <stdio.h>

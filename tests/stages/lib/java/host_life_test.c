@@ -1,5 +1,5 @@
-/* The life of the Java host's process: how it ends, and what is said of one that ends by itself. The process is a shell. (Its messages:
- * tests/stages/sinks/java_test.c and tests/stages/sources/java_test.c.) */
+/* The life of the Java host's process: how it ends, and the log message about one that ends by itself. The process is a
+ * shell. (Its messages: tests/stages/sinks/java_test.c and tests/stages/sources/java_test.c.) */
 #include "core/clock.h"
 #include "stages/lib/java/host.h"
 #include "tests/support/folder.h"

@@ -1,4 +1,4 @@
-/* What of the class path counts as changed. */
+/* The changes of the class path that count. */
 #include "stages/lib/java/jars.h"
 
 #include "tests/support/folder.h"

@@ -1,4 +1,5 @@
-/* The process of a monitor: what it gets, that it is started again, and that one that reads nothing or does not stop holds nobody up. */
+/* The process of a monitor: its input, that it is started again, and that one that reads nothing or does not stop does not
+ * delay the agent. */
 #include "stages/lib/java/monitor.h"
 
 #include "core/clock.h"

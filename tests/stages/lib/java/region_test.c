@@ -44,7 +44,7 @@ static void test_areas(void **)
     assert_int_equal(between.offset, 6 * STEP_BYTES);
     assert_true(ps_java_area_take(region, 2 * STEP_BYTES, &areas[1]));
     assert_int_equal(areas[1].offset, 2 * STEP_BYTES);
-    assert_int_equal(areas[1].memory[0], 0); /* what was given back is empty */
+    assert_int_equal(areas[1].memory[0], 0); /* memory that was given back is empty */
     assert_int_equal(areas[0].memory[2 * STEP_BYTES - 1], 'a');
     assert_int_equal(areas[2].memory[0], 'c');
     ps_java_region_release(region); /* the areas hold it */

@@ -1,5 +1,5 @@
-/* Key stores: committed ones of every kind (tests/stages/data/stores/make.sh) and, if keytool is installed,
- * ones that it makes during the test. Those made byte by byte: jks_test.c. */
+/* Key stores: committed ones of every kind (tests/stages/data/stores/make.sh) and, if keytool is installed, ones that it
+ * makes during the test. Stores that are made byte by byte: jks_test.c. */
 #include "tests/support/folder.h"
 #include "tests/support/keystore.h"
 

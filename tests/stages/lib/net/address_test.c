@@ -1,4 +1,4 @@
-/* Hosts as users write them, and what a bound socket has of what was asked for. */
+/* Hosts as users write them, and the addresses of a bound socket. */
 #include "stages/lib/net/address.h"
 #include "stages/lib/net/resolver.h"
 #include "tests/support/support.h"
@@ -24,7 +24,7 @@ static void test_literals(void **unused)
             fail_msg("%s", cases[i].host);
 }
 
-/* A name is asked for, up to the length that has room; a longer one is no name. */
+/* A name is looked up if its length has room; a longer one is refused. */
 static void test_the_longest_name(void **unused)
 {
     for (size_t length = PS_HOST_NAME_BYTES - 3; length <= PS_HOST_NAME_BYTES + 3; length++) {
@@ -76,7 +76,7 @@ static int receive_buffer(int fd)
     return bytes;
 }
 
-/* As much as the system gives: beyond its usual limit if this process may. Linux doubles what it was asked for. */
+/* As much as the system gives: beyond its usual limit if this process may. Linux doubles the size that was requested. */
 static void test_receive_buffer(void **unused)
 {
     struct ps_address bound;
@@ -96,7 +96,7 @@ static void test_receive_buffer(void **unused)
     close(plain);
 }
 
-/* Only sockets that all share the port have it together. */
+/* Several sockets share a port only if each of them allows it. */
 static void test_shared_ports(void **unused)
 {
     for (unsigned datagrams = 0; datagrams < 2; datagrams++) {

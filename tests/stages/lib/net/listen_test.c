@@ -1,4 +1,4 @@
-/* Where a source listens: what it says of itself, what it tries, and what `open` binds. */
+/* The address of a source: its text, the attempts, and the socket that `open` binds. */
 #include "tests/support/support.h"
 
 #include "stages/lib/net/listen.h"

@@ -148,7 +148,7 @@ static void test_answers(void **unused)
     ps_lookup_teardown(lookup);
 }
 
-/* While the name server hangs, one question is asked, however often somebody looks; nobody waits for it. */
+/* While the name server hangs, one query is under way, however many look-ups there are; no caller waits for it. */
 static void test_a_hanging_server(void **unused)
 {
     struct ps_lookup *lookup;

@@ -49,7 +49,7 @@ static void test_one(void **state)
         expect(&address, "127.0.0.7", 1);
 }
 
-/* The name has other addresses now, none of them behind the one that was tried. */
+/* The name has other addresses now, and the address that was tried is not among them. */
 static void test_other_answers(void **state)
 {
     struct ps_address address = {.length = 0};

@@ -79,7 +79,8 @@ static size_t unpack(enum ps_orc_compression kind, const uint8_t *packed, size_t
     return 0;
 }
 
-/* Of random bytes, of which so many are the byte before them. Sizes from one byte on: most small chunks do not become shorter. */
+/* Random bytes; this number of them repeat the byte before. Sizes from one byte on: most small chunks do not become
+ * shorter. */
 static void test_drawn_chunks(void **unused)
 {
     static uint8_t bytes[BYTES_MAX], back[BYTES_MAX];

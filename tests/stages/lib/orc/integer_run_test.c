@@ -154,7 +154,7 @@ static void test_each_width_of_steps(void **state)
     }
 }
 
-/* A step of 2 to the power of 63 is no step that a delta run has. */
+/* A step of 2 to the power of 63 does not fit into a delta run. */
 static void test_the_largest_step(void **state)
 {
     const int64_t values[] = {5, 0, INT64_MIN}, more[] = {1, 0, INT64_MIN, INT64_MIN};

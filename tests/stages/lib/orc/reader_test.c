@@ -420,7 +420,7 @@ static void add_to_bloom(enum column column, const struct ps_orc_value *value, u
     orc_bloom_add_integer(bits, bit_count, hashes, number);
 }
 
-/* As long as the specification says for so many values, and with the bits of the group's values, no less and no more. */
+/* It has exactly the length that the specification gives for this number of values, and the bits of the group's values. */
 static void expect_bloom(struct orc_message filter, enum column column, uint32_t from, uint32_t to,
                          uint64_t stride, double false_positives)
 {

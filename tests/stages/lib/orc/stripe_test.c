@@ -126,7 +126,7 @@ static void stripes_are_counted_once(void **state)
     close_column();
 }
 
-/* The values of an array's column are its lists, those of the column below it the items. */
+/* The values of an array's column are its lists; the values of the column below it are the items. */
 static void lists_and_items_are_counted(void **state)
 {
     const struct ps_orc_value items[] = {{.integer = 1}, {.integer = 2}, {.integer = 3}};
@@ -173,7 +173,7 @@ static void texts_have_their_length_in_characters(void **state)
     expect_text("string", "ab", "ab");
 }
 
-/* A float's bounds are those of what is written, not of what was given. */
+/* A float's bounds are computed from the written values, not from the given ones. */
 static void floats_are_counted_as_they_are_written(void **state)
 {
     open_column("float");
@@ -187,7 +187,7 @@ static void floats_are_counted_as_they_are_written(void **state)
     close_column();
 }
 
-/* Nanoseconds are in a stream of their own, which is whole, too. */
+/* Nanoseconds are in a stream of their own, which is also whole. */
 static void the_second_stream_has_every_row(void **state)
 {
     size_t length, rows = 0;

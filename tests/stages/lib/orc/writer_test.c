@@ -1,4 +1,5 @@
-/* The ORC writer: what it does around the rows. That readers find the rows themselves is shown by tests/real/orc_test.sh. */
+/* The ORC writer: the parts of a file around the rows. That readers find the rows themselves is shown by
+ * tests/real/orc_test.sh. */
 #include "stages/lib/orc/writer_internal.h"
 #include "tests/support/orc_file.h"
 #include "tests/support/support.h"

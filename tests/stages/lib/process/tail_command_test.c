@@ -125,7 +125,7 @@ static void test_others(void **unused)
     }
 }
 
-/* The directory is no expression. */
+/* The directory is not an expression. */
 static void test_pattern(void **unused)
 {
     struct ps_tail_command command = {0};

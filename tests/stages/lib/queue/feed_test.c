@@ -350,7 +350,8 @@ static void test_recall(void **state)
     end();
 }
 
-/* A reload with another channel: what a consumer held, and what was read ahead, is fed again to the next one. */
+/* A reload with another channel: leases that a consumer held, and frames that were read ahead, are fed again to the next
+ * one. */
 static void reload(bool reads_ahead)
 {
     struct ps_lease *held[HELD];

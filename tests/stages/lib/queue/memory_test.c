@@ -61,7 +61,7 @@ static bool is_even(const struct ps_lease *lease)
     return lease->batch->sequence % 2 == 0;
 }
 
-/* Those given back are among them, and what was put back before is still older than the rings. */
+/* Leases that were given back are among them, and those put back before are still older than the rings. */
 static void test_withdraw(void **state)
 {
     for (unsigned consumers = 1; consumers <= 2; consumers++) {
@@ -109,7 +109,8 @@ static void test_set_quota(void **state)
     bench_fini(&bench);
 }
 
-/* The share is smaller than any lease: one at a time, each time that the queue is empty. What is put fits exactly, or is a byte too much. */
+/* The share is smaller than any lease: one at a time, each time that the queue is empty. The lease that is put fits
+ * exactly, or is a byte too large. */
 static void test_small_quota(void **state)
 {
     struct bench bench;
@@ -146,7 +147,8 @@ static uint64_t reserve(struct bench *bench, unsigned producer, uint64_t events)
     return ps_memory_queue_reserve(bench->memory, producer, events);
 }
 
-/* Room that is kept is half of the capacity for all producers together; what is given back, others get. */
+/* The room that is kept is half of the capacity for all producers together; room that one gives back is free for the
+ * others. */
 static void test_reserve(void **state)
 {
     struct bench bench;

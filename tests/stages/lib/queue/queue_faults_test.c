@@ -16,7 +16,7 @@ enum what { CHANGE, READ, MEMORY };
 
 static struct lossy_queue fixture; /* a durable queue of a test that fails goes on */
 static enum what what;
-static uint64_t nth, again; /* the call that fails; so many calls later another one; 0: none */
+static uint64_t nth, again; /* the call that fails; this number of calls later another one; 0: none */
 static uint64_t deliveries;
 static unsigned starved;      /* tries of the consumer */
 static unsigned came[EVENTS]; /* in this life */
@@ -53,7 +53,7 @@ static bool is_starved(void)
                               (again > 0 && deliveries >= nth + again && starved < 2 * STARVED_TRIES));
 }
 
-/* Takes all memory of the depot but so many blocks. Returns how many it took. */
+/* Takes all memory of the depot but this number of blocks. Returns how many it took. */
 static size_t take_memory(struct ps_block **taken, unsigned but)
 {
     struct ps_block_cache *blocks = fixture.stage.port.blocks;

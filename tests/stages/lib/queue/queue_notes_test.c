@@ -102,8 +102,8 @@ static void rest(unsigned *tries)
     nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
 }
 
-/* What was delivered is written by the durable queue's next call that writes, before it does anything else with the store: nothing is put, and
- * no time passes. */
+/* The durable queue writes its deliveries in its next call that writes, before any other work in the store: no event is
+ * put, and no time passes. */
 static void test_delivered_is_written_at_once(void **state)
 {
     struct fixture *fixture = *state;

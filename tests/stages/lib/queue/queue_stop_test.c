@@ -1,5 +1,6 @@
-/* A durable queue that cannot write when the agent stops or reloads: each lease that is not promised comes back once, in the order of its
- * source, neither settled nor given up; a queue that works promises it, and counts it, as any other. No source is told that its event is safe. */
+/* A durable queue that cannot write when the agent stops or reloads: each lease that is not promised comes back once, in
+ * the order of its source, neither settled nor given up; a queue that works promises it, and counts it, as any other. No
+ * source gets an acknowledgement of its event. */
 #include "stages/lib/queue/queue_internal.h"
 
 #include "stages/lib/queue/channel.h"
@@ -96,7 +97,8 @@ static void await_turns(void)
         rest();
 }
 
-/* Stops the queue. What comes back is these leases, in this order, as if they had never been put; the account is what the store has. */
+/* Stops the queue. These leases come back, in this order, as if they had never been put; the account is that of the store.
+ * */
 static struct ps_lease *expect_back(struct ps_lease *const *leases, size_t count)
 {
     struct ps_fill fill;
@@ -217,7 +219,7 @@ static void test_given_up_and_not_home(void **state)
     end();
 }
 
-/* The store was never open: what a reload restored comes back, and a list that is left at the end is not taken. */
+/* The store was never open: leases that a reload restored come back, and a list that is left at the end is not taken. */
 static void test_never_opened(void **state)
 {
     begin((struct plan){.call = OPEN, .nth = 1, .retry_ns = 600 * PS_NS_PER_S});
@@ -281,7 +283,7 @@ static enum ps_result sink_work(const void *p, void *state, struct ps_lease **le
 static const struct ps_sink_ops sink_ops = {.work = sink_work};
 static const struct ps_stage_ops sink = {.kind = PS_KIND_SINK, .name = "sink", .sink = &sink_ops};
 
-/* The client got an answer for the event that is on disk, and none for those that are not; they count as lost. */
+/* The client got an answer for the event that is on disk, and none for the others, which count as lost. */
 static void test_an_agent_stops(void **state)
 {
     const struct ps_test_small_stages stages = {.source = &ps_test_letter_source,

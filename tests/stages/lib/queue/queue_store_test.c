@@ -437,7 +437,7 @@ static void test_refused_events_are_not_counted(void **state)
     ps_test_stage_fini(&stage);
 }
 
-/* A lost connection: what fails is read, or written, again and again, and each failure is followed by another one. The store is
+/* A lost connection: the read or write that failed is repeated, and each failure is followed by another one. The store is
  * renewed when that is due all the same. */
 static void test_a_connection_that_is_lost(void **state)
 {
@@ -512,7 +512,8 @@ static void test_a_crowded_store(void **state)
     ps_test_stage_fini(&stage);
 }
 
-/* The memory budget is smaller than when an event was put: the event stays, the reason is said, and it comes when there is memory. */
+/* The memory budget is smaller than when an event was put: the event stays, the reason is reported, and the event comes
+ * when there is memory. */
 static void event_beyond_the_memory(bool reads_ahead)
 {
     enum { LONG = 12 << 20 };

@@ -47,7 +47,7 @@ static int failing_sync(void *argument, int fd)
 
 #define SEGMENTS_MAX 4
 
-/* The disk has room for so many segments. */
+/* The disk has room for this number of segments. */
 static int failing_allocate(void *argument, int fd, uint64_t length)
 {
     struct failing *failing = argument;
@@ -337,7 +337,8 @@ static void test_removed_directories_promise_nothing(void **state)
     assert_delivers(fixture, 2, 2);
 }
 
-/* Those that can be refused are, those that cannot wait; in order, so one that waits keeps those behind it. */
+/* Leases that can be refused are refused, unless they can wait; it goes in order, so one that waits holds up those behind
+ * it. */
 static void test_refusable_leases_are_given_up(void **state)
 {
     struct fixture *fixture = *state;
@@ -360,8 +361,9 @@ static void test_refusable_leases_are_given_up(void **state)
     assert_delivers(fixture, 3, 3);
 }
 
-/* Two sources put into one channel whose disk fails: what one of them cannot refuse keeps no client of the other from its refusal, and
- * is promised when the disk works again; what it can refuse behind that waits with it. */
+/* Two sources put into one channel whose disk fails: a lease that one of them cannot refuse does not delay the refusals of
+ * the other source, and is promised when the disk works again; a later lease of the same source waits with it even if it
+ * could be refused. */
 static void test_one_source_does_not_hold_back_refusals_of_another(void **state)
 {
     struct fixture *fixture = *state;
@@ -471,7 +473,7 @@ static void stop_of_a_broken_disk(struct fixture *fixture, unsigned failures)
     assert_int_equal(left->settled, 0);
     struct ps_fill fill;
     ps_queue_fill(fixture->queue, &fill);
-    assert_int_equal(fill.size, 1); /* what stays on disk */
+    assert_int_equal(fill.size, 1); /* events that stay on disk */
     ps_queue_destroy(fixture->queue);
     __atomic_store_n(&fixture->failing.write_errno, 0, __ATOMIC_SEQ_CST);
     make(fixture);
@@ -541,7 +543,7 @@ static void test_what_is_delivered_behind_another_is_recorded(void **state)
             assert_true(leases[i]->batch->any_order);
         }
         unsigned stuck =
-            count / 2; /* of those that are left, drawn: the others are delivered, in any order */
+            count / 2; /* drawn from the remaining ones: the others are delivered, in any order */
         for (unsigned some = count; some > stuck; some--) {
             unsigned drawn = (unsigned)(ps_test_random(&random) % some);
             deliver(fixture, leases[drawn]);

@@ -1,5 +1,5 @@
-/* The durable queue on a disk that does not give what is on it: nothing is passed over, lost or removed, the trouble is said, what is put
- * goes on, and everything comes in order when the disk works again; the second time as the first. */
+/* The durable queue on a disk whose files cannot be read: no frame is skipped, lost or removed, the trouble is reported,
+ * puts continue, and everything comes in order when the disk works again; the second time as the first. */
 #include "stages/lib/queue/queue.h"
 
 #include "tests/support/folder.h"
@@ -33,7 +33,7 @@ static int noting_open(void *argument, const char *path, bool create)
     return fd;
 }
 
-/* A payload is longer than the head of a frame, and opening reads none: what was delivered is in the state. */
+/* A payload is longer than the head of a frame, and opening reads none: deliveries are in the state. */
 static ssize_t failing_read(void *argument, int fd, void *to, size_t length, uint64_t offset)
 {
     enum what what = __atomic_load_n(&fails, __ATOMIC_SEQ_CST);

@@ -30,14 +30,14 @@ static struct {
     unsigned calls[CALLS];
     bool crowded;          /* there is too little room. Atomic */
     unsigned turns;        /* of the durable queue's thread: each asks what is promised. Atomic */
-    const char *complaint; /* what the durable queue may not do */
+    const char *complaint; /* an error of the durable queue */
 } store = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
 /* The calls that fail, and how. */
 static struct plan {
     enum call call;
     unsigned nth, again;   /* the nth call, and as many calls later another one; 0: none */
-    unsigned renews;       /* the first calls of renew that fail, too */
+    unsigned renews;       /* the first calls of renew also fail, this number */
     uint64_t retry_ns;     /* 0: short */
     uint64_t durable;      /* frames of a failed sync that are durable all the same */
     enum ps_store_fed fed; /* of a failed feed */

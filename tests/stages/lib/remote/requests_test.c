@@ -1,5 +1,5 @@
-/* The requests of a remote sink: what each result costs an event, in a table, and requests whose events have different
- * results. The test is the server: it ends requests by hand. */
+/* The requests of a remote sink: a table with the cost of each result for an event, and requests whose events have
+ * different results. The test is the server: it ends requests by hand. */
 #include "stages/lib/remote/requests.h"
 #include "tests/support/dead_letters.h"
 #include "tests/support/folder.h"
@@ -185,7 +185,7 @@ static struct ps_lease *abcd(void)
     return PS_LEASE(&stage, PS_BODY("A"), PS_BODY("B"), PS_BODY("C"), PS_BODY("D"));
 }
 
-/* Only the events that were not delivered are sent again, in the same request. */
+/* The events that were not delivered are sent again, in the same request, without the others. */
 static void test_result_of_each(void **unused)
 {
     struct ps_lease *lease;
@@ -296,7 +296,7 @@ static void block_letters(bool block)
         ps_test_folder_append("dead", "", 0);
 }
 
-/* A request whose letters have no room yet is not interrupted by those of another one: the numbers of its letters are
+/* A request whose letters have no room yet is not interrupted by letters of another request: the numbers of its letters are
  * consecutive. */
 static void test_letters_without_room(void **unused)
 {

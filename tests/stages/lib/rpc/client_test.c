@@ -1,5 +1,6 @@
-/* The client of an RPC connection, over a protocol of a few bytes and a server that the test plays byte by byte: how many calls are in
- * flight, what a lost connection leaves, answers that do not fit, and the limits of time and size at both sides. */
+/* The client of an RPC connection, over a protocol of a few bytes and a server that the test plays byte by byte: how many
+ * calls are in flight, the state after a lost connection, answers that do not fit, and the limits of time and size at both
+ * sides. */
 #include "stages/lib/rpc/client.h"
 #include "core/clock.h"
 #include "tests/support/support.h"
@@ -264,7 +265,7 @@ static void test_order(void **unused)
     assert_int_equal(answered_count, 0);
 }
 
-/* What ends a connection, as the first answer and as a later one. The calls in flight stay for their owner. */
+/* Answers that end a connection, as the first answer and as a later one. The calls in flight stay for their owner. */
 static void test_refused(void **unused)
 {
     static const struct {

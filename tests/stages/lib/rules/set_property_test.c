@@ -1,6 +1,5 @@
-/* Random rules (tests/support/rules/random.h) over random events, against a naive evaluator
- * (tests/support/rules/model.h). Leases have index lists, memory runs out in the middle, headers are shared
- * or not. */
+/* Random rules (tests/support/rules/random.h) over random events, against a naive evaluator (tests/support/rules/model.h).
+ * Leases have index lists, memory runs out in the middle, headers are shared or separate. */
 #include "core/flow/bump.h"
 #include "tests/support/rules/model.h"
 #include "tests/support/rules/random.h"
@@ -74,7 +73,7 @@ static struct ps_lease *random_lease(struct ps_test_rules *rules)
 
 /* ---- memory that runs out ---- */
 
-/* Takes all blocks away; `left` bytes stay in the one that headers are carved from. */
+/* Takes all blocks away; Headers are carved from the current one, of which `left` bytes remain. */
 static size_t memory_take(struct ps_test_rules *rules, struct ps_batch *batch, struct ps_block **blocks,
                           size_t count, size_t room, uint32_t left)
 {

@@ -104,7 +104,7 @@ static void test_header_conditions(void **unused)
 }
 
 /* Ten thousand services: one look each, nothing asked about every event. */
-/* All spellings of zero are one value, the negative one too. */
+/* All spellings of zero are one value, also the negative one. */
 static void test_zero(void **unused)
 {
     static const char *const zeros[] = {"0", "-0", "0.0", "-0.0", "00"};

@@ -162,7 +162,7 @@ static struct endpoint endpoint_open(void)
 
 #define ANSWER(status, body) "HTTP/1.1 " status "\r\nConnection: close\r\n\r\n" body
 
-/* A token is kept for 80 % of its life; a new one is asked for while the old one is still good. */
+/* A token is kept for 80 % of its life; a new one is requested while the old one is still good. */
 static void test_endpoint(void **state)
 {
     struct endpoint endpoint = endpoint_open();
@@ -213,7 +213,7 @@ static void test_late_answer(void **state)
     close(endpoint.listener);
 }
 
-/* Each failure is told once, with the endpoint's words, and the next call asks again. */
+/* Each failure is reported once, with the endpoint's words, and the next call sends a new request. */
 static void test_endpoint_fails(void **state)
 {
     static const struct {

@@ -1,6 +1,6 @@
-/* The file system of a spooling directory while the system fails: each call and allocation of its jobs once, at every point of a small workload with two
- * restarts. A file is read until it is retired, and not afterwards; what the last good save has as delivered does not come again; nothing
- * behind it is left out. */
+/* The file system of a spooling directory while the system fails: each call and allocation of its jobs once, at every point
+ * of a small workload with two restarts. A file is read until it is retired, and not afterwards; events that the last good
+ * save has as delivered do not come again; later ones are not skipped. */
 #include "core/log/log.h"
 #include "stages/lib/spool/meta.h"
 #include "stages/lib/spool/spool.h"

@@ -224,7 +224,8 @@ static void life_end(struct ps_spool_file *file, uint64_t position, bool leave)
     ps_spool_leave(spool, &none);
 }
 
-/* A file is left alone and read on in turn, over lives: the later of its two positions counts, which is the last one of each life. */
+/* A file is alternately left alone and read on, over several lives of the agent: the later of its two positions counts,
+ * which is the last one of each life. */
 static void test_two_positions(void **unused)
 {
     char text[100];

@@ -38,7 +38,7 @@ static void cycles_until_open(struct ps_test_stage *stage, uint64_t count)
         if (i > 1000)
             usleep(1000);
         ps_test_source_cycle(stage);
-        ps_test_stage_pass_ms(stage, 10); /* lingering connections end, too */
+        ps_test_stage_pass_ms(stage, 10); /* lingering connections also end */
     }
     assert_int_equal(open_count(stage), count);
 }
@@ -360,8 +360,8 @@ static void start_tls(struct ps_test_stage *stage, uint64_t budget_bytes)
     assert_int_equal(ps_test_stage_open(stage), PS_OK);
 }
 
-/* What the TLS library allocates for connections comes from the budget: a source has as many as a quarter of it
- * holds, refuses more at once, and takes new ones when others end. */
+/* Memory that the TLS library allocates for connections comes from the budget: a source has connections up to a quarter of
+ * the budget, refuses more at once, and takes new ones when others end. */
 static void test_tls_memory_is_counted(void **unused)
 {
     enum { BUDGET_MIB = 8, MOST = BUDGET_MIB * 64 / 4, TRIED = MOST + 40 };

@@ -136,7 +136,7 @@ static void test_zero_never_closes(void **unused)
     ps_test_stage_fini(&stage);
 }
 
-/* 5 KiB a second are more than the rate that is asked for: such a message may take as long as it needs. */
+/* 5 KiB a second are more than the required rate: such a message may take any time. */
 static void test_slow_line_is_served(void **unused)
 {
     struct ps_test_stage stage;
@@ -145,7 +145,7 @@ static void test_slow_line_is_served(void **unused)
     int fd = client(&stage);
     (void)begin_of(&ps_source_thrift, message, sizeof message);
     assert_int_equal(drip(&stage, fd, message, 5120, 390), 0);
-    assert_in_range(drip(&stage, fd, message, 1, 800), 20, 500); /* what it was ahead is used up then */
+    assert_in_range(drip(&stage, fd, message, 1, 800), 20, 500); /* its lead is used up then */
     close(fd);
     ps_test_stage_fini(&stage);
 }

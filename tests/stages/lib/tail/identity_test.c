@@ -29,7 +29,8 @@ static int file_of(const char *name, size_t length)
     return fd;
 }
 
-/* Pieces that follow each other, overlap or come again, from anywhere: what continues the known part extends it, up to its limit. */
+/* Pieces that follow each other, overlap or come again, from anywhere: a piece that continues the known part extends it, up
+ * to its limit. */
 static void test_pieces(void **unused)
 {
     uint64_t random = ps_test_seed();

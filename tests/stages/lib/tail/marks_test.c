@@ -172,7 +172,7 @@ static void add_many(unsigned count, unsigned lag, unsigned batch)
         while (!has(
             &marks,
             offsets
-                [done])) /* positions of a batch that is whole have their mark still; the latest one, too */
+                [done])) /* the positions of a whole batch still have their mark, and so does the latest one */
             done++;
         assert_false(has(&marks, offsets[i] + 1));
     }

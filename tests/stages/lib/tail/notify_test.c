@@ -1,4 +1,5 @@
-/* What inotify reports of a directory: written files, new and lost names, renames with the name before, and its own end. */
+/* The events of a directory that inotify reports: written files, new and lost names, renames with the name before, and the
+ * directory's own end. */
 #include "stages/lib/tail/notify.h"
 #include "tests/support/folder.h"
 #include "tests/support/support.h"
@@ -22,7 +23,7 @@ static void happened(void *argument, int of, unsigned what, const char *name, co
              name != NULL ? name : "-", from != NULL ? " from " : "", from != NULL ? from : "");
 }
 
-/* What was reported since the last call. inotify queues an event before the call that causes it returns. */
+/* Collects the reports since the last call. inotify queues an event before the call that causes it returns. */
 static const char *reported(void)
 {
     said[0] = '\0';
@@ -68,7 +69,7 @@ static void test_files(void **unused)
     assert_string_equal(reported(), "");
 }
 
-/* Only a rename within the directory has a former name, each its own. */
+/* Only renames within the directory have a former name, each its own. */
 static void test_renames(void **unused)
 {
     ps_test_folder_append("d/a", "x", 1);

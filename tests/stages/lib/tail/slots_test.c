@@ -28,7 +28,7 @@ static void test_drawn(void **unused)
         ps_tail_slots_grow(&slots, room);
         for (unsigned step = 0; step < 3000; step++) {
             uint32_t number = (uint32_t)(ps_test_random(&random) % room);
-            /* Of some time more are put than taken, so that it is full; of some, more are taken. */
+            /* In some phases more are put than taken, so that it becomes full; in others more are taken. */
             if (ps_test_random(&random) % 8 < (step / 500 % 2 == 0 ? 7 : 2)) {
                 ps_tail_slots_put(&slots, number);
                 if (!is_listed(number))

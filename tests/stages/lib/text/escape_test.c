@@ -169,7 +169,7 @@ static void test_host(void **unused)
     ps_test_stage_init(&stage, &ps_sink_null);
     const struct ps_escape *escape =
         ps_escape_compile(stage.arena, "%[localhost]|%[ip]|%[FQDN]", NULL, &stage.err);
-    if (escape == NULL) { /* a machine whose own name does not resolve: Flume fails there too */
+    if (escape == NULL) { /* a machine whose own name does not resolve: Flume also fails there */
         assert_non_null(strstr(stage.err.text, "does not resolve"));
     } else {
         const char *text = ps_escape_constant(escape);
@@ -193,7 +193,7 @@ static void test_units(void **unused)
     assert_false(ps_escape_find_unit("", &unit));
 }
 
-/* What `check` warns of: nothing, or the pattern's own text, is written for them. */
+/* Patterns of which `check` warns: they are written as nothing, or as their own text. */
 static void test_check(void **unused)
 {
     static const struct {
@@ -222,7 +222,7 @@ static void test_writes(void **unused)
 {
     assert_true(ps_escape_writes("/a/%H:%M", ':'));
     assert_true(ps_escape_writes("/a/%c", ':'));
-    assert_true(ps_escape_writes("%{a:b}", ':')); /* it is no escape */
+    assert_true(ps_escape_writes("%{a:b}", ':')); /* it is not an escape */
     assert_false(ps_escape_writes("/a/%H-%M/%{host}", ':'));
     assert_false(ps_escape_writes("", ':'));
 }

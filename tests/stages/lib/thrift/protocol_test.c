@@ -1,5 +1,5 @@
-/* Thrift's encodings: what is written is what is read, in bytes known from the specification; nothing is read behind the
- * end. */
+/* Thrift's encodings: written values are read back unchanged, the bytes are those of the specification, and nothing is read
+ * behind the end. */
 #include "stages/lib/thrift/protocol.h"
 
 #include "tests/support/support.h"

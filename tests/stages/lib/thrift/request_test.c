@@ -256,7 +256,7 @@ static void test_wrong_calls(void **state)
     expect_error(PS_THRIFT_INVALID_MESSAGE_TYPE, "the message is not a call");
 }
 
-/* Each part of a call is an error, or no message at all; no length makes it read on. */
+/* Each prefix of a call is an error or an incomplete message; no length field makes the reader go beyond its bytes. */
 static void test_parts(void **state)
 {
     for (int i = 0; i < 2; i++) {

@@ -1,5 +1,5 @@
-/* Thrift's SASL messages as a server and a client take them, without a KDC: what is none, what breaks off, what the library
- * does not know. (Whole exchanges: tests/e2e/thrift_kerberos_test.sh.) */
+/* Thrift's SASL messages as a server and a client take them, without a KDC: malformed messages, an exchange that breaks
+ * off, mechanisms that the library does not have. (Whole exchanges: tests/e2e/thrift_kerberos_test.sh.) */
 #include "stages/lib/thrift/sasl.h"
 
 #include "tests/support/folder.h"

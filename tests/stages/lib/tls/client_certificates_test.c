@@ -152,7 +152,7 @@ static bool is_shaken(const struct ps_tls_client_settings *settings, SSL_CTX *co
     return shaken > 0;
 }
 
-/* Whether the client takes the server's certificate; if not, it names a reason. */
+/* Returns whether the client takes the server's certificate; if not, it names a reason. */
 static bool takes(const struct server_case *one, bool verify, char reason[PS_TRANSPORT_REASON_BYTES])
 {
     const struct ps_tls_client_settings settings = {
@@ -230,14 +230,15 @@ static void test_certificates(void **unused)
 
 /* ---- chains ---- */
 
-/* How a certificate stands to what the client trusts: through an authority between the two, which the server sends or not. */
+/* A certificate and the authorities that the client trusts: with an authority between the two, which the server sends or
+ * omits. */
 struct chain_case {
     const char *what;
     const char *constraints;              /* of the authority between */
     const char *key_usage;                /* of the authority between; NULL: any */
     bool is_expired;                      /* the authority between */
     bool is_sent;                         /* by the server */
-    enum { ROOT, BETWEEN, LEAF } trusted; /* what the client has */
+    enum { ROOT, BETWEEN, LEAF } trusted; /* the client's key and certificate */
     bool from_file;                       /* ca=FILE, not a text */
     bool chain_only;                      /* a text, but no trust store as Java's */
     bool taken;

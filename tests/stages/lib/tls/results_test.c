@@ -7,7 +7,7 @@
 #include <openssl/err.h>
 #include <openssl/ssl.h>
 
-/* The carrier: what the client wrote is read from `in`; `answer`, if not OK, is given in place of bytes. */
+/* The carrier: it reads from `in` the bytes that the client wrote; `answer`, if not OK, is given in place of bytes. */
 struct carrier {
     BIO *in, *out;
     enum ps_tls_result read_answer, write_answer;

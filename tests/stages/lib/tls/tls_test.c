@@ -482,8 +482,8 @@ static void test_renegotiation(void **state)
     ps_tls_server_teardown(server);
 }
 
-/* The server sends nothing after its handshake: a client that only writes leaves nothing unread, so that its
- * close is no reset, and has no session to resume. */
+/* The server sends nothing after its handshake: a client that only writes leaves nothing unread, so that its close does not
+ * become a reset, and has no session to resume. */
 static void test_no_tickets(void **state)
 {
     struct ps_tls_options options = server_options();

@@ -47,7 +47,7 @@ static void deliver(struct ps_test_stage *stage, struct ps_lease *lease)
     ps_test_sink_wait(stage, done + 1, PS_TEST_PATIENCE_MS);
 }
 
-/* Turns of the worker in which nothing comes; what is in the background ends in them. */
+/* Turns of the worker in which nothing comes; background work ends in them. */
 static void pass(struct ps_test_stage *stage, uint64_t ms)
 {
     ps_test_stage_pass_ms(stage, ms);

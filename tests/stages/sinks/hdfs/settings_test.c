@@ -1,4 +1,4 @@
-/* What the sink hdfs makes of its keys: each number at its ends, and beside them, as Flume reads it. */
+/* The settings that the sink hdfs computes from its keys: each number at its limits, and beyond them, as Flume reads it. */
 #include "stages/lib/hadoop/bucket_writer/sink.h"
 #include "stages/sinks/hdfs/keys.h"
 #include "tests/support/stage.h"

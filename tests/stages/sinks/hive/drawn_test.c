@@ -53,7 +53,7 @@ static void start(struct history *history)
 
 /* ---- what happens to it ---- */
 
-/* A turn of the worker, in which the call of the disk fails whose turn it is; the calls of the test itself do not. */
+/* A turn of the worker. The disk call whose number was drawn fails; the calls of the test itself do not. */
 static void turn(struct history *history)
 {
     ps_test_call_fails = history->call_fails;
@@ -97,7 +97,7 @@ static void trouble_a_call(struct history *history)
     };
     unsigned number = draw(history, PS_COUNT_OF(calls)), kind = draw(history, 5);
     unsigned times = 1 + draw(history, 2);
-    /* With a connection the aborts that wait in it are lost, too. */
+    /* With a connection the aborts that wait in it are also lost. */
     history->forgets |= strcmp(calls[number].call, "abort_txns") == 0 || kind < 2 || number == 0;
     if (kind < 2 || number == 0) /* a commit is refused when its transaction was aborted, and only then */
         ps_test_metastore_cut(calls[number].call, times);

@@ -179,8 +179,7 @@ static uint64_t open_partitions(const struct ps_test_stage *stage)
     return ps_test_stage_counter(stage, (enum ps_counter)PS_HIVE_PARTITIONS_OPEN);
 }
 
-/* Those without events for idleTimeout are forgotten, whichever was there first; one that comes back is
- * looked up again. */
+/* Partitions without events for idleTimeout are forgotten, in any order; one whose events come back is looked up again. */
 static void test_quiet_partitions_are_forgotten(void **unused)
 {
     struct ps_test_stage stage;
@@ -474,7 +473,7 @@ static void test_files_that_are_compressed(void **unused)
     }
 }
 
-/* It is asked for again until it is another one. */
+/* It is looked up again until it is another one. */
 static void test_a_table_that_is_transactional(void **unused)
 {
     struct ps_test_stage stage;

@@ -1,4 +1,4 @@
-/* Sink hive: what happens between a transaction's lock and its commit: partitions that are dropped, moved and made again. */
+/* Sink hive between a transaction's lock and its commit: partitions that are dropped, moved and made again. */
 #include "stages/sinks/hive/internal.h"
 #include "tests/support/hive_stage.h"
 
@@ -14,7 +14,7 @@ static struct ps_hive_partition *partition_of(const struct ps_test_stage *stage)
     return TAILQ_FIRST(&sink->recent);
 }
 
-/* So many transactions of the partition have all their rows, and nothing is under way for them. */
+/* This number of transactions of the partition have all their rows, and nothing is under way for them. */
 static bool are_waiting(const struct ps_test_stage *stage, unsigned count)
 {
     const struct ps_hive_txn *txn;
@@ -147,8 +147,8 @@ static void test_silence_ends_a_transaction(void **unused)
     ps_test_stage_fini(&stage);
 }
 
-/* The commit of a transaction has no answer, so that nobody knows whether its lock is still there: what is locked behind that looks for
- * itself. */
+/* The commit of a transaction has no answer, so the sink does not know whether its lock is still there: later transactions
+ * check their own locks. */
 static void test_a_lock_behind_a_commit_without_answer(void **unused)
 {
     struct ps_test_stage stage;
@@ -162,7 +162,7 @@ static void test_a_lock_behind_a_commit_without_answer(void **unused)
     ps_test_hive_offer(&stage, PS_LEASE(&stage, PS_BODY("c")));
     PS_HIVE_AWAIT(&stage, ps_test_metastore_txns(PS_TEST_TXN_COMMITTED) == 3);
     assert_int_equal(ps_test_metastore_calls("get_table_req"), looks + 1);
-    assert_int_equal(ps_test_metastore_calls("commit_txn"), 3); /* that of "b" is asked again later */
+    assert_int_equal(ps_test_metastore_calls("commit_txn"), 3); /* the lock of "b" is checked again later */
     ps_test_stage_pass_ms(&stage, 21000);
     PS_HIVE_AWAIT(&stage, stage.done_count == 3);
     ps_test_hive_expect_rows("", "a\nb\nc\n");

@@ -285,7 +285,8 @@ static void test_another_table(void **unused)
     assert_true(ps_hive_target_is_same(&target, &table));
 }
 
-/* FileUtils.charToEscape of Hive 4.0.1: control characters but 0, 0x7f, and these. Others are left, bytes of UTF-8 too. */
+/* FileUtils.charToEscape of Hive 4.0.1: control characters but 0, 0x7f, and these. Others stay as they are, also bytes of
+ * UTF-8. */
 static void test_each_byte_in_a_name(void **unused)
 {
     describe(NULL, NULL);

@@ -197,7 +197,7 @@ static void test_a_look_that_fails(void **unused)
     ps_test_stage_fini(&stage);
 }
 
-/* Those that are locked before the one before them is committed look at nothing; when that fails they do. */
+/* Transactions that are locked before the previous one is committed check nothing; if that commit fails they do. */
 static void test_transactions_that_follow_each_other(void **unused)
 {
     struct ps_test_metastore_table table = ps_test_hive_lines("day:string");
@@ -254,8 +254,8 @@ static bool is_done_in_hours(struct ps_test_stage *stage, unsigned *turns)
     return stage->done_count == 1;
 }
 
-/* Hive forgets an aborted transaction of which it does not know that it writes to a table; what lies in its directory would be read then. So
- * there is no directory before the lock is given, which says so, even when the transaction ends meanwhile. */
+/* Hive forgets an aborted transaction if it does not know that the transaction writes to a table; the rows in its directory
+ * would be read then. The directory is created only after the lock is given, also when the transaction ends meanwhile. */
 static void expect_no_file_before_the_lock(const char *day, const char *const *keys)
 {
     struct ps_test_stage stage;
@@ -435,7 +435,7 @@ static void test_closed_partitions_make_room(void **unused)
     ps_test_stage_fini(&stage);
 }
 
-/* The values of a partition take 2048 bytes, each with one behind it; what is longer is not cut. */
+/* The values of a partition take 2048 bytes, each with a byte behind it; a longer list is refused, not cut. */
 static void test_a_partition_that_is_too_long(void **unused)
 {
     struct ps_test_stage stage;

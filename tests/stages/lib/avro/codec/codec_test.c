@@ -1,4 +1,5 @@
-/* Codecs of Avro container files: what is packed comes back; little room, too little memory, limits, damage. */
+/* Codecs of Avro container files: a packed block is unpacked to the same bytes; little room, too little memory, limits,
+ * damage. */
 #include "stages/lib/avro/codec/codec.h"
 
 #include "tests/support/support.h"
@@ -89,7 +90,7 @@ static void test_there_and_back(void **unused)
     ps_avro_unpacker_close(&unpacker);
 }
 
-/* A block that becomes long is refused, and memory for it is not asked for. */
+/* A block that would become too long is refused before memory for it is allocated. */
 static void test_limits(void **unused)
 {
     struct ps_avro_unpacker unpacker = {.deflate = NULL};

@@ -1,6 +1,6 @@
-/* The consequence of each outcome of each operation for the sink hdfs: whether it costs an attempt
- * (penstock.retry.max), rests, takes the next name, is over, or is asked again, and when. The second failure
- * after a success is as the first one. Nothing is left at the close. */
+/* The consequence of each outcome of each operation for the sink hdfs: whether it costs an attempt (penstock.retry.max),
+ * and whether the sink rests, takes the next name, gives up, or repeats the operation, and when. The second failure after a
+ * success is as the first one. Nothing is left at the close. */
 #include "stages/lib/hadoop/bucket_writer/sink.h"
 
 #include "tests/support/bucket_files.h"
@@ -15,7 +15,7 @@
 #define LATER_FIRST "/d/f.1700000010001"
 #define LATER_SECOND "/d/f.1700000010002"
 
-/* Of a file that is created, or written to. */
+/* of a file that is created or written */
 enum write_meaning {
     COSTS,     /* an attempt, and the bucket rests */
     RESTS,     /* without an attempt */
@@ -28,7 +28,7 @@ static const struct row {
     const char *name;
     enum ps_file_error error;
     enum write_meaning create, flush;
-    /* Milliseconds until it is asked again, 0: at once (with another name, or the next step); OVER. */
+    /* milliseconds until the operation is repeated; 0: at once (with another name, or the next step) OVER. */
     unsigned recover, rename, remove;
 } rows[] = {
     {"missing", PS_FILE_MISSING, COSTS, COSTS, OVER, OVER, OVER},

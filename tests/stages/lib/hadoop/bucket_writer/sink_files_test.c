@@ -164,7 +164,7 @@ static void test_close_tries(void **unused)
     ps_test_bucket_finish();
 }
 
-/* hdfs.closeTries are for each step: what completing the file took leaves the rename all of them. */
+/* hdfs.closeTries are for each step: attempts to complete the file do not reduce those of the rename. */
 static void test_close_tries_of_each_step(void **unused)
 {
     ps_test_bucket_settings.close_tries = 2;
@@ -389,7 +389,7 @@ static void test_recall_after_a_failure(void **unused)
     ps_test_bucket_finish();
 }
 
-/* A failing bucket's events come back, too. */
+/* The events of a failing bucket also come back. */
 static void test_recall_failing(void **unused)
 {
     unsigned turns;

@@ -132,7 +132,7 @@ static void test_create_fails(void **unused)
     uint64_t due_ns = ps_test_bucket_pass(999);
     assert_int_equal(due_ns, ps_test_bucket_stage.now.mono_ns + PS_NS_PER_MS);
     assert_int_equal(ps_test_files_count(PS_TEST_CREATE), 1);
-    ps_test_bucket_pass(1); /* the second fails, too */
+    ps_test_bucket_pass(1); /* the second also fails */
     assert_int_equal(ps_test_files_count(PS_TEST_CREATE), 2);
     TAKE(TO("b", "4"));
     ps_test_bucket_pass(0);
@@ -384,8 +384,8 @@ static void test_replicas_not_to_be_had(void **unused)
     ps_test_bucket_finish();
 }
 
-/* penstock.retry.max: what the file system refuses so often becomes dead letters, and what comes after it goes on; a file system that
- * cannot be reached uses no attempt up. */
+/* penstock.retry.max: an event that the file system refuses this often becomes a dead letter, and later events are written;
+ * a file system that cannot be reached uses up no attempts. */
 static void test_attempts(void **state)
 {
     assert_int_equal(ps_test_folder_setup(state), 0);

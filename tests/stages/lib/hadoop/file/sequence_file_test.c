@@ -93,7 +93,7 @@ static void assert_vector(const struct ps_test_sequence *file)
     }
 }
 
-/* The reader that reads our files in these tests reads Hadoop's, too. */
+/* The reader that reads our files in these tests also reads Hadoop's. */
 static void test_hadoop(void **unused)
 {
     for (unsigned codec = 0; codec < PS_HADOOP_CODECS; codec++) {
@@ -154,7 +154,7 @@ static void test_hadoop_bytes(void **unused)
     bed_fini(&bed);
 }
 
-/* Without the header the time of day is the key; a value that is no number can be in no file. */
+/* Without the header the time of day is the key; an event whose header is not a number can be in no file. */
 static void test_keys(void **unused)
 {
     struct bed bed;

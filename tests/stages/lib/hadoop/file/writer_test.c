@@ -1,5 +1,5 @@
-/* Files of the sink hdfs, read back by a reader of their formats: DataStream, CompressedStream with each codec, cut after each
- * flush; what a failed output and refused events leave; what open files hold. */
+/* Files of the sink hdfs, read back by a reader of their formats: DataStream, CompressedStream with each codec, cut after
+ * each flush; the state after a failed output and after refused events; the memory of open files. */
 #include "tests/stages/lib/hadoop/file/writer_support.h"
 
 static void test_data_stream(void **unused)

@@ -103,7 +103,7 @@ static void a_lease_that_ran_out_is_taken(void **state)
     expect(bench, &outcome, PS_FILE_OK);
 }
 
-/* Its writer has renamed it a moment ago: what the claim has made is removed. */
+/* Its writer renamed it a moment ago: the file that the claim created is removed. */
 static void a_file_that_is_gone_stays_so(void **state)
 {
     struct ps_test_stream *bench = *state;

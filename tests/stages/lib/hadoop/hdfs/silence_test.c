@@ -115,7 +115,7 @@ static void a_silent_datanode_is_left_out(void **state)
     struct ps_test_stream *bench = frozen->bench;
     char bytes[PS_TEST_BLOCK_BYTES] = {0};
     lose_b(bench);
-    /* The next block is asked for without it, until the namenode has no other. */
+    /* The writer asks for the next block without that datanode, until the namenode has no other. */
     ps_test_stream_write_and_flush(bench, bytes, sizeof bytes);
     assert_int_equal(next_block_excludes(bench), 1);
     ps_test_namenode_refuse(&bench->namenode, bench->namenode.id, "java.io.IOException",
@@ -154,7 +154,7 @@ static void it_is_used_again_when_it_answers(void **state)
     assert_int_equal(next_block_excludes(bench), 0);
 }
 
-/* There is nobody to go on with. */
+/* No datanode is left for the pipeline. */
 static void the_only_datanode_is_waited_for(void **state)
 {
     struct frozen *frozen = *state;

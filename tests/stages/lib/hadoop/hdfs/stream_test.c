@@ -162,7 +162,8 @@ static void a_lost_datanode_is_left_out(void **state)
     assert_int_equal(ps_file_replicas(bench->stream), 1);
 }
 
-/* The first datanode of the pipeline hangs up before it acknowledges `text`; so many are left, and acknowledge it. */
+/* The first datanode of the pipeline hangs up before it acknowledges `text`; `left` datanodes remain, and acknowledge it.
+ * */
 static void lose_first(struct ps_test_stream *bench, const char *text, uint64_t generation, unsigned left)
 {
     unsigned packets = bench->packets, flushes = bench->flushed.calls;
@@ -390,7 +391,7 @@ static void a_deleted_file_is_noticed(void **state)
     assert_non_null(strstr(bench->flushed.reason, "4 bytes that were acknowledged"));
 }
 
-/* The namenode's answer to an append: a last block of so many datanodes. */
+/* The namenode's answer to an append: a last block with `nodes` datanodes. */
 static void answer_append(struct ps_test_stream *bench, size_t nodes)
 {
     static char pool[] = "BP-1", address[] = "127.0.0.1", empty[] = "";

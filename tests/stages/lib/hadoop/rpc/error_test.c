@@ -43,8 +43,8 @@ static void test_judgements(void **state)
     expect("", "", 0, PS_FILE_FAILED, PS_HADOOP_RPC_FAIL);
 }
 
-/* Each class that is known, and what a sink makes of it: whether it costs an attempt (FAIL), is asked again, or is for the other namenode. A name that is
- * longer or shorter by a letter is another class. */
+/* Each class that is known, and its meaning for a sink: it costs an attempt (FAIL), the operation is repeated, or it is
+ * sent to the other namenode. A name that is longer or shorter by a letter is another class. */
 static void test_each_class(void **state)
 {
     static const struct {

@@ -139,7 +139,7 @@ static void test_two_servers(void **unused)
     assert_int_equal(test.handshakes, 2);
 }
 
-/* No KDC answers: that is waited for. */
+/* No KDC answers: the client waits for it. */
 static void test_not_refused(void **unused)
 {
     test.refused = false;

@@ -1,6 +1,5 @@
-/* SASL of Hadoop's RPC at the wire: what a server may offer, tokens with each level of protection, refusals, servers without
- * security. (Kerberos, and real namenodes:
- * tests/real/hdfs_kerberos_test.sh.) */
+/* SASL of Hadoop's RPC at the wire: mechanisms that a server may offer, tokens with each level of protection, refusals,
+ * servers without security. (Kerberos, and real namenodes: tests/real/hdfs_kerberos_test.sh.) */
 #include "stages/lib/hadoop/proto/rpc_header.pb-c.h"
 #include "stages/lib/hadoop/rpc/sasl.h"
 #include "stages/lib/varint.h"

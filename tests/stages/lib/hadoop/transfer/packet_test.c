@@ -126,7 +126,7 @@ static void pieces_of_any_size_become_packets(void **state)
             if (ps_test_random(&seed) % 2 == 0 || !ps_packet_put(packet, bytes + at, piece))
                 assert_int_equal(ps_packet_add(&pool, packet, bytes + at, piece), piece);
             at += piece;
-            assert_true(packet->room <= room - packet->length); /* ps_packet_put keeps the limit, too */
+            assert_true(packet->room <= room - packet->length); /* ps_packet_put also keeps the limit */
         }
         if (wanted == room)
             assert_int_equal(ps_packet_add(&pool, packet, bytes, 1), 0);

@@ -1,4 +1,4 @@
-/* The queue of packets of a block: what is sent next, whatever is removed. */
+/* The queue of packets of a block: the packet that is sent next, whichever are removed. */
 #include "stages/lib/hadoop/transfer/pipeline.h"
 
 #include "tests/support/support.h"
@@ -21,7 +21,7 @@ static void remove_first(struct ps_packet_queue *queue, const struct ps_packet *
     ps_packet_free(&pool, packet);
 }
 
-/* Of three packets, so many are sent before they are removed. */
+/* Of three packets, this number is sent before they are removed. */
 static void what_is_removed_is_not_sent(void **state)
 {
     for (unsigned sent = 0; sent <= 3; sent++) {

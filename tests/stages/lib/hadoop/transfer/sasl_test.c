@@ -356,7 +356,7 @@ static void test_no_sasl(void **state)
     }
 }
 
-/* A server that does not know the token's secret, and one that names a cipher that nobody asked for. */
+/* A server that does not know the token's secret, and one that names a cipher that the client did not offer. */
 static void test_false_servers(void **state)
 {
     struct wire wire;

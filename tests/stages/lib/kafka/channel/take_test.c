@@ -195,7 +195,7 @@ static void test_ends(void **state)
     stop();
 }
 
-/* There is no time to leave the group: the client, which waits for an answer to its last rebalance, ends all the same. */
+/* There is no time to leave the group: the client, which waits for an answer to its last rebalance, still ends. */
 static void test_ends_without_time(void **state)
 {
     ps_test_topic("hurry", 4);

@@ -1,5 +1,5 @@
-/* The consumer behind source kafka, under a library of the test's own: records for which a batch has no room, errors and
- * how often they are logged, what is counted. */
+/* The consumer behind source kafka, with a fake librdkafka: records for which a batch has no room, errors and how often
+ * they are logged, counters. */
 #include "tests/support/kafka/fake_library.h"
 
 #define PARTITIONS (PS_BATCH_SPANS_MAX + 1) /* a batch has room for the positions of one less */

@@ -1,4 +1,4 @@
-/* What a consumer is told of its membership: librdkafka's own text of the group's metadata, and texts that are not. */
+/* The membership that a consumer reads: librdkafka's own text of the group's metadata, and texts of other forms. */
 #include "stages/lib/kafka/consumer/membership.h"
 #include "tests/support/support.h"
 

@@ -1,6 +1,6 @@
-/* The source as a member of a group, under a library of the test's own: what it commits and gives up, and when, while its
- * sink is slow, the group changes its mind, and the broker refuses. tests/e2e/kafka_source_rebalance_test.c does it with
- * members and a broker. */
+/* The source as a member of a group, with a fake librdkafka: what it commits and gives up, and when, while its sink is
+ * slow, the group rebalances, and the broker refuses requests. tests/e2e/kafka_source_rebalance_test.c does it with members
+ * and a broker. */
 #include "stages/lib/kafka/consumer/streams.h"
 #include "tests/support/kafka/fake_library.h"
 
@@ -64,7 +64,8 @@ static void test_commits_what_was_delivered(void **state)
     fake_stop();
 }
 
-/* A commit that failed is sent again after half a second, with what was delivered meanwhile; what succeeded of it is not. */
+/* A commit that failed is sent again after half a second, with the offsets that were delivered meanwhile, without those
+ * that succeeded. */
 static void test_failed_commits(void **state)
 {
     fake_start("EAGER", PS_KEYS("batchSize", "2"));
@@ -340,8 +341,8 @@ static void test_slot_of_another_partition(void **state)
     fake_stop();
 }
 
-/* Eager: the group assigns anew before the revocation ended. What was being given up is gone, without a call that would
- * remove the new partitions; what comes home of it is not committed. */
+/* Eager: the group assigns anew before the revocation ended. The partitions that were being given up are gone, without a
+ * call that would remove the new ones; their leases that come home are not committed. */
 static void test_assigned_during_a_revocation(void **state)
 {
     fake_start("EAGER", PS_KEYS("batchSize", "3"));
@@ -472,7 +473,7 @@ static void test_drain(void **state)
     fake_stop();
 }
 
-/* Neither the commit nor leaving is answered: five seconds each. */
+/* The broker answers neither the commit nor the request to leave: five seconds each. */
 static void test_drain_without_answers(void **state)
 {
     fake_start("EAGER", PS_KEYS("batchSize", "3"));

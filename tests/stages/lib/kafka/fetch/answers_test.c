@@ -131,7 +131,7 @@ static void test_errors(void **state)
     }
 }
 
-/* Fetch and OffsetFetch have an error of the whole answer, too. */
+/* Fetch and OffsetFetch also have an error of the whole answer. */
 static void test_errors_of_answers(void **state)
 {
     for (size_t e = 0; e < ps_kafka_error_count; e++) {
@@ -158,7 +158,7 @@ static void tell_short(struct run *run)
     check_committed(run);
 }
 
-/* The answers to these requests end after each byte: `inside`: their length says so. */
+/* The answers to these requests end after each byte; `inside`: their length field has the shortened length. */
 static void tear(int16_t key, unsigned from, unsigned last, bool inside)
 {
     static struct run run;

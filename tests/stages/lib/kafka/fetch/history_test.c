@@ -1,8 +1,8 @@
-/* Histories of the native fetch lane that are drawn by a seed: connections break, leaders and the coordinator move, the group
- * rebalances and gives partitions away and back, logs lose their beginning or their end, batches arrive damaged. No record is
- * lost; none is read twice unless its commit did not happen, or the policy for offsets that are gone says so; records of a
- * partition are in order; nothing is committed that was not delivered (tests/support/kafka/fetch_run.h and group_broker.h check
- * that). */
+/* Histories of the native fetch lane that are drawn by a seed: connections break, leaders and the coordinator move, the
+ * group rebalances and gives partitions away and back, logs lose their beginning or their end, batches arrive damaged. No
+ * record is lost; a record is read twice only if its commit did not happen, or the policy for lost offsets demands it;
+ * records of a partition are in order; only delivered records are committed (tests/support/kafka/fetch_run.h and
+ * group_broker.h check that). */
 #include "core/log/log.h"
 #include "tests/support/kafka/fetch_run.h"
 
@@ -82,7 +82,7 @@ static void finish(struct run *run, bool from_latest)
     read_all(run);
     assert_false(run->dead);
     stop(run);
-    if (!from_latest) /* what was there before the member is not committed by it */
+    if (!from_latest) /* the member does not commit records that were there before it */
         check_committed(run);
 }
 
@@ -150,7 +150,7 @@ static void test_breaks(void **state)
     (void)run_histories(&(struct kinds){.breaks = true, .moves = true, .reset = "earliest"}, &generations);
 }
 
-/* Nor is it when partitions are given up in order. */
+/* It is not committed either when partitions are given up in order. */
 static void test_rebalances(void **state)
 {
     unsigned generations;

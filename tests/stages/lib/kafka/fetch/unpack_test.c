@@ -1,5 +1,5 @@
-/* Decompression: what the lane's own codecs write (Java reads it: tests/real/kafka_native_test.sh), whole, cut, damaged, and
- * larger than what was expected or is allowed. */
+/* Decompression of sets from the lane's own codecs (Java reads them: tests/real/kafka_native_test.sh), whole, cut, damaged,
+ * and larger than expected or allowed. */
 #include "stages/lib/kafka/fetch/unpack.h"
 
 #include <snappy-c.h>
@@ -68,7 +68,7 @@ static void test_every_codec_and_length(void **state)
     setup(&bench);
     for (enum ps_kafka_compression codec = PS_KAFKA_COMPRESSION_GZIP; codec < PS_KAFKA_COMPRESSIONS;
          codec++) {
-        for (size_t i = 0; i < 2 * PS_COUNT_OF(lengths); i++) { /* small ones behind large ones, too */
+        for (size_t i = 0; i < 2 * PS_COUNT_OF(lengths); i++) { /* small ones also behind large ones */
             size_t length = lengths[i % PS_COUNT_OF(lengths)], packed;
             struct ps_block *block;
             uint32_t out_length;
@@ -85,7 +85,7 @@ static void test_every_codec_and_length(void **state)
     teardown(&bench);
 }
 
-/* What compresses far better than the last set: the block is exchanged for larger ones. */
+/* A set that compresses far better than the last one: the block is exchanged for larger ones. */
 static void test_grows(void **state)
 {
     struct bench bench;

@@ -1,12 +1,12 @@
-/* The native lane against one broker whose answers are written here: what follows from each outcome, and that a failure
- * leaves nothing behind which the next one would meet. Time is the test's: a turn is a millisecond. */
+/* The native lane against one broker whose answers are written here: the consequence of each outcome, and that a failure
+ * does not disturb later requests. Time is the test's: a turn is a millisecond. */
 #include <stdio.h>
 
 #include "tests/support/kafka/lane_run.h"
 
 /* ---- connections that are lost ---- */
 
-/* The broker goes in the middle of an answer: the first bytes of it are no part of the next connection's. */
+/* The broker goes in the middle of an answer: its first bytes do not become part of the next connection's. */
 static void test_torn_answer(void **state)
 {
     struct run run;

@@ -1,4 +1,5 @@
-/* Compressed record sets, unpacked by the codecs' own libraries. What Kafka and librdkafka read is in the tests of the sink. */
+/* Compressed record sets, unpacked by the codecs' own libraries. The tests of the sink read it with Kafka and librdkafka.
+ * */
 #include "stages/lib/kafka/lane/compression.h"
 
 #include <lz4frame.h>

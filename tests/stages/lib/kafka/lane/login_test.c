@@ -1,4 +1,5 @@
-/* The native lane logs in at a broker whose answers are written here. What real brokers say is in tests/real/kafka_security_test.sh. */
+/* The native lane logs in at a broker whose answers are written here. The answers of real brokers are in
+ * tests/real/kafka_security_test.sh. */
 #include "stages/lib/kafka/lane/lane.h"
 
 #include <stdio.h>

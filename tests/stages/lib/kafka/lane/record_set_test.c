@@ -1,4 +1,4 @@
-/* Record sets at their limits. What is in them is read by librdkafka and by Kafka in the tests of the sink. */
+/* Record sets at their limits. In the tests of the sink librdkafka and Kafka read the records. */
 #include "stages/lib/kafka/lane/record_set.h"
 
 #include <stdlib.h>
@@ -101,7 +101,7 @@ static void test_times(void **state)
     ps_kafka_lane_set_free(set);
 }
 
-/* The bytes that a varint takes are those that are written, around each power of 2^7. */
+/* The length that is computed for a varint equals the bytes that are written, around each power of 2^7. */
 static void test_varints(void **state)
 {
     for (unsigned bit = 0; bit < 63; bit++) {

@@ -137,7 +137,7 @@ static void test_not_settled_before_written(void **state)
     stop_with_letters();
 }
 
-/* An error that may pass: after so many attempts the oldest lease is given up, and only that. */
+/* An error that may be temporary: after this number of attempts the oldest lease is given up, and no other. */
 static void test_attempts(void **state)
 {
     static unsigned dead[16];
@@ -153,7 +153,7 @@ static void test_attempts(void **state)
     for (unsigned i = 0; i < 10000 && stage.done_count < 1; i++)
         turn();
     assert_int_equal(stage.done_count, 1);
-    assert_in_range(fake.refusal_count, 3, 4); /* the next lease may have been tried, too */
+    assert_in_range(fake.refusal_count, 3, 4); /* the next lease may also have been tried */
     fake.refuses_all = false;
     wait_done();
     assert_int_equal(check_letters("attempts-exhausted", dead), 16);

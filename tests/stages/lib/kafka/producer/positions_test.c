@@ -26,7 +26,7 @@ struct run {
     struct ps_kafka_sender *sender;
     struct ps_kafka_sender_plan plan;
     struct ps_pair pairs[6];
-    struct ps_lease *back, *offered; /* given back; what is offered now */
+    struct ps_lease *back, *offered; /* given back; offered now */
     unsigned next;                   /* the number of the frame to be read next */
     unsigned first;                  /* the number of the frame that was read first in this life */
     uint64_t random;
@@ -221,7 +221,7 @@ static void die(void)
     run.back = run.offered = NULL;
 }
 
-/* The next agent finds the log as it was some frames ago: what was not delivered is there, and some of what was. */
+/* The next agent finds the log as it was some frames ago: it has all events that were not delivered, and some that were. */
 static void kill_agent(void)
 {
     unsigned forgotten = 1 + draw(FORGOTTEN_MAX);

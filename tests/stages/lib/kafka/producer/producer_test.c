@@ -1,5 +1,5 @@
-/* The librdkafka producer behind stages/lib/kafka/producer/seam.h with the embedded cluster: what its reports say, what hold and purge
- * keep back, and where records without a key go. */
+/* The librdkafka producer behind stages/lib/kafka/producer/seam.h with the embedded cluster: its reports, the effects of
+ * hold and purge, and the partitions of records without a key. */
 #include "stages/lib/kafka/producer/producer.h"
 #include "core/clock.h"
 #include "tests/support/kafka/cluster.h"

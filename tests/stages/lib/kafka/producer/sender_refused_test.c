@@ -14,7 +14,7 @@ struct refused {
 #define LEASES 6U
 #define EVENTS 16U
 
-/* The record is found, what is before it delivered, what is behind it held; 30 s later it is accepted. */
+/* The record is found, the records before it are delivered, those behind it are held; 30 s later it is accepted. */
 static void run_poison(const struct refused *how, unsigned poison, unsigned lease_total, unsigned events)
 {
     start(how->partition_count);
@@ -82,7 +82,7 @@ static void test_poison_in_a_large_request(void **state)
         run_poison(&(struct refused){1, NUMBERS_MAX, 8, INVALID_RECORD, -148, 12}, positions[i], 1, 800);
 }
 
-/* It is larger than half of any request that it is in. */
+/* It is larger than half of any request that contains it. */
 static void test_large_poison(void **state)
 {
     start(1);

@@ -104,7 +104,7 @@ static void read_batch(struct run *run, unsigned partition)
     run->waiting[run->waiting_end++] = lease;
 }
 
-/* The group gives the partitions away and back; what was read and is not committed is read again, by the new owner. */
+/* The group gives the partitions away and back; the new owner again reads records that were read and are not committed. */
 static void assign(struct run *run)
 {
     if (ps_test_coordinator_is_unstable(run->broker))

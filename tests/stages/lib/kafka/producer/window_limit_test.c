@@ -63,7 +63,7 @@ static void measured(uint64_t ms)
     ps_kafka_window_limit_measured(&limit, ms * PS_NS_PER_MS);
 }
 
-/* A line without a limit of its own: what is in flight grows until it may grow no more. */
+/* A line without a limit of its own: the data in flight grow up to their limit. */
 static void test_grows_on_a_long_line(void **state)
 {
     static const uint64_t round_trips_ms[] = {10, 50, 100, 200};
@@ -78,7 +78,7 @@ static void test_grows_on_a_long_line(void **state)
     }
 }
 
-/* A short line keeps three waves, whatever the broker's speed is: what they cost is measured and wanted. */
+/* A short line keeps three waves at any speed of the broker: their cost is measured and accepted. */
 static void test_short_line(void **state)
 {
     start(64 * MIB);

@@ -1,4 +1,4 @@
-/* Java login configurations: what is read, what is refused and where, and the librdkafka properties. */
+/* Java login configurations: accepted texts, refused texts with the place of the mistake, and the librdkafka properties. */
 #include "tests/support/support.h"
 
 #include "stages/lib/kafka/security/jaas.h"

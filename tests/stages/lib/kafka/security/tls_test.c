@@ -151,7 +151,7 @@ static void test_stores(void **state)
     assert_null(ps_kafka_settings_get(&settings, "ssl.key.pem"));
     ps_kafka_settings_fini(&settings);
 
-    /* No trust store: the system's authorities stay, although the intermediate is handed over too. */
+    /* No trust store: the system's authorities stay, although the intermediate is also handed over. */
     pairs[0].value = "SSL";
     assert_int_equal(translate_all(P, pairs, 4, NULL, &settings, &err), PS_OK);
     assert_non_null(ps_kafka_settings_get(&settings, "ssl.ca.pem"));
@@ -233,7 +233,7 @@ static void test_client_certificate(void **state)
     assert_int_equal(SSL_set_fd(ssl, fd), 1);
     assert_int_equal(SSL_accept(ssl), 1);
     assert_int_equal(SSL_get_verify_result(ssl), X509_V_OK);
-    char request[4]; /* the length of a first Kafka request: the client trusts this server too */
+    char request[4]; /* the length of a first Kafka request: the client also trusts this server */
     assert_int_equal(SSL_read(ssl, request, sizeof request), sizeof request);
     SSL_free(ssl);
     SSL_CTX_free(context);

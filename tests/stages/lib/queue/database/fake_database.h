@@ -32,7 +32,7 @@ static struct {
 
 static uint64_t fake_calls, fake_failures;
 static unsigned fake_open;         /* connections that were not closed */
-static const char *fake_complaint; /* what the store may not do */
+static const char *fake_complaint; /* an error of the store */
 
 struct fake_connection {
     void *real;

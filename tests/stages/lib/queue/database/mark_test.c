@@ -1,4 +1,4 @@
-/* The mark of promised events beside a database: what was written is read back, and the name of a new one is on the disk. */
+/* The mark of promised events beside a database: a written mark is read back, and the name of a new one is on the disk. */
 #include "stages/lib/queue/database/mark.h"
 #include "tests/support/folder.h"
 #include "tests/support/support.h"

@@ -167,8 +167,8 @@ static void begin_full_disk(void)
     assert_int_equal(sqlite3_vfs_register(&failing, 1), SQLITE_OK);
 }
 
-/* The file is removed, or another one has its name, after a renewal that could not connect: the next one that
- * can says so, and begins anew. Events delivered from the old one are not removed from the new one. */
+/* The file is removed, or another one has its name, after a renewal that could not connect: the next renewal that connects
+ * reports it, and begins a new store. Events delivered from the old one are not removed from the new one. */
 static void test_replaced_out_of_reach(void **state)
 {
     begin_full_disk();
@@ -207,7 +207,7 @@ static void test_replaced_out_of_reach(void **state)
     sqlite3_vfs_unregister(&failing);
 }
 
-/* The backlog is fed while the disk is full; what could not be committed is appended again. */
+/* The backlog is fed while the disk is full; frames that could not be committed are appended again. */
 static void test_not_carried_out(void **state)
 {
     begin_full_disk();

@@ -1,4 +1,4 @@
-/* JDBC URLs: what each part becomes. */
+/* JDBC URLs: the meaning of each part. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -59,7 +59,7 @@ static void test_postgres(void **state)
     assert_string_equal(read_url("JDBC:PostgreSQL://h/%zz%").name, "%zz%");
 }
 
-/* Derby's databases that are no directories which can be written. */
+/* Names of Derby's databases that are not directories in which files can be written. */
 static void test_other_derbys(void **state)
 {
     static const char *const urls[][2] = {{"jdbc:derby:memory:x", "keeps nothing"},

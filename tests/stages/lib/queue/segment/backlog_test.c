@@ -1,5 +1,5 @@
-/* The cost of opening a log with a large backlog, 1 TiB in sparse files: a few calls for each segment, none
- * of which waits for the disk before all are asked for, and no memory that grows with the bytes. */
+/* The cost of opening a log with a large backlog, 1 TiB in sparse files: a few calls for each segment, none of which waits
+ * for the disk before all are requested, and memory that does not grow with the bytes. */
 #include "stages/lib/queue/segment/log.h"
 
 #include <errno.h>

@@ -178,8 +178,8 @@ static void test_a_frame_ends_a_chunk(void **state)
     }
 }
 
-/* Every second frame was delivered: so many ranges fit into a state, or one too many. Nothing that was delivered comes again, and no
- * segment goes whose delivery no state says; also if the log is renewed before anything is written. */
+/* Every second frame was delivered: the ranges just fit into a state, or are one too many. Nothing that was delivered comes
+ * again, and no segment goes whose delivery no state says; also if the log is renewed before anything is written. */
 static void ranges_of_a_state(bool renewed)
 {
     struct ps_err err = {0};
@@ -216,7 +216,7 @@ static void test_ranges_of_a_state(void **state)
     ranges_of_a_state(true);
 }
 
-/* A segment goes with the last of its frames, when what was delivered ends exactly where the next segment begins. */
+/* A segment is removed with the last of its frames, when the delivered range ends exactly where the next segment begins. */
 static void test_the_last_frame_of_a_segment(void **state)
 {
     struct ps_segment_place place;

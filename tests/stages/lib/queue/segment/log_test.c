@@ -1,5 +1,5 @@
-/* A log on disk compared with a model: what was promised and not delivered comes out again, in order and unchanged, after a
- * crash of the process, after a power cut at every call that changes something, and after damage, of which each is
+/* A log on disk compared with a model: frames that were promised and not delivered come out again, in order and unchanged,
+ * after a crash of the process, after a power cut at every call that changes the disk, and after damage, which is always
  * reported. */
 #include "stages/lib/queue/segment/log_internal.h"
 
@@ -138,7 +138,7 @@ static void take(struct ps_segment_log *log, const struct ps_segment_place *plac
     model.taken[place->number] = true;
 }
 
-/* The log knows how much it holds: what was appended and not taken. */
+/* The log counts its contents: frames that were appended and not taken. */
 static void expect_fill(const struct ps_segment_log *log)
 {
     struct ps_segment_fill fill;
@@ -152,7 +152,7 @@ static void expect_fill(const struct ps_segment_log *log)
     assert_int_equal(fill.bytes, bytes);
 }
 
-/* Everything that the model has comes out, in order; what was taken may, if `taken_may_come`. */
+/* Everything that the model has comes out, in order; with `taken_may_come` taken frames may come as well. */
 static void expect_rest(struct ps_segment_log *log, bool taken_may_come)
 {
     struct ps_segment_place place;
@@ -253,7 +253,8 @@ static void test_chunks_end_early(void **state)
     segment_bytes = SEGMENT_BYTES;
 }
 
-/* The files of a log begin small, and grow with each that became full: after a restart, too, and not because a write fails. */
+/* The files of a log begin small, and grow with each that became full: also after a restart, but not because a write fails.
+ * */
 static void test_first_segments_are_small(void **state)
 {
     const uint64_t sizes[] = {1024, 8192, 10000, 10000};
@@ -301,7 +302,8 @@ static void test_first_segments_are_small(void **state)
     first_segment_bytes = first_before;
 }
 
-/* Only the process dies: what was written is there, promised or not, and what was taken and noted is not fed again. */
+/* Only the process dies: written frames are there, promised or not, and frames that were taken and noted are not fed again.
+ * */
 static void test_killed(void **state)
 {
     random_state = ps_test_seed();

@@ -245,7 +245,7 @@ static void newest_cut(void **state)
     assert_int_equal(survey(), 1);
 }
 
-/* The cut took no frame that the state knows of; what was promised later may have been there. */
+/* The cut took only frames that the state does not name; frames that were promised later may have been there. */
 static void newest_cut_behind_its_frames(void **state)
 {
     make_log(7, true);

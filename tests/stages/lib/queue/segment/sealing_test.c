@@ -169,9 +169,9 @@ static void test_keys_change(void **state)
     ps_key_ring_destroy(both);
 }
 
-/* Without the key, or with another one of its name or of another length, its frames are held back: they are
- * named, not lost, not removed; what is before and after comes; with the key they come, too. Events delivered
- * meanwhile do not come again. */
+/* Without the key, or with another key of its name or length, its frames are held back: they are named, and neither lost
+ * nor removed; frames before and behind it come; with the key they come as well. Events delivered meanwhile do not come
+ * again. */
 static void test_a_missing_key_holds_back(void **state)
 {
     static const char *const others[] = {"c32", "c32 b32x", "c32 b16"};

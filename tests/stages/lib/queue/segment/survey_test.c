@@ -1,5 +1,5 @@
-/* What a survey says of a log: every frame once, what is void or was never promised not at all, and each place that is damaged with
- * the frames that are lost to it. tests/commands/channel/channel_test.c changes every byte. */
+/* The survey of a log: every promised frame once, no void or unpromised frame, and each damaged place with the frames that
+ * were lost there. tests/commands/channel/channel_test.c changes every byte. */
 #include "stages/lib/queue/segment/survey.h"
 
 #include <errno.h>

@@ -278,7 +278,7 @@ static void test_given_up(void **state)
                 there += !is_given_up(number, path);
             assert_true(open_log(true, &err));
             disk.power_until = 1;
-            ps_segment_log_close(lg); /* repair ends here: what it found is in the state */
+            ps_segment_log_close(lg); /* repair ends here: its findings are in the state */
             disk.power_until = 0;
             bool said = report_count > 0;
             assert_true(open_log(false, &err));

@@ -1,6 +1,6 @@
-/* Rules that change while they are used: every way of changing files, files that are bad, half there, gone,
- * and what a worker sees meanwhile. Through the interceptor `rules`; what only compiling in another process
- * shows is in compile_test.c. */
+/* Rules that change while they are used: every way of changing files, files that are bad, half there, gone, and what a
+ * worker sees meanwhile. Through the interceptor `rules`; effects of compiling in another process are tested in
+ * compile_test.c. */
 #include "tests/support/folder.h"
 #include "tests/support/rules/files.h"
 
@@ -315,7 +315,7 @@ static void test_reread(void **state)
     ps_test_rules_replace("a.rules", "bad");
     stage.ops->reread(stage.plan);
     ps_test_series_wait(&stage, "rules_reload_failures", 1);
-    stage.ops->reread(stage.plan); /* what failed is tried again */
+    stage.ops->reread(stage.plan); /* it repeats a load that failed */
     ps_test_series_wait(&stage, "rules_reload_failures", 2);
     ps_test_rules_replace("a.rules", PS_TEST_RULES_GENERATION, 3);
     stage.ops->reread(stage.plan);
@@ -385,7 +385,7 @@ static void wait_generation(struct ps_rules_live *live, uint64_t generation)
     }
 }
 
-/* One call of `work` that finds `rule` to be the first one, and is done with its lease or not. */
+/* One call of `work` that finds `rule` to be the first one; it may end before its lease is done. */
 static const void *used(struct ps_rules_live *live, unsigned instance, const char *rule, bool finished)
 {
     struct ps_rules_scratch *scratch;

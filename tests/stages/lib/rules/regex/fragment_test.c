@@ -1,5 +1,5 @@
-/* The fragment of an expression: what is expected of it by hand, and that it is found wherever the expression
- * is, for expressions made of a grammar and texts made to match them. */
+/* The fragment of an expression: compared with fragments that were found by hand; it occurs wherever the expression
+ * matches, for expressions of a grammar and texts that they match. */
 #include "stages/lib/rules/regex/fragment.h"
 
 #include "tests/support/support.h"
@@ -183,7 +183,7 @@ static void test_found_wherever_it_is(void **unused)
         if (text == NULL)
             continue;
         struct ps_regex *regex = ps_regex_create(maker.pattern, 0, PS_REGEX_FIND, NULL);
-        if (regex != NULL) { /* it promises nothing for what is no expression */
+        if (regex != NULL) { /* an invalid expression has an empty fragment */
             struct ps_regex *fragment = ps_regex_create(text, 0, PS_REGEX_FIND, NULL);
             fragments++;
             if (fragment == NULL)

@@ -188,7 +188,7 @@ static void test_near_misses(void **state)
     }
 }
 
-/* What is chosen of what a server offers. */
+/* The choice among the options that a server offers. */
 static void test_choice(void **state)
 {
     static const struct {

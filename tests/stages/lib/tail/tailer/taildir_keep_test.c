@@ -162,7 +162,7 @@ static void test_renamed(void **unused)
     ps_test_stage_fini(&stage);
 }
 
-/* The place where a copy goes on is told before the truncated original has a new position. */
+/* The source learns the place where a copy continues before the truncated original has a new position. */
 static void test_copied_and_truncated(void **unused)
 {
     append("app.log", "one\ntwo\n");
@@ -184,7 +184,7 @@ static void test_copied_and_truncated(void **unused)
     ps_test_stage_fini(&stage);
 }
 
-/* skipToEnd: what was skipped once stays skipped, also if nothing was read. */
+/* skipToEnd: lines that were skipped once stay skipped, also if nothing was read. */
 static void test_skips_to_end(void **unused)
 {
     append("app.log", "one\n");

@@ -1,5 +1,5 @@
-/* How long taildir waits before it tries files again that cannot be read: twice as long each time, up to 5 s, and as short as at first
- * when all of the directory's files could be read in between. */
+/* The intervals at which taildir tries unreadable files again: twice as long each time, up to 5 s, and the first interval
+ * again when all of the directory's files could be read in between. */
 #include "stages/lib/tail/tailer/internal.h"
 #include "tests/support/support.h"
 
