@@ -148,12 +148,16 @@ bool ps_test_connections_serve(struct ps_test_connections *connections)
         struct ps_test_connection *connection = &connections->items[i];
         if (connection->fd >= 0 && connection->breaks)
             hang_up(connection);
+        if (connection->fd >= 0 && connection->late > 0) {
+            connection->late--;
+            continue;
+        }
         if (connection->fd >= 0)
             came |= write_answers(connections, connection);
         if (connection->fd >= 0 && polled[1 + i].revents != 0)
             came |= receive(connections, connection);
         else if (connection->fd >= 0 && connection->in_length > 0)
-            handle_all(connections, connection); /* those that were not answered yet */
+            handle_all(connections, connection); /* requests that were not answered yet */
     }
     return came;
 }

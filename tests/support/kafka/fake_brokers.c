@@ -1,32 +1,26 @@
 #include "tests/support/kafka/fake_brokers.h"
-#include "tests/support/kafka/listener.h"
+#include "tests/support/kafka/connections.h"
 #include "tests/support/kafka/record_number.h"
 
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/socket.h>
-#include <unistd.h>
+#include <string.h>
 
 #include "core/crc32c.h"
 #include "stages/lib/kafka/lane/wire.h"
 #include "tests/support/support.h"
 
-#define CONNECTIONS 16U
 #define KEPT_SETS 5U
-#define BUFFER_BYTES (1U << 20)
+#define TORN_BYTES_MAX 200U
 #define ERROR_NOT_LEADER 6
 #define ERROR_TIMED_OUT 7
 #define ERROR_NOT_ENOUGH_REPLICAS 19
 #define ERROR_OUT_OF_ORDER 45
 
-struct connection {
-    int fd; /* -1: none */
-    unsigned node;
-    char *in, *out;
-    uint32_t in_length, out_length;
-    unsigned late; /* turns before it answers */
-    bool breaks;   /* before it answers what it has handled */
+struct node {
+    struct ps_test_brokers *brokers;
+    unsigned number;
+    struct ps_test_connections connections;
 };
 
 struct partition {
@@ -38,10 +32,8 @@ struct partition {
 };
 
 struct ps_test_brokers {
-    int listeners[PS_TEST_BROKERS];
-    unsigned ports[PS_TEST_BROKERS];
+    struct node nodes[PS_TEST_BROKERS];
     char bootstrap[32];
-    struct connection connections[CONNECTIONS];
     struct partition partitions[PS_TEST_PARTITIONS];
     uint64_t random;
     unsigned faults;
@@ -60,6 +52,8 @@ static bool fails(struct ps_test_brokers *brokers)
     return draw(brokers, 1000) < brokers->faults;
 }
 
+static bool handle(void *argument, struct ps_test_connection *connection, struct ps_test_request *request);
+
 struct ps_test_brokers *ps_test_brokers_start(uint64_t seed, unsigned faults, int32_t sequence)
 {
     struct ps_test_brokers *brokers = calloc(1, sizeof *brokers);
@@ -68,14 +62,13 @@ struct ps_test_brokers *ps_test_brokers_start(uint64_t seed, unsigned faults, in
     brokers->faults = faults;
     brokers->produce_most = (int16_t)(3 + draw(brokers, 8));
     brokers->metadata_most = (int16_t)(1 + draw(brokers, 9));
-    for (unsigned i = 0; i < PS_TEST_BROKERS; i++)
-        brokers->listeners[i] = ps_test_listen(&brokers->ports[i]);
-    snprintf(brokers->bootstrap, sizeof brokers->bootstrap, "127.0.0.1:%u", brokers->ports[0]);
-    for (unsigned i = 0; i < CONNECTIONS; i++) {
-        brokers->connections[i] =
-            (struct connection){.fd = -1, .in = malloc(BUFFER_BYTES), .out = malloc(BUFFER_BYTES)};
-        assert_true(brokers->connections[i].in != NULL && brokers->connections[i].out != NULL);
+    for (unsigned i = 0; i < PS_TEST_BROKERS; i++) {
+        struct node *node = &brokers->nodes[i];
+        *node = (struct node){brokers, i, {.handle = handle, .argument = node}};
+        ps_test_connections_open(&node->connections);
     }
+    snprintf(brokers->bootstrap, sizeof brokers->bootstrap, "127.0.0.1:%u",
+             brokers->nodes[0].connections.port);
     for (unsigned i = 0; i < PS_TEST_PARTITIONS; i++) {
         brokers->partitions[i].leader = draw(brokers, PS_TEST_BROKERS);
         brokers->partitions[i].next = sequence;
@@ -85,22 +78,10 @@ struct ps_test_brokers *ps_test_brokers_start(uint64_t seed, unsigned faults, in
     return brokers;
 }
 
-static void hang_up(struct connection *connection)
-{
-    if (connection->fd >= 0)
-        close(connection->fd);
-    connection->fd = -1;
-}
-
 void ps_test_brokers_stop(struct ps_test_brokers *brokers)
 {
     for (unsigned i = 0; i < PS_TEST_BROKERS; i++)
-        close(brokers->listeners[i]);
-    for (unsigned i = 0; i < CONNECTIONS; i++) {
-        hang_up(&brokers->connections[i]);
-        free(brokers->connections[i].in);
-        free(brokers->connections[i].out);
-    }
+        ps_test_connections_close(&brokers->nodes[i].connections);
     for (unsigned i = 0; i < PS_TEST_PARTITIONS; i++)
         free(brokers->partitions[i].numbers);
     free(brokers);
@@ -233,7 +214,7 @@ static char *metadata(struct ps_test_brokers *brokers, int16_t version, char *at
     for (unsigned i = 0; i < PS_TEST_BROKERS; i++) {
         at = ps_wire_put_int32(at, (int32_t)i);
         at = ps_wire_put_string(at, "127.0.0.1", 9);
-        at = ps_wire_put_int32(at, (int32_t)brokers->ports[i]);
+        at = ps_wire_put_int32(at, (int32_t)brokers->nodes[i].connections.port);
         at = ps_wire_put_int16(at, -1);
     }
     if (version >= 2)
@@ -270,110 +251,43 @@ static char *versions(const struct ps_test_brokers *brokers, char *at)
     return at;
 }
 
-static void handle(struct ps_test_brokers *brokers, struct connection *connection, const char *bytes,
-                   uint32_t length)
+static bool handle(void *argument, struct ps_test_connection *connection, struct ps_test_request *request)
 {
-    struct ps_wire_in in = {.at = bytes, .end = bytes + length};
-    uint32_t id_length;
-    int16_t key = ps_wire_get_int16(&in), version = ps_wire_get_int16(&in);
-    int32_t correlation = ps_wire_get_int32(&in);
-    (void)ps_wire_get_string(&in, &id_length);
+    const struct node *node = argument;
+    struct ps_test_brokers *brokers = node->brokers;
     if (fails(brokers)) {
         connection->breaks = true; /* before it is handled */
-        return;
+        return true;
     }
-    char *begin = connection->out + connection->out_length, *at = begin + sizeof(int32_t);
-    at = ps_wire_put_int32(at, correlation);
-    if (key == 18) {
+    char *at = ps_test_connection_begin(connection, request);
+    if (request->key == 18) {
         at = versions(brokers, at);
-    } else if (key == 3) {
-        at = metadata(brokers, version, at);
-    } else if (key == 22) {
+    } else if (request->key == 3) {
+        at = metadata(brokers, request->version, at);
+    } else if (request->key == 22) {
         at = ps_wire_put_int32(at, 0);
         at = ps_wire_put_int16(at, 0);
         at = ps_wire_put_int64(at, brokers->producer = 77);
         at = ps_wire_put_int16(at, 0);
     } else {
-        assert_int_equal(key, 0);
-        at = produce(brokers, connection->node, version, &in, at);
+        assert_int_equal(request->key, 0);
+        at = produce(brokers, node->number, request->version, &request->body, at);
     }
-    (void)ps_wire_put_int32(begin, (int32_t)(at - begin) - (int32_t)sizeof(int32_t));
-    connection->out_length += (uint32_t)(at - begin);
-    assert_false(in.failed);
+    ps_test_connection_end(connection, at);
+    assert_false(request->body.failed);
     connection->breaks = fails(brokers); /* after it is handled */
     if (fails(brokers))
         connection->late = draw(brokers, 30);
+    return true;
 }
 
-/* ---- turns ---- */
-
-static void take_connections(struct ps_test_brokers *brokers)
-{
-    for (unsigned i = 0; i < PS_TEST_BROKERS; i++) {
-        int fd = accept4(brokers->listeners[i], NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
-        if (fd < 0)
-            continue;
-        unsigned free_one = 0;
-        while (brokers->connections[free_one].fd >= 0)
-            assert_true(++free_one < CONNECTIONS);
-        struct connection *connection = &brokers->connections[free_one];
-        *connection = (struct connection){.fd = fd, .node = i, .in = connection->in, .out = connection->out};
-    }
-}
-
-static void read_requests(struct ps_test_brokers *brokers, struct connection *connection)
-{
-    ssize_t got =
-        recv(connection->fd, connection->in + connection->in_length, BUFFER_BYTES - connection->in_length, 0);
-    if (got == 0 || (got < 0 && errno != EAGAIN)) {
-        hang_up(connection);
-        return;
-    }
-    connection->in_length += got > 0 ? (uint32_t)got : 0;
-    uint32_t from = 0;
-    while (!connection->breaks && connection->in_length - from >= sizeof(uint32_t)) {
-        struct ps_wire_in in = {.at = connection->in + from, .end = connection->in + connection->in_length};
-        uint32_t length = (uint32_t)ps_wire_get_int32(&in);
-        if (length > connection->in_length - from - sizeof length)
-            break;
-        handle(brokers, connection, in.at, length);
-        from += (uint32_t)sizeof length + length;
-    }
-    memmove(connection->in, connection->in + from, connection->in_length - from);
-    connection->in_length -= from;
-}
-
-/* Writes some of the answers: torn anywhere. */
-static void write_answers(struct ps_test_brokers *brokers, struct connection *connection)
-{
-    uint32_t some = connection->out_length;
-    if (some == 0)
-        return;
-    if (brokers->faults > 0 && draw(brokers, 4) == 0)
-        some = 1 + draw(brokers, some);
-    ssize_t put = send(connection->fd, connection->out, some, MSG_NOSIGNAL);
-    if (put <= 0)
-        return;
-    memmove(connection->out, connection->out + put, connection->out_length - (uint32_t)put);
-    connection->out_length -= (uint32_t)put;
-}
-
+/* Sometimes it sends few bytes of each connection's answers, so that they are torn anywhere. */
 void ps_test_brokers_serve(struct ps_test_brokers *brokers)
 {
-    take_connections(brokers);
-    for (unsigned i = 0; i < CONNECTIONS; i++) {
-        struct connection *connection = &brokers->connections[i];
-        if (connection->fd < 0)
-            continue;
-        if (connection->breaks) {
-            hang_up(connection);
-            continue;
-        }
-        if (connection->late > 0) {
-            connection->late--;
-            continue;
-        }
-        write_answers(brokers, connection);
-        read_requests(brokers, connection);
+    for (unsigned i = 0; i < PS_TEST_BROKERS; i++) {
+        struct ps_test_connections *connections = &brokers->nodes[i].connections;
+        bool tears = brokers->faults > 0 && draw(brokers, 4) == 0;
+        connections->step = tears ? 1 + draw(brokers, TORN_BYTES_MAX) : 0;
+        ps_test_connections_serve(connections);
     }
 }
