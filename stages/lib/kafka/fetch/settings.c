@@ -2,9 +2,9 @@
  * are Java's. */
 #include "stages/lib/kafka/fetch/fetch_internal.h"
 #include "stages/lib/kafka/lane/lane.h"
+#include "stages/lib/kafka/lane/property.h"
 #include "stages/lib/least.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 /* Of one answer. More than that saves nothing, and is read into other memory than the last answer, which is in the CPU's
@@ -12,35 +12,14 @@
 #define ANSWER_BYTES (1024U * 1024U)
 #define ANSWER_BYTES_MIN (64U * 1024U)
 
-static const char *get(const struct ps_pair *pairs, size_t count, const char *name)
+static int32_t number(const struct ps_kafka_property_list *from, const char *name, uint64_t fallback)
 {
-    for (size_t i = count; i > 0; i--) {
-        if (strcmp(pairs[i - 1].key, name) == 0)
-            return pairs[i - 1].value;
-    }
-    return NULL;
+    return (int32_t)ps_least(ps_kafka_property_number(from, name, fallback), INT32_MAX);
 }
 
-struct source {
-    const struct ps_pair *pairs;
-    size_t count;
-};
-
-static int32_t number(const struct source *from, const char *name, int32_t fallback)
+static enum ps_kafka_reset reset_of(const struct ps_kafka_property_list *from)
 {
-    const char *text = get(from->pairs, from->count, name);
-    return text != NULL ? (int32_t)ps_least(strtoull(text, NULL, 10), INT32_MAX) : fallback;
-}
-
-static bool is(const struct source *from, const char *name, const char *value)
-{
-    const char *text = get(from->pairs, from->count, name);
-    return text != NULL && strcmp(text, value) == 0;
-}
-
-static enum ps_kafka_reset reset_of(const struct source *from)
-{
-    const char *text = get(from->pairs, from->count, "auto.offset.reset");
+    const char *text = ps_kafka_property(from, "auto.offset.reset");
     if (text == NULL)
         return PS_KAFKA_RESET_LATEST;
     if (strcmp(text, "error") == 0)
@@ -53,8 +32,8 @@ static enum ps_kafka_reset reset_of(const struct source *from)
 void ps_kafka_fetch_settings_read(struct ps_kafka_fetch_settings *settings, const struct ps_pair *pairs,
                                   size_t count, uint64_t held_bytes_max)
 {
-    const struct source from = {pairs, count};
-    const char *strategy = get(pairs, count, "partition.assignment.strategy");
+    const struct ps_kafka_property_list from = {pairs, count};
+    const char *strategy = ps_kafka_property(&from, "partition.assignment.strategy");
     if (strategy == NULL)
         strategy = "range,roundrobin";
     const char *range = strstr(strategy, "range"), *round_robin = strstr(strategy, "roundrobin");
@@ -68,8 +47,9 @@ void ps_kafka_fetch_settings_read(struct ps_kafka_fetch_settings *settings, cons
         .round_robin = round_robin != NULL,
         .round_robin_first = round_robin != NULL && (range == NULL || round_robin < range),
         .reset = reset_of(&from),
-        .committed_only = !is(&from, "isolation.level", "read_uncommitted"),
-        .checks_sums = !is(&from, "check.crcs", "false"),
+        .committed_only =
+            !ps_kafka_property_is(&from, "isolation.level", "read_uncommitted", "read_committed"),
+        .checks_sums = !ps_kafka_property_is(&from, "check.crcs", "false", "true"),
         .wait_ms = number(&from, "fetch.wait.max.ms", 500),
         .bytes_min = number(&from, "fetch.min.bytes", 1),
         .bytes_max = (int32_t)ps_least((uint64_t)number(&from, "fetch.max.bytes", INT32_MAX), answer),
@@ -79,7 +59,8 @@ void ps_kafka_fetch_settings_read(struct ps_kafka_fetch_settings *settings, cons
 
 enum ps_status ps_kafka_fetch_fits(const struct ps_pair *pairs, size_t count, struct ps_err *err)
 {
-    const char *strategy = get(pairs, count, "partition.assignment.strategy");
+    const struct ps_kafka_property_list from = {pairs, count};
+    const char *strategy = ps_kafka_property(&from, "partition.assignment.strategy");
     if (strategy != NULL && strcasestr(strategy, "cooperative") != NULL)
         return ps_err_set(err, "partition.assignment.strategy=%s", strategy);
     return ps_kafka_lane_fits(pairs, count, err);

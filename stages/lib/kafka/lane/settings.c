@@ -1,5 +1,6 @@
 /* The lane's settings, out of the properties that the stage sets for librdkafka (stages/lib/kafka/client_plan.h). */
 #include "stages/lib/kafka/lane/lane_internal.h"
+#include "stages/lib/kafka/lane/property.h"
 #include "stages/lib/least.h"
 #include "stages/lib/sasl/password.h"
 
@@ -9,62 +10,37 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const char *get(const struct ps_pair *pairs, size_t count, const char *name)
-{
-    for (size_t i = count; i > 0; i--)
-        if (strcmp(pairs[i - 1].key, name) == 0)
-            return pairs[i - 1].value;
-    return NULL;
-}
-
-struct source {
-    const struct ps_pair *pairs;
-    size_t count;
-};
-
-static uint64_t number(const struct source *from, const char *name, uint64_t fallback)
-{
-    const char *text = get(from->pairs, from->count, name);
-    return text != NULL ? strtoull(text, NULL, 10) : fallback;
-}
-
-static bool is(const struct source *from, const char *name, const char *value, const char *fallback)
-{
-    const char *text = get(from->pairs, from->count, name);
-    return strcmp(text != NULL ? text : fallback, value) == 0;
-}
-
 /* librdkafka has two names for it; the translation from Java's uses the first. */
-static const char *compression_name(const struct source *from)
+static const char *compression_name(const struct ps_kafka_property_list *from)
 {
-    const char *name = get(from->pairs, from->count, "compression.type");
+    const char *name = ps_kafka_property(from, "compression.type");
     if (name == NULL)
-        name = get(from->pairs, from->count, "compression.codec");
+        name = ps_kafka_property(from, "compression.codec");
     return name != NULL ? name : "none";
 }
 
-static enum ps_kafka_compression compression(const struct source *from)
+static enum ps_kafka_compression compression(const struct ps_kafka_property_list *from)
 {
     return ps_kafka_compression_named(compression_name(from));
 }
 
-static int compression_level(const struct source *from)
+static int compression_level(const struct ps_kafka_property_list *from)
 {
-    const char *text = get(from->pairs, from->count, "compression.level");
+    const char *text = ps_kafka_property(from, "compression.level");
     return text != NULL ? (int)strtol(text, NULL, 10) : PS_KAFKA_COMPRESSION_LEVEL_DEFAULT;
 }
 
 /* ---- TLS ---- */
 
-static bool uses_tls(const struct source *from)
+static bool uses_tls(const struct ps_kafka_property_list *from)
 {
-    const char *protocol = get(from->pairs, from->count, "security.protocol");
+    const char *protocol = ps_kafka_property(from, "security.protocol");
     return protocol != NULL && strcasestr(protocol, "ssl") != NULL;
 }
 
 /* The properties that ps_kafka_lane_tls_open reads; those that the translation from Java's does not make are left to
  * librdkafka. */
-static enum ps_status check_tls(const struct source *from, struct ps_err *err)
+static enum ps_status check_tls(const struct ps_kafka_property_list *from, struct ps_err *err)
 {
     static const char *const known[] = {"ssl.ca.pem",
                                         "ssl.ca.location",
@@ -86,15 +62,15 @@ static enum ps_status check_tls(const struct source *from, struct ps_err *err)
 enum ps_status ps_kafka_lane_tls_open(struct ps_tls_client **tls, const struct ps_pair *pairs, size_t count,
                                       struct ps_err *err)
 {
-    const struct source from = {pairs, count};
+    const struct ps_kafka_property_list from = {pairs, count};
     const struct ps_tls_client_settings settings = {
-        .ca = get(pairs, count, "ssl.ca.location"),
-        .ca_text = get(pairs, count, "ssl.ca.pem"),
-        .cert_text = get(pairs, count, "ssl.certificate.pem"),
-        .key_text = get(pairs, count, "ssl.key.pem"),
-        .ciphers = get(pairs, count, "ssl.cipher.suites"),
-        .any_name = !is(&from, "ssl.endpoint.identification.algorithm", "https", "https"),
-        .verify = is(&from, "enable.ssl.certificate.verification", "true", "true"),
+        .ca = ps_kafka_property(&from, "ssl.ca.location"),
+        .ca_text = ps_kafka_property(&from, "ssl.ca.pem"),
+        .cert_text = ps_kafka_property(&from, "ssl.certificate.pem"),
+        .key_text = ps_kafka_property(&from, "ssl.key.pem"),
+        .ciphers = ps_kafka_property(&from, "ssl.cipher.suites"),
+        .any_name = !ps_kafka_property_is(&from, "ssl.endpoint.identification.algorithm", "https", "https"),
+        .verify = ps_kafka_property_is(&from, "enable.ssl.certificate.verification", "true", "true"),
         .keys = PS_TLS_KEYS_KAFKA,
     };
     *tls = NULL;
@@ -103,26 +79,26 @@ enum ps_status ps_kafka_lane_tls_open(struct ps_tls_client **tls, const struct p
 
 /* ---- SASL ---- */
 
-static bool uses_sasl(const struct source *from)
+static bool uses_sasl(const struct ps_kafka_property_list *from)
 {
-    const char *protocol = get(from->pairs, from->count, "security.protocol");
+    const char *protocol = ps_kafka_property(from, "security.protocol");
     return protocol != NULL && strncasecmp(protocol, "sasl_", 5) == 0;
 }
 
-static const char *mechanism_of(const struct source *from)
+static const char *mechanism_of(const struct ps_kafka_property_list *from)
 {
-    const char *mechanism = get(from->pairs, from->count, "sasl.mechanism");
+    const char *mechanism = ps_kafka_property(from, "sasl.mechanism");
     if (mechanism == NULL)
-        mechanism = get(from->pairs, from->count, "sasl.mechanisms");
+        mechanism = ps_kafka_property(from, "sasl.mechanisms");
     return mechanism != NULL ? mechanism : "GSSAPI";
 }
 
-static bool uses_kerberos(const struct source *from)
+static bool uses_kerberos(const struct ps_kafka_property_list *from)
 {
     return strcasecmp(mechanism_of(from), "GSSAPI") == 0;
 }
 
-static bool uses_tokens(const struct source *from)
+static bool uses_tokens(const struct ps_kafka_property_list *from)
 {
     return strcasecmp(mechanism_of(from), "OAUTHBEARER") == 0;
 }
@@ -133,32 +109,33 @@ static char *copy(const char *text)
 }
 
 /* The subject of an unsecured token; NULL: another kind of token is configured. */
-static const char *unsecured_subject(const struct source *from)
+static const char *unsecured_subject(const struct ps_kafka_property_list *from)
 {
     static const char begin[] = "principal=";
-    const char *config = get(from->pairs, from->count, "sasl.oauthbearer.config");
-    bool plain = is(from, "enable.sasl.oauthbearer.unsecure.jwt", "true", "false") && config != NULL &&
-                 strncmp(config, begin, sizeof begin - 1) == 0 && strchr(config, ' ') == NULL;
+    const char *config = ps_kafka_property(from, "sasl.oauthbearer.config");
+    bool plain = ps_kafka_property_is(from, "enable.sasl.oauthbearer.unsecure.jwt", "true", "false") &&
+                 config != NULL && strncmp(config, begin, sizeof begin - 1) == 0 &&
+                 strchr(config, ' ') == NULL;
     return plain ? config + sizeof begin - 1 : NULL;
 }
 
-static struct ps_token_settings token_settings(const struct source *from)
+static struct ps_token_settings token_settings(const struct ps_kafka_property_list *from)
 {
     return (struct ps_token_settings){
         .subject = unsecured_subject(from),
-        .endpoint = get(from->pairs, from->count, "sasl.oauthbearer.token.endpoint.url"),
-        .client_id = get(from->pairs, from->count, "sasl.oauthbearer.client.id"),
-        .client_secret = get(from->pairs, from->count, "sasl.oauthbearer.client.secret"),
-        .scope = get(from->pairs, from->count, "sasl.oauthbearer.scope"),
+        .endpoint = ps_kafka_property(from, "sasl.oauthbearer.token.endpoint.url"),
+        .client_id = ps_kafka_property(from, "sasl.oauthbearer.client.id"),
+        .client_secret = ps_kafka_property(from, "sasl.oauthbearer.client.secret"),
+        .scope = ps_kafka_property(from, "sasl.oauthbearer.scope"),
         .wake_fd = -1,
     };
 }
 
-static enum ps_status check_tokens(const struct source *from, struct ps_err *err)
+static enum ps_status check_tokens(const struct ps_kafka_property_list *from, struct ps_err *err)
 {
     const struct ps_token_settings settings = token_settings(from);
-    bool asks = is(from, "sasl.oauthbearer.method", "oidc", "default") && settings.endpoint != NULL &&
-                settings.client_id != NULL && settings.client_secret != NULL;
+    bool asks = ps_kafka_property_is(from, "sasl.oauthbearer.method", "oidc", "default") &&
+                settings.endpoint != NULL && settings.client_id != NULL && settings.client_secret != NULL;
     return settings.subject != NULL || asks
                ? PS_OK
                : ps_err_set(
@@ -166,8 +143,8 @@ static enum ps_status check_tokens(const struct source *from, struct ps_err *err
                           "and clientSecret");
 }
 
-static enum ps_status read_tokens(struct ps_kafka_lane_account *account, const struct source *from,
-                                  int wake_fd, struct ps_err *err)
+static enum ps_status read_tokens(struct ps_kafka_lane_account *account,
+                                  const struct ps_kafka_property_list *from, int wake_fd, struct ps_err *err)
 {
     struct ps_token_settings settings = token_settings(from);
     settings.wake_fd = wake_fd;
@@ -180,12 +157,12 @@ static enum ps_status read_tokens(struct ps_kafka_lane_account *account, const s
 }
 
 /* Without a keytab the tickets are those of the default cache, as with useTicketCache of Krb5LoginModule. */
-static enum ps_status read_kerberos(struct ps_kafka_lane_account *account, const struct source *from,
-                                    struct ps_err *err)
+static enum ps_status read_kerberos(struct ps_kafka_lane_account *account,
+                                    const struct ps_kafka_property_list *from, struct ps_err *err)
 {
-    const char *service = get(from->pairs, from->count, "sasl.kerberos.service.name");
-    const char *keytab = get(from->pairs, from->count, "sasl.kerberos.keytab");
-    const char *principal = get(from->pairs, from->count, "sasl.kerberos.principal");
+    const char *service = ps_kafka_property(from, "sasl.kerberos.service.name");
+    const char *keytab = ps_kafka_property(from, "sasl.kerberos.keytab");
+    const char *principal = ps_kafka_property(from, "sasl.kerberos.principal");
     *account = (struct ps_kafka_lane_account){.mechanism = copy("GSSAPI"),
                                               .name = copy(NULL),
                                               .password = copy(NULL),
@@ -201,8 +178,9 @@ static enum ps_status read_kerberos(struct ps_kafka_lane_account *account, const
 enum ps_status ps_kafka_lane_account_read(struct ps_kafka_lane_account *account, const struct ps_pair *pairs,
                                           size_t count, int wake_fd, struct ps_err *err)
 {
-    const struct source from = {pairs, count};
-    const char *name = get(pairs, count, "sasl.username"), *password = get(pairs, count, "sasl.password");
+    const struct ps_kafka_property_list from = {pairs, count};
+    const char *name = ps_kafka_property(&from, "sasl.username"),
+               *password = ps_kafka_property(&from, "sasl.password");
     if (!uses_sasl(&from))
         return PS_OK;
     if (uses_kerberos(&from))
@@ -326,35 +304,35 @@ static bool is_known(const char *name)
 }
 
 /* Keys of SASL and TLS have no effect without these. */
-static bool is_used(const struct source *from, const char *name)
+static bool is_used(const struct ps_kafka_property_list *from, const char *name)
 {
     if (strncmp(name, "ssl.", 4) == 0)
         return false; /* check_tls looks at them */
     return strncmp(name, "sasl.", 5) != 0 || uses_sasl(from);
 }
 
-static enum ps_status check_names(const struct source *from, struct ps_err *err)
+static enum ps_status check_names(const struct ps_kafka_property_list *from, struct ps_err *err)
 {
     for (size_t i = 0; i < from->count; i++)
         if (!is_known(from->pairs[i].key) && is_used(from, from->pairs[i].key))
             return ps_err_set(err, "%s", from->pairs[i].key);
-    const char *partitioner = get(from->pairs, from->count, "partitioner");
+    const char *partitioner = ps_kafka_property(from, "partitioner");
     if (partitioner != NULL && strcmp(partitioner, "murmur2_random") != 0 &&
         strcmp(partitioner, "random") != 0)
         return ps_err_set(err, "partitioner=%s", partitioner);
     return PS_OK;
 }
 
-static uint64_t linger_ns(const struct source *from)
+static uint64_t linger_ns(const struct ps_kafka_property_list *from)
 {
-    const char *text = get(from->pairs, from->count, "queue.buffering.max.ms");
+    const char *text = ps_kafka_property(from, "queue.buffering.max.ms");
     if (text == NULL)
-        text = get(from->pairs, from->count, "linger.ms");
+        text = ps_kafka_property(from, "linger.ms");
     double linger_ms = text != NULL ? strtod(text, NULL) : 0;
     return linger_ms > 0 ? (uint64_t)(linger_ms * (double)PS_NS_PER_MS) : 0;
 }
 
-static enum ps_status check(const struct source *from, struct ps_err *err)
+static enum ps_status check(const struct ps_kafka_property_list *from, struct ps_err *err)
 {
     if (uses_sasl(from) && uses_tokens(from) && check_tokens(from, err) != PS_OK)
         return PS_FAIL;
@@ -371,44 +349,48 @@ static enum ps_status check(const struct source *from, struct ps_err *err)
 enum ps_status ps_kafka_lane_settings_read(struct ps_kafka_lane_settings *settings,
                                            const struct ps_pair *pairs, size_t count, struct ps_err *err)
 {
-    const struct source from = {pairs, count};
+    const struct ps_kafka_property_list from = {pairs, count};
     if (check(&from, err) != PS_OK)
         return PS_FAIL;
-    const char *client_id = get(pairs, count, "client.id");
-    uint64_t timeout_ms = number(&from, "request.timeout.ms", 30000);
+    const char *client_id = ps_kafka_property(&from, "client.id");
+    uint64_t timeout_ms = ps_kafka_property_number(&from, "request.timeout.ms", 30000);
     *settings = (struct ps_kafka_lane_settings){
-        .acks = is(&from, "acks", "0", "all")   ? 0
-                : is(&from, "acks", "1", "all") ? 1
-                                                : -1,
-        .idempotent = is(&from, "enable.idempotence", "true", "false"),
+        .acks = ps_kafka_property_is(&from, "acks", "0", "all")   ? 0
+                : ps_kafka_property_is(&from, "acks", "1", "all") ? 1
+                                                                  : -1,
+        .idempotent = ps_kafka_property_is(&from, "enable.idempotence", "true", "false"),
         .compression = compression(&from),
         .compression_level = compression_level(&from),
-        .set_bytes_max = (uint32_t)number(&from, "batch.size", 1000000),
-        .set_records_max = (uint32_t)number(&from, "batch.num.messages", 10000),
-        .in_flight_max = (uint32_t)ps_least(
-            number(&from, "max.in.flight.requests.per.connection", PS_KAFKA_LANE_IN_FLIGHT_MAX),
-            PS_KAFKA_LANE_IN_FLIGHT_MAX),
-        .queue_records_max = number(&from, "queue.buffering.max.messages", 100000),
-        .request_bytes_max = (uint32_t)number(&from, "message.max.bytes", 1048576),
+        .set_bytes_max = (uint32_t)ps_kafka_property_number(&from, "batch.size", 1000000),
+        .set_records_max = (uint32_t)ps_kafka_property_number(&from, "batch.num.messages", 10000),
+        .in_flight_max =
+            (uint32_t)ps_least(ps_kafka_property_number(&from, "max.in.flight.requests.per.connection",
+                                                        PS_KAFKA_LANE_IN_FLIGHT_MAX),
+                               PS_KAFKA_LANE_IN_FLIGHT_MAX),
+        .queue_records_max = ps_kafka_property_number(&from, "queue.buffering.max.messages", 100000),
+        .request_bytes_max = (uint32_t)ps_kafka_property_number(&from, "message.max.bytes", 1048576),
         /* buffers of sets grow by doubling: half of them may be empty */
-        .queue_bytes_max = number(&from, "queue.buffering.max.kbytes", 65536) * 1024 / 2,
-        .request_timeout_ns = number(&from, "socket.timeout.ms", 60000) * PS_NS_PER_MS,
+        .queue_bytes_max = ps_kafka_property_number(&from, "queue.buffering.max.kbytes", 65536) * 1024 / 2,
+        .request_timeout_ns = ps_kafka_property_number(&from, "socket.timeout.ms", 60000) * PS_NS_PER_MS,
         .acks_timeout_ms = (int32_t)timeout_ms,
-        .retry_rest_ns = number(&from, "retry.backoff.ms", 100) * PS_NS_PER_MS,
-        .reconnect_ns = number(&from, "reconnect.backoff.ms", 100) * PS_NS_PER_MS,
-        .reconnect_max_ns = number(&from, "reconnect.backoff.max.ms", 10000) * PS_NS_PER_MS,
-        .connect_ns = number(&from, "socket.connection.setup.timeout.ms", 30000) * PS_NS_PER_MS,
-        .idle_ns = number(&from, "connections.max.idle.ms", 0) * PS_NS_PER_MS,
+        .retry_rest_ns = ps_kafka_property_number(&from, "retry.backoff.ms", 100) * PS_NS_PER_MS,
+        .reconnect_ns = ps_kafka_property_number(&from, "reconnect.backoff.ms", 100) * PS_NS_PER_MS,
+        .reconnect_max_ns = ps_kafka_property_number(&from, "reconnect.backoff.max.ms", 10000) * PS_NS_PER_MS,
+        .connect_ns =
+            ps_kafka_property_number(&from, "socket.connection.setup.timeout.ms", 30000) * PS_NS_PER_MS,
+        .idle_ns = ps_kafka_property_number(&from, "connections.max.idle.ms", 0) * PS_NS_PER_MS,
         .linger_ns = linger_ns(&from),
-        .delivery_ns = number(&from, "message.timeout.ms", 0) * PS_NS_PER_MS,
-        .send_buffer_bytes = number(&from, "socket.send.buffer.bytes", 0),
-        .receive_buffer_bytes = number(&from, "socket.receive.buffer.bytes", 0),
-        .statistics_ns = number(&from, "statistics.interval.ms", 0) * PS_NS_PER_MS,
-        .metadata_age_ns = number(&from, "topic.metadata.refresh.interval.ms", 300000) * PS_NS_PER_MS,
-        .topic_patience_ns = number(&from, "topic.metadata.propagation.max.ms", 30000) * PS_NS_PER_MS,
+        .delivery_ns = ps_kafka_property_number(&from, "message.timeout.ms", 0) * PS_NS_PER_MS,
+        .send_buffer_bytes = ps_kafka_property_number(&from, "socket.send.buffer.bytes", 0),
+        .receive_buffer_bytes = ps_kafka_property_number(&from, "socket.receive.buffer.bytes", 0),
+        .statistics_ns = ps_kafka_property_number(&from, "statistics.interval.ms", 0) * PS_NS_PER_MS,
+        .metadata_age_ns =
+            ps_kafka_property_number(&from, "topic.metadata.refresh.interval.ms", 300000) * PS_NS_PER_MS,
+        .topic_patience_ns =
+            ps_kafka_property_number(&from, "topic.metadata.propagation.max.ms", 30000) * PS_NS_PER_MS,
         .transaction_timeout_ms =
-            (int32_t)ps_least(number(&from, "transaction.timeout.ms", 60000), INT32_MAX),
-        .creates_topics = is(&from, "allow.auto.create.topics", "true", "true"),
+            (int32_t)ps_least(ps_kafka_property_number(&from, "transaction.timeout.ms", 60000), INT32_MAX),
+        .creates_topics = ps_kafka_property_is(&from, "allow.auto.create.topics", "true", "true"),
     };
     snprintf(settings->client_id, sizeof settings->client_id, "%s",
              client_id != NULL ? client_id : "penstock");
