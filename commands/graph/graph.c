@@ -5,18 +5,12 @@
 #include "commands/line/line.h"
 
 #include "conf/report.h"
-#include "core/text/nearest.h"
 #include "stages/table.h"
 
-#include <stdlib.h>
 #include <string.h>
 
-/* The other options are the agent's. --format is taken out of argv before those are parsed. */
-static const struct ps_command_row rows[] = {
-    {"format", 0, "dot|mermaid", PS_ROW_IS_WORD,
-     .help = "dot: for Graphviz (default); mermaid: for Markdown, as drawn by GitHub and GitLab"},
-    {.help = NULL},
-};
+/* All options are those of conf/command/command.c. */
+static const struct ps_command_row rows[] = {{.help = NULL}};
 
 const struct ps_command_line ps_line_graph = {
     .name = "graph",
@@ -38,52 +32,7 @@ const struct ps_command_line ps_line_graph = {
     .flume = true,
 };
 
-struct format {
-    const char *name;
-    void (*write)(FILE *to, const struct graph *graph);
-};
-
-static const struct format formats[] = {{"dot", ps_graph_write_dot}, {"mermaid", ps_graph_write_mermaid}};
-
-static const struct format *format_find(const char *name)
-{
-    struct ps_nearest nearest;
-    ps_nearest_init(&nearest, name);
-    for (size_t i = 0; i < PS_COUNT_OF(formats); i++) {
-        if (strcmp(name, formats[i].name) == 0)
-            return &formats[i];
-        ps_nearest_offer(&nearest, formats[i].name);
-    }
-    fprintf(stderr, "penstock graph: --format %s: it is dot or mermaid", name);
-    if (nearest.word != NULL)
-        fprintf(stderr, "; did you mean %s?", nearest.word);
-    fputc('\n', stderr);
-    return NULL;
-}
-
-/* Takes --format out of argv. If it is given twice the last one wins, as for other options. Returns NULL
- * after printing the error. */
-static const struct format *format_take(int *argc, char **argv)
-{
-    const struct format *format = &formats[0];
-    int kept = 1;
-    for (int i = 1; i < *argc && format != NULL; i++) {
-        if (strncmp(argv[i], "--format=", strlen("--format=")) == 0) {
-            format = format_find(argv[i] + strlen("--format="));
-        } else if (strcmp(argv[i], "--format") == 0 && i + 1 < *argc) {
-            format = format_find(argv[++i]);
-        } else if (strcmp(argv[i], "--format") == 0) {
-            fputs("penstock graph: --format needs a value: dot or mermaid\n", stderr);
-            format = NULL;
-        } else {
-            argv[kept++] = argv[i];
-        }
-    }
-    *argc = kept;
-    return format;
-}
-
-static int draw(const struct ps_command *command, const struct format *format)
+static int draw(const struct ps_command *command)
 {
     struct ps_conf *conf;
     int code = 1;
@@ -93,7 +42,10 @@ static int draw(const struct ps_command *command, const struct format *format)
         struct ps_arena *arena = ps_arena_create();
         struct graph graph;
         ps_graph_make(&graph, conf, arena);
-        format->write(stdout, &graph);
+        if (command->format != NULL && strcmp(command->format, "mermaid") == 0)
+            ps_graph_write_mermaid(stdout, &graph);
+        else
+            ps_graph_write_dot(stdout, &graph);
         ps_arena_destroy(arena);
         code = 0;
     } else {
@@ -108,9 +60,6 @@ int ps_main_graph(int argc, char **argv)
     struct ps_command command;
     struct ps_err err = {.length = 0};
     int code = 2;
-    const struct format *format = format_take(&argc, argv);
-    if (format == NULL)
-        return 2;
     if (ps_command_parse(&command, argc, argv, &err) != PS_OK) {
         fprintf(stderr, "penstock graph: %s\n", err.text);
     } else if (command.help) {
@@ -118,7 +67,7 @@ int ps_main_graph(int argc, char **argv)
         code = 0;
     } else {
         command.dry_run = true;
-        code = draw(&command, format);
+        code = draw(&command);
     }
     ps_command_fini(&command);
     return code;

@@ -18,6 +18,7 @@
 enum option_kind {
     OPTION_FLAG,      /* bool */
     OPTION_TEXT,      /* const char * */
+    OPTION_WORD,      /* const char *: one of the words of the value, "dot|mermaid" */
     OPTION_TEXTS,     /* struct ps_texts: one is added */
     OPTION_SECONDS,   /* int64_t */
     OPTION_IGNORED,   /* has no meaning here, and is logged */
@@ -101,6 +102,11 @@ static const struct option_row rows[] = {
      OPTION_FLAG,
      AT(strict),
      " check "},
+    {{NULL, "format", "dot|mermaid",
+      "dot: for Graphviz (default); mermaid: for Markdown, as drawn by GitHub and GitLab"},
+     OPTION_WORD,
+     AT(format),
+     " graph "},
     {{"h", "help", NULL, "this text"}, OPTION_FLAG, AT(help), EVERY},
     {{"a", "auth-provider", "CLASS", NULL}, OPTION_CLASS, 0, NULL},
     {{"prov", "conf-provider", "CLASS", NULL}, OPTION_CLASS, 0, NULL},
@@ -148,6 +154,25 @@ static bool jvm_option(struct ps_command *command, const char *word)
 
 /* ---- one option ---- */
 
+/* Finds the value among the words of its row; else the message lists them and proposes the nearest. */
+static enum ps_status check_word(struct ps_command *command, const struct ps_command_option *option,
+                                 const char *value, struct ps_err *err)
+{
+    struct ps_nearest nearest;
+    const char *listed = "";
+    char *words = ps_arena_copy(command->arena, option->value, strlen(option->value));
+    ps_nearest_init(&nearest, value);
+    for (const char *word; (word = strsep(&words, "|")) != NULL;) {
+        if (strcmp(word, value) == 0)
+            return PS_OK;
+        ps_nearest_offer(&nearest, word);
+        listed = ps_arena_format(command->arena, "%s%s%s", listed, *listed != '\0' ? " or " : "", word);
+    }
+    return ps_err_set(err, "--%s is %s, not %s%s%s%s", option->longs, listed, value,
+                      nearest.word != NULL ? "; did you mean " : "", nearest.word != NULL ? nearest.word : "",
+                      nearest.word != NULL ? "?" : "");
+}
+
 static enum ps_status apply(struct ps_command *command, const struct option_row *row, const char *value,
                             struct ps_err *err)
 {
@@ -162,6 +187,9 @@ static enum ps_status apply(struct ps_command *command, const struct option_row 
     case OPTION_TEXT:
         *(const char **)at = value;
         return PS_OK;
+    case OPTION_WORD:
+        *(const char **)at = value;
+        return check_word(command, &row->option, value, err);
     case OPTION_TEXTS:
         ps_texts_add(command->arena, at, value);
         return PS_OK;
@@ -192,7 +220,7 @@ static enum ps_status apply(struct ps_command *command, const struct option_row 
 static bool is_given(const struct ps_command *command, const struct option_row *row)
 {
     const void *at = (const char *)command + row->offset;
-    return (row->kind == OPTION_TEXT && *(const char *const *)at != NULL) ||
+    return ((row->kind == OPTION_TEXT || row->kind == OPTION_WORD) && *(const char *const *)at != NULL) ||
            (row->kind == OPTION_TEXTS && ((const struct ps_texts *)at)->count > 0) ||
            (row->kind == OPTION_SECONDS && *(const int64_t *)at != 0);
 }

@@ -26,6 +26,7 @@ struct ps_command {
     bool ask_classes;             /* config filters that are Java classes are asked, which starts a JVM */
     bool probe;                   /* --probe (ours): check also tries what is outside the configuration */
     bool verbose;                 /* -v (ours): workers and rings as well */
+    const char *format;           /* --format (ours): what graph writes; NULL: the default */
     bool strict;                  /* --strict (ours): check also fails for dropped components and warnings */
     int64_t heap_bytes;           /* -Xmx; 0 = none */
     const char *bad_heap;         /* an -Xmx that is no size, or NULL */
