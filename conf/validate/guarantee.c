@@ -1,5 +1,6 @@
 #include "conf/validate/guarantee.h"
 
+#include "conf/bind.h"
 #include "conf/text.h"
 #include "conf/validate/part.h"
 #include "core/flow/engine_channel.h"
@@ -140,14 +141,20 @@ static void let_sink_keep(const struct flow *flow, struct ps_conf_part *sink)
     note_in_pairs(flow->conf, sink, "topic");
 }
 
-/* An optional channel may miss events whose positions are committed, and its leases are others than the required ones. */
+static const void *selector_value(const struct ps_conf_part *selector, const char *key,
+                                  enum ps_option_type type)
+{
+    const struct ps_option *option = ps_option_find(selector->ops->options, key);
+    return option != NULL && option->type == type ? (const char *)selector->plan + option->offset : NULL;
+}
+
+/* An optional channel may miss events whose positions are committed, and its leases are others than the required ones.
+ * replicating has a list of channels, `optional`; multiplexing has a map, `optional.VALUE`. */
 static bool has_optional_channel(const struct ps_conf_source *source)
 {
-    const struct ps_pairs *pairs = &source->selector.pairs;
-    for (size_t i = 0; i < pairs->count; i++)
-        if (strcmp(pairs->items[i].key, "optional") == 0 || strncmp(pairs->items[i].key, "optional.", 9) == 0)
-            return true;
-    return false;
+    const struct ps_texts *list = selector_value(&source->selector, "optional", PS_OPTION_LIST);
+    const struct ps_pairs *map = selector_value(&source->selector, "optional.x", PS_OPTION_MAP);
+    return (list != NULL && list->count > 0) || (map != NULL && map->count > 0);
 }
 
 static void check_source(const struct flow *flow, struct ps_conf_part *sink, struct ps_conf_source *source)
