@@ -31,14 +31,8 @@ static const char agent_text[] =
     "a.channels.c.kafka.consumer.group.id = %s\na.channels.c.kafka.producer.linger.ms = 5\n"
     "a.sinks.k.type = null\na.sinks.k.channel = c\na.sinks.k.logEveryNEvents = 2000000000\n";
 
-struct job {
-    const char *brokers;
-    uint64_t events;
-    double bare_per_second, agent_per_second; /* wall clock, of the last round */
-};
-
 /* A topic that nobody has used. */
-static void next_topic(const struct job *job, char *name, size_t room)
+static void next_topic(const struct ps_kafka_loop_job *job, char *name, size_t room)
 {
     static unsigned number;
     snprintf(name, room, "bench-channel-%d-%u-%lld", (int)getpid(), number++, (long long)time(NULL));
@@ -72,7 +66,7 @@ static void produce_some(rd_kafka_t *producer, rd_kafka_topic_t *topic)
 
 static double run_bare(void *argument)
 {
-    struct job *job = argument;
+    struct ps_kafka_loop_job *job = argument;
     char name[128];
     next_topic(job, name, sizeof name);
     rd_kafka_t *consumer = ps_kafka_loop_consumer(job->brokers, name);
@@ -111,38 +105,23 @@ static double run_bare(void *argument)
 
 static double run_agent(void *argument)
 {
-    struct job *job = argument;
-    const struct timespec moment = {.tv_nsec = 5000000};
-    struct ps_agent_account account;
+    struct ps_kafka_loop_job *job = argument;
     char name[128], text[2048];
     next_topic(job, name, sizeof name);
     int length = snprintf(text, sizeof text, agent_text, BODY_BYTES, (unsigned long long)job->events,
                           job->brokers, name, name);
     PS_ASSERT(length > 0 && (size_t)length < sizeof text);
-    struct ps_agent *agent = ps_bench_agent_start(text);
-    uint64_t first, last;
-    while ((first = ps_bench_agent_delivered(agent)) == 0)
-        nanosleep(&moment, NULL);
-    struct ps_usage before = ps_usage_self();
-    while ((last = ps_bench_agent_delivered(agent)) < job->events)
-        nanosleep(&moment, NULL);
-    struct ps_usage after = ps_usage_self();
-    ps_agent_stop(agent, 10000, NULL, NULL, &account);
-    if (account.undelivered != 0 || account.accepted != job->events)
-        ps_kafka_loop_fatal("the agent's account does not add up");
-    job->agent_per_second = (double)(last - first) / (after.wall_s - before.wall_s);
-    return (double)(last - first) / (after.cpu_s - before.cpu_s);
+    return ps_kafka_loop_agent_rate(ps_bench_agent_start(text), job);
 }
 
 int main(int argc, char **argv)
 {
     struct ps_bench_options options = {.seconds = 1, .rounds = 5, .events = 2000000};
-    static struct ps_paired_result result;
     ps_bench_options_parse(&options, argc, argv);
     if (options.brokers == NULL || options.events < PER_CALL)
         ps_kafka_loop_fatal("--brokers is needed, and --events above 1,023");
     ps_log_set_level(PS_LOG_WARN);
-    struct job job = {.brokers = options.brokers, .events = options.events};
+    struct ps_kafka_loop_job job = {.brokers = options.brokers, .events = options.events};
     const struct ps_paired paired = {.bench = "kafka_channel",
                                      .variant = "real broker",
                                      .unit = "events/CPU-s",
@@ -151,10 +130,6 @@ int main(int argc, char **argv)
                                      .subject = run_agent,
                                      .bare = run_bare,
                                      .argument = &job};
-    ps_paired_run(&paired, options.rounds, &result);
-    ps_paired_print(
-        &paired, &result,
-        "\"bytes\":%u,\"partitions\":%d,\"events_per_second\":%.0f,\"reference_events_per_second\":%.0f",
-        BODY_BYTES, PARTITIONS, job.agent_per_second, job.bare_per_second);
+    ps_kafka_loop_compare(&paired, &job, options.rounds, BODY_BYTES, PARTITIONS);
     return 0;
 }

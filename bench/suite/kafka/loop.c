@@ -97,3 +97,32 @@ rd_kafka_t *ps_kafka_loop_consumer(const char *brokers, const char *topic)
     rd_kafka_topic_partition_list_destroy(list);
     return client;
 }
+
+double ps_kafka_loop_agent_rate(struct ps_agent *agent, struct ps_kafka_loop_job *job)
+{
+    const struct timespec moment = {.tv_nsec = 5000000};
+    struct ps_agent_account account;
+    uint64_t first, last;
+    while ((first = ps_bench_agent_delivered(agent)) == 0)
+        nanosleep(&moment, NULL);
+    struct ps_usage before = ps_usage_self();
+    while ((last = ps_bench_agent_delivered(agent)) < job->events)
+        nanosleep(&moment, NULL);
+    struct ps_usage after = ps_usage_self();
+    ps_agent_stop(agent, 10000, NULL, NULL, &account);
+    if (account.undelivered != 0 || account.accepted < job->events)
+        ps_kafka_loop_fatal("the agent's account does not add up");
+    job->agent_per_second = (double)(last - first) / (after.wall_s - before.wall_s);
+    return (double)(last - first) / (after.cpu_s - before.cpu_s);
+}
+
+void ps_kafka_loop_compare(const struct ps_paired *paired, struct ps_kafka_loop_job *job, unsigned rounds,
+                           unsigned bytes, int partitions)
+{
+    static struct ps_paired_result result;
+    ps_paired_run(paired, rounds, &result);
+    ps_paired_print(
+        paired, &result,
+        "\"bytes\":%u,\"partitions\":%d,\"events_per_second\":%.0f,\"reference_events_per_second\":%.0f",
+        bytes, partitions, job->agent_per_second, job->bare_per_second);
+}

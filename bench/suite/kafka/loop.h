@@ -4,6 +4,8 @@
  * Thread: the bench's main one. */
 #pragma once
 
+#include "bench/suite/agent.h"
+#include "bench/suite/paired.h"
 #include "core/base.h"
 
 #include <librdkafka/rdkafka.h>
@@ -24,3 +26,18 @@ void ps_kafka_loop_topic(rd_kafka_t *client, const char *name, int partitions);
 /* Produces all of them, waiting for room. Payloads are not copied. */
 void ps_kafka_loop_produce(rd_kafka_t *client, rd_kafka_topic_t *topic, int32_t partition,
                            rd_kafka_message_t *messages, int count);
+
+/* What a paired bench of an agent and a bare loop over one broker measures; `argument` of its struct ps_paired. */
+struct ps_kafka_loop_job {
+    const char *brokers;
+    uint64_t events;
+    double bare_per_second, agent_per_second; /* wall clock, of the last round */
+};
+
+/* Measures the agent from its first delivered events until `events` of them are delivered, then stops it. Returns events per
+ * CPU-second of this process. */
+double ps_kafka_loop_agent_rate(struct ps_agent *agent, struct ps_kafka_loop_job *job);
+
+/* Runs both sides in turn and prints the record. */
+void ps_kafka_loop_compare(const struct ps_paired *paired, struct ps_kafka_loop_job *job, unsigned rounds,
+                           unsigned bytes, int partitions);

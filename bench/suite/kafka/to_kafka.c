@@ -25,12 +25,6 @@
 #define PER_CALL 1024
 #define PARTITIONS 4
 
-struct job {
-    const char *brokers;
-    uint64_t events;
-    double bare_per_second, agent_per_second; /* wall clock, of the last round */
-};
-
 static uint64_t records_in(rd_kafka_t *client, const char *topic)
 {
     uint64_t sum = 0;
@@ -75,7 +69,7 @@ static void fill(const char *brokers, uint64_t events)
 
 static double run_bare(void *argument)
 {
-    struct job *job = argument;
+    struct ps_kafka_loop_job *job = argument;
     const uint64_t events = job->events;
     static rd_kafka_message_t *taken[PER_CALL], messages[PER_CALL];
     rd_kafka_t *consumer = ps_kafka_loop_consumer(job->brokers, "bench-in"),
@@ -146,34 +140,19 @@ static struct ps_agent *agent_start(const char *brokers)
 
 static double run_agent(void *argument)
 {
-    struct job *job = argument;
-    const struct timespec moment = {.tv_nsec = 5000000};
-    struct ps_agent_account account;
-    struct ps_agent *agent = agent_start(job->brokers);
-    uint64_t first, last;
-    while ((first = ps_bench_agent_delivered(agent)) == 0)
-        nanosleep(&moment, NULL);
-    struct ps_usage before = ps_usage_self();
-    while ((last = ps_bench_agent_delivered(agent)) < job->events)
-        nanosleep(&moment, NULL);
-    struct ps_usage after = ps_usage_self();
-    ps_agent_stop(agent, 10000, NULL, NULL, &account);
-    if (account.undelivered != 0 || account.accepted != account.delivered)
-        ps_kafka_loop_fatal("the agent's account does not add up");
-    job->agent_per_second = (double)(last - first) / (after.wall_s - before.wall_s);
-    return (double)(last - first) / (after.cpu_s - before.cpu_s);
+    struct ps_kafka_loop_job *job = argument;
+    return ps_kafka_loop_agent_rate(agent_start(job->brokers), job);
 }
 
 int main(int argc, char **argv)
 {
     struct ps_bench_options options = {.seconds = 1, .rounds = 3, .events = 2000000};
-    static struct ps_paired_result result;
     ps_bench_options_parse(&options, argc, argv);
     if (options.brokers == NULL || options.events < PER_CALL)
         ps_kafka_loop_fatal("--brokers is needed, and --events above 1,023");
     ps_log_set_level(PS_LOG_WARN);
     fill(options.brokers, options.events);
-    struct job job = {.brokers = options.brokers, .events = options.events};
+    struct ps_kafka_loop_job job = {.brokers = options.brokers, .events = options.events};
     const struct ps_paired paired = {.bench = "kafka_to_kafka",
                                      .variant = "real broker",
                                      .unit = "events/CPU-s",
@@ -182,10 +161,6 @@ int main(int argc, char **argv)
                                      .subject = run_agent,
                                      .bare = run_bare,
                                      .argument = &job};
-    ps_paired_run(&paired, options.rounds, &result);
-    ps_paired_print(
-        &paired, &result,
-        "\"bytes\":%u,\"partitions\":%d,\"events_per_second\":%.0f,\"reference_events_per_second\":%.0f",
-        BODY_BYTES, PARTITIONS, job.agent_per_second, job.bare_per_second);
+    ps_kafka_loop_compare(&paired, &job, options.rounds, BODY_BYTES, PARTITIONS);
     return 0;
 }
