@@ -13,28 +13,9 @@ step "a broker"
 kafka_share
 kafka_topic channel-out 4
 
-cat >"$work/a1.properties" <<EOF_
-a1.sources = r1
-a1.channels = c1
-a1.sinks = k1
-a1.sources.r1.type = netcat
-a1.sources.r1.bind = 127.0.0.1
-a1.sources.r1.port = $load_port
-a1.sources.r1.channels = c1
-a1.channels.c1.type = file
-a1.channels.c1.checkpointDir = $work/channel/checkpoint
-a1.channels.c1.dataDirs = $work/channel/data
-a1.channels.c1.capacity = 10000000
-a1.sinks.k1.type = org.apache.flume.sink.kafka.KafkaSink
-a1.sinks.k1.kafka.bootstrap.servers = $brokers
-a1.sinks.k1.kafka.topic = channel-out
-a1.sinks.k1.allowTopicOverride = false
-a1.sinks.k1.penstock.guarantee = exactly-once
-a1.sinks.k1.penstock.positions.topic = channel-positions
-a1.sinks.k1.penstock.transaction.interval = 20
-a1.sinks.k1.penstock.transaction.timeout = 10000
-a1.sinks.k1.channel = c1
-EOF_
+exactly_once_file a1 channel-out channel-positions 20 sources.r1.type=netcat sources.r1.host= sources.r1.bind=127.0.0.1 \
+    channels.c1.type=file channels.c1.checkpointDir="$work/channel/checkpoint" channels.c1.dataDirs="$work/channel/data" \
+    channels.c1.capacity=10000000 channels.c1.transactionCapacity=
 
 # Sends numbered lines, 100 at a time, and writes the numbers of those that the agent confirmed. It goes on with new numbers
 # when a connection breaks, until the file `stop` is there.
@@ -105,10 +86,7 @@ is_complete || fail "lines are lost"
 awk '{stream = $1 " " int($2 / 100000000)} $2 <= last[stream] {print "partition " $1 ": " $2 " after " last[stream]; exit 1} {last[stream] = $2}' \
     "$work/records" || fail "the order changed"
 
-step "Java's consumer reads the same committed records"
-"$kafka" run org.apache.kafka.tools.consumer.ConsoleConsumer --bootstrap-server "$brokers" --topic channel-out --from-beginning \
-    --isolation-level read_committed --max-messages "$total" --timeout-ms 20000 >"$work/java" 2>"$work/java.log" ||
-    fail "Java's consumer ends with $?: $(tail -3 "$work/java.log")"
+java_reads_committed channel-out "$total"
 diff -q <(sort -n "$work/out") <(sort -n "$work/java") >/dev/null || fail "Java's consumer reads something else"
 
 step "the topic of positions is compacted"

@@ -14,28 +14,9 @@ kafka_share
 kafka_topic files-out 1
 
 mkdir -p "$work/logs"
-cat >"$work/a1.properties" <<EOF_
-a1.sources = r1
-a1.channels = c1
-a1.sinks = k1
-a1.sources.r1.type = TAILDIR
-a1.sources.r1.filegroups = g
-a1.sources.r1.filegroups.g = $work/logs/.*[.]log.*
-a1.sources.r1.positionFile = $work/positions.json
-a1.sources.r1.channels = c1
-a1.channels.c1.type = memory
-a1.channels.c1.capacity = 20000
-a1.channels.c1.transactionCapacity = 1000
-a1.sinks.k1.type = org.apache.flume.sink.kafka.KafkaSink
-a1.sinks.k1.kafka.bootstrap.servers = $brokers
-a1.sinks.k1.kafka.topic = files-out
-a1.sinks.k1.allowTopicOverride = false
-a1.sinks.k1.penstock.guarantee = exactly-once
-a1.sinks.k1.penstock.positions.topic = files-positions
-a1.sinks.k1.penstock.transaction.interval = 50
-a1.sinks.k1.penstock.transaction.timeout = 10000
-a1.sinks.k1.channel = c1
-EOF_
+exactly_once_file a1 files-out files-positions 50 sources.r1.type=TAILDIR sources.r1.host= sources.r1.port= \
+    sources.r1.filegroups=g sources.r1.filegroups.g="$work/logs/.*[.]log.*" sources.r1.positionFile="$work/positions.json" \
+    channels.c1.capacity=20000
 
 # FILE KIND: writes numbered lines until the file `stop` is there, and then how many there were. After each 50 blocks the file is
 # renamed, and the older ones with it, or it is copied and truncated. Nothing is removed: the agent may be behind.
@@ -111,10 +92,7 @@ step "written $lines, committed $total, lost $((lines - unique)), twice $((total
 awk '{file = $1 " " int(($2 - 1) / 1000)} $2 <= last[file] {print $1 ": " $2 " after " last[file]; exit 1} {last[file] = $2}' \
     "$work/out" || fail "the order changed"
 
-step "Java's consumer reads the same committed records"
-"$kafka" run org.apache.kafka.tools.consumer.ConsoleConsumer --bootstrap-server "$brokers" --topic files-out --from-beginning \
-    --isolation-level read_committed --max-messages "$total" --timeout-ms 20000 >"$work/java" 2>"$work/java.log" ||
-    fail "Java's consumer ends with $?: $(tail -3 "$work/java.log")"
+java_reads_committed files-out "$total"
 diff -q "$work/out" "$work/java" >/dev/null || fail "Java's consumer reads something else"
 
 step "without the position file the source goes on from the topic"

@@ -139,10 +139,7 @@ lag=$(consumer_groups --group once | awk '$2 == "once-in" {lag += $6; n++} END {
 step "lag after the clean stop: $lag"
 [[ $lag == 0 ]] || fail "the last offsets are not committed"
 
-step "Java's consumer reads the same committed records"
-"$kafka" run org.apache.kafka.tools.consumer.ConsoleConsumer --bootstrap-server "$brokers" --topic once-out --from-beginning \
-    --isolation-level read_committed --max-messages "$records" --timeout-ms 20000 >"$work/java" 2>"$work/java.log" ||
-    fail "Java's consumer ends with $?: $(tail -3 "$work/java.log")"
+java_reads_committed once-out "$records"
 seq 1 "$records" | diff -q - <(sort -n "$work/java") >/dev/null || fail "Java's consumer reads something else"
 
 step "an event that the broker refuses goes to the dead letters, the others are committed"

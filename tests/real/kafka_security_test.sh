@@ -115,14 +115,7 @@ counter_file prolonged 1
 add_sink prolonged prolonged "$login" security.protocol=SASL_PLAINTEXT sasl.mechanism=SCRAM-SHA-256 sasl.jaas.config="$scram_login"
 sed -i -e 's/r1.type = seq/r1.type = exec/' -e "s|r1.totalEvents.*|r1.command = cat $work/lines|" "$work/prolonged.properties"
 create_topics prolonged
-agent_start prolonged
-for ((i = 0; i < 100; i++)); do
-    echo $i
-    sleep 0.1 # for two sessions and a half
-done >"$work/lines"
-check prolonged 100 1 --no-headers
-agent_stop prolonged
-says_nothing prolonged ' (WARN|ERROR) '
+sends_over_sessions prolonged
 
 step "a source by SASL_SSL"
 agent_file reader copied sources.r1.type=org.apache.flume.source.kafka.KafkaSource sources.r1.host= sources.r1.port= \

@@ -287,6 +287,34 @@ agent_file() { # NAME TOPIC [KEY=VALUE]...  (keys without the agent's name)
     for pair in "$@"; do agent_key "$name" "$pair"; done
 }
 
+# The same with a sink that delivers exactly once and keeps positions in a topic.
+exactly_once_file() { # NAME TOPIC POSITIONS INTERVAL-MS [KEY=VALUE]...
+    agent_file "$1" "$2" sinks.k1.allowTopicOverride=false sinks.k1.penstock.guarantee=exactly-once \
+        sinks.k1.penstock.positions.topic="$3" sinks.k1.penstock.transaction.interval="$4" \
+        sinks.k1.penstock.transaction.timeout=10000 "${@:5}"
+}
+
+# Reads COUNT committed records of the topic with Java's consumer into $work/java.
+java_reads_committed() { # TOPIC COUNT
+    step "Java's consumer reads the same committed records"
+    "$kafka" run org.apache.kafka.tools.consumer.ConsoleConsumer --bootstrap-server "$brokers" --topic "$1" --from-beginning \
+        --isolation-level read_committed --max-messages "$2" --timeout-ms 20000 >"$work/java" 2>"$work/java.log" ||
+        fail "Java's consumer ends with $?: $(tail -3 "$work/java.log")"
+}
+
+# The agent sends 100 lines of the FIFO $work/lines for 10 s, over sessions that the broker ends after 4 s.
+sends_over_sessions() { # NAME, also the topic
+    agent_start "$1"
+    local i
+    for ((i = 0; i < 100; i++)); do
+        echo $i
+        sleep 0.1
+    done >"$work/lines"
+    check "$1" 100 1 --no-headers
+    agent_stop "$1"
+    says_nothing "$1" ' (WARN|ERROR) '
+}
+
 agent_key() { # NAME KEY=VALUE: adds or replaces it; KEY= removes it
     local file=$work/$1.properties
     grep -v "^a1\.${2%%=*} = " "$file" >"$file.new"
