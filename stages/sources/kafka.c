@@ -1,8 +1,8 @@
 /* Source kafka (Flume's org.apache.flume.source.kafka.KafkaSource): a member of a consumer group.
  *
- * What reads is an engine behind kafka/consumer/seam.h. Only offsets of delivered records are committed, also for
- * batches that interceptors emptied. While a channel is full, the record queue is not read and the group is
- * still served, so a full channel never causes a rebalance.
+ * An engine behind kafka/consumer/seam.h reads. Only offsets of delivered records are committed, also for batches that
+ * interceptors emptied. While a channel is full, the record queue is not read and the group is still served, so a full
+ * channel never causes a rebalance.
  *
  * Thread: its worker. It must never commit what was not delivered, and never wait for a broker. */
 #include "core/stage.h"
@@ -172,7 +172,7 @@ static const char *engine_misfit(const struct kafka_plan *plan, const struct ps_
     return misfit ? err->text : NULL;
 }
 
-/* Says so when the native engine was asked for and librdkafka is used. */
+/* Logs it if the native engine was configured and librdkafka is used. */
 static void check_engine(const struct kafka_plan *plan, const struct ps_context *context)
 {
     struct ps_err err = {0};

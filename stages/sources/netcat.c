@@ -20,8 +20,9 @@
 #define WIDE_LINE_CHARS_MAX 32768 /* with UTF-16 and UTF-32 */
 #define OKS_AT_ONCE 1024U
 
-/* In ps_connection.bits: flags, for UTF-16; above them the index + 1 of its newest call, or 0. A call is the lines of one read:
- * calls of a connection are answered in turn, because the engine may refuse lines while older ones wait for their outcome. */
+/* In ps_connection.bits: flags, for UTF-16; above them the index + 1 of its newest call, or 0. A call is the lines of one
+ * read: calls of a connection are answered one after the other, because the engine may refuse lines while older ones wait
+ * for their outcome. */
 enum { ORDER_KNOWN = 1, LITTLE = 2, MARKED = 4, CALL_SHIFT = 3 };
 
 struct netcat_plan {

@@ -233,7 +233,7 @@ static void retired(void *owner, struct ps_tail_job *job)
     state->oldest++;
 }
 
-/* ---- what is asked of the thread ---- */
+/* ---- requests to the thread ---- */
 
 static bool is_used(const struct spooldir_state *state, const struct ps_spool_file *file)
 {

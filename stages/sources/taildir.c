@@ -1,8 +1,8 @@
 /* Source taildir (Flume's org.apache.flume.source.taildir.TaildirSource): follows the files of some directories whose names
  * match, and remembers in a position file how far each is read.
  *
- * A position moves when a sink, or a channel on disk, has the lines (core/stage.h: `delivered`). What a file is does not
- * depend on its name: see stages/lib/tail/tailer/tailer.h, which does the work. Thread: its worker. */
+ * A position moves when a sink, or a channel on disk, has the lines (core/stage.h: `delivered`). The identity of a file
+ * does not depend on its name: see stages/lib/tail/tailer/tailer.h, which does the work. Thread: its worker. */
 #include "core/durable.h"
 #include "core/flow/engine_source.h"
 #include "core/text/nearest.h"

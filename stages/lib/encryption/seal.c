@@ -89,7 +89,7 @@ static EVP_CIPHER_CTX *begin(struct ps_sealer *sealer, const struct ps_seal *sea
     return context;
 }
 
-/* Lengths are below 2 GiB, because those of frames are. */
+/* Lengths are below 2 GiB, as the lengths of frames are. */
 static bool update(EVP_CIPHER_CTX *context, const struct ps_sealed *sealed, void *to)
 {
     int written = 0;

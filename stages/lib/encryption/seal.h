@@ -1,6 +1,6 @@
-/* AES-GCM (NIST SP 800-38D) with a key of its own for each file: HKDF with SHA-256 (RFC 5869) derives the key
- * from a secret key, 32 random bytes and the identity of the file. So a position in the file is a nonce that
- * no other message of this key has. docs/decisions/0030-a-key-for-each-segment.md.
+/* AES-GCM (NIST SP 800-38D) with a key of its own for each file: HKDF with SHA-256 (RFC 5869) derives the key from a secret
+ * key, 32 random bytes and the identity of the file. A position in the file is therefore a nonce that no other message of
+ * this key has. docs/decisions/0030-a-key-for-each-segment.md.
  *
  * Thread: any with a sealer of its own; a seal is constant after it is made. */
 #pragma once
@@ -19,7 +19,7 @@ struct ps_seal;
 
 /* Fills `salt` for a new file. Returns false if the system has no random numbers. */
 bool ps_seal_draw(uint8_t salt[PS_SEAL_SALT_BYTES]);
-/* `identity` is further data that the key depends on. */
+/* `identity` is further data for the derivation of the key. */
 struct ps_seal *ps_seal_create(const struct ps_key *key, const uint8_t salt[PS_SEAL_SALT_BYTES],
                                const void *identity, size_t length);
 /* Overwrites the key. NULL is allowed. */

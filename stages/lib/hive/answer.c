@@ -259,7 +259,7 @@ static void read_lock_holders(struct ps_thrift_reader *in, struct ps_hive_answer
     }
 }
 
-/* Reads the struct that a call returns. Of most structs only one or two fields are used. */
+/* Reads the struct that a call returns. Callers need only one or two fields of most structs. */
 static void read_result(struct ps_thrift_reader *in, enum ps_hive_call call, struct ps_hive_answer *answer)
 {
     struct ps_thrift_field field = {0};

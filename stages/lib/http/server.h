@@ -1,8 +1,8 @@
 /* The server side of HTTP/1.1 over stages/lib/stream/stream.h: requests of each connection in order, each given to a handler that
  * makes events of it, each answered when every required channel has promised them, in order.
  *
- * A request is one transaction: its events are in one batch, all or none (a handler that has more than a batch takes says
- * so: then its request is in several, and is answered when the last one is accepted). Pipelined requests are read while
+ * A request is one transaction: its events are in one batch, all or none (a handler reports more events than fit into a
+ * batch: then its request is in several, and is answered when the last one is accepted). Pipelined requests are read while
  * earlier ones wait for their answers. A request is copied only when it is longer than a read, or chunked.
  *
  * The state of the source that uses it begins with its struct ps_http_server. Thread: the worker's. */
@@ -23,7 +23,7 @@ struct ps_http_text {
     bool counted; /* the block's memory is that of a batch */
 };
 
-/* A request that a handler makes events of. */
+/* A request from which a handler makes events. */
 struct ps_http_exchange {
     const struct ps_http_message *message;
     const char *head; /* the first byte of the request: the parts of the message begin there */

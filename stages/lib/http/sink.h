@@ -12,13 +12,12 @@ struct ps_http_sink;
 
 /* Constant, shared by all workers. */
 struct ps_http_sink_plan {
-    struct ps_http_settings
-        settings;            /* of the URL that events are posted to; `timeout_ns` is set by the build */
-    const char *shown;       /* the URL without user and password; set by the build */
-    uint64_t request_ns;     /* limit of a request, from its connection to the end of its answer */
-    unsigned requests;       /* in flight at a time */
-    uint32_t events_max;     /* of a request */
-    size_t bytes_max;        /* a request of this size gets no more events */
+    struct ps_http_settings settings; /* of the URL of the posts; `timeout_ns` is set by the build */
+    const char *shown;                /* the URL without user and password; set by the build */
+    uint64_t request_ns;              /* limit of a request, from its connection to the end of its answer */
+    unsigned requests;                /* in flight at a time */
+    uint32_t events_max;              /* of a request */
+    size_t bytes_max;                 /* a request of this size gets no more events */
     size_t answer_bytes_max; /* of an answer's body, which `decode` may read; 0: its beginning is enough */
     bool repeat_is_harmless; /* an event that arrives twice has the same effect as one that arrives once */
     /* Returns the bytes of the event in a request's body, at most; 0: it is settled without a request. */
@@ -43,7 +42,7 @@ enum ps_status ps_http_sink_build(struct ps_http_sink_plan *plan, struct ps_cont
                                   const char *content_type, const char *accept, struct ps_err *err);
 void ps_http_sink_teardown(struct ps_http_sink_plan *plan);
 
-/* For `check`: reports an endpoint that nothing can be posted to. Thread: control. */
+/* For `check`: reports an endpoint to which nothing can be posted. Thread: control. */
 enum ps_status ps_http_sink_check(const char *endpoint, const struct ps_context *context);
 
 /* For `probe`: connects to the server as the sink does. Thread: as of `probe`. */

@@ -30,8 +30,8 @@ struct ps_java_answer {
 
 typedef void ps_java_answer_function(void *argument, size_t index, const struct ps_java_answer *answer);
 
-/* Calls `answer` for each text of question->asked, in order. Returns PS_FAIL, after no call, when the class cannot be asked: there is no
- * JVM, it ended, took too long, or the class cannot be made. */
+/* Calls `answer` for each text of question->asked, in order. Returns PS_FAIL, without a call, when there is no JVM, it
+ * ended, took too long, or the class cannot be made. */
 enum ps_status ps_java_ask(const struct ps_class_path *path, const struct ps_java_question *question,
                            ps_java_answer_function *answer, void *argument, struct ps_err *err);
 

@@ -22,7 +22,7 @@ struct ps_java_class {
 extern const struct ps_option ps_java_class_options[];
 enum ps_status ps_java_class_check(const void *plan, const struct ps_context *context);
 void ps_java_class_teardown(void *plan);
-/* Of `reread`: the host is started again if one of its jars has changed. */
+/* A change of one of its jars also starts the host again (`reread`). */
 void ps_java_class_reread(const void *plan);
 
 /* For `outline`, also of a plan that is not built. Thread: control. */

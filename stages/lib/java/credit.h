@@ -12,7 +12,7 @@ struct ps_java_credit {
     uint64_t calls; /* calls without a pause between them; the first few wait for their answers */
     uint64_t last_ns;
     uint64_t event_bytes; /* of the events that came last, on average */
-    bool returns;         /* the host was asked to promise no more, and has not answered yet */
+    bool returns;         /* the host was told to stop promising, and has not answered yet */
 };
 
 /* Notes calls of the class. */

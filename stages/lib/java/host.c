@@ -27,7 +27,7 @@
 #define LOOK_MS 200
 /* A run of at least this length was good: the next rest is the shortest again. */
 #define GOOD_RUN_NS (60 * PS_NS_PER_S)
-/* A host whose jars have changed has so long to stop its components. */
+/* A host whose jars have changed has this time to stop its components. */
 #define RENEW_NS (5 * PS_NS_PER_S)
 
 enum state { STARTING, RUNNING, DOWN };

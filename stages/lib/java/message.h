@@ -4,7 +4,7 @@
  * all in the byte order of the machine. Events do not go through the pipe: they lie in an area of the shared memory, and
  * the message says where.
  *
- * What comes from the host is not trusted: a message is copied out of the pipe before it is read. Thread: any; no state. */
+ * The host is not trusted: a message is copied out of the pipe before it is read. Thread: any; no state. */
 #pragma once
 
 #include "core/base.h"

@@ -7,10 +7,10 @@
 
 /* Reading end, writing end; -1: closed. */
 struct ps_java_pipes {
-    int input[2], output[2], log[2]; /* of the host: messages to it, messages from it, what it prints */
+    int input[2], output[2], log[2]; /* of the host: messages to it, messages from it, its output */
 };
 
-/* Makes them; the agent's ends do not block. Returns false with errno; then close them, too. */
+/* Makes them; the agent's ends do not block. Returns false with errno; then close them as well. */
 bool ps_java_make_pipes(struct ps_java_pipes *pipes);
 void ps_java_close_pipes(struct ps_java_pipes *pipes);
 /* Closes it if it is open, and notes that. */

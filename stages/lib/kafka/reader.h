@@ -1,9 +1,9 @@
 /* Reads whole topics without a consumer group. verify, benches and tests use it to read what was delivered.
  *
- * It reads all partitions that the topics have when they are opened, each in order; it does not see
- * partitions that are added later. If the brokers deleted records before they were read (retention, a
- * truncated log), the reader notices exactly: its position is out of the log's range then. Gaps in the
- * offsets alone mean nothing: transaction markers, aborted records and compaction leave gaps too.
+ * It reads all partitions that the topics have when they are opened, each in order; it does not see partitions that are
+ * added later. If the brokers deleted records before they were read (retention, a truncated log), the reader notices
+ * exactly: its position is out of the log's range then. Gaps in the offsets do not prove a loss: transaction markers,
+ * aborted records and compaction leave gaps as well.
  *
  * Thread: the one that opened it. */
 #pragma once

@@ -34,7 +34,7 @@ struct ps_client {
     enum ps_client_phase phase;
     int fd; /* -1: closed */
     void *session;
-    short wants;          /* what the transport waits for */
+    short wants;          /* the events of poll(2) that the transport needs */
     uint64_t deadline_ns; /* end of connecting and handshake at the latest */
 };
 

@@ -18,7 +18,7 @@
 
 #define LOOK_NS PS_NS_PER_S /* between two looks at the count of drops of a socket that is not read */
 
-/* So that the buffers do not all begin in the same cache set. */
+/* The buffers must not all begin in the same cache set. */
 #define STRIDE (PS_DATAGRAM_BYTES_MAX + 320U)
 #define CONTROL_BYTES 64U
 

@@ -1,7 +1,7 @@
-/* Leases in memory between workers: what the memory channel is made of, and the memory part of others. One ring per
- * producing worker: SPSC with one consumer, SPMC with several, so that no thread ever waits for a descheduled thread.
- * Leases that a sink gives back (Flume's rollback) go to an ordered list of that consumer. Leases carried over by a reload
- * are in one more ring, which all consumers share.
+/* Leases in memory between workers: the whole of the memory channel, and the memory part of others. One ring per producing
+ * worker: SPSC with one consumer, SPMC with several, so that no thread ever waits for a descheduled thread. Leases that a
+ * sink gives back (Flume's rollback) go to an ordered list of that consumer. Leases carried over by a reload are in one
+ * more ring, which all consumers share.
  *
  * Fill level: every producer counts what it put and every consumer what it took, each in its own cache line. The
  * difference of the sums is the content; there is no shared counter. A lease is accepted while the content is below

@@ -16,7 +16,7 @@
 
 /* Leases of one producer that wait to be written. More of them would only use memory. */
 #define PS_QUEUE_RING_LEASES 1024U
-/* Limit for all producers of bytes that wait to be written: what a few syncs can write. More would only wait longer. */
+/* Limit for all producers of bytes that wait to be written: the amount of a few syncs. More would only wait longer. */
 #define PS_QUEUE_WAITING_BYTES_MAX (UINT64_C(16) << 20)
 /* Part of the channel's share of memory that frames take which are read ahead, and the most that is useful. */
 #define PS_QUEUE_READ_AHEAD_PART 4U
@@ -45,7 +45,7 @@ struct ps_queue_producer {
     struct ps_inbox promised; /* leases from the thread to the worker */
     struct ps_alarm alarm;    /* wakes the worker */
     bool news;                /* used by the thread: `promised` is not empty */
-    /* Used by the thread: one of its leases waits and is not given up, so later ones wait too. */
+    /* Used by the thread: one of its leases waits and is not given up, so later ones also wait. */
     bool waits;
 } PS_ALIGNED_GAP;
 

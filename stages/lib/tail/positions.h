@@ -5,11 +5,11 @@
  * (PATH.identities). The fingerprints count only if this program wrote the position file: Flume writes no newline at its end. In that case
  * a file with the same inode but another fingerprint is another file. Without fingerprints, Flume's rule decides: inode and path.
  *
- * Both files are written under another name, synced, and renamed; the identities first. A crash between the two renames must not combine a
- * position of one content with the fingerprint of another. So the second file also has all positions, and two hashes: of the position file
- * that is written directly after it, and of the one before. If the position file has one of these hashes, the positions of the second file
- * count. If it has neither, it was changed by hand, and a fingerprint counts only where both files have the same position. Thread: one that
- * may wait for a disk. */
+ * Both files are written under another name, synced, and renamed; the identities first. A crash between the two renames
+ * must not combine a position of one content with the fingerprint of another. The second file therefore also has all
+ * positions, and two hashes: of the position file that is written directly after it, and of the one before. If the position
+ * file has one of these hashes, the positions of the second file count. If it has neither, it was changed by hand, and a
+ * fingerprint counts only where both files have the same position. Thread: one that may wait for a disk. */
 #pragma once
 
 #include "core/status.h"

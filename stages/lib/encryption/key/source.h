@@ -14,7 +14,7 @@ struct ps_key_source {
         properties; /* KEYFILE: "NAME.keyFile"; JCEKSFILE: "NAME.passwordFile", else the store's */
     const char *store_file, *store_password_file; /* JCEKSFILE */
     struct ps_pairs settings;                     /* a class: further keys */
-    const struct ps_class_path *class_path;       /* a class; NULL: it cannot be asked */
+    const struct ps_class_path *class_path;       /* a class; NULL: it cannot be called */
 };
 
 /* Returns whether the provider is a Java class: the builder of an org.apache.flume.channel.file.encryption.KeyProvider. */

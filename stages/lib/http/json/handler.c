@@ -67,7 +67,7 @@ static int charset_of(const struct ps_http_exchange *exchange)
     return -2;
 }
 
-/* Skips the byte order mark of UTF-32. Returns the number of the character set that the rest is in. */
+/* Skips the byte order mark of UTF-32. Returns the number of the character set of the rest. */
 static int skip_mark(int charset, char **text, uint32_t *length)
 {
     bool little = *length >= 4 && memcmp(*text, "\xFF\xFE\0\0", 4) == 0;
@@ -112,7 +112,7 @@ static enum ps_http_taken keep_decoded(struct ps_json_handler *handler, struct p
     if (block == NULL)
         return PS_HTTP_MEMORY;
     uint32_t length = write_decoded(handler, charset, exchange, block->base);
-    if (text->block != NULL) /* what was decompressed; a batch holds it, or it is made again */
+    if (text->block != NULL) /* decompressed bytes; a batch holds it, or it is made again */
         ps_block_drop(blocks, text->block);
     text->block = block;
     text->length = length;

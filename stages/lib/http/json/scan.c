@@ -95,7 +95,7 @@ static bool skip_comment(struct reader *reader, bool *skipped)
     return malformed(reader, "unterminated comment");
 }
 
-/* Goes to the next character that is neither white nor in a comment. Returns false at the end of the text, which is no
+/* Goes to the next character that is neither white nor in a comment. Returns false at the end of the text, which is not a
  * mistake yet, or after a mistake. */
 static bool next(struct reader *reader)
 {

@@ -1,10 +1,10 @@
 /* librdkafka's consumer, for the source: a client in a group, a queue of group events (rebalances, commit
  * replies, errors, log lines) and a queue of records.
  *
- * The two queues are separate on purpose. Every partition's queue is forwarded to the record queue before it
- * is assigned. So a source that must not read (its channel is full) leaves the record queue alone: the client
- * stops fetching by itself when it is full and keeps what it fetched. Polling the other queue keeps the
- * client in its group (`max.poll.interval.ms`) and delivers rebalances.
+ * The two queues are separate on purpose. Every partition's queue is forwarded to the record queue before it is assigned. A
+ * source that must not read (its channel is full) therefore leaves the record queue alone: the client stops fetching by
+ * itself when it is full and keeps what it fetched. Polling the other queue keeps the client in its group
+ * (`max.poll.interval.ms`) and delivers rebalances.
  *
  * Records are taken with rd_kafka_consume_callback_queue. Do not use rd_kafka_consume_batch_queue: up to
  * librdkafka 2.0 it skips records when a partition is paused, resumed or rebalanced during the call
@@ -33,8 +33,8 @@ struct ps_kafka_message {
     const char *value;             /* NULL: a tombstone */
     const struct ps_slice *mapped; /* one for each wanted header name; data NULL: the record has none */
     uint32_t key_length, value_length;
-    /* Key, value and headers lie in this block, which the batch then owns, too; NULL: they are copied. `block_number` tells it
-     * from another one that was at its address. */
+    /* Key, value and headers lie in this block, which the batch then also owns; NULL: they are copied. `block_number` tells
+     * it from another one that was at its address. */
     struct ps_block *block;
     uint64_t block_number;
 };

@@ -9,7 +9,7 @@
  * unfinished revocation, because a late unassign would remove the new partitions.
  *
  * Commits are asynchronous; at most one is under way; none covers more than what was delivered. If a sink commits the
- * offsets in its transactions, what was delivered is committed.
+ * offsets in its transactions, delivered records are committed.
  *
  * Thread: the source's worker. */
 #pragma once

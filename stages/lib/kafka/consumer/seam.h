@@ -1,7 +1,7 @@
 /* The interface between the source `kafka` as Flume defines it (topics, events, headers) and what reads for it: librdkafka
- * (rebalance.c, reading.c) or the native lane (stages/lib/kafka/fetch/). Both are members of a consumer group, hand over records
- * in order, and commit what was delivered; both give up a partition when what was read of it is delivered and committed, or
- * their time is over.
+ * (rebalance.c, reading.c) or the native lane (stages/lib/kafka/fetch/). Both are members of a consumer group, hand over
+ * records in order, and commit delivered records; both give up a partition when all records that they read of it are
+ * delivered and committed, or their time is over.
  *
  * Thread: the source's worker calls everything. Nothing waits for a broker. */
 #pragma once
@@ -52,7 +52,7 @@ struct ps_kafka_reading_engine {
     bool (*failed)(const struct ps_kafka_reading *reading, struct ps_err *reason);
     /* Returns true if everything read was delivered. */
     bool (*is_drained)(const struct ps_kafka_reading *reading);
-    /* Returns true if all that was delivered is committed, too; commits at once what is not. Call `tick` in between. */
+    /* Returns true if all delivered records are also committed; commits the others at once. Call `tick` in between. */
     bool (*settle)(struct ps_kafka_reading *reading);
     /* Begins to leave the group; nothing is outstanding any more. Call `tick` until `left`. */
     void (*leave)(struct ps_kafka_reading *reading);

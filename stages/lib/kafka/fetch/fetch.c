@@ -384,7 +384,7 @@ static bool read_answer(struct ps_kafka_fetch *fetch, struct ps_kafka_fetched *f
     return !in->failed;
 }
 
-/* What the answer left out is asked for again. */
+/* Partitions that the answer left out are requested again. */
 static void forget_asked(struct ps_kafka_fetch *fetch, int32_t node)
 {
     for (uint32_t i = 0; i < fetch->part_count; i++) {
@@ -436,7 +436,7 @@ bool ps_kafka_fetch_answer(struct ps_kafka_lane_broker *broker, struct ps_kafka_
     if (fetched == NULL && !in->failed)
         fetched = copy_answer(fetch, in);
     if (fetched == NULL) {
-        forget_asked(fetch, request->node); /* no memory: it is asked for again after a rest */
+        forget_asked(fetch, request->node); /* no memory: the next request comes after a rest */
         broker->throttle_ns = fetch->mono_ns + ERROR_REST_NS;
         return !in->failed || ps_kafka_fetch_unreadable(reason, "Fetch");
     }
@@ -449,7 +449,7 @@ bool ps_kafka_fetch_answer(struct ps_kafka_lane_broker *broker, struct ps_kafka_
         broker->throttle_ns = fetch->mono_ns + ERROR_REST_NS;
         ps_kafka_reports_error(&fetch->reports, (rd_kafka_resp_err_t)error, "Fetch", fetch->mono_ns);
     }
-    if (!fetch->broker_waits) /* else the next turn decides whose turn it is */
+    if (!fetch->broker_waits) /* else the next turn chooses the partition */
         (void)ask(fetch, broker);
     return true;
 }

@@ -1,5 +1,5 @@
 /* The native fetch lane: a member of a consumer group that speaks Kafka's protocol itself, behind
- * stages/lib/kafka/consumer/seam.h. What a broker answers is received into blocks of the memory budget, and bodies of events
+ * stages/lib/kafka/consumer/seam.h. Answers of a broker are received into blocks of the memory budget, and bodies of events
  * are views into them. It uses the connections, metadata and coordinators of stages/lib/kafka/lane/. */
 #pragma once
 

@@ -64,8 +64,8 @@ struct ps_kafka_fetch_settings {
 
 enum ps_kafka_part_state {
     PS_KAFKA_PART_NONE,
-    PS_KAFKA_PART_COMMITTED, /* the group's coordinator is asked where to begin */
-    PS_KAFKA_PART_RESET, /* nothing is committed, or the offset is gone: the partition's leader is asked */
+    PS_KAFKA_PART_COMMITTED, /* the group's coordinator gives the offset to begin at */
+    PS_KAFKA_PART_RESET, /* nothing is committed, or the offset is gone: the partition's leader gives one */
     PS_KAFKA_PART_READY,
 };
 
@@ -92,7 +92,7 @@ struct ps_kafka_fetch_slice {
     uint32_t aborted_count;
 };
 
-/* One answer. Its block is the batches' that have views into it, too. */
+/* One answer. The batches that have views into its block own it as well. */
 struct ps_kafka_fetched {
     struct ps_kafka_fetched *next;
     struct ps_block *block;
@@ -196,7 +196,7 @@ struct ps_kafka_fetch {
     uint64_t commit_sent_ns;
 
     /* fetch.c, read.c */
-    uint32_t broker_turn;                  /* the number of the broker that is asked first, */
+    uint32_t broker_turn;                  /* the number of the broker that gets the first request, */
     bool broker_waits;                     /* and whether one waits for room */
     struct ps_kafka_fetched *first, **end; /* answers, oldest first */
     struct ps_kafka_fetched *spare;

@@ -387,7 +387,7 @@ void ps_kafka_member_leave(struct ps_kafka_fetch *fetch)
     member->phase = known ? PS_KAFKA_MEMBER_LEAVING : PS_KAFKA_MEMBER_LEFT;
 }
 
-/* When the coordinator can be asked. */
+/* The time of the next request to the coordinator. */
 static uint64_t ask_due_ns(const struct ps_kafka_fetch *fetch, uint64_t from_ns)
 {
     uint64_t due_ns = ps_kafka_lane_coordinator_due_ns(fetch->lane, &fetch->member.coordinator);

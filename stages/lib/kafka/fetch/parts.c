@@ -73,7 +73,7 @@ void ps_kafka_parts_drop(struct ps_kafka_fetch *fetch)
         fetch->streams.items[i].state = PS_KAFKA_STREAM_GONE;
     for (uint32_t i = 0; i < fetch->part_count; i++)
         fetch->parts[i].state = PS_KAFKA_PART_NONE;
-    fetch->dirty = fetch->streams.moved = false; /* what was not committed is not ours any more */
+    fetch->dirty = fetch->streams.moved = false; /* uncommitted records belong to the next member */
 }
 
 struct ps_kafka_fetch_part *ps_kafka_parts_find(struct ps_kafka_fetch *fetch, const char *topic,

@@ -31,7 +31,7 @@ static void end_slice(struct ps_kafka_fetch *fetch)
         ps_kafka_fetched_pop(fetch);
 }
 
-/* The bytes are not what the broker should have sent: what was fetched of the partition is dropped, and fetched again. */
+/* The bytes are not an answer of a broker: the fetched records of the partition are dropped, and fetched again. */
 static void damaged(struct ps_kafka_fetch *fetch, int64_t offset, const char *what)
 {
     uint32_t stream = slice_of(fetch)->stream;
@@ -151,7 +151,7 @@ static enum opened open_batch(struct ps_kafka_fetch *fetch, struct ps_kafka_fetc
     struct ps_kafka_fetch_reading *reading = &fetch->reading;
     struct ps_kafka_batch batch;
     if (ps_kafka_batch_read(&batch, slice->at, slice->end) != PS_KAFKA_BATCH_WHOLE) {
-        slice->at = slice->end; /* a part; what cannot be read is noticed when it is fetched next */
+        slice->at = slice->end; /* a part; damage is noticed at the next fetch */
         return SKIPPED;
     }
     if (fetch->settings.checks_sums && !ps_kafka_batch_is_intact(&batch)) {

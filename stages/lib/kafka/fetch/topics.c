@@ -107,7 +107,7 @@ static bool is_same(const struct ps_kafka_fetch *fetch)
     return true;
 }
 
-/* Metadata has come: the topics found in it are the subscription from now on. */
+/* Metadata has come: its topics become the subscription. */
 static void change_topics(struct ps_kafka_fetch *fetch)
 {
     qsort(fetch->found, fetch->found_count, sizeof *fetch->found, compare);

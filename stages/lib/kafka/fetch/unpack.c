@@ -60,7 +60,7 @@ static bool fail(struct unpacking *unpacking, enum ps_kafka_unpack failure)
     return false;
 }
 
-/* Takes a block of at least this many bytes; what is written already moves to it. */
+/* Takes a block of at least this many bytes; the bytes written before move to it. */
 static bool resize(struct unpacking *unpacking, uint64_t size)
 {
     struct ps_block_cache *blocks = unpacking->blocks;
@@ -142,7 +142,7 @@ static bool unpack_lz4(struct unpacking *unpacking)
         unpacking->in += from;
         unpacking->length += (uint32_t)to;
     }
-    while (more != 0) { /* what the library still holds */
+    while (more != 0) { /* memory of the library */
         size_t from = 0, to;
         if (!ensure_room(unpacking))
             return false;

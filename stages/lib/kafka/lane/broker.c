@@ -79,7 +79,7 @@ static void watch(struct ps_kafka_lane_broker *broker)
 {
     short events = 0;
     int fd = ps_client_descriptor(&broker->client, broker->write_blocked, &events);
-    if (broker->starved && !broker->write_blocked) { /* what it cannot read must not wake the worker */
+    if (broker->starved && !broker->write_blocked) { /* input that it cannot read must not wake the worker */
         if (broker->watched_fd >= 0)
             (void)epoll_ctl(broker->lane->epoll_fd, EPOLL_CTL_DEL, broker->watched_fd, NULL);
         broker->watched_fd = -1;

@@ -40,8 +40,8 @@ struct ps_kafka_lane_topic;
 /* ---- partitions ---- */
 
 /* A broker takes any first sequence number of a producer that it does not know, or has forgotten. If the first set were
- * refused by an error that may pass, and the second one taken, the first one could never be written before it. So the first set
- * goes alone, and the next one after PS_KAFKA_LANE_KNOWN_NS without a set, too. */
+ * refused by an error that may pass, and the second one taken, the first one could never be written before it. The first
+ * set therefore goes alone, and so does the next one after PS_KAFKA_LANE_KNOWN_NS without a set. */
 #define PS_KAFKA_LANE_KNOWN_NS (600 * PS_NS_PER_S) /* far below producer.id.expiration.ms, a day */
 
 /* A partition sends its sets in order. After a failure that may pass it sends nothing until every set in flight is
@@ -285,8 +285,8 @@ struct ps_kafka_lane_statistics {
     uint64_t due_ns;
 };
 
-/* What the lane does for a reader (stages/lib/kafka/fetch/): connections, metadata and coordinators; requests and answers
- * are the reader's. Called during a turn. */
+/* The functions of the lane for a reader (stages/lib/kafka/fetch/): connections, metadata and coordinators; requests and
+ * answers are the reader's. Called during a turn. */
 struct ps_kafka_lane_reader {
     /* Sends what is to be sent, before connections are served. */
     void (*turn)(struct ps_kafka_lane *lane);

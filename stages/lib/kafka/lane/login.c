@@ -91,7 +91,7 @@ bool ps_kafka_lane_login_await(struct ps_kafka_lane_broker *broker, char *reason
     return greet(broker, reason);
 }
 
-/* A KDC is asked on the thread of the initiator, which wakes the worker. */
+/* The thread of the initiator calls the KDC, and wakes the worker. */
 static bool begin_kerberos(struct ps_kafka_lane_broker *broker, char *reason)
 {
     if (broker->kerberos == NULL && !open_tickets(broker, reason))

@@ -157,8 +157,8 @@ static bool read_broker(struct ps_wire_in *in, struct broker_is *is)
            is->port > 0 && is->port <= 65535 && is->node >= 0;
 }
 
-/* Brokers that the list does not have are gone; but a list that cannot be read to its end says so of none: the lane would
- * have nobody left to ask. */
+/* Brokers that the list does not have are gone; but a list that cannot be read to its end proves nothing: the lane would
+ * have no broker left to ask. */
 static bool read_brokers(struct ps_kafka_lane *lane, struct ps_wire_in *in)
 {
     uint32_t count = ps_wire_get_count(in, 12);

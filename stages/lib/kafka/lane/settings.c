@@ -38,8 +38,8 @@ static bool uses_tls(const struct ps_kafka_property_list *from)
     return protocol != NULL && strcasestr(protocol, "ssl") != NULL;
 }
 
-/* The properties that ps_kafka_lane_tls_open reads; those that the translation from Java's does not make are left to
- * librdkafka. */
+/* ps_kafka_lane_tls_open reads these properties. If another one is set, which the translation from Java's never makes,
+ * librdkafka is used. */
 static enum ps_status check_tls(const struct ps_kafka_property_list *from, struct ps_err *err)
 {
     static const char *const known[] = {"ssl.ca.pem",

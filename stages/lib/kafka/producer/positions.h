@@ -53,7 +53,7 @@ bool ps_kafka_positions_has(const struct ps_kafka_sender *sender, const struct p
 void ps_kafka_positions_renewed(struct ps_kafka_sender *sender);
 /* Returns whether the topic was read since the new producer has its id. Called until it was. */
 bool ps_kafka_positions_are_known(struct ps_kafka_sender *sender);
-/* Everything else is delivered: writes the positions. Returns whether they are delivered, too. */
+/* Everything else is delivered: writes the positions. Returns whether they are also delivered. */
 bool ps_kafka_positions_write(struct ps_kafka_sender *sender);
 /* The positions are known: leaves them for the source if the sender holds its question. */
 void ps_kafka_positions_answer(struct ps_kafka_sender *sender);

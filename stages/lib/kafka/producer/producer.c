@@ -337,9 +337,8 @@ static uint32_t produce_keyed(struct ps_kafka_producer *producer, struct ps_kafk
     return done;
 }
 
-/* While a topic's partitions are not known, one record waits for them in the library and the rest here
- * (Java's producer waits for metadata, too): without known leaders, records would be spread badly, also to
- * partitions without a leader. */
+/* While a topic's partitions are not known, one record waits for them in the library and the rest here (Java's producer
+ * also waits for metadata): without known leaders, records would be spread badly, also to partitions without a leader. */
 static uint32_t producer_submit(struct ps_kafka_producer *producer, struct ps_kafka_topic *topic,
                                 const struct ps_kafka_record *records, uint32_t count, int *error)
 {

@@ -1,10 +1,10 @@
 /* Sends leases through a producer, settles their events by its reports, and resends after a failure.
  *
  * Normal running: the sender takes leases and submits their events while the engine has room. Each report settles its
- * events. Leases are done in the order they came. After a failure: the sender stops submitting, purges the records
- * that wait in the producer, collects the reports of all submitted events, has a new producer made, and submits the
- * unsettled events again, from the first one on. So order is kept, and an event is sent twice only if it may have
- * been written without a report reaching us (counter `duplicated`).
+ * events. Leases are done in the order they came. After a failure: the sender stops submitting, purges the records that
+ * wait in the producer, collects the reports of all submitted events, has a new producer made, and submits the unsettled
+ * events again, from the first one on. Order is therefore kept, and an event is sent twice only if it may have been written
+ * without a report reaching us (counter `duplicated`).
  *
  * Thread: one worker calls everything. No call blocks. */
 #pragma once
@@ -67,13 +67,13 @@ struct ps_kafka_sender {
     enum ps_kafka_phase phase;
     bool full;   /* the engine has no room: wait for a report */
     bool fatal;  /* the producer reported a fatal error */
-    bool making; /* a producer is asked for */
+    bool making; /* a producer is requested */
     bool recalling;
     uint64_t recall_ns;   /* when a recall began that a transaction holds up; 0: none */
     bool patient;         /* collecting without purging the waiting records */
     bool broken;          /* a connection broke and nothing was delivered since */
     char last_error[256]; /* of the library, since something was delivered; "": none */
-    bool held;            /* the engine is told to send nothing new (kafka/producer/silence.c) */
+    bool held;            /* the engine sends nothing new (kafka/producer/silence.c) */
     bool troubled;        /* a broker error was logged and nothing was delivered since */
     struct ps_kafka_cause cause;
     uint32_t rest_count;

@@ -175,8 +175,8 @@ static bool counts(const struct ps_span *span, bool kept)
            (kept ? span->name->detail.length > 0 || span->position < 0 : span->name->member.length > 0);
 }
 
-/* Collects the positions of all leases. Those without a member were read before a reload, by a source that commits them
- * itself. The topic has those of a lease that is committed, or later ones. Returns false without memory. */
+/* Collects the positions of all leases. Leases without a member were read before a reload, by a source that commits them
+ * itself. The topic has the positions of a committed lease, or later ones. Returns false without memory. */
 static bool collect_positions(struct ps_kafka_sender *sender)
 {
     struct ps_kafka_transaction *transaction = &sender->transaction;

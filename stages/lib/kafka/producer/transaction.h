@@ -1,7 +1,8 @@
 /* The sender's transactions: events and the positions of their sources are committed together, or not at all.
  *
  *   filling     Leases are taken and sent. Reports of delivery settle nothing.
- *   closing     No lease is taken. What the sender holds is sent, and its reports are awaited.
+ *   closing     No lease is taken. The records that the sender holds are sent, and their reports are
+ *               awaited.
  *   committing  The engine commits events and positions.
  *   resolving   The answer to a commit did not come. A new producer finds out how it ended.
  *
@@ -43,7 +44,7 @@ struct ps_kafka_lost {
 struct ps_kafka_transaction {
     char id[PS_KAFKA_TRANSACTIONAL_ID_BYTES];
     enum ps_kafka_transaction_phase phase;
-    bool asked; /* resolving: the producer was asked how the commit ended */
+    bool asked; /* resolving: a request for the end of the commit is out */
     /* a new producer is needed at once, to abort the transaction; nothing failed */
     bool renews;
     bool hurry;                    /* the agent stops, or the sink is recalled: commits at once */

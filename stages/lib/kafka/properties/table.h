@@ -59,7 +59,7 @@ struct ps_kafka_default {
     const char *name;
     enum ps_kafka_client client;
     const char *flume;
-    const char *here; /* librdkafka's default; if `stage`: what the stage sets, in words */
+    const char *here; /* librdkafka's default; if `stage`: the value of the stage, in words */
     bool stage;
     const char *why;
 };

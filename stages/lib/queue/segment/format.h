@@ -102,7 +102,7 @@ struct ps_taken_range {
 void ps_taken_range_write(char *to, const struct ps_taken_range *range);
 void ps_taken_range_read(const char *from, struct ps_taken_range *range);
 
-/* The state file has two slots of this size, which are written in turn, so that one is always complete. */
+/* The state file has two slots of this size, which are written alternately, so that one is always complete. */
 #define PS_STATE_SLOT_BYTES 65536U
 #define PS_STATE_RANGES_MAX ((PS_STATE_SLOT_BYTES - 96U) / PS_TAKEN_RANGE_BYTES)
 

@@ -1,5 +1,5 @@
 /* The lock of a log on disk: the file `lock` in the directory of its state, locked with flock. An agent holds it while the
- * log is open; a command that changes the log's files holds it too. The kernel releases it when the process ends.
+ * log is open; a command that changes the log's files also holds it. The kernel releases it when the process ends.
  *
  * Thread: any. */
 #pragma once

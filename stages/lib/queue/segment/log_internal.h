@@ -24,7 +24,7 @@ struct ps_segment_missing {
     enum ps_segment_fault fault;
     const char *directory;
     uint64_t segment;
-    uint64_t first, last; /* promised frames, delivered or not; last < first: not known */
+    uint64_t first, last; /* promised frames, including delivered ones; last < first: not known */
 };
 /* Number of frames whose places the log remembers, so that consumers that keep up are fed without a read. */
 #define PS_SEGMENT_RECENT_FRAMES 1024U

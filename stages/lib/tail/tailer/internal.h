@@ -104,7 +104,7 @@ struct ps_tail_log {
     int64_t size;                                     /* at the last look */
     int64_t start_bytes;                              /* its size when the first look found it */
     uint32_t need_bytes; /* room for the next read: more than usual for a long line */
-    /* Of a line longer than a block: there is no newline before this offset. */
+    /* A line longer than a block has no newline before this offset. */
     int64_t line_scanned;
     struct ps_tail_line *line; /* such a line, which the thread looks for or has found */
     char last[PS_TAIL_LAST_BYTES];
@@ -163,7 +163,7 @@ struct ps_tail_place {                   /* a directory */
 struct ps_tailer {
     const struct ps_tail_settings *settings;
     const struct ps_tail_keeping *keeping; /* NULL: the sink keeps no positions */
-    bool asked;                            /* the sink was asked for the positions */
+    bool asked;                            /* the sink was asked for its positions */
     struct ps_tail_slots announced;        /* logs whose position the next batch has, also without lines */
     uint64_t *gone;                        /* inodes of files that the next batch reports as gone */
     size_t gone_count, gone_room;

@@ -7,7 +7,7 @@
 
 enum ps_tail_candidate_kind {
     PS_TAIL_IS_FOLLOWED,
-    PS_TAIL_WAS_EARLIER,   /* what a followed file was before it was truncated */
+    PS_TAIL_WAS_EARLIER,   /* a followed file as it was before it was truncated */
     PS_TAIL_IS_REMEMBERED, /* in the position file */
 };
 
@@ -33,7 +33,7 @@ struct ps_tail_candidate {
     bool marked;
 };
 
-/* A file that begins alike, whether it became a candidate or not. `there`: result: the new file has its last mark. */
+/* A file that begins alike, also if it did not become a candidate. `there`: result: the new file has its last mark. */
 struct ps_tail_hint {
     const struct ps_tail_head_entry *entry; /* only compared, because the file may no longer exist then */
     struct ps_tail_mark mark;
