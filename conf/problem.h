@@ -29,7 +29,7 @@ struct ps_problem {
     const char *file; /* NULL: not from a file */
     int line;         /* 0: the file as a whole */
     const char *key;  /* as written, with the agent's name; NULL when it is not about a key */
-    const char *what; /* what is wrong */
+    const char *what; /* the mistake */
     const char *cure; /* advice; NULL: none */
     enum ps_mistake mistake;
     bool follows; /* follows from another problem, and is shown after it */

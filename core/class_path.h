@@ -12,7 +12,7 @@
 
 struct ps_class_path {
     const char *java;        /* the program; NULL: there is none */
-    const char *java_lacks;  /* without `java`: what is wrong, and what to do */
+    const char *java_lacks;  /* without `java`: the mistake and the cure */
     struct ps_texts options; /* for the JVM, in order */
     /* As flume-ng orders them. A folder's name, a jar's, or "FOLDER/" with a star behind it for all jars of the folder;
      * an empty one is the working directory. */

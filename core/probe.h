@@ -57,9 +57,8 @@ void ps_probe_directory_to_make_last(const struct ps_probe *probe, const char *k
  * for the writer of a pipe. */
 int ps_file_unreadable(const char *path);
 
-/* Reports the directory when its file system (now or after it is made) has less than `least_bytes` free: the
- * component then takes no events. Does nothing in a reload, because a disk that fills up is no mistake of the new
- * configuration. */
+/* Reports the directory when its file system (now or after it is made) has less than `least_bytes` free: the component then
+ * takes no events. Does nothing in a reload, because a disk that fills up is not a mistake of the new configuration. */
 void ps_probe_room(const struct ps_probe *probe, const char *key, const char *path, uint64_t least_bytes,
                    const char *cure);
 /* For a file that the component reads when it exists, and replaces by one that it writes beside it: checks the file

@@ -382,11 +382,11 @@ struct ps_channel_ops {
      * until then there is no room for a put. `strip` undoes it
      * (core/flow/engine_channel.h), else `teardown`. Thread: control, before workers run. */
     void (*start)(void *plan);
-    /* Called at every cycle until the producer's source is closed, open or not, also while it pauses: for work that
-     * ends on other threads, and for leases that a reload put there for other sources. Not called while the channel
-     * is emptied. Sends home, with ps_port_home, the leases whose promise is fulfilled. The channel may give up
-     * `refusable` leases only: it marks them `failed`. A thread that has news for this producer writes port->wake_fd.
-     * Returns the mono_ns at which it must be called again at the latest, or PS_NEVER. Thread: the producer's worker. */
+    /* Called at every cycle until the producer's source is closed, also before it is open and while it pauses: for work
+     * that ends on other threads, and for leases that a reload put there for other sources. Not called while the channel is
+     * emptied. Sends home, with ps_port_home, the leases whose promise is fulfilled. The channel may give up `refusable`
+     * leases only: it marks them `failed`. A thread that has news for this producer writes port->wake_fd. Returns the
+     * mono_ns at which it must be called again at the latest, or PS_NEVER. Thread: the producer's worker. */
     uint64_t (*tick)(void *plan, unsigned producer, struct ps_port *port, const struct ps_now *now);
     /* Takes the lease, except on PS_PUT_FULL. Thread: the producer's worker. */
     enum ps_put (*put)(void *plan, unsigned producer, struct ps_lease **lease, const struct ps_now *now);

@@ -231,7 +231,7 @@ static size_t boundary(struct ps_slice subject, size_t at)
     return at < subject.length ? at : subject.length;
 }
 
-/* What is searched. */
+/* The text that is searched. */
 struct search {
     const pcre2_code *code;
     struct ps_slice subject;

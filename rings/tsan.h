@@ -1,7 +1,6 @@
-/* Annotations for ThreadSanitizer, which does not see Concurrency Kit's inline assembly and would report
- * races in a correct ring. Each ring announces, for each slot, that what was written before is published, and
- * that what is read next was published. tests/stress/rings_broken_test.c leaves them out and expects the
- * report. */
+/* Annotations for ThreadSanitizer, which does not see Concurrency Kit's inline assembly and would report races in a correct
+ * ring. Each ring announces, for each slot, that earlier writes are published, and that the next reads are of published
+ * data. tests/stress/rings_broken_test.c leaves them out and expects the report. */
 #pragma once
 
 #if defined(__SANITIZE_THREAD__)

@@ -8,8 +8,8 @@
  *       fprintf(stderr, "%s\n", error.text);
  *   penstock_client_close(client);
  *
- * Calls block until the source has answered, for a limited time. PENSTOCK_CLIENT_OK means that the source has put the events
- * into its channels: what that promises depends on these channels.
+ * Calls block until the source has answered, for a limited time. PENSTOCK_CLIENT_OK means that the source has put the
+ * events into its channels: the promise depends on these channels.
  *
  * Threads: any number of threads may use one client at the same time, except in penstock_client_close. Each call waits for its
  * own answer on a connection of its own: up to maxConnections (5) to each host are opened, and further calls wait for one that
@@ -44,8 +44,8 @@ enum penstock_client_status {
     PENSTOCK_CLIENT_UNREACHABLE,
     /* The source has refused the events: mostly its channel is full. Later the same call may succeed. */
     PENSTOCK_CLIENT_REFUSED,
-    /* No answer in time, or the connection was lost after the call was sent: the events may have arrived or not. Sent again,
-     * they may arrive twice. */
+    /* No answer in time, or the connection was lost after the call was sent: it is unknown whether the events arrived. Sent
+     * again, they may arrive twice. */
     PENSTOCK_CLIENT_UNCERTAIN,
     /* No connection became free in time; nothing was sent. */
     PENSTOCK_CLIENT_BUSY,

@@ -1,5 +1,5 @@
-/* Makes the graph of an agent from its checked configuration. What a component's label shows is read from its bound
- * plan through its option rows; a key that may hold a secret is never shown. */
+/* Makes the graph of an agent from its checked configuration. The label of a component is read from its bound plan through
+ * its option rows; a key that may hold a secret is never shown. */
 #include "commands/graph/graph.h"
 
 #include "conf/bind.h"

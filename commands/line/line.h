@@ -12,14 +12,15 @@ struct ps_command_row;
 typedef enum ps_status ps_row_take(void *target, const struct ps_command_row *row, const char *text,
                                    struct ps_err *err);
 
-/* A row stores a value of this type at its offset in the target. `min` and `max` bound the value; a `max` of 0 is no bound. */
+/* A row stores a value of this type at its offset in the target. `min` and `max` bound the value; a `max` of 0 means no
+ * bound. */
 enum ps_row_kind {
     PS_ROW_IS_FLAG,     /* bool: true; without a value */
     PS_ROW_IS_TEXT,     /* const char * */
     PS_ROW_IS_WORD,     /* const char *: one of the words of the row's value, "spin|sleep" */
     PS_ROW_IS_COUNT,    /* uint64_t */
     PS_ROW_IS_COUNT32,  /* uint32_t */
-    PS_ROW_IS_DURATION, /* uint64_t: nanoseconds; bounds too */
+    PS_ROW_IS_DURATION, /* uint64_t: nanoseconds, also the bounds */
     PS_ROW_IS_SECONDS,  /* double: seconds; bounds in nanoseconds */
     PS_ROW_IS_BYTES,    /* uint64_t */
     PS_ROW_IS_RATE,     /* double: events/s */

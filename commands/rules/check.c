@@ -1,5 +1,5 @@
-/* penstock rules check: prints every problem of a rules file, the engine of each expression, what is costly,
- * and the size of the compiled set. Starts nothing, opens no port. Thread: main. */
+/* penstock rules check: prints every problem of a rules file, the engine of each expression, costly expressions, and the
+ * size of the compiled set. Starts nothing, opens no port. Thread: main. */
 #include "conf/conf.h"
 #include "conf/report.h"
 #include "commands/rules/rules.h"

@@ -23,20 +23,20 @@ struct ps_command {
     bool dry_run;                 /* -d */
     bool help;                    /* -h: the other options were not read */
     bool json;                    /* --json (ours) */
-    bool ask_classes;             /* config filters that are Java classes are asked, which starts a JVM */
+    bool ask_classes;             /* calls config filters that are Java classes, which starts a JVM */
     bool probe;                   /* --probe (ours): check also tries what is outside the configuration */
     bool verbose;                 /* -v (ours): workers and rings as well */
-    const char *format;           /* --format (ours): what graph writes; NULL: the default */
+    const char *format;           /* --format (ours): the language of graph's output; NULL: the default */
     bool strict;                  /* --strict (ours): check also fails for dropped components and warnings */
     int64_t heap_bytes;           /* -Xmx; 0 = none */
-    const char *bad_heap;         /* an -Xmx that is no size, or NULL */
+    const char *bad_heap;         /* an -Xmx that is not a size, or NULL */
     struct ps_texts ignored;      /* options without meaning outside a JVM, as written */
     const char *classpath;        /* -C; NULL = not given */
     struct ps_texts
         jvm; /* the options of the command line that are java's, for components that are Java classes */
     struct ps_shell environment; /* what flume-env.sh assigns */
     struct ps_tools_said
-        *tools; /* what `hadoop` and `hbase` said (conf/java/tools.h); NULL: they are asked each time */
+        *tools; /* what `hadoop` and `hbase` said (conf/java/tools.h); NULL: they are called each time */
 };
 
 /* Parses the command line; argv[0] is the subcommand's name. Returns PS_FAIL with a message that gives

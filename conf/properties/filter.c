@@ -18,7 +18,7 @@ struct filter {
     enum filter_kind kind;
     struct ps_texts command;  /* external */
     struct ps_pairs settings; /* hadoop, class */
-    /* class: the keys that the agent's values name, and the answers; none before the class was asked */
+    /* class: the keys that the agent's values name, and the answers; none before the class was called */
     const char *class_name;
     struct ps_texts keys;
     struct ps_filter_answer *answers;
@@ -282,7 +282,7 @@ static void replace(struct filters *filters, struct ps_pair *pair, const char *k
     ps_problems_note_unknown(filters->problems, pair->value);
 }
 
-/* Asks the classes. One that cannot be asked counts as one that cannot be created. */
+/* Asks the classes. A class that cannot be called counts as one that cannot be created. */
 static void ask_classes(struct filters *filters, struct ps_place place)
 {
     const struct ps_filter_classes *classes = filters->classes;

@@ -43,8 +43,8 @@ bool ps_java_found(const struct ps_part_maker *maker, const char *type);
 bool ps_java_inner(const struct ps_part_maker *maker, const char *word, const char *target, const char *name,
                    struct ps_place place);
 
-/* Looks for a class that runs in a JVM of its own and is not a component, and notes its place; `note` is a text
- * about its task: "is asked in Java when the agent starts". Otherwise as ps_java_inner. */
+/* Looks for a class that runs in a JVM of its own and is not a component, and notes its place; `note` is a text about its
+ * task: PS_JAVA_IS_ASKED. Otherwise as ps_java_inner. */
 bool ps_java_alone(const struct ps_part_maker *maker, const char *word, const char *target, const char *name,
                    struct ps_place place, const char *note);
 #define PS_JAVA_IS_ASKED "is asked in Java when the agent starts"

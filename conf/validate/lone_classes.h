@@ -14,7 +14,7 @@ typedef enum ps_status ps_filter_class_asker(const struct ps_class_path *path, c
 /* Sets the function. Without it such filters have no values. Call it before anything is loaded. */
 void ps_filter_classes_ask_with(ps_filter_class_asker *asker);
 
-/* `ask`: the classes are asked; else values that need them stay unknown. `conf` outlives the result. */
+/* `ask`: calls the classes; else values that need them stay unknown. `conf` outlives the result. */
 struct ps_filter_classes ps_filter_classes_make(struct ps_conf *conf, bool ask);
 
 /* Checks the class of -Dflume.monitoring.type, and forgets it after reporting why it cannot run: the agent runs without, as Flume's. */

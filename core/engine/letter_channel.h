@@ -3,7 +3,7 @@
  * source or sink.
  *
  *   written     The channel has promised the letters, as it promises events of a source: by the put, or when they are
- *               durable. So a letter is lost only when an event of that channel would be.
+ *               durable. A letter is therefore lost only when an event of that channel would be.
  *   full        Letters wait in a list, and the runner tries again every 10 ms. It does not block and drops nothing; the
  *               list has room for PS_LETTER_CHANNEL_BYTES_MAX.
  *   withdrawn   Letters not put yet are dropped before a sink gives its leases back, or before a replayable source is

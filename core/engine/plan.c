@@ -206,8 +206,8 @@ static void connect_channels(struct ps_plan *plan)
     }
 }
 
-/* Code, compiled rules, the process that compiles them, TLS, threads and children of exec sources need memory too:
- * when the process reaches its cgroup's limit, the kernel kills it. */
+/* Code, compiled rules, the process that compiles them, TLS, threads and children of exec sources also need memory: when
+ * the process reaches its cgroup's limit, the kernel kills it. */
 static const char *memory_warning(const struct ps_plan *plan, const struct ps_machine *machine)
 {
     uint64_t needed = budget_needed(plan->spec);

@@ -253,7 +253,7 @@ void ps_source_runner_inherit(struct ps_source_runner *runner, struct ps_source_
 /* Gives leases the numbers of the runner's channels; `channels`: the list to which their present numbers belong. */
 void ps_source_runner_renumber(const struct ps_source_runner *runner, struct ps_lease *list,
                                const struct ps_channel_plan *channels);
-/* Puts the leases for which there is room, whether the source is open or not. Returns whether something was put. */
+/* Puts the leases for which there is room, also when the source is closed. Returns whether something was put. */
 bool ps_source_runner_put_inherited(struct ps_source_runner *runner, const struct ps_now *now);
 
 /* ---- what a source puts (core/engine/source/put.c) ---- */

@@ -91,8 +91,8 @@ void ps_worker_send_home(struct ps_worker *worker, struct ps_lease **lease);
 /* Wakes these workers (bits by number) at the end of this cycle. */
 void ps_worker_touch(struct ps_worker *worker, uint64_t others);
 unsigned ps_worker_id(const struct ps_worker *worker);
-/* Returns whether a reload is in progress whose plan lacks this channel: it must be empty before it goes, durable or
- * not. */
+/* Returns whether a reload is in progress whose plan lacks this channel: it must be empty before it goes, also if it is
+ * durable. */
 bool ps_worker_must_empty(const struct ps_worker *worker, const struct ps_channel_plan *channel);
 /* Returns whether the agent stops: no plan follows. */
 bool ps_worker_stops(const struct ps_worker *worker);

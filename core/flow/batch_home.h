@@ -19,7 +19,7 @@ struct ps_batch_home {
     uint16_t holders;  /* leases that are not home yet: they keep the memory */
     uint16_t promises; /* owed leases among the holders: acknowledgement waits for them */
     bool complete, lost, in_window;
-    bool refused;    /* the source was told of the refusal before the batch was complete */
+    bool refused;    /* the source learned of the refusal before the batch was complete */
     bool unreported; /* the replayable source was closed before the batch was reported to it as delivered */
     bool
         is_copy; /* dead letters of a sink: until they are promised, the sink's own channel has their events */

@@ -1,10 +1,10 @@
 /* Compiles a set of expressions for Hyperscan, within limits.
  *
- * Hyperscan's compiler cannot be interrupted, and its time and memory cannot be bounded in advance. So where
- * there is a penstock program, it runs as a process of its own, `penstock rules compile`, with the request on
- * its standard input and the answer on its standard output. That process limits its own memory and CPU time,
- * uses the CPU only when it is otherwise idle (SCHED_IDLE), is the first to be killed by the kernel when
- * memory runs out, and ends with the thread that started it. The parent may kill it at any time.
+ * Hyperscan's compiler cannot be interrupted, and its time and memory cannot be bounded in advance. If there is a penstock
+ * program, it therefore runs as a process of its own, `penstock rules compile`, with the request on its standard input and
+ * the answer on its standard output. That process limits its own memory and CPU time, uses the CPU only when it is
+ * otherwise idle (SCHED_IDLE), is the first to be killed by the kernel when memory runs out, and ends with the thread that
+ * started it. The parent may kill it at any time.
  *
  * Request and answer are also the cache's key and contents (regex/compile/cache/cache.h). */
 #pragma once

@@ -1,7 +1,6 @@
-/* Look-behind. Java accepts any content with a maximum length; PCRE2 requires alternatives of one length
- * each. So the content is expanded: a(b|cd)e? becomes abe|ab|acde|acd. A repeat at its left end needs only
- * its minimum number of rounds, because only whether there is a beginning counts. Called while translating;
- * pure. */
+/* Look-behind. Java accepts any content with a maximum length; PCRE2 requires alternatives of one length each. The content
+ * is therefore expanded: a(b|cd)e? becomes abe|ab|acde|acd. A repeat at its left end needs only its minimum number of
+ * rounds, because only whether there is a beginning counts. Called while translating; pure. */
 #include "regex/java/internal.h"
 
 #define ALTERNATIVES_MAX 512U

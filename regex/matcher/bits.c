@@ -68,7 +68,7 @@ static void find_empty(const struct ps_slice *subjects, uint32_t count, uint64_t
         empty[i / 64] |= (uint64_t)(subjects[i].length == 0) << i % 64;
 }
 
-/* Sets the bits of empty subjects; what matches them was determined when the matcher was created. */
+/* Sets the bits of empty subjects; their matches were determined when the matcher was created. */
 static void bits_empty(const struct ps_matcher *matcher, const uint64_t *empty, uint64_t *bits)
 {
     for (uint32_t i = 0; i < matcher->empty_count; i++) {

@@ -1,8 +1,8 @@
 /* Matches many expressions against many subjects in one pass, with Hyperscan and PCRE2 behind one interface.
  *
- * A matcher is const and shared by all workers; a scratch belongs to one worker. PCRE2 confirms Hyperscan's reports
- * where the translation requires it (regex/java/java.h), and PCRE2 alone runs the expressions that Hyperscan cannot.
- * So the result is always that of Java's find(), for any bytes.
+ * A matcher is const and shared by all workers; a scratch belongs to one worker. PCRE2 confirms Hyperscan's reports where
+ * the translation requires it (regex/java/java.h), and PCRE2 alone runs the expressions that Hyperscan cannot. The result
+ * is therefore always that of Java's find(), for any bytes.
  *
  * Subjects are scanned in batches where that gives the same result. The bytes between them depend on the set:
  *

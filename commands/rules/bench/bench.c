@@ -1,5 +1,5 @@
-/* penstock rules bench: measures the cost of rules on a sample log. Runs the same batches through the rules
- * and through a bare scan for the same expressions in turn, so that noise affects both. Thread: main. */
+/* penstock rules bench: measures the cost of rules on a sample log. Runs the same batches alternately through the rules and
+ * through a bare scan for the same expressions, so that noise affects both. Thread: main. */
 
 #include "commands/rules/bench/bench.h"
 

@@ -255,7 +255,7 @@ static void source_note_stop(struct ps_source_runner *runner, const struct ps_no
 static void source_drain(struct ps_source_runner *runner, const struct ps_now *now)
 {
     const struct ps_source_ops *ops = ops_of(runner);
-    if (waits_in_vain(runner)) { /* what it has read is given up when it is closed */
+    if (waits_in_vain(runner)) { /* the bytes that it has read are given up when it is closed */
         ps_runner_watch(&runner->base, false);
         runner->answered = ps_source_runner_is_replayable(runner);
         source_is_drained(runner);

@@ -1,5 +1,5 @@
-/* Avro's binary encoding of a long (Avro 1.11 specification, "Binary Encoding"): zig-zag, seven bits a byte, the
- * low ones first. Lengths, counts, enums and branches of unions are longs too. Thread: any. */
+/* Avro's binary encoding of a long (Avro 1.11 specification, "Binary Encoding"): zig-zag, seven bits a byte, the low ones
+ * first. Lengths, counts, enums and branches of unions are also longs. Thread: any. */
 #pragma once
 
 #include "stages/lib/varint.h"

@@ -116,8 +116,8 @@ static void forget(struct ps_flume_replay *replay, struct ps_flume_transaction *
                       (uint32_t)(transaction - replay->transactions));
 }
 
-/* Applies a transaction. Whether it has puts or takes is known from its records, because the commit record's own
- * value is not protected by a checksum. */
+/* Applies a transaction. Its records tell whether it has puts or takes, because the commit record's own value is not
+ * protected by a checksum. */
 static void commit(struct ps_flume_replay *replay, const struct ps_flume_transaction *transaction)
 {
     for (size_t i = 0; i < transaction->count; i++) {

@@ -177,7 +177,7 @@ static void nothing(struct ps_tail_job *)
 {
 }
 
-/* The last job: when it is discarded, whether it ran or not, no other job is in use. */
+/* The last job: when it is discarded, also without having run, no other job is in use. */
 static void goodbye_discard(struct ps_tail_job *job)
 {
     struct goodbye *goodbye = (struct goodbye *)(void *)job;

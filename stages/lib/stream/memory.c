@@ -13,7 +13,7 @@
 #define LIMIT_BYTES_MIN (4U * PS_BLOCK_BYTES)
 #define MESSAGE_SHARE 16U /* of the budget: the longest message */
 #define MESSAGE_BYTES_MIN (128U * 1024U)
-#define FLOOR_SHARE 8U       /* of the limit: what a shortage leaves a stream */
+#define FLOOR_SHARE 8U       /* of the limit: the amount that a shortage leaves a stream */
 #define SHORT_NS PS_NS_PER_S /* a shortage as long as this is not ordinary back-pressure */
 #define LOOK_NS (200 * PS_NS_PER_MS)
 #define IDLE_LOOK_NS PS_NS_PER_S

@@ -1,9 +1,10 @@
 /* Messages that come too slowly: a client that sends a byte now and then is neither silent (idle_ns) nor in need of memory, and
  * would keep its place below connections_max for ever. Thread: the worker's.
  *
- * A message may take options.message_ns, and a second more for each MIN_RATE_BYTES of it that have come: a slow line is no
- * reason to close, no progress is. Apache's mod_reqtimeout has the same rule (timeout, and MinRate). Time in which the source
- * itself does not read (its channel is full, memory is short, the client does not take its answers) does not count. */
+ * A message may take options.message_ns, and a second more for each MIN_RATE_BYTES of it that have come: a slow line does
+ * not close the connection, but a stalled one does. Apache's mod_reqtimeout has the same rule (timeout, and MinRate). Time
+ * in which the source itself does not read (its channel is full, memory is short, the client does not take its answers)
+ * does not count. */
 #include "stages/lib/stream/internal.h"
 #include "core/quantity.h"
 

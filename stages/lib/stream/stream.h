@@ -148,7 +148,7 @@ struct ps_stream {
     struct ps_stream_options options;
     struct ps_port *port;
     struct ps_slab slab;
-    struct ps_slab session_slab; /* what sessions hold for open connections: reserved, not used */
+    struct ps_slab session_slab; /* memory of the sessions of open connections: reserved, not used */
     /* Connections with a buffered unfinished message, the longest silent first. [1]: messages of at least a
      * block, [0]: shorter ones. */
     struct ps_connection *partial[2], **partial_end[2];

@@ -1,5 +1,5 @@
-/* Makes events of the lines of a file as Flume's LineDeserializer does over a ResettableFileInputStream: which bytes are a
- * line, how malformed ones are treated, what an event's body is in another charset. Bytes come from the caller, in pieces.
+/* Makes events of the lines of a file as Flume's LineDeserializer does over a ResettableFileInputStream: the bytes of a
+ * line, malformed ones, and the body of an event in another charset. Bytes come from the caller, in pieces.
  *
  *   charset              how lines are found                     bodies
  *   the same, valid      \n by memchr                            slices of the caller's bytes

@@ -8,7 +8,7 @@
 /* The result of a first pass over an event. */
 struct ps_thrift_datum {
     struct ps_slice body;
-    const uint8_t *headers; /* the first name; name and value by turns */
+    const uint8_t *headers; /* the first name; then name and value alternate */
     struct ps_header_sizes sizes;
 };
 

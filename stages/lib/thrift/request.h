@@ -30,7 +30,7 @@ struct ps_thrift_method {
 struct ps_thrift_service {
     const struct ps_thrift_method *methods;
     unsigned method_count;
-    int32_t accepted, refused; /* what a call returns: numbers of an enum */
+    int32_t accepted, refused; /* the result of a call: numbers of an enum */
     /* Moves behind an event. Returns NULL, or a static text with the reason why it is invalid. */
     const char *(*check)(struct ps_thrift_reader *in);
     /* Adds the event at `in`, which was checked and lies in a block of the batch, and moves behind it. Returns

@@ -1,4 +1,4 @@
-/* A socket as a struct ps_tls_pipe: what a session that stands between socket and messages reads and writes when it has no
+/* A socket as a struct ps_tls_pipe: a session that stands between socket and messages reads and writes it when it has no
  * TLS below. `argument` points to the descriptor. Thread: the connection's owner; never waits. */
 #pragma once
 
