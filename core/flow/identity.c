@@ -47,8 +47,8 @@ static bool make_room(struct ps_batch *batch)
     return true;
 }
 
-/* Replaces the name by a copy in the batch: that of the origin before, or a new one. Returns false when there is no
- * memory. */
+/* Replaces the name by a copy in the batch: the copy of the previous event if it has the same name, else a new one. Returns
+ * false when there is no memory. */
 static bool keep_name(struct ps_batch *batch, struct ps_slice *name)
 {
     if (name->length == 0)

@@ -85,7 +85,7 @@ static void loosens(void **state)
             fail_msg("%s: %s", cases[i].text, loose);
         free(loose);
     }
-    char *long_one = malloc(PS_COST_STATES_LOOSENED + 2); /* nothing in it can be loosened */
+    char *long_one = malloc(PS_COST_STATES_LOOSENED + 2); /* no part of it can be made less strict */
     assert_non_null(long_one);
     memset(long_one, 'a', PS_COST_STATES_LOOSENED + 1);
     long_one[PS_COST_STATES_LOOSENED + 1] = '\0';

@@ -163,7 +163,7 @@ static bool receive(struct state *state)
     }
 }
 
-/* Reads and writes what can be now. */
+/* Reads and writes without waiting. */
 static void serve(struct state *state, bool recalled, const struct ps_now *now)
 {
     struct epoll_event event;

@@ -6,7 +6,7 @@
 #include <string.h>
 
 #define RATES_MAX 256U
-#define SAME 1.1           /* rates closer together than this were chosen by the same hint */
+#define SAME 1.1           /* rates with a smaller ratio come from the same hint */
 #define BUSY 2.0           /* times the precision: from this share of late events on nothing is confirmed */
 #define DECISIVE 2.0       /* trials that a decisive miss counts for */
 #define LOSS_DECISIVE 0.03 /* of the events sent */

@@ -37,7 +37,7 @@ static void test_keys(void **unused)
           "two", NULL},
          "1:2:3.4foobar5",
          "one=1"},
-        /* The first find only. */
+        /* Finds the first match only. */
         {{"regex", "([a-z]+)=", "serializers", "s1", "serializers.s1.name", "k", NULL}, "a=1 b=2", "k=a"},
         /* No match, no group, no header. */
         {{"regex", "([a-z]+)#", "serializers", "s1", "serializers.s1.name", "k", NULL}, "a=1 b=2", ""},

@@ -45,7 +45,7 @@ static void test_no_allocations(void **state)
     ps_test_cluster_stop(&cluster);
 }
 
-#define LARGE_BYTES 100000U /* more than a kept record has room for at first */
+#define LARGE_BYTES 100000U /* longer than the first memory of a kept record */
 
 /* The batch has no room for a record, and there is no memory to keep it: the source says that it failed, and reads
  * the record again when it is open again. */

@@ -150,8 +150,8 @@ static void test_read_before(void **unused)
     }
 }
 
-/* The lines of the log that nobody has read come from the compressed file: from any position, also where the fingerprint of the beginning,
- * or a piece of the survey, ends. */
+/* Lines of the log that were not read yet come from the compressed file. They begin at any position, also at the end of the
+ * fingerprint or of a piece of the survey. */
 static void test_rest(void **unused)
 {
     enum { LINE_BYTES = 64, COUNT = 20000 };

@@ -36,7 +36,7 @@ struct ps_packet_segment;
 
 struct ps_packet {
     struct ps_packet *next;
-    uint64_t offset;   /* in the block, of its first byte */
+    uint64_t offset;   /* offset of its first byte in the block */
     int64_t number;    /* "seqno" */
     uint32_t length;   /* of the data */
     uint32_t repeated; /* of these, the bytes that an earlier packet already had */

@@ -89,7 +89,7 @@ struct ps_pipeline {
     uint64_t sent_bytes;    /* end of the last packet sent, as an offset in the block */
     uint64_t rest_until_ns; /* a datanode is congested: nothing is sent before this time */
     uint32_t rest_ms;
-    uint64_t local_nodes; /* a bit for each that is on this machine */
+    uint64_t local_nodes; /* a bit for each datanode on this machine */
     uint8_t node_count;
     uint8_t slow[PS_PIPELINE_NODES_MAX]; /* congested answers in a row */
     char (*names)[64]; /* addresses of the datanodes during the set-up, to find the first bad link */

@@ -1,12 +1,16 @@
 /* The structures of the native lane: one producer's brokers, topics and requests. The lane is an engine behind
  * stages/lib/kafka/producer/seam.h that speaks Kafka's protocol itself.
  *
- *   producer.c the engine's table: records into sets, reports, purges topics.c topics and partitions, and the choice
- *   of the next set to send broker.c connections: bytes out and in, time-outs, back-off requests.c requests and
- *   responses as bytes responses.c the meaning of responses login.c SASL transaction.c, transaction_answers.c the
- *   steps of a transaction, and the handling of their answers coordinator.c, coordinator_requests.c the brokers that
- *   keep transactions and groups, and the requests to them compression.c statistics.c what the sink's metrics are
- *   made of
+ *   producer.c              the engine's table: records into sets, reports, purges
+ *   topics.c                topics and partitions, and the choice of the next set to send
+ *   record_set.c            records as bytes, compression
+ *   broker.c                connections: bytes out and in, time-outs, back-off
+ *   requests.c              requests as bytes
+ *   receive.c, responses.c  answers, and the reaction to each
+ *   login.c                 SASL
+ *   transaction*.c          the steps of a transaction, and the handling of their answers
+ *   coordinator*.c          the brokers that keep transactions and groups, and the requests to them
+ *   statistics.c            the figures of the sink's metrics
  *
  * Owner and thread: the sink's worker, from the first call of `poll` or `topic` on. The lane has no thread of its own but
  * the resolver of host names. Requests, sets and buffers are allocated while the lane is warming up, and used again. */

@@ -47,8 +47,8 @@ void ps_kafka_lane_set_reset(struct ps_kafka_lane_set *set, struct ps_kafka_lane
 bool ps_kafka_lane_set_add(struct ps_kafka_lane_set *set, const struct ps_kafka_record *record,
                            int64_t now_ms, uint32_t bytes_max, bool *no_memory);
 
-/* Compresses the records; no record may be added afterwards. They stay as they are if they would not become fewer bytes,
- * and without memory. The set and `spare` exchange their buffers, so `spare` is used for set after set. */
+/* Compresses the records; no record may be added afterwards. They stay as they are if compression would not save bytes, or
+ * if there is no memory for it. The set and `spare` exchange their buffers, so `spare` is used for set after set. */
 void ps_kafka_lane_set_compress(struct ps_kafka_lane_set *set, struct ps_kafka_compressor *compressor,
                                 struct ps_byte_buffer *spare);
 

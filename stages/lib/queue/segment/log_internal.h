@@ -6,7 +6,7 @@
 #include "stages/lib/queue/segment/taken.h"
 
 #define PS_SEGMENT_PATH_BYTES 4096U
-/* The cure in messages about a file that the disk cannot read. */
+/* Ends messages about a file that the disk cannot read: says how to mend it. */
 #define PS_SEGMENT_GIVE_UP                                                                                   \
     "if it stays so, stop the agent and run `penstock channel repair --give-up-unreadable`"
 

@@ -177,7 +177,7 @@ void ps_tail_compressed_found(struct ps_tailer *tailer, struct ps_tail_log *log,
     log->compressed = true;
     ps_tail_log_move(tailer, log, log->size, log->size);
     if (start->text_length == 0) {
-        /* A format that cannot be decompressed, or its first bytes are still being written. */
+        /* The format cannot be decompressed, or the first bytes of the file are still being written. */
         ps_log(PS_LOG_INFO, tailer->port->component,
                "%s is compressed with %s: it is not read, and not compared with files that were read; if its "
                "lines are new, decompress it to a file of the group",

@@ -28,7 +28,7 @@ enum ps_tail_log_state {
     PS_TAIL_LOG_CLOSED,
     PS_TAIL_LOG_OPENING, /* a job opens the file, or checks whether it is still the same */
     PS_TAIL_LOG_OPEN,
-    /* Closed: the file begins like another file, and waits until it is known whether the other file is truncated. */
+    /* Closed: the file begins like another file. It waits until it is known whether that one was truncated. */
     PS_TAIL_LOG_COPY,
 };
 

@@ -142,7 +142,8 @@ static void test_a_sum_that_is_too_large_is_left_out(void **state)
     ps_orc__column_statistics__free_unpacked(statistics, NULL);
 }
 
-/* The sum of decimals is there when it has 38 digits, and no sum on the way, in any row group or stripe, was more than 128 bits hold. */
+/* The sum of decimals is present if it has at most 38 digits, and if no partial sum of a row group or stripe exceeded 128
+ * bits. */
 static void test_sums_of_large_decimals(void **state)
 {
     static const struct {

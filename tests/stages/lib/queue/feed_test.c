@@ -179,7 +179,8 @@ static void test_the_bound_is_exact(void **state)
     bound(true);
 }
 
-/* A frame that is longer than the read-ahead is read when none waits, or behind short ones that leave room; then no other one is. */
+/* A frame that is longer than the read-ahead is read when no frame waits, or behind short ones that leave room; no further
+ * frame is read then. */
 static void test_frames_longer_than_the_read_ahead(void **state)
 {
     enum { LONG = 1 << 20 };

@@ -240,7 +240,7 @@ struct chain_case {
     bool is_sent;                         /* by the server */
     enum { ROOT, BETWEEN, LEAF } trusted; /* the client's key and certificate */
     bool from_file;                       /* ca=FILE, not a text */
-    bool chain_only;                      /* a text, but no trust store as Java's */
+    bool chain_only;                      /* a text, but not a JKS or PKCS12 store */
     bool taken;
     bool is_about_trust; /* the cure is another ca */
 };

@@ -189,7 +189,7 @@ static void delivered_segments_behind_an_open_frame_go(void **state)
     ps_segment_log_close(log);
 }
 
-/* Heads alone say nothing of payloads. */
+/* Reading the heads does not check the payloads. */
 static void payloads_are_read(void **state)
 {
     struct ps_segment_log *log = open_log(&ps_segment_disk);

@@ -37,7 +37,7 @@ static void test_by_hand(void **unused)
         {".*status=(200|404).*", NULL},
         {"user=(\\w+)", NULL},
         {"a?b.status=\\d", NULL},
-        {"abcd|efgh.*i", NULL},  /* nothing that all have */
+        {"abcd|efgh.*i", NULL},  /* no text is in every branch */
         {"ab.*cd", NULL},        /* too short */
         {"(?i)abcdef.*x", NULL}, /* another meaning of letters */
         {"a(?i:b)+cdefgh.*x", NULL},
