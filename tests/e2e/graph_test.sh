@@ -132,7 +132,7 @@ refused() { # CODE TEXT OPTION...
     [[ ! -s $work/out ]] || fail "graph $*: it draws nevertheless"
 }
 refused 2 '--format is dot or mermaid, not mermade; did you mean mermaid?' -n a1 -f "$work/all.properties" --format mermade
-refused 2 '--format is dot or mermaid, not ;' -n a1 -f "$work/all.properties" --format=
+refused 2 '--format is dot or mermaid, not ' -n a1 -f "$work/all.properties" --format=
 refused 2 '--format needs a value' -n a1 -f "$work/all.properties" --format
 { cat "$work/all.properties"; sed 's/^a1[.]/b2./' "$work/all.properties"; } >"$work/two.properties"
 refused 2 "the agent's name is missing: -n NAME; the files contain: a1, b2" -f "$work/two.properties"
