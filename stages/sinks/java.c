@@ -2,9 +2,11 @@
  *
  * Events are handed over in batches, each in a slot of the shared memory: a range of events of one lease that are not
  * settled. The host's channel gives them to the class; a transaction that is rolled back stays in the host. A commit
- * names the events by batch and number, and settles them. When the host ends, or the stage is recalled, what is not
+ * names the events by batch and number, and settles them. The host may send it some time after the class has committed; until
+ * then the slot itself says how far its batch is committed. When the host ends, or the stage is recalled, what is not
  * committed goes back to the channel. Thread: the sink's worker. */
 #include "core/sink/finish_held.h"
+#include "stages/lib/java/commits.h"
 #include "stages/lib/java/component.h"
 #include "stages/lib/java/events.h"
 
@@ -35,6 +37,7 @@ struct java_state {
     uint64_t last_batch;
     uint64_t recall_ns; /* end of the recall's wait; 0: it is not recalled now */
     bool recalled;      /* the class was stopped */
+    bool accused;       /* the host has broken the protocol, and is being ended */
     struct ps_java_component component;
 };
 
@@ -70,7 +73,7 @@ static struct slot *slot_free(struct java_state *state)
 /* Makes the slot large enough for `bytes`. Returns false: no memory now. */
 static bool slot_reserve(struct java_state *state, struct slot *slot, uint64_t bytes)
 {
-    uint64_t wanted = bytes > SLOT_BYTES ? bytes : SLOT_BYTES;
+    uint64_t wanted = bytes + PS_JAVA_COMMITS_BYTES > SLOT_BYTES ? bytes + PS_JAVA_COMMITS_BYTES : SLOT_BYTES;
     bool fits = slot->area.region != NULL && slot->area.size >= wanted &&
                 slot->area.size <= 2 * wanted; /* one that was made for a large event is given back */
     if (fits)
@@ -83,7 +86,7 @@ static bool slot_reserve(struct java_state *state, struct slot *slot, uint64_t b
 static uint32_t slot_fill(struct java_state *state, struct slot *slot, struct ps_held_range *range)
 {
     struct ps_held *held = &state->held;
-    char *at = slot->area.memory, *end = slot->area.memory + slot->area.size;
+    char *at = slot->area.memory, *end = slot->area.memory + slot->area.size - PS_JAVA_COMMITS_BYTES;
     const struct ps_event *event;
     while ((event = ps_held_next(held, range)) != NULL) {
         const struct ps_batch *batch = held->next->batch;
@@ -93,6 +96,7 @@ static uint32_t slot_fill(struct java_state *state, struct slot *slot, struct ps
         at = ps_java_event_write(at, batch, event);
         ps_held_cut(held, range);
     }
+    ps_java_commits_begin(&slot->area);
     return (uint32_t)(at - slot->area.memory);
 }
 
@@ -144,6 +148,23 @@ static const char *commit(struct java_state *state, const uint64_t numbers[3])
     return NULL;
 }
 
+/* The component has ended: settles what it has committed without a message. The slots say how much that is, unless the host
+ * is not to be trusted. */
+static void take_left(struct java_state *state)
+{
+    for (size_t i = 0; i < SLOTS && !state->accused; i++) {
+        struct slot *slot = &state->slots[i];
+        uint64_t count = slot->batch != 0 ? ps_java_commits_count(&slot->area) : 0;
+        struct ps_held_range range = {.lease = slot->lease, .from = slot->from, .to = slot->from};
+        for (; range.to - range.from < count && range.to - range.from < slot->count; range.to++)
+            range.count += !ps_lease_is_settled(slot->lease, range.to);
+        slot->settled += range.count;
+        ps_held_settle(&state->held, &range);
+        if (slot->settled == slot->count)
+            slot->batch = 0;
+    }
+}
+
 static void take_message(struct java_state *state)
 {
     const struct ps_java_message *message = &state->component.message;
@@ -158,8 +179,10 @@ static void take_message(struct java_state *state)
     } else {
         wrong = "it sent a message that no sink sends";
     }
-    if (wrong != NULL)
+    if (wrong != NULL) {
         ps_java_component_accuse(&state->component, wrong);
+        state->accused = true;
+    }
 }
 
 /* Takes what the host has sent. Returns whether the component is over. */
@@ -170,15 +193,21 @@ static bool serve(struct java_state *state)
         if (event == PS_JAVA_MESSAGE)
             take_message(state);
     }
+    if (event == PS_JAVA_ENDED)
+        take_left(state);
     ps_finish_held(&state->held, state->port);
     return event == PS_JAVA_ENDED;
 }
 
 /* ---- the functions of a sink ---- */
 
+/* A host that has not said that the component is over may still read its slots, and write their last bytes. */
 static void slots_give(struct java_state *state)
 {
+    bool is_quiet = state->component.state == PS_JAVA_OVER && !state->accused;
     for (size_t i = 0; i < SLOTS; i++) {
+        if (!is_quiet)
+            ps_java_area_abandon(&state->slots[i].area);
         ps_java_area_give(&state->slots[i].area);
         state->slots[i].batch = 0;
     }
@@ -188,6 +217,7 @@ static void restart(struct java_state *state)
 {
     const struct ps_java_class *class = state->component.class;
     slots_give(state);
+    state->accused = false;
     ps_java_component_close(&state->component);
     ps_java_component_open(&state->component, class, state->port);
 }
@@ -233,6 +263,7 @@ static bool java_recall(const void *, void *state_, struct ps_lease **back, cons
     (void)serve(state);
     if (!ps_java_component_stop(&state->component) && now->mono_ns < state->recall_ns)
         return false;
+    take_left(state);
     state->recall_ns = 0;
     state->recalled = true;
     ps_held_give_back(&state->held, back);

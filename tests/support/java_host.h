@@ -22,7 +22,8 @@ enum ps_test_java_mode {
     PS_TEST_JAVA_MUCH,    /* interceptor: the reply would be too large */
     PS_TEST_JAVA_BROKEN,  /* it fails at each configuration */
     PS_TEST_JAVA_LEAVES,  /* source: it promises events and does not hand them over */
-    PS_TEST_JAVA_SKIPS,   /* source: it hands over promised events with a wrong number */
+    PS_TEST_JAVA_HALF, /* sink: it commits half of a batch, notes that in the slot, and ends before it sends the message */
+    PS_TEST_JAVA_SKIPS, /* source: it hands over promised events with a wrong number */
 };
 
 /* For a source the modes are: WELL, SLOW; NOTHING, SILENT: it puts none; TWICE: each call in a slot that has one; BEYOND: a call says

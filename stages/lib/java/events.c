@@ -4,8 +4,15 @@
 
 #define ROUNDED(bytes) (((bytes) + 3U) & ~UINT64_C(3))
 
+static inline bool has_no_headers(const struct ps_batch *batch, const struct ps_event *event)
+{
+    return event->headers == NULL && batch->shared == NULL;
+}
+
 uint64_t ps_java_event_bytes(const struct ps_batch *batch, const struct ps_event *event)
 {
+    if (has_no_headers(batch, event))
+        return ROUNDED(sizeof(struct ps_java_event) + (uint64_t)event->body_length);
     struct ps_header_cursor cursor = ps_headers_begin(batch, event);
     const struct ps_header *header;
     uint64_t bytes = sizeof(struct ps_java_event) + event->body_length;
@@ -21,8 +28,22 @@ static char *put(char *to, const void *bytes, size_t length)
     return to + length;
 }
 
+/* The entry of an event without headers: its bytes in their order, and no cursor. */
+static char *write_body(char *to, const struct ps_event *event)
+{
+    struct ps_java_event head = {.size = (uint32_t)ROUNDED(sizeof head + (uint64_t)event->body_length),
+                                 .origin = PS_JAVA_NO_ORIGIN,
+                                 .flags = PS_JAVA_EVENT_BODY | PS_JAVA_EVENT_HEADERS,
+                                 .body_length = event->body_length};
+    memcpy(to, &head, sizeof head);
+    (void)put(to + sizeof head, event->body, event->body_length);
+    return to + head.size;
+}
+
 char *ps_java_event_write(char *to, const struct ps_batch *batch, const struct ps_event *event)
 {
+    if (has_no_headers(batch, event))
+        return write_body(to, event);
     struct ps_header_cursor cursor = ps_headers_begin(batch, event);
     const struct ps_header *header;
     struct ps_java_event head = {.origin = PS_JAVA_NO_ORIGIN,

@@ -9,7 +9,7 @@
 
 #include "core/base.h"
 
-#define PS_JAVA_PROTOCOL 4U
+#define PS_JAVA_PROTOCOL 5U
 #define PS_JAVA_MESSAGE_BYTES_MAX 4096U
 #define PS_JAVA_NUMBERS_MAX 510U
 #define PS_JAVA_TEXT_BYTES_MAX 2048U
@@ -49,6 +49,12 @@ enum ps_java_message_type {
         74, /* link 0: text: name of a component, and its attributes, as in core/watch/metrics/foreign.h */
     PS_JAVA_STATE =
         75, /* link 0: bytes of heap used, and at most; collections of garbage, and their milliseconds */
+};
+
+/* The last bytes of each slot of a sink: events of its batch that were committed, from the first one on. If the host ends before it
+ * has sent COMMIT for them, the agent settles them. */
+struct ps_java_committed {
+    uint64_t count;
 };
 
 /* The last bytes of each slot of a source: the promised events in it. If the host ends before it has handed them over, the agent

@@ -155,6 +155,29 @@ static void test_dies(void **unused)
     check(PS_TEST_JAVA_DIES, "exit code 9");
 }
 
+/* The host sends commits together; what it had not sent when it ended is in the slot. */
+static void test_dies_before_it_tells(void **unused)
+{
+    struct ps_test_stage stage;
+    ps_test_java->mode = PS_TEST_JAVA_WELL;
+    start(&stage, PS_KEYS("type", "org.example.Sink"));
+    give(&stage, some_lease(&stage, 0));
+    ps_test_sink_wait(&stage, 1, PS_TEST_PATIENCE_MS);
+    ps_test_java_clear();
+    ps_test_java->mode = PS_TEST_JAVA_HALF;
+    give(&stage, some_lease(&stage, 0));
+    await_failure(&stage);
+    ps_test_java->mode = PS_TEST_JAVA_WELL;
+    struct ps_lease *back = ps_test_sink_recall(&stage);
+    assert_non_null(back);
+    assert_int_equal(back->settled, EVENTS / 2);
+    reopen(&stage);
+    give(&stage, back);
+    ps_test_sink_wait(&stage, 2, PS_TEST_PATIENCE_MS);
+    assert_events(ps_test_java_text(), 0, EVENTS);
+    ps_test_stage_fini(&stage);
+}
+
 static void test_silent(void **unused)
 {
     check(PS_TEST_JAVA_SILENT, "no sign of life");
@@ -225,6 +248,7 @@ int main(void)
         cmocka_unit_test(test_breaks_the_protocol),
         cmocka_unit_test(test_commits_twice),
         cmocka_unit_test(test_dies),
+        cmocka_unit_test(test_dies_before_it_tells),
         cmocka_unit_test(test_silent),
         cmocka_unit_test(test_slow_is_not_dead),
         cmocka_unit_test(test_large_event),

@@ -82,6 +82,9 @@ abstract class Component {
     /** A message of the agent, but for STOP. Runs on the host's main thread, so it must not wait. */
     abstract void receiveOther(Message message) throws IOException;
 
+    /** Called once a second, by the thread that beats. */
+    void beat() throws IOException {}
+
     /** Wakes the thread, because stopping is set. */
     abstract void wake();
 
@@ -115,6 +118,11 @@ abstract class Component {
         } catch (InterruptedException nobodyInterrupts) {
             return;
         }
+    }
+
+    /** Returns whether it is the component's thread, which runs the class, and no thread that the class has started. */
+    final boolean isOwn(Thread other) {
+        return other == thread;
     }
 
     final void interrupt() {

@@ -70,7 +70,7 @@ final class EventWriter {
             throw new IllegalStateException("a body of " + body.length + " bytes: at most " + BODY_BYTES_MAX);
         if (headers.size() > HEADERS_MAX)
             throw new IllegalStateException("an event with " + headers.size() + " headers: at most " + HEADERS_MAX);
-        if (!room(HostEvent.HEAD_BYTES))
+        if (!room(EntryReader.HEAD_BYTES))
             return false;
         buffer.putInt(0).putInt(origin).putInt(flags).putInt(body.length).putInt(headers.size());
         if (!addHeaders(headers) || !room(body.length + 4)) {

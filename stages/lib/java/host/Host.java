@@ -1,10 +1,12 @@
 package penstock.host;
 
+import java.io.BufferedInputStream;
 import java.io.ByteArrayInputStream;
 import java.io.FileDescriptor;
 import java.io.FileInputStream;
 import java.io.FileOutputStream;
 import java.io.IOException;
+import java.io.InputStream;
 import java.io.RandomAccessFile;
 import java.lang.reflect.InvocationHandler;
 import java.lang.reflect.Proxy;
@@ -28,7 +30,7 @@ public final class Host {
     /** The figures begin when the components have had time to start. */
     private static final int BEATS_BEFORE_FIGURES = 2;
 
-    private final FileInputStream in = new FileInputStream(FileDescriptor.in);
+    private final InputStream in = new BufferedInputStream(new FileInputStream(FileDescriptor.in), 1 << 16);
     private final FileOutputStream out;
     private final FileChannel memory;
     private final Map<Integer, Component> components = new ConcurrentHashMap<>();
@@ -96,6 +98,8 @@ public final class Host {
                 for (int beats = 0;; beats++) {
                     send(Message.BEAT, 0, new long[] {Message.PROTOCOL}, null);
                     Thread.sleep(BEAT_MS);
+                    for (Component component : components.values())
+                        component.beat();
                     try {
                         if (beats == BEATS_BEFORE_FIGURES)
                             figures = new Figures(this);

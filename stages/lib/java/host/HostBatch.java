@@ -1,25 +1,24 @@
 package penstock.host;
 
-import java.nio.ByteBuffer;
 import java.util.ArrayList;
 import java.util.Collections;
 import java.util.List;
 import org.apache.flume.Event;
 
-/** The events of one batch that came from the agent, and what they were: entries that nobody writes any more. */
+/** The events of one batch that came from the agent, and what they were: its entries, which the agent leaves alone until the reply. */
 final class HostBatch {
     final List<Event> events;
-    private final ByteBuffer entries;
+    private final EntryReader entries;
     private final int[] places;
 
-    HostBatch(ByteBuffer entries, int count) {
+    HostBatch(EntryReader entries, int count) {
         this.entries = entries;
         List<Event> made = new ArrayList<>(count);
         places = new int[count];
         for (int i = 0, at = 0; i < count; i++) {
             places[i] = at;
             made.add(new HostEvent(i, entries, at));
-            at += HostEvent.size(entries, at);
+            at += entries.size(at);
         }
         events = Collections.unmodifiableList(made);
     }

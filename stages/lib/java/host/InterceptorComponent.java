@@ -31,6 +31,7 @@ final class InterceptorComponent extends Component {
     private final boolean single;
     private final LinkedBlockingQueue<Message> messages = new LinkedBlockingQueue<>();
     private final EventWriter writer = new EventWriter();
+    private final EntryReader entries = new EntryReader();
 
     InterceptorComponent(Host host, int link, List<String> texts, boolean single) {
         super(host, link, texts);
@@ -147,11 +148,8 @@ final class InterceptorComponent extends Component {
     }
 
     private HostBatch read(Message message, int count) throws IOException {
-        ByteBuffer area = area(message.numbers[1], message.numbers[2]).duplicate();
-        byte[] copy = new byte[(int) message.numbers[3]];
-        area.clear();
-        area.get(copy);
-        return new HostBatch(ByteBuffer.wrap(copy).order(java.nio.ByteOrder.nativeOrder()), count);
+        entries.open(area(message.numbers[1], message.numbers[2]));
+        return new HostBatch(entries, count);
     }
 
     /** Hands over the reply that the writer has. */

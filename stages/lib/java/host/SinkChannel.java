@@ -9,54 +9,81 @@ import org.apache.flume.Channel;
 import org.apache.flume.ChannelException;
 import org.apache.flume.Event;
 import org.apache.flume.Transaction;
+import org.apache.flume.event.SimpleEvent;
 import org.apache.flume.lifecycle.LifecycleState;
 
 /**
  * The channel as a sink sees it: the batches that the agent handed over. A transaction belongs to the thread that
  * asked for it, as in Flume. A rollback puts its events back to the head of the queue; a commit tells the agent.
+ *
+ * Events are read out of the shared memory when they are taken: the agent uses a batch's slot again when all of it is committed.
+ * As long as the component's own thread is the only one that takes, its transaction gets some events in advance, and takes these
+ * without the lock. Other threads take one event at a time, and read it with the lock, so that none reads after close().
  */
 final class SinkChannel implements Channel {
     /** How long the first take of a transaction waits for an event, as Flume's memory channel does. */
     private static final long KEEP_ALIVE_MS = 3000;
     private static final int PARTS_MAX = Message.NUMBERS_MAX / 3;
+    private static final int TAIL_BYTES = 8; // of a slot
+    /** The agent is told of commits together: that costs four threads a wake-up. Not later than this, while there are others. */
+    private static final long COMMIT_NS = 1000000;
+    private static final int BATCHES_LEFT = 3;
+    /** Events that the only thread gets in advance: few, because another thread that begins to take finds them only after the transaction. */
+    private static final int ADVANCE = 16;
 
-    /** Events of one batch, in order: from .. to - 1 are not taken, or were taken by the same transaction. */
+    /** Events of one batch, in order, that are not taken, or were taken by the same transaction. */
     private static final class Range {
         final Batch batch;
         int from, to;
+        int at; // the place of the first one
 
-        Range(Batch batch, int from, int to) {
+        Range(Batch batch, int from, int to, int at) {
             this.batch = batch;
             this.from = from;
             this.to = to;
+            this.at = at;
+        }
+
+        /** Takes away the first events, and returns them. */
+        Range cut(int count) {
+            Range first = new Range(batch, from, from + count, at);
+            for (; from < first.to; from++)
+                at += batch.locked.size(at);
+            return first;
         }
     }
 
     private static final class Batch {
         final long number;
-        final ByteBuffer entries; // a copy: the slot is used again when the batch is committed
-        final int[] places;
+        final int count; // of its events
+        final EntryReader own, locked; // of the component's own thread; of whoever has the lock
+        private final ByteBuffer area;
+        int committed; // so many of the first events
 
-        Batch(long number, ByteBuffer area, int bytes, int count) {
+        Batch(long number, ByteBuffer area, int count) {
             this.number = number;
-            byte[] copy = new byte[bytes];
-            ByteBuffer from = area.duplicate();
-            from.clear();
-            from.get(copy);
-            entries = ByteBuffer.wrap(copy).order(area.order());
-            places = new int[count];
-            int at = 0;
-            for (int i = 0; i < count; i++) {
-                places[i] = at;
-                at += HostEvent.size(entries, at);
-            }
+            this.area = area;
+            this.count = count;
+            own = new EntryReader(area);
+            locked = new EntryReader(area);
+        }
+
+        /** Events up to this one are committed. If this process ends before it has sent a message about them, the agent finds it here. */
+        void note(int to) {
+            committed = to;
+            area.putLong(area.capacity() - TAIL_BYTES, to);
         }
     }
 
     private final Component component;
     private final ArrayDeque<Range> queue = new ArrayDeque<>();
     private final ThreadLocal<SinkTransaction> transactions = new ThreadLocal<>();
+    private SinkTransaction ownTransaction; // of the component's own thread
     private String name;
+    private final ArrayDeque<Range> commits = new ArrayDeque<>(); // that the agent was not told yet
+    private boolean hasWhole; // all events of a batch are among them
+    private long toldNs; // when it was told the last ones
+    private volatile boolean isShared; // another thread has asked for a transaction
     private boolean closed;
     private boolean wasEmpty; // for a take since the last askEmpty()
 
@@ -65,11 +92,14 @@ final class SinkChannel implements Channel {
         this.name = name;
     }
 
-    synchronized void add(long number, ByteBuffer area, int bytes, int count) {
-        if (closed)
-            return;
-        queue.addLast(new Range(new Batch(number, area, bytes, count), 0, count));
-        notifyAll();
+    void add(long number, ByteBuffer area, int count) {
+        Range events = new Range(new Batch(number, area, count), 0, count, 0);
+        synchronized (this) {
+            if (closed)
+                return;
+            queue.addLast(events);
+            notifyAll();
+        }
     }
 
     synchronized void close() {
@@ -85,119 +115,211 @@ final class SinkChannel implements Channel {
         return was;
     }
 
-    synchronized void awaitEvents(long milliseconds) throws InterruptedException {
+    /** Returns whether there are events. */
+    synchronized boolean await(long milliseconds) throws InterruptedException {
         long until = System.nanoTime() + milliseconds * 1000000L, left;
         while (queue.isEmpty() && !closed && (left = until - System.nanoTime()) > 0)
             wait(left / 1000000L + 1);
+        return !queue.isEmpty();
     }
 
-    private synchronized Event take(SinkTransaction transaction) {
-        if (queue.isEmpty() && transaction.taken.isEmpty()) {
-            try {
-                awaitEvents(KEEP_ALIVE_MS);
-            } catch (InterruptedException interrupted) {
-                throw new ChannelException("Interrupted while waiting for an event", interrupted);
-            }
+    private Event take(SinkTransaction transaction) {
+        Event event = tryTake(transaction);
+        if (event != null)
+            return event;
+        tell();
+        try {
+            if (transaction.count == 0 && await(KEEP_ALIVE_MS))
+                event = tryTake(transaction);
+        } catch (InterruptedException interrupted) {
+            throw new ChannelException("Interrupted while waiting for an event", interrupted);
         }
+        if (event == null)
+            noteEmpty();
+        return event;
+    }
+
+    private synchronized void noteEmpty() {
+        wasEmpty = true;
+    }
+
+    /** Takes one event. The component's own thread gets those behind it, too: not more than it has taken so far. */
+    private synchronized Event tryTake(SinkTransaction transaction) {
         Range head = queue.peekFirst();
-        if (head == null) {
-            wasEmpty = true;
+        if (head == null)
             return null;
-        }
-        int number = head.from++;
+        int advance = transaction.isOwn && !isShared ? Math.min(ADVANCE, 1 + transaction.count) : 1;
+        transaction.ahead = head.cut(Math.min(advance, head.to - head.from));
         if (head.from == head.to)
             queue.removeFirst();
-        transaction.note(head.batch, number);
-        return HostEvent.plain(head.batch.entries, head.batch.places[number]);
+        return transaction.next(head.batch.locked);
     }
 
-    private synchronized void putBack(List<Range> taken) {
+    private synchronized void putBack(List<Range> ranges) {
         if (closed)
             return;
-        for (int i = taken.size() - 1; i >= 0; i--)
-            queue.addFirst(taken.get(i));
+        for (int i = ranges.size() - 1; i >= 0; i--)
+            queue.addFirst(ranges.get(i));
         notifyAll();
     }
 
+    // ---- commits ----
+
     private void commit(List<Range> taken) {
-        for (int at = 0; at < taken.size(); at += PARTS_MAX) {
-            int count = Math.min(PARTS_MAX, taken.size() - at);
-            long[] numbers = new long[3 * count];
-            for (int i = 0; i < count; i++) {
-                Range range = taken.get(at + i);
-                numbers[3 * i] = range.batch.number;
-                numbers[3 * i + 1] = range.from;
-                numbers[3 * i + 2] = range.to;
-            }
-            try {
-                component.send(Message.COMMIT, numbers, null);
-            } catch (IOException gone) {
-                throw new ChannelException("the agent is gone", gone);
-            }
+        boolean now;
+        synchronized (this) {
+            for (Range range : taken)
+                note(range);
+            boolean wants = hasWhole && queue.size() <= BATCHES_LEFT; // the agent can hand over further ones
+            now = wants || queue.isEmpty() || commits.size() >= PARTS_MAX || System.nanoTime() - toldNs >= COMMIT_NS;
+        }
+        if (now)
+            tell();
+    }
+
+    private void note(Range range) {
+        Range last = commits.peekLast();
+        if (range.from == range.batch.committed && !closed)
+            range.batch.note(range.to);
+        if (last != null && last.batch == range.batch && last.to == range.from)
+            last.to = range.to;
+        else
+            commits.addLast(range);
+        hasWhole |= range.batch.committed == range.batch.count;
+    }
+
+    private void tell() {
+        try {
+            flush();
+        } catch (IOException gone) {
+            throw new ChannelException("the agent is gone", gone);
         }
     }
+
+    /** Tells the agent what was committed: when it is time, when there are no events, and once a second. */
+    void flush() throws IOException {
+        long[] numbers;
+        while ((numbers = nextCommits()) != null)
+            component.send(Message.COMMIT, numbers, null);
+    }
+
+    private synchronized long[] nextCommits() {
+        if (commits.isEmpty())
+            return null;
+        long[] numbers = new long[3 * Math.min(PARTS_MAX, commits.size())];
+        for (int i = 0; i < numbers.length; i += 3) {
+            Range range = commits.removeFirst();
+            numbers[i] = range.batch.number;
+            numbers[i + 1] = range.from;
+            numbers[i + 2] = range.to;
+        }
+        hasWhole = false;
+        toldNs = System.nanoTime();
+        return numbers;
+    }
+
+    // ---- transactions ----
 
     /** States and errors are those of Flume's BasicTransactionSemantics. */
     private final class SinkTransaction implements Transaction {
         private static final int NEW = 0, OPEN = 1, COMPLETED = 2, CLOSED = 3;
 
-        private final Thread thread = Thread.currentThread();
+        final boolean isOwn;
+        private final Thread thread;
         private List<Range> taken = new ArrayList<>();
+        private int count; // of events taken
+        private Range ahead; // what it has in advance; null: none
         private int state = NEW;
 
-        private void require(boolean good, String what) {
-            if (!good)
-                throw new IllegalStateException(what);
+        SinkTransaction(Thread thread) {
+            this.thread = thread;
+            isOwn = component.isOwn(thread);
+        }
+
+        /** Throws unless the state is this one, and the caller the transaction's thread. */
+        private void require(int wanted, String call) {
+            if (state != wanted)
+                throw wrongState(call);
             if (Thread.currentThread() != thread)
                 throw new IllegalStateException("transaction used by another thread");
         }
 
-        void note(Batch batch, int number) {
+        private IllegalStateException wrongState(String call) {
+            String word = new String[] {"NEW", "OPEN", "COMPLETED", "CLOSED"}[state];
+            return new IllegalStateException(call + "() called when transaction is " + word + "!");
+        }
+
+        Event take() {
+            require(OPEN, "take");
+            return ahead != null && ahead.from < ahead.to ? next(ahead.batch.own) : SinkChannel.this.take(this);
+        }
+
+        private Event next(EntryReader entries) {
+            SimpleEvent event = new SimpleEvent();
+            entries.read(ahead.at, event);
             Range last = taken.isEmpty() ? null : taken.get(taken.size() - 1);
-            if (last != null && last.batch == batch && last.to == number)
+            if (last != null && last.batch == ahead.batch && last.to == ahead.from)
                 last.to++;
             else
-                taken.add(new Range(batch, number, number + 1));
+                taken.add(new Range(ahead.batch, ahead.from, ahead.from + 1, ahead.at));
+            ahead.at += entries.size(ahead.at);
+            ahead.from++;
+            count++;
+            return event;
+        }
+
+        /** The transaction is over: these events, and those that it has in advance, are for the next ones. */
+        private void end(List<Range> back) {
+            state = COMPLETED;
+            if (ahead != null && ahead.from < ahead.to)
+                back.add(ahead);
+            if (!back.isEmpty())
+                putBack(back);
+            ahead = null;
+            taken = null;
         }
 
         @Override
         public void begin() {
-            require(state == NEW, "begin() called when transaction is " + word());
+            require(NEW, "begin");
             state = OPEN;
         }
 
         @Override
         public void commit() {
-            require(state == OPEN, "commit() called when transaction is " + word());
+            require(OPEN, "commit");
             SinkChannel.this.commit(taken);
-            taken = new ArrayList<>();
-            state = COMPLETED;
+            end(new ArrayList<>());
         }
 
         @Override
         public void rollback() {
-            require(state == OPEN, "rollback() called when transaction is " + word());
-            state = COMPLETED;
-            putBack(taken);
-            taken = new ArrayList<>();
+            require(OPEN, "rollback");
+            end(taken);
         }
 
         @Override
         public void close() {
-            require(state == NEW || state == COMPLETED, "close() called when transaction is " + word());
+            require(state == NEW ? NEW : COMPLETED, "close");
             state = CLOSED;
         }
+    }
 
-        private String word() {
-            return new String[] {"NEW", "OPEN", "COMPLETED", "CLOSED"}[state] + "!";
-        }
+    private SinkTransaction current(Thread thread) {
+        return component.isOwn(thread) ? ownTransaction : transactions.get();
     }
 
     @Override
     public Transaction getTransaction() {
-        SinkTransaction transaction = transactions.get();
-        if (transaction == null || transaction.state == SinkTransaction.CLOSED) {
-            transaction = new SinkTransaction();
+        Thread thread = Thread.currentThread();
+        SinkTransaction transaction = current(thread);
+        if (transaction != null && transaction.state != SinkTransaction.CLOSED)
+            return transaction;
+        transaction = new SinkTransaction(thread);
+        if (transaction.isOwn) {
+            ownTransaction = transaction;
+        } else {
+            isShared = true;
             transactions.set(transaction);
         }
         return transaction;
@@ -205,12 +327,10 @@ final class SinkChannel implements Channel {
 
     @Override
     public Event take() {
-        SinkTransaction transaction = transactions.get();
+        SinkTransaction transaction = current(Thread.currentThread());
         if (transaction == null)
             throw new IllegalStateException("No transaction exists for this thread");
-        transaction.require(transaction.state == SinkTransaction.OPEN,
-                            "take() called when transaction is " + transaction.word());
-        return take(transaction);
+        return transaction.take();
     }
 
     @Override

@@ -17,8 +17,12 @@ final class SinkComponent extends Component {
     @Override
     void receiveOther(Message message) throws IOException {
         if (message.type == Message.BATCH)
-            channel.add(message.numbers[0], area(message.numbers[1], message.numbers[2]),
-                        (int) message.numbers[3], (int) message.numbers[4]);
+            channel.add(message.numbers[0], area(message.numbers[1], message.numbers[2]), (int) message.numbers[4]);
+    }
+
+    @Override
+    void beat() throws IOException {
+        channel.flush();
     }
 
     @Override
@@ -37,6 +41,7 @@ final class SinkComponent extends Component {
                 process(sink);
         } finally {
             sink.stop();
+            channel.flush();
         }
     }
 
@@ -56,11 +61,12 @@ final class SinkComponent extends Component {
                 failures = 0;
                 return;
             }
+            channel.flush();
             // A sink that found its channel empty needs no rest but until there are events: Flume rests because it would have to ask again.
             long rest = Math.min(++failures * BACKOFF_STEP_MS, BACKOFF_MAX_MS);
             if (channel.askEmpty()) {
                 failures = 0;
-                channel.awaitEvents(rest);
+                channel.await(rest);
             } else {
                 rest(rest);
             }

@@ -336,12 +336,12 @@ static bool source_call(struct source *source, uint32_t slot)
     return true;
 }
 
-static void misbehave(const struct batch *batch);
+static void misbehave(struct batch *batch);
 
 /* One call at a time needs more room; calls in other slots would overtake it. */
 static void source_serve(struct source *source)
 {
-    const struct batch nothing = {.link = source->link};
+    struct batch nothing = {.link = source->link};
     enum ps_test_java_mode mode = control->mode;
     if (mode == PS_TEST_JAVA_NOTHING || mode == PS_TEST_JAVA_SILENT || source->next >= control->events)
         return;
@@ -407,7 +407,7 @@ static bool is_interceptor(const struct batch *batch)
     return kinds[batch->link % PS_COUNT_OF(kinds)] == PS_JAVA_INTERCEPTOR;
 }
 
-static void misbehave(const struct batch *batch)
+static void misbehave(struct batch *batch)
 {
     uint64_t numbers[] = {batch->number, 0, batch->count};
     switch (control->mode) {
@@ -416,24 +416,24 @@ static void misbehave(const struct batch *batch)
         send(PS_JAVA_COMMIT, batch->link, numbers, 3, NULL);
         break;
     case PS_TEST_JAVA_BEYOND:
-        numbers[2]++;
-        send(PS_JAVA_COMMIT, batch->link, numbers, 3, NULL);
-        break;
     case PS_TEST_JAVA_STRANGE:
-        numbers[0] += 1000;
+        numbers[control->mode == PS_TEST_JAVA_BEYOND ? 2 : 0] += 1000;
         send(PS_JAVA_COMMIT, batch->link, numbers, 3, NULL);
         break;
+    case PS_TEST_JAVA_HALF: {
+        const struct ps_java_committed noted = {.count = batch->count /= 2};
+        append_bodies(batch);
+        memcpy(map(batch->offset, batch->size) + batch->size - sizeof noted, &noted, sizeof noted);
+        exit(9);
+    }
     case PS_TEST_JAVA_TORN: {
         const struct ps_java_head head = {.length = 64, .type = PS_JAVA_COMMIT, .link = batch->link};
         (void)!write(3, &head, sizeof head - 4);
         exit(8);
     }
-    case PS_TEST_JAVA_GARBAGE: {
-        char bytes[64];
-        memset(bytes, 0xA5, sizeof bytes);
-        (void)!write(3, bytes, sizeof bytes);
+    case PS_TEST_JAVA_GARBAGE:
+        (void)!write(3, "bytes that are no message, as long as several heads", 50);
         break;
-    }
     case PS_TEST_JAVA_FLOOD:
         for (;;)
             send(PS_JAVA_TROUBLE, batch->link, numbers, 1, "flood");
