@@ -94,7 +94,7 @@ load_port=$((port + 40))
 kafka_dir=$work/kafka # of the broker in use: its own, or the shared one
 
 # Topics are created by the first write. A killed broker may come back after 3 s instead of 9.
-kafka_usual=(--set num.partitions=4 --set broker.session.timeout.ms=3000 --set broker.heartbeat.interval.ms=500)
+kafka_usual=(--set num.partitions=4 --set initial.broker.registration.timeout.ms=300000 --set broker.session.timeout.ms=3000 --set broker.heartbeat.interval.ms=500)
 kafka_options=()
 kafka_start() { # [OPTION]... of tests/real/kafka; without options: those of the last call, to restart brokers that are down
     (($# == 0)) || kafka_options=("$@")

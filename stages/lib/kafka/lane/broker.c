@@ -122,7 +122,7 @@ static void give_up_request(struct ps_kafka_lane *lane, struct ps_kafka_lane_req
         if (set == NULL)
             continue;
         request->sets[i] = NULL;
-        set->perhaps_written = true;
+        set->perhaps_written |= ps_kafka_lane_is_written(request);
         set->partition->in_flight--;
         ps_kafka_lane_partition_return(lane, set);
         ps_kafka_lane_partition_landed(lane, set->partition);

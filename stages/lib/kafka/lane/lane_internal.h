@@ -153,6 +153,12 @@ struct ps_kafka_lane_request {
     void *answer;            /* a reader's memory for the answer, which goes there directly; NULL: none */
 };
 
+/* A broker carries out only requests that it has as a whole. */
+static inline bool ps_kafka_lane_is_written(const struct ps_kafka_lane_request *request)
+{
+    return request->written == request->bytes;
+}
+
 /* ---- brokers ---- */
 
 enum ps_kafka_lane_phase {

@@ -10,6 +10,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define REST_MS_MIN 10U
+
 /* librdkafka has two names for it; the translation from Java's uses the first. */
 static const char *compression_name(const struct ps_kafka_property_list *from)
 {
@@ -323,6 +325,13 @@ static enum ps_status check_names(const struct ps_kafka_property_list *from, str
     return PS_OK;
 }
 
+/* The rest between two attempts to connect. Without one the worker would do nothing but try to reach a broker that is away. */
+static uint64_t rest_ns(const struct ps_kafka_property_list *from, const char *name, uint64_t fallback_ms)
+{
+    uint64_t rest_ms = ps_kafka_property_number(from, name, fallback_ms);
+    return (rest_ms > REST_MS_MIN ? rest_ms : REST_MS_MIN) * PS_NS_PER_MS;
+}
+
 static uint64_t linger_ns(const struct ps_kafka_property_list *from)
 {
     const char *text = ps_kafka_property(from, "queue.buffering.max.ms");
@@ -374,8 +383,8 @@ enum ps_status ps_kafka_lane_settings_read(struct ps_kafka_lane_settings *settin
         .request_timeout_ns = ps_kafka_property_number(&from, "socket.timeout.ms", 60000) * PS_NS_PER_MS,
         .acks_timeout_ms = (int32_t)timeout_ms,
         .retry_rest_ns = ps_kafka_property_number(&from, "retry.backoff.ms", 100) * PS_NS_PER_MS,
-        .reconnect_ns = ps_kafka_property_number(&from, "reconnect.backoff.ms", 100) * PS_NS_PER_MS,
-        .reconnect_max_ns = ps_kafka_property_number(&from, "reconnect.backoff.max.ms", 10000) * PS_NS_PER_MS,
+        .reconnect_ns = rest_ns(&from, "reconnect.backoff.ms", 100),
+        .reconnect_max_ns = rest_ns(&from, "reconnect.backoff.max.ms", 10000),
         .connect_ns =
             ps_kafka_property_number(&from, "socket.connection.setup.timeout.ms", 30000) * PS_NS_PER_MS,
         .idle_ns = ps_kafka_property_number(&from, "connections.max.idle.ms", 0) * PS_NS_PER_MS,

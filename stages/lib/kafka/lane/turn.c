@@ -322,7 +322,7 @@ void ps_kafka_lane_purge(struct ps_kafka_lane *lane, bool in_flight)
                 if (request->sets[i] == NULL)
                     continue;
                 request->sets[i]->partition->in_flight--;
-                request->sets[i]->perhaps_written = true;
+                request->sets[i]->perhaps_written |= ps_kafka_lane_is_written(request);
                 purge_set(lane, request->sets[i]);
                 request->sets[i] = NULL;
             }

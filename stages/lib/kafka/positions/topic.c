@@ -15,6 +15,8 @@
 #define PATIENCE_NS (60 * PS_NS_PER_S) /* without progress; longer than most transactions are open */
 #define ASK_MS 5000
 #define LOOK_MS 100
+/* The last segment is not compacted, and a start reads all of it. Kafka's default is 1 GiB. */
+#define SEGMENT_BYTES "16777216"
 #define ROOM 4U
 
 /* One reading: the worker's before and after, the thread's meanwhile. */
@@ -115,11 +117,12 @@ static rd_kafka_event_t *answer_of(const struct reader *reader, rd_kafka_queue_t
 
 static enum ps_status not_created(const struct reader *reader, const char *reason, struct ps_err *err)
 {
-    return ps_err_set(err,
-                      "the topic %s of positions does not exist and cannot be created: %s; create it: "
-                      "kafka-topics.sh --bootstrap-server %s --create --topic %s --partitions 1 "
-                      "--replication-factor 3 --config cleanup.policy=compact",
-                      reader->topic, reason, servers_of(reader), reader->topic);
+    return ps_err_set(
+        err,
+        "the topic %s of positions does not exist and cannot be created: %s; create it: "
+        "kafka-topics.sh --bootstrap-server %s --create --topic %s --partitions 1 "
+        "--replication-factor 3 --config cleanup.policy=compact --config segment.bytes=" SEGMENT_BYTES,
+        reader->topic, reason, servers_of(reader), reader->topic);
 }
 
 /* With the brokers' own replication factor (KIP-464, Kafka 2.4). */
@@ -130,6 +133,7 @@ static enum ps_status create_topic(const struct reader *reader, rd_kafka_t *clie
     if (topic == NULL)
         return not_created(reader, text, err);
     rd_kafka_NewTopic_set_config(topic, "cleanup.policy", "compact");
+    rd_kafka_NewTopic_set_config(topic, "segment.bytes", SEGMENT_BYTES);
     rd_kafka_queue_t *queue = rd_kafka_queue_new(client);
     rd_kafka_CreateTopics(client, &topic, 1, NULL, queue);
     rd_kafka_event_t *event = answer_of(reader, queue);

@@ -244,6 +244,35 @@ static void test_linger(void **state)
     end(&run);
 }
 
+/* Records of a request that is not written to its end are not in the log, whatever happens to the connection. */
+static void test_written_in_part(void **state)
+{
+    const struct ps_pair pairs[] = {{.key = "message.max.bytes", .value = "67108864"}};
+    const uint32_t length = 32U << 20; /* more than the kernel takes of a connection that nobody reads from */
+    char *value = calloc(1, length);
+    struct run run;
+    assert_non_null(value);
+    begin_with(&run, "127.0.0.1", pairs, PS_COUNT_OF(pairs));
+    deliver(&run);
+    for (unsigned purges = 0; purges < 2; purges++) {
+        unsigned before = run.report_count;
+        assert_int_equal(submit_of(&run, value, length, 0), 0);
+        for (unsigned i = 0; i < 300; i++)
+            turn(&run);
+        if (purges == 0)
+            ps_test_broker_hang_up(&run.broker);
+        turn(&run);
+        ps_kafka_native.purge(run.producer, true);
+        turn(&run);
+        assert_int_equal(run.report_count, before + 1);
+        assert_false(run.reports[before].perhaps_written);
+        if (purges == 0)
+            deliver(&run);
+    }
+    end(&run);
+    free(value);
+}
+
 /* delivery.timeout.ms: the record is reported, and the producer ends, so that nothing overtakes it. */
 static void test_delivery_timeout(void **state)
 {
@@ -366,6 +395,7 @@ int main(void)
         cmocka_unit_test(test_produce_answers_that_end),
         cmocka_unit_test(test_no_acknowledgement),
         cmocka_unit_test(test_linger),
+        cmocka_unit_test(test_written_in_part),
         cmocka_unit_test(test_delivery_timeout),
         cmocka_unit_test(test_idle),
         cmocka_unit_test(test_addresses),
