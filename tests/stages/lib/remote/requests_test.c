@@ -340,6 +340,32 @@ static void test_recall(void **unused)
     stop(true);
 }
 
+/* Letters of equal reasons are written in one go, also after a recall has given such letters back. */
+static void test_letters_after_a_recall(void **unused)
+{
+    start(0, true);
+    block_letters(true);
+    for (unsigned round = 0; round < 3; round++) {
+        struct ps_lease *lease;
+        offer(lease = abcd());
+        struct ps_remote_request *request = next();
+        end(request, "rrrr", true);
+        assert_int_equal(request->letter_count, 4);
+        assert_int_equal(sink()->requests.writers, 1);
+        assert_ptr_equal(ps_test_sink_recall(&stage), lease);
+        assert_int_equal(sink()->requests.writers, 0);
+        assert_false(ps_remote_requests_have_letters(&sink()->requests));
+    }
+    block_letters(false);
+    offer(abcd());
+    end(next(), "rrrr", true);
+    for (unsigned i = 0; i < 1000 && stage.done_count < 1; i++)
+        (void)ps_test_sink_tick(&stage);
+    assert_int_equal(stage.done_count, 1);
+    assert_int_equal(counted(PS_COUNTER_deadletter), 16); /* those that were on their way are written, too */
+    stop(true);
+}
+
 /* ---- requests in order ---- */
 
 static void start_ordered(uint32_t retry_max)
@@ -439,6 +465,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_letters_without_room, ps_test_folder_setup,
                                         ps_test_folder_teardown),
         cmocka_unit_test_setup_teardown(test_recall, ps_test_folder_setup, ps_test_folder_teardown),
+        cmocka_unit_test_setup_teardown(test_letters_after_a_recall, ps_test_folder_setup,
+                                        ps_test_folder_teardown),
         cmocka_unit_test(test_order),
         cmocka_unit_test_setup_teardown(test_lost, ps_test_folder_setup, ps_test_folder_teardown),
         cmocka_unit_test(test_rest),
