@@ -18,7 +18,7 @@ set_source_files_properties(${plain_sources} PROPERTIES COMPILE_OPTIONS "-Wno-un
 add_library(ps_test_support STATIC ${test_support} ${CMAKE_SOURCE_DIR}/tests/support/support.h)
 set_target_properties(ps_test_support PROPERTIES LINKER_LANGUAGE C)
 target_link_libraries(ps_test_support PUBLIC ps_bench ps_engine PkgConfig::CMOCKA)
-target_link_options(ps_test_support INTERFACE ${ps_test_linker})
+target_link_options(ps_test_support INTERFACE ${ps_test_linker} -Wl,-u,sched_setscheduler) # tests/support/idle.c, before the C library
 
 # A wait may last eight minutes where neighbours leave the machine no rest (ps_test_patient_ns in tests/support/support.h).
 set(test_limit_s 900)
@@ -144,6 +144,11 @@ add_executable(crash_topic_lines ${CMAKE_SOURCE_DIR}/tests/crash/topic_lines.c)
 target_link_libraries(crash_topic_lines PRIVATE ps_flags PkgConfig::RDKAFKA)
 set_target_properties(crash_topic_lines PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
 add_dependencies(real_tools crash_kill_at crash_topic_lines)
+add_library(not_idle MODULE ${CMAKE_SOURCE_DIR}/tests/support/idle.c)
+set_target_properties(not_idle PROPERTIES PREFIX "" C_STANDARD 17 LIBRARY_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
+target_compile_options(not_idle PRIVATE -Wall -Wextra -Wconversion -Wshadow)
+target_compile_definitions(not_idle PRIVATE _GNU_SOURCE)
+add_dependencies(real_tools not_idle)
 if(TARGET penstock-java) # a jar of another version than the program ends the Java host
   add_dependencies(real_tools penstock-java)
 endif()

@@ -202,7 +202,6 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_swaps, ps_test_folder_setup, ps_test_folder_teardown)};
-    ps_test_rules_own_session();
     ps_log_set_level(PS_LOG_OFF);
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

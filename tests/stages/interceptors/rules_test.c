@@ -181,7 +181,6 @@ int main(void)
         TEST(test_acts),         TEST(test_drops_all), TEST(test_refused),           TEST(test_all_problems),
         TEST(test_cost_is_told), TEST(test_described), TEST(test_gone_before_build),
     };
-    ps_test_rules_own_session();
     ps_log_set_level(PS_LOG_OFF);
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -155,7 +155,6 @@ int main(void)
         TEST(test_unknown_channels), TEST(test_unknown_channel_later),
         TEST(test_instances),
     };
-    ps_test_rules_own_session();
     ps_log_set_level(PS_LOG_OFF);
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -8,11 +8,6 @@
 
 #define PATIENCE_NS (PS_TEST_PATIENCE_MS * PS_NS_PER_MS)
 
-void ps_test_rules_own_session(void)
-{
-    (void)setsid(); /* fails for the leader of a group: then somebody gave it one */
-}
-
 static void write_to(const char *path, const char *format, va_list arguments)
 {
     FILE *file = fopen(path, "we");

@@ -4,11 +4,6 @@
 
 #include "tests/support/stage.h"
 
-/* Puts the process into a session of its own, and so into a scheduling group of its own (sched(7), "The autogroup
- * feature"): a thread that loads rules at SCHED_IDLE then waits for the other threads of this process, and not until the
- * machine has nothing else to do. At the begin of main. */
-void ps_test_rules_own_session(void);
-
 /* Writes the file in place: truncates, writes, closes. Returns its path. */
 const char *ps_test_rules_write(const char *name, const char *format, ...)
     __attribute__((format(printf, 2, 3)));

@@ -218,7 +218,6 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {TEST(test_many), TEST(test_limits), TEST(test_overtaken),
                                        TEST(test_keeps_changing), TEST(test_stopped)};
-    ps_test_rules_own_session();
     if (getenv("PENSTOCK") == NULL || access(getenv("PENSTOCK"), X_OK) != 0) {
         printf("SKIP: the program is not built\n");
         return 77;

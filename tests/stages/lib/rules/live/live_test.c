@@ -462,7 +462,6 @@ int main(void)
         TEST(test_half_done_lease_keeps_its_set),
         TEST(test_state),
     };
-    ps_test_rules_own_session();
     ps_log_set_level(getenv("PENSTOCK_LOG") != NULL ? PS_LOG_DEBUG : PS_LOG_OFF);
     urcu_qsbr_register_thread();
     urcu_qsbr_thread_offline();
