@@ -2,6 +2,7 @@
 
 #include "core/clock.h"
 #include "stages/lib/java/host.h"
+#include "stages/lib/java/launch.h"
 #include "tests/support/support.h"
 
 #include <fcntl.h>

@@ -41,6 +41,7 @@ struct ps_java_host {
     enum state state;
     bool ending;
     bool renews;              /* it ends, because its jars have changed */
+    bool asked;               /* a reload came while it was being started */
     const char *const *fresh; /* the arguments for its next start; or NULL */
     uint64_t jars;            /* as they were when it was started (jars.h) */
     uint32_t patience_ms;
@@ -95,12 +96,6 @@ static void take_fresh(struct ps_java_host *host)
     pthread_mutex_unlock(&host->lock);
 }
 
-/* Returns whether it must be started again for its command, or for its jars, which were in this state. The caller has the lock. */
-static bool is_outdated(const struct ps_java_host *host, uint64_t jars)
-{
-    return host->fresh != NULL || ps_java_jars_state(host->launch.argv) != jars;
-}
-
 static bool start(struct ps_java_host *host, struct ps_err *err)
 {
     struct ps_java_pipes pipes;
@@ -129,9 +124,13 @@ static bool start(struct ps_java_host *host, struct ps_err *err)
     host->region = region;
     host->state = STARTING;
     host->jars = jars;
-    host->renews = is_outdated(host, jars); /* a reload came just now */
+    host->renews = false;
     host->reason[0] = '\0';
+    bool asked = host->asked;
+    host->asked = false;
     pthread_mutex_unlock(&host->lock);
+    if (asked)
+        ps_java_host_renew(host, NULL);
     pipes.output[0] = pipes.log[0] = pipes.input[1] = -1;
     ps_java_close_pipes(&pipes);
     return true;
@@ -454,17 +453,25 @@ void ps_java_host_destroy(struct ps_java_host *host, uint32_t patience_ms)
     host_free(host);
 }
 
+/* The jars are looked at without the lock, which workers take: a file system that does not answer holds up nobody but the caller. */
 void ps_java_host_renew(struct ps_java_host *host, const char *const *argv)
 {
     pthread_mutex_lock(&host->lock);
-    bool runs = host->out >= 0 && !host->renews && !host->ending;
     const char *const *latest = host->fresh != NULL ? host->fresh : host->launch.argv;
-    bool differs = argv != NULL && !ps_java_argv_equal(argv, latest);
-    if (differs) {
+    if (argv != NULL && !ps_java_argv_equal(argv, latest)) {
+        const char *const *copy = ps_java_argv_copy(argv);
         ps_java_argv_free(host->fresh);
-        host->fresh = ps_java_argv_copy(argv);
+        host->fresh = copy;
     }
-    if (runs && is_outdated(host, host->jars)) {
+    host->asked = host->out < 0;
+    const char *const *command = ps_java_argv_copy(host->launch.argv);
+    uint64_t jars = host->jars;
+    pthread_mutex_unlock(&host->lock);
+    bool changed = ps_java_jars_state(command) != jars;
+    ps_java_argv_free(command);
+    pthread_mutex_lock(&host->lock);
+    bool runs = host->out >= 0 && !host->renews && !host->ending;
+    if (runs && (host->fresh != NULL || (changed && host->jars == jars))) {
         host->renews = true;
         wake(host->wake_fd);
     }
@@ -566,35 +573,4 @@ void ps_java_link_accuse(struct ps_java_link *link, const char *what)
         wake(host->wake_fd);
     }
     pthread_mutex_unlock(&host->lock);
-}
-
-/* ---- the agent's host ---- */
-
-static pthread_mutex_t shared_lock = PTHREAD_MUTEX_INITIALIZER;
-static struct ps_java_host *shared;
-static unsigned shared_holders;
-
-#define SHARED_PATIENCE_MS 5000U
-
-struct ps_java_host *ps_java_host_hold(struct ps_java_host *(*make)(void *argument, struct ps_err *err),
-                                       void *argument, struct ps_err *err)
-{
-    pthread_mutex_lock(&shared_lock);
-    if (shared == NULL)
-        shared = make(argument, err);
-    struct ps_java_host *host = shared;
-    shared_holders += host != NULL;
-    pthread_mutex_unlock(&shared_lock);
-    return host;
-}
-
-void ps_java_host_release(void)
-{
-    pthread_mutex_lock(&shared_lock);
-    PS_ASSERT(shared_holders > 0);
-    if (--shared_holders == 0) {
-        ps_java_host_destroy(shared, SHARED_PATIENCE_MS);
-        shared = NULL;
-    }
-    pthread_mutex_unlock(&shared_lock);
 }

@@ -29,13 +29,9 @@ struct ps_java_host *ps_java_host_create(const struct ps_java_launch *launch, st
 /* Ends the process: its input ends, and it has `patience_ms` to stop its components. */
 void ps_java_host_destroy(struct ps_java_host *host, uint32_t patience_ms);
 
-/* The agent's host: `make` makes it for the first holder. Thread: control. */
-struct ps_java_host *ps_java_host_hold(struct ps_java_host *(*make)(void *argument, struct ps_err *err),
-                                       void *argument, struct ps_err *err);
-void ps_java_host_release(void);
-
 /* For a reload: if a jar of its class path has changed since it was started, or the command is another one now, the host stops its
- * components, ends, and is started again. `argv` NULL: the command is the same. Thread: control. */
+ * components, ends, and is started again. `argv` NULL: the command is the same. It looks at the jars, and waits for the file system, without
+ * the lock that workers take. Thread: control. */
 void ps_java_host_renew(struct ps_java_host *host, const char *const *argv);
 
 /* Returns whether the host does not run; writes the reason, and the time of its next start, to `text`, one line.

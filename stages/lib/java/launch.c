@@ -3,6 +3,7 @@
 #include "core/arena.h"
 #include "core/clock.h"
 
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -152,6 +153,37 @@ static const char *const *environment_make(struct ps_arena *arena, const struct 
             items[to++] = environ[i];
     items[to] = ps_arena_format(arena, "%s%s:%s", name, before != NULL ? before : "", path->library_path);
     return items;
+}
+
+/* ---- the agent's host ---- */
+
+static pthread_mutex_t shared_lock = PTHREAD_MUTEX_INITIALIZER;
+static struct ps_java_host *shared;
+static unsigned shared_holders;
+
+#define SHARED_PATIENCE_MS 5000U
+
+struct ps_java_host *ps_java_host_hold(struct ps_java_host *(*make)(void *argument, struct ps_err *err),
+                                       void *argument, struct ps_err *err)
+{
+    pthread_mutex_lock(&shared_lock);
+    if (shared == NULL)
+        shared = make(argument, err);
+    struct ps_java_host *host = shared;
+    shared_holders += host != NULL;
+    pthread_mutex_unlock(&shared_lock);
+    return host;
+}
+
+void ps_java_host_release(void)
+{
+    pthread_mutex_lock(&shared_lock);
+    PS_ASSERT(shared_holders > 0);
+    if (--shared_holders == 0) {
+        ps_java_host_destroy(shared, SHARED_PATIENCE_MS);
+        shared = NULL;
+    }
+    pthread_mutex_unlock(&shared_lock);
 }
 
 static struct ps_java_host *make(void *path, struct ps_err *err)

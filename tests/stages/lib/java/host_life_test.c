@@ -5,9 +5,12 @@
 #include "tests/support/folder.h"
 #include "tests/support/support.h"
 
+#include <fcntl.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #define PATIENCE_MS 20000U
@@ -151,6 +154,51 @@ static void test_a_host_whose_jars_change(void **unused)
     ps_java_host_destroy(host, PATIENCE_MS);
 }
 
+/* A file system that does not answer: `stat` of this program, which the library calls, waits for it. */
+static _Atomic bool stat_waits, stat_hangs;
+int stat(const char *path, struct stat *status)
+{
+    while (stat_hangs && strstr(path, "slow.jar") != NULL) {
+        stat_waits = true;
+        usleep(1000);
+    }
+    return fstatat(AT_FDCWD, path, status, 0);
+}
+
+static void *renew(void *unused)
+{
+    ps_java_host_renew(host, NULL);
+    return NULL;
+}
+
+/* A reload looks at the jars without the lock that workers take. */
+static void test_a_jar_that_hangs_holds_up_nobody_else(void **unused)
+{
+    char script[1024], text[600];
+    struct ps_err err = {.length = 0};
+    pthread_t thread;
+    (void)remove(ps_test_folder_path("pid"));
+    snprintf(script, sizeof script, "echo $$ >%s; cat >/dev/null", ps_test_folder_path("pid"));
+    ps_test_folder_append("slow.jar", "one", 3);
+    const char *const argv[] = {"/bin/sh", "-c", script, "-cp", ps_test_folder_path("slow.jar"), NULL};
+    const struct ps_java_launch launch = {
+        .argv = argv, .silence_ns = 3600 * PS_NS_PER_S, .rest_ns = PS_NS_PER_S, .rest_max_ns = PS_NS_PER_S};
+    host = ps_java_host_create(&launch, &err);
+    assert_non_null(host);
+    long first = await_number("pid");
+    ps_test_folder_append("slow.jar", "two", 3);
+    (void)remove(ps_test_folder_path("pid"));
+    stat_hangs = true;
+    assert_int_equal(pthread_create(&thread, NULL, renew, NULL), 0);
+    while (!stat_waits)
+        usleep(1000);
+    assert_false(ps_java_host_is_down(host, text, sizeof text)); /* takes the lock */
+    stat_hangs = false;
+    assert_int_equal(pthread_join(thread, NULL), 0);
+    assert_int_not_equal(await_number("pid"), first);
+    ps_java_host_destroy(host, PATIENCE_MS);
+}
+
 static void test_a_program_that_is_not_there(void **unused)
 {
     struct ps_err err = {.length = 0};
@@ -166,9 +214,12 @@ static void test_a_program_that_is_not_there(void **unused)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_a_host_that_ends_in_time),    cmocka_unit_test(test_a_host_that_does_not_end),
-        cmocka_unit_test(test_a_host_that_ends_by_itself),  cmocka_unit_test(test_a_host_whose_jars_change),
+        cmocka_unit_test(test_a_host_that_ends_in_time),
+        cmocka_unit_test(test_a_host_that_does_not_end),
+        cmocka_unit_test(test_a_host_that_ends_by_itself),
+        cmocka_unit_test(test_a_host_whose_jars_change),
         cmocka_unit_test(test_a_program_that_is_not_there),
+        cmocka_unit_test(test_a_jar_that_hangs_holds_up_nobody_else),
     };
     return cmocka_run_group_tests(tests, ps_test_folder_setup, ps_test_folder_teardown);
 }
