@@ -108,8 +108,8 @@ static void probe_log(const struct ps_probe *probe, struct ps_arena *arena, cons
 static void print_user(FILE *out)
 {
     const struct passwd *user = getpwuid(geteuid());
-    fprintf(out, "tried as user %s, each for at most %u s:\n", user != NULL ? user->pw_name : "?",
-            TIMEOUT_MS / 1000);
+    fprintf(out, "tried as user %s, each for at most %u s, a Java class for 60 s:\n",
+            user != NULL ? user->pw_name : "?", TIMEOUT_MS / 1000);
     fflush(out);
 }
 

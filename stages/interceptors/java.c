@@ -5,6 +5,7 @@
  * handed over again: no channel has its events before the reply has come. When the class throws, the batch is refused, or
  * handed over again after a rest. Thread: the source's worker. */
 #include "stages/lib/java/component.h"
+#include "stages/lib/java/probe.h"
 #include "stages/lib/java/reply.h"
 #include "stages/lib/rules/regex/chain.h"
 
@@ -374,6 +375,7 @@ const struct ps_stage_ops ps_interceptor_java = {
     .open = java_open,
     .close = java_close,
     .outline = java_outline,
+    .probe = ps_java_interceptor_probe,
     .outdated = java_outdated,
     .interceptor = &interceptor,
 };

@@ -9,6 +9,7 @@
 #include "stages/lib/java/commits.h"
 #include "stages/lib/java/component.h"
 #include "stages/lib/java/events.h"
+#include "stages/lib/java/probe.h"
 
 #include <string.h>
 
@@ -306,5 +307,6 @@ const struct ps_stage_ops ps_sink_java = {
     .open = java_open,
     .close = java_close,
     .outline = java_outline,
+    .probe = ps_java_sink_probe,
     .sink = &sink,
 };

@@ -16,6 +16,7 @@
 #include "stages/lib/java/component.h"
 #include "stages/lib/java/credit.h"
 #include "stages/lib/java/entries.h"
+#include "stages/lib/java/probe.h"
 
 #include <pthread.h>
 #include <stdlib.h>
@@ -56,9 +57,8 @@ enum phase {
 struct slot {
     struct ps_java_area area;
     enum phase phase;
-    uint64_t
-        serial;    /* of the call: tickets of an earlier call, also of an earlier open source, are ignored */
-    uint64_t call; /* the host's number */
+    uint64_t serial; /* of the call: tickets of earlier calls, also of an earlier open source, do not count */
+    uint64_t call;   /* the host's number */
     uint64_t wanted; /* WANTS: bytes */
     struct ps_java_entries entries;
     uint32_t left;  /* events in batches that are not answered */
@@ -475,8 +475,7 @@ static uint64_t credit_tick(struct java_state *state, const struct ps_now *now)
 
 /* ---- life ---- */
 
-/* The component has ended. The source fails after its promised events are read: then it has nothing to do any
- * more. */
+/* The component has ended. The source fails after its promised events are read. */
 static uint64_t over_tick(struct java_state *state, const struct ps_now *now)
 {
     bool gone = !state->accused || ps_java_component_is_lost(&state->component);
@@ -596,5 +595,6 @@ const struct ps_stage_ops ps_source_java = {
     .open = java_open,
     .close = java_close,
     .outline = java_outline,
+    .probe = ps_java_source_probe,
     .source = &source,
 };

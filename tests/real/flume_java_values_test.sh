@@ -122,3 +122,34 @@ for ((i = 0; i < 600; i++)); do (($(arrived "$dir") < 1001)) || break; patient_t
 stop TERM
 [[ $(arrived "$dir") == 1001 ]] || fail "$(arrived "$dir") of 1001 events arrived"
 echo 'kept under one key, delivered with another'
+
+# ---- what configure() of each component says ----
+
+cat >"$work/penstock.properties" <<-EOF_
+	a1.sources = r1 r2
+	a1.channels = c1 c2
+	a1.sinks = k1 k2
+	a1.sources.r1.type = seq
+	a1.sources.r1.channels = c1
+	a1.sources.r1.interceptors = i1 i2
+	a1.sources.r1.interceptors.i1.type = static
+	a1.sources.r1.interceptors.i2.type = example.Change\$Builder
+	a1.channels.c1.type = memory
+	a1.sinks.k1.type = example.FileSink
+	a1.sinks.k1.channel = c1
+	a1.sinks.k1.path = $work/none
+	a1.sources.r2.type = seq
+	a1.sources.r2.channels = c2
+	a1.channels.c2.type = example.OwnChannel
+	a1.sinks.k2.type = null
+	a1.sinks.k2.channel = c2
+EOF_
+checked 0 </dev/null
+says 'configure() of example.FileSink of sink k1'
+checked 0 --probe </dev/null
+says "ok      interceptor i2 of source r1: configure() of example.Change\$Builder"
+says 'ok      source in-java: configure() of org.apache.flume.node.Application'
+says 'ok      sink k1: configure() of example.FileSink'
+[[ ! -e $work/none ]] || fail 'check has started a sink'
+checked 3 --probe <<<'/k1.path/d'
+says 'FAILED  sink k1: configure() of example.FileSink: java.lang.IllegalArgumentException: path is missing'

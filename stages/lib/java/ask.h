@@ -1,4 +1,5 @@
-/* Asks a Java class for values: a config filter for those of its keys, a key provider for secret keys. A JVM of its own answers and ends
+/* Asks a Java class for values: a config filter for those of its keys, a key provider for secret keys; or a component what its configure()
+ * throws. A JVM of its own answers and ends
  * (host/Ask.java), so the answers are there before the agent's flows are, and no class stays behind. Questions and answers go through
  * pipes and memory, never through the command line, because they may be secrets; all copies here are overwritten.
  *
@@ -13,7 +14,8 @@
 #define PS_JAVA_ANSWERS_BYTES_MAX (4U << 20)
 
 struct ps_java_question {
-    const char *kind; /* "config filter", "key provider" */
+    const char *
+        kind; /* "config filter", "key provider"; "source", "sink", "interceptor": asked is the agent's name */
     const char *class_name;
     const char *name; /* of the component */
     struct ps_pairs settings;

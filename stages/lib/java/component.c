@@ -32,9 +32,8 @@ enum ps_status ps_java_class_check(const void *plan, const struct ps_context *co
     return PS_FAIL;
 }
 
-/* Returns the class that check found for the `type`, or the `type`, which is its name then. */
-static const char *class_name(const struct ps_java_class *class, enum ps_java_component_kind kind,
-                              const struct ps_context *context)
+const char *ps_java_class_name(const struct ps_java_class *class, enum ps_java_component_kind kind,
+                               const struct ps_context *context)
 {
     static const enum ps_kind kinds[] = {[PS_JAVA_SINK] = PS_KIND_SINK,
                                          [PS_JAVA_INTERCEPTOR] = PS_KIND_INTERCEPTOR,
@@ -57,7 +56,7 @@ enum ps_status ps_java_class_build(struct ps_java_class *class, const struct ps_
                                    enum ps_java_component_kind kind, struct ps_err *err)
 {
     class->kind = kind;
-    class->name = class_name(class, kind, context);
+    class->name = ps_java_class_name(class, kind, context);
     class->agent = ps_arena_text(context->arena, context->agent != NULL ? context->agent : "");
     class->host = ps_java_launch(context->class_path, err);
     return class->host != NULL ? PS_OK : PS_FAIL;
@@ -66,7 +65,7 @@ enum ps_status ps_java_class_build(struct ps_java_class *class, const struct ps_
 void ps_java_class_outline(const struct ps_java_class *class, enum ps_java_component_kind kind,
                            const struct ps_context *context, FILE *out)
 {
-    fprintf(out, "runs the class %s in Java", class_name(class, kind, context));
+    fprintf(out, "runs the class %s in Java", ps_java_class_name(class, kind, context));
 }
 
 enum ps_status ps_java_class_needs_host(const struct ps_java_class *class, struct ps_err *err)

@@ -25,6 +25,10 @@ void ps_java_class_teardown(void *plan);
 /* A change of one of its jars also starts the host again (`reread`). */
 void ps_java_class_reread(const void *plan);
 
+/* Returns the name of the class that check found for the `type`, or the `type`, which is its name then; also of a plan that is not built. */
+const char *ps_java_class_name(const struct ps_java_class *class, enum ps_java_component_kind kind,
+                               const struct ps_context *context);
+
 /* For `outline`, also of a plan that is not built. Thread: control. */
 void ps_java_class_outline(const struct ps_java_class *class, enum ps_java_component_kind kind,
                            const struct ps_context *context, FILE *out);

@@ -17,7 +17,7 @@ import java.util.Map;
 import org.apache.flume.Context;
 
 /**
- * A process that asks one class for some values, writes the answers to standard output, and ends. The questions come from standard
+ * A process that asks one class for some values, or what its configure() says, writes the answers to standard output, and ends. The questions come from standard
  * input, because settings and answers may be secrets: each text behind its length. What the class prints or logs goes to standard error.
  */
 public final class Ask {
@@ -81,6 +81,9 @@ public final class Ask {
 
     /** Makes the object that is asked. Flume's interfaces of these classes are called by name, because not every Flume has them. */
     private static Asked asked(String kind, String className, String name, Map<String, String> pairs) throws Throwable {
+        int component = Arrays.asList("", "sink", "interceptor", "source").indexOf(kind); // Component.SINK, ..
+        if (component > 0)
+            return agent -> configured(component, className, name, agent, pairs);
         Object object = Class.forName(className).getDeclaredConstructor().newInstance();
         switch (kind) {
         case "config filter":
@@ -105,6 +108,15 @@ public final class Ask {
         default:
             throw new IOException("this jar does not know what a " + kind + " is");
         }
+    }
+
+    /** Makes and configures the component as the host would. There is nothing to tell but what it throws. */
+    private static byte[] configured(int kind, String className, String name, String agent, Map<String, String> pairs) throws Throwable {
+        List<String> texts = new ArrayList<>(Arrays.asList(className, kind + " " + name, name, agent));
+        for (Map.Entry<String, String> pair : pairs.entrySet())
+            texts.addAll(Arrays.asList(pair.getKey(), pair.getValue()));
+        Component.make(kind, null, 0, texts, false).make();
+        return new byte[0];
     }
 
     private static Object call(Method method, Object object, Object argument) throws Throwable {

@@ -17,7 +17,7 @@ abstract class Component {
     static final Object CONFIGURING = new Object();
     /** The back-off of Flume's runners. */
     static final long BACKOFF_STEP_MS = 1000, BACKOFF_MAX_MS = 5000;
-    private static final int SINK = 1, INTERCEPTOR = 2, SOURCE = 3;
+    static final int SINK = 1, INTERCEPTOR = 2, SOURCE = 3;
 
     final Host host;
     final int link;
@@ -75,6 +75,9 @@ abstract class Component {
             return; // the agent is gone: the main thread sees it, too
         }
     }
+
+    /** Makes the class's object and configures it. Runs also without a host, for `penstock check --probe`. */
+    abstract Object make() throws Throwable;
 
     /** Configures, starts and runs the class, until stopping is set; then stops it. */
     abstract void work() throws Throwable;

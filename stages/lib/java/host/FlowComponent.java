@@ -65,7 +65,8 @@ final class FlowComponent extends Component {
         }
     }
 
-    private MaterializedConfiguration make() {
+    @Override
+    MaterializedConfiguration make() {
         Map<String, String> properties = new HashMap<>();
         for (Map.Entry<String, String> pair : pairs.entrySet())
             if (!pair.getKey().equals("type")) // of this component, which Flume does not know
@@ -82,6 +83,8 @@ final class FlowComponent extends Component {
         Set<String> dropped = new TreeSet<>();
         dropped.addAll(missing("sources", flows.getSourceRunners().keySet()));
         dropped.addAll(missing("channels", flows.getChannels().keySet()));
+        if (!dropped.isEmpty() && host == null)
+            throw new IllegalStateException("Flume drops " + dropped + ": the lines above say why");
         if (!dropped.isEmpty())
             LogStream.log("ERROR", label, "Flume has dropped " + dropped + ": the lines above say why", null);
         if (flows.getSourceRunners().isEmpty() && flows.getSinkRunners().isEmpty())

@@ -71,7 +71,7 @@ final class InterceptorComponent extends Component {
             Shared shared = instances.get(texts);
             if (shared == null) {
                 shared = new Shared();
-                shared.interceptor = build();
+                shared.interceptor = make();
                 shared.interceptor.initialize();
                 instances.put(texts, shared);
             }
@@ -90,7 +90,8 @@ final class InterceptorComponent extends Component {
         }
     }
 
-    private Interceptor build() throws Throwable {
+    @Override
+    Interceptor make() throws Throwable {
         synchronized (CONFIGURING) {
             Object object = instantiate(className);
             if (!(object instanceof Interceptor.Builder))

@@ -45,7 +45,8 @@ final class SinkComponent extends Component {
         }
     }
 
-    private Sink make() throws Throwable {
+    @Override
+    Sink make() throws Throwable {
         synchronized (CONFIGURING) {
             Sink sink = (Sink) instantiate(className);
             sink.setName(name);

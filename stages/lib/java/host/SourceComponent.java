@@ -62,7 +62,8 @@ final class SourceComponent extends Component {
         }
     }
 
-    private Source make() throws Throwable {
+    @Override
+    Source make() throws Throwable {
         synchronized (CONFIGURING) {
             Object object = instantiate(className);
             if (!(object instanceof PollableSource) && !(object instanceof EventDrivenSource))
