@@ -43,14 +43,21 @@ static bool is_field(const struct reading *reading, const char *name)
     return field->length == strlen(name) && strncasecmp(reading->data + field->at, name, field->length) == 0;
 }
 
-/* Returns whether the field's value without trailing blanks is this text; case does not matter. */
+/* Returns the field's value without the blanks behind it, which are no part of it (RFC 9110, 5.5). */
+static struct ps_http_part trimmed_value(const struct reading *reading)
+{
+    struct ps_http_part value = reading->message->value;
+    const char *text = reading->data + value.at;
+    while (value.length > 0 && (text[value.length - 1] == ' ' || text[value.length - 1] == '\t'))
+        value.length--;
+    return value;
+}
+
+/* Returns whether the field's value is this text; case does not matter. */
 static bool is_value(const struct reading *reading, const char *text)
 {
-    const char *value = reading->data + reading->message->value.at;
-    size_t length = reading->message->value.length;
-    while (length > 0 && (value[length - 1] == ' ' || value[length - 1] == '\t'))
-        length--;
-    return length == strlen(text) && strncasecmp(value, text, length) == 0;
+    struct ps_http_part value = trimmed_value(reading);
+    return value.length == strlen(text) && strncasecmp(reading->data + value.at, text, value.length) == 0;
 }
 
 /* RFC 9112, 3.2: more than one Host gets status 400, because a proxy on the way may have used a different one. */
@@ -98,7 +105,7 @@ static void use_field(const struct reading *reading)
 {
     struct ps_http_message *message = reading->message;
     if (is_field(reading, "content-type"))
-        message->content_type = message->value;
+        message->content_type = trimmed_value(reading);
     else if (is_field(reading, "content-encoding"))
         end_content_encoding(message);
     else if (is_field(reading, "host"))

@@ -458,6 +458,7 @@ static void test_morphline_blob(void **unused)
          {"resourceName", "a.avro", "Content-Type", "application/octet-stream"}},
         {"/?Content-Type=x", "Content-Type: text/plain\r\n", "12345678", {"Content-Type", "x"}},
         {"/", "Content-Type: a\xFF\r\n", "12345678", {"Content-Type", "a\xEF\xBF\xBD"}},
+        {"/", "Content-Type: text/plain \t\r\n", "12345678", {"Content-Type", "text/plain"}},
         {"/", "", "123456789", {NULL}}, /* cut */
     };
     struct ps_test_stage stage;
