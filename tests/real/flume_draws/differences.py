@@ -1,0 +1,122 @@
+"""What two agents may give for one drawn flow (agents.py): what differs from run to run, and the differences that the documents name."""
+import re
+
+import compare
+
+UUID = re.compile(rb"[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
+
+
+# ---- what differs from run to run ----
+
+def masked(value, agent, flow):
+    if value is None:
+        return None
+    value = UUID.sub(b"UUID", value)
+    value = re.sub(rb"^1[789]\d{11}$", b"NOW", value)
+    value = re.sub(rb"^/127\.0\.0\.1:\d+$", b"/127.0.0.1:N", value)
+    for i, port in enumerate(agent.ports.get(flow.number, ())):
+        value = re.sub(rb"^%d$" % port, b"PORT%d" % i, value)
+    return value.replace(agent.directory(flow).encode(), b"@DIR@")
+
+
+def number_of(name):
+    found = re.search(r"-(\d+)(?:\.[^-]*)?$", name)
+    return int(found[1]) if found else 0
+
+
+def form_of(name):
+    return re.sub(r"\d{13,}", "TIME", name)
+
+
+def events_of(files, agent, flow):
+    """The events of files of the serializer avro_event, in order."""
+    events = []
+    for _, content in sorted(files, key=lambda one: number_of(one[0])):
+        if not content:
+            continue
+        _, blocks = compare.avro_file(content)
+        for block in blocks:
+            events += [(body, tuple((name, masked(value, agent, flow)) for name, value in headers)) for headers, body in block]
+    return events
+
+
+def plain(flow, result, agent):
+    if flow.kind == "file_roll" or "sink.serializer" in flow.sinks[0]:
+        result.sinks = [contents(flow, files) for files in result.sinks]
+    else:
+        result.sinks = [events_of(files, agent, flow) for files in result.sinks]
+    if flow.kind == "multiport":  # the order of connections is free
+        result.sinks = [sorted(events) for events in result.sinks]
+    if flow.kind == "taildir":  # each file has its order
+        by_file = {}
+        for body, headers in result.sinks[0]:
+            by_file.setdefault(dict(headers).get(flow.source.get("fileHeaderKey", "file").encode()), []).append((body, headers))
+        result.sinks = [sorted((name or b"", events) for name, events in by_file.items())]
+    return result
+
+
+def contents(flow, files):
+    """The names without their time, and the contents in order; of Avro files the schema, the codec and the events."""
+    files = sorted(files, key=lambda one: number_of(one[0]))
+    names = [form_of(name) for name, _ in files]
+    if flow.sinks[0].get("sink.serializer", "").lower() == "avro_event":
+        made = [compare.avro_file(content) for _, content in files if content]
+        metas = [sorted(meta.items()) for meta, _ in made]
+        return names, metas, [event for _, blocks in made for block in blocks for event in (block if isinstance(block, list) else [block])]
+    text = b"".join(content for _, content in files)
+    return names, compare.headers_in_order(text) if flow.sinks[0].get("sink.serializer") == "header_and_text" else text
+
+
+# ---- differences that the documents name ----
+
+def malformed_line(flow, flume, penstock):
+    """docs/stages/source_netcat.md: Flume closes a connection with malformed bytes, and loses what it read together with them."""
+    if flow.kind != "netcat":
+        return False
+    charset = flow.source.get("encoding", "utf-8").lower().replace("utf-16", "utf-16-be") if "LE" not in flow.source.get("encoding", "") else "utf-16-le"
+    for _, _, pieces in flow.actions:
+        try:
+            b"".join(pieces).decode(charset.replace("-bebe", "-be"))
+        except (UnicodeDecodeError, LookupError):
+            return is_part(flume.sinks[0], penstock.sinks[0])
+    return False
+
+
+def is_part(part, whole):
+    """Whether the events of `part` are among those of `whole`, in this order."""
+    rest = iter(whole)
+    return all(event in rest for event in part)
+
+
+def lost_with_a_bad_line(flow, flume, penstock):
+    """docs/stages/source_multiport_syslogtcp.md: Flume loses a line that it cannot read, and those read together with it."""
+    if flow.kind != "multiport" or not is_part(flume.sinks[0], penstock.sinks[0]) or flume.answers != penstock.answers:
+        return False
+    more = list(penstock.sinks[0])
+    for event in flume.sinks[0]:
+        more.remove(event)
+    return any((b"flume.syslog.status", b"Invalid") in headers for _, headers in more) or b"\n\n" in b"".join(b"".join(one[2]) for one in flow.actions)
+
+
+def unknown_serializer(flow, flume, penstock):
+    """docs/MIGRATING.md: Flume starts, and fails at each file; penstock refuses the sink."""
+    return flow.kind == "file_roll" and flow.sinks[0].get("sink.serializer") == "nope" and penstock.sinks == [([], b"")] and flume.sinks[0][1] == b"" and flume.answers == penstock.answers
+
+
+KNOWN = [malformed_line, lost_with_a_bad_line, unknown_serializer]
+
+
+def known(flow, flume, penstock):
+    for one in KNOWN:
+        if one(flow, flume, penstock):
+            return one.__name__.replace("_", " ")
+    return None
+
+
+def show(flow, flume, penstock):
+    def brief(what):
+        text = str(what)
+        return text if len(text) < 3000 else text[:3000] + " .."
+    print(f"-- {flow.name}: source {flow.source}, interceptors {flow.interceptors}, selector {flow.selector}, sinks {flow.sinks}\n   files    {brief(flow.files)}\n   actions  {brief(flow.actions)}")
+    for name, result in (("Flume", flume), ("penstock", penstock)):
+        print(f"   {name:8} answers {result.answers}\n            sinks {brief(result.sinks)}\n            files {brief(result.files)}")
