@@ -93,22 +93,33 @@ static void take_all(const struct ps_test_source_adapter *adapter, struct ps_tes
     assert_int_equal(seen, count);
 }
 
-static void assert_idle(const struct ps_test_source_adapter *adapter, struct ps_test_stage *stage)
+/* Returns how often an idle source has allocated memory in 200 rounds. */
+static uint64_t allocations_while_idle(struct ps_test_stage *stage)
 {
-    for (int i = 0; i < 20; i++) { /* until it is warm, and all it had to do is done */
-        (void)ps_test_source_work(stage);
-        ps_test_stage_pass_ms(stage, 20);
-        usleep(1000);
-    }
     uint64_t before = ps_test_allocation_count;
     for (int i = 0; i < 200; i++) {
         enum ps_result result = ps_test_source_work(stage);
         assert_true(result == PS_IDLE || result == PS_BACKOFF);
         ps_test_stage_pass_ms(stage, 1);
     }
-    if (ps_test_allocation_count != before)
-        fail_msg("%s: %llu allocations while idle", adapter->ops->name,
-                 (unsigned long long)(ps_test_allocation_count - before));
+    return ps_test_allocation_count - before;
+}
+
+/* On a busy machine the answer of a source's helper thread may come late, so a source has five tries; one that allocates in each round or each
+ * cycle fails in all of them. */
+static void assert_idle(const struct ps_test_source_adapter *adapter, struct ps_test_stage *stage)
+{
+    uint64_t count = 1;
+    for (int attempt = 0; attempt < 5 && count > 0; attempt++) {
+        for (int i = 0; i < 20; i++) { /* until it is warm, and all it had to do is done */
+            (void)ps_test_source_work(stage);
+            ps_test_stage_pass_ms(stage, 20);
+            usleep(1000U << attempt);
+        }
+        count = allocations_while_idle(stage);
+    }
+    if (count > 0)
+        fail_msg("%s: %llu allocations while idle", adapter->ops->name, (unsigned long long)count);
     assert_true(stage->batch == NULL || stage->batch->count == 0);
 }
 

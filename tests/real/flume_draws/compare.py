@@ -283,8 +283,11 @@ def pool_without_threads(case, flume, penstock):
 
 
 def path_upwards(case, flume, penstock):
-    """docs/stages/sink_hdfs.md: `..` of a header does not leave the directory."""
-    return case.kind == "hdfs" and penstock.threw is not None and any(value == b".." for _, headers in case.events for value in headers.values())
+    """docs/stages/sink_hdfs.md: `..` that comes from a header, or appears where an escape is empty, does not leave the directory."""
+    parts = case.keys.get("hdfs.path", "").split("/")
+    return case.kind == "hdfs" and penstock.threw is not None and (
+        any(value == b".." for _, headers in case.events for value in headers.values()) or
+        any("%" in part and re.sub(r"%(\{[^}]*\}|.)", "", part) == ".." for part in parts))
 
 
 def inside_of_a_pair(case, flume, penstock):
