@@ -17,7 +17,7 @@ extern uint64_t ps_kafka_loop_reported;
 _Noreturn void ps_kafka_loop_fatal(const char *what);
 
 /* Idempotent, acks=all, linger 5 ms. A report destroys the message that _private of the record names, if any. */
-rd_kafka_t *ps_kafka_loop_producer(const char *brokers);
+rd_kafka_t *ps_kafka_loop_producer(const char *brokers, const char *compression);
 /* Makes a member of a new group that reads the topic from its beginning; it commits only on the bench's call. */
 rd_kafka_t *ps_kafka_loop_consumer(const char *brokers, const char *topic);
 

@@ -18,7 +18,8 @@ struct ps_question {
     struct ps_address address;
     uint32_t address_count; /* answer: number of the name's addresses */
     char name[PS_HOST_NAME_BYTES];
-    int error; /* answer: 0, or as of getaddrinfo (gai_strerror) */
+    const void *asker; /* the caller's own; the same in the answer */
+    int error;         /* answer: 0, or as of getaddrinfo (gai_strerror) */
 };
 
 /* At most `room` questions wait, those included that are answered and not taken; the thread is at one more. `wake_fd`: an eventfd, written when an answer is there (-1: none).

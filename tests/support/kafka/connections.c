@@ -133,7 +133,7 @@ static bool accept_one(struct ps_test_connections *connections)
     for (; connection->fd >= 0; connection++)
         assert_true(connection < &connections->items[PS_TEST_CONNECTIONS - 1]);
     *connection = (struct ps_test_connection){
-        .fd = fd, .in = connection->in, .out = connection->out, .left = UINT32_MAX};
+        .fd = fd, .in = connection->in, .out = connection->out, .left = UINT32_MAX, .tag = connections->tag};
     return true;
 }
 

@@ -26,11 +26,13 @@ struct ps_test_connection {
     /* The broker's own, for a request that it answers later; 0 with each new one: */
     uint64_t since_ns;
     unsigned number;
+    unsigned tag; /* the listener's when it was accepted */
 };
 
 struct ps_test_connections {
     int listener;
     unsigned port;
+    unsigned tag;  /* the test's own */
     uint32_t step; /* limit of the bytes that one call sends on a connection; 0: none */
     struct ps_test_connection items[PS_TEST_CONNECTIONS];
     /* Carries the request out, and appends the answer, whose head is written (ps_test_connection_begin). Returns false if it

@@ -80,6 +80,11 @@ static char *put_partition(const struct ps_test_group_broker *group, char *at, u
     return at;
 }
 
+static int32_t port_of(const struct ps_test_group_broker *group, unsigned node)
+{
+    return (int32_t)group->nodes[node ^ group->swapped].port;
+}
+
 static char *metadata(struct ps_test_group_broker *group, int16_t version, char *at)
 {
     int16_t error = ps_test_group_error(group, PS_TEST_KEY_METADATA, false);
@@ -89,7 +94,7 @@ static char *metadata(struct ps_test_group_broker *group, int16_t version, char 
     for (unsigned i = 0; i < PS_TEST_GROUP_NODES; i++) {
         at = ps_wire_put_int32(at, (int32_t)i);
         at = ps_wire_put_string(at, "127.0.0.1", 9);
-        at = ps_wire_put_int32(at, (int32_t)group->nodes[i].port);
+        at = ps_wire_put_int32(at, port_of(group, i));
         at = ps_wire_put_int16(at, -1); /* rack */
     }
     at = ps_wire_put_int16(at, -1); /* cluster */
@@ -116,7 +121,7 @@ static char *find_coordinator(struct ps_test_group_broker *group, struct ps_wire
     at = ps_wire_put_int16(at, -1);
     at = ps_wire_put_int32(at, error == 0 ? (int32_t)group->coordinator : -1);
     at = error == 0 ? ps_wire_put_string(at, "127.0.0.1", 9) : ps_wire_put_string(at, "", 0);
-    return ps_wire_put_int32(at, error == 0 ? (int32_t)group->nodes[group->coordinator].port : -1);
+    return ps_wire_put_int32(at, error == 0 ? port_of(group, group->coordinator) : -1);
 }
 
 /* ---- requests ---- */
@@ -196,7 +201,7 @@ static bool handle(void *argument, struct ps_test_connection *connection, struct
         }
     }
     group->number = connection->number;
-    group->node = node->number;
+    group->node = connection->tag;
     char *body = ps_test_connection_begin(connection, request);
     char *at = answer(group, connection, request, body);
     if (at == NULL)
@@ -217,6 +222,7 @@ void ps_test_group_open(struct ps_test_group_broker *group, uint64_t seed)
         group->nodes[i].handle = handle;
         group->nodes[i].argument = &group->places[i];
         ps_test_connections_open(&group->nodes[i]);
+        group->nodes[i].tag = i;
     }
     snprintf(group->bootstrap, sizeof group->bootstrap, "127.0.0.1:%u,127.0.0.1:%u", group->nodes[0].port,
              group->nodes[1].port);
@@ -225,6 +231,13 @@ void ps_test_group_open(struct ps_test_group_broker *group, uint64_t seed)
         group->logs[i].committed = group->logs[i].licence = -1;
     }
     group->share = (1U << PS_TEST_GROUP_PARTITIONS) - 1;
+}
+
+void ps_test_group_swap(struct ps_test_group_broker *group)
+{
+    group->swapped = !group->swapped;
+    for (unsigned i = 0; i < PS_TEST_GROUP_NODES; i++)
+        group->nodes[i].tag = i ^ group->swapped;
 }
 
 void ps_test_group_close(struct ps_test_group_broker *group)

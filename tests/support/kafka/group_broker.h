@@ -85,6 +85,7 @@ struct ps_test_group_broker {
     unsigned faults; /* the number of requests in 1,000 that meet one */
     bool damages;    /* batches, too */
     bool holds;      /* no answer to Fetch, for now */
+    bool swapped;    /* the nodes have changed their addresses with each other; connections last */
     int16_t fail_key, fail_error;
     unsigned fail_at, fail_last; /* the requests that meet it, by number, from 1; 0: none */
     bool fail_top;               /* the error is that of the whole answer */
@@ -125,6 +126,8 @@ void ps_test_group_trim(struct ps_test_group_broker *group, unsigned partition);
 void ps_test_group_truncate(struct ps_test_group_broker *group, unsigned partition);
 /* Others read on where the member has no partition. */
 void ps_test_group_others_read(struct ps_test_group_broker *group);
+/* Connections go on to be to the node to which they were made. */
+void ps_test_group_swap(struct ps_test_group_broker *group);
 void ps_test_group_move_leader(struct ps_test_group_broker *group, unsigned partition);
 
 /* The requests of a log; each reads the rest of the request, and writes the answer to `at`. NULL: later. */

@@ -79,6 +79,23 @@ static uint32_t take_slot(struct ps_kafka_streams *streams)
     return streams->count++;
 }
 
+static void begin(struct ps_kafka_streams *streams, struct ps_kafka_stream *stream)
+{
+    *stream = (struct ps_kafka_stream){
+        .topic = stream->topic,
+        .topic_length = (uint32_t)strlen(stream->topic),
+        .hash = stream->hash,
+        .partition = stream->partition,
+        .state = PS_KAFKA_STREAM_OWNED,
+        .generation = ++streams->generation,
+        .taken = PS_KAFKA_POSITION_NONE,
+        .delivered = PS_KAFKA_POSITION_NONE,
+        .skipped = PS_KAFKA_POSITION_NONE,
+        .committing = PS_KAFKA_POSITION_NONE,
+        .committed = PS_KAFKA_POSITION_NONE,
+    };
+}
+
 uint32_t ps_kafka_streams_assign(struct ps_kafka_streams *streams, const char *topic, int32_t partition)
 {
     uint32_t index = ps_kafka_streams_find(streams, topic, partition);
@@ -90,21 +107,13 @@ uint32_t ps_kafka_streams_assign(struct ps_kafka_streams *streams, const char *t
         streams->items[index].partition = partition;
         index_put(streams, index);
     }
-    struct ps_kafka_stream *stream = &streams->items[index];
-    *stream = (struct ps_kafka_stream){
-        .topic = stream->topic,
-        .topic_length = (uint32_t)strlen(stream->topic),
-        .hash = stream->hash,
-        .partition = partition,
-        .state = PS_KAFKA_STREAM_OWNED,
-        .generation = ++streams->generation,
-        .taken = PS_KAFKA_POSITION_NONE,
-        .delivered = PS_KAFKA_POSITION_NONE,
-        .skipped = PS_KAFKA_POSITION_NONE,
-        .committing = PS_KAFKA_POSITION_NONE,
-        .committed = PS_KAFKA_POSITION_NONE,
-    };
+    begin(streams, &streams->items[index]);
     return index;
+}
+
+void ps_kafka_streams_restart(struct ps_kafka_streams *streams, uint32_t stream)
+{
+    begin(streams, &streams->items[stream]);
 }
 
 void ps_kafka_streams_forget_handles(struct ps_kafka_streams *streams)

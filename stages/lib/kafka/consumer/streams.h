@@ -63,6 +63,9 @@ uint32_t ps_kafka_streams_find(const struct ps_kafka_streams *streams, const cha
 /* Returns the stream of a newly assigned partition, with a new generation and nothing read yet. */
 uint32_t ps_kafka_streams_assign(struct ps_kafka_streams *streams, const char *topic, int32_t partition);
 
+/* The partition is read from another place of its log: what was read before does not count any more. */
+void ps_kafka_streams_restart(struct ps_kafka_streams *streams, uint32_t stream);
+
 /* Empties the cache of topic handles: handles may change. */
 void ps_kafka_streams_forget_handles(struct ps_kafka_streams *streams);
 

@@ -61,12 +61,13 @@ static uint32_t count_wanted(const struct ps_kafka_fetch *fetch, const struct ps
     return count;
 }
 
-static char *put_part(struct ps_kafka_fetch *fetch, char *at, uint32_t i, int16_t version)
+static char *put_part(struct ps_kafka_fetch *fetch, char *at, uint32_t i, int16_t version,
+                      int32_t correlation)
 {
     struct ps_kafka_fetch_part *part = &fetch->parts[i];
     const struct ps_kafka_lane_partition *place = place_of(part);
     part->asked = true;
-    part->asked_of = place->leader->node;
+    part->asked_by = correlation;
     at = ps_wire_put_string(at, part->topic->name, part->topic->length);
     at = ps_wire_put_int32(at, 1);
     at = ps_wire_put_int32(at, part->number);
@@ -80,14 +81,14 @@ static char *put_part(struct ps_kafka_fetch *fetch, char *at, uint32_t i, int16_
 
 /* The answer may be used up by the first partitions: each request to a broker begins with another one. */
 static char *put_parts(struct ps_kafka_fetch *fetch, char *at, struct ps_kafka_lane_broker *broker,
-                       int16_t version)
+                       int16_t version, int32_t correlation)
 {
     uint32_t first = UINT32_MAX;
     for (uint32_t n = 0; n < fetch->part_count; n++) {
         uint32_t i = (broker->fetch_turn + n) % fetch->part_count;
         if (!is_of(fetch, i, broker) || fetch->mono_ns < fetch->parts[i].rest_ns)
             continue;
-        at = put_part(fetch, at, i, version);
+        at = put_part(fetch, at, i, version, correlation);
         first = first == UINT32_MAX ? i : first;
     }
     broker->fetch_turn = first + 1;
@@ -114,7 +115,7 @@ static struct ps_kafka_lane_request *make_request(struct ps_kafka_fetch *fetch,
         at = ps_wire_put_int32(at, -1); /* all partitions are in the request */
     }
     at = ps_wire_put_int32(at, (int32_t)count);
-    at = put_parts(fetch, at, broker, version);
+    at = put_parts(fetch, at, broker, version, request->correlation);
     if (version >= VERSION_OF_SESSIONS)
         at = ps_wire_put_int32(at, 0); /* partitions that leave the session */
     if (version >= VERSION_OF_RACKS)
@@ -126,10 +127,7 @@ static struct ps_kafka_lane_request *make_request(struct ps_kafka_fetch *fetch,
 
 static bool has_room(const struct ps_kafka_fetch *fetch)
 {
-    uint64_t answer = (uint64_t)fetch->settings.bytes_max, bytes = fetch->held_bytes;
-    for (const struct ps_kafka_lane_broker *broker = fetch->lane->brokers; broker != NULL;
-         broker = broker->next)
-        bytes += broker->fetch_asked ? answer : 0;
+    uint64_t answer = (uint64_t)fetch->settings.bytes_max, bytes = fetch->held_bytes + fetch->asked * answer;
     return bytes == 0 || bytes + answer <= fetch->held_bytes_max;
 }
 
@@ -162,6 +160,7 @@ static bool ask(struct ps_kafka_fetch *fetch, struct ps_kafka_lane_broker *broke
         return true;
     request->node = broker->node;
     broker->fetch_asked = true;
+    fetch->asked++;
     ps_kafka_lane_broker_send(broker, request);
     return true;
 }
@@ -349,13 +348,13 @@ static void add_slice(struct ps_kafka_fetch *fetch, struct ps_kafka_fetched *fet
 }
 
 static void handle_part(struct ps_kafka_fetch *fetch, struct ps_kafka_fetched *fetched, uint32_t stream,
-                        const struct part_answer *answer, int32_t node)
+                        const struct part_answer *answer, int32_t correlation)
 {
     struct ps_kafka_fetch_part *part = &fetch->parts[stream];
     int64_t next;
-    if (part->state != PS_KAFKA_PART_READY || !part->asked || part->asked_of != node ||
+    if (part->state != PS_KAFKA_PART_READY || !part->asked || part->asked_by != correlation ||
         fetch->streams.items[stream].state != PS_KAFKA_STREAM_OWNED)
-        return; /* asked for in an earlier assignment, or of another leader since */
+        return; /* asked for in an earlier assignment, or of another broker or address since */
     part->asked = false;
     if (answer->error != 0)
         part_failed(fetch, part, answer->error);
@@ -378,18 +377,23 @@ static bool read_answer(struct ps_kafka_fetch *fetch, struct ps_kafka_fetched *f
             if (!read_part(in, request->version, &answer))
                 return false;
             if (ps_kafka_parts_find(fetch, topic, length, partition, &stream) != NULL)
-                handle_part(fetch, fetched, stream, &answer, request->node);
+                handle_part(fetch, fetched, stream, &answer, request->correlation);
         }
     }
     return !in->failed;
 }
 
-/* Partitions that the answer left out are requested again. */
-static void forget_asked(struct ps_kafka_fetch *fetch, int32_t node)
+/* The request is not under way any more: what its answer left out is asked for again. An answer that cannot be read ends the
+ * connection, too, so this is called twice for it. */
+static void forget_asked(struct ps_kafka_fetch *fetch, struct ps_kafka_lane_request *request)
 {
+    if (request->node < 0)
+        return;
+    request->node = -1;
+    fetch->asked--;
     for (uint32_t i = 0; i < fetch->part_count; i++) {
         struct ps_kafka_fetch_part *part = &fetch->parts[i];
-        if (part->state == PS_KAFKA_PART_READY && part->asked_of == node)
+        if (part->state == PS_KAFKA_PART_READY && part->asked_by == request->correlation)
             part->asked = false;
     }
 }
@@ -436,12 +440,12 @@ bool ps_kafka_fetch_answer(struct ps_kafka_lane_broker *broker, struct ps_kafka_
     if (fetched == NULL && !in->failed)
         fetched = copy_answer(fetch, in);
     if (fetched == NULL) {
-        forget_asked(fetch, request->node); /* no memory: the next request comes after a rest */
+        forget_asked(fetch, request); /* no memory: it is asked for again after a rest */
         broker->throttle_ns = fetch->mono_ns + ERROR_REST_NS;
         return !in->failed || ps_kafka_fetch_unreadable(reason, "Fetch");
     }
     bool good = read_answer(fetch, fetched, request, in);
-    forget_asked(fetch, request->node);
+    forget_asked(fetch, request);
     queue(fetch, fetched);
     if (!good)
         return ps_kafka_fetch_unreadable(reason, "Fetch");
@@ -459,5 +463,5 @@ void ps_kafka_fetch_lost(struct ps_kafka_fetch *fetch, struct ps_kafka_lane_requ
     if (request->answer != NULL)
         ps_kafka_fetched_give(fetch, request->answer);
     request->answer = NULL;
-    forget_asked(fetch, request->node);
+    forget_asked(fetch, request);
 }

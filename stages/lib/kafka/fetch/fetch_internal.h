@@ -75,7 +75,7 @@ struct ps_kafka_fetch_part {
     struct ps_kafka_lane_topic *topic;
     int32_t number;
     bool asked; /* COMMITTED, RESET: the question is under way; READY: it is in a request for records, */
-    int32_t asked_of; /* to this node */
+    int32_t asked_by; /* with this correlation id */
     uint32_t queued;  /* its slices that are not read in full */
     int64_t next;     /* READY: the offset to be fetched next */
     uint64_t rest_ns; /* no request before */
@@ -201,6 +201,7 @@ struct ps_kafka_fetch {
     struct ps_kafka_fetched *first, **end; /* answers, oldest first */
     struct ps_kafka_fetched *spare;
     uint64_t held_bytes; /* of the answers */
+    uint32_t asked;      /* requests for records that are under way */
     struct ps_kafka_fetch_reading reading;
     struct ps_kafka_unpacker *unpacker;
     uint64_t block_number; /* the last one given to a block: tells it from others at its address */
@@ -264,6 +265,8 @@ void ps_kafka_member_failed(struct ps_kafka_fetch *fetch, int16_t error, const c
 void ps_kafka_member_set_id(struct ps_kafka_fetch_member *member, const char *id, uint32_t length);
 /* Begins to give its partitions up; `lost`: others have them already. */
 void ps_kafka_member_revoke(struct ps_kafka_fetch *fetch, bool lost);
+/* Closes the connections to former coordinators; `all`: to the present one, too. They may hold answers back. */
+void ps_kafka_member_drop_coordinators(struct ps_kafka_fetch *fetch, bool all);
 /* The coordinator, if it can be sent a request now. */
 struct ps_kafka_lane_broker *ps_kafka_member_coordinator(struct ps_kafka_fetch *fetch);
 

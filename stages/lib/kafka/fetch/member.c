@@ -337,6 +337,7 @@ void ps_kafka_member_turn(struct ps_kafka_fetch *fetch)
     struct ps_kafka_fetch_member *member = member_of(fetch);
     if (member->phase == PS_KAFKA_MEMBER_LEFT)
         return;
+    ps_kafka_member_drop_coordinators(fetch, false);
     check_session(fetch);
     if (member->phase == PS_KAFKA_MEMBER_STABLE && member->rejoin)
         ps_kafka_member_revoke(fetch, false);
@@ -376,11 +377,10 @@ void ps_kafka_member_turn(struct ps_kafka_fetch *fetch)
 void ps_kafka_member_leave(struct ps_kafka_fetch *fetch)
 {
     struct ps_kafka_fetch_member *member = member_of(fetch);
-    struct ps_kafka_lane_broker *broker = ps_kafka_lane_find_node(fetch->lane, member->coordinator.node);
     bool known =
         member->id[0] != '\0' && member->instance[0] == '\0'; /* static ones stay for their session */
-    if (broker != NULL && member->asked)
-        ps_kafka_lane_broker_drop(broker); /* the answer may take as long as others need to join */
+    if (member->asked) /* the answer may take as long as others need to join */
+        ps_kafka_member_drop_coordinators(fetch, true);
     ps_kafka_parts_drop(fetch);
     member->asked = false;
     member->rest_ns = 0;

@@ -22,6 +22,19 @@ struct ps_kafka_lane_broker *ps_kafka_member_coordinator(struct ps_kafka_fetch *
     return ps_kafka_lane_coordinator_broker(fetch->lane, &fetch->member.coordinator);
 }
 
+/* Nothing but the group's requests goes over these connections. After the drop the group's state says that none is under way. */
+void ps_kafka_member_drop_coordinators(struct ps_kafka_fetch *fetch, bool all)
+{
+    int32_t node = fetch->member.coordinator.node;
+    for (struct ps_kafka_lane_broker *broker = fetch->lane->brokers; broker != NULL; broker = broker->next) {
+        bool former = broker->gone || (node >= 0 && broker->node != node);
+        if (broker->node < PS_KAFKA_LANE_COORDINATOR / 2 || broker->first == NULL || (!all && !former))
+            continue;
+        ps_kafka_lane_broker_drop(broker);
+        ps_kafka_lane_want_metadata(fetch->lane); /* it may have been asked for there */
+    }
+}
+
 void ps_kafka_member_revoke(struct ps_kafka_fetch *fetch, bool lost)
 {
     struct ps_kafka_fetch_member *member = &fetch->member;

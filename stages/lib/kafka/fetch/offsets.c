@@ -16,10 +16,11 @@
 
 /* ---- the group's offsets ---- */
 
+/* What was fetched of a partition is read before it begins elsewhere. */
 static bool wants(const struct ps_kafka_fetch *fetch, uint32_t i, enum ps_kafka_part_state state)
 {
     const struct ps_kafka_fetch_part *part = &fetch->parts[i];
-    return part->state == state && !part->asked && fetch->mono_ns >= part->rest_ns &&
+    return part->state == state && !part->asked && part->queued == 0 && fetch->mono_ns >= part->rest_ns &&
            fetch->streams.items[i].state == PS_KAFKA_STREAM_OWNED;
 }
 
@@ -211,11 +212,13 @@ static void ask_leaders(struct ps_kafka_fetch *fetch)
     }
 }
 
-static void listed(struct ps_kafka_fetch *fetch, struct ps_kafka_fetch_part *part, int64_t offset,
-                   int16_t error)
+/* The offset may be below those that were read before: they belong to a log that is gone. */
+static void listed(struct ps_kafka_fetch *fetch, uint32_t stream, int64_t offset, int16_t error)
 {
+    struct ps_kafka_fetch_part *part = &fetch->parts[stream];
     part->asked = false;
     if (error == 0 && offset >= 0) {
+        ps_kafka_streams_restart(&fetch->streams, stream);
         part->next = offset;
         part->state = PS_KAFKA_PART_READY;
         return;
@@ -244,7 +247,7 @@ static bool listed_answered(struct ps_kafka_fetch *fetch, int16_t version, struc
             struct ps_kafka_fetch_part *part =
                 in->failed ? NULL : ps_kafka_parts_find(fetch, topic, length, partition, &stream);
             if (part != NULL && part->state == PS_KAFKA_PART_RESET && part->asked)
-                listed(fetch, part, offset, error);
+                listed(fetch, stream, offset, error);
         }
     }
     return !in->failed || ps_kafka_fetch_unreadable(reason, "ListOffsets");

@@ -186,7 +186,8 @@ void ps_kafka_lane_broker_lose(struct ps_kafka_lane_broker *broker, const char *
     ps_kafka_lane_want_metadata(lane);
     if (idle || broker->gone) /* a broker closes connections that are not used */
         return;
-    tell_lost(broker, code, reason);
+    if (broker->addresses_tried == 0) /* else the next address may do */
+        tell_lost(broker, code, reason);
     if (broker->addresses_tried == 0 && code == ERROR_TRANSPORT)
         ps_kafka_lane_tell_all_down(lane, reason);
 }
@@ -241,7 +242,7 @@ static void begin_to_connect(struct ps_kafka_lane_broker *broker)
 void ps_kafka_lane_broker_connect(struct ps_kafka_lane_broker *broker)
 {
     struct ps_address address;
-    struct ps_question question = {.forward = true, .address = broker->address};
+    struct ps_question question = {.forward = true, .address = broker->address, .asker = broker};
     if (ps_address_is_literal(broker->host) && ps_resolve(broker->host, &address) == 0) {
         aim(broker, &address);
         begin_to_connect(broker);
@@ -257,7 +258,8 @@ void ps_kafka_lane_broker_connect(struct ps_kafka_lane_broker *broker)
 
 void ps_kafka_lane_broker_resolved(struct ps_kafka_lane_broker *broker, const struct ps_question *answer)
 {
-    if (broker->phase != PS_KAFKA_LANE_RESOLVING || strcmp(broker->host, answer->name) != 0)
+    if (broker->phase != PS_KAFKA_LANE_RESOLVING || answer->asker != broker ||
+        strcmp(broker->host, answer->name) != 0)
         return;
     if (answer->error == 0) {
         broker->address_count = answer->address_count;

@@ -113,12 +113,37 @@ static void test_moved(void **state)
     ps_kafka_streams_fini(&streams);
 }
 
+/* The log begins anew below what was delivered of the old one. */
+static void test_restart(void **state)
+{
+    struct ps_kafka_streams streams = {0};
+    (void)ps_kafka_streams_assign(&streams, "t", 0);
+    uint32_t stream = ps_kafka_streams_assign(&streams, "t", 7);
+    uint32_t before = streams.items[stream].generation;
+    streams.items[stream].taken = 1000;
+    ps_kafka_streams_delivered(&streams, stream, before, 900);
+    streams.items[stream].committed = 901;
+    ps_kafka_streams_restart(&streams, stream);
+    assert_int_equal(ps_kafka_streams_find(&streams, "t", 7), stream);
+    assert_true(ps_kafka_stream_is_drained(&streams.items[stream]));
+    assert_false(ps_kafka_stream_is_dirty(&streams.items[stream]));
+    streams.items[stream].taken = 5;
+    assert_false(ps_kafka_stream_is_drained(&streams.items[stream]));
+    ps_kafka_streams_delivered(&streams, stream, before, 1000); /* of the old log */
+    assert_false(ps_kafka_stream_is_dirty(&streams.items[stream]));
+    ps_kafka_streams_delivered(&streams, stream, streams.items[stream].generation, 5);
+    assert_true(ps_kafka_stream_is_drained(&streams.items[stream]));
+    assert_true(ps_kafka_stream_is_dirty(&streams.items[stream]));
+    ps_kafka_streams_fini(&streams);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_find),
         cmocka_unit_test(test_bounded),
         cmocka_unit_test(test_moved),
+        cmocka_unit_test(test_restart),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

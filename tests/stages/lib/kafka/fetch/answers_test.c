@@ -264,12 +264,77 @@ static void test_stale(void **state)
     }
 }
 
+/* The group removes the member, and gives it the same partitions again, as the leader. What it had read is not delivered. */
+static void remove_member(struct run *run)
+{
+    int32_t before = run->group.generation;
+    run->group.leads = true;
+    run->group.joined = false;
+    for (unsigned turns = 0; run->group.generation == before || !run->group.synced; turns++) {
+        assert_in_range(turns, 0, TURNS_MAX);
+        turn(run);
+    }
+}
+
+/* Brokers change their addresses while the member is removed from the group and comes back: the answers of the old
+ * addresses, to requests of the earlier assignment, are from offsets that the member has not reached again. */
+static void test_addresses(void **state)
+{
+    static struct run run;
+    begin_history(&run, false);
+    append(&run);
+    for (unsigned i = 0; i < 200; i++)
+        turn(&run); /* it reads, and nothing is delivered */
+    assert_in_range(run.read, 1, PS_TEST_GROUP_RECORDS);
+    run.group.holds = true;
+    for (unsigned before = run.group.asked[PS_TEST_KEY_FETCH], turns = 0;
+         run.group.asked[PS_TEST_KEY_FETCH] == before && turns < 400; turns++)
+        turn(&run);
+    ps_test_group_swap(&run.group);
+    remove_member(&run);
+    append(&run);
+    for (unsigned i = 0; i < 200; i++)
+        turn(&run);
+    run.group.holds = false;
+    read_all(&run);
+    assert_true(run.again > 0);
+    assert_false(run.dead);
+    stop(&run);
+    check_committed(&run);
+    end(&run);
+}
+
+/* The log is shorter than what was read: it is read again from its beginning, and counts as read only when it is delivered. */
+static void test_shorter_log(void **state)
+{
+    static struct run run;
+    begin_history(&run, false);
+    for (unsigned i = 0; i < 4; i++)
+        append(&run);
+    read_all(&run);
+    for (unsigned i = 0; i < 100; i++)
+        turn(&run); /* commits */
+    assert_true(engine->is_drained(run.reading));
+    ps_test_group_truncate(&run.group, 0);
+    unsigned before = run.read;
+    for (unsigned turns = 0; run.read == before; turns++) {
+        assert_in_range(turns, 0, TURNS_MAX);
+        turn(&run);
+    }
+    assert_int_equal(run.next[0] <= run.group.logs[0].end, 1);
+    assert_false(engine->is_drained(run.reading));
+    read_all(&run);
+    assert_true(engine->is_drained(run.reading));
+    end(&run);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_stale),  cmocka_unit_test(test_byte_by_byte),
-        cmocka_unit_test(test_torn),   cmocka_unit_test(test_unreadable),
-        cmocka_unit_test(test_errors), cmocka_unit_test(test_errors_of_answers),
+        cmocka_unit_test(test_shorter_log), cmocka_unit_test(test_addresses),
+        cmocka_unit_test(test_stale),       cmocka_unit_test(test_byte_by_byte),
+        cmocka_unit_test(test_torn),        cmocka_unit_test(test_unreadable),
+        cmocka_unit_test(test_errors),      cmocka_unit_test(test_errors_of_answers),
     };
     ps_log_set_level(PS_LOG_OFF);
     return cmocka_run_group_tests(tests, NULL, NULL);
