@@ -83,9 +83,9 @@ endforeach()
 # The same for programs that run a Kafka source.
 foreach(target e2e_kafka_source_pause e2e_kafka_source_rebalance e2e_kafka_source_regex stages_conformance_source stages_sources_kafka)
   get_property(folder TEST ${target} PROPERTY LABELS)
-  add_test(NAME ${target}_native COMMAND ${runner} $<TARGET_FILE:${target}>)
-  set_tests_properties(${target}_native PROPERTIES LABELS ${folder} TIMEOUT ${test_limit_s}
-    ENVIRONMENT "${test_environment};PENSTOCK_TEST_KAFKA_SOURCE_ENGINE=native" SKIP_RETURN_CODE 77)
+  add_test(NAME ${target}_librdkafka COMMAND ${runner} $<TARGET_FILE:${target}>)
+  set_tests_properties(${target}_librdkafka PROPERTIES LABELS ${folder} TIMEOUT ${test_limit_s}
+    ENVIRONMENT "${test_environment};PENSTOCK_TEST_KAFKA_SOURCE_ENGINE=librdkafka" SKIP_RETURN_CODE 77)
 endforeach()
 
 # What scripts need beside the program: every tests/real/*.c, and the helpers of tests/crash.

@@ -43,7 +43,7 @@ struct kafka_plan {
     bool sink_commits; /* in its transactions */
 };
 
-enum { ENGINE_LIBRDKAFKA, ENGINE_NATIVE, ENGINE_JAVA };
+enum { ENGINE_NATIVE, ENGINE_LIBRDKAFKA, ENGINE_JAVA };
 
 enum phase { RUNNING, FINISHING, LEAVING, LEFT };
 
@@ -119,14 +119,13 @@ static const struct ps_option options[] = {
     {.key = "penstock.engine",
      .type = PS_OPTION_ENUM,
      .offset = FIELD(engine),
-     .fallback = "librdkafka",
-     .words = PS_WORDS("librdkafka", "native", "java"),
+     .fallback = "native",
+     .words = PS_WORDS("native", "librdkafka", "java"),
      .flags = PS_OPTION_EXTENSION,
-     .help = "what speaks to the brokers: librdkafka, or native: penstock itself, which receives record sets "
-             "into the memory of batches and copies nothing. native does not do cooperative assignment "
-             "and client.rack: with these librdkafka is used, and check says so. java: Flume's own class in "
-             "a Java "
-             "process"},
+     .help = "what speaks to the brokers: native: penstock itself, which receives record sets into the "
+             "memory of batches and copies nothing; or librdkafka. native does not do cooperative "
+             "assignment, client.rack and properties of librdkafka's own: with these librdkafka is used, "
+             "and check says so. java: Flume's own class in a Java process"},
     {.key = "kafka.consumer.",
      .type = PS_OPTION_MAP,
      .offset = FIELD(consumer),
@@ -172,14 +171,14 @@ static const char *engine_misfit(const struct kafka_plan *plan, const struct ps_
     return misfit ? err->text : NULL;
 }
 
-/* Logs it if the native engine was configured and librdkafka is used. */
+/* Reports why librdkafka is used instead of the native engine. */
 static void check_engine(const struct kafka_plan *plan, const struct ps_context *context)
 {
     struct ps_err err = {0};
     const char *misfit = plan->engine == ENGINE_NATIVE ? engine_misfit(plan, context, &err) : NULL;
     if (misfit != NULL)
-        ps_report(context, PS_LOG_WARN, "penstock.engine",
-                  "librdkafka is used, because the native engine does not do this: %s", misfit);
+        ps_report(context, PS_LOG_INFO, "penstock.engine",
+                  "librdkafka is used, because the native engine does not support this: %s", misfit);
 }
 
 static enum ps_status kafka_check(const void *plan_, const struct ps_context *context)
@@ -326,8 +325,9 @@ static void kafka_outline(const void *plan_, const struct ps_context *context, F
         fprintf(out, " %s", topics.items[i]);
     if (plan->sink_commits)
         fputs(", offsets committed by the sink", out);
-    if (plan->engine == ENGINE_NATIVE && engine_misfit(plan, context, &err) == NULL)
-        fputs(", native engine", out);
+    fputs(plan->engine == ENGINE_NATIVE && engine_misfit(plan, context, &err) == NULL ? ", native engine"
+                                                                                      : ", engine librdkafka",
+          out);
 }
 
 /* Does not join the group. */

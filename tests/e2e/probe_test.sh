@@ -63,7 +63,7 @@ says "source r1: netcat, listens on 127.0.0.1:$tcp \(TCP\)\$"
 says "source r2: syslogudp, listens on 127.0.0.1:$udp \(UDP\)"
 says 'source r3: exec, runs tail, once'
 says_not swordfish
-says "source r4: kafka, brokers 127.0.0.1:$kafka, group readers, topic here\$"
+says "source r4: kafka, brokers 127.0.0.1:$kafka, group readers, topic here, native engine\$"
 says "sink k1: kafka from channel c1, brokers 127.0.0.1:$kafka, topic here or the event's, acks all, idempotent, native engine\$"
 says "sink k2: file_roll from channel c2, writes files in $work/files, a new one every 30 s\$"
 says '^flow r1 -> c1 -> k1: .*sender is refused; exactly once '

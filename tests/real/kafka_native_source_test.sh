@@ -7,7 +7,7 @@
 set -euo pipefail
 folder=$(dirname "${BASH_SOURCE[0]}")
 export KAFKA_SOURCE_ENGINE=native
-(($#)) || set -- flume_kafka_source kafka_source_rebalance kafka_group kafka_to_kafka_kill kafka_exactly_once
+(($#)) || set -- flume_kafka_source kafka_source_rebalance kafka_source_slow_sink kafka_restart kafka_group kafka_to_kafka_kill kafka_exactly_once
 for name; do
     echo "==> $name"
     code=0

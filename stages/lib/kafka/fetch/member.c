@@ -56,6 +56,7 @@ static void end_revocation(struct ps_kafka_fetch *fetch, const char *how)
     uint32_t count = count_revoking(fetch);
     ps_kafka_parts_drop(fetch);
     fetch->member.phase = PS_KAFKA_MEMBER_OUT;
+    fetch->member.lost = false;
     if (count > 0)
         ps_log(PS_LOG_INFO, fetch->port->component, "%u partition(s) given up: %s", count, how);
 }

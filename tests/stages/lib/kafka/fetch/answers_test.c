@@ -276,6 +276,25 @@ static void remove_member(struct run *run)
     }
 }
 
+/* A member that the group has removed, and that has joined again, sends heartbeats as before. */
+static void test_removed(void **state)
+{
+    static struct run run;
+    begin_history(&run, false);
+    append(&run);
+    read_all(&run);
+    for (unsigned i = 0; i < 3; i++) {
+        remove_member(&run);
+        wait_for_heartbeat(&run);
+        append(&run);
+        read_all(&run);
+    }
+    assert_false(run.dead);
+    stop(&run);
+    check_committed(&run);
+    end(&run);
+}
+
 /* Brokers change their addresses while the member is removed from the group and comes back: the answers of the old
  * addresses, to requests of the earlier assignment, are from offsets that the member has not reached again. */
 static void test_addresses(void **state)
@@ -331,10 +350,11 @@ static void test_shorter_log(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_shorter_log), cmocka_unit_test(test_addresses),
-        cmocka_unit_test(test_stale),       cmocka_unit_test(test_byte_by_byte),
-        cmocka_unit_test(test_torn),        cmocka_unit_test(test_unreadable),
-        cmocka_unit_test(test_errors),      cmocka_unit_test(test_errors_of_answers),
+        cmocka_unit_test(test_removed),           cmocka_unit_test(test_shorter_log),
+        cmocka_unit_test(test_addresses),         cmocka_unit_test(test_stale),
+        cmocka_unit_test(test_byte_by_byte),      cmocka_unit_test(test_torn),
+        cmocka_unit_test(test_unreadable),        cmocka_unit_test(test_errors),
+        cmocka_unit_test(test_errors_of_answers),
     };
     ps_log_set_level(PS_LOG_OFF);
     return cmocka_run_group_tests(tests, NULL, NULL);
