@@ -59,8 +59,9 @@ void ps_kafka_member_disown(struct ps_kafka_fetch *fetch, int16_t error)
 {
     struct ps_kafka_fetch_member *member = &fetch->member;
     if (error == PS_KAFKA_ERROR_FENCED_INSTANCE) {
-        ps_kafka_fetch_die(fetch, "the consumer cannot continue: %s; %s",
+        ps_kafka_fetch_die(fetch, "the consumer cannot continue: %s (%s); %s",
                            rd_kafka_err2str(RD_KAFKA_RESP_ERR_FENCED_INSTANCE_ID),
+                           rd_kafka_err2name(RD_KAFKA_RESP_ERR_FENCED_INSTANCE_ID),
                            ps_kafka_consumer_remedy(RD_KAFKA_RESP_ERR_FENCED_INSTANCE_ID));
         return;
     }
