@@ -323,7 +323,7 @@ static void fill_ring(struct ps_bump *bump)
 
 static void make_topics(const char *brokers)
 {
-    rd_kafka_t *client = ps_kafka_loop_producer(brokers);
+    rd_kafka_t *client = ps_kafka_loop_producer(brokers, "none");
     ps_kafka_loop_topic(client, topic_of(PARTITIONS), PARTITIONS);
     ps_kafka_loop_topic(client, topic_of(MANY_PARTITIONS), MANY_PARTITIONS);
     rd_kafka_destroy(client);
