@@ -59,8 +59,8 @@ static void test_no_memory_to_keep(void **state)
     ps_test_cluster_topic(&cluster, "keep", 1);
     ps_test_kafka_send(cluster.bootstrap,
                        &(struct ps_test_sent){.topic = "keep", .count = 1, .size = 120, .partitions = 1});
-    struct ps_test_member *member =
-        ps_test_member_create(cluster.bootstrap, "g-keep", PS_KEYS("kafka.topics", "keep"));
+    struct ps_test_member *member = ps_test_member_create(
+        cluster.bootstrap, "g-keep", PS_KEYS("kafka.topics", "keep", "penstock.engine", "librdkafka"));
     struct ps_test_stage *stage = &member->stage;
     assert_int_equal(ps_test_members_run(&member, 1, 1, PS_TEST_PATIENCE_MS), 1);
 

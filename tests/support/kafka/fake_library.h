@@ -429,8 +429,9 @@ static struct {
 static inline void fake_build(const char *protocol, const char *const *keys)
 {
     extern const struct ps_stage_ops ps_source_kafka;
-    const char *all[32] = {"kafka.bootstrap.servers", "b:1", "kafka.topics", "a,b"};
-    size_t count = 4;
+    const char *all[32] = {"kafka.bootstrap.servers", "b:1",       "kafka.topics", "a,b",
+                           "penstock.engine",         "librdkafka"};
+    size_t count = 6;
     memset(&fake, 0, sizeof fake);
     memset(&source, 0, sizeof source);
     fake.protocol = protocol;
