@@ -2,7 +2,7 @@
 # Needs: flume
 # Components that are Java classes, run by a real Flume 1.11 and by penstock with the same file and the same input: sinks, and an
 # interceptor between native ones. Then a Java sink behind a file channel, and a Java interceptor, whose Java process is killed again and
-# again: the sink loses no event, the interceptor neither loses nor doubles one.
+# again: the sink loses no event, the interceptor neither loses nor doubles one. And a sink that ends by an error and leaves a thread behind.
 # shellcheck source=tests/real/oracle.sh
 source "$(dirname "${BASH_SOURCE[0]}")/oracle.sh"
 with_java_classes
@@ -111,6 +111,29 @@ for engine in flume penstock; do
 done
 same "single events" "$work/flume.single/out" "$work/penstock.single/out"
 (($(wc -l <"$work/penstock.single/out") == 400)) || fail "not 400 of 500 single events"
+
+# ---- a sink ends by an error, and a thread of it goes on: the channel has nothing for that thread any more ----
+
+late_sink() {
+    mkdir "$work/late"
+    {
+        printf 'a1.%s\n' 'sources = r1' 'channels = c1' 'sinks = k1'
+        printf 'a1.sources.r1.%s\n' 'type = seq' 'totalEvents = 50' 'channels = c1'
+        printf 'a1.channels.c1.%s\n' 'type = memory'
+        printf 'a1.sinks.k1.%s\n' 'type = example.LateSink' 'channel = c1'
+    } >"$work/late.properties"
+    start "$work/late" "$PENSTOCK"
+    local i
+    for ((i = 0; i < 600; i++)); do
+        grep -q 'left behind takes' "$work/late.log" && (($(grep -c 'LateSink: takes' "$work/late.log") >= 50)) && break
+        patient_tenth
+    done
+    stop TERM
+    grep -q 'the thread that was left behind takes nothing' "$work/late.log" ||
+        fail "a thread that was left behind: $(grep -o 'left behind takes.*' "$work/late.log")"
+    sed -n 's/.*LateSink: takes //p' "$work/late.log" | cmp - <(seq 0 49) || fail "the second instance takes other events"
+}
+late_sink
 
 # ---- the Java process is killed ----
 

@@ -83,6 +83,7 @@ final class SinkChannel implements Channel {
     private final ArrayDeque<Range> commits = new ArrayDeque<>(); // that the agent was not told yet
     private boolean hasWhole; // all events of a batch are among them
     private long toldNs; // when it was told the last ones
+    private final Object telling = new Object(); // the lock of whoever sends commits; it is taken before this object's
     private volatile boolean isShared; // another thread has asked for a transaction
     private boolean closed;
     private boolean wasEmpty; // for a take since the last askEmpty()
@@ -196,11 +197,16 @@ final class SinkChannel implements Channel {
         }
     }
 
-    /** Tells the agent what was committed: when it is time, when there are no events, and once a second. */
+    /**
+     * Tells the agent what was committed: when it is time, when there are no events, and once a second. When it returns, the messages of
+     * other threads about earlier commits are sent, too: the report of the component's end must not overtake them.
+     */
     void flush() throws IOException {
         long[] numbers;
-        while ((numbers = nextCommits()) != null)
-            component.send(Message.COMMIT, numbers, null);
+        synchronized (telling) {
+            while ((numbers = nextCommits()) != null)
+                component.send(Message.COMMIT, numbers, null);
+        }
     }
 
     private synchronized long[] nextCommits() {

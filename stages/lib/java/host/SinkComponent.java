@@ -40,7 +40,16 @@ final class SinkComponent extends Component {
             while (!stopping)
                 process(sink);
         } finally {
+            end(sink);
+        }
+    }
+
+    /** The agent uses the slots again when it has the report of the end: threads that the class has left behind find no event then. */
+    private void end(Sink sink) throws IOException {
+        try {
             sink.stop();
+        } finally {
+            channel.close();
             channel.flush();
         }
     }
