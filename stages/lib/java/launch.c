@@ -110,6 +110,39 @@ static bool is_for_one(const char *option)
     return false;
 }
 
+/* Returns whether the word names a garbage collector: -XX:+UseG1GC. -XX:+UseStringDeduplication does not. */
+static bool is_collector(const char *word, size_t length)
+{
+    static const char prefix[] = "-XX:+Use";
+    return length > sizeof prefix - 1 + 2 && memcmp(word, prefix, sizeof prefix - 1) == 0 &&
+           memcmp(word + length - 2, "GC", 2) == 0 && memmem(word, length, "SystemGC", 8) == NULL;
+}
+
+static bool names_collector(const char *words)
+{
+    static const char blanks[] = " \t\n\r\f\v";
+    while (words != NULL && *(words += strspn(words, blanks)) != '\0') {
+        size_t length = strcspn(words, blanks);
+        if (is_collector(words, length))
+            return true;
+        words += length;
+    }
+    return false;
+}
+
+/* Returns whether the user has chosen a collector, also in what the JVM reads by itself: it does not start with two of them. */
+static bool has_collector(const struct command *command)
+{
+    static const char *const variables[] = {"JAVA_TOOL_OPTIONS", "JDK_JAVA_OPTIONS", "_JAVA_OPTIONS"};
+    for (size_t i = 0; i < PS_COUNT_OF(variables); i++)
+        if (names_collector(getenv(variables[i])))
+            return true;
+    for (size_t i = 0; i < command->count; i++)
+        if (is_collector(command->argv[i], strlen(command->argv[i])))
+            return true;
+    return false;
+}
+
 static bool command_make(struct command *command, const struct ps_class_path *path, const char *main_class,
                          struct ps_err *err)
 {
@@ -124,7 +157,7 @@ static bool command_make(struct command *command, const struct ps_class_path *pa
     for (size_t i = 0; i < path->options.count; i++)
         if (strcmp(main_class, HOST) == 0 || !is_for_one(path->options.items[i]))
             add(command, path->options.items[i]);
-    if (!has_argument(command, "-XX:+Use"))
+    if (!has_collector(command))
         add(command,
             "-XX:+UseSerialGC"); /* the least CPU time; a user who needs short pauses names another */
     if (!has_argument(command, "-XX:-ExitOnOutOfMemoryError"))

@@ -1,0 +1,78 @@
+/* The command of the Java process: the collector that it gets unless the user names one. */
+#include "core/arena.h"
+#include "core/class_path.h"
+#include "stages/lib/java/launch.h"
+#include "tests/support/support.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define SERIAL "-XX:+UseSerialGC"
+
+/* Returns whether the command with this option of the user has the collector that is the default. */
+static bool has_default(const char *option)
+{
+    struct ps_err err = {.length = 0};
+    const struct ps_class_path path = {.java = "/bin/java", .options = {.items = &option, .count = 1}};
+    struct ps_arena *arena = ps_arena_create();
+    const char *const *argv = ps_java_launch_alone(arena, &path, "org.example.Main", &err);
+    if (argv == NULL)
+        fail_msg("%s", err.text);
+    bool found = false;
+    for (; *argv != NULL; argv++)
+        found |= strcmp(*argv, SERIAL) == 0;
+    ps_arena_destroy(arena);
+    return found;
+}
+
+static void without_variables(void)
+{
+    static const char *const names[] = {"JAVA_TOOL_OPTIONS", "JDK_JAVA_OPTIONS", "_JAVA_OPTIONS"};
+    for (size_t i = 0; i < PS_COUNT_OF(names); i++)
+        unsetenv(names[i]);
+}
+
+static void test_user_names_collector(void **unused)
+{
+    without_variables();
+    assert_false(has_default("-XX:+UseG1GC"));
+    assert_false(has_default("-XX:+UseConcMarkSweepGC"));
+    assert_true(has_default("-XX:-UseG1GC"));
+}
+
+/* These begin as the name of a collector does. */
+static void test_other_options(void **unused)
+{
+    without_variables();
+    assert_true(has_default("-XX:+UseStringDeduplication"));
+    assert_true(has_default("-XX:+UseNUMA"));
+    assert_true(has_default("-XX:+UseGCOverheadLimit"));
+    assert_true(has_default("-XX:+UseAdaptiveSizePolicyWithSystemGC"));
+    assert_true(has_default("-XX:+UseMaximumCompactionOnSystemGC"));
+}
+
+/* The JVM reads these by itself, and ends at once if there are two collectors. */
+static void test_variables(void **unused)
+{
+    without_variables();
+    setenv("JDK_JAVA_OPTIONS", "-Xmx1g\t-XX:+UseZGC -ea", 1);
+    assert_false(has_default("-Xmx1g"));
+    setenv("JDK_JAVA_OPTIONS", "-Xmx1g -XX:+UseStringDeduplication", 1);
+    assert_true(has_default("-Xmx1g"));
+    setenv("_JAVA_OPTIONS", " -XX:+UseParallelGC", 1);
+    assert_false(has_default("-Xmx1g"));
+    without_variables();
+}
+
+int main(void)
+{
+    struct ps_err none = {.length = 0};
+    if (!ps_java_launch_check(&none)) /* a build without a JDK has no jar */
+        return 77;
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_user_names_collector),
+        cmocka_unit_test(test_other_options),
+        cmocka_unit_test(test_variables),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
