@@ -102,7 +102,7 @@ struct ps_lease {
     uint16_t *index;       /* rows of this reader in order; NULL: rows 0 .. count - 1 */
     uint32_t count;        /* events in this lease */
     uint32_t cursor;       /* position (not row) of the next event to be handled */
-    uint32_t pending;      /* for the sink: events in flight */
+    uint32_t pending;      /* for the sink: memory of leases behind it that went home (core/flow/held.c) */
     uint32_t settled;      /* events whose outcome bit is set */
     uint64_t bytes;        /* sum of body lengths (byteCapacity) */
     uint32_t memory_bytes; /* bytes of the blocks that it keeps from being used again (ps_batch_charge) */

@@ -159,6 +159,37 @@ static void test_any_order(void **unused)
     assert_ptr_equal(bed.held.first->next, third);
 }
 
+/* A sink whose requests give back an event each keeps no ranges, and sends its leases home in order. */
+static void test_single_events(void **unused)
+{
+    struct ps_lease *first = take(3, true), *second = take(2, true);
+    ps_held_cut_to(&bed.held, 3, 3);
+    ps_held_next_lease(&bed.held);
+    ps_held_cut_to(&bed.held, 1, 1);
+    assert_int_equal(bed.held.in_flight, 4);
+    ps_lease_settle_all(second); /* before its last event is cut: it was delivered by another way */
+    assert_null(ps_held_pop_oldest(&bed.held));
+    ps_lease_settle(first, 0);
+    ps_lease_settle(first, 2);
+    assert_null(ps_held_pop_oldest(&bed.held));
+    ps_held_rewind(&bed.held);
+    struct ps_held_range range = cut(10);
+    assert_ptr_equal(range.lease, first);
+    assert_int_equal(range.from, 1);
+    assert_int_equal(range.count, 1);
+    assert_int_equal(cut(10).count, 0); /* the second one is settled */
+    ps_held_rewind(&bed.held);
+    ps_lease_settle(first, 1);
+    struct ps_lease *third = take(1, true);
+    assert_ptr_equal(ps_held_pop_oldest(&bed.held), first);
+    assert_ptr_equal(bed.held.next, second);
+    assert_ptr_equal(ps_held_pop_oldest(&bed.held), second);
+    assert_ptr_equal(bed.held.next, third);
+    assert_int_equal(bed.held.position, 0);
+    assert_null(ps_held_pop_oldest(&bed.held));
+    assert_int_equal(bed.held.pinned_bytes, 0);
+}
+
 /* ---- drawn histories ---- */
 
 static unsigned number_of(const struct ps_lease *lease)
@@ -354,6 +385,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_steps, setup, teardown),
         cmocka_unit_test_setup_teardown(test_settle_cut, setup, teardown),
         cmocka_unit_test_setup_teardown(test_any_order, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_single_events, setup, teardown),
         cmocka_unit_test_setup_teardown(test_drawn, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
