@@ -186,6 +186,7 @@ static void await_producer(struct ps_kafka_sender *sender)
     }
     if (ps_kafka_sender_is_transactional(sender) && !ps_kafka_transaction_restarts(sender))
         return;
+    PS_ASSERT(sender->window.held.in_flight == 0); /* what is in flight would be sent twice */
     ps_held_rewind(&sender->window.held);
     sender->full = false;
     sender->phase = PS_KAFKA_SENDING;
