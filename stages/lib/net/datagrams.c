@@ -139,7 +139,7 @@ unsigned ps_datagrams_port(const struct ps_datagrams *datagrams)
 
 void ps_datagrams_begin(struct ps_datagrams *datagrams)
 {
-    datagrams->done = false;
+    datagrams->done = datagrams->over;
 }
 
 /* Reads the kernel's count of drops, and the size of the datagrams in a run. */
@@ -219,6 +219,7 @@ bool ps_datagrams_source_drain(const void *, void *datagrams_, const struct ps_n
         datagrams->done = false;
         return false;
     }
-    return datagrams->next == datagrams->count &&
-           (datagrams->done || now->mono_ns >= datagrams->drain_until_ns);
+    /* Senders may go on for ever, and a sink that is slower than they are leaves datagrams at every look. */
+    datagrams->over = now->mono_ns >= datagrams->drain_until_ns;
+    return datagrams->next == datagrams->count && (datagrams->done || datagrams->over);
 }

@@ -33,6 +33,7 @@ struct ps_datagrams {
     uint32_t overflow;       /* the kernel's count of drops, as of the last time that it was read */
     uint64_t look_ns;        /* when the socket is asked for it next */
     uint64_t drain_until_ns; /* 0: not draining */
+    bool over;               /* the time for draining is over: nothing more is received */
 };
 
 /* Binds the socket, with SO_RCVBUF of options->receive_buffer_bytes if the system allows it. Logs the address

@@ -419,11 +419,17 @@ static bool read_more(struct ps_stream *stream, struct ps_batch *batch, bool *pr
     return stream->rest == NULL && !batch->full;
 }
 
+/* Senders may go on for ever, and a sink that is slower than they are leaves bytes in the sockets at every look. */
+static bool reads_no_more(const struct ps_stream *stream)
+{
+    return stream->drain_until_ns != 0 && stream->mono_ns >= stream->drain_until_ns;
+}
+
 static enum ps_result work(struct ps_stream *stream, struct ps_batch *batch, const struct ps_now *now)
 {
     if (stream->rest != NULL) {
         bool moved = continue_rest(stream, batch);
-        if (stream->rest != NULL || batch->full)
+        if (stream->rest != NULL || batch->full || reads_no_more(stream))
             return moved || batch->full ? PS_DONE : PS_IDLE;
     }
     bool progress = false;
