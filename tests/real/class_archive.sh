@@ -3,7 +3,8 @@
 #
 #   class_archive FOLDER         sets archive, the file in that folder for this Java, and archived, the options with which Java uses it if it is there
 #   class_archive_make START     makes it unless it is there: calls `START FOLDER OPTION`, which starts the server in that folder with one more option
-#                                of Java and prints its process. Without the archive everything works, and takes longer.
+#                                of Java and prints its process, and then those of others that it needs. Without the archive everything works,
+#                                and takes longer.
 # shellcheck shell=bash disable=SC2034,SC2154
 
 archive='' archived=()
@@ -16,20 +17,22 @@ class_archive() {
 }
 
 class_archive_make() {
-    local here lock process tenths
+    local here lock tenths other
+    local -a processes
     [[ ! -e $archive ]] || return 0
     exec {lock}>"$archive.lock"
     flock "$lock"
     if [[ ! -e $archive ]]; then
         here=$(mktemp -d)
-        process=$("$1" "$here" "-XX:ArchiveClassesAtExit=$here/classes.jsa" 2>"$here/log") || true
+        mapfile -t processes < <("$1" "$here" "-XX:ArchiveClassesAtExit=$here/classes.jsa" 2>"$here/log")
         rm -f "$here/classes.jsa" # of a tool that made the server's folder
-        if [[ $process ]] && kill "$process"; then
+        if ((${#processes[@]} > 0)) && kill "${processes[0]}"; then
             for ((tenths = 0; tenths < 3000; tenths++)); do # writing it takes seconds
-                kill -0 "$process" 2>/dev/null || break
+                kill -0 "${processes[0]}" 2>/dev/null || break
                 sleep 0.1
             done
         fi
+        for other in "${processes[@]:1}"; do kill -KILL "$other" 2>/dev/null || true; done
         # Java ends by a signal over an archive that is cut: it appears when it is whole.
         if [[ -s $here/classes.jsa ]] && cp "$here/classes.jsa" "$archive.new"; then mv "$archive.new" "$archive"; fi
         rm -rf "$here"
