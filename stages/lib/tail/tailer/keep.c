@@ -14,7 +14,6 @@
 
 #define QUESTION UINT32_MAX       /* stream of the span that asks for the positions */
 #define GONE UINT32_C(0x80000000) /* streams of files that are gone, from here on */
-#define MARKS_MAX 4U              /* the last ones: a copy that is made now ends near the position */
 #define MEMBERS_BYTES_MAX 192U
 #define MARK_BYTES_MAX 48U
 #define KEY_BYTES 24U
@@ -33,7 +32,8 @@ static struct ps_stream_name name_of(const struct ps_tailer *tailer, const char 
 
 static uint32_t detail_bound(const struct ps_tail_log *log)
 {
-    return (uint32_t)strlen(log->path) * PS_JSON_TEXT_GROWTH + MEMBERS_BYTES_MAX + MARKS_MAX * MARK_BYTES_MAX;
+    return (uint32_t)strlen(log->path) * PS_JSON_TEXT_GROWTH + MEMBERS_BYTES_MAX +
+           PS_TAIL_POSITION_MARKS_MAX * MARK_BYTES_MAX;
 }
 
 static char *put_number(char *at, int64_t number)
@@ -53,7 +53,9 @@ static char *put_number(char *at, int64_t number)
 static char *put_marks(char *at, const struct ps_tail_log *log)
 {
     const struct ps_tail_marks *marks = &log->marks;
-    uint32_t begin = marks->count > MARKS_MAX ? marks->count - MARKS_MAX : 0;
+    /* the last ones: a copy that is made now ends near the position */
+    uint32_t begin =
+        marks->count > PS_TAIL_POSITION_MARKS_MAX ? marks->count - PS_TAIL_POSITION_MARKS_MAX : 0;
     for (uint32_t i = begin; i < marks->count; i++) {
         const struct ps_tail_mark *mark = &marks->items[i];
         if (i > begin)

@@ -184,6 +184,36 @@ static void test_copied_and_truncated(void **unused)
     ps_test_stage_fini(&stage);
 }
 
+/* A copy that was made some batches ago is known again after a kill. */
+static void test_earlier_copy(void **unused)
+{
+    char line[128], first[2048], copy[4096];
+    snprintf(first, sizeof first, "%02000u", 0U); /* the identity of the file is in its first bytes */
+    snprintf(copy, sizeof copy, "%s\n", first);
+    append("app.log", copy);
+    prepare(PS_KEYS(NULL));
+    answer();
+    expect(first);
+    for (unsigned i = 0; i < 10; i++) {
+        snprintf(line, sizeof line, "%u%099u", i, 0U);
+        size_t length = strlen(line);
+        snprintf(line + length, sizeof line - length, "\n");
+        append("app.log", line);
+        if (i < 2)
+            strcat(copy, line);
+        line[length] = '\0';
+        expect(line);
+    }
+    append("app.copy", copy);
+    assert_int_equal(truncate(ps_test_folder_path("app.log"), 0), 0);
+    kill_and_open();
+    answer();
+    append("app.log", "new\n");
+    expect("new");
+    expect_nothing();
+    ps_test_stage_fini(&stage);
+}
+
 /* skipToEnd: lines that were skipped once stay skipped, also if nothing was read. */
 static void test_skips_to_end(void **unused)
 {
@@ -259,6 +289,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_starts_from_records, setup, ps_test_folder_teardown),
         cmocka_unit_test_setup_teardown(test_renamed, setup, ps_test_folder_teardown),
         cmocka_unit_test_setup_teardown(test_copied_and_truncated, setup, ps_test_folder_teardown),
+        cmocka_unit_test_setup_teardown(test_earlier_copy, setup, ps_test_folder_teardown),
         cmocka_unit_test_setup_teardown(test_skips_to_end, setup, ps_test_folder_teardown),
         cmocka_unit_test_setup_teardown(test_no_answer, setup, ps_test_folder_teardown),
         cmocka_unit_test_setup_teardown(test_records_of_another_version, setup, ps_test_folder_teardown),
