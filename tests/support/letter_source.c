@@ -19,6 +19,9 @@ static enum ps_result source_work(const void *p, void *state, struct ps_batch *b
         else
             assert_non_null(ps_batch_add_copy(batch, c, 1));
     }
+    if (ps_test_letters.large != NULL)
+        assert_non_null(ps_batch_add_copy(batch, ps_test_letters.large, ps_test_letters.large_length));
+    ps_test_letters.large = NULL;
     batch->flush = true;
     ps_test_letters.make = NULL;
     return PS_DONE;

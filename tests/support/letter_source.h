@@ -5,6 +5,8 @@
 
 struct ps_test_letter_script {
     const char *make; /* bodies of one byte that the source makes with its next call; '!': a letter instead */
+    const char *large;     /* NULL, or one more body, */
+    uint32_t large_length; /* and its length */
     struct ps_port *port;
     unsigned accepted;
 };

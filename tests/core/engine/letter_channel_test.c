@@ -4,13 +4,15 @@
 #include "tests/support/letter_source.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 
 static struct {
     unsigned attempts;
     uint64_t tried_ns[16];
-    bool closed;  /* the sink of the letters takes nothing */
-    bool sound;   /* the sink also delivers an 'x' */
-    bool settles; /* before it fails the sink settles the other events */
+    bool closed;    /* the sink of the letters takes nothing */
+    bool sound;     /* the sink also delivers an 'x' */
+    bool settles;   /* before it fails the sink settles the other events */
+    uint32_t large; /* the last letter's body, if that is longer than a byte */
     char delivered[64], letters[64];
     unsigned delivered_count, letter_count;
 } script;
@@ -63,7 +65,8 @@ static enum ps_result letters_work(const void *p, void *state, struct ps_lease *
         const struct ps_event *event = ps_lease_event(*lease, i);
         const struct ps_batch *batch = (*lease)->batch;
         bool of_source = event->body[0] == '!';
-        assert_int_equal(event->body_length, 1);
+        if (event->body_length > 1)
+            script.large = event->body_length;
         expect_header(batch, event, "penstock.deadletter.agent", "a1");
         expect_header(batch, event, "penstock.deadletter.component", of_source ? "source r1" : "sink k1");
         expect_header(batch, event, "penstock.deadletter.reason",
@@ -216,6 +219,27 @@ static void test_full_channel(void **state)
     assert_int_equal(agent.lost.events, 0);
 }
 
+/* An event of half the memory budget, which its sink gives up, is in memory beside its letter: the letter has so much of the
+ * body that both have room. */
+static void test_large_event(void **state)
+{
+    start(1, "100");
+    uint64_t budget = agent.plan->block_budget_bytes;
+    char *body = malloc(budget / 2);
+    assert_non_null(body);
+    memset(body, 'x', budget / 2);
+    ps_test_letters.large = body;
+    ps_test_letters.large_length = (uint32_t)(budget / 2);
+    feed("");
+    run();
+    assert_int_equal(script.attempts, 3);
+    assert_string_equal(script.letters, "x");
+    assert_in_range(script.large, budget / 4, budget / 2 - 1);
+    ps_test_small_agent_stop(&agent, true);
+    assert_int_equal(agent.lost.events, 0);
+    free(body);
+}
+
 /* Nobody is answered before the channel has the letters. */
 static void test_source_waits(void **state)
 {
@@ -267,7 +291,8 @@ int main(void)
         cmocka_unit_test(test_letters_arrive),    cmocka_unit_test(test_each_lease_is_tried),
         cmocka_unit_test(test_attempts_in_a_row), cmocka_unit_test(test_delivered_in_part),
         cmocka_unit_test(test_full_channel),      cmocka_unit_test(test_source_waits),
-        cmocka_unit_test(test_stop_counts_once),  cmocka_unit_test(test_stop_waits),
+        cmocka_unit_test(test_large_event),       cmocka_unit_test(test_stop_counts_once),
+        cmocka_unit_test(test_stop_waits),
     };
     ps_log_set_level(PS_LOG_OFF);
     return cmocka_run_group_tests(tests, NULL, NULL);

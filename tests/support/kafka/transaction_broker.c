@@ -90,13 +90,64 @@ const char *ps_test_coordinator_positions(const struct ps_test_coordinator *brok
     const struct partition *log = &broker->partitions[PS_TEST_OUT_PARTITIONS];
     for (uint32_t i = log->count; i > 0; i--)
         if (log->records[i - 1].fate == COMMITTED && strcmp(log->records[i - 1].owner, owner) == 0)
-            return log->records[i - 1].text;
+            return log->records[i - 1].text != NULL ? log->records[i - 1].text : "";
     return "";
 }
 
 struct ps_test_coordinator_counts ps_test_coordinator_counts(const struct ps_test_coordinator *broker)
 {
     return broker->counts;
+}
+
+/* ---- faults that a test orders ---- */
+
+void ps_test_coordinator_lose(struct ps_test_coordinator *broker, const struct ps_test_loss *loss)
+{
+    broker->loss = *loss;
+    broker->loses = true;
+}
+
+bool ps_test_coordinator_has_lost(const struct ps_test_coordinator *broker)
+{
+    return broker->lost;
+}
+
+/* Returns whether this request is the one to be lost. */
+static bool is_lost(struct ps_test_coordinator *broker, int16_t key)
+{
+    if (!broker->loses || broker->lost || key != broker->loss.key)
+        return false;
+    broker->lost = broker->loss.nth == 0;
+    broker->loss.nth -= !broker->lost;
+    return broker->lost;
+}
+
+void ps_test_coordinator_refuse(struct ps_test_coordinator *broker, int16_t key, int16_t first,
+                                int16_t second)
+{
+    broker->refused_key = key;
+    broker->refusals[0] = first;
+    broker->refusals[1] = second;
+}
+
+bool ps_test_coordinator_has_refused(const struct ps_test_coordinator *broker)
+{
+    return broker->has_refused;
+}
+
+/* Returns the error of partition `number`, the one at `place` of `count` in its request, whose own error is 0. */
+static int16_t refuse(struct ps_test_coordinator *broker, int16_t key, uint32_t place, uint32_t count,
+                      int32_t number)
+{
+    int16_t error = 0;
+    if (broker->refused_key == key && count >= PS_COUNT_OF(broker->refusals)) {
+        error = broker->refusals[place];
+        broker->has_refused |= place == 1;
+        broker->refused_key = place == 1 ? 0 : key;
+    }
+    if (key == 28)
+        broker->refused[number] = error != 0;
+    return error;
 }
 
 /* ---- the end of a transaction ---- */
@@ -111,6 +162,8 @@ static void end(struct ps_test_coordinator *broker, bool commit)
         partition->joined = false;
     }
     for (unsigned i = 0; i < PS_TEST_IN_PARTITIONS; i++) {
+        assert_false(commit && broker->refused[i]);
+        broker->refused[i] = false;
         if (commit && broker->pending[i] >= 0)
             broker->committed[i] = broker->pending[i];
         broker->pending[i] = -1;
@@ -174,6 +227,7 @@ static char *init_producer(struct ps_test_coordinator *broker, struct ps_wire_in
         error = ERROR_CONCURRENT;
     } else if (error == 0) {
         broker->epoch++;
+        broker->counts.producers++;
     }
     at = ps_wire_put_int16(ps_wire_put_int32(at, 0), error);
     at = ps_wire_put_int64(at, error == 0 ? 77 : -1);
@@ -205,10 +259,12 @@ static char *add_partitions(struct ps_test_coordinator *broker, struct ps_wire_i
         at = ps_wire_put_int32(at, (int32_t)count);
         for (uint32_t i = 0; i < count; i++) {
             int32_t number = ps_wire_get_int32(in);
-            ps_test_coordinator_partition(broker, of_positions, number)->joined |= error == 0;
-            broker->ongoing |= error == 0;
+            struct partition *partition = ps_test_coordinator_partition(broker, of_positions, number);
+            int16_t own = error != 0 || of_positions ? error : refuse(broker, 24, i, count, number);
+            partition->joined |= own == 0;
+            broker->ongoing |= own == 0;
             at = ps_wire_put_int32(at, number);
-            at = ps_wire_put_int16(at, error);
+            at = ps_wire_put_int16(at, own);
         }
     }
     return at;
@@ -265,10 +321,11 @@ static char *commit_offsets(struct ps_test_coordinator *broker, struct ps_wire_i
         (void)ps_wire_get_compact_string(in, &length);
         ps_wire_skip_tags(in);
         assert_in_range(number, 0, PS_TEST_IN_PARTITIONS - 1);
-        if (error == 0)
+        int16_t own = error != 0 ? error : refuse(broker, 28, i, count, number);
+        if (own == 0)
             broker->pending[number] = offset;
         at = ps_wire_put_int32(at, number);
-        at = ps_wire_put_int16(at, error);
+        at = ps_wire_put_int16(at, own);
         at = ps_wire_put_uvarint(at, 0);
     }
     ps_wire_skip_tags(in);
@@ -356,14 +413,15 @@ static bool handle(void *argument, struct ps_test_connection *connection, struct
 {
     struct ps_test_coordinator *broker = argument;
     struct ps_wire_in *in = &request->body;
-    if (ps_test_coordinator_fails(broker)) {
+    bool lost = is_lost(broker, request->key);
+    if ((lost && !broker->loss.carried_out) || ps_test_coordinator_fails(broker)) {
         connection->breaks = true; /* before it is carried out */
         return true;
     }
     char *at =
         answer(broker, request->key, request->version, in, ps_test_connection_begin(connection, request));
     assert_false(in->failed);
-    if (broker->mute) {
+    if (broker->mute || lost) {
         broker->mute = false;
         connection->breaks = true;
         return true;

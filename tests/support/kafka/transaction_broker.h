@@ -30,14 +30,27 @@ int32_t ps_test_coordinator_reassign(struct ps_test_coordinator *broker);
 /* The committed numbers (values of four bytes) of an output partition, in order. Returns how many. */
 uint32_t ps_test_coordinator_committed(const struct ps_test_coordinator *broker, unsigned partition,
                                        uint32_t *numbers, uint32_t room);
-/* The value of the last committed record of the topic of positions with this key, or "". */
+/* The value of the last committed record of the topic of positions with this key; "" if there is none, or it has no value. */
 const char *ps_test_coordinator_positions(const struct ps_test_coordinator *broker, const char *owner);
 /* The transactional id of all requests since the start. */
 const char *ps_test_coordinator_last_id(void);
 /* From now on requests may have several transactional ids, one after the other. */
 void ps_test_coordinator_several_ids(void);
+/* Loses one request, as if its connection broke: request number `nth` of this kind, counted from 0. */
+struct ps_test_loss {
+    int16_t key;
+    unsigned nth;
+    bool carried_out; /* only the answer is lost */
+};
+void ps_test_coordinator_lose(struct ps_test_coordinator *broker, const struct ps_test_loss *loss);
+bool ps_test_coordinator_has_lost(const struct ps_test_coordinator *broker);
+/* The next AddPartitionsToTxn (24) or TxnOffsetCommit (28) of two partitions or more has these errors for the first two of them; a
+ * partition with an error stays as it was. It fails the test if a transaction is committed before such a partition was accepted. */
+void ps_test_coordinator_refuse(struct ps_test_coordinator *broker, int16_t key, int16_t first,
+                                int16_t second);
+bool ps_test_coordinator_has_refused(const struct ps_test_coordinator *broker);
 /* How often it did something: for tests that must not pass because nothing happened. */
 struct ps_test_coordinator_counts {
-    unsigned commits, aborts, fenced, stale, timed_out, unconfirmed, resolved;
+    unsigned commits, aborts, fenced, stale, timed_out, unconfirmed, resolved, producers;
 };
 struct ps_test_coordinator_counts ps_test_coordinator_counts(const struct ps_test_coordinator *broker);

@@ -24,8 +24,8 @@ enum fate { OPEN, COMMITTED, ABORTED };
 struct partition {
     struct {
         uint32_t number; /* of a record of `out`, or the length of `text` */
-        char *text;      /* the value of a record of positions, */
-        char owner[24];  /* and its key */
+        char *text;      /* the value of a record of positions (NULL: it has none), */
+        char owner[40];  /* and its key */
         enum fate fate;
     } * records;
     uint32_t count;
@@ -46,6 +46,10 @@ struct ps_test_coordinator {
     bool mute;       /* the answer to this request is lost */
     int32_t assignment;
     int64_t committed[PS_TEST_IN_PARTITIONS], pending[PS_TEST_IN_PARTITIONS]; /* pending -1: none */
+    struct ps_test_loss loss;
+    bool loses, lost;
+    int16_t refused_key, refusals[2];                 /* the key is 0: nothing is to be refused */
+    bool has_refused, refused[PS_TEST_IN_PARTITIONS]; /* its offset waits to be accepted */
     struct ps_test_coordinator_counts counts;
 };
 

@@ -2,6 +2,7 @@
 #include "tests/support/kafka/record_number.h"
 #include "tests/support/kafka/transaction_broker_internal.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -52,26 +53,34 @@ struct partition *ps_test_coordinator_partition(struct ps_test_coordinator *brok
 
 /* ---- records ---- */
 
-/* The one record of a set of positions. */
-static void append_positions(struct partition *partition, struct ps_wire_in *in, int32_t count)
+/* A record of positions: its key is the owner's, or that and a file's. Without a value the file is gone. */
+static void append_position(struct partition *partition, struct ps_wire_in *in, int32_t number)
 {
-    assert_int_equal(count, 1);
     assert_true(partition->count < RECORDS_MAX);
     (void)ps_test_record_varint(in); /* length */
     assert_int_equal(ps_wire_get_int8(in), 0);
     (void)ps_test_record_varint(in); /* timestamp delta */
-    (void)ps_test_record_varint(in); /* offset delta */
+    assert_int_equal(ps_test_record_varint(in), number);
     int64_t key_length = ps_test_record_varint(in);
     const char *key = ps_wire_take(in, (size_t)key_length);
-    assert_true(key != NULL && key_length == 20 && memcmp(key, "log/", 4) == 0);
+    assert_non_null(key);
+    assert_in_range(key_length, 20, sizeof partition->records->owner - 1);
+    assert_true(memcmp(key, "log/", 4) == 0 || memcmp(key, "file/", 5) == 0);
     int64_t length = ps_test_record_varint(in);
-    const char *value = ps_wire_take(in, (size_t)length);
-    assert_non_null(value);
-    char *text = strndup(value, (size_t)length);
-    assert_non_null(text);
+    const char *value = length >= 0 ? ps_wire_take(in, (size_t)length) : NULL;
+    char *text = value != NULL ? strndup(value, (size_t)length) : NULL;
+    assert_true(length < 0 || text != NULL);
+    assert_int_equal(ps_test_record_varint(in), 0); /* headers */
     partition->records[partition->count].text = text;
-    snprintf(partition->records[partition->count].owner, sizeof partition->records->owner, "%.20s", key);
+    snprintf(partition->records[partition->count].owner, sizeof partition->records->owner, "%.*s",
+             (int)key_length, key);
     partition->records[partition->count++].fate = OPEN;
+}
+
+static void append_positions(struct partition *partition, struct ps_wire_in *in, int32_t count)
+{
+    for (int32_t i = 0; i < count; i++)
+        append_position(partition, in, i);
 }
 
 static void append_records(struct partition *partition, struct ps_wire_in *in, int32_t count)

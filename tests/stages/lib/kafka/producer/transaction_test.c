@@ -14,6 +14,19 @@
 #define WAITING_MAX 4096U
 #define LEASE_BYTES 1000U
 #define TURNS_MAX 400000U
+#define LOSSES_MAX 6U
+#define KEY_PRODUCE 0
+#define KEY_METADATA 3
+#define KEY_COORDINATOR 10
+#define KEY_VERSIONS 18
+#define KEY_PRODUCER_ID 22
+#define KEY_PARTITIONS 24
+#define KEY_GROUP 25
+#define KEY_END 26
+#define KEY_COMMIT_OFFSETS 28
+#define ERROR_COORDINATOR_LOADS 14
+#define ERROR_NOT_COORDINATOR 16
+#define ERROR_NOT_AUTHORIZED 53
 
 struct run {
     struct ps_test_coordinator *broker;
@@ -25,6 +38,7 @@ struct run {
     unsigned waiting_from, waiting_end;
     int64_t read[PS_TEST_IN_PARTITIONS]; /* offset of the record to be read next */
     int32_t assignment;                  /* 0: none */
+    uint32_t records;                    /* of each input partition; at most RECORDS */
     uint64_t random;
 };
 
@@ -78,7 +92,7 @@ static void end(struct run *run)
 /* A batch of one partition, sometimes without events: an interceptor dropped them. */
 static void read_batch(struct run *run, unsigned partition)
 {
-    uint32_t left = (uint32_t)(RECORDS - run->read[partition]);
+    uint32_t left = (uint32_t)(run->records - run->read[partition]);
     uint32_t count = 1 + draw(run, left < RUN_MAX ? left : RUN_MAX);
     struct ps_batch *batch = ps_test_stage_take_batch(&run->stage);
     assert_non_null(batch);
@@ -119,7 +133,7 @@ static void read_some(struct run *run)
     unsigned partition = draw(run, PS_TEST_IN_PARTITIONS);
     if (run->assignment <= 0)
         assign(run);
-    else if (run->read[partition] < (int64_t)RECORDS && run->waiting_end - run->waiting_from < 20)
+    else if (run->read[partition] < (int64_t)run->records && run->waiting_end - run->waiting_from < 20)
         read_batch(run, partition);
 }
 
@@ -166,7 +180,7 @@ static void recall(struct run *run)
 static bool is_complete(const struct run *run)
 {
     for (unsigned i = 0; i < PS_TEST_IN_PARTITIONS; i++)
-        if (ps_test_coordinator_offset(run->broker, i) < (int64_t)RECORDS)
+        if (ps_test_coordinator_offset(run->broker, i) < (int64_t)run->records)
             return false;
     return run->waiting_from == run->waiting_end && run->stage.done_count == run->waiting_end;
 }
@@ -191,13 +205,37 @@ static void verify(const struct run *run)
         }
         total += count;
     }
-    assert_int_equal(total, PS_TEST_IN_PARTITIONS * RECORDS);
+    assert_int_equal(total, PS_TEST_IN_PARTITIONS * run->records);
 }
+
+/* Errors of the first two partitions of a request. */
+struct refusal {
+    int16_t key, errors[2];
+};
 
 struct trial {
     unsigned faults, reassignments, recalls; /* of 1,000 requests; of 1,000 turns */
     uint64_t bytes_max;                      /* of a transaction; 0: no limit */
+    /* One fault that the test orders, in a run of FEW_RECORDS that is over in time; `met` says whether there was such a request. */
+    const struct ps_test_loss *loss;
+    const struct refusal *refusal;
+    bool *met;
 };
+
+#define FEW_RECORDS 60U
+#define TIME_MAX_NS                                                                                          \
+    (20 *                                                                                                    \
+     PS_NS_PER_S) /* less than delivery.timeout.ms, after which a producer is given up and all is well again */
+
+/* Orders the trial's fault. */
+static void order(const struct run *run, const struct trial *trial)
+{
+    if (trial->loss != NULL)
+        ps_test_coordinator_lose(run->broker, trial->loss);
+    if (trial->refusal != NULL)
+        ps_test_coordinator_refuse(run->broker, trial->refusal->key, trial->refusal->errors[0],
+                                   trial->refusal->errors[1]);
+}
 
 static struct ps_test_coordinator_counts run_trial(uint64_t seed, const struct trial *trial)
 {
@@ -206,6 +244,9 @@ static struct ps_test_coordinator_counts run_trial(uint64_t seed, const struct t
     if (trial->bytes_max != 0)
         run.plan.transaction.bytes_max = trial->bytes_max;
     run.assignment = -1;
+    run.records = trial->met != NULL ? FEW_RECORDS : RECORDS;
+    order(&run, trial);
+    uint64_t begun_ns = run.stage.now.mono_ns;
     for (unsigned turns = 0; !is_complete(&run); turns++) {
         read_some(&run);
         if (trial->reassignments > 0 && run.assignment > 0 && draw(&run, 1000) < trial->reassignments)
@@ -213,13 +254,16 @@ static struct ps_test_coordinator_counts run_trial(uint64_t seed, const struct t
         if (trial->recalls > 0 && draw(&run, 1000) < trial->recalls)
             recall(&run);
         turn(&run);
-        if (turns > TURNS_MAX)
+        bool late = trial->met != NULL && run.stage.now.mono_ns - begun_ns > TIME_MAX_NS;
+        if (turns > TURNS_MAX || late)
             fail_msg("offsets %lld and %lld after %u turns",
                      (long long)ps_test_coordinator_offset(run.broker, 0),
                      (long long)ps_test_coordinator_offset(run.broker, 1), turns);
     }
     verify(&run);
     struct ps_test_coordinator_counts counts = ps_test_coordinator_counts(run.broker);
+    if (trial->met != NULL)
+        *trial->met = ps_test_coordinator_has_lost(run.broker) || ps_test_coordinator_has_refused(run.broker);
     end(&run);
     return counts;
 }
@@ -303,11 +347,57 @@ static void test_reassignments(void **state)
     assert_true(stale > 0);
 }
 
+/* Each request of the first transactions is lost, or its answer: it is sent again, and nothing is aborted for it. */
+static void test_each_loss(void **state)
+{
+    static const int16_t keys[] = {KEY_PRODUCE,  KEY_METADATA,    KEY_COORDINATOR,
+                                   KEY_VERSIONS, KEY_PRODUCER_ID, KEY_PARTITIONS,
+                                   KEY_GROUP,    KEY_END,         KEY_COMMIT_OFFSETS};
+    for (size_t i = 0; i < 2 * PS_COUNT_OF(keys); i++) {
+        struct ps_test_loss loss = {.key = keys[i / 2], .carried_out = i % 2 == 1};
+        bool met = true;
+        const struct trial trial = {.loss = &loss, .met = &met};
+        for (; met && loss.nth < LOSSES_MAX; loss.nth++) {
+            print_message("request %u of kind %d, carried out: %d\n", loss.nth, loss.key, loss.carried_out);
+            struct ps_test_coordinator_counts counts = run_trial(1, &trial);
+            assert_int_equal(counts.aborts, 0);
+            assert_int_equal(counts.fenced, 0);
+            assert_true(met || loss.nth > 0);
+        }
+    }
+}
+
+/* The errors of two partitions in one answer, in either order: a permanent one ends the transaction, else a temporary one is
+ * tried again, and no commit leaves out what was refused. */
+static void test_each_pair_of_errors(void **state)
+{
+    static const int16_t errors[] = {0, ERROR_COORDINATOR_LOADS, ERROR_NOT_COORDINATOR, ERROR_NOT_AUTHORIZED};
+    static const int16_t keys[] = {KEY_PARTITIONS, KEY_COMMIT_OFFSETS};
+    for (size_t i = 0; i < PS_COUNT_OF(keys) * PS_COUNT_OF(errors) * PS_COUNT_OF(errors); i++) {
+        const struct refusal refusal = {
+            .key = keys[i % 2],
+            .errors = {errors[i / 2 % PS_COUNT_OF(errors)], errors[i / 2 / PS_COUNT_OF(errors)]}};
+        bool met, permanent =
+                      refusal.errors[0] == ERROR_NOT_AUTHORIZED || refusal.errors[1] == ERROR_NOT_AUTHORIZED;
+        const struct trial trial = {.refusal = &refusal, .met = &met};
+        print_message("kind %d: errors %d and %d\n", refusal.key, refusal.errors[0], refusal.errors[1]);
+        struct ps_test_coordinator_counts counts = run_trial(1, &trial);
+        assert_true(met);
+        assert_int_equal(counts.producers > 1, permanent);
+        assert_true(permanent || counts.aborts == 0);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_calm),   cmocka_unit_test(test_full),          cmocka_unit_test(test_recalls),
-        cmocka_unit_test(test_faults), cmocka_unit_test(test_reassignments),
+        cmocka_unit_test(test_calm),
+        cmocka_unit_test(test_full),
+        cmocka_unit_test(test_recalls),
+        cmocka_unit_test(test_faults),
+        cmocka_unit_test(test_reassignments),
+        cmocka_unit_test(test_each_loss),
+        cmocka_unit_test(test_each_pair_of_errors),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
