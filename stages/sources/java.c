@@ -13,20 +13,14 @@
 #include "core/flow/engine_source.h"
 #include "core/log/log.h"
 #include "core/quantity.h"
-#include "stages/lib/java/component.h"
-#include "stages/lib/java/credit.h"
-#include "stages/lib/java/entries.h"
 #include "stages/lib/java/probe.h"
+#include "stages/lib/java/slots.h"
 
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-#define SLOTS 16U
-#define SLOT_BYTES (128U * 1024U)
-#define TAIL_BYTES ((uint32_t)sizeof(struct ps_java_promised))
-#define CALL_BYTES_MAX (UINT64_C(1) << 30)
 /* Bytes that one call of `work` reads at most, but for a large event. */
 #define WORK_BYTES (256U * 1024U)
 /* A stop waits this long for the class to stop, and for the channels to answer its calls. */
@@ -46,47 +40,23 @@ struct trouble {
     char text[300]; /* "": all have started */
 };
 
-enum phase {
-    UNKNOWN, /* the host does not know the slot yet */
-    FREE,    /* the host may write it */
-    WANTS,   /* the host waits for a larger one */
-    CALLS,   /* it has a call, of which events are still to be read */
-    WAITS,   /* all events of the call are read, or are not wanted any more */
-};
-
-struct slot {
-    struct ps_java_area area;
-    enum phase phase;
-    uint64_t serial; /* of the call: tickets of earlier calls, also of an earlier open source, do not count */
-    uint64_t call;   /* the host's number */
-    uint64_t wanted; /* WANTS: bytes */
-    struct ps_java_entries entries;
-    uint32_t left;  /* events in batches that are not answered */
-    uint32_t calls; /* that it is */
-    bool promised;
-    bool refused;
-    char reason[200];
-};
-
 struct java_state {
     const struct java_plan *plan;
     struct ps_port *port;
-    struct slot slots[SLOTS];
-    unsigned queue[SLOTS], queue_first, queue_count; /* slots with calls, in order */
-    uint64_t drain_ns;                               /* end of the stop's wait; 0: it does not stop */
-    bool accused;                                    /* the host broke the protocol, and is being ended */
+    uint64_t drain_ns; /* end of the stop's wait; 0: it does not stop */
+    bool accused;      /* the host broke the protocol, and is being ended */
     struct ps_java_credit credit;
     struct ps_java_component component;
+    struct ps_java_slots slots;
     struct ps_event_headers headers;
 };
 
 static enum ps_status java_build(void *plan_, struct ps_context *context, struct ps_err *err)
 {
     struct java_plan *plan = plan_;
-    uint64_t half = context->memory_budget_bytes / 2;
     plan->trouble = ps_must_alloc(1, sizeof *plan->trouble, "a source in Java");
     pthread_mutex_init(&plan->trouble->lock, NULL);
-    plan->call_bytes_max = half < CALL_BYTES_MAX ? half : CALL_BYTES_MAX;
+    plan->call_bytes_max = ps_java_slots_event_max(context->memory_budget_bytes);
     return ps_java_class_build(&plan->class, context, PS_JAVA_SOURCE, err);
 }
 
@@ -124,9 +94,7 @@ static enum ps_status java_open(const void *plan_, void *state_, struct ps_port 
         return PS_FAIL;
     state->plan = plan;
     state->port = port;
-    uint64_t serial = ps_clock_now().mono_ns; /* a later open source begins with a larger one */
-    for (size_t i = 0; i < SLOTS; i++)
-        state->slots[i].serial = serial;
+    ps_java_slots_open(&state->slots, &state->component, &state->credit, plan->call_bytes_max);
     ps_java_component_open(&state->component, &plan->class, port);
     return PS_OK;
 }
@@ -137,116 +105,23 @@ static void accuse(struct java_state *state, const char *what)
     state->accused = true;
 }
 
-/* ---- slots ---- */
-
-/* Gives the slot an area of at least `bytes` and tells the host. Returns false: try again later. */
-static bool slot_area(struct java_state *state, struct slot *slot, uint64_t bytes)
-{
-    struct ps_java_area area;
-    if (!ps_java_area_take(state->component.link.region, bytes, &area))
-        return false;
-    const uint64_t numbers[] = {(uint64_t)(slot - state->slots), area.offset, area.size};
-    if (!ps_java_component_send(&state->component, PS_JAVA_AREA, numbers, PS_COUNT_OF(numbers), NULL)) {
-        ps_java_area_give(&area);
-        return false;
-    }
-    ps_java_area_give(&slot->area);
-    slot->area = area;
-    return true;
-}
-
-/* The host asked for room for one event. Returns false: try again later. */
-static bool slot_grow(struct java_state *state, struct slot *slot)
-{
-    const uint64_t refusal[] = {(uint64_t)(slot - state->slots), 0, 0};
-    if (slot->wanted <= state->plan->call_bytes_max)
-        return slot_area(state, slot, slot->wanted + TAIL_BYTES);
-    return ps_java_component_send(&state->component, PS_JAVA_AREA, refusal, PS_COUNT_OF(refusal),
-                                  "the event is larger than half of penstock.memory.budget");
-}
-
-static void slot_end(struct java_state *state, struct slot *slot, enum phase phase)
-{
-    ps_java_entries_drop(&slot->entries, state->port->blocks);
-    slot->phase = phase;
-    slot->serial++;
-}
-
-/* Answers a call that is decided. Returns false: try again later. A slot that was made for a large event becomes
- * small again first. */
-static bool slot_answer(struct java_state *state, struct slot *slot)
-{
-    const uint64_t numbers[] = {slot->call, slot->refused ? 0 : 1,
-                                state->credit.returns ? 0 : state->credit.most};
-    const char *reason = slot->refused ? slot->reason : NULL;
-    if (slot->area.size > 2 * SLOT_BYTES && !slot_area(state, slot, SLOT_BYTES))
-        return false;
-    if (!ps_java_component_send(&state->component, PS_JAVA_ANSWER, numbers, PS_COUNT_OF(numbers), reason))
-        return false;
-    if (!slot->refused)
-        ps_count(state->port->counters, PS_COUNTER_AppendBatchAcceptedCount, slot->calls);
-    slot_end(state, slot, FREE);
-    return true;
-}
-
-/* Sends areas and answers to the host; answers for promised events come last, because they contain the number of
- * further events. Returns whether some are left because the pipe is full. */
-static bool slots_serve(struct java_state *state, bool promised)
-{
-    bool left = false;
-    if (state->component.state != PS_JAVA_CONFIGURED && state->component.state != PS_JAVA_RUNS &&
-        state->component.state != PS_JAVA_STOPS)
-        return false;
-    for (size_t i = 0; i < SLOTS; i++) {
-        struct slot *slot = &state->slots[i];
-        bool served = true;
-        if (slot->phase == UNKNOWN)
-            served = slot_area(state, slot, SLOT_BYTES);
-        else if (slot->phase == WANTS)
-            served = slot_grow(state, slot);
-        else if (slot->phase == WAITS && slot->left == 0 && (promised || !slot->promised))
-            served = slot_answer(state, slot);
-        if (served && (slot->phase == UNKNOWN || slot->phase == WANTS))
-            slot->phase = FREE;
-        left |= !served;
-    }
-    return left;
-}
-
 /* ---- what the host sends ---- */
-
-static bool is_within(const struct slot *slot, uint64_t bytes, uint64_t events)
-{
-    return bytes > 0 && bytes <= slot->area.size - TAIL_BYTES && events > 0 && events <= PS_BATCH_EVENTS_MAX;
-}
-
-/* The slot has events, which are read behind those of other slots. */
-static void enqueue(struct java_state *state, struct slot *slot, uint64_t bytes, uint64_t events)
-{
-    slot->phase = CALLS;
-    slot->entries = (struct ps_java_entries){
-        .memory = slot->area.memory, .bytes = (uint32_t)bytes, .count = (uint32_t)events};
-    slot->left = 0;
-    slot->refused = false;
-    state->credit.event_bytes = bytes / events;
-    state->queue[(state->queue_first + state->queue_count++) % SLOTS] = (unsigned)(slot - state->slots);
-    ps_count(state->port->counters, PS_COUNTER_AppendBatchReceivedCount, slot->calls);
-}
 
 static const char *take_put(struct java_state *state, const struct ps_java_message *message,
                             const struct ps_now *now)
 {
     const uint64_t *numbers = message->numbers;
-    struct slot *slot = message->number_count >= 4 && numbers[0] < SLOTS ? &state->slots[numbers[0]] : NULL;
+    struct ps_java_slot *slot =
+        message->number_count >= 4 ? ps_java_slots_free(&state->slots, numbers[0]) : NULL;
     bool promised = message->number_count == 6;
-    if (slot == NULL || slot->phase != FREE || !is_within(slot, numbers[2], numbers[3]))
+    if (slot == NULL || !ps_java_slot_holds(slot, numbers[2], numbers[3]))
         return "it puts events that are not within its memory";
     if (promised && (!ps_java_credit_use(&state->credit, numbers[4], numbers[3]) || numbers[5] > numbers[3]))
         return "it promises events that it may not promise";
     slot->call = numbers[1];
     slot->calls = promised ? (uint32_t)numbers[5] : 1;
     slot->promised = promised;
-    enqueue(state, slot, numbers[2], numbers[3]);
+    ps_java_slots_put(&state->slots, slot, numbers[2], numbers[3]);
     ps_java_credit_calls(&state->credit, slot->calls, now);
     return NULL;
 }
@@ -254,11 +129,10 @@ static const char *take_put(struct java_state *state, const struct ps_java_messa
 static const char *take_need(struct java_state *state, const struct ps_java_message *message)
 {
     const uint64_t *numbers = message->numbers;
-    struct slot *slot = message->number_count == 2 && numbers[0] < SLOTS ? &state->slots[numbers[0]] : NULL;
-    if (slot == NULL || slot->phase != FREE || numbers[1] <= slot->area.size - TAIL_BYTES)
+    struct ps_java_slot *slot =
+        message->number_count == 2 ? ps_java_slots_free(&state->slots, numbers[0]) : NULL;
+    if (slot == NULL || !ps_java_slot_want(slot, numbers[1]))
         return "it asks for memory that it cannot need";
-    slot->phase = WANTS;
-    slot->wanted = numbers[1];
     return NULL;
 }
 
@@ -302,65 +176,7 @@ static bool serve(struct java_state *state, const struct ps_now *now)
     return event == PS_JAVA_ENDED;
 }
 
-/* ---- what a host leaves behind that has ended ---- */
-
-static bool enqueue_left(struct java_state *state)
-{
-    for (size_t i = 0; i < SLOTS; i++) {
-        uint32_t bytes, events;
-        struct slot *slot = &state->slots[i];
-        if (slot->phase != FREE ||
-            !ps_java_credit_left(&state->credit, slot->area.memory + slot->area.size, &bytes, &events) ||
-            !is_within(slot, bytes, events) ||
-            !ps_java_credit_use(&state->credit, state->credit.used, events))
-            continue;
-        slot->calls = 1; /* at least */
-        slot->promised = true;
-        enqueue(state, slot, bytes, events);
-        return true;
-    }
-    return false;
-}
-
-/* The component has ended: calls that wait for their answer are forgotten, and promised events are still read. */
-static void take_left(struct java_state *state)
-{
-    for (unsigned i = 0; i < state->queue_count; i++) {
-        struct slot *slot = &state->slots[state->queue[(state->queue_first + i) % SLOTS]];
-        slot->refused |= !slot->promised;
-    }
-    while (enqueue_left(state))
-        continue;
-}
-
-static uint32_t left_unread(const struct java_state *state)
-{
-    uint32_t events = 0;
-    for (unsigned i = 0; i < state->queue_count; i++) {
-        const struct slot *slot = &state->slots[state->queue[(state->queue_first + i) % SLOTS]];
-        events += slot->promised ? slot->entries.count - slot->entries.taken : 0;
-    }
-    return events;
-}
-
 /* ---- events into a batch ---- */
-
-static enum ps_java_read read_slot(struct java_state *state, struct slot *slot, struct ps_batch *batch)
-{
-    uint64_t origin = slot->serial * SLOTS + (uint64_t)(slot - state->slots);
-    uint32_t before = slot->entries.taken;
-    enum ps_java_read outcome =
-        ps_java_entries_read(&slot->entries, batch, state->port->blocks, &state->headers, origin);
-    slot->left += slot->entries.taken - before;
-    return outcome;
-}
-
-static void dequeue(struct java_state *state, struct slot *slot)
-{
-    slot->phase = WAITS;
-    state->queue_first = (state->queue_first + 1) % SLOTS;
-    state->queue_count--;
-}
 
 static enum ps_result java_work(const void *, void *state_, struct ps_batch *batch, const struct ps_now *)
 {
@@ -369,25 +185,22 @@ static enum ps_result java_work(const void *, void *state_, struct ps_batch *bat
     enum ps_java_read outcome = PS_JAVA_READ_ALL;
     if (before == 0)
         ps_event_headers_begin(&state->headers);
-    while (state->queue_count > 0 && outcome == PS_JAVA_READ_ALL && bytes < WORK_BYTES) {
-        struct slot *slot = &state->slots[state->queue[state->queue_first]];
+    struct ps_java_slot *slot;
+    while ((slot = ps_java_slots_next(&state->slots)) != NULL && outcome == PS_JAVA_READ_ALL &&
+           bytes < WORK_BYTES) {
         uint32_t at = slot->entries.at;
         if (ps_batch_is_empty(batch))
             batch->promised = slot->promised;
         else if (batch->promised != slot->promised)
             break; /* the others may be refused */
-        outcome = slot->refused ? PS_JAVA_READ_ALL : read_slot(state, slot, batch);
+        outcome = ps_java_slots_read(&state->slots, batch, &state->headers);
         bytes += slot->entries.at - at;
-        if (outcome == PS_JAVA_READ_ALL)
-            dequeue(state, slot);
     }
     ps_count(state->port->counters, PS_COUNTER_EventReceivedCount, batch->count - before);
     if (batch->count > before)
         batch->flush = true; /* the class waits for the answer */
-    if (outcome == PS_JAVA_READ_WRONG) {
-        state->queue_count = 0;
+    if (outcome == PS_JAVA_READ_WRONG)
         accuse(state, "it puts events that are not valid");
-    }
     if (outcome == PS_JAVA_READ_NO_MEMORY)
         return PS_BACKOFF;
     return batch->count > before || outcome == PS_JAVA_READ_PART ? PS_DONE : PS_IDLE;
@@ -405,20 +218,9 @@ static void wake(const struct java_state *state)
 /* The batch was accepted, or refused for this reason. */
 static void answer(struct java_state *state, const struct ps_batch *batch, const char *reason)
 {
-    for (const struct ps_ticket *ticket = batch->tickets; ticket != NULL; ticket = ticket->next) {
-        struct slot *slot = &state->slots[ticket->origin % SLOTS];
-        if (slot->serial != ticket->origin / SLOTS)
-            continue;
-        PS_ASSERT(slot->left >= ticket->events);
-        slot->left -= ticket->events;
-        if (slot->promised)
-            state->credit.put += ticket->events;
-        if (reason != NULL && ticket->events > 0 && !slot->refused) {
-            slot->refused = true;
-            snprintf(slot->reason, sizeof slot->reason, "%s", reason);
-        }
-    }
-    if (slots_serve(state, false))
+    for (const struct ps_ticket *ticket = batch->tickets; ticket != NULL; ticket = ticket->next)
+        ps_java_slots_decide(&state->slots, ticket, reason);
+    if (ps_java_slots_serve(&state->slots, false))
         wake(state);
 }
 
@@ -460,7 +262,7 @@ static void java_reserved(const void *, void *state_, uint64_t events, const str
         ps_java_credit_given(&state->credit, events);
     if (events < state->credit.most - state->credit.put) /* after a reload: other channels */
         (void)credit_withdraw(state);
-    if (slots_serve(state, true))
+    if (ps_java_slots_serve(&state->slots, true))
         wake(state);
 }
 
@@ -480,8 +282,8 @@ static uint64_t over_tick(struct java_state *state, const struct ps_now *now)
 {
     bool gone = !state->accused || ps_java_component_is_lost(&state->component);
     if (gone)
-        take_left(state);
-    if (!gone || left_unread(state) > 0)
+        ps_java_slots_take_left(&state->slots);
+    if (!gone || ps_java_slots_unread(&state->slots) > 0)
         return now->mono_ns + PS_NS_PER_MS;
     ps_port_failed(state->port, state->component.reason.length > 0
                                     ? &state->component.reason
@@ -494,7 +296,7 @@ static uint64_t java_tick(const void *, void *state_, const struct ps_now *now)
     struct java_state *state = state_;
     if (serve(state, now) && state->drain_ns == 0)
         return over_tick(state, now);
-    if (slots_serve(state, true))
+    if (ps_java_slots_serve(&state->slots, true))
         return now->mono_ns + PS_NS_PER_MS;
     uint64_t credit_ns = credit_tick(state, now);
     uint64_t due_ns = ps_java_component_due_ns(&state->component, now);
@@ -512,8 +314,8 @@ static bool java_drain(const void *, void *state_, const struct ps_now *now)
     bool asked = credit_withdraw(state);
     if ((!asked || !ps_java_component_stop(&state->component)) && now->mono_ns < state->drain_ns)
         return false;
-    take_left(state);
-    return left_unread(state) == 0 || now->mono_ns >= state->drain_ns + DRAIN_NS;
+    ps_java_slots_take_left(&state->slots);
+    return ps_java_slots_unread(&state->slots) == 0 || now->mono_ns >= state->drain_ns + DRAIN_NS;
 }
 
 /* The host has said that the component is over, so that it does not write its slots any more; or it has ended. */
@@ -525,18 +327,12 @@ static bool is_quiet(const struct java_state *state)
 static void java_close(const void *, void *state_)
 {
     struct java_state *state = state_;
-    uint32_t unread = left_unread(state);
+    uint32_t unread = ps_java_slots_unread(&state->slots);
     if (unread > 0)
         ps_log(PS_LOG_WARN, state->port->component, "%s %s given up: there was no memory for them",
                ps_quantity_print_count(unread).text,
                ps_quantity_word(unread, "event that was promised is", "events that were promised are"));
-    for (size_t i = 0; i < SLOTS; i++) {
-        struct slot *slot = &state->slots[i];
-        if (!is_quiet(state))
-            ps_java_area_abandon(&slot->area);
-        ps_java_area_give(&slot->area);
-        slot_end(state, slot, UNKNOWN);
-    }
+    ps_java_slots_close(&state->slots, is_quiet(state));
     ps_java_component_close(&state->component);
     note_trouble(state->plan, "");
 }

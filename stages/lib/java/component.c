@@ -4,9 +4,12 @@
 #include "stages/lib/java/launch.h"
 
 #include <string.h>
+#include <unistd.h>
 
 /* Interval at which a component checks whether the host runs. */
 #define LOOK_NS (10 * PS_NS_PER_MS)
+/* Most messages that a stage takes in one call; of an honest host there are never so many. */
+#define MESSAGES_MAX 64U
 
 const struct ps_option ps_java_class_options[] = {
     {.key = "",
@@ -95,6 +98,8 @@ void ps_java_component_open(struct ps_java_component *component, const struct ps
     component->class = class;
     component->port = port;
     component->state = PS_JAVA_WAITS;
+    component->was_ready = false;
+    component->taken = 0;
     component->reason.length = 0;
     component->reason.text[0] = '\0';
 }
@@ -207,10 +212,22 @@ enum ps_java_event_kind ps_java_component_next(struct ps_java_component *compone
         return PS_JAVA_ENDED;
     if (component->state == PS_JAVA_WAITS)
         return attach(component);
-    while (ps_java_link_next(&component->link, &component->message, &lost)) {
-        if (component->state != PS_JAVA_STOPS || component->message.type != PS_JAVA_READY)
-            return take(component); /* a component that was still starting is ready, and stops then */
+    /* A host that sends without end does not keep the worker; one that has ended sends no more. */
+    if (component->taken++ >= MESSAGES_MAX && !ps_java_link_is_lost(&component->link)) {
+        component->taken = 0;
+        if (component->port->wake_fd >= 0)
+            (void)!write(component->port->wake_fd, &(uint64_t){1}, sizeof(uint64_t));
+        return PS_JAVA_NOTHING;
     }
+    while (ps_java_link_next(&component->link, &component->message, &lost)) {
+        /* A component that was still starting is ready, and stops then. */
+        bool late = component->state == PS_JAVA_STOPS && component->message.type == PS_JAVA_READY &&
+                    !component->was_ready;
+        component->was_ready |= component->message.type == PS_JAVA_READY;
+        if (!late)
+            return take(component);
+    }
+    component->taken = 0;
     return lost ? end_lost(component) : PS_JAVA_NOTHING;
 }
 

@@ -55,6 +55,8 @@ struct ps_java_component {
     const struct ps_java_class *class;
     struct ps_port *port;
     enum ps_java_component_state state;
+    bool was_ready; /* the host has said so, which it does once */
+    uint32_t taken; /* messages since the inbox was empty, or since the stage was sent away */
     struct ps_java_link link;
     struct ps_java_area properties;
     struct ps_java_message message;
@@ -71,7 +73,8 @@ enum ps_java_event_kind {
     PS_JAVA_MESSAGE, /* component->message */
     PS_JAVA_ENDED,   /* the state is OVER */
 };
-/* Attaches when it can, and takes the next message. Call it until it returns NOTHING or ENDED. */
+/* Attaches when it can, and takes the next message. Call it until it returns NOTHING or ENDED. It returns
+ * NOTHING after 64 messages as well, and wakes the worker: a host that sends without end does not keep it. */
 enum ps_java_event_kind ps_java_component_next(struct ps_java_component *component);
 
 /* Sends a message. Returns false when the pipe has no room: try again later. A lost link shows in the next call of

@@ -12,7 +12,6 @@
 
 #define REGION_BYTES_MAX (UINT64_C(64) << 30)
 #define AREA_STEP (UINT64_C(64) << 10)
-#define AREA_BYTES_MAX (UINT64_C(1) << 30)
 
 struct extent {
     uint64_t offset, size;
@@ -120,7 +119,7 @@ bool ps_java_area_take(struct ps_java_region *region, uint64_t bytes, struct ps_
 {
     uint64_t size = (bytes + AREA_STEP - 1) / AREA_STEP * AREA_STEP;
     *area = (struct ps_java_area){.region = NULL};
-    if (size == 0 || size > AREA_BYTES_MAX)
+    if (size == 0 || size > PS_JAVA_AREA_BYTES_MAX)
         return false;
     pthread_mutex_lock(&region->lock);
     uint64_t offset = extent_take(region, size);

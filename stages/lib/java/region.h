@@ -7,6 +7,8 @@
 
 #include "core/status.h"
 
+#define PS_JAVA_AREA_BYTES_MAX (UINT64_C(1) << 30)
+
 struct ps_java_region;
 
 struct ps_java_area {

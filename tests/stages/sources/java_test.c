@@ -1,6 +1,7 @@
 /* The source java against a host in C (tests/support/java_host.h): calls that are taken, refused, large; hosts that are
  * slow, die, are silent or lie. Events that were not answered are dropped; answered ones have reached the channels. */
 #include "core/flow/engine_source.h"
+#include "stages/lib/java/events.h"
 #include "tests/support/java_host.h"
 #include "tests/support/stage.h"
 
@@ -30,17 +31,22 @@ static void reopen(struct ps_test_stage *stage)
     }
 }
 
-static void begin(struct ps_test_stage *stage)
+static void begin_with(struct ps_test_stage *stage, uint64_t budget_bytes)
 {
     ps_test_java->mode = PS_TEST_JAVA_WELL;
     ps_test_java->events = ps_test_java->call_events = ps_test_java->large_bytes = 0;
     ps_test_java->taken = ps_test_java->refused = ps_test_java->needs = ps_test_java->needs_taken = 0;
     ps_test_java->promises = ps_test_java->promised = ps_test_java->keeps = 0;
     ps_test_java_clear();
-    ps_test_stage_init(stage, &ps_source_java);
+    ps_test_stage_init_sized(stage, &ps_source_java, budget_bytes);
     assert_int_equal(ps_test_stage_bind(stage, PS_KEYS(TYPE)), PS_OK);
     assert_int_equal(ps_test_stage_build(stage), PS_OK);
     reopen(stage);
+}
+
+static void begin(struct ps_test_stage *stage)
+{
+    begin_with(stage, UINT64_C(256) << 20);
 }
 
 /* One cycle of the source, in which a millisecond passes. */
@@ -51,17 +57,28 @@ static void cycle(struct ps_test_stage *stage)
     usleep(1000);
 }
 
-#define WHILE(stage, condition)                                                                              \
-    for (uint64_t until_ = ps_test_patient_ns() + PS_TEST_PATIENCE_MS * PS_NS_PER_MS; (condition);           \
-         assert_true(ps_test_patient_ns() < until_))                                                         \
-    cycle(stage)
+/* A source that fails while the test waits for something else does not come to it. */
+static bool goes_on(const struct ps_test_stage *stage, uint64_t until)
+{
+    if (stage->failed)
+        fail_msg("the source has failed: %s", stage->err.text);
+    assert_true(ps_test_patient_ns() < until);
+    return true;
+}
+
+#define WHILE_DOING(action, stage, condition)                                                                \
+    for (uint64_t until_ = ps_test_patient_ns() + PS_TEST_PATIENCE_MS * PS_NS_PER_MS;                        \
+         (condition) && goes_on(stage, until_);)                                                             \
+    action
+
+#define WHILE(stage, condition) WHILE_DOING(cycle(stage), stage, condition)
 
 /* Reads until the open batch, which stays open, has this number of events. */
 static void fill(struct ps_test_stage *stage, uint32_t events)
 {
     uint64_t until = ps_test_patient_ns() + PS_TEST_PATIENCE_MS * PS_NS_PER_MS;
     do {
-        assert_true(ps_test_patient_ns() < until);
+        (void)goes_on(stage, until);
         (void)stage->ops->source->tick(stage->plan, stage->state, &stage->now);
         ps_test_source_read(stage);
         usleep(1000);
@@ -200,6 +217,41 @@ static void test_large_events(void **unused)
     ps_test_stage_fini(&stage);
 }
 
+/* Returns the length of a body with which the event with this text takes so many bytes of a slot. */
+static int body_in(size_t bytes, const char *text)
+{
+    size_t headers = 4 * sizeof(uint32_t) + strlen("byjava") + strlen("body") + strlen(text);
+    return (int)(bytes - sizeof(struct ps_java_event) - headers);
+}
+
+/* An event may take half of the memory budget, and not a byte more; the class hears of that, and goes on. */
+static void test_largest_event(void **unused)
+{
+    const size_t limit = 3 << 20;
+    struct ps_test_stage stage;
+    begin_with(&stage, 2 * limit);
+    ps_test_java->call_events = 1;
+    ps_test_java->events = 9; /* then all slots are free, and small: a large event uses the first */
+    WHILE(&stage, ps_test_java->taken < 9);
+    ps_test_java->large_bytes = body_in(limit, "event 9");
+    ps_test_java->events = 10;
+    WHILE(&stage, ps_test_java->taken < 10);
+    assert_int_equal(stage.events[9].length, body_in(limit, "event 9"));
+    ps_test_java->events = 19;
+    WHILE(&stage, ps_test_java->taken < 19);
+    ps_test_java->large_bytes = body_in(limit, "event 19") + 1;
+    ps_test_java->events = 21;
+    WHILE(&stage, ps_test_java->taken < 20);
+    assert_int_equal(ps_test_java->refused, 1);
+    assert_string_equal(
+        ps_test_java_text(),
+        "events 19 to 19 refused: the event takes 3145732 bytes, and 3145728 is the limit: half "
+        "of penstock.memory.budget, and less than 1 GiB\n");
+    assert_int_equal(stage.event_count, 20);
+    assert_string_equal(ps_test_event_header(&stage.events[19], "body"), "event 20");
+    ps_test_stage_fini(&stage);
+}
+
 static void await_start(int starts)
 {
     uint64_t until = ps_test_patient_ns() + PS_TEST_PATIENCE_MS * PS_NS_PER_MS;
@@ -323,6 +375,26 @@ static void test_drain(void **unused)
     ps_test_stage_fini(&stage);
 }
 
+/* A host that answers a stop with messages without end keeps neither the worker nor the stop. */
+static void test_drain_of_a_flood(void **unused)
+{
+    struct ps_test_stage stage;
+    begin(&stage);
+    ps_test_java->events = 10;
+    WHILE(&stage, ps_test_java->taken < 10);
+    int starts = ps_test_java->starts;
+    ps_test_java->mode = PS_TEST_JAVA_FLOOD;
+    WHILE(&stage, !drain(&stage));
+    ps_test_java->mode = PS_TEST_JAVA_WELL;
+    await_start(starts); /* it has broken the protocol: it is ready once */
+    ps_test_stage_close(&stage);
+    ps_test_java->events = ps_test_java->taken = 0;
+    reopen(&stage);
+    ps_test_java->events = 5;
+    WHILE(&stage, ps_test_java->taken < 5);
+    ps_test_stage_fini(&stage);
+}
+
 /* The stop comes while the class is still starting. */
 static void test_drain_at_the_start(void **unused)
 {
@@ -353,10 +425,7 @@ static void cycle_with_room(struct ps_test_stage *stage, uint64_t room)
     usleep(1000);
 }
 
-#define WHILE_ROOM(stage, room, condition)                                                                   \
-    for (uint64_t until_ = ps_test_patient_ns() + PS_TEST_PATIENCE_MS * PS_NS_PER_MS; (condition);           \
-         assert_true(ps_test_patient_ns() < until_))                                                         \
-    cycle_with_room(stage, room)
+#define WHILE_ROOM(stage, room, condition) WHILE_DOING(cycle_with_room(stage, room), stage, condition)
 
 /* Puts calls until the host may promise events. `number`: of the events so far. */
 static void warm_up(struct ps_test_stage *stage, uint64_t room)
@@ -401,12 +470,13 @@ static void test_promised_are_not_refused(void **unused)
         ps_test_source_close_batch(&stage);
     }
     assert_numbered(&stage, 17, 5);
-    while (ps_test_java->refused < 3) {
+    for (uint32_t refused = 0; refused < 3;) { /* the host hears of it later */
         fill(&stage, 1);
         assert_false(stage.batch->promised);
+        refused += stage.batch->count;
         ps_test_source_refuse_batch(&stage, "channel c1 is full");
-        usleep(1000);
     }
+    WHILE(&stage, ps_test_java->refused < 3);
     assert_int_equal(stage.event_count, 5);
     ps_test_stage_fini(&stage);
 }
@@ -488,12 +558,14 @@ int main(void)
         cmocka_unit_test(test_refused_and_taken_in_turns),
         cmocka_unit_test(test_rest_of_a_refused_call),
         cmocka_unit_test(test_large_events),
+        cmocka_unit_test(test_largest_event),
         cmocka_unit_test(test_breaks_the_protocol),
         cmocka_unit_test(test_dies),
         cmocka_unit_test(test_silent),
         cmocka_unit_test(test_cannot_be_configured),
         cmocka_unit_test(test_closed_in_between),
         cmocka_unit_test(test_drain),
+        cmocka_unit_test(test_drain_of_a_flood),
         cmocka_unit_test(test_drain_at_the_start),
         cmocka_unit_test(test_promised),
         cmocka_unit_test(test_promised_are_not_refused),

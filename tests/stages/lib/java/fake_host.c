@@ -325,9 +325,8 @@ static bool source_call(struct source *source, uint32_t slot)
     const uint64_t numbers[] = {named, ++last_call, reply_bytes, count, first, 1};
     source->promised += promises ? reply_count : 0;
     control->promised += promises ? (int)reply_count : 0;
-    if (!promises || control->mode != PS_TEST_JAVA_LEAVES)
-        send(PS_JAVA_PUT, source->link, numbers, promises ? 6 : 4, NULL);
-    if (control->mode == PS_TEST_JAVA_TWICE)
+    bool keeps = promises && control->mode == PS_TEST_JAVA_LEAVES;
+    for (int sends = keeps ? 0 : control->mode == PS_TEST_JAVA_TWICE ? 2 : 1; sends > 0; sends--)
         send(PS_JAVA_PUT, source->link, numbers, promises ? 6 : 4, NULL);
     source->slots[slot].call = last_call;
     source->slots[slot].first = source->next;
@@ -361,17 +360,26 @@ static void source_serve(struct source *source)
     }
 }
 
+static void note_refused(int first, int count, const char *reason)
+{
+    control->refused += count;
+    dprintf(arrived, "events %d to %d refused: %s\n", first, first + count - 1, reason);
+}
+
+/* Without a size: the event is too large, and the class goes on with the next one. */
 static void source_area(struct source *source, const struct ps_java_message *message)
 {
     uint64_t slot = message->numbers[0];
     if (slot >= SLOTS)
         exit(14);
-    if (source->slots[slot].grows)
-        control->needs_taken++;
-    source->slots[slot].offset = message->numbers[1];
-    source->slots[slot].size =
-        message->numbers[2] > 0 ? message->numbers[2] - sizeof(struct ps_java_promised) : 0;
+    control->needs_taken += source->slots[slot].grows;
     source->slots[slot].grows = false;
+    if (message->numbers[2] == 0) {
+        note_refused(source->next++, 1, message->text);
+        return;
+    }
+    source->slots[slot].offset = message->numbers[1];
+    source->slots[slot].size = message->numbers[2] - sizeof(struct ps_java_promised);
 }
 
 static void source_keep(struct source *source)
@@ -393,10 +401,7 @@ static void source_answer(struct source *source, const struct ps_java_message *m
         if (message->numbers[1] != 0)
             control->taken += source->slots[i].count;
         else
-            control->refused += source->slots[i].count;
-        if (message->numbers[1] == 0)
-            dprintf(arrived, "events %d to %d refused: %s\n", source->slots[i].first,
-                    source->slots[i].first + source->slots[i].count - 1, message->text);
+            note_refused(source->slots[i].first, source->slots[i].count, message->text);
         return;
     }
     exit(15); /* an answer to no call */
@@ -504,12 +509,13 @@ static void take(const struct ps_java_message *message)
         control->configured++;
         control->singles += numbers[4] != 0;
         kinds[message->link % PS_COUNT_OF(kinds)] = (enum ps_java_component_kind)numbers[0];
+        if (control->mode == PS_TEST_JAVA_BROKEN) {
+            send(PS_JAVA_FAILED, message->link, NULL, 0, "org.example.Broken: cannot be configured");
+            break;
+        }
         if (numbers[0] == PS_JAVA_SOURCE && source_of(0) != NULL)
             *source_of(0) = (struct source){.link = message->link};
-        if (control->mode == PS_TEST_JAVA_BROKEN)
-            send(PS_JAVA_FAILED, message->link, NULL, 0, "org.example.Broken: cannot be configured");
-        else
-            send(PS_JAVA_READY, message->link, NULL, 0, NULL);
+        send(PS_JAVA_READY, message->link, NULL, 0, NULL);
         break;
     case PS_JAVA_BATCH:
         control->batches++;
@@ -526,10 +532,8 @@ static void take(const struct ps_java_message *message)
                                                 .reply_size = numbers[6]};
         break;
     case PS_JAVA_AREA:
-        if (source_of(message->link) != NULL)
-            source_area(source_of(message->link), message);
-        else
-            take_area(message);
+        source_of(message->link) != NULL ? source_area(source_of(message->link), message)
+                                         : take_area(message);
         break;
     case PS_JAVA_ANSWER:
         if (source_of(message->link) != NULL)
@@ -540,6 +544,8 @@ static void take(const struct ps_java_message *message)
         source_keep(source_of(message->link));
         break;
     case PS_JAVA_STOP:
+        while (control->mode == PS_TEST_JAVA_FLOOD)
+            send(PS_JAVA_READY, message->link, NULL, 0, NULL);
         stop_link(message->link);
         break;
     default:
@@ -547,11 +553,10 @@ static void take(const struct ps_java_message *message)
     }
 }
 
-static char bytes[65536];
-static size_t used;
-
 static void read_messages(void)
 {
+    static char bytes[65536];
+    static size_t used;
     static struct ps_java_message message;
     size_t at = 0, length;
     ssize_t got = read(0, bytes + used, sizeof bytes - used);
@@ -578,12 +583,8 @@ int main(int argc, char **argv)
     uint64_t beat_ns = 0;
     for (;;) {
         struct pollfd input = {.fd = 0, .events = POLLIN};
-        if (control->mode == PS_TEST_JAVA_SILENT) {
+        while (control->mode == PS_TEST_JAVA_SILENT && getppid() != 1)
             usleep(1000);
-            if (getppid() == 1)
-                return 0;
-            continue;
-        }
         if (ps_clock_now().mono_ns >= beat_ns) {
             send(PS_JAVA_BEAT, 0, &protocol, 1, NULL);
             beat_ns = ps_clock_now().mono_ns + 20 * PS_NS_PER_MS;

@@ -1,0 +1,81 @@
+/* The slots of a source in the Java host: areas of the shared memory in which the calls of its class come. The host writes a slot
+ * that is free and puts it; its events are read in the order of the puts, and the call is answered when they are decided.
+ * Thread: the source's worker. None of the functions waits. */
+#pragma once
+
+#include "stages/lib/java/component.h"
+#include "stages/lib/java/credit.h"
+#include "stages/lib/java/entries.h"
+
+#define PS_JAVA_SLOTS 16U
+
+enum ps_java_phase {
+    PS_JAVA_UNKNOWN, /* the host does not know the slot yet */
+    PS_JAVA_FREE,    /* the host may write it */
+    PS_JAVA_WANTS,   /* the host waits for a larger one */
+    PS_JAVA_CALLS,   /* it has a call, of which events are still to be read */
+    PS_JAVA_ANSWERS, /* all events of the call are read, or are not wanted any more */
+};
+
+struct ps_java_slot {
+    struct ps_java_area area;
+    enum ps_java_phase phase;
+    uint64_t serial; /* of the call: tickets of earlier calls, also of an earlier open source, do not count */
+    uint64_t call;   /* the host's number */
+    uint64_t wanted; /* WANTS: bytes */
+    struct ps_java_entries entries;
+    uint32_t left;  /* events in batches that are not answered */
+    uint32_t calls; /* that it is */
+    bool promised;
+    bool refused;
+    char reason[200];
+};
+
+struct ps_java_slots {
+    struct ps_java_component *component;
+    struct ps_java_credit *credit;
+    uint64_t bytes_max; /* of an event that does not fit into an empty slot */
+    struct ps_java_slot items[PS_JAVA_SLOTS];
+    unsigned queue[PS_JAVA_SLOTS], first, count; /* slots with calls, in order */
+};
+
+/* Returns how many bytes an event may take, with its headers: half of the agent's memory budget, because it is in the shared memory
+ * and in a block at the same time, and no more than an area of the shared memory has. */
+uint64_t ps_java_slots_event_max(uint64_t memory_budget_bytes);
+
+/* The component and the credit belong to the caller, and live as long as the slots are open. */
+void ps_java_slots_open(struct ps_java_slots *slots, struct ps_java_component *component,
+                        struct ps_java_credit *credit, uint64_t bytes_max);
+/* Gives the areas back. `quiet`: the host does not write them any more. */
+void ps_java_slots_close(struct ps_java_slots *slots, bool quiet);
+
+/* Sends areas and answers to the host; answers for promised events come last, because they contain the number of
+ * further events. Returns whether some are left because the pipe is full. */
+bool ps_java_slots_serve(struct ps_java_slots *slots, bool promised);
+
+/* ---- what the host sends ---- */
+
+/* Returns the slot of this number, if the host may write it, or NULL. */
+struct ps_java_slot *ps_java_slots_free(struct ps_java_slots *slots, uint64_t number);
+/* Returns whether so many bytes and events may be in the slot. */
+bool ps_java_slot_holds(const struct ps_java_slot *slot, uint64_t bytes, uint64_t events);
+/* The host asks for a larger slot. Returns false if the slot has this room. */
+bool ps_java_slot_want(struct ps_java_slot *slot, uint64_t bytes);
+/* The slot has events, which are read behind those of other slots. `calls` and `promised` are set. */
+void ps_java_slots_put(struct ps_java_slots *slots, struct ps_java_slot *slot, uint64_t bytes,
+                       uint64_t events);
+/* The component has ended: calls that wait for their answer are forgotten, and promised events, also those that the host has
+ * noted and not handed over, are still read. */
+void ps_java_slots_take_left(struct ps_java_slots *slots);
+
+/* ---- events into batches ---- */
+
+/* Returns the slot whose events come next, or NULL. */
+struct ps_java_slot *ps_java_slots_next(struct ps_java_slots *slots);
+/* Reads the next events of that slot; a call that is refused has none. */
+enum ps_java_read ps_java_slots_read(struct ps_java_slots *slots, struct ps_batch *batch,
+                                     struct ps_event_headers *headers);
+/* Returns how many promised events are not read yet. */
+uint32_t ps_java_slots_unread(const struct ps_java_slots *slots);
+/* The channels have answered these events of a slot, with this reason if they are refused. */
+void ps_java_slots_decide(struct ps_java_slots *slots, const struct ps_ticket *ticket, const char *reason);

@@ -1,0 +1,38 @@
+/* The slots of a source in the Java host: the size of an event at its limit. tests/stages/sources/java_test.c tests the rest. */
+#include "stages/lib/java/slots.h"
+
+#include "tests/support/support.h"
+
+/* The largest event of the largest budget has an area, with the note behind it. */
+static void test_largest_event_has_an_area(void **unused)
+{
+    struct ps_err err = {.length = 0};
+    struct ps_java_area area;
+    struct ps_java_region *region = ps_java_region_create(&err);
+    uint64_t most = ps_java_slots_event_max(UINT64_C(1) << 40);
+    assert_non_null(region);
+    assert_int_equal(most + sizeof(struct ps_java_promised), UINT64_C(1) << 30);
+    assert_true(ps_java_area_take(region, most + sizeof(struct ps_java_promised), &area));
+    const struct ps_java_slot slot = {.area = area};
+    assert_true(ps_java_slot_holds(&slot, most, 1));
+    assert_false(ps_java_slot_holds(&slot, most + 1, 1));
+    ps_java_area_give(&area);
+    ps_java_region_release(region);
+}
+
+static void test_half_of_the_budget(void **unused)
+{
+    assert_int_equal(ps_java_slots_event_max(UINT64_C(2) << 20), 1 << 20);
+    assert_int_equal(ps_java_slots_event_max(UINT64_C(1) << 31), (1 << 30) - 16);
+    assert_int_equal(ps_java_slots_event_max((UINT64_C(1) << 31) - 32), (1 << 30) - 16);
+    assert_int_equal(ps_java_slots_event_max((UINT64_C(1) << 31) - 34), (1 << 30) - 17);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_largest_event_has_an_area),
+        cmocka_unit_test(test_half_of_the_budget),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
