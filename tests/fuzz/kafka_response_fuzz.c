@@ -68,6 +68,17 @@ static struct ps_kafka_lane_request *login_request_of(struct ps_kafka_lane *lane
                              : ps_kafka_lane_request_message(lane, broker->login_version, "", 0);
 }
 
+/* In a transaction of the second protocol if `second`. */
+static struct ps_kafka_lane_request *produce_request(struct ps_kafka_lane *lane, bool second)
+{
+    lane->transaction.second = second;
+    lane->transaction.id[0] = second ? 'x' : '\0';
+    struct ps_kafka_lane_request *request = ps_kafka_lane_request_produce(lane->brokers);
+    lane->transaction.second = false;
+    lane->transaction.id[0] = '\0';
+    return request;
+}
+
 static struct ps_kafka_lane_request *request_of(struct ps_kafka_lane *lane, uint8_t choice)
 {
     struct ps_kafka_lane_broker *broker = lane->brokers;
@@ -77,13 +88,13 @@ static struct ps_kafka_lane_request *request_of(struct ps_kafka_lane *lane, uint
     broker->metadata_version = (int16_t)(1 + choice / 4 % 7);
     switch (choice % 4) {
     case 0:
-        return ps_kafka_lane_request_versions(lane);
+        return ps_kafka_lane_request_versions(lane, choice / 4 % 2 == 0 ? 0 : 3);
     case 1:
         return ps_kafka_lane_request_metadata(lane, broker->metadata_version);
     case 2:
         return ps_kafka_lane_request_id(lane, 0);
     default:
-        return ps_kafka_lane_request_produce(broker);
+        return produce_request(lane, choice >= 64);
     }
 }
 

@@ -139,6 +139,22 @@ lag=$(consumer_groups --group once | awk '$2 == "once-in" {lag += $6; n++} END {
 step "lag after the clean stop: $lag"
 [[ $lag == 0 ]] || fail "the last offsets are not committed"
 
+# With the second protocol of transactions each commit gives the producer a new epoch, so each marker of a partition has an epoch
+# of its own; with the first one only a new producer has one.
+features=$("$kafka" run org.apache.kafka.tools.FeatureCommand --bootstrap-server "$brokers" describe 2>"$work/features") || features=''
+level=$(sed -n 's/.*transaction\.version.*FinalizedVersionLevel: *\([0-9]*\).*/\1/p' <<<"$features")
+segment=$(find "$kafka_dir" -path '*/once-out-0/*.log' | head -1)
+"$kafka" run kafka.tools.DumpLogSegments --files "$segment" >"$work/segment" 2>&1 || fail "no dump of $segment"
+awk '/isControl: true/ {match($0, /producerId: [0-9]+ producerEpoch: [0-9]+/); print substr($0, RSTART, RLENGTH)}' "$work/segment" >"$work/markers"
+markers=$(wc -l <"$work/markers") epochs=$(sort -u "$work/markers" | wc -l)
+step "transaction.version of the cluster: ${level:-none}; partition 0 has $markers markers of $epochs epochs"
+((markers >= 8)) || fail "too few transactions"
+if ((${level:-0} >= 2)); then
+    ((epochs == markers)) || fail "the second protocol of transactions was not used"
+else
+    ((epochs < markers)) || fail "the first protocol of transactions was not used"
+fi
+
 java_reads_committed once-out "$records"
 seq 1 "$records" | diff -q - <(sort -n "$work/java") >/dev/null || fail "Java's consumer reads something else"
 

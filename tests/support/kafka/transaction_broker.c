@@ -5,6 +5,8 @@
 
 #include "tests/support/support.h"
 
+#define FIRST_ID 77
+
 static unsigned draw(struct ps_test_coordinator *broker, unsigned below)
 {
     broker->random = broker->random * UINT64_C(6364136223846793005) + 1442695040888963407U;
@@ -16,6 +18,13 @@ bool ps_test_coordinator_fails(struct ps_test_coordinator *broker)
     return draw(broker, 1000) < broker->faults;
 }
 
+bool ps_test_coordinator_spoils(struct ps_test_coordinator *broker)
+{
+    bool spoils = broker->second && ps_test_coordinator_fails(broker) && draw(broker, 4) == 0;
+    broker->counts.spoilt += spoils;
+    return spoils;
+}
+
 static bool handle(void *argument, struct ps_test_connection *connection, struct ps_test_request *request);
 
 struct ps_test_coordinator *ps_test_coordinator_start(uint64_t seed, unsigned faults)
@@ -25,7 +34,7 @@ struct ps_test_coordinator *ps_test_coordinator_start(uint64_t seed, unsigned fa
     ps_test_coordinator_forget_id();
     broker->random = seed;
     broker->faults = faults;
-    broker->epoch = -1;
+    broker->producer = broker->ended = broker->next = (struct producer){.id = FIRST_ID, .epoch = -1};
     broker->assignment = 1;
     broker->connections.handle = handle;
     broker->connections.argument = broker;
@@ -38,6 +47,11 @@ struct ps_test_coordinator *ps_test_coordinator_start(uint64_t seed, unsigned fa
     for (unsigned i = 0; i < PS_TEST_IN_PARTITIONS; i++)
         broker->pending[i] = -1;
     return broker;
+}
+
+void ps_test_coordinator_use_second(struct ps_test_coordinator *broker)
+{
+    broker->second = true;
 }
 
 void ps_test_coordinator_stop(struct ps_test_coordinator *broker)
@@ -179,20 +193,20 @@ static void time_out(struct ps_test_coordinator *broker)
 {
     if (!broker->ongoing)
         return;
-    broker->epoch++;
+    broker->producer.epoch++;
     broker->counts.timed_out++;
     end(broker, false);
 }
 
 /* The error that every request of the producer may get, from one with this epoch; 0: none. */
-static int16_t refuses(struct ps_test_coordinator *broker, int16_t epoch)
+static int16_t refuses(struct ps_test_coordinator *broker, struct producer producer)
 {
     static const int16_t passing[] = {ERROR_COORDINATOR_LOADS, ERROR_NO_COORDINATOR, ERROR_NOT_COORDINATOR};
     if (ps_test_coordinator_fails(broker) && draw(broker, 4) == 0)
         time_out(broker);
     if (ps_test_coordinator_fails(broker))
         return passing[draw(broker, PS_COUNT_OF(passing))];
-    if (epoch != broker->epoch) {
+    if (!is_same(producer, broker->producer)) {
         broker->counts.fenced++;
         return draw(broker, 2) == 0 ? ERROR_FENCED : ERROR_INVALID_EPOCH;
     }
@@ -203,13 +217,17 @@ static int16_t refuses(struct ps_test_coordinator *broker, int16_t epoch)
     return 0;
 }
 
-static int16_t take_producer(struct ps_wire_in *in)
+static struct producer take_producer(const struct ps_test_coordinator *broker, struct ps_wire_in *in)
 {
     uint32_t length;
-    const char *id = ps_wire_get_string(in, &length);
+    if (broker->second)
+        ps_wire_skip_tags(in); /* of the header */
+    const char *id =
+        broker->second ? ps_wire_get_compact_string(in, &length) : ps_wire_get_string(in, &length);
     ps_test_coordinator_check_id(id, length);
-    assert_int_equal(ps_wire_get_int64(in), 77);
-    return ps_wire_get_int16(in);
+    struct producer producer = {.id = ps_wire_get_int64(in)};
+    producer.epoch = ps_wire_get_int16(in);
+    return producer;
 }
 
 /* ---- requests, by key ---- */
@@ -220,18 +238,18 @@ static char *init_producer(struct ps_test_coordinator *broker, struct ps_wire_in
     const char *id = ps_wire_get_string(in, &length);
     ps_test_coordinator_check_id(id, length);
     (void)ps_wire_get_int32(in);
-    int16_t error = refuses(broker, broker->epoch);
+    int16_t error = refuses(broker, broker->producer);
     if (error == 0 && broker->ongoing) {
         end(broker, false);
-        broker->epoch++; /* a transaction under way is fenced at once */
+        broker->producer.epoch++; /* a transaction under way is fenced at once */
         error = ERROR_CONCURRENT;
     } else if (error == 0) {
-        broker->epoch++;
+        broker->producer.epoch++;
         broker->counts.producers++;
     }
     at = ps_wire_put_int16(ps_wire_put_int32(at, 0), error);
-    at = ps_wire_put_int64(at, error == 0 ? 77 : -1);
-    return ps_wire_put_int16(at, error == 0 ? broker->epoch : -1);
+    at = ps_wire_put_int64(at, error == 0 ? broker->producer.id : -1);
+    return ps_wire_put_int16(at, error == 0 ? broker->producer.epoch : -1);
 }
 
 static char *find_coordinator(struct ps_test_coordinator *broker, struct ps_wire_in *in, char *at)
@@ -249,12 +267,12 @@ static char *find_coordinator(struct ps_test_coordinator *broker, struct ps_wire
 
 static char *add_partitions(struct ps_test_coordinator *broker, struct ps_wire_in *in, char *at)
 {
-    int16_t error = refuses(broker, take_producer(in));
+    int16_t error = refuses(broker, take_producer(broker, in));
     uint32_t topics = ps_wire_get_count(in, 1);
     at = ps_wire_put_int32(ps_wire_put_int32(at, 0), (int32_t)topics);
     for (uint32_t t = 0; t < topics; t++) {
         bool of_positions;
-        at = ps_test_coordinator_take_topic(in, at, &of_positions);
+        at = ps_test_coordinator_take_topic(in, at, false, &of_positions);
         uint32_t count = ps_wire_get_count(in, 4);
         at = ps_wire_put_int32(at, (int32_t)count);
         for (uint32_t i = 0; i < count; i++) {
@@ -272,20 +290,28 @@ static char *add_partitions(struct ps_test_coordinator *broker, struct ps_wire_i
 
 static char *add_offsets(struct ps_test_coordinator *broker, struct ps_wire_in *in, char *at)
 {
-    int16_t error = refuses(broker, take_producer(in));
+    int16_t error = refuses(broker, take_producer(broker, in));
     if (error == 0)
         broker->ongoing = broker->group_joined = true;
     return ps_wire_put_int16(ps_wire_put_int32(at, 0), error);
 }
 
-static int16_t offsets_error(struct ps_test_coordinator *broker, int16_t epoch, int32_t assignment)
+static int16_t offsets_error(struct ps_test_coordinator *broker, struct producer producer, int32_t assignment)
 {
     if (ps_test_coordinator_fails(broker))
         return draw(broker, 2) == 0 ? ERROR_NO_COORDINATOR : ERROR_NOT_COORDINATOR;
-    if (epoch != broker->epoch) { /* the group's coordinator learns of it by the markers */
+    if (!is_same(producer, broker->producer)) { /* the group's coordinator learns of it by the markers */
         broker->counts.fenced++;
         return ERROR_INVALID_EPOCH;
     }
+    if (broker->second && broker->ending > 0) {
+        broker->ending--;
+        return ERROR_CONCURRENT;
+    }
+    if (ps_test_coordinator_spoils(broker))
+        return ERROR_ABORTABLE;
+    if (broker->second)
+        broker->ongoing = broker->group_joined = true;
     assert_true(broker->group_joined);
     if (assignment != broker->assignment) {
         broker->counts.stale++;
@@ -300,13 +326,13 @@ static char *commit_offsets(struct ps_test_coordinator *broker, struct ps_wire_i
     ps_wire_skip_tags(in);
     (void)ps_wire_get_compact_string(in, &length); /* transactional id */
     (void)ps_wire_get_compact_string(in, &length); /* group */
-    assert_int_equal(ps_wire_get_int64(in), 77);
-    int16_t epoch = ps_wire_get_int16(in);
+    struct producer producer = {.id = ps_wire_get_int64(in)};
+    producer.epoch = ps_wire_get_int16(in);
     int32_t assignment = ps_wire_get_int32(in);
     const char *member = ps_wire_get_compact_string(in, &length);
     assert_true(length == 1 && *member == 'm');
     assert_null(ps_wire_get_compact_string(in, &length)); /* instance */
-    int16_t error = offsets_error(broker, epoch, assignment);
+    int16_t error = offsets_error(broker, producer, assignment);
     assert_int_equal(ps_wire_get_compact_count(in, 1), 1);
     (void)ps_wire_get_compact_string(in, &length);
     uint32_t count = ps_wire_get_compact_count(in, 1);
@@ -333,25 +359,55 @@ static char *commit_offsets(struct ps_test_coordinator *broker, struct ps_wire_i
     return ps_wire_put_uvarint(ps_wire_put_uvarint(at, 0), 0);
 }
 
+/* The producer of the next transaction. One whose epochs are used up gets a new id. */
+static void follow(struct ps_test_coordinator *broker, struct producer producer)
+{
+    bool used_up = draw(broker, 8) == 0;
+    broker->ended = producer;
+    broker->next = used_up ? (struct producer){.id = producer.id + 1}
+                           : (struct producer){.id = producer.id, .epoch = (int16_t)(producer.epoch + 1)};
+    broker->producer = broker->next;
+}
+
+/* A repeat, of which the coordinator knows the end. */
+static bool is_repeat(const struct ps_test_coordinator *broker, struct producer producer)
+{
+    return broker->second ? is_same(producer, broker->ended) && is_same(broker->next, broker->producer)
+                          : !broker->ongoing && is_same(producer, broker->producer);
+}
+
+static int16_t commit_error(struct ps_test_coordinator *broker, struct producer producer)
+{
+    if (is_repeat(broker, producer))
+        return 0;
+    int16_t error = broker->ongoing ? refuses(broker, producer) : ERROR_INVALID_EPOCH;
+    broker->counts.fenced += error == ERROR_INVALID_EPOCH;
+    return error == 0 && ps_test_coordinator_spoils(broker) ? ERROR_ABORTABLE : error;
+}
+
 static char *end_transaction(struct ps_test_coordinator *broker, struct ps_wire_in *in, char *at)
 {
-    int16_t epoch = take_producer(in);
-    int16_t error = broker->ongoing          ? refuses(broker, epoch)
-                    : epoch == broker->epoch ? 0
-                                             : ERROR_INVALID_EPOCH;
+    struct producer producer = take_producer(broker, in);
+    int16_t error = commit_error(broker, producer);
     assert_int_equal(ps_wire_get_int8(in), 1);
-    broker->counts.fenced += error == ERROR_INVALID_EPOCH;
-    if (error == 0 && broker->ongoing) { /* else it is a repeat, of which the coordinator knows the end */
+    if (error == 0 && broker->ongoing && is_same(producer, broker->producer)) {
         end(broker, true);
+        if (broker->second)
+            follow(broker, producer);
         if (draw(broker, 200) < broker->faults) {
             broker->counts.unconfirmed++;
             error = ERROR_NO_COORDINATOR;
             broker->mute = draw(broker, 2) == 0; /* or the answer is lost */
             if (draw(broker, 2) == 0)
-                broker->epoch++; /* another producer comes in between */
+                broker->producer.epoch++; /* another producer comes in between */
         }
     }
-    return ps_wire_put_int16(ps_wire_put_int32(at, 0), error);
+    at = broker->second ? ps_wire_put_uvarint(at, 0) : at;
+    at = ps_wire_put_int16(ps_wire_put_int32(at, 0), error);
+    if (!broker->second)
+        return at;
+    at = ps_wire_put_int64(at, error == 0 ? broker->producer.id : -1);
+    return ps_wire_put_uvarint(ps_wire_put_int16(at, error == 0 ? broker->producer.epoch : -1), 0);
 }
 
 static char *fetch_offsets(struct ps_test_coordinator *broker, struct ps_wire_in *in, char *at)
@@ -384,6 +440,9 @@ static char *fetch_offsets(struct ps_test_coordinator *broker, struct ps_wire_in
 static char *answer(struct ps_test_coordinator *broker, int16_t key, int16_t version, struct ps_wire_in *in,
                     char *at)
 {
+    assert_true(!broker->second || (key != 24 && key != 25));
+    assert_true(key != 26 || version == (broker->second ? 5 : 0));
+    assert_true(key != 28 || version == (broker->second ? 5 : 3));
     switch (key) {
     case 0:
         return ps_test_coordinator_produce(broker, version, in, at);
@@ -394,7 +453,7 @@ static char *answer(struct ps_test_coordinator *broker, int16_t key, int16_t ver
     case 10:
         return find_coordinator(broker, in, at);
     case 18:
-        return ps_test_coordinator_versions(at);
+        return ps_test_coordinator_versions(broker, version, at);
     case 22:
         return init_producer(broker, in, at);
     case 24:

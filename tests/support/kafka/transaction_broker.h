@@ -1,6 +1,6 @@
 /* A Kafka broker with transactions for a test, in the test's thread: partitions of topic `out` with records that are open,
  * committed or aborted, and a topic of positions with one partition; a coordinator with one transactional id; a group with committed and pending offsets of topic `in`.
- * Written from KIP-98, KIP-360 and KIP-447. It misbehaves by a seed: connections break before or after a request is carried
+ * Written from KIP-98, KIP-360, KIP-447 and KIP-890. It misbehaves by a seed: connections break before or after a request is carried
  * out, the coordinator moves, loads, has the last transaction still under way, ends a transaction whose time is over, or
  * writes an end that it does not confirm. It fails the test if a client writes to a partition that has not joined. */
 #pragma once
@@ -15,6 +15,9 @@ struct ps_test_coordinator;
 
 /* `faults`: the number of requests in 1,000 that meet a fault. */
 struct ps_test_coordinator *ps_test_coordinator_start(uint64_t seed, unsigned faults);
+/* From now on, before the first connection: it has the second protocol of transactions (KIP-890). It fails the test if a client
+ * uses the first one. */
+void ps_test_coordinator_use_second(struct ps_test_coordinator *broker);
 void ps_test_coordinator_stop(struct ps_test_coordinator *broker);
 const char *ps_test_coordinator_bootstrap(const struct ps_test_coordinator *broker);
 /* Reads and answers what is possible now. Returns whether something came. */
@@ -51,6 +54,6 @@ void ps_test_coordinator_refuse(struct ps_test_coordinator *broker, int16_t key,
 bool ps_test_coordinator_has_refused(const struct ps_test_coordinator *broker);
 /* How often it did something: for tests that must not pass because nothing happened. */
 struct ps_test_coordinator_counts {
-    unsigned commits, aborts, fenced, stale, timed_out, unconfirmed, resolved, producers;
+    unsigned commits, aborts, fenced, stale, timed_out, unconfirmed, resolved, spoilt, producers;
 };
 struct ps_test_coordinator_counts ps_test_coordinator_counts(const struct ps_test_coordinator *broker);

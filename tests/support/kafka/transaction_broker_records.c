@@ -35,13 +35,13 @@ void ps_test_coordinator_check_id(const char *id, uint32_t length)
     last_id[length] = '\0';
 }
 
-char *ps_test_coordinator_take_topic(struct ps_wire_in *in, char *at, bool *of_positions)
+char *ps_test_coordinator_take_topic(struct ps_wire_in *in, char *at, bool flexible, bool *of_positions)
 {
     uint32_t length;
-    const char *name = ps_wire_get_string(in, &length);
+    const char *name = flexible ? ps_wire_get_compact_string(in, &length) : ps_wire_get_string(in, &length);
     *of_positions = length == strlen(PS_TEST_POSITIONS) && memcmp(name, PS_TEST_POSITIONS, length) == 0;
     assert_true(*of_positions || (length == 3 && memcmp(name, "out", 3) == 0));
-    return ps_wire_put_string(at, name, length);
+    return flexible ? ps_wire_put_compact_string(at, name, length) : ps_wire_put_string(at, name, length);
 }
 
 struct partition *ps_test_coordinator_partition(struct ps_test_coordinator *broker, bool of_positions,
@@ -99,16 +99,24 @@ static int16_t append(struct ps_test_coordinator *broker, struct partition *part
     (void)ps_wire_take(&in, 21);
     assert_int_equal(ps_wire_get_int16(&in), 0x10); /* part of a transaction */
     (void)ps_wire_take(&in, 20);
-    assert_int_equal(ps_wire_get_int64(&in), 77);
-    int16_t epoch = ps_wire_get_int16(&in);
+    struct producer producer = {.id = ps_wire_get_int64(&in)};
+    producer.epoch = ps_wire_get_int16(&in);
     int32_t sequence = ps_wire_get_int32(&in), count = ps_wire_get_int32(&in);
-    if (epoch != broker->epoch) {
+    if (!is_same(producer, broker->producer)) {
         broker->counts.fenced++;
         return ERROR_INVALID_EPOCH;
     }
+    if (broker->second && !partition->joined && broker->ending > 0) {
+        broker->ending--;
+        return ERROR_NOT_ENOUGH_REPLICAS; /* what brokers make of CONCURRENT_TRANSACTIONS */
+    }
+    if (ps_test_coordinator_spoils(broker))
+        return ERROR_ABORTABLE;
+    if (broker->second)
+        partition->joined = broker->ongoing = true;
     assert_true(partition->joined);
-    if (partition->epoch != epoch) {
-        partition->epoch = epoch;
+    if (!is_same(partition->producer, producer)) {
+        partition->producer = producer;
         partition->next = 0;
     }
     if (sequence < partition->next)
@@ -125,12 +133,13 @@ static int16_t append(struct ps_test_coordinator *broker, struct partition *part
 
 static char *produce_topic(struct ps_test_coordinator *broker, struct ps_wire_in *in, char *at)
 {
-    bool of_positions;
-    at = ps_test_coordinator_take_topic(in, at, &of_positions);
-    uint32_t count = ps_wire_get_count(in, 8);
-    at = ps_wire_put_int32(at, (int32_t)count);
+    bool of_positions, second = broker->second;
+    at = ps_test_coordinator_take_topic(in, at, second, &of_positions);
+    uint32_t count = second ? ps_wire_get_compact_count(in, 6) : ps_wire_get_count(in, 8);
+    at = second ? ps_wire_put_uvarint(at, count + 1) : ps_wire_put_int32(at, (int32_t)count);
     for (uint32_t i = 0; i < count; i++) {
-        int32_t number = ps_wire_get_int32(in), bytes = ps_wire_get_int32(in);
+        int32_t number = ps_wire_get_int32(in);
+        int32_t bytes = second ? (int32_t)ps_wire_get_uvarint(in) - 1 : ps_wire_get_int32(in);
         const char *set = ps_wire_take(in, (size_t)bytes);
         assert_non_null(set);
         struct partition *partition = ps_test_coordinator_partition(broker, of_positions, number);
@@ -140,26 +149,45 @@ static char *produce_topic(struct ps_test_coordinator *broker, struct ps_wire_in
         at = ps_wire_put_int16(at, error);
         for (unsigned field = 0; field < 3; field++)
             at = ps_wire_put_int64(at, 0);
-        at = ps_wire_put_int32(at, 0);
-        at = ps_wire_put_int16(at, -1);
+        if (second) {
+            ps_wire_skip_tags(in);
+            at = ps_wire_put_uvarint(at, 1); /* no errors of records, */
+            at = ps_wire_put_uvarint(at, 0); /* no text, */
+            at = ps_wire_put_uvarint(at, 0); /* no tags */
+        } else {
+            at = ps_wire_put_int32(at, 0);
+            at = ps_wire_put_int16(at, -1);
+        }
     }
-    return at;
+    if (!second)
+        return at;
+    ps_wire_skip_tags(in);
+    return ps_wire_put_uvarint(at, 0);
 }
 
 char *ps_test_coordinator_produce(struct ps_test_coordinator *broker, int16_t version, struct ps_wire_in *in,
                                   char *at)
 {
     uint32_t length;
-    const char *id = ps_wire_get_string(in, &length);
+    bool second = broker->second;
+    if (second)
+        ps_wire_skip_tags(in);
+    const char *id = second ? ps_wire_get_compact_string(in, &length) : ps_wire_get_string(in, &length);
     ps_test_coordinator_check_id(id, length);
     (void)ps_wire_get_int16(in);
     (void)ps_wire_get_int32(in);
-    uint32_t topics = ps_wire_get_count(in, 1);
-    assert_int_equal(version, 8);
-    at = ps_wire_put_int32(at, (int32_t)topics);
+    uint32_t topics = second ? ps_wire_get_compact_count(in, 1) : ps_wire_get_count(in, 1);
+    assert_int_equal(version, second ? 12 : 8);
+    if (second)
+        at = ps_wire_put_uvarint(at, 0);
+    at = second ? ps_wire_put_uvarint(at, topics + 1) : ps_wire_put_int32(at, (int32_t)topics);
     for (uint32_t t = 0; t < topics; t++)
         at = produce_topic(broker, in, at);
-    return ps_wire_put_int32(at, 0);
+    at = ps_wire_put_int32(at, 0);
+    if (!second)
+        return at;
+    ps_wire_skip_tags(in);
+    return ps_wire_put_uvarint(at, 0);
 }
 
 static char *put_topic(char *at, const char *name, unsigned partitions)
@@ -193,9 +221,38 @@ char *ps_test_coordinator_metadata(const struct ps_test_coordinator *broker, cha
     return put_topic(at, PS_TEST_POSITIONS, 1);
 }
 
-char *ps_test_coordinator_versions(char *at)
+/* With the second protocol: version 3, and the features that the cluster has. */
+static char *put_second_versions(char *at)
+{
+    static const int16_t keys[][2] = {{0, 13}, {3, 7}, {9, 9}, {18, 4}, {22, 5}, {26, 5}, {28, 5}};
+    static const char feature[] = "transaction.version";
+    at = ps_wire_put_uvarint(ps_wire_put_int16(at, 0), PS_COUNT_OF(keys) + 1);
+    for (size_t i = 0; i < PS_COUNT_OF(keys); i++) {
+        at = ps_wire_put_int16(at, keys[i][0]);
+        at = ps_wire_put_int16(at, 0);
+        at = ps_wire_put_int16(at, keys[i][1]);
+        at = ps_wire_put_uvarint(at, 0);
+    }
+    at = ps_wire_put_int32(at, 0);   /* throttle time */
+    at = ps_wire_put_uvarint(at, 2); /* tags: the epoch of the features, and the features */
+    at = ps_wire_put_uvarint(ps_wire_put_uvarint(at, 1), 8);
+    at = ps_wire_put_int64(at, 1);
+    at = ps_wire_put_uvarint(ps_wire_put_uvarint(at, 2), 1 + sizeof feature + 5);
+    at = ps_wire_put_compact_string(ps_wire_put_uvarint(at, 2), feature, sizeof feature - 1);
+    at = ps_wire_put_int16(at, 2);
+    at = ps_wire_put_int16(at, 0);
+    return ps_wire_put_uvarint(at, 0);
+}
+
+char *ps_test_coordinator_versions(const struct ps_test_coordinator *broker, int16_t version, char *at)
 {
     static const int16_t keys[][2] = {{0, 8}, {3, 7}, {9, 7}, {18, 3}, {22, 1}, {28, 3}};
+    if (broker->second) {
+        assert_int_equal(version, 3);
+        return put_second_versions(at);
+    }
+    if (version > 0) /* as a broker before 2.4: it does not know that version */
+        return ps_wire_put_int32(ps_wire_put_int16(at, ERROR_UNSUPPORTED_VERSION), 0);
     at = ps_wire_put_int16(at, 0);
     at = ps_wire_put_int32(at, PS_COUNT_OF(keys));
     for (size_t i = 0; i < PS_COUNT_OF(keys); i++) {

@@ -18,6 +18,7 @@
 #define ERROR_TLS (-181)
 #define ERROR_AUTHENTICATION (-169)
 #define ERROR_RESOLVE (-193)
+#define ERROR_TRANSACTION_ABORTABLE 120
 #define WRITE_PARTS 64
 #define STARVED_REST_NS (2 * PS_NS_PER_MS)
 #define TOLD_REST_NS (30 * PS_NS_PER_S) /* the same failure is reported again only after this time */
@@ -207,7 +208,9 @@ static void aim(struct ps_kafka_lane_broker *broker, const struct ps_address *ad
 
 static void ask_versions(struct ps_kafka_lane_broker *broker)
 {
-    struct ps_kafka_lane_request *request = ps_kafka_lane_request_versions(broker->lane);
+    /* brokers before 2.4 do not know version 3; responses.c asks them again */
+    struct ps_kafka_lane_request *request =
+        ps_kafka_lane_request_versions(broker->lane, ps_kafka_lane_is_transactional(broker->lane) ? 3 : 0);
     broker->phase = PS_KAFKA_LANE_ASKING;
     broker->addresses_tried = 0;
     if (request == NULL)
@@ -428,9 +431,25 @@ static void check_deadline(struct ps_kafka_lane_broker *broker)
     ps_kafka_lane_broker_lose(broker, reason);
 }
 
+/* All brokers of a cluster have a feature that it has finalized; one that has not is of an older version, started again while a
+ * producer used the feature. The next producer asks its coordinator again. */
+bool ps_kafka_lane_broker_fits(const struct ps_kafka_lane_broker *broker)
+{
+    struct ps_kafka_lane *lane = broker->lane;
+    if (!lane->transaction.second || broker->has_second)
+        return true;
+    if (!lane->fatal)
+        ps_kafka_lane_die(lane, ERROR_TRANSACTION_ABORTABLE,
+                          "%s:%u does not have the protocol of transactions that the producer began with",
+                          broker->host, broker->port);
+    return false;
+}
+
 static void produce(struct ps_kafka_lane_broker *broker)
 {
     struct ps_kafka_lane *lane = broker->lane;
+    if (broker->ready != NULL && broker->phase == PS_KAFKA_LANE_UP && !ps_kafka_lane_broker_fits(broker))
+        return;
     while (broker->phase == PS_KAFKA_LANE_UP && broker->writing == NULL && broker->ready != NULL &&
            broker->produce_in_flight < lane->settings.in_flight_max && !lane->fatal &&
            lane->id_state == PS_KAFKA_LANE_ID_KNOWN && lane->now.mono_ns >= broker->throttle_ns &&

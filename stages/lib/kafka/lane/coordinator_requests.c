@@ -1,6 +1,6 @@
-/* The requests of transactions as bytes (Kafka protocol guide; KIP-98, KIP-447). Versions before flexible ones, but for
- * TxnOffsetCommit 3, the first one that names the member of the group, and OffsetFetch 7, the first one that waits for stable
- * offsets. */
+/* The requests of transactions as bytes (Kafka protocol guide; KIP-98, KIP-447, KIP-890). Versions before flexible ones, but for
+ * TxnOffsetCommit 3, the first one that names the member of the group, OffsetFetch 7, the first one that waits for stable
+ * offsets, and those of the second protocol. */
 #include "stages/lib/kafka/lane/lane_internal.h"
 #include "stages/lib/kafka/slice.h"
 
@@ -161,10 +161,12 @@ struct ps_kafka_lane_request *ps_kafka_lane_request_offsets(struct ps_kafka_lane
     const struct ps_kafka_lane_transaction *transaction = &lane->transaction;
     const struct ps_stream_name *name = current(lane);
     struct ps_kafka_lane_request *request;
-    char *at = ps_kafka_lane_request_begin(lane, PS_KAFKA_LANE_COMMIT_OFFSETS, 3,
+    char *at = ps_kafka_lane_request_begin(lane, PS_KAFKA_LANE_COMMIT_OFFSETS,
+                                           transaction->second ? PS_KAFKA_LANE_SECOND_OFFSETS : 3,
                                            offsets_room(transaction, name), &request);
     if (at == NULL)
         return NULL;
+    lane->transaction.any_joined = true;
     at = ps_wire_put_uvarint(at, 0); /* tags of the header */
     at = ps_wire_put_compact_string(at, transaction->id, strlen(transaction->id));
     at = ps_wire_put_compact_string(at, name->group.data, name->group.length);
@@ -188,9 +190,27 @@ struct ps_kafka_lane_request *ps_kafka_lane_request_offsets(struct ps_kafka_lane
     return ps_kafka_lane_request_end(request, ps_wire_put_uvarint(at, 0));
 }
 
+static struct ps_kafka_lane_request *request_second_end(struct ps_kafka_lane *lane)
+{
+    const char *id = lane->transaction.id;
+    struct ps_kafka_lane_request *request;
+    char *at = ps_kafka_lane_request_begin(lane, PS_KAFKA_LANE_END_TRANSACTION, PS_KAFKA_LANE_SECOND_END,
+                                           PRODUCER_BYTES + 8, &request);
+    if (at == NULL)
+        return NULL;
+    at = ps_wire_put_uvarint(at, 0); /* tags of the header */
+    at = ps_wire_put_compact_string(at, id, strlen(id));
+    at = ps_wire_put_int64(at, lane->id.id);
+    at = ps_wire_put_int16(at, lane->id.epoch);
+    at = ps_wire_put_int8(at, 1); /* commit */
+    return ps_kafka_lane_request_end(request, ps_wire_put_uvarint(at, 0));
+}
+
 struct ps_kafka_lane_request *ps_kafka_lane_request_end_transaction(struct ps_kafka_lane *lane)
 {
     struct ps_kafka_lane_request *request;
+    if (lane->transaction.second)
+        return request_second_end(lane);
     char *at =
         ps_kafka_lane_request_begin(lane, PS_KAFKA_LANE_END_TRANSACTION, 0, PRODUCER_BYTES + 1, &request);
     if (at == NULL)

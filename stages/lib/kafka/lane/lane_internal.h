@@ -187,8 +187,9 @@ struct ps_kafka_lane_broker {
     uint32_t watched_events;
     bool write_blocked;
     int16_t produce_version, metadata_version, init_version, login_version; /* -1: it has none */
-    bool has_transactions;             /* with the member of the group (KIP-447) */
-    struct ps_sasl *sasl;              /* while it logs in */
+    bool has_transactions; /* with the member of the group (KIP-447) */
+    bool has_second;       /* and the second protocol of transactions (KIP-890), which the cluster uses */
+    struct ps_sasl *sasl;  /* while it logs in */
     struct ps_gss_initiator *kerberos; /* tickets for this broker; NULL: not asked for yet */
     bool awaits_ticket;                /* LOGGING_IN: nothing is sent before the ticket, or token, is there */
     bool login_is_last;                /* after the next answer the login is complete */
@@ -273,7 +274,10 @@ struct ps_kafka_lane_transaction {
     char id[PS_KAFKA_LANE_TRANSACTIONAL_ID_BYTES]; /* "": no transactions */
     struct ps_kafka_lane_coordinator own, group;
     uint64_t number; /* of the open one, from 1 */
-    bool any_joined; /* the coordinator knows of something in it */
+    /* The second protocol (KIP-890): requests of the transaction add what they write to, and each end gives a new epoch. Decided
+     * with the producer's id. */
+    bool second;
+    bool any_joined; /* the coordinator knows of something in it, or may */
     bool joins_wanted;
     bool joins_asked, step_asked;
     uint64_t rest_ns; /* no request before */
@@ -441,7 +445,7 @@ uint64_t ps_kafka_lane_statistics_due_ns(const struct ps_kafka_lane *lane);
 
 /* ---- requests.c ---- */
 
-struct ps_kafka_lane_request *ps_kafka_lane_request_versions(struct ps_kafka_lane *lane);
+struct ps_kafka_lane_request *ps_kafka_lane_request_versions(struct ps_kafka_lane *lane, int16_t version);
 struct ps_kafka_lane_request *ps_kafka_lane_request_metadata(struct ps_kafka_lane *lane, int16_t version);
 struct ps_kafka_lane_request *ps_kafka_lane_request_id(struct ps_kafka_lane *lane, int16_t version);
 /* Takes sets from the broker's ready partitions. Returns NULL if there is none, or no memory. */
@@ -493,6 +497,18 @@ static inline bool ps_kafka_lane_is_transactional(const struct ps_kafka_lane *la
     return lane->transaction.id[0] != '\0';
 }
 
+/* The versions of requests of the second protocol. */
+#define PS_KAFKA_LANE_SECOND_PRODUCE 12
+#define PS_KAFKA_LANE_SECOND_OFFSETS 5
+#define PS_KAFKA_LANE_SECOND_END 5
+
+/* The first step for each member of a group. */
+static inline enum ps_kafka_lane_step
+ps_kafka_lane_member_step(const struct ps_kafka_lane_transaction *transaction)
+{
+    return transaction->second ? PS_KAFKA_LANE_STEP_OFFSETS : PS_KAFKA_LANE_STEP_GROUP;
+}
+
 void ps_kafka_lane_transaction_init(struct ps_kafka_lane *lane, const char *id);
 /* Sends the requests that transactions need now: the producer's id, partitions that join, the next step of a
  * commit. */
@@ -500,6 +516,8 @@ void ps_kafka_lane_transaction_turn(struct ps_kafka_lane *lane);
 uint64_t ps_kafka_lane_transaction_due_ns(const struct ps_kafka_lane *lane);
 /* ---- transaction_answers.c ---- */
 
+/* The producer has its id: decides its protocol. */
+void ps_kafka_lane_transaction_decide(struct ps_kafka_lane *lane, bool second);
 /* Ends a commit, or the request that finds out how one ended. */
 void ps_kafka_lane_transaction_finish(struct ps_kafka_lane *lane, enum ps_kafka_ending ending);
 /* The lane has died: reports how a commit under way ended. */
@@ -514,7 +532,8 @@ bool ps_kafka_lane_transaction_answer(struct ps_kafka_lane *lane, struct ps_kafk
 static inline bool ps_kafka_lane_has_joined(struct ps_kafka_lane *lane,
                                             const struct ps_kafka_lane_partition *partition)
 {
-    if (!ps_kafka_lane_is_transactional(lane) || partition->joined == lane->transaction.number)
+    if (!ps_kafka_lane_is_transactional(lane) || lane->transaction.second ||
+        partition->joined == lane->transaction.number)
         return true;
     lane->transaction.joins_wanted = true;
     return false;
@@ -573,4 +592,6 @@ void ps_kafka_lane_broker_connect(struct ps_kafka_lane_broker *broker);
 void ps_kafka_lane_broker_resolved(struct ps_kafka_lane_broker *broker, const struct ps_question *answer);
 /* Returns the time at which the broker needs `work`. */
 uint64_t ps_kafka_lane_broker_due_ns(const struct ps_kafka_lane_broker *broker);
+/* Returns whether the broker has the protocol of the open transaction. The lane dies if not. */
+bool ps_kafka_lane_broker_fits(const struct ps_kafka_lane_broker *broker);
 bool ps_kafka_lane_broker_needs_connection(const struct ps_kafka_lane_broker *broker);

@@ -1,4 +1,5 @@
-/* Requests as bytes: header version 1 and the bodies of versions that are not flexible. (Kafka protocol guide.) */
+/* Requests as bytes: header version 1 and the bodies of versions that are not flexible, but for ApiVersions 3 and the Produce of
+ * the second protocol of transactions, which have tags behind the header. (Kafka protocol guide.) */
 #include "stages/lib/kafka/lane/lane_internal.h"
 #include "stages/lib/kafka/lane/wire.h"
 
@@ -103,11 +104,23 @@ struct ps_kafka_lane_request *ps_kafka_lane_request_end(struct ps_kafka_lane_req
     return end(request, at);
 }
 
-struct ps_kafka_lane_request *ps_kafka_lane_request_versions(struct ps_kafka_lane *lane)
+/* Version 3 also names the client (KIP-511; a broker refuses an empty version), and asks for the features of the cluster
+ * (KIP-584). */
+struct ps_kafka_lane_request *ps_kafka_lane_request_versions(struct ps_kafka_lane *lane, int16_t version)
 {
-    struct ps_kafka_lane_request *request = ps_kafka_lane_take_request(lane, PS_KAFKA_LANE_API_VERSIONS, 0);
-    char *at = request != NULL ? begin(lane, request, 0) : NULL;
-    return at != NULL ? end(request, at) : request != NULL ? fail(lane, request) : NULL;
+    static const char name[] = "penstock", version_text[] = "unknown"; /* what Java sends without one */
+    struct ps_kafka_lane_request *request =
+        ps_kafka_lane_take_request(lane, PS_KAFKA_LANE_API_VERSIONS, version);
+    char *at = request != NULL ? begin(lane, request, 4 + sizeof name + sizeof version_text) : NULL;
+    if (at == NULL)
+        return request != NULL ? fail(lane, request) : NULL;
+    if (version >= 3) {
+        at = ps_wire_put_uvarint(at, 0);
+        at = ps_wire_put_compact_string(at, name, sizeof name - 1);
+        at = ps_wire_put_compact_string(at, version_text, sizeof version_text - 1);
+        at = ps_wire_put_uvarint(at, 0);
+    }
+    return end(request, at);
 }
 
 /* A null string without transactions. */
@@ -250,11 +263,39 @@ static uint32_t count_topics(const struct ps_kafka_lane_request *request)
     return topics;
 }
 
+/* The body of a flexible version. */
+static char *put_second(const struct ps_kafka_lane *lane, struct ps_kafka_lane_request *request, char *at)
+{
+    const char *id = lane->transaction.id;
+    at = ps_wire_put_uvarint(at, 0); /* tags of the header */
+    at = ps_wire_put_compact_string(at, id, strlen(id));
+    at = ps_wire_put_int16(at, lane->settings.acks);
+    at = ps_wire_put_int32(at, lane->settings.acks_timeout_ms);
+    at = ps_wire_put_uvarint(at, count_topics(request) + 1);
+    uint32_t left = 0;
+    for (uint32_t i = 0; i < request->set_count; i++) {
+        const struct ps_kafka_lane_set *set = request->sets[i];
+        if (left == 0) {
+            left = same_topic(request, i);
+            at = ps_wire_put_compact_string(at, set->partition->topic->name, set->partition->topic->length);
+            at = ps_wire_put_uvarint(at, left + 1);
+        }
+        at = ps_wire_put_int32(at, set->partition->number);
+        at = ps_wire_put_uvarint(at, set->length + 1);
+        request->part_end[i] = (uint32_t)(at - request->head);
+        at = ps_wire_put_uvarint(at, 0); /* tags of the partition, */
+        if (--left == 0)
+            at = ps_wire_put_uvarint(at, 0); /* and of the topic */
+    }
+    return ps_wire_put_uvarint(at, 0);
+}
+
 struct ps_kafka_lane_request *ps_kafka_lane_request_produce(struct ps_kafka_lane_broker *broker)
 {
     struct ps_kafka_lane *lane = broker->lane;
-    struct ps_kafka_lane_request *request =
-        ps_kafka_lane_take_request(lane, PS_KAFKA_LANE_PRODUCE, broker->produce_version);
+    bool second = ps_kafka_lane_is_transactional(lane) && lane->transaction.second;
+    struct ps_kafka_lane_request *request = ps_kafka_lane_take_request(
+        lane, PS_KAFKA_LANE_PRODUCE, second ? PS_KAFKA_LANE_SECOND_PRODUCE : broker->produce_version);
     size_t room =
         16 + PS_KAFKA_LANE_TRANSACTIONAL_ID_BYTES + PART_BYTES_MAX * (size_t)PS_KAFKA_LANE_REQUEST_SETS_MAX;
     char *at = request != NULL ? begin(lane, request, room) : NULL;
@@ -262,6 +303,9 @@ struct ps_kafka_lane_request *ps_kafka_lane_request_produce(struct ps_kafka_lane
         return request != NULL ? fail(lane, request) : NULL;
     take_sets(broker, request);
     sort_sets(request);
+    lane->transaction.any_joined |= second;
+    if (second)
+        return end(request, put_second(lane, request, at));
     at = put_transactional_id(lane, at);
     at = ps_wire_put_int16(at, lane->settings.acks);
     at = ps_wire_put_int32(at, lane->settings.acks_timeout_ms);

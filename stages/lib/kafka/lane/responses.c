@@ -16,7 +16,10 @@
 #define ERROR_NOT_COORDINATOR 16
 #define ERROR_OUT_OF_ORDER 45
 #define ERROR_DUPLICATE 46
+#define ERROR_UNSUPPORTED_VERSION 35
 #define ERROR_GAPLESS (-148)
+#define TAG_FINALIZED_FEATURES 2
+#define TRANSACTION_FEATURE "transaction.version"
 #define READER_METADATA_REST_NS (500 * PS_NS_PER_MS) /* a topic that it reads may not exist for long */
 
 static bool refuse(char *reason, const char *what)
@@ -33,16 +36,65 @@ static int16_t choose(int16_t least, int16_t most, int16_t broker_least, int16_t
     return version >= least && version >= broker_least ? version : -1;
 }
 
-static bool versions(struct ps_kafka_lane_broker *broker, struct ps_wire_in *in, char *reason)
+/* A broker needs all of these for the second protocol of transactions. */
+struct second {
+    bool produces, takes_offsets, ends, finalized;
+};
+
+/* The features that the cluster has finalized: a tagged field of the answer. */
+static void read_features(struct ps_wire_in *in, struct second *second)
+{
+    uint32_t tags = ps_wire_get_uvarint(in);
+    for (uint32_t i = 0; i < tags && !in->failed; i++) {
+        uint32_t tag = ps_wire_get_uvarint(in), size = ps_wire_get_uvarint(in), length;
+        const char *bytes = ps_wire_take(in, size);
+        if (tag != TAG_FINALIZED_FEATURES || bytes == NULL)
+            continue;
+        struct ps_wire_in features = {.at = bytes, .end = bytes + size};
+        uint32_t count = ps_wire_get_compact_count(&features, 6);
+        for (uint32_t f = 0; f < count; f++) {
+            const char *name = ps_wire_get_compact_string(&features, &length);
+            int16_t most = ps_wire_get_int16(&features);
+            (void)ps_wire_get_int16(&features); /* least */
+            ps_wire_skip_tags(&features);
+            if (!features.failed && name != NULL && length == sizeof TRANSACTION_FEATURE - 1 &&
+                memcmp(name, TRANSACTION_FEATURE, length) == 0)
+                second->finalized = most >= 2;
+        }
+        in->failed |= features.failed;
+    }
+}
+
+/* A broker that does not know the version of the question answers with version 0, and gets a question of that version. */
+static bool ask_versions_again(struct ps_kafka_lane_broker *broker, char *reason)
+{
+    struct ps_kafka_lane_request *request = ps_kafka_lane_request_versions(broker->lane, 0);
+    if (request == NULL)
+        return refuse(reason, "no memory");
+    ps_kafka_lane_broker_send(broker, request);
+    return true;
+}
+
+static bool versions(struct ps_kafka_lane_broker *broker, int16_t version, struct ps_wire_in *in,
+                     char *reason)
 {
     int16_t error = ps_wire_get_int16(in);
+    bool flexible = version >= 3;
+    struct second second = {.produces = false};
+    if (error == ERROR_UNSUPPORTED_VERSION && flexible)
+        return ask_versions_again(broker, reason);
     broker->produce_version = broker->metadata_version = broker->init_version = broker->login_version = -1;
     for (unsigned i = 0; i < PS_KAFKA_LANE_READER_KIND_COUNT; i++)
         broker->reader_versions[i] = -1;
     bool has_members = false, has_stable = false;
-    uint32_t count = ps_wire_get_count(in, 6);
+    uint32_t count = flexible ? ps_wire_get_compact_count(in, 7) : ps_wire_get_count(in, 6);
     for (uint32_t i = 0; i < count; i++) {
         int16_t key = ps_wire_get_int16(in), least = ps_wire_get_int16(in), most = ps_wire_get_int16(in);
+        if (flexible)
+            ps_wire_skip_tags(in);
+        second.produces |= key == 0 && most >= PS_KAFKA_LANE_SECOND_PRODUCE;
+        second.ends |= key == 26 && most >= PS_KAFKA_LANE_SECOND_END;
+        second.takes_offsets |= key == 28 && most >= PS_KAFKA_LANE_SECOND_OFFSETS;
         if (key == 0)
             broker->produce_version = choose(3, 8, least, most);
         else if (key == 3) /* from version 8 on the request also asks for operations */
@@ -58,7 +110,13 @@ static bool versions(struct ps_kafka_lane_broker *broker, struct ps_wire_in *in,
         else if (key == 9) /* older versions also return offsets that a transaction may still change */
             has_stable = choose(7, 7, least, most) == 7;
     }
+    if (flexible) {
+        (void)ps_wire_get_int32(in); /* throttle time */
+        read_features(in, &second);
+    }
     broker->has_transactions = has_members && has_stable;
+    broker->has_second = broker->has_transactions && second.produces && second.takes_offsets && second.ends &&
+                         second.finalized;
     if (in->failed || error != 0)
         return refuse(reason, "the answer to ApiVersions cannot be read: is this a Kafka broker?");
     if (broker->produce_version < 0 || broker->metadata_version < 0)
@@ -74,8 +132,9 @@ static bool versions(struct ps_kafka_lane_broker *broker, struct ps_wire_in *in,
 
 /* ---- InitProducerId ---- */
 
-static bool producer_id(struct ps_kafka_lane *lane, struct ps_wire_in *in, char *reason)
+static bool producer_id(struct ps_kafka_lane_broker *broker, struct ps_wire_in *in, char *reason)
 {
+    struct ps_kafka_lane *lane = broker->lane;
     (void)ps_wire_get_int32(in); /* throttle time */
     int16_t error = ps_wire_get_int16(in);
     struct ps_kafka_lane_producer_id id = {.id = ps_wire_get_int64(in), .epoch = ps_wire_get_int16(in)};
@@ -86,6 +145,8 @@ static bool producer_id(struct ps_kafka_lane *lane, struct ps_wire_in *in, char 
         id.transactional = ps_kafka_lane_is_transactional(lane);
         lane->id = id;
         lane->id_state = PS_KAFKA_LANE_ID_KNOWN;
+        if (id.transactional)
+            ps_kafka_lane_transaction_decide(lane, broker->has_second);
         return true;
     }
     lane->id_rest_ns = lane->now.mono_ns + lane->settings.retry_rest_ns;
@@ -382,24 +443,47 @@ static int16_t read_answer(struct ps_wire_in *in, int16_t version)
     return error;
 }
 
+/* The same of a flexible version. Broker and leader of a partition that moved are tags, which are left to Metadata. */
+static int16_t read_second_answer(struct ps_wire_in *in)
+{
+    uint32_t length;
+    int16_t error = ps_wire_get_int16(in);
+    (void)ps_wire_take(in, 24); /* base offset, append time, log start */
+    uint32_t count = ps_wire_get_compact_count(in, 6);
+    for (uint32_t i = 0; i < count; i++) {
+        (void)ps_wire_get_int32(in); /* record */
+        (void)ps_wire_get_compact_string(in, &length);
+        ps_wire_skip_tags(in);
+    }
+    (void)ps_wire_get_compact_string(in, &length); /* the error's text */
+    ps_wire_skip_tags(in);
+    return error;
+}
+
 static bool produced(struct ps_kafka_lane_broker *broker, struct ps_kafka_lane_request *request,
                      struct ps_wire_in *in, char *reason)
 {
     struct ps_kafka_lane *lane = broker->lane;
-    uint32_t topics = ps_wire_get_count(in, 6);
+    bool second = request->version >= PS_KAFKA_LANE_SECOND_PRODUCE;
+    if (second)
+        ps_wire_skip_tags(in); /* of the header */
+    uint32_t topics = second ? ps_wire_get_compact_count(in, 3) : ps_wire_get_count(in, 6);
     for (uint32_t t = 0; t < topics; t++) {
         uint32_t length, count;
-        const char *topic = ps_wire_get_string(in, &length);
-        count = ps_wire_get_count(in, 22);
+        const char *topic =
+            second ? ps_wire_get_compact_string(in, &length) : ps_wire_get_string(in, &length);
+        count = second ? ps_wire_get_compact_count(in, 33) : ps_wire_get_count(in, 22);
         for (uint32_t i = 0; i < count; i++) {
             int32_t number = ps_wire_get_int32(in);
-            int16_t error = read_answer(in, request->version);
+            int16_t error = second ? read_second_answer(in) : read_answer(in, request->version);
             if (in->failed || topic == NULL)
                 return refuse(reason, "the answer to Produce cannot be read");
             struct ps_kafka_lane_set *set = take_answered(request, topic, length, number);
             if (set != NULL)
                 set_answered(lane, set, error);
         }
+        if (second)
+            ps_wire_skip_tags(in); /* of the topic */
     }
     int32_t throttle_ms = ps_wire_get_int32(in);
     if (in->failed)
@@ -424,7 +508,7 @@ bool ps_kafka_lane_response(struct ps_kafka_lane_broker *broker, struct ps_kafka
     broker->lane->all_down_told = false;
     switch (request->kind) {
     case PS_KAFKA_LANE_API_VERSIONS:
-        return versions(broker, &in, reason);
+        return versions(broker, request->version, &in, reason);
     case PS_KAFKA_LANE_SASL_HANDSHAKE:
         return ps_kafka_lane_login_handshake(broker, &in, reason);
     case PS_KAFKA_LANE_SASL_AUTHENTICATE:
@@ -432,7 +516,7 @@ bool ps_kafka_lane_response(struct ps_kafka_lane_broker *broker, struct ps_kafka
     case PS_KAFKA_LANE_METADATA:
         return metadata(broker->lane, &in, request->version, reason);
     case PS_KAFKA_LANE_INIT_PRODUCER_ID:
-        return producer_id(broker->lane, &in, reason);
+        return producer_id(broker, &in, reason);
     case PS_KAFKA_LANE_PRODUCE:
         return produced(broker, request, &in, reason);
     case PS_KAFKA_LANE_FIND_COORDINATOR:

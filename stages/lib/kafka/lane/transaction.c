@@ -1,10 +1,13 @@
-/* Transactions (KIP-98, KIP-360, KIP-447), as a producer sees them.
+/* Transactions (KIP-98, KIP-360, KIP-447, KIP-890), as a producer sees them.
  *
  * One transaction is open at a time, from the first record on. A partition joins it before its first set is sent.
  * A commit has steps: for each member of a group that read the records, the group joins, and its coordinator gets
  * the positions; then the transaction's coordinator ends it. Nothing is aborted by a request: the lane dies, and
  * the next one with the same transactional id asks for a producer's id, which aborts the open transaction and
- * fences its requests. */
+ * fences its requests.
+ *
+ * With the second protocol (KIP-890) nothing joins: the first set for a partition, and the positions of a group, join with the
+ * request that brings them. */
 #include "stages/lib/kafka/lane/lane_internal.h"
 
 #include "stages/lib/kafka/slice.h"
@@ -132,7 +135,10 @@ static void ask_step(struct ps_kafka_lane *lane)
     }
     struct ps_kafka_lane_broker *broker =
         ps_kafka_lane_coordinator_broker(lane, step_coordinator(transaction));
-    struct ps_kafka_lane_request *request = broker != NULL ? step_request(lane) : NULL;
+    if (broker == NULL ||
+        (transaction->step != PS_KAFKA_LANE_STEP_RESOLVE && !ps_kafka_lane_broker_fits(broker)))
+        return;
+    struct ps_kafka_lane_request *request = step_request(lane);
     if (request == NULL)
         return;
     transaction->step_asked = true;
@@ -187,7 +193,8 @@ static void begin(struct ps_kafka_lane *lane, enum ps_kafka_lane_step step,
 void ps_kafka_lane_commit(struct ps_kafka_lane *lane, const struct ps_kafka_position *positions,
                           uint32_t count)
 {
-    begin(lane, count > 0 ? PS_KAFKA_LANE_STEP_GROUP : PS_KAFKA_LANE_STEP_END, positions, count);
+    begin(lane, count > 0 ? ps_kafka_lane_member_step(&lane->transaction) : PS_KAFKA_LANE_STEP_END, positions,
+          count);
 }
 
 void ps_kafka_lane_resolve(struct ps_kafka_lane *lane, const struct ps_kafka_position *positions,

@@ -209,8 +209,8 @@ static bool joined(struct ps_kafka_lane *lane, struct ps_wire_in *in, char *reas
 static void next_member(struct ps_kafka_lane_transaction *transaction)
 {
     transaction->from = transaction->end;
-    transaction->step =
-        transaction->from < transaction->count ? PS_KAFKA_LANE_STEP_GROUP : PS_KAFKA_LANE_STEP_END;
+    transaction->step = transaction->from < transaction->count ? ps_kafka_lane_member_step(transaction)
+                                                               : PS_KAFKA_LANE_STEP_END;
 }
 
 /* Handles the error of a step that has one error for all. Returns whether the step is done. */
@@ -313,6 +313,58 @@ static bool committed_answered(struct ps_kafka_lane *lane, struct ps_wire_in *in
     return true;
 }
 
+/* Partitions that got records before the protocol was known wait until they have joined. */
+void ps_kafka_lane_transaction_decide(struct ps_kafka_lane *lane, bool second)
+{
+    lane->transaction.second = second;
+    if (!second)
+        return;
+    lane->transaction.joins_wanted = false;
+    for (size_t i = 0; i < PS_COUNT_OF(lane->buckets); i++) {
+        for (struct ps_kafka_lane_topic *topic = lane->buckets[i]; topic != NULL; topic = topic->next) {
+            for (int32_t p = 0; p < topic->partition_count; p++)
+                ps_kafka_lane_partition_offer(lane, &topic->partitions[p]);
+        }
+    }
+}
+
+/* The end has a new epoch, so that no late request of the last transaction gets into the next one. Everything is delivered, or the
+ * commit would not have begun: sequence numbers begin again. */
+static void adopt(struct ps_kafka_lane *lane, int64_t id, int16_t epoch)
+{
+    bool other = id != lane->id.id;
+    lane->id.id = id;
+    lane->id.epoch = epoch;
+    for (size_t i = 0; i < PS_COUNT_OF(lane->buckets); i++) {
+        for (struct ps_kafka_lane_topic *topic = lane->buckets[i]; topic != NULL; topic = topic->next) {
+            for (int32_t p = 0; p < topic->partition_count; p++) {
+                topic->partitions[p].next_sequence = 0;
+                if (other)
+                    topic->partitions[p].known_ns = 0;
+            }
+        }
+    }
+}
+
+static bool end_answered(struct ps_kafka_lane *lane, int16_t version, struct ps_wire_in *in, char *reason)
+{
+    bool second = version >= PS_KAFKA_LANE_SECOND_END;
+    if (second)
+        ps_wire_skip_tags(in);   /* of the header */
+    (void)ps_wire_get_int32(in); /* throttle time */
+    int16_t error = ps_wire_get_int16(in);
+    int64_t id = second ? ps_wire_get_int64(in) : 0;
+    int16_t epoch = second ? ps_wire_get_int16(in) : 0;
+    if (in->failed || (second && error == 0 && (id < 0 || epoch < 0)))
+        return unreadable(reason, "EndTxn");
+    if (!step_answered(lane, PS_KAFKA_LANE_END_TRANSACTION, error))
+        return true;
+    if (second)
+        adopt(lane, id, epoch);
+    ps_kafka_lane_transaction_finish(lane, PS_KAFKA_END_COMMITTED);
+    return true;
+}
+
 bool ps_kafka_lane_transaction_answer(struct ps_kafka_lane *lane, struct ps_kafka_lane_request *request,
                                       struct ps_wire_in *in, char *reason)
 {
@@ -322,17 +374,14 @@ bool ps_kafka_lane_transaction_answer(struct ps_kafka_lane *lane, struct ps_kafk
         return offsets_answered(lane, in, reason);
     if (request->kind == PS_KAFKA_LANE_FETCH_OFFSETS)
         return committed_answered(lane, in, reason);
+    if (request->kind == PS_KAFKA_LANE_END_TRANSACTION)
+        return end_answered(lane, request->version, in, reason);
     (void)ps_wire_get_int32(in); /* throttle time */
     int16_t error = ps_wire_get_int16(in);
-    bool ends = request->kind == PS_KAFKA_LANE_END_TRANSACTION;
     if (in->failed)
-        return unreadable(reason, ends ? "EndTxn" : "AddOffsetsToTxn");
+        return unreadable(reason, "AddOffsetsToTxn");
     if (!step_answered(lane, request->kind, error))
         return true;
-    if (ends) {
-        ps_kafka_lane_transaction_finish(lane, PS_KAFKA_END_COMMITTED);
-        return true;
-    }
     lane->transaction.any_joined = true;
     lane->transaction.step = PS_KAFKA_LANE_STEP_OFFSETS;
     return true;

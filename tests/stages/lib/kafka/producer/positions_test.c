@@ -112,6 +112,8 @@ static void begin(uint64_t seed, unsigned faults, unsigned logs)
     run.faults = faults;
     run.next = 1;
     run.broker = ps_test_coordinator_start(seed, faults);
+    if (seed % 2 == 0) /* each of the two protocols of transactions has half of the trials */
+        ps_test_coordinator_use_second(run.broker);
     if (run.logs > 1)
         ps_test_coordinator_several_ids();
     const struct ps_pair pairs[] = {

@@ -54,6 +54,8 @@ static void begin(struct run *run, uint64_t seed, unsigned faults)
     memset(run, 0, sizeof *run);
     run->random = seed ^ UINT64_C(0x9e3779b97f4a7c15);
     run->broker = ps_test_coordinator_start(seed, faults);
+    if (seed % 2 == 0) /* each of the two protocols of transactions has half of the trials */
+        ps_test_coordinator_use_second(run->broker);
     ps_test_stage_init(&run->stage, &ps_sink_kafka);
     const struct ps_pair pairs[] = {
         {.key = "bootstrap.servers", .value = ps_test_coordinator_bootstrap(run->broker)},
@@ -304,16 +306,18 @@ static void test_recalls(void **state)
 
 static void test_calm(void **state)
 {
-    struct ps_test_coordinator_counts counts = run_one(1, 0, 0);
-    assert_in_range(counts.commits, 1, 1000);
-    assert_int_equal(counts.aborts, 0);
-    assert_int_equal(counts.fenced, 0);
+    for (unsigned seed = 1; seed <= 2; seed++) {
+        struct ps_test_coordinator_counts counts = run_one(seed, 0, 0);
+        assert_in_range(counts.commits, 1, 1000);
+        assert_int_equal(counts.aborts, 0);
+        assert_int_equal(counts.fenced, 0);
+    }
 }
 
 static bool has_each_kind(const struct ps_test_coordinator_counts *all)
 {
     return all->aborts > 0 && all->fenced > 0 && all->timed_out > 0 && all->unconfirmed > 0 &&
-           all->resolved > 0;
+           all->resolved > 0 && all->spoilt > 0;
 }
 
 /* Twenty trials, and more until each kind of end was seen. Packets and the sender's clock are not in step on a busy machine, so that a seed
@@ -330,9 +334,11 @@ static void test_faults(void **state)
         all.timed_out += counts.timed_out;
         all.unconfirmed += counts.unconfirmed;
         all.resolved += counts.resolved;
+        all.spoilt += counts.spoilt;
     }
-    print_message("aborted %u, fenced %u, timed out %u, ends not confirmed %u, resolved %u\n", all.aborts,
-                  all.fenced, all.timed_out, all.unconfirmed, all.resolved);
+    print_message(
+        "aborted %u, fenced %u, timed out %u, ends not confirmed %u, resolved %u, to be aborted %u\n",
+        all.aborts, all.fenced, all.timed_out, all.unconfirmed, all.resolved, all.spoilt);
     assert_true(has_each_kind(&all));
 }
 
@@ -347,23 +353,37 @@ static void test_reassignments(void **state)
     assert_true(stale > 0);
 }
 
+static bool is_of_first_protocol(int16_t key)
+{
+    return key == KEY_PARTITIONS || key == KEY_GROUP;
+}
+
+/* Loses each of the first requests of this kind in turn. A seed that is even has the second protocol. */
+static void lose_each(uint64_t seed, int16_t key, bool carried_out)
+{
+    struct ps_test_loss loss = {.key = key, .carried_out = carried_out};
+    bool met = true;
+    const struct trial trial = {.loss = &loss, .met = &met};
+    for (; met && loss.nth < LOSSES_MAX; loss.nth++) {
+        print_message("seed %u, request %u of kind %d, carried out: %d\n", (unsigned)seed, loss.nth, key,
+                      carried_out);
+        struct ps_test_coordinator_counts counts = run_trial(seed, &trial);
+        assert_int_equal(counts.aborts, 0);
+        assert_int_equal(counts.fenced, 0);
+        assert_true(met || loss.nth > 0);
+    }
+}
+
 /* Each request of the first transactions is lost, or its answer: it is sent again, and nothing is aborted for it. */
 static void test_each_loss(void **state)
 {
     static const int16_t keys[] = {KEY_PRODUCE,  KEY_METADATA,    KEY_COORDINATOR,
                                    KEY_VERSIONS, KEY_PRODUCER_ID, KEY_PARTITIONS,
                                    KEY_GROUP,    KEY_END,         KEY_COMMIT_OFFSETS};
-    for (size_t i = 0; i < 2 * PS_COUNT_OF(keys); i++) {
-        struct ps_test_loss loss = {.key = keys[i / 2], .carried_out = i % 2 == 1};
-        bool met = true;
-        const struct trial trial = {.loss = &loss, .met = &met};
-        for (; met && loss.nth < LOSSES_MAX; loss.nth++) {
-            print_message("request %u of kind %d, carried out: %d\n", loss.nth, loss.key, loss.carried_out);
-            struct ps_test_coordinator_counts counts = run_trial(1, &trial);
-            assert_int_equal(counts.aborts, 0);
-            assert_int_equal(counts.fenced, 0);
-            assert_true(met || loss.nth > 0);
-        }
+    for (size_t i = 0; i < 4 * PS_COUNT_OF(keys); i++) {
+        uint64_t seed = 1 + i % 2;
+        if (seed == 1 || !is_of_first_protocol(keys[i / 4]))
+            lose_each(seed, keys[i / 4], i / 2 % 2 == 1);
     }
 }
 
@@ -372,16 +392,21 @@ static void test_each_loss(void **state)
 static void test_each_pair_of_errors(void **state)
 {
     static const int16_t errors[] = {0, ERROR_COORDINATOR_LOADS, ERROR_NOT_COORDINATOR, ERROR_NOT_AUTHORIZED};
-    static const int16_t keys[] = {KEY_PARTITIONS, KEY_COMMIT_OFFSETS};
-    for (size_t i = 0; i < PS_COUNT_OF(keys) * PS_COUNT_OF(errors) * PS_COUNT_OF(errors); i++) {
+    static const struct {
+        uint64_t seed; /* an even one has the second protocol */
+        int16_t key;
+    } kinds[] = {{1, KEY_PARTITIONS}, {1, KEY_COMMIT_OFFSETS}, {2, KEY_COMMIT_OFFSETS}};
+    for (size_t i = 0; i < PS_COUNT_OF(kinds) * PS_COUNT_OF(errors) * PS_COUNT_OF(errors); i++) {
+        size_t kind = i % PS_COUNT_OF(kinds), pair = i / PS_COUNT_OF(kinds);
         const struct refusal refusal = {
-            .key = keys[i % 2],
-            .errors = {errors[i / 2 % PS_COUNT_OF(errors)], errors[i / 2 / PS_COUNT_OF(errors)]}};
+            .key = kinds[kind].key,
+            .errors = {errors[pair % PS_COUNT_OF(errors)], errors[pair / PS_COUNT_OF(errors)]}};
         bool met, permanent =
                       refusal.errors[0] == ERROR_NOT_AUTHORIZED || refusal.errors[1] == ERROR_NOT_AUTHORIZED;
         const struct trial trial = {.refusal = &refusal, .met = &met};
-        print_message("kind %d: errors %d and %d\n", refusal.key, refusal.errors[0], refusal.errors[1]);
-        struct ps_test_coordinator_counts counts = run_trial(1, &trial);
+        print_message("seed %u, kind %d: errors %d and %d\n", (unsigned)kinds[kind].seed, refusal.key,
+                      refusal.errors[0], refusal.errors[1]);
+        struct ps_test_coordinator_counts counts = run_trial(kinds[kind].seed, &trial);
         assert_true(met);
         assert_int_equal(counts.producers > 1, permanent);
         assert_true(permanent || counts.aborts == 0);
