@@ -246,7 +246,7 @@ whole() { # PRESET CTEST-OPTION...: everything built, then the tests
     configure "$one" || { broken "configure $one"; return; }
     compile "$one" || broken "build $one"
     say "$one: tests"
-    run "$one" "$one" -j "$slots" "$@"
+    run "$one" "$one" -j "$slots" "$@" # the last -j counts
 }
 
 # ---- beside the tests of the release build ----
@@ -259,7 +259,7 @@ clang_warnings() { # nothing of this build is run
     say "clang: no warnings"
     { configure warnings && compile warnings penstock; } || broken "build warnings"
 }
-address_sanitizer() { whole asan -LE '^(e2e|real|stress)$'; }
+address_sanitizer() { whole asan -LE '^(e2e|real|stress)$' -j $((5 * jobs)); }
 thread_sanitizer() {
     say "tsan"
     local programs=() # these tests start none
@@ -390,7 +390,7 @@ full)
         begin 5 release_tests
         begin 5 end_to_end
         # tests/crash/check.py has more patience
-        CRASH_SLACK_S=${CRASH_SLACK_S:-3} begin 10 address_sanitizer
+        CRASH_SLACK_S=${CRASH_SLACK_S:-3} begin 5 address_sanitizer
         CRASH_SLACK_S=${CRASH_SLACK_S:-3} begin 10 thread_sanitizer scripts clang_warnings
         for branch in "${branches[@]}"; do wait "$branch" || broken "a branch of the run"; done
     fi

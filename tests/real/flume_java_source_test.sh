@@ -43,10 +43,11 @@ agent_file() { # DIR
     into_files c3 "$1/threads" 40000
 }
 SETTLE=2 both $((2 * lines + threads * each + 1))
-sorted() { sed -E 's/^\{(.*)\} /\1 /' | sort; }
+# Flume may lose what a source puts in stop(): its channels may have stopped by then. penstock does not, see below.
+sorted_without_stop() { sed -E 's/^\{(.*)\} /\1 /' | grep -v 'at the stop$' | sort; }
 same_content 'a source that is polled' polled
 same_content 'lists of 5,000 events, and large ones' lists
-same_content 'threads that put single events' threads sorted
+same_content 'threads that put single events' threads sorted_without_stop
 [[ $(content "$work/penstock/threads" | wc -l) == $((threads * each + 2)) ]] || fail "an event of start() or stop() is not there"
 for text in "INFO source r1: FilePoll: begins at line 0" "ERROR source r1: .*IllegalStateException: as the test wants it" \
     "INFO source r3: Threads: thread 5 is done" "INFO source r1: FilePoll: stops at line $lines"; do

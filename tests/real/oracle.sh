@@ -40,7 +40,7 @@ trap 'exit 130' INT TERM
 
 fail() {
     echo "FAILED: $*" >&2
-    tail -n 8 "$work"/*.log >&2
+    find "$work" -maxdepth 1 -name "*.log" -exec tail -v -n 8 {} + >&2
     exit 1
 }
 

@@ -211,18 +211,27 @@ def taildir(draw, flow):
     names = ["a.log", "b.log", "c.txt", "a", "x y", "é.log", "d.tmp", "Z.log"]
     for i in range(len(groups)):
         flow.files.append((f"tail{i}/.keep", b"", 1600000000))
-        flow.files += [(f"tail{i}/{name}", tail_text(draw), 1600000000 + draw.number(0, 3)) for name in draw.random.sample(names, draw.number(0, 3))]
+        for name in draw.random.sample(names, draw.number(0, 3)):
+            flow.files.append((f"tail{i}/{name}", tail_text(draw, len(flow.files)), 1600000000 + draw.number(0, 3)))
     for _ in range(draw.number(0, 3)):
         for _ in range(draw.number(1, 3)):
-            flow.actions.append(("append", f"tail{draw.number(0, len(groups) - 1)}/{draw.pick(*names)}", tail_text(draw)))
+            flow.actions.append(("append", f"tail{draw.number(0, len(groups) - 1)}/{draw.pick(*names)}", tail_text(draw, 100 + len(flow.actions))))
         flow.actions.append(("rest", draw.pick(0, 0.3, 0.6)))
     for path in {one[0] for one in flow.files if not one[0].endswith(".keep")} | {one[1] for one in flow.actions if one[0] == "append"}:
-        flow.actions.append(("append", path, b"\n"))  # no file ends within a line: after three seconds we give that
+        flow.actions.append(("append", path, b"\n"))  # no file ends within a line
+    if keys.keys.get("idleTimeout") in ("100", "300"):  # whether the rest of a line is an event depends on the time between two appends
+        flow.files = [(path, whole_lines(text), seconds) for path, text, seconds in flow.files]
+        flow.actions = [(*one[:2], whole_lines(one[2])) if one[0] == "append" else one for one in flow.actions]
 
 
-def tail_text(draw):
+def whole_lines(text):
+    return text if not text or text.endswith(b"\n") else text + b"\n"
+
+
+def tail_text(draw, number):
+    """No two files have the same bytes: one of them would count as a copy, and wait for 10 s (docs/stages/source_taildir.md)."""
     text = b"".join(line(draw) + draw.pick(b"\n", b"\n", b"\n", b"\r\n", b"\n\n") for _ in range(draw.number(0, 4))) + draw.pick(b"", b"", line(draw))
-    return b"-" + text  # not the beginning of a compressed file
+    return b"-%d-" % number + text  # not the beginning of a compressed file
 
 
 # ---- events ----
