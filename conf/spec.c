@@ -157,7 +157,7 @@ static unsigned channel_number(const struct ps_conf_agent *agent, const char *na
 /* Returns 1 + the number of the channel that dead letters go to; 0: none. */
 static unsigned letters_number(const struct ps_conf_agent *agent, const char *deadletter)
 {
-    return ps_letters_go_to_channel(deadletter) ? 1 + channel_number(agent, deadletter) : 0;
+    return ps_dead_letters_go_to_channel(deadletter) ? 1 + channel_number(agent, deadletter) : 0;
 }
 
 static struct ps_source_spec source_spec(const struct ps_conf *conf, const struct ps_conf_source *source)

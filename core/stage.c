@@ -10,27 +10,27 @@
 
 #include "core/quantity.h"
 
-static uint64_t letter_put(struct ps_port *port, const struct ps_letter *letter)
+static uint64_t letter_put(struct ps_port *port, const struct ps_dead_letter *letter)
 {
-    uint64_t number = ps_letterbox_put(port->letterbox, letter);
-    ps_count(port->counters, PS_COUNTER_deadletter, number > 0 && !port->letterbox->ops->counts);
+    uint64_t number = ps_dead_letter_queue_put(port->dead_letter_queue, letter);
+    ps_count(port->counters, PS_COUNTER_deadletter, number > 0 && !port->dead_letter_queue->ops->counts);
     return number;
 }
 
 uint64_t ps_port_deadletter(struct ps_port *port, const struct ps_batch *batch, const struct ps_event *event,
-                            const struct ps_letter_reason *reason)
+                            const struct ps_dead_letter_reason *reason)
 {
-    const struct ps_letter letter = {
+    const struct ps_dead_letter letter = {
         .component = port->component, .reason = *reason, .batch = batch, .event = event};
-    return ps_letterbox_has_room(port->letterbox) ? letter_put(port, &letter) : 0;
+    return ps_dead_letter_queue_has_room(port->dead_letter_queue) ? letter_put(port, &letter) : 0;
 }
 
 uint64_t ps_port_deadletter_bytes(struct ps_port *port, const char *bytes, size_t length,
-                                  const struct ps_letter_reason *reason)
+                                  const struct ps_dead_letter_reason *reason)
 {
-    const struct ps_letter letter = {
+    const struct ps_dead_letter letter = {
         .component = port->component, .reason = *reason, .bytes = bytes, .length = length};
-    return port->letterbox != NULL ? letter_put(port, &letter) : 0;
+    return port->dead_letter_queue != NULL ? letter_put(port, &letter) : 0;
 }
 
 /* In a group, the group logs the reason and the time of the sink's next try: one line for an outage, with the real

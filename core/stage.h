@@ -189,7 +189,7 @@ struct ps_port {
     /* The batch pool of this worker, for a channel that reads batches back for this sink (core/flow/channel.h). */
     struct ps_pool *pool;
     /* Takes this stage's dead letters (penstock.deadletter); NULL: none. A chain's stages use the source's. */
-    struct ps_letterbox *letterbox;
+    struct ps_dead_letter_queue *dead_letter_queue;
     /* Sinks: penstock.retry.max (0: no limit), .backoff and .backoff.max. */
     uint32_t retry_max;
     uint64_t retry_step_ns, retry_rest_max_ns; /* 0: Flume's; call ps_port_rest_ns */
@@ -246,7 +246,7 @@ static inline uint64_t ps_port_rest_ns(const struct ps_port *port, uint64_t fail
  * (penstock.deadletter). Without dead letters the stage retries for ever, or drops and counts. */
 static inline bool ps_port_has_deadletter(const struct ps_port *port)
 {
-    return port->letterbox != NULL;
+    return port->dead_letter_queue != NULL;
 }
 
 /* Gives an event up: writes it as a dead letter, and counts it (`deadletter`). Returns the letter's number, or 0 when
@@ -256,17 +256,17 @@ static inline bool ps_port_has_deadletter(const struct ps_port *port)
  * of its source and chain are on disk. A sink that first gives the lease back leaves its letters alone; they may be
  * written twice then. */
 uint64_t ps_port_deadletter(struct ps_port *port, const struct ps_batch *batch, const struct ps_event *event,
-                            const struct ps_letter_reason *reason);
+                            const struct ps_dead_letter_reason *reason);
 /* Sources: the same for input that does not become an event. Without penstock.deadletter it does nothing and returns
  * 0. The letter is always taken, because the engine does not call `work` while too many wait; 0 means that memory ran
  * out. */
 uint64_t ps_port_deadletter_bytes(struct ps_port *port, const char *bytes, size_t length,
-                                  const struct ps_letter_reason *reason);
+                                  const struct ps_dead_letter_reason *reason);
 
 /* Returns the number of the last letter on disk. The port's wake_fd wakes the worker when it has grown. */
 static inline uint64_t ps_port_deadletter_written(const struct ps_port *port)
 {
-    return ps_letterbox_written(port->letterbox);
+    return ps_dead_letter_queue_written(port->dead_letter_queue);
 }
 
 /* ---- source ---- */

@@ -7,7 +7,7 @@
 
 #define CURE "name a directory: /var/lib/penstock/dead, or ./dead"
 
-bool ps_letters_go_to_channel(const char *deadletter)
+bool ps_dead_letters_go_to_channel(const char *deadletter)
 {
     return deadletter != NULL && strchr(deadletter, '/') == NULL;
 }
@@ -22,7 +22,7 @@ static void report(struct ps_validation *validation, const struct ps_conf_part *
 bool ps_validation_letters(struct ps_validation *validation, const struct ps_conf_part *part,
                            const char *prefix, const char *deadletter)
 {
-    if (!ps_letters_go_to_channel(deadletter) || ps_validation_channel(validation, deadletter) != NULL)
+    if (!ps_dead_letters_go_to_channel(deadletter) || ps_validation_channel(validation, deadletter) != NULL)
         return true;
     report(
         validation, part, prefix,
@@ -45,7 +45,7 @@ static const struct ps_conf_group *group_of(const struct ps_conf_agent *agent,
 
 static bool has_letters_channel(const struct ps_conf_sink *sink)
 {
-    return ps_letters_go_to_channel(sink->common.deadletter);
+    return ps_dead_letters_go_to_channel(sink->common.deadletter);
 }
 
 /* Returns a sink that drains the channel and, with its group, drains it for `sink`: itself, or another member. NULL: none. */
@@ -68,7 +68,7 @@ static const char *writer_of(const struct ps_conf_agent *agent, const char *chan
 {
     for (size_t i = 0; i < agent->source_count; i++) {
         const char *target = agent->sources[i].common.deadletter;
-        if (ps_letters_go_to_channel(target) && strcmp(target, channel) == 0)
+        if (ps_dead_letters_go_to_channel(target) && strcmp(target, channel) == 0)
             return agent->sources[i].part.label;
     }
     for (size_t i = 0; i < agent->sink_count; i++) {
@@ -107,7 +107,7 @@ void ps_validate_letters(struct ps_validation *validation)
     struct ps_conf_agent *agent = &validation->conf->agent;
     for (size_t i = 0; i < agent->source_count; i++) {
         const char *target = agent->sources[i].common.deadletter;
-        if (ps_letters_go_to_channel(target))
+        if (ps_dead_letters_go_to_channel(target))
             ps_validation_channel(validation, target)->source_count++;
     }
     for (size_t i = 0; i < agent->sink_count; i++) {

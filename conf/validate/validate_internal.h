@@ -46,7 +46,7 @@ bool ps_validation_batch_fits(struct ps_validation *validation, const struct ps_
                               const char *prefix, const struct ps_conf_channel *channel);
 
 /* Returns whether this value of penstock.deadletter names a channel: it has no slash. False for NULL. */
-bool ps_letters_go_to_channel(const char *deadletter);
+bool ps_dead_letters_go_to_channel(const char *deadletter);
 /* Reports a value of penstock.deadletter that is neither a path nor a channel. Returns whether it is valid. */
 bool ps_validation_letters(struct ps_validation *validation, const struct ps_conf_part *part,
                            const char *prefix, const char *deadletter);

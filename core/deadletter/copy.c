@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define PREFIX PS_LETTER_HEADER_PREFIX
+#define PREFIX PS_DEAD_LETTER_HEADER_PREFIX
 #define PREFIX_LENGTH (sizeof PREFIX - 1)
 #define NUMBER_BYTES 24U
 #define OWN_HEADERS_MAX 8U
@@ -19,7 +19,7 @@ struct own_header {
 struct own_headers {
     struct own_header items[OWN_HEADERS_MAX];
     size_t count;
-    char time[PS_LETTER_TIME_BYTES], attempts[NUMBER_BYTES], times[NUMBER_BYTES], cut[NUMBER_BYTES];
+    char time[PS_DEAD_LETTER_TIME_BYTES], attempts[NUMBER_BYTES], times[NUMBER_BYTES], cut[NUMBER_BYTES];
 };
 
 static bool is_own_name(const struct ps_name *name)
@@ -29,7 +29,7 @@ static bool is_own_name(const struct ps_name *name)
 
 /* Returns how many dead letters were made of the event before. A dead letter that comes back as an event has this
  * number in a header. */
-static unsigned times_before(const struct ps_letter *letter)
+static unsigned times_before(const struct ps_dead_letter *letter)
 {
     static const char name[] = PREFIX "count";
     const struct ps_header *header;
@@ -56,9 +56,9 @@ static void own_add(struct own_headers *own, const char *name, const char *value
 }
 
 /* Makes the headers that every letter adds. */
-static void own_make(struct own_headers *own, const struct ps_letter *letter, size_t length, bool cut)
+static void own_make(struct own_headers *own, const struct ps_dead_letter *letter, size_t length, bool cut)
 {
-    ps_letter_print_time(own->time, letter->time_ms);
+    ps_dead_letter_print_time(own->time, letter->time_ms);
     snprintf(own->attempts, sizeof own->attempts, "%" PRIu32, letter->reason.attempts);
     snprintf(own->times, sizeof own->times, "%u", times_before(letter) + 1);
     own->count = 0;
@@ -89,7 +89,7 @@ static size_t pack(char *at, const char *name, uint32_t name_length, const char 
 }
 
 /* Appends all headers: the event's, then the letter's own. Returns their bytes. */
-static size_t pack_all(char *at, const struct ps_letter *letter, const struct own_headers *own,
+static size_t pack_all(char *at, const struct ps_dead_letter *letter, const struct own_headers *own,
                        uint32_t *count)
 {
     size_t bytes = 0;
@@ -113,7 +113,7 @@ static size_t pack_all(char *at, const struct ps_letter *letter, const struct ow
     return bytes;
 }
 
-struct ps_letter_copy *ps_letter_copy_make(const struct ps_letter *letter, uint32_t body_max)
+struct ps_dead_letter_copy *ps_dead_letter_copy_make(const struct ps_dead_letter *letter, uint32_t body_max)
 {
     const char *body = letter->event != NULL ? letter->event->body : letter->bytes;
     size_t length = letter->event != NULL ? letter->event->body_length : letter->length;
@@ -122,15 +122,15 @@ struct ps_letter_copy *ps_letter_copy_make(const struct ps_letter *letter, uint3
     uint32_t count;
     own_make(&own, letter, length, length > body_max);
     size_t headers_bytes = pack_all(NULL, letter, &own, &count);
-    size_t bytes = sizeof(struct ps_letter_copy) + headers_bytes + body_length;
-    struct ps_letter_copy *copy = malloc(bytes);
+    size_t bytes = sizeof(struct ps_dead_letter_copy) + headers_bytes + body_length;
+    struct ps_dead_letter_copy *copy = malloc(bytes);
     if (copy == NULL)
         return NULL;
     char *headers = (char *)(copy + 1), *end = headers + headers_bytes;
     (void)pack_all(headers, letter, &own, &count);
     if (body_length > 0)
         memcpy(end, body, body_length);
-    *copy = (struct ps_letter_copy){
+    *copy = (struct ps_dead_letter_copy){
         .bytes = bytes, .headers = headers, .header_count = count, .body = end, .body_length = body_length};
     return copy;
 }
@@ -147,7 +147,7 @@ static bool add_header(struct ps_batch *batch, struct ps_event *event, const cha
     return ps_batch_header_add(batch, event, made, text, value_length);
 }
 
-bool ps_letter_copy_add(const struct ps_letter_copy *copy, struct ps_batch *batch)
+bool ps_dead_letter_copy_add(const struct ps_dead_letter_copy *copy, struct ps_batch *batch)
 {
     const char *at = copy->headers;
     struct ps_event *event = ps_batch_add_copy(batch, copy->body, copy->body_length);

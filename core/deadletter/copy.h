@@ -3,15 +3,15 @@
  * event may be gone before there is a block for it. Thread: any, one at a time. */
 #pragma once
 
-#include "core/deadletter/letter.h"
+#include "core/deadletter/dead_letter.h"
 
 /* Prefix of every header that a letter adds; an event's own header of that name is replaced. */
-#define PS_LETTER_HEADER_PREFIX "penstock.deadletter."
+#define PS_DEAD_LETTER_HEADER_PREFIX "penstock.deadletter."
 
-struct ps_letter_copy {
-    struct ps_letter_copy *next; /* for its owner: a list of letters in order */
-    size_t bytes;                /* of the whole copy */
-    const char *headers;         /* names and values, each with its length before it */
+struct ps_dead_letter_copy {
+    struct ps_dead_letter_copy *next; /* for its owner: a list of letters in order */
+    size_t bytes;                     /* of the whole copy */
+    const char *headers;              /* names and values, each with its length before it */
     uint32_t header_count;
     const char *body;
     uint32_t body_length;
@@ -19,8 +19,8 @@ struct ps_letter_copy {
 
 /* Copies the letter. A body longer than `body_max` is cut to that; a header tells its length. Returns NULL without memory.
  * The caller frees it with free. */
-struct ps_letter_copy *ps_letter_copy_make(const struct ps_letter *letter, uint32_t body_max);
+struct ps_dead_letter_copy *ps_dead_letter_copy_make(const struct ps_dead_letter *letter, uint32_t body_max);
 
 /* Adds the dead letter to an open batch as a row. Returns false, with the batch as it was, when the batch has no
  * room for it or there is no memory. */
-bool ps_letter_copy_add(const struct ps_letter_copy *copy, struct ps_batch *batch);
+bool ps_dead_letter_copy_add(const struct ps_dead_letter_copy *copy, struct ps_batch *batch);

@@ -40,10 +40,10 @@ static enum ps_status directory_sync(const char *path, struct ps_err *err)
     return error == 0 ? PS_OK : fail_with(err, "sync", path, error);
 }
 
-enum ps_status ps_letter_file_init(struct ps_letter_file *file, const char *directory, const char *agent,
-                                   struct ps_err *err)
+enum ps_status ps_dead_letter_file_init(struct ps_dead_letter_file *file, const char *directory,
+                                        const char *agent, struct ps_err *err)
 {
-    *file = (struct ps_letter_file){.fd = -1};
+    *file = (struct ps_dead_letter_file){.fd = -1};
     if (directory_make(directory, err) != PS_OK || directory_sync(directory, err) != PS_OK)
         return PS_FAIL;
     if (access(directory, W_OK | X_OK) != 0)
@@ -56,7 +56,7 @@ enum ps_status ps_letter_file_init(struct ps_letter_file *file, const char *dire
     return PS_OK;
 }
 
-static void file_close(struct ps_letter_file *file)
+static void file_close(struct ps_dead_letter_file *file)
 {
     if (file->fd < 0)
         return;
@@ -66,14 +66,14 @@ static void file_close(struct ps_letter_file *file)
         unlink(file->path);
 }
 
-void ps_letter_file_fini(struct ps_letter_file *file)
+void ps_dead_letter_file_fini(struct ps_dead_letter_file *file)
 {
     file_close(file);
     free(file->directory);
     free(file->agent);
 }
 
-static void file_name(struct ps_letter_file *file, struct ps_now now)
+static void file_name(struct ps_dead_letter_file *file, struct ps_now now)
 {
     char stamp[32];
     ps_utc_print(stamp, sizeof stamp, "%Y%m%dT%H%M%S", now.wall_ms / 1000);
@@ -81,7 +81,7 @@ static void file_name(struct ps_letter_file *file, struct ps_now now)
              (long)getpid(), ++file->number);
 }
 
-static enum ps_status file_begin(struct ps_letter_file *file, struct ps_now now, struct ps_err *err)
+static enum ps_status file_begin(struct ps_dead_letter_file *file, struct ps_now now, struct ps_err *err)
 {
     if (directory_make(file->directory, err) != PS_OK)
         return PS_FAIL;
@@ -100,15 +100,15 @@ static enum ps_status file_begin(struct ps_letter_file *file, struct ps_now now,
 }
 
 /* Returns whether somebody deleted the file: further lines would be lost. */
-static bool file_is_gone(const struct ps_letter_file *file)
+static bool file_is_gone(const struct ps_dead_letter_file *file)
 {
     struct stat found;
     return fstat(file->fd, &found) != 0 || found.st_nlink == 0;
 }
 
-static bool file_is_over(const struct ps_letter_file *file, struct ps_now now)
+static bool file_is_over(const struct ps_dead_letter_file *file, struct ps_now now)
 {
-    return file->bytes >= PS_LETTER_FILE_BYTES_MAX || file->hour != now.wall_ms / MS_PER_HOUR ||
+    return file->bytes >= PS_DEAD_LETTER_FILE_BYTES_MAX || file->hour != now.wall_ms / MS_PER_HOUR ||
            file_is_gone(file);
 }
 
@@ -132,8 +132,8 @@ static bool write_parts(int fd, struct iovec *parts, size_t count)
     return true;
 }
 
-enum ps_status ps_letter_file_append(struct ps_letter_file *file, struct iovec *parts, size_t count,
-                                     struct ps_now now, struct ps_err *err)
+enum ps_status ps_dead_letter_file_append(struct ps_dead_letter_file *file, struct iovec *parts, size_t count,
+                                          struct ps_now now, struct ps_err *err)
 {
     uint64_t bytes = 0;
     for (size_t i = 0; i < count; i++)

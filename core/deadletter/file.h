@@ -1,5 +1,5 @@
 /* The files of one directory of dead letters: the current one is named by time, agent and process, so that several
- * agents can use one directory. A new one begins with each hour and at PS_LETTER_FILE_BYTES_MAX. Thread: the
+ * agents can use one directory. A new one begins with each hour and at PS_DEAD_LETTER_FILE_BYTES_MAX. Thread: the
  * writer's (core/deadletter/writer.h). */
 #pragma once
 
@@ -8,9 +8,9 @@
 #include "core/clock.h"
 #include "core/status.h"
 
-#define PS_LETTER_FILE_BYTES_MAX (UINT64_C(64) << 20)
+#define PS_DEAD_LETTER_FILE_BYTES_MAX (UINT64_C(64) << 20)
 
-struct ps_letter_file {
+struct ps_dead_letter_file {
     char *directory, *agent; /* owned */
     char path[4096];         /* of the file that is open, or was open last */
     int fd;                  /* -1: none is open */
@@ -20,13 +20,13 @@ struct ps_letter_file {
 };
 
 /* Makes the directory when it is missing (not its parents), and checks that it can be written. */
-enum ps_status ps_letter_file_init(struct ps_letter_file *file, const char *directory, const char *agent,
-                                   struct ps_err *err);
-void ps_letter_file_fini(struct ps_letter_file *file);
+enum ps_status ps_dead_letter_file_init(struct ps_dead_letter_file *file, const char *directory,
+                                        const char *agent, struct ps_err *err);
+void ps_dead_letter_file_fini(struct ps_dead_letter_file *file);
 
 /* Appends whole lines and syncs them. On failure none of them counts as written: the file is cut back to its
  * synced length and, after a failed sync, is not used any more; a file without a synced line is removed, so that a
  * disk which cannot sync does not get a file with each try. Even so, a line may end up in two files. `parts` is
  * changed. */
-enum ps_status ps_letter_file_append(struct ps_letter_file *file, struct iovec *parts, size_t count,
-                                     struct ps_now now, struct ps_err *err);
+enum ps_status ps_dead_letter_file_append(struct ps_dead_letter_file *file, struct iovec *parts, size_t count,
+                                          struct ps_now now, struct ps_err *err);

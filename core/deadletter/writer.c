@@ -17,14 +17,14 @@
 /* A letter in the queue: this head, followed by its line. */
 struct entry {
     struct entry *next;
-    struct directory_box *box;
+    struct directory_queue *queue;
     size_t length;
 };
 
-/* One directory. The mutex guards the list and the boxes' data in it; only the thread uses the file. */
+/* One directory. The mutex guards the list and the queues' data in it; only the thread uses the file. */
 struct target {
     struct target *next;
-    struct ps_letter_file file;
+    struct ps_dead_letter_file file;
     struct entry *first, **last;
     /* The thread's: */
     uint64_t retry_ns; /* not before */
@@ -32,7 +32,7 @@ struct target {
     bool broken;       /* the last try failed */
 };
 
-struct ps_letters {
+struct ps_dead_letters {
     bool synchronous;
     pthread_mutex_t mutex;
     pthread_cond_t changed;
@@ -43,9 +43,9 @@ struct ps_letters {
     size_t boxes;           /* open ones */
 };
 
-struct directory_box {
-    struct ps_letterbox box; /* the mutex guards `sent` as well */
-    struct ps_letters *letters;
+struct directory_queue {
+    struct ps_dead_letter_queue queue; /* the mutex guards `sent` as well */
+    struct ps_dead_letters *letters;
     struct target *target;
     char *agent;
     int wake_fd;
@@ -55,10 +55,10 @@ struct directory_box {
 
 /* ---- the thread ---- */
 
-static void box_free(struct directory_box *box)
+static void queue_free(struct directory_queue *queue)
 {
-    free(box->agent);
-    free(box);
+    free(queue->agent);
+    free(queue);
 }
 
 /* Takes at most GROUP_MAX letters out. The mutex is held. */
@@ -85,17 +85,17 @@ static void target_put_back(struct target *target, struct entry **group, size_t 
     }
 }
 
-/* The mutex is held: a box that is closed meanwhile has no wake descriptor any more. */
-static void entry_written(struct ps_letters *letters, struct entry *entry)
+/* The mutex is held: a queue that is closed meanwhile has no wake descriptor any more. */
+static void entry_written(struct ps_dead_letters *letters, struct entry *entry)
 {
-    struct directory_box *box = entry->box;
+    struct directory_queue *queue = entry->queue;
     const uint64_t one = 1;
     letters->bytes -= entry->length;
-    box->written++;
-    if (box->closed && box->written == box->box.sent)
-        box_free(box);
-    else if (!box->closed && box->wake_fd >= 0)
-        (void)!write(box->wake_fd, &one, sizeof one);
+    queue->written++;
+    if (queue->closed && queue->written == queue->queue.sent)
+        queue_free(queue);
+    else if (!queue->closed && queue->wake_fd >= 0)
+        (void)!write(queue->wake_fd, &one, sizeof one);
     free(entry);
 }
 
@@ -106,7 +106,7 @@ static enum ps_status target_write(struct target *target, struct entry **group, 
     struct ps_err err = {0};
     for (size_t i = 0; i < count; i++)
         parts[i] = (struct iovec){group[i] + 1, group[i]->length};
-    if (ps_letter_file_append(&target->file, parts, count, now, &err) == PS_OK) {
+    if (ps_dead_letter_file_append(&target->file, parts, count, now, &err) == PS_OK) {
         if (target->broken)
             ps_log(PS_LOG_INFO, "agent", "dead letters are written into %s again", target->file.directory);
         target->broken = false;
@@ -125,7 +125,7 @@ static enum ps_status target_write(struct target *target, struct entry **group, 
 }
 
 /* Writes one group of one directory. The mutex is held when it is called and when it returns. */
-static bool target_serve(struct ps_letters *letters, struct target *target, struct ps_now now)
+static bool target_serve(struct ps_dead_letters *letters, struct target *target, struct ps_now now)
 {
     struct entry *group[GROUP_MAX];
     size_t count = target_take(target, group);
@@ -143,7 +143,7 @@ static bool target_serve(struct ps_letters *letters, struct target *target, stru
 
 /* Runs one round over the directories. Returns when one of them is to be tried again; 0: something was written. The
  * mutex is held when it is called and when it returns. */
-static uint64_t letters_serve(struct ps_letters *letters)
+static uint64_t letters_serve(struct ps_dead_letters *letters)
 {
     uint64_t due_ns = PS_NEVER;
     for (struct target *target = letters->targets; target != NULL; target = target->next) {
@@ -160,7 +160,7 @@ static uint64_t letters_serve(struct ps_letters *letters)
     return due_ns;
 }
 
-static void letters_wait(struct ps_letters *letters, uint64_t due_ns)
+static void letters_wait(struct ps_dead_letters *letters, uint64_t due_ns)
 {
     struct timespec until = {.tv_sec = (time_t)(due_ns / PS_NS_PER_S),
                              .tv_nsec = (long)(due_ns % PS_NS_PER_S)};
@@ -172,7 +172,7 @@ static void letters_wait(struct ps_letters *letters, uint64_t due_ns)
 
 static void *letters_run(void *argument)
 {
-    struct ps_letters *letters = argument;
+    struct ps_dead_letters *letters = argument;
     pthread_mutex_lock(&letters->mutex);
     for (;;) {
         uint64_t due_ns = letters_serve(letters);
@@ -188,9 +188,9 @@ static void *letters_run(void *argument)
 
 /* ---- control ---- */
 
-struct ps_letters *ps_letters_create(bool synchronous)
+struct ps_dead_letters *ps_dead_letters_create(bool synchronous)
 {
-    struct ps_letters *letters = ps_must_alloc(1, sizeof *letters, "dead letters");
+    struct ps_dead_letters *letters = ps_must_alloc(1, sizeof *letters, "dead letters");
     letters->synchronous = synchronous;
     pthread_mutex_init(&letters->mutex, NULL);
     pthread_cond_init(&letters->changed, NULL);
@@ -202,20 +202,20 @@ static void target_free(struct target *target)
     size_t left = 0;
     for (struct entry *entry = target->first, *next; entry != NULL; entry = next) {
         next = entry->next;
-        struct directory_box *box = entry->box;
-        if (++box->written == box->box.sent)
-            box_free(box);
+        struct directory_queue *queue = entry->queue;
+        if (++queue->written == queue->queue.sent)
+            queue_free(queue);
         free(entry);
         left++;
     }
     if (left > 0)
         ps_log(PS_LOG_ERROR, "agent", "%zu dead letters were not written into %s", left,
                target->file.directory);
-    ps_letter_file_fini(&target->file);
+    ps_dead_letter_file_fini(&target->file);
     free(target);
 }
 
-void ps_letters_destroy(struct ps_letters *letters)
+void ps_dead_letters_destroy(struct ps_dead_letters *letters)
 {
     if (letters == NULL)
         return;
@@ -238,7 +238,7 @@ void ps_letters_destroy(struct ps_letters *letters)
 
 /* ---- boxes ---- */
 
-static struct target *target_find(struct ps_letters *letters, const char *directory)
+static struct target *target_find(struct ps_dead_letters *letters, const char *directory)
 {
     for (struct target *target = letters->targets; target != NULL; target = target->next)
         if (strcmp(target->file.directory, directory) == 0)
@@ -246,7 +246,7 @@ static struct target *target_find(struct ps_letters *letters, const char *direct
     return NULL;
 }
 
-static enum ps_status thread_start(struct ps_letters *letters, struct ps_err *err)
+static enum ps_status thread_start(struct ps_dead_letters *letters, struct ps_err *err)
 {
     if (letters->started || letters->synchronous)
         return PS_OK;
@@ -258,11 +258,11 @@ static enum ps_status thread_start(struct ps_letters *letters, struct ps_err *er
 }
 
 /* Two workers may open the same directory at the same time: the second target with the same name is freed. */
-static struct target *target_open(struct ps_letters *letters, const char *directory, const char *agent,
+static struct target *target_open(struct ps_dead_letters *letters, const char *directory, const char *agent,
                                   struct ps_err *err)
 {
     struct target *made = ps_must_alloc(1, sizeof *made, "dead letters");
-    if (ps_letter_file_init(&made->file, directory, agent, err) != PS_OK) {
+    if (ps_dead_letter_file_init(&made->file, directory, agent, err) != PS_OK) {
         free(made);
         return NULL;
     }
@@ -275,47 +275,47 @@ static struct target *target_open(struct ps_letters *letters, const char *direct
     }
     pthread_mutex_unlock(&letters->mutex);
     if (target != made) {
-        ps_letter_file_fini(&made->file);
+        ps_dead_letter_file_fini(&made->file);
         free(made);
     }
     return target;
 }
 
-/* The box's public part is its first member. */
-static struct directory_box *box_of(const struct ps_letterbox *box)
+/* The queue's public part is its first member. */
+static struct directory_queue *queue_of(const struct ps_dead_letter_queue *queue)
 {
-    return (struct directory_box *)(uintptr_t)box;
+    return (struct directory_queue *)(uintptr_t)queue;
 }
 
-static void box_close(struct ps_letterbox *open)
+static void queue_close(struct ps_dead_letter_queue *open)
 {
-    struct directory_box *box = box_of(open);
-    struct ps_letters *letters = box->letters;
+    struct directory_queue *queue = queue_of(open);
+    struct ps_dead_letters *letters = queue->letters;
     pthread_mutex_lock(&letters->mutex);
     letters->boxes--;
-    box->closed = true;
-    if (box->written == box->box.sent)
-        box_free(box);
+    queue->closed = true;
+    if (queue->written == queue->queue.sent)
+        queue_free(queue);
     pthread_mutex_unlock(&letters->mutex);
 }
 
-static uint64_t box_put(struct ps_letterbox *open, const struct ps_letter *letter)
+static uint64_t queue_put(struct ps_dead_letter_queue *open, const struct ps_dead_letter *letter)
 {
-    struct directory_box *box = box_of(open);
-    struct ps_letters *letters = box->letters;
-    struct ps_letter full = *letter;
+    struct directory_queue *queue = queue_of(open);
+    struct ps_dead_letters *letters = queue->letters;
+    struct ps_dead_letter full = *letter;
     size_t length;
-    full.agent = box->agent;
+    full.agent = queue->agent;
     full.time_ms = ps_clock_now().wall_ms;
-    struct entry *entry = (struct entry *)(void *)ps_letter_encode(&full, sizeof *entry, &length);
+    struct entry *entry = (struct entry *)(void *)ps_dead_letter_encode(&full, sizeof *entry, &length);
     if (entry == NULL)
         return 0;
-    *entry = (struct entry){.box = box, .length = length};
+    *entry = (struct entry){.queue = queue, .length = length};
     pthread_mutex_lock(&letters->mutex);
-    uint64_t number = ++box->box.sent;
+    uint64_t number = ++queue->queue.sent;
     letters->bytes += length;
-    *box->target->last = entry;
-    box->target->last = &entry->next;
+    *queue->target->last = entry;
+    queue->target->last = &entry->next;
     if (letters->synchronous)
         letters_serve(letters);
     else
@@ -324,43 +324,43 @@ static uint64_t box_put(struct ps_letterbox *open, const struct ps_letter *lette
     return number;
 }
 
-static bool box_has_room(const struct ps_letterbox *open)
+static bool queue_has_room(const struct ps_dead_letter_queue *open)
 {
-    struct ps_letters *letters = box_of(open)->letters;
+    struct ps_dead_letters *letters = queue_of(open)->letters;
     pthread_mutex_lock(&letters->mutex);
-    bool room = letters->bytes < PS_LETTERS_BYTES_MAX;
+    bool room = letters->bytes < PS_DEAD_LETTERS_BYTES_MAX;
     pthread_mutex_unlock(&letters->mutex);
     return room;
 }
 
-static uint64_t box_written(const struct ps_letterbox *open)
+static uint64_t queue_written(const struct ps_dead_letter_queue *open)
 {
-    const struct directory_box *box = box_of(open);
-    pthread_mutex_lock(&box->letters->mutex);
-    if (box->letters->synchronous && box->written < box->box.sent) /* a try failed */
-        letters_serve(box->letters);
-    uint64_t written = box->written;
-    pthread_mutex_unlock(&box->letters->mutex);
+    const struct directory_queue *queue = queue_of(open);
+    pthread_mutex_lock(&queue->letters->mutex);
+    if (queue->letters->synchronous && queue->written < queue->queue.sent) /* a try failed */
+        letters_serve(queue->letters);
+    uint64_t written = queue->written;
+    pthread_mutex_unlock(&queue->letters->mutex);
     return written;
 }
 
-static const struct ps_letterbox_ops directory_box_ops = {
-    .put = box_put, .has_room = box_has_room, .written = box_written, .close = box_close};
+static const struct ps_dead_letter_queue_ops directory_queue_ops = {
+    .put = queue_put, .has_room = queue_has_room, .written = queue_written, .close = queue_close};
 
-struct ps_letterbox *ps_letterbox_open(struct ps_letters *letters, const char *directory, const char *agent,
-                                       int wake_fd, struct ps_err *err)
+struct ps_dead_letter_queue *ps_dead_letter_queue_open(struct ps_dead_letters *letters, const char *directory,
+                                                       const char *agent, int wake_fd, struct ps_err *err)
 {
     struct target *target = target_open(letters, directory, agent, err);
     if (target == NULL) {
         ps_err_append(err, "penstock.deadletter");
         return NULL;
     }
-    struct directory_box *box = ps_must_alloc(1, sizeof *box, "dead letters");
-    *box = (struct directory_box){
-        .box = {.ops = &directory_box_ops}, .letters = letters, .target = target, .wake_fd = wake_fd};
-    box->agent = ps_must_copy_text(agent, "an agent's name");
+    struct directory_queue *queue = ps_must_alloc(1, sizeof *queue, "dead letters");
+    *queue = (struct directory_queue){
+        .queue = {.ops = &directory_queue_ops}, .letters = letters, .target = target, .wake_fd = wake_fd};
+    queue->agent = ps_must_copy_text(agent, "an agent's name");
     pthread_mutex_lock(&letters->mutex);
     letters->boxes++;
     pthread_mutex_unlock(&letters->mutex);
-    return &box->box;
+    return &queue->queue;
 }

@@ -1,7 +1,7 @@
 /* Writes the dead letters of an agent: one helper thread for all stages, and one file at a time for each directory.
  * Waiting letters are written and synced together, so that a thousand letters cost one sync.
  *
- *   box      one open stage's side (core/deadletter/letterbox.h)
+ *   queue      one open stage's side (core/deadletter/queue.h)
  *   written  synced. The stage is woken by its worker's descriptor
  *
  * A directory that cannot be written is tried again every second, for ever; its letters wait, and the stage waits
@@ -11,21 +11,21 @@
 #pragma once
 
 #include "core/clock.h"
-#include "core/deadletter/letterbox.h"
+#include "core/deadletter/queue.h"
 #include "core/status.h"
 
-struct ps_letters;
+struct ps_dead_letters;
 
-/* `synchronous`: no thread; a put writes and syncs before it returns, and ps_letterbox_written tries failed letters
+/* `synchronous`: no thread; a put writes and syncs before it returns, and ps_dead_letter_queue_written tries failed letters
  * again (tests, the simulator). Ends the process when there is no memory. Thread: control. */
-struct ps_letters *ps_letters_create(bool synchronous);
+struct ps_dead_letters *ps_dead_letters_create(bool synchronous);
 /* Writes the waiting letters, with one try for each directory, and ends the thread. All boxes must be closed.
  * Thread: control. */
-void ps_letters_destroy(struct ps_letters *letters);
+void ps_dead_letters_destroy(struct ps_dead_letters *letters);
 
-/* Opens a box, and makes the directory if it is missing. `wake_fd` is written when letters of this box were written;
+/* Opens a queue, and makes the directory if it is missing. `wake_fd` is written when letters of this queue were written;
  * -1: none. Returns NULL on failure. May take long: for `open` only. Thread: any. */
-struct ps_letterbox *ps_letterbox_open(struct ps_letters *letters, const char *directory, const char *agent,
-                                       int wake_fd, struct ps_err *err);
+struct ps_dead_letter_queue *ps_dead_letter_queue_open(struct ps_dead_letters *letters, const char *directory,
+                                                       const char *agent, int wake_fd, struct ps_err *err);
 /* Limit of the waiting bytes of all boxes of directories: beyond it they have no room. */
-#define PS_LETTERS_BYTES_MAX (UINT64_C(4) << 20)
+#define PS_DEAD_LETTERS_BYTES_MAX (UINT64_C(4) << 20)

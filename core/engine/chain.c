@@ -365,7 +365,7 @@ static bool link_open(struct ps_runner *base, struct ps_link *link, const struct
     struct ps_err err = {0};
     const struct ps_stage_ops *ops = link->spec->ops;
     memset(link->state, 0, ops->state_size);
-    link->port.letterbox = base->port.letterbox;
+    link->port.dead_letter_queue = base->port.dead_letter_queue;
     if (ops->open == NULL || ops->open(link->spec->plan, link->state, &link->port, &err) == PS_OK)
         return true;
     if (ps_runner_has_stage(base))

@@ -15,7 +15,7 @@
 struct ps_engine {
     struct ps_engine_settings settings;
     struct ps_depot *depot;
-    struct ps_letters *letters;
+    struct ps_dead_letters *letters;
     /* Only grows; the array entries below it do not change any more. Workers read it. */
     struct ps_mark worker_count;
     struct ps_worker *workers[PS_WORKERS_MAX];
@@ -42,7 +42,7 @@ struct ps_engine *ps_engine_create(const struct ps_engine_settings *settings, st
     PS_ASSERT(settings->worker_count > 0 && settings->worker_count <= PS_WORKERS_MAX);
     struct ps_engine *engine = ps_must_alloc(1, sizeof *engine, "the engine");
     engine->settings = *settings;
-    engine->letters = ps_letters_create(settings->simulated);
+    engine->letters = ps_dead_letters_create(settings->simulated);
     engine->depot = ps_depot_create(settings->memory_budget_bytes, err);
     if (engine->depot == NULL)
         goto failed;
@@ -84,7 +84,7 @@ void ps_engine_destroy(struct ps_engine *engine)
         ps_worker_destroy(engine->workers[i]);
         ps_pool_destroy(engine->pools[i]);
     }
-    ps_letters_destroy(engine->letters);
+    ps_dead_letters_destroy(engine->letters);
     ps_depot_destroy(engine->depot);
     orders_free(engine->orders);
     free(engine);
@@ -359,7 +359,7 @@ struct ps_worker *ps_engine_worker(struct ps_engine *engine, unsigned id)
     return engine->workers[id];
 }
 
-struct ps_letters *ps_engine_letters(struct ps_engine *engine)
+struct ps_dead_letters *ps_engine_letters(struct ps_engine *engine)
 {
     return engine->letters;
 }

@@ -75,7 +75,7 @@ unsigned ps_engine_worker_count(const struct ps_engine *engine);
 struct ps_worker *ps_engine_worker(struct ps_engine *engine, unsigned id);
 struct ps_depot *ps_engine_depot(struct ps_engine *engine);
 /* Returns the writer of its dead letters. Thread: any. */
-struct ps_letters *ps_engine_letters(struct ps_engine *engine);
+struct ps_dead_letters *ps_engine_letters(struct ps_engine *engine);
 /* Returns the number of batches in use, of all pools. */
 uint64_t ps_engine_batches_out(const struct ps_engine *engine);
 

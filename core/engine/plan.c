@@ -141,13 +141,13 @@ static const struct ps_sink_plan *same_consumer(const struct ps_plan *plan, size
 }
 
 /* Makes a component on this worker a producer of the channel of its dead letters. */
-static struct ps_letter_target target_of(struct ps_plan *plan, unsigned letters, unsigned worker)
+static struct ps_dead_letter_target target_of(struct ps_plan *plan, unsigned letters, unsigned worker)
 {
     if (letters == 0)
-        return (struct ps_letter_target){.is_channel = false};
+        return (struct ps_dead_letter_target){.is_channel = false};
     struct ps_channel_plan *channel = &plan->channels[letters - 1];
     unsigned producer = number_of(&channel->producer_count, channel->producer_workers, worker);
-    return (struct ps_letter_target){.is_channel = true, .channel = letters - 1, .producer = producer};
+    return (struct ps_dead_letter_target){.is_channel = true, .channel = letters - 1, .producer = producer};
 }
 
 /* Numbers the producers of letters after the producers of events, whose numbers then do not depend on dead letters. */

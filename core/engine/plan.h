@@ -121,8 +121,8 @@ struct ps_built {
     bool here;                /* they are built, and this plan tears them down */
 };
 
-/* The channel for the dead letters of one source instance or sink (core/engine/letter_channel.h). */
-struct ps_letter_target {
+/* The channel for the dead letters of one source instance or sink (core/engine/dead_letter_channel.h). */
+struct ps_dead_letter_target {
     bool is_channel;            /* otherwise they go to a directory, or nowhere */
     unsigned channel, producer; /* numbers of the channel in the plan, and of the component at that channel */
 };
@@ -141,7 +141,7 @@ struct ps_source_plan {
     struct ps_chain_share chain; /* of its built stages */
     unsigned *workers;           /* of each instance */
     unsigned *producers;         /* [instance * channel_count + i]: its producer number at its i-th channel */
-    struct ps_letter_target *letters; /* of each instance */
+    struct ps_dead_letter_target *letters; /* of each instance */
     uint32_t batch_events_max;
 };
 
@@ -176,7 +176,7 @@ struct ps_sink_plan {
     const struct ps_stage_spec *stage; /* the built one: its own, or the adopted sink's */
     struct ps_built built;
     unsigned worker, consumer; /* consumer number at its channel; the sinks of a group have the same */
-    struct ps_letter_target letters;
+    struct ps_dead_letter_target letters;
 };
 
 struct ps_plan {

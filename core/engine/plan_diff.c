@@ -282,8 +282,8 @@ static bool same_producers(const struct ps_source_plan *a, size_t a_channel, con
 
 /* Returns whether dead letters that go to this channel go to it in both, with the same producer number; or to
  * neither. */
-static bool same_target(const struct ps_letter_target *a, size_t a_channel, const struct ps_letter_target *b,
-                        size_t b_channel)
+static bool same_target(const struct ps_dead_letter_target *a, size_t a_channel,
+                        const struct ps_dead_letter_target *b, size_t b_channel)
 {
     bool in_a = a->is_channel && a->channel == a_channel, in_b = b->is_channel && b->channel == b_channel;
     return in_a == in_b && (!in_a || a->producer == b->producer);
@@ -455,7 +455,7 @@ bool ps_plan_keeps_channel(const struct ps_plan *next, const struct ps_channel_p
     return false;
 }
 
-static bool has_letters(const struct ps_letter_target *target, size_t channel)
+static bool has_letters(const struct ps_dead_letter_target *target, size_t channel)
 {
     return target->is_channel && target->channel == channel;
 }

@@ -49,8 +49,8 @@ void ps_runner_init(struct ps_runner *runner, struct ps_worker *worker, const st
 
 void ps_runner_fini(struct ps_runner *runner)
 {
-    ps_letterbox_close(runner->port.letterbox);
-    ps_letter_channel_destroy(runner->letters);
+    ps_dead_letter_queue_close(runner->port.dead_letter_queue);
+    ps_dead_letter_channel_destroy(runner->letters);
     free(runner->state);
     free(runner->counters);
     ps_tap_destroy(runner->tap);
@@ -184,23 +184,24 @@ static void runner_close_epoll(struct ps_runner *runner)
 }
 
 void ps_runner_set_letters(struct ps_runner *runner, struct ps_plan *plan, const char *deadletter,
-                           const struct ps_letter_target *target)
+                           const struct ps_dead_letter_target *target)
 {
     runner->letters_agent = plan->spec->name;
     runner->letters_directory = target->is_channel ? NULL : deadletter;
-    runner->letters = ps_letter_channel_create(runner, plan, target);
+    runner->letters = ps_dead_letter_channel_create(runner, plan, target);
     if (runner->letters != NULL)
-        runner->port.letterbox = ps_letter_channel_box(runner->letters);
+        runner->port.dead_letter_queue = ps_dead_letter_channel_queue(runner->letters);
 }
 
-bool ps_runner_open_letterbox(struct ps_runner *runner, const struct ps_now *now)
+bool ps_runner_open_dead_letter_queue(struct ps_runner *runner, const struct ps_now *now)
 {
     struct ps_err err = {0};
-    if (runner->letters_directory == NULL || runner->port.letterbox != NULL)
+    if (runner->letters_directory == NULL || runner->port.dead_letter_queue != NULL)
         return true;
-    runner->port.letterbox = ps_letterbox_open(ps_worker_letters(runner->worker), runner->letters_directory,
-                                               runner->letters_agent, runner->port.wake_fd, &err);
-    if (runner->port.letterbox != NULL)
+    runner->port.dead_letter_queue =
+        ps_dead_letter_queue_open(ps_worker_letters(runner->worker), runner->letters_directory,
+                                  runner->letters_agent, runner->port.wake_fd, &err);
+    if (runner->port.dead_letter_queue != NULL)
         return true;
     ps_runner_fail(runner, runner->spec, &err, now);
     return false;
@@ -210,7 +211,7 @@ bool ps_runner_open_letterbox(struct ps_runner *runner, const struct ps_now *now
 static bool runner_try_open(struct ps_runner *runner, const struct ps_now *now)
 {
     struct ps_err err = {0};
-    if (!ps_runner_open_letterbox(runner, now))
+    if (!ps_runner_open_dead_letter_queue(runner, now))
         return false;
     __atomic_store_n(&runner->halted, false, __ATOMIC_RELAXED);
     if (runner_open_stage(runner, &err) == PS_OK) {

@@ -7,7 +7,7 @@
 #include "core/sink/deadletter_pending.h"
 #include "core/flow/bump.h"
 #include "core/watch/histogram.h"
-#include "core/engine/letter_channel.h"
+#include "core/engine/dead_letter_channel.h"
 #include "core/engine/plan.h"
 #include "core/watch/tap.h"
 #include "core/flow/window.h"
@@ -53,7 +53,7 @@ struct ps_runner {
     struct ps_tap *tap;
     /* The agent and directory of its dead letters; NULL: it has none, or they go to a channel. */
     const char *letters_agent, *letters_directory;
-    struct ps_letter_channel *letters; /* the channel for them; or NULL */
+    struct ps_dead_letter_channel *letters; /* the channel for them; or NULL */
     unsigned instance;
 };
 
@@ -169,15 +169,16 @@ void ps_runner_init(struct ps_runner *runner, struct ps_worker *worker, const st
 void ps_runner_fini(struct ps_runner *runner);
 /* Sets where its dead letters go: `deadletter` is its key, or NULL. Called when the runner is made. */
 void ps_runner_set_letters(struct ps_runner *runner, struct ps_plan *plan, const char *deadletter,
-                           const struct ps_letter_target *target);
-/* Opens port.letterbox if the stage has dead letters and it is not open yet. Returns false when that failed: then
+                           const struct ps_dead_letter_target *target);
+/* Opens port.dead_letter_queue if the stage has dead letters and it is not open yet. Returns false when that failed: then
  * the stage has failed to open. */
-bool ps_runner_open_letterbox(struct ps_runner *runner, const struct ps_now *now);
+bool ps_runner_open_dead_letter_queue(struct ps_runner *runner, const struct ps_now *now);
 /* Returns whether every dead letter of the stage is on disk, or its channel has promised it. */
 static inline bool ps_runner_letters_written(const struct ps_runner *runner)
 {
-    const struct ps_letterbox *box = runner->port.letterbox;
-    return PS_LIKELY(box == NULL) || ps_letterbox_written(box) == ps_letterbox_sent(box);
+    const struct ps_dead_letter_queue *queue = runner->port.dead_letter_queue;
+    return PS_LIKELY(queue == NULL) ||
+           ps_dead_letter_queue_written(queue) == ps_dead_letter_queue_sent(queue);
 }
 /* Opens the stage when it is closed, or when it failed to open and the next try is due. Returns whether it is
  * open. */

@@ -76,7 +76,7 @@ struct ps_pool *ps_worker_pool(struct ps_worker *worker)
     return worker->pool;
 }
 
-struct ps_letters *ps_worker_letters(const struct ps_worker *worker)
+struct ps_dead_letters *ps_worker_letters(const struct ps_worker *worker)
 {
     return ps_engine_letters(worker->engine);
 }
@@ -212,7 +212,7 @@ static void rest_sink(struct ps_worker *worker, struct ps_sink_runner *sink)
     ps_worker_enter(worker, sink->base.spec->component);
     ps_sink_runner_rest(sink, &worker->now);
     if (worker->phase != PS_PHASE_CLOSE) /* control strips its letters' channel there */
-        (void)ps_letter_channel_cycle(sink->base.letters, false, &sink->base.deadline_ns, &worker->now);
+        (void)ps_dead_letter_channel_cycle(sink->base.letters, false, &sink->base.deadline_ns, &worker->now);
 }
 
 /* A worker opens its stages unpinned: opening may block a little, and threads of libraries inherit the

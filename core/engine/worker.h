@@ -82,7 +82,7 @@ bool ps_worker_is_parked(const struct ps_worker *worker);
 
 /* ---- for runners, on the worker's own thread ---- */
 struct ps_pool *ps_worker_pool(struct ps_worker *worker);
-struct ps_letters *ps_worker_letters(const struct ps_worker *worker);
+struct ps_dead_letters *ps_worker_letters(const struct ps_worker *worker);
 int ps_worker_wake_fd(const struct ps_worker *worker);
 int ps_worker_epoll_fd(const struct ps_worker *worker);
 bool ps_worker_is_simulated(const struct ps_worker *worker);

@@ -76,7 +76,7 @@ static struct ps_source_runner *make_source(struct ps_worker *worker, const stru
     struct ps_source_runner *old = predecessor(before, runner);
     if (old != NULL) {
         ps_source_runner_inherit(runner, old);
-        ps_letter_channel_inherit(runner->base.letters, old->base.letters);
+        ps_dead_letter_channel_inherit(runner->base.letters, old->base.letters);
     }
     return runner;
 }
@@ -265,7 +265,7 @@ static bool all_drained(const struct ps_worker *worker)
         if (!adopted && !worker->sources[i]->drained && !worker->sources[i]->rereads)
             return false;
         /* A stop does not wait for a source that reads its batches again, but its dead letters would count as lost. */
-        if (!adopted && !ps_letter_channel_is_drained(worker->sources[i]->base.letters, worker->next))
+        if (!adopted && !ps_dead_letter_channel_is_drained(worker->sources[i]->base.letters, worker->next))
             return false;
         stays |= adopted || worker->sources[i]->rereads;
     }
@@ -273,11 +273,11 @@ static bool all_drained(const struct ps_worker *worker)
         if (ps_worker_adopts_sink(worker, worker->sinks[i]))
             continue;
         bool is_free = ps_sink_runner_need_not_wait(worker->sinks[i], &worker->now);
-        const struct ps_letter_channel *letters = worker->sinks[i]->base.letters;
+        const struct ps_dead_letter_channel *letters = worker->sinks[i]->base.letters;
         if (!is_free && !sink_is_drained(worker, worker->sinks[i]))
             return false;
-        if (!(is_free && ps_letter_channel_may_leave(letters)) &&
-            !ps_letter_channel_is_drained(letters, worker->next))
+        if (!(is_free && ps_dead_letter_channel_may_leave(letters)) &&
+            !ps_dead_letter_channel_is_drained(letters, worker->next))
             return false;
         stays |= is_free || ps_sink_runner_may_leave(worker->sinks[i]);
     }
@@ -315,12 +315,12 @@ static bool all_paused(const struct ps_worker *worker)
 bool ps_worker_sink_may_write_dead_letters(const struct ps_worker *worker,
                                            const struct ps_sink_runner *runner)
 {
-    const struct ps_channel_plan *channel = ps_letter_channel_target(runner->base.letters);
+    const struct ps_channel_plan *channel = ps_dead_letter_channel_target(runner->base.letters);
     if (PS_LIKELY(channel == NULL || worker->phase == PS_PHASE_RUN) ||
         ps_plan_channel_after(worker->next, channel) != NULL)
         return true;
     if (worker->drains_again && ps_mark_own(&worker->done) == worker->orders_number &&
-        !ps_letter_channel_may_leave(runner->base.letters))
+        !ps_dead_letter_channel_may_leave(runner->base.letters))
         return false;
     if (worker->next == NULL)
         return true;

@@ -25,7 +25,7 @@ static void settle_written(struct ps_deadletter_pending *pending, struct ps_port
 
 /* Makes letters of the rest, as many as there is room for. */
 static void write_rest(struct ps_deadletter_pending *pending, struct ps_port *port,
-                       const struct ps_letter_reason *reason)
+                       const struct ps_dead_letter_reason *reason)
 {
     struct ps_lease *lease = pending->lease;
     for (; pending->position < pending->end; pending->position++) {
@@ -43,7 +43,7 @@ static void write_rest(struct ps_deadletter_pending *pending, struct ps_port *po
 }
 
 bool ps_deadletter_pending_work(struct ps_deadletter_pending *pending, struct ps_port *port,
-                                const struct ps_letter_reason *reason)
+                                const struct ps_dead_letter_reason *reason)
 {
     settle_written(pending, port);
     write_rest(pending, port, reason);

@@ -31,7 +31,7 @@ void ps_deadletter_pending_begin(struct ps_deadletter_pending *pending, struct p
 /* Continues. While more than one event is pending, nobody else makes letters of this port. Returns true when all
  * are settled; `pending` is then {0} again. */
 bool ps_deadletter_pending_work(struct ps_deadletter_pending *pending, struct ps_port *port,
-                                const struct ps_letter_reason *reason);
+                                const struct ps_dead_letter_reason *reason);
 
 /* The lease goes back to its channel: settles the events whose letters are written, and forgets the rest. May be
  * called when none has begun. */

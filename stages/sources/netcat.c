@@ -148,7 +148,7 @@ static bool decode(struct netcat_state *state, struct ps_batch *batch, bool litt
 static enum ps_feed refuse_line(struct netcat_state *state, struct ps_connection *connection,
                                 const char *line, uint32_t length)
 {
-    static const struct ps_letter_reason reason = {
+    static const struct ps_dead_letter_reason reason = {
         "line-too-long", "longer than max-line-length; the rest of it may not have been read", 0};
     uint32_t skip = (connection->bits & MARKED) ? state->mark_length : 0;
     connection->farewell = state->too_long + skip;

@@ -126,8 +126,8 @@ static enum ps_parsed take(struct syslogudp_state *state, struct ps_batch *batch
 
 static void make_dead_letter(struct syslogudp_state *state, struct ps_slice datagram)
 {
-    static const struct ps_letter_reason reason = {"no-priority",
-                                                   "the datagram ends before the number of its priority", 0};
+    static const struct ps_dead_letter_reason reason = {
+        "no-priority", "the datagram ends before the number of its priority", 0};
     (void)ps_port_deadletter_bytes(state->port, datagram.data, datagram.length, &reason);
 }
 

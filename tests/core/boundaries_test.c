@@ -211,12 +211,13 @@ static void test_token(void **state)
     }
 }
 
-static enum ps_status append_letter(struct ps_letter_file *file, int64_t wall_ms)
+static enum ps_status append_letter(struct ps_dead_letter_file *file, int64_t wall_ms)
 {
     struct ps_err err = {.length = 0};
     char line[] = "{}\n";
     struct iovec part = {line, 3};
-    return ps_letter_file_append(file, &part, 1, (struct ps_now){.mono_ns = 1, .wall_ms = wall_ms}, &err);
+    return ps_dead_letter_file_append(file, &part, 1, (struct ps_now){.mono_ns = 1, .wall_ms = wall_ms},
+                                      &err);
 }
 
 /* A file of dead letters ends at its size, and with its hour. */
@@ -229,19 +230,19 @@ static void test_file_of_letters(void **state)
         bool is_new;
     } rows[] = {
         {3, 0, false},
-        {PS_LETTER_FILE_BYTES_MAX - 1, 0, false},
-        {PS_LETTER_FILE_BYTES_MAX, 0, true},
-        {PS_LETTER_FILE_BYTES_MAX + 1, 0, true},
+        {PS_DEAD_LETTER_FILE_BYTES_MAX - 1, 0, false},
+        {PS_DEAD_LETTER_FILE_BYTES_MAX, 0, true},
+        {PS_DEAD_LETTER_FILE_BYTES_MAX + 1, 0, true},
         {3, 3600000 - 1, false},
         {3, 3600000, true},
         {3, 3600000 + 1, true},
         {3, -1, true}, /* the clock was set back */
     };
     for (size_t i = 0; i < PS_COUNT_OF(rows); i++) {
-        struct ps_letter_file file;
+        struct ps_dead_letter_file file;
         struct ps_err err = {.length = 0};
         char path[4096];
-        assert_int_equal(ps_letter_file_init(&file, ps_test_folder_path("dead"), "a1", &err), PS_OK);
+        assert_int_equal(ps_dead_letter_file_init(&file, ps_test_folder_path("dead"), "a1", &err), PS_OK);
         for (unsigned round = 0; round < 2; round++) {
             assert_int_equal(append_letter(&file, begin_ms + 10 * (int64_t)round * hour_ms), PS_OK);
             snprintf(path, sizeof path, "%s", file.path);
@@ -251,7 +252,7 @@ static void test_file_of_letters(void **state)
             if ((strcmp(path, file.path) != 0) != rows[i].is_new)
                 fail_msg("row %zu: the file is %s", i, rows[i].is_new ? "the same" : "another one");
         }
-        ps_letter_file_fini(&file);
+        ps_dead_letter_file_fini(&file);
     }
 }
 

@@ -28,7 +28,7 @@ sort "$PENSTOCK_SOURCE/cmake/plugin_symbols.txt" | diff - exported.err >symbols.
 cc "${flags[@]}" -c declared.c -o declared.o 2>declared.err || fail "an exported function is in no header"
 if cc "${flags[@]}" -aux-info declared.txt -fsyntax-only all.c 2>/dev/null; then # gcc
     # What the headers declare and only the engine calls. A function that is new in them goes here, or into cmake/plugin_symbols.txt.
-    engine='ps_(depot_.*|block_caches_bytes|block_cache_(init|fini)|inbox_.*|letters_.*|letterbox_open|letter_encode|letter_print_time|thread_.*'
+    engine='ps_(depot_.*|block_caches_bytes|block_cache_(init|fini)|inbox_.*|dead_letters_.*|dead_letter_(queue_open|encode|print_time)|thread_.*'
     engine+='|log_(open|set_level|set_json|flush|turn|unlimited|count|distinct_count|level_parse)|stage_(find|fits|outline|kind_word)|engine_channel'
     engine+='|channel_at_risk|arena_(create|destroy|at_end|end))'
     grep -E '^/\* [^ ]*include/penstock/(core|rings)/' declared.txt | grep -v ' static ' | sed -E 's|^[^*]*\*/ extern ||; s/ \(.*//; s/.*[ *]//' | sort -u |

@@ -13,7 +13,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "core/deadletter/letter.h"
+#include "core/deadletter/dead_letter.h"
 #include "core/flow/bump.h"
 #include "stages/lib/avro/blocks_stage.h"
 #include "stages/lib/avro/event.h"
@@ -465,10 +465,10 @@ static void through_thrift(const struct ps_batch *batch, const struct ps_event *
 
 static void through_letter(const struct ps_batch *batch, const struct ps_event *event)
 {
-    struct ps_letter letter = {
+    struct ps_dead_letter letter = {
         .agent = "a", .component = "c", .reason = {.code = "r", .text = "t"}, .batch = batch, .event = event};
     size_t used, count = 0;
-    char *line = ps_letter_encode(&letter, 0, &used);
+    char *line = ps_dead_letter_encode(&letter, 0, &used);
     PS_ASSERT(line != NULL && line[used - 1] == '\n');
     json_error_t error;
     json_t *document = json_loadb(line, used, JSON_ALLOW_NUL, &error);

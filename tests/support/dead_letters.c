@@ -6,21 +6,22 @@
 
 #include "tests/support/folder.h"
 
-static struct ps_letters *letters;
+static struct ps_dead_letters *letters;
 
 void ps_test_dead_letters_open(struct ps_test_stage *stage)
 {
     struct ps_err err = {0};
-    letters = ps_letters_create(true);
-    stage->port.letterbox = ps_letterbox_open(letters, ps_test_folder_path("dead"), "a", -1, &err);
-    assert_non_null(stage->port.letterbox);
+    letters = ps_dead_letters_create(true);
+    stage->port.dead_letter_queue =
+        ps_dead_letter_queue_open(letters, ps_test_folder_path("dead"), "a", -1, &err);
+    assert_non_null(stage->port.dead_letter_queue);
 }
 
 void ps_test_dead_letters_close(struct ps_test_stage *stage)
 {
-    ps_letterbox_close(stage->port.letterbox);
-    stage->port.letterbox = NULL;
-    ps_letters_destroy(letters);
+    ps_dead_letter_queue_close(stage->port.dead_letter_queue);
+    stage->port.dead_letter_queue = NULL;
+    ps_dead_letters_destroy(letters);
 }
 
 /* All letters, one a line. */

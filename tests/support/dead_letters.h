@@ -4,7 +4,7 @@
 
 #include "tests/support/stage.h"
 
-/* Gives the stage, which is open, a letterbox. */
+/* Gives the stage, which is open, a dead_letter_queue. */
 void ps_test_dead_letters_open(struct ps_test_stage *stage);
 /* After the stage is closed. */
 void ps_test_dead_letters_close(struct ps_test_stage *stage);

@@ -14,7 +14,7 @@ uint64_t flow_seed_of(const struct flow_plan *plan, const struct ps_port *port, 
     return seed != 0 ? seed : 1;
 }
 
-const struct ps_letter_reason flow_drawn = {"drawn", "the test draws it", 1};
+const struct ps_dead_letter_reason flow_drawn = {"drawn", "the test draws it", 1};
 
 static uint32_t check_of(const struct flow_body *body)
 {

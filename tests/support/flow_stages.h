@@ -8,4 +8,4 @@ uint64_t flow_seed_of(const struct flow_plan *plan, const struct ps_port *port, 
 /* Makes the stage report a failure, by chance. `failed` is set then: the engine must not call its `work` any more. */
 void flow_may_fail(struct flow *flow, struct ps_port *port, uint64_t *random, bool *failed);
 /* Why stages give events up. */
-extern const struct ps_letter_reason flow_drawn;
+extern const struct ps_dead_letter_reason flow_drawn;

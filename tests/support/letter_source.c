@@ -10,7 +10,7 @@ static enum ps_status source_open(const void *p, void *state, struct ps_port *po
 
 static enum ps_result source_work(const void *p, void *state, struct ps_batch *batch, const struct ps_now *at)
 {
-    static const struct ps_letter_reason reason = {"malformed", "a test", 0};
+    static const struct ps_dead_letter_reason reason = {"malformed", "a test", 0};
     if (ps_test_letters.make == NULL)
         return PS_IDLE;
     for (const char *c = ps_test_letters.make; *c != '\0'; c++) {

@@ -351,12 +351,12 @@ static bool all_is_delivered(const struct sim *sim)
         for (size_t k = 0; k < count; k++) {
             if (sources[k]->chain != NULL || sources[k]->inherited != NULL ||
                 !ps_batch_is_empty(sources[k]->batch) || ps_window_outstanding(sources[k]->window) > 0 ||
-                !ps_letter_channel_is_home(sources[k]->base.letters))
+                !ps_dead_letter_channel_is_home(sources[k]->base.letters))
                 return false;
         }
         struct ps_sink_runner **sinks = ps_worker_sinks(ps_engine_worker(sim->engine, i), &count);
         for (size_t k = 0; k < count; k++) {
-            if (!ps_sink_runner_is_idle(sinks[k]) || !ps_letter_channel_is_home(sinks[k]->base.letters))
+            if (!ps_sink_runner_is_idle(sinks[k]) || !ps_dead_letter_channel_is_home(sinks[k]->base.letters))
                 return false;
         }
     }

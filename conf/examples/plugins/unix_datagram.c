@@ -70,7 +70,7 @@ static int send_event(const struct plan *plan, const struct state *state, const 
 /* An event that no datagram can carry. Returns true when it is settled: its dead letter is on disk. */
 static bool give_up(struct state *state, struct ps_lease *lease, const struct ps_event *event)
 {
-    static const struct ps_letter_reason reason = {
+    static const struct ps_dead_letter_reason reason = {
         .code = "too-large", .text = "the event is larger than a datagram of this socket", .attempts = 1};
     if (state->letter == 0 || state->lettered != lease)
         state->letter = ps_port_deadletter(state->port, lease->batch, event, &reason);

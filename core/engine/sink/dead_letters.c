@@ -33,7 +33,7 @@ bool ps_sink_runner_write_dead_letters(struct ps_sink_runner *runner)
     char text[64];
     snprintf(text, sizeof text, "the sink failed %u %s in a row", runner->failures,
              ps_quantity_word(runner->failures, "time", "times"));
-    const struct ps_letter_reason reason = {"attempts-exhausted", text, runner->failures};
+    const struct ps_dead_letter_reason reason = {"attempts-exhausted", text, runner->failures};
     if (!ps_deadletter_pending_work(&runner->dead_letters, &runner->base.port, &reason))
         return false;
     runner->failures = 0;

@@ -370,12 +370,12 @@ bool ps_sink_runner_cycle(struct ps_sink_runner *runner, bool draining, const st
         runner->base.deadline_ns = runner->base.retry_ns;
     runner->base.deadline_ns = least(channel_tick(runner, now), runner->base.deadline_ns);
     bool may_write = ps_worker_sink_may_write_dead_letters(runner->base.worker, runner);
-    moved |= ps_letter_channel_cycle(runner->base.letters, may_write, &runner->base.deadline_ns, now);
+    moved |= ps_dead_letter_channel_cycle(runner->base.letters, may_write, &runner->base.deadline_ns, now);
     /* The stop does not wait for some sinks, which take their letters back. Then the sink of the letters' channel need not wait for these letters
      * either, nor for letters that are not put before the next orders. */
     bool may_leave =
-        ps_sink_runner_need_not_wait(runner, now) && ps_letter_channel_may_leave(runner->base.letters);
-    ps_letter_channel_hold_back(runner->base.letters, draining && may_write && !may_leave);
+        ps_sink_runner_need_not_wait(runner, now) && ps_dead_letter_channel_may_leave(runner->base.letters);
+    ps_dead_letter_channel_hold_back(runner->base.letters, draining && may_write && !may_leave);
     if (PS_UNLIKELY(draining))
         sink_note_stop(runner, now);
     if (wanted && !runner->wants)
@@ -456,7 +456,7 @@ bool ps_sink_runner_recall(struct ps_sink_runner *runner, const struct ps_now *n
         runner->recalled = true;
     }
     if (runner->recalled) {
-        ps_letter_channel_withdraw(runner->base.letters);
+        ps_dead_letter_channel_withdraw(runner->base.letters);
         untake_reversed(runner, runner->recall_list);
         runner->recall_list = NULL;
     }
@@ -469,7 +469,7 @@ void ps_sink_runner_close(struct ps_sink_runner *runner, const struct ps_plan *n
     PS_ASSERT(runner->offered == NULL && runner->recall_list == NULL);
     ps_sink_runner_leave(runner);
     ps_runner_close(&runner->base, now);
-    ps_letter_channel_close(runner->base.letters, next, NULL, now);
+    ps_dead_letter_channel_close(runner->base.letters, next, NULL, now);
     if (channel_of(runner)->leave != NULL && !ps_plan_keeps_channel(next, runner->channel))
         channel_of(runner)->leave(runner->channel->spec->stage.plan, runner->consumer, &runner->base.port);
 }
@@ -485,5 +485,5 @@ void ps_sink_runner_adopt(struct ps_sink_runner *runner, struct ps_plan *plan, s
     runner->spec = sink_plan->spec;
     runner->channel = &plan->channels[sink_plan->spec->channel];
     runner->quota_bytes = plan->sink_quota_bytes;
-    ps_letter_channel_adopt(runner->base.letters, plan, &sink_plan->letters);
+    ps_dead_letter_channel_adopt(runner->base.letters, plan, &sink_plan->letters);
 }

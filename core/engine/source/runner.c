@@ -66,7 +66,7 @@ static bool source_open(struct ps_source_runner *runner, const struct ps_now *no
         return true;
     if (base->status == PS_RUNNER_FAILED && now->mono_ns < base->retry_ns)
         return false;
-    if (!ps_runner_open_letterbox(base, now) || !ps_chain_open(runner, now))
+    if (!ps_runner_open_dead_letter_queue(base, now) || !ps_chain_open(runner, now))
         return false;
     if (!ps_runner_open(base, now)) {
         ps_chain_close(runner);
@@ -270,7 +270,7 @@ static void source_drain(struct ps_source_runner *runner, const struct ps_now *n
         return;
     /* `work` is not called any more, so readable sockets must not wake the worker. */
     ps_runner_watch(&runner->base, false);
-    if (!ps_letter_channel_is_home(runner->base.letters))
+    if (!ps_dead_letter_channel_is_home(runner->base.letters))
         return;
     batch_discard(runner);
     if (!ps_runner_is_open(&runner->base))
@@ -285,8 +285,8 @@ static void source_drain(struct ps_source_runner *runner, const struct ps_now *n
 /* Returns whether there is room for the dead letters of one more `work` call: one call makes few. */
 static bool letters_have_room(struct ps_source_runner *runner, const struct ps_now *now)
 {
-    const struct ps_letterbox *box = runner->base.port.letterbox;
-    if (PS_LIKELY(box == NULL) || ps_letterbox_has_room(box))
+    const struct ps_dead_letter_queue *queue = runner->base.port.dead_letter_queue;
+    if (PS_LIKELY(queue == NULL) || ps_dead_letter_queue_has_room(queue))
         return true;
     ps_source_runner_wake_at(runner, now->mono_ns + PS_SOURCE_LETTERS_LOOK_NS);
     return false;
@@ -306,7 +306,7 @@ static bool source_may_read(struct ps_source_runner *runner, const struct ps_now
 /* Gives up what a replayable source has read and no channel has: the source reads it again once it is open again. */
 static void source_give_up(struct ps_source_runner *runner)
 {
-    ps_letter_channel_withdraw(runner->base.letters);
+    ps_dead_letter_channel_withdraw(runner->base.letters);
     if (runner->chain == NULL)
         return;
     if (runner->routed)
@@ -421,10 +421,10 @@ bool ps_source_runner_cycle(struct ps_source_runner *runner, const struct ps_now
     if (runner->base.status == PS_RUNNER_FAILED && !runner->draining)
         runner->base.deadline_ns = runner->base.retry_ns; /* the channels' times are outdated */
     ps_source_runner_tick_channels(runner, now);
-    moved |= ps_letter_channel_cycle(runner->base.letters, true, &runner->base.deadline_ns, now);
+    moved |= ps_dead_letter_channel_cycle(runner->base.letters, true, &runner->base.deadline_ns, now);
     if (PS_UNLIKELY(runner->draining)) {
         ps_source_runner_hold_back(runner, !runner->rereads);
-        ps_letter_channel_hold_back(runner->base.letters, true);
+        ps_dead_letter_channel_hold_back(runner->base.letters, true);
     }
     ps_source_runner_note(runner);
     return moved || put || (!ending && runner->base.status == PS_RUNNER_ENDING);
@@ -457,7 +457,7 @@ void ps_source_runner_pause(struct ps_source_runner *runner, bool has_channels, 
         ps_source_runner_wake_at(runner, ps_chain_tick(runner, now));
     if (has_channels) {
         ps_source_runner_tick_channels(runner, now);
-        (void)ps_letter_channel_cycle(runner->base.letters, false, &runner->base.deadline_ns, now);
+        (void)ps_dead_letter_channel_cycle(runner->base.letters, false, &runner->base.deadline_ns, now);
     }
 }
 
@@ -476,7 +476,7 @@ void ps_source_runner_adopt(struct ps_source_runner *runner, struct ps_plan *pla
         if (runner->pending[i] != NULL)
             ps_lease_home(runner->pending[i])->channel = (uint16_t)source_plan->spec->channels[i / 2];
     }
-    ps_letter_channel_adopt(runner->base.letters, plan, &source_plan->letters[runner->base.instance]);
+    ps_dead_letter_channel_adopt(runner->base.letters, plan, &source_plan->letters[runner->base.instance]);
     if (source_plan->adopts_chain)
         return;
     runner->old_links = runner->links;
@@ -515,8 +515,8 @@ void ps_source_runner_close(struct ps_source_runner *runner, const struct ps_pla
     if (ps_runner_has_stage(&runner->base))
         ps_chain_close(runner);
     ps_runner_close(&runner->base, now);
-    ps_letter_channel_close(runner->base.letters, next, ps_source_runner_is_replayable(runner) ? NULL : left,
-                            now);
+    ps_dead_letter_channel_close(runner->base.letters, next,
+                                 ps_source_runner_is_replayable(runner) ? NULL : left, now);
     if (runner->chain != NULL) {
         runner->chain->failed |= !ps_runner_letters_written(&runner->base);
         if (runner->routed)

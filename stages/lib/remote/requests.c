@@ -271,7 +271,7 @@ static void write_letters(struct ps_remote_requests *requests, struct ps_remote_
             return;
         }
         const struct ps_remote_result *last = result_of(requests, request, request->index - 1);
-        const struct ps_letter_reason reason = {letter_of(last), request->reason, request->attempts};
+        const struct ps_dead_letter_reason reason = {letter_of(last), request->reason, request->attempts};
         if (!ps_deadletter_pending_work(&request->letters, requests->sink.port, &reason))
             return;
         requests->writers--;

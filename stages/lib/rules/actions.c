@@ -78,7 +78,7 @@ static enum rules_step make_dead_letter(struct rules_work *work, uint32_t rule, 
         return drop(work->scratch, rule);
     }
     snprintf(text, sizeof text, "rule %s", work->set->rules->rules[rule].name);
-    const struct ps_letter_reason reason = {"rule", text, 0};
+    const struct ps_dead_letter_reason reason = {"rule", text, 0};
     return ps_port_deadletter(port, work->batch, event, &reason) > 0 ? drop(work->scratch, rule)
                                                                      : RULES_STEP_AGAIN;
 }

@@ -113,7 +113,7 @@ static void deadletter_carry(const struct ps_connection *connection, struct ps_p
 {
     char text[256];
     snprintf(text, sizeof text, "from %s: %s", connection->ip_text, why);
-    const struct ps_letter_reason reason = {code, text, 0};
+    const struct ps_dead_letter_reason reason = {code, text, 0};
     (void)ps_port_deadletter_bytes(port, connection->carry.data, connection->carry.length, &reason);
 }
 

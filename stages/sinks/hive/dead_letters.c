@@ -28,7 +28,7 @@ static void explain(struct ps_hive_sink *sink, const struct ps_held_event *flawe
 
 bool ps_hive_write_dead_letters(struct ps_hive_sink *sink)
 {
-    const struct ps_letter_reason reason = {"event-unwritable", sink->refusal, 0};
+    const struct ps_dead_letter_reason reason = {"event-unwritable", sink->refusal, 0};
     while (sink->flawed.count > 0) {
         const struct ps_held_event *flawed = &sink->pool.events[sink->flawed.first];
         if (!ps_deadletter_pending_has_begun(&sink->dead_letters)) {

@@ -53,14 +53,14 @@ static unsigned count_headers(const struct ps_batch *batch, const struct ps_even
     return count;
 }
 
-static struct ps_letter letter_of(const struct ps_batch *batch, const struct ps_event *event)
+static struct ps_dead_letter letter_of(const struct ps_batch *batch, const struct ps_event *event)
 {
-    return (struct ps_letter){.agent = "a1",
-                              .component = "sink k1",
-                              .reason = {"record-refused", "the broker says no", 3},
-                              .time_ms = 1700000000123,
-                              .batch = batch,
-                              .event = event};
+    return (struct ps_dead_letter){.agent = "a1",
+                                   .component = "sink k1",
+                                   .reason = {"record-refused", "the broker says no", 3},
+                                   .time_ms = 1700000000123,
+                                   .batch = batch,
+                                   .event = event};
 }
 
 static void test_event(void **state)
@@ -70,13 +70,13 @@ static void test_event(void **state)
     assert_true(ps_batch_header_add(from, event, ps_name_intern("own"), "1", 1));
     assert_true(ps_batch_header_add(from, event, ps_name_intern("none"), "", 0));
     assert_true(ps_batch_shared_set(from, ps_name_intern("shared"), "s", 1, false));
-    const struct ps_letter letter = letter_of(from, event);
-    struct ps_letter_copy *copy = ps_letter_copy_make(&letter, 1000);
+    const struct ps_dead_letter letter = letter_of(from, event);
+    struct ps_dead_letter_copy *copy = ps_dead_letter_copy_make(&letter, 1000);
     assert_non_null(copy);
     ps_batch_give(from);
     struct ps_batch *batch = take();
-    assert_true(ps_letter_copy_add(copy, batch));
-    assert_true(ps_letter_copy_add(copy, batch));
+    assert_true(ps_dead_letter_copy_add(copy, batch));
+    assert_true(ps_dead_letter_copy_add(copy, batch));
     free(copy);
     assert_int_equal(batch->count, 2);
     assert_int_equal(batch->body_bytes, 12);
@@ -106,10 +106,10 @@ static void test_again(void **state)
     struct ps_event *event = ps_batch_add_copy(from, "x", 1);
     assert_true(ps_batch_header_add(from, event, ps_name_intern("penstock.deadletter.count"), "41", 2));
     assert_true(ps_batch_header_add(from, event, ps_name_intern("penstock.deadletter.reason"), "old", 3));
-    const struct ps_letter letter = letter_of(from, event);
-    struct ps_letter_copy *copy = ps_letter_copy_make(&letter, 1000);
+    const struct ps_dead_letter letter = letter_of(from, event);
+    struct ps_dead_letter_copy *copy = ps_dead_letter_copy_make(&letter, 1000);
     struct ps_batch *batch = take();
-    assert_true(ps_letter_copy_add(copy, batch));
+    assert_true(ps_dead_letter_copy_add(copy, batch));
     free(copy);
     assert_header(batch, &batch->events[0], "penstock.deadletter.count", "42");
     assert_header(batch, &batch->events[0], "penstock.deadletter.reason", "record-refused");
@@ -121,12 +121,12 @@ static void test_again(void **state)
 /* Bytes that never were an event; cut when they are too long. */
 static void test_bytes(void **state)
 {
-    struct ps_letter letter = letter_of(NULL, NULL);
+    struct ps_dead_letter letter = letter_of(NULL, NULL);
     letter.bytes = "0123456789";
     letter.length = 10;
-    struct ps_letter_copy *copy = ps_letter_copy_make(&letter, 4);
+    struct ps_dead_letter_copy *copy = ps_dead_letter_copy_make(&letter, 4);
     struct ps_batch *batch = take();
-    assert_true(ps_letter_copy_add(copy, batch));
+    assert_true(ps_dead_letter_copy_add(copy, batch));
     free(copy);
     assert_int_equal(batch->events[0].body_length, 4);
     assert_memory_equal(batch->events[0].body, "0123", 4);
@@ -138,19 +138,19 @@ static void test_bytes(void **state)
 static void test_no_room(void **state)
 {
     static char body[PS_BLOCK_BYTES];
-    struct ps_letter letter = letter_of(NULL, NULL);
+    struct ps_dead_letter letter = letter_of(NULL, NULL);
     letter.bytes = body;
     letter.length = sizeof body - 100;
-    struct ps_letter_copy *copy = ps_letter_copy_make(&letter, UINT32_MAX);
+    struct ps_dead_letter_copy *copy = ps_dead_letter_copy_make(&letter, UINT32_MAX);
     struct ps_batch *batch = take();
     unsigned count = 0;
-    while (ps_letter_copy_add(copy, batch))
+    while (ps_dead_letter_copy_add(copy, batch))
         count++;
     assert_true(count > 0 && count < 10);
     assert_int_equal(batch->count, count);
     assert_int_equal(batch->body_bytes, count * letter.length);
     struct ps_batch *next = take();
-    assert_true(ps_letter_copy_add(copy, next));
+    assert_true(ps_dead_letter_copy_add(copy, next));
     free(copy);
     ps_batch_give(batch);
     ps_batch_give(next);
@@ -165,13 +165,13 @@ static void test_no_memory_for_a_header(void **state)
     memset(value, 'v', sizeof value);
     struct ps_event *event = ps_batch_add_copy(from, "body", 4);
     assert_true(ps_batch_header_add(from, event, ps_name_intern("large"), value, sizeof value));
-    const struct ps_letter letter = letter_of(from, event);
-    struct ps_letter_copy *copy = ps_letter_copy_make(&letter, 1000);
+    const struct ps_dead_letter letter = letter_of(from, event);
+    struct ps_dead_letter_copy *copy = ps_dead_letter_copy_make(&letter, 1000);
     while ((batches[count] = ps_batch_take(&bump, (struct ps_now){0})) != NULL) {
         const struct ps_batch *batch = batches[count++];
         uint32_t events = 0;
         assert_true(count < PS_COUNT_OF(batches));
-        while (ps_letter_copy_add(copy, batches[count - 1]))
+        while (ps_dead_letter_copy_add(copy, batches[count - 1]))
             events++;
         assert_int_equal(batch->count, events);
         assert_int_equal(batch->body_bytes, events * 4);

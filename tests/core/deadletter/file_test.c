@@ -9,7 +9,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-static struct ps_letter_file file;
+static struct ps_dead_letter_file file;
 static struct ps_now now = {.mono_ns = 1, .wall_ms = 1763719200000};
 
 static int setup(void **state)
@@ -17,13 +17,13 @@ static int setup(void **state)
     struct ps_err err = {0};
     if (ps_test_folder_setup(state) != 0)
         return -1;
-    assert_int_equal(ps_letter_file_init(&file, ps_test_folder_path("dead"), "a/1", &err), PS_OK);
+    assert_int_equal(ps_dead_letter_file_init(&file, ps_test_folder_path("dead"), "a/1", &err), PS_OK);
     return 0;
 }
 
 static int teardown(void **state)
 {
-    ps_letter_file_fini(&file);
+    ps_dead_letter_file_fini(&file);
     return ps_test_folder_teardown(state);
 }
 
@@ -33,7 +33,7 @@ static enum ps_status append(const char *text, struct ps_err *err)
     snprintf(copy, sizeof copy, "%s", text);
     struct iovec parts[2] = {{copy, strlen(text) / 2},
                              {copy + strlen(text) / 2, strlen(text) - strlen(text) / 2}};
-    return ps_letter_file_append(&file, parts, 2, now, err);
+    return ps_dead_letter_file_append(&file, parts, 2, now, err);
 }
 
 static void assert_file(const char *path, const char *text)
@@ -110,12 +110,12 @@ static void test_no_room(void **state)
 
 static void test_no_directory(void **state)
 {
-    struct ps_letter_file other;
+    struct ps_dead_letter_file other;
     struct ps_err err = {0};
-    assert_int_equal(ps_letter_file_init(&other, ps_test_folder_path("no/parent"), "a", &err), PS_FAIL);
+    assert_int_equal(ps_dead_letter_file_init(&other, ps_test_folder_path("no/parent"), "a", &err), PS_FAIL);
     assert_non_null(strstr(err.text, "No such file or directory"));
     ps_test_folder_append("plain", "", 0);
-    assert_int_equal(ps_letter_file_init(&other, ps_test_folder_path("plain"), "a", &err), PS_FAIL);
+    assert_int_equal(ps_dead_letter_file_init(&other, ps_test_folder_path("plain"), "a", &err), PS_FAIL);
     assert_non_null(strstr(err.text, "Not a directory"));
 }
 

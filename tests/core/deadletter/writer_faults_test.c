@@ -39,14 +39,14 @@ static void count_letters(unsigned *times)
     globfree(&files);
 }
 
-static uint64_t put(struct ps_letterbox *box, unsigned number)
+static uint64_t put(struct ps_dead_letter_queue *queue, unsigned number)
 {
     char body[32];
     int length = snprintf(body, sizeof body, "letter %u", number);
-    return ps_letterbox_put(box, &(struct ps_letter){.component = "sink k",
-                                                     .reason = {"test", "a test", 1},
-                                                     .bytes = body,
-                                                     .length = (size_t)length});
+    return ps_dead_letter_queue_put(queue, &(struct ps_dead_letter){.component = "sink k",
+                                                                    .reason = {"test", "a test", 1},
+                                                                    .bytes = body,
+                                                                    .length = (size_t)length});
 }
 
 /* Counts down to the failure, which is `calls` or `allocations` from here. */
@@ -66,7 +66,7 @@ static bool is_pending(void)
     return pending;
 }
 
-/* All letters, the box opened before or within the reach of the failure. Returns false when the failure did not come. */
+/* All letters, the queue opened before or within the reach of the failure. Returns false when the failure did not come. */
 static bool run(uint64_t call, uint64_t allocation, int error, bool opened_before)
 {
     unsigned times[LETTERS];
@@ -74,21 +74,21 @@ static bool run(uint64_t call, uint64_t allocation, int error, bool opened_befor
     char directory[256];
     assert_int_equal(ps_test_folder_setup(NULL), 0);
     snprintf(directory, sizeof directory, "%s/dead", ps_test_folder());
-    struct ps_letters *letters = ps_letters_create(true);
-    struct ps_letterbox *box = NULL;
+    struct ps_dead_letters *letters = ps_dead_letters_create(true);
+    struct ps_dead_letter_queue *queue = NULL;
     if (!opened_before)
         fail_at(call, allocation, error);
-    for (unsigned tries = 0; box == NULL; tries++) {
+    for (unsigned tries = 0; queue == NULL; tries++) {
         assert_true(tries < 3);
-        box = ps_letterbox_open(letters, directory, "a", -1, &err);
-        assert_true(box != NULL || err.length > 0);
+        queue = ps_dead_letter_queue_open(letters, directory, "a", -1, &err);
+        assert_true(queue != NULL || err.length > 0);
     }
     if (opened_before)
         fail_at(call, allocation, error);
     for (unsigned number = 0; number < LETTERS; number++) {
-        for (unsigned tries = 0; put(box, number) == 0; tries++)
+        for (unsigned tries = 0; put(queue, number) == 0; tries++)
             assert_true(tries < 3);
-        for (unsigned tries = 0; ps_letterbox_written(box) <= number; tries++)
+        for (unsigned tries = 0; ps_dead_letter_queue_written(queue) <= number; tries++)
             assert_true(tries < 3);
         uint64_t left = ps_test_call_fails, left_allocations = ps_test_allocation_fails;
         ps_test_call_fails = ps_test_allocation_fails = 0; /* not those of this test */
@@ -102,8 +102,8 @@ static bool run(uint64_t call, uint64_t allocation, int error, bool opened_befor
         ps_test_allocation_fails = left_allocations;
     }
     bool pending = is_pending();
-    ps_letterbox_close(box);
-    ps_letters_destroy(letters);
+    ps_dead_letter_queue_close(queue);
+    ps_dead_letters_destroy(letters);
     assert_int_equal(ps_test_folder_teardown(NULL), 0);
     return !pending;
 }
@@ -148,20 +148,20 @@ static void test_fails_recovers_and_fails_again(void **unused)
     uint64_t calls[2];
     size_t files[2];
     snprintf(directory, sizeof directory, "%s/dead", ps_test_folder());
-    struct ps_letters *letters = ps_letters_create(true);
-    struct ps_letterbox *box = ps_letterbox_open(letters, directory, "a", -1, &err);
-    assert_non_null(box);
-    assert_int_equal(put(box, 0), 1);
+    struct ps_dead_letters *letters = ps_dead_letters_create(true);
+    struct ps_dead_letter_queue *queue = ps_dead_letter_queue_open(letters, directory, "a", -1, &err);
+    assert_non_null(queue);
+    assert_int_equal(put(queue, 0), 1);
     for (unsigned round = 0; round < 2; round++) {
         uint64_t before = ps_test_call_count;
         size_t files_before = count_files();
         ps_test_call_error = EIO;
         ps_test_call_broken = "fdatasync";
-        assert_int_equal(put(box, 1 + round), 2 + round);
+        assert_int_equal(put(queue, 1 + round), 2 + round);
         for (unsigned tries = 0; tries < 20; tries++)
-            assert_int_equal(ps_letterbox_written(box), 1 + round);
+            assert_int_equal(ps_dead_letter_queue_written(queue), 1 + round);
         ps_test_call_broken = NULL;
-        assert_int_equal(ps_letterbox_written(box), 2 + round);
+        assert_int_equal(ps_dead_letter_queue_written(queue), 2 + round);
         calls[round] = ps_test_call_count - before;
         files[round] = count_files() - files_before;
     }
@@ -171,8 +171,8 @@ static void test_fails_recovers_and_fails_again(void **unused)
     count_letters(times);
     for (unsigned one = 0; one < 3; one++)
         assert_in_range(times[one], 1, 2);
-    ps_letterbox_close(box);
-    ps_letters_destroy(letters);
+    ps_dead_letter_queue_close(queue);
+    ps_dead_letters_destroy(letters);
 }
 
 /* A directory whose name could not be synced is made again by the next try. */
@@ -181,16 +181,16 @@ static void test_directory_whose_name_is_not_synced(void **unused)
     struct ps_err err = {0};
     char directory[256];
     snprintf(directory, sizeof directory, "%s/dead", ps_test_folder());
-    struct ps_letters *letters = ps_letters_create(true);
+    struct ps_dead_letters *letters = ps_dead_letters_create(true);
     ps_test_call_error = EIO; /* not EACCES, which does not count as a failure of the directory above */
     ps_test_call_broken = "fsync";
-    assert_null(ps_letterbox_open(letters, directory, "a", -1, &err));
+    assert_null(ps_dead_letter_queue_open(letters, directory, "a", -1, &err));
     ps_test_call_broken = NULL;
     assert_int_equal(access(directory, F_OK), -1);
-    struct ps_letterbox *box = ps_letterbox_open(letters, directory, "a", -1, &err);
-    assert_non_null(box);
-    ps_letterbox_close(box);
-    ps_letters_destroy(letters);
+    struct ps_dead_letter_queue *queue = ps_dead_letter_queue_open(letters, directory, "a", -1, &err);
+    assert_non_null(queue);
+    ps_dead_letter_queue_close(queue);
+    ps_dead_letters_destroy(letters);
 }
 
 int main(void)

@@ -1,4 +1,4 @@
-/* The writer of dead letters with threads: letters that count as written are in a file, in the order of each box; a
+/* The writer of dead letters with threads: letters that count as written are in a file, in the order of each queue; a
  * directory that fails holds up only its own letters, and loses none. */
 #include "core/deadletter/writer.h"
 #include "core/log/log.h"
@@ -14,19 +14,19 @@
 
 #define PATIENCE_MS PS_TEST_PATIENCE_MS
 
-static uint64_t put(struct ps_letterbox *box, const char *component, unsigned number)
+static uint64_t put(struct ps_dead_letter_queue *queue, const char *component, unsigned number)
 {
     char body[32];
     int length = snprintf(body, sizeof body, "%u", number);
-    return ps_letterbox_put(box, &(struct ps_letter){.component = component,
-                                                     .reason = {"test", "a test", 1},
-                                                     .bytes = body,
-                                                     .length = (size_t)length});
+    return ps_dead_letter_queue_put(queue, &(struct ps_dead_letter){.component = component,
+                                                                    .reason = {"test", "a test", 1},
+                                                                    .bytes = body,
+                                                                    .length = (size_t)length});
 }
 
-static void await_written(const struct ps_letterbox *box, uint64_t number)
+static void await_written(const struct ps_dead_letter_queue *queue, uint64_t number)
 {
-    for (unsigned ms = 0; ps_letterbox_written(box) < number; ms++) {
+    for (unsigned ms = 0; ps_dead_letter_queue_written(queue) < number; ms++) {
         assert_true(ms < PATIENCE_MS);
         usleep(1000);
     }
@@ -67,7 +67,7 @@ static unsigned count_letters(const char *directory, const char *component)
 }
 
 struct producer {
-    struct ps_letters *letters;
+    struct ps_dead_letters *letters;
     char directory[256], name[32];
     unsigned count;
 };
@@ -77,22 +77,24 @@ static void *produce(void *argument)
     struct producer *producer = argument;
     struct ps_err err = {0};
     int wake = eventfd(0, EFD_NONBLOCK);
-    struct ps_letterbox *box = ps_letterbox_open(producer->letters, producer->directory, "a", wake, &err);
-    assert_non_null(box);
+    struct ps_dead_letter_queue *queue =
+        ps_dead_letter_queue_open(producer->letters, producer->directory, "a", wake, &err);
+    assert_non_null(queue);
     for (unsigned i = 0; i < producer->count; i++) {
-        while (!ps_letterbox_has_room(box))
+        while (!ps_dead_letter_queue_has_room(queue))
             usleep(100);
-        assert_int_equal(put(box, producer->name, i), i + 1);
-        assert_int_equal(ps_letterbox_sent(box), i + 1);
+        assert_int_equal(put(queue, producer->name, i), i + 1);
+        assert_int_equal(ps_dead_letter_queue_sent(queue), i + 1);
     }
-    while (ps_letterbox_written(box) < producer->count / 2) { /* the rest is closed with the box */
+    while (ps_dead_letter_queue_written(queue) <
+           producer->count / 2) { /* the rest is closed with the queue */
         struct pollfd fd = {.fd = wake, .events = POLLIN};
         uint64_t news;
         assert_int_equal(poll(&fd, 1, PATIENCE_MS), 1);
         assert_int_equal(read(wake, &news, sizeof news), sizeof news);
     }
     assert_true(count_letters_now(producer->directory, producer->name, true) >= producer->count / 2);
-    ps_letterbox_close(box);
+    ps_dead_letter_queue_close(queue);
     close(wake);
     return NULL;
 }
@@ -101,7 +103,7 @@ static void test_threads(void **state)
 {
     struct producer producers[6];
     pthread_t threads[6];
-    struct ps_letters *letters = ps_letters_create(false);
+    struct ps_dead_letters *letters = ps_dead_letters_create(false);
     for (unsigned i = 0; i < PS_COUNT_OF(producers); i++) {
         struct producer *producer = &producers[i];
         *producer = (struct producer){.letters = letters, .count = 3000};
@@ -112,7 +114,7 @@ static void test_threads(void **state)
     }
     for (unsigned i = 0; i < PS_COUNT_OF(producers); i++)
         pthread_join(threads[i], NULL);
-    ps_letters_destroy(letters);
+    ps_dead_letters_destroy(letters);
     for (unsigned i = 0; i < PS_COUNT_OF(producers); i++)
         assert_int_equal(count_letters(producers[i].directory, producers[i].name), producers[i].count);
 }
@@ -124,9 +126,9 @@ static void test_directory_fails(void **state)
     snprintf(bad, sizeof bad, "%s", ps_test_folder_path("bad"));
     snprintf(good, sizeof good, "%s", ps_test_folder_path("good"));
     snprintf(away, sizeof away, "%s", ps_test_folder_path("away"));
-    struct ps_letters *letters = ps_letters_create(false);
-    struct ps_letterbox *first = ps_letterbox_open(letters, bad, "a", -1, &err);
-    struct ps_letterbox *second = ps_letterbox_open(letters, good, "a", -1, &err);
+    struct ps_dead_letters *letters = ps_dead_letters_create(false);
+    struct ps_dead_letter_queue *first = ps_dead_letter_queue_open(letters, bad, "a", -1, &err);
+    struct ps_dead_letter_queue *second = ps_dead_letter_queue_open(letters, good, "a", -1, &err);
     assert_non_null(first);
     assert_non_null(second);
     assert_int_equal(rename(bad, away), 0);
@@ -136,18 +138,18 @@ static void test_directory_fails(void **state)
     for (unsigned i = 0; i < 10; i++)
         put(second, "sink good", i);
     await_written(second, 10);
-    assert_int_equal(ps_letterbox_written(first), 0);
+    assert_int_equal(ps_dead_letter_queue_written(first), 0);
     assert_int_equal(count_letters(good, "sink good"), 10);
     assert_int_equal(unlink(bad), 0);
     assert_int_equal(rename(away, bad), 0);
     await_written(first, 3000);
     assert_int_equal(count_letters(bad, "sink bad"), 3000);
-    ps_letterbox_close(first);
-    ps_letterbox_close(second);
-    ps_letters_destroy(letters);
+    ps_dead_letter_queue_close(first);
+    ps_dead_letter_queue_close(second);
+    ps_dead_letters_destroy(letters);
 }
 
-/* The limit counts the waiting bytes. The box reports it, and does not enforce it. */
+/* The limit counts the waiting bytes. The queue reports it, and does not enforce it. */
 static void test_room(void **state)
 {
     struct ps_err err = {0};
@@ -156,24 +158,25 @@ static void test_room(void **state)
     snprintf(path, sizeof path, "%s", ps_test_folder_path("room"));
     snprintf(away, sizeof away, "%s", ps_test_folder_path("room-away"));
     memset(large, 'x', sizeof large);
-    struct ps_letters *letters = ps_letters_create(false);
-    struct ps_letterbox *box = ps_letterbox_open(letters, path, "a", -1, &err);
-    assert_non_null(box);
+    struct ps_dead_letters *letters = ps_dead_letters_create(false);
+    struct ps_dead_letter_queue *queue = ps_dead_letter_queue_open(letters, path, "a", -1, &err);
+    assert_non_null(queue);
     assert_int_equal(rename(path, away), 0);
     ps_test_folder_append("room", "", 0);
     unsigned count = 0;
-    for (; ps_letterbox_has_room(box); count++)
-        assert_int_not_equal(ps_letterbox_put(box, &(struct ps_letter){.component = "s",
-                                                                       .reason = {"test", "", 0},
-                                                                       .bytes = large,
-                                                                       .length = sizeof large}),
-                             0);
-    assert_int_equal(count, PS_LETTERS_BYTES_MAX / sizeof large);
+    for (; ps_dead_letter_queue_has_room(queue); count++)
+        assert_int_not_equal(
+            ps_dead_letter_queue_put(queue, &(struct ps_dead_letter){.component = "s",
+                                                                     .reason = {"test", "", 0},
+                                                                     .bytes = large,
+                                                                     .length = sizeof large}),
+            0);
+    assert_int_equal(count, PS_DEAD_LETTERS_BYTES_MAX / sizeof large);
     assert_int_equal(unlink(path), 0);
-    await_written(box, count);
-    assert_true(ps_letterbox_has_room(box));
-    ps_letterbox_close(box);
-    ps_letters_destroy(letters);
+    await_written(queue, count);
+    assert_true(ps_dead_letter_queue_has_room(queue));
+    ps_dead_letter_queue_close(queue);
+    ps_dead_letters_destroy(letters);
 }
 
 /* A letter that cannot be written at the end does not count as written, and does not hold up the end. */
@@ -183,34 +186,35 @@ static void test_ends_without_directory(void **state)
     char path[256], away[256];
     snprintf(path, sizeof path, "%s", ps_test_folder_path("end"));
     snprintf(away, sizeof away, "%s", ps_test_folder_path("end-away"));
-    struct ps_letters *letters = ps_letters_create(false);
-    struct ps_letterbox *box = ps_letterbox_open(letters, path, "a", -1, &err);
+    struct ps_dead_letters *letters = ps_dead_letters_create(false);
+    struct ps_dead_letter_queue *queue = ps_dead_letter_queue_open(letters, path, "a", -1, &err);
     assert_int_equal(rename(path, away), 0);
     ps_test_folder_append("end", "", 0);
     for (unsigned i = 0; i < 5; i++)
-        put(box, "s", i);
+        put(queue, "s", i);
     usleep(20000);
-    assert_int_equal(ps_letterbox_written(box), 0);
-    ps_letterbox_close(box);
-    ps_letters_destroy(letters);
+    assert_int_equal(ps_dead_letter_queue_written(queue), 0);
+    ps_dead_letter_queue_close(queue);
+    ps_dead_letters_destroy(letters);
     assert_int_equal(count_letters(away, "s"), 0);
 }
 
 static void test_synchronous(void **state)
 {
     struct ps_err err = {0};
-    struct ps_letters *letters = ps_letters_create(true);
-    struct ps_letterbox *box = ps_letterbox_open(letters, ps_test_folder_path("sync"), "a", -1, &err);
-    assert_non_null(box);
+    struct ps_dead_letters *letters = ps_dead_letters_create(true);
+    struct ps_dead_letter_queue *queue =
+        ps_dead_letter_queue_open(letters, ps_test_folder_path("sync"), "a", -1, &err);
+    assert_non_null(queue);
     for (unsigned i = 0; i < 3; i++) {
-        put(box, "s", i);
-        assert_int_equal(ps_letterbox_written(box), i + 1);
+        put(queue, "s", i);
+        assert_int_equal(ps_dead_letter_queue_written(queue), i + 1);
         assert_int_equal(count_letters(ps_test_folder_path("sync"), "s"), i + 1);
     }
-    ps_letterbox_close(box);
-    assert_null(ps_letterbox_open(letters, ps_test_folder_path("no/parent"), "a", -1, &err));
+    ps_dead_letter_queue_close(queue);
+    assert_null(ps_dead_letter_queue_open(letters, ps_test_folder_path("no/parent"), "a", -1, &err));
     assert_non_null(strstr(err.text, "penstock.deadletter"));
-    ps_letters_destroy(letters);
+    ps_dead_letters_destroy(letters);
 }
 
 int main(void)

@@ -9,7 +9,7 @@
 #include <unistd.h>
 
 static struct ps_test_stage stage;
-static const struct ps_letter_reason reason = {"tired", "it was tried too often", 3};
+static const struct ps_dead_letter_reason reason = {"tired", "it was tried too often", 3};
 
 static struct ps_lease *start(void)
 {

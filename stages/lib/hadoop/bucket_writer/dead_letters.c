@@ -56,9 +56,9 @@ bool ps_bucket_write_dead_letters(struct ps_bucket_writer *sink)
 {
     while (ps_deadletter_pending_has_begun(&sink->refusals.dead_letters) || begin(sink)) {
         bool flawed = sink->refusals.giving_up == &sink->refusals.flawed;
-        const struct ps_letter_reason reason = {flawed ? "event-unwritable" : "attempts-exhausted",
-                                                flawed ? reason_of(sink) : sink->refusals.exhaustion,
-                                                flawed ? 0 : sink->port->retry_max};
+        const struct ps_dead_letter_reason reason = {flawed ? "event-unwritable" : "attempts-exhausted",
+                                                     flawed ? reason_of(sink) : sink->refusals.exhaustion,
+                                                     flawed ? 0 : sink->port->retry_max};
         if (!ps_deadletter_pending_work(&sink->refusals.dead_letters, sink->port, &reason))
             return true;
         ps_held_group_commit(&sink->pool, &sink->held, sink->refusals.giving_up, 1);

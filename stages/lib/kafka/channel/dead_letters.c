@@ -48,11 +48,11 @@ void ps_kafka_dead_letters_add(struct ps_kafka_dead_letters *dead_letters,
     begin_again(dead_letters); /* nothing is put while the batch is open */
 }
 
-/* Returns whether the letterbox has fewer letters than were put, because unwritten letters were withdrawn. */
+/* Returns whether the dead_letter_queue has fewer letters than were put, because unwritten letters were withdrawn. */
 static bool is_withdrawn(const struct ps_kafka_dead_letters *dead_letters)
 {
-    const struct ps_letterbox *box = dead_letters->port->letterbox;
-    return box == NULL || ps_letterbox_sent(box) < dead_letters->number;
+    const struct ps_dead_letter_queue *queue = dead_letters->port->dead_letter_queue;
+    return queue == NULL || ps_dead_letter_queue_sent(queue) < dead_letters->number;
 }
 
 bool ps_kafka_dead_letters_are_written(struct ps_kafka_dead_letters *dead_letters, struct ps_port *port)
@@ -62,10 +62,10 @@ bool ps_kafka_dead_letters_are_written(struct ps_kafka_dead_letters *dead_letter
     if (dead_letters->port != port || is_withdrawn(dead_letters))
         begin_again(dead_letters);
     dead_letters->port = port;
-    for (; dead_letters->next != NULL && ps_letterbox_has_room(port->letterbox);
+    for (; dead_letters->next != NULL && ps_dead_letter_queue_has_room(port->dead_letter_queue);
          dead_letters->next = dead_letters->next->next) {
         const struct ps_kafka_dead_letter *letter = dead_letters->next;
-        const struct ps_letter_reason reason = {letter->reason, letter->bytes + letter->text_at, 0};
+        const struct ps_dead_letter_reason reason = {letter->reason, letter->bytes + letter->text_at, 0};
         uint64_t number = ps_port_deadletter_bytes(port, letter->bytes, letter->length, &reason);
         if (number == 0)
             return false;

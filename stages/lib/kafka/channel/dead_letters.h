@@ -1,7 +1,7 @@
 /* Records that a consumer of the Kafka channel gives up: they become dead letters of the sink that takes from it (its
  * penstock.deadletter). A batch with such records is handed to the sink only when they are written, so no offset of
  * theirs is committed before. They are copied, because the letters that are not written are withdrawn when the sink
- * gives back its leases, and another sink, with a letterbox of its own, may take next: then they are put again.
+ * gives back its leases, and another sink, with a dead_letter_queue of its own, may take next: then they are put again.
  *
  * Thread: the consumer's worker. */
 #pragma once
@@ -13,7 +13,7 @@ struct ps_kafka_dead_letter;
 /* Of one batch. */
 struct ps_kafka_dead_letters {
     struct ps_kafka_dead_letter *first, *last;
-    struct ps_kafka_dead_letter *next; /* to be put; those before it are in the letterbox of `port` */
+    struct ps_kafka_dead_letter *next; /* to be put; those before it are in the dead_letter_queue of `port` */
     const struct ps_port *port;        /* NULL: none was put */
     uint64_t number;                   /* of the last letter */
 };

@@ -188,15 +188,15 @@ static struct ps_lease *read_batch(struct ps_kafka_channel_take *take, struct ps
     /* No empty batch is kept open: the worker could not tell it from one that is under way. */
     if (take->phase != PS_KAFKA_CHANNEL_OPEN || take->left || !ps_kafka_consumer_has_records(consumer))
         return NULL;
-    bool has_room = !ps_port_has_deadletter(port) || ps_letterbox_has_room(port->letterbox);
+    bool has_room = !ps_port_has_deadletter(port) || ps_dead_letter_queue_has_room(port->dead_letter_queue);
     struct ps_batch *batch = has_room ? ps_readback_batch(take->readback, *now) : NULL;
     take->starved = batch == NULL;
     if (batch == NULL)
         return NULL;
-    take->port.letterbox = port->letterbox;
+    take->port.dead_letter_queue = port->dead_letter_queue;
     ps_kafka_record_begin(&take->record, batch);
     ps_kafka_consumer_read(consumer, &reader);
-    take->port.letterbox = NULL;
+    take->port.dead_letter_queue = NULL;
     if (!ps_batch_is_empty(batch))
         return ps_readback_lease(take->readback, batch);
     take->starved = ps_kafka_consumer_has_kept(consumer);

@@ -267,7 +267,7 @@ static bool give_up(struct ps_kafka_record_state *state, const struct ps_kafka_m
     char text[512];
     snprintf(text, sizeof text, "topic %s, partition %" PRId32 ", offset %" PRId64 ": %s", stream->topic,
              stream->partition, message->offset, why != NULL ? why : "not an event of Flume's Avro format");
-    const struct ps_letter_reason reason = {why != NULL ? "record-too-large" : "malformed", text, 0};
+    const struct ps_dead_letter_reason reason = {why != NULL ? "record-too-large" : "malformed", text, 0};
     if (state->dead_letters != NULL) {
         letter = ps_kafka_dead_letter_make(reason.code, text, value, message->value_length);
         if (letter == NULL)

@@ -13,7 +13,7 @@ bool ps_kafka_letters_has(const struct ps_kafka_sender *sender)
 }
 
 bool ps_kafka_letters_give_up(struct ps_kafka_sender *sender, struct ps_lease *lease,
-                              const struct ps_letter_reason *reason)
+                              const struct ps_dead_letter_reason *reason)
 {
     struct ps_kafka_letters *letters = &sender->letters;
     struct ps_held *held = &sender->window.held;
@@ -79,8 +79,8 @@ void ps_kafka_letters_failed(struct ps_kafka_sender *sender, const char *why)
 static bool pass_exhausted(struct ps_kafka_sender *sender, struct ps_lease *lease)
 {
     struct ps_kafka_letters *letters = &sender->letters;
-    const struct ps_letter_reason reason = {"attempts-exhausted", letters->condemned_text,
-                                            letters->condemned_attempts};
+    const struct ps_dead_letter_reason reason = {"attempts-exhausted", letters->condemned_text,
+                                                 letters->condemned_attempts};
     struct ps_held *held = &sender->window.held;
     while (held->position < lease->count) {
         if (ps_lease_is_settled(lease, held->position))
@@ -101,8 +101,8 @@ bool ps_kafka_letters_pass(struct ps_kafka_sender *sender, struct ps_lease *leas
         return true;
     uint32_t position = ps_kafka_token_position(letters->condemned);
     if (sender->window.held.position == position) {
-        const struct ps_letter_reason reason = {letters->condemned_code, letters->condemned_text,
-                                                letters->condemned_attempts};
+        const struct ps_dead_letter_reason reason = {letters->condemned_code, letters->condemned_text,
+                                                     letters->condemned_attempts};
         if (!ps_kafka_letters_give_up(sender, lease, &reason))
             return false;
         letters->condemned = NULL;

@@ -43,7 +43,7 @@ bool ps_kafka_letters_has(const struct ps_kafka_sender *sender);
 /* Gives up the next event, of the lease that is sent now. Returns false without room: the sender must stop
  * for now and come back to it. */
 bool ps_kafka_letters_give_up(struct ps_kafka_sender *sender, struct ps_lease *lease,
-                              const struct ps_letter_reason *reason);
+                              const struct ps_dead_letter_reason *reason);
 
 /* A broker refused the event of this token, alone in its request: it is given up when its turn comes again. */
 void ps_kafka_letters_condemn(struct ps_kafka_sender *sender, void *token, const char *why);

@@ -110,10 +110,10 @@ static bool refused_here(struct ps_kafka_sender *sender, void *token, enum ps_ka
     const char *why = flaw != PS_KAFKA_FLAW_NONE ? ps_kafka_flaw_text(flaw)
                                                  : "it is larger than kafka.producer.max.request.size";
     bool too_large = flaw == PS_KAFKA_FLAW_QUEUE || sender->cause.error->outcome == PS_KAFKA_SPLIT;
-    const struct ps_letter_reason reason = {too_large                    ? "record-too-large"
-                                            : flaw != PS_KAFKA_FLAW_NONE ? "no-record"
-                                                                         : "record-refused",
-                                            why, 0};
+    const struct ps_dead_letter_reason reason = {too_large                    ? "record-too-large"
+                                                 : flaw != PS_KAFKA_FLAW_NONE ? "no-record"
+                                                                              : "record-refused",
+                                                 why, 0};
     if (ps_kafka_letters_has(sender)) {
         sender->cause.error = NULL;
         return ps_kafka_letters_give_up(sender, ps_kafka_token_lease(token), &reason);

@@ -213,55 +213,55 @@ static void test_ends_without_time(void **state)
 
 /* ---- dead letters of the sink that takes ---- */
 
-/* A letterbox of the test's own. */
+/* A dead_letter_queue of the test's own. */
 static struct {
-    struct ps_letterbox box;
+    struct ps_dead_letter_queue queue;
     bool writes; /* each put is written at once */
     uint64_t written;
     char bodies[32];
 } letters;
 
-static uint64_t box_put(struct ps_letterbox *box, const struct ps_letter *letter)
+static uint64_t queue_put(struct ps_dead_letter_queue *queue, const struct ps_dead_letter *letter)
 {
     assert_string_equal(letter->component, stage.port.component);
     assert_string_equal(letter->reason.code, "malformed");
     assert_non_null(strstr(letter->reason.text, "partition 0, offset "));
     assert_int_equal(letter->length, 1);
     strncat(letters.bodies, letter->bytes, 1);
-    box->sent++;
+    queue->sent++;
     if (letters.writes)
-        letters.written = box->sent;
-    return box->sent;
+        letters.written = queue->sent;
+    return queue->sent;
 }
 
-static bool box_has_room(const struct ps_letterbox *box)
+static bool queue_has_room(const struct ps_dead_letter_queue *queue)
 {
-    return ps_letterbox_written(box) == ps_letterbox_sent(box); /* one at a time */
+    return ps_dead_letter_queue_written(queue) == ps_dead_letter_queue_sent(queue); /* one at a time */
 }
 
-static uint64_t box_written(const struct ps_letterbox *box)
+static uint64_t queue_written(const struct ps_dead_letter_queue *queue)
 {
     return letters.written;
 }
 
-static const struct ps_letterbox_ops box_ops = {
-    .put = box_put, .has_room = box_has_room, .written = box_written};
+static const struct ps_dead_letter_queue_ops queue_ops = {
+    .put = queue_put, .has_room = queue_has_room, .written = queue_written};
 
 static void start_with_letters(const char *topic, bool writes)
 {
     start(ps_test_cluster.bootstrap, topic);
     plan.record.flume_event_format = true;
     memset(&letters, 0, sizeof letters);
-    letters.box.ops = &box_ops;
+    letters.queue.ops = &queue_ops;
     letters.writes = writes;
-    stage.port.letterbox = &letters.box;
+    stage.port.dead_letter_queue = &letters.queue;
 }
 
 /* Takes as long as nothing comes and there are fewer letters. */
 static struct ps_lease *take_until(uint64_t sent)
 {
     struct ps_lease *lease = NULL;
-    for (unsigned i = 0; lease == NULL && letters.box.sent < sent && i < PS_TEST_PATIENCE_MS; i++) {
+    for (unsigned i = 0; lease == NULL && letters.queue.sent < sent && i < PS_TEST_PATIENCE_MS; i++) {
         tick();
         lease = ps_kafka_channel_take_next(take, &stage.port, &stage.now);
     }
@@ -291,7 +291,7 @@ static void test_malformed_become_letters(void **state)
     assert_true(ps_kafka_channel_take_tick(take, &stage.port, &stage.now) <=
                 stage.now.mono_ns + 10 * PS_NS_PER_MS);
 
-    letters.box.sent = 0;
+    letters.queue.sent = 0;
     letters.bodies[0] = '\0';
     tick();
     letters.writes = true;
@@ -307,7 +307,7 @@ static void test_malformed_become_letters(void **state)
     assert_int_equal(ps_test_kafka_committed(ps_test_cluster.bootstrap, "letters", "letters", 0), 3);
 }
 
-/* Another sink takes over, with a letterbox of its own: it gets the letters. */
+/* Another sink takes over, with a dead_letter_queue of its own: it gets the letters. */
 static void test_letters_of_another_sink(void **state)
 {
     ps_test_topic("other", 1);
@@ -319,7 +319,7 @@ static void test_letters_of_another_sink(void **state)
     static struct ps_test_stage other; /* its port is part of it: leases that come home are recorded there */
     other = stage;
     struct ps_lease *lease = NULL;
-    letters.box.sent = 0;
+    letters.queue.sent = 0;
     letters.bodies[0] = '\0';
     letters.writes = true;
     for (unsigned i = 0; lease == NULL && i < PS_TEST_PATIENCE_MS; i++) {

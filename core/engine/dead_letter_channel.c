@@ -1,4 +1,4 @@
-#include "core/engine/letter_channel.h"
+#include "core/engine/dead_letter_channel.h"
 
 #include <stdlib.h>
 
@@ -11,16 +11,16 @@
 /* Share of the memory budget that a letter needs beside its body: rows, headers, the rest of its blocks. */
 #define SPARE_BYTES (UINT64_C(8) * PS_BLOCK_BYTES)
 
-struct ps_letter_channel {
-    struct ps_letterbox box; /* the stages that one of these calls gets */
+struct ps_dead_letter_channel {
+    struct ps_dead_letter_queue queue; /* the stages that one of these calls gets */
     struct ps_runner *runner;
     const char *agent;
     struct ps_channel_plan *channel;
     unsigned number, producer; /* number of the channel in the plan; of this runner at the channel */
     uint32_t batch_events_max;
-    uint64_t written;                     /* number of the last letter that the channel has promised */
-    struct ps_letter_copy *first, **last; /* letters that are not put yet */
-    uint32_t batched;                     /* how many of them, the oldest, are in `batch` */
+    uint64_t written;                          /* number of the last letter that the channel has promised */
+    struct ps_dead_letter_copy *first, **last; /* letters that are not put yet */
+    uint32_t batched;                          /* how many of them, the oldest, are in `batch` */
     uint64_t waiting_bytes;
     struct ps_bump bump;
     struct ps_window *window; /* NULL: closed */
@@ -30,67 +30,70 @@ struct ps_letter_channel {
     bool tried;               /* `pending` found no room before */
 };
 
-static const struct ps_channel_ops *ops_of(const struct ps_letter_channel *letters)
+static const struct ps_channel_ops *ops_of(const struct ps_dead_letter_channel *letters)
 {
     return letters->channel->spec->stage.ops->channel;
 }
 
-static void *plan_of(const struct ps_letter_channel *letters)
+static void *plan_of(const struct ps_dead_letter_channel *letters)
 {
     return letters->channel->spec->stage.plan;
 }
 
 /* ---- what the stages use ---- */
 
-/* The box is the first member. */
-static struct ps_letter_channel *letters_of(const struct ps_letterbox *box)
+/* The queue is the first member. */
+static struct ps_dead_letter_channel *letters_of(const struct ps_dead_letter_queue *queue)
 {
-    return (struct ps_letter_channel *)(uintptr_t)box;
+    return (struct ps_dead_letter_channel *)(uintptr_t)queue;
 }
 
 /* The event and its letter are in memory at the same time: a body beyond half of the budget would wait for ever. */
-static uint32_t body_max(const struct ps_letter_channel *letters)
+static uint32_t body_max(const struct ps_dead_letter_channel *letters)
 {
     uint64_t bytes = ps_depot_budget_bytes(letters->runner->port.blocks->depot);
     bytes = bytes > 2 * SPARE_BYTES ? (bytes - SPARE_BYTES) / 2 : SPARE_BYTES / 2;
     return bytes < UINT32_MAX ? (uint32_t)bytes : UINT32_MAX;
 }
 
-static uint64_t box_put(struct ps_letterbox *box, const struct ps_letter *letter)
+static uint64_t queue_put(struct ps_dead_letter_queue *queue, const struct ps_dead_letter *letter)
 {
-    struct ps_letter_channel *letters = letters_of(box);
-    struct ps_letter full = *letter;
+    struct ps_dead_letter_channel *letters = letters_of(queue);
+    struct ps_dead_letter full = *letter;
     full.agent = letters->agent;
     full.time_ms = ps_worker_now(letters->runner->worker)->wall_ms;
-    struct ps_letter_copy *copy = ps_letter_copy_make(&full, body_max(letters));
+    struct ps_dead_letter_copy *copy = ps_dead_letter_copy_make(&full, body_max(letters));
     if (copy == NULL)
         return 0;
     letters->waiting_bytes += copy->bytes;
     *letters->last = copy;
     letters->last = &copy->next;
-    return ++box->sent;
+    return ++queue->sent;
 }
 
-static bool box_has_room(const struct ps_letterbox *box)
+static bool queue_has_room(const struct ps_dead_letter_queue *queue)
 {
-    return letters_of(box)->waiting_bytes < PS_LETTER_CHANNEL_BYTES_MAX;
+    return letters_of(queue)->waiting_bytes < PS_DEAD_LETTER_CHANNEL_BYTES_MAX;
 }
 
-static uint64_t box_written(const struct ps_letterbox *box)
+static uint64_t queue_written(const struct ps_dead_letter_queue *queue)
 {
-    return letters_of(box)->written;
+    return letters_of(queue)->written;
 }
 
-static void box_close(struct ps_letterbox *)
+static void queue_close(struct ps_dead_letter_queue *)
 {
 }
 
-static const struct ps_letterbox_ops box_ops = {
-    .put = box_put, .has_room = box_has_room, .written = box_written, .close = box_close, .counts = true};
+static const struct ps_dead_letter_queue_ops queue_ops = {.put = queue_put,
+                                                          .has_room = queue_has_room,
+                                                          .written = queue_written,
+                                                          .close = queue_close,
+                                                          .counts = true};
 
-struct ps_letterbox *ps_letter_channel_box(struct ps_letter_channel *letters)
+struct ps_dead_letter_queue *ps_dead_letter_channel_queue(struct ps_dead_letter_channel *letters)
 {
-    return &letters->box;
+    return &letters->queue;
 }
 
 /* ---- batches of letters ---- */
@@ -98,16 +101,16 @@ struct ps_letterbox *ps_letter_channel_box(struct ps_letter_channel *letters)
 /* The channel has promised the batch and those before it, or the batch was withdrawn. */
 static void report(void *argument, struct ps_batch *batch)
 {
-    struct ps_letter_channel *letters = argument;
+    struct ps_dead_letter_channel *letters = argument;
     if (ps_batch_home(batch)->lost)
         return;
     letters->written += batch->count;
     ps_count(letters->runner->counters, PS_COUNTER_deadletter, batch->count);
 }
 
-static void first_free(struct ps_letter_channel *letters)
+static void first_free(struct ps_dead_letter_channel *letters)
 {
-    struct ps_letter_copy *copy = letters->first;
+    struct ps_dead_letter_copy *copy = letters->first;
     letters->waiting_bytes -= copy->bytes;
     letters->first = copy->next;
     if (letters->first == NULL)
@@ -116,7 +119,7 @@ static void first_free(struct ps_letter_channel *letters)
 }
 
 /* Makes a batch of the waiting letters. Returns false when there are none, or no memory. */
-static bool batch_make(struct ps_letter_channel *letters, const struct ps_now *now)
+static bool batch_make(struct ps_dead_letter_channel *letters, const struct ps_now *now)
 {
     if (letters->batch != NULL)
         return true;
@@ -125,8 +128,8 @@ static bool batch_make(struct ps_letter_channel *letters, const struct ps_now *n
     struct ps_batch *batch = ps_batch_take(&letters->bump, *now);
     if (batch == NULL)
         return false;
-    for (const struct ps_letter_copy *copy = letters->first;
-         copy != NULL && batch->count < letters->batch_events_max && ps_letter_copy_add(copy, batch);)
+    for (const struct ps_dead_letter_copy *copy = letters->first;
+         copy != NULL && batch->count < letters->batch_events_max && ps_dead_letter_copy_add(copy, batch);)
         copy = copy->next;
     if (batch->count == 0) {
         ps_batch_give(batch);
@@ -140,7 +143,7 @@ static bool batch_make(struct ps_letter_channel *letters, const struct ps_now *n
     return true;
 }
 
-static bool lease_make(struct ps_letter_channel *letters)
+static bool lease_make(struct ps_dead_letter_channel *letters)
 {
     if (letters->pending != NULL)
         return true;
@@ -159,7 +162,7 @@ static bool lease_make(struct ps_letter_channel *letters)
 }
 
 /* The batch is put, or left to control: its chain's lease goes home, and its letters are no longer needed. */
-static void batch_leave(struct ps_letter_channel *letters)
+static void batch_leave(struct ps_dead_letter_channel *letters)
 {
     for (; letters->batched > 0; letters->batched--)
         first_free(letters);
@@ -170,7 +173,7 @@ static void batch_leave(struct ps_letter_channel *letters)
     ps_window_release(chain);
 }
 
-static bool batch_put(struct ps_letter_channel *letters, const struct ps_now *now)
+static bool batch_put(struct ps_dead_letter_channel *letters, const struct ps_now *now)
 {
     struct ps_counters *counters = &letters->channel->counters[letters->producer];
     uint32_t count = letters->batch->count;
@@ -187,8 +190,8 @@ static bool batch_put(struct ps_letter_channel *letters, const struct ps_now *no
     return true;
 }
 
-bool ps_letter_channel_cycle(struct ps_letter_channel *letters, bool may_put, uint64_t *due_ns,
-                             const struct ps_now *now)
+bool ps_dead_letter_channel_cycle(struct ps_dead_letter_channel *letters, bool may_put, uint64_t *due_ns,
+                                  const struct ps_now *now)
 {
     bool moved = false;
     if (PS_LIKELY(letters == NULL) || letters->window == NULL)
@@ -205,7 +208,7 @@ bool ps_letter_channel_cycle(struct ps_letter_channel *letters, bool may_put, ui
     return moved;
 }
 
-void ps_letter_channel_hold_back(struct ps_letter_channel *letters, bool stops)
+void ps_dead_letter_channel_hold_back(struct ps_dead_letter_channel *letters, bool stops)
 {
     if (PS_UNLIKELY(letters != NULL))
         ps_hold_back(letters->runner->worker, letters->channel, letters->producer,
@@ -213,7 +216,7 @@ void ps_letter_channel_hold_back(struct ps_letter_channel *letters, bool stops)
 }
 
 /* Gives up the batch that is not put; its letters stay. `failed` keeps it from counting as written. */
-static void batch_drop(struct ps_letter_channel *letters)
+static void batch_drop(struct ps_dead_letter_channel *letters)
 {
     if (letters->batch == NULL)
         return;
@@ -226,45 +229,46 @@ static void batch_drop(struct ps_letter_channel *letters)
     batch_leave(letters);
 }
 
-void ps_letter_channel_withdraw(struct ps_letter_channel *letters)
+void ps_dead_letter_channel_withdraw(struct ps_dead_letter_channel *letters)
 {
     if (PS_LIKELY(letters == NULL))
         return;
     batch_drop(letters);
     while (letters->first != NULL) {
         first_free(letters);
-        letters->box.sent--;
+        letters->queue.sent--;
     }
 }
 
-const struct ps_channel_plan *ps_letter_channel_target(const struct ps_letter_channel *letters)
+const struct ps_channel_plan *ps_dead_letter_channel_target(const struct ps_dead_letter_channel *letters)
 {
     return letters != NULL ? letters->channel : NULL;
 }
 
-bool ps_letter_channel_is_home(const struct ps_letter_channel *letters)
+bool ps_dead_letter_channel_is_home(const struct ps_dead_letter_channel *letters)
 {
     return PS_LIKELY(letters == NULL) || letters->window == NULL ||
            (letters->first == NULL && ps_window_outstanding(letters->window) == 0);
 }
 
-bool ps_letter_channel_may_leave(const struct ps_letter_channel *letters)
+bool ps_dead_letter_channel_may_leave(const struct ps_dead_letter_channel *letters)
 {
     return PS_LIKELY(letters == NULL) || ps_channel_is_durable(ops_of(letters));
 }
 
-bool ps_letter_channel_is_drained(const struct ps_letter_channel *letters, const struct ps_plan *next)
+bool ps_dead_letter_channel_is_drained(const struct ps_dead_letter_channel *letters,
+                                       const struct ps_plan *next)
 {
     if (PS_LIKELY(letters == NULL))
         return true;
     bool stays = ps_plan_keeps_channel(next, letters->channel) || ps_plan_strands(next, letters->channel);
-    return stays ? letters->written == letters->box.sent : ps_letter_channel_is_home(letters);
+    return stays ? letters->written == letters->queue.sent : ps_dead_letter_channel_is_home(letters);
 }
 
 /* ---- its life ---- */
 
-static void set_target(struct ps_letter_channel *letters, struct ps_plan *plan,
-                       const struct ps_letter_target *target)
+static void set_target(struct ps_dead_letter_channel *letters, struct ps_plan *plan,
+                       const struct ps_dead_letter_target *target)
 {
     struct ps_fill fill;
     letters->agent = plan->spec->name;
@@ -276,13 +280,13 @@ static void set_target(struct ps_letter_channel *letters, struct ps_plan *plan,
         ps_batch_events_limit(fill.capacity, (uint64_t)plan->spec->options.batch_events);
 }
 
-struct ps_letter_channel *ps_letter_channel_create(struct ps_runner *runner, struct ps_plan *plan,
-                                                   const struct ps_letter_target *target)
+struct ps_dead_letter_channel *ps_dead_letter_channel_create(struct ps_runner *runner, struct ps_plan *plan,
+                                                             const struct ps_dead_letter_target *target)
 {
     if (!target->is_channel)
         return NULL;
-    struct ps_letter_channel *letters = ps_must_alloc(1, sizeof *letters, runner->spec->component);
-    letters->box.ops = &box_ops;
+    struct ps_dead_letter_channel *letters = ps_must_alloc(1, sizeof *letters, runner->spec->component);
+    letters->queue.ops = &queue_ops;
     letters->runner = runner;
     letters->last = &letters->first;
     set_target(letters, plan, target);
@@ -292,8 +296,8 @@ struct ps_letter_channel *ps_letter_channel_create(struct ps_runner *runner, str
 }
 
 /* Makes the waiting lease again: the channel of that name may promise something else now. */
-void ps_letter_channel_adopt(struct ps_letter_channel *letters, struct ps_plan *plan,
-                             const struct ps_letter_target *target)
+void ps_dead_letter_channel_adopt(struct ps_dead_letter_channel *letters, struct ps_plan *plan,
+                                  const struct ps_dead_letter_target *target)
 {
     if (letters == NULL)
         return;
@@ -304,12 +308,13 @@ void ps_letter_channel_adopt(struct ps_letter_channel *letters, struct ps_plan *
     letters->pending = NULL;
 }
 
-void ps_letter_channel_inherit(struct ps_letter_channel *letters, struct ps_letter_channel *closed)
+void ps_dead_letter_channel_inherit(struct ps_dead_letter_channel *letters,
+                                    struct ps_dead_letter_channel *closed)
 {
     if (letters == NULL || closed == NULL || closed->first == NULL)
         return;
-    for (const struct ps_letter_copy *copy = closed->first; copy != NULL; copy = copy->next)
-        letters->box.sent++;
+    for (const struct ps_dead_letter_copy *copy = closed->first; copy != NULL; copy = copy->next)
+        letters->queue.sent++;
     *letters->last = closed->first;
     letters->last = closed->last;
     letters->waiting_bytes += closed->waiting_bytes;
@@ -319,7 +324,8 @@ void ps_letter_channel_inherit(struct ps_letter_channel *letters, struct ps_lett
 }
 
 /* Makes leases of the letters that are not put, for control. */
-static void leave_leases(struct ps_letter_channel *letters, struct ps_lease **left, const struct ps_now *now)
+static void leave_leases(struct ps_dead_letter_channel *letters, struct ps_lease **left,
+                         const struct ps_now *now)
 {
     while (*left != NULL)
         left = &(*left)->next;
@@ -334,25 +340,25 @@ static void leave_leases(struct ps_letter_channel *letters, struct ps_lease **le
                "there is no memory for its last dead letters: they are lost");
 }
 
-void ps_letter_channel_close(struct ps_letter_channel *letters, const struct ps_plan *next,
-                             struct ps_lease **left, const struct ps_now *now)
+void ps_dead_letter_channel_close(struct ps_dead_letter_channel *letters, const struct ps_plan *next,
+                                  struct ps_lease **left, const struct ps_now *now)
 {
     if (PS_LIKELY(letters == NULL) || letters->window == NULL) /* closed before */
         return;
     bool stays = ps_plan_keeps_channel(next, letters->channel);
-    ps_letter_channel_hold_back(letters, false);
+    ps_dead_letter_channel_hold_back(letters, false);
     if (left != NULL && !stays)
         leave_leases(letters, left, now);
     if (left != NULL && stays)
         batch_drop(letters);
     else
-        ps_letter_channel_withdraw(letters);
+        ps_dead_letter_channel_withdraw(letters);
     ps_window_detach(letters->window);
     letters->window = NULL;
     ps_bump_fini(&letters->bump);
 }
 
-void ps_letter_channel_destroy(struct ps_letter_channel *letters)
+void ps_dead_letter_channel_destroy(struct ps_dead_letter_channel *letters)
 {
     if (letters == NULL)
         return;

@@ -1,4 +1,4 @@
-#include "core/deadletter/letter.h"
+#include "core/deadletter/dead_letter.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -90,16 +90,16 @@ static void add_member(struct text *text, const char *name, const char *value)
     add_string(text, value, is_plain(value, length) ? length : ps_utf8_valid_length(value, length));
 }
 
-void ps_letter_print_time(char *stamp, int64_t time_ms)
+void ps_dead_letter_print_time(char *stamp, int64_t time_ms)
 {
-    size_t used = ps_utc_print(stamp, PS_LETTER_TIME_BYTES, "%Y-%m-%dT%H:%M:%S", time_ms / 1000);
-    snprintf(stamp + used, PS_LETTER_TIME_BYTES - used, ".%03dZ", (int)(time_ms % 1000));
+    size_t used = ps_utc_print(stamp, PS_DEAD_LETTER_TIME_BYTES, "%Y-%m-%dT%H:%M:%S", time_ms / 1000);
+    snprintf(stamp + used, PS_DEAD_LETTER_TIME_BYTES - used, ".%03dZ", (int)(time_ms % 1000));
 }
 
 static void add_time(struct text *text, int64_t time_ms)
 {
-    char stamp[PS_LETTER_TIME_BYTES];
-    ps_letter_print_time(stamp, time_ms);
+    char stamp[PS_DEAD_LETTER_TIME_BYTES];
+    ps_dead_letter_print_time(stamp, time_ms);
     add_member(text, "time", stamp);
 }
 
@@ -109,7 +109,7 @@ static bool header_is_plain(const struct ps_header *header)
            is_plain(header->value, header->value_length);
 }
 
-static void add_headers(struct text *text, const struct ps_letter *letter)
+static void add_headers(struct text *text, const struct ps_dead_letter *letter)
 {
     const struct ps_header *header;
     size_t plain = 0, other = 0;
@@ -142,7 +142,7 @@ static void add_headers(struct text *text, const struct ps_letter *letter)
     add_text(text, "]");
 }
 
-char *ps_letter_encode(const struct ps_letter *letter, size_t head_bytes, size_t *length)
+char *ps_dead_letter_encode(const struct ps_dead_letter *letter, size_t head_bytes, size_t *length)
 {
     const char *bytes = letter->event != NULL ? letter->event->body : letter->bytes;
     size_t count = letter->event != NULL ? letter->event->body_length : letter->length;

@@ -1,6 +1,6 @@
 /* Dead letters that a closed source leaves to the next source on its worker. They take the room of the latter, and the
  * channel gets each of them once, in order; the second time as the first. */
-#include "core/engine/letter_channel.h"
+#include "core/engine/dead_letter_channel.h"
 
 #include "core/engine/engine.h"
 #include "core/engine/runner.h"
@@ -39,16 +39,16 @@ static const struct ps_stage_ops channel_stage = {
     .kind = PS_KIND_CHANNEL, .name = "channel", .channel = &channel_ops};
 
 /* Puts at most `most` letters of LETTER_BYTES, with numbers from `number` on. Returns how many found room. */
-static unsigned fill_box(struct ps_letterbox *box, unsigned number, unsigned most)
+static unsigned fill_box(struct ps_dead_letter_queue *queue, unsigned number, unsigned most)
 {
     static char body[LETTER_BYTES];
     unsigned count = 0;
-    for (; count < most && box->ops->has_room(box); count++) {
+    for (; count < most && queue->ops->has_room(queue); count++) {
         body[0] = (char)(number + count);
-        assert_true(box->ops->put(box, &(struct ps_letter){.component = "source r1",
-                                                           .reason = {"test", "a test", 1},
-                                                           .bytes = body,
-                                                           .length = sizeof body}) > 0);
+        assert_true(queue->ops->put(queue, &(struct ps_dead_letter){.component = "source r1",
+                                                                    .reason = {"test", "a test", 1},
+                                                                    .bytes = body,
+                                                                    .length = sizeof body}) > 0);
     }
     return count;
 }
@@ -71,46 +71,46 @@ static void test_inherited(void **state)
     struct ps_plan plan = {.spec = &spec, .channels = channels};
     const struct ps_stage_ops source_ops = {.kind = PS_KIND_SOURCE, .name = "source"};
     const struct ps_stage_spec source = {.component = "source r1", .ops = &source_ops};
-    const struct ps_letter_target target = {.is_channel = true};
+    const struct ps_dead_letter_target target = {.is_channel = true};
     const struct ps_engine_settings settings = {.simulated = true};
     struct ps_runner runner = {.spec = &source, .counters = &stage.counters};
     runner.port.blocks = ps_pool_cache(stage.pool);
     runner.worker = ps_worker_create(NULL, 0, stage.pool, &settings, &err);
     assert_non_null(runner.worker);
-    struct ps_letter_channel *closed = ps_letter_channel_create(&runner, &plan, &target);
+    struct ps_dead_letter_channel *closed = ps_dead_letter_channel_create(&runner, &plan, &target);
     channels[0].adopts = &channels[0]; /* it stays in the next plan, which is this one */
     full = true;
-    const unsigned count = PS_LETTER_CHANNEL_BYTES_MAX / LETTER_BYTES; /* a copy is a little longer */
-    assert_int_equal(fill_box(ps_letter_channel_box(closed), 0, count / 2), count / 2);
+    const unsigned count = PS_DEAD_LETTER_CHANNEL_BYTES_MAX / LETTER_BYTES; /* a copy is a little longer */
+    assert_int_equal(fill_box(ps_dead_letter_channel_queue(closed), 0, count / 2), count / 2);
     for (unsigned round = 0; round < 3; round++) {
         struct ps_lease *left = NULL;
         uint64_t due_ns = PS_NEVER;
-        assert_false(ps_letter_channel_cycle(closed, true, &due_ns, &stage.now));
-        struct ps_letter_channel *next = ps_letter_channel_create(&runner, &plan, &target);
-        ps_letter_channel_close(closed, &plan, &left, &stage.now);
+        assert_false(ps_dead_letter_channel_cycle(closed, true, &due_ns, &stage.now));
+        struct ps_dead_letter_channel *next = ps_dead_letter_channel_create(&runner, &plan, &target);
+        ps_dead_letter_channel_close(closed, &plan, &left, &stage.now);
         assert_null(left);
-        ps_letter_channel_inherit(next, closed);
-        ps_letter_channel_destroy(closed);
+        ps_dead_letter_channel_inherit(next, closed);
+        ps_dead_letter_channel_destroy(closed);
         closed = next;
-        struct ps_letterbox *box = ps_letter_channel_box(closed);
-        assert_int_equal(fill_box(box, count / 2, 2 * count), round == 0 ? count - count / 2 : 0);
-        assert_int_equal(box->sent, count);
+        struct ps_dead_letter_queue *queue = ps_dead_letter_channel_queue(closed);
+        assert_int_equal(fill_box(queue, count / 2, 2 * count), round == 0 ? count - count / 2 : 0);
+        assert_int_equal(queue->sent, count);
         if (round == 1) { /* they are put, and there is all the room again */
             full = false;
             put_count = 0;
-            assert_true(ps_letter_channel_cycle(closed, true, &due_ns, &stage.now));
+            assert_true(ps_dead_letter_channel_cycle(closed, true, &due_ns, &stage.now));
             assert_int_equal(put_count, count);
             for (unsigned i = 0; i < count; i++)
                 assert_int_equal(first_bodies[i], i);
-            assert_int_equal(box->ops->written(box), count);
+            assert_int_equal(queue->ops->written(queue), count);
             full = true;
-            assert_int_equal(fill_box(box, 0, 2 * count), count);
-            box->sent = count;
+            assert_int_equal(fill_box(queue, 0, 2 * count), count);
+            queue->sent = count;
         }
     }
-    ps_letter_channel_withdraw(closed);
-    ps_letter_channel_close(closed, &plan, NULL, &stage.now);
-    ps_letter_channel_destroy(closed);
+    ps_dead_letter_channel_withdraw(closed);
+    ps_dead_letter_channel_close(closed, &plan, NULL, &stage.now);
+    ps_dead_letter_channel_destroy(closed);
     ps_worker_destroy(runner.worker);
     ps_test_stage_fini(&stage);
 }

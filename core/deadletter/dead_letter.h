@@ -5,15 +5,15 @@
 #include "core/flow/batch.h"
 
 /* The reason. Both texts must live only during the call that passes them. */
-struct ps_letter_reason {
+struct ps_dead_letter_reason {
     const char *code;  /* one word that programs compare: "record-too-large" */
     const char *text;  /* one sentence for people */
     uint32_t attempts; /* how often delivery was tried; 0: never */
 };
 
-struct ps_letter {
+struct ps_dead_letter {
     const char *agent, *component; /* "a1", "sink k1" */
-    struct ps_letter_reason reason;
+    struct ps_dead_letter_reason reason;
     int64_t time_ms;              /* since the epoch */
     const struct ps_batch *batch; /* NULL: no event, only bytes */
     const struct ps_event *event;
@@ -23,8 +23,8 @@ struct ps_letter {
 
 /* Returns the line with its newline, not terminated by a zero byte, behind `head_bytes` free bytes; NULL without memory.
  * The caller frees it. *length: of the line alone. */
-char *ps_letter_encode(const struct ps_letter *letter, size_t head_bytes, size_t *length);
+char *ps_dead_letter_encode(const struct ps_dead_letter *letter, size_t head_bytes, size_t *length);
 
-#define PS_LETTER_TIME_BYTES 64U
-/* Prints the time as text, UTC: "2026-11-21T09:42:49.827Z". `stamp`: PS_LETTER_TIME_BYTES. */
-void ps_letter_print_time(char *stamp, int64_t time_ms);
+#define PS_DEAD_LETTER_TIME_BYTES 64U
+/* Prints the time as text, UTC: "2026-11-21T09:42:49.827Z". `stamp`: PS_DEAD_LETTER_TIME_BYTES. */
+void ps_dead_letter_print_time(char *stamp, int64_t time_ms);

@@ -1,5 +1,5 @@
 /* A dead letter as one line of JSON, read back by another implementation (jansson): every byte of body and headers. */
-#include "core/deadletter/letter.h"
+#include "core/deadletter/dead_letter.h"
 #include "tests/support/stage.h"
 
 #include <jansson.h>
@@ -21,10 +21,10 @@ static size_t base64_decode(const char *text, char *to)
     return used;
 }
 
-static json_t *encode(const struct ps_letter *letter)
+static json_t *encode(const struct ps_dead_letter *letter)
 {
     size_t length;
-    char *line = ps_letter_encode(letter, 16, &length);
+    char *line = ps_dead_letter_encode(letter, 16, &length);
     assert_non_null(line);
     const char *text = line + 16;
     assert_ptr_equal(memchr(text, '\n', length), text + length - 1); /* one line */
@@ -44,8 +44,8 @@ static const char *member(const json_t *letter, const char *name)
 
 static void check_body(const char *bytes, size_t length, bool plain)
 {
-    struct ps_letter letter = {.agent = "a", .component = "source r", .bytes = bytes, .length = length};
-    letter.reason = (struct ps_letter_reason){"malformed", "no datum", 0};
+    struct ps_dead_letter letter = {.agent = "a", .component = "source r", .bytes = bytes, .length = length};
+    letter.reason = (struct ps_dead_letter_reason){"malformed", "no datum", 0};
     json_t *read = encode(&letter);
     const char *text = member(read, plain ? "body" : "body_base64");
     assert_non_null(text);
@@ -87,12 +87,12 @@ static void test_event(void **state)
         {"body", 4, PS_WORDS("host", "h1", "na\"me", "va\\lue", "binary", "\xfe\xff", "empty", "")}};
     ps_test_stage_init(&stage, &ps_sink_null);
     struct ps_lease *lease = ps_test_lease(&stage, events, 1);
-    const struct ps_letter letter = {.agent = "a1",
-                                     .component = "sink k1",
-                                     .reason = {"record-refused", "the broker's \"policy\"", 7},
-                                     .time_ms = 1763719651007,
-                                     .batch = lease->batch,
-                                     .event = ps_lease_event(lease, 0)};
+    const struct ps_dead_letter letter = {.agent = "a1",
+                                          .component = "sink k1",
+                                          .reason = {"record-refused", "the broker's \"policy\"", 7},
+                                          .time_ms = 1763719651007,
+                                          .batch = lease->batch,
+                                          .event = ps_lease_event(lease, 0)};
     json_t *read = encode(&letter);
     assert_int_equal(json_integer_value(json_object_get(read, "v")), 1);
     assert_string_equal(member(read, "time"), "2025-11-21T10:07:31.007Z");
