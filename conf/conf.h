@@ -23,7 +23,7 @@ struct ps_conf_part {
     void *plan;            /* ops->plan_size bytes, bound from the rows; `check` has run, `build` has not */
     const char *file;      /* place of its type */
     int line;
-    /* The plan lacks a value that `check` needs; the component was refused for it (conf/validate/part.h). */
+    /* The plan lacks a value that `check` needs; the component was refused for it (conf/validate/component.h). */
     bool unchecked;
     /* A Java class of one of its keys was refused: the component is (conf/validate/engine.h). */
     bool refused;

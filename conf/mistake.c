@@ -1,7 +1,7 @@
 /* See mistake.h. */
 #include "conf/mistake.h"
 
-#include "conf/validate/part.h"
+#include "conf/validate/component.h"
 
 #include <string.h>
 
@@ -90,10 +90,10 @@ static bool source_put(const struct ps_agent_spec *old, const char *name, unsign
 static struct ps_place key_place(struct ps_conf *fresh, const struct ps_conf_part *part, const char *section,
                                  const char *key)
 {
-    const struct ps_part_maker maker = {.conf = fresh, .stages = fresh->stages, .arena = fresh->arena};
-    return ps_part_place(&maker, part,
-                         ps_arena_format(fresh->arena, "%s.%s.%s.", fresh->agent.name, section, part->name),
-                         key);
+    const struct ps_component_maker maker = {.conf = fresh, .stages = fresh->stages, .arena = fresh->arena};
+    return ps_component_place(
+        &maker, part, ps_arena_format(fresh->arena, "%s.%s.%s.", fresh->agent.name, section, part->name),
+        key);
 }
 
 /* The last sinks of this channel take from other channels now, and its sources stay: their events would never be

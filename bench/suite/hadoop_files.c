@@ -7,7 +7,7 @@
  * The library compresses the same bytes as the writer: the lines with their newlines (CompressedStream); in a
  * SequenceFile also the lengths of the keys, the keys, and the lengths of the values, each by itself, as the format
  * demands. The output is discarded. */
-#include "bench/suite/bed.h"
+#include "bench/suite/harness.h"
 #include "bench/suite/paired.h"
 #include "stages/lib/hadoop/file/writer.h"
 
@@ -29,7 +29,7 @@
 
 struct job {
     const struct ps_hadoop_format *format;
-    struct ps_bed bed;
+    struct ps_bench_harness harness;
     struct ps_batch *batch;
     char *plain, *packed;
     double seconds;
@@ -81,7 +81,7 @@ static double run_writer(void *job_)
     struct job *job = job_;
     struct ps_err err;
     struct output output = {.output.write = count};
-    struct ps_hadoop_writers *writers = ps_hadoop_writers_open(job->format, &job->bed.port, &err);
+    struct ps_hadoop_writers *writers = ps_hadoop_writers_open(job->format, &job->harness.port, &err);
     struct ps_hadoop_writer *writer = ps_hadoop_writer_open(writers, &err);
     PS_ASSERT(ps_hadoop_writer_begin(writer, &output.output));
     double began = cpu_s(), took = 0;
@@ -239,8 +239,8 @@ static void variant_run(const struct variant *variant, const struct ps_bench_opt
                                .bare = compressed ? run_library : run_copy,
                                .argument = job};
     if (format.type != PS_HADOOP_SEQUENCE_FILE) {
-        format.serializer = job->bed.ops;
-        format.serializer_plan = job->bed.plan;
+        format.serializer = job->harness.ops;
+        format.serializer_plan = job->harness.plan;
     }
     job->format = &format;
     ps_paired_run(&paired, options->rounds, &result);
@@ -257,16 +257,16 @@ int main(int argc, char **argv)
     PS_ASSERT(job.plain != NULL && job.packed != NULL);
     job.seconds = options.seconds;
     make_lines(job.plain);
-    ps_bed_init(&job.bed, UINT64_C(64) << 20);
-    ps_bed_open(&job.bed, PS_KIND_SERIALIZER, "text", (struct ps_texts){0, NULL},
-                (const char *const[]){NULL});
-    job.batch = ps_bed_batch_over(&job.bed, job.plain, BODY_BYTES, EVENTS, &taken);
+    ps_bench_harness_init(&job.harness, UINT64_C(64) << 20);
+    ps_bench_harness_open(&job.harness, PS_KIND_SERIALIZER, "text", (struct ps_texts){0, NULL},
+                          (const char *const[]){NULL});
+    job.batch = ps_bench_harness_batch_over(&job.harness, job.plain, BODY_BYTES, EVENTS, &taken);
     PS_ASSERT(job.batch != NULL && taken == EVENTS);
     for (size_t i = 0; i < PS_COUNT_OF(variants); i++)
         if (options.only == NULL || strcmp(options.only, variants[i].name) == 0)
             variant_run(&variants[i], &options, &job);
     ps_batch_give(job.batch);
-    ps_bed_fini(&job.bed);
+    ps_bench_harness_fini(&job.harness);
     free(job.plain);
     free(job.packed);
     return 0;

@@ -9,7 +9,7 @@
 #include <string.h>
 #include <time.h>
 
-#include "bench/suite/bed.h"
+#include "bench/suite/harness.h"
 #include "bench/suite/paired.h"
 #include "bench/suite/rule_traffic.h"
 #include "regex/hyperscan.h"
@@ -93,7 +93,7 @@ static double cpu_ns(void)
 
 /* Runs all events once; returns nanoseconds. Each batch is written again before it is measured, as by a
  * source that reads it. `*left`: events that were not dropped. */
-static double pass(struct ps_bed *bed, const char *lines, bool with, uint32_t *left)
+static double pass(struct ps_bench_harness *harness, const char *lines, bool with, uint32_t *left)
 {
     static char read[PS_BATCH_EVENTS_MAX * LINE_BYTES];
     double ns = 0;
@@ -102,10 +102,11 @@ static double pass(struct ps_bed *bed, const char *lines, bool with, uint32_t *l
         uint32_t count = EVENTS - at < PS_BATCH_EVENTS_MAX ? EVENTS - at : PS_BATCH_EVENTS_MAX;
         memcpy(read, lines + (size_t)at * LINE_BYTES, (size_t)count * LINE_BYTES);
         double began = cpu_ns();
-        struct ps_batch *batch = ps_bed_batch_over(bed, read, PS_RULE_TRAFFIC_BYTES, count, &taken);
+        struct ps_batch *batch =
+            ps_bench_harness_batch_over(harness, read, PS_RULE_TRAFFIC_BYTES, count, &taken);
         if (with)
-            PS_ASSERT(bed->ops->interceptor->work(bed->plan, bed->state, ps_batch_chain(batch), &bed->now) ==
-                      PS_DONE);
+            PS_ASSERT(harness->ops->interceptor->work(harness->plan, harness->state, ps_batch_chain(batch),
+                                                      &harness->now) == PS_DONE);
         *left += ps_batch_chain(batch)->count;
         ps_batch_give(batch);
         ns += cpu_ns() - began;
@@ -114,13 +115,13 @@ static double pass(struct ps_bed *bed, const char *lines, bool with, uint32_t *l
 }
 
 /* Returns nanoseconds per event. */
-static double measure(struct ps_bed *bed, const char *lines, bool with, double seconds)
+static double measure(struct ps_bench_harness *harness, const char *lines, bool with, double seconds)
 {
     double ns = 0;
     uint64_t passes = 0;
     uint32_t left;
     for (; ns < seconds * 1e9; passes++)
-        ns += pass(bed, lines, with, &left);
+        ns += pass(harness, lines, with, &left);
     return ns / (double)passes / EVENTS;
 }
 
@@ -176,19 +177,19 @@ static double bare(const char *pattern, const char *lines, double seconds)
 static void kind_run(const struct kind *kind, const struct ps_bench_options *options, char *lines)
 {
     static struct ps_paired_result result;
-    struct ps_bed bed;
+    struct ps_bench_harness harness;
     double seconds = options->seconds / 4, without[PS_ROUNDS_MAX];
     lines_make(kind, lines);
-    ps_bed_init(&bed, UINT64_C(64) << 20);
-    ps_bed_open(&bed, PS_KIND_INTERCEPTOR, kind->stage, (struct ps_texts){0}, kind->keys);
-    measure(&bed, lines, false, seconds / 2);
-    measure(&bed, lines, true, seconds / 2);
+    ps_bench_harness_init(&harness, UINT64_C(64) << 20);
+    ps_bench_harness_open(&harness, PS_KIND_INTERCEPTOR, kind->stage, (struct ps_texts){0}, kind->keys);
+    measure(&harness, lines, false, seconds / 2);
+    measure(&harness, lines, true, seconds / 2);
     result.rounds = options->rounds;
     for (unsigned i = 0; i < options->rounds; i++) {
         bool first = i % 2 == 0;
-        double with = first ? 0 : measure(&bed, lines, true, seconds);
-        without[i] = measure(&bed, lines, false, seconds);
-        with = first ? measure(&bed, lines, true, seconds) : with;
+        double with = first ? 0 : measure(&harness, lines, true, seconds);
+        without[i] = measure(&harness, lines, false, seconds);
+        with = first ? measure(&harness, lines, true, seconds) : with;
         result.subject[i] = with - without[i];
     }
     const struct ps_paired paired = {.bench = "regex_interceptors",
@@ -197,11 +198,11 @@ static void kind_run(const struct kind *kind, const struct ps_bench_options *opt
                                      .lower_is_better = true,
                                      .goal = kind->goal};
     uint32_t left;
-    pass(&bed, lines, true, &left);
+    pass(&harness, lines, true, &left);
     ps_paired_print(&paired, &result, "\"bytes\":%u,\"left\":%.4g,\"without_ns\":%.4g,\"hyperscan_ns\":%.4g",
                     PS_RULE_TRAFFIC_BYTES, (double)left / EVENTS,
                     ps_spread_of(without, options->rounds).median, bare(kind->keys[1], lines, seconds));
-    ps_bed_fini(&bed);
+    ps_bench_harness_fini(&harness);
 }
 
 int main(int argc, char **argv)

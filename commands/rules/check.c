@@ -30,7 +30,7 @@ struct look {
 
 struct check {
     struct ps_rules_command *command;
-    struct ps_rules_bed bed;
+    struct ps_rules_harness harness;
     const char *file;
     const struct ps_rules *rules; /* NULL also after a failed compilation */
     struct look *looks;           /* by pattern */
@@ -135,7 +135,7 @@ static void check_patterns(struct check *check)
 {
     const struct ps_rules *rules = check->rules;
     bool one_by_one = check->command->verbose || rules->pattern_count <= ALONE_MAX;
-    check->looks = ps_arena_alloc(check->bed.arena, (rules->pattern_count + 1) * sizeof *check->looks);
+    check->looks = ps_arena_alloc(check->harness.arena, (rules->pattern_count + 1) * sizeof *check->looks);
     for (uint32_t i = 0; i < rules->pattern_count; i++) {
         struct look *look = &check->looks[i];
         const struct ps_rules_pattern *pattern = &rules->patterns[i];
@@ -147,13 +147,13 @@ static void check_patterns(struct check *check)
         check->engine_counts[look->engine]++;
         check->costly += look->cost.grade != PS_COST_FINE;
         if (look->cost.grade == PS_COST_RUINOUS)
-            ps_rules_problem_add(check->bed.problems, PS_RULES_WARNING, pattern->place,
+            ps_rules_problem_add(check->harness.problems, PS_RULES_WARNING, pattern->place,
                                  "lower its repeats; until then PCRE2 checks every event",
                                  "this expression is ruinous: %s", look->cost.why);
-        ps_rules_progress_say(&check->bed.progress, "looking at expression %u of %u ...", i + 1,
+        ps_rules_progress_say(&check->harness.progress, "looking at expression %u of %u ...", i + 1,
                               rules->pattern_count);
     }
-    ps_rules_progress_end(&check->bed.progress);
+    ps_rules_progress_end(&check->harness.progress);
 }
 
 /* Sorts by database size, the most expensive first. */
@@ -173,7 +173,7 @@ static int pattern_compare(const void *left, const void *right)
 static uint32_t *patterns_sorted(const struct check *check)
 {
     uint32_t count = check->rules->pattern_count;
-    uint32_t *order = ps_arena_alloc(check->bed.arena, (count + 1) * sizeof *order);
+    uint32_t *order = ps_arena_alloc(check->harness.arena, (count + 1) * sizeof *order);
     for (uint32_t i = 0; i < count; i++)
         order[i] = i;
     sorting = check;
@@ -183,7 +183,7 @@ static uint32_t *patterns_sorted(const struct check *check)
 
 static void print_patterns(const struct check *check)
 {
-    struct ps_arena *arena = check->bed.arena;
+    struct ps_arena *arena = check->harness.arena;
     const uint32_t *order = patterns_sorted(check);
     bool all = check->command->verbose;
     uint32_t shown = 0, count = check->rules->pattern_count;
@@ -210,7 +210,7 @@ static void print_patterns(const struct check *check)
 static void print_totals(const struct check *check)
 {
     const struct ps_rules *rules = check->rules;
-    const struct ps_matcher_report *report = &check->bed.report.matcher;
+    const struct ps_matcher_report *report = &check->harness.report.matcher;
     printf("rules        %s", ps_quantity_print_count(rules->rule_count).text);
     if (rules->disabled_count > 0)
         printf(" (and %s disabled)", ps_quantity_print_count(rules->disabled_count).text);
@@ -227,9 +227,10 @@ static void print_totals(const struct check *check)
         separator = ", ";
     }
     printf("%s\n", rules->pattern_count == 0 ? " -" : "");
-    if (check->bed.report.always_count > 0)
+    if (check->harness.report.always_count > 0)
         printf("             %u rule%s no expression to search for: evaluated for every event\n",
-               check->bed.report.always_count, check->bed.report.always_count == 1 ? " has" : "s have");
+               check->harness.report.always_count,
+               check->harness.report.always_count == 1 ? " has" : "s have");
     printf("database     %s, scratch %s a worker\n", ps_quantity_print_bytes(report->database_bytes).text,
            ps_quantity_print_bytes(report->scratch_bytes).text);
     printf("compiled in  %s%s%s%s\n", ps_quantity_print_ns(report->compile_ns).text,
@@ -261,8 +262,8 @@ static json_t *patterns_json(const struct check *check)
 
 static void print_json(const struct check *check, bool good)
 {
-    const struct ps_rules_problems *problems = check->bed.problems;
-    const struct ps_matcher_report *report = &check->bed.report.matcher;
+    const struct ps_rules_problems *problems = check->harness.problems;
+    const struct ps_matcher_report *report = &check->harness.report.matcher;
     json_t *root = json_pack("{s:s, s:b, s:I, s:I}", "file", check->file, "good", good, "errors",
                              (json_int_t)problems->errors, "warnings", (json_int_t)problems->warnings);
     json_object_set_new(root, "problems", ps_rules_json_problems(problems));
@@ -294,15 +295,15 @@ int ps_main_rules_check(struct ps_rules_command *command)
     if (command->channels.count > 0)
         command->routes_known = true;
     check.file = command->files.items[0];
-    enum ps_status status = ps_rules_bed_load(&check.bed, command, check.file, &rules);
+    enum ps_status status = ps_rules_harness_load(&check.harness, command, check.file, &rules);
     if (status == PS_OK)
-        status = ps_rules_bed_compile(&check.bed, command, rules);
-    check.rules = check.bed.rules;
+        status = ps_rules_harness_compile(&check.harness, command, rules);
+    check.rules = check.harness.rules;
     if (status == PS_OK) {
         check_patterns(&check);
-        ps_rules_shadows(check.rules, check.bed.problems);
+        ps_rules_shadows(check.rules, check.harness.problems);
     }
-    const struct ps_rules_problems *problems = check.bed.problems;
+    const struct ps_rules_problems *problems = check.harness.problems;
     bool good = status == PS_OK && problems->errors == 0;
     if (command->json) {
         print_json(&check, good);
@@ -315,6 +316,6 @@ int ps_main_rules_check(struct ps_rules_command *command)
         ps_rules_print_summary(stdout, check.file, problems);
     }
     bool strict = command->strict && problems->warnings > 0;
-    ps_rules_bed_close(&check.bed);
+    ps_rules_harness_close(&check.harness);
     return good && !strict ? 0 : 1;
 }

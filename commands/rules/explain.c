@@ -17,7 +17,7 @@
 
 struct explain {
     struct ps_rules_command *command;
-    struct ps_rules_bed bed;
+    struct ps_rules_harness harness;
     struct ps_regex_scratch *regex;
     struct ps_arena *arena; /* of one event */
     struct ps_rules_header_value *headers;
@@ -32,13 +32,13 @@ struct explain {
 static void on_rule(void *argument, uint16_t, const struct ps_rule *rule)
 {
     struct explain *explain = argument;
-    if (explain->acted_count < explain->bed.rules->rule_count)
-        explain->acted[explain->acted_count++] = (uint32_t)(rule - explain->bed.rules->rules);
+    if (explain->acted_count < explain->harness.rules->rule_count)
+        explain->acted[explain->acted_count++] = (uint32_t)(rule - explain->harness.rules->rules);
 }
 
 static bool condition_holds(const struct explain *explain, const struct ps_condition *condition)
 {
-    return ps_rules_condition_holds(explain->bed.set, explain->bed.scratch, condition, explain->came,
+    return ps_rules_condition_holds(explain->harness.set, explain->harness.scratch, condition, explain->came,
                                     &explain->came->events[0]);
 }
 
@@ -64,7 +64,7 @@ static void print_slice(const char *before, struct ps_slice text)
 /* Prints below a match: the matched text, its named groups, and the engine. */
 static void print_match(const struct explain *explain, const struct ps_condition *condition, unsigned indent)
 {
-    const struct ps_rules_pattern *pattern = &explain->bed.rules->patterns[condition->pattern];
+    const struct ps_rules_pattern *pattern = &explain->harness.rules->patterns[condition->pattern];
     struct ps_slice groups[GROUPS_SHOWN], text;
     char why[200];
     unsigned count = ps_regex_group_count(pattern->regex) + 1;
@@ -112,7 +112,7 @@ static void print_condition(const struct explain *explain, const struct ps_condi
         print_chain(explain, condition, condition->kind, indent + PARTS_INDENT);
         return;
     }
-    const char *words = ps_rules_leaf_text(explain->arena, explain->bed.rules, condition);
+    const char *words = ps_rules_leaf_text(explain->arena, explain->harness.rules, condition);
     ps_printable_write(stdout, words, strlen(words));
     if (condition->kind == PS_CONDITION_COMPARE && condition->subject.header != NULL) {
         if (subject_of(explain, condition->subject, &text))
@@ -137,7 +137,7 @@ static bool nearly_holds(const struct explain *explain, const struct ps_conditio
 
 static void print_rule(const struct explain *explain, uint32_t number, const char *what, bool actions)
 {
-    const struct ps_rule *rule = &explain->bed.rules->rules[number];
+    const struct ps_rule *rule = &explain->harness.rules->rules[number];
     printf("%srule %s%s (%s) %s\n", explain->on, rule->name, explain->off,
            ps_rules_place(explain->arena, rule->place), what);
     print_condition(explain, rule->when, PARTS_INDENT);
@@ -155,19 +155,19 @@ static void print_route(const struct explain *explain, const struct ps_batch *ba
 {
     bool required;
     const char *separator = "";
-    if (ps_rules_bed_dropped(&explain->bed, batch, 0)) {
-        fputs(explain->bed.routes && explain->acted_count == 0
+    if (ps_rules_harness_dropped(&explain->harness, batch, 0)) {
+        fputs(explain->harness.routes && explain->acted_count == 0
                   ? "dropped: no rule routes it, and there is no `default`"
                   : "dropped",
               stdout);
-    } else if (!explain->bed.routes) {
+    } else if (!explain->harness.routes) {
         fputs("kept", stdout);
     } else {
         fputs("routed to ", stdout);
-        for (size_t i = 0; i < explain->bed.channels.count; i++) {
-            if (!ps_rules_bed_goes_to(&explain->bed, i, 0, &required))
+        for (size_t i = 0; i < explain->harness.channels.count; i++) {
+            if (!ps_rules_harness_goes_to(&explain->harness, i, 0, &required))
                 continue;
-            printf("%s%s%s", separator, explain->bed.channels.items[i], required ? "" : " (optional)");
+            printf("%s%s%s", separator, explain->harness.channels.items[i], required ? "" : " (optional)");
             separator = ", ";
         }
         if (explain->acted_count == 0)
@@ -208,7 +208,7 @@ static bool has_acted(const struct explain *explain, uint32_t number)
 /* For --why: prints the named rule alone, part by part, and its result. */
 static void print_why(const struct explain *explain)
 {
-    const struct ps_rules *rules = explain->bed.rules;
+    const struct ps_rules *rules = explain->harness.rules;
     uint32_t number = 0;
     while (strcmp(rules->rules[number].name, explain->command->why) != 0) /* why_is_known */
         number++;
@@ -232,7 +232,7 @@ static void print_why(const struct explain *explain)
 
 static void print_event(const struct explain *explain, const struct ps_batch *batch)
 {
-    const struct ps_rules *rules = explain->bed.rules;
+    const struct ps_rules *rules = explain->harness.rules;
     size_t matching = 0;
     if (explain->command->why != NULL) {
         print_why(explain);
@@ -260,7 +260,7 @@ static void print_event(const struct explain *explain, const struct ps_batch *ba
 
 static json_t *condition_json(const struct explain *explain, const struct ps_condition *condition)
 {
-    const char *words = ps_rules_leaf_text(explain->arena, explain->bed.rules, condition);
+    const char *words = ps_rules_leaf_text(explain->arena, explain->harness.rules, condition);
     json_t *object = json_pack("{s:b, s:o}", "holds", condition_holds(explain, condition), "condition",
                                ps_rules_json_text(words, strlen(words)));
     json_t *parts = json_array();
@@ -273,7 +273,7 @@ static json_t *condition_json(const struct explain *explain, const struct ps_con
     json_decref(parts);
     if (condition->kind != PS_CONDITION_MATCH)
         return object;
-    const struct ps_rules_pattern *pattern = &explain->bed.rules->patterns[condition->pattern];
+    const struct ps_rules_pattern *pattern = &explain->harness.rules->patterns[condition->pattern];
     struct ps_slice match, text;
     char why[200];
     ps_matcher_explain(pattern->regex, why, sizeof why);
@@ -287,8 +287,8 @@ static json_t *condition_json(const struct explain *explain, const struct ps_con
 static json_t *rules_json(const struct explain *explain)
 {
     json_t *list = json_array();
-    for (uint32_t i = 0; i < explain->bed.rules->rule_count; i++) {
-        const struct ps_rule *rule = &explain->bed.rules->rules[i];
+    for (uint32_t i = 0; i < explain->harness.rules->rule_count; i++) {
+        const struct ps_rule *rule = &explain->harness.rules->rules[i];
         const char *why = explain->command->why;
         if (why != NULL ? strcmp(why, rule->name) != 0
                         : !explain->holds[i] && !(explain->command->all && nearly_holds(explain, rule->when)))
@@ -306,9 +306,9 @@ static void print_json(const struct explain *explain, const struct ps_batch *bat
     const struct ps_event *before = &explain->came->events[0], *after = &batch->events[0];
     bool required;
     json_t *routes = json_array(), *headers = json_object();
-    for (size_t i = 0; explain->bed.routes && i < explain->bed.channels.count; i++)
-        if (ps_rules_bed_goes_to(&explain->bed, i, 0, &required))
-            json_array_append_new(routes, json_string(explain->bed.channels.items[i]));
+    for (size_t i = 0; explain->harness.routes && i < explain->harness.channels.count; i++)
+        if (ps_rules_harness_goes_to(&explain->harness, i, 0, &required))
+            json_array_append_new(routes, json_string(explain->harness.channels.items[i]));
     struct ps_header_cursor cursor = ps_headers_begin(batch, after);
     const struct ps_header *header;
     while ((header = ps_headers_next(&cursor)) != NULL) {
@@ -317,7 +317,7 @@ static void print_json(const struct explain *explain, const struct ps_batch *bat
     }
     json_t *root = json_pack(
         "{s:o, s:b, s:o, s:o, s:o, s:o}", "body", ps_rules_json_text(before->body, before->body_length),
-        "dropped", ps_rules_bed_dropped(&explain->bed, batch, 0), "route", routes, "headers", headers,
+        "dropped", ps_rules_harness_dropped(&explain->harness, batch, 0), "route", routes, "headers", headers,
         "body_after", ps_rules_json_text(after->body, after->body_length), "rules", rules_json(explain));
     char *text = json_dumps(root, JSON_COMPACT | JSON_PRESERVE_ORDER);
     puts(text);
@@ -329,16 +329,18 @@ static void print_json(const struct explain *explain, const struct ps_batch *bat
 
 static bool explain_event(struct explain *explain, struct ps_slice body)
 {
-    const struct ps_rules *rules = explain->bed.rules;
-    struct ps_batch *came = ps_rules_bed_event(&explain->bed, body, explain->headers, explain->header_count);
-    struct ps_batch *batch = ps_rules_bed_event(&explain->bed, body, explain->headers, explain->header_count);
+    const struct ps_rules *rules = explain->harness.rules;
+    struct ps_batch *came =
+        ps_rules_harness_event(&explain->harness, body, explain->headers, explain->header_count);
+    struct ps_batch *batch =
+        ps_rules_harness_event(&explain->harness, body, explain->headers, explain->header_count);
     bool good = came != NULL && batch != NULL;
     explain->arena = ps_arena_create();
     explain->came = came;
     explain->acted_count = 0;
     for (size_t i = 0; good && i < rules->rule_count; i++)
         explain->holds[i] = condition_holds(explain, rules->rules[i].when);
-    good = good && ps_rules_bed_run(&explain->bed, batch, on_rule, explain);
+    good = good && ps_rules_harness_run(&explain->harness, batch, on_rule, explain);
     if (good && explain->command->json)
         print_json(explain, batch);
     else if (good)
@@ -380,7 +382,7 @@ static void headers_take(struct explain *explain)
 {
     const struct ps_pairs *pairs = &explain->command->headers;
     explain->header_count = pairs->count;
-    explain->headers = ps_arena_alloc(explain->bed.arena, (pairs->count + 1) * sizeof *explain->headers);
+    explain->headers = ps_arena_alloc(explain->harness.arena, (pairs->count + 1) * sizeof *explain->headers);
     for (size_t i = 0; i < pairs->count; i++)
         explain->headers[i] = (struct ps_rules_header_value){
             pairs->items[i].key, {pairs->items[i].value, (uint32_t)strlen(pairs->items[i].value)}};
@@ -422,19 +424,19 @@ int ps_main_rules_explain(struct ps_rules_command *command)
         fputs("penstock rules explain: standard input cannot be both the rules and the events\n", stderr);
         return 2;
     }
-    bool good = ps_rules_bed_open(&explain.bed, command, command->files.items[0]) == PS_OK;
-    good = good && why_is_known(explain.bed.rules, command->why);
+    bool good = ps_rules_harness_open(&explain.harness, command, command->files.items[0]) == PS_OK;
+    good = good && why_is_known(explain.harness.rules, command->why);
     if (good) {
-        const struct ps_rules *rules = explain.bed.rules;
+        const struct ps_rules *rules = explain.harness.rules;
         explain.regex = ps_regex_scratch_create();
-        explain.holds = ps_arena_alloc(explain.bed.arena, rules->rule_count + 1);
-        explain.acted = ps_arena_alloc(explain.bed.arena, (rules->rule_count + 1) * sizeof(uint32_t));
+        explain.holds = ps_arena_alloc(explain.harness.arena, rules->rule_count + 1);
+        explain.acted = ps_arena_alloc(explain.harness.arena, (rules->rule_count + 1) * sizeof(uint32_t));
         headers_take(&explain);
         good = strcmp(text, "-") == 0
                    ? explain_lines(&explain)
                    : explain_event(&explain, (struct ps_slice){text, (uint32_t)strlen(text)});
         ps_regex_scratch_destroy(explain.regex);
     }
-    ps_rules_bed_close(&explain.bed);
+    ps_rules_harness_close(&explain.harness);
     return good ? 0 : 1;
 }

@@ -63,7 +63,7 @@ void ps_rules_progress_end(struct ps_rules_progress *progress);
 
 /* ---- a set without an engine ---- */
 
-struct ps_rules_bed {
+struct ps_rules_harness {
     struct ps_arena *arena;
     struct ps_rules_problems *problems;
     const struct ps_rules *rules; /* NULL: the file is bad */
@@ -81,32 +81,35 @@ struct ps_rules_bed {
 };
 
 /* Reads the file ("-": standard input). Returns PS_FAIL with the reasons in problems. The caller closes the
- * bed in either case. */
-enum ps_status ps_rules_bed_load(struct ps_rules_bed *bed, const struct ps_rules_command *command,
-                                 const char *file, struct ps_rules **rules);
+ * harness in either case. */
+enum ps_status ps_rules_harness_load(struct ps_rules_harness *harness, const struct ps_rules_command *command,
+                                     const char *file, struct ps_rules **rules);
 /* Compiles the loaded rules and allocates room for events. */
-enum ps_status ps_rules_bed_compile(struct ps_rules_bed *bed, const struct ps_rules_command *command,
-                                    struct ps_rules *rules);
-void ps_rules_bed_close(struct ps_rules_bed *bed);
+enum ps_status ps_rules_harness_compile(struct ps_rules_harness *harness,
+                                        const struct ps_rules_command *command, struct ps_rules *rules);
+void ps_rules_harness_close(struct ps_rules_harness *harness);
 /* Loads and compiles; prints problems to stderr on failure. */
-enum ps_status ps_rules_bed_open(struct ps_rules_bed *bed, const struct ps_rules_command *command,
-                                 const char *file);
+enum ps_status ps_rules_harness_open(struct ps_rules_harness *harness, const struct ps_rules_command *command,
+                                     const char *file);
 /* Resets samples and limits. */
-void ps_rules_bed_forget(struct ps_rules_bed *bed);
+void ps_rules_harness_forget(struct ps_rules_harness *harness);
 
 /* Returns a lease of one event in its own batch; NULL if it is too large. */
-struct ps_batch *ps_rules_bed_event(struct ps_rules_bed *bed, struct ps_slice body,
-                                    const struct ps_rules_header_value *headers, size_t header_count);
+struct ps_batch *ps_rules_harness_event(struct ps_rules_harness *harness, struct ps_slice body,
+                                        const struct ps_rules_header_value *headers, size_t header_count);
 /* Returns a lease of the events that fit one batch (`*taken`), all with the same headers; NULL if the first
  * is too large. */
-struct ps_batch *ps_rules_bed_events(struct ps_rules_bed *bed, const struct ps_slice *bodies, size_t count,
-                                     const struct ps_rules_header_value *headers, size_t header_count,
-                                     size_t *taken);
+struct ps_batch *ps_rules_harness_events(struct ps_rules_harness *harness, const struct ps_slice *bodies,
+                                         size_t count, const struct ps_rules_header_value *headers,
+                                         size_t header_count, size_t *taken);
 /* Runs the rules over the batch's lease. Returns false if there is no memory. */
-bool ps_rules_bed_run(struct ps_rules_bed *bed, struct ps_batch *batch, ps_rules_trace trace, void *argument);
-/* Call them after rules_bed_run: they return whether the event of this row is dropped, and its channels. */
-bool ps_rules_bed_dropped(const struct ps_rules_bed *bed, const struct ps_batch *batch, uint16_t row);
-bool ps_rules_bed_goes_to(const struct ps_rules_bed *bed, size_t channel, uint16_t row, bool *required);
+bool ps_rules_harness_run(struct ps_rules_harness *harness, struct ps_batch *batch, ps_rules_trace trace,
+                          void *argument);
+/* Call them after ps_rules_harness_run: they return whether the event of this row is dropped, and its channels. */
+bool ps_rules_harness_dropped(const struct ps_rules_harness *harness, const struct ps_batch *batch,
+                              uint16_t row);
+bool ps_rules_harness_goes_to(const struct ps_rules_harness *harness, size_t channel, uint16_t row,
+                              bool *required);
 
 /* ---- conditions as text ---- */
 

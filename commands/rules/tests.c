@@ -16,7 +16,7 @@ struct acted {
 
 struct testing {
     struct ps_rules_command *command;
-    struct ps_rules_bed bed;
+    struct ps_rules_harness harness;
     const char *file;
     bool *covered; /* by rule */
     struct acted acted;
@@ -44,7 +44,7 @@ static void on_rule(void *argument, uint16_t, const struct ps_rule *rule)
         acted->rules = ps_must_realloc(acted->rules, acted->room * sizeof *acted->rules, "rules that acted");
     }
     acted->rules[acted->count++] = rule;
-    testing->covered[rule - testing->bed.rules->rules] = true;
+    testing->covered[rule - testing->harness.rules->rules] = true;
 }
 
 static void differs(struct verdict *verdict, const char *what, const char *expected, size_t expected_length,
@@ -76,7 +76,7 @@ static const char *names_join(struct ps_arena *arena, const char *const *names, 
 static void rules_compare(struct testing *testing, struct verdict *verdict)
 {
     const struct ps_rules_test *test = verdict->test;
-    struct ps_arena *arena = testing->bed.arena;
+    struct ps_arena *arena = testing->harness.arena;
     const char **names = ps_arena_alloc(arena, (testing->acted.count + 1) * sizeof *names);
     bool same = testing->acted.count == test->expect_rule_count;
     for (size_t i = 0; i < testing->acted.count; i++) {
@@ -100,13 +100,13 @@ static bool is_among(const char *name, const char *const *names, size_t count)
 static void route_compare(struct testing *testing, struct verdict *verdict)
 {
     const struct ps_rules_test *test = verdict->test;
-    struct ps_arena *arena = testing->bed.arena;
-    const char **names = ps_arena_alloc(arena, (testing->bed.channels.count + 1) * sizeof *names);
+    struct ps_arena *arena = testing->harness.arena;
+    const char **names = ps_arena_alloc(arena, (testing->harness.channels.count + 1) * sizeof *names);
     size_t count = 0;
     bool required;
-    for (size_t i = 0; testing->bed.routes && i < testing->bed.channels.count; i++)
-        if (ps_rules_bed_goes_to(&testing->bed, i, 0, &required))
-            names[count++] = testing->bed.channels.items[i];
+    for (size_t i = 0; testing->harness.routes && i < testing->harness.channels.count; i++)
+        if (ps_rules_harness_goes_to(&testing->harness, i, 0, &required))
+            names[count++] = testing->harness.channels.items[i];
     bool same = count == test->expect_route_count;
     for (size_t i = 0; i < count && same; i++)
         same = is_among(names[i], test->expect_routes, test->expect_route_count);
@@ -143,7 +143,7 @@ static void outcome_compare(struct testing *testing, struct verdict *verdict)
 {
     const struct ps_rules_test *test = verdict->test;
     const struct ps_event *event = verdict->event;
-    bool dropped = ps_rules_bed_dropped(&testing->bed, verdict->batch, 0);
+    bool dropped = ps_rules_harness_dropped(&testing->harness, verdict->batch, 0);
     if (test->expect_drop && !dropped)
         differs_text(verdict, "the result of the event", "dropped", "kept");
     if (test->expect_rules_set)
@@ -175,7 +175,7 @@ static void verdict_show(struct testing *testing, const struct verdict *verdict,
         return;
     const char *colour = !testing->colour ? "" : failed ? "\033[1;31m" : "\033[1;32m";
     printf("%s%s%s  %s  (%s)\n%s", colour, failed ? "FAIL" : "ok  ", testing->colour ? "\033[0m" : "",
-           test->name, ps_rules_place(testing->bed.arena, test->place), lines);
+           test->name, ps_rules_place(testing->harness.arena, test->place), lines);
 }
 
 static void test_run(struct testing *testing, const struct ps_rules_test *test)
@@ -185,12 +185,12 @@ static void test_run(struct testing *testing, const struct ps_rules_test *test)
     size_t length = 0;
     verdict.lines = ps_must_open_text(&lines, &length, "the result of a test");
     if (testing->meters)
-        ps_rules_bed_forget(&testing->bed);
+        ps_rules_harness_forget(&testing->harness);
     testing->acted.count = 0;
-    verdict.batch = ps_rules_bed_event(&testing->bed, test->body, test->headers, test->header_count);
+    verdict.batch = ps_rules_harness_event(&testing->harness, test->body, test->headers, test->header_count);
     if (verdict.batch == NULL) {
         differs_text(&verdict, "the event", "one that an agent can hold", "too many or too long headers");
-    } else if (!ps_rules_bed_run(&testing->bed, verdict.batch, on_rule, testing)) {
+    } else if (!ps_rules_harness_run(&testing->harness, verdict.batch, on_rule, testing)) {
         differs_text(&verdict, "the event", "memory for the results of the rules", "none");
     } else {
         verdict.event = &verdict.batch->events[0];
@@ -220,12 +220,12 @@ static void print_uncovered(const struct testing *testing, size_t uncovered)
         return;
     fputs("rules that acted in no test:", stdout);
     size_t shown = 0;
-    for (size_t i = 0; i < testing->bed.rules->rule_count; i++) {
+    for (size_t i = 0; i < testing->harness.rules->rule_count; i++) {
         if (testing->covered[i])
             continue;
         if (shown == 50 && !testing->command->verbose)
             break;
-        printf("%s %s", shown++ > 0 ? "," : "", testing->bed.rules->rules[i].name);
+        printf("%s %s", shown++ > 0 ? "," : "", testing->harness.rules->rules[i].name);
     }
     if (shown < uncovered)
         printf(" ... and %zu more", uncovered - shown);
@@ -235,7 +235,7 @@ static void print_uncovered(const struct testing *testing, size_t uncovered)
 /* Prints the last lines of a file. Returns whether all its tests passed. */
 static bool file_end(struct testing *testing, json_t *files)
 {
-    const struct ps_rules *rules = testing->bed.rules;
+    const struct ps_rules *rules = testing->harness.rules;
     size_t covered = 0;
     for (size_t i = 0; i < rules->rule_count; i++)
         covered += testing->covered[i];
@@ -265,10 +265,10 @@ static bool file_end(struct testing *testing, json_t *files)
 static bool file_test(struct ps_rules_command *command, const char *file, json_t *files)
 {
     struct testing testing = {.command = command, .file = file, .colour = ps_report_colour(stdout)};
-    bool good = ps_rules_bed_open(&testing.bed, command, file) == PS_OK;
+    bool good = ps_rules_harness_open(&testing.harness, command, file) == PS_OK;
     if (good) {
-        const struct ps_rules *rules = testing.bed.rules;
-        testing.covered = ps_arena_alloc(testing.bed.arena, rules->rule_count + 1);
+        const struct ps_rules *rules = testing.harness.rules;
+        testing.covered = ps_arena_alloc(testing.harness.arena, rules->rule_count + 1);
         testing.meters = has_meters(rules);
         testing.cases = json_array();
         for (size_t i = 0; i < rules->test_count; i++)
@@ -277,10 +277,10 @@ static bool file_test(struct ps_rules_command *command, const char *file, json_t
         json_decref(testing.cases);
     } else if (command->json) {
         json_array_append_new(files, json_pack("{s:s, s:o}", "file", file, "problems",
-                                               ps_rules_json_problems(testing.bed.problems)));
+                                               ps_rules_json_problems(testing.harness.problems)));
     }
     free(testing.acted.rules);
-    ps_rules_bed_close(&testing.bed);
+    ps_rules_harness_close(&testing.harness);
     return good;
 }
 

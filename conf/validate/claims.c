@@ -2,7 +2,7 @@
 #include "conf/validate/claims.h"
 
 #include "conf/validate/clash.h"
-#include "conf/validate/part.h"
+#include "conf/validate/component.h"
 #include "conf/properties/properties.h"
 
 #include <limits.h>
@@ -65,11 +65,11 @@ static bool conflict(const struct owner *a, const struct owner *b)
 /* Reports a component that would lock, or write, its own path: `check` refuses it. */
 static void report_twice(struct ps_conf *conf, const struct owner *owner)
 {
-    const struct ps_part_maker maker = {.conf = conf, .stages = conf->stages, .arena = conf->arena};
+    const struct ps_component_maker maker = {.conf = conf, .stages = conf->stages, .arena = conf->arena};
     const char *prefix =
         ps_arena_format(conf->arena, "%s.%s.%s.", conf->agent.name, owner->kind, owner->part->name);
     ps_problem_add(&conf->problems, PS_SEVERITY_ERROR,
-                   ps_part_place(&maker, owner->part, prefix, owner->claim.key), "name it once",
+                   ps_component_place(&maker, owner->part, prefix, owner->claim.key), "name it once",
                    "%s names %s twice, perhaps by a link", owner->part->label, owner->claim.path);
     ps_problem_mistake(&conf->problems, PS_MISTAKE_CAUSE);
 }

@@ -1,14 +1,14 @@
 /* See clash.h. */
 #include "conf/validate/clash.h"
 
-#include "conf/validate/part.h"
+#include "conf/validate/component.h"
 
 static struct ps_place place_of(struct ps_conf *conf, const struct ps_conf_part *part, const char *section,
                                 const char *key)
 {
-    const struct ps_part_maker maker = {.conf = conf, .stages = conf->stages, .arena = conf->arena};
+    const struct ps_component_maker maker = {.conf = conf, .stages = conf->stages, .arena = conf->arena};
     const char *prefix = ps_arena_format(conf->arena, "%s.%s.%s.", conf->agent.name, section, part->name);
-    return ps_part_place(&maker, part, prefix, key);
+    return ps_component_place(&maker, part, prefix, key);
 }
 
 void ps_clash_report(struct ps_conf *conf, const struct ps_clash *clash, const char *text)

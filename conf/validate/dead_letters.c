@@ -16,7 +16,8 @@ static void report(struct ps_validation *validation, const struct ps_conf_part *
                    const char *cure, const char *what)
 {
     ps_problem_add(validation->problems, PS_SEVERITY_ERROR,
-                   ps_part_place(&validation->maker, part, prefix, "penstock.deadletter"), cure, "%s", what);
+                   ps_component_place(&validation->maker, part, prefix, "penstock.deadletter"), cure, "%s",
+                   what);
 }
 
 bool ps_validation_letters(struct ps_validation *validation, const struct ps_conf_part *part,

@@ -15,7 +15,7 @@
 /* ---- penstock.engine ---- */
 
 /* Reads the key, by the stage's own row for it or by the common one. Returns the word; NULL after reporting a bad one. */
-static const char *engine_of(const struct ps_part_maker *maker, const struct ps_stage_ops *ops,
+static const char *engine_of(const struct ps_component_maker *maker, const struct ps_stage_ops *ops,
                              const struct ps_conf_part *part, const char *prefix)
 {
     const struct ps_option *own = ps_option_named(ops->options, KEY);
@@ -33,7 +33,7 @@ static const char *engine_of(const struct ps_part_maker *maker, const struct ps_
 }
 
 /* Runs Flume's own class instead of the native stage. */
-static const struct ps_stage_ops *instead(const struct ps_part_maker *maker, enum ps_kind kind,
+static const struct ps_stage_ops *instead(const struct ps_component_maker *maker, enum ps_kind kind,
                                           const char *type, struct ps_place place, const char *why)
 {
     const struct ps_stage_ops *ops = NULL;
@@ -88,7 +88,7 @@ static const struct inner {
 };
 
 /* Returns whether the stage runs the class itself, or refuses it with its own message. */
-static bool is_native(const struct ps_part_maker *maker, const struct inner *inner, const char *value)
+static bool is_native(const struct ps_component_maker *maker, const struct inner *inner, const char *value)
 {
     if (inner->part != PS_KIND_COUNT && ps_stage_find(maker->stages, inner->part, value) != NULL)
         return true;
@@ -103,8 +103,9 @@ static bool is_native(const struct ps_part_maker *maker, const struct inner *inn
 }
 
 /* Returns the first key with a class that exists only in Java, and its row; NULL: there is none. */
-static const struct ps_pair *find_inner(const struct ps_part_maker *maker, const struct ps_stage_ops *ops,
-                                        const struct ps_conf_part *part, const struct inner **row)
+static const struct ps_pair *find_inner(const struct ps_component_maker *maker,
+                                        const struct ps_stage_ops *ops, const struct ps_conf_part *part,
+                                        const struct inner **row)
 {
     for (size_t i = 0; i < PS_COUNT_OF(inners); i++) {
         *row = &inners[i];
@@ -127,24 +128,24 @@ static void refuse(struct ps_conf_part *part, const struct ps_pair *pair)
     part->refused = true;
 }
 
-const struct ps_stage_ops *ps_part_engine(const struct ps_part_maker *maker, enum ps_kind kind,
-                                          struct ps_conf_part *part, const char *prefix,
-                                          struct ps_place place)
+const struct ps_stage_ops *ps_component_engine(const struct ps_component_maker *maker, enum ps_kind kind,
+                                               struct ps_conf_part *part, const char *prefix,
+                                               struct ps_place place)
 {
     const struct ps_stage_ops *ops = ps_stage_find(maker->stages, kind, part->type);
     const struct inner *row;
     if (ops == NULL)
-        return ps_part_type(maker, kind, part->type, place);
+        return ps_component_type(maker, kind, part->type, place);
     const char *engine = engine_of(maker, ops, part, prefix);
     if (engine == NULL)
         return NULL;
     if (strcmp(engine, "java") == 0)
-        return instead(maker, kind, part->type, ps_part_place(maker, part, prefix, KEY),
+        return instead(maker, kind, part->type, ps_component_place(maker, part, prefix, KEY),
                        "Flume's own class is to run in Java");
     const struct ps_pair *inner = find_inner(maker, ops, part, &row);
     if (inner == NULL)
         return ops;
-    place = ps_part_place(maker, part, prefix, row->key);
+    place = ps_component_place(maker, part, prefix, row->key);
     const char *class = ps_text_trim(maker->arena, inner->value);
     if (row->is_asked) {
         part->refused = !ps_java_alone(maker, row->word, row->target, class, place, PS_JAVA_IS_ASKED);
@@ -161,7 +162,7 @@ const struct ps_stage_ops *ps_part_engine(const struct ps_part_maker *maker, enu
 
 /* ---- interceptors of a Java source ---- */
 
-static void add_pair(const struct ps_part_maker *maker, struct ps_conf_part *part, const char *key,
+static void add_pair(const struct ps_component_maker *maker, struct ps_conf_part *part, const char *key,
                      const char *value)
 {
     struct ps_pair *items = ps_arena_alloc(maker->arena, (part->pairs.count + 1) * sizeof *items);
@@ -174,7 +175,7 @@ static void add_pair(const struct ps_part_maker *maker, struct ps_conf_part *par
 enum place { IN_JAVA, IN_BOTH, NATIVE };
 
 /* Returns where an interceptor can run. */
-static enum place place_of(const struct ps_part_maker *maker, const struct ps_conf_part *source,
+static enum place place_of(const struct ps_component_maker *maker, const struct ps_conf_part *source,
                            const char *prefix)
 {
     const char *type = ps_pairs_get(&source->pairs, ps_arena_format(maker->arena, "%stype", prefix));
@@ -189,7 +190,7 @@ static enum place place_of(const struct ps_part_maker *maker, const struct ps_co
     return is_core && engine == NULL ? IN_BOTH : NATIVE;
 }
 
-size_t ps_part_chain(const struct ps_part_maker *maker, struct ps_conf_part *source)
+size_t ps_component_chain(const struct ps_component_maker *maker, struct ps_conf_part *source)
 {
     const char *list = ps_pairs_get(&source->pairs, "interceptors");
     if (list == NULL || strcmp(source->ops->name, PS_TYPE_JAVA) != 0)

@@ -4,17 +4,17 @@
  * control thread. */
 #pragma once
 
-#include "conf/validate/part.h"
+#include "conf/validate/component.h"
 
 /* Finds the stage for a component with a type and pairs. `prefix` is "a1.sources.r1.", `place` is the place of the type. Returns NULL
  * after adding a problem. When the class of a key was refused, sets part->refused and returns the native stage, which checks the other
  * keys. part->pairs are a copy of the part's own. */
-const struct ps_stage_ops *ps_part_engine(const struct ps_part_maker *maker, enum ps_kind kind,
-                                          struct ps_conf_part *part, const char *prefix,
-                                          struct ps_place place);
+const struct ps_stage_ops *ps_component_engine(const struct ps_component_maker *maker, enum ps_kind kind,
+                                               struct ps_conf_part *part, const char *prefix,
+                                               struct ps_place place);
 
 /* Decides which of the first interceptors of a Java source run with it in Java, where they get its own events, as
  * in Flume: those up to the last that is a Java class, if the others among them are Flume's. Adds to part->pairs
- * the keys that the host and ps_part_engine need. Returns the number of these interceptors, which the agent does
+ * the keys that the host and ps_component_engine need. Returns the number of these interceptors, which the agent does
  * not run. */
-size_t ps_part_chain(const struct ps_part_maker *maker, struct ps_conf_part *source);
+size_t ps_component_chain(const struct ps_component_maker *maker, struct ps_conf_part *source);

@@ -41,7 +41,7 @@ static void note_listed(const struct ps_validation *validation, enum ps_section 
 /* Returns whether a type of this kind is a class that only Java has. */
 static bool is_java(const struct ps_validation *validation, enum ps_kind kind, const char *type)
 {
-    const struct ps_part_maker *maker = &validation->maker;
+    const struct ps_component_maker *maker = &validation->maker;
     if (type == NULL || (kind != PS_KIND_PROCESSOR && ps_stage_find(maker->stages, kind, type) != NULL))
         return false;
     if (kind == PS_KIND_PROCESSOR && ps_type_flume_name(kind, type) != NULL)

@@ -2,7 +2,7 @@
 
 #include "conf/bind.h"
 #include "conf/text.h"
-#include "conf/validate/part.h"
+#include "conf/validate/component.h"
 #include "core/flow/engine_channel.h"
 #include "core/flow/engine_source.h"
 
@@ -19,9 +19,9 @@ static void refuse(const struct flow *flow, const char *cure, const char *what)
 {
     struct ps_conf *conf = flow->conf;
     const struct ps_conf_part *part = &flow->sink->part;
-    const struct ps_part_maker maker = {.conf = conf, .stages = conf->stages, .arena = conf->arena};
+    const struct ps_component_maker maker = {.conf = conf, .stages = conf->stages, .arena = conf->arena};
     const char *prefix = ps_arena_format(conf->arena, "%s.sinks.%s.", conf->agent.name, part->name);
-    ps_problem_add(&conf->problems, PS_SEVERITY_ERROR, ps_part_place(&maker, part, prefix, KEY), cure,
+    ps_problem_add(&conf->problems, PS_SEVERITY_ERROR, ps_component_place(&maker, part, prefix, KEY), cure,
                    "%s cannot deliver exactly once: %s", part->label, what);
 }
 

@@ -24,7 +24,7 @@ static const char *const targets[] = {
 };
 
 struct java_type {
-    const struct ps_part_maker *maker;
+    const struct ps_component_maker *maker;
     const char *word;   /* name of the kind: "source" */
     const char *target; /* the interface that it must have */
     struct ps_place place;
@@ -34,7 +34,7 @@ struct java_type {
 };
 
 /* The class path is searched, and Hadoop and HBase are asked for theirs, only if a configuration names a class. */
-static struct ps_classes *classes_of(const struct ps_part_maker *maker)
+static struct ps_classes *classes_of(const struct ps_component_maker *maker)
 {
     struct ps_conf *conf = maker->conf;
     if (conf->classes == NULL) {
@@ -50,7 +50,7 @@ static bool is_empty(const struct ps_classes *classes)
 }
 
 /* Returns "7 jars of the class path", or "7 jars and 1 folder of the class path". */
-static const char *searched(const struct ps_part_maker *maker)
+static const char *searched(const struct ps_component_maker *maker)
 {
     size_t jars = ps_classes_jars(maker->conf->classes), folders = ps_classes_folders(maker->conf->classes);
     const char *text = ps_arena_format(maker->arena, "%zu jar%s", jars, jars == 1 ? "" : "s");
@@ -175,7 +175,7 @@ static void note_class(const struct java_type *type, const char *written)
 
 /* ---- a class that is not there ---- */
 
-static const char *absent(const struct ps_part_maker *maker, const char *word, const char *name)
+static const char *absent(const struct ps_component_maker *maker, const char *word, const char *name)
 {
     if (is_empty(classes_of(maker)))
         return ps_arena_format(maker->arena,
@@ -186,7 +186,7 @@ static const char *absent(const struct ps_part_maker *maker, const char *word, c
 }
 
 /* Returns the cure for a class that no jar has. */
-static const char *jar_cure(const struct ps_part_maker *maker, const char *name, const char *target)
+static const char *jar_cure(const struct ps_component_maker *maker, const char *name, const char *target)
 {
     struct ps_classes *classes = classes_of(maker);
     const struct ps_texts *unread = ps_classes_unread(classes);
@@ -202,12 +202,12 @@ static const char *jar_cure(const struct ps_part_maker *maker, const char *name,
     return ps_arena_format(maker->arena, "%s; one that could not be read: %s", cure, unread->items[0]);
 }
 
-const char *ps_java_absent(const struct ps_part_maker *maker, enum ps_kind kind, const char *type)
+const char *ps_java_absent(const struct ps_component_maker *maker, enum ps_kind kind, const char *type)
 {
     return absent(maker, ps_kind_word(kind), type);
 }
 
-const char *ps_java_absent_cure(const struct ps_part_maker *maker, enum ps_kind kind, const char *type)
+const char *ps_java_absent_cure(const struct ps_component_maker *maker, enum ps_kind kind, const char *type)
 {
     return jar_cure(maker, type, targets[kind]);
 }
@@ -239,7 +239,7 @@ static const char *heap_of(const struct ps_class_path *path)
     return NULL;
 }
 
-static struct java_type begin(const struct ps_part_maker *maker, const char *word, const char *target,
+static struct java_type begin(const struct ps_component_maker *maker, const char *word, const char *target,
                               struct ps_place place)
 {
     return (struct java_type){
@@ -282,8 +282,8 @@ static enum ps_java_answer use(const struct java_type *type, enum ps_kind kind, 
     return report_runs(type);
 }
 
-enum ps_java_answer ps_java_type(const struct ps_part_maker *maker, enum ps_kind kind, const char *written,
-                                 struct ps_place place, const struct ps_stage_ops **ops)
+enum ps_java_answer ps_java_type(const struct ps_component_maker *maker, enum ps_kind kind,
+                                 const char *written, struct ps_place place, const struct ps_stage_ops **ops)
 {
     if (kind >= PS_COUNT_OF(targets) || targets[kind] == NULL)
         return PS_JAVA_ABSENT;
@@ -294,20 +294,20 @@ enum ps_java_answer ps_java_type(const struct ps_part_maker *maker, enum ps_kind
     return use(&type, kind, written, ops);
 }
 
-enum ps_java_answer ps_java_flume(const struct ps_part_maker *maker, enum ps_kind kind, const char *written,
-                                  struct ps_place place, const struct ps_stage_ops **ops)
+enum ps_java_answer ps_java_flume(const struct ps_component_maker *maker, enum ps_kind kind,
+                                  const char *written, struct ps_place place, const struct ps_stage_ops **ops)
 {
     struct java_type type = begin(maker, ps_kind_word(kind), targets[kind], place);
     return find_flume(&type, kind, written) ? use(&type, kind, written, ops) : PS_JAVA_ABSENT;
 }
 
-bool ps_java_found(const struct ps_part_maker *maker, const char *type)
+bool ps_java_found(const struct ps_component_maker *maker, const char *type)
 {
     struct ps_class class;
     return ps_classes_find(classes_of(maker), type, &class);
 }
 
-bool ps_java_runs(const struct ps_part_maker *maker, enum ps_kind kind, const char *written,
+bool ps_java_runs(const struct ps_component_maker *maker, enum ps_kind kind, const char *written,
                   struct ps_place place, const char *why)
 {
     struct java_type type = begin(maker, ps_kind_word(kind), targets[kind], place);
@@ -317,7 +317,7 @@ bool ps_java_runs(const struct ps_part_maker *maker, enum ps_kind kind, const ch
     return false;
 }
 
-void ps_java_report_absent(const struct ps_part_maker *maker, enum ps_kind kind, const char *type,
+void ps_java_report_absent(const struct ps_component_maker *maker, enum ps_kind kind, const char *type,
                            struct ps_place place, const char *why)
 {
     struct ps_problems *problems = &maker->conf->problems;
@@ -343,15 +343,15 @@ static bool fits(struct java_type *type, const char *name)
     return false;
 }
 
-bool ps_java_inner(const struct ps_part_maker *maker, const char *word, const char *target, const char *name,
-                   struct ps_place place)
+bool ps_java_inner(const struct ps_component_maker *maker, const char *word, const char *target,
+                   const char *name, struct ps_place place)
 {
     struct java_type type = begin(maker, word, target, place);
     return fits(&type, name);
 }
 
-bool ps_java_alone(const struct ps_part_maker *maker, const char *word, const char *target, const char *name,
-                   struct ps_place place, const char *note)
+bool ps_java_alone(const struct ps_component_maker *maker, const char *word, const char *target,
+                   const char *name, struct ps_place place, const char *note)
 {
     struct java_type type = begin(maker, word, target, place);
     if (!fits(&type, name) || report_no_java(&type))

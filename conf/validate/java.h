@@ -2,7 +2,7 @@
  * Thread: the control thread. */
 #pragma once
 
-#include "conf/validate/part.h"
+#include "conf/validate/component.h"
 
 /* The cure when Flume's own classes are missing. */
 #define PS_JAVA_SET_HOME "set FLUME_HOME to the folder of Flume, which has its jars in lib"
@@ -18,38 +18,38 @@ enum ps_java_answer {
 };
 
 /* Looks for the class `type`, which is not a native stage of this kind. `place` is the place of the key. */
-enum ps_java_answer ps_java_type(const struct ps_part_maker *maker, enum ps_kind kind, const char *type,
+enum ps_java_answer ps_java_type(const struct ps_component_maker *maker, enum ps_kind kind, const char *type,
                                  struct ps_place place, const struct ps_stage_ops **ops);
 
 /* Looks for Flume's own class of a type that also has a native stage: `type` is Flume's short name, or one of the
  * class's. */
-enum ps_java_answer ps_java_flume(const struct ps_part_maker *maker, enum ps_kind kind, const char *type,
+enum ps_java_answer ps_java_flume(const struct ps_component_maker *maker, enum ps_kind kind, const char *type,
                                   struct ps_place place, const struct ps_stage_ops **ops);
 
 /* Looks for the class of a component that is to run in Java, whatever its kind: its own, or Flume's own for a type with a native
  * stage. Reports where the class is, or why it cannot run, with `why` it must. Returns whether it can. */
-bool ps_java_runs(const struct ps_part_maker *maker, enum ps_kind kind, const char *type,
+bool ps_java_runs(const struct ps_component_maker *maker, enum ps_kind kind, const char *type,
                   struct ps_place place, const char *why);
 
 /* Reports that a component that is to run in Java has no class there: `why` it is to run there, and what to do. */
-void ps_java_report_absent(const struct ps_part_maker *maker, enum ps_kind kind, const char *type,
+void ps_java_report_absent(const struct ps_component_maker *maker, enum ps_kind kind, const char *type,
                            struct ps_place place, const char *why);
 
 /* Returns whether `type` is the name of a class of the class path. Reports nothing. */
-bool ps_java_found(const struct ps_part_maker *maker, const char *type);
+bool ps_java_found(const struct ps_component_maker *maker, const char *type);
 
 /* Looks for a class that a component uses: `word` names its kind ("handler"), `target` is the interface that it
  * must have. Returns false after reporting why it cannot be used. */
-bool ps_java_inner(const struct ps_part_maker *maker, const char *word, const char *target, const char *name,
-                   struct ps_place place);
+bool ps_java_inner(const struct ps_component_maker *maker, const char *word, const char *target,
+                   const char *name, struct ps_place place);
 
 /* Looks for a class that runs in a JVM of its own and is not a component, and notes its place; `note` is a text about its
  * task: PS_JAVA_IS_ASKED. Otherwise as ps_java_inner. */
-bool ps_java_alone(const struct ps_part_maker *maker, const char *word, const char *target, const char *name,
-                   struct ps_place place, const char *note);
+bool ps_java_alone(const struct ps_component_maker *maker, const char *word, const char *target,
+                   const char *name, struct ps_place place, const char *note);
 #define PS_JAVA_IS_ASKED "is asked in Java when the agent starts"
 
 /* Texts about a class that was not found: the reason ("none of the 7 jars .. has it"), and the cure. They live in
  * the maker's arena. */
-const char *ps_java_absent(const struct ps_part_maker *maker, enum ps_kind kind, const char *type);
-const char *ps_java_absent_cure(const struct ps_part_maker *maker, enum ps_kind kind, const char *type);
+const char *ps_java_absent(const struct ps_component_maker *maker, enum ps_kind kind, const char *type);
+const char *ps_java_absent_cure(const struct ps_component_maker *maker, enum ps_kind kind, const char *type);

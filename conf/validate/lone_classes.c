@@ -14,7 +14,7 @@ void ps_filter_classes_ask_with(ps_filter_class_asker *asker)
 static bool find(void *argument, const char *class_name, struct ps_place place)
 {
     struct ps_conf *conf = argument;
-    struct ps_part_maker maker = {.conf = conf, .stages = conf->stages, .arena = conf->plan_arena};
+    struct ps_component_maker maker = {.conf = conf, .stages = conf->stages, .arena = conf->plan_arena};
     return ps_java_alone(&maker, "config filter", CONFIG_FILTER, class_name, place, PS_JAVA_IS_ASKED);
 }
 
@@ -35,7 +35,7 @@ struct ps_filter_classes ps_filter_classes_make(struct ps_conf *conf, bool ask_t
 
 void ps_check_monitor(struct ps_conf *conf)
 {
-    struct ps_part_maker maker = {.conf = conf, .stages = conf->stages, .arena = conf->arena};
+    struct ps_component_maker maker = {.conf = conf, .stages = conf->stages, .arena = conf->arena};
     const struct ps_place place = {.key = "-Dflume.monitoring.type"};
     if (conf->monitoring.class_name != NULL &&
         !ps_java_alone(&maker, "monitor", "org.apache.flume.instrumentation.MonitorService",

@@ -58,7 +58,7 @@ static struct ps_texts source_channels(struct ps_validation *validation,
     struct ps_texts written = ps_texts_unique(validation->arena, common->channels);
     const char **items = ps_arena_alloc(validation->arena, (written.count + 1) * sizeof *items);
     struct ps_texts valid = {0, items};
-    struct ps_place place = ps_part_place(&validation->maker, part, prefix, "channels");
+    struct ps_place place = ps_component_place(&validation->maker, part, prefix, "channels");
     for (size_t i = 0; i < written.count; i++)
         if (ps_validation_channel(validation, written.items[i]) != NULL)
             items[valid.count++] = written.items[i];
@@ -112,11 +112,11 @@ static bool source_selector(struct ps_validation *validation, struct ps_conf_sou
                              ps_arena_format(validation->arena, "%stype", below)};
     if (type == NULL)
         warn_of_selector_without_type(validation, &common->selector, below);
-    selector->ops = ps_part_type(&validation->maker, PS_KIND_SELECTOR, selector->type, place);
+    selector->ops = ps_component_type(&validation->maker, PS_KIND_SELECTOR, selector->type, place);
     if (selector->ops == NULL)
         return false;
-    bool good = ps_part_bind(&validation->maker, selector, below, ps_common_type) == PS_OK;
-    good &= ps_part_check(&validation->maker, selector, below, context) == PS_OK;
+    bool good = ps_component_bind(&validation->maker, selector, below, ps_common_type) == PS_OK;
+    good &= ps_component_check(&validation->maker, selector, below, context) == PS_OK;
     return good;
 }
 
@@ -135,7 +135,7 @@ static bool source_interceptor(struct ps_validation *validation, struct ps_conf_
     };
     const struct ps_pair *type = ps_pairs_find(&interceptor->pairs, "type");
     if (type == NULL) {
-        struct ps_place place = ps_part_place(&validation->maker, &source->part, prefix, "interceptors");
+        struct ps_place place = ps_component_place(&validation->maker, &source->part, prefix, "interceptors");
         const char *cure = ps_arena_format(arena, "add the line %stype = ...", below);
         if (strchr(name, ',') != NULL)
             cure = "lists are separated by blanks, not commas";
@@ -149,11 +149,12 @@ static bool source_interceptor(struct ps_validation *validation, struct ps_conf_
     interceptor->file = type->file;
     interceptor->line = type->line;
     struct ps_place place = {type->file, type->line, ps_arena_format(arena, "%stype", below)};
-    interceptor->ops = ps_part_engine(&validation->maker, PS_KIND_INTERCEPTOR, interceptor, below, place);
+    interceptor->ops =
+        ps_component_engine(&validation->maker, PS_KIND_INTERCEPTOR, interceptor, below, place);
     if (interceptor->ops == NULL)
         return false;
-    bool good = ps_part_bind(&validation->maker, interceptor, below, ps_common_interceptor) == PS_OK;
-    good &= ps_part_check(&validation->maker, interceptor, below, context) == PS_OK;
+    bool good = ps_component_bind(&validation->maker, interceptor, below, ps_common_interceptor) == PS_OK;
+    good &= ps_component_check(&validation->maker, interceptor, below, context) == PS_OK;
     source->interceptor_count += good;
     return good;
 }
@@ -198,7 +199,7 @@ static bool source_workers(struct ps_validation *validation, const struct ps_con
     if (!part->ops->exclusive || source->common.workers <= 1)
         return true;
     ps_problem_add(validation->problems, PS_SEVERITY_ERROR,
-                   ps_part_place(&validation->maker, part, prefix, "penstock.workers"), "set it to 1",
+                   ps_component_place(&validation->maker, part, prefix, "penstock.workers"), "set it to 1",
                    "%s cannot run on several workers", part->label);
     return false;
 }
@@ -212,7 +213,7 @@ static bool source_make(struct ps_validation *validation, const struct ps_entry 
     if (!ps_validation_part(validation, PS_KIND_SOURCE, entry, prefix, &source->part))
         return false;
     struct ps_conf_part *part = &source->part;
-    size_t in_java = ps_part_chain(&validation->maker, part);
+    size_t in_java = ps_component_chain(&validation->maker, part);
     struct ps_bind bind = common_bind(validation, part, prefix);
     bool good = !part->refused;
     good &= ps_bind_options(&bind, ps_common_source_options, NULL, &part->pairs, &common) == PS_OK;
@@ -226,9 +227,9 @@ static bool source_make(struct ps_validation *validation, const struct ps_entry 
         .batch_events_max = PS_BATCH_EVENTS_MAX,
     };
     good &= source_workers(validation, source, prefix);
-    bool bound = ps_part_bind(&validation->maker, part, prefix, ps_common_source) == PS_OK;
+    bool bound = ps_component_bind(&validation->maker, part, prefix, ps_common_source) == PS_OK;
     good &= bound;
-    good &= ps_part_check(&validation->maker, part, prefix, &context) == PS_OK;
+    good &= ps_component_check(&validation->maker, part, prefix, &context) == PS_OK;
     good &= source_selector(validation, source, &common, prefix, &context);
     good &= source_interceptors(validation, source, &common, prefix, &context);
     if (good) { /* the source runs these itself */
@@ -262,8 +263,8 @@ static void flow_make(struct ps_validation *validation, struct ps_conf_source *s
     struct ps_pairs no_pairs = {0};
     struct ps_bind bind = common_bind(validation, &source->part, prefix);
     (void)ps_bind_options(&bind, ps_source_common_rows, NULL, &no_pairs, &source->common);
-    (void)ps_part_bind(&validation->maker, &source->part, prefix, ps_common_source);
-    (void)ps_part_check(&validation->maker, &source->part, prefix, &context);
+    (void)ps_component_bind(&validation->maker, &source->part, prefix, ps_common_source);
+    (void)ps_component_check(&validation->maker, &source->part, prefix, &context);
     (void)source_selector(validation, source, &common, prefix, &context);
 }
 
@@ -290,7 +291,7 @@ static bool sink_retries(struct ps_validation *validation, struct ps_conf_sink *
     if (sink->common.retry_max == 0 || sink->common.deadletter != NULL)
         return true;
     ps_problem_add(validation->problems, PS_SEVERITY_ERROR,
-                   ps_part_place(&validation->maker, &sink->part, prefix, "penstock.retry.max"),
+                   ps_component_place(&validation->maker, &sink->part, prefix, "penstock.retry.max"),
                    ps_arena_format(validation->arena,
                                    "add the line %spenstock.deadletter = DIRECTORY or CHANNEL", prefix),
                    "%s would lose events after %lld attempts: it has no penstock.deadletter",
@@ -316,7 +317,7 @@ static bool sink_make(struct ps_validation *validation, const struct ps_entry *e
     sink->channel = common.channel;
     const struct ps_conf_channel *channel =
         sink->channel != NULL ? ps_validation_channel(validation, sink->channel) : NULL;
-    struct ps_place place = ps_part_place(&validation->maker, part, prefix, "channel");
+    struct ps_place place = ps_component_place(&validation->maker, part, prefix, "channel");
     if (sink->channel == NULL)
         ps_problem_add(validation->problems, PS_SEVERITY_DROPPED, place,
                        ps_pairs_get(&part->pairs, "channels") != NULL
@@ -335,9 +336,9 @@ static bool sink_make(struct ps_validation *validation, const struct ps_entry *e
         .batch_events_max = PS_BATCH_EVENTS_MAX,
     };
     good &= channel != NULL;
-    bool bound = ps_part_bind(&validation->maker, part, prefix, ps_common_sink) == PS_OK;
+    bool bound = ps_component_bind(&validation->maker, part, prefix, ps_common_sink) == PS_OK;
     good &= bound;
-    good &= ps_part_check(&validation->maker, part, prefix, &context) == PS_OK;
+    good &= ps_component_check(&validation->maker, part, prefix, &context) == PS_OK;
     if (bound && channel != NULL)
         good &= ps_validation_batch_fits(validation, part, prefix, channel);
     return good;

@@ -129,7 +129,7 @@ bool ps_validation_part(struct ps_validation *validation, enum ps_kind kind, con
     }
     part->line = place.line;
     part->file = place.file;
-    part->ops = ps_part_engine(&validation->maker, kind, part, prefix, place);
+    part->ops = ps_component_engine(&validation->maker, kind, part, prefix, place);
     return part->ops != NULL;
 }
 
@@ -167,7 +167,7 @@ bool ps_validation_batch_fits(struct ps_validation *validation, const struct ps_
     for (size_t i = 0; batch_keys[i] != NULL; i++)
         if (ps_option_named(part->ops->options, batch_keys[i]) != NULL)
             key = ps_option_named(part->ops->options, batch_keys[i])->key;
-    struct ps_place place = ps_part_place(&validation->maker, part, prefix, key);
+    struct ps_place place = ps_component_place(&validation->maker, part, prefix, key);
     if (is_unread_by_flume(place.key))
         batch = strtoll(ps_option_named(part->ops->options, key)->fallback, NULL, 10);
     if (part->ops->batch_events != NULL)
@@ -239,8 +239,9 @@ static void validate_channels(struct ps_validation *validation)
             .consumers = count_users(validation, PS_SECTION_SINKS, entry->name),
             .batch_events_max = PS_BATCH_EVENTS_MAX,
         };
-        bool bound = ps_part_bind(&validation->maker, &channel->part, prefix, ps_common_channel) == PS_OK;
-        bool good = ps_part_check(&validation->maker, &channel->part, prefix, &context) == PS_OK;
+        bool bound =
+            ps_component_bind(&validation->maker, &channel->part, prefix, ps_common_channel) == PS_OK;
+        bool good = ps_component_check(&validation->maker, &channel->part, prefix, &context) == PS_OK;
         if (bound && good && !channel->part.refused)
             agent->channel_count++;
     }

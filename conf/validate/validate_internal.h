@@ -3,12 +3,12 @@
 #pragma once
 
 #include "conf/agent.h"
-#include "conf/validate/part.h"
+#include "conf/validate/component.h"
 #include "conf/text.h"
 #include "conf/validate/validate.h"
 
 struct ps_validation {
-    struct ps_part_maker maker;
+    struct ps_component_maker maker;
     struct ps_conf *conf;
     const struct ps_agent_text *text;
     struct ps_arena *arena;

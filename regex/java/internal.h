@@ -172,7 +172,7 @@ void ps_java_fold(struct ps_java_node *root, const struct ps_java_node *const *g
 /* Returns whether the tree has a node of that kind. */
 bool ps_java_has(const struct ps_java_node *node, enum ps_java_kind kind);
 
-/* In regex/java/behind.c: converts a look-behind's content into a form that PCRE2 accepts, with alternatives
+/* In regex/java/lookbehind.c: converts a look-behind's content into a form that PCRE2 accepts, with alternatives
  * in `child`, `next`. Returns NULL with `*reason` set if that is not possible. */
 struct ps_java_node *ps_java_behind(struct ps_arena *arena, const struct ps_java_node *look,
                                     const char **reason);

@@ -412,7 +412,7 @@ static enum ps_status open_keeping(const struct taildir_plan *plan, struct taild
         return ps_err_set(
             err, "exactly once needs a lock on %s: put positionFile on a file system with locks and room",
             plan->settings.position_path);
-    if (ps_tail_owner_need(plan->settings.position_path, keeping->owner, err) != PS_OK)
+    if (ps_tail_source_id_need(plan->settings.position_path, keeping->owner, err) != PS_OK)
         return PS_FAIL;
     ps_random_init(&random);
     keeping->life = (int32_t)(ps_random_next(&random) >> 33);
@@ -432,7 +432,7 @@ static enum ps_status taildir_open(const void *plan_, void *state_, struct ps_po
     if (ps_tail_lock(plan->settings.position_path, &state->lock, err) != PS_OK)
         return PS_FAIL;
     bool ready = plan->sink_keeps ? open_keeping(plan, state, err) == PS_OK
-                                  : ps_tail_owner_forget(plan->settings.position_path, err) == PS_OK;
+                                  : ps_tail_source_id_forget(plan->settings.position_path, err) == PS_OK;
     if (ready)
         state->tailer = ps_tailer_open(&plan->settings, plan->sink_keeps ? &state->keeping : NULL, port, err);
     if (state->tailer == NULL)

@@ -12,7 +12,7 @@
 /* A bare scan of a batch takes as many events at once as the matcher does. */
 #define STEP 250U
 
-struct bed {
+struct harness {
     struct ps_regex **regexes;
     uint32_t count;
     struct ps_matcher *matcher;
@@ -22,56 +22,58 @@ struct bed {
     uint64_t hits;
 };
 
-static void bed_add(struct bed *bed, const char *pattern)
+static void harness_add(struct harness *harness, const char *pattern)
 {
-    bed->regexes[bed->count] = ps_regex_create(pattern, 0, PS_REGEX_FIND, NULL);
-    PS_ASSERT(bed->regexes[bed->count] != NULL);
-    bed->count++;
+    harness->regexes[harness->count] = ps_regex_create(pattern, 0, PS_REGEX_FIND, NULL);
+    PS_ASSERT(harness->regexes[harness->count] != NULL);
+    harness->count++;
 }
 
-static void bed_make(struct bed *bed, enum ps_rule_traffic_kind kind, uint32_t rules, const char *only)
+static void harness_make(struct harness *harness, enum ps_rule_traffic_kind kind, uint32_t rules,
+                         const char *only)
 {
     struct ps_rule_traffic traffic;
     char pattern[PS_RULE_TRAFFIC_PATTERN_BYTES];
     const size_t pitch = PS_RULE_TRAFFIC_BYTES + 1;
     ps_rule_traffic_init(&traffic, kind, rules);
-    *bed = (struct bed){.regexes = ps_must_alloc(rules, sizeof *bed->regexes, "the matcher's subjects"),
-                        .text = ps_must_alloc(1, EVENTS * pitch, "the matcher's subjects"),
-                        .in_place = ps_must_alloc(EVENTS, sizeof *bed->in_place, "the matcher's subjects"),
-                        .apart = ps_must_alloc(EVENTS, sizeof *bed->apart, "the matcher's subjects")};
+    *harness = (struct harness){
+        .regexes = ps_must_alloc(rules, sizeof *harness->regexes, "the matcher's subjects"),
+        .text = ps_must_alloc(1, EVENTS * pitch, "the matcher's subjects"),
+        .in_place = ps_must_alloc(EVENTS, sizeof *harness->in_place, "the matcher's subjects"),
+        .apart = ps_must_alloc(EVENTS, sizeof *harness->apart, "the matcher's subjects")};
     if (only != NULL)
-        bed_add(bed, only);
+        harness_add(harness, only);
     for (uint32_t rule = 0; rule < rules && only == NULL; rule++) {
         ps_rule_traffic_pattern(&traffic, rule, pattern);
-        bed_add(bed, pattern);
+        harness_add(harness, pattern);
     }
-    bed->matcher =
-        ps_matcher_create((const struct ps_regex *const *)bed->regexes, bed->count, NULL, NULL, NULL);
-    PS_ASSERT(bed->matcher != NULL && bed->matcher->hyperscan != NULL);
-    bed->scratch = ps_matcher_scratch_create(bed->matcher, NULL);
-    PS_ASSERT(bed->scratch != NULL);
+    harness->matcher =
+        ps_matcher_create((const struct ps_regex *const *)harness->regexes, harness->count, NULL, NULL, NULL);
+    PS_ASSERT(harness->matcher != NULL && harness->matcher->hyperscan != NULL);
+    harness->scratch = ps_matcher_scratch_create(harness->matcher, NULL);
+    PS_ASSERT(harness->scratch != NULL);
     for (uint32_t i = 0; i < EVENTS; i++) {
-        char *at = bed->text + i * pitch;
+        char *at = harness->text + i * pitch;
         ps_rule_traffic_event(&traffic, at);
         at[PS_RULE_TRAFFIC_BYTES] = '\n';
-        bed->in_place[i] = (struct ps_slice){at, PS_RULE_TRAFFIC_BYTES};
+        harness->in_place[i] = (struct ps_slice){at, PS_RULE_TRAFFIC_BYTES};
     }
     /* The same events of each batch, in an order in which neighbours are never adjacent in memory. */
     for (uint32_t i = 0; i < EVENTS; i++)
-        bed->apart[i] = bed->in_place[i / BATCH * BATCH + i % BATCH * 7 % BATCH];
+        harness->apart[i] = harness->in_place[i / BATCH * BATCH + i % BATCH * 7 % BATCH];
 }
 
-static void bed_free(struct bed *bed)
+static void harness_free(struct harness *harness)
 {
-    PS_ASSERT(bed->hits > 0);
-    ps_matcher_scratch_destroy(bed->scratch);
-    ps_matcher_destroy(bed->matcher);
-    for (uint32_t i = 0; i < bed->count; i++)
-        ps_regex_destroy(bed->regexes[i]);
-    free(bed->regexes);
-    free(bed->text);
-    free(bed->in_place);
-    free(bed->apart);
+    PS_ASSERT(harness->hits > 0);
+    ps_matcher_scratch_destroy(harness->scratch);
+    ps_matcher_destroy(harness->matcher);
+    for (uint32_t i = 0; i < harness->count; i++)
+        ps_regex_destroy(harness->regexes[i]);
+    free(harness->regexes);
+    free(harness->text);
+    free(harness->in_place);
+    free(harness->apart);
 }
 
 static int count_hit(unsigned, unsigned long long, unsigned long long, unsigned, void *argument)
@@ -87,47 +89,47 @@ static void count_each(void *argument, uint32_t, const uint32_t *, uint32_t coun
 
 enum way { BARE_EVENTS, BARE_BATCHES, IN_PLACE, COPIED };
 
-static void scan(struct bed *bed, const char *data, uint32_t length)
+static void scan(struct harness *harness, const char *data, uint32_t length)
 {
-    PS_ASSERT(ps_hyperscan_scan(bed->matcher->hyperscan, bed->scratch->hyperscan, data, length, count_hit,
-                                &bed->hits) == PS_SCAN_DONE);
+    PS_ASSERT(ps_hyperscan_scan(harness->matcher->hyperscan, harness->scratch->hyperscan, data, length,
+                                count_hit, &harness->hits) == PS_SCAN_DONE);
 }
 
-static void one_batch(struct bed *bed, enum way way, uint32_t first)
+static void one_batch(struct harness *harness, enum way way, uint32_t first)
 {
-    const struct ps_slice *subjects = (way == COPIED ? bed->apart : bed->in_place) + first;
+    const struct ps_slice *subjects = (way == COPIED ? harness->apart : harness->in_place) + first;
     if (way == BARE_EVENTS) {
         for (uint32_t i = 0; i < BATCH; i++)
-            scan(bed, subjects[i].data, subjects[i].length);
+            scan(harness, subjects[i].data, subjects[i].length);
     } else if (way == BARE_BATCHES) {
         for (uint32_t i = 0; i < BATCH; i += STEP) {
             uint32_t count = BATCH - i < STEP ? BATCH - i : STEP;
-            scan(bed, subjects[i].data, count * (PS_RULE_TRAFFIC_BYTES + 1) - 1);
+            scan(harness, subjects[i].data, count * (PS_RULE_TRAFFIC_BYTES + 1) - 1);
         }
-    } else if (bed->matcher->count == 1) {
+    } else if (harness->matcher->count == 1) {
         uint64_t bits[PS_MATCHER_WORDS];
-        ps_matcher_scan_bits(bed->matcher, bed->scratch, subjects, BATCH, bits);
+        ps_matcher_scan_bits(harness->matcher, harness->scratch, subjects, BATCH, bits);
         for (uint32_t i = 0; i < BATCH / 64; i++)
-            bed->hits += (uint64_t)__builtin_popcountll(bits[i]);
+            harness->hits += (uint64_t)__builtin_popcountll(bits[i]);
     } else {
-        ps_matcher_scan_each(bed->matcher, bed->scratch, subjects, BATCH, count_each, &bed->hits);
+        ps_matcher_scan_each(harness->matcher, harness->scratch, subjects, BATCH, count_each, &harness->hits);
     }
 }
 
 static void run(struct ps_micro *micro, enum ps_rule_traffic_kind kind, uint32_t rules, const char *only,
                 enum way way)
 {
-    struct bed bed;
+    struct harness harness;
     uint32_t at = 0;
-    bed_make(&bed, kind, rules, only);
+    harness_make(&harness, kind, rules, only);
     while (ps_micro_batch(micro, BATCH)) {
-        one_batch(&bed, way, at);
+        one_batch(&harness, way, at);
         at = (at + BATCH) % EVENTS;
     }
-    for (; bed.hits == 0; at = (at + BATCH) % EVENTS) /* few iterations may not have seen a hit */
-        one_batch(&bed, way, at);
+    for (; harness.hits == 0; at = (at + BATCH) % EVENTS) /* few iterations may not have seen a hit */
+        one_batch(&harness, way, at);
     ps_micro_bytes(micro, PS_RULE_TRAFFIC_BYTES);
-    bed_free(&bed);
+    harness_free(&harness);
 }
 
 #define WAYS(name, kind, rules, only)                                                                        \

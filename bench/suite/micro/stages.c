@@ -3,7 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "bench/suite/bed.h"
+#include "bench/suite/harness.h"
 #include "bench/suite/micro/micro.h"
 #include "core/engine/runner.h"
 #include "stages/lib/text/escape.h"
@@ -18,11 +18,11 @@ static const char *const channel_names[ROUTES] = {"c1", "c2", "c3", "c4"};
 static const struct ps_texts channels = {ROUTES, channel_names};
 
 /* Events with three headers, one of which, `h`, has four values. */
-static struct ps_batch *batch_make(struct ps_bed *bed, bool headers)
+static struct ps_batch *batch_make(struct ps_bench_harness *harness, bool headers)
 {
     static const char body[BODY_BYTES] = "body";
     static const char *const values[] = {"alpha", "beta", "gamma", "delta"};
-    struct ps_batch *batch = ps_batch_take(&bed->bump, bed->now);
+    struct ps_batch *batch = ps_batch_take(&harness->bump, harness->now);
     PS_ASSERT(batch != NULL);
     for (unsigned i = 0; i < EVENTS; i++) {
         struct ps_event *event = ps_batch_add_copy(batch, body, BODY_BYTES);
@@ -43,18 +43,18 @@ static struct ps_batch *batch_make(struct ps_bed *bed, bool headers)
 
 static void interceptor_run(struct ps_micro *micro, const char *name, const char *const *keys)
 {
-    struct ps_bed bed;
-    ps_bed_init(&bed, UINT64_C(64) << 20);
+    struct ps_bench_harness harness;
+    ps_bench_harness_init(&harness, UINT64_C(64) << 20);
     if (name != NULL)
-        ps_bed_open(&bed, PS_KIND_INTERCEPTOR, name, channels, keys);
+        ps_bench_harness_open(&harness, PS_KIND_INTERCEPTOR, name, channels, keys);
     while (ps_micro_batch(micro, EVENTS)) {
-        struct ps_batch *batch = batch_make(&bed, false);
+        struct ps_batch *batch = batch_make(&harness, false);
         if (name != NULL)
-            PS_ASSERT(bed.ops->interceptor->work(bed.plan, bed.state, ps_batch_chain(batch), &bed.now) ==
-                      PS_DONE);
+            PS_ASSERT(harness.ops->interceptor->work(harness.plan, harness.state, ps_batch_chain(batch),
+                                                     &harness.now) == PS_DONE);
         ps_batch_give(batch);
     }
-    ps_bed_fini(&bed);
+    ps_bench_harness_fini(&harness);
 }
 
 static void bench_no_interceptor(struct ps_micro *micro)
@@ -73,7 +73,7 @@ static void bench_uuid(struct ps_micro *micro)
 }
 
 /* Log lines one after the other with newlines between, as sources leave them. */
-static struct ps_batch *lines_make(struct ps_bed *bed)
+static struct ps_batch *lines_make(struct ps_bench_harness *harness)
 {
     static char lines[EVENTS * (LINE_BYTES + 1)];
     if (lines[0] == '\0') {
@@ -88,7 +88,7 @@ static struct ps_batch *lines_make(struct ps_bed *bed)
             line[LINE_BYTES] = '\n';
         }
     }
-    struct ps_batch *batch = ps_batch_take(&bed->bump, bed->now);
+    struct ps_batch *batch = ps_batch_take(&harness->bump, harness->now);
     PS_ASSERT(batch != NULL);
     uint32_t room;
     char *bytes = ps_batch_reserve(batch, sizeof lines, &room);
@@ -103,19 +103,19 @@ static struct ps_batch *lines_make(struct ps_bed *bed)
 
 static void lines_run(struct ps_micro *micro, const char *name, const char *const *keys)
 {
-    struct ps_bed bed;
-    ps_bed_init(&bed, UINT64_C(64) << 20);
+    struct ps_bench_harness harness;
+    ps_bench_harness_init(&harness, UINT64_C(64) << 20);
     if (name != NULL)
-        ps_bed_open(&bed, PS_KIND_INTERCEPTOR, name, channels, keys);
+        ps_bench_harness_open(&harness, PS_KIND_INTERCEPTOR, name, channels, keys);
     while (ps_micro_batch(micro, EVENTS)) {
-        struct ps_batch *batch = lines_make(&bed);
+        struct ps_batch *batch = lines_make(&harness);
         if (name != NULL)
-            PS_ASSERT(bed.ops->interceptor->work(bed.plan, bed.state, ps_batch_chain(batch), &bed.now) ==
-                      PS_DONE);
+            PS_ASSERT(harness.ops->interceptor->work(harness.plan, harness.state, ps_batch_chain(batch),
+                                                     &harness.now) == PS_DONE);
         ps_batch_give(batch);
     }
     ps_micro_bytes(micro, LINE_BYTES);
-    ps_bed_fini(&bed);
+    ps_bench_harness_fini(&harness);
 }
 
 static void bench_no_interceptor_lines(struct ps_micro *micro)
@@ -158,18 +158,18 @@ static void bench_search_replace(struct ps_micro *micro)
 
 static void selector_run(struct ps_micro *micro, const char *name, const char *const *keys)
 {
-    struct ps_bed bed;
-    ps_bed_init(&bed, UINT64_C(64) << 20);
-    ps_bed_open(&bed, PS_KIND_SELECTOR, name, channels, keys);
-    struct ps_batch *batch = batch_make(&bed, true);
+    struct ps_bench_harness harness;
+    ps_bench_harness_init(&harness, UINT64_C(64) << 20);
+    ps_bench_harness_open(&harness, PS_KIND_SELECTOR, name, channels, keys);
+    struct ps_batch *batch = batch_make(&harness, true);
     while (ps_micro_batch(micro, EVENTS)) {
         struct ps_route *route = ps_route_create(ROUTES);
-        PS_ASSERT(bed.ops->selector->work(bed.plan, bed.state, ps_batch_chain(batch), route, &bed.now) ==
-                  PS_DONE);
+        PS_ASSERT(harness.ops->selector->work(harness.plan, harness.state, ps_batch_chain(batch), route,
+                                              &harness.now) == PS_DONE);
         ps_route_destroy(route);
     }
     ps_batch_give(batch);
-    ps_bed_fini(&bed);
+    ps_bench_harness_fini(&harness);
 }
 
 static void bench_replicating(struct ps_micro *micro)
@@ -193,21 +193,21 @@ static bool count_bytes(struct ps_output *, const void *, size_t)
 
 static void serializer_run(struct ps_micro *micro, const char *name, const char *const *keys)
 {
-    struct ps_bed bed;
-    ps_bed_init(&bed, UINT64_C(64) << 20);
-    ps_bed_open(&bed, PS_KIND_SERIALIZER, name, channels, keys);
-    const struct ps_serializer_ops *ops = bed.ops->serializer;
+    struct ps_bench_harness harness;
+    ps_bench_harness_init(&harness, UINT64_C(64) << 20);
+    ps_bench_harness_open(&harness, PS_KIND_SERIALIZER, name, channels, keys);
+    const struct ps_serializer_ops *ops = harness.ops->serializer;
     struct ps_output output = {.write = count_bytes};
-    struct ps_batch *batch = batch_make(&bed, true);
-    PS_ASSERT(ops->begin == NULL || ops->begin(bed.plan, bed.state, &output));
+    struct ps_batch *batch = batch_make(&harness, true);
+    PS_ASSERT(ops->begin == NULL || ops->begin(harness.plan, harness.state, &output));
     while (ps_micro_batch(micro, EVENTS)) {
         for (unsigned i = 0; i < EVENTS; i++)
-            PS_ASSERT(ops->event(bed.plan, bed.state, batch, &batch->events[i], &output));
-        PS_ASSERT(ops->flush == NULL || ops->flush(bed.plan, bed.state, &output));
+            PS_ASSERT(ops->event(harness.plan, harness.state, batch, &batch->events[i], &output));
+        PS_ASSERT(ops->flush == NULL || ops->flush(harness.plan, harness.state, &output));
     }
     ps_micro_bytes(micro, BODY_BYTES);
     ps_batch_give(batch);
-    ps_bed_fini(&bed);
+    ps_bench_harness_fini(&harness);
 }
 
 static void bench_text(struct ps_micro *micro)
@@ -234,23 +234,23 @@ static void bench_avro_snappy(struct ps_micro *micro)
 
 static void escape_run(struct ps_micro *micro, const char *pattern)
 {
-    struct ps_bed bed;
-    ps_bed_init(&bed, UINT64_C(64) << 20);
+    struct ps_bench_harness harness;
+    ps_bench_harness_init(&harness, UINT64_C(64) << 20);
     struct ps_err err;
-    const struct ps_escape *escape = ps_escape_compile(bed.arena, pattern, NULL, &err);
+    const struct ps_escape *escape = ps_escape_compile(harness.arena, pattern, NULL, &err);
     PS_ASSERT(escape != NULL);
-    struct ps_escape_cache *cache = ps_arena_alloc(bed.arena, sizeof *cache);
-    struct ps_batch *batch = batch_make(&bed, true);
+    struct ps_escape_cache *cache = ps_arena_alloc(harness.arena, sizeof *cache);
+    struct ps_batch *batch = batch_make(&harness, true);
     while (ps_micro_batch(micro, EVENTS)) {
         for (unsigned i = 0; i < EVENTS; i++) {
             char out[256];
             uint32_t length;
-            PS_ASSERT(ps_escape_expand(escape, cache, batch, &batch->events[i], &bed.now, out, sizeof out,
+            PS_ASSERT(ps_escape_expand(escape, cache, batch, &batch->events[i], &harness.now, out, sizeof out,
                                        &length) == PS_ESCAPE_OK);
         }
     }
     ps_batch_give(batch);
-    ps_bed_fini(&bed);
+    ps_bench_harness_fini(&harness);
 }
 
 static void bench_escape_header(struct ps_micro *micro)

@@ -19,7 +19,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "bench/suite/bed.h"
+#include "bench/suite/harness.h"
 #include "bench/suite/paired.h"
 #include "bench/suite/rule_traffic.h"
 #include "core/engine/runner.h"
@@ -42,7 +42,7 @@ struct set {
     enum ps_rule_traffic_kind kind;
     uint32_t rules;
     double hits; /* share of events that are hit */
-    struct ps_bed bed;
+    struct ps_bench_harness harness;
     struct ps_batch *batches[2][BATCHES_MAX]; /* IN_PLACE, COPIED */
     unsigned batch_count[2];
     char *lines;       /* all events */
@@ -118,8 +118,9 @@ static void batches_make(struct set *set, bool in_place)
         unsigned number = set->batch_count[way]++;
         PS_ASSERT(number < BATCHES_MAX);
         uint32_t left = EVENTS - at < PS_BATCH_EVENTS_MAX ? EVENTS - at : PS_BATCH_EVENTS_MAX;
-        set->batches[way][number] = ps_bed_batch(&set->bed, set->lines + (size_t)at * LINE_BYTES,
-                                                 PS_RULE_TRAFFIC_BYTES, left, in_place, &taken);
+        set->batches[way][number] =
+            ps_bench_harness_batch(&set->harness, set->lines + (size_t)at * LINE_BYTES, PS_RULE_TRAFFIC_BYTES,
+                                   left, in_place, &taken);
     }
 }
 
@@ -144,9 +145,10 @@ static void set_make(struct set *set, enum ps_rule_traffic_kind kind, uint32_t r
     }
     set->hits = (double)hits / EVENTS;
     struct ps_usage before = ps_usage_self();
-    ps_bed_init(&set->bed, UINT64_C(64) << 20);
-    ps_bed_open(
-        &set->bed, PS_KIND_SELECTOR, "rules", (struct ps_texts){PS_COUNT_OF(channel_names), channel_names},
+    ps_bench_harness_init(&set->harness, UINT64_C(64) << 20);
+    ps_bench_harness_open(
+        &set->harness, PS_KIND_SELECTOR, "rules",
+        (struct ps_texts){PS_COUNT_OF(channel_names), channel_names},
         (const char *const[]){"rules.file", path, "rules.watch", "false", "rules.cache", "none", NULL});
     set->compile_s = ps_usage_self().cpu_s - before.cpu_s;
     hyperscan_make(set, path);
@@ -161,7 +163,7 @@ static void set_free(struct set *set)
         for (unsigned i = 0; i < set->batch_count[way]; i++)
             ps_batch_give(set->batches[way][i]);
     }
-    ps_bed_fini(&set->bed);
+    ps_bench_harness_fini(&set->harness);
     ps_hyperscan_scratch_destroy(set->scratch);
     ps_hyperscan_close(set->hyperscan);
     free(set->lines);
@@ -181,8 +183,8 @@ static double stage_batch(struct set *set, struct ps_batch *batch, const char *l
         memcpy(batch->events[row].body, lines + (size_t)row * LINE_BYTES, PS_RULE_TRAFFIC_BYTES);
     double began = cpu_ns();
     struct ps_route *route = ps_route_create(PS_COUNT_OF(channel_names));
-    PS_ASSERT(set->bed.ops->selector->work(set->bed.plan, set->bed.state, ps_batch_chain(batch), route,
-                                           &set->bed.now) == PS_DONE);
+    PS_ASSERT(set->harness.ops->selector->work(set->harness.plan, set->harness.state, ps_batch_chain(batch),
+                                               route, &set->harness.now) == PS_DONE);
     ps_route_destroy(route);
     return cpu_ns() - began;
 }
@@ -244,9 +246,9 @@ static double measure(struct set *set, enum way way, double seconds)
 /* Checks that exactly the expected events are hit, in one pass over all. */
 static void counts_check(struct set *set, enum way way)
 {
-    double before = ps_bed_series_sum(&set->bed, "rule_hits");
+    double before = ps_bench_harness_series_sum(&set->harness, "rule_hits");
     pass(set, way);
-    double hits = ps_bed_series_sum(&set->bed, "rule_hits") - before;
+    double hits = ps_bench_harness_series_sum(&set->harness, "rule_hits") - before;
     if (fabs(hits - set->hits * EVENTS) > 0.5) {
         fprintf(stderr, "bench_rules_stage: %s, %u rules: %.0f events were hit, not %.0f\n",
                 ps_rule_traffic_name(set->kind), set->rules, hits, set->hits * EVENTS);

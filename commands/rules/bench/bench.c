@@ -90,7 +90,7 @@ static void on_hits(void *argument, uint32_t, const uint32_t *, uint32_t count)
 /* Compiles the expressions over the body alone; no matcher if there are none. */
 static bool scan_open(struct ps_rules_bench *bench, struct scan *scan)
 {
-    const struct ps_rules *rules = bench->bed.rules;
+    const struct ps_rules *rules = bench->harness.rules;
     const struct ps_regex **regexes =
         ps_arena_alloc(bench->arena, (rules->pattern_count + 1) * sizeof *regexes);
     struct ps_err err = {.length = 0};
@@ -131,7 +131,7 @@ static uint64_t scan_time(struct scan *scan, const struct ps_slice *bodies, uint
 static uint64_t rules_time(struct ps_rules_bench *bench, struct ps_batch *batch)
 {
     uint64_t before = ps_clock_now().mono_ns;
-    (void)ps_rules_bed_run(&bench->bed, batch, NULL, NULL);
+    (void)ps_rules_harness_run(&bench->harness, batch, NULL, NULL);
     return ps_clock_now().mono_ns - before;
 }
 
@@ -140,8 +140,9 @@ static size_t batch_measure(struct ps_rules_bench *bench, struct scan *scan, siz
 {
     struct ps_slice bodies[PS_BATCH_EVENTS_MAX];
     size_t count;
-    struct ps_batch *batch = ps_rules_bed_events(&bench->bed, &bench->lines[from], bench->line_count - from,
-                                                 bench->headers, bench->header_count, &count);
+    struct ps_batch *batch =
+        ps_rules_harness_events(&bench->harness, &bench->lines[from], bench->line_count - from,
+                                bench->headers, bench->header_count, &count);
     if (batch == NULL)
         return 0;
     for (size_t i = 0; i < count; i++) {
@@ -164,18 +165,18 @@ static bool measure(struct ps_rules_bench *bench)
     bool good = scan_open(bench, &scan), scan_first = false;
     uint64_t began = ps_clock_now().mono_ns, limit = (uint64_t)(bench->command->seconds * 1e9);
     size_t at = 0;
-    ps_rules_bed_forget(&bench->bed);
-    ps_rules_progress_begin(&bench->bed.progress);
+    ps_rules_harness_forget(&bench->harness);
+    ps_rules_progress_begin(&bench->harness.progress);
     for (uint64_t spent = 0; good && spent < limit; spent = ps_clock_now().mono_ns - began) {
         size_t count = batch_measure(bench, &scan, at, scan_first);
         good = count > 0;
         at = at + count >= bench->line_count ? 0 : at + count;
         scan_first = !scan_first;
-        ps_rules_progress_say(&bench->bed.progress, "measuring, %.0f %% ...",
+        ps_rules_progress_say(&bench->harness.progress, "measuring, %.0f %% ...",
                               100 * (double)spent / (double)limit);
     }
-    ps_rules_progress_end(&bench->bed.progress);
-    ps_rules_scratch_counts(bench->bed.scratch, &bench->counts);
+    ps_rules_progress_end(&bench->harness.progress);
+    ps_rules_scratch_counts(bench->harness.scratch, &bench->counts);
     scan_close(&scan);
     return good;
 }
@@ -206,7 +207,7 @@ static void condition_cost(struct ps_rules_bench *bench, struct ps_regex_scratch
         condition_cost(bench, scratch, rule, condition->left);
     if (condition->right != NULL)
         condition_cost(bench, scratch, rule, condition->right);
-    const struct ps_rules *rules = bench->bed.rules;
+    const struct ps_rules *rules = bench->harness.rules;
     if (condition->kind != PS_CONDITION_MATCH || rules->patterns[condition->pattern].subject.header != NULL)
         return;
     const struct ps_regex *regex = rules->patterns[condition->pattern].regex;
@@ -226,7 +227,7 @@ static void condition_cost(struct ps_rules_bench *bench, struct ps_regex_scratch
 static void costs_estimate(struct ps_rules_bench *bench)
 {
     struct ps_regex_scratch *scratch = ps_regex_scratch_create();
-    const struct ps_rules *rules = bench->bed.rules;
+    const struct ps_rules *rules = bench->harness.rules;
     for (size_t i = 0; i < rules->rule_count; i++)
         condition_cost(bench, scratch, &bench->rules[i], rules->rules[i].when);
     ps_regex_scratch_destroy(scratch);
@@ -251,10 +252,11 @@ static void headers_take(struct ps_rules_bench *bench)
 
 static bool bench_run(struct ps_rules_bench *bench)
 {
-    if (ps_rules_bed_open(&bench->bed, bench->command, bench->file) != PS_OK)
+    if (ps_rules_harness_open(&bench->harness, bench->command, bench->file) != PS_OK)
         return false;
     headers_take(bench);
-    bench->rules = ps_arena_alloc(bench->arena, (bench->bed.rules->rule_count + 1) * sizeof *bench->rules);
+    bench->rules =
+        ps_arena_alloc(bench->arena, (bench->harness.rules->rule_count + 1) * sizeof *bench->rules);
     if (!ps_rules_bench_look(bench))
         return false;
     costs_estimate(bench);
@@ -293,7 +295,7 @@ int ps_main_rules_bench(struct ps_rules_command *command)
     else if (good)
         ps_rules_bench_print(&bench);
     if (opened)
-        ps_rules_bed_close(&bench.bed);
+        ps_rules_harness_close(&bench.harness);
     free(bench.pairs);
     free(bench.lines);
     free(bench.text);

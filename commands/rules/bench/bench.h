@@ -36,7 +36,7 @@ struct ps_rules_bench {
     struct ps_rules_header_value *headers;
     size_t header_count;
     /* results */
-    struct ps_rules_bed bed; /* the unchanged rules */
+    struct ps_rules_harness harness; /* the unchanged rules */
     struct ps_rules_bench_rule *rules;
     uint64_t unmatched, overlapping;   /* events that no rule matches; that two or more match */
     struct ps_rules_bench_pair *pairs; /* most frequent first */

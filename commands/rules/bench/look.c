@@ -11,7 +11,7 @@
 
 struct pass {
     struct ps_rules_bench *bench;
-    struct ps_rules_bed *bed;
+    struct ps_rules_harness *harness;
     size_t from;        /* first line of the batch */
     uint32_t *first;    /* by line: the rule that acted first */
     uint32_t *matching; /* of the current event */
@@ -23,9 +23,9 @@ struct pass {
     uint32_t hider_count;
 };
 
-static uint32_t number_of(const struct ps_rules_bed *bed, const struct ps_rule *rule)
+static uint32_t number_of(const struct ps_rules_harness *harness, const struct ps_rule *rule)
 {
-    return (uint32_t)(rule - bed->rules->rules);
+    return (uint32_t)(rule - harness->rules->rules);
 }
 
 /* ---- which rules act ---- */
@@ -33,7 +33,7 @@ static uint32_t number_of(const struct ps_rules_bed *bed, const struct ps_rule *
 static void on_act(void *argument, uint16_t row, const struct ps_rule *rule)
 {
     struct pass *pass = argument;
-    uint32_t number = number_of(pass->bed, rule);
+    uint32_t number = number_of(pass->harness, rule);
     pass->bench->rules[number].acts++;
     if (pass->first[pass->from + row] == NO_RULE)
         pass->first[pass->from + row] = number;
@@ -89,7 +89,7 @@ static void event_end(struct pass *pass)
         for (uint32_t j = i + 1; j < count; j++)
             pair_add(pass, pass->matching[i], pass->matching[j]);
         uint32_t first = pass->first[pass->line];
-        if (first != NO_RULE && first < pass->matching[i] && bench->bed.rules->mode == PS_RULES_FIRST)
+        if (first != NO_RULE && first < pass->matching[i] && bench->harness.rules->mode == PS_RULES_FIRST)
             hidden_add(pass, pass->matching[i], first);
     }
     pass->matching_count = 0;
@@ -100,7 +100,7 @@ static void on_match(void *argument, uint16_t row, const struct ps_rule *rule)
     struct pass *pass = argument;
     struct ps_rules_bench *bench = pass->bench;
     size_t line = pass->from + row;
-    uint32_t number = number_of(pass->bed, rule);
+    uint32_t number = number_of(pass->harness, rule);
     struct ps_rules_bench_rule *seen = &bench->rules[number];
     if (pass->matching_count > 0 && line != pass->line)
         event_end(pass);
@@ -119,33 +119,33 @@ static bool pass_run(struct pass *pass, ps_rules_trace trace, const char *what)
 {
     struct ps_rules_bench *bench = pass->bench;
     size_t count;
-    ps_rules_progress_begin(&bench->bed.progress);
+    ps_rules_progress_begin(&bench->harness.progress);
     for (pass->from = 0; pass->from < bench->line_count; pass->from += count) {
         struct ps_batch *batch =
-            ps_rules_bed_events(pass->bed, &bench->lines[pass->from], bench->line_count - pass->from,
-                                bench->headers, bench->header_count, &count);
-        bool good = batch != NULL && ps_rules_bed_run(pass->bed, batch, trace, pass);
+            ps_rules_harness_events(pass->harness, &bench->lines[pass->from], bench->line_count - pass->from,
+                                    bench->headers, bench->header_count, &count);
+        bool good = batch != NULL && ps_rules_harness_run(pass->harness, batch, trace, pass);
         if (batch != NULL)
             ps_batch_give(batch);
         if (!good) {
             fputs("penstock rules bench: the events are too large\n", stderr);
             return false;
         }
-        ps_rules_progress_say(&bench->bed.progress, "%s, %.0f %% ...", what,
+        ps_rules_progress_say(&bench->harness.progress, "%s, %.0f %% ...", what,
                               100 * (double)pass->from / (double)bench->line_count);
     }
-    ps_rules_progress_end(&bench->bed.progress);
+    ps_rules_progress_end(&bench->harness.progress);
     return true;
 }
 
 /* Makes a copy of the rules in which all are evaluated and none acts. */
-static enum ps_status quiet_open(struct ps_rules_bench *bench, struct ps_rules_bed *bed)
+static enum ps_status quiet_open(struct ps_rules_bench *bench, struct ps_rules_harness *harness)
 {
     struct ps_rules *rules;
-    enum ps_status status = ps_rules_bed_load(bed, bench->command, bench->file, &rules);
-    if (status == PS_OK && rules->rule_count != bench->bed.rules->rule_count) {
+    enum ps_status status = ps_rules_harness_load(harness, bench->command, bench->file, &rules);
+    if (status == PS_OK && rules->rule_count != bench->harness.rules->rule_count) {
         ps_rules_destroy(rules);
-        ps_rules_problem_add(bed->problems, PS_RULES_ERROR, (struct ps_rules_place){.file = bench->file},
+        ps_rules_problem_add(harness->problems, PS_RULES_ERROR, (struct ps_rules_place){.file = bench->file},
                              NULL, "the file changed while it was being measured");
         status = PS_FAIL;
     } else if (status == PS_OK) {
@@ -153,11 +153,11 @@ static enum ps_status quiet_open(struct ps_rules_bench *bench, struct ps_rules_b
         rules->default_count = 0;
         for (size_t i = 0; i < rules->rule_count; i++)
             rules->rules[i].action_count = 0;
-        bed->routes = false;
-        status = ps_rules_bed_compile(bed, bench->command, rules);
+        harness->routes = false;
+        status = ps_rules_harness_compile(harness, bench->command, rules);
     }
     if (status != PS_OK)
-        ps_rules_print_problems(stderr, bed->problems);
+        ps_rules_print_problems(stderr, harness->problems);
     return status;
 }
 
@@ -171,9 +171,9 @@ static int pair_compare(const void *left, const void *right)
 
 bool ps_rules_bench_look(struct ps_rules_bench *bench)
 {
-    size_t rule_count = bench->bed.rules->rule_count;
-    struct ps_rules_bed quiet;
-    struct pass pass = {.bench = bench, .bed = &bench->bed};
+    size_t rule_count = bench->harness.rules->rule_count;
+    struct ps_rules_harness quiet;
+    struct pass pass = {.bench = bench, .harness = &bench->harness};
     pass.first = ps_must_alloc(bench->line_count + 1, sizeof *pass.first, "counts of rules");
     pass.matching = ps_must_alloc(rule_count + 1, sizeof *pass.matching, "counts of rules");
     pass.hider_counts = ps_must_alloc(PAIRS_MAX, sizeof *pass.hider_counts, "counts of rules");
@@ -184,11 +184,11 @@ bool ps_rules_bench_look(struct ps_rules_bench *bench)
     bool good = pass_run(&pass, on_act, "looking at what acts");
     if (good) {
         good = quiet_open(bench, &quiet) == PS_OK;
-        pass.bed = &quiet;
+        pass.harness = &quiet;
         good = good && pass_run(&pass, on_match, "looking at what matches");
         if (pass.matching_count > 0)
             event_end(&pass);
-        ps_rules_bed_close(&quiet);
+        ps_rules_harness_close(&quiet);
     }
     if (bench->pair_count > 0)
         qsort(bench->pairs, bench->pair_count, sizeof *bench->pairs, pair_compare);

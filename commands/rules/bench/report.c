@@ -18,7 +18,7 @@ static double share(uint64_t part, uint64_t whole)
 
 static const char *rule_name(const struct ps_rules_bench *bench, uint32_t number)
 {
-    return bench->bed.rules->rules[number].name;
+    return bench->harness.rules->rules[number].name;
 }
 
 /* ---- the whole sample ---- */
@@ -64,7 +64,7 @@ static int rule_compare(const void *left, const void *right)
 
 static uint32_t *rules_sorted(const struct ps_rules_bench *bench)
 {
-    size_t count = bench->bed.rules->rule_count;
+    size_t count = bench->harness.rules->rule_count;
     uint32_t *order = ps_arena_alloc(bench->arena, (count + 1) * sizeof *order);
     for (uint32_t i = 0; i < count; i++)
         order[i] = i;
@@ -76,7 +76,7 @@ static uint32_t *rules_sorted(const struct ps_rules_bench *bench)
 static void print_rules(const struct ps_rules_bench *bench)
 {
     const uint32_t *order = rules_sorted(bench);
-    size_t count = bench->bed.rules->rule_count;
+    size_t count = bench->harness.rules->rule_count;
     size_t shown = bench->command->verbose || count < RULES_SHOWN ? count : RULES_SHOWN;
     printf("\n%-28s %12s %7s %12s %12s %10s\n", "rule", "matches", "share", "acts", "bytes", "PCRE2 ns*");
     for (size_t i = 0; i < shown; i++) {
@@ -95,7 +95,7 @@ static void print_rules(const struct ps_rules_bench *bench)
 static void print_names(const struct ps_rules_bench *bench, const char *what,
                         bool (*is)(const struct ps_rules_bench_rule *rule))
 {
-    size_t count = bench->bed.rules->rule_count, found = 0;
+    size_t count = bench->harness.rules->rule_count, found = 0;
     for (uint32_t i = 0; i < count; i++) {
         if (!is(&bench->rules[i]))
             continue;
@@ -125,7 +125,7 @@ static void print_overlaps(const struct ps_rules_bench *bench)
            ps_quantity_print_count(bench->unmatched).text, share(bench->unmatched, bench->line_count),
            ps_quantity_print_count(bench->overlapping).text, share(bench->overlapping, bench->line_count));
     print_names(bench, "never matched: ", is_never);
-    for (uint32_t i = 0; i < bench->bed.rules->rule_count; i++)
+    for (uint32_t i = 0; i < bench->harness.rules->rule_count; i++)
         if (is_hidden(&bench->rules[i]) && bench->rules[i].hidden_by != UINT32_MAX)
             printf("hidden: %s matched %s %s and never acted; %s came first\n", rule_name(bench, i),
                    ps_quantity_print_count(bench->rules[i].matches).text,
@@ -155,7 +155,7 @@ void ps_rules_bench_print(const struct ps_rules_bench *bench)
 static json_t *rules_json(const struct ps_rules_bench *bench)
 {
     json_t *list = json_array();
-    for (uint32_t i = 0; i < bench->bed.rules->rule_count; i++) {
+    for (uint32_t i = 0; i < bench->harness.rules->rule_count; i++) {
         const struct ps_rules_bench_rule *rule = &bench->rules[i];
         json_t *object =
             json_pack("{s:s, s:I, s:I, s:I, s:f, s:b}", "rule", rule_name(bench, i), "matches",

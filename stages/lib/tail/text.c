@@ -1,7 +1,7 @@
 #include "stages/lib/tail/text.h"
 
 #include "core/deserializer.h"
-#include "rings/holders.h"
+#include "rings/refcount.h"
 #include "stages/lib/tail/unpacked.h"
 
 #include <errno.h>
@@ -15,7 +15,7 @@
 #define WORK_CALLS 8U /* calls of ps_unpacked_read, each of 1 MiB, before other jobs have their turn */
 
 struct ps_tail_text {
-    struct ps_holders holders;
+    struct ps_refcount holders;
     struct ps_tail_reader reader; /* reads the file directly, without the thread */
     struct ps_tail_file file;
     struct ps_tail_stamp stamp;
@@ -43,7 +43,7 @@ bool ps_tail_stamp_is(const struct ps_tail_stamp *a, const struct ps_tail_stamp 
 struct ps_tail_text *ps_tail_text_create(int fd, enum ps_compression kind, const struct ps_tail_stamp *stamp)
 {
     struct ps_tail_text *text = ps_must_alloc(1, sizeof *text, "a compressed file");
-    ps_holders_init(&text->holders);
+    ps_refcount_init(&text->holders);
     ps_tail_reader_init(&text->reader, NULL);
     ps_tail_file_set(&text->file, fd, PS_TAIL_MEMORY);
     text->stamp = *stamp;
@@ -54,12 +54,12 @@ struct ps_tail_text *ps_tail_text_create(int fd, enum ps_compression kind, const
 
 void ps_tail_text_hold(struct ps_tail_text *text)
 {
-    ps_holders_add(&text->holders);
+    ps_refcount_add(&text->holders);
 }
 
 void ps_tail_text_drop(struct ps_tail_text *text)
 {
-    if (text == NULL || !ps_holders_drop(&text->holders))
+    if (text == NULL || !ps_refcount_drop(&text->holders))
         return;
     ps_unpacked_fini(&text->unpacked);
     free(text);

@@ -12,7 +12,7 @@
 
 enum event_state { IDLE, CUT, SETTLED };
 
-struct bed {
+struct fixture {
     struct ps_depot *depot;
     struct ps_pool *pool;
     struct ps_bump bump;
@@ -25,39 +25,39 @@ struct bed {
     struct ps_held_range ranges[RANGES];
 };
 
-static struct bed bed;
+static struct fixture fixture;
 
 static int setup(void **state)
 {
     struct ps_err err = {0};
-    bed = (struct bed){.random = ps_test_seed() | 1};
-    bed.depot = ps_depot_create((uint64_t)BLOCKS * PS_BLOCK_BYTES, &err);
-    assert_non_null(bed.depot);
-    bed.pool = ps_pool_create(bed.depot, 0);
-    assert_non_null(bed.pool);
-    ps_bump_init(&bed.bump, bed.pool);
-    ps_held_init(&bed.held, LEASES);
+    fixture = (struct fixture){.random = ps_test_seed() | 1};
+    fixture.depot = ps_depot_create((uint64_t)BLOCKS * PS_BLOCK_BYTES, &err);
+    assert_non_null(fixture.depot);
+    fixture.pool = ps_pool_create(fixture.depot, 0);
+    assert_non_null(fixture.pool);
+    ps_bump_init(&fixture.bump, fixture.pool);
+    ps_held_init(&fixture.held, LEASES);
     return 0;
 }
 
 static int teardown(void **state)
 {
-    for (unsigned i = 0; i < bed.lease_count; i++)
-        ps_batch_give(bed.leases[i]->batch);
-    ps_bump_fini(&bed.bump);
-    ps_pool_destroy(bed.pool);
-    ps_depot_destroy(bed.depot);
+    for (unsigned i = 0; i < fixture.lease_count; i++)
+        ps_batch_give(fixture.leases[i]->batch);
+    ps_bump_fini(&fixture.bump);
+    ps_pool_destroy(fixture.pool);
+    ps_depot_destroy(fixture.depot);
     return 0;
 }
 
 static uint64_t pick(uint64_t below)
 {
-    return ps_test_random(&bed.random) % below;
+    return ps_test_random(&fixture.random) % below;
 }
 
 static struct ps_lease *take(uint32_t count, bool any_order)
 {
-    struct ps_batch *batch = ps_batch_take(&bed.bump, (struct ps_now){0});
+    struct ps_batch *batch = ps_batch_take(&fixture.bump, (struct ps_now){0});
     assert_non_null(batch);
     for (uint32_t i = 0; i < count; i++)
         assert_non_null(ps_batch_add_copy(batch, "x", 1));
@@ -65,13 +65,13 @@ static struct ps_lease *take(uint32_t count, bool any_order)
     ps_batch_close(batch);
     struct ps_lease *lease = ps_batch_chain(batch), *given = lease;
     lease->memory_bytes = (uint32_t)pick(3 * PS_BLOCK_BYTES);
-    ps_held_add(&bed.held, &given);
+    ps_held_add(&fixture.held, &given);
     assert_null(given);
-    bed.leases[bed.lease_count] = lease;
+    fixture.leases[fixture.lease_count] = lease;
     for (uint32_t i = 0; i < count; i++)
-        bed.events[bed.lease_count][i] = IDLE;
-    bed.gaps[bed.lease_count] = 0;
-    bed.lease_count++;
+        fixture.events[fixture.lease_count][i] = IDLE;
+    fixture.gaps[fixture.lease_count] = 0;
+    fixture.lease_count++;
     return lease;
 }
 
@@ -79,8 +79,8 @@ static struct ps_lease *take(uint32_t count, bool any_order)
 static struct ps_held_range cut(uint32_t count)
 {
     struct ps_held_range range = {.lease = NULL};
-    while (range.count < count && ps_held_next(&bed.held, &range) != NULL)
-        ps_held_cut(&bed.held, &range);
+    while (range.count < count && ps_held_next(&fixture.held, &range) != NULL)
+        ps_held_cut(&fixture.held, &range);
     return range;
 }
 
@@ -88,14 +88,15 @@ static struct ps_held_range cut(uint32_t count)
 static void forget(unsigned number)
 {
     if (number > 0)
-        bed.gaps[number - 1] += bed.gaps[number] + bed.leases[number]->memory_bytes;
-    ps_batch_give(bed.leases[number]->batch);
-    bed.lease_count--;
-    memmove(&bed.gaps[number], &bed.gaps[number + 1], (bed.lease_count - number) * sizeof bed.gaps[0]);
-    memmove(&bed.leases[number], &bed.leases[number + 1],
-            (bed.lease_count - number) * sizeof bed.leases[number]);
-    memmove(&bed.events[number], &bed.events[number + 1],
-            (bed.lease_count - number) * sizeof bed.events[number]);
+        fixture.gaps[number - 1] += fixture.gaps[number] + fixture.leases[number]->memory_bytes;
+    ps_batch_give(fixture.leases[number]->batch);
+    fixture.lease_count--;
+    memmove(&fixture.gaps[number], &fixture.gaps[number + 1],
+            (fixture.lease_count - number) * sizeof fixture.gaps[0]);
+    memmove(&fixture.leases[number], &fixture.leases[number + 1],
+            (fixture.lease_count - number) * sizeof fixture.leases[number]);
+    memmove(&fixture.events[number], &fixture.events[number + 1],
+            (fixture.lease_count - number) * sizeof fixture.events[number]);
 }
 
 /* ---- single steps ---- */
@@ -109,27 +110,27 @@ static void test_steps(void **unused)
     assert_int_equal(a.count, 2);
     assert_ptr_equal(b.lease, second);
     assert_int_equal(none.count, 0);
-    assert_int_equal(bed.held.in_flight, 4);
-    ps_held_settle(&bed.held, &c);
-    ps_held_settle(&bed.held, &b);
+    assert_int_equal(fixture.held.in_flight, 4);
+    ps_held_settle(&fixture.held, &c);
+    ps_held_settle(&fixture.held, &b);
     assert_null(b.lease);
-    assert_null(ps_held_pop(&bed.held)); /* the second one waits for the first */
-    ps_held_release(&bed.held, &a);
-    assert_int_equal(bed.held.in_flight, 0);
+    assert_null(ps_held_pop(&fixture.held)); /* the second one waits for the first */
+    ps_held_release(&fixture.held, &a);
+    assert_int_equal(fixture.held.in_flight, 0);
     assert_int_equal(cut(1).count, 0); /* not before a rewind */
-    ps_held_rewind(&bed.held);
+    ps_held_rewind(&fixture.held);
     a = cut(10);
     assert_int_equal(a.count, 2);
-    ps_held_uncut(&bed.held, &a);
+    ps_held_uncut(&fixture.held, &a);
     a = cut(1);
     assert_int_equal(a.from, 0);
-    ps_held_settle(&bed.held, &a);
-    ps_held_give_back(&bed.held, &back);
+    ps_held_settle(&fixture.held, &a);
+    ps_held_give_back(&fixture.held, &back);
     assert_ptr_equal(back, first);
     assert_ptr_equal(back->next, second);
     assert_null(second->next);
     assert_int_equal(first->settled, 2);
-    assert_int_equal(bed.held.count, 0);
+    assert_int_equal(fixture.held.count, 0);
 }
 
 static void test_settle_cut(void **unused)
@@ -137,10 +138,10 @@ static void test_settle_cut(void **unused)
     struct ps_lease *first = take(2, false), *second = take(3, false);
     cut(2);
     cut(1);
-    ps_held_settle_cut(&bed.held);
-    assert_int_equal(bed.held.in_flight, 0);
-    assert_ptr_equal(ps_held_pop(&bed.held), first);
-    assert_null(ps_held_pop(&bed.held));
+    ps_held_settle_cut(&fixture.held);
+    assert_int_equal(fixture.held.in_flight, 0);
+    assert_ptr_equal(ps_held_pop(&fixture.held), first);
+    assert_null(ps_held_pop(&fixture.held));
     assert_int_equal(second->settled, 1);
     struct ps_held_range range = cut(5);
     assert_int_equal(range.from, 1);
@@ -153,41 +154,41 @@ static void test_any_order(void **unused)
     struct ps_lease *second = take(1, true), *third = take(0, false);
     cut(1);
     struct ps_held_range range = cut(1);
-    ps_held_settle(&bed.held, &range);
-    assert_ptr_equal(ps_held_pop(&bed.held), second);
-    assert_null(ps_held_pop(&bed.held)); /* the third one has no events, and keeps the order */
-    assert_ptr_equal(bed.held.first->next, third);
+    ps_held_settle(&fixture.held, &range);
+    assert_ptr_equal(ps_held_pop(&fixture.held), second);
+    assert_null(ps_held_pop(&fixture.held)); /* the third one has no events, and keeps the order */
+    assert_ptr_equal(fixture.held.first->next, third);
 }
 
 /* A sink whose requests give back an event each keeps no ranges, and sends its leases home in order. */
 static void test_single_events(void **unused)
 {
     struct ps_lease *first = take(3, true), *second = take(2, true);
-    ps_held_cut_to(&bed.held, 3, 3);
-    ps_held_next_lease(&bed.held);
-    ps_held_cut_to(&bed.held, 1, 1);
-    assert_int_equal(bed.held.in_flight, 4);
+    ps_held_cut_to(&fixture.held, 3, 3);
+    ps_held_next_lease(&fixture.held);
+    ps_held_cut_to(&fixture.held, 1, 1);
+    assert_int_equal(fixture.held.in_flight, 4);
     ps_lease_settle_all(second); /* before its last event is cut: it was delivered by another way */
-    assert_null(ps_held_pop_oldest(&bed.held));
+    assert_null(ps_held_pop_oldest(&fixture.held));
     ps_lease_settle(first, 0);
     ps_lease_settle(first, 2);
-    assert_null(ps_held_pop_oldest(&bed.held));
-    ps_held_rewind(&bed.held);
+    assert_null(ps_held_pop_oldest(&fixture.held));
+    ps_held_rewind(&fixture.held);
     struct ps_held_range range = cut(10);
     assert_ptr_equal(range.lease, first);
     assert_int_equal(range.from, 1);
     assert_int_equal(range.count, 1);
     assert_int_equal(cut(10).count, 0); /* the second one is settled */
-    ps_held_rewind(&bed.held);
+    ps_held_rewind(&fixture.held);
     ps_lease_settle(first, 1);
     struct ps_lease *third = take(1, true);
-    assert_ptr_equal(ps_held_pop_oldest(&bed.held), first);
-    assert_ptr_equal(bed.held.next, second);
-    assert_ptr_equal(ps_held_pop_oldest(&bed.held), second);
-    assert_ptr_equal(bed.held.next, third);
-    assert_int_equal(bed.held.position, 0);
-    assert_null(ps_held_pop_oldest(&bed.held));
-    assert_int_equal(bed.held.pinned_bytes, 0);
+    assert_ptr_equal(ps_held_pop_oldest(&fixture.held), first);
+    assert_ptr_equal(fixture.held.next, second);
+    assert_ptr_equal(ps_held_pop_oldest(&fixture.held), second);
+    assert_ptr_equal(fixture.held.next, third);
+    assert_int_equal(fixture.held.position, 0);
+    assert_null(ps_held_pop_oldest(&fixture.held));
+    assert_int_equal(fixture.held.pinned_bytes, 0);
 }
 
 /* ---- drawn histories ---- */
@@ -195,8 +196,8 @@ static void test_single_events(void **unused)
 static unsigned number_of(const struct ps_lease *lease)
 {
     unsigned number = 0;
-    while (bed.leases[number] != lease)
-        assert_true(++number < bed.lease_count);
+    while (fixture.leases[number] != lease)
+        assert_true(++number < fixture.lease_count);
     return number;
 }
 
@@ -206,8 +207,8 @@ static void move(const struct ps_held_range *range, enum event_state from, enum 
     unsigned number = range->count > 0 ? number_of(range->lease) : 0;
     uint32_t count = 0;
     for (uint32_t i = range->from; range->count > 0 && i < range->to; i++) {
-        if (bed.events[number][i] == from) {
-            bed.events[number][i] = to;
+        if (fixture.events[number][i] == from) {
+            fixture.events[number][i] = to;
             count++;
         }
     }
@@ -216,45 +217,45 @@ static void move(const struct ps_held_range *range, enum event_state from, enum 
 
 static void draw_cut(void)
 {
-    struct ps_held_range *range = &bed.ranges[pick(RANGES)];
+    struct ps_held_range *range = &fixture.ranges[pick(RANGES)];
     if (range->count > 0)
         return;
     *range = cut(1 + (uint32_t)pick(30));
     move(range, IDLE, CUT);
     if (pick(8) == 0) {
         move(range, CUT, IDLE);
-        ps_held_uncut(&bed.held, range);
+        ps_held_uncut(&fixture.held, range);
     }
 }
 
 static void draw_answer(void)
 {
-    struct ps_held_range *range = &bed.ranges[pick(RANGES)];
+    struct ps_held_range *range = &fixture.ranges[pick(RANGES)];
     bool delivered = pick(4) > 0;
     move(range, CUT, delivered ? SETTLED : IDLE);
     if (delivered)
-        ps_held_settle(&bed.held, range);
+        ps_held_settle(&fixture.held, range);
     else
-        ps_held_release(&bed.held, range);
+        ps_held_release(&fixture.held, range);
     assert_int_equal(range->count, 0);
 }
 
 static void draw_settle_next(void)
 {
     const struct ps_held_range none = {.lease = NULL};
-    if (ps_held_next(&bed.held, &none) == NULL)
+    if (ps_held_next(&fixture.held, &none) == NULL)
         return;
-    enum event_state *event = &bed.events[number_of(bed.held.next)][bed.held.position];
+    enum event_state *event = &fixture.events[number_of(fixture.held.next)][fixture.held.position];
     assert_int_equal(*event, IDLE);
     *event = SETTLED;
-    ps_held_settle_next(&bed.held);
+    ps_held_settle_next(&fixture.held);
 }
 
 static void release_all(enum event_state to)
 {
     for (unsigned i = 0; i < RANGES; i++) {
-        move(&bed.ranges[i], CUT, to);
-        bed.ranges[i] = (struct ps_held_range){.lease = NULL};
+        move(&fixture.ranges[i], CUT, to);
+        fixture.ranges[i] = (struct ps_held_range){.lease = NULL};
     }
 }
 
@@ -262,7 +263,7 @@ static void release_all(enum event_state to)
 static void draw_rewind(void)
 {
     release_all(IDLE);
-    ps_held_rewind(&bed.held);
+    ps_held_rewind(&fixture.held);
 }
 
 /* All that was sent over a new connection is confirmed at once. */
@@ -272,28 +273,28 @@ static void draw_settle_cut(void)
     for (uint64_t count = pick(RANGES); count > 0; count--)
         draw_cut();
     release_all(SETTLED);
-    ps_held_settle_cut(&bed.held);
+    ps_held_settle_cut(&fixture.held);
 }
 
 static bool is_settled(unsigned number)
 {
     uint32_t settled = 0;
-    for (uint32_t i = 0; i < bed.leases[number]->count; i++)
-        settled += bed.events[number][i] == SETTLED;
-    return settled == bed.leases[number]->count;
+    for (uint32_t i = 0; i < fixture.leases[number]->count; i++)
+        settled += fixture.events[number][i] == SETTLED;
+    return settled == fixture.leases[number]->count;
 }
 
 static void pop_all(void)
 {
     struct ps_lease *lease;
-    while ((lease = ps_held_pop(&bed.held)) != NULL) {
+    while ((lease = ps_held_pop(&fixture.held)) != NULL) {
         unsigned number = number_of(lease);
         assert_true(is_settled(number));
         assert_true(number == 0 || lease->batch->any_order);
         forget(number);
     }
-    for (unsigned i = 0; i < bed.lease_count; i++)
-        assert_false(is_settled(i) && (i == 0 || bed.leases[i]->batch->any_order));
+    for (unsigned i = 0; i < fixture.lease_count; i++)
+        assert_false(is_settled(i) && (i == 0 || fixture.leases[i]->batch->any_order));
 }
 
 /* Gives back all leases in order; they are taken again, as the next sink does. */
@@ -301,13 +302,13 @@ static void draw_recall(void)
 {
     struct ps_lease *back = NULL;
     release_all(IDLE);
-    ps_held_give_back(&bed.held, &back);
-    for (unsigned i = 0; i < bed.lease_count; i++) {
-        bed.gaps[i] = 0;
+    ps_held_give_back(&fixture.held, &back);
+    for (unsigned i = 0; i < fixture.lease_count; i++) {
+        fixture.gaps[i] = 0;
         struct ps_lease *lease = back;
-        assert_ptr_equal(lease, bed.leases[i]);
+        assert_ptr_equal(lease, fixture.leases[i]);
         back = lease->next;
-        ps_held_add(&bed.held, &lease);
+        ps_held_add(&fixture.held, &lease);
     }
     assert_null(back);
 }
@@ -317,20 +318,20 @@ static void check_model(void)
     const uint64_t gap_most = UINT64_C(4) * PS_BLOCK_BYTES;
     uint64_t pinned = 0;
     uint32_t cuts = 0;
-    for (unsigned number = 0; number < bed.lease_count; number++) {
+    for (unsigned number = 0; number < fixture.lease_count; number++) {
         uint32_t settled = 0;
-        for (uint32_t i = 0; i < bed.leases[number]->count; i++) {
-            enum event_state state = bed.events[number][i];
-            assert_int_equal(ps_lease_is_settled(bed.leases[number], i), state == SETTLED);
+        for (uint32_t i = 0; i < fixture.leases[number]->count; i++) {
+            enum event_state state = fixture.events[number][i];
+            assert_int_equal(ps_lease_is_settled(fixture.leases[number], i), state == SETTLED);
             settled += state == SETTLED;
             cuts += state == CUT;
         }
-        assert_int_equal(bed.leases[number]->settled, settled);
-        pinned += bed.gaps[number] < gap_most ? bed.gaps[number] : gap_most;
+        assert_int_equal(fixture.leases[number]->settled, settled);
+        pinned += fixture.gaps[number] < gap_most ? fixture.gaps[number] : gap_most;
     }
-    assert_int_equal(bed.held.in_flight, cuts);
-    assert_int_equal(bed.held.pinned_bytes, pinned);
-    assert_int_equal(bed.held.count, bed.lease_count);
+    assert_int_equal(fixture.held.in_flight, cuts);
+    assert_int_equal(fixture.held.pinned_bytes, pinned);
+    assert_int_equal(fixture.held.count, fixture.lease_count);
 }
 
 /* No event is lost: after a rewind every event that is not settled is cut, once and in order. */
@@ -346,17 +347,17 @@ static void deliver_all(void)
         position = range.to;
         move(&range, IDLE, CUT);
         move(&range, CUT, SETTLED);
-        ps_held_settle(&bed.held, &range);
+        ps_held_settle(&fixture.held, &range);
     }
     pop_all();
-    assert_int_equal(bed.lease_count, 0);
+    assert_int_equal(fixture.lease_count, 0);
 }
 
 static void test_drawn(void **unused)
 {
     for (unsigned step = 0; step < 20000; step++) {
         uint64_t kind = pick(100);
-        if (kind < 15 && !ps_held_is_full(&bed.held))
+        if (kind < 15 && !ps_held_is_full(&fixture.held))
             take((uint32_t)pick(EVENTS + 1), pick(2) == 0);
         else if (kind < 50)
             draw_cut();

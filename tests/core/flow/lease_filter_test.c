@@ -7,44 +7,44 @@
 
 #define BLOCKS 16U
 
-struct bed {
+struct fixture {
     struct ps_depot *depot;
     struct ps_pool *pool;
     struct ps_bump bump;
     uint64_t random;
 };
 
-static void bed_init(struct bed *bed)
+static void fixture_init(struct fixture *fixture)
 {
     struct ps_err err = {0};
-    *bed = (struct bed){.random = ps_test_seed() | 1};
-    bed->depot = ps_depot_create((uint64_t)BLOCKS * PS_BLOCK_BYTES, &err);
-    assert_non_null(bed->depot);
-    bed->pool = ps_pool_create(bed->depot, 0);
-    assert_non_null(bed->pool);
-    ps_bump_init(&bed->bump, bed->pool);
+    *fixture = (struct fixture){.random = ps_test_seed() | 1};
+    fixture->depot = ps_depot_create((uint64_t)BLOCKS * PS_BLOCK_BYTES, &err);
+    assert_non_null(fixture->depot);
+    fixture->pool = ps_pool_create(fixture->depot, 0);
+    assert_non_null(fixture->pool);
+    ps_bump_init(&fixture->bump, fixture->pool);
 }
 
-static void bed_fini(struct bed *bed)
+static void fixture_fini(struct fixture *fixture)
 {
-    ps_bump_fini(&bed->bump);
-    ps_pool_destroy(bed->pool);
-    ps_depot_destroy(bed->depot);
+    ps_bump_fini(&fixture->bump);
+    ps_pool_destroy(fixture->pool);
+    ps_depot_destroy(fixture->depot);
 }
 
-static uint64_t pick(struct bed *bed, uint64_t below)
+static uint64_t pick(struct fixture *fixture, uint64_t below)
 {
-    return ps_test_random(&bed->random) % below;
+    return ps_test_random(&fixture->random) % below;
 }
 
 /* Bodies have different lengths, so that a wrong row changes the sum. */
-static struct ps_batch *batch_make(struct bed *bed, uint32_t count)
+static struct ps_batch *batch_make(struct fixture *fixture, uint32_t count)
 {
     static const char text[200] = "";
-    struct ps_batch *batch = ps_batch_take(&bed->bump, (struct ps_now){0});
+    struct ps_batch *batch = ps_batch_take(&fixture->bump, (struct ps_now){0});
     assert_non_null(batch);
     for (uint32_t i = 0; i < count; i++)
-        assert_non_null(ps_batch_add_copy(batch, text, (uint32_t)pick(bed, sizeof text)));
+        assert_non_null(ps_batch_add_copy(batch, text, (uint32_t)pick(fixture, sizeof text)));
     ps_batch_close(batch);
     return batch;
 }
@@ -55,24 +55,24 @@ static bool bit_of(const uint64_t *bits, uint32_t row)
 }
 
 /* Bits in one of the relevant shapes: none, all, few, many, half. The bits after the last row are random. */
-static void bits_make(struct bed *bed, uint64_t *bits)
+static void bits_make(struct fixture *fixture, uint64_t *bits)
 {
     static const uint64_t kept_of_16[] = {0, 16, 1, 15, 8};
-    uint64_t kept = kept_of_16[pick(bed, 5)];
+    uint64_t kept = kept_of_16[pick(fixture, 5)];
     for (uint32_t row = 0; row < PS_BATCH_EVENTS_MAX; row++) {
         if (row % 64 == 0)
             bits[row / 64] = 0;
-        bits[row / 64] |= (uint64_t)(pick(bed, 16) < kept) << (row % 64);
+        bits[row / 64] |= (uint64_t)(pick(fixture, 16) < kept) << (row % 64);
     }
 }
 
 static void test_against_naive(void **unused)
 {
-    struct bed bed;
-    bed_init(&bed);
+    struct fixture fixture;
+    fixture_init(&fixture);
     for (unsigned round = 0; round < 2000; round++) {
-        uint32_t count = round % 4 == 0 ? PS_BATCH_EVENTS_MAX : (uint32_t)pick(&bed, 200);
-        struct ps_batch *batch = batch_make(&bed, count);
+        uint32_t count = round % 4 == 0 ? PS_BATCH_EVENTS_MAX : (uint32_t)pick(&fixture, 200);
+        struct ps_batch *batch = batch_make(&fixture, count);
         struct ps_lease *lease = ps_batch_chain(batch);
         uint16_t rows[PS_BATCH_EVENTS_MAX];
         count = lease->count;
@@ -81,7 +81,7 @@ static void test_against_naive(void **unused)
         for (unsigned filter = 0; filter < 3; filter++) {
             uint64_t bits[PS_BATCH_EVENTS_MAX / 64], bytes = 0;
             uint32_t kept = 0;
-            bits_make(&bed, bits);
+            bits_make(&fixture, bits);
             for (uint32_t i = 0; i < count; i++) {
                 if (bit_of(bits, rows[i]))
                     rows[kept++] = rows[i];
@@ -97,15 +97,15 @@ static void test_against_naive(void **unused)
         }
         ps_batch_give(batch);
     }
-    bed_fini(&bed);
+    fixture_fini(&fixture);
 }
 
 /* All events kept: no index list is made. No event kept: no index list is needed. */
 static void test_nothing_to_write(void **unused)
 {
-    struct bed bed;
-    bed_init(&bed);
-    struct ps_batch *batch = batch_make(&bed, 70);
+    struct fixture fixture;
+    fixture_init(&fixture);
+    struct ps_batch *batch = batch_make(&fixture, 70);
     struct ps_lease *lease = ps_batch_chain(batch);
     uint64_t all[] = {~UINT64_C(0), 0x3F}, none[] = {0, ~UINT64_C(0x3F)};
     assert_true(ps_lease_filter_bits(lease, all));
@@ -115,20 +115,20 @@ static void test_nothing_to_write(void **unused)
     assert_int_equal(lease->count, 0);
     assert_int_equal(lease->bytes, 0);
     ps_batch_give(batch);
-    bed_fini(&bed);
+    fixture_fini(&fixture);
 }
 
 static void test_no_memory(void **unused)
 {
-    struct bed bed;
-    bed_init(&bed);
-    struct ps_batch *batch = batch_make(&bed, 100);
+    struct fixture fixture;
+    fixture_init(&fixture);
+    struct ps_batch *batch = batch_make(&fixture, 100);
     struct ps_lease *lease = ps_batch_chain(batch);
     uint64_t bytes = lease->bytes, keep[] = {0x5555, 0};
     struct ps_block_cache hoard;
     struct ps_block *taken[BLOCKS];
     unsigned count = 0;
-    ps_block_cache_init(&hoard, bed.depot);
+    ps_block_cache_init(&hoard, fixture.depot);
     while ((taken[count] = ps_block_take(&hoard)) != NULL)
         count++;
     while (ps_batch_meta_alloc(batch, 64, 1) != NULL)
@@ -145,14 +145,14 @@ static void test_no_memory(void **unused)
     assert_true(ps_lease_filter_bits(lease, keep));
     assert_int_equal(lease->count, 8);
     ps_batch_give(batch);
-    bed_fini(&bed);
+    fixture_fini(&fixture);
 }
 
 static void test_body_set(void **unused)
 {
-    struct bed bed;
-    bed_init(&bed);
-    struct ps_batch *batch = batch_make(&bed, 3);
+    struct fixture fixture;
+    fixture_init(&fixture);
+    struct ps_batch *batch = batch_make(&fixture, 3);
     struct ps_lease *lease = ps_batch_chain(batch);
     uint64_t others = lease->bytes - batch->events[1].body_length;
     char *body = ps_batch_alloc(batch, 5);
@@ -161,7 +161,7 @@ static void test_body_set(void **unused)
     assert_ptr_equal(batch->events[1].body, body);
     assert_int_equal(lease->bytes, others + 5);
     ps_batch_give(batch);
-    bed_fini(&bed);
+    fixture_fini(&fixture);
 }
 
 int main(void)

@@ -24,68 +24,71 @@ static bool file_write(struct ps_output *output, const void *data, size_t length
     return ps_byte_buffer_append(&((struct file *)(void *)output)->bytes, data, length);
 }
 
-struct bed {
+struct fixture {
     struct ps_test_stage stage;
     struct file file;
 };
 
-static void begin(struct bed *bed)
+static void begin(struct fixture *fixture)
 {
-    ps_byte_buffer_clear(&bed->file.bytes, 0);
-    assert_true(bed->stage.ops->serializer->begin(bed->stage.plan, bed->stage.state, &bed->file.output));
+    ps_byte_buffer_clear(&fixture->file.bytes, 0);
+    assert_true(fixture->stage.ops->serializer->begin(fixture->stage.plan, fixture->stage.state,
+                                                      &fixture->file.output));
 }
 
-static void bed_init(struct bed *bed, const char *const *keys)
+static void fixture_init(struct fixture *fixture, const char *const *keys)
 {
-    *bed = (struct bed){.file.output.write = file_write};
-    ps_test_stage_start(&bed->stage, &ps_serializer_avro_datum, keys);
-    begin(bed);
+    *fixture = (struct fixture){.file.output.write = file_write};
+    ps_test_stage_start(&fixture->stage, &ps_serializer_avro_datum, keys);
+    begin(fixture);
 }
 
-static void bed_fini(struct bed *bed)
+static void fixture_fini(struct fixture *fixture)
 {
-    ps_test_stage_fini(&bed->stage);
-    ps_byte_buffer_clear(&bed->file.bytes, 0);
+    ps_test_stage_fini(&fixture->stage);
+    ps_byte_buffer_clear(&fixture->file.bytes, 0);
 }
 
 /* Writes the event if it is ready. */
-static enum ps_serializer_answer add(struct bed *bed, struct ps_test_event event)
+static enum ps_serializer_answer add(struct fixture *fixture, struct ps_test_event event)
 {
-    const struct ps_serializer_ops *ops = bed->stage.ops->serializer;
-    struct ps_lease *lease = ps_test_lease(&bed->stage, &event, 1);
+    const struct ps_serializer_ops *ops = fixture->stage.ops->serializer;
+    struct ps_lease *lease = ps_test_lease(&fixture->stage, &event, 1);
     const struct ps_event *one = ps_lease_event(lease, 0);
     enum ps_serializer_answer answer =
-        ops->ready(bed->stage.plan, bed->stage.state, lease->batch, one, &bed->stage.err);
-    assert_true(ops->event(bed->stage.plan, bed->stage.state, lease->batch, one, &bed->file.output) ==
-                    (answer == PS_SERIALIZER_READY) ||
+        ops->ready(fixture->stage.plan, fixture->stage.state, lease->batch, one, &fixture->stage.err);
+    assert_true(ops->event(fixture->stage.plan, fixture->stage.state, lease->batch, one,
+                           &fixture->file.output) == (answer == PS_SERIALIZER_READY) ||
                 answer == PS_SERIALIZER_NEW_FILE);
-    ps_test_stage_recycle(&bed->stage);
+    ps_test_stage_recycle(&fixture->stage);
     return answer;
 }
 
-static enum ps_serializer_answer ask(struct bed *bed, struct ps_test_event event)
+static enum ps_serializer_answer ask(struct fixture *fixture, struct ps_test_event event)
 {
-    struct ps_lease *lease = ps_test_lease(&bed->stage, &event, 1);
-    enum ps_serializer_answer answer = bed->stage.ops->serializer->ready(
-        bed->stage.plan, bed->stage.state, lease->batch, ps_lease_event(lease, 0), &bed->stage.err);
-    ps_test_stage_recycle(&bed->stage);
+    struct ps_lease *lease = ps_test_lease(&fixture->stage, &event, 1);
+    enum ps_serializer_answer answer =
+        fixture->stage.ops->serializer->ready(fixture->stage.plan, fixture->stage.state, lease->batch,
+                                              ps_lease_event(lease, 0), &fixture->stage.err);
+    ps_test_stage_recycle(&fixture->stage);
     return answer;
 }
 
-static void flush(struct bed *bed)
+static void flush(struct fixture *fixture)
 {
-    assert_true(bed->stage.ops->serializer->flush(bed->stage.plan, bed->stage.state, &bed->file.output));
+    assert_true(fixture->stage.ops->serializer->flush(fixture->stage.plan, fixture->stage.state,
+                                                      &fixture->file.output));
 }
 
 /* The file has this schema and one block of these bytes. */
-static void assert_file(struct bed *bed, const char *schema, const char *codec, int64_t count,
+static void assert_file(struct fixture *fixture, const char *schema, const char *codec, int64_t count,
                         const char *records)
 {
     struct ps_avro_container container;
     struct ps_avro_block block;
     struct ps_slice value;
-    const uint8_t *bytes = (const uint8_t *)bed->file.bytes.data;
-    size_t length = bed->file.bytes.length;
+    const uint8_t *bytes = (const uint8_t *)fixture->file.bytes.data;
+    size_t length = fixture->file.bytes.length;
     assert_int_equal(ps_avro_container_open(bytes, length, &container), PS_AVRO_CONTAINER_OK);
     assert_true(ps_avro_container_meta(&container, "avro.schema", &value));
     assert_int_equal(value.length, strlen(schema));
@@ -106,47 +109,47 @@ static void assert_file(struct bed *bed, const char *schema, const char *codec, 
 
 static void test_literal(void **unused)
 {
-    struct bed bed;
-    bed_init(&bed, NULL);
+    struct fixture fixture;
+    fixture_init(&fixture, NULL);
     struct ps_test_event one = PS_EVENT("\x06one", "flume.avro.schema.literal", TEXT_SCHEMA);
-    assert_int_equal(add(&bed, one), PS_SERIALIZER_READY);
-    assert_int_equal(add(&bed, PS_BODY("\x06two")), PS_SERIALIZER_READY); /* without one: the file's */
-    flush(&bed);
-    assert_file(&bed, TEXT_SCHEMA, "null", 2, "\x06one\x06two");
-    bed_fini(&bed);
+    assert_int_equal(add(&fixture, one), PS_SERIALIZER_READY);
+    assert_int_equal(add(&fixture, PS_BODY("\x06two")), PS_SERIALIZER_READY); /* without one: the file's */
+    flush(&fixture);
+    assert_file(&fixture, TEXT_SCHEMA, "null", 2, "\x06one\x06two");
+    fixture_fini(&fixture);
 }
 
 static void test_another_schema(void **unused)
 {
-    struct bed bed;
-    bed_init(&bed, PS_KEYS("compressionCodec", "deflate"));
-    assert_int_equal(add(&bed, PS_EVENT("\x06one", "flume.avro.schema.literal", TEXT_SCHEMA)),
+    struct fixture fixture;
+    fixture_init(&fixture, PS_KEYS("compressionCodec", "deflate"));
+    assert_int_equal(add(&fixture, PS_EVENT("\x06one", "flume.avro.schema.literal", TEXT_SCHEMA)),
                      PS_SERIALIZER_READY);
-    flush(&bed);
-    assert_int_equal(ask(&bed, PS_EVENT("\x02", "flume.avro.schema.literal", RECORD_SCHEMA)),
+    flush(&fixture);
+    assert_int_equal(ask(&fixture, PS_EVENT("\x02", "flume.avro.schema.literal", RECORD_SCHEMA)),
                      PS_SERIALIZER_NEW_FILE);
-    assert_file(&bed, TEXT_SCHEMA, "deflate", 1, "");
-    begin(&bed);
-    assert_int_equal(add(&bed, PS_EVENT("\x02", "flume.avro.schema.literal", RECORD_SCHEMA)),
+    assert_file(&fixture, TEXT_SCHEMA, "deflate", 1, "");
+    begin(&fixture);
+    assert_int_equal(add(&fixture, PS_EVENT("\x02", "flume.avro.schema.literal", RECORD_SCHEMA)),
                      PS_SERIALIZER_READY);
-    flush(&bed);
-    assert_file(&bed, RECORD_SCHEMA, "deflate", 1, "");
-    bed_fini(&bed);
+    flush(&fixture);
+    assert_file(&fixture, RECORD_SCHEMA, "deflate", 1, "");
+    fixture_fini(&fixture);
 }
 
 static void test_refused(void **unused)
 {
-    struct bed bed;
-    bed_init(&bed, NULL);
-    assert_int_equal(add(&bed, PS_BODY("x")), PS_SERIALIZER_REFUSED);
-    assert_non_null(strstr(bed.stage.err.text, "flume.avro.schema.url"));
-    assert_int_equal(add(&bed, PS_EVENT("x", "flume.avro.schema.literal", "{\"type\":")),
+    struct fixture fixture;
+    fixture_init(&fixture, NULL);
+    assert_int_equal(add(&fixture, PS_BODY("x")), PS_SERIALIZER_REFUSED);
+    assert_non_null(strstr(fixture.stage.err.text, "flume.avro.schema.url"));
+    assert_int_equal(add(&fixture, PS_EVENT("x", "flume.avro.schema.literal", "{\"type\":")),
                      PS_SERIALIZER_REFUSED);
-    assert_int_equal(add(&bed, PS_EVENT("x", "flume.avro.schema.literal", "")), PS_SERIALIZER_REFUSED);
-    assert_int_equal(bed.file.bytes.length, 0);
-    assert_int_equal(add(&bed, PS_EVENT("\x06one", "flume.avro.schema.literal", TEXT_SCHEMA)),
+    assert_int_equal(add(&fixture, PS_EVENT("x", "flume.avro.schema.literal", "")), PS_SERIALIZER_REFUSED);
+    assert_int_equal(fixture.file.bytes.length, 0);
+    assert_int_equal(add(&fixture, PS_EVENT("\x06one", "flume.avro.schema.literal", TEXT_SCHEMA)),
                      PS_SERIALIZER_READY);
-    bed_fini(&bed);
+    fixture_fini(&fixture);
 }
 
 static void write_text(const char *path, const char *text)
@@ -156,19 +159,19 @@ static void write_text(const char *path, const char *text)
 }
 
 /* Asks until it is ready: the port's wake_fd says when to ask again. */
-static void await_ready(struct bed *bed, struct ps_test_event event)
+static void await_ready(struct fixture *fixture, struct ps_test_event event)
 {
-    while (ask(bed, event) == PS_SERIALIZER_LATER) {
-        struct pollfd woken = {.fd = bed->stage.port.wake_fd, .events = POLLIN};
+    while (ask(fixture, event) == PS_SERIALIZER_LATER) {
+        struct pollfd woken = {.fd = fixture->stage.port.wake_fd, .events = POLLIN};
         assert_int_equal(poll(&woken, 1, PS_TEST_PATIENCE_MS), 1);
     }
-    assert_int_equal(ask(bed, event), PS_SERIALIZER_READY);
+    assert_int_equal(ask(fixture, event), PS_SERIALIZER_READY);
 }
 
 /* The URL of the key; that of the header comes first, and before the literal. A file is read once. */
 static void test_url(void **unused)
 {
-    struct bed bed;
+    struct fixture fixture;
     char folder[] = "/tmp/penstock-avro-datum-XXXXXX", by_key[128], by_header[128], url_key[160],
          url_header[160];
     assert_non_null(mkdtemp(folder));
@@ -178,28 +181,28 @@ static void test_url(void **unused)
     (void)snprintf(url_header, sizeof url_header, "file://%s", by_header);
     write_text(by_key, TEXT_SCHEMA);
     write_text(by_header, RECORD_SCHEMA);
-    bed_init(&bed, PS_KEYS("schemaURL", url_key));
-    int own = bed.stage.port.wake_fd, woken = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
-    bed.stage.port.wake_fd = woken;
-    await_ready(&bed, PS_BODY("\x06one"));
-    assert_int_equal(add(&bed, PS_BODY("\x06one")), PS_SERIALIZER_READY);
-    flush(&bed);
-    assert_file(&bed, TEXT_SCHEMA, "null", 1, "\x06one");
+    fixture_init(&fixture, PS_KEYS("schemaURL", url_key));
+    int own = fixture.stage.port.wake_fd, woken = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+    fixture.stage.port.wake_fd = woken;
+    await_ready(&fixture, PS_BODY("\x06one"));
+    assert_int_equal(add(&fixture, PS_BODY("\x06one")), PS_SERIALIZER_READY);
+    flush(&fixture);
+    assert_file(&fixture, TEXT_SCHEMA, "null", 1, "\x06one");
     struct ps_test_event two =
         PS_EVENT("\x04", "flume.avro.schema.url", url_header, "flume.avro.schema.literal", TEXT_SCHEMA);
-    assert_int_equal(ask(&bed, two), PS_SERIALIZER_NEW_FILE);
-    begin(&bed);
-    await_ready(&bed, two);
-    assert_int_equal(add(&bed, two), PS_SERIALIZER_READY);
-    flush(&bed);
-    assert_file(&bed, RECORD_SCHEMA, "null", 1, "\x04");
+    assert_int_equal(ask(&fixture, two), PS_SERIALIZER_NEW_FILE);
+    begin(&fixture);
+    await_ready(&fixture, two);
+    assert_int_equal(add(&fixture, two), PS_SERIALIZER_READY);
+    flush(&fixture);
+    assert_file(&fixture, RECORD_SCHEMA, "null", 1, "\x04");
     assert_int_equal(unlink(by_key) | unlink(by_header) | rmdir(folder), 0);
-    begin(&bed);
-    assert_int_equal(add(&bed, PS_BODY("\x06one")), PS_SERIALIZER_READY); /* not read again */
-    ps_test_stage_close(&bed.stage); /* ends the helper, which has a copy of the descriptor */
-    bed.stage.port.wake_fd = own;
+    begin(&fixture);
+    assert_int_equal(add(&fixture, PS_BODY("\x06one")), PS_SERIALIZER_READY); /* not read again */
+    ps_test_stage_close(&fixture.stage); /* ends the helper, which has a copy of the descriptor */
+    fixture.stage.port.wake_fd = own;
     close(woken);
-    bed_fini(&bed);
+    fixture_fini(&fixture);
 }
 
 /* The serializer waits for a schema that cannot be read: no such file, no schema in it, no such scheme. */
@@ -208,16 +211,16 @@ static void test_url_unreadable(void **unused)
     static const char *const urls[] = {"file:///nonexistent/a.avsc", "file:///etc/hostname",
                                        "ftp://localhost/a", "hdfs://localhost/a.avsc", "no url"};
     for (size_t i = 0; i < PS_COUNT_OF(urls); i++) {
-        struct bed bed;
-        bed_init(&bed, PS_KEYS("schemaURL", urls[i]));
+        struct fixture fixture;
+        fixture_init(&fixture, PS_KEYS("schemaURL", urls[i]));
         struct ps_test_event event = PS_BODY("x");
-        while (bed.stage.err.length == 0 || bed.stage.err.text[0] == '\0') {
-            assert_int_equal(ask(&bed, event), PS_SERIALIZER_LATER);
+        while (fixture.stage.err.length == 0 || fixture.stage.err.text[0] == '\0') {
+            assert_int_equal(ask(&fixture, event), PS_SERIALIZER_LATER);
             (void)poll(NULL, 0, 1);
         }
-        assert_int_equal(add(&bed, event), PS_SERIALIZER_LATER);
-        assert_int_equal(bed.file.bytes.length, 0);
-        bed_fini(&bed);
+        assert_int_equal(add(&fixture, event), PS_SERIALIZER_LATER);
+        assert_int_equal(fixture.file.bytes.length, 0);
+        fixture_fini(&fixture);
     }
 }
 

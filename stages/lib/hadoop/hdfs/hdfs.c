@@ -2,7 +2,7 @@
 #include "stages/lib/hadoop/hdfs/hdfs.h"
 
 #include "stages/lib/hadoop/rpc/error.h"
-#include "stages/lib/hadoop/hdfs/holder.h"
+#include "stages/lib/hadoop/hdfs/lease_holder.h"
 #include "stages/lib/hadoop/hdfs/internal.h"
 
 #include <stdio.h>

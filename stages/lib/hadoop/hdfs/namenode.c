@@ -10,7 +10,7 @@
 #include "stages/lib/hadoop/user.h"
 #include "stages/lib/hadoop/rpc/message.h"
 #include "stages/lib/hadoop/rpc/name_service.h"
-#include "stages/lib/hadoop/hdfs/holder.h"
+#include "stages/lib/hadoop/hdfs/lease_holder.h"
 
 #define PROTOCOL "org.apache.hadoop.hdfs.protocol.ClientProtocol"
 #define LEASE_RENEWAL_NS (30 * PS_NS_PER_S)
@@ -574,7 +574,7 @@ enum ps_status ps_namenode_open(const struct ps_namenode_settings *settings, str
         free(namenode);
         return ps_err_set(err, "no memory");
     }
-    ps_hdfs_holder_name(namenode->client);
+    ps_hdfs_lease_holder_name(namenode->client);
     namenode->loop = settings->loop;
     namenode->component = settings->component;
     namenode->renewal_timer.fire = renewal_due;

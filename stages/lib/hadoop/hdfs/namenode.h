@@ -48,7 +48,7 @@ enum ps_status ps_namenode_open(const struct ps_namenode_settings *settings, str
 /* Closes the client. Callbacks of calls in flight are not called any more. NULL is allowed. */
 void ps_namenode_close(struct ps_namenode *namenode);
 
-/* Returns the holder (holder.h) of the leases of all files that this client writes. */
+/* Returns the holder (lease_holder.h) of the leases of all files that this client writes. */
 const char *ps_namenode_client(const struct ps_namenode *namenode);
 
 /* Counts files whose lease is renewed. All leases of the client are renewed together every 30 s (LeaseRenewer.java; the soft

@@ -3,7 +3,7 @@
  *   engine.c           the engine's table, and a turn of the lane
  *   settings.c         out of librdkafka's properties
  *   topics.c           which topics it is subscribed to
- *   parts.c            partitions, and what was fetched of them: below all others
+ *   partitions.c       partitions, and what was fetched of them: below all others
  *   membership.c       the member's state, for the files below
  *   member.c           the member of the group: joins, is assigned, gives up, leaves
  *   member_requests.c  its requests as bytes

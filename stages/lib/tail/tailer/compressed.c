@@ -128,13 +128,14 @@ struct compressed {
     const struct ps_tail_position *position;
 };
 
-static bool original_visit(void *compressed_, struct ps_tail_head_entry *entry)
+static bool original_visit(void *compressed_, struct ps_tail_fingerprint_entry *entry)
 {
     struct compressed *compressed = compressed_;
     const struct ps_tailer *tailer = compressed->tailer;
     const struct ps_tail_log *other = entry->owner;
     if (other == NULL) {
-        const struct ps_tail_position *position = &tailer->remembered.items[entry - tailer->remembered_heads];
+        const struct ps_tail_position *position =
+            &tailer->remembered.items[entry - tailer->remembered_fingerprints];
         if (compressed->position == NULL && position->path[0] != '\0' && position->offset > 0)
             compressed->position = position;
     } else if (entry == &other->head && other != compressed->log && other->resolved && !other->compressed &&
@@ -185,7 +186,8 @@ void ps_tail_compressed_found(struct ps_tailer *tailer, struct ps_tail_log *log,
         return;
     }
     struct compressed compressed = {.tailer = tailer, .log = log};
-    ps_tail_heads_find(&tailer->heads, start->text, start->text_length, original_visit, &compressed);
+    ps_tail_fingerprint_index_find(&tailer->fingerprints, start->text, start->text_length, original_visit,
+                                   &compressed);
     const struct ps_tail_log *original = compressed.original;
     const struct ps_tail_position *position = original == NULL ? compressed.position : NULL;
     if (original == NULL && position == NULL)

@@ -3,9 +3,9 @@
 #pragma once
 
 #include "stages/lib/tail/directory.h"
-#include "stages/lib/tail/heads.h"
+#include "stages/lib/tail/fingerprint_index.h"
 #include "stages/lib/tail/identity.h"
-#include "stages/lib/tail/ledger.h"
+#include "stages/lib/tail/position_file.h"
 #include "stages/lib/tail/marks.h"
 #include "stages/lib/tail/notify.h"
 #include "stages/lib/tail/positions.h"
@@ -109,7 +109,7 @@ struct ps_tail_log {
     struct ps_tail_line *line; /* such a line, which the thread looks for or has found */
     char last[PS_TAIL_LAST_BYTES];
     uint32_t last_length;
-    char *detail; /* in the open batch: room for what the sink keeps (keep.c) */
+    char *detail; /* in the open batch: room for what the sink keeps (sink_positions.c) */
     uint32_t detail_room;
     uint64_t turn_lines;
     uint64_t unreadable_ns;
@@ -122,7 +122,7 @@ struct ps_tail_log {
     struct ps_tail_log *next_inode;
     struct ps_tail_marks marks; /* up to read_offset */
     struct ps_tail_earlier earlier;
-    struct ps_tail_head_entry head, earlier_head; /* entries of tailer->heads */
+    struct ps_tail_fingerprint_entry head, earlier_head; /* entries of tailer->fingerprints */
     /* COPY: its original; NULL: the original is gone */
     struct ps_tail_log *original;
     /* `copies`: files that wait for this one; `next_copy`: in the original's list. */
@@ -210,8 +210,9 @@ struct ps_tailer {
     uint32_t loose_left;           /* how many of them are looked at before idle_look_ns moves on */
     uint64_t batch_key;            /* identifies the headers that the open batch has */
 
-    struct ps_tail_heads heads; /* fingerprints of logs, and of positions that were read at the start */
-    struct ps_tail_head_entry *remembered_heads;
+    struct ps_tail_fingerprint_index
+        fingerprints; /* fingerprints of logs, and of positions that were read at the start */
+    struct ps_tail_fingerprint_entry *remembered_fingerprints;
     uint64_t copies_look_ns;
     struct ps_tail_positions remembered; /* positions of the position file, until their files are found */
     /* The thread has read the position file; `loaded`: all its positions can be found. */
@@ -219,9 +220,9 @@ struct ps_tailer {
     bool *remembered_kept;                 /* by index: the position is still written to the position file */
     size_t remembered_left, remembered_at; /* `left`: number of those; `at`: index in a walk through them */
     uint64_t remembered_ns;                /* time of the next walk */
-    struct ps_tail_ledger *ledger;         /* held */
-    struct ps_tail_slots changed;          /* logs whose position may differ from the ledger's */
-    struct ps_tail_notes notes;            /* for the ledger */
+    struct ps_tail_position_file *position_file; /* held */
+    struct ps_tail_slots changed;                /* logs whose position may differ from the position file's */
+    struct ps_tail_notes notes;                  /* for the position file */
     /* Number of logs whose delivered_offset is behind their read_offset. */
     uint32_t outstanding;
     bool dirty, saving, save_failed;
@@ -231,7 +232,7 @@ struct ps_tailer {
     uint64_t now_ns;
 };
 
-/* ---- keep.c: positions that the sink keeps ---- */
+/* ---- sink_positions.c: positions that the sink keeps ---- */
 
 /* Asks for the positions, or tells those that changed without lines, in the batch. Sets *told if anything was added. Returns
  * whether lines may be read into the batch. */
@@ -246,7 +247,7 @@ void ps_tail_keep_detail(struct ps_tail_log *log, struct ps_batch *batch);
 void ps_tail_keep_announce(struct ps_tailer *tailer, const struct ps_tail_log *log);
 void ps_tail_keep_gone(struct ps_tailer *tailer, uint64_t inode);
 
-/* ---- book.c: the table of files ---- */
+/* ---- file_table.c: the table of files ---- */
 
 struct ps_tail_log *ps_tail_log_add(struct ps_tailer *tailer, unsigned place,
                                     const struct ps_tail_change *change);
@@ -285,7 +286,7 @@ void ps_tail_log_close(struct ps_tailer *tailer, struct ps_tail_log *log);
 /* Extends the fingerprint of a short file that has grown. */
 void ps_tail_log_grow(struct ps_tailer *tailer, struct ps_tail_log *log);
 
-/* ---- rest.c: idle files ---- */
+/* ---- idle.c: idle files ---- */
 
 /* Moves the file to the end of the list of open files, because it was opened or has new bytes. */
 void ps_tail_log_active(struct ps_tailer *tailer, struct ps_tail_log *log);
@@ -300,7 +301,7 @@ uint64_t ps_tail_rests_tick(struct ps_tailer *tailer);
 
 void ps_tail_log_open(struct ps_tailer *tailer, struct ps_tail_log *log);
 
-/* ---- room.c: the limit of open files ---- */
+/* ---- open_limit.c: the limit of open files ---- */
 
 /* Closes some files that have nothing to read if too many are open, the longest idle first. Returns false when there is no room. */
 bool ps_tail_room_make(struct ps_tailer *tailer);

@@ -1,5 +1,5 @@
 /* Finds out whether a new file is a copy of a known one. The worker chooses a limited number of files that begin in the same way
- * (heads.h). The thread compares them with the new file (compare.c): the bytes of a file that still exists, the marks (marks.h)
+ * (fingerprint_index.h). The thread compares them with the new file (compare.c): the bytes of a file that still exists, the marks (marks.h)
  * of one that was truncated or is gone. */
 #include "stages/lib/tail/tailer/match.h"
 
@@ -33,8 +33,8 @@ struct finding {
     struct ps_tailer *tailer;
     struct ps_tail_log *log;
     struct ps_tail_match *match;
-    const struct ps_tail_match *before;     /* the comparison whose hints are the candidates now; or NULL */
-    const struct ps_tail_head_entry *entry; /* that is visited */
+    const struct ps_tail_match *before; /* the comparison whose hints are the candidates now; or NULL */
+    const struct ps_tail_fingerprint_entry *entry; /* that is visited */
     int64_t size;
     bool crowded; /* there was no place for a file */
 };
@@ -156,12 +156,12 @@ static void offer_position(struct finding *finding, struct ps_tail_position *pos
     offer(finding, &candidate, &position->marks, position->offset, there);
 }
 
-static bool visit(void *finding_, struct ps_tail_head_entry *entry)
+static bool visit(void *finding_, struct ps_tail_fingerprint_entry *entry)
 {
     struct finding *finding = finding_;
     finding->entry = entry;
     if (entry->owner == NULL) { /* an entry of the positions that were read at the start */
-        size_t index = (size_t)(entry - finding->tailer->remembered_heads);
+        size_t index = (size_t)(entry - finding->tailer->remembered_fingerprints);
         offer_position(finding, &finding->tailer->remembered.items[index]);
     } else {
         struct ps_tail_log *other = entry->owner;
@@ -191,7 +191,7 @@ struct ps_tail_match *ps_tail_match_make(struct ps_tailer *tailer, struct ps_tai
                               .before = before != NULL && before->hinted ? before : NULL,
                               .size = size};
     match->found = -1;
-    ps_tail_heads_find(&tailer->heads, head, length, visit, &finding);
+    ps_tail_fingerprint_index_find(&tailer->fingerprints, head, length, visit, &finding);
     ps_tail_match_free(before);
     if (!finding.crowded) {
         free(match->hints);

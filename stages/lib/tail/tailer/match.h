@@ -35,7 +35,8 @@ struct ps_tail_candidate {
 
 /* A file that begins alike, also if it did not become a candidate. `there`: result: the new file has its last mark. */
 struct ps_tail_hint {
-    const struct ps_tail_head_entry *entry; /* only compared, because the file may no longer exist then */
+    const struct ps_tail_fingerprint_entry
+        *entry; /* only compared, because the file may no longer exist then */
     struct ps_tail_mark mark;
     bool there;
 };

@@ -14,10 +14,10 @@
 struct saving {
     struct ps_tail_job job;
     char *path;
-    char *records;                      /* of the sink, to be read as well; NULL: none */
-    struct ps_tail_ledger *ledger;      /* held */
-    struct ps_tail_positions positions; /* result of reading */
-    struct ps_tail_notes notes;         /* changes to be written */
+    char *records;                               /* of the sink, to be read as well; NULL: none */
+    struct ps_tail_position_file *position_file; /* held */
+    struct ps_tail_positions positions;          /* result of reading */
+    struct ps_tail_notes notes;                  /* changes to be written */
     uint64_t took_ns;
     enum ps_status status;
     struct ps_err err;
@@ -28,7 +28,7 @@ static void saving_discard(struct ps_tail_job *job)
     struct saving *saving = (struct saving *)(void *)job;
     ps_tail_positions_free(&saving->positions);
     ps_tail_notes_free(&saving->notes);
-    ps_tail_ledger_drop(saving->ledger);
+    ps_tail_position_file_drop(saving->position_file);
     free(saving->records);
     free(saving->path);
     free(saving);
@@ -40,8 +40,8 @@ static struct saving *saving_make(const struct ps_tailer *tailer, void (*run)(st
     struct saving *saving = ps_must_alloc(1, sizeof *saving, "positions");
     saving->job = (struct ps_tail_job){.run = run, .answer = answer, .discard = saving_discard};
     saving->path = ps_must_copy_text(tailer->settings->position_path, "positions");
-    saving->ledger = tailer->ledger;
-    ps_tail_ledger_hold(saving->ledger);
+    saving->position_file = tailer->position_file;
+    ps_tail_position_file_hold(saving->position_file);
     return saving;
 }
 
@@ -72,7 +72,7 @@ static void load_run(struct ps_tail_job *job)
     if (loading->status == PS_OK && loading->records != NULL)
         loading->status = records_add(loading);
     if (loading->status == PS_OK)
-        ps_tail_ledger_remember(loading->ledger, &loading->positions);
+        ps_tail_position_file_remember(loading->position_file, &loading->positions);
 }
 
 /* Makes the directory report the position's file by its inode, because it may have been renamed. Sets the position's group by the
@@ -110,7 +110,8 @@ static void load_answer(void *owner, struct ps_tail_job *job)
                    loading->path, count);
         tailer->remembered = loading->positions;
         loading->positions = (struct ps_tail_positions){.count = 0};
-        tailer->remembered_heads = ps_must_alloc(count + 1, sizeof *tailer->remembered_heads, "positions");
+        tailer->remembered_fingerprints =
+            ps_must_alloc(count + 1, sizeof *tailer->remembered_fingerprints, "positions");
         tailer->remembered_kept = ps_must_alloc(count + 1, sizeof *tailer->remembered_kept, "positions");
         tailer->remembered_left = count;
         tailer->was_read = true;
@@ -127,8 +128,9 @@ bool ps_tail_load_go_on(struct ps_tailer *tailer)
         size_t index = tailer->remembered_at++;
         struct ps_tail_position *position = &remembered->items[index];
         tailer->remembered_kept[index] = true;
-        ps_tail_heads_put(&tailer->heads, &tailer->remembered_heads[index], position->identity.head,
-                          position->identity.head_length); /* files that are gone are found by it */
+        ps_tail_fingerprint_index_put(
+            &tailer->fingerprints, &tailer->remembered_fingerprints[index], position->identity.head,
+            position->identity.head_length); /* files that are gone are found by it */
         follow(tailer, position);
     }
     tailer->loaded = tailer->remembered_at == remembered->count;
@@ -151,8 +153,8 @@ static void save_run(struct ps_tail_job *job)
 {
     struct saving *saving = (struct saving *)(void *)job;
     uint64_t start_ns = ps_clock_now().mono_ns;
-    ps_tail_ledger_take(saving->ledger, &saving->notes);
-    saving->status = ps_tail_ledger_write(saving->ledger, saving->path, &saving->err);
+    ps_tail_position_file_take(saving->position_file, &saving->notes);
+    saving->status = ps_tail_position_file_write(saving->position_file, saving->path, &saving->err);
     saving->took_ns = ps_clock_now().mono_ns - start_ns;
 }
 

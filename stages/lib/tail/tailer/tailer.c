@@ -37,11 +37,11 @@ static void tailer_free(struct ps_tailer *tailer)
     ps_tail_places_close(tailer);
     ps_tail_positions_free(&tailer->remembered);
     free(tailer->gone);
-    ps_tail_heads_free(&tailer->heads);
-    free(tailer->remembered_heads);
+    ps_tail_fingerprint_index_free(&tailer->fingerprints);
+    free(tailer->remembered_fingerprints);
     free(tailer->remembered_kept);
     ps_tail_notes_free(&tailer->notes);
-    ps_tail_ledger_drop(tailer->ledger);
+    ps_tail_position_file_drop(tailer->position_file);
     free(tailer);
 }
 
@@ -57,7 +57,7 @@ struct ps_tailer *ps_tailer_open(const struct ps_tail_settings *settings,
     tailer->batch_key = PS_TAIL_NO_KEY;
     tailer->open_max = open_max();
     ps_tail_reader_init(&tailer->reader, &tailer->thread);
-    tailer->ledger = ps_tail_ledger_create();
+    tailer->position_file = ps_tail_position_file_create();
     if (ps_tail_thread_start(&tailer->thread, "tail", port->wake_fd, tailer, err) != PS_OK ||
         ps_tail_places_open(tailer, err) != PS_OK) {
         tailer_free(tailer);

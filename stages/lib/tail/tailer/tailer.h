@@ -10,7 +10,7 @@
 #pragma once
 
 #include "core/stage.h"
-#include "stages/lib/tail/owner.h"
+#include "stages/lib/tail/source_id.h"
 
 struct ps_tail_group {
     const char *name;      /* as configured */
@@ -53,7 +53,7 @@ enum {
     PS_TAIL_COUNTER_lost_bytes,
 };
 
-/* The sink keeps the positions (keep.c). Lives as long as the tailer. */
+/* The sink keeps the positions (sink_positions.c). Lives as long as the tailer. */
 struct ps_tail_keeping {
     char owner[PS_TAIL_OWNER_BYTES]; /* the source's number */
     char owner_key[32];              /* as the sink names the source */

@@ -1,6 +1,6 @@
 /* Marks in a file, and the index of files by how they begin: drawn sequences, compared with what the headers promise; and the lengths around each
  * limit. */
-#include "stages/lib/tail/heads.h"
+#include "stages/lib/tail/fingerprint_index.h"
 #include "stages/lib/tail/marks.h"
 #include "tests/support/folder.h"
 #include "tests/support/support.h"
@@ -241,7 +241,7 @@ static void test_marks_trim(void **unused)
 #define BASE_BYTES (PS_TAIL_HEAD_BYTES + 8U)
 
 static struct {
-    struct ps_tail_head_entry entry;
+    struct ps_tail_fingerprint_entry entry;
     uint64_t order; /* when it was put; the latest is first */
     unsigned base;
     uint32_t length; /* 0: not in the index */
@@ -253,7 +253,7 @@ struct visits {
     size_t found[ENTRIES];
 };
 
-static bool visit(void *argument, struct ps_tail_head_entry *entry)
+static bool visit(void *argument, struct ps_tail_fingerprint_entry *entry)
 {
     struct visits *visits = argument;
     assert_true(visits->count < ENTRIES);
@@ -283,11 +283,11 @@ static size_t next_of(const char *bytes, size_t length, const bool *seen)
     return best;
 }
 
-static void expect_found(const struct ps_tail_heads *heads, const char *bytes, size_t length)
+static void expect_found(const struct ps_tail_fingerprint_index *index, const char *bytes, size_t length)
 {
     bool seen[ENTRIES] = {false};
     struct visits visits = {.most = draw(3) == 0 ? 1 + (unsigned)draw(5) : ENTRIES + 1};
-    ps_tail_heads_find(heads, bytes, length, visit, &visits);
+    ps_tail_fingerprint_index_find(index, bytes, length, visit, &visits);
     for (unsigned i = 0; i < visits.count; i++) {
         size_t expected = next_of(bytes, length, seen);
         if (visits.found[i] != expected)
@@ -302,7 +302,7 @@ static void expect_found(const struct ps_tail_heads *heads, const char *bytes, s
 static void test_heads(void **unused)
 {
     for (unsigned round = 0; round < ROUNDS / 4; round++) {
-        struct ps_tail_heads heads = {.room = 0};
+        struct ps_tail_fingerprint_index index = {.room = 0};
         memset(entries, 0, sizeof entries);
         memset(bases[0], 'x', sizeof bases[0]);
         for (unsigned i = 1; i < BASES; i++) {
@@ -322,21 +322,21 @@ static void test_heads(void **unused)
             count += length > 0 ? 1 : 0;
             count -= entries[which].length > 0 ? 1 : 0;
             entries[which].entry.owner = (void *)(uintptr_t)which;
-            ps_tail_heads_put(&heads, &entries[which].entry, head, length);
+            ps_tail_fingerprint_index_put(&index, &entries[which].entry, head, length);
             if (!same)
                 entries[which].order = ++order;
             entries[which].base = base;
             entries[which].length = length;
-            assert_int_equal(heads.count, count);
+            assert_int_equal(index.count, count);
             if (step % 8 == 0)
-                expect_found(&heads, bases[draw(BASES)], draw(4) == 0 ? BASE_BYTES - draw(9) : draw_length());
+                expect_found(&index, bases[draw(BASES)], draw(4) == 0 ? BASE_BYTES - draw(9) : draw_length());
         }
         for (unsigned i = 0; i < many; i++)
-            ps_tail_heads_put(&heads, &entries[i].entry, 0, 0);
-        assert_int_equal(heads.count, 0);
+            ps_tail_fingerprint_index_put(&index, &entries[i].entry, 0, 0);
+        assert_int_equal(index.count, 0);
         for (unsigned i = 0; i <= PS_TAIL_HEAD_BYTES; i++)
-            assert_int_equal(heads.lengths[i], 0);
-        ps_tail_heads_free(&heads);
+            assert_int_equal(index.lengths[i], 0);
+        ps_tail_fingerprint_index_free(&index);
     }
 }
 

@@ -2,15 +2,15 @@
  * blocks; files that Hadoop itself wrote (data/), and ours byte by byte. */
 #include "tests/stages/lib/hadoop/file/writer_support.h"
 
-static void read_back(struct bed *bed, struct ps_test_sequence *file)
+static void read_back(struct fixture *fixture, struct ps_test_sequence *file)
 {
-    ps_test_sequence_read(file, bed->file.bytes.data, bed->file.bytes.length);
-    assert_string_equal(file->value_class, bed->format.text ? "org.apache.hadoop.io.Text"
-                                                            : "org.apache.hadoop.io.BytesWritable");
-    assert_int_equal(file->compressed, bed->format.compression != PS_HADOOP_COMPRESSION_NONE);
-    assert_int_equal(file->blocks, bed->format.compression == PS_HADOOP_COMPRESSION_BLOCK);
+    ps_test_sequence_read(file, fixture->file.bytes.data, fixture->file.bytes.length);
+    assert_string_equal(file->value_class, fixture->format.text ? "org.apache.hadoop.io.Text"
+                                                                : "org.apache.hadoop.io.BytesWritable");
+    assert_int_equal(file->compressed, fixture->format.compression != PS_HADOOP_COMPRESSION_NONE);
+    assert_int_equal(file->blocks, fixture->format.compression == PS_HADOOP_COMPRESSION_BLOCK);
     assert_string_equal(file->codec_class,
-                        file->compressed ? ps_hadoop_codecs[bed->format.codec].class_name : "");
+                        file->compressed ? ps_hadoop_codecs[fixture->format.codec].class_name : "");
 }
 
 /* Event i: its body's length goes over the borders of variable-length integers; each ninth is empty. */
@@ -21,23 +21,23 @@ static size_t body_length(unsigned i)
 
 static void round_trip(struct ps_hadoop_format format, unsigned count)
 {
-    struct bed bed;
+    struct fixture fixture;
     struct ps_test_sequence file;
     char *body = malloc(1024 * 1024 + 1), key[24];
     assert_non_null(body);
-    bed_init(&bed, format);
-    struct ps_hadoop_writer *writer = begin(&bed);
+    fixture_init(&fixture, format);
+    struct ps_hadoop_writer *writer = begin(&fixture);
     for (unsigned i = 0; i < count; i++) {
         size_t length = body_length(i);
         memset(body, 'a' + (int)(i % 26), length);
         body[length] = '\0';
         (void)snprintf(key, sizeof key, "%lld", (long long)i * INT64_C(1000000007) - 5);
-        assert_int_equal(add(&bed, writer, PS_EVENT(body, "timestamp", key)), PS_HADOOP_WRITTEN);
+        assert_int_equal(add(&fixture, writer, PS_EVENT(body, "timestamp", key)), PS_HADOOP_WRITTEN);
         if (i % 100 == 99)
-            flush(&bed, writer);
+            flush(&fixture, writer);
     }
-    end(&bed, writer);
-    read_back(&bed, &file);
+    end(&fixture, writer);
+    read_back(&fixture, &file);
     assert_int_equal(file.record_count, count);
     for (unsigned i = 0; i < count; i++) {
         assert_int_equal(file.records[i].key, (int64_t)i * INT64_C(1000000007) - 5);
@@ -47,7 +47,7 @@ static void round_trip(struct ps_hadoop_format format, unsigned count)
     }
     ps_test_sequence_free(&file);
     free(body);
-    bed_fini(&bed);
+    fixture_fini(&fixture);
 }
 
 static void test_not_compressed(void **unused)
@@ -124,58 +124,58 @@ static void hide_sync(const struct ps_test_sequence *file, char *bytes, size_t l
 /* Without compression our file is Hadoop's, byte by byte, but for the sync marker, which is drawn; the last flush adds one. */
 static void test_hadoop_bytes(void **unused)
 {
-    struct bed bed;
+    struct fixture fixture;
     struct ps_test_sequence ours, theirs;
     char body[256], key[24];
     size_t length;
     char *expected = ps_test_hadoop_vector("sequence_NONE", &length);
-    bed_init(&bed, (struct ps_hadoop_format){.text = false});
-    struct ps_hadoop_writer *writer = begin(&bed);
+    fixture_init(&fixture, (struct ps_hadoop_format){.text = false});
+    struct ps_hadoop_writer *writer = begin(&fixture);
     for (unsigned i = 0; i < VECTOR_RECORDS; i++) {
         (void)vector_body(i, body);
         (void)snprintf(key, sizeof key, "%lld", 1700000000000LL + i);
-        assert_int_equal(add(&bed, writer, PS_EVENT(body, "timestamp", key)), PS_HADOOP_WRITTEN);
+        assert_int_equal(add(&fixture, writer, PS_EVENT(body, "timestamp", key)), PS_HADOOP_WRITTEN);
         if (i % 8 == 7)
-            flush(&bed, writer);
+            flush(&fixture, writer);
     }
-    end(&bed, writer);
-    read_back(&bed, &ours);
+    end(&fixture, writer);
+    read_back(&fixture, &ours);
     ps_test_sequence_read(&theirs, expected, length);
     assert_vector(&ours);
     assert_vector(&theirs);
-    hide_sync(&ours, bed.file.bytes.data, bed.file.bytes.length);
+    hide_sync(&ours, fixture.file.bytes.data, fixture.file.bytes.length);
     hide_sync(&theirs, expected, length);
-    assert_int_equal(bed.file.bytes.length, length + 20);
-    assert_memory_equal(bed.file.bytes.data, expected, length);
-    assert_memory_equal(bed.file.bytes.data + length, "\xFF\xFF\xFF\xFF################", 20);
+    assert_int_equal(fixture.file.bytes.length, length + 20);
+    assert_memory_equal(fixture.file.bytes.data, expected, length);
+    assert_memory_equal(fixture.file.bytes.data + length, "\xFF\xFF\xFF\xFF################", 20);
     ps_test_sequence_free(&ours);
     ps_test_sequence_free(&theirs);
     free(expected);
-    bed_fini(&bed);
+    fixture_fini(&fixture);
 }
 
 /* Without the header the time of day is the key; an event whose header is not a number can be in no file. */
 static void test_keys(void **unused)
 {
-    struct bed bed;
+    struct fixture fixture;
     struct ps_test_sequence file;
-    bed_init(&bed, (struct ps_hadoop_format){.text = true});
-    struct ps_hadoop_writer *writer = begin(&bed);
-    assert_int_equal(add(&bed, writer, PS_BODY("now")), PS_HADOOP_WRITTEN);
-    assert_int_equal(add(&bed, writer, PS_EVENT("bad", "timestamp", "12x")), PS_HADOOP_REFUSED);
-    assert_non_null(strstr(bed.stage.err.text, "12x"));
-    assert_int_equal(add(&bed, writer, PS_EVENT("bad", "timestamp", "")), PS_HADOOP_REFUSED);
-    assert_int_equal(add(&bed, writer, PS_EVENT("bad", "timestamp", "9223372036854775808")),
+    fixture_init(&fixture, (struct ps_hadoop_format){.text = true});
+    struct ps_hadoop_writer *writer = begin(&fixture);
+    assert_int_equal(add(&fixture, writer, PS_BODY("now")), PS_HADOOP_WRITTEN);
+    assert_int_equal(add(&fixture, writer, PS_EVENT("bad", "timestamp", "12x")), PS_HADOOP_REFUSED);
+    assert_non_null(strstr(fixture.stage.err.text, "12x"));
+    assert_int_equal(add(&fixture, writer, PS_EVENT("bad", "timestamp", "")), PS_HADOOP_REFUSED);
+    assert_int_equal(add(&fixture, writer, PS_EVENT("bad", "timestamp", "9223372036854775808")),
                      PS_HADOOP_REFUSED);
-    assert_int_equal(add(&bed, writer, PS_EVENT("least", "timestamp", "-9223372036854775808")),
+    assert_int_equal(add(&fixture, writer, PS_EVENT("least", "timestamp", "-9223372036854775808")),
                      PS_HADOOP_WRITTEN);
-    read_back(&bed, &file);
+    read_back(&fixture, &file);
     assert_int_equal(file.record_count, 2);
-    assert_int_equal(file.records[0].key, bed.stage.now.wall_ms);
+    assert_int_equal(file.records[0].key, fixture.stage.now.wall_ms);
     assert_int_equal(file.records[1].key, INT64_MIN);
     ps_test_sequence_free(&file);
     ps_hadoop_writer_close(writer);
-    bed_fini(&bed);
+    fixture_fini(&fixture);
 }
 
 /* Markers every 100 KiB without a flush; blocks of 1,000,000 bytes; a flush ends a block. */
@@ -185,14 +185,14 @@ static void test_markers_and_blocks(void **unused)
     memset(body, 'x', 1000);
     body[1000] = '\0';
     for (int blocks = 0; blocks < 2; blocks++) {
-        struct bed bed;
+        struct fixture fixture;
         struct ps_test_sequence file;
-        bed_init(&bed, (struct ps_hadoop_format){.compression = blocks ? PS_HADOOP_COMPRESSION_BLOCK
-                                                                       : PS_HADOOP_COMPRESSION_NONE});
-        struct ps_hadoop_writer *writer = begin(&bed);
+        fixture_init(&fixture, (struct ps_hadoop_format){.compression = blocks ? PS_HADOOP_COMPRESSION_BLOCK
+                                                                               : PS_HADOOP_COMPRESSION_NONE});
+        struct ps_hadoop_writer *writer = begin(&fixture);
         for (int i = 0; i < 2000; i++)
-            assert_int_equal(add(&bed, writer, PS_BODY(body)), PS_HADOOP_WRITTEN);
-        read_back(&bed, &file);
+            assert_int_equal(add(&fixture, writer, PS_BODY(body)), PS_HADOOP_WRITTEN);
+        read_back(&fixture, &file);
         if (blocks) {
             assert_int_equal(file.block_count, 2);
             assert_int_equal(file.record_count, 2 * 989); /* 1,012 bytes each */
@@ -202,13 +202,13 @@ static void test_markers_and_blocks(void **unused)
             assert_true(file.sync_gap_max < 102400 + 1020 + 8);
         }
         ps_test_sequence_free(&file);
-        flush(&bed, writer);
-        read_back(&bed, &file);
+        flush(&fixture, writer);
+        read_back(&fixture, &file);
         assert_int_equal(file.record_count, 2000);
         assert_int_equal(file.block_count, blocks ? 3 : 0);
         ps_test_sequence_free(&file);
         ps_hadoop_writer_close(writer);
-        bed_fini(&bed);
+        fixture_fini(&fixture);
     }
 }
 

@@ -4,24 +4,24 @@
 
 static void test_data_stream(void **unused)
 {
-    struct bed bed;
-    bed_init(&bed, (struct ps_hadoop_format){.type = PS_HADOOP_DATA_STREAM});
-    struct ps_hadoop_writer *writer = begin(&bed);
-    assert_int_equal(add(&bed, writer, PS_BODY("one")), PS_HADOOP_WRITTEN);
-    assert_int_equal(bed.file.bytes.length, 4);
-    assert_int_equal(add(&bed, writer, PS_BODY("")), PS_HADOOP_WRITTEN);
-    flush(&bed, writer);
-    assert_memory_equal(bed.file.bytes.data, "one\n\n", 5);
-    end(&bed, writer);
-    assert_int_equal(bed.file.bytes.length, 5);
-    bed_fini(&bed);
+    struct fixture fixture;
+    fixture_init(&fixture, (struct ps_hadoop_format){.type = PS_HADOOP_DATA_STREAM});
+    struct ps_hadoop_writer *writer = begin(&fixture);
+    assert_int_equal(add(&fixture, writer, PS_BODY("one")), PS_HADOOP_WRITTEN);
+    assert_int_equal(fixture.file.bytes.length, 4);
+    assert_int_equal(add(&fixture, writer, PS_BODY("")), PS_HADOOP_WRITTEN);
+    flush(&fixture, writer);
+    assert_memory_equal(fixture.file.bytes.data, "one\n\n", 5);
+    end(&fixture, writer);
+    assert_int_equal(fixture.file.bytes.length, 5);
+    fixture_fini(&fixture);
 }
 
-static void assert_unpacks(struct bed *bed, const char *expected, size_t expected_length)
+static void assert_unpacks(struct fixture *fixture, const char *expected, size_t expected_length)
 {
     size_t length;
-    char *plain =
-        ps_test_hadoop_unpack(bed->format.codec, bed->file.bytes.data, bed->file.bytes.length, &length);
+    char *plain = ps_test_hadoop_unpack(fixture->format.codec, fixture->file.bytes.data,
+                                        fixture->file.bytes.length, &length);
     assert_int_equal(length, expected_length);
     assert_memory_equal(plain, expected, length);
     free(plain);
@@ -31,27 +31,28 @@ static void assert_unpacks(struct bed *bed, const char *expected, size_t expecte
 static void test_compressed_stream(void **unused)
 {
     for (unsigned codec = 0; codec < PS_HADOOP_CODECS; codec++) {
-        struct bed bed;
+        struct fixture fixture;
         char expected[4096];
         size_t length = 0;
-        bed_init(&bed, (struct ps_hadoop_format){.type = PS_HADOOP_COMPRESSED_STREAM, .codec = codec});
-        struct ps_hadoop_writer *writer = begin(&bed);
+        fixture_init(&fixture,
+                     (struct ps_hadoop_format){.type = PS_HADOOP_COMPRESSED_STREAM, .codec = codec});
+        struct ps_hadoop_writer *writer = begin(&fixture);
         for (int i = 0; i < 100; i++) {
             char body[32];
             length += (size_t)sprintf(expected + length, "event %d\n", i);
             (void)snprintf(body, sizeof body, "event %d", i);
-            assert_int_equal(add(&bed, writer, PS_BODY(body)), PS_HADOOP_WRITTEN);
+            assert_int_equal(add(&fixture, writer, PS_BODY(body)), PS_HADOOP_WRITTEN);
             if (i % 7 != 0)
                 continue;
-            flush(&bed, writer);
-            assert_unpacks(&bed, expected, length);
-            size_t flushed = bed.file.bytes.length; /* nothing new: nothing is appended */
-            flush(&bed, writer);
-            assert_int_equal(bed.file.bytes.length, flushed);
+            flush(&fixture, writer);
+            assert_unpacks(&fixture, expected, length);
+            size_t flushed = fixture.file.bytes.length; /* nothing new: nothing is appended */
+            flush(&fixture, writer);
+            assert_int_equal(fixture.file.bytes.length, flushed);
         }
-        end(&bed, writer);
-        assert_unpacks(&bed, expected, length);
-        bed_fini(&bed);
+        end(&fixture, writer);
+        assert_unpacks(&fixture, expected, length);
+        fixture_fini(&fixture);
     }
 }
 
@@ -67,17 +68,18 @@ static void test_long_bodies(void **unused)
         body[i] = (char)('a' + (ps_test_random(&seed) >> 60));
     body[LONG] = '\0';
     for (unsigned codec = 0; codec < PS_HADOOP_CODECS; codec++) {
-        struct bed bed;
-        bed_init(&bed, (struct ps_hadoop_format){.type = PS_HADOOP_COMPRESSED_STREAM, .codec = codec});
-        struct ps_hadoop_writer *writer = begin(&bed);
-        assert_int_equal(add(&bed, writer, PS_BODY("x")), PS_HADOOP_WRITTEN);
-        assert_int_equal(add(&bed, writer, PS_BODY(body)), PS_HADOOP_WRITTEN);
-        flush(&bed, writer);
-        assert_int_equal(add(&bed, writer, PS_BODY("y")), PS_HADOOP_WRITTEN);
-        end(&bed, writer);
+        struct fixture fixture;
+        fixture_init(&fixture,
+                     (struct ps_hadoop_format){.type = PS_HADOOP_COMPRESSED_STREAM, .codec = codec});
+        struct ps_hadoop_writer *writer = begin(&fixture);
+        assert_int_equal(add(&fixture, writer, PS_BODY("x")), PS_HADOOP_WRITTEN);
+        assert_int_equal(add(&fixture, writer, PS_BODY(body)), PS_HADOOP_WRITTEN);
+        flush(&fixture, writer);
+        assert_int_equal(add(&fixture, writer, PS_BODY("y")), PS_HADOOP_WRITTEN);
+        end(&fixture, writer);
         size_t length = (size_t)sprintf(expected, "x\n%s\ny\n", body);
-        assert_unpacks(&bed, expected, length);
-        bed_fini(&bed);
+        assert_unpacks(&fixture, expected, length);
+        fixture_fini(&fixture);
     }
     free(body);
     free(expected);
@@ -86,29 +88,30 @@ static void test_long_bodies(void **unused)
 static void test_no_events(void **unused)
 {
     for (unsigned codec = 0; codec < PS_HADOOP_CODECS; codec++) {
-        struct bed bed;
-        bed_init(&bed, (struct ps_hadoop_format){.type = PS_HADOOP_COMPRESSED_STREAM, .codec = codec});
-        end(&bed, begin(&bed));
-        assert_unpacks(&bed, "", 0);
-        bed_fini(&bed);
+        struct fixture fixture;
+        fixture_init(&fixture,
+                     (struct ps_hadoop_format){.type = PS_HADOOP_COMPRESSED_STREAM, .codec = codec});
+        end(&fixture, begin(&fixture));
+        assert_unpacks(&fixture, "", 0);
+        fixture_fini(&fixture);
     }
 }
 
 static void test_broken_output(void **unused)
 {
-    struct bed bed;
-    bed_init(&bed,
-             (struct ps_hadoop_format){.type = PS_HADOOP_COMPRESSED_STREAM, .codec = PS_HADOOP_CODEC_GZIP});
-    struct ps_hadoop_writer *writer = begin(&bed);
-    assert_int_equal(add(&bed, writer, PS_BODY("lost")), PS_HADOOP_WRITTEN);
-    bed.file.broken = true;
-    assert_false(ps_hadoop_writer_flush(writer, &bed.file.output));
-    bed.file.broken = false; /* the next file has nothing of it */
-    assert_true(ps_hadoop_writer_begin(writer, &bed.file.output));
-    assert_int_equal(add(&bed, writer, PS_BODY("kept")), PS_HADOOP_WRITTEN);
-    end(&bed, writer);
-    assert_unpacks(&bed, "kept\n", 5);
-    bed_fini(&bed);
+    struct fixture fixture;
+    fixture_init(&fixture, (struct ps_hadoop_format){.type = PS_HADOOP_COMPRESSED_STREAM,
+                                                     .codec = PS_HADOOP_CODEC_GZIP});
+    struct ps_hadoop_writer *writer = begin(&fixture);
+    assert_int_equal(add(&fixture, writer, PS_BODY("lost")), PS_HADOOP_WRITTEN);
+    fixture.file.broken = true;
+    assert_false(ps_hadoop_writer_flush(writer, &fixture.file.output));
+    fixture.file.broken = false; /* the next file has nothing of it */
+    assert_true(ps_hadoop_writer_begin(writer, &fixture.file.output));
+    assert_int_equal(add(&fixture, writer, PS_BODY("kept")), PS_HADOOP_WRITTEN);
+    end(&fixture, writer);
+    assert_unpacks(&fixture, "kept\n", 5);
+    fixture_fini(&fixture);
 }
 
 /* A thousand open files whose events came in one transaction, and a thousand that rest. */
@@ -124,21 +127,21 @@ static void test_memory(void **unused)
     memset(body, 'b', BODY);
     body[BODY] = '\0';
     for (size_t i = 0; i < PS_COUNT_OF(formats); i++) {
-        struct bed bed;
+        struct fixture fixture;
         struct ps_hadoop_writer *files[FILES];
-        bed_init(&bed, formats[i]);
+        fixture_init(&fixture, formats[i]);
         for (size_t at = 0; at < FILES; at++)
-            files[at] = begin(&bed);
+            files[at] = begin(&fixture);
         for (size_t at = 0; at < 20 * FILES; at++)
-            assert_int_equal(add(&bed, files[at % FILES], PS_BODY(body)), PS_HADOOP_WRITTEN);
-        assert_true(ps_hadoop_writers_bytes(bed.writers) < 16 * 1024 * 1024);
+            assert_int_equal(add(&fixture, files[at % FILES], PS_BODY(body)), PS_HADOOP_WRITTEN);
+        assert_true(ps_hadoop_writers_bytes(fixture.writers) < 16 * 1024 * 1024);
         for (size_t at = 0; at < FILES; at++)
-            flush(&bed, files[at]);
-        assert_true(ps_hadoop_writers_bytes(bed.writers) < 2 * 1024 * 1024);
+            flush(&fixture, files[at]);
+        assert_true(ps_hadoop_writers_bytes(fixture.writers) < 2 * 1024 * 1024);
         for (size_t at = 0; at < FILES; at++)
-            end(&bed, files[at]);
-        assert_true(ps_hadoop_writers_bytes(bed.writers) < 256 * 1024);
-        bed_fini(&bed);
+            end(&fixture, files[at]);
+        assert_true(ps_hadoop_writers_bytes(fixture.writers) < 256 * 1024);
+        fixture_fini(&fixture);
     }
 }
 

@@ -4,7 +4,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "stages/lib/hadoop/hdfs/holder.h"
+#include "stages/lib/hadoop/hdfs/lease_holder.h"
 
 #define CREATE_REFUSED "Failed to CREATE_FILE /d/f.tmp for X on 127.0.0.1 because "
 
@@ -54,7 +54,7 @@ static void a_file_that_is_written_is_left(void **state)
            CREATE_REFUSED "this file lease is currently owned by DFSClient_NONMAPREDUCE_7_1 on 10.0.0.7");
     expect(bench, &outcome, PS_FILE_LEASE);
     assert_non_null(strstr(outcome.reason, "DFSClient_NONMAPREDUCE_7_1"));
-    ps_hdfs_holder_name(own); /* another sink of this agent */
+    ps_hdfs_lease_holder_name(own); /* another sink of this agent */
     snprintf(message, sizeof message, CREATE_REFUSED "this file lease is currently owned by %s on 10.0.0.7",
              own);
     claim(bench, &outcome);
@@ -71,7 +71,7 @@ static void the_lease_of_a_killed_process_is_taken(void **state)
     assert_int_equal(pipe(ends), 0);
     pid_t pid = fork();
     if (pid == 0) {
-        ps_hdfs_holder_name(name);
+        ps_hdfs_lease_holder_name(name);
         _exit(write(ends[1], name, sizeof name) != (ssize_t)sizeof name);
     }
     assert_int_equal(read(ends[0], name, sizeof name), sizeof name);

@@ -1,5 +1,5 @@
 /* Several holders: only the last one learns that it was the last. */
-#include "rings/holders.h"
+#include "rings/refcount.h"
 
 #include <pthread.h>
 
@@ -9,7 +9,7 @@
 #define ROUNDS 2000U
 
 struct shared {
-    struct ps_holders holders;
+    struct ps_refcount holders;
     unsigned written[THREADS]; /* by one thread each, before it drops */
 };
 
@@ -18,13 +18,13 @@ static unsigned last_count;
 
 static void test_counts(void **unused)
 {
-    struct ps_holders holders;
-    ps_holders_init(&holders);
-    ps_holders_add(&holders);
-    ps_holders_add(&holders);
-    assert_false(ps_holders_drop(&holders));
-    assert_false(ps_holders_drop(&holders));
-    assert_true(ps_holders_drop(&holders));
+    struct ps_refcount holders;
+    ps_refcount_init(&holders);
+    ps_refcount_add(&holders);
+    ps_refcount_add(&holders);
+    assert_false(ps_refcount_drop(&holders));
+    assert_false(ps_refcount_drop(&holders));
+    assert_true(ps_refcount_drop(&holders));
 }
 
 /* Drops each of them; the last holder sees what the others wrote, and frees it. */
@@ -34,7 +34,7 @@ static void *drop_all(void *number_)
     for (unsigned i = 0; i < ROUNDS; i++) {
         struct shared *shared = rounds[i];
         shared->written[number] = i + 1;
-        if (!ps_holders_drop(&shared->holders))
+        if (!ps_refcount_drop(&shared->holders))
             continue;
         for (unsigned k = 0; k < THREADS; k++)
             assert_int_equal(shared->written[k], i + 1);
@@ -52,9 +52,9 @@ static void test_threads(void **unused)
     for (unsigned i = 0; i < ROUNDS; i++) {
         rounds[i] = calloc(1, sizeof *rounds[i]);
         assert_non_null(rounds[i]);
-        ps_holders_init(&rounds[i]->holders);
+        ps_refcount_init(&rounds[i]->holders);
         for (unsigned k = 1; k < THREADS; k++)
-            ps_holders_add(&rounds[i]->holders);
+            ps_refcount_add(&rounds[i]->holders);
     }
     for (unsigned k = 0; k < THREADS; k++) {
         numbers[k] = k;

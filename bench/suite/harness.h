@@ -9,7 +9,7 @@
 #include "core/flow/bump.h"
 #include "core/stage.h"
 
-struct ps_bed {
+struct ps_bench_harness {
     struct ps_arena *arena;
     struct ps_problems problems;
     struct ps_depot *depot;
@@ -24,22 +24,22 @@ struct ps_bed {
 };
 
 /* `bytes` is the memory for batches. */
-void ps_bed_init(struct ps_bed *bed, uint64_t bytes);
-void ps_bed_fini(struct ps_bed *bed);
+void ps_bench_harness_init(struct ps_bench_harness *harness, uint64_t bytes);
+void ps_bench_harness_fini(struct ps_bench_harness *harness);
 
 /* `keys`: key, value, .., NULL. `channels`: the channels of a selector. */
-void ps_bed_open(struct ps_bed *bed, enum ps_kind kind, const char *name, struct ps_texts channels,
-                 const char *const *keys);
+void ps_bench_harness_open(struct ps_bench_harness *harness, enum ps_kind kind, const char *name,
+                           struct ps_texts channels, const char *const *keys);
 
 /* Returns the sum of a stage's series of that name (ps_stage_ops.series), over all labels. */
-double ps_bed_series_sum(const struct ps_bed *bed, const char *name);
+double ps_bench_harness_series_sum(const struct ps_bench_harness *harness, const char *name);
 
 /* Makes a closed batch of up to `count` lines of `length` bytes from `lines`, each followed by a newline;
  * `*taken` is how many fitted. in_place: the bodies are contiguous with newlines between, as a source reads
  * them; otherwise each body is copied separately. */
-struct ps_batch *ps_bed_batch(struct ps_bed *bed, const char *lines, uint32_t length, uint32_t count,
-                              bool in_place, uint32_t *taken);
+struct ps_batch *ps_bench_harness_batch(struct ps_bench_harness *harness, const char *lines, uint32_t length,
+                                        uint32_t count, bool in_place, uint32_t *taken);
 /* The same without a copy: the bodies stay in the caller's memory, which must outlive the batch. Making such
  * a batch costs a few nanoseconds per event. */
-struct ps_batch *ps_bed_batch_over(struct ps_bed *bed, char *lines, uint32_t length, uint32_t count,
-                                   uint32_t *taken);
+struct ps_batch *ps_bench_harness_batch_over(struct ps_bench_harness *harness, char *lines, uint32_t length,
+                                             uint32_t count, uint32_t *taken);

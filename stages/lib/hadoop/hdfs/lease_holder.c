@@ -1,4 +1,4 @@
-#include "stages/lib/hadoop/hdfs/holder.h"
+#include "stages/lib/hadoop/hdfs/lease_holder.h"
 
 #include "stages/lib/random.h"
 
@@ -58,7 +58,7 @@ static void find_self(struct process *self)
         self->start = 0;
 }
 
-void ps_hdfs_holder_name(char name[PS_HDFS_HOLDER_BYTES])
+void ps_hdfs_lease_holder_name(char name[PS_HDFS_HOLDER_BYTES])
 {
     struct ps_random random;
     struct process self;
@@ -69,7 +69,7 @@ void ps_hdfs_holder_name(char name[PS_HDFS_HOLDER_BYTES])
              (unsigned)ps_random_below(&random, UINT32_MAX));
 }
 
-bool ps_hdfs_holder_has_ended(const char *name)
+bool ps_hdfs_lease_holder_has_ended(const char *name)
 {
     struct process self, holder;
     char state;
@@ -101,5 +101,5 @@ bool ps_hdfs_owner_has_ended(const char *message)
     if (strncmp(owner, namenode, sizeof namenode - 1) == 0)
         return true;
     snprintf(name, sizeof name, "%.*s", (int)strcspn(owner, " "), owner);
-    return ps_hdfs_holder_has_ended(name);
+    return ps_hdfs_lease_holder_has_ended(name);
 }

@@ -1,44 +1,44 @@
-#include "stages/lib/tail/ledger.h"
+#include "stages/lib/tail/position_file.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-#include "rings/holders.h"
+#include "rings/refcount.h"
 
 #define PURPOSE "positions"
 
-struct ps_tail_ledger {
-    struct ps_holders holders;
+struct ps_tail_position_file {
+    struct ps_refcount holders;
     struct ps_tail_positions remembered, logs; /* by number; path NULL: none */
     uint64_t hash;                             /* of the text of the position file */
 };
 
-struct ps_tail_ledger *ps_tail_ledger_create(void)
+struct ps_tail_position_file *ps_tail_position_file_create(void)
 {
-    struct ps_tail_ledger *ledger = ps_must_alloc(1, sizeof *ledger, PURPOSE);
-    ps_holders_init(&ledger->holders);
-    return ledger;
+    struct ps_tail_position_file *file = ps_must_alloc(1, sizeof *file, PURPOSE);
+    ps_refcount_init(&file->holders);
+    return file;
 }
 
-void ps_tail_ledger_hold(struct ps_tail_ledger *ledger)
+void ps_tail_position_file_hold(struct ps_tail_position_file *file)
 {
-    ps_holders_add(&ledger->holders);
+    ps_refcount_add(&file->holders);
 }
 
-void ps_tail_ledger_drop(struct ps_tail_ledger *ledger)
+void ps_tail_position_file_drop(struct ps_tail_position_file *file)
 {
-    if (!ps_holders_drop(&ledger->holders))
+    if (!ps_refcount_drop(&file->holders))
         return;
-    ps_tail_positions_free(&ledger->remembered);
-    ps_tail_positions_free(&ledger->logs);
-    free(ledger);
+    ps_tail_positions_free(&file->remembered);
+    ps_tail_positions_free(&file->logs);
+    free(file);
 }
 
-void ps_tail_ledger_remember(struct ps_tail_ledger *ledger, const struct ps_tail_positions *read)
+void ps_tail_position_file_remember(struct ps_tail_position_file *file, const struct ps_tail_positions *read)
 {
-    ledger->hash = read->hash;
+    file->hash = read->hash;
     for (size_t i = 0; i < read->count; i++)
-        ps_tail_positions_add(&ledger->remembered, &read->items[i]);
+        ps_tail_positions_add(&file->remembered, &read->items[i]);
 }
 
 static void position_free(struct ps_tail_position *position)
@@ -61,12 +61,12 @@ static struct ps_tail_position *item_of(struct ps_tail_positions *positions, uin
     return &positions->items[number];
 }
 
-void ps_tail_ledger_take(struct ps_tail_ledger *ledger, struct ps_tail_notes *notes)
+void ps_tail_position_file_take(struct ps_tail_position_file *file, struct ps_tail_notes *notes)
 {
     for (size_t i = 0; i < notes->count; i++) {
         struct ps_tail_note *note = &notes->items[i];
         struct ps_tail_position *item =
-            item_of(note->remembered ? &ledger->remembered : &ledger->logs, note->number);
+            item_of(note->remembered ? &file->remembered : &file->logs, note->number);
         position_free(item);
         *item = note->position;
     }
@@ -81,16 +81,16 @@ static void list_add(struct ps_tail_positions *list, const struct ps_tail_positi
     }
 }
 
-enum ps_status ps_tail_ledger_write(struct ps_tail_ledger *ledger, const char *path, struct ps_err *err)
+enum ps_status ps_tail_position_file_write(struct ps_tail_position_file *file, const char *path,
+                                           struct ps_err *err)
 {
-    struct ps_tail_positions list = {.hash = ledger->hash};
-    list.items =
-        ps_must_alloc(ledger->remembered.count + ledger->logs.count + 1, sizeof *list.items, PURPOSE);
-    list_add(&list, &ledger->remembered);
-    list_add(&list, &ledger->logs);
+    struct ps_tail_positions list = {.hash = file->hash};
+    list.items = ps_must_alloc(file->remembered.count + file->logs.count + 1, sizeof *list.items, PURPOSE);
+    list_add(&list, &file->remembered);
+    list_add(&list, &file->logs);
     enum ps_status status = ps_tail_positions_save(path, &list, err);
-    ledger->hash = list.hash;
-    free(list.items); /* the ledger owns what the items point to */
+    file->hash = list.hash;
+    free(list.items); /* the file owns what the items point to */
     return status;
 }
 

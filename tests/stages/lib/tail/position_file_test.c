@@ -1,6 +1,6 @@
-/* A source of files keeps in memory: queues of numbers, the ledger of positions, identities of files, and troubles. Drawn
+/* A source of files keeps in memory: queues of numbers, the file of positions, identities of files, and troubles. Drawn
  * sequences, compared with plain models; and the lengths around each limit. */
-#include "stages/lib/tail/ledger.h"
+#include "stages/lib/tail/position_file.h"
 #include "stages/lib/tail/slots.h"
 #include "stages/lib/tail/trouble.h"
 #include "tests/support/folder.h"
@@ -58,9 +58,9 @@ static void test_slots(void **unused)
     }
 }
 
-/* ---- the ledger ---- */
+/* ---- the file ---- */
 
-#define NUMBERS 150U /* of files; the ledger grows at 64 */
+#define NUMBERS 150U /* of files; the file grows at 64 */
 
 struct item {
     int64_t offset; /* -1: it has no position */
@@ -134,7 +134,7 @@ static void test_ledger(void **unused)
         struct item remembered[NUMBERS], logs[NUMBERS];
         struct ps_tail_positions read = {.count = 0};
         struct ps_tail_notes notes = {.count = 0};
-        struct ps_tail_ledger *ledger = ps_tail_ledger_create();
+        struct ps_tail_position_file *file = ps_tail_position_file_create();
         (void)unlink(path);
         size_t read_count = round == 0 ? 0 : draw(NUMBERS);
         for (size_t i = 0; i < NUMBERS; i++)
@@ -146,8 +146,8 @@ static void test_ledger(void **unused)
             struct ps_tail_position position = position_of(&remembered[i]);
             ps_tail_positions_add(&read, &position);
         }
-        ps_tail_ledger_remember(ledger, &read);
-        ps_tail_positions_free(&read); /* the ledger has its own */
+        ps_tail_position_file_remember(file, &read);
+        ps_tail_positions_free(&read); /* the file has its own */
         for (unsigned step = 0; step < 12; step++) {
             for (uint64_t more = draw(step == 3 ? 200 : 20); more > 0; more--) {
                 bool old = read_count > 0 && draw(2) == 0;
@@ -157,13 +157,13 @@ static void test_ledger(void **unused)
                 ps_tail_notes_add(&notes, number, old, item.offset < 0 ? NULL : &position);
                 *place = item;
             }
-            ps_tail_ledger_hold(ledger); /* as a job does */
+            ps_tail_position_file_hold(file); /* as a job does */
             const char *text = ps_test_folder_read("positions.json");
             char *before = text != NULL ? strdup(text) : NULL;
-            ps_tail_ledger_take(ledger, &notes);
+            ps_tail_position_file_take(file, &notes);
             assert_int_equal(notes.count, 0);
-            assert_int_equal(ps_tail_ledger_write(ledger, path, &err), PS_OK);
-            ps_tail_ledger_drop(ledger);
+            assert_int_equal(ps_tail_position_file_write(file, path, &err), PS_OK);
+            ps_tail_position_file_drop(file);
             struct ps_tail_positions found;
             assert_int_equal(ps_tail_positions_load(path, &found, &err), PS_OK);
             size_t expected = 0;
@@ -181,7 +181,7 @@ static void test_ledger(void **unused)
         struct ps_tail_position position = position_of(&item);
         ps_tail_notes_add(&notes, 0, false, &position);
         ps_tail_notes_free(&notes);
-        ps_tail_ledger_drop(ledger);
+        ps_tail_position_file_drop(file);
     }
 }
 

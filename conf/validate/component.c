@@ -1,5 +1,5 @@
-/* See part.h. */
-#include "conf/validate/part.h"
+/* See component.h. */
+#include "conf/validate/component.h"
 
 #include "conf/text.h"
 #include "conf/properties/properties.h"
@@ -9,7 +9,7 @@
 #include <string.h>
 
 /* Reports a type that Flume has and penstock does not. */
-static void report_unsupported(const struct ps_part_maker *maker, enum ps_kind kind, const char *type,
+static void report_unsupported(const struct ps_component_maker *maker, enum ps_kind kind, const char *type,
                                const char *flume, struct ps_place place)
 {
     struct ps_problems *problems = &maker->conf->problems;
@@ -36,7 +36,7 @@ static void report_unsupported(const struct ps_part_maker *maker, enum ps_kind k
 }
 
 /* Reports a type that neither Flume nor the class path has. */
-static void report_unknown(const struct ps_part_maker *maker, enum ps_kind kind, const char *type,
+static void report_unknown(const struct ps_component_maker *maker, enum ps_kind kind, const char *type,
                            struct ps_place place)
 {
     struct ps_problems *problems = &maker->conf->problems;
@@ -59,8 +59,8 @@ static void report_unknown(const struct ps_part_maker *maker, enum ps_kind kind,
                        type);
 }
 
-const struct ps_stage_ops *ps_part_type(const struct ps_part_maker *maker, enum ps_kind kind,
-                                        const char *type, struct ps_place place)
+const struct ps_stage_ops *ps_component_type(const struct ps_component_maker *maker, enum ps_kind kind,
+                                             const char *type, struct ps_place place)
 {
     const struct ps_stage_ops *ops = ps_stage_find(maker->stages, kind, type);
     if (ops != NULL)
@@ -76,8 +76,8 @@ const struct ps_stage_ops *ps_part_type(const struct ps_part_maker *maker, enum 
     return NULL;
 }
 
-enum ps_status ps_part_bind(const struct ps_part_maker *maker, struct ps_conf_part *part, const char *prefix,
-                            const struct ps_option *const *common)
+enum ps_status ps_component_bind(const struct ps_component_maker *maker, struct ps_conf_part *part,
+                                 const char *prefix, const struct ps_option *const *common)
 {
     part->plan = ps_arena_alloc(maker->arena, part->ops->plan_size);
     struct ps_bind bind = {.arena = maker->arena,
@@ -94,7 +94,7 @@ enum ps_status ps_part_bind(const struct ps_part_maker *maker, struct ps_conf_pa
 /* ---- the context of a check hook ---- */
 
 struct checking {
-    const struct ps_part_maker *maker;
+    const struct ps_component_maker *maker;
     const struct ps_conf_part *part;
     const char *prefix;
     bool failed; /* an error was reported */
@@ -111,8 +111,8 @@ static const struct ps_pair *pair_of_tail(const struct ps_conf_part *part, const
     return NULL;
 }
 
-struct ps_place ps_part_place(const struct ps_part_maker *maker, const struct ps_conf_part *part,
-                              const char *prefix, const char *key)
+struct ps_place ps_component_place(const struct ps_component_maker *maker, const struct ps_conf_part *part,
+                                   const char *prefix, const char *key)
 {
     struct ps_place place = {part->file, part->line,
                              ps_arena_format(maker->arena, "%s%s", prefix, key != NULL ? key : "")};
@@ -152,13 +152,13 @@ static const struct ps_conf_part *part_labelled(const struct ps_conf_agent *agen
 
 struct ps_place ps_conf_place(struct ps_conf *conf, const char *component, const char *key)
 {
-    const struct ps_part_maker maker = {.conf = conf, .stages = conf->stages, .arena = conf->arena};
+    const struct ps_component_maker maker = {.conf = conf, .stages = conf->stages, .arena = conf->arena};
     const struct ps_conf_part *part = part_labelled(&conf->agent, component);
     if (part == NULL)
         return (struct ps_place){.file = NULL};
     const char *prefix = ps_arena_format(conf->arena, "%s.%ss.%s.", conf->agent.name,
                                          ps_kind_word(part->ops->kind), part->name);
-    return ps_part_place(&maker, part, prefix, key);
+    return ps_component_place(&maker, part, prefix, key);
 }
 
 static void checking_report(const struct ps_context *context, enum ps_log_level level, const char *key,
@@ -170,7 +170,7 @@ static void checking_report(const struct ps_context *context, enum ps_log_level 
         severity = checking->part->ops->refuses ? PS_SEVERITY_ERROR : PS_SEVERITY_DROPPED;
     checking->failed |= level >= PS_LOG_ERROR;
     ps_problem_add(&checking->maker->conf->problems, severity,
-                   ps_part_place(checking->maker, checking->part, checking->prefix, key), NULL, "%s",
+                   ps_component_place(checking->maker, checking->part, checking->prefix, key), NULL, "%s",
                    message);
 }
 
@@ -186,18 +186,18 @@ static const struct ps_stage_ops *checking_sub_stage(struct ps_context *context,
                                                      void **plan, struct ps_err *err)
 {
     struct checking *checking = context->argument;
-    const struct ps_part_maker *maker = checking->maker;
+    const struct ps_component_maker *maker = checking->maker;
     struct ps_conf_part sub = {.name = context->name,
                                .label = context->component,
                                .type = type,
                                .pairs = *pairs,
                                .file = checking->part->file,
                                .line = checking->part->line};
-    struct ps_place place = ps_part_place(maker, checking->part, checking->prefix, NULL);
+    struct ps_place place = ps_component_place(maker, checking->part, checking->prefix, NULL);
     for (size_t i = 0; i < checking->part->pairs.count; i++) { /* a text option points at its pair's value */
         const struct ps_pair *pair = &checking->part->pairs.items[i];
         if (pair->value == type)
-            place = ps_part_place(maker, checking->part, checking->prefix, pair->key);
+            place = ps_component_place(maker, checking->part, checking->prefix, pair->key);
     }
     const char *prefix = checking->prefix;
     for (size_t i = 0; i < pairs->count; i++) {
@@ -206,14 +206,14 @@ static const struct ps_stage_ops *checking_sub_stage(struct ps_context *context,
             prefix = ps_arena_format(maker->arena, "%s%.*s", checking->prefix,
                                      (int)(pairs->items[i].key - whole->key), whole->key);
     }
-    sub.ops = ps_part_type(maker, kind, type, place);
+    sub.ops = ps_component_type(maker, kind, type, place);
     if (sub.ops == NULL) {
         checking->failed = true;
         ps_err_set(err, "there is no %s `%s`", ps_kind_word(kind), type);
         return NULL;
     }
-    bool good = ps_part_bind(maker, &sub, prefix, ps_common_type) == PS_OK;
-    good &= ps_part_check(maker, &sub, prefix, context) == PS_OK;
+    bool good = ps_component_bind(maker, &sub, prefix, ps_common_type) == PS_OK;
+    good &= ps_component_check(maker, &sub, prefix, context) == PS_OK;
     if (!good) {
         checking->failed = true;
         ps_err_set(err, "%s `%s` has a bad key", ps_kind_word(kind), type);
@@ -223,8 +223,8 @@ static const struct ps_stage_ops *checking_sub_stage(struct ps_context *context,
     return sub.ops;
 }
 
-enum ps_status ps_part_check(const struct ps_part_maker *maker, const struct ps_conf_part *part,
-                             const char *prefix, const struct ps_context *template)
+enum ps_status ps_component_check(const struct ps_component_maker *maker, const struct ps_conf_part *part,
+                                  const char *prefix, const struct ps_context *template)
 {
     if (part->unchecked)
         return PS_FAIL;
@@ -245,7 +245,8 @@ enum ps_status ps_part_check(const struct ps_part_maker *maker, const struct ps_
     if (part->ops->check(part->plan, &context) == PS_OK)
         return PS_OK;
     if (!checking.failed)
-        ps_problem_add(&maker->conf->problems, PS_SEVERITY_DROPPED, ps_part_place(maker, part, prefix, NULL),
-                       NULL, "the %s refused its configuration", ps_kind_word(part->ops->kind));
+        ps_problem_add(&maker->conf->problems, PS_SEVERITY_DROPPED,
+                       ps_component_place(maker, part, prefix, NULL), NULL,
+                       "the %s refused its configuration", ps_kind_word(part->ops->kind));
     return PS_FAIL;
 }

@@ -5,7 +5,7 @@
 #include "conf/bind.h"
 #include "conf/validate/common.h"
 
-struct ps_part_maker {
+struct ps_component_maker {
     struct ps_conf *conf;
     const struct ps_stage_ops *const *stages;
     struct ps_arena *arena;
@@ -15,21 +15,21 @@ struct ps_part_maker {
 /* Looks up `type` for a component; `place` is the place of the type. Returns NULL after adding a problem:
  * either Flume has the type and penstock does not (an error, or dropped when allowed), or neither has it
  * (dropped). */
-const struct ps_stage_ops *ps_part_type(const struct ps_part_maker *maker, enum ps_kind kind,
-                                        const char *type, struct ps_place place);
+const struct ps_stage_ops *ps_component_type(const struct ps_component_maker *maker, enum ps_kind kind,
+                                             const char *type, struct ps_place place);
 
 /* Binds part->pairs to a new part->plan by part->ops. `prefix` is "a1.sources.r1."; `common` are sets of rows
  * bound elsewhere. */
-enum ps_status ps_part_bind(const struct ps_part_maker *maker, struct ps_conf_part *part, const char *prefix,
-                            const struct ps_option *const *common);
+enum ps_status ps_component_bind(const struct ps_component_maker *maker, struct ps_conf_part *part,
+                                 const char *prefix, const struct ps_option *const *common);
 
 /* Runs the stage's check hook. Returns PS_FAIL if the component must be dropped, after adding a problem. Call it
- * also when ps_part_bind failed: the hook then finds further problems, so that all are reported at once. It is not
+ * also when ps_component_bind failed: the hook then finds further problems, so that all are reported at once. It is not
  * run when the plan lacks values that it needs (part->unchecked). `template` has instances, producers, consumers and
  * channels; this function fills in the rest. */
-enum ps_status ps_part_check(const struct ps_part_maker *maker, const struct ps_conf_part *part,
-                             const char *prefix, const struct ps_context *template);
+enum ps_status ps_component_check(const struct ps_component_maker *maker, const struct ps_conf_part *part,
+                                  const char *prefix, const struct ps_context *template);
 
 /* Returns the place of a key, or the component's place if the key is missing. */
-struct ps_place ps_part_place(const struct ps_part_maker *maker, const struct ps_conf_part *part,
-                              const char *prefix, const char *key);
+struct ps_place ps_component_place(const struct ps_component_maker *maker, const struct ps_conf_part *part,
+                                   const char *prefix, const char *key);

@@ -7,11 +7,11 @@
 #define PS_HDFS_HOLDER_BYTES 128U
 
 /* Writes "DFSClient_penstock_BOOT_NAMESPACE_PID_START_RANDOM" for this process; the name is unique to each client. */
-void ps_hdfs_holder_name(char name[PS_HDFS_HOLDER_BYTES]);
+void ps_hdfs_lease_holder_name(char name[PS_HDFS_HOLDER_BYTES]);
 
 /* Returns whether the name belongs to a process of this machine that has certainly ended. Returns false for another machine, container
  * or program, and if /proc does not tell. */
-bool ps_hdfs_holder_has_ended(const char *name);
+bool ps_hdfs_lease_holder_has_ended(const char *name);
 
 /* Finds the holder in the namenode's message about a file that another client writes ("this file lease is currently owned by X
  * on 10.0.0.7", FSNamesystem.recoverLeaseInternal). Returns whether that holder has ended; also true for the namenode itself,

@@ -4,24 +4,24 @@
 
 #include "core/base.h"
 
-struct ps_holders {
+struct ps_refcount {
     uint32_t count;
 };
 
 /* The caller is the first holder. Call it before another thread knows of the object. */
-static inline void ps_holders_init(struct ps_holders *holders)
+static inline void ps_refcount_init(struct ps_refcount *holders)
 {
     holders->count = 1;
 }
 
 /* Adds a holder. Thread: any that holds it. */
-static inline void ps_holders_add(struct ps_holders *holders)
+static inline void ps_refcount_add(struct ps_refcount *holders)
 {
     __atomic_fetch_add(&holders->count, 1, __ATOMIC_RELAXED);
 }
 
 /* Returns whether it was the last one. Thread: any that holds it. */
-static inline bool ps_holders_drop(struct ps_holders *holders)
+static inline bool ps_refcount_drop(struct ps_refcount *holders)
 {
     return __atomic_fetch_sub(&holders->count, 1, __ATOMIC_ACQ_REL) == 1;
 }

@@ -8,7 +8,7 @@
 #define PS_TAIL_OWNER_BYTES 17U /* 16 digits, terminated */
 
 /* Reads the number, or draws and writes one. */
-enum ps_status ps_tail_owner_need(const char *position_path, char owner[PS_TAIL_OWNER_BYTES],
-                                  struct ps_err *err);
+enum ps_status ps_tail_source_id_need(const char *position_path, char owner[PS_TAIL_OWNER_BYTES],
+                                      struct ps_err *err);
 /* The position file alone has the positions from now on: forgets the number. */
-enum ps_status ps_tail_owner_forget(const char *position_path, struct ps_err *err);
+enum ps_status ps_tail_source_id_forget(const char *position_path, struct ps_err *err);

@@ -48,39 +48,39 @@ static bool names_channels(const struct ps_rules *rules)
     return found;
 }
 
-enum ps_status ps_rules_bed_load(struct ps_rules_bed *bed, const struct ps_rules_command *command,
-                                 const char *file, struct ps_rules **rules)
+enum ps_status ps_rules_harness_load(struct ps_rules_harness *harness, const struct ps_rules_command *command,
+                                     const char *file, struct ps_rules **rules)
 {
-    *bed = (struct ps_rules_bed){.arena = ps_arena_create()};
-    bed->problems = ps_arena_alloc(bed->arena, sizeof *bed->problems);
-    bed->problems->arena = bed->arena;
-    bed->problems->keep_routes = true;
-    ps_rules_progress_begin(&bed->progress);
+    *harness = (struct ps_rules_harness){.arena = ps_arena_create()};
+    harness->problems = ps_arena_alloc(harness->arena, sizeof *harness->problems);
+    harness->problems->arena = harness->arena;
+    harness->problems->keep_routes = true;
+    ps_rules_progress_begin(&harness->progress);
     *rules = NULL;
     if (strcmp(file, "-") == 0) {
         size_t length;
-        char *text = input_read(bed->problems, &length);
+        char *text = input_read(harness->problems, &length);
         if (text != NULL)
-            *rules = ps_rules_parse("standard input", text, length, bed->problems);
+            *rules = ps_rules_parse("standard input", text, length, harness->problems);
         free(text);
     } else {
-        *rules = ps_rules_load(file, bed->problems);
+        *rules = ps_rules_load(file, harness->problems);
     }
     if (*rules == NULL) {
         const struct ps_rules_set_options options = {.channels = command->channels,
                                                      .any_channel = !command->routes_known,
                                                      .routes = !command->interceptor};
-        ps_rules_set_check_routes(&options, bed->problems);
+        ps_rules_set_check_routes(&options, harness->problems);
         return PS_FAIL;
     }
-    bed->routes = !command->interceptor && (command->routes_known || names_channels(*rules));
+    harness->routes = !command->interceptor && (command->routes_known || names_channels(*rules));
     return PS_OK;
 }
 
 /* ---- compiling ---- */
 
 struct compiling {
-    struct ps_rules_bed *bed;
+    struct ps_rules_harness *harness;
     struct ps_arena *arena;
     uint32_t patterns;
 };
@@ -89,35 +89,35 @@ struct compiling {
 static bool compile_watch(void *argument)
 {
     struct compiling *compiling = argument;
-    ps_rules_progress_say(&compiling->bed->progress, "compiling %u expressions ...", compiling->patterns);
+    ps_rules_progress_say(&compiling->harness->progress, "compiling %u expressions ...", compiling->patterns);
     return false;
 }
 
-static enum ps_status rooms_make(struct ps_rules_bed *bed, struct ps_err *err)
+static enum ps_status rooms_make(struct ps_rules_harness *harness, struct ps_err *err)
 {
-    bed->channels = ps_rules_set_channels(bed->set);
-    bed->scratch = ps_rules_scratch_create(bed->set, 0, err);
-    if (bed->scratch == NULL)
+    harness->channels = ps_rules_set_channels(harness->set);
+    harness->scratch = ps_rules_scratch_create(harness->set, 0, err);
+    if (harness->scratch == NULL)
         return PS_FAIL;
-    bed->depot = ps_depot_create(BUDGET_BYTES, err);
-    if (bed->depot == NULL)
+    harness->depot = ps_depot_create(BUDGET_BYTES, err);
+    if (harness->depot == NULL)
         return PS_FAIL;
-    bed->pool = ps_pool_create(bed->depot, 0);
-    ps_bump_init(&bed->bump, bed->pool);
-    if (bed->routes)
-        bed->route = ps_route_create(bed->channels.count);
+    harness->pool = ps_pool_create(harness->depot, 0);
+    ps_bump_init(&harness->bump, harness->pool);
+    if (harness->routes)
+        harness->route = ps_route_create(harness->channels.count);
     return PS_OK;
 }
 
-enum ps_status ps_rules_bed_compile(struct ps_rules_bed *bed, const struct ps_rules_command *command,
-                                    struct ps_rules *rules)
+enum ps_status ps_rules_harness_compile(struct ps_rules_harness *harness,
+                                        const struct ps_rules_command *command, struct ps_rules *rules)
 {
-    struct compiling compiling = {.bed = bed, .patterns = rules->pattern_count};
+    struct compiling compiling = {.harness = harness, .patterns = rules->pattern_count};
     struct ps_err err = {.length = 0};
     const struct ps_rules_set_options options = {
         .channels = command->channels,
         .any_channel = !command->routes_known,
-        .routes = bed->routes,
+        .routes = harness->routes,
         .instances = 1,
         .matcher = {.cache_directory = command->cache,
                     .program = PROGRAM,
@@ -125,49 +125,49 @@ enum ps_status ps_rules_bed_compile(struct ps_rules_bed *bed, const struct ps_ru
                     .compile_time_ms = command->compile_time_ms,
                     .cancelled = compile_watch,
                     .argument = &compiling}};
-    bed->set = ps_rules_set_create(rules, &options, &bed->report, bed->problems);
-    ps_rules_progress_end(&bed->progress);
-    if (bed->set == NULL)
+    harness->set = ps_rules_set_create(rules, &options, &harness->report, harness->problems);
+    ps_rules_progress_end(&harness->progress);
+    if (harness->set == NULL)
         return PS_FAIL;
-    bed->rules = ps_rules_set_rules(bed->set);
-    if (rooms_make(bed, &err) == PS_OK)
+    harness->rules = ps_rules_set_rules(harness->set);
+    if (rooms_make(harness, &err) == PS_OK)
         return PS_OK;
-    ps_rules_problem_add(bed->problems, PS_RULES_ERROR, (struct ps_rules_place){0}, NULL, "%s", err.text);
+    ps_rules_problem_add(harness->problems, PS_RULES_ERROR, (struct ps_rules_place){0}, NULL, "%s", err.text);
     return PS_FAIL;
 }
 
-enum ps_status ps_rules_bed_open(struct ps_rules_bed *bed, const struct ps_rules_command *command,
-                                 const char *file)
+enum ps_status ps_rules_harness_open(struct ps_rules_harness *harness, const struct ps_rules_command *command,
+                                     const char *file)
 {
     struct ps_rules *rules;
-    enum ps_status status = ps_rules_bed_load(bed, command, file, &rules);
+    enum ps_status status = ps_rules_harness_load(harness, command, file, &rules);
     if (status == PS_OK)
-        status = ps_rules_bed_compile(bed, command, rules);
+        status = ps_rules_harness_compile(harness, command, rules);
     if (status != PS_OK)
-        ps_rules_print_problems(stderr, bed->problems);
+        ps_rules_print_problems(stderr, harness->problems);
     return status;
 }
 
-void ps_rules_bed_close(struct ps_rules_bed *bed)
+void ps_rules_harness_close(struct ps_rules_harness *harness)
 {
-    ps_route_destroy(bed->route);
-    if (bed->pool != NULL) {
-        ps_bump_fini(&bed->bump);
-        ps_pool_destroy(bed->pool);
+    ps_route_destroy(harness->route);
+    if (harness->pool != NULL) {
+        ps_bump_fini(&harness->bump);
+        ps_pool_destroy(harness->pool);
     }
-    if (bed->depot != NULL)
-        ps_depot_destroy(bed->depot);
-    ps_rules_scratch_destroy(bed->scratch);
-    ps_rules_set_destroy(bed->set);
-    ps_arena_destroy(bed->arena);
+    if (harness->depot != NULL)
+        ps_depot_destroy(harness->depot);
+    ps_rules_scratch_destroy(harness->scratch);
+    ps_rules_set_destroy(harness->set);
+    ps_arena_destroy(harness->arena);
 }
 
-void ps_rules_bed_forget(struct ps_rules_bed *bed)
+void ps_rules_harness_forget(struct ps_rules_harness *harness)
 {
     struct ps_err err = {.length = 0};
-    ps_rules_scratch_destroy(bed->scratch);
-    bed->scratch = ps_rules_scratch_create(bed->set, 0, &err);
-    if (bed->scratch == NULL) /* a batch of the same size was allocated before */
+    ps_rules_scratch_destroy(harness->scratch);
+    harness->scratch = ps_rules_scratch_create(harness->set, 0, &err);
+    if (harness->scratch == NULL) /* a batch of the same size was allocated before */
         ps_out_of_memory(0, "the scratch of the rules");
 }
 
@@ -189,12 +189,12 @@ static bool headers_add(struct ps_batch *batch, struct ps_event *event,
     return true;
 }
 
-struct ps_batch *ps_rules_bed_events(struct ps_rules_bed *bed, const struct ps_slice *bodies, size_t count,
-                                     const struct ps_rules_header_value *headers, size_t header_count,
-                                     size_t *taken)
+struct ps_batch *ps_rules_harness_events(struct ps_rules_harness *harness, const struct ps_slice *bodies,
+                                         size_t count, const struct ps_rules_header_value *headers,
+                                         size_t header_count, size_t *taken)
 {
-    bed->now = ps_clock_now();
-    struct ps_batch *batch = ps_batch_take(&bed->bump, bed->now);
+    harness->now = ps_clock_now();
+    struct ps_batch *batch = ps_batch_take(&harness->bump, harness->now);
     bool good = true;
     *taken = 0;
     if (batch == NULL)
@@ -218,34 +218,37 @@ struct ps_batch *ps_rules_bed_events(struct ps_rules_bed *bed, const struct ps_s
     return batch;
 }
 
-struct ps_batch *ps_rules_bed_event(struct ps_rules_bed *bed, struct ps_slice body,
-                                    const struct ps_rules_header_value *headers, size_t header_count)
+struct ps_batch *ps_rules_harness_event(struct ps_rules_harness *harness, struct ps_slice body,
+                                        const struct ps_rules_header_value *headers, size_t header_count)
 {
     size_t taken;
-    return ps_rules_bed_events(bed, &body, 1, headers, header_count, &taken);
+    return ps_rules_harness_events(harness, &body, 1, headers, header_count, &taken);
 }
 
-bool ps_rules_bed_run(struct ps_rules_bed *bed, struct ps_batch *batch, ps_rules_trace trace, void *argument)
+bool ps_rules_harness_run(struct ps_rules_harness *harness, struct ps_batch *batch, ps_rules_trace trace,
+                          void *argument)
 {
-    if (bed->route != NULL)
-        ps_route_clear(bed->route);
-    return ps_rules_set_work(bed->set, bed->scratch, ps_batch_chain(batch), bed->route, &bed->now, trace,
-                             argument) == PS_DONE;
+    if (harness->route != NULL)
+        ps_route_clear(harness->route);
+    return ps_rules_set_work(harness->set, harness->scratch, ps_batch_chain(batch), harness->route,
+                             &harness->now, trace, argument) == PS_DONE;
 }
 
-bool ps_rules_bed_goes_to(const struct ps_rules_bed *bed, size_t channel, uint16_t row, bool *required)
+bool ps_rules_harness_goes_to(const struct ps_rules_harness *harness, size_t channel, uint16_t row,
+                              bool *required)
 {
-    *required = ps_route_has(bed->route, (unsigned)channel, true, row);
-    return *required || ps_route_has(bed->route, (unsigned)channel, false, row);
+    *required = ps_route_has(harness->route, (unsigned)channel, true, row);
+    return *required || ps_route_has(harness->route, (unsigned)channel, false, row);
 }
 
-bool ps_rules_bed_dropped(const struct ps_rules_bed *bed, const struct ps_batch *batch, uint16_t row)
+bool ps_rules_harness_dropped(const struct ps_rules_harness *harness, const struct ps_batch *batch,
+                              uint16_t row)
 {
     const struct ps_lease *lease = ps_batch_chain(batch);
     bool required;
-    if (bed->route != NULL) {
-        for (size_t i = 0; i < bed->channels.count; i++)
-            if (ps_rules_bed_goes_to(bed, i, row, &required))
+    if (harness->route != NULL) {
+        for (size_t i = 0; i < harness->channels.count; i++)
+            if (ps_rules_harness_goes_to(harness, i, row, &required))
                 return false;
         return true;
     }

@@ -228,8 +228,8 @@ void ps_tail_log_remove(struct ps_tailer *tailer, struct ps_tail_log *log)
     ps_tail_copy_end(log);
     while (log->copies != NULL)
         ps_tail_copy_end(log->copies);
-    ps_tail_heads_put(&tailer->heads, &log->head, 0, 0);
-    ps_tail_heads_put(&tailer->heads, &log->earlier_head, 0, 0);
+    ps_tail_fingerprint_index_put(&tailer->fingerprints, &log->head, 0, 0);
+    ps_tail_fingerprint_index_put(&tailer->fingerprints, &log->earlier_head, 0, 0);
     ps_tail_log_changed(tailer, log);
     if (tailer->unpacking == log)
         tailer->unpacking = NULL;
@@ -385,7 +385,8 @@ char *ps_tail_log_place_of(const struct ps_tailer *tailer, const struct ps_tail_
 
 void ps_tail_log_index(struct ps_tailer *tailer, struct ps_tail_log *log)
 {
-    ps_tail_heads_put(&tailer->heads, &log->head, log->identity.head, log->identity.head_length);
+    ps_tail_fingerprint_index_put(&tailer->fingerprints, &log->head, log->identity.head,
+                                  log->identity.head_length);
 }
 
 void ps_tail_log_marks(struct ps_tail_log *log, const struct ps_tail_marks *marks)
@@ -406,7 +407,8 @@ static void earlier_keep(struct ps_tailer *tailer, struct ps_tail_log *log)
     ps_tail_log_lives(log, log->earlier.lives);
     ps_tail_slots_put(&tailer->heirs, log->number);
     log->marks = (struct ps_tail_marks){.count = 0};
-    ps_tail_heads_put(&tailer->heads, &log->earlier_head, log->identity.head, log->identity.head_length);
+    ps_tail_fingerprint_index_put(&tailer->fingerprints, &log->earlier_head, log->identity.head,
+                                  log->identity.head_length);
 }
 
 void ps_tail_log_forget_ahead(struct ps_tailer *tailer, struct ps_tail_log *log)

@@ -6,24 +6,26 @@
 
 #include "stages/lib/tail/identity.h"
 
-struct ps_tail_head_entry {
+struct ps_tail_fingerprint_entry {
     uint64_t head;
     uint32_t length; /* 0: the entry is not in the index */
     void *owner;
-    struct ps_tail_head_entry *next, **at;
+    struct ps_tail_fingerprint_entry *next, **at;
 };
 
-struct ps_tail_heads {
-    struct ps_tail_head_entry **buckets;
+struct ps_tail_fingerprint_index {
+    struct ps_tail_fingerprint_entry **buckets;
     uint32_t room, count;
     uint32_t lengths[PS_TAIL_HEAD_BYTES + 1];
 };
 
 /* Gives the entry this fingerprint. The caller has set its owner. Length 0 removes the entry from the index. */
-void ps_tail_heads_put(struct ps_tail_heads *heads, struct ps_tail_head_entry *entry, uint64_t head,
-                       uint32_t length);
+void ps_tail_fingerprint_index_put(struct ps_tail_fingerprint_index *index,
+                                   struct ps_tail_fingerprint_entry *entry, uint64_t head, uint32_t length);
 /* Calls `visit` for each entry whose fingerprint fits these first bytes of a file, until `visit` returns false. Longer fingerprints
  * come first; of the same length, the entry that was added last. `visit` may not change the index. */
-void ps_tail_heads_find(const struct ps_tail_heads *heads, const char *bytes, size_t length,
-                        bool (*visit)(void *argument, struct ps_tail_head_entry *entry), void *argument);
-void ps_tail_heads_free(struct ps_tail_heads *heads);
+void ps_tail_fingerprint_index_find(const struct ps_tail_fingerprint_index *index, const char *bytes,
+                                    size_t length,
+                                    bool (*visit)(void *argument, struct ps_tail_fingerprint_entry *entry),
+                                    void *argument);
+void ps_tail_fingerprint_index_free(struct ps_tail_fingerprint_index *index);

@@ -1,4 +1,4 @@
-#include "stages/lib/hadoop/hdfs/holder.h"
+#include "stages/lib/hadoop/hdfs/lease_holder.h"
 
 #include "tests/support/support.h"
 
@@ -9,11 +9,11 @@
 static void test_own(void **unused)
 {
     char name[PS_HDFS_HOLDER_BYTES], other[PS_HDFS_HOLDER_BYTES];
-    ps_hdfs_holder_name(name);
-    ps_hdfs_holder_name(other);
+    ps_hdfs_lease_holder_name(name);
+    ps_hdfs_lease_holder_name(other);
     assert_string_not_equal(name, other);
     assert_null(strchr(name, ' '));
-    assert_false(ps_hdfs_holder_has_ended(name));
+    assert_false(ps_hdfs_lease_holder_has_ended(name));
 }
 
 /* The name of a process that has ended; `pid` is a zombie yet. */
@@ -23,7 +23,7 @@ static void name_of_child(char name[PS_HDFS_HOLDER_BYTES], pid_t *pid)
     assert_int_equal(pipe(ends), 0);
     *pid = fork();
     if (*pid == 0) {
-        ps_hdfs_holder_name(name);
+        ps_hdfs_lease_holder_name(name);
         _exit(write(ends[1], name, PS_HDFS_HOLDER_BYTES) != (ssize_t)PS_HDFS_HOLDER_BYTES);
     }
     assert_int_equal(read(ends[0], name, PS_HDFS_HOLDER_BYTES), PS_HDFS_HOLDER_BYTES);
@@ -38,9 +38,9 @@ static void test_ended(void **unused)
     char name[PS_HDFS_HOLDER_BYTES], message[512];
     pid_t pid;
     name_of_child(name, &pid);
-    assert_true(ps_hdfs_holder_has_ended(name));
+    assert_true(ps_hdfs_lease_holder_has_ended(name));
     assert_int_equal(waitpid(pid, NULL, 0), pid);
-    assert_true(ps_hdfs_holder_has_ended(name));
+    assert_true(ps_hdfs_lease_holder_has_ended(name));
     snprintf(message, sizeof message,
              "Failed to CREATE_FILE /d/f.1.tmp for DFSClient_x on 127.0.0.1 because this file lease is "
              "currently owned "
@@ -57,12 +57,12 @@ static void test_number_again(void **unused)
     char name[PS_HDFS_HOLDER_BYTES], boot[17], changed[PS_HDFS_HOLDER_BYTES];
     unsigned long space, start;
     int pid;
-    ps_hdfs_holder_name(name);
+    ps_hdfs_lease_holder_name(name);
     assert_int_equal(sscanf(name, "DFSClient_penstock_%16[0-9a-f]_%lu_%d_%lu_", boot, &space, &pid, &start),
                      4);
     snprintf(changed, sizeof changed, "DFSClient_penstock_%s_%lu_%d_%lu_00000000", boot, space, pid,
              start - 1);
-    assert_true(ps_hdfs_holder_has_ended(changed));
+    assert_true(ps_hdfs_lease_holder_has_ended(changed));
 }
 
 /* Nothing is known of them, so they may live. */
@@ -77,12 +77,12 @@ static void test_others(void **unused)
     assert_int_equal(sscanf(name, "DFSClient_penstock_%16[0-9a-f]_%lu_%d_%lu_", boot, &space, &pid, &start),
                      4);
     snprintf(changed, sizeof changed, "DFSClient_penstock_%s_%lu_%d_%lu_0", boot, space + 1, pid, start);
-    assert_false(ps_hdfs_holder_has_ended(changed)); /* another container */
+    assert_false(ps_hdfs_lease_holder_has_ended(changed)); /* another container */
     boot[0] = boot[0] == '0' ? '1' : '0';
     snprintf(changed, sizeof changed, "DFSClient_penstock_%s_%lu_%d_%lu_0", boot, space, pid, start);
-    assert_false(ps_hdfs_holder_has_ended(changed)); /* another machine */
-    assert_false(ps_hdfs_holder_has_ended("DFSClient_NONMAPREDUCE_-1234_1"));
-    assert_false(ps_hdfs_holder_has_ended(""));
+    assert_false(ps_hdfs_lease_holder_has_ended(changed)); /* another machine */
+    assert_false(ps_hdfs_lease_holder_has_ended("DFSClient_NONMAPREDUCE_-1234_1"));
+    assert_false(ps_hdfs_lease_holder_has_ended(""));
     assert_false(ps_hdfs_owner_has_ended("currently owned by "));
     assert_false(
         ps_hdfs_owner_has_ended("this file lease is currently owned by DFSClient_NONMAPREDUCE_1_2 on h"));

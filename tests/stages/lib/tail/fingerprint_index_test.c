@@ -1,5 +1,5 @@
 /* The index of files by their beginning, beside a walk through all of them: entries that come, change, grow and go. */
-#include "stages/lib/tail/heads.h"
+#include "stages/lib/tail/fingerprint_index.h"
 #include "tests/support/support.h"
 
 #include <stdlib.h>
@@ -9,7 +9,7 @@
 #define TEXTS 5U
 
 static char texts[TEXTS][PS_TAIL_HEAD_BYTES + 100];
-static struct ps_tail_head_entry entries[ENTRIES];
+static struct ps_tail_fingerprint_entry entries[ENTRIES];
 static struct {
     unsigned text;
     uint32_t length; /* 0: not in the index */
@@ -21,7 +21,7 @@ struct visits {
     unsigned numbers[ENTRIES];
 };
 
-static bool visit(void *visits_, struct ps_tail_head_entry *entry)
+static bool visit(void *visits_, struct ps_tail_fingerprint_entry *entry)
 {
     struct visits *visits = visits_;
     assert_true(visits->count < ENTRIES);
@@ -37,11 +37,11 @@ static bool begins_so(unsigned i, unsigned text, size_t length)
 }
 
 /* Each entry that fits is visited once: longer ones first, of equal lengths the last one that was added; not more than are wanted. */
-static void check(const struct ps_tail_heads *heads, unsigned text, size_t length)
+static void check(const struct ps_tail_fingerprint_index *index, unsigned text, size_t length)
 {
     struct visits all = {.limit = UINT32_MAX}, some = {.limit = 3};
     unsigned expected = 0;
-    ps_tail_heads_find(heads, texts[text], length, visit, &all);
+    ps_tail_fingerprint_index_find(index, texts[text], length, visit, &all);
     for (unsigned i = 0; i < ENTRIES; i++)
         expected += begins_so(i, text, length);
     assert_int_equal(all.count, expected);
@@ -51,7 +51,7 @@ static void check(const struct ps_tail_heads *heads, unsigned text, size_t lengt
         assert_true(k == 0 || model[before].length > model[i].length ||
                     (model[before].length == model[i].length && model[before].when > model[i].when));
     }
-    ps_tail_heads_find(heads, texts[text], length, visit, &some);
+    ps_tail_fingerprint_index_find(index, texts[text], length, visit, &some);
     assert_int_equal(some.count, all.count < 3 ? all.count : 3);
 }
 
@@ -59,8 +59,8 @@ static void test_drawn(void **unused)
 {
     static const uint32_t lengths[] = {0, 1, 2, 10, 99, 100, 101, PS_TAIL_HEAD_BYTES - 1, PS_TAIL_HEAD_BYTES};
     uint64_t random = ps_test_seed();
-    struct ps_tail_heads heads = {.room = 0};
-    check(&heads, 0, sizeof texts[0]);
+    struct ps_tail_fingerprint_index index = {.room = 0};
+    check(&index, 0, sizeof texts[0]);
     for (unsigned i = 0; i < TEXTS; i++) { /* they begin alike: the first ones by 100 bytes */
         memset(texts[i], 'b', sizeof texts[i]);
         memset(texts[i] + (i < 3 ? 100 : 1), (char)('c' + i), 1);
@@ -73,22 +73,22 @@ static void test_drawn(void **unused)
         uint32_t length = lengths[ps_test_random(&random) % PS_COUNT_OF(lengths)];
         uint64_t head = ps_tail_head(texts[text], length);
         bool same = model[i].length == length && (length == 0 || entries[i].head == head);
-        ps_tail_heads_put(&heads, &entries[i], head, length);
+        ps_tail_fingerprint_index_put(&index, &entries[i], head, length);
         model[i].text = text;
         model[i].length = length;
         model[i].when = same ? model[i].when : step + 1; /* one that is put again keeps its place */
         if (step % 10 == 0)
-            check(&heads, (unsigned)(ps_test_random(&random) % TEXTS),
+            check(&index, (unsigned)(ps_test_random(&random) % TEXTS),
                   ps_test_random(&random) % 2 == 0 ? sizeof texts[0]
                                                    : lengths[ps_test_random(&random) % PS_COUNT_OF(lengths)]);
     }
     for (unsigned i = 0; i < ENTRIES; i++) {
-        ps_tail_heads_put(&heads, &entries[i], 0, 0);
+        ps_tail_fingerprint_index_put(&index, &entries[i], 0, 0);
         model[i].length = 0;
     }
-    assert_int_equal(heads.count, 0);
-    check(&heads, 1, sizeof texts[1]);
-    ps_tail_heads_free(&heads);
+    assert_int_equal(index.count, 0);
+    check(&index, 1, sizeof texts[1]);
+    ps_tail_fingerprint_index_free(&index);
 }
 
 int main(void)

@@ -1,4 +1,4 @@
-#include "stages/lib/tail/owner.h"
+#include "stages/lib/tail/source_id.h"
 
 #include "core/durable.h"
 #include "stages/lib/random.h"
@@ -54,8 +54,8 @@ static bool is_overtaken(const char *position_path, const char *path)
                 : positions.st_mtim.tv_nsec > number.st_mtim.tv_nsec);
 }
 
-enum ps_status ps_tail_owner_need(const char *position_path, char owner[PS_TAIL_OWNER_BYTES],
-                                  struct ps_err *err)
+enum ps_status ps_tail_source_id_need(const char *position_path, char owner[PS_TAIL_OWNER_BYTES],
+                                      struct ps_err *err)
 {
     char path[PATH_MAX], fresh[PATH_MAX], text[PS_TAIL_OWNER_BYTES + 1];
     struct ps_random random;
@@ -76,7 +76,7 @@ enum ps_status ps_tail_owner_need(const char *position_path, char owner[PS_TAIL_
     return error == 0 ? PS_OK : ps_err_set(err, "%s: %s", path, strerror(error));
 }
 
-enum ps_status ps_tail_owner_forget(const char *position_path, struct ps_err *err)
+enum ps_status ps_tail_source_id_forget(const char *position_path, struct ps_err *err)
 {
     char path[PATH_MAX];
     snprintf(path, sizeof path, "%s.id", position_path);

@@ -1,0 +1,169 @@
+#include "bench/suite/harness.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "stages/table.h"
+
+#define KEYS_MAX 16U
+#define BATCHES_MAX 256U
+/* Leases of one batch: the chain's, and required and optional ones of four channels. */
+#define LEASES_MAX 9U
+
+static _Noreturn void fatal(const char *name, const char *why)
+{
+    fprintf(stderr, "bench: %s: %s\n", name, why);
+    exit(1);
+}
+
+void ps_bench_harness_init(struct ps_bench_harness *harness, uint64_t bytes)
+{
+    memset(harness, 0, sizeof *harness);
+    harness->arena = ps_arena_create();
+    ps_problems_init(&harness->problems, harness->arena);
+    harness->depot = ps_depot_create(bytes, NULL);
+    PS_ASSERT(harness->depot != NULL);
+    harness->pool = ps_pool_create(harness->depot, 0);
+    PS_ASSERT(harness->pool != NULL);
+    ps_bump_init(&harness->bump, harness->pool);
+    harness->now = ps_clock_now();
+    harness->port = (struct ps_port){.component = "bench",
+                                     .name = "b1",
+                                     .counters = &harness->counters,
+                                     .instances = 1,
+                                     .epoll_fd = -1,
+                                     .wake_fd = -1,
+                                     .chain = &harness->chain_open,
+                                     .blocks = ps_pool_cache(harness->pool)};
+}
+
+void ps_bench_harness_fini(struct ps_bench_harness *harness)
+{
+    if (harness->ops != NULL && harness->ops->close != NULL)
+        harness->ops->close(harness->plan, harness->state);
+    if (harness->chain_open.value != NULL)
+        harness->chain_open.destroy(harness->chain_open.value);
+    if (harness->chain_built.value != NULL)
+        harness->chain_built.destroy(harness->chain_built.value);
+    if (harness->ops != NULL && harness->ops->teardown != NULL)
+        harness->ops->teardown(harness->plan);
+    ps_bump_fini(&harness->bump);
+    ps_pool_destroy(harness->pool);
+    ps_depot_destroy(harness->depot);
+    ps_problems_fini(&harness->problems);
+    ps_arena_destroy(harness->arena);
+}
+
+static const struct ps_stage_ops *stage_find(enum ps_kind kind, const char *name)
+{
+    for (size_t i = 0; ps_stages[i] != NULL; i++) {
+        if (ps_stages[i]->kind == kind && strcasecmp(ps_stages[i]->name, name) == 0)
+            return ps_stages[i];
+    }
+    fatal(name, "there is no such stage");
+}
+
+void ps_bench_harness_open(struct ps_bench_harness *harness, enum ps_kind kind, const char *name,
+                           struct ps_texts channels, const char *const *keys)
+{
+    struct ps_pair pairs[KEYS_MAX];
+    size_t count = 0;
+    struct ps_err err = {.length = 0};
+    for (; keys[2 * count] != NULL; count++) {
+        PS_ASSERT(count < KEYS_MAX);
+        pairs[count] = (struct ps_pair){.key = keys[2 * count], .value = keys[2 * count + 1]};
+    }
+    harness->ops = stage_find(kind, name);
+    harness->plan = ps_arena_alloc(harness->arena, harness->ops->plan_size + 1);
+    harness->state = ps_arena_alloc(harness->arena, harness->ops->state_size + 1);
+    struct ps_bind bind = {.arena = harness->arena, .problems = &harness->problems, .prefix = ""};
+    struct ps_context context = {.agent = "a1",
+                                 .component = "bench",
+                                 .name = "b1",
+                                 .arena = harness->arena,
+                                 .channels = channels,
+                                 .chain = &harness->chain_built,
+                                 .instances = 1};
+    if (ps_bind_options(&bind, harness->ops->options, NULL, &(struct ps_pairs){count, pairs},
+                        harness->plan) != PS_OK)
+        fatal(name, "its keys have errors");
+    if (harness->ops->build != NULL && harness->ops->build(harness->plan, &context, &err) != PS_OK)
+        fatal(name, err.text);
+    if (harness->chain_built.value != NULL &&
+        harness->chain_built.finish(harness->chain_built.value, &err) != PS_OK)
+        fatal(name, err.text);
+    if (harness->ops->open != NULL &&
+        harness->ops->open(harness->plan, harness->state, &harness->port, &err) != PS_OK)
+        fatal(name, err.text);
+}
+
+struct sum {
+    const char *name;
+    double value;
+};
+
+static void sum_add(void *argument, const struct ps_series *series)
+{
+    struct sum *sum = argument;
+    if (strcmp(series->name, sum->name) == 0)
+        sum->value += series->value;
+}
+
+double ps_bench_harness_series_sum(const struct ps_bench_harness *harness, const char *name)
+{
+    struct sum sum = {.name = name};
+    if (harness->ops->series != NULL)
+        harness->ops->series(harness->plan, sum_add, &sum);
+    return sum.value;
+}
+
+/* Adds as many lines as the current block has room for, and repeats until all are added. */
+static uint32_t add_in_place(struct ps_batch *batch, const char *lines, uint32_t length, uint32_t count)
+{
+    uint32_t taken = 0, room, step = length + 1;
+    while (taken < count) {
+        char *to = ps_batch_reserve(batch, step, &room);
+        if (to == NULL)
+            break;
+        uint32_t fit = room / step < count - taken ? room / step : count - taken;
+        memcpy(to, lines + (size_t)taken * step, (size_t)fit * step);
+        ps_batch_commit(batch, fit * step);
+        for (uint32_t i = 0; i < fit; i++) {
+            if (ps_batch_add(batch, to + i * step, length) == NULL)
+                return taken;
+            taken++;
+        }
+    }
+    return taken;
+}
+
+struct ps_batch *ps_bench_harness_batch(struct ps_bench_harness *harness, const char *lines, uint32_t length,
+                                        uint32_t count, bool in_place, uint32_t *taken)
+{
+    struct ps_batch *batch = ps_batch_take(&harness->bump, harness->now);
+    PS_ASSERT(batch != NULL);
+    *taken = 0;
+    if (in_place)
+        *taken = add_in_place(batch, lines, length, count);
+    while (!in_place && *taken < count &&
+           ps_batch_add_copy(batch, lines + (size_t)*taken * (length + 1), length) != NULL)
+        ++*taken;
+    PS_ASSERT(*taken > 0);
+    ps_batch_close(batch);
+    return batch;
+}
+
+struct ps_batch *ps_bench_harness_batch_over(struct ps_bench_harness *harness, char *lines, uint32_t length,
+                                             uint32_t count, uint32_t *taken)
+{
+    struct ps_batch *batch = ps_batch_take(&harness->bump, harness->now);
+    PS_ASSERT(batch != NULL);
+    *taken = 0;
+    while (*taken < count && ps_batch_add(batch, lines + (size_t)*taken * (length + 1), length) != NULL)
+        ++*taken;
+    PS_ASSERT(*taken > 0);
+    ps_batch_close(batch);
+    return batch;
+}
