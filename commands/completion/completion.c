@@ -1,6 +1,6 @@
 /* `penstock completion SHELL`: collects commands, options and component types from the tables that the program itself
  * uses, and prints the completion script of a shell. */
-#include "commands/completion.h"
+#include "commands/completion/completion.h"
 
 #include "bench/load/content/content.h"
 #include "bench/load/shape/shape.h"
@@ -10,7 +10,7 @@
 #include "conf/text.h"
 #include "conf/validate/types.h"
 #include "commands/commands.h"
-#include "commands/components.h"
+#include "commands/components/components.h"
 #include "commands/line/line.h"
 #include "commands/rules/rules.h"
 #include "core/text/nearest.h"

@@ -10,7 +10,7 @@
 #include "commands/commands.h"
 #include "commands/line/line.h"
 #include "commands/interrupts.h"
-#include "commands/plan.h"
+#include "commands/plan/plan.h"
 #include "version.h"
 
 #include <stdio.h>

@@ -1,4 +1,4 @@
-#include "commands/check_probe.h"
+#include "commands/check/probe.h"
 
 #include "core/watch/metrics/server.h"
 #include "stages/lib/net/listen.h"

@@ -1,5 +1,5 @@
 /* The command line of `penstock plan`: values at the edges of what is possible. */
-#include "commands/plan.h"
+#include "commands/plan/plan.h"
 #include "tests/support/support.h"
 
 static struct plan_wish wish;

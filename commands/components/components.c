@@ -4,7 +4,7 @@
 #include "commands/commands.h"
 #include "commands/plugin/table.h"
 #include "commands/line/line.h"
-#include "commands/components.h"
+#include "commands/components/components.h"
 
 #include "conf/validate/common.h"
 #include "conf/text.h"

@@ -1,6 +1,6 @@
 /* penstock plan: the command line. */
 #include "conf/conf.h"
-#include "commands/plan.h"
+#include "commands/plan/plan.h"
 #include "commands/commands.h"
 #include "commands/line/line.h"
 #include "bench/load/load.h"

@@ -1,6 +1,6 @@
 /* Writes the completion scripts. All words come from tables of the program. They have letters, digits and a
  * few signs, which word_check asserts, so single quotes are enough for each. */
-#include "commands/completion.h"
+#include "commands/completion/completion.h"
 
 #include <ctype.h>
 #include <string.h>

@@ -3,7 +3,7 @@
  * and writes no file; without --probe it neither connects nor opens a port. Exit: 0 the agent would start, 1
  * it would not start or would run without a source or a sink, 2 wrong usage, 3 something that the agent needs
  * is missing, two components want the same, or a probe failed. */
-#include "commands/check_probe.h"
+#include "commands/check/probe.h"
 #include "commands/commands.h"
 #include "commands/line/line.h"
 #include "commands/dumpable.h"
