@@ -1,5 +1,5 @@
 /* Shell completion: what can follow each command, collected from the option tables, and the scripts for three shells.
- * Used by commands/completion/*.c only. Thread: main. */
+ * Used by commands/completion/ only. Thread: main. */
 #pragma once
 
 #include "conf/command/command.h"

@@ -1,4 +1,4 @@
-/* The command line of `penstock plan`. Used by commands/plan/*.c only. */
+/* The command line of `penstock plan`. Used by commands/plan/ only. */
 #pragma once
 
 #include "bench/plan/planning.h"
