@@ -93,54 +93,37 @@ static enum ps_status build(void *plan_, struct ps_context *context, struct ps_e
 
 /* ---- the stream ---- */
 
-static enum ps_feed feed(void *owner, struct ps_connection *connection, struct ps_batch *batch, char *data,
-                         uint32_t length, uint32_t *used)
-{
-    struct avro_state *state = owner;
-    return ps_avro_server_feed(&state->server, connection, batch, data, length, used);
-}
-
-static uint32_t message_bytes(void *owner, struct ps_connection *connection, const char *data,
-                              uint32_t length)
-{
-    struct avro_state *state = owner;
-    return ps_avro_server_message_bytes(&state->server, connection, data, length);
-}
-
-static void closed(void *owner, struct ps_connection *connection)
-{
-    struct avro_state *state = owner;
-    ps_avro_server_closed(&state->server, connection);
-}
-
 static bool admits(void *owner, const struct ps_connection *connection)
 {
-    const struct avro_state *state = owner;
+    const struct ps_call_server *server = owner;
+    const struct avro_state *state =
+        (const struct avro_state *)(uintptr_t)server->stream; /* its first member */
     if (!state->plan->filters ||
         ps_ip_filter_admits(&state->plan->filter, &connection->ip, &connection->host,
                             ps_ip_filter_is_local(connection->fd, &connection->peer)))
         return true;
-    ps_log(PS_LOG_INFO, state->server.port->component, "%s may not connect (ipFilterRules)",
-           connection->ip_text);
+    ps_log(PS_LOG_INFO, server->port->component, "%s may not connect (ipFilterRules)", connection->ip_text);
     return false;
 }
 
-static const struct ps_stream_ops stream_ops = {
-    .feed = feed, .closed = closed, .message_bytes = message_bytes, .admits = admits};
+static const struct ps_stream_ops stream_ops = {.feed = ps_call_server_feed,
+                                                .closed = ps_avro_server_closed,
+                                                .message_bytes = ps_call_server_message_bytes,
+                                                .admits = admits};
 
 /* ---- answers ---- */
 
 static void accepted(const void *, void *state_, const struct ps_batch *batch, const struct ps_now *)
 {
     struct avro_state *state = state_;
-    ps_avro_server_answer(&state->server, batch, false);
+    ps_call_server_answer(&state->server.base, batch, false);
 }
 
 static void refused(const void *, void *state_, const struct ps_batch *batch, const char *,
                     const struct ps_now *)
 {
     struct avro_state *state = state_;
-    ps_avro_server_answer(&state->server, batch, true);
+    ps_call_server_answer(&state->server.base, batch, true);
 }
 
 /* ---- life ---- */
@@ -149,7 +132,7 @@ static void close_source(const void *, void *state_)
 {
     struct avro_state *state = state_;
     ps_stream_fini(&state->stream);
-    ps_avro_server_fini(&state->server);
+    ps_call_server_fini(&state->server.base);
 }
 
 static enum ps_status open_source(const void *plan_, void *state_, struct ps_port *port, struct ps_err *err)
@@ -159,7 +142,7 @@ static enum ps_status open_source(const void *plan_, void *state_, struct ps_por
     state->plan = plan;
     const struct ps_stream_options stream = {
         .ops = &stream_ops,
-        .owner = state,
+        .owner = &state->server,
         .message_bytes_max = plan->message_bytes_max,
         .tls = compresses(plan) ? NULL : plan->listen.server,
         .session = !compresses(plan)          ? NULL
@@ -172,7 +155,9 @@ static enum ps_status open_source(const void *plan_, void *state_, struct ps_por
         .replies = true,
         .names = plan->filters && plan->filter.names,
     };
-    ps_avro_server_init(&state->server, &state->stream, port, plan->message_bytes_max);
+    state->server.clients = (struct ps_avro_clients){.count = 0};
+    ps_call_server_init(&state->server.base, &ps_avro_call_protocol, &state->stream, port,
+                        plan->message_bytes_max);
     return ps_stream_open(&state->stream, &stream, &plan->listen, port, err);
 }
 

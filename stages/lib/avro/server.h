@@ -11,30 +11,14 @@
 
 #include "stages/lib/avro/event.h"
 #include "stages/lib/avro/request.h"
-#include "stages/lib/stream/calls.h"
-#include "stages/lib/stream/stream.h"
+#include "stages/lib/stream/call_server.h"
 
 struct ps_avro_server {
-    struct ps_stream *stream;
-    struct ps_port *port;
-    uint32_t message_bytes_max;
-    struct ps_calls calls;
+    struct ps_call_server base; /* must be first */
     struct ps_avro_clients clients;
-    struct ps_event_headers headers;
 };
 
-/* The stream may be opened later. A message longer than the limit closes its connection. */
-void ps_avro_server_init(struct ps_avro_server *server, struct ps_stream *stream, struct ps_port *port,
-                         uint32_t message_bytes_max);
-void ps_avro_server_fini(struct ps_avro_server *server);
+extern const struct ps_call_protocol ps_avro_call_protocol;
 
-/* Functions for the source's struct ps_stream_ops. */
-enum ps_feed ps_avro_server_feed(struct ps_avro_server *server, struct ps_connection *connection,
-                                 struct ps_batch *batch, char *data, uint32_t length, uint32_t *used);
-uint32_t ps_avro_server_message_bytes(struct ps_avro_server *server, const struct ps_connection *connection,
-                                      const char *data, uint32_t length);
-void ps_avro_server_closed(struct ps_avro_server *server, struct ps_connection *connection);
-
-/* Functions for the source's struct ps_source_ops; `failed` is called when a channel has refused the
- * batch. */
-void ps_avro_server_answer(struct ps_avro_server *server, const struct ps_batch *batch, bool failed);
+/* For the struct ps_stream_ops of the source; the owner is the server. */
+void ps_avro_server_closed(void *server, struct ps_connection *connection);

@@ -1,8 +1,5 @@
 #include "stages/lib/thrift/server.h"
 
-#include "core/quantity.h"
-
-#include <stdio.h>
 #include <stdlib.h>
 
 /* In ps_connection.bits: the round (request.h) in which a call was refused, or 0; above it the index + 1 of its newest
@@ -22,25 +19,18 @@ enum {
 #define KEPT_MAX 4096U
 #define SEND_BYTES 2048U
 
-void ps_thrift_server_init(struct ps_thrift_server *server, const struct ps_thrift_service *service,
-                           struct ps_stream *stream, struct ps_port *port, uint32_t message_bytes_max)
+/* The server begins with the part that all protocols have. */
+static struct ps_thrift_server *server_of(struct ps_call_server *base)
 {
-    *server = (struct ps_thrift_server){
-        .service = service, .stream = stream, .port = port, .message_bytes_max = message_bytes_max};
-    ps_calls_init(&server->calls);
-}
-
-void ps_thrift_server_fini(struct ps_thrift_server *server)
-{
-    ps_calls_fini(&server->calls);
+    return (struct ps_thrift_server *)(uintptr_t)base;
 }
 
 /* ---- the calls of a connection ---- */
 
-static struct ps_call *newest_call(struct ps_thrift_server *server, const struct ps_connection *connection)
+static struct ps_call *newest_call(struct ps_call_server *base, const struct ps_connection *connection)
 {
     uint32_t number = connection->bits >> CALL_SHIFT;
-    return number > 0 ? ps_calls_at(&server->calls, number - 1) : NULL;
+    return number > 0 ? ps_calls_at(&base->calls, number - 1) : NULL;
 }
 
 static void set_newest(struct ps_connection *connection, const struct ps_call *call)
@@ -51,9 +41,9 @@ static void set_newest(struct ps_connection *connection, const struct ps_call *c
 }
 
 /* Returns the call whose events are being read, which is the newest; NULL if there is none. */
-static struct ps_call *open_call(struct ps_thrift_server *server, const struct ps_connection *connection)
+static struct ps_call *open_call(struct ps_call_server *base, const struct ps_connection *connection)
 {
-    struct ps_call *call = newest_call(server, connection);
+    struct ps_call *call = newest_call(base, connection);
     return call != NULL && call->open ? call : NULL;
 }
 
@@ -61,9 +51,9 @@ static struct ps_call *open_call(struct ps_thrift_server *server, const struct p
 static struct ps_call *begin_call(struct ps_thrift_server *server, struct ps_connection *connection,
                                   const struct ps_thrift_request *request)
 {
-    struct ps_call *newest = newest_call(server, connection);
+    struct ps_call *newest = newest_call(&server->base, connection);
     struct ps_call *call =
-        ps_calls_begin(&server->calls, ps_connection_origin(connection), request->message.number);
+        ps_calls_begin(&server->base.calls, ps_connection_origin(connection), request->message.number);
     if (call == NULL)
         return NULL;
     call->bits = (request->compact ? CALL_IS_COMPACT : 0) | request->round << CALL_ROUND_SHIFT |
@@ -78,7 +68,7 @@ static void end_call(struct ps_thrift_server *server, struct ps_call *call)
 {
     if (call->reply != NULL)
         server->kept_count--;
-    ps_calls_end(&server->calls, call);
+    ps_calls_end(&server->base.calls, call);
 }
 
 /* Returns whether the call is refused because it must not overtake one that was refused before. */
@@ -92,12 +82,6 @@ static bool must_fail(struct ps_connection *connection, const struct ps_thrift_r
 }
 
 /* ---- answers ---- */
-
-static void count_accepted(struct ps_thrift_server *server, const struct ps_thrift_method *method)
-{
-    ps_count(server->port->counters,
-             method->list ? PS_COUNTER_AppendBatchAcceptedCount : PS_COUNTER_AppendAcceptedCount, 1);
-}
 
 static size_t put_result(struct ps_thrift_server *server, uint8_t *to, const struct ps_thrift_method *method,
                          bool compact, uint32_t number, unsigned round, bool failed)
@@ -127,59 +111,46 @@ static void answer_in_turn(struct ps_thrift_server *server, uint64_t origin)
     for (;;) {
         uint8_t replies[SEND_BYTES];
         size_t length = 0;
-        connection = ps_stream_find(server->stream, origin);
+        connection = ps_stream_find(server->base.stream, origin);
         if (connection == NULL)
             return;
         struct ps_call *newest;
-        while ((newest = newest_call(server, connection)) != NULL &&
+        while ((newest = newest_call(&server->base, connection)) != NULL &&
                length <= sizeof replies - PS_THRIFT_ANSWER_BYTES_MAX) {
-            struct ps_call *oldest = ps_calls_oldest(&server->calls, newest);
+            struct ps_call *oldest = ps_calls_oldest(&server->base.calls, newest);
             if (!ps_call_is_decided(oldest))
                 break;
-            set_newest(connection, ps_calls_pop(&server->calls, newest));
+            set_newest(connection, ps_calls_pop(&server->base.calls, newest));
             connection->owed--;
             length += put_answer(server, replies + length, oldest);
             end_call(server, oldest);
         }
         if (length == 0)
             break;
-        ps_stream_send(server->stream, connection, (const char *)replies, length);
+        ps_stream_send(server->base.stream, connection, (const char *)replies, length);
     }
-    ps_stream_settle(server->stream, connection);
+    ps_stream_settle(server->base.stream, connection);
 }
 
 /* Called when the call's last event is decided. */
-static void finish(struct ps_thrift_server *server, struct ps_call *call)
+static void finish(struct ps_call_server *base, struct ps_call *call)
 {
+    struct ps_thrift_server *server = server_of(base);
     if (!call->failed)
-        count_accepted(server, &server->service->methods[call->bits >> CALL_METHOD_SHIFT]);
-    if (ps_stream_find(server->stream, call->connection) != NULL)
+        ps_call_server_count_accepted(base, server->service->methods[call->bits >> CALL_METHOD_SHIFT].list);
+    if (ps_stream_find(base->stream, call->connection) != NULL)
         answer_in_turn(server, call->connection);
     else
         end_call(server, call);
 }
 
 /* Refuses the calls behind a refused one of the same round. */
-static void note_refusal(struct ps_thrift_server *server, const struct ps_call *call)
+static void note_refusal(struct ps_call_server *base, const struct ps_call *call)
 {
-    struct ps_connection *connection = ps_stream_find(server->stream, call->connection);
+    struct ps_connection *connection = ps_stream_find(base->stream, call->connection);
     if (connection != NULL)
         connection->bits =
             (connection->bits & ~REFUSED_MASK) | (call->bits >> CALL_ROUND_SHIFT & REFUSED_MASK);
-}
-
-void ps_thrift_server_answer(struct ps_thrift_server *server, const struct ps_batch *batch, bool failed)
-{
-    for (const struct ps_ticket *ticket = batch->tickets; ticket != NULL; ticket = ticket->next) {
-        struct ps_call *call = ps_calls_count_off(&server->calls, ticket);
-        if (call == NULL)
-            continue;
-        if (failed && !call->failed)
-            note_refusal(server, call);
-        call->failed |= failed;
-        if (ps_call_is_decided(call))
-            finish(server, call);
-    }
 }
 
 /* Sends the answer of a call that needs no channel: now, or when the earlier calls are answered. Returns false
@@ -187,9 +158,9 @@ void ps_thrift_server_answer(struct ps_thrift_server *server, const struct ps_ba
 static bool answer_now(struct ps_thrift_server *server, struct ps_connection *connection,
                        const struct ps_thrift_request *request, const uint8_t *reply, size_t length)
 {
-    if (newest_call(server, connection) == NULL) {
+    if (newest_call(&server->base, connection) == NULL) {
         if (length > 0)
-            ps_stream_send(server->stream, connection, (const char *)reply, length);
+            ps_stream_send(server->base.stream, connection, (const char *)reply, length);
         return true;
     }
     if (length == 0)
@@ -210,27 +181,6 @@ static bool answer_now(struct ps_thrift_server *server, struct ps_connection *co
 
 /* ---- reading a call ---- */
 
-static enum ps_feed disconnect(struct ps_thrift_server *server, const struct ps_connection *connection,
-                               const char *why)
-{
-    ps_count(server->port->counters, PS_COUNTER_EventReadFail, 1);
-    return ps_stream_malformed(connection, server->port, why);
-}
-
-static enum ps_feed refuse_frame(struct ps_thrift_server *server, const struct ps_connection *connection)
-{
-    char why[128];
-    snprintf(why, sizeof why, "not a framed message of Thrift, or longer than %s bytes",
-             ps_quantity_print_count(server->message_bytes_max).text);
-    return disconnect(server, connection, why);
-}
-
-static void count_received(struct ps_thrift_server *server, const struct ps_thrift_method *method)
-{
-    ps_count(server->port->counters,
-             method->list ? PS_COUNTER_AppendBatchReceivedCount : PS_COUNTER_AppendReceivedCount, 1);
-}
-
 /* Answers a request that brings no events into a batch. */
 static enum ps_feed answer_request(struct ps_thrift_server *server, struct ps_connection *connection,
                                    const struct ps_thrift_request *request, bool failed)
@@ -238,7 +188,7 @@ static enum ps_feed answer_request(struct ps_thrift_server *server, struct ps_co
     uint8_t reply[PS_THRIFT_ANSWER_BYTES_MAX];
     size_t length;
     if (server->kept_count >= KEPT_MAX)
-        return disconnect(server, connection, "it does not wait for its answers");
+        return ps_call_server_disconnect(&server->base, connection, "it does not wait for its answers");
     if (request->error != PS_THRIFT_NO_ERROR) {
         bool oneway =
             request->message.type == PS_THRIFT_ONEWAY || (request->method != NULL && request->method->oneway);
@@ -250,33 +200,36 @@ static enum ps_feed answer_request(struct ps_thrift_server *server, struct ps_co
     if (!answer_now(server, connection, request, reply, length))
         return PS_FEED_MEMORY;
     if (request->error != PS_THRIFT_NO_ERROR) {
-        ps_count(server->port->counters, PS_COUNTER_malformed, 1);
-        ps_log(PS_LOG_WARN, server->port->component, "a call is answered with an error: %s", request->reason);
+        ps_count(server->base.port->counters, PS_COUNTER_malformed, 1);
+        ps_log(PS_LOG_WARN, server->base.port->component, "a call is answered with an error: %s",
+               request->reason);
         return PS_FEED_MORE;
     }
-    count_received(server, request->method);
+    ps_call_server_count_received(&server->base, request->method->list);
     if (!failed)
-        count_accepted(server, request->method);
+        ps_call_server_count_accepted(&server->base, request->method->list);
     return PS_FEED_MORE;
 }
 
 /* Reads the frame at `data`, which has at most `length` bytes. Sets *used to the number of finished bytes. */
-static enum ps_feed read_frame(struct ps_thrift_server *server, struct ps_connection *connection,
-                               struct ps_batch *batch, const char *data, uint32_t length, uint32_t *used)
+static enum ps_feed read_frame(struct ps_call_server *base, struct ps_connection *connection,
+                               struct ps_batch *batch, char *data, uint32_t length, uint32_t *used)
 {
     struct ps_thrift_request request;
+    struct ps_thrift_server *server = server_of(base);
     uint32_t message_length;
     *used = 0;
-    switch (ps_thrift_frame_measure(data, length, server->message_bytes_max, &message_length)) {
+    switch (ps_thrift_frame_measure(data, length, base->message_bytes_max, &message_length)) {
     case PS_THRIFT_PARTIAL:
         return PS_FEED_MORE;
     case PS_THRIFT_GARBAGE:
-        return refuse_frame(server, connection);
+        return ps_call_server_refuse(base, connection);
     case PS_THRIFT_WHOLE:
         break;
     }
     if (!ps_thrift_request_read(server->service, data + PS_THRIFT_FRAME_BYTES, message_length, &request))
-        return disconnect(server, connection, "not a message of Thrift's compact or binary protocol");
+        return ps_call_server_disconnect(base, connection,
+                                         "not a message of Thrift's compact or binary protocol");
     bool called = request.error == PS_THRIFT_NO_ERROR;
     bool failed = called && request.events > 0 && must_fail(connection, &request);
     if (!called || failed || request.events == 0) {
@@ -294,96 +247,55 @@ static enum ps_feed read_frame(struct ps_thrift_server *server, struct ps_connec
         return PS_FEED_MEMORY;
     call->items_left = request.events;
     call->bytes_left = message_length - request.events_at;
-    count_received(server, request.method);
+    ps_call_server_count_received(base, request.method->list);
     *used = PS_THRIFT_FRAME_BYTES + request.events_at;
     return PS_FEED_MORE;
 }
 
-/* Continues with a call. Returns MORE when it is read to its end. */
-static enum ps_feed read_events(struct ps_thrift_server *server, struct ps_call *call, struct ps_batch *batch,
-                                char *data, uint32_t *used)
+/* Adds events of the call, until its end or until the batch is full. */
+static enum ps_feed add_events(struct ps_call_server *base, struct ps_call *call, struct ps_batch *batch,
+                               char *data, uint32_t *used)
 {
     struct ps_thrift_reader in = {.at = (const uint8_t *)data, .compact = call->bits & CALL_IS_COMPACT};
     in.end = in.at + call->bytes_left;
-    const uint8_t *behind = in.at;
-    const struct ps_batch_point point = ps_batch_point(batch);
-    uint32_t rows = 0;
-    bool added = true;
-    if (!call->failed) {
-        if (!ps_batch_ticket(batch, ps_call_origin(call), 0)) /* first, so that no row lacks its ticket */
-            return PS_FEED_MEMORY;
-        while (call->items_left > 0 && (added = server->service->add(&server->headers, batch, &in))) {
-            call->items_left--;
-            behind = in.at;
-        }
-        rows = batch->count - point.count;
-        if (rows == 0)
-            ps_batch_rewind(batch, &point);
-        else
-            PS_ASSERT(ps_batch_ticket(batch, ps_call_origin(call), rows)); /* adds to the ticket made above */
-        call->left += rows;
+    for (; call->items_left > 0; call->items_left--) {
+        if (!server_of(base)->service->add(&base->headers, batch, &in))
+            return batch->full ? PS_FEED_FULL : PS_FEED_MEMORY;
+        *used = (uint32_t)(in.at - (const uint8_t *)data);
     }
-    *used = (uint32_t)(behind - (const uint8_t *)data);
-    call->bytes_left -= *used;
-    if (!added)
-        return batch->full ? PS_FEED_FULL : PS_FEED_MEMORY;
-    *used += call->bytes_left; /* bytes after the events were checked, and are ignored */
-    call->open = false;
-    batch->flush = true;
-    if (call->left == 0)
-        finish(server, call);
     return PS_FEED_MORE;
 }
 
-enum ps_feed ps_thrift_server_feed(struct ps_thrift_server *server, struct ps_connection *connection,
-                                   struct ps_batch *batch, char *data, uint32_t length, uint32_t *used)
+static uint32_t measure(const struct ps_call_server *base, const char *data, uint32_t length)
 {
-    uint64_t origin = ps_connection_origin(connection);
-    enum ps_feed fed = PS_FEED_MORE;
-    if (batch->count == 0)
-        ps_event_headers_begin(&server->headers);
-    for (*used = 0; fed == PS_FEED_MORE;) {
-        struct ps_call *call = open_call(server, connection);
-        uint32_t took = 0;
-        if (call != NULL) {
-            PS_ASSERT(call->bytes_left <= length - *used);
-            fed = read_events(server, call, batch, data + *used, &took);
-        } else {
-            fed = read_frame(server, connection, batch, data + *used, length - *used, &took);
-        }
-        *used += took;
-        if (took == 0)
-            break;
-        if (ps_stream_find(server->stream, origin) == NULL) /* an answer could not be sent */
-            return PS_FEED_MORE;
-    }
-    return fed;
-}
-
-uint32_t ps_thrift_server_message_bytes(struct ps_thrift_server *server,
-                                        const struct ps_connection *connection, const char *data,
-                                        uint32_t length)
-{
-    const struct ps_call *call = open_call(server, connection);
     uint32_t message_length;
-    if (call != NULL)
-        return call->bytes_left;
-    switch (ps_thrift_frame_measure(data, length, server->message_bytes_max, &message_length)) {
+    switch (ps_thrift_frame_measure(data, length, base->message_bytes_max, &message_length)) {
     case PS_THRIFT_PARTIAL:
         return 0;
     case PS_THRIFT_GARBAGE:
-        return length; /* `feed` closes the connection */
+        return UINT32_MAX;
     case PS_THRIFT_WHOLE:
         break;
     }
     return PS_THRIFT_FRAME_BYTES + message_length;
 }
 
-void ps_thrift_server_closed(struct ps_thrift_server *server, struct ps_connection *connection)
+const struct ps_call_protocol ps_thrift_call_protocol = {
+    .message = "a framed message of Thrift",
+    .measure = measure,
+    .open_call = open_call,
+    .read = read_frame,
+    .add = add_events,
+    .refused = note_refusal,
+    .finish = finish,
+};
+
+void ps_thrift_server_closed(void *server_, struct ps_connection *connection)
 {
-    struct ps_call *newest = newest_call(server, connection);
+    struct ps_thrift_server *server = server_;
+    struct ps_call *newest = newest_call(&server->base, connection);
     if (newest == NULL)
         return;
     set_newest(connection, NULL);
-    server->kept_count -= ps_calls_leave(&server->calls, newest);
+    server->kept_count -= ps_calls_leave(&server->base.calls, newest);
 }

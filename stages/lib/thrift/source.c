@@ -1,43 +1,22 @@
 #include "stages/lib/thrift/source.h"
 
-/* ---- the stream ---- */
-
-static enum ps_feed feed(void *owner, struct ps_connection *connection, struct ps_batch *batch, char *data,
-                         uint32_t length, uint32_t *used)
-{
-    struct ps_thrift_source *source = owner;
-    return ps_thrift_server_feed(&source->server, connection, batch, data, length, used);
-}
-
-static uint32_t message_bytes(void *owner, struct ps_connection *connection, const char *data,
-                              uint32_t length)
-{
-    struct ps_thrift_source *source = owner;
-    return ps_thrift_server_message_bytes(&source->server, connection, data, length);
-}
-
-static void closed(void *owner, struct ps_connection *connection)
-{
-    struct ps_thrift_source *source = owner;
-    ps_thrift_server_closed(&source->server, connection);
-}
-
-static const struct ps_stream_ops stream_ops = {
-    .feed = feed, .closed = closed, .message_bytes = message_bytes};
+static const struct ps_stream_ops stream_ops = {.feed = ps_call_server_feed,
+                                                .closed = ps_thrift_server_closed,
+                                                .message_bytes = ps_call_server_message_bytes};
 
 /* ---- answers ---- */
 
 static void accepted(const void *, void *state, const struct ps_batch *batch, const struct ps_now *)
 {
     struct ps_thrift_source *source = state;
-    ps_thrift_server_answer(&source->server, batch, false);
+    ps_call_server_answer(&source->server.base, batch, false);
 }
 
 static void refused(const void *, void *state, const struct ps_batch *batch, const char *,
                     const struct ps_now *)
 {
     struct ps_thrift_source *source = state;
-    ps_thrift_server_answer(&source->server, batch, true);
+    ps_call_server_answer(&source->server.base, batch, true);
 }
 
 const struct ps_source_ops ps_thrift_source_ops = {
@@ -58,7 +37,7 @@ void ps_thrift_source_close(const void *, void *state)
 {
     struct ps_thrift_source *source = state;
     ps_stream_fini(&source->stream);
-    ps_thrift_server_fini(&source->server);
+    ps_call_server_fini(&source->server.base);
 }
 
 enum ps_status ps_thrift_source_open(struct ps_thrift_source *source, const struct ps_thrift_service *service,
@@ -67,7 +46,10 @@ enum ps_status ps_thrift_source_open(struct ps_thrift_source *source, const stru
 {
     struct ps_stream_options stream = *options;
     stream.ops = &stream_ops;
-    stream.owner = source;
-    ps_thrift_server_init(&source->server, service, &source->stream, port, options->message_bytes_max);
+    stream.owner = &source->server;
+    ps_call_server_init(&source->server.base, &ps_thrift_call_protocol, &source->stream, port,
+                        options->message_bytes_max);
+    source->server.service = service;
+    source->server.kept_count = 0;
     return ps_stream_open(&source->stream, &stream, listen, port, err);
 }
