@@ -1,4 +1,4 @@
-/* The command of the Java process: the collector that it gets unless the user names one. */
+/* The command of the Java process: the collector and the other options that it gets unless the user names them. */
 #include "core/arena.h"
 #include "core/class_path.h"
 #include "stages/lib/java/launch.h"
@@ -8,9 +8,10 @@
 #include <string.h>
 
 #define SERIAL "-XX:+UseSerialGC"
+#define NO_BEANS "-Dlog4j2.disable.jmx=true"
 
-/* Returns whether the command with this option of the user has the collector that is the default. */
-static bool has_default(const char *option)
+/* Returns whether the command with this option of the user has the wanted one. */
+static bool has(const char *option, const char *wanted)
 {
     struct ps_err err = {.length = 0};
     const struct ps_class_path path = {.java = "/bin/java", .options = {.items = &option, .count = 1}};
@@ -20,9 +21,14 @@ static bool has_default(const char *option)
         fail_msg("%s", err.text);
     bool found = false;
     for (; *argv != NULL; argv++)
-        found |= strcmp(*argv, SERIAL) == 0;
+        found |= strcmp(*argv, wanted) == 0;
     ps_arena_destroy(arena);
     return found;
+}
+
+static bool has_default(const char *option)
+{
+    return has(option, SERIAL);
 }
 
 static void without_variables(void)
@@ -64,6 +70,14 @@ static void test_variables(void **unused)
     without_variables();
 }
 
+/* Beans of log4j take a tenth of the start; who wants them says so. */
+static void test_beans_of_log4j(void **unused)
+{
+    without_variables();
+    assert_true(has("-Xmx1g", NO_BEANS));
+    assert_false(has("-Dlog4j2.disable.jmx=false", NO_BEANS));
+}
+
 int main(void)
 {
     struct ps_err none = {.length = 0};
@@ -73,6 +87,7 @@ int main(void)
         cmocka_unit_test(test_user_names_collector),
         cmocka_unit_test(test_other_options),
         cmocka_unit_test(test_variables),
+        cmocka_unit_test(test_beans_of_log4j),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
