@@ -78,7 +78,7 @@ full_channel() {
 # Ends the Java process: most often by a signal, else by System.exit, an OutOfMemoryError, or while a signal has stopped it.
 end_java() { # NAME
     local java i order=exit
-    java=$(pgrep -P "$agent" java | head -1)
+    java=$(pgrep -P "$agent" java | head -1) || java='' # it has obeyed an order that came late
     case $((RANDOM % 8)) in
     0) ;;
     1) order=memory ;;

@@ -321,9 +321,23 @@ def failed_line(case, flume, penstock):
 
 
 def mark_within_a_file(case, flume, penstock):
-    """docs/stages/deserializer_line.md: a byte order mark before a later line is left out."""
-    return case.type.lower() == "line" and case.with_.get("charset") == "UTF-16" and [e for e in flume.events if e[0] != b"\xef\xbb\xbf"] == \
-        [(body.removeprefix(b"\xef\xbb\xbf"), headers) for body, headers in penstock.events]
+    """docs/stages/deserializer_line.md: a byte order mark before a later line is left out, and a last line of nothing else."""
+    mark = b"\xef\xbb\xbf"
+
+    def unmarked(events, empty):
+        return [(body.removeprefix(mark), headers) for body, headers in events if empty or body != mark]
+    return case.type.lower() == "line" and case.with_.get("charset") == "UTF-16" and any(body.startswith(mark) for body, _ in flume.events) and \
+        unmarked(penstock.events, True) in (unmarked(flume.events, True), unmarked(flume.events, False))
+
+
+def lost_character(case, flume, penstock):
+    """docs/stages/deserializer_line.md: Flume loses the last character of a file behind the first three bytes of a character of four."""
+    if case.type.lower() != "line" or case.with_.get("policy") != "IGNORE" or case.with_.get("charset") != "UTF-8" or \
+            not re.search(rb"[\xf0-\xf4][\x80-\xbf]{2}[^\x80-\xbf][\x80-\xbf]*\Z", case.input, re.S) or not penstock.events:
+        return False
+    body, headers = penstock.events[-1]
+    left = body.decode(errors="replace")[:-1].encode(errors="replace")
+    return flume.events == penstock.events[:-1] + ([(left, headers)] if left else [])
 
 
 def ignored_buffer(case, flume, penstock):
@@ -375,15 +389,23 @@ def group_in_negative_look(case, flume, penstock):
     if case.type != "regex_extractor" or len(flume.events) != len(penstock.events) or flume.refused is not None:
         return False
     serializers = case.keys.get("serializers", "").split()
-    names = {case.keys.get(f"serializers.{one}.name", "").encode() for i, one in enumerate(serializers) if i + 1 in groups_in_negative_looks(case.keys.get("regex", ""))}
+    names = {case.keys.get(f"serializers.{one}.name", "").encode() for i, one in enumerate(serializers) if i + 1 in groups_within(case.keys.get("regex", ""), "?!", "?<!")}
 
     def others(headers):
         return {name: value for name, value in headers.items() if name not in names and value is not None}
     return bool(names) and all(theirs[0] == ours[0] and others(theirs[1]) == others(ours[1]) for theirs, ours in zip(flume.events, penstock.events))
 
 
-def groups_in_negative_looks(regex):
-    """The numbers of the groups within `(?!` and `(?<!`."""
+def group_that_was_left(case, flume, penstock):
+    """docs/stages/interceptor_regex_filter.md: Java keeps what a group matched within a look-around or an atomic group, and `\\1` of another alternative finds it."""
+    regex = case.keys.get("regex", "")
+    asked = {int(number) for number in re.findall(r"\\([1-9])", regex)}
+    return case.type == "regex_filter" and "|" in regex and bool(asked & groups_within(regex, "?=", "?!", "?<=", "?<!", "?>")) and \
+        flume.refused is None and penstock.refused is None and abs(len(flume.events) - len(penstock.events)) == 1 and not (flume.events and penstock.events)
+
+
+def groups_within(regex, *kinds):
+    """The numbers of the groups within groups that begin so."""
     found, open_, number, at = set(), [], 0, 0
     while at < len(regex):
         if regex.startswith("\\Q", at):
@@ -401,7 +423,7 @@ def groups_in_negative_looks(regex):
                 number += 1
                 if any(open_):
                     found.add(number)
-            open_.append(rest.startswith(("?!", "?<!")))
+            open_.append(rest.startswith(kinds))
         elif regex[at] == ")" and open_:
             open_.pop()
         at += 1
@@ -413,7 +435,7 @@ def round_value_without_rounding(case, flume, penstock):
     return case.kind == "hdfs" and case.keys.get("hdfs.round", "false").lower() != "true" and "hdfs.roundValue" in (penstock.refused or "") and flume.refused is None
 
 
-KNOWN = [round_value_without_rounding, group_in_negative_look, digits_of_other_scripts, failed_line, reprinted_schema, damaged_avro_file, tables_of_the_system, channel_named_twice, rolled_back, refused_file_type, pool_without_threads, path_upwards, pair_in_one_event, mark_within_a_file, ignored_buffer, codec_that_fails, stale_headers, format_that_fails, inside_of_a_pair, one_bucket_for_spellings, null_headers, failed_file, datum_of_no_record, default_in_any_case, refused_date, refused_replacement]
+KNOWN = [round_value_without_rounding, group_in_negative_look, group_that_was_left, digits_of_other_scripts, failed_line, reprinted_schema, damaged_avro_file, tables_of_the_system, channel_named_twice, rolled_back, refused_file_type, pool_without_threads, path_upwards, pair_in_one_event, mark_within_a_file, lost_character, ignored_buffer, codec_that_fails, stale_headers, format_that_fails, inside_of_a_pair, one_bucket_for_spellings, null_headers, failed_file, datum_of_no_record, default_in_any_case, refused_date, refused_replacement]
 
 
 def main():
