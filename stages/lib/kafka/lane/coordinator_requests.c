@@ -73,7 +73,7 @@ static char *put_joining(const struct ps_kafka_lane *lane, const struct ps_kafka
     return at;
 }
 
-struct ps_kafka_lane_request *ps_kafka_lane_request_join(struct ps_kafka_lane *lane)
+struct ps_kafka_lane_request *ps_kafka_lane_request_join(struct ps_kafka_lane *lane, bool *any)
 {
     uint32_t topics = 0, partitions = 0;
     for (size_t i = 0; i < PS_COUNT_OF(lane->buckets); i++) {
@@ -83,6 +83,7 @@ struct ps_kafka_lane_request *ps_kafka_lane_request_join(struct ps_kafka_lane *l
             partitions += count;
         }
     }
+    *any = topics > 0;
     struct ps_kafka_lane_request *request;
     size_t room =
         PRODUCER_BYTES + 4 + (size_t)topics * TOPIC_BYTES_MAX + (size_t)partitions * sizeof(int32_t);

@@ -346,6 +346,7 @@ struct ps_kafka_lane {
     uint64_t queued_bytes, queued_records; /* before compression, as their buffers are */
     uint64_t resting_ns;  /* the earliest end of a partition's rest or linger; PS_NEVER: none rests */
     uint64_t expiry_ns;   /* the time to check for records that wait too long; PS_NEVER: no limit */
+    bool hurries;         /* linger.ms does not count */
     bool unplaced_topics; /* some topic has records without a partition */
     struct ps_kafka_compressor *compressor; /* NULL: no compression */
     struct ps_byte_buffer spare;            /* of the compressor */
@@ -467,8 +468,8 @@ struct ps_kafka_lane_request *ps_kafka_lane_request_end(struct ps_kafka_lane_req
 
 struct ps_kafka_lane_request *
 ps_kafka_lane_request_coordinator(struct ps_kafka_lane *lane, struct ps_kafka_lane_coordinator *coordinator);
-/* Takes all partitions that want to join. Returns NULL if there are none. */
-struct ps_kafka_lane_request *ps_kafka_lane_request_join(struct ps_kafka_lane *lane);
+/* Takes all partitions that want to join; *any: there are some. */
+struct ps_kafka_lane_request *ps_kafka_lane_request_join(struct ps_kafka_lane *lane, bool *any);
 struct ps_kafka_lane_request *ps_kafka_lane_request_group(struct ps_kafka_lane *lane);
 struct ps_kafka_lane_request *ps_kafka_lane_request_offsets(struct ps_kafka_lane *lane);
 struct ps_kafka_lane_request *ps_kafka_lane_request_end_transaction(struct ps_kafka_lane *lane);

@@ -308,6 +308,14 @@ static void lane_hold(struct ps_kafka_producer *, bool)
 {
 }
 
+static void lane_hurry(struct ps_kafka_producer *producer, bool hurry)
+{
+    struct ps_kafka_lane *lane = lane_of(producer);
+    if (hurry && !lane->hurries && lane->settings.linger_ns != 0)
+        lane->resting_ns = 0; /* the next turn sends the sets that wait for more records */
+    lane->hurries = hurry;
+}
+
 static void lane_fill_requests(struct ps_kafka_producer *producer, uint64_t request_bytes)
 {
     struct ps_kafka_lane *lane = lane_of(producer);
@@ -359,6 +367,7 @@ const struct ps_kafka_engine ps_kafka_native = {
     .due_ns = lane_due_ns,
     .purge = lane_purge,
     .hold = lane_hold,
+    .hurry = lane_hurry,
     .fill_requests = lane_fill_requests,
     .answered = lane_answered,
     .begun = lane_begun,

@@ -188,12 +188,12 @@ void ps_kafka_lane_partition_lead(struct ps_kafka_lane_partition *partition,
 }
 
 /* linger.ms: a set that could take more records waits for them, but not in a full lane, which takes no more (as Java's
- * RecordAccumulator when its memory is exhausted). Notes when the wait ends. */
+ * RecordAccumulator when its memory is exhausted), nor if the sink waits for the reports. Notes when the wait ends. */
 static bool lingers(struct ps_kafka_lane *lane, const struct ps_kafka_lane_partition *partition)
 {
     const struct ps_kafka_lane_set *set = partition->first;
     uint64_t end_ns = set->born_ns + lane->settings.linger_ns;
-    if (lane->settings.linger_ns == 0 || set->closed || set->next != NULL ||
+    if (lane->settings.linger_ns == 0 || lane->hurries || set->closed || set->next != NULL ||
         set->count >= lane->settings.set_records_max || lane->now.mono_ns >= end_ns ||
         ps_kafka_lane_is_full(lane))
         return false;

@@ -49,10 +49,15 @@ static void ask_to_join(struct ps_kafka_lane *lane)
     struct ps_kafka_lane_broker *broker = ps_kafka_lane_coordinator_broker(lane, &transaction->own);
     if (broker == NULL)
         return;
-    struct ps_kafka_lane_request *request = ps_kafka_lane_request_join(lane);
-    transaction->joins_wanted = false;
-    if (request == NULL)
+    bool any = false;
+    struct ps_kafka_lane_request *request = ps_kafka_lane_request_join(lane, &any);
+    if (request == NULL) { /* no partition waits, or there is no memory now */
+        transaction->joins_wanted = any;
+        if (any)
+            transaction->rest_ns = lane->now.mono_ns + lane->settings.retry_rest_ns;
         return;
+    }
+    transaction->joins_wanted = false;
     transaction->joins_asked = true;
     ps_kafka_lane_broker_send(broker, request);
 }

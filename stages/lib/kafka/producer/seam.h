@@ -147,6 +147,9 @@ struct ps_kafka_engine {
     /* Sends nothing new until called with false; requests in flight continue. For brokers that do not answer
      * (kafka/producer/silence.c). */
     void (*hold)(struct ps_kafka_producer *producer, bool hold);
+    /* Until called with false, no record waits for others (linger.ms): those that are there, and those that come, are sent
+     * as soon as a connection takes them. NULL: records wait for linger.ms at most. */
+    void (*hurry)(struct ps_kafka_producer *producer, bool hurry);
     /* Sets the number of bytes of records without a key that go to one partition before the next. For brokers far
      * away: nearly as many as a request holds (the excess would wait for another round trip). 0: fewer, which
      * spreads the records more evenly. */

@@ -109,11 +109,21 @@ static void on_notice(void *argument, const struct ps_kafka_notice *notice)
     }
 }
 
+/* Returns whether somebody waits for the reports of what is submitted, so that linger.ms would only delay it: a transaction that
+ * commits, a drain, a recall, a failure, the search for a refused record. */
+static bool hurries(const struct ps_kafka_sender *sender)
+{
+    return sender->transaction.hurry || sender->recalling || sender->stepping ||
+           sender->phase == PS_KAFKA_COLLECTING || sender->transaction.phase == PS_KAFKA_TRANSACTION_CLOSING;
+}
+
 /* Returns true when there is more to poll at once. */
 static bool poll_producer(struct ps_kafka_sender *sender)
 {
     if (sender->producer == NULL)
         return false;
+    if (sender->plan->engine->hurry != NULL)
+        sender->plan->engine->hurry(sender->producer, hurries(sender));
     const struct ps_kafka_listener listener = {
         .report = on_report,
         .notice = on_notice,

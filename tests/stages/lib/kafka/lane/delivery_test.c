@@ -244,6 +244,32 @@ static void test_linger(void **state)
     end(&run);
 }
 
+/* Who waits for the reports ends the wait for others: of the record that is there, and of those that come. */
+static void test_hurry(void **state)
+{
+    const struct ps_pair pairs[] = {{.key = "linger.ms", .value = "50"}};
+    struct run run;
+    begin_with(&run, "127.0.0.1", pairs, PS_COUNT_OF(pairs));
+    deliver(&run);
+    static const struct {
+        bool before, behind; /* in a hurry, before the record comes and behind it */
+        unsigned least_ms, most_ms;
+    } steps[] = {{false, true, 0, 2}, {true, true, 0, 2}, {true, false, 0, 2}, {false, false, 49, 53}};
+    for (unsigned i = 0; i < PS_COUNT_OF(steps); i++) {
+        unsigned before = run.report_count;
+        uint64_t since_ns = run.now.mono_ns;
+        ps_kafka_native.hurry(run.producer, steps[i].before);
+        submit(&run);
+        ps_kafka_native.hurry(run.producer, steps[i].behind);
+        const struct produced produced = expect_produce(&run);
+        uint64_t waited_ms = (run.now.mono_ns - since_ns) / PS_NS_PER_MS;
+        assert_in_range(waited_ms, steps[i].least_ms, steps[i].most_ms);
+        answer_produce(&run, &produced, 0, 0);
+        wait_for_reports(&run, before + 1);
+    }
+    end(&run);
+}
+
 /* Records of a request that is not written to its end are not in the log, whatever happens to the connection. */
 static void test_written_in_part(void **state)
 {
@@ -395,6 +421,7 @@ int main(void)
         cmocka_unit_test(test_produce_answers_that_end),
         cmocka_unit_test(test_no_acknowledgement),
         cmocka_unit_test(test_linger),
+        cmocka_unit_test(test_hurry),
         cmocka_unit_test(test_written_in_part),
         cmocka_unit_test(test_delivery_timeout),
         cmocka_unit_test(test_idle),

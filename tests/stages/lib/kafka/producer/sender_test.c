@@ -13,7 +13,7 @@ static struct {
     void *tokens[QUEUE_MAX];
     char bodies[QUEUE_MAX];
     uint32_t count;
-    bool answers;
+    bool answers, hurries;
     char delivered[256]; /* first letters of the bodies */
 } fake;
 
@@ -76,6 +76,11 @@ static void fake_hold(struct ps_kafka_producer *producer, bool hold)
 {
 }
 
+static void fake_hurry(struct ps_kafka_producer *producer, bool hurry)
+{
+    fake.hurries = hurry;
+}
+
 static const struct ps_kafka_engine engine = {
     .name = "fake",
     .create = fake_create,
@@ -85,6 +90,7 @@ static const struct ps_kafka_engine engine = {
     .poll = fake_poll,
     .purge = fake_purge,
     .hold = fake_hold,
+    .hurry = fake_hurry,
     .fill_requests = fake_fill_requests,
 };
 
@@ -205,12 +211,28 @@ static void test_record_larger_than_a_request(void **state)
     assert_int_equal(back->settled, 1);
 }
 
+/* A sink that drains waits for reports, so records do not wait for others. */
+static void test_drain_hurries(void **state)
+{
+    fake.answers = false;
+    take(lease_of('a', (const uint32_t[]){10}, 1));
+    tick(3, 1);
+    assert_false(fake.hurries);
+    assert_false(ps_kafka_sender_drain(sender, &stage.now));
+    tick(1, 1);
+    assert_true(fake.hurries);
+    fake.answers = true;
+    tick(2, 1);
+    assert_true(ps_kafka_sender_drain(sender, &stage.now));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_full_queue_waits, start, stop),
         cmocka_unit_test_setup_teardown(test_record_larger_than_the_queue, start, stop),
         cmocka_unit_test_setup_teardown(test_record_larger_than_a_request, start, stop),
+        cmocka_unit_test_setup_teardown(test_drain_hurries, start, stop),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -3,6 +3,7 @@
  * and the committed offsets say so. The input is a source of the test's own, whose group reassigns its partitions at times. */
 #include "stages/lib/kafka/lane/lane.h"
 #include "stages/lib/kafka/producer/sender.h"
+#include "tests/support/allocations.h"
 #include "tests/support/kafka/transaction_broker.h"
 #include "tests/support/stage.h"
 
@@ -33,13 +34,14 @@ struct run {
     struct ps_test_stage stage;
     struct ps_kafka_sender *sender;
     struct ps_kafka_sender_plan plan;
-    struct ps_pair pairs[6];
+    struct ps_pair pairs[7];
     struct ps_lease *waiting[WAITING_MAX]; /* in the channel */
     unsigned waiting_from, waiting_end;
     int64_t read[PS_TEST_IN_PARTITIONS]; /* offset of the record to be read next */
     int32_t assignment;                  /* 0: none */
     uint32_t records;                    /* of each input partition; at most RECORDS */
     uint64_t random;
+    uint64_t failing; /* the number of the sender's allocation that fails, counted from now; 0: none */
 };
 
 static unsigned draw(struct run *run, unsigned below)
@@ -144,10 +146,13 @@ static void read_some(struct run *run)
 static void turn(struct run *run)
 {
     struct ps_test_stage *stage = &run->stage;
+    ps_test_allocation_fails = run->failing;
     if (run->waiting_from < run->waiting_end)
         run->waiting_from +=
             ps_kafka_sender_take(run->sender, &run->waiting[run->waiting_from], &stage->now) == PS_TAKEN;
     (void)ps_kafka_sender_tick(run->sender, &stage->now);
+    run->failing = ps_test_allocation_fails;
+    ps_test_allocation_fails = 0;
     for (unsigned i = 0; i < 100000 && run->sender->producer == NULL; i++) {
         usleep(50); /* the maker's thread makes one; that takes no time by the sender's clock */
         (void)ps_kafka_sender_tick(run->sender, &stage->now);
@@ -221,6 +226,7 @@ struct trial {
     /* One fault that the test orders, in a run of FEW_RECORDS that is over in time; `met` says whether there was such a request. */
     const struct ps_test_loss *loss;
     const struct refusal *refusal;
+    uint64_t failing; /* number of the allocation that fails */
     bool *met;
 };
 
@@ -248,6 +254,7 @@ static struct ps_test_coordinator_counts run_trial(uint64_t seed, const struct t
     run.assignment = -1;
     run.records = trial->met != NULL ? FEW_RECORDS : RECORDS;
     order(&run, trial);
+    run.failing = trial->failing;
     uint64_t begun_ns = run.stage.now.mono_ns;
     for (unsigned turns = 0; !is_complete(&run); turns++) {
         read_some(&run);
@@ -265,7 +272,8 @@ static struct ps_test_coordinator_counts run_trial(uint64_t seed, const struct t
     verify(&run);
     struct ps_test_coordinator_counts counts = ps_test_coordinator_counts(run.broker);
     if (trial->met != NULL)
-        *trial->met = ps_test_coordinator_has_lost(run.broker) || ps_test_coordinator_has_refused(run.broker);
+        *trial->met = ps_test_coordinator_has_lost(run.broker) ||
+                      ps_test_coordinator_has_refused(run.broker) || (trial->failing > 0 && run.failing == 0);
     end(&run);
     return counts;
 }
@@ -413,6 +421,72 @@ static void test_each_pair_of_errors(void **state)
     }
 }
 
+/* Each allocation of a few transactions fails once: what had no memory is tried again, and the transactions go on. */
+static void test_each_allocation(void **state)
+{
+    if (!PS_TEST_ALLOCATIONS)
+        ps_test_skip("the sanitizer has its own allocator");
+    for (uint64_t seed = 1; seed <= 2; seed++) {
+        bool met = true;
+        uint64_t number = 1;
+        for (; met; number++) {
+            const struct trial trial = {.failing = number, .met = &met};
+            print_message("seed %u, allocation %u\n", (unsigned)seed, (unsigned)number);
+            run_trial(seed, &trial);
+            assert_true(number < 1000);
+        }
+        assert_true(number > 5);
+    }
+}
+
+/* ---- linger.ms ---- */
+
+static void serve_until(struct run *run, size_t done, uint64_t within_ms)
+{
+    uint64_t since_ns = run->stage.now.mono_ns;
+    while (run->stage.done_count < done) {
+        turn(run);
+        if (run->stage.now.mono_ns - since_ns > within_ms * PS_NS_PER_MS)
+            fail_msg("%zu of %zu leases are done after %llu ms", run->stage.done_count, done,
+                     (unsigned long long)within_ms);
+    }
+}
+
+/* A transaction that wants to commit does not wait for linger.ms, nor does a sink that drains or is recalled. */
+static void test_linger(void **state)
+{
+    static struct run run;
+    for (uint64_t seed = 1; seed <= 2; seed++) {
+        begin(&run, seed, 0);
+        run.pairs[6] = (struct ps_pair){.key = "linger.ms", .value = "60000"};
+        run.plan.pair_count = 7;
+        ps_kafka_sender_close(run.sender);
+        struct ps_err err = {0};
+        memset(run.sender, 0, sizeof *run.sender);
+        assert_int_equal(ps_kafka_sender_open(run.sender, &run.plan, &run.stage.port, &err), PS_OK);
+        run.records = RECORDS;
+        run.assignment = -1;
+        assign(&run);
+        read_batch(&run, 0);
+        serve_until(&run, 1, 5000); /* it also connects */
+        read_batch(&run, 1);
+        read_batch(&run, 0);
+        serve_until(&run, 3, 500);
+        run.plan.transaction.interval_ns = 3600 * PS_NS_PER_S;
+        /* A new lease each 20 ms keeps the transaction open. */
+        for (unsigned i = 0; i < 10; i++) {
+            read_batch(&run, i % 2);
+            for (unsigned turns = 0; turns < 10; turns++)
+                turn(&run);
+        }
+        assert_int_equal(run.stage.done_count, 3);
+        assert_false(ps_kafka_sender_drain(run.sender, &run.stage.now));
+        serve_until(&run, 13, 500);
+        assert_true(ps_kafka_sender_drain(run.sender, &run.stage.now));
+        end(&run);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -423,6 +497,8 @@ int main(void)
         cmocka_unit_test(test_reassignments),
         cmocka_unit_test(test_each_loss),
         cmocka_unit_test(test_each_pair_of_errors),
+        cmocka_unit_test(test_each_allocation),
+        cmocka_unit_test(test_linger),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
