@@ -1,5 +1,7 @@
 #include "stages/lib/kafka/positions/frames.h"
 
+#include "core/clock.h"
+
 #include <inttypes.h>
 #include <string.h>
 
@@ -9,9 +11,15 @@ static void remove_range(struct ps_kafka_frames *frames, uint32_t at)
     memmove(&frames->ranges[at], &frames->ranges[at + 1], (frames->count - at) * sizeof *frames->ranges);
 }
 
+static bool is_young(const struct ps_kafka_frame_range *range, uint64_t now_ns)
+{
+    return now_ns < range->grew_ns + PS_KAFKA_FRAMES_YOUNG_NS;
+}
+
 static void append(struct ps_kafka_frames *frames, struct ps_kafka_frame_range range)
 {
-    if (frames->count == PS_KAFKA_FRAMES_MAX)
+    while (frames->count >= PS_KAFKA_FRAMES_MAX &&
+           (frames->count == PS_KAFKA_FRAMES_ROOM || !is_young(&frames->ranges[0], range.grew_ns)))
         remove_range(frames, 0);
     frames->ranges[frames->count++] = range;
 }
@@ -23,9 +31,44 @@ static bool touches(const struct ps_kafka_frame_range *range, uint32_t salt, uin
            (number <= range->last || number - range->last == 1);
 }
 
-void ps_kafka_frames_add(struct ps_kafka_frames *frames, uint32_t salt, uint64_t number)
+bool ps_kafka_frames_is_next(const struct ps_kafka_frames *frames, uint32_t salt, uint64_t number,
+                             uint64_t now_ns)
 {
-    struct ps_kafka_frame_range range = {.first = number, .last = number, .salt = salt};
+    for (uint32_t i = frames->count; i > 0 && is_young(&frames->ranges[i - 1], now_ns); i--) {
+        if (touches(&frames->ranges[i - 1], salt, number))
+            return true;
+    }
+    return false;
+}
+
+void ps_kafka_frames_age(struct ps_kafka_frames *frames, const struct ps_kafka_frames *before)
+{
+    for (uint32_t i = 0, from = 0; i < frames->count; i++) {
+        struct ps_kafka_frame_range *range = &frames->ranges[i];
+        for (uint32_t b = 0; b < before->count; b++) { /* mostly in the same order */
+            const struct ps_kafka_frame_range *known = &before->ranges[(from + b) % before->count];
+            if (known->salt != range->salt || known->first != range->first || known->last != range->last)
+                continue;
+            range->grew_ns = known->grew_ns;
+            from += b + 1;
+            break;
+        }
+    }
+}
+
+uint32_t ps_kafka_frames_room(const struct ps_kafka_frames *frames, uint64_t now_ns, uint64_t *due_ns)
+{
+    uint32_t old = 0;
+    while (old < frames->count && !is_young(&frames->ranges[old], now_ns))
+        old++;
+    uint32_t young = frames->count - old;
+    *due_ns = young > 0 ? frames->ranges[old].grew_ns + PS_KAFKA_FRAMES_YOUNG_NS : PS_NEVER;
+    return young < PS_KAFKA_FRAMES_MAX ? PS_KAFKA_FRAMES_MAX - young : 0;
+}
+
+void ps_kafka_frames_add(struct ps_kafka_frames *frames, uint32_t salt, uint64_t number, uint64_t now_ns)
+{
+    struct ps_kafka_frame_range range = {.first = number, .last = number, .grew_ns = now_ns, .salt = salt};
     for (uint32_t i = frames->count; i > 0; i--) {
         const struct ps_kafka_frame_range *known = &frames->ranges[i - 1];
         if (!touches(known, salt, number))
@@ -74,7 +117,7 @@ static bool take_number(const char **at, const char *end, char behind, uint64_t 
     return *at < end && *(*at)++ == behind;
 }
 
-bool ps_kafka_frames_parse(struct ps_kafka_frames *frames, const char *text, size_t length)
+bool ps_kafka_frames_parse(struct ps_kafka_frames *frames, const char *text, size_t length, uint64_t now_ns)
 {
     const char *at = text, *end = text + length;
     frames->count = 0;
@@ -85,9 +128,10 @@ bool ps_kafka_frames_parse(struct ps_kafka_frames *frames, const char *text, siz
         struct ps_kafka_frame_range range;
         if (*at++ != ' ' || !take_number(&at, end, ':', &salt) || salt > UINT32_MAX ||
             !take_number(&at, end, '-', &range.first) || !take_number(&at, end, '\0', &range.last) ||
-            range.first > range.last || frames->count == PS_KAFKA_FRAMES_MAX)
+            range.first > range.last || frames->count == PS_KAFKA_FRAMES_ROOM)
             return false;
         range.salt = (uint32_t)salt;
+        range.grew_ns = now_ns;
         frames->ranges[frames->count++] = range;
     }
     return true;

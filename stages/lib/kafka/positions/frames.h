@@ -5,31 +5,46 @@
  * file (core/flow/identity.h, docs/decisions/0110-positions-in-a-compacted-topic.md). Frames that follow each other in a file
  * are one range. A gap is a frame that the channel could not read, or whose key is missing: it may come later.
  *
- * At most PS_KAFKA_FRAMES_MAX ranges are kept, those that grew last. The log itself records deliveries a moment after the
- * transaction, so only the last ones are needed.
+ * The log itself records deliveries a moment after the transaction. So a range that has not grown for PS_KAFKA_FRAMES_YOUNG_NS
+ * is not needed any more, and goes when the room is used up. Younger ones stay: who adds frames asks first whether there is room
+ * (`room`), and waits if there is none. A range that was read from the topic is as young as the reading.
  *
  * Thread: the owner's. No allocation. */
 #pragma once
 
 #include "core/base.h"
 
-#define PS_KAFKA_FRAMES_MAX 256U
+#define PS_KAFKA_FRAMES_MAX 1024U
+/* Room beyond that: after each start, the first lease is taken before the positions are known, and may need a range more. */
+#define PS_KAFKA_FRAMES_SPARE 32U
+#define PS_KAFKA_FRAMES_ROOM (PS_KAFKA_FRAMES_MAX + PS_KAFKA_FRAMES_SPARE)
+/* The log writes what was delivered at once, and syncs that each second (stages/lib/queue/thread.c). */
+#define PS_KAFKA_FRAMES_YOUNG_NS (10 * UINT64_C(1000000000))
 /* Bytes of the longest text: version, and three numbers of each range. */
-#define PS_KAFKA_FRAMES_TEXT_BYTES (2U + PS_KAFKA_FRAMES_MAX * 53U + 1U)
+#define PS_KAFKA_FRAMES_TEXT_BYTES (2U + PS_KAFKA_FRAMES_ROOM * 53U + 1U)
 
 struct ps_kafka_frame_range {
     uint64_t first, last;
+    uint64_t grew_ns; /* not in the text */
     uint32_t salt;
 };
 
 struct ps_kafka_frames {
-    struct ps_kafka_frame_range ranges[PS_KAFKA_FRAMES_MAX]; /* in the order in which they grew last */
+    struct ps_kafka_frame_range ranges[PS_KAFKA_FRAMES_ROOM]; /* in the order in which they grew last */
     uint32_t count;
 };
 
-void ps_kafka_frames_add(struct ps_kafka_frames *frames, uint32_t salt, uint64_t number);
+void ps_kafka_frames_add(struct ps_kafka_frames *frames, uint32_t salt, uint64_t number, uint64_t now_ns);
+/* Returns whether a young range has this frame, or one next to it: adding it needs no room. */
+bool ps_kafka_frames_is_next(const struct ps_kafka_frames *frames, uint32_t salt, uint64_t number,
+                             uint64_t now_ns);
+/* Returns how many ranges can be added, or become young, without the loss of a young one. *due_ns: when there are more; PS_NEVER:
+ * no range is young. */
+uint32_t ps_kafka_frames_room(const struct ps_kafka_frames *frames, uint64_t now_ns, uint64_t *due_ns);
 bool ps_kafka_frames_has(const struct ps_kafka_frames *frames, uint32_t salt, uint64_t number);
+/* Ranges that are the same in `before` are as old as there. */
+void ps_kafka_frames_age(struct ps_kafka_frames *frames, const struct ps_kafka_frames *before);
 /* Prints "1 SALT:FIRST-LAST SALT:FIRST-LAST .." (1 is the version), terminated. Returns the length. */
 uint32_t ps_kafka_frames_print(const struct ps_kafka_frames *frames, char text[PS_KAFKA_FRAMES_TEXT_BYTES]);
 /* Reads what `print` wrote. Returns false if it is anything else. */
-bool ps_kafka_frames_parse(struct ps_kafka_frames *frames, const char *text, size_t length);
+bool ps_kafka_frames_parse(struct ps_kafka_frames *frames, const char *text, size_t length, uint64_t now_ns);

@@ -4,6 +4,7 @@
 #include "core/flow/kept_positions.h"
 #include "core/quantity.h"
 #include "stages/lib/kafka/producer/sender.h"
+#include "stages/lib/least.h"
 #include "stages/lib/random.h"
 
 #include <inttypes.h>
@@ -13,6 +14,7 @@
 
 #define TOKEN ((void *)(uintptr_t)1)
 #define KEY_BYTES (PS_KAFKA_OWNER_BYTES + 64U)
+#define HELD_RANGES_MAX (PS_KAFKA_FRAMES_MAX / 4U) /* of one transaction: the record has all of them */
 
 static struct ps_kafka_keeping *keeping_of(struct ps_kafka_sender *sender)
 {
@@ -88,6 +90,28 @@ static void print_owner(const struct unit *unit, char owner[PS_KAFKA_OWNER_BYTES
     snprintf(owner, PS_KAFKA_OWNER_BYTES, "%s/%016" PRIx64, unit->kind, unit->id);
 }
 
+/* Returns whether the record of the owner will have room for this lease, too. */
+static bool has_room(struct ps_kafka_sender *sender, const struct unit *unit)
+{
+    struct ps_kafka_keeping *keeping = keeping_of(sender);
+    uint64_t now_ns = sender->now.mono_ns, due_ns;
+    keeping->room_ns = PS_NEVER;
+    keeping->full = false;
+    if (sender->window.held.count == 0)
+        keeping->held.count = 0;
+    else if (keeping->known_for != keeping->producers)
+        return false; /* the first lease asks for the positions */
+    if (ps_kafka_frames_is_next(&keeping->held, unit->salt, unit->number, now_ns) ||
+        ps_kafka_frames_is_next(&keeping->committed, unit->salt, unit->number, now_ns))
+        return true;
+    uint32_t room = ps_kafka_frames_room(&keeping->committed, now_ns, &due_ns);
+    if (keeping->held.count < ps_least(room, HELD_RANGES_MAX))
+        return true;
+    keeping->full = sender->window.held.count > 0;
+    keeping->room_ns = keeping->full ? PS_NEVER : due_ns;
+    return false;
+}
+
 bool ps_kafka_positions_fits(struct ps_kafka_sender *sender, const struct ps_lease *lease)
 {
     struct ps_kafka_keeping *keeping = keeping_of(sender);
@@ -101,7 +125,7 @@ bool ps_kafka_positions_fits(struct ps_kafka_sender *sender, const struct ps_lea
     }
     print_owner(&unit, owner);
     if (strcmp(owner, keeping->owner) == 0 && !unit.asks)
-        return true;
+        return has_room(sender, &unit);
     /* The maker's thread may be reading the id. */
     if (sender->window.held.count > 0 ||
         (sender->phase != PS_KAFKA_SENDING && sender->phase != PS_KAFKA_STALE))
@@ -110,6 +134,7 @@ bool ps_kafka_positions_fits(struct ps_kafka_sender *sender, const struct ps_lea
     snprintf(transaction->id, sizeof transaction->id, "%s-%s-%016" PRIx64, sender->plan->transaction.id,
              unit.kind, unit.id);
     keeping->producers++; /* what is known is the former owner's: it says nothing about this lease */
+    keeping->committed.count = keeping->held.count = 0;
     sender->phase = PS_KAFKA_STALE; /* a new producer, and the topic is read again */
     return true;
 }
@@ -120,6 +145,25 @@ bool ps_kafka_positions_has(const struct ps_kafka_sender *sender, const struct p
     const struct unit unit = unit_of(lease);
     return unit.kind != NULL && keeping->known_for == keeping->producers &&
            ps_kafka_frames_has(&keeping->committed, unit.salt, unit.number);
+}
+
+/* A lease that comes again was not recorded by its log: its range stays as long as a new one. */
+static void refresh(struct ps_kafka_sender *sender, const struct unit *unit)
+{
+    struct ps_kafka_keeping *keeping = keeping_of(sender);
+    ps_kafka_frames_add(&keeping->committed, unit->salt, unit->number, sender->now.mono_ns);
+}
+
+bool ps_kafka_positions_took(struct ps_kafka_sender *sender, const struct ps_lease *lease)
+{
+    struct ps_kafka_keeping *keeping = keeping_of(sender);
+    const struct unit unit = unit_of(lease);
+    bool has = ps_kafka_positions_has(sender, lease);
+    if (has)
+        refresh(sender, &unit);
+    else if (unit.kind != NULL)
+        ps_kafka_frames_add(&keeping->held, unit.salt, unit.number, sender->now.mono_ns);
+    return has;
 }
 
 void ps_kafka_positions_answer(struct ps_kafka_sender *sender)
@@ -158,18 +202,20 @@ static void collect_records(struct ps_kafka_keeping *keeping, const struct ps_ka
 
 /* Returns false if a record cannot be understood. */
 static bool adopt(struct ps_kafka_keeping *keeping, const struct ps_kafka_positions_list *list,
-                  struct ps_err *err)
+                  uint64_t now_ns, struct ps_err *err)
 {
+    keeping->written = keeping->committed; /* it has the ages */
     keeping->committed.count = 0;
     for (size_t i = 0; i < list->count; i++) {
         const struct ps_kafka_positions_record *record = &list->records[i];
         if (strcmp(record->key, keeping->owner) == 0 &&
-            !ps_kafka_frames_parse(&keeping->committed, record->value, record->value_length)) {
+            !ps_kafka_frames_parse(&keeping->committed, record->value, record->value_length, now_ns)) {
             ps_err_set(err, "the record %s of positions is not this version's: \"%.100s\"", record->key,
                        record->value);
             return false;
         }
     }
+    ps_kafka_frames_age(&keeping->committed, &keeping->written);
     keeping->written = keeping->committed;
     collect_records(keeping, list);
     return true;
@@ -199,7 +245,7 @@ static void take_reply(struct ps_kafka_sender *sender)
     keeping->asked = false;
     /* A reply for an earlier producer: that one may have committed since. */
     bool current = keeping->asked_for == keeping->producers;
-    if (current && err.length == 0 && adopt(keeping, &list, &err)) {
+    if (current && err.length == 0 && adopt(keeping, &list, sender->now.mono_ns, &err)) {
         if (keeping->known_for == 0 && warning[0] != '\0')
             ps_log(PS_LOG_WARN, sender->port->component, "%s", warning);
         if (keeping->failing)
@@ -238,7 +284,7 @@ static void compose_owner(struct ps_kafka_sender *sender, struct ps_kafka_record
     for (const struct ps_lease *lease = sender->window.held.first; lease != NULL; lease = lease->next) {
         const struct unit unit = unit_of(lease);
         if (unit.kind != NULL)
-            ps_kafka_frames_add(&keeping->written, unit.salt, unit.number);
+            ps_kafka_frames_add(&keeping->written, unit.salt, unit.number, sender->now.mono_ns);
     }
     record->key = keeping->owner;
     record->key_length = (uint32_t)strlen(keeping->owner);

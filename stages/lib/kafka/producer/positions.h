@@ -34,7 +34,10 @@ struct ps_kafka_keeping {
     uint64_t rest_ns; /* the topic is not read again before this time */
     bool failing;     /* that was logged, and it was not read since */
     struct ps_kafka_frames committed,
-        written;                   /* `written`: and the leases of the transaction that is being committed */
+        written,                   /* `written`: and the leases of the transaction that is being committed */
+        held;                      /* of the leases that the sender holds and that are not committed yet */
+    bool full;                     /* a lease needs a range more than there is room for: commits at once */
+    uint64_t room_ns;              /* the time at which there is room for a first lease; PS_NEVER: there is */
     uint32_t submitted, delivered; /* records of this transaction's positions */
     char *value;                   /* room for one of them */
     size_t value_room;
@@ -45,8 +48,10 @@ enum ps_status ps_kafka_positions_open(struct ps_kafka_sender *sender, struct ps
 void ps_kafka_positions_close(struct ps_kafka_sender *sender);
 
 /* Returns whether the lease can join those that the sender holds. It cannot while they are of another owner, nor if it is a
- * question for positions. */
+ * question for positions, nor if the record of the owner has no room for it. */
 bool ps_kafka_positions_fits(struct ps_kafka_sender *sender, const struct ps_lease *lease);
+/* The sender has taken the lease. Returns whether it is committed already. */
+bool ps_kafka_positions_took(struct ps_kafka_sender *sender, const struct ps_lease *lease);
 /* Returns whether the lease is committed already. */
 bool ps_kafka_positions_has(const struct ps_kafka_sender *sender, const struct ps_lease *lease);
 /* The sender has asked its maker for a new producer. */

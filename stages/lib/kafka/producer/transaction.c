@@ -32,6 +32,7 @@ enum ps_status ps_kafka_transaction_open(struct ps_kafka_sender *sender, struct 
     sender->config.transactional_id = transaction->id;
     if (strlen(id) + ID_MORE_BYTES > sizeof transaction->id)
         return ps_err_set(err, "penstock.transaction.id is too long");
+    transaction->keeping.room_ns = PS_NEVER;
     if (keeps(sender))
         return ps_kafka_positions_open(sender, err);
     snprintf(transaction->id, sizeof transaction->id, "%s-%u", id, sender->port->instance);
@@ -242,7 +243,7 @@ void ps_kafka_transaction_took(struct ps_kafka_sender *sender, struct ps_lease *
     }
     transaction->memory_bytes += lease->memory_bytes;
     if (PS_UNLIKELY(lease_is_lost(transaction, lease)) ||
-        (keeps(sender) && ps_kafka_positions_has(sender, lease)))
+        (keeps(sender) && ps_kafka_positions_took(sender, lease)))
         ps_lease_settle_all(lease);
 }
 
@@ -304,6 +305,7 @@ static void compare_with_positions(struct ps_kafka_sender *sender)
             continue;
         }
         events += lease->count - lease->settled;
+        (void)ps_kafka_positions_took(sender, lease);
         ps_lease_settle_all(lease);
     }
     ps_kafka_positions_answer(sender);
@@ -362,7 +364,7 @@ static uint64_t close_ns(const struct ps_kafka_sender *sender)
 {
     const struct ps_kafka_transaction *transaction = &sender->transaction;
     bool full = transaction->memory_bytes >= sender->plan->transaction.bytes_max ||
-                sender->window.held.count >= LEASES_MAX;
+                sender->window.held.count >= LEASES_MAX || (keeps(sender) && transaction->keeping.full);
     return full || transaction->hurry
                ? 0
                : ps_least(transaction->begun_ns + sender->plan->transaction.interval_ns,
@@ -396,7 +398,7 @@ uint64_t ps_kafka_transaction_tick(struct ps_kafka_sender *sender)
         return warn_of_delay(sender);
     if (sender->window.held.count == 0) {
         transaction->phase = PS_KAFKA_TRANSACTION_FILLING;
-        return PS_NEVER;
+        return keeps(sender) ? transaction->keeping.room_ns : PS_NEVER;
     }
     if (transaction->phase == PS_KAFKA_TRANSACTION_FILLING) {
         uint64_t due_ns = close_ns(sender);

@@ -12,9 +12,11 @@
 #include <unistd.h>
 
 #define FRAMES 250U
+#define FRAMES_MAX 2000U /* of a log with gaps */
 #define FRAME_EVENTS 4U
 #define FRAMES_OF_A_FILE 40U
 #define FORGOTTEN_MAX 40U
+#define UNSYNCED_NS (5 * PS_NS_PER_S)
 #define TURNS_MAX 400000U
 #define LOG UINT64_C(0x123456789abcdef0) /* the first one; the others have the next numbers */
 #define OWNER_BEGINS "log/123456789abcdef"
@@ -32,6 +34,10 @@ struct run {
     unsigned first;                  /* the number of the frame that was read first in this life */
     uint64_t random;
     unsigned logs;                    /* whose frames have the same numbers */
+    unsigned frames;                  /* of all logs */
+    unsigned stride;                  /* between the numbers of two frames; 2: there are gaps */
+    uint64_t done_ns[FRAMES_MAX + 1]; /* when each frame was delivered, as its log knows; 0: it was not */
+    uint64_t life_ns;                 /* how long the agents before this one lived */
     unsigned faults, kills, not_read; /* readings of positions that failed */
 };
 
@@ -108,6 +114,8 @@ static void begin(uint64_t seed, unsigned faults, unsigned logs)
 {
     memset(&run, 0, sizeof run);
     run.logs = logs > 0 ? logs : 1;
+    run.frames = FRAMES;
+    run.stride = 1;
     run.random = seed ^ UINT64_C(0x9e3779b97f4a7c15);
     run.faults = faults;
     run.next = 1;
@@ -155,7 +163,7 @@ static struct ps_lease *read_frame(unsigned number)
     const struct ps_identity identity = {.system = "log",
                                          .store = LOG + row % run.logs,
                                          .part = 1000 + position / FRAMES_OF_A_FILE,
-                                         .position = position,
+                                         .position = position * run.stride,
                                          .has_ordinal = true};
     assert_true(ps_batch_origin(batch, &identity, batch->count));
     batch->any_order = true;
@@ -176,7 +184,7 @@ static void turn(void)
         run.back = run.back->next;
         run.offered->next = NULL;
     }
-    if (run.offered == NULL && run.next <= FRAMES)
+    if (run.offered == NULL && run.next <= run.frames)
         run.offered = read_frame(run.next++);
     if (run.offered != NULL)
         (void)ps_kafka_sender_take(run.sender, &run.offered, &stage->now);
@@ -187,6 +195,9 @@ static void turn(void)
     }
     if (!ps_test_coordinator_serve(run.broker))
         usleep(20);
+    for (unsigned done = (unsigned)stage->done_count; done > 0 && run.done_ns[run.first + done - 1] == 0;
+         done--)
+        run.done_ns[run.first + done - 1] = run.life_ns + stage->now.mono_ns;
     ps_test_stage_pass_ms(stage, 2);
 }
 
@@ -226,27 +237,39 @@ static void die(void)
 }
 
 /* The next agent finds the log as it was some frames ago: it has all events that were not delivered, and some that were. */
-static void kill_agent(void)
+static void kill_agent(unsigned forgotten)
 {
-    unsigned forgotten = 1 + draw(FORGOTTEN_MAX);
     (void)recall(); /* which commits, or gives back */
     run.next = run.first + (unsigned)run.stage.done_count;
+    run.life_ns += run.stage.now.mono_ns;
     die();
     run.next = run.next > forgotten ? run.next - forgotten : 1;
+    for (unsigned i = run.next; i <= run.frames; i++)
+        run.done_ns[i] = 0;
     run.kills++;
     live();
 }
 
+/* Frames whose delivery the log noted in the last seconds: it has not synced that. */
+static unsigned unsynced(void)
+{
+    unsigned count = 0, end = run.first + (unsigned)run.stage.done_count;
+    uint64_t now_ns = run.life_ns + run.stage.now.mono_ns;
+    while (count < end - run.first && run.done_ns[end - count - 1] + UNSYNCED_NS > now_ns)
+        count++;
+    return count;
+}
+
 static bool is_complete(void)
 {
-    return run.next > FRAMES && run.offered == NULL && run.back == NULL &&
+    return run.next > run.frames && run.offered == NULL && run.back == NULL &&
            run.sender->window.held.first == NULL;
 }
 
 static void verify(void)
 {
-    static uint32_t numbers[FRAMES * FRAME_EVENTS + 1];
-    static uint8_t seen[FRAMES * FRAME_EVENTS];
+    static uint32_t numbers[FRAMES_MAX * FRAME_EVENTS + 1];
+    static uint8_t seen[FRAMES_MAX * FRAME_EVENTS];
     uint32_t total = 0;
     memset(seen, 0, sizeof seen);
     for (unsigned p = 0; p < PS_TEST_OUT_PARTITIONS; p++) {
@@ -261,11 +284,11 @@ static void verify(void)
         }
         total += count;
     }
-    for (unsigned i = 0; i < FRAMES * FRAME_EVENTS; i++) {
+    for (unsigned i = 0; i < run.frames * FRAME_EVENTS; i++) {
         if (seen[i] == 0)
             fail_msg("number %u, of frame %u, is missing", i, i / FRAME_EVENTS + 1);
     }
-    assert_int_equal(total, FRAMES * FRAME_EVENTS);
+    assert_int_equal(total, run.frames * FRAME_EVENTS);
 }
 
 struct trial {
@@ -279,7 +302,7 @@ static struct ps_test_coordinator_counts run_trial(uint64_t seed, const struct t
     begin(seed, trial->faults, trial->logs);
     for (unsigned turns = 0; !is_complete(); turns++) {
         if (draw(1000) < trial->kills)
-            kill_agent();
+            kill_agent(1 + draw(FORGOTTEN_MAX));
         else if (draw(1000) < trial->recalls)
             give_back();
         turn();
@@ -361,6 +384,44 @@ static void test_several_logs(void **state)
     }
 }
 
+/* Every second frame of the log cannot be read: each one that can is a range of its own in the record. The agent is killed `kills`
+ * times, and its log then has again what was delivered in the last seconds. Returns the most of that. */
+static unsigned run_gaps(uint64_t seed, unsigned faults, unsigned kills, uint64_t interval_ms)
+{
+    unsigned most = 0;
+    print_message("seed %llu\n", (unsigned long long)seed);
+    begin(seed, faults, 1);
+    run.frames = FRAMES_MAX;
+    run.stride = 2;
+    run.plan.transaction.interval_ns = interval_ms * PS_NS_PER_MS;
+    for (unsigned turns = 0; !is_complete(); turns++) {
+        if (run.kills < kills && run.next > (run.kills + 1) * FRAMES_MAX / (kills + 1)) {
+            unsigned forgotten = unsynced();
+            most = forgotten > most ? forgotten : most;
+            kill_agent(forgotten);
+        }
+        turn();
+        if (turns > TURNS_MAX)
+            fail_msg("frame %u after %u turns", run.next, turns);
+    }
+    verify();
+    assert_in_range(run.sender->transaction.keeping.committed.count, 257, PS_KAFKA_FRAMES_ROOM);
+    die();
+    ps_test_coordinator_stop(run.broker);
+    return most;
+}
+
+/* More gaps than the record has room for: nothing is lost and nothing comes twice, after kills and after answers that are
+ * lost. */
+static void test_gaps(void **state)
+{
+    uint64_t seed = ps_test_seed();
+    run_gaps(seed, 0, 0, 20);
+    assert_in_range(run_gaps(seed + 1, 0, 3, 200), 257, FRAMES_MAX);
+    assert_in_range(run_gaps(seed + 2, 4, 2, 200), 257, FRAMES_MAX);
+    run_gaps(seed + 3, 20, 0, 4000); /* transactions that would have a thousand ranges */
+}
+
 /* A batch of a source of files: its file is at this position now; -1: it is gone. */
 static struct ps_lease *read_file(uint64_t sequence, int64_t position)
 {
@@ -397,7 +458,7 @@ static void test_files(void **state)
                  {1, "{\"pos\":1,\"inode\":7}"}};
     begin(1, 0, 0);
     ps_test_coordinator_several_ids();
-    run.next = FRAMES + 1;
+    run.next = run.frames + 1;
     for (size_t i = 0; i < PS_COUNT_OF(steps); i++) {
         run.offered = read_file(i + 1, steps[i].position);
         for (unsigned turns = 0; !is_complete(); turns++) {
@@ -414,7 +475,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_calm),    cmocka_unit_test(test_kills),        cmocka_unit_test(test_faults),
-        cmocka_unit_test(test_recalls), cmocka_unit_test(test_several_logs), cmocka_unit_test(test_files),
+        cmocka_unit_test(test_recalls), cmocka_unit_test(test_several_logs), cmocka_unit_test(test_gaps),
+        cmocka_unit_test(test_files),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
