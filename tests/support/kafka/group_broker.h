@@ -49,6 +49,7 @@ struct ps_test_group_log {
         int64_t producer, first, last;
     } aborted[PS_TEST_GROUP_SETS]; /* in the order of their ends, as a broker's index has them */
     unsigned aborted_count;
+    bool compressed; /* what is appended from now on */
     bool cut;        /* it was truncated, and the member has not asked for its offsets since */
     unsigned leader; /* a node */
     int32_t epoch;

@@ -1,5 +1,6 @@
 /* The logs of the broker with a group: their records, and the answers to Fetch and ListOffsets. */
 #include "core/crc32c.h"
+#include "stages/lib/kafka/lane/compression.h"
 #include "stages/lib/kafka/lane/record_set.h"
 #include "tests/support/kafka/group_broker.h"
 
@@ -11,6 +12,8 @@
 #define CRC_AT 17U
 #define ATTRIBUTES_AT 21U
 #define LAST_DELTA_AT 23U
+#define LENGTH_AT 8U /* counts the bytes behind itself */
+#define RECORDS_AT 61U
 #define CONTROL 0x20
 #define TRANSACTIONAL 0x10
 #define TIME_MS INT64_C(1700000000000)
@@ -25,6 +28,23 @@ static void add(struct ps_kafka_lane_set *set, const struct ps_kafka_record *rec
     assert_true(ps_kafka_lane_set_add(set, record, TIME_MS, UINT32_MAX, &no_memory));
 }
 
+/* Copies the set, with its records compressed. Returns the length. */
+static uint32_t compress(const struct ps_kafka_lane_set *set, char **bytes)
+{
+    struct ps_kafka_compressor *compressor =
+        ps_kafka_compressor_open(PS_KAFKA_COMPRESSION_LZ4, PS_KAFKA_COMPRESSION_LEVEL_DEFAULT);
+    size_t plain = set->length - RECORDS_AT;
+    *bytes = malloc(RECORDS_AT + ps_kafka_compressed_bytes_max(compressor, plain) + 1);
+    assert_non_null(*bytes);
+    memcpy(*bytes, set->bytes, RECORDS_AT);
+    size_t packed = ps_kafka_compress(compressor, set->bytes + RECORDS_AT, plain, *bytes + RECORDS_AT);
+    assert_true(packed > 0);
+    ps_kafka_compressor_close(compressor);
+    uint32_t length = RECORDS_AT + (uint32_t)packed;
+    (void)ps_wire_put_int32(*bytes + LENGTH_AT, (int32_t)(length - LENGTH_AT - 4));
+    return length;
+}
+
 /* Writes the set to the log. `rest`: offsets behind its last record, which compaction has removed. */
 static void write_set(struct ps_test_group_log *log, struct ps_kafka_lane_set *set, int64_t producer,
                       int16_t attributes, unsigned rest)
@@ -33,19 +53,26 @@ static void write_set(struct ps_test_group_log *log, struct ps_kafka_lane_set *s
         .id = producer, .epoch = producer < 0 ? -1 : 0, .transactional = producer >= 0};
     uint32_t count = set->count;
     ps_kafka_lane_set_close(set, &id, producer < 0 ? -1 : 0);
-    char *bytes = malloc(set->length);
-    assert_non_null(bytes);
+    char *bytes;
+    uint32_t length = set->length;
     assert_in_range(log->set_count, 0, PS_TEST_GROUP_SETS - 1);
-    memcpy(bytes, set->bytes, set->length);
+    if (log->compressed && (attributes & CONTROL) == 0) {
+        length = compress(set, &bytes);
+        attributes |= PS_KAFKA_COMPRESSION_LZ4;
+    } else {
+        bytes = malloc(length);
+        assert_non_null(bytes);
+        memcpy(bytes, set->bytes, length);
+    }
     (void)ps_wire_put_int64(bytes, log->end);
     (void)ps_wire_put_int16(bytes + ATTRIBUTES_AT, attributes);
     (void)ps_wire_put_int32(bytes + LAST_DELTA_AT, (int32_t)(count + rest - 1));
     (void)ps_wire_put_int32(bytes + CRC_AT,
-                            (int32_t)ps_crc32c(0, bytes + ATTRIBUTES_AT, set->length - ATTRIBUTES_AT));
+                            (int32_t)ps_crc32c(0, bytes + ATTRIBUTES_AT, length - ATTRIBUTES_AT));
     log->sets[log->set_count].base = log->end;
     log->sets[log->set_count].last = log->end + count + rest - 1;
     log->sets[log->set_count].bytes = bytes;
-    log->sets[log->set_count++].length = set->length;
+    log->sets[log->set_count++].length = length;
     log->end += count + rest;
     ps_kafka_lane_set_free(set);
 }

@@ -133,7 +133,7 @@ static bool has_room(const struct ps_kafka_fetch *fetch)
 
 static bool is_reading(const struct ps_kafka_fetch *fetch)
 {
-    return !fetch->paused && !fetch->stopped && !fetch->fatal &&
+    return !fetch->paused && !fetch->stopped && !fetch->fatal && fetch->starved_ns == 0 &&
            fetch->member.phase == PS_KAFKA_MEMBER_STABLE;
 }
 

@@ -206,6 +206,8 @@ struct ps_kafka_fetch {
     struct ps_kafka_unpacker *unpacker;
     uint64_t block_number; /* the last one given to a block: tells it from others at its address */
     bool kept;             /* a record was not taken, or there was no memory for it */
+    /* Since when there has been no memory to decompress the batch that is to be read; 0: there is. Nothing is asked for. */
+    uint64_t starved_ns;
 };
 
 static inline struct ps_kafka_fetch *ps_kafka_fetch_of(const struct ps_kafka_lane *lane)
@@ -334,6 +336,8 @@ struct ps_kafka_fetched *ps_kafka_fetched_take(struct ps_kafka_fetch *fetch, uin
 void ps_kafka_fetched_give(struct ps_kafka_fetch *fetch, struct ps_kafka_fetched *fetched);
 /* Drops the oldest answer. */
 void ps_kafka_fetched_pop(struct ps_kafka_fetch *fetch);
+/* Drops all other answers; what was in them is asked for again. */
+void ps_kafka_fetched_drop_later(struct ps_kafka_fetch *fetch);
 void ps_kafka_fetched_free(struct ps_kafka_fetch *fetch);
 
 /* ---- read.c ---- */

@@ -118,6 +118,7 @@ void ps_kafka_fetch_reading_end(struct ps_kafka_fetch *fetch)
 {
     ps_kafka_fetch_reading_close(fetch);
     fetch->reading.aborted_count = fetch->reading.aborted_at = 0;
+    ps_kafka_unpacker_forget(fetch->unpacker);
 }
 
 static struct ps_kafka_fetched *take_fetched(struct ps_kafka_fetch *fetch)
@@ -163,6 +164,32 @@ void ps_kafka_fetched_drop(struct ps_kafka_fetch *fetch)
     while (fetch->first != NULL)
         ps_kafka_fetched_pop(fetch);
     fetch->kept = false;
+    fetch->starved_ns = 0;
+}
+
+/* An answer that is under way for the partition is not accepted: it would be behind the gap. */
+static void ask_again(struct ps_kafka_fetch *fetch, const struct ps_kafka_fetch_slice *slice)
+{
+    struct ps_kafka_fetch_part *part = &fetch->parts[slice->stream];
+    if (fetch->streams.items[slice->stream].generation != slice->generation)
+        return;
+    part->queued--;
+    part->asked = false;
+    if (slice->from < part->next)
+        part->next = slice->from;
+}
+
+void ps_kafka_fetched_drop_later(struct ps_kafka_fetch *fetch)
+{
+    struct ps_kafka_fetched *fetched;
+    while ((fetched = fetch->first->next) != NULL) {
+        for (uint32_t i = fetched->slice_at; i < fetched->slice_count; i++)
+            ask_again(fetch, &fetched->slices[i]);
+        fetch->first->next = fetched->next;
+        fetch->held_bytes -= fetched->block->size;
+        ps_kafka_fetched_give(fetch, fetched);
+    }
+    fetch->end = &fetch->first->next;
 }
 
 void ps_kafka_fetched_free(struct ps_kafka_fetch *fetch)

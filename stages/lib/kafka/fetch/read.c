@@ -8,6 +8,7 @@
 #define VIEWS_BYTES_MIN (32U * 1024U) /* bodies of less are copied: few events must not keep a whole block */
 #define DAMAGED_REST_NS PS_NS_PER_S
 #define ABORTED_BYTES 16U
+#define STARVED_NS PS_NS_PER_S /* then what was fetched ahead gives its memory back */
 
 static struct ps_kafka_fetch_slice *slice_of(struct ps_kafka_fetch *fetch)
 {
@@ -236,18 +237,31 @@ static bool read_batch(struct ps_kafka_fetch *fetch, struct ps_kafka_record_stat
     return true;
 }
 
+/* There is no memory for the next batch, `since_ns`: it waits. Batches that are delivered give memory back; so do, after a moment,
+ * the answers behind it, which nobody can read meanwhile. */
+static void starve(struct ps_kafka_fetch *fetch, uint64_t since_ns)
+{
+    fetch->kept = true;
+    fetch->starved_ns = since_ns != 0 ? since_ns : fetch->mono_ns;
+    if (fetch->mono_ns >= fetch->starved_ns + STARVED_NS)
+        ps_kafka_fetched_drop_later(fetch);
+}
+
 uint32_t ps_kafka_fetch_read(struct ps_kafka_fetch *fetch, struct ps_kafka_record_state *state)
 {
     uint32_t count = 0;
     bool stop = false;
+    uint64_t starved_ns = fetch->starved_ns;
     fetch->kept = false;
+    fetch->starved_ns = 0;
     while (fetch->first != NULL && !stop && !fetch->fatal) {
         struct ps_kafka_fetch_slice *slice = slice_of(fetch);
         if (!is_current(fetch, slice) || (!fetch->reading.open && slice->at == slice->end)) {
             end_slice(fetch);
         } else if (!fetch->reading.open) {
-            if (open_batch(fetch, slice) == NO_MEMORY)
-                fetch->kept = stop = true;
+            stop = open_batch(fetch, slice) == NO_MEMORY;
+            if (stop)
+                starve(fetch, starved_ns);
         } else if (read_batch(fetch, state, &count, &stop)) {
             ps_kafka_fetch_reading_close(fetch);
         }

@@ -13,6 +13,8 @@
 #define GZIP_WINDOW_BITS (15 + 16)
 #define FIRST_RATIO 4U
 #define SNAPPY_HEAD_BYTES 16U
+#define SCRATCH_BYTES 16384U
+#define MORE_BYTES 64U /* than a batch has: a codec tells its end only if there is room left */
 
 struct ps_kafka_unpacker {
     z_stream inflate;
@@ -21,6 +23,9 @@ struct ps_kafka_unpacker {
     ZSTD_DCtx *zstd;
     /* Bytes that came out of 16 bytes, of the last batch: how large a block should be. */
     uint32_t ratio_of_16[PS_KAFKA_COMPRESSIONS];
+    /* The batch that had no memory the last time, and the size of the block that it needs; 0: none. */
+    const char *waiting;
+    uint64_t waiting_bytes;
 };
 
 /* One batch that is being decompressed. */
@@ -30,6 +35,8 @@ struct unpacking {
     const char *in, *in_end;
     struct ps_block *block;
     uint32_t length; /* written */
+    bool measures;   /* the bytes are counted, and not kept */
+    uint64_t counted, most;
     enum ps_kafka_unpack failure;
 };
 
@@ -52,6 +59,12 @@ void ps_kafka_unpacker_close(struct ps_kafka_unpacker *unpacker)
     free(unpacker);
 }
 
+void ps_kafka_unpacker_forget(struct ps_kafka_unpacker *unpacker)
+{
+    if (unpacker != NULL)
+        unpacker->waiting = NULL;
+}
+
 /* ---- where the bytes go ---- */
 
 static bool fail(struct unpacking *unpacking, enum ps_kafka_unpack failure)
@@ -64,9 +77,9 @@ static bool fail(struct unpacking *unpacking, enum ps_kafka_unpack failure)
 static bool resize(struct unpacking *unpacking, uint64_t size)
 {
     struct ps_block_cache *blocks = unpacking->blocks;
-    uint64_t both = size + (unpacking->block != NULL ? unpacking->block->size : 0); /* while bytes move */
-    if (size > PS_KAFKA_UNPACKED_BYTES_MAX || both > ps_depot_budget_bytes(blocks->depot))
-        return fail(unpacking, PS_KAFKA_UNPACK_TOO_LARGE);
+    if (size > unpacking->most) /* perhaps twice what is needed: measure() tells */
+        return fail(unpacking,
+                    unpacking->block != NULL ? PS_KAFKA_UNPACK_NO_MEMORY : PS_KAFKA_UNPACK_TOO_LARGE);
     struct ps_block *block =
         size > PS_BLOCK_BYTES ? ps_block_take_oversize(blocks, (uint32_t)size) : ps_block_take(blocks);
     if (block == NULL)
@@ -82,6 +95,11 @@ static bool resize(struct unpacking *unpacking, uint64_t size)
 /* Makes room for more bytes. */
 static bool ensure_room(struct unpacking *unpacking)
 {
+    if (unpacking->measures) {
+        unpacking->counted += unpacking->length;
+        unpacking->length = 0;
+        return unpacking->counted <= unpacking->most || fail(unpacking, PS_KAFKA_UNPACK_TOO_LARGE);
+    }
     return unpacking->length < unpacking->block->size ||
            resize(unpacking, 2 * (uint64_t)unpacking->block->size);
 }
@@ -184,6 +202,10 @@ static bool unpack_snappy_block(struct unpacking *unpacking, const char *in, siz
     if (snappy_uncompressed_length(in, in_length, &length) != SNAPPY_OK || length > UINT32_MAX)
         return fail(unpacking, PS_KAFKA_UNPACK_WRONG);
     uint64_t need = (uint64_t)unpacking->length + length;
+    if (unpacking->measures) {
+        unpacking->counted += length;
+        return unpacking->counted <= unpacking->most || fail(unpacking, PS_KAFKA_UNPACK_TOO_LARGE);
+    }
     if (need > unpacking->block->size &&
         !resize(unpacking,
                 need > 2 * (uint64_t)unpacking->block->size ? need : 2 * (uint64_t)unpacking->block->size))
@@ -231,23 +253,76 @@ static bool unpack(struct unpacking *unpacking, enum ps_kafka_compression codec)
     return fail(unpacking, PS_KAFKA_UNPACK_WRONG);
 }
 
+/* Counts the bytes without a block. Returns false with `failure` if they are damaged, or too many. */
+static bool measure(const struct unpacking *unpacking_, enum ps_kafka_compression codec, uint64_t *length,
+                    enum ps_kafka_unpack *failure)
+{
+    char scratch[SCRATCH_BYTES];
+    struct ps_block block = {.base = scratch, .size = sizeof scratch};
+    struct unpacking unpacking = *unpacking_;
+    unpacking.block = &block;
+    unpacking.measures = true;
+    bool good = unpack(&unpacking, codec);
+    *length = unpacking.counted + unpacking.length;
+    *failure = unpacking.failure;
+    return good;
+}
+
+/* The size of the first block. */
+static uint64_t first_bytes(const struct ps_kafka_unpacker *unpacker, const struct unpacking *unpacking,
+                            enum ps_kafka_compression codec)
+{
+    uint64_t length = (uint64_t)(unpacking->in_end - unpacking->in);
+    if (unpacker->waiting == unpacking->in)
+        return unpacker->waiting_bytes;
+    uint64_t expected = length * unpacker->ratio_of_16[codec] / 16;
+    expected += expected / 8; /* a bit more than the last one had, so that it is seldom moved */
+    return ps_least(expected, ps_depot_budget_bytes(unpacking->blocks->depot) / 4);
+}
+
+/* A block that grows needs memory for both. Without it, a block of the right size from the beginning may have enough; if not, the
+ * next call begins with that. */
+static bool unpack_whole(struct unpacking *unpacking, enum ps_kafka_compression codec)
+{
+    struct ps_kafka_unpacker *unpacker = unpacking->unpacker;
+    const struct unpacking fresh = *unpacking;
+    uint64_t bytes = first_bytes(unpacker, unpacking, codec), exact;
+    if (resize(unpacking, bytes) && unpack(unpacking, codec)) {
+        unpacker->waiting = NULL;
+        return true;
+    }
+    enum ps_kafka_unpack failure = unpacking->failure;
+    bool began = unpacking->block != NULL;
+    if (began)
+        ps_block_drop(unpacking->blocks, unpacking->block);
+    *unpacking = fresh;
+    if (failure != PS_KAFKA_UNPACK_NO_MEMORY || unpacker->waiting == unpacking->in)
+        return fail(unpacking, failure); /* a block of that size is enough: there is none */
+    if (!measure(unpacking, codec, &exact, &failure) || exact + MORE_BYTES > unpacking->most)
+        return fail(unpacking, failure != PS_KAFKA_UNPACKED ? failure : PS_KAFKA_UNPACK_TOO_LARGE);
+    unpacker->waiting = unpacking->in;
+    unpacker->waiting_bytes = exact + MORE_BYTES;
+    return began ? unpack_whole(unpacking, codec) : fail(unpacking, PS_KAFKA_UNPACK_NO_MEMORY);
+}
+
 enum ps_kafka_unpack ps_kafka_unpack(struct ps_kafka_unpacker *unpacker, struct ps_block_cache *blocks,
                                      enum ps_kafka_compression codec, const char *data, uint32_t data_length,
                                      struct ps_block **block, uint32_t *length)
 {
+    uint64_t budget = ps_depot_budget_bytes(blocks->depot);
     struct unpacking unpacking = {
-        .unpacker = unpacker, .blocks = blocks, .in = data, .in_end = data + data_length};
-    uint64_t expected = (uint64_t)data_length * unpacker->ratio_of_16[codec] / 16;
-    expected += expected / 8; /* a bit more than the last one had, so that it is seldom moved */
-    if (resize(&unpacking, ps_least(expected, ps_depot_budget_bytes(blocks->depot) / 4)) &&
-        unpack(&unpacking, codec)) {
+        .unpacker = unpacker,
+        .blocks = blocks,
+        .in = data,
+        .in_end = data + data_length,
+        .most = ps_least(PS_KAFKA_UNPACKED_BYTES_MAX, budget - ps_least(budget, data_length)),
+    };
+    if (unpack_whole(&unpacking, codec)) {
         unpacker->ratio_of_16[codec] =
             (uint32_t)ps_least((uint64_t)unpacking.length * 16 / (data_length + 1) + 1, 16U * 1024U);
         *block = unpacking.block;
         *length = unpacking.length;
         return PS_KAFKA_UNPACKED;
     }
-    if (unpacking.block != NULL)
-        ps_block_drop(blocks, unpacking.block);
     return unpacking.failure;
 }

@@ -23,7 +23,9 @@ enum ps_kafka_unpack {
 struct ps_kafka_unpacker *ps_kafka_unpacker_open(void);
 void ps_kafka_unpacker_close(struct ps_kafka_unpacker *unpacker);
 
-/* Writes the bytes to a block, which the caller owns, from its beginning: *length of them. */
+/* Writes the bytes to a block, which the caller owns, from its beginning: *length of them. NO_MEMORY: call it again with the same
+ * bytes, which it then needs no more than one block for; or call `forget`, if they are given up. */
 enum ps_kafka_unpack ps_kafka_unpack(struct ps_kafka_unpacker *unpacker, struct ps_block_cache *blocks,
                                      enum ps_kafka_compression codec, const char *data, uint32_t data_length,
                                      struct ps_block **block, uint32_t *length);
+void ps_kafka_unpacker_forget(struct ps_kafka_unpacker *unpacker);

@@ -11,12 +11,17 @@
 
 /* ---- one history ---- */
 
-static void append(struct run *run)
+static void append_plain(struct run *run)
 {
     for (unsigned i = 0; i < PS_TEST_GROUP_PARTITIONS; i++) {
         ps_test_group_append_plain(&run->group, i, 3);
         ps_test_group_append_plain(&run->group, i, 2);
     }
+}
+
+static void append(struct run *run)
+{
+    append_plain(run);
     ps_test_group_append_nested(&run->group, 1);
 }
 
@@ -347,6 +352,78 @@ static void test_shorter_log(void **state)
     end(&run);
 }
 
+/* Takes all memory that is left. Returns the number of blocks. */
+static unsigned take_memory(struct run *run, struct ps_block **blocks, unsigned room)
+{
+    unsigned count = 0;
+    while (count < room && (blocks[count] = ps_block_take(run->stage.port.blocks)) != NULL)
+        count++;
+    assert_true(count > 0 && count < room);
+    return count;
+}
+
+static void give_memory(struct run *run, struct ps_block **blocks, unsigned count)
+{
+    while (count > 0)
+        ps_block_drop(run->stage.port.blocks, blocks[--count]);
+}
+
+static void turn_for(struct run *run, uint64_t ms)
+{
+    for (uint64_t until_ns = run->group.now_ns + ms * PS_NS_PER_MS; run->group.now_ns < until_ns;) {
+        turn(run);
+        deliver(run);
+    }
+}
+
+/* There is no memory to decompress a batch: it waits. Memory that comes back is used at once; if none does, the answers that were
+ * fetched ahead give theirs back. Nothing is skipped, and what was given up is fetched again; an answer that was under way, and
+ * begins behind that, is not accepted. */
+static void test_no_memory_to_decompress(void **state)
+{
+    static struct run run;
+    struct ps_block *blocks[128];
+    for (unsigned trial = 0; trial < 3; trial++) {
+        bool comes_back = trial == 1, under_way = trial == 2;
+        begin_history(&run, false);
+        append_plain(&run);
+        read_all(&run);
+        for (unsigned i = 0; i < PS_TEST_GROUP_PARTITIONS; i++)
+            run.group.logs[i].compressed = true;
+        run.waiting_max = 0; /* nothing is read, so answers wait */
+        unsigned before = run.group.asked[PS_TEST_KEY_FETCH], read = run.read;
+        for (unsigned i = 0; i < 4; i++) {
+            append_plain(&run);
+            run.group.holds = under_way && i > 0;
+            for (unsigned turns = 0; turns < 50; turns++) {
+                (void)engine->tick(run.reading, false, run.group.now_ns);
+                (void)ps_test_group_serve(&run.group);
+                run.group.now_ns += PS_NS_PER_MS;
+            }
+        }
+        assert_true(run.group.asked[PS_TEST_KEY_FETCH] > before + 1);
+        if (run.open == NULL)
+            run.open = ps_test_stage_take_batch(&run.stage);
+        unsigned count = take_memory(&run, blocks, PS_COUNT_OF(blocks));
+        run.waiting_max = WAITING_MAX;
+        turn_for(&run, 900);
+        assert_int_equal(run.read, read);
+        if (comes_back)
+            give_memory(&run, blocks, count);
+        turn_for(&run, 200);
+        assert_true(run.read > read);
+        if (!comes_back)
+            give_memory(&run, blocks, count);
+        run.group.holds = false;
+        read_all(&run);
+        assert_false(run.dead);
+        assert_int_equal(run.again, 0);
+        stop(&run);
+        check_committed(&run);
+        end(&run);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -354,7 +431,7 @@ int main(void)
         cmocka_unit_test(test_addresses),         cmocka_unit_test(test_stale),
         cmocka_unit_test(test_byte_by_byte),      cmocka_unit_test(test_torn),
         cmocka_unit_test(test_unreadable),        cmocka_unit_test(test_errors),
-        cmocka_unit_test(test_errors_of_answers),
+        cmocka_unit_test(test_errors_of_answers), cmocka_unit_test(test_no_memory_to_decompress),
     };
     ps_log_set_level(PS_LOG_OFF);
     return cmocka_run_group_tests(tests, NULL, NULL);
