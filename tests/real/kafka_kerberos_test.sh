@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Needs: kafka
-# The native engine and a real broker that wants Kerberos, with a KDC of the test's own: keys of a keytab, the ticket cache of
+# The native engine, of sink and source, and a real broker that wants Kerberos, with a KDC of the test's own: keys of a keytab, the ticket cache of
 # another program, sessions that the broker ends after 4 s, a principal that the KDC does not know and a KDC that is away,
 # whose events are delivered when that is over.
 # shellcheck source=tests/real/lib.sh
@@ -9,6 +9,7 @@ source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 source "$(dirname "${BASH_SOURCE[0]}")/../support/kdc.sh"
 kdc_programs || skip "no krb5-kdc, krb5-admin-server"
 command -v kinit >/dev/null || skip "no krb5-user"
+command -v kcat >/dev/null || skip "no kcat"
 export KAFKA_ENGINE=native
 
 step "a KDC, and a broker with a listener for Kerberos"
@@ -57,6 +58,55 @@ step "a broker that ends sessions"
 mkfifo "$work/lines"
 kerberos_file prolonged "$keys" sources.r1.type=exec sources.r1.totalEvents= sources.r1.command="cat $work/lines"
 sends_over_sessions prolonged
+
+source_file() { # NAME LOGIN-OPTIONS: reads topic keytab into topic NAME
+    agent_file "$1" "$1" sources.r1.type=org.apache.flume.source.kafka.KafkaSource sources.r1.host= sources.r1.port= \
+        sources.r1.kafka.bootstrap.servers="$login" sources.r1.kafka.topics=keytab sources.r1.kafka.consumer.group.id="$1" \
+        sources.r1.kafka.consumer.auto.offset.reset=earliest sources.r1.kafka.consumer.security.protocol=SASL_PLAINTEXT \
+        sources.r1.kafka.consumer.sasl.mechanism=GSSAPI sources.r1.kafka.consumer.sasl.kerberos.service.name=kafka \
+        sources.r1.kafka.consumer.sasl.jaas.config="com.sun.security.auth.module.Krb5LoginModule required $2;" \
+        sinks.k1.allowTopicOverride=false
+}
+create_topics from_keytab from_cache from_prolonged from_unknown
+step "a source with the keys of a keytab"
+source_file from_keytab "$keys"
+agent_start from_keytab
+check from_keytab 20000 1 --no-headers --may-repeat
+(($(field received "$found") == 20000)) || fail "records arrived twice"
+agent_stop from_keytab
+says_nothing from_keytab ' (WARN|ERROR) '
+grep -q 'source r1 .*native engine' "$work/from_keytab.log" || fail "it is not the native engine: $(grep -m1 'source r1' "$work/from_keytab.log")"
+
+step "a source with the ticket cache of kinit"
+export KRB5CCNAME=$work/cache
+source_file from_cache 'useTicketCache=true'
+agent_start from_cache
+check from_cache 20000 1 --no-headers --may-repeat
+agent_stop from_cache
+says_nothing from_cache ' (WARN|ERROR) '
+unset KRB5CCNAME
+
+step "a source whose sessions the broker ends"
+create_topics renewed
+source_file from_prolonged "$keys"
+agent_key from_prolonged sources.r1.kafka.topics=renewed
+agent_start from_prolonged
+for ((i = 0; i < 100; i++)); do
+    echo "$i"
+    sleep 0.1
+done | kcat -P -b "$brokers" -t renewed -X linger.ms=0
+check from_prolonged 100 1 --no-headers --may-repeat
+agent_stop from_prolonged
+says_nothing from_prolonged ' (WARN|ERROR) '
+
+step "a source with a principal that the KDC does not know"
+source_file from_unknown "${keys/agent@/stranger@}"
+agent_start from_unknown
+await_log from_unknown 'source r1: .*login by GSSAPI failed'
+sed -i 's/stranger@/agent@/' "$work/from_unknown.properties"
+kill -HUP "${agents[from_unknown]}"
+check from_unknown 20000 1 --no-headers --may-repeat
+agent_stop from_unknown
 
 step "a principal that the KDC does not know"
 kerberos_file unknown "${keys/agent@/stranger@}"
