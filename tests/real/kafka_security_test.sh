@@ -194,7 +194,7 @@ add_source locked pem "$tls" locked security.protocol=SSL ssl.truststore.locatio
 add_source locked jks "$tls" locked security.protocol=SSL "${jks[@]}"
 agent_start locked
 check locked_jks 20000 1 --header from=native_jks --may-repeat
-await_log locked 'source plain: .*refuses the credentials'
+await_log locked 'source plain: .*login by PLAIN failed'
 await_log locked 'source pem: .*the certificate is not accepted'
 sleep 2
 agent_is_up locked || fail "the agent ended"

@@ -100,15 +100,20 @@ static inline void check_record(struct run *run, const struct ps_event *event, s
     bool follows = *next >= 0 && value.offset >= *next && !ps_test_group_skips(log, *next, value.offset);
     bool begins = log->licence >= 0 && value.offset >= log->licence &&
                   !ps_test_group_skips(log, log->licence, value.offset);
-    if (!follows && !begins)
+    int64_t reached = *next >= 0 ? *next : log->licence; /* it may have read what is hidden */
+    bool goes_back = log->differs >= 0 && reached > log->differs && value.offset >= log->differs &&
+                     !ps_test_group_skips(log, log->differs, value.offset);
+    if (!follows && !begins && !goes_back)
         fail_msg(
             "partition %lld: offset %lld was read; the next one is %lld, and it was told to begin at %lld",
             (long long)value.partition, (long long)value.offset, (long long)*next, (long long)log->licence);
     if (run->group.counts.truncated == 0 && !log->visible[value.offset])
         fail_msg("partition %lld: offset %lld was read, which an aborted transaction wrote",
                  (long long)value.partition, (long long)value.offset);
-    if (begins)
+    if (begins || goes_back)
         log->licence = -1;
+    if (goes_back)
+        log->differs = -1;
     run->again += value.offset < log->delivered;
     run->read++;
     *next = value.offset + 1;
@@ -182,6 +187,7 @@ static inline int64_t position(const struct run *run, unsigned partition)
     bool known = owned && run->generation == run->group.generation && run->next[partition] >= 0;
     int64_t from = known ? run->next[partition] : log->committed;
     from = owned && log->licence >= 0 ? log->licence : from;
+    from = known && log->differs >= 0 && log->differs < from ? log->differs : from;
     return from > 0 ? from : 0;
 }
 

@@ -44,7 +44,8 @@ int16_t ps_test_group_error(struct ps_test_group_broker *group, int16_t key, boo
     if (!fails(group))
         return 0;
     group->counts.errors++;
-    bool of_log = key == PS_TEST_KEY_FETCH || key == PS_TEST_KEY_LIST_OFFSETS || key == PS_TEST_KEY_METADATA;
+    bool of_log = key == PS_TEST_KEY_FETCH || key == PS_TEST_KEY_LIST_OFFSETS ||
+                  key == PS_TEST_KEY_METADATA || key == PS_TEST_KEY_EPOCHS;
     return of_log ? of_leaders[ps_test_group_draw(group, PS_COUNT_OF(of_leaders))]
                   : passing[ps_test_group_draw(group, PS_COUNT_OF(passing))];
 }
@@ -56,7 +57,7 @@ static char *versions(const struct ps_test_group_broker *group, char *at)
     static const int16_t known[][4] = {
         /* key, least, most, most of Kafka 0.11 */
         {0, 0, 3, 3},  {1, 0, 11, 5}, {2, 0, 2, 1},  {3, 0, 7, 4},  {8, 0, 7, 3},  {9, 0, 7, 3},
-        {10, 0, 1, 1}, {11, 0, 5, 2}, {12, 0, 3, 1}, {13, 0, 1, 1}, {14, 0, 3, 1},
+        {10, 0, 1, 1}, {11, 0, 5, 2}, {12, 0, 3, 1}, {13, 0, 1, 1}, {14, 0, 3, 1}, {23, 0, 3, 0},
     };
     at = ps_wire_put_int16(at, 0);
     at = ps_wire_put_int32(at, PS_COUNT_OF(known));
@@ -134,6 +135,8 @@ static char *answer(struct ps_test_group_broker *group, struct ps_test_connectio
         return ps_test_group_fetch(group, connection, request, at);
     case PS_TEST_KEY_LIST_OFFSETS:
         return ps_test_group_list_offsets(group, request, at);
+    case PS_TEST_KEY_EPOCHS:
+        return ps_test_group_epochs(group, request, at);
     case PS_TEST_KEY_METADATA:
         return metadata(group, request->version, at);
     case PS_TEST_KEY_COMMIT:
@@ -228,7 +231,7 @@ void ps_test_group_open(struct ps_test_group_broker *group, uint64_t seed)
              group->nodes[1].port);
     for (unsigned i = 0; i < PS_TEST_GROUP_PARTITIONS; i++) {
         group->logs[i].leader = i % PS_TEST_GROUP_NODES;
-        group->logs[i].committed = group->logs[i].licence = -1;
+        group->logs[i].committed = group->logs[i].licence = group->logs[i].differs = -1;
     }
     group->share = (1U << PS_TEST_GROUP_PARTITIONS) - 1;
 }

@@ -12,7 +12,7 @@
 
 #define PS_TEST_GROUP_NODES 2U
 #define PS_TEST_GROUP_PARTITIONS 3U
-#define PS_TEST_GROUP_KEYS 19 /* of the requests, by their number in the protocol */
+#define PS_TEST_GROUP_KEYS 24 /* of the requests, by their number in the protocol */
 #define PS_TEST_GROUP_SETS 256U
 #define PS_TEST_GROUP_RECORDS 4096U
 #define PS_TEST_GROUP_MEMBER "member-1"
@@ -29,6 +29,7 @@ enum {
     PS_TEST_KEY_LEAVE = 13,
     PS_TEST_KEY_SYNC = 14,
     PS_TEST_KEY_VERSIONS = 18,
+    PS_TEST_KEY_EPOCHS = 23,
 };
 
 /* The value of a record. */
@@ -56,6 +57,7 @@ struct ps_test_group_log {
     int64_t committed; /* -1: nothing is */
     int64_t delivered; /* set by the test: the next offset behind what was delivered */
     int64_t licence;   /* -1, or the offset at which the member begins in this generation */
+    int64_t differs;   /* -1, or the offset to which a member goes back that has read beyond it: a leader said so */
 };
 
 struct ps_test_group_node {
@@ -136,6 +138,7 @@ char *ps_test_group_fetch(struct ps_test_group_broker *group, struct ps_test_con
                           struct ps_test_request *request, char *at);
 char *ps_test_group_list_offsets(struct ps_test_group_broker *group, struct ps_test_request *request,
                                  char *at);
+char *ps_test_group_epochs(struct ps_test_group_broker *group, struct ps_test_request *request, char *at);
 /* The error that the request under way gets; 0: none. */
 int16_t ps_test_group_error(struct ps_test_group_broker *group, int16_t key, bool top);
 

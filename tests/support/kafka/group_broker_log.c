@@ -13,12 +13,15 @@
 #define ATTRIBUTES_AT 21U
 #define LAST_DELTA_AT 23U
 #define LENGTH_AT 8U /* counts the bytes behind itself */
+#define EPOCH_AT 12U
 #define RECORDS_AT 61U
 #define CONTROL 0x20
 #define TRANSACTIONAL 0x10
 #define TIME_MS INT64_C(1700000000000)
 #define ERROR_OUT_OF_RANGE 1
 #define ERROR_NOT_LEADER 6
+#define ERROR_FENCED_EPOCH 74
+#define ERROR_UNKNOWN_EPOCH 75
 
 /* ---- writing ---- */
 
@@ -65,6 +68,7 @@ static void write_set(struct ps_test_group_log *log, struct ps_kafka_lane_set *s
         memcpy(bytes, set->bytes, length);
     }
     (void)ps_wire_put_int64(bytes, log->end);
+    (void)ps_wire_put_int32(bytes + EPOCH_AT, log->epoch);
     (void)ps_wire_put_int16(bytes + ATTRIBUTES_AT, attributes);
     (void)ps_wire_put_int32(bytes + LAST_DELTA_AT, (int32_t)(count + rest - 1));
     (void)ps_wire_put_int32(bytes + CRC_AT,
@@ -403,6 +407,7 @@ char *ps_test_group_list_offsets(struct ps_test_group_broker *group, struct ps_t
         int64_t offset = error != 0 ? -1 : time == -1 ? log->end : log->start;
         if (error == 0) {
             log->licence = offset;
+            log->differs = -1;
             log->cut = false;
         }
         at = ps_wire_put_string(at, "t", 1);
@@ -411,6 +416,67 @@ char *ps_test_group_list_offsets(struct ps_test_group_broker *group, struct ps_t
         at = ps_wire_put_int16(at, error);
         at = ps_wire_put_int64(at, -1);
         at = ps_wire_put_int64(at, offset);
+    }
+    return at;
+}
+
+/* ---- OffsetForLeaderEpoch ---- */
+
+static int32_t epoch_of(const struct ps_test_group_log *log, unsigned set)
+{
+    struct ps_wire_in in = {.at = log->sets[set].bytes + EPOCH_AT, .end = log->sets[set].bytes + RECORDS_AT};
+    return ps_wire_get_int32(&in);
+}
+
+/* Where the largest epoch that is not above this one ends; *known: that epoch, -1: there is none (LeaderEpochFileCache). */
+static int64_t end_of_epoch(const struct ps_test_group_log *log, int32_t epoch, int32_t *known)
+{
+    *known = -1;
+    if (epoch == log->epoch) {
+        *known = epoch;
+        return log->end;
+    }
+    for (unsigned i = 0; i < log->set_count; i++) {
+        if (epoch_of(log, i) > epoch)
+            return *known >= 0 ? log->sets[i].base : -1;
+        *known = epoch_of(log, i);
+    }
+    return *known >= 0 ? log->end : -1;
+}
+
+char *ps_test_group_epochs(struct ps_test_group_broker *group, struct ps_test_request *request, char *at)
+{
+    struct ps_wire_in *in = &request->body;
+    uint32_t length;
+    assert_int_equal(request->version, 3);
+    assert_int_equal(ps_wire_get_int32(in), -1);
+    at = ps_wire_put_int32(at, 0);
+    uint32_t topics = ps_wire_get_count(in, 6);
+    at = ps_wire_put_int32(at, (int32_t)topics);
+    for (uint32_t t = 0; t < topics; t++) {
+        (void)ps_wire_get_string(in, &length);
+        assert_int_equal(ps_wire_get_int32(in), 1);
+        int32_t partition = ps_wire_get_int32(in), current = ps_wire_get_int32(in), known = -1;
+        int32_t epoch = ps_wire_get_int32(in);
+        assert_in_range(partition, 0, PS_TEST_GROUP_PARTITIONS - 1);
+        struct ps_test_group_log *log = &group->logs[partition];
+        assert_in_range(epoch, 0, current - 1);
+        int16_t error = ps_test_group_error(group, PS_TEST_KEY_EPOCHS, false);
+        if (error == 0 && log->leader != group->node)
+            error = ERROR_NOT_LEADER;
+        if (error == 0 && current != log->epoch)
+            error = current < log->epoch ? ERROR_FENCED_EPOCH : ERROR_UNKNOWN_EPOCH;
+        int64_t end = error == 0 ? end_of_epoch(log, epoch, &known) : -1;
+        if (error == 0 && log->cut && end >= 0) {
+            log->differs = end;
+            log->cut = false;
+        }
+        at = ps_wire_put_string(at, "t", 1);
+        at = ps_wire_put_int32(at, 1);
+        at = ps_wire_put_int16(at, error);
+        at = ps_wire_put_int32(at, partition);
+        at = ps_wire_put_int32(at, known);
+        at = ps_wire_put_int64(at, end);
     }
     return at;
 }

@@ -63,7 +63,7 @@ static void begin_generation(struct ps_test_group_broker *group)
     group->synced = group->rebalances = false;
     group->owned = 0;
     for (unsigned i = 0; i < PS_TEST_GROUP_PARTITIONS; i++)
-        group->logs[i].licence = -1;
+        group->logs[i].licence = group->logs[i].differs = -1;
 }
 
 char *ps_test_group_join(struct ps_test_group_broker *group, struct ps_test_request *request, char *at)
@@ -262,8 +262,10 @@ static char *put_offset(struct ps_test_group_broker *group, char *at, int32_t pa
     at = compact ? ps_wire_put_uvarint(at, 2) : ps_wire_put_int32(at, 1);
     at = ps_wire_put_int32(at, partition);
     at = ps_wire_put_int64(at, error == 0 ? log->committed : -1);
-    if (error == 0 && log->committed >= 0)
+    if (error == 0 && log->committed >= 0) {
         log->licence = log->committed;
+        log->differs = -1;
+    }
     if (version >= 5)
         at = ps_wire_put_int32(at, -1);
     at = compact ? ps_wire_put_compact_string(at, "", 0) : ps_wire_put_string(at, "", 0);

@@ -28,10 +28,11 @@ static const struct {
     int16_t key, least, most;
     enum ps_kafka_lane_kind kind;
 } requests[] = {
-    {1, 4, 11, PS_KAFKA_LANE_FETCH},       {2, 1, 2, PS_KAFKA_LANE_LIST_OFFSETS},
-    {8, 2, 7, PS_KAFKA_LANE_GROUP_COMMIT}, {9, 2, 7, PS_KAFKA_LANE_GROUP_OFFSETS},
-    {11, 2, 5, PS_KAFKA_LANE_JOIN_GROUP},  {14, 1, 3, PS_KAFKA_LANE_SYNC_GROUP},
-    {12, 1, 3, PS_KAFKA_LANE_HEARTBEAT},   {13, 1, 1, PS_KAFKA_LANE_LEAVE_GROUP},
+    {1, 4, 11, PS_KAFKA_LANE_FETCH},        {2, 1, 2, PS_KAFKA_LANE_LIST_OFFSETS},
+    {8, 2, 7, PS_KAFKA_LANE_GROUP_COMMIT},  {9, 2, 7, PS_KAFKA_LANE_GROUP_OFFSETS},
+    {11, 2, 5, PS_KAFKA_LANE_JOIN_GROUP},   {14, 1, 3, PS_KAFKA_LANE_SYNC_GROUP},
+    {12, 1, 3, PS_KAFKA_LANE_HEARTBEAT},    {13, 1, 1, PS_KAFKA_LANE_LEAVE_GROUP},
+    {23, 3, 3, PS_KAFKA_LANE_LEADER_EPOCH}, /* before version 3 it needs a permission that clients do not have */
 };
 
 static bool note_version(struct ps_kafka_lane_broker *broker, int16_t key, int16_t least, int16_t most)
@@ -58,6 +59,8 @@ static bool answer(struct ps_kafka_lane_broker *broker, struct ps_kafka_lane_req
     case PS_KAFKA_LANE_LIST_OFFSETS:
     case PS_KAFKA_LANE_GROUP_OFFSETS:
         return ps_kafka_offsets_answer(fetch, request, in, reason);
+    case PS_KAFKA_LANE_LEADER_EPOCH:
+        return ps_kafka_epochs_answer(fetch, request, in, reason);
     case PS_KAFKA_LANE_GROUP_COMMIT:
         return ps_kafka_commit_answer(fetch, request, in, reason);
     default:
@@ -76,6 +79,9 @@ static void lost(struct ps_kafka_lane *lane, struct ps_kafka_lane_request *reque
     case PS_KAFKA_LANE_LIST_OFFSETS:
     case PS_KAFKA_LANE_GROUP_OFFSETS:
         ps_kafka_offsets_lost(fetch, request);
+        break;
+    case PS_KAFKA_LANE_LEADER_EPOCH:
+        ps_kafka_epochs_lost(fetch, request);
         break;
     case PS_KAFKA_LANE_GROUP_COMMIT:
         fetch->commit_asked = false;
@@ -97,6 +103,7 @@ static void turn(struct ps_kafka_lane *lane)
     ps_kafka_commit_notice(fetch);
     ps_kafka_member_turn(fetch);
     ps_kafka_offsets_turn(fetch);
+    ps_kafka_epochs_turn(fetch);
     if (fetch->dirty)
         ps_kafka_commit_when(fetch, fetch->commit_interval_ns);
     ps_kafka_fetch_turn(fetch);

@@ -309,8 +309,10 @@ static bool scan(struct ps_kafka_fetch *fetch, struct ps_kafka_fetch_part *part,
             break;
         }
         at += batch.length;
-        if (batch.last_offset >= *next)
+        if (batch.last_offset >= *next) {
             *next = batch.last_offset + 1;
+            part->epoch = batch.leader_epoch;
+        }
     }
     return at > answer->records;
 }

@@ -10,6 +10,7 @@
  *   leader.c           as the group's leader: who reads what
  *   assignment.c       assignors and their bytes (pure)
  *   offsets.c, commit.c   where a partition begins, and what is committed
+ *   epochs.c           whether a new leader has the records that were read (KIP-320)
  *   fetch.c            requests for records, and their answers
  *   read.c             records of the answers, in order
  *   record_batch.c, unpack.c   the bytes of record batches
@@ -67,6 +68,7 @@ enum ps_kafka_part_state {
     PS_KAFKA_PART_COMMITTED, /* the group's coordinator gives the offset to begin at */
     PS_KAFKA_PART_RESET, /* nothing is committed, or the offset is gone: the partition's leader gives one */
     PS_KAFKA_PART_READY,
+    PS_KAFKA_PART_CHECKED, /* there is another leader: it tells where its log differs from what was read */
 };
 
 /* A partition that is assigned; its index is that of its stream. */
@@ -74,10 +76,14 @@ struct ps_kafka_fetch_part {
     enum ps_kafka_part_state state;
     struct ps_kafka_lane_topic *topic;
     int32_t number;
-    bool asked; /* COMMITTED, RESET: the question is under way; READY: it is in a request for records, */
+    bool
+        asked; /* COMMITTED, RESET, CHECKED: the question is under way; READY: it is in a request for records, */
     int32_t asked_by; /* with this correlation id */
     uint32_t queued;  /* its slices that are not read in full */
-    int64_t next;     /* READY: the offset to be fetched next */
+    int64_t next;     /* READY, CHECKED: the offset to be fetched next */
+    int32_t epoch;    /* of the leader that wrote the record before `next`; -1: not known */
+    int32_t
+        checked; /* the leader with this epoch has that record; -1: of none it is known. CHECKED: when asked */
     uint64_t rest_ns; /* no request before */
 };
 
@@ -310,6 +316,14 @@ bool ps_kafka_offsets_answer(struct ps_kafka_fetch *fetch, struct ps_kafka_lane_
 void ps_kafka_offsets_lost(struct ps_kafka_fetch *fetch, const struct ps_kafka_lane_request *request);
 /* The offset of a partition is not in its log. */
 void ps_kafka_offsets_reset(struct ps_kafka_fetch *fetch, struct ps_kafka_fetch_part *part);
+
+/* ---- epochs.c ---- */
+
+/* Partitions whose leader has changed are checked before more is fetched of them. */
+void ps_kafka_epochs_turn(struct ps_kafka_fetch *fetch);
+bool ps_kafka_epochs_answer(struct ps_kafka_fetch *fetch, const struct ps_kafka_lane_request *request,
+                            struct ps_wire_in *in, char *reason);
+void ps_kafka_epochs_lost(struct ps_kafka_fetch *fetch, const struct ps_kafka_lane_request *request);
 
 /* ---- commit.c ---- */
 

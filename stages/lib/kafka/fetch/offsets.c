@@ -92,7 +92,7 @@ static void ask_committed(struct ps_kafka_fetch *fetch)
 }
 
 static void committed(struct ps_kafka_fetch *fetch, const char *topic, uint32_t length, int32_t partition,
-                      int64_t offset, int16_t error)
+                      int64_t offset, int32_t epoch, int16_t error)
 {
     uint32_t stream;
     struct ps_kafka_fetch_part *part = ps_kafka_parts_find(fetch, topic, length, partition, &stream);
@@ -106,6 +106,8 @@ static void committed(struct ps_kafka_fetch *fetch, const char *topic, uint32_t 
                                    fetch->mono_ns);
     } else if (offset >= 0) {
         part->next = offset;
+        part->epoch = epoch;
+        part->checked = -1;
         part->state = PS_KAFKA_PART_READY;
         fetch->streams.items[stream].committed = offset;
     } else {
@@ -141,15 +143,14 @@ static bool committed_answered(struct ps_kafka_fetch *fetch, int16_t version, st
         for (uint32_t i = 0; i < count && !in->failed; i++) {
             int32_t partition = ps_wire_get_int32(in);
             int64_t offset = ps_wire_get_int64(in);
-            if (version >= 5)
-                (void)ps_wire_get_int32(in); /* leader epoch */
+            int32_t epoch = version >= 5 ? ps_wire_get_int32(in) : -1;
             (void)(compact ? ps_wire_get_compact_string(in, &metadata_length)
                            : ps_wire_get_string(in, &metadata_length));
             int16_t error = ps_wire_get_int16(in);
             if (compact)
                 ps_wire_skip_tags(in);
             if (!in->failed)
-                committed(fetch, topic, length, partition, offset, error);
+                committed(fetch, topic, length, partition, offset, epoch, error);
         }
         if (compact)
             ps_wire_skip_tags(in);
@@ -220,6 +221,7 @@ static void listed(struct ps_kafka_fetch *fetch, uint32_t stream, int64_t offset
     if (error == 0 && offset >= 0) {
         ps_kafka_streams_restart(&fetch->streams, stream);
         part->next = offset;
+        part->epoch = part->checked = -1;
         part->state = PS_KAFKA_PART_READY;
         return;
     }

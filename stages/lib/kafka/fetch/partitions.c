@@ -62,8 +62,12 @@ void ps_kafka_parts_take(struct ps_kafka_fetch *fetch, struct ps_slice topic, in
     }
     for (; fetch->part_count <= stream; fetch->part_count++)
         fetch->parts[fetch->part_count] = (struct ps_kafka_fetch_part){0};
-    fetch->parts[stream] = (struct ps_kafka_fetch_part){
-        .state = PS_KAFKA_PART_COMMITTED, .topic = known, .number = partition, .next = -1};
+    fetch->parts[stream] = (struct ps_kafka_fetch_part){.state = PS_KAFKA_PART_COMMITTED,
+                                                        .topic = known,
+                                                        .number = partition,
+                                                        .next = -1,
+                                                        .epoch = -1,
+                                                        .checked = -1};
 }
 
 void ps_kafka_parts_drop(struct ps_kafka_fetch *fetch)

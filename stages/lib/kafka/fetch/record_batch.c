@@ -20,7 +20,7 @@ static enum ps_kafka_batch_outcome read_frame(struct ps_kafka_batch *batch, cons
     *batch = (struct ps_kafka_batch){.bytes = at};
     batch->base_offset = ps_wire_get_int64(&in);
     int32_t length = ps_wire_get_int32(&in);
-    (void)ps_wire_get_int32(&in); /* leader epoch; the checksum in old formats */
+    batch->leader_epoch = ps_wire_get_int32(&in); /* the checksum in old formats */
     int8_t magic = ps_wire_get_int8(&in);
     if (in.failed)
         return PS_KAFKA_BATCH_PART;

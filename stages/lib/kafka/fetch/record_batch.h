@@ -10,8 +10,9 @@
 /* The head of a batch, and where its records are. */
 struct ps_kafka_batch {
     int64_t base_offset, last_offset;
-    const char *bytes; /* of the whole batch */
-    uint32_t length;   /* of the whole batch */
+    int32_t leader_epoch; /* of the leader that wrote it */
+    const char *bytes;    /* of the whole batch */
+    uint32_t length;      /* of the whole batch */
     enum ps_kafka_compression compression;
     bool append_time; /* the broker's time holds for all records: `max_ms` */
     bool transactional, control;

@@ -72,7 +72,7 @@ static void begin_history(struct run *run, bool old)
 static const int16_t keys[] = {PS_TEST_KEY_FETCH,  PS_TEST_KEY_METADATA,     PS_TEST_KEY_JOIN,
                                PS_TEST_KEY_SYNC,   PS_TEST_KEY_HEARTBEAT,    PS_TEST_KEY_OFFSETS,
                                PS_TEST_KEY_COMMIT, PS_TEST_KEY_LIST_OFFSETS, PS_TEST_KEY_COORDINATOR,
-                               PS_TEST_KEY_LEAVE};
+                               PS_TEST_KEY_LEAVE,  PS_TEST_KEY_EPOCHS};
 
 static bool is_of_member(int16_t key)
 {
@@ -328,11 +328,12 @@ static void test_addresses(void **state)
     end(&run);
 }
 
-/* The log is shorter than what was read: it is read again from its beginning, and counts as read only when it is delivered. */
+/* The log is shorter than what was read, and the brokers are too old to tell where it ends: it is read again from its beginning,
+ * and counts as read only when it is delivered. */
 static void test_shorter_log(void **state)
 {
     static struct run run;
-    begin_history(&run, false);
+    begin_history(&run, true);
     for (unsigned i = 0; i < 4; i++)
         append(&run);
     read_all(&run);
@@ -350,6 +351,48 @@ static void test_shorter_log(void **state)
     read_all(&run);
     assert_true(engine->is_drained(run.reading));
     end(&run);
+}
+
+static void lose_records(struct run *run, unsigned sets)
+{
+    ps_test_group_truncate(&run->group, 0);
+    for (unsigned i = 0; i < sets; i++)
+        ps_test_group_append_plain(&run->group, 0, 4);
+}
+
+/* A leader that was behind is elected, and writes other records at offsets that were read: fewer, as many, or more. It is asked
+ * where its log differs, and all that follows is read, when what was read before is delivered. */
+static void test_unclean_election(void **state)
+{
+    static struct run run;
+    for (unsigned sets = 0; sets < 12; sets++) {
+        begin_history(&run, false);
+        for (unsigned i = 0; i < 4; i++)
+            append(&run);
+        read_all(&run);
+        append(&run);
+        for (unsigned i = 0; i < 200; i++)
+            turn(&run); /* it reads, and nothing is delivered */
+        unsigned asked = run.group.asked[PS_TEST_KEY_EPOCHS], read = run.read;
+        int64_t before = run.next[0];
+        lose_records(&run, sets);
+        for (unsigned i = 0; i < 400; i++)
+            turn(&run);
+        assert_int_equal(run.read, read);
+        for (unsigned turns = 0; run.group.logs[0].cut || turns < 200; turns++) {
+            assert_in_range(turns, 0, TURNS_MAX);
+            turn(&run);
+            deliver(&run);
+        }
+        read_all(&run);
+        assert_true(run.group.asked[PS_TEST_KEY_EPOCHS] > asked);
+        assert_int_equal(run.read - read, 4 * sets);
+        assert_true(sets < 8 || run.group.logs[0].end > before);
+        assert_false(run.dead);
+        stop(&run);
+        check_committed(&run);
+        end(&run);
+    }
 }
 
 /* Takes all memory that is left. Returns the number of blocks. */
@@ -427,11 +470,17 @@ static void test_no_memory_to_decompress(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_removed),           cmocka_unit_test(test_shorter_log),
-        cmocka_unit_test(test_addresses),         cmocka_unit_test(test_stale),
-        cmocka_unit_test(test_byte_by_byte),      cmocka_unit_test(test_torn),
-        cmocka_unit_test(test_unreadable),        cmocka_unit_test(test_errors),
-        cmocka_unit_test(test_errors_of_answers), cmocka_unit_test(test_no_memory_to_decompress),
+        cmocka_unit_test(test_unclean_election),
+        cmocka_unit_test(test_removed),
+        cmocka_unit_test(test_shorter_log),
+        cmocka_unit_test(test_addresses),
+        cmocka_unit_test(test_stale),
+        cmocka_unit_test(test_byte_by_byte),
+        cmocka_unit_test(test_torn),
+        cmocka_unit_test(test_unreadable),
+        cmocka_unit_test(test_errors),
+        cmocka_unit_test(test_errors_of_answers),
+        cmocka_unit_test(test_no_memory_to_decompress),
     };
     ps_log_set_level(PS_LOG_OFF);
     return cmocka_run_group_tests(tests, NULL, NULL);

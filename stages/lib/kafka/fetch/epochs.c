@@ -1,0 +1,196 @@
+/* Whether the leader of a partition has the records that were read (KIP-320). A leader that was behind is elected if no other
+ * replica is left (unclean.leader.election.enable): it has other records, or none, at offsets that were read. Each leader has an
+ * epoch, which its batches carry. A new leader is asked where the epoch of the last record that was fetched ends in its log; what
+ * follows that offset differs, and is read.
+ *
+ * Brokers from 2.3 answer consumers. With older ones nothing is checked. */
+#include "stages/lib/kafka/fetch/fetch_internal.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+#define ERROR_REST_NS (100 * PS_NS_PER_MS)
+#define PART_BYTES (PS_KAFKA_LANE_TOPIC_BYTES + 24U)
+
+static const struct ps_kafka_lane_partition *place_of(const struct ps_kafka_fetch_part *part)
+{
+    return part->number < part->topic->partition_count ? &part->topic->partitions[part->number] : NULL;
+}
+
+/* A partition whose last epoch is not known is read on as it is: the reader begins there, or the records are of an old format. */
+static void begin_check(struct ps_kafka_fetch *fetch, struct ps_kafka_fetch_part *part)
+{
+    const struct ps_kafka_lane_partition *place = place_of(part);
+    if (place == NULL || place->leader == NULL || place->leader_epoch < 0 ||
+        place->leader_epoch == part->checked)
+        return;
+    int16_t version = place->leader->phase == PS_KAFKA_LANE_UP
+                          ? ps_kafka_fetch_version(place->leader, PS_KAFKA_LANE_LEADER_EPOCH)
+                          : 3; /* not known yet */
+    if (part->epoch < 0 || part->epoch >= place->leader_epoch || version < 0) {
+        part->checked = place->leader_epoch;
+        return;
+    }
+    part->state = PS_KAFKA_PART_CHECKED;
+    part->asked = false; /* an answer of the former leader is not accepted */
+    part->rest_ns = fetch->mono_ns;
+}
+
+/* What was fetched is read first. */
+static bool wants(const struct ps_kafka_fetch *fetch, uint32_t i, const struct ps_kafka_lane_broker *broker)
+{
+    const struct ps_kafka_fetch_part *part = &fetch->parts[i];
+    const struct ps_kafka_lane_partition *place =
+        part->state == PS_KAFKA_PART_CHECKED ? place_of(part) : NULL;
+    return place != NULL && place->leader == broker && !part->asked && part->queued == 0 &&
+           fetch->mono_ns >= part->rest_ns && fetch->streams.items[i].state == PS_KAFKA_STREAM_OWNED;
+}
+
+static void ask(struct ps_kafka_fetch *fetch, struct ps_kafka_lane_broker *broker)
+{
+    struct ps_kafka_lane_request *request;
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < fetch->part_count; i++)
+        count += wants(fetch, i, broker);
+    if (count == 0 || ps_kafka_fetch_reach(fetch->lane, broker) == NULL)
+        return;
+    char *at = ps_kafka_lane_request_begin(fetch->lane, PS_KAFKA_LANE_LEADER_EPOCH, 3,
+                                           16 + (size_t)count * PART_BYTES, &request);
+    if (at == NULL)
+        return;
+    at = ps_wire_put_int32(at, -1); /* replica: a consumer */
+    at = ps_wire_put_int32(at, (int32_t)count);
+    for (uint32_t i = 0; i < fetch->part_count; i++) {
+        struct ps_kafka_fetch_part *part = &fetch->parts[i];
+        if (!wants(fetch, i, broker))
+            continue;
+        part->asked = true;
+        part->asked_by = request->correlation;
+        part->checked = place_of(part)->leader_epoch;
+        at = ps_wire_put_string(at, part->topic->name, part->topic->length);
+        at = ps_wire_put_int32(at, 1);
+        at = ps_wire_put_int32(at, part->number);
+        at = ps_wire_put_int32(at, part->checked);
+        at = ps_wire_put_int32(at, part->epoch);
+    }
+    ps_kafka_lane_broker_send(broker, ps_kafka_lane_request_end(request, at));
+}
+
+/* A broker that came up may be too old to be asked. */
+static void skip_old(struct ps_kafka_fetch *fetch, const struct ps_kafka_lane_broker *broker)
+{
+    for (uint32_t i = 0; i < fetch->part_count; i++) {
+        if (!wants(fetch, i, broker))
+            continue;
+        fetch->parts[i].checked = place_of(&fetch->parts[i])->leader_epoch;
+        fetch->parts[i].state = PS_KAFKA_PART_READY;
+    }
+}
+
+void ps_kafka_epochs_turn(struct ps_kafka_fetch *fetch)
+{
+    bool any = false;
+    for (uint32_t i = 0; i < fetch->part_count; i++) {
+        struct ps_kafka_fetch_part *part = &fetch->parts[i];
+        if (part->state == PS_KAFKA_PART_READY)
+            begin_check(fetch, part);
+        any |= part->state == PS_KAFKA_PART_CHECKED;
+        if (part->state == PS_KAFKA_PART_CHECKED &&
+            (place_of(part) == NULL || place_of(part)->leader == NULL))
+            ps_kafka_lane_want_metadata(fetch->lane);
+    }
+    if (!any || fetch->member.phase != PS_KAFKA_MEMBER_STABLE)
+        return;
+    for (struct ps_kafka_lane_broker *broker = fetch->lane->brokers; broker != NULL; broker = broker->next) {
+        if (broker->phase == PS_KAFKA_LANE_UP &&
+            ps_kafka_fetch_version(broker, PS_KAFKA_LANE_LEADER_EPOCH) < 0)
+            skip_old(fetch, broker);
+        else
+            ask(fetch, broker);
+    }
+}
+
+/* ---- answers ---- */
+
+/* The log differs from there on. -1: nobody knows where, because the leader has nothing of that epoch and of those before. */
+static void truncated(struct ps_kafka_fetch *fetch, uint32_t stream, int64_t end, int32_t epoch)
+{
+    struct ps_kafka_fetch_part *part = &fetch->parts[stream];
+    bool known = end >= 0 && epoch >= 0;
+    char from[64] = "by kafka.consumer.auto.offset.reset";
+    if (known)
+        snprintf(from, sizeof from, "from offset %" PRId64, end);
+    ps_log(PS_LOG_WARN, fetch->port->component,
+           "topic %s, partition %d: the new leader does not have all records that were read, up to offset "
+           "%" PRId64 ": an election was unclean, and the cluster has lost records. Reading goes on %s",
+           part->topic->name, part->number, part->next, from);
+    if (!known || fetch->settings.reset == PS_KAFKA_RESET_ERROR) {
+        ps_kafka_offsets_reset(fetch, part);
+        return;
+    }
+    ps_kafka_streams_restart(&fetch->streams, stream);
+    part->next = end;
+    part->epoch = epoch;
+    part->state = PS_KAFKA_PART_READY;
+}
+
+static void checked(struct ps_kafka_fetch *fetch, uint32_t stream, int16_t error, int32_t epoch, int64_t end)
+{
+    struct ps_kafka_fetch_part *part = &fetch->parts[stream];
+    part->asked = false;
+    if (error == 0 && end >= part->next) {
+        part->state = PS_KAFKA_PART_READY;
+        return;
+    }
+    /* What was read before counts no more then, so it is delivered first. */
+    if (error == 0 && ps_kafka_stream_is_drained(&fetch->streams.items[stream])) {
+        truncated(fetch, stream, end, epoch);
+        return;
+    }
+    part->rest_ns = fetch->mono_ns + ERROR_REST_NS;
+    if (error != 0)
+        ps_kafka_lane_want_metadata(fetch->lane);
+    if (error == PS_KAFKA_ERROR_TOPIC_AUTHORIZATION)
+        ps_kafka_reports_error(&fetch->reports, (rd_kafka_resp_err_t)error, "OffsetForLeaderEpoch",
+                               fetch->mono_ns);
+}
+
+static void forget_asked(struct ps_kafka_fetch *fetch, const struct ps_kafka_lane_request *request)
+{
+    for (uint32_t i = 0; i < fetch->part_count; i++) {
+        struct ps_kafka_fetch_part *part = &fetch->parts[i];
+        if (part->state != PS_KAFKA_PART_CHECKED || !part->asked || part->asked_by != request->correlation)
+            continue;
+        part->asked = false;
+        part->rest_ns = fetch->mono_ns + ERROR_REST_NS;
+    }
+}
+
+bool ps_kafka_epochs_answer(struct ps_kafka_fetch *fetch, const struct ps_kafka_lane_request *request,
+                            struct ps_wire_in *in, char *reason)
+{
+    uint32_t length, stream;
+    (void)ps_wire_get_int32(in); /* throttle time */
+    uint32_t topics = ps_wire_get_count(in, 6);
+    for (uint32_t t = 0; t < topics && !in->failed; t++) {
+        const char *topic = ps_wire_get_string(in, &length);
+        uint32_t count = ps_wire_get_count(in, 18);
+        for (uint32_t i = 0; i < count && !in->failed; i++) {
+            int16_t error = ps_wire_get_int16(in);
+            int32_t partition = ps_wire_get_int32(in), epoch = ps_wire_get_int32(in);
+            int64_t end = ps_wire_get_int64(in);
+            const struct ps_kafka_fetch_part *part =
+                in->failed ? NULL : ps_kafka_parts_find(fetch, topic, length, partition, &stream);
+            if (part != NULL && part->state == PS_KAFKA_PART_CHECKED && part->asked &&
+                part->asked_by == request->correlation)
+                checked(fetch, stream, error, epoch, end);
+        }
+    }
+    forget_asked(fetch, request); /* those that the answer left out */
+    return !in->failed || ps_kafka_fetch_unreadable(reason, "OffsetForLeaderEpoch");
+}
+
+void ps_kafka_epochs_lost(struct ps_kafka_fetch *fetch, const struct ps_kafka_lane_request *request)
+{
+    forget_asked(fetch, request);
+}
