@@ -89,10 +89,11 @@ static enum ps_status choose_source(struct deriving *deriving, struct ps_err *er
         ps_err_set(err, "the agent has no source: there is nothing to load");
         return outline->dropped.length > 0 ? ps_err_append(err, "%s", outline->dropped.text) : PS_FAIL;
     }
-    return ps_err_set(err,
-                      "no way is known to load source %s (%s): give the address with --target, for example "
-                      "--target file:///PATH for an exec source that follows PATH",
-                      outline->sources[0].name, outline->sources[0].type);
+    return ps_err_set(
+        err,
+        "source %s (%s) cannot be loaded by this command: give the address with --target, for example "
+        "--target file:///PATH for an exec source that follows PATH",
+        outline->sources[0].name, outline->sources[0].type);
 }
 
 static enum ps_status derive_kafka_source(struct deriving *deriving, const struct ps_outline_part *source,
@@ -220,10 +221,11 @@ static enum ps_status derive_sink(struct deriving *deriving, const struct ps_out
     if (!counted)
         return PS_OK;
     if (strcmp(sink->type, "null") != 0 && strcmp(sink->type, "logger") != 0)
-        return ps_err_set(err,
-                          "no way is known to read the output of sink %s (%s): give the far end with --from, "
-                          "for example --from tcp://127.0.0.1:PORT, where verify listens",
-                          sink->name, sink->type);
+        return ps_err_set(
+            err,
+            "the output of sink %s (%s) cannot be read by this command: give the far end with --from, "
+            "for example --from tcp://127.0.0.1:PORT, where verify listens",
+            sink->name, sink->type);
     *by_counters = true;
     return PS_OK;
 }

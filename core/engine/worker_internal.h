@@ -58,8 +58,8 @@ bool ps_worker_cycle_home(struct ps_worker *worker);
 /* Returns whether this source stays open: all do in PAUSE; later those that the next plan takes over. */
 bool ps_worker_adopts(const struct ps_worker *worker, const struct ps_source_runner *runner);
 
-/* Returns whether the next plan takes this sink over: then it goes on in all phases, and only takes nothing new in
- * CLOSE, when control works on its channel. */
+/* Returns whether the next plan takes this sink over. Such a sink runs in all phases, but takes no new lease in CLOSE, because the
+ * control thread then changes its channel. */
 bool ps_worker_adopts_sink(const struct ps_worker *worker, const struct ps_sink_runner *runner);
 
 /* Returns whether this sink was idle in PAUSE. It then takes nothing more: another sink of its channel may still

@@ -1,6 +1,6 @@
-/* A file of one gzip member or zstd frame that is whole after every commit: it ends there, and the next commit takes that end
- * away and goes on with the same stream (docs/decisions/0078). Between a serializer and a file output; with
- * PS_COMPRESSION_NONE bytes go through as they are.
+/* Compresses a file into one gzip member or zstd frame, which is complete after every commit: a commit writes the end of the stream, and
+ * the next commit overwrites this end and continues the stream (docs/decisions/0078). It is used between a serializer and a file output.
+ * With PS_COMPRESSION_NONE it passes bytes on unchanged.
  *
  * Thread: the sink's worker. */
 #pragma once

@@ -5,7 +5,6 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 
 static void write_date(struct ps_http_server *server)
 {
@@ -13,12 +12,11 @@ static void write_date(struct ps_http_server *server)
     if (second == server->date_second)
         return;
     server->date_second = second;
-    time_t seconds = (time_t)second;
-    struct tm time;
-    gmtime_r(&seconds, &time);
-    snprintf(server->date, sizeof server->date, "Date: %.3s, %02d %.3s %04d %02d:%02d:%02d GMT\r\n",
-             ps_day_names[(time.tm_wday + 6) % 7], time.tm_mday, ps_month_names[time.tm_mon % 12],
-             (time.tm_year + 1900) % 10000, time.tm_hour, time.tm_min, time.tm_sec);
+    struct ps_civil time;
+    ps_civil_from_wall((int64_t)second, &time);
+    snprintf(server->date, sizeof server->date, "Date: %.3s, %02u %.3s %04u %02u:%02u:%02u GMT\r\n",
+             ps_day_names[(time.week_day + 6) % 7], time.day % 100, ps_month_names[(time.month - 1) % 12],
+             (unsigned)(time.year % 10000), time.hour % 100, time.minute % 100, time.second % 100);
 }
 
 /* Writes status line and header fields of an answer, without the end. Returns the length. */

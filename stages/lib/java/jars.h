@@ -4,8 +4,8 @@
 
 #include "core/base.h"
 
-/* Returns a number for names, sizes, times and inodes of what the option -cp of the command names: another one when one of them has
- * changed. Files in a folder of classes do not count, but the folder does. */
+/* Returns a hash of the names, sizes, times and inodes of the files that the option -cp of the command names. It changes when one of
+ * them changes. Of a folder of classes only the folder counts, not the files in it. */
 uint64_t ps_java_jars_state(const char *const *argv);
 
 /* Lists of texts that end with NULL: whether they are equal; a copy (NULL of NULL), and its end. */

@@ -24,9 +24,9 @@ struct stack_st_X509; /* OpenSSL's STACK_OF(X509) */
 
 enum ps_keystore_fault {
     PS_KEYSTORE_SOUND,
-    PS_KEYSTORE_UNREADABLE,         /* no such file, no permission, too large */
-    PS_KEYSTORE_CORRUPT,            /* not a store, or a broken one */
-    PS_KEYSTORE_WRONG_PASSWORD,     /* of the store; JKS: or the store was altered after it was written */
+    PS_KEYSTORE_UNREADABLE, /* no such file, no permission, too large */
+    PS_KEYSTORE_CORRUPT,    /* not a store, or a broken one */
+    PS_KEYSTORE_WRONG_PASSWORD, /* wrong password of the store; for JKS also: the store was changed after it was written */
     PS_KEYSTORE_WRONG_KEY_PASSWORD, /* the store opened, but its private key did not */
     PS_KEYSTORE_UNSUPPORTED,        /* known kind, but not read: the message says how to convert it */
 };

@@ -429,11 +429,11 @@ static void finish(struct ps_queue *queue)
         ps_queue_store_failed(queue, &err);
     send_promised(queue);
     if (queue->broken)
-        ps_log(
-            PS_LOG_WARN, queue->settings.component,
-            "closed while it cannot be written: what sinks delivered since it failed is recorded %s if that "
-            "can be written now, else it is delivered again after the next start",
-            queue->settings.store->where);
+        ps_log(PS_LOG_WARN, queue->settings.component,
+               "closed while it cannot be written: events that sinks delivered since the failure are "
+               "recorded %s if "
+               "it can be written again now; otherwise they are delivered again after the next start",
+               queue->settings.store->where);
     struct ps_segment_fill fill;
     queue->settings.store->fill(queue->store, &fill);
     queue->kept = (struct ps_queue_tally){.events = fill.events, .bytes = fill.bytes};

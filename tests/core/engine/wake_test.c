@@ -53,8 +53,8 @@ static struct ps_worker *worker(unsigned id)
     return ps_engine_worker(engine, id);
 }
 
-/* As test_chosen_later says; otherwise sources are on the first workers, sinks on the next ones, and there is one
- * channel. The sources are idle. */
+/* Starts idle sources on the first workers, sinks on the next ones, and one channel between them. test_chosen_later has its own
+ * placement. */
 static void start_on(unsigned workers, unsigned sources, unsigned sinks, const char *capacity, bool tick)
 {
     static struct ps_stage_ops sink;

@@ -123,7 +123,7 @@ static unsigned starve(struct ps_test_stage *stage, struct ps_block *blocks[BLOC
     return count;
 }
 
-/* A request for which there is no memory is taken when there is some: once, whatever needed it. */
+/* A request that finds no memory is taken once when memory is free again, at each place that allocates. */
 static void test_waits_for_memory(void **unused)
 {
     static char long_name[14000], long_body[14000], wide[2 * 6000];

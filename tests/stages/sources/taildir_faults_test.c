@@ -158,7 +158,8 @@ static void wait_for_trouble(const char *text)
     }
 }
 
-/* Writes of positions fail, and work again, several times: /readyz has the trouble each time until they work, which needs no further line. */
+/* Writes of positions fail and succeed again, several times. /readyz reports each failure until a write succeeds, even if no line is
+ * written to the file meanwhile. */
 static void test_trouble_ends(void **unused)
 {
     char state_path[256], away[256];

@@ -1,5 +1,6 @@
 #include "stages/lib/hive/text/internal.h"
 
+#include "stages/lib/date/calendar.h"
 #include "stages/lib/orc/decimal.h"
 
 #include <inttypes.h>
@@ -8,7 +9,6 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <time.h>
 
 #define NUMBER_BYTES 64U
 #define DAY_S 86400
@@ -65,11 +65,9 @@ static int print_real(char text[NUMBER_BYTES], double value, bool is_float)
 /* Prints a day of the proleptic Gregorian calendar, as the reader expects. */
 static int print_day(char text[NUMBER_BYTES], int64_t days)
 {
-    struct tm day;
-    time_t seconds = (time_t)(days * DAY_S);
-    if (gmtime_r(&seconds, &day) == NULL)
-        return 0;
-    return snprintf(text, NUMBER_BYTES, "%04d-%02d-%02d", day.tm_year + 1900, day.tm_mon + 1, day.tm_mday);
+    struct ps_civil day;
+    ps_civil_from_wall(days * DAY_S, &day);
+    return snprintf(text, NUMBER_BYTES, "%04" PRId64 "-%02u-%02u", day.year, day.month, day.day);
 }
 
 static int print_time(char text[NUMBER_BYTES], const struct ps_orc_value *value)

@@ -7,8 +7,8 @@
 
 #include <string.h>
 
-/* Of one answer. More than that saves nothing, and is read into other memory than the last answer, which is in the CPU's
- * caches. */
+/* Bytes of one answer. A larger answer saves nothing, and costs cache misses: it does not fit into the memory of the last answer, which
+ * is in the CPU's caches. */
 #define ANSWER_BYTES (1024U * 1024U)
 #define ANSWER_BYTES_MIN (64U * 1024U)
 

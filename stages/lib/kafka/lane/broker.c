@@ -431,8 +431,8 @@ static void check_deadline(struct ps_kafka_lane_broker *broker)
     ps_kafka_lane_broker_lose(broker, reason);
 }
 
-/* All brokers of a cluster have a feature that it has finalized; one that has not is of an older version, started again while a
- * producer used the feature. The next producer asks its coordinator again. */
+/* A cluster finalizes a feature when all of its brokers have it. A broker without the feature was replaced by an older version while a
+ * producer used the feature: the producer ends, and the next one asks its coordinator again. */
 bool ps_kafka_lane_broker_fits(const struct ps_kafka_lane_broker *broker)
 {
     struct ps_kafka_lane *lane = broker->lane;

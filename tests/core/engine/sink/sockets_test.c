@@ -1,5 +1,5 @@
-/* A sink with sockets of its own: when its worker wakes for them, and that somebody reads them then. The workers' epoll is
- * real, the test calls their cycles; and a whole agent on threads with the sink of tests/support/echo.h. */
+/* A sink with sockets of its own: its worker wakes when one of them is ready, and calls the sink, which reads it. The workers' epoll is
+ * real, and the test calls their cycles. The last test runs a whole agent on threads with the sink of tests/support/echo.h. */
 #include <errno.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>

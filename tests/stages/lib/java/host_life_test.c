@@ -63,7 +63,7 @@ static void await_down(const char *wanted)
     }
 }
 
-/* It learns of the end by the end of its input, and has its time to stop its components. */
+/* The host stops when its input ends, and has a limited time to stop its components. */
 static void test_a_host_that_ends_in_time(void **unused)
 {
     char script[1024];

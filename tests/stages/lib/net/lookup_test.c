@@ -376,8 +376,8 @@ static struct outcome tried(const char *host, unsigned port, bool local, bool ov
 
 #define FOREIGN "192.0.2.1" /* RFC 5737: nobody has it */
 
-/* A port in use, also by this process, fails `check --probe` and no reload. An address of another machine fails both,
- * also with a port that somebody here has. */
+/* `check --probe` fails for a port in use, even if this process uses it; a reload does not. Both fail for an address of another machine,
+ * even if its port is in use on this one. */
 static void test_probe_addresses(void **unused)
 {
     struct ps_address bound;

@@ -21,8 +21,8 @@ static struct {
     pthread_mutex_t lock; /* consumers load */
     struct frame frames[FRAMES_MAX + 1];
     uint64_t appended, promised, fed;
-    uint64_t
-        durable; /* frames that there are after a failure. The durable queue hears of them when it renews */
+    /* Frames that survive a failure. The durable queue learns their number when it opens the store again. */
+    uint64_t durable;
     uint64_t missed_after; /* frames: when they are taken, the store finds that `missed` events are lost */
     uint64_t missed, lost;
     bool open, failed;

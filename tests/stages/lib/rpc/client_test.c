@@ -311,7 +311,7 @@ static void test_time_limit(void **unused)
     assert_non_null(strstr(client.reason, "no answer in time"));
 }
 
-/* A call that is longer than the socket takes goes in pieces, and a shorter one behind it has nothing of it. */
+/* A call that is longer than the socket's buffer is sent in pieces. A shorter call behind it contains none of its bytes. */
 static void test_long_calls(void **unused)
 {
     static const size_t lengths[] = {0, 120000, 1, 130000, 0, 65536};

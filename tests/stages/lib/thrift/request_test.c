@@ -164,7 +164,7 @@ static struct ps_thrift_writer begin_named(const char *name, bool compact)
     return out;
 }
 
-/* Names that are nearly the calls', and a call without its argument. */
+/* Names that differ a little from those of the calls, and a call without its argument. */
 static void test_near_names(void **state)
 {
     static const char *const names[] = {"appen",       "appenD",       "append ", "appendBatc",

@@ -14,7 +14,7 @@
 static const struct row {
     const char *call;
     int16_t exception; /* the field of the answer */
-    bool fails;        /* the transaction: its event is written again, in another one */
+    bool fails;        /* the transaction fails: its event is written again in the next one */
     unsigned aborted;  /* transactions to be aborted in Hive */
     bool unreachable;  /* counted in ConnectionFailedCount */
     unsigned calls;    /* of this one, until the event is delivered */

@@ -28,7 +28,7 @@ static const struct row {
     const char *name;
     enum ps_file_error error;
     enum write_meaning create, flush;
-    /* milliseconds until the operation is repeated; 0: at once (with another name, or the next step) OVER. */
+    /* Milliseconds until the operation is repeated; 0: at once, with another name or the next step; OVER: it is not repeated. */
     unsigned recover, rename, remove;
 } rows[] = {
     {"missing", PS_FILE_MISSING, COSTS, COSTS, OVER, OVER, OVER},

@@ -311,7 +311,7 @@ static void test_late_and_there(void **unused)
     close_stream();
 }
 
-/* It is not there, and another APPEND would come too late. */
+/* The file does not exist, and a second APPEND would come after the deadline. */
 static void test_late_and_missing(void **unused)
 {
     begin();

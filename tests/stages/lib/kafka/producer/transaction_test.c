@@ -223,7 +223,7 @@ struct refusal {
 struct trial {
     unsigned faults, reassignments, recalls; /* of 1,000 requests; of 1,000 turns */
     uint64_t bytes_max;                      /* of a transaction; 0: no limit */
-    /* One fault that the test orders, in a run of FEW_RECORDS that is over in time; `met` says whether there was such a request. */
+    /* One fault at a given request, in a run of FEW_RECORDS. `met` tells whether the run had such a request. */
     const struct ps_test_loss *loss;
     const struct refusal *refusal;
     uint64_t failing; /* number of the allocation that fails */
