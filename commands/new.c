@@ -49,6 +49,8 @@ static const struct sample {
     {"irc", "chan", "events"},
     {"memory", "capacity", "20000"}, /* Flume's 100 is less than a batch of some sources and sinks */
     {"memory", "transactionCapacity", "20000"},
+    {"file", "transactionCapacity", "20000"}, /* Flume's 10,000 is less than a batch of the sink hive */
+    {"spillablememory", "transactionCapacity", "20000"},
     {"regex_filter", "regex", "DEBUG"},
     {"regex_extractor", "regex", "status=([0-9]+)"},
     {"regex_extractor", "serializers", "s1"},

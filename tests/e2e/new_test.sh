@@ -33,8 +33,10 @@ for source in $(names source); do
 done
 for channel in $(names channel); do made seq "channel:$channel" null; done
 for sink in $(names sink); do
-    [[ $sink == java ]] || made seq "sink:$sink"
+    [[ $sink != java ]] || continue
+    for channel in memory file spillablememory; do made seq "channel:$channel" "sink:$sink"; done # the channels with a transactionCapacity
 done
+made seq "sink:null"
 for interceptor in $(names interceptor); do
     [[ $interceptor == rules || $interceptor == java ]] || made seq "interceptor:$interceptor" null
 done
