@@ -178,6 +178,7 @@ static bool is_other(void *argument, const char *header, struct ps_rules_place)
 struct header_check {
     struct rules_loader *loader;
     struct rules_names setters, reported; /* by header: the number of the rule that sets it */
+    struct rules_names ended; /* by "header=value": the rule that sets it and ends the evaluation */
     uint32_t rule;
 };
 
@@ -243,7 +244,65 @@ static bool look_at_header(void *argument, const char *header, struct ps_rules_p
     return true;
 }
 
-/* Warns, once for each header, of a condition on one that an earlier rule sets for events which later rules see. */
+static const char *set_name(struct header_check *check, const char *header, const char *value, size_t length)
+{
+    return ps_arena_format(check->loader->arena, "%s=%.*s", header, (int)length, value);
+}
+
+/* Notes the texts that the rule gives to headers. A condition that compares with one of them expects the event of this rule. */
+static void note_ended(struct header_check *check)
+{
+    const struct ps_rule *rule = &check->loader->owned->rules.rules[check->rule];
+    for (size_t i = 0; i < rule->action_count; i++) {
+        const struct ps_action *action = &rule->actions[i];
+        if (action->kind != PS_ACTION_SET || action->text.count != 1 ||
+            action->text.pieces[0].kind != PS_RULES_TEMPLATE_TEXT ||
+            !each_header(&check->loader->owned->rules, rule->when, is_other,
+                         ps_arena_text(check->loader->arena, action->header)))
+            continue; /* a rule that reads the header rewrites it, as in note_setter */
+        const struct ps_rules_template_piece *piece = &action->text.pieces[0];
+        const char *name = set_name(check, action->header, piece->text, piece->length);
+        if (ps_rules_names_find(&check->ended, name, strlen(name)) == RULES_NAME_NONE)
+            ps_rules_names_add(&check->ended, check->loader->arena, name, strlen(name), check->rule);
+    }
+}
+
+static void look_at_comparison(struct header_check *check, const struct ps_condition *condition)
+{
+    const struct ps_rule *rules = check->loader->owned->rules.rules;
+    const char *header = condition->subject.header;
+    for (size_t i = 0; i < condition->value_count; i++) {
+        const struct ps_slice *value = &condition->values[i].text;
+        const char *name = set_name(check, header, value->data, value->length);
+        uint32_t setter = ps_rules_names_find(&check->ended, name, strlen(name));
+        if (setter == RULES_NAME_NONE ||
+            ps_rules_names_find(&check->reported, header, strlen(header)) != RULES_NAME_NONE)
+            continue;
+        ps_rules_names_add(&check->reported, check->loader->arena, header, strlen(header), setter);
+        ps_rules_problem_add(
+            check->loader->problems, PS_RULES_WARNING, condition->place,
+            ps_arena_format(
+                check->loader->arena,
+                "repeat the condition of rule \"%s\", or use two sets of rules, one after the other",
+                rules[setter].name),
+            "rule \"%s\" (%s) sets header.%s so, but ends the evaluation: no later rule sees its events",
+            rules[setter].name, ps_rules_place_text(check->loader->arena, rules[setter].place), header);
+    }
+}
+
+static void look_at_comparisons(struct header_check *check, const struct ps_condition *condition)
+{
+    bool compares = condition->kind == PS_CONDITION_COMPARE && condition->subject.header != NULL;
+    if (compares && (condition->op == PS_OPERATOR_EQUAL || condition->op == PS_OPERATOR_IN))
+        look_at_comparison(check, condition);
+    if (condition->left != NULL && condition->kind != PS_CONDITION_NOT)
+        look_at_comparisons(check, condition->left);
+    if (condition->right != NULL)
+        look_at_comparisons(check, condition->right);
+}
+
+/* Warns, once for each header, of a condition on one that an earlier rule sets for events which later rules see, or that compares it
+ * with the text that a rule sets which ends the evaluation. */
 static void headers_check(struct rules_loader *loader)
 {
     const struct ps_rules *rules = &loader->owned->rules;
@@ -251,9 +310,12 @@ static void headers_check(struct rules_loader *loader)
     for (; check.rule < rules->rule_count; check.rule++) {
         const struct ps_rule *rule = &rules->rules[check.rule];
         (void)each_header(rules, rule->when, look_at_header, &check);
+        look_at_comparisons(&check, rule->when);
         if (rules->mode == PS_RULES_FIRST ? has_action(rule, PS_ACTION_CONTINUE)
                                           : !has_action(rule, PS_ACTION_STOP))
             note_setters(&check);
+        else
+            note_ended(&check);
     }
 }
 

@@ -350,6 +350,21 @@ rule off disabled { when true route c }
 END
 rules 0 check why.rules
 said 'why.rules:4:41: warning: rule "web" (why.rules:3) sets header.kind, but every condition reads the event as it was received; repeat the condition of rule "web"'
+# The rule that sets it ends the evaluation: the same mistake. A later rule that compares with another text means the received value.
+cat >tagged.rules <<'END'
+default rest
+rule tag { when body ~ /GET/ set header.kind = "web" set header.level = "low" }
+rule other { when header.kind == "mail" or not header.kind == "web" route c }
+rule level { when header.level in ("high", "low") route d }
+rule short { when header.word == "error" set header.word = "err" }
+rule word { when header.word == "err" route e }
+rule errors { when body ~ / 5\d\d / and header.kind == "web" route errors }
+END
+rules 0 check tagged.rules
+said 'tagged.rules:4:19: warning: rule "tag" (tagged.rules:2) sets header.level so, but ends the evaluation: no later rule sees its events; repeat the condition of rule "tag"'
+said 'tagged.rules:7:41: warning: rule "tag" (tagged.rules:2) sets header.kind so, but ends the evaluation'
+silent 'tagged.rules:3'
+silent 'header.word'
 rules 0 explain why.rules 'GET / 503 ' --header host=web1 --why errors
 said 'rule errors (why.rules:4) does not match'
 said '        yes  body ~ / 5\d\d /'
@@ -365,13 +380,13 @@ rules 1 explain why.rules x --why off
 complained 'rule off is disabled, at why.rules:7'
 rules 1 explain why.rules x --why lat
 complained 'there is no rule lat; did you mean late?'
-# Whoever rewrites a header looks at it, too; a rule that no later one follows sets none for it.
+# Whoever rewrites a header looks at it, too; behind a rule that ends the evaluation another text is the received one.
 cat >fine.rules <<'END'
 mode first
 rule a { when header.x == "1" set header.x = "2" route b continue }
 rule b { when header.x == "3" set header.x = "4" route b }
 rule c { when body ~ /c/ set header.y = "1" route b }
-rule d { when header.y == "1" route b }
+rule d { when header.y == "2" route b }
 rule e { when body ~ /e/ set header.z = "1" unless exists continue }
 rule f { when header.z == "1" route b }
 END
