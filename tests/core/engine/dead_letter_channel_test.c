@@ -112,6 +112,19 @@ static void run(void)
     ps_test_small_agent_run(&agent, 10 * PS_NS_PER_S);
 }
 
+/* Each letter is put once, and its put counts as one attempt, however often the channel had no room. */
+static void expect_puts(uint64_t attempts, uint64_t successes)
+{
+    const struct ps_channel_plan *channel = &agent.plan->channels[1];
+    uint64_t attempted = 0, succeeded = 0;
+    for (unsigned i = 0; i < channel->producer_count; i++) {
+        attempted += counted(&channel->counters[i], PS_COUNTER_EventPutAttemptCount);
+        succeeded += counted(&channel->counters[i], PS_COUNTER_EventPutSuccessCount);
+    }
+    assert_int_equal(attempted, attempts);
+    assert_int_equal(succeeded, successes);
+}
+
 static void test_letters_arrive(void **state)
 {
     for (unsigned workers = 1; workers <= 3; workers++) {
@@ -124,6 +137,7 @@ static void test_letters_arrive(void **state)
         assert_string_equal(script.delivered, "abde");
         assert_int_equal(ps_test_letters.accepted, 6);
         assert_int_equal(script.letter_count, 4);
+        expect_puts(4, 4);
         const struct ps_counters *sink_counters = ps_test_small_agent_sink(&agent)->base.counters;
         assert_int_equal(counted(sink_counters, PS_COUNTER_deadletter), 2);
         assert_int_equal(counted(sink_counters, PS_COUNTER_EventDrainSuccessCount), 4);
@@ -147,6 +161,7 @@ static void test_each_lease_is_tried(void **state)
         const uint64_t *tried_ns = &script.tried_ns[3 * (lease - 1)];
         assert_int_equal(tried_ns[1] - tried_ns[0], 100 * PS_NS_PER_MS);
         assert_int_equal(tried_ns[2] - tried_ns[1], 150 * PS_NS_PER_MS);
+        expect_puts(lease, lease);
     }
     assert_string_equal(script.letters, "xxx");
     ps_test_small_agent_stop(&agent, true);
@@ -211,8 +226,10 @@ static void test_full_channel(void **state)
     assert_int_equal(ps_test_small_agent_sink(&agent)->offered->settled, 1);
     assert_string_equal(script.delivered, "");
     assert_int_equal(counted(ps_test_small_agent_sink(&agent)->base.counters, PS_COUNTER_deadletter), 1);
+    expect_puts(2, 1);
     script.closed = false;
     run();
+    expect_puts(3, 3);
     assert_string_equal(script.letters, "xxx");
     assert_string_equal(script.delivered, "b");
     ps_test_small_agent_stop(&agent, true);

@@ -328,6 +328,25 @@ static void test_reopened_source_does_not_rest(void **state)
     ps_test_small_agent_stop(&agent, true);
 }
 
+/* A source that had halted by its own rule reads again when it is opened again, and /metrics says so. */
+static void test_reopened_source_is_not_halted(void **state)
+{
+    start(&accepting, 1, "100");
+    for (unsigned round = 0; round < 2; round++) {
+        ps_port_halted(script.source_port, "it has read enough");
+        assert_true(source_base()->halted);
+        assert_string_equal(source_base()->error, "it has read enough");
+        script.source_fails = true;
+        fails(script.source_port, &script.source_fails, "the far end has gone");
+        ps_test_small_agent_run(&agent, 4 * PS_NS_PER_S);
+        assert_int_equal(script.source_opens, round + 2);
+        assert_true(ps_runner_is_open(source_base()));
+        assert_false(source_base()->halted);
+        assert_string_equal(source_base()->error, "");
+    }
+    ps_test_small_agent_stop(&agent, true);
+}
+
 /* Each wait for a full channel counts from its own beginning. */
 static void test_waits_add_up(void **state)
 {
@@ -509,6 +528,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_accepting_source_puts_what_it_has),
         cmocka_unit_test(test_reopened_source_does_not_rest),
+        cmocka_unit_test(test_reopened_source_is_not_halted),
         cmocka_unit_test(test_waits_add_up),
         cmocka_unit_test(test_replayable_source_reads_again),
         cmocka_unit_test(test_fails_while_delivered),

@@ -12,7 +12,8 @@
 #define LINKS_MAX 8U
 #define MARK "event:"
 #define OK "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"
-#define LOOKS 20U /* for a request that must not come */
+#define RECALL_MS 2000U /* for answers (stages/lib/remote/sink.c) */
+#define LOOKS 20U       /* for a request that must not come */
 
 /* The server is silent: time passes. CLOSE: it hangs up. */
 enum then { KEEP, CLOSE, SILENCE };
@@ -238,19 +239,25 @@ static void test_attempts(void **unused)
     }
 }
 
-/* The listener's queue is full, so that nothing answers who connects: a request that never had a connection costs no attempt. */
-static void test_time_out_at_connect(void **unused)
+/* Listens with a full queue, so that nothing answers who connects. */
+static unsigned listen_in_vain(int fillers[2])
 {
-    static const struct row row = {.what = "no connection", .then = KEEP};
     struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    int fillers[2];
     unsigned port = listen_anywhere(0);
     address.sin_port = htons((uint16_t)port);
-    for (size_t i = 0; i < PS_COUNT_OF(fillers); i++) {
+    for (size_t i = 0; i < 2; i++) {
         fillers[i] = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
         (void)connect(fillers[i], (struct sockaddr *)&address, sizeof address);
     }
-    start(port, "20");
+    return port;
+}
+
+/* A request that never had a connection costs no attempt. */
+static void test_time_out_at_connect(void **unused)
+{
+    static const struct row row = {.what = "no connection", .then = KEEP};
+    int fillers[2];
+    start(listen_in_vain(fillers), "20");
     ps_test_dead_letters_open(&stage);
     stage.port.retry_max = 1;
     struct ps_lease *lease = PS_LEASE(&stage, PS_BODY(MARK "0;"));
@@ -273,6 +280,46 @@ static void test_time_out_at_connect(void **unused)
     stop_server();
 }
 
+/* Recalls the sink at the end of its wait for answers; the lease comes back. */
+static void recall(struct ps_lease *lease)
+{
+    struct ps_lease *back = NULL;
+    assert_false(stage.ops->sink->recall(stage.plan, stage.state, &back, &stage.now));
+    ps_test_stage_pass_ms(&stage, RECALL_MS);
+    assert_true(stage.ops->sink->recall(stage.plan, stage.state, &back, &stage.now));
+    assert_ptr_equal(back, lease);
+    assert_int_equal(back->settled, 0);
+    assert_null(back->next);
+}
+
+/* What a recall takes back has perhaps arrived if the request had a connection, and only then: the second recall counts as the first. */
+static void test_recalled(void **unused)
+{
+    static const struct row row = {.what = "silent", .answer = "", .then = SILENCE};
+    int fillers[2];
+    for (unsigned connects = 0; connects < 2; connects++) {
+        start(connects ? listen_anywhere(16) : listen_in_vain(fillers), "60000");
+        struct ps_lease *lease = PS_LEASE(&stage, PS_BODY(MARK "0;"));
+        for (unsigned round = 1; round <= 2; round++) {
+            struct ps_lease *offered = lease;
+            uint64_t until_ns = ps_test_patient_ns() + PS_TEST_PATIENCE_MS * PS_NS_PER_MS;
+            assert_int_equal(ps_test_sink_work(&stage, &offered), PS_TAKEN);
+            memset(server.seen, 0, sizeof server.seen);
+            (void)ps_test_sink_tick(&stage);
+            while (connects && server.seen[0] == 0) { /* accepting would make room in the queue */
+                assert_true(ps_test_patient_ns() < until_ns);
+                turn(&row);
+            }
+            recall(lease);
+            expect(&row, "duplicated", counter(PS_COUNTER_duplicated), connects * round);
+        }
+        for (size_t i = 0; !connects && i < PS_COUNT_OF(fillers); i++)
+            close(fillers[i]);
+        ps_test_stage_fini(&stage);
+        stop_server();
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -280,6 +327,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_attempts, ps_test_folder_setup, ps_test_folder_teardown),
         cmocka_unit_test_setup_teardown(test_time_out_at_connect, ps_test_folder_setup,
                                         ps_test_folder_teardown),
+        cmocka_unit_test(test_recalled),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

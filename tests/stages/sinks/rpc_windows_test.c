@@ -6,6 +6,7 @@
 #include "tests/support/rpc_calls.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <stdio.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
@@ -274,6 +275,37 @@ static void check_reset(void)
     stop();
 }
 
+/* A connection that is made anew is watched like the first one, though its descriptor has the same number: its answer wakes the worker.
+ * The first one is lost while a call waits, the others are as old as they may be. */
+static void check_watched(void)
+{
+    int number = -1;
+    listen_anew();
+    ps_test_stage_start(
+        &stage, protocol->sink,
+        PS_KEYS("hostname", "127.0.0.1", "port", port_text, "reset-connection-interval", "60"));
+    for (unsigned round = 1; round <= 3; round++) {
+        struct pollfd woken = {.fd = stage.port.epoll_fd, .events = POLLIN};
+        offer("x", 1, 1);
+        for (unsigned i = 0; call_count < 1 || links < round + 1; i++) {
+            assert_true(i < TURNS_MAX);
+            turn();
+            if (round == 1 && links == 1 && call_count == 1)
+                hang_up();
+            ps_test_stage_pass_ms(&stage, call_count < 1 ? 10 : 0);
+        }
+        assert_true(number < 0 || number == delivery()->client.connection.fd);
+        number = delivery()->client.connection.fd;
+        while (poll(&woken, 1, 0) > 0)
+            turn();
+        answer(0, true, PS_TEST_STATUS_OK);
+        assert_int_equal(poll(&woken, 1, (int)PS_TEST_PATIENCE_MS), 1);
+        await_done(round);
+        ps_test_stage_pass_ms(&stage, 61000);
+    }
+    stop();
+}
+
 /* An answer that comes in two pieces, cut at each byte. */
 static void check_cut_answers(void)
 {
@@ -530,6 +562,7 @@ TEST(windows)
 TEST(batch_sizes)
 TEST(call_bytes)
 TEST(reset)
+TEST(watched)
 TEST(cut_answers)
 TEST(recall)
 TEST(no_address)
@@ -557,6 +590,7 @@ int main(void)
         cmocka_unit_test(test_batch_sizes),
         cmocka_unit_test(test_call_bytes),
         cmocka_unit_test(test_reset),
+        cmocka_unit_test(test_watched),
         cmocka_unit_test(test_cut_answers),
         cmocka_unit_test(test_recall),
         cmocka_unit_test(test_no_address),
