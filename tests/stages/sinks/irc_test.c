@@ -241,6 +241,37 @@ static void test_lost(void **unused)
     finish();
 }
 
+/* Of an event of many lines those that were confirmed are not sent again, whenever the connection is lost: also the second time. */
+static void test_lost_in_an_event(void **unused)
+{
+    char body[80 * 4], window[4096], answer[32];
+    unsigned token = 0, from = 0;
+    for (unsigned i = 0; i < 80; i++)
+        snprintf(body + 4 * i, 5, "%03u\n", i);
+    body[sizeof body - 1] = '\0';
+    begin(PS_KEYS(KEYS, "user", "agent", "name", "An agent", "splitlines", "true"));
+    offer(PS_LEASE(&sink, PS_BODY(body)));
+    for (unsigned part = 0; from < 80; part++) {
+        unsigned lines = 80 - from < 32 ? 80 - from : 32;
+        size_t length = 0;
+        if (part % 2 == 0)
+            join();
+        for (unsigned i = from; i < from + lines; i++)
+            length += (size_t)snprintf(window + length, sizeof window - length, SAYS("%03u"), i);
+        snprintf(window + length, sizeof window - length, "PING :%u\r\n", ++token);
+        expect(window);
+        if (part % 2 == 0) { /* the next window is lost, and is the first of the next connection */
+            snprintf(answer, sizeof answer, ":srv PONG srv :%u\r\n", token);
+            tell(answer);
+            from += lines;
+        } else {
+            hang_up();
+        }
+    }
+    await_done(1);
+    finish();
+}
+
 /* Reads the sink's lines as a server that disconnects clients which send more than `most` messages at a time, and counts
  * the lines that are handed on (said[number]). Returns false: the sink was thrown out. */
 static bool serve_window(unsigned most, unsigned *said)
@@ -394,6 +425,25 @@ static void test_refused(void **unused)
     finish();
 }
 
+/* Four other nicks, with each connection. */
+static void test_nicks_in_use(void **unused)
+{
+    begin(PS_KEYS(KEYS, "user", "agent", "name", "An agent"));
+    for (unsigned round = 0; round < 3; round++) {
+        expect(HELLO);
+        for (unsigned other = 1; other <= 4; other++) {
+            char nick[32];
+            tell(":srv 433 * flume :Nickname is already in use\r\n");
+            snprintf(nick, sizeof nick, "NICK flume%.*s\r\n", (int)other, "____");
+            expect(nick);
+        }
+        tell(":srv 433 * flume____ :Nickname is already in use\r\n");
+        expect_end();
+    }
+    join();
+    finish();
+}
+
 /* A server that does not confirm in time is left; recalled leases come back in order. */
 static void test_silent(void **unused)
 {
@@ -455,10 +505,18 @@ static void test_check(void **unused)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_says),          cmocka_unit_test(test_lines),    cmocka_unit_test(test_window),
-        cmocka_unit_test(test_lost),          cmocka_unit_test(test_recall),   cmocka_unit_test(test_refused),
-        cmocka_unit_test(test_silent),        cmocka_unit_test(test_interval), cmocka_unit_test(test_check),
+        cmocka_unit_test(test_says),
+        cmocka_unit_test(test_lines),
+        cmocka_unit_test(test_window),
+        cmocka_unit_test(test_lost),
+        cmocka_unit_test(test_recall),
+        cmocka_unit_test(test_refused),
+        cmocka_unit_test(test_silent),
+        cmocka_unit_test(test_interval),
+        cmocka_unit_test(test_check),
         cmocka_unit_test(test_strict_server),
+        cmocka_unit_test(test_lost_in_an_event),
+        cmocka_unit_test(test_nicks_in_use),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

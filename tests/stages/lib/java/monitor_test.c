@@ -6,6 +6,7 @@
 
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -81,6 +82,56 @@ static void test_started_again(void **state)
     ps_java_monitor_destroy(monitor);
 }
 
+/* Makes the process end, and takes turns until that was noticed. The clock stands still. */
+static void end_process(struct ps_java_monitor *monitor, uint64_t now_ns)
+{
+    const uint64_t begin_ns = ps_test_patient_ns();
+    pid_t pid = (pid_t)atoi(ps_test_folder_read("pid"));
+    assert_true(pid > 0);
+    assert_int_equal(kill(pid, SIGTERM), 0);
+    while (kill(pid, 0) == 0) {
+        assert_true(ps_test_patient_ns() - begin_ns < PS_TEST_PATIENCE_MS * PS_NS_PER_MS);
+        (void)ps_java_monitor_turn(monitor, now_ns);
+        usleep(200);
+    }
+}
+
+/* Takes turns until the file has as many bytes. The clock stands still. */
+static void await_file(struct ps_java_monitor *monitor, uint64_t now_ns, const char *file, size_t bytes)
+{
+    const uint64_t begin_ns = ps_test_patient_ns();
+    struct stat status;
+    while (stat(ps_test_folder_path(file), &status) != 0 || (size_t)status.st_size < bytes) {
+        assert_true(ps_test_patient_ns() - begin_ns < PS_TEST_PATIENCE_MS * PS_NS_PER_MS);
+        (void)ps_java_monitor_turn(monitor, now_ns);
+        usleep(200);
+    }
+}
+
+/* After one that ran for a minute the rests begin anew; after one that did not they go on. */
+static void test_ran_for_a_minute(void **state)
+{
+    static const uint64_t ran_s[] = {0, 59, 60, 0, 61}, rests_s[] = {1, 2, 1, 2, 1};
+    char script[512], pid[128];
+    snprintf(pid, sizeof pid, "%s", ps_test_folder_path("pid"));
+    snprintf(script, sizeof script, "echo $$ >%s; echo x >>%s; exec cat >/dev/null", pid,
+             ps_test_folder_path("starts"));
+    struct ps_java_monitor *monitor = create(script, PS_NS_PER_S);
+    uint64_t now_ns = PS_NS_PER_S;
+    for (size_t i = 0; i < PS_COUNT_OF(ran_s); i++) {
+        assert_true(ps_java_monitor_turn(monitor, now_ns)); /* it is started, and wants to be fed */
+        await_file(monitor, now_ns, "starts", 2 * (i + 1));
+        now_ns += ran_s[i] * PS_NS_PER_S;
+        (void)ps_java_monitor_turn(monitor, now_ns);
+        end_process(monitor, now_ns);
+        now_ns += rests_s[i] * PS_NS_PER_S - 1;
+        assert_false(ps_java_monitor_turn(monitor, now_ns));
+        now_ns++;
+    }
+    assert_true(ps_java_monitor_turn(monitor, now_ns));
+    ps_java_monitor_destroy(monitor);
+}
+
 /* More than its pipe takes is left out; at the end it is killed with what it has started. */
 static void test_reads_nothing(void **state)
 {
@@ -117,6 +168,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_gets, ps_test_folder_setup, ps_test_folder_teardown),
         cmocka_unit_test_setup_teardown(test_started_again, ps_test_folder_setup, ps_test_folder_teardown),
+        cmocka_unit_test_setup_teardown(test_ran_for_a_minute, ps_test_folder_setup, ps_test_folder_teardown),
         cmocka_unit_test(test_reads_nothing),
         cmocka_unit_test(test_no_program),
     };

@@ -454,6 +454,83 @@ static void test_rest(void **unused)
     stop(false);
 }
 
+/* ---- drawn results, beside a plain account ---- */
+
+struct account {
+    bool begun[REQUESTS], answered[REQUESTS]; /* of each request: it has events; some of them had an answer */
+    unsigned refused, retried, unknown, duplicated;
+};
+
+static unsigned index_of(const struct ps_remote_request *request)
+{
+    return (unsigned)(request - sink()->items);
+}
+
+/* Draws the results of a request, and adds what each event costs. */
+static void end_drawn(struct ps_remote_request *request, struct account *account, uint64_t *random)
+{
+    char outcomes[EVENTS_MAX + 1] = "";
+    unsigned slot = index_of(request), left = 0;
+    bool answered = false, silent = ps_test_random(random) % 3 == 0;
+    for (uint32_t i = 0; i < request->range.count; i++) {
+        outcomes[i] = silent ? '?' : "ddar?"[ps_test_random(random) % 5];
+        answered |= outcomes[i] != '?';
+    }
+    bool reached = answered || ps_test_random(random) % 2 == 0;
+    for (uint32_t i = 0; i < request->range.count; i++) {
+        bool unknown = outcomes[i] == '?', again = unknown || outcomes[i] == 'a';
+        account->refused += !unknown && outcomes[i] != 'd' && !account->answered[slot];
+        account->unknown += unknown;
+        account->duplicated += unknown && reached;
+        account->retried += again;
+        left += again;
+    }
+    uint32_t attempts = request->attempts + reached;
+    end(request, outcomes, reached);
+    account->answered[slot] |= answered;
+    account->begun[slot] = left > 0;
+    assert_int_equal(request->range.count, left);
+    if (left > 0)
+        assert_int_equal(request->attempts, attempts);
+}
+
+/* Many requests one after the other in the same places: each begins without anything of the one before. */
+static void test_drawn(void **unused)
+{
+    uint64_t random = ps_test_seed();
+    struct account account = {.refused = 0};
+    size_t leases = 0;
+    start(0, false);
+    while (leases < 300 || stage.done_count < leases) {
+        struct ps_remote_request *request, *sent[REQUESTS];
+        unsigned count = 0;
+        if (leases < 300 && leases - stage.done_count < 4) {
+            offer(ps_test_random(&random) % 2 == 0 ? abcd() : PS_LEASE(&stage, PS_BODY("E")));
+            leases++;
+        }
+        while ((request = next()) != NULL) {
+            unsigned slot = index_of(request);
+            if (!account.begun[slot]) {
+                assert_int_equal(request->attempts, 0);
+                account.answered[slot] = false;
+            }
+            account.begun[slot] = true;
+        }
+        for (unsigned i = 0; i < REQUESTS; i++) {
+            if (sink()->items[i].in_flight)
+                sent[count++] = &sink()->items[i];
+        }
+        assert_true(count > 0);
+        end_drawn(sent[ps_test_random(&random) % count], &account, &random);
+        assert_int_equal(counted(PS_COUNTER_refused), account.refused);
+        assert_int_equal(counted(PS_COUNTER_retried), account.retried);
+        assert_int_equal(counted(PS_COUNTER_EventWriteFail), account.unknown);
+        assert_int_equal(counted(PS_COUNTER_duplicated), account.duplicated);
+    }
+    assert_int_equal(sink()->requests.sink.held.in_flight, 0);
+    stop(false);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -470,6 +547,7 @@ int main(void)
         cmocka_unit_test(test_order),
         cmocka_unit_test_setup_teardown(test_lost, ps_test_folder_setup, ps_test_folder_teardown),
         cmocka_unit_test(test_rest),
+        cmocka_unit_test(test_drawn),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <unistd.h>
 
 static struct ps_tail_directory *directory;
@@ -154,6 +155,46 @@ static void test_followed_from_earlier(void **unused)
     expect("new rotated -");
 }
 
+/* Of many files of the position file some are forgotten, and some of these are followed again: found are those that are followed now. */
+static void test_many_followed(void **unused)
+{
+    enum { FILES = 200, ROUNDS = 3 };
+    const struct ps_tail_filter filter = {.match = match};
+    uint64_t random = ps_test_seed();
+    struct stat status[FILES];
+    for (unsigned i = 0; i < FILES; i++) {
+        char name[16];
+        snprintf(name, sizeof name, "other%03u", i);
+        append(name, "x");
+        assert_int_equal(stat(ps_test_folder_path(name), &status[i]), 0);
+    }
+    for (unsigned round = 0; round < ROUNDS; round++) {
+        bool follows[FILES] = {false}, found[FILES] = {false};
+        ps_tail_directory_destroy(directory);
+        directory = ps_tail_directory_create(ps_test_folder(), &filter, true);
+        for (unsigned i = 0; i < FILES; i++) {
+            ps_tail_directory_follow(directory, status[i].st_ino);
+            follows[i] = true;
+        }
+        for (unsigned step = 0; step < 2 * FILES; step++) {
+            unsigned i = (unsigned)(ps_test_random(&random) % FILES);
+            follows[i] = ps_test_random(&random) % 3 == 0;
+            if (follows[i])
+                ps_tail_directory_follow(directory, status[i].st_ino);
+            else
+                ps_tail_directory_forget(directory, status[i].st_dev, status[i].st_ino);
+        }
+        ps_tail_directory_look(directory, false, &changes);
+        for (size_t k = 0; k < changes.count; k++) {
+            assert_int_equal(changes.items[k].kind, PS_TAIL_FILE_NEW);
+            found[atoi(changes.items[k].name + strlen("other"))] = true;
+        }
+        for (unsigned i = 0; i < FILES; i++)
+            if (found[i] != follows[i])
+                fail_msg("round %u: file %u is %sfollowed", round, i, found[i] ? "" : "not ");
+    }
+}
+
 static void test_two_names_of_one_file(void **unused)
 {
     append("app", "x");
@@ -220,6 +261,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_rotation, setup, teardown),
         cmocka_unit_test_setup_teardown(test_renamed_before_it_was_seen, setup, teardown),
         cmocka_unit_test_setup_teardown(test_followed_from_earlier, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_many_followed, setup, teardown),
         cmocka_unit_test_setup_teardown(test_two_names_of_one_file, setup, teardown),
         cmocka_unit_test_setup_teardown(test_links, setup, teardown),
         cmocka_unit_test_setup_teardown(test_directory_goes_and_comes_back, setup, teardown),
