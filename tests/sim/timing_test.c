@@ -20,6 +20,8 @@ static struct {
     uint64_t source_opens[CALLS_MAX], sink_opens[CALLS_MAX];
     unsigned source_call_count, sink_call_count, tick_count, source_open_count, sink_open_count;
     unsigned accepted, refused, paused, resumed, delivered_events;
+    bool opens_when_refused;       /* the sink takes everything from the first refusal on */
+    unsigned refused_before_third; /* when the third batch was accepted */
     uint64_t accepted_ns, refused_ns;
     struct ps_lease *kept[KEPT_MAX];
     unsigned kept_count;
@@ -76,7 +78,8 @@ static uint64_t source_tick(const void *p, void *state, const struct ps_now *at)
 
 static void source_accepted(const void *p, void *state, const struct ps_batch *batch, const struct ps_now *at)
 {
-    script.accepted++;
+    if (++script.accepted == 3)
+        script.refused_before_third = script.refused;
     script.accepted_ns = at->mono_ns;
 }
 
@@ -86,6 +89,8 @@ static void source_refused(const void *p, void *state, const struct ps_batch *ba
     assert_string_equal(reason, "channel c1 is full");
     script.refused++;
     script.refused_ns = at->mono_ns;
+    if (script.opens_when_refused)
+        script.sink_answer = PS_DONE;
 }
 
 static void source_paused(const void *p, void *state, bool paused, const struct ps_now *at)
@@ -401,6 +406,20 @@ static void test_refuse_together(void **state)
     stop_agent(true);
 }
 
+/* The same, until one batch is taken: those behind it wait again, although the source has not paused. */
+static void test_refused_then_taken(void **state)
+{
+    make_three(&together);
+    script.make = 1;
+    script.calls_more = 500; /* more than one cycle makes */
+    script.opens_when_refused = true;
+    run_for(2 * PS_NS_PER_S);
+    assert_true(script.refused > 0 && script.accepted > 3);
+    assert_int_equal(script.refused, script.refused_before_third);
+    assert_int_equal(script.make, 0);
+    stop_agent(true);
+}
+
 /* Room that appears in the last nanosecond of keep-alive is used. */
 static void test_room_in_time(void **state)
 {
@@ -545,6 +564,7 @@ int main(void)
         cmocka_unit_test_setup(test_refuse_after_keep_alive, fresh),
         cmocka_unit_test_setup(test_refuse_one_by_one, fresh),
         cmocka_unit_test_setup(test_refuse_together, fresh),
+        cmocka_unit_test_setup(test_refused_then_taken, fresh),
         cmocka_unit_test_setup(test_room_in_time, fresh),
         cmocka_unit_test_setup(test_tick, fresh),
         cmocka_unit_test_setup(test_ticket_without_events, fresh),
