@@ -42,19 +42,25 @@ bool ps_spool_aside_write(const struct ps_spool *spool, const struct ps_spool_fi
     return false;
 }
 
-uint64_t ps_spool_aside_start(const struct ps_spool *spool, const struct ps_spool_file *file)
+bool ps_spool_aside_start(const struct ps_spool *spool, const struct ps_spool_file *file, uint64_t *position,
+                          struct ps_err *err)
 {
     char path[PATH_BYTES];
     struct ps_spool_meta meta;
-    struct ps_err err = {.length = 0};
+    struct ps_err damaged = {.length = 0};
+    *position = 0;
     if (!path_of(spool, file, path))
-        return 0;
-    bool same = ps_spool_meta_read(path, &meta, &err) == PS_SPOOL_META_READ && meta.target != NULL &&
-                strcmp(meta.target, file->path) == 0 && ps_spool_is_same_state(meta.state, file->state) &&
-                meta.compression == file->compression;
-    uint64_t position = same ? meta.position : 0;
+        return true;
+    enum ps_spool_meta_read result = ps_spool_meta_read(path, &meta, &damaged);
+    bool same = result == PS_SPOOL_META_READ && meta.target != NULL && strcmp(meta.target, file->path) == 0 &&
+                ps_spool_is_same_state(meta.state, file->state) && meta.compression == file->compression;
+    if (same)
+        *position = meta.position;
     ps_spool_meta_fini(&meta);
-    return position;
+    if (result != PS_SPOOL_META_UNREADABLE)
+        return true;
+    (void)ps_err_set(err, "its position cannot be read: %s", ps_err_join(&damaged));
+    return false;
 }
 
 void ps_spool_aside_forget(const struct ps_spool *spool, const struct ps_spool_file *file)

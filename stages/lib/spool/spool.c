@@ -266,11 +266,18 @@ static uint64_t main_start(const struct ps_spool *spool, const struct ps_spool_f
     return 0;
 }
 
-/* A file that was left alone and is being read again has two positions. */
-static uint64_t start_of(const struct ps_spool *spool, const struct ps_spool_file *file)
+/* A file that was left alone and is being read again has two positions. Returns false if they cannot be read now. */
+static bool start_find(const struct ps_spool *spool, struct ps_spool_file *file)
 {
-    uint64_t aside = ps_spool_aside_start(spool, file), last = main_start(spool, file);
-    return aside > last ? aside : last;
+    struct ps_err err = {.length = 0};
+    uint64_t aside, last;
+    if (!ps_spool_aside_start(spool, file, &aside, &err)) {
+        ps_log(PS_LOG_WARN, spool->component, "%s is not read yet: %s", file->path, ps_err_join(&err));
+        return false;
+    }
+    last = main_start(spool, file);
+    file->start = aside > last ? aside : last;
+    return true;
 }
 
 static bool name_ends(const char *name, const char *end)
@@ -330,10 +337,13 @@ static bool file_open(struct ps_spool *spool, struct ps_spool_candidate *candida
     file->modified_ms = (int64_t)status.st_mtim.tv_sec * 1000 + status.st_mtim.tv_nsec / 1000000;
     file->compression = compression;
     file->state = ps_spool_state_of(&status);
-    file->start = start_of(spool, file);
     file->end = PS_SPOOL_RETIRED;
-    file->in_flight = true;
-    return true;
+    file->in_flight = start_find(spool, file);
+    if (!file->in_flight) { /* the next list will have it */
+        close(fd);
+        file->fd = -1;
+    }
+    return file->in_flight;
 }
 
 static void fetch_run(struct ps_tail_job *job)

@@ -57,9 +57,10 @@ void ps_spool_meta_delete(struct ps_spool *spool);
  * (stages/lib/spool/aside.c) */
 bool ps_spool_aside_write(const struct ps_spool *spool, const struct ps_spool_file *file);
 void ps_spool_aside_forget(const struct ps_spool *spool, const struct ps_spool_file *file);
-/* Returns the position at which a previous process left the file alone, if the file is unchanged since; else
- * 0. */
-uint64_t ps_spool_aside_start(const struct ps_spool *spool, const struct ps_spool_file *file);
+/* Sets the position at which a previous process left the file alone, if the file is unchanged since; else 0. Returns false if it
+ * cannot be read now: the file is not read before, because its events would be repeated. */
+bool ps_spool_aside_start(const struct ps_spool *spool, const struct ps_spool_file *file, uint64_t *position,
+                          struct ps_err *err);
 /* Forgets files that are gone. Called once, before the first file is opened. */
 void ps_spool_aside_tidy(const struct ps_spool *spool);
 

@@ -503,26 +503,6 @@ static void test_promised_and_dead(void **unused)
     ps_test_stage_fini(&stage);
 }
 
-/* The host has promised events, and made calls that wait, and ends: the former are read, the latter are forgotten with their caller. */
-static void test_waiting_and_dead(void **unused)
-{
-    struct ps_test_stage stage;
-    warm_up(&stage, 5);
-    ps_test_java->events = 17;
-    WHILE_ROOM(&stage, 5, ps_test_java->taken < 17);
-    uint64_t calls = ps_test_stage_counter(&stage, PS_COUNTER_AppendBatchReceivedCount);
-    ps_test_java->events = 25; /* five are promised, the others wait */
-    WHILE_DOING((void)stage.ops->source->tick(stage.plan, stage.state, &stage.now), &stage,
-                ps_test_stage_counter(&stage, PS_COUNTER_AppendBatchReceivedCount) < calls + 6);
-    ps_test_java->mode = PS_TEST_JAVA_DIES;
-    ps_test_java->events = 1000;
-    WHILE_ROOM(&stage, 5, !stage.failed);
-    ps_test_source_close_batch(&stage); /* the engine puts what was read */
-    assert_numbered(&stage, 0, 22);
-    ps_test_java->mode = PS_TEST_JAVA_WELL;
-    ps_test_stage_fini(&stage);
-}
-
 /* A class that pauses gives the room back, and may promise again later. */
 static void test_room_is_given_back(void **unused)
 {
@@ -590,7 +570,6 @@ int main(void)
         cmocka_unit_test(test_promised),
         cmocka_unit_test(test_promised_are_not_refused),
         cmocka_unit_test(test_promised_and_dead),
-        cmocka_unit_test(test_waiting_and_dead),
         cmocka_unit_test(test_room_is_given_back),
         cmocka_unit_test(test_promises_that_are_wrong),
         cmocka_unit_test(test_type_is_a_class),
