@@ -28,11 +28,35 @@ static void test_half_of_the_budget(void **unused)
     assert_int_equal(ps_java_slots_event_max((UINT64_C(1) << 31) - 34), (1 << 30) - 17);
 }
 
+/* The component has ended: of the calls that are not read yet those that wait are refused, as nobody hears of them, and those that were
+ * promised are still read. The queue is in the order of the calls, over the end of the ring. */
+static void test_left(void **unused)
+{
+    struct ps_counters counters = {.values = {0}};
+    struct ps_port port = {.counters = &counters};
+    struct ps_java_component component = {.port = &port};
+    struct ps_java_credit credit = {.most = 0};
+    struct ps_java_slots slots = {.component = &component, .credit = &credit, .first = PS_JAVA_SLOTS - 2};
+    for (unsigned i = 0; i < 4; i++) {
+        slots.items[i].calls = 1;
+        slots.items[i].promised = i % 2 == 0;
+        ps_java_slots_put(&slots, &slots.items[i], 100, 10 + i);
+    }
+    for (unsigned round = 0; round < 2; round++) { /* it is called until everything is read */
+        ps_java_slots_take_left(&slots);
+        assert_int_equal(slots.count, 4);
+        assert_int_equal(ps_java_slots_unread(&slots), 10 + 12);
+        for (unsigned i = 0; i < 4; i++)
+            assert_int_equal(slots.items[i].refused, i % 2 != 0);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_largest_event_has_an_area),
         cmocka_unit_test(test_half_of_the_budget),
+        cmocka_unit_test(test_left),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
