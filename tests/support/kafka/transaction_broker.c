@@ -380,6 +380,11 @@ static int16_t commit_error(struct ps_test_coordinator *broker, struct producer 
 {
     if (is_repeat(broker, producer))
         return 0;
+    if (broker->refused_key == 26 && broker->ongoing) {
+        broker->refused_key = 0;
+        broker->has_refused = true;
+        return broker->refusals[0];
+    }
     int16_t error = broker->ongoing ? refuses(broker, producer) : ERROR_INVALID_EPOCH;
     broker->counts.fenced += error == ERROR_INVALID_EPOCH;
     return error == 0 && ps_test_coordinator_spoils(broker) ? ERROR_ABORTABLE : error;

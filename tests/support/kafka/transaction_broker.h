@@ -48,7 +48,8 @@ struct ps_test_loss {
 void ps_test_coordinator_lose(struct ps_test_coordinator *broker, const struct ps_test_loss *loss);
 bool ps_test_coordinator_has_lost(const struct ps_test_coordinator *broker);
 /* The next AddPartitionsToTxn (24) or TxnOffsetCommit (28) of two partitions or more has these errors for the first two of them; a
- * partition with an error stays as it was. It fails the test if a transaction is committed before such a partition was accepted. */
+ * partition with an error stays as it was. It fails the test if a transaction is committed before such a partition was accepted.
+ * The next EndTxn (26) has the first error, and is not carried out. */
 void ps_test_coordinator_refuse(struct ps_test_coordinator *broker, int16_t key, int16_t first,
                                 int16_t second);
 bool ps_test_coordinator_has_refused(const struct ps_test_coordinator *broker);

@@ -487,6 +487,28 @@ static void test_linger(void **state)
     }
 }
 
+/* Every error that the coordinator can give to a commit: it has refused, and the transaction is given up, or it may end it yet, and is
+ * asked again. */
+static void test_each_error_of_the_end(void **state)
+{
+    static const struct {
+        int16_t error;
+        bool refuses;
+    } rows[] = {{-1, false}, {7, false}, {14, false}, {15, false}, {16, false}, {51, false}, {58, false},
+                {47, true},  {48, true}, {49, true},  {53, true},  {90, true},  {120, true}};
+    for (size_t i = 0; i < 2 * PS_COUNT_OF(rows); i++) {
+        uint64_t seed = 1 + i % 2; /* an even one has the second protocol */
+        const struct refusal refusal = {.key = KEY_END, .errors = {rows[i / 2].error, 0}};
+        bool met;
+        const struct trial trial = {.refusal = &refusal, .met = &met};
+        print_message("seed %u: error %d\n", (unsigned)seed, rows[i / 2].error);
+        struct ps_test_coordinator_counts counts = run_trial(seed, &trial);
+        assert_true(met);
+        assert_int_equal(counts.producers > 1, rows[i / 2].refuses);
+        assert_int_equal(counts.aborts > 0, rows[i / 2].refuses);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -499,6 +521,7 @@ int main(void)
         cmocka_unit_test(test_each_pair_of_errors),
         cmocka_unit_test(test_each_allocation),
         cmocka_unit_test(test_linger),
+        cmocka_unit_test(test_each_error_of_the_end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
