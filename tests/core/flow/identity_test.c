@@ -93,6 +93,32 @@ static void assert_identities(const struct ps_lease *lease, const struct model *
     }
 }
 
+/* Other rows take the place of the lease's: a new row has no identity, and of several rows of one event the first has that event's. */
+static void replace_rows(struct ps_lease *lease, const struct model *model, uint64_t *random)
+{
+    static struct model replaced;
+    uint16_t from[PS_BATCH_EVENTS_MAX];
+    bool used[PS_BATCH_EVENTS_MAX] = {false};
+    if (model->count == 0)
+        return;
+    replaced.count = 1 + (uint32_t)below(random, 300);
+    struct ps_event *rows = ps_batch_rows(lease->batch, replaced.count);
+    assert_non_null(rows);
+    for (uint32_t i = 0; i < replaced.count; i++) {
+        bool fresh = below(random, 5) == 0;
+        from[i] = fresh ? UINT16_MAX : (uint16_t)below(random, model->count);
+        rows[i] = fresh ? (struct ps_event){.body = NULL} : lease->batch->events[from[i]];
+        replaced.texts[i][0] = '\0';
+        if (fresh || used[from[i]])
+            continue;
+        used[from[i]] = true;
+        memcpy(replaced.texts[i], model->texts[from[i]], sizeof replaced.texts[i]);
+    }
+    assert_true(ps_lease_replace(lease, rows, replaced.count, from));
+    assert_int_equal(lease->count, replaced.count);
+    assert_identities(lease, &replaced);
+}
+
 static void test_as_the_model(void **state)
 {
     static struct model model;
@@ -124,6 +150,7 @@ static void test_as_the_model(void **state)
             keep[i] = ps_test_random(&random);
         assert_true(ps_lease_filter_bits(lease, keep));
         assert_identities(lease, &model);
+        replace_rows(lease, &model, &random);
         ps_batch_give(batch);
     }
 }

@@ -35,6 +35,25 @@ static void record_trouble(struct ps_port *port, const struct ps_err *reason)
     snprintf(trouble, sizeof trouble, "%s", reason->text);
 }
 
+/* A transaction's files are in the directory that the metastore names, and in no other one whose name begins alike. */
+static void test_locations(void **unused)
+{
+    static const struct {
+        const char *location;
+        bool is_in;
+    } rows[] = {{"hdfs://nn1:8020/w/t/p=1", true},    {"hdfs://nn1:8020/w/t/p=10", false},
+                {"hdfs://nn1:8020/w/t/p=1/x", false}, {"hdfs://nn1:8020/w/t/p=", false},
+                {"hdfs://nn1:8020/w/t/p=2", false},   {"hdfs://nn1:8020/w/t", false},
+                {"hdfs://nn1:8020/w/t_2/p=1", false}};
+    struct ps_hive_sink sink = {.table = {.location = (char *)(uintptr_t) "hdfs://nn1:8020/w/t"}};
+    const struct ps_hive_txn txn = {.sink = &sink, .directory = (char *)(uintptr_t) "/w/t/p=1/delta_1_1"};
+    for (size_t i = 0; i < PS_COUNT_OF(rows); i++) {
+        const struct ps_slice location = {rows[i].location, (uint32_t)strlen(rows[i].location)};
+        if (ps_hive_txn_is_in(&txn, location) != rows[i].is_in)
+            fail_msg("%s", rows[i].location);
+    }
+}
+
 /* After some tests of the lock its holder is reported. */
 static void test_who_has_the_lock(void **unused)
 {
@@ -532,6 +551,7 @@ static void test_dead_letters_in_a_long_lease(void **unused)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_locations),
         TEST(test_a_lock_that_waits_long),
         TEST(test_who_has_the_lock),
         TEST(test_recall_while_transactions_are_opened),
