@@ -68,6 +68,23 @@ class Mock:
         results.end(self.process)
 
 
+class Given(Real):
+    """A real broker that `tests/real/kafka start --dir FOLDER/kafka` started and somebody else has warmed up; it goes on afterwards."""
+
+    def __init__(self, folder):
+        self.cpus, self.folder = None, folder
+        self.tool = os.path.join(results.SOURCE, "tests/real/kafka")
+        with open(os.path.join(folder, "kafka/bootstrap"), encoding="utf-8") as file:
+            self.address = file.read().strip()
+        self.pid = int(self._run("pids").stdout.split()[0])
+
+    def warm(self, build):
+        """It is warm."""
+
+    def stop(self):
+        """It goes on."""
+
+
 def start(kind, build, cpus=None):
     """Starts a broker of the kind, on these CPUs only if given."""
     return Mock(build, cpus) if kind == "mock" else Real(20000 + os.getpid() % 8000, cpus)

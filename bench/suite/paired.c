@@ -11,7 +11,8 @@ void ps_bench_options_parse(struct ps_bench_options *options, int argc, char **a
 {
     static const struct option known[] = {{"seconds", 1, NULL, 's'}, {"rounds", 1, NULL, 'r'},
                                           {"events", 1, NULL, 'e'},  {"only", 1, NULL, 'o'},
-                                          {"brokers", 1, NULL, 'b'}, {NULL, 0, NULL, 0}};
+                                          {"brokers", 1, NULL, 'b'}, {"broker-pid", 1, NULL, 'p'},
+                                          {NULL, 0, NULL, 0}};
     bool good = true;
     int option;
     while ((option = getopt_long(argc, argv, "", known, NULL)) != -1) {
@@ -31,6 +32,9 @@ void ps_bench_options_parse(struct ps_bench_options *options, int argc, char **a
         case 'b':
             options->brokers = optarg;
             break;
+        case 'p':
+            options->broker_pid = atoi(optarg);
+            break;
         default:
             good = false;
         }
@@ -39,7 +43,8 @@ void ps_bench_options_parse(struct ps_bench_options *options, int argc, char **a
         options->rounds <= PS_ROUNDS_MAX)
         return;
     fprintf(stderr,
-            "usage: %s [--seconds S] [--rounds 1..%u] [--events N] [--only NAME] [--brokers LIST]\n"
+            "usage: %s [--seconds S] [--rounds 1..%u] [--events N] [--only NAME] [--brokers LIST] "
+            "[--broker-pid PID]\n"
             "Prints JSON objects, one per line. bench/run runs all bench programs.\n",
             argv[0], PS_ROUNDS_MAX);
     exit(2);

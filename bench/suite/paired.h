@@ -8,13 +8,14 @@
 
 #define PS_ROUNDS_MAX 64U
 
-/* The options of every bench program: --seconds S --rounds N --events N --only NAME --brokers LIST. */
+/* The options of every bench program: --seconds S --rounds N --events N --only NAME --brokers LIST --broker-pid PID. */
 struct ps_bench_options {
     double seconds; /* per measurement */
     unsigned rounds;
     uint64_t events;  /* per measurement, where a count ends it */
     const char *only; /* run only this variant */
     const char *brokers;
+    int broker_pid; /* its CPU time is measured, too; 0: not */
 };
 
 /* `options` holds the defaults. Ends the program with a message when the options are invalid. */

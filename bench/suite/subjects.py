@@ -57,6 +57,8 @@ class Place:
     compression: str = "none"
     budget: str = ""  # penstock's memory budget
     cpus: object = None  # the only CPUs it may use
+    engine: str = ""  # penstock.engine of Kafka sinks
+    tuned: bool = True  # Kafka sinks of agents have linger.ms and batch.size for throughput; False: the defaults
 
     def logs(self):
         """The directory whose files a subject of the scheme `file` follows."""
@@ -107,6 +109,24 @@ def metric(name):
     return read
 
 
+def latency_buckets(place):
+    """The upper limits of an agent's histogram of latencies, from a source's read to the acknowledgement, and how many events are below each."""
+    with urllib.request.urlopen(f"http://127.0.0.1:{place.port + 1}/metrics/prometheus", timeout=5) as answer:
+        found = re.findall(r'penstock_sink_latency_seconds_bucket\{[^}]*le="([^"]+)"\} (\d+)', answer.read().decode())
+    return [(float(limit.replace("+Inf", "inf")), int(count)) for limit, count in found]
+
+
+def percentile_ms(before, after, share):
+    """Between the limits of its bucket, by proportion."""
+    counts = [(limit, late - early) for (limit, late), (_, early) in zip(after, before)]
+    wanted, low, below = counts[-1][1] * share, 0.0, 0
+    for limit, count in counts:
+        if count >= wanted:
+            return 1000 * (low + (limit - low) * (wanted - below) / max(count - below, 1))
+        low, below = limit, count
+    return 1000 * low
+
+
 def rsyslog_counter(place):
     """The last line of impstats about its input."""
     time.sleep(1.5)
@@ -119,6 +139,9 @@ def rsyslog_counter(place):
 
 
 def kafka_sink(name, place):
+    tuned = f"""a.sinks.{name}.kafka.producer.linger.ms = 5
+a.sinks.{name}.kafka.producer.batch.size = 524288
+"""
     return f"""
 a.sinks.{name}.type = org.apache.flume.sink.kafka.KafkaSink
 a.sinks.{name}.channel = c
@@ -126,10 +149,8 @@ a.sinks.{name}.kafka.bootstrap.servers = {place.brokers}
 a.sinks.{name}.kafka.topic = {place.topic}
 a.sinks.{name}.flumeBatchSize = 10000
 a.sinks.{name}.kafka.producer.acks = all
-a.sinks.{name}.kafka.producer.linger.ms = 5
-a.sinks.{name}.kafka.producer.batch.size = 524288
 a.sinks.{name}.kafka.producer.compression.type = {place.compression}
-"""
+""" + (tuned if place.tuned else "") + (f"a.sinks.{name}.penstock.engine = {place.engine}\n" if place.engine else "")
 
 
 def agent_text(place, source, sinks):
@@ -153,8 +174,9 @@ def agent_text(place, source, sinks):
     return text + f"a.sinks = {' '.join(names)}\n" + "".join(kafka_sink(name, place) for name in names)
 
 
-def penstock(source, sinks):
+def penstock(source, sinks, engine=""):
     def start(place):
+        place.engine = engine
         path = place.write("agent.properties", agent_text(place, source, sinks))
         return place.spawn([os.path.join(place.build, "penstock"), "agent", "-n", "a", "-f", path, "--no-reload-conf",
                             "-Dflume.monitoring.type=http", f"-Dflume.monitoring.port={place.port + 1}"])
@@ -330,6 +352,7 @@ RAW = "flags(no-parse)"
 DRAINED, TAKEN = metric("EventDrainSuccessCount"), metric("EventTakeSuccessCount")
 ALL = [
     Subject("penstock", "syslogtcp → memory → Kafka", penstock("syslogtcp", 1), counter=DRAINED),
+    Subject("penstock-librdkafka", "the same with penstock.engine = librdkafka", penstock("syslogtcp", 1, "librdkafka"), counter=DRAINED),
     Subject("flume", "Flume 1.11, the same file", flume("syslogtcp", 1), share=0.1, settings="-Xmx2g", counter=DRAINED),
     Subject("rsyslog", "imptcp → omkafka, raw", rsyslog(),
             settings="FixedArray queue of 500,000, batches of 10,000, raw template", counter=rsyslog_counter),

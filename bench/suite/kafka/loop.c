@@ -2,6 +2,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -75,6 +76,18 @@ void ps_kafka_loop_topic(rd_kafka_t *client, const char *name, int partitions)
     rd_kafka_queue_destroy(queue);
 }
 
+void ps_kafka_loop_topic_delete(rd_kafka_t *client, const char *name)
+{
+    rd_kafka_queue_t *queue = rd_kafka_queue_new(client);
+    rd_kafka_DeleteTopic_t *topic = rd_kafka_DeleteTopic_new(name);
+    rd_kafka_DeleteTopics(client, &topic, 1, NULL, queue);
+    rd_kafka_event_t *event = rd_kafka_queue_poll(queue, 10000);
+    if (event != NULL)
+        rd_kafka_event_destroy(event);
+    rd_kafka_DeleteTopic_destroy(topic);
+    rd_kafka_queue_destroy(queue);
+}
+
 /* ---- consuming ---- */
 
 rd_kafka_t *ps_kafka_loop_consumer(const char *brokers, const char *topic)
@@ -115,6 +128,50 @@ double ps_kafka_loop_agent_rate(struct ps_agent *agent, struct ps_kafka_loop_job
         ps_kafka_loop_fatal("the agent's account does not add up");
     job->agent_per_second = (double)(last - first) / (after.wall_s - before.wall_s);
     return (double)(last - first) / (after.cpu_s - before.cpu_s);
+}
+
+/* ---- sides ---- */
+
+void ps_kafka_side_add(struct ps_kafka_side *side, double per_second, double broker_per_million,
+                       const struct ps_kafka_account *account)
+{
+    ps_kafka_account_add(&side->account, account);
+    if (side->runs > PS_ROUNDS_MAX)
+        return;
+    side->per_second[side->runs] = per_second;
+    side->broker_per_million[side->runs++] = broker_per_million;
+}
+
+/* The median without the warm-up. */
+static double median(const double *figures, unsigned runs)
+{
+    double sorted[PS_ROUNDS_MAX];
+    if (runs < 2)
+        return 0;
+    memcpy(sorted, figures + 1, (runs - 1) * sizeof *sorted);
+    return ps_spread_of(sorted, runs - 1).median;
+}
+
+static int print_side(char *text, size_t size, const char *prefix, const struct ps_kafka_side *side)
+{
+    const struct ps_kafka_account *account = &side->account;
+    return snprintf(text, size,
+                    "\"%sevents_per_second\":%.0f,\"%sbroker_cpu_per_million\":%.4g,\"%saccounted\":%llu,"
+                    "\"%slost\":%llu,\"%sduplicated\":%llu,\"%sreordered\":%llu",
+                    prefix, median(side->per_second, side->runs), prefix,
+                    median(side->broker_per_million, side->runs), prefix, (unsigned long long)account->events,
+                    prefix, (unsigned long long)account->lost, prefix,
+                    (unsigned long long)account->duplicated, prefix, (unsigned long long)account->reordered);
+}
+
+const char *ps_kafka_sides_text(const struct ps_kafka_side *subject, const struct ps_kafka_side *bare)
+{
+    static char text[1024];
+    int length = print_side(text, sizeof text, "", subject);
+    text[length++] = ',';
+    length += print_side(text + length, sizeof text - (size_t)length, "reference_", bare);
+    PS_ASSERT((size_t)length < sizeof text);
+    return text;
 }
 
 void ps_kafka_loop_compare(const struct ps_paired *paired, struct ps_kafka_loop_job *job, unsigned rounds,

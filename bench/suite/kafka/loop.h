@@ -5,6 +5,7 @@
 #pragma once
 
 #include "bench/suite/agent.h"
+#include "bench/suite/kafka/account.h"
 #include "bench/suite/paired.h"
 #include "core/base.h"
 
@@ -23,6 +24,8 @@ rd_kafka_t *ps_kafka_loop_consumer(const char *brokers, const char *topic);
 
 /* Makes a topic, if it is not there. */
 void ps_kafka_loop_topic(rd_kafka_t *client, const char *name, int partitions);
+/* Deletes a topic, so that the broker's disk does not fill. A broker that cannot (the mock one) keeps it. */
+void ps_kafka_loop_topic_delete(rd_kafka_t *client, const char *name);
 /* Produces all of them, waiting for room. Payloads are not copied. */
 void ps_kafka_loop_produce(rd_kafka_t *client, rd_kafka_topic_t *topic, int32_t partition,
                            rd_kafka_message_t *messages, int count);
@@ -37,6 +40,19 @@ struct ps_kafka_loop_job {
 /* Measures the agent from its first delivered events until `events` of them are delivered, then stops it. Returns events per
  * CPU-second of this process. */
 double ps_kafka_loop_agent_rate(struct ps_agent *agent, struct ps_kafka_loop_job *job);
+
+/* What the runs of one side of a pair did besides their figure; the warm-up is the first run. */
+struct ps_kafka_side {
+    unsigned runs;
+    double per_second[PS_ROUNDS_MAX + 1];         /* wall clock */
+    double broker_per_million[PS_ROUNDS_MAX + 1]; /* CPU-seconds of the broker for a million events */
+    struct ps_kafka_account account;              /* of all runs */
+};
+
+void ps_kafka_side_add(struct ps_kafka_side *side, double per_second, double broker_per_million,
+                       const struct ps_kafka_account *account);
+/* Returns members of the record of a pair, for ps_paired_print, in static memory. */
+const char *ps_kafka_sides_text(const struct ps_kafka_side *subject, const struct ps_kafka_side *bare);
 
 /* Runs both sides in turn and prints the record. */
 void ps_kafka_loop_compare(const struct ps_paired *paired, struct ps_kafka_loop_job *job, unsigned rounds,

@@ -1,12 +1,14 @@
-/* Measures sink kafka with each of its engines and a bare rd_kafka_produce_batch loop in turn: same payload, same
- * settings, same broker. Prints a record for each variant: events per CPU-second of this process (including
- * the library's threads) of both, and their ratio.
+/* Measures ways to write events into Kafka in turn, on the same broker: sink kafka with each of its engines, an agent with
+ * StressSource -> memory -> sink kafka, and a bare rd_kafka_produce_batch loop. Prints a record for each variant: events per
+ * CPU-second of this process (including the library's threads) of both sides, and their ratio; "broker" variants: CPU-seconds
+ * of the broker for a million events.
  *
- *   bench_kafka_produce [--events 2000000] [--rounds 3] [--only VARIANT] [--brokers LIST]
+ *   bench_kafka_produce [--events 2000000] [--rounds 3] [--only VARIANT] [--brokers LIST [--broker-pid PID]]
  *
- * Without --brokers the broker is an embedded one in a separate process; on a real one the program makes the topics bench-4
- * and bench-1000. All send the events of the same ring of batches, 1,024 events per batch, 120 bytes each, and read every
- * delivery report. The bare loop has four partitions in all variants. */
+ * Without --brokers the broker is an embedded one in a separate process. All send events of 120 bytes with acks=all from an
+ * idempotent producer and read every delivery report. Sink and loop take them from the same ring of batches, 1,024 events a
+ * batch; StressSource makes its own. After each run the topic must have as many records more as were sent. With keys each event
+ * has one of 65,536, and both sides choose the partition as Java does. */
 #include "bench/suite/paired.h"
 #include "bench/suite/kafka/loop.h"
 #include "bench/support/mock_broker.h"
@@ -34,33 +36,104 @@
 
 extern const struct ps_stage_ops ps_sink_kafka;
 
-#define LINGER_MS "0"
+#define KEYS 65536U
+#define MOCK_FEW "bench-4" /* the topics of the embedded broker, which makes no others */
+#define MOCK_MANY "bench-1000"
 
-static struct ps_batch *ring[BATCHES];
-static bool busy[BATCHES];
-
-struct variant {
-    const char *name, *engine;
-    int partitions;
-    double goal_ratio;
+struct ring {
+    struct ps_batch *batches[BATCHES];
 };
 
+static struct ring plain, keyed;
+static bool busy[BATCHES];
+
+enum way { BARE, SINK, STRESS };
+
+/* One side of a pair. */
+struct side {
+    enum way way;
+    const char *engine; /* of SINK and STRESS */
+    int partitions;
+    bool keys;
+    const char *linger_ms; /* of BARE, and of SINK with librdkafka */
+};
+
+struct variant {
+    const char *name;
+    struct side subject, reference;
+    const char *reference_name;
+    double goal, goal_ratio;
+    bool broker; /* the figure is the broker's CPU time */
+};
+
+#define LOOP "rd_kafka_produce_batch loop"
+#define BARE_4                                                                                               \
+    {                                                                                                        \
+        .way = BARE, .partitions = PARTITIONS, .linger_ms = "0"                                              \
+    }
+#define NATIVE(count, with_keys)                                                                             \
+    {                                                                                                        \
+        .way = SINK, .engine = "native", .partitions = count, .keys = with_keys                              \
+    }
+#define STRESS_NATIVE                                                                                        \
+    {                                                                                                        \
+        .way = STRESS, .engine = "native", .partitions = PARTITIONS                                          \
+    }
+#define LIBRARY(count, with_keys)                                                                            \
+    {                                                                                                        \
+        .way = SINK, .engine = "librdkafka", .partitions = count, .keys = with_keys, .linger_ms = "0"        \
+    }
+
 static const struct variant variants[] = {
-    {"sink", "librdkafka", PARTITIONS, 0.7},
-    {"native sink", "native", PARTITIONS, 5},
-    {"native sink with 1,000 partitions", "native", MANY_PARTITIONS, 5 / 1.5},
+    {"sink", LIBRARY(PARTITIONS, false), BARE_4, LOOP, 0, 0.7, false},
+    {"native sink", NATIVE(PARTITIONS, false), BARE_4, LOOP, 0, 5, false},
+    {"stress", STRESS_NATIVE, BARE_4, LOOP, 12e6, 5, false},
+    {"native sink with 1,000 partitions", NATIVE(MANY_PARTITIONS, false), NATIVE(PARTITIONS, false),
+     "with 4 partitions", 0, 1 / 1.5, false},
+    {"sink with 1,000 partitions", LIBRARY(MANY_PARTITIONS, false), LIBRARY(PARTITIONS, false),
+     "with 4 partitions", 0, 0, false},
+    {"native sink, keys, 1,000 partitions", NATIVE(MANY_PARTITIONS, true), NATIVE(PARTITIONS, true),
+     "with 4 partitions", 0, 0, false},
+    {"sink, keys, 1,000 partitions", LIBRARY(MANY_PARTITIONS, true), LIBRARY(PARTITIONS, true),
+     "with 4 partitions", 0, 0, false},
+    {"broker, linger 0", STRESS_NATIVE, BARE_4, LOOP, 0, 1, true},
+    {"broker, linger 5",
+     STRESS_NATIVE,
+     {.way = BARE, .partitions = PARTITIONS, .linger_ms = "5"},
+     LOOP,
+     0,
+     1,
+     true},
+    {"broker, linger 50",
+     STRESS_NATIVE,
+     {.way = BARE, .partitions = PARTITIONS, .linger_ms = "50"},
+     LOOP,
+     0,
+     1,
+     true},
 };
 
 struct job {
+    struct ps_kafka_loop_job base; /* the first member */
     const char *bootstrap;
+    int broker_pid;
+    bool mock;
+    char few_name[64], many_name[64]; /* topics, of one variant */
     const struct variant *variant;
-    uint64_t events;
-    double bare_per_second, sink_per_second; /* wall clock, of the last round */
+    uint64_t events, sent; /* asked for in a run, and written by the last one */
+    double per_second;     /* wall clock, of the last run */
+    struct ps_kafka_mark few, many;
+    struct ps_kafka_side subject, reference;
 };
 
-static const char *topic_of(int partitions)
+static struct ring *ring_of(const struct side *side)
 {
-    return partitions == PARTITIONS ? "bench-4" : "bench-1000";
+    return side->keys ? &keyed : &plain;
+}
+
+static const char *topic_of(const struct job *job, int partitions)
+{
+    return partitions == PARTITIONS ? job->few_name : job->many_name;
 }
 
 /* ---- the broker, in a separate process ---- */
@@ -75,8 +148,8 @@ static pid_t start_broker(char *bootstrap, size_t size)
         struct ps_err err = {0};
         prctl(PR_SET_PDEATHSIG, SIGKILL);
         struct ps_mock_broker *mock = ps_mock_broker_create(1, &err);
-        if (mock == NULL || ps_mock_broker_topic(mock, topic_of(PARTITIONS), PARTITIONS, &err) != PS_OK ||
-            ps_mock_broker_topic(mock, topic_of(MANY_PARTITIONS), MANY_PARTITIONS, &err) != PS_OK)
+        if (mock == NULL || ps_mock_broker_topic(mock, MOCK_FEW, PARTITIONS, &err) != PS_OK ||
+            ps_mock_broker_topic(mock, MOCK_MANY, MANY_PARTITIONS, &err) != PS_OK)
             _exit(1);
         const char *text = ps_mock_broker_bootstrap(mock);
         if (write(line[1], text, strlen(text) + 1) < 0)
@@ -104,9 +177,8 @@ static void count_reports(rd_kafka_t *, const rd_kafka_message_t *message, void 
     reported++;
 }
 
-static double run_bare(void *argument)
+static double run_bare(struct job *job, const struct side *side)
 {
-    struct job *job = argument;
     char reason[256], records[24], kilobytes[24];
     snprintf(records, sizeof records, "%llu", (unsigned long long)QUEUE_BYTES / 256);
     snprintf(kilobytes, sizeof kilobytes, "%llu", (unsigned long long)QUEUE_BYTES / 1024);
@@ -118,7 +190,8 @@ static double run_bare(void *argument)
         {"batch.size", "1000000"},
         {"batch.num.messages", "10000"},
         {"message.max.bytes", "1048576"},
-        {"linger.ms", LINGER_MS},
+        {"linger.ms", side->linger_ms},
+        {"partitioner", "murmur2_random"},
         {"queue.buffering.max.messages", records},
         {"queue.buffering.max.kbytes", kilobytes},
     };
@@ -131,7 +204,7 @@ static double run_bare(void *argument)
         fprintf(stderr, "%s\n", reason);
         exit(1);
     }
-    rd_kafka_topic_t *topic = rd_kafka_topic_new(client, topic_of(PARTITIONS), NULL);
+    rd_kafka_topic_t *topic = rd_kafka_topic_new(client, topic_of(job, side->partitions), NULL);
     const rd_kafka_metadata_t *metadata;
     if (rd_kafka_metadata(client, 0, topic, &metadata, 10000) != RD_KAFKA_RESP_ERR_NO_ERROR)
         exit(1);
@@ -142,8 +215,8 @@ static double run_bare(void *argument)
     uint64_t sent = 0, batches = 0;
     struct ps_usage before = ps_usage_self();
     while (sent < job->events) {
-        const struct ps_batch *batch = ring[batches % BATCHES];
-        int32_t partition = (int32_t)(batches++ % PARTITIONS);
+        const struct ps_batch *batch = plain.batches[batches % BATCHES];
+        int32_t partition = (int32_t)(batches++ % (uint64_t)side->partitions);
         for (uint32_t i = 0; i < batch->count; i++)
             messages[i] =
                 (rd_kafka_message_t){.payload = batch->events[i].body, .len = batch->events[i].body_length};
@@ -161,7 +234,8 @@ static double run_bare(void *argument)
     struct ps_usage after = ps_usage_self();
     rd_kafka_topic_destroy(topic);
     rd_kafka_destroy(client);
-    job->bare_per_second = (double)sent / (after.wall_s - before.wall_s);
+    job->sent = sent;
+    job->per_second = (double)sent / (after.wall_s - before.wall_s);
     return (double)sent / (after.cpu_s - before.cpu_s);
 }
 
@@ -190,15 +264,15 @@ static void report(const struct ps_context *, enum ps_log_level severity, const 
         fprintf(stderr, "%s: %s\n", key, message);
 }
 
-static void *make_plan(struct harness *harness, const struct job *job)
+static void *make_plan(struct harness *harness, const struct job *job, const struct side *side)
 {
     const struct ps_pair items[] = {
         {.key = "kafka.bootstrap.servers", .value = job->bootstrap},
-        {.key = "kafka.topic", .value = topic_of(job->variant->partitions)},
-        {.key = "kafka.producer.linger.ms", .value = LINGER_MS},
-        {.key = "penstock.engine", .value = job->variant->engine},
+        {.key = "kafka.topic", .value = topic_of(job, side->partitions)},
+        {.key = "penstock.engine", .value = side->engine},
+        {.key = "kafka.producer.linger.ms", .value = side->linger_ms}, /* the last one */
     };
-    const struct ps_pairs pairs = {PS_COUNT_OF(items), items};
+    const struct ps_pairs pairs = {PS_COUNT_OF(items) - (side->linger_ms == NULL ? 1U : 0U), items};
     struct ps_problems problems;
     struct ps_err err = {0};
     ps_problems_init(&problems, harness->arena);
@@ -214,14 +288,14 @@ static void *make_plan(struct harness *harness, const struct job *job)
     return plan;
 }
 
-static struct ps_lease *next_lease(uint64_t number)
+static struct ps_lease *next_lease(const struct ring *ring, uint64_t number)
 {
     uint64_t slot = number % BATCHES;
     if (busy[slot])
         return NULL;
-    struct ps_lease *lease = ps_batch_chain(ring[slot]);
+    struct ps_lease *lease = ps_batch_chain(ring->batches[slot]);
     lease->cursor = lease->settled = lease->pending = 0;
-    lease->count = ring[slot]->count;
+    lease->count = ring->batches[slot]->count;
     memset(lease->outcome, 0, sizeof lease->outcome);
     busy[slot] = true;
     return lease;
@@ -237,9 +311,8 @@ static void park(const struct ps_port *port, uint64_t wait_ns)
         return; /* the request was not written */
 }
 
-static double run_sink(void *argument)
+static double run_sink(struct job *job, const struct side *side)
 {
-    struct job *job = argument;
     struct harness harness = {.arena = ps_arena_create()};
     harness.context = (struct ps_context){.agent = "a1",
                                           .component = "sink k1",
@@ -257,7 +330,7 @@ static double run_sink(void *argument)
                                     .done = on_done};
     struct epoll_event woken = {.events = EPOLLIN};
     epoll_ctl(harness.port.epoll_fd, EPOLL_CTL_ADD, harness.port.wake_fd, &woken);
-    void *plan = make_plan(&harness, job);
+    void *plan = make_plan(&harness, job, side);
     void *state = calloc(1, ps_sink_kafka.state_size);
     struct ps_err err = {0};
     if (ps_sink_kafka.open(plan, state, &harness.port, &err) != PS_OK) {
@@ -274,7 +347,7 @@ static double run_sink(void *argument)
         bool moved = false;
         for (unsigned i = 0; i < 16 && sent < (before.wall_s <= 0 ? warm : job->events + warm); i++) {
             if (lease == NULL)
-                lease = next_lease(number);
+                lease = next_lease(ring_of(side), number);
             if (lease == NULL)
                 break;
             uint32_t count = lease->count;
@@ -301,31 +374,128 @@ static double run_sink(void *argument)
     close(harness.port.epoll_fd);
     close(harness.port.wake_fd);
     ps_arena_destroy(harness.arena);
-    job->sink_per_second = (double)(harness.delivered - warm) / (after.wall_s - before.wall_s);
+    job->sent = harness.delivered;
+    job->per_second = (double)(harness.delivered - warm) / (after.wall_s - before.wall_s);
     return (double)(harness.delivered - warm) / (after.cpu_s - before.cpu_s);
+}
+
+/* ---- an agent ---- */
+
+static const char agent_text[] =
+    "a.sources = s\na.channels = c\na.sinks = k\n"
+    "a.sources.s.type = org.apache.flume.source.StressSource\n"
+    "a.sources.s.size = %u\na.sources.s.maxTotalEvents = %llu\na.sources.s.batchSize = 1000\n"
+    "a.sources.s.channels = c\n"
+    "a.channels.c.type = memory\na.channels.c.capacity = 100000\na.channels.c.transactionCapacity = 10000\n"
+    "a.sinks.k.type = org.apache.flume.sink.kafka.KafkaSink\na.sinks.k.channel = c\n"
+    "a.sinks.k.kafka.bootstrap.servers = %s\na.sinks.k.kafka.topic = %s\na.sinks.k.penstock.engine = %s\n";
+
+static double run_stress(struct job *job, const struct side *side)
+{
+    char text[2048];
+    int length = snprintf(text, sizeof text, agent_text, BODY_BYTES, (unsigned long long)job->events,
+                          job->bootstrap, topic_of(job, side->partitions), side->engine);
+    PS_ASSERT(length > 0 && (size_t)length < sizeof text);
+    job->base.events = job->sent = job->events;
+    double figure = ps_kafka_loop_agent_rate(ps_bench_agent_start(text), &job->base);
+    job->per_second = job->base.agent_per_second;
+    return figure;
 }
 
 /* ---- both ---- */
 
-static void fill_ring(struct ps_bump *bump)
+static double measure(struct job *job, const struct side *side, struct ps_kafka_side *out)
 {
+    static double (*const ways[])(struct job *, const struct side *) = {
+        [BARE] = run_bare, [SINK] = run_sink, [STRESS] = run_stress};
+    struct ps_kafka_account account;
+    double before_s = ps_usage_of(job->broker_pid).cpu_s;
+    double figure = ways[side->way](job, side);
+    double used_s = ps_usage_of(job->broker_pid).cpu_s - before_s;
+    ps_kafka_account_count(side->partitions == PARTITIONS ? &job->few : &job->many, job->sent, &account);
+    double broker = used_s * 1e6 / (double)job->sent;
+    ps_kafka_side_add(out, job->per_second, broker, &account);
+    return job->variant->broker ? broker : figure;
+}
+
+static double measure_subject(void *argument)
+{
+    struct job *job = argument;
+    return measure(job, &job->variant->subject, &job->subject);
+}
+
+static double measure_reference(void *argument)
+{
+    struct job *job = argument;
+    return measure(job, &job->variant->reference, &job->reference);
+}
+
+static void fill_ring(struct ps_bump *bump, struct ring *ring, const char (*keys)[PS_KAFKA_NUMBER_BYTES])
+{
+    const struct ps_name *name = ps_name_intern("key");
     char body[BODY_BYTES];
+    uint64_t random = 1;
     for (size_t i = 0; i < BATCHES; i++) {
-        ring[i] = ps_batch_take(bump, ps_clock_now());
-        PS_ASSERT(ring[i] != NULL);
+        struct ps_batch *batch = ring->batches[i] = ps_batch_take(bump, ps_clock_now());
+        PS_ASSERT(batch != NULL);
         memset(body, 'a' + (int)(i % 26), sizeof body);
-        while (ps_batch_add_copy(ring[i], body, sizeof body) != NULL)
-            continue;
-        ps_batch_close(ring[i]);
-        ring[i]->sequence = i;
+        struct ps_event *event;
+        while ((event = ps_batch_add_copy(batch, body, sizeof body)) != NULL) {
+            random = random * 6364136223846793005U + 1442695040888963407U;
+            if (keys != NULL && !ps_batch_header_add(batch, event, name, keys[(random >> 40) % KEYS],
+                                                     PS_KAFKA_NUMBER_BYTES - 1))
+                ps_kafka_loop_fatal("no memory for keys");
+        }
+        ps_batch_close(batch);
+        batch->sequence = i;
     }
 }
 
-static void make_topics(const char *brokers)
+static void fill_rings(struct ps_bump *bump)
 {
-    rd_kafka_t *client = ps_kafka_loop_producer(brokers, "none");
-    ps_kafka_loop_topic(client, topic_of(PARTITIONS), PARTITIONS);
-    ps_kafka_loop_topic(client, topic_of(MANY_PARTITIONS), MANY_PARTITIONS);
+    static char keys[KEYS][PS_KAFKA_NUMBER_BYTES];
+    for (uint32_t i = 0; i < KEYS; i++)
+        ps_kafka_account_number(keys[i], i);
+    fill_ring(bump, &plain, NULL);
+    fill_ring(bump, &keyed, keys);
+}
+
+static bool has_many(const struct variant *variant)
+{
+    return variant->subject.partitions != PARTITIONS || variant->reference.partitions != PARTITIONS;
+}
+
+/* Each variant has its own topics on a real broker, which are deleted afterwards: the disk would fill. */
+static void make_topics(struct job *job)
+{
+    static unsigned number;
+    snprintf(job->few_name, sizeof job->few_name, MOCK_FEW);
+    snprintf(job->many_name, sizeof job->many_name, MOCK_MANY);
+    if (!job->mock) {
+        snprintf(job->few_name, sizeof job->few_name, "%s-%d-%u", MOCK_FEW, (int)getpid(), number);
+        snprintf(job->many_name, sizeof job->many_name, "%s-%d-%u", MOCK_MANY, (int)getpid(), number++);
+        rd_kafka_t *client = ps_kafka_loop_producer(job->bootstrap, "none");
+        ps_kafka_loop_topic(client, job->few_name, PARTITIONS);
+        if (has_many(job->variant))
+            ps_kafka_loop_topic(client, job->many_name, MANY_PARTITIONS);
+        rd_kafka_destroy(client);
+    }
+    ps_kafka_mark_init(&job->few, job->bootstrap, job->few_name, PARTITIONS);
+    if (has_many(job->variant))
+        ps_kafka_mark_init(&job->many, job->bootstrap, job->many_name, MANY_PARTITIONS);
+}
+
+static void drop_topics(struct job *job)
+{
+    ps_kafka_mark_fini(&job->few);
+    if (has_many(job->variant))
+        ps_kafka_mark_fini(&job->many);
+    if (job->mock)
+        return;
+    rd_kafka_t *client = ps_kafka_loop_producer(job->bootstrap, "none");
+    ps_kafka_loop_topic_delete(client, job->few_name);
+    if (has_many(job->variant))
+        ps_kafka_loop_topic_delete(client, job->many_name);
     rd_kafka_destroy(client);
 }
 
@@ -338,19 +508,21 @@ static void run_variant(struct job *job, const struct variant *variant,
              options->brokers == NULL ? "mock" : "a real broker");
     const struct ps_paired paired = {.bench = "kafka_produce",
                                      .variant = name,
-                                     .unit = "events/CPU-s",
-                                     .reference = "rd_kafka_produce_batch loop",
+                                     .unit = variant->broker ? "broker CPU-s/M" : "events/CPU-s",
+                                     .lower_is_better = variant->broker,
+                                     .reference = variant->reference_name,
+                                     .goal = variant->goal,
                                      .goal_ratio = variant->goal_ratio,
-                                     .subject = run_sink,
-                                     .bare = run_bare,
+                                     .subject = measure_subject,
+                                     .bare = measure_reference,
                                      .argument = job};
     job->variant = variant;
+    job->subject = job->reference = (struct ps_kafka_side){0};
+    make_topics(job);
     ps_paired_run(&paired, options->rounds, &result);
-    ps_paired_print(&paired, &result,
-                    "\"bytes\":%u,\"partitions\":%d,\"events_per_batch\":%u,\"events_per_second\":%.0f,"
-                    "\"reference_events_per_second\":%.0f",
-                    BODY_BYTES, variant->partitions, PS_BATCH_EVENTS_MAX, job->sink_per_second,
-                    job->bare_per_second);
+    ps_paired_print(&paired, &result, "\"bytes\":%u,\"partitions\":%d,%s", BODY_BYTES,
+                    variant->subject.partitions, ps_kafka_sides_text(&job->subject, &job->reference));
+    drop_topics(job);
 }
 
 int main(int argc, char **argv)
@@ -358,22 +530,26 @@ int main(int argc, char **argv)
     char bootstrap[256];
     struct ps_bench_options options = {.seconds = 1, .rounds = 3, .events = 2000000};
     ps_bench_options_parse(&options, argc, argv);
+    ps_log_set_level(PS_LOG_WARN);
     pid_t broker = options.brokers == NULL ? start_broker(bootstrap, sizeof bootstrap) : 0;
-    if (options.brokers != NULL)
-        make_topics(options.brokers);
 
     struct ps_err err = {0};
     struct ps_depot *depot = ps_depot_create(UINT64_C(256) << 20, &err);
     struct ps_pool *pool = ps_pool_create(depot, 0);
     struct ps_bump bump;
     ps_bump_init(&bump, pool);
-    fill_ring(&bump);
+    fill_rings(&bump);
 
     struct job job = {.bootstrap = options.brokers == NULL ? bootstrap : options.brokers,
+                      .mock = options.brokers == NULL,
+                      .broker_pid = options.brokers == NULL ? (int)broker : options.broker_pid,
                       .events = options.events};
-    for (size_t i = 0; i < PS_COUNT_OF(variants); i++)
+    for (size_t i = 0; i < PS_COUNT_OF(variants); i++) {
+        if (variants[i].broker && job.broker_pid == 0)
+            continue;
         if (options.only == NULL || strcmp(options.only, variants[i].name) == 0)
             run_variant(&job, &variants[i], &options);
+    }
     if (broker == 0)
         return 0;
     kill(broker, SIGKILL);

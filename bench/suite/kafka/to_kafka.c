@@ -1,15 +1,17 @@
 /* Measures Kafka -> memory -> Kafka in this process and a bare librdkafka loop that consumes and produces, in
- * turn, with the same records of the same broker. Prints a record for each variant: events per CPU-second of this process
- * (including the library's threads) of both.
+ * turn, with the same records of the same broker; and exactly once beside at least once, from Kafka and from a file. Prints a
+ * record for each variant: events per CPU-second of this process (including the library's threads) of both.
  *
- *   bench_kafka_to_kafka --brokers LIST [--events 2000000] [--rounds 3] [--only VARIANT]
+ *   bench_kafka_to_kafka --brokers LIST [--broker-pid PID] [--events 2000000] [--rounds 3] [--only VARIANT]
  *
- * The broker is external (tests/real/kafka start), because the embedded one stores too little. The program
- * creates topics bench-in-none, bench-out-none, bench-in-lz4 and bench-out-lz4 with four partitions and writes EVENTS
- * records of 120 bytes to the input topics once, with that compression. With lz4 both sides compress what they send.
+ * The broker is external (tests/real/kafka start), because the embedded one stores too little. For each variant the program
+ * creates topics with four partitions, fills the input topic, or a file, with EVENTS numbered records of 120 bytes, with the
+ * variant's compression, and deletes all of it at its end. With lz4 both sides compress what they send. After each run the
+ * committed records of the output topic are read, and every number is looked for.
  *
  * The bare loop takes 1,024 messages at a time, passes their bytes to rd_kafka_produce_batch without copying,
  * frees each message at its delivery report, and commits every 200 ms. */
+#include <dirent.h>
 #include <librdkafka/rdkafka.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -27,42 +29,33 @@
 
 struct variant {
     const char *name, *engine, *compression;
+    bool exactly_once; /* compared with the same agent that delivers at least once, else with the loop */
+    bool file;         /* taildir is the source */
     double goal, goal_ratio;
 };
 
 static const struct variant variants[] = {
-    {"native", "native", "none", 8e6, 4},
-    {"native with lz4", "native", "lz4", 0, 2},
-    {"librdkafka", "librdkafka", "none", 0, 0.7},
+    {"native", "native", "none", false, false, 8e6, 4},
+    {"native with lz4", "native", "lz4", false, false, 0, 2},
+    {"librdkafka", "librdkafka", "none", false, false, 0, 0.7},
+    {"exactly once", "native", "none", true, false, 0, 0.9},
+    {"exactly once from a file", "native", "none", true, true, 0, 0.9},
 };
 
 struct job {
     struct ps_kafka_loop_job base; /* the first member */
+    int broker_pid;
     const struct variant *variant;
-    char from[32], to[32]; /* topics */
+    char from[64], to[64];       /* topics; with a file only `to` */
+    char folder[64], file[128];  /* of variants with a file */
+    struct ps_kafka_mark output; /* what came before the run */
+    struct ps_kafka_side subject, reference;
 };
 
-static uint64_t records_in(rd_kafka_t *client, const char *topic)
+/* Lines of a log behind their number, as compressible as those are (lz4: to about a third). */
+static void make_bodies(char bodies[][BODY_BYTES], uint64_t first)
 {
-    uint64_t sum = 0;
-    for (int32_t partition = 0; partition < PARTITIONS; partition++) {
-        int64_t low = 0, high = 0;
-        unsigned tries = 0; /* for a moment a new topic has no leaders */
-        while (rd_kafka_query_watermark_offsets(client, topic, partition, &low, &high, 10000) !=
-               RD_KAFKA_RESP_ERR_NO_ERROR) {
-            if (++tries == 100)
-                ps_kafka_loop_fatal("a partition does not answer");
-            usleep(100000);
-        }
-        sum += (uint64_t)(high - low);
-    }
-    return sum;
-}
-
-/* Lines of a log, as compressible as those are (lz4: to about a third). */
-static void make_bodies(char bodies[][BODY_BYTES])
-{
-    uint32_t random = 1;
+    uint32_t random = (uint32_t)(first / PER_CALL + 1);
     for (unsigned i = 0; i < PER_CALL; i++) {
         random = random * 1664525U + 1013904223U;
         uint32_t other = (random ^ i) * 2654435761U;
@@ -72,38 +65,102 @@ static void make_bodies(char bodies[][BODY_BYTES])
                  "time_us=%u session=%08x from=10.%u.%u.%u",
                  1 + i % 28, random >> 26, other >> 27, random % 16, other, random % 100000, other % 10000,
                  random ^ other, random % 256, other % 256, i % 256);
-        memcpy(bodies[i], line, BODY_BYTES);
+        ps_kafka_account_number(bodies[i], first + i);
+        memcpy(bodies[i] + PS_KAFKA_NUMBER_BYTES, line, BODY_BYTES - PS_KAFKA_NUMBER_BYTES);
     }
 }
 
-/* Fills the input topic, unless it already has enough records. */
-static void fill(const struct job *job)
+static void fill_topic(const struct job *job, rd_kafka_t *client)
 {
-    static char bodies[PER_CALL][BODY_BYTES];
     static rd_kafka_message_t messages[PER_CALL];
-    rd_kafka_t *client = ps_kafka_loop_producer(job->base.brokers, job->variant->compression);
-    ps_kafka_loop_topic(client, job->from, PARTITIONS);
-    ps_kafka_loop_topic(client, job->to, PARTITIONS);
-    make_bodies(bodies);
+    const uint64_t events = job->base.events;
+    char(*bodies)[BODY_BYTES] = ps_must_alloc(events, BODY_BYTES, "the input");
     rd_kafka_topic_t *topic = rd_kafka_topic_new(client, job->from, NULL);
-    uint64_t there = records_in(client, job->from), calls = 0;
-    while (there < job->base.events) {
-        for (int i = 0; i < PER_CALL; i++)
-            messages[i] = (rd_kafka_message_t){.payload = bodies[i], .len = BODY_BYTES};
-        ps_kafka_loop_produce(client, topic, (int32_t)(calls++ % PARTITIONS), messages, PER_CALL);
-        there += PER_CALL;
+    for (uint64_t first = 0; first < events; first += PER_CALL) {
+        make_bodies(bodies + first, first);
+        for (unsigned i = 0; i < PER_CALL; i++)
+            messages[i] = (rd_kafka_message_t){.payload = bodies[first + i], .len = BODY_BYTES};
+        ps_kafka_loop_produce(client, topic, (int32_t)(first / PER_CALL % PARTITIONS), messages, PER_CALL);
     }
     if (rd_kafka_flush(client, 60000) != RD_KAFKA_RESP_ERR_NO_ERROR)
         ps_kafka_loop_fatal("the broker does not accept the input");
     rd_kafka_topic_destroy(topic);
+    free(bodies);
+}
+
+static void fill_file(struct job *job)
+{
+    static char bodies[PER_CALL][BODY_BYTES];
+    const char *temporary = getenv("TMPDIR");
+    snprintf(job->folder, sizeof job->folder, "%.40s/bench-file-XXXXXX",
+             temporary != NULL ? temporary : "/tmp");
+    if (mkdtemp(job->folder) == NULL)
+        ps_kafka_loop_fatal("no folder for the input");
+    snprintf(job->file, sizeof job->file, "%s/input.log", job->folder);
+    FILE *file = fopen(job->file, "we");
+    for (uint64_t first = 0; file != NULL && first < job->base.events; first += PER_CALL) {
+        make_bodies(bodies, first);
+        for (unsigned i = 0; i < PER_CALL; i++) {
+            fwrite(bodies[i], 1, BODY_BYTES, file);
+            putc('\n', file);
+        }
+    }
+    if (file == NULL || fclose(file) != 0)
+        ps_kafka_loop_fatal("the input file is not written");
+}
+
+/* Makes the input and the topics. */
+static void begin(struct job *job)
+{
+    static unsigned number;
+    snprintf(job->from, sizeof job->from, "bench-in-%d-%u", (int)getpid(), number);
+    snprintf(job->to, sizeof job->to, "bench-out-%d-%u", (int)getpid(), number++);
+    rd_kafka_t *client = ps_kafka_loop_producer(job->base.brokers, job->variant->compression);
+    ps_kafka_loop_topic(client, job->to, PARTITIONS);
+    ps_kafka_mark_init(&job->output, job->base.brokers, job->to, PARTITIONS);
+    if (job->variant->file) {
+        fill_file(job);
+    } else {
+        struct ps_kafka_mark input;
+        ps_kafka_loop_topic(client, job->from, PARTITIONS);
+        ps_kafka_mark_init(&input, job->base.brokers, job->from, PARTITIONS);
+        ps_kafka_mark_fini(&input);
+        fill_topic(job, client);
+    }
+    rd_kafka_destroy(client);
+}
+
+static void remove_folder(const char *folder)
+{
+    DIR *entries = opendir(folder);
+    struct dirent *entry;
+    char path[512];
+    while (entries != NULL && (entry = readdir(entries)) != NULL) {
+        snprintf(path, sizeof path, "%s/%s", folder, entry->d_name);
+        if (entry->d_name[0] != '.')
+            unlink(path);
+    }
+    if (entries != NULL)
+        closedir(entries);
+    rmdir(folder);
+}
+
+static void finish(struct job *job)
+{
+    rd_kafka_t *client = ps_kafka_loop_producer(job->base.brokers, "none");
+    ps_kafka_mark_fini(&job->output);
+    ps_kafka_loop_topic_delete(client, job->to);
+    if (job->variant->file)
+        remove_folder(job->folder);
+    else
+        ps_kafka_loop_topic_delete(client, job->from);
     rd_kafka_destroy(client);
 }
 
 /* ---- bare ---- */
 
-static double run_bare(void *argument)
+static double run_bare(struct job *job)
 {
-    struct job *job = argument;
     const uint64_t events = job->base.events;
     static rd_kafka_message_t *taken[PER_CALL], messages[PER_CALL];
     rd_kafka_t *consumer = ps_kafka_loop_consumer(job->base.brokers, job->from),
@@ -147,65 +204,96 @@ static double run_bare(void *argument)
 
 /* ---- the agent ---- */
 
-static struct ps_agent *agent_start(const struct job *job)
+static const char source_kafka[] = "a.sources.s.type = org.apache.flume.source.kafka.KafkaSource\n"
+                                   "a.sources.s.kafka.bootstrap.servers = %s\n"
+                                   "a.sources.s.kafka.topics = %s\n"
+                                   "a.sources.s.penstock.engine = %s\n"
+                                   "a.sources.s.kafka.consumer.group.id = agent-%d-%u-%lld\n"
+                                   "a.sources.s.kafka.consumer.auto.offset.reset = earliest\n";
+
+static const char source_file[] = "a.sources.s.type = TAILDIR\n"
+                                  "a.sources.s.filegroups = f\n"
+                                  "a.sources.s.filegroups.f = %s\n"
+                                  "a.sources.s.batchSize = 1000\n"
+                                  "a.sources.s.positionFile = %s/positions-%u\n";
+
+static const char rest_text[] = "a.sources = s\na.channels = c\na.sinks = k\n"
+                                "a.sources.s.channels = c\n"
+                                "a.channels.c.type = memory\na.channels.c.capacity = 100000\n"
+                                "a.channels.c.transactionCapacity = 1000\n"
+                                "a.sinks.k.type = org.apache.flume.sink.kafka.KafkaSink\n"
+                                "a.sinks.k.kafka.bootstrap.servers = %s\n"
+                                "a.sinks.k.kafka.topic = %s\n"
+                                "a.sinks.k.penstock.engine = %s\n"
+                                "a.sinks.k.kafka.producer.compression.type = %s\n"
+                                "a.sinks.k.allowTopicOverride = false\n"
+                                "a.sinks.k.channel = c\n"
+                                "%s";
+
+static struct ps_agent *agent_start(const struct job *job, bool exactly_once)
 {
     const char *brokers = job->base.brokers, *engine = job->variant->engine;
     static unsigned number;
     char text[2048];
-    int length = snprintf(text, sizeof text,
-                          "a.sources = s\na.channels = c\na.sinks = k\n"
-                          "a.sources.s.type = org.apache.flume.source.kafka.KafkaSource\n"
-                          "a.sources.s.kafka.bootstrap.servers = %s\n"
-                          "a.sources.s.kafka.topics = %s\n"
-                          "a.sources.s.penstock.engine = %s\n"
-                          "a.sources.s.kafka.consumer.group.id = agent-%d-%u-%lld\n"
-                          "a.sources.s.kafka.consumer.auto.offset.reset = earliest\n"
-                          "a.sources.s.channels = c\n"
-                          "a.channels.c.type = memory\na.channels.c.capacity = 100000\n"
-                          "a.channels.c.transactionCapacity = 1000\n"
-                          "a.sinks.k.type = org.apache.flume.sink.kafka.KafkaSink\n"
-                          "a.sinks.k.kafka.bootstrap.servers = %s\n"
-                          "a.sinks.k.kafka.topic = %s\n"
-                          "a.sinks.k.penstock.engine = %s\n"
-                          "a.sinks.k.kafka.producer.compression.type = %s\n"
-                          "a.sinks.k.allowTopicOverride = false\n"
-                          "a.sinks.k.kafka.producer.linger.ms = 5\n"
-                          "a.sinks.k.channel = c\n",
-                          brokers, job->from, engine, (int)getpid(), number++, (long long)time(NULL), brokers,
-                          job->to, engine, job->variant->compression);
+    int length = job->variant->file
+                     ? snprintf(text, sizeof text, source_file, job->file, job->folder, number++)
+                     : snprintf(text, sizeof text, source_kafka, brokers, job->from, engine, (int)getpid(),
+                                number++, (long long)time(NULL));
+    length += snprintf(text + length, sizeof text - (size_t)length, rest_text, brokers, job->to, engine,
+                       job->variant->compression,
+                       exactly_once ? "a.sinks.k.penstock.guarantee = exactly-once\n" : "");
     PS_ASSERT(length > 0 && (size_t)length < sizeof text);
     return ps_bench_agent_start(text);
 }
 
-static double run_agent(void *argument)
+/* ---- both ---- */
+
+static double measure(struct job *job, bool subject)
 {
-    struct job *job = argument;
-    return ps_kafka_loop_agent_rate(agent_start(job), &job->base);
+    const struct variant *variant = job->variant;
+    struct ps_kafka_account account;
+    bool loop = !subject && !variant->exactly_once;
+    double before_s = ps_usage_of(job->broker_pid).cpu_s;
+    double figure =
+        loop ? run_bare(job)
+             : ps_kafka_loop_agent_rate(agent_start(job, subject && variant->exactly_once), &job->base);
+    double used_s = ps_usage_of(job->broker_pid).cpu_s - before_s;
+    ps_kafka_account_read(&job->output, job->base.events, variant->file ? 1 : PARTITIONS, PER_CALL, &account);
+    ps_kafka_side_add(subject ? &job->subject : &job->reference,
+                      loop ? job->base.bare_per_second : job->base.agent_per_second,
+                      used_s * 1e6 / (double)job->base.events, &account);
+    return figure;
+}
+
+static double measure_subject(void *argument)
+{
+    return measure(argument, true);
+}
+
+static double measure_reference(void *argument)
+{
+    return measure(argument, false);
 }
 
 static void run(struct job *job, unsigned rounds)
 {
     static struct ps_paired_result result;
     const struct variant *variant = job->variant;
-    snprintf(job->from, sizeof job->from, "bench-in-%s", variant->compression);
-    snprintf(job->to, sizeof job->to, "bench-out-%s", variant->compression);
-    fill(job);
     const struct ps_paired paired = {.bench = "kafka_to_kafka",
                                      .variant = variant->name,
                                      .unit = "events/CPU-s",
-                                     .reference = "consume and produce loop",
+                                     .reference =
+                                         variant->exactly_once ? "at least once" : "consume and produce loop",
                                      .goal = variant->goal,
                                      .goal_ratio = variant->goal_ratio,
-                                     .subject = run_agent,
-                                     .bare = run_bare,
+                                     .subject = measure_subject,
+                                     .bare = measure_reference,
                                      .argument = job};
+    begin(job);
     ps_paired_run(&paired, rounds, &result);
-    ps_paired_print(&paired, &result,
-                    "\"bytes\":%u,\"partitions\":%d,\"compression\":\"%s\",\"events_per_second\":%.0f,"
-                    "\"reference_events_per_second\":%.0f",
-                    BODY_BYTES, PARTITIONS, variant->compression, job->base.agent_per_second,
-                    job->base.bare_per_second);
-    fflush(stdout);
+    ps_paired_print(&paired, &result, "\"bytes\":%u,\"partitions\":%d,\"compression\":\"%s\",%s", BODY_BYTES,
+                    PARTITIONS, variant->compression, ps_kafka_sides_text(&job->subject, &job->reference));
+    finish(job);
 }
 
 int main(int argc, char **argv)
@@ -218,7 +306,9 @@ int main(int argc, char **argv)
     for (size_t i = 0; i < PS_COUNT_OF(variants); i++) {
         if (options.only != NULL && strcmp(options.only, variants[i].name) != 0)
             continue;
-        struct job job = {.base = {.brokers = options.brokers, .events = options.events},
+        struct job job = {.base = {.brokers = options.brokers,
+                                   .events = (options.events + PER_CALL - 1) / PER_CALL * PER_CALL},
+                          .broker_pid = options.broker_pid,
                           .variant = &variants[i]};
         run(&job, options.rounds);
     }
