@@ -216,6 +216,10 @@ const struct ps_name *ps_batch_name(struct ps_batch *batch, const char *text, si
 bool ps_batch_header_add(struct ps_batch *batch, struct ps_event *event, const struct ps_name *name,
                          const char *value, uint32_t value_length);
 
+/* The same for several headers (their field `next` has no meaning), with one allocation: all of them, or none. */
+bool ps_batch_headers_add(struct ps_batch *batch, struct ps_event *event, const struct ps_header *headers,
+                          uint32_t count);
+
 /* Adds the header, or replaces the value of the event's own one. Returns false when there is no memory. */
 bool ps_batch_header_set(struct ps_batch *batch, struct ps_event *event, const struct ps_name *name,
                          const char *value, uint32_t value_length);

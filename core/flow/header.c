@@ -48,6 +48,25 @@ bool ps_batch_header_add(struct ps_batch *batch, struct ps_event *event, const s
     return true;
 }
 
+bool ps_batch_headers_add(struct ps_batch *batch, struct ps_event *event, const struct ps_header *headers,
+                          uint32_t count)
+{
+    if (count == 0)
+        return true;
+    struct ps_header *added =
+        (struct ps_header *)(void *)ps_batch_meta_alloc(batch, count * (uint32_t)sizeof *added, 8);
+    if (added == NULL)
+        return false;
+    for (uint32_t i = 0; i < count; i++) {
+        added[i] = headers[i];
+        added[i].next = event->headers;
+        event->headers = &added[i];
+        event->mask |= headers[i].name->mask;
+        batch->own_mask |= headers[i].name->mask;
+    }
+    return true;
+}
+
 bool ps_batch_header_set(struct ps_batch *batch, struct ps_event *event, const struct ps_name *name,
                          const char *value, uint32_t value_length)
 {

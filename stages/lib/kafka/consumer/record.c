@@ -9,8 +9,8 @@
 #include <string.h>
 
 #define CALL_BYTES_MAX (512U * 1024U) /* read in one call of work */
-#define TEXT_MAX 20U                  /* digits and sign of an int64_t */
-#define LETTER_BYTES 512U             /* of a dead letter, beside the record */
+#define TEXT_MAX PS_KAFKA_NUMBER_TEXT_BYTES
+#define LETTER_BYTES 512U /* of a dead letter, beside the record */
 /* of the budget, beside a record's value: rows, headers, the rest */
 #define SPARE_BYTES (8U * PS_BLOCK_BYTES)
 
@@ -19,6 +19,7 @@ void ps_kafka_record_begin(struct ps_kafka_record_state *state, struct ps_batch 
     state->batch = batch;
     state->group = (struct ps_slice){state->plan->group, (uint32_t)strlen(state->plan->group)};
     state->taken_bytes = 0;
+    state->spanned = false;
     /* The new batch may be the old one, still empty: the texts of a record that was withdrawn from it are then
      * gone. A batch with other events is full then. */
     if (batch->count == 0) {
@@ -63,10 +64,29 @@ static bool has_own(const struct ps_event *event, const struct ps_name *name)
 
 /* ---- headers ---- */
 
-static bool add_timestamp(struct ps_kafka_record_state *state, struct ps_event *event, int64_t timestamp_ms)
+/* Headers that are added together. */
+struct pending {
+    struct ps_header items[4];
+    uint32_t count;
+};
+
+static void note(struct pending *pending, const struct ps_name *name, const char *value, uint32_t length)
 {
-    if (has_own(event, state->plan->timestamp))
-        return true;
+    pending->items[pending->count++] =
+        (struct ps_header){.name = name, .value = value, .value_length = length};
+}
+
+/* Whether the event has a header of that name, or gets one. */
+static bool has(const struct ps_event *event, const struct pending *pending, const struct ps_name *name)
+{
+    for (uint32_t i = 0; i < pending->count; i++)
+        if (pending->items[i].name == name)
+            return true;
+    return has_own(event, name);
+}
+
+static bool note_timestamp(struct ps_kafka_record_state *state, struct pending *pending, int64_t timestamp_ms)
+{
     if (state->timestamp_batch != state->batch_number || state->timestamp_ms != timestamp_ms) {
         const char *text = copy_number(state->batch, timestamp_ms, &state->timestamp_length);
         if (text == NULL)
@@ -75,8 +95,8 @@ static bool add_timestamp(struct ps_kafka_record_state *state, struct ps_event *
         state->timestamp_ms = timestamp_ms;
         state->timestamp_batch = state->batch_number;
     }
-    return ps_batch_header_add(state->batch, event, state->plan->timestamp, state->timestamp_text,
-                               state->timestamp_length);
+    note(pending, state->plan->timestamp, state->timestamp_text, state->timestamp_length);
+    return true;
 }
 
 /* Makes the texts of topic and partition: each batch holds those of a stream once. */
@@ -96,24 +116,40 @@ static bool stream_texts(struct ps_kafka_record_state *state, struct ps_kafka_st
     return true;
 }
 
-static bool add_position(struct ps_kafka_record_state *state, struct ps_event *event,
-                         struct ps_kafka_stream *stream, int64_t offset)
+/* Prints the offset, which mostly follows the last one: then only its last digits change. */
+static const char *copy_offset(struct ps_kafka_record_state *state, int64_t offset, uint32_t *length)
+{
+    char *text = state->offset_text;
+    uint32_t at = TEXT_MAX - 1;
+    bool follows = state->offset_length > 0 && offset > 0 && offset - 1 == state->offset;
+    while (follows && at > TEXT_MAX - state->offset_length && text[at] == '9')
+        text[at--] = '0';
+    if (follows && text[at] != '9')
+        text[at]++;
+    else
+        state->offset_length = print(offset, text);
+    state->offset = offset;
+    *length = state->offset_length;
+    return copy_text(state->batch, text + TEXT_MAX - *length, *length);
+}
+
+static bool note_position(struct ps_kafka_record_state *state, const struct ps_event *event,
+                          struct pending *pending, struct ps_kafka_stream *stream, int64_t offset)
 {
     const struct ps_kafka_record_plan *plan = state->plan;
-    struct ps_batch *batch = state->batch;
     if (!stream_texts(state, stream))
         return false;
-    if (plan->topic != NULL && plan->single_topic == NULL && !has_own(event, plan->topic) &&
-        !ps_batch_header_add(batch, event, plan->topic, stream->topic_text, stream->topic_length))
-        return false;
-    if (!has_own(event, plan->partition) &&
-        !ps_batch_header_add(batch, event, plan->partition, stream->partition_text, stream->partition_length))
-        return false;
-    if (has_own(event, plan->offset))
+    if (plan->topic != NULL && plan->single_topic == NULL && !has(event, pending, plan->topic))
+        note(pending, plan->topic, stream->topic_text, stream->topic_length);
+    if (!has(event, pending, plan->partition))
+        note(pending, plan->partition, stream->partition_text, stream->partition_length);
+    if (has(event, pending, plan->offset))
         return true;
     uint32_t length;
-    const char *text = copy_number(batch, offset, &length);
-    return text != NULL && ps_batch_header_add(batch, event, plan->offset, text, length);
+    const char *text = copy_offset(state, offset, &length);
+    if (text != NULL)
+        note(pending, plan->offset, text, length);
+    return text != NULL;
 }
 
 /* A value that lies in a block of the batch stays there. */
@@ -124,23 +160,39 @@ static bool set_value(struct ps_batch *batch, struct ps_event *event, const stru
     return text != NULL && ps_batch_header_set(batch, event, name, text, length);
 }
 
-static bool add_headers(struct ps_kafka_record_state *state, struct ps_event *event,
-                        const struct ps_kafka_message *message)
+static bool add_mapped(struct ps_kafka_record_state *state, struct ps_event *event,
+                       const struct ps_kafka_message *message)
 {
     const struct ps_kafka_record_plan *plan = state->plan;
-    if (plan->timestamp != NULL && !add_timestamp(state, event, message->timestamp_ms))
-        return false;
     for (size_t i = 0; i < plan->mapped_count; i++) {
         const struct ps_slice *value = &message->mapped[i];
         if (value->data != NULL &&
             !set_value(state->batch, event, plan->mapped[i], message, value->data, value->length))
             return false;
     }
-    if (plan->partition != NULL &&
-        !add_position(state, event, &state->streams->items[message->stream], message->offset))
+    return true;
+}
+
+static bool add_headers(struct ps_kafka_record_state *state, struct ps_event *event,
+                        const struct ps_kafka_message *message)
+{
+    const struct ps_kafka_record_plan *plan = state->plan;
+    struct pending pending = {.count = 0};
+    if (plan->timestamp != NULL && !has_own(event, plan->timestamp) &&
+        !note_timestamp(state, &pending, message->timestamp_ms))
         return false;
-    return message->key == NULL ||
-           set_value(state->batch, event, plan->key, message, message->key, message->key_length);
+    if (plan->mapped_count > 0) { /* they replace headers that are there */
+        if (!ps_batch_headers_add(state->batch, event, pending.items, pending.count) ||
+            !add_mapped(state, event, message))
+            return false;
+        pending.count = 0;
+    }
+    if (plan->partition != NULL &&
+        !note_position(state, event, &pending, &state->streams->items[message->stream], message->offset))
+        return false;
+    return ps_batch_headers_add(state->batch, event, pending.items, pending.count) &&
+           (message->key == NULL ||
+            set_value(state->batch, event, plan->key, message, message->key, message->key_length));
 }
 
 /* ---- bodies ---- */
@@ -214,8 +266,8 @@ static bool begin_batch(struct ps_kafka_record_state *state)
                                (uint32_t)strlen(plan->single_topic), false);
 }
 
-/* Notes that the batch covers the record. */
-static bool add_span(struct ps_kafka_record_state *state, const struct ps_kafka_message *message)
+/* Notes that the batch covers a record of a stream whose span may not be there yet. */
+static bool add_new_span(struct ps_kafka_record_state *state, const struct ps_kafka_message *message)
 {
     const struct ps_kafka_stream *stream = &state->streams->items[message->stream];
     struct ps_stream_name name = {
@@ -241,6 +293,22 @@ static bool add_span(struct ps_kafka_record_state *state, const struct ps_kafka_
         name.cluster = state->membership->cluster;
     }
     return ps_batch_span(state->batch, message->stream, stream->generation, message->offset, &name);
+}
+
+/* Notes that the batch covers the record. Within one call the assignment does not change: the next record of the stream moves
+ * the span of the last one. */
+static bool add_span(struct ps_kafka_record_state *state, const struct ps_kafka_message *message)
+{
+    const struct ps_kafka_stream *stream = &state->streams->items[message->stream];
+    struct ps_batch *batch = state->batch;
+    struct ps_span *last = batch->span_count > 0 ? &batch->spans[batch->span_count - 1] : NULL;
+    if (PS_LIKELY(state->spanned && last != NULL && last->stream == message->stream &&
+                  last->generation == stream->generation && message->offset > last->position)) {
+        last->position = message->offset;
+        return true;
+    }
+    state->spanned = add_new_span(state, message);
+    return state->spanned;
 }
 
 /* Notes that the row added last comes from this record. */
@@ -339,8 +407,8 @@ enum ps_kafka_take ps_kafka_record_take(void *argument, const struct ps_kafka_me
     }
     const struct ps_batch_point point = ps_batch_point(batch);
     struct ps_event *event = add_event(state, message, &datum);
-    if (event == NULL || !add_headers(state, event, message) || !add_span(state, message) ||
-        !add_origin(state, message)) {
+    if (event == NULL || !add_headers(state, event, message) || !add_origin(state, message) ||
+        !add_span(state, message)) { /* the span last: it is not taken back */
         bool full = batch->full;
         ps_event_withdraw(&state->headers, batch, &point);
         batch->full |= full;

@@ -13,6 +13,8 @@
 #include "stages/lib/kafka/consumer/membership.h"
 #include "stages/lib/kafka/consumer/streams.h"
 
+#define PS_KAFKA_NUMBER_TEXT_BYTES 20U /* digits and sign of an int64_t */
+
 /* Made by build, const. */
 struct ps_kafka_record_plan {
     const struct ps_name *key;
@@ -47,6 +49,10 @@ struct ps_kafka_record_state {
     const char *timestamp_text;
     uint32_t timestamp_length;
     uint64_t timestamp_batch;
+    bool spanned;   /* a record of this call has the last span of the batch */
+    int64_t offset; /* the one printed last, to the end of its text; length 0: none */
+    char offset_text[PS_KAFKA_NUMBER_TEXT_BYTES];
+    uint32_t offset_length;
     struct ps_event_headers headers; /* of a datum of Flume's Avro format */
 };
 

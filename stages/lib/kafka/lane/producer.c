@@ -226,6 +226,30 @@ static int add_record(struct ps_kafka_lane *lane, struct ps_kafka_lane_partition
     return ERROR_NO_MEMORY;
 }
 
+/* Adds records that have only values. Returns how many were taken; *error: why the next one was not. */
+static uint32_t add_values(struct ps_kafka_lane *lane, struct ps_kafka_lane_partition *partition,
+                           const struct ps_kafka_record *records, uint32_t count, int64_t wall_ms, int *error)
+{
+    const struct ps_kafka_lane_settings *settings = &lane->settings;
+    struct ps_kafka_lane_set *set = last_open(partition, settings->set_records_max);
+    bool no_memory = false;
+    uint32_t done = 0;
+    while (done < count && !no_memory) {
+        if (set == NULL && (set = open_set(lane, partition)) == NULL)
+            break;
+        uint32_t before = set->length;
+        uint32_t taken =
+            ps_kafka_lane_set_add_values(set, records + done, count - done, wall_ms, settings->set_bytes_max,
+                                         settings->set_records_max, &no_memory);
+        lane->queued_bytes += set->length - before;
+        lane->queued_records += taken;
+        done += taken;
+        set = NULL; /* it is full, if there are more */
+    }
+    *error = done < count ? ERROR_NO_MEMORY : 0;
+    return done;
+}
+
 /* One record waits here until the topic's partitions are known. The sink keeps the others. */
 static uint32_t wait_for_partitions(struct ps_kafka_lane *lane, struct ps_kafka_lane_topic *topic,
                                     const struct ps_kafka_record *record, int *error)
@@ -254,6 +278,25 @@ static uint32_t wait_for_partitions(struct ps_kafka_lane *lane, struct ps_kafka_
     return 1;
 }
 
+/* Returns how many of the records from the first one on have only values and go to the same partition as it, which has its place
+ * already; 0: it has more than a value. No more than the lane has room for. */
+static uint32_t values_in_turn(const struct ps_kafka_lane *lane, struct ps_kafka_lane_topic *topic,
+                               const struct ps_kafka_record *records, uint32_t count)
+{
+    if (!ps_kafka_lane_is_value(records))
+        return 0;
+    uint64_t bytes = lane->queued_bytes + records->value_length;
+    uint64_t room = lane->settings.queue_records_max - lane->queued_records;
+    uint32_t run = 1;
+    while (run < count && run < room && bytes < lane->settings.queue_bytes_max &&
+           topic->sticky_bytes_left > 0 && ps_kafka_lane_is_value(&records[run])) {
+        uint32_t length = records[run++].value_length;
+        topic->sticky_bytes_left -= (uint32_t)ps_least((uint64_t)length + 1, topic->sticky_bytes_left);
+        bytes += length;
+    }
+    return run;
+}
+
 static uint32_t lane_submit(struct ps_kafka_producer *producer, struct ps_kafka_topic *topic_,
                             const struct ps_kafka_record *records, uint32_t count, int *error)
 {
@@ -263,7 +306,7 @@ static uint32_t lane_submit(struct ps_kafka_producer *producer, struct ps_kafka_
     if (topic->partition_count == 0 || topic->unplaced != NULL)
         return wait_for_partitions(lane, topic, records, error);
     int64_t wall_ms = ps_clock_now().wall_ms;
-    for (uint32_t i = 0; i < count; i++) {
+    for (uint32_t i = 0, taken; i < count; i += taken) {
         if (ps_kafka_lane_is_full(lane)) {
             if (lane->settings.linger_ns != 0)
                 lane->resting_ns = 0; /* the next turn sends the sets that wait for more records */
@@ -276,11 +319,17 @@ static uint32_t lane_submit(struct ps_kafka_producer *producer, struct ps_kafka_
             return i;
         }
         struct ps_kafka_lane_partition *partition = &topic->partitions[number];
-        *error = add_record(lane, partition, &records[i], wall_ms);
-        if (*error != 0)
-            return i;
-        if (!partition->ready)
+        uint32_t run = values_in_turn(lane, topic, records + i, count - i);
+        if (run > 0) {
+            taken = add_values(lane, partition, records + i, run, wall_ms, error);
+        } else {
+            *error = add_record(lane, partition, &records[i], wall_ms);
+            taken = *error == 0;
+        }
+        if (taken > 0 && !partition->ready)
             ps_kafka_lane_partition_offer(lane, partition);
+        if (*error != 0)
+            return i + taken;
     }
     return count;
 }

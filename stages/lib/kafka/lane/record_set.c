@@ -169,6 +169,58 @@ bool ps_kafka_lane_set_add(struct ps_kafka_lane_set *set, const struct ps_kafka_
     return true;
 }
 
+static char *put_value(char *at, const struct ps_kafka_record *record, uint64_t body, int64_t delta_ms,
+                       uint32_t offset)
+{
+    at = ps_wire_put_varint(at, (int64_t)body);
+    at = ps_wire_put_int8(at, 0); /* attributes */
+    at = ps_wire_put_varint(at, delta_ms);
+    at = ps_wire_put_varint(at, offset);
+    at = ps_wire_put_varint(at, -1); /* no key */
+    at = ps_wire_put_varint(at, record->value_length);
+    at = ps_wire_put_bytes(at, record->value, record->value_length);
+    return ps_wire_put_varint(at, 0); /* no headers */
+}
+
+uint32_t ps_kafka_lane_set_add_values(struct ps_kafka_lane_set *set, const struct ps_kafka_record *records,
+                                      uint32_t count, int64_t now_ms, uint32_t bytes_max,
+                                      uint32_t records_max, bool *no_memory)
+{
+    const int64_t delta_ms = set->count > 0 ? now_ms - set->first_ms : 0;
+    const uint32_t first = set->count, fixed = 3 + ps_wire_varint_bytes(delta_ms);
+    uint32_t length = set->length, done = 0;
+    uint64_t payload_bytes = 0;
+    for (; done < count && first + done < records_max; done++) {
+        const struct ps_kafka_record *record = &records[done];
+        uint32_t offset = first + done;
+        uint64_t body = (uint64_t)fixed + ps_wire_varint_bytes(offset) +
+                        ps_wire_varint_bytes(record->value_length) + record->value_length;
+        uint64_t all = ps_wire_varint_bytes((int64_t)body) + body;
+        if (offset > 0 && length + all > bytes_max)
+            break;
+        if ((PS_UNLIKELY(length + all > set->room) && !grow(set, length + all)) ||
+            (PS_UNLIKELY(offset == set->tokens_room) && !grow_tokens(set))) {
+            *no_memory = true;
+            break;
+        }
+        char *end = put_value(set->bytes + length, record, body, delta_ms, offset);
+        PS_ASSERT(end == set->bytes + length + all);
+        set->tokens[offset] = record->token;
+        length += (uint32_t)all;
+        payload_bytes += record->value_length;
+    }
+    if (done == 0)
+        return 0;
+    if (first == 0)
+        set->first_ms = set->last_ms = now_ms;
+    else if (now_ms > set->last_ms)
+        set->last_ms = now_ms;
+    set->count = first + done;
+    set->length = length;
+    set->payload_bytes += payload_bytes;
+    return done;
+}
+
 /* ---- closing ---- */
 
 void ps_kafka_lane_set_compress(struct ps_kafka_lane_set *set, struct ps_kafka_compressor *compressor,

@@ -47,6 +47,19 @@ void ps_kafka_lane_set_reset(struct ps_kafka_lane_set *set, struct ps_kafka_lane
 bool ps_kafka_lane_set_add(struct ps_kafka_lane_set *set, const struct ps_kafka_record *record,
                            int64_t now_ms, uint32_t bytes_max, bool *no_memory);
 
+/* Returns whether the record has a value and nothing else: no key, no headers, no timestamp, no partition. */
+static inline bool ps_kafka_lane_is_value(const struct ps_kafka_record *record)
+{
+    return record->key == NULL && record->header_count == 0 && record->value != NULL &&
+           record->timestamp_ms == PS_KAFKA_TIMESTAMP_NONE && record->partition == PS_KAFKA_PARTITION_ANY;
+}
+
+/* The same as ps_kafka_lane_set_add for records of which ps_kafka_lane_is_value is true, until the set has `records_max`.
+ * Returns how many were added. */
+uint32_t ps_kafka_lane_set_add_values(struct ps_kafka_lane_set *set, const struct ps_kafka_record *records,
+                                      uint32_t count, int64_t now_ms, uint32_t bytes_max,
+                                      uint32_t records_max, bool *no_memory);
+
 /* Compresses the records; no record may be added afterwards. They stay as they are if compression would not save bytes, or
  * if there is no memory for it. The set and `spare` exchange their buffers, so `spare` is used for set after set. */
 void ps_kafka_lane_set_compress(struct ps_kafka_lane_set *set, struct ps_kafka_compressor *compressor,

@@ -58,14 +58,23 @@ static inline uint64_t ps_wire_zigzag(int64_t value)
     return (uint64_t)value << 1 ^ (uint64_t)(value >> 63);
 }
 
+/* Most numbers of a record have one or two bytes; a division would cost as much as the copy of a short value. */
 static inline unsigned ps_wire_varint_bytes(int64_t value)
 {
-    return ((unsigned)(63 - __builtin_clzll(ps_wire_zigzag(value) | 1)) / 7) + 1;
+    uint64_t left = ps_wire_zigzag(value);
+    if (PS_LIKELY(left < 0x4000))
+        return left < 0x80 ? 1 : 2;
+    return ((unsigned)(63 - __builtin_clzll(left)) / 7) + 1;
 }
 
 static inline char *ps_wire_put_varint(char *at, int64_t value)
 {
     uint64_t left = ps_wire_zigzag(value);
+    if (PS_LIKELY(left >= 0x80 && left < 0x4000)) {
+        uint16_t two = htole16((uint16_t)((left & 0x7f) | 0x80 | left >> 7 << 8));
+        memcpy(at, &two, sizeof two);
+        return at + sizeof two;
+    }
     for (; left >= 0x80; left >>= 7)
         *at++ = (char)(left | 0x80);
     *at++ = (char)left;

@@ -72,10 +72,28 @@ static void test_render(void **unused)
 {
     uint64_t state = ps_test_seed() | 1;
     for (unsigned i = 0; i < 2000; i++) {
-        static const int64_t limits[] = {0, 1, -1, 9, 10, -10, INT64_MAX, INT64_MIN, INT64_MIN + 1};
+        static const int64_t limits[] = {0,
+                                         1,
+                                         -1,
+                                         9,
+                                         10,
+                                         -10,
+                                         INT64_MAX,
+                                         INT64_MIN,
+                                         INT64_MIN + 1,
+                                         999999999999,
+                                         1000000000000,
+                                         9999999999999,
+                                         10000000000000,
+                                         1000099999999,
+                                         1000100000000,
+                                         1764000000009,
+                                         -1764000000009};
         int64_t value = i < PS_COUNT_OF(limits)
                             ? limits[i]
                             : (int64_t)(ps_test_random(&state) >> (ps_test_random(&state) % 64));
+        if (i % 4 == 0 && i >= PS_COUNT_OF(limits)) /* of today */
+            value = 1000000000000 + (int64_t)(ps_test_random(&state) % 9000000000000);
         if (i % 2 == 1 && i >= PS_COUNT_OF(limits))
             value = value > 0 ? -value : value;
         char text[24], expected[24];

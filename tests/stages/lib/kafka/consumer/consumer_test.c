@@ -248,6 +248,46 @@ static void test_texts_after_no_memory(void **state)
     }
 }
 
+static void assert_text(const struct ps_batch *batch, const struct ps_event *event, const char *name, int64_t number)
+{
+    char text[24];
+    struct ps_slice value;
+    assert_true(ps_event_header(batch, event, ps_name_intern(name), &value));
+    assert_int_equal(value.length, snprintf(text, sizeof text, "%" PRId64, number));
+    assert_memory_equal(value.data, text, value.length);
+}
+
+/* Offsets that follow each other, that jump, and that belong to several partitions: each event has its own one, and the batch
+ * covers the last of each partition. */
+static void test_offsets(void **state)
+{
+    static const struct {
+        int32_t partition;
+        int64_t first;
+        unsigned count;
+    } runs[] = {{0, 0, 120}, {1, 8, 3}, {0, 998, 4}, {1, 11, 1}, {1, 999999999998, 3}, {0, 1002, 1}, {1, 1000000000009, 2}};
+    fake_start("EAGER", PS_KEYS("batchSize", "1000"));
+    struct ps_test_stage *stage = &source.stage;
+    struct ps_batch *batch = ps_test_stage_take_batch(stage);
+    uint32_t row = 0;
+    fake_assigned("a-0 a-1");
+    for (size_t i = 0; i < PS_COUNT_OF(runs); i++)
+        fake_records("a", runs[i].partition, runs[i].first, runs[i].count);
+    fake_tick();
+    assert_int_equal(stage->ops->source->work(stage->plan, stage->state, batch, &stage->now), PS_DONE);
+    for (size_t i = 0; i < PS_COUNT_OF(runs); i++) {
+        for (unsigned k = 0; k < runs[i].count; k++, row++) {
+            assert_text(batch, &batch->events[row], "offset", runs[i].first + k);
+            assert_text(batch, &batch->events[row], "partition", runs[i].partition);
+        }
+    }
+    assert_int_equal(batch->count, row);
+    assert_int_equal(batch->span_count, 2);
+    for (uint32_t i = 0; i < batch->span_count; i++)
+        assert_int_equal(batch->spans[i].position, batch->spans[i].name->part == 0 ? 1002 : 1000000000010);
+    fake_stop();
+}
+
 /* An interval without records counts; one in which the channel is full does not. */
 static void test_empty_count(void **state)
 {
@@ -349,6 +389,7 @@ int main(void)
         cmocka_unit_test(test_counts),
         cmocka_unit_test(test_texts_are_the_batchs_own),
         cmocka_unit_test(test_texts_after_no_memory),
+        cmocka_unit_test(test_offsets),
         cmocka_unit_test(test_empty_count),
         cmocka_unit_test(test_errors_are_logged_once_in_a_while),
         cmocka_unit_test(test_fatal),

@@ -79,6 +79,58 @@ static void test_used_again(void **state)
     ps_kafka_lane_set_free(set);
 }
 
+/* Fills the same records into two sets, one by one into `slow` and as runs of values into `fast`, up to both limits. */
+static void fill_both(struct ps_kafka_lane_set *slow, struct ps_kafka_lane_set *fast, uint64_t *random)
+{
+    static char text[20000];
+    static struct ps_kafka_record records[200];
+    const uint32_t bytes_max = 1000 + (uint32_t)(ps_test_random(random) % 200000);
+    const uint32_t records_max = 1 + (uint32_t)(ps_test_random(random) % 2000);
+    const uint32_t length_max = ps_test_random(random) % 4 == 0 ? sizeof text : 300;
+    int64_t now_ms = 1700000000000;
+    bool no_memory = false, full = false;
+    while (!full) {
+        const uint32_t count = 1 + (uint32_t)(ps_test_random(random) % PS_COUNT_OF(records));
+        now_ms += (int64_t)(ps_test_random(random) % 300) - 100;
+        for (uint32_t i = 0; i < count; i++)
+            records[i] =
+                (struct ps_kafka_record){.value = text,
+                                         .value_length = (uint32_t)(ps_test_random(random) % length_max),
+                                         .partition = PS_KAFKA_PARTITION_ANY,
+                                         .timestamp_ms = PS_KAFKA_TIMESTAMP_NONE,
+                                         .token = text + i};
+        uint32_t done = 0;
+        while (done < count && slow->count < records_max &&
+               ps_kafka_lane_set_add(slow, &records[done], now_ms, bytes_max, &no_memory))
+            done++;
+        assert_int_equal(
+            ps_kafka_lane_set_add_values(fast, records, count, now_ms, bytes_max, records_max, &no_memory),
+            done);
+        assert_false(no_memory);
+        full = done < count;
+    }
+}
+
+/* Runs of values give the bytes, and tokens that the same records give one by one. */
+static void test_values(void **state)
+{
+    const struct ps_kafka_lane_producer_id producer = {.id = 7, .epoch = 2};
+    uint64_t random = ps_test_seed();
+    for (unsigned round = 0; round < 300; round++) {
+        struct ps_kafka_lane_set *slow = ps_kafka_lane_set_make(), *fast = ps_kafka_lane_set_make();
+        fill_both(slow, fast, &random);
+        ps_kafka_lane_set_close(slow, &producer, 40);
+        ps_kafka_lane_set_close(fast, &producer, 40);
+        assert_int_equal(fast->count, slow->count);
+        assert_int_equal(fast->length, slow->length);
+        assert_int_equal(fast->payload_bytes, slow->payload_bytes);
+        assert_memory_equal(fast->bytes, slow->bytes, slow->length);
+        assert_memory_equal(fast->tokens, slow->tokens, slow->count * sizeof *slow->tokens);
+        ps_kafka_lane_set_free(slow);
+        ps_kafka_lane_set_free(fast);
+    }
+}
+
 /* Times go back and forth: the header has the first record's and the latest. */
 static void test_times(void **state)
 {
@@ -135,9 +187,13 @@ static void test_reads_are_bounded(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_exact_limit), cmocka_unit_test(test_grows),
-        cmocka_unit_test(test_used_again),  cmocka_unit_test(test_times),
-        cmocka_unit_test(test_varints),     cmocka_unit_test(test_reads_are_bounded),
+        cmocka_unit_test(test_exact_limit),
+        cmocka_unit_test(test_grows),
+        cmocka_unit_test(test_used_again),
+        cmocka_unit_test(test_values),
+        cmocka_unit_test(test_times),
+        cmocka_unit_test(test_varints),
+        cmocka_unit_test(test_reads_are_bounded),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
