@@ -1,10 +1,15 @@
-/* Computed by ISA-L; short texts by the processor's own instruction. */
+/* Computed by folding with carry-less multiplication, where the processor has it, else by ISA-L; short texts by the processor's
+ * own instruction. ISA-L's function of this version uses that instruction, and has two thirds of the folding's rate on the processor
+ * of perf/README.md. */
 #include "core/crc32c.h"
 
 #include <limits.h>
 #include <string.h>
 
 #include <isa-l/crc.h>
+#ifdef __x86_64__
+#include <immintrin.h>
+#endif
 
 #include "core/base.h"
 
@@ -32,6 +37,44 @@ __attribute__((target("sse4.2"))) static uint32_t crc_short(uint32_t crc, const 
         crc = __builtin_ia32_crc32qi(crc, *at);
     return crc;
 }
+
+/* Multiplies both halves of `from` by x^(distance + 32) and x^(distance - 32) modulo the polynomial, which moves its 16 bytes on by
+ * the distance. (Intel, "Fast CRC computation for generic polynomials using PCLMULQDQ instruction".) */
+__attribute__((target("sse4.2,pclmul"))) static __m128i fold(__m128i from, __m128i factors, __m128i onto)
+{
+    return _mm_xor_si128(
+        _mm_xor_si128(_mm_clmulepi64_si128(from, factors, 0x00), _mm_clmulepi64_si128(from, factors, 0x11)),
+        onto);
+}
+
+__attribute__((target("sse4.2,pclmul"))) static __m128i load(const unsigned char *at)
+{
+    return _mm_loadu_si128((const __m128i *)(const void *)at);
+}
+
+/* For 64 bytes and more. */
+__attribute__((target("sse4.2,pclmul"))) static uint32_t crc_folded(uint32_t crc, const unsigned char *at,
+                                                                    size_t length)
+{
+    const __m128i by_512 =
+        _mm_set_epi64x(0x09e4addf8, 0x0740eef02); /* bits, so reversed and shifted by one: */
+    const __m128i by_384 =
+        _mm_set_epi64x(0x1d82c63da, 0x01c291d04); /* x^(distance - 32), x^(distance + 32) */
+    const __m128i by_256 = _mm_set_epi64x(0x0ba4fc28e, 0x1384aa63a);
+    const __m128i by_128 = _mm_set_epi64x(0x14cd00bd6, 0x0f20c0dfe);
+    __m128i a = _mm_xor_si128(load(at), _mm_cvtsi32_si128((int)crc)), b = load(at + 16), c = load(at + 32),
+            d = load(at + 48);
+    for (at += 64, length -= 64; length >= 64; at += 64, length -= 64) {
+        a = fold(a, by_512, load(at));
+        b = fold(b, by_512, load(at + 16));
+        c = fold(c, by_512, load(at + 32));
+        d = fold(d, by_512, load(at + 48));
+    }
+    d = fold(a, by_384, fold(b, by_256, fold(c, by_128, d)));
+    uint64_t wide = __builtin_ia32_crc32di(0, (uint64_t)_mm_cvtsi128_si64(d));
+    wide = __builtin_ia32_crc32di(wide, (uint64_t)_mm_extract_epi64(d, 1));
+    return crc_short((uint32_t)wide, at, length);
+}
 #endif
 
 uint32_t ps_crc32c(uint32_t crc, const void *data, size_t length)
@@ -41,6 +84,8 @@ uint32_t ps_crc32c(uint32_t crc, const void *data, size_t length)
 #ifdef __x86_64__
     if (length <= SHORT_BYTES && PS_LIKELY(__builtin_cpu_supports("sse4.2")))
         return ~crc_short(crc, at, length);
+    if (PS_LIKELY(__builtin_cpu_supports("sse4.2") && __builtin_cpu_supports("pclmul")))
+        return ~crc_folded(crc, at, length);
 #endif
     for (; PS_UNLIKELY(length > INT_MAX); at += INT_MAX, length -= INT_MAX)
         crc = crc32_iscsi((unsigned char *)(uintptr_t)at, INT_MAX, crc);

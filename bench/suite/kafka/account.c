@@ -39,10 +39,11 @@ static rd_kafka_t *client_new(const struct ps_kafka_mark *mark)
 static int64_t end_of(rd_kafka_t *client, const struct ps_kafka_mark *mark, int32_t partition)
 {
     int64_t low = 0, high = 0;
-    unsigned tries = 0; /* for a moment a new topic has no leaders */
+    unsigned tries =
+        0; /* a new topic has no leaders yet; a thousand partitions take a busy broker a minute */
     while (rd_kafka_query_watermark_offsets(client, mark->topic, partition, &low, &high, WAIT_MS) !=
            RD_KAFKA_RESP_ERR_NO_ERROR) {
-        if (++tries == 100)
+        if (++tries == 3000)
             ps_kafka_loop_fatal("a partition does not answer");
         usleep(100000);
     }

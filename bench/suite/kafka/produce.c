@@ -386,7 +386,7 @@ static const char agent_text[] =
     "a.sources.s.type = org.apache.flume.source.StressSource\n"
     "a.sources.s.size = %u\na.sources.s.maxTotalEvents = %llu\na.sources.s.batchSize = 1000\n"
     "a.sources.s.channels = c\n"
-    "a.channels.c.type = memory\na.channels.c.capacity = 100000\na.channels.c.transactionCapacity = 10000\n"
+    "a.channels.c.type = memory\na.channels.c.capacity = 10000\na.channels.c.transactionCapacity = 1000\n"
     "a.sinks.k.type = org.apache.flume.sink.kafka.KafkaSink\na.sinks.k.channel = c\n"
     "a.sinks.k.kafka.bootstrap.servers = %s\na.sinks.k.kafka.topic = %s\na.sinks.k.penstock.engine = %s\n";
 

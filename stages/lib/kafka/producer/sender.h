@@ -100,6 +100,7 @@ struct ps_kafka_sender {
     struct ps_kafka_transaction transaction; /* if plan->transaction.id is set */
 
     struct ps_kafka_record records[PS_KAFKA_RUN_MAX];
+    uint32_t plain_count; /* the records before this one have what all plain ones have */
     struct ps_kafka_fields fields;
     char run_topic[PS_KAFKA_TOPIC_BYTES_MAX];
     char *datums; /* useFlumeEventFormat: the encoded events of one run */
