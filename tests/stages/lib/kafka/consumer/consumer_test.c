@@ -248,7 +248,8 @@ static void test_texts_after_no_memory(void **state)
     }
 }
 
-static void assert_text(const struct ps_batch *batch, const struct ps_event *event, const char *name, int64_t number)
+static void assert_text(const struct ps_batch *batch, const struct ps_event *event, const char *name,
+                        int64_t number)
 {
     char text[24];
     struct ps_slice value;
@@ -265,7 +266,8 @@ static void test_offsets(void **state)
         int32_t partition;
         int64_t first;
         unsigned count;
-    } runs[] = {{0, 0, 120}, {1, 8, 3}, {0, 998, 4}, {1, 11, 1}, {1, 999999999998, 3}, {0, 1002, 1}, {1, 1000000000009, 2}};
+    } runs[] = {{0, 0, 120},          {1, 8, 3},    {0, 998, 4},          {1, 11, 1},
+                {1, 999999999998, 3}, {0, 1002, 1}, {1, 1000000000009, 2}};
     fake_start("EAGER", PS_KEYS("batchSize", "1000"));
     struct ps_test_stage *stage = &source.stage;
     struct ps_batch *batch = ps_test_stage_take_batch(stage);
