@@ -144,6 +144,7 @@ static void lose_links(struct ps_java_host *host)
         struct ps_java_link *link = host->links;
         host->links = link->next;
         link->lost = true;
+        ps_flag_set(&link->has_news, true);
         wake(link->wake_fd);
     }
 }
@@ -236,6 +237,7 @@ static const char *deliver(struct ps_java_host *host, const char *bytes, size_t 
         return "it sends more than was requested";
     memcpy(link->inbox + link->inbox_used, bytes, length);
     link->inbox_used += (uint32_t)length;
+    ps_flag_set(&link->has_news, true);
     wake(link->wake_fd);
     return NULL;
 }
@@ -501,6 +503,7 @@ bool ps_java_link_attach(struct ps_java_link *link, struct ps_java_host *host, i
         link->number = ++host->last_link;
         link->lost = false;
         link->inbox_used = 0;
+        ps_flag_set(&link->has_news, false);
         link->next = host->links;
         host->links = link;
         ps_java_region_hold(link->region);
@@ -545,6 +548,10 @@ enum ps_java_sent ps_java_link_send(struct ps_java_link *link, enum ps_java_mess
 bool ps_java_link_next(struct ps_java_link *link, struct ps_java_message *message, bool *lost)
 {
     size_t used = 0;
+    *lost = false;
+    if (!ps_flag_get(
+            &link->has_news)) /* so most calls take no lock: the thread sets it before it wakes the worker */
+        return false;
     pthread_mutex_lock(&link->host->lock);
     bool got = ps_java_message_parse(link->inbox, link->inbox_used, message, &used) == PS_JAVA_PARSED;
     if (got) {
@@ -552,6 +559,7 @@ bool ps_java_link_next(struct ps_java_link *link, struct ps_java_message *messag
         memmove(link->inbox, link->inbox + used, link->inbox_used);
     }
     *lost = link->lost;
+    ps_flag_set(&link->has_news, link->lost || link->inbox_used > 0);
     pthread_mutex_unlock(&link->host->lock);
     return got;
 }

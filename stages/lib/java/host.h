@@ -12,6 +12,7 @@
 
 #include "stages/lib/java/message.h"
 #include "stages/lib/java/region.h"
+#include "rings/flag.h"
 
 struct ps_java_host;
 
@@ -50,6 +51,7 @@ struct ps_java_link {
     int wake_fd;
     uint32_t number;
     bool lost;
+    struct ps_flag has_news; /* it is lost, or the inbox has bytes; also read without the lock */
     uint32_t inbox_used;
     char inbox[PS_JAVA_INBOX_BYTES];
 };
