@@ -2,6 +2,7 @@
 #include "conf/bind.h"
 
 #include "conf/text.h"
+#include "core/flow/limits.h"
 #include "core/text/nearest.h"
 #include "core/probe.h"
 #include "core/quantity.h"
@@ -303,6 +304,17 @@ static enum ps_status file_write(const struct ps_bind *bind, const struct ps_pai
     return PS_FAIL;
 }
 
+static bool header_name_fits(const struct ps_bind *bind, const struct ps_pair *pair, const char *name)
+{
+    size_t length = strlen(name);
+    if (length <= PS_HEADER_NAME_BYTES_MAX)
+        return true;
+    ps_problem_add(bind->problems, PS_SEVERITY_ERROR, place_of(bind, pair), "write a shorter name",
+                   "this name has %zu bytes; the name of a header has at most %u", length,
+                   PS_HEADER_NAME_BYTES_MAX);
+    return false;
+}
+
 static enum ps_status value_write(const struct ps_bind *bind, const struct ps_option *option,
                                   const struct ps_pair *pair, void *to)
 {
@@ -310,6 +322,8 @@ static enum ps_status value_write(const struct ps_bind *bind, const struct ps_op
     case PS_OPTION_TEXT:
         if (option->flags & PS_OPTION_FILE)
             return file_write(bind, pair, to);
+        if ((option->flags & PS_OPTION_HEADER) && !header_name_fits(bind, pair, pair->value))
+            return PS_FAIL;
         *(const char **)to = pair->value;
         return PS_OK;
     case PS_OPTION_INT:
@@ -433,6 +447,10 @@ static enum ps_status row_bind(const struct ps_bind *bind, const struct ps_optio
         struct ps_pairs found = map_collect(bind, options, option, pairs);
         for (size_t i = 0; (option->flags & PS_OPTION_UNSUPPORTED) && i < found.count; i++)
             row_allowed(bind, option, &found.items[i]);
+        for (size_t i = 0; i < found.count; i++) { /* the keys of many maps are names of headers */
+            if (!header_name_fits(bind, &found.items[i], found.items[i].key))
+                return PS_FAIL;
+        }
         if (!(option->flags & PS_OPTION_UNSUPPORTED))
             *(struct ps_pairs *)to = found;
         return PS_OK;

@@ -21,6 +21,7 @@ static const struct ps_option options[] = {
      .type = PS_OPTION_TEXT,
      .offset = FIELD(header),
      .fallback = "host",
+     .flags = PS_OPTION_HEADER,
      .help = "name of the header"},
     {.key = "useIP",
      .type = PS_OPTION_BOOL,

@@ -108,6 +108,9 @@ static bool serializer_check(const struct regex_extractor_plan *plan, const stru
     if (name == NULL || name[0] == '\0')
         return serializer_report(context, PS_LOG_ERROR, serializer, "name",
                                  "is missing: the header that the group becomes");
+    if (strlen(name) > PS_HEADER_NAME_BYTES_MAX)
+        return serializer_report(context, PS_LOG_ERROR, serializer, "name",
+                                 "is too long: the name of a header has at most 65,535 bytes");
     pattern = serializer_key(plan, serializer, "pattern");
     switch (serializer_type(type)) {
     case SERIALIZER_OTHER:

@@ -18,6 +18,7 @@ static const struct ps_option options[] = {
      .type = PS_OPTION_TEXT,
      .offset = FIELD(key),
      .fallback = "key",
+     .flags = PS_OPTION_HEADER,
      .help = "name of the header"},
     {.key = "value",
      .type = PS_OPTION_TEXT,

@@ -17,6 +17,7 @@ static const struct ps_option options[] = {
      .type = PS_OPTION_TEXT,
      .offset = FIELD(header),
      .fallback = "timestamp",
+     .flags = PS_OPTION_HEADER,
      .help = "name of the header"},
     {.key = "preserveExisting",
      .type = PS_OPTION_BOOL,

@@ -25,6 +25,7 @@ static const struct ps_option options[] = {
      .type = PS_OPTION_TEXT,
      .offset = FIELD(header),
      .fallback = "id",
+     .flags = PS_OPTION_HEADER,
      .help = "name of the header"},
     {.key = "preserveExisting",
      .type = PS_OPTION_BOOL,

@@ -41,6 +41,7 @@ static const struct ps_option options[] = {
      .type = PS_OPTION_TEXT,
      .offset = FIELD(header),
      .fallback = "flume.selector.header",
+     .flags = PS_OPTION_HEADER,
      .help = "header whose value chooses the channels"},
     {.key = "mapping.",
      .type = PS_OPTION_MAP,

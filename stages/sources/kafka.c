@@ -106,6 +106,7 @@ static const struct ps_option options[] = {
      .type = PS_OPTION_TEXT,
      .offset = FIELD(topic_header),
      .fallback = "topic",
+     .flags = PS_OPTION_HEADER,
      .help = "name of that header"},
     {.key = "timestampHeader",
      .type = PS_OPTION_TEXT,

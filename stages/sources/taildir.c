@@ -121,6 +121,7 @@ static const struct ps_option options[] = {
      .type = PS_OPTION_TEXT,
      .offset = FIELD(file_header_key),
      .fallback = "file",
+     .flags = PS_OPTION_HEADER,
      .help = "name of that header"},
     {.key = "penstock.line.max",
      .type = PS_OPTION_SIZE,

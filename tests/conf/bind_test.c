@@ -3,6 +3,7 @@
 
 #include "conf/bind.h"
 #include "conf/text.h"
+#include "core/flow/limits.h"
 #include "core/text/nearest.h"
 #include "conf/validate/types.h"
 
@@ -10,7 +11,7 @@
 #include <stdio.h>
 
 struct plan {
-    const char *text;
+    const char *text, *name;
     int64_t number, size, pause_ms, pause_s, many;
     double ratio;
     bool flag;
@@ -27,6 +28,7 @@ static const struct ps_option rows[] = {
      .offset = AT(text),
      .fallback = "by default",
      .aliases = PS_WORDS("old", "older")},
+    {.key = "name", .type = PS_OPTION_TEXT, .offset = AT(name), .flags = PS_OPTION_HEADER},
     {.key = "number", .type = PS_OPTION_INT, .offset = AT(number), .fallback = "7", .min = -5, .max = 100},
     {.key = "size", .type = PS_OPTION_SIZE, .offset = AT(size), .fallback = "64k"},
     {.key = "ratio", .type = PS_OPTION_DOUBLE, .offset = AT(ratio), .fallback = "0.5"},
@@ -133,6 +135,25 @@ static void values(void **state)
     assert_int_equal(fixture->plan.commas.count, 3);
     assert_string_equal(fixture->plan.commas.items[1], "b");
     assert_int_equal(fixture->problems.count, 0);
+}
+
+/* Ends the program if a longer one gets as far as ps_name_intern. */
+static void names_of_headers_have_a_longest_length(void **state)
+{
+    struct fixture *fixture = *state;
+    char *longest = malloc(PS_HEADER_NAME_BYTES_MAX + 16);
+    assert_non_null(longest);
+    int start = sprintf(longest, "headers.");
+    for (unsigned over = 0; over <= 1; over++) {
+        memset(longest + start, 'n', PS_HEADER_NAME_BYTES_MAX + over);
+        longest[start + (int)(PS_HEADER_NAME_BYTES_MAX + over)] = '\0';
+        enum ps_status expected = over == 0 ? PS_OK : PS_FAIL;
+        assert_int_equal(bind(fixture, WORDS("name", longest + start)), expected);
+        assert_int_equal(bind(fixture, WORDS(longest, "value of a map")), expected);
+        assert_int_equal(bind(fixture, WORDS("text", longest + start)), PS_OK);
+        assert_int_equal(fixture->problems.count, 2 * over);
+    }
+    free(longest);
 }
 
 static void bad_values_fail_and_all_are_reported(void **state)
@@ -274,6 +295,7 @@ int main(void)
         TEST(defaults),
         TEST(values),
         TEST(bad_values_fail_and_all_are_reported),
+        TEST(names_of_headers_have_a_longest_length),
         TEST(own_keys_take_units),
         TEST(the_rows_own_key_wins_over_aliases),
         TEST(maps_take_the_longest_prefix),

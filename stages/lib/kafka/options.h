@@ -23,6 +23,7 @@
      .help = "partition of events without a partition header; -1: by the header key, or spread"},            \
     {                                                                                                        \
         .key = "partitionIdHeader", .type = PS_OPTION_TEXT, .offset = (header_offset_),                      \
+        .flags = PS_OPTION_HEADER,                                                                           \
         .help = "header with the partition number; it has precedence over defaultPartitionId"                \
     }
 

@@ -1,5 +1,6 @@
 /* See escape.h. */
 #include "stages/lib/text/escape.h"
+#include "core/flow/limits.h"
 #include "stages/lib/text/java/long.h"
 
 #include "stages/lib/local_host.h"
@@ -103,6 +104,11 @@ static bool escape_add(struct ps_arena *arena, struct ps_escape *escape, const c
 {
     if (at[1] == '[')
         return host_add(arena, escape, at + 2, length - 3, err);
+    if (at[1] == '{' && length - 3 > PS_HEADER_NAME_BYTES_MAX) {
+        ps_err_set(err, "%%{..} has a name of %zu bytes; the name of a header has at most %u", length - 3,
+                   PS_HEADER_NAME_BYTES_MAX);
+        return false;
+    }
     enum op_kind kind = OP_NOTHING;
     if (at[1] == '{')
         kind = OP_HEADER;

@@ -84,10 +84,13 @@ static void test_keys(void **unused)
 
 static void test_bad_keys(void **unused)
 {
-    static const struct {
+    static char too_long[PS_HEADER_NAME_BYTES_MAX + 2];
+    memset(too_long, 'n', sizeof too_long - 1);
+    const struct {
         const char *keys[12];
         const char *says;
     } cases[] = {
+        {{"regex", "(a)", "serializers", "s1", "serializers.s1.name", too_long, NULL}, "serializers.s1.name"},
         {{"serializers", "s1", "serializers.s1.name", "n", NULL}, "regex"},
         {{"regex", "(a)", NULL}, "serializers"},
         {{"regex", "(a", "serializers", "s1", "serializers.s1.name", "n", NULL}, "regex"},

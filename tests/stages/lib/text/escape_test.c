@@ -84,6 +84,14 @@ static void test_what_it_says(void **unused)
         memcpy(many + 2 * i, "%y", 3);
     assert_null(ps_escape_compile(stage.arena, many, NULL, &stage.err));
 
+    static char header[PS_HEADER_NAME_BYTES_MAX + 5] = "%{";
+    memset(header + 2, 'n', PS_HEADER_NAME_BYTES_MAX + 1);
+    header[PS_HEADER_NAME_BYTES_MAX + 3] = '}';
+    assert_null(ps_escape_compile(stage.arena, header, NULL, &stage.err));
+    header[PS_HEADER_NAME_BYTES_MAX + 2] = '}';
+    header[PS_HEADER_NAME_BYTES_MAX + 3] = '\0';
+    assert_non_null(ps_escape_compile(stage.arena, header, NULL, &stage.err));
+
     const struct ps_escape *constant = ps_escape_compile(stage.arena, "topic-1", NULL, &stage.err);
     assert_string_equal(ps_escape_constant(constant), "topic-1");
     assert_string_equal(ps_escape_constant(ps_escape_compile(stage.arena, "", NULL, &stage.err)), "");
