@@ -57,6 +57,10 @@ bool ps_spool_aside_start(const struct ps_spool *spool, const struct ps_spool_fi
     if (same)
         *position = meta.position;
     ps_spool_meta_fini(&meta);
+    if (result == PS_SPOOL_META_DAMAGED)
+        ps_log(PS_LOG_WARN, spool->component,
+               "%s: %s is read from its beginning, so some of its events come again", damaged.text,
+               file->path);
     if (result != PS_SPOOL_META_UNREADABLE)
         return true;
     (void)ps_err_set(err, "its position cannot be read: %s", ps_err_join(&damaged));

@@ -4,6 +4,7 @@
 #include "tests/support/folder.h"
 #include "tests/support/stage.h"
 
+#include <dirent.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <sys/stat.h>
@@ -129,6 +130,45 @@ static void test_nothing_stays_open(void **unused)
     }
 }
 
+static const char *aside_file(void)
+{
+    static char path[512];
+    DIR *tracker = opendir(ps_test_folder_path(TRACKER));
+    assert_non_null(tracker);
+    path[0] = '\0';
+    for (const struct dirent *entry; (entry = readdir(tracker)) != NULL;)
+        if (strncmp(entry->d_name, ".flumespool-aside-", 18) == 0 && strstr(entry->d_name, ".tmp") == NULL)
+            snprintf(path, sizeof path, "%s/%.200s", ps_test_folder_path(TRACKER), entry->d_name);
+    closedir(tracker);
+    return path;
+}
+
+/* The position of a file that was left alone does not count when it is damaged: its events come again, and the log says so. */
+static void test_damaged_aside(void **unused)
+{
+    ps_log_set_level(PS_LOG_WARN);
+    ps_test_folder_append("file", "1\n\xFF\n", 4);
+    for (unsigned life = 0; life < 2; life++) {
+        uint64_t warnings = ps_log_count(PS_LOG_WARN);
+        ps_test_stage_start(
+            &stage, &ps_source_spooldir,
+            PS_KEYS("spoolDir", ps_test_folder(), "pollDelay", "10", "penstock.onFileError", "skip"));
+        uint64_t until_ns = ps_test_patient_ns() + PS_TEST_PATIENCE_MS * PS_NS_PER_MS;
+        while (stage.event_count == 0 || ps_test_stage_counter(&stage, PS_COUNTER_EventReadFail) == 0) {
+            assert_true(ps_test_patient_ns() < until_ns);
+            (void)ps_test_source_work(&stage);
+            ps_test_source_close_batch(&stage);
+            ps_test_stage_pass_ms(&stage, 1);
+            usleep(1000);
+        }
+        assert_int_equal(stage.event_count, 1);
+        TICK_UNTIL(*aside_file() != '\0');
+        ps_test_stage_fini(&stage);
+        assert_int_equal(ps_log_count(PS_LOG_WARN) - warnings, life);
+        assert_int_equal(truncate(aside_file(), 20), 0);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -136,6 +176,7 @@ int main(void)
                                         ps_test_folder_teardown),
         cmocka_unit_test_setup_teardown(test_nothing_stays_open, ps_test_folder_setup,
                                         ps_test_folder_teardown),
+        cmocka_unit_test_setup_teardown(test_damaged_aside, ps_test_folder_setup, ps_test_folder_teardown),
         cmocka_unit_test_setup_teardown(test_stop, ps_test_folder_setup, ps_test_folder_teardown)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
