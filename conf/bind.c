@@ -315,6 +315,18 @@ static bool header_name_fits(const struct ps_bind *bind, const struct ps_pair *p
     return false;
 }
 
+static enum ps_status texts_write(const struct ps_bind *bind, const struct ps_option *option,
+                                  const struct ps_pair *pair, struct ps_texts *to)
+{
+    *to = option->type == PS_OPTION_LIST ? ps_text_split_blanks(bind->arena, pair->value)
+                                         : ps_text_split_commas(bind->arena, pair->value);
+    for (size_t i = 0; (option->flags & PS_OPTION_HEADER) && i < to->count; i++) {
+        if (!header_name_fits(bind, pair, to->items[i]))
+            return PS_FAIL;
+    }
+    return PS_OK;
+}
+
 static enum ps_status value_write(const struct ps_bind *bind, const struct ps_option *option,
                                   const struct ps_pair *pair, void *to)
 {
@@ -338,11 +350,8 @@ static enum ps_status value_write(const struct ps_bind *bind, const struct ps_op
     case PS_OPTION_ENUM:
         return enum_write(bind, option, pair, to);
     case PS_OPTION_LIST:
-        *(struct ps_texts *)to = ps_text_split_blanks(bind->arena, pair->value);
-        return PS_OK;
     case PS_OPTION_COMMAS:
-        *(struct ps_texts *)to = ps_text_split_commas(bind->arena, pair->value);
-        return PS_OK;
+        return texts_write(bind, option, pair, to);
     case PS_OPTION_MAP:
         break; /* handled by row_bind */
     }

@@ -16,7 +16,7 @@ struct plan {
     double ratio;
     bool flag;
     int word;
-    struct ps_texts list, commas;
+    struct ps_texts list, commas, names, columns;
     struct ps_pairs headers, deeper, rest;
 };
 
@@ -29,6 +29,8 @@ static const struct ps_option rows[] = {
      .fallback = "by default",
      .aliases = PS_WORDS("old", "older")},
     {.key = "name", .type = PS_OPTION_TEXT, .offset = AT(name), .flags = PS_OPTION_HEADER},
+    {.key = "names", .type = PS_OPTION_LIST, .offset = AT(names), .flags = PS_OPTION_HEADER},
+    {.key = "columns", .type = PS_OPTION_COMMAS, .offset = AT(columns), .flags = PS_OPTION_HEADER},
     {.key = "number", .type = PS_OPTION_INT, .offset = AT(number), .fallback = "7", .min = -5, .max = 100},
     {.key = "size", .type = PS_OPTION_SIZE, .offset = AT(size), .fallback = "64k"},
     {.key = "ratio", .type = PS_OPTION_DOUBLE, .offset = AT(ratio), .fallback = "0.5"},
@@ -151,7 +153,14 @@ static void names_of_headers_have_a_longest_length(void **state)
         assert_int_equal(bind(fixture, WORDS("name", longest + start)), expected);
         assert_int_equal(bind(fixture, WORDS(longest, "value of a map")), expected);
         assert_int_equal(bind(fixture, WORDS("text", longest + start)), PS_OK);
+        assert_int_equal(bind(fixture, WORDS("list", longest + start, "commas", longest + start)), PS_OK);
         assert_int_equal(fixture->problems.count, 2 * over);
+        memcpy(longest, "first , ", 8); /* before the longest name of a list */
+        assert_int_equal(bind(fixture, WORDS("columns", longest)), expected);
+        longest[6] = ' ';
+        assert_int_equal(bind(fixture, WORDS("names", longest)), expected);
+        assert_int_equal(fixture->problems.count, 4 * over);
+        memcpy(longest, "headers.", 8);
     }
     free(longest);
 }

@@ -23,6 +23,7 @@ static const struct ps_option options[] = {
      .type = PS_OPTION_TEXT,
      .offset = offsetof(struct plan, header),
      .fallback = "checksum",
+     .flags = PS_OPTION_HEADER,
      .help = "name of the header; an event that has it keeps its value"},
     {.key = "dropEmpty",
      .type = PS_OPTION_BOOL,

@@ -19,6 +19,7 @@ static const struct ps_option options[] = {
     {.key = "columns",
      .type = PS_OPTION_COMMAS,
      .offset = offsetof(struct plan, columns),
+     .flags = PS_OPTION_HEADER,
      .help = "names of the headers to write before the body, separated by commas"},
     {.key = "heading",
      .type = PS_OPTION_BOOL,
