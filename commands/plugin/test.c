@@ -44,10 +44,12 @@ static const char *find_sanitizer(struct ps_arena *arena, const char *path)
     FILE *file = fopen(path, "rb");
     if (file == NULL)
         return NULL;
-    ssize_t length = getdelim(&text, &room, EOF, file);
+    const char *name = NULL;
+    while (name == NULL && getdelim(&text, &room, '\0', file) > 0) { /* a name is between two zero bytes */
+        if (strncmp(text, begin, strlen(begin)) == 0)
+            name = ps_arena_text(arena, text);
+    }
     fclose(file);
-    const char *found = length > 0 ? memmem(text, (size_t)length, begin, strlen(begin)) : NULL;
-    const char *name = found != NULL ? ps_arena_text(arena, found) : NULL; /* a zero byte ends it */
     free(text);
     return name;
 }
