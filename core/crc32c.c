@@ -14,6 +14,7 @@
 #include "core/base.h"
 
 #define SHORT_BYTES 256U /* up to this length the processor's instruction alone is faster */
+#define FOLDED_BYTES_MIN 64U
 
 #ifdef __x86_64__
 /* Uses the processor's instruction for texts too short for ISA-L's set-up cost. */
@@ -52,7 +53,7 @@ __attribute__((target("sse4.2,pclmul"))) static __m128i load(const unsigned char
     return _mm_loadu_si128((const __m128i *)(const void *)at);
 }
 
-/* For 64 bytes and more. */
+/* For FOLDED_BYTES_MIN and more. */
 __attribute__((target("sse4.2,pclmul"))) static uint32_t crc_folded(uint32_t crc, const unsigned char *at,
                                                                     size_t length)
 {
@@ -77,17 +78,44 @@ __attribute__((target("sse4.2,pclmul"))) static uint32_t crc_folded(uint32_t crc
 }
 #endif
 
-uint32_t ps_crc32c(uint32_t crc, const void *data, size_t length)
+static bool can(enum ps_crc32c_way way)
 {
-    const unsigned char *at = data;
-    crc = ~crc; /* both functions below expect and return the value without the final inversion */
 #ifdef __x86_64__
-    if (length <= SHORT_BYTES && PS_LIKELY(__builtin_cpu_supports("sse4.2")))
-        return ~crc_short(crc, at, length);
-    if (PS_LIKELY(__builtin_cpu_supports("sse4.2") && __builtin_cpu_supports("pclmul")))
-        return ~crc_folded(crc, at, length);
+    if (way != PS_CRC32C_LIBRARY)
+        return __builtin_cpu_supports("sse4.2") &&
+               (way == PS_CRC32C_INSTRUCTION || __builtin_cpu_supports("pclmul"));
 #endif
+    return way == PS_CRC32C_LIBRARY;
+}
+
+/* All ways expect and return the value without the final inversion. */
+static uint32_t crc_by(enum ps_crc32c_way way, uint32_t crc, const unsigned char *at, size_t length)
+{
+#ifdef __x86_64__
+    if (way == PS_CRC32C_INSTRUCTION)
+        return crc_short(crc, at, length);
+    if (way == PS_CRC32C_FOLDING)
+        return crc_folded(crc, at, length);
+#endif
+    (void)way;
     for (; PS_UNLIKELY(length > INT_MAX); at += INT_MAX, length -= INT_MAX)
         crc = crc32_iscsi((unsigned char *)(uintptr_t)at, INT_MAX, crc);
-    return ~crc32_iscsi((unsigned char *)(uintptr_t)at, (int)length, crc);
+    return crc32_iscsi((unsigned char *)(uintptr_t)at, (int)length, crc);
+}
+
+uint32_t ps_crc32c(uint32_t crc, const void *data, size_t length)
+{
+    if (length <= SHORT_BYTES && PS_LIKELY(can(PS_CRC32C_INSTRUCTION)))
+        return ~crc_by(PS_CRC32C_INSTRUCTION, ~crc, data, length);
+    if (length >= FOLDED_BYTES_MIN && PS_LIKELY(can(PS_CRC32C_FOLDING)))
+        return ~crc_by(PS_CRC32C_FOLDING, ~crc, data, length);
+    return ~crc_by(PS_CRC32C_LIBRARY, ~crc, data, length);
+}
+
+bool ps_crc32c_by(enum ps_crc32c_way way, uint32_t *crc, const void *data, size_t length)
+{
+    if (!can(way) || (way == PS_CRC32C_FOLDING && length < FOLDED_BYTES_MIN))
+        return false;
+    *crc = ~crc_by(way, ~*crc, data, length);
+    return true;
 }

@@ -41,8 +41,42 @@ static void test_crc32c(void **state)
     }
 }
 
+/* Each way that the processor has, though ps_crc32c would choose another one: all lengths over several turns of the folding, all
+ * places in 16 bytes, continued from any value. */
+static void test_ways(void **state)
+{
+    static const char *const names[PS_CRC32C_WAYS] = {"ISA-L", "the instruction", "folding"};
+    static unsigned char bytes[700];
+    uint64_t random = ps_test_seed();
+    uint32_t crc;
+    for (size_t i = 0; i < sizeof bytes; i++)
+        bytes[i] = (unsigned char)ps_test_random(&random);
+    for (unsigned way = 0; way < PS_CRC32C_WAYS; way++) {
+        uint32_t compared = 0;
+        for (size_t from = 0; from < 16; from++) {
+            const uint32_t before = (uint32_t)ps_test_random(&random);
+            uint32_t expected = before;
+            for (size_t length = 0; from + length < sizeof bytes; length++) {
+                crc = before;
+                if (ps_crc32c_by(way, &crc, bytes + from, length)) {
+                    assert_int_equal(crc, expected);
+                    compared++;
+                }
+                expected = crc_plain(expected, bytes + from + length, 1);
+            }
+        }
+        print_message("%s: %u values\n", names[way], compared);
+        assert_true(way != PS_CRC32C_LIBRARY || compared > 10000);
+#ifdef __x86_64__
+        bool has = __builtin_cpu_supports("sse4.2") &&
+                   (way != PS_CRC32C_FOLDING || __builtin_cpu_supports("pclmul"));
+        assert_true(way == PS_CRC32C_LIBRARY || (compared > 9000) == has);
+#endif
+    }
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_crc32c)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_crc32c), cmocka_unit_test(test_ways)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -57,7 +57,8 @@ struct ps_test_group_log {
     int64_t committed; /* -1: nothing is */
     int64_t delivered; /* set by the test: the next offset behind what was delivered */
     int64_t licence;   /* -1, or the offset at which the member begins in this generation */
-    int64_t differs;   /* -1, or the offset to which a member goes back that has read beyond it: a leader said so */
+    int64_t
+        differs; /* -1, or the offset to which a member goes back that has read beyond it: a leader said so */
 };
 
 struct ps_test_group_node {
@@ -88,6 +89,7 @@ struct ps_test_group_broker {
     unsigned faults; /* the number of requests in 1,000 that meet one */
     bool damages;    /* batches, too */
     bool holds;      /* no answer to Fetch, for now */
+    bool forgets;    /* the epochs before the present one */
     bool swapped;    /* the nodes have changed their addresses with each other; connections last */
     int16_t fail_key, fail_error;
     unsigned fail_at, fail_last; /* the requests that meet it, by number, from 1; 0: none */

@@ -466,7 +466,7 @@ char *ps_test_group_epochs(struct ps_test_group_broker *group, struct ps_test_re
             error = ERROR_NOT_LEADER;
         if (error == 0 && current != log->epoch)
             error = current < log->epoch ? ERROR_FENCED_EPOCH : ERROR_UNKNOWN_EPOCH;
-        int64_t end = error == 0 ? end_of_epoch(log, epoch, &known) : -1;
+        int64_t end = error == 0 && !group->forgets ? end_of_epoch(log, epoch, &known) : -1;
         if (error == 0 && log->cut && end >= 0) {
             log->differs = end;
             log->cut = false;

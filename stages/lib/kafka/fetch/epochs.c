@@ -116,7 +116,7 @@ void ps_kafka_epochs_turn(struct ps_kafka_fetch *fetch)
 static void truncated(struct ps_kafka_fetch *fetch, uint32_t stream, int64_t end, int32_t epoch)
 {
     struct ps_kafka_fetch_part *part = &fetch->parts[stream];
-    bool known = end >= 0 && epoch >= 0;
+    bool known = end >= 0 && epoch >= 0 && fetch->settings.reset != PS_KAFKA_RESET_ERROR;
     char from[64] = "by kafka.consumer.auto.offset.reset";
     if (known)
         snprintf(from, sizeof from, "from offset %" PRId64, end);
@@ -124,7 +124,7 @@ static void truncated(struct ps_kafka_fetch *fetch, uint32_t stream, int64_t end
            "topic %s, partition %d: the new leader does not have all records that were read, up to offset "
            "%" PRId64 ": an election was unclean, and the cluster has lost records. Reading goes on %s",
            part->topic->name, part->number, part->next, from);
-    if (!known || fetch->settings.reset == PS_KAFKA_RESET_ERROR) {
+    if (!known) {
         ps_kafka_offsets_reset(fetch, part);
         return;
     }

@@ -309,6 +309,9 @@ void ps_kafka_parts_take(struct ps_kafka_fetch *fetch, struct ps_slice topic, in
 void ps_kafka_parts_drop(struct ps_kafka_fetch *fetch);
 struct ps_kafka_fetch_part *ps_kafka_parts_find(struct ps_kafka_fetch *fetch, const char *topic,
                                                 uint32_t length, int32_t partition, uint32_t *stream);
+/* What was fetched from this offset on is given up: it is asked for again, and an answer that is under way is not accepted, as it
+ * would be behind the gap. A partition that was to begin elsewhere goes on first with what its log still has. */
+void ps_kafka_parts_ask_again(struct ps_kafka_fetch_part *part, int64_t offset);
 void ps_kafka_offsets_turn(struct ps_kafka_fetch *fetch);
 uint64_t ps_kafka_offsets_due_ns(const struct ps_kafka_fetch *fetch);
 bool ps_kafka_offsets_answer(struct ps_kafka_fetch *fetch, struct ps_kafka_lane_request *request,

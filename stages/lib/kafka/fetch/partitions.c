@@ -171,16 +171,22 @@ void ps_kafka_fetched_drop(struct ps_kafka_fetch *fetch)
     fetch->starved_ns = 0;
 }
 
-/* An answer that is under way for the partition is not accepted: it would be behind the gap. */
+void ps_kafka_parts_ask_again(struct ps_kafka_fetch_part *part, int64_t offset)
+{
+    part->asked = false;
+    part->next = offset;
+    if (part->state == PS_KAFKA_PART_RESET)
+        part->state = PS_KAFKA_PART_READY;
+}
+
 static void ask_again(struct ps_kafka_fetch *fetch, const struct ps_kafka_fetch_slice *slice)
 {
     struct ps_kafka_fetch_part *part = &fetch->parts[slice->stream];
     if (fetch->streams.items[slice->stream].generation != slice->generation)
         return;
     part->queued--;
-    part->asked = false;
-    if (slice->from < part->next)
-        part->next = slice->from;
+    if (part->next < 0 || slice->from <= part->next)
+        ps_kafka_parts_ask_again(part, slice->from);
 }
 
 void ps_kafka_fetched_drop_later(struct ps_kafka_fetch *fetch)

@@ -48,8 +48,7 @@ static void damaged(struct ps_kafka_fetch *fetch, int64_t offset, const char *wh
         }
     }
     part->queued = 0;
-    part->asked = false;
-    part->next = offset;
+    ps_kafka_parts_ask_again(part, offset);
     part->rest_ns = fetch->mono_ns + DAMAGED_REST_NS;
     ps_kafka_fetch_reading_end(fetch);
 }

@@ -398,7 +398,9 @@ uint64_t ps_kafka_transaction_tick(struct ps_kafka_sender *sender)
         return warn_of_delay(sender);
     if (sender->window.held.count == 0) {
         transaction->phase = PS_KAFKA_TRANSACTION_FILLING;
-        return keeps(sender) ? transaction->keeping.room_ns : PS_NEVER;
+        /* A time that is over was another lease's, which went elsewhere. */
+        bool waits = keeps(sender) && transaction->keeping.room_ns > sender->now.mono_ns;
+        return waits ? transaction->keeping.room_ns : PS_NEVER;
     }
     if (transaction->phase == PS_KAFKA_TRANSACTION_FILLING) {
         uint64_t due_ns = close_ns(sender);

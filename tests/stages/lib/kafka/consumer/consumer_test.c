@@ -290,6 +290,27 @@ static void test_offsets(void **state)
     fake_stop();
 }
 
+/* Without memory the last record of a batch is withdrawn, whatever it was that had none: the batch covers no record that it does not
+ * have. Each record has an origin of its own, as its offset does not follow the last one. */
+static void test_covers_its_records_without_memory(void **state)
+{
+    for (unsigned step = 1; step <= 48; step++) {
+        fake_start("EAGER", PS_KEYS("batchSize", "10000"));
+        struct ps_batch *batch = ps_test_stage_take_batch(&source.stage);
+        fake_assigned("a-0");
+        fake_records_with("a", 0, 0, 1, step * 4096U, NULL);
+        for (unsigned i = 1; i <= 3000; i++)
+            fake_records("a", 0, 2 * i, 1);
+        fake_tick();
+        assert_int_equal(work_without_memory(batch), PS_DONE);
+        assert_true(batch->full);
+        assert_in_range(batch->count, 2, 3000);
+        assert_int_equal(batch->span_count, 1);
+        assert_int_equal(batch->spans[0].position, 2 * (batch->count - 1));
+        fake_stop();
+    }
+}
+
 /* An interval without records counts; one in which the channel is full does not. */
 static void test_empty_count(void **state)
 {
@@ -392,6 +413,7 @@ int main(void)
         cmocka_unit_test(test_texts_are_the_batchs_own),
         cmocka_unit_test(test_texts_after_no_memory),
         cmocka_unit_test(test_offsets),
+        cmocka_unit_test(test_covers_its_records_without_memory),
         cmocka_unit_test(test_empty_count),
         cmocka_unit_test(test_errors_are_logged_once_in_a_while),
         cmocka_unit_test(test_fatal),

@@ -422,6 +422,38 @@ static void test_gaps(void **state)
     run_gaps(seed + 3, 20, 0, 4000); /* transactions that would have a thousand ranges */
 }
 
+/* A lease that waits for room goes elsewhere. When its time has come, the sink does not ask for turns without end. */
+static void test_waits_for_nothing(void **state)
+{
+    begin(1, 0, 1);
+    run.frames = FRAMES_MAX;
+    run.stride = 2;
+    const struct ps_kafka_keeping *keeping = &run.sender->transaction.keeping;
+    for (unsigned turns = 0; keeping->room_ns == PS_NEVER; turns++) {
+        assert_true(turns < TURNS_MAX);
+        turn();
+    }
+    assert_non_null(run.offered);
+    assert_null(run.sender->window.held.first);
+    const uint64_t due_ns = keeping->room_ns;
+    assert_true(ps_kafka_sender_tick(run.sender, &run.stage.now) <= due_ns);
+    give_back();
+    for (unsigned turns = 0; run.sender->making && turns < 100000; turns++) {
+        usleep(50);
+        (void)ps_kafka_sender_tick(run.sender, &run.stage.now);
+    }
+    unsigned at_once = 0;
+    while (run.stage.now.mono_ns < due_ns + PS_NS_PER_S) {
+        at_once += ps_kafka_sender_tick(run.sender, &run.stage.now) <= run.stage.now.mono_ns;
+        (void)ps_test_coordinator_serve(run.broker);
+        ps_test_stage_pass_ms(&run.stage, 10);
+    }
+    print_message("%u turns at once\n", at_once);
+    assert_in_range(at_once, 0, 20);
+    die();
+    ps_test_coordinator_stop(run.broker);
+}
+
 /* A batch of a source of files: its file is at this position now; -1: it is gone. */
 static struct ps_lease *read_file(uint64_t sequence, int64_t position)
 {
@@ -474,8 +506,13 @@ static void test_files(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_calm),    cmocka_unit_test(test_kills),        cmocka_unit_test(test_faults),
-        cmocka_unit_test(test_recalls), cmocka_unit_test(test_several_logs), cmocka_unit_test(test_gaps),
+        cmocka_unit_test(test_calm),
+        cmocka_unit_test(test_kills),
+        cmocka_unit_test(test_faults),
+        cmocka_unit_test(test_recalls),
+        cmocka_unit_test(test_several_logs),
+        cmocka_unit_test(test_gaps),
+        cmocka_unit_test(test_waits_for_nothing),
         cmocka_unit_test(test_files),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
