@@ -6,6 +6,7 @@
 #include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #define JSON_BYTES_MAX (4U * 1024U * 1024U)
 #define DEPTH_MAX 200U
@@ -183,6 +184,15 @@ static bool parse_items(struct parser *parser, const json_t *json, enum type typ
     return true;
 }
 
+/* Java's Schema.Field.Order; a field need not have one. */
+static bool is_order(const json_t *order)
+{
+    const char *text = json_string_value(order);
+    return order == NULL ||
+           (text != NULL && (strcasecmp(text, "ascending") == 0 || strcasecmp(text, "descending") == 0 ||
+                             strcasecmp(text, "ignore") == 0));
+}
+
 static bool parse_fields(struct parser *parser, const json_t *json, const char *space, unsigned depth,
                          uint32_t number)
 {
@@ -200,6 +210,8 @@ static bool parse_fields(struct parser *parser, const json_t *json, const char *
         uint32_t part;
         if (name == NULL || strpbrk(name, "\"\\") != NULL || json_object_get(field, "type") == NULL)
             return wrong(parser, "a field without name or type", NULL);
+        if (!is_order(json_object_get(field, "order")))
+            return wrong(parser, "an order that is not ascending, descending or ignore, of the field", name);
         fprintf(parser->out, "%s{\"name\":\"%s\",\"type\":", i > 0 ? "," : "", name);
         if (!parse(parser, json_object_get(field, "type"), space, depth, &part))
             return false;

@@ -82,6 +82,23 @@ def malformed_line(flow, flume, penstock):
     return False
 
 
+def failed_file(flow, flume, penstock):
+    """docs/stages/source_spooldir.md: what comes before the bytes that cannot be read is delivered; Flume gives the events of a batch or none."""
+    if flow.kind != "spooldir" or flume.files != penstock.files or not is_part(flume.sinks[0], penstock.sinks[0]):
+        return False
+    more = list(penstock.sinks[0])
+    for event in flume.sinks[0]:
+        more.remove(event)
+    lines = set()
+    for path, content in penstock.files:
+        try:
+            content.decode(flow.source.get("inputCharset", "utf-8"))
+        except (UnicodeDecodeError, LookupError):
+            if not path.endswith(flow.source.get("fileSuffix", ".COMPLETED")):
+                lines |= set(content.split(b"\n"))
+    return bool(more) and all(body in lines for body, _ in more)
+
+
 def is_part(part, whole):
     """Whether the events of `part` are among those of `whole`, in this order."""
     rest = iter(whole)
@@ -103,7 +120,7 @@ def unknown_serializer(flow, flume, penstock):
     return flow.kind == "file_roll" and flow.sinks[0].get("sink.serializer") == "nope" and penstock.sinks == [([], b"")] and flume.sinks[0][1] == b"" and flume.answers == penstock.answers
 
 
-KNOWN = [malformed_line, lost_with_a_bad_line, unknown_serializer]
+KNOWN = [malformed_line, failed_file, lost_with_a_bad_line, unknown_serializer]
 
 
 def known(flow, flume, penstock):

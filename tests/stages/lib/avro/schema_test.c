@@ -45,8 +45,33 @@ static void test_types_within_types(void **state)
     }
 }
 
+/* Of a field: Java's Schema.Field.Order, in any case. */
+static void test_orders(void **state)
+{
+    static const struct {
+        const char *order;
+        bool taken;
+    } rows[] = {
+        {"\"ascending\"", true},   {"\"Descending\"", true}, {"\"IGNORE\"", true}, {"\"descendin\"", false},
+        {"\"dYscending\"", false}, {"\"\"", false},          {"null", false},      {"1", false}};
+    for (size_t i = 0; i < PS_COUNT_OF(rows); i++) {
+        char json[200];
+        struct ps_err err = {0};
+        int length = snprintf(json, sizeof json,
+                              "{\"type\":\"record\",\"name\":\"r\",\"fields\":[{\"name\":\"a\",\"type\":"
+                              "\"int\",\"order\":%s}]}",
+                              rows[i].order);
+        struct ps_avro_schema *schema = ps_avro_schema_create(json, (size_t)length, &err);
+        if ((schema != NULL) != rows[i].taken)
+            fail_msg("order %s: %s", rows[i].order, err.text);
+        if (schema != NULL)
+            ps_avro_schema_destroy(schema);
+    }
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_types_within_types)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_types_within_types),
+                                       cmocka_unit_test(test_orders)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
