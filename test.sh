@@ -246,7 +246,7 @@ whole() { # PRESET CTEST-OPTION...: everything built, then the tests
     configure "$one" || { broken "configure $one"; return; }
     compile "$one" || broken "build $one"
     say "$one: tests"
-    run "$one" "$one" -j "$slots" "$@" # the last -j counts
+    run "$one" "$one" -j "$slots" "$@"
 }
 
 # ---- beside the tests of the release build ----
@@ -259,7 +259,10 @@ clang_warnings() { # nothing of this build is run
     say "clang: no warnings"
     { configure warnings && compile warnings penstock; } || broken "build warnings"
 }
-address_sanitizer() { whole asan -LE '^(e2e|real|stress)$' -j $((5 * jobs)); }
+address_sanitizer() {
+    local slots=$((5 * jobs))
+    whole asan -LE '^(e2e|real|stress)$'
+}
 thread_sanitizer() {
     say "tsan"
     local programs=() # these tests start none

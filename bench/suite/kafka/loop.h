@@ -41,7 +41,7 @@ struct ps_kafka_loop_job {
  * CPU-second of this process. */
 double ps_kafka_loop_agent_rate(struct ps_agent *agent, struct ps_kafka_loop_job *job);
 
-/* What the runs of one side of a pair did besides their figure; the warm-up is the first run. */
+/* Rates, CPU time and losses of the runs of one side of a pair; the warm-up is the first run. */
 struct ps_kafka_side {
     unsigned runs;
     double per_second[PS_ROUNDS_MAX + 1];         /* wall clock */

@@ -397,11 +397,20 @@ def group_in_negative_look(case, flume, penstock):
     return bool(names) and all(theirs[0] == ours[0] and others(theirs[1]) == others(ours[1]) for theirs, ours in zip(flume.events, penstock.events))
 
 
+KEEPING = ("?=", "?!", "?<=", "?<!", "?>")  # Java keeps what a group within one of these matched
+
+
+def is_part(part, whole):
+    """Whether the items of `part` are among those of `whole`, in this order."""
+    rest = iter(whole)
+    return all(item in rest for item in part)
+
+
 def group_that_was_left(case, flume, penstock):
     """docs/stages/interceptor_regex_filter.md: Java keeps what a group matched within a look-around or an atomic group, and `\\1` of another alternative finds it."""
     regex = case.keys.get("regex", "")
     asked = {int(number) for number in re.findall(r"\\([1-9])", regex)}
-    return case.type == "regex_filter" and "|" in regex and bool(asked & groups_within(regex, "?=", "?!", "?<=", "?<!", "?>")) and \
+    return case.type == "regex_filter" and "|" in regex and bool(asked & groups_within(regex, *KEEPING)) and \
         flume.refused is None and penstock.refused is None and abs(len(flume.events) - len(penstock.events)) == 1 and not (flume.events and penstock.events)
 
 
@@ -409,14 +418,10 @@ def group_that_replaces(case, flume, penstock):
     """docs/stages/interceptor_search_replace.md: the same; `$1` of another alternative has what the group matched."""
     regex = case.keys.get("searchPattern", "")
     asked = {int(number) for number in re.findall(r"\$([1-9])", case.keys.get("replaceString", ""))}
-    if case.type != "search_replace" or "|" not in regex or not asked & groups_within(regex, "?=", "?!", "?<=", "?<!", "?>") or len(flume.events) != len(penstock.events):
+    if case.type != "search_replace" or "|" not in regex or not asked & groups_within(regex, *KEEPING) or len(flume.events) != len(penstock.events):
         return False
-
-    def without(body, other):  # what is more in the one is only in the places of the group
-        rest = iter(body)
-        return all(byte in rest for byte in other)
     return flume.refused is None and penstock.refused is None and all(
-        theirs[1] == ours[1] and without(theirs[0], ours[0]) for theirs, ours in zip(flume.events, penstock.events))
+        theirs[1] == ours[1] and is_part(ours[0], theirs[0]) for theirs, ours in zip(flume.events, penstock.events))
 
 
 def groups_within(regex, *kinds):

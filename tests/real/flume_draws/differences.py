@@ -78,17 +78,15 @@ def malformed_line(flow, flume, penstock):
         try:
             b"".join(pieces).decode(charset.replace("-bebe", "-be"))
         except (UnicodeDecodeError, LookupError):
-            return is_part(flume.sinks[0], penstock.sinks[0])
+            return compare.is_part(flume.sinks[0], penstock.sinks[0])
     return False
 
 
 def failed_file(flow, flume, penstock):
     """docs/stages/source_spooldir.md: what comes before the bytes that cannot be read is delivered; Flume gives the events of a batch or none."""
-    if flow.kind != "spooldir" or flume.files != penstock.files or not is_part(flume.sinks[0], penstock.sinks[0]):
+    more = events_more(flume, penstock) if flow.kind == "spooldir" and flume.files == penstock.files else None
+    if not more:
         return False
-    more = list(penstock.sinks[0])
-    for event in flume.sinks[0]:
-        more.remove(event)
     lines = set()
     for path, content in penstock.files:
         try:
@@ -96,22 +94,24 @@ def failed_file(flow, flume, penstock):
         except (UnicodeDecodeError, LookupError):
             if not path.endswith(flow.source.get("fileSuffix", ".COMPLETED")):
                 lines |= set(content.split(b"\n"))
-    return bool(more) and all(body in lines for body, _ in more)
+    return all(body in lines for body, _ in more)
 
 
-def is_part(part, whole):
-    """Whether the events of `part` are among those of `whole`, in this order."""
-    rest = iter(whole)
-    return all(event in rest for event in part)
+def events_more(flume, penstock):
+    """The events that penstock has beside those of Flume; None if it lacks one of these, or has them in another order."""
+    if not compare.is_part(flume.sinks[0], penstock.sinks[0]):
+        return None
+    more = list(penstock.sinks[0])
+    for event in flume.sinks[0]:
+        more.remove(event)
+    return more
 
 
 def lost_with_a_bad_line(flow, flume, penstock):
     """docs/stages/source_multiport_syslogtcp.md: Flume loses a line that it cannot read, and those read together with it."""
-    if flow.kind != "multiport" or not is_part(flume.sinks[0], penstock.sinks[0]) or flume.answers != penstock.answers:
+    more = events_more(flume, penstock) if flow.kind == "multiport" and flume.answers == penstock.answers else None
+    if more is None:
         return False
-    more = list(penstock.sinks[0])
-    for event in flume.sinks[0]:
-        more.remove(event)
     return any((b"flume.syslog.status", b"Invalid") in headers for _, headers in more) or b"\n\n" in b"".join(b"".join(one[2]) for one in flow.actions)
 
 

@@ -76,7 +76,7 @@ static void note(struct pending *pending, const struct ps_name *name, const char
         (struct ps_header){.name = name, .value = value, .value_length = length};
 }
 
-/* Whether the event has a header of that name, or gets one. */
+/* Returns whether the event has a header of that name, or gets one. */
 static bool has(const struct ps_event *event, const struct pending *pending, const struct ps_name *name)
 {
     for (uint32_t i = 0; i < pending->count; i++)

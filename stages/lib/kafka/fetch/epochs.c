@@ -1,7 +1,7 @@
-/* Whether the leader of a partition has the records that were read (KIP-320). A leader that was behind is elected if no other
+/* Asks the leader of a partition whether it has the records that were read (KIP-320). A leader that was behind is elected if no other
  * replica is left (unclean.leader.election.enable): it has other records, or none, at offsets that were read. Each leader has an
- * epoch, which its batches carry. A new leader is asked where the epoch of the last record that was fetched ends in its log; what
- * follows that offset differs, and is read.
+ * epoch, which its batches carry. The lane asks a new leader where the epoch of the last record that was fetched ends in its
+ * log. The records behind that offset differ, and the lane reads them.
  *
  * Brokers from 2.3 answer consumers. With older ones nothing is checked. */
 #include "stages/lib/kafka/fetch/fetch_internal.h"
@@ -36,7 +36,7 @@ static void begin_check(struct ps_kafka_fetch *fetch, struct ps_kafka_fetch_part
     part->rest_ns = fetch->mono_ns;
 }
 
-/* What was fetched is read first. */
+/* The records that were fetched are read before the question. */
 static bool wants(const struct ps_kafka_fetch *fetch, uint32_t i, const struct ps_kafka_lane_broker *broker)
 {
     const struct ps_kafka_fetch_part *part = &fetch->parts[i];
@@ -76,7 +76,7 @@ static void ask(struct ps_kafka_fetch *fetch, struct ps_kafka_lane_broker *broke
     ps_kafka_lane_broker_send(broker, ps_kafka_lane_request_end(request, at));
 }
 
-/* A broker that came up may be too old to be asked. */
+/* A broker that has come up may be too old for the question. */
 static void skip_old(struct ps_kafka_fetch *fetch, const struct ps_kafka_lane_broker *broker)
 {
     for (uint32_t i = 0; i < fetch->part_count; i++) {
@@ -142,7 +142,7 @@ static void checked(struct ps_kafka_fetch *fetch, uint32_t stream, int16_t error
         part->state = PS_KAFKA_PART_READY;
         return;
     }
-    /* What was read before counts no more then, so it is delivered first. */
+    /* Records that were read before count no more then, so the lane waits until they are delivered. */
     if (error == 0 && ps_kafka_stream_is_drained(&fetch->streams.items[stream])) {
         truncated(fetch, stream, end, epoch);
         return;

@@ -212,7 +212,7 @@ struct ps_kafka_fetch {
     struct ps_kafka_unpacker *unpacker;
     uint64_t block_number; /* the last one given to a block: tells it from others at its address */
     bool kept;             /* a record was not taken, or there was no memory for it */
-    /* Since when there has been no memory to decompress the batch that is to be read; 0: there is. Nothing is asked for. */
+    /* Since when there has been no memory to decompress the batch that is to be read; 0: there is. The lane sends no Fetch meanwhile. */
     uint64_t starved_ns;
 };
 
@@ -309,8 +309,8 @@ void ps_kafka_parts_take(struct ps_kafka_fetch *fetch, struct ps_slice topic, in
 void ps_kafka_parts_drop(struct ps_kafka_fetch *fetch);
 struct ps_kafka_fetch_part *ps_kafka_parts_find(struct ps_kafka_fetch *fetch, const char *topic,
                                                 uint32_t length, int32_t partition, uint32_t *stream);
-/* What was fetched from this offset on is given up: it is asked for again, and an answer that is under way is not accepted, as it
- * would be behind the gap. A partition that was to begin elsewhere goes on first with what its log still has. */
+/* Gives the records up that were fetched from this offset on. The lane asks for them again, and does not accept an answer that is
+ * under way, as it would be behind the gap. A partition that was to begin elsewhere goes on first with what its log still has. */
 void ps_kafka_parts_ask_again(struct ps_kafka_fetch_part *part, int64_t offset);
 void ps_kafka_offsets_turn(struct ps_kafka_fetch *fetch);
 uint64_t ps_kafka_offsets_due_ns(const struct ps_kafka_fetch *fetch);
