@@ -97,6 +97,12 @@ def failed_file(flow, flume, penstock):
     return all(body in lines for body, _ in more)
 
 
+def negative_line_length(flow, flume, penstock):
+    """docs/stages/source_netcat.md: Flume opens its port, and neither reads nor answers; penstock refuses the source."""
+    return flow.kind == "netcat" and flow.source.get("max-line-length") == "-1" and flume.sinks == penstock.sinks == [[]] and \
+        all(how == "silent" for _, how in flume.answers) and all(how == "refused" for _, how in penstock.answers)
+
+
 def events_more(flume, penstock):
     """The events that penstock has beside those of Flume; None if it lacks one of these, or has them in another order."""
     if not compare.is_part(flume.sinks[0], penstock.sinks[0]):
@@ -120,7 +126,7 @@ def unknown_serializer(flow, flume, penstock):
     return flow.kind == "file_roll" and flow.sinks[0].get("sink.serializer") == "nope" and penstock.sinks == [([], b"")] and flume.sinks[0][1] == b"" and flume.answers == penstock.answers
 
 
-KNOWN = [malformed_line, failed_file, lost_with_a_bad_line, unknown_serializer]
+KNOWN = [malformed_line, negative_line_length, failed_file, lost_with_a_bad_line, unknown_serializer]
 
 
 def known(flow, flume, penstock):
