@@ -56,6 +56,7 @@ import org.apache.hadoop.fs.RawLocalFileSystem;
 import org.apache.hadoop.fs.permission.FsPermission;
 
 public class FlumeDraws {
+    static final long ANSWER_MS = 30000;
     static final int EVENTS_MAX = 100000; // of one input
     static final PrintStream out = new PrintStream(System.out, false, StandardCharsets.US_ASCII);
     static File folder;
@@ -361,7 +362,18 @@ public class FlumeDraws {
         }
     }
 
-    public static void main(String[] arguments) throws IOException {
+    /** Java may try the ways of a costly expression for hours. After ANSWER_MS the answer is that of the thread that is stopped: ThreadDeath. */
+    @SuppressWarnings({"deprecation", "removal"})
+    void answerInTime() throws InterruptedException {
+        Thread thread = new Thread(this::answer);
+        thread.setDaemon(true);
+        thread.start();
+        thread.join(ANSWER_MS);
+        if (thread.isAlive()) thread.stop();
+        thread.join();
+    }
+
+    public static void main(String[] arguments) throws IOException, InterruptedException {
         folder = new File(arguments[0]);
         BufferedReader cases = new BufferedReader(new InputStreamReader(System.in, StandardCharsets.US_ASCII));
         FlumeDraws one = null;
@@ -383,7 +395,7 @@ public class FlumeDraws {
                 one.events.add(EventBuilder.withBody(bytes(words[1]), headers));
                 break;
             case "end":
-                one.answer();
+                one.answerInTime();
                 out.println("end");
                 out.flush();
                 break;
