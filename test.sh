@@ -332,7 +332,8 @@ wait_for_fetch() { # also in a branch, whose child it is not
 scripts() {
     say "scripts and layout"
     local files
-    mapfile -t files < <(find . \( -name .git -o -path ./build -o -path "./$build" \) -prune -o -type f -size -100k -print0 |
+    # a corpus holds input of parsers, some of it after a line that looks like a script's
+    mapfile -t files < <(find . \( -name .git -o -path ./build -o -path "./$build" -o -path ./tests/fuzz/corpus \) -prune -o -type f -size -100k -print0 |
         LC_ALL=C xargs -0 awk 'FNR == 1 { if (/^#!.*(\/| )(ba)?sh/) print FILENAME; nextfile }')
     printf '%s\0' "${files[@]}" | xargs -0 -n 8 -P "$jobs" shellcheck -x -P SCRIPTDIR || broken "shellcheck"
     mapfile -t files < <(find commands core rings regex conf stages bench tests -name '*.[ch]')
