@@ -272,6 +272,31 @@ static void test_ends_early(void **unused)
     }
 }
 
+/* The original is deleted while its compressed file still grows, slowly: its lines that were read do not come again, and the others come. */
+static void test_original_goes_before_it_is_whole(void **unused)
+{
+    enum { LINE_BYTES = 64, COUNT = 2000, READ = 700, PARTS = 12 };
+    size_t length = pack("app.log.1.gz", text, lines_make(text, 0, COUNT, LINE_BYTES), packed, sizeof packed);
+    ps_test_folder_append("app.log", text, (size_t)READ * LINE_BYTES);
+    PS_START(AUTO, "idleTimeout", "50");
+    expect_numbers(0, READ);
+    size_t at = 0;
+    for (unsigned part = 1; part < PARTS; part++) {
+        size_t end = length * part / PARTS;
+        ps_test_folder_append("app.log.1.gz", packed + at, end - at);
+        at = end;
+        fence();
+        if (part == 1)
+            remove_file("app.log");
+        ps_test_stage_pass_ms(&stage, 7000);
+        ps_test_source_settle(&stage, 0, 10);
+    }
+    ps_test_folder_append("app.log.1.gz", packed + at, length - at);
+    expect_numbers(READ, COUNT - READ);
+    fence();
+    ps_test_stage_fini(&stage);
+}
+
 /* The lines before damage are read when the file rests, and the file is named once in each life. */
 static void damaged(bool stopped)
 {
@@ -465,21 +490,14 @@ static void test_undelivered(void **unused)
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(test_##name, setup, ps_test_folder_teardown)
-    const struct CMUnitTest tests[] = {TEST(new_files),
-                                       TEST(read_before),
-                                       TEST(rest),
-                                       TEST(restart_in_the_middle),
-                                       TEST(begins_alike),
-                                       TEST(original_stays),
-                                       TEST(ends_early),
-                                       TEST(damaged),
-                                       TEST(damaged_and_put_right_while_stopped),
-                                       TEST(members),
-                                       TEST(long_lines),
-                                       TEST(skip_to_end),
-                                       TEST(key_is_changed),
-                                       TEST(copytruncate),
-                                       TEST(written_over),
+    const struct CMUnitTest tests[] = {TEST(new_files),    TEST(read_before),
+                                       TEST(rest),         TEST(restart_in_the_middle),
+                                       TEST(begins_alike), TEST(original_stays),
+                                       TEST(ends_early),   TEST(original_goes_before_it_is_whole),
+                                       TEST(damaged),      TEST(damaged_and_put_right_while_stopped),
+                                       TEST(members),      TEST(long_lines),
+                                       TEST(skip_to_end),  TEST(key_is_changed),
+                                       TEST(copytruncate), TEST(written_over),
                                        TEST(undelivered)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

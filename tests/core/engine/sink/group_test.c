@@ -114,6 +114,31 @@ static void test_sink_that_dies(void **state)
     ps_test_group_stop();
 }
 
+/* What the recall of a failing sink learns to be delivered does not end its failures: each rest is twice the last one. */
+static void test_rests_of_a_sink_that_delivers_at_its_end(void **state)
+{
+    ps_test_group_start(&failover, 2);
+    for (unsigned failures = 1, rest_s = 2; failures <= 4; failures++, rest_s *= 2) {
+        size_t settled = strlen(ps_test_group.members[0].settled);
+        ps_test_group.members[0].keeps = true;
+        ps_test_group_make(1, 1);
+        assert_int_equal(ps_test_group.members[0].kept_count, 1);
+        ps_test_group.members[0].fails = true;
+        ps_test_group_pass_s(1);
+        assert_int_equal(strlen(ps_test_group.members[0].settled), settled + 1);
+        unsigned passed_s = 0;
+        for (; ps_test_group.members[0].opens == failures; passed_s++)
+            ps_test_group_pass_s(1);
+        if (passed_s + 1 < rest_s || passed_s > rest_s + 1)
+            fail_msg("failure %u: opened again after %u s, not %u s", failures, passed_s, rest_s);
+        ps_test_group_pass_s(1);
+    }
+    ps_test_group.members[0].keeps = false;
+    ps_test_group_make(1, 2);
+    assert_int_equal(strlen(ps_test_group.members[0].settled), 6);
+    ps_test_group_stop();
+}
+
 /* A sink that goes on trying by itself reports that: with another one in the group this is a failure. */
 static void test_sink_in_trouble(void **state)
 {
@@ -316,6 +341,7 @@ int main(void)
         cmocka_unit_test(test_rollback_in_the_middle_of_a_batch),
         cmocka_unit_test(test_rollback_with_leases_under_way),
         cmocka_unit_test(test_sink_that_dies),
+        cmocka_unit_test(test_rests_of_a_sink_that_delivers_at_its_end),
         cmocka_unit_test(test_sink_in_trouble),
         cmocka_unit_test(test_sink_that_does_not_open),
         cmocka_unit_test(test_one_lease_after_a_penalty),

@@ -468,6 +468,36 @@ static void test_given_back_before_reset(void **state)
     end(&run);
 }
 
+/* A member gives its partitions up for much longer than its session, and every heartbeat is answered with the rebalance: it stays a member,
+ * and loses nothing of what it delivers. */
+static void test_slow_revocation(void **state)
+{
+    static struct run run;
+    static const struct ps_pair session = {.key = "session.timeout.ms", .value = "1000"};
+    begin(&run, 1, &session, 1);
+    append(&run);
+    read_all(&run);
+    for (unsigned i = 0; i < 2; i++) {
+        append(&run);
+        while (run.waiting_count == 0)
+            turn(&run);
+        run.group.rebalances = true;
+        int32_t generation = run.group.generation;
+        unsigned beats = run.group.asked[PS_TEST_KEY_HEARTBEAT];
+        uint64_t until_ns = run.group.now_ns + 5 * PS_NS_PER_S;
+        while (run.group.now_ns < until_ns)
+            turn(&run);
+        assert_int_equal(run.group.generation, generation);
+        assert_in_range(run.group.asked[PS_TEST_KEY_HEARTBEAT] - beats, 15, 30);
+        read_all(&run);
+        assert_int_equal(run.group.generation, generation + 1);
+    }
+    assert_int_equal(run.again, 0);
+    stop(&run);
+    check_committed(&run);
+    end(&run);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -482,6 +512,7 @@ int main(void)
         cmocka_unit_test(test_errors_of_answers),
         cmocka_unit_test(test_no_memory_to_decompress),
         cmocka_unit_test(test_given_back_before_reset),
+        cmocka_unit_test(test_slow_revocation),
     };
     ps_log_set_level(PS_LOG_OFF);
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -2,7 +2,11 @@
  * does not disturb later requests. Time is the test's: a turn is a millisecond. */
 #include <stdio.h>
 
+#include "stages/lib/kafka/errors.h"
 #include "tests/support/kafka/lane_run.h"
+
+#define ERROR_TIMED_OUT 7
+#define ERROR_FEW_REPLICAS_AFTER_APPEND 20
 
 /* ---- connections that are lost ---- */
 
@@ -103,6 +107,33 @@ static void test_purge_of_repetition(void **state)
     assert_true(run.reports[0].perhaps_written);
     deliver(&run);
     end(&run);
+}
+
+/* A set waits to be sent again after each error that ends by itself: only two of them say that the records may be in the log. */
+static void test_purge_after_each_error(void **state)
+{
+    unsigned asked = 0;
+    for (size_t i = 0; i < ps_kafka_error_count; i++) {
+        const struct ps_kafka_error *error = &ps_kafka_errors[i];
+        bool perhaps = error->code == ERROR_TIMED_OUT || error->code == ERROR_FEW_REPLICAS_AFTER_APPEND;
+        if (error->outcome != PS_KAFKA_AGAIN || error->code < -1)
+            continue;
+        struct run run;
+        begin(&run, "retry.backoff.ms", "60000");
+        submit(&run);
+        const struct produced produced = expect_produce(&run);
+        answer_produce(&run, &produced, (int16_t)error->code, 0);
+        for (unsigned turns = 0; turns < 5; turns++)
+            turn(&run);
+        ps_kafka_native.purge(run.producer, true);
+        wait_for_reports(&run, 1);
+        if (run.reports[0].perhaps_written != perhaps)
+            fail_msg("%s: perhaps written is %d", error->name, run.reports[0].perhaps_written);
+        assert_int_equal(run.reports[0].error, perhaps ? LIBRARY_PURGED_IN_FLIGHT : LIBRARY_PURGED_QUEUE);
+        end(&run);
+        asked++;
+    }
+    assert_in_range(asked, 20, ps_kafka_error_count);
 }
 
 /* ---- topics and partitions ---- */
@@ -241,6 +272,7 @@ int main(void)
         cmocka_unit_test(test_rest_begins_again),
         cmocka_unit_test(test_purge_says_what_was_sent),
         cmocka_unit_test(test_purge_of_repetition),
+        cmocka_unit_test(test_purge_after_each_error),
         cmocka_unit_test(test_partition_behind_the_last),
         cmocka_unit_test(test_unknown_topic_is_waited_for_each_time),
         cmocka_unit_test(test_late_metadata),

@@ -367,6 +367,45 @@ static void test_changes_are_noticed(void **state)
     ps_key_ring_destroy(keys);
 }
 
+/* A whole head of a frame says any length, with the right checksum of its payload: one that has no room for its tag is no frame, and one of a
+ * tag alone is no event. Neither is handed out, and those behind it are. */
+static void test_lengths_around_the_tag(void **state)
+{
+    static const uint32_t lengths[] = {0, 1, PS_SEAL_TAG_BYTES - 1, PS_SEAL_TAG_BYTES, PS_SEAL_TAG_BYTES + 1};
+    struct ps_key_ring *keys = make_keys("a32");
+    for (size_t i = 0; i < PS_COUNT_OF(lengths); i++) {
+        struct ps_segment_head head;
+        struct ps_segment_place place;
+        struct ps_frame frame;
+        lossy_init(&disk);
+        struct ps_segment_log *log = open_log(keys, "a");
+        put(log, 1, 40);
+        ps_segment_log_close(log);
+        char *file = segment_file(1)->now, *first = file + PS_SEGMENT_SEALED_HEAD_BYTES;
+        assert_true(ps_segment_head_read(file, &head));
+        assert_true(ps_frame_read(first, head.salt, &frame));
+        frame.length = lengths[i];
+        make_right(first, head.salt, frame);
+        log = open_log(keys, "a");
+        unsigned whole_count = 0;
+        while (ps_segment_log_feed(log, &place, NULL) == PS_SEGMENT_FED) {
+            char payload[256];
+            assert_in_range(place.length, 0, sizeof payload);
+            bool whole = ps_segment_load(&files, &place, &sealer, payload, NULL) == PS_SEGMENT_READ_WHOLE;
+            assert_int_equal(whole, place.number > 1);
+            assert_true(whole || lengths[i] >= PS_SEAL_TAG_BYTES);
+            whole_count += whole;
+            if (!whole)
+                ps_segment_log_lost(log, &place);
+        }
+        assert_true(report_count > 0);
+        assert_int_equal(whole_count, 39);
+        ps_segment_log_close(log);
+        lossy_fini(&disk);
+    }
+    ps_key_ring_destroy(keys);
+}
+
 /* The head of a segment cannot be changed either: it would be another key. */
 static void test_a_changed_head(void **state)
 {
@@ -456,13 +495,10 @@ static int free_sealer(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_nothing_is_in_plain_text),
-        cmocka_unit_test(test_keys_change),
-        cmocka_unit_test(test_a_missing_key_holds_back),
-        cmocka_unit_test(test_a_tail_without_key),
-        cmocka_unit_test(test_plain_text_only_when_told),
-        cmocka_unit_test(test_changes_are_noticed),
-        cmocka_unit_test(test_a_changed_head),
+        cmocka_unit_test(test_nothing_is_in_plain_text),  cmocka_unit_test(test_keys_change),
+        cmocka_unit_test(test_a_missing_key_holds_back),  cmocka_unit_test(test_a_tail_without_key),
+        cmocka_unit_test(test_plain_text_only_when_told), cmocka_unit_test(test_changes_are_noticed),
+        cmocka_unit_test(test_lengths_around_the_tag),    cmocka_unit_test(test_a_changed_head),
         cmocka_unit_test(test_no_nonce_comes_twice),
     };
     return cmocka_run_group_tests(tests, NULL, free_sealer);
