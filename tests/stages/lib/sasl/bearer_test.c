@@ -85,6 +85,37 @@ static void test_unsecured(void **state)
     assert_null(ps_token_source_create(&bad, &err));
 }
 
+/* The longest subject is in the token as it is; one byte more, and what would need to be escaped, is refused. */
+static void test_subjects(void **state)
+{
+    enum { MOST = 512 };
+    char subject[MOST + 2], claims[1024], wanted[MOST + 16], reason[PS_SASL_REASON_BYTES];
+    for (size_t length = MOST - 1; length <= MOST + 1; length++) {
+        struct ps_err err = {0};
+        bool later;
+        memset(subject, 's', length);
+        subject[length] = '\0';
+        const struct ps_token_settings settings = {.subject = subject, .wake_fd = -1};
+        struct ps_token_source *source = ps_token_source_create(&settings, &err);
+        assert_int_equal(source != NULL, length <= MOST);
+        assert_int_equal(err.text[0] != '\0', length > MOST);
+        if (source == NULL)
+            continue;
+        const char *first = strchr(ps_token_source_take(source, PS_NS_PER_S, &later, reason), '.');
+        decode(first + 1, (size_t)(strchr(first + 1, '.') - first - 1), claims);
+        snprintf(wanted, sizeof wanted, "{\"sub\":\"%s\",", subject);
+        assert_memory_equal(claims, wanted, strlen(wanted));
+        ps_token_source_destroy(source);
+    }
+    static const char *const bad[] = {"\"", "a\"", "\\", "a\\b"};
+    for (size_t i = 0; i < PS_COUNT_OF(bad); i++) {
+        struct ps_err err = {0};
+        const struct ps_token_settings settings = {.subject = bad[i], .wake_fd = -1};
+        assert_null(ps_token_source_create(&settings, &err));
+        assert_non_null(strstr(err.text, "512"));
+    }
+}
+
 /* ---- an endpoint ---- */
 
 struct endpoint {
@@ -246,9 +277,10 @@ static void test_endpoint_fails(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_message),        cmocka_unit_test(test_refusal),
-        cmocka_unit_test(test_unsecured),      cmocka_unit_test(test_endpoint),
-        cmocka_unit_test(test_endpoint_fails), cmocka_unit_test(test_late_answer),
+        cmocka_unit_test(test_message),     cmocka_unit_test(test_refusal),
+        cmocka_unit_test(test_unsecured),   cmocka_unit_test(test_subjects),
+        cmocka_unit_test(test_endpoint),    cmocka_unit_test(test_endpoint_fails),
+        cmocka_unit_test(test_late_answer),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
