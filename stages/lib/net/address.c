@@ -149,28 +149,13 @@ static int try_bind(const struct ps_bind_options *options, const struct ps_addre
     return fd;
 }
 
-/* Without the brackets of "[::1]". Returns NULL if it has no room in `name`, or is empty. */
-static const char *bare_host(const char *host, char name[PS_HOST_NAME_BYTES])
-{
-    size_t length = strlen(host);
-    if (length >= 2 && host[0] == '[' && host[length - 1] == ']') {
-        host++;
-        length -= 2;
-    }
-    if (length == 0 || length >= PS_HOST_NAME_BYTES)
-        return NULL;
-    memcpy(name, host, length);
-    name[length] = '\0';
-    return name;
-}
-
 bool ps_address_is_literal(const char *host)
 {
     char name[PS_HOST_NAME_BYTES];
     struct addrinfo hints = {.ai_flags = AI_NUMERICHOST, .ai_socktype = SOCK_STREAM}, *list;
     if (host == NULL)
         return true;
-    if (bare_host(host, name) == NULL || getaddrinfo(name, NULL, &hints, &list) != 0)
+    if (ps_resolve_bare_host(host, name) == NULL || getaddrinfo(name, NULL, &hints, &list) != 0)
         return false;
     freeaddrinfo(list);
     return true;
@@ -192,7 +177,7 @@ static enum ps_status find_address(const struct ps_bind_options *options, struct
         if (ps_lookup_address(options->lookup, address, err) != PS_OK)
             return PS_FAIL;
     } else {
-        if (bare_host(options->host, name) == NULL)
+        if (ps_resolve_bare_host(options->host, name) == NULL)
             return ps_err_set(err, "\"%.64s\" is not a host name or address", options->host);
         int error = ps_resolve(name, address);
         if (error != 0)

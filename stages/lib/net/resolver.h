@@ -34,8 +34,10 @@ bool ps_resolver_answer(struct ps_resolver *resolver, struct ps_question *answer
 /* Waits for an answer, at most `timeout_ms`, and takes it. Returns false when there is none. Not on a worker. */
 bool ps_resolver_wait(struct ps_resolver *resolver, uint32_t timeout_ms, struct ps_question *answer);
 
+/* Copies the host without the brackets of "[::1]". Returns NULL if it has no room in `name`, or is empty. */
+const char *ps_resolve_bare_host(const char *host, char name[PS_HOST_NAME_BYTES]);
 /* Looks the name up on the calling thread: the first IPv4 address if there is any, as in a JVM. Returns 0, or an error as of
- * getaddrinfo. An address in digits is answered without a name server. */
+ * getaddrinfo. An address in digits, also "[::1]", is answered without a name server. */
 int ps_resolve(const char *name, struct ps_address *address);
 /* Does the same, but returns the name's next address after the one in `address` (length 0: none), in an order that
  * does not depend on the order of the name server's answer, IPv4 before IPv6, and begins again after the last one.
