@@ -10,6 +10,8 @@ Options:
   --wide        a bug that the chosen tests miss is run against every test of the build too (minutes each)
   --together    builds once, with every bug behind PS_MUTANT (tests/mutation/together.py): minutes for a set instead of an hour. Tests that
                 begin programs with an environment of their own do not see the bug in them
+  --parts       with --together: asks only the tests of parts and the simulator, and of these only those that reach the function of the bug
+                (tests/mutation/reach.py): seconds for each bug instead of a minute, so that hundreds can be drawn
   --bugs FILE   another list than mutants.txt
   --list        prints the bugs and the tests chosen for each; runs nothing
   --fit         says which blocks of the list do not fit this tree: the line is gone, or there twice, or a test; builds and runs nothing
@@ -40,12 +42,17 @@ import subprocess
 import sys
 import time
 
+import reach
 import together
+
+sys.path.insert(1, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+import changed
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 LIST = os.path.join(ROOT, "tests", "mutation", "mutants.txt")
 PATHS = ["commands", "core", "rings", "regex", "conf", "stages"]
 NEVER = ("unit_", "perf_", "real_", "bench_run", "e2e_bench")  # they judge the tree, the machine or a real server
+WHOLE = NEVER + ("e2e_", "crash_", "stress_", "fuzz_")  # not asked by --parts
 SLOW = ("sim_", "stress_", "e2e_", "fuzz_")  # run when the others miss a bug
 
 # What a drawn bug does to a line: (pattern, replacement). One occurrence in the line is changed.
@@ -55,9 +62,13 @@ OPERATORS = [
     (r" \+ ", " - "), (r" - ", " + "), (r" \+= ", " -= "), (r" -= ", " += "), (r"\+\+", "--"),
     (r"\btrue\b", "false"), (r"\bfalse\b", "true"), (r" \+ 1\b", ""), (r" - 1\b", ""),
     (r"\bbreak;", ";"), (r"\bcontinue;", ";"), (r"\bPS_MIN\(", "PS_MAX("), (r"\bPS_MAX\(", "PS_MIN("),
-    (r"!(?=[a-z(])", ""), (r"\breturn PS_IDLE;", "return PS_DONE;"), (r"\breturn PS_RETRY;", "return PS_DONE;"),
+    (r"!(?=[a-z(])", ""), (r"\breturn PS_IDLE;", "return PS_DONE;"), (r"\breturn PS_RETRY;", "return PS_DONE;"), (r"\breturn -1;", "return 0;"),
+    (r"(?<=[<>=] )\d+\b", lambda found: str(int(found.group()) + 1)),
 ]
 STATEMENT = re.compile(r"^\s+[a-z_][\w>.\[\]-]*(\(.*\)| [-+|&]?= .*);$")  # a call or an assignment: a drawn bug may leave it out
+# Calls whose absence a debug build does not see, only AddressSanitizer or ThreadSanitizer, or nobody.
+UNSEEN = re.compile(r"^\s+(free|munmap|memset|ps_log\w*|\w+_(free|fini|destroy)|pthread_(mutex|cond)_\w+|\(void\)\w+)\(")
+STEP = re.compile(r"^\s+for \(")  # a loop that counts the wrong way says nothing about the tests: it only lasts
 
 
 class Mutant:
@@ -140,14 +151,22 @@ def drawn(count, paths, seed):
         with open(os.path.join(ROOT, path)) as file:
             text = file.read()
         for number, line in code_lines(text):
-            for pattern, replacement in OPERATORS:
-                for match in re.finditer(pattern, line):
-                    if line[: match.start()].count('"') % 2 == 0:  # not inside a text
-                        after = line[: match.start()] + replacement + line[match.end():]
-                        found.append(Mutant(path, line.strip(), after.strip(), [], number))
-            if STATEMENT.match(line):
-                found.append(Mutant(path, line.strip(), ";", [], number))
-    return generator.sample(found, min(count, len(found)))
+            edits = list(edits_of(line))
+            if edits:
+                found.append((path, number, line, edits))
+    some = generator.sample(found, min(count, len(found)))  # each line once: one with many signs is not asked more often
+    return [Mutant(path, line.strip(), generator.choice(edits).strip(), [], number) for path, number, line, edits in some]
+
+
+def edits_of(line):
+    """Yields what a drawn bug may make of a line."""
+    for pattern, replacement in OPERATORS:
+        for match in re.finditer(pattern, line):
+            inside = line[: match.start()].count('"') % 2 == 1  # of a text
+            if not inside and not (STEP.match(line) and match.group() == "++"):
+                yield line[: match.start()] + (replacement(match) if callable(replacement) else replacement) + line[match.end():]
+    if STATEMENT.match(line) and not UNSEEN.match(line):
+        yield ";"
 
 
 def run(*command, tree, log=None, timeout=None, mutant=0):
@@ -349,6 +368,34 @@ def judge_together(copy, mutants):
             yield mutant, out[number], ""
 
 
+def choose_parts(path, tests):
+    """The tests of parts that --parts asks about a file."""
+    chosen = changed.Chosen(tests)
+    if path.startswith("core/"):  # everything uses it: its own folder and the simulator answer for it
+        chosen.folder(os.path.dirname(path).replace("/", "_"), path)
+        chosen.folder("_".join(path.split("/")[:2]), path)
+        chosen.folder("sim", path)
+    else:
+        changed.choose(chosen, path, {})
+    return [name for name in chosen.why if not name.startswith(WHOLE)]
+
+
+def judge_parts(copy, mutants):
+    """Yields each bug with its outcome and detail; only the tests that reach it are asked."""
+    chosen = {path: choose_parts(path, set(copy.all)) for path in {mutant.path for mutant in mutants}}
+    tests, out = {test for some in chosen.values() for test in some}, {}
+    build_together(copy, mutants, tests, out)
+    asker = reach.Asker(copy.build, int(copy.jobs))
+    for name in asker.measure_all(tests, int(copy.timeout)):
+        print(f"not asked, because it does not pass without a bug: {name}", flush=True)
+    numbers = [number for number in range(1, len(mutants) + 1) if number not in out]
+    for number, outcome in sorted(out.items()):
+        yield mutants[number - 1], outcome, ""
+    answers = asker.ask_all((number, chosen[mutants[number - 1].path], mutants[number - 1].path) for number in numbers)
+    for number, (test, asked) in answers:
+        yield mutants[number - 1], "CAUGHT" if test else "SURVIVED", test or (f"{asked} tests" if asked else "no test reaches it")
+
+
 def judge_apart(copy, mutants, wide):
     for mutant in mutants:
         yield mutant, *judge(copy, mutant, wide)
@@ -361,6 +408,7 @@ def main():
     parser.add_argument("--seed", type=int, default=int(time.time()))
     parser.add_argument("--bugs", default=LIST)
     parser.add_argument("--together", action="store_true")
+    parser.add_argument("--parts", action="store_true")
     parser.add_argument("--wide", action="store_true")
     parser.add_argument("--list", action="store_true")
     parser.add_argument("--fit", action="store_true")
@@ -387,13 +435,16 @@ def main():
             print(f"{mutant}\n    {'STALE' if tests is None else ' '.join(tests)}")
         return
     counts = {}
-    for mutant, outcome, detail in judge_together(copy, mutants) if options.together else judge_apart(copy, mutants, options.wide):
-        row = counts.setdefault("/".join(mutant.path.split("/")[:2]), {})
+    judged = judge_apart(copy, mutants, options.wide)
+    if options.together:
+        judged = judge_parts(copy, mutants) if options.parts else judge_together(copy, mutants)
+    for mutant, outcome, detail in judged:
+        row = counts.setdefault("/".join(mutant.path.split("/")[:3]) if options.parts else "/".join(mutant.path.split("/")[:2]), {})
         row[outcome] = row.get(outcome, 0) + 1
         print(f"{outcome:8} {mutant}\n    {detail}", flush=True)
     total = {}
     for folder in sorted(counts):
-        print(f"{folder:24} " + ", ".join(f"{count} {outcome.lower()}" for outcome, count in sorted(counts[folder].items())))
+        print(f"{folder:28} " + ", ".join(f"{count} {outcome.lower()}" for outcome, count in sorted(counts[folder].items())))
         for outcome, count in counts[folder].items():
             total[outcome] = total.get(outcome, 0) + count
     valid = total.get("CAUGHT", 0) + total.get("SURVIVED", 0)

@@ -5,14 +5,20 @@ Each function that has a bug gets a second body with it, and begins with a choic
   static int double_of_mutant_7(int value) { return value + 1; }
   static int double_of(int value)
   {
-      if (ps_mutant == 7) return double_of_mutant_7(value);
+      if (ps_mutant != 0 && ps_mutant_here(7)) return double_of_mutant_7(value);
       return 2 * value;
   }
 
-PS_MUTANT=7 in the environment turns bug 7 on. Every file reads it for itself before main, so that nothing is linked that was not before."""
+PS_MUTANT=7 in the environment turns bug 7 on. Every file reads it for itself before main, so that nothing is linked that was not before.
+PS_MUTANT=-1 turns none on: each function that is called writes the numbers of its bugs to the end of the file that PS_MUTANT_REACHED names (reach.py)."""
 import re
 
-READS = """#include <stdlib.h>
+READS = """#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 #pragma GCC diagnostic ignored "-Wunused-variable"
 #pragma GCC diagnostic ignored "-Wunused-but-set-variable"
 #pragma GCC diagnostic ignored "-Wunused-function"
@@ -22,11 +28,27 @@ READS = """#include <stdlib.h>
 #pragma GCC diagnostic ignored "-Wconversion"
 #pragma GCC diagnostic ignored "-Wsign-conversion"
 #pragma GCC diagnostic ignored "-Wshadow"
+#pragma GCC diagnostic ignored "-Wparentheses"
+#pragma GCC diagnostic ignored "-Wtype-limits"
 static int ps_mutant;
+static const char *ps_mutant_reached;
 __attribute__((constructor)) static void ps_mutant_read(void)
 {
     const char *ps_mutant_text = getenv("PS_MUTANT");
     ps_mutant = ps_mutant_text != NULL ? atoi(ps_mutant_text) : 0;
+    ps_mutant_reached = getenv("PS_MUTANT_REACHED");
+}
+static int ps_mutant_here(int number)
+{
+    static char seen[20000];
+    if (ps_mutant >= 0 || ps_mutant_reached == NULL || number >= (int)sizeof seen || seen[number]) return ps_mutant == number;
+    char text[16];
+    int length = snprintf(text, sizeof text, "%d\\n", number), error = errno;
+    seen[number] = 1;
+    long file = syscall(SYS_openat, AT_FDCWD, ps_mutant_reached, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0666); /* not the test's own open */
+    if (file >= 0) syscall(SYS_write, file, text, (size_t)length), syscall(SYS_close, file);
+    errno = error;
+    return 0;
 }
 #line 1
 """
@@ -87,7 +109,7 @@ def plant(text, bugs):
             own = re.sub(rf"\b{name}\(", f"{name}_mutant_{number}(", title, count=1)
             copies.append(own if own.startswith("static ") else "static " + own)
             copies += lines[begin:at] + [after] + lines[at + 1:end + 1]
-            choices.append(f"    if (ps_mutant == {number}) return {name}_mutant_{number}({arguments});")
+            choices.append(f"    if (ps_mutant != 0 && ps_mutant_here({number})) return {name}_mutant_{number}({arguments});")
         lines[head:begin + 1] = copies + [title, "{"] + choices
     return READS + "\n".join(lines), left_out
 

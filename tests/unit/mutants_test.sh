@@ -22,3 +22,64 @@ refused 'the line is there 0 times' stages/lib/queue/producer.c 'no such line;' 
 refused 'the line is there 0 times in ps_queue_put' 'stages/lib/queue/producer.c ps_queue_put' "$line" ';'
 refused 'it changes nothing' 'stages/lib/queue/producer.c has_room' "$line" "$line"
 refused 'no test is named core_none' 'stages/lib/queue/producer.c has_room' "$line" ';' core_none
+
+# Many bugs in one program (run.py --together): each is there only with its number, and PS_MUTANT=-1 names those whose function was called, once.
+cat >"$work/program.c" <<'END'
+#include <errno.h>
+
+static int twice(int value)
+{
+    return 2 * value;
+}
+
+static int never(void)
+{
+    return 1;
+}
+
+int main(int argc, char **argv)
+{
+    (void)argv;
+    errno = 7;
+    return argc < 0 ? never() : twice(twice(3)) + errno;
+}
+END
+python3 - tests/mutation "$work" <<'END'
+import sys
+sys.path.insert(0, sys.argv[1])
+import together
+with open(sys.argv[2] + "/program.c") as file:
+    text = file.read()
+text, alone = together.plant(text, [(1, 4, "    return 3 * value;"), (2, 9, "    return 2;"), (3, 4, "    return value;"), (4, 0, "#include <none.h>")])
+assert alone == [4], alone
+with open(sys.argv[2] + "/planted.c", "w") as file:
+    file.write(text)
+END
+${CC:-cc} -o "$work/planted" "$work/planted.c"
+answers() { # NUMBER STATUS
+    local status=0
+    PS_MUTANT=$1 PS_MUTANT_REACHED=$work/reached "$work/planted" || status=$?
+    ((status == $2)) || { echo "FAILED: with PS_MUTANT=$1 it ends with $status, not $2"; exit 1; }
+}
+answers 0 19
+answers 1 34
+answers 2 19
+answers 3 10
+[[ ! -e $work/reached ]] || { echo "FAILED: a program with one bug wrote down what it reached"; exit 1; }
+answers -1 19
+[[ $(sort -n "$work/reached" | xargs) == "1 3" ]] || { echo "FAILED: reached: $(<"$work/reached")"; exit 1; }
+
+# What a drawn bug may make of a line, and what it leaves alone.
+edits() { # LINE EDIT...
+    local out
+    out=$(python3 -c 'import sys; sys.path.insert(0, "tests/mutation"); import run; print(*(edit.strip() for edit in run.edits_of(sys.argv[1])), sep="\n")' "$1")
+    [[ $out == "$(printf '%s\n' "${@:2}")" ]] || { printf 'FAILED: of %s becomes\n%s\n' "$1" "$out"; exit 1; }
+}
+edits '    if (count > 3)' 'if (count >= 3)' 'if (count > 4)'
+edits '    for (int i = 0; i < count; i++) {' 'for (int i = 0; i <= count; i++) {' 'for (int i = 1; i < count; i++) {'
+edits '    count++;' 'count--;'
+edits '    return -1;' 'return 0;'
+edits '    say("a < b");' ';'
+edits '    free(text);' ''
+edits '    pthread_mutex_lock(&queue->lock);' ''
+edits '    ps_log_error("no room");' ''
