@@ -253,7 +253,7 @@ void ps_test_stream_answer_block(struct ps_test_stream *bench, const char *metho
     PsHadoop__Token token = PS_HADOOP__TOKEN__INIT;
     PsHadoop__DatanodeId ids[3];
     PsHadoop__DatanodeInfo infos[3], *list[3];
-    uint32_t types[3] = {1, 1, 1};
+    uint32_t types[3] = {1, 2, 3}; /* of HDFS's: DISK, SSD, ARCHIVE */
     PsHadoop__LocatedBlock located = PS_HADOOP__LOCATED_BLOCK__INIT;
     PsHadoop__BlockResponse response = PS_HADOOP__BLOCK_RESPONSE__INIT;
     ps_test_stream_expect(bench, method);

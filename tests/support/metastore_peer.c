@@ -21,6 +21,7 @@
 #define MESSAGE_BYTES (1U << 20)
 #define SLOW_NS 20000000L
 #define PARTITIONS_MAX 256
+#define PLACE_BYTES 4096U /* of a folder and the values of a partition */
 #define LOCK_OF(txn) ((txn) + 1000000)
 
 struct link {
@@ -47,7 +48,7 @@ static struct {
     struct ps_test_metastore_table table;
     bool is_dropped;              /* the table */
     const char *partition_folder; /* NULL: the table's */
-    char partitions[PARTITIONS_MAX][512];
+    char partitions[PARTITIONS_MAX][PLACE_BYTES];
     size_t partition_count;
     enum ps_test_metastore_txn txns[TXNS_MAX]; /* by number, from 1; a write id is the transaction's */
     size_t txn_count;
@@ -99,12 +100,12 @@ static void gather(struct ps_thrift_reader *in, enum ps_thrift_type type, struct
 /* ---- answers ---- */
 
 /* "file:/folder/a/b" of a partition's values. */
-static void partition_place(const struct arguments *arguments, char place[512])
+static void partition_place(const struct arguments *arguments, char place[PLACE_BYTES])
 {
     const char *folder = peer.partition_folder != NULL ? peer.partition_folder : peer.table.location;
-    int used = snprintf(place, 512, "file:%s", folder);
+    int used = snprintf(place, PLACE_BYTES, "file:%s", folder);
     for (size_t i = 2; i < arguments->text_count; i++)
-        used += snprintf(place + used, 512 - (size_t)used, "/%.*s", (int)arguments->texts[i].length,
+        used += snprintf(place + used, PLACE_BYTES - (size_t)used, "/%.*s", (int)arguments->texts[i].length,
                          arguments->texts[i].data);
 }
 
@@ -135,7 +136,7 @@ static void begin_success(struct ps_thrift_writer *out)
 static void answer_partition(struct ps_thrift_writer *out, enum ps_hive_call call,
                              const struct arguments *arguments)
 {
-    char place[512];
+    char place[PLACE_BYTES];
     partition_place(arguments, place);
     bool is_there = has_partition(place);
     if (peer.is_dropped || (call == PS_HIVE_GET_PARTITION && !is_there)) {

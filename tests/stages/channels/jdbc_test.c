@@ -85,6 +85,41 @@ static void test_keys_that_contradict(void **state)
     ps_test_stage_fini(&stage);
 }
 
+/* Parameters that only Java's driver knows are named, each of them, wherever they stand; known ones are not. */
+static void test_parameters_without_an_effect(void **state)
+{
+    static const char *const unknown[] = {"loginTimeout", "socketTimeout", "tcpKeepAlive"};
+    static const char *const known[] = {"sslmode", "ApplicationName", "targetServerType", "user"};
+    struct ps_test_stage stage;
+    char text[100];
+    FILE *file = fopen(ps_test_folder_path("driver.properties"), "w");
+    assert_non_null(file);
+    fputs("loginTimeout=1\nuser=flume\nsocketTimeout=2\ntcpKeepAlive=true\nApplicationName=a\n", file);
+    fclose(file);
+    for (unsigned in_file = 0; in_file < 2; in_file++) {
+        const char *where = in_file ? "connection.properties.file" : "driver.url";
+        char long_url[300] = "jdbc:postgresql://127.0.0.1:1/db";
+        if (!in_file)
+            strcat(long_url, "?loginTimeout=1&sslmode=disable&user=flume&socketTimeout=2&ApplicationName=a&"
+                             "targetServerType=any&tcpKeepAlive=true");
+        enum ps_status status =
+            in_file ? bind_channel(&stage, PS_KEYS("driver.url", long_url, "connection.properties.file",
+                                                   ps_test_folder_path("driver.properties")))
+                    : bind_channel(&stage, PS_KEYS("driver.url", long_url));
+        assert_int_equal(status, PS_OK);
+        for (unsigned i = 0; i < PS_COUNT_OF(unknown); i++) {
+            snprintf(text, sizeof text, "%s: the PostgreSQL driver's parameter %s has no effect", where,
+                     unknown[i]);
+            assert_true(ps_test_stage_reported(&stage, PS_LOG_WARN, text));
+        }
+        for (unsigned i = 0; i < PS_COUNT_OF(known); i++) {
+            snprintf(text, sizeof text, "parameter %s has no effect", known[i]);
+            assert_false(ps_test_stage_reported(&stage, PS_LOG_WARN, text));
+        }
+        ps_test_stage_fini(&stage);
+    }
+}
+
 /* A URL of blanks is none: Flume takes its defaults for all of the keys. A directory that is not a database
  * of Derby causes no warning. */
 static void test_keys_without_an_effect(void **state)
@@ -448,6 +483,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_databases_that_are_refused, set_up, ps_test_folder_teardown),
         cmocka_unit_test_setup_teardown(test_keys_that_contradict, set_up, ps_test_folder_teardown),
         cmocka_unit_test_setup_teardown(test_keys_without_an_effect, set_up, ps_test_folder_teardown),
+        cmocka_unit_test_setup_teardown(test_parameters_without_an_effect, set_up, ps_test_folder_teardown),
         cmocka_unit_test_setup_teardown(test_long_names_of_channels, set_up, ps_test_folder_teardown),
         cmocka_unit_test_setup_teardown(test_the_default_database, set_up, ps_test_folder_teardown),
         cmocka_unit_test_setup_teardown(test_what_is_long_spills, set_up, ps_test_folder_teardown),

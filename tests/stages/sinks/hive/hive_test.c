@@ -297,6 +297,35 @@ static void test_values_of_partitions(void **unused)
     ps_test_stage_fini(&stage);
 }
 
+/* All values of a partition together: 2,047 bytes with a 0 behind each are taken; one more, and many more, are refused. */
+static void test_values_that_are_too_long_together(void **unused)
+{
+    static const struct {
+        size_t last;
+        bool good;
+    } cases[] = {{119, false}, {118, true}, {240, false}, {117, true}};
+    struct ps_test_stage stage;
+    char value[241], last[241];
+    struct ps_test_metastore_table table = ps_test_hive_lines(
+        "k1:string,k2:string,k3:string,k4:string,k5:string,k6:string,k7:string,k8:string,k9:string");
+    memset(value, 'v', sizeof value - 1);
+    value[sizeof value - 1] = '\0';
+    ps_test_metastore_set_table(&table);
+    ps_test_hive_start(&stage,
+                       PS_HIVE_LINES("hive.partition", "%{v},%{v},%{v},%{v},%{v},%{v},%{v},%{v},%{last}"));
+    ps_test_dead_letters_open(&stage);
+    for (unsigned i = 0, good = 0; i < PS_COUNT_OF(cases); i++) {
+        snprintf(last, sizeof last, "%.*s", (int)cases[i].last, value);
+        ps_test_hive_deliver(&stage, PS_LEASE(&stage, PS_EVENT("a", "v", value, "last", last)));
+        good += cases[i].good;
+        assert_int_equal(ps_test_metastore_calls("append_partition"), good);
+    }
+    assert_string_equal(ps_test_dead_letters_bodies("event-unwritable"), "a\na\n");
+    ps_test_stage_close(&stage);
+    ps_test_dead_letters_close(&stage);
+    ps_test_stage_fini(&stage);
+}
+
 /* ---- check --probe ---- */
 
 static char probed[2048]; /* a line for each thing */
@@ -375,6 +404,7 @@ int main(void)
                                        TEST(test_a_table_that_is_not_transactional),
                                        TEST(test_an_event_without_its_partition),
                                        TEST(test_values_of_partitions),
+                                       TEST(test_values_that_are_too_long_together),
                                        TEST(test_probe)};
     return cmocka_run_group_tests(tests, ps_test_hive_group_setup, ps_test_hive_group_teardown);
 }

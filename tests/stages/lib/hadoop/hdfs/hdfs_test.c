@@ -133,6 +133,50 @@ static void safe_mode_is_named(void **state)
     assert_non_null(strstr(bench->created.reason, "Name node is in safe mode"));
 }
 
+/* What the namenode says of a name is what the caller is told: done, nothing there, refused; for each operation, twice. */
+static void the_answers_to_operations_on_names(void **state)
+{
+    static const struct {
+        const char *method;
+        bool recursive, has_answer, result;
+        enum ps_file_error error;
+    } cases[] = {
+        {"delete", false, true, true, PS_FILE_OK},        {"delete", true, true, false, PS_FILE_MISSING},
+        {"delete", true, true, true, PS_FILE_OK},         {"delete", false, true, false, PS_FILE_MISSING},
+        {"delete", false, false, false, PS_FILE_DENIED},  {"rename2", false, true, true, PS_FILE_OK},
+        {"rename2", false, false, false, PS_FILE_DENIED}, {"mkdirs", false, true, true, PS_FILE_OK},
+        {"mkdirs", false, false, false, PS_FILE_DENIED},  {"delete", false, true, true, PS_FILE_OK},
+    };
+    struct ps_test_stream *bench = *state;
+    for (unsigned i = 0; i < PS_COUNT_OF(cases); i++) {
+        struct ps_test_outcome outcome = {.calls = 0};
+        PsHadoop__BooleanResponse answer = PS_HADOOP__BOOLEAN_RESPONSE__INIT;
+        char kind = cases[i].method[0];
+        if (kind == 'd')
+            ps_file_remove(bench->filesystem, "/d/f", cases[i].recursive, ps_test_stream_noted, &outcome);
+        else if (kind == 'r')
+            ps_file_rename(bench->filesystem, "/d/f", "/d/g", ps_test_stream_noted, &outcome);
+        else
+            ps_file_make_directories(bench->filesystem, "/d/f", ps_test_stream_noted, &outcome);
+        ps_test_stream_expect(bench, cases[i].method);
+        if (kind == 'd') {
+            PsHadoop__DeleteRequest *request = ps_hadoop__delete_request__unpack(
+                NULL, bench->namenode.message_length, bench->namenode.message);
+            assert_string_equal(request->src, "/d/f");
+            assert_int_equal(request->recursive, cases[i].recursive);
+            ps_hadoop__delete_request__free_unpacked(request, NULL);
+        }
+        answer.result = cases[i].result;
+        if (!cases[i].has_answer)
+            refuse(bench, "org.apache.hadoop.security.AccessControlException", "Permission denied");
+        else
+            ps_test_stream_answer(bench, kind == 'r' ? NULL : &answer.base);
+        expect(bench, &outcome, cases[i].error);
+        if (cases[i].error == PS_FILE_MISSING)
+            assert_string_equal(outcome.reason, "/d/f: no such file or directory");
+    }
+}
+
 int main(void)
 {
 #define TEST(test) cmocka_unit_test_setup_teardown(test, ps_test_stream_set_up, ps_test_stream_tear_down)
@@ -143,6 +187,7 @@ int main(void)
         TEST(a_lease_that_ran_out_is_taken),
         TEST(a_file_that_is_gone_stays_so),
         TEST(safe_mode_is_named),
+        TEST(the_answers_to_operations_on_names),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

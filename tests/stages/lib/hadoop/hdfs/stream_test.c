@@ -180,6 +180,14 @@ static void lose_first(struct ps_test_stream *bench, const char *text, uint64_t 
     assert_true(operation->has_storage_type); /* as many kinds of storage, and ids, as datanodes */
     assert_int_equal(operation->n_target_storage_types, left - 1);
     assert_int_equal(operation->n_target_storage_ids, left - 1);
+    for (unsigned i = 0; i < left; i++) { /* those of the datanodes that are left: the last ones of three */
+        const char name[2] = {(char)('c' - left + 1 + i), '\0'};
+        assert_int_equal(i == 0 ? operation->storage_type : operation->target_storage_types[i - 1],
+                         4 - left + i);
+        assert_string_equal(i == 0 ? operation->storage_id : operation->target_storage_ids[i - 1], name);
+        if (i > 0)
+            assert_string_equal(operation->targets[i - 1]->id->datanode_uuid, name);
+    }
     ps_test_stream_answer(bench, NULL);
     ps_test_stream_expect(bench, "fsync");
     ps_test_stream_answer(bench, NULL);
@@ -440,6 +448,23 @@ static void an_append_to_a_block_without_datanodes_fails(void **state)
     }
 }
 
+/* As many as a pipeline can have are taken. */
+static void an_append_to_a_block_with_the_most_datanodes(void **state)
+{
+    struct ps_test_stream *bench = *state;
+    const struct ps_file_creation creation = {.append = true};
+    struct ps_file_stream *stream =
+        ps_file_create(bench->filesystem, "/d/f", &creation, ps_test_stream_noted, &bench->created);
+    assert_true(ps_file_write(stream, "x", 1));
+    ps_file_flush(stream, PS_FILE_HFLUSH, ps_test_stream_noted, &bench->flushed);
+    ps_test_stream_answer_defaults(bench);
+    answer_append(bench, PS_PIPELINE_NODES_MAX);
+    ps_test_stream_pump(bench, &bench->created.calls, 1);
+    assert_int_equal(bench->created.error, PS_FILE_OK);
+    assert_int_equal(bench->flushed.calls, 0);
+    ps_file_abandon(stream);
+}
+
 /* Whatever is under way, nothing is called any more. */
 static void a_file_system_is_closed_at_any_time(void **state)
 {
@@ -474,6 +499,7 @@ int main(void)
         TEST(a_deleted_file_is_noticed),
         TEST(a_block_is_persisted_early),
         TEST(an_append_to_a_block_without_datanodes_fails),
+        TEST(an_append_to_a_block_with_the_most_datanodes),
         TEST(a_file_system_is_closed_at_any_time),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

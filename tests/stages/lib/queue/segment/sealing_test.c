@@ -303,6 +303,7 @@ enum change {
     OTHER_PROMISED,
     OTHER_CIPHERTEXT,
     OTHER_TAG,
+    SHORTER_THAN_A_TAG,
     CHANGES
 };
 
@@ -341,6 +342,9 @@ static void change_frames(enum change change)
         first[PS_FRAME_HEAD_BYTES + one.length - 1] =
             (char)(first[PS_FRAME_HEAD_BYTES + one.length - 1] ^ 0x80);
         break;
+    case SHORTER_THAN_A_TAG:
+        one.length = PS_SEAL_TAG_BYTES - 1;
+        break;
     case NO_CHANGE:
     case CHANGES:
         break;
@@ -361,6 +365,14 @@ static void test_changes_are_noticed(void **state)
         const char *wanted = change == NO_CHANGE ? "1-40" : change == SWAPPED ? "3-40" : "2-40";
         assert_string_equal(come(log, true), wanted);
         assert_int_equal(report_count > 0, change != NO_CHANGE);
+        struct ps_segment_fill fill;
+        struct ps_err err = {0};
+        assert_int_equal(ps_segment_log_sync(log, &err), PS_OK);
+        ps_segment_log_close(log);
+        log = open_log(keys, "a"); /* what was lost is not looked for again */
+        ps_segment_log_fill(log, &fill);
+        assert_int_equal(fill.events, 0);
+        assert_string_equal(come(log, true), "");
         ps_segment_log_close(log);
         lossy_fini(&disk);
     }
