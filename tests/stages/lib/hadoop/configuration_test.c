@@ -223,6 +223,31 @@ static void test_nested_elements(void **state)
 
 /* ---- directories ---- */
 
+/* A value of 1 MiB is taken whole, one byte more is refused, not cut; the text of an element that is not a property's does not count. */
+static void test_long_texts(void **state)
+{
+    static const char head[] = "<configuration><property><name>a</name><value>",
+                      tail[] = "</value><description>x</description></property></configuration>";
+    enum { MOST = 1 << 20 };
+    char *xml = malloc(MOST + 200);
+    assert_non_null(xml);
+    for (size_t length = MOST - 1; length <= MOST + 1; length++) {
+        struct ps_hadoop_configuration *configuration = NULL;
+        memcpy(xml, head, sizeof head - 1);
+        memset(xml + sizeof head - 1, 'v', length);
+        memcpy(xml + sizeof head - 1 + length, tail, sizeof tail);
+        enum ps_status status =
+            ps_hadoop_configuration_parse(&configuration, "hdfs-site.xml", xml, strlen(xml), &err);
+        assert_int_equal(status, length <= MOST ? PS_OK : PS_FAIL);
+        if (status == PS_OK)
+            assert_int_equal(strlen(ps_hadoop_configuration_text(configuration, "a")), length);
+        else
+            assert_non_null(strstr(err.text, "the text is longer than 1 MiB"));
+        ps_hadoop_configuration_free(configuration);
+    }
+    free(xml);
+}
+
 static void write_xml(const char *name, const char *properties)
 {
     char xml[2048];
@@ -287,6 +312,7 @@ int main(void)
         cmocka_unit_test(test_umask),
         cmocka_unit_test(test_broken_files),
         cmocka_unit_test(test_nested_elements),
+        cmocka_unit_test(test_long_texts),
         cmocka_unit_test_setup_teardown(test_directory, ps_test_folder_setup, ps_test_folder_teardown),
         cmocka_unit_test(test_where_it_is),
     };

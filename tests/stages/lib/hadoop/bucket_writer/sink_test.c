@@ -388,31 +388,35 @@ static void test_replicas_not_to_be_had(void **unused)
  * a file system that cannot be reached uses up no attempts. */
 static void test_attempts(void **state)
 {
-    assert_int_equal(ps_test_folder_setup(state), 0);
-    ps_test_bucket_start();
-    ps_test_dead_letters_open(&ps_test_bucket_stage);
-    ps_test_bucket_stage.port.retry_max = 2;
-    ps_test_files_fail(PS_TEST_CREATE, 0, 2, PS_FILE_UNAVAILABLE);
-    TAKE(PS_BODY("1"), PS_BODY("2"));
-    ps_test_bucket_pass(0);
-    ps_test_bucket_pass(1000);
-    ps_test_files_fail(PS_TEST_CREATE, 0, 2, PS_FILE_DENIED);
-    ps_test_bucket_pass(2000);
-    assert_int_equal(ps_test_files_count(PS_TEST_CREATE), 3);
-    assert_int_equal(ps_test_bucket_stage.done_count, 0);
-    ps_test_bucket_pass(3000);
-    assert_int_equal(ps_test_files_count(PS_TEST_CREATE), 4);
-    assert_int_equal(ps_test_bucket_stage.done_count, 1);
-    assert_int_equal(ps_test_bucket_stage.done[0]->dead, 2);
-    assert_string_equal(ps_test_dead_letters_bodies("attempts-exhausted"), "1\n2\n");
-    TAKE(PS_BODY("3"));
-    ps_test_bucket_pass(4000);
-    assert_int_equal(ps_test_bucket_stage.done_count, 2);
-    assert_int_equal(ps_test_bucket_stage.done[1]->dead, 0);
-    ps_test_stage_close(&ps_test_bucket_stage);
-    ps_test_dead_letters_close(&ps_test_bucket_stage);
-    ps_test_bucket_finish();
-    assert_int_equal(ps_test_folder_teardown(state), 0);
+    for (unsigned most = 1; most <= 3; most++) {
+        uint64_t clock_ms = 1000;
+        assert_int_equal(ps_test_folder_setup(state), 0);
+        (void)ps_test_bucket_setup(NULL);
+        ps_test_bucket_start();
+        ps_test_dead_letters_open(&ps_test_bucket_stage);
+        ps_test_bucket_stage.port.retry_max = most;
+        ps_test_files_fail(PS_TEST_CREATE, 0, 2, PS_FILE_UNAVAILABLE);
+        TAKE(PS_BODY("1"), PS_BODY("2"));
+        ps_test_bucket_pass(0);
+        ps_test_bucket_pass(clock_ms);
+        ps_test_files_fail(PS_TEST_CREATE, 0, most, PS_FILE_DENIED);
+        for (unsigned attempt = 1; attempt <= most; attempt++) {
+            assert_int_equal(ps_test_bucket_stage.done_count, 0);
+            ps_test_bucket_pass(clock_ms += 1000);
+            assert_int_equal(ps_test_files_count(PS_TEST_CREATE), 2 + attempt);
+        }
+        assert_int_equal(ps_test_bucket_stage.done_count, 1);
+        assert_int_equal(ps_test_bucket_stage.done[0]->dead, 2);
+        assert_string_equal(ps_test_dead_letters_bodies("attempts-exhausted"), "1\n2\n");
+        TAKE(PS_BODY("3"));
+        ps_test_bucket_pass(clock_ms + 1000);
+        assert_int_equal(ps_test_bucket_stage.done_count, 2);
+        assert_int_equal(ps_test_bucket_stage.done[1]->dead, 0);
+        ps_test_stage_close(&ps_test_bucket_stage);
+        ps_test_dead_letters_close(&ps_test_bucket_stage);
+        ps_test_bucket_finish();
+        assert_int_equal(ps_test_folder_teardown(state), 0);
+    }
 }
 
 /* A path that can never be: its events become dead letters at once, those of other directories go on. Without penstock.deadletter it is

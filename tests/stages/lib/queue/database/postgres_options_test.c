@@ -28,6 +28,12 @@ static void test_defaults(void **state)
     assert_option("port", "5432");
     assert_option("dbname", "flume");
     assert_option("user", "flume");
+    assert_option("client_encoding", "UTF8");
+    assert_option("application_name", "penstock");
+    assert_option("keepalives_idle", "20"); /* a server that is gone is noticed within a minute */
+    assert_option("keepalives_interval", "5");
+    assert_option("keepalives_count", "3");
+    assert_option("tcp_user_timeout", "30000");
     assert_null(ps_pairs_get(&settings.options, "password"));
     assert_string_equal(settings.label, "flume@localhost:5432/flume");
 }
