@@ -351,8 +351,7 @@ static void the_furthest_datanode_that_failed_is_to_blame(void **state)
     assert_int_equal(bench->failure.bad, 2);
     assert_false(bench->failure.restarting);
     assert_false(bench->failure.setup);
-    assert_non_null(strstr(bench->reason, "datanode 3 of the pipeline"));
-    assert_non_null(strstr(bench->reason, "ERROR_CHECKSUM"));
+    assert_true(strncmp(bench->reason, "datanode 3 ", 11) == 0 && strstr(bench->reason, "ERROR_CHECKSUM"));
     assert_int_equal(bench->queue.first->number, 0); /* it is to be sent again */
 }
 
@@ -548,8 +547,7 @@ static void a_datanode_that_stays_slow_is_left_out(void **state)
         send_ack(bench, -1, 0, 1U << 7, 0);
     turn_until(bench, &bench->failed, 1);
     assert_int_equal(bench->failure.bad, 1);
-    assert_non_null(strstr(bench->reason, "datanode 2 of the pipeline"));
-    assert_non_null(strstr(bench->reason, "slow"));
+    assert_true(strncmp(bench->reason, "datanode 2 ", 11) == 0 && strstr(bench->reason, "slow"));
 }
 
 /* More than the socket takes: the rest goes when the datanode reads. */
