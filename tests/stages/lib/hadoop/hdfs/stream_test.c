@@ -461,6 +461,8 @@ static void an_append_to_a_block_with_the_most_datanodes(void **state)
     answer_append(bench, PS_PIPELINE_NODES_MAX);
     ps_test_stream_pump(bench, &bench->created.calls, 1);
     assert_int_equal(bench->created.error, PS_FILE_OK);
+    for (unsigned i = 0; i < 5; i++)
+        ps_test_stream_turn(bench);
     assert_int_equal(bench->flushed.calls, 0);
     ps_file_abandon(stream);
 }
