@@ -531,12 +531,38 @@ static void test_drawn(void **unused)
     stop(false);
 }
 
+/* A request needs room for the events that are left in it, each time that it is sent. */
+static void test_bytes_of_a_repeat(void **unused)
+{
+    size_t bytes;
+    start(0, false);
+    offer(PS_LEASE(&stage, PS_BODY("one"), PS_BODY("four"), PS_BODY("fives")));
+    (void)ps_test_sink_tick(&stage);
+    struct ps_remote_request *request = ps_remote_requests_next(&sink()->requests, &bytes);
+    assert_int_equal(bytes, 3 + 4 + 5);
+    static const struct {
+        const char *outcomes;
+        size_t bytes; /* of what is left */
+    } turns[] = {{"aaa", 12}, {"daa", 9}, {"ad", 4}};
+    for (size_t i = 0; i < PS_COUNT_OF(turns); i++) {
+        end(request, turns[i].outcomes, true);
+        ps_test_stage_pass_ms(&stage, 60000);
+        (void)ps_test_sink_tick(&stage);
+        bytes = 0;
+        assert_ptr_equal(ps_remote_requests_next(&sink()->requests, &bytes), request);
+        assert_int_equal(bytes, turns[i].bytes);
+    }
+    end(request, "d", true);
+    stop(false);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_table, ps_test_folder_setup, ps_test_folder_teardown),
         cmocka_unit_test(test_result_of_each),
         cmocka_unit_test(test_limits),
+        cmocka_unit_test(test_bytes_of_a_repeat),
         cmocka_unit_test_setup_teardown(test_letters_of_some, ps_test_folder_setup, ps_test_folder_teardown),
         cmocka_unit_test_setup_teardown(test_letters_of_many, ps_test_folder_setup, ps_test_folder_teardown),
         cmocka_unit_test_setup_teardown(test_letters_without_room, ps_test_folder_setup,
