@@ -1,6 +1,7 @@
 /* Headers of events, and headers shared by all events of a batch. Thread: the home worker writes them while
  * the batch is filled and in its chain; every owner of a lease reads them. */
 #include "core/flow/batch_internal.h"
+#include "core/flow/headers_room.h"
 
 #include <string.h>
 
@@ -65,6 +66,12 @@ bool ps_batch_headers_add(struct ps_batch *batch, struct ps_event *event, const 
         batch->own_mask |= headers[i].name->mask;
     }
     return true;
+}
+
+struct ps_header *ps_batch_headers_room(struct ps_batch *batch, uint32_t count, uint32_t bytes)
+{
+    return (struct ps_header *)(void *)ps_batch_meta_alloc(
+        batch, count * (uint32_t)sizeof(struct ps_header) + bytes, 8);
 }
 
 bool ps_batch_header_set(struct ps_batch *batch, struct ps_event *event, const struct ps_name *name,

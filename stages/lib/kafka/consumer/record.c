@@ -1,6 +1,7 @@
 /* Implements kafka/consumer/record.h. No allocation, no logging per record. */
 #include "stages/lib/kafka/consumer/record.h"
 
+#include "core/flow/headers_room.h"
 #include "core/flow/identity.h"
 #include "core/log/log.h"
 #include "core/quantity.h"
@@ -19,7 +20,7 @@ void ps_kafka_record_begin(struct ps_kafka_record_state *state, struct ps_batch 
     state->batch = batch;
     state->group = (struct ps_slice){state->plan->group, (uint32_t)strlen(state->plan->group)};
     state->taken_bytes = 0;
-    state->spanned = false;
+    state->spanned = state->runs = false;
     /* The new batch may be the old one, still empty: the texts of a record that was withdrawn from it are then
      * gone. A batch with other events is full then. */
     if (batch->count == 0) {
@@ -66,7 +67,7 @@ static bool has_own(const struct ps_event *event, const struct ps_name *name)
 
 /* Headers that are added together. */
 struct pending {
-    struct ps_header items[4];
+    struct ps_header items[PS_KAFKA_RECORD_HEADERS];
     uint32_t count;
 };
 
@@ -116,8 +117,8 @@ static bool stream_texts(struct ps_kafka_record_state *state, struct ps_kafka_st
     return true;
 }
 
-/* Prints the offset, which mostly follows the last one: then only its last digits change. */
-static const char *copy_offset(struct ps_kafka_record_state *state, int64_t offset, uint32_t *length)
+/* Prints the offset to the end of `offset_text`. It mostly follows the last one: then only its last digits change. */
+static void print_offset(struct ps_kafka_record_state *state, int64_t offset)
 {
     char *text = state->offset_text;
     uint32_t at = TEXT_MAX - 1;
@@ -129,8 +130,13 @@ static const char *copy_offset(struct ps_kafka_record_state *state, int64_t offs
     else
         state->offset_length = print(offset, text);
     state->offset = offset;
+}
+
+static const char *copy_offset(struct ps_kafka_record_state *state, int64_t offset, uint32_t *length)
+{
+    print_offset(state, offset);
     *length = state->offset_length;
-    return copy_text(state->batch, text + TEXT_MAX - *length, *length);
+    return copy_text(state->batch, state->offset_text + TEXT_MAX - *length, *length);
 }
 
 static bool note_position(struct ps_kafka_record_state *state, const struct ps_event *event,
@@ -173,6 +179,23 @@ static bool add_mapped(struct ps_kafka_record_state *state, struct ps_event *eve
     return true;
 }
 
+/* Notes what the next record of the stream has in common with this one. */
+static void begin_run(struct ps_kafka_record_state *state, const struct ps_event *event,
+                      const struct ps_kafka_message *message, const struct pending *pending)
+{
+    const struct ps_kafka_record_plan *plan = state->plan;
+    if (plan->flume_event_format || plan->mapped_count > 0 || message->key != NULL ||
+        message->block == NULL || pending->count == 0 ||
+        pending->items[pending->count - 1].name != plan->offset ||
+        (plan->timestamp != NULL && pending->items[0].name != plan->timestamp))
+        return;
+    state->runs = true;
+    state->run_stream = message->stream;
+    state->run_count = pending->count;
+    state->run_mask = event->mask;
+    memcpy(state->run_headers, pending->items, sizeof pending->items);
+}
+
 static bool add_headers(struct ps_kafka_record_state *state, struct ps_event *event,
                         const struct ps_kafka_message *message)
 {
@@ -190,9 +213,12 @@ static bool add_headers(struct ps_kafka_record_state *state, struct ps_event *ev
     if (plan->partition != NULL &&
         !note_position(state, event, &pending, &state->streams->items[message->stream], message->offset))
         return false;
-    return ps_batch_headers_add(state->batch, event, pending.items, pending.count) &&
-           (message->key == NULL ||
-            set_value(state->batch, event, plan->key, message, message->key, message->key_length));
+    if (!ps_batch_headers_add(state->batch, event, pending.items, pending.count) ||
+        (message->key != NULL &&
+         !set_value(state->batch, event, plan->key, message, message->key, message->key_length)))
+        return false;
+    begin_run(state, event, message, &pending);
+    return true;
 }
 
 /* ---- bodies ---- */
@@ -389,11 +415,20 @@ static const char *too_large(const struct ps_kafka_record_state *state,
     return NULL;
 }
 
-enum ps_kafka_take ps_kafka_record_take(void *argument, const struct ps_kafka_message *message)
+static enum ps_kafka_take took(struct ps_kafka_record_state *state, const struct ps_kafka_message *message,
+                               uint32_t body_length)
 {
-    struct ps_kafka_record_state *state = argument;
     struct ps_batch *batch = state->batch;
-    struct ps_kafka_stream *stream = &state->streams->items[message->stream];
+    state->streams->items[message->stream].taken = message->offset;
+    state->taken_bytes += body_length;
+    if (batch->count >= state->plan->batch_events_max)
+        batch->full = true;
+    return batch->full || state->taken_bytes >= CALL_BYTES_MAX ? PS_KAFKA_TAKEN_LAST : PS_KAFKA_TAKEN;
+}
+
+static enum ps_kafka_take take(struct ps_kafka_record_state *state, const struct ps_kafka_message *message)
+{
+    struct ps_batch *batch = state->batch;
     struct ps_avro_datum datum = {0};
     if (state->plan->flume_event_format &&
         (message->value == NULL || !ps_avro_event_read(message->value, message->value_length, &datum)))
@@ -410,13 +445,82 @@ enum ps_kafka_take ps_kafka_record_take(void *argument, const struct ps_kafka_me
     if (event == NULL || !add_headers(state, event, message) || !add_origin(state, message) ||
         !add_span(state, message)) { /* the span last: it is not taken back */
         bool full = batch->full;
+        state->runs = false;
         ps_event_withdraw(&state->headers, batch, &point);
         batch->full |= full;
         return PS_KAFKA_NOT_TAKEN;
     }
-    stream->taken = message->offset;
-    state->taken_bytes += event->body_length;
-    if (batch->count >= state->plan->batch_events_max)
-        batch->full = true;
-    return batch->full || state->taken_bytes >= CALL_BYTES_MAX ? PS_KAFKA_TAKEN_LAST : PS_KAFKA_TAKEN;
+    return took(state, message, event->body_length);
+}
+
+/* ---- runs ---- */
+
+/* Returns whether the record goes on where the last one of this call ended, so that only the row, its headers, and the ends of
+ * the last span and origin are to be written. */
+static bool goes_on(const struct ps_kafka_record_state *state, const struct ps_kafka_message *message)
+{
+    const struct ps_batch *batch = state->batch;
+    return state->runs && message->stream == state->run_stream && message->offset == state->offset + 1 &&
+           message->block != NULL && message->block_number == state->referred_block && message->key == NULL &&
+           message->value != NULL && message->value_length <= PS_BLOCK_BYTES && !batch->full &&
+           batch->count < state->plan->batch_events_max &&
+           batch->spans[batch->span_count - 1].generation ==
+               state->streams->items[message->stream].generation;
+}
+
+/* Copies the last `room` bytes of the offset's text, which ends at `end`. */
+static void put_offset(char *end, const struct ps_kafka_record_state *state, uint32_t room)
+{
+    const char *text_end = state->offset_text + TEXT_MAX;
+    if (PS_LIKELY(room == 8))
+        memcpy(end - 8, text_end - 8, 8);
+    else if (room == 16)
+        memcpy(end - 16, text_end - 16, 16);
+    else
+        memcpy(end - TEXT_MAX, text_end - TEXT_MAX, TEXT_MAX);
+}
+
+/* Adds a record that goes on, with one piece of memory for its headers and the offset's text. Returns false when there is no
+ * room: the batch has then no row more, and take() withdraws what else there is. */
+static bool add_next(struct ps_kafka_record_state *state, const struct ps_kafka_message *message)
+{
+    struct ps_batch *batch = state->batch;
+    struct ps_header *run = state->run_headers;
+    const uint32_t count = state->run_count, last = count - 1;
+    if (state->plan->timestamp != NULL && message->timestamp_ms != state->timestamp_ms) {
+        struct pending pending = {.count = 0};
+        if (!note_timestamp(state, &pending, message->timestamp_ms))
+            return false;
+        run[0] = pending.items[0];
+    }
+    print_offset(state, message->offset);
+    const uint32_t length = state->offset_length, room = (length + 7U) & ~7U;
+    struct ps_header *headers = ps_batch_headers_room(batch, count, room);
+    struct ps_event *event =
+        headers != NULL ? ps_batch_add(batch, (char *)(uintptr_t)message->value, message->value_length)
+                        : NULL;
+    if (event == NULL)
+        return false;
+    char *text_end = (char *)&headers[count] + room;
+    put_offset(text_end, state, room);
+    for (uint32_t i = 0; i < count; i++) {
+        headers[i] = run[i];
+        headers[i].next = i > 0 ? &headers[i - 1] : NULL;
+    }
+    headers[last].value = text_end - length;
+    headers[last].value_length = length;
+    event->headers = &headers[last];
+    event->mask = state->run_mask;
+    batch->spans[batch->span_count - 1].position = message->offset;
+    batch->origins[batch->origin_count - 1].count++;
+    return true;
+}
+
+enum ps_kafka_take ps_kafka_record_take(void *argument, const struct ps_kafka_message *message)
+{
+    struct ps_kafka_record_state *state = argument;
+    if (PS_LIKELY(goes_on(state, message)) && PS_LIKELY(add_next(state, message)))
+        return took(state, message, message->value_length);
+    state->runs = false;
+    return take(state, message);
 }

@@ -15,6 +15,8 @@
 
 #define PS_KAFKA_NUMBER_TEXT_BYTES 20U /* digits and sign of an int64_t */
 
+#define PS_KAFKA_RECORD_HEADERS 4U /* timestamp, topic, partition, offset */
+
 /* Made by build, const. */
 struct ps_kafka_record_plan {
     const struct ps_name *key;
@@ -54,6 +56,12 @@ struct ps_kafka_record_state {
     char offset_text[PS_KAFKA_NUMBER_TEXT_BYTES];
     uint32_t offset_length;
     struct ps_event_headers headers; /* of a datum of Flume's Avro format */
+    /* The last record of this call, if it was plain and the next one of its stream has the same headers but for their
+     * values of timestamp and offset. */
+    bool runs;
+    uint32_t run_stream, run_count;
+    uint64_t run_mask;                                     /* of the names */
+    struct ps_header run_headers[PS_KAFKA_RECORD_HEADERS]; /* the offset is the last one */
 };
 
 /* Called when `work` begins with this batch. */

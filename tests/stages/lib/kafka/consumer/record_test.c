@@ -1,0 +1,265 @@
+/* Events of records of the native fetch lane, whose bytes stay in the block that was received: drawn runs of records whose
+ * offsets, partitions, keys, timestamps, blocks and batches change, compared with what Flume's source makes of each record alone. */
+#include "stages/lib/kafka/consumer/record.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "core/flow/batch_home.h"
+#include "core/flow/bump.h"
+#include "core/flow/identity.h"
+#include "tests/support/support.h"
+
+#define RECORDS 3000U
+#define STREAMS 3U
+#define BODIES "abcdefghijklmnopqrstuvwxyz"
+
+struct record {
+    uint32_t stream;
+    int64_t offset, timestamp_ms;
+    uint32_t body_length;
+    bool has_key;
+};
+
+static struct ps_depot *depot;
+static struct ps_pool *pool;
+static struct ps_bump bump;
+static struct ps_block *block;
+static struct ps_kafka_streams streams;
+static const struct ps_name *mapped_name;
+
+static int setup(void **state)
+{
+    struct ps_err err = {0};
+    depot = ps_depot_create(400 * (uint64_t)PS_BLOCK_BYTES, &err);
+    pool = ps_pool_create(depot, 0);
+    ps_bump_init(&bump, pool);
+    block = ps_block_take(ps_pool_cache(pool));
+    memcpy(block->base, BODIES, strlen(BODIES));
+    mapped_name = ps_name_intern("mapped");
+    for (unsigned i = 0; i < STREAMS; i++)
+        ps_kafka_streams_assign(&streams, i == 0 ? "topic.a" : "topic.b", (int32_t)(9 + i));
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    ps_kafka_streams_fini(&streams);
+    ps_block_drop(ps_pool_cache(pool), block);
+    ps_bump_fini(&bump);
+    ps_pool_destroy(pool);
+    assert_int_equal(ps_depot_used_bytes(depot), 0);
+    ps_depot_destroy(depot);
+    return 0;
+}
+
+/* ---- what is expected ---- */
+
+static void assert_header(const struct ps_batch *batch, const struct ps_event *event, const char *name,
+                          const char *expected)
+{
+    struct ps_slice value = {0};
+    bool found = ps_event_header(batch, event, ps_name_intern(name), &value);
+    assert_int_equal(found, expected != NULL);
+    if (expected == NULL)
+        return;
+    assert_int_equal(value.length, strlen(expected));
+    assert_memory_equal(value.data, expected, value.length);
+}
+
+static void assert_number(const struct ps_batch *batch, const struct ps_event *event, const char *name,
+                          int64_t expected)
+{
+    char text[32];
+    snprintf(text, sizeof text, "%" PRId64, expected);
+    assert_header(batch, event, name, text);
+}
+
+static unsigned own_headers(const struct ps_event *event)
+{
+    unsigned count = 0;
+    for (const struct ps_header *header = event->headers; header != NULL; header = header->next)
+        count++;
+    return count;
+}
+
+static void assert_identity(struct ps_batch *batch, uint32_t row, const struct record *record)
+{
+    struct ps_lease lease = {.batch = batch, .count = batch->count};
+    struct ps_identity identity;
+    assert_true(ps_event_identity(&lease, row, &identity));
+    assert_int_equal(identity.position, record->offset);
+    assert_int_equal(identity.part, streams.items[record->stream].partition);
+    assert_int_equal(identity.name.length, streams.items[record->stream].topic_length);
+    assert_memory_equal(identity.name.data, streams.items[record->stream].topic, identity.name.length);
+}
+
+static void assert_events(const struct ps_kafka_record_plan *plan, struct ps_batch *batch,
+                          const struct record *records)
+{
+    for (uint32_t row = 0; row < batch->count; row++) {
+        const struct ps_event *event = &batch->events[row];
+        const struct ps_kafka_stream *stream = &streams.items[records[row].stream];
+        bool own_topic = plan->topic != NULL && plan->single_topic == NULL;
+        assert_int_equal(event->body_length, records[row].body_length);
+        assert_memory_equal(event->body, BODIES, event->body_length);
+        assert_header(batch, event, "key", records[row].has_key ? "abcde" : NULL);
+        assert_header(batch, event, "mapped", plan->mapped_count > 0 ? "bc" : NULL);
+        if (plan->timestamp != NULL)
+            assert_number(batch, event, "timestamp", records[row].timestamp_ms);
+        assert_int_equal(own_headers(event), records[row].has_key + plan->mapped_count +
+                                                 (plan->timestamp != NULL) +
+                                                 (plan->partition != NULL ? 2U + own_topic : 0U));
+        if (plan->partition != NULL) {
+            assert_number(batch, event, "offset", records[row].offset);
+            assert_number(batch, event, "partition", stream->partition);
+            assert_header(batch, event, "topic", stream->topic);
+        }
+        assert_identity(batch, row, &records[row]);
+    }
+}
+
+/* The positions of the batch end with the last record of each stream. */
+static void assert_spans(const struct ps_batch *batch, const struct record *records)
+{
+    for (uint32_t stream = 0; stream < STREAMS; stream++) {
+        int64_t last = -1, position = -1;
+        for (uint32_t row = 0; row < batch->count; row++)
+            if (records[row].stream == stream && records[row].offset > last)
+                last = records[row].offset;
+        for (uint32_t i = 0; i < batch->span_count; i++)
+            if (batch->spans[i].stream == stream && batch->spans[i].position > position)
+                position = batch->spans[i].position;
+        assert_int_equal(position, last);
+        if (last >= 0)
+            assert_int_equal(streams.items[stream].taken, last);
+    }
+}
+
+/* ---- the run ---- */
+
+static uint64_t below(uint64_t *random, uint64_t limit)
+{
+    return ps_test_random(random) % limit;
+}
+
+/* Mostly the record after the last one of the stream; others are of another stream, after the next number here. */
+static void draw(struct record *record, uint64_t *random)
+{
+    static const int64_t from[] = {
+        0, 7, 96, 9999996, 99999996, 999999999999990, 9999999999999990, INT64_MAX - 2 * RECORDS};
+    uint32_t kind = (uint32_t)below(random, 40), i = 0;
+    record->offset += kind == 0 ? 2 : 1;
+    record->timestamp_ms += (int64_t)(below(random, 4) == 0 ? below(random, 3) : 0);
+    record->has_key = kind == 1;
+    record->body_length = (uint32_t)below(random, strlen(BODIES) + 1);
+    if (kind != 2)
+        return;
+    record->stream = (uint32_t)below(random, STREAMS);
+    int64_t taken = streams.items[record->stream].taken;
+    while (i < PS_COUNT_OF(from) && from[i] <= taken)
+        i++;
+    record->offset = i < PS_COUNT_OF(from) ? from[i] : taken + 1;
+}
+
+static void run(const struct ps_kafka_record_plan *plan, uint64_t *random)
+{
+    static struct record taken[PS_BATCH_EVENTS_MAX];
+    struct ps_port port = {0};
+    struct ps_kafka_record_state state = {.plan = plan, .streams = &streams, .port = &port};
+    const struct ps_slice mapped[] = {{block->base + 1, 2}};
+    struct record record = {.timestamp_ms = 1764000000000, .offset = -1};
+    for (uint32_t i = 0; i < STREAMS; i++)
+        streams.items[i].taken = -1;
+    for (uint32_t done = 0; done < RECORDS;) {
+        struct ps_batch *batch = ps_batch_take(&bump, (struct ps_now){0});
+        assert_non_null(batch);
+        ps_kafka_record_begin(&state, batch);
+        enum ps_kafka_take outcome;
+        do {
+            if (below(random, 50) == 0)
+                ps_kafka_record_begin(&state, batch); /* another call of `work` */
+            draw(&record, random);
+            const struct ps_kafka_message message = {.stream = record.stream,
+                                                     .offset = record.offset,
+                                                     .timestamp_ms = record.timestamp_ms,
+                                                     .value = block->base,
+                                                     .value_length = record.body_length,
+                                                     .key = record.has_key ? block->base : NULL,
+                                                     .key_length = record.has_key ? 5 : 0,
+                                                     .mapped = mapped,
+                                                     .block = block,
+                                                     .block_number = 1};
+            uint32_t row = batch->count;
+            outcome = ps_kafka_record_take(&state, &message);
+            if (outcome == PS_KAFKA_NOT_TAKEN) {
+                assert_int_equal(batch->count, row);
+                record.offset--;
+                break;
+            }
+            taken[row] = record;
+            assert_int_equal(batch->count, row + 1);
+            done++;
+        } while (outcome == PS_KAFKA_TAKEN && done < RECORDS);
+        assert_true(batch->count > 0 && batch->count <= plan->batch_events_max);
+        assert_events(plan, batch, taken);
+        assert_spans(batch, taken);
+        ps_batch_give(batch);
+    }
+}
+
+static void test_events(void **state)
+{
+    uint64_t random = ps_test_seed();
+    const struct ps_name *const mapped[] = {mapped_name};
+    const struct ps_kafka_record_plan usual = {.key = ps_name_intern("key"),
+                                               .timestamp = ps_name_intern("timestamp"),
+                                               .partition = ps_name_intern("partition"),
+                                               .offset = ps_name_intern("offset"),
+                                               .topic = ps_name_intern("topic"),
+                                               .group = "g",
+                                               .batch_events_max = 1000};
+    struct ps_kafka_record_plan plans[] = {usual, usual, usual, usual, usual};
+    plans[1].batch_events_max = 7;
+    plans[2].timestamp = NULL;
+    plans[3].mapped = mapped;
+    plans[3].mapped_count = 1;
+    plans[4].topic = plans[4].partition = plans[4].offset = NULL;
+    for (size_t i = 0; i < PS_COUNT_OF(plans); i++)
+        run(&plans[i], &random);
+}
+
+/* One name for two headers: Flume's source sets the first one only. */
+static void test_names_that_are_the_same(void **state)
+{
+    const struct ps_name *name = ps_name_intern("timestamp");
+    const struct ps_kafka_record_plan plan = {.timestamp = name,
+                                              .partition = ps_name_intern("partition"),
+                                              .offset = name,
+                                              .group = "g",
+                                              .batch_events_max = 1000};
+    struct ps_port port = {0};
+    struct ps_kafka_record_state record_state = {.plan = &plan, .streams = &streams, .port = &port};
+    struct ps_batch *batch = ps_batch_take(&bump, (struct ps_now){0});
+    ps_kafka_record_begin(&record_state, batch);
+    for (int64_t offset = 0; offset < 3; offset++) {
+        const struct ps_kafka_message message = {.offset = offset,
+                                                 .timestamp_ms = 77 + offset,
+                                                 .value = block->base,
+                                                 .block = block,
+                                                 .block_number = 1};
+        assert_int_equal(ps_kafka_record_take(&record_state, &message), PS_KAFKA_TAKEN);
+        assert_number(batch, &batch->events[offset], "timestamp", 77 + offset);
+        assert_int_equal(own_headers(&batch->events[offset]), 2);
+    }
+    ps_batch_give(batch);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(test_events, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_names_that_are_the_same, setup, teardown),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
