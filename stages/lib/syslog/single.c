@@ -5,7 +5,7 @@
 
 #include <string.h>
 
-#define TIME_BYTES_MAX 24U
+#define TIME_DIGITS_NOW 13U /* of the times from 2001 to 2286 */
 /* The most characters, sign included, of a time in ms whose stamp has a year of four digits */
 #define TIME_DIGITS 15U
 
@@ -266,15 +266,23 @@ static bool make_body(const struct ps_syslog_single_rules *rules, struct ps_batc
 
 /* Writes the time as a decimal number. `in_place`: over the time stamp, whose bytes are not part of the
  * body. */
-static struct ps_slice render_time(const struct fields *fields, bool in_place, struct ps_syslog_row *row)
+static struct ps_slice render_time(struct ps_syslog_single *parser, const struct fields *fields,
+                                   bool in_place, struct ps_syslog_row *row)
 {
-    char text[TIME_BYTES_MAX];
-    uint32_t length = ps_time_render(fields->ms, text);
+    if (fields->ms != parser->rendered_ms ||
+        parser->rendered_length == 0) { /* many messages share a second */
+        parser->rendered_length = ps_time_render(fields->ms, parser->rendered);
+        parser->rendered_ms = fields->ms;
+    }
+    const uint32_t length = parser->rendered_length;
     char *to = in_place ? (char *)(uintptr_t)fields->stamp.data : row->bytes;
     PS_ASSERT(!in_place || length <= fields->stamp.length);
     if (!in_place)
         row->bytes += length;
-    memcpy(to, text, length);
+    if (PS_LIKELY(length == TIME_DIGITS_NOW))
+        memcpy(to, parser->rendered, TIME_DIGITS_NOW);
+    else
+        memcpy(to, parser->rendered, length);
     return (struct ps_slice){to, length};
 }
 
@@ -315,7 +323,8 @@ static enum ps_parsed build(struct ps_syslog_single *parser, struct ps_batch *ba
     uint32_t headers = 2U + (fields.priority.length > 0) + (fields.version.length > 0) + fields.has_time +
                        (fields.host.length > 0) + (start.bad || start.incomplete);
     struct ps_syslog_row row;
-    if (!ps_syslog_row_init(&row, batch, headers, client, fields.has_time && !in_place ? TIME_BYTES_MAX : 0))
+    if (!ps_syslog_row_init(&row, batch, headers, client,
+                            fields.has_time && !in_place ? PS_SYSLOG_TIME_BYTES : 0))
         return PS_PARSED_MEMORY;
     struct ps_event *event = ps_batch_add(batch, (char *)(uintptr_t)body.data, body.length);
     if (event == NULL)
@@ -327,7 +336,7 @@ static enum ps_parsed build(struct ps_syslog_single *parser, struct ps_batch *ba
     if (fields.version.length > 0)
         ps_syslog_row_push(&row, names->version, fields.version);
     if (fields.has_time)
-        ps_syslog_row_push(&row, names->timestamp, render_time(&fields, in_place, &row));
+        ps_syslog_row_push(&row, names->timestamp, render_time(parser, &fields, in_place, &row));
     if (fields.host.length > 0)
         ps_syslog_row_push(&row, names->host, fields.host);
     if (start.bad || start.incomplete)

@@ -20,11 +20,16 @@ struct ps_syslog_single_rules {
     const struct ps_syslog_format *format; /* from format.*, tried first; NULL: none */
 };
 
+#define PS_SYSLOG_TIME_BYTES 24U /* any 64-bit number */
+
 /* The parser of one worker. */
 struct ps_syslog_single {
     const struct ps_syslog_single_rules *rules;
     struct ps_syslog_time time;
     struct ps_syslog_matcher *matcher; /* NULL without a format */
+    int64_t rendered_ms;               /* the last time as a number; length 0: none */
+    uint32_t rendered_length;
+    char rendered[PS_SYSLOG_TIME_BYTES];
 };
 
 /* Returns false when there is no memory for the format's matcher. Only at set-up. */
