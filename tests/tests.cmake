@@ -149,6 +149,7 @@ set_target_properties(not_idle PROPERTIES PREFIX "" C_STANDARD 17 LIBRARY_OUTPUT
 target_compile_options(not_idle PRIVATE -Wall -Wextra -Wconversion -Wshadow)
 target_compile_definitions(not_idle PRIVATE _GNU_SOURCE)
 add_dependencies(real_tools not_idle)
+add_dependencies(stages_lib_rules_live_compile not_idle)
 if(TARGET penstock-java) # a jar of another version than the program ends the Java host
   add_dependencies(real_tools penstock-java)
 endif()

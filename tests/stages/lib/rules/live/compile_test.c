@@ -214,6 +214,18 @@ static void test_stopped(void **unused)
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, ps_test_folder_setup, ps_test_folder_teardown)
 
+/* The program compiles a reload's rules at SCHED_IDLE, and would wait for all other tests to end: tests/support/idle.c, for the program, too. */
+static void compile_as_usual(void)
+{
+    char library[4096];
+    const char *tools = getenv("PENSTOCK_TOOLS");
+    snprintf(library, sizeof library, "%s/not_idle.so", tools != NULL ? tools : "");
+    if (access(library, R_OK) != 0)
+        return;
+    setenv("LD_PRELOAD", library, 1);
+    setenv("ASAN_OPTIONS", "verify_asan_link_order=0", 1); /* it stands before the sanitizer's library */
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {TEST(test_many), TEST(test_limits), TEST(test_overtaken),
@@ -222,6 +234,7 @@ int main(void)
         printf("SKIP: the program is not built\n");
         return 77;
     }
+    compile_as_usual();
     ps_log_set_level(getenv("PENSTOCK_LOG") != NULL ? PS_LOG_DEBUG : PS_LOG_OFF);
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
