@@ -34,7 +34,7 @@ pages_hold() { # FOLDER
     while IFS= read -r page; do
         while IFS= read -r link; do
             links=$((links + 1))
-            [[ -e $(dirname "$page")/$link ]] || fail "${page#"$work/"} links to $link, which is not installed"
+            [[ -e ${page%/*}/$link ]] || fail "${page#"$work/"} links to $link, which is not installed"
         done < <(grep -oE '\]\([^)#: ]+[)#]' "$page" | sed -E 's/\]\((.*).$/\1/')
     done < <(find "$1" -name '*.md')
     ((links > 100)) || fail "only $links links in the documents of $1"
