@@ -2,7 +2,8 @@
 # Needs: kafka
 # An unclean election of a real cluster: a replica that was frozen becomes leader, without records that the native source has read,
 # and gets others at their offsets, and more. The source asks the new leader where its log differs (KIP-320), and reads all that
-# it has from there on, once. The group's coordinator is the third broker, which is neither frozen nor killed: the source stays a member.
+# it has from there on, once, also if it is killed when it has gone back, as it has committed that. The group's coordinator is the third
+# broker, which is neither frozen nor killed: the source stays a member.
 # shellcheck source=tests/real/lib.sh
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 command -v kcat >/dev/null || skip "no kcat"
@@ -30,6 +31,10 @@ write() { # WORD FIRST LAST
 has_delivered() { # LINES
     kcat -C -q -e -b "$brokers" -t torn-out -o beginning >"$work/out" 2>/dev/null
     (($(wc -l <"$work/out") >= $1))
+}
+has_committed() { # OFFSET
+    "$kafka" run org.apache.kafka.tools.consumer.group.ConsumerGroupCommand --bootstrap-server "$brokers" --describe --group torn 2>&1 |
+        tee "$work/group.txt" | awk -v offset="$1" '$2 == "torn" && $4 == offset { found = 1 } END { exit !found }'
 }
 expect() { # WORD LINES: so many different lines with the word arrived
     local found
@@ -62,11 +67,21 @@ await 60 has_isrs "$first" || fail "broker $second stays in sync: $(place isrs t
 write lost 101 200
 await 60 has_delivered 200 || fail "the records of the old leader do not arrive"
 
-step "broker $first is killed; $second leads, and gets other records"
+await 60 has_committed 200 || fail "the records of the old leader are not committed: $(<"$work/group.txt")"
+
+step "broker $first is killed; $second leads. The agent goes back, and is killed"
 kafka_kill "$first"
 kafka_signal CONT "$second"
 await 120 is_leader "$second" || fail "broker $second does not lead"
+await 60 has_committed 100 || fail "the agent does not commit where it goes on: $(<"$work/group.txt")"
+grep -q 'the new leader does not have all records that were read, up to offset 200: .*goes on from offset 100' "$work/torn.log" ||
+    fail "the agent does not say that the cluster has lost records"
+says_nothing torn 'given up: the group has removed this member'
+agent_kill torn
+
+step "broker $second gets other records, and the agent is started again"
 write new 101 250
+agent_start torn
 await 60 has_delivered 350 || step "$(wc -l <"$work/out") records arrived"
 agent_stop torn
 has_delivered 350 || true
@@ -76,6 +91,3 @@ expect both 100
 expect lost 100
 expect new 150
 ((twice == 0)) || fail "records arrived twice"
-grep -q 'the new leader does not have all records that were read, up to offset 200: .*goes on from offset 100' "$work/torn.log" ||
-    fail "the agent does not say that the cluster has lost records"
-says_nothing torn 'given up: the group has removed this member'

@@ -40,17 +40,20 @@ struct run {
         next[PS_TEST_GROUP_PARTITIONS]; /* the offset behind the last record that was read; -1: not known */
     int32_t generation;
     unsigned read, again; /* records; again: that were read before */
+    bool sink_commits;    /* what is delivered, and not the source */
     bool dead;
     struct ps_err reason;
 };
 
 static const struct ps_kafka_reading_engine *const engine = &ps_kafka_reading_native;
 
-static inline void begin(struct run *run, uint64_t seed, const struct ps_pair *more, size_t count)
+static inline void begin_with(struct run *run, uint64_t seed, const struct ps_pair *more, size_t count,
+                              bool sink_commits)
 {
     static const char *const topics[] = {"t"};
     struct ps_err err = {0};
     memset(run, 0, sizeof *run);
+    run->sink_commits = sink_commits;
     ps_test_group_open(&run->group, seed | 1);
     ps_test_stage_init_sized(&run->stage, &ps_source_kafka, BUDGET_BYTES);
     run->group.now_ns = run->stage.now.mono_ns;
@@ -78,6 +81,7 @@ static inline void begin(struct run *run, uint64_t seed, const struct ps_pair *m
         .commit_interval_ns = 50 * PS_NS_PER_MS,
         .revoke_wait_ns = 30 * PS_NS_PER_S,
         .held_bytes_max = 4U << 20,
+        .sink_commits = sink_commits,
     };
     run->reading = engine->open(&config, &err);
     if (run->reading == NULL)
@@ -85,6 +89,11 @@ static inline void begin(struct run *run, uint64_t seed, const struct ps_pair *m
     run->plan = (struct ps_kafka_record_plan){.group = "g", .batch_events_max = 7};
     run->state = (struct ps_kafka_record_state){
         .plan = &run->plan, .streams = run->reading->streams, .port = &run->stage.port};
+}
+
+static inline void begin(struct run *run, uint64_t seed, const struct ps_pair *more, size_t count)
+{
+    begin_with(run, seed, more, count, false);
 }
 
 /* ---- reading ---- */
@@ -151,6 +160,8 @@ static inline void deliver(struct run *run)
     for (unsigned i = 0; i < PS_TEST_GROUP_PARTITIONS; i++) {
         if (waiting->next[i] > run->group.logs[i].delivered)
             run->group.logs[i].delivered = waiting->next[i];
+        if (run->sink_commits && waiting->next[i] > 0)
+            run->group.logs[i].committed = waiting->next[i];
     }
     for (uint32_t i = 0; i < waiting->batch->span_count; i++)
         ps_kafka_streams_delivered(run->reading->streams, waiting->batch->spans[i].stream,
@@ -191,12 +202,13 @@ static inline int64_t position(const struct run *run, unsigned partition)
     return from > 0 ? from : 0;
 }
 
-/* Returns whether nothing is left to be read, and all of it is delivered. */
+/* Returns whether nothing is left to be read, and all of it is delivered. A member whose place is behind the end of a log goes back. */
 static inline bool has_read_all(const struct run *run)
 {
     for (unsigned i = 0; i < PS_TEST_GROUP_PARTITIONS; i++) {
         const struct ps_test_group_log *log = &run->group.logs[i];
-        if (ps_test_group_visible(log, position(run, i)) < log->end)
+        int64_t from = position(run, i);
+        if (from > log->end || ps_test_group_visible(log, from) < log->end)
             return false;
     }
     return run->waiting_count == 0 && run->group.synced && !run->group.rebalances;

@@ -87,6 +87,7 @@ struct ps_test_group_broker {
 
     /* faults */
     unsigned faults; /* the number of requests in 1,000 that meet one */
+    bool changes;    /* partitions change hands: requests of former assignments arrive */
     bool damages;    /* batches, too */
     bool holds;      /* no answer to Fetch, for now */
     bool forgets;    /* the epochs before the present one */

@@ -93,6 +93,7 @@ static void begin(struct ps_kafka_streams *streams, struct ps_kafka_stream *stre
         .skipped = PS_KAFKA_POSITION_NONE,
         .committing = PS_KAFKA_POSITION_NONE,
         .committed = PS_KAFKA_POSITION_NONE,
+        .lowered = PS_KAFKA_POSITION_NONE,
     };
 }
 
@@ -111,9 +112,23 @@ uint32_t ps_kafka_streams_assign(struct ps_kafka_streams *streams, const char *t
     return index;
 }
 
-void ps_kafka_streams_restart(struct ps_kafka_streams *streams, uint32_t stream)
+/* Returns whether the group may have an offset above this one. A commit that is under way, or that has failed, may be carried out. */
+static bool may_be_committed_above(const struct ps_kafka_stream *stream, int64_t next)
 {
-    begin(streams, &streams->items[stream]);
+    bool asked = stream->committing_generation == stream->generation && stream->committing > next;
+    return ps_kafka_stream_is_lowered(stream) || stream->committed > next || asked ||
+           (stream->delivered != PS_KAFKA_POSITION_NONE && stream->delivered + 1 > next);
+}
+
+void ps_kafka_streams_restart(struct ps_kafka_streams *streams, uint32_t index, int64_t next)
+{
+    struct ps_kafka_stream *stream = &streams->items[index];
+    bool lowers = may_be_committed_above(stream, next);
+    /* Went on before that was committed: the records between were not delivered. */
+    int64_t lowered = ps_kafka_stream_is_lowered(stream) && stream->lowered < next ? stream->lowered : next;
+    begin(streams, stream);
+    if (lowers)
+        stream->lowered = lowered;
 }
 
 void ps_kafka_streams_forget_handles(struct ps_kafka_streams *streams)
@@ -197,7 +212,7 @@ void ps_kafka_streams_note_committed(struct ps_kafka_streams *streams)
 {
     for (uint32_t i = 0; i < streams->count; i++) {
         struct ps_kafka_stream *stream = &streams->items[i];
-        if (ps_kafka_stream_is_dirty(stream))
+        if (ps_kafka_stream_is_dirty(stream) && !ps_kafka_stream_is_lowered(stream))
             stream->committed = stream->delivered + 1;
     }
     streams->moved = false;

@@ -52,7 +52,7 @@ static struct ps_kafka_lane_request *make_request(struct ps_kafka_fetch *fetch, 
         struct ps_kafka_stream *stream = &fetch->streams.items[i];
         if (!ps_kafka_stream_is_dirty(stream))
             continue;
-        stream->committing = stream->delivered + 1;
+        stream->committing = ps_kafka_stream_reached(stream);
         stream->committing_generation = stream->generation;
         at = put_offset(at, stream, version);
     }
@@ -75,7 +75,7 @@ static void commit(struct ps_kafka_fetch *fetch)
             : NULL;
     if (request == NULL)
         return; /* it stays dirty */
-    fetch->dirty = false;
+    fetch->dirty = fetch->lowers = false;
     fetch->commit_asked = true;
     fetch->commit_sent_ns = fetch->mono_ns;
     ps_kafka_lane_broker_send(broker, request);
@@ -93,6 +93,8 @@ static bool may_commit(const struct ps_kafka_fetch *fetch)
 static uint64_t rested_ns(const struct ps_kafka_fetch *fetch, uint64_t interval_ns)
 {
     bool retries = fetch->commit_failed && interval_ns < RETRY_NS;
+    if (fetch->lowers && !retries)
+        return 0;
     return fetch->commit_sent_ns + (retries ? RETRY_NS : interval_ns);
 }
 

@@ -128,8 +128,7 @@ static void truncated(struct ps_kafka_fetch *fetch, uint32_t stream, int64_t end
         ps_kafka_offsets_reset(fetch, part);
         return;
     }
-    ps_kafka_streams_restart(&fetch->streams, stream);
-    part->next = end;
+    ps_kafka_parts_go_to(fetch, stream, end);
     part->epoch = epoch;
     part->state = PS_KAFKA_PART_READY;
 }

@@ -43,7 +43,9 @@ static bool is_of(const struct ps_kafka_fetch *fetch, uint32_t i, const struct p
 {
     const struct ps_kafka_fetch_part *part = &fetch->parts[i];
     const struct ps_kafka_lane_partition *place = part->state == PS_KAFKA_PART_READY ? place_of(part) : NULL;
-    return place != NULL && place->leader == broker && fetch->streams.items[i].state == PS_KAFKA_STREAM_OWNED;
+    return place != NULL && place->leader == broker &&
+           fetch->streams.items[i].state == PS_KAFKA_STREAM_OWNED &&
+           !ps_kafka_stream_is_lowered(&fetch->streams.items[i]);
 }
 
 /* Counts the partitions to ask the broker for. None while one of them has enough that waits to be read: the broker would hold

@@ -16,12 +16,14 @@
 
 /* ---- the group's offsets ---- */
 
-/* What was fetched of a partition is read before it begins elsewhere. */
+/* What was fetched of a partition is read, and delivered, before it begins elsewhere: a transaction would commit the old offset after
+ * the new one. */
 static bool wants(const struct ps_kafka_fetch *fetch, uint32_t i, enum ps_kafka_part_state state)
 {
     const struct ps_kafka_fetch_part *part = &fetch->parts[i];
     return part->state == state && !part->asked && part->queued == 0 && fetch->mono_ns >= part->rest_ns &&
-           fetch->streams.items[i].state == PS_KAFKA_STREAM_OWNED;
+           fetch->streams.items[i].state == PS_KAFKA_STREAM_OWNED &&
+           ps_kafka_stream_is_drained(&fetch->streams.items[i]);
 }
 
 static char *put_topic(char *at, const struct ps_kafka_fetch_part *part, bool compact)
@@ -219,8 +221,7 @@ static void listed(struct ps_kafka_fetch *fetch, uint32_t stream, int64_t offset
     struct ps_kafka_fetch_part *part = &fetch->parts[stream];
     part->asked = false;
     if (error == 0 && offset >= 0) {
-        ps_kafka_streams_restart(&fetch->streams, stream);
-        part->next = offset;
+        ps_kafka_parts_go_to(fetch, stream, offset);
         part->epoch = part->checked = -1;
         part->state = PS_KAFKA_PART_READY;
         return;

@@ -77,7 +77,8 @@ void ps_kafka_parts_drop(struct ps_kafka_fetch *fetch)
         fetch->streams.items[i].state = PS_KAFKA_STREAM_GONE;
     for (uint32_t i = 0; i < fetch->part_count; i++)
         fetch->parts[i].state = PS_KAFKA_PART_NONE;
-    fetch->dirty = fetch->streams.moved = false; /* uncommitted records belong to the next member */
+    fetch->dirty = fetch->lowers = fetch->streams.moved =
+        false; /* uncommitted records belong to the next member */
 }
 
 struct ps_kafka_fetch_part *ps_kafka_parts_find(struct ps_kafka_fetch *fetch, const char *topic,
@@ -177,6 +178,14 @@ void ps_kafka_parts_ask_again(struct ps_kafka_fetch_part *part, int64_t offset)
     part->next = offset;
     if (part->state == PS_KAFKA_PART_RESET)
         part->state = PS_KAFKA_PART_READY;
+}
+
+void ps_kafka_parts_go_to(struct ps_kafka_fetch *fetch, uint32_t stream, int64_t offset)
+{
+    ps_kafka_streams_restart(&fetch->streams, stream, offset);
+    fetch->parts[stream].next = offset;
+    if (ps_kafka_stream_is_lowered(&fetch->streams.items[stream]))
+        fetch->dirty = fetch->lowers = true;
 }
 
 static void ask_again(struct ps_kafka_fetch *fetch, const struct ps_kafka_fetch_slice *slice)

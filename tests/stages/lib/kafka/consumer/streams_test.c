@@ -123,7 +123,7 @@ static void test_restart(void **state)
     streams.items[stream].taken = 1000;
     ps_kafka_streams_delivered(&streams, stream, before, 900);
     streams.items[stream].committed = 901;
-    ps_kafka_streams_restart(&streams, stream);
+    ps_kafka_streams_restart(&streams, stream, 901);
     assert_int_equal(ps_kafka_streams_find(&streams, "t", 7), stream);
     assert_true(ps_kafka_stream_is_drained(&streams.items[stream]));
     assert_false(ps_kafka_stream_is_dirty(&streams.items[stream]));
@@ -137,13 +137,57 @@ static void test_restart(void **state)
     ps_kafka_streams_fini(&streams);
 }
 
+/* An offset above the new place is committed, or may be: the lower one is to be committed, also if it is 0. Others do not do that. */
+static void test_restart_behind(void **state)
+{
+    struct ps_kafka_streams streams = {0};
+    uint32_t index = ps_kafka_streams_assign(&streams, "t", 0);
+    struct ps_kafka_stream *stream = &streams.items[index];
+    for (unsigned trial = 0; trial < 4; trial++) {
+        (void)ps_kafka_streams_assign(&streams, "t", 0);
+        stream->committed = trial == 0 ? 901 : PS_KAFKA_POSITION_NONE;
+        stream->committing = trial == 1 ? 901 : PS_KAFKA_POSITION_NONE;
+        stream->committing_generation = stream->generation;
+        if (trial == 2)
+            ps_kafka_streams_delivered(&streams, index, stream->generation, 900);
+        ps_kafka_streams_restart(&streams, index, 0);
+        assert_int_equal(ps_kafka_stream_is_lowered(stream), trial < 3);
+        assert_int_equal(ps_kafka_stream_is_dirty(stream), trial < 3);
+        assert_true(trial == 3 || ps_kafka_stream_reached(stream) == 0);
+        assert_true(ps_kafka_stream_is_drained(stream));
+        ps_kafka_streams_note_committed(&streams);
+        assert_int_equal(ps_kafka_stream_is_lowered(stream), trial < 3);
+        stream->committed = 0;
+        assert_false(ps_kafka_stream_is_lowered(stream) || ps_kafka_stream_is_dirty(stream));
+    }
+    ps_kafka_streams_fini(&streams);
+}
+
+/* It goes to another place again before the lower offset is committed: the lowest one is. */
+static void test_restart_again(void **state)
+{
+    struct ps_kafka_streams streams = {0};
+    uint32_t index = ps_kafka_streams_assign(&streams, "t", 0);
+    struct ps_kafka_stream *stream = &streams.items[index];
+    stream->committed = 901;
+    ps_kafka_streams_restart(&streams, index, 500);
+    ps_kafka_streams_restart(&streams, index, 600);
+    assert_int_equal(ps_kafka_stream_reached(stream), 500);
+    ps_kafka_streams_restart(&streams, index, 400);
+    assert_int_equal(ps_kafka_stream_reached(stream), 400);
+    assert_true(ps_kafka_stream_is_lowered(stream));
+    ps_kafka_streams_delivered(&streams, index, stream->generation, 450);
+    assert_int_equal(ps_kafka_stream_reached(stream), 451);
+    assert_false(ps_kafka_stream_is_lowered(stream));
+    ps_kafka_streams_fini(&streams);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_find),
-        cmocka_unit_test(test_bounded),
-        cmocka_unit_test(test_moved),
-        cmocka_unit_test(test_restart),
+        cmocka_unit_test(test_find),           cmocka_unit_test(test_bounded),
+        cmocka_unit_test(test_moved),          cmocka_unit_test(test_restart),
+        cmocka_unit_test(test_restart_behind), cmocka_unit_test(test_restart_again),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

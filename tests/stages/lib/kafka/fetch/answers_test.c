@@ -247,7 +247,7 @@ static void test_stale(void **state)
         begin_history(&run, false);
         append(&run);
         read_all(&run);
-        run.group.holds = true;
+        run.group.holds = run.group.changes = true;
         wait_for_fetches(&run, run.group.asked[PS_TEST_KEY_FETCH] + PS_TEST_GROUP_NODES);
         append(&run);
         run.group.share = 0;

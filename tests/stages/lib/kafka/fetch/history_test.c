@@ -93,6 +93,7 @@ static void run_history(struct run *run, uint64_t seed, const struct kinds *kind
     run->group.old = draw(run, 3) == 0;
     run->group.faults = kinds->breaks ? draw(run, 40) : 0;
     run->group.damages = kinds->breaks;
+    run->group.changes = kinds->rebalances || kinds->breaks;
     for (unsigned step = 0; step < STEPS; step++) {
         if (draw(run, 3) == 0)
             append(run);

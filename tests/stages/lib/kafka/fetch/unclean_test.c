@@ -25,11 +25,11 @@ static void lose_records(struct run *run, unsigned sets)
 
 /* A leader that was behind is elected, and writes other records at offsets that were read: fewer, as many, or more. It is asked
  * where its log differs, and all that follows is read, when what was read before is delivered. */
-static void test_unclean_election(void **state)
+static void run_unclean_election(bool sink_commits)
 {
     static struct run run;
     for (unsigned sets = 0; sets < 12; sets++) {
-        begin(&run, 1, NULL, 0);
+        begin_with(&run, 1, NULL, 0, sink_commits);
         for (unsigned i = 0; i < 4; i++)
             append(&run);
         read_all(&run);
@@ -52,10 +52,22 @@ static void test_unclean_election(void **state)
         assert_int_equal(run.read - read, 4 * sets);
         assert_true(sets < 8 || run.group.logs[0].end > before);
         assert_false(run.dead);
+        assert_in_range(run.group.logs[0].committed, 0, run.group.logs[0].end); /* also if nothing followed */
         stop(&run);
         check_committed(&run);
         end(&run);
     }
+}
+
+static void test_unclean_election(void **state)
+{
+    run_unclean_election(false);
+}
+
+/* The source itself commits where it goes back to, before it reads on: the next transaction would begin below what is committed. */
+static void test_unclean_election_in_transactions(void **state)
+{
+    run_unclean_election(true);
 }
 
 /* The new leader does not know where its log differs, or auto.offset.reset allows no other place to read from. */
@@ -94,6 +106,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_unclean_election),
+        cmocka_unit_test(test_unclean_election_in_transactions),
         cmocka_unit_test(test_unclean_election_without_place),
     };
     ps_log_set_level(PS_LOG_OFF);
