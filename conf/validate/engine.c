@@ -160,10 +160,8 @@ const struct ps_stage_ops *ps_component_engine(const struct ps_component_maker *
         ps_arena_format(maker->arena, "a %s in Java needs Flume's own %s", row->word, ps_kind_word(kind)));
 }
 
-/* ---- interceptors of a Java source ---- */
-
-static void add_pair(const struct ps_component_maker *maker, struct ps_conf_part *part, const char *key,
-                     const char *value)
+void ps_component_add_pair(const struct ps_component_maker *maker, struct ps_conf_part *part, const char *key,
+                           const char *value)
 {
     struct ps_pair *items = ps_arena_alloc(maker->arena, (part->pairs.count + 1) * sizeof *items);
     memcpy(items, part->pairs.items, part->pairs.count * sizeof *items);
@@ -171,6 +169,8 @@ static void add_pair(const struct ps_component_maker *maker, struct ps_conf_part
         (struct ps_pair){.key = key, .value = value, .file = part->file, .line = part->line};
     part->pairs = (struct ps_pairs){part->pairs.count + 1, items};
 }
+
+/* ---- interceptors of a Java source ---- */
 
 enum place { IN_JAVA, IN_BOTH, NATIVE };
 
@@ -208,9 +208,9 @@ size_t ps_component_chain(const struct ps_component_maker *maker, struct ps_conf
     for (size_t i = 0; i < count; i++) {
         const char *prefix = ps_arena_format(maker->arena, "interceptors.%s.", names.items[i]);
         if (place_of(maker, source, prefix) == IN_BOTH)
-            add_pair(maker, source, ps_arena_format(maker->arena, "%s%s", prefix, KEY), "java");
+            ps_component_add_pair(maker, source, ps_arena_format(maker->arena, "%s%s", prefix, KEY), "java");
     }
     if (count > 0)
-        add_pair(maker, source, PS_JAVA_CHAIN_KEY, ps_arena_format(maker->arena, "%zu", count));
+        ps_component_add_pair(maker, source, PS_JAVA_CHAIN_KEY, ps_arena_format(maker->arena, "%zu", count));
     return count;
 }

@@ -18,3 +18,7 @@ const struct ps_stage_ops *ps_component_engine(const struct ps_component_maker *
  * the keys that the host and ps_component_engine need. Returns the number of these interceptors, which the agent does
  * not run. */
 size_t ps_component_chain(const struct ps_component_maker *maker, struct ps_conf_part *source);
+
+/* Adds a pair to part->pairs, which are the part's own copy; it has the part's place. */
+void ps_component_add_pair(const struct ps_component_maker *maker, struct ps_conf_part *part, const char *key,
+                           const char *value);

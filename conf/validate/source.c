@@ -227,6 +227,7 @@ static bool source_make(struct ps_validation *validation, const struct ps_entry 
         .batch_events_max = PS_BATCH_EVENTS_MAX,
     };
     good &= source_workers(validation, source, prefix);
+    ps_validation_tell_capacities(validation, part, source->channels.items, source->channels.count);
     bool bound = ps_component_bind(&validation->maker, part, prefix, ps_common_source) == PS_OK;
     good &= bound;
     good &= ps_component_check(&validation->maker, part, prefix, &context) == PS_OK;
@@ -336,6 +337,8 @@ static bool sink_make(struct ps_validation *validation, const struct ps_entry *e
         .batch_events_max = PS_BATCH_EVENTS_MAX,
     };
     good &= channel != NULL;
+    if (channel != NULL)
+        ps_validation_tell_capacities(validation, part, &sink->channel, 1);
     bool bound = ps_component_bind(&validation->maker, part, prefix, ps_common_sink) == PS_OK;
     good &= bound;
     good &= ps_component_check(&validation->maker, part, prefix, &context) == PS_OK;

@@ -4,6 +4,7 @@
 #include "conf/validate/types.h"
 #include "conf/validate/engine.h"
 #include "conf/validate/flow.h"
+#include "core/class_path.h"
 #include "core/text/nearest.h"
 
 #include <inttypes.h>
@@ -133,6 +134,8 @@ bool ps_validation_part(struct ps_validation *validation, enum ps_kind kind, con
     return part->ops != NULL;
 }
 
+static const char *const capacity_keys[] = {"transactionCapacity", NULL};
+
 /* Reads the value of a stage's INT row, by its key or an alias. Returns false if it has no such row. */
 static bool part_int(const struct ps_conf_part *part, const char *const *keys, int64_t *value)
 {
@@ -144,6 +147,23 @@ static bool part_int(const struct ps_conf_part *part, const char *const *keys, i
         return true;
     }
     return false;
+}
+
+void ps_validation_tell_capacities(struct ps_validation *validation, struct ps_conf_part *part,
+                                   const char *const *channels, size_t count)
+{
+    const char *told = "";
+    if (strcmp(part->ops->name, PS_TYPE_JAVA) != 0)
+        return;
+    for (size_t i = 0; i < count; i++) {
+        const struct ps_conf_channel *channel = ps_validation_channel(validation, channels[i]);
+        int64_t capacity;
+        if (part_int(&channel->part, capacity_keys, &capacity))
+            told = ps_arena_format(validation->arena, "%s%s%s %" PRId64, told, told[0] != '\0' ? " " : "",
+                                   channels[i], capacity);
+    }
+    if (told[0] != '\0')
+        ps_component_add_pair(&validation->maker, part, PS_JAVA_CAPACITIES_KEY, told);
 }
 
 /* Returns whether Flume ignores the key: its guide writes kafka.flumeBatchSize, its Kafka sink reads flumeBatchSize. */
@@ -159,7 +179,6 @@ bool ps_validation_batch_fits(struct ps_validation *validation, const struct ps_
 {
     static const char *const batch_keys[] = {"batchSize",      "batch-size",     "flumeBatchSize",
                                              "sink.batchSize", "hdfs.batchSize", NULL};
-    static const char *const capacity_keys[] = {"transactionCapacity", NULL};
     int64_t batch, capacity;
     if (!part_int(part, batch_keys, &batch) || !part_int(&channel->part, capacity_keys, &capacity))
         return true;

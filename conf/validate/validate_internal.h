@@ -45,6 +45,11 @@ struct ps_place ps_validation_place(struct ps_validation *validation, const stru
 bool ps_validation_batch_fits(struct ps_validation *validation, const struct ps_conf_part *part,
                               const char *prefix, const struct ps_conf_channel *channel);
 
+/* Tells a source or sink that is a Java class the transactionCapacity of its channels, which exist: the host compares it with the batch size of
+ * the class, which only the class knows. Before the part is bound. */
+void ps_validation_tell_capacities(struct ps_validation *validation, struct ps_conf_part *part,
+                                   const char *const *channels, size_t count);
+
 /* Returns whether this value of penstock.deadletter names a channel: it has no slash. False for NULL. */
 bool ps_dead_letters_go_to_channel(const char *deadletter);
 /* Reports a value of penstock.deadletter that is neither a path nor a channel. Returns whether it is valid. */

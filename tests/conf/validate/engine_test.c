@@ -41,6 +41,7 @@ static const struct ps_test_class own[] = {
     {.name = "LonelyHandler", .interfaces = {FLUME "source/http/HTTPSourceHandler"}},
     {.name = "Lonely$Serializer", .interfaces = {FLUME "serialization/EventSerializer$Builder"}},
     {.name = "example/Source", .interfaces = {FLUME "Source"}},
+    {.name = "example/Sink", .interfaces = {FLUME "Sink"}},
     {.name = "example/Filter$Builder", .interfaces = {FLUME "interceptor/Interceptor$Builder"}},
     {.name = "example/Framed$Builder", .interfaces = {FLUME "serialization/EventSerializer$Builder"}},
     {.name = "example/Records$Builder", .interfaces = {FLUME "sink/hdfs/SequenceFileSerializer$Builder"}},
@@ -277,6 +278,37 @@ static void interceptors_of_a_java_source(void **state)
     }
 }
 
+/* A Java source and a Java sink are told the transactionCapacity of their channels; native components and an interceptor are not. */
+static void capacities_of_channels(void **state)
+{
+    (void)state;
+    static const char text[] =
+        "a1.sources = r1 r2\na1.channels = c1 c2 c3\na1.sinks = k1 k2\n"
+        "a1.channels.c1.type = memory\na1.channels.c2.type = memory\na1.channels.c3.type = memory\n"
+        "a1.channels.c2.capacity = 7000\na1.channels.c2.transactionCapacity = 70\n"
+        "a1.sinks.k1.type = example.Sink\na1.sinks.k1.channel = c2\n"
+        "a1.sinks.k2.type = null\na1.sinks.k2.channel = c1\n"
+        "a1.sources.r1.type = example.Source\na1.sources.r1.channels = c1 c2\n"
+        "a1.sources.r2.type = seq\na1.sources.r2.channels = c3\n";
+    struct ps_conf *conf = ps_test_java_conf_load(text);
+    assert_int_equal(conf->problems.errors, 0);
+    assert_int_equal(conf->agent.sink_count, 2);
+    assert_int_equal(conf->agent.source_count, 2);
+    static const char key[] = "penstock.transactionCapacities";
+    assert_string_equal(ps_pairs_get(&source_r1(conf)->part.pairs, key), "c1 100 c2 70");
+    for (size_t i = 0; i < 2; i++) {
+        const struct ps_conf_part *sink = &conf->agent.sinks[i].part, *source = &conf->agent.sources[i].part;
+        const char *told = ps_pairs_get(&sink->pairs, key);
+        if (strcmp(sink->name, "k1") == 0)
+            assert_string_equal(told, "c2 70");
+        else
+            assert_null(told);
+        if (strcmp(source->name, "r2") == 0)
+            assert_null(ps_pairs_get(&source->pairs, key));
+    }
+    ps_conf_destroy(conf);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -285,6 +317,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(classes_without_a_package, setup, ps_test_folder_teardown),
         cmocka_unit_test_setup_teardown(classes_by_kind, setup, ps_test_folder_teardown),
         cmocka_unit_test_setup_teardown(interceptors_of_a_java_source, setup, ps_test_folder_teardown),
+        cmocka_unit_test_setup_teardown(capacities_of_channels, setup, ps_test_folder_teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

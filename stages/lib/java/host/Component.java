@@ -6,6 +6,7 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import org.apache.flume.Context;
+import org.apache.flume.conf.BatchSizeSupported;
 import org.apache.flume.conf.Configurable;
 
 /**
@@ -23,6 +24,7 @@ abstract class Component {
     final int link;
     final String className, label, name, agent;
     final Map<String, String> pairs;
+    private final String[] capacities; // names of channels and their transactionCapacity, in turn
     private final Map<Long, ByteBuffer> areas = new HashMap<>();
     private final Thread thread;
     private final Object pause = new Object();
@@ -36,6 +38,8 @@ abstract class Component {
         name = texts.get(2);
         agent = texts.get(3);
         pairs = Texts.pairs(texts, 4);
+        String told = pairs.remove("penstock.transactionCapacities"); // it is not for the class
+        capacities = told != null ? told.split(" ") : new String[0];
         ThreadGroup group = LogStream.group(label);
         thread = new Thread(group, this::run, label);
         thread.setDaemon(true);
@@ -163,5 +167,23 @@ abstract class Component {
     final void configure(Object object) {
         if (object instanceof Configurable)
             ((Configurable) object).configure(new Context(pairs));
+    }
+
+    /** Flume does not run a source or sink whose batch size is above the transactionCapacity of a channel. The interface is one of Flume 1.9. */
+    final void checkBatchSize(Object object, String kind) {
+        long size;
+        try {
+            if (!(object instanceof BatchSizeSupported))
+                return;
+            size = ((BatchSizeSupported) object).getBatchSize();
+        } catch (NoClassDefFoundError older) {
+            return;
+        }
+        for (int i = 0; i + 1 < capacities.length; i += 2)
+            if (Long.parseLong(capacities[i + 1]) < size)
+                throw new IllegalArgumentException("Incompatible " + kind + " and channel settings defined. " + kind
+                                                   + "'s batch size is greater than the channels transaction capacity. "
+                                                   + kind + ": " + name + ", batch size = " + size + ", channel " + capacities[i]
+                                                   + ", transaction capacity = " + capacities[i + 1]);
     }
 }

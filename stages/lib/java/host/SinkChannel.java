@@ -133,7 +133,8 @@ final class SinkChannel implements Channel {
             if (transaction.count == 0 && await(KEEP_ALIVE_MS))
                 event = tryTake(transaction);
         } catch (InterruptedException interrupted) {
-            throw new ChannelException("Interrupted while waiting for an event", interrupted);
+            Thread.currentThread().interrupt(); // as in Flume: the class sees it, and that there is no event
+            return null;
         }
         if (event == null)
             noteEmpty();
@@ -242,21 +243,17 @@ final class SinkChannel implements Channel {
             isOwn = component.isOwn(thread);
         }
 
-        /** Throws unless the state is this one, and the caller the transaction's thread. */
-        private void require(int wanted, String call) {
-            if (state != wanted)
-                throw wrongState(call);
+        /** Throws unless the caller is the transaction's thread, and the state this one. */
+        private void require(int wanted, String call, String end) {
             if (Thread.currentThread() != thread)
-                throw new IllegalStateException("transaction used by another thread");
-        }
-
-        private IllegalStateException wrongState(String call) {
-            String word = new String[] {"NEW", "OPEN", "COMPLETED", "CLOSED"}[state];
-            return new IllegalStateException(call + "() called when transaction is " + word + "!");
+                throw new IllegalStateException(call + "() called from different thread than getTransaction()!");
+            if (state != wanted)
+                throw new IllegalStateException(call + "() called when transaction is "
+                                                + new String[] {"NEW", "OPEN", "COMPLETED", "CLOSED"}[state] + end);
         }
 
         Event take() {
-            require(OPEN, "take");
+            require(OPEN, "take", "!");
             return ahead != null && ahead.from < ahead.to ? next(ahead.batch.own) : SinkChannel.this.take(this);
         }
 
@@ -287,26 +284,26 @@ final class SinkChannel implements Channel {
 
         @Override
         public void begin() {
-            require(NEW, "begin");
+            require(NEW, "begin", "!");
             state = OPEN;
         }
 
         @Override
         public void commit() {
-            require(OPEN, "commit");
+            require(OPEN, "commit", "!");
             SinkChannel.this.commit(taken);
             end(new ArrayList<>());
         }
 
         @Override
         public void rollback() {
-            require(OPEN, "rollback");
+            require(OPEN, "rollback", "!");
             end(taken);
         }
 
         @Override
         public void close() {
-            require(state == NEW ? NEW : COMPLETED, "close");
+            require(state == NEW ? NEW : COMPLETED, "close", " - you must either commit or rollback first");
             state = CLOSED;
         }
     }

@@ -60,6 +60,7 @@ final class SinkComponent extends Component {
             Sink sink = (Sink) instantiate(className);
             sink.setName(name);
             configure(sink);
+            checkBatchSize(sink, "sink");
             return sink;
         }
     }
@@ -80,12 +81,18 @@ final class SinkComponent extends Component {
             } else {
                 rest(rest);
             }
+        } catch (InterruptedException interrupted) {
+            return; // the class has interrupted its own thread: as in Flume, it goes on
         } catch (Exception wrong) {
             if (stopping)
                 return;
             LogStream.log("ERROR", label, "Unable to deliver event. Exception follows.", wrong);
             send(Message.TROUBLE, new long[] {BACKOFF_MAX_MS * 1000000L}, Texts.describe(wrong));
-            rest(BACKOFF_MAX_MS);
+            try {
+                rest(BACKOFF_MAX_MS);
+            } catch (InterruptedException interrupted) {
+                Thread.currentThread().interrupt();
+            }
         }
     }
 }

@@ -72,6 +72,7 @@ final class SourceComponent extends Component {
             Source source = (Source) object;
             source.setName(name);
             configure(source);
+            checkBatchSize(source, "source");
             chain = new SourceChain(pairs);
             source.setChannelProcessor(new HostChannelProcessor(slots, chain));
             return source;

@@ -1,0 +1,5 @@
+package org.apache.flume.conf;
+
+public interface BatchSizeSupported {
+    long getBatchSize();
+}

@@ -1,0 +1,20 @@
+package example;
+
+import org.apache.flume.Context;
+import org.apache.flume.conf.BatchSizeSupported;
+
+/** A FilePoll that tells its batch size. */
+public class SizedSource extends FilePoll implements BatchSizeSupported {
+    private long batchSize;
+
+    @Override
+    public void configure(Context context) {
+        super.configure(context);
+        batchSize = context.getLong("batchSize");
+    }
+
+    @Override
+    public long getBatchSize() {
+        return batchSize;
+    }
+}
