@@ -54,7 +54,7 @@ void ps_tail_copy_goes_on(struct ps_tailer *tailer, struct ps_tail_log *log,
         ps_tail_marks_add(&marks, mark, delivered);
     ps_tail_marks_free(&log->marks);
     log->marks = marks;
-    if (log->text == PS_COMPRESSION_NONE) { /* the origin may know more of the beginning than a text has */
+    if (!ps_tail_log_is_text(log)) { /* the origin may know more of the beginning than a text has */
         log->identity.head = origin->identity->head;
         log->identity.head_length = origin->identity->head_length;
     }
@@ -188,7 +188,7 @@ static bool is_over(const struct ps_tail_log *log)
  * counts in only one of the two files. */
 static bool is_over_for(const struct ps_tail_log *original, const struct ps_tail_log *log)
 {
-    return is_over(original) && (log->text == PS_COMPRESSION_NONE || !original->partial);
+    return is_over(original) && (!ps_tail_log_is_text(log) || !original->partial);
 }
 
 /* Returns whether the file was truncated or is gone, and only its delivery is outstanding. */
@@ -215,7 +215,7 @@ static bool copy_decide(struct ps_tailer *tailer, struct ps_tail_log *log)
     struct ps_tail_log *original = log->original;
     bool look = tailer->now_ns - log->copy_matched_ns >= PS_TAIL_COPY_LOOK_NS;
     bool long_enough = tailer->now_ns - log->copy_since_ns >= PS_TAIL_COPY_MAX_NS;
-    bool text = log->text != PS_COMPRESSION_NONE; /* waits as long as its original is there */
+    bool text = ps_tail_log_is_text(log); /* waits as long as its original is there */
     if (look &&
         (log->copy_pends || (log->copy_grew && (text || !long_enough)) || (text && original == NULL))) {
         compare_again(tailer, log);

@@ -283,7 +283,7 @@ void ps_tail_log_queue(struct ps_tailer *tailer, struct ps_tail_log *log)
         return;
     if (log->state == PS_TAIL_LOG_COPY)
         ps_tail_copy_changed(log);
-    if (log->state == PS_TAIL_LOG_CLOSED && log->text != PS_COMPRESSION_NONE)
+    if (log->state == PS_TAIL_LOG_CLOSED && ps_tail_log_is_text(log))
         ps_tail_text_ask(tailer, log);
     else if (log->state == PS_TAIL_LOG_CLOSED)
         ps_tail_log_open(tailer, log);
@@ -441,8 +441,8 @@ void ps_tail_log_grow(struct ps_tailer *tailer, struct ps_tail_log *log)
     bool any = log->identity.head_length == 0 || log->read_offset == 0;
     if (any) /* little is known of the beginning, and the file may have grown */
         want = sizeof head;
-    if (log->text != PS_COMPRESSION_NONE || log->identity.head_length >= want ||
-        log->state != PS_TAIL_LOG_OPEN || log->file.way == PS_TAIL_THREAD || log->file.fetch != NULL)
+    if (ps_tail_log_is_text(log) || log->identity.head_length >= want || log->state != PS_TAIL_LOG_OPEN ||
+        log->file.way == PS_TAIL_THREAD || log->file.fetch != NULL)
         return;
     ssize_t length = ps_tail_read(&tailer->reader, &log->file, head, want, 0);
     if (length <

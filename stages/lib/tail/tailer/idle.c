@@ -34,10 +34,10 @@ void ps_tail_log_active(struct ps_tailer *tailer, struct ps_tail_log *log)
 /* Logs and counts the unread bytes of a file that is forgotten. */
 static void rest_is_lost(struct ps_tailer *tailer, const struct ps_tail_log *log)
 {
-    bool text = log->text != PS_COMPRESSION_NONE;
-    bool unknown = log->text_left || (text && log->text_bytes < 0);
-    int64_t lost = (text ? log->text_bytes : log->size) - log->read_offset;
-    if (text && log->text_done)
+    bool text = ps_tail_log_is_text(log);
+    bool unknown = log->text_left || (text && log->text.bytes < 0);
+    int64_t lost = (text ? log->text.bytes : log->size) - log->read_offset;
+    if (text && log->text.done)
         return;
     if (unknown) {
         ps_log(PS_LOG_WARN, tailer->port->component,

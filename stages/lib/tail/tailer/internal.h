@@ -12,6 +12,7 @@
 #include "stages/lib/tail/reader.h"
 #include "stages/lib/tail/slots.h"
 #include "stages/lib/tail/tailer/tailer.h"
+#include "stages/lib/tail/tailer/text_state.h"
 #include "stages/lib/tail/text.h"
 
 /* checked again before each read: the file must still have these bytes before the position */
@@ -71,27 +72,16 @@ struct ps_tail_log {
     bool compressed;     /* it is not read as long as its beginning stays the same */
     /* `compressed`, and its text was read when penstock.decompress was auto: identity, offsets and marks are those of the text. */
     bool text_left;
-    /* Compression of a file whose text is read: identity, offsets and marks are those of the text. NONE for other files. */
-    enum ps_compression text;
-    struct ps_tail_stamp text_stamp; /* of the file when its text was surveyed */
-    int64_t text_bytes;              /* -1: the text was not surveyed */
-    enum ps_tail_text_end text_end;
-    /* The file is to be opened: it is new or changed, or part of its text is unread. */
-    bool text_news;
-    bool text_settled; /* it has not changed for a while: an early end or damage is final */
-    bool text_done;    /* the text was read to its end */
-    /* Surveys that were repeated because files that it was compared with had changed. */
-    uint8_t text_tries;
-    uint64_t text_since_ns; /* when the file was first seen in its present state */
-    uint64_t text_again_ns; /* the file is not opened before this time */
-    bool unreadable;        /* it could not be opened or read since unreadable_ns; it is tried again */
-    bool reopens;           /* that failed more than once: the next try opens it by its name */
-    bool deferred;          /* it waits to be opened, because too many files are open */
-    bool hole_checked;      /* it begins with a 0 byte, and that is not a hole */
-    bool partial;           /* the last read ended in a line without a newline */
-    bool rest;              /* it has been idle so long that such a line counts */
-    char *name;             /* present or last name in its directory */
-    char *path;             /* with the last name that matched; for headers and the position file */
+    /* Of a file whose text is read: identity, offsets and marks are those of the text. */
+    struct ps_tail_text_state text;
+    bool unreadable;   /* it could not be opened or read since unreadable_ns; it is tried again */
+    bool reopens;      /* that failed more than once: the next try opens it by its name */
+    bool deferred;     /* it waits to be opened, because too many files are open */
+    bool hole_checked; /* it begins with a 0 byte, and that is not a hole */
+    bool partial;      /* the last read ended in a line without a newline */
+    bool rest;         /* it has been idle so long that such a line counts */
+    char *name;        /* present or last name in its directory */
+    char *path;        /* with the last name that matched; for headers and the position file */
     /* The file's name in another directory, which was found before the file was missed in this directory; NULL:
      * none. */
     char *other_name;
@@ -272,6 +262,11 @@ void ps_tail_log_move(struct ps_tailer *tailer, struct ps_tail_log *log, int64_t
 void ps_tail_log_lives(const struct ps_tail_log *log, struct ps_tail_life *lives);
 /* Notes that the lines before the span's position are delivered. */
 void ps_tail_log_delivered(struct ps_tailer *tailer, const struct ps_span *span);
+/* Returns whether the file is compressed, and its text is read. */
+static inline bool ps_tail_log_is_text(const struct ps_tail_log *log)
+{
+    return log->text.kind != PS_COMPRESSION_NONE;
+}
 /* Returns the present path of the file. The caller frees it. */
 char *ps_tail_log_place_of(const struct ps_tailer *tailer, const struct ps_tail_log *log);
 /* Updates the index of fingerprints after the file's fingerprint changed. */

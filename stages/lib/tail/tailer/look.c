@@ -141,7 +141,7 @@ static void looking_discard(struct ps_tail_job *job)
  * wait for the turn of the compressed one. */
 static void look_again_if_compressed(struct ps_tailer *tailer, struct ps_tail_log *log)
 {
-    if (!log->compressed && log->text == PS_COMPRESSION_NONE)
+    if (!log->compressed && !ps_tail_log_is_text(log))
         return;
     if (log->state == PS_TAIL_LOG_CLOSED)
         ps_tail_log_open(tailer, log);
@@ -249,7 +249,7 @@ static void change_take(struct ps_tailer *tailer, unsigned number, const struct 
         change_gone(tailer, log);
         return;
     }
-    bool text = log->text != PS_COMPRESSION_NONE;
+    bool text = ps_tail_log_is_text(log);
     bool cut = change->size_bytes < (text || log->text_left ? log->size : log->read_offset);
     log->size = change->size_bytes;
     log->link = change->link;

@@ -92,7 +92,7 @@ static void offer(struct finding *finding, struct ps_tail_candidate *candidate,
     if (place == NULL)
         return;
     ps_tail_marks_copy(&candidate->marks, marks, candidate->offset);
-    if (there != NULL && there->text != PS_COMPRESSION_NONE) /* its file has other bytes than its text */
+    if (there != NULL && ps_tail_log_is_text(there)) /* its file has other bytes than its text */
         there = NULL;
     candidate->fd = there != NULL ? there->file.fd : -1;
     if (there != NULL && there->named && candidate->fd < 0)
@@ -103,7 +103,7 @@ static void offer(struct finding *finding, struct ps_tail_candidate *candidate,
 static void offer_log(struct finding *finding, const struct ps_tail_log *other)
 {
     if (other == finding->log || !other->resolved || other->compressed || other->stranger ||
-        other->state == PS_TAIL_LOG_COPY || (other->text != PS_COMPRESSION_NONE && other->named))
+        other->state == PS_TAIL_LOG_COPY || (ps_tail_log_is_text(other) && other->named))
         return;
     struct ps_tail_candidate candidate = {.kind = PS_TAIL_IS_FOLLOWED,
                                           .number = other->number,

@@ -467,7 +467,7 @@ static bool opened_text(struct ps_tailer *tailer, struct ps_tail_log *log, struc
 static bool opened(struct ps_tailer *tailer, struct ps_tail_log *log, struct opening *opening)
 {
     enum verdict verdict;
-    if (log->text != PS_COMPRESSION_NONE && opened_text(tailer, log, opening))
+    if (ps_tail_log_is_text(log) && opened_text(tailer, log, opening))
         return true;
     if (log->compressed && is_still_compressed(tailer, log, opening))
         verdict = READS_NOT;
@@ -591,7 +591,7 @@ void ps_tail_log_open(struct ps_tailer *tailer, struct ps_tail_log *log)
     if (log->resolved)
         opening->expected = log->identity;
     opening->unpacks = tailer->settings->decompress;
-    opening->was_text = log->text != PS_COMPRESSION_NONE || log->text_left;
+    opening->was_text = ps_tail_log_is_text(log) || log->text_left;
     tailer->opening_count += opening->was_open ? 0 : 1;
     log->state = PS_TAIL_LOG_OPENING;
     log->again = false;

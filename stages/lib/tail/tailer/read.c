@@ -158,7 +158,7 @@ static void advance(struct ps_tailer *tailer, struct ps_tail_log *log, struct ps
     PS_ASSERT(noted);
     if (tailer->keeping != NULL)
         ps_tail_keep_detail(log, batch);
-    if (log->size < log->read_offset && log->text == PS_COMPRESSION_NONE)
+    if (log->size < log->read_offset && !ps_tail_log_is_text(log))
         log->size = log->read_offset;
     log->turn_lines += lines;
     ps_tail_log_active(tailer, log);
@@ -229,7 +229,7 @@ static enum ps_tail_step read_failed(struct ps_tailer *tailer, struct ps_tail_lo
 {
     if (errno == EAGAIN)
         return PS_TAIL_STEP_WAIT;
-    if (errno == ESTALE && log->text != PS_COMPRESSION_NONE) { /* the file changed: it is surveyed again */
+    if (errno == ESTALE && ps_tail_log_is_text(log)) { /* the file changed: it is surveyed again */
         ps_tail_log_close(tailer, log);
         ps_tail_text_ask(tailer, log);
         return PS_TAIL_STEP_END;
@@ -412,7 +412,7 @@ static enum ps_tail_step text_last_read(struct ps_tailer *tailer, struct ps_tail
         return read_failed(tailer, log);
     if (length != (ssize_t)want ||
         (mark.length > 0 && !ps_tail_mark_is_before(log->last + want, want, &mark))) {
-        log->text_bytes = -1; /* it is not the text that was surveyed */
+        log->text.bytes = -1; /* it is not the text that was surveyed */
         errno = ESTALE;
         return read_failed(tailer, log);
     }
@@ -427,7 +427,7 @@ enum ps_tail_step ps_tail_log_read(struct ps_tailer *tailer, struct ps_tail_log 
     left_drop(tailer, batch);
     if (log->line != NULL)
         return line_take(tailer, log, batch);
-    if (log->text != PS_COMPRESSION_NONE && log->last_length == 0 && log->read_offset > 0)
+    if (ps_tail_log_is_text(log) && log->last_length == 0 && log->read_offset > 0)
         return text_last_read(tailer, log);
     uint32_t room, skip = log->last_length, need = log->need_bytes > 0 ? log->need_bytes : READ_MIN_BYTES;
     char *bytes = ps_batch_reserve(batch, need, &room);
@@ -444,8 +444,7 @@ enum ps_tail_step ps_tail_log_read(struct ps_tailer *tailer, struct ps_tail_log 
         ps_tail_log_open(tailer, log); /* checks whether it was truncated or replaced */
         return PS_TAIL_STEP_END;
     }
-    if (log->read_offset == 0 && log->text == PS_COMPRESSION_NONE &&
-        ps_tail_is_compressed(bytes, (size_t)length))
+    if (log->read_offset == 0 && !ps_tail_log_is_text(log) && ps_tail_is_compressed(bytes, (size_t)length))
         return compressed_found(tailer, log, bytes, (size_t)length);
     log->checked_ns = tailer->now_ns;
     size_t fresh = (size_t)length - skip;

@@ -280,11 +280,11 @@ static int64_t text_of(const struct ps_tail_log *log)
 {
     if (log->text_left)
         return PS_TAIL_POSITION_OF_TEXT;
-    if (log->text == PS_COMPRESSION_NONE)
+    if (!ps_tail_log_is_text(log))
         return 0;
     /* The next process surveys a damaged file again: it may be repaired meanwhile without a change of its size. */
-    return log->text_done && log->text_end == PS_TAIL_TEXT_WHOLE && log->delivered_offset == log->read_offset
-               ? log->text_stamp.size
+    return log->text.done && log->text.end == PS_TAIL_TEXT_WHOLE && log->delivered_offset == log->read_offset
+               ? log->text.stamp.size
                : PS_TAIL_POSITION_OF_TEXT;
 }
 

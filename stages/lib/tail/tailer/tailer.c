@@ -173,7 +173,7 @@ static void read_to_end(struct ps_tailer *tailer, struct ps_tail_log *log)
 {
     ps_tail_log_unqueue_first(tailer);
     ps_tail_log_grow(tailer, log);
-    if (log->text != PS_COMPRESSION_NONE)
+    if (ps_tail_log_is_text(log))
         ps_tail_text_read_to_end(tailer, log);
     if (log->again && log->state == PS_TAIL_LOG_OPEN) {
         /* The bytes may have been read before the reported change. */

@@ -97,8 +97,8 @@ static void unresolved(struct ps_tailer *tailer, struct ps_tail_log *log)
 
 static void done(struct ps_tailer *tailer, struct ps_tail_log *log)
 {
-    log->text_done = true;
-    log->text_tries = 0;
+    log->text.done = true;
+    log->text.tries = 0;
     ps_tail_log_changed(tailer, log);
 }
 
@@ -109,35 +109,28 @@ void ps_tail_text_other(struct ps_tailer *tailer, struct ps_tail_log *log)
                "%s was cut or written over: it is read from its beginning", log->path);
     ps_tail_log_restart(tailer, log);
     unresolved(tailer, log);
-    log->text_bytes = -1;
-    log->text_done = log->rest = false;
-}
-
-/* Returns whether the survey found all of the text that there will be, unless the file changes. */
-static bool is_final(const struct ps_tail_log *log)
-{
-    return log->text_bytes >= 0 && (log->text_end == PS_TAIL_TEXT_WHOLE ||
-                                    (log->text_end == PS_TAIL_TEXT_DAMAGED && log->text_settled));
+    ps_tail_text_state_forget(&log->text);
+    log->rest = false;
 }
 
 /* Returns whether the text has an unread part that can be read now. */
 static bool has_rest(const struct ps_tail_log *log)
 {
-    return is_final(log) && log->resolved && log->state == PS_TAIL_LOG_CLOSED && !log->text_done &&
-           log->read_offset < log->text_bytes;
+    return ps_tail_text_state_is_final(&log->text) && log->resolved && log->state == PS_TAIL_LOG_CLOSED &&
+           !log->text.done && log->read_offset < log->text.bytes;
 }
 
 /* Returns whether the text has been read completely. */
 static bool has_none(const struct ps_tail_log *log)
 {
-    return is_final(log) && log->resolved && log->state == PS_TAIL_LOG_CLOSED && !log->text_done &&
-           log->read_offset >= log->text_bytes;
+    return ps_tail_text_state_is_final(&log->text) && log->resolved && log->state == PS_TAIL_LOG_CLOSED &&
+           !log->text.done && log->read_offset >= log->text.bytes;
 }
 
 /* Returns whether the text has the bytes before its position that were read. */
 static bool is_known(const struct ps_tail_log *log, const struct survey *survey)
 {
-    if (log->text_end != PS_TAIL_TEXT_WHOLE && survey->at < log->read_offset)
+    if (log->text.end != PS_TAIL_TEXT_WHOLE && survey->at < log->read_offset)
         return true; /* its text ends before the position, so it cannot be compared: nothing is read */
     return survey->at >= log->read_offset && (survey->own.length == 0 || survey->own_seen);
 }
@@ -147,7 +140,7 @@ static bool is_known(const struct ps_tail_log *log, const struct survey *survey)
 static void own_file(struct ps_tailer *tailer, struct ps_tail_log *log, const struct survey *survey)
 {
     bool skips =
-        tailer->settings->skip_to_end && log->found_at_start && log->text_stamp.size == log->start_bytes;
+        tailer->settings->skip_to_end && log->found_at_start && log->text.stamp.size == log->start_bytes;
     const struct ps_tail_mark mark = survey_end_mark(survey);
     ps_tail_marks_free(&log->marks);
     if (skips)
@@ -168,11 +161,11 @@ static void compared(struct ps_tailer *tailer, struct ps_tail_log *log, const st
     }
     if (survey->match != NULL)
         matched = ps_tail_match_take(tailer, log, survey->match);
-    if (matched == PS_TAIL_MATCH_AGAIN && log->text_tries++ < TRIES_MAX) {
+    if (matched == PS_TAIL_MATCH_AGAIN && log->text.tries++ < TRIES_MAX) {
         ps_tail_text_ask(tailer, log);
         return;
     }
-    log->text_tries = 0;
+    log->text.tries = 0;
     log->unreadable = false;
     if (matched == PS_TAIL_MATCH_COPY)
         log->resolved = true;
@@ -184,24 +177,24 @@ static void compared(struct ps_tailer *tailer, struct ps_tail_log *log, const st
 static void name(struct ps_tailer *tailer, const struct ps_tail_log *log)
 {
     static const char *const formats[] = {"", "gzip", "zstd"};
-    if (log->text_end == PS_TAIL_TEXT_EARLY)
+    if (log->text.end == PS_TAIL_TEXT_EARLY)
         ps_log(PS_LOG_WARN, tailer->port->component,
                "%s is compressed with %s, and ends early, behind byte %lld of its text: it is not read until "
                "it is whole. If nobody completes it, decompress it to a file of the group",
-               log->path, formats[log->text], (long long)log->text_bytes);
+               log->path, formats[log->text.kind], (long long)log->text.bytes);
     else
         ps_log(PS_LOG_WARN, tailer->port->component,
                "%s is compressed with %s, and damaged behind byte %lld of its text: the whole lines before "
                "are read, and nothing behind them. If another copy of it is whole, replace it by that: it is "
                "read on",
-               log->path, formats[log->text], (long long)log->text_bytes);
+               log->path, formats[log->text.kind], (long long)log->text.bytes);
 }
 
 static void surveyed(struct ps_tailer *tailer, struct ps_tail_log *log, const struct survey *survey)
 {
-    log->text_bytes = survey->at;
-    log->text_end = ps_tail_text_end(survey->text);
-    if (!is_final(log)) {
+    log->text.bytes = survey->at;
+    log->text.end = ps_tail_text_end(survey->text);
+    if (!ps_tail_text_state_is_final(&log->text)) {
         log->unreadable = false;
         ps_tail_slots_put(&tailer->texts, log->number); /* it grows, or is idle */
     } else if (!log->resolved) {
@@ -228,11 +221,11 @@ static void file_take(struct ps_tailer *tailer, struct ps_tail_log *log, int fd)
  * and does not count. */
 static void read_begin(struct ps_tailer *tailer, struct ps_tail_log *log, struct ps_tail_text *text)
 {
-    ps_tail_text_limit(text, log->text_bytes);
+    ps_tail_text_limit(text, log->text.bytes);
     ps_tail_text_hold(text);
     log->file.text = text;
     log->state = PS_TAIL_LOG_OPEN;
-    log->rest = log->text_end == PS_TAIL_TEXT_WHOLE;
+    log->rest = log->text.end == PS_TAIL_TEXT_WHOLE;
     log->hole_checked = true;
     log->last_length = 0;
     ps_tail_log_active(tailer, log);
@@ -241,7 +234,7 @@ static void read_begin(struct ps_tailer *tailer, struct ps_tail_log *log, struct
 
 void ps_tail_text_read_to_end(struct ps_tailer *tailer, struct ps_tail_log *log)
 {
-    bool whole = log->read_offset >= log->text_bytes || log->text_end == PS_TAIL_TEXT_DAMAGED;
+    bool whole = log->read_offset >= log->text.bytes || log->text.end == PS_TAIL_TEXT_DAMAGED;
     if (log->state != PS_TAIL_LOG_OPEN || log->unreadable)
         return;
     log->partial = log->rest = false; /* the inode may be used by another file next */
@@ -249,7 +242,7 @@ void ps_tail_text_read_to_end(struct ps_tailer *tailer, struct ps_tail_log *log)
     if (whole)
         done(tailer, log);
     else
-        log->text_bytes = -1;      /* it is not the text that was surveyed */
+        log->text.bytes = -1;      /* it is not the text that was surveyed */
     ps_tail_text_ask(tailer, log); /* the file may have changed meanwhile */
 }
 
@@ -265,7 +258,7 @@ static void survey_answer(void *owner, struct ps_tail_job *job)
     bool again = log->again;
     log->again = false;
     log->state = PS_TAIL_LOG_CLOSED;
-    log->text_again_ns = tailer->now_ns + AGAIN_NS + AGAIN_TIMES * (tailer->now_ns - survey->begun_ns);
+    log->text.again_ns = tailer->now_ns + AGAIN_NS + AGAIN_TIMES * (tailer->now_ns - survey->begun_ns);
     if (survey->ended && !tailer->draining)
         surveyed(tailer, log, survey);
     else if (survey->error == ESTALE)
@@ -294,7 +287,7 @@ static void survey_begin(struct ps_tailer *tailer, struct ps_tail_log *log,
     survey->job = (struct ps_tail_job){.run = survey_run, .answer = survey_answer, .discard = survey_discard};
     survey->number = log->number;
     survey->begun_ns = tailer->now_ns;
-    survey->text = ps_tail_text_create(opening->fd, log->text, &opening->stamp);
+    survey->text = ps_tail_text_create(opening->fd, log->text.kind, &opening->stamp);
     if (log->resolved)
         survey->own = ps_tail_marks_at(&log->marks, log->read_offset);
     else
@@ -309,16 +302,15 @@ static void survey_begin(struct ps_tailer *tailer, struct ps_tail_log *log,
 
 void ps_tail_text_ask(struct ps_tailer *tailer, struct ps_tail_log *log)
 {
-    log->text_news = true;
+    log->text.news = true;
     ps_tail_slots_put(&tailer->texts, log->number);
 }
 
 void ps_tail_text_found(struct ps_tailer *tailer, struct ps_tail_log *log, enum ps_compression kind,
                         const struct ps_tail_identity *identity)
 {
-    log->text = kind;
-    log->text_bytes = -1;
-    log->text_done = false;
+    log->text.kind = kind;
+    ps_tail_text_state_forget(&log->text);
     log->identity = *identity;
     unresolved(tailer, log);
     ps_tail_text_ask(tailer, log);
@@ -329,51 +321,44 @@ void ps_tail_text_remembered(struct ps_tailer *tailer, struct ps_tail_log *log, 
 {
     ps_tail_log_index(tailer, log);
     ps_tail_log_changed(tailer, log);
-    log->text = kind;
-    log->text_bytes = -1;
-    log->text_done = text > 0 && text == stamp->size;
-    if (!log->text_done) {
+    log->text.kind = kind;
+    ps_tail_text_state_forget(&log->text);
+    if (text > 0 && text == stamp->size)
+        ps_tail_text_state_remembered(&log->text, stamp, log->read_offset);
+    else
         ps_tail_text_ask(tailer, log);
-        return;
-    }
-    log->text_stamp = *stamp;
-    log->text_bytes = log->read_offset;
-    log->text_end = PS_TAIL_TEXT_WHOLE;
 }
 
 /* Returns whether a file that has not changed since its last opening has to be surveyed again. */
 static bool is_due(struct ps_tailer *tailer, struct ps_tail_log *log)
 {
-    if (log->text_end == PS_TAIL_TEXT_WHOLE)
+    if (log->text.end == PS_TAIL_TEXT_WHOLE)
         return !log->resolved;
-    if (log->text_settled)
-        return log->text_end == PS_TAIL_TEXT_DAMAGED && !log->resolved;
-    if (tailer->now_ns - log->text_since_ns < PS_TAIL_GRACE_NS) {
+    if (log->text.settled)
+        return log->text.end == PS_TAIL_TEXT_DAMAGED && !log->resolved;
+    if (tailer->now_ns - log->text.since_ns < PS_TAIL_TEXT_IDLE_NS) {
         ps_tail_slots_put(&tailer->texts, log->number);
         return false;
     }
-    log->text_settled = true;
+    log->text.settled = true;
     name(tailer, log);
-    return log->text_end == PS_TAIL_TEXT_DAMAGED;
+    return log->text.end == PS_TAIL_TEXT_DAMAGED;
 }
 
 /* Starts a survey or a read. Returns whether it keeps the descriptor. */
 static bool turn_begin(struct ps_tailer *tailer, struct ps_tail_log *log,
                        const struct ps_tail_text_opening *opening)
 {
-    bool same = log->text_bytes >= 0 && ps_tail_stamp_is(&log->text_stamp, &opening->stamp);
+    bool same = ps_tail_text_state_is_of(&log->text, &opening->stamp);
     log->size = opening->stamp.size;
     if (tailer->unpacking != log) { /* another file has its turn */
         ps_tail_text_ask(tailer, log);
         return false;
     }
     if (!same) {
-        if (log->text_done)
+        if (log->text.done)
             ps_tail_log_changed(tailer, log); /* else a restart would find it marked as read to its end */
-        log->text_bytes = -1;
-        log->text_settled = log->text_done = false;
-        log->text_stamp = opening->stamp;
-        log->text_since_ns = tailer->now_ns;
+        ps_tail_text_state_changed(&log->text, &opening->stamp, tailer->now_ns);
     }
     if (!log->resolved)
         log->identity = opening->identity;
@@ -385,7 +370,7 @@ static bool turn_begin(struct ps_tailer *tailer, struct ps_tail_log *log,
         done(tailer, log);
     if (!has_rest(log))
         return false;
-    struct ps_tail_text *text = ps_tail_text_create(opening->fd, log->text, &opening->stamp);
+    struct ps_tail_text *text = ps_tail_text_create(opening->fd, log->text.kind, &opening->stamp);
     file_take(tailer, log, opening->fd);
     read_begin(tailer, log, text);
     ps_tail_text_drop(text);
@@ -407,7 +392,7 @@ bool ps_tail_text_opened(struct ps_tailer *tailer, struct ps_tail_log *log,
     }
     if (!same)
         ps_tail_text_other(tailer, log);
-    log->text = opening->kind;
+    log->text.kind = opening->kind;
     if (opening->kind == PS_COMPRESSION_NONE)
         return false;
     *keeps = turn_begin(tailer, log, opening);
@@ -439,7 +424,7 @@ static bool is_over(struct ps_tailer *tailer, struct ps_tail_log *log)
         ps_tail_log_close(tailer, log); /* it is tried again after the other files' turns */
     /* A deleted file stays open, because it cannot be opened again, and is read on beside the next file. */
     return rests || log->state == PS_TAIL_LOG_CLOSED || log->state == PS_TAIL_LOG_COPY ||
-           log->text == PS_COMPRESSION_NONE; /* its inode belongs to another file */
+           !ps_tail_log_is_text(log); /* its inode belongs to another file */
 }
 
 /* Returns whether the originals of compressed files are known: all readable directories were looked at, and no file is being opened. */
@@ -450,19 +435,6 @@ static bool is_settled(const struct ps_tailer *tailer)
             return false;
     }
     return tailer->opening_count == 0;
-}
-
-/* Returns the time when the file may be opened: a changed file after its wait, an incomplete one after it has been idle.
- * PS_NEVER: it is not opened. */
-static uint64_t due_ns(const struct ps_tail_log *log)
-{
-    if (log->state != PS_TAIL_LOG_CLOSED || log->text == PS_COMPRESSION_NONE)
-        return PS_NEVER;
-    if (log->text_news)
-        return log->text_again_ns;
-    return log->text_end != PS_TAIL_TEXT_WHOLE && !log->text_settled && log->text_bytes >= 0
-               ? log->text_since_ns + PS_TAIL_GRACE_NS
-               : PS_NEVER;
 }
 
 uint64_t ps_tail_texts_tick(struct ps_tailer *tailer)
@@ -477,14 +449,15 @@ uint64_t ps_tail_texts_tick(struct ps_tailer *tailer)
     for (uint32_t left = tailer->texts.count; left > 0 && tailer->unpacking == NULL; left--) {
         uint32_t number = ps_tail_slots_take(&tailer->texts);
         struct ps_tail_log *log = tailer->logs[number];
-        uint64_t log_ns = log != NULL ? due_ns(log) : PS_NEVER;
+        bool closed = log != NULL && log->state == PS_TAIL_LOG_CLOSED;
+        uint64_t log_ns = closed ? ps_tail_text_state_due_ns(&log->text) : PS_NEVER;
         if (log_ns > tailer->now_ns) {
             if (log_ns != PS_NEVER)
                 ps_tail_slots_put(&tailer->texts, number);
             next_ns = log_ns < next_ns ? log_ns : next_ns;
             continue;
         }
-        log->text_news = false;
+        log->text.news = false;
         tailer->unpacking = log;
         ps_tail_log_open(tailer, log);
     }
