@@ -74,22 +74,53 @@ void ps_tail_copy_goes_on(struct ps_tailer *tailer, struct ps_tail_log *log,
 
 void ps_tail_copy_end(struct ps_tail_log *log)
 {
-    struct ps_tail_log **at = log->original != NULL ? &log->original->copies : NULL;
+    struct ps_tail_log **at = log->copy.original != NULL ? &log->copy.original->copies : NULL;
     while (at != NULL && *at != log)
-        at = &(*at)->next_copy;
+        at = &(*at)->copy.next;
     if (at != NULL)
-        *at = log->next_copy;
-    log->original = log->next_copy = NULL;
-    log->copy_grew = log->copy_pends = false;
+        *at = log->copy.next;
+    log->copy.original = log->copy.next = NULL;
+    log->copy.grew = log->copy.pends = false;
+}
+
+/* Notes that the copy was compared, and waits. */
+static void compared(struct ps_tail_copy *copy, uint64_t now_ns)
+{
+    copy->matched_ns = now_ns;
+    if (copy->since_ns == 0)
+        copy->since_ns = now_ns;
+    copy->until_ns = now_ns + PS_TAIL_GRACE_NS;
+}
+
+/* Returns whether the copy has waited at least so long since its first comparison. */
+static bool has_waited(const struct ps_tail_copy *copy, uint64_t now_ns, uint64_t wait_ns)
+{
+    return now_ns - copy->since_ns >= wait_ns;
+}
+
+/* Returns whether the copy with this size is as it was when it was compared, or has waited for its end long enough. `size` counts as
+ * compared from now on. */
+static bool is_settled(struct ps_tail_copy *copy, uint64_t now_ns, int64_t size)
+{
+    bool grew = size > copy->size;
+    copy->size = size;
+    return copy->since_ns != 0 && (!grew || has_waited(copy, now_ns, PS_TAIL_SETTLE_NS));
+}
+
+/* Returns whether the bytes of a copy that waits are compared again. `text`: it is a compressed file, which is compared as long as it
+ * grows or has no original; another one only for a while. */
+static bool is_compared_again(const struct ps_tail_copy *copy, uint64_t now_ns, bool text)
+{
+    if (now_ns - copy->matched_ns < PS_TAIL_COPY_LOOK_NS)
+        return false;
+    return copy->pends || (copy->grew && (text || !has_waited(copy, now_ns, PS_TAIL_COPY_MAX_NS))) ||
+           (text && copy->original == NULL);
 }
 
 static void wait(struct ps_tailer *tailer, struct ps_tail_log *log)
 {
     log->state = PS_TAIL_LOG_COPY;
-    log->copy_matched_ns = tailer->now_ns;
-    if (log->copy_since_ns == 0)
-        log->copy_since_ns = tailer->now_ns;
-    log->copy_until_ns = tailer->now_ns + PS_TAIL_GRACE_NS;
+    compared(&log->copy, tailer->now_ns);
     ps_tail_slots_put(&tailer->copies, log->number);
     ps_tail_slots_put(&tailer->changed, log->number);
     tailer->copies_look_ns = 0;
@@ -99,21 +130,19 @@ void ps_tail_copy_wait(struct ps_tailer *tailer, struct ps_tail_log *log, struct
                        const struct ps_tail_mark *mark)
 {
     ps_tail_copy_end(log);
-    log->original = original;
-    log->next_copy = original->copies;
+    log->copy.original = original;
+    log->copy.next = original->copies;
     original->copies = log;
-    log->copy_mark = *mark;
+    log->copy.mark = *mark;
     wait(tailer, log);
 }
 
 bool ps_tail_copy_pends(struct ps_tailer *tailer, struct ps_tail_log *log, int64_t size)
 {
-    bool grew = size > log->copy_size;
-    log->copy_size = size;
-    if (log->copy_since_ns != 0 && (!grew || tailer->now_ns - log->copy_since_ns >= PS_TAIL_SETTLE_NS))
+    if (is_settled(&log->copy, tailer->now_ns, size))
         return false;
     ps_tail_copy_end(log);
-    log->copy_pends = true;
+    log->copy.pends = true;
     wait(tailer, log);
     return true;
 }
@@ -132,9 +161,9 @@ static void compare_again(struct ps_tailer *tailer, struct ps_tail_log *log)
  * bytes before that. */
 static void set_free(struct ps_tailer *tailer, struct ps_tail_log *log)
 {
-    int64_t compared = log->copy_mark.offset;
+    int64_t compared = log->copy.mark.offset;
     if (tailer->settings->skip_to_end && log->found_at_start) {
-        ps_tail_marks_add(&log->marks, &log->copy_mark, compared);
+        ps_tail_marks_add(&log->marks, &log->copy.mark, compared);
         ps_tail_log_move(tailer, log, compared, compared);
     }
     ps_tail_copy_end(log);
@@ -149,12 +178,12 @@ void ps_tail_copy_takes_over(struct ps_tailer *tailer, struct ps_tail_log *origi
     const struct ps_tail_origin origin = ps_tail_origin_of(original);
     bool any = false;
     for (struct ps_tail_log *log = original->copies, *next; log != NULL; log = next) {
-        next = log->next_copy;
-        if (log->copy_grew) { /* it has more bytes than were compared: the original's marks decide */
+        next = log->copy.next;
+        if (log->copy.grew) { /* it has more bytes than were compared: the original's marks decide */
             compare_again(tailer, log);
             continue;
         }
-        struct ps_tail_mark mark = log->copy_mark;
+        struct ps_tail_mark mark = log->copy.mark;
         if (original->read_offset < mark.offset)
             mark = ps_tail_marks_at(&original->marks, original->read_offset);
         ps_tail_copy_goes_on(tailer, log, &origin, &mark);
@@ -174,7 +203,7 @@ bool ps_tail_copy_is_there(const struct ps_tail_log *original)
 
 void ps_tail_copy_changed(struct ps_tail_log *log)
 {
-    log->copy_grew = true;
+    log->copy.grew = true;
 }
 
 /* Returns whether a file whose name is gone has been read and delivered completely. */
@@ -212,24 +241,21 @@ static bool lives_on(struct ps_tailer *tailer, struct ps_tail_log *original, uin
 /* Decides about a copy that waits. Returns false if it has to wait longer. */
 static bool copy_decide(struct ps_tailer *tailer, struct ps_tail_log *log)
 {
-    struct ps_tail_log *original = log->original;
-    bool look = tailer->now_ns - log->copy_matched_ns >= PS_TAIL_COPY_LOOK_NS;
-    bool long_enough = tailer->now_ns - log->copy_since_ns >= PS_TAIL_COPY_MAX_NS;
+    struct ps_tail_log *original = log->copy.original;
     bool text = ps_tail_log_is_text(log); /* waits as long as its original is there */
-    if (look &&
-        (log->copy_pends || (log->copy_grew && (text || !long_enough)) || (text && original == NULL))) {
+    if (is_compared_again(&log->copy, tailer->now_ns, text)) {
         compare_again(tailer, log);
-    } else if (log->copy_pends) {
+    } else if (log->copy.pends) {
         return false;
     } else if (original == NULL) {
         if (text)
             return false;
         set_free(tailer, log);
-    } else if (is_over_for(original, log) && (log->copy_mark.offset >= original->read_offset ||
-                                              tailer->now_ns - log->copy_since_ns >= PS_TAIL_SETTLE_NS)) {
+    } else if (is_over_for(original, log) && (log->copy.mark.offset >= original->read_offset ||
+                                              has_waited(&log->copy, tailer->now_ns, PS_TAIL_SETTLE_NS))) {
         ps_tail_copy_takes_over(tailer, original);
-    } else if (!text && tailer->now_ns >= log->copy_until_ns && !waits_for_delivery(original) &&
-               lives_on(tailer, original, log->copy_until_ns)) {
+    } else if (!text && tailer->now_ns >= log->copy.until_ns && !waits_for_delivery(original) &&
+               lives_on(tailer, original, log->copy.until_ns)) {
         set_free(tailer, log);
     } else {
         return false;

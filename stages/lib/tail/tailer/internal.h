@@ -11,18 +11,13 @@
 #include "stages/lib/tail/positions.h"
 #include "stages/lib/tail/reader.h"
 #include "stages/lib/tail/slots.h"
+#include "stages/lib/tail/tailer/copy.h"
 #include "stages/lib/tail/tailer/tailer.h"
 #include "stages/lib/tail/tailer/text_state.h"
 #include "stages/lib/tail/text.h"
 
 /* checked again before each read: the file must still have these bytes before the position */
 #define PS_TAIL_LAST_BYTES PS_TAIL_MARK_BYTES
-/* how long a copy without new bytes waits for its original to be truncated */
-#define PS_TAIL_GRACE_NS (10 * PS_NS_PER_S)
-#define PS_TAIL_COPY_MAX_NS (60 * PS_NS_PER_S) /* the same for a copy with new bytes */
-/* wait of a copy that is shorter than its deleted original, because the copy may grow */
-#define PS_TAIL_SETTLE_NS (2 * PS_NS_PER_S)
-#define PS_TAIL_COPY_LOOK_NS (250 * PS_NS_PER_MS) /* interval between two comparisons of a growing copy */
 #define PS_TAIL_EARLIER_NS (60 * PS_NS_PER_S)
 
 enum ps_tail_log_state {
@@ -32,14 +27,6 @@ enum ps_tail_log_state {
     /* Closed: the file begins like another file. It waits until it is known whether that one was truncated. */
     PS_TAIL_LOG_COPY,
 };
-
-/* A file between two beginnings. The spans of its lines have this number and generation. */
-struct ps_tail_life {
-    uint32_t number, generation; /* generation 0: none */
-    int64_t end;                 /* lines behind it do not belong to the file that goes on */
-};
-/* copies of copies. Undelivered lines of an older life come again after a crash */
-#define PS_TAIL_LIVES_BEFORE 4
 
 /* The former state of a file that began anew: a copy of its former content may turn up. */
 struct ps_tail_earlier {
@@ -113,14 +100,8 @@ struct ps_tail_log {
     struct ps_tail_marks marks; /* up to read_offset */
     struct ps_tail_earlier earlier;
     struct ps_tail_fingerprint_entry head, earlier_head; /* entries of tailer->fingerprints */
-    /* COPY: its original; NULL: the original is gone */
-    struct ps_tail_log *original;
-    /* `copies`: files that wait for this one; `next_copy`: in the original's list. */
-    struct ps_tail_log *copies, *next_copy;
-    struct ps_tail_mark copy_mark; /* COPY: both files have the same bytes up to here */
-    bool copy_grew, copy_pends;    /* it has new bytes; it is compared again in any case */
-    int64_t copy_size;             /* its size when it was compared */
-    uint64_t copy_since_ns, copy_until_ns, copy_matched_ns;
+    struct ps_tail_copy copy;                            /* what it waits for as a copy of another file */
+    struct ps_tail_log *copies;                          /* files that wait for this one */
 };
 
 struct ps_tail_look; /* a job: look.c */
@@ -315,38 +296,6 @@ void ps_tail_log_unreadable(struct ps_tailer *tailer, struct ps_tail_log *log, i
 bool ps_tail_fewer_open(struct ps_tailer *tailer, struct ps_tail_log *log, int error);
 /* Tries the directory's unreadable files again after a look. */
 void ps_tail_unreadable_queue(struct ps_tailer *tailer, unsigned place);
-
-/* ---- copy.c: files that begin like others ---- */
-
-/* The state that a copy takes over. */
-struct ps_tail_origin {
-    const struct ps_tail_identity *identity;
-    const struct ps_tail_marks *marks;
-    struct ps_tail_life lives[PS_TAIL_LIVES_BEFORE];
-    int64_t delivered_offset;
-};
-struct ps_tail_origin ps_tail_origin_of(const struct ps_tail_log *log);
-struct ps_tail_origin ps_tail_origin_earlier(const struct ps_tail_log *log);
-/* Continues the log from the mark with the state of its original, and queues it. Lines of the original that are not
- * delivered are read again after a crash. */
-void ps_tail_copy_goes_on(struct ps_tailer *tailer, struct ps_tail_log *log,
-                          const struct ps_tail_origin *origin, const struct ps_tail_mark *mark);
-/* Notes that the log is a copy of the original up to the mark. It waits until the original is truncated, is deleted, or lives on. */
-void ps_tail_copy_wait(struct ps_tailer *tailer, struct ps_tail_log *log, struct ps_tail_log *original,
-                       const struct ps_tail_mark *mark);
-/* Lets a copy that is shorter than its deleted original wait, because it may grow. Returns false when it has not grown
- * since the last comparison, or has waited long enough. */
-bool ps_tail_copy_pends(struct ps_tailer *tailer, struct ps_tail_log *log, int64_t size);
-/* Ends the waiting of a copy. */
-void ps_tail_copy_end(struct ps_tail_log *log);
-/* Lets the copies of this file, which was truncated or is gone, go on where reading of this file ended. */
-void ps_tail_copy_takes_over(struct ps_tailer *tailer, struct ps_tail_log *log);
-/* Returns whether a file waits that may be a copy of this one. */
-bool ps_tail_copy_is_there(const struct ps_tail_log *original);
-/* Notes that a waiting file changed: it is compared again soon. */
-void ps_tail_copy_changed(struct ps_tail_log *log);
-/* Releases copies that have waited long enough; they are read as files of their own. Returns when the next one is due. */
-uint64_t ps_tail_copies_tick(struct ps_tailer *tailer);
 
 /* ---- compressed.c: compressed files that are not read ---- */
 
