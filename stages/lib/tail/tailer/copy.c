@@ -59,7 +59,7 @@ void ps_tail_copy_goes_on(struct ps_tailer *tailer, struct ps_tail_log *log,
         log->identity.head_length = origin->identity->head_length;
     }
     ps_tail_log_index(tailer, log);
-    log->last_length = 0;
+    log->last.length = 0;
     lives_take(tailer, log, origin->lives, mark->offset);
     ps_tail_slots_put(&tailer->heirs, log->number);
     log->resolved = true;

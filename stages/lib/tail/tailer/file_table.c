@@ -427,7 +427,7 @@ void ps_tail_log_restart(struct ps_tailer *tailer, struct ps_tail_log *log)
     log->copied = false;
     memset(log->before, 0, sizeof log->before);
     ps_tail_log_move(tailer, log, 0, 0);
-    log->last_length = 0;
+    log->last.length = 0;
     log->line_scanned = 0;
     ps_tail_log_forget_ahead(tailer, log);
     ps_tail_log_changed(tailer, log);

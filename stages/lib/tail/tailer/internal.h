@@ -12,12 +12,11 @@
 #include "stages/lib/tail/reader.h"
 #include "stages/lib/tail/slots.h"
 #include "stages/lib/tail/tailer/copy.h"
+#include "stages/lib/tail/tailer/last_bytes.h"
 #include "stages/lib/tail/tailer/tailer.h"
 #include "stages/lib/tail/tailer/text_state.h"
 #include "stages/lib/tail/text.h"
 
-/* checked again before each read: the file must still have these bytes before the position */
-#define PS_TAIL_LAST_BYTES PS_TAIL_MARK_BYTES
 #define PS_TAIL_EARLIER_NS (60 * PS_NS_PER_S)
 
 enum ps_tail_log_state {
@@ -84,8 +83,8 @@ struct ps_tail_log {
     /* A line longer than a block has no newline before this offset. */
     int64_t line_scanned;
     struct ps_tail_line *line; /* such a line, which the thread looks for or has found */
-    char last[PS_TAIL_LAST_BYTES];
-    uint32_t last_length;
+    struct ps_tail_last_bytes
+        last;     /* checked before each read: the file must still have them before the position */
     char *detail; /* in the open batch: room for what the sink keeps (sink_positions.c) */
     uint32_t detail_room;
     uint64_t turn_lines;
@@ -419,8 +418,7 @@ struct ps_tail_line {
     uint32_t max_bytes;
     bool rest; /* the end of the file ends the line */
     struct ps_tail_identity identity;
-    char last[PS_TAIL_LAST_BYTES]; /* the bytes before `offset` */
-    uint32_t last_length;
+    struct ps_tail_last_bytes last; /* before `offset` */
     /* Results: */
     bool done, orphan;
     int error;       /* errno of a read that failed: the other results are not set then; 0: none */

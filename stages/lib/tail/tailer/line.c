@@ -58,16 +58,15 @@ static void line_load(struct ps_tail_line *line, int64_t end, uint32_t newline)
  * again with the same beginning. Called after the line was read. */
 static enum ps_tail_seen line_seen(const struct ps_tail_line *line)
 {
-    char last[PS_TAIL_LAST_BYTES];
+    struct ps_tail_last_bytes last = line->last;
     enum ps_tail_seen seen = ps_tail_identity_begins(line->fd, &line->identity);
-    if (seen != PS_TAIL_SEEN_SAME || line->last_length == 0)
+    if (seen != PS_TAIL_SEEN_SAME || last.length == 0)
         return seen;
-    ssize_t length = ps_tail_read_fully(line->fd, last, line->last_length, line->offset - line->last_length);
+    ssize_t length = ps_tail_read_fully(line->fd, last.bytes, last.length, line->offset - last.length);
     if (length < 0)
         return PS_TAIL_SEEN_UNREADABLE;
-    return length == (ssize_t)line->last_length && memcmp(last, line->last, (size_t)length) == 0
-               ? PS_TAIL_SEEN_SAME
-               : PS_TAIL_SEEN_OTHER;
+    return ps_tail_last_bytes_begin(&line->last, last.bytes, (size_t)length) ? PS_TAIL_SEEN_SAME
+                                                                             : PS_TAIL_SEEN_OTHER;
 }
 
 /* Sets the result when the newline was found, the line is too long, or the text ends. */
@@ -202,8 +201,7 @@ enum ps_tail_step ps_tail_line_begin(struct ps_tailer *tailer, struct ps_tail_lo
     line->max_bytes = tailer->settings->line_max_bytes;
     line->rest = log->rest;
     line->identity = log->identity;
-    memcpy(line->last, log->last, log->last_length);
-    line->last_length = log->last_length;
+    line->last = log->last;
     log->line = line;
     ps_tail_thread_ask(&tailer->thread, &line->job);
     return PS_TAIL_STEP_WAIT;

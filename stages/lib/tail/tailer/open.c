@@ -25,23 +25,23 @@ struct opening {
     enum ps_tail_way way;
     char head[PS_TAIL_HEAD_BYTES];
     size_t head_length;
-    struct ps_tail_start start;    /* of a compressed file */
-    bool unpacks, was_text;        /* given: compressed files are read; the log has such a text */
-    enum ps_compression kind;      /* of a compressed file that is read; else NONE */
-    struct ps_tail_stamp stamp;    /* of the compressed file when it was opened */
-    char last[PS_TAIL_LAST_BYTES]; /* the bytes before `offset` */
-    uint32_t last_length;
-    int64_t data_offset;         /* where the data begins behind a hole at the beginning */
-    struct ps_tail_match *match; /* files that it may be a copy of */
-    unsigned matches;            /* number of comparisons */
+    struct ps_tail_start start;     /* of a compressed file */
+    bool unpacks, was_text;         /* given: compressed files are read; the log has such a text */
+    enum ps_compression kind;       /* of a compressed file that is read; else NONE */
+    struct ps_tail_stamp stamp;     /* of the compressed file when it was opened */
+    struct ps_tail_last_bytes last; /* before `offset` */
+    int64_t data_offset;            /* where the data begins behind a hole at the beginning */
+    struct ps_tail_match *match;    /* files that it may be a copy of */
+    unsigned matches;               /* number of comparisons */
 };
 
 /* Reads the bytes before the position. Returns false with errno if they cannot be read. */
 static bool last_read(struct opening *opening)
 {
-    int64_t want = opening->offset < (int64_t)PS_TAIL_LAST_BYTES ? opening->offset : PS_TAIL_LAST_BYTES;
-    ssize_t length = ps_tail_read_fully(opening->fd, opening->last, (size_t)want, opening->offset - want);
-    opening->last_length = length == want ? (uint32_t)length : 0;
+    size_t want = ps_tail_last_bytes_before(opening->offset);
+    ssize_t length =
+        ps_tail_read_fully(opening->fd, opening->last.bytes, want, opening->offset - (int64_t)want);
+    opening->last.length = length == (ssize_t)want ? (uint32_t)length : 0;
     return length >= 0;
 }
 
@@ -113,9 +113,10 @@ static bool ends_like(const struct opening *opening, const struct ps_tail_mark *
 {
     if (mark->length == 0 || opening->offset != mark->offset)
         return true;
-    struct ps_tail_mark there = ps_tail_mark_of(opening->offset, opening->last, opening->last_length);
+    struct ps_tail_mark there = ps_tail_last_bytes_mark(&opening->last, opening->offset);
     if (mark->length < there.length) /* the mark covers fewer bytes */
-        there = ps_tail_mark_of(opening->offset, opening->last + (there.length - mark->length), mark->length);
+        there = ps_tail_mark_of(opening->offset, opening->last.bytes + (there.length - mark->length),
+                                mark->length);
     return there.length == mark->length && there.hash == mark->hash;
 }
 
@@ -171,8 +172,7 @@ static bool remembered(struct ps_tailer *tailer, struct ps_tail_log *log, const 
     }
     if (known->device ==
         0) /* Flume's rule: inode and path. With another path it may be the same file if a line ends at the position */
-        same = same_path || (position->offset > 0 && opening->last_length > 0 &&
-                             opening->last[opening->last_length - 1] == '\n');
+        same = same_path || (position->offset > 0 && ps_tail_last_bytes_end_line(&opening->last));
     else /* ignores the device number, which may change at a reboot */
         same = is_remembered(opening, position) && (known->head_length > 0 || position->offset == 0);
     if (!same) { /* truncated, overwritten, or deleted and its inode used again: a copy may exist */
@@ -222,11 +222,10 @@ static int64_t offset_guess(const struct ps_tailer *tailer, const struct ps_tail
 
 static void last_set(struct ps_tail_log *log, const struct opening *opening)
 {
-    log->last_length = 0;
-    if (opening->offset == log->read_offset && opening->last_length > 0) {
-        memcpy(log->last, opening->last, opening->last_length);
-        log->last_length = opening->last_length;
-        struct ps_tail_mark mark = ps_tail_mark_of(opening->offset, log->last, log->last_length);
+    log->last.length = 0;
+    if (opening->offset == log->read_offset && opening->last.length > 0) {
+        log->last = opening->last;
+        struct ps_tail_mark mark = ps_tail_last_bytes_mark(&log->last, opening->offset);
         if (ps_tail_marks_at(&log->marks, opening->offset).length == 0)
             ps_tail_marks_add(&log->marks, &mark, log->delivered_offset);
     }
@@ -260,7 +259,7 @@ static bool differs_from_remembered(struct ps_tailer *tailer, struct ps_tail_log
         return false;
     log->identity.head = position->identity.head;
     log->identity.head_length = position->identity.head_length;
-    log->last_length = 0;
+    log->last.length = 0;
     ps_tail_log_move(tailer, log, position->offset, position->offset);
     ps_tail_log_marks(log, &position->marks);
     ps_tail_log_index(tailer, log);
@@ -331,7 +330,7 @@ static enum verdict resolve(struct ps_tailer *tailer, struct ps_tail_log *log, s
 /* Decides about a file that was read before. It begins anew if it is shorter, has another beginning, or has other bytes before the position. */
 static enum verdict compare(struct ps_tailer *tailer, struct ps_tail_log *log, const struct opening *opening)
 {
-    bool line_ends = opening->last_length > 0 && opening->last[opening->last_length - 1] == '\n';
+    bool line_ends = ps_tail_last_bytes_end_line(&opening->last);
     const struct ps_tail_mark mark = ps_tail_marks_at(&log->marks, log->read_offset);
     bool same = opening->begins && opening->size >= log->read_offset &&
                 (log->read_offset == 0 || (mark.length > 0 ? ends_like(opening, &mark) : line_ends));

@@ -109,21 +109,6 @@ static uint32_t cut_length(const char *text, uint32_t length)
     return ((unsigned char)text[shorter] & 0xC0) == 0x80 ? length : shorter;
 }
 
-/* Keeps the last bytes before the new position. */
-static void last_keep(struct ps_tail_log *log, const char *text, size_t length)
-{
-    if (length >= PS_TAIL_LAST_BYTES) {
-        memcpy(log->last, text + length - PS_TAIL_LAST_BYTES, PS_TAIL_LAST_BYTES);
-        log->last_length = PS_TAIL_LAST_BYTES;
-        return;
-    }
-    size_t kept =
-        log->last_length + length > PS_TAIL_LAST_BYTES ? PS_TAIL_LAST_BYTES - length : log->last_length;
-    memmove(log->last, log->last + log->last_length - kept, kept);
-    memcpy(log->last + kept, text, length);
-    log->last_length = (uint32_t)(kept + length);
-}
-
 /* Keeps the mark of the new position. Of a long piece also marks inside it, denser towards its end. */
 static void marks_keep(struct ps_tail_log *log, const char *text, size_t length)
 {
@@ -137,9 +122,8 @@ static void marks_keep(struct ps_tail_log *log, const char *text, size_t length)
                                                    text + at - PS_TAIL_MARK_BYTES, PS_TAIL_MARK_BYTES);
         ps_tail_marks_add(&log->marks, &mark, log->delivered_offset);
     }
-    last_keep(log, text, length);
-    struct ps_tail_mark mark =
-        ps_tail_mark_of(log->read_offset + (int64_t)length, log->last, log->last_length);
+    ps_tail_last_bytes_add(&log->last, text, length);
+    struct ps_tail_mark mark = ps_tail_last_bytes_mark(&log->last, log->read_offset + (int64_t)length);
     ps_tail_marks_add(&log->marks, &mark, log->delivered_offset);
 }
 
@@ -366,7 +350,7 @@ static bool goes_on(const struct ps_tail_log *log, const char *bytes, size_t len
                     const struct ps_tail_beginning *beginning)
 {
     const struct ps_tail_identity *identity = &log->identity;
-    return length >= log->last_length && memcmp(bytes, log->last, log->last_length) == 0 &&
+    return ps_tail_last_bytes_begin(&log->last, bytes, length) &&
            (identity->head_length == 0 ||
             (identity->head_length <= beginning->length &&
              ps_tail_head(beginning->bytes, identity->head_length) == identity->head));
@@ -405,18 +389,18 @@ static enum ps_tail_step compressed_found(struct ps_tailer *tailer, struct ps_ta
 static enum ps_tail_step text_last_read(struct ps_tailer *tailer, struct ps_tail_log *log)
 {
     const struct ps_tail_mark mark = ps_tail_marks_at(&log->marks, log->read_offset);
-    size_t want = log->read_offset < (int64_t)sizeof log->last ? (size_t)log->read_offset : sizeof log->last;
-    ssize_t length = ps_tail_read(&tailer->reader, &log->file, log->last, want,
+    size_t want = ps_tail_last_bytes_before(log->read_offset);
+    ssize_t length = ps_tail_read(&tailer->reader, &log->file, log->last.bytes, want,
                                   (uint64_t)(log->read_offset - (int64_t)want));
     if (length < 0)
         return read_failed(tailer, log);
     if (length != (ssize_t)want ||
-        (mark.length > 0 && !ps_tail_mark_is_before(log->last + want, want, &mark))) {
+        (mark.length > 0 && !ps_tail_mark_is_before(log->last.bytes + want, want, &mark))) {
         log->text.bytes = -1; /* it is not the text that was surveyed */
         errno = ESTALE;
         return read_failed(tailer, log);
     }
-    log->last_length = (uint32_t)want;
+    log->last.length = (uint32_t)want;
     return PS_TAIL_STEP_MOVED;
 }
 
@@ -427,9 +411,9 @@ enum ps_tail_step ps_tail_log_read(struct ps_tailer *tailer, struct ps_tail_log 
     left_drop(tailer, batch);
     if (log->line != NULL)
         return line_take(tailer, log, batch);
-    if (ps_tail_log_is_text(log) && log->last_length == 0 && log->read_offset > 0)
+    if (ps_tail_log_is_text(log) && log->last.length == 0 && log->read_offset > 0)
         return text_last_read(tailer, log);
-    uint32_t room, skip = log->last_length, need = log->need_bytes > 0 ? log->need_bytes : READ_MIN_BYTES;
+    uint32_t room, skip = log->last.length, need = log->need_bytes > 0 ? log->need_bytes : READ_MIN_BYTES;
     char *bytes = ps_batch_reserve(batch, need, &room);
     if (bytes == NULL)
         return PS_TAIL_STEP_FULL;
