@@ -8,7 +8,7 @@
 #define ALL_SLOTS(tailer)                                                                                    \
     &(tailer)->waiting, &(tailer)->turned_away, &(tailer)->deferred, &(tailer)->cut, &(tailer)->cut_seen,    \
         &(tailer)->copies, &(tailer)->unresolved, &(tailer)->unreadable, &(tailer)->links, &(tailer)->heirs, \
-        &(tailer)->loose, &(tailer)->changed, &(tailer)->texts, &(tailer)->announced
+        &(tailer)->loose, &(tailer)->changed, &(tailer)->texts, &(tailer)->sink.announced
 
 /* ---- chains ---- */
 
@@ -237,7 +237,7 @@ void ps_tail_log_remove(struct ps_tailer *tailer, struct ps_tail_log *log)
     tailer->log_count--;
     log_free(log);
     if (inode != 0)
-        ps_tail_keep_gone(tailer, inode);
+        ps_tail_keep_gone(&tailer->sink, inode);
     ps_gauge_set(tailer->port->counters, (enum ps_counter)PS_TAIL_COUNTER_files, tailer->log_count);
 }
 

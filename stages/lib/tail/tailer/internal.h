@@ -13,6 +13,7 @@
 #include "stages/lib/tail/slots.h"
 #include "stages/lib/tail/tailer/copy.h"
 #include "stages/lib/tail/tailer/last_bytes.h"
+#include "stages/lib/tail/tailer/sink_positions.h"
 #include "stages/lib/tail/tailer/tailer.h"
 #include "stages/lib/tail/tailer/text_state.h"
 #include "stages/lib/tail/text.h"
@@ -132,12 +133,7 @@ struct ps_tail_place {                   /* a directory */
 
 struct ps_tailer {
     const struct ps_tail_settings *settings;
-    const struct ps_tail_keeping *keeping; /* NULL: the sink keeps no positions */
-    bool asked;                            /* the sink was asked for its positions */
-    struct ps_tail_slots announced;        /* logs whose position the next batch has, also without lines */
-    uint64_t *gone;                        /* inodes of files that the next batch reports as gone */
-    size_t gone_count, gone_room;
-    uint32_t gone_number;
+    struct ps_tail_sink_positions sink;
     struct ps_port *port;
     struct ps_tail_thread thread;
     struct ps_tail_reader reader;
@@ -201,21 +197,6 @@ struct ps_tailer {
     uint64_t save_again_ns; /* time of the next of these */
     uint64_t now_ns;
 };
-
-/* ---- sink_positions.c: positions that the sink keeps ---- */
-
-/* Asks for the positions, or tells those that changed without lines, in the batch. Sets *told if anything was added. Returns
- * whether lines may be read into the batch. */
-bool ps_tail_keep_tell(struct ps_tailer *tailer, struct ps_batch *batch, bool *told);
-/* A batch was delivered. Returns whether the span is of this file: it says nothing of a log then. */
-bool ps_tail_keep_answered(struct ps_tailer *tailer, const struct ps_span *span);
-/* Adds a span of the file to the batch, with room for the detail. Returns false if there is no room. */
-bool ps_tail_keep_span(struct ps_tailer *tailer, struct ps_tail_log *log, struct ps_batch *batch);
-/* Writes the detail of the file's span, as the file is now. */
-void ps_tail_keep_detail(struct ps_tail_log *log, struct ps_batch *batch);
-/* The file's position changed without lines. */
-void ps_tail_keep_announce(struct ps_tailer *tailer, const struct ps_tail_log *log);
-void ps_tail_keep_gone(struct ps_tailer *tailer, uint64_t inode);
 
 /* ---- file_table.c: the table of files ---- */
 

@@ -387,7 +387,7 @@ static void begin(struct ps_tailer *tailer, struct ps_tail_log *log, struct open
     }
     last_set(log, opening);
     log->state = PS_TAIL_LOG_OPEN;
-    ps_tail_keep_announce(tailer, log);
+    ps_tail_keep_announce(&tailer->sink, log->number);
     ps_tail_log_active(tailer, log);
     ps_tail_log_queue(tailer, log);
 }

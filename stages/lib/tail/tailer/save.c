@@ -195,7 +195,7 @@ static void remembered_drop(struct ps_tailer *tailer, size_t index)
     if (!tailer->remembered_kept[index])
         return;
     if (tailer->remembered.items[index].path[0] != '\0') /* no file has it */
-        ps_tail_keep_gone(tailer, tailer->remembered.items[index].inode);
+        ps_tail_keep_gone(&tailer->sink, tailer->remembered.items[index].inode);
     tailer->remembered_kept[index] = false;
     tailer->remembered_left--;
     ps_tail_notes_add(&tailer->notes, (uint32_t)index, true, NULL);

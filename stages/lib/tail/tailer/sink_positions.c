@@ -18,14 +18,13 @@
 #define MARK_BYTES_MAX 48U
 #define KEY_BYTES 24U
 
-static struct ps_stream_name name_of(const struct ps_tailer *tailer, const char *key)
+static struct ps_stream_name name_of(const struct ps_tail_keeping *keeping, const char *key)
 {
-    return (struct ps_stream_name){
-        .system = "file",
-        .group = {tailer->keeping->owner, (uint32_t)strlen(tailer->keeping->owner)},
-        .name = {key, (uint32_t)strlen(key)},
-        .part = -1,
-        .assignment = tailer->keeping->life};
+    return (struct ps_stream_name){.system = "file",
+                                   .group = {keeping->owner, (uint32_t)strlen(keeping->owner)},
+                                   .name = {key, (uint32_t)strlen(key)},
+                                   .part = -1,
+                                   .assignment = keeping->life};
 }
 
 /* ---- details ---- */
@@ -87,7 +86,7 @@ bool ps_tail_keep_span(struct ps_tailer *tailer, struct ps_tail_log *log, struct
 {
     char key[KEY_BYTES];
     snprintf(key, sizeof key, "%" PRIu64, log->identity.inode);
-    const struct ps_stream_name name = name_of(tailer, key);
+    const struct ps_stream_name name = name_of(tailer->sink.keeping, key);
     if (!ps_batch_span(batch, log->number, log->generation, log->read_offset, &name))
         return false;
     struct ps_stream_name *own = ps_batch_span_name(batch, log->number, log->generation);
@@ -116,50 +115,50 @@ void ps_tail_keep_detail(struct ps_tail_log *log, struct ps_batch *batch)
 
 /* ---- announcing ---- */
 
-void ps_tail_keep_announce(struct ps_tailer *tailer, const struct ps_tail_log *log)
+void ps_tail_keep_announce(struct ps_tail_sink_positions *sink, uint32_t number)
 {
-    if (tailer->keeping != NULL)
-        ps_tail_slots_put(&tailer->announced, log->number);
+    if (sink->keeping != NULL)
+        ps_tail_slots_put(&sink->announced, number);
 }
 
-void ps_tail_keep_gone(struct ps_tailer *tailer, uint64_t inode)
+void ps_tail_keep_gone(struct ps_tail_sink_positions *sink, uint64_t inode)
 {
-    if (tailer->keeping == NULL)
+    if (sink->keeping == NULL)
         return;
-    if (tailer->gone_count == tailer->gone_room) {
-        tailer->gone_room = 2 * tailer->gone_room + 16;
-        tailer->gone =
-            ps_must_realloc(tailer->gone, tailer->gone_room * sizeof *tailer->gone, "files that are gone");
+    if (sink->gone_count == sink->gone_room) {
+        sink->gone_room = 2 * sink->gone_room + 16;
+        sink->gone = ps_must_realloc(sink->gone, sink->gone_room * sizeof *sink->gone, "files that are gone");
     }
-    tailer->gone[tailer->gone_count++] = inode;
+    sink->gone[sink->gone_count++] = inode;
 }
 
 /* Returns false if the batch has no room. */
 static bool tell_gone(struct ps_tailer *tailer, struct ps_batch *batch)
 {
-    for (; tailer->gone_count > 0; tailer->gone_count--) {
-        uint64_t inode = tailer->gone[tailer->gone_count - 1];
+    struct ps_tail_sink_positions *sink = &tailer->sink;
+    for (; sink->gone_count > 0; sink->gone_count--) {
+        uint64_t inode = sink->gone[sink->gone_count - 1];
         char key[KEY_BYTES];
         snprintf(key, sizeof key, "%" PRIu64, inode);
-        const struct ps_stream_name name = name_of(tailer, key);
+        const struct ps_stream_name name = name_of(sink->keeping, key);
         if (ps_tail_log_by_inode(tailer, 0, inode) != NULL)
             continue; /* another file has the inode: its own position is kept */
-        if (!ps_batch_span(batch, GONE + tailer->gone_number, 0, -1, &name))
+        if (!ps_batch_span(batch, GONE + sink->gone_number, 0, -1, &name))
             return false;
-        tailer->gone_number = (tailer->gone_number + 1) % (GONE / 2);
+        sink->gone_number = (sink->gone_number + 1) % (GONE / 2);
     }
     return true;
 }
 
 static bool tell_announced(struct ps_tailer *tailer, struct ps_batch *batch)
 {
-    while (tailer->announced.count > 0) {
-        uint32_t number = ps_tail_slots_take(&tailer->announced);
+    while (tailer->sink.announced.count > 0) {
+        uint32_t number = ps_tail_slots_take(&tailer->sink.announced);
         struct ps_tail_log *log = tailer->logs[number];
         if (log == NULL || !log->resolved || log->state == PS_TAIL_LOG_COPY)
             continue;
         if (!ps_tail_keep_span(tailer, log, batch)) {
-            ps_tail_slots_put(&tailer->announced, number);
+            ps_tail_slots_put(&tailer->sink.announced, number);
             return false;
         }
         ps_tail_keep_detail(log, batch);
@@ -169,11 +168,11 @@ static bool tell_announced(struct ps_tailer *tailer, struct ps_batch *batch)
 
 static bool ask(struct ps_tailer *tailer, struct ps_batch *batch)
 {
-    const struct ps_stream_name name = name_of(tailer, "");
+    const struct ps_stream_name name = name_of(tailer->sink.keeping, "");
     if (batch->count > 0 || batch->span_count > 0 || !ps_batch_span(batch, QUESTION, 0, 0, &name))
         return false;
     batch->flush = true;
-    tailer->asked = true;
+    tailer->sink.asked = true;
     return true;
 }
 
@@ -181,13 +180,13 @@ bool ps_tail_keep_tell(struct ps_tailer *tailer, struct ps_batch *batch, bool *t
 {
     uint32_t before = batch->span_count;
     *told = false;
-    if (tailer->keeping == NULL)
+    if (tailer->sink.keeping == NULL)
         return true;
-    if (!tailer->asked) {
+    if (!tailer->sink.asked) {
         *told = !tailer->draining && ask(tailer, batch);
         return false;
     }
-    if (tailer->announced.count == 0 && tailer->gone_count == 0)
+    if (tailer->sink.announced.count == 0 && tailer->sink.gone_count == 0)
         return true;
     if (batch->count == 0 && before == 0)
         tailer->batch_key = PS_TAIL_NO_KEY; /* the batch has the headers of no file */
@@ -203,7 +202,7 @@ bool ps_tail_keep_answered(struct ps_tailer *tailer, const struct ps_span *span)
         return false;
     if (span->stream != QUESTION || tailer->draining)
         return true;
-    char *records = ps_kept_positions_take(tailer->keeping->owner_key);
+    char *records = ps_kept_positions_take(tailer->sink.keeping->owner_key);
     if (records != NULL) {
         ps_tail_load(tailer, records);
         return true;

@@ -36,7 +36,7 @@ static void tailer_free(struct ps_tailer *tailer)
         ps_tail_thread_stop(&tailer->thread, STOP_PATIENCE_MS);
     ps_tail_places_close(tailer);
     ps_tail_positions_free(&tailer->remembered);
-    free(tailer->gone);
+    free(tailer->sink.gone);
     ps_tail_fingerprint_index_free(&tailer->fingerprints);
     free(tailer->remembered_fingerprints);
     free(tailer->remembered_kept);
@@ -51,7 +51,7 @@ struct ps_tailer *ps_tailer_open(const struct ps_tail_settings *settings,
 {
     struct ps_tailer *tailer = ps_must_alloc(1, sizeof *tailer, "a source of files");
     tailer->settings = settings;
-    tailer->keeping = keeping;
+    tailer->sink.keeping = keeping;
     tailer->port = port;
     tailer->notify_fd = -1;
     tailer->batch_key = PS_TAIL_NO_KEY;
@@ -225,7 +225,7 @@ enum ps_result ps_tailer_work(struct ps_tailer *tailer, struct ps_batch *batch, 
 void ps_tailer_delivered(struct ps_tailer *tailer, const struct ps_batch *batch)
 {
     for (uint32_t i = 0; i < batch->span_count; i++) {
-        if (tailer->keeping == NULL || !ps_tail_keep_answered(tailer, &batch->spans[i]))
+        if (tailer->sink.keeping == NULL || !ps_tail_keep_answered(tailer, &batch->spans[i]))
             ps_tail_log_delivered(tailer, &batch->spans[i]);
     }
 }

@@ -1,0 +1,32 @@
+/* Positions that the sink keeps in its transactions: what it is asked and told. See sink_positions.c. Thread: the worker of the source. */
+#pragma once
+
+#include "stages/lib/tail/slots.h"
+#include "stages/lib/tail/tailer/tailer.h"
+
+struct ps_batch;
+struct ps_span;
+struct ps_tail_log;
+
+struct ps_tail_sink_positions {
+    const struct ps_tail_keeping *keeping; /* NULL: the sink keeps no positions */
+    bool asked;                            /* the sink was asked for its positions */
+    struct ps_tail_slots announced;        /* logs whose position the next batch has, also without lines */
+    uint64_t *gone;                        /* inodes of files that the next batch reports as gone */
+    size_t gone_count, gone_room;
+    uint32_t gone_number; /* of the next of them, in its span */
+};
+
+/* Asks for the positions, or tells those that changed without lines, in the batch. Sets *told if anything was added. Returns
+ * whether lines may be read into the batch. */
+bool ps_tail_keep_tell(struct ps_tailer *tailer, struct ps_batch *batch, bool *told);
+/* A batch was delivered. Returns whether the span is of this file: it says nothing of a log then. */
+bool ps_tail_keep_answered(struct ps_tailer *tailer, const struct ps_span *span);
+/* Adds a span of the file to the batch, with room for the detail. Returns false if there is no room. */
+bool ps_tail_keep_span(struct ps_tailer *tailer, struct ps_tail_log *log, struct ps_batch *batch);
+/* Writes the detail of the file's span, as the file is now. */
+void ps_tail_keep_detail(struct ps_tail_log *log, struct ps_batch *batch);
+/* Notes that the position of the log with this number changed without lines. */
+void ps_tail_keep_announce(struct ps_tail_sink_positions *sink, uint32_t number);
+/* Notes that the file with this inode is gone. */
+void ps_tail_keep_gone(struct ps_tail_sink_positions *sink, uint64_t inode);
