@@ -135,7 +135,7 @@ static bool original_visit(void *compressed_, struct ps_tail_fingerprint_entry *
     const struct ps_tail_log *other = entry->owner;
     if (other == NULL) {
         const struct ps_tail_position *position =
-            &tailer->remembered.items[entry - tailer->remembered_fingerprints];
+            &tailer->remembered.positions.items[entry - tailer->remembered.fingerprints];
         if (compressed->position == NULL && position->path[0] != '\0' && position->offset > 0)
             compressed->position = position;
     } else if (entry == &other->head && other != compressed->log && other->resolved && !other->compressed &&

@@ -122,7 +122,7 @@ static void wait(struct ps_tailer *tailer, struct ps_tail_log *log)
     log->state = PS_TAIL_LOG_COPY;
     compared(&log->copy, tailer->now_ns);
     ps_tail_slots_put(&tailer->copies, log->number);
-    ps_tail_slots_put(&tailer->changed, log->number);
+    ps_tail_slots_put(&tailer->saves.changed, log->number);
     tailer->copies_look_ns = 0;
 }
 
@@ -191,7 +191,7 @@ void ps_tail_copy_takes_over(struct ps_tailer *tailer, struct ps_tail_log *origi
     }
     if (any) { /* the next copy will be a copy of this copy */
         original->identity.head_length = 0;
-        ps_tail_slots_put(&tailer->changed, original->number);
+        ps_tail_slots_put(&tailer->saves.changed, original->number);
         ps_tail_log_index(tailer, original);
     }
 }

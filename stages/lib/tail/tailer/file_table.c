@@ -8,7 +8,7 @@
 #define ALL_SLOTS(tailer)                                                                                    \
     &(tailer)->waiting, &(tailer)->turned_away, &(tailer)->deferred, &(tailer)->cut, &(tailer)->cut_seen,    \
         &(tailer)->copies, &(tailer)->unresolved, &(tailer)->unreadable, &(tailer)->links, &(tailer)->heirs, \
-        &(tailer)->loose, &(tailer)->changed, &(tailer)->texts, &(tailer)->sink.announced
+        &(tailer)->loose, &(tailer)->saves.changed, &(tailer)->texts, &(tailer)->sink.announced
 
 /* ---- chains ---- */
 

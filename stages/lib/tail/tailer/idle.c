@@ -64,7 +64,7 @@ static void rested(struct ps_tailer *tailer, struct ps_tail_log *log)
     log->rest = false;
     if (log->state == PS_TAIL_LOG_OPEN) {
         ps_tail_log_close(tailer, log);
-        ps_tail_slots_put(&tailer->changed, log->number); /* fewer marks are saved */
+        ps_tail_slots_put(&tailer->saves.changed, log->number); /* fewer marks are saved */
     }
     struct ps_tail_place *place = &tailer->places[log->directory];
     if ((log->named && log->matches) || log->read_offset != log->delivered_offset || place->looking ||

@@ -13,6 +13,8 @@
 #include "stages/lib/tail/slots.h"
 #include "stages/lib/tail/tailer/copy.h"
 #include "stages/lib/tail/tailer/last_bytes.h"
+#include "stages/lib/tail/tailer/remembered.h"
+#include "stages/lib/tail/tailer/saves.h"
 #include "stages/lib/tail/tailer/sink_positions.h"
 #include "stages/lib/tail/tailer/tailer.h"
 #include "stages/lib/tail/tailer/text_state.h"
@@ -138,7 +140,7 @@ struct ps_tailer {
     struct ps_tail_thread thread;
     struct ps_tail_reader reader;
     int notify_fd;
-    bool loads, loaded, load_failed, draining; /* `loads`: the positions are read, or were read */
+    bool draining;
 
     struct ps_tail_place *places;
     unsigned place_count;
@@ -178,23 +180,12 @@ struct ps_tailer {
 
     struct ps_tail_fingerprint_index
         fingerprints; /* fingerprints of logs, and of positions that were read at the start */
-    struct ps_tail_fingerprint_entry *remembered_fingerprints;
     uint64_t copies_look_ns;
-    struct ps_tail_positions remembered; /* positions of the position file, until their files are found */
-    /* The thread has read the position file; `loaded`: all its positions can be found. */
-    bool was_read;
-    bool *remembered_kept;                 /* by index: the position is still written to the position file */
-    size_t remembered_left, remembered_at; /* `left`: number of those; `at`: index in a walk through them */
-    uint64_t remembered_ns;                /* time of the next walk */
-    struct ps_tail_position_file *position_file; /* held */
-    struct ps_tail_slots changed;                /* logs whose position may differ from the position file's */
-    struct ps_tail_notes notes;                  /* for the position file */
+    struct ps_tail_remembered remembered;
+    struct ps_tail_saves saves;
     /* Number of logs whose delivered_offset is behind their read_offset. */
     uint32_t outstanding;
-    bool dirty, saving, save_failed;
-    uint64_t save_ns, idle_look_ns;
-    unsigned save_tries;    /* failed saves at the end */
-    uint64_t save_again_ns; /* time of the next of these */
+    uint64_t idle_look_ns;
     uint64_t now_ns;
 };
 
@@ -417,19 +408,3 @@ bool ps_tail_log_answered(const struct ps_tail_log *log);
 /* Drops a long line that was looked for, because the file is read from another position, or not at all. */
 void ps_tail_line_forget(struct ps_tail_log *log);
 #define PS_TAIL_NO_KEY UINT64_MAX
-
-/* ---- save.c ---- */
-
-void ps_tail_load(struct ps_tailer *tailer, char *records);
-/* Makes some of the positions that were read known to the tailer. Returns whether all are known. */
-bool ps_tail_load_go_on(struct ps_tailer *tailer);
-/* Notes some of the changed positions, a limited number in each call. Returns false when many are left. */
-bool ps_tail_save_prepare(struct ps_tailer *tailer);
-/* Asks the thread to write the positions, unless a save is under way. */
-void ps_tail_save(struct ps_tailer *tailer);
-/* Notes that the position of the log changed or was removed. */
-void ps_tail_log_changed(struct ps_tailer *tailer, const struct ps_tail_log *log);
-/* Notes that a file has taken over this position of the position file, or that no file can. */
-void ps_tail_position_taken(struct ps_tailer *tailer, struct ps_tail_position *position);
-/* Gives up positions whose files were not found. Returns when to call it again. */
-uint64_t ps_tail_remembered_tick(struct ps_tailer *tailer);

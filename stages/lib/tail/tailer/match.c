@@ -161,8 +161,8 @@ static bool visit(void *finding_, struct ps_tail_fingerprint_entry *entry)
     struct finding *finding = finding_;
     finding->entry = entry;
     if (entry->owner == NULL) { /* an entry of the positions that were read at the start */
-        size_t index = (size_t)(entry - finding->tailer->remembered_fingerprints);
-        offer_position(finding, &finding->tailer->remembered.items[index]);
+        size_t index = (size_t)(entry - finding->tailer->remembered.fingerprints);
+        offer_position(finding, &finding->tailer->remembered.positions.items[index]);
     } else {
         struct ps_tail_log *other = entry->owner;
         if (entry == &other->earlier_head)
@@ -303,7 +303,7 @@ enum ps_tail_matched ps_tail_match_take(struct ps_tailer *tailer, struct ps_tail
         const struct ps_tail_origin origin = ps_tail_origin_of(other);
         ps_tail_copy_goes_on(tailer, log, &origin, &match->mark);
         ps_tail_log_forget_ahead(tailer, other); /* it was truncated: its lines come from the copy */
-        ps_tail_slots_put(&tailer->changed, other->number);
+        ps_tail_slots_put(&tailer->saves.changed, other->number);
         if (whole)
             other->identity.head_length = 0; /* the next copy will be a copy of this copy */
         ps_tail_log_index(tailer, other);

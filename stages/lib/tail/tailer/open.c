@@ -136,7 +136,7 @@ static bool is_older(const struct ps_tailer *tailer, const struct opening *openi
                      const struct ps_tail_position *position)
 {
     return position->identity.device == opening->identity.device && opening->born_ns != 0 &&
-           opening->born_ns + PS_TAIL_GRACE_NS < tailer->remembered.saved_ns;
+           opening->born_ns + PS_TAIL_GRACE_NS < tailer->remembered.positions.saved_ns;
 }
 
 /* Takes the position over. The lines get the headers of the name in the position file. */
@@ -151,7 +151,8 @@ static void read_as(struct ps_tailer *tailer, struct ps_tail_log *log, struct ps
 static bool remembered(struct ps_tailer *tailer, struct ps_tail_log *log, const struct opening *opening,
                        int64_t *offset, int64_t *text)
 {
-    struct ps_tail_position *position = ps_tail_positions_find(&tailer->remembered, log->identity.inode);
+    struct ps_tail_position *position =
+        ps_tail_positions_find(&tailer->remembered.positions, log->identity.inode);
     if (position == NULL || position->path[0] == '\0')
         return false;
     const struct ps_tail_identity *known = &position->identity;
@@ -214,7 +215,7 @@ static int64_t offset_guess(const struct ps_tailer *tailer, const struct ps_tail
     if (log->resolved)
         return log->read_offset;
     const struct ps_tail_position *position =
-        ps_tail_positions_find(&tailer->remembered, log->identity.inode);
+        ps_tail_positions_find(&tailer->remembered.positions, log->identity.inode);
     if (position != NULL)
         return position->offset;
     return tailer->settings->skip_to_end && log->found_at_start ? log->start_bytes : 0;
@@ -253,7 +254,8 @@ static void wait_for_look(struct ps_tailer *tailer, struct ps_tail_log *log, uin
 static bool differs_from_remembered(struct ps_tailer *tailer, struct ps_tail_log *log,
                                     const struct opening *opening)
 {
-    struct ps_tail_position *position = ps_tail_positions_find(&tailer->remembered, log->identity.inode);
+    struct ps_tail_position *position =
+        ps_tail_positions_find(&tailer->remembered.positions, log->identity.inode);
     if (!log->matches || position == NULL || position->path[0] == '\0' || position->identity.device == 0 ||
         position->identity.head_length == 0 || is_remembered(opening, position))
         return false;
@@ -311,7 +313,7 @@ static enum verdict resolve(struct ps_tailer *tailer, struct ps_tail_log *log, s
 {
     int64_t offset = 0, text = 0;
     if (opening->size == 0 && log->matched &&
-        ps_tail_positions_find(&tailer->remembered, log->identity.inode) == NULL)
+        ps_tail_positions_find(&tailer->remembered.positions, log->identity.inode) == NULL)
         return READS_NOT; /* it is identified when it has bytes */
     log->resolved = true;
     if (differs_from_remembered(tailer, log, opening))
@@ -506,7 +508,7 @@ static void not_opened(struct ps_tailer *tailer, struct ps_tail_log *log, const 
 static void opening_end(struct ps_tailer *tailer, struct opening *opening, bool again)
 {
     struct ps_tail_log *log = tailer->logs[opening->number];
-    ps_tail_slots_put(&tailer->changed, opening->number); /* its identity may have changed */
+    ps_tail_slots_put(&tailer->saves.changed, opening->number); /* its identity may have changed */
     opening_free(opening);
     if (again && log != NULL) /* also if the file was not opened: a look may have reported its new name */
         ps_tail_log_queue(tailer, log);

@@ -6,16 +6,12 @@
 #include <string.h>
 #include <sys/resource.h>
 
-#include "core/backoff.h"
-
 #define WORK_STEPS_MAX 16U
 #define WORK_BYTES_MAX (512 * 1024)
 #define CLOSE_PATIENCE_MS 5000U
 #define STOP_PATIENCE_MS 2000U
 #define OPEN_MAX 100000U
-#define ANSWERS_MAX 32U   /* answers of the thread in one tick: each may start a comparison of files */
-#define SAVE_TRIES_MAX 5U /* after the first save at the end; the wait doubles after each */
-#define SAVE_AGAIN_NS (50 * PS_NS_PER_MS)
+#define ANSWERS_MAX 32U /* answers of the thread in one tick: each may start a comparison of files */
 
 /* ---- open and close ---- */
 
@@ -35,13 +31,11 @@ static void tailer_free(struct ps_tailer *tailer)
     if (tailer->thread.helper != NULL)
         ps_tail_thread_stop(&tailer->thread, STOP_PATIENCE_MS);
     ps_tail_places_close(tailer);
-    ps_tail_positions_free(&tailer->remembered);
     free(tailer->sink.gone);
     ps_tail_fingerprint_index_free(&tailer->fingerprints);
-    free(tailer->remembered_fingerprints);
-    free(tailer->remembered_kept);
-    ps_tail_notes_free(&tailer->notes);
-    ps_tail_position_file_drop(tailer->position_file);
+    ps_tail_remembered_free(&tailer->remembered);
+    ps_tail_notes_free(&tailer->saves.notes);
+    ps_tail_position_file_drop(tailer->saves.position_file);
     free(tailer);
 }
 
@@ -57,7 +51,7 @@ struct ps_tailer *ps_tailer_open(const struct ps_tail_settings *settings,
     tailer->batch_key = PS_TAIL_NO_KEY;
     tailer->open_max = open_max();
     ps_tail_reader_init(&tailer->reader, &tailer->thread);
-    tailer->position_file = ps_tail_position_file_create();
+    tailer->saves.position_file = ps_tail_position_file_create();
     if (ps_tail_thread_start(&tailer->thread, "tail", port->wake_fd, tailer, err) != PS_OK ||
         ps_tail_places_open(tailer, err) != PS_OK) {
         tailer_free(tailer);
@@ -72,42 +66,26 @@ struct ps_tailer *ps_tailer_open(const struct ps_tail_settings *settings,
 static void settle(struct ps_tailer *tailer)
 {
     uint64_t until_ns = ps_clock_now().mono_ns + CLOSE_PATIENCE_MS * PS_NS_PER_MS;
-    while (tailer->loads && (tailer->saving || tailer->opening_count > 0 || !tailer->loaded) &&
-           !tailer->load_failed && ps_clock_now().mono_ns < until_ns) {
-        if (!tailer->was_read || ps_tail_load_go_on(tailer))
+    while (tailer->remembered.loads &&
+           (tailer->saves.saving || tailer->opening_count > 0 || !tailer->remembered.loaded) &&
+           !tailer->remembered.failed && ps_clock_now().mono_ns < until_ns) {
+        if (!tailer->remembered.was_read || ps_tail_load_go_on(tailer))
             (void)ps_tail_thread_wait(&tailer->thread, 100);
     }
-}
-
-/* Returns whether the last save, which failed, is tried again: without it, a passing failure would deliver lines twice. */
-static bool saves_again(const struct ps_tailer *tailer)
-{
-    return tailer->dirty && !tailer->saving && tailer->save_tries <= SAVE_TRIES_MAX;
-}
-
-static uint64_t save_wait_ns(const struct ps_tailer *tailer)
-{
-    return ps_backoff_doubled(SAVE_AGAIN_NS, PS_NEVER, tailer->save_tries);
-}
-
-static void save_at_the_end(struct ps_tailer *tailer)
-{
-    tailer->save_again_ns = tailer->now_ns + save_wait_ns(tailer);
-    tailer->save_tries++;
-    ps_tail_save(tailer);
 }
 
 void ps_tailer_close(struct ps_tailer *tailer)
 {
     tailer->draining = true;
     settle(tailer);
-    while (tailer->loaded && saves_again(tailer)) {
-        if (tailer->save_failed)
-            (void)ps_tail_thread_wait(&tailer->thread, (uint32_t)(save_wait_ns(tailer) / PS_NS_PER_MS));
-        save_at_the_end(tailer);
+    while (tailer->remembered.loaded && ps_tail_saves_again(&tailer->saves)) {
+        if (tailer->saves.failed)
+            (void)ps_tail_thread_wait(&tailer->thread,
+                                      (uint32_t)(ps_tail_saves_wait_ns(&tailer->saves) / PS_NS_PER_MS));
+        ps_tail_save_at_end(tailer);
         settle(tailer);
     }
-    if (tailer->saving || tailer->save_failed || (tailer->loaded && tailer->dirty))
+    if (tailer->saves.saving || tailer->saves.failed || (tailer->remembered.loaded && tailer->saves.dirty))
         ps_log(PS_LOG_WARN, tailer->port->component,
                "the last positions could not be written: some lines will be read again");
     tailer_free(tailer);
@@ -232,25 +210,6 @@ void ps_tailer_delivered(struct ps_tailer *tailer, const struct ps_batch *batch)
 
 /* ---- timers ---- */
 
-static uint64_t save_tick(struct ps_tailer *tailer)
-{
-    if (!tailer->dirty || tailer->saving)
-        return PS_NEVER;
-    if (tailer->draining && tailer->outstanding == 0)
-        return saves_again(tailer) ? tailer->save_again_ns : PS_NEVER; /* ps_tailer_drain does it */
-    if (tailer->save_ns == 0)
-        tailer->save_ns = tailer->now_ns + tailer->settings->save_ns;
-    if (tailer->now_ns < tailer->save_ns)
-        return tailer->save_ns;
-    if (tailer->opening_count > 0 && tailer->now_ns < tailer->save_ns + PS_NS_PER_S)
-        return PS_NEVER; /* files begin anew, or are matched with their originals: the answer wakes the worker */
-    if (!ps_tail_save_prepare(tailer))
-        return tailer->now_ns;
-    tailer->save_ns = tailer->now_ns + tailer->settings->save_ns;
-    ps_tail_save(tailer);
-    return PS_NEVER;
-}
-
 static uint64_t earlier(uint64_t a_ns, uint64_t b_ns)
 {
     return a_ns < b_ns ? a_ns : b_ns;
@@ -264,8 +223,8 @@ uint64_t ps_tailer_tick(struct ps_tailer *tailer, const struct ps_now *now)
         waiting_queue(tailer);
     turned_away_queue(tailer);
     if (!ps_tail_load_go_on(tailer))
-        return tailer->was_read ? tailer->now_ns : PS_NEVER;
-    uint64_t next_ns = save_tick(tailer);
+        return tailer->remembered.was_read ? tailer->now_ns : PS_NEVER;
+    uint64_t next_ns = ps_tail_saves_tick(tailer);
     if (answers == ANSWERS_MAX)
         next_ns = tailer->now_ns;
     if (tailer->draining)
@@ -287,9 +246,9 @@ bool ps_tailer_drain(struct ps_tailer *tailer, const struct ps_now *now)
     if (tailer->outstanding > 0)
         return false;
     tailer->now_ns = now->mono_ns;
-    if (!saves_again(tailer))
-        return !tailer->saving;
-    if (!tailer->save_failed || tailer->now_ns >= tailer->save_again_ns)
-        save_at_the_end(tailer);
+    if (!ps_tail_saves_again(&tailer->saves))
+        return !tailer->saves.saving;
+    if (!tailer->saves.failed || tailer->now_ns >= tailer->saves.again_ns)
+        ps_tail_save_at_end(tailer);
     return false;
 }

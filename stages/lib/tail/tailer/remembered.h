@@ -1,0 +1,31 @@
+/* The positions of the position file and of the sink, which were read at the start. Each stays until a file takes it over, or no file can.
+ * See remembered.c. Thread: the worker of the source. */
+#pragma once
+
+#include "stages/lib/tail/fingerprint_index.h"
+#include "stages/lib/tail/positions.h"
+
+struct ps_tailer;
+
+struct ps_tail_remembered {
+    bool loads;    /* the positions are read, or were read */
+    bool was_read; /* the thread has read them */
+    bool loaded;   /* all of them can be found */
+    bool failed;
+    struct ps_tail_positions positions;
+    struct ps_tail_fingerprint_entry *fingerprints; /* by index, in tailer->fingerprints */
+    bool *kept;                                     /* by index: it is still written to the position file */
+    size_t left;                                    /* number of those */
+    size_t at;                                      /* index in a walk through all of them */
+    uint64_t ns;                                    /* time of the next walk */
+};
+
+/* Asks the thread for the positions. `records`: those that the sink keeps, or NULL; it is freed. */
+void ps_tail_load(struct ps_tailer *tailer, char *records);
+/* Makes some of the positions that were read known to the tailer. Returns whether all are known. */
+bool ps_tail_load_go_on(struct ps_tailer *tailer);
+/* Notes that a file has taken over this position of the position file, or that no file can. */
+void ps_tail_position_taken(struct ps_tailer *tailer, struct ps_tail_position *position);
+/* Gives up positions whose files were not found. Returns when to call it again. */
+uint64_t ps_tail_remembered_tick(struct ps_tailer *tailer);
+void ps_tail_remembered_free(struct ps_tail_remembered *remembered);
