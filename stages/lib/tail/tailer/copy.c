@@ -37,8 +37,8 @@ static void lives_take(struct ps_tailer *tailer, struct ps_tail_log *log, const 
         struct ps_tail_life *life = &log->before[i];
         *life = lives[i];
         life->end = life->end < end ? life->end : end;
-        struct ps_tail_log *original = life->number < tailer->log_room ? tailer->logs[life->number] : NULL;
-        if (original != NULL && original->generation == life->generation)
+        struct ps_tail_log *original = ps_tail_log_of(&tailer->table, life->number, life->generation);
+        if (original != NULL)
             original->copied = true;
     }
 }
@@ -272,7 +272,7 @@ uint64_t ps_tail_copies_tick(struct ps_tailer *tailer)
     uint32_t left = tailer->copies.count < COPIES_MAX ? tailer->copies.count : COPIES_MAX;
     for (; left > 0; left--) {
         uint32_t number = ps_tail_slots_take(&tailer->copies);
-        struct ps_tail_log *log = tailer->logs[number];
+        struct ps_tail_log *log = tailer->table.logs[number];
         if (log != NULL && log->state == PS_TAIL_LOG_COPY && !copy_decide(tailer, log))
             ps_tail_slots_put(&tailer->copies, number);
     }

@@ -6,48 +6,49 @@
 
 #define PURPOSE "files that are followed"
 #define ALL_SLOTS(tailer)                                                                                    \
-    &(tailer)->waiting, &(tailer)->turned_away, &(tailer)->deferred, &(tailer)->cut, &(tailer)->cut_seen,    \
-        &(tailer)->copies, &(tailer)->unresolved, &(tailer)->unreadable, &(tailer)->links, &(tailer)->heirs, \
-        &(tailer)->loose, &(tailer)->saves.changed, &(tailer)->texts, &(tailer)->sink.announced
+    &(tailer)->waiting, &(tailer)->turned_away, &(tailer)->open.deferred, &(tailer)->cut,                    \
+        &(tailer)->cut_seen, &(tailer)->copies, &(tailer)->unresolved, &(tailer)->unreadable,                \
+        &(tailer)->links, &(tailer)->heirs, &(tailer)->loose, &(tailer)->saves.changed, &(tailer)->texts,    \
+        &(tailer)->sink.announced
 
 /* ---- chains ---- */
 
-static struct ps_tail_log **name_chain(const struct ps_tailer *tailer, unsigned place, const char *name)
+static struct ps_tail_log **name_chain(const struct ps_tail_table *table, unsigned place, const char *name)
 {
     uint32_t hash = ps_name_hash(name, strlen(name)) * 31 + place;
-    return &tailer->by_name[(hash ^ hash >> 16) & tailer->mask];
+    return &table->by_name[(hash ^ hash >> 16) & (table->room - 1)];
 }
 
-static struct ps_tail_log **inode_chain(const struct ps_tailer *tailer, uint64_t inode)
+static struct ps_tail_log **inode_chain(const struct ps_tail_table *table, uint64_t inode)
 {
-    return &tailer->by_inode[(inode * UINT64_C(0x9E3779B97F4A7C15) >> 32) & tailer->mask];
+    return &table->by_inode[(inode * UINT64_C(0x9E3779B97F4A7C15) >> 32) & (table->room - 1)];
 }
 
-static void link_name(struct ps_tailer *tailer, struct ps_tail_log *log)
+static void link_name(const struct ps_tail_table *table, struct ps_tail_log *log)
 {
-    struct ps_tail_log **chain = name_chain(tailer, log->directory, log->name);
+    struct ps_tail_log **chain = name_chain(table, log->directory, log->name);
     log->next_name = *chain;
     *chain = log;
 }
 
-static void link_inode(struct ps_tailer *tailer, struct ps_tail_log *log)
+static void link_inode(const struct ps_tail_table *table, struct ps_tail_log *log)
 {
-    struct ps_tail_log **chain = inode_chain(tailer, log->identity.inode);
+    struct ps_tail_log **chain = inode_chain(table, log->identity.inode);
     log->next_inode = *chain;
     *chain = log;
 }
 
-static void unlink_name(struct ps_tailer *tailer, struct ps_tail_log *log)
+static void unlink_name(const struct ps_tail_table *table, struct ps_tail_log *log)
 {
-    struct ps_tail_log **at = name_chain(tailer, log->directory, log->name);
+    struct ps_tail_log **at = name_chain(table, log->directory, log->name);
     while (*at != log)
         at = &(*at)->next_name;
     *at = log->next_name;
 }
 
-static void unlink_inode(struct ps_tailer *tailer, struct ps_tail_log *log)
+static void unlink_inode(const struct ps_tail_table *table, struct ps_tail_log *log)
 {
-    struct ps_tail_log **at = inode_chain(tailer, log->identity.inode);
+    struct ps_tail_log **at = inode_chain(table, log->identity.inode);
     while (*at != log)
         at = &(*at)->next_inode;
     *at = log->next_inode;
@@ -55,53 +56,59 @@ static void unlink_inode(struct ps_tailer *tailer, struct ps_tail_log *log)
 
 static void table_grow(struct ps_tailer *tailer)
 {
-    uint32_t before = tailer->log_room, room = before == 0 ? 64 : 2 * before;
-    tailer->logs = ps_must_realloc(tailer->logs, room * sizeof(struct ps_tail_log *), PURPOSE);
-    tailer->generations = ps_must_realloc(tailer->generations, room * sizeof *tailer->generations, PURPOSE);
+    struct ps_tail_table *table = &tailer->table;
+    uint32_t before = table->room, room = before == 0 ? 64 : 2 * before;
+    table->logs = ps_must_realloc(table->logs, room * sizeof(struct ps_tail_log *), PURPOSE);
+    table->generations = ps_must_realloc(table->generations, room * sizeof *table->generations, PURPOSE);
     for (uint32_t i = before; i < room; i++) {
-        tailer->logs[i] = NULL;
-        tailer->generations[i] = 0;
+        table->logs[i] = NULL;
+        table->generations[i] = 0;
     }
-    free(tailer->by_name);
-    free(tailer->by_inode);
-    tailer->by_name = ps_must_alloc(room, sizeof(struct ps_tail_log *), PURPOSE);
-    tailer->by_inode = ps_must_alloc(room, sizeof(struct ps_tail_log *), PURPOSE);
-    tailer->mask = room - 1;
-    tailer->log_room = room;
+    free(table->by_name);
+    free(table->by_inode);
+    table->by_name = ps_must_alloc(room, sizeof(struct ps_tail_log *), PURPOSE);
+    table->by_inode = ps_must_alloc(room, sizeof(struct ps_tail_log *), PURPOSE);
+    table->room = room;
     struct ps_tail_slots *sets[] = {ALL_SLOTS(tailer)};
     for (size_t i = 0; i < PS_COUNT_OF(sets); i++)
         ps_tail_slots_grow(sets[i], room);
     for (uint32_t i = 0; i < before; i++) {
-        if (tailer->logs[i] != NULL) {
-            if (tailer->logs[i]->named)
-                link_name(tailer, tailer->logs[i]);
-            link_inode(tailer, tailer->logs[i]);
+        if (table->logs[i] != NULL) {
+            if (table->logs[i]->named)
+                link_name(table, table->logs[i]);
+            link_inode(table, table->logs[i]);
         }
     }
 }
 
 /* ---- finding ---- */
 
-struct ps_tail_log *ps_tail_log_by_name(const struct ps_tailer *tailer, unsigned place, const char *name)
+struct ps_tail_log *ps_tail_log_by_name(const struct ps_tail_table *table, unsigned place, const char *name)
 {
-    if (tailer->log_count == 0)
+    if (table->count == 0)
         return NULL;
-    for (struct ps_tail_log *log = *name_chain(tailer, place, name); log != NULL; log = log->next_name) {
+    for (struct ps_tail_log *log = *name_chain(table, place, name); log != NULL; log = log->next_name) {
         if (log->directory == place && strcmp(log->name, name) == 0)
             return log;
     }
     return NULL;
 }
 
-struct ps_tail_log *ps_tail_log_by_inode(const struct ps_tailer *tailer, uint64_t device, uint64_t inode)
+struct ps_tail_log *ps_tail_log_by_inode(const struct ps_tail_table *table, uint64_t device, uint64_t inode)
 {
-    if (tailer->log_count == 0)
+    if (table->count == 0)
         return NULL;
-    for (struct ps_tail_log *log = *inode_chain(tailer, inode); log != NULL; log = log->next_inode) {
+    for (struct ps_tail_log *log = *inode_chain(table, inode); log != NULL; log = log->next_inode) {
         if (log->identity.inode == inode && (device == 0 || log->identity.device == device))
             return log;
     }
     return NULL;
+}
+
+struct ps_tail_log *ps_tail_log_of(const struct ps_tail_table *table, uint32_t number, uint32_t generation)
+{
+    struct ps_tail_log *log = number < table->room ? table->logs[number] : NULL;
+    return log != NULL && log->generation == generation ? log : NULL;
 }
 
 /* ---- adding and removing ---- */
@@ -123,16 +130,16 @@ struct ps_tail_log *ps_tail_log_add(struct ps_tailer *tailer, unsigned place,
                                     const struct ps_tail_change *change)
 {
     uint32_t number = 0;
-    if (tailer->log_count == tailer->log_room)
+    if (tailer->table.count == tailer->table.room)
         table_grow(tailer);
-    while (tailer->logs[(tailer->log_count + number) & tailer->mask] != NULL)
+    while (tailer->table.logs[(tailer->table.count + number) & (tailer->table.room - 1)] != NULL)
         number++;
-    number = (tailer->log_count + number) & tailer->mask;
+    number = (tailer->table.count + number) & (tailer->table.room - 1);
     struct ps_tail_log *log = ps_must_alloc(1, sizeof *log, PURPOSE);
-    tailer->logs[number] = log;
-    tailer->log_count++;
+    tailer->table.logs[number] = log;
+    tailer->table.count++;
     log->number = number;
-    log->generation = ++tailer->generations[number];
+    log->generation = ++tailer->table.generations[number];
     log->directory = place;
     log->group = change->group < 0 ? 0 : change->group;
     log->named = true;
@@ -149,9 +156,9 @@ struct ps_tail_log *ps_tail_log_add(struct ps_tailer *tailer, unsigned place,
         ps_tail_slots_put(&tailer->loose, number);
     if (log->link)
         ps_tail_slots_put(&tailer->links, number);
-    link_name(tailer, log);
-    link_inode(tailer, log);
-    ps_gauge_set(tailer->port->counters, (enum ps_counter)PS_TAIL_COUNTER_files, tailer->log_count);
+    link_name(&tailer->table, log);
+    link_inode(&tailer->table, log);
+    ps_gauge_set(tailer->port->counters, (enum ps_counter)PS_TAIL_COUNTER_files, tailer->table.count);
     return log;
 }
 
@@ -176,12 +183,11 @@ void ps_tail_log_close(struct ps_tailer *tailer, struct ps_tail_log *log)
         tailer->left = NULL;
     ps_tail_line_forget(log);
     ps_tail_file_close(&tailer->reader, &log->file);
-    ps_tail_log_inactive(tailer, log);
+    ps_tail_log_inactive(&tailer->open, log);
     log->state = PS_TAIL_LOG_CLOSED;
     if (log->read_offset == log->delivered_offset)
         ps_tail_marks_trim(&log->marks);
-    tailer->open_count--;
-    ps_gauge_set(tailer->port->counters, (enum ps_counter)PS_TAIL_COUNTER_open_files, tailer->open_count);
+    ps_tail_closed(tailer);
 }
 
 static void log_free(struct ps_tail_log *log)
@@ -197,8 +203,8 @@ static void log_free(struct ps_tail_log *log)
 void ps_tail_logs_free(struct ps_tailer *tailer)
 {
     struct ps_tail_slots *sets[] = {ALL_SLOTS(tailer)};
-    for (uint32_t i = 0; i < tailer->log_room; i++) {
-        struct ps_tail_log *log = tailer->logs[i];
+    for (uint32_t i = 0; i < tailer->table.room; i++) {
+        struct ps_tail_log *log = tailer->table.logs[i];
         if (log == NULL)
             continue;
         if (log->file.fd >= 0)
@@ -208,10 +214,10 @@ void ps_tail_logs_free(struct ps_tailer *tailer)
     }
     for (size_t i = 0; i < PS_COUNT_OF(sets); i++)
         ps_tail_slots_free(sets[i]);
-    free(tailer->logs);
-    free(tailer->generations);
-    free(tailer->by_name);
-    free(tailer->by_inode);
+    free(tailer->table.logs);
+    free(tailer->table.generations);
+    free(tailer->table.by_name);
+    free(tailer->table.by_inode);
 }
 
 void ps_tail_log_remove(struct ps_tailer *tailer, struct ps_tail_log *log)
@@ -223,8 +229,8 @@ void ps_tail_log_remove(struct ps_tailer *tailer, struct ps_tail_log *log)
     ps_tail_log_move(tailer, log, 0, 0);
     ps_tail_log_close(tailer, log);
     if (log->named)
-        unlink_name(tailer, log);
-    unlink_inode(tailer, log);
+        unlink_name(&tailer->table, log);
+    unlink_inode(&tailer->table, log);
     ps_tail_copy_end(log);
     while (log->copies != NULL)
         ps_tail_copy_end(log->copies);
@@ -233,18 +239,18 @@ void ps_tail_log_remove(struct ps_tailer *tailer, struct ps_tail_log *log)
     ps_tail_log_changed(tailer, log);
     if (tailer->unpacking == log)
         tailer->unpacking = NULL;
-    tailer->logs[log->number] = NULL;
-    tailer->log_count--;
+    tailer->table.logs[log->number] = NULL;
+    tailer->table.count--;
     log_free(log);
     if (inode != 0)
         ps_tail_keep_gone(&tailer->sink, inode);
-    ps_gauge_set(tailer->port->counters, (enum ps_counter)PS_TAIL_COUNTER_files, tailer->log_count);
+    ps_gauge_set(tailer->port->counters, (enum ps_counter)PS_TAIL_COUNTER_files, tailer->table.count);
 }
 
 void ps_tail_log_rename(struct ps_tailer *tailer, struct ps_tail_log *log, const char *name, bool matches)
 {
     if (log->named)
-        unlink_name(tailer, log);
+        unlink_name(&tailer->table, log);
     log->named = name != NULL;
     log->matches = matches;
     log->matched |= matches;
@@ -255,7 +261,7 @@ void ps_tail_log_rename(struct ps_tailer *tailer, struct ps_tail_log *log, const
     char *copy = ps_must_copy_text(name, PURPOSE);
     free(log->name);
     log->name = copy;
-    link_name(tailer, log);
+    link_name(&tailer->table, log);
     if (matches) {
         free(log->path);
         log->path = path_of(tailer, log->directory, name);
@@ -353,8 +359,8 @@ static bool is_heir(const struct ps_tailer *tailer, const struct ps_tail_log *lo
 
 void ps_tail_log_delivered(struct ps_tailer *tailer, const struct ps_span *span)
 {
-    struct ps_tail_log *log = span->stream < tailer->log_room ? tailer->logs[span->stream] : NULL;
-    if (PS_LIKELY(log != NULL && log->generation == span->generation)) {
+    struct ps_tail_log *log = ps_tail_log_of(&tailer->table, span->stream, span->generation);
+    if (PS_LIKELY(log != NULL)) {
         if (span->position > log->delivered_offset)
             ps_tail_log_move(tailer, log, log->read_offset, span->position);
         if (PS_LIKELY(!log->copied))
@@ -364,7 +370,7 @@ void ps_tail_log_delivered(struct ps_tailer *tailer, const struct ps_span *span)
     for (uint32_t left = tailer->heirs.count; left > 0;
          left--) { /* a span of a file that began anew, or was copied */
         uint32_t number = ps_tail_slots_take(&tailer->heirs);
-        log = tailer->logs[number];
+        log = tailer->table.logs[number];
         if (log == NULL || !is_heir(tailer, log))
             continue;
         ps_tail_slots_put(&tailer->heirs, number);
@@ -423,7 +429,7 @@ void ps_tail_log_restart(struct ps_tailer *tailer, struct ps_tail_log *log)
 {
     earlier_keep(tailer, log);
     log->found_at_start = false;
-    log->generation = ++tailer->generations[log->number];
+    log->generation = ++tailer->table.generations[log->number];
     log->copied = false;
     memset(log->before, 0, sizeof log->before);
     ps_tail_log_move(tailer, log, 0, 0);

@@ -1,35 +1,10 @@
-/* Idle files. Open files are in a list sorted by their last news, so the first ones have been idle longest. Files that need a look in
+/* Idle files. The open files that have been idle longest are the first ones of their list (open_files.h). Files that need a look in
  * every step are in tailer->loose. One tick handles a limited number of each. */
 #include "stages/lib/tail/tailer/internal.h"
 
 #define RESTS_MAX 1024U /* of one tick */
 /* how long a file without a name is kept for its compressed copy */
 #define TEXTS_WAIT_NS (3600 * PS_NS_PER_S)
-
-static bool is_listed(const struct ps_tailer *tailer, const struct ps_tail_log *log)
-{
-    return log->older != NULL || tailer->oldest == log;
-}
-
-void ps_tail_log_inactive(struct ps_tailer *tailer, struct ps_tail_log *log)
-{
-    if (!is_listed(tailer, log))
-        return;
-    *(log->older != NULL ? &log->older->newer : &tailer->oldest) = log->newer;
-    *(log->newer != NULL ? &log->newer->older : &tailer->newest) = log->older;
-    log->older = log->newer = NULL;
-}
-
-void ps_tail_log_active(struct ps_tailer *tailer, struct ps_tail_log *log)
-{
-    log->active_ns = tailer->now_ns;
-    if (tailer->newest == log)
-        return;
-    ps_tail_log_inactive(tailer, log);
-    log->older = tailer->newest;
-    *(tailer->newest != NULL ? &tailer->newest->newer : &tailer->oldest) = log;
-    tailer->newest = log;
-}
 
 /* Logs and counts the unread bytes of a file that is forgotten. */
 static void rest_is_lost(struct ps_tailer *tailer, const struct ps_tail_log *log)
@@ -104,16 +79,16 @@ static bool is_busy(const struct ps_tail_log *log)
 static bool oldest_rest(struct ps_tailer *tailer)
 {
     uint32_t left = RESTS_MAX;
-    while (tailer->oldest != NULL &&
-           tailer->now_ns - tailer->oldest->active_ns >= tailer->settings->idle_ns) {
-        struct ps_tail_log *log = tailer->oldest;
+    while (tailer->open.oldest != NULL &&
+           tailer->now_ns - tailer->open.oldest->active_ns >= tailer->settings->idle_ns) {
+        struct ps_tail_log *log = tailer->open.oldest;
         uint32_t number = log->number;
         if (left-- == 0)
             return true;
-        ps_tail_log_inactive(tailer, log);
+        ps_tail_log_inactive(&tailer->open, log);
         if (!is_busy(log))
             rested(tailer, log);
-        if (tailer->logs[number] == log && log->state != PS_TAIL_LOG_CLOSED)
+        if (tailer->table.logs[number] == log && log->state != PS_TAIL_LOG_CLOSED)
             ps_tail_slots_put(&tailer->loose, number);
     }
     return false;
@@ -128,10 +103,10 @@ static void loose_rest(struct ps_tailer *tailer, struct ps_tail_log *log)
     } else if (!log->named && log->state == PS_TAIL_LOG_OPEN) { /* no event reports writes to it */
         ps_tail_log_queue(tailer, log);
     }
-    if (tailer->logs[number] != log)
+    if (tailer->table.logs[number] != log)
         return;
     bool open = log->state == PS_TAIL_LOG_OPEN || log->state == PS_TAIL_LOG_OPENING;
-    if (!log->named || !log->matches || (open && !is_listed(tailer, log)))
+    if (!log->named || !log->matches || (open && !ps_tail_log_is_active(&tailer->open, log)))
         ps_tail_slots_put(&tailer->loose, number);
 }
 
@@ -148,11 +123,11 @@ uint64_t ps_tail_rests_tick(struct ps_tailer *tailer)
         tailer->loose_left = tailer->loose.count;
     }
     for (uint32_t left = RESTS_MAX; left > 0 && tailer->loose_left > 0; left--, tailer->loose_left--) {
-        struct ps_tail_log *log = tailer->logs[ps_tail_slots_take(&tailer->loose)];
+        struct ps_tail_log *log = tailer->table.logs[ps_tail_slots_take(&tailer->loose)];
         if (log != NULL)
             loose_rest(tailer, log);
     }
     if (tailer->loose_left > 0)
         return tailer->now_ns;
-    return tailer->log_count > 0 ? tailer->idle_look_ns : PS_NEVER;
+    return tailer->table.count > 0 ? tailer->idle_look_ns : PS_NEVER;
 }

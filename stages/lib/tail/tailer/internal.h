@@ -13,6 +13,7 @@
 #include "stages/lib/tail/slots.h"
 #include "stages/lib/tail/tailer/copy.h"
 #include "stages/lib/tail/tailer/last_bytes.h"
+#include "stages/lib/tail/tailer/open_files.h"
 #include "stages/lib/tail/tailer/remembered.h"
 #include "stages/lib/tail/tailer/saves.h"
 #include "stages/lib/tail/tailer/sink_positions.h"
@@ -133,6 +134,14 @@ struct ps_tail_place {                   /* a directory */
     uint64_t rest_until_ns;
 };
 
+/* All files that are followed. file_table.c */
+struct ps_tail_table {
+    struct ps_tail_log **logs;                /* by number; NULL: unused */
+    uint32_t *generations;                    /* by number: of the last file that had it */
+    uint32_t room, count;                     /* `room`: a power of 2 */
+    struct ps_tail_log **by_name, **by_inode; /* hash chains */
+};
+
 struct ps_tailer {
     const struct ps_tail_settings *settings;
     struct ps_tail_sink_positions sink;
@@ -145,26 +154,14 @@ struct ps_tailer {
     struct ps_tail_place *places;
     unsigned place_count;
 
-    struct ps_tail_log **logs; /* by number; NULL: unused */
-    uint32_t *generations;
-    uint32_t log_room, log_count, open_count, opening_count, open_max;
-    struct ps_tail_log **by_name, **by_inode;
-    uint32_t mask;
-
-    bool open_lowered; /* open_max was lowered, because the process had no descriptor left */
-    bool open_failing; /* no file was opened since then */
-
+    struct ps_tail_table table;
+    struct ps_tail_open_files open;
     struct ps_tail_log *queue_first, *queue_last;
     /* The file whose bytes are left in the block, from its read_offset on. */
     struct ps_tail_log *left;
-    struct ps_tail_log *oldest, *newest; /* list of open files, by active_ns */
-    /* Too many files are open and none could be closed: each file that is read to its end is closed. */
-    bool crowded;
-
     /* Numbers of logs that may be in the state that the name says; see slots.h. */
     struct ps_tail_slots waiting;     /* for an answer of the thread */
     struct ps_tail_slots turned_away; /* no fetch was free for them */
-    struct ps_tail_slots deferred;    /* to be opened */
     struct ps_tail_slots cut;         /* cut_waits: their directory has to be looked at */
     struct ps_tail_slots cut_seen;    /* cut_waits, and their directory was looked at: each tick opens some */
     struct ps_tail_slots copies;      /* state PS_TAIL_LOG_COPY */
@@ -196,9 +193,11 @@ struct ps_tail_log *ps_tail_log_add(struct ps_tailer *tailer, unsigned place,
 void ps_tail_log_remove(struct ps_tailer *tailer, struct ps_tail_log *log);
 /* Frees all files and their tables. Called at the end. */
 void ps_tail_logs_free(struct ps_tailer *tailer);
-struct ps_tail_log *ps_tail_log_by_name(const struct ps_tailer *tailer, unsigned place, const char *name);
+struct ps_tail_log *ps_tail_log_by_name(const struct ps_tail_table *table, unsigned place, const char *name);
 /* Returns the file with this inode, or NULL. `device` 0: any device. */
-struct ps_tail_log *ps_tail_log_by_inode(const struct ps_tailer *tailer, uint64_t device, uint64_t inode);
+struct ps_tail_log *ps_tail_log_by_inode(const struct ps_tail_table *table, uint64_t device, uint64_t inode);
+/* Returns the file with this number and generation, or NULL if it is not followed any more. */
+struct ps_tail_log *ps_tail_log_of(const struct ps_tail_table *table, uint32_t number, uint32_t generation);
 /* Gives the file this name in its directory. NULL: it has no name any more. */
 void ps_tail_log_rename(struct ps_tailer *tailer, struct ps_tail_log *log, const char *name, bool matches);
 /* Sets the path and group that a file without a matching name had before the agent started. */
@@ -235,10 +234,6 @@ void ps_tail_log_grow(struct ps_tailer *tailer, struct ps_tail_log *log);
 
 /* ---- idle.c: idle files ---- */
 
-/* Moves the file to the end of the list of open files, because it was opened or has new bytes. */
-void ps_tail_log_active(struct ps_tailer *tailer, struct ps_tail_log *log);
-/* Removes the file from the list of open files. */
-void ps_tail_log_inactive(struct ps_tailer *tailer, struct ps_tail_log *log);
 /* Logs that a file which kept its name belongs to no group any more. */
 void ps_tail_log_of_no_group(struct ps_tailer *tailer, const struct ps_tail_log *log, int64_t unread_bytes);
 /* Handles files that have been idle long enough. Returns when the next one is due. */
@@ -248,23 +243,10 @@ uint64_t ps_tail_rests_tick(struct ps_tailer *tailer);
 
 void ps_tail_log_open(struct ps_tailer *tailer, struct ps_tail_log *log);
 
-/* ---- open_limit.c: the limit of open files ---- */
-
-/* Closes some files that have nothing to read if too many are open, the longest idle first. Returns false when there is no room. */
-bool ps_tail_room_make(struct ps_tailer *tailer);
-/* Opens files that waited for room. */
-void ps_tail_deferred_tick(struct ps_tailer *tailer);
-/* Returns whether nothing is lost when the file is closed: it has nothing to read now, and it can be opened again by its name. */
-bool ps_tail_log_may_close(const struct ps_tail_log *log);
-
 /* ---- unreadable.c: files that cannot be read now ---- */
 
 /* Notes that the file could not be opened, read or identified: it is tried again from the same position. `error`: errno. */
 void ps_tail_log_unreadable(struct ps_tailer *tailer, struct ps_tail_log *log, int error);
-/* Lowers the limit of open files if the process has no descriptor left though the source is within its limit (other parts of the process
- * need more, or the process's limit was lowered). The file then waits for its turn. Returns false after any other error, and when the
- * source has hardly any files open. */
-bool ps_tail_fewer_open(struct ps_tailer *tailer, struct ps_tail_log *log, int error);
 /* Tries the directory's unreadable files again after a look. */
 void ps_tail_unreadable_queue(struct ps_tailer *tailer, unsigned place);
 

@@ -182,7 +182,7 @@ static void move_here(struct ps_tailer *tailer, struct ps_tail_log *log, unsigne
 static void change_new(struct ps_tailer *tailer, struct ps_tail_place *place, unsigned number,
                        const struct ps_tail_change *change)
 {
-    struct ps_tail_log *log = ps_tail_log_by_inode(tailer, change->device, change->inode);
+    struct ps_tail_log *log = ps_tail_log_by_inode(&tailer->table, change->device, change->inode);
     if (log != NULL && log->directory != number) {
         /* Another directory has it: this is a second name, or it was moved here. */
         if (log->named) {
@@ -230,7 +230,7 @@ static void change_gone(struct ps_tailer *tailer, struct ps_tail_log *log)
 static void change_take(struct ps_tailer *tailer, unsigned number, const struct ps_tail_change *change)
 {
     struct ps_tail_place *place = &tailer->places[number];
-    struct ps_tail_log *log = ps_tail_log_by_inode(tailer, change->device, change->inode);
+    struct ps_tail_log *log = ps_tail_log_by_inode(&tailer->table, change->device, change->inode);
     if (change->kind == PS_TAIL_FILE_NEW || log == NULL) {
         if (change->kind != PS_TAIL_FILE_GONE)
             change_new(tailer, place, number, change);
@@ -272,7 +272,7 @@ static bool has_unresolved(struct ps_tailer *tailer, unsigned place)
 {
     for (uint32_t left = tailer->unresolved.count; left > 0; left--) {
         uint32_t number = ps_tail_slots_take(&tailer->unresolved);
-        const struct ps_tail_log *log = tailer->logs[number];
+        const struct ps_tail_log *log = tailer->table.logs[number];
         if (log == NULL || log->resolved)
             continue;
         ps_tail_slots_put(&tailer->unresolved, number);
@@ -288,7 +288,7 @@ static void cut_looked(struct ps_tailer *tailer, unsigned place)
     bool unresolved = has_unresolved(tailer, place);
     for (uint32_t left = tailer->cut.count; left > 0; left--) {
         uint32_t number = ps_tail_slots_take(&tailer->cut);
-        struct ps_tail_log *log = tailer->logs[number];
+        struct ps_tail_log *log = tailer->table.logs[number];
         if (log == NULL || !log->cut_waits)
             continue;
         if (log->directory != place) {
@@ -311,7 +311,7 @@ static void cut_looked(struct ps_tailer *tailer, unsigned place)
 static void cut_open(struct ps_tailer *tailer)
 {
     for (unsigned left = CUT_MAX; left > 0 && tailer->cut_seen.count > 0; left--) {
-        struct ps_tail_log *log = tailer->logs[ps_tail_slots_take(&tailer->cut_seen)];
+        struct ps_tail_log *log = tailer->table.logs[ps_tail_slots_take(&tailer->cut_seen)];
         if (log == NULL || !log->cut_waits)
             continue;
         log->cut_waits = false;
@@ -539,7 +539,7 @@ static void happened(void *tailer_, int watch, unsigned what, const char *name, 
             place->watch = -1;
         }
         if ((what & PS_TAIL_WRITTEN) != 0 && name != NULL) {
-            struct ps_tail_log *log = ps_tail_log_by_name(tailer, i, name);
+            struct ps_tail_log *log = ps_tail_log_by_name(&tailer->table, i, name);
             if (log != NULL)
                 ps_tail_log_queue(tailer, log);
         }
@@ -548,7 +548,7 @@ static void happened(void *tailer_, int watch, unsigned what, const char *name, 
         /* The target of a link: there are few links, so all of them are read. */
         for (uint32_t left = tailer->links.count; left > 0; left--) {
             uint32_t number = ps_tail_slots_take(&tailer->links);
-            struct ps_tail_log *log = tailer->logs[number];
+            struct ps_tail_log *log = tailer->table.logs[number];
             if (log == NULL || !log->link)
                 continue;
             ps_tail_slots_put(&tailer->links, number);

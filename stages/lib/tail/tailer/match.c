@@ -140,7 +140,7 @@ static void offer_position(struct finding *finding, struct ps_tail_position *pos
 {
     if (position->path[0] == '\0' || position->offset == 0 || position->inode == finding->log->identity.inode)
         return;
-    const struct ps_tail_log *there = ps_tail_log_by_inode(finding->tailer, 0, position->inode);
+    const struct ps_tail_log *there = ps_tail_log_by_inode(&finding->tailer->table, 0, position->inode);
     if ((there != NULL && (there->resolved || position->text != 0)) ||
         (there == NULL && !ps_tail_texts_wait(finding->tailer) &&
          finding->tailer->now_ns - place_looked_ns(finding) >= PS_TAIL_EARLIER_NS))
@@ -228,12 +228,12 @@ static bool moved_on(const struct ps_tailer *tailer, const struct ps_tail_match 
     for (uint32_t i = 0; i < match->count; i++) {
         const struct ps_tail_candidate *candidate = &match->items[i];
         const struct ps_tail_log *other =
-            candidate->number < tailer->log_room ? tailer->logs[candidate->number] : NULL;
+            ps_tail_log_of(&tailer->table, candidate->number, candidate->generation);
         if (!candidate->unsure)
             continue;
         if (candidate->kind == PS_TAIL_IS_REMEMBERED
                 ? candidate->position->path[0] == '\0'
-                : other == NULL || other->generation != candidate->generation ||
+                : other == NULL ||
                       (candidate->kind == PS_TAIL_IS_FOLLOWED && other->read_offset > candidate->offset))
             return true;
     }
@@ -248,9 +248,8 @@ static bool ahead_was_taken(struct ps_tailer *tailer, const struct ps_tail_match
     bool taken = false;
     for (uint32_t i = 0; i < match->count; i++) {
         const struct ps_tail_candidate *candidate = &match->items[i];
-        struct ps_tail_log *other =
-            candidate->number < tailer->log_room ? tailer->logs[candidate->number] : NULL;
-        if (!candidate->shared || other == NULL || other->generation != candidate->generation)
+        struct ps_tail_log *other = ps_tail_log_of(&tailer->table, candidate->number, candidate->generation);
+        if (!candidate->shared || other == NULL)
             continue;
         ps_tail_log_forget_ahead(tailer, other);
         taken |= candidate->kind == PS_TAIL_IS_FOLLOWED && other->read_offset > candidate->offset;
@@ -276,10 +275,10 @@ enum ps_tail_matched ps_tail_match_take(struct ps_tailer *tailer, struct ps_tail
         return ahead_was_taken(tailer, match) || moved_on(tailer, match) ? PS_TAIL_MATCH_AGAIN
                                                                          : PS_TAIL_MATCH_NONE;
     struct ps_tail_candidate *found = &match->items[match->found];
-    struct ps_tail_log *other = found->number < tailer->log_room ? tailer->logs[found->number] : NULL;
+    struct ps_tail_log *other = ps_tail_log_of(&tailer->table, found->number, found->generation);
     if (found->kind == PS_TAIL_IS_REMEMBERED && !match->alive)
         return take_position(tailer, log, match, found);
-    if (other == NULL || other->generation != found->generation)
+    if (other == NULL)
         return PS_TAIL_MATCH_AGAIN;
     if (found->kind == PS_TAIL_IS_FOLLOWED && !match->alive && other->read_offset > found->offset &&
         match->size > match->offset) {

@@ -383,14 +383,12 @@ static void begin(struct ps_tailer *tailer, struct ps_tail_log *log, struct open
     if (!opening->was_open) {
         ps_tail_file_set(&log->file, opening->fd, opening->way);
         opening->fd = -1;
-        tailer->open_count++;
-        tailer->open_failing = false;
-        ps_gauge_set(tailer->port->counters, (enum ps_counter)PS_TAIL_COUNTER_open_files, tailer->open_count);
+        ps_tail_opened(tailer);
     }
     last_set(log, opening);
     log->state = PS_TAIL_LOG_OPEN;
     ps_tail_keep_announce(&tailer->sink, log->number);
-    ps_tail_log_active(tailer, log);
+    ps_tail_log_active(&tailer->open, log, tailer->now_ns);
     ps_tail_log_queue(tailer, log);
 }
 
@@ -414,7 +412,7 @@ static bool match_ask(struct ps_tailer *tailer, struct ps_tail_log *log, struct 
     opening->job.run = match_run;
     opening->job.answer = match_answer;
     log->state = PS_TAIL_LOG_OPENING;
-    tailer->opening_count += opening->was_open ? 0 : 1;
+    tailer->open.opening += opening->was_open ? 0 : 1;
     ps_tail_thread_ask(&tailer->thread, &opening->job);
     return true;
 }
@@ -507,7 +505,7 @@ static void not_opened(struct ps_tailer *tailer, struct ps_tail_log *log, const 
 
 static void opening_end(struct ps_tailer *tailer, struct opening *opening, bool again)
 {
-    struct ps_tail_log *log = tailer->logs[opening->number];
+    struct ps_tail_log *log = tailer->table.logs[opening->number];
     ps_tail_slots_put(&tailer->saves.changed, opening->number); /* its identity may have changed */
     opening_free(opening);
     if (again && log != NULL) /* also if the file was not opened: a look may have reported its new name */
@@ -517,10 +515,10 @@ static void opening_end(struct ps_tailer *tailer, struct opening *opening, bool 
 /* Takes the file of this opening back from the job. */
 static struct ps_tail_log *opening_back(struct ps_tailer *tailer, const struct opening *opening, bool *again)
 {
-    struct ps_tail_log *log = tailer->logs[opening->number];
+    struct ps_tail_log *log = tailer->table.logs[opening->number];
     *again = log->again;
     log->again = false;
-    tailer->opening_count -= opening->was_open ? 0 : 1;
+    tailer->open.opening -= opening->was_open ? 0 : 1;
     log->state = opening->was_open ? PS_TAIL_LOG_OPEN : PS_TAIL_LOG_CLOSED;
     return log;
 }
@@ -578,7 +576,7 @@ void ps_tail_log_open(struct ps_tailer *tailer, struct ps_tail_log *log)
         return; /* the file is gone */
     if (log->file.fd < 0 && !ps_tail_room_make(tailer)) {
         log->deferred = true;
-        ps_tail_slots_put(&tailer->deferred, log->number);
+        ps_tail_slots_put(&tailer->open.deferred, log->number);
         return;
     }
     struct opening *opening = ps_must_alloc(1, sizeof *opening, "opening a file");
@@ -593,7 +591,7 @@ void ps_tail_log_open(struct ps_tailer *tailer, struct ps_tail_log *log)
         opening->expected = log->identity;
     opening->unpacks = tailer->settings->decompress;
     opening->was_text = ps_tail_log_is_text(log) || log->text_left;
-    tailer->opening_count += opening->was_open ? 0 : 1;
+    tailer->open.opening += opening->was_open ? 0 : 1;
     log->state = PS_TAIL_LOG_OPENING;
     log->again = false;
     ps_tail_thread_ask(&tailer->thread, &opening->job);

@@ -145,7 +145,7 @@ static void advance(struct ps_tailer *tailer, struct ps_tail_log *log, struct ps
     if (log->size < log->read_offset && !ps_tail_log_is_text(log))
         log->size = log->read_offset;
     log->turn_lines += lines;
-    ps_tail_log_active(tailer, log);
+    ps_tail_log_active(&tailer->open, log, tailer->now_ns);
     log->unreadable = false;
     log->need_bytes = 0;
     ps_count(tailer->port->counters, PS_COUNTER_EventReceivedCount, lines);

@@ -158,7 +158,7 @@ void ps_tail_position_taken(struct ps_tailer *tailer, struct ps_tail_position *p
  * the names: a later look finds it. */
 static bool is_kept(const struct ps_tailer *tailer, const struct ps_tail_position *position)
 {
-    const struct ps_tail_log *log = ps_tail_log_by_inode(tailer, 0, position->inode);
+    const struct ps_tail_log *log = ps_tail_log_by_inode(&tailer->table, 0, position->inode);
     while (log != NULL && (log->identity.inode != position->inode || log->resolved))
         log = log->next_inode; /* several file systems may have the inode */
     if (position->path[0] != '\0' && log != NULL)
@@ -169,7 +169,7 @@ static bool is_kept(const struct ps_tailer *tailer, const struct ps_tail_positio
             (!place->looked ||
              ((tailer->now_ns - place->looked_ns < PS_TAIL_EARLIER_NS || ps_tail_texts_wait(tailer)) &&
               position->identity.device != 0 &&
-              ps_tail_log_by_inode(tailer, position->identity.device, position->inode) == NULL)))
+              ps_tail_log_by_inode(&tailer->table, position->identity.device, position->inode) == NULL)))
             return true;
     }
     return false;

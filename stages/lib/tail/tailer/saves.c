@@ -118,7 +118,7 @@ static int64_t text_of(const struct ps_tail_log *log)
 
 static void note(struct ps_tailer *tailer, uint32_t number)
 {
-    struct ps_tail_log *log = tailer->logs[number];
+    struct ps_tail_log *log = tailer->table.logs[number];
     if (log != NULL)
         ps_tail_log_grow(tailer, log);
     if (log != NULL && is_new(tailer, log)) {
@@ -200,7 +200,7 @@ uint64_t ps_tail_saves_tick(struct ps_tailer *tailer)
         saves->due_ns = tailer->now_ns + tailer->settings->save_ns;
     if (tailer->now_ns < saves->due_ns)
         return saves->due_ns;
-    if (tailer->opening_count > 0 && tailer->now_ns < saves->due_ns + PS_NS_PER_S)
+    if (tailer->open.opening > 0 && tailer->now_ns < saves->due_ns + PS_NS_PER_S)
         return PS_NEVER; /* files begin anew, or are matched with their originals: the answer wakes the worker */
     if (!save_prepare(tailer))
         return tailer->now_ns;

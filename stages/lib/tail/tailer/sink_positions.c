@@ -141,7 +141,7 @@ static bool tell_gone(struct ps_tailer *tailer, struct ps_batch *batch)
         char key[KEY_BYTES];
         snprintf(key, sizeof key, "%" PRIu64, inode);
         const struct ps_stream_name name = name_of(sink->keeping, key);
-        if (ps_tail_log_by_inode(tailer, 0, inode) != NULL)
+        if (ps_tail_log_by_inode(&tailer->table, 0, inode) != NULL)
             continue; /* another file has the inode: its own position is kept */
         if (!ps_batch_span(batch, GONE + sink->gone_number, 0, -1, &name))
             return false;
@@ -154,7 +154,7 @@ static bool tell_announced(struct ps_tailer *tailer, struct ps_batch *batch)
 {
     while (tailer->sink.announced.count > 0) {
         uint32_t number = ps_tail_slots_take(&tailer->sink.announced);
-        struct ps_tail_log *log = tailer->logs[number];
+        struct ps_tail_log *log = tailer->table.logs[number];
         if (log == NULL || !log->resolved || log->state == PS_TAIL_LOG_COPY)
             continue;
         if (!ps_tail_keep_span(tailer, log, batch)) {

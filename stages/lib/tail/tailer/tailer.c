@@ -4,26 +4,14 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 
 #define WORK_STEPS_MAX 16U
 #define WORK_BYTES_MAX (512 * 1024)
 #define CLOSE_PATIENCE_MS 5000U
 #define STOP_PATIENCE_MS 2000U
-#define OPEN_MAX 100000U
 #define ANSWERS_MAX 32U /* answers of the thread in one tick: each may start a comparison of files */
 
 /* ---- open and close ---- */
-
-/* Returns half of the process's limit of descriptors. */
-static uint32_t open_max(void)
-{
-    struct rlimit files;
-    if (getrlimit(RLIMIT_NOFILE, &files) != 0 || files.rlim_cur == RLIM_INFINITY ||
-        files.rlim_cur / 2 > OPEN_MAX)
-        return OPEN_MAX;
-    return (uint32_t)files.rlim_cur / 2 + 1;
-}
 
 static void tailer_free(struct ps_tailer *tailer)
 {
@@ -49,7 +37,7 @@ struct ps_tailer *ps_tailer_open(const struct ps_tail_settings *settings,
     tailer->port = port;
     tailer->notify_fd = -1;
     tailer->batch_key = PS_TAIL_NO_KEY;
-    tailer->open_max = open_max();
+    tailer->open.max = ps_tail_open_files_max();
     ps_tail_reader_init(&tailer->reader, &tailer->thread);
     tailer->saves.position_file = ps_tail_position_file_create();
     if (ps_tail_thread_start(&tailer->thread, "tail", port->wake_fd, tailer, err) != PS_OK ||
@@ -67,7 +55,7 @@ static void settle(struct ps_tailer *tailer)
 {
     uint64_t until_ns = ps_clock_now().mono_ns + CLOSE_PATIENCE_MS * PS_NS_PER_MS;
     while (tailer->remembered.loads &&
-           (tailer->saves.saving || tailer->opening_count > 0 || !tailer->remembered.loaded) &&
+           (tailer->saves.saving || tailer->open.opening > 0 || !tailer->remembered.loaded) &&
            !tailer->remembered.failed && ps_clock_now().mono_ns < until_ns) {
         if (!tailer->remembered.was_read || ps_tail_load_go_on(tailer))
             (void)ps_tail_thread_wait(&tailer->thread, 100);
@@ -103,7 +91,7 @@ static void wait_for_thread(struct ps_tailer *tailer, struct ps_tail_log *log)
 
 static void wait_no_more(struct ps_tailer *tailer, uint32_t number)
 {
-    struct ps_tail_log *log = tailer->logs[number];
+    struct ps_tail_log *log = tailer->table.logs[number];
     if (log == NULL || !log->waits)
         return;
     log->waits = false;
@@ -115,7 +103,7 @@ static void waiting_queue(struct ps_tailer *tailer)
 {
     for (uint32_t left = tailer->waiting.count; left > 0; left--) {
         uint32_t number = ps_tail_slots_take(&tailer->waiting);
-        const struct ps_tail_log *log = tailer->logs[number];
+        const struct ps_tail_log *log = tailer->table.logs[number];
         if (log != NULL && log->waits && ps_tail_log_asked(log) && !ps_tail_log_answered(log))
             ps_tail_slots_put(&tailer->waiting, number);
         else
@@ -138,7 +126,7 @@ static bool turn_check(struct ps_tailer *tailer)
     struct ps_tail_log *log = tailer->queue_first;
     if (log->turn_lines < tailer->settings->turn_lines)
         return true;
-    if (tailer->opening_count > 0)
+    if (tailer->open.opening > 0)
         return false;
     if (log->next != NULL) {
         ps_tail_log_unqueue_first(tailer);
@@ -158,7 +146,7 @@ static void read_to_end(struct ps_tailer *tailer, struct ps_tail_log *log)
         log->again = false;
         ps_tail_log_queue(tailer, log);
     }
-    if (tailer->crowded && tailer->deferred.count > 0 && ps_tail_log_may_close(log))
+    if (tailer->open.crowded && tailer->open.deferred.count > 0 && ps_tail_log_may_close(log))
         ps_tail_log_close(tailer, log);
 }
 

@@ -212,9 +212,7 @@ static void surveyed(struct ps_tailer *tailer, struct ps_tail_log *log, const st
 static void file_take(struct ps_tailer *tailer, struct ps_tail_log *log, int fd)
 {
     ps_tail_file_set(&log->file, fd, PS_TAIL_THREAD);
-    tailer->open_count++;
-    tailer->open_failing = false;
-    ps_gauge_set(tailer->port->counters, (enum ps_counter)PS_TAIL_COUNTER_open_files, tailer->open_count);
+    ps_tail_opened(tailer);
 }
 
 /* Starts reading. A last line without a newline counts at once, because nobody writes on. The last line of a damaged file is incomplete,
@@ -228,7 +226,7 @@ static void read_begin(struct ps_tailer *tailer, struct ps_tail_log *log, struct
     log->rest = log->text.end == PS_TAIL_TEXT_WHOLE;
     log->hole_checked = true;
     log->last.length = 0;
-    ps_tail_log_active(tailer, log);
+    ps_tail_log_active(&tailer->open, log, tailer->now_ns);
     ps_tail_log_queue(tailer, log);
 }
 
@@ -250,7 +248,7 @@ static void survey_answer(void *owner, struct ps_tail_job *job)
 {
     struct ps_tailer *tailer = owner;
     struct survey *survey = (struct survey *)(void *)job;
-    struct ps_tail_log *log = tailer->logs[survey->number];
+    struct ps_tail_log *log = tailer->table.logs[survey->number];
     if (!survey->ended && survey->error == 0 && !tailer->draining) {
         ps_tail_thread_ask(&tailer->thread, &survey->job);
         return;
@@ -434,7 +432,7 @@ static bool is_settled(const struct ps_tailer *tailer)
         if (!tailer->places[i].looked && (tailer->places[i].looking || tailer->places[i].error == 0))
             return false;
     }
-    return tailer->opening_count == 0;
+    return tailer->open.opening == 0;
 }
 
 uint64_t ps_tail_texts_tick(struct ps_tailer *tailer)
@@ -448,7 +446,7 @@ uint64_t ps_tail_texts_tick(struct ps_tailer *tailer)
         return tailer->now_ns + NEXT_LOOK_NS;
     for (uint32_t left = tailer->texts.count; left > 0 && tailer->unpacking == NULL; left--) {
         uint32_t number = ps_tail_slots_take(&tailer->texts);
-        struct ps_tail_log *log = tailer->logs[number];
+        struct ps_tail_log *log = tailer->table.logs[number];
         bool closed = log != NULL && log->state == PS_TAIL_LOG_CLOSED;
         uint64_t log_ns = closed ? ps_tail_text_state_due_ns(&log->text) : PS_NEVER;
         if (log_ns > tailer->now_ns) {

@@ -10,7 +10,6 @@
 /* Wait until the first try. Each further wait is twice as long, up to RETRY_MAX_NS. */
 #define RETRY_MIN_NS (100 * PS_NS_PER_MS)
 #define RETRY_MAX_NS (5 * PS_NS_PER_S)
-#define OPEN_MIN 16U /* the limit of open files is not lowered below this */
 
 void ps_tail_log_unreadable(struct ps_tailer *tailer, struct ps_tail_log *log, int error)
 {
@@ -43,7 +42,7 @@ void ps_tail_unreadable_queue(struct ps_tailer *tailer, unsigned place)
     tailer->places[place].unreadable = false;
     for (uint32_t left = tailer->unreadable.count; left > 0; left--) {
         uint32_t number = ps_tail_slots_take(&tailer->unreadable);
-        struct ps_tail_log *log = tailer->logs[number];
+        struct ps_tail_log *log = tailer->table.logs[number];
         if (log == NULL || !log->unreadable)
             continue;
         ps_tail_slots_put(&tailer->unreadable, number);
@@ -55,24 +54,4 @@ void ps_tail_unreadable_queue(struct ps_tailer *tailer, unsigned place)
             ps_tail_log_close(tailer, log);
         ps_tail_log_queue(tailer, log);
     }
-}
-
-/* Lowers the limit once for all openings that were under way. If all of them fail, the last one lowers it again. */
-bool ps_tail_fewer_open(struct ps_tailer *tailer, struct ps_tail_log *log, int error)
-{
-    uint32_t most = tailer->open_lowered ? tailer->open_max : tailer->open_count;
-    uint32_t fewer = most - most / 8;
-    if ((error != EMFILE && error != ENFILE) || log->state == PS_TAIL_LOG_OPEN || fewer < OPEN_MIN)
-        return false;
-    if (!tailer->open_failing || tailer->opening_count == 0) {
-        tailer->open_max = fewer;
-        ps_log(PS_LOG_WARN, tailer->port->component,
-               "%s cannot be opened: %s; at most %u files stay open from now on: raise LimitNOFILE, or "
-               "'ulimit -n'",
-               log->path, strerror(error), fewer);
-    }
-    tailer->open_failing = tailer->open_lowered = true;
-    log->deferred = true;
-    ps_tail_slots_put(&tailer->deferred, log->number);
-    return true;
 }

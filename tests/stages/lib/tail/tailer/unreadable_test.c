@@ -18,7 +18,7 @@ static void test_waits(void **unused)
     struct ps_tailer *tailer = ps_must_alloc(1, sizeof *tailer, "a test");
     tailer->port = &port;
     tailer->places = &place;
-    tailer->logs = logs;
+    tailer->table.logs = logs;
     ps_tail_slots_grow(&tailer->unreadable, 4);
     for (unsigned round = 0; round < 3; round++) {
         for (size_t i = 0; i < PS_COUNT_OF(waits_ms); i++) {
