@@ -6,7 +6,7 @@
  * handed over again after a rest. Thread: the source's worker. */
 #include "stages/lib/java/component.h"
 #include "stages/lib/java/probe.h"
-#include "stages/lib/java/reply.h"
+#include "stages/lib/java/exchange/reply.h"
 #include "stages/lib/rules/regex/chain.h"
 
 #include <pthread.h>

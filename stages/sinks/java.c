@@ -6,9 +6,9 @@
  * then the slot itself says how far its batch is committed. When the host ends, or the stage is recalled, what is not
  * committed goes back to the channel. Thread: the sink's worker. */
 #include "core/sink/finish_held.h"
-#include "stages/lib/java/commits.h"
+#include "stages/lib/java/exchange/commits.h"
 #include "stages/lib/java/component.h"
-#include "stages/lib/java/events.h"
+#include "stages/lib/java/exchange/events.h"
 #include "stages/lib/java/probe.h"
 
 #include <string.h>

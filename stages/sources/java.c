@@ -5,7 +5,7 @@
  * some: the class then gets a ChannelException, as in Flume. When the host ends, calls without an answer are
  * forgotten: the class in the next host has not seen them succeed.
  *
- * If all its channels are in memory, they keep room for events in advance (stages/lib/java/credit.h). Calls within that room return
+ * If all its channels are in memory, they keep room for events in advance (stages/lib/java/exchange/credit.h). Calls within that room return
  * when their events are in a slot: they are promised, are never refused, and are read also after the host has ended.
  * Thread: the source's worker. */
 #include "core/class_path.h"

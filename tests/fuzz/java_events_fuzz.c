@@ -1,5 +1,5 @@
 /* Entries of events in the memory that a Java host shares with the agent. */
-#include "stages/lib/java/events.h"
+#include "stages/lib/java/exchange/events.h"
 
 #include <stdlib.h>
 #include <string.h>

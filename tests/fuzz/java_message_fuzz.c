@@ -3,7 +3,7 @@
 #include "core/watch/metrics/foreign.h"
 #include "core/watch/page.h"
 #include "stages/lib/java/figures.h"
-#include "stages/lib/java/message.h"
+#include "stages/lib/java/exchange/message.h"
 
 #include <string.h>
 

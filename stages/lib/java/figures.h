@@ -3,7 +3,7 @@
  * "java-host". */
 #pragma once
 
-#include "stages/lib/java/message.h"
+#include "stages/lib/java/exchange/message.h"
 
 #include <sys/types.h>
 

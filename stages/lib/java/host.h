@@ -10,8 +10,8 @@
  * link is lost, and its worker is woken. */
 #pragma once
 
-#include "stages/lib/java/message.h"
-#include "stages/lib/java/region.h"
+#include "stages/lib/java/exchange/message.h"
+#include "stages/lib/java/exchange/region.h"
 #include "rings/flag.h"
 
 struct ps_java_host;

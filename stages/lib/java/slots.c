@@ -1,7 +1,7 @@
 #include "stages/lib/java/slots.h"
 
 #include "core/clock.h"
-#include "stages/lib/java/message.h"
+#include "stages/lib/java/exchange/message.h"
 
 #include <stdio.h>
 

@@ -4,8 +4,8 @@
 #pragma once
 
 #include "stages/lib/java/component.h"
-#include "stages/lib/java/credit.h"
-#include "stages/lib/java/entries.h"
+#include "stages/lib/java/exchange/credit.h"
+#include "stages/lib/java/exchange/entries.h"
 
 #define PS_JAVA_SLOTS 16U
 

@@ -1,7 +1,7 @@
 /* The source java against a host in C (tests/support/java_host.h): calls that are taken, refused, large; hosts that are
  * slow, die, are silent or lie. Events that were not answered are dropped; answered ones have reached the channels. */
 #include "core/flow/engine_source.h"
-#include "stages/lib/java/events.h"
+#include "stages/lib/java/exchange/events.h"
 #include "tests/support/java_host.h"
 #include "tests/support/stage.h"
 

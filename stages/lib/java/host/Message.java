@@ -7,7 +7,7 @@ import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.charset.StandardCharsets;
 
-/** A message of the pipes: head, numbers, text. The agent's stages/lib/java/message.h says what each one means. */
+/** A message of the pipes: head, numbers, text. The agent's stages/lib/java/exchange/message.h says what each one means. */
 final class Message {
     static final int PROTOCOL = 5;
     static final int BYTES_MAX = 4096;

@@ -6,7 +6,7 @@
 
 #include "core/flow/block.h"
 #include "stages/lib/event_headers.h"
-#include "stages/lib/java/events.h"
+#include "stages/lib/java/exchange/events.h"
 
 struct ps_java_entries {
     const char *memory;

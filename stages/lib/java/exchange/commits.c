@@ -1,4 +1,4 @@
-#include "stages/lib/java/commits.h"
+#include "stages/lib/java/exchange/commits.h"
 
 #include "rings/word.h"
 

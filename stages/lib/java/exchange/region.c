@@ -1,4 +1,4 @@
-#include "stages/lib/java/region.h"
+#include "stages/lib/java/exchange/region.h"
 
 #include "core/thread.h"
 

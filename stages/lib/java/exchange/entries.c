@@ -1,4 +1,4 @@
-#include "stages/lib/java/entries.h"
+#include "stages/lib/java/exchange/entries.h"
 
 #include <string.h>
 

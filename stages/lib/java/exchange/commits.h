@@ -3,8 +3,8 @@
  * docs/decisions/0137. Thread: the sink's worker. */
 #pragma once
 
-#include "stages/lib/java/message.h"
-#include "stages/lib/java/region.h"
+#include "stages/lib/java/exchange/message.h"
+#include "stages/lib/java/exchange/region.h"
 
 #define PS_JAVA_COMMITS_BYTES ((uint32_t)sizeof(struct ps_java_committed))
 

@@ -1,4 +1,4 @@
-#include "stages/lib/java/reply.h"
+#include "stages/lib/java/exchange/reply.h"
 
 #include "core/stage.h"
 

@@ -1,4 +1,4 @@
-#include "stages/lib/java/events.h"
+#include "stages/lib/java/exchange/events.h"
 
 #include <string.h>
 

@@ -1,7 +1,7 @@
-#include "stages/lib/java/credit.h"
+#include "stages/lib/java/exchange/credit.h"
 
 #include "rings/word.h"
-#include "stages/lib/java/message.h"
+#include "stages/lib/java/exchange/message.h"
 
 /* Maximum number of events that a class promises before they are in the channels; fewer large ones, because a channel takes promised
  * events also beyond its bytes. */

@@ -1,5 +1,5 @@
 /* The memory shared with the Java host: areas are its parts, and the limit of file sizes counts for it. */
-#include "stages/lib/java/region.h"
+#include "stages/lib/java/exchange/region.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -1,4 +1,4 @@
-#include "stages/lib/java/message.h"
+#include "stages/lib/java/exchange/message.h"
 
 #include <string.h>
 

@@ -5,7 +5,7 @@
  * where they are. Thread: the worker of the chain. */
 #pragma once
 
-#include "stages/lib/java/events.h"
+#include "stages/lib/java/exchange/events.h"
 
 /* The progress of a reply: memory may be missing at any step, and the next call goes on from there. */
 struct ps_java_reply {
