@@ -155,7 +155,9 @@ if(TARGET penstock-java) # a jar of another version than the program ends the Ja
 endif()
 
 # tests/support/java_host.h: a Java host without Java, which tests start.
-add_executable(java_fake_host ${CMAKE_SOURCE_DIR}/tests/stages/lib/java/fake_host.c)
+add_executable(java_fake_host
+  ${CMAKE_SOURCE_DIR}/tests/support/java/host/host.c ${CMAKE_SOURCE_DIR}/tests/support/java/host/entries.c
+  ${CMAKE_SOURCE_DIR}/tests/support/java/host/interceptor.c ${CMAKE_SOURCE_DIR}/tests/support/java/host/source.c)
 target_link_libraries(java_fake_host PRIVATE ps_engine)
 set_target_properties(java_fake_host PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
 add_dependencies(ps_test_support java_fake_host)

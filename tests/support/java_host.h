@@ -1,4 +1,4 @@
-/* A Java host without Java: tests/stages/lib/java/fake_host.c, a program that speaks the protocol and behaves as the test says,
+/* A Java host without Java: tests/support/java/host/, a program that speaks the protocol and behaves as the test says,
  * well or badly. The stages `java` that a test builds use it. One for the process. */
 #pragma once
 
