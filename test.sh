@@ -391,9 +391,9 @@ full)
         step_end
         has_isolated
         begin 0 real_tests
-        begin 5 release_tests
+        # beside other branches tests/crash/check.py has more patience
+        CRASH_SLACK_S=${CRASH_SLACK_S:-3} begin 5 release_tests
         begin 5 end_to_end
-        # tests/crash/check.py has more patience
         CRASH_SLACK_S=${CRASH_SLACK_S:-3} begin 5 address_sanitizer
         CRASH_SLACK_S=${CRASH_SLACK_S:-3} begin 10 thread_sanitizer scripts clang_warnings
         for branch in "${branches[@]}"; do wait "$branch" || broken "a branch of the run"; done

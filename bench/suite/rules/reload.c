@@ -128,9 +128,13 @@ static void *read_load(void *argument)
         pthread_mutex_lock(&sender->lock);
         if (strstr(line, "\"summary\"") != NULL)
             snprintf(sender->summary, sizeof sender->summary, "%s", line);
-        else if (strstr(line, "\"progress\"") != NULL && sender->look_count < LOOKS_MAX)
-            sender->looks[sender->look_count++] = (struct look){
-                ps_clock_now().mono_ns, member(strstr(line, "\"latency_ns\""), "p99"), member(line, "rate")};
+        else if (strstr(line, "\"progress\"") != NULL && sender->look_count < LOOKS_MAX) {
+            /* On a busy machine a tenth of a second may pass without an answer, and then has no latency. */
+            double p99_ns = member(strstr(line, "\"latency_ns\""), "p99");
+            if (p99_ns > 0)
+                sender->looks[sender->look_count++] =
+                    (struct look){ps_clock_now().mono_ns, p99_ns, member(line, "rate")};
+        }
         pthread_mutex_unlock(&sender->lock);
     }
     free(line);
