@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-const char *ps_change_word(enum ps_change change)
+static const char *change_word(enum ps_change change)
 {
     static const char *const words[] = {"unchanged", "changed", "added", "removed"};
     return words[change];
@@ -249,7 +249,7 @@ const char *ps_diff_text(struct ps_arena *arena, const struct ps_diff *diff)
         const struct ps_diff_row *row = &diff->rows[i];
         if (row->change != PS_CHANGE_NONE)
             text = ps_arena_format(arena, "%s%s%s %s %s%s%s%s", text, *text != '\0' ? ", " : "",
-                                   ps_kind_word(row->kind), row->name, ps_change_word(row->change),
+                                   ps_kind_word(row->kind), row->name, change_word(row->change),
                                    *row->keys != '\0' ? " (" : "", row->keys, *row->keys != '\0' ? ")" : "");
     }
     if (diff->options_changed)

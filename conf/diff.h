@@ -25,8 +25,6 @@ struct ps_diff {
 void ps_diff_specs(struct ps_diff *diff, struct ps_arena *arena, const struct ps_agent_spec *old,
                    const struct ps_agent_spec *fresh);
 
-const char *ps_change_word(enum ps_change change);
-
 /* Returns one line: "source r1 changed (port), sink k2 added, agent changed (penstock.workers)" or "nothing
  * changed". It never contains values. */
 const char *ps_diff_text(struct ps_arena *arena, const struct ps_diff *diff);

@@ -244,8 +244,10 @@ static void collect_agents(struct ps_conf *conf, const struct ps_command *comman
     }
 }
 
-enum ps_status ps_conf_finish(struct ps_conf *conf, const struct ps_command *command,
-                              struct ps_properties *properties, const char *file)
+/* Runs every step after reading: substitution, grouping, filters, validation. `file` is used in the message when
+ * there is no such agent. */
+static enum ps_status finish(struct ps_conf *conf, const struct ps_command *command,
+                             struct ps_properties *properties, const char *file)
 {
     struct ps_grouping grouping = {0};
     if (conf->problems.errors == 0 && substitute(conf, command, properties) == PS_OK) {
@@ -285,7 +287,7 @@ enum ps_status ps_conf_load_text(const struct ps_command *command, const struct 
     *out = conf;
     const char *name = ps_arena_text(conf->plan_arena, file);
     ps_properties_load(&properties, name, text, length, &conf->problems);
-    enum ps_status status = ps_conf_finish(conf, command, &properties, name);
+    enum ps_status status = finish(conf, command, &properties, name);
     ps_properties_fini(&properties);
     return status;
 }
@@ -350,7 +352,7 @@ enum ps_status ps_conf_load(const struct ps_command *command, const struct ps_st
     ps_conf_monitoring(conf);
     ps_conf_core_dumps(conf);
     enum ps_status status =
-        ps_conf_finish(conf, command, &properties, conf->origin_count > 0 ? conf->origins[0].shown : NULL);
+        finish(conf, command, &properties, conf->origin_count > 0 ? conf->origins[0].shown : NULL);
     if (status == PS_OK)
         ps_conf_backup_keep(conf, command, &properties);
     ps_properties_fini(&properties);

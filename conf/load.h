@@ -17,11 +17,3 @@ bool ps_conf_backup_read(struct ps_conf *conf, const struct ps_command *command,
 /* In conf/backup.c: renders the configuration after substitution, for ps_conf_backup. With -b only. */
 void ps_conf_backup_keep(struct ps_conf *conf, const struct ps_command *command,
                          const struct ps_properties *properties);
-
-/* Runs every step after reading: substitution, grouping, filters, validation. `file` is used in the message when
- * there is no such agent. */
-enum ps_status ps_conf_finish(struct ps_conf *conf, const struct ps_command *command,
-                              struct ps_properties *properties, const char *file);
-
-/* Returns the FNV-1a hash of the bytes. */
-uint64_t ps_conf_hash(const char *bytes, size_t length);

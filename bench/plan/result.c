@@ -60,7 +60,8 @@ static void trials_at(const struct ps_planning *planning, unsigned goal, double 
                  ps_quantity_print_s(seconds).text, shown.text, came);
 }
 
-void ps_result_note(const struct ps_planning *planning, unsigned goal, char *text, size_t room)
+/* Writes the trials behind a goal's figure: "3 trials of 4 s at 806,000 events/s: 3 held; ..." */
+static void write_note(const struct ps_planning *planning, unsigned goal, char *text, size_t room)
 {
     struct ps_search_figure figure;
     char lower[160] = "", upper[160] = "", interval[128] = "";
@@ -103,7 +104,7 @@ static json_t *goal_object(const struct ps_planning *planning, unsigned index)
     char text[96], note[640];
     json_t *object = json_object();
     ps_search_figure(planning->search, index, &figure);
-    ps_result_note(planning, index, note, sizeof note);
+    write_note(planning, index, note, sizeof note);
     set(object, "goal", json_string(goal->name));
     set(object, "text", json_string(ps_goal_text(goal, text, sizeof text)));
     set(object, "loss_max", number(goal->loss_max, true));
@@ -333,6 +334,10 @@ static json_t *cost_object(const struct ps_planning *planning)
     return object;
 }
 
+/* Lists the assumptions from subject, load and machine; calls `line` for each. */
+static void list_assumptions(const struct ps_planning *planning,
+                             void (*line)(void *argument, const char *text), void *argument);
+
 static json_t *projection_object(const struct ps_planning *planning)
 {
     const struct ps_projection *projection = &planning->projection;
@@ -342,7 +347,7 @@ static json_t *projection_object(const struct ps_planning *planning)
     json_t *object = json_object(), *assumptions = json_array();
     for (unsigned i = 0; i < projection->assumption_count; i++)
         assumption_add(assumptions, projection->assumptions[i]);
-    ps_result_assumptions(planning, assumption_add, assumptions);
+    list_assumptions(planning, assumption_add, assumptions);
     set(object, "asked_rate", number(wish->rate, true));
     set(object, "size_bytes",
         number(wish->size_bytes > 0 ? wish->size_bytes : round(planning->event_bytes), true));
@@ -383,8 +388,8 @@ static bool foreign_text(const struct ps_planning *planning, char *text, size_t 
     return true;
 }
 
-void ps_result_assumptions(const struct ps_planning *planning, void (*line)(void *argument, const char *text),
-                           void *argument)
+static void list_assumptions(const struct ps_planning *planning,
+                             void (*line)(void *argument, const char *text), void *argument)
 {
     char foreign[192];
     if (foreign_text(planning, foreign, sizeof foreign))
@@ -409,7 +414,7 @@ json_t *ps_result_document(const struct ps_planning *planning)
         json_array_append_new(goals, goal_object(planning, i));
     for (unsigned i = 0; i < planning->trial_count; i++)
         json_array_append_new(trials, ps_result_trial(planning, i));
-    ps_result_assumptions(planning, assumption_add, assumptions);
+    list_assumptions(planning, assumption_add, assumptions);
     set(document, "kind", json_string("penstock-plan"));
     set(document, "version", json_integer(RESULT_VERSION));
     set(document, "command", command);

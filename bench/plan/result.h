@@ -26,9 +26,3 @@ bool ps_result_goal(const json_t *document, size_t number, struct ps_result_goal
 bool ps_result_goal_find(const json_t *document, const struct ps_goal *goal, struct ps_result_goal *found);
 /* Tells whether the figure is confirmed: found, or "at least". */
 bool ps_result_is_confirmed(const struct ps_result_goal *figure);
-
-/* Writes the trials behind a goal's figure: "3 trials of 4 s at 806,000 events/s: 3 held; ..." */
-void ps_result_note(const struct ps_planning *planning, unsigned goal, char *text, size_t room);
-/* Lists the assumptions from subject, load and machine; calls `line` for each. */
-void ps_result_assumptions(const struct ps_planning *planning, void (*line)(void *argument, const char *text),
-                           void *argument);

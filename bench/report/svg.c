@@ -110,7 +110,8 @@ struct ps_box ps_svg_text_box(double x, double y, enum ps_anchor anchor, const c
     return (struct ps_box){left, y - PS_SVG_TEXT * 0.95, left + width, y + PS_SVG_TEXT * 0.3};
 }
 
-bool ps_svg_free(const struct ps_svg *svg, const struct ps_box *box)
+/* Tells whether a box lies inside the picture and touches no earlier text. */
+static bool is_free(const struct ps_svg *svg, const struct ps_box *box)
 {
     if (box->left < 0 || box->top < 0 || box->right > svg->width || box->bottom > svg->height)
         return false;
@@ -176,7 +177,7 @@ bool ps_svg_text_somewhere(struct ps_svg *svg, const struct ps_svg_place *places
         for (size_t index = 0; index < count; index++) {
             const struct ps_svg_place *place = &places[index];
             struct ps_box box = ps_svg_text_box(place->x, place->y, place->anchor, class, text);
-            if (!ps_svg_free(svg, &box) || (!lines_too && covers_line(svg, &box)))
+            if (!is_free(svg, &box) || (!lines_too && covers_line(svg, &box)))
                 continue;
             ps_svg_text(svg, place->x, place->y, place->anchor, class, text);
             return true;

@@ -58,8 +58,6 @@ double ps_svg_text_width(const char *text);
 /* Returns the box that text would take; "strong" in `class` makes it PS_SVG_STRONG times wider. */
 #define PS_SVG_STRONG 1.12
 struct ps_box ps_svg_text_box(double x, double y, enum ps_anchor anchor, const char *class, const char *text);
-/* Tells whether a box lies inside the picture and touches no earlier text. */
-bool ps_svg_free(const struct ps_svg *svg, const struct ps_box *box);
 /* Draws text at the first of these places where it covers neither text nor an avoided line, otherwise at the
  * first where it covers no text. Returns false when there is no such place; nothing is drawn then. */
 struct ps_svg_place {

@@ -50,7 +50,8 @@ struct verify {
     bool clock_said;
 };
 
-const struct ps_far_end_ops *ps_verify_far_end(const char *scheme)
+/* Returns the far end for this scheme, or NULL. */
+static const struct ps_far_end_ops *find_far_end(const char *scheme)
 {
     for (const struct ps_far_end_ops *const *ops = ps_far_ends; *ops != NULL; ops++)
         if (strcmp((*ops)->scheme, scheme) == 0)
@@ -127,7 +128,7 @@ static enum ps_status readers_start(struct verify *verify, struct ps_err *err)
         if (ps_url_parse(&reader->url, options->from[i], err) != PS_OK)
             return ps_err_append(err, "--from %s", options->from[i]);
         verify->url_count++;
-        reader->ops = ps_verify_far_end(reader->url.scheme);
+        reader->ops = find_far_end(reader->url.scheme);
         if (reader->ops == NULL && strcmp(reader->url.scheme, "stdout") == 0)
             return ps_err_set(err, "--from %s: verify does not read standard input; write it to a file first",
                               options->from[i]);

@@ -37,6 +37,3 @@ struct ps_verify_options {
 /* Returns the exit code: 0 nothing was lost, duplicated, reordered or corrupted; 1 something was; 2 it could
  * not be determined. */
 int ps_verify_run(const struct ps_verify_options *options);
-
-/* Returns the far end for this scheme, or NULL. */
-const struct ps_far_end_ops *ps_verify_far_end(const char *scheme);

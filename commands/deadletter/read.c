@@ -29,7 +29,8 @@ const char *ps_deadletter_text(const struct ps_deadletter *letter, const char *n
     return text != NULL ? text : "";
 }
 
-char *ps_deadletter_base64(const char *text, size_t *length)
+/* Decodes base64. Returns the bytes, which the caller frees; NULL if the text is not base64. */
+static char *decode_base64(const char *text, size_t *length)
 {
     size_t characters = strlen(text);
     char *bytes = ps_must_alloc(characters / 4 + 1, 3, "a letter");
@@ -51,7 +52,7 @@ static bool body_of(struct ps_deadletter *letter, char **memory)
     }
     const char *text = json_string_value(json_object_get(letter->json, "body_base64"));
     if (text != NULL)
-        letter->body = *memory = ps_deadletter_base64(text, &letter->body_length);
+        letter->body = *memory = decode_base64(text, &letter->body_length);
     return *memory != NULL;
 }
 

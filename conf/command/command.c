@@ -325,6 +325,9 @@ static void read_environment(struct ps_command *command)
             ps_texts_add(command->arena, &command->ignored, words.items[i]);
 }
 
+/* Reads the options file and the environment; fails if an option is missing. */
+static enum ps_status complete(struct ps_command *command, struct ps_err *err);
+
 enum ps_status ps_command_parse(struct ps_command *command, int argc, char **argv, struct ps_err *err)
 {
     memset(command, 0, sizeof *command);
@@ -338,7 +341,7 @@ enum ps_status ps_command_parse(struct ps_command *command, int argc, char **arg
         if (command->help)
             return PS_OK;
     }
-    return ps_command_complete(command, err);
+    return complete(command, err);
 }
 
 enum ps_status ps_command_set(struct ps_command *command, const char *name, const char *value,
@@ -365,7 +368,7 @@ static enum ps_status name_is_missing(const struct ps_command *command, struct p
                       agents != NULL ? "; the files contain: " : "", agents != NULL ? agents : "");
 }
 
-enum ps_status ps_command_complete(struct ps_command *command, struct ps_err *err)
+static enum ps_status complete(struct ps_command *command, struct ps_err *err)
 {
     if (ps_command_read_opts(command, err) != PS_OK)
         return PS_FAIL;

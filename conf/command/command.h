@@ -45,11 +45,10 @@ enum ps_status ps_command_parse(struct ps_command *command, int argc, char **arg
 void ps_command_fini(struct ps_command *command);
 
 /* The steps of parsing, separate because flume.opts (conf/command/opts.c) takes part: sets one option by name unless
- * the command line gave it; reads the options file; checks for missing options. */
+ * the command line gave it; reads the options file. */
 enum ps_status ps_command_set(struct ps_command *command, const char *name, const char *value,
                               struct ps_err *err);
 enum ps_status ps_command_read_opts(struct ps_command *command, struct ps_err *err);
-enum ps_status ps_command_complete(struct ps_command *command, struct ps_err *err);
 
 /* One option, as the help shows it and shell completion offers it. */
 struct ps_command_option {

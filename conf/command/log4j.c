@@ -77,7 +77,7 @@ static void appender_read(struct ps_conf *conf, struct ps_properties *properties
     }
 }
 
-void ps_log4j1_parse(struct ps_conf *conf, const char *path, const char *text, size_t length)
+static void log4j1_parse(struct ps_conf *conf, const char *path, const char *text, size_t length)
 {
     struct ps_properties properties;
     ps_properties_init(&properties, conf->arena);
@@ -114,7 +114,7 @@ static bool read_if_there(struct ps_conf *conf, const char *path, bool xml)
     struct ps_file file;
     if (ps_file_read(path, LOG4J_BYTES_MAX, &file, NULL) != PS_OK)
         return false;
-    (xml ? ps_log4j2_parse : ps_log4j1_parse)(conf, path, file.bytes, file.length);
+    (xml ? ps_log4j2_parse : log4j1_parse)(conf, path, file.bytes, file.length);
     ps_file_free(&file);
     return true;
 }

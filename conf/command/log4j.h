@@ -15,6 +15,5 @@ void ps_log4j_read(struct ps_conf *conf, const char *conf_dir);
  * objects. */
 void ps_log4j_properties(struct ps_conf *conf);
 
-/* The parsers, for tests: text in memory. `path` is the name in messages. */
-void ps_log4j1_parse(struct ps_conf *conf, const char *path, const char *text, size_t length);
+/* Reads the text of a log4j2.xml; also called by tests. `path` is the name in messages. */
 void ps_log4j2_parse(struct ps_conf *conf, const char *path, const char *text, size_t length);

@@ -39,7 +39,7 @@ const struct ps_option ps_common_sink_options[] = {
     PS_OPTION_END,
 };
 
-const struct ps_option ps_common_channel_options[] = {
+static const struct ps_option channel_options[] = {
     {.key = "type",
      .type = PS_OPTION_TEXT,
      .offset = offsetof(struct ps_common_channel, type),
@@ -59,7 +59,8 @@ const struct ps_option ps_common_group_options[] = {
     PS_OPTION_END,
 };
 
-const struct ps_option ps_common_type_options[] = {
+/* Rows of interceptors and selectors: only `type`. */
+static const struct ps_option type_options[] = {
     {.key = "type", .type = PS_OPTION_TEXT, .help = "its type: an alias or a class name"},
     PS_OPTION_END,
 };
@@ -79,7 +80,6 @@ const struct ps_option *const ps_common_source[] = {ps_common_source_options, ps
                                                     ps_common_engine_options, NULL};
 const struct ps_option *const ps_common_sink[] = {ps_common_sink_options, ps_sink_common_rows,
                                                   ps_common_engine_options, NULL};
-const struct ps_option *const ps_common_interceptor[] = {ps_common_type_options, ps_common_engine_options,
-                                                         NULL};
-const struct ps_option *const ps_common_channel[] = {ps_common_channel_options, NULL};
-const struct ps_option *const ps_common_type[] = {ps_common_type_options, NULL};
+const struct ps_option *const ps_common_interceptor[] = {type_options, ps_common_engine_options, NULL};
+const struct ps_option *const ps_common_channel[] = {channel_options, NULL};
+const struct ps_option *const ps_common_type[] = {type_options, NULL};

@@ -28,9 +28,7 @@ struct ps_common_group {
 
 extern const struct ps_option ps_common_source_options[];
 extern const struct ps_option ps_common_sink_options[];
-extern const struct ps_option ps_common_channel_options[];
 extern const struct ps_option ps_common_group_options[];
-extern const struct ps_option ps_common_type_options[]; /* interceptors, selectors: only `type` */
 
 /* `penstock.engine` of sources, sinks and interceptors that have no such row of their own (conf/validate/engine.c). */
 extern const struct ps_option ps_common_engine_options[];

@@ -26,7 +26,7 @@ struct ps_bytes_node {
     uint64_t ascii[2];
     bool high, high_all, replacement;
     bool edge;   /* CHARACTER at an end of the expression: one byte of it is enough */
-    bool atomic; /* Java does not backtrack into it: a loss, unless nothing follows */
+    bool atomic; /* Java does not backtrack into it: inexact over bytes, unless nothing follows */
     char text[5];
     uint32_t min, max;
     enum ps_regex_exactness loss;
@@ -38,9 +38,6 @@ struct ps_bytes_node {
  * expression, or EMPTY when nothing is left. */
 struct ps_bytes_node *ps_bytes_trim(struct ps_arena *arena, struct ps_bytes_node *root,
                                     enum ps_regex_exactness *loss);
-
-/* Returns whether the node matches the empty text anywhere. */
-bool ps_bytes_nullable(const struct ps_bytes_node *node);
 
 /* Returns whether the node is one class with + or *, which is printed as one class of bytes. */
 bool ps_bytes_is_run(const struct ps_bytes_node *node);

@@ -2,22 +2,23 @@
  * counts, not where it begins and ends. Called while translating; pure. */
 #include "regex/java/bytes.h"
 
-bool ps_bytes_nullable(const struct ps_bytes_node *node)
+/* Returns whether the node matches the empty text anywhere. */
+static bool is_nullable(const struct ps_bytes_node *node)
 {
     const struct ps_bytes_node *child = node->child;
     switch (node->kind) {
     case PS_BYTES_EMPTY:
         return node->loss == PS_REGEX_EXACT;
     case PS_BYTES_CONCAT:
-        while (child != NULL && ps_bytes_nullable(child))
+        while (child != NULL && is_nullable(child))
             child = child->next;
         return child == NULL && node->loss == PS_REGEX_EXACT;
     case PS_BYTES_EITHER:
-        while (child != NULL && !ps_bytes_nullable(child))
+        while (child != NULL && !is_nullable(child))
             child = child->next;
         return child != NULL;
     case PS_BYTES_REPEAT:
-        return node->min == 0 || ps_bytes_nullable(child);
+        return node->min == 0 || is_nullable(child);
     default:
         return false;
     }
@@ -81,7 +82,7 @@ static void trim_children(struct trimmer *trimmer, struct ps_bytes_node **childr
             }
             return;
         }
-        if (!ps_bytes_nullable(child)) {
+        if (!is_nullable(child)) {
             children[at] = trim(trimmer, child);
             return;
         }

@@ -36,9 +36,6 @@ struct ps_matcher {
     bool replaces_ff;
 };
 
-/* Returns the size of one worker's scratch. */
-uint64_t ps_matcher_scratch_bytes(const struct ps_matcher *matcher);
-
 /* ---- regex/matcher/plan.c: the patterns that go to Hyperscan, and their form there ---- */
 
 /* Fills in Hyperscan's expression for a pattern, without its id. Returns false if there is none. Owns: the caller

@@ -99,6 +99,20 @@ static enum ps_status open_database(struct ps_matcher *matcher, const struct ps_
     return answer->built.bytes == NULL || matcher->hyperscan != NULL ? PS_OK : PS_FAIL;
 }
 
+static uint32_t hit_room(const struct ps_matcher *matcher)
+{
+    return matcher->expression_count > PS_MATCHER_HITS_MAX ? matcher->expression_count : PS_MATCHER_HITS_MAX;
+}
+
+/* Returns the size of one worker's scratch. */
+static uint64_t size_of_scratch(const struct ps_matcher *matcher)
+{
+    uint64_t bytes = sizeof(struct ps_matcher_scratch) + PS_MATCHER_STAGING_BYTES +
+                     hit_room(matcher) * sizeof(uint64_t) + matcher->expression_count * sizeof(uint32_t) +
+                     matcher->count * sizeof(uint32_t);
+    return bytes + (matcher->hyperscan == NULL ? 0 : ps_hyperscan_scratch_bytes(matcher->hyperscan));
+}
+
 struct ps_matcher *ps_matcher_create(const struct ps_regex *const *patterns, uint32_t count,
                                      const struct ps_matcher_options *options,
                                      struct ps_matcher_report *report, struct ps_err *err)
@@ -126,7 +140,7 @@ struct ps_matcher *ps_matcher_create(const struct ps_regex *const *patterns, uin
         ps_matcher_settle(matcher, &plan, answer.built.outcomes);
         report->database_bytes =
             matcher->hyperscan == NULL ? 0 : ps_hyperscan_database_bytes(matcher->hyperscan);
-        report->scratch_bytes = ps_matcher_scratch_bytes(matcher);
+        report->scratch_bytes = size_of_scratch(matcher);
     }
     ps_compile_answer_fini(&answer);
     ps_matcher_plan_fini(&plan);
@@ -149,24 +163,6 @@ void ps_matcher_destroy(struct ps_matcher *matcher)
     free(matcher->pcre2);
     free(matcher->empty);
     free(matcher);
-}
-
-uint32_t ps_matcher_count(const struct ps_matcher *matcher)
-{
-    return matcher->count;
-}
-
-static uint32_t hit_room(const struct ps_matcher *matcher)
-{
-    return matcher->expression_count > PS_MATCHER_HITS_MAX ? matcher->expression_count : PS_MATCHER_HITS_MAX;
-}
-
-uint64_t ps_matcher_scratch_bytes(const struct ps_matcher *matcher)
-{
-    uint64_t bytes = sizeof(struct ps_matcher_scratch) + PS_MATCHER_STAGING_BYTES +
-                     hit_room(matcher) * sizeof(uint64_t) + matcher->expression_count * sizeof(uint32_t) +
-                     matcher->count * sizeof(uint32_t);
-    return bytes + (matcher->hyperscan == NULL ? 0 : ps_hyperscan_scratch_bytes(matcher->hyperscan));
 }
 
 struct ps_matcher_scratch *ps_matcher_scratch_create(const struct ps_matcher *matcher, struct ps_err *err)

@@ -58,7 +58,6 @@ struct ps_matcher *ps_matcher_create(const struct ps_regex *const *patterns, uin
                                      const struct ps_matcher_options *options,
                                      struct ps_matcher_report *report, struct ps_err *err);
 void ps_matcher_destroy(struct ps_matcher *matcher);
-uint32_t ps_matcher_count(const struct ps_matcher *matcher);
 
 /* Describes which engine decides about one expression: "Hyperscan", "Hyperscan, confirmed by PCRE2 where the
  * text is not plain ASCII", "PCRE2 alone: ...". For `check` and `rules explain`. Compiles only this

@@ -130,7 +130,6 @@ bool ps_rules_block_has_more(struct rules_parser *parser, const char *kind, cons
                              struct ps_rules_place place);
 /* Skips from the statement that began at `from` to the next one of the block, or to its end. */
 void ps_rules_recover(struct rules_parser *parser, bool in_rule, struct ps_rules_place from);
-extern const char *const ps_rules_file_words[]; /* keywords that begin a statement of a file */
 
 /* ---- rules/condition.c, rules/action.c, rules/template.c, rules/cases.c ---- */
 struct ps_condition *ps_rules_take_condition(struct rules_parser *parser);

@@ -11,7 +11,8 @@
 #define PRIORITY_MAX 1000000
 #define ERRORS_MAX 10000U /* after this many errors, the rest of the file is not parsed */
 
-const char *const ps_rules_file_words[] = {"rule", "test", "include", "mode", "default", NULL};
+/* Keywords that begin a statement of a file. */
+static const char *const file_words[] = {"rule", "test", "include", "mode", "default", NULL};
 
 /* ---- tokens ---- */
 
@@ -113,7 +114,7 @@ const char *ps_rules_take_name(struct rules_parser *parser, const char *what, bo
         return NULL;
     }
     if (reserved && token->kind == TOKEN_WORD &&
-        (is_one_of(token, ps_rules_action_words) || is_one_of(token, ps_rules_file_words) ||
+        (is_one_of(token, ps_rules_action_words) || is_one_of(token, file_words) ||
          ps_rules_token_is(token, "expect") || ps_rules_at_header(parser))) {
         ps_rules_expected(parser, what,
                           ps_arena_format(parser->arena,
@@ -219,7 +220,7 @@ bool ps_rules_take_channels(struct rules_parser *parser, struct ps_rules_channel
 /* A keyword of the file level at the start of a line ends every block: a brace is missing. */
 static bool at_file_word(const struct rules_parser *parser)
 {
-    return parser->token.first_on_line && is_one_of(&parser->token, ps_rules_file_words);
+    return parser->token.first_on_line && is_one_of(&parser->token, file_words);
 }
 
 /* Words that may begin a line in the middle of a statement. */
@@ -501,8 +502,8 @@ static void statement_missing(struct rules_parser *parser)
     if (parser->token.kind == TOKEN_WORD) {
         struct ps_nearest nearest;
         ps_nearest_init(&nearest, ps_rules_word(parser));
-        for (size_t i = 0; ps_rules_file_words[i] != NULL; i++)
-            ps_nearest_offer(&nearest, ps_rules_file_words[i]);
+        for (size_t i = 0; file_words[i] != NULL; i++)
+            ps_nearest_offer(&nearest, file_words[i]);
         if (nearest.word != NULL)
             cure = ps_arena_format(parser->arena, "did you mean `%s`?", nearest.word);
         else if (is_one_of(&parser->token, ps_rules_action_words))

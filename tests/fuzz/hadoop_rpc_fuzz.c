@@ -17,7 +17,6 @@ static const ProtobufCMessageDescriptor *const messages[] = {
     &ps_hadoop__get_listing_response__descriptor,
     &ps_hadoop__get_block_locations_response__descriptor,
     &ps_hadoop__get_data_encryption_key_response__descriptor,
-    &ps_hadoop__get_delegation_token_response__descriptor,
     &ps_hadoop__rpc_sasl__descriptor,
 };
 

@@ -39,8 +39,9 @@ static const char *current_key(const char *key)
     return key;
 }
 
-struct ps_hadoop_entry *ps_hadoop_configuration_entry(const struct ps_hadoop_configuration *configuration,
-                                                      const char *key)
+/* Returns the entry of a key, by its old or new name; NULL if there is none. */
+static struct ps_hadoop_entry *find_entry(const struct ps_hadoop_configuration *configuration,
+                                          const char *key)
 {
     key = current_key(key);
     for (size_t i = 0; configuration != NULL && i < configuration->count; i++) {
@@ -62,7 +63,7 @@ void ps_hadoop_configuration_set(struct ps_hadoop_configuration *configuration, 
                                  const char *value, const char *place, bool final)
 {
     const char *purpose = "Hadoop's configuration";
-    struct ps_hadoop_entry *entry = ps_hadoop_configuration_entry(configuration, key);
+    struct ps_hadoop_entry *entry = find_entry(configuration, key);
     if (entry != NULL && entry->final)
         return;
     if (entry != NULL) {
@@ -122,7 +123,7 @@ static const char *variable(const struct ps_hadoop_configuration *configuration,
         return getenv("HOME");
     if (strcmp(name, "java.io.tmpdir") == 0)
         return "/tmp";
-    const struct ps_hadoop_entry *entry = ps_hadoop_configuration_entry(configuration, name);
+    const struct ps_hadoop_entry *entry = find_entry(configuration, name);
     return entry != NULL ? entry->written : NULL;
 }
 
@@ -177,14 +178,14 @@ static enum ps_status expand(const struct ps_hadoop_configuration *configuration
 
 const char *ps_hadoop_configuration_text(const struct ps_hadoop_configuration *configuration, const char *key)
 {
-    const struct ps_hadoop_entry *entry = ps_hadoop_configuration_entry(configuration, key);
+    const struct ps_hadoop_entry *entry = find_entry(configuration, key);
     return entry != NULL && entry->value[0] != '\0' ? entry->value : NULL;
 }
 
 const char *ps_hadoop_configuration_place(const struct ps_hadoop_configuration *configuration,
                                           const char *key)
 {
-    const struct ps_hadoop_entry *entry = ps_hadoop_configuration_entry(configuration, key);
+    const struct ps_hadoop_entry *entry = find_entry(configuration, key);
     return entry != NULL ? entry->place : NULL;
 }
 

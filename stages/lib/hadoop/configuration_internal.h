@@ -16,9 +16,6 @@ struct ps_hadoop_configuration {
     size_t count, room;
 };
 
-/* Returns the entry of a key, by its old or new name; NULL if there is none. */
-struct ps_hadoop_entry *ps_hadoop_configuration_entry(const struct ps_hadoop_configuration *configuration,
-                                                      const char *key);
 /* Sets a key, unless it is final. Copies `place` and the texts. */
 void ps_hadoop_configuration_set(struct ps_hadoop_configuration *configuration, const char *key,
                                  const char *value, const char *place, bool final);

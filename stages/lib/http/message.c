@@ -380,11 +380,6 @@ void ps_http_message_unchunk(const struct ps_http_message *message, const char *
     (void)http_parser_execute(&parser, &copy, data, message->length);
 }
 
-const char *ps_http_message_method(const struct ps_http_message *message)
-{
-    return http_method_str((enum http_method)message->parser.method);
-}
-
 const char *ps_http_status_text(unsigned status)
 {
     switch (status) {

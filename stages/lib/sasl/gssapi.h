@@ -77,8 +77,6 @@ struct ps_gss_initiator_settings {
  * control; any if `build` does not wait. */
 enum ps_status ps_gss_initiator_build(struct ps_gss_initiator **initiator,
                                       const struct ps_gss_initiator_settings *settings, struct ps_err *err);
-/* Waits longer for the first tickets. Thread: that of ps_gss_initiator_build, before others use it. */
-void ps_gss_initiator_wait(struct ps_gss_initiator *initiator, uint32_t timeout_ms);
 /* NULL is allowed. Does not wait for a KDC. */
 void ps_gss_initiator_teardown(struct ps_gss_initiator *initiator);
 /* Takes a context and its first token, which the caller then owns, and begins the next one. Returns NULL with

@@ -173,6 +173,12 @@ static void note_answer(struct ps_gss_initiator *initiator, struct preparation *
         initiator->ready = answer;
 }
 
+static void wait_for_tickets(struct ps_gss_initiator *initiator, uint32_t timeout_ms)
+{
+    if (initiator->ready == NULL)
+        note_answer(initiator, ps_helper_wait(initiator->helper, timeout_ms));
+}
+
 enum ps_status ps_gss_initiator_build(struct ps_gss_initiator **built,
                                       const struct ps_gss_initiator_settings *wanted, struct ps_err *err)
 {
@@ -192,15 +198,9 @@ enum ps_status ps_gss_initiator_build(struct ps_gss_initiator **built,
     *initiator = (struct ps_gss_initiator){.helper = helper, .maker = maker, .ready = &maker->preparation};
     pthread_mutex_init(&initiator->lock, NULL);
     ask(initiator);
-    ps_gss_initiator_wait(initiator, wanted->wait_ms);
+    wait_for_tickets(initiator, wanted->wait_ms);
     *built = initiator;
     return PS_OK;
-}
-
-void ps_gss_initiator_wait(struct ps_gss_initiator *initiator, uint32_t timeout_ms)
-{
-    if (initiator->ready == NULL)
-        note_answer(initiator, ps_helper_wait(initiator->helper, timeout_ms));
 }
 
 void ps_gss_initiator_teardown(struct ps_gss_initiator *initiator)

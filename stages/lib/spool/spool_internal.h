@@ -44,9 +44,6 @@ struct ps_spool {
 bool ps_spool_list(struct ps_spool *spool);
 void ps_spool_list_free(struct ps_spool *spool);
 
-/* Returns the file's path relative to spoolDir. */
-const char *ps_spool_below(const struct ps_spool *spool, const char *path);
-
 /* Makes the path of the file's marker in the tracker directory. Returns false when it is too long. */
 bool ps_spool_marker(const struct ps_spool *spool, const char *path, char *out, size_t room);
 

@@ -71,7 +71,8 @@ void ps_calls_end(struct ps_calls *calls, struct ps_call *call)
     calls->free = call->index + 1;
 }
 
-struct ps_call *ps_calls_find(struct ps_calls *calls, uint64_t origin)
+/* Returns a call by its number (ps_call_origin); NULL if it has ended. */
+static struct ps_call *find_call(struct ps_calls *calls, uint64_t origin)
 {
     uint32_t index = (uint32_t)origin;
     if (index / CHUNK >= calls->chunk_count)
@@ -82,7 +83,7 @@ struct ps_call *ps_calls_find(struct ps_calls *calls, uint64_t origin)
 
 struct ps_call *ps_calls_count_off(struct ps_calls *calls, const struct ps_ticket *ticket)
 {
-    struct ps_call *call = ps_calls_find(calls, ticket->origin);
+    struct ps_call *call = find_call(calls, ticket->origin);
     if (call == NULL || ticket->events == 0)
         return NULL;
     PS_ASSERT(call->left >= ticket->events);

@@ -50,8 +50,6 @@ static inline bool ps_call_is_decided(const struct ps_call *call)
 
 /* Returns a call by its index, which must be one that a call had; the call may have ended. */
 struct ps_call *ps_calls_at(struct ps_calls *calls, uint32_t index);
-/* Returns a call by its number (ps_call_origin); NULL if it has ended. */
-struct ps_call *ps_calls_find(struct ps_calls *calls, uint64_t origin);
 /* Subtracts the events of a ticket whose batch is answered. Returns their call; NULL: it has ended, or the ticket
  * has no events. */
 struct ps_call *ps_calls_count_off(struct ps_calls *calls, const struct ps_ticket *ticket);

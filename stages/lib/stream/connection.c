@@ -98,6 +98,9 @@ static bool admit(struct ps_stream *stream, struct ps_connection *connection)
     return open;
 }
 
+/* Holds a new connection until its peer's name is known, if options.names is set. */
+static void ask_name(struct ps_stream *stream, struct ps_connection *connection);
+
 struct ps_connection *ps_connection_open(struct ps_stream *stream, int fd, uint16_t listener,
                                          const struct ps_address *peer, struct ps_buffer *memory,
                                          const struct ps_now *now)
@@ -142,7 +145,7 @@ struct ps_connection *ps_connection_open(struct ps_stream *stream, int fd, uint1
         ps_connection_set_deadline(stream, connection, now->mono_ns + HANDSHAKE_NS);
     stream->open_count++;
     ps_gauge_set(stream->port->counters, PS_COUNTER_OpenConnectionCount, stream->open_count);
-    ps_connection_ask_name(stream, connection);
+    ask_name(stream, connection);
     if (!connection->held)
         (void)admit(stream, connection);
     return connection;
@@ -372,7 +375,7 @@ static bool find_name(struct ps_stream *stream, struct ps_connection *connection
     return true;
 }
 
-void ps_connection_ask_name(struct ps_stream *stream, struct ps_connection *connection)
+static void ask_name(struct ps_stream *stream, struct ps_connection *connection)
 {
     connection->host = connection->ip; /* until the name is known, or if there is none */
     if (stream->names == NULL || find_name(stream, connection))

@@ -29,8 +29,6 @@ bool ps_connection_flush(struct ps_stream *stream, struct ps_connection *connect
 bool ps_connection_linger(struct ps_stream *stream, struct ps_connection *connection);
 void ps_connection_set_deadline(struct ps_stream *stream, struct ps_connection *connection, uint64_t at_ns);
 
-/* Holds a new connection until its peer's name is known, if options.names is set. */
-void ps_connection_ask_name(struct ps_stream *stream, struct ps_connection *connection);
 void ps_stream_poll_names(struct ps_stream *stream);
 /* Called when the connection's deadline has passed: a held connection continues without a name; any other is
  * closed, also one that is not watched. */

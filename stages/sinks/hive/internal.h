@@ -172,8 +172,6 @@ void ps_hive_abort(struct ps_hive_sink *sink, const int64_t *txns, size_t count)
 /* Returns the number of transactions whose abort was not answered. */
 size_t ps_hive_aborts_left(const struct ps_hive_sink *sink);
 
-/* look.c: checks whether the table is still the same; if not, reports to the engine that the sink has failed. */
-void ps_hive_look(struct ps_hive_sink *sink);
 /* For a plain table: returns whether the last look is recent enough to write events. If not, a look is in flight, and its end sets
  * `goes_on`. Returns true while the metastore does not answer. */
 bool ps_hive_look_is_fresh(struct ps_hive_sink *sink);

@@ -29,6 +29,9 @@ static void change(struct ps_hive_sink *sink, const char *what)
     ps_port_failed(sink->port, &err);
 }
 
+/* Begins to check whether the table is still the same. If not, `looked` reports to the engine that the sink has failed. */
+static void begin_look(struct ps_hive_sink *sink);
+
 /* Commits transactions that waited for this look, because the table is the same. */
 static void go_on(struct ps_hive_sink *sink)
 {
@@ -44,7 +47,7 @@ static void go_on(struct ps_hive_sink *sink)
         }
     }
     if (others_wait)
-        ps_hive_look(sink);
+        begin_look(sink);
 }
 
 static void looked(void *sink_, const struct ps_hive_answer *answer)
@@ -74,7 +77,7 @@ static void looked(void *sink_, const struct ps_hive_answer *answer)
     ps_port_troubled(sink->port, &err);
 }
 
-void ps_hive_look(struct ps_hive_sink *sink)
+static void begin_look(struct ps_hive_sink *sink)
 {
     const struct ps_hive_request request = ps_hive_request_of(sink);
     bool rests = sink->look_failures > 0 && sink->now.mono_ns < sink->look_ns;
@@ -96,7 +99,7 @@ bool ps_hive_look_is_fresh(struct ps_hive_sink *sink)
         return sink->look_failures > 0 || now_ns >= sink->look_began_ns + LOOK_WAIT_NS;
     if (sink->look_failures > 0 || now_ns < sink->look_began_ns + FRESH_NS)
         return true;
-    ps_hive_look(sink);
+    begin_look(sink);
     return false;
 }
 
@@ -112,14 +115,14 @@ uint64_t ps_hive_look_due(struct ps_hive_sink *sink)
         sink->look_ns = sink->now.mono_ns + LOOK_NS;
     if (sink->now.mono_ns < sink->look_ns)
         return sink->look_ns;
-    ps_hive_look(sink);
+    begin_look(sink);
     return PS_NEVER;
 }
 
 void ps_hive_txn_look(struct ps_hive_txn *txn)
 {
     txn->look = txn->sink->looks_begun + 1;
-    ps_hive_look(txn->sink);
+    begin_look(txn->sink);
 }
 
 bool ps_hive_txn_is_seen(const struct ps_hive_txn *txn)

@@ -100,7 +100,9 @@ static enum ps_status check_access(const char *path, const struct stat *about, s
     return PS_OK;
 }
 
-bool ps_secret_file_read(const char *path, uint8_t *bytes, size_t room, size_t *length, struct ps_err *err)
+/* Reads at most `room` bytes of a file with a secret, which must be a regular file of root or of the process's user that others can
+ * neither read nor write, and the group cannot write. Returns false with the reason, which names the file. The caller overwrites the bytes. */
+static bool read_secret(const char *path, uint8_t *bytes, size_t room, size_t *length, struct ps_err *err)
 {
     struct stat about;
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
@@ -136,7 +138,7 @@ enum ps_status ps_key_file_add(struct ps_key_ring *ring, const char *name, const
     uint8_t bytes[PS_KEY_FILE_BYTES_MAX], key[PS_KEY_BYTES_MAX];
     size_t length;
     enum ps_status status = PS_FAIL;
-    if (ps_secret_file_read(path, bytes, sizeof bytes, &length, err)) {
+    if (read_secret(path, bytes, sizeof bytes, &length, err)) {
         struct ps_err reason = {0};
         size_t found = ps_key_file_parse(bytes, length, key, &reason);
         status = found > 0 ? ps_key_ring_add(ring, name, key, found, err)
@@ -150,7 +152,7 @@ enum ps_status ps_key_file_add(struct ps_key_ring *ring, const char *name, const
 bool ps_password_file_read(const char *path, char *password, size_t room, struct ps_err *err)
 {
     size_t length;
-    if (!ps_secret_file_read(path, (uint8_t *)password, room - 1, &length, err))
+    if (!read_secret(path, (uint8_t *)password, room - 1, &length, err))
         return false;
     while (length > 0 && (unsigned char)password[length - 1] <= ' ')
         length--;

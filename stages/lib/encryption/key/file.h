@@ -17,11 +17,8 @@
  * length; 0 if there is none, with the reason, but not the bytes, in `err`. */
 size_t ps_key_file_parse(const uint8_t *bytes, size_t length, uint8_t *key, struct ps_err *err);
 
-/* Reads at most `room` bytes of a file with a secret, which must be a regular file of root or of the process's user that others can
- * neither read nor write, and the group cannot write. Returns false with the reason, which names the file. The caller overwrites the bytes. */
-bool ps_secret_file_read(const char *path, uint8_t *bytes, size_t room, size_t *length, struct ps_err *err);
-
-/* Reads the text of such a file, terminated and without leading and trailing blanks, as Flume and Hadoop do.
+/* Reads the text of a file with a secret, which must be a regular file of root or of the process's user that others can neither
+ * read nor write, and the group cannot write. The text is terminated, and without leading and trailing blanks, as Flume and Hadoop do.
  * The caller overwrites the text. */
 bool ps_password_file_read(const char *path, char *password, size_t room, struct ps_err *err);
 

@@ -61,7 +61,8 @@ struct ps_bucket *ps_bucket_table_add(struct ps_bucket_table *table, const struc
     return bucket;
 }
 
-void ps_bucket_table_remove(struct ps_bucket_table *table, struct ps_bucket *bucket)
+/* Removes the bucket from the table and frees it. */
+static void table_remove(struct ps_bucket_table *table, struct ps_bucket *bucket)
 {
     struct ps_bucket **place = &table->chains[bucket->hash & (table->chain_count - 1)];
     while (*place != bucket)
@@ -75,7 +76,7 @@ void ps_bucket_table_free(struct ps_bucket_table *table)
 {
     for (uint32_t i = 0; i < table->chain_count; i++) {
         while (table->chains[i] != NULL)
-            ps_bucket_table_remove(table, table->chains[i]);
+            table_remove(table, table->chains[i]);
     }
     free(table->chains);
     *table = (struct ps_bucket_table){.chain_count = 0};
@@ -109,7 +110,7 @@ void ps_bucket_release(struct ps_bucket_writer *sink, struct ps_bucket *bucket)
     ps_bucket_trouble_left(&bucket->trouble);
     if (bucket->counter > sink->retired_counter)
         sink->retired_counter = bucket->counter;
-    ps_bucket_table_remove(&sink->table, bucket);
+    table_remove(&sink->table, bucket);
 }
 
 void ps_bucket_retire(struct ps_bucket_writer *sink, struct ps_bucket *bucket)

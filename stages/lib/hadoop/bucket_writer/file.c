@@ -127,12 +127,16 @@ static void learnt_replicas(void *sink_, const struct ps_file_answer *answer)
         sink->replicas.asked = false;
 }
 
+/* Handles a failure of the file: its unacknowledged events wait again, before those that wait already, and the bucket
+ * rests. `answer` has the reason for the log. */
+static void fail(struct ps_bucket_file *file, const struct ps_file_answer *answer);
+
 static void created(void *file_, const struct ps_file_answer *answer)
 {
     struct ps_bucket_file *file = file_;
     struct ps_bucket_writer *sink = file->sink;
     if (answer->error != PS_FILE_OK) {
-        ps_bucket_file_fail(file, answer);
+        fail(file, answer);
         return;
     }
     file->created = true;
@@ -333,9 +337,9 @@ static void flushed(void *file_, const struct ps_file_answer *answer)
     }
     const struct ps_file_answer no_memory = {.error = PS_FILE_FAILED, .reason = "no memory to write"};
     if (answer->error != PS_FILE_OK)
-        ps_bucket_file_fail(file, answer);
+        fail(file, answer);
     else if (file->broken && file->flush_count == 0)
-        ps_bucket_file_fail(file, &no_memory);
+        fail(file, &no_memory);
 }
 
 bool ps_bucket_file_may_flush(const struct ps_bucket_file *file)
@@ -413,7 +417,7 @@ static void closed(void *file_, const struct ps_file_answer *answer)
                file->path, ps_quantity_print_count(file->acknowledged).text,
                ps_quantity_word(file->acknowledged, "event was", "events were"), answer->reason, behind);
     if (file->written.count > 0)
-        ps_bucket_file_fail(file, answer);
+        fail(file, answer);
     else
         ps_bucket_finish(file, file->acknowledged > 0 ? PS_BUCKET_RECOVER : PS_BUCKET_REMOVE);
 }
@@ -546,7 +550,7 @@ static void give_up(struct ps_bucket_file *file, const char *reason)
     end(file);
 }
 
-void ps_bucket_file_fail(struct ps_bucket_file *file, const struct ps_file_answer *answer)
+static void fail(struct ps_bucket_file *file, const struct ps_file_answer *answer)
 {
     struct ps_bucket_writer *sink = file->sink;
     struct ps_bucket *bucket = file->bucket;

@@ -163,8 +163,6 @@ struct ps_bucket *ps_bucket_table_find(const struct ps_bucket_table *table, cons
 /* Adds a bucket. Returns NULL if there is no memory. */
 struct ps_bucket *ps_bucket_table_add(struct ps_bucket_table *table, const struct ps_bucket_name *name,
                                       uint32_t hash);
-/* Removes the bucket from the table and frees it. */
-void ps_bucket_table_remove(struct ps_bucket_table *table, struct ps_bucket *bucket);
 void ps_bucket_table_free(struct ps_bucket_table *table);
 
 /* Marks the bucket as having events to write: it is pumped at the end of the cycle, or when its rest is over. */
@@ -302,9 +300,6 @@ bool ps_bucket_file_has_room(struct ps_bucket_file *file);
 void ps_bucket_file_flush(struct ps_bucket_file *file);
 /* Detaches the file from its bucket: flushes, closes and renames it in the background. */
 void ps_bucket_file_close(struct ps_bucket_file *file);
-/* Handles a failure of the file: its unacknowledged events wait again, before those that wait already, and the bucket
- * rests. `answer` has the reason for the log. */
-void ps_bucket_file_fail(struct ps_bucket_file *file, const struct ps_file_answer *answer);
 /* Forgets the unacknowledged events, because their leases go back. */
 void ps_bucket_file_forget(struct ps_bucket_file *file);
 /* Like AbstractHDFSWriter.isUnderReplicated. */

@@ -97,11 +97,6 @@ static void fill_encryption_key(struct ps_namenode_answer *answer, const Protobu
     answer->encryption_key = ((const PsHadoop__GetDataEncryptionKeyResponse *)message)->data_encryption_key;
 }
 
-static void fill_token(struct ps_namenode_answer *answer, const ProtobufCMessage *message)
-{
-    answer->token = ((const PsHadoop__GetDelegationTokenResponse *)message)->token;
-}
-
 static const struct ps_namenode_kind
     nothing = {&ps_hadoop__nothing__descriptor, fill_nothing, false, false},
     boolean = {&ps_hadoop__boolean_response__descriptor, fill_boolean, false, false},
@@ -115,8 +110,7 @@ static const struct ps_namenode_kind
     listing = {&ps_hadoop__get_listing_response__descriptor, fill_listing, true, false},
     block_locations = {&ps_hadoop__get_block_locations_response__descriptor, fill_blocks, true, false},
     encryption_key = {&ps_hadoop__get_data_encryption_key_response__descriptor, fill_encryption_key, false,
-                      false},
-    delegation_token = {&ps_hadoop__get_delegation_token_response__descriptor, fill_token, false, false};
+                      false};
 
 /* Asks again after a growing wait, because not enough datanodes have reported the last block to the namenode. */
 static void repeat(struct ps_namenode_call *call)
@@ -241,14 +235,6 @@ void ps_namenode_get_data_encryption_key(struct ps_namenode *namenode, struct ps
                                          ps_namenode_done *done)
 {
     begin_nothing(namenode, call, "getDataEncryptionKey", &encryption_key, done);
-}
-
-void ps_namenode_get_delegation_token(struct ps_namenode *namenode, struct ps_namenode_call *call,
-                                      const char *renewer, ps_namenode_done *done)
-{
-    PsHadoop__GetDelegationTokenRequest request = PS_HADOOP__GET_DELEGATION_TOKEN_REQUEST__INIT;
-    request.renewer = text(renewer);
-    begin(namenode, call, "getDelegationToken", &request.base, &delegation_token, done);
 }
 
 void ps_namenode_mkdirs(struct ps_namenode *namenode, struct ps_namenode_call *call, const char *path,

@@ -75,7 +75,6 @@ struct ps_namenode_answer {
     const PsHadoop__GetFsStatsResponse *stats;
     const PsHadoop__DirectoryListing *listing;
     const PsHadoop__DataEncryptionKey *encryption_key;
-    const PsHadoop__Token *token;
 };
 
 typedef void ps_namenode_done(struct ps_namenode_call *call, const struct ps_namenode_answer *answer);
@@ -188,6 +187,3 @@ void ps_namenode_msync(struct ps_namenode *namenode, struct ps_namenode_call *ca
 /* Sets answer->encryption_key; NULL if data transfer is not encrypted (the server's dfs.encrypt.data.transfer). */
 void ps_namenode_get_data_encryption_key(struct ps_namenode *namenode, struct ps_namenode_call *call,
                                          ps_namenode_done *done);
-/* Sets answer->token. */
-void ps_namenode_get_delegation_token(struct ps_namenode *namenode, struct ps_namenode_call *call,
-                                      const char *renewer, ps_namenode_done *done);

@@ -66,7 +66,8 @@ static void lose(struct ps_datanode_link *link, const char *what)
     link->ops->lost(link, reason);
 }
 
-bool ps_datanode_link_is_up(const struct ps_datanode_link *link)
+/* Returns whether the operation was sent. */
+static bool link_is_up(const struct ps_datanode_link *link)
 {
     return link->client.phase == PS_CLIENT_UP && link->operation == NULL;
 }
@@ -119,7 +120,7 @@ static void go_on(struct ps_datanode_link *link)
 static void socket_ready(struct ps_hadoop_watch *ready, uint32_t)
 {
     struct ps_datanode_link *link = LINK_OF(watch, ready);
-    if (ps_datanode_link_is_up(link)) {
+    if (link_is_up(link)) {
         link->ops->ready(link);
         return;
     }

@@ -80,8 +80,6 @@ static inline bool ps_datanode_link_is_closed(const struct ps_datanode_link *lin
     return link->name[0] == 0;
 }
 
-/* Returns whether the operation was sent. */
-bool ps_datanode_link_is_up(const struct ps_datanode_link *link);
 /* Returns whether the datanode is on this machine. The link must be up. */
 bool ps_datanode_link_is_local(const struct ps_datanode_link *link, const char *address);
 

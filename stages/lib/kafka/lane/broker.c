@@ -279,7 +279,7 @@ void ps_kafka_lane_broker_resolved(struct ps_kafka_lane_broker *broker, const st
     ps_kafka_lane_tell_all_down(broker->lane, gai_strerror(answer->error));
 }
 
-bool ps_kafka_lane_broker_needs_connection(const struct ps_kafka_lane_broker *broker)
+static bool needs_connection(const struct ps_kafka_lane_broker *broker)
 {
     return broker->phase == PS_KAFKA_LANE_DOWN && broker->ready != NULL && !broker->gone;
 }
@@ -499,7 +499,7 @@ void ps_kafka_lane_broker_work(struct ps_kafka_lane_broker *broker, bool ready)
 {
     struct ps_kafka_lane *lane = broker->lane;
     if (broker->phase == PS_KAFKA_LANE_DOWN && lane->now.mono_ns >= broker->rest_ns &&
-        ps_kafka_lane_broker_needs_connection(broker))
+        needs_connection(broker))
         ps_kafka_lane_broker_connect(broker);
     else if (broker->phase == PS_KAFKA_LANE_CONNECTING)
         connect_on(broker);
@@ -522,7 +522,7 @@ uint64_t ps_kafka_lane_broker_due_ns(const struct ps_kafka_lane_broker *broker)
 {
     uint64_t now_ns = broker->lane->now.mono_ns;
     if (broker->phase == PS_KAFKA_LANE_DOWN)
-        return ps_kafka_lane_broker_needs_connection(broker) ? broker->rest_ns : PS_NEVER;
+        return needs_connection(broker) ? broker->rest_ns : PS_NEVER;
     if (broker->phase == PS_KAFKA_LANE_CONNECTING)
         return broker->client.deadline_ns;
     uint64_t due_ns = deadline_ns(broker);

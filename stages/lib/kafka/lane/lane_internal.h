@@ -568,9 +568,6 @@ bool ps_kafka_lane_response(struct ps_kafka_lane_broker *broker, struct ps_kafka
                             const char *bytes, uint32_t length, char *reason);
 
 struct ps_kafka_lane_broker *ps_kafka_lane_find_node(const struct ps_kafka_lane *lane, int32_t node);
-/* Notes that a node is at this address. Returns false without memory. */
-bool ps_kafka_lane_note_broker(struct ps_kafka_lane *lane, int32_t node, const char *host, uint32_t length,
-                               int32_t port);
 
 /* ---- broker.c ---- */
 
@@ -596,4 +593,3 @@ void ps_kafka_lane_broker_resolved(struct ps_kafka_lane_broker *broker, const st
 uint64_t ps_kafka_lane_broker_due_ns(const struct ps_kafka_lane_broker *broker);
 /* Returns whether the broker has the protocol of the open transaction. The lane dies if not. */
 bool ps_kafka_lane_broker_fits(const struct ps_kafka_lane_broker *broker);
-bool ps_kafka_lane_broker_needs_connection(const struct ps_kafka_lane_broker *broker);

@@ -179,9 +179,10 @@ static bool is_at(const struct ps_kafka_lane_broker *broker, const char *host, u
            memcmp(broker->host, host, length) == 0;
 }
 
-/* A broker that moved is another one; one that was only in bootstrap.servers is the node at its address. */
-bool ps_kafka_lane_note_broker(struct ps_kafka_lane *lane, int32_t node, const char *host, uint32_t length,
-                               int32_t port)
+/* Notes that a node is at this address. A broker that moved is another one; one that was only in bootstrap.servers is
+ * the node at its address. Returns false without memory. */
+static bool note_broker(struct ps_kafka_lane *lane, int32_t node, const char *host, uint32_t length,
+                        int32_t port)
 {
     struct ps_kafka_lane_broker *broker = lane->brokers;
     while (broker != NULL && (broker->node != node || !is_at(broker, host, length, port)))
@@ -233,8 +234,7 @@ static bool read_brokers(struct ps_kafka_lane *lane, struct ps_wire_in *in)
          broker = broker->next)
         broker->gone = broker->node >= 0 && broker->node < PS_KAFKA_LANE_COORDINATOR / 2;
     for (uint32_t i = 0; i < count; i++) {
-        if (!read_broker(&list, &is) ||
-            !ps_kafka_lane_note_broker(lane, is.node, is.host, is.length, is.port))
+        if (!read_broker(&list, &is) || !note_broker(lane, is.node, is.host, is.length, is.port))
             return false;
     }
     return true;
@@ -366,7 +366,7 @@ static bool coordinator(struct ps_kafka_lane *lane, const struct ps_kafka_lane_r
     for (struct ps_kafka_lane_broker *broker = lane->brokers; broker != NULL; broker = broker->next)
         broker->gone |=
             lane->reader != NULL && usable && broker->node == node && !is_at(broker, host, length, port);
-    if (error == 0 && node >= 0 && usable && ps_kafka_lane_note_broker(lane, node, host, length, port)) {
+    if (error == 0 && node >= 0 && usable && note_broker(lane, node, host, length, port)) {
         asked->node = node;
         asked->failures = ps_kafka_lane_find_node(lane, node)->failures;
         return true;

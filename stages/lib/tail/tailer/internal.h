@@ -284,8 +284,6 @@ void ps_tail_text_remembered(struct ps_tailer *tailer, struct ps_tail_log *log, 
                              const struct ps_tail_stamp *stamp, int64_t text);
 /* Asks for the file to be opened in its turn, because it changed. */
 void ps_tail_text_ask(struct ps_tailer *tailer, struct ps_tail_log *log);
-/* Handles a file whose text differs from the bytes that were read. */
-void ps_tail_text_other(struct ps_tailer *tailer, struct ps_tail_log *log);
 
 /* Keeps the position of a text that is not read on, because penstock.decompress was changed, and logs it. */
 void ps_tail_text_left(struct ps_tailer *tailer, struct ps_tail_log *log);

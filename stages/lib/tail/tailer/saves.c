@@ -151,7 +151,8 @@ static bool save_prepare(struct ps_tailer *tailer)
     return saves->changed.count <= STEP_MAX;
 }
 
-void ps_tail_save(struct ps_tailer *tailer)
+/* Asks the thread to write the positions, unless a save is under way. */
+static void start_save(struct ps_tailer *tailer)
 {
     struct ps_tail_saves *saves = &tailer->saves;
     if (saves->saving || !tailer->remembered.loaded)
@@ -186,7 +187,7 @@ void ps_tail_save_at_end(struct ps_tailer *tailer)
 {
     tailer->saves.again_ns = tailer->now_ns + ps_tail_saves_wait_ns(&tailer->saves);
     tailer->saves.tries++;
-    ps_tail_save(tailer);
+    start_save(tailer);
 }
 
 uint64_t ps_tail_saves_tick(struct ps_tailer *tailer)
@@ -205,6 +206,6 @@ uint64_t ps_tail_saves_tick(struct ps_tailer *tailer)
     if (!save_prepare(tailer))
         return tailer->now_ns;
     saves->due_ns = tailer->now_ns + tailer->settings->save_ns;
-    ps_tail_save(tailer);
+    start_save(tailer);
     return PS_NEVER;
 }

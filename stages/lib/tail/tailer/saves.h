@@ -14,16 +14,14 @@ struct ps_tail_saves {
     bool dirty, saving, failed;                  /* `failed`: the last save */
     uint64_t due_ns;                             /* time of the next save; 0: none is due */
     unsigned tries;                              /* failed saves at the end */
-    uint64_t again_ns;                           /* time of the next of these */
+    uint64_t again_ns;                           /* time of the next such save */
 };
 
-/* Asks the thread to write the positions, unless a save is under way. */
-void ps_tail_save(struct ps_tailer *tailer);
 /* Saves once more at the end. */
 void ps_tail_save_at_end(struct ps_tailer *tailer);
-/* Returns whether the last save, which failed, is tried again at the end: without it, a passing failure would deliver lines twice. */
+/* Returns whether a failed last save is tried again: otherwise a short failure would make lines come twice. */
 bool ps_tail_saves_again(const struct ps_tail_saves *saves);
-/* Returns how long that waits. */
+/* Returns the wait before the next try. */
 uint64_t ps_tail_saves_wait_ns(const struct ps_tail_saves *saves);
 /* Saves when it is time. Returns when to call it again. */
 uint64_t ps_tail_saves_tick(struct ps_tailer *tailer);

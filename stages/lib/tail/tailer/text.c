@@ -102,7 +102,8 @@ static void done(struct ps_tailer *tailer, struct ps_tail_log *log)
     ps_tail_log_changed(tailer, log);
 }
 
-void ps_tail_text_other(struct ps_tailer *tailer, struct ps_tail_log *log)
+/* Handles a file whose text differs from the bytes that were read. */
+static void text_differs(struct ps_tailer *tailer, struct ps_tail_log *log)
 {
     if (log->resolved)
         ps_log(PS_LOG_INFO, tailer->port->component,
@@ -202,7 +203,7 @@ static void surveyed(struct ps_tailer *tailer, struct ps_tail_log *log, const st
     } else if (is_known(log, survey)) {
         log->unreadable = false;
     } else {
-        ps_tail_text_other(tailer, log);
+        text_differs(tailer, log);
         ps_tail_text_ask(tailer, log);
     }
 }
@@ -389,7 +390,7 @@ bool ps_tail_text_opened(struct ps_tailer *tailer, struct ps_tail_log *log,
         return true;
     }
     if (!same)
-        ps_tail_text_other(tailer, log);
+        text_differs(tailer, log);
     log->text.kind = opening->kind;
     if (opening->kind == PS_COMPRESSION_NONE)
         return false;
