@@ -5,9 +5,10 @@
 
 #include "core/option.h"
 
-/* The `type` of the component that is a whole flow (conf/validate/flow.h), and the key of a Java source that says how many of its
- * first interceptors run with it (conf/validate/engine.h). The key of a Java source or sink with the transactionCapacity of each of its channels, as
- * Flume compares it with the batch size of a class: names and numbers ("c1 100 c2 1000"). The host's Java code has the same texts. */
+/* The `type` of the component that is a whole flow (conf/validate/flow.h), and the key of a Java source that says how many of its first
+ * interceptors run with it (conf/validate/engine.h). PS_JAVA_CAPACITIES_KEY has the transactionCapacity of each channel of a Java source or sink,
+ * as names and numbers ("c1 100 c2 1000"): the host compares them with the batch size of the class, as Flume does. The host's Java code has the
+ * same texts. */
 #define PS_JAVA_FLOW_CLASS "org.apache.flume.node.Application"
 #define PS_JAVA_CHAIN_KEY "penstock.interceptors"
 #define PS_JAVA_CAPACITIES_KEY "penstock.transactionCapacities"

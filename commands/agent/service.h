@@ -40,7 +40,7 @@ struct service {
         struct ps_err err;
         bool changed;
         struct ps_problems failures; /* of the trials of the new plan's components */
-        const char *failed;          /* the component that the last of them is about */
+        const char *failed;          /* the component of the last one */
     } job;                           /* of the helper thread; one at a time */
 };
 

@@ -60,7 +60,8 @@ static bool work(struct ps_rpc_link *link)
     return ps_rpc_client_work(&link->client, &answers, ps_clock_now().mono_ns);
 }
 
-/* Waits for the socket, a deadline or an interrupt, and works. `failure`: the status when that fails. */
+/* Waits for the socket, a deadline or an interrupt, then sends and receives. `failure`: the status to be returned
+ * if that fails. */
 static int cycle(struct ps_rpc_link *link, const struct ps_rpc_patience *patience, int failure,
                  struct ps_err *err)
 {

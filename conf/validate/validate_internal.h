@@ -45,8 +45,8 @@ struct ps_place ps_validation_place(struct ps_validation *validation, const stru
 bool ps_validation_batch_fits(struct ps_validation *validation, const struct ps_conf_part *part,
                               const char *prefix, const struct ps_conf_channel *channel);
 
-/* Tells a source or sink that is a Java class the transactionCapacity of its channels, which exist: the host compares it with the batch size of
- * the class, which only the class knows. Before the part is bound. */
+/* Adds a key with the transactionCapacity of each of its channels to a source or sink that is a Java class. The host compares them with the
+ * batch size, which only the class knows. The channels exist. Called before the part is bound. */
 void ps_validation_tell_capacities(struct ps_validation *validation, struct ps_conf_part *part,
                                    const char *const *channels, size_t count);
 

@@ -306,7 +306,7 @@ static bool kafka_yields_positions(void *plan_, struct ps_err *err)
         return false;
     }
     if (strlen(group_of(plan)) > GROUP_BYTES_MAX) {
-        ps_err_set(err, "a kafka.consumer.group.id of more than %u bytes", GROUP_BYTES_MAX);
+        ps_err_set(err, "kafka.consumer.group.id has more than %u bytes", GROUP_BYTES_MAX);
         return false;
     }
     plan->sink_commits = true;

@@ -117,7 +117,7 @@ static void test_windows_that_are_over(void **state)
     assert_ptr_equal(ps_log_limit_owing(&limit, begin + PS_LOG_LIMIT_WINDOW_NS, false), entry);
 }
 
-/* The text that is kept is cut to what has room with its end. */
+/* The text is cut so that it fits with its terminator. */
 static void test_text_of_a_line(void **state)
 {
     static struct ps_log_limit_entry one;

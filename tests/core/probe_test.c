@@ -79,7 +79,8 @@ static void test_room(void **state)
     assert_int_equal(directory_tried(full, true).result, PS_PROBED_OK);
 }
 
-/* The room that a component must leave counts for `check` with and without --probe. */
+/* A component must leave some room: `check` reports that there is less, with and without --probe. A reload does
+ * not. */
 static void test_room_that_must_be_left(void **state)
 {
     static const struct {

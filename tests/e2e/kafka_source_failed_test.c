@@ -163,7 +163,7 @@ static void test_agent_opens_it_again(void **state)
     pid_t agent = start_agent(program, path, port);
     await_committed(&cluster, RECORDS);
     await_answer(port, "/readyz", "\r\n\r\nok");
-    fence(&cluster, 16); /* as often as it is opened, so that no moment must be met */
+    fence(&cluster, 16); /* each time that it is opened, so that the test needs no exact moment */
     await_answer(port, "/readyz", "source r1 is not open: Kafka: the consumer cannot continue: ");
     fill(&cluster, RECORDS);
     rd_kafka_mock_clear_request_errors(cluster.handle, HEARTBEAT);

@@ -1,7 +1,7 @@
-"""Which tests of a build with many bugs (run.py --together) reach the function of each, and what they say of it: run.py --parts.
+"""Finds the tests that call the function of each bug, in a build with many bugs (run.py --together), and runs only these: run.py --parts.
 
-Every test runs once without a bug, with PS_MUTANT=-1: each function that has bugs then writes their numbers to the file PS_MUTANT_REACHED names.
-A bug is asked of the tests that reach its function alone, those of its file first and then the shortest, without ctest, several bugs at a time."""
+Every test runs once without a bug, with PS_MUTANT=-1: each function that has bugs then writes their numbers to the file that PS_MUTANT_REACHED names.
+For each bug, only tests that call its function are run: first those of its file, then the shortest ones; without ctest, several bugs at a time."""
 import concurrent.futures
 import json
 import os
@@ -33,7 +33,7 @@ class Asker:
         except subprocess.TimeoutExpired:
             status = 124
         try:
-            os.killpg(child.pid, signal.SIGKILL)  # it, or what it left behind
+            os.killpg(child.pid, signal.SIGKILL)  # the test, or processes that it left behind
         except ProcessLookupError:
             pass
         child.wait()
@@ -58,7 +58,7 @@ class Asker:
         return sorted(self.unsound)
 
     def ask(self, number, names, path):
-        """The name of a test that notices a bug of this file, or None, and how many were asked."""
+        """Returns the name of a test that notices the bug, or None, and the number of tests that were run."""
         there = [name for name in names if number in self.reached.get(name, ()) and name not in self.unsound]
         own, folder = path.removesuffix(".c").replace("/", "_"), os.path.dirname(path).replace("/", "_")
         there.sort(key=lambda name: (not name.startswith(own), not name.startswith(folder), self.seconds[name]))
@@ -68,7 +68,7 @@ class Asker:
                 continue
             if self.run(name, 0, limit)[0] == 0:
                 return name, asked
-            self.unsound.add(name)  # it fails without the bug, too
+            self.unsound.add(name)  # it also fails without the bug
         return None, len(there)
 
     def ask_all(self, questions):

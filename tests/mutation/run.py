@@ -66,9 +66,9 @@ OPERATORS = [
     (r"(?<=[<>=] )\d+\b", lambda found: str(int(found.group()) + 1)),
 ]
 STATEMENT = re.compile(r"^\s+[a-z_][\w>.\[\]-]*(\(.*\)| [-+|&]?= .*);$")  # a call or an assignment: a drawn bug may leave it out
-# Calls whose absence a debug build does not see, only AddressSanitizer or ThreadSanitizer, or nobody.
+# Calls whose absence a test does not notice in a debug build: only AddressSanitizer or ThreadSanitizer might.
 UNSEEN = re.compile(r"^\s+(free|munmap|memset|ps_log\w*|\w+_(free|fini|destroy)|pthread_(mutex|cond)_\w+|\(void\)\w+)\(")
-STEP = re.compile(r"^\s+for \(")  # a loop that counts the wrong way says nothing about the tests: it only lasts
+STEP = re.compile(r"^\s+for \(")  # a loop that counts the wrong way only takes long, and tells nothing about the tests
 
 
 class Mutant:
@@ -154,12 +154,12 @@ def drawn(count, paths, seed):
             edits = list(edits_of(line))
             if edits:
                 found.append((path, number, line, edits))
-    some = generator.sample(found, min(count, len(found)))  # each line once: one with many signs is not asked more often
+    some = generator.sample(found, min(count, len(found)))  # each line once, however many edits it allows
     return [Mutant(path, line.strip(), generator.choice(edits).strip(), [], number) for path, number, line, edits in some]
 
 
 def edits_of(line):
-    """Yields what a drawn bug may make of a line."""
+    """Yields each edit of the line that a drawn bug may be."""
     for pattern, replacement in OPERATORS:
         for match in re.finditer(pattern, line):
             inside = line[: match.start()].count('"') % 2 == 1  # of a text
@@ -369,7 +369,7 @@ def judge_together(copy, mutants):
 
 
 def choose_parts(path, tests):
-    """The tests of parts that --parts asks about a file."""
+    """Returns the tests of parts that --parts runs for a file."""
     chosen = changed.Chosen(tests)
     if path.startswith("core/"):  # everything uses it: its own folder and the simulator answer for it
         chosen.folder(os.path.dirname(path).replace("/", "_"), path)
@@ -381,7 +381,7 @@ def choose_parts(path, tests):
 
 
 def judge_parts(copy, mutants):
-    """Yields each bug with its outcome and detail; only the tests that reach it are asked."""
+    """Yields each bug with its outcome and detail. Runs only the tests that call its function."""
     chosen = {path: choose_parts(path, set(copy.all)) for path in {mutant.path for mutant in mutants}}
     tests, out = {test for some in chosen.values() for test in some}, {}
     build_together(copy, mutants, tests, out)

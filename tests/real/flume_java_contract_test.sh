@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # Needs: flume
-# What Flume promises a class, asked by classes that run in a real Flume 1.11 and in penstock with the same file: the states of a transaction with
-# the words of each refusal, as Flume's own TestBasicChannelSemantics and TestBasicTransactionSemantics ask them; a source's calls into required and optional
-# channels, as TestChannelProcessor does; names (NamedComponent); batch sizes (BatchSizeSupported) above and at the transactionCapacity of a channel.
+# Flume's contract with a class, tested by classes that run in a real Flume 1.11 and in penstock with the same file: the states of a transaction and
+# the message of each refusal, as in Flume's own TestBasicChannelSemantics and TestBasicTransactionSemantics; a source's calls into required and optional
+# channels, as in TestChannelProcessor; names (NamedComponent); batch sizes (BatchSizeSupported) above and at the transactionCapacity of a channel.
 # shellcheck source=tests/real/oracle.sh
 source "$(dirname "${BASH_SOURCE[0]}")/oracle.sh"
 with_java_classes
@@ -42,7 +42,7 @@ for engine in flume penstock; do
     ! grep -q "line 1$" "$work/$engine/k2" || fail "$engine: a source runs whose batch size is above the transactionCapacity of one of its channels"
 done
 
-# ---- the same is said before anything runs ----
+# ---- check --probe reports the batch sizes before anything runs ----
 
 "$PENSTOCK" check --probe -n a1 -f "$work/penstock.properties" >"$work/probe" 2>&1 || true
 for part in 'source: r2, batch size = 101, channel c5' 'sink: k6, batch size = 101, channel c6'; do

@@ -59,7 +59,7 @@ static bool read_row(char *line, size_t length, struct ps_orc_value *row)
     return false;
 }
 
-/* One of both is NULL: where rows go. */
+/* Rows are written to `orc`; if that is NULL, to `lines`, in text_format. */
 static struct ps_orc_writer *orc;
 static struct ps_hive_text_format text_format;
 static struct ps_byte_buffer lines;

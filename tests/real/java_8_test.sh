@@ -28,7 +28,7 @@ own=$(jdeps --jdk-internals -cp "$work/stubs" "$host" 2>/dev/null | grep -c 'JDK
 ((own == 0)) || fail "the host uses classes of the JDK's own: $(jdeps --jdk-internals -cp "$work/stubs" "$host")"
 echo "$compared classes use what Java 8 has"
 
-# A call of Java 9 must be found, else the comparison says nothing.
+# javac must refuse a call of Java 9; otherwise the comparison above proves nothing.
 echo 'class Newer { Object list = java.util.List.of(); }' >"$work/Newer.java"
 ! javac --release 8 -Xlint:-options -d "$work" "$work/Newer.java" 2>/dev/null || fail "javac does not know what Java 8 lacks"
 

@@ -51,8 +51,8 @@ static void test_letters_of_source_that_rereads(void **state)
     run_stop_seed(UINT64_C(2207560035786269069));
 }
 
-/* A sink with a durable channel was not waited for, nor were its letters, which their durable channel had not written: the stop counted these as
- * lost, though the sink's channel kept the events. */
+/* A stop did not wait for a sink with a durable channel, nor for its dead letters, which their durable channel had not written. It counted
+ * these as lost, though the sink's channel kept the events. */
 static void test_letters_whose_events_are_kept(void **state)
 {
     ps_log_set_level(PS_LOG_OFF);
@@ -60,8 +60,8 @@ static void test_letters_whose_events_are_kept(void **state)
     run_stop_seed(UINT64_C(7940875123962235379));
 }
 
-/* Neither was a sink waited for whose source reads its batches again; but its letters were in a channel in memory, which has promised them: their
- * events are settled, and nothing else has them. */
+/* A stop did not wait for a sink whose source reads its batches again. But its dead letters were in a memory channel, which had promised them:
+ * their events are settled, and exist nowhere else. */
 static void test_letters_in_memory(void **state)
 {
     ps_log_set_level(PS_LOG_OFF);

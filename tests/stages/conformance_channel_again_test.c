@@ -261,7 +261,8 @@ static struct picture look(struct ps_test_stage *stage, unsigned puts)
 
 /* ---- in rounds ---- */
 
-/* Fills it, is refused, gives back and empties it; then the refused one goes through. Returns what is left. */
+/* Fills the channel until a put is refused, gives leases back and empties it; then puts the refused one. Returns
+ * the number that is left. */
 static struct picture full_round(struct ps_test_stage *stage, const struct adapter *adapter)
 {
     struct ps_lease *refused, *leases[LEASES_MAX];

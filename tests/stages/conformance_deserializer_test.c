@@ -296,7 +296,7 @@ static void assert_fails_in_turns(struct ps_test_stage *stage, const struct adap
     }
 }
 
-/* A file that cannot be read, or is damaged, and a good one, in turns: each failure has come as far as the first one, and says the same. */
+/* An unreadable or damaged file and a good one, in turns: each failure comes at the same place as the first one, with the same message. */
 static void test_fails_in_turns(void **state)
 {
     for (size_t i = 0; i < PS_COUNT_OF(adapters); i++) {

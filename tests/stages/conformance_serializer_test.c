@@ -65,7 +65,7 @@ static struct ps_lease *some_lease(struct ps_test_stage *stage)
     return ps_test_lease(stage, events, EVENTS);
 }
 
-/* One file of one transaction. Returns false when a call did. */
+/* Writes a file of one transaction. Returns false if a call of the serializer returned false. */
 static bool run(struct ps_test_stage *stage, const struct ps_lease *lease, struct output *output,
                 unsigned fails_at)
 {
@@ -138,8 +138,8 @@ static void test_failing_output(void **state)
     }
 }
 
-/* A write fails, the next file is written, a write fails, in turns: each failure has come as far as the first one, and each file has as many bytes,
- * writes and blocks of memory. */
+/* Files with a failing write and good files, in turns: each failure comes at the same place as the first one, and each good file has the same
+ * number of bytes, writes and blocks of memory. */
 static void test_fails_in_turns(void **state)
 {
     static struct output output;

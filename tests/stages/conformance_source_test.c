@@ -193,8 +193,9 @@ static void test_drain(void **unused)
     }
 }
 
-/* Draining with much under way: everything that was read before comes out, in order and once, and nothing is read after it.
- * Where the far end keeps a position it is behind what came out, and the rest comes when the source is opened again. */
+/* Draining with many events under way: all that was read before comes out, in order and once, and nothing is read
+ * afterwards. If the far end keeps a position, it is at the end of these events, and the rest comes when the source is
+ * opened again. */
 static void test_drain_under_way(void **unused)
 {
     for (size_t i = 0; i < ps_test_source_adapter_count; i++) {

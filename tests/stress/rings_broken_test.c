@@ -22,7 +22,7 @@ struct broken {
     uint64_t payloads[ITEMS];
     uint64_t sum;
     struct ps_spsc *good;
-    void *slot; /* the ring without order: one entry, NULL = free */
+    void *slot; /* the ring without memory order: one entry, NULL = free */
     struct ps_inbox inbox;
     struct ps_inbox_node nodes[ITEMS], *taken; /* by payload; of the last take, not returned yet */
     bool put_relaxed, take_relaxed;

@@ -1,4 +1,4 @@
-/* Nothing may be left that a worker that sleeps could do. */
+/* Checks that sleeping workers have nothing to do. */
 #include "tests/support/flow_channel.h"
 
 #include "core/flow/engine_channel.h"

@@ -3,7 +3,8 @@
 
 #include "tests/support/flow.h"
 
-/* Of the random generator of one open stage; `salt` differs for each kind of stage and each time it is opened. */
+/* Returns the seed of the random generator of one open stage. `salt` differs for each kind of stage and each time
+ * it is opened. */
 uint64_t flow_seed_of(const struct flow_plan *plan, const struct ps_port *port, uint64_t salt);
 /* Makes the stage report a failure, by chance. `failed` is set then: the engine must not call its `work` any more. */
 void flow_may_fail(struct flow *flow, struct ps_port *port, uint64_t *random, bool *failed);

@@ -43,7 +43,7 @@ void ps_test_metastore_abort_open(void);
 /* Locks of this transaction and of later ones wait so often, all together, before they are given. */
 void ps_test_metastore_hold_locks(int64_t from, unsigned looks);
 
-/* Calls of this name are not read, nor what comes behind them, until it is NULL. */
+/* Calls of this name, and all calls behind them, are not read until it is NULL. */
 void ps_test_metastore_hold(const char *call);
 /* Returns whether such a call has come. */
 bool ps_test_metastore_is_holding(void);

@@ -69,7 +69,7 @@ answers 3 10
 answers -1 19
 [[ $(sort -n "$work/reached" | xargs) == "1 3" ]] || { echo "FAILED: reached: $(<"$work/reached")"; exit 1; }
 
-# What a drawn bug may make of a line, and what it leaves alone.
+# The edits that a drawn bug may make in a line; other lines are left alone.
 edits() { # LINE EDIT...
     local out
     out=$(python3 -c 'import sys; sys.path.insert(0, "tests/mutation"); import run; print(*(edit.strip() for edit in run.edits_of(sys.argv[1])), sep="\n")' "$1")

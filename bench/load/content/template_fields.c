@@ -139,7 +139,8 @@ static enum ps_status time_parse(struct ps_template_part *part, struct ps_arena 
     part->text = name;
     part->length = (uint32_t)strlen(name);
     if (part->time == PS_TIME_STRFTIME && part->length > STRFTIME_BYTES_MAX)
-        return ps_err_set(err, "a format of %u bytes, more than %u", part->length, STRFTIME_BYTES_MAX);
+        return ps_err_set(err, "the format has %u bytes, and the limit is %u", part->length,
+                          STRFTIME_BYTES_MAX);
     /* its result would depend on the process's time zone */
     if (part->time == PS_TIME_STRFTIME && strstr(name, "%s") != NULL)
         return ps_err_set(err, "for seconds since the epoch write {time:epoch_s}, not %%s");

@@ -75,8 +75,8 @@ static double inside(const struct ps_search *search, unsigned goal, const struct
     return sqrt(bounds->lower * bounds->upper);
 }
 
-/* The same with only an upper end at this level: the last level's lower end, unless the throughput at the upper
- * end shows that it is too high (a subject that sags in a longer trial). */
+/* Chooses a rate when this level has only an upper end. It is the last level's lower end, unless the throughput at
+ * the upper end shows that this rate is too high (a subject that sags in a longer trial). */
 static double below(const struct ps_search *search, unsigned goal, const struct ps_search_level *level,
                     double upper, double before_lower, double stretch)
 {

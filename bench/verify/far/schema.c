@@ -53,7 +53,7 @@ static int compile(struct ps_far_schema *schema, const json_t *type, unsigned de
 static int node_add(struct ps_far_schema *schema, enum kind kind, struct ps_err *err)
 {
     if (schema->node_count == NODES_MAX) {
-        ps_err_set(err, "a schema of more than %u types", NODES_MAX);
+        ps_err_set(err, "the schema has more than %u types", NODES_MAX);
         return -1;
     }
     schema->nodes[schema->node_count] = (struct node){.kind = kind};
@@ -84,7 +84,7 @@ static int children_make(struct ps_far_schema *schema, int index, size_t count, 
 {
     struct node *node = &schema->nodes[index];
     if (count > NODES_MAX) {
-        ps_err_set(err, "a type of more than %u parts", NODES_MAX);
+        ps_err_set(err, "a type has more than %u parts", NODES_MAX);
         return -1;
     }
     node->children = ps_must_alloc(count + 1, sizeof *node->children, "an Avro schema");

@@ -58,7 +58,7 @@ struct ps_metrics_component {
     size_t series_count;
     uint64_t stalled_ns;  /* sinks: how long it has had events without delivering any; 0: it has none */
     uint64_t workers;     /* sources, sinks: bit for each worker that runs it */
-    uint64_t held;        /* sources: batches that are not home; sinks: leases */
+    uint64_t held;        /* sources: batches that have not come back; sinks: leases */
     uint64_t open_events; /* sources: in open batches */
     uint64_t rest_ns;     /* back-off: the remaining rest of the instance that rests longest */
     const char *group;    /* sinks: its sink group, or NULL */

@@ -76,7 +76,7 @@ static enum ps_status read_address(const char *text, size_t length, struct addre
     size_t scheme = strlen(SCHEME);
     char host[PS_HOST_NAME_BYTES + 16];
     if (length <= scheme || length - scheme >= sizeof(host) || strncasecmp(text, SCHEME, scheme) != 0)
-        return ps_err_set(err, "\"%.*s\" is no address of a metastore: it is written thrift://HOST:PORT",
+        return ps_err_set(err, "\"%.*s\" is not an address of a metastore: it is written thrift://HOST:PORT",
                           (int)length, text);
     snprintf(host, sizeof(host), "%.*s", (int)(length - scheme), text + scheme);
     char *start = host, *colon = strrchr(host, ':'), *bracket = strchr(host, ']'), *end = NULL;

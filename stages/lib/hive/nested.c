@@ -70,7 +70,7 @@ static unsigned levels_of(const struct ps_orc_type *type)
 static enum ps_status check_level(const struct ps_orc_type *type, unsigned level, struct ps_err *err)
 {
     if (type->kind == PS_ORC_MAP && is_nested(type->children[0]))
-        return ps_err_set(err, "a map whose keys are no plain values");
+        return ps_err_set(err, "a map whose keys are not plain values");
     level += levels_of(type);
     if (level > PS_HIVE_SEPARATORS)
         return ps_err_set(err, "more levels than delimited text has separators for (%u)",

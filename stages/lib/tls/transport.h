@@ -30,7 +30,7 @@ struct ps_transport {
     void (*close)(void *session);
 };
 
-/* The socket itself. `settings`: NULL. TLS: client.h. */
+/* The socket without TLS; its `settings` are NULL. client.h has the transport for TLS. */
 extern const struct ps_transport ps_transport_plain;
 
 /* ---- for other transports over a socket; results as above ---- */

@@ -79,7 +79,7 @@ static void overlaps_are_what_adding_up_gives(void **state)
     }
 }
 
-/* Time in which the thread slept instead of working is a gap; time in which it computed is not. */
+/* Time that the thread slept instead of working is a gap. Time that it computed is not. */
 static void being_away_at_work_is_noted(void **state)
 {
     struct ps_pacer pacer = pacer_make(-1, true);

@@ -94,7 +94,7 @@ static void add_trial(struct ps_limits_trial *trial, double rate, bool held)
     ps_parts_add(&trial->parts, "channel c2", "capacity", PS_PART_QUEUE, 0);
 }
 
-/* Parts that grow in straight lines are found to saturate where they do. */
+/* Parts whose use grows linearly: the saturation point is found. */
 static void test_ranking(void **state)
 {
     struct ps_limits_trial *trials = calloc(5, sizeof *trials);

@@ -54,7 +54,7 @@ static void test_edges(void **state)
     ps_arrivals_fini(&arrivals);
 }
 
-/* New memory is not zero: steps in which nothing came are. */
+/* New memory is not zeroed, but steps without arrivals must count zero. */
 static void test_steps_without_arrivals(void **state)
 {
     struct ps_arrivals arrivals;

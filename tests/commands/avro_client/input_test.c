@@ -1,5 +1,5 @@
-/* The lines of penstock avro-client: as java.io.BufferedReader ends them, whatever the pieces that come; of a directory as
- * Flume's LINE splits them. */
+/* The lines of penstock avro-client. A file's lines end as for java.io.BufferedReader, in whatever pieces the bytes
+ * come. A directory's files are split like Flume's LINE. */
 #include "commands/avro_client/avro_client.h"
 #include "tests/support/folder.h"
 #include "tests/support/support.h"

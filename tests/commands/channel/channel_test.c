@@ -90,7 +90,7 @@ static int make_channel(void **state)
 {
     struct ps_segment_place place;
     char name[64];
-    /* Thousands of times all files are written and looked at: it is about their bytes, not about a disk. */
+    /* All files are written and read thousands of times. The test is about their bytes, not about a disk. */
     if (access("/dev/shm", W_OK) == 0)
         setenv("TMPDIR", "/dev/shm", 1);
     if (ps_test_folder_setup(state) != 0)

@@ -16,7 +16,7 @@ static void expect(const struct top_view *view, const char *expected)
     free(text);
 }
 
-/* Of a waiting source's channels the fullest one is named, not the largest. */
+/* A waiting source: the fullest of its channels is named, not the largest. */
 static void test_fullest_channel(void **state)
 {
     struct top_source source = {.name = "r1", .waits = 0.5};
@@ -41,7 +41,7 @@ static void test_fullest_channel(void **state)
                             .link_count = PS_COUNT_OF(links)};
     expect(&view, "r1 waits 50 % of the time for c2, 100 % full, taken from by k2 (kafka, down), k3 (logger, "
                   "delivers nothing)\n");
-    view.channel_count = 3; /* of no source that waits, and it does not grow: full all the same */
+    view.channel_count = 3; /* no source waits for it and it does not grow: it is full nevertheless */
     expect(&view, "r1 waits 50 % of the time for c2, 100 % full, taken from by k2 (kafka, down), k3 (logger, "
                   "delivers nothing)\nc3 is 100 % full\n");
 }

@@ -278,7 +278,8 @@ static void interceptors_of_a_java_source(void **state)
     }
 }
 
-/* A Java source and a Java sink are told the transactionCapacity of their channels; native components and an interceptor are not. */
+/* A Java source and a Java sink get a key with the transactionCapacity of their channels. Native components and interceptors do
+ * not. */
 static void capacities_of_channels(void **state)
 {
     (void)state;

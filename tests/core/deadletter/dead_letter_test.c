@@ -119,7 +119,7 @@ static void test_event(void **state)
     ps_test_stage_fini(&stage);
 }
 
-/* Escapes make a body six times longer than its room was. */
+/* Escapes make a body six times as long as the room that was reserved for it. */
 static void test_growth(void **state)
 {
     static char bytes[100000];

@@ -186,8 +186,8 @@ static void test_resting(void **state)
     ps_test_small_agent_stop(&agent, true);
 }
 
-/* A channel that reads batches back has no memory for one: the worker calls it again soon, although nobody wakes
- * that worker when other workers free blocks. */
+/* A channel has no memory to read a batch back. Its worker calls it again soon, although other workers that free
+ * blocks do not wake it. */
 static void test_without_memory(void **state)
 {
     memset(&script, 0, sizeof script);

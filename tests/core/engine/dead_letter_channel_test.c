@@ -195,7 +195,7 @@ static void test_attempts_in_a_row(void **state)
     assert_int_equal(agent.lost.events, 0);
 }
 
-/* Of a lease that was delivered in part only the rest becomes letters, and is counted as such. */
+/* A lease was delivered in part: only the rest becomes dead letters, and is counted as such. */
 static void test_delivered_in_part(void **state)
 {
     start(1, "1");
@@ -236,8 +236,8 @@ static void test_full_channel(void **state)
     assert_int_equal(agent.lost.events, 0);
 }
 
-/* An event of half the memory budget, which its sink gives up, is in memory beside its letter: the letter has so much of the
- * body that both have room. */
+/* A sink gives up an event of half the memory budget. The event and its letter are in memory together, so the letter's
+ * body is cut until both have room. */
 static void test_large_event(void **state)
 {
     start(1, "100");

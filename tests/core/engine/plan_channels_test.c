@@ -8,7 +8,7 @@ static void small_fill(const void *plan, struct ps_fill *fill)
     *fill = (struct ps_fill){.capacity = 40};
 }
 
-/* The batches of a source fit into the smallest of its channels, whichever place that has. */
+/* The batches of a source fit into the smallest of its channels, at any place in the list. */
 static void test_the_smallest_channel_limits_batches(void **state)
 {
     for (unsigned smallest = 0; smallest < 3; smallest++) {
@@ -33,7 +33,8 @@ static void test_the_smallest_channel_limits_batches(void **state)
     }
 }
 
-/* Sinks that commit hold what they took in a channel that forgets; one that is durable has it. */
+/* Sinks that commit: batches of a channel in memory are held until the commit. A durable channel keeps the events
+ * itself. */
 static void test_durable_channels_do_not_wait_for_commits(void **state)
 {
     for (int commits = 0; commits < 2; commits++) {

@@ -433,7 +433,8 @@ static void test_other_worker_of_a_sink(void **state)
     ps_plan_destroy(old);
 }
 
-/* A client library has its share from `build` on: with more of them each has less, unless that is the most one gets. */
+/* A client library gets its share of memory in `build`. With more libraries each share is smaller, unless each is at
+ * its maximum. */
 static void test_client_shares(void **state)
 {
     static const char lines[] =

@@ -91,8 +91,8 @@ static void test_max_penalty(void **state)
     assert_int_equal(ps_processor_penalised_until_ms(processor, 0, 2000), 3500);
 }
 
-/* Of several failed sinks the one whose penalty ended first is tried first, before the live ones; a sink that delivers
- * nothing stays failed. */
+/* Several sinks have failed: the one whose penalty ended first is tried first, before the live ones. A sink that
+ * delivers nothing stays failed. */
 static void test_failed_ones_are_tried_before_live_ones(void **state)
 {
     static const int32_t priorities[] = {1, 3, 2};

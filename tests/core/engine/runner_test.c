@@ -304,7 +304,7 @@ static void test_accepting_source_puts_what_it_has(void **state)
     assert_int_equal(script.source_closes, 2);
 }
 
-/* Opened again, it begins at once: it does not rest for what was before. */
+/* When it is opened again it begins at once: earlier failures do not make it rest. */
 static void test_reopened_source_does_not_rest(void **state)
 {
     start(&accepting, 1, "100");
@@ -441,7 +441,7 @@ static void test_interceptor_fails(void **state)
     ps_test_small_agent_stop(&agent, true);
 }
 
-/* `recall` as long as it takes; then its leases wait in the channel, in order, for the reopened sink. */
+/* `recall` is called until it ends. Then the leases wait in the channel, in order, for the reopened sink. */
 static void test_sink_gives_its_leases_back(void **state)
 {
     start(&accepting, 2, "100");

@@ -25,7 +25,7 @@ static void reach(uint64_t number)
     }
 }
 
-/* The batches of the source that stays do not keep the drain from ending, whichever of the two it is. */
+/* The drain ends although the source that stays has batches, whichever of the two sources it is. */
 static void test_drain_ends_beside_a_source_that_stays(void **state)
 {
     for (unsigned stays = 0; stays < 2; stays++) {

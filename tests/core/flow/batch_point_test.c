@@ -1,4 +1,4 @@
-/* A batch that is filled goes back to a point: nothing of what was added since uses it. */
+/* A batch goes back to a point: all that was added since is gone, and no memory is used for it. */
 #include "core/flow/bump.h"
 #include "tests/support/support.h"
 

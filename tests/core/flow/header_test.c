@@ -1,5 +1,5 @@
-/* Several headers added to an event at once, whatever is shared then; and the room that a batch says it has for one more, at the limits of its
- * blocks and of the memory budget. batch_test.c compares the other operations with a model. */
+/* Adding several headers to an event at once, with and without shared headers; and the room for one more that a batch reports, at the
+ * limits of its blocks and of the memory budget. batch_test.c compares the other operations with a model. */
 #include "core/flow/batch_home.h"
 #include "core/flow/bump.h"
 
@@ -42,7 +42,7 @@ static void expect_header(const struct ps_batch *batch, uint32_t row, const char
     }
 }
 
-/* Each of them is found, in its row alone, is replaced by a shared one like any other, and is removed like any other. */
+/* Each header is found, in its own row only. A shared header replaces it, and it can be removed, like any other. */
 static void test_several_headers_at_once(void **)
 {
     static const char *const names[] = {"several-a", "several-b", "several-c", "several-d"};

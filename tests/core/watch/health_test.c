@@ -91,7 +91,7 @@ static void test_failed_reload(void **state)
     expect_sample("\npenstock_configuration_reload_successful 0\n");
 }
 
-/* The component is up: it runs on with what it had. */
+/* The component is up: it runs on with its former settings. */
 static void test_outdated(void **state)
 {
     components[0].kind = PS_KIND_SELECTOR;

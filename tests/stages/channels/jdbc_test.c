@@ -85,7 +85,8 @@ static void test_keys_that_contradict(void **state)
     ps_test_stage_fini(&stage);
 }
 
-/* Parameters that only Java's driver knows are named, each of them, wherever they stand; known ones are not. */
+/* Each parameter that only Java's driver knows is named in the message, at any place of the URL. Known parameters
+ * are not. */
 static void test_parameters_without_an_effect(void **state)
 {
     static const char *const unknown[] = {"loginTimeout", "socketTimeout", "tcpKeepAlive"};

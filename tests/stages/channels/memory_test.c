@@ -380,7 +380,7 @@ static void test_carry_over(void **state)
         assert_null(strip(&bench));
 
         void *old = bench.plan;
-        build(&bench, "5", "0", "20"); /* less capacity than what is carried over: kept all the same */
+        build(&bench, "5", "0", "20"); /* smaller than what is carried over: all events are kept */
         ps_channel_memory.teardown(old);
         OPS->engine->restore(bench.plan, list);
         assert_int_equal(fill_of(&bench).size, 9);

@@ -20,7 +20,7 @@ static void assert_takes(struct ps_test_stage *stage, const char *body, bool dis
     deliver(stage, 0, lease, stage->plan);
 }
 
-/* Until the thread has recorded what was delivered: `at_risk` grows again by a put. */
+/* Puts and takes an event until the thread has recorded what was delivered: then a put makes `at_risk` grow again. */
 static void await_memory(struct ps_test_stage *stage, const char *body)
 {
     put(stage, 0, body); /* may go to disk once more, which is delivered at once */
@@ -57,7 +57,7 @@ static void test_waits_then_spills(void **unused)
     assert_takes(&stage, "b", false);
     assert_takes(&stage, "c", true);
     assert_takes(&stage, "d", true);
-    /* All is delivered: memory again, and it has room, so that the next overflow waits again. */
+    /* All events are delivered: the channel uses memory again, which has room, so the next overflow waits first. */
     await_memory(&stage, "e");
     put(&stage, 0, "f");
     assert_int_equal(OPS->engine->at_risk(stage.plan), 4);
@@ -247,7 +247,8 @@ static void test_restored_comes_first(void **unused)
     ps_test_stage_fini(&from);
 }
 
-/* Little is left on disk, and memory is empty: puts pause, 50 ms at most, once a second; optional ones do not. */
+/* Few events are left on disk, and memory is empty: puts of required channels pause once a second, for at most 50
+ * ms. Puts of optional channels do not. */
 static void test_pauses_until_the_disk_is_empty(void **unused)
 {
     const struct setting setting = {20, 100, 0, 1, 1};

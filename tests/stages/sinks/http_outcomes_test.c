@@ -292,7 +292,8 @@ static void recall(struct ps_lease *lease)
     assert_null(back->next);
 }
 
-/* What a recall takes back has perhaps arrived if the request had a connection, and only then: the second recall counts as the first. */
+/* Events that a recall takes back may have arrived if, and only if, the request had a connection. The second recall counts like the
+ * first. */
 static void test_recalled(void **unused)
 {
     static const struct row row = {.what = "silent", .answer = "", .then = SILENCE};

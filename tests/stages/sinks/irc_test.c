@@ -241,7 +241,7 @@ static void test_lost(void **unused)
     finish();
 }
 
-/* Of an event of many lines those that were confirmed are not sent again, whenever the connection is lost: also the second time. */
+/* An event has many lines: confirmed lines are not sent again, whenever the connection is lost, also the second time. */
 static void test_lost_in_an_event(void **unused)
 {
     char body[80 * 4 + 1], window[4096], answer[32];

@@ -451,7 +451,7 @@ static bool all_are_answered(void)
     return true;
 }
 
-/* All clients are gone: so is what the source has kept for them. */
+/* All clients are gone, and the source has freed what it kept for them. */
 static void check_nothing_is_left(bool hung_up)
 {
     const struct ps_stream *stream = stage.state;

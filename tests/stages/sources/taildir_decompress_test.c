@@ -439,7 +439,7 @@ static void test_copytruncate(void **unused)
     ps_test_stage_fini(&stage);
 }
 
-/* Its inode is another file's. */
+/* A compressed file is written over: its inode has another file. */
 static void test_written_over(void **unused)
 {
     compressed("app.1.gz", "one\ntwo\n");

@@ -10,7 +10,7 @@
 
 #define FILES 6000U
 #define LINES 2U
-/* Of one cycle, a batch of lines included: the test's copies of events are not counted. */
+/* Measured for one cycle, including a batch of lines. The test's copies of events are not counted. */
 #define CYCLE_ALLOCATIONS_MAX 14000U
 
 static unsigned file_count;

@@ -64,7 +64,7 @@ static void test_renamed_while_stopped(void **unused)
     ps_test_stage_fini(&stage);
 }
 
-/* Makes the position file, and what it says of its own age, as old. */
+/* Sets the time of the position file, and the time that it contains. */
 static void positions_are_of(time_t saved)
 {
     char text[4096];

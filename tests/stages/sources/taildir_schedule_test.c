@@ -364,7 +364,7 @@ static void op_replace(unsigned number)
     if (!log->there)
         return;
     if (stage.opened)
-        catch_up(); /* it was seen, and what was not read of it would be lost for everybody */
+        catch_up(); /* it was seen, and its unread lines would be lost for good */
     writer_close(log);
     snprintf(to, sizeof to, "%s", log_path(number, ""));
     snprintf(fresh, sizeof fresh, "%s", ps_test_folder_path("fresh"));

@@ -373,7 +373,7 @@ static void test_fewer_descriptors_than_at_the_start(void **unused)
     ps_test_stage_fini(&stage);
 }
 
-/* The files of positions are not read where they are among the others; one whose name only begins so is. */
+/* Position files in a followed directory are not read as logs. A file whose name only begins like theirs is. */
 static void test_positions_among_the_files(void **unused)
 {
     char own[512];

@@ -338,8 +338,8 @@ static char *put_sets(struct ps_test_group_broker *group, const struct wanted *p
     return at;
 }
 
-/* A member that went back has first committed that: another one would skip what is between. The connection may bring requests of a
- * former assignment. */
+/* A member that went back must commit the lower offset first: else another member would skip the records between. The
+ * connection may bring requests of a former assignment. */
 static void check_fetched(const struct ps_test_group_broker *group, const struct wanted *part)
 {
     const struct ps_test_group_log *log = &group->logs[part->partition];

@@ -95,7 +95,7 @@ static enum ps_status read_lazy(const struct ps_hive_pairs *parameters, struct p
 static enum ps_status check_type(const struct ps_orc_type *type, struct ps_err *err)
 {
     if (type->kind == PS_ORC_MAP && type->children[0]->child_count > 0)
-        return ps_err_set(err, "a map whose keys are no plain values");
+        return ps_err_set(err, "a map whose keys are not plain values");
     for (uint32_t i = 0; i < type->child_count; i++)
         if (check_type(type->children[i], err) != PS_OK)
             return PS_FAIL;

@@ -169,7 +169,7 @@ abstract class Component {
             ((Configurable) object).configure(new Context(pairs));
     }
 
-    /** Flume does not run a source or sink whose batch size is above the transactionCapacity of a channel. The interface is one of Flume 1.9. */
+    /** Throws if the batch size is above the transactionCapacity of a channel: Flume does not run such a source or sink. Flume has the interface since 1.9. */
     final void checkBatchSize(Object object, String kind) {
         long size;
         try {

@@ -117,7 +117,8 @@ static bool stream_texts(struct ps_kafka_record_state *state, struct ps_kafka_st
     return true;
 }
 
-/* Prints the offset to the end of `offset_text`. It mostly follows the last one: then only its last digits change. */
+/* Prints the offset to the end of `offset_text`. If it follows the last one, as most do, only its last digits
+ * change. */
 static void print_offset(struct ps_kafka_record_state *state, int64_t offset)
 {
     char *text = state->offset_text;
@@ -455,8 +456,8 @@ static enum ps_kafka_take take(struct ps_kafka_record_state *state, const struct
 
 /* ---- runs ---- */
 
-/* Returns whether the record goes on where the last one of this call ended, so that only the row, its headers, and the ends of
- * the last span and origin are to be written. */
+/* Returns whether the record follows the last one of this call: then only the row, its headers, and the ends of the last
+ * span and origin are written. */
 static bool goes_on(const struct ps_kafka_record_state *state, const struct ps_kafka_message *message)
 {
     const struct ps_batch *batch = state->batch;
@@ -480,8 +481,8 @@ static void put_offset(char *end, const struct ps_kafka_record_state *state, uin
         memcpy(end - TEXT_MAX, text_end - TEXT_MAX, TEXT_MAX);
 }
 
-/* Adds a record that goes on, with one piece of memory for its headers and the offset's text. Returns false when there is no
- * room: the batch has then no row more, and take() withdraws what else there is. */
+/* Adds a record that follows the last one. Its headers and the offset's text share one piece of memory. Returns false if
+ * there is no room: no row was added then, and take() removes the rest. */
 static bool add_next(struct ps_kafka_record_state *state, const struct ps_kafka_message *message)
 {
     struct ps_batch *batch = state->batch;

@@ -56,8 +56,8 @@ struct ps_kafka_record_state {
     char offset_text[PS_KAFKA_NUMBER_TEXT_BYTES];
     uint32_t offset_length;
     struct ps_event_headers headers; /* of a datum of Flume's Avro format */
-    /* The last record of this call, if it was plain and the next one of its stream has the same headers but for their
-     * values of timestamp and offset. */
+    /* `runs`: the last record of this call was plain, so that the next one of its stream has the same headers,
+     * with other values of timestamp and offset. */
     bool runs;
     uint32_t run_stream, run_count;
     uint64_t run_mask;                                     /* of the names */

@@ -124,7 +124,8 @@ void ps_kafka_streams_restart(struct ps_kafka_streams *streams, uint32_t index, 
 {
     struct ps_kafka_stream *stream = &streams->items[index];
     bool lowers = may_be_committed_above(stream, next);
-    /* Went on before that was committed: the records between were not delivered. */
+    /* It is lowered again before the first lower offset was committed: the records above the lowest one were not
+     * delivered. */
     int64_t lowered = ps_kafka_stream_is_lowered(stream) && stream->lowered < next ? stream->lowered : next;
     begin(streams, stream);
     if (lowers)

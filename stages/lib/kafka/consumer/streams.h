@@ -31,7 +31,8 @@ struct ps_kafka_stream {
     int64_t committing; /* next offset to be read, in the commit under way */
     int64_t committed;  /* next offset to be read, as last stored by the broker for this generation */
     uint32_t committing_generation;
-    /* Reading went back behind what is committed: the offset to be committed before anything is read. NONE: it did not. */
+    /* Set when reading went back below the committed offset: this offset is committed before anything is read. Else
+     * NONE. */
     int64_t lowered;
     /* Header values in the batch with this number, so that each batch holds them once. */
     uint64_t text_batch;
@@ -65,9 +66,9 @@ uint32_t ps_kafka_streams_find(const struct ps_kafka_streams *streams, const cha
 /* Returns the stream of a newly assigned partition, with a new generation and nothing read yet. */
 uint32_t ps_kafka_streams_assign(struct ps_kafka_streams *streams, const char *topic, int32_t partition);
 
-/* The partition is read from another place of its log, `next`: what was read before does not count any more. If more than that may
- * be committed, the stream is dirty, and is_lowered until `next` is committed: a member that begins at the old offset would
- * skip the records between. */
+/* Reads the partition on at another place of its log, `next`. What was read before does not count any more. If a higher offset
+ * may be committed, the stream is dirty and lowered (ps_kafka_stream_is_lowered) until `next` is committed: a member that
+ * begins at the old offset would skip the records between. */
 void ps_kafka_streams_restart(struct ps_kafka_streams *streams, uint32_t stream, int64_t next);
 
 /* Empties the cache of topic handles: handles may change. */
@@ -100,13 +101,13 @@ static inline bool ps_kafka_stream_is_drained(const struct ps_kafka_stream *stre
     return stream->taken == PS_KAFKA_POSITION_NONE || stream->delivered >= stream->taken;
 }
 
-/* Returns the offset that is to be committed: of the next record to be read. NONE: nothing was delivered. */
+/* Returns the offset to be committed, which is that of the next record to be read. NONE: nothing was delivered. */
 static inline int64_t ps_kafka_stream_reached(const struct ps_kafka_stream *stream)
 {
     return stream->delivered != PS_KAFKA_POSITION_NONE ? stream->delivered + 1 : stream->lowered;
 }
 
-/* Returns true if the offset that it reached is not committed. */
+/* Returns true if the offset of ps_kafka_stream_reached is not committed. */
 static inline bool ps_kafka_stream_is_dirty(const struct ps_kafka_stream *stream)
 {
     return stream->state != PS_KAFKA_STREAM_GONE &&
@@ -114,7 +115,7 @@ static inline bool ps_kafka_stream_is_dirty(const struct ps_kafka_stream *stream
            ps_kafka_stream_reached(stream) != stream->committed;
 }
 
-/* Returns true while a higher offset than that of its next record may be committed. */
+/* Returns true while an offset above that of the next record may be committed. */
 static inline bool ps_kafka_stream_is_lowered(const struct ps_kafka_stream *stream)
 {
     return stream->delivered == PS_KAFKA_POSITION_NONE && stream->lowered != PS_KAFKA_POSITION_NONE &&

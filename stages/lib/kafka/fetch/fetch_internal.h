@@ -197,7 +197,7 @@ struct ps_kafka_fetch {
     uint32_t part_count, part_room;
     bool offsets_asked;
     bool dirty, commit_asked, commit_failed;
-    bool lowers;      /* an offset below a committed one is to be committed: at once */
+    bool lowers;      /* an offset below a committed one is to be committed at once */
     unsigned refused; /* commits in a row that the broker refused during this revocation */
     int16_t commit_reported;
     uint64_t commit_sent_ns;
@@ -313,7 +313,8 @@ struct ps_kafka_fetch_part *ps_kafka_parts_find(struct ps_kafka_fetch *fetch, co
 /* Gives the records up that were fetched from this offset on. The lane asks for them again, and does not accept an answer that is
  * under way, as it would be behind the gap. A partition that was to begin elsewhere goes on first with what its log still has. */
 void ps_kafka_parts_ask_again(struct ps_kafka_fetch_part *part, int64_t offset);
-/* Reads the partition from this offset on, after a lower one than the group's is committed. */
+/* Reads the partition from this offset on. If the group's committed offset may be higher, this one is committed
+ * first. */
 void ps_kafka_parts_go_to(struct ps_kafka_fetch *fetch, uint32_t stream, int64_t offset);
 void ps_kafka_offsets_turn(struct ps_kafka_fetch *fetch);
 uint64_t ps_kafka_offsets_due_ns(const struct ps_kafka_fetch *fetch);

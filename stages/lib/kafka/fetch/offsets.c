@@ -16,8 +16,8 @@
 
 /* ---- the group's offsets ---- */
 
-/* What was fetched of a partition is read, and delivered, before it begins elsewhere: a transaction would commit the old offset after
- * the new one. */
+/* A partition begins elsewhere only when all that was fetched of it is delivered: else a transaction would commit the old offset
+ * after the new one. */
 static bool wants(const struct ps_kafka_fetch *fetch, uint32_t i, enum ps_kafka_part_state state)
 {
     const struct ps_kafka_fetch_part *part = &fetch->parts[i];

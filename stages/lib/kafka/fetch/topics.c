@@ -60,7 +60,7 @@ enum ps_status ps_kafka_fetch_topics_open(struct ps_kafka_fetch *fetch,
         if (known)
             continue;
         if (ps_kafka_lane_topic_get(fetch->lane, wanted.items[i], (uint32_t)strlen(wanted.items[i])) == NULL)
-            return ps_err_set(err, "kafka.topics: \"%s\" is no legal name of a topic", wanted.items[i]);
+            return ps_err_set(err, "kafka.topics: \"%s\" is not a legal name of a topic", wanted.items[i]);
         fetch->topics[fetch->topic_count++] = ps_must_copy_text(wanted.items[i], "topics");
     }
     qsort(fetch->topics, fetch->topic_count, sizeof *fetch->topics, compare);

@@ -31,5 +31,6 @@ enum ps_kafka_compression ps_kafka_compressor_codec(const struct ps_kafka_compre
 
 /* Returns the most bytes that `length` bytes can become; 0: they are too many. */
 size_t ps_kafka_compressed_bytes_max(const struct ps_kafka_compressor *compressor, size_t length);
-/* Writes at most that many bytes to `out`. Returns how many; 0: the library failed. */
+/* Writes the compressed bytes to `out`, at most ps_kafka_compressed_bytes_max. Returns their number; 0: the
+ * library failed. */
 size_t ps_kafka_compress(struct ps_kafka_compressor *compressor, const char *data, size_t length, char *out);

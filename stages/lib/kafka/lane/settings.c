@@ -140,9 +140,9 @@ static enum ps_status check_tokens(const struct ps_kafka_property_list *from, st
                 settings.endpoint != NULL && settings.client_id != NULL && settings.client_secret != NULL;
     return settings.subject != NULL || asks
                ? PS_OK
-               : ps_err_set(
-                     err, "sasl.mechanism=OAUTHBEARER without sasl.oauthbearer.token.endpoint.url, clientId "
-                          "and clientSecret");
+               : ps_err_set(err,
+                            "sasl.mechanism=OAUTHBEARER needs sasl.oauthbearer.token.endpoint.url, clientId "
+                            "and clientSecret");
 }
 
 static enum ps_status read_tokens(struct ps_kafka_lane_account *account,

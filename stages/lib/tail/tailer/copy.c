@@ -92,7 +92,7 @@ static void compared(struct ps_tail_copy *copy, uint64_t now_ns)
     copy->until_ns = now_ns + PS_TAIL_GRACE_NS;
 }
 
-/* Returns whether the copy has waited at least so long since its first comparison. */
+/* Returns whether the copy has waited for wait_ns since its first comparison. */
 static bool has_waited(const struct ps_tail_copy *copy, uint64_t now_ns, uint64_t wait_ns)
 {
     return now_ns - copy->since_ns >= wait_ns;
@@ -107,8 +107,8 @@ static bool is_settled(struct ps_tail_copy *copy, uint64_t now_ns, int64_t size)
     return copy->since_ns != 0 && (!grew || has_waited(copy, now_ns, PS_TAIL_SETTLE_NS));
 }
 
-/* Returns whether the bytes of a copy that waits are compared again. `text`: it is a compressed file, which is compared as long as it
- * grows or has no original; another one only for a while. */
+/* Returns whether the bytes of a waiting copy are compared again. A compressed file (`text`) is compared as long as it grows or
+ * has no original, any other file for PS_TAIL_COPY_MAX_NS while it grows. */
 static bool is_compared_again(const struct ps_tail_copy *copy, uint64_t now_ns, bool text)
 {
     if (now_ns - copy->matched_ns < PS_TAIL_COPY_LOOK_NS)

@@ -15,12 +15,12 @@ struct ps_tail_log;
 #define PS_TAIL_SETTLE_NS (2 * PS_NS_PER_S)
 #define PS_TAIL_COPY_LOOK_NS (250 * PS_NS_PER_MS) /* interval between two comparisons of a growing copy */
 
-/* A file between two beginnings. The spans of its lines have this number and generation. */
+/* A file from one beginning to the next. The spans of its lines have this number and generation. */
 struct ps_tail_life {
     uint32_t number, generation; /* generation 0: none */
     int64_t end;                 /* lines behind it do not belong to the file that goes on */
 };
-/* copies of copies. Undelivered lines of an older life come again after a crash */
+/* lives that a copy of copies keeps. Undelivered lines of an older life come again after a crash */
 #define PS_TAIL_LIVES_BEFORE 4
 
 /* A file as a copy of another one. It has an original only while it waits (PS_TAIL_LOG_COPY). */
@@ -30,10 +30,10 @@ struct ps_tail_copy {
     struct ps_tail_mark mark;     /* both files have the same bytes up to here */
     bool grew;                    /* it has bytes that were not compared */
     bool pends;                   /* it is compared again in any case */
-    int64_t size;                 /* when it was compared */
+    int64_t size;                 /* its size when it was compared */
     uint64_t since_ns;            /* the first wait began; 0: it has not waited */
     uint64_t until_ns;            /* the end of the wait for the original to be truncated */
-    uint64_t matched_ns;          /* of the last comparison */
+    uint64_t matched_ns;          /* time of the last comparison */
 };
 
 /* The state that a copy takes over. */

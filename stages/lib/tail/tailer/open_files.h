@@ -1,5 +1,5 @@
-/* The files that are open: their list and their limit. Those that have nothing to read are closed for others, which wait until there is room.
- * See open_files.c. Thread: the worker of the source. */
+/* The open files: their list and the limit of their number. At the limit, files with nothing to read are closed, so that waiting files can
+ * be opened. See open_files.c. Thread: the worker of the source. */
 #pragma once
 
 #include "stages/lib/tail/slots.h"

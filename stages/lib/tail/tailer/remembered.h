@@ -8,16 +8,16 @@
 struct ps_tailer;
 
 struct ps_tail_remembered {
-    bool loads;    /* the positions are read, or were read */
+    bool loads;    /* reading of the positions has begun */
     bool was_read; /* the thread has read them */
-    bool loaded;   /* all of them can be found */
+    bool loaded;   /* all positions can be found */
     bool failed;
     struct ps_tail_positions positions;
     struct ps_tail_fingerprint_entry *fingerprints; /* by index, in tailer->fingerprints */
     bool *kept;                                     /* by index: it is still written to the position file */
-    size_t left;                                    /* number of those */
+    size_t left;                                    /* number of positions that are kept */
     size_t at;                                      /* index in a walk through all of them */
-    uint64_t ns;                                    /* time of the next walk */
+    uint64_t ns;                                    /* time of the next walk through the positions */
 };
 
 /* Asks the thread for the positions. `records`: those that the sink keeps, or NULL; it is freed. */

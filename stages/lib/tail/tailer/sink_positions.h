@@ -1,4 +1,5 @@
-/* Positions that the sink keeps in its transactions: what it is asked and told. See sink_positions.c. Thread: the worker of the source. */
+/* Positions that the sink keeps in its transactions: asking for them at the start, and reporting changes. See sink_positions.c. Thread:
+ * the worker of the source. */
 #pragma once
 
 #include "stages/lib/tail/slots.h"
@@ -14,13 +15,14 @@ struct ps_tail_sink_positions {
     struct ps_tail_slots announced;        /* logs whose position the next batch has, also without lines */
     uint64_t *gone;                        /* inodes of files that the next batch reports as gone */
     size_t gone_count, gone_room;
-    uint32_t gone_number; /* of the next of them, in its span */
+    uint32_t gone_number; /* number of the next of them, in its span */
 };
 
-/* Asks for the positions, or tells those that changed without lines, in the batch. Sets *told if anything was added. Returns
- * whether lines may be read into the batch. */
+/* Adds to the batch the question for the positions, or the positions that changed without lines. Sets *told if anything
+ * was added. Returns whether lines may be read into the batch. */
 bool ps_tail_keep_tell(struct ps_tailer *tailer, struct ps_batch *batch, bool *told);
-/* A batch was delivered. Returns whether the span is of this file: it says nothing of a log then. */
+/* Handles a span of a delivered batch. Returns whether it was one of this file's, which is not about lines of a
+ * log. */
 bool ps_tail_keep_answered(struct ps_tailer *tailer, const struct ps_span *span);
 /* Adds a span of the file to the batch, with room for the detail. Returns false if there is no room. */
 bool ps_tail_keep_span(struct ps_tailer *tailer, struct ps_tail_log *log, struct ps_batch *batch);

@@ -1,5 +1,5 @@
-/* What is known of the text of a compressed file that is read (penstock.decompress): what its last survey found, and when it is opened
- * next. text.c changes it. Thread: the worker of the source. */
+/* State of the text of a compressed file that is read (penstock.decompress): what its last survey found, and when the file is
+ * opened next. Changed by text.c. Thread: the worker of the source. */
 #pragma once
 
 #include "stages/lib/tail/text.h"

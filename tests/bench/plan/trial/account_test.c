@@ -158,7 +158,7 @@ static void test_flow_unknown(void **state)
     ps_trial_fini(&trial);
 }
 
-/* A generator that was late as long as the delay grew; one that was late and whose events came all the same. */
+/* One generator was late as long as the delay grew. Another was late, but its events arrived. */
 static void test_flow_late_generator(void **state)
 {
     for (unsigned late = 0; late < 2; late++) {

@@ -76,7 +76,8 @@ static void test_flipped_bytes(void **state)
     for (size_t i = 0; i < length; i++) {
         bytes[i] ^= (uint8_t)(1U << i % 8);
         assert_null(key_of("storepass", "key-2", "keypasskey-2", ""));
-        /* Without the check, whatever it says, a key has a length of AES's. Few: each is up to a million rounds of MD5. */
+        /* Without the store's password its digest is not checked: the result is an error, or a key of a length
+         * that AES has. Few cases, because each takes up to a million rounds of MD5. */
         if (i % 397 == 0)
             (void)key_of(NULL, "key-2", "keypasskey-2", "");
         bytes[i] ^= (uint8_t)(1U << i % 8);

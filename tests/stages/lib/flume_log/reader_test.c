@@ -184,7 +184,7 @@ static void damaged_body_is_left_out(void **state)
     ps_flume_writer_fini(&one);
 }
 
-/* Without its commit it cannot be known whether events were committed: they are of the channel, and counted. */
+/* The commit is missing, so it is unknown whether the events were committed: they count as events of the channel. */
 static void damaged_commit_keeps_events(void **state)
 {
     struct ps_flume_writer one = {.log = 1};

@@ -1,5 +1,5 @@
-/* A disk that does not give something of Flume's channel: each read fails once, and the import fails with the file's name. Nothing is
- * taken for damaged, for the end of a log or for a checkpoint that is not there: either all events come, or an error does. */
+/* Read errors of the disk with Flume's channel: each read fails once, and the import fails with the file's name. A read error is
+ * never taken for damage, for the end of a log or for a missing checkpoint: either all events come, or an error. */
 #include "stages/lib/flume_log/reader.h"
 
 #include <errno.h>

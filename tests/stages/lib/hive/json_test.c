@@ -476,8 +476,8 @@ static void expect_cut(struct ps_hive_rows *rows, const char *body, size_t cut)
     free(copy);
 }
 
-/* Of the rows of the table above: a body that ends before its last bracket is refused, wherever it ends, and for the same reason if the
- * rest of it lies behind, which is not its own. */
+/* Rows of the table above, cut before the last bracket: each is refused, wherever it is cut. If the rest lies behind the body in
+ * memory, the reason is the same. */
 static void test_bodies_that_are_cut(void **state)
 {
     for (size_t i = 0; i < PS_COUNT_OF(answers); i++) {

@@ -211,7 +211,7 @@ static void test_types_without_texts(void **state)
     expect_reason("array<array<array<array<array<array<array<int>>>>>>>", NULL);
     expect_reason("array<array<array<array<array<array<array<struct<x:int>>>>>>>>",
                   "more levels than delimited text has separators for (7)");
-    expect_reason("array<map<array<int>,int>>", "a map whose keys are no plain values");
+    expect_reason("array<map<array<int>,int>>", "a map whose keys are not plain values");
 }
 
 /* A row is gone with the next; a long one leaves nothing behind that the next one sees. */

@@ -1,4 +1,4 @@
-/* Calls of the metastore, as bytes: they fit into the room that they ask for, whatever they take. */
+/* Calls of the metastore, as bytes: each fits into the room that was reserved for it, whatever its arguments. */
 #include "stages/lib/hive/message.h"
 #include "tests/support/support.h"
 

@@ -1,4 +1,4 @@
-/* Jetty's keys, each at both sides of its limits: what is used, what is refused, and what is only reported. */
+/* Jetty's keys, each just inside and just outside its limits: used, refused, or only reported. */
 #include "stages/lib/http/jetty.h"
 #include "tests/support/support.h"
 
@@ -92,7 +92,7 @@ static void test_booleans(void **unused)
     }
 }
 
-/* A key is known with its own prefix only; each other one is named. */
+/* A key is known only with its own prefix. With another prefix it is reported. */
 static void test_other_keys(void **unused)
 {
     static const struct ps_pair known = {.key = "includeProtocols", .value = "TLSv1.2"};

@@ -70,7 +70,7 @@ static void test_variables(void **unused)
     without_variables();
 }
 
-/* Beans of log4j take a tenth of the start; who wants them says so. */
+/* Beans of log4j take a tenth of the time of a start, so they are off unless the user asks for them. */
 static void test_beans_of_log4j(void **unused)
 {
     without_variables();

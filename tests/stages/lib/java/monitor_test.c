@@ -108,7 +108,7 @@ static void await_file(struct ps_java_monitor *monitor, uint64_t now_ns, const c
     }
 }
 
-/* After one that ran for a minute the rests begin anew; after one that did not they go on. */
+/* After a process that ran for a minute the rests begin anew; after a shorter run they go on growing. */
 static void test_ran_for_a_minute(void **state)
 {
     static const uint64_t ran_s[] = {0, 59, 60, 0, 61}, rests_s[] = {1, 2, 1, 2, 1};
@@ -132,7 +132,7 @@ static void test_ran_for_a_minute(void **state)
     ps_java_monitor_destroy(monitor);
 }
 
-/* More than its pipe takes is left out; at the end it is killed with what it has started. */
+/* Output that its pipe does not take is left out. At the end the process is killed with its children. */
 static void test_reads_nothing(void **state)
 {
     static char json[256 << 10];

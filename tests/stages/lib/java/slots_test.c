@@ -28,8 +28,8 @@ static void test_half_of_the_budget(void **unused)
     assert_int_equal(ps_java_slots_event_max((UINT64_C(1) << 31) - 34), (1 << 30) - 17);
 }
 
-/* The component has ended: of the calls that are not read yet those that wait are refused, as nobody hears of them, and those that were
- * promised are still read. The queue is in the order of the calls, over the end of the ring. */
+/* The component has ended. Unread calls that wait for an answer are refused, because nobody would get it; promised calls are
+ * still read. The queue keeps the order of the calls across the end of the ring. */
 static void test_left(void **unused)
 {
     struct ps_counters counters = {.values = {0}};

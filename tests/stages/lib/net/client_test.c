@@ -1,5 +1,5 @@
-/* A connection to a server over a transport that the test answers for: its phases, the limit of connecting and handshake together, what it
- * waits for, and the same once more after it was closed. Time is the test's. */
+/* A client connection over a transport that the test plays: its phases, the time limit of connecting and handshake together, the events
+ * that it polls for, and all of that again after it was closed. The test sets the time. */
 #include "stages/lib/net/client.h"
 #include "core/clock.h"
 #include "tests/support/kafka/listener.h"
@@ -148,7 +148,7 @@ static void test_deadline(void **unused)
     }
 }
 
-/* The handshake is called until it ends, once a call; the limit does not count behind it. */
+/* Each call tries the handshake once, until it ends. The time limit does not count after that. */
 static void test_handshake(void **unused)
 {
     struct ps_client client;
@@ -192,7 +192,8 @@ static void test_handshake(void **unused)
     }
 }
 
-/* A refused handshake, a session that cannot be made, a transport without a handshake, and nobody who listens. */
+/* A refused handshake, a session that cannot be made, a transport without a handshake, and a port without a
+ * listener. */
 static void test_outcomes(void **unused)
 {
     struct ps_client client;

@@ -1,4 +1,4 @@
-/* UDP sockets: datagrams of every size in their order, more than one call of the system returns, runs that the kernel joined, and the
+/* UDP sockets: datagrams of every size in order, more datagrams than one system call returns, runs that the kernel joined, and the
  * end of draining. */
 #include "stages/lib/net/datagrams.h"
 #include "core/clock.h"
@@ -81,7 +81,7 @@ static void expect_none(void)
     assert_false(ps_datagrams_peek(&datagrams, &datagram, &peer));
 }
 
-/* Around the number that one call of the system returns: all of them come in one call of `work`, and none before it begins. */
+/* Numbers of datagrams around what one system call returns: all of them come in one call of `work`, and none before it. */
 static void test_counts(void **unused)
 {
     static const unsigned counts[] = {1,
@@ -115,7 +115,8 @@ static void test_sizes(void **unused)
     expect_none();
 }
 
-/* What a sender gave to the kernel in one piece comes as its datagrams, the last one shorter or of the same size. */
+/* Datagrams that a sender gave to the kernel in one piece (UDP_SEGMENT) are received one by one; the last one is
+ * shorter or of the same size. */
 static void test_runs(void **unused)
 {
     enum { SEGMENT = 100 };

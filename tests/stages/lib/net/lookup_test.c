@@ -94,7 +94,7 @@ static void release(void)
 {
     set(&hangs, false);
     sem_post(&released);
-    sem_wait(&gone); /* this thread does not take what is meant for the next */
+    sem_wait(&gone); /* this thread does not take the answer that is meant for the next one */
 }
 
 /* ---- lookups ---- */

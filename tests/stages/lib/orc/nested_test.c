@@ -59,7 +59,7 @@ static struct list {
 static struct orc_cell read_cells[CELLS_MAX];
 static struct ps_orc_value arena[4096]; /* of one row */
 static size_t arena_used;
-static uint64_t random_state, variety; /* variety: of texts in this file */
+static uint64_t random_state, variety; /* `variety`: number of different texts in this file */
 
 static uint64_t draw(uint64_t below)
 {

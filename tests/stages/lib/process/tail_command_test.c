@@ -1,4 +1,4 @@
-/* Which commands follow files, and what the lines for taildir say of it. */
+/* Recognizing commands that follow files, and the lines for taildir that are suggested for them. */
 #include "stages/lib/process/tail_command.h"
 #include "tests/support/support.h"
 

@@ -285,8 +285,8 @@ static void test_one_is_stuck_with_its_frame(void **state)
     end();
 }
 
-/* With most of the memory in use, by a consumer that hangs, a frame is read whenever none waits: it is a take that wakes the
- * thread for it, not a timer. */
+/* A consumer that hangs uses most of the memory: a frame is read whenever none waits. A take wakes the thread for it, not
+ * a timer. */
 static void test_a_take_feeds_in_little_memory(void **state)
 {
     enum { BLOCKS = 4096 };
@@ -388,7 +388,7 @@ static void test_reload(void **state)
 
 static unsigned taken_aside, wanted_aside; /* the former atomic */
 
-/* A consumer with a worker of its own, and nothing but takes: whatever it misses, it would wait for ever. */
+/* A consumer with a worker of its own that only takes: after a missed wake-up it would wait for ever. */
 static void *take_aside(void *argument)
 {
     struct ps_test_stage *mine = argument;

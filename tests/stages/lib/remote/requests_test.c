@@ -531,7 +531,7 @@ static void test_drawn(void **unused)
     stop(false);
 }
 
-/* A request needs room for the events that are left in it, each time that it is sent. */
+/* Each time that a request is sent, it needs room for the events that are left in it. */
 static void test_bytes_of_a_repeat(void **unused)
 {
     size_t bytes;

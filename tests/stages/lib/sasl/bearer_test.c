@@ -85,7 +85,8 @@ static void test_unsecured(void **state)
     assert_null(ps_token_source_create(&bad, &err));
 }
 
-/* The longest subject is in the token as it is; one byte more, and what would need to be escaped, is refused. */
+/* The longest subject is in the token unchanged. One byte more, or a character that would have to be escaped, is
+ * refused. */
 static void test_subjects(void **state)
 {
     enum { MOST = 512 };

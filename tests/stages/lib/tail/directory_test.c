@@ -155,7 +155,8 @@ static void test_followed_from_earlier(void **unused)
     expect("new rotated -");
 }
 
-/* Of many files of the position file some are forgotten, and some of these are followed again: found are those that are followed now. */
+/* Some of many files in the position file are forgotten, and some of these are followed again. Only files that are followed now are
+ * found. */
 static void test_many_followed(void **unused)
 {
     enum { FILES = 200, ROUNDS = 3 };

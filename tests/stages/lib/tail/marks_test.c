@@ -35,7 +35,8 @@ static int file_with(const char *bytes, size_t length)
     return fd;
 }
 
-/* One byte differs: the mark is found if and only if this byte is none of the last 256, or of all that there are. */
+/* One byte differs: the mark is found if and only if this byte is not among the last 256 (or all, if there are
+ * fewer). */
 static void flips(int fd, char *bytes, size_t length, const struct ps_tail_mark *mark, size_t covered)
 {
     static const size_t from_end[] = {1, 2, 7, 8, 9, 63, 64, 65, 128, 255, 256, 257, 300};

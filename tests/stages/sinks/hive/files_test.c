@@ -415,7 +415,7 @@ static void test_rows_that_are_dropped(void **unused)
     ps_test_stage_fini(&stage);
 }
 
-/* Or it becomes a dead letter, as what has no partition. */
+/* Or it becomes a dead letter, like an event without a partition. */
 static void test_rows_that_become_dead_letters(void **unused)
 {
     struct ps_test_stage stage;

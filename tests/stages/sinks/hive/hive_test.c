@@ -297,7 +297,8 @@ static void test_values_of_partitions(void **unused)
     ps_test_stage_fini(&stage);
 }
 
-/* All values of a partition together: 2,047 bytes with a 0 behind each are taken; one more, and many more, are refused. */
+/* The values of a partition together, each with a 0 behind it: 2,047 bytes are accepted; one byte more, and many more,
+ * are refused. */
 static void test_values_that_are_too_long_together(void **unused)
 {
     static const struct {

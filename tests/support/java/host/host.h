@@ -1,4 +1,4 @@
-/* What the files of the Java host without Java share. See host.c. Names begin with fake_. One thread. */
+/* Declarations that the files of the Java host without Java share. See host.c. Names begin with fake_. One thread. */
 #pragma once
 
 #include "stages/lib/java/component.h"
@@ -26,7 +26,7 @@ extern int fake_arrived; /* descriptor: bodies, and what was refused */
 
 void fake_send(uint32_t type, uint32_t link, const uint64_t *numbers, uint32_t count, const char *text);
 char *fake_map(uint64_t offset, uint64_t size);
-/* Does what the mode says to a batch that is not answered. It may end the process. */
+/* Handles a batch that the mode leaves without an answer. It may end the process. */
 void fake_misbehave(struct fake_batch *batch);
 
 /* ---- entries.c: events as they are written to an area ---- */

@@ -90,7 +90,7 @@ static void take(struct ps_test_stage *stage, const char *body)
         (void)ps_test_sink_tick(stage);
 }
 
-/* The only file of a directory that is in use, or was. */
+/* Expects that the directory has one file, in use or finished, with this content. */
 static void expect(const char *directory, const char *content)
 {
     char command[1400];

@@ -74,7 +74,7 @@ static bool met(struct ps_bucket_writer *sink, struct ps_bucket_trouble **held, 
     return ps_bucket_trouble_met(sink, held, verb, reason, behind);
 }
 
-/* Numbers and paths are none of the cause; the verb, the user and the host are. */
+/* Numbers and paths do not distinguish causes; the verb, the user and the host do. */
 static void test_causes(void **unused)
 {
     struct ps_bucket_writer *sink = calloc(1, sizeof *sink);

@@ -90,8 +90,8 @@ static void test_failure_writes_the_window_again(void **unused)
     ps_test_bucket_finish();
 }
 
-/* Far datanodes that are not busy get more with each answer, until they answer later: then twice what they take in the time of the
- * fastest answer. */
+/* Distant idle datanodes: the window grows with each answer until answers come later. Then it is twice what they take in the
+ * time of the fastest answer. */
 static void test_window_follows_the_datanodes(void **unused)
 {
     const uint64_t fastest_ns = 10 * PS_NS_PER_MS, event_ns = 1000; /* at most one in that time */

@@ -114,7 +114,7 @@ static void a_file_that_is_gone_stays_so(void **state)
     expect(bench, &outcome, PS_FILE_MISSING);
 }
 
-/* The time-out of a file that cannot be created says what the namenode said all the time. */
+/* When creating a file times out, the error has the namenode's reason. */
 static void safe_mode_is_named(void **state)
 {
     struct ps_test_stream *bench = *state;
@@ -133,7 +133,7 @@ static void safe_mode_is_named(void **state)
     assert_non_null(strstr(bench->created.reason, "Name node is in safe mode"));
 }
 
-/* What the namenode says of a name is what the caller is told: done, nothing there, refused; for each operation, twice. */
+/* The caller gets the namenode's answer about a name: done, missing, or refused. Each operation is tried twice. */
 static void the_answers_to_operations_on_names(void **state)
 {
     static const struct {

@@ -50,7 +50,7 @@ static void pass(struct ps_test_stream *bench, uint64_t ns)
     ps_test_stream_turn(bench);
 }
 
-/* Some turns are enough to connect, ask and read what was answered: loopback is synchronous, but when the kernel has more to do. */
+/* Some turns are enough to connect, to ask and to read the answer: loopback is synchronous unless the kernel is busy. */
 static void take_answers(struct ps_test_stream *bench)
 {
     for (unsigned i = 0; i < 50; i++) {

@@ -180,7 +180,7 @@ static void lose_first(struct ps_test_stream *bench, const char *text, uint64_t 
     assert_true(operation->has_storage_type); /* as many kinds of storage, and ids, as datanodes */
     assert_int_equal(operation->n_target_storage_types, left - 1);
     assert_int_equal(operation->n_target_storage_ids, left - 1);
-    for (unsigned i = 0; i < left; i++) { /* those of the datanodes that are left: the last ones of three */
+    for (unsigned i = 0; i < left; i++) { /* the datanodes that are left, which are the last ones of three */
         const char name[2] = {(char)('c' - left + 1 + i), '\0'};
         assert_int_equal(i == 0 ? operation->storage_type : operation->target_storage_types[i - 1],
                          4 - left + i);
@@ -425,7 +425,7 @@ static void answer_append(struct ps_test_stream *bench, size_t nodes)
     ps_test_stream_answer(bench, &response.base);
 }
 
-/* All datanodes of the last block are away, or there are more than a pipeline can have: no pipeline is made of them. */
+/* All datanodes of the last block are gone, or there are more than a pipeline can have: no pipeline is made. */
 static void an_append_to_a_block_without_datanodes_fails(void **state)
 {
     static const size_t counts[] = {0, PS_PIPELINE_NODES_MAX + 1};

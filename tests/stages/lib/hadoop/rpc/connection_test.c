@@ -1,4 +1,4 @@
-/* Connections to a server of Hadoop's RPC: one that cannot even be begun, one whose peer reads slowly, and one whose peer is silent. */
+/* Connections to a server of Hadoop's RPC: connecting fails at once, the peer reads slowly, the peer is silent. */
 #include "stages/lib/hadoop/rpc/connection.h"
 
 #include "tests/support/fake_namenode.h"
@@ -159,8 +159,8 @@ static void call(struct ps_hadoop_rpc_connection *connection, int32_t id)
     connection->in_flight++;
 }
 
-/* The silence of a server counts from the call on, not from the time at which nobody asked it: one after a rest that was
- * longer is waited for as long as the first one, and no longer. */
+/* The time without an answer counts from the call on, not from the last answer. After a longer rest, a call waits as
+ * long as the first one. */
 static void silence_counts_from_the_first_call(void **state)
 {
     static const uint64_t rests_ns[] = {0, PS_NS_PER_S, 9 * PS_NS_PER_S, 599 * PS_NS_PER_S};
@@ -182,7 +182,7 @@ static void silence_counts_from_the_first_call(void **state)
             if (lost > 0)
                 fail_msg("after a rest of %u s: lost %u s after the call",
                          (unsigned)(rests_ns[i] / PS_NS_PER_S), second);
-            if (second == 2) /* a second call behind it does not begin the silence anew */
+            if (second == 2) /* a second call does not begin the wait anew */
                 call(&peer.connection, 2);
         }
         peer.hdfs.now.mono_ns = since_ns + 10 * PS_NS_PER_S;

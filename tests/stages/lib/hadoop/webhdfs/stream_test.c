@@ -1,4 +1,4 @@
-/* Streams of WebHDFS: which requests what is written becomes, and what becomes of an APPEND whose answer is lost. */
+/* Streams of WebHDFS: the requests that writes become, and the handling of an APPEND whose answer is lost. */
 #include "tests/support/webhdfs_client.h"
 
 #include <stdio.h>

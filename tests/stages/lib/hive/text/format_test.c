@@ -207,7 +207,7 @@ static void test_tables_that_are_refused(void **unused)
                    "ISO-8859-1: UTF-8 is written");
     assert_refused((struct kind){.serde = LAZY, .columns = "m:map<array<int>,int>"}, "column m");
     assert_refused((struct kind){.serde = JSON, .columns = "m:map<array<int>,int>"},
-                   "keys are no plain values");
+                   "keys are not plain values");
 }
 
 /* ---- any rows ---- */

@@ -170,8 +170,8 @@ static void test_one_of_many_is_dirty(void **state)
     fake_stop();
 }
 
-/* A sink that is slower than the time limit: the partitions are given up then, not before; nothing is committed for them
- * any more, whatever comes home. */
+/* A sink is slower than the time limit: the partitions are given up at the limit, not before, and nothing is
+ * committed for them any more, although events are still delivered. */
 static void run_out_of_time(const char *const *keys, unsigned limit_ms)
 {
     fake_start("EAGER", keys);

@@ -1,5 +1,6 @@
-/* Events of records of the native fetch lane, whose bytes stay in the block that was received: drawn runs of records whose
- * offsets, partitions, keys, timestamps, blocks and batches change, compared with what Flume's source makes of each record alone. */
+/* Events from records of the native fetch lane, whose bytes stay in the received block. Random runs of records, with changing
+ * offsets, partitions, keys, timestamps, blocks and batches, are compared with the events that Flume's source makes of each
+ * record. */
 #include "stages/lib/kafka/consumer/record.h"
 
 #include <inttypes.h>

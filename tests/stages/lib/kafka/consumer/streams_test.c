@@ -137,7 +137,7 @@ static void test_restart(void **state)
     ps_kafka_streams_fini(&streams);
 }
 
-/* An offset above the new place is committed, or may be: the lower one is to be committed, also if it is 0. Others do not do that. */
+/* If an offset above the new place is committed or may be, the lower one has to be committed, also if it is 0; else it has not. */
 static void test_restart_behind(void **state)
 {
     struct ps_kafka_streams streams = {0};
@@ -163,7 +163,7 @@ static void test_restart_behind(void **state)
     ps_kafka_streams_fini(&streams);
 }
 
-/* It goes to another place again before the lower offset is committed: the lowest one is. */
+/* Reading goes back again before the lower offset is committed: the lowest offset is committed. */
 static void test_restart_again(void **state)
 {
     struct ps_kafka_streams streams = {0};

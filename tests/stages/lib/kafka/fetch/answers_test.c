@@ -269,7 +269,8 @@ static void test_stale(void **state)
     }
 }
 
-/* The group removes the member, and gives it the same partitions again, as the leader. What it had read is not delivered. */
+/* The group removes the member and, as the leader, it gets the same partitions again. The records that it had read are
+ * not delivered. */
 static void remove_member(struct run *run)
 {
     int32_t before = run->group.generation;
@@ -300,8 +301,8 @@ static void test_removed(void **state)
     end(&run);
 }
 
-/* Brokers change their addresses while the member is removed from the group and comes back: the answers of the old
- * addresses, to requests of the earlier assignment, are from offsets that the member has not reached again. */
+/* Brokers change their addresses while the member is removed from the group and joins again. The old addresses
+ * still answer requests of the earlier assignment, with offsets above the member's present ones. */
 static void test_addresses(void **state)
 {
     static struct run run;
@@ -468,8 +469,8 @@ static void test_given_back_before_reset(void **state)
     end(&run);
 }
 
-/* A member gives its partitions up for much longer than its session, and every heartbeat is answered with the rebalance: it stays a member,
- * and loses nothing of what it delivers. */
+/* A member takes much longer than its session to give its partitions up, and every heartbeat is answered with the rebalance. It stays a
+ * member, and loses nothing that it delivers. */
 static void test_slow_revocation(void **state)
 {
     static struct run run;

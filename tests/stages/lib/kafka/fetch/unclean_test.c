@@ -23,8 +23,8 @@ static void lose_records(struct run *run, unsigned sets)
         ps_test_group_append_plain(&run->group, 0, 4);
 }
 
-/* A leader that was behind is elected, and writes other records at offsets that were read: fewer, as many, or more. It is asked
- * where its log differs, and all that follows is read, when what was read before is delivered. */
+/* A leader that was behind is elected, and writes other records at offsets that were read: fewer, as many, or more. When the
+ * earlier records are delivered, the source asks it where its log differs, and reads all records from there on. */
 static void run_unclean_election(bool sink_commits)
 {
     static struct run run;
@@ -64,7 +64,8 @@ static void test_unclean_election(void **state)
     run_unclean_election(false);
 }
 
-/* The source itself commits where it goes back to, before it reads on: the next transaction would begin below what is committed. */
+/* The source itself commits the offset to which it goes back before it reads on: otherwise the next transaction would begin
+ * below the committed offset. */
 static void test_unclean_election_in_transactions(void **state)
 {
     run_unclean_election(true);

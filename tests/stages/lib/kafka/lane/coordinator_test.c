@@ -1,5 +1,5 @@
-/* When the lane's next step for a coordinator is due, for each state of its broker and of the others: too late means that
- * a member of a group is silent, too early that its worker has no rest. */
+/* The time of the lane's next step for a coordinator, for each state of its broker and of the others. If it is too
+ * late, a member of a group is silent; if it is too early, the worker spins. */
 #include "stages/lib/kafka/lane/lane_internal.h"
 
 #include "tests/support/support.h"

@@ -63,7 +63,8 @@ static void test_produce_errors(void **state)
     }
 }
 
-/* Whatever the error of a topic is: its record waits until the error has passed, or is reported after the patience. */
+/* With any error of a topic, its record waits until the error has passed, or is reported when the time limit is
+ * over. */
 static void test_metadata_errors(void **state)
 {
     for (size_t e = 0; e < ps_kafka_error_count; e++) {
@@ -244,7 +245,8 @@ static void test_linger(void **state)
     end(&run);
 }
 
-/* Who waits for the reports ends the wait for others: of the record that is there, and of those that come. */
+/* A caller that waits for the reports ends the wait for others (linger.ms), both of the record that is there and
+ * of later ones. */
 static void test_hurry(void **state)
 {
     const struct ps_pair pairs[] = {{.key = "linger.ms", .value = "50"}};

@@ -53,7 +53,7 @@ static void test_grows(void **state)
     ps_kafka_lane_set_free(set);
 }
 
-/* A set that was used has nothing of that when it is used again: whatever happened to it, it is as a new one. */
+/* A set that is used again keeps nothing of its former use: it is like a new one, whatever happened to it. */
 static void test_used_again(void **state)
 {
     struct ps_kafka_lane_set *set = ps_kafka_lane_set_make(), *fresh = ps_kafka_lane_set_make();

@@ -101,7 +101,8 @@ static void test_next(void **state)
     assert_true(ps_kafka_frames_is_next(&frames, 1, 19, LATER_NS));
 }
 
-/* The longest text, read again: the ranges are as young as the reading, but for those that were known before. */
+/* The longest text is read back: the ranges are as young as the time of reading, except those that were known
+ * before. */
 static void test_longest(void **state)
 {
     static char text[PS_KAFKA_FRAMES_TEXT_BYTES + 8];

@@ -476,8 +476,8 @@ static struct ps_lease *read_file(uint64_t sequence, int64_t position)
     return lease;
 }
 
-/* What the topic has of a file after each transaction. A file that begins anew, at position 0, is not gone: without a record the
- * source would not know it at the next start, and skipToEnd would skip its lines. */
+/* The topic's record of a file after each transaction. A file that begins anew, at position 0, is not gone: without a record
+ * the source would not know it at the next start, and skipToEnd would skip its lines. */
 static void test_files(void **state)
 {
     static const struct {

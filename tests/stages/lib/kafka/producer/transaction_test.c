@@ -487,8 +487,8 @@ static void test_linger(void **state)
     }
 }
 
-/* Every error that the coordinator can give to a commit: it has refused, and the transaction is given up, or it may end it yet, and is
- * asked again. */
+/* Every error with which the coordinator can answer a commit: either it has refused and the transaction is given up, or it may
+ * still end the transaction and is asked again. */
 static void test_each_error_of_the_end(void **state)
 {
     static const struct {

@@ -1,4 +1,4 @@
-/* Statements of a database of SQLite's: values as they were written, rows until one is the last that is wanted, and the same again after
+/* Statements of SQLite: values come back as they were written, reading stops at the last wanted row, and statements work again after
  * that and after a failure. */
 #include "stages/lib/queue/database/database.h"
 
@@ -83,7 +83,7 @@ static void test_rows_until_no_more_are_wanted(void **state)
 {
     for (int64_t i = 1; i <= 5; i++)
         assert_int_equal(put(i, "x", "y", 1, true), PS_OK);
-    for (unsigned wanted = 1; wanted <= 7; wanted++) { /* each begins anew, wherever the one before ended */
+    for (unsigned wanted = 1; wanted <= 7; wanted++) { /* each query begins at the first row */
         struct reading reading = read_from(2, wanted);
         assert_int_equal(reading.calls, wanted < 4 ? wanted : 4);
         for (unsigned i = 0; i < reading.calls; i++)

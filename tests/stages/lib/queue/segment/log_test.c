@@ -329,7 +329,7 @@ static void test_killed(void **state)
         expect_fill(again);
         expect_rest(again, false);
         ps_segment_log_close(again);
-        ps_segment_log_close(log); /* frees it; the disk has moved on, and is thrown away */
+        ps_segment_log_close(log); /* frees it; what it writes to the disk does not matter any more */
         lossy_fini(&disk);
     }
 }

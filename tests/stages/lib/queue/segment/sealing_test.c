@@ -369,7 +369,7 @@ static void test_changes_are_noticed(void **state)
         struct ps_err err = {0};
         assert_int_equal(ps_segment_log_sync(log, &err), PS_OK);
         ps_segment_log_close(log);
-        log = open_log(keys, "a"); /* what was lost is not looked for again */
+        log = open_log(keys, "a"); /* the lost frame is not searched for again */
         ps_segment_log_fill(log, &fill);
         assert_int_equal(fill.events, 0);
         assert_string_equal(come(log, true), "");
@@ -379,8 +379,8 @@ static void test_changes_are_noticed(void **state)
     ps_key_ring_destroy(keys);
 }
 
-/* A whole head of a frame says any length, with the right checksum of its payload: one that has no room for its tag is no frame, and one of a
- * tag alone is no event. Neither is handed out, and those behind it are. */
+/* Frames with a valid head, any length, and the right checksum of the payload: one without room for its tag is damaged, and one that has
+ * only a tag has no event. Neither is delivered; the frames behind it are. */
 static void test_lengths_around_the_tag(void **state)
 {
     static const uint32_t lengths[] = {0, 1, PS_SEAL_TAG_BYTES - 1, PS_SEAL_TAG_BYTES, PS_SEAL_TAG_BYTES + 1};

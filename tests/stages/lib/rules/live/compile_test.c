@@ -214,7 +214,7 @@ static void test_stopped(void **unused)
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, ps_test_folder_setup, ps_test_folder_teardown)
 
-/* The program compiles a reload's rules at SCHED_IDLE, and would wait for all other tests to end: tests/support/idle.c, for the program, too. */
+/* The program compiles a reload's rules at SCHED_IDLE, and would wait until all other tests have ended. So it also gets tests/support/idle.c. */
 static void compile_as_usual(void)
 {
     char library[4096];

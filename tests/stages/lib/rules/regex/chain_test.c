@@ -1,5 +1,5 @@
-/* Chains of several regex interceptors over one share: scanned once a pass, right after edits and drops,
- * right when asked again, and the same as asking about each event alone. */
+/* Chains of several regex interceptors, which share one scan in each pass over a batch. The results are right
+ * after edits and drops and when they are asked for again, and equal those of each event alone. */
 #include "stages/lib/rules/regex/chain.h"
 #include "tests/support/stage.h"
 

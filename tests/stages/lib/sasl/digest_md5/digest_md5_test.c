@@ -124,7 +124,7 @@ static void test_bad_challenges(void **state)
     }
 }
 
-/* A NUL cuts no name and no value; the longest challenge is read, and one byte more is not. */
+/* A NUL does not cut a name or a value. The longest challenge is read; one byte more is refused. */
 static void test_bytes_of_challenges(void **state)
 {
     static const char begin[] = "algorithm=md5-sess,nonce=\"a\",x=\"";
