@@ -297,6 +297,66 @@ static void test_original_goes_before_it_is_whole(void **unused)
     ps_test_stage_fini(&stage);
 }
 
+/* The writer of the compressed file pauses after the original is gone. The original's lines do not come again within an hour; after that
+ * nobody is expected to go on with the file, and its text is one of its own. `held`: the original stays open elsewhere; else a next file
+ * may have its inode. */
+static void writer_pauses(uint64_t pause_ms, unsigned known, bool held)
+{
+    enum { LINE_BYTES = 64, COUNT = 2000, READ = 700 };
+    size_t length = pack("app.log.1.gz", text, lines_make(text, 0, COUNT, LINE_BYTES), packed, sizeof packed);
+    ps_test_folder_append("app.log", text, (size_t)READ * LINE_BYTES);
+    PS_START(AUTO, "idleTimeout", "50");
+    expect_numbers(0, READ);
+    ps_test_folder_append("app.log.1.gz", packed, length / 2);
+    fence();
+    int fd = held ? open(ps_test_folder_path("app.log"), O_RDONLY | O_CLOEXEC) : -1;
+    remove_file("app.log");
+    fence();
+    wait_for_warnings(ps_log_count(PS_LOG_WARN) + 1); /* it has not changed for a while */
+    ps_test_stage_pass_ms(&stage, pause_ms);
+    fence();
+    ps_test_stage_pass_ms(&stage, 11000); /* a file without a name rests that long before it is forgotten */
+    fence();
+    ps_test_folder_append("app.log.1.gz", packed + length / 2, length - length / 2);
+    expect_numbers(known, COUNT - known);
+    fence();
+    if (held)
+        close(fd);
+    ps_test_stage_fini(&stage);
+    fresh_folder();
+}
+
+static void test_writer_pauses(void **unused)
+{
+    writer_pauses(3000000, 700, true);
+    writer_pauses(3000000, 700, false);
+    writer_pauses(3600000, 0, true);
+    writer_pauses(3600000, 0, false);
+}
+
+/* Meanwhile a plain file that begins like the one that is gone is read as a file of its own: another one with the same lines. */
+static void test_same_lines_meanwhile(void **unused)
+{
+    enum { LINE_BYTES = 64, COUNT = 100 };
+    size_t bytes = lines_make(text, 0, COUNT, LINE_BYTES);
+    size_t length = pack("app.log.1.gz", text, bytes, packed, sizeof packed);
+    ps_test_folder_append("app.log", text, bytes);
+    PS_START(AUTO, "idleTimeout", "50");
+    expect_numbers(0, COUNT);
+    ps_test_folder_append("app.log.1.gz", packed, length / 2);
+    fence();
+    int fd = open(ps_test_folder_path("app.log"), O_RDONLY | O_CLOEXEC);
+    remove_file("app.log");
+    fence();
+    ps_test_stage_pass_ms(&stage, 61000);
+    fence();
+    ps_test_folder_append("app.log", text, bytes);
+    expect_numbers(0, COUNT);
+    fence();
+    close(fd);
+    ps_test_stage_fini(&stage);
+}
+
 /* The lines before damage are read when the file rests, and the file is named once in each life. */
 static void damaged(bool stopped)
 {
@@ -490,14 +550,15 @@ static void test_undelivered(void **unused)
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(test_##name, setup, ps_test_folder_teardown)
-    const struct CMUnitTest tests[] = {TEST(new_files),    TEST(read_before),
-                                       TEST(rest),         TEST(restart_in_the_middle),
-                                       TEST(begins_alike), TEST(original_stays),
-                                       TEST(ends_early),   TEST(original_goes_before_it_is_whole),
-                                       TEST(damaged),      TEST(damaged_and_put_right_while_stopped),
-                                       TEST(members),      TEST(long_lines),
-                                       TEST(skip_to_end),  TEST(key_is_changed),
-                                       TEST(copytruncate), TEST(written_over),
+    const struct CMUnitTest tests[] = {TEST(new_files),     TEST(read_before),
+                                       TEST(rest),          TEST(restart_in_the_middle),
+                                       TEST(begins_alike),  TEST(original_stays),
+                                       TEST(ends_early),    TEST(original_goes_before_it_is_whole),
+                                       TEST(writer_pauses), TEST(same_lines_meanwhile),
+                                       TEST(damaged),       TEST(damaged_and_put_right_while_stopped),
+                                       TEST(members),       TEST(long_lines),
+                                       TEST(skip_to_end),   TEST(key_is_changed),
+                                       TEST(copytruncate),  TEST(written_over),
                                        TEST(undelivered)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

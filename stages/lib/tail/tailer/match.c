@@ -100,10 +100,20 @@ static void offer(struct finding *finding, struct ps_tail_candidate *candidate,
     *place = *candidate;
 }
 
+/* Returns whether a file that is gone stays known only because compressed files wait. For a plain file it is forgotten: that may begin
+ * in the same way by chance. */
+static bool is_for_texts(const struct ps_tailer *tailer, const struct ps_tail_log *other)
+{
+    return !other->named && other->state == PS_TAIL_LOG_CLOSED &&
+           other->read_offset == other->delivered_offset &&
+           tailer->now_ns - other->gone_ns >= PS_TAIL_EARLIER_NS;
+}
+
 static void offer_log(struct finding *finding, const struct ps_tail_log *other)
 {
     if (other == finding->log || !other->resolved || other->compressed || other->stranger ||
-        other->state == PS_TAIL_LOG_COPY || (ps_tail_log_is_text(other) && other->named))
+        other->state == PS_TAIL_LOG_COPY || (ps_tail_log_is_text(other) && other->named) ||
+        (!ps_tail_log_is_text(finding->log) && is_for_texts(finding->tailer, other)))
         return;
     struct ps_tail_candidate candidate = {.kind = PS_TAIL_IS_FOLLOWED,
                                           .number = other->number,
@@ -119,7 +129,11 @@ static void offer_log(struct finding *finding, const struct ps_tail_log *other)
 static void offer_earlier(struct finding *finding, const struct ps_tail_log *other)
 {
     const struct ps_tail_earlier *earlier = &other->earlier;
-    if (other == finding->log || earlier->until_ns <= finding->tailer->now_ns || earlier->read_offset == 0)
+    /* A compressed file may have waited for its turn, or for its writer. */
+    const uint64_t more_ns =
+        ps_tail_log_is_text(finding->log) ? PS_TAIL_TEXT_PAUSE_NS - PS_TAIL_EARLIER_NS : 0;
+    if (other == finding->log || earlier->until_ns == 0 ||
+        earlier->until_ns + more_ns <= finding->tailer->now_ns || earlier->read_offset == 0)
         return;
     struct ps_tail_candidate candidate = {.kind = PS_TAIL_WAS_EARLIER,
                                           .number = other->number,

@@ -328,20 +328,23 @@ void ps_tail_text_remembered(struct ps_tailer *tailer, struct ps_tail_log *log, 
         ps_tail_text_ask(tailer, log);
 }
 
-/* Returns whether a file that has not changed since its last opening has to be surveyed again. */
+/* Returns whether a file that has not changed since its last opening has to be surveyed again. An incomplete one whose original is not
+ * known keeps its place in tailer->texts, so that possible originals are not forgotten. */
 static bool is_due(struct ps_tailer *tailer, struct ps_tail_log *log)
 {
-    if (log->text.end == PS_TAIL_TEXT_WHOLE)
+    struct ps_tail_text_state *text = &log->text;
+    const uint64_t idle_ns = tailer->now_ns - text->since_ns;
+    if (text->end == PS_TAIL_TEXT_WHOLE)
         return !log->resolved;
-    if (log->text.settled)
-        return log->text.end == PS_TAIL_TEXT_DAMAGED && !log->resolved;
-    if (tailer->now_ns - log->text.since_ns < PS_TAIL_TEXT_IDLE_NS) {
-        ps_tail_slots_put(&tailer->texts, log->number);
-        return false;
+    const bool settles = !text->settled && idle_ns >= PS_TAIL_TEXT_IDLE_NS;
+    if (settles) {
+        text->settled = true;
+        name(tailer, log);
     }
-    log->text.settled = true;
-    name(tailer, log);
-    return log->text.end == PS_TAIL_TEXT_DAMAGED;
+    if (!text->settled ||
+        (text->end == PS_TAIL_TEXT_EARLY && !log->resolved && idle_ns < PS_TAIL_TEXT_PAUSE_NS))
+        ps_tail_slots_put(&tailer->texts, log->number);
+    return text->end == PS_TAIL_TEXT_DAMAGED && (settles || (text->settled && !log->resolved));
 }
 
 /* Starts a survey or a read. Returns whether it keeps the descriptor. */
@@ -448,8 +451,8 @@ uint64_t ps_tail_texts_tick(struct ps_tailer *tailer)
     for (uint32_t left = tailer->texts.count; left > 0 && tailer->unpacking == NULL; left--) {
         uint32_t number = ps_tail_slots_take(&tailer->texts);
         struct ps_tail_log *log = tailer->table.logs[number];
-        bool closed = log != NULL && log->state == PS_TAIL_LOG_CLOSED;
-        uint64_t log_ns = closed ? ps_tail_text_state_due_ns(&log->text) : PS_NEVER;
+        bool opens = log != NULL && log->state == PS_TAIL_LOG_CLOSED && log->named;
+        uint64_t log_ns = opens ? ps_tail_text_state_due_ns(&log->text) : PS_NEVER;
         if (log_ns > tailer->now_ns) {
             if (log_ns != PS_NEVER)
                 ps_tail_slots_put(&tailer->texts, number);

@@ -6,6 +6,8 @@
 
 /* how long an incomplete or damaged file must be unchanged until that is final */
 #define PS_TAIL_TEXT_IDLE_NS (10 * PS_NS_PER_S)
+/* how long the possible originals of an incomplete file stay known after its last change: its writer may only have paused */
+#define PS_TAIL_TEXT_PAUSE_NS (3600 * PS_NS_PER_S)
 
 struct ps_tail_text_state {
     enum ps_compression kind;   /* NONE: the file is not compressed, or its text is not read */
@@ -61,15 +63,17 @@ static inline bool ps_tail_text_state_is_final(const struct ps_tail_text_state *
            (text->end == PS_TAIL_TEXT_WHOLE || (text->end == PS_TAIL_TEXT_DAMAGED && text->settled));
 }
 
-/* Returns the time when the file may be opened: a changed file after its wait, an incomplete one after it has been idle.
- * PS_NEVER: it is not opened. */
+/* Returns the time when the file may be opened: a changed file after its wait, an incomplete one after it has been idle, and again when
+ * nobody is expected to go on with it. PS_NEVER: it is not opened. */
 static inline uint64_t ps_tail_text_state_due_ns(const struct ps_tail_text_state *text)
 {
     if (text->kind == PS_COMPRESSION_NONE)
         return PS_NEVER;
     if (text->news)
         return text->again_ns;
-    return text->end != PS_TAIL_TEXT_WHOLE && !text->settled && text->bytes >= 0
-               ? text->since_ns + PS_TAIL_TEXT_IDLE_NS
-               : PS_NEVER;
+    if (text->end == PS_TAIL_TEXT_WHOLE || text->bytes < 0)
+        return PS_NEVER;
+    if (!text->settled)
+        return text->since_ns + PS_TAIL_TEXT_IDLE_NS;
+    return text->end == PS_TAIL_TEXT_EARLY ? text->since_ns + PS_TAIL_TEXT_PAUSE_NS : PS_NEVER;
 }
