@@ -78,7 +78,7 @@ struct ps_source *ps_tracker_each_source(const struct ps_run *run, uint32_t *at)
 
 struct ps_tracker_facts {
     uint64_t memory_bytes, memory_bytes_max;
-    uint64_t forgotten;   /* numbers of which it is no longer known whether they arrived */
+    uint64_t forgotten;   /* numbers that are forgotten: whether they arrived is unknown */
     uint64_t order_blind; /* arrivals whose order could not be checked: no memory for their stream */
 };
 void ps_tracker_facts(const struct ps_tracker *tracker, struct ps_tracker_facts *facts);

@@ -112,7 +112,7 @@ static void start_optional(struct sim *sim, uint64_t seed, bool may_multiplex)
     flow->sources[0].changes = 1;
 }
 
-/* The contents of an optional channel over a reload that closes their source: events that its position has passed are
+/* A reload closes the source of an optional channel that has events. Those before the source's position are
  * carried over, the others are read again, and each is there once. */
 static void run_optional_seed(uint64_t seed)
 {

@@ -66,7 +66,7 @@ uint8_t ps_thrift_read_byte(struct ps_thrift_reader *in)
     return byte != NULL ? *byte : 0;
 }
 
-/* A number of at most this many bits. */
+/* Reads a number of at most this many bits. */
 static uint64_t read_varint(struct ps_thrift_reader *in, unsigned bits)
 {
     uint64_t number = 0;

@@ -1,4 +1,5 @@
-/* The relay in front of a mock broker: a broker that accepts nobody for a while holds up only those who wait for it. */
+/* The relay in front of a mock broker: a broker that accepts no connections for a while delays only the clients that
+ * wait for it. */
 #include "tests/support/port.h"
 #include "tests/support/support.h"
 

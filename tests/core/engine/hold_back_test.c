@@ -141,7 +141,7 @@ static void test_room_is_made(void **state)
         assert_int_equal(script.takes, 1);
         script.closed = false;
         ps_test_small_agent_stop(&agent, true);
-        assert_int_equal(script.takes, 2); /* the second: then there was room for the third, which stays */
+        assert_int_equal(script.takes, 2); /* the second take made room for the third lease, which stays */
         assert_int_equal(script.stored, 1);
     }
 }

@@ -141,7 +141,7 @@ static void test_wake_up(void **unused)
 
 /* ---- the end ---- */
 
-/* Nobody waits for a job that hangs: the thread ends by itself, later. */
+/* A job hangs: the end of the helper does not wait for it, and the thread ends by itself later. */
 static void test_ends_alone(void **unused)
 {
     struct job jobs[] = {{.number = 1, .hangs = true}, {.number = 2}, {.number = 3}};

@@ -22,7 +22,7 @@ static void test_what_is_read_ahead_is_of_the_budget(void **state)
         while (count < HELD_MAX && (held[count] = ps_block_take(cache)) != NULL)
             count++;
         assert_true(count < HELD_MAX);
-        for (unsigned i = 0; i < 30; i++) { /* nothing, or what was read ahead before */
+        for (unsigned i = 0; i < 30; i++) { /* takes nothing, or frames that were read ahead before */
             struct ps_lease *lease = stage.ops->channel->take(stage.plan, 0, &stage.port, &stage.now);
             if (lease != NULL)
                 leases[taken++] = lease;

@@ -23,7 +23,7 @@ static void assert_takes(struct ps_test_stage *stage, const char *body, bool dis
 /* Puts and takes an event until the thread has recorded what was delivered: then a put makes `at_risk` grow again. */
 static void await_memory(struct ps_test_stage *stage, const char *body)
 {
-    put(stage, 0, body); /* may go to disk once more, which is delivered at once */
+    put(stage, 0, body); /* may go to the disk again, and is delivered at once */
     for (unsigned i = 0; OPS->engine->at_risk(stage->plan) == 0; i++) {
         assert_true(i < 1000);
         assert_takes(stage, body, true);

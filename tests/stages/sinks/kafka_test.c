@@ -358,7 +358,7 @@ static void test_record_larger_than_the_share(void **state)
     ps_test_stage_fini(&stage);
 }
 
-/* A connected sink without events does not ask for a tick often: the wake descriptor announces what comes. */
+/* A connected sink without events rarely asks for a tick: the wake descriptor announces answers. */
 static void test_idle_is_quiet(void **state)
 {
     struct ps_test_stage stage;

@@ -261,8 +261,8 @@ static void await_start(int starts)
     }
 }
 
-/* The host breaks the protocol, or ends: the source fails with the reason, is opened again, and the next host's class puts what it
- * likes. */
+/* The host breaks the protocol, or ends: the source fails with the reason, is opened again, and the class in the next host puts
+ * events. */
 static void check_lost(enum ps_test_java_mode mode, const char *reason)
 {
     struct ps_test_stage stage;

@@ -474,8 +474,8 @@ static void note_tracker(void *argument, const struct ps_claim *claim)
         snprintf(argument, 256, "%s", claim->path);
 }
 
-/* The files that two sources must not share: a relative tracker directory is below the source's own
- * directory. */
+/* The source claims its tracker directory, which another source must not use. A relative path is below the
+ * source's own directory. */
 static void test_claims(void **state)
 {
     static const struct {

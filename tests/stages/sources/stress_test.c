@@ -1,6 +1,6 @@
 #include "tests/support/stage.h"
 
-/* Works until the source makes no more now; returns how many events came. */
+/* Calls `work` until the source makes no more events. Returns their number. */
 static size_t run(struct ps_test_stage *stage)
 {
     size_t before = stage->event_count;

@@ -313,7 +313,7 @@ static void test_impatient(void **unused)
  * answered one after the other. */
 static void test_kept_answers(void **unused)
 {
-    enum { KEPT = 500, ROUNDS = 9 }; /* 4,500; 4,096 may wait */
+    enum { KEPT = 500, ROUNDS = 9 }; /* 4,500 answers; at most 4,096 may wait */
     for (int goes = 0; goes < 2; goes++) {
         struct ps_test_stage stage;
         start(&stage, PS_KEYS(LOCAL));

@@ -369,7 +369,7 @@ static void follow(struct ps_test_coordinator *broker, struct producer producer)
     broker->producer = broker->next;
 }
 
-/* A repeat, of which the coordinator knows the end. */
+/* Returns whether the request repeats one that ended the transaction. */
 static bool is_repeat(const struct ps_test_coordinator *broker, struct producer producer)
 {
     return broker->second ? is_same(producer, broker->ended) && is_same(broker->next, broker->producer)

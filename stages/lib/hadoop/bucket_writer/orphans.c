@@ -325,8 +325,8 @@ static void end_scan(struct ps_bucket_writer *sink)
     sink->orphans.scan.state = PS_BUCKET_SCAN_DONE;
     if (look != NULL)
         ps_log(PS_LOG_INFO, sink->port->component,
-               "looked for files in use in the %u directories below %s that were changed last; in the "
-               "others, as %s, only when an event goes there",
+               "looked for files in use only in the %u directories below %s that were changed last; in the "
+               "others, such as %s, this is done when an event goes there",
                SCANNED_MAX, sink->settings->place.root, look->directory);
     while ((look = TAILQ_FIRST(&sink->orphans.scan.waiting)) != NULL) {
         TAILQ_REMOVE(&sink->orphans.scan.waiting, look, looks);

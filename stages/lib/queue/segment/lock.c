@@ -74,8 +74,8 @@ static int lock_directory(const char *directory, int how, struct ps_err *err)
     if (flock(fd, how | LOCK_NB) == 0 || errno != EWOULDBLOCK)
         return fd;
     ps_err_set(err,
-               "%s is in use by another channel or process: one with another checkpointDir, or with this "
-               "one, whose file lock was removed; stop it, or give each channel data directories of its own",
+               "%s is in use by another channel or process, with another checkpointDir, or with the same one "
+               "whose file lock was removed; stop it, or give each channel data directories of its own",
                directory);
     close(fd);
     return -1;

@@ -325,7 +325,7 @@ static void test_paused(void **state)
     ps_plan_destroy(next);
 }
 
-/* While it is recalled nobody reads its sockets: they must not keep the worker awake. */
+/* While the sink is recalled it does not read its sockets, and they must not keep the worker awake. */
 static void test_recall(void **state)
 {
     start(&script_stage);
@@ -339,7 +339,7 @@ static void test_recall(void **state)
     stop();
 }
 
-/* It fails while it is open: its sockets are not watched while it ends, and the next one's are. */
+/* The sink fails while it is open. Its sockets are not watched while it ends; those of the next one are. */
 static void test_failed(void **state)
 {
     start(&script_stage);

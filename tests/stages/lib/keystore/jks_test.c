@@ -142,7 +142,7 @@ static void jks_certificate(struct jks *jks, const uint8_t *der, size_t length)
     jks_put(jks, der, length);
 }
 
-/* Bytes after the last entry: the digest covers them, and still the store is not what it says. */
+/* Bytes after the last entry: the digest covers them, but the store has more bytes than its entries. */
 static void test_trailing_bytes(void **state)
 {
     uint8_t der[4096];

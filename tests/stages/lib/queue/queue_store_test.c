@@ -120,7 +120,7 @@ static struct ps_lease *take(void)
     return ps_queue_take(queue, 0, &stage.port, &stage.now);
 }
 
-/* Waits until the durable queue says what is wrong. That it is being opened is not wrong. */
+/* Waits until the durable queue reports a problem. Its opening is not a problem. */
 static void await_trouble(char text[512], bool takes)
 {
     for (unsigned i = 0; !ps_queue_trouble(queue, text, 512) || strstr(text, "being opened"); i++) {

@@ -1,4 +1,4 @@
-/* How deep and how much a spooling directory is read, and what is refused at its start. */
+/* Limits of a spooling directory: its depth, its number of files, and the settings that a start refuses. */
 #include "core/log/log.h"
 #include "stages/lib/spool/spool.h"
 #include "tests/stages/lib/spool/spool_support.h"

@@ -112,7 +112,7 @@ static void test_read_fully(void **unused)
     close(fd);
 }
 
-/* A hole at the beginning ends where the first byte is that is not 0, also within a block; zeros that were written are none. */
+/* A hole at the beginning ends at the first byte that is not 0, also within a block. Zeros that were written are not a hole. */
 static void test_holes(void **unused)
 {
     static const struct {

@@ -59,7 +59,7 @@ static void expect_text(const char *wanted)
     assert_string_equal(text, wanted);
 }
 
-/* The second time as the first; the number in the file is the holder's, whatever was there. */
+/* The second lock works like the first. The number in the file is the holder's, whatever was there before. */
 static void test_one_holder(void **unused)
 {
     char own[32];

@@ -312,7 +312,7 @@ static void test_crash_between_the_files(void **unused)
     load_one(500, 222, 3);
     write_one("[{\"inode\":5,\"pos\":0,\"file\":\"/a\"}]\n"); /* by hand: to read it again */
     load_one(0, 0, 0);
-    write_one("[ {\"inode\":5,\"pos\":500,\"file\":\"/a\"} ]\n"); /* by hand: the same */
+    write_one("[ {\"inode\":5,\"pos\":500,\"file\":\"/a\"} ]\n"); /* changed by hand as well */
     load_one(500, 222, 3);
     positions = (struct ps_tail_positions){.count = 0};
 }

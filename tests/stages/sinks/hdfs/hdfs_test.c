@@ -428,7 +428,7 @@ static void test_check(void **unused)
     }
 }
 
-/* `check` says of keys that many files have, and Flume does not, where they belong. */
+/* For keys that many files have although Flume does not know them, `check` names the place where they belong. */
 static void test_keys_of_hadoop(void **unused)
 {
     static const char *const keys[][2] = {{"hdfs.replication", "dfs.replication of hdfs-site.xml"},

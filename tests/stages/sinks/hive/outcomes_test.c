@@ -137,7 +137,7 @@ static void test_outcome(void **state)
     ps_test_stage_fini(&stage);
 }
 
-/* Transactions that were opened and not used are counted by nobody when the sink is closed. */
+/* Transactions that were opened and not used are not counted any more when the sink is closed. */
 static void test_gauges_after_a_close(void **unused)
 {
     struct ps_test_stage stage;

@@ -276,7 +276,7 @@ static void test_half_an_event(void **unused)
     end("", "");
 }
 
-/* A file that still rests when the sink is closed is counted by nobody any more. */
+/* A file that still rests when the sink is closed is not counted any more. */
 static void test_closed_while_a_file_rests(void **unused)
 {
     begin();

@@ -517,7 +517,7 @@ static void a_heartbeat_goes_after_half_a_minute(void **state)
     assert_int_equal(bench->in_length, sizeof expected);
     assert_memory_equal(bench->in, expected, sizeof expected);
     send_ack(bench, -1, 0, 0, 0);
-    /* It is answered: the pipeline lives on. Then it is not. */
+    /* The heartbeat is answered, and the pipeline goes on. The next one is not answered. */
     for (unsigned i = 0; bench->pipeline.waits_ns > 0; i++) {
         assert_true(i < PS_TEST_PATIENCE_MS);
         turn(bench);

@@ -1,5 +1,5 @@
-/* The JSON of source http at the boundaries: comments, escapes and texts that end with the text, or a byte before or behind it.
- * Each text is scanned in memory of its own size: a sanitizer sees who reads behind it. */
+/* The JSON of source http at the boundaries: comments, escapes and texts that end with the text, or a byte before or behind
+ * it. Each text is scanned in memory of its own size: a sanitizer reports reads behind it. */
 #include "stages/lib/http/json/scan.h"
 
 #include "tests/support/support.h"

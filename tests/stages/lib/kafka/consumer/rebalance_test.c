@@ -57,7 +57,7 @@ static void test_commits_what_was_delivered(void **state)
     fake_assert_commit("");
     fake_cycles(60);
     commit_succeeds("a-0:8 a-64:8");
-    pass_s(2); /* and no more once everything is committed */
+    pass_s(2); /* no further commit, because everything is committed */
     fake_assert_commit("");
     assert_int_equal(fake.commit_count, 3);
     assert_int_equal(fake_counted(PS_COUNTER_EventReceivedCount), 6);

@@ -144,7 +144,8 @@ static uint64_t below(uint64_t *random, uint64_t limit)
     return ps_test_random(random) % limit;
 }
 
-/* Mostly the record after the last one of the stream; others are of another stream, after the next number here. */
+/* Makes `record` the next one, mostly of the same stream at the next offset; now and then of a drawn stream at one
+ * of the offsets `from`. */
 static void draw(struct record *record, uint64_t *random)
 {
     static const int64_t from[] = {

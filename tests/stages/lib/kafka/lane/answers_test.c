@@ -158,7 +158,7 @@ static void test_partition_behind_the_last(void **state)
     end(&run);
 }
 
-/* Nobody knows the topic: each record waits for it as long as the first one did. */
+/* No broker knows the topic: each record waits for it as long as the first one did. */
 static void test_unknown_topic_is_waited_for_each_time(void **state)
 {
     struct run run;

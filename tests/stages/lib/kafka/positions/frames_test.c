@@ -58,7 +58,7 @@ static void add_apart(uint32_t count, uint64_t now_ns)
         ps_kafka_frames_add(&frames, 1, first + 2 * i, now_ns);
 }
 
-/* With gaps beyond the room: old ranges go, the oldest first, young ones stay. */
+/* More gaps than there is room for: old ranges are dropped, the oldest first; young ones stay. */
 static void test_full(void **state)
 {
     uint64_t due_ns;

@@ -302,8 +302,8 @@ static void test_first_segments_are_small(void **state)
     first_segment_bytes = first_before;
 }
 
-/* Only the process dies: written frames are there, promised or not, and frames that were taken and noted are not fed again.
- * */
+/* Only the process ends, not the machine: written frames are there, promised or not, and frames that were taken and
+ * noted are not fed again. */
 static void test_killed(void **state)
 {
     random_state = ps_test_seed();

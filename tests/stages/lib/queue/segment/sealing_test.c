@@ -219,7 +219,7 @@ static void test_a_missing_key_holds_back(void **state)
     }
 }
 
-/* The process was killed, so that the latest segment is the tail, and what it says was delivered is known without the key. */
+/* The process was killed, so the latest segment is the tail. Its notes of delivered frames are read without the key. */
 static void test_a_tail_without_key(void **state)
 {
     struct ps_key_ring *both = make_keys("b32 c32"), *c = make_keys("c32");

@@ -129,7 +129,7 @@ static void test_same_size_and_time(void **state)
     ps_test_stage_fini(&stage);
 }
 
-/* Writes what a file has over it, so that nobody ever finds half of it. */
+/* Writes the file's own content over it in one call, so that no reader finds half of it. */
 static void write_over(const char *name)
 {
     char text[1024];
