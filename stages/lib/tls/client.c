@@ -1,6 +1,7 @@
 /* Implements client.h. */
 #include "stages/lib/tls/client.h"
 
+#include "stages/lib/net/resolver.h"
 #include "stages/lib/tls/internal.h"
 
 #include <arpa/inet.h>
@@ -115,9 +116,13 @@ static enum ps_status load_files(struct ps_tls_client *client, const struct ps_t
     return PS_OK;
 }
 
+/* A name in a certificate is an address without brackets. */
 static bool set_server_name(struct ps_tls_client *client, const char *name)
 {
     unsigned char address[sizeof(struct in6_addr)];
+    char bare[PS_HOST_NAME_BYTES];
+    if (name != NULL && ps_resolve_bare_host(name, bare) != NULL)
+        name = bare;
     client->name = name != NULL ? strdup(name) : NULL;
     client->name_is_address =
         name != NULL && (inet_pton(AF_INET, name, address) == 1 || inet_pton(AF_INET6, name, address) == 1);

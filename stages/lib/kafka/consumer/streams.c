@@ -127,9 +127,12 @@ void ps_kafka_streams_restart(struct ps_kafka_streams *streams, uint32_t index, 
     /* It is lowered again before the first lower offset was committed: the records above the lowest one were not
      * delivered. */
     int64_t lowered = ps_kafka_stream_is_lowered(stream) && stream->lowered < next ? stream->lowered : next;
+    int64_t committed = stream->committed;
     begin(streams, stream);
     if (lowers)
         stream->lowered = lowered;
+    else /* reading may go back below it later */
+        stream->committed = committed;
 }
 
 void ps_kafka_streams_forget_handles(struct ps_kafka_streams *streams)

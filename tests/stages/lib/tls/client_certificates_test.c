@@ -189,6 +189,7 @@ static const struct server_case cases[] = {
     {.what = "wildcard for an address", .names = "DNS:*.0.0.1", .wanted = "10.0.0.1"},
     {.what = "a name that begins with the address", .names = "IP:10.0.0.1", .wanted = "10.0.0.1.test"},
     {.what = "IPv6", .names = "IP:fd00::1", .wanted = "fd00:0::1", .taken = true},
+    {.what = "IPv6 in brackets", .names = "IP:fd00::1", .wanted = "[fd00::1]", .taken = true},
     {.what = "another IPv6", .names = "IP:fd00::1", .wanted = "fd00::2"},
     {.what = "any name", .names = "DNS:other.test", .wanted = NULL, .taken = true},
     {.what = "any name, another authority", .of_namesake = true, .wanted = NULL},

@@ -163,6 +163,23 @@ static void test_restart_behind(void **state)
     ps_kafka_streams_fini(&streams);
 }
 
+/* Reading goes on at a higher place, where records are gone, and then goes back below what the group has. */
+static void test_restart_ahead_and_back(void **state)
+{
+    struct ps_kafka_streams streams = {0};
+    uint32_t index = ps_kafka_streams_assign(&streams, "t", 0);
+    struct ps_kafka_stream *stream = &streams.items[index];
+    stream->committed = 50;
+    ps_kafka_streams_restart(&streams, index, 100);
+    assert_false(ps_kafka_stream_is_lowered(stream) || ps_kafka_stream_is_dirty(stream));
+    ps_kafka_streams_restart(&streams, index, 50);
+    assert_false(ps_kafka_stream_is_lowered(stream) || ps_kafka_stream_is_dirty(stream));
+    ps_kafka_streams_restart(&streams, index, 40);
+    assert_true(ps_kafka_stream_is_lowered(stream) && ps_kafka_stream_is_dirty(stream));
+    assert_int_equal(ps_kafka_stream_reached(stream), 40);
+    ps_kafka_streams_fini(&streams);
+}
+
 /* Reading goes back again before the lower offset is committed: the lowest offset is committed. */
 static void test_restart_again(void **state)
 {
@@ -185,9 +202,13 @@ static void test_restart_again(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_find),           cmocka_unit_test(test_bounded),
-        cmocka_unit_test(test_moved),          cmocka_unit_test(test_restart),
-        cmocka_unit_test(test_restart_behind), cmocka_unit_test(test_restart_again),
+        cmocka_unit_test(test_find),
+        cmocka_unit_test(test_bounded),
+        cmocka_unit_test(test_moved),
+        cmocka_unit_test(test_restart),
+        cmocka_unit_test(test_restart_behind),
+        cmocka_unit_test(test_restart_again),
+        cmocka_unit_test(test_restart_ahead_and_back),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
