@@ -155,7 +155,7 @@ bool ps_address_is_literal(const char *host)
     struct addrinfo hints = {.ai_flags = AI_NUMERICHOST, .ai_socktype = SOCK_STREAM}, *list;
     if (host == NULL)
         return true;
-    if (ps_resolve_bare_host(host, name) == NULL || getaddrinfo(name, NULL, &hints, &list) != 0)
+    if (ps_host_without_brackets(host, name) == NULL || getaddrinfo(name, NULL, &hints, &list) != 0)
         return false;
     freeaddrinfo(list);
     return true;
@@ -177,7 +177,7 @@ static enum ps_status find_address(const struct ps_bind_options *options, struct
         if (ps_lookup_address(options->lookup, address, err) != PS_OK)
             return PS_FAIL;
     } else {
-        if (ps_resolve_bare_host(options->host, name) == NULL)
+        if (ps_host_without_brackets(options->host, name) == NULL)
             return ps_err_set(err, "\"%.64s\" is not a host name or address", options->host);
         int error = ps_resolve(name, address);
         if (error != 0)

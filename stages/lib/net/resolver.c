@@ -50,20 +50,6 @@ static const struct addrinfo *next_of(const struct addrinfo *list, const struct 
     return next != NULL ? next : least;
 }
 
-const char *ps_resolve_bare_host(const char *host, char name[PS_HOST_NAME_BYTES])
-{
-    size_t length = strlen(host);
-    if (length >= 2 && host[0] == '[' && host[length - 1] == ']') {
-        host++;
-        length -= 2;
-    }
-    if (length == 0 || length >= PS_HOST_NAME_BYTES)
-        return NULL;
-    memcpy(name, host, length);
-    name[length] = '\0';
-    return name;
-}
-
 int ps_resolve_next(const char *name, struct ps_address *address, uint32_t *count)
 {
     struct addrinfo hints = {.ai_flags = AI_PASSIVE, .ai_socktype = SOCK_STREAM}, *list;
@@ -84,7 +70,7 @@ int ps_resolve_next(const char *name, struct ps_address *address, uint32_t *coun
 int ps_resolve(const char *name, struct ps_address *address)
 {
     char bare[PS_HOST_NAME_BYTES];
-    const char *host = ps_resolve_bare_host(name, bare);
+    const char *host = ps_host_without_brackets(name, bare);
     uint32_t count;
     address->length = 0;
     return ps_resolve_next(host != NULL ? host : name, address, &count);

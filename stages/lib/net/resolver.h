@@ -5,9 +5,8 @@
 #pragma once
 
 #include "core/status.h"
+#include "stages/lib/host_name.h"
 #include "stages/lib/net/address.h"
-
-#define PS_HOST_NAME_BYTES 256
 
 struct ps_resolver;
 
@@ -34,8 +33,6 @@ bool ps_resolver_answer(struct ps_resolver *resolver, struct ps_question *answer
 /* Waits for an answer, at most `timeout_ms`, and takes it. Returns false when there is none. Not on a worker. */
 bool ps_resolver_wait(struct ps_resolver *resolver, uint32_t timeout_ms, struct ps_question *answer);
 
-/* Copies the host without the brackets of "[::1]". Returns NULL if it has no room in `name`, or is empty. */
-const char *ps_resolve_bare_host(const char *host, char name[PS_HOST_NAME_BYTES]);
 /* Looks the name up on the calling thread: the first IPv4 address if there is any, as in a JVM. Returns 0, or an error as of
  * getaddrinfo. An address in digits, also "[::1]", is answered without a name server. */
 int ps_resolve(const char *name, struct ps_address *address);

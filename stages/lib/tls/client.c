@@ -1,7 +1,7 @@
 /* Implements client.h. */
 #include "stages/lib/tls/client.h"
 
-#include "stages/lib/net/resolver.h"
+#include "stages/lib/host_name.h"
 #include "stages/lib/tls/internal.h"
 
 #include <arpa/inet.h>
@@ -121,7 +121,7 @@ static bool set_server_name(struct ps_tls_client *client, const char *name)
 {
     unsigned char address[sizeof(struct in6_addr)];
     char bare[PS_HOST_NAME_BYTES];
-    if (name != NULL && ps_resolve_bare_host(name, bare) != NULL)
+    if (name != NULL && ps_host_without_brackets(name, bare) != NULL)
         name = bare;
     client->name = name != NULL ? strdup(name) : NULL;
     client->name_is_address =
