@@ -175,7 +175,7 @@ run_round() { # NUMBER SECONDS
     done
     wait $loader || fail "load: exit $?: $(summary load | cut -c 1-600)"
     unset 'pid[load]'
-    "$PENSTOCK" verify --from "file://$round/arrived?follow=true" --manifest "$work/manifest" --idle 120s --json >"$work/verify.json" \
+    "$PENSTOCK" verify --from "file://$round/arrived?follow=true" --manifest "$work/manifest" --idle 300s --json >"$work/verify.json" \
         2>"$work/verify.log" || true # it ends when all is there
     for name in "${agents[@]}"; do
         kill -0 "${pid[$name]}" 2>/dev/null || fail "agent $name ended by itself"
