@@ -8,7 +8,7 @@
 #include "core/text/nearest.h"
 #include "core/stage.h"
 #include "regex/regex.h"
-#include "stages/lib/random.h"
+#include "stages/lib/tail/keeping.h"
 #include "stages/lib/tail/lock.h"
 #include "stages/lib/tail/positions.h"
 #include "stages/lib/tail/tailer/tailer.h"
@@ -407,18 +407,9 @@ static bool taildir_yields_positions(void *plan_, struct ps_err *err)
 static enum ps_status open_keeping(const struct taildir_plan *plan, struct taildir_state *state,
                                    struct ps_err *err)
 {
-    struct ps_tail_keeping *keeping = &state->keeping;
-    struct ps_random random;
-    if (state->lock < 0)
-        return ps_err_set(
-            err, "exactly once needs a lock on %s: put positionFile on a file system with locks and room",
-            plan->settings.position_path);
-    if (ps_tail_source_id_need(plan->settings.position_path, keeping->owner, err) != PS_OK)
-        return PS_FAIL;
-    ps_random_init(&random);
-    keeping->life = (int32_t)(ps_random_next(&random) >> 33);
-    snprintf(keeping->owner_key, sizeof keeping->owner_key, "file/%s", keeping->owner);
-    return PS_OK;
+    const char *path = plan->settings.position_path;
+    return ps_tail_keeping_init(&state->keeping, path, state->lock, ps_tail_source_id_is_overtaken(path),
+                                "positionFile", err);
 }
 
 static enum ps_status taildir_open(const void *plan_, void *state_, struct ps_port *port, struct ps_err *err)
@@ -430,7 +421,7 @@ static enum ps_status taildir_open(const void *plan_, void *state_, struct ps_po
     *strrchr(folder, '/') = '\0';
     if (folder[0] != '\0' && ps_directories_need(folder, err) != PS_OK)
         return ps_err_append(err, "the directory of the position file; set positionFile");
-    if (ps_tail_lock(plan->settings.position_path, &state->lock, err) != PS_OK)
+    if (ps_tail_lock(plan->settings.position_path, "positionFile", &state->lock, err) != PS_OK)
         return PS_FAIL;
     bool ready = plan->sink_keeps ? open_keeping(plan, state, err) == PS_OK
                                   : ps_tail_source_id_forget(plan->settings.position_path, err) == PS_OK;

@@ -15,7 +15,7 @@ static long holder(int fd)
     return got > 0 ? strtol(text, NULL, 10) : 0;
 }
 
-enum ps_status ps_tail_lock(const char *path, int *lock, struct ps_err *err)
+enum ps_status ps_tail_lock(const char *path, const char *key, int *lock, struct ps_err *err)
 {
     char name[PATH_MAX], text[32];
     snprintf(name, sizeof name, "%s.lock", path);
@@ -31,7 +31,7 @@ enum ps_status ps_tail_lock(const char *path, int *lock, struct ps_err *err)
             ps_err_set(err, "the position file %s is in use by process %ld, another agent", path, pid);
         else
             ps_err_set(err, "the position file %s is in use by another agent", path);
-        return ps_err_append(err, "set another positionFile for one of the two, or stop one");
+        return ps_err_append(err, "set another %s for one of the two, or stop one", key);
     }
     if (!taken) { /* a file system without locks */
         close(*lock);

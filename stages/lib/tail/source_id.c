@@ -37,11 +37,11 @@ static int number_read(const char *path, char owner[PS_TAIL_OWNER_BYTES])
     return 0;
 }
 
-/* Returns whether Flume has moved the positions on since the number was made: its file does not end in a newline
- * (stages/lib/tail/positions.h: ours), and is younger. The sink's records are behind it. */
-static bool is_overtaken(const char *position_path, const char *path)
+bool ps_tail_source_id_is_overtaken(const char *position_path)
 {
+    char path[PATH_MAX];
     struct stat positions, number;
+    snprintf(path, sizeof path, "%s.id", position_path);
     char last = '\n';
     int fd = open(position_path, O_RDONLY | O_CLOEXEC);
     bool known = fd >= 0 && fstat(fd, &positions) == 0 && stat(path, &number) == 0 && positions.st_size > 0 &&
@@ -54,14 +54,14 @@ static bool is_overtaken(const char *position_path, const char *path)
                 : positions.st_mtim.tv_nsec > number.st_mtim.tv_nsec);
 }
 
-enum ps_status ps_tail_source_id_need(const char *position_path, char owner[PS_TAIL_OWNER_BYTES],
-                                      struct ps_err *err)
+enum ps_status ps_tail_source_id_need(const char *position_path, bool overtaken,
+                                      char owner[PS_TAIL_OWNER_BYTES], struct ps_err *err)
 {
     char path[PATH_MAX], fresh[PATH_MAX], text[PS_TAIL_OWNER_BYTES + 1];
     struct ps_random random;
     snprintf(path, sizeof path, "%s.id", position_path);
     snprintf(fresh, sizeof fresh, "%s.id.new", position_path);
-    int error = is_overtaken(position_path, path) ? ENOENT : number_read(path, owner);
+    int error = overtaken ? ENOENT : number_read(path, owner);
     if (error == EINVAL)
         return ps_err_set(err,
                           "%s does not have a number of 16 digits: restore it, or remove it to go on from %s",

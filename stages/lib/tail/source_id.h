@@ -7,8 +7,11 @@
 
 #define PS_TAIL_OWNER_BYTES 17U /* 16 digits, terminated */
 
-/* Reads the number, or draws and writes one. */
-enum ps_status ps_tail_source_id_need(const char *position_path, char owner[PS_TAIL_OWNER_BYTES],
-                                      struct ps_err *err);
+/* Returns whether Flume has moved the positions of a taildir on since the number was made: its file does not end in a newline
+ * (stages/lib/tail/positions.h: ours), and is younger. The sink's records are behind it. */
+bool ps_tail_source_id_is_overtaken(const char *position_path);
+/* Reads the number, or draws and writes one, always if the old one is `overtaken`. */
+enum ps_status ps_tail_source_id_need(const char *position_path, bool overtaken,
+                                      char owner[PS_TAIL_OWNER_BYTES], struct ps_err *err);
 /* The position file alone has the positions from now on: forgets the number. */
 enum ps_status ps_tail_source_id_forget(const char *position_path, struct ps_err *err);

@@ -5,27 +5,17 @@
  * committed in the order of batches, so what is committed is always a state in which the source was. */
 #include "stages/lib/tail/tailer/internal.h"
 
-#include "core/flow/kept_positions.h"
+#include "stages/lib/tail/keeping.h"
 #include "stages/lib/text/json_text.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define QUESTION UINT32_MAX       /* stream of the span that asks for the positions */
 #define GONE UINT32_C(0x80000000) /* streams of files that are gone, from here on */
 #define MEMBERS_BYTES_MAX 192U
 #define MARK_BYTES_MAX 48U
 #define KEY_BYTES 24U
-
-static struct ps_stream_name name_of(const struct ps_tail_keeping *keeping, const char *key)
-{
-    return (struct ps_stream_name){.system = "file",
-                                   .group = {keeping->owner, (uint32_t)strlen(keeping->owner)},
-                                   .name = {key, (uint32_t)strlen(key)},
-                                   .part = -1,
-                                   .assignment = keeping->life};
-}
 
 /* ---- details ---- */
 
@@ -33,20 +23,6 @@ static uint32_t detail_bound(const struct ps_tail_log *log)
 {
     return (uint32_t)strlen(log->path) * PS_JSON_TEXT_GROWTH + MEMBERS_BYTES_MAX +
            PS_TAIL_POSITION_MARKS_MAX * MARK_BYTES_MAX;
-}
-
-static char *put_number(char *at, int64_t number)
-{
-    char digits[20], *first = digits + sizeof digits;
-    uint64_t left = number < 0 ? -(uint64_t)number : (uint64_t)number;
-    if (number < 0)
-        *at++ = '-';
-    do
-        *--first = (char)('0' + left % 10);
-    while ((left /= 10) > 0);
-    size_t length = (size_t)(digits + sizeof digits - first);
-    memcpy(at, first, length);
-    return at + length;
 }
 
 static char *put_marks(char *at, const struct ps_tail_log *log)
@@ -59,11 +35,11 @@ static char *put_marks(char *at, const struct ps_tail_log *log)
         const struct ps_tail_mark *mark = &marks->items[i];
         if (i > begin)
             *at++ = ' ';
-        at = put_number(at, mark->offset);
+        at = ps_tail_keeping_number(at, mark->offset);
         *at++ = ' ';
-        at = put_number(at, (int64_t)mark->hash);
+        at = ps_tail_keeping_number(at, (int64_t)mark->hash);
         *at++ = ' ';
-        at = put_number(at, mark->length);
+        at = ps_tail_keeping_number(at, mark->length);
     }
     return at;
 }
@@ -71,12 +47,12 @@ static char *put_marks(char *at, const struct ps_tail_log *log)
 /* Prints the members that the file of identities has, but for the position (stages/lib/tail/positions_json.c). */
 static uint32_t print_detail(const struct ps_tail_log *log, char *to)
 {
-    char *at = put_number(stpcpy(to, "{\"inode\":"), (int64_t)log->identity.inode);
+    char *at = ps_tail_keeping_number(stpcpy(to, "{\"inode\":"), (int64_t)log->identity.inode);
     at = stpcpy(at, ",\"file\":\"");
     at += ps_json_text(log->path, strlen(log->path), at);
-    at = put_number(stpcpy(at, "\",\"device\":"), (int64_t)log->identity.device);
-    at = put_number(stpcpy(at, ",\"head\":"), (int64_t)log->identity.head);
-    at = put_number(stpcpy(at, ",\"length\":"), log->identity.head_length);
+    at = ps_tail_keeping_number(stpcpy(at, "\",\"device\":"), (int64_t)log->identity.device);
+    at = ps_tail_keeping_number(stpcpy(at, ",\"head\":"), (int64_t)log->identity.head);
+    at = ps_tail_keeping_number(stpcpy(at, ",\"length\":"), log->identity.head_length);
     at = put_marks(stpcpy(at, ",\"marks\":\""), log);
     at = stpcpy(at, "\"}");
     return (uint32_t)(at - to);
@@ -86,7 +62,7 @@ bool ps_tail_keep_span(struct ps_tailer *tailer, struct ps_tail_log *log, struct
 {
     char key[KEY_BYTES];
     snprintf(key, sizeof key, "%" PRIu64, log->identity.inode);
-    const struct ps_stream_name name = name_of(tailer->sink.keeping, key);
+    const struct ps_stream_name name = ps_tail_keeping_name(tailer->sink.keeping, key);
     if (!ps_batch_span(batch, log->number, log->generation, log->read_offset, &name))
         return false;
     struct ps_stream_name *own = ps_batch_span_name(batch, log->number, log->generation);
@@ -140,7 +116,7 @@ static bool tell_gone(struct ps_tailer *tailer, struct ps_batch *batch)
         uint64_t inode = sink->gone[sink->gone_count - 1];
         char key[KEY_BYTES];
         snprintf(key, sizeof key, "%" PRIu64, inode);
-        const struct ps_stream_name name = name_of(sink->keeping, key);
+        const struct ps_stream_name name = ps_tail_keeping_name(sink->keeping, key);
         if (ps_tail_log_by_inode(&tailer->table, 0, inode) != NULL)
             continue; /* another file has the inode: its own position is kept */
         if (!ps_batch_span(batch, GONE + sink->gone_number, 0, -1, &name))
@@ -166,16 +142,6 @@ static bool tell_announced(struct ps_tailer *tailer, struct ps_batch *batch)
     return true;
 }
 
-static bool ask(struct ps_tailer *tailer, struct ps_batch *batch)
-{
-    const struct ps_stream_name name = name_of(tailer->sink.keeping, "");
-    if (batch->count > 0 || batch->span_count > 0 || !ps_batch_span(batch, QUESTION, 0, 0, &name))
-        return false;
-    batch->flush = true;
-    tailer->sink.asked = true;
-    return true;
-}
-
 bool ps_tail_keep_tell(struct ps_tailer *tailer, struct ps_batch *batch, bool *told)
 {
     uint32_t before = batch->span_count;
@@ -183,7 +149,8 @@ bool ps_tail_keep_tell(struct ps_tailer *tailer, struct ps_batch *batch, bool *t
     if (tailer->sink.keeping == NULL)
         return true;
     if (!tailer->sink.asked) {
-        *told = !tailer->draining && ask(tailer, batch);
+        tailer->sink.asked = !tailer->draining && ps_tail_keeping_ask(tailer->sink.keeping, batch);
+        *told = tailer->sink.asked;
         return false;
     }
     if (tailer->sink.announced.count == 0 && tailer->sink.gone_count == 0)
@@ -200,15 +167,10 @@ bool ps_tail_keep_answered(struct ps_tailer *tailer, const struct ps_span *span)
 {
     if (span->stream < GONE)
         return false;
-    if (span->stream != QUESTION || tailer->draining)
+    if (span->stream != PS_TAIL_KEEPING_QUESTION || tailer->draining)
         return true;
-    char *records = ps_kept_positions_take(tailer->sink.keeping->owner_key);
-    if (records != NULL) {
+    char *records = ps_tail_keeping_answer(tailer->sink.keeping, tailer->port);
+    if (records != NULL)
         ps_tail_load(tailer, records);
-        return true;
-    }
-    struct ps_err err = {.length = 0};
-    ps_err_set(&err, "the sink does not tell the positions that it keeps for this source");
-    ps_port_failed(tailer->port, &err);
     return true;
 }

@@ -10,7 +10,6 @@
 #pragma once
 
 #include "core/stage.h"
-#include "stages/lib/tail/source_id.h"
 
 struct ps_tail_group {
     const char *name;      /* as configured */
@@ -54,12 +53,7 @@ enum {
 };
 
 /* The sink keeps the positions (sink_positions.c). Lives as long as the tailer. */
-struct ps_tail_keeping {
-    char owner[PS_TAIL_OWNER_BYTES]; /* the source's number */
-    char owner_key[32];              /* as the sink names the source */
-    int32_t life;                    /* a random number of this opening, not negative */
-};
-
+struct ps_tail_keeping;
 struct ps_tailer;
 
 /* Creates a tailer, which reads no file yet. `keeping` NULL: the position file has the positions. Returns NULL if an expression

@@ -33,7 +33,7 @@ static int take(void)
 {
     struct ps_err err = {.length = 0};
     int lock = -7;
-    assert_int_equal(ps_tail_lock(path, &lock, &err), PS_OK);
+    assert_int_equal(ps_tail_lock(path, "positionFile", &lock, &err), PS_OK);
     return lock;
 }
 
@@ -41,7 +41,7 @@ static void expect_refused(const char *holder)
 {
     struct ps_err err = {.length = 0};
     int lock = -7;
-    assert_int_equal(ps_tail_lock(path, &lock, &err), PS_FAIL);
+    assert_int_equal(ps_tail_lock(path, "positionFile", &lock, &err), PS_FAIL);
     assert_int_equal(lock, -1);
     const char *text = ps_err_join(&err);
     assert_non_null(strstr(text, path));

@@ -1,0 +1,66 @@
+#include "stages/lib/tail/keeping.h"
+
+#include "core/flow/kept_positions.h"
+#include "core/stage.h"
+#include "stages/lib/random.h"
+
+#include <string.h>
+
+enum ps_status ps_tail_keeping_init(struct ps_tail_keeping *keeping, const char *position_path, int lock,
+                                    bool overtaken, const char *cure, struct ps_err *err)
+{
+    struct ps_random random;
+    if (lock < 0)
+        return ps_err_set(err, "exactly once needs a lock on %s: put %s on a file system with locks and room",
+                          position_path, cure);
+    if (ps_tail_source_id_need(position_path, overtaken, keeping->owner, err) != PS_OK)
+        return PS_FAIL;
+    ps_random_init(&random);
+    keeping->life = (int32_t)(ps_random_next(&random) >> 33);
+    snprintf(keeping->owner_key, sizeof keeping->owner_key, "file/%s", keeping->owner);
+    return PS_OK;
+}
+
+struct ps_stream_name ps_tail_keeping_name(const struct ps_tail_keeping *keeping, const char *key)
+{
+    return (struct ps_stream_name){.system = "file",
+                                   .group = {keeping->owner, (uint32_t)strlen(keeping->owner)},
+                                   .name = {key, (uint32_t)strlen(key)},
+                                   .part = -1,
+                                   .assignment = keeping->life};
+}
+
+bool ps_tail_keeping_ask(const struct ps_tail_keeping *keeping, struct ps_batch *batch)
+{
+    const struct ps_stream_name name = ps_tail_keeping_name(keeping, "");
+    if (batch->count > 0 || batch->span_count > 0 ||
+        !ps_batch_span(batch, PS_TAIL_KEEPING_QUESTION, PS_TAIL_KEEPING_GENERATION, 0, &name))
+        return false;
+    batch->flush = true;
+    return true;
+}
+
+char *ps_tail_keeping_answer(const struct ps_tail_keeping *keeping, struct ps_port *port)
+{
+    struct ps_err err = {.length = 0};
+    char *records = ps_kept_positions_take(keeping->owner_key);
+    if (records != NULL)
+        return records;
+    ps_err_set(&err, "the sink does not tell the positions that it keeps for this source");
+    ps_port_failed(port, &err);
+    return NULL;
+}
+
+char *ps_tail_keeping_number(char *at, int64_t number)
+{
+    char digits[20], *first = digits + sizeof digits;
+    uint64_t left = number < 0 ? -(uint64_t)number : (uint64_t)number;
+    if (number < 0)
+        *at++ = '-';
+    do
+        *--first = (char)('0' + left % 10);
+    while ((left /= 10) > 0);
+    size_t length = (size_t)(digits + sizeof digits - first);
+    memcpy(at, first, length);
+    return at + length;
+}

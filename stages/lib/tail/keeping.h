@@ -1,0 +1,35 @@
+/* A source of files whose positions a sink keeps in its transactions (ps_engine_source_ops.starts_from_records): how it names
+ * itself, how it asks for its positions, and how it gets them. taildir and spooldir share it; what is in a record is theirs.
+ * Thread: the worker of the source. */
+#pragma once
+
+#include "core/status.h"
+#include "stages/lib/tail/source_id.h"
+
+struct ps_batch;
+struct ps_port;
+struct ps_stream_name;
+
+/* The span that asks for the positions: its stream and generation. */
+#define PS_TAIL_KEEPING_QUESTION UINT32_MAX
+#define PS_TAIL_KEEPING_GENERATION 1U
+
+struct ps_tail_keeping {
+    char owner[PS_TAIL_OWNER_BYTES]; /* the source's number */
+    char owner_key[32];              /* as the sink names the source */
+    int32_t life;                    /* a random number of this opening, not negative */
+};
+
+/* Reads or draws the number beside the positions (stages/lib/tail/source_id.h), which `lock` locks; -1: it is not locked, which
+ * is an error with `cure`. `overtaken`: another program has moved the positions on, so the sink's records are behind them. */
+enum ps_status ps_tail_keeping_init(struct ps_tail_keeping *keeping, const char *position_path, int lock,
+                                    bool overtaken, const char *cure, struct ps_err *err);
+/* Returns the name of a span: the record of the file with this key. It points to both. */
+struct ps_stream_name ps_tail_keeping_name(const struct ps_tail_keeping *keeping, const char *key);
+/* Adds the question to a batch without anything else in it. Returns false if there is no room for it. */
+bool ps_tail_keeping_ask(const struct ps_tail_keeping *keeping, struct ps_batch *batch);
+/* The question came home. Returns the records, a JSON array that the caller frees; or reports to the engine that there are none,
+ * and returns NULL. */
+char *ps_tail_keeping_answer(const struct ps_tail_keeping *keeping, struct ps_port *port);
+/* Prints a number without a NUL, and returns the place behind it. */
+char *ps_tail_keeping_number(char *at, int64_t number);
