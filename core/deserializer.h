@@ -28,6 +28,9 @@ struct ps_input {
     /* Written by the deserializer, and only grows: the number of events that end at a size limit in the middle of a
      * line. */
     uint64_t cuts;
+    /* The number of events behind `position` that are in batches. Read at `begin`, and written, only by a deserializer that
+     * `continues` and whose position does not move with every event: a later life leaves them out. */
+    uint64_t inside;
 };
 
 enum ps_deserialized {
@@ -49,4 +52,7 @@ struct ps_deserializer_ops {
     /* The deserializer's events are whole files: compressed files are decompressed only when the configuration
      * asks for it. */
     bool as_they_are;
+    /* A later life that begins at input->position, with input->inside, makes exactly the events that follow. Without this, some
+     * may come again, and a source does not deliver them exactly once. */
+    bool continues;
 };

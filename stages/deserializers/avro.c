@@ -3,7 +3,8 @@
  *
  * A file can only be read again from a sync marker, so the position moves when all records of a block are in batches: to the marker
  * before the next block, where Flume's looks for it. Blocks are collected in a buffer, decompressed into another, and cut by walking
- * through the schema (stages/lib/avro/schema.h). Thread: the source's worker. */
+ * through the schema (stages/lib/avro/schema.h). Records of a block that an earlier life has delivered (input->inside) are left out.
+ * Thread: the source's worker. */
 #include "core/stage.h"
 #include "core/text/hex.h"
 #include "stages/lib/avro/codec/codec.h"
@@ -41,6 +42,7 @@ struct avro_state {
     struct ps_avro_block block;
     const uint8_t *record, *records_end;
     int64_t records_left;
+    uint64_t known;     /* records of the first block that an earlier life has delivered */
     uint64_t bytes_max; /* limit of a block */
 };
 
@@ -84,11 +86,12 @@ static void avro_close(const void *, void *state_)
     ps_avro_unpacker_close(&state->unpacker);
 }
 
-static void avro_begin(const void *, void *state_, struct ps_input *)
+static void avro_begin(const void *, void *state_, struct ps_input *input)
 {
     struct avro_state *state = state_;
     ps_buffer_free(&state->slab, &state->head);
     state->raw.length = state->plain.length = 0;
+    state->known = input->inside;
     state->phase = PHASE_HEAD;
 }
 
@@ -304,7 +307,17 @@ static void block_close(struct avro_state *state, struct ps_input *input)
     raw->length -= length;
     state->block_at += length;
     input->position = state->block_at - PS_AVRO_SYNC_BYTES;
+    input->inside = state->known = 0;
     state->phase = PHASE_BLOCK;
+}
+
+/* Returns false if the records are not what the schema says. */
+static bool leave_out_known(struct avro_state *state)
+{
+    for (; state->known > 0 && state->records_left > 0; state->known--, state->records_left--)
+        if (!ps_avro_schema_skip(state->schema, &state->record, state->records_end))
+            return false;
+    return true;
 }
 
 static enum ps_deserialized records_work(const struct avro_plan *plan, struct avro_state *state,
@@ -312,6 +325,8 @@ static enum ps_deserialized records_work(const struct avro_plan *plan, struct av
 {
     if (!header_ready(plan, state, batch))
         return batch->full ? PS_DESERIALIZED_FULL : PS_DESERIALIZED_WAITS;
+    if (!leave_out_known(state))
+        return damaged(state, "a record is not what the schema says", err);
     for (uint64_t before = batch->body_bytes; state->records_left > 0; state->records_left--) {
         const uint8_t *end = state->record;
         if (batch->body_bytes - before > OUT_BYTES)
@@ -321,6 +336,7 @@ static enum ps_deserialized records_work(const struct avro_plan *plan, struct av
         if (ps_batch_add_copy(batch, (const char *)state->record, (uint32_t)(end - state->record)) == NULL)
             return batch->full ? PS_DESERIALIZED_FULL : PS_DESERIALIZED_WAITS;
         state->record = end;
+        input->inside++;
     }
     if (state->record != state->records_end)
         return damaged(state, "it has more bytes than its records", err);
@@ -345,7 +361,8 @@ static enum ps_deserialized avro_work(const void *plan, void *state_, struct ps_
     return records_work(plan, state, input, batch, err);
 }
 
-static const struct ps_deserializer_ops deserializer = {.begin = avro_begin, .work = avro_work};
+static const struct ps_deserializer_ops deserializer = {
+    .begin = avro_begin, .work = avro_work, .continues = true};
 
 const struct ps_stage_ops ps_deserializer_avro = {
     PS_STAGE(PS_KIND_DESERIALIZER),

@@ -107,7 +107,7 @@ static enum ps_deserialized blob_work(const void *, void *state_, struct ps_inpu
 }
 
 static const struct ps_deserializer_ops deserializer = {
-    .begin = blob_begin, .work = blob_work, .as_they_are = true};
+    .begin = blob_begin, .work = blob_work, .as_they_are = true, .continues = true};
 
 const struct ps_stage_ops ps_deserializer_blob = {
     PS_STAGE(PS_KIND_DESERIALIZER),

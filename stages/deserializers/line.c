@@ -240,7 +240,8 @@ static enum ps_deserialized line_work(const void *, void *state_, struct ps_inpu
     return result;
 }
 
-static const struct ps_deserializer_ops deserializer = {.begin = line_begin, .work = line_work};
+static const struct ps_deserializer_ops deserializer = {
+    .begin = line_begin, .work = line_work, .continues = true};
 
 const struct ps_stage_ops ps_deserializer_line = {
     PS_STAGE(PS_KIND_DESERIALIZER),

@@ -1,7 +1,7 @@
 /* The promises of every deserializer (core/stage.h), tested with each of them: it makes the same events
  * however small the pieces are in which the file comes, and however few fit a batch; its position never goes
- * back, and a new life that begins at any position it had makes the rest of the events; it waits without
- * using anything up; once warm it allocates nothing. */
+ * back, and a new life that begins at any position it had makes the rest of the events, and, if it continues, exactly
+ * these also within a position; it waits without using anything up; once warm it allocates nothing. */
 #include "stages/lib/avro/binary.h"
 #include "stages/lib/avro/container.h"
 #include "stages/table.h"
@@ -236,6 +236,57 @@ static void test_positions(void **state)
     }
 }
 
+/* One life: a batch of the file from input->position and input->inside on; its events must be expected[first ..]. Returns how many. */
+static unsigned read_batch(struct ps_test_stage *stage, struct source *source, unsigned first,
+                           uint32_t capacity)
+{
+    const struct ps_deserializer_ops *ops = stage->ops->deserializer;
+    struct ps_err err;
+    enum ps_deserialized result = PS_DESERIALIZED_SOME;
+    ops->begin(stage->plan, stage->state, &source->input);
+    struct ps_batch *batch = batch_take(stage, capacity);
+    while (batch->count < capacity && result == PS_DESERIALIZED_SOME)
+        result = ops->work(stage->plan, stage->state, &source->input, batch, &err);
+    uint32_t count = batch->count;
+    for (uint32_t row = 0; row < count; row++) {
+        assert_int_equal(batch->events[row].body_length, expected[first + row].length);
+        if (batch->events[row].body_length > 0)
+            assert_memory_equal(batch->events[row].body, expected[first + row].body,
+                                batch->events[row].body_length);
+    }
+    ps_batch_give(batch);
+    return count;
+}
+
+/* After each batch, a new life. */
+static void test_continues(void **state)
+{
+    static const uint32_t capacities[] = {1, 3, 40, 41, 500};
+    for (size_t i = 0; i < PS_COUNT_OF(adapters); i++) {
+        struct ps_test_stage stage;
+        start(&stage, &adapters[i]);
+        assert_true(adapters[i].ops->deserializer->continues);
+        for (size_t k = 0; k < PS_COUNT_OF(capacities); k++) {
+            uint64_t position = 0, inside = 0;
+            unsigned seen = 0, count;
+            do {
+                struct source source;
+                source_init(&source, UINT32_MAX, position);
+                source.input.inside = inside;
+                count = read_batch(&stage, &source, seen, capacities[k]);
+                seen += count;
+                assert_true(seen <= adapters[i].events);
+                position = source.input.position;
+                inside = source.input.inside;
+            } while (count > 0);
+            assert_int_equal(seen, adapters[i].events);
+            assert_true(position >= length);
+            assert_int_equal(inside, 0);
+        }
+        ps_test_stage_fini(&stage);
+    }
+}
+
 /* The events before the byte that cannot be read, and the error. */
 struct failure {
     unsigned events;
@@ -405,9 +456,10 @@ static void test_allocates_nothing(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_all_are_here),       cmocka_unit_test(test_pieces),
-        cmocka_unit_test(test_positions),          cmocka_unit_test(test_fails_in_turns),
-        cmocka_unit_test(test_no_memory_in_turns), cmocka_unit_test(test_allocates_nothing),
+        cmocka_unit_test(test_all_are_here),      cmocka_unit_test(test_pieces),
+        cmocka_unit_test(test_positions),         cmocka_unit_test(test_continues),
+        cmocka_unit_test(test_fails_in_turns),    cmocka_unit_test(test_no_memory_in_turns),
+        cmocka_unit_test(test_allocates_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
