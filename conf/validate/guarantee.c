@@ -110,7 +110,7 @@ static bool check_channel(const struct flow *flow)
         refuse(
             flow,
             "use a channel of type file: exactly once from the channel on; or of type memory with a source "
-            "kafka, which reads again after a restart",
+            "kafka, taildir or spooldir, which reads again after a restart",
             ps_arena_format(arena,
                             "channel %s of type %s keeps events without the positions of their source, and "
                             "gives them no identity of their own",
@@ -157,11 +157,22 @@ static bool has_optional_channel(const struct ps_conf_source *source)
     return (list != NULL && list->count > 0) || (map != NULL && map->count > 0);
 }
 
+/* Returns a deserializer of the source that may give events again when it goes on in a file; else NULL. */
+static const struct ps_stage_ops *inexact_deserializer(const struct flow *flow,
+                                                       const struct ps_conf_part *source)
+{
+    const char *type = ps_pairs_get(&source->pairs, "deserializer");
+    const struct ps_stage_ops *ops =
+        type != NULL ? ps_stage_find(flow->conf->stages, PS_KIND_DESERIALIZER, type) : NULL;
+    return ops != NULL && !ops->deserializer->continues ? ops : NULL;
+}
+
 static void check_source(const struct flow *flow, struct ps_conf_part *sink, struct ps_conf_source *source)
 {
     struct ps_arena *arena = flow->conf->arena;
     struct ps_conf_part *part = &source->part;
     struct ps_err err = {0};
+    const struct ps_stage_ops *inexact = inexact_deserializer(flow, part);
     if (part->ops->source->yields_positions == NULL)
         refuse(flow, "give it a channel and a sink of its own",
                ps_arena_format(arena, "%s of type %s has no positions that a transaction can commit",
@@ -184,6 +195,11 @@ static void check_source(const struct flow *flow, struct ps_conf_part *sink, str
                             "%s shares channel %s with other sources, and a transaction has the positions of "
                             "one source of files",
                             part->label, flow->sink->channel));
+    else if (starts_from_records(part) && inexact != NULL)
+        refuse(flow, "use the deserializer LINE, AVRO or BLOB",
+               ps_arena_format(
+                   arena, "%s has deserializer = %s, which may give events again when it goes on in a file",
+                   part->label, inexact->name));
     else if (!part->ops->source->yields_positions(part->plan, &err))
         refuse(flow, "remove that key", ps_arena_format(arena, "%s has %s", part->label, err.text));
     else {

@@ -10,9 +10,11 @@
  * A file that breaks the assumptions of a spooling directory (it changes, its name was used before, its bytes are
  * not of the charset) stops the source as in Flume; with penstock.onFileError = skip the file is left alone.
  * Thread: the worker. */
+#include "core/flow/engine_source.h"
 #include "core/stage.h"
 #include "stages/lib/spool/headers.h"
 #include "stages/lib/spool/plan.h"
+#include "stages/lib/spool/sink_positions.h"
 #include "stages/lib/spool/spool.h"
 #include "stages/lib/tail/unpacked.h"
 #include "stages/lib/tail/notify.h"
@@ -23,8 +25,7 @@
 #include <unistd.h>
 
 #define MARK_NS (50 * PS_NS_PER_MS) /* after a crash, events of this time come twice */
-/* between lists of a directory in which nothing happens, as inotify says */
-#define LOOK_NS (10 * PS_NS_PER_S)
+#define LOOK_NS (10 * PS_NS_PER_S)  /* between lists, while inotify reports nothing */
 #define MEMORY_RETRY_NS (2 * PS_NS_PER_MS)
 #define STEPS_MAX 64 /* files, or pieces of one, in one call of `work` */
 #define WORK_BYTES (512U * 1024U)
@@ -47,6 +48,7 @@ struct spooldir_state {
     struct ps_port *port;
     const struct ps_spool_plan *plan;
     struct ps_spool *spool;
+    struct ps_spool_sink_positions sink;
     struct ps_tail_thread thread;
     struct ps_tail_reader reader;
     struct ps_unpacked unpacked; /* the file that is read, if it is compressed */
@@ -81,18 +83,6 @@ static int64_t input_read(struct ps_input *input, uint64_t offset, void *to, uin
     return got >= 0 ? got : errno == EAGAIN ? PS_INPUT_NOT_NOW : PS_INPUT_UNREADABLE;
 }
 
-static enum ps_status deserializer_open(struct spooldir_state *state, struct ps_err *err)
-{
-    const struct ps_stage_ops *ops = state->plan->deserializer;
-    state->deserializer = ps_must_alloc(1, ops->state_size > 0 ? ops->state_size : 1, "a deserializer");
-    if (ops->open == NULL ||
-        ops->open(state->plan->deserializer_plan, state->deserializer, state->port, err) == PS_OK)
-        return PS_OK;
-    free(state->deserializer);
-    state->deserializer = NULL;
-    return PS_FAIL;
-}
-
 static void spooldir_close(const void *plan_, void *state_)
 {
     const struct ps_spool_plan *plan = plan_;
@@ -112,41 +102,26 @@ static void spooldir_close(const void *plan_, void *state_)
         plan->deserializer->close(plan->deserializer_plan, state->deserializer);
     free(state->deserializer);
     ps_unpacked_fini(&state->unpacked);
+    ps_spool_keep_close(&state->sink);
     free(state->working_directory);
-}
-
-static enum ps_spool_decompress decompress_of(const struct ps_spool_plan *plan)
-{
-    bool as_they_are = plan->deserializer->deserializer->as_they_are;
-    return plan->decompress == PS_SPOOL_DECOMPRESS_AUTO && as_they_are
-               ? PS_SPOOL_DECOMPRESS_NEVER
-               : (enum ps_spool_decompress)plan->decompress;
 }
 
 static enum ps_status spooldir_open(const void *plan_, void *state_, struct ps_port *port, struct ps_err *err)
 {
     const struct ps_spool_plan *plan = plan_;
     struct spooldir_state *state = state_;
-    *state = (struct spooldir_state){.port = port, .plan = plan};
+    *state = (struct spooldir_state){.port = port, .plan = plan, .sink = {.lock = -1}};
     for (unsigned i = 0; i < PS_SPOOL_FILES_MAX; i++)
         ps_tail_file_set(&state->files[i].tail, -1, PS_TAIL_CACHE);
     state->input = (struct ps_input){
         .read = input_read, .charset = &plan->charset, .policy = (enum ps_decode_policy)plan->decode_policy};
     if (plan->directory[0] != '/')
         state->working_directory = getcwd(NULL, 0);
-    const struct ps_spool_settings settings = {.component = port->component,
-                                               .directory = plan->directory,
-                                               .tracker = plan->tracker,
-                                               .suffix = plan->suffix,
-                                               .include = plan->include,
-                                               .ignore = plan->ignore,
-                                               .order = (enum ps_spool_order)plan->order,
-                                               .decompress = decompress_of(plan),
-                                               .recursive = plan->recursive,
-                                               .deletes = plan->deletes,
-                                               .marks = plan->marks};
+    const struct ps_spool_settings settings = ps_spool_plan_settings(plan, port->component);
     state->spool = ps_spool_create(&settings, err);
-    if (state->spool != NULL && deserializer_open(state, err) == PS_OK &&
+    if (state->spool != NULL &&
+        ps_spool_keep_open(&state->sink, state->spool, plan->sink_keeps, err) == PS_OK &&
+        (state->deserializer = ps_spool_deserializer_open(plan, port, err)) != NULL &&
         ps_tail_thread_start(&state->thread, "spooldir", port->wake_fd, state, err) == PS_OK) {
         ps_tail_reader_init(&state->reader, &state->thread);
         state->dirty = true;
@@ -184,12 +159,29 @@ static void file_failed(struct spooldir_state *state, const char *reason)
            "%s. The file is left alone until the agent is restarted (penstock.onFileError = skip)", reason);
 }
 
+/* Moves on to the next file that is not read yet. */
+static void next_unread(struct spooldir_state *state)
+{
+    while (state->current != state->opened && reading_at(state, state->current)->complete)
+        state->current++;
+}
+
+/* A former life delivered all of the file, and did not retire it. */
+static void file_skip(struct spooldir_state *state, struct reading *reading)
+{
+    ps_tail_file_close(&state->reader, &reading->tail);
+    reading->end = reading->file->start;
+    reading->delivered = reading->noted = reading->end + 1;
+    reading->begun = reading->complete = true;
+}
+
 static void fetched(void *owner, struct ps_tail_job *job)
 {
     struct spooldir_state *state = owner;
     struct ps_spool_fetch *fetch = (struct ps_spool_fetch *)(void *)job;
     state->fetching = false;
     state->more = fetch->more;
+    ps_spool_keep_take(&state->sink, fetch);
     if (fetch->failed) { /* it is opened again after a while */
         struct ps_err err = {.length = 0};
         ps_err_set(&err, "%s", fetch->reason);
@@ -203,8 +195,11 @@ static void fetched(void *owner, struct ps_tail_job *job)
         free(absolute);
         ps_tail_file_set(&reading->tail, file->fd, file->way);
         file->fd = -1;
+        if (file->finished)
+            file_skip(state, reading);
         state->opened++;
     }
+    next_unread(state);
 }
 
 static void marked(void *owner, struct ps_tail_job *job)
@@ -229,6 +224,8 @@ static void retired(void *owner, struct ps_tail_job *job)
     PS_ASSERT(reading->file == file); /* jobs are answered in order */
     if (file->end != PS_SPOOL_RETIRED && !reading->failed)
         file_failed(state, file->reason);
+    if (file->end == PS_SPOOL_RETIRED)
+        ps_spool_keep_gone(&state->sink, file);
     reading->file = NULL;
     state->oldest++;
 }
@@ -260,6 +257,7 @@ static void fetch_ask(struct spooldir_state *state, bool list, uint64_t now_ns)
         state->next_list_ns = now_ns + (uint64_t)state->plan->poll_delay_ms * PS_NS_PER_MS;
     }
     state->fetching = true;
+    ps_spool_keep_give(&state->sink, fetch);
     ps_spool_fetch_prepare(fetch, state->spool, fetched);
     ps_tail_thread_ask(&state->thread, &fetch->job);
 }
@@ -283,7 +281,7 @@ static void fetch_if_due(struct spooldir_state *state, uint64_t now_ns)
 {
     uint32_t ahead = state->opened - state->current;
     if (state->fetching || state->stopped || state->draining || state->paused || !has_room(state) ||
-        ahead >= PS_SPOOL_FETCH_MAX)
+        ahead >= PS_SPOOL_FETCH_MAX || !ps_spool_keep_is_known(&state->sink))
         return;
     bool list = false;
     if (now_ns >= state->next_list_ns) {
@@ -360,8 +358,7 @@ static uint64_t spooldir_tick(const void *, void *state_, const struct ps_now *n
 
 /* ---- reading ---- */
 
-/* Prepares the batch before events of the file are added: headers, and the span, so that it can be moved behind
- * them. */
+/* Before events of the file are added: makes headers, and the span, so that it can be moved behind them. */
 static bool batch_ready(struct spooldir_state *state, struct reading *reading, struct ps_batch *batch)
 {
     const struct ps_spool_plan *plan = state->plan;
@@ -370,24 +367,29 @@ static bool batch_ready(struct spooldir_state *state, struct reading *reading, s
                                                  : NULL;
     return ps_spool_header_ready(batch, plan->header_name, path) &&
            ps_spool_header_ready(batch, plan->basename_name, reading->file->name) &&
-           ps_batch_span(batch, reading->stream, 0, (int64_t)state->input.position, NULL);
+           ps_spool_keep_span(&state->sink, batch, reading->stream, reading->noted, reading->file);
 }
 
-static void span_move(struct ps_batch *batch, struct reading *reading, uint64_t position)
+static void span_move(struct spooldir_state *state, struct ps_batch *batch, struct reading *reading,
+                      uint64_t position)
 {
     bool moved = ps_batch_span(batch, reading->stream, 0, (int64_t)position, NULL);
     PS_ASSERT(moved); /* batch_ready has made it */
     reading->noted = position;
+    ps_spool_keep_record(&state->sink, batch, reading->stream, reading->file, state->input.inside,
+                         !reading->complete ? PS_SPOOL_KEPT_OPEN
+                         : reading->failed  ? PS_SPOOL_KEPT_BROKEN
+                                            : PS_SPOOL_KEPT_FINISHED);
 }
 
 /* Called when nothing more is read of the file. */
 static void file_over(struct spooldir_state *state, struct reading *reading, struct ps_batch *batch)
 {
     reading->end = state->input.position;
-    span_move(batch, reading, reading->end + 1);
-    ps_tail_file_close(&state->reader, &reading->tail);
     reading->complete = true;
-    state->current++;
+    span_move(state, batch, reading, reading->end + 1);
+    ps_tail_file_close(&state->reader, &reading->tail);
+    next_unread(state);
 }
 
 /* Called when the rest of the file cannot be read. */
@@ -412,7 +414,7 @@ static void file_broken(struct spooldir_state *state, struct reading *reading, s
 /* Called when all of the file was read. Flume makes one empty event of a file without events. */
 static bool file_read(struct spooldir_state *state, struct reading *reading, struct ps_batch *batch)
 {
-    if (!reading->any && reading->file->start == 0) {
+    if (!reading->any) {
         if (ps_batch_add_copy(batch, "", 0) == NULL)
             return false;
         ps_count(state->port->counters, PS_COUNTER_EventReceivedCount, 1);
@@ -426,6 +428,8 @@ static void file_begin(struct spooldir_state *state, struct reading *reading)
     const struct ps_spool_plan *plan = state->plan;
     state->input.position = reading->noted = reading->file->start;
     state->input.size = reading->file->size;
+    state->input.inside = reading->file->inside;
+    reading->any = reading->file->begun;
     if (reading->file->compression != PS_COMPRESSION_NONE) {
         state->input.size = 0;
         ps_unpacked_begin(&state->unpacked, reading->file->compression, &state->reader, &reading->tail,
@@ -470,7 +474,7 @@ static enum ps_result piece_read(struct spooldir_state *state, struct ps_batch *
     reading->any |= batch->count > before;
     ps_count(state->port->counters, PS_COUNTER_EventReceivedCount, batch->count - before);
     ps_count(state->port->counters, PS_COUNTER_bytes, state->input.position - position);
-    span_move(batch, reading, state->input.position);
+    span_move(state, batch, reading, reading->any ? state->input.position : reading->file->start);
     cuts_note(state, reading, position);
     switch (result) {
     case PS_DESERIALIZED_SOME:
@@ -501,6 +505,8 @@ static enum ps_result spooldir_work(const void *, void *state_, struct ps_batch 
     uint64_t bytes = batch->body_bytes;
     bool moved = false;
     state->starved = false;
+    if (!ps_spool_keep_tell(&state->sink, batch, state->draining, &moved))
+        return moved ? PS_DONE : PS_IDLE;
     for (unsigned step = 0; step < STEPS_MAX && batch->body_bytes - bytes < WORK_BYTES; step++) {
         if (state->current == state->opened) {
             (void)ps_tail_thread_answers(&state->thread);
@@ -521,12 +527,14 @@ static enum ps_result spooldir_work(const void *, void *state_, struct ps_batch 
 }
 
 static void spooldir_delivered(const void *, void *state_, const struct ps_batch *batch,
-                               const struct ps_now *)
+                               const struct ps_now *now)
 {
     struct spooldir_state *state = state_;
     for (uint32_t i = 0; i < batch->span_count; i++) {
         const struct ps_span *span = &batch->spans[i];
-        if (span->stream - state->oldest >= state->opened - state->oldest)
+        if (ps_spool_keep_answered(&state->sink, span, state->port))
+            fetch_if_due(state, now->mono_ns);
+        if (span->generation != 0 || span->stream - state->oldest >= state->opened - state->oldest)
             continue;
         struct reading *reading = reading_at(state, span->stream);
         if ((uint64_t)span->position > reading->delivered)
@@ -563,6 +571,8 @@ static const struct ps_source_ops source = {
     .delivered = spooldir_delivered,
     .paused = spooldir_paused,
     .drain = spooldir_drain,
+    .yields_positions = ps_spool_yields_positions,
+    .engine = &(const struct ps_engine_source_ops){.starts_from_records = true},
 };
 
 static const char *const counters[] = {"lines_cut", NULL};

@@ -27,6 +27,8 @@ static const struct ps_stage_ops *const *stages_of_test(void)
 {
     static const struct ps_stage_ops *stages[200];
     static struct ps_stage_ops java[8];
+    static struct ps_stage_ops inexact;
+    static struct ps_deserializer_ops deserializer;
     size_t count = 0, copies = 0;
     for (; ps_stages[count] != NULL; count++) {
         assert_true(count + 1 < PS_COUNT_OF(stages) && copies < PS_COUNT_OF(java));
@@ -37,6 +39,14 @@ static const struct ps_stage_ops *const *stages_of_test(void)
         java[copies].check = NULL;
         stages[count] = &java[copies++];
     }
+    /* a deserializer that does not say that it continues exactly, as of a plug-in */
+    inexact = *ps_stage_find(ps_stages, PS_KIND_DESERIALIZER, "line");
+    deserializer = *inexact.deserializer;
+    deserializer.continues = false;
+    inexact.name = "inexact";
+    inexact.aliases = NULL;
+    inexact.deserializer = &deserializer;
+    stages[count] = &inexact;
     return stages;
 }
 

@@ -23,8 +23,7 @@ void ps_spool_list_free(struct ps_spool *spool)
     spool->count = spool->next = 0;
 }
 
-/* Returns the file's path relative to spoolDir. */
-static const char *below_directory(const struct ps_spool *spool, const char *path)
+const char *ps_spool_below(const struct ps_spool *spool, const char *path)
 {
     const char *below = path + strlen(spool->directory);
     return below + strspn(below, "/");
@@ -32,7 +31,7 @@ static const char *below_directory(const struct ps_spool *spool, const char *pat
 
 bool ps_spool_marker(const struct ps_spool *spool, const char *path, char *out, size_t room)
 {
-    int length = snprintf(out, room, "%s/%s%s", spool->tracker, below_directory(spool, path), spool->suffix);
+    int length = snprintf(out, room, "%s/%s%s", spool->tracker, ps_spool_below(spool, path), spool->suffix);
     return length > 0 && (size_t)length < room;
 }
 

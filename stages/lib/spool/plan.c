@@ -5,6 +5,7 @@
 #include "stages/lib/text/line_text.h"
 
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 #include <unistd.h>
@@ -240,6 +241,51 @@ enum ps_status ps_spool_build(void *plan_, struct ps_context *context, struct ps
                                             &plan->deserializer_plan, err);
     return plan->deserializer != NULL ? PS_OK : PS_FAIL;
 }
+
+/* conf/validate/guarantee.c looks at the deserializer. */
+bool ps_spool_yields_positions(void *plan_, struct ps_err *)
+{
+    struct ps_spool_plan *plan = plan_;
+    plan->sink_keeps = true;
+    return true;
+}
+
+/* ---- open ---- */
+
+static enum ps_spool_decompress decompress_of(const struct ps_spool_plan *plan)
+{
+    bool as_they_are = plan->deserializer->deserializer->as_they_are;
+    return plan->decompress == PS_SPOOL_DECOMPRESS_AUTO && as_they_are
+               ? PS_SPOOL_DECOMPRESS_NEVER
+               : (enum ps_spool_decompress)plan->decompress;
+}
+
+struct ps_spool_settings ps_spool_plan_settings(const struct ps_spool_plan *plan, const char *component)
+{
+    return (struct ps_spool_settings){.component = component,
+                                      .directory = plan->directory,
+                                      .tracker = plan->tracker,
+                                      .suffix = plan->suffix,
+                                      .include = plan->include,
+                                      .ignore = plan->ignore,
+                                      .order = (enum ps_spool_order)plan->order,
+                                      .decompress = decompress_of(plan),
+                                      .recursive = plan->recursive,
+                                      .deletes = plan->deletes,
+                                      .marks = plan->marks};
+}
+
+void *ps_spool_deserializer_open(const struct ps_spool_plan *plan, struct ps_port *port, struct ps_err *err)
+{
+    const struct ps_stage_ops *ops = plan->deserializer;
+    void *state = ps_must_alloc(1, ops->state_size > 0 ? ops->state_size : 1, "a deserializer");
+    if (ops->open == NULL || ops->open(plan->deserializer_plan, state, port, err) == PS_OK)
+        return state;
+    free(state);
+    return NULL;
+}
+
+/* ---- what is shown ---- */
 
 void ps_spool_outline(const void *plan_, const struct ps_context *, FILE *out)
 {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "core/stage.h"
+#include "stages/lib/spool/spool.h"
 #include "stages/lib/text/charset.h"
 
 enum ps_spool_on_error { PS_SPOOL_ERROR_STOP, PS_SPOOL_ERROR_SKIP };
@@ -19,11 +20,17 @@ struct ps_spool_plan {
     const struct ps_stage_ops *deserializer;
     void *deserializer_plan;
     bool deletes, marks;
+    bool sink_keeps; /* the positions, in its transactions; before build */
 };
 
 extern const struct ps_option ps_spool_options[];
 
+struct ps_spool_settings ps_spool_plan_settings(const struct ps_spool_plan *plan, const char *component);
+/* Returns the deserializer's state, or NULL and the reason. */
+void *ps_spool_deserializer_open(const struct ps_spool_plan *plan, struct ps_port *port, struct ps_err *err);
+
 /* See struct ps_stage_ops. */
+bool ps_spool_yields_positions(void *plan, struct ps_err *err);
 enum ps_status ps_spool_check(const void *plan, const struct ps_context *context);
 enum ps_status ps_spool_build(void *plan, struct ps_context *context, struct ps_err *err);
 void ps_spool_outline(const void *plan, const struct ps_context *context, FILE *out);

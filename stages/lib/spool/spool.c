@@ -5,6 +5,7 @@
 #include "core/durable.h"
 #include "core/log/log.h"
 #include "stages/lib/decompressor.h"
+#include "stages/lib/tail/identity.h"
 #include "stages/lib/tail/notify.h"
 
 #include <errno.h>
@@ -92,6 +93,9 @@ static void spool_free(struct ps_spool *spool)
     free(spool->list);
     free(spool->aside);
     ps_spool_meta_fini(&spool->meta);
+    ps_spool_kept_free(&spool->records);
+    free(spool->fetch.records);
+    free(spool->fetch.gone);
     ps_regex_destroy(spool->include);
     ps_regex_destroy(spool->ignore);
     if (spool->scratch != NULL)
@@ -267,16 +271,21 @@ static uint64_t main_start(const struct ps_spool *spool, const struct ps_spool_f
 }
 
 /* A file that was left alone and is being read again has two positions. Returns false if they cannot be read now. */
-static bool start_find(const struct ps_spool *spool, struct ps_spool_file *file)
+static bool start_find(struct ps_spool *spool, struct ps_spool_file *file)
 {
     struct ps_err err = {.length = 0};
     uint64_t aside, last;
+    file->start = file->inside = 0;
+    file->begun = file->finished = false;
+    if (ps_spool_kept_start(spool, file))
+        return true;
     if (!ps_spool_aside_start(spool, file, &aside, &err)) {
         ps_log(PS_LOG_WARN, spool->component, "%s is not read yet: %s", file->path, ps_err_join(&err));
         return false;
     }
     last = main_start(spool, file);
     file->start = aside > last ? aside : last;
+    file->begun = file->start > 0;
     return true;
 }
 
@@ -333,6 +342,7 @@ static bool file_open(struct ps_spool *spool, struct ps_spool_candidate *candida
     file->way = ps_tail_way_of(fd);
     file->device = status.st_dev;
     file->inode = status.st_ino;
+    file->born_ns = ps_tail_born_ns(fd);
     file->size = (uint64_t)status.st_size;
     file->modified_ms = (int64_t)status.st_mtim.tv_sec * 1000 + status.st_mtim.tv_nsec / 1000000;
     file->compression = compression;
@@ -346,6 +356,21 @@ static bool file_open(struct ps_spool *spool, struct ps_spool_candidate *candida
     return file->in_flight;
 }
 
+/* Takes the records that a sink keeps. Returns false with the reason if they are not understood. */
+static bool records_load(struct ps_spool *spool, struct ps_spool_fetch *fetch)
+{
+    if (fetch->records == NULL)
+        return true;
+    ps_spool_kept_free(&spool->records);
+    bool good = ps_spool_kept_parse(fetch->records, &spool->records);
+    if (!good)
+        snprintf(fetch->reason, PS_SPOOL_REASON_BYTES,
+                 "the records of positions are not this version's: \"%.200s\"", fetch->records);
+    free(fetch->records);
+    fetch->records = NULL;
+    return good;
+}
+
 static void fetch_run(struct ps_tail_job *job)
 {
     struct ps_spool_fetch *fetch = (struct ps_spool_fetch *)(void *)job;
@@ -354,7 +379,7 @@ static void fetch_run(struct ps_tail_job *job)
     fetch->found = 0;
     if (!spool->meta_known)
         ps_spool_aside_tidy(spool);
-    fetch->failed = !spool->meta_known && !meta_load(spool, fetch->reason);
+    fetch->failed = !records_load(spool, fetch) || (!spool->meta_known && !meta_load(spool, fetch->reason));
     if (fetch->failed) {
         fetch->more = fetch->listed = false;
         return;
@@ -362,6 +387,8 @@ static void fetch_run(struct ps_tail_job *job)
     meta_tidy(spool);
     if (fetch->list || spool->next == spool->count)
         listed = ps_spool_list(spool);
+    if (listed && !spool->records.compared)
+        ps_spool_kept_compare(spool, fetch);
     while (fetch->found < fetch->wanted && spool->next < spool->count) {
         if (file_open(spool, &spool->list[spool->next++], fetch->files[fetch->found]))
             fetch->found++;

@@ -18,6 +18,7 @@
 #define PS_SPOOL_FILES_MAX 64U /* opened and not retired yet */
 #define PS_SPOOL_FETCH_MAX 16U /* files of one fetch */
 #define PS_SPOOL_REASON_BYTES 1024U
+#define PS_SPOOL_KEY_BYTES 48U /* of a record: two numbers, terminated */
 
 enum ps_spool_order { PS_SPOOL_OLDEST, PS_SPOOL_YOUNGEST, PS_SPOOL_RANDOM };
 
@@ -56,6 +57,10 @@ struct ps_spool_file {
     int fd;           /* the owner takes it, and writes -1 */
     enum ps_tail_way way;
     uint64_t device, inode, size, start; /* start: where a former life's delivery ended */
+    uint64_t inside;                     /* events behind `start` that a former life delivered */
+    uint64_t born_ns;                    /* 0: the file system does not know it */
+    bool begun;                          /* a former life delivered something of it */
+    bool finished;                       /* a former life delivered all of it: it is only retired */
     enum ps_compression compression;     /* positions are those of its text */
     int64_t modified_ms;
     struct ps_spool_state state; /* when it was opened */
@@ -73,11 +78,14 @@ struct ps_spool_fetch {
     bool list; /* list anew, even if files of the last list are left */
     struct ps_spool_file *files[PS_SPOOL_FETCH_MAX];
     unsigned wanted;
+    char *records; /* of the files, as a sink keeps them (kept.h); NULL: known, or none. The fetch frees it */
     /* The result of the fetch. */
-    unsigned found; /* files[0 .. found - 1] are open */
-    bool listed;    /* the directory was listed, and no file of the list is left */
-    bool more;      /* files of the list are left */
-    bool failed;    /* nothing was looked at: `reason` */
+    unsigned found;                   /* files[0 .. found - 1] are open */
+    bool listed;                      /* the directory was listed, and no file of the list is left */
+    bool more;                        /* files of the list are left */
+    bool failed;                      /* nothing was looked at: `reason` */
+    char (*gone)[PS_SPOOL_KEY_BYTES]; /* keys of records whose files are gone; the owner frees it */
+    size_t gone_count;
     char reason[PS_SPOOL_REASON_BYTES];
 };
 

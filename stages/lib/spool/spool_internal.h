@@ -2,6 +2,7 @@
 #pragma once
 
 #include "regex/regex.h"
+#include "stages/lib/spool/kept.h"
 #include "stages/lib/spool/meta.h"
 #include "stages/lib/spool/spool.h"
 
@@ -30,9 +31,10 @@ struct ps_spool {
         uint64_t device, inode;
     } * aside; /* files that are not read again in this life */
     size_t aside_count, aside_room;
-    struct ps_spool_meta meta; /* the content of the meta file, now or at the start */
-    bool meta_known;           /* it was read */
-    bool watch_failed;         /* told once */
+    struct ps_spool_meta meta;       /* the content of the meta file, now or at the start */
+    bool meta_known;                 /* it was read */
+    bool watch_failed;               /* told once */
+    struct ps_spool_records records; /* that a sink keeps: of files that were not opened yet */
     /* Jobs, owned by the thread while it runs them, else by the worker. */
     struct ps_spool_fetch fetch;
     struct ps_spool_mark mark;
@@ -43,6 +45,9 @@ struct ps_spool {
  * found are valid. */
 bool ps_spool_list(struct ps_spool *spool);
 void ps_spool_list_free(struct ps_spool *spool);
+
+/* Returns the file's path relative to spoolDir. */
+const char *ps_spool_below(const struct ps_spool *spool, const char *path);
 
 /* Makes the path of the file's marker in the tracker directory. Returns false when it is too long. */
 bool ps_spool_marker(const struct ps_spool *spool, const char *path, char *out, size_t room);

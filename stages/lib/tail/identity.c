@@ -77,12 +77,22 @@ bool ps_tail_identity_read(int fd, struct ps_tail_identity *identity, int64_t *s
     return true;
 }
 
-uint64_t ps_tail_born_ns(int fd)
+static uint64_t born_ns(int fd, const char *path, int flags)
 {
     struct statx status;
-    if (statx(fd, "", AT_EMPTY_PATH, STATX_BTIME, &status) != 0 || (status.stx_mask & STATX_BTIME) == 0)
+    if (statx(fd, path, flags, STATX_BTIME, &status) != 0 || (status.stx_mask & STATX_BTIME) == 0)
         return 0;
     return (uint64_t)status.stx_btime.tv_sec * PS_NS_PER_S + status.stx_btime.tv_nsec;
+}
+
+uint64_t ps_tail_born_ns(int fd)
+{
+    return born_ns(fd, "", AT_EMPTY_PATH);
+}
+
+uint64_t ps_tail_path_born_ns(const char *path)
+{
+    return born_ns(AT_FDCWD, path, 0);
 }
 
 int64_t ps_tail_hole_end(int fd)

@@ -31,6 +31,7 @@ bool ps_tail_identity_read(int fd, struct ps_tail_identity *identity, int64_t *s
 
 /* Returns when the file was created, in ns since 1970, or 0 if its file system does not record that. Thread: any. */
 uint64_t ps_tail_born_ns(int fd);
+uint64_t ps_tail_path_born_ns(const char *path);
 
 /* The result of comparing the bytes of a file with what is known of them. A file that cannot be read now does not
  * count as another file: the caller tries again. */

@@ -56,6 +56,12 @@ static void flows_that_cannot(void **state)
         {"a1.sinkgroups = g\na1.sinkgroups.g.sinks = k1 k2\na1.sinkgroups.g.processor.type = failover\n",
          "exactly once: it is in the sink group g"},
         {"a1.channels.c1.type = jdbc\n", "exactly once: channel c1 of type jdbc keeps events without"},
+        {"a1.sources.r1.type = spooldir\na1.sources.r1.spoolDir = /tmp\na1.sources.r2.channels = c1\n"
+         "a1.sources.r2.type = taildir\na1.sources.r2.filegroups = g\na1.sources.r2.filegroups.g = /tmp/x\n",
+         "exactly once: source r1 shares channel c1 with other sources"},
+        {"a1.sources.r1.type = spooldir\na1.sources.r1.spoolDir = /tmp\na1.sources.r1.deserializer = "
+         "INEXACT\n",
+         "exactly once: source r1 has deserializer = inexact, which may give events again"},
         {"a1.channels.c1.type = file\na1.sinks.k2.channel = c1\n",
          "exactly once: sink k2 also takes from channel c1"},
         {"a1.sinks.k1.penstock.positions.topic = a/b\n", "a/b is not a legal name of a topic"},
@@ -123,6 +129,26 @@ static void a_flow_that_can(void **state)
     ps_conf_destroy(conf);
 }
 
+static void a_spooling_directory(void **state)
+{
+    static const char *const deserializers[] = {
+        "LINE", "AVRO", "BLOB", "org.apache.flume.sink.solr.morphline.BlobDeserializer$Builder"};
+    char lines[512];
+    for (size_t i = 0; i < PS_COUNT_OF(deserializers); i++) {
+        snprintf(
+            lines, sizeof lines,
+            "a1.sources.r1.type = spooldir\na1.sources.r1.spoolDir = /tmp\na1.sources.r1.deserializer = %s\n",
+            deserializers[i]);
+        struct ps_conf *conf = load(lines);
+        for (size_t p = 0; p < conf->problems.count; p++)
+            print_message("  said: %s\n", conf->problems.items[p].what);
+        assert_int_equal(conf->problems.errors, 0);
+        assert_string_equal(positions_of(conf, 0), "sink");
+        assert_string_equal(ps_pairs_get(&conf->agent.sinks[0].part.pairs, "penstock.positions"), "topic");
+        ps_conf_destroy(conf);
+    }
+}
+
 /* Of a channel on disk the sink keeps positions itself: any source, dead letters as well. */
 static void a_channel_on_disk(void **state)
 {
@@ -142,6 +168,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(flows_that_cannot, setup, ps_test_folder_teardown),
         cmocka_unit_test_setup_teardown(a_flow_that_can, setup, ps_test_folder_teardown),
+        cmocka_unit_test_setup_teardown(a_spooling_directory, setup, ps_test_folder_teardown),
         cmocka_unit_test_setup_teardown(a_channel_on_disk, setup, ps_test_folder_teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

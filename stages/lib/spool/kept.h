@@ -1,0 +1,47 @@
+/* The records that a sink keeps, in its transactions, of the files of a spooling directory: how far each is delivered, and whether
+ * its end is. The source prints them for the sink (sink_positions.h); at a start, its thread finds the record of a file that is
+ * opened, and the records of files that are gone.
+ *
+ * A file is the one of a record if it has the inode and the time of birth, also under another name, which the old one is no more. On a
+ * file system without times of birth it needs the inode, the device and the path. Paths are those below spoolDir.
+ * Thread: the source's, but for `key` and `print`. */
+#pragma once
+
+#include "stages/lib/spool/spool.h"
+
+enum ps_spool_kept_end {
+    PS_SPOOL_KEPT_OPEN,     /* the file goes on behind the position */
+    PS_SPOOL_KEPT_FINISHED, /* all of it is delivered: it is to be retired */
+    PS_SPOOL_KEPT_BROKEN,   /* the rest could not be read (penstock.onFileError = skip) */
+};
+
+struct ps_spool_kept {
+    char *path;
+    uint64_t device, inode, born_ns, position, inside;
+    struct ps_spool_state state; /* when it was opened */
+    enum ps_compression compression;
+    enum ps_spool_kept_end end;
+};
+
+struct ps_spool_records {
+    struct ps_spool_kept *items;
+    size_t count, room;
+    bool compared; /* with the directory: those of files that are gone were told */
+};
+
+/* Prints the name of a file's record, terminated. */
+void ps_spool_kept_key(const struct ps_spool_file *file, char key[PS_SPOOL_KEY_BYTES]);
+/* Returns how many bytes `print` needs at most. */
+uint32_t ps_spool_kept_bound(const struct ps_spool_file *file);
+/* Prints the record as a JSON object, to which the sink adds "pos" (one more than the position of an end). Returns its length. */
+uint32_t ps_spool_kept_print(const struct ps_spool_file *file, uint64_t inside, enum ps_spool_kept_end end,
+                             char *to);
+
+/* Reads the JSON array of all records. Returns false if it is anything else than these were. */
+bool ps_spool_kept_parse(const char *text, struct ps_spool_records *records);
+void ps_spool_kept_free(struct ps_spool_records *records);
+
+/* Sets where the file that was just opened goes on, by its record, and removes the record from these. Returns false if it has none. */
+bool ps_spool_kept_start(struct ps_spool *spool, struct ps_spool_file *file);
+/* The directory was listed: adds the keys of records whose files are gone, or retired, to the fetch. */
+void ps_spool_kept_compare(struct ps_spool *spool, struct ps_spool_fetch *fetch);

@@ -1,0 +1,169 @@
+#include "stages/lib/spool/sink_positions.h"
+
+#include "core/stage.h"
+#include "stages/lib/spool/spool_internal.h"
+#include "stages/lib/tail/lock.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define PURPOSE "positions of files"
+#define GENERATION PS_TAIL_KEEPING_GENERATION /* of spans of no file that is read */
+
+/* ---- the number ---- */
+
+/* Returns whether Flume was reading a file since: its meta file does not have the file's inode. */
+static bool is_overtaken(const struct ps_spool *spool)
+{
+    struct ps_spool_meta meta;
+    struct ps_err err = {.length = 0};
+    bool flumes = ps_spool_meta_read(spool->meta_path, &meta, &err) == PS_SPOOL_META_READ &&
+                  meta.target != NULL && meta.inode == 0;
+    ps_spool_meta_fini(&meta);
+    return flumes;
+}
+
+static bool has_number(const struct ps_spool *spool)
+{
+    char path[PATH_MAX];
+    snprintf(path, sizeof path, "%s.id", spool->meta_path);
+    return access(path, F_OK) == 0 || errno != ENOENT;
+}
+
+enum ps_status ps_spool_keep_open(struct ps_spool_sink_positions *sink, const struct ps_spool *spool,
+                                  bool keeps, struct ps_err *err)
+{
+    *sink = (struct ps_spool_sink_positions){.keeps = keeps, .lock = -1};
+    if (!keeps && !has_number(spool))
+        return PS_OK;
+    if (ps_tail_lock(spool->meta_path, "trackerDir", &sink->lock, err) != PS_OK)
+        return PS_FAIL;
+    if (!keeps)
+        return ps_tail_source_id_forget(spool->meta_path, err);
+    return ps_tail_keeping_init(&sink->keeping, spool->meta_path, sink->lock, is_overtaken(spool),
+                                "trackerDir", err);
+}
+
+void ps_spool_keep_close(struct ps_spool_sink_positions *sink)
+{
+    ps_tail_unlock(sink->lock);
+    free(sink->records);
+    free(sink->gone);
+    *sink = (struct ps_spool_sink_positions){.lock = -1};
+}
+
+/* ---- the start ---- */
+
+bool ps_spool_keep_is_known(const struct ps_spool_sink_positions *sink)
+{
+    return !sink->keeps || sink->known;
+}
+
+bool ps_spool_keep_answered(struct ps_spool_sink_positions *sink, const struct ps_span *span,
+                            struct ps_port *port)
+{
+    if (span->generation != GENERATION || span->stream != PS_TAIL_KEEPING_QUESTION || sink->known)
+        return false;
+    sink->records = ps_tail_keeping_answer(&sink->keeping, port);
+    sink->known = sink->records != NULL;
+    return true;
+}
+
+void ps_spool_keep_give(struct ps_spool_sink_positions *sink, struct ps_spool_fetch *fetch)
+{
+    free(fetch->records);
+    fetch->records = sink->records;
+    sink->records = NULL;
+}
+
+static void add_gone(struct ps_spool_sink_positions *sink, const char *key)
+{
+    if (sink->gone_count == sink->gone_room) {
+        sink->gone_room = 2 * sink->gone_room + 16;
+        sink->gone = ps_must_realloc(sink->gone, sink->gone_room * sizeof *sink->gone, PURPOSE);
+    }
+    snprintf(sink->gone[sink->gone_count++], PS_SPOOL_KEY_BYTES, "%s", key);
+}
+
+void ps_spool_keep_take(struct ps_spool_sink_positions *sink, struct ps_spool_fetch *fetch)
+{
+    for (size_t i = 0; i < fetch->gone_count; i++)
+        add_gone(sink, fetch->gone[i]);
+    free(fetch->gone);
+    fetch->gone = NULL;
+    fetch->gone_count = 0;
+}
+
+void ps_spool_keep_gone(struct ps_spool_sink_positions *sink, const struct ps_spool_file *file)
+{
+    char key[PS_SPOOL_KEY_BYTES];
+    ps_spool_kept_key(file, key);
+    if (sink->keeps)
+        add_gone(sink, key);
+}
+
+/* ---- batches ---- */
+
+/* Before other files are read: without times of birth, the next file may have the same key. Returns false if the batch has no room. */
+static bool tell_gone(struct ps_spool_sink_positions *sink, struct ps_batch *batch)
+{
+    size_t told = 0;
+    for (; told < sink->gone_count; told++) {
+        const struct ps_stream_name name = ps_tail_keeping_name(&sink->keeping, sink->gone[told]);
+        if (!ps_batch_span(batch, sink->gone_number, GENERATION, -1, &name))
+            break;
+        sink->gone_number = (sink->gone_number + 1) % (PS_TAIL_KEEPING_QUESTION / 2);
+    }
+    sink->gone_count -= told;
+    memmove(sink->gone, sink->gone + told, sink->gone_count * sizeof *sink->gone);
+    return sink->gone_count == 0;
+}
+
+bool ps_spool_keep_tell(struct ps_spool_sink_positions *sink, struct ps_batch *batch, bool draining,
+                        bool *told)
+{
+    uint32_t before = batch->span_count;
+    *told = false;
+    if (!sink->keeps)
+        return true;
+    if (!sink->asked) {
+        sink->asked = !draining && ps_tail_keeping_ask(&sink->keeping, batch);
+        *told = sink->asked;
+        return false;
+    }
+    if (sink->gone_count == 0)
+        return sink->known;
+    bool all = tell_gone(sink, batch);
+    *told = batch->span_count > before;
+    batch->flush |= *told; /* there may be no files for long */
+    return all && sink->known;
+}
+
+bool ps_spool_keep_span(const struct ps_spool_sink_positions *sink, struct ps_batch *batch, uint32_t stream,
+                        uint64_t position, const struct ps_spool_file *file)
+{
+    char key[PS_SPOOL_KEY_BYTES];
+    if (!sink->keeps)
+        return ps_batch_span(batch, stream, 0, (int64_t)position, NULL);
+    ps_spool_kept_key(file, key);
+    const struct ps_stream_name name = ps_tail_keeping_name(&sink->keeping, key);
+    if (!ps_batch_span(batch, stream, 0, (int64_t)position, &name))
+        return false;
+    struct ps_stream_name *own = ps_batch_span_name(batch, stream, 0);
+    if (own->detail.data == NULL)
+        own->detail = (struct ps_slice){ps_batch_alloc(batch, ps_spool_kept_bound(file)), 0};
+    return own->detail.data != NULL;
+}
+
+void ps_spool_keep_record(const struct ps_spool_sink_positions *sink, struct ps_batch *batch, uint32_t stream,
+                          const struct ps_spool_file *file, uint64_t inside, enum ps_spool_kept_end end)
+{
+    if (!sink->keeps)
+        return;
+    struct ps_stream_name *own = ps_batch_span_name(batch, stream, 0);
+    char *text = (char *)(uintptr_t)own->detail.data;
+    own->detail.length = ps_spool_kept_print(file, inside, end, text);
+}

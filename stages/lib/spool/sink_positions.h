@@ -1,0 +1,49 @@
+/* A spooling directory whose positions the sink keeps in its transactions (ps_engine_source_ops.starts_from_records). No file is
+ * opened before the sink has told the records. Then each batch has the record of each file in it, the last one with its end. A file is
+ * retired when the transaction with its end is committed; then its record goes. Thread: the worker of the source. */
+#pragma once
+
+#include "stages/lib/spool/kept.h"
+#include "stages/lib/tail/keeping.h"
+
+struct ps_batch;
+struct ps_port;
+struct ps_span;
+
+struct ps_spool_sink_positions {
+    struct ps_tail_keeping keeping;
+    bool keeps; /* the sink does */
+    bool asked, known;
+    int lock;                         /* of the source's number; -1: none */
+    char *records;                    /* until the thread gets them */
+    char (*gone)[PS_SPOOL_KEY_BYTES]; /* keys that the next batch reports as gone */
+    size_t gone_count, gone_room;
+    uint32_t gone_number; /* of the next of them, in its span */
+};
+
+/* Takes the number of the source, beside its meta file, under a lock; without `keeps`, forgets it: the meta file then moves on alone. */
+enum ps_status ps_spool_keep_open(struct ps_spool_sink_positions *sink, const struct ps_spool *spool,
+                                  bool keeps, struct ps_err *err);
+void ps_spool_keep_close(struct ps_spool_sink_positions *sink);
+
+/* Asks for the records, or reports files that are gone, in the batch. Sets *told if anything was added. Returns whether files may
+ * be read into the batch. */
+bool ps_spool_keep_tell(struct ps_spool_sink_positions *sink, struct ps_batch *batch, bool draining,
+                        bool *told);
+/* A span was delivered. Returns whether it was the question. */
+bool ps_spool_keep_answered(struct ps_spool_sink_positions *sink, const struct ps_span *span,
+                            struct ps_port *port);
+/* Returns whether files may be opened. */
+bool ps_spool_keep_is_known(const struct ps_spool_sink_positions *sink);
+/* The records go to the thread with its first fetch, and it returns the keys of files that are gone. */
+void ps_spool_keep_give(struct ps_spool_sink_positions *sink, struct ps_spool_fetch *fetch);
+void ps_spool_keep_take(struct ps_spool_sink_positions *sink, struct ps_spool_fetch *fetch);
+/* Notes that the file is retired. */
+void ps_spool_keep_gone(struct ps_spool_sink_positions *sink, const struct ps_spool_file *file);
+
+/* Adds a span of the file to the batch, with room for its record if the sink keeps one. Returns false if there is no room. */
+bool ps_spool_keep_span(const struct ps_spool_sink_positions *sink, struct ps_batch *batch, uint32_t stream,
+                        uint64_t position, const struct ps_spool_file *file);
+/* Writes the record of the file's span. */
+void ps_spool_keep_record(const struct ps_spool_sink_positions *sink, struct ps_batch *batch, uint32_t stream,
+                          const struct ps_spool_file *file, uint64_t inside, enum ps_spool_kept_end end);

@@ -1,0 +1,554 @@
+/* Source spooldir whose positions a sink keeps. The sink is the test: it commits the spans of delivered batches as
+ * stages/lib/kafka/producer/positions.c does, or aborts, and answers the source's question with what is committed. */
+#include "core/flow/kept_positions.h"
+#include "stages/lib/avro/binary.h"
+#include "stages/lib/avro/container.h"
+#include "tests/support/folder.h"
+#include "tests/support/stage.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define META ".flumespool/.flumespool-main.meta"
+
+static enum {
+    COMMITS,
+    ABORTS,          /* nothing is committed, and the source hears nothing */
+    COMMITS_SILENTLY /* the process is killed before the source hears of it */
+} sink;
+static struct kept {
+    char key[64], value[1024];
+    bool gone;
+} kept[64];
+static size_t kept_count;
+static unsigned questions;
+static char committed[1 << 20]; /* the bodies, each with a blank before it */
+static size_t committed_length, committed_count;
+static struct ps_test_stage stage;
+static struct ps_stage_ops ops;
+static struct ps_source_ops source_ops;
+
+/* ---- the sink ---- */
+
+static const char *owner(void)
+{
+    static char text[64];
+    char id[32] = "";
+    FILE *file = fopen(ps_test_folder_path(META ".id"), "r");
+    assert_non_null(file);
+    assert_int_equal(fread(id, 1, sizeof id - 1, file), 17);
+    fclose(file);
+    snprintf(text, sizeof text, "file/%.16s", id);
+    return text;
+}
+
+static struct kept *kept_of(struct ps_slice key)
+{
+    size_t i = 0;
+    while (i < kept_count &&
+           (strlen(kept[i].key) != key.length || memcmp(kept[i].key, key.data, key.length) != 0))
+        i++;
+    if (i == kept_count) {
+        assert_true(kept_count < PS_COUNT_OF(kept));
+        kept[i].gone = false;
+        snprintf(kept[kept_count++].key, sizeof kept[0].key, "%.*s", (int)key.length, key.data);
+    }
+    return &kept[i];
+}
+
+static void commit(const struct ps_batch *batch)
+{
+    for (uint32_t i = 0; i < batch->span_count; i++) {
+        const struct ps_span *span = &batch->spans[i];
+        assert_non_null(span->name);
+        questions += span->name->name.length == 0;
+        if (span->name->name.length == 0 || (span->name->detail.length == 0 && span->position >= 0))
+            continue;
+        struct kept *record = kept_of(span->name->name);
+        record->gone = span->position < 0;
+        if (!record->gone)
+            snprintf(record->value, sizeof record->value, "{\"pos\":%" PRId64 ",%.*s", span->position,
+                     (int)span->name->detail.length - 1, span->name->detail.data + 1);
+    }
+    for (uint32_t row = 0; row < batch->count; row++) {
+        committed_length +=
+            (size_t)snprintf(committed + committed_length, sizeof committed - committed_length, " %.*s",
+                             (int)batch->events[row].body_length, batch->events[row].body);
+        assert_true(committed_length < sizeof committed);
+        committed_count++;
+    }
+}
+
+static void transaction(const void *plan, void *state, const struct ps_batch *batch, const struct ps_now *now)
+{
+    if (sink != ABORTS)
+        commit(batch);
+    if (sink == COMMITS)
+        ps_source_spooldir.source->delivered(plan, state, batch, now);
+}
+
+static size_t records_left(void)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < kept_count; i++)
+        count += !kept[i].gone;
+    return count;
+}
+
+static void answer(void)
+{
+    char text[16384] = "[";
+    for (size_t i = 0; i < kept_count; i++)
+        if (!kept[i].gone)
+            snprintf(text + strlen(text), sizeof text - strlen(text), "%s%s", strlen(text) > 1 ? ",\n" : "",
+                     kept[i].value);
+    snprintf(text + strlen(text), sizeof text - strlen(text), "]\n");
+    print_message("%s", text);
+    ps_kept_positions_leave(owner(), text);
+}
+
+/* ---- the source ---- */
+
+static void put(const char *name, const char *text)
+{
+    ps_test_folder_append(".put", text, strlen(text));
+    assert_int_equal(rename(ps_test_folder_path(".put"), ps_test_folder_path(name)), 0);
+}
+
+static bool is_there(const char *name)
+{
+    return access(ps_test_folder_path(name), F_OK) == 0;
+}
+
+static void prepare(const char *const *more)
+{
+    const char *keys[32] = {"spoolDir", ps_test_folder(), "pollDelay", "10"};
+    struct ps_err err = {.length = 0};
+    for (size_t i = 4; *more != NULL; more++)
+        keys[i++] = *more;
+    kept_count = committed_length = committed_count = 0;
+    committed[0] = '\0';
+    questions = 0;
+    sink = COMMITS;
+    ops = ps_source_spooldir;
+    source_ops = *ps_source_spooldir.source;
+    source_ops.delivered = transaction;
+    ops.source = &source_ops;
+    ps_test_stage_init(&stage, &ops);
+    assert_int_equal(ps_test_stage_bind(&stage, keys), PS_OK);
+    assert_true(ps_source_spooldir.source->yields_positions(stage.plan, &err));
+    assert_int_equal(ps_test_stage_build(&stage), PS_OK);
+    assert_int_equal(ps_test_stage_open(&stage), PS_OK);
+}
+#define PREPARE(...) prepare(PS_KEYS(__VA_ARGS__))
+
+/* SIGKILL: the meta file has nothing that was read since the start. Then a new process, to which the sink gives what is committed. */
+static void kill_and_open(void)
+{
+    ps_test_stage_close(&stage);
+    ps_test_stage_recycle(&stage);
+    (void)unlink(ps_test_folder_path(META));
+    sink = COMMITS;
+    assert_int_equal(ps_test_stage_open(&stage), PS_OK);
+    answer();
+}
+
+static void step(void)
+{
+    enum ps_result result = ps_test_source_work(&stage);
+    if (stage.batch != NULL && (stage.batch->count > 0 || stage.batch->span_count > 0))
+        ps_test_source_close_batch(&stage);
+    ps_test_stage_pass_ms(&stage, 1);
+    if (result != PS_DONE)
+        usleep(1000);
+}
+
+/* Works until the condition holds; each call of `work` is a transaction. */
+#define UNTIL(condition)                                                                                     \
+    do {                                                                                                     \
+        uint64_t until_ = ps_test_patient_ns() + PS_TEST_PATIENCE_MS * PS_NS_PER_MS;                         \
+        while (!(condition)) {                                                                               \
+            if (ps_test_patient_ns() > until_)                                                               \
+                fail_msg("not in time: " #condition "; committed%s", committed);                             \
+            step();                                                                                          \
+        }                                                                                                    \
+    } while (0)
+
+/* Works for a while, in which nothing may be committed that is not there yet. */
+static void expect(const char *events)
+{
+    for (unsigned i = 0; i < 50; i++)
+        step();
+    assert_string_equal(committed, events);
+}
+
+/* ---- tests ---- */
+
+static void test_question_first(void **unused)
+{
+    put("a", "one\ntwo\n");
+    PREPARE(NULL);
+    /* the question is the only thing that is read until it is answered */
+    assert_int_equal(ps_test_source_work(&stage), PS_DONE); /* closes the batch: the source hears of it */
+    assert_int_equal(questions, 1);
+    assert_true(stage.failed); /* nothing was left for it */
+    assert_non_null(strstr(stage.err.text, "does not tell the positions"));
+    ps_test_stage_fini(&stage);
+    PREPARE(NULL);
+    sink = COMMITS_SILENTLY; /* the answer takes long */
+    for (unsigned i = 0; i < 50; i++)
+        step();
+    assert_int_equal(questions, 1);
+    assert_int_equal(committed_count, 0);
+    assert_int_equal(ps_test_stage_counter(&stage, PS_COUNTER_EventReceivedCount), 0);
+    kill_and_open();
+    UNTIL(is_there("a.COMPLETED"));
+    assert_int_equal(questions, 2);
+    UNTIL(records_left() == 0);
+    expect(" one two");
+    ps_test_stage_fini(&stage);
+}
+
+/* The file is retired when the transaction with its end is committed, and not before. */
+static void test_retired_after_commit(void **unused)
+{
+    put("a", "one\n");
+    PREPARE(NULL);
+    answer();
+    sink = COMMITS;
+    UNTIL(questions == 1);
+    ps_test_source_fill(&stage, 1); /* in a transaction that is open */
+    for (unsigned i = 0; i < 50; i++) {
+        ps_test_source_read(&stage);
+        (void)stage.ops->source->tick(stage.plan, stage.state, &stage.now);
+        ps_test_stage_pass_ms(&stage, 1);
+        usleep(100);
+    }
+    assert_true(is_there("a"));
+    ps_test_source_close_batch(&stage);
+    UNTIL(is_there("a.COMPLETED") && records_left() == 0 && kept_count == 1);
+    expect(" one");
+    ps_test_stage_fini(&stage);
+}
+
+static void put_lines(const char *name, unsigned first, unsigned last)
+{
+    char line[16];
+    for (unsigned i = first; i <= last; i++)
+        ps_test_folder_append(".lines", line, (size_t)snprintf(line, sizeof line, "%06u\n", i));
+    assert_int_equal(rename(ps_test_folder_path(".lines"), ps_test_folder_path(name)), 0);
+}
+
+static void expect_lines(unsigned count)
+{
+    assert_int_equal(committed_count, count);
+    for (unsigned i = 0; i < count; i++)
+        assert_int_equal(strtoul(committed + 7 * i, NULL, 10), i + 1);
+}
+
+static void test_abort_in_the_middle(void **unused)
+{
+    put_lines("a", 1, 20000);
+    PREPARE(NULL);
+    answer();
+    UNTIL(committed_count > 0);
+    assert_true(committed_count < 20000);
+    sink = ABORTS;
+    for (unsigned i = 0; i < 3; i++)
+        step();
+    kill_and_open();
+    UNTIL(committed_count > 10000);
+    kill_and_open(); /* the records alone say where it goes on: the meta file is gone */
+    UNTIL(is_there("a.COMPLETED"));
+    expect_lines(20000);
+    ps_test_stage_fini(&stage);
+}
+
+static void test_abort_after_the_end(void **unused)
+{
+    put("a", "one\ntwo\n");
+    PREPARE(NULL);
+    answer();
+    UNTIL(questions == 1);
+    sink = ABORTS;
+    for (unsigned i = 0; i < 50; i++)
+        step();
+    assert_int_equal(ps_test_stage_counter(&stage, PS_COUNTER_EventReceivedCount), 2);
+    assert_true(is_there("a"));
+    kill_and_open();
+    UNTIL(is_there("a.COMPLETED"));
+    expect(" one two");
+    ps_test_stage_fini(&stage);
+}
+
+/* Killed between the commit and the retirement: it is made up for, and no event comes again; nor is the record left. */
+static void retire_again(const char *policy, const char *tracking, const char *text, const char *events)
+{
+    put("a", text);
+    PREPARE("deletePolicy", policy, "trackingPolicy", tracking);
+    answer();
+    UNTIL(questions == 1);
+    sink = COMMITS_SILENTLY;
+    UNTIL(committed_count > 0);
+    for (unsigned i = 0; i < 20; i++)
+        step();
+    assert_true(is_there("a"));
+    assert_int_equal(records_left(), 1);
+    kill_and_open();
+    UNTIL(records_left() == 0);
+    assert_string_equal(committed, events);
+    bool renames = strcmp(tracking, "rename") == 0, deletes = strcmp(policy, "immediate") == 0;
+    assert_int_equal(is_there("a"), !renames);
+    assert_int_equal(is_there("a.COMPLETED"), renames && !deletes);
+    assert_int_equal(is_there(".flumespool/a.COMPLETED"), !renames);
+    expect(events);
+    ps_test_stage_fini(&stage);
+    (void)unlink(ps_test_folder_path("a"));
+    (void)unlink(ps_test_folder_path("a.COMPLETED"));
+}
+
+static void test_killed_before_it_is_retired(void **unused)
+{
+    retire_again("never", "rename", "one\ntwo\n", " one two");
+    retire_again("immediate", "rename", "one\ntwo\n", " one two");
+    retire_again("never", "tracker_dir", "one\ntwo\n", " one two");
+}
+
+static void test_empty_file(void **unused)
+{
+    retire_again("never", "rename", "", " ");
+    put("b", "");
+    PREPARE(NULL);
+    answer();
+    UNTIL(questions == 1);
+    sink = ABORTS;
+    for (unsigned i = 0; i < 20; i++)
+        step();
+    kill_and_open();
+    UNTIL(is_there("b.COMPLETED"));
+    expect(" ");
+    ps_test_stage_fini(&stage);
+}
+
+/* Killed after the retirement, before the record went: it goes at the next start. A file of that name is another one. */
+static void test_record_of_a_file_that_is_gone(void **unused)
+{
+    put("a", "one\n");
+    PREPARE("deletePolicy", "immediate");
+    answer();
+    UNTIL(questions == 1);
+    UNTIL(!is_there("a"));
+    ps_test_stage_close(&stage);
+    assert_int_equal(records_left(), 1);
+    put("a", "new\n");
+    ps_test_stage_recycle(&stage);
+    assert_int_equal(ps_test_stage_open(&stage), PS_OK);
+    answer();
+    UNTIL(!is_there("a"));
+    UNTIL(records_left() == 0);
+    expect(" one new");
+    ps_test_stage_fini(&stage);
+}
+
+/* A file that was deleted, and a new one has its inode. The time of birth tells them apart. */
+static void test_inode_used_again(void **unused)
+{
+    static const char old[] = "1234-5678";
+    struct stat status;
+    put("b", "one\ntwo\n");
+    assert_int_equal(stat(ps_test_folder_path("b"), &status), 0);
+    PREPARE("deletePolicy", "immediate");
+    struct kept *record = kept_of((struct ps_slice){old, sizeof old - 1});
+    snprintf(record->value, sizeof record->value,
+             "{\"pos\":9,\"inode\":%ju,\"device\":%ju,\"born\":5,\"size\":8,\"changed\":5,\"compression\":0,"
+             "\"inside\":0,\"end\":1,\"more\":\"\\u00e4\",\"file\":\"b\"}",
+             (uintmax_t)status.st_ino, (uintmax_t)status.st_dev);
+    answer();
+    UNTIL(!is_there("b"));
+    /* the tombstone has the key that is made of inode and birth, not the invented one */
+    UNTIL(records_left() == 1);
+    snprintf(record->key, sizeof record->key, "%ju-5", (uintmax_t)status.st_ino);
+    assert_int_equal(kept_count, 3);
+    assert_true(kept[1].gone && kept[2].gone);
+    assert_string_equal(kept[1].key, record->key);
+    expect(" one two");
+    ps_test_stage_fini(&stage);
+}
+
+/* A file that was finished and has grown is the same file: the rest is read. One in its place is read from the beginning. A file that
+ * was renamed goes on. */
+static void test_changed_meanwhile(void **unused)
+{
+    put("a", "one\n");
+    PREPARE(NULL);
+    answer();
+    UNTIL(questions == 1);
+    sink = COMMITS_SILENTLY;
+    UNTIL(records_left() == 1);
+    for (unsigned i = 0; i < 20; i++)
+        step();
+    ps_test_folder_append("a", "two\n", 4);
+    kill_and_open();
+    UNTIL(is_there("a.COMPLETED") && records_left() == 0);
+    expect(" one two");
+    put("b", "three\n");
+    sink = COMMITS_SILENTLY;
+    UNTIL(records_left() == 1);
+    put("b", "four\n");
+    kill_and_open();
+    UNTIL(is_there("b.COMPLETED") && records_left() == 0);
+    expect(" one two three four");
+    put("c", "five\n");
+    sink = COMMITS_SILENTLY;
+    UNTIL(records_left() == 1);
+    assert_int_equal(rename(ps_test_folder_path("c"), ps_test_folder_path("d")), 0);
+    kill_and_open();
+    UNTIL(is_there("d.COMPLETED") && records_left() == 0);
+    expect(" one two three four five");
+    ps_test_stage_fini(&stage);
+}
+
+/* A file whose rest cannot be read (penstock.onFileError = skip) is not retired; a start reads it again from there, and from its
+ * beginning when it was corrected. */
+static void test_broken_file(void **unused)
+{
+    put("a", "one\ntw\xFFo\n");
+    PREPARE("penstock.onFileError", "skip");
+    answer();
+    UNTIL(committed_count == 1);
+    for (unsigned i = 0; i < 20; i++)
+        step();
+    assert_true(is_there("a"));
+    assert_int_equal(records_left(), 1);
+    kill_and_open();
+    expect(" one");
+    assert_int_equal(records_left(), 1);
+    ps_test_stage_close(&stage);
+    FILE *file = fopen(ps_test_folder_path("a"), "w");
+    assert_non_null(file);
+    fputs("one\ntwo\n", file);
+    fclose(file);
+    ps_test_stage_recycle(&stage);
+    assert_int_equal(ps_test_stage_open(&stage), PS_OK);
+    answer();
+    UNTIL(is_there("a.COMPLETED") && records_left() == 0);
+    expect(" one one two");
+    ps_test_stage_fini(&stage);
+}
+
+/* A block has more records than a batch: it goes on within the block. */
+static void test_avro_block(void **unused)
+{
+    static char contents[1 << 18], records[1 << 17];
+    static const uint8_t marker[PS_AVRO_SYNC_BYTES] = "0123456789abcdef";
+    const char *const pairs[] = {"avro.schema", "\"string\"", "avro.codec", "null", NULL};
+    unsigned number = 0;
+    size_t length = ps_avro_container_header_write(pairs, marker, contents, sizeof contents);
+    for (unsigned block = 0; block < 3; block++) {
+        size_t size = 0;
+        for (unsigned i = 0; i < 6000; i++)
+            size += (size_t)snprintf(records + size, sizeof records - size, "\x0C%06u", ++number);
+        length += ps_avro_put_long(contents + length, 6000);
+        length += ps_avro_put_long(contents + length, (int64_t)size);
+        memcpy(contents + length, records, size);
+        memcpy(contents + length + size, marker, sizeof marker);
+        length += size + sizeof marker;
+    }
+    ps_test_folder_append(".put", contents, length);
+    assert_int_equal(rename(ps_test_folder_path(".put"), ps_test_folder_path("a")), 0);
+    PREPARE("deserializer", "AVRO");
+    answer();
+    for (unsigned life = 0; life < 4; life++) {
+        size_t before = committed_count;
+        UNTIL(committed_count > before);
+        sink = ABORTS;
+        step();
+        kill_and_open();
+    }
+    UNTIL(is_there("a.COMPLETED"));
+    assert_int_equal(committed_count, 18000);
+    for (unsigned i = 0; i < 18000; i++)
+        assert_int_equal(strtoul(committed + 8 * i + 2, NULL, 10),
+                         i + 1); /* a blank, and the length of the datum */
+    ps_test_stage_fini(&stage);
+}
+
+static void test_records_of_another_version(void **unused)
+{
+    static const char *const texts[] = {"", "[{\"pos\":1,\"inode\":}]\n", "[{\"pos\":1,\"inode\":1}]\n",
+                                        "[{\"pos\":1,\"file\":\"a\\u00"};
+    put("a", "one\n");
+    for (size_t i = 0; i < PS_COUNT_OF(texts); i++) {
+        PREPARE(NULL);
+        ps_kept_positions_leave(owner(), texts[i]);
+        UNTIL(stage.failed);
+        assert_int_equal(committed_count, 0);
+        assert_non_null(strstr(stage.err.text, "not this version's"));
+        ps_test_stage_fini(&stage);
+    }
+}
+
+/* Nobody else has the number, and it goes when the meta file alone counts. */
+static void test_number(void **unused)
+{
+    char first[64];
+    struct ps_test_stage other;
+    struct ps_err err = {.length = 0};
+    PREPARE(NULL);
+    snprintf(first, sizeof first, "%s", owner());
+    ps_test_stage_init(&other, &ps_source_spooldir);
+    assert_int_equal(ps_test_stage_bind(&other, PS_KEYS("spoolDir", ps_test_folder())), PS_OK);
+    assert_int_equal(ps_test_stage_build(&other), PS_OK);
+    assert_int_equal(ps_test_stage_open(&other), PS_FAIL);
+    assert_non_null(strstr(ps_err_join(&other.err), "set another trackerDir"));
+    ps_test_stage_close(&stage);
+    assert_int_equal(ps_test_stage_open(&stage), PS_OK);
+    assert_string_equal(owner(), first);
+    ps_test_stage_fini(&stage);
+    assert_int_equal(ps_test_stage_open(&other), PS_OK);
+    assert_false(is_there(META ".id"));
+    ps_test_stage_fini(&other);
+    PREPARE(NULL);
+    assert_string_not_equal(owner(), first);
+    snprintf(first, sizeof first, "%s", owner());
+    ps_test_stage_close(&stage);
+    /* Flume was here: its meta file has no inode */
+    FILE *file = fopen(ps_test_folder_path(META), "w");
+    static const uint8_t marker[PS_AVRO_SYNC_BYTES] = "0123456789abcdef";
+    const char *const pairs[] = {"avro.schema", "\"long\"", "file", "/x", NULL};
+    char text[512];
+    size_t length = ps_avro_container_header_write(pairs, marker, text, sizeof text);
+    assert_non_null(file);
+    fwrite(text, 1, length, file);
+    fputs("\x02\x02\x02"
+          "0123456789abcdef",
+          file);
+    fclose(file);
+    assert_int_equal(ps_test_stage_open(&stage), PS_OK);
+    assert_string_not_equal(owner(), first);
+    assert_int_equal(err.length, 0);
+    ps_test_stage_fini(&stage);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, ps_test_folder_setup, ps_test_folder_teardown)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {TEST(test_question_first),
+                                       TEST(test_retired_after_commit),
+                                       TEST(test_abort_in_the_middle),
+                                       TEST(test_abort_after_the_end),
+                                       TEST(test_killed_before_it_is_retired),
+                                       TEST(test_empty_file),
+                                       TEST(test_record_of_a_file_that_is_gone),
+                                       TEST(test_inode_used_again),
+                                       TEST(test_changed_meanwhile),
+                                       TEST(test_broken_file),
+                                       TEST(test_avro_block),
+                                       TEST(test_records_of_another_version),
+                                       TEST(test_number)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
