@@ -133,26 +133,29 @@ static const struct ps_option options[] = {
      .help =
          "exactly-once: events and the positions up to which they are delivered are committed together, "
          "in transactions of the native engine. Flows: source kafka, channel memory and this sink, all of "
-         "one cluster; or a channel file and this sink, from the channel on. Other flows are refused. "
+         "one cluster; a source taildir or spooldir, channel memory and this sink; or a channel file and "
+         "this sink, from the channel on. Other flows are refused. "
          "Readers with isolation.level = read_committed see each event once"},
     {.key = "penstock.positions.topic",
      .type = PS_OPTION_TEXT,
      .offset = FIELD(positions_topic),
      .fallback = "penstock-positions",
      .flags = PS_OPTION_EXTENSION,
-     .help =
-         "exactly-once from a channel file: the compacted topic that has how far the channel is "
-         "delivered. All agents may use the same one; it is created if the cluster does not have it. "
-         "Another topic has no positions: with it, events that are not yet marked in the channel come again"},
+     .help = "exactly-once from a channel file, or a source taildir or spooldir: the compacted topic that "
+             "has how "
+             "far the channel, or each file, is delivered. All agents may use the same one; it is created if "
+             "the cluster does not have it. "
+             "Another topic has no positions: with it, events come again that the channel has not marked "
+             "yet, or the source has not noted itself"},
     {.key = "penstock.transaction.id",
      .type = PS_OPTION_TEXT,
      .offset = FIELD(transaction_id),
      .flags = PS_OPTION_EXTENSION,
-     .help =
-         "prefix of the transactional ids; each agent must have its own. With this key, an agent that "
-         "was killed ends its open transactions when it starts again; without it they end after "
-         "penstock.transaction.timeout. With a channel file or a source taildir the ids also have the random "
-         "number of the channel or source, and agents may share the key; penstock if not set"},
+     .help = "prefix of the transactional ids; each agent must have its own. With this key, an agent that "
+             "was killed ends its open transactions when it starts again; without it they end after "
+             "penstock.transaction.timeout. With a channel file, or a source taildir or spooldir, the ids "
+             "also have the random "
+             "number of the channel or source, and agents may share the key; penstock if not set"},
     {.key = "penstock.transaction.interval",
      .type = PS_OPTION_INT,
      .offset = FIELD(transaction_interval_ms),
