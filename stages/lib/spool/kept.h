@@ -1,9 +1,9 @@
 /* The records that a sink keeps, in its transactions, of the files of a spooling directory: how far each is delivered, and whether
- * its end is. The source prints them for the sink (sink_positions.h); at a start, its thread finds the record of a file that is
+ * its end is delivered. The source prints them for the sink (sink_positions.h); at a start, its thread finds the record of a file that is
  * opened, and the records of files that are gone.
  *
- * A file is the one of a record if it has the inode and the time of birth, also under another name, which the old one is no more. On a
- * file system without times of birth it needs the inode, the device and the path. Paths are those below spoolDir.
+ * A record belongs to the file with its inode and time of birth, also if the file was renamed and the old name is gone. On a file
+ * system without times of birth, the inode, the device and the path must be the same. Paths are relative to spoolDir.
  * Thread: the source's, but for `key` and `print`. */
 #pragma once
 
@@ -26,7 +26,8 @@ struct ps_spool_kept {
 struct ps_spool_records {
     struct ps_spool_kept *items;
     size_t count, room;
-    bool compared; /* with the directory: those of files that are gone were told */
+    bool
+        compared; /* they were compared with the directory, and the fetch has the keys of files that are gone */
 };
 
 /* Prints the name of a file's record, terminated. */

@@ -1,5 +1,5 @@
-/* A source of files whose positions a sink keeps in its transactions (ps_engine_source_ops.starts_from_records): how it names
- * itself, how it asks for its positions, and how it gets them. taildir and spooldir share it; what is in a record is theirs.
+/* Names a source of files whose positions a sink keeps in its transactions (ps_engine_source_ops.starts_from_records), asks the
+ * sink for these positions, and takes the answer. taildir and spooldir share it; each has records of its own.
  * Thread: the worker of the source. */
 #pragma once
 

@@ -66,7 +66,7 @@ uint32_t ps_kafka_streams_find(const struct ps_kafka_streams *streams, const cha
 /* Returns the stream of a newly assigned partition, with a new generation and nothing read yet. */
 uint32_t ps_kafka_streams_assign(struct ps_kafka_streams *streams, const char *topic, int32_t partition);
 
-/* Reads the partition on at another place of its log, `next`. What was read before does not count any more. If a higher offset
+/* Reads the partition on at another place of its log, `next`. The records that were read before are no longer counted as delivered. If a higher offset
  * may be committed, the stream is dirty and lowered (ps_kafka_stream_is_lowered) until `next` is committed: a member that
  * begins at the old offset would skip the records between. */
 void ps_kafka_streams_restart(struct ps_kafka_streams *streams, uint32_t stream, int64_t next);

@@ -62,7 +62,7 @@ struct ps_tail_log {
     bool compressed;     /* it is not read as long as its beginning stays the same */
     /* `compressed`, and its text was read when penstock.decompress was auto: identity, offsets and marks are those of the text. */
     bool text_left;
-    /* Of a file whose text is read: identity, offsets and marks are those of the text. */
+    /* Used if the text of the file is read: identity, offsets and marks belong to the text then. */
     struct ps_tail_text_state text;
     bool unreadable;   /* it could not be opened or read since unreadable_ns; it is tried again */
     bool reopens;      /* that failed more than once: the next try opens it by its name */

@@ -1,4 +1,4 @@
-/* Reads the positions at the start, and keeps each one until it is known which file it belongs to. The job runs on the source's thread. */
+/* Reads the positions at the start, and keeps each one until its file is known. The job runs on the source's thread. */
 #include "stages/lib/tail/tailer/internal.h"
 
 #include <stdlib.h>

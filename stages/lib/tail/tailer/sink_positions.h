@@ -11,7 +11,7 @@ struct ps_tail_log;
 
 struct ps_tail_sink_positions {
     const struct ps_tail_keeping *keeping; /* NULL: the sink keeps no positions */
-    bool asked;                            /* the sink was asked for its positions */
+    bool asked;                            /* the question to the sink is in a batch */
     struct ps_tail_slots announced;        /* logs whose position the next batch has, also without lines */
     uint64_t *gone;                        /* inodes of files that the next batch reports as gone */
     size_t gone_count, gone_room;
