@@ -3,7 +3,7 @@
 #include "core/text/base64.h"
 #include "core/text/utf8.h"
 #include "stages/lib/queue/segment/events.h"
-#include "stages/lib/text/json_text.h"
+#include "stages/lib/text/json/text.h"
 
 #include <errno.h>
 #include <stdlib.h>

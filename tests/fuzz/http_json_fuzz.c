@@ -6,7 +6,7 @@
 
 #include "core/text/utf8.h"
 #include "stages/lib/http/json/scan.h"
-#include "stages/lib/text/json_text.h"
+#include "stages/lib/text/json/text.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -1,7 +1,7 @@
 /* Parses JSON as Jackson 1.9 does with its default settings. */
 #include "core/text/utf8.h"
 #include "stages/lib/hive/json_internal.h"
-#include "stages/lib/text/json_text.h"
+#include "stages/lib/text/json/text.h"
 
 #include <stdarg.h>
 #include <string.h>

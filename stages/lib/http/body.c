@@ -1,7 +1,7 @@
 /* See body.h. */
 #include "stages/lib/http/body.h"
 
-#include "stages/lib/text/json_text.h"
+#include "stages/lib/text/json/text.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -4,9 +4,9 @@
 #include "stages/lib/spool/spool_internal.h"
 #include "stages/lib/tail/identity.h"
 #include "stages/lib/tail/keeping.h"
-#include "stages/lib/text/json_text.h"
+#include "stages/lib/text/json/cursor.h"
+#include "stages/lib/text/json/text.h"
 
-#include <ctype.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
@@ -15,7 +15,6 @@
 #include <unistd.h>
 
 #define PATH_BYTES 4096U
-#define PURPOSE "positions of files"
 #define MEMBERS_BYTES_MAX 320U
 
 /* ---- writing ---- */
@@ -65,93 +64,52 @@ uint32_t ps_spool_kept_print(const struct ps_spool_file *file, uint64_t inside, 
 
 /* ---- reading ---- */
 
-static bool accept(const char **at, char character)
-{
-    *at += strspn(*at, " \t\r\n");
-    if (**at != character)
-        return false;
-    (*at)++;
-    return true;
-}
-
-/* Takes a string. It is not decoded yet. */
-static bool string_take(const char **at, struct ps_slice *string)
-{
-    if (!accept(at, '"'))
-        return false;
-    const char *first = *at;
-    for (; **at != '"'; (*at)++) {
-        if (**at == '\0')
-            return false;
-        if (**at != '\\')
-            continue;
-        (*at)++;
-        if (**at == 'u')
-            for (unsigned i = 0; i < 4; i++, (*at)++)
-                if (!isxdigit((unsigned char)(*at)[1]))
-                    return false;
-        if (**at == '\0')
-            return false;
-    }
-    *string = (struct ps_slice){(char *)(uintptr_t)first, (uint32_t)(*at - first)};
-    (*at)++;
-    return true;
-}
-
-static bool number_take(const char **at, int64_t *number)
-{
-    char *end;
-    *at += strspn(*at, " \t\r\n");
-    errno = 0;
-    *number = strtoll(*at, &end, 10);
-    bool good = end != *at && errno == 0;
-    *at = end;
-    return good;
-}
-
 enum member { POS, INODE, DEVICE, BORN, SIZE, CHANGED, COMPRESSION, INSIDE, END, FILE_NAME, MEMBERS };
 
-static bool member_take(const char **at, struct ps_spool_kept *kept, int64_t numbers[MEMBERS], unsigned *seen)
+static enum ps_status no_memory(struct ps_err *err)
+{
+    return ps_err_set(err, "no memory for the records of positions");
+}
+
+/* Takes one member, and sets its bit in `seen`. Members that this version does not know are passed over. */
+static enum ps_status member_take(struct ps_json_cursor *cursor, struct ps_spool_kept *kept,
+                                  int64_t numbers[MEMBERS], unsigned *seen, struct ps_err *err)
 {
     static const char *const names[] = {"pos",     "inode",       "device", "born", "size",
                                         "changed", "compression", "inside", "end",  "file"};
-    struct ps_slice name, text;
     unsigned which = 0;
-    if (!string_take(at, &name) || !accept(at, ':'))
-        return false;
-    while (which < MEMBERS &&
-           (strlen(names[which]) != name.length || memcmp(names[which], name.data, name.length) != 0))
-        which++;
-    *at += strspn(*at, " \t\r\n");
     int64_t number;
-    if (**at != '"') {
-        if (which == FILE_NAME || !number_take(at, &number))
-            return false;
+    if (!ps_json_string_take(cursor))
+        return PS_FAIL;
+    while (which < MEMBERS && strcmp(names[which], cursor->string) != 0)
+        which++;
+    *seen |= 1U << which;
+    if (!ps_json_accept(cursor, ':'))
+        return PS_FAIL;
+    if (ps_json_peek(cursor) != '"') {
+        if (which == FILE_NAME || !ps_json_number_take(cursor, &number))
+            return PS_FAIL;
         if (which < MEMBERS)
             numbers[which] = number;
-    } else {
-        if (which < FILE_NAME || !string_take(at, &text))
-            return false;
-        if (which == FILE_NAME && kept->path == NULL) {
-            kept->path = ps_must_alloc((size_t)text.length + 1, 1, PURPOSE);
-            kept->path[ps_json_unescape(text.data, text.length, "?", kept->path)] = '\0';
-        }
+        return PS_OK;
     }
-    *seen |= 1U << which;
-    return true;
+    if (which < FILE_NAME || !ps_json_string_take(cursor))
+        return PS_FAIL;
+    if (which == FILE_NAME && kept->path == NULL && (kept->path = strdup(cursor->string)) == NULL)
+        return no_memory(err);
+    return PS_OK;
 }
 
-static bool kept_take(const char **at, struct ps_spool_kept *kept)
+static enum ps_status kept_take(struct ps_json_cursor *cursor, struct ps_spool_kept *kept, struct ps_err *err)
 {
     int64_t numbers[MEMBERS] = {0};
     unsigned seen = 0;
-    *kept = (struct ps_spool_kept){.path = NULL};
-    if (!accept(at, '{'))
-        return false;
+    if (!ps_json_accept(cursor, '{'))
+        return PS_FAIL;
     do
-        if (!member_take(at, kept, numbers, &seen))
-            return false;
-    while (accept(at, ','));
+        if (member_take(cursor, kept, numbers, &seen, err) != PS_OK)
+            return PS_FAIL;
+    while (ps_json_accept(cursor, ','));
     kept->inode = (uint64_t)numbers[INODE];
     kept->device = (uint64_t)numbers[DEVICE];
     kept->born_ns = (uint64_t)numbers[BORN];
@@ -160,36 +118,60 @@ static bool kept_take(const char **at, struct ps_spool_kept *kept)
     kept->end = (enum ps_spool_kept_end)numbers[END];
     kept->position = (uint64_t)numbers[POS] - (numbers[END] != PS_SPOOL_KEPT_OPEN);
     kept->inside = (uint64_t)numbers[INSIDE];
-    return accept(at, '}') && (seen & ((1U << MEMBERS) - 1)) == (1U << MEMBERS) - 1 && numbers[INSIDE] >= 0 &&
-           numbers[END] >= PS_SPOOL_KEPT_OPEN && numbers[END] <= PS_SPOOL_KEPT_BROKEN &&
-           numbers[POS] >= (numbers[END] != PS_SPOOL_KEPT_OPEN);
+    bool good = ps_json_accept(cursor, '}') && (seen & ((1U << MEMBERS) - 1)) == (1U << MEMBERS) - 1 &&
+                numbers[INSIDE] >= 0 && numbers[END] >= PS_SPOOL_KEPT_OPEN &&
+                numbers[END] <= PS_SPOOL_KEPT_BROKEN && numbers[POS] >= (numbers[END] != PS_SPOOL_KEPT_OPEN);
+    return good ? PS_OK : PS_FAIL;
 }
 
-static void add(struct ps_spool_records *records, const struct ps_spool_kept *kept)
+/* Returns a new record, or NULL. */
+static struct ps_spool_kept *add(struct ps_spool_records *records)
 {
     if (records->count == records->room) {
-        records->room = 2 * records->room + 16;
-        records->items = ps_must_realloc(records->items, records->room * sizeof *records->items, PURPOSE);
+        size_t room = 2 * records->room + 16;
+        struct ps_spool_kept *items = reallocarray(records->items, room, sizeof *items);
+        if (items == NULL)
+            return NULL;
+        records->items = items;
+        records->room = room;
     }
-    records->items[records->count++] = *kept;
+    struct ps_spool_kept *kept = &records->items[records->count++];
+    *kept = (struct ps_spool_kept){.path = NULL};
+    return kept;
 }
 
-bool ps_spool_kept_parse(const char *text, struct ps_spool_records *records)
+static enum ps_status records_take(struct ps_json_cursor *cursor, struct ps_spool_records *records,
+                                   struct ps_err *err)
 {
-    *records = (struct ps_spool_records){.items = NULL};
-    if (!accept(&text, '['))
-        return false;
-    if (accept(&text, ']'))
-        return true;
+    if (!ps_json_accept(cursor, '['))
+        return PS_FAIL;
+    if (ps_json_accept(cursor, ']'))
+        return PS_OK;
     do {
-        struct ps_spool_kept kept;
-        if (!kept_take(&text, &kept)) {
-            free(kept.path);
-            return false;
-        }
-        add(records, &kept);
-    } while (accept(&text, ','));
-    return accept(&text, ']');
+        struct ps_spool_kept *kept = add(records);
+        if (kept == NULL)
+            return no_memory(err);
+        if (kept_take(cursor, kept, err) != PS_OK)
+            return PS_FAIL;
+    } while (ps_json_accept(cursor, ','));
+    return ps_json_accept(cursor, ']') ? PS_OK : PS_FAIL;
+}
+
+enum ps_status ps_spool_kept_parse(const char *text, struct ps_spool_records *records, struct ps_err *err)
+{
+    size_t length = strlen(text);
+    struct ps_json_cursor cursor = {.at = text, .end = text + length, .string = malloc(length + 1)};
+    *records = (struct ps_spool_records){.items = NULL};
+    err->length = 0;
+    if (cursor.string == NULL)
+        return no_memory(err);
+    enum ps_status status = records_take(&cursor, records, err);
+    free(cursor.string);
+    if (status != PS_OK && err->length == 0)
+        ps_err_set(err, "the records of positions are not this version's: \"%.200s\"", text);
+    if (status != PS_OK)
+        ps_spool_kept_free(records);
+    return status;
 }
 
 static void drop(struct ps_spool_records *records, size_t at)
@@ -217,17 +199,27 @@ static int look(const struct ps_spool *spool, const struct ps_spool_kept *kept, 
     return stat(path, status) == 0 ? 0 : errno;
 }
 
+/* Returns whether the record is the file's; *error is why that is not known now, or 0. */
 static bool is_of(const struct ps_spool *spool, const struct ps_spool_kept *kept,
-                  const struct ps_spool_file *file)
+                  const struct ps_spool_file *file, int *error)
 {
     char path[PATH_BYTES];
     struct stat status;
     bool known = kept->born_ns != 0 && file->born_ns != 0;
+    *error = 0;
     if (kept->inode != file->inode || (known && kept->born_ns != file->born_ns))
         return false;
     if (strcmp(kept->path, ps_spool_below(spool, file->path)) == 0)
         return known || kept->device == file->device;
-    return known && look(spool, kept, path, &status) == ENOENT; /* it was renamed */
+    if (!known)
+        return false;
+    int reason = look(spool, kept, path, &status);
+    if (reason == 0) /* another link of the file is another file */
+        return status.st_ino != file->inode || status.st_dev != file->device;
+    if (reason == ENOENT || reason == ENOTDIR || reason == ENAMETOOLONG)
+        return true; /* it was renamed */
+    *error = reason;
+    return false;
 }
 
 static void read_all(const struct ps_spool_file *file, const char *why)
@@ -251,13 +243,18 @@ static void go_on(const struct ps_spool_kept *kept, struct ps_spool_file *file)
     }
 }
 
-bool ps_spool_kept_start(struct ps_spool *spool, struct ps_spool_file *file)
+enum ps_spool_kept_found ps_spool_kept_start(struct ps_spool *spool, struct ps_spool_file *file,
+                                             struct ps_err *err)
 {
     size_t at = 0;
-    while (at < spool->records.count && !is_of(spool, &spool->records.items[at], file))
-        at++;
+    int error = 0;
+    for (; at < spool->records.count && !is_of(spool, &spool->records.items[at], file, &error); at++)
+        if (error != 0) {
+            ps_err_set(err, "%s/%s: %s", spool->directory, spool->records.items[at].path, strerror(error));
+            return PS_SPOOL_KEPT_UNREADABLE;
+        }
     if (at == spool->records.count)
-        return false;
+        return PS_SPOOL_KEPT_NONE;
     const struct ps_spool_kept *kept = &spool->records.items[at];
     bool same = ps_spool_is_same_state(kept->state, file->state);
     if (kept->end != PS_SPOOL_KEPT_BROKEN || same) /* a corrected file is read from its beginning */
@@ -265,7 +262,7 @@ bool ps_spool_kept_start(struct ps_spool *spool, struct ps_spool_file *file)
     file->born_ns = kept->born_ns; /* the record keeps its key */
     file->finished = kept->end == PS_SPOOL_KEPT_FINISHED && same && file->begun;
     drop(&spool->records, at);
-    return true;
+    return PS_SPOOL_KEPT_FOUND;
 }
 
 /* Returns whether the file at the path, with the record's inode, may be the record's: inodes are used again soon. */
@@ -275,8 +272,8 @@ static bool may_be(const struct ps_spool_kept *kept, const char *path)
     return born_ns == 0 || kept->born_ns == 0 || born_ns == kept->born_ns;
 }
 
-/* Returns whether the record's file is in the directory, and not retired. */
-static bool is_there(const struct ps_spool *spool, const struct ps_spool_kept *kept)
+/* Returns whether the record's file is in the directory, and not retired. Sets *unsure if that cannot be looked at now. */
+static bool is_there(const struct ps_spool *spool, const struct ps_spool_kept *kept, bool *unsure)
 {
     char path[PATH_BYTES], marker[PATH_BYTES];
     struct stat status;
@@ -284,7 +281,8 @@ static bool is_there(const struct ps_spool *spool, const struct ps_spool_kept *k
     if (error == 0 && status.st_ino == kept->inode && may_be(kept, path))
         return !spool->marks || !ps_spool_marker(spool, path, marker, sizeof marker) ||
                access(marker, F_OK) != 0;
-    if (error != 0 && error != ENOENT && error != ENOTDIR)
+    *unsure |= error != 0 && error != ENOENT && error != ENOTDIR && error != ENAMETOOLONG;
+    if (*unsure)
         return true;
     for (size_t i = 0; i < spool->count; i++)
         if (spool->list[i].inode == kept->inode && may_be(kept, spool->list[i].path))
@@ -295,13 +293,18 @@ static bool is_there(const struct ps_spool *spool, const struct ps_spool_kept *k
 void ps_spool_kept_compare(struct ps_spool *spool, struct ps_spool_fetch *fetch)
 {
     struct ps_spool_records *records = &spool->records;
-    records->compared = true;
+    bool all_known = true;
     for (size_t i = records->count; i-- > 0;) {
         const struct ps_spool_kept *kept = &records->items[i];
-        if (is_there(spool, kept))
+        bool unsure = false, there = is_there(spool, kept, &unsure);
+        all_known &= !unsure;
+        void *gone = there ? NULL : reallocarray(fetch->gone, fetch->gone_count + 1, sizeof *fetch->gone);
+        all_known &= there || gone != NULL;
+        if (gone == NULL)
             continue;
-        fetch->gone = ps_must_realloc(fetch->gone, (fetch->gone_count + 1) * sizeof *fetch->gone, PURPOSE);
+        fetch->gone = gone;
         print_key(kept->inode, kept->born_ns, kept->device, fetch->gone[fetch->gone_count++]);
         drop(records, i);
     }
+    records->compared = all_known;
 }

@@ -38,11 +38,19 @@ uint32_t ps_spool_kept_bound(const struct ps_spool_file *file);
 uint32_t ps_spool_kept_print(const struct ps_spool_file *file, uint64_t inside, enum ps_spool_kept_end end,
                              char *to);
 
-/* Reads the JSON array of all records. Returns false if it is anything else than these were. */
-bool ps_spool_kept_parse(const char *text, struct ps_spool_records *records);
+/* Reads the JSON array of all records. Fails if it is anything else than these were, and without memory; then there are none. */
+enum ps_status ps_spool_kept_parse(const char *text, struct ps_spool_records *records, struct ps_err *err);
 void ps_spool_kept_free(struct ps_spool_records *records);
 
-/* Sets where the file that was just opened goes on, by its record, and removes the record from these. Returns false if it has none. */
-bool ps_spool_kept_start(struct ps_spool *spool, struct ps_spool_file *file);
-/* The directory was listed: adds the keys of records whose files are gone, or retired, to the fetch. */
+enum ps_spool_kept_found {
+    PS_SPOOL_KEPT_NONE,
+    PS_SPOOL_KEPT_FOUND,
+    PS_SPOOL_KEPT_UNREADABLE, /* not known now: the file is not read before, because its events would be repeated */
+};
+
+/* Sets where the file that was just opened goes on, by its record, and removes the record from these. */
+enum ps_spool_kept_found ps_spool_kept_start(struct ps_spool *spool, struct ps_spool_file *file,
+                                             struct ps_err *err);
+/* The directory was listed: adds the keys of records whose files are gone, or retired, to the fetch. Without memory, and if
+ * a file cannot be looked at now, the record is compared with the next list. */
 void ps_spool_kept_compare(struct ps_spool *spool, struct ps_spool_fetch *fetch);

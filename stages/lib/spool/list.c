@@ -83,12 +83,14 @@ static void candidate_add(struct ps_spool *spool, const char *path, size_t name_
     if (spool->count == spool->room) {
         size_t room = spool->room == 0 ? 64 : 2 * spool->room;
         void *list = realloc(spool->list, room * sizeof *spool->list);
+        spool->lacks |= list == NULL;
         if (list == NULL)
             return; /* the next list will have it */
         spool->list = list;
         spool->room = room;
     }
     char *copy = strdup(path);
+    spool->lacks |= copy == NULL;
     if (copy == NULL)
         return;
     spool->list[spool->count++] = (struct ps_spool_candidate){
@@ -110,6 +112,15 @@ static void watch(struct ps_spool *spool, const char *directory)
            "%s cannot be watched: %s (fs.inotify.max_user_watches); files in it are found when the directory "
            "is listed, every 10 s",
            directory, strerror(errno));
+}
+
+/* Returns whether the path's file can be looked at; a link may point to nothing. */
+static bool look(struct ps_spool *spool, const char *path, struct stat *status)
+{
+    if (stat(path, status) == 0)
+        return true;
+    spool->lacks |= errno != ENOENT && errno != ENOTDIR && errno != ELOOP;
+    return false;
 }
 
 static bool directory_list(struct ps_spool *spool, char *path, size_t length, unsigned depth);
@@ -135,7 +146,7 @@ static bool entry_list(struct ps_spool *spool, const struct dirent *entry, char 
         return !spool->recursive || depth == DEPTH_MAX || matches(spool, spool->ignore, name) ||
                directory_list(spool, path, length + 1 + name_length, depth + 1);
     if (ps_spool_wants(spool, name) && matches(spool, spool->include, name) &&
-        !matches(spool, spool->ignore, name) && stat(path, &status) == 0 && S_ISREG(status.st_mode) &&
+        !matches(spool, spool->ignore, name) && look(spool, path, &status) && S_ISREG(status.st_mode) &&
         !is_known(spool, &status)) {
         int error;
         if (!is_marked(spool, path, &error) && error == 0)
@@ -217,6 +228,7 @@ bool ps_spool_list(struct ps_spool *spool)
 {
     char path[PATH_BYTES + 256];
     ps_spool_list_free(spool);
+    spool->lacks = false;
     size_t length = strlen(spool->directory);
     memcpy(path, spool->directory, length + 1);
     bool good = directory_list(spool, path, length, 0);

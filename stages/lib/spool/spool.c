@@ -277,9 +277,10 @@ static bool start_find(struct ps_spool *spool, struct ps_spool_file *file)
     uint64_t aside, last;
     file->start = file->inside = 0;
     file->begun = file->finished = false;
-    if (ps_spool_kept_start(spool, file))
+    enum ps_spool_kept_found found = ps_spool_kept_start(spool, file, &err);
+    if (found == PS_SPOOL_KEPT_FOUND)
         return true;
-    if (!ps_spool_aside_start(spool, file, &aside, &err)) {
+    if (found == PS_SPOOL_KEPT_UNREADABLE || !ps_spool_aside_start(spool, file, &aside, &err)) {
         ps_log(PS_LOG_WARN, spool->component, "%s is not read yet: %s", file->path, ps_err_join(&err));
         return false;
     }
@@ -356,16 +357,16 @@ static bool file_open(struct ps_spool *spool, struct ps_spool_candidate *candida
     return file->in_flight;
 }
 
-/* Takes the records that a sink keeps. Returns false with the reason if they are not understood. */
+/* Takes the records that a sink keeps. Returns false with the reason if they are not understood, or without memory. */
 static bool records_load(struct ps_spool *spool, struct ps_spool_fetch *fetch)
 {
     if (fetch->records == NULL)
         return true;
     ps_spool_kept_free(&spool->records);
-    bool good = ps_spool_kept_parse(fetch->records, &spool->records);
+    struct ps_err err;
+    bool good = ps_spool_kept_parse(fetch->records, &spool->records, &err) == PS_OK;
     if (!good)
-        snprintf(fetch->reason, PS_SPOOL_REASON_BYTES,
-                 "the records of positions are not this version's: \"%.200s\"", fetch->records);
+        snprintf(fetch->reason, PS_SPOOL_REASON_BYTES, "%.1000s", err.text);
     free(fetch->records);
     fetch->records = NULL;
     return good;
@@ -387,7 +388,7 @@ static void fetch_run(struct ps_tail_job *job)
     meta_tidy(spool);
     if (fetch->list || spool->next == spool->count)
         listed = ps_spool_list(spool);
-    if (listed && !spool->records.compared)
+    if (listed && !spool->lacks && !spool->records.compared)
         ps_spool_kept_compare(spool, fetch);
     while (fetch->found < fetch->wanted && spool->next < spool->count) {
         if (file_open(spool, &spool->list[spool->next++], fetch->files[fetch->found]))

@@ -27,6 +27,7 @@ struct ps_spool {
     struct ps_regex_scratch *scratch;
     struct ps_spool_candidate *list;
     size_t count, room, next;
+    bool lacks; /* the list lacks files that could not be looked at, or noted */
     struct {
         uint64_t device, inode;
     } * aside; /* files that are not read again in this life */

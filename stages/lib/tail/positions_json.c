@@ -1,145 +1,13 @@
 /* Reads and writes the texts of the two files of positions.h. */
-#include "core/text/hex.h"
-#include "core/text/utf8.h"
 #include "stages/lib/tail/positions.h"
-#include "stages/lib/text/json_text.h"
+#include "stages/lib/text/json/cursor.h"
+#include "stages/lib/text/json/text.h"
 
-#include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
 #define PURPOSE "positions"
-#define DEPTH_MAX 32
-
-struct cursor {
-    const char *at, *end;
-    char *text; /* the last string, decoded */
-    bool failed;
-};
-
-static int peek(struct cursor *cursor)
-{
-    while (cursor->at < cursor->end && strchr(" \t\r\n", *cursor->at) != NULL && *cursor->at != '\0')
-        cursor->at++;
-    return cursor->at < cursor->end ? (unsigned char)*cursor->at : -1;
-}
-
-static bool accept(struct cursor *cursor, char character)
-{
-    if (peek(cursor) != character)
-        return false;
-    cursor->at++;
-    return true;
-}
-
-static bool hex4(struct cursor *cursor, uint32_t *value)
-{
-    *value = 0;
-    if (cursor->end - cursor->at < 4)
-        return false;
-    for (int i = 0; i < 4; i++) {
-        int digit = ps_hex_digit(*cursor->at++);
-        if (digit < 0)
-            return false;
-        *value = *value * 16 + (uint32_t)digit;
-    }
-    return true;
-}
-
-/* Takes \uXXXX, and the second half of a surrogate pair. */
-static char *unicode_take(struct cursor *cursor, char *to)
-{
-    uint32_t code, low;
-    if (!hex4(cursor, &code))
-        return NULL;
-    if (code >= 0xD800 && code < 0xDC00 && cursor->end - cursor->at >= 6 && cursor->at[0] == '\\' &&
-        cursor->at[1] == 'u') {
-        cursor->at += 2;
-        if (!hex4(cursor, &low) || low < 0xDC00 || low > 0xDFFF)
-            return NULL;
-        code = 0x10000 + ((code - 0xD800) << 10) + (low - 0xDC00);
-    }
-    return to + ps_utf8_put(to, code >= 0xD800 && code < 0xE000 ? 0xFFFD : code);
-}
-
-/* Takes a string and decodes it into cursor->text. Decoding does not lengthen a string, so there is room. */
-static bool string_take(struct cursor *cursor)
-{
-    static const char from[] = "\"\\/bfnrt", to_what[] = "\"\\/\b\f\n\r\t";
-    char *to = cursor->text;
-    if (!accept(cursor, '"'))
-        return false;
-    while (cursor->at < cursor->end && *cursor->at != '"') {
-        char character = *cursor->at++;
-        if (character != '\\') {
-            *to++ = character;
-            continue;
-        }
-        if (cursor->at == cursor->end)
-            return false;
-        character = *cursor->at++;
-        const char *place = character != '\0' ? strchr(from, character) : NULL;
-        if (character == 'u')
-            to = unicode_take(cursor, to);
-        else if (place != NULL)
-            *to++ = to_what[place - from];
-        else
-            return false;
-        if (to == NULL)
-            return false;
-    }
-    *to = '\0';
-    return cursor->at++ < cursor->end;
-}
-
-/* Takes an integer, also in quotation marks (Gson accepts both). */
-static bool number_take(struct cursor *cursor, int64_t *value)
-{
-    char digits[24], *end;
-    size_t length = 0;
-    if (peek(cursor) == '"') {
-        if (!string_take(cursor) || strlen(cursor->text) >= sizeof digits)
-            return false;
-        length = strlen(cursor->text);
-        memcpy(digits, cursor->text, length);
-    } else {
-        while (cursor->at < cursor->end && length < sizeof digits - 1 &&
-               strchr("-0123456789", *cursor->at) != NULL && *cursor->at != '\0')
-            digits[length++] = *cursor->at++;
-    }
-    digits[length] = '\0';
-    errno = 0;
-    *value = strtoll(digits, &end, 10);
-    return length > 0 && *end == '\0' && errno == 0;
-}
-
-/* Skips a value of any type. */
-static bool value_skip(struct cursor *cursor, int depth)
-{
-    int first = peek(cursor);
-    if (first == '"')
-        return string_take(cursor);
-    if (first != '{' && first != '[') {
-        const char *start = cursor->at;
-        while (cursor->at < cursor->end && strchr(",]} \t\r\n", *cursor->at) == NULL)
-            cursor->at++;
-        return cursor->at > start;
-    }
-    cursor->at++;
-    char last = first == '{' ? '}' : ']';
-    if (depth == DEPTH_MAX)
-        return false;
-    if (accept(cursor, last))
-        return true;
-    do {
-        if (first == '{' && (!string_take(cursor) || !accept(cursor, ':')))
-            return false;
-        if (!value_skip(cursor, depth + 1))
-            return false;
-    } while (accept(cursor, ','));
-    return accept(cursor, last);
-}
 
 /* Takes triples of offset, fingerprint and length in ascending order; stops at the first mistake. */
 static void marks_take(char *text, struct ps_tail_marks *marks)
@@ -161,31 +29,31 @@ static void marks_take(char *text, struct ps_tail_marks *marks)
 }
 
 /* Takes one member of an entry, and sets its bit in `seen`. */
-static bool member_take(struct cursor *cursor, struct ps_tail_position *position,
+static bool member_take(struct ps_json_cursor *cursor, struct ps_tail_position *position,
                         struct ps_tail_positions *positions, unsigned *seen)
 {
     static const char *const names[] = {"inode",     "pos",    "file",  "device", "head",   "length",
                                         "positions", "before", "marks", "text",   "written"};
     unsigned which = 0;
     int64_t number = 0;
-    if (!string_take(cursor))
+    if (!ps_json_string_take(cursor))
         return false;
-    while (which < PS_COUNT_OF(names) && strcmp(names[which], cursor->text) != 0)
+    while (which < PS_COUNT_OF(names) && strcmp(names[which], cursor->string) != 0)
         which++;
-    if (!accept(cursor, ':'))
+    if (!ps_json_accept(cursor, ':'))
         return false;
     if (which == PS_COUNT_OF(names))
-        return value_skip(cursor, 0);
+        return ps_json_skip(cursor);
     if (which == 2) {
-        if (!string_take(cursor))
+        if (!ps_json_string_take(cursor))
             return false;
         free(position->path);
-        position->path = ps_must_copy_text(cursor->text, PURPOSE);
+        position->path = ps_must_copy_text(cursor->string, PURPOSE);
     } else if (which == 8) {
-        if (!string_take(cursor))
+        if (!ps_json_string_take(cursor))
             return false;
-        marks_take(cursor->text, &position->marks);
-    } else if (!number_take(cursor, &number)) {
+        marks_take(cursor->string, &position->marks);
+    } else if (!ps_json_quoted_number_take(cursor, &number)) {
         return false;
     }
     *seen |= 1U << which;
@@ -223,16 +91,16 @@ static bool member_take(struct cursor *cursor, struct ps_tail_position *position
     return true;
 }
 
-static bool entry_take(struct cursor *cursor, bool identities, struct ps_tail_positions *positions)
+static bool entry_take(struct ps_json_cursor *cursor, bool identities, struct ps_tail_positions *positions)
 {
     struct ps_tail_position position = {.path = NULL};
     unsigned seen = 0, needed = identities ? 0x39 : 0x07, last = identities ? 0xC0 : 0x07;
-    bool good = accept(cursor, '{');
-    if (good && !accept(cursor, '}')) {
+    bool good = ps_json_accept(cursor, '{');
+    if (good && !ps_json_accept(cursor, '}')) {
         do
             good = member_take(cursor, &position, positions, &seen);
-        while (good && accept(cursor, ','));
-        good = good && accept(cursor, '}');
+        while (good && ps_json_accept(cursor, ','));
+        good = good && ps_json_accept(cursor, '}');
     }
     if (good && (seen & needed) == needed)
         ps_tail_positions_add(positions, &position);
@@ -246,20 +114,20 @@ static bool entry_take(struct cursor *cursor, bool identities, struct ps_tail_po
 void ps_tail_positions_parse(const char *text, size_t length, bool identities,
                              struct ps_tail_positions *positions)
 {
-    struct cursor cursor = {.at = text, .end = text + length};
+    struct ps_json_cursor cursor = {.at = text, .end = text + length};
     *positions = (struct ps_tail_positions){.ours = length > 0 && text[length - 1] == '\n'};
-    if (peek(&cursor) < 0) /* Flume writes an empty file when it knows no file */
+    if (ps_json_peek(&cursor) < 0) /* Flume writes an empty file when it knows no file */
         return;
-    cursor.text = ps_must_alloc(length + 1, 1, PURPOSE);
-    bool good = accept(&cursor, '[');
-    if (good && !accept(&cursor, ']')) {
+    cursor.string = ps_must_alloc(length + 1, 1, PURPOSE);
+    bool good = ps_json_accept(&cursor, '[');
+    if (good && !ps_json_accept(&cursor, ']')) {
         do
             good = entry_take(&cursor, identities, positions);
-        while (good && accept(&cursor, ','));
-        good = good && accept(&cursor, ']');
+        while (good && ps_json_accept(&cursor, ','));
+        good = good && ps_json_accept(&cursor, ']');
     }
     positions->cut = !good;
-    free(cursor.text);
+    free(cursor.string);
 }
 
 /* ---- writing ---- */

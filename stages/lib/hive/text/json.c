@@ -2,7 +2,7 @@
 #include "stages/lib/hive/text/internal.h"
 
 #include "core/text/utf8.h"
-#include "stages/lib/text/json_text.h"
+#include "stages/lib/text/json/text.h"
 
 #include <math.h>
 

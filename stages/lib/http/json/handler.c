@@ -7,7 +7,7 @@
 #include "core/text/utf8.h"
 #include "stages/lib/http/content_type.h"
 #include "stages/lib/http/header_area.h"
-#include "stages/lib/text/json_text.h"
+#include "stages/lib/text/json/text.h"
 #include "stages/lib/text/scan.h"
 
 #define NAMES 256U /* a power of two */

@@ -1,6 +1,6 @@
 #include "stages/lib/http/json/scan.h"
 
-#include "stages/lib/text/json_text.h"
+#include "stages/lib/text/json/text.h"
 
 #include <stdlib.h>
 #include <string.h>

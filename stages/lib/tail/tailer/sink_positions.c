@@ -6,7 +6,7 @@
 #include "stages/lib/tail/tailer/internal.h"
 
 #include "stages/lib/tail/keeping.h"
-#include "stages/lib/text/json_text.h"
+#include "stages/lib/text/json/text.h"
 
 #include <inttypes.h>
 #include <stdlib.h>

@@ -1,4 +1,4 @@
-#include "stages/lib/text/json_text.h"
+#include "stages/lib/text/json/text.h"
 
 #include <string.h>
 

@@ -1,7 +1,7 @@
 /* Decodes the escapes in a JSON text. Thread: any. */
 #include "core/text/hex.h"
 #include "core/text/utf8.h"
-#include "stages/lib/text/json_text.h"
+#include "stages/lib/text/json/text.h"
 
 #include <string.h>
 

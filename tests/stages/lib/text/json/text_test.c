@@ -1,5 +1,5 @@
 /* Text into JSON strings, read back by a JSON library. */
-#include "stages/lib/text/json_text.h"
+#include "stages/lib/text/json/text.h"
 #include "tests/support/support.h"
 
 #include <jansson.h>

@@ -1,0 +1,25 @@
+/* A place in a JSON text that is read value by value (RFC 8259), for short texts whose members are known. Each `take` returns whether there
+ * was such a value, and moves behind it; after a refusal the place is anywhere. Thread: any. */
+#pragma once
+
+#include "core/base.h"
+
+struct ps_json_cursor {
+    const char *at, *end;
+    char *
+        string; /* the last string, decoded and terminated. The owner gives it one byte more than the text has */
+};
+
+/* Returns the next character that is no white space, or -1 at the end. */
+int ps_json_peek(struct ps_json_cursor *cursor);
+bool ps_json_accept(struct ps_json_cursor *cursor, char character);
+/* Takes a string into cursor->string. A half of a surrogate pair becomes U+FFFD; a wrong second half is refused. */
+bool ps_json_string_take(struct ps_json_cursor *cursor);
+/* Takes an integer. */
+bool ps_json_number_take(struct ps_json_cursor *cursor, int64_t *value);
+/* Takes an integer, also in quotation marks (Gson accepts both); cursor->string is written over. */
+bool ps_json_quoted_number_take(struct ps_json_cursor *cursor, int64_t *value);
+/* Skips a value of any type, of at most PS_JSON_DEPTH_MAX arrays and objects inside each other. */
+bool ps_json_skip(struct ps_json_cursor *cursor);
+
+#define PS_JSON_DEPTH_MAX 32U

@@ -1,0 +1,259 @@
+/* The records of files that a sink keeps: what is read, what is refused, and what the system's errors do while they are read. A
+ * failed call or allocation never lets a file begin anew, and never takes a file that is there for gone. */
+#include "stages/lib/spool/kept.h"
+#include "core/log/log.h"
+#include "stages/lib/spool/spool_internal.h"
+#include "tests/stages/lib/spool/spool_support.h"
+#include "tests/support/allocations.h"
+#include "tests/support/folder.h"
+#include "tests/support/system_calls.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+
+#define WITHOUT_FILE                                                                                         \
+    "\"pos\":13,\"inode\":5,\"device\":3,\"born\":7,\"size\":20,\"changed\":9,\"compression\":0,"            \
+    "\"inside\":0,\"end\":0"
+#define MEMBERS WITHOUT_FILE ",\"file\":\"a\""
+
+static struct ps_spool_records records;
+static struct ps_err err;
+
+static void test_all_members(void **unused)
+{
+    assert_int_equal(
+        ps_spool_kept_parse("[{\"pos\":13,\"inode\":9223372036854775807,\"device\":-3,\"born\":7,\"size\":20,"
+                            "\"changed\":9,\"compression\":1,\"inside\":4,\"end\":2,"
+                            "\"file\":\"x/\\\"\\u00e4\\ud83d\\ude00\"},\n{" MEMBERS "}]\n",
+                            &records, &err),
+        PS_OK);
+    assert_int_equal(records.count, 2);
+    const struct ps_spool_kept *kept = records.items;
+    assert_string_equal(kept->path, "x/\"\xc3\xa4\xf0\x9f\x98\x80");
+    assert_true(kept->inode == INT64_MAX && kept->device == (uint64_t)-3 && kept->born_ns == 7);
+    assert_true(kept->state.size == 20 && kept->state.changed_ns == 9);
+    assert_int_equal(kept->position, 12); /* an end has one more */
+    assert_int_equal(kept->inside, 4);
+    assert_int_equal(kept->compression, PS_COMPRESSION_GZIP);
+    assert_int_equal(kept->end, PS_SPOOL_KEPT_BROKEN);
+    assert_int_equal(records.items[1].position, 13);
+    assert_string_equal(records.items[1].path, "a");
+    ps_spool_kept_free(&records);
+}
+
+static void test_forms(void **unused)
+{
+    static const struct {
+        const char *text;
+        int count; /* -1: refused */
+    } cases[] = {
+        {"[]", 0},
+        {" [ ] \n", 0},
+        {"[{" MEMBERS "}]", 1},
+        {" [ { " MEMBERS " } , {" MEMBERS "} ]", 2},
+        {"[{" MEMBERS ",\"later\":5,\"more\":\"text\"}]", 1},
+        {"[{" MEMBERS ",\"inside\":3}]", 1},
+        {"[{" MEMBERS ",\"file\":\"b\"}]", 1},
+        {"", -1},
+        {"{}", -1},
+        {"[", -1},
+        {"[{", -1},
+        {"[{}]", -1},
+        {"[{" MEMBERS "}", -1},
+        {"[{" MEMBERS "},]", -1},
+        {"[{" MEMBERS "} {" MEMBERS "}]", -1},
+        {"[{" MEMBERS ",}]", -1},
+        {"[{" MEMBERS ",\"later\":[1]}]", -1},
+        {"[{" MEMBERS ",\"later\":null}]", -1},
+        {"[{" MEMBERS ",\"later\" 5}]", -1},
+        {"[{" WITHOUT_FILE "}]", -1},
+        {"[{" WITHOUT_FILE ",\"file\":5}]", -1},
+        {"[{" WITHOUT_FILE ",\"file\":\"a}]", -1},
+        {"[{" WITHOUT_FILE ",\"file\":\"\\x\"}]", -1},
+        {"[{" WITHOUT_FILE ",\"file\":\"\\u12\"}]", -1},
+        {"[{" WITHOUT_FILE ",\"file\":\"\\ud800\\u0041\"}]", -1},
+        {"[{" MEMBERS ",\"inode\":\"5\"}]", -1},
+        {"[{" MEMBERS ",\"inode\":}]", -1},
+        {"[{" MEMBERS ",\"inode\":5.5}]", -1},
+        {"[{" MEMBERS ",\"inode\":9223372036854775808}]", -1},
+        {"[{" MEMBERS ",\"inside\":-1}]", -1},
+        {"[{" MEMBERS ",\"pos\":-1}]", -1},
+        {"[{" MEMBERS ",\"pos\":0}]", 1},
+        {"[{" MEMBERS ",\"end\":1,\"pos\":0}]", -1},
+        {"[{" MEMBERS ",\"end\":1,\"pos\":1}]", 1},
+        {"[{" MEMBERS ",\"end\":-1}]", -1},
+        {"[{" MEMBERS ",\"end\":3}]", -1},
+    };
+    for (size_t i = 0; i < PS_COUNT_OF(cases); i++) {
+        enum ps_status status = ps_spool_kept_parse(cases[i].text, &records, &err);
+        if ((status == PS_OK) != (cases[i].count >= 0) ||
+            (int)records.count != (cases[i].count > 0 ? cases[i].count : 0))
+            fail_msg("%s: %d records", cases[i].text, (int)records.count);
+        if (status != PS_OK) {
+            assert_non_null(strstr(err.text, "not this version's"));
+            assert_null(records.items);
+        }
+        ps_spool_kept_free(&records);
+    }
+}
+
+static void test_no_memory(void **unused)
+{
+    uint64_t nth = 1;
+    for (; PS_TEST_ALLOCATIONS; nth++) {
+        ps_test_allocation_fails = nth;
+        enum ps_status status = ps_spool_kept_parse("[{" MEMBERS "},{" MEMBERS "}]", &records, &err);
+        bool came = ps_test_allocation_fails == 0;
+        ps_test_allocation_fails = 0;
+        assert_int_equal(status, came ? PS_FAIL : PS_OK);
+        assert_int_equal(records.count, came ? 0 : 2);
+        if (!came)
+            break;
+        assert_non_null(strstr(err.text, "no memory"));
+    }
+    ps_spool_kept_free(&records);
+    assert_true(nth == (PS_TEST_ALLOCATIONS ? 5 : 1)); /* the string, the items, two paths */
+}
+
+/* ---- at a start ---- */
+
+static struct ps_spool *spool;
+static char *texts;
+
+static void open_spool(void)
+{
+    const struct ps_spool_settings settings = {.component = "source s",
+                                               .directory = ps_test_folder(),
+                                               .tracker = ".flumespool",
+                                               .suffix = ".COMPLETED",
+                                               .include = "^.*$",
+                                               .ignore = "^$"};
+    spool = ps_spool_create(&settings, &err);
+    assert_non_null(spool);
+}
+
+static void close_spool(void)
+{
+    struct ps_tail_thread none = {.helper = NULL};
+    struct ps_spool_file *files = ps_spool_files(spool);
+    for (unsigned i = 0; i < PS_SPOOL_FILES_MAX; i++) {
+        if (files[i].fd >= 0)
+            close(files[i].fd);
+        files[i].fd = -1;
+    }
+    ps_spool_leave(spool, &none);
+}
+
+/* Fetches with the nth call, or allocation, failing. Returns false when there were fewer. */
+static bool fetch(uint64_t call, uint64_t allocation)
+{
+    struct ps_spool_fetch *job = ps_spool_fetch_of(spool);
+    struct ps_spool_file *files = ps_spool_files(spool);
+    job->wanted = 0;
+    job->list = true;
+    for (unsigned i = 0; i < PS_SPOOL_FILES_MAX && job->wanted < 4; i++)
+        if (files[i].fd < 0 && !files[i].in_flight)
+            job->files[job->wanted++] = &files[i];
+    ps_spool_fetch_prepare(job, spool, answer);
+    ps_test_call_fails = call;
+    ps_test_allocation_fails = allocation;
+    job->job.run(&job->job);
+    bool came = ps_test_call_fails == 0 && ps_test_allocation_fails == 0;
+    ps_test_call_fails = ps_test_allocation_fails = 0;
+    return came;
+}
+
+/* Prints the record of each file as it is now, and renames b to c; a new file has the name b then; the file d is gone. */
+static void make(void)
+{
+    char record[4096];
+    size_t length = 0;
+    for (const char *name = "abd"; *name != '\0'; name++)
+        ps_test_folder_append((const char[]){*name, '\0'}, "one\ntwo\n", 8);
+    open_spool();
+    fetch(0, 0);
+    assert_int_equal(ps_spool_fetch_of(spool)->found, 3);
+    texts = malloc(16384);
+    assert_non_null(texts);
+    for (unsigned i = 0; i < 3; i++) {
+        uint32_t printed =
+            ps_spool_kept_print(ps_spool_fetch_of(spool)->files[i], 0, PS_SPOOL_KEPT_OPEN, record);
+        length += (size_t)sprintf(texts + length, "%c{\"pos\":4,%.*s", i == 0 ? '[' : ',', (int)printed - 1,
+                                  record + 1);
+    }
+    stpcpy(texts + length, "]\n");
+    close_spool();
+    assert_int_equal(rename(ps_test_folder_path("b"), ps_test_folder_path("c")), 0);
+    ps_test_folder_append("b", "new\n", 4);
+    assert_int_equal(unlink(ps_test_folder_path("d")), 0);
+}
+
+/* A life whose first fetch meets the failure; the second one is the source's when it is opened again, or polls. Returns false when
+ * the failure did not come. */
+static bool play(uint64_t call, uint64_t allocation)
+{
+    assert_int_equal(ps_test_folder_setup(NULL), 0);
+    make();
+    open_spool();
+    struct ps_spool_fetch *job = ps_spool_fetch_of(spool);
+    bool came = true;
+    unsigned found = 0, gone = 0;
+    job->records = strdup(texts);
+    for (unsigned tries = 0; tries < 3; tries++) {
+        bool failed = fetch(tries == 0 ? call : 0, tries == 0 ? allocation : 0);
+        came = tries == 0 ? failed : came;
+        if (job->failed) {
+            assert_true(job->reason[0] != '\0');
+            assert_null(job->records);
+            job->records = strdup(texts); /* the source is opened again, and asks again */
+            continue;
+        }
+        for (unsigned i = 0; i < job->found; i++) {
+            const struct ps_spool_file *file = job->files[i];
+            found |= 1U << (file->name[0] - 'a');
+            if (file->start != (file->name[0] == 'b' ? 0 : 4))
+                fail_msg("%s begins at %" PRIu64 "; %s failed", file->name, file->start,
+                         ps_test_call_failed != NULL ? ps_test_call_failed : "an allocation");
+        }
+        gone += (unsigned)job->gone_count;
+        free(job->gone);
+        job->gone = NULL;
+        job->gone_count = 0;
+    }
+    if (found != 7 || gone != 1)
+        fail_msg("found %x, gone %u; %s failed", found, gone,
+                 ps_test_call_failed != NULL ? ps_test_call_failed : "an allocation");
+    close_spool();
+    free(texts);
+    assert_int_equal(ps_test_folder_teardown(NULL), 0);
+    return came;
+}
+
+static void test_each_call_fails(void **unused)
+{
+    static const int errors[] = {EIO, EACCES, ENOMEM};
+    for (size_t i = 0; i < PS_COUNT_OF(errors); i++) {
+        uint64_t nth = 1;
+        ps_test_call_error = errors[i];
+        for (; play(nth, 0); nth++)
+            ;
+        assert_in_range(nth, 15, 200);
+    }
+}
+
+static void test_each_allocation_fails(void **unused)
+{
+    uint64_t nth = 1;
+    for (ps_test_call_failed = NULL; PS_TEST_ALLOCATIONS && play(0, nth); nth++)
+        ;
+    assert_true(!PS_TEST_ALLOCATIONS || nth > 5);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_all_members), cmocka_unit_test(test_forms), cmocka_unit_test(test_no_memory),
+        cmocka_unit_test(test_each_call_fails), cmocka_unit_test(test_each_allocation_fails)};
+    ps_log_set_level(PS_LOG_OFF);
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
