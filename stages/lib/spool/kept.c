@@ -19,15 +19,15 @@
 
 /* ---- writing ---- */
 
-static void print_key(uint64_t inode, uint64_t born_ns, uint64_t device, char key[PS_SPOOL_KEY_BYTES])
+static void print_key(uint64_t inode, uint64_t born_ns, uint64_t device, char key[PS_TAIL_GONE_KEY_BYTES])
 {
     if (born_ns != 0)
-        snprintf(key, PS_SPOOL_KEY_BYTES, "%" PRIu64 "-%" PRIx64, inode, born_ns);
+        snprintf(key, PS_TAIL_GONE_KEY_BYTES, "%" PRIu64 "-%" PRIx64, inode, born_ns);
     else
-        snprintf(key, PS_SPOOL_KEY_BYTES, "%" PRIu64 ".%" PRIx64, inode, device);
+        snprintf(key, PS_TAIL_GONE_KEY_BYTES, "%" PRIu64 ".%" PRIx64, inode, device);
 }
 
-void ps_spool_kept_key(const struct ps_spool_file *file, char key[PS_SPOOL_KEY_BYTES])
+void ps_spool_kept_key(const struct ps_spool_file *file, char key[PS_TAIL_GONE_KEY_BYTES])
 {
     print_key(file->inode, file->born_ns, file->device, key);
 }

@@ -31,7 +31,7 @@ struct ps_spool_records {
 };
 
 /* Prints the name of a file's record, terminated. */
-void ps_spool_kept_key(const struct ps_spool_file *file, char key[PS_SPOOL_KEY_BYTES]);
+void ps_spool_kept_key(const struct ps_spool_file *file, char key[PS_TAIL_GONE_KEY_BYTES]);
 /* Returns how many bytes `print` needs at most. */
 uint32_t ps_spool_kept_bound(const struct ps_spool_file *file);
 /* Prints the record as a JSON object, to which the sink adds "pos" (one more than the position of an end). Returns its length. */

@@ -10,9 +10,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#define PURPOSE "positions of files"
-#define GENERATION PS_TAIL_KEEPING_GENERATION /* of spans of no file that is read */
-
 /* ---- the number ---- */
 
 /* Returns whether Flume was reading a file since: its meta file does not have the file's inode. */
@@ -51,7 +48,7 @@ void ps_spool_keep_close(struct ps_spool_sink_positions *sink)
 {
     ps_tail_unlock(sink->lock);
     free(sink->records);
-    free(sink->gone);
+    ps_tail_gone_free(&sink->gone);
     *sink = (struct ps_spool_sink_positions){.lock = -1};
 }
 
@@ -65,7 +62,8 @@ bool ps_spool_keep_is_known(const struct ps_spool_sink_positions *sink)
 bool ps_spool_keep_answered(struct ps_spool_sink_positions *sink, const struct ps_span *span,
                             struct ps_port *port)
 {
-    if (span->generation != GENERATION || span->stream != PS_TAIL_KEEPING_QUESTION || sink->known)
+    if (span->generation != PS_TAIL_KEEPING_GENERATION || span->stream != PS_TAIL_KEEPING_QUESTION ||
+        sink->known)
         return false;
     sink->records = ps_tail_keeping_answer(&sink->keeping, port);
     sink->known = sink->records != NULL;
@@ -79,19 +77,10 @@ void ps_spool_keep_give(struct ps_spool_sink_positions *sink, struct ps_spool_fe
     sink->records = NULL;
 }
 
-static void add_gone(struct ps_spool_sink_positions *sink, const char *key)
-{
-    if (sink->gone_count == sink->gone_room) {
-        sink->gone_room = 2 * sink->gone_room + 16;
-        sink->gone = ps_must_realloc(sink->gone, sink->gone_room * sizeof *sink->gone, PURPOSE);
-    }
-    snprintf(sink->gone[sink->gone_count++], PS_SPOOL_KEY_BYTES, "%s", key);
-}
-
 void ps_spool_keep_take(struct ps_spool_sink_positions *sink, struct ps_spool_fetch *fetch)
 {
     for (size_t i = 0; i < fetch->gone_count; i++)
-        add_gone(sink, fetch->gone[i]);
+        ps_tail_gone_add(&sink->gone, fetch->gone[i]);
     free(fetch->gone);
     fetch->gone = NULL;
     fetch->gone_count = 0;
@@ -99,28 +88,13 @@ void ps_spool_keep_take(struct ps_spool_sink_positions *sink, struct ps_spool_fe
 
 void ps_spool_keep_gone(struct ps_spool_sink_positions *sink, const struct ps_spool_file *file)
 {
-    char key[PS_SPOOL_KEY_BYTES];
+    char key[PS_TAIL_GONE_KEY_BYTES];
     ps_spool_kept_key(file, key);
     if (sink->keeps)
-        add_gone(sink, key);
+        ps_tail_gone_add(&sink->gone, key);
 }
 
 /* ---- batches ---- */
-
-/* Before other files are read: without times of birth, the next file may have the same key. Returns false if the batch has no room. */
-static bool tell_gone(struct ps_spool_sink_positions *sink, struct ps_batch *batch)
-{
-    size_t told = 0;
-    for (; told < sink->gone_count; told++) {
-        const struct ps_stream_name name = ps_tail_keeping_name(&sink->keeping, sink->gone[told]);
-        if (!ps_batch_span(batch, sink->gone_number, GENERATION, -1, &name))
-            break;
-        sink->gone_number = (sink->gone_number + 1) % (PS_TAIL_KEEPING_QUESTION / 2);
-    }
-    sink->gone_count -= told;
-    memmove(sink->gone, sink->gone + told, sink->gone_count * sizeof *sink->gone);
-    return sink->gone_count == 0;
-}
 
 bool ps_spool_keep_tell(struct ps_spool_sink_positions *sink, struct ps_batch *batch, bool draining,
                         bool *told)
@@ -134,9 +108,9 @@ bool ps_spool_keep_tell(struct ps_spool_sink_positions *sink, struct ps_batch *b
         *told = sink->asked;
         return false;
     }
-    if (sink->gone_count == 0)
+    if (sink->gone.count == 0)
         return sink->known;
-    bool all = tell_gone(sink, batch);
+    bool all = ps_tail_gone_tell(&sink->gone, &sink->keeping, batch, NULL, NULL);
     *told = batch->span_count > before;
     batch->flush |= *told; /* there may be no files for long */
     return all && sink->known;
@@ -145,7 +119,7 @@ bool ps_spool_keep_tell(struct ps_spool_sink_positions *sink, struct ps_batch *b
 bool ps_spool_keep_span(const struct ps_spool_sink_positions *sink, struct ps_batch *batch, uint32_t stream,
                         uint64_t position, const struct ps_spool_file *file)
 {
-    char key[PS_SPOOL_KEY_BYTES];
+    char key[PS_TAIL_GONE_KEY_BYTES];
     if (!sink->keeps)
         return ps_batch_span(batch, stream, 0, (int64_t)position, NULL);
     ps_spool_kept_key(file, key);

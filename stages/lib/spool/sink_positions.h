@@ -5,6 +5,7 @@
 #pragma once
 
 #include "stages/lib/spool/kept.h"
+#include "stages/lib/tail/gone.h"
 #include "stages/lib/tail/keeping.h"
 
 struct ps_batch;
@@ -15,11 +16,9 @@ struct ps_spool_sink_positions {
     struct ps_tail_keeping keeping;
     bool keeps; /* the sink does */
     bool asked, known;
-    int lock;                         /* of the source's number; -1: none */
-    char *records;                    /* until the thread gets them */
-    char (*gone)[PS_SPOOL_KEY_BYTES]; /* keys that the next batch reports as gone */
-    size_t gone_count, gone_room;
-    uint32_t gone_number; /* of the next of them, in its span */
+    int lock;                 /* of the source's number; -1: none */
+    char *records;            /* until the thread gets them */
+    struct ps_tail_gone gone; /* which the next batch reports */
 };
 
 /* Takes the number of the source, beside its meta file, under a lock; without `keeps`, forgets it: the meta file then moves on alone. */

@@ -13,12 +13,12 @@
 #include "core/status.h"
 #include "stages/lib/compression.h"
 #include "stages/lib/spool/meta.h"
+#include "stages/lib/tail/gone.h"
 #include "stages/lib/tail/reader.h"
 
 #define PS_SPOOL_FILES_MAX 64U /* opened and not retired yet */
 #define PS_SPOOL_FETCH_MAX 16U /* files of one fetch */
 #define PS_SPOOL_REASON_BYTES 1024U
-#define PS_SPOOL_KEY_BYTES 48U /* of a record: two numbers, terminated */
 
 enum ps_spool_order { PS_SPOOL_OLDEST, PS_SPOOL_YOUNGEST, PS_SPOOL_RANDOM };
 
@@ -80,11 +80,11 @@ struct ps_spool_fetch {
     unsigned wanted;
     char *records; /* of the files, as a sink keeps them (kept.h); NULL: known, or none. The fetch frees it */
     /* The result of the fetch. */
-    unsigned found;                   /* files[0 .. found - 1] are open */
-    bool listed;                      /* the directory was listed, and no file of the list is left */
-    bool more;                        /* files of the list are left */
-    bool failed;                      /* nothing was looked at: `reason` */
-    char (*gone)[PS_SPOOL_KEY_BYTES]; /* keys of records whose files are gone; the owner frees it */
+    unsigned found;                       /* files[0 .. found - 1] are open */
+    bool listed;                          /* the directory was listed, and no file of the list is left */
+    bool more;                            /* files of the list are left */
+    bool failed;                          /* nothing was looked at: `reason` */
+    char (*gone)[PS_TAIL_GONE_KEY_BYTES]; /* keys of records whose files are gone; the owner frees it */
     size_t gone_count;
     char reason[PS_SPOOL_REASON_BYTES];
 };

@@ -12,10 +12,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define GONE UINT32_C(0x80000000) /* streams of files that are gone, from here on */
 #define MEMBERS_BYTES_MAX 192U
 #define MARK_BYTES_MAX 48U
-#define KEY_BYTES 24U
 
 /* ---- details ---- */
 
@@ -58,10 +56,15 @@ static uint32_t print_detail(const struct ps_tail_log *log, char *to)
     return (uint32_t)(at - to);
 }
 
+static void print_key(uint64_t inode, char key[PS_TAIL_GONE_KEY_BYTES])
+{
+    snprintf(key, PS_TAIL_GONE_KEY_BYTES, "%" PRIu64, inode);
+}
+
 bool ps_tail_keep_span(struct ps_tailer *tailer, struct ps_tail_log *log, struct ps_batch *batch)
 {
-    char key[KEY_BYTES];
-    snprintf(key, sizeof key, "%" PRIu64, log->identity.inode);
+    char key[PS_TAIL_GONE_KEY_BYTES];
+    print_key(log->identity.inode, key);
     const struct ps_stream_name name = ps_tail_keeping_name(tailer->sink.keeping, key);
     if (!ps_batch_span(batch, log->number, log->generation, log->read_offset, &name))
         return false;
@@ -99,31 +102,16 @@ void ps_tail_keep_announce(struct ps_tail_sink_positions *sink, uint32_t number)
 
 void ps_tail_keep_gone(struct ps_tail_sink_positions *sink, uint64_t inode)
 {
-    if (sink->keeping == NULL)
-        return;
-    if (sink->gone_count == sink->gone_room) {
-        sink->gone_room = 2 * sink->gone_room + 16;
-        sink->gone = ps_must_realloc(sink->gone, sink->gone_room * sizeof *sink->gone, "files that are gone");
-    }
-    sink->gone[sink->gone_count++] = inode;
+    char key[PS_TAIL_GONE_KEY_BYTES];
+    print_key(inode, key);
+    if (sink->keeping != NULL)
+        ps_tail_gone_add(&sink->gone, key);
 }
 
-/* Returns false if the batch has no room. */
-static bool tell_gone(struct ps_tailer *tailer, struct ps_batch *batch)
+/* Returns whether another file has the inode: its own position is kept. */
+static bool is_used(const void *table, const char *key)
 {
-    struct ps_tail_sink_positions *sink = &tailer->sink;
-    for (; sink->gone_count > 0; sink->gone_count--) {
-        uint64_t inode = sink->gone[sink->gone_count - 1];
-        char key[KEY_BYTES];
-        snprintf(key, sizeof key, "%" PRIu64, inode);
-        const struct ps_stream_name name = ps_tail_keeping_name(sink->keeping, key);
-        if (ps_tail_log_by_inode(&tailer->table, 0, inode) != NULL)
-            continue; /* another file has the inode: its own position is kept */
-        if (!ps_batch_span(batch, GONE + sink->gone_number, 0, -1, &name))
-            return false;
-        sink->gone_number = (sink->gone_number + 1) % (GONE / 2);
-    }
-    return true;
+    return ps_tail_log_by_inode(table, 0, strtoull(key, NULL, 10)) != NULL;
 }
 
 static bool tell_announced(struct ps_tailer *tailer, struct ps_batch *batch)
@@ -153,11 +141,12 @@ bool ps_tail_keep_tell(struct ps_tailer *tailer, struct ps_batch *batch, bool *t
         *told = tailer->sink.asked;
         return false;
     }
-    if (tailer->sink.announced.count == 0 && tailer->sink.gone_count == 0)
+    if (tailer->sink.announced.count == 0 && tailer->sink.gone.count == 0)
         return true;
     if (batch->count == 0 && before == 0)
         tailer->batch_key = PS_TAIL_NO_KEY; /* the batch has the headers of no file */
-    bool all = tell_gone(tailer, batch) && tell_announced(tailer, batch);
+    bool all = ps_tail_gone_tell(&tailer->sink.gone, tailer->sink.keeping, batch, is_used, &tailer->table) &&
+               tell_announced(tailer, batch);
     *told = batch->span_count > before;
     batch->flush |= *told; /* it may have no lines for long */
     return all;
@@ -165,7 +154,7 @@ bool ps_tail_keep_tell(struct ps_tailer *tailer, struct ps_batch *batch, bool *t
 
 bool ps_tail_keep_answered(struct ps_tailer *tailer, const struct ps_span *span)
 {
-    if (span->stream < GONE)
+    if (span->stream < PS_TAIL_GONE_STREAMS)
         return false;
     if (span->stream != PS_TAIL_KEEPING_QUESTION || tailer->draining)
         return true;

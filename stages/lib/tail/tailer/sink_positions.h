@@ -2,6 +2,7 @@
  * the worker of the source. */
 #pragma once
 
+#include "stages/lib/tail/gone.h"
 #include "stages/lib/tail/slots.h"
 #include "stages/lib/tail/tailer/tailer.h"
 
@@ -13,9 +14,7 @@ struct ps_tail_sink_positions {
     const struct ps_tail_keeping *keeping; /* NULL: the sink keeps no positions */
     bool asked;                            /* the question to the sink is in a batch */
     struct ps_tail_slots announced;        /* logs whose position the next batch has, also without lines */
-    uint64_t *gone;                        /* inodes of files that the next batch reports as gone */
-    size_t gone_count, gone_room;
-    uint32_t gone_number; /* number of the next of them, in its span */
+    struct ps_tail_gone gone;              /* by inode, which the next batch reports */
 };
 
 /* Adds to the batch the question for the positions, or the positions that changed without lines. Sets *told if anything

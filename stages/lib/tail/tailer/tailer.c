@@ -19,7 +19,7 @@ static void tailer_free(struct ps_tailer *tailer)
     if (tailer->thread.helper != NULL)
         ps_tail_thread_stop(&tailer->thread, STOP_PATIENCE_MS);
     ps_tail_places_close(tailer);
-    free(tailer->sink.gone);
+    ps_tail_gone_free(&tailer->sink.gone);
     ps_tail_fingerprint_index_free(&tailer->fingerprints);
     ps_tail_remembered_free(&tailer->remembered);
     ps_tail_notes_free(&tailer->saves.notes);

@@ -1,0 +1,40 @@
+#include "stages/lib/tail/gone.h"
+
+#include "core/flow/batch.h"
+#include "stages/lib/tail/keeping.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#define SPANS (PS_TAIL_GONE_STREAMS / 2) /* numbers that are in use before the first one is used again */
+
+void ps_tail_gone_add(struct ps_tail_gone *gone, const char *key)
+{
+    if (gone->count == gone->room) {
+        gone->room = 2 * gone->room + 16;
+        gone->keys = ps_must_realloc(gone->keys, gone->room * sizeof *gone->keys, "files that are gone");
+    }
+    snprintf(gone->keys[gone->count++], PS_TAIL_GONE_KEY_BYTES, "%s", key);
+}
+
+bool ps_tail_gone_tell(struct ps_tail_gone *gone, const struct ps_tail_keeping *keeping,
+                       struct ps_batch *batch, bool (*not_gone)(const void *owner, const char *key),
+                       const void *owner)
+{
+    for (; gone->count > 0; gone->count--) {
+        const char *key = gone->keys[gone->count - 1];
+        const struct ps_stream_name name = ps_tail_keeping_name(keeping, key);
+        if (not_gone != NULL && not_gone(owner, key))
+            continue;
+        if (!ps_batch_span(batch, PS_TAIL_GONE_STREAMS + gone->number, PS_TAIL_KEEPING_GENERATION, -1, &name))
+            return false;
+        gone->number = (gone->number + 1) % SPANS;
+    }
+    return true;
+}
+
+void ps_tail_gone_free(struct ps_tail_gone *gone)
+{
+    free(gone->keys);
+    *gone = (struct ps_tail_gone){.keys = NULL};
+}
