@@ -56,12 +56,6 @@ void ps_http_message_init(struct ps_http_message *message);
 enum ps_http_read ps_http_message_read(struct ps_http_message *message, const struct ps_http_limits *limits,
                                        const char *data, uint32_t length);
 
-/* Returns whether any byte of the request has been read. */
-static inline bool ps_http_message_has_begun(const struct ps_http_message *message)
-{
-    return message->scanned > 0;
-}
-
 /* Returns the most bytes that a request within the limits has. */
 uint32_t ps_http_message_bytes_max(const struct ps_http_limits *limits);
 

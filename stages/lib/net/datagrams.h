@@ -15,7 +15,6 @@
 
 #define PS_DATAGRAMS_AT_ONCE 64U
 #define PS_DATAGRAM_BYTES_MAX 65536U
-#define PS_DATAGRAMS_BUFFER_BYTES (4 * 1024 * 1024) /* default of the requested SO_RCVBUF */
 
 struct ps_datagrams {
     int fd;

@@ -44,17 +44,6 @@ void ps_orc_acid_bucket_name(int bucket, char name[PS_ORC_ACID_NAME_BYTES])
     snprintf(name, PS_ORC_ACID_NAME_BYTES, "bucket_%05d", bucket);
 }
 
-void ps_orc_acid_flush_length_name(int bucket, char name[PS_ORC_ACID_NAME_BYTES])
-{
-    snprintf(name, PS_ORC_ACID_NAME_BYTES, "bucket_%05d_flush_length", bucket);
-}
-
-void ps_orc_acid_flush_length(uint64_t length, uint8_t entry[8])
-{
-    for (unsigned i = 0; i < 8; i++)
-        entry[i] = (uint8_t)(length >> (56 - 8 * i));
-}
-
 /* Copies the table's type, with column numbers after those of the wrapper's fields. */
 static struct ps_orc_type *copy_type(const struct ps_orc_type *type, uint32_t *id)
 {

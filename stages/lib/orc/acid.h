@@ -4,10 +4,6 @@
  *
  *   <table or partition>/delta_0000004_0000004/_orc_acid_version            "2"
  *                                              bucket_00000                 rows of bucket 0
- *                                              bucket_00000_flush_length    while it is written: big-endian
- *                                                lengths, at each of
- *                                                                           which the file is complete, 8
- *                                                                             bytes each; the last counts
  *
  * Thread: the owner's. */
 #pragma once
@@ -32,8 +28,7 @@ void ps_orc_acid_close(struct ps_orc_acid *acid);
  * does. */
 bool ps_orc_acid_insert(struct ps_orc_acid *acid, int64_t write_id, const struct ps_orc_value *row);
 
-/* Completes the file at the end of a transaction and at the end of the file; more rows may follow. The flush
- * length is then ps_orc_writer_length. */
+/* Completes the file at the end of a transaction and at the end of the file; more rows may follow. */
 bool ps_orc_acid_end(struct ps_orc_acid *acid);
 
 /* Returns the wrapped writer, for its length, rows and memory. */
@@ -44,12 +39,6 @@ void ps_orc_acid_delta_name(int64_t write_id_min, int64_t write_id_max, int stat
                             char name[PS_ORC_ACID_NAME_BYTES]);
 /* "bucket_00000" */
 void ps_orc_acid_bucket_name(int bucket, char name[PS_ORC_ACID_NAME_BYTES]);
-/* "bucket_00000_flush_length" */
-void ps_orc_acid_flush_length_name(int bucket, char name[PS_ORC_ACID_NAME_BYTES]);
-
-/* Writes an entry of a flush length file. */
-void ps_orc_acid_flush_length(uint64_t length, uint8_t entry[8]);
-
 /* Returns the number in column `bucket` (org.apache.hadoop.hive.ql.io.BucketCodec V1). Statement -1 counts as
  * 0. */
 int32_t ps_orc_acid_bucket_number(int bucket, int statement);

@@ -36,9 +36,6 @@
 #include "core/option.h"
 #include "stages/lib/note.h"
 
-/* The most memory that one connection may hold, for the memory budget: OpenSSL's state, its read and write
- * buffers, and a handshake message of the largest accepted size. An idle connection holds about a tenth. */
-#define PS_TLS_CONNECTION_BYTES_MAX (192 * 1024)
 /* A client that sends more before the handshake is complete is disconnected. */
 #define PS_TLS_HANDSHAKE_BYTES_MAX (128 * 1024)
 

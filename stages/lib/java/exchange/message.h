@@ -12,7 +12,6 @@
 #define PS_JAVA_PROTOCOL 5U
 #define PS_JAVA_MESSAGE_BYTES_MAX 4096U
 #define PS_JAVA_NUMBERS_MAX 510U
-#define PS_JAVA_TEXT_BYTES_MAX 2048U
 
 enum ps_java_message_type {
     /* to the host */

@@ -6,7 +6,6 @@
 static void test_names(void **state)
 {
     char name[PS_ORC_ACID_NAME_BYTES];
-    uint8_t entry[8];
     ps_orc_acid_delta_name(4, 13, -1, name);
     assert_string_equal(name, "delta_0000004_0000013");
     ps_orc_acid_delta_name(4, 4, 0, name);
@@ -15,12 +14,8 @@ static void test_names(void **state)
     assert_string_equal(name, "delta_9223372036854775807_9223372036854775807_4095");
     ps_orc_acid_bucket_name(17, name);
     assert_string_equal(name, "bucket_00017");
-    ps_orc_acid_flush_length_name(0, name);
-    assert_string_equal(name, "bucket_00000_flush_length");
     assert_int_equal(ps_orc_acid_bucket_number(0, -1), 536870912);
     assert_int_equal(ps_orc_acid_bucket_number(3, 2), 536870912 + 3 * 65536 + 2);
-    ps_orc_acid_flush_length(0x0102030405, entry);
-    assert_memory_equal(entry, "\0\0\0\1\2\3\4\5", 8);
 }
 
 static void expect_metadata(const PsOrc__Footer *footer, const char *name, const char *value)
