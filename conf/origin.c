@@ -3,6 +3,7 @@
 
 #include "conf/file.h"
 #include "conf/text.h"
+#include "core/fnv.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -30,15 +31,6 @@ static const char *path_of(struct ps_arena *arena, const struct ps_command *comm
     return ps_arena_format(arena, "%s/%s", command->conf_dir != NULL ? command->conf_dir : ".", name);
 }
 
-/* Returns the FNV-1a hash of the bytes. */
-static uint64_t hash_of(const char *bytes, size_t length)
-{
-    uint64_t hash = UINT64_C(14695981039346656037);
-    for (size_t i = 0; i < length; i++)
-        hash = (hash ^ (unsigned char)bytes[i]) * UINT64_C(1099511628211);
-    return hash;
-}
-
 /* Returns NULL on success, else the reason of the failure. */
 static const char *origin_read(struct ps_conf *conf, const struct ps_command *command,
                                struct ps_conf_origin *origin, struct ps_properties *properties)
@@ -54,7 +46,7 @@ static const char *origin_read(struct ps_conf *conf, const struct ps_command *co
     origin->modified_ns = file.modified_ns;
     origin->modified_s = file.modified_s;
     origin->size_bytes = (int64_t)file.length;
-    origin->hash = hash_of(file.bytes, file.length);
+    origin->hash = ps_fnv64(PS_FNV64, file.bytes, file.length);
     ps_properties_load(properties, ps_arena_text(conf->plan_arena, origin->shown), file.bytes, file.length,
                        &conf->problems);
     ps_file_free(&file);
@@ -119,7 +111,7 @@ static bool uri_changed(const struct ps_conf_origin *origin, const struct ps_com
     if (ps_file_fetch(origin->uri, command->user, command->password, origin->modified_s,
                       PS_PROPERTIES_BYTES_MAX, &file, err) != PS_OK)
         return false;
-    bool changed = !file.unchanged && hash_of(file.bytes, file.length) != origin->hash;
+    bool changed = !file.unchanged && ps_fnv64(PS_FNV64, file.bytes, file.length) != origin->hash;
     ps_file_free(&file);
     return changed;
 }

@@ -6,6 +6,7 @@
 #include <sys/random.h>
 
 #include "core/clock.h"
+#include "core/fnv.h"
 
 #define NAMES_MAX 65536
 #define NAME_BYTES_MAX 65535 /* PS_HEADER_NAME_BYTES_MAX of core/flow/limits.h */
@@ -16,10 +17,7 @@ static size_t name_count;
 
 uint32_t ps_name_hash(const char *text, size_t length)
 {
-    uint32_t hash = 2166136261U;
-    for (size_t i = 0; i < length; i++)
-        hash = (hash ^ (uint8_t)text[i]) * 16777619U;
-    return hash;
+    return ps_fnv32(PS_FNV32, text, length);
 }
 
 static uint64_t hash_key[2];

@@ -7,6 +7,7 @@
  * another letter, so that it is not replayed forever. */
 #include "commands/deadletter/internal.h"
 #include "core/crc32c.h"
+#include "core/fnv.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -25,19 +26,11 @@ struct ps_deadletter_marks {
     size_t count, room;
 };
 
-static uint64_t hash_of(const char *bytes, size_t length)
-{
-    uint64_t hash = UINT64_C(0xcbf29ce484222325) ^ length; /* FNV-1a */
-    for (size_t i = 0; i < length; i++)
-        hash = (hash ^ (unsigned char)bytes[i]) * UINT64_C(0x100000001b3);
-    return hash;
-}
-
 struct ps_deadletter_mark ps_deadletter_mark_of(const struct ps_deadletter *letter)
 {
     struct ps_deadletter_mark mark = {
         .offset = letter->offset,
-        .body_hash = hash_of(letter->body, letter->body_length),
+        .body_hash = ps_fnv64(PS_FNV64 ^ letter->body_length, letter->body, letter->body_length),
         .line_crc = ps_crc32c(0, letter->line, letter->line_length),
         .replays = letter->replays + 1,
     };

@@ -2,6 +2,7 @@
  * then escapes. Thread: the control thread. Reads untrusted bytes: every index below is limited to the
  * logical line. */
 #include "conf/properties/properties.h"
+#include "core/fnv.h"
 #include "core/quantity.h"
 #include "core/text/hex.h"
 #include "core/text/utf8.h"
@@ -26,9 +27,7 @@ void ps_properties_fini(struct ps_properties *properties)
 
 static size_t key_hash(const char *key)
 {
-    uint64_t hash = UINT64_C(14695981039346656037);
-    for (; *key != '\0'; key++)
-        hash = (hash ^ (unsigned char)*key) * UINT64_C(1099511628211);
+    uint64_t hash = ps_fnv64(PS_FNV64, key, strlen(key));
     return (size_t)(hash ^ (hash >> 29));
 }
 

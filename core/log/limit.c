@@ -1,15 +1,9 @@
 #include "core/log/limit.h"
 
+#include "core/fnv.h"
+
 #include <stdio.h>
 #include <string.h>
-
-static uint64_t text_hash(const char *text)
-{
-    uint64_t hash = UINT64_C(14695981039346656037);
-    for (; *text != '\0'; text++)
-        hash = (hash ^ (unsigned char)*text) * UINT64_C(1099511628211);
-    return hash;
-}
 
 static bool window_over(const struct ps_log_limit_entry *entry, uint64_t mono_ns)
 {
@@ -37,7 +31,7 @@ bool ps_log_limit_admit(struct ps_log_limit *limit, const char *format, const ch
                         uint64_t mono_ns, uint64_t *held, struct ps_log_limit_entry **entry_out,
                         struct ps_log_limit_entry *evicted)
 {
-    uint64_t component_hash = text_hash(component);
+    uint64_t component_hash = ps_fnv64(PS_FNV64, component, strlen(component));
     struct ps_log_limit_entry *entry = entry_find(limit, format, component_hash);
     evicted->held = 0;
     if (entry->format != format || entry->component_hash != component_hash) {

@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "core/fnv.h"
 #include "regex/rules/internal.h"
 
 void *ps_rules_grow(struct ps_arena *arena, void *items, size_t count, size_t item_bytes)
@@ -21,8 +22,7 @@ void *ps_rules_grow(struct ps_arena *arena, void *items, size_t count, size_t it
 
 uint64_t ps_rules_hash(uint64_t hash, const char *bytes, size_t length)
 {
-    for (size_t i = 0; i < length; i++)
-        hash = (hash ^ (unsigned char)bytes[i]) * UINT64_C(0x100000001b3);
+    hash = ps_fnv64(hash, bytes, length);
     return hash != 0 ? hash : 1;
 }
 

@@ -1,16 +1,9 @@
 /* See rules/names.h. Open addressing, at most half full. */
 #include "regex/rules/names.h"
 
-#include <string.h>
+#include "core/fnv.h"
 
-/* FNV-1a. Names come from the machine's administrator, so no keyed hash is needed. */
-static uint32_t text_hash(const char *text, size_t length)
-{
-    uint32_t hash = 2166136261U;
-    for (size_t i = 0; i < length; i++)
-        hash = (hash ^ (unsigned char)text[i]) * 16777619U;
-    return hash;
-}
+#include <string.h>
 
 /* Returns the slot that holds the text, or the free slot for it. */
 static struct rules_name *slot_of(const struct rules_names *names, const char *text, size_t length,
@@ -28,7 +21,7 @@ uint32_t ps_rules_names_find(const struct rules_names *names, const char *text, 
 {
     if (names->room == 0)
         return RULES_NAME_NONE;
-    const struct rules_name *slot = slot_of(names, text, length, text_hash(text, length));
+    const struct rules_name *slot = slot_of(names, text, length, ps_fnv32(PS_FNV32, text, length));
     return slot->text != NULL ? slot->number : RULES_NAME_NONE;
 }
 
@@ -43,7 +36,7 @@ void ps_rules_names_add(struct rules_names *names, struct ps_arena *arena, const
             if (old.slots[i].text != NULL)
                 *slot_of(names, old.slots[i].text, old.slots[i].length, old.slots[i].hash) = old.slots[i];
     }
-    uint32_t hash = text_hash(text, length);
+    uint32_t hash = ps_fnv32(PS_FNV32, text, length);
     struct rules_name *slot = slot_of(names, text, length, hash);
     PS_ASSERT(slot->text == NULL);
     *slot = (struct rules_name){ps_arena_copy(arena, text, length), (uint32_t)length, hash, number};

@@ -97,7 +97,7 @@ struct ps_rules_file {
 };
 /* Detects whether a file changed since it was parsed. Continues from `hash`; the first call passes
  * PS_RULES_HASH. Never returns 0. */
-#define PS_RULES_HASH UINT64_C(0xcbf29ce484222325)
+#define PS_RULES_HASH UINT64_C(0xcbf29ce484222325) /* PS_FNV64 of core/fnv.h */
 uint64_t ps_rules_hash(uint64_t hash, const char *bytes, size_t length);
 
 struct ps_rules_channel;

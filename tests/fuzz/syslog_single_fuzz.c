@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/fnv.h"
 #include "core/flow/bump.h"
 #include "stages/lib/syslog/single.h"
 
@@ -43,9 +44,7 @@ struct result {
 
 static uint64_t mix(uint64_t hash, const char *bytes, size_t length)
 {
-    for (size_t i = 0; i < length; i++)
-        hash = (hash ^ (uint8_t)bytes[i]) * UINT64_C(1099511628211);
-    return (hash ^ length) * UINT64_C(1099511628211);
+    return ps_fnv64(ps_fnv64(hash, bytes, length), &length, sizeof length);
 }
 
 static uint64_t mix_event(uint64_t hash, const struct ps_event *event)

@@ -70,7 +70,7 @@ core/text/*             core/base.h core/arena.h
 core/FLAT               core/log/*
 rings/*                 core/base.h
 regex/matcher/*         regex/FLAT regex/java/* regex/compile/* core/base.h core/status.h core/log/log.h core/quantity.h core/arena.h core/text/hex.h core/text/utf8.h
-regex/rules/*           regex/FLAT regex/java/* core/base.h core/status.h core/log/log.h core/arena.h core/text/nearest.h core/text/printable.h core/text/hex.h core/text/utf8.h
+regex/rules/*           regex/FLAT regex/java/* core/base.h core/fnv.h core/status.h core/log/log.h core/arena.h core/text/nearest.h core/text/printable.h core/text/hex.h core/text/utf8.h
 regex/compile/*         regex/FLAT regex/java/* core/base.h core/status.h core/log/log.h core/quantity.h core/arena.h core/spawn.h
 regex/java/*            core/base.h core/status.h core/log/log.h core/quantity.h core/arena.h core/text/nearest.h core/text/hex.h core/text/utf8.h
 regex/FLAT              regex/java/* core/base.h core/status.h core/log/log.h core/arena.h core/text/hex.h core/text/utf8.h

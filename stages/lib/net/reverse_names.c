@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/fnv.h"
 #include "stages/lib/net/resolver.h"
 
 #define ENTRIES 1024U
@@ -82,9 +83,7 @@ void ps_reverse_names_destroy(struct ps_reverse_names *names)
 /* Returns the address's entry; else makes one, in a free slot or in that of the entry that expires first. */
 static struct entry *entry_of(struct ps_reverse_names *names, const uint8_t key[20])
 {
-    uint32_t hash = 2166136261U;
-    for (int i = 0; i < 20; i++)
-        hash = (hash ^ key[i]) * 16777619U;
+    uint32_t hash = ps_fnv32(PS_FNV32, key, 20);
     struct entry *best = NULL;
     for (uint32_t i = 0; i < PROBES; i++) {
         struct entry *entry = &names->entries[(hash + i) % ENTRIES];

@@ -1,6 +1,8 @@
 /* Each look makes a new table of files and compares it with the table of the last look. Names move from one table to the other. */
 #include "stages/lib/tail/directory.h"
 
+#include "core/fnv.h"
+
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -63,10 +65,7 @@ struct ps_tail_directory {
 
 static uint32_t name_hash(const char *name)
 {
-    uint32_t hash = 2166136261U;
-    for (; *name != '\0'; name++)
-        hash = (hash ^ (unsigned char)*name) * 16777619U;
-    return hash;
+    return ps_fnv32(PS_FNV32, name, strlen(name));
 }
 
 static uint32_t inode_hash(uint64_t inode)

@@ -1,24 +1,16 @@
 #include "stages/lib/tail/identity.h"
 
 #include "core/clock.h"
+#include "core/fnv.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define HEAD_EMPTY UINT64_C(0xcbf29ce484222325)
-
-static uint64_t head_add(uint64_t hash, const char *bytes, size_t length)
-{
-    for (size_t i = 0; i < length; i++)
-        hash = (hash ^ (unsigned char)bytes[i]) * UINT64_C(0x100000001b3);
-    return hash;
-}
-
 uint64_t ps_tail_head(const char *bytes, size_t length)
 {
-    return head_add(HEAD_EMPTY, bytes, length);
+    return ps_fnv64(PS_FNV64, bytes, length);
 }
 
 bool ps_tail_bytes_begin(const struct ps_tail_identity *identity, const char *bytes, size_t length)
@@ -35,7 +27,7 @@ void ps_tail_identity_extend(struct ps_tail_identity *identity, const char *byte
         return;
     end = end < (int64_t)PS_TAIL_HEAD_BYTES ? end : (int64_t)PS_TAIL_HEAD_BYTES;
     identity->head =
-        head_add(known == 0 ? HEAD_EMPTY : identity->head, bytes + (known - offset), (size_t)(end - known));
+        ps_fnv64(known == 0 ? PS_FNV64 : identity->head, bytes + (known - offset), (size_t)(end - known));
     identity->head_length = (uint32_t)end;
 }
 

@@ -1,5 +1,6 @@
 #include "stages/lib/kafka/producer/transaction.h"
 
+#include "core/fnv.h"
 #include "core/quantity.h"
 #include "stages/lib/kafka/producer/partition.h"
 #include "stages/lib/kafka/producer/sender.h"
@@ -138,10 +139,8 @@ static int compare_positions(const void *one_, const void *other_)
 
 static struct ps_kafka_lost lost_of(const struct ps_stream_name *name)
 {
-    struct ps_kafka_lost lost = {.assignment = name->assignment, .member = UINT64_C(0xcbf29ce484222325)};
-    for (uint32_t i = 0; i < name->member.length; i++)
-        lost.member = (lost.member ^ (unsigned char)name->member.data[i]) * UINT64_C(0x100000001b3);
-    return lost;
+    return (struct ps_kafka_lost){.assignment = name->assignment,
+                                  .member = ps_fnv64(PS_FNV64, name->member.data, name->member.length)};
 }
 
 static struct ps_kafka_lost *find_lost(struct ps_kafka_transaction *transaction, uint64_t member)

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "core/durable.h"
+#include "core/fnv.h"
 #include "stages/lib/queue/database/database.h"
 
 /* Time that a transaction waits for transactions of other channels or programs. */
@@ -130,13 +131,10 @@ static enum ps_status sqlite_is_there(void *database, struct ps_err *err)
     return PS_OK;
 }
 
-/* Each channel locks one byte, at an offset from the hash of its name (FNV-1a). */
+/* Each channel locks one byte, at an offset from the hash of its name, which is the same in all versions. */
 static off_t lock_offset(const char *channel)
 {
-    uint64_t hash = UINT64_C(14695981039346656037);
-    for (; *channel != '\0'; channel++)
-        hash = (hash ^ (unsigned char)*channel) * UINT64_C(1099511628211);
-    return (off_t)(hash >> 2);
+    return (off_t)(ps_fnv64(PS_FNV64, channel, strlen(channel)) >> 2);
 }
 
 /* Locks the channel in the write-ahead log. That file exists as long as a process is connected, and SQLite holds no lock on it:
