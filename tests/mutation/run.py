@@ -52,7 +52,7 @@ ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)
 LIST = os.path.join(ROOT, "tests", "mutation", "mutants.txt")
 PATHS = ["commands", "core", "rings", "regex", "conf", "stages"]
 NEVER = ("unit_", "perf_", "real_", "bench_run", "e2e_bench")  # they judge the tree, the machine or a real server
-WHOLE = NEVER + ("e2e_", "crash_", "stress_", "fuzz_")  # not asked by --parts
+WHOLE = NEVER + ("e2e_", "crash_", "stress_", "fuzz_")  # not asked by --parts, but for programs of e2e: they call the stages themselves
 SLOW = ("sim_", "stress_", "e2e_", "fuzz_")  # run when the others miss a bug
 
 # What a drawn bug does to a line: (pattern, replacement). One occurrence in the line is changed.
@@ -216,12 +216,12 @@ def misfits(mutants):
 
 
 class Copy:
-    """A clone of what is committed, with a debug build of its own."""
+    """A clone of what is committed, with a release build of its own: its programs are those that ./test.sh runs, and as quick (with assertions, too)."""
 
     def __init__(self, folder, jobs, timeout, together=False):
         self.tree, self.jobs, self.timeout = os.path.abspath(folder), str(jobs), str(timeout)
         self.sound, self.unsound = set(), set()  # tests that caught a bug, and how they fare without one
-        self.build = os.path.join(self.tree, "build", "debug")
+        self.build = os.path.join(self.tree, "build", "release")
         if not os.path.isdir(os.path.join(self.tree, ".git")):
             shutil.rmtree(self.tree, ignore_errors=True)
             subprocess.run(["git", "clone", "-q", "--shared", ROOT, self.tree], check=True)
@@ -229,7 +229,7 @@ class Copy:
         for command in (["fetch", "-q", ROOT, "HEAD"], ["checkout", "-q", "-f", head], ["clean", "-q", "-fd", "-e", "build"]):
             subprocess.run(["git", *command], cwd=self.tree, check=True)
         launcher = ["-DCMAKE_C_COMPILER_LAUNCHER=ccache", "-DCMAKE_CXX_COMPILER_LAUNCHER=ccache"] if shutil.which("ccache") else []
-        status, text = run("cmake", "--preset", "debug", *launcher, tree=self.tree)
+        status, text = run("cmake", "--preset", "release", *launcher, tree=self.tree)
         if status == 0 and not together:
             status, text = run("cmake", "--build", self.build, "-j", self.jobs, tree=self.tree)
         if status != 0:
@@ -368,8 +368,8 @@ def judge_together(copy, mutants):
             yield mutant, out[number], ""
 
 
-def choose_parts(path, tests):
-    """Returns the tests of parts that --parts runs for a file."""
+def choose_parts(path, tests, programs):
+    """Returns the tests of parts, and programs of tests/e2e, that --parts runs for a file."""
     chosen = changed.Chosen(tests)
     if path.startswith("core/"):  # everything uses it: its own folder and the simulator answer for it
         chosen.folder(os.path.dirname(path).replace("/", "_"), path)
@@ -377,12 +377,12 @@ def choose_parts(path, tests):
         chosen.folder("sim", path)
     else:
         changed.choose(chosen, path, {})
-    return [name for name in chosen.why if not name.startswith(WHOLE)]
+    return [name for name in chosen.why if not name.startswith(WHOLE) or name.startswith("e2e_") and name.removesuffix("_librdkafka") in programs]
 
 
 def judge_parts(copy, mutants):
     """Yields each bug with its outcome and detail. Runs only the tests that call its function."""
-    chosen = {path: choose_parts(path, set(copy.all)) for path in {mutant.path for mutant in mutants}}
+    chosen = {path: choose_parts(path, set(copy.all), copy.targets) for path in {mutant.path for mutant in mutants}}
     tests, out = {test for some in chosen.values() for test in some}, {}
     build_together(copy, mutants, tests, out)
     asker = reach.Asker(copy.build, int(copy.jobs))
