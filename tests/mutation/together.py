@@ -31,6 +31,8 @@ READS = """#include <errno.h>
 #pragma GCC diagnostic ignored "-Wparentheses"
 #pragma GCC diagnostic ignored "-Wtype-limits"
 #pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
+#pragma GCC diagnostic ignored "-Wuninitialized"
+#pragma GCC diagnostic ignored "-Wimplicit-fallthrough"
 static int ps_mutant;
 static const char *ps_mutant_reached;
 __attribute__((constructor)) static void ps_mutant_read(void)

@@ -85,7 +85,8 @@ start() {
 load() { # NAME URL [OPTION]...
     local name=$1 url=$2
     shift 2
-    "$PENSTOCK" load --target "$url" --manifest "$work/$name.manifest" --format rfc3164 --json --settle 60s --tolerance 1 "$@" \
+    # --wait: a busy JVM takes longer than 10 s for its first TLS handshake.
+    "$PENSTOCK" load --wait --target "$url" --manifest "$work/$name.manifest" --format rfc3164 --json --settle 60s --tolerance 1 "$@" \
         >"$work/$name.json" 2>>"$work/load.log" || fail "load into $name: exit $?"
 }
 
@@ -127,7 +128,7 @@ verify netcat
 
 # Flume is killed and restarted: load reports an outage, and everything is acknowledged in the end. The events in the
 # memory channel are lost, as Flume documents; load is not responsible for them.
-"$PENSTOCK" load --target "avro://127.0.0.1:${port[plain]}" --rate 5k --duration 12s --format rfc3164 --json --settle 60s \
+"$PENSTOCK" load --wait --target "avro://127.0.0.1:${port[plain]}" --rate 5k --duration 12s --format rfc3164 --json --settle 60s \
     --tolerance 1 >"$work/killed.json" 2>>"$work/load.log" &
 loader=$!
 sleep 3

@@ -149,7 +149,7 @@ try() { # SUBJECT
     kill -0 "$subject" 2>/dev/null || fail "$name ended"
     verify_start "$name-verify" "$name" "$name.manifest" 20s
     # Figures are compared; no rate is asserted.
-    "$PENSTOCK" load --target "tcp://127.0.0.1:$load_port" --rate 10k --events $events --connections 4 --format rfc3164 \
+    "$PENSTOCK" load --wait --target "tcp://127.0.0.1:$load_port" --rate 10k --events $events --connections 4 --format rfc3164 \
         --tolerance 1 --settle 60s --json --manifest "$work/$name.manifest" >"$work/$name-load.json" 2>"$work/$name-load.log" ||
         fail "load into $name: exit $?"
     verify_end "$name-verify" 0

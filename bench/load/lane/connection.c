@@ -2,6 +2,7 @@
 
 #include "core/clock.h"
 
+#define DOUBLINGS_MAX 3       /* of the limit for connecting and handshake */
 #define STEADY_NS PS_NS_PER_S /* after this long the connection was good: the failures are reset */
 
 void ps_load_connection_init(struct ps_load_connection *connection, const struct ps_client_plan *plan,
@@ -32,6 +33,9 @@ void ps_load_connection_work(struct ps_load_connection *connection, uint64_t now
     if (client->phase == PS_CLIENT_CLOSED) {
         good = ps_client_connect(client, now_ns, reason);
         ps_lane_descriptor_changed(connection->lane);
+        /* A server that needs longer for a handshake than the last attempt had would never finish one. */
+        client->limit_ns <<= connection->failures < DOUBLINGS_MAX ? connection->failures : DOUBLINGS_MAX;
+        client->deadline_ns = now_ns + client->limit_ns;
         connection->deadline_ns = client->deadline_ns;
     } else {
         good = ps_client_work(client, now_ns, reason);

@@ -61,7 +61,8 @@ bool ps_client_connect(struct ps_client *client, uint64_t now_ns, char *reason)
 {
     const struct ps_client_plan *plan = client->plan;
     int yes = 1, size = (int)plan->send_buffer_bytes, receive_size = (int)plan->receive_buffer_bytes;
-    client->deadline_ns = now_ns + (plan->connect_ns > 0 ? plan->connect_ns : PS_CLIENT_CONNECT_NS);
+    client->limit_ns = plan->connect_ns > 0 ? plan->connect_ns : PS_CLIENT_CONNECT_NS;
+    client->deadline_ns = now_ns + client->limit_ns;
     client->fd = socket(plan->address.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (client->fd < 0)
         return failed(reason, strerror(errno));
@@ -100,10 +101,9 @@ bool ps_client_work(struct ps_client *client, uint64_t now_ns, char *reason)
         return good;
     if (now_ns < client->deadline_ns)
         return true;
-    uint64_t limit_ns = client->plan->connect_ns > 0 ? client->plan->connect_ns : PS_CLIENT_CONNECT_NS;
     snprintf(reason, PS_TRANSPORT_REASON_BYTES, "%s took more than %s",
              client->phase == PS_CLIENT_CONNECTING ? "connecting" : "the handshake",
-             ps_quantity_print_ns(limit_ns).text);
+             ps_quantity_print_ns(client->limit_ns).text);
     return false;
 }
 

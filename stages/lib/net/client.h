@@ -35,7 +35,8 @@ struct ps_client {
     int fd; /* -1: closed */
     void *session;
     short wants;          /* the events of poll(2) that the transport needs */
-    uint64_t deadline_ns; /* end of connecting and handshake at the latest */
+    uint64_t limit_ns;    /* for connecting and handshake together */
+    uint64_t deadline_ns; /* their end at the latest; the owner may set both after ps_client_connect */
 };
 
 /* Makes a closed connection of the plan, which must live as long as the connection. */
