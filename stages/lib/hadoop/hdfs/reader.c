@@ -32,6 +32,7 @@ struct ps_hdfs_reader {
     uint32_t chunk_bytes;
     char *content;
     size_t length, block_begin; /* `length` of the content so far; where the block begins in it */
+    uint64_t next_offset;       /* in the block, of the next packet */
     char reason[PS_DATANODE_REASON_BYTES];
 };
 
@@ -124,6 +125,7 @@ static void read_block(struct ps_hdfs_reader *reader)
     const PsHadoop__LocatedBlock *located = block_of(reader);
     char *operation = encode_read(reader, &length);
     reader->answered = false;
+    reader->next_offset = 0;
     ps_datanode_link_open(&reader->link, located->locs[reader->node]->id, located->block_token, operation,
                           length);
 }
@@ -219,14 +221,15 @@ static ssize_t take_packet(struct ps_hdfs_reader *reader, bool *last, const char
                           ? 0
                           : ((uint64_t)length + reader->chunk_bytes - 1) / reader->chunk_bytes * SUM_BYTES;
     const char *data = in + LENGTHS_BYTES + head + sums;
-    if (sums != wanted || offset != reader->length - reader->block_begin)
+    if (sums != wanted || offset != reader->next_offset)
         return -1;
     *reason = "a wrong checksum";
     if (!verify(reader, data - sums, data, length))
         return -1;
     /* Datanodes send whole chunks, so a block that is being written may give more bytes than requested. */
-    uint64_t left = block_of(reader)->b->num_bytes - offset;
+    uint64_t left = block_of(reader)->b->num_bytes - (reader->length - reader->block_begin);
     size_t take = length < left ? length : (size_t)left;
+    reader->next_offset += length;
     memcpy(reader->content + reader->length, data, take);
     reader->length += take;
     return (ssize_t)whole;
@@ -336,8 +339,8 @@ static void too_late(struct ps_hadoop_timer *timer)
 {
     struct ps_hdfs_reader *reader = READER_OF(timer, timer);
     char reason[PS_FILE_REASON_BYTES];
-    snprintf(reason, sizeof reason, "%s: not read within the call time-out: %.200s", reader->path,
-             reader->reason);
+    snprintf(reason, sizeof reason, "%s: not read within the call time-out%s%.200s", reader->path,
+             reader->reason[0] != 0 ? ": " : "", reader->reason);
     finish(reader, PS_FILE_TIMEOUT, reason);
 }
 

@@ -1,0 +1,691 @@
+/* A file is read from datanodes that the test plays: each connection of the reader is answered by the next of a list of answers. */
+#include "tests/support/hdfs_stream.h"
+
+#include <arpa/inet.h>
+#include <poll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#define CHUNK 4U /* bytes of a checksum, so that short texts have several */
+#define ANSWERS_MAX 8U
+
+struct answer {
+    char bytes[2048];
+    size_t length;
+    size_t at_once; /* bytes sent in a turn; 0: all */
+    bool hangs_up;  /* behind the bytes */
+    bool silent;    /* says nothing */
+};
+
+struct told { /* by an operation */
+    uint64_t block, offset, length;
+    bool sums;
+};
+
+static struct {
+    struct ps_test_stream *bench;
+    struct answer answers[ANSWERS_MAX];
+    struct told told[ANSWERS_MAX];
+    unsigned count, begun; /* answers, connections */
+    int peer;
+    char in[4096];
+    size_t in_length, sent;
+    unsigned good; /* blocks that the reader said were good */
+    unsigned calls;
+    enum ps_file_error error;
+    char reason[PS_FILE_REASON_BYTES];
+    char content[256];
+    size_t length;
+} t;
+
+static void done(void *argument, const struct ps_file_answer *answer)
+{
+    t.calls++;
+    t.error = answer->error;
+    snprintf(t.reason, sizeof t.reason, "%s", answer->reason);
+    t.length = answer->content_length;
+    if (answer->error == PS_FILE_OK)
+        memcpy(t.content, answer->content, answer->content_length);
+}
+
+static int set_up(void **state)
+{
+    int result = ps_test_stream_set_up(state);
+    memset(&t, 0, sizeof t);
+    t.bench = *state;
+    t.peer = -1;
+    return result;
+}
+
+static int tear_down(void **state)
+{
+    if (t.peer >= 0)
+        close(t.peer);
+    return ps_test_stream_tear_down(state);
+}
+
+/* ---- answers ---- */
+
+static struct answer *answer_begin(void)
+{
+    assert_true(t.count < ANSWERS_MAX);
+    return &t.answers[t.count++];
+}
+
+static void add(struct answer *answer, const void *bytes, size_t length)
+{
+    assert_true(answer->length + length <= sizeof answer->bytes);
+    memcpy(answer->bytes + answer->length, bytes, length);
+    answer->length += length;
+}
+
+static void add_message(struct answer *answer, const ProtobufCMessage *message)
+{
+    size_t length;
+    char *bytes = ps_message_encode(message, &length);
+    add(answer, bytes, length);
+    free(bytes);
+}
+
+/* The head of an answer: this status, checksum and chunk. */
+static struct answer *head(unsigned status, unsigned checksum, uint32_t chunk, uint64_t chunk_offset)
+{
+    PsHadoop__BlockOpResponse response = PS_HADOOP__BLOCK_OP_RESPONSE__INIT;
+    PsHadoop__ReadOpChecksumInfo info = PS_HADOOP__READ_OP_CHECKSUM_INFO__INIT;
+    PsHadoop__Checksum sum = PS_HADOOP__CHECKSUM__INIT;
+    struct answer *answer = answer_begin();
+    response.status = status;
+    sum.type = checksum;
+    sum.bytes_per_checksum = chunk;
+    info.checksum = &sum;
+    info.chunk_offset = chunk_offset;
+    response.read_op_checksum_info = &info;
+    add_message(answer, &response.base);
+    return answer;
+}
+
+static struct answer *good_head(void)
+{
+    return head(PS_TRANSFER_SUCCESS, PS_CHECKSUM_CRC32C, CHUNK, 0);
+}
+
+/* A packet's lengths as they are said, its header and its bytes. */
+static void add_raw(struct answer *answer, uint32_t body, uint16_t said, const void *header,
+                    size_t header_length)
+{
+    body = htonl(body);
+    said = htons(said);
+    add(answer, &body, sizeof body);
+    add(answer, &said, sizeof said);
+    add(answer, header, header_length);
+}
+
+static void packet_header(struct answer *answer, uint64_t offset, uint32_t length, uint32_t sums, bool last)
+{
+    PsHadoop__PacketHeader header = PS_HADOOP__PACKET_HEADER__INIT;
+    uint8_t packed[64];
+    header.offset_in_block = (int64_t)offset;
+    header.data_len = (int32_t)length;
+    header.last_packet_in_block = last;
+    size_t size = ps_hadoop__packet_header__pack(&header, packed);
+    add_raw(answer, 4 + sums * 4 + length, (uint16_t)size, packed, size);
+}
+
+/* A packet with the text, and its sums of this kind. `wrong`: the sum of this chunk is; -1: none. */
+static void packet_of(struct answer *answer, enum ps_checksum_type kind, uint64_t offset, const char *text,
+                      bool last, int wrong)
+{
+    uint32_t length = (uint32_t)strlen(text),
+             count = kind == PS_CHECKSUM_NONE ? 0 : (length + CHUNK - 1) / CHUNK;
+    packet_header(answer, offset, length, count, last);
+    for (uint32_t i = 0; i < count; i++) {
+        uint32_t rest = length - i * CHUNK;
+        uint32_t sum =
+            htonl(ps_checksum(kind, 0, text + i * CHUNK, rest < CHUNK ? rest : CHUNK) + (wrong == (int)i));
+        add(answer, &sum, sizeof sum);
+    }
+    add(answer, text, length);
+}
+
+static void packet(struct answer *answer, uint64_t offset, const char *text)
+{
+    packet_of(answer, PS_CHECKSUM_CRC32C, offset, text, false, -1);
+}
+
+static void end(struct answer *answer, uint64_t offset)
+{
+    packet_of(answer, PS_CHECKSUM_CRC32C, offset, "", true, -1);
+}
+
+static void whole(const char *text)
+{
+    struct answer *answer = good_head();
+    packet(answer, 0, text);
+    end(answer, strlen(text));
+}
+
+/* ---- the datanodes ---- */
+
+static void operation_take(struct told *told)
+{
+    struct ps_slice message;
+    size_t consumed;
+    assert_int_equal(t.in[2], PS_OPERATION_READ_BLOCK);
+    assert_int_equal(ps_message_find(t.in + 3, t.in_length - 3, 4096, &message, &consumed), PS_MESSAGE_WHOLE);
+    PsHadoop__OpReadBlock *operation =
+        ps_hadoop__op_read_block__unpack(NULL, message.length, (const uint8_t *)message.data);
+    assert_non_null(operation);
+    *told = (struct told){operation->header->base_header->block->block_id, operation->offset, operation->len,
+                          operation->send_checksums};
+    ps_hadoop__op_read_block__free_unpacked(operation, NULL);
+    t.in_length = 0;
+    t.sent = 0;
+}
+
+static void hang_up(void)
+{
+    PsHadoop__ClientReadStatus status = PS_HADOOP__CLIENT_READ_STATUS__INIT;
+    size_t length;
+    status.status = PS_TRANSFER_CHECKSUM_OK;
+    char *bytes = ps_message_encode(&status.base, &length);
+    t.good += t.in_length == length && memcmp(t.in, bytes, length) == 0;
+    free(bytes);
+    close(t.peer);
+    t.peer = -1;
+    t.in_length = 0;
+}
+
+static void serve(void)
+{
+    if (t.peer < 0) {
+        t.peer = accept4(t.bench->listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+        if (t.peer < 0)
+            return;
+        assert_true(t.begun < t.count);
+        t.begun++;
+        t.sent = SIZE_MAX;
+    }
+    struct answer *answer = &t.answers[t.begun - 1];
+    ssize_t got = recv(t.peer, t.in + t.in_length, sizeof t.in - t.in_length, 0);
+    if (got == 0) {
+        hang_up();
+        return;
+    }
+    t.in_length += got > 0 ? (size_t)got : 0;
+    if (t.sent == SIZE_MAX && t.in_length > 4)
+        operation_take(&t.told[t.begun - 1]);
+    if (t.sent == SIZE_MAX || answer->silent)
+        return;
+    size_t left = answer->length - t.sent,
+           some = answer->at_once > 0 && answer->at_once < left ? answer->at_once : left;
+    if (some > 0 && send(t.peer, answer->bytes + t.sent, some, MSG_NOSIGNAL) == (ssize_t)some)
+        t.sent += some;
+    if (t.sent == answer->length && answer->hangs_up)
+        hang_up();
+}
+
+static void turn(void)
+{
+    struct pollfd ready = {.fd = t.bench->client.port.epoll_fd, .events = POLLIN};
+    ps_filesystem_turn(t.bench->filesystem, &t.bench->client.now);
+    serve();
+    poll(&ready, 1, 1);
+}
+
+static void await_done(void)
+{
+    for (unsigned waited = 0; t.calls == 0; waited++) {
+        if (waited > PS_TEST_PATIENCE_MS)
+            fail_msg("the file is not read");
+        turn();
+    }
+    for (unsigned i = 0; i < 3 && t.peer >= 0; i++) /* what the reader said last */
+        turn();
+    assert_int_equal(t.calls, 1);
+    assert_int_equal(t.bench->filesystem->under_way, 0);
+}
+
+/* ---- the namenode ---- */
+
+/* Answers with blocks of these lengths, numbered from 1; each is at this many datanodes. */
+static void blocks_say(const uint64_t *lengths, unsigned count, unsigned nodes, uint64_t file_length)
+{
+    static char pool[] = "BP-1", address[] = "127.0.0.1", empty[] = "", uuid[] = "a";
+    PsHadoop__ExtendedBlock blocks[3];
+    PsHadoop__LocatedBlock located[3], *list[3];
+    PsHadoop__Token token = PS_HADOOP__TOKEN__INIT;
+    PsHadoop__DatanodeId id = PS_HADOOP__DATANODE_ID__INIT;
+    PsHadoop__DatanodeInfo info = PS_HADOOP__DATANODE_INFO__INIT, *infos[3] = {&info, &info, &info};
+    PsHadoop__LocatedBlocks all = PS_HADOOP__LOCATED_BLOCKS__INIT;
+    PsHadoop__GetBlockLocationsResponse response = PS_HADOOP__GET_BLOCK_LOCATIONS_RESPONSE__INIT;
+    token.kind = token.service = empty;
+    id.ip_addr = id.host_name = address;
+    id.datanode_uuid = uuid;
+    id.xfer_port = t.bench->port;
+    info.id = &id;
+    for (unsigned i = 0; i < count; i++) {
+        blocks[i] = (PsHadoop__ExtendedBlock)PS_HADOOP__EXTENDED_BLOCK__INIT;
+        blocks[i].pool_id = pool;
+        blocks[i].block_id = i + 1;
+        blocks[i].generation_stamp = 1001;
+        blocks[i].has_num_bytes = true;
+        blocks[i].num_bytes = lengths[i];
+        located[i] = (PsHadoop__LocatedBlock)PS_HADOOP__LOCATED_BLOCK__INIT;
+        located[i].b = &blocks[i];
+        located[i].block_token = &token;
+        located[i].locs = infos;
+        located[i].n_locs = nodes;
+        list[i] = &located[i];
+    }
+    all.file_length = file_length;
+    all.blocks = list;
+    all.n_blocks = count;
+    response.locations = &all;
+    ps_test_stream_expect(t.bench, "getBlockLocations");
+    ps_test_stream_answer(t.bench, &response.base);
+}
+
+static void ask(size_t length_max)
+{
+    ps_hdfs_read(t.bench->filesystem, "/d/f", length_max, done, NULL);
+    ps_test_stream_answer_defaults(t.bench);
+}
+
+/* Reads a file of one block of this length at so many datanodes. */
+static void read_one(uint64_t length, unsigned nodes)
+{
+    ask(100);
+    blocks_say(&length, 1, nodes, length);
+    await_done();
+}
+
+static void expect_content(const char *text)
+{
+    assert_string_equal(t.reason, "");
+    assert_int_equal(t.error, PS_FILE_OK);
+    assert_int_equal(t.length, strlen(text));
+    assert_memory_equal(t.content, text, strlen(text));
+}
+
+/* ---- tests ---- */
+
+static void test_blocks(void **)
+{
+    struct answer *first = good_head(), *second;
+    packet(first, 0, "abcdefgh");
+    packet(first, 8, "ij");
+    end(first, 10);
+    second = good_head();
+    packet(second, 0, "klm");
+    end(second, 3);
+    first->at_once = 1;
+    ask(13);
+    blocks_say((const uint64_t[]){10, 0, 3}, 3, 2, 13);
+    await_done();
+    expect_content("abcdefghijklm");
+    assert_int_equal(t.begun, 2);
+    assert_int_equal(t.good, 2);
+    assert_memory_equal(&t.told[0], &((struct told){1, 0, 10, true}), sizeof(struct told) - 8);
+    assert_true(t.told[0].sums && t.told[1].sums);
+    assert_int_equal(t.told[1].block, 3);
+    assert_int_equal(t.told[1].length, 3);
+}
+
+static void test_empty(void **)
+{
+    ask(100);
+    blocks_say(NULL, 0, 0, 0);
+    await_done();
+    expect_content("");
+    assert_int_equal(t.begun, 0);
+}
+
+/* A block that is being written: the datanode sends its last chunk whole, and more of it than the namenode knows. */
+static void test_longer_block(void **)
+{
+    struct answer *first = good_head();
+    packet(first, 0, "abcdefgh");
+    packet(first, 8, "ijklmnop");
+    end(first, 16);
+    whole("rest");
+    ask(100);
+    blocks_say((const uint64_t[]){9, 4}, 2, 1, 13);
+    await_done();
+    expect_content("abcdefghirest");
+}
+
+static void test_last_packet_with_data(void **)
+{
+    packet_of(good_head(), PS_CHECKSUM_CRC32C, 0, "abcdef", true, -1);
+    read_one(6, 1);
+    expect_content("abcdef");
+}
+
+static void test_checksums(void **)
+{
+    packet_of(head(PS_TRANSFER_SUCCESS, PS_CHECKSUM_CRC32, CHUNK, 0), PS_CHECKSUM_CRC32, 0, "abcdef", true,
+              -1);
+    read_one(6, 1);
+    expect_content("abcdef");
+    t.calls = 0;
+    packet_of(head(PS_TRANSFER_SUCCESS, PS_CHECKSUM_NONE, CHUNK, 0), PS_CHECKSUM_NONE, 0, "ghijkl", true, -1);
+    ps_hdfs_read(t.bench->filesystem, "/d/f", 6, done, NULL);
+    blocks_say((const uint64_t[]){6}, 1, 1, 6);
+    await_done();
+    expect_content("ghijkl");
+}
+
+/* What a datanode says wrongly. The block is then read from the next one, from its beginning. */
+static void test_next_datanode(void **)
+{
+    struct answer *bad = good_head();
+    packet(bad, 0, "abcd");
+    packet_of(bad, PS_CHECKSUM_CRC32C, 4, "efghijkl", false, 1); /* the second chunk of the second packet */
+    bad = good_head();
+    packet(bad, 0, "abcdefgh");
+    bad->hangs_up = true;
+    whole("abcdefghijkl");
+    read_one(12, 3);
+    expect_content("abcdefghijkl");
+    assert_int_equal(t.begun, 3);
+    assert_int_equal(t.good, 1);
+}
+
+/* The next block begins at its first datanode, though the last of the block before was asked last. */
+static void test_second_block_begins_anew(void **)
+{
+    head(PS_TRANSFER_ERROR, PS_CHECKSUM_CRC32C, CHUNK, 0);
+    whole("ab");
+    head(PS_TRANSFER_ERROR, PS_CHECKSUM_CRC32C, CHUNK, 0);
+    whole("cd");
+    ask(100);
+    blocks_say((const uint64_t[]){2, 2}, 2, 2, 4);
+    await_done();
+    expect_content("abcd");
+    assert_int_equal(t.begun, 4);
+}
+
+static void expect_refused(const char *why)
+{
+    char expected[PS_FILE_REASON_BYTES];
+    read_one(8, 1);
+    assert_int_equal(t.error, PS_FILE_UNAVAILABLE);
+    snprintf(expected, sizeof expected, "/d/f: no datanode gives block 1: %s", why);
+    if (strstr(t.reason, "no datanode gives block 1") == NULL || strstr(t.reason, why) == NULL)
+        fail_msg("\"%s\" is not \"%s\"", t.reason, expected);
+}
+
+static void test_status(void **)
+{
+    head(PS_TRANSFER_ERROR_ACCESS_TOKEN, PS_CHECKSUM_CRC32C, CHUNK, 0);
+    expect_refused("ERROR_ACCESS_TOKEN");
+}
+
+static void test_no_datanode(void **)
+{
+    read_one(8, 0);
+    assert_int_equal(t.error, PS_FILE_UNAVAILABLE);
+    assert_string_equal(t.reason, "/d/f: no datanode gives block 1: none has it");
+}
+
+static void test_unknown_checksum(void **)
+{
+    head(PS_TRANSFER_SUCCESS, PS_CHECKSUM_CRC32C + 1, CHUNK, 0);
+    expect_refused("an unknown checksum");
+}
+
+static void test_no_chunk(void **)
+{
+    head(PS_TRANSFER_SUCCESS, PS_CHECKSUM_CRC32C, 0, 0);
+    expect_refused("an unknown checksum");
+}
+
+static void test_large_chunk(void **)
+{
+    head(PS_TRANSFER_SUCCESS, PS_CHECKSUM_CRC32C, PS_PACKET_CHUNK_BYTES_MAX + 1, 0);
+    expect_refused("an unknown checksum");
+}
+
+static void test_largest_chunk(void **)
+{
+    struct answer *answer = head(PS_TRANSFER_SUCCESS, PS_CHECKSUM_NONE, PS_PACKET_CHUNK_BYTES_MAX, 0);
+    packet_of(answer, PS_CHECKSUM_NONE, 0, "abcdefgh", true, -1);
+    read_one(8, 1);
+    expect_content("abcdefgh");
+}
+
+static void test_chunk_offset(void **)
+{
+    head(PS_TRANSFER_SUCCESS, PS_CHECKSUM_CRC32C, CHUNK, 4);
+    expect_refused("an unknown checksum");
+}
+
+static void test_no_checksum(void **)
+{
+    PsHadoop__BlockOpResponse response = PS_HADOOP__BLOCK_OP_RESPONSE__INIT;
+    add_message(answer_begin(), &response.base);
+    expect_refused("an unknown checksum");
+}
+
+static void test_not_a_message(void **)
+{
+    add(answer_begin(), "\xff\xff\xff\xff\xff\xff", 6);
+    expect_refused("an answer that is not valid");
+}
+
+static void test_not_a_response(void **)
+{
+    add(answer_begin(), "\x02\xff\xff", 3);
+    expect_refused("an answer that is not valid");
+}
+
+static void test_body_too_short(void **)
+{
+    add_raw(good_head(), 3, 0, "", 0);
+    expect_refused("a packet that is not valid");
+}
+
+static void test_body_too_long(void **)
+{
+    add_raw(good_head(), PS_PACKET_BYTES_MAX + 1, 10, "", 0);
+    expect_refused("a packet that is not valid");
+}
+
+static void test_header_too_long(void **)
+{
+    add_raw(good_head(), 4, 4097, "", 0);
+    expect_refused("a packet that is not valid");
+}
+
+static void test_header_not_valid(void **)
+{
+    add_raw(good_head(), 4, 2, "\xff\xff", 2);
+    expect_refused("a packet that is not valid");
+}
+
+static void test_nothing_in_the_middle(void **)
+{
+    packet(good_head(), 0, ""); /* not the last: a datanode that sends these would never end */
+    expect_refused("a packet that is not valid");
+}
+
+static void test_more_sums(void **)
+{
+    struct answer *answer = good_head();
+    packet_header(answer, 0, 4, 2, false);
+    add(answer, "12345678abcd", 12);
+    expect_refused("a packet that is not valid");
+}
+
+static void test_fewer_sums(void **)
+{
+    struct answer *answer = good_head();
+    packet_header(answer, 0, 5, 1, false);
+    add(answer, "1234abcde", 9);
+    expect_refused("a packet that is not valid");
+}
+
+static void test_hole(void **)
+{
+    struct answer *answer = good_head();
+    packet(answer, 0, "abcd");
+    packet(answer, 8, "ijkl");
+    expect_refused("a packet that is not valid");
+}
+
+static void test_wrong_first_sum(void **)
+{
+    packet_of(good_head(), PS_CHECKSUM_CRC32C, 0, "abcdefgh", true, 0);
+    expect_refused("a wrong checksum");
+}
+
+static void test_short_block(void **)
+{
+    whole("abcdefg");
+    expect_refused("the block is shorter than the namenode says");
+}
+
+static void test_hangs_up(void **)
+{
+    struct answer *answer = answer_begin();
+    answer->hangs_up = true;
+    expect_refused("");
+    assert_null(strstr(t.reason, "none has it"));
+}
+
+/* ---- the file ---- */
+
+static void test_limit(void **)
+{
+    ask(5);
+    blocks_say((const uint64_t[]){3, 3}, 2, 1, 5);
+    await_done();
+    assert_int_equal(t.error, PS_FILE_FAILED);
+    assert_string_equal(t.reason, "/d/f: it is longer than 5 bytes");
+    assert_int_equal(t.begun, 0);
+}
+
+/* The namenode says only blocks within the range that it was asked for. */
+static void test_limit_of_file(void **)
+{
+    ask(5);
+    blocks_say((const uint64_t[]){3}, 1, 1, 6);
+    await_done();
+    assert_int_equal(t.error, PS_FILE_FAILED);
+    assert_string_equal(t.reason, "/d/f: it is longer than 5 bytes");
+}
+
+static void test_namenode_refuses(void **)
+{
+    ask(5);
+    ps_test_stream_expect(t.bench, "getBlockLocations");
+    ps_test_namenode_refuse(&t.bench->namenode, t.bench->namenode.id, "java.io.FileNotFoundException",
+                            "File does not exist: /d/f");
+    await_done();
+    assert_int_equal(t.error, PS_FILE_MISSING);
+    assert_non_null(strstr(t.reason, "File does not exist"));
+}
+
+/* The defaults are refused: each reader that waits for them has that answer. */
+static void test_no_defaults(void **)
+{
+    ps_hdfs_read(t.bench->filesystem, "/d/f", 5, done, NULL);
+    ps_hdfs_read(t.bench->filesystem, "/d/g", 5, done, NULL);
+    ps_test_stream_expect(t.bench, "getServerDefaults");
+    ps_test_namenode_refuse(&t.bench->namenode, t.bench->namenode.id, "java.io.IOException", "not today");
+    for (unsigned i = 0; i < PS_TEST_PATIENCE_MS && t.calls < 2; i++)
+        turn();
+    assert_int_equal(t.calls, 2);
+    assert_int_not_equal(t.error, PS_FILE_OK);
+    assert_int_equal(t.bench->filesystem->under_way, 0);
+}
+
+/* A datanode that says nothing: the reader ends after twice the call time-out. */
+static void silent_behind(unsigned failed, const char *reason)
+{
+    for (unsigned i = 0; i < failed; i++)
+        head(PS_TRANSFER_ERROR, PS_CHECKSUM_CRC32C, CHUNK, 0);
+    answer_begin()->silent = true;
+    uint64_t length = 8;
+    ps_test_hdfs_turn(&t.bench->client); /* sets the clock */
+    ask(100);
+    blocks_say(&length, 1, failed + 1, length);
+    for (unsigned i = 0; i < PS_TEST_PATIENCE_MS && t.told[failed].length == 0; i++)
+        turn();
+    ps_test_hdfs_pass(&t.bench->client, 59999);
+    assert_int_equal(t.calls, 0);
+    ps_test_hdfs_pass(&t.bench->client, 1);
+    await_done();
+    assert_int_equal(t.error, PS_FILE_TIMEOUT);
+    if (strncmp(t.reason, reason, strlen(reason)) != 0)
+        fail_msg("%s", t.reason);
+}
+
+static void test_silent(void **)
+{
+    silent_behind(0, "/d/f: not read within the call time-out");
+    assert_string_equal(t.reason, "/d/f: not read within the call time-out");
+}
+
+static void test_silent_behind_another(void **)
+{
+    silent_behind(1, "/d/f: not read within the call time-out: datanode 127.0.0.1");
+    assert_non_null(strstr(t.reason, ": ERROR"));
+}
+
+/* Two files at once; one of them is under way when the file system is closed. */
+static void test_closed_under_way(void **)
+{
+    ask(100);
+    ps_hdfs_read(t.bench->filesystem, "/d/g", 100, done, NULL);
+    ps_hdfs_read(t.bench->filesystem, "/d/h", 100, done, NULL);
+    blocks_say((const uint64_t[]){0}, 1, 1, 0);
+    for (unsigned i = 0; i < PS_TEST_PATIENCE_MS && t.calls == 0; i++)
+        turn();
+    expect_content("");
+    assert_int_equal(t.bench->filesystem->under_way, 2);
+}
+
+#define TEST(function) cmocka_unit_test_setup_teardown(function, set_up, tear_down)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(test_blocks),
+        TEST(test_empty),
+        TEST(test_longer_block),
+        TEST(test_last_packet_with_data),
+        TEST(test_checksums),
+        TEST(test_next_datanode),
+        TEST(test_second_block_begins_anew),
+        TEST(test_status),
+        TEST(test_no_datanode),
+        TEST(test_unknown_checksum),
+        TEST(test_no_chunk),
+        TEST(test_large_chunk),
+        TEST(test_largest_chunk),
+        TEST(test_chunk_offset),
+        TEST(test_no_checksum),
+        TEST(test_not_a_message),
+        TEST(test_not_a_response),
+        TEST(test_body_too_short),
+        TEST(test_body_too_long),
+        TEST(test_header_too_long),
+        TEST(test_header_not_valid),
+        TEST(test_nothing_in_the_middle),
+        TEST(test_more_sums),
+        TEST(test_fewer_sums),
+        TEST(test_hole),
+        TEST(test_wrong_first_sum),
+        TEST(test_short_block),
+        TEST(test_hangs_up),
+        TEST(test_limit),
+        TEST(test_limit_of_file),
+        TEST(test_namenode_refuses),
+        TEST(test_no_defaults),
+        TEST(test_silent),
+        TEST(test_silent_behind_another),
+        TEST(test_closed_under_way),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
