@@ -37,6 +37,13 @@ k -genkeypair -alias ec -keyalg EC -groupname secp256r1 -dname CN=localhost -val
 k -genkeypair -alias rsa -keyalg RSA -keysize 2048 -dname CN=localhost -validity $days -keystore several.jks -storetype JKS \
   -storepass $PASS -keypass $PASS
 k -importcert -noprompt -alias root -file root.pem -keystore several.jks -storetype JKS -storepass $PASS
+# Two keys of a kind, one of another.
+for key in one:RSA two:EC three:RSA; do
+  size=(-keysize 2048)
+  [[ $key == *:EC ]] && size=(-groupname secp256r1)
+  k -genkeypair -alias "${key%:*}" -keyalg "${key#*:}" "${size[@]}" -dname "CN=${key%:*}" -validity $days -keystore kinds.jks -storetype JKS \
+    -storepass $PASS -keypass $PASS
+done
 k -genkeypair -alias ec -keyalg EC -groupname secp256r1 -dname CN=localhost -validity $days -keystore java.p12 -storetype PKCS12 -storepass $PASS
 k -genkeypair -alias one -keyalg RSA -keysize 2048 -dname CN=localhost -validity $days -keystore old.jceks -storetype JCEKS \
   -storepass $PASS -keypass $PASS

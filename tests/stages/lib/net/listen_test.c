@@ -1,4 +1,5 @@
 /* The address of a source: its text, the attempts, and the socket that `open` binds. */
+#include "tests/support/kafka/listener.h"
 #include "tests/support/support.h"
 
 #include "stages/lib/net/listen.h"
@@ -55,14 +56,21 @@ static void test_listens(void **unused)
 }
 
 struct outcome {
+    unsigned calls;
     enum ps_probed result;
     const char *key;
+    char what[256], cause[256];
 };
 
 static void on_tried(const struct ps_probe *probe, enum ps_probed result, const char *key, const char *what,
                      const char *cause, const char *cure)
 {
-    *(struct outcome *)probe->argument = (struct outcome){.result = result, .key = key};
+    struct outcome *outcome = probe->argument;
+    outcome->calls++;
+    outcome->result = result;
+    outcome->key = key;
+    snprintf(outcome->what, sizeof outcome->what, "%s", what);
+    snprintf(outcome->cause, sizeof outcome->cause, "%s", cause != NULL ? cause : "");
 }
 
 static struct outcome tried(const struct ps_listen *listen)
@@ -85,6 +93,77 @@ static void test_probe_key(void **unused)
     assert_int_equal(outcome.result, PS_PROBED_FAILED);
     assert_string_equal(outcome.key, "bind");
     assert_int_equal(tried(&(struct ps_listen){.port = 0}).result, PS_PROBED_OK);
+}
+
+/* What a person reads about a port, in each case. */
+static void test_probe_texts(void **unused)
+{
+    unsigned port = 0;
+    int listener = ps_test_listen(&port);
+    char taken[64], owner[64];
+    snprintf(owner, sizeof owner, "(process %d)", (int)getpid());
+    snprintf(taken, sizeof taken, "listen on 127.0.0.1:%u (TCP)", port);
+    const struct {
+        const char *host;
+        unsigned port;
+        bool datagrams, local, files_only, no_time;
+        enum ps_probed result;
+        const char *what, *cause;
+    } rows[] = {
+        {.host = "127.0.0.1",
+         .result = PS_PROBED_OK,
+         .what = "listen on 127.0.0.1:0 (TCP): the port is free",
+         .cause = ""},
+        {.host = "127.0.0.1",
+         .datagrams = true,
+         .result = PS_PROBED_OK,
+         .what = "listen on 127.0.0.1:0 (UDP): the port is free",
+         .cause = ""},
+        {.host = "127.0.0.1",
+         .no_time = true,
+         .result = PS_PROBED_OK,
+         .what = "listen on 127.0.0.1:0 (TCP): the port is free",
+         .cause = ""},
+        {.host = "localhost",
+         .no_time = true,
+         .result = PS_PROBED_SKIPPED,
+         .what = "listen on localhost:0 (TCP)",
+         .cause = "no time is left to ask the name server"},
+        {.host = "127.0.0.1",
+         .port = port,
+         .files_only = true,
+         .result = PS_PROBED_SKIPPED,
+         .what = taken,
+         .cause = "no port is opened"},
+        {.host = "127.0.0.1",
+         .port = port,
+         .local = true,
+         .result = PS_PROBED_SKIPPED,
+         .what = taken,
+         .cause = "the port is in use, perhaps by this agent"},
+        {.host = "127.0.0.1", .port = port, .result = PS_PROBED_FAILED, .what = taken, .cause = owner},
+    };
+    for (size_t i = 0; i < PS_COUNT_OF(rows); i++) {
+        struct outcome outcome = {.key = NULL};
+        const struct ps_bind_options listen = {
+            .host = rows[i].host, .port = rows[i].port, .datagrams = rows[i].datagrams};
+        const struct ps_probe probe = {.component = "source r1",
+                                       .timeout_ms = rows[i].no_time ? 0 : 1000,
+                                       .local = rows[i].local,
+                                       .files_only = rows[i].files_only,
+                                       .tried = on_tried,
+                                       .argument = &outcome};
+        ps_listen_probe(&probe, "bind", &listen);
+        assert_int_equal(outcome.calls, 1);
+        assert_int_equal(outcome.result, rows[i].result);
+        assert_string_equal(outcome.what, rows[i].what);
+        if (rows[i].result != PS_PROBED_FAILED)
+            assert_string_equal(outcome.cause, rows[i].cause);
+        else if (strstr(outcome.cause, rows[i].cause) ==
+                 NULL) /* it names the process that has the port: this one */
+            fail_msg("%s", outcome.cause);
+    }
+    close(listener);
 }
 
 static void test_address(void **unused)
@@ -127,8 +206,8 @@ static void test_failure(void **unused)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_outline), cmocka_unit_test(test_listens), cmocka_unit_test(test_probe_key),
-        cmocka_unit_test(test_address), cmocka_unit_test(test_failure),
+        cmocka_unit_test(test_outline),     cmocka_unit_test(test_listens), cmocka_unit_test(test_probe_key),
+        cmocka_unit_test(test_probe_texts), cmocka_unit_test(test_address), cmocka_unit_test(test_failure),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -344,6 +344,56 @@ static void test_key_kinds(void **state)
     ps_tls_server_teardown(server);
 }
 
+/* Of several keys of a kind a server has the first of the store. */
+static void test_first_of_a_kind(void **state)
+{
+    struct ps_tls_options options = server_options();
+    options.keystore = ps_test_store_fixture("kinds.jks");
+    struct ps_tls_server *server = build(&options);
+    struct ps_keystore *store =
+        ps_test_store_expect(options.keystore, "JKS", PS_TEST_STORE_PASSWORD, NULL, "JKS", 3, 3);
+    static const struct {
+        const char *algorithms;
+        int kind;
+    } cases[] = {{"ecdsa_secp256r1_sha256", EVP_PKEY_EC}, {"rsa_pss_rsae_sha256", EVP_PKEY_RSA}};
+    for (size_t i = 0; i < PS_COUNT_OF(cases); i++) {
+        const struct ps_keystore_key *first = store->keys;
+        while (EVP_PKEY_get_base_id(first->key) != cases[i].kind)
+            first++;
+        struct pair pair;
+        pair_open(&pair, server);
+        SSL_CTX_set_verify(pair.context, SSL_VERIFY_NONE, NULL);
+        assert_int_equal(SSL_CTX_set1_sigalgs_list(pair.context, cases[i].algorithms), 1);
+        client_start(&pair);
+        expect_shaken(&pair, "TLSv1.3", NULL);
+        X509 *certificate = SSL_get1_peer_certificate(pair.client);
+        assert_int_equal(X509_cmp(certificate, sk_X509_value(first->chain, 0)), 0);
+        X509_free(certificate);
+        pair_close(&pair);
+    }
+    ps_keystore_close(store);
+    ps_tls_server_teardown(server);
+}
+
+/* Every suite that a server offers by itself may be named, by each of its names, without a warning. */
+static void test_each_offered_suite(void **state)
+{
+    SSL_CTX *context = SSL_CTX_new(TLS_server_method());
+    const STACK_OF(SSL_CIPHER) *offered = SSL_CTX_get_ciphers(context);
+    assert_true(sk_SSL_CIPHER_num(offered) > 3);
+    for (int i = 0; i < sk_SSL_CIPHER_num(offered); i++) {
+        const SSL_CIPHER *cipher = sk_SSL_CIPHER_value(offered, i);
+        struct ps_tls_options options = server_options();
+        options.include_cipher_suites = TEXTS(SSL_CIPHER_get_name(cipher));
+        ps_tls_server_teardown(build(&options));
+        assert_string_equal(notes_text, "");
+        options.include_cipher_suites = TEXTS(SSL_CIPHER_standard_name(cipher));
+        ps_tls_server_teardown(build(&options));
+        assert_string_equal(notes_text, "");
+    }
+    SSL_CTX_free(context);
+}
+
 static void test_bad_settings(void **state)
 {
     struct ps_tls_options options = {.enabled = true};
@@ -566,13 +616,22 @@ int main(void)
 {
     signal(SIGPIPE, SIG_IGN);
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_talk),         cmocka_unit_test(test_small_reads),
-        cmocka_unit_test(test_protocols),    cmocka_unit_test(test_cipher_suites),
-        cmocka_unit_test(test_cipher_names), cmocka_unit_test(test_key_kinds),
-        cmocka_unit_test(test_bad_settings), cmocka_unit_test(test_hostile),
-        cmocka_unit_test(test_hang_up),      cmocka_unit_test(test_globals),
-        cmocka_unit_test(test_rows),         cmocka_unit_test(test_renegotiation),
-        cmocka_unit_test(test_no_tickets),   cmocka_unit_test(test_short_key),
+        cmocka_unit_test(test_talk),
+        cmocka_unit_test(test_small_reads),
+        cmocka_unit_test(test_protocols),
+        cmocka_unit_test(test_cipher_suites),
+        cmocka_unit_test(test_cipher_names),
+        cmocka_unit_test(test_first_of_a_kind),
+        cmocka_unit_test(test_each_offered_suite),
+        cmocka_unit_test(test_key_kinds),
+        cmocka_unit_test(test_bad_settings),
+        cmocka_unit_test(test_hostile),
+        cmocka_unit_test(test_hang_up),
+        cmocka_unit_test(test_globals),
+        cmocka_unit_test(test_rows),
+        cmocka_unit_test(test_renegotiation),
+        cmocka_unit_test(test_no_tickets),
+        cmocka_unit_test(test_short_key),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
