@@ -381,6 +381,8 @@ char *ps_test_group_fetch(struct ps_test_group_broker *group, struct ps_test_con
     if (group->holds || (!has_answer(group, &fetching) &&
                          group->now_ns < connection->since_ns + (uint64_t)fetching.wait_ms * PS_NS_PER_MS))
         return NULL;
+    if (fetching.count == PS_TEST_GROUP_PARTITIONS)
+        group->first[fetching.parts[0].partition]++;
     int16_t error = request->version >= 7 ? ps_test_group_error(group, PS_TEST_KEY_FETCH, true) : 0;
     at = ps_wire_put_int32(at, 0);
     if (request->version >= 7)

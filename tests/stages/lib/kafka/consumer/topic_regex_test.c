@@ -63,6 +63,9 @@ static const struct {
     {"[a\\-z]", "-", true},
     {"[a\\-z]", "b", false},
     {"[a-]", "-", true},
+    {"[b-b]x", "bx", true}, /* a range of one */
+    {"[b-b]x", "ax", false},
+    {"[b-b]x", "cx", false},
     {"[^a-z]x", "Ax", true},
     {"[^a-z]x", "ax", false},
     {"[\\w.]+", "a_1.b", true},

@@ -5,6 +5,8 @@
 #include "core/log/log.h"
 #include "tests/support/kafka/fetch_run.h"
 
+#include <limits.h>
+
 #define ERROR_FENCED_INSTANCE 82
 #define CUTS 160U     /* answers end after each of the first bytes, */
 #define CUTS_STEP 13U /* and after some of the others */
@@ -329,6 +331,27 @@ static void test_addresses(void **state)
     end(&run);
 }
 
+/* An answer may be used up by its first partitions: each partition is the first one in turn, so that all of them are read equally fast. */
+static void test_first_in_turn(void **state)
+{
+    static struct run run;
+    begin_history(&run, false);
+    for (unsigned i = 0; i < PS_TEST_GROUP_PARTITIONS; i++)
+        run.group.logs[i].leader = 0;
+    for (unsigned round = 0; round < 30; round++) {
+        append_plain(&run);
+        read_all(&run);
+    }
+    unsigned most = 0, least = UINT_MAX;
+    for (unsigned i = 0; i < PS_TEST_GROUP_PARTITIONS; i++) {
+        most = run.group.first[i] > most ? run.group.first[i] : most;
+        least = run.group.first[i] < least ? run.group.first[i] : least;
+    }
+    assert_in_range(least, 5, UINT_MAX);
+    assert_in_range(most, least, 2 * least);
+    end(&run);
+}
+
 /* The log is shorter than what was read, and the brokers are too old to tell where it ends: it is read again from its beginning,
  * and counts as read only when it is delivered. */
 static void test_shorter_log(void **state)
@@ -503,6 +526,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_removed),
+        cmocka_unit_test(test_first_in_turn),
         cmocka_unit_test(test_shorter_log),
         cmocka_unit_test(test_addresses),
         cmocka_unit_test(test_stale),

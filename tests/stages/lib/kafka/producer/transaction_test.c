@@ -487,6 +487,40 @@ static void test_linger(void **state)
     }
 }
 
+/* Leases come one after the other, so that the transaction stays open until it is full. */
+static void read_leases(struct run *run, unsigned count)
+{
+    for (unsigned i = 0; i < count; i++) {
+        read_batch(run, i % 2);
+        for (unsigned turns = 0; turns < 10; turns++)
+            turn(run);
+    }
+}
+
+/* A transaction is full with so many bytes of memory: the first one, and each one behind a commit. */
+static void test_memory_of_each(void **state)
+{
+    static struct run run;
+    for (uint64_t seed = 1; seed <= 2; seed++) {
+        begin(&run, seed, 0);
+        run.records = RECORDS;
+        run.assignment = -1;
+        assign(&run);
+        read_batch(&run, 0);
+        serve_until(&run, 1, 5000);
+        run.plan.transaction.interval_ns = 3600 * PS_NS_PER_S;
+        run.plan.transaction.bytes_max = 6 * LEASE_BYTES;
+        for (unsigned round = 0; round < 2; round++) {
+            size_t done = run.stage.done_count;
+            read_leases(&run, 5);
+            assert_int_equal(run.stage.done_count, done);
+            read_leases(&run, 1);
+            serve_until(&run, done + 6, 500);
+        }
+        end(&run);
+    }
+}
+
 /* Every error with which the coordinator can answer a commit: either it has refused and the transaction is given up, or it may
  * still end the transaction and is asked again. */
 static void test_each_error_of_the_end(void **state)
@@ -520,6 +554,7 @@ int main(void)
         cmocka_unit_test(test_each_loss),
         cmocka_unit_test(test_each_pair_of_errors),
         cmocka_unit_test(test_each_allocation),
+        cmocka_unit_test(test_memory_of_each),
         cmocka_unit_test(test_linger),
         cmocka_unit_test(test_each_error_of_the_end),
     };

@@ -78,6 +78,21 @@ static void test_grows_on_a_long_line(void **state)
     }
 }
 
+/* While more is faster, each trial has a half more and one. */
+static void test_steps(void **state)
+{
+    static const uint32_t steps[] = {3, 5, 8, 13, 20, 31, 47, 64};
+    const struct line line = {100, 1000, 1000};
+    start(64 * MIB);
+    measured(100);
+    for (size_t i = 0; i < PS_COUNT_OF(steps); i++) {
+        assert_int_equal(limit.waves, steps[i]);
+        for (unsigned turns = 0; limit.waves == steps[i] && turns < 1000 && i + 1 < PS_COUNT_OF(steps);
+             turns++)
+            turn(&line);
+    }
+}
+
 /* A short line keeps three waves at any speed of the broker: their cost is measured and accepted. */
 static void test_short_line(void **state)
 {
@@ -159,6 +174,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_grows_on_a_long_line),
+        cmocka_unit_test(test_steps),
         cmocka_unit_test(test_short_line),
         cmocka_unit_test(test_short_line_counts_bytes),
         cmocka_unit_test(test_stops_where_it_is_no_faster),
