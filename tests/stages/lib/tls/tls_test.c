@@ -298,53 +298,7 @@ static void test_cipher_suites(void **state)
     expect_refused(&options, NULL, "leave no cipher suite");
 }
 
-static void test_cipher_names(void **state)
-{
-    bool tls13;
-    assert_string_equal(ps_tls_cipher_openssl_name("TLS_RSA_WITH_AES_128_CBC_SHA", &tls13), "AES128-SHA");
-    assert_false(tls13);
-    assert_string_equal(ps_tls_cipher_openssl_name("TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384", NULL),
-                        "ECDHE-ECDSA-AES256-GCM-SHA384");
-    assert_string_equal(ps_tls_cipher_openssl_name("ECDHE-RSA-AES128-GCM-SHA256", NULL),
-                        "ECDHE-RSA-AES128-GCM-SHA256");
-    assert_string_equal(ps_tls_cipher_openssl_name("TLS_AES_256_GCM_SHA384", &tls13),
-                        "TLS_AES_256_GCM_SHA384");
-    assert_true(tls13);
-    assert_non_null(ps_tls_cipher_openssl_name("SSL_RSA_WITH_NULL_SHA", NULL));
-    assert_null(ps_tls_cipher_openssl_name("TLS_NO_SUCH_SUITE", NULL));
-    assert_null(ps_tls_cipher_openssl_name("", NULL));
-    char longest[4096];
-    memset(longest, 'A', sizeof longest - 1);
-    longest[sizeof longest - 1] = '\0';
-    assert_null(ps_tls_cipher_openssl_name(longest, NULL));
-}
-
-/* With an RSA and an EC key in the store, the client's signature algorithms choose. */
-static void test_key_kinds(void **state)
-{
-    struct ps_tls_options options = server_options();
-    options.keystore = ps_test_store_fixture("several.jks");
-    struct ps_tls_server *server = build(&options);
-    static const struct {
-        const char *algorithms;
-        int kind;
-    } cases[] = {{"ecdsa_secp256r1_sha256", EVP_PKEY_EC}, {"rsa_pss_rsae_sha256", EVP_PKEY_RSA}};
-    for (size_t i = 0; i < PS_COUNT_OF(cases); i++) {
-        struct pair pair;
-        pair_open(&pair, server);
-        SSL_CTX_set_verify(pair.context, SSL_VERIFY_NONE, NULL);
-        assert_int_equal(SSL_CTX_set1_sigalgs_list(pair.context, cases[i].algorithms), 1);
-        client_start(&pair);
-        expect_shaken(&pair, "TLSv1.3", NULL);
-        X509 *certificate = SSL_get1_peer_certificate(pair.client);
-        assert_int_equal(EVP_PKEY_get_base_id(X509_get0_pubkey(certificate)), cases[i].kind);
-        X509_free(certificate);
-        pair_close(&pair);
-    }
-    ps_tls_server_teardown(server);
-}
-
-/* Of several keys of a kind a server has the first of the store. */
+/* With RSA and EC keys in the store, the client's signature algorithms choose; of several keys of a kind a server has the first. */
 static void test_first_of_a_kind(void **state)
 {
     struct ps_tls_options options = server_options();
@@ -373,25 +327,6 @@ static void test_first_of_a_kind(void **state)
     }
     ps_keystore_close(store);
     ps_tls_server_teardown(server);
-}
-
-/* Every suite that a server offers by itself may be named, by each of its names, without a warning. */
-static void test_each_offered_suite(void **state)
-{
-    SSL_CTX *context = SSL_CTX_new(TLS_server_method());
-    const STACK_OF(SSL_CIPHER) *offered = SSL_CTX_get_ciphers(context);
-    assert_true(sk_SSL_CIPHER_num(offered) > 3);
-    for (int i = 0; i < sk_SSL_CIPHER_num(offered); i++) {
-        const SSL_CIPHER *cipher = sk_SSL_CIPHER_value(offered, i);
-        struct ps_tls_options options = server_options();
-        options.include_cipher_suites = TEXTS(SSL_CIPHER_get_name(cipher));
-        ps_tls_server_teardown(build(&options));
-        assert_string_equal(notes_text, "");
-        options.include_cipher_suites = TEXTS(SSL_CIPHER_standard_name(cipher));
-        ps_tls_server_teardown(build(&options));
-        assert_string_equal(notes_text, "");
-    }
-    SSL_CTX_free(context);
 }
 
 static void test_bad_settings(void **state)
@@ -620,10 +555,7 @@ int main(void)
         cmocka_unit_test(test_small_reads),
         cmocka_unit_test(test_protocols),
         cmocka_unit_test(test_cipher_suites),
-        cmocka_unit_test(test_cipher_names),
         cmocka_unit_test(test_first_of_a_kind),
-        cmocka_unit_test(test_each_offered_suite),
-        cmocka_unit_test(test_key_kinds),
         cmocka_unit_test(test_bad_settings),
         cmocka_unit_test(test_hostile),
         cmocka_unit_test(test_hang_up),
