@@ -2,6 +2,7 @@
  * promised its events, 503 when one of them stayed full. Thread: its worker. */
 #include "core/stage.h"
 
+#include <string.h>
 #include <strings.h>
 
 #include "core/quantity.h"
@@ -23,7 +24,7 @@ struct http_plan {
     struct ps_listen listen; /* must be first (stages/lib/net/listen.h) */
     const char *handler_name;
     int64_t idle_s, request_s, connections_max, body_bytes_max;
-    struct ps_texts mandatory;
+    const char *mandatory;
     int64_t blob_bytes_max;
     struct ps_blob_handler blob;
     struct ps_jetty_options jetty;
@@ -54,9 +55,10 @@ static const struct ps_option options[] = {
          "org.apache.flume.sink.solr.morphline.BlobHandler; or a class of the class path: Flume's source "
          "runs in Java then"},
     {.key = "handler.mandatoryParameters",
-     .type = PS_OPTION_COMMAS,
+     .type = PS_OPTION_TEXT,
      .offset = FIELD(mandatory),
-     .help = "BLOBHandler: parameters without which a request is answered 500"},
+     .help = "BLOBHandler: parameters without which a request is answered 500, separated by commas alone: "
+             "blanks belong to a name"},
     {.key = "handler.maxBlobLength",
      .type = PS_OPTION_INT,
      .offset = FIELD(blob_bytes_max),
@@ -148,11 +150,26 @@ static enum ps_http_taken take(void *owner, struct ps_batch *batch, struct ps_ht
 
 /* ---- life ---- */
 
+/* "a, b" asks for a parameter " b", which hardly a client sends. */
+static void check_mandatory(const char *list, const struct ps_context *context)
+{
+    const struct ps_texts names = ps_blob_handler_mandatory(context->arena, list);
+    for (size_t i = 0; i < names.count; i++) {
+        size_t length = strlen(names.items[i]);
+        if (length == 0 || names.items[i][0] == ' ' || names.items[i][length - 1] == ' ')
+            ps_report(context, PS_LOG_WARN, "handler.mandatoryParameters",
+                      "requests need a parameter with the name \"%s\", as in Flume: blanks belong to it",
+                      names.items[i]);
+    }
+}
+
 static enum ps_status check(const void *plan_, const struct ps_context *context)
 {
     const struct http_plan *plan = plan_;
     enum handler handler;
     bool good = find_handler(plan->handler_name, &handler);
+    if (good && handler == HANDLER_BLOB)
+        check_mandatory(plan->mandatory, context);
     if (!good) {
         ps_report(context, PS_LOG_ERROR, "handler",
                   "%s is not known; known are org.apache.flume.source.http.JSONHandler, "
@@ -174,7 +191,7 @@ static enum ps_status build(void *plan_, struct ps_context *context, struct ps_e
         return ps_err_set(err, "handler %s is not known", plan->handler_name);
     plan->blob = (struct ps_blob_handler){.content_type = plan->handler == HANDLER_MORPHLINE_BLOB};
     if (plan->handler == HANDLER_BLOB)
-        plan->blob.mandatory = plan->mandatory;
+        plan->blob.mandatory = ps_blob_handler_mandatory(context->arena, plan->mandatory);
     ps_jetty_read(&plan->jetty, &plan->settings);
     ps_jetty_tls(&plan->jetty, context->arena, &plan->listen.tls);
     plan->limits.head_bytes_max = plan->settings.head_bytes_max;

@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "core/arena.h"
 #include "core/text/hex.h"
 #include "core/text/utf8.h"
 #include "stages/lib/http/header_area.h"
@@ -124,6 +125,25 @@ static void make_content_type(struct ps_header_area *area, char *room, struct ps
     const struct ps_name *made = ps_header_area_name(area, hash, name);
     ps_header_area_add(area, list, made, value);
     *mask |= made->mask;
+}
+
+struct ps_texts ps_blob_handler_mandatory(struct ps_arena *arena, const char *list)
+{
+    size_t length = list != NULL ? strlen(list) : 0, count = 1;
+    while (length > 0 && list[length - 1] == ',')
+        length--;
+    if (length == 0)
+        return (struct ps_texts){0};
+    for (size_t i = 0; i < length; i++)
+        count += list[i] == ',';
+    const char **names = ps_arena_alloc(arena, count * sizeof *names);
+    const char *at = list;
+    for (size_t i = 0; i < count; i++) {
+        size_t bytes = strcspn(at, ",");
+        names[i] = ps_arena_copy(arena, at, bytes);
+        at += bytes + 1;
+    }
+    return (struct ps_texts){count, names};
 }
 
 enum ps_http_taken ps_blob_handler_take(const struct ps_blob_handler *handler, struct ps_batch *batch,

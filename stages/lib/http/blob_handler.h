@@ -13,6 +13,10 @@ struct ps_blob_handler {
     bool content_type;         /* the request's is a header, unless a parameter has that name */
 };
 
+/* The names of handler.mandatoryParameters: Java's String.split(","). Blanks belong to a name, a name may be empty, and
+ * empty ones at the end do not count. NULL: none. */
+struct ps_texts ps_blob_handler_mandatory(struct ps_arena *arena, const char *list);
+
 /* For ps_http_server_options.take. */
 enum ps_http_taken ps_blob_handler_take(const struct ps_blob_handler *handler, struct ps_batch *batch,
                                         struct ps_http_exchange *exchange);

@@ -357,6 +357,35 @@ static bool parts_add(struct ps_line_text *text, struct ps_batch *batch, bool ne
     return true;
 }
 
+/* Decodes the first event of chars_max of a line, of which a later part is malformed. Returns false when there is no memory (*full), or
+ * that part comes before. */
+static bool part_before_malformed(struct ps_line_text *text, const char *bytes, uint32_t length,
+                                  uint32_t *used, bool *full)
+{
+    uint32_t good = 0;
+    (void)part_decode(text, bytes, length, UINT32_MAX, &good, full);
+    if (*full || !part_decode(text, bytes, good, text->chars_max, used, full))
+        return false;
+    struct ps_line_walk walk = {.bytes = text->decoded.data,
+                                .length = text->decoded.length,
+                                .chars_max = text->chars_max,
+                                .policy = PS_DECODE_REPLACE};
+    ps_line_walk(&walk);
+    return *used < good || walk.cut;
+}
+
+/* Adds what part_decode has left in text->decoded: its line goes on. Nothing is left of it where malformed bytes are left out: the
+ * line has not begun. */
+static bool part_of_line_add(struct ps_line_text *text, struct ps_batch *batch)
+{
+    if (text->decoded.length == 0)
+        return true;
+    if (!part_add(text, batch, text->decoded.data, text->decoded.length))
+        return false;
+    note_cut(text, true);
+    return true;
+}
+
 static enum ps_line_take take_other(struct ps_line_text *text, struct ps_batch *batch,
                                     struct ps_line_bytes *lines, struct ps_err *err)
 {
@@ -366,32 +395,22 @@ static enum ps_line_take take_other(struct ps_line_text *text, struct ps_batch *
         uint32_t rest = lines->length - at, most = rest;
         if (most > text->line_bytes_max)
             most = (uint32_t)text->line_bytes_max / unit * unit;
-        uint32_t length = newline_find(text, bytes, most);
+        const uint32_t found = newline_find(text, bytes, most);
+        uint32_t length = found, used = 0;
         bool newline = length < most, full;
         if (!newline && !lines->ends && rest < text->line_bytes_max)
             return PS_LINE_TAKE_ALL;
-        if (!newline && (!lines->ends || most < rest)) {
-            uint32_t used;
-            if (!part_decode(text, bytes, length, text->chars_max, &used, &full))
-                return full ? PS_LINE_TAKE_FULL : bad(text, err);
-            if (used == 0)
-                return bad(text, err);
-            /* Nothing is left of it where malformed bytes are left out: the line has not begun. */
-            if (text->decoded.length > 0) {
-                if (!part_add(text, batch, text->decoded.data, text->decoded.length))
-                    return PS_LINE_TAKE_FULL;
-                note_cut(text, true);
-            }
-            lines->taken = at + used;
-            if (lines->one)
-                return PS_LINE_TAKE_ALL;
-            continue;
-        }
-        if (!decode(text, bytes, &length, newline, &full))
+        bool part = !newline && (!lines->ends || most < rest);
+        bool good = part ? part_decode(text, bytes, length, text->chars_max, &used, &full) && used > 0
+                         : decode(text, bytes, &length, newline, &full);
+        if (!good && !part && !full && text->policy == PS_DECODE_FAIL)
+            part = good = part_before_malformed(text, bytes, found, &used, &full);
+        if (!good)
             return full ? PS_LINE_TAKE_FULL : bad(text, err);
-        if (!parts_add(text, batch, newline))
+        if (part ? !part_of_line_add(text, batch) : !parts_add(text, batch, newline))
             return PS_LINE_TAKE_FULL;
-        lines->taken = newline                       ? at + length + unit
+        lines->taken = part                          ? at + used
+                       : newline                     ? at + length + unit
                        : lines->ends && most == rest ? lines->length
                                                      : at + length;
         if (lines->one)

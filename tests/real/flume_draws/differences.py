@@ -87,14 +87,44 @@ def failed_file(flow, flume, penstock):
     more = events_more(flume, penstock) if flow.kind == "spooldir" and flume.files == penstock.files else None
     if not more:
         return False
-    lines = set()
+    most = max(1, int(flow.source.get("deserializer.maxLineLength", "2048")))
+    charset = flow.source.get("deserializer.outputCharset", "UTF-8")
+    delivered = []
     for path, content in penstock.files:
-        try:
-            content.decode(flow.source.get("inputCharset", "utf-8"))
-        except (UnicodeDecodeError, LookupError):
-            if not path.endswith(flow.source.get("fileSuffix", ".COMPLETED")):
-                lines |= set(content.split(b"\n"))
-    return all(body in lines for body, _ in more)
+        text = text_before_malformed(content, flow.source.get("inputCharset", "utf-8"))
+        if text is not None and not path.endswith(flow.source.get("fileSuffix", ".COMPLETED")):
+            delivered += [one.encode(charset, "replace") for one in lines_before(text, most)]
+    return all(body in delivered for body, _ in more)
+
+
+def text_before_malformed(content, charset):
+    try:
+        content.decode(charset)
+    except UnicodeDecodeError as error:
+        return content[:error.start].decode(charset)
+    except LookupError:
+        pass
+    return None
+
+
+def lines_before(text, most):
+    """The lines of a text that goes on with what cannot be read, in pieces of `most` of Java's chars: a character of two is not cut."""
+    *lines, rest = text.split("\n")
+    events = []
+    for number, line in enumerate([*lines, rest]):
+        piece, size = "", 0
+        for one in line:
+            chars = 1 + (one > "\uffff")
+            if size > 0 and size + chars > most:
+                events.append(piece)
+                piece, size = "", 0
+            piece, size = piece + one, size + chars
+            if size >= most:
+                events.append(piece)
+                piece, size = "", 0
+        if number < len(lines):
+            events.append(piece)
+    return events
 
 
 def negative_line_length(flow, flume, penstock):

@@ -187,6 +187,31 @@ static void test_before_a_malformed_line(void **state)
     assert_string_equal(out, "[one][two]");
 }
 
+/* So do the pieces of maxLineLength before the malformed bytes, in any charset; not a shorter rest. */
+static void test_pieces_before_malformed_bytes(void **state)
+{
+    static const struct row pieces[] = {
+        {"3", "UTF-8", "UTF-8", PS_DECODE_FAIL, TEXT("abcdefgh\xFFi\nj\n"), "[abc][def]"},
+        {"3", "UTF-8", "ISO-8859-1", PS_DECODE_FAIL, TEXT("abcdefgh\xFFi\nj\n"), "[abc][def]"},
+        {"3", "UTF-8", "ISO-8859-1", PS_DECODE_FAIL, TEXT("ab\xFF\nj\n"), ""},
+        {"3", "UTF-8", "windows-1252", PS_DECODE_FAIL, TEXT("x\nabcdefghi\xFFi"), "[x][abc][def][ghi]"},
+        {"3", "US-ASCII", "UTF-8", PS_DECODE_FAIL, TEXT("abcdefghi\x80"), "[abc][def][ghi]"},
+        {"3", "windows-1252", "UTF-8", PS_DECODE_FAIL, TEXT("\x80uro\x81\nx\n"), "[€ur]"},
+        {"3", "UTF-16BE", "UTF-8", PS_DECODE_FAIL, TEXT("\0a\0b\0c\xDC\x00\0d\0\n"), "[abc]"},
+        {"3", "UTF-8", "ISO-8859-1", PS_DECODE_FAIL, TEXT("ab😀c\xFF\n"), "[ab][?c]"},
+        {"3", "Shift_JIS", "UTF-8", PS_DECODE_FAIL, TEXT("abcdef\x93\n"), "[abc][def]"},
+    };
+    for (size_t i = 0; i < PS_COUNT_OF(pieces); i++) {
+        const struct row *row = &pieces[i];
+        char out[1024];
+        assert_int_equal(run(PS_KEYS("maxLineLength", row->limit, "outputCharset", row->out_charset), row->in,
+                             row->policy, row->bytes, row->length, out),
+                         PS_DESERIALIZED_FAILED);
+        if (strcmp(out, row->events) != 0)
+            fail_msg("row %zu: %s", i, out);
+    }
+}
+
 /* Lines longer than a block, with all ways to treat their bytes. */
 static void test_long_lines(void **state)
 {
@@ -228,6 +253,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_rows),
         cmocka_unit_test(test_before_a_malformed_line),
+        cmocka_unit_test(test_pieces_before_malformed_bytes),
         cmocka_unit_test(test_long_lines),
         cmocka_unit_test(test_keys),
     };

@@ -423,7 +423,7 @@ static void test_blobs(void **unused)
     };
     struct ps_test_stage stage;
     start(&stage, PS_KEYS(LOCAL, "handler", "org.apache.flume.source.http.BLOBHandler",
-                          "handler.mandatoryParameters", "a, b"));
+                          "handler.mandatoryParameters", "a,b"));
     int fd = client(&stage);
     for (size_t i = 0; i < PS_COUNT_OF(cases); i++) {
         char request[256];
@@ -442,6 +442,41 @@ static void test_blobs(void **unused)
     }
     close(fd);
     ps_test_stage_fini(&stage);
+}
+
+/* Java's split(","): neither blanks nor empty names are dropped, but for those at the end. */
+static void test_mandatory_parameters(void **unused)
+{
+    static const struct {
+        const char *list, *target;
+        unsigned status;
+        bool warns;
+    } cases[] = {
+        {"a,,b", "/?a=1&b=2", 500, true},
+        {"a,,b", "/?a=1&b=2&=3", 200, true},
+        {",", "/", 200, false},
+        {"a,,", "/?a=1", 200, false},
+        {"a, b", "/?a=1&b=2", 500, true},
+        {"a, b", "/?a=1&+b=2", 200, true},
+        {"a ,b", "/?a%20=1&b=2", 200, true},
+        {"a;b", "/?a=1&b=2", 500, false},
+    };
+    for (size_t i = 0; i < PS_COUNT_OF(cases); i++) {
+        struct ps_test_stage stage;
+        start(&stage, PS_KEYS(LOCAL, "handler", "org.apache.flume.source.http.BLOBHandler",
+                              "handler.mandatoryParameters", cases[i].list));
+        int fd = client(&stage);
+        char request[128];
+        int length = snprintf(request, sizeof request,
+                              "POST %s HTTP/1.1\r\nHost: h\r\nContent-Length: 1\r\n\r\nx", cases[i].target);
+        ps_test_send(fd, request, (size_t)length);
+        unsigned status = receive_status(&stage, fd);
+        bool warns = ps_test_stage_reported(&stage, PS_LOG_WARN, "handler.mandatoryParameters");
+        if (status != cases[i].status || warns != cases[i].warns)
+            fail_msg("%s of %s: %u, %d", cases[i].target, cases[i].list, status, warns);
+        close(fd);
+        ps_test_stage_fini(&stage);
+    }
 }
 
 /* Flume's user guide names it so: the parameters and Content-Type are headers, a body that is too long is cut. */
@@ -530,7 +565,7 @@ int main(void)
         cmocka_unit_test(test_long_request),   cmocka_unit_test(test_slow_clients),
         cmocka_unit_test(test_limits),         cmocka_unit_test(test_blobs),
         cmocka_unit_test(test_morphline_blob), cmocka_unit_test(test_jetty_keys),
-        cmocka_unit_test(test_bad_keys),
+        cmocka_unit_test(test_bad_keys),       cmocka_unit_test(test_mandatory_parameters),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
