@@ -10,7 +10,7 @@ Options:
   --wide        a bug that the chosen tests miss is run against every test of the build too (minutes each)
   --together    builds once, with every bug behind PS_MUTANT (tests/mutation/together.py): minutes for a set instead of an hour. Tests that
                 begin programs with an environment of their own do not see the bug in them
-  --parts       with --together: asks only the tests of parts and the simulator, and of these only those that reach the function of the bug
+  --parts       with --together: asks only the tests of parts, the programs of tests/e2e and the simulator, and of these only those that reach the function of the bug
                 (tests/mutation/reach.py): seconds for each bug instead of a minute, so that hundreds can be drawn
   --bugs FILE   another list than mutants.txt
   --list        prints the bugs and the tests chosen for each; runs nothing
