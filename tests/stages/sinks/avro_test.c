@@ -134,6 +134,36 @@ static void test_lost(void **unused)
     ps_test_rpc_pair_fini(&pair);
 }
 
+/* A source that hangs up while no call is under way has not failed: the next events go at once over a new connection, each time. One that cannot be
+ * reached has, and is not asked without a rest. */
+static void test_idle_hang_up(void **unused)
+{
+    ps_test_rpc_pair_listen(&pair, &ps_source_avro, PS_KEYS(SOURCE));
+    ps_test_stage_start(&pair.sink, &ps_sink_avro, PS_KEYS("hostname", "127.0.0.1", "port", pair.port));
+    ps_test_rpc_pair_offer(&pair, ps_test_rpc_pair_numbered(&pair, 0, 10));
+    ps_test_rpc_pair_await(&pair, 1);
+    for (unsigned round = 1; round < 4; round++) {
+        ps_test_stage_fini(&pair.source);
+        ps_test_stage_start(&pair.source, &ps_source_avro, PS_KEYS("bind", "127.0.0.1", "port", pair.port));
+        while (ps_test_stage_counter(&pair.sink, PS_COUNTER_ConnectionClosedCount) < round)
+            ps_test_rpc_pair_turn(&pair);
+        uint64_t since_ns = pair.sink.now.mono_ns;
+        ps_test_rpc_pair_offer(&pair, ps_test_rpc_pair_numbered(&pair, round * 10, 10));
+        ps_test_rpc_pair_await(&pair, round + 1);
+        assert_in_range(pair.sink.now.mono_ns - since_ns, 0, 900 * PS_NS_PER_MS);
+    }
+    assert_int_equal(ps_test_stage_counter(&pair.sink, PS_COUNTER_ConnectionFailedCount), 0);
+    ps_test_stage_close(&pair.source);
+    ps_test_rpc_pair_offer(&pair, ps_test_rpc_pair_numbered(&pair, 40, 10));
+    for (unsigned i = 0; i < 1000; i++) {
+        (void)ps_test_sink_tick(&pair.sink);
+        ps_test_stage_pass_ms(&pair.sink, 1);
+    }
+    assert_in_range(ps_test_stage_counter(&pair.sink, PS_COUNTER_ConnectionFailedCount), 1, 3);
+    assert_non_null(ps_test_sink_recall(&pair.sink));
+    ps_test_rpc_pair_fini(&pair);
+}
+
 /* A source that does not answer: after request-timeout the call is sent again over a new connection. */
 static void test_no_answer(void **unused)
 {
@@ -277,6 +307,7 @@ int main(void)
         cmocka_unit_test(test_batch_size),
         cmocka_unit_test(test_refused),
         cmocka_unit_test(test_lost),
+        cmocka_unit_test(test_idle_hang_up),
         cmocka_unit_test(test_no_answer),
         cmocka_unit_test(test_reset),
         cmocka_unit_test(test_distrust),
