@@ -9,6 +9,7 @@
 
 #include <poll.h>
 #include <stdio.h>
+#include <sys/resource.h>
 
 static struct ps_test_webhdfs server;
 static struct ps_http_client client;
@@ -98,11 +99,30 @@ static void test_answers(void **unused)
     assert_null(ps_http_request_header(&request, "other", 0));
 }
 
+/* A client without descriptors is not opened, and leaves nothing behind; with them it opens. */
+static void test_no_descriptors(void **unused)
+{
+    struct ps_http_client own;
+    struct ps_err err = {.length = 0};
+    struct rlimit before, none;
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+    none = before;
+    none.rlim_cur = 0;
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
+    enum ps_status status = ps_http_client_open(&own, 2, &err);
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+    assert_int_equal(status, PS_FAIL);
+    assert_string_equal(err.text, "an HTTP client: no memory or no descriptors");
+    assert_int_equal(ps_http_client_open(&own, 2, &err), PS_OK);
+    ps_http_client_close(&own);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_methods, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_answers, set_up, tear_down),
+        cmocka_unit_test(test_no_descriptors),
     };
     curl_global_init(CURL_GLOBAL_DEFAULT);
     int failures = cmocka_run_group_tests(tests, NULL, NULL);
