@@ -1,0 +1,71 @@
+/* In which folders the agent looks for plug-ins. */
+#include "conf/command/command.h"
+#include "core/arena.h"
+#include "tests/support/support.h"
+
+#include <libgen.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+static struct ps_arena *arena;
+
+static int set_up(void **state)
+{
+    arena = ps_arena_create();
+    return arena == NULL;
+}
+
+static int tear_down(void **state)
+{
+    ps_arena_destroy(arena);
+    return 0;
+}
+
+static void expect(const char *path, const char *home, size_t count, const char *const *expected)
+{
+    struct ps_texts folders = ps_command_plugins(arena, path, home);
+    assert_int_equal(folders.count, count);
+    for (size_t i = 0; i < count; i++)
+        assert_string_equal(folders.items[i], expected[i]);
+}
+
+#define FOLDERS(...)                                                                                         \
+    PS_COUNT_OF(((const char *const[]){__VA_ARGS__})), (const char *const[])                                 \
+    {                                                                                                        \
+        __VA_ARGS__                                                                                          \
+    }
+
+/* A path that is given stands for itself, without its empty parts. */
+static void test_path(void **unused)
+{
+    expect("/a:b", "/home", FOLDERS("/a", "b"));
+    expect(":/a::b:", NULL, FOLDERS("/a", "b"));
+    expect("/a", "", FOLDERS("/a"));
+    expect("", "/home", 0, NULL);
+    expect(":", "/home", 0, NULL);
+}
+
+/* Without one it is FLUME_HOME, and without that the folder above that of the program. */
+static void test_home(void **unused)
+{
+    char program[4096], one[4200], two[4200];
+    expect(NULL, "/home", FOLDERS("/home/plugins.d"));
+    ssize_t length = readlink("/proc/self/exe", program, sizeof program - 1);
+    assert_true(length > 0);
+    program[length] = '\0';
+    const char *prefix = dirname(dirname(program));
+    snprintf(one, sizeof one, "%s/plugins.d", prefix);
+    snprintf(two, sizeof two, "%s/lib/penstock/plugins.d", prefix);
+    expect(NULL, NULL, FOLDERS(one, two));
+    expect(NULL, "", FOLDERS(one, two));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(test_path, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_home, set_up, tear_down),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
