@@ -195,6 +195,7 @@ static void fetched(void *owner, struct ps_tail_job *job)
         free(absolute);
         ps_tail_file_set(&reading->tail, file->fd, file->way);
         file->fd = -1;
+        file->taken = true;
         if (file->finished)
             file_skip(state, reading);
         state->opened++;
@@ -226,20 +227,12 @@ static void retired(void *owner, struct ps_tail_job *job)
         file_failed(state, file->reason);
     if (file->end == PS_SPOOL_RETIRED)
         ps_spool_keep_gone(&state->sink, file);
+    file->taken = false;
     reading->file = NULL;
     state->oldest++;
 }
 
 /* ---- requests to the thread ---- */
-
-static bool is_used(const struct spooldir_state *state, const struct ps_spool_file *file)
-{
-    for (uint32_t i = state->oldest; i != state->opened; i++) {
-        if (state->files[i % PS_SPOOL_FILES_MAX].file == file)
-            return true;
-    }
-    return false;
-}
 
 static void fetch_ask(struct spooldir_state *state, bool list, uint64_t now_ns)
 {
@@ -247,7 +240,7 @@ static void fetch_ask(struct spooldir_state *state, bool list, uint64_t now_ns)
     struct ps_spool_file *files = ps_spool_files(state->spool);
     fetch->wanted = 0;
     for (unsigned i = 0; i < PS_SPOOL_FILES_MAX && fetch->wanted < PS_SPOOL_FETCH_MAX; i++) {
-        if (!is_used(state, &files[i]))
+        if (!files[i].taken)
             fetch->files[fetch->wanted++] = &files[i];
     }
     fetch->list = list;
@@ -273,7 +266,8 @@ static void happened(void *argument, int, unsigned what, const char *name, const
 /* Returns whether a fetch has room for its files: the number of files that are opened and not retired is limited. */
 static bool has_room(const struct spooldir_state *state)
 {
-    return state->opened - state->oldest <= PS_SPOOL_FILES_MAX - PS_SPOOL_FETCH_MAX;
+    uint32_t max = state->sink.keeps ? PS_SPOOL_FILES_MAX : PS_SPOOL_FILES_UNKEPT_MAX;
+    return state->opened - state->oldest <= max - PS_SPOOL_FETCH_MAX;
 }
 
 /* Opens files ahead, and looks for new ones at each pollDelay. */

@@ -16,7 +16,10 @@
 #include "stages/lib/tail/gone.h"
 #include "stages/lib/tail/reader.h"
 
-#define PS_SPOOL_FILES_MAX 64U /* opened and not retired yet */
+/* Opened and not retired yet, of which at most PS_SPOOL_FETCH_MAX are not read. After a kill those that were delivered may come again, so
+ * there are many only where a sink keeps the positions: a transaction has no more files than these. */
+#define PS_SPOOL_FILES_MAX 512U
+#define PS_SPOOL_FILES_UNKEPT_MAX 64U
 #define PS_SPOOL_FETCH_MAX 16U /* files of one fetch */
 #define PS_SPOOL_REASON_BYTES 1024U
 
@@ -65,6 +68,7 @@ struct ps_spool_file {
     int64_t modified_ms;
     struct ps_spool_state state; /* when it was opened */
     bool in_flight;              /* the thread's */
+    bool taken;                  /* the owner's, from the answer of fetch to that of retire */
     uint64_t stop;               /* set by the owner before retire: where its delivered events end */
     /* Set by retire; the owner sets VIOLATED first when the file could not be read: then it is only left alone. */
     enum ps_spool_end end;

@@ -22,7 +22,7 @@ static enum {
 static struct kept {
     char key[64], value[1024];
     bool gone;
-} kept[64];
+} kept[1024];
 static size_t kept_count;
 static unsigned questions;
 static char committed[1 << 20]; /* the bodies, each with a blank before it */
@@ -491,6 +491,57 @@ static void test_records_of_another_version(void **unused)
     }
 }
 
+/* Puts 600 files, of which nothing is delivered. Returns how many are read. */
+static unsigned read_undelivered(bool keeps)
+{
+    char name[16];
+    for (unsigned i = 0; i < 600; i++) {
+        snprintf(name, sizeof name, "%u", i);
+        put(name, "x\n");
+    }
+    PREPARE(NULL);
+    if (keeps) {
+        answer();
+        UNTIL(questions == 1);
+    } else { /* another sink */
+        ps_test_stage_fini(&stage);
+        ps_test_stage_init(&stage, &ops);
+        assert_int_equal(ps_test_stage_bind(&stage, PS_KEYS("spoolDir", ps_test_folder(), "pollDelay", "10")),
+                         PS_OK);
+        assert_int_equal(ps_test_stage_build(&stage), PS_OK);
+        assert_int_equal(ps_test_stage_open(&stage), PS_OK);
+    }
+    sink = ABORTS;
+    unsigned read = 0;
+    for (unsigned idle = 0; idle < 50; idle++) {
+        unsigned before = read;
+        step();
+        read = (unsigned)ps_test_stage_counter(&stage, PS_COUNTER_EventReceivedCount);
+        idle = read > before || read == 0 ? 0 : idle;
+    }
+    return read;
+}
+
+/* Small files: a transaction has many of them, since each costs a commit. Without one, few may come again after a kill. */
+static void test_many_files_in_a_transaction(void **unused)
+{
+    unsigned read = read_undelivered(true);
+    assert_in_range(read, 400, 512);
+    kill_and_open();
+    UNTIL(committed_count == 600 && records_left() == 0);
+    for (unsigned i = 0; i < 50; i++)
+        step();
+    assert_int_equal(committed_count, 600);
+    ps_test_stage_fini(&stage);
+}
+
+static void test_few_files_without_one(void **unused)
+{
+    unsigned read = read_undelivered(false);
+    assert_in_range(read, 33, 64);
+    ps_test_stage_fini(&stage);
+}
+
 /* Nobody else has the number, and it goes when the meta file alone counts. */
 static void test_number(void **unused)
 {
@@ -549,6 +600,8 @@ int main(void)
                                        TEST(test_broken_file),
                                        TEST(test_avro_block),
                                        TEST(test_records_of_another_version),
+                                       TEST(test_many_files_in_a_transaction),
+                                       TEST(test_few_files_without_one),
                                        TEST(test_number)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
