@@ -456,7 +456,7 @@ static enum ps_status row_bind(const struct ps_bind *bind, const struct ps_optio
         struct ps_pairs found = map_collect(bind, options, option, pairs);
         for (size_t i = 0; (option->flags & PS_OPTION_UNSUPPORTED) && i < found.count; i++)
             row_allowed(bind, option, &found.items[i]);
-        for (size_t i = 0; i < found.count; i++) { /* the keys of many maps are names of headers */
+        for (size_t i = 0; (option->flags & PS_OPTION_HEADER) && i < found.count; i++) {
             if (!header_name_fits(bind, &found.items[i], found.items[i].key))
                 return PS_FAIL;
         }

@@ -93,8 +93,8 @@ const struct ps_name *ps_name_intern_try(const char *text, size_t length)
 const struct ps_name *ps_name_intern_bytes(const char *text, size_t length)
 {
     const struct ps_name *name = ps_name_intern_try(text, length);
-    PS_ASSERT(name != NULL);
-    return name;
+    PS_ASSERT(length <= NAME_BYTES_MAX);
+    return name != NULL ? name : name_create(text, length, ps_name_hash(text, length));
 }
 
 const struct ps_name *ps_name_intern(const char *text)

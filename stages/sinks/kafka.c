@@ -87,6 +87,7 @@ static const struct ps_option options[] = {
     {.key = "header.",
      .type = PS_OPTION_MAP,
      .offset = FIELD(header_pairs),
+     .flags = PS_OPTION_HEADER,
      .help = "header.<name of the event's header> = name of the record's header"},
     PS_KAFKA_PRODUCER_OPTION_ROW(FIELD(producer_pairs)),
     {.key = "requiredAcks",

@@ -116,6 +116,7 @@ static const struct ps_option options[] = {
     {.key = "header.",
      .type = PS_OPTION_MAP,
      .offset = FIELD(headers),
+     .flags = PS_OPTION_HEADER,
      .help = "header.<event header> = <record header>: copied into the event"},
     {.key = "penstock.engine",
      .type = PS_OPTION_ENUM,

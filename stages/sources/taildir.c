@@ -61,6 +61,7 @@ static const struct ps_option options[] = {
     {.key = "headers.",
      .type = PS_OPTION_MAP,
      .offset = FIELD(headers),
+     .flags = PS_OPTION_HEADER,
      .help = "headers.<group>.<header> = <value>: for each event of the group"},
     {.key = "byteOffsetHeader",
      .type = PS_OPTION_BOOL,

@@ -42,7 +42,7 @@ static const struct ps_option rows[] = {
      .words = PS_WORDS("one", "two", "three")},
     {.key = "list", .type = PS_OPTION_LIST, .offset = AT(list), .fallback = "x y"},
     {.key = "commas", .type = PS_OPTION_COMMAS, .offset = AT(commas)},
-    {.key = "headers.", .type = PS_OPTION_MAP, .offset = AT(headers)},
+    {.key = "headers.", .type = PS_OPTION_MAP, .offset = AT(headers), .flags = PS_OPTION_HEADER},
     {.key = "headers.deeper.", .type = PS_OPTION_MAP, .offset = AT(deeper)},
     {.key = "kafka.producer.", .type = PS_OPTION_MAP, .offset = AT(rest), .aliases = PS_WORDS("producer.")},
     {.key = "headers.named",
@@ -155,6 +155,10 @@ static void names_of_headers_have_a_longest_length(void **state)
         assert_int_equal(bind(fixture, WORDS("text", longest + start)), PS_OK);
         assert_int_equal(bind(fixture, WORDS("list", longest + start, "commas", longest + start)), PS_OK);
         assert_int_equal(fixture->problems.count, 2 * over);
+        memcpy(longest, "producer.", 9); /* a map of other names */
+        assert_int_equal(bind(fixture, WORDS(longest, "value")), PS_OK);
+        assert_int_equal(fixture->plan.rest.count, 1);
+        longest[8] = 'n';
         memcpy(longest, "first , ", 8); /* before the longest name of a list */
         assert_int_equal(bind(fixture, WORDS("columns", longest)), expected);
         longest[6] = ' ';

@@ -65,6 +65,11 @@ static void test_full(void **state)
     assert_null(name);
     assert_non_null(first);
     assert_ptr_equal(ps_name_intern_try("full 0", 6), first); /* existing names are still found */
+    const struct ps_name *further = ps_name_intern("further"), *again = ps_name_intern("further");
+    assert_string_equal(further->text, "further");
+    assert_true(ps_name_equal(further, again) && further->mask == again->mask);
+    assert_false(ps_name_equal(further, first));
+    assert_ptr_equal(ps_name_intern("full 0"), first);
     char *long_one = calloc(1, 65536);
     assert_non_null(long_one);
     assert_null(ps_name_intern_try(long_one, 65536));

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define EARLY_BYTES_MAX (UINT32_C(2) << 30) /* written before the file is created */
 #define STREAM_OF(member, pointer)                                                                           \
     ((struct ps_hdfs_stream *)(void *)((char *)(pointer)-offsetof(struct ps_hdfs_stream, member)))
 
@@ -252,8 +253,13 @@ static bool no_memory(struct ps_hdfs_stream *stream)
 /* Keeps bytes that are written while the file is being created, because block size and checksum are not known yet. */
 static bool keep_early(struct ps_hdfs_stream *stream, const void *bytes, size_t length)
 {
+    if (length > EARLY_BYTES_MAX - stream->tail_length) {
+        ps_hdfs_stream_fail(stream, PS_FILE_FAILED,
+                            "%s: more than 2 GiB are to be written before it is created", stream->path);
+        return false;
+    }
     char *tail = realloc(stream->tail, stream->tail_length + length);
-    if (tail == NULL || stream->tail_length + length > UINT32_MAX / 2)
+    if (tail == NULL)
         return no_memory(stream);
     memcpy(tail + stream->tail_length, bytes, length);
     stream->tail = tail;

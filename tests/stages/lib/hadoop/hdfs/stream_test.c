@@ -484,11 +484,25 @@ static void a_file_system_is_closed_at_any_time(void **state)
     assert_int_equal(bench->closed.calls, 0);
 }
 
+/* While the file is being created, 2 GiB are kept; more is refused, and what is kept already stays whole. */
+static void too_much_before_the_file_is_there(void **state)
+{
+    struct ps_test_stream *bench = *state;
+    ps_test_stream_create(bench);
+    assert_true(ps_file_write(bench->stream, "0123456789", 10));
+    assert_false(ps_file_write(bench->stream, "x", (size_t)2 << 30)); /* of which no byte is read */
+    assert_false(ps_file_write(bench->stream, "x", 1));
+    ps_test_stream_pump(bench, &bench->created.calls, 1);
+    assert_int_equal(bench->created.error, PS_FILE_FAILED);
+    ps_file_abandon(bench->stream);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, ps_test_stream_set_up, ps_test_stream_tear_down)
     const struct CMUnitTest tests[] = {
         TEST(blocks_follow_one_another),
+        TEST(too_much_before_the_file_is_there),
         TEST(a_chunk_that_was_flushed_is_repeated),
         TEST(bytes_are_put_into_the_packet),
         TEST(datanodes_are_lost_one_after_another),
