@@ -12,8 +12,9 @@
 #define NAME_BYTES_MAX 65535 /* PS_HEADER_NAME_BYTES_MAX of core/flow/limits.h */
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-static struct ps_name *table[2 * NAMES_MAX]; /* open addressing */
-static size_t name_count;
+static struct ps_name *first_table[2 * NAMES_MAX];
+static struct ps_name **table = first_table; /* open addressing, at most half full */
+static size_t table_size = PS_COUNT_OF(first_table), name_count;
 
 uint32_t ps_name_hash(const char *text, size_t length)
 {
@@ -71,30 +72,55 @@ static struct ps_name *name_create(const char *text, size_t length, uint32_t has
     return name;
 }
 
-const struct ps_name *ps_name_intern_try(const char *text, size_t length)
+static struct ps_name **slot_of(const char *text, size_t length, uint32_t hash)
 {
-    if (length > NAME_BYTES_MAX)
-        return NULL;
-    uint32_t hash = ps_name_hash(text, length);
-    size_t slot = hash % PS_COUNT_OF(table);
-    pthread_mutex_lock(&lock);
+    size_t slot = hash % table_size;
     while (table[slot] != NULL && (table[slot]->hash != hash || table[slot]->length != length ||
                                    memcmp(table[slot]->text, text, length) != 0))
-        slot = (slot + 1) % PS_COUNT_OF(table);
-    if (table[slot] == NULL && name_count < NAMES_MAX) {
-        name_count++;
-        table[slot] = name_create(text, length, hash);
+        slot = (slot + 1) % table_size;
+    return &table[slot];
+}
+
+static void table_grow(void)
+{
+    struct ps_name **former = table;
+    size_t count = table_size;
+    table_size = 2 * count;
+    table = ps_must_alloc(table_size, sizeof(*table), "header names");
+    for (size_t i = 0; i < count; i++)
+        if (former[i] != NULL)
+            *slot_of(former[i]->text, former[i]->length, former[i]->hash) = former[i];
+    if (former != first_table)
+        free(former);
+}
+
+/* Returns NULL if the name is new, and there are `max` names. */
+static const struct ps_name *intern(const char *text, size_t length, size_t max)
+{
+    uint32_t hash = ps_name_hash(text, length);
+    pthread_mutex_lock(&lock);
+    struct ps_name **slot = slot_of(text, length, hash);
+    if (*slot == NULL && name_count < max) {
+        if (2 * ++name_count > table_size) {
+            table_grow();
+            slot = slot_of(text, length, hash);
+        }
+        *slot = name_create(text, length, hash);
     }
-    const struct ps_name *name = table[slot];
+    const struct ps_name *name = *slot;
     pthread_mutex_unlock(&lock);
     return name;
 }
 
+const struct ps_name *ps_name_intern_try(const char *text, size_t length)
+{
+    return length <= NAME_BYTES_MAX ? intern(text, length, NAMES_MAX) : NULL;
+}
+
 const struct ps_name *ps_name_intern_bytes(const char *text, size_t length)
 {
-    const struct ps_name *name = ps_name_intern_try(text, length);
     PS_ASSERT(length <= NAME_BYTES_MAX);
-    return name != NULL ? name : name_create(text, length, ps_name_hash(text, length));
+    return intern(text, length, SIZE_MAX);
 }
 
 const struct ps_name *ps_name_intern(const char *text)
