@@ -5,7 +5,7 @@ void ps_hive_refuse_next(struct ps_hive_sink *sink, struct ps_held_group *waitin
 {
     ps_count(sink->port->counters, PS_COUNTER_malformed, 1);
     if (ps_port_has_deadletter(sink->port)) {
-        ps_held_group_move_first(&sink->pool, waiting, &sink->flawed);
+        ps_held_group_move_first(&sink->pool, waiting, &sink->flaws.events);
         return;
     }
     ps_log(PS_LOG_WARN, sink->port->component, "an event is not a row, and is dropped: %s", reason);
@@ -23,25 +23,25 @@ static void explain(struct ps_hive_sink *sink, const struct ps_held_event *flawe
     const char *flaw = ps_hive_key_of(sink, flawed->lease, flawed->position, key, &length);
     if (flaw == NULL && !ps_hive_rows_read(sink->rows, event->body, event->body_length, &row, &err))
         flaw = ps_err_join(&err);
-    snprintf(sink->refusal, sizeof sink->refusal, "%s", flaw != NULL ? flaw : "");
+    snprintf(sink->flaws.reason, sizeof sink->flaws.reason, "%s", flaw != NULL ? flaw : "");
 }
 
 bool ps_hive_write_dead_letters(struct ps_hive_sink *sink)
 {
-    const struct ps_dead_letter_reason reason = {"event-unwritable", sink->refusal, 0};
-    while (sink->flawed.count > 0) {
-        const struct ps_held_event *flawed = &sink->pool.events[sink->flawed.first];
-        if (!ps_deadletter_pending_has_begun(&sink->dead_letters)) {
+    const struct ps_dead_letter_reason reason = {"event-unwritable", sink->flaws.reason, 0};
+    while (sink->flaws.events.count > 0) {
+        const struct ps_held_event *flawed = &sink->pool.events[sink->flaws.events.first];
+        if (!ps_deadletter_pending_has_begun(&sink->flaws.letters)) {
             ps_count(sink->port->counters, PS_COUNTER_refused, 1);
             explain(sink, flawed);
             ps_log(PS_LOG_ERROR, sink->port->component, "an event goes to the dead letters: %s",
-                   sink->refusal);
-            ps_deadletter_pending_begin(&sink->dead_letters, flawed->lease, flawed->position,
+                   sink->flaws.reason);
+            ps_deadletter_pending_begin(&sink->flaws.letters, flawed->lease, flawed->position,
                                         flawed->position + 1U);
         }
-        if (!ps_deadletter_pending_work(&sink->dead_letters, sink->port, &reason))
+        if (!ps_deadletter_pending_work(&sink->flaws.letters, sink->port, &reason))
             return true;
-        ps_held_group_commit(&sink->pool, &sink->held, &sink->flawed, 1);
+        ps_held_group_commit(&sink->pool, &sink->held, &sink->flaws.events, 1);
     }
     return false;
 }

@@ -12,11 +12,11 @@ static void refuse(struct ps_hive_sink *sink, const char *reason)
 {
     char tries[PS_LOG_BACKOFF_BYTES];
     ps_count(sink->port->counters, PS_COUNTER_EventWriteFail, 1);
-    if (ps_log_backoff_says(&sink->flawed_batch, reason, sink->now.mono_ns))
+    if (ps_log_backoff_says(&sink->flaws.batch, reason, sink->now.mono_ns))
         ps_log(PS_LOG_ERROR, sink->port->component,
                "an event cannot be written: %s. Its batch, and all behind it, wait%s; with "
                "penstock.deadletter only such events are taken out",
-               reason, ps_log_backoff_text(&sink->flawed_batch, sink->now.mono_ns, tries));
+               reason, ps_log_backoff_text(&sink->flaws.batch, sink->now.mono_ns, tries));
 }
 
 /* Finds the partitions of all events. Returns PS_TAKEN if all events have a partition or become dead letters. */
@@ -24,7 +24,7 @@ static enum ps_result find_partitions(struct ps_hive_sink *sink, const struct ps
 {
     char key[PS_HIVE_VALUES_BYTES];
     struct ps_hive_partition *partition = NULL;
-    memset(sink->flawed_bits, 0, sizeof sink->flawed_bits);
+    memset(sink->flaws.bits, 0, sizeof sink->flaws.bits);
     for (uint32_t position = lease->cursor; position < lease->count; position++) {
         uint32_t length;
         sink->found[position] = NULL;
@@ -37,7 +37,7 @@ static enum ps_result find_partitions(struct ps_hive_sink *sink, const struct ps
                 return PS_RETRY;
             }
             if (flaw != NULL) {
-                sink->flawed_bits[position / 64] |= UINT64_C(1) << position % 64;
+                sink->flaws.bits[position / 64] |= UINT64_C(1) << position % 64;
                 continue;
             }
             if (!is_same(partition, key, length) &&
@@ -53,8 +53,8 @@ static void place_events(struct ps_hive_sink *sink, struct ps_lease *lease)
 {
     struct ps_hive_partition *partition = NULL;
     for (uint32_t position = lease->cursor; position < lease->count; position++) {
-        if (sink->flawed_bits[position / 64] >> position % 64 & 1)
-            ps_held_group_add(&sink->pool, &sink->flawed, lease, position, 1);
+        if (sink->flaws.bits[position / 64] >> position % 64 & 1)
+            ps_held_group_add(&sink->pool, &sink->flaws.events, lease, position, 1);
         if (sink->found[position] == NULL)
             continue;
         partition = sink->found[position];
@@ -66,7 +66,7 @@ static void place_events(struct ps_hive_sink *sink, struct ps_lease *lease)
 
 bool ps_hive_sink_has_room(const struct ps_hive_sink *sink)
 {
-    return sink->table_state == PS_HIVE_TABLE_KNOWN && !ps_held_is_full(&sink->held) &&
+    return sink->asking.state == PS_HIVE_TABLE_KNOWN && !ps_held_is_full(&sink->held) &&
            sink->held.pinned_bytes < sink->settings->held_bytes_max &&
            sink->filesystem->held_bytes + sink->orc_bytes < sink->settings->held_bytes_max;
 }
@@ -82,7 +82,7 @@ enum ps_result ps_hive_sink_take(struct ps_hive_sink *sink, struct ps_lease **le
     enum ps_result result = find_partitions(sink, *lease);
     if (result != PS_TAKEN)
         return result;
-    sink->flawed_batch = (struct ps_log_backoff){.tries = 0};
+    sink->flaws.batch = (struct ps_log_backoff){.tries = 0};
     struct ps_lease *taken = *lease;
     ps_held_add(&sink->held, lease);
     place_events(sink, taken);

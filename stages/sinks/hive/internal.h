@@ -114,16 +114,46 @@ TAILQ_HEAD(ps_hive_partitions, ps_hive_partition);
 
 enum ps_hive_table_state { PS_HIVE_TABLE_UNKNOWN, PS_HIVE_TABLE_ASKED, PS_HIVE_TABLE_KNOWN };
 
+/* The question for the table, until it is known. */
+struct ps_hive_asking {
+    enum ps_hive_table_state state;
+    uint64_t rest_ns, asked_ns;
+    uint32_t failures;
+    struct ps_log_backoff trouble;
+};
+
+/* Events that cannot be written: events.c finds them, dead_letters.c gives them away. */
+struct ps_hive_flaws {
+    struct ps_held_group events; /* that become dead letters, the first one now */
+    struct ps_deadletter_pending letters;
+    char reason[512];                        /* of the first of them */
+    uint64_t bits[PS_BATCH_EVENTS_MAX / 64]; /* by position in the lease that is being taken */
+    struct ps_log_backoff batch;             /* a whole batch */
+};
+
+/* Looks at the table, which check that it is still the same: look.c. */
+struct ps_hive_looks {
+    uint64_t begun, done; /* their numbers */
+    bool under_way;
+    bool is_wanted;             /* another one begins at next_ns */
+    bool is_changed;            /* the table was replaced or changed: nothing is committed any more */
+    uint32_t failures;          /* in a row */
+    uint64_t next_ns, began_ns; /* when the next one begins; when the last one began */
+};
+
+/* Transactions to be aborted: aborts.c. */
+struct ps_hive_aborts {
+    struct ps_byte_buffer waiting; /* their numbers, for the next call */
+    size_t under_way;              /* how many are in the call in flight */
+};
+
 struct ps_hive_sink {
     const struct ps_hive_settings *settings;
     struct ps_port *port;
     struct ps_now now;
     struct ps_hadoop_loop *loop;
     struct ps_metastore *metastore;
-    enum ps_hive_table_state table_state;
-    uint64_t table_rest_ns, table_asked_ns;
-    uint32_t table_failures;
-    struct ps_log_backoff table_trouble, flawed_batch; /* `flawed_batch`: a batch that cannot be written */
+    struct ps_hive_asking asking;
     struct ps_hive_target table;
     struct ps_filesystem *filesystem; /* of the table's location; NULL: not known yet, or owned by `files` */
     /* Only for a plain table; NULL: not known yet, or the table is transactional. */
@@ -136,12 +166,9 @@ struct ps_hive_sink {
     bool goes_on; /* something that this lease may wait for has happened (plain tables) */
     bool ends;    /* transactions end at once, for a drain or because there is no memory for more events */
     struct ps_held_pool pool;
-    struct ps_held_group flawed; /* events that become dead letters, the first one now */
-    struct ps_deadletter_pending dead_letters;
-    char refusal[512];                                    /* reason of the first of them */
+    struct ps_hive_flaws flaws;
     struct ps_hive_partition *found[PS_BATCH_EVENTS_MAX]; /* by position in the lease that is being taken */
-    uint64_t flawed_bits[PS_BATCH_EVENTS_MAX / 64];
-    struct ps_escape_cache *caches; /* by partition key */
+    struct ps_escape_cache *caches;                       /* by partition key */
     struct ps_hive_partition *chains[PS_HIVE_CHAINS];
     struct ps_hive_partitions recent; /* sorted by their last event, latest first */
     /* Of a plain table, which may have many partitions: those that rest or are closing. Each cycle looks only at these. */
@@ -149,15 +176,8 @@ struct ps_hive_sink {
     uint32_t partition_count;
     struct ps_hive_txns dead;
     uint64_t asks; /* number of requested locks and commits; the metastore gets them in this order */
-    /* Numbers of looks at the table, which check that it is still the same. */
-    uint64_t looks_begun, looks_done;
-    bool looks;                      /* a look is in flight */
-    bool look_is_wanted;             /* another look begins at look_ns */
-    bool is_changed;                 /* the table was replaced or changed: nothing is committed any more */
-    uint32_t look_failures;          /* number of failures in a row */
-    uint64_t look_ns, look_began_ns; /* when the next look begins; when the last one began */
-    struct ps_byte_buffer aborts;    /* transactions for the next call */
-    size_t aborting_count;           /* number of transactions in the call in flight */
+    struct ps_hive_looks look;
+    struct ps_hive_aborts aborts;
     uint64_t heartbeat_ns, recall_ns;
 };
 

@@ -14,14 +14,14 @@
 
 static bool waits(const struct ps_hive_sink *sink, const struct ps_hive_txn *txn)
 {
-    return txn->is_locked && txn->look > sink->looks_done;
+    return txn->is_locked && txn->look > sink->look.done;
 }
 
 /* Reports that the table has changed: the engine takes the leases back, and opens the sink again, which then reads the table. */
 static void change(struct ps_hive_sink *sink, const char *what)
 {
     struct ps_err err = {.length = 0};
-    sink->is_changed = true;
+    sink->look.is_changed = true;
     ps_err_set(&err, "the table %s.%s %s: %s", sink->settings->database, sink->settings->table, what,
                sink->settings->is_plain
                    ? "its files are completed, and it is read again"
@@ -54,12 +54,12 @@ static void looked(void *sink_, const struct ps_hive_answer *answer)
 {
     struct ps_hive_sink *sink = sink_;
     struct ps_err err = {.length = 0};
-    sink->looks = false;
+    sink->look.under_way = false;
     sink->goes_on = true;
     if (answer->error == PS_HIVE_OK) {
-        sink->looks_done = sink->looks_begun;
-        sink->look_failures = 0;
-        sink->look_ns = sink->now.mono_ns + LOOK_NS;
+        sink->look.done = sink->look.begun;
+        sink->look.failures = 0;
+        sink->look.next_ns = sink->now.mono_ns + LOOK_NS;
         if (ps_hive_target_is_same(&sink->table, &answer->table))
             go_on(sink);
         else
@@ -71,8 +71,8 @@ static void looked(void *sink_, const struct ps_hive_answer *answer)
         return;
     }
     ps_hive_count_failure(sink, answer);
-    sink->look_is_wanted = true;
-    sink->look_ns = sink->now.mono_ns + ps_port_rest_ns(sink->port, ++sink->look_failures);
+    sink->look.is_wanted = true;
+    sink->look.next_ns = sink->now.mono_ns + ps_port_rest_ns(sink->port, ++sink->look.failures);
     ps_err_set(&err, "%s", answer->reason);
     ps_port_troubled(sink->port, &err);
 }
@@ -80,24 +80,24 @@ static void looked(void *sink_, const struct ps_hive_answer *answer)
 static void begin_look(struct ps_hive_sink *sink)
 {
     const struct ps_hive_request request = ps_hive_request_of(sink);
-    bool rests = sink->look_failures > 0 && sink->now.mono_ns < sink->look_ns;
-    sink->look_is_wanted = rests && !sink->is_changed;
-    if (rests || sink->looks || sink->is_changed)
+    bool rests = sink->look.failures > 0 && sink->now.mono_ns < sink->look.next_ns;
+    sink->look.is_wanted = rests && !sink->look.is_changed;
+    if (rests || sink->look.under_way || sink->look.is_changed)
         return; /* `looked` begins the next one */
-    sink->looks = true;
-    sink->looks_begun++;
-    sink->look_began_ns = sink->now.mono_ns;
+    sink->look.under_way = true;
+    sink->look.begun++;
+    sink->look.began_ns = sink->now.mono_ns;
     ps_metastore_call(sink->metastore, PS_HIVE_GET_TABLE, &request, looked, sink);
 }
 
 bool ps_hive_look_is_fresh(struct ps_hive_sink *sink)
 {
     uint64_t now_ns = sink->now.mono_ns;
-    if (sink->is_changed)
+    if (sink->look.is_changed)
         return false;
-    if (sink->looks)
-        return sink->look_failures > 0 || now_ns >= sink->look_began_ns + LOOK_WAIT_NS;
-    if (sink->look_failures > 0 || now_ns < sink->look_began_ns + FRESH_NS)
+    if (sink->look.under_way)
+        return sink->look.failures > 0 || now_ns >= sink->look.began_ns + LOOK_WAIT_NS;
+    if (sink->look.failures > 0 || now_ns < sink->look.began_ns + FRESH_NS)
         return true;
     begin_look(sink);
     return false;
@@ -105,27 +105,27 @@ bool ps_hive_look_is_fresh(struct ps_hive_sink *sink)
 
 uint64_t ps_hive_look_due(struct ps_hive_sink *sink)
 {
-    bool is_regular = sink->settings->is_plain && sink->table_state == PS_HIVE_TABLE_KNOWN && !sink->looks &&
-                      !sink->is_changed;
-    if (sink->looks && sink->refused && sink->now.mono_ns < sink->look_began_ns + LOOK_WAIT_NS)
-        return sink->look_began_ns + LOOK_WAIT_NS;
-    if (!sink->look_is_wanted && !is_regular)
+    bool is_regular = sink->settings->is_plain && sink->asking.state == PS_HIVE_TABLE_KNOWN &&
+                      !sink->look.under_way && !sink->look.is_changed;
+    if (sink->look.under_way && sink->refused && sink->now.mono_ns < sink->look.began_ns + LOOK_WAIT_NS)
+        return sink->look.began_ns + LOOK_WAIT_NS;
+    if (!sink->look.is_wanted && !is_regular)
         return PS_NEVER;
-    if (sink->look_ns == 0)
-        sink->look_ns = sink->now.mono_ns + LOOK_NS;
-    if (sink->now.mono_ns < sink->look_ns)
-        return sink->look_ns;
+    if (sink->look.next_ns == 0)
+        sink->look.next_ns = sink->now.mono_ns + LOOK_NS;
+    if (sink->now.mono_ns < sink->look.next_ns)
+        return sink->look.next_ns;
     begin_look(sink);
     return PS_NEVER;
 }
 
 void ps_hive_txn_look(struct ps_hive_txn *txn)
 {
-    txn->look = txn->sink->looks_begun + 1;
+    txn->look = txn->sink->look.begun + 1;
     begin_look(txn->sink);
 }
 
 bool ps_hive_txn_is_seen(const struct ps_hive_txn *txn)
 {
-    return txn->is_locked && !txn->follows && !waits(txn->sink, txn) && !txn->sink->is_changed;
+    return txn->is_locked && !txn->follows && !waits(txn->sink, txn) && !txn->sink->look.is_changed;
 }

@@ -76,7 +76,7 @@ void ps_hive_sink_close(struct ps_hive_sink *sink)
         ps_hadoop_loop_close(sink->loop);
     ps_hive_rows_close(sink->rows);
     ps_hive_target_free(&sink->table);
-    free(sink->aborts.data);
+    free(sink->aborts.waiting.data);
     free(sink->pool.events);
     free(sink->caches);
     free(sink->url);
@@ -136,12 +136,12 @@ static void table_failed(struct ps_hive_sink *sink, const char *reason)
     ps_hive_rows_close(sink->rows);
     sink->rows = NULL;
     ps_hive_target_free(&sink->table);
-    sink->table_state = PS_HIVE_TABLE_UNKNOWN;
-    sink->table_rest_ns = sink->now.mono_ns + ps_port_rest_ns(sink->port, ++sink->table_failures);
-    if (ps_log_backoff_says(&sink->table_trouble, reason, sink->now.mono_ns))
+    sink->asking.state = PS_HIVE_TABLE_UNKNOWN;
+    sink->asking.rest_ns = sink->now.mono_ns + ps_port_rest_ns(sink->port, ++sink->asking.failures);
+    if (ps_log_backoff_says(&sink->asking.trouble, reason, sink->now.mono_ns))
         ps_log(ps_port_outage_level(sink->port, PS_LOG_ERROR), sink->port->component,
                "cannot write to the table %s.%s: %s%s", sink->settings->database, sink->settings->table,
-               reason, ps_log_backoff_text(&sink->table_trouble, sink->now.mono_ns, tries));
+               reason, ps_log_backoff_text(&sink->asking.trouble, sink->now.mono_ns, tries));
     ps_err_set(&err, "%s", reason);
     ps_port_troubled(sink->port, &err);
 }
@@ -156,10 +156,10 @@ static void table_answered(void *sink_, const struct ps_hive_answer *answer)
     } else if (ps_hive_take_table(sink, &answer->table, &err) != PS_OK) {
         table_failed(sink, ps_err_join(&err));
     } else {
-        sink->table_state = PS_HIVE_TABLE_KNOWN;
-        sink->look_began_ns = sink->table_asked_ns;
-        sink->table_failures = 0;
-        sink->table_trouble = (struct ps_log_backoff){.tries = 0};
+        sink->asking.state = PS_HIVE_TABLE_KNOWN;
+        sink->look.began_ns = sink->asking.asked_ns;
+        sink->asking.failures = 0;
+        sink->asking.trouble = (struct ps_log_backoff){.tries = 0};
         sink->goes_on = true;
         ps_log(PS_LOG_INFO, sink->port->component, "writes to the table %s.%s in %s",
                sink->settings->database, sink->settings->table, sink->table.location);
@@ -172,12 +172,12 @@ static void table_answered(void *sink_, const struct ps_hive_answer *answer)
 static uint64_t ask_for_table(struct ps_hive_sink *sink)
 {
     struct ps_hive_request request = ps_hive_request_of(sink);
-    if (sink->table_state != PS_HIVE_TABLE_UNKNOWN)
+    if (sink->asking.state != PS_HIVE_TABLE_UNKNOWN)
         return PS_NEVER;
-    if (sink->now.mono_ns < sink->table_rest_ns)
-        return sink->table_rest_ns;
-    sink->table_state = PS_HIVE_TABLE_ASKED;
-    sink->table_asked_ns = sink->now.mono_ns;
+    if (sink->now.mono_ns < sink->asking.rest_ns)
+        return sink->asking.rest_ns;
+    sink->asking.state = PS_HIVE_TABLE_ASKED;
+    sink->asking.asked_ns = sink->now.mono_ns;
     ps_metastore_call(sink->metastore, PS_HIVE_GET_TABLE, &request, table_answered, sink);
     return PS_NEVER;
 }
@@ -277,8 +277,8 @@ static void stop_taking(struct ps_hive_sink *sink)
 {
     struct ps_hive_partition *partition;
     sink->refused = false;
-    ps_deadletter_pending_stop(&sink->dead_letters, sink->port);
-    ps_held_group_clear(&sink->pool, &sink->flawed);
+    ps_deadletter_pending_stop(&sink->flaws.letters, sink->port);
+    ps_held_group_clear(&sink->pool, &sink->flaws.events);
     TAILQ_FOREACH(partition, &sink->recent, recent)
     {
         struct ps_hive_txn *txn = TAILQ_LAST(&partition->txns, ps_hive_txns);
@@ -298,7 +298,7 @@ static bool is_ending(const struct ps_hive_sink *sink)
     {
         TAILQ_FOREACH(txn, &partition->txns, list)
         {
-            if (txn->is_locked && (!sink->is_changed || txn->state == PS_HIVE_TXN_COMMITS))
+            if (txn->is_locked && (!sink->look.is_changed || txn->state == PS_HIVE_TXN_COMMITS))
                 return true;
         }
     }

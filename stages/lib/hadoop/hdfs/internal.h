@@ -9,6 +9,7 @@
 
 #include "stages/lib/filesystem/filesystem.h"
 #include "stages/lib/hadoop/transfer/pipeline.h"
+#include "stages/lib/hadoop/hdfs/located.h"
 #include "stages/lib/hadoop/hdfs/namenode.h"
 #include "stages/lib/hadoop/hdfs/security.h"
 
@@ -116,6 +117,13 @@ struct ps_hdfs_recovery {
     PsHadoop__LocatedBlock *candidate; /* the pipeline with the replacement, as proposed by the namenode */
 };
 
+/* Whether the file still exists: presence.c. */
+struct ps_hdfs_presence {
+    struct ps_namenode_call *look;  /* NULL: not in flight */
+    uint64_t looked_ns, look_bytes; /* when the last look ended; acknowledged bytes when it began */
+    uint64_t there_bytes;           /* acknowledged bytes when the file certainly existed */
+};
+
 struct ps_hdfs_stream {
     struct ps_file_stream stream;
     struct ps_hdfs *hdfs;
@@ -131,10 +139,8 @@ struct ps_hdfs_stream {
     struct ps_hdfs_operation *first, *last; /* list of operations */
     struct ps_hadoop_timer timer;           /* deadline of the first operation */
     struct ps_namenode_call call;           /* for the call of the present phase */
-    struct ps_namenode_call *look;          /* checks whether the file still exists; NULL: not in flight */
-    uint64_t looked_ns, look_bytes;         /* when the last check ended; acknowledged bytes when it began */
-    uint64_t there_bytes;                   /* acknowledged bytes when the file certainly existed */
-    struct ps_namenode_call *fsync;         /* for the first flush of a block; NULL: not in flight */
+    struct ps_hdfs_presence presence;
+    struct ps_namenode_call *fsync; /* for the first flush of a block; NULL: not in flight */
     /* The packets of the stream. */
     struct ps_packet_queue queue;
     struct ps_packet *packet; /* being filled */
@@ -146,10 +152,8 @@ struct ps_hdfs_stream {
     bool must_persist; /* the namenode has not recorded the current block durably yet */
     /* The block that is being written, or will be after an append. */
     bool has_block;
-    uint64_t block_acknowledged;     /* bytes of it that all datanodes have */
-    PsHadoop__LocatedBlock *located; /* unpacked, with its datanodes; NULL while it is packed */
-    uint8_t *packed;
-    size_t packed_length;
+    uint64_t block_acknowledged; /* bytes of it that all datanodes have */
+    struct ps_hdfs_located located;
     /* The former block with its length; pool_id NULL: there is none. */
     PsHadoop__ExtendedBlock prior;
     struct ps_pipeline pipeline;
@@ -194,12 +198,10 @@ void ps_hdfs_stream_go_on(struct ps_hdfs_stream *stream);
 void ps_hdfs_stream_end_block(struct ps_hdfs_stream *stream);
 /* Returns the located block, unpacked. Returns NULL if there is no memory; the stream has failed then. */
 PsHadoop__LocatedBlock *ps_hdfs_stream_located(struct ps_hdfs_stream *stream);
-void ps_hdfs_stream_set_located(struct ps_hdfs_stream *stream, const PsHadoop__LocatedBlock *located);
+void ps_hdfs_stream_set_located(struct ps_hdfs_stream *stream, const PsHadoop__LocatedBlock *block);
 /* Returns whether the datanodes of a block in the namenode's answer can form a pipeline; otherwise fails the stream. `block` NULL: the
  * answer has no block. */
 bool ps_hdfs_stream_can_use(struct ps_hdfs_stream *stream, const PsHadoop__LocatedBlock *block);
-/* Packs the located block, which then needs a third of the memory. */
-void ps_hdfs_stream_pack(struct ps_hdfs_stream *stream);
 
 /* ---- recovery.c ---- */
 

@@ -242,7 +242,7 @@ static void end_suspicion(struct ps_hdfs_stream *stream)
 {
     stream->suspects_ns = 0;
     if (stream->phase == PS_STREAM_STREAMING)
-        ps_hdfs_stream_pack(stream);
+        ps_hdfs_located_pack(&stream->located);
 }
 
 /* Decides when all datanodes have answered or timed out. If all of them are silent, the network may be down and no pipeline can be

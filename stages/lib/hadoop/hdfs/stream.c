@@ -48,7 +48,7 @@ static void stop(struct ps_hdfs_stream *stream)
     ps_hdfs_recovery_free(stream);
     ps_namenode_cancel(&stream->call);
     stop_call(&stream->fsync);
-    stop_call(&stream->look);
+    stop_call(&stream->presence.look);
     ps_hadoop_loop_unset(stream->hdfs->loop, &stream->timer);
     ps_hadoop_loop_unset(stream->hdfs->loop, &stream->again);
     drop_packets(stream);
@@ -98,12 +98,10 @@ void ps_hdfs_stream_destroy(struct ps_hdfs_stream *stream)
         stream->hdfs->filesystem.under_way--;
         free(operation);
     }
-    if (stream->located != NULL)
-        ps_hadoop__located_block__free_unpacked(stream->located, NULL);
+    ps_hdfs_located_free(&stream->located);
     ps_hdfs_nodes_clear(&stream->excluded);
     ps_hdfs_nodes_clear(&stream->failed);
     free(stream->prior.pool_id);
-    free(stream->packed);
     free(stream->tail);
     free(stream->reason);
     free(stream->path);
@@ -115,7 +113,7 @@ void ps_hdfs_stream_abandon(struct ps_file_stream *stream)
     ps_hdfs_stream_destroy((struct ps_hdfs_stream *)stream);
 }
 
-/* ---- the located block: kept packed while the pipeline runs ---- */
+/* ---- the located block ---- */
 
 bool ps_hdfs_stream_can_use(struct ps_hdfs_stream *stream, const PsHadoop__LocatedBlock *block)
 {
@@ -126,47 +124,20 @@ bool ps_hdfs_stream_can_use(struct ps_hdfs_stream *stream, const PsHadoop__Locat
     return false;
 }
 
-void ps_hdfs_stream_set_located(struct ps_hdfs_stream *stream, const PsHadoop__LocatedBlock *located)
+void ps_hdfs_stream_set_located(struct ps_hdfs_stream *stream, const PsHadoop__LocatedBlock *block)
 {
-    size_t length = ps_hadoop__located_block__get_packed_size(located);
-    uint8_t *packed = malloc(length);
-    if (packed == NULL) {
+    if (ps_hdfs_located_set(&stream->located, block))
+        stream->has_block = true;
+    else
         ps_hdfs_stream_fail(stream, PS_FILE_FAILED, "%s: no memory", stream->path);
-        return;
-    }
-    ps_hadoop__located_block__pack(located, packed);
-    if (stream->located != NULL)
-        ps_hadoop__located_block__free_unpacked(stream->located, NULL);
-    stream->located = NULL;
-    free(stream->packed);
-    stream->packed = packed;
-    stream->packed_length = length;
-    stream->has_block = true;
 }
 
 PsHadoop__LocatedBlock *ps_hdfs_stream_located(struct ps_hdfs_stream *stream)
 {
-    if (stream->located == NULL)
-        stream->located = ps_hadoop__located_block__unpack(NULL, stream->packed_length, stream->packed);
-    if (stream->located == NULL)
+    PsHadoop__LocatedBlock *block = ps_hdfs_located_get(&stream->located);
+    if (block == NULL)
         ps_hdfs_stream_fail(stream, PS_FILE_FAILED, "%s: no memory", stream->path);
-    return stream->located;
-}
-
-void ps_hdfs_stream_pack(struct ps_hdfs_stream *stream)
-{
-    if (stream->located == NULL)
-        return;
-    size_t length = ps_hadoop__located_block__get_packed_size(stream->located);
-    uint8_t *packed = malloc(length);
-    if (packed == NULL)
-        return; /* the block stays unpacked */
-    ps_hadoop__located_block__pack(stream->located, packed);
-    ps_hadoop__located_block__free_unpacked(stream->located, NULL);
-    stream->located = NULL;
-    free(stream->packed);
-    stream->packed = packed;
-    stream->packed_length = length;
+    return block;
 }
 
 /* ---- bytes become packets ---- */

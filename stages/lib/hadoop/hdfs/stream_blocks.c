@@ -84,7 +84,7 @@ static void set_up(struct ps_hdfs_stream *stream)
     stream->phase = PS_STREAM_SETTING_UP;
     stream->block_acknowledged = 0;
     struct ps_pipeline_setup setup = {
-        .located = stream->located,
+        .located = stream->located.block,
         .client = ps_namenode_client(stream->hdfs->namenode),
         .stage = PS_STAGE_SETUP_CREATE,
         .block_size_bytes = stream->block_size_bytes,
@@ -200,7 +200,7 @@ void ps_hdfs_stream_go_on(struct ps_hdfs_stream *stream)
     stream->phase = PS_STREAM_STREAMING;
     stream->pipeline.held = false;
     stream->block_tries = 0;
-    ps_hdfs_stream_pack(stream);
+    ps_hdfs_located_pack(&stream->located);
     ps_hdfs_stream_attend(stream);
 }
 
@@ -223,8 +223,7 @@ void ps_hdfs_stream_end_block(struct ps_hdfs_stream *stream)
     stream->prior.pool_id = ps_must_copy_text(located->b->pool_id, "a block pool's name");
     stream->prior.has_num_bytes = true;
     stream->prior.num_bytes = stream->block_acknowledged;
-    ps_hadoop__located_block__free_unpacked(stream->located, NULL);
-    stream->located = NULL;
+    ps_hdfs_located_replace(&stream->located, NULL);
     stream->has_block = false;
     stream->phase = PS_STREAM_RESTING;
     ps_hdfs_stream_attend(stream);
@@ -341,7 +340,7 @@ static void complete(struct ps_hdfs_stream *stream)
     if (stream->has_block) {
         if (ps_hdfs_stream_located(stream) == NULL)
             return;
-        last = stream->located->b;
+        last = stream->located.block->b;
     }
     stream->phase = PS_STREAM_COMPLETING;
     ps_namenode_complete(stream->hdfs->namenode, &stream->call, stream->path, stream->file_id, last,

@@ -15,9 +15,9 @@ static void expect_nothing_held(const struct ps_test_stage *stage)
 {
     const struct ps_hive_sink *sink = *(struct ps_hive_sink **)stage->state;
     assert_int_equal(sink->held.count, 0);
-    assert_int_equal(sink->flawed.count, 0);
+    assert_int_equal(sink->flaws.events.count, 0);
     assert_int_equal(sink->pool.free.count, sink->pool.used - 1);
-    assert_false(ps_deadletter_pending_has_begun(&sink->dead_letters));
+    assert_false(ps_deadletter_pending_has_begun(&sink->flaws.letters));
 }
 
 static void start(struct ps_test_stage *stage, const char *const *keys)

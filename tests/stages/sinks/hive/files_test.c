@@ -302,9 +302,9 @@ static void test_looks_without_events(void **unused)
     ps_test_hive_deliver(&stage, PS_LEASE(&stage, PS_BODY("1,a")));
     const struct ps_hive_sink *sink = *(struct ps_hive_sink **)stage.state;
     for (unsigned round = 0; round < 4; round++) {
-        PS_HIVE_AWAIT(&stage, sink->look_ns > sink->now.mono_ns);
+        PS_HIVE_AWAIT(&stage, sink->look.next_ns > sink->now.mono_ns);
         unsigned calls = ps_test_metastore_calls("get_table_req"), failures = round % 3;
-        uint64_t left_ns = sink->look_ns - sink->now.mono_ns;
+        uint64_t left_ns = sink->look.next_ns - sink->now.mono_ns;
         assert_in_range(left_ns, 50 * PS_NS_PER_S, 60 * PS_NS_PER_S);
         ps_test_stage_pass_ms(&stage, (unsigned)(left_ns / PS_NS_PER_MS) - 20);
         for (unsigned turns = 0; turns < 10; turns++)
@@ -313,15 +313,15 @@ static void test_looks_without_events(void **unused)
         if (failures > 0)
             ps_test_metastore_cut("get_table_req", failures);
         for (unsigned failed = 1; failed <= failures; failed++) {
-            PS_HIVE_AWAIT(&stage, sink->look_failures == failed);
+            PS_HIVE_AWAIT(&stage, sink->look.failures == failed);
             uint64_t rest_ns = ps_port_rest_ns(&stage.port, failed);
-            assert_int_equal(sink->look_ns - sink->now.mono_ns, rest_ns);
+            assert_int_equal(sink->look.next_ns - sink->now.mono_ns, rest_ns);
             ps_test_stage_pass_ms(&stage, (unsigned)(rest_ns / PS_NS_PER_MS));
         }
         PS_HIVE_AWAIT(&stage, ps_test_metastore_calls("get_table_req") == calls + failures + 1);
-        PS_HIVE_AWAIT(&stage, !sink->looks);
-        assert_int_equal(sink->look_failures, 0);
-        assert_int_equal(sink->look_ns - sink->now.mono_ns, 60 * PS_NS_PER_S);
+        PS_HIVE_AWAIT(&stage, !sink->look.under_way);
+        assert_int_equal(sink->look.failures, 0);
+        assert_int_equal(sink->look.next_ns - sink->now.mono_ns, 60 * PS_NS_PER_S);
     }
     assert_false(stage.failed);
     (void)ps_test_sink_recall(&stage);

@@ -107,8 +107,8 @@ static void expect_nothing_held(const struct ps_test_stage *stage)
     assert_int_equal(sink->held.count, 0);
     assert_int_equal(sink->held.pinned_bytes, 0);
     assert_int_equal(sink->pool.free.count, sink->pool.used - 1);
-    assert_int_equal(sink->look_failures, 0);
-    assert_false(sink->looks || sink->look_is_wanted || sink->is_changed);
+    assert_int_equal(sink->look.failures, 0);
+    assert_false(sink->look.under_way || sink->look.is_wanted || sink->look.is_changed);
     assert_int_equal(ps_hive_aborts_left(sink), 0);
     assert_true(TAILQ_EMPTY(&sink->dead));
 }

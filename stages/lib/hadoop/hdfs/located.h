@@ -1,0 +1,22 @@
+/* A located block of the namenode: kept packed while its pipeline runs, because it needs a third of the memory so. Zeroed, it has no
+ * block. Thread: the owner's. */
+#pragma once
+
+#include "core/base.h"
+#include "stages/lib/hadoop/hdfs/namenode.h"
+
+struct ps_hdfs_located {
+    PsHadoop__LocatedBlock *block; /* unpacked, with its datanodes; NULL while it is packed */
+    uint8_t *packed;
+    size_t packed_length;
+};
+
+/* Takes a copy, packed. Without memory it returns false, and has the former block. */
+bool ps_hdfs_located_set(struct ps_hdfs_located *located, const PsHadoop__LocatedBlock *block);
+/* Takes over an unpacked block in place of the present one. */
+void ps_hdfs_located_replace(struct ps_hdfs_located *located, PsHadoop__LocatedBlock *block);
+/* Unpacks the block, and returns it; NULL without memory. */
+PsHadoop__LocatedBlock *ps_hdfs_located_get(struct ps_hdfs_located *located);
+/* Packs the block. Without memory it stays unpacked. */
+void ps_hdfs_located_pack(struct ps_hdfs_located *located);
+void ps_hdfs_located_free(struct ps_hdfs_located *located);
