@@ -58,6 +58,7 @@ import org.apache.hadoop.fs.permission.FsPermission;
 public class FlumeDraws {
     static final long ANSWER_MS = 30000;
     static final int EVENTS_MAX = 100000; // of one input
+    static final int STOP_LOOKS = 1000, STOP_LOOKS_THREW = 200; // each takes 10 ms, on a busy machine longer; what a sink that threw leaves is not compared
     static final PrintStream out = new PrintStream(System.out, false, StandardCharsets.US_ASCII);
     static File folder;
 
@@ -288,7 +289,7 @@ public class FlumeDraws {
         Files.createDirectories(root);
         HDFSEventSink sink = new HDFSEventSink();
         MemoryChannel channel = new MemoryChannel();
-        boolean started = false;
+        boolean started = false, threw = false;
         try {
             channel.setName("c1");
             channel.configure(new Context(Map.of("keep-alive", "0")));
@@ -315,13 +316,14 @@ public class FlumeDraws {
                 }
             } catch (Exception e) {
                 out.println("threw " + e + " " + e.getCause());
+                threw = true;
             }
         } finally {
             if (started) {
                 Thread stop = new Thread(sink::stop); // without an end after a file that could not be closed
                 stop.setDaemon(true);
                 stop.start();
-                stop.join(10000);
+                for (int i = 0; i < (threw ? STOP_LOOKS_THREW : STOP_LOOKS) && stop.isAlive(); i++) stop.join(10);
             }
             channel.stop();
             files(root.getParent().getParent());

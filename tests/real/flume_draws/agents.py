@@ -13,14 +13,48 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 
 import differences
 import flows
 
+# Seconds of Calm.
 READY_QUIET_S = 2  # no source has started for so long
+PORTS_QUIET_S = 10 # no port has been opened for so long
 QUIET_S = 6.5      # Flume's sinks look every 5 s
+ANSWER_S = 30      # a source does not answer
 PATIENCE_S = float(os.environ.get("PATIENCE_S", "240"))
+
+
+class Calm:
+    """A clock that stands still while a thread of an agent has work, or waits for a processor: on a busy machine waits are longer."""
+
+    LOOK_S = 0.1
+
+    def __init__(self):
+        self.seconds, self.pids = 0.0, []
+        threading.Thread(target=self.run, daemon=True).start()
+
+    def run(self):
+        while True:
+            time.sleep(self.LOOK_S)
+            if not any(self.works(pid) for pid in self.pids):
+                self.seconds += self.LOOK_S
+
+    @staticmethod
+    def works(pid):
+        try:
+            for task in os.listdir(f"/proc/{pid}/task"):
+                with open(f"/proc/{pid}/task/{task}/stat", "rb") as file:
+                    if file.read().rpartition(b") ")[2][:1] in (b"R", b"D"):
+                        return True
+        except OSError:  # it has ended
+            pass
+        return False
+
+
+calm = Calm()
 
 
 class Result:
@@ -68,19 +102,20 @@ class Agent:
     def start(self):
         self.log = open(self.folder + ".log", "wb")
         self.process = subprocess.Popen(self.command + ["agent", "-n", "a1", "-f", self.folder + ".properties"], stdout=self.log, stderr=self.log, stdin=subprocess.DEVNULL)
+        calm.pids.append(self.process.pid)
 
     def started(self):
         with open(self.folder + ".log", "rb") as file:
             return len(re.findall(rb"name: r\d+ started|starts agent", file.read()))
 
     def await_ready(self):
-        until, seen, since = time.monotonic() + PATIENCE_S, -1, time.monotonic()
-        while seen <= 0 or time.monotonic() - since < READY_QUIET_S:
+        until, seen, since = time.monotonic() + PATIENCE_S, -1, calm.seconds
+        while seen <= 0 or calm.seconds - since < READY_QUIET_S:
             if self.process.poll() is not None or time.monotonic() > until:
                 sys.exit(f"{self.name} does not start: see {self.folder}.log")
             count = self.started()
             if count != seen:
-                seen, since = count, time.monotonic()
+                seen, since = count, calm.seconds
             time.sleep(0.2)
 
     def written(self):
@@ -93,7 +128,7 @@ class Agent:
     def stop(self):
         self.process.send_signal(signal.SIGTERM)
         try:
-            self.process.wait(60)
+            self.process.wait(PATIENCE_S)
         except subprocess.TimeoutExpired:
             self.process.kill()
             self.process.wait()
@@ -136,33 +171,37 @@ def open_ports():
 
 
 def await_ports(agents):
-    """Waits until each agent listens for the flows that the other one listens for, or for ten seconds without a change."""
-    until, seen, since = time.monotonic() + PATIENCE_S, None, time.monotonic()
-    while time.monotonic() < until and time.monotonic() - since < 10:
+    """Waits until each agent listens for the flows that the other one listens for, or for PORTS_QUIET_S without a change."""
+    until, seen, since = time.monotonic() + PATIENCE_S, None, calm.seconds
+    while time.monotonic() < until and calm.seconds - since < PORTS_QUIET_S:
         ports = open_ports()
         now = [{flow for flow, both in agent.ports.items() if ports & set(both)} for agent in agents]
         if now[0] == now[1]:
             return
         if now != seen:
-            seen, since = now, time.monotonic()
+            seen, since = now, calm.seconds
         time.sleep(0.2)
 
 
 def read_to_end(connection):
-    answer = b""
-    try:
-        while piece := connection.recv(65536):
-            answer += piece
-    except TimeoutError:
-        return answer, "silent"
-    except OSError:
-        return answer, "cut"
-    return answer, "closed"
+    answer, since = b"", calm.seconds
+    connection.settimeout(1)
+    while calm.seconds - since < ANSWER_S:
+        try:
+            piece = connection.recv(65536)
+        except TimeoutError:
+            continue
+        except OSError:
+            return answer, "cut"
+        if not piece:
+            return answer, "closed"
+        answer, since = answer + piece, calm.seconds
+    return answer, "silent"
 
 
 def connect(port, pieces, ends):
     try:
-        with socket.create_connection(("127.0.0.1", port), 30) as connection:
+        with socket.create_connection(("127.0.0.1", port), PATIENCE_S) as connection:
             try:
                 for i, piece in enumerate(pieces):
                     time.sleep(0.05 if i > 0 else 0)
@@ -241,11 +280,11 @@ def main():
         with concurrent.futures.ThreadPoolExecutor(48) as pool:
             jobs = {(agent.name, flow.number): pool.submit(act, agent, flow) for flow in drawn for agent in agents}
             answers = {which: job.result() for which, job in jobs.items()}
-        until, seen, since = time.monotonic() + PATIENCE_S, None, time.monotonic()
-        while time.monotonic() - since < QUIET_S and time.monotonic() < until:
+        until, seen, since = time.monotonic() + PATIENCE_S, None, calm.seconds
+        while calm.seconds - since < QUIET_S and time.monotonic() < until:
             now = [agent.written() for agent in agents]
             if now != seen:
-                seen, since = now, time.monotonic()
+                seen, since = now, calm.seconds
             time.sleep(0.3)
     finally:
         for agent in agents:

@@ -317,8 +317,15 @@ def path_upwards(case, flume, penstock):
     parts = case.keys.get("hdfs.path", "").split("/")
     if case.kind == "hdfs" and "stands behind an escape" in (penstock.refused or ""):
         return ".." in parts and any("%" in part for part in parts[:len(parts) - 1 - parts[::-1].index("..")])
+
+    def place(headers):
+        """The path without its times."""
+        def value(match):
+            return (headers.get((match[2] or "").encode()) or b"").decode(errors="replace")
+        return re.sub(r"%(\{([^}]*)\}|.)", value, case.keys.get("hdfs.path", ""))
     return case.kind == "hdfs" and penstock.threw is not None and (
         any(value == b".." for _, headers in case.events for value in headers.values()) or
+        any(".." in place(headers).split("/") for _, headers in case.events) or
         any("%" in part and re.sub(r"%(\{[^}]*\}|.)", "", part) == ".." for part in parts))
 
 
@@ -397,7 +404,7 @@ def one_bucket_for_spellings(case, flume, penstock):
     def merged(answer):
         texts = collections.defaultdict(list)
         for name, content in answer.files:
-            texts[name] += content.splitlines(keepends=True)
+            texts[name] += re.split(rb"(?<=x\d)(?=[x{])|(?<=\n)", content)
         return {name: sorted(lines) for name, lines in texts.items()}
     return case.kind == "hdfs" and flume.files != penstock.files and merged(flume) == merged(penstock) and (flume.threw is None) == (penstock.threw is None)
 
@@ -494,7 +501,8 @@ def groups_within(regex, *kinds):
 
 def round_value_without_rounding(case, flume, penstock):
     """docs/MIGRATING.md: Flume reads hdfs.roundValue only with hdfs.round = true."""
-    return case.kind == "hdfs" and case.keys.get("hdfs.round", "false").lower() != "true" and "hdfs.roundValue" in (penstock.refused or "") and flume.refused is None
+    return case.kind == "hdfs" and case.keys.get("hdfs.round", "false").lower() != "true" and flume.refused is None and penstock.refused is not None and \
+        ("hdfs.roundValue" in penstock.refused or not re.fullmatch("[+-]?[0-9]+", case.keys.get("hdfs.roundValue", "0")))
 
 
 KNOWN = [costly_expression, round_value_without_rounding, group_in_negative_look, group_that_was_left, group_that_replaces, digits_of_other_scripts, fewer_files, reprinted_schema, damaged_avro_file, tables_of_the_system, channel_named_twice, rolled_back, refused_file_type, pool_without_threads, path_upwards, failed_file, pair_in_one_event, mark_within_a_file, lost_character, ignored_buffer, codec_that_fails, stale_headers, format_that_fails, inside_of_a_pair, one_bucket_for_spellings, null_headers, datum_of_no_record, default_in_any_case, refused_date, refused_replacement]

@@ -127,10 +127,12 @@ def lines_before(text, most):
     return events
 
 
-def negative_line_length(flow, flume, penstock):
-    """docs/stages/source_netcat.md: Flume opens its port, and neither reads nor answers; penstock refuses the source."""
-    return flow.kind == "netcat" and flow.source.get("max-line-length") == "-1" and flume.sinks == penstock.sinks == [[]] and \
-        all(how == "silent" for _, how in flume.answers) and all(how == "refused" for _, how in penstock.answers)
+def line_length_below_one(flow, flume, penstock):
+    """docs/stages/source_netcat.md: Flume opens its port, and neither reads nor answers, or refuses all with 0; penstock refuses the source."""
+    length = flow.source.get("max-line-length")
+    return flow.kind == "netcat" and length in ("-1", "0") and flume.sinks == penstock.sinks == [[]] and \
+        all(how == "refused" for _, how in penstock.answers) and \
+        all(how == ("silent" if length == "-1" else "closed") and b"OK" not in text for text, how in flume.answers)
 
 
 def events_more(flume, penstock):
@@ -156,7 +158,7 @@ def unknown_serializer(flow, flume, penstock):
     return flow.kind == "file_roll" and flow.sinks[0].get("sink.serializer") == "nope" and penstock.sinks == [([], b"")] and flume.sinks[0][1] == b"" and flume.answers == penstock.answers
 
 
-KNOWN = [malformed_line, negative_line_length, failed_file, lost_with_a_bad_line, unknown_serializer]
+KNOWN = [malformed_line, line_length_below_one, failed_file, lost_with_a_bad_line, unknown_serializer]
 
 
 def known(flow, flume, penstock):
