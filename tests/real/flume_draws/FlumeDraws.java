@@ -61,6 +61,7 @@ public class FlumeDraws {
     static final int STOP_LOOKS = 1000, STOP_LOOKS_THREW = 200; // each takes 10 ms, on a busy machine longer; what a sink that threw leaves is not compared
     static final PrintStream out = new PrintStream(System.out, false, StandardCharsets.US_ASCII);
     static File folder;
+    static int trees;
 
     String kind, type;
     final Map<String, String> keys = new LinkedHashMap<>();
@@ -285,7 +286,7 @@ public class FlumeDraws {
     }
 
     void hdfs() throws Exception {
-        Path root = folder.toPath().resolve("hdfs/a/b");
+        Path root = folder.toPath().resolve("hdfs" + ++trees + "/a/b"); // a sink that did not stop does not write into the next case's
         Files.createDirectories(root);
         HDFSEventSink sink = new HDFSEventSink();
         MemoryChannel channel = new MemoryChannel();

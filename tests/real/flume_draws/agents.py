@@ -19,7 +19,7 @@ import time
 import differences
 import flows
 
-# Seconds of Calm.
+# Seconds of the clock Calm.
 READY_QUIET_S = 2  # no source has started for so long
 PORTS_QUIET_S = 10 # no port has been opened for so long
 QUIET_S = 6.5      # Flume's sinks look every 5 s
@@ -28,30 +28,44 @@ PATIENCE_S = float(os.environ.get("PATIENCE_S", "240"))
 
 
 class Calm:
-    """A clock that stands still while a thread of an agent has work, or waits for a processor: on a busy machine waits are longer."""
+    """A clock that goes as fast as the agents get a processor: with half of what they ask for at half the speed, which is the least."""
 
-    LOOK_S = 0.1
+    LOOK_S, SLOWEST = 0.25, 0.5
 
     def __init__(self):
-        self.seconds, self.pids = 0.0, []
+        self.seconds, self.pids, self.seen = 0.0, [], {}
         threading.Thread(target=self.run, daemon=True).start()
 
     def run(self):
+        then = time.monotonic()
         while True:
             time.sleep(self.LOOK_S)
-            if not any(self.works(pid) for pid in self.pids):
-                self.seconds += self.LOOK_S
+            had, waited = self.grown()
+            now = time.monotonic()
+            share = had / (had + waited) if had + waited > 0 else 1
+            self.seconds += (now - then) * max(share, self.SLOWEST)
+            then = now
+
+    def grown(self):
+        """How long the agents' threads have run, and have waited for a processor, since the last look."""
+        had, waited, seen = 0, 0, {}
+        for path in [f"/proc/{pid}/task/{task}/schedstat" for pid in self.pids for task in self.names(pid)]:
+            try:
+                with open(path, encoding="ascii") as file:
+                    seen[path] = [int(word) for word in file.read().split()[:2]]
+            except OSError:  # it has ended
+                continue
+            before = self.seen.get(path, [0, 0])
+            had, waited = had + seen[path][0] - before[0], waited + seen[path][1] - before[1]
+        self.seen = seen
+        return had, waited
 
     @staticmethod
-    def works(pid):
+    def names(pid):
         try:
-            for task in os.listdir(f"/proc/{pid}/task"):
-                with open(f"/proc/{pid}/task/{task}/stat", "rb") as file:
-                    if file.read().rpartition(b") ")[2][:1] in (b"R", b"D"):
-                        return True
-        except OSError:  # it has ended
-            pass
-        return False
+            return os.listdir(f"/proc/{pid}/task")
+        except OSError:
+            return []
 
 
 calm = Calm()

@@ -374,6 +374,18 @@ def lost_character(case, flume, penstock):
     return flume.events == penstock.events[:-1] + ([(left, headers)] if left else [])
 
 
+def line_ended_early(case, flume, penstock):
+    """docs/stages/deserializer_line.md: Flume ends a line behind the first three bytes of two characters of four, one behind the other."""
+    twice = re.search(rb"(?:[\xf0-\xf4][\x80-\xbf]{2}){2}(?![\x80-\xbf])", case.input)
+    if case.type.lower() != "line" or case.with_.get("policy") != "REPLACE" or case.with_.get("charset") != "UTF-8" or not twice or flume.threw or penstock.threw:
+        return False
+    same = 0
+    while same < min(len(flume.events), len(penstock.events)) and flume.events[same] == penstock.events[same]:
+        same += 1
+    return same < min(len(flume.events), len(penstock.events)) and penstock.events[same][0].startswith(flume.events[same][0]) and \
+        case.input[:twice.start()].endswith(flume.events[same][0])
+
+
 def ignored_buffer(case, flume, penstock):
     """docs/stages/deserializer_line.md: a buffer of nothing but malformed bytes ends the file for Flume."""
     return case.type.lower() == "line" and case.with_.get("policy") == "IGNORE" and len(case.input) > 8192 and penstock.threw is None and \
@@ -404,7 +416,7 @@ def one_bucket_for_spellings(case, flume, penstock):
     def merged(answer):
         texts = collections.defaultdict(list)
         for name, content in answer.files:
-            texts[name] += re.split(rb"(?<=x\d)(?=[x{])|(?<=\n)", content)
+            texts[name] += filter(None, re.split(rb"(?<=x\d)(?=[x{])|(?<=\n)", content))
         return {name: sorted(lines) for name, lines in texts.items()}
     return case.kind == "hdfs" and flume.files != penstock.files and merged(flume) == merged(penstock) and (flume.threw is None) == (penstock.threw is None)
 
@@ -505,7 +517,7 @@ def round_value_without_rounding(case, flume, penstock):
         ("hdfs.roundValue" in penstock.refused or not re.fullmatch("[+-]?[0-9]+", case.keys.get("hdfs.roundValue", "0")))
 
 
-KNOWN = [costly_expression, round_value_without_rounding, group_in_negative_look, group_that_was_left, group_that_replaces, digits_of_other_scripts, fewer_files, reprinted_schema, damaged_avro_file, tables_of_the_system, channel_named_twice, rolled_back, refused_file_type, pool_without_threads, path_upwards, failed_file, pair_in_one_event, mark_within_a_file, lost_character, ignored_buffer, codec_that_fails, stale_headers, format_that_fails, inside_of_a_pair, one_bucket_for_spellings, null_headers, datum_of_no_record, default_in_any_case, refused_date, refused_replacement]
+KNOWN = [costly_expression, round_value_without_rounding, group_in_negative_look, group_that_was_left, group_that_replaces, digits_of_other_scripts, fewer_files, reprinted_schema, damaged_avro_file, tables_of_the_system, channel_named_twice, rolled_back, refused_file_type, pool_without_threads, path_upwards, failed_file, pair_in_one_event, mark_within_a_file, lost_character, line_ended_early, ignored_buffer, codec_that_fails, stale_headers, format_that_fails, inside_of_a_pair, one_bucket_for_spellings, null_headers, datum_of_no_record, default_in_any_case, refused_date, refused_replacement]
 
 
 def main():
