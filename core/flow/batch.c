@@ -278,16 +278,23 @@ static const struct ps_stream_name *stream_name_copy(struct ps_batch *batch,
     return copy;
 }
 
+static struct ps_span *find_span(struct ps_batch *batch, uint32_t stream, uint32_t generation)
+{
+    for (uint32_t i = batch->span_count; i-- > 0;) {
+        if (batch->spans[i].stream == stream && batch->spans[i].generation == generation)
+            return &batch->spans[i];
+    }
+    return NULL;
+}
+
 bool ps_batch_span(struct ps_batch *batch, uint32_t stream, uint32_t generation, int64_t position,
                    const struct ps_stream_name *name)
 {
-    for (uint32_t i = batch->span_count; i-- > 0;) {
-        struct ps_span *span = &batch->spans[i];
-        if (span->stream == stream && span->generation == generation) {
-            if (position > span->position)
-                span->position = position;
-            return true;
-        }
+    struct ps_span *span = find_span(batch, stream, generation);
+    if (span != NULL) {
+        if (position > span->position)
+            span->position = position;
+        return true;
     }
     if (batch->span_count == PS_BATCH_SPANS_MAX) {
         batch->full = true;
@@ -305,16 +312,21 @@ bool ps_batch_span(struct ps_batch *batch, uint32_t stream, uint32_t generation,
     const struct ps_stream_name *copy = name != NULL ? stream_name_copy(batch, name) : NULL;
     if (name != NULL && copy == NULL)
         return false;
-    batch->spans[batch->span_count++] = (struct ps_span){stream, generation, position, copy};
+    batch->spans[batch->span_count++] = (struct ps_span){stream, generation, position, copy, -1};
     return true;
+}
+
+void ps_batch_span_epoch(struct ps_batch *batch, uint32_t stream, uint32_t generation, int32_t epoch)
+{
+    struct ps_span *span = find_span(batch, stream, generation);
+    if (span != NULL)
+        span->epoch = epoch;
 }
 
 struct ps_stream_name *ps_batch_span_name(struct ps_batch *batch, uint32_t stream, uint32_t generation)
 {
-    for (uint32_t i = batch->span_count; i-- > 0;)
-        if (batch->spans[i].stream == stream && batch->spans[i].generation == generation)
-            return (struct ps_stream_name *)(uintptr_t)batch->spans[i].name; /* the batch's own copy */
-    return NULL;
+    const struct ps_span *span = find_span(batch, stream, generation);
+    return span != NULL ? (struct ps_stream_name *)(uintptr_t)span->name : NULL; /* the batch's own copy */
 }
 
 bool ps_batch_ticket(struct ps_batch *batch, uint64_t origin, uint32_t events)

@@ -74,6 +74,8 @@ struct ps_span {
     uint32_t generation;
     int64_t position;
     const struct ps_stream_name *name; /* NULL: only the source can commit it */
+    int32_t
+        epoch; /* the history of the stream that has the position, if the system numbers them (KIP-320); -1: not known */
 };
 
 /* An answer owed to the sender: `origin` is the source's own number for a connection or call, `events` is the number
@@ -241,6 +243,9 @@ void ps_batch_shared_remove(struct ps_batch *batch, const struct ps_name *name);
  * forward. Returns false when the list is full (`full` is set) or when there is no memory (`full` is not set). */
 bool ps_batch_span(struct ps_batch *batch, uint32_t stream, uint32_t generation, int64_t position,
                    const struct ps_stream_name *name);
+
+/* Notes in which history of its stream the position of this span is. */
+void ps_batch_span_epoch(struct ps_batch *batch, uint32_t stream, uint32_t generation, int32_t epoch);
 
 /* Returns the name of this span, which the source may still change until the batch is closed; NULL: it has none. */
 struct ps_stream_name *ps_batch_span_name(struct ps_batch *batch, uint32_t stream, uint32_t generation);

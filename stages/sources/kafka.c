@@ -468,8 +468,7 @@ static void kafka_delivered(const void *, void *state_, const struct ps_batch *b
 {
     struct kafka_state *state = state_;
     for (uint32_t i = 0; i < batch->span_count; i++)
-        ps_kafka_streams_delivered(state->reading->streams, batch->spans[i].stream,
-                                   batch->spans[i].generation, batch->spans[i].position);
+        ps_kafka_streams_delivered(state->reading->streams, &batch->spans[i]);
 }
 
 static void kafka_paused(const void *, void *state_, bool paused, const struct ps_now *)

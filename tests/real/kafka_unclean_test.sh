@@ -2,8 +2,10 @@
 # Needs: kafka
 # An unclean election of a real cluster: a replica that was frozen becomes leader, without records that the native source has read,
 # and gets others at their offsets, and more. The source asks the new leader where its log differs (KIP-320), and reads all that
-# it has from there on, once, also if it is killed when it has gone back, as it has committed that. The group's coordinator is the third
-# broker, which is neither frozen nor killed: the source stays a member.
+# it has from there on, once, also if it is killed when it has gone back, as it has committed that. The second time it is killed
+# between the election and that commit: the next start asks by the epoch that the group's offset has. Java's tool and consumer
+# read the commits. The group's coordinator is the third broker, which is neither frozen nor killed: the source stays a
+# member.
 # shellcheck source=tests/real/lib.sh
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 command -v kcat >/dev/null || skip "no kcat"
@@ -36,6 +38,10 @@ has_committed() { # OFFSET
     "$kafka" run org.apache.kafka.tools.consumer.group.ConsumerGroupCommand --bootstrap-server "$brokers" --describe --group torn 2>&1 |
         tee "$work/group.txt" | awk -v offset="$1" '$2 == "torn" && $4 == offset { found = 1 } END { exit !found }'
 }
+goes_back() { # FROM TO: says so
+    grep -q "the new leader does not have all records that were read, up to offset $1: .*goes on from offset $2" "$work/torn.log"
+}
+count_twice() { sort "$work/out" | uniq -d | wc -l; }
 expect() { # WORD LINES: so many different lines with the word arrived
     local found
     found=$(grep "^$1 " "$work/out" | sort -u | wc -l)
@@ -74,8 +80,7 @@ kafka_kill "$first"
 kafka_signal CONT "$second"
 await 120 is_leader "$second" || fail "broker $second does not lead"
 await 60 has_committed 100 || fail "the agent does not commit where it goes on: $(<"$work/group.txt")"
-grep -q 'the new leader does not have all records that were read, up to offset 200: .*goes on from offset 100' "$work/torn.log" ||
-    fail "the agent does not say that the cluster has lost records"
+goes_back 200 100 || fail "the agent does not say that the cluster has lost records"
 says_nothing torn 'given up: the group has removed this member'
 agent_kill torn
 
@@ -83,11 +88,47 @@ step "broker $second gets other records, and the agent is started again"
 write new 101 250
 agent_start torn
 await 60 has_delivered 350 || step "$(wc -l <"$work/out") records arrived"
-agent_stop torn
 has_delivered 350 || true
-twice=$(sort "$work/out" | uniq -d | wc -l)
+twice=$(count_twice)
 step "$(wc -l <"$work/out") records arrived, $twice twice"
 expect both 100
 expect lost 100
 expect new 150
 ((twice == 0)) || fail "records arrived twice"
+
+step "broker $first is back, and frozen; $second alone gets records, which are read and committed"
+kafka_start
+await 60 has_isrs "$first,$second" || fail "broker $first does not catch up: $(place isrs torn 0)"
+kafka_signal STOP "$first"
+await 60 has_isrs "$second" || fail "broker $first stays in sync: $(place isrs torn 0)"
+write gone 251 350
+await 60 has_delivered 450 || fail "the records of broker $second do not arrive"
+await 60 has_committed 350 || fail "the records of broker $second are not committed: $(<"$work/group.txt")"
+
+step "broker $second is killed; $first leads. The agent, which is frozen, is killed before it can go back"
+kafka_kill "$second"
+kill -STOP "${agents[torn]}"
+kafka_signal CONT "$first"
+await 120 is_leader "$first" || fail "broker $first does not lead"
+agent_kill torn
+has_committed 350 || fail "another offset is committed: $(<"$work/group.txt")"
+
+step "broker $first gets other records, and the agent is started again"
+write more 251 400
+agent_start torn
+await 60 has_delivered 600 || step "$(wc -l <"$work/out") records arrived"
+await 60 has_committed 400 || fail "not all is committed: $(<"$work/group.txt")"
+agent_stop torn
+has_delivered 600 || true
+twice=$(count_twice)
+step "$(wc -l <"$work/out") records arrived, $twice twice"
+expect gone 100
+expect more 150
+((twice == 0)) || fail "records arrived twice"
+goes_back 350 250 || fail "the agent does not say that the cluster has lost records"
+
+step "Java's consumer goes on in the group, at the agent's offset and epoch"
+write java 1 1
+"$kafka" run org.apache.kafka.tools.consumer.ConsoleConsumer --bootstrap-server "$brokers" --topic torn --group torn --max-messages 1 \
+    --timeout-ms 60000 >"$work/java.out" 2>"$work/java.err" || fail "Java's consumer fails: $(<"$work/java.err")"
+[[ $(grep -xE '[a-z]+ [0-9]+' "$work/java.out") == "java 1" ]] || fail "Java's consumer reads: $(<"$work/java.out")"

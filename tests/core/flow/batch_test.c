@@ -128,6 +128,7 @@ static void check_span(const struct ps_span *span, const struct ps_span *expecte
 {
     const struct ps_stream_name *name = stream_name(expected->stream);
     assert_memory_equal(span, expected, offsetof(struct ps_span, name));
+    assert_int_equal(span->epoch, expected->epoch);
     assert_true(name == NULL ? span->name == NULL : memcmp(span->name->name.data, name->name.data, 10) == 0);
 }
 
@@ -416,10 +417,12 @@ static void do_span(struct bench *bench, struct model *model)
         struct ps_span *span = &model->spans[i];
         if (span->stream == stream && span->generation == generation) {
             span->position = position > span->position ? position : span->position;
+            span->epoch = (int32_t)pick(bench, 100);
+            ps_batch_span_epoch(model->batch, stream, generation, span->epoch);
             return;
         }
     }
-    model->spans[model->span_count++] = (struct ps_span){stream, generation, position, NULL};
+    model->spans[model->span_count++] = (struct ps_span){stream, generation, position, NULL, -1};
 }
 
 static void turn(struct bench *bench, struct model *model)

@@ -29,6 +29,7 @@ struct run {
     struct ps_test_group_broker group;
     struct ps_test_stage stage;
     struct ps_pair pairs[8 + OPTIONS_MAX];
+    size_t pair_count;
     struct ps_kafka_reading *reading;
     struct ps_kafka_record_plan plan;
     struct ps_kafka_record_state state;
@@ -47,11 +48,32 @@ struct run {
 
 static const struct ps_kafka_reading_engine *const engine = &ps_kafka_reading_native;
 
-static inline void begin_with(struct run *run, uint64_t seed, const struct ps_pair *more, size_t count,
-                              bool sink_commits)
+static inline void open_member(struct run *run)
 {
     static const char *const topics[] = {"t"};
     struct ps_err err = {0};
+    const struct ps_kafka_reading_config config = {
+        .port = &run->stage.port,
+        .pairs = run->pairs,
+        .pair_count = run->pair_count,
+        .group = "g",
+        .subscription = {1, topics},
+        .commit_interval_ns = 50 * PS_NS_PER_MS,
+        .revoke_wait_ns = 30 * PS_NS_PER_S,
+        .held_bytes_max = 4U << 20,
+        .sink_commits = run->sink_commits,
+    };
+    run->reading = engine->open(&config, &err);
+    if (run->reading == NULL)
+        fail_msg("%s", err.text);
+    run->plan = (struct ps_kafka_record_plan){.group = "g", .batch_events_max = 7};
+    run->state = (struct ps_kafka_record_state){
+        .plan = &run->plan, .streams = run->reading->streams, .port = &run->stage.port};
+}
+
+static inline void begin_with(struct run *run, uint64_t seed, const struct ps_pair *more, size_t count,
+                              bool sink_commits)
+{
     memset(run, 0, sizeof *run);
     run->sink_commits = sink_commits;
     ps_test_group_open(&run->group, seed | 1);
@@ -72,23 +94,8 @@ static inline void begin_with(struct run *run, uint64_t seed, const struct ps_pa
     memcpy(run->pairs, pairs, sizeof pairs);
     for (size_t i = 0; i < count; i++)
         run->pairs[PS_COUNT_OF(pairs) + i] = more[i];
-    const struct ps_kafka_reading_config config = {
-        .port = &run->stage.port,
-        .pairs = run->pairs,
-        .pair_count = PS_COUNT_OF(pairs) + count,
-        .group = "g",
-        .subscription = {1, topics},
-        .commit_interval_ns = 50 * PS_NS_PER_MS,
-        .revoke_wait_ns = 30 * PS_NS_PER_S,
-        .held_bytes_max = 4U << 20,
-        .sink_commits = sink_commits,
-    };
-    run->reading = engine->open(&config, &err);
-    if (run->reading == NULL)
-        fail_msg("%s", err.text);
-    run->plan = (struct ps_kafka_record_plan){.group = "g", .batch_events_max = 7};
-    run->state = (struct ps_kafka_record_state){
-        .plan = &run->plan, .streams = run->reading->streams, .port = &run->stage.port};
+    run->pair_count = PS_COUNT_OF(pairs) + count;
+    open_member(run);
 }
 
 static inline void begin(struct run *run, uint64_t seed, const struct ps_pair *more, size_t count)
@@ -119,9 +126,10 @@ static inline void check_record(struct run *run, const struct ps_event *event, s
     if (run->group.counts.truncated == 0 && !log->visible[value.offset])
         fail_msg("partition %lld: offset %lld was read, which an aborted transaction wrote",
                  (long long)value.partition, (long long)value.offset);
+    bool passes = value.offset >= log->differs && (follows ? *next : log->licence) <= log->differs;
     if (begins || goes_back)
         log->licence = -1;
-    if (goes_back)
+    if (goes_back || passes) /* passes: it has read nothing yet where the log differs */
         log->differs = -1;
     run->again += value.offset < log->delivered;
     run->read++;
@@ -163,9 +171,12 @@ static inline void deliver(struct run *run)
         if (run->sink_commits && waiting->next[i] > 0)
             run->group.logs[i].committed = waiting->next[i];
     }
-    for (uint32_t i = 0; i < waiting->batch->span_count; i++)
-        ps_kafka_streams_delivered(run->reading->streams, waiting->batch->spans[i].stream,
-                                   waiting->batch->spans[i].generation, waiting->batch->spans[i].position);
+    for (uint32_t i = 0; i < waiting->batch->span_count; i++) {
+        const struct ps_span *span = &waiting->batch->spans[i];
+        if (run->sink_commits)
+            run->group.logs[span->name->part].committed_epoch = span->epoch;
+        ps_kafka_streams_delivered(run->reading->streams, span);
+    }
     memmove(run->waiting, run->waiting + 1, --run->waiting_count * sizeof *run->waiting);
     if (run->waiting_count == 0 && run->stage.batch_count > BATCHES_KEPT) {
         ps_test_stage_recycle(&run->stage);
@@ -198,7 +209,7 @@ static inline int64_t position(const struct run *run, unsigned partition)
     bool known = owned && run->generation == run->group.generation && run->next[partition] >= 0;
     int64_t from = known ? run->next[partition] : log->committed;
     from = owned && log->licence >= 0 ? log->licence : from;
-    from = known && log->differs >= 0 && log->differs < from ? log->differs : from;
+    from = owned && log->differs >= 0 && log->differs < from ? log->differs : from;
     return from > 0 ? from : 0;
 }
 
@@ -241,6 +252,20 @@ static inline void stop(struct run *run)
     while (!engine->left(run->reading) && turns++ < TURNS_MAX)
         turn(run);
     assert_in_range(turns, 0, TURNS_MAX);
+}
+
+/* The member is killed, with what it has not committed, and another one takes its place. */
+static inline void kill_and_start(struct run *run)
+{
+    engine->destroy(run->reading);
+    run->waiting_count = 0;
+    run->open = NULL;
+    run->generation = 0;
+    run->dead = false;
+    ps_test_stage_recycle(&run->stage);
+    for (unsigned i = 0; i < PS_TEST_GROUP_PARTITIONS; i++)
+        run->next[i] = -1;
+    open_member(run);
 }
 
 static inline void end(struct run *run)

@@ -232,6 +232,7 @@ void ps_test_group_open(struct ps_test_group_broker *group, uint64_t seed)
     for (unsigned i = 0; i < PS_TEST_GROUP_PARTITIONS; i++) {
         group->logs[i].leader = i % PS_TEST_GROUP_NODES;
         group->logs[i].committed = group->logs[i].licence = group->logs[i].differs = -1;
+        group->logs[i].committed_epoch = -1;
     }
     group->share = (1U << PS_TEST_GROUP_PARTITIONS) - 1;
 }

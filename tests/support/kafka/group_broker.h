@@ -54,9 +54,10 @@ struct ps_test_group_log {
     bool cut;        /* it was truncated, and the member has not asked for its offsets since */
     unsigned leader; /* a node */
     int32_t epoch;
-    int64_t committed; /* -1: nothing is */
-    int64_t delivered; /* set by the test: the next offset behind what was delivered */
-    int64_t licence;   /* -1, or the offset at which the member begins in this generation */
+    int64_t committed;       /* -1: nothing is */
+    int32_t committed_epoch; /* of the leader that wrote the record before; -1: the member did not tell */
+    int64_t delivered;       /* set by the test: the next offset behind what was delivered */
+    int64_t licence;         /* -1, or the offset at which the member begins in this generation */
     int64_t
         differs; /* -1, or the offset to which a member goes back that has read beyond it: a leader said so */
 };
@@ -91,6 +92,8 @@ struct ps_test_group_broker {
     bool damages;    /* batches, too */
     bool holds;      /* no answer to Fetch, for now */
     bool forgets;    /* the epochs before the present one */
+    bool stalls;     /* OffsetForLeaderEpoch is not answered */
+    bool leaves_out; /* OffsetCommit commits nothing, and its answer has no partition */
     bool swapped;    /* the nodes have changed their addresses with each other; connections last */
     int16_t fail_key, fail_error;
     unsigned fail_at, fail_last; /* the requests that meet it, by number, from 1; 0: none */
@@ -128,6 +131,8 @@ void ps_test_group_append_nested(struct ps_test_group_broker *group, unsigned pa
 int64_t ps_test_group_visible(const struct ps_test_group_log *log, int64_t from);
 /* Returns whether a visible record lies from there on and before `to`. */
 bool ps_test_group_skips(const struct ps_test_group_log *log, int64_t from, int64_t to);
+/* Returns the epoch of the leader that wrote the batch with this offset; -1: the log does not have it. */
+int32_t ps_test_group_epoch(const struct ps_test_group_log *log, int64_t offset);
 /* The oldest batches are deleted. */
 void ps_test_group_trim(struct ps_test_group_broker *group, unsigned partition);
 /* The newest batches are lost, as after the election of a leader that was behind. */

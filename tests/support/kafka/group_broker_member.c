@@ -199,8 +199,19 @@ char *ps_test_group_leave(struct ps_test_group_broker *group, struct ps_test_req
 
 /* ---- offsets ---- */
 
+/* The epoch is that of the batch with the record before the offset, if the log has it still. */
+static void check_epoch(const struct ps_test_group_broker *group, const struct ps_test_group_log *log,
+                        int64_t offset, int32_t epoch)
+{
+    int32_t written = ps_test_group_epoch(log, offset - 1);
+    bool told = log->licence < 0 || offset > log->licence; /* it has read, and does not only go back */
+    if (group->counts.truncated == 0 && written >= 0 && epoch != written && (told || epoch >= 0))
+        fail_msg("offset %lld is committed with leader epoch %d; the record before it has %d",
+                 (long long)offset, epoch, written);
+}
+
 static int16_t commit_one(struct ps_test_group_broker *group, int32_t partition, int64_t offset,
-                          int16_t error)
+                          int32_t epoch, int16_t error)
 {
     assert_in_range(partition, 0, PS_TEST_GROUP_PARTITIONS - 1);
     struct ps_test_group_log *log = &group->logs[partition];
@@ -212,6 +223,7 @@ static int16_t commit_one(struct ps_test_group_broker *group, int32_t partition,
     if ((group->owned >> partition & 1) == 0)
         fail_msg("partition %d is committed by a member that does not have it", partition);
     log->committed = offset;
+    log->committed_epoch = epoch;
     return 0;
 }
 
@@ -233,19 +245,23 @@ char *ps_test_group_commit(struct ps_test_group_broker *group, struct ps_test_re
         error = ERROR_REBALANCING;
     group->counts.stale += error == ERROR_ILLEGAL_GENERATION;
     uint32_t topics = ps_wire_get_count(in, 6);
-    at = ps_wire_put_int32(at, (int32_t)topics);
+    bool leaves_out = group->leaves_out && error == 0;
+    at = ps_wire_put_int32(at, leaves_out ? 0 : (int32_t)topics);
     for (uint32_t t = 0; t < topics; t++) {
         (void)ps_wire_get_string(in, &length);
         assert_int_equal(ps_wire_get_int32(in), 1);
         int32_t partition = ps_wire_get_int32(in);
         int64_t offset = ps_wire_get_int64(in);
-        if (request->version >= 6)
-            (void)ps_wire_get_int32(in);
+        int32_t epoch = request->version >= 6 ? ps_wire_get_int32(in) : -1;
         (void)ps_wire_get_string(in, &length);
+        if (leaves_out)
+            continue;
+        if (request->version >= 6 && error == 0)
+            check_epoch(group, &group->logs[partition], offset, epoch);
         at = ps_wire_put_string(at, "t", 1);
         at = ps_wire_put_int32(at, 1);
         at = ps_wire_put_int32(at, partition);
-        at = ps_wire_put_int16(at, commit_one(group, partition, offset, error));
+        at = ps_wire_put_int16(at, commit_one(group, partition, offset, epoch, error));
     }
     return at;
 }
@@ -267,7 +283,7 @@ static char *put_offset(struct ps_test_group_broker *group, char *at, int32_t pa
         log->differs = -1;
     }
     if (version >= 5)
-        at = ps_wire_put_int32(at, -1);
+        at = ps_wire_put_int32(at, error == 0 ? log->committed_epoch : -1);
     at = compact ? ps_wire_put_compact_string(at, "", 0) : ps_wire_put_string(at, "", 0);
     at = ps_wire_put_int16(at, error);
     return compact ? ps_wire_put_uvarint(ps_wire_put_uvarint(at, 0), 0) : at;

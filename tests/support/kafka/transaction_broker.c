@@ -343,7 +343,7 @@ static char *commit_offsets(struct ps_test_coordinator *broker, struct ps_wire_i
     for (uint32_t i = 0; i < count; i++) {
         int32_t number = ps_wire_get_int32(in);
         int64_t offset = ps_wire_get_int64(in);
-        assert_int_equal(ps_wire_get_int32(in), -1);
+        assert_int_equal(ps_wire_get_int32(in), ps_test_coordinator_epoch(offset));
         (void)ps_wire_get_compact_string(in, &length);
         ps_wire_skip_tags(in);
         assert_in_range(number, 0, PS_TEST_IN_PARTITIONS - 1);

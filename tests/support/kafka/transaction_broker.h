@@ -23,6 +23,11 @@ const char *ps_test_coordinator_bootstrap(const struct ps_test_coordinator *brok
 /* Reads and answers what is possible now. Returns whether something came. */
 bool ps_test_coordinator_serve(struct ps_test_coordinator *broker);
 
+/* The epoch of the leader that wrote the record before this offset of an input partition. */
+static inline int32_t ps_test_coordinator_epoch(int64_t offset)
+{
+    return (int32_t)(offset / 16);
+}
 /* The committed offset of an input partition. */
 int64_t ps_test_coordinator_offset(const struct ps_test_coordinator *broker, unsigned partition);
 /* Returns whether offsets wait for the end of a transaction: a consumer would not begin to read. */

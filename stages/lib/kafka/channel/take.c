@@ -58,8 +58,7 @@ static void delivered(void *argument, struct ps_batch *batch)
 {
     struct ps_kafka_channel_take *take = argument;
     for (uint32_t i = 0; i < batch->span_count; i++)
-        ps_kafka_streams_delivered(&take->group.streams, batch->spans[i].stream, batch->spans[i].generation,
-                                   batch->spans[i].position);
+        ps_kafka_streams_delivered(&take->group.streams, &batch->spans[i]);
 }
 
 static void begin_group(struct ps_kafka_channel_take *take, const struct ps_port *port)

@@ -360,6 +360,7 @@ static void on_record(rd_kafka_message_t *record, void *argument)
         .mapped = consumer->mapped,
         .key_length = (uint32_t)record->key_len,
         .value_length = (uint32_t)record->len,
+        .epoch = -1, /* librdkafka tells it from 2.1 on */
     };
     if (message.stream == UINT32_MAX)
         return;

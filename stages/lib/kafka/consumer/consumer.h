@@ -33,6 +33,7 @@ struct ps_kafka_message {
     const char *value;             /* NULL: a tombstone */
     const struct ps_slice *mapped; /* one for each wanted header name; data NULL: the record has none */
     uint32_t key_length, value_length;
+    int32_t epoch; /* of the leader that wrote it; -1: not known */
     /* Key, value and headers lie in this block, which the batch then also owns; NULL: they are copied. `block_number` tells
      * it from another one that was at its address. */
     struct ps_block *block;

@@ -319,7 +319,10 @@ static bool add_new_span(struct ps_kafka_record_state *state, const struct ps_ka
         name.assignment = state->membership->assignment;
         name.cluster = state->membership->cluster;
     }
-    return ps_batch_span(state->batch, message->stream, stream->generation, message->offset, &name);
+    if (!ps_batch_span(state->batch, message->stream, stream->generation, message->offset, &name))
+        return false;
+    ps_batch_span_epoch(state->batch, message->stream, stream->generation, message->epoch);
+    return true;
 }
 
 /* Notes that the batch covers the record. Within one call the assignment does not change: the next record of the stream moves
@@ -332,6 +335,7 @@ static bool add_span(struct ps_kafka_record_state *state, const struct ps_kafka_
     if (PS_LIKELY(state->spanned && last != NULL && last->stream == message->stream &&
                   last->generation == stream->generation && message->offset > last->position)) {
         last->position = message->offset;
+        last->epoch = message->epoch;
         return true;
     }
     state->spanned = add_new_span(state, message);
@@ -386,7 +390,7 @@ static enum ps_kafka_take skip(struct ps_kafka_record_state *state, const struct
                                const char *why)
 {
     if (!ps_port_has_deadletter(state->port)) /* once all before it are delivered */
-        ps_kafka_streams_skip(state->streams, message->stream, message->offset);
+        ps_kafka_streams_skip(state->streams, message->stream, message->offset, message->epoch);
     else if (!give_up(state, message, why))
         return PS_KAFKA_NOT_TAKEN;
     ps_count(state->port->counters, PS_COUNTER_EventReadFail, 1);
@@ -513,6 +517,7 @@ static bool add_next(struct ps_kafka_record_state *state, const struct ps_kafka_
     event->headers = &headers[last];
     event->mask = state->run_mask;
     batch->spans[batch->span_count - 1].position = message->offset;
+    batch->spans[batch->span_count - 1].epoch = message->epoch;
     batch->origins[batch->origin_count - 1].count++;
     return true;
 }

@@ -94,6 +94,9 @@ static void begin(struct ps_kafka_streams *streams, struct ps_kafka_stream *stre
         .committing = PS_KAFKA_POSITION_NONE,
         .committed = PS_KAFKA_POSITION_NONE,
         .lowered = PS_KAFKA_POSITION_NONE,
+        .delivered_epoch = -1,
+        .skipped_epoch = -1,
+        .lowered_epoch = -1,
     };
 }
 
@@ -120,19 +123,22 @@ static bool may_be_committed_above(const struct ps_kafka_stream *stream, int64_t
            (stream->delivered != PS_KAFKA_POSITION_NONE && stream->delivered + 1 > next);
 }
 
-void ps_kafka_streams_restart(struct ps_kafka_streams *streams, uint32_t index, int64_t next)
+void ps_kafka_streams_restart(struct ps_kafka_streams *streams, uint32_t index, int64_t next, int32_t epoch)
 {
     struct ps_kafka_stream *stream = &streams->items[index];
     bool lowers = may_be_committed_above(stream, next);
     /* It is lowered again before the first lower offset was committed: the records above the lowest one were not
      * delivered. */
-    int64_t lowered = ps_kafka_stream_is_lowered(stream) && stream->lowered < next ? stream->lowered : next;
-    int64_t committed = stream->committed;
+    bool lower = ps_kafka_stream_is_lowered(stream) && stream->lowered < next;
+    int64_t lowered = lower ? stream->lowered : next, committed = stream->committed;
+    int32_t lowered_epoch = lower ? stream->lowered_epoch : epoch;
     begin(streams, stream);
-    if (lowers)
+    if (lowers) {
         stream->lowered = lowered;
-    else /* reading may go back below it later */
+        stream->lowered_epoch = lowered_epoch;
+    } else { /* reading may go back below it later */
         stream->committed = committed;
+    }
 }
 
 void ps_kafka_streams_forget_handles(struct ps_kafka_streams *streams)
@@ -160,25 +166,28 @@ uint32_t ps_kafka_streams_of_record(struct ps_kafka_streams *streams, const rd_k
 /* Skipped records count as delivered once nothing taken is outstanding. */
 static void count_skipped(struct ps_kafka_stream *stream)
 {
-    if (stream->skipped > stream->delivered && ps_kafka_stream_is_drained(stream))
-        stream->taken = stream->delivered = stream->skipped;
+    if (stream->skipped <= stream->delivered || !ps_kafka_stream_is_drained(stream))
+        return;
+    stream->taken = stream->delivered = stream->skipped;
+    stream->delivered_epoch = stream->skipped_epoch;
 }
 
-void ps_kafka_streams_skip(struct ps_kafka_streams *streams, uint32_t stream, int64_t offset)
+void ps_kafka_streams_skip(struct ps_kafka_streams *streams, uint32_t stream, int64_t offset, int32_t epoch)
 {
     streams->items[stream].skipped = offset;
+    streams->items[stream].skipped_epoch = epoch;
     count_skipped(&streams->items[stream]);
     streams->moved = true;
 }
 
-void ps_kafka_streams_delivered(struct ps_kafka_streams *streams, uint32_t stream, uint32_t generation,
-                                int64_t position)
+void ps_kafka_streams_delivered(struct ps_kafka_streams *streams, const struct ps_span *span)
 {
-    if (stream >= streams->count || streams->items[stream].generation != generation ||
-        streams->items[stream].state == PS_KAFKA_STREAM_GONE)
+    struct ps_kafka_stream *stream = span->stream < streams->count ? &streams->items[span->stream] : NULL;
+    if (stream == NULL || stream->generation != span->generation || stream->state == PS_KAFKA_STREAM_GONE)
         return;
-    streams->items[stream].delivered = position;
-    count_skipped(&streams->items[stream]);
+    stream->delivered = span->position;
+    stream->delivered_epoch = span->epoch;
+    count_skipped(stream);
     streams->moved = true;
 }
 

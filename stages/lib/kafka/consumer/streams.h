@@ -5,7 +5,7 @@
  * discarded, even when the slot belongs to another partition by then. Thread: the source's worker. */
 #pragma once
 
-#include "core/base.h"
+#include "core/flow/batch.h"
 
 #include <librdkafka/rdkafka.h>
 
@@ -31,9 +31,13 @@ struct ps_kafka_stream {
     int64_t committing; /* next offset to be read, in the commit under way */
     int64_t committed;  /* next offset to be read, as last stored by the broker for this generation */
     uint32_t committing_generation;
+    bool unanswered; /* in the commit under way; no answer has named it */
     /* Set when reading went back below the committed offset: this offset is committed before anything is read. Else
      * NONE. */
     int64_t lowered;
+    /* Leader epochs of the records before `delivered` + 1, `skipped` + 1 and `lowered`; -1: not known. They are committed with the
+     * offset: by it the partition's next owner notices that its log is another one (KIP-320). */
+    int32_t delivered_epoch, skipped_epoch, lowered_epoch;
     /* Header values in the batch with this number, so that each batch holds them once. */
     uint64_t text_batch;
     const char *topic_text, *partition_text;
@@ -68,8 +72,8 @@ uint32_t ps_kafka_streams_assign(struct ps_kafka_streams *streams, const char *t
 
 /* Reads the partition on at another place of its log, `next`. The records that were read before are no longer counted as delivered. If a higher offset
  * may be committed, the stream is dirty and lowered (ps_kafka_stream_is_lowered) until `next` is committed: a member that
- * begins at the old offset would skip the records between. */
-void ps_kafka_streams_restart(struct ps_kafka_streams *streams, uint32_t stream, int64_t next);
+ * begins at the old offset would skip the records between. `epoch`: of the leader that wrote the record before `next`; -1: not known. */
+void ps_kafka_streams_restart(struct ps_kafka_streams *streams, uint32_t stream, int64_t next, int32_t epoch);
 
 /* Empties the cache of topic handles: handles may change. */
 void ps_kafka_streams_forget_handles(struct ps_kafka_streams *streams);
@@ -78,11 +82,10 @@ void ps_kafka_streams_forget_handles(struct ps_kafka_streams *streams);
 uint32_t ps_kafka_streams_of_record(struct ps_kafka_streams *streams, const rd_kafka_message_t *record);
 
 /* Skips a record that makes no event: it is committed once everything before it is delivered. */
-void ps_kafka_streams_skip(struct ps_kafka_streams *streams, uint32_t stream, int64_t offset);
+void ps_kafka_streams_skip(struct ps_kafka_streams *streams, uint32_t stream, int64_t offset, int32_t epoch);
 
 /* A batch with this span was delivered. */
-void ps_kafka_streams_delivered(struct ps_kafka_streams *streams, uint32_t stream, uint32_t generation,
-                                int64_t position);
+void ps_kafka_streams_delivered(struct ps_kafka_streams *streams, const struct ps_span *span);
 
 /* Gives up the records that were read and not delivered: the partition's next owner reads them again. */
 void ps_kafka_streams_abandon(struct ps_kafka_streams *streams);
@@ -105,6 +108,12 @@ static inline bool ps_kafka_stream_is_drained(const struct ps_kafka_stream *stre
 static inline int64_t ps_kafka_stream_reached(const struct ps_kafka_stream *stream)
 {
     return stream->delivered != PS_KAFKA_POSITION_NONE ? stream->delivered + 1 : stream->lowered;
+}
+
+/* Returns the leader epoch to be committed with it; -1: not known. */
+static inline int32_t ps_kafka_stream_reached_epoch(const struct ps_kafka_stream *stream)
+{
+    return stream->delivered != PS_KAFKA_POSITION_NONE ? stream->delivered_epoch : stream->lowered_epoch;
 }
 
 /* Returns true if the offset of ps_kafka_stream_reached is not committed. */

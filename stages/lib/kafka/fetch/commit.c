@@ -25,7 +25,7 @@ static char *put_offset(char *at, const struct ps_kafka_stream *stream, int16_t 
     at = ps_wire_put_int32(at, stream->partition);
     at = ps_wire_put_int64(at, stream->committing);
     if (version >= VERSION_OF_EPOCHS)
-        at = ps_wire_put_int32(at, -1);   /* leader epoch: not known */
+        at = ps_wire_put_int32(at, ps_kafka_stream_reached_epoch(stream));
     return ps_wire_put_string(at, "", 0); /* metadata */
 }
 
@@ -50,7 +50,8 @@ static struct ps_kafka_lane_request *make_request(struct ps_kafka_fetch *fetch, 
     at = ps_wire_put_int32(at, (int32_t)count);
     for (uint32_t i = 0; i < fetch->streams.count; i++) {
         struct ps_kafka_stream *stream = &fetch->streams.items[i];
-        if (!ps_kafka_stream_is_dirty(stream))
+        stream->unanswered = ps_kafka_stream_is_dirty(stream);
+        if (!stream->unanswered)
             continue;
         stream->committing = ps_kafka_stream_reached(stream);
         stream->committing_generation = stream->generation;
@@ -122,10 +123,22 @@ static void answered(struct ps_kafka_fetch *fetch, const char *topic, uint32_t l
     struct ps_kafka_stream *stream = &fetch->streams.items[index];
     if (stream->generation != stream->committing_generation)
         return;
+    stream->unanswered = false;
     if (error == 0)
         stream->committed = stream->committing;
     if (ps_kafka_stream_is_dirty(stream))
         fetch->dirty = true;
+}
+
+/* Returns whether the answer left a partition out that is still ours. */
+static bool left_out(const struct ps_kafka_fetch *fetch)
+{
+    for (uint32_t i = 0; i < fetch->streams.count; i++) {
+        const struct ps_kafka_stream *stream = &fetch->streams.items[i];
+        if (stream->unanswered && stream->state != PS_KAFKA_STREAM_GONE)
+            return true;
+    }
+    return false;
 }
 
 static void failed(struct ps_kafka_fetch *fetch, int16_t error)
@@ -172,6 +185,8 @@ bool ps_kafka_commit_answer(struct ps_kafka_fetch *fetch, const struct ps_kafka_
         fetch->commit_failed = fetch->dirty = true;
         return ps_kafka_fetch_unreadable(reason, "OffsetCommit");
     }
+    if (worst == 0 && left_out(fetch))
+        worst = RD_KAFKA_RESP_ERR__PARTIAL;
     if (worst != 0)
         failed(fetch, worst);
     else

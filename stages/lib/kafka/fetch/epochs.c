@@ -1,7 +1,8 @@
-/* Asks the leader of a partition whether it has the records that were read (KIP-320). A leader that was behind is elected if no other
- * replica is left (unclean.leader.election.enable): it has other records, or none, at offsets that were read. Each leader has an
- * epoch, which its batches carry. The lane asks a new leader where the epoch of the last record that was fetched ends in its
- * log. The records behind that offset differ, and the lane reads them.
+/* Asks the leader of a partition whether it has the records that were read (KIP-320): a new leader, and the first one if the
+ * group's offset has an epoch, as leaders may have changed since it was committed. A leader that was behind is elected if no
+ * other replica is left (unclean.leader.election.enable): it has other records, or none, at offsets that were read. Each leader
+ * has an epoch, which its batches carry, and which is committed with an offset. The lane asks where the epoch of the record
+ * before the next one ends in the leader's log. The records behind that offset differ, and the lane reads them.
  *
  * Brokers from 2.3 answer consumers. With older ones nothing is checked. */
 #include "stages/lib/kafka/fetch/fetch_internal.h"
@@ -10,11 +11,19 @@
 #include <stdio.h>
 
 #define ERROR_REST_NS (100 * PS_NS_PER_MS)
+#define WARN_NS (10 * PS_NS_PER_S)
+#define WARN_AGAIN_NS (60 * PS_NS_PER_S)
 #define PART_BYTES (PS_KAFKA_LANE_TOPIC_BYTES + 24U)
 
 static const struct ps_kafka_lane_partition *place_of(const struct ps_kafka_fetch_part *part)
 {
     return part->number < part->topic->partition_count ? &part->topic->partitions[part->number] : NULL;
+}
+
+static bool is_too_old(const struct ps_kafka_lane_broker *broker)
+{
+    return broker->phase == PS_KAFKA_LANE_UP &&
+           ps_kafka_fetch_version(broker, PS_KAFKA_LANE_LEADER_EPOCH) < 0;
 }
 
 /* A partition whose last epoch is not known is read on as it is: the reader begins there, or the records are of an old format. */
@@ -24,20 +33,25 @@ static void begin_check(struct ps_kafka_fetch *fetch, struct ps_kafka_fetch_part
     if (place == NULL || place->leader == NULL || place->leader_epoch < 0 ||
         place->leader_epoch == part->checked)
         return;
-    int16_t version = place->leader->phase == PS_KAFKA_LANE_UP
-                          ? ps_kafka_fetch_version(place->leader, PS_KAFKA_LANE_LEADER_EPOCH)
-                          : 3; /* not known yet */
-    if (part->epoch < 0 || part->epoch >= place->leader_epoch || version < 0) {
+    if (part->epoch < 0 || is_too_old(place->leader)) {
         part->checked = place->leader_epoch;
         return;
     }
     part->state = PS_KAFKA_PART_CHECKED;
-    part->asked = false; /* an answer of the former leader is not accepted */
-    part->rest_ns = fetch->mono_ns;
+    part->asked = part->lacks = false; /* an answer of the former leader is not accepted */
+    part->refused = 0;
+    part->rest_ns = part->waits_ns = fetch->mono_ns;
+}
+
+/* The group's offset may be of a later leader than the first metadata name: that one is not asked, as it is none any more. */
+static bool is_behind(const struct ps_kafka_fetch_part *part, const struct ps_kafka_lane_partition *place)
+{
+    return place->leader_epoch < 0 || (part->checked < 0 && part->epoch > place->leader_epoch);
 }
 
 /* The records that were fetched are read before the question. */
-static bool wants(const struct ps_kafka_fetch *fetch, uint32_t i, const struct ps_kafka_lane_broker *broker)
+static bool waits_for(const struct ps_kafka_fetch *fetch, uint32_t i,
+                      const struct ps_kafka_lane_broker *broker)
 {
     const struct ps_kafka_fetch_part *part = &fetch->parts[i];
     const struct ps_kafka_lane_partition *place =
@@ -46,13 +60,20 @@ static bool wants(const struct ps_kafka_fetch *fetch, uint32_t i, const struct p
            fetch->mono_ns >= part->rest_ns && fetch->streams.items[i].state == PS_KAFKA_STREAM_OWNED;
 }
 
+static bool wants(const struct ps_kafka_fetch *fetch, uint32_t i, const struct ps_kafka_lane_broker *broker)
+{
+    return waits_for(fetch, i, broker) && !is_behind(&fetch->parts[i], place_of(&fetch->parts[i]));
+}
+
 static void ask(struct ps_kafka_fetch *fetch, struct ps_kafka_lane_broker *broker)
 {
     struct ps_kafka_lane_request *request;
-    uint32_t count = 0;
-    for (uint32_t i = 0; i < fetch->part_count; i++)
+    uint32_t count = 0, waiting = 0;
+    for (uint32_t i = 0; i < fetch->part_count; i++) {
         count += wants(fetch, i, broker);
-    if (count == 0 || ps_kafka_fetch_reach(fetch->lane, broker) == NULL)
+        waiting += waits_for(fetch, i, broker);
+    }
+    if (waiting == 0 || ps_kafka_fetch_reach(fetch->lane, broker) == NULL || count == 0)
         return;
     char *at = ps_kafka_lane_request_begin(fetch->lane, PS_KAFKA_LANE_LEADER_EPOCH, 3,
                                            16 + (size_t)count * PART_BYTES, &request);
@@ -80,34 +101,83 @@ static void ask(struct ps_kafka_fetch *fetch, struct ps_kafka_lane_broker *broke
 static void skip_old(struct ps_kafka_fetch *fetch, const struct ps_kafka_lane_broker *broker)
 {
     for (uint32_t i = 0; i < fetch->part_count; i++) {
-        if (!wants(fetch, i, broker))
+        if (!waits_for(fetch, i, broker))
             continue;
         fetch->parts[i].checked = place_of(&fetch->parts[i])->leader_epoch;
         fetch->parts[i].state = PS_KAFKA_PART_READY;
     }
 }
 
+static void explain(const struct ps_kafka_fetch_part *part, char *text, size_t room)
+{
+    const struct ps_kafka_lane_partition *place = place_of(part);
+    if (place == NULL || place->leader == NULL || place->leader_epoch < 0)
+        snprintf(text, room, "it has no leader that is known");
+    else if (is_behind(part, place))
+        snprintf(text, room,
+                 "the group's offset is of leader epoch %d, and the brokers name epoch %d. If the topic was "
+                 "created anew, stop the agent, and set the offset with kafka-consumer-groups.sh",
+                 part->epoch, place->leader_epoch);
+    else if (part->lacks)
+        snprintf(text, room,
+                 "its leader lacks records that were read, and not all before them are delivered");
+    else
+        snprintf(text, room, "its leader does not say whether it has the records that were read: %s",
+                 part->refused != 0 ? rd_kafka_err2str((rd_kafka_resp_err_t)part->refused) : "no answer");
+}
+
+/* Says why partitions wait to be checked. One line for all of them. */
+static void warn(struct ps_kafka_fetch *fetch)
+{
+    const struct ps_kafka_fetch_part *first = NULL;
+    uint32_t more = 0;
+    for (uint32_t i = 0; i < fetch->part_count; i++) {
+        const struct ps_kafka_fetch_part *part = &fetch->parts[i];
+        if (part->state != PS_KAFKA_PART_CHECKED || fetch->mono_ns < part->waits_ns + WARN_NS)
+            continue;
+        more += first != NULL;
+        first = first != NULL ? first : part;
+    }
+    if (first == NULL || fetch->mono_ns < fetch->epochs_warn_ns)
+        return;
+    char why[256], others[48] = "";
+    explain(first, why, sizeof why);
+    if (more > 0)
+        snprintf(others, sizeof others, " (and %u other partitions)", more);
+    ps_log(PS_LOG_WARN, fetch->port->component, "topic %s, partition %d%s is not read: %s; retrying",
+           first->topic->name, first->number, others, why);
+    fetch->epochs_warn_ns = fetch->mono_ns + WARN_AGAIN_NS;
+}
+
+/* Returns whether the partition waits to be checked. */
+static bool turn_part(struct ps_kafka_fetch *fetch, struct ps_kafka_fetch_part *part)
+{
+    if (part->state == PS_KAFKA_PART_READY)
+        begin_check(fetch, part);
+    if (part->state != PS_KAFKA_PART_CHECKED)
+        return false;
+    const struct ps_kafka_lane_partition *place = place_of(part);
+    if (place == NULL || place->leader == NULL || is_behind(part, place))
+        ps_kafka_lane_want_metadata(fetch->lane);
+    if (part->queued > 0)
+        part->waits_ns = fetch->mono_ns;
+    return true;
+}
+
 void ps_kafka_epochs_turn(struct ps_kafka_fetch *fetch)
 {
     bool any = false;
-    for (uint32_t i = 0; i < fetch->part_count; i++) {
-        struct ps_kafka_fetch_part *part = &fetch->parts[i];
-        if (part->state == PS_KAFKA_PART_READY)
-            begin_check(fetch, part);
-        any |= part->state == PS_KAFKA_PART_CHECKED;
-        if (part->state == PS_KAFKA_PART_CHECKED &&
-            (place_of(part) == NULL || place_of(part)->leader == NULL))
-            ps_kafka_lane_want_metadata(fetch->lane);
-    }
+    for (uint32_t i = 0; i < fetch->part_count; i++)
+        any |= turn_part(fetch, &fetch->parts[i]);
     if (!any || fetch->member.phase != PS_KAFKA_MEMBER_STABLE)
         return;
     for (struct ps_kafka_lane_broker *broker = fetch->lane->brokers; broker != NULL; broker = broker->next) {
-        if (broker->phase == PS_KAFKA_LANE_UP &&
-            ps_kafka_fetch_version(broker, PS_KAFKA_LANE_LEADER_EPOCH) < 0)
+        if (is_too_old(broker))
             skip_old(fetch, broker);
         else
             ask(fetch, broker);
     }
+    warn(fetch);
 }
 
 /* ---- answers ---- */
@@ -128,15 +198,15 @@ static void truncated(struct ps_kafka_fetch *fetch, uint32_t stream, int64_t end
         ps_kafka_offsets_reset(fetch, part);
         return;
     }
-    ps_kafka_parts_go_to(fetch, stream, end);
-    part->epoch = epoch;
-    part->state = PS_KAFKA_PART_READY;
+    ps_kafka_parts_go_to(fetch, stream, end, epoch);
 }
 
 static void checked(struct ps_kafka_fetch *fetch, uint32_t stream, int16_t error, int32_t epoch, int64_t end)
 {
     struct ps_kafka_fetch_part *part = &fetch->parts[stream];
     part->asked = false;
+    part->refused = error;
+    part->lacks = error == 0 && end < part->next;
     if (error == 0 && end >= part->next) {
         part->state = PS_KAFKA_PART_READY;
         return;

@@ -68,7 +68,8 @@ enum ps_kafka_part_state {
     PS_KAFKA_PART_COMMITTED, /* the group's coordinator gives the offset to begin at */
     PS_KAFKA_PART_RESET, /* nothing is committed, or the offset is gone: the partition's leader gives one */
     PS_KAFKA_PART_READY,
-    PS_KAFKA_PART_CHECKED, /* there is another leader: it tells where its log differs from what was read */
+    /* the leader tells whether its log has what was read: there is another one, or reading begins at the group's offset */
+    PS_KAFKA_PART_CHECKED,
 };
 
 /* A partition that is assigned; its index is that of its stream. */
@@ -84,7 +85,10 @@ struct ps_kafka_fetch_part {
     int32_t epoch;    /* of the leader that wrote the record before `next`; -1: not known */
     int32_t
         checked; /* the leader with this epoch has that record; -1: of none it is known. CHECKED: when asked */
-    uint64_t rest_ns; /* no request before */
+    int16_t refused; /* CHECKED: the error of the last answer; 0: none */
+    bool lacks; /* CHECKED: the leader does not have that record; what was read before is to be delivered */
+    uint64_t rest_ns;  /* no request before */
+    uint64_t waits_ns; /* CHECKED: since when nothing but the answer is missing */
 };
 
 /* ---- what was fetched ---- */
@@ -111,6 +115,7 @@ struct ps_kafka_fetched {
 /* The batch that is being read. */
 struct ps_kafka_fetch_reading {
     bool open;
+    int32_t epoch; /* of the leader that wrote it */
     struct ps_kafka_batch_cursor cursor;
     struct ps_kafka_batch_record record; /* read, and not taken yet */
     bool has_record;
@@ -201,6 +206,9 @@ struct ps_kafka_fetch {
     unsigned refused; /* commits in a row that the broker refused during this revocation */
     int16_t commit_reported;
     uint64_t commit_sent_ns;
+
+    /* epochs.c */
+    uint64_t epochs_warn_ns; /* no warning about partitions that wait before */
 
     /* fetch.c, read.c */
     uint32_t broker_turn;                  /* the number of the broker that gets the first request, */
@@ -314,8 +322,8 @@ struct ps_kafka_fetch_part *ps_kafka_parts_find(struct ps_kafka_fetch *fetch, co
  * under way, as it would be behind the gap. A partition that was to begin elsewhere goes on first with what its log still has. */
 void ps_kafka_parts_ask_again(struct ps_kafka_fetch_part *part, int64_t offset);
 /* Reads the partition from this offset on. If the group's committed offset may be higher, this one is committed
- * first. */
-void ps_kafka_parts_go_to(struct ps_kafka_fetch *fetch, uint32_t stream, int64_t offset);
+ * first. `epoch`: of the leader that wrote the record before it; -1: not known. */
+void ps_kafka_parts_go_to(struct ps_kafka_fetch *fetch, uint32_t stream, int64_t offset, int32_t epoch);
 void ps_kafka_offsets_turn(struct ps_kafka_fetch *fetch);
 uint64_t ps_kafka_offsets_due_ns(const struct ps_kafka_fetch *fetch);
 bool ps_kafka_offsets_answer(struct ps_kafka_fetch *fetch, struct ps_kafka_lane_request *request,

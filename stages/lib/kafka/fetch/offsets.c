@@ -110,7 +110,8 @@ static void committed(struct ps_kafka_fetch *fetch, const char *topic, uint32_t 
         part->next = offset;
         part->epoch = epoch;
         part->checked = -1;
-        part->state = PS_KAFKA_PART_READY;
+        part->state = epoch >= 0 ? PS_KAFKA_PART_CHECKED : PS_KAFKA_PART_READY;
+        part->waits_ns = fetch->mono_ns;
         fetch->streams.items[stream].committed = offset;
     } else {
         ps_kafka_offsets_reset(fetch, part);
@@ -221,9 +222,8 @@ static void listed(struct ps_kafka_fetch *fetch, uint32_t stream, int64_t offset
     struct ps_kafka_fetch_part *part = &fetch->parts[stream];
     part->asked = false;
     if (error == 0 && offset >= 0) {
-        ps_kafka_parts_go_to(fetch, stream, offset);
-        part->epoch = part->checked = -1;
-        part->state = PS_KAFKA_PART_READY;
+        ps_kafka_parts_go_to(fetch, stream, offset, -1);
+        part->checked = -1;
         return;
     }
     part->rest_ns = fetch->mono_ns + ERROR_REST_NS;

@@ -180,10 +180,12 @@ void ps_kafka_parts_ask_again(struct ps_kafka_fetch_part *part, int64_t offset)
         part->state = PS_KAFKA_PART_READY;
 }
 
-void ps_kafka_parts_go_to(struct ps_kafka_fetch *fetch, uint32_t stream, int64_t offset)
+void ps_kafka_parts_go_to(struct ps_kafka_fetch *fetch, uint32_t stream, int64_t offset, int32_t epoch)
 {
-    ps_kafka_streams_restart(&fetch->streams, stream, offset);
+    ps_kafka_streams_restart(&fetch->streams, stream, offset, epoch);
     fetch->parts[stream].next = offset;
+    fetch->parts[stream].epoch = epoch;
+    fetch->parts[stream].state = PS_KAFKA_PART_READY;
     if (ps_kafka_stream_is_lowered(&fetch->streams.items[stream]))
         fetch->dirty = fetch->lowers = true;
 }

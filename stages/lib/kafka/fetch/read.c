@@ -173,6 +173,7 @@ static enum opened open_batch(struct ps_kafka_fetch *fetch, struct ps_kafka_fetc
     if (opened == NO_MEMORY)
         return NO_MEMORY;
     slice->at += batch.length;
+    reading->epoch = batch.leader_epoch;
     reading->open = opened == OPENED;
     return opened;
 }
@@ -198,6 +199,7 @@ static enum ps_kafka_take take(struct ps_kafka_fetch *fetch, struct ps_kafka_rec
         .mapped = fetch->mapped,
         .key_length = record->key_length,
         .value_length = record->value_length,
+        .epoch = fetch->reading.epoch,
         .block = fetch->reading.views,
         .block_number = fetch->reading.views_number,
     };

@@ -144,7 +144,7 @@ static char *put_offset(char *at, const struct ps_kafka_position *position)
 {
     at = ps_wire_put_int32(at, (int32_t)position->name->part);
     at = ps_wire_put_int64(at, position->next);
-    at = ps_wire_put_int32(at, -1);               /* leader epoch: not known */
+    at = ps_wire_put_int32(at, position->epoch);
     at = ps_wire_put_compact_string(at, NULL, 0); /* metadata */
     return ps_wire_put_uvarint(at, 0);            /* tags */
 }

@@ -105,13 +105,14 @@ static bool add(struct ps_kafka_transaction *transaction, const struct ps_span *
         if (!same_stream(position->name, span->name))
             continue;
         if (kept)
-            *position = (struct ps_kafka_position){.name = span->name, .next = span->position};
+            *position = (struct ps_kafka_position){.name = span->name, .next = span->position, .epoch = -1};
         else if (span->position >= position->next)
-            position->next = span->position + 1;
+            *position = (struct ps_kafka_position){
+                .name = position->name, .next = span->position + 1, .epoch = span->epoch};
         return true;
     }
-    transaction->positions[transaction->count++] =
-        (struct ps_kafka_position){.name = span->name, .next = span->position + !kept};
+    transaction->positions[transaction->count++] = (struct ps_kafka_position){
+        .name = span->name, .next = span->position + !kept, .epoch = kept ? -1 : span->epoch};
     transaction->index[at] = transaction->count;
     return true;
 }

@@ -427,7 +427,8 @@ static void test_revoking_keeps_its_slot(void **state)
     uint32_t second = ps_kafka_streams_assign(&streams, "a", 1);
     assert_int_not_equal(first, second);
     assert_int_not_equal(streams.items[second].generation, generation);
-    ps_kafka_streams_delivered(&streams, first, generation, 5);
+    ps_kafka_streams_delivered(
+        &streams, &(struct ps_span){.stream = first, .generation = generation, .position = 5, .epoch = -1});
     assert_true(ps_kafka_stream_is_drained(&streams.items[first]));
     assert_int_equal(streams.items[second].delivered, PS_KAFKA_POSITION_NONE);
     streams.items[first].state = PS_KAFKA_STREAM_GONE;

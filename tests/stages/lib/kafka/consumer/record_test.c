@@ -120,6 +120,11 @@ static void assert_events(const struct ps_kafka_record_plan *plan, struct ps_bat
     }
 }
 
+static int32_t epoch_of(int64_t offset)
+{
+    return (int32_t)(offset / 5);
+}
+
 /* The positions of the batch end with the last record of each stream. */
 static void assert_spans(const struct ps_batch *batch, const struct record *records)
 {
@@ -129,8 +134,10 @@ static void assert_spans(const struct ps_batch *batch, const struct record *reco
             if (records[row].stream == stream && records[row].offset > last)
                 last = records[row].offset;
         for (uint32_t i = 0; i < batch->span_count; i++)
-            if (batch->spans[i].stream == stream && batch->spans[i].position > position)
+            if (batch->spans[i].stream == stream && batch->spans[i].position > position) {
                 position = batch->spans[i].position;
+                assert_int_equal(batch->spans[i].epoch, epoch_of(position));
+            }
         assert_int_equal(position, last);
         if (last >= 0)
             assert_int_equal(streams.items[stream].taken, last);
@@ -189,6 +196,7 @@ static void run(const struct ps_kafka_record_plan *plan, uint64_t *random)
                                                      .value_length = record.body_length,
                                                      .key = record.has_key ? block->base : NULL,
                                                      .key_length = record.has_key ? 5 : 0,
+                                                     .epoch = epoch_of(record.offset),
                                                      .mapped = mapped,
                                                      .block = block,
                                                      .block_number = 1};

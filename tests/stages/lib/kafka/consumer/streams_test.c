@@ -20,6 +20,15 @@ static void name_of(unsigned topic, char name[32])
     snprintf(name, 32, "topic.%u", topic);
 }
 
+/* The epoch of a position is a thousandth of it, and 2. */
+static void deliver(struct ps_kafka_streams *streams, uint32_t stream, uint32_t generation, int64_t position)
+{
+    ps_kafka_streams_delivered(streams, &(struct ps_span){.stream = stream,
+                                                          .generation = generation,
+                                                          .position = position,
+                                                          .epoch = 2 + (int32_t)(position / 1000)});
+}
+
 static void assign(struct ps_kafka_streams *streams, unsigned topic, unsigned partition)
 {
     char name[32];
@@ -93,21 +102,23 @@ static void test_moved(void **state)
     uint32_t stream = ps_kafka_streams_assign(&streams, "t", 0);
     for (int64_t offset = 0; offset < 30; offset += 10) {
         uint32_t generation = streams.items[stream].generation;
-        ps_kafka_streams_skip(&streams, stream, offset); /* nothing is outstanding */
+        ps_kafka_streams_skip(&streams, stream, offset, 3); /* nothing is outstanding */
         assert_true(streams.moved);
         assert_true(ps_kafka_stream_is_dirty(&streams.items[stream]));
         assert_int_equal(streams.items[stream].delivered, offset);
+        assert_int_equal(ps_kafka_stream_reached_epoch(&streams.items[stream]), 3);
         streams.items[stream].committed = offset;
         streams.moved = false;
         streams.items[stream].taken = offset + 5;
-        ps_kafka_streams_skip(&streams, stream, offset + 6); /* behind what is outstanding */
+        ps_kafka_streams_skip(&streams, stream, offset + 6, 4); /* behind what is outstanding */
         assert_int_equal(streams.items[stream].delivered, offset);
         streams.moved = false;
-        ps_kafka_streams_delivered(&streams, stream, generation - 1, offset + 5);
+        deliver(&streams, stream, generation - 1, offset + 5);
         assert_false(streams.moved);
-        ps_kafka_streams_delivered(&streams, stream, generation, offset + 5);
+        deliver(&streams, stream, generation, offset + 5);
         assert_true(streams.moved);
         assert_int_equal(streams.items[stream].delivered, offset + 6);
+        assert_int_equal(ps_kafka_stream_reached_epoch(&streams.items[stream]), 4);
         streams.moved = false;
     }
     ps_kafka_streams_fini(&streams);
@@ -121,17 +132,19 @@ static void test_restart(void **state)
     uint32_t stream = ps_kafka_streams_assign(&streams, "t", 7);
     uint32_t before = streams.items[stream].generation;
     streams.items[stream].taken = 1000;
-    ps_kafka_streams_delivered(&streams, stream, before, 900);
+    deliver(&streams, stream, before, 900);
     streams.items[stream].committed = 901;
-    ps_kafka_streams_restart(&streams, stream, 901);
+    ps_kafka_streams_restart(&streams, stream, 901, 7);
     assert_int_equal(ps_kafka_streams_find(&streams, "t", 7), stream);
     assert_true(ps_kafka_stream_is_drained(&streams.items[stream]));
     assert_false(ps_kafka_stream_is_dirty(&streams.items[stream]));
     streams.items[stream].taken = 5;
     assert_false(ps_kafka_stream_is_drained(&streams.items[stream]));
-    ps_kafka_streams_delivered(&streams, stream, before, 1000); /* of the old log */
+    deliver(&streams, stream, before, 1000); /* of the old log */
     assert_false(ps_kafka_stream_is_dirty(&streams.items[stream]));
-    ps_kafka_streams_delivered(&streams, stream, streams.items[stream].generation, 5);
+    assert_int_equal(ps_kafka_stream_reached_epoch(&streams.items[stream]), -1);
+    deliver(&streams, stream, streams.items[stream].generation, 5);
+    assert_int_equal(ps_kafka_stream_reached_epoch(&streams.items[stream]), 2);
     assert_true(ps_kafka_stream_is_drained(&streams.items[stream]));
     assert_true(ps_kafka_stream_is_dirty(&streams.items[stream]));
     ps_kafka_streams_fini(&streams);
@@ -149,8 +162,8 @@ static void test_restart_behind(void **state)
         stream->committing = trial == 1 ? 901 : PS_KAFKA_POSITION_NONE;
         stream->committing_generation = stream->generation;
         if (trial == 2)
-            ps_kafka_streams_delivered(&streams, index, stream->generation, 900);
-        ps_kafka_streams_restart(&streams, index, 0);
+            deliver(&streams, index, stream->generation, 900);
+        ps_kafka_streams_restart(&streams, index, 0, -1);
         assert_int_equal(ps_kafka_stream_is_lowered(stream), trial < 3);
         assert_int_equal(ps_kafka_stream_is_dirty(stream), trial < 3);
         assert_true(trial == 3 || ps_kafka_stream_reached(stream) == 0);
@@ -170,13 +183,14 @@ static void test_restart_ahead_and_back(void **state)
     uint32_t index = ps_kafka_streams_assign(&streams, "t", 0);
     struct ps_kafka_stream *stream = &streams.items[index];
     stream->committed = 50;
-    ps_kafka_streams_restart(&streams, index, 100);
+    ps_kafka_streams_restart(&streams, index, 100, 8);
     assert_false(ps_kafka_stream_is_lowered(stream) || ps_kafka_stream_is_dirty(stream));
-    ps_kafka_streams_restart(&streams, index, 50);
+    ps_kafka_streams_restart(&streams, index, 50, 7);
     assert_false(ps_kafka_stream_is_lowered(stream) || ps_kafka_stream_is_dirty(stream));
-    ps_kafka_streams_restart(&streams, index, 40);
+    ps_kafka_streams_restart(&streams, index, 40, 6);
     assert_true(ps_kafka_stream_is_lowered(stream) && ps_kafka_stream_is_dirty(stream));
     assert_int_equal(ps_kafka_stream_reached(stream), 40);
+    assert_int_equal(ps_kafka_stream_reached_epoch(stream), 6);
     ps_kafka_streams_fini(&streams);
 }
 
@@ -187,14 +201,17 @@ static void test_restart_again(void **state)
     uint32_t index = ps_kafka_streams_assign(&streams, "t", 0);
     struct ps_kafka_stream *stream = &streams.items[index];
     stream->committed = 901;
-    ps_kafka_streams_restart(&streams, index, 500);
-    ps_kafka_streams_restart(&streams, index, 600);
+    ps_kafka_streams_restart(&streams, index, 500, 5);
+    ps_kafka_streams_restart(&streams, index, 600, 6);
     assert_int_equal(ps_kafka_stream_reached(stream), 500);
-    ps_kafka_streams_restart(&streams, index, 400);
+    assert_int_equal(ps_kafka_stream_reached_epoch(stream), 5);
+    ps_kafka_streams_restart(&streams, index, 400, 4);
     assert_int_equal(ps_kafka_stream_reached(stream), 400);
+    assert_int_equal(ps_kafka_stream_reached_epoch(stream), 4);
     assert_true(ps_kafka_stream_is_lowered(stream));
-    ps_kafka_streams_delivered(&streams, index, stream->generation, 450);
+    deliver(&streams, index, stream->generation, 450);
     assert_int_equal(ps_kafka_stream_reached(stream), 451);
+    assert_int_equal(ps_kafka_stream_reached_epoch(stream), 2);
     assert_false(ps_kafka_stream_is_lowered(stream));
     ps_kafka_streams_fini(&streams);
 }

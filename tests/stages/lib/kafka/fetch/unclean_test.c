@@ -71,6 +71,198 @@ static void test_unclean_election_in_transactions(void **state)
     run_unclean_election(true);
 }
 
+/* ---- another life ---- */
+
+enum killed {
+    KILLED_BEFORE,  /* it has not heard of the election */
+    KILLED_BETWEEN, /* it knows where to go on; the group's coordinator has not taken that offset */
+    KILLED_AFTER,
+};
+
+static void turn_until_told(struct run *run)
+{
+    for (unsigned turns = 0; run->group.logs[0].cut || turns < 400; turns++) {
+        assert_in_range(turns, 0, TURNS_MAX);
+        turn(run);
+        deliver(run);
+    }
+}
+
+/* The member is killed between an election and the commit of the lower offset, or around that. The group's offset has the epoch of
+ * its record: the next member asks where the log differs before it reads, and reads all that is there. */
+static void run_killed(enum killed killed, unsigned sets, bool sink_commits)
+{
+    static struct run run;
+    begin_with(&run, 1 + sets, NULL, 0, sink_commits);
+    struct ps_test_group_log *log = &run.group.logs[0];
+    for (unsigned i = 0; i < 4; i++)
+        append(&run);
+    read_all(&run);
+    for (unsigned i = 0; i < 200; i++)
+        turn(&run); /* it commits what is delivered */
+    int64_t before = log->committed;
+    unsigned read = run.read;
+    assert_true(ps_test_group_visible(log, before) == log->end && log->committed_epoch == 0);
+    if (killed == KILLED_BETWEEN)
+        run.group.leaves_out = true;
+    lose_records(&run, sets);
+    if (killed != KILLED_BEFORE)
+        turn_until_told(&run);
+    assert_int_equal(log->committed == before, killed != KILLED_AFTER);
+    assert_true(killed == KILLED_AFTER || run.read == read);
+    kill_and_start(&run);
+    run.group.leaves_out = false;
+    turn_until_told(&run);
+    read_all(&run);
+    assert_int_equal(run.read - read, 4 * sets);
+    assert_in_range(log->committed, 0, log->end);
+    stop(&run);
+    check_committed(&run);
+    end(&run);
+}
+
+static void test_killed(void **state)
+{
+    for (unsigned sets = 0; sets < 12; sets++) {
+        run_killed(KILLED_BEFORE, sets, false);
+        run_killed(KILLED_BETWEEN, sets, false);
+        run_killed(KILLED_AFTER, sets, false);
+        run_killed(KILLED_BETWEEN, sets, true);
+    }
+}
+
+/* Starts with an offset that others have committed. */
+static void begin_at(struct run *run, int64_t offset, int32_t epoch)
+{
+    begin(run, 1, NULL, 0);
+    for (unsigned i = 0; i < PS_TEST_GROUP_PARTITIONS; i++)
+        run->group.logs[i].committed = 0;
+    for (unsigned i = 0; i < 4; i++)
+        append_plain(run);
+    for (unsigned i = 0; i < 2; i++) {
+        ps_test_group_move_leader(&run->group, 0);
+        ps_test_group_append_plain(&run->group, 0, 4);
+    }
+    run->group.logs[0].committed = run->group.logs[0].delivered = offset;
+    run->group.logs[0].committed_epoch = epoch;
+}
+
+static void finish(struct run *run)
+{
+    read_all(run);
+    assert_false(run->dead);
+    stop(run);
+    check_committed(run);
+    end(run);
+}
+
+/* An offset of an old client, or of a tool, has no epoch: nothing is asked. */
+static void test_no_epoch(void **state)
+{
+    static struct run run;
+    begin_at(&run, 10, -1);
+    read_all(&run);
+    assert_int_equal(run.group.asked[PS_TEST_KEY_EPOCHS], 0);
+    finish(&run);
+}
+
+/* The log begins behind the offset; the leader says that the epoch ends where its log begins. */
+static void test_epoch_before_the_log(void **state)
+{
+    static struct run run;
+    begin_at(&run, 2, 0);
+    while (run.group.logs[0].set_count > 2)
+        ps_test_group_trim(&run.group, 0);
+    assert_true(run.group.logs[0].start > 2);
+    read_all(&run);
+    assert_int_equal(run.group.asked[PS_TEST_KEY_EPOCHS], 1);
+    assert_int_equal(run.group.counts.out_of_range, 1); /* by auto.offset.reset, as without an epoch */
+    finish(&run);
+}
+
+/* The leader refuses the question for a while, or does not answer. */
+static void test_refused(void **state)
+{
+    static const int16_t errors[] = {3, 5, 6, 29, 56, 74, 75, 78, -1};
+    static struct run run;
+    for (size_t i = 0; i < PS_COUNT_OF(errors); i++) {
+        begin_at(&run, 10, 0);
+        run.group.fail_key = PS_TEST_KEY_EPOCHS;
+        run.group.fail_error = errors[i];
+        run.group.fail_at = 1;
+        run.group.fail_last = 5;
+        read_all(&run);
+        assert_int_equal(run.group.asked[PS_TEST_KEY_EPOCHS], 6);
+        assert_int_equal(run.again, 0);
+        finish(&run);
+    }
+}
+
+/* Runs for a time. Returns how many lines of warnings came. */
+static uint64_t warnings_in(struct run *run, unsigned seconds)
+{
+    uint64_t until_ns = run->group.now_ns + seconds * PS_NS_PER_S, before = ps_log_count(PS_LOG_WARN);
+    while (run->group.now_ns < until_ns) {
+        turn(run);
+        deliver(run);
+    }
+    return ps_log_count(PS_LOG_WARN) - before;
+}
+
+/* Nothing is read meanwhile, and the log says why: after 10 s, and then each minute. */
+static void test_says_why(void **state)
+{
+    static struct run run;
+    for (unsigned trial = 0; trial < 3; trial++) {
+        begin_at(&run, 10, trial == 2 ? 4 : 0); /* the brokers do not know leader epoch 4 yet */
+        run.group.stalls = trial == 0;
+        run.group.fail_key = PS_TEST_KEY_EPOCHS;
+        run.group.fail_error = 75;
+        run.group.fail_at = trial == 1;
+        run.group.fail_last = trial == 1 ? UINT32_MAX : 0;
+        assert_int_equal(warnings_in(&run, 9), 0);
+        assert_int_equal(warnings_in(&run, 3), 1);
+        assert_int_equal(warnings_in(&run, 50), 0);
+        assert_int_equal(warnings_in(&run, 65), 1);
+        assert_int_equal(run.next[0], -1);
+        assert_int_equal(run.group.asked[PS_TEST_KEY_EPOCHS] > 0, trial < 2);
+        run.group.stalls = false;
+        run.group.fail_at = run.group.fail_last = 0;
+        for (unsigned i = 0; trial == 2 && i < 3; i++)
+            ps_test_group_move_leader(&run.group, 0);
+        assert_int_equal(warnings_in(&run, 40), 0);
+        finish(&run);
+    }
+}
+
+/* ---- commits ---- */
+
+/* An answer to OffsetCommit that leaves partitions out is a failed one, also if nothing else is to be committed. */
+static void test_left_out(void **state)
+{
+    static struct run run;
+    for (unsigned lowered = 0; lowered < 2; lowered++) {
+        begin(&run, 1, NULL, 0);
+        for (unsigned i = 0; i < 4; i++)
+            append_plain(&run);
+        if (lowered) {
+            read_all(&run);
+            (void)warnings_in(&run, 1);
+            lose_records(&run, 0);
+        }
+        run.group.leaves_out = true;
+        turn_until_told(&run);
+        read_all(&run);
+        (void)warnings_in(&run, 2);
+        assert_int_equal(
+            run.group.logs[0].committed <= run.group.logs[0].end && run.group.logs[0].committed >= 0, 0);
+        run.group.leaves_out = false;
+        (void)warnings_in(&run, 2);
+        check_committed(&run);
+        finish(&run);
+    }
+}
+
 /* The new leader does not know where its log differs, or auto.offset.reset allows no other place to read from. */
 static void test_unclean_election_without_place(void **state)
 {
@@ -109,7 +301,14 @@ int main(void)
         cmocka_unit_test(test_unclean_election),
         cmocka_unit_test(test_unclean_election_in_transactions),
         cmocka_unit_test(test_unclean_election_without_place),
+        cmocka_unit_test(test_killed),
+        cmocka_unit_test(test_no_epoch),
+        cmocka_unit_test(test_epoch_before_the_log),
+        cmocka_unit_test(test_refused),
+        cmocka_unit_test(test_says_why),
+        cmocka_unit_test(test_left_out),
     };
-    ps_log_set_level(PS_LOG_OFF);
+    assert_int_equal(ps_log_open("/dev/null", NULL), PS_OK);
+    ps_log_set_level(PS_LOG_WARN); /* they are counted */
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

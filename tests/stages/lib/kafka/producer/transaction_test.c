@@ -111,7 +111,9 @@ static void read_batch(struct run *run, unsigned partition)
                                         .member = {"m", 1},
                                         .assignment = run->assignment,
                                         .cluster = {"here", 4}};
-    assert_true(ps_batch_span(batch, partition, (uint32_t)run->assignment, run->read[partition] - 1, &name));
+    uint32_t generation = (uint32_t)run->assignment;
+    assert_true(ps_batch_span(batch, partition, generation, run->read[partition] - 1, &name));
+    ps_batch_span_epoch(batch, partition, generation, ps_test_coordinator_epoch(run->read[partition]));
     ps_batch_close(batch);
     struct ps_lease *lease = ps_batch_chain(batch);
     lease->index = NULL;
