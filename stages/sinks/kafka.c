@@ -6,7 +6,7 @@
  * Thread: check, build, teardown: control; the rest: its worker. */
 #include "stages/lib/text/java/map.h"
 #include "stages/lib/kafka/client_plan.h"
-#include "stages/lib/kafka/lane/lane.h"
+#include "stages/lib/kafka/native/native.h"
 #include "stages/lib/kafka/options.h"
 #include "stages/lib/kafka/probe.h"
 #include "stages/lib/kafka/properties/properties.h"
@@ -207,7 +207,7 @@ static const char *engine_misfit(const struct kafka_plan *plan, const struct ps_
         PS_OK) {
         if (ps_kafka_acks_are_weak(acks))
             ps_kafka_settings_set(&settings, "acks", acks);
-        misfit = ps_kafka_lane_fits(settings.items, settings.count, err) != PS_OK;
+        misfit = ps_kafka_native_fits(settings.items, settings.count, err) != PS_OK;
     }
     ps_kafka_settings_fini(&settings);
     return misfit ? err->text : NULL;

@@ -1,5 +1,5 @@
-/* Answers of a broker to each request of the native fetch lane. The first byte chooses the request and its version; the
- * rest is the answer behind its correlation id. No answer may harm the lane: it is accepted, or the connection is closed;
+/* Answers of a broker to each request of the native fetch client. The first byte chooses the request and its version; the
+ * rest is the answer behind its correlation id. No answer may harm the native client: it is accepted, or the connection is closed;
  * every block is given back. */
 #include "stages/lib/kafka/fetch/assignment.h"
 #include "stages/lib/kafka/fetch/fetch_internal.h"
@@ -37,15 +37,15 @@ static struct ps_kafka_fetch *make(struct ps_port *port)
 /* The broker leads the topic's partitions, which the member has. */
 static void fill(struct ps_kafka_fetch *fetch)
 {
-    struct ps_kafka_lane_broker *broker = fetch->lane->brokers;
-    struct ps_kafka_lane_topic *topic = ps_kafka_lane_topic_get(fetch->lane, "t", 1);
-    PS_ASSERT(topic != NULL && ps_kafka_lane_topic_resize(topic, PARTITIONS));
+    struct ps_kafka_native_broker *broker = fetch->native->brokers;
+    struct ps_kafka_native_topic *topic = ps_kafka_native_topic_get(fetch->native, "t", 1);
+    PS_ASSERT(topic != NULL && ps_kafka_native_topic_resize(topic, PARTITIONS));
     broker->node = 1;
-    broker->phase = PS_KAFKA_LANE_UP;
+    broker->phase = PS_KAFKA_NATIVE_UP;
     fetch->member.coordinator.node = 1;
     fetch->member.phase = PS_KAFKA_MEMBER_STABLE;
     for (int32_t i = 0; i < PARTITIONS; i++) {
-        ps_kafka_lane_partition_lead(&topic->partitions[i], broker);
+        ps_kafka_native_partition_lead(&topic->partitions[i], broker);
         ps_kafka_parts_take(fetch, (struct ps_slice){"t", 1}, i);
     }
 }
@@ -59,22 +59,22 @@ static void set_parts(struct ps_kafka_fetch *fetch, enum ps_kafka_part_state sta
     }
 }
 
-static void send_one(struct ps_kafka_fetch *fetch, struct ps_kafka_lane_request *request,
+static void send_one(struct ps_kafka_fetch *fetch, struct ps_kafka_native_request *request,
                      enum ps_kafka_member_phase phase)
 {
     PS_ASSERT(request != NULL);
     fetch->member.phase = phase;
-    ps_kafka_lane_broker_send(fetch->lane->brokers, request);
+    ps_kafka_native_broker_send(fetch->native->brokers, request);
 }
 
 static void ask(struct ps_kafka_fetch *fetch, uint8_t choice)
 {
-    int16_t *versions = fetch->lane->brokers->reader_versions;
+    int16_t *versions = fetch->native->brokers->reader_versions;
     unsigned version = choice / 8;
-    versions[PS_KAFKA_LANE_FETCH - PS_KAFKA_LANE_READER_KINDS] = (int16_t)(4 + version % 8);
-    versions[PS_KAFKA_LANE_LIST_OFFSETS - PS_KAFKA_LANE_READER_KINDS] = (int16_t)(1 + version % 2);
-    versions[PS_KAFKA_LANE_GROUP_OFFSETS - PS_KAFKA_LANE_READER_KINDS] = (int16_t)(2 + version % 6);
-    versions[PS_KAFKA_LANE_GROUP_COMMIT - PS_KAFKA_LANE_READER_KINDS] = (int16_t)(2 + version % 6);
+    versions[PS_KAFKA_NATIVE_FETCH - PS_KAFKA_NATIVE_READER_KINDS] = (int16_t)(4 + version % 8);
+    versions[PS_KAFKA_NATIVE_LIST_OFFSETS - PS_KAFKA_NATIVE_READER_KINDS] = (int16_t)(1 + version % 2);
+    versions[PS_KAFKA_NATIVE_GROUP_OFFSETS - PS_KAFKA_NATIVE_READER_KINDS] = (int16_t)(2 + version % 6);
+    versions[PS_KAFKA_NATIVE_GROUP_COMMIT - PS_KAFKA_NATIVE_READER_KINDS] = (int16_t)(2 + version % 6);
     fetch->settings.committed_only = version % 2 == 1;
     switch (choice % 8) {
     case 0:
@@ -117,13 +117,13 @@ static void on_notice(void *, const struct ps_kafka_notice *)
 /* The answer, as the connection hands it over: that to Fetch may be in memory of the reader's. */
 static void answer(struct ps_kafka_fetch *fetch, const uint8_t *data, uint32_t size)
 {
-    struct ps_kafka_lane_broker *broker = fetch->lane->brokers;
-    struct ps_kafka_lane_request *request = broker->first;
+    struct ps_kafka_native_broker *broker = fetch->native->brokers;
+    struct ps_kafka_native_request *request = broker->first;
     char reason[PS_TRANSPORT_REASON_BYTES], *copy = NULL;
     uint32_t length = size + (uint32_t)sizeof(int32_t);
     PS_ASSERT(request != NULL);
-    char *bytes = request->kind == PS_KAFKA_LANE_FETCH && size % 2 == 0
-                      ? ps_kafka_fetch_room(fetch->lane, request, length)
+    char *bytes = request->kind == PS_KAFKA_NATIVE_FETCH && size % 2 == 0
+                      ? ps_kafka_fetch_room(fetch->native, request, length)
                       : NULL;
     if (bytes == NULL)
         bytes = copy = malloc(length);
@@ -131,14 +131,14 @@ static void answer(struct ps_kafka_fetch *fetch, const uint8_t *data, uint32_t s
     (void)ps_wire_put_int32(bytes, request->correlation);
     if (size > 0)
         memcpy(bytes + sizeof(int32_t), data, size);
-    bool good = ps_kafka_lane_response(broker, request, bytes, length, reason);
+    bool good = ps_kafka_native_response(broker, request, bytes, length, reason);
     free(copy);
     if (!good)
         return; /* the connection is lost, and with it the request */
     broker->first = request->next;
     broker->end = broker->first == NULL ? &broker->first : broker->end;
     broker->writing = broker->first;
-    ps_kafka_lane_give_request(fetch->lane, request);
+    ps_kafka_native_give_request(fetch->native, request);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -155,8 +155,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         .component = "fuzz", .counters = &counters, .epoll_fd = -1, .wake_fd = -1, .blocks = &blocks};
     struct ps_kafka_fetch *fetch = make(&port);
     const struct ps_kafka_listener listener = {.notice = on_notice, .now = {.mono_ns = PS_NS_PER_S}};
-    fetch->lane->listener = &listener;
-    fetch->lane->now = listener.now;
+    fetch->native->listener = &listener;
+    fetch->native->now = listener.now;
     fetch->mono_ns = listener.now.mono_ns;
     fill(fetch);
     ask(fetch, data[0]);

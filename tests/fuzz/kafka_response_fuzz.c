@@ -1,13 +1,13 @@
-/* Responses of a broker to each request of the native lane. The first byte chooses the request and its version, from 128 on
- * one of the login; the rest is the response behind its length, but for the correlation id. No response may harm the lane:
+/* Responses of a broker to each request of the native client. The first byte chooses the request and its version, from 128 on
+ * one of the login; the rest is the response behind its length, but for the correlation id. No response may harm the native client:
  * it is accepted, or the connection is closed. */
-#include "stages/lib/kafka/lane/lane.h"
-#include "stages/lib/kafka/lane/turn.h"
+#include "stages/lib/kafka/native/native.h"
+#include "stages/lib/kafka/native/turn.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-#include "stages/lib/kafka/lane/wire.h"
+#include "stages/lib/kafka/native/wire.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -23,37 +23,37 @@ static void on_notice(void *, const struct ps_kafka_notice *)
 {
 }
 
-static struct ps_kafka_lane *make(void)
+static struct ps_kafka_native *make(void)
 {
     struct ps_err err = {0};
     const struct ps_pair pairs[] = {{.key = "bootstrap.servers", .value = "127.0.0.1:9"},
                                     {.key = "enable.idempotence", .value = "true"}};
     const struct ps_kafka_producer_config config = {
         .pairs = pairs, .pair_count = PS_COUNT_OF(pairs), .wake_fd = -1, .epoll_fd = -1};
-    struct ps_kafka_lane *lane = (struct ps_kafka_lane *)ps_kafka_native.create(&config, &err);
-    PS_ASSERT(lane != NULL);
-    return lane;
+    struct ps_kafka_native *native = (struct ps_kafka_native *)ps_kafka_native.create(&config, &err);
+    PS_ASSERT(native != NULL);
+    return native;
 }
 
 /* A topic whose partitions the broker leads, with a record for each. */
-static void fill(struct ps_kafka_lane *lane)
+static void fill(struct ps_kafka_native *native)
 {
-    struct ps_kafka_lane_topic *topic = ps_kafka_lane_topic_get(lane, "t", 1);
-    PS_ASSERT(topic != NULL && ps_kafka_lane_topic_resize(topic, PARTITIONS));
+    struct ps_kafka_native_topic *topic = ps_kafka_native_topic_get(native, "t", 1);
+    PS_ASSERT(topic != NULL && ps_kafka_native_topic_resize(topic, PARTITIONS));
     for (int32_t i = 0; i < PARTITIONS; i++) {
         int error;
         const struct ps_kafka_record record = {
-            .value = "v", .value_length = 1, .partition = i, .token = lane};
-        ps_kafka_lane_partition_lead(&topic->partitions[i], lane->brokers);
-        PS_ASSERT(ps_kafka_native.submit((struct ps_kafka_producer *)lane, (struct ps_kafka_topic *)topic,
+            .value = "v", .value_length = 1, .partition = i, .token = native};
+        ps_kafka_native_partition_lead(&topic->partitions[i], native->brokers);
+        PS_ASSERT(ps_kafka_native.submit((struct ps_kafka_producer *)native, (struct ps_kafka_topic *)topic,
                                          &record, 1, &error) == 1);
     }
 }
 
 /* The broker is in the middle of a login by PLAIN (2: SCRAM). */
-static struct ps_kafka_lane_request *login_request_of(struct ps_kafka_lane *lane, uint8_t choice)
+static struct ps_kafka_native_request *login_request_of(struct ps_kafka_native *native, uint8_t choice)
 {
-    struct ps_kafka_lane_broker *broker = lane->brokers;
+    struct ps_kafka_native_broker *broker = native->brokers;
     char reason[PS_TRANSPORT_REASON_BYTES];
     struct ps_err err = {0};
     const struct ps_pair pairs[] = {
@@ -61,40 +61,40 @@ static struct ps_kafka_lane_request *login_request_of(struct ps_kafka_lane *lane
         {.key = "sasl.mechanism", .value = (choice & 2) != 0 ? "SCRAM-SHA-256" : "PLAIN"},
         {.key = "sasl.username", .value = "user"},
         {.key = "sasl.password", .value = "pencil"}};
-    PS_ASSERT(ps_kafka_lane_account_read(&lane->account, pairs, PS_COUNT_OF(pairs), -1, &err) == PS_OK);
+    PS_ASSERT(ps_kafka_native_account_read(&native->account, pairs, PS_COUNT_OF(pairs), -1, &err) == PS_OK);
     broker->login_version = (choice & 4) != 0;
-    PS_ASSERT(ps_kafka_lane_login_begin(broker, reason));
-    return (choice & 1) == 0 ? ps_kafka_lane_request_handshake(lane)
-                             : ps_kafka_lane_request_message(lane, broker->login_version, "", 0);
+    PS_ASSERT(ps_kafka_native_login_begin(broker, reason));
+    return (choice & 1) == 0 ? ps_kafka_native_request_handshake(native)
+                             : ps_kafka_native_request_message(native, broker->login_version, "", 0);
 }
 
 /* In a transaction of the second protocol if `second`. */
-static struct ps_kafka_lane_request *produce_request(struct ps_kafka_lane *lane, bool second)
+static struct ps_kafka_native_request *produce_request(struct ps_kafka_native *native, bool second)
 {
-    lane->transaction.second = second;
-    lane->transaction.id[0] = second ? 'x' : '\0';
-    struct ps_kafka_lane_request *request = ps_kafka_lane_request_produce(lane->brokers);
-    lane->transaction.second = false;
-    lane->transaction.id[0] = '\0';
+    native->transaction.second = second;
+    native->transaction.id[0] = second ? 'x' : '\0';
+    struct ps_kafka_native_request *request = ps_kafka_native_request_produce(native->brokers);
+    native->transaction.second = false;
+    native->transaction.id[0] = '\0';
     return request;
 }
 
-static struct ps_kafka_lane_request *request_of(struct ps_kafka_lane *lane, uint8_t choice)
+static struct ps_kafka_native_request *request_of(struct ps_kafka_native *native, uint8_t choice)
 {
-    struct ps_kafka_lane_broker *broker = lane->brokers;
+    struct ps_kafka_native_broker *broker = native->brokers;
     if (choice >= 128)
-        return login_request_of(lane, choice);
+        return login_request_of(native, choice);
     broker->produce_version = (int16_t)(3 + choice / 4 % 6);
     broker->metadata_version = (int16_t)(1 + choice / 4 % 7);
     switch (choice % 4) {
     case 0:
-        return ps_kafka_lane_request_versions(lane, choice / 4 % 2 == 0 ? 0 : 3);
+        return ps_kafka_native_request_versions(native, choice / 4 % 2 == 0 ? 0 : 3);
     case 1:
-        return ps_kafka_lane_request_metadata(lane, broker->metadata_version);
+        return ps_kafka_native_request_metadata(native, broker->metadata_version);
     case 2:
-        return ps_kafka_lane_request_id(lane, 0);
+        return ps_kafka_native_request_id(native, 0);
     default:
-        return produce_request(lane, choice >= 64);
+        return produce_request(native, choice >= 64);
     }
 }
 
@@ -106,33 +106,33 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     uint32_t reported = 0;
     const struct ps_kafka_listener listener = {
         .report = on_report, .notice = on_notice, .argument = &reported};
-    struct ps_kafka_lane *lane = make();
+    struct ps_kafka_native *native = make();
     PS_ASSERT(bytes != NULL);
-    fill(lane);
-    struct ps_kafka_lane_request *request = request_of(lane, data[0]);
+    fill(native);
+    struct ps_kafka_native_request *request = request_of(native, data[0]);
     PS_ASSERT(request != NULL);
     memcpy(ps_wire_put_int32(bytes, request->correlation), data + 1, size - 1);
-    lane->listener = &listener;
-    (void)ps_kafka_lane_response(lane->brokers, request, bytes, (uint32_t)(size - 1 + sizeof(int32_t)),
-                                 reason);
+    native->listener = &listener;
+    (void)ps_kafka_native_response(native->brokers, request, bytes, (uint32_t)(size - 1 + sizeof(int32_t)),
+                                   reason);
     PS_ASSERT(reported <= PARTITIONS);
     for (uint32_t i = 0; i < request->set_count; i++) { /* requests without an answer are sent again */
         if (request->sets[i] == NULL)
             continue;
         request->sets[i]->partition->in_flight--;
-        ps_kafka_lane_partition_return(lane, request->sets[i]);
-        ps_kafka_lane_partition_landed(lane, request->sets[i]->partition);
+        ps_kafka_native_partition_return(native, request->sets[i]);
+        ps_kafka_native_partition_landed(native, request->sets[i]->partition);
         request->sets[i] = NULL;
     }
-    ps_kafka_lane_give_request(lane, request);
-    for (struct ps_kafka_lane_broker *broker = lane->brokers; broker != NULL; broker = broker->next) {
-        ps_kafka_lane_broker_drop(broker); /* there is no connection, and none is made */
+    ps_kafka_native_give_request(native, request);
+    for (struct ps_kafka_native_broker *broker = native->brokers; broker != NULL; broker = broker->next) {
+        ps_kafka_native_broker_drop(broker); /* there is no connection, and none is made */
         broker->rest_ns = PS_NEVER;
     }
-    ps_kafka_lane_purge(lane, true);
-    (void)ps_kafka_lane_turn(lane, &listener);
+    ps_kafka_native_purge(native, true);
+    (void)ps_kafka_native_turn(native, &listener);
     PS_ASSERT(reported == PARTITIONS); /* each record once, however it ended */
-    ps_kafka_native.destroy((struct ps_kafka_producer *)lane);
+    ps_kafka_native.destroy((struct ps_kafka_producer *)native);
     free(bytes);
     return 0;
 }

@@ -1,6 +1,6 @@
 #include "stages/lib/kafka/client_plan.h"
 
-#include "stages/lib/kafka/lane/lane.h"
+#include "stages/lib/kafka/native/native.h"
 #include "stages/lib/kafka/producer/producer.h"
 #include "stages/lib/least.h"
 #include "stages/lib/tls/tls.h"
@@ -149,7 +149,7 @@ enum ps_status ps_kafka_sender_plan_build(struct ps_kafka_sender_plan *sender,
     if (ps_kafka_pairs_check(settings->items, settings->count, err) != PS_OK)
         return PS_FAIL;
     struct ps_err misfit = {0};
-    bool native = wants->native && ps_kafka_lane_fits(settings->items, settings->count, &misfit) == PS_OK;
+    bool native = wants->native && ps_kafka_native_fits(settings->items, settings->count, &misfit) == PS_OK;
     sender->engine = native ? &ps_kafka_native : &ps_kafka_librdkafka;
     sender->record_bytes_max = (uint32_t)number_of(settings, "message.max.bytes", 0);
     sender->request_bytes_max = (uint32_t)number_of(settings, "batch.size", 0);

@@ -24,7 +24,7 @@ struct ps_kafka_sender_wants {
     uint64_t queue_bytes; /* of the library's queue: a share of the memory budget */
     uint64_t in_flight_bytes_max;
     enum ps_kafka_partitioner partitioner;
-    bool native; /* the lane, stages/lib/kafka/lane/lane.h, if the settings allow it */
+    bool native; /* the native client, stages/lib/kafka/native/native.h, if the settings allow it */
 };
 
 /* Sets the properties that the sender needs beside those of the user, and fills its plan except for the mapping.

@@ -17,19 +17,19 @@
 #define BYTE_CAPACITY_PERCENT 40
 
 /* The counts of one thread. Single writer; any thread reads. */
-struct lane_tally {
+struct tally {
     uint64_t events, bytes;
     uint64_t memory; /* bytes with rows and headers */
 } PS_ALIGNED_GAP;
 
-struct lane_consumer {
-    struct lane_tally taken;
+struct consumer_state {
+    struct tally taken;
     struct ps_lease *given_back; /* first = next to take */
-    unsigned next_lane;
+    unsigned next_ring;
 } PS_ALIGNED_GAP;
 
-struct lane {
-    struct lane_tally put;
+struct producer_ring {
+    struct tally put;
     uint64_t reserved;      /* events: single writer, any thread reads */
     struct ps_spsc *single; /* one of the two, by the number of consumers */
     struct ps_spmc *shared;
@@ -38,8 +38,8 @@ struct lane {
 struct ps_memory_queue {
     struct ps_memory_queue_settings settings;
     unsigned taker_count; /* of `consumers`: at least 1, which a reload uses when there is no sink */
-    struct lane *lanes;
-    struct lane_consumer *consumers;
+    struct producer_ring *rings;
+    struct consumer_state *consumers;
     struct ps_spmc *restored; /* leases from before a reload, taken before the producers' rings; or NULL */
 };
 
@@ -56,13 +56,13 @@ struct ps_memory_queue *ps_memory_queue_create(const struct ps_memory_queue_sett
     struct ps_memory_queue *memory = ps_must_alloc(1, sizeof *memory, "a channel");
     memory->settings = *settings;
     memory->taker_count = settings->consumers > 0 ? settings->consumers : 1;
-    memory->lanes = ps_must_alloc_aligned((settings->producers + 1) * sizeof *memory->lanes, "a channel");
+    memory->rings = ps_must_alloc_aligned((settings->producers + 1) * sizeof *memory->rings, "a channel");
     memory->consumers = ps_must_alloc_aligned(memory->taker_count * sizeof *memory->consumers, "a channel");
     for (unsigned i = 0; i < settings->producers; i++) {
         if (settings->consumers <= 1)
-            memory->lanes[i].single = ps_spsc_create(ring_leases(settings));
+            memory->rings[i].single = ps_spsc_create(ring_leases(settings));
         else
-            memory->lanes[i].shared = ps_spmc_create(ring_leases(settings));
+            memory->rings[i].shared = ps_spmc_create(ring_leases(settings));
     }
     return memory;
 }
@@ -72,11 +72,11 @@ void ps_memory_queue_destroy(struct ps_memory_queue *memory)
     if (memory == NULL)
         return;
     for (unsigned i = 0; i < memory->settings.producers; i++) {
-        ps_spsc_destroy(memory->lanes[i].single);
-        ps_spmc_destroy(memory->lanes[i].shared);
+        ps_spsc_destroy(memory->rings[i].single);
+        ps_spmc_destroy(memory->rings[i].shared);
     }
     ps_spmc_destroy(memory->restored);
-    free(memory->lanes);
+    free(memory->rings);
     free(memory->consumers);
     free(memory);
 }
@@ -91,14 +91,14 @@ uint64_t ps_memory_queue_bytes_max(int64_t byte_capacity, int64_t buffer_percent
     return bytes > 0 && most == 0 ? 1 : most;
 }
 
-static void tally_add(struct lane_tally *tally, uint64_t events, uint64_t bytes, uint64_t memory)
+static void tally_add(struct tally *tally, uint64_t events, uint64_t bytes, uint64_t memory)
 {
     __atomic_store_n(&tally->events, tally->events + events, __ATOMIC_RELAXED);
     __atomic_store_n(&tally->bytes, tally->bytes + bytes, __ATOMIC_RELAXED);
     __atomic_store_n(&tally->memory, tally->memory + memory, __ATOMIC_RELAXED);
 }
 
-static void tally_take_back(struct lane_tally *tally, const struct ps_lease *lease)
+static void tally_take_back(struct tally *tally, const struct ps_lease *lease)
 {
     tally_add(tally, -(uint64_t)lease->count, -lease->bytes, -(uint64_t)lease->memory_bytes);
 }
@@ -108,7 +108,7 @@ static uint64_t quota_used(const struct ps_memory_queue *memory)
 {
     uint64_t used = 0;
     for (unsigned i = 0; i < memory->settings.producers; i++)
-        used += __atomic_load_n(&memory->lanes[i].put.memory, __ATOMIC_RELAXED);
+        used += __atomic_load_n(&memory->rings[i].put.memory, __ATOMIC_RELAXED);
     for (unsigned i = 0; i < memory->taker_count; i++)
         used -= __atomic_load_n(&memory->consumers[i].taken.memory, __ATOMIC_RELAXED);
     return (int64_t)used > 0 ? used : 0;
@@ -130,8 +130,8 @@ void ps_memory_queue_fill(const struct ps_memory_queue *memory, struct ps_fill *
 {
     uint64_t events = 0, bytes = 0;
     for (unsigned i = 0; i < memory->settings.producers; i++) {
-        events += __atomic_load_n(&memory->lanes[i].put.events, __ATOMIC_RELAXED);
-        bytes += __atomic_load_n(&memory->lanes[i].put.bytes, __ATOMIC_RELAXED);
+        events += __atomic_load_n(&memory->rings[i].put.events, __ATOMIC_RELAXED);
+        bytes += __atomic_load_n(&memory->rings[i].put.bytes, __ATOMIC_RELAXED);
     }
     for (unsigned i = 0; i < memory->taker_count; i++) {
         events -= __atomic_load_n(&memory->consumers[i].taken.events, __ATOMIC_RELAXED);
@@ -147,7 +147,7 @@ static uint64_t reserved(const struct ps_memory_queue *memory)
 {
     uint64_t events = 0;
     for (unsigned i = 0; i < memory->settings.producers; i++)
-        events += ps_word_get(&memory->lanes[i].reserved);
+        events += ps_word_get(&memory->rings[i].reserved);
     return events;
 }
 
@@ -159,7 +159,7 @@ static bool has_bytes(const struct ps_memory_queue *memory, const struct ps_fill
 
 enum ps_put ps_memory_queue_put(struct ps_memory_queue *memory, unsigned producer, struct ps_lease **lease)
 {
-    struct lane *mine = &memory->lanes[producer];
+    struct producer_ring *mine = &memory->rings[producer];
     uint64_t events = (*lease)->count, bytes = (*lease)->bytes, size = (*lease)->memory_bytes;
     struct ps_fill fill;
     bool promised = (*lease)->promised;
@@ -181,7 +181,7 @@ enum ps_put ps_memory_queue_put(struct ps_memory_queue *memory, unsigned produce
  * is, never more. */
 uint64_t ps_memory_queue_reserve(struct ps_memory_queue *memory, unsigned producer, uint64_t events)
 {
-    struct lane *mine = &memory->lanes[producer];
+    struct producer_ring *mine = &memory->rings[producer];
     uint64_t had = mine->reserved;
     struct ps_fill fill;
     if (events == had)
@@ -198,14 +198,14 @@ uint64_t ps_memory_queue_reserve(struct ps_memory_queue *memory, unsigned produc
     return events - excess;
 }
 
-static void count_taken(struct lane_consumer *consumer, const struct ps_lease *lease)
+static void count_taken(struct consumer_state *consumer, const struct ps_lease *lease)
 {
     tally_add(&consumer->taken, lease->count, lease->bytes, lease->memory_bytes);
 }
 
 struct ps_lease *ps_memory_queue_take_back(struct ps_memory_queue *memory, unsigned consumer)
 {
-    struct lane_consumer *mine = &memory->consumers[consumer];
+    struct consumer_state *mine = &memory->consumers[consumer];
     struct ps_lease *lease = mine->given_back;
     if (lease == NULL)
         return NULL;
@@ -217,12 +217,12 @@ struct ps_lease *ps_memory_queue_take_back(struct ps_memory_queue *memory, unsig
 
 struct ps_lease *ps_memory_queue_take(struct ps_memory_queue *memory, unsigned consumer)
 {
-    struct lane_consumer *mine = &memory->consumers[consumer];
+    struct consumer_state *mine = &memory->consumers[consumer];
     struct ps_lease *lease = memory->restored != NULL ? ps_spmc_pop(memory->restored) : NULL;
     for (unsigned i = 0; lease == NULL && i < memory->settings.producers; i++) {
-        struct lane *lane = &memory->lanes[mine->next_lane];
-        mine->next_lane = mine->next_lane + 1 == memory->settings.producers ? 0 : mine->next_lane + 1;
-        lease = lane->single != NULL ? ps_spsc_pop(lane->single) : ps_spmc_pop(lane->shared);
+        struct producer_ring *ring = &memory->rings[mine->next_ring];
+        mine->next_ring = mine->next_ring + 1 == memory->settings.producers ? 0 : mine->next_ring + 1;
+        lease = ring->single != NULL ? ps_spsc_pop(ring->single) : ps_spmc_pop(ring->shared);
     }
     if (lease != NULL)
         count_taken(mine, lease);
@@ -231,7 +231,7 @@ struct ps_lease *ps_memory_queue_take(struct ps_memory_queue *memory, unsigned c
 
 void ps_memory_queue_untake(struct ps_memory_queue *memory, unsigned consumer, struct ps_lease **lease)
 {
-    struct lane_consumer *mine = &memory->consumers[consumer];
+    struct consumer_state *mine = &memory->consumers[consumer];
     tally_take_back(&mine->taken, *lease);
     (*lease)->next = mine->given_back;
     mine->given_back = *lease;
@@ -240,7 +240,7 @@ void ps_memory_queue_untake(struct ps_memory_queue *memory, unsigned consumer, s
 
 bool ps_memory_queue_hungry(const struct ps_memory_queue *memory, unsigned producer)
 {
-    const struct lane *mine = &memory->lanes[producer];
+    const struct producer_ring *mine = &memory->rings[producer];
     size_t count = mine->single != NULL ? ps_spsc_count(mine->single) : ps_spmc_count(mine->shared);
     if (memory->restored != NULL)
         count += ps_spmc_count(memory->restored);
@@ -249,10 +249,10 @@ bool ps_memory_queue_hungry(const struct ps_memory_queue *memory, unsigned produ
 
 void ps_memory_queue_ring(const struct ps_memory_queue *memory, unsigned producer, struct ps_fill *fill)
 {
-    const struct lane *lane = &memory->lanes[producer];
+    const struct producer_ring *ring = &memory->rings[producer];
     *fill = (struct ps_fill){
-        .size = lane->single != NULL ? ps_spsc_count(lane->single) : ps_spmc_count(lane->shared),
-        .capacity = lane->single != NULL ? ps_spsc_capacity(lane->single) : ps_spmc_capacity(lane->shared)};
+        .size = ring->single != NULL ? ps_spsc_count(ring->single) : ps_spmc_count(ring->shared),
+        .capacity = ring->single != NULL ? ps_spsc_capacity(ring->single) : ps_spmc_capacity(ring->shared)};
 }
 
 struct ps_lease *ps_memory_queue_strip(struct ps_memory_queue *memory)

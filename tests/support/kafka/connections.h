@@ -3,7 +3,7 @@
 #pragma once
 
 #include "core/base.h"
-#include "stages/lib/kafka/lane/wire.h"
+#include "stages/lib/kafka/native/wire.h"
 
 #define PS_TEST_CONNECTIONS 8U
 #define PS_TEST_CONNECTION_BYTES (1U << 20) /* the longest request, and what waits to be sent */

@@ -1,4 +1,4 @@
-/* A run of the native fetch lane against the brokers of a test (tests/support/kafka/group_broker.h), with a sink that
+/* A run of the native fetch client against the brokers of a test (tests/support/kafka/group_broker.h), with a sink that
  * delivers batches in order, when the test calls it. Each record that is read is checked: it is the next one of its
  * partition that is visible, or the first one from the offset at which the member begins. Time is the test's. */
 #pragma once

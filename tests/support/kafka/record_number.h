@@ -1,8 +1,8 @@
 /* Reads records of a record set whose values begin with a number of four bytes, without keys and headers. Written from Kafka's
- * documentation of the format alone, not with the lane's functions. */
+ * documentation of the format alone, not with the native client's functions. */
 #pragma once
 
-#include "stages/lib/kafka/lane/wire.h"
+#include "stages/lib/kafka/native/wire.h"
 #include "tests/support/support.h"
 
 static inline int64_t ps_test_record_varint(struct ps_wire_in *in)

@@ -68,7 +68,7 @@ static bool has_arrived(int fd)
            (ioctl(fd, SIOCOUTQ, &unacknowledged) != 0 || unacknowledged == 0);
 }
 
-/* Returns whether the lane closed its end of the connection and the broker's end does not know it yet. */
+/* Returns whether the native client closed its end of the connection and the broker's end does not know it yet. */
 static bool is_close_under_way(int fd)
 {
     struct sockaddr_in peer = {0};

@@ -1,4 +1,4 @@
-/* One Kafka broker whose answers the test writes itself, for tests of the lane (stages/lib/kafka/lane). It lives in the
+/* One Kafka broker whose answers the test writes itself, for tests of the native client (stages/lib/kafka/native). It lives in the
  * test's thread: nothing happens between two calls. One connection at a time. */
 #pragma once
 

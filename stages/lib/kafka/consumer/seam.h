@@ -1,5 +1,5 @@
 /* The interface between the source `kafka` as Flume defines it (topics, events, headers) and what reads for it: librdkafka
- * (rebalance.c, reading.c) or the native lane (stages/lib/kafka/fetch/). Both are members of a consumer group, hand over
+ * (rebalance.c, reading.c) or the native client (stages/lib/kafka/fetch/). Both are members of a consumer group, hand over
  * records in order, and commit delivered records; both give up a partition when all records that they read of it are
  * delivered and committed, or their time is over.
  *

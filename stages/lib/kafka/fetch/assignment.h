@@ -4,7 +4,7 @@
 #pragma once
 
 #include "core/base.h"
-#include "stages/lib/kafka/lane/wire.h"
+#include "stages/lib/kafka/native/wire.h"
 
 /* A member of the group, as the coordinator describes it to the leader. */
 struct ps_kafka_group_member {

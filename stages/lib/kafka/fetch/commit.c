@@ -8,7 +8,7 @@
 #define VERSION_OF_INSTANCES 7
 #define VERSION_OF_EPOCHS 6
 #define VERSION_WITHOUT_RETENTION 5
-#define TOPIC_BYTES (PS_KAFKA_LANE_TOPIC_BYTES + 32U)
+#define TOPIC_BYTES (PS_KAFKA_NATIVE_TOPIC_BYTES + 32U)
 
 void ps_kafka_commit_notice(struct ps_kafka_fetch *fetch)
 {
@@ -29,14 +29,15 @@ static char *put_offset(char *at, const struct ps_kafka_stream *stream, int16_t 
     return ps_wire_put_string(at, "", 0); /* metadata */
 }
 
-static struct ps_kafka_lane_request *make_request(struct ps_kafka_fetch *fetch, int16_t version,
-                                                  uint32_t count)
+static struct ps_kafka_native_request *make_request(struct ps_kafka_fetch *fetch, int16_t version,
+                                                    uint32_t count)
 {
     const struct ps_kafka_fetch_member *member = &fetch->member;
-    struct ps_kafka_lane_request *request;
+    struct ps_kafka_native_request *request;
     size_t room = 64 + strlen(fetch->group) + strlen(member->id) + strlen(member->instance) +
                   (size_t)count * TOPIC_BYTES;
-    char *at = ps_kafka_lane_request_begin(fetch->lane, PS_KAFKA_LANE_GROUP_COMMIT, version, room, &request);
+    char *at =
+        ps_kafka_native_request_begin(fetch->native, PS_KAFKA_NATIVE_GROUP_COMMIT, version, room, &request);
     if (at == NULL)
         return NULL;
     at = ps_wire_put_string(at, fetch->group, strlen(fetch->group));
@@ -57,7 +58,7 @@ static struct ps_kafka_lane_request *make_request(struct ps_kafka_fetch *fetch, 
         stream->committing_generation = stream->generation;
         at = put_offset(at, stream, version);
     }
-    return ps_kafka_lane_request_end(request, at);
+    return ps_kafka_native_request_end(request, at);
 }
 
 static void commit(struct ps_kafka_fetch *fetch)
@@ -69,17 +70,17 @@ static void commit(struct ps_kafka_fetch *fetch)
         fetch->dirty = false;
         return;
     }
-    struct ps_kafka_lane_broker *broker = ps_kafka_member_coordinator(fetch);
-    struct ps_kafka_lane_request *request =
+    struct ps_kafka_native_broker *broker = ps_kafka_member_coordinator(fetch);
+    struct ps_kafka_native_request *request =
         broker != NULL
-            ? make_request(fetch, ps_kafka_fetch_version(broker, PS_KAFKA_LANE_GROUP_COMMIT), count)
+            ? make_request(fetch, ps_kafka_fetch_version(broker, PS_KAFKA_NATIVE_GROUP_COMMIT), count)
             : NULL;
     if (request == NULL)
         return; /* it stays dirty */
     fetch->dirty = fetch->lowers = false;
     fetch->commit_asked = true;
     fetch->commit_sent_ns = fetch->mono_ns;
-    ps_kafka_lane_broker_send(broker, request);
+    ps_kafka_native_broker_send(broker, request);
 }
 
 /* Returns whether there is something to commit, and nothing that forbids it but the time. */
@@ -110,7 +111,7 @@ uint64_t ps_kafka_commit_due_ns(const struct ps_kafka_fetch *fetch)
     if (!may_commit(fetch))
         return PS_NEVER;
     uint64_t due_ns = rested_ns(fetch, fetch->commit_interval_ns);
-    uint64_t reached_ns = ps_kafka_lane_coordinator_due_ns(fetch->lane, &fetch->member.coordinator);
+    uint64_t reached_ns = ps_kafka_native_coordinator_due_ns(fetch->native, &fetch->member.coordinator);
     return due_ns > reached_ns ? due_ns : reached_ns;
 }
 
@@ -150,7 +151,7 @@ static void failed(struct ps_kafka_fetch *fetch, int16_t error)
                "offsets could not be committed: %s (%s); retrying while the partitions are assigned",
                rd_kafka_err2str((rd_kafka_resp_err_t)error), rd_kafka_err2name((rd_kafka_resp_err_t)error));
     if (error == PS_KAFKA_ERROR_NO_COORDINATOR || error == PS_KAFKA_ERROR_NOT_COORDINATOR)
-        ps_kafka_lane_coordinator_forget(fetch->lane, &fetch->member.coordinator);
+        ps_kafka_native_coordinator_forget(fetch->native, &fetch->member.coordinator);
     if (error == PS_KAFKA_ERROR_UNKNOWN_MEMBER || error == PS_KAFKA_ERROR_ILLEGAL_GENERATION ||
         error == PS_KAFKA_ERROR_FENCED_INSTANCE)
         ps_kafka_member_disown(fetch, error);
@@ -158,7 +159,7 @@ static void failed(struct ps_kafka_fetch *fetch, int16_t error)
         ps_kafka_member_rejoin(fetch);
 }
 
-bool ps_kafka_commit_answer(struct ps_kafka_fetch *fetch, const struct ps_kafka_lane_request *request,
+bool ps_kafka_commit_answer(struct ps_kafka_fetch *fetch, const struct ps_kafka_native_request *request,
                             struct ps_wire_in *in, char *reason)
 {
     int16_t worst = 0;

@@ -1,6 +1,6 @@
-/* The fetch lane behind kafka/consumer/seam.h, and one turn of it. */
+/* The fetch client behind kafka/consumer/seam.h, and one turn of it. */
 #include "stages/lib/kafka/fetch/fetch_internal.h"
-#include "stages/lib/kafka/lane/turn.h"
+#include "stages/lib/kafka/native/turn.h"
 #include "stages/lib/least.h"
 
 #include <stdarg.h>
@@ -21,69 +21,69 @@ static const struct ps_kafka_fetch *const_of(const struct ps_kafka_reading *read
     return (const struct ps_kafka_fetch *)reading;
 }
 
-/* ---- the lane's reader ---- */
+/* ---- the native client's reader ---- */
 
 /* The requests of the reader: a broker must have a version from `least` to `most`. */
 static const struct {
     int16_t key, least, most;
-    enum ps_kafka_lane_kind kind;
+    enum ps_kafka_native_kind kind;
 } requests[] = {
-    {1, 4, 11, PS_KAFKA_LANE_FETCH},        {2, 1, 2, PS_KAFKA_LANE_LIST_OFFSETS},
-    {8, 2, 7, PS_KAFKA_LANE_GROUP_COMMIT},  {9, 2, 7, PS_KAFKA_LANE_GROUP_OFFSETS},
-    {11, 2, 5, PS_KAFKA_LANE_JOIN_GROUP},   {14, 1, 3, PS_KAFKA_LANE_SYNC_GROUP},
-    {12, 1, 3, PS_KAFKA_LANE_HEARTBEAT},    {13, 1, 1, PS_KAFKA_LANE_LEAVE_GROUP},
-    {23, 3, 3, PS_KAFKA_LANE_LEADER_EPOCH}, /* before version 3 it needs a permission that clients do not have */
+    {1, 4, 11, PS_KAFKA_NATIVE_FETCH},        {2, 1, 2, PS_KAFKA_NATIVE_LIST_OFFSETS},
+    {8, 2, 7, PS_KAFKA_NATIVE_GROUP_COMMIT},  {9, 2, 7, PS_KAFKA_NATIVE_GROUP_OFFSETS},
+    {11, 2, 5, PS_KAFKA_NATIVE_JOIN_GROUP},   {14, 1, 3, PS_KAFKA_NATIVE_SYNC_GROUP},
+    {12, 1, 3, PS_KAFKA_NATIVE_HEARTBEAT},    {13, 1, 1, PS_KAFKA_NATIVE_LEAVE_GROUP},
+    {23, 3, 3, PS_KAFKA_NATIVE_LEADER_EPOCH}, /* before version 3 it needs a permission that clients do not have */
 };
 
-static bool note_version(struct ps_kafka_lane_broker *broker, int16_t key, int16_t least, int16_t most)
+static bool note_version(struct ps_kafka_native_broker *broker, int16_t key, int16_t least, int16_t most)
 {
     for (size_t i = 0; i < PS_COUNT_OF(requests); i++) {
         if (requests[i].key != key)
             continue;
         int16_t version = most < requests[i].most ? most : requests[i].most;
         bool common = version >= requests[i].least && version >= least;
-        broker->reader_versions[requests[i].kind - PS_KAFKA_LANE_READER_KINDS] = common ? version : -1;
+        broker->reader_versions[requests[i].kind - PS_KAFKA_NATIVE_READER_KINDS] = common ? version : -1;
         return true;
     }
     return false;
 }
 
-static bool answer(struct ps_kafka_lane_broker *broker, struct ps_kafka_lane_request *request,
+static bool answer(struct ps_kafka_native_broker *broker, struct ps_kafka_native_request *request,
                    struct ps_wire_in *in, char *reason)
 {
-    struct ps_kafka_fetch *fetch = ps_kafka_fetch_of(broker->lane);
+    struct ps_kafka_fetch *fetch = ps_kafka_fetch_of(broker->native);
     fetch->again = true;
     switch (request->kind) {
-    case PS_KAFKA_LANE_FETCH:
+    case PS_KAFKA_NATIVE_FETCH:
         return ps_kafka_fetch_answer(broker, request, in, reason);
-    case PS_KAFKA_LANE_LIST_OFFSETS:
-    case PS_KAFKA_LANE_GROUP_OFFSETS:
+    case PS_KAFKA_NATIVE_LIST_OFFSETS:
+    case PS_KAFKA_NATIVE_GROUP_OFFSETS:
         return ps_kafka_offsets_answer(fetch, request, in, reason);
-    case PS_KAFKA_LANE_LEADER_EPOCH:
+    case PS_KAFKA_NATIVE_LEADER_EPOCH:
         return ps_kafka_epochs_answer(fetch, request, in, reason);
-    case PS_KAFKA_LANE_GROUP_COMMIT:
+    case PS_KAFKA_NATIVE_GROUP_COMMIT:
         return ps_kafka_commit_answer(fetch, request, in, reason);
     default:
         return ps_kafka_member_answer(fetch, request, in, reason);
     }
 }
 
-static void lost(struct ps_kafka_lane *lane, struct ps_kafka_lane_request *request)
+static void lost(struct ps_kafka_native *native, struct ps_kafka_native_request *request)
 {
-    struct ps_kafka_fetch *fetch = ps_kafka_fetch_of(lane);
+    struct ps_kafka_fetch *fetch = ps_kafka_fetch_of(native);
     fetch->again = true;
     switch (request->kind) {
-    case PS_KAFKA_LANE_FETCH:
+    case PS_KAFKA_NATIVE_FETCH:
         ps_kafka_fetch_lost(fetch, request);
         break;
-    case PS_KAFKA_LANE_LIST_OFFSETS:
-    case PS_KAFKA_LANE_GROUP_OFFSETS:
+    case PS_KAFKA_NATIVE_LIST_OFFSETS:
+    case PS_KAFKA_NATIVE_GROUP_OFFSETS:
         ps_kafka_offsets_lost(fetch, request);
         break;
-    case PS_KAFKA_LANE_LEADER_EPOCH:
+    case PS_KAFKA_NATIVE_LEADER_EPOCH:
         ps_kafka_epochs_lost(fetch, request);
         break;
-    case PS_KAFKA_LANE_GROUP_COMMIT:
+    case PS_KAFKA_NATIVE_GROUP_COMMIT:
         fetch->commit_asked = false;
         fetch->commit_failed = fetch->dirty = true;
         break;
@@ -93,9 +93,9 @@ static void lost(struct ps_kafka_lane *lane, struct ps_kafka_lane_request *reque
     }
 }
 
-static void turn(struct ps_kafka_lane *lane)
+static void turn(struct ps_kafka_native *native)
 {
-    struct ps_kafka_fetch *fetch = ps_kafka_fetch_of(lane);
+    struct ps_kafka_fetch *fetch = ps_kafka_fetch_of(native);
     fetch->again = false;
     if (fetch->fatal)
         return;
@@ -109,7 +109,7 @@ static void turn(struct ps_kafka_lane *lane)
     ps_kafka_fetch_turn(fetch);
 }
 
-static const struct ps_kafka_lane_reader lane_reader = {
+static const struct ps_kafka_native_reader native_reader = {
     .turn = turn,
     .versions = note_version,
     .room = ps_kafka_fetch_room,
@@ -132,23 +132,23 @@ static void take_turn(struct ps_kafka_fetch *fetch)
 {
     const struct ps_kafka_listener listener = {
         .notice = notice, .argument = fetch, .now = {.mono_ns = fetch->mono_ns}};
-    uint64_t metadata_ns = fetch->lane->metadata_ns;
-    (void)ps_kafka_lane_turn(fetch->lane, &listener);
-    fetch->again |= fetch->lane->metadata_ns != metadata_ns; /* leaders, topics */
+    uint64_t metadata_ns = fetch->native->metadata_ns;
+    (void)ps_kafka_native_turn(fetch->native, &listener);
+    fetch->again |= fetch->native->metadata_ns != metadata_ns; /* leaders, topics */
 }
 
 /* ---- the engine ---- */
 
-static struct ps_kafka_lane *make_lane(const struct ps_kafka_reading_config *config, struct ps_err *err)
+static struct ps_kafka_native *make_native(const struct ps_kafka_reading_config *config, struct ps_err *err)
 {
-    const struct ps_kafka_producer_config lane = {
+    const struct ps_kafka_producer_config native = {
         .component = config->port->component,
         .pairs = config->pairs,
         .pair_count = config->pair_count,
         .wake_fd = config->port->wake_fd,
         .epoll_fd = config->port->epoll_fd,
     };
-    return ps_kafka_lane_make(&lane, err);
+    return ps_kafka_native_make(&native, err);
 }
 
 static bool creates_topics(const struct ps_kafka_reading_config *config)
@@ -166,11 +166,11 @@ static void destroy(struct ps_kafka_reading *reading)
     struct ps_kafka_fetch *fetch = of(reading);
     ps_kafka_fetch_reading_end(fetch);
     ps_kafka_fetched_free(fetch);
-    if (fetch->lane != NULL) {
-        for (struct ps_kafka_lane_broker *broker = fetch->lane->brokers; broker != NULL;
+    if (fetch->native != NULL) {
+        for (struct ps_kafka_native_broker *broker = fetch->native->brokers; broker != NULL;
              broker = broker->next)
-            ps_kafka_lane_broker_drop(broker); /* answers under way have blocks */
-        ps_kafka_lane_free(fetch->lane);
+            ps_kafka_native_broker_drop(broker); /* answers under way have blocks */
+        ps_kafka_native_free(fetch->native);
     }
     ps_kafka_fetched_free(fetch);
     ps_kafka_member_close(fetch);
@@ -203,15 +203,15 @@ static struct ps_kafka_reading *open_reading(const struct ps_kafka_reading_confi
     ps_kafka_fetch_settings_read(&fetch->settings, config->pairs, config->pair_count, config->held_bytes_max);
     ps_kafka_member_open(fetch, config);
     fetch->unpacker = ps_kafka_unpacker_open();
-    fetch->lane = fetch->unpacker != NULL ? make_lane(config, err) : NULL;
+    fetch->native = fetch->unpacker != NULL ? make_native(config, err) : NULL;
     if (fetch->unpacker == NULL)
         ps_err_set(err, "no memory");
-    if (fetch->lane != NULL) {
-        fetch->lane->reader = &lane_reader;
-        fetch->lane->reader_argument = fetch;
-        fetch->lane->settings.creates_topics = creates_topics(config);
+    if (fetch->native != NULL) {
+        fetch->native->reader = &native_reader;
+        fetch->native->reader_argument = fetch;
+        fetch->native->settings.creates_topics = creates_topics(config);
     }
-    if (fetch->lane != NULL && ps_kafka_fetch_topics_open(fetch, config, err) == PS_OK)
+    if (fetch->native != NULL && ps_kafka_fetch_topics_open(fetch, config, err) == PS_OK)
         return &fetch->base;
     destroy(&fetch->base);
     return NULL;
@@ -222,7 +222,7 @@ static uint64_t due_ns(const struct ps_kafka_fetch *fetch)
     uint64_t due_ns = fetch->mono_ns + (fetch->paused ? PAUSED_TICK_NS : TICK_NS);
     if (fetch->fatal)
         return due_ns;
-    due_ns = ps_least(due_ns, ps_kafka_lane_turn_due_ns(fetch->lane));
+    due_ns = ps_least(due_ns, ps_kafka_native_turn_due_ns(fetch->native));
     due_ns = ps_least(due_ns, ps_kafka_member_due_ns(fetch));
     due_ns = ps_least(due_ns, ps_kafka_offsets_due_ns(fetch));
     due_ns = ps_least(due_ns, ps_kafka_fetch_due_ns(fetch));

@@ -1,8 +1,8 @@
 /* Asks the leader of a partition whether it has the records that were read (KIP-320): a new leader, and the first one if the
  * group's offset has an epoch, as leaders may have changed since it was committed. A leader that was behind is elected if no
  * other replica is left (unclean.leader.election.enable): it has other records, or none, at offsets that were read. Each leader
- * has an epoch, which its batches carry, and which is committed with an offset. The lane asks where the epoch of the record
- * before the next one ends in the leader's log. The records behind that offset differ, and the lane reads them.
+ * has an epoch, which its batches carry, and which is committed with an offset. The native client asks where the epoch of the record
+ * before the next one ends in the leader's log. The records behind that offset differ, and the native client reads them.
  *
  * Brokers from 2.3 answer consumers. With older ones nothing is checked. */
 #include "stages/lib/kafka/fetch/fetch_internal.h"
@@ -13,23 +13,23 @@
 #define ERROR_REST_NS (100 * PS_NS_PER_MS)
 #define WARN_NS (10 * PS_NS_PER_S)
 #define WARN_AGAIN_NS (60 * PS_NS_PER_S)
-#define PART_BYTES (PS_KAFKA_LANE_TOPIC_BYTES + 24U)
+#define PART_BYTES (PS_KAFKA_NATIVE_TOPIC_BYTES + 24U)
 
-static const struct ps_kafka_lane_partition *place_of(const struct ps_kafka_fetch_part *part)
+static const struct ps_kafka_native_partition *place_of(const struct ps_kafka_fetch_part *part)
 {
     return part->number < part->topic->partition_count ? &part->topic->partitions[part->number] : NULL;
 }
 
-static bool is_too_old(const struct ps_kafka_lane_broker *broker)
+static bool is_too_old(const struct ps_kafka_native_broker *broker)
 {
-    return broker->phase == PS_KAFKA_LANE_UP &&
-           ps_kafka_fetch_version(broker, PS_KAFKA_LANE_LEADER_EPOCH) < 0;
+    return broker->phase == PS_KAFKA_NATIVE_UP &&
+           ps_kafka_fetch_version(broker, PS_KAFKA_NATIVE_LEADER_EPOCH) < 0;
 }
 
 /* A partition whose last epoch is not known is read on as it is: the reader begins there, or the records are of an old format. */
 static void begin_check(struct ps_kafka_fetch *fetch, struct ps_kafka_fetch_part *part)
 {
-    const struct ps_kafka_lane_partition *place = place_of(part);
+    const struct ps_kafka_native_partition *place = place_of(part);
     if (place == NULL || place->leader == NULL || place->leader_epoch < 0 ||
         place->leader_epoch == part->checked)
         return;
@@ -44,39 +44,39 @@ static void begin_check(struct ps_kafka_fetch *fetch, struct ps_kafka_fetch_part
 }
 
 /* The group's offset may be of a later leader than the first metadata name: that one is not asked, as it is none any more. */
-static bool is_behind(const struct ps_kafka_fetch_part *part, const struct ps_kafka_lane_partition *place)
+static bool is_behind(const struct ps_kafka_fetch_part *part, const struct ps_kafka_native_partition *place)
 {
     return place->leader_epoch < 0 || (part->checked < 0 && part->epoch > place->leader_epoch);
 }
 
 /* The records that were fetched are read before the question. */
 static bool waits_for(const struct ps_kafka_fetch *fetch, uint32_t i,
-                      const struct ps_kafka_lane_broker *broker)
+                      const struct ps_kafka_native_broker *broker)
 {
     const struct ps_kafka_fetch_part *part = &fetch->parts[i];
-    const struct ps_kafka_lane_partition *place =
+    const struct ps_kafka_native_partition *place =
         part->state == PS_KAFKA_PART_CHECKED ? place_of(part) : NULL;
     return place != NULL && place->leader == broker && !part->asked && part->queued == 0 &&
            fetch->mono_ns >= part->rest_ns && fetch->streams.items[i].state == PS_KAFKA_STREAM_OWNED;
 }
 
-static bool wants(const struct ps_kafka_fetch *fetch, uint32_t i, const struct ps_kafka_lane_broker *broker)
+static bool wants(const struct ps_kafka_fetch *fetch, uint32_t i, const struct ps_kafka_native_broker *broker)
 {
     return waits_for(fetch, i, broker) && !is_behind(&fetch->parts[i], place_of(&fetch->parts[i]));
 }
 
-static void ask(struct ps_kafka_fetch *fetch, struct ps_kafka_lane_broker *broker)
+static void ask(struct ps_kafka_fetch *fetch, struct ps_kafka_native_broker *broker)
 {
-    struct ps_kafka_lane_request *request;
+    struct ps_kafka_native_request *request;
     uint32_t count = 0, waiting = 0;
     for (uint32_t i = 0; i < fetch->part_count; i++) {
         count += wants(fetch, i, broker);
         waiting += waits_for(fetch, i, broker);
     }
-    if (waiting == 0 || ps_kafka_fetch_reach(fetch->lane, broker) == NULL || count == 0)
+    if (waiting == 0 || ps_kafka_fetch_reach(fetch->native, broker) == NULL || count == 0)
         return;
-    char *at = ps_kafka_lane_request_begin(fetch->lane, PS_KAFKA_LANE_LEADER_EPOCH, 3,
-                                           16 + (size_t)count * PART_BYTES, &request);
+    char *at = ps_kafka_native_request_begin(fetch->native, PS_KAFKA_NATIVE_LEADER_EPOCH, 3,
+                                             16 + (size_t)count * PART_BYTES, &request);
     if (at == NULL)
         return;
     at = ps_wire_put_int32(at, -1); /* replica: a consumer */
@@ -94,11 +94,11 @@ static void ask(struct ps_kafka_fetch *fetch, struct ps_kafka_lane_broker *broke
         at = ps_wire_put_int32(at, part->checked);
         at = ps_wire_put_int32(at, part->epoch);
     }
-    ps_kafka_lane_broker_send(broker, ps_kafka_lane_request_end(request, at));
+    ps_kafka_native_broker_send(broker, ps_kafka_native_request_end(request, at));
 }
 
 /* A broker that has come up may be too old for the question. */
-static void skip_old(struct ps_kafka_fetch *fetch, const struct ps_kafka_lane_broker *broker)
+static void skip_old(struct ps_kafka_fetch *fetch, const struct ps_kafka_native_broker *broker)
 {
     for (uint32_t i = 0; i < fetch->part_count; i++) {
         if (!waits_for(fetch, i, broker))
@@ -110,7 +110,7 @@ static void skip_old(struct ps_kafka_fetch *fetch, const struct ps_kafka_lane_br
 
 static void explain(const struct ps_kafka_fetch_part *part, char *text, size_t room)
 {
-    const struct ps_kafka_lane_partition *place = place_of(part);
+    const struct ps_kafka_native_partition *place = place_of(part);
     if (place == NULL || place->leader == NULL || place->leader_epoch < 0)
         snprintf(text, room, "it has no leader that is known");
     else if (is_behind(part, place))
@@ -156,9 +156,9 @@ static bool turn_part(struct ps_kafka_fetch *fetch, struct ps_kafka_fetch_part *
         begin_check(fetch, part);
     if (part->state != PS_KAFKA_PART_CHECKED)
         return false;
-    const struct ps_kafka_lane_partition *place = place_of(part);
+    const struct ps_kafka_native_partition *place = place_of(part);
     if (place == NULL || place->leader == NULL || is_behind(part, place))
-        ps_kafka_lane_want_metadata(fetch->lane);
+        ps_kafka_native_want_metadata(fetch->native);
     if (part->queued > 0)
         part->waits_ns = fetch->mono_ns;
     return true;
@@ -171,7 +171,8 @@ void ps_kafka_epochs_turn(struct ps_kafka_fetch *fetch)
         any |= turn_part(fetch, &fetch->parts[i]);
     if (!any || fetch->member.phase != PS_KAFKA_MEMBER_STABLE)
         return;
-    for (struct ps_kafka_lane_broker *broker = fetch->lane->brokers; broker != NULL; broker = broker->next) {
+    for (struct ps_kafka_native_broker *broker = fetch->native->brokers; broker != NULL;
+         broker = broker->next) {
         if (is_too_old(broker))
             skip_old(fetch, broker);
         else
@@ -211,20 +212,20 @@ static void checked(struct ps_kafka_fetch *fetch, uint32_t stream, int16_t error
         part->state = PS_KAFKA_PART_READY;
         return;
     }
-    /* Records that were read before count no more then, so the lane waits until they are delivered. */
+    /* Records that were read before count no more then, so the native client waits until they are delivered. */
     if (error == 0 && ps_kafka_stream_is_drained(&fetch->streams.items[stream])) {
         truncated(fetch, stream, end, epoch);
         return;
     }
     part->rest_ns = fetch->mono_ns + ERROR_REST_NS;
     if (error != 0)
-        ps_kafka_lane_want_metadata(fetch->lane);
+        ps_kafka_native_want_metadata(fetch->native);
     if (error == PS_KAFKA_ERROR_TOPIC_AUTHORIZATION)
         ps_kafka_reports_error(&fetch->reports, (rd_kafka_resp_err_t)error, "OffsetForLeaderEpoch",
                                fetch->mono_ns);
 }
 
-static void forget_asked(struct ps_kafka_fetch *fetch, const struct ps_kafka_lane_request *request)
+static void forget_asked(struct ps_kafka_fetch *fetch, const struct ps_kafka_native_request *request)
 {
     for (uint32_t i = 0; i < fetch->part_count; i++) {
         struct ps_kafka_fetch_part *part = &fetch->parts[i];
@@ -235,7 +236,7 @@ static void forget_asked(struct ps_kafka_fetch *fetch, const struct ps_kafka_lan
     }
 }
 
-bool ps_kafka_epochs_answer(struct ps_kafka_fetch *fetch, const struct ps_kafka_lane_request *request,
+bool ps_kafka_epochs_answer(struct ps_kafka_fetch *fetch, const struct ps_kafka_native_request *request,
                             struct ps_wire_in *in, char *reason)
 {
     uint32_t length, stream;
@@ -259,7 +260,7 @@ bool ps_kafka_epochs_answer(struct ps_kafka_fetch *fetch, const struct ps_kafka_
     return !in->failed || ps_kafka_fetch_unreadable(reason, "OffsetForLeaderEpoch");
 }
 
-void ps_kafka_epochs_lost(struct ps_kafka_fetch *fetch, const struct ps_kafka_lane_request *request)
+void ps_kafka_epochs_lost(struct ps_kafka_fetch *fetch, const struct ps_kafka_native_request *request)
 {
     forget_asked(fetch, request);
 }

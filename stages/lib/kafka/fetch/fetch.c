@@ -11,7 +11,7 @@
 #define QUEUED_MAX 2U /* slices of a partition that wait to be read */
 #define ERROR_REST_NS (100 * PS_NS_PER_MS)
 #define REFUSED_REST_NS PS_NS_PER_S /* after errors that an operator must correct, and damaged bytes */
-#define PART_BYTES (PS_KAFKA_LANE_TOPIC_BYTES + 40U)
+#define PART_BYTES (PS_KAFKA_NATIVE_TOPIC_BYTES + 40U)
 #define ABORTED_BYTES 16U
 #define SPARE_BYTES (8U * PS_BLOCK_BYTES) /* of the budget, beside an answer */
 #define VERSION_OF_LOG_START 5
@@ -19,9 +19,10 @@
 #define VERSION_OF_EPOCHS 9
 #define VERSION_OF_RACKS 11
 
-char *ps_kafka_fetch_room(struct ps_kafka_lane *lane, struct ps_kafka_lane_request *request, uint32_t length)
+char *ps_kafka_fetch_room(struct ps_kafka_native *native, struct ps_kafka_native_request *request,
+                          uint32_t length)
 {
-    struct ps_kafka_fetch *fetch = ps_kafka_fetch_of(lane);
+    struct ps_kafka_fetch *fetch = ps_kafka_fetch_of(native);
     struct ps_kafka_fetched *fetched = ps_kafka_fetched_take(fetch, length);
     if (fetched == NULL && length + (uint64_t)SPARE_BYTES > ps_depot_budget_bytes(fetch->port->blocks->depot))
         ps_kafka_fetch_die(fetch,
@@ -34,15 +35,16 @@ char *ps_kafka_fetch_room(struct ps_kafka_lane *lane, struct ps_kafka_lane_reque
 
 /* ---- requests ---- */
 
-static struct ps_kafka_lane_partition *place_of(const struct ps_kafka_fetch_part *part)
+static struct ps_kafka_native_partition *place_of(const struct ps_kafka_fetch_part *part)
 {
     return part->number < part->topic->partition_count ? &part->topic->partitions[part->number] : NULL;
 }
 
-static bool is_of(const struct ps_kafka_fetch *fetch, uint32_t i, const struct ps_kafka_lane_broker *broker)
+static bool is_of(const struct ps_kafka_fetch *fetch, uint32_t i, const struct ps_kafka_native_broker *broker)
 {
     const struct ps_kafka_fetch_part *part = &fetch->parts[i];
-    const struct ps_kafka_lane_partition *place = part->state == PS_KAFKA_PART_READY ? place_of(part) : NULL;
+    const struct ps_kafka_native_partition *place =
+        part->state == PS_KAFKA_PART_READY ? place_of(part) : NULL;
     return place != NULL && place->leader == broker &&
            fetch->streams.items[i].state == PS_KAFKA_STREAM_OWNED &&
            !ps_kafka_stream_is_lowered(&fetch->streams.items[i]);
@@ -50,7 +52,7 @@ static bool is_of(const struct ps_kafka_fetch *fetch, uint32_t i, const struct p
 
 /* Counts the partitions to ask the broker for. None while one of them has enough that waits to be read: the broker would hold
  * the answer back for the others, and the partition would have to wait for it. */
-static uint32_t count_wanted(const struct ps_kafka_fetch *fetch, const struct ps_kafka_lane_broker *broker)
+static uint32_t count_wanted(const struct ps_kafka_fetch *fetch, const struct ps_kafka_native_broker *broker)
 {
     uint32_t count = 0;
     for (uint32_t i = 0; i < fetch->part_count; i++) {
@@ -67,7 +69,7 @@ static char *put_part(struct ps_kafka_fetch *fetch, char *at, uint32_t i, int16_
                       int32_t correlation)
 {
     struct ps_kafka_fetch_part *part = &fetch->parts[i];
-    const struct ps_kafka_lane_partition *place = place_of(part);
+    const struct ps_kafka_native_partition *place = place_of(part);
     part->asked = true;
     part->asked_by = correlation;
     at = ps_wire_put_string(at, part->topic->name, part->topic->length);
@@ -82,7 +84,7 @@ static char *put_part(struct ps_kafka_fetch *fetch, char *at, uint32_t i, int16_
 }
 
 /* The answer may be used up by the first partitions: each request to a broker begins with another one. */
-static char *put_parts(struct ps_kafka_fetch *fetch, char *at, struct ps_kafka_lane_broker *broker,
+static char *put_parts(struct ps_kafka_fetch *fetch, char *at, struct ps_kafka_native_broker *broker,
                        int16_t version, int32_t correlation)
 {
     uint32_t first = UINT32_MAX;
@@ -97,14 +99,14 @@ static char *put_parts(struct ps_kafka_fetch *fetch, char *at, struct ps_kafka_l
     return at;
 }
 
-static struct ps_kafka_lane_request *make_request(struct ps_kafka_fetch *fetch,
-                                                  struct ps_kafka_lane_broker *broker, uint32_t count)
+static struct ps_kafka_native_request *make_request(struct ps_kafka_fetch *fetch,
+                                                    struct ps_kafka_native_broker *broker, uint32_t count)
 {
     const struct ps_kafka_fetch_settings *settings = &fetch->settings;
-    int16_t version = ps_kafka_fetch_version(broker, PS_KAFKA_LANE_FETCH);
-    struct ps_kafka_lane_request *request;
-    char *at = ps_kafka_lane_request_begin(fetch->lane, PS_KAFKA_LANE_FETCH, version,
-                                           64 + (size_t)count * PART_BYTES, &request);
+    int16_t version = ps_kafka_fetch_version(broker, PS_KAFKA_NATIVE_FETCH);
+    struct ps_kafka_native_request *request;
+    char *at = ps_kafka_native_request_begin(fetch->native, PS_KAFKA_NATIVE_FETCH, version,
+                                             64 + (size_t)count * PART_BYTES, &request);
     if (at == NULL)
         return NULL;
     at = ps_wire_put_int32(at, -1); /* replica: a consumer */
@@ -123,8 +125,8 @@ static struct ps_kafka_lane_request *make_request(struct ps_kafka_fetch *fetch,
     if (version >= VERSION_OF_RACKS)
         at = ps_wire_put_string(at, "", 0);
     request->timeout_ns =
-        fetch->lane->settings.request_timeout_ns + (uint64_t)settings->wait_ms * PS_NS_PER_MS;
-    return ps_kafka_lane_request_end(request, at);
+        fetch->native->settings.request_timeout_ns + (uint64_t)settings->wait_ms * PS_NS_PER_MS;
+    return ps_kafka_native_request_end(request, at);
 }
 
 static bool has_room(const struct ps_kafka_fetch *fetch)
@@ -140,7 +142,7 @@ static bool is_reading(const struct ps_kafka_fetch *fetch)
 }
 
 /* Asks the broker if there is something to ask for. Returns false if there is no room for its answer. */
-static bool ask(struct ps_kafka_fetch *fetch, struct ps_kafka_lane_broker *broker)
+static bool ask(struct ps_kafka_fetch *fetch, struct ps_kafka_native_broker *broker)
 {
     if (broker->fetch_asked || broker->node < 0 || fetch->mono_ns < broker->throttle_ns || !is_reading(fetch))
         return true;
@@ -149,21 +151,21 @@ static bool ask(struct ps_kafka_fetch *fetch, struct ps_kafka_lane_broker *broke
         return true;
     if (!has_room(fetch))
         return false;
-    if (ps_kafka_fetch_reach(fetch->lane, broker) == NULL)
+    if (ps_kafka_fetch_reach(fetch->native, broker) == NULL)
         return true;
-    if (ps_kafka_fetch_version(broker, PS_KAFKA_LANE_FETCH) < 0) {
+    if (ps_kafka_fetch_version(broker, PS_KAFKA_NATIVE_FETCH) < 0) {
         ps_kafka_fetch_die(fetch,
                            "%s:%u has no version of Fetch from 4 to 11: use penstock.engine = librdkafka",
                            broker->host, broker->port);
         return true;
     }
-    struct ps_kafka_lane_request *request = make_request(fetch, broker, count);
+    struct ps_kafka_native_request *request = make_request(fetch, broker, count);
     if (request == NULL)
         return true;
     request->node = broker->node;
     broker->fetch_asked = true;
     fetch->asked++;
-    ps_kafka_lane_broker_send(broker, request);
+    ps_kafka_native_broker_send(broker, request);
     return true;
 }
 
@@ -172,7 +174,8 @@ static bool ask(struct ps_kafka_fetch *fetch, struct ps_kafka_lane_broker *broke
 static bool ask_some(struct ps_kafka_fetch *fetch, uint32_t from, uint32_t end)
 {
     uint32_t number = 0;
-    for (struct ps_kafka_lane_broker *broker = fetch->lane->brokers; broker != NULL; broker = broker->next) {
+    for (struct ps_kafka_native_broker *broker = fetch->native->brokers; broker != NULL;
+         broker = broker->next) {
         if (number >= from && number < end && !ask(fetch, broker)) {
             fetch->broker_turn = number;
             return false;
@@ -186,7 +189,7 @@ static bool misses_leader(const struct ps_kafka_fetch *fetch)
 {
     for (uint32_t i = 0; i < fetch->part_count; i++) {
         const struct ps_kafka_fetch_part *part = &fetch->parts[i];
-        const struct ps_kafka_lane_partition *place =
+        const struct ps_kafka_native_partition *place =
             part->state == PS_KAFKA_PART_READY ? place_of(part) : NULL;
         if (part->state == PS_KAFKA_PART_READY && (place == NULL || place->leader == NULL))
             return true;
@@ -201,7 +204,7 @@ void ps_kafka_fetch_turn(struct ps_kafka_fetch *fetch)
     uint32_t first = fetch->broker_turn;
     fetch->broker_waits = !ask_some(fetch, first, UINT32_MAX) || !ask_some(fetch, 0, first);
     if (misses_leader(fetch))
-        ps_kafka_lane_want_metadata(fetch->lane);
+        ps_kafka_native_want_metadata(fetch->native);
 }
 
 uint64_t ps_kafka_fetch_due_ns(const struct ps_kafka_fetch *fetch)
@@ -209,14 +212,14 @@ uint64_t ps_kafka_fetch_due_ns(const struct ps_kafka_fetch *fetch)
     uint64_t due_ns = PS_NEVER;
     if (!is_reading(fetch) || !has_room(fetch))
         return PS_NEVER;
-    for (const struct ps_kafka_lane_broker *broker = fetch->lane->brokers; broker != NULL;
+    for (const struct ps_kafka_native_broker *broker = fetch->native->brokers; broker != NULL;
          broker = broker->next) {
         if (broker->fetch_asked || broker->node < 0 || broker->gone || count_wanted(fetch, broker) == 0)
             continue;
-        if (broker->phase == PS_KAFKA_LANE_DOWN)
+        if (broker->phase == PS_KAFKA_NATIVE_DOWN)
             due_ns = ps_least(due_ns,
                               broker->rest_ns > broker->throttle_ns ? broker->rest_ns : broker->throttle_ns);
-        else if (broker->phase == PS_KAFKA_LANE_UP && !ps_kafka_lane_login_is_due(broker))
+        else if (broker->phase == PS_KAFKA_NATIVE_UP && !ps_kafka_native_login_is_due(broker))
             due_ns = ps_least(due_ns, broker->throttle_ns); /* it may have come up in this turn */
     }
     return due_ns;
@@ -252,7 +255,7 @@ static bool read_part(struct ps_wire_in *in, int16_t version, struct part_answer
 
 static void part_failed(struct ps_kafka_fetch *fetch, struct ps_kafka_fetch_part *part, int16_t error)
 {
-    char text[PS_KAFKA_LANE_TOPIC_BYTES + 160];
+    char text[PS_KAFKA_NATIVE_TOPIC_BYTES + 160];
     part->rest_ns = fetch->mono_ns + ERROR_REST_NS;
     if (error == PS_KAFKA_ERROR_OFFSET_OUT_OF_RANGE) {
         ps_log(PS_LOG_WARN, fetch->port->component,
@@ -262,10 +265,10 @@ static void part_failed(struct ps_kafka_fetch *fetch, struct ps_kafka_fetch_part
         ps_kafka_offsets_reset(fetch, part);
         return;
     }
-    const struct ps_kafka_lane_partition *place = place_of(part);
+    const struct ps_kafka_native_partition *place = place_of(part);
     bool moves = error == 3 || error == 5 || error == 6 || error == 9 || error == 72 || error == 74 ||
                  error == 75 || error == 56 || error == 100;
-    ps_kafka_lane_want_metadata(fetch->lane);
+    ps_kafka_native_want_metadata(fetch->native);
     if (moves && place != NULL && error != PS_KAFKA_ERROR_UNKNOWN_TOPIC)
         return;
     part->rest_ns = fetch->mono_ns + REFUSED_REST_NS;
@@ -286,7 +289,7 @@ static void refuse_batch(struct ps_kafka_fetch *fetch, struct ps_kafka_fetch_par
             part->topic->name, part->number);
         return;
     }
-    char text[PS_KAFKA_LANE_TOPIC_BYTES + 160];
+    char text[PS_KAFKA_NATIVE_TOPIC_BYTES + 160];
     part->rest_ns = fetch->mono_ns + REFUSED_REST_NS;
     snprintf(text, sizeof text,
              "topic %s, partition %d, offset %" PRId64 ": a record batch that cannot be read",
@@ -368,7 +371,7 @@ static void handle_part(struct ps_kafka_fetch *fetch, struct ps_kafka_fetched *f
 
 /* The bytes of the answer are where they stay. */
 static bool read_answer(struct ps_kafka_fetch *fetch, struct ps_kafka_fetched *fetched,
-                        const struct ps_kafka_lane_request *request, struct ps_wire_in *in)
+                        const struct ps_kafka_native_request *request, struct ps_wire_in *in)
 {
     uint32_t topics = ps_wire_get_count(in, 6);
     for (uint32_t t = 0; t < topics && !in->failed; t++) {
@@ -389,7 +392,7 @@ static bool read_answer(struct ps_kafka_fetch *fetch, struct ps_kafka_fetched *f
 
 /* The request is not under way any more: what its answer left out is asked for again. An answer that cannot be read ends the
  * connection, too, so this is called twice for it. */
-static void forget_asked(struct ps_kafka_fetch *fetch, struct ps_kafka_lane_request *request)
+static void forget_asked(struct ps_kafka_fetch *fetch, struct ps_kafka_native_request *request)
 {
     if (request->node < 0)
         return;
@@ -428,10 +431,10 @@ static struct ps_kafka_fetched *copy_answer(struct ps_kafka_fetch *fetch, struct
     return fetched;
 }
 
-bool ps_kafka_fetch_answer(struct ps_kafka_lane_broker *broker, struct ps_kafka_lane_request *request,
+bool ps_kafka_fetch_answer(struct ps_kafka_native_broker *broker, struct ps_kafka_native_request *request,
                            struct ps_wire_in *in, char *reason)
 {
-    struct ps_kafka_fetch *fetch = ps_kafka_fetch_of(broker->lane);
+    struct ps_kafka_fetch *fetch = ps_kafka_fetch_of(broker->native);
     struct ps_kafka_fetched *fetched = request->answer;
     int32_t throttle_ms = ps_wire_get_int32(in);
     int16_t error = request->version >= VERSION_OF_SESSIONS ? ps_wire_get_int16(in) : 0;
@@ -462,7 +465,7 @@ bool ps_kafka_fetch_answer(struct ps_kafka_lane_broker *broker, struct ps_kafka_
     return true;
 }
 
-void ps_kafka_fetch_lost(struct ps_kafka_fetch *fetch, struct ps_kafka_lane_request *request)
+void ps_kafka_fetch_lost(struct ps_kafka_fetch *fetch, struct ps_kafka_native_request *request)
 {
     if (request->answer != NULL)
         ps_kafka_fetched_give(fetch, request->answer);

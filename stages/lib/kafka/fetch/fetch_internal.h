@@ -1,6 +1,6 @@
-/* The structures of the native fetch lane.
+/* The structures of the native fetch client.
  *
- *   engine.c           the engine's table, and a turn of the lane
+ *   engine.c           the engine's table, and a turn of the native client
  *   settings.c         out of librdkafka's properties
  *   topics.c           which topics it is subscribed to
  *   partitions.c       partitions, and what was fetched of them: below all others
@@ -22,7 +22,7 @@
 #include "stages/lib/kafka/fetch/fetch.h"
 #include "stages/lib/kafka/fetch/record_batch.h"
 #include "stages/lib/kafka/fetch/unpack.h"
-#include "stages/lib/kafka/lane/lane_internal.h"
+#include "stages/lib/kafka/native/native_internal.h"
 
 #include <regex.h>
 
@@ -75,7 +75,7 @@ enum ps_kafka_part_state {
 /* A partition that is assigned; its index is that of its stream. */
 struct ps_kafka_fetch_part {
     enum ps_kafka_part_state state;
-    struct ps_kafka_lane_topic *topic;
+    struct ps_kafka_native_topic *topic;
     int32_t number;
     bool
         asked; /* COMMITTED, RESET, CHECKED: the question is under way; READY: it is in a request for records, */
@@ -142,7 +142,7 @@ enum ps_kafka_member_phase {
 
 struct ps_kafka_fetch_member {
     enum ps_kafka_member_phase phase;
-    struct ps_kafka_lane_coordinator coordinator;
+    struct ps_kafka_native_coordinator coordinator;
     char *id; /* "": not given yet */
     char instance[512];
     int32_t generation;
@@ -170,7 +170,7 @@ struct ps_kafka_fetch_member {
 struct ps_kafka_fetch {
     struct ps_kafka_reading base;
     struct ps_port *port;
-    struct ps_kafka_lane *lane;
+    struct ps_kafka_native *native;
     struct ps_kafka_fetch_settings settings;
     struct ps_kafka_reports reports;
     const char *group;
@@ -221,24 +221,24 @@ struct ps_kafka_fetch {
     struct ps_kafka_unpacker *unpacker;
     uint64_t block_number; /* the last one given to a block: tells it from others at its address */
     bool kept;             /* a record was not taken, or there was no memory for it */
-    /* Since when there has been no memory to decompress the batch that is to be read; 0: there is. The lane sends no Fetch meanwhile. */
+    /* Since when there has been no memory to decompress the batch that is to be read; 0: there is. The native client sends no Fetch meanwhile. */
     uint64_t starved_ns;
 };
 
-static inline struct ps_kafka_fetch *ps_kafka_fetch_of(const struct ps_kafka_lane *lane)
+static inline struct ps_kafka_fetch *ps_kafka_fetch_of(const struct ps_kafka_native *native)
 {
-    return lane->reader_argument;
+    return native->reader_argument;
 }
 
-static inline int16_t ps_kafka_fetch_version(const struct ps_kafka_lane_broker *broker,
-                                             enum ps_kafka_lane_kind kind)
+static inline int16_t ps_kafka_fetch_version(const struct ps_kafka_native_broker *broker,
+                                             enum ps_kafka_native_kind kind)
 {
-    return broker->reader_versions[kind - PS_KAFKA_LANE_READER_KINDS];
+    return broker->reader_versions[kind - PS_KAFKA_NATIVE_READER_KINDS];
 }
 
 /* Returns the broker if it can be sent a request; begins to connect if it is down. NULL: not now. */
-struct ps_kafka_lane_broker *ps_kafka_fetch_reach(struct ps_kafka_lane *lane,
-                                                  struct ps_kafka_lane_broker *broker);
+struct ps_kafka_native_broker *ps_kafka_fetch_reach(struct ps_kafka_native *native,
+                                                    struct ps_kafka_native_broker *broker);
 
 /* It cannot go on; opening it again may help. */
 void ps_kafka_fetch_die(struct ps_kafka_fetch *fetch, const char *format, ...)
@@ -258,8 +258,9 @@ enum ps_status ps_kafka_fetch_topics_open(struct ps_kafka_fetch *fetch,
 void ps_kafka_fetch_topics_close(struct ps_kafka_fetch *fetch);
 /* Called when metadata may have come: topics that match, partitions that were added. */
 void ps_kafka_fetch_topics_turn(struct ps_kafka_fetch *fetch);
-/* The lane's hook: a topic of the cluster. */
-void ps_kafka_fetch_topic_found(struct ps_kafka_lane *lane, const char *name, uint32_t length, bool internal);
+/* The native client's hook: a topic of the cluster. */
+void ps_kafka_fetch_topic_found(struct ps_kafka_native *native, const char *name, uint32_t length,
+                                bool internal);
 void ps_kafka_fetch_texts_free(char ***texts, uint32_t *count);
 
 /* ---- member.c ---- */
@@ -269,9 +270,9 @@ void ps_kafka_member_close(struct ps_kafka_fetch *fetch);
 /* Sends what is due. */
 void ps_kafka_member_turn(struct ps_kafka_fetch *fetch);
 uint64_t ps_kafka_member_due_ns(const struct ps_kafka_fetch *fetch);
-bool ps_kafka_member_answer(struct ps_kafka_fetch *fetch, struct ps_kafka_lane_request *request,
+bool ps_kafka_member_answer(struct ps_kafka_fetch *fetch, struct ps_kafka_native_request *request,
                             struct ps_wire_in *in, char *reason);
-void ps_kafka_member_lost(struct ps_kafka_fetch *fetch, const struct ps_kafka_lane_request *request);
+void ps_kafka_member_lost(struct ps_kafka_fetch *fetch, const struct ps_kafka_native_request *request);
 /* The group does not know this member as the owner of its partitions any more (a commit says so). */
 void ps_kafka_member_disown(struct ps_kafka_fetch *fetch, int16_t error);
 /* Gives its partitions up in order and joins again. */
@@ -285,27 +286,27 @@ void ps_kafka_member_revoke(struct ps_kafka_fetch *fetch, bool lost);
 /* Closes the connections to former coordinators; `all`: to the present one, too. They may hold answers back. */
 void ps_kafka_member_drop_coordinators(struct ps_kafka_fetch *fetch, bool all);
 /* The coordinator, if it can be sent a request now. */
-struct ps_kafka_lane_broker *ps_kafka_member_coordinator(struct ps_kafka_fetch *fetch);
+struct ps_kafka_native_broker *ps_kafka_member_coordinator(struct ps_kafka_fetch *fetch);
 
 /* ---- member_requests.c ---- NULL: no memory */
 
-struct ps_kafka_lane_request *ps_kafka_member_request_join(struct ps_kafka_fetch *fetch, int16_t version);
+struct ps_kafka_native_request *ps_kafka_member_request_join(struct ps_kafka_fetch *fetch, int16_t version);
 /* `shares`: of all members, if this is the leader; else NULL. */
 struct ps_kafka_group_shares;
 struct ps_kafka_group_topic;
-struct ps_kafka_lane_request *ps_kafka_member_request_sync(struct ps_kafka_fetch *fetch, int16_t version,
-                                                           const struct ps_kafka_group_shares *shares,
-                                                           const struct ps_kafka_group_topic *topics);
-struct ps_kafka_lane_request *ps_kafka_member_request_heartbeat(struct ps_kafka_fetch *fetch,
-                                                                int16_t version);
-struct ps_kafka_lane_request *ps_kafka_member_request_leave(struct ps_kafka_fetch *fetch, int16_t version);
+struct ps_kafka_native_request *ps_kafka_member_request_sync(struct ps_kafka_fetch *fetch, int16_t version,
+                                                             const struct ps_kafka_group_shares *shares,
+                                                             const struct ps_kafka_group_topic *topics);
+struct ps_kafka_native_request *ps_kafka_member_request_heartbeat(struct ps_kafka_fetch *fetch,
+                                                                  int16_t version);
+struct ps_kafka_native_request *ps_kafka_member_request_leave(struct ps_kafka_fetch *fetch, int16_t version);
 
 /* ---- leader.c ---- */
 
 /* Reads the members out of the answer to JoinGroup. Returns false if it cannot be read. */
 bool ps_kafka_leader_begin(struct ps_kafka_fetch *fetch, struct ps_wire_in *in, int16_t version);
 /* Returns SyncGroup with everybody's partitions, once their topics are known; else NULL. */
-struct ps_kafka_lane_request *ps_kafka_leader_request(struct ps_kafka_fetch *fetch, int16_t version);
+struct ps_kafka_native_request *ps_kafka_leader_request(struct ps_kafka_fetch *fetch, int16_t version);
 /* Returns whether partitions were added to a topic of the group. */
 bool ps_kafka_leader_sees_change(struct ps_kafka_fetch *fetch);
 void ps_kafka_leader_end(struct ps_kafka_fetch *fetch);
@@ -318,7 +319,7 @@ void ps_kafka_parts_take(struct ps_kafka_fetch *fetch, struct ps_slice topic, in
 void ps_kafka_parts_drop(struct ps_kafka_fetch *fetch);
 struct ps_kafka_fetch_part *ps_kafka_parts_find(struct ps_kafka_fetch *fetch, const char *topic,
                                                 uint32_t length, int32_t partition, uint32_t *stream);
-/* Gives the records up that were fetched from this offset on. The lane asks for them again, and does not accept an answer that is
+/* Gives the records up that were fetched from this offset on. The native client asks for them again, and does not accept an answer that is
  * under way, as it would be behind the gap. A partition that was to begin elsewhere goes on first with what its log still has. */
 void ps_kafka_parts_ask_again(struct ps_kafka_fetch_part *part, int64_t offset);
 /* Reads the partition from this offset on. If the group's committed offset may be higher, this one is committed
@@ -326,9 +327,9 @@ void ps_kafka_parts_ask_again(struct ps_kafka_fetch_part *part, int64_t offset);
 void ps_kafka_parts_go_to(struct ps_kafka_fetch *fetch, uint32_t stream, int64_t offset, int32_t epoch);
 void ps_kafka_offsets_turn(struct ps_kafka_fetch *fetch);
 uint64_t ps_kafka_offsets_due_ns(const struct ps_kafka_fetch *fetch);
-bool ps_kafka_offsets_answer(struct ps_kafka_fetch *fetch, struct ps_kafka_lane_request *request,
+bool ps_kafka_offsets_answer(struct ps_kafka_fetch *fetch, struct ps_kafka_native_request *request,
                              struct ps_wire_in *in, char *reason);
-void ps_kafka_offsets_lost(struct ps_kafka_fetch *fetch, const struct ps_kafka_lane_request *request);
+void ps_kafka_offsets_lost(struct ps_kafka_fetch *fetch, const struct ps_kafka_native_request *request);
 /* The offset of a partition is not in its log. */
 void ps_kafka_offsets_reset(struct ps_kafka_fetch *fetch, struct ps_kafka_fetch_part *part);
 
@@ -336,9 +337,9 @@ void ps_kafka_offsets_reset(struct ps_kafka_fetch *fetch, struct ps_kafka_fetch_
 
 /* Partitions whose leader has changed are checked before more is fetched of them. */
 void ps_kafka_epochs_turn(struct ps_kafka_fetch *fetch);
-bool ps_kafka_epochs_answer(struct ps_kafka_fetch *fetch, const struct ps_kafka_lane_request *request,
+bool ps_kafka_epochs_answer(struct ps_kafka_fetch *fetch, const struct ps_kafka_native_request *request,
                             struct ps_wire_in *in, char *reason);
-void ps_kafka_epochs_lost(struct ps_kafka_fetch *fetch, const struct ps_kafka_lane_request *request);
+void ps_kafka_epochs_lost(struct ps_kafka_fetch *fetch, const struct ps_kafka_native_request *request);
 
 /* ---- commit.c ---- */
 
@@ -347,17 +348,18 @@ void ps_kafka_commit_notice(struct ps_kafka_fetch *fetch);
 void ps_kafka_commit_when(struct ps_kafka_fetch *fetch, uint64_t interval_ns);
 /* Returns when the next commit can be sent. PS_NEVER: there is none, or something else must happen before. */
 uint64_t ps_kafka_commit_due_ns(const struct ps_kafka_fetch *fetch);
-bool ps_kafka_commit_answer(struct ps_kafka_fetch *fetch, const struct ps_kafka_lane_request *request,
+bool ps_kafka_commit_answer(struct ps_kafka_fetch *fetch, const struct ps_kafka_native_request *request,
                             struct ps_wire_in *in, char *reason);
 
 /* ---- fetch.c ---- */
 
 void ps_kafka_fetch_turn(struct ps_kafka_fetch *fetch);
 uint64_t ps_kafka_fetch_due_ns(const struct ps_kafka_fetch *fetch);
-char *ps_kafka_fetch_room(struct ps_kafka_lane *lane, struct ps_kafka_lane_request *request, uint32_t length);
-bool ps_kafka_fetch_answer(struct ps_kafka_lane_broker *broker, struct ps_kafka_lane_request *request,
+char *ps_kafka_fetch_room(struct ps_kafka_native *native, struct ps_kafka_native_request *request,
+                          uint32_t length);
+bool ps_kafka_fetch_answer(struct ps_kafka_native_broker *broker, struct ps_kafka_native_request *request,
                            struct ps_wire_in *in, char *reason);
-void ps_kafka_fetch_lost(struct ps_kafka_fetch *fetch, struct ps_kafka_lane_request *request);
+void ps_kafka_fetch_lost(struct ps_kafka_fetch *fetch, struct ps_kafka_native_request *request);
 /* Drops what was fetched and is not read. */
 void ps_kafka_fetched_drop(struct ps_kafka_fetch *fetch);
 /* Memory for an answer. NULL: there is none now. */

@@ -28,7 +28,7 @@ static void follow(struct ps_kafka_fetch *fetch, struct ps_slice topic)
             memcmp(member->followed[i], topic.data, topic.length) == 0)
             return;
     }
-    if (ps_kafka_lane_topic_get(fetch->lane, topic.data, topic.length) == NULL)
+    if (ps_kafka_native_topic_get(fetch->native, topic.data, topic.length) == NULL)
         return; /* no broker has a topic of that name */
     member->followed = ps_must_realloc(
         member->followed, (member->followed_count + 1) * sizeof *member->followed, "a rebalance");
@@ -81,21 +81,21 @@ bool ps_kafka_leader_begin(struct ps_kafka_fetch *fetch, struct ps_wire_in *in, 
     return true;
 }
 
-static const struct ps_kafka_lane_topic *followed_topic(const struct ps_kafka_fetch *fetch, uint32_t i)
+static const struct ps_kafka_native_topic *followed_topic(const struct ps_kafka_fetch *fetch, uint32_t i)
 {
     const char *name = fetch->member.followed[i];
-    return ps_kafka_lane_topic_find(fetch->lane, name, (uint32_t)strlen(name));
+    return ps_kafka_native_topic_find(fetch->native, name, (uint32_t)strlen(name));
 }
 
 /* Partitions may have been added since metadata came last: nobody would read them before it comes again. */
 static bool is_known(const struct ps_kafka_fetch *fetch)
 {
     for (uint32_t i = 0; i < fetch->member.followed_count; i++) {
-        const struct ps_kafka_lane_topic *topic = followed_topic(fetch, i);
+        const struct ps_kafka_native_topic *topic = followed_topic(fetch, i);
         if (topic != NULL && topic->partition_count == 0 && topic->error == 0)
             return false;
     }
-    return fetch->lane->metadata_ns != fetch->member.known_ns;
+    return fetch->native->metadata_ns != fetch->member.known_ns;
 }
 
 /* Tells one set of numbers of partitions from another. */
@@ -103,24 +103,24 @@ static uint64_t sum_partitions(const struct ps_kafka_fetch *fetch)
 {
     uint64_t sum = 1;
     for (uint32_t i = 0; i < fetch->member.followed_count; i++) {
-        const struct ps_kafka_lane_topic *topic = followed_topic(fetch, i);
+        const struct ps_kafka_native_topic *topic = followed_topic(fetch, i);
         sum = sum * UINT64_C(1000003) + (topic != NULL ? (uint64_t)topic->partition_count : 0);
     }
     return sum;
 }
 
-struct ps_kafka_lane_request *ps_kafka_leader_request(struct ps_kafka_fetch *fetch, int16_t version)
+struct ps_kafka_native_request *ps_kafka_leader_request(struct ps_kafka_fetch *fetch, int16_t version)
 {
     struct ps_kafka_fetch_member *member = &fetch->member;
     uint32_t count = 0;
     if (!is_known(fetch) && fetch->mono_ns < member->leading_ns + METADATA_PATIENCE_NS) {
-        ps_kafka_lane_want_metadata(fetch->lane);
+        ps_kafka_native_want_metadata(fetch->native);
         return NULL;
     }
     struct ps_kafka_group_topic *topics =
         ps_must_alloc((size_t)member->followed_count + 1, sizeof *topics, "a rebalance");
     for (uint32_t i = 0; i < member->followed_count; i++) {
-        const struct ps_kafka_lane_topic *topic = followed_topic(fetch, i);
+        const struct ps_kafka_native_topic *topic = followed_topic(fetch, i);
         if (topic != NULL && topic->partition_count > 0)
             topics[count++] = (struct ps_kafka_group_topic){
                 {member->followed[i], (uint32_t)strlen(member->followed[i])}, topic->partition_count};
@@ -129,7 +129,7 @@ struct ps_kafka_lane_request *ps_kafka_leader_request(struct ps_kafka_fetch *fet
     struct ps_kafka_group_shares shares =
         member->round_robin ? ps_kafka_group_round_robin(member->members, member->member_count, topics, count)
                             : ps_kafka_group_range(member->members, member->member_count, topics, count);
-    struct ps_kafka_lane_request *request = ps_kafka_member_request_sync(fetch, version, &shares, topics);
+    struct ps_kafka_native_request *request = ps_kafka_member_request_sync(fetch, version, &shares, topics);
     member->followed_sum = sum_partitions(fetch);
     free(shares.items);
     free(topics);

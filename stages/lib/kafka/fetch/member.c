@@ -23,7 +23,7 @@ void ps_kafka_member_open(struct ps_kafka_fetch *fetch, const struct ps_kafka_re
 {
     struct ps_kafka_fetch_member *member = member_of(fetch);
     const struct ps_port *port = config->port;
-    member->coordinator = (struct ps_kafka_lane_coordinator){
+    member->coordinator = (struct ps_kafka_native_coordinator){
         .key = {fetch->group, (uint32_t)strlen(fetch->group)}, .type = 0, .node = -1};
     member->generation = -1;
     ps_kafka_member_set_id(member, "", 0);
@@ -109,7 +109,7 @@ static void join_failed(struct ps_kafka_fetch *fetch, int16_t error)
         ps_kafka_member_failed(fetch, error, "JoinGroup");
 }
 
-static bool joined(struct ps_kafka_fetch *fetch, const struct ps_kafka_lane_request *request,
+static bool joined(struct ps_kafka_fetch *fetch, const struct ps_kafka_native_request *request,
                    struct ps_wire_in *in, char *reason)
 {
     struct ps_kafka_fetch_member *member = member_of(fetch);
@@ -140,8 +140,8 @@ static bool joined(struct ps_kafka_fetch *fetch, const struct ps_kafka_lane_requ
         return true;
     }
     member->leading_ns = fetch->mono_ns;
-    member->known_ns = fetch->lane->metadata_ns;
-    ps_kafka_lane_want_metadata(fetch->lane);
+    member->known_ns = fetch->native->metadata_ns;
+    ps_kafka_native_want_metadata(fetch->native);
     member->phase = PS_KAFKA_MEMBER_LEADING;
     return ps_kafka_leader_begin(fetch, in, request->version) ||
            ps_kafka_fetch_unreadable(reason, "JoinGroup");
@@ -159,7 +159,7 @@ static void set_membership(struct ps_kafka_fetch *fetch)
     const struct ps_kafka_fetch_member *member = &fetch->member;
     membership->member = (struct ps_slice){member->id, (uint32_t)strlen(member->id)};
     membership->instance = (struct ps_slice){member->instance, (uint32_t)strlen(member->instance)};
-    membership->cluster = (struct ps_slice){fetch->lane->cluster, (uint32_t)strlen(fetch->lane->cluster)};
+    membership->cluster = (struct ps_slice){fetch->native->cluster, (uint32_t)strlen(fetch->native->cluster)};
     membership->assignment = member->generation;
 }
 
@@ -219,15 +219,15 @@ static bool beaten(struct ps_kafka_fetch *fetch, struct ps_wire_in *in, char *re
     return true;
 }
 
-bool ps_kafka_member_answer(struct ps_kafka_fetch *fetch, struct ps_kafka_lane_request *request,
+bool ps_kafka_member_answer(struct ps_kafka_fetch *fetch, struct ps_kafka_native_request *request,
                             struct ps_wire_in *in, char *reason)
 {
     switch (request->kind) {
-    case PS_KAFKA_LANE_JOIN_GROUP:
+    case PS_KAFKA_NATIVE_JOIN_GROUP:
         return joined(fetch, request, in, reason);
-    case PS_KAFKA_LANE_SYNC_GROUP:
+    case PS_KAFKA_NATIVE_SYNC_GROUP:
         return synced(fetch, in, reason);
-    case PS_KAFKA_LANE_HEARTBEAT:
+    case PS_KAFKA_NATIVE_HEARTBEAT:
         return beaten(fetch, in, reason);
     default:
         fetch->member.phase = PS_KAFKA_MEMBER_LEFT;
@@ -235,22 +235,22 @@ bool ps_kafka_member_answer(struct ps_kafka_fetch *fetch, struct ps_kafka_lane_r
     }
 }
 
-void ps_kafka_member_lost(struct ps_kafka_fetch *fetch, const struct ps_kafka_lane_request *request)
+void ps_kafka_member_lost(struct ps_kafka_fetch *fetch, const struct ps_kafka_native_request *request)
 {
     struct ps_kafka_fetch_member *member = member_of(fetch);
     switch (request->kind) {
-    case PS_KAFKA_LANE_FIND_COORDINATOR:
+    case PS_KAFKA_NATIVE_FIND_COORDINATOR:
         break;
-    case PS_KAFKA_LANE_JOIN_GROUP:
-    case PS_KAFKA_LANE_SYNC_GROUP:
+    case PS_KAFKA_NATIVE_JOIN_GROUP:
+    case PS_KAFKA_NATIVE_SYNC_GROUP:
         member->asked = false;
         if (member->phase == PS_KAFKA_MEMBER_JOINING || member->phase == PS_KAFKA_MEMBER_SYNCING)
             member->phase = PS_KAFKA_MEMBER_OUT;
         break;
-    case PS_KAFKA_LANE_HEARTBEAT:
+    case PS_KAFKA_NATIVE_HEARTBEAT:
         member->heartbeat_asked = false;
         break;
-    case PS_KAFKA_LANE_LEAVE_GROUP:
+    case PS_KAFKA_NATIVE_LEAVE_GROUP:
         member->phase = PS_KAFKA_MEMBER_LEFT;
         break;
     default:
@@ -260,14 +260,14 @@ void ps_kafka_member_lost(struct ps_kafka_fetch *fetch, const struct ps_kafka_la
 
 /* ---- turns ---- */
 
-static void send_step(struct ps_kafka_fetch *fetch, struct ps_kafka_lane_broker *broker,
-                      struct ps_kafka_lane_request *request, enum ps_kafka_member_phase phase)
+static void send_step(struct ps_kafka_fetch *fetch, struct ps_kafka_native_broker *broker,
+                      struct ps_kafka_native_request *request, enum ps_kafka_member_phase phase)
 {
     if (request == NULL)
         return;
     fetch->member.asked = true;
     fetch->member.phase = phase;
-    ps_kafka_lane_broker_send(broker, request);
+    ps_kafka_native_broker_send(broker, request);
 }
 
 /* A pattern says which topics it means when the first metadata has come. */
@@ -276,10 +276,10 @@ static bool may_join(const struct ps_kafka_fetch *fetch)
     return !fetch->has_pattern || fetch->found_ns != 0;
 }
 
-static void join(struct ps_kafka_fetch *fetch, struct ps_kafka_lane_broker *broker)
+static void join(struct ps_kafka_fetch *fetch, struct ps_kafka_native_broker *broker)
 {
     struct ps_kafka_fetch_member *member = member_of(fetch);
-    int16_t version = ps_kafka_fetch_version(broker, PS_KAFKA_LANE_JOIN_GROUP);
+    int16_t version = ps_kafka_fetch_version(broker, PS_KAFKA_NATIVE_JOIN_GROUP);
     if (!may_join(fetch))
         return;
     if (version < 0 || (member->instance[0] != '\0' && version < 5)) {
@@ -290,36 +290,36 @@ static void join(struct ps_kafka_fetch *fetch, struct ps_kafka_lane_broker *brok
     }
     ps_kafka_leader_end(fetch);
     member->rejoin = false;
-    struct ps_kafka_lane_request *request = ps_kafka_member_request_join(fetch, version);
+    struct ps_kafka_native_request *request = ps_kafka_member_request_join(fetch, version);
     if (request != NULL) /* the coordinator answers when all members have joined, or had the time to */
         request->timeout_ns = (uint64_t)fetch->settings.rebalance_ms * PS_NS_PER_MS + JOIN_PATIENCE_NS;
     send_step(fetch, broker, request, PS_KAFKA_MEMBER_JOINING);
 }
 
-static void sync_group(struct ps_kafka_fetch *fetch, struct ps_kafka_lane_broker *broker)
+static void sync_group(struct ps_kafka_fetch *fetch, struct ps_kafka_native_broker *broker)
 {
-    int16_t version = ps_kafka_fetch_version(broker, PS_KAFKA_LANE_SYNC_GROUP);
-    struct ps_kafka_lane_request *request = fetch->member.phase == PS_KAFKA_MEMBER_LEADING
-                                                ? ps_kafka_leader_request(fetch, version)
-                                                : ps_kafka_member_request_sync(fetch, version, NULL, NULL);
+    int16_t version = ps_kafka_fetch_version(broker, PS_KAFKA_NATIVE_SYNC_GROUP);
+    struct ps_kafka_native_request *request = fetch->member.phase == PS_KAFKA_MEMBER_LEADING
+                                                  ? ps_kafka_leader_request(fetch, version)
+                                                  : ps_kafka_member_request_sync(fetch, version, NULL, NULL);
     if (request != NULL)
         request->timeout_ns = (uint64_t)fetch->settings.rebalance_ms * PS_NS_PER_MS + JOIN_PATIENCE_NS;
     send_step(fetch, broker, request, PS_KAFKA_MEMBER_SYNCING);
 }
 
-static void beat(struct ps_kafka_fetch *fetch, struct ps_kafka_lane_broker *broker)
+static void beat(struct ps_kafka_fetch *fetch, struct ps_kafka_native_broker *broker)
 {
     struct ps_kafka_fetch_member *member = member_of(fetch);
     if (member->heartbeat_asked || member->lost ||
         fetch->mono_ns < member->heartbeat_ns + fetch->settings.heartbeat_ns)
         return;
-    struct ps_kafka_lane_request *request =
-        ps_kafka_member_request_heartbeat(fetch, ps_kafka_fetch_version(broker, PS_KAFKA_LANE_HEARTBEAT));
+    struct ps_kafka_native_request *request =
+        ps_kafka_member_request_heartbeat(fetch, ps_kafka_fetch_version(broker, PS_KAFKA_NATIVE_HEARTBEAT));
     if (request == NULL)
         return;
     member->heartbeat_asked = true;
     member->heartbeat_ns = fetch->mono_ns;
-    ps_kafka_lane_broker_send(broker, request);
+    ps_kafka_native_broker_send(broker, request);
 }
 
 /* Without a sign from the coordinator for the session's time others have the partitions by now. */
@@ -348,7 +348,7 @@ void ps_kafka_member_turn(struct ps_kafka_fetch *fetch)
         return; /* it stops: it takes nothing any more */
     if (fetch->mono_ns < member->rest_ns || fetch->fatal || member->asked)
         return;
-    struct ps_kafka_lane_broker *broker = ps_kafka_member_coordinator(fetch);
+    struct ps_kafka_native_broker *broker = ps_kafka_member_coordinator(fetch);
     if (broker == NULL)
         return;
     switch (member->phase) {
@@ -366,7 +366,7 @@ void ps_kafka_member_turn(struct ps_kafka_fetch *fetch)
     case PS_KAFKA_MEMBER_LEAVING:
         send_step(
             fetch, broker,
-            ps_kafka_member_request_leave(fetch, ps_kafka_fetch_version(broker, PS_KAFKA_LANE_LEAVE_GROUP)),
+            ps_kafka_member_request_leave(fetch, ps_kafka_fetch_version(broker, PS_KAFKA_NATIVE_LEAVE_GROUP)),
             PS_KAFKA_MEMBER_LEAVING);
         break;
     case PS_KAFKA_MEMBER_JOINING:
@@ -391,7 +391,7 @@ void ps_kafka_member_leave(struct ps_kafka_fetch *fetch)
 /* The time of the next request to the coordinator. */
 static uint64_t ask_due_ns(const struct ps_kafka_fetch *fetch, uint64_t from_ns)
 {
-    uint64_t due_ns = ps_kafka_lane_coordinator_due_ns(fetch->lane, &fetch->member.coordinator);
+    uint64_t due_ns = ps_kafka_native_coordinator_due_ns(fetch->native, &fetch->member.coordinator);
     due_ns = due_ns > from_ns ? due_ns : from_ns;
     return due_ns > fetch->member.rest_ns ? due_ns : fetch->member.rest_ns;
 }

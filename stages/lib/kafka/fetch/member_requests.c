@@ -43,7 +43,7 @@ static char *put_protocol(const struct ps_kafka_fetch *fetch, char *at, const ch
     return at + length;
 }
 
-struct ps_kafka_lane_request *ps_kafka_member_request_join(struct ps_kafka_fetch *fetch, int16_t version)
+struct ps_kafka_native_request *ps_kafka_member_request_join(struct ps_kafka_fetch *fetch, int16_t version)
 {
     const struct ps_kafka_fetch_settings *settings = &fetch->settings;
     struct ps_slice *topics = ps_must_alloc(fetch->topic_count + 1, sizeof *topics, "a rebalance");
@@ -51,8 +51,9 @@ struct ps_kafka_lane_request *ps_kafka_member_request_join(struct ps_kafka_fetch
         topics[i] = (struct ps_slice){fetch->topics[i], (uint32_t)strlen(fetch->topics[i])};
     size_t room =
         member_bytes(fetch) + 64 + 2 * (32 + ps_kafka_subscription_write(NULL, topics, fetch->topic_count));
-    struct ps_kafka_lane_request *request;
-    char *at = ps_kafka_lane_request_begin(fetch->lane, PS_KAFKA_LANE_JOIN_GROUP, version, room, &request);
+    struct ps_kafka_native_request *request;
+    char *at =
+        ps_kafka_native_request_begin(fetch->native, PS_KAFKA_NATIVE_JOIN_GROUP, version, room, &request);
     if (at != NULL) {
         at = put_text(at, fetch->group);
         at = ps_wire_put_int32(at, settings->session_ms);
@@ -68,7 +69,7 @@ struct ps_kafka_lane_request *ps_kafka_member_request_join(struct ps_kafka_fetch
             at = put_protocol(fetch, at, "range", topics);
         if (settings->round_robin && !settings->round_robin_first)
             at = put_protocol(fetch, at, "roundrobin", topics);
-        request = ps_kafka_lane_request_end(request, at);
+        request = ps_kafka_native_request_end(request, at);
     }
     free(topics);
     return request;
@@ -89,39 +90,41 @@ static char *put_shares(const struct ps_kafka_fetch *fetch, char *at,
     return at;
 }
 
-struct ps_kafka_lane_request *ps_kafka_member_request_sync(struct ps_kafka_fetch *fetch, int16_t version,
-                                                           const struct ps_kafka_group_shares *shares,
-                                                           const struct ps_kafka_group_topic *topics)
+struct ps_kafka_native_request *ps_kafka_member_request_sync(struct ps_kafka_fetch *fetch, int16_t version,
+                                                             const struct ps_kafka_group_shares *shares,
+                                                             const struct ps_kafka_group_topic *topics)
 {
     size_t room = member_bytes(fetch) + 64;
     for (uint32_t i = 0; shares != NULL && i < fetch->member.member_count; i++)
         room += 6 + fetch->member.members[i].id.length + ps_kafka_assignment_write(NULL, shares, i, topics);
-    struct ps_kafka_lane_request *request;
-    char *at = ps_kafka_lane_request_begin(fetch->lane, PS_KAFKA_LANE_SYNC_GROUP, version, room, &request);
+    struct ps_kafka_native_request *request;
+    char *at =
+        ps_kafka_native_request_begin(fetch->native, PS_KAFKA_NATIVE_SYNC_GROUP, version, room, &request);
     if (at == NULL)
         return NULL;
     at = put_member(fetch, at, version >= VERSION_OF_INSTANCES);
     at = shares != NULL ? put_shares(fetch, at, shares, topics) : ps_wire_put_int32(at, 0);
-    return ps_kafka_lane_request_end(request, at);
+    return ps_kafka_native_request_end(request, at);
 }
 
-struct ps_kafka_lane_request *ps_kafka_member_request_heartbeat(struct ps_kafka_fetch *fetch, int16_t version)
+struct ps_kafka_native_request *ps_kafka_member_request_heartbeat(struct ps_kafka_fetch *fetch,
+                                                                  int16_t version)
 {
-    struct ps_kafka_lane_request *request;
-    char *at = ps_kafka_lane_request_begin(fetch->lane, PS_KAFKA_LANE_HEARTBEAT, version, member_bytes(fetch),
-                                           &request);
+    struct ps_kafka_native_request *request;
+    char *at = ps_kafka_native_request_begin(fetch->native, PS_KAFKA_NATIVE_HEARTBEAT, version,
+                                             member_bytes(fetch), &request);
     if (at == NULL)
         return NULL;
-    return ps_kafka_lane_request_end(request, put_member(fetch, at, version >= VERSION_OF_INSTANCES));
+    return ps_kafka_native_request_end(request, put_member(fetch, at, version >= VERSION_OF_INSTANCES));
 }
 
-struct ps_kafka_lane_request *ps_kafka_member_request_leave(struct ps_kafka_fetch *fetch, int16_t version)
+struct ps_kafka_native_request *ps_kafka_member_request_leave(struct ps_kafka_fetch *fetch, int16_t version)
 {
-    struct ps_kafka_lane_request *request;
-    char *at = ps_kafka_lane_request_begin(fetch->lane, PS_KAFKA_LANE_LEAVE_GROUP, version,
-                                           member_bytes(fetch), &request);
+    struct ps_kafka_native_request *request;
+    char *at = ps_kafka_native_request_begin(fetch->native, PS_KAFKA_NATIVE_LEAVE_GROUP, version,
+                                             member_bytes(fetch), &request);
     if (at == NULL)
         return NULL;
     at = put_text(at, fetch->group);
-    return ps_kafka_lane_request_end(request, put_text(at, fetch->member.id));
+    return ps_kafka_native_request_end(request, put_text(at, fetch->member.id));
 }

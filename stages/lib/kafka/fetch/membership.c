@@ -1,4 +1,4 @@
-/* The member's state as other parts of the lane change it: errors say that it has lost its partitions, or must join again. */
+/* The member's state as other parts of the native client change it: errors say that it has lost its partitions, or must join again. */
 #include "stages/lib/kafka/fetch/fetch_internal.h"
 
 #include <stdio.h>
@@ -17,21 +17,22 @@ void ps_kafka_member_set_id(struct ps_kafka_fetch_member *member, const char *id
     member->id[length] = '\0';
 }
 
-struct ps_kafka_lane_broker *ps_kafka_member_coordinator(struct ps_kafka_fetch *fetch)
+struct ps_kafka_native_broker *ps_kafka_member_coordinator(struct ps_kafka_fetch *fetch)
 {
-    return ps_kafka_lane_coordinator_broker(fetch->lane, &fetch->member.coordinator);
+    return ps_kafka_native_coordinator_broker(fetch->native, &fetch->member.coordinator);
 }
 
 /* Nothing but the group's requests goes over these connections. After the drop the group's state says that none is under way. */
 void ps_kafka_member_drop_coordinators(struct ps_kafka_fetch *fetch, bool all)
 {
     int32_t node = fetch->member.coordinator.node;
-    for (struct ps_kafka_lane_broker *broker = fetch->lane->brokers; broker != NULL; broker = broker->next) {
+    for (struct ps_kafka_native_broker *broker = fetch->native->brokers; broker != NULL;
+         broker = broker->next) {
         bool former = broker->gone || (node >= 0 && broker->node != node);
-        if (broker->node < PS_KAFKA_LANE_COORDINATOR / 2 || broker->first == NULL || (!all && !former))
+        if (broker->node < PS_KAFKA_NATIVE_COORDINATOR / 2 || broker->first == NULL || (!all && !former))
             continue;
-        ps_kafka_lane_broker_drop(broker);
-        ps_kafka_lane_want_metadata(fetch->lane); /* it may have been asked for there */
+        ps_kafka_native_broker_drop(broker);
+        ps_kafka_native_want_metadata(fetch->native); /* it may have been asked for there */
     }
 }
 
@@ -89,7 +90,7 @@ void ps_kafka_member_failed(struct ps_kafka_fetch *fetch, int16_t error, const c
     switch (error) {
     case PS_KAFKA_ERROR_NO_COORDINATOR:
     case PS_KAFKA_ERROR_NOT_COORDINATOR:
-        ps_kafka_lane_coordinator_forget(fetch->lane, &member->coordinator);
+        ps_kafka_native_coordinator_forget(fetch->native, &member->coordinator);
         return;
     case PS_KAFKA_ERROR_COORDINATOR_LOADS:
         return;

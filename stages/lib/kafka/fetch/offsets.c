@@ -12,7 +12,7 @@
 #define ERROR_REST_NS (100 * PS_NS_PER_MS)
 #define TIME_LATEST (-1)
 #define TIME_EARLIEST (-2)
-#define TOPIC_BYTES (PS_KAFKA_LANE_TOPIC_BYTES + 16U)
+#define TOPIC_BYTES (PS_KAFKA_NATIVE_TOPIC_BYTES + 16U)
 
 /* ---- the group's offsets ---- */
 
@@ -28,7 +28,7 @@ static bool wants(const struct ps_kafka_fetch *fetch, uint32_t i, enum ps_kafka_
 
 static char *put_topic(char *at, const struct ps_kafka_fetch_part *part, bool compact)
 {
-    const struct ps_kafka_lane_topic *topic = part->topic;
+    const struct ps_kafka_native_topic *topic = part->topic;
     return compact ? ps_wire_put_compact_string(at, topic->name, topic->length)
                    : ps_wire_put_string(at, topic->name, topic->length);
 }
@@ -49,7 +49,7 @@ static char *put_committed(const struct ps_kafka_fetch *fetch, char *at, uint32_
     return at;
 }
 
-static struct ps_kafka_lane_request *request_committed(struct ps_kafka_fetch *fetch, int16_t most)
+static struct ps_kafka_native_request *request_committed(struct ps_kafka_fetch *fetch, int16_t most)
 {
     bool stable = most >= VERSION_OF_STABLE && fetch->settings.committed_only;
     int16_t version = stable || most <= VERSION_UNSTABLE_MAX ? most : VERSION_UNSTABLE_MAX;
@@ -58,10 +58,10 @@ static struct ps_kafka_lane_request *request_committed(struct ps_kafka_fetch *fe
         count += wants(fetch, i, PS_KAFKA_PART_COMMITTED);
     if (count == 0)
         return NULL;
-    struct ps_kafka_lane_request *request;
+    struct ps_kafka_native_request *request;
     size_t group_length = strlen(fetch->group);
-    char *at = ps_kafka_lane_request_begin(fetch->lane, PS_KAFKA_LANE_GROUP_OFFSETS, version,
-                                           32 + group_length + (size_t)count * TOPIC_BYTES, &request);
+    char *at = ps_kafka_native_request_begin(fetch->native, PS_KAFKA_NATIVE_GROUP_OFFSETS, version,
+                                             32 + group_length + (size_t)count * TOPIC_BYTES, &request);
     if (at == NULL)
         return NULL;
     if (stable) {
@@ -74,23 +74,24 @@ static struct ps_kafka_lane_request *request_committed(struct ps_kafka_fetch *fe
         at = ps_wire_put_string(at, fetch->group, group_length);
         at = put_committed(fetch, at, count, false);
     }
-    return ps_kafka_lane_request_end(request, at);
+    return ps_kafka_native_request_end(request, at);
 }
 
 static void ask_committed(struct ps_kafka_fetch *fetch)
 {
     if (fetch->offsets_asked || fetch->member.phase != PS_KAFKA_MEMBER_STABLE)
         return;
-    struct ps_kafka_lane_broker *broker = ps_kafka_member_coordinator(fetch);
-    struct ps_kafka_lane_request *request =
-        broker != NULL ? request_committed(fetch, ps_kafka_fetch_version(broker, PS_KAFKA_LANE_GROUP_OFFSETS))
-                       : NULL;
+    struct ps_kafka_native_broker *broker = ps_kafka_member_coordinator(fetch);
+    struct ps_kafka_native_request *request =
+        broker != NULL
+            ? request_committed(fetch, ps_kafka_fetch_version(broker, PS_KAFKA_NATIVE_GROUP_OFFSETS))
+            : NULL;
     if (request == NULL)
         return;
     fetch->offsets_asked = true;
     for (uint32_t i = 0; i < fetch->part_count; i++)
         fetch->parts[i].asked |= wants(fetch, i, PS_KAFKA_PART_COMMITTED);
-    ps_kafka_lane_broker_send(broker, request);
+    ps_kafka_native_broker_send(broker, request);
 }
 
 static void committed(struct ps_kafka_fetch *fetch, const char *topic, uint32_t length, int32_t partition,
@@ -169,20 +170,20 @@ static bool committed_answered(struct ps_kafka_fetch *fetch, int16_t version, st
 
 /* ---- a log's offsets ---- */
 
-static struct ps_kafka_lane_broker *leader_of(const struct ps_kafka_fetch_part *part)
+static struct ps_kafka_native_broker *leader_of(const struct ps_kafka_fetch_part *part)
 {
     return part->number < part->topic->partition_count ? part->topic->partitions[part->number].leader : NULL;
 }
 
-static void ask_leader(struct ps_kafka_fetch *fetch, struct ps_kafka_lane_broker *broker)
+static void ask_leader(struct ps_kafka_fetch *fetch, struct ps_kafka_native_broker *broker)
 {
-    int16_t version = ps_kafka_fetch_version(broker, PS_KAFKA_LANE_LIST_OFFSETS);
-    struct ps_kafka_lane_request *request;
+    int16_t version = ps_kafka_fetch_version(broker, PS_KAFKA_NATIVE_LIST_OFFSETS);
+    struct ps_kafka_native_request *request;
     uint32_t count = 0;
     for (uint32_t i = 0; i < fetch->part_count; i++)
         count += wants(fetch, i, PS_KAFKA_PART_RESET) && leader_of(&fetch->parts[i]) == broker;
-    char *at = ps_kafka_lane_request_begin(fetch->lane, PS_KAFKA_LANE_LIST_OFFSETS, version,
-                                           16 + (size_t)count * (TOPIC_BYTES + 16), &request);
+    char *at = ps_kafka_native_request_begin(fetch->native, PS_KAFKA_NATIVE_LIST_OFFSETS, version,
+                                             16 + (size_t)count * (TOPIC_BYTES + 16), &request);
     if (at == NULL)
         return;
     at = ps_wire_put_int32(at, -1); /* replica: a consumer */
@@ -200,7 +201,7 @@ static void ask_leader(struct ps_kafka_fetch *fetch, struct ps_kafka_lane_broker
         at = ps_wire_put_int64(at, fetch->settings.reset == PS_KAFKA_RESET_EARLIEST ? TIME_EARLIEST
                                                                                     : TIME_LATEST);
     }
-    ps_kafka_lane_broker_send(broker, ps_kafka_lane_request_end(request, at));
+    ps_kafka_native_broker_send(broker, ps_kafka_native_request_end(request, at));
 }
 
 static void ask_leaders(struct ps_kafka_fetch *fetch)
@@ -208,10 +209,10 @@ static void ask_leaders(struct ps_kafka_fetch *fetch)
     for (uint32_t i = 0; i < fetch->part_count; i++) {
         if (!wants(fetch, i, PS_KAFKA_PART_RESET))
             continue;
-        struct ps_kafka_lane_broker *broker = leader_of(&fetch->parts[i]);
+        struct ps_kafka_native_broker *broker = leader_of(&fetch->parts[i]);
         if (broker == NULL)
-            ps_kafka_lane_want_metadata(fetch->lane);
-        else if (ps_kafka_fetch_reach(fetch->lane, broker) != NULL)
+            ps_kafka_native_want_metadata(fetch->native);
+        else if (ps_kafka_fetch_reach(fetch->native, broker) != NULL)
             ask_leader(fetch, broker);
     }
 }
@@ -227,7 +228,7 @@ static void listed(struct ps_kafka_fetch *fetch, uint32_t stream, int64_t offset
         return;
     }
     part->rest_ns = fetch->mono_ns + ERROR_REST_NS;
-    ps_kafka_lane_want_metadata(fetch->lane);
+    ps_kafka_native_want_metadata(fetch->native);
     if (error == PS_KAFKA_ERROR_TOPIC_AUTHORIZATION)
         ps_kafka_reports_error(&fetch->reports, (rd_kafka_resp_err_t)error, NULL, fetch->mono_ns);
 }
@@ -275,18 +276,18 @@ uint64_t ps_kafka_offsets_due_ns(const struct ps_kafka_fetch *fetch)
     return due_ns;
 }
 
-bool ps_kafka_offsets_answer(struct ps_kafka_fetch *fetch, struct ps_kafka_lane_request *request,
+bool ps_kafka_offsets_answer(struct ps_kafka_fetch *fetch, struct ps_kafka_native_request *request,
                              struct ps_wire_in *in, char *reason)
 {
-    return request->kind == PS_KAFKA_LANE_GROUP_OFFSETS
+    return request->kind == PS_KAFKA_NATIVE_GROUP_OFFSETS
                ? committed_answered(fetch, request->version, in, reason)
                : listed_answered(fetch, request->version, in, reason);
 }
 
-void ps_kafka_offsets_lost(struct ps_kafka_fetch *fetch, const struct ps_kafka_lane_request *request)
+void ps_kafka_offsets_lost(struct ps_kafka_fetch *fetch, const struct ps_kafka_native_request *request)
 {
-    if (request->kind == PS_KAFKA_LANE_GROUP_OFFSETS)
+    if (request->kind == PS_KAFKA_NATIVE_GROUP_OFFSETS)
         fetch->offsets_asked = false;
-    forget_asked(fetch, request->kind == PS_KAFKA_LANE_GROUP_OFFSETS ? PS_KAFKA_PART_COMMITTED
-                                                                     : PS_KAFKA_PART_RESET);
+    forget_asked(fetch, request->kind == PS_KAFKA_NATIVE_GROUP_OFFSETS ? PS_KAFKA_PART_COMMITTED
+                                                                       : PS_KAFKA_PART_RESET);
 }

@@ -1,4 +1,4 @@
-/* The partitions that are assigned, and what was fetched of them and is not read yet. Below all other files of the lane: these
+/* The partitions that are assigned, and what was fetched of them and is not read yet. Below all other files of the native client: these
  * functions call none of theirs. */
 #include "stages/lib/kafka/fetch/fetch_internal.h"
 
@@ -26,14 +26,14 @@ bool ps_kafka_fetch_unreadable(char *reason, const char *what)
     return false;
 }
 
-struct ps_kafka_lane_broker *ps_kafka_fetch_reach(struct ps_kafka_lane *lane,
-                                                  struct ps_kafka_lane_broker *broker)
+struct ps_kafka_native_broker *ps_kafka_fetch_reach(struct ps_kafka_native *native,
+                                                    struct ps_kafka_native_broker *broker)
 {
     if (broker == NULL || broker->gone)
         return NULL;
-    if (broker->phase == PS_KAFKA_LANE_DOWN && lane->now.mono_ns >= broker->rest_ns)
-        ps_kafka_lane_broker_connect(broker);
-    return broker->phase == PS_KAFKA_LANE_UP && !ps_kafka_lane_login_is_due(broker) ? broker : NULL;
+    if (broker->phase == PS_KAFKA_NATIVE_DOWN && native->now.mono_ns >= broker->rest_ns)
+        ps_kafka_native_broker_connect(broker);
+    return broker->phase == PS_KAFKA_NATIVE_UP && !ps_kafka_native_login_is_due(broker) ? broker : NULL;
 }
 
 void ps_kafka_fetch_texts_free(char ***texts, uint32_t *count)
@@ -49,8 +49,8 @@ void ps_kafka_fetch_texts_free(char ***texts, uint32_t *count)
 
 void ps_kafka_parts_take(struct ps_kafka_fetch *fetch, struct ps_slice topic, int32_t partition)
 {
-    char text[PS_KAFKA_LANE_TOPIC_BYTES];
-    struct ps_kafka_lane_topic *known = ps_kafka_lane_topic_get(fetch->lane, topic.data, topic.length);
+    char text[PS_KAFKA_NATIVE_TOPIC_BYTES];
+    struct ps_kafka_native_topic *known = ps_kafka_native_topic_get(fetch->native, topic.data, topic.length);
     if (known == NULL || topic.length >= sizeof text)
         return;
     memcpy(text, topic.data, topic.length);
@@ -84,7 +84,7 @@ void ps_kafka_parts_drop(struct ps_kafka_fetch *fetch)
 struct ps_kafka_fetch_part *ps_kafka_parts_find(struct ps_kafka_fetch *fetch, const char *topic,
                                                 uint32_t length, int32_t partition, uint32_t *stream)
 {
-    char text[PS_KAFKA_LANE_TOPIC_BYTES];
+    char text[PS_KAFKA_NATIVE_TOPIC_BYTES];
     if (topic == NULL || length >= sizeof text)
         return NULL;
     memcpy(text, topic, length);

@@ -37,7 +37,7 @@ static void damaged(struct ps_kafka_fetch *fetch, int64_t offset, const char *wh
 {
     uint32_t stream = slice_of(fetch)->stream;
     struct ps_kafka_fetch_part *part = &fetch->parts[stream];
-    char text[PS_KAFKA_LANE_TOPIC_BYTES + 256];
+    char text[PS_KAFKA_NATIVE_TOPIC_BYTES + 256];
     snprintf(text, sizeof text, "topic %s, partition %d, offset %" PRId64 ": %s", part->topic->name,
              part->number, offset, what);
     ps_kafka_reports_error(&fetch->reports, RD_KAFKA_RESP_ERR__BAD_MSG, text, fetch->mono_ns);

@@ -1,7 +1,7 @@
 #include "stages/lib/kafka/fetch/record_batch.h"
 
 #include "core/crc32c.h"
-#include "stages/lib/kafka/lane/wire.h"
+#include "stages/lib/kafka/native/wire.h"
 
 #define LENGTH_FROM_AT 12U /* the length counts from here */
 #define MAGIC_AT 16U

@@ -3,7 +3,7 @@
 #pragma once
 
 #include "core/base.h"
-#include "stages/lib/kafka/lane/compression.h"
+#include "stages/lib/kafka/native/compression.h"
 
 #define PS_KAFKA_BATCH_HEAD_BYTES 61U
 

@@ -1,8 +1,8 @@
-/* The settings of the fetch lane, out of the properties that the stage sets for librdkafka. Defaults are librdkafka's, which
+/* The settings of the fetch client, out of the properties that the stage sets for librdkafka. Defaults are librdkafka's, which
  * are Java's. */
 #include "stages/lib/kafka/fetch/fetch_internal.h"
-#include "stages/lib/kafka/lane/lane.h"
-#include "stages/lib/kafka/lane/property.h"
+#include "stages/lib/kafka/native/native.h"
+#include "stages/lib/kafka/native/property.h"
 #include "stages/lib/least.h"
 
 #include <string.h>
@@ -63,5 +63,5 @@ enum ps_status ps_kafka_fetch_fits(const struct ps_pair *pairs, size_t count, st
     const char *strategy = ps_kafka_property(&from, "partition.assignment.strategy");
     if (strategy != NULL && strcasestr(strategy, "cooperative") != NULL)
         return ps_err_set(err, "partition.assignment.strategy=%s", strategy);
-    return ps_kafka_lane_fits(pairs, count, err);
+    return ps_kafka_native_fits(pairs, count, err);
 }

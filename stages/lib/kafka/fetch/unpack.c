@@ -1,6 +1,6 @@
 #include "stages/lib/kafka/fetch/unpack.h"
 
-#include "stages/lib/kafka/lane/wire.h"
+#include "stages/lib/kafka/native/wire.h"
 #include "stages/lib/least.h"
 
 #include <lz4frame.h>

@@ -1,11 +1,11 @@
-/* Decompresses the records of a batch into a block of the memory budget (the formats of stages/lib/kafka/lane/compression.h;
+/* Decompresses the records of a batch into a block of the memory budget (the formats of stages/lib/kafka/native/compression.h;
  * snappy also without Java's frame, as other clients write it). Compressed bytes come from outside: the result is bounded.
  *
  * Owner and thread: the reader's worker. */
 #pragma once
 
 #include "core/flow/block.h"
-#include "stages/lib/kafka/lane/compression.h"
+#include "stages/lib/kafka/native/compression.h"
 
 /* The records of one batch may become this many bytes at most. */
 #define PS_KAFKA_UNPACKED_BYTES_MAX (1U << 30)

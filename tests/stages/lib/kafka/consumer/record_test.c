@@ -1,4 +1,4 @@
-/* Events from records of the native fetch lane, whose bytes stay in the received block. Random runs of records, with changing
+/* Events from records of the native fetch client, whose bytes stay in the received block. Random runs of records, with changing
  * offsets, partitions, keys, timestamps, blocks and batches, are compared with the events that Flume's source makes of each
  * record. */
 #include "stages/lib/kafka/consumer/record.h"

@@ -1,4 +1,4 @@
-/* The native fetch lane against brokers that answer wrongly: every error code of every request at several places, answers that
+/* The native fetch client against brokers that answer wrongly: every error code of every request at several places, answers that
  * end after any byte or come byte by byte, and answers that are late. */
 #include "stages/lib/kafka/errors.h"
 
@@ -98,7 +98,7 @@ static void meet(int16_t key, int16_t error, unsigned at, bool top, bool old)
     end(&run);
 }
 
-/* The errors after which the lane does something of its own. */
+/* The errors after which the native client does something of its own. */
 static bool is_special(int code)
 {
     static const int special[] = {1,  2,  3,  5,  6,  9,  14, 15, 16, 22, 25, 26,

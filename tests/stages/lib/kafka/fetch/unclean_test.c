@@ -1,4 +1,4 @@
-/* The native fetch lane when the leader of a partition was elected although it lacks records (KIP-320). */
+/* The native fetch client when the leader of a partition was elected although it lacks records (KIP-320). */
 #include "core/log/log.h"
 #include "tests/support/kafka/fetch_run.h"
 

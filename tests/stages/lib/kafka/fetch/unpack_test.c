@@ -1,4 +1,4 @@
-/* Decompression of sets from the lane's own codecs (Java reads them: tests/real/kafka_native_test.sh), whole, cut, damaged,
+/* Decompression of sets from the native client's own codecs (Java reads them: tests/real/kafka_native_test.sh), whole, cut, damaged,
  * and larger than expected or allowed. */
 #include "stages/lib/kafka/fetch/unpack.h"
 

@@ -2,7 +2,7 @@
  * (tests/support/kafka/transaction_broker.h). The channel is the test's own: it forgets which of its last frames were
  * delivered, as a log does whose agent is killed between the end of a transaction and its own record of it. Readers of committed
  * records see each number once and in order. */
-#include "stages/lib/kafka/lane/lane.h"
+#include "stages/lib/kafka/native/native.h"
 #include "stages/lib/kafka/producer/sender.h"
 #include "core/flow/identity.h"
 #include "tests/support/kafka/transaction_broker.h"

@@ -1,7 +1,7 @@
-/* The sender's transactions over the native lane, against a broker that keeps transactions and misbehaves
+/* The sender's transactions over the native client, against a broker that keeps transactions and misbehaves
  * (tests/support/kafka/transaction_broker.h): readers of committed records see each record of the input once and in order,
  * and the committed offsets say so. The input is a source of the test's own, whose group reassigns its partitions at times. */
-#include "stages/lib/kafka/lane/lane.h"
+#include "stages/lib/kafka/native/native.h"
 #include "stages/lib/kafka/producer/sender.h"
 #include "tests/support/allocations.h"
 #include "tests/support/kafka/transaction_broker.h"

@@ -1,0 +1,538 @@
+/* The connection to one broker. Requests are answered in the order in which they were sent. */
+#include "stages/lib/kafka/native/native_internal.h"
+
+#include "core/backoff.h"
+#include "core/quantity.h"
+#include "stages/lib/least.h"
+
+#include <errno.h>
+#include <netdb.h>
+#include <netinet/in.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+
+#define ERROR_TRANSPORT (-195)
+#define ERROR_TLS (-181)
+#define ERROR_AUTHENTICATION (-169)
+#define ERROR_RESOLVE (-193)
+#define ERROR_TRANSACTION_ABORTABLE 120
+#define WRITE_PARTS 64
+#define STARVED_REST_NS (2 * PS_NS_PER_MS)
+#define TOLD_REST_NS (30 * PS_NS_PER_S) /* the same failure is reported again only after this time */
+
+struct ps_kafka_native_broker *ps_kafka_native_broker_add(struct ps_kafka_native *native, int32_t node,
+                                                          const char *host, uint32_t host_length,
+                                                          unsigned port)
+{
+    struct ps_kafka_native_broker *broker = calloc(1, sizeof *broker);
+    if (broker == NULL)
+        return NULL;
+    broker->native = native;
+    broker->node = node;
+    memcpy(broker->host, host, host_length);
+    if (native->tls != NULL && (broker->tls = ps_tls_client_copy(native->tls, broker->host)) == NULL) {
+        free(broker);
+        return NULL;
+    }
+    broker->port = port;
+    broker->watched_fd = -1;
+    broker->login_ns = PS_NEVER;
+    broker->end = &broker->first;
+    broker->ready_end = &broker->ready;
+    broker->plan = (struct ps_client_plan){
+        .transport = broker->tls != NULL ? &ps_transport_tls : &ps_transport_plain,
+        .transport_settings = broker->tls,
+        .connect_ns = native->settings.connect_ns,
+        .send_buffer_bytes = native->settings.send_buffer_bytes,
+        .receive_buffer_bytes = native->settings.receive_buffer_bytes,
+    };
+    ps_client_init(&broker->client, &broker->plan);
+    struct ps_kafka_native_broker **last = &native->brokers;
+    while (*last != NULL)
+        last = &(*last)->next;
+    *last = broker;
+    return broker;
+}
+
+void ps_kafka_native_broker_free(struct ps_kafka_native_broker *broker)
+{
+    ps_client_close(&broker->client);
+    while (broker->first != NULL) {
+        struct ps_kafka_native_request *request = broker->first;
+        broker->first = request->next;
+        for (uint32_t i = 0; i < request->set_count; i++)
+            if (request->sets[i] != NULL)
+                ps_kafka_native_set_free(request->sets[i]);
+        free(request->head);
+        free(request);
+    }
+    ps_sasl_close(broker->sasl);
+    ps_gss_initiator_teardown(broker->kerberos);
+    ps_tls_client_destroy(broker->tls);
+    free(broker->in);
+    free(broker);
+}
+
+/* Registers the socket for the events that the connection needs. Closing a socket removes it there. */
+static void watch(struct ps_kafka_native_broker *broker)
+{
+    short events = 0;
+    int fd = ps_client_descriptor(&broker->client, broker->write_blocked, &events);
+    if (broker->starved && !broker->write_blocked) { /* input that it cannot read must not wake the worker */
+        if (broker->watched_fd >= 0)
+            (void)epoll_ctl(broker->native->epoll_fd, EPOLL_CTL_DEL, broker->watched_fd, NULL);
+        broker->watched_fd = -1;
+        return;
+    }
+    if (fd < 0 || (fd == broker->watched_fd && (uint32_t)events == broker->watched_events))
+        return;
+    struct epoll_event event = {.events = (uint32_t)events, .data.ptr = broker};
+    int operation = fd == broker->watched_fd ? EPOLL_CTL_MOD : EPOLL_CTL_ADD;
+    if (epoll_ctl(broker->native->epoll_fd, operation, fd, &event) != 0) {
+        ps_kafka_native_broker_lose(broker, "cannot watch the connection");
+        return;
+    }
+    broker->watched_fd = fd;
+    broker->watched_events = (uint32_t)events;
+}
+
+/* ---- losing the connection ---- */
+
+static uint64_t reconnect_rest_ns(struct ps_kafka_native_broker *broker)
+{
+    struct ps_kafka_native *native = broker->native;
+    uint64_t rest_ns = ps_backoff_doubled(native->settings.reconnect_ns, native->settings.reconnect_max_ns,
+                                          broker->failures - 1);
+    native->random = native->random * UINT64_C(6364136223846793005) + 1442695040888963407U;
+    return ps_backoff_spread(rest_ns, 5, native->random); /* as Java */
+}
+
+static void give_up_request(struct ps_kafka_native *native, struct ps_kafka_native_request *request)
+{
+    if (request->kind == PS_KAFKA_NATIVE_METADATA)
+        native->metadata_asked = false;
+    if (request->kind == PS_KAFKA_NATIVE_INIT_PRODUCER_ID)
+        native->id_state = PS_KAFKA_NATIVE_ID_NONE;
+    ps_kafka_native_transaction_lost(native, request);
+    if (native->reader != NULL)
+        native->reader->lost(native, request);
+    for (uint32_t i = 0; i < request->set_count; i++) {
+        struct ps_kafka_native_set *set = request->sets[i];
+        if (set == NULL)
+            continue;
+        request->sets[i] = NULL;
+        set->perhaps_written |= ps_kafka_native_is_written(request);
+        set->partition->in_flight--;
+        ps_kafka_native_partition_return(native, set);
+        ps_kafka_native_partition_landed(native, set->partition);
+    }
+    ps_kafka_native_give_request(native, request);
+}
+
+void ps_kafka_native_broker_drop(struct ps_kafka_native_broker *broker)
+{
+    ps_client_close(&broker->client);
+    broker->watched_fd = -1;
+    broker->phase = PS_KAFKA_NATIVE_DOWN;
+    broker->write_blocked = false;
+    broker->in_length = 0;
+    broker->answer = NULL;
+    broker->starved = broker->fetch_asked = false;
+    broker->writing = NULL;
+    broker->login_ns = PS_NEVER;
+    ps_sasl_close(broker->sasl);
+    broker->sasl = NULL;
+    broker->awaits_ticket = false;
+    broker->produce_in_flight = 0;
+    while (broker->first != NULL) {
+        struct ps_kafka_native_request *request = broker->first;
+        broker->first = request->next;
+        give_up_request(broker->native, request);
+    }
+    broker->end = &broker->first;
+}
+
+static void tell_lost(struct ps_kafka_native_broker *broker, int code, const char *reason)
+{
+    const struct ps_kafka_native *native = broker->native;
+    char text[PS_HOST_NAME_BYTES + PS_TRANSPORT_REASON_BYTES + 16];
+    if (strcmp(broker->told, reason) == 0 && native->now.mono_ns < broker->told_ns + TOLD_REST_NS)
+        return;
+    snprintf(broker->told, sizeof broker->told, "%s", reason);
+    broker->told_ns = native->now.mono_ns;
+    snprintf(text, sizeof text, "%s:%u: %s", broker->host, broker->port, reason);
+    ps_kafka_native_notice(broker->native, PS_KAFKA_NOTICE_ERROR, code, text);
+}
+
+void ps_kafka_native_broker_lose(struct ps_kafka_native_broker *broker, const char *reason)
+{
+    struct ps_kafka_native *native = broker->native;
+    bool idle = broker->phase == PS_KAFKA_NATIVE_UP && broker->first == NULL;
+    bool connecting = broker->phase == PS_KAFKA_NATIVE_CONNECTING;
+    int code = broker->login_is_refused                    ? ERROR_AUTHENTICATION
+               : broker->client.phase == PS_CLIENT_SHAKING ? ERROR_TLS
+                                                           : ERROR_TRANSPORT;
+    broker->login_is_refused = false;
+    ps_kafka_native_broker_drop(broker);
+    if (idle)
+        broker->address.length = 0;
+    broker->failures++;
+    broker->rest_ns = native->now.mono_ns + reconnect_rest_ns(broker);
+    if (connecting && ++broker->addresses_tried < broker->address_count)
+        broker->rest_ns = native->now.mono_ns; /* the name's next address at once */
+    else
+        broker->addresses_tried = 0;
+    ps_kafka_native_want_metadata(native);
+    if (idle || broker->gone) /* a broker closes connections that are not used */
+        return;
+    if (broker->addresses_tried == 0) /* else the next address may do */
+        tell_lost(broker, code, reason);
+    if (broker->addresses_tried == 0 && code == ERROR_TRANSPORT)
+        ps_kafka_native_tell_all_down(native, reason);
+}
+
+/* ---- connecting ---- */
+
+static void aim(struct ps_kafka_native_broker *broker, const struct ps_address *address)
+{
+    broker->address = *address;
+    broker->plan.address = address->storage;
+    broker->plan.address_bytes = address->length;
+    if (address->storage.ss_family == AF_INET6)
+        ((struct sockaddr_in6 *)&broker->plan.address)->sin6_port = htons((uint16_t)broker->port);
+    else
+        ((struct sockaddr_in *)&broker->plan.address)->sin_port = htons((uint16_t)broker->port);
+}
+
+static void ask_versions(struct ps_kafka_native_broker *broker)
+{
+    /* brokers before 2.4 do not know version 3; responses.c asks them again */
+    struct ps_kafka_native_request *request = ps_kafka_native_request_versions(
+        broker->native, ps_kafka_native_is_transactional(broker->native) ? 3 : 0);
+    broker->phase = PS_KAFKA_NATIVE_ASKING;
+    broker->addresses_tried = 0;
+    if (request == NULL)
+        ps_kafka_native_broker_lose(broker, "no memory");
+    else
+        ps_kafka_native_broker_send(broker, request);
+}
+
+static void connect_on(struct ps_kafka_native_broker *broker)
+{
+    char reason[PS_TRANSPORT_REASON_BYTES];
+    if (!ps_client_work(&broker->client, broker->native->now.mono_ns, reason)) {
+        ps_kafka_native_broker_lose(broker, reason);
+        return;
+    }
+    if (broker->client.phase == PS_CLIENT_UP)
+        ask_versions(broker);
+}
+
+static void begin_to_connect(struct ps_kafka_native_broker *broker)
+{
+    char reason[PS_TRANSPORT_REASON_BYTES];
+    broker->phase = PS_KAFKA_NATIVE_CONNECTING;
+    broker->begun_ns = broker->native->now.mono_ns;
+    if (!ps_client_connect(&broker->client, broker->native->now.mono_ns, reason)) {
+        ps_kafka_native_broker_lose(broker, reason);
+        return;
+    }
+    connect_on(broker);
+}
+
+void ps_kafka_native_broker_connect(struct ps_kafka_native_broker *broker)
+{
+    struct ps_address address;
+    struct ps_question question = {.forward = true, .address = broker->address, .asker = broker};
+    if (ps_address_is_literal(broker->host) && ps_resolve(broker->host, &address) == 0) {
+        aim(broker, &address);
+        begin_to_connect(broker);
+        return;
+    }
+    memcpy(question.name, broker->host, sizeof question.name);
+    broker->phase = PS_KAFKA_NATIVE_RESOLVING;
+    if (!ps_resolver_ask(broker->native->resolver, &question)) {
+        broker->phase = PS_KAFKA_NATIVE_DOWN; /* no room: later */
+        broker->rest_ns = broker->native->now.mono_ns + broker->native->settings.reconnect_ns;
+    }
+}
+
+void ps_kafka_native_broker_resolved(struct ps_kafka_native_broker *broker, const struct ps_question *answer)
+{
+    if (broker->phase != PS_KAFKA_NATIVE_RESOLVING || answer->asker != broker ||
+        strcmp(broker->host, answer->name) != 0)
+        return;
+    if (answer->error == 0) {
+        broker->address_count = answer->address_count;
+        aim(broker, &answer->address);
+        begin_to_connect(broker);
+        return;
+    }
+    char text[PS_HOST_NAME_BYTES + 128];
+    broker->phase = PS_KAFKA_NATIVE_DOWN;
+    broker->failures++;
+    broker->rest_ns = broker->native->now.mono_ns + reconnect_rest_ns(broker);
+    snprintf(text, sizeof text, "%s:%u: %s", broker->host, broker->port, gai_strerror(answer->error));
+    ps_kafka_native_notice(broker->native, PS_KAFKA_NOTICE_ERROR, ERROR_RESOLVE, text);
+    ps_kafka_native_tell_all_down(broker->native, gai_strerror(answer->error));
+}
+
+static bool needs_connection(const struct ps_kafka_native_broker *broker)
+{
+    return broker->phase == PS_KAFKA_NATIVE_DOWN && broker->ready != NULL && !broker->gone;
+}
+
+struct ps_kafka_native_broker *ps_kafka_native_any_broker(struct ps_kafka_native *native)
+{
+    struct ps_kafka_native_broker *best = NULL;
+    for (struct ps_kafka_native_broker *broker = native->brokers; broker != NULL; broker = broker->next) {
+        if (broker->gone)
+            continue;
+        if (broker->phase == PS_KAFKA_NATIVE_UP && (native->reader == NULL || broker->first == NULL))
+            return broker;
+        if (best == NULL || broker->phase > best->phase ||
+            (broker->phase == PS_KAFKA_NATIVE_DOWN && best->phase == PS_KAFKA_NATIVE_DOWN &&
+             broker->rest_ns < best->rest_ns))
+            best = broker;
+    }
+    if (best != NULL && best->phase == PS_KAFKA_NATIVE_DOWN && native->now.mono_ns >= best->rest_ns)
+        ps_kafka_native_broker_connect(best);
+    return best != NULL && best->phase == PS_KAFKA_NATIVE_UP ? best
+                                                             : NULL; /* one that has to answer others first */
+}
+
+/* ---- writing ---- */
+
+void ps_kafka_native_broker_send(struct ps_kafka_native_broker *broker,
+                                 struct ps_kafka_native_request *request)
+{
+    request->next = NULL;
+    request->written = 0;
+    request->sent_ns = 0;
+    *broker->end = request;
+    broker->end = &request->next;
+    if (broker->writing == NULL)
+        broker->writing = request;
+    if (request->kind == PS_KAFKA_NATIVE_PRODUCE)
+        broker->produce_in_flight++;
+}
+
+/* Adds a part of the request that is not written yet. */
+static int add_part(struct iovec *parts, int count, char *bytes, uint64_t length, uint64_t *skip)
+{
+    if (count == WRITE_PARTS || length == 0)
+        return count;
+    if (*skip >= length) {
+        *skip -= length;
+        return count;
+    }
+    parts[count] = (struct iovec){.iov_base = bytes + *skip, .iov_len = length - *skip};
+    *skip = 0;
+    return count + 1;
+}
+
+static int gather(const struct ps_kafka_native_request *request, struct iovec *parts)
+{
+    uint64_t skip = request->written;
+    uint32_t from = 0;
+    int count = 0;
+    for (uint32_t i = 0; i < request->set_count; i++) {
+        count = add_part(parts, count, request->head + from, request->part_end[i] - from, &skip);
+        count = add_part(parts, count, request->sets[i]->bytes, request->sets[i]->length, &skip);
+        from = request->part_end[i];
+    }
+    return add_part(parts, count, request->head + from, request->head_length - from, &skip);
+}
+
+/* With acks=0 the broker does not answer: a written request counts as delivered, and the request leaves the list
+ * of those that wait for an answer. */
+static void settle_written(struct ps_kafka_native_broker *broker, struct ps_kafka_native_request *request)
+{
+    struct ps_kafka_native_request **at = &broker->first;
+    while (*at != request)
+        at = &(*at)->next;
+    *at = request->next;
+    if (*at == NULL)
+        broker->end = at;
+    broker->produce_in_flight--;
+    broker->used_ns = broker->native->now.mono_ns;
+    for (uint32_t i = 0; i < request->set_count; i++) {
+        struct ps_kafka_native_set *set = request->sets[i];
+        struct ps_kafka_native_partition *partition = set->partition;
+        request->sets[i] = NULL;
+        partition->in_flight--;
+        ps_kafka_native_report(broker->native, set, 0);
+        ps_kafka_native_partition_landed(broker->native, partition);
+    }
+    ps_kafka_native_give_request(broker->native, request);
+}
+
+static void write_on(struct ps_kafka_native_broker *broker)
+{
+    char reason[PS_TRANSPORT_REASON_BYTES];
+    broker->write_blocked = false;
+    while (broker->writing != NULL) {
+        struct ps_kafka_native_request *request = broker->writing;
+        struct iovec parts[WRITE_PARTS];
+        int count = gather(request, parts);
+        ssize_t written = ps_client_write(&broker->client, parts, count, reason);
+        if (written < 0) {
+            ps_kafka_native_broker_lose(broker, reason);
+            return;
+        }
+        if (written == 0) {
+            broker->write_blocked = true;
+            return;
+        }
+        request->written += (uint64_t)written;
+        if (request->written < request->bytes)
+            continue;
+        request->sent_ns = broker->native->now.mono_ns;
+        broker->native->statistics.requests++;
+        broker->native->statistics.bytes += request->bytes;
+        broker->writing = request->next;
+        if (request->kind == PS_KAFKA_NATIVE_PRODUCE && broker->native->settings.acks == 0)
+            settle_written(broker, request);
+    }
+}
+
+/* ---- its turn ---- */
+
+static void await_ticket(struct ps_kafka_native_broker *broker)
+{
+    char reason[PS_TRANSPORT_REASON_BYTES];
+    if (broker->awaits_ticket && !ps_kafka_native_login_await(broker, reason))
+        ps_kafka_native_broker_lose(broker, reason);
+}
+
+/* The broker must answer the oldest request within the time-out. */
+static uint64_t deadline_ns(const struct ps_kafka_native_broker *broker)
+{
+    const struct ps_kafka_native_request *request = broker->first;
+    if (request == NULL)
+        return PS_NEVER;
+    uint64_t since_ns = request->sent_ns != 0 ? request->sent_ns : broker->begun_ns;
+    if (broker->starved)
+        return PS_NEVER; /* it has answered */
+    if (broker->answer != NULL && broker->begun_ns > since_ns)
+        since_ns = broker->begun_ns;
+    return since_ns +
+           (request->timeout_ns != 0 ? request->timeout_ns : broker->native->settings.request_timeout_ns);
+}
+
+static void check_deadline(struct ps_kafka_native_broker *broker)
+{
+    if (broker->native->now.mono_ns < deadline_ns(broker))
+        return;
+    char reason[PS_TRANSPORT_REASON_BYTES];
+    snprintf(reason, sizeof reason, "the broker did not answer for %s",
+             ps_quantity_print_ns(broker->native->settings.request_timeout_ns).text);
+    ps_kafka_native_broker_lose(broker, reason);
+}
+
+/* A cluster finalizes a feature when all of its brokers have it. A broker without the feature was replaced by an older version while a
+ * producer used the feature: the producer ends, and the next one asks its coordinator again. */
+bool ps_kafka_native_broker_fits(const struct ps_kafka_native_broker *broker)
+{
+    struct ps_kafka_native *native = broker->native;
+    if (!native->transaction.second || broker->has_second)
+        return true;
+    if (!native->fatal)
+        ps_kafka_native_die(native, ERROR_TRANSACTION_ABORTABLE,
+                            "%s:%u does not have the protocol of transactions that the producer began with",
+                            broker->host, broker->port);
+    return false;
+}
+
+static void produce(struct ps_kafka_native_broker *broker)
+{
+    struct ps_kafka_native *native = broker->native;
+    if (broker->ready != NULL && broker->phase == PS_KAFKA_NATIVE_UP && !ps_kafka_native_broker_fits(broker))
+        return;
+    while (broker->phase == PS_KAFKA_NATIVE_UP && broker->writing == NULL && broker->ready != NULL &&
+           broker->produce_in_flight < native->settings.in_flight_max && !native->fatal &&
+           native->id_state == PS_KAFKA_NATIVE_ID_KNOWN && native->now.mono_ns >= broker->throttle_ns &&
+           !ps_kafka_native_login_is_due(broker)) {
+        struct ps_kafka_native_request *request = ps_kafka_native_request_produce(broker);
+        if (request == NULL)
+            return;
+        ps_kafka_native_broker_send(broker, request);
+        broker->begun_ns = native->now.mono_ns;
+        write_on(broker);
+        /* a partition that still has sets returns to the list */
+        for (uint32_t i = 0; i < request->set_count && broker->phase == PS_KAFKA_NATIVE_UP; i++)
+            if (request->sets[i] != NULL)
+                ps_kafka_native_partition_offer(native, request->sets[i]->partition);
+    }
+}
+
+/* Logs in again before the session ends, when all requests are answered. */
+static void prolong(struct ps_kafka_native_broker *broker)
+{
+    char reason[PS_TRANSPORT_REASON_BYTES];
+    if (!ps_kafka_native_login_is_due(broker) || broker->first != NULL)
+        return;
+    if (ps_kafka_native_login_begin(broker, reason))
+        write_on(broker);
+    else
+        ps_kafka_native_broker_lose(broker, reason);
+}
+
+/* A connection that nobody uses is closed, as by Java's client (connections.max.idle.ms). The next request connects again. */
+static uint64_t idle_ns(const struct ps_kafka_native_broker *broker)
+{
+    bool idle = broker->phase == PS_KAFKA_NATIVE_UP && broker->first == NULL && broker->ready == NULL &&
+                broker->native->settings.idle_ns != 0;
+    return idle ? broker->used_ns + broker->native->settings.idle_ns : PS_NEVER;
+}
+
+static void close_idle(struct ps_kafka_native_broker *broker)
+{
+    if (broker->native->now.mono_ns < idle_ns(broker))
+        return;
+    ps_kafka_native_broker_drop(broker);
+    broker->address.length = 0;
+}
+
+void ps_kafka_native_broker_work(struct ps_kafka_native_broker *broker, bool ready)
+{
+    struct ps_kafka_native *native = broker->native;
+    if (broker->phase == PS_KAFKA_NATIVE_DOWN && native->now.mono_ns >= broker->rest_ns &&
+        needs_connection(broker))
+        ps_kafka_native_broker_connect(broker);
+    else if (broker->phase == PS_KAFKA_NATIVE_CONNECTING)
+        connect_on(broker);
+    else if (broker->phase >= PS_KAFKA_NATIVE_ASKING && (ready || broker->starved))
+        ps_kafka_native_broker_receive(broker);
+    await_ticket(broker);
+    if (broker->phase >= PS_KAFKA_NATIVE_ASKING && broker->writing != NULL)
+        write_on(broker);
+    if (broker->phase == PS_KAFKA_NATIVE_UP) {
+        prolong(broker);
+        produce(broker);
+        close_idle(broker);
+    }
+    if (broker->phase >= PS_KAFKA_NATIVE_ASKING)
+        check_deadline(broker);
+    watch(broker);
+}
+
+uint64_t ps_kafka_native_broker_due_ns(const struct ps_kafka_native_broker *broker)
+{
+    uint64_t now_ns = broker->native->now.mono_ns;
+    if (broker->phase == PS_KAFKA_NATIVE_DOWN)
+        return needs_connection(broker) ? broker->rest_ns : PS_NEVER;
+    if (broker->phase == PS_KAFKA_NATIVE_CONNECTING)
+        return broker->client.deadline_ns;
+    uint64_t due_ns = deadline_ns(broker);
+    if (broker->starved)
+        due_ns = now_ns + STARVED_REST_NS;
+    if (broker->ready != NULL && broker->throttle_ns > now_ns)
+        due_ns = ps_least(due_ns, broker->throttle_ns);
+    if (broker->phase == PS_KAFKA_NATIVE_UP && broker->first == NULL)
+        due_ns = ps_least(due_ns, broker->login_ns);
+    return ps_least(due_ns, idle_ns(broker));
+}

@@ -1,0 +1,81 @@
+/* Coordinators: the brokers that keep a transactional id or a consumer group. They move when brokers stop: if one cannot be
+ * reached, or names another one, the native client asks the cluster again. */
+#include "stages/lib/kafka/native/native_internal.h"
+
+#include "stages/lib/least.h"
+
+static void find(struct ps_kafka_native *native, struct ps_kafka_native_coordinator *coordinator)
+{
+    if (coordinator->asked || native->now.mono_ns < coordinator->rest_ns)
+        return;
+    struct ps_kafka_native_broker *broker = ps_kafka_native_any_broker(native);
+    if (broker == NULL || ps_kafka_native_login_is_due(broker))
+        return;
+    if (!broker->has_transactions && native->reader == NULL) {
+        ps_kafka_native_die(
+            native, -165,
+            "%s:%u is older than Kafka 2.5: it has no transactions that know the group's members",
+            broker->host, broker->port);
+        return;
+    }
+    struct ps_kafka_native_request *request = ps_kafka_native_request_coordinator(native, coordinator);
+    if (request == NULL)
+        return;
+    coordinator->asked = true;
+    ps_kafka_native_broker_send(broker, request);
+}
+
+/* Its connection was lost, or could not be made, since the cluster named this node. */
+static bool has_failed(const struct ps_kafka_native_coordinator *coordinator,
+                       const struct ps_kafka_native_broker *broker)
+{
+    return broker->phase == PS_KAFKA_NATIVE_DOWN && broker->failures > 0 &&
+           broker->failures != coordinator->failures;
+}
+
+struct ps_kafka_native_broker *
+ps_kafka_native_coordinator_broker(struct ps_kafka_native *native,
+                                   struct ps_kafka_native_coordinator *coordinator)
+{
+    struct ps_kafka_native_broker *broker =
+        coordinator->node >= 0 ? ps_kafka_native_find_node(native, coordinator->node) : NULL;
+    if (broker != NULL && has_failed(coordinator, broker)) {
+        ps_kafka_native_coordinator_forget(native, coordinator); /* it may have moved to another broker */
+        broker = NULL;
+    }
+    if (broker == NULL) {
+        coordinator->node = -1;
+        find(native, coordinator);
+        return NULL;
+    }
+    if (broker->phase == PS_KAFKA_NATIVE_DOWN && native->now.mono_ns >= broker->rest_ns)
+        ps_kafka_native_broker_connect(broker);
+    return broker->phase == PS_KAFKA_NATIVE_UP && !ps_kafka_native_login_is_due(broker) ? broker : NULL;
+}
+
+uint64_t ps_kafka_native_coordinator_due_ns(const struct ps_kafka_native *native,
+                                            const struct ps_kafka_native_coordinator *coordinator)
+{
+    const struct ps_kafka_native_broker *broker =
+        coordinator->node >= 0 ? ps_kafka_native_find_node(native, coordinator->node) : NULL;
+    if (broker != NULL && broker->phase != PS_KAFKA_NATIVE_DOWN)
+        return broker->phase == PS_KAFKA_NATIVE_UP && !ps_kafka_native_login_is_due(broker) ? 0 : PS_NEVER;
+    if (broker != NULL && !has_failed(coordinator, broker))
+        return broker->rest_ns;
+    if (coordinator->asked)
+        return PS_NEVER;
+    uint64_t rested_ns = PS_NEVER;
+    bool begun = false;
+    for (broker = native->brokers; broker != NULL; broker = broker->next) {
+        if (broker->gone)
+            continue;
+        if (broker->phase == PS_KAFKA_NATIVE_UP && !ps_kafka_native_login_is_due(broker))
+            return coordinator->rest_ns;
+        begun |= broker->phase != PS_KAFKA_NATIVE_DOWN; /* its socket wakes the worker */
+        if (broker->phase == PS_KAFKA_NATIVE_DOWN)
+            rested_ns = ps_least(rested_ns, broker->rest_ns);
+    }
+    if (begun)
+        return PS_NEVER;
+    return coordinator->rest_ns > rested_ns ? coordinator->rest_ns : rested_ns;
+}

@@ -1,0 +1,209 @@
+/* Logging in by SASL: the handshake names the mechanism (KIP-43), its messages are requests of their own (KIP-152), and a
+ * session that ends is prolonged on the same connection (KIP-368). */
+#include "stages/lib/kafka/native/native_internal.h"
+
+#include "stages/lib/sasl/password.h"
+#include "stages/lib/sasl/sasl_gssapi.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#define ERROR_UNSUPPORTED_MECHANISM 33
+
+static bool refuse(char *reason, const char *what)
+{
+    snprintf(reason, PS_TRANSPORT_REASON_BYTES, "%.*s", (int)PS_TRANSPORT_REASON_BYTES - 1, what);
+    return false;
+}
+
+static bool fail(struct ps_kafka_native_broker *broker, char *reason, const char *what, size_t length)
+{
+    broker->login_is_refused = true;
+    snprintf(reason, PS_TRANSPORT_REASON_BYTES, "login by %s failed: %.*s", broker->native->account.mechanism,
+             (int)(length < 200 ? length : 200), what);
+    return false;
+}
+
+static bool ask(struct ps_kafka_native_broker *broker, struct ps_kafka_native_request *request, char *reason)
+{
+    if (request == NULL)
+        return refuse(reason, "no memory");
+    ps_kafka_native_broker_send(broker, request);
+    return true;
+}
+
+/* Names the mechanism. */
+static bool greet(struct ps_kafka_native_broker *broker, char *reason)
+{
+    if (broker->sasl == NULL)
+        return refuse(reason, "no memory for the login");
+    return ask(broker, ps_kafka_native_request_handshake(broker->native), reason);
+}
+
+/* ---- Kerberos ---- */
+
+/* The ticket is for SERVICE/HOST in the realm of the client's principal, else in the default realm of krb5.conf; HOST is
+ * the broker's name as the cluster tells it, as in Java's client. */
+static bool open_tickets(struct ps_kafka_native_broker *broker, char *reason)
+{
+    const struct ps_kafka_native_account *account = &broker->native->account;
+    const char *realm = account->principal != NULL ? strrchr(account->principal, '@') : NULL;
+    char server[PS_GSS_NAME_BYTES + PS_HOST_NAME_BYTES];
+    struct ps_err err = {.length = 0};
+    int length = snprintf(server, sizeof server, "%s/%s%s", account->service, broker->host,
+                          realm != NULL ? realm : "");
+    const struct ps_gss_initiator_settings settings = {.principal = account->principal,
+                                                       .keytab = account->keytab,
+                                                       .server = server,
+                                                       .wake_fd = broker->native->wake_fd};
+    if (length < 0 || (size_t)length >= sizeof server)
+        return refuse(reason, "the name of the Kerberos service is too long");
+    return ps_gss_initiator_build(&broker->kerberos, &settings, &err) == PS_OK || refuse(reason, err.text);
+}
+
+static bool await_token(struct ps_kafka_native_broker *broker, char *reason)
+{
+    char why[PS_SASL_REASON_BYTES];
+    const char *token = ps_token_source_take(broker->native->account.tokens, broker->native->now.mono_ns,
+                                             &broker->awaits_ticket, why);
+    if (broker->awaits_ticket)
+        return true;
+    if (token == NULL)
+        return fail(broker, reason, why, strlen(why));
+    broker->sasl = ps_bearer_open(token);
+    return greet(broker, reason);
+}
+
+bool ps_kafka_native_login_await(struct ps_kafka_native_broker *broker, char *reason)
+{
+    if (broker->native->account.tokens != NULL)
+        return await_token(broker, reason);
+    struct ps_gss_token token = {.length = 0};
+    char why[PS_GSS_REASON_BYTES];
+    bool later = false;
+    struct ps_gss_context *context = ps_gss_initiator_take(broker->kerberos, &token, &later, why);
+    broker->awaits_ticket = context == NULL && later;
+    if (broker->awaits_ticket)
+        return true;
+    if (context == NULL)
+        return fail(broker, reason, why, strlen(why));
+    broker->sasl = ps_sasl_gssapi_open(context, &token, PS_SASL_PREFER(PS_SASL_AUTHENTICATION, 0U, 0U));
+    return greet(broker, reason);
+}
+
+/* The thread of the initiator calls the KDC, and wakes the worker. */
+static bool begin_kerberos(struct ps_kafka_native_broker *broker, char *reason)
+{
+    if (broker->kerberos == NULL && !open_tickets(broker, reason))
+        return false;
+    return ps_kafka_native_login_await(broker, reason);
+}
+
+/* ---- the exchange ---- */
+
+bool ps_kafka_native_login_begin(struct ps_kafka_native_broker *broker, char *reason)
+{
+    const struct ps_kafka_native_account *account = &broker->native->account;
+    const struct ps_password_settings settings = {.name = account->name, .password = account->password};
+    if (broker->login_version < 0)
+        return refuse(reason, "the broker cannot log in by requests: it needs Kafka 1.0 or newer");
+    broker->phase = PS_KAFKA_NATIVE_LOGGING_IN;
+    ps_sasl_close(broker->sasl);
+    broker->sasl = NULL;
+    broker->login_is_last = false;
+    if (account->service != NULL)
+        return begin_kerberos(broker, reason);
+    if (account->tokens != NULL)
+        return await_token(broker, reason);
+    broker->sasl = ps_password_open(account->mechanism, &settings);
+    return greet(broker, reason);
+}
+
+static void complete(struct ps_kafka_native_broker *broker)
+{
+    ps_sasl_close(broker->sasl);
+    broker->sasl = NULL;
+    broker->phase = PS_KAFKA_NATIVE_UP;
+    broker->failures = 0;
+}
+
+/* Answers the broker's message. */
+static bool step(struct ps_kafka_native_broker *broker, const char *message, size_t length, char *reason)
+{
+    struct ps_sasl_token reply;
+    enum ps_sasl_result result = ps_sasl_step(broker->sasl, message, length, &reply);
+    if (result == PS_SASL_FAILED)
+        return fail(broker, reason, broker->sasl->reason, strlen(broker->sasl->reason));
+    if (result == PS_SASL_DONE && reply.length == 0) {
+        complete(broker);
+        return true;
+    }
+    broker->login_is_last = result == PS_SASL_DONE;
+    struct ps_kafka_native_request *request =
+        ps_kafka_native_request_message(broker->native, broker->login_version, reply.bytes, reply.length);
+    ps_sasl_token_free(&reply);
+    return ask(broker, request, reason);
+}
+
+/* Returns the mechanisms that the broker offers, in one text. */
+static void list_mechanisms(struct ps_wire_in *in, char *to, size_t room)
+{
+    size_t at = 0;
+    to[0] = '\0';
+    for (uint32_t count = ps_wire_get_count(in, 2); count > 0 && at < room; count--) {
+        uint32_t length;
+        const char *name = ps_wire_get_string(in, &length);
+        if (name != NULL)
+            at += (size_t)snprintf(to + at, room - at, "%s%.*s", at > 0 ? ", " : "", (int)length, name);
+    }
+}
+
+bool ps_kafka_native_login_handshake(struct ps_kafka_native_broker *broker, struct ps_wire_in *in,
+                                     char *reason)
+{
+    char offered[160], text[224];
+    int16_t error = ps_wire_get_int16(in);
+    list_mechanisms(in, offered, sizeof offered);
+    if (in->failed || broker->sasl == NULL)
+        return refuse(reason, "the answer to SaslHandshake cannot be read");
+    if (error == 0)
+        return step(broker, "", 0, reason);
+    if (error == ERROR_UNSUPPORTED_MECHANISM)
+        snprintf(text, sizeof text, "the broker offers %s", offered[0] != '\0' ? offered : "nothing");
+    else
+        snprintf(text, sizeof text, "the broker answers with error %d", error);
+    return fail(broker, reason, text, strlen(text));
+}
+
+/* Java's client renews a session after 85 to 95 % of its time. */
+static void note_lifetime(struct ps_kafka_native_broker *broker, int64_t lifetime_ms)
+{
+    broker->login_ns = PS_NEVER;
+    if (lifetime_ms > 0 && lifetime_ms < INT64_C(1) << 40)
+        broker->login_ns = broker->native->now.mono_ns + (uint64_t)lifetime_ms * PS_NS_PER_MS / 100 * 85;
+}
+
+bool ps_kafka_native_login_message(struct ps_kafka_native_broker *broker, struct ps_wire_in *in, char *reason)
+{
+    uint32_t text_length;
+    int16_t error = ps_wire_get_int16(in);
+    const char *text = ps_wire_get_string(in, &text_length);
+    int32_t length = ps_wire_get_int32(in);
+    const char *message = length > 0 ? ps_wire_take(in, (size_t)length) : "";
+    int64_t lifetime_ms = broker->login_version >= 1 ? ps_wire_get_int64(in) : 0;
+    if (in->failed || broker->sasl == NULL)
+        return refuse(reason, "the answer to SaslAuthenticate cannot be read");
+    if (error != 0)
+        return fail(broker, reason, text != NULL ? text : "the broker does not say why",
+                    text != NULL ? text_length : 27);
+    note_lifetime(broker, lifetime_ms);
+    if (!broker->login_is_last)
+        return step(broker, message, length > 0 ? (size_t)length : 0, reason);
+    complete(broker);
+    return true;
+}
+
+bool ps_kafka_native_login_is_due(const struct ps_kafka_native_broker *broker)
+{
+    return broker->phase == PS_KAFKA_NATIVE_UP && broker->native->now.mono_ns >= broker->login_ns;
+}

@@ -1,0 +1,477 @@
+/* The structures of the native client: one producer's brokers, topics and requests. The native client is an engine behind
+ * stages/lib/kafka/producer/seam.h that speaks Kafka's protocol itself.
+ *
+ *   producer.c              the engine's table: records into sets, reports, purges
+ *   topics.c                topics and partitions, and the choice of the next set to send
+ *   record_set.c            records as bytes, compression
+ *   broker.c                connections: bytes out and in, time-outs, back-off
+ *   requests.c              requests as bytes
+ *   receive.c, responses.c  answers, and the reaction to each
+ *   login.c                 SASL
+ *   transaction*.c          the steps of a transaction, and the handling of their answers
+ *   coordinator*.c          the brokers that keep transactions and groups, and the requests to them
+ *   statistics.c            the figures of the sink's metrics
+ *
+ * Owner and thread: the sink's worker, from the first call of `poll` or `topic` on. The native client has no thread of its own but
+ * the resolver of host names. Requests, sets and buffers are allocated while the native client is warming up, and used again. */
+#pragma once
+
+#include "stages/lib/kafka/native/partition.h"
+#include "stages/lib/net/client.h"
+#include "stages/lib/kafka/native/wire.h"
+#include "stages/lib/net/resolver.h"
+#include "stages/lib/sasl/bearer.h"
+#include "stages/lib/sasl/gssapi.h"
+#include "stages/lib/sasl/sasl.h"
+#include "stages/lib/tls/client.h"
+
+/* ---- brokers ---- */
+
+enum ps_kafka_native_phase {
+    PS_KAFKA_NATIVE_DOWN,
+    PS_KAFKA_NATIVE_RESOLVING,
+    PS_KAFKA_NATIVE_CONNECTING, /* and handshake */
+    PS_KAFKA_NATIVE_ASKING,     /* waits for the versions that the broker supports */
+    PS_KAFKA_NATIVE_LOGGING_IN, /* SASL; again before a session ends (KIP-368) */
+    PS_KAFKA_NATIVE_UP,
+};
+
+struct ps_kafka_native_broker {
+    struct ps_kafka_native *native;
+    int32_t node; /* -1: only in bootstrap.servers */
+    char host[PS_HOST_NAME_BYTES];
+    unsigned port;
+    bool gone;                 /* not in the last metadata */
+    struct ps_address address; /* the last one, unless it did well; length 0: none */
+    uint32_t address_count;    /* of the name, */
+    uint32_t addresses_tried;  /* and how many did not help, in a row */
+    enum ps_kafka_native_phase phase;
+    struct ps_client_plan plan;
+    struct ps_client client;
+    struct ps_tls_client *tls; /* the native client's, for this host; NULL: plain text */
+    int watched_fd;
+    uint32_t watched_events;
+    bool write_blocked;
+    int16_t produce_version, metadata_version, init_version, login_version; /* -1: it has none */
+    bool has_transactions; /* with the member of the group (KIP-447) */
+    bool has_second;       /* and the second protocol of transactions (KIP-890), which the cluster uses */
+    struct ps_sasl *sasl;  /* while it logs in */
+    struct ps_gss_initiator *kerberos; /* tickets for this broker; NULL: not asked for yet */
+    bool awaits_ticket;                /* LOGGING_IN: nothing is sent before the ticket, or token, is there */
+    bool login_is_last;                /* after the next answer the login is complete */
+    bool login_is_refused;             /* why the connection is lost */
+    uint64_t login_ns;                 /* when to log in again; PS_NEVER: never */
+    int16_t reader_versions[PS_KAFKA_NATIVE_READER_KIND_COUNT]; /* -1: it has none */
+    char *answer; /* where the bytes of the answer to Fetch go that is being read; NULL: to `in` */
+    uint32_t answer_length, answer_got;
+    bool starved;                                 /* there is no memory for the answer: nothing is read */
+    bool fetch_asked;                             /* a reader's: Fetch is not answered; */
+    uint32_t fetch_turn;                          /* the stream that is first in the next one */
+    struct ps_kafka_native_request *first, **end; /* in the order sent; the first is answered first */
+    struct ps_kafka_native_request *writing;      /* the first that is not written in full; NULL: all are */
+    uint32_t produce_in_flight;
+    struct ps_kafka_native_partition *ready, **ready_end; /* have a set to send */
+    char *in;                                             /* bytes of responses */
+    uint32_t in_length, in_room;
+    uint64_t rest_ns, throttle_ns;
+    uint64_t begun_ns;                    /* connecting */
+    uint64_t used_ns;                     /* the last answer, or the last request */
+    uint32_t failures;                    /* in a row */
+    char told[PS_TRANSPORT_REASON_BYTES]; /* the last failure that was reported, */
+    uint64_t told_ns;                     /* and when */
+    struct ps_kafka_native_broker *next;
+};
+
+/* ---- the native client ---- */
+
+struct ps_kafka_native_settings {
+    char client_id[PS_KAFKA_NATIVE_CLIENT_ID_BYTES];
+    int16_t acks;
+    bool idempotent;
+    enum ps_kafka_compression compression;
+    int compression_level;
+    uint32_t set_bytes_max;      /* batch.size */
+    uint32_t set_records_max;    /* batch.num.messages */
+    uint32_t in_flight_max;      /* requests of a broker; 1 to PS_KAFKA_NATIVE_IN_FLIGHT_MAX */
+    uint64_t queue_records_max;  /* of sets that are not delivered */
+    uint32_t request_bytes_max;  /* of all sets of a request */
+    uint64_t queue_bytes_max;    /* of sets that are not delivered */
+    uint64_t request_timeout_ns; /* without an answer the connection is given up */
+    int32_t acks_timeout_ms;     /* how long the broker waits for replicas */
+    uint64_t retry_rest_ns;      /* retry.backoff.ms */
+    uint64_t reconnect_ns, reconnect_max_ns;
+    uint64_t connect_ns;  /* limit */
+    uint64_t idle_ns;     /* a connection that is not used is closed after it; 0: never */
+    uint64_t linger_ns;   /* the time for which a set that is not full waits for more records */
+    uint64_t delivery_ns; /* a record that waits longer is reported as timed out; 0: never */
+    uint64_t send_buffer_bytes, receive_buffer_bytes; /* of sockets; 0: the system's */
+    uint64_t metadata_age_ns;                         /* asked for again */
+    uint64_t topic_patience_ns;                       /* a topic that nobody knows is reported after it */
+    bool creates_topics;
+    uint64_t statistics_ns;         /* the time between two reports of statistics; 0: none */
+    int32_t transaction_timeout_ms; /* after which the coordinator aborts a transaction */
+};
+
+/* The account for SASL. The texts are overwritten at the end. */
+struct ps_kafka_native_account {
+    char *mechanism; /* NULL: nobody */
+    char *name, *password;
+    /* GSSAPI: the brokers' service; the client's principal and its keys. NULL: the tickets of the default cache */
+    char *service, *principal, *keytab;
+    struct ps_token_source *tokens; /* OAUTHBEARER */
+};
+
+enum ps_kafka_native_id_state {
+    PS_KAFKA_NATIVE_ID_NONE,
+    PS_KAFKA_NATIVE_ID_ASKED,
+    PS_KAFKA_NATIVE_ID_KNOWN, /* or not needed */
+};
+
+/* The steps of a commit. */
+enum ps_kafka_native_step {
+    PS_KAFKA_NATIVE_FILLING,      /* no commit is under way */
+    PS_KAFKA_NATIVE_STEP_GROUP,   /* the group joins the transaction */
+    PS_KAFKA_NATIVE_STEP_OFFSETS, /* its coordinator gets the positions of one member */
+    PS_KAFKA_NATIVE_STEP_END,     /* the transaction's coordinator ends it */
+    PS_KAFKA_NATIVE_STEP_RESOLVE, /* what was committed? */
+};
+
+struct ps_kafka_native_transaction {
+    char id[PS_KAFKA_NATIVE_TRANSACTIONAL_ID_BYTES]; /* "": no transactions */
+    struct ps_kafka_native_coordinator own, group;
+    uint64_t number; /* of the open one, from 1 */
+    /* The second protocol (KIP-890): requests of the transaction add what they write to, and each end gives a new epoch. Decided
+     * with the producer's id. */
+    bool second;
+    bool any_joined; /* the coordinator knows of something in it, or may */
+    bool joins_wanted;
+    bool joins_asked, step_asked;
+    uint64_t rest_ns; /* no request before */
+    enum ps_kafka_native_step step;
+    bool end_lost; /* the transaction may have ended: an answer did not come, or does not tell */
+    bool behind;   /* RESOLVE: a position was not committed */
+    uint32_t compared;
+    const struct ps_kafka_position *positions;
+    char group_text[PS_KAFKA_NATIVE_GROUP_BYTES]; /* the key of `group` */
+    uint32_t count, from, end; /* `from` .. `end`: those of one member, being committed; or of one group */
+};
+
+#define PS_KAFKA_NATIVE_ROUND_TRIPS 128U
+
+struct ps_kafka_native_statistics {
+    uint64_t requests, bytes;         /* bytes written since the producer was made */
+    uint64_t answers, round_trips_us; /* since the last report: their number, and their sum */
+    uint32_t round_trips[PS_KAFKA_NATIVE_ROUND_TRIPS]; /* by length */
+    uint64_t due_ns;
+};
+
+/* The functions of the native client for a reader (stages/lib/kafka/fetch/): connections, metadata and coordinators; requests and
+ * answers are the reader's. Called during a turn. */
+struct ps_kafka_native_reader {
+    /* Sends what is to be sent, before connections are served. */
+    void (*turn)(struct ps_kafka_native *native);
+    /* Notes which versions of a request the broker has. Returns false: the request is not the reader's. */
+    bool (*versions)(struct ps_kafka_native_broker *broker, int16_t key, int16_t least, int16_t most);
+    /* The answer to Fetch will have this many bytes: returns where they go, and sets request->answer. NULL: there is no
+     * memory now. */
+    char *(*room)(struct ps_kafka_native *native, struct ps_kafka_native_request *request, uint32_t length);
+    /* Handles an answer. Returns false with `reason`: the connection is closed. */
+    bool (*answer)(struct ps_kafka_native_broker *broker, struct ps_kafka_native_request *request,
+                   struct ps_wire_in *in, char *reason);
+    /* The connection was lost before the answer. */
+    void (*lost)(struct ps_kafka_native *native, struct ps_kafka_native_request *request);
+    /* The cluster has this topic (metadata with `all_topics`). */
+    void (*topic)(struct ps_kafka_native *native, const char *name, uint32_t length, bool internal);
+};
+
+struct ps_kafka_native {
+    const struct ps_kafka_native_reader *reader; /* NULL: it is a producer's */
+    void *reader_argument;
+    bool all_topics; /* asks for metadata of all topics */
+    struct ps_kafka_native_settings settings;
+    struct ps_kafka_native_transaction transaction;
+    char cluster[PS_KAFKA_NATIVE_CLUSTER_BYTES]; /* its id; "": not known */
+    enum ps_kafka_spread spread;
+    uint32_t portion_bytes; /* of records without a key, before they change to another partition */
+    int epoll_fd;           /* has all sockets; is watched itself by the worker */
+    struct ps_resolver *resolver;
+    int wake_fd;               /* the worker's eventfd; -1: none */
+    struct ps_tls_client *tls; /* NULL: plain text */
+    struct ps_kafka_native_account account;
+    struct ps_kafka_native_broker *brokers;
+    struct ps_kafka_native_topic *buckets[2 * PS_KAFKA_NATIVE_TOPICS_MAX];
+    uint32_t topic_count;
+    uint64_t uses;
+    struct ps_kafka_native_producer_id id;
+    enum ps_kafka_native_id_state id_state;
+    uint64_t id_rest_ns;
+    bool metadata_asked, metadata_wanted;
+    uint64_t metadata_ns, metadata_rest_ns; /* of the last answer; of the next question at the earliest */
+    int32_t correlation;
+    struct ps_kafka_native_statistics statistics;
+    uint64_t queued_bytes, queued_records; /* before compression, as their buffers are */
+    uint64_t resting_ns;  /* the earliest end of a partition's rest or linger; PS_NEVER: none rests */
+    uint64_t expiry_ns;   /* the time to check for records that wait too long; PS_NEVER: no limit */
+    bool hurries;         /* linger.ms does not count */
+    bool unplaced_topics; /* some topic has records without a partition */
+    struct ps_kafka_compressor *compressor; /* NULL: no compression */
+    struct ps_byte_buffer spare;            /* of the compressor */
+    struct ps_kafka_native_set *free_sets;
+    uint64_t free_bytes; /* of their buffers; at most twice queue_bytes_max */
+    struct ps_kafka_native_request *free_requests;
+    struct ps_kafka_native_set *purged, **purged_end; /* to be reported */
+    bool fatal, fatal_told, answered;
+    bool all_down_told; /* since the last answer */
+    int fatal_code;
+    char fatal_text[256];
+    struct ps_now now;
+    uint64_t random;
+    const struct ps_kafka_listener *listener; /* during `poll` */
+    uint32_t reported;                        /* records, during `poll` */
+};
+
+/* Reads the native client's settings out of librdkafka's properties. PS_FAIL: `err` names a property that the native client does not do. */
+enum ps_status ps_kafka_native_settings_read(struct ps_kafka_native_settings *settings,
+                                             const struct ps_pair *pairs, size_t count, struct ps_err *err);
+
+/* Makes the client of TLS. It is NULL without TLS. */
+enum ps_status ps_kafka_native_tls_open(struct ps_tls_client **tls, const struct ps_pair *pairs, size_t count,
+                                        struct ps_err *err);
+
+/* Copies the account; it is empty without SASL. `wake_fd`: of the source of tokens. */
+enum ps_status ps_kafka_native_account_read(struct ps_kafka_native_account *account,
+                                            const struct ps_pair *pairs, size_t count, int wake_fd,
+                                            struct ps_err *err);
+void ps_kafka_native_account_fini(struct ps_kafka_native_account *account);
+
+/* ---- topics.c ---- */
+
+/* Returns the topic, made if needed. NULL: the name is not legal, or no memory. */
+struct ps_kafka_native_topic *ps_kafka_native_topic_get(struct ps_kafka_native *native, const char *name,
+                                                        uint32_t length);
+struct ps_kafka_native_topic *ps_kafka_native_topic_find(const struct ps_kafka_native *native,
+                                                         const char *name, uint32_t length);
+void ps_kafka_native_topics_free(struct ps_kafka_native *native);
+/* The topic has this many partitions now. Returns false without memory. */
+bool ps_kafka_native_topic_resize(struct ps_kafka_native_topic *topic, int32_t partition_count);
+/* Returns the partition for a record: its own number, by key, or in turn. */
+int32_t ps_kafka_native_topic_place(const struct ps_kafka_native *native, struct ps_kafka_native_topic *topic,
+                                    const struct ps_kafka_record *record);
+/* Returns whether the broker leads a partition. */
+bool ps_kafka_native_leads(const struct ps_kafka_native *native, const struct ps_kafka_native_broker *broker);
+void ps_kafka_native_partition_lead(struct ps_kafka_native_partition *partition,
+                                    struct ps_kafka_native_broker *leader);
+/* Puts the partition into its leader's list if it has something to send now. */
+void ps_kafka_native_partition_offer(struct ps_kafka_native *native,
+                                     struct ps_kafka_native_partition *partition);
+/* Takes the partition out of its leader's list. */
+void ps_kafka_native_partition_withdraw(struct ps_kafka_native_partition *partition);
+/* Takes the oldest set to send. */
+struct ps_kafka_native_set *ps_kafka_native_partition_pop(struct ps_kafka_native_partition *partition);
+/* A set in flight was not written: sends it again. */
+void ps_kafka_native_partition_return(struct ps_kafka_native *native, struct ps_kafka_native_set *set);
+/* A set in flight was answered or given up: begins to send again if it was the last one of a rewind. */
+void ps_kafka_native_partition_landed(struct ps_kafka_native *native,
+                                      struct ps_kafka_native_partition *partition);
+
+/* ---- sets and requests of the native client ---- */
+
+/* Returns whether nothing more is taken before something is delivered. */
+static inline bool ps_kafka_native_is_full(const struct ps_kafka_native *native)
+{
+    return native->queued_bytes >= native->settings.queue_bytes_max ||
+           native->queued_records >= native->settings.queue_records_max;
+}
+
+struct ps_kafka_native_set *ps_kafka_native_take_set(struct ps_kafka_native *native,
+                                                     struct ps_kafka_native_partition *partition);
+void ps_kafka_native_give_set(struct ps_kafka_native *native, struct ps_kafka_native_set *set);
+struct ps_kafka_native_request *ps_kafka_native_take_request(struct ps_kafka_native *native,
+                                                             enum ps_kafka_native_kind kind, int16_t version);
+void ps_kafka_native_give_request(struct ps_kafka_native *native, struct ps_kafka_native_request *request);
+
+/* Reports the records of a set, and frees it. `error` 0: delivered. */
+void ps_kafka_native_report(struct ps_kafka_native *native, struct ps_kafka_native_set *set, int error);
+void ps_kafka_native_notice(struct ps_kafka_native *native, enum ps_kafka_notice_kind kind, int code,
+                            const char *text);
+/* Tells once that no broker can be reached, and why the last one cannot, until one answers again. */
+void ps_kafka_native_tell_all_down(struct ps_kafka_native *native, const char *reason);
+/* The producer cannot go on: nothing more is sent. */
+void ps_kafka_native_die(struct ps_kafka_native *native, int code, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+/* A native client of a producer, or of a reader. NULL: `err` has the reason. */
+struct ps_kafka_native *ps_kafka_native_make(const struct ps_kafka_producer_config *config,
+                                             struct ps_err *err);
+void ps_kafka_native_free(struct ps_kafka_native *native);
+/* Asks for metadata soon. */
+void ps_kafka_native_want_metadata(struct ps_kafka_native *native);
+
+/* ---- statistics.c ---- */
+
+/* A request was answered: counts its round trip. */
+void ps_kafka_native_count_answer(struct ps_kafka_native *native,
+                                  const struct ps_kafka_native_request *request);
+/* Hands a report to the listener if its time has come. */
+void ps_kafka_native_tell_statistics(struct ps_kafka_native *native);
+uint64_t ps_kafka_native_statistics_due_ns(const struct ps_kafka_native *native);
+
+/* ---- requests.c ---- */
+
+struct ps_kafka_native_request *ps_kafka_native_request_versions(struct ps_kafka_native *native,
+                                                                 int16_t version);
+struct ps_kafka_native_request *ps_kafka_native_request_metadata(struct ps_kafka_native *native,
+                                                                 int16_t version);
+struct ps_kafka_native_request *ps_kafka_native_request_id(struct ps_kafka_native *native, int16_t version);
+/* Takes sets from the broker's ready partitions. Returns NULL if there is none, or no memory. */
+struct ps_kafka_native_request *ps_kafka_native_request_produce(struct ps_kafka_native_broker *broker);
+
+/* The mechanism in front of the first message (KIP-43), and one message (KIP-152). */
+struct ps_kafka_native_request *ps_kafka_native_request_handshake(struct ps_kafka_native *native);
+struct ps_kafka_native_request *ps_kafka_native_request_message(struct ps_kafka_native *native,
+                                                                int16_t version, const void *message,
+                                                                size_t length);
+
+/* Begins a request with a body of at most `body_bytes`. Returns where the body begins; NULL: no memory. */
+char *ps_kafka_native_request_begin(struct ps_kafka_native *native, enum ps_kafka_native_kind kind,
+                                    int16_t version, size_t body_bytes,
+                                    struct ps_kafka_native_request **request);
+/* Ends the request behind the last byte of its body. */
+struct ps_kafka_native_request *ps_kafka_native_request_end(struct ps_kafka_native_request *request,
+                                                            const char *at);
+
+/* ---- coordinator_requests.c ---- NULL: no memory */
+
+struct ps_kafka_native_request *
+ps_kafka_native_request_coordinator(struct ps_kafka_native *native,
+                                    struct ps_kafka_native_coordinator *coordinator);
+/* Takes all partitions that want to join; *any: there are some. */
+struct ps_kafka_native_request *ps_kafka_native_request_join(struct ps_kafka_native *native, bool *any);
+struct ps_kafka_native_request *ps_kafka_native_request_group(struct ps_kafka_native *native);
+struct ps_kafka_native_request *ps_kafka_native_request_offsets(struct ps_kafka_native *native);
+struct ps_kafka_native_request *ps_kafka_native_request_end_transaction(struct ps_kafka_native *native);
+struct ps_kafka_native_request *ps_kafka_native_request_committed(struct ps_kafka_native *native);
+
+/* ---- coordinator.c ---- */
+
+/* Returns the coordinator's broker if it is connected, else NULL after doing what is possible now to find and connect it. */
+struct ps_kafka_native_broker *
+ps_kafka_native_coordinator_broker(struct ps_kafka_native *native,
+                                   struct ps_kafka_native_coordinator *coordinator);
+/* Returns when the function above should be called again although no socket is ready. */
+uint64_t ps_kafka_native_coordinator_due_ns(const struct ps_kafka_native *native,
+                                            const struct ps_kafka_native_coordinator *coordinator);
+/* Another broker is the coordinator, or it is not known: asks again, after a rest. */
+static inline void ps_kafka_native_coordinator_forget(const struct ps_kafka_native *native,
+                                                      struct ps_kafka_native_coordinator *coordinator)
+{
+    coordinator->node = -1;
+    coordinator->rest_ns = native->now.mono_ns + native->settings.retry_rest_ns;
+}
+
+/* ---- transaction.c ---- */
+
+static inline bool ps_kafka_native_is_transactional(const struct ps_kafka_native *native)
+{
+    return native->transaction.id[0] != '\0';
+}
+
+/* The versions of requests of the second protocol. */
+#define PS_KAFKA_NATIVE_SECOND_PRODUCE 12
+#define PS_KAFKA_NATIVE_SECOND_OFFSETS 5
+#define PS_KAFKA_NATIVE_SECOND_END 5
+
+/* The first step for each member of a group. */
+static inline enum ps_kafka_native_step
+ps_kafka_native_member_step(const struct ps_kafka_native_transaction *transaction)
+{
+    return transaction->second ? PS_KAFKA_NATIVE_STEP_OFFSETS : PS_KAFKA_NATIVE_STEP_GROUP;
+}
+
+void ps_kafka_native_transaction_init(struct ps_kafka_native *native, const char *id);
+/* Sends the requests that transactions need now: the producer's id, partitions that join, the next step of a
+ * commit. */
+void ps_kafka_native_transaction_turn(struct ps_kafka_native *native);
+uint64_t ps_kafka_native_transaction_due_ns(const struct ps_kafka_native *native);
+/* ---- transaction_answers.c ---- */
+
+/* The producer has its id: decides its protocol. */
+void ps_kafka_native_transaction_decide(struct ps_kafka_native *native, bool second);
+/* Ends a commit, or the request that finds out how one ended. */
+void ps_kafka_native_transaction_finish(struct ps_kafka_native *native, enum ps_kafka_ending ending);
+/* The native client has died: reports how a commit under way ended. */
+void ps_kafka_native_transaction_die(struct ps_kafka_native *native);
+/* The connection was lost before the answer to the request. */
+void ps_kafka_native_transaction_lost(struct ps_kafka_native *native,
+                                      const struct ps_kafka_native_request *request);
+bool ps_kafka_native_withdraw(struct ps_kafka_native *native);
+/* Handles an answer. Returns false with `reason`. */
+bool ps_kafka_native_transaction_answer(struct ps_kafka_native *native,
+                                        struct ps_kafka_native_request *request, struct ps_wire_in *in,
+                                        char *reason);
+/* Returns whether the partition may be written to in the open transaction. If not, it joins soon. */
+static inline bool ps_kafka_native_has_joined(struct ps_kafka_native *native,
+                                              const struct ps_kafka_native_partition *partition)
+{
+    if (!ps_kafka_native_is_transactional(native) || native->transaction.second ||
+        partition->joined == native->transaction.number)
+        return true;
+    native->transaction.joins_wanted = true;
+    return false;
+}
+/* The engine's functions. */
+void ps_kafka_native_commit(struct ps_kafka_native *native, const struct ps_kafka_position *positions,
+                            uint32_t count);
+void ps_kafka_native_resolve(struct ps_kafka_native *native, const struct ps_kafka_position *positions,
+                             uint32_t count);
+/* Returns how many positions from `from` on are of the same group, and of the same member if `of_member`. */
+uint32_t ps_kafka_native_positions_run(const struct ps_kafka_position *positions, uint32_t count,
+                                       uint32_t from, bool of_member);
+
+/* ---- login.c ---- */
+
+/* Begins to log in. Returns false with `reason`. */
+bool ps_kafka_native_login_begin(struct ps_kafka_native_broker *broker, char *reason);
+/* Handle the broker's answers. Return false with `reason`. */
+bool ps_kafka_native_login_handshake(struct ps_kafka_native_broker *broker, struct ps_wire_in *in,
+                                     char *reason);
+bool ps_kafka_native_login_message(struct ps_kafka_native_broker *broker, struct ps_wire_in *in,
+                                   char *reason);
+/* LOGGING_IN, before the first request: goes on if the ticket has come. Returns false with `reason` on failure. */
+bool ps_kafka_native_login_await(struct ps_kafka_native_broker *broker, char *reason);
+/* Returns whether the session ends soon: nothing new is sent, and the broker logs in again when all is answered. */
+bool ps_kafka_native_login_is_due(const struct ps_kafka_native_broker *broker);
+
+/* ---- responses.c ---- */
+
+/* Handles the answer to the broker's oldest request. Returns false with `reason`: the connection is closed. */
+bool ps_kafka_native_response(struct ps_kafka_native_broker *broker, struct ps_kafka_native_request *request,
+                              const char *bytes, uint32_t length, char *reason);
+
+struct ps_kafka_native_broker *ps_kafka_native_find_node(const struct ps_kafka_native *native, int32_t node);
+
+/* ---- broker.c ---- */
+
+struct ps_kafka_native_broker *ps_kafka_native_broker_add(struct ps_kafka_native *native, int32_t node,
+                                                          const char *host, uint32_t host_length,
+                                                          unsigned port);
+/* Returns a broker that is connected. If there is none, begins to connect to the one that has rested longest, and returns NULL. */
+struct ps_kafka_native_broker *ps_kafka_native_any_broker(struct ps_kafka_native *native);
+void ps_kafka_native_broker_free(struct ps_kafka_native_broker *broker);
+/* Sends the request. */
+void ps_kafka_native_broker_send(struct ps_kafka_native_broker *broker,
+                                 struct ps_kafka_native_request *request);
+/* Connects, writes, reads and checks time-outs, as far as is possible now. */
+void ps_kafka_native_broker_work(struct ps_kafka_native_broker *broker, bool ready);
+/* Reads what has come, and handles the answers that are complete. (receive.c) */
+void ps_kafka_native_broker_receive(struct ps_kafka_native_broker *broker);
+/* Closes the connection; its sets in flight are sent again. */
+void ps_kafka_native_broker_lose(struct ps_kafka_native_broker *broker, const char *reason);
+/* Closes the connection without a failure: its answers are not wanted. Sets in flight are the caller's. */
+void ps_kafka_native_broker_drop(struct ps_kafka_native_broker *broker);
+/* Begins to connect. */
+void ps_kafka_native_broker_connect(struct ps_kafka_native_broker *broker);
+void ps_kafka_native_broker_resolved(struct ps_kafka_native_broker *broker, const struct ps_question *answer);
+/* Returns the time at which the broker needs `work`. */
+uint64_t ps_kafka_native_broker_due_ns(const struct ps_kafka_native_broker *broker);
+/* Returns whether the broker has the protocol of the open transaction. The native client dies if not. */
+bool ps_kafka_native_broker_fits(const struct ps_kafka_native_broker *broker);

@@ -1,0 +1,139 @@
+/* What the native client sends: topics with their partitions, which keep sets of records in order, and requests. */
+#pragma once
+
+#include "stages/lib/kafka/native/record_set.h"
+
+#include "core/clock.h"
+
+#define PS_KAFKA_NATIVE_TOPIC_BYTES 250U /* Kafka's limit, and its end */
+#define PS_KAFKA_NATIVE_TOPICS_MAX 1024U /* topics come from headers */
+/* requests of a broker: the broker knows an idempotent producer's last 5 sets */
+#define PS_KAFKA_NATIVE_IN_FLIGHT_MAX 5U
+#define PS_KAFKA_NATIVE_REQUEST_SETS_MAX 64U /* of one produce request */
+#define PS_KAFKA_NATIVE_CLIENT_ID_BYTES 256U
+#define PS_KAFKA_NATIVE_TRANSACTIONAL_ID_BYTES 300U
+#define PS_KAFKA_NATIVE_CLUSTER_BYTES 64U
+#define PS_KAFKA_NATIVE_GROUP_BYTES 1024U /* the source refuses longer names (kafka_yields_positions) */
+
+struct ps_kafka_native;
+struct ps_kafka_native_broker;
+struct ps_kafka_native_topic;
+
+/* ---- partitions ---- */
+
+/* A broker takes any first sequence number of a producer that it does not know, or has forgotten. If the first set were
+ * refused by an error that may pass, and the second one taken, the first one could never be written before it. The first
+ * set therefore goes alone, and so does the next one after PS_KAFKA_NATIVE_KNOWN_NS without a set. */
+#define PS_KAFKA_NATIVE_KNOWN_NS (600 * PS_NS_PER_S) /* far below producer.id.expiration.ms, a day */
+
+/* A partition sends its sets in order. After a failure that may pass it sends nothing until every set in flight is
+ * answered, and then all sets that were not written again, from the oldest on, one at a time: the broker knows the last five
+ * sets of a producer, and would not know a set again that was written and then followed by five others (as Java's
+ * RecordAccumulator.shouldStopDrainBatchesForPartition). */
+struct ps_kafka_native_partition {
+    struct ps_kafka_native_topic *topic;
+    int32_t number;
+    int32_t leader_epoch;                     /* -1: not known */
+    struct ps_kafka_native_broker *leader;    /* NULL: none, or not known */
+    struct ps_kafka_native_set *first, **end; /* to be sent, oldest first; the last one may be open */
+    struct ps_kafka_native_set *returned;     /* sent without success, by sequence */
+    uint32_t in_flight;                       /* sets */
+    int32_t next_sequence;                    /* of the set that is closed next */
+    bool rewinds;                             /* sends nothing before `in_flight` is 0 */
+    uint64_t rest_ns;                         /* nothing is sent before this time */
+    bool alone;                               /* a set that nothing may follow is in flight */
+    uint64_t known_ns; /* when the broker last took a set of this producer, and so knows it; 0: never */
+    bool ready;        /* in its leader's list */
+    uint64_t joined;   /* the transaction that it has joined (native->transaction.number) */
+    struct ps_kafka_native_partition *next_ready;
+};
+
+struct ps_kafka_native_topic {
+    char name[PS_KAFKA_NATIVE_TOPIC_BYTES];
+    uint32_t length, hash;
+    struct ps_kafka_native_partition *partitions;
+    int32_t partition_count; /* 0: not known */
+    /* error of the last metadata: the reason why the partitions are not known; 0: not requested yet */
+    int error;
+    uint64_t asked_ns;                    /* time of the first request for them that failed; 0: none */
+    struct ps_kafka_native_set *unplaced; /* records without a partition, until the partitions are known */
+    /* a partition without number and leader: has the topic's records until its partitions are known */
+    struct ps_kafka_native_partition nowhere;
+    int32_t unplaced_partition; /* which partition its record names, or PS_KAFKA_PARTITION_ANY; */
+    bool unplaced_has_key;      /* whether it has a key, and the key's hash */
+    uint32_t unplaced_key;
+    int32_t sticky_partition;
+    uint32_t sticky_bytes_left;         /* 0: another partition is next */
+    uint32_t turn;                      /* partition to try first next time */
+    uint64_t used;                      /* the native client's count of calls when it was used last */
+    struct ps_kafka_native_topic *next; /* in its bucket */
+};
+
+/* ---- requests ---- */
+
+enum ps_kafka_native_kind {
+    PS_KAFKA_NATIVE_API_VERSIONS,
+    PS_KAFKA_NATIVE_SASL_HANDSHAKE,
+    PS_KAFKA_NATIVE_SASL_AUTHENTICATE,
+    PS_KAFKA_NATIVE_METADATA,
+    PS_KAFKA_NATIVE_INIT_PRODUCER_ID,
+    PS_KAFKA_NATIVE_PRODUCE,
+    PS_KAFKA_NATIVE_FIND_COORDINATOR,
+    PS_KAFKA_NATIVE_ADD_PARTITIONS,
+    PS_KAFKA_NATIVE_ADD_OFFSETS,
+    PS_KAFKA_NATIVE_COMMIT_OFFSETS,
+    PS_KAFKA_NATIVE_END_TRANSACTION,
+    PS_KAFKA_NATIVE_FETCH_OFFSETS,
+    /* The rest is a reader's (struct ps_kafka_native_reader). */
+    PS_KAFKA_NATIVE_READER_KINDS,
+    PS_KAFKA_NATIVE_FETCH = PS_KAFKA_NATIVE_READER_KINDS,
+    PS_KAFKA_NATIVE_LIST_OFFSETS,
+    PS_KAFKA_NATIVE_LEADER_EPOCH,  /* OffsetForLeaderEpoch */
+    PS_KAFKA_NATIVE_GROUP_OFFSETS, /* OffsetFetch */
+    PS_KAFKA_NATIVE_GROUP_COMMIT,
+    PS_KAFKA_NATIVE_JOIN_GROUP,
+    PS_KAFKA_NATIVE_SYNC_GROUP,
+    PS_KAFKA_NATIVE_HEARTBEAT,
+    PS_KAFKA_NATIVE_LEAVE_GROUP,
+    PS_KAFKA_NATIVE_KINDS,
+};
+
+#define PS_KAFKA_NATIVE_READER_KIND_COUNT (PS_KAFKA_NATIVE_KINDS - PS_KAFKA_NATIVE_READER_KINDS)
+/* A reader talks to its group's coordinator over a connection of its own, because answers to Fetch may take long. That
+ * broker is node COORDINATOR - node. */
+#define PS_KAFKA_NATIVE_COORDINATOR INT32_MAX
+
+/* The broker that keeps a transactional id, or a consumer group. */
+struct ps_kafka_native_coordinator {
+    struct ps_slice key; /* the id, or the group's name */
+    int8_t type;         /* 0: of a group; 1: of a transactional id */
+    int32_t node;        /* -1: not known */
+    uint32_t failures;   /* of that broker's connection in a row, when the node was named */
+    bool asked;
+    uint64_t rest_ns; /* no question before */
+};
+
+/* The bytes of a request are its own, cut by the bytes of its sets: part 0, set 0, part 1, set 1, ... */
+struct ps_kafka_native_request {
+    struct ps_kafka_native_request *next;
+    enum ps_kafka_native_kind kind;
+    struct ps_kafka_native_coordinator *coordinator; /* of FIND_COORDINATOR */
+    int16_t version;
+    int32_t correlation;
+    char *head;
+    uint32_t head_length, head_room;
+    uint32_t part_end[PS_KAFKA_NATIVE_REQUEST_SETS_MAX]; /* in `head`, before set i */
+    struct ps_kafka_native_set *sets[PS_KAFKA_NATIVE_REQUEST_SETS_MAX];
+    uint32_t set_count;
+    uint64_t bytes, written; /* length field included */
+    uint64_t sent_ns;        /* when its last byte was written; 0: not yet */
+    uint64_t timeout_ns;     /* of the answer; 0: request_timeout_ns of the settings */
+    int32_t node;            /* of Fetch: the broker's */
+    void *answer;            /* a reader's memory for the answer, which goes there directly; NULL: none */
+};
+
+/* A broker carries out only requests that it has as a whole. */
+static inline bool ps_kafka_native_is_written(const struct ps_kafka_native_request *request)
+{
+    return request->written == request->bytes;
+}

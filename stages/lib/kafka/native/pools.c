@@ -1,0 +1,119 @@
+/* The pools of sets and requests, and the calls of the sink's listener. */
+#include "stages/lib/kafka/native/native_internal.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define ERROR_ALL_DOWN (-187)
+
+struct ps_kafka_native_set *ps_kafka_native_take_set(struct ps_kafka_native *native,
+                                                     struct ps_kafka_native_partition *partition)
+{
+    struct ps_kafka_native_set *set = native->free_sets;
+    if (set != NULL) {
+        native->free_sets = set->next;
+        native->free_bytes -= set->room;
+    } else if ((set = ps_kafka_native_set_make()) == NULL) {
+        return NULL;
+    }
+    ps_kafka_native_set_reset(set, partition);
+    set->born_ns = native->now.mono_ns;
+    return set;
+}
+
+/* A buffer keeps the size of the largest set that it had: with many partitions all of them would become that large. */
+void ps_kafka_native_give_set(struct ps_kafka_native *native, struct ps_kafka_native_set *set)
+{
+    if (native->free_bytes + set->room > 2 * native->settings.queue_bytes_max) {
+        ps_kafka_native_set_free(set);
+        return;
+    }
+    native->free_bytes += set->room;
+    set->next = native->free_sets;
+    native->free_sets = set;
+}
+
+struct ps_kafka_native_request *ps_kafka_native_take_request(struct ps_kafka_native *native,
+                                                             enum ps_kafka_native_kind kind, int16_t version)
+{
+    struct ps_kafka_native_request *request = native->free_requests;
+    if (request != NULL)
+        native->free_requests = request->next;
+    else if ((request = calloc(1, sizeof *request)) == NULL)
+        return NULL;
+    request->next = NULL;
+    request->kind = kind;
+    request->version = version;
+    request->set_count = 0;
+    request->timeout_ns = 0;
+    request->answer = NULL;
+    return request;
+}
+
+void ps_kafka_native_give_request(struct ps_kafka_native *native, struct ps_kafka_native_request *request)
+{
+    request->next = native->free_requests;
+    native->free_requests = request;
+}
+
+void ps_kafka_native_report(struct ps_kafka_native *native, struct ps_kafka_native_set *set, int error)
+{
+    const struct ps_kafka_report report = {
+        .error = error,
+        .perhaps_written = error != 0 && set->perhaps_written,
+        .count = set->count,
+        .group_count = set->count,
+        .group_bytes = set->payload_bytes,
+        .partition = set->partition->number,
+        .topic = set->partition->topic->name,
+        .tokens = set->tokens,
+    };
+    native->queued_bytes -= set->plain_length != 0 ? set->plain_length : set->length;
+    native->queued_records -= set->count;
+    native->reported += set->count;
+    native->listener->report(native->listener->argument, &report);
+    ps_kafka_native_give_set(native, set);
+}
+
+void ps_kafka_native_notice(struct ps_kafka_native *native, enum ps_kafka_notice_kind kind, int code,
+                            const char *text)
+{
+    const struct ps_kafka_notice notice = {.kind = kind, .code = code, .text = text};
+    native->listener->notice(native->listener->argument, &notice);
+}
+
+void ps_kafka_native_tell_all_down(struct ps_kafka_native *native, const char *reason)
+{
+    unsigned count = 0;
+    char text[PS_TRANSPORT_REASON_BYTES + 64];
+    for (const struct ps_kafka_native_broker *broker = native->brokers; broker != NULL;
+         broker = broker->next) {
+        if (broker->gone)
+            continue;
+        count++;
+        if (native->all_down_told || broker->phase != PS_KAFKA_NATIVE_DOWN || broker->failures == 0)
+            return;
+    }
+    native->all_down_told = true;
+    snprintf(text, sizeof text, "%u/%u brokers are down: %s", count, count, reason);
+    ps_kafka_native_notice(native, PS_KAFKA_NOTICE_ERROR, ERROR_ALL_DOWN, text);
+}
+
+void ps_kafka_native_die(struct ps_kafka_native *native, int code, const char *format, ...)
+{
+    if (native->fatal)
+        return;
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(native->fatal_text, sizeof native->fatal_text, format, arguments);
+    va_end(arguments);
+    native->fatal = true;
+    native->fatal_code = code;
+}
+
+void ps_kafka_native_want_metadata(struct ps_kafka_native *native)
+{
+    native->metadata_wanted = true;
+}

@@ -1,0 +1,164 @@
+/* The bytes that a broker sends: whole answers go to responses.c, those with records into memory of the reader's. */
+#include "stages/lib/kafka/native/native_internal.h"
+
+#include "stages/lib/least.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define RESPONSE_BYTES_MAX (64U << 20)
+#define READ_BYTES (64U * 1024U)
+#define READ_HEAD_BYTES (4U * 1024U) /* of an answer whose rest goes into a reader's memory */
+
+static bool make_room(struct ps_kafka_native_broker *broker, uint32_t need)
+{
+    if (need <= broker->in_room)
+        return true;
+    char *in = realloc(broker->in, need);
+    if (in == NULL)
+        return false;
+    broker->in = in;
+    broker->in_room = need;
+    return true;
+}
+
+/* Returns the length of the response at the buffer's front, length field included; 0: not known yet. */
+static uint64_t response_bytes(const struct ps_kafka_native_broker *broker, uint32_t from)
+{
+    uint32_t wire;
+    if (broker->in_length - from < sizeof wire)
+        return 0;
+    memcpy(&wire, broker->in + from, sizeof wire);
+    return sizeof wire + (uint64_t)be32toh(wire);
+}
+
+static bool reads_records(const struct ps_kafka_native_broker *broker)
+{
+    return broker->native->reader != NULL && broker->first != NULL &&
+           broker->first->kind == PS_KAFKA_NATIVE_FETCH;
+}
+
+/* Handles one complete response. Returns false if the connection was lost. */
+static bool handle(struct ps_kafka_native_broker *broker, const char *bytes, uint32_t length)
+{
+    struct ps_kafka_native_request *request = broker->first;
+    char reason[PS_TRANSPORT_REASON_BYTES];
+    if (request == NULL || request->sent_ns == 0) {
+        ps_kafka_native_broker_lose(broker, "an answer without a request");
+        return false;
+    }
+    bool good = ps_kafka_native_response(broker, request, bytes, length, reason);
+    if (!good) {
+        ps_kafka_native_broker_lose(broker, reason);
+        return false;
+    }
+    broker->first = request->next;
+    if (broker->first == NULL)
+        broker->end = &broker->first;
+    if (request->kind == PS_KAFKA_NATIVE_PRODUCE) {
+        broker->produce_in_flight--;
+        ps_kafka_native_count_answer(broker->native, request);
+    }
+    broker->used_ns = broker->native->now.mono_ns;
+    ps_kafka_native_give_request(broker->native, request);
+    return true;
+}
+
+/* The answer to Fetch: a reader gives the memory for it. The native client's buffer holds no more than its beginning. Returns false if
+ * its bytes do not go into that buffer: there is memory of the reader's, or none yet. */
+static bool begin_answer(struct ps_kafka_native_broker *broker)
+{
+    struct ps_kafka_native_request *request = broker->first;
+    uint64_t bytes = response_bytes(broker, 0);
+    if (!reads_records(broker) || request->sent_ns == 0 || bytes <= READ_HEAD_BYTES)
+        return true;
+    uint32_t length = (uint32_t)bytes - (uint32_t)sizeof(uint32_t);
+    broker->answer = broker->native->reader->room(broker->native, request, length);
+    broker->starved = broker->answer == NULL;
+    if (broker->starved)
+        return false;
+    broker->answer_length = length;
+    broker->answer_got = broker->in_length - (uint32_t)sizeof(uint32_t);
+    memcpy(broker->answer, broker->in + sizeof(uint32_t), broker->answer_got);
+    broker->in_length = 0;
+    return false;
+}
+
+static bool handle_all(struct ps_kafka_native_broker *broker)
+{
+    uint32_t from = 0;
+    for (;;) {
+        uint64_t bytes = response_bytes(broker, from);
+        if (bytes > RESPONSE_BYTES_MAX) {
+            ps_kafka_native_broker_lose(broker, "an answer that is too long: is this a Kafka broker?");
+            return false;
+        }
+        if (bytes == 0 || bytes > broker->in_length - from)
+            break;
+        if (!handle(broker, broker->in + from + sizeof(uint32_t),
+                    (uint32_t)bytes - (uint32_t)sizeof(uint32_t)))
+            return false;
+        from += (uint32_t)bytes;
+    }
+    if (from > 0)
+        memmove(broker->in, broker->in + from, broker->in_length - from);
+    broker->in_length -= from;
+    if (!begin_answer(broker))
+        return true;
+    uint64_t next = response_bytes(broker, 0);
+    if (make_room(broker, next > READ_BYTES ? (uint32_t)next : READ_BYTES))
+        return true;
+    ps_kafka_native_broker_lose(broker, "no memory for an answer");
+    return false;
+}
+
+/* Reads into the reader's memory. Returns false when there is nothing more to read now. */
+static bool read_answer(struct ps_kafka_native_broker *broker)
+{
+    char reason[PS_TRANSPORT_REASON_BYTES];
+    size_t room = broker->answer_length - broker->answer_got;
+    ssize_t got = ps_client_read(&broker->client, broker->answer + broker->answer_got, room, reason);
+    if (got < 0) {
+        ps_kafka_native_broker_lose(broker, reason);
+        return false;
+    }
+    broker->answer_got += (uint32_t)got;
+    broker->begun_ns = broker->native->now.mono_ns;
+    if (broker->answer_got < broker->answer_length)
+        return got > 0;
+    char *answer = broker->answer;
+    broker->answer = NULL;
+    return handle(broker, answer, broker->answer_length);
+}
+
+void ps_kafka_native_broker_receive(struct ps_kafka_native_broker *broker)
+{
+    char reason[PS_TRANSPORT_REASON_BYTES];
+    if (!make_room(broker, READ_BYTES)) {
+        ps_kafka_native_broker_lose(broker, "no memory for an answer");
+        return;
+    }
+    if (broker->starved && begin_answer(broker))
+        broker->starved = false;
+    while (!broker->starved) {
+        if (broker->answer != NULL) {
+            if (!read_answer(broker))
+                return;
+            continue;
+        }
+        size_t room = broker->in_room - broker->in_length;
+        if (reads_records(broker)) /* the rest goes to its place without a copy */
+            room = ps_least(room, READ_HEAD_BYTES);
+        ssize_t got = ps_client_read(&broker->client, broker->in + broker->in_length, room, reason);
+        if (got < 0) {
+            ps_kafka_native_broker_lose(broker, reason);
+            return;
+        }
+        if (got == 0)
+            return;
+        broker->in_length += (uint32_t)got;
+        bool drained = (size_t)got < room && broker->tls == NULL; /* TLS keeps what epoll does not see */
+        if (!handle_all(broker) || drained)
+            return;
+    }
+}

@@ -1,0 +1,537 @@
+/* Reads the brokers' responses, and decides the reaction to each. Lengths and counts are the broker's: every read
+ * is bounded (wire.h). */
+#include "stages/lib/kafka/native/native_internal.h"
+#include "stages/lib/kafka/native/wire.h"
+
+#include "stages/lib/kafka/errors.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#define ERROR_UNKNOWN_TOPIC 3
+#define ERROR_LEADER_NOT_AVAILABLE 5
+#define ERROR_TIMED_OUT 7
+#define ERROR_NOT_ENOUGH_REPLICAS_AFTER_APPEND 20
+#define ERROR_NO_COORDINATOR 15
+#define ERROR_NOT_COORDINATOR 16
+#define ERROR_OUT_OF_ORDER 45
+#define ERROR_DUPLICATE 46
+#define ERROR_UNSUPPORTED_VERSION 35
+#define ERROR_GAPLESS (-148)
+#define TAG_FINALIZED_FEATURES 2
+#define TRANSACTION_FEATURE "transaction.version"
+#define READER_METADATA_REST_NS (500 * PS_NS_PER_MS) /* a topic that it reads may not exist for long */
+
+static bool refuse(char *reason, const char *what)
+{
+    snprintf(reason, PS_TRANSPORT_REASON_BYTES, "%s", what);
+    return false;
+}
+
+/* ---- ApiVersions ---- */
+
+static int16_t choose(int16_t least, int16_t most, int16_t broker_least, int16_t broker_most)
+{
+    int16_t version = most < broker_most ? most : broker_most;
+    return version >= least && version >= broker_least ? version : -1;
+}
+
+/* A broker needs all of these for the second protocol of transactions. */
+struct second {
+    bool produces, takes_offsets, ends, finalized;
+};
+
+/* The features that the cluster has finalized: a tagged field of the answer. */
+static void read_features(struct ps_wire_in *in, struct second *second)
+{
+    uint32_t tags = ps_wire_get_uvarint(in);
+    for (uint32_t i = 0; i < tags && !in->failed; i++) {
+        uint32_t tag = ps_wire_get_uvarint(in), size = ps_wire_get_uvarint(in), length;
+        const char *bytes = ps_wire_take(in, size);
+        if (tag != TAG_FINALIZED_FEATURES || bytes == NULL)
+            continue;
+        struct ps_wire_in features = {.at = bytes, .end = bytes + size};
+        uint32_t count = ps_wire_get_compact_count(&features, 6);
+        for (uint32_t f = 0; f < count; f++) {
+            const char *name = ps_wire_get_compact_string(&features, &length);
+            int16_t most = ps_wire_get_int16(&features);
+            (void)ps_wire_get_int16(&features); /* least */
+            ps_wire_skip_tags(&features);
+            if (!features.failed && name != NULL && length == sizeof TRANSACTION_FEATURE - 1 &&
+                memcmp(name, TRANSACTION_FEATURE, length) == 0)
+                second->finalized = most >= 2;
+        }
+        in->failed |= features.failed;
+    }
+}
+
+/* A broker that does not know the version of the question answers with version 0, and gets a question of that version. */
+static bool ask_versions_again(struct ps_kafka_native_broker *broker, char *reason)
+{
+    struct ps_kafka_native_request *request = ps_kafka_native_request_versions(broker->native, 0);
+    if (request == NULL)
+        return refuse(reason, "no memory");
+    ps_kafka_native_broker_send(broker, request);
+    return true;
+}
+
+static bool versions(struct ps_kafka_native_broker *broker, int16_t version, struct ps_wire_in *in,
+                     char *reason)
+{
+    int16_t error = ps_wire_get_int16(in);
+    bool flexible = version >= 3;
+    struct second second = {.produces = false};
+    if (error == ERROR_UNSUPPORTED_VERSION && flexible)
+        return ask_versions_again(broker, reason);
+    broker->produce_version = broker->metadata_version = broker->init_version = broker->login_version = -1;
+    for (unsigned i = 0; i < PS_KAFKA_NATIVE_READER_KIND_COUNT; i++)
+        broker->reader_versions[i] = -1;
+    bool has_members = false, has_stable = false;
+    uint32_t count = flexible ? ps_wire_get_compact_count(in, 7) : ps_wire_get_count(in, 6);
+    for (uint32_t i = 0; i < count; i++) {
+        int16_t key = ps_wire_get_int16(in), least = ps_wire_get_int16(in), most = ps_wire_get_int16(in);
+        if (flexible)
+            ps_wire_skip_tags(in);
+        second.produces |= key == 0 && most >= PS_KAFKA_NATIVE_SECOND_PRODUCE;
+        second.ends |= key == 26 && most >= PS_KAFKA_NATIVE_SECOND_END;
+        second.takes_offsets |= key == 28 && most >= PS_KAFKA_NATIVE_SECOND_OFFSETS;
+        if (key == 0)
+            broker->produce_version = choose(3, 8, least, most);
+        else if (key == 3) /* from version 8 on the request also asks for operations */
+            broker->metadata_version = choose(1, 7, least, most);
+        else if (key == 22)
+            broker->init_version = choose(0, 1, least, most);
+        else if (key == 36)
+            broker->login_version = choose(0, 1, least, most);
+        else if (key == 28) /* older versions take offsets of any member */
+            has_members = choose(3, 3, least, most) == 3;
+        else if (broker->native->reader != NULL && broker->native->reader->versions(broker, key, least, most))
+            continue;
+        else if (key == 9) /* older versions also return offsets that a transaction may still change */
+            has_stable = choose(7, 7, least, most) == 7;
+    }
+    if (flexible) {
+        (void)ps_wire_get_int32(in); /* throttle time */
+        read_features(in, &second);
+    }
+    broker->has_transactions = has_members && has_stable;
+    broker->has_second = broker->has_transactions && second.produces && second.takes_offsets && second.ends &&
+                         second.finalized;
+    if (in->failed || error != 0)
+        return refuse(reason, "the answer to ApiVersions cannot be read: is this a Kafka broker?");
+    if (broker->produce_version < 0 || broker->metadata_version < 0)
+        return refuse(
+            reason,
+            "the broker's versions of Produce or Metadata are not known: it needs Kafka 0.11 or newer");
+    if (broker->native->account.mechanism != NULL)
+        return ps_kafka_native_login_begin(broker, reason);
+    broker->phase = PS_KAFKA_NATIVE_UP;
+    broker->failures = 0;
+    return true;
+}
+
+/* ---- InitProducerId ---- */
+
+static bool producer_id(struct ps_kafka_native_broker *broker, struct ps_wire_in *in, char *reason)
+{
+    struct ps_kafka_native *native = broker->native;
+    (void)ps_wire_get_int32(in); /* throttle time */
+    int16_t error = ps_wire_get_int16(in);
+    struct ps_kafka_native_producer_id id = {.id = ps_wire_get_int64(in), .epoch = ps_wire_get_int16(in)};
+    native->id_state = PS_KAFKA_NATIVE_ID_NONE;
+    if (in->failed)
+        return refuse(reason, "the answer to InitProducerId cannot be read");
+    if (error == 0) {
+        id.transactional = ps_kafka_native_is_transactional(native);
+        native->id = id;
+        native->id_state = PS_KAFKA_NATIVE_ID_KNOWN;
+        if (id.transactional)
+            ps_kafka_native_transaction_decide(native, broker->has_second);
+        return true;
+    }
+    native->id_rest_ns = native->now.mono_ns + native->settings.retry_rest_ns;
+    if (ps_kafka_native_is_transactional(native) &&
+        (error == ERROR_NO_COORDINATOR || error == ERROR_NOT_COORDINATOR))
+        ps_kafka_native_coordinator_forget(native, &native->transaction.own);
+    const struct ps_kafka_error *known = ps_kafka_error_find(error);
+    if (known->outcome != PS_KAFKA_AGAIN) {
+        native->id_rest_ns = native->now.mono_ns + PS_NS_PER_S;
+        char text[256];
+        snprintf(text, sizeof text, "the cluster gives no producer id: %s", known->name);
+        ps_kafka_native_notice(native, PS_KAFKA_NOTICE_ERROR, error, text);
+    }
+    return true;
+}
+
+/* ---- Metadata ---- */
+
+struct ps_kafka_native_broker *ps_kafka_native_find_node(const struct ps_kafka_native *native, int32_t node)
+{
+    struct ps_kafka_native_broker *broker = native->brokers;
+    while (broker != NULL && (broker->node != node || broker->gone))
+        broker = broker->next;
+    return broker;
+}
+
+static bool is_at(const struct ps_kafka_native_broker *broker, const char *host, uint32_t length,
+                  int32_t port)
+{
+    return broker->port == (unsigned)port && strlen(broker->host) == length &&
+           memcmp(broker->host, host, length) == 0;
+}
+
+/* Notes that a node is at this address. A broker that moved is another one; one that was only in bootstrap.servers is
+ * the node at its address. Returns false without memory. */
+static bool note_broker(struct ps_kafka_native *native, int32_t node, const char *host, uint32_t length,
+                        int32_t port)
+{
+    struct ps_kafka_native_broker *broker = native->brokers;
+    while (broker != NULL && (broker->node != node || !is_at(broker, host, length, port)))
+        broker = broker->next;
+    if (broker == NULL) {
+        broker = native->brokers;
+        while (broker != NULL && (broker->node != -1 || !is_at(broker, host, length, port)))
+            broker = broker->next;
+    }
+    if (broker == NULL)
+        broker = ps_kafka_native_broker_add(native, node, host, length, (unsigned)port);
+    if (broker == NULL)
+        return false;
+    broker->node = node;
+    broker->gone = false;
+    return true;
+}
+
+/* A broker of the response. */
+struct broker_is {
+    int32_t node, port;
+    const char *host;
+    uint32_t length; /* of the host */
+};
+
+static bool read_broker(struct ps_wire_in *in, struct broker_is *is)
+{
+    uint32_t rack_length;
+    is->node = ps_wire_get_int32(in);
+    is->host = ps_wire_get_string(in, &is->length);
+    is->port = ps_wire_get_int32(in);
+    (void)ps_wire_get_string(in, &rack_length);
+    return !in->failed && is->host != NULL && is->length > 0 && is->length < PS_HOST_NAME_BYTES &&
+           is->port > 0 && is->port <= 65535 && is->node >= 0;
+}
+
+/* Brokers that the list does not have are gone; but a list that cannot be read to its end proves nothing: the native client would
+ * have no broker left to ask. */
+static bool read_brokers(struct ps_kafka_native *native, struct ps_wire_in *in)
+{
+    uint32_t count = ps_wire_get_count(in, 12);
+    struct ps_wire_in list = *in;
+    struct broker_is is;
+    for (uint32_t i = 0; i < count; i++) {
+        if (!read_broker(in, &is))
+            return false;
+    }
+    for (struct ps_kafka_native_broker *broker = native->brokers; broker != NULL && count > 0;
+         broker = broker->next)
+        broker->gone = broker->node >= 0 && broker->node < PS_KAFKA_NATIVE_COORDINATOR / 2;
+    for (uint32_t i = 0; i < count; i++) {
+        if (!read_broker(&list, &is) || !note_broker(native, is.node, is.host, is.length, is.port))
+            return false;
+    }
+    return true;
+}
+
+static void skip_numbers(struct ps_wire_in *in)
+{
+    uint32_t count = ps_wire_get_count(in, 4);
+    (void)ps_wire_take(in, (size_t)count * 4);
+}
+
+/* A partition of the response. */
+struct partition_is {
+    int32_t number, leader, leader_epoch;
+};
+
+static struct partition_is read_partition(struct ps_wire_in *in, int16_t version)
+{
+    struct partition_is is = {.leader_epoch = -1};
+    (void)ps_wire_get_int16(in); /* error: a partition without a leader has leader -1 */
+    is.number = ps_wire_get_int32(in);
+    is.leader = ps_wire_get_int32(in);
+    if (version >= 7)
+        is.leader_epoch = ps_wire_get_int32(in);
+    skip_numbers(in); /* replicas */
+    skip_numbers(in); /* in sync */
+    if (version >= 5)
+        skip_numbers(in); /* offline */
+    return is;
+}
+
+/* An answer of an older leader epoch is late: the leader known is newer (KIP-320). */
+static bool set_leader(struct ps_kafka_native *native, struct ps_kafka_native_topic *topic,
+                       const struct partition_is *is)
+{
+    if (is->number < 0 || is->number >= topic->partition_count)
+        return true;
+    struct ps_kafka_native_partition *partition = &topic->partitions[is->number];
+    if (is->leader_epoch >= 0 && is->leader_epoch < partition->leader_epoch)
+        return true;
+    struct ps_kafka_native_broker *leader =
+        is->leader >= 0 ? ps_kafka_native_find_node(native, is->leader) : NULL;
+    partition->leader_epoch = is->leader_epoch;
+    ps_kafka_native_partition_lead(partition, leader);
+    ps_kafka_native_partition_offer(native, partition);
+    return leader != NULL;
+}
+
+/* Returns whether every partition of a known topic has a leader. */
+static bool read_topic(struct ps_kafka_native *native, struct ps_wire_in *in, int16_t version)
+{
+    uint32_t length;
+    int16_t error = ps_wire_get_int16(in);
+    const char *name = ps_wire_get_string(in, &length);
+    bool internal = ps_wire_get_int8(in) != 0;
+    uint32_t count = ps_wire_get_count(in, 18);
+    if (native->all_topics && name != NULL && error == 0 && !in->failed)
+        native->reader->topic(native, name, length, internal);
+    struct ps_kafka_native_topic *topic =
+        name != NULL ? ps_kafka_native_topic_find(native, name, length) : NULL;
+    bool complete = topic == NULL || (error == 0 && count > 0);
+    if (topic != NULL)
+        topic->error = error != 0 ? error : count == 0 ? ERROR_LEADER_NOT_AVAILABLE : 0;
+    for (int32_t i = 0; topic != NULL && error == ERROR_UNKNOWN_TOPIC && i < topic->partition_count; i++)
+        topic->partitions[i].leader_epoch = -1; /* one that is made anew begins with epoch 0 */
+    if (topic != NULL && error == 0 && !in->failed && !ps_kafka_native_topic_resize(topic, (int32_t)count))
+        complete = false;
+    for (uint32_t i = 0; i < count; i++) {
+        struct partition_is is = read_partition(in, version);
+        if (!in->failed && topic != NULL && error == 0)
+            complete &= set_leader(native, topic, &is);
+    }
+    if (complete && topic != NULL)
+        topic->asked_ns = 0;
+    else if (topic != NULL && topic->asked_ns == 0)
+        topic->asked_ns = native->now.mono_ns;
+    return complete;
+}
+
+static void read_cluster(struct ps_kafka_native *native, struct ps_wire_in *in)
+{
+    uint32_t length;
+    const char *id = ps_wire_get_string(in, &length);
+    if (id != NULL && length < sizeof native->cluster) {
+        memcpy(native->cluster, id, length);
+        native->cluster[length] = '\0';
+    }
+}
+
+static bool metadata(struct ps_kafka_native *native, struct ps_wire_in *in, int16_t version, char *reason)
+{
+    native->metadata_asked = false;
+    if (version >= 3)
+        (void)ps_wire_get_int32(in); /* throttle time */
+    bool complete = read_brokers(native, in);
+    if (version >= 2)
+        read_cluster(native, in);
+    (void)ps_wire_get_int32(in); /* controller */
+    uint32_t count = complete ? ps_wire_get_count(in, 9) : 0;
+    for (uint32_t i = 0; i < count; i++)
+        complete &= read_topic(native, in, version);
+    if (in->failed)
+        return refuse(reason, "the answer to Metadata cannot be read");
+    native->metadata_ns = native->now.mono_ns;
+    if (!complete)
+        native->metadata_wanted = true;
+    if (!complete && native->reader != NULL)
+        native->metadata_rest_ns = native->now.mono_ns + READER_METADATA_REST_NS;
+    return true;
+}
+
+/* ---- FindCoordinator ---- */
+
+static bool coordinator(struct ps_kafka_native *native, const struct ps_kafka_native_request *request,
+                        struct ps_wire_in *in, char *reason)
+{
+    struct ps_kafka_native_coordinator *asked = request->coordinator;
+    uint32_t length;
+    (void)ps_wire_get_int32(in); /* throttle time */
+    int16_t error = ps_wire_get_int16(in);
+    (void)ps_wire_get_string(in, &length); /* the error's text */
+    int32_t node = ps_wire_get_int32(in);
+    const char *host = ps_wire_get_string(in, &length);
+    int32_t port = ps_wire_get_int32(in);
+    asked->asked = false;
+    if (in->failed)
+        return refuse(reason, "the answer to FindCoordinator cannot be read");
+    if (native->reader != NULL && node >= 0 && node < PS_KAFKA_NATIVE_COORDINATOR / 2)
+        node = PS_KAFKA_NATIVE_COORDINATOR - node;
+    bool usable = host != NULL && length > 0 && length < PS_HOST_NAME_BYTES && port > 0 && port <= 65535;
+    for (struct ps_kafka_native_broker *broker = native->brokers; broker != NULL; broker = broker->next)
+        broker->gone |=
+            native->reader != NULL && usable && broker->node == node && !is_at(broker, host, length, port);
+    if (error == 0 && node >= 0 && usable && note_broker(native, node, host, length, port)) {
+        asked->node = node;
+        asked->failures = ps_kafka_native_find_node(native, node)->failures;
+        return true;
+    }
+    ps_kafka_native_coordinator_forget(native, asked);
+    const struct ps_kafka_error *known = ps_kafka_error_find(error);
+    if (error != 0 && known->outcome != PS_KAFKA_AGAIN) {
+        char text[256];
+        asked->rest_ns = native->now.mono_ns + PS_NS_PER_S;
+        snprintf(text, sizeof text, "the cluster names no coordinator: %s", known->name);
+        ps_kafka_native_notice(native, PS_KAFKA_NOTICE_ERROR, error, text);
+    }
+    return true;
+}
+
+/* ---- Produce ---- */
+
+/* Decides about one set of a request. */
+static void set_answered(struct ps_kafka_native *native, struct ps_kafka_native_set *set, int16_t error)
+{
+    struct ps_kafka_native_partition *partition = set->partition;
+    const struct ps_kafka_error *known = ps_kafka_error_find(error);
+    partition->in_flight--;
+    if (error == 0 || error == ERROR_DUPLICATE) {
+        partition->known_ns = native->now.mono_ns;
+        ps_kafka_native_report(native, set, 0);
+    } else if (known->outcome == PS_KAFKA_AGAIN || (error == ERROR_OUT_OF_ORDER && partition->rewinds)) {
+        /* Out of order behind a set that is sent again: it follows that set. */
+        ps_kafka_native_want_metadata(native);
+        set->perhaps_written |= error == ERROR_TIMED_OUT || error == ERROR_NOT_ENOUGH_REPLICAS_AFTER_APPEND;
+        ps_kafka_native_partition_return(native, set);
+    } else {
+        bool renews = known->outcome == PS_KAFKA_RENEW;
+        char topic[PS_KAFKA_NATIVE_TOPIC_BYTES];
+        snprintf(topic, sizeof topic, "%s", partition->topic->name);
+        int32_t number = partition->number;
+        ps_kafka_native_report(native, set, error);
+        if (native->settings.idempotent)
+            ps_kafka_native_die(native, renews ? error : ERROR_GAPLESS, "topic %s, partition %d: %s", topic,
+                                number, known->name);
+    }
+    ps_kafka_native_partition_landed(native, partition);
+}
+
+static struct ps_kafka_native_set *take_answered(struct ps_kafka_native_request *request, const char *topic,
+                                                 uint32_t length, int32_t number)
+{
+    for (uint32_t i = 0; i < request->set_count; i++) {
+        struct ps_kafka_native_set *set = request->sets[i];
+        if (set != NULL && set->partition->number == number && set->partition->topic->length == length &&
+            memcmp(set->partition->topic->name, topic, length) == 0) {
+            request->sets[i] = NULL;
+            return set;
+        }
+    }
+    return NULL;
+}
+
+static int16_t read_answer(struct ps_wire_in *in, int16_t version)
+{
+    int16_t error = ps_wire_get_int16(in);
+    (void)ps_wire_get_int64(in); /* base offset */
+    (void)ps_wire_get_int64(in); /* append time */
+    if (version >= 5)
+        (void)ps_wire_get_int64(in); /* log start */
+    if (version >= 8) {
+        uint32_t length, count = ps_wire_get_count(in, 6);
+        for (uint32_t i = 0; i < count; i++) {
+            (void)ps_wire_get_int32(in); /* record */
+            (void)ps_wire_get_string(in, &length);
+        }
+        (void)ps_wire_get_string(in, &length);
+    }
+    return error;
+}
+
+/* The same of a flexible version. Broker and leader of a partition that moved are tags, which are left to Metadata. */
+static int16_t read_second_answer(struct ps_wire_in *in)
+{
+    uint32_t length;
+    int16_t error = ps_wire_get_int16(in);
+    (void)ps_wire_take(in, 24); /* base offset, append time, log start */
+    uint32_t count = ps_wire_get_compact_count(in, 6);
+    for (uint32_t i = 0; i < count; i++) {
+        (void)ps_wire_get_int32(in); /* record */
+        (void)ps_wire_get_compact_string(in, &length);
+        ps_wire_skip_tags(in);
+    }
+    (void)ps_wire_get_compact_string(in, &length); /* the error's text */
+    ps_wire_skip_tags(in);
+    return error;
+}
+
+static bool produced(struct ps_kafka_native_broker *broker, struct ps_kafka_native_request *request,
+                     struct ps_wire_in *in, char *reason)
+{
+    struct ps_kafka_native *native = broker->native;
+    bool second = request->version >= PS_KAFKA_NATIVE_SECOND_PRODUCE;
+    if (second)
+        ps_wire_skip_tags(in); /* of the header */
+    uint32_t topics = second ? ps_wire_get_compact_count(in, 3) : ps_wire_get_count(in, 6);
+    for (uint32_t t = 0; t < topics; t++) {
+        uint32_t length, count;
+        const char *topic =
+            second ? ps_wire_get_compact_string(in, &length) : ps_wire_get_string(in, &length);
+        count = second ? ps_wire_get_compact_count(in, 33) : ps_wire_get_count(in, 22);
+        for (uint32_t i = 0; i < count; i++) {
+            int32_t number = ps_wire_get_int32(in);
+            int16_t error = second ? read_second_answer(in) : read_answer(in, request->version);
+            if (in->failed || topic == NULL)
+                return refuse(reason, "the answer to Produce cannot be read");
+            struct ps_kafka_native_set *set = take_answered(request, topic, length, number);
+            if (set != NULL)
+                set_answered(native, set, error);
+        }
+        if (second)
+            ps_wire_skip_tags(in); /* of the topic */
+    }
+    int32_t throttle_ms = ps_wire_get_int32(in);
+    if (in->failed)
+        return refuse(reason, "the answer to Produce cannot be read");
+    if (throttle_ms > 0)
+        broker->throttle_ns = native->now.mono_ns + (uint64_t)throttle_ms * PS_NS_PER_MS;
+    for (uint32_t i = 0; i < request->set_count; i++) {
+        if (request->sets[i] != NULL)
+            return refuse(reason, "the answer to Produce leaves out a partition");
+    }
+    return true;
+}
+
+bool ps_kafka_native_response(struct ps_kafka_native_broker *broker, struct ps_kafka_native_request *request,
+                              const char *bytes, uint32_t length, char *reason)
+{
+    struct ps_wire_in in = {.at = bytes, .end = bytes + length};
+    int32_t correlation = ps_wire_get_int32(&in);
+    if (in.failed || correlation != request->correlation)
+        return refuse(reason, "an answer without its request");
+    broker->native->answered = true;
+    broker->native->all_down_told = false;
+    switch (request->kind) {
+    case PS_KAFKA_NATIVE_API_VERSIONS:
+        return versions(broker, request->version, &in, reason);
+    case PS_KAFKA_NATIVE_SASL_HANDSHAKE:
+        return ps_kafka_native_login_handshake(broker, &in, reason);
+    case PS_KAFKA_NATIVE_SASL_AUTHENTICATE:
+        return ps_kafka_native_login_message(broker, &in, reason);
+    case PS_KAFKA_NATIVE_METADATA:
+        return metadata(broker->native, &in, request->version, reason);
+    case PS_KAFKA_NATIVE_INIT_PRODUCER_ID:
+        return producer_id(broker, &in, reason);
+    case PS_KAFKA_NATIVE_PRODUCE:
+        return produced(broker, request, &in, reason);
+    case PS_KAFKA_NATIVE_FIND_COORDINATOR:
+        return coordinator(broker->native, request, &in, reason);
+    case PS_KAFKA_NATIVE_ADD_PARTITIONS:
+    case PS_KAFKA_NATIVE_ADD_OFFSETS:
+    case PS_KAFKA_NATIVE_COMMIT_OFFSETS:
+    case PS_KAFKA_NATIVE_END_TRANSACTION:
+    case PS_KAFKA_NATIVE_FETCH_OFFSETS:
+        return ps_kafka_native_transaction_answer(broker->native, request, &in, reason);
+    default:
+        return broker->native->reader->answer(broker, request, &in, reason);
+    }
+    return false;
+}

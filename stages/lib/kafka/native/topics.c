@@ -1,0 +1,305 @@
+#include "stages/lib/kafka/native/native_internal.h"
+#include "stages/lib/kafka/producer/partition.h"
+#include "stages/lib/kafka/producer/topic_cache.h"
+#include "stages/lib/least.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static uint32_t hash_of(const char *name, uint32_t length)
+{
+    return ps_kafka_murmur2(name, length);
+}
+
+static struct ps_kafka_native_topic **bucket_of(struct ps_kafka_native *native, uint32_t hash)
+{
+    return &native->buckets[hash % PS_COUNT_OF(native->buckets)];
+}
+
+struct ps_kafka_native_topic *ps_kafka_native_topic_find(const struct ps_kafka_native *native,
+                                                         const char *name, uint32_t length)
+{
+    uint32_t hash = hash_of(name, length);
+    struct ps_kafka_native_topic *topic = native->buckets[hash % PS_COUNT_OF(native->buckets)];
+    while (topic != NULL &&
+           (topic->hash != hash || topic->length != length || memcmp(topic->name, name, length) != 0))
+        topic = topic->next;
+    return topic;
+}
+
+/* ---- the cache ---- */
+
+static bool is_idle(const struct ps_kafka_native_topic *topic)
+{
+    if (topic->unplaced != NULL)
+        return false;
+    for (int32_t i = 0; i < topic->partition_count; i++) {
+        const struct ps_kafka_native_partition *partition = &topic->partitions[i];
+        if (partition->first != NULL || partition->in_flight > 0 || partition->returned != NULL ||
+            partition->ready || partition->next_sequence != 0)
+            return false;
+    }
+    return true;
+}
+
+static void topic_free(struct ps_kafka_native_topic *topic)
+{
+    free(topic->partitions);
+    free(topic);
+}
+
+/* Removes the idle topic that was used longest ago. A topic that was written to stays: its sequence numbers go on. */
+static void evict(struct ps_kafka_native *native)
+{
+    struct ps_kafka_native_topic **oldest = NULL;
+    for (size_t i = 0; i < PS_COUNT_OF(native->buckets); i++) {
+        for (struct ps_kafka_native_topic **at = &native->buckets[i]; *at != NULL; at = &(*at)->next)
+            if (is_idle(*at) && (oldest == NULL || (*at)->used < (*oldest)->used))
+                oldest = at;
+    }
+    if (oldest == NULL)
+        return;
+    struct ps_kafka_native_topic *topic = *oldest;
+    *oldest = topic->next;
+    topic_free(topic);
+    native->topic_count--;
+}
+
+struct ps_kafka_native_topic *ps_kafka_native_topic_get(struct ps_kafka_native *native, const char *name,
+                                                        uint32_t length)
+{
+    struct ps_kafka_native_topic *topic = ps_kafka_native_topic_find(native, name, length);
+    native->uses++;
+    if (topic != NULL) {
+        topic->used = native->uses;
+        return topic;
+    }
+    if (!ps_kafka_topic_name_is_legal(name, length) || (topic = calloc(1, sizeof *topic)) == NULL)
+        return NULL;
+    if (native->reader == NULL && native->topic_count >= PS_KAFKA_NATIVE_TOPICS_MAX &&
+        native->purged == NULL) /* sets that are to be reported point to their topics */
+        evict(native);
+    memcpy(topic->name, name, length);
+    topic->length = length;
+    topic->hash = hash_of(name, length);
+    topic->nowhere = (struct ps_kafka_native_partition){.topic = topic, .number = PS_KAFKA_PARTITION_ANY};
+    topic->used = native->uses;
+    topic->asked_ns = native->now.mono_ns;
+    topic->turn = (uint32_t)(native->random >> 32);
+    struct ps_kafka_native_topic **bucket = bucket_of(native, topic->hash);
+    topic->next = *bucket;
+    *bucket = topic;
+    native->topic_count++;
+    ps_kafka_native_want_metadata(native);
+    return topic;
+}
+
+void ps_kafka_native_topics_free(struct ps_kafka_native *native)
+{
+    for (size_t i = 0; i < PS_COUNT_OF(native->buckets); i++) {
+        while (native->buckets[i] != NULL) {
+            struct ps_kafka_native_topic *topic = native->buckets[i];
+            native->buckets[i] = topic->next;
+            for (int32_t p = 0; p < topic->partition_count; p++) {
+                struct ps_kafka_native_set *set;
+                while ((set = ps_kafka_native_partition_pop(&topic->partitions[p])) != NULL)
+                    ps_kafka_native_set_free(set);
+                while ((set = topic->partitions[p].returned) != NULL) {
+                    topic->partitions[p].returned = set->next;
+                    ps_kafka_native_set_free(set);
+                }
+            }
+            if (topic->unplaced != NULL)
+                ps_kafka_native_set_free(topic->unplaced);
+            topic_free(topic);
+        }
+    }
+}
+
+/* ---- partitions ---- */
+
+/* Partitions are pointed to by their sets: the array never moves. A topic that got more partitions is given a new array
+ * when nothing of it is under way; a topic that was made anew with fewer keeps the old ones without a leader. */
+static bool is_still(const struct ps_kafka_native_topic *topic)
+{
+    for (int32_t i = 0; i < topic->partition_count; i++) {
+        const struct ps_kafka_native_partition *partition = &topic->partitions[i];
+        if (partition->first != NULL || partition->in_flight > 0 || partition->returned != NULL ||
+            partition->ready)
+            return false;
+    }
+    return true;
+}
+
+bool ps_kafka_native_topic_resize(struct ps_kafka_native_topic *topic, int32_t partition_count)
+{
+    if (partition_count <= topic->partition_count || (topic->partition_count > 0 && !is_still(topic)))
+        return true;
+    struct ps_kafka_native_partition *partitions = calloc((size_t)partition_count, sizeof *partitions);
+    if (partitions == NULL)
+        return false;
+    for (int32_t i = 0; i < partition_count; i++) {
+        struct ps_kafka_native_partition *partition = &partitions[i];
+        if (i < topic->partition_count)
+            *partition = topic->partitions[i];
+        else
+            *partition = (struct ps_kafka_native_partition){.topic = topic, .number = i, .leader_epoch = -1};
+        partition->end = &partition->first;
+    }
+    free(topic->partitions);
+    topic->partitions = partitions;
+    topic->partition_count = partition_count;
+    return true;
+}
+
+bool ps_kafka_native_leads(const struct ps_kafka_native *native, const struct ps_kafka_native_broker *broker)
+{
+    for (size_t i = 0; i < PS_COUNT_OF(native->buckets); i++) {
+        for (const struct ps_kafka_native_topic *topic = native->buckets[i]; topic != NULL;
+             topic = topic->next)
+            for (int32_t p = 0; p < topic->partition_count; p++)
+                if (topic->partitions[p].leader == broker)
+                    return true;
+    }
+    return false;
+}
+
+void ps_kafka_native_partition_withdraw(struct ps_kafka_native_partition *partition)
+{
+    if (!partition->ready)
+        return;
+    struct ps_kafka_native_partition **at = &partition->leader->ready;
+    while (*at != partition)
+        at = &(*at)->next_ready;
+    *at = partition->next_ready;
+    if (*at == NULL)
+        partition->leader->ready_end = at;
+    partition->ready = false;
+}
+
+void ps_kafka_native_partition_lead(struct ps_kafka_native_partition *partition,
+                                    struct ps_kafka_native_broker *leader)
+{
+    if (partition->leader == leader)
+        return;
+    ps_kafka_native_partition_withdraw(partition);
+    /* The new leader must not get later sets before the sets in flight are answered. */
+    partition->rewinds |= partition->in_flight > 0;
+    partition->leader = leader;
+}
+
+/* linger.ms: a set that could take more records waits for them, but not in a full native client, which takes no more (as Java's
+ * RecordAccumulator when its memory is exhausted), nor if the sink waits for the reports. Notes when the wait ends. */
+static bool lingers(struct ps_kafka_native *native, const struct ps_kafka_native_partition *partition)
+{
+    const struct ps_kafka_native_set *set = partition->first;
+    uint64_t end_ns = set->born_ns + native->settings.linger_ns;
+    if (native->settings.linger_ns == 0 || native->hurries || set->closed || set->next != NULL ||
+        set->count >= native->settings.set_records_max || native->now.mono_ns >= end_ns ||
+        ps_kafka_native_is_full(native))
+        return false;
+    native->resting_ns = ps_least(native->resting_ns, end_ns);
+    return true;
+}
+
+void ps_kafka_native_partition_offer(struct ps_kafka_native *native,
+                                     struct ps_kafka_native_partition *partition)
+{
+    if (partition->ready || partition->first == NULL || partition->leader == NULL || partition->rewinds ||
+        partition->alone || (partition->first->closed && partition->in_flight > 0) ||
+        partition->rest_ns > native->now.mono_ns || lingers(native, partition) ||
+        !ps_kafka_native_has_joined(native, partition))
+        return;
+    partition->ready = true;
+    partition->next_ready = NULL;
+    *partition->leader->ready_end = partition;
+    partition->leader->ready_end = &partition->next_ready;
+}
+
+struct ps_kafka_native_set *ps_kafka_native_partition_pop(struct ps_kafka_native_partition *partition)
+{
+    struct ps_kafka_native_set *set = partition->first;
+    if (set == NULL)
+        return NULL;
+    partition->first = set->next;
+    if (partition->first == NULL)
+        partition->end = &partition->first;
+    set->next = NULL;
+    return set;
+}
+
+/* Sequence numbers have 31 bits, and begin again at 0. */
+static bool is_before(const struct ps_kafka_native_set *one, const struct ps_kafka_native_set *other)
+{
+    uint32_t distance = ((uint32_t)one->base_sequence - (uint32_t)other->base_sequence) << 1;
+    return (int32_t)distance < 0;
+}
+
+void ps_kafka_native_partition_return(struct ps_kafka_native *native, struct ps_kafka_native_set *set)
+{
+    struct ps_kafka_native_partition *partition = set->partition;
+    struct ps_kafka_native_set **at = &partition->returned;
+    while (*at != NULL && is_before(*at, set))
+        at = &(*at)->next;
+    set->next = *at;
+    *at = set;
+    ps_kafka_native_partition_withdraw(partition);
+    partition->rewinds = true;
+    partition->rest_ns = native->now.mono_ns + native->settings.retry_rest_ns;
+    native->resting_ns = ps_least(native->resting_ns, partition->rest_ns);
+}
+
+void ps_kafka_native_partition_landed(struct ps_kafka_native *native,
+                                      struct ps_kafka_native_partition *partition)
+{
+    if (partition->in_flight > 0)
+        return;
+    partition->alone = false;
+    if (partition->rewinds) {
+        struct ps_kafka_native_set **end = &partition->returned;
+        while (*end != NULL)
+            end = &(*end)->next;
+        *end = partition->first;
+        if (partition->first == NULL)
+            partition->end = end == &partition->returned ? &partition->first : end;
+        partition->first = partition->returned;
+        partition->returned = NULL;
+        partition->rewinds = false;
+    }
+    ps_kafka_native_partition_offer(native, partition);
+}
+
+/* ---- which partition ---- */
+
+static int32_t next_led(struct ps_kafka_native_topic *topic)
+{
+    uint32_t count = (uint32_t)topic->partition_count;
+    for (uint32_t i = 0; i < count; i++) {
+        uint32_t number = (topic->turn + i) % count;
+        if (topic->partitions[number].leader != NULL)
+            return (int32_t)number;
+    }
+    return (int32_t)(topic->turn % count);
+}
+
+static int32_t place_in_turn(const struct ps_kafka_native *native, struct ps_kafka_native_topic *topic,
+                             uint32_t bytes)
+{
+    if (topic->sticky_bytes_left == 0 || topic->sticky_partition >= topic->partition_count) {
+        topic->sticky_partition = next_led(topic);
+        topic->turn = (uint32_t)topic->sticky_partition + 1;
+        topic->sticky_bytes_left = native->spread == PS_KAFKA_SPREAD_EVENLY ? 0 : native->portion_bytes;
+    }
+    topic->sticky_bytes_left -= (uint32_t)ps_least(bytes + 1, topic->sticky_bytes_left);
+    return topic->sticky_partition;
+}
+
+int32_t ps_kafka_native_topic_place(const struct ps_kafka_native *native, struct ps_kafka_native_topic *topic,
+                                    const struct ps_kafka_record *record)
+{
+    if (record->partition != PS_KAFKA_PARTITION_ANY)
+        return record->partition;
+    if (record->key != NULL && native->spread == PS_KAFKA_SPREAD_BY_KEY)
+        return ps_kafka_partition_of_key(record->key, record->key_length, topic->partition_count);
+    return place_in_turn(native, topic, record->value_length);
+}

@@ -1,0 +1,210 @@
+/* Transactions (KIP-98, KIP-360, KIP-447, KIP-890), as a producer sees them.
+ *
+ * One transaction is open at a time, from the first record on. A partition joins it before its first set is sent.
+ * A commit has steps: for each member of a group that read the records, the group joins, and its coordinator gets
+ * the positions; then the transaction's coordinator ends it. Nothing is aborted by a request: the native client dies, and
+ * the next one with the same transactional id asks for a producer's id, which aborts the open transaction and
+ * fences its requests.
+ *
+ * With the second protocol (KIP-890) nothing joins: the first set for a partition, and the positions of a group, join with the
+ * request that brings them. */
+#include "stages/lib/kafka/native/native_internal.h"
+
+#include "stages/lib/kafka/slice.h"
+#include "stages/lib/least.h"
+
+#include <stdio.h>
+#include <string.h>
+
+void ps_kafka_native_transaction_init(struct ps_kafka_native *native, const char *id)
+{
+    struct ps_kafka_native_transaction *transaction = &native->transaction;
+    snprintf(transaction->id, sizeof transaction->id, "%s", id);
+    transaction->number = 1;
+    transaction->own = (struct ps_kafka_native_coordinator){
+        .key = {transaction->id, (uint32_t)strlen(transaction->id)}, .type = 1, .node = -1};
+    transaction->group = (struct ps_kafka_native_coordinator){.node = -1};
+}
+
+/* ---- asking ---- */
+
+static void ask_for_id(struct ps_kafka_native *native)
+{
+    if (native->id_state != PS_KAFKA_NATIVE_ID_NONE || native->now.mono_ns < native->id_rest_ns)
+        return;
+    struct ps_kafka_native_broker *broker =
+        ps_kafka_native_coordinator_broker(native, &native->transaction.own);
+    struct ps_kafka_native_request *request =
+        broker != NULL ? ps_kafka_native_request_id(native, broker->init_version) : NULL;
+    if (request == NULL)
+        return;
+    native->id_state = PS_KAFKA_NATIVE_ID_ASKED;
+    ps_kafka_native_broker_send(broker, request);
+}
+
+static void ask_to_join(struct ps_kafka_native *native)
+{
+    struct ps_kafka_native_transaction *transaction = &native->transaction;
+    if (!transaction->joins_wanted || transaction->joins_asked)
+        return;
+    struct ps_kafka_native_broker *broker = ps_kafka_native_coordinator_broker(native, &transaction->own);
+    if (broker == NULL)
+        return;
+    bool any = false;
+    struct ps_kafka_native_request *request = ps_kafka_native_request_join(native, &any);
+    if (request == NULL) { /* no partition waits, or there is no memory now */
+        transaction->joins_wanted = any;
+        if (any)
+            transaction->rest_ns = native->now.mono_ns + native->settings.retry_rest_ns;
+        return;
+    }
+    transaction->joins_wanted = false;
+    transaction->joins_asked = true;
+    ps_kafka_native_broker_send(broker, request);
+}
+
+/* The coordinator of the group whose positions are next. */
+static void aim_at_group(struct ps_kafka_native_transaction *transaction)
+{
+    struct ps_slice group = transaction->positions[transaction->from].name->group;
+    struct ps_kafka_native_coordinator *coordinator = &transaction->group;
+    if (ps_slice_same(coordinator->key, group) || coordinator->asked)
+        return;
+    uint32_t length = (uint32_t)ps_least(group.length, sizeof transaction->group_text);
+    memcpy(transaction->group_text, group.data, length);
+    *coordinator =
+        (struct ps_kafka_native_coordinator){.key = {transaction->group_text, length}, .type = 0, .node = -1};
+}
+
+static struct ps_kafka_native_coordinator *step_coordinator(struct ps_kafka_native_transaction *transaction)
+{
+    bool of_group = transaction->step == PS_KAFKA_NATIVE_STEP_OFFSETS ||
+                    transaction->step == PS_KAFKA_NATIVE_STEP_RESOLVE;
+    return of_group ? &transaction->group : &transaction->own;
+}
+
+static struct ps_kafka_native_request *step_request(struct ps_kafka_native *native)
+{
+    struct ps_kafka_native_transaction *transaction = &native->transaction;
+    bool of_member = transaction->step != PS_KAFKA_NATIVE_STEP_RESOLVE;
+    if (transaction->step != PS_KAFKA_NATIVE_STEP_END)
+        transaction->end =
+            transaction->from + ps_kafka_native_positions_run(transaction->positions, transaction->count,
+                                                              transaction->from, of_member);
+    switch (transaction->step) {
+    case PS_KAFKA_NATIVE_STEP_GROUP:
+        return ps_kafka_native_request_group(native);
+    case PS_KAFKA_NATIVE_STEP_OFFSETS:
+        return ps_kafka_native_request_offsets(native);
+    case PS_KAFKA_NATIVE_STEP_END:
+        return ps_kafka_native_request_end_transaction(native);
+    case PS_KAFKA_NATIVE_STEP_RESOLVE:
+        return ps_kafka_native_request_committed(native);
+    case PS_KAFKA_NATIVE_FILLING:
+        break;
+    }
+    return NULL;
+}
+
+/* Offsets of a group of another cluster cannot be in the transaction. Returns whether they are of this one; dies if they are not. */
+static bool is_here(struct ps_kafka_native *native)
+{
+    struct ps_slice cluster = native->transaction.positions[native->transaction.from].name->cluster;
+    const struct ps_slice here = {native->cluster, (uint32_t)strlen(native->cluster)};
+    if (here.length == 0) {
+        ps_kafka_native_want_metadata(native);
+        return false; /* not known yet */
+    }
+    if (cluster.length == 0 || ps_slice_same(cluster, here))
+        return true;
+    ps_kafka_native_die(
+        native, -150,
+        "the source reads from cluster %.*s, and the sink writes to cluster %s: one transaction cannot have "
+        "both; set penstock.guarantee = at-least-once",
+        (int)cluster.length, cluster.data, native->cluster);
+    return false;
+}
+
+static void ask_step(struct ps_kafka_native *native)
+{
+    struct ps_kafka_native_transaction *transaction = &native->transaction;
+    if (transaction->step == PS_KAFKA_NATIVE_FILLING || transaction->step_asked)
+        return;
+    if (transaction->step == PS_KAFKA_NATIVE_STEP_END && !transaction->any_joined) {
+        ps_kafka_native_transaction_finish(native, PS_KAFKA_END_COMMITTED); /* nothing is in it */
+        return;
+    }
+    if (transaction->step != PS_KAFKA_NATIVE_STEP_END) {
+        if (!is_here(native))
+            return;
+        aim_at_group(transaction);
+    }
+    struct ps_kafka_native_broker *broker =
+        ps_kafka_native_coordinator_broker(native, step_coordinator(transaction));
+    if (broker == NULL ||
+        (transaction->step != PS_KAFKA_NATIVE_STEP_RESOLVE && !ps_kafka_native_broker_fits(broker)))
+        return;
+    struct ps_kafka_native_request *request = step_request(native);
+    if (request == NULL)
+        return;
+    transaction->step_asked = true;
+    ps_kafka_native_broker_send(broker, request);
+}
+
+void ps_kafka_native_transaction_turn(struct ps_kafka_native *native)
+{
+    if (!ps_kafka_native_is_transactional(native) || native->fatal)
+        return;
+    ask_for_id(native);
+    if (native->id_state != PS_KAFKA_NATIVE_ID_KNOWN || native->now.mono_ns < native->transaction.rest_ns)
+        return;
+    ask_to_join(native);
+    ask_step(native);
+}
+
+uint64_t ps_kafka_native_transaction_due_ns(const struct ps_kafka_native *native)
+{
+    const struct ps_kafka_native_transaction *transaction = &native->transaction;
+    uint64_t due_ns = PS_NEVER, from_ns = transaction->rest_ns;
+    if (!ps_kafka_native_is_transactional(native) || native->fatal)
+        return PS_NEVER;
+    if (native->id_state == PS_KAFKA_NATIVE_ID_NONE) {
+        due_ns = ps_kafka_native_coordinator_due_ns(native, &transaction->own);
+        from_ns = native->id_rest_ns;
+    } else if (native->id_state == PS_KAFKA_NATIVE_ID_KNOWN) {
+        if (transaction->joins_wanted && !transaction->joins_asked)
+            due_ns = ps_kafka_native_coordinator_due_ns(native, &transaction->own);
+        if (transaction->step != PS_KAFKA_NATIVE_FILLING && !transaction->step_asked)
+            due_ns = ps_least(
+                due_ns,
+                ps_kafka_native_coordinator_due_ns(
+                    native, step_coordinator((struct ps_kafka_native_transaction *)(uintptr_t)transaction)));
+    }
+    return due_ns > from_ns ? due_ns : from_ns;
+}
+
+/* ---- the engine's functions ---- */
+
+static void begin(struct ps_kafka_native *native, enum ps_kafka_native_step step,
+                  const struct ps_kafka_position *positions, uint32_t count)
+{
+    struct ps_kafka_native_transaction *transaction = &native->transaction;
+    transaction->step = step;
+    transaction->step_asked = transaction->end_lost = transaction->behind = false;
+    transaction->positions = positions;
+    transaction->count = count;
+    transaction->from = transaction->end = 0;
+}
+
+void ps_kafka_native_commit(struct ps_kafka_native *native, const struct ps_kafka_position *positions,
+                            uint32_t count)
+{
+    begin(native, count > 0 ? ps_kafka_native_member_step(&native->transaction) : PS_KAFKA_NATIVE_STEP_END,
+          positions, count);
+}
+
+void ps_kafka_native_resolve(struct ps_kafka_native *native, const struct ps_kafka_position *positions,
+                             uint32_t count)
+{
+    begin(native, PS_KAFKA_NATIVE_STEP_RESOLVE, positions, count);
+}

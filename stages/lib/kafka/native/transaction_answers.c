@@ -1,0 +1,415 @@
+/* The answers to the requests of a transaction, and how a commit ends. Nothing here uses a connection: broker.c calls it. */
+#include "stages/lib/kafka/native/native_internal.h"
+
+#include "stages/lib/kafka/errors.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#define ERROR_UNKNOWN_PARTITION 3
+#define ERROR_TIMED_OUT 7
+#define ERROR_COORDINATOR_LOADS 14
+#define ERROR_NO_COORDINATOR 15
+#define ERROR_NOT_COORDINATOR 16
+#define ERROR_ILLEGAL_GENERATION 22
+#define ERROR_UNKNOWN_MEMBER 25
+#define ERROR_REBALANCING 27
+#define ERROR_INVALID_EPOCH 47
+#define ERROR_INVALID_STATE 48
+#define ERROR_INVALID_MAPPING 49
+#define ERROR_CONCURRENT 51
+#define ERROR_NOT_AUTHORIZED 53
+#define ERROR_NOT_ATTEMPTED 55
+#define ERROR_FENCED_INSTANCE 82
+#define ERROR_UNSTABLE 88
+#define ERROR_FENCED 90
+#define ERROR_ABORTABLE 120
+#define CONCURRENT_REST_NS (5 * PS_NS_PER_MS) /* the markers of the last transaction are being written */
+
+/* ---- its end ---- */
+
+static void finish(struct ps_kafka_native *native, const struct ps_kafka_end *end)
+{
+    struct ps_kafka_native_transaction *transaction = &native->transaction;
+    transaction->step = PS_KAFKA_NATIVE_FILLING;
+    transaction->step_asked = transaction->end_lost = false;
+    if (end->ending == PS_KAFKA_END_COMMITTED) {
+        transaction->number++;
+        transaction->any_joined = false;
+    }
+    native->listener->ended(native->listener->argument, end);
+}
+
+void ps_kafka_native_transaction_finish(struct ps_kafka_native *native, enum ps_kafka_ending ending)
+{
+    const struct ps_kafka_end end = {.ending = ending, .text = ""};
+    finish(native, &end);
+}
+
+/* Returns whether the end is open: a request may have ended the transaction, or may yet; or the native client asks for the end. */
+static bool is_unknown(const struct ps_kafka_native_transaction *transaction)
+{
+    return transaction->end_lost || transaction->step == PS_KAFKA_NATIVE_STEP_RESOLVE ||
+           (transaction->step == PS_KAFKA_NATIVE_STEP_END && transaction->step_asked);
+}
+
+void ps_kafka_native_transaction_die(struct ps_kafka_native *native)
+{
+    const struct ps_kafka_native_transaction *transaction = &native->transaction;
+    if (transaction->step == PS_KAFKA_NATIVE_FILLING)
+        return;
+    const struct ps_kafka_end end = {.ending = is_unknown(transaction) ? PS_KAFKA_END_UNKNOWN
+                                                                       : PS_KAFKA_END_ABORTED,
+                                     .code = native->fatal_code,
+                                     .text = native->fatal_text};
+    finish(native, &end);
+}
+
+bool ps_kafka_native_withdraw(struct ps_kafka_native *native)
+{
+    if (is_unknown(&native->transaction))
+        return false;
+    native->transaction.step = PS_KAFKA_NATIVE_FILLING;
+    return true;
+}
+
+/* ---- the meaning of an error ---- */
+
+static struct ps_kafka_native_coordinator *coordinator_of(struct ps_kafka_native *native,
+                                                          enum ps_kafka_native_kind kind)
+{
+    return kind == PS_KAFKA_NATIVE_COMMIT_OFFSETS || kind == PS_KAFKA_NATIVE_FETCH_OFFSETS
+               ? &native->transaction.group
+               : &native->transaction.own;
+}
+
+static bool passes(int16_t error)
+{
+    switch (error) {
+    case ERROR_UNKNOWN_PARTITION:
+    case ERROR_TIMED_OUT:
+    case ERROR_COORDINATOR_LOADS:
+    case ERROR_NO_COORDINATOR:
+    case ERROR_NOT_COORDINATOR:
+    case ERROR_REBALANCING:
+    case ERROR_CONCURRENT:
+    case ERROR_NOT_ATTEMPTED:
+    case ERROR_UNSTABLE:
+        return true;
+    default:
+        return false;
+    }
+}
+
+static bool is_stale(int16_t error)
+{
+    return error == ERROR_ILLEGAL_GENERATION || error == ERROR_UNKNOWN_MEMBER ||
+           error == ERROR_FENCED_INSTANCE;
+}
+
+/* The coordinator has refused to end the transaction. After any other error it may end it yet. */
+static bool is_refusal(int16_t error)
+{
+    switch (error) {
+    case ERROR_INVALID_EPOCH:
+    case ERROR_INVALID_STATE:
+    case ERROR_INVALID_MAPPING:
+    case ERROR_NOT_AUTHORIZED:
+    case ERROR_FENCED:
+    case ERROR_ABORTABLE:
+        return true;
+    default:
+        return false;
+    }
+}
+
+/* The request is sent again after a rest. */
+static void rest(struct ps_kafka_native *native, enum ps_kafka_native_kind kind, int16_t error)
+{
+    uint64_t rest_ns = error == ERROR_CONCURRENT ? CONCURRENT_REST_NS : native->settings.retry_rest_ns;
+    native->transaction.rest_ns = native->now.mono_ns + rest_ns;
+    if (error == ERROR_NO_COORDINATOR || error == ERROR_NOT_COORDINATOR)
+        ps_kafka_native_coordinator_forget(native, coordinator_of(native, kind));
+}
+
+/* A step failed for good. The transaction is not committed, unless an earlier request to end it has perhaps done
+ * that. */
+static void step_failed(struct ps_kafka_native *native, enum ps_kafka_native_kind kind, int16_t error)
+{
+    struct ps_kafka_native_transaction *transaction = &native->transaction;
+    const struct ps_kafka_error *known = ps_kafka_error_find(error);
+    bool stale = is_stale(error) && kind == PS_KAFKA_NATIVE_COMMIT_OFFSETS;
+    char text[PS_KAFKA_NATIVE_TRANSACTIONAL_ID_BYTES + 512];
+    snprintf(text, sizeof text, "the transaction %s cannot be committed: error %d, %s (%s)", transaction->id,
+             error, known->name, known->meaning);
+    if (stale) {
+        const struct ps_kafka_end end = {.ending = PS_KAFKA_END_STALE,
+                                         .stale = transaction->positions[transaction->from].name,
+                                         .code = error,
+                                         .text = text};
+        finish(native, &end);
+    }
+    ps_kafka_native_die(native, error, "%s", text); /* this also ends the commit */
+}
+
+/* ---- answers ---- */
+
+static bool unreadable(char *reason, const char *what)
+{
+    snprintf(reason, PS_TRANSPORT_REASON_BYTES, "the answer to %s cannot be read", what);
+    return false;
+}
+
+/* Returns the error that decides, out of several: the first permanent one, else the first temporary one. */
+static int16_t worse(int16_t error, int16_t other)
+{
+    if (error == 0 || (passes(error) && other != 0 && !passes(other)))
+        return other;
+    return error;
+}
+
+static bool joined(struct ps_kafka_native *native, struct ps_wire_in *in, char *reason)
+{
+    struct ps_kafka_native_transaction *transaction = &native->transaction;
+    int16_t worst = 0;
+    (void)ps_wire_get_int32(in); /* throttle time */
+    uint32_t topics = ps_wire_get_count(in, 6);
+    transaction->joins_asked = false;
+    for (uint32_t t = 0; t < topics; t++) {
+        uint32_t length;
+        const char *name = ps_wire_get_string(in, &length);
+        uint32_t count = ps_wire_get_count(in, 6);
+        struct ps_kafka_native_topic *topic =
+            name != NULL ? ps_kafka_native_topic_find(native, name, length) : NULL;
+        for (uint32_t i = 0; i < count; i++) {
+            int32_t number = ps_wire_get_int32(in);
+            int16_t error = ps_wire_get_int16(in);
+            worst = worse(worst, error);
+            if (in->failed || topic == NULL || number < 0 || number >= topic->partition_count || error != 0)
+                continue;
+            transaction->any_joined = true;
+            topic->partitions[number].joined = transaction->number;
+            ps_kafka_native_partition_offer(native, &topic->partitions[number]);
+        }
+    }
+    if (in->failed)
+        return unreadable(reason, "AddPartitionsToTxn");
+    if (worst != 0 && passes(worst)) {
+        transaction->joins_wanted = true;
+        rest(native, PS_KAFKA_NATIVE_ADD_PARTITIONS, worst);
+    } else if (worst != 0) {
+        const struct ps_kafka_error *known = ps_kafka_error_find(worst);
+        ps_kafka_native_die(native, worst, "no partition joins the transaction %s: error %d, %s (%s)",
+                            transaction->id, worst, known->name, known->meaning);
+    }
+    return true;
+}
+
+/* The positions of this member are committed. */
+static void next_member(struct ps_kafka_native_transaction *transaction)
+{
+    transaction->from = transaction->end;
+    transaction->step = transaction->from < transaction->count ? ps_kafka_native_member_step(transaction)
+                                                               : PS_KAFKA_NATIVE_STEP_END;
+}
+
+/* Handles the error of a step that has one error for all. Returns whether the step is done. */
+static bool step_answered(struct ps_kafka_native *native, enum ps_kafka_native_kind kind, int16_t error)
+{
+    struct ps_kafka_native_transaction *transaction = &native->transaction;
+    transaction->step_asked = false;
+    if (error == 0)
+        return true;
+    if (kind == PS_KAFKA_NATIVE_END_TRANSACTION ? is_refusal(error) : !passes(error)) {
+        step_failed(native, kind, error);
+        return false;
+    }
+    /* The coordinator may have written it down although it could not copy it to its replicas in time. */
+    transaction->end_lost |= kind == PS_KAFKA_NATIVE_END_TRANSACTION && error != ERROR_CONCURRENT;
+    rest(native, kind, error);
+    return false;
+}
+
+static bool offsets_answered(struct ps_kafka_native *native, struct ps_wire_in *in, char *reason)
+{
+    int16_t worst = 0;
+    ps_wire_skip_tags(in);       /* of the header */
+    (void)ps_wire_get_int32(in); /* throttle time */
+    uint32_t topics = ps_wire_get_compact_count(in, 3);
+    for (uint32_t t = 0; t < topics; t++) {
+        uint32_t length;
+        (void)ps_wire_get_compact_string(in, &length);
+        uint32_t count = ps_wire_get_compact_count(in, 7);
+        for (uint32_t i = 0; i < count; i++) {
+            (void)ps_wire_get_int32(in);
+            worst = worse(worst, ps_wire_get_int16(in));
+            ps_wire_skip_tags(in);
+        }
+        ps_wire_skip_tags(in);
+    }
+    if (in->failed)
+        return unreadable(reason, "TxnOffsetCommit");
+    if (step_answered(native, PS_KAFKA_NATIVE_COMMIT_OFFSETS, worst))
+        next_member(&native->transaction);
+    return true;
+}
+
+static bool is_position(const struct ps_kafka_position *position, const char *topic, uint32_t length,
+                        int32_t part)
+{
+    return position->name->part == part && position->name->name.length == length &&
+           memcmp(position->name->name.data, topic, length) == 0;
+}
+
+/* Notes that a position is not committed, or is. */
+static void compare(struct ps_kafka_native_transaction *transaction, const char *topic, uint32_t length,
+                    int32_t part, int64_t committed)
+{
+    for (uint32_t i = transaction->from; i < transaction->end; i++) {
+        if (!is_position(&transaction->positions[i], topic, length, part))
+            continue;
+        transaction->compared++;
+        transaction->behind |= committed < transaction->positions[i].next;
+    }
+}
+
+static bool committed_answered(struct ps_kafka_native *native, struct ps_wire_in *in, char *reason)
+{
+    struct ps_kafka_native_transaction *transaction = &native->transaction;
+    int16_t worst = 0;
+    ps_wire_skip_tags(in);       /* of the header */
+    (void)ps_wire_get_int32(in); /* throttle time */
+    uint32_t topics = ps_wire_get_compact_count(in, 3);
+    transaction->compared = 0;
+    for (uint32_t t = 0; t < topics; t++) {
+        uint32_t length, metadata_length;
+        const char *topic = ps_wire_get_compact_string(in, &length);
+        uint32_t count = ps_wire_get_compact_count(in, 20);
+        for (uint32_t i = 0; i < count; i++) {
+            int32_t part = ps_wire_get_int32(in);
+            int64_t offset = ps_wire_get_int64(in);
+            (void)ps_wire_get_int32(in); /* leader epoch */
+            (void)ps_wire_get_compact_string(in, &metadata_length);
+            int16_t error = ps_wire_get_int16(in);
+            ps_wire_skip_tags(in);
+            worst = worse(worst, error);
+            if (!in->failed && topic != NULL && error == 0)
+                compare(transaction, topic, length, part, offset);
+        }
+        ps_wire_skip_tags(in);
+    }
+    worst = worse(worst, ps_wire_get_int16(in));
+    if (in->failed)
+        return unreadable(reason, "OffsetFetch");
+    if (!step_answered(native, PS_KAFKA_NATIVE_FETCH_OFFSETS, worst))
+        return true;
+    if (transaction->compared < transaction->end - transaction->from)
+        return unreadable(reason, "OffsetFetch");
+    transaction->from = transaction->end;
+    if (transaction->behind)
+        ps_kafka_native_transaction_finish(native, PS_KAFKA_END_ABORTED);
+    else if (transaction->from == transaction->count)
+        ps_kafka_native_transaction_finish(native, PS_KAFKA_END_COMMITTED);
+    return true;
+}
+
+/* Partitions that got records before the protocol was known wait until they have joined. */
+void ps_kafka_native_transaction_decide(struct ps_kafka_native *native, bool second)
+{
+    native->transaction.second = second;
+    if (!second)
+        return;
+    native->transaction.joins_wanted = false;
+    for (size_t i = 0; i < PS_COUNT_OF(native->buckets); i++) {
+        for (struct ps_kafka_native_topic *topic = native->buckets[i]; topic != NULL; topic = topic->next) {
+            for (int32_t p = 0; p < topic->partition_count; p++)
+                ps_kafka_native_partition_offer(native, &topic->partitions[p]);
+        }
+    }
+}
+
+/* The end has a new epoch, so that no late request of the last transaction gets into the next one. Everything is delivered, or the
+ * commit would not have begun: sequence numbers begin again. */
+static void adopt(struct ps_kafka_native *native, int64_t id, int16_t epoch)
+{
+    bool other = id != native->id.id;
+    native->id.id = id;
+    native->id.epoch = epoch;
+    for (size_t i = 0; i < PS_COUNT_OF(native->buckets); i++) {
+        for (struct ps_kafka_native_topic *topic = native->buckets[i]; topic != NULL; topic = topic->next) {
+            for (int32_t p = 0; p < topic->partition_count; p++) {
+                topic->partitions[p].next_sequence = 0;
+                if (other)
+                    topic->partitions[p].known_ns = 0;
+            }
+        }
+    }
+}
+
+static bool end_answered(struct ps_kafka_native *native, int16_t version, struct ps_wire_in *in, char *reason)
+{
+    bool second = version >= PS_KAFKA_NATIVE_SECOND_END;
+    if (second)
+        ps_wire_skip_tags(in);   /* of the header */
+    (void)ps_wire_get_int32(in); /* throttle time */
+    int16_t error = ps_wire_get_int16(in);
+    int64_t id = second ? ps_wire_get_int64(in) : 0;
+    int16_t epoch = second ? ps_wire_get_int16(in) : 0;
+    if (in->failed || (second && error == 0 && (id < 0 || epoch < 0)))
+        return unreadable(reason, "EndTxn");
+    if (!step_answered(native, PS_KAFKA_NATIVE_END_TRANSACTION, error))
+        return true;
+    if (second)
+        adopt(native, id, epoch);
+    ps_kafka_native_transaction_finish(native, PS_KAFKA_END_COMMITTED);
+    return true;
+}
+
+bool ps_kafka_native_transaction_answer(struct ps_kafka_native *native,
+                                        struct ps_kafka_native_request *request, struct ps_wire_in *in,
+                                        char *reason)
+{
+    if (request->kind == PS_KAFKA_NATIVE_ADD_PARTITIONS)
+        return joined(native, in, reason);
+    if (request->kind == PS_KAFKA_NATIVE_COMMIT_OFFSETS)
+        return offsets_answered(native, in, reason);
+    if (request->kind == PS_KAFKA_NATIVE_FETCH_OFFSETS)
+        return committed_answered(native, in, reason);
+    if (request->kind == PS_KAFKA_NATIVE_END_TRANSACTION)
+        return end_answered(native, request->version, in, reason);
+    (void)ps_wire_get_int32(in); /* throttle time */
+    int16_t error = ps_wire_get_int16(in);
+    if (in->failed)
+        return unreadable(reason, "AddOffsetsToTxn");
+    if (!step_answered(native, request->kind, error))
+        return true;
+    native->transaction.any_joined = true;
+    native->transaction.step = PS_KAFKA_NATIVE_STEP_OFFSETS;
+    return true;
+}
+
+void ps_kafka_native_transaction_lost(struct ps_kafka_native *native,
+                                      const struct ps_kafka_native_request *request)
+{
+    struct ps_kafka_native_transaction *transaction = &native->transaction;
+    switch (request->kind) {
+    case PS_KAFKA_NATIVE_FIND_COORDINATOR:
+        request->coordinator->asked = false;
+        break;
+    case PS_KAFKA_NATIVE_ADD_PARTITIONS:
+        transaction->joins_asked = false;
+        transaction->joins_wanted = true;
+        break;
+    case PS_KAFKA_NATIVE_END_TRANSACTION:
+        transaction->end_lost |= request->written > 0;
+        transaction->step_asked = false;
+        break;
+    case PS_KAFKA_NATIVE_ADD_OFFSETS:
+    case PS_KAFKA_NATIVE_COMMIT_OFFSETS:
+    case PS_KAFKA_NATIVE_FETCH_OFFSETS:
+        transaction->step_asked = false;
+        break;
+    default:
+        break;
+    }
+}

@@ -1,0 +1,284 @@
+/* The native client against one broker whose answers are written here: the consequence of each outcome, and that a failure
+ * does not disturb later requests. Time is the test's: a turn is a millisecond. */
+#include <stdio.h>
+
+#include "stages/lib/kafka/errors.h"
+#include "tests/support/kafka/native_run.h"
+
+#define ERROR_TIMED_OUT 7
+#define ERROR_FEW_REPLICAS_AFTER_APPEND 20
+
+/* ---- connections that are lost ---- */
+
+/* The broker goes in the middle of an answer: its first bytes do not become part of the next connection's. */
+static void test_torn_answer(void **state)
+{
+    struct run run;
+    begin(&run, "client.id", "c");
+    submit(&run);
+    const struct ps_test_request request = expect(&run, KEY_METADATA);
+    answer(&run, &request, 10);
+    turn(&run);
+    ps_test_broker_hang_up(&run.broker);
+    const struct produced produced = expect_produce(&run);
+    answer_produce(&run, &produced, 0, 0);
+    wait_for_reports(&run, 1);
+    assert_int_equal(run.reports[0].error, 0);
+    assert_int_equal(run.broker.connections, 2);
+    end(&run);
+}
+
+/* More connections are lost than requests may be under way: each of them with a request that nobody answers. */
+static void test_lost_requests(void **state)
+{
+    struct run run;
+    begin(&run, "client.id", "c");
+    submit(&run);
+    for (unsigned i = 0; i < 12; i++) {
+        const struct produced lost = expect_produce(&run);
+        assert_int_equal(lost.sequence, 0);
+        ps_test_broker_hang_up(&run.broker);
+    }
+    const struct produced produced = expect_produce(&run);
+    answer_produce(&run, &produced, 0, 0);
+    wait_for_reports(&run, 1);
+    assert_int_equal(run.reports[0].error, 0);
+    deliver(&run);
+    end(&run);
+}
+
+/* The rest before a new connection grows with failures in a row, and begins again after a connection that worked. */
+static void test_rest_begins_again(void **state)
+{
+    struct run run;
+    begin(&run, "client.id", "c");
+    submit(&run);
+    for (unsigned i = 0; i < 10; i++) {
+        (void)expect(&run, KEY_VERSIONS);
+        ps_test_broker_hang_up(&run.broker);
+    }
+    const struct produced produced = expect_produce(&run);
+    assert_true(run.now.mono_ns > 1010 * PS_NS_PER_S); /* 100 ms, 200 ms, .., 6.4 s, less a fifth */
+    answer_produce(&run, &produced, 0, 0);
+    wait_for_reports(&run, 1);
+    submit(&run);
+    (void)expect_produce(&run);
+    ps_test_broker_hang_up(&run.broker);
+    uint64_t lost_ns = run.now.mono_ns;
+    (void)expect(&run, KEY_VERSIONS);
+    assert_in_range(run.now.mono_ns - lost_ns, 80 * PS_NS_PER_MS, 130 * PS_NS_PER_MS);
+    end(&run);
+}
+
+/* ---- what was sent, and what was not ---- */
+
+/* A record whose request was sent may be in the log; the one behind it is not. */
+static void test_purge_says_what_was_sent(void **state)
+{
+    struct run run;
+    begin(&run, "max.in.flight.requests.per.connection", "1");
+    submit(&run);
+    (void)expect_produce(&run);
+    submit(&run);
+    ps_test_broker_hang_up(&run.broker);
+    for (unsigned i = 0; i < 5; i++)
+        turn(&run);
+    ps_kafka_native.purge(run.producer, false);
+    wait_for_reports(&run, 2);
+    assert_int_equal(run.reports[0].error, LIBRARY_PURGED_IN_FLIGHT);
+    assert_true(run.reports[0].perhaps_written);
+    assert_int_equal(run.reports[1].error, LIBRARY_PURGED_QUEUE);
+    assert_false(run.reports[1].perhaps_written);
+    end(&run);
+}
+
+/* A set that was being sent again is purged: the partition goes on with the next. */
+static void test_purge_of_repetition(void **state)
+{
+    struct run run;
+    begin(&run, "client.id", "c");
+    submit(&run);
+    (void)expect_produce(&run);
+    ps_test_broker_hang_up(&run.broker);
+    (void)expect_produce(&run);
+    ps_kafka_native.purge(run.producer, true);
+    wait_for_reports(&run, 1);
+    assert_int_equal(run.reports[0].error, LIBRARY_PURGED_IN_FLIGHT);
+    assert_true(run.reports[0].perhaps_written);
+    deliver(&run);
+    end(&run);
+}
+
+/* A set waits to be sent again after each error that ends by itself: only two of them say that the records may be in the log. */
+static void test_purge_after_each_error(void **state)
+{
+    unsigned asked = 0;
+    for (size_t i = 0; i < ps_kafka_error_count; i++) {
+        const struct ps_kafka_error *error = &ps_kafka_errors[i];
+        bool perhaps = error->code == ERROR_TIMED_OUT || error->code == ERROR_FEW_REPLICAS_AFTER_APPEND;
+        if (error->outcome != PS_KAFKA_AGAIN || error->code < -1)
+            continue;
+        struct run run;
+        begin(&run, "retry.backoff.ms", "60000");
+        submit(&run);
+        const struct produced produced = expect_produce(&run);
+        answer_produce(&run, &produced, (int16_t)error->code, 0);
+        for (unsigned turns = 0; turns < 5; turns++)
+            turn(&run);
+        ps_kafka_native.purge(run.producer, true);
+        wait_for_reports(&run, 1);
+        if (run.reports[0].perhaps_written != perhaps)
+            fail_msg("%s: perhaps written is %d", error->name, run.reports[0].perhaps_written);
+        assert_int_equal(run.reports[0].error, perhaps ? LIBRARY_PURGED_IN_FLIGHT : LIBRARY_PURGED_QUEUE);
+        end(&run);
+        asked++;
+    }
+    assert_in_range(asked, 20, ps_kafka_error_count);
+}
+
+/* ---- topics and partitions ---- */
+
+/* The first partition that does not exist, before the topic is known and after. */
+static void test_partition_behind_the_last(void **state)
+{
+    struct run run;
+    begin(&run, "client.id", "c");
+    run.cluster.partitions = 3;
+    assert_int_equal(submit_of(&run, "a", 1, 3), 0);
+    wait_for_reports(&run, 1);
+    assert_int_equal(run.reports[0].error, LIBRARY_UNKNOWN_PARTITION);
+    assert_string_equal(run.reports[0].topic, "t");
+    assert_int_equal(submit_of(&run, "a", 1, 3), LIBRARY_UNKNOWN_PARTITION);
+    assert_int_equal(submit_of(&run, "a", 1, 2), 0);
+    const struct produced produced = expect_produce(&run);
+    assert_int_equal(produced.partition, 2);
+    answer_produce(&run, &produced, 0, 0);
+    wait_for_reports(&run, 2);
+    assert_int_equal(run.reports[1].error, 0);
+    end(&run);
+}
+
+/* No broker knows the topic: each record waits for it as long as the first one did. */
+static void test_unknown_topic_is_waited_for_each_time(void **state)
+{
+    struct run run;
+    begin(&run, "topic.metadata.propagation.max.ms", "2000");
+    run.cluster.error = ERROR_UNKNOWN_TOPIC;
+    for (unsigned i = 0; i < 3; i++) {
+        uint64_t since_ns = run.now.mono_ns;
+        submit(&run);
+        wait_for_reports(&run, i + 1);
+        assert_int_equal(run.reports[i].error, LIBRARY_UNKNOWN_TOPIC);
+        assert_string_equal(run.reports[i].topic, "t");
+        assert_in_range(run.reports[i].at_ns - since_ns, 1990 * PS_NS_PER_MS, 2200 * PS_NS_PER_MS);
+    }
+    end(&run);
+}
+
+/* A broker that is behind tells of an older leader epoch: the leader stays (KIP-320). */
+static void test_late_metadata(void **state)
+{
+    struct run run;
+    begin(&run, "client.id", "c");
+    run.cluster.epoch = 5;
+    submit(&run);
+    struct produced produced = expect_produce(&run);
+    run.cluster.epoch = 4;
+    run.cluster.leader = -1;
+    for (unsigned i = 0; i < METADATA_REST_TURNS; i++)
+        turn(&run);
+    answer_produce(&run, &produced, ERROR_NOT_LEADER, 0);
+    const struct ps_test_request request = expect(&run, KEY_METADATA);
+    answer(&run, &request, UINT32_MAX);
+    produced = expect_produce(&run);
+    assert_int_equal(produced.sequence, 0);
+    answer_produce(&run, &produced, 0, 0);
+    wait_for_reports(&run, 1);
+    assert_int_equal(run.reports[0].error, 0);
+    end(&run);
+}
+
+/* Topics come from headers: more of them than are kept. One that was written to stays, because its sequence goes on. */
+static void test_sequence_outlives_other_topics(void **state)
+{
+    struct run run;
+    char name[16];
+    begin(&run, "client.id", "c");
+    deliver(&run);
+    for (unsigned i = 0; i < 1200; i++) {
+        int length = snprintf(name, sizeof name, "x%u", i);
+        assert_non_null(ps_kafka_native.topic(run.producer, name, (uint32_t)length));
+    }
+    submit(&run);
+    const struct produced produced = expect_produce(&run);
+    assert_int_equal(produced.sequence, 1);
+    end(&run);
+}
+
+/* ---- limits ---- */
+
+/* Two sets that are longer than a request may be go in two requests. */
+static void test_request_limit(void **state)
+{
+    static char value[500];
+    struct run run;
+    begin(&run, "message.max.bytes", "1000");
+    run.cluster.partitions = 2;
+    assert_int_equal(submit_of(&run, value, sizeof value, 0),
+                     0); /* alone: the partitions are not known yet */
+    struct produced produced = expect_produce(&run);
+    answer_produce(&run, &produced, 0, 0);
+    wait_for_reports(&run, 1);
+    assert_int_equal(submit_of(&run, value, sizeof value, 0), 0);
+    assert_int_equal(submit_of(&run, value, sizeof value, 1), 0);
+    for (unsigned i = 0; i < 2; i++) {
+        produced = expect_produce(&run);
+        assert_int_equal(produced.sets, 1);
+        assert_in_range(produced.bytes, sizeof value, 1000);
+        answer_produce(&run, &produced, 0, 0);
+    }
+    wait_for_reports(&run, 3);
+    end(&run);
+}
+
+/* The broker asks for a rest: nothing is sent before its end, and the native client asks to be called then. */
+static void test_throttle(void **state)
+{
+    struct run run;
+    begin(&run, "client.id", "c");
+    deliver(&run);
+    for (unsigned i = 0; i < 2; i++) {
+        submit(&run);
+        struct produced produced = expect_produce(&run);
+        answer_produce(&run, &produced, 0, 700);
+        wait_for_reports(&run, run.report_count + 1);
+        uint64_t until_ns = run.now.mono_ns - PS_NS_PER_MS + 700 * PS_NS_PER_MS; /* since the last turn */
+        submit(&run);
+        turn(&run);
+        assert_int_equal(ps_kafka_native.due_ns(run.producer), until_ns);
+        produced = expect_produce(&run);
+        assert_in_range(run.now.mono_ns, until_ns, until_ns + 2 * PS_NS_PER_MS);
+        answer_produce(&run, &produced, 0, 0);
+        wait_for_reports(&run, run.report_count + 1);
+    }
+    end(&run);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_torn_answer),
+        cmocka_unit_test(test_lost_requests),
+        cmocka_unit_test(test_rest_begins_again),
+        cmocka_unit_test(test_purge_says_what_was_sent),
+        cmocka_unit_test(test_purge_of_repetition),
+        cmocka_unit_test(test_purge_after_each_error),
+        cmocka_unit_test(test_partition_behind_the_last),
+        cmocka_unit_test(test_unknown_topic_is_waited_for_each_time),
+        cmocka_unit_test(test_late_metadata),
+        cmocka_unit_test(test_sequence_outlives_other_topics),
+        cmocka_unit_test(test_request_limit),
+        cmocka_unit_test(test_throttle),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

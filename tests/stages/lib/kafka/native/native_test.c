@@ -1,0 +1,208 @@
+/* The native client against brokers that keep sequence numbers and misbehave: each record is written once, in the order in
+ * which it was submitted to its partition, and reported once, as delivered. */
+#include "stages/lib/kafka/native/native.h"
+#include "stages/lib/kafka/native/native_internal.h"
+
+#include <stdlib.h>
+
+#include "tests/support/kafka/fake_brokers.h"
+#include "tests/support/support.h"
+
+#define RECORDS 3000U
+#define RUN_MAX 64U
+#define TURN_NS (2 * PS_NS_PER_MS)
+#define TURNS_MAX 400000U
+
+extern const struct ps_kafka_engine ps_kafka_native;
+
+struct run {
+    struct ps_test_brokers *brokers;
+    struct ps_kafka_producer *producer;
+    struct ps_kafka_topic *topic;
+    uint32_t numbers[RECORDS];
+    uint8_t reported[RECORDS];
+    uint32_t submitted, report_count, errors;
+    struct ps_now now;
+};
+
+static void on_report(void *argument, const struct ps_kafka_report *report)
+{
+    struct run *run = argument;
+    for (uint32_t i = 0; i < report->count; i++) {
+        uintptr_t number = (uintptr_t)report->tokens[i] - 1;
+        assert_in_range(number, 0, RECORDS - 1);
+        assert_int_equal(run->reported[number]++, 0);
+        run->errors += report->error != 0;
+    }
+    run->report_count += report->count;
+}
+
+static void on_notice(void *argument, const struct ps_kafka_notice *notice)
+{
+    (void)argument;
+    if (notice->kind == PS_KAFKA_NOTICE_FATAL)
+        fail_msg("the producer gave up: %s", notice->text);
+}
+
+static void turn(struct run *run)
+{
+    const struct ps_kafka_listener listener = {
+        .report = on_report, .notice = on_notice, .argument = run, .now = run->now};
+    ps_kafka_native.poll(run->producer, &listener, UINT32_MAX);
+    ps_test_brokers_serve(run->brokers);
+    run->now.mono_ns += TURN_NS;
+}
+
+static void begin(struct run *run, uint64_t seed, unsigned faults, int32_t sequence)
+{
+    struct ps_err err = {0};
+    *run = (struct run){.brokers = ps_test_brokers_start(seed, faults, sequence),
+                        .now = {.mono_ns = PS_NS_PER_S}};
+    const struct ps_pair pairs[] = {
+        {.key = "bootstrap.servers", .value = ps_test_brokers_bootstrap(run->brokers)},
+        {.key = "enable.idempotence", .value = "true"},
+        {.key = "batch.num.messages", .value = "40"},
+        {.key = "reconnect.backoff.ms", .value = "10"},
+        {.key = "reconnect.backoff.max.ms", .value = "40"},
+        {.key = "retry.backoff.ms", .value = "10"},
+        {.key = "socket.timeout.ms", .value = "500"},
+    };
+    const struct ps_kafka_producer_config config = {.pairs = pairs,
+                                                    .pair_count = PS_COUNT_OF(pairs),
+                                                    .spread = PS_KAFKA_SPREAD_EVENLY,
+                                                    .wake_fd = -1,
+                                                    .epoll_fd = -1};
+    run->producer = ps_kafka_native.create(&config, &err);
+    if (run->producer == NULL)
+        fail_msg("%s", err.text);
+    run->topic = ps_kafka_native.topic(run->producer, "t", 1);
+    assert_non_null(run->topic);
+}
+
+/* The producer has sent almost all sequence numbers there are. */
+static void go_to(struct run *run, int32_t sequence)
+{
+    struct ps_kafka_native_topic *topic = (struct ps_kafka_native_topic *)run->topic;
+    while (topic->partition_count == 0)
+        turn(run);
+    for (int32_t i = 0; i < topic->partition_count; i++)
+        topic->partitions[i].next_sequence = sequence;
+}
+
+static void end(struct run *run)
+{
+    ps_kafka_native.destroy(run->producer);
+    ps_test_brokers_stop(run->brokers);
+}
+
+static void submit(struct run *run, uint32_t count)
+{
+    struct ps_kafka_record records[RUN_MAX];
+    int error;
+    for (uint32_t i = 0; i < count; i++) {
+        uint32_t number = run->submitted + i;
+        run->numbers[number] = number;
+        records[i] = (struct ps_kafka_record){.value = (const char *)&run->numbers[number],
+                                              .value_length = sizeof(uint32_t),
+                                              .partition = PS_KAFKA_PARTITION_ANY,
+                                              .timestamp_ms = PS_KAFKA_TIMESTAMP_NONE,
+                                              .token = (void *)(uintptr_t)(number + 1)};
+    }
+    uint32_t taken = ps_kafka_native.submit(run->producer, run->topic, records, count, &error);
+    assert_true(taken == count || error == PS_KAFKA_FULL);
+    run->submitted += taken;
+}
+
+static void verify(const struct run *run)
+{
+    uint32_t total = 0;
+    for (unsigned p = 0; p < PS_TEST_PARTITIONS; p++) {
+        const uint32_t *numbers;
+        uint32_t count = ps_test_brokers_log(run->brokers, p, &numbers);
+        for (uint32_t i = 1; i < count; i++)
+            if (numbers[i] <= numbers[i - 1])
+                fail_msg("partition %u: %u comes after %u", p, numbers[i], numbers[i - 1]);
+        total += count;
+    }
+    assert_int_equal(total, RECORDS);
+    assert_int_equal(run->report_count, RECORDS);
+    assert_int_equal(run->errors, 0);
+}
+
+static void run_one(uint64_t seed, unsigned faults, int32_t sequence)
+{
+    static struct run run;
+    uint64_t random = seed ^ UINT64_C(0x9e3779b97f4a7c15);
+    begin(&run, seed, faults, sequence);
+    go_to(&run, sequence);
+    for (unsigned turns = 0; run.report_count < RECORDS; turns++) {
+        random = random * UINT64_C(6364136223846793005) + 1442695040888963407U;
+        uint32_t want = (uint32_t)(random >> 33) % (RUN_MAX + 1), left = RECORDS - run.submitted;
+        if (want > 0 && left > 0)
+            submit(&run, want < left ? want : left);
+        turn(&run);
+        if (turns > TURNS_MAX)
+            fail_msg("%u of %u records were reported", run.report_count, RECORDS);
+    }
+    verify(&run);
+    end(&run);
+}
+
+static void test_calm(void **state)
+{
+    run_one(1, 0, 0);
+}
+
+static void test_faults(void **state)
+{
+    uint64_t seed = ps_test_seed();
+    for (unsigned i = 0; i < 40; i++) {
+        print_message("seed %llu\n", (unsigned long long)(seed + i));
+        run_one(seed + i, 5 + i * 5, i % 2 == 0 ? 0 : INT32_MAX - 500);
+    }
+}
+
+/* While no broker can be reached the native client asks to be called again later, not at once. Returns how often it asks to be called at
+ * once in 5,000 ms. */
+static unsigned count_due(const struct ps_pair *pairs, size_t count)
+{
+    struct ps_err err = {0};
+    struct run run = {.now = {.mono_ns = PS_NS_PER_S}};
+    const struct ps_kafka_producer_config config = {
+        .pairs = pairs, .pair_count = count, .wake_fd = -1, .epoll_fd = -1};
+    const struct ps_kafka_listener listener = {.report = on_report, .notice = on_notice, .argument = &run};
+    run.producer = ps_kafka_native.create(&config, &err);
+    assert_non_null(run.producer);
+    assert_non_null(ps_kafka_native.topic(run.producer, "t", 1));
+    unsigned due = 0, turns = 5000;
+    for (unsigned i = 0; i < turns; i++) {
+        struct ps_kafka_listener now = listener;
+        now.now = run.now;
+        ps_kafka_native.poll(run.producer, &now, UINT32_MAX);
+        due += ps_kafka_native.due_ns(run.producer) <= run.now.mono_ns;
+        run.now.mono_ns += PS_NS_PER_MS;
+    }
+    ps_kafka_native.destroy(run.producer);
+    return due;
+}
+
+static void test_no_broker(void **state)
+{
+    const struct ps_pair pairs[] = {{.key = "bootstrap.servers", .value = "127.0.0.1:1,127.0.0.1:2"},
+                                    {.key = "enable.idempotence", .value = "true"},
+                                    {.key = "reconnect.backoff.ms", .value = "0"},
+                                    {.key = "reconnect.backoff.max.ms", .value = "0"}};
+    assert_in_range(count_due(pairs, 2), 0, 100);
+    assert_in_range(count_due(pairs, 3), 0, 100);
+    assert_in_range(count_due(pairs, 4), 0, 2000); /* every 10 ms, of two brokers */
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_calm),
+        cmocka_unit_test(test_faults),
+        cmocka_unit_test(test_no_broker),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
