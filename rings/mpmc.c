@@ -31,3 +31,13 @@ void *ps_mpmc_pop(struct ps_mpmc *ring)
     PS_TSAN_ACQUIRE(entry);
     return entry;
 }
+
+size_t ps_mpmc_count(const struct ps_mpmc *ring)
+{
+    return ck_ring_size(&ring->ring.ring);
+}
+
+size_t ps_mpmc_capacity(const struct ps_mpmc *ring)
+{
+    return ps_ring_capacity(&ring->ring);
+}

@@ -21,3 +21,9 @@ void ps_mpmc_destroy(struct ps_mpmc *ring);
 bool ps_mpmc_push(struct ps_mpmc *ring, void *entry);
 /* Returns NULL when empty. */
 void *ps_mpmc_pop(struct ps_mpmc *ring);
+
+/* Entries in the ring. Exact only for a caller that is its one producer and consumer, otherwise an
+ * estimate. */
+size_t ps_mpmc_count(const struct ps_mpmc *ring);
+/* Returns the maximum number of pointers in the ring. */
+size_t ps_mpmc_capacity(const struct ps_mpmc *ring);
