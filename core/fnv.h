@@ -1,5 +1,6 @@
-/* FNV-1a (Fowler, Noll, Vo), 32 and 64 bits: a hash without a key, for tables of names that come from the configuration, and for
- * fingerprints. Some of its values are on disk. Each function goes on from a hash; the first one is the offset basis. Thread: any. */
+/* FNV-1a (Fowler, Noll, Vo), 32 and 64 bits: a hash without a key, for tables of names that come from the configuration, and
+ * for fingerprints. Some of its values are on disk. Each function continues a hash; PS_FNV32 and PS_FNV64 begin one.
+ * Thread: any. */
 #pragma once
 
 #include "core/base.h"

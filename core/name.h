@@ -14,7 +14,8 @@ struct ps_name {
 };
 
 /* Returns the object for this name; it lives until the process ends. For names from the configuration, not
- * from data. A name of more than 65,535 bytes ends the process: PS_OPTION_HEADER refuses it before. Thread: control thread and start-up only (a mutex guards the table). */
+ * from data. A name of more than 65,535 bytes ends the process: PS_OPTION_HEADER refuses it before. Thread: control
+ * thread and start-up only (a mutex guards the table). */
 const struct ps_name *ps_name_intern(const char *text);
 const struct ps_name *ps_name_intern_bytes(const char *text, size_t length);
 /* The same for names from files that are read again on every change (rules). Returns NULL when there are

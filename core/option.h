@@ -69,7 +69,8 @@ enum ps_option_flags {
     PS_OPTION_PLACE = 1 << 8,
     /* The places with this flag are one store: a reload changes all of them, or none. */
     PS_OPTION_JOINED = 1 << 9,
-    /* TEXT: the name of a header; LIST, COMMAS: such names; MAP: its keys are, or end with one. One of more than PS_HEADER_NAME_BYTES_MAX bytes drops the component. */
+    /* TEXT: the name of a header; LIST, COMMAS: such names; MAP: its keys are such names, or end with one. A name of more than
+     * PS_HEADER_NAME_BYTES_MAX bytes drops the component. */
     PS_OPTION_HEADER = 1 << 10,
 };
 

@@ -74,8 +74,7 @@ struct ps_span {
     uint32_t generation;
     int64_t position;
     const struct ps_stream_name *name; /* NULL: only the source can commit it */
-    int32_t
-        epoch; /* the history of the stream that has the position, if the system numbers them (KIP-320); -1: not known */
+    int32_t epoch; /* number of the stream's history that has the position (KIP-320); -1: not known */
 };
 
 /* An answer owed to the sender: `origin` is the source's own number for a connection or call, `events` is the number

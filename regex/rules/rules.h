@@ -75,6 +75,7 @@
 #pragma once
 
 #include "core/arena.h"
+#include "core/fnv.h"
 #include "regex/regex.h"
 
 struct ps_rules_place {
@@ -97,7 +98,7 @@ struct ps_rules_file {
 };
 /* Detects whether a file changed since it was parsed. Continues from `hash`; the first call passes
  * PS_RULES_HASH. Never returns 0. */
-#define PS_RULES_HASH UINT64_C(0xcbf29ce484222325) /* PS_FNV64 of core/fnv.h */
+#define PS_RULES_HASH PS_FNV64
 uint64_t ps_rules_hash(uint64_t hash, const char *bytes, size_t length);
 
 struct ps_rules_channel;

@@ -150,7 +150,7 @@ static enum ps_http_taken take(void *owner, struct ps_batch *batch, struct ps_ht
 
 /* ---- life ---- */
 
-/* "a, b" asks for a parameter " b", which hardly a client sends. */
+/* Warns about "a, b": it asks for a parameter " b", which hardly any client sends. */
 static void check_mandatory(const char *list, const struct ps_context *context)
 {
     const struct ps_texts names = ps_blob_handler_mandatory(context->arena, list);

@@ -1,4 +1,5 @@
-/* FNV-1a against the vectors of its authors (draft-eastlake-fnv). Values are on disk: identities of files, dead letters' marks. */
+/* FNV-1a against the vectors of its authors (draft-eastlake-fnv). Values of it are on disk: identities of files, marks of dead
+ * letters. */
 #include "core/fnv.h"
 #include "tests/support/support.h"
 

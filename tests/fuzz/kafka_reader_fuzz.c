@@ -1,5 +1,5 @@
 /* Answers of a broker to each request of the native fetch client. The first byte chooses the request and its version; the
- * rest is the answer behind its correlation id. No answer may harm the native client: it is accepted, or the connection is closed;
+ * rest is the answer behind its correlation id. No answer may harm the client: it is accepted, or the connection is closed;
  * every block is given back. */
 #include "stages/lib/kafka/fetch/assignment.h"
 #include "stages/lib/kafka/fetch/fetch_internal.h"

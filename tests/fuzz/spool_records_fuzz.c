@@ -1,4 +1,5 @@
-/* The records that a sink keeps of the files of a spooling directory: any text. What is taken is printed again, and read again. */
+/* Any text as the records that a sink keeps of the files of a spooling directory. Each record that is read is printed, and read
+ * again. */
 #include "stages/lib/spool/spool_internal.h"
 
 #include <inttypes.h>

@@ -64,7 +64,7 @@ class Asker:
         there.sort(key=lambda name: (not name.startswith(own), not name.startswith(folder), self.seconds[name]))
         for asked, name in enumerate(there, 1):
             limit = 20 + 10 * self.seconds[name]
-            for patience in (limit, 3 * limit):  # a busy machine
+            for patience in (limit, 3 * limit):  # the second one on a busy machine
                 if self.run(name, number, patience)[0] == 0:
                     break
                 if self.run(name, 0, patience)[0] == 0:

@@ -95,14 +95,14 @@ probe() { # DIR SINK: sends a line w; whether this sink took it
     patient_tenth
     (($(content "$1/$2" | grep -c '^w-' || true) > before))
 }
-# Lines w until this sink has taken one.
+# Sends lines w until this sink has taken one.
 await_sink() { # DIR SINK
     local deadline=$((SECONDS + 300))
     until probe "$1" "$2"; do
         ((SECONDS < deadline)) || fail "$1: $2 takes nothing any more"
     done
 }
-# Lines w until this sink has taken four in a row, and all of 4 s: its own penalty is over (2 s at most), and so are those of the sinks that show
+# Sends lines w until this sink has taken four in a row, and all lines of 4 s: its own penalty is over (2 s at most), and so are those of the sinks that show
 # with one batch that they work.
 revive() { # DIR SINK
     local deadline=$((SECONDS + 300)) since=$SECONDS in_a_row=0

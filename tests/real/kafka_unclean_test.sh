@@ -2,10 +2,9 @@
 # Needs: kafka
 # An unclean election of a real cluster: a replica that was frozen becomes leader, without records that the native source has read,
 # and gets others at their offsets, and more. The source asks the new leader where its log differs (KIP-320), and reads all that
-# it has from there on, once, also if it is killed when it has gone back, as it has committed that. The second time it is killed
-# between the election and that commit: the next start asks by the epoch that the group's offset has. Java's tool and consumer
-# read the commits. The group's coordinator is the third broker, which is neither frozen nor killed: the source stays a
-# member.
+# it has from there on, once, also if it is killed when it has gone back, as it has committed that. In a second election it is
+# killed before that commit: the next start asks by the epoch of the group's offset. Java's tool and consumer read the commits.
+# The group's coordinator is the third broker, which is neither frozen nor killed: the source stays a member.
 # shellcheck source=tests/real/lib.sh
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 command -v kcat >/dev/null || skip "no kcat"
@@ -38,7 +37,7 @@ has_committed() { # OFFSET
     "$kafka" run org.apache.kafka.tools.consumer.group.ConsumerGroupCommand --bootstrap-server "$brokers" --describe --group torn 2>&1 |
         tee "$work/group.txt" | awk -v offset="$1" '$2 == "torn" && $4 == offset { found = 1 } END { exit !found }'
 }
-goes_back() { # FROM TO: says so
+goes_back() { # FROM TO: whether the agent has logged that it goes back
     grep -q "the new leader does not have all records that were read, up to offset $1: .*goes on from offset $2" "$work/torn.log"
 }
 count_twice() { sort "$work/out" | uniq -d | wc -l; }

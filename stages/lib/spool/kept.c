@@ -199,7 +199,13 @@ static int look(const struct ps_spool *spool, const struct ps_spool_kept *kept, 
     return stat(path, status) == 0 ? 0 : errno;
 }
 
-/* Returns whether the record is the file's; *error is why that is not known now, or 0. */
+/* Returns whether the path has no file, by the error of `look`. */
+static bool is_missing(int error)
+{
+    return error == ENOENT || error == ENOTDIR || error == ENAMETOOLONG;
+}
+
+/* Returns whether the record is the file's. *error: the reason if that is not known now, else 0. */
 static bool is_of(const struct ps_spool *spool, const struct ps_spool_kept *kept,
                   const struct ps_spool_file *file, int *error)
 {
@@ -216,7 +222,7 @@ static bool is_of(const struct ps_spool *spool, const struct ps_spool_kept *kept
     int reason = look(spool, kept, path, &status);
     if (reason == 0) /* another link of the file is another file */
         return status.st_ino != file->inode || status.st_dev != file->device;
-    if (reason == ENOENT || reason == ENOTDIR || reason == ENAMETOOLONG)
+    if (is_missing(reason))
         return true; /* it was renamed */
     *error = reason;
     return false;
@@ -281,7 +287,7 @@ static bool is_there(const struct ps_spool *spool, const struct ps_spool_kept *k
     if (error == 0 && status.st_ino == kept->inode && may_be(kept, path))
         return !spool->marks || !ps_spool_marker(spool, path, marker, sizeof marker) ||
                access(marker, F_OK) != 0;
-    *unsure |= error != 0 && error != ENOENT && error != ENOTDIR && error != ENAMETOOLONG;
+    *unsure |= error != 0 && !is_missing(error);
     if (*unsure)
         return true;
     for (size_t i = 0; i < spool->count; i++)

@@ -1,9 +1,9 @@
-/* The records that a sink keeps, in its transactions, of the files of a spooling directory: how far each is delivered, and whether
- * its end is delivered. The source prints them for the sink (sink_positions.h); at a start, its thread finds the record of a file that is
- * opened, and the records of files that are gone.
+/* The records that a sink keeps, in its transactions, of the files of a spooling directory: how far each is delivered, and
+ * whether its end is delivered. The source prints them for the sink (sink_positions.h); at a start, its thread finds the record
+ * of a file that is opened, and the records of files that are gone.
  *
- * A record belongs to the file with its inode and time of birth, also if the file was renamed and the old name is gone. On a file
- * system without times of birth, the inode, the device and the path must be the same. Paths are relative to spoolDir.
+ * A record belongs to the file with its inode and time of birth, also if the file was renamed and the old name is gone. On a
+ * file system without times of birth, the inode, the device and the path must be the same. Paths are relative to spoolDir.
  * Thread: the source's, but for `key` and `print`. */
 #pragma once
 
@@ -26,8 +26,7 @@ struct ps_spool_kept {
 struct ps_spool_records {
     struct ps_spool_kept *items;
     size_t count, room;
-    bool
-        compared; /* they were compared with the directory, and the fetch has the keys of files that are gone */
+    bool compared; /* with the directory: a fetch has had the keys of all files that are gone */
 };
 
 /* Prints the name of a file's record, terminated. */
@@ -38,17 +37,17 @@ uint32_t ps_spool_kept_bound(const struct ps_spool_file *file);
 uint32_t ps_spool_kept_print(const struct ps_spool_file *file, uint64_t inside, enum ps_spool_kept_end end,
                              char *to);
 
-/* Reads the JSON array of all records. Fails if it is anything else than these were, and without memory; then there are none. */
+/* Reads the JSON array of all records. Fails if it is anything else, and without memory; then there are no records. */
 enum ps_status ps_spool_kept_parse(const char *text, struct ps_spool_records *records, struct ps_err *err);
 void ps_spool_kept_free(struct ps_spool_records *records);
 
 enum ps_spool_kept_found {
     PS_SPOOL_KEPT_NONE,
     PS_SPOOL_KEPT_FOUND,
-    PS_SPOOL_KEPT_UNREADABLE, /* not known now: the file is not read before, because its events would be repeated */
+    PS_SPOOL_KEPT_UNREADABLE, /* not known yet: the file is not read, because its events would be repeated */
 };
 
-/* Sets where the file that was just opened goes on, by its record, and removes the record from these. */
+/* Sets by its record where the file that was just opened goes on, and removes the record from spool->records. */
 enum ps_spool_kept_found ps_spool_kept_start(struct ps_spool *spool, struct ps_spool_file *file,
                                              struct ps_err *err);
 /* The directory was listed: adds the keys of records whose files are gone, or retired, to the fetch. Without memory, and if

@@ -1,7 +1,7 @@
 /* A spooling directory whose positions the sink keeps in its transactions (ps_engine_source_ops.starts_from_records). No file is
- * opened before the sink has answered with the records. Each batch after that has a record of each file whose events it has; the
- * record in the last batch of a file has its end. The file is retired when the transaction with its end is committed, and its record is
- * deleted. Thread: the worker of the source. */
+ * opened before the sink has answered with the records. Each batch after that has a record of each file whose events it has;
+ * the record in the last batch of a file has its end. The file is retired when the transaction with its end is committed, and
+ * its record is deleted. Thread: the worker of the source. */
 #pragma once
 
 #include "stages/lib/spool/kept.h"

@@ -16,8 +16,9 @@
 #include "stages/lib/tail/gone.h"
 #include "stages/lib/tail/reader.h"
 
-/* Opened and not retired yet, of which at most PS_SPOOL_FETCH_MAX are not read. After a kill those that were delivered may come again, so
- * there are many only where a sink keeps the positions: a transaction has no more files than these. */
+/* Files that are opened and not retired yet; at most PS_SPOOL_FETCH_MAX of them are not read. A transaction has no more files
+ * than these, so there are many if a sink keeps the positions. Without such a sink there are few, because all of them may come
+ * again after a kill. */
 #define PS_SPOOL_FILES_MAX 512U
 #define PS_SPOOL_FILES_UNKEPT_MAX 64U
 #define PS_SPOOL_FETCH_MAX 16U /* files of one fetch */

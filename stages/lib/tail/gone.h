@@ -1,5 +1,5 @@
-/* Files that are gone, until the sink that keeps their records hears of it (keeping.h): each becomes a span without a position, by
- * which the sink removes the record with this key. Thread: the worker of the source. */
+/* Files that are gone and whose records a sink keeps (keeping.h). Each one becomes a span without a position, and the sink then
+ * removes the record with this key. Thread: the worker of the source. */
 #pragma once
 
 #include "core/base.h"
@@ -8,8 +8,8 @@ struct ps_batch;
 struct ps_tail_keeping;
 
 #define PS_TAIL_GONE_KEY_BYTES 48U /* of a record: two numbers, terminated */
-#define PS_TAIL_GONE_STREAMS                                                                                 \
-    UINT32_C(0x80000000) /* their spans' streams, of the question's generation, begin here */
+/* The streams of their spans begin here; the generation is that of the question to the sink. */
+#define PS_TAIL_GONE_STREAMS UINT32_C(0x80000000)
 
 struct ps_tail_gone {
     char (*keys)[PS_TAIL_GONE_KEY_BYTES];
@@ -19,8 +19,9 @@ struct ps_tail_gone {
 
 /* Copies the key. Ends the process if there is no memory. */
 void ps_tail_gone_add(struct ps_tail_gone *gone, const char *key);
-/* Reports the files in the batch, each once, but for those that are `not_gone` (NULL: all are): another file has the key meanwhile.
- * Returns false if the batch has no room for all of them. Before other files are read: the next file may have the same key. */
+/* Reports the files in the batch, each once. A file that is `not_gone` (NULL: all are gone) is left out: another file has its key
+ * meanwhile. Returns false if the batch has no room for all of them. Call it before other files are read: the next file may have
+ * the same key. */
 bool ps_tail_gone_tell(struct ps_tail_gone *gone, const struct ps_tail_keeping *keeping,
                        struct ps_batch *batch, bool (*not_gone)(const void *owner, const char *key),
                        const void *owner);

@@ -357,8 +357,8 @@ static bool parts_add(struct ps_line_text *text, struct ps_batch *batch, bool ne
     return true;
 }
 
-/* Decodes the first event of chars_max of a line, of which a later part is malformed. Returns false when there is no memory (*full), or
- * that part comes before. */
+/* Decodes the first event, of chars_max, of a line that has malformed bytes. Returns false when there is no memory (*full), or
+ * when the malformed bytes come before the end of that event. */
 static bool part_before_malformed(struct ps_line_text *text, const char *bytes, uint32_t length,
                                   uint32_t *used, bool *full)
 {
@@ -374,8 +374,8 @@ static bool part_before_malformed(struct ps_line_text *text, const char *bytes, 
     return *used < good || walk.cut;
 }
 
-/* Adds what part_decode has left in text->decoded: its line goes on. Nothing is left of it where malformed bytes are left out: the
- * line has not begun. */
+/* Adds the part that part_decode has left in text->decoded; its line goes on. If it is empty, because malformed bytes are left
+ * out, the line has not begun. */
 static bool part_of_line_add(struct ps_line_text *text, struct ps_batch *batch)
 {
     if (text->decoded.length == 0)

@@ -1,4 +1,4 @@
-/* In which folders the agent looks for plug-ins. */
+/* The folders in which the agent looks for plug-ins. */
 #include "conf/command/command.h"
 #include "core/arena.h"
 #include "tests/support/support.h"
@@ -46,7 +46,8 @@ static void test_path(void **unused)
     expect(":", "/home", 0, NULL);
 }
 
-/* Without one it is FLUME_HOME, and without that the folder above that of the program. */
+/* Without a path it is plugins.d of FLUME_HOME; without FLUME_HOME, plugins.d and lib/penstock/plugins.d beside the program's
+ * folder. */
 static void test_home(void **unused)
 {
     char program[4096], one[4200], two[4200];

@@ -58,7 +58,7 @@ import org.apache.hadoop.fs.permission.FsPermission;
 public class FlumeDraws {
     static final long ANSWER_MS = 30000;
     static final int EVENTS_MAX = 100000; // of one input
-    static final int STOP_LOOKS = 1000, STOP_LOOKS_THREW = 200; // each takes 10 ms, on a busy machine longer; what a sink that threw leaves is not compared
+    static final int STOP_LOOKS = 1000, STOP_LOOKS_THREW = 200; // each takes 10 ms, or longer on a busy machine; files of a sink that threw are not compared
     static final PrintStream out = new PrintStream(System.out, false, StandardCharsets.US_ASCII);
     static File folder;
     static int trees;

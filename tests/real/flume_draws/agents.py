@@ -19,16 +19,16 @@ import time
 import differences
 import flows
 
-# Seconds of the clock Calm.
-READY_QUIET_S = 2  # no source has started for so long
-PORTS_QUIET_S = 10 # no port has been opened for so long
+# In seconds of the clock Calm, but for PATIENCE_S.
+READY_QUIET_S = 2  # without a source that starts
+PORTS_QUIET_S = 10  # without a port that is opened
 QUIET_S = 6.5      # Flume's sinks look every 5 s
-ANSWER_S = 30      # a source does not answer
+ANSWER_S = 30      # then a source does not answer
 PATIENCE_S = float(os.environ.get("PATIENCE_S", "240"))
 
 
 class Calm:
-    """A clock that goes as fast as the agents get a processor: with half of what they ask for at half the speed, which is the least."""
+    """A clock that slows down with the share that the agents get of the processor time that they ask for. It goes at half the speed at least."""
 
     LOOK_S, SLOWEST = 0.25, 0.5
 

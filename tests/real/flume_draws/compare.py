@@ -262,7 +262,7 @@ def does_not_end(packed):
 
 
 def damaged_avro_file(case, flume, penstock):
-    """docs/stages/deserializer_avro.md: Flume takes a file that ends in a block for whole, and one whose deflate bytes have no end, and stops at a block without records."""
+    """docs/stages/deserializer_avro.md: Flume reads a file that ends inside a block, or whose deflate bytes have no end, without an error, and stops at a block without records."""
     if case.type.lower() != "avro" or flume.refused is not None:
         return False
     common = min(len(flume.events), len(penstock.events))

@@ -187,7 +187,7 @@ static void test_before_a_malformed_line(void **state)
     assert_string_equal(out, "[one][two]");
 }
 
-/* So do the pieces of maxLineLength before the malformed bytes, in any charset; not a shorter rest. */
+/* The pieces of maxLineLength before malformed bytes become events, too, in any charset; a shorter rest does not. */
 static void test_pieces_before_malformed_bytes(void **state)
 {
     static const struct row pieces[] = {

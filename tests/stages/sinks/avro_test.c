@@ -134,8 +134,8 @@ static void test_lost(void **unused)
     ps_test_rpc_pair_fini(&pair);
 }
 
-/* A source that hangs up while no call is under way has not failed: the next events go at once over a new connection, each time. One that cannot be
- * reached has, and is not asked without a rest. */
+/* A source that hangs up while no call is under way has not failed: the next events go at once over a new connection, each
+ * time. A source that cannot be reached has failed, and is asked again only after a rest. */
 static void test_idle_hang_up(void **unused)
 {
     ps_test_rpc_pair_listen(&pair, &ps_source_avro, PS_KEYS(SOURCE));

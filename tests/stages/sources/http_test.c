@@ -444,7 +444,7 @@ static void test_blobs(void **unused)
     ps_test_stage_fini(&stage);
 }
 
-/* Java's split(","): neither blanks nor empty names are dropped, but for those at the end. */
+/* Java's split(","): blanks stay, and empty names, too, but for those at the end. */
 static void test_mandatory_parameters(void **unused)
 {
     static const struct {

@@ -516,7 +516,8 @@ static unsigned read_undelivered(bool keeps)
     return read;
 }
 
-/* Small files: a transaction has many of them, since each costs a commit. Without one, few may come again after a kill. */
+/* A transaction has many small files, since each transaction costs a commit. With at least once, few files are read and not
+ * finished, because these may come again after a kill. */
 static void test_many_files_in_a_transaction(void **unused)
 {
     assert_in_range(read_undelivered(true), 400, 512);

@@ -103,10 +103,9 @@ struct ps_test_group_broker {
     bool cut_inside;    /* with the length of these bytes; else the connection ends there */
     uint32_t cut_bytes; /* and that many were there */
     unsigned asked[PS_TEST_GROUP_KEYS];
-    unsigned
-        first[PS_TEST_GROUP_PARTITIONS]; /* answers to a Fetch of all partitions that began with this one */
-    unsigned node;                       /* that got the request being answered */
-    unsigned number;                     /* of the request being answered, among those of its kind */
+    unsigned first[PS_TEST_GROUP_PARTITIONS]; /* answers to a Fetch of all partitions, by its first one */
+    unsigned node;                            /* that got the request being answered */
+    unsigned number;                          /* of the request being answered, among those of its kind */
 
     struct {
         unsigned records, hidden, breaks, errors, damaged, stale, truncated, by_others, out_of_range;

@@ -452,8 +452,8 @@ char *ps_test_group_list_offsets(struct ps_test_group_broker *group, struct ps_t
 
 /* ---- OffsetForLeaderEpoch ---- */
 
-/* Where the largest epoch that is not above this one ends; *known: that epoch. An epoch before all that the log has ends where
- * the log begins; one after them is not known: -1 (LeaderEpochFileCache). */
+/* Returns where the largest epoch that is not above this one ends; *known: that epoch. An epoch before all those of the log ends
+ * where the log begins; an epoch after them is not known: -1 (LeaderEpochFileCache). */
 static int64_t end_of_epoch(const struct ps_test_group_log *log, int32_t epoch, int32_t *known)
 {
     *known = epoch;

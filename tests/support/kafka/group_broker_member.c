@@ -199,7 +199,7 @@ char *ps_test_group_leave(struct ps_test_group_broker *group, struct ps_test_req
 
 /* ---- offsets ---- */
 
-/* The epoch is that of the batch with the record before the offset, if the log has it still. */
+/* Asserts that the epoch is that of the batch with the record before the offset, if the log still has it. */
 static void check_epoch(const struct ps_test_group_broker *group, const struct ps_test_group_log *log,
                         int64_t offset, int32_t epoch)
 {

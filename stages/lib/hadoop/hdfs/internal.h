@@ -117,7 +117,7 @@ struct ps_hdfs_recovery {
     PsHadoop__LocatedBlock *candidate; /* the pipeline with the replacement, as proposed by the namenode */
 };
 
-/* Whether the file still exists: presence.c. */
+/* Looks whether the file still exists: presence.c. */
 struct ps_hdfs_presence {
     struct ps_namenode_call *look;  /* NULL: not in flight */
     uint64_t looked_ns, look_bytes; /* when the last look ended; acknowledged bytes when it began */

@@ -1,5 +1,5 @@
-/* A located block of the namenode: kept packed while its pipeline runs, because it needs a third of the memory so. Zeroed, it has no
- * block. Thread: the owner's. */
+/* A located block of the namenode. It is kept packed while its pipeline runs, because it needs a third of the memory then. A
+ * zeroed one has no block. Thread: the owner's. */
 #pragma once
 
 #include "core/base.h"
@@ -11,7 +11,7 @@ struct ps_hdfs_located {
     size_t packed_length;
 };
 
-/* Takes a copy, packed. Without memory it returns false, and has the former block. */
+/* Takes a packed copy. Without memory it returns false, and keeps the former block. */
 bool ps_hdfs_located_set(struct ps_hdfs_located *located, const PsHadoop__LocatedBlock *block);
 /* Takes over an unpacked block in place of the present one. */
 void ps_hdfs_located_replace(struct ps_hdfs_located *located, PsHadoop__LocatedBlock *block);

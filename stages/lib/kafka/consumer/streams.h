@@ -31,12 +31,12 @@ struct ps_kafka_stream {
     int64_t committing; /* next offset to be read, in the commit under way */
     int64_t committed;  /* next offset to be read, as last stored by the broker for this generation */
     uint32_t committing_generation;
-    bool unanswered; /* in the commit under way; no answer has named it */
+    bool unanswered; /* it is in a commit whose answer has not named it */
     /* Set when reading went back below the committed offset: this offset is committed before anything is read. Else
      * NONE. */
     int64_t lowered;
-    /* Leader epochs of the records before `delivered` + 1, `skipped` + 1 and `lowered`; -1: not known. They are committed with the
-     * offset: by it the partition's next owner notices that its log is another one (KIP-320). */
+    /* Leader epochs of the records `delivered` and `skipped`, and of the one before `lowered`; -1: not known. One is committed
+     * with the offset, so that the partition's next owner notices if the log is another one (KIP-320). */
     int32_t delivered_epoch, skipped_epoch, lowered_epoch;
     /* Header values in the batch with this number, so that each batch holds them once. */
     uint64_t text_batch;
@@ -70,9 +70,10 @@ uint32_t ps_kafka_streams_find(const struct ps_kafka_streams *streams, const cha
 /* Returns the stream of a newly assigned partition, with a new generation and nothing read yet. */
 uint32_t ps_kafka_streams_assign(struct ps_kafka_streams *streams, const char *topic, int32_t partition);
 
-/* Reads the partition on at another place of its log, `next`. The records that were read before are no longer counted as delivered. If a higher offset
- * may be committed, the stream is dirty and lowered (ps_kafka_stream_is_lowered) until `next` is committed: a member that
- * begins at the old offset would skip the records between. `epoch`: of the leader that wrote the record before `next`; -1: not known. */
+/* Reads the partition on at another place of its log, `next`. The records that were read before are no longer counted as
+ * delivered. If a higher offset may be committed, the stream is dirty and lowered (ps_kafka_stream_is_lowered) until `next` is
+ * committed: a member that begins at the old offset would skip the records between. `epoch`: of the leader that wrote the
+ * record before `next`; -1: not known. */
 void ps_kafka_streams_restart(struct ps_kafka_streams *streams, uint32_t stream, int64_t next, int32_t epoch);
 
 /* Empties the cache of topic handles: handles may change. */

@@ -21,7 +21,7 @@ static const struct ps_kafka_fetch *const_of(const struct ps_kafka_reading *read
     return (const struct ps_kafka_fetch *)reading;
 }
 
-/* ---- the native client's reader ---- */
+/* ---- the functions of a reader ---- */
 
 /* The requests of the reader: a broker must have a version from `least` to `most`. */
 static const struct {

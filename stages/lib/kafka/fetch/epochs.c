@@ -1,8 +1,8 @@
 /* Asks the leader of a partition whether it has the records that were read (KIP-320): a new leader, and the first one if the
  * group's offset has an epoch, as leaders may have changed since it was committed. A leader that was behind is elected if no
  * other replica is left (unclean.leader.election.enable): it has other records, or none, at offsets that were read. Each leader
- * has an epoch, which its batches carry, and which is committed with an offset. The native client asks where the epoch of the record
- * before the next one ends in the leader's log. The records behind that offset differ, and the native client reads them.
+ * has an epoch, which its batches carry, and which is committed with an offset. The question is where the epoch of the record
+ * before the next one ends in the leader's log. The records behind that offset differ, and are read.
  *
  * Brokers from 2.3 answer consumers. With older ones nothing is checked. */
 #include "stages/lib/kafka/fetch/fetch_internal.h"
@@ -43,7 +43,7 @@ static void begin_check(struct ps_kafka_fetch *fetch, struct ps_kafka_fetch_part
     part->rest_ns = part->waits_ns = fetch->mono_ns;
 }
 
-/* The group's offset may be of a later leader than the first metadata name: that one is not asked, as it is none any more. */
+/* The group's offset may be of a later leader than that of the first metadata, which is not asked: it was replaced. */
 static bool is_behind(const struct ps_kafka_fetch_part *part, const struct ps_kafka_native_partition *place)
 {
     return place->leader_epoch < 0 || (part->checked < 0 && part->epoch > place->leader_epoch);
@@ -112,7 +112,7 @@ static void explain(const struct ps_kafka_fetch_part *part, char *text, size_t r
 {
     const struct ps_kafka_native_partition *place = place_of(part);
     if (place == NULL || place->leader == NULL || place->leader_epoch < 0)
-        snprintf(text, room, "it has no leader that is known");
+        snprintf(text, room, "its leader is not known");
     else if (is_behind(part, place))
         snprintf(text, room,
                  "the group's offset is of leader epoch %d, and the brokers name epoch %d. If the topic was "
@@ -126,7 +126,7 @@ static void explain(const struct ps_kafka_fetch_part *part, char *text, size_t r
                  part->refused != 0 ? rd_kafka_err2str((rd_kafka_resp_err_t)part->refused) : "no answer");
 }
 
-/* Says why partitions wait to be checked. One line for all of them. */
+/* Logs why partitions wait to be checked: one line for all of them. */
 static void warn(struct ps_kafka_fetch *fetch)
 {
     const struct ps_kafka_fetch_part *first = NULL;
@@ -212,7 +212,7 @@ static void checked(struct ps_kafka_fetch *fetch, uint32_t stream, int16_t error
         part->state = PS_KAFKA_PART_READY;
         return;
     }
-    /* Records that were read before count no more then, so the native client waits until they are delivered. */
+    /* Records that were read before no longer count then, so they are delivered first. */
     if (error == 0 && ps_kafka_stream_is_drained(&fetch->streams.items[stream])) {
         truncated(fetch, stream, end, epoch);
         return;

@@ -390,8 +390,8 @@ static bool read_answer(struct ps_kafka_fetch *fetch, struct ps_kafka_fetched *f
     return !in->failed;
 }
 
-/* The request is not under way any more: what its answer left out is asked for again. An answer that cannot be read ends the
- * connection, too, so this is called twice for it. */
+/* The request is no longer under way: partitions that its answer left out are asked for again. Called twice for an answer that
+ * cannot be read, as that also ends the connection. */
 static void forget_asked(struct ps_kafka_fetch *fetch, struct ps_kafka_native_request *request)
 {
     if (request->node < 0)

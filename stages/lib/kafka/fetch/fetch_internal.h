@@ -1,6 +1,6 @@
 /* The structures of the native fetch client.
  *
- *   engine.c           the engine's table, and a turn of the native client
+ *   engine.c           the engine's table, its turn, and its functions as a reader of the native client
  *   settings.c         out of librdkafka's properties
  *   topics.c           which topics it is subscribed to
  *   partitions.c       partitions, and what was fetched of them: below all others
@@ -10,7 +10,7 @@
  *   leader.c           as the group's leader: who reads what
  *   assignment.c       assignors and their bytes (pure)
  *   offsets.c, commit.c   where a partition begins, and what is committed
- *   epochs.c           whether a new leader has the records that were read (KIP-320)
+ *   epochs.c           whether a leader has the records that were read (KIP-320)
  *   fetch.c            requests for records, and their answers
  *   read.c             records of the answers, in order
  *   record_batch.c, unpack.c   the bytes of record batches
@@ -68,7 +68,7 @@ enum ps_kafka_part_state {
     PS_KAFKA_PART_COMMITTED, /* the group's coordinator gives the offset to begin at */
     PS_KAFKA_PART_RESET, /* nothing is committed, or the offset is gone: the partition's leader gives one */
     PS_KAFKA_PART_READY,
-    /* the leader tells whether its log has what was read: there is another one, or reading begins at the group's offset */
+    /* the leader tells whether it has the records that were read: it is new, or reading begins at the group's offset */
     PS_KAFKA_PART_CHECKED,
 };
 
@@ -77,18 +77,17 @@ struct ps_kafka_fetch_part {
     enum ps_kafka_part_state state;
     struct ps_kafka_native_topic *topic;
     int32_t number;
-    bool
-        asked; /* COMMITTED, RESET, CHECKED: the question is under way; READY: it is in a request for records, */
+    bool asked;       /* COMMITTED, RESET, CHECKED: the question is under way; READY: a Fetch is under way, */
     int32_t asked_by; /* with this correlation id */
     uint32_t queued;  /* its slices that are not read in full */
     int64_t next;     /* READY, CHECKED: the offset to be fetched next */
     int32_t epoch;    /* of the leader that wrote the record before `next`; -1: not known */
-    int32_t
-        checked; /* the leader with this epoch has that record; -1: of none it is known. CHECKED: when asked */
+    /* The epoch of the leader that has that record; -1: none is known. CHECKED: of the leader that was asked. */
+    int32_t checked;
     int16_t refused; /* CHECKED: the error of the last answer; 0: none */
     bool lacks; /* CHECKED: the leader does not have that record; what was read before is to be delivered */
     uint64_t rest_ns;  /* no request before */
-    uint64_t waits_ns; /* CHECKED: since when nothing but the answer is missing */
+    uint64_t waits_ns; /* CHECKED: since when only the answer is missing */
 };
 
 /* ---- what was fetched ---- */
@@ -208,7 +207,7 @@ struct ps_kafka_fetch {
     uint64_t commit_sent_ns;
 
     /* epochs.c */
-    uint64_t epochs_warn_ns; /* no warning about partitions that wait before */
+    uint64_t epochs_warn_ns; /* no warning about waiting partitions before */
 
     /* fetch.c, read.c */
     uint32_t broker_turn;                  /* the number of the broker that gets the first request, */
@@ -221,7 +220,7 @@ struct ps_kafka_fetch {
     struct ps_kafka_unpacker *unpacker;
     uint64_t block_number; /* the last one given to a block: tells it from others at its address */
     bool kept;             /* a record was not taken, or there was no memory for it */
-    /* Since when there has been no memory to decompress the batch that is to be read; 0: there is. The native client sends no Fetch meanwhile. */
+    /* Since when there has been no memory to decompress the batch that is to be read; 0: there is. No Fetch is sent meanwhile. */
     uint64_t starved_ns;
 };
 
@@ -258,7 +257,7 @@ enum ps_status ps_kafka_fetch_topics_open(struct ps_kafka_fetch *fetch,
 void ps_kafka_fetch_topics_close(struct ps_kafka_fetch *fetch);
 /* Called when metadata may have come: topics that match, partitions that were added. */
 void ps_kafka_fetch_topics_turn(struct ps_kafka_fetch *fetch);
-/* The native client's hook: a topic of the cluster. */
+/* For ps_kafka_native_reader.topic: the cluster has this topic. */
 void ps_kafka_fetch_topic_found(struct ps_kafka_native *native, const char *name, uint32_t length,
                                 bool internal);
 void ps_kafka_fetch_texts_free(char ***texts, uint32_t *count);
@@ -319,8 +318,8 @@ void ps_kafka_parts_take(struct ps_kafka_fetch *fetch, struct ps_slice topic, in
 void ps_kafka_parts_drop(struct ps_kafka_fetch *fetch);
 struct ps_kafka_fetch_part *ps_kafka_parts_find(struct ps_kafka_fetch *fetch, const char *topic,
                                                 uint32_t length, int32_t partition, uint32_t *stream);
-/* Gives the records up that were fetched from this offset on. The native client asks for them again, and does not accept an answer that is
- * under way, as it would be behind the gap. A partition that was to begin elsewhere goes on first with what its log still has. */
+/* Gives up the records that were fetched from this offset on. They are asked for again, and an answer that is under way is not
+ * accepted, as it would be behind the gap. A partition that was to begin elsewhere goes on first with what its log still has. */
 void ps_kafka_parts_ask_again(struct ps_kafka_fetch_part *part, int64_t offset);
 /* Reads the partition from this offset on. If the group's committed offset may be higher, this one is committed
  * first. `epoch`: of the leader that wrote the record before it; -1: not known. */

@@ -1,4 +1,4 @@
-/* The partitions that are assigned, and what was fetched of them and is not read yet. Below all other files of the native client: these
+/* The partitions that are assigned, and what was fetched of them and is not read yet. Below all other files of this folder: these
  * functions call none of theirs. */
 #include "stages/lib/kafka/fetch/fetch_internal.h"
 

@@ -433,8 +433,8 @@ static void check_deadline(struct ps_kafka_native_broker *broker)
     ps_kafka_native_broker_lose(broker, reason);
 }
 
-/* A cluster finalizes a feature when all of its brokers have it. A broker without the feature was replaced by an older version while a
- * producer used the feature: the producer ends, and the next one asks its coordinator again. */
+/* A cluster finalizes a feature when all of its brokers have it. A broker without the feature was replaced by an older version
+ * while a producer used the feature: the producer ends, and the next one asks its coordinator again. */
 bool ps_kafka_native_broker_fits(const struct ps_kafka_native_broker *broker)
 {
     struct ps_kafka_native *native = broker->native;

@@ -1,10 +1,11 @@
 /* The native client: an engine behind stages/lib/kafka/producer/seam.h that writes record sets itself and sends them over
- * sockets of its own, without threads. The worker polls its epoll. ps_kafka_native_fits says which settings it does not support. */
+ * sockets of its own, without threads. The worker polls its epoll. ps_kafka_native_fits tells which setting it does not
+ * support. */
 #pragma once
 
 #include "stages/lib/kafka/producer/seam.h"
 
 extern const struct ps_kafka_engine ps_kafka_native;
 
-/* Returns whether the native client can be used with these properties of librdkafka; PS_FAIL: `err` has the reason. Thread: any. */
+/* Returns whether it can be used with these properties of librdkafka; PS_FAIL: `err` has the reason. Thread: any. */
 enum ps_status ps_kafka_native_fits(const struct ps_pair *pairs, size_t count, struct ps_err *err);

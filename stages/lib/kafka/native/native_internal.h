@@ -1,5 +1,5 @@
-/* The structures of the native client: one producer's brokers, topics and requests. The native client is an engine behind
- * stages/lib/kafka/producer/seam.h that speaks Kafka's protocol itself.
+/* The structures of the native client: the brokers, topics and requests of one producer, or of one reader. For a producer it is an
+ * engine behind stages/lib/kafka/producer/seam.h that speaks Kafka's protocol itself; the reader is stages/lib/kafka/fetch/.
  *
  *   producer.c              the engine's table: records into sets, reports, purges
  *   topics.c                topics and partitions, and the choice of the next set to send
@@ -12,13 +12,14 @@
  *   coordinator*.c          the brokers that keep transactions and groups, and the requests to them
  *   statistics.c            the figures of the sink's metrics
  *
- * Owner and thread: the sink's worker, from the first call of `poll` or `topic` on. The native client has no thread of its own but
- * the resolver of host names. Requests, sets and buffers are allocated while the native client is warming up, and used again. */
+ * Owner and thread: the worker of the sink or source; of a sink from the first call of `poll` or `topic` on. The client has no
+ * thread of its own but the resolver of host names. It allocates requests, sets and buffers while it warms up, and uses them
+ * again. */
 #pragma once
 
 #include "stages/lib/kafka/native/partition.h"
-#include "stages/lib/net/client.h"
 #include "stages/lib/kafka/native/wire.h"
+#include "stages/lib/net/client.h"
 #include "stages/lib/net/resolver.h"
 #include "stages/lib/sasl/bearer.h"
 #include "stages/lib/sasl/gssapi.h"
@@ -140,8 +141,8 @@ struct ps_kafka_native_transaction {
     char id[PS_KAFKA_NATIVE_TRANSACTIONAL_ID_BYTES]; /* "": no transactions */
     struct ps_kafka_native_coordinator own, group;
     uint64_t number; /* of the open one, from 1 */
-    /* The second protocol (KIP-890): requests of the transaction add what they write to, and each end gives a new epoch. Decided
-     * with the producer's id. */
+    /* The second protocol (KIP-890): requests of the transaction add what they write to, and each end gives a new epoch.
+     * Decided with the producer's id. */
     bool second;
     bool any_joined; /* the coordinator knows of something in it, or may */
     bool joins_wanted;
@@ -165,8 +166,8 @@ struct ps_kafka_native_statistics {
     uint64_t due_ns;
 };
 
-/* The functions of the native client for a reader (stages/lib/kafka/fetch/): connections, metadata and coordinators; requests and
- * answers are the reader's. Called during a turn. */
+/* The functions of a reader (stages/lib/kafka/fetch/), which makes and handles its own requests and answers, and uses the client's
+ * connections, metadata and coordinators. The client calls them during a turn. */
 struct ps_kafka_native_reader {
     /* Sends what is to be sent, before connections are served. */
     void (*turn)(struct ps_kafka_native *native);
@@ -230,7 +231,7 @@ struct ps_kafka_native {
     uint32_t reported;                        /* records, during `poll` */
 };
 
-/* Reads the native client's settings out of librdkafka's properties. PS_FAIL: `err` names a property that the native client does not do. */
+/* Reads the settings out of librdkafka's properties. PS_FAIL: `err` names a property that the native client does not support. */
 enum ps_status ps_kafka_native_settings_read(struct ps_kafka_native_settings *settings,
                                              const struct ps_pair *pairs, size_t count, struct ps_err *err);
 
@@ -274,7 +275,7 @@ void ps_kafka_native_partition_return(struct ps_kafka_native *native, struct ps_
 void ps_kafka_native_partition_landed(struct ps_kafka_native *native,
                                       struct ps_kafka_native_partition *partition);
 
-/* ---- sets and requests of the native client ---- */
+/* ---- sets and requests ---- */
 
 /* Returns whether nothing more is taken before something is delivered. */
 static inline bool ps_kafka_native_is_full(const struct ps_kafka_native *native)
@@ -392,6 +393,7 @@ void ps_kafka_native_transaction_init(struct ps_kafka_native *native, const char
  * commit. */
 void ps_kafka_native_transaction_turn(struct ps_kafka_native *native);
 uint64_t ps_kafka_native_transaction_due_ns(const struct ps_kafka_native *native);
+
 /* ---- transaction_answers.c ---- */
 
 /* The producer has its id: decides its protocol. */
@@ -454,7 +456,8 @@ struct ps_kafka_native_broker *ps_kafka_native_find_node(const struct ps_kafka_n
 struct ps_kafka_native_broker *ps_kafka_native_broker_add(struct ps_kafka_native *native, int32_t node,
                                                           const char *host, uint32_t host_length,
                                                           unsigned port);
-/* Returns a broker that is connected. If there is none, begins to connect to the one that has rested longest, and returns NULL. */
+/* Returns a broker that is connected. If there is none, returns NULL, and begins to connect to the one that has rested
+ * longest. */
 struct ps_kafka_native_broker *ps_kafka_native_any_broker(struct ps_kafka_native *native);
 void ps_kafka_native_broker_free(struct ps_kafka_native_broker *broker);
 /* Sends the request. */

@@ -1,4 +1,6 @@
-/* What the native client sends: topics with their partitions, which keep sets of records in order, and requests. */
+/* The topics of the native client with their partitions, which keep sets of records in order, and its requests.
+ *
+ * Owner and thread: as in native_internal.h, which includes this file. */
 #pragma once
 
 #include "stages/lib/kafka/native/record_set.h"
@@ -65,7 +67,7 @@ struct ps_kafka_native_topic {
     int32_t sticky_partition;
     uint32_t sticky_bytes_left;         /* 0: another partition is next */
     uint32_t turn;                      /* partition to try first next time */
-    uint64_t used;                      /* the native client's count of calls when it was used last */
+    uint64_t used;                      /* `uses` of the client when it was used last */
     struct ps_kafka_native_topic *next; /* in its bucket */
 };
 

@@ -1,5 +1,4 @@
-/* The native client's table of functions (stages/lib/kafka/producer/seam.h): records into sets, one turn of the native client,
- * reports, purges. */
+/* The native client's table of functions (stages/lib/kafka/producer/seam.h): records into sets, turns, reports, purges. */
 #include "stages/lib/kafka/native/native.h"
 
 #include "stages/lib/kafka/native/turn.h"
@@ -280,8 +279,8 @@ static uint32_t wait_for_partitions(struct ps_kafka_native *native, struct ps_ka
     return 1;
 }
 
-/* Returns how many of the records from the first one on have only values and go to the same partition as it, which has its place
- * already; 0: it has more than a value. No more than the native client has room for. */
+/* Returns how many of the records from the first one on have only values and go to the same partition as it, which has its
+ * place already; 0: it has more than a value. No more than the client has room for. */
 static uint32_t values_in_turn(const struct ps_kafka_native *native, struct ps_kafka_native_topic *topic,
                                const struct ps_kafka_record *records, uint32_t count)
 {

@@ -64,7 +64,7 @@ static bool handle(struct ps_kafka_native_broker *broker, const char *bytes, uin
     return true;
 }
 
-/* The answer to Fetch: a reader gives the memory for it. The native client's buffer holds no more than its beginning. Returns false if
+/* The answer to Fetch: a reader gives the memory for it, and the broker's own buffer holds only its beginning. Returns false if
  * its bytes do not go into that buffer: there is memory of the reader's, or none yet. */
 static bool begin_answer(struct ps_kafka_native_broker *broker)
 {

@@ -2,7 +2,7 @@
  * documentation, "Record Batch"; KIP-98). Records are encoded when they are added, so their bytes are copied once; the
  * header with the checksum is written when the set is closed.
  *
- * Owner and thread: the native client's worker. Buffers grow while the native client is warming up, and are used again. */
+ * Owner and thread: the native client's worker. Buffers grow while the client warms up, and are used again. */
 #pragma once
 
 #include "stages/lib/byte_buffer.h"

@@ -220,8 +220,8 @@ static bool read_broker(struct ps_wire_in *in, struct broker_is *is)
            is->port > 0 && is->port <= 65535 && is->node >= 0;
 }
 
-/* Brokers that the list does not have are gone; but a list that cannot be read to its end proves nothing: the native client would
- * have no broker left to ask. */
+/* Brokers that the list does not have are gone. A list that cannot be read to its end is not used: the client would have no
+ * broker left to ask. */
 static bool read_brokers(struct ps_kafka_native *native, struct ps_wire_in *in)
 {
     uint32_t count = ps_wire_get_count(in, 12);

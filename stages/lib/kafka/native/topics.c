@@ -188,7 +188,7 @@ void ps_kafka_native_partition_lead(struct ps_kafka_native_partition *partition,
     partition->leader = leader;
 }
 
-/* linger.ms: a set that could take more records waits for them, but not in a full native client, which takes no more (as Java's
+/* linger.ms: a set that could take more records waits for them, but not if the client is full and takes no more (as Java's
  * RecordAccumulator when its memory is exhausted), nor if the sink waits for the reports. Notes when the wait ends. */
 static bool lingers(struct ps_kafka_native *native, const struct ps_kafka_native_partition *partition)
 {

@@ -2,8 +2,8 @@
  *
  * One transaction is open at a time, from the first record on. A partition joins it before its first set is sent.
  * A commit has steps: for each member of a group that read the records, the group joins, and its coordinator gets
- * the positions; then the transaction's coordinator ends it. Nothing is aborted by a request: the native client dies, and
- * the next one with the same transactional id asks for a producer's id, which aborts the open transaction and
+ * the positions; then the transaction's coordinator ends it. Nothing is aborted by a request: the client dies, and the
+ * next one with the same transactional id asks for a producer's id, which aborts the open transaction and
  * fences its requests.
  *
  * With the second protocol (KIP-890) nothing joins: the first set for a partition, and the positions of a group, join with the
@@ -106,7 +106,8 @@ static struct ps_kafka_native_request *step_request(struct ps_kafka_native *nati
     return NULL;
 }
 
-/* Offsets of a group of another cluster cannot be in the transaction. Returns whether they are of this one; dies if they are not. */
+/* Offsets of a group of another cluster cannot be in the transaction. Returns whether they are of this one; if not, the client
+ * dies. */
 static bool is_here(struct ps_kafka_native *native)
 {
     struct ps_slice cluster = native->transaction.positions[native->transaction.from].name->cluster;

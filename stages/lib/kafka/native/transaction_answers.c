@@ -46,7 +46,7 @@ void ps_kafka_native_transaction_finish(struct ps_kafka_native *native, enum ps_
     finish(native, &end);
 }
 
-/* Returns whether the end is open: a request may have ended the transaction, or may yet; or the native client asks for the end. */
+/* Returns whether the end is open: a request may have ended the transaction, or may yet; or the client asks for the end. */
 static bool is_unknown(const struct ps_kafka_native_transaction *transaction)
 {
     return transaction->end_lost || transaction->step == PS_KAFKA_NATIVE_STEP_RESOLVE ||

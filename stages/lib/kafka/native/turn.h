@@ -1,4 +1,5 @@
-/* One turn of the native client, from the engine's table (producer.c). Thread: the sink's worker. */
+/* One turn of the native client, from the tables of its engines (producer.c, stages/lib/kafka/fetch/engine.c). Thread: the worker
+ * of the sink or source. */
 #pragma once
 
 #include "stages/lib/kafka/native/native_internal.h"

@@ -1,17 +1,17 @@
-/* A place in a JSON text that is read value by value (RFC 8259), for short texts whose members are known. Each `take` returns whether there
- * was such a value, and moves behind it; after a refusal the place is anywhere. Thread: any. */
+/* A place in a JSON text that is read value by value (RFC 8259), for short texts whose members are known. Each `take` returns
+ * whether there was such a value, and moves behind it; after a refusal the place is not defined. Thread: any. */
 #pragma once
 
 #include "core/base.h"
 
 struct ps_json_cursor {
     const char *at, *end;
-    char *
-        string; /* the last string, decoded and terminated. The owner gives it one byte more than the text has */
+    char *string; /* the last one, decoded and terminated; the owner's memory, a byte larger than the text */
 };
 
-/* Returns the next character that is no white space, or -1 at the end. */
+/* Skips white space, and returns the next character without taking it, or -1 at the end. */
 int ps_json_peek(struct ps_json_cursor *cursor);
+/* Takes the next character that is not white space if it is this one. */
 bool ps_json_accept(struct ps_json_cursor *cursor, char character);
 /* Takes a string into cursor->string. A half of a surrogate pair becomes U+FFFD; a wrong second half is refused. */
 bool ps_json_string_take(struct ps_json_cursor *cursor);

@@ -1,5 +1,5 @@
-/* A lane's connection to a server whose handshake takes long: each attempt in a row may last twice as long, so that it succeeds in the end. The test
- * plays the transport and sets the time. */
+/* A lane's connection to a server whose handshake takes long: each attempt in a row may last twice as long, so that it succeeds
+ * in the end. The test plays the transport and sets the time. */
 #include "bench/load/lane/connection.h"
 #include "core/clock.h"
 #include "tests/support/fake_lane.h"

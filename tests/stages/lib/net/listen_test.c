@@ -95,7 +95,7 @@ static void test_probe_key(void **unused)
     assert_int_equal(tried(&(struct ps_listen){.port = 0}).result, PS_PROBED_OK);
 }
 
-/* What a person reads about a port, in each case. */
+/* The text about a port, in each case. */
 static void test_probe_texts(void **unused)
 {
     unsigned port = 0;

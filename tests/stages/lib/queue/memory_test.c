@@ -1,4 +1,4 @@
-/* Lanes over a reload that leaves them as they are: some leases are taken out, and their share of the memory changes. */
+/* A queue in memory over a reload that keeps its rings: some leases are taken out, and its share of the memory changes. */
 #include "core/flow/batch_home.h"
 #include "core/flow/bump.h"
 #include "stages/lib/queue/memory.h"

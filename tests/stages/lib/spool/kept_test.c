@@ -1,5 +1,5 @@
-/* The records of files that a sink keeps: what is read, what is refused, and what the system's errors do while they are read. A
- * failed call or allocation never lets a file begin anew, and never takes a file that is there for gone. */
+/* The records of files that a sink keeps: texts that are read, texts that are refused, and errors of the system meanwhile. After a
+ * failed call or allocation no file is read from its beginning again, and no file that is there counts as gone. */
 #include "stages/lib/spool/kept.h"
 #include "core/log/log.h"
 #include "stages/lib/spool/spool_internal.h"
@@ -188,8 +188,8 @@ static void make(void)
     assert_int_equal(unlink(ps_test_folder_path("d")), 0);
 }
 
-/* A life whose first fetch meets the failure; the second one is the source's when it is opened again, or polls. Returns false when
- * the failure did not come. */
+/* A life whose first fetch meets the failure; the second fetch is that of the source when it is opened again, or polls. Returns
+ * false when the failure did not come. */
 static bool play(uint64_t call, uint64_t allocation)
 {
     assert_int_equal(ps_test_folder_setup(NULL), 0);

@@ -1,4 +1,4 @@
-/* Files that are gone: each is told once, over as many batches as they need, and none whose key another file has. */
+/* Files that are gone: each is reported once, over several batches if needed, but not if another file has its key. */
 #include "stages/lib/tail/gone.h"
 #include "core/flow/batch.h"
 #include "core/flow/bump.h"

@@ -1,4 +1,5 @@
-/* Jobs of the thread of a source of files: more than its ring has room for, their answers in order and by parts, and what a stop discards. */
+/* Jobs of the thread of a source of files: more of them than its ring has room for, answers in order and by parts, and jobs that
+ * a stop discards. */
 #include "stages/lib/tail/thread.h"
 #include "tests/support/support.h"
 
@@ -64,7 +65,7 @@ static void start(struct ps_tail_thread *thread, int wake_fd)
     assert_int_equal(ps_tail_thread_start(thread, "test", wake_fd, &t, &err), PS_OK);
 }
 
-/* Each job is run and answered once, in the order in which they were asked. */
+/* Each job is run and answered once, in the order of the calls. */
 static void test_order(void **unused)
 {
     struct ps_tail_thread thread;
@@ -82,7 +83,7 @@ static void test_order(void **unused)
     ps_tail_thread_stop(&thread, PS_TEST_PATIENCE_MS);
 }
 
-/* Not more answers than asked for are taken, and the others stay. */
+/* A call takes at most as many answers as it asks for; the others stay. */
 static void test_some_answers(void **unused)
 {
     struct ps_tail_thread thread;
@@ -113,7 +114,8 @@ static void test_no_answer(void **unused)
     assert_int_equal(t.discarded, 1);
 }
 
-/* A stop discards each job that has no answer yet once: those in the ring, those behind it, and the one that runs. It can be started again. */
+/* A stop discards each job without an answer once: those in the ring, those behind it, and the one that runs. The thread can be
+ * started again. */
 static void test_stop(void **unused)
 {
     struct ps_tail_thread thread;

@@ -1,4 +1,4 @@
-/* What OpenSSL is told about a pipe: bytes, that it has to come again for reading or for writing, the end, an error. */
+/* The results that OpenSSL gets from a pipe: bytes, a request to come again for reading or for writing, the end, an error. */
 #include "stages/lib/tls/internal.h"
 #include "tests/support/support.h"
 

@@ -298,7 +298,8 @@ static void test_cipher_suites(void **state)
     expect_refused(&options, NULL, "leave no cipher suite");
 }
 
-/* With RSA and EC keys in the store, the client's signature algorithms choose; of several keys of a kind a server has the first. */
+/* With RSA and EC keys in the store, the client's signature algorithms choose; of several keys of a kind the server uses the
+ * first. */
 static void test_first_of_a_kind(void **state)
 {
     struct ps_tls_options options = server_options();

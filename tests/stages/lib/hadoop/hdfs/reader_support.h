@@ -1,4 +1,5 @@
-/* A reader of HDFS, a namenode and datanodes that the test plays: each connection of the reader is answered by the next of a list of answers. */
+/* A reader of HDFS, and a namenode and datanodes that the test plays: each connection of the reader gets the next answer of a
+ * list. */
 #pragma once
 
 #include "tests/support/hdfs_stream.h"
@@ -111,7 +112,7 @@ static struct answer *good_head(void)
     return head(PS_TRANSFER_SUCCESS, PS_CHECKSUM_CRC32C, CHUNK, 0);
 }
 
-/* A packet's lengths as they are said, its header and its bytes. */
+/* A packet's lengths, as the datanode claims them, its header and its bytes. */
 static void add_raw(struct answer *answer, uint32_t body, uint16_t said, const void *header,
                     size_t header_length)
 {

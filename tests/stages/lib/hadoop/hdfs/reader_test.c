@@ -67,7 +67,7 @@ static void test_checksums(void **)
     expect_content("ghijkl");
 }
 
-/* What a datanode says wrongly. The block is then read from the next one, from its beginning. */
+/* A datanode answers wrongly. The block is then read from the next one, from its beginning. */
 static void test_next_datanode(void **)
 {
     struct answer *bad = good_head();
@@ -83,7 +83,7 @@ static void test_next_datanode(void **)
     assert_int_equal(t.good, 1);
 }
 
-/* The next block begins at its first datanode, though the last of the block before was asked last. */
+/* The next block is read from its first datanode, although the block before was read from its last one. */
 static void test_second_block_begins_anew(void **)
 {
     head(PS_TRANSFER_ERROR, PS_CHECKSUM_CRC32C, CHUNK, 0);
@@ -257,7 +257,7 @@ static void test_limit(void **)
     assert_int_equal(t.begun, 0);
 }
 
-/* The namenode says only blocks within the range that it was asked for. */
+/* The namenode names only blocks of the range in the request. */
 static void test_limit_of_file(void **)
 {
     ask(5);

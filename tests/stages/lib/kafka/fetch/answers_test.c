@@ -331,7 +331,8 @@ static void test_addresses(void **state)
     end(&run);
 }
 
-/* An answer may be used up by its first partitions: each partition is the first one in turn, so that all of them are read equally fast. */
+/* The first partitions may use an answer up: each partition is the first one in turn, so that all of them are read equally
+ * fast. */
 static void test_first_in_turn(void **state)
 {
     static struct run run;

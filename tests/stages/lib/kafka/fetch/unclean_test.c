@@ -75,7 +75,7 @@ static void test_unclean_election_in_transactions(void **state)
 
 enum killed {
     KILLED_BEFORE,  /* it has not heard of the election */
-    KILLED_BETWEEN, /* it knows where to go on; the group's coordinator has not taken that offset */
+    KILLED_BETWEEN, /* it knows where it goes on; the group's coordinator does not have that offset yet */
     KILLED_AFTER,
 };
 
@@ -88,8 +88,8 @@ static void turn_until_told(struct run *run)
     }
 }
 
-/* The member is killed between an election and the commit of the lower offset, or around that. The group's offset has the epoch of
- * its record: the next member asks where the log differs before it reads, and reads all that is there. */
+/* The member is killed before, between or after an election and the commit of the lower offset. The group's offset has the epoch
+ * of its record: the next member asks where the log differs before it reads, and reads all that is there. */
 static void run_killed(enum killed killed, unsigned sets, bool sink_commits)
 {
     static struct run run;
@@ -156,7 +156,7 @@ static void finish(struct run *run)
     end(run);
 }
 
-/* An offset of an old client, or of a tool, has no epoch: nothing is asked. */
+/* An offset that an old client or a tool committed has no epoch: the leader is not asked. */
 static void test_no_epoch(void **state)
 {
     static struct run run;

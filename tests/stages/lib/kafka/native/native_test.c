@@ -162,8 +162,8 @@ static void test_faults(void **state)
     }
 }
 
-/* While no broker can be reached the native client asks to be called again later, not at once. Returns how often it asks to be called at
- * once in 5,000 ms. */
+/* While no broker can be reached, the client asks to be called again later, not at once. Returns how often it asks to be called
+ * at once in 5,000 ms. */
 static unsigned count_due(const struct ps_pair *pairs, size_t count)
 {
     struct ps_err err = {0};

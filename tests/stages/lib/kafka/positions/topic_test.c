@@ -1,5 +1,5 @@
-/* What the reader of positions takes from the producer. librdkafka's mock cluster does not answer how a topic is cleaned up, so that records are read by the
- * scripts of tests/real only. */
+/* The properties that the reader of positions takes from the producer. librdkafka's mock cluster does not tell how a topic is
+ * cleaned up, so only the scripts of tests/real read records. */
 #include "stages/lib/kafka/positions/topic.h"
 #include "core/clock.h"
 #include "tests/support/kafka/cluster.h"

@@ -499,7 +499,7 @@ static void read_leases(struct run *run, unsigned count)
     }
 }
 
-/* A transaction is full with so many bytes of memory: the first one, and each one behind a commit. */
+/* The limit of a transaction's memory holds for the first transaction, and for each one behind a commit. */
 static void test_memory_of_each(void **state)
 {
     static struct run run;

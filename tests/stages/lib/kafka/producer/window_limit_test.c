@@ -78,7 +78,7 @@ static void test_grows_on_a_long_line(void **state)
     }
 }
 
-/* While more is faster, each trial has a half more and one. */
+/* While a larger amount is faster, each trial has one and a half times the amount, and one more. */
 static void test_steps(void **state)
 {
     static const uint32_t steps[] = {3, 5, 8, 13, 20, 31, 47, 64};
