@@ -1,6 +1,7 @@
 /* See line_text.h. */
 #include "stages/lib/text/line_text.h"
 
+#include "core/fnv.h"
 #include "core/text/utf8.h"
 #include "stages/lib/text/line_walk.h"
 #include "stages/lib/text/scan.h"
@@ -357,21 +358,30 @@ static bool parts_add(struct ps_line_text *text, struct ps_batch *batch, bool ne
     return true;
 }
 
-/* Decodes the first event, of chars_max, of a line that has malformed bytes. Returns false when there is no memory (*full), or
- * when the malformed bytes come before the end of that event. */
+/* Decodes the first event, of chars_max, of a line that has malformed bytes. Returns false when there is no memory (*full), when the
+ * malformed bytes come before the end of that event, or when the rest alone would be decoded to another text: behind an escape
+ * sequence (ISO-2022-JP). */
 static bool part_before_malformed(struct ps_line_text *text, const char *bytes, uint32_t length,
                                   uint32_t *used, bool *full)
 {
-    uint32_t good = 0;
+    const struct ps_buffer *decoded = &text->decoded;
+    uint32_t good = 0, rest;
     (void)part_decode(text, bytes, length, UINT32_MAX, &good, full);
+    uint64_t whole = *full ? 0 : ps_fnv64(PS_FNV64, decoded->data, decoded->length);
     if (*full || !part_decode(text, bytes, good, text->chars_max, used, full))
         return false;
-    struct ps_line_walk walk = {.bytes = text->decoded.data,
-                                .length = text->decoded.length,
+    if (*used < good) {
+        uint64_t hash = ps_fnv64(PS_FNV64, decoded->data, decoded->length);
+        return part_decode(text, bytes + *used, good - *used, UINT32_MAX, &rest, full) &&
+               ps_fnv64(hash, decoded->data, decoded->length) == whole &&
+               part_decode(text, bytes, good, text->chars_max, used, full);
+    }
+    struct ps_line_walk walk = {.bytes = decoded->data,
+                                .length = decoded->length,
                                 .chars_max = text->chars_max,
                                 .policy = PS_DECODE_REPLACE};
     ps_line_walk(&walk);
-    return *used < good || walk.cut;
+    return walk.cut;
 }
 
 /* Adds the part that part_decode has left in text->decoded; its line goes on. If it is empty, because malformed bytes are left

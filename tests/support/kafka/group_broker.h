@@ -93,6 +93,8 @@ struct ps_test_group_broker {
     bool holds;      /* no answer to Fetch, for now */
     bool forgets;    /* the epochs before the present one */
     bool stalls;     /* OffsetForLeaderEpoch is not answered */
+    bool
+        lists_less; /* the last answer to ListOffsets of several topics left the last one out: every other one does */
     bool leaves_out; /* OffsetCommit commits nothing, and its answer has no partition */
     bool swapped;    /* the nodes have changed their addresses with each other; connections last */
     int16_t fail_key, fail_error;

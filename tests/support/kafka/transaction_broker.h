@@ -1,8 +1,8 @@
 /* A Kafka broker with transactions for a test, in the test's thread: partitions of topic `out` with records that are open,
  * committed or aborted, and a topic of positions with one partition; a coordinator with one transactional id; a group with committed and pending offsets of topic `in`.
  * Written from KIP-98, KIP-360, KIP-447 and KIP-890. It misbehaves by a seed: connections break before or after a request is carried
- * out, the coordinator moves, loads, has the last transaction still under way, ends a transaction whose time is over, or
- * writes an end that it does not confirm. It fails the test if a client writes to a partition that has not joined. */
+ * out, the coordinator moves, loads, has the last transaction still under way, ends a transaction whose time is over, writes
+ * an end that it does not confirm, or leaves a partition out of an answer. It fails the test if a client writes to a partition that has not joined. */
 #pragma once
 
 #include "core/base.h"

@@ -157,6 +157,10 @@ static bool turn_part(struct ps_kafka_fetch *fetch, struct ps_kafka_fetch_part *
     if (part->state != PS_KAFKA_PART_CHECKED)
         return false;
     const struct ps_kafka_native_partition *place = place_of(part);
+    if (place != NULL && place->leader != NULL && place->leader_epoch < 0 && part->topic->error == 0) {
+        part->state = PS_KAFKA_PART_READY; /* the brokers number no leaders: as Java's consumer */
+        return false;
+    }
     if (place == NULL || place->leader == NULL || is_behind(part, place))
         ps_kafka_native_want_metadata(fetch->native);
     if (part->queued > 0)

@@ -119,10 +119,10 @@ static void committed(struct ps_kafka_fetch *fetch, const char *topic, uint32_t 
     }
 }
 
-static void forget_asked(struct ps_kafka_fetch *fetch, enum ps_kafka_part_state state)
+static void forget_committed(struct ps_kafka_fetch *fetch)
 {
     for (uint32_t i = 0; i < fetch->part_count; i++) {
-        if (fetch->parts[i].state == state && fetch->parts[i].asked) {
+        if (fetch->parts[i].state == PS_KAFKA_PART_COMMITTED && fetch->parts[i].asked) {
             fetch->parts[i].asked = false;
             fetch->parts[i].rest_ns = fetch->mono_ns + ERROR_REST_NS;
         }
@@ -164,7 +164,7 @@ static bool committed_answered(struct ps_kafka_fetch *fetch, int16_t version, st
         return ps_kafka_fetch_unreadable(reason, "OffsetFetch");
     if (error != 0)
         ps_kafka_member_failed(fetch, error, "OffsetFetch");
-    forget_asked(fetch, PS_KAFKA_PART_COMMITTED); /* those that the answer left out */
+    forget_committed(fetch); /* those that the answer left out */
     return true;
 }
 
@@ -195,6 +195,7 @@ static void ask_leader(struct ps_kafka_fetch *fetch, struct ps_kafka_native_brok
         if (!wants(fetch, i, PS_KAFKA_PART_RESET) || leader_of(part) != broker)
             continue;
         part->asked = true;
+        part->asked_by = request->correlation;
         at = put_topic(at, part, false);
         at = ps_wire_put_int32(at, 1);
         at = ps_wire_put_int32(at, part->number);
@@ -233,11 +234,23 @@ static void listed(struct ps_kafka_fetch *fetch, uint32_t stream, int64_t offset
         ps_kafka_reports_error(&fetch->reports, (rd_kafka_resp_err_t)error, NULL, fetch->mono_ns);
 }
 
-static bool listed_answered(struct ps_kafka_fetch *fetch, int16_t version, struct ps_wire_in *in,
-                            char *reason)
+/* The request is not under way any more: what its answer left out is asked for again. */
+static void forget_listed(struct ps_kafka_fetch *fetch, const struct ps_kafka_native_request *request)
+{
+    for (uint32_t i = 0; i < fetch->part_count; i++) {
+        struct ps_kafka_fetch_part *part = &fetch->parts[i];
+        if (part->state != PS_KAFKA_PART_RESET || !part->asked || part->asked_by != request->correlation)
+            continue;
+        part->asked = false;
+        part->rest_ns = fetch->mono_ns + ERROR_REST_NS;
+    }
+}
+
+static bool listed_answered(struct ps_kafka_fetch *fetch, const struct ps_kafka_native_request *request,
+                            struct ps_wire_in *in, char *reason)
 {
     uint32_t length, stream;
-    if (version >= 2)
+    if (request->version >= 2)
         (void)ps_wire_get_int32(in); /* throttle time */
     uint32_t topics = ps_wire_get_count(in, 6);
     for (uint32_t t = 0; t < topics && !in->failed; t++) {
@@ -250,10 +263,12 @@ static bool listed_answered(struct ps_kafka_fetch *fetch, int16_t version, struc
             int64_t offset = ps_wire_get_int64(in);
             struct ps_kafka_fetch_part *part =
                 in->failed ? NULL : ps_kafka_parts_find(fetch, topic, length, partition, &stream);
-            if (part != NULL && part->state == PS_KAFKA_PART_RESET && part->asked)
+            if (part != NULL && part->state == PS_KAFKA_PART_RESET && part->asked &&
+                part->asked_by == request->correlation)
                 listed(fetch, stream, offset, error);
         }
     }
+    forget_listed(fetch, request);
     return !in->failed || ps_kafka_fetch_unreadable(reason, "ListOffsets");
 }
 
@@ -281,13 +296,15 @@ bool ps_kafka_offsets_answer(struct ps_kafka_fetch *fetch, struct ps_kafka_nativ
 {
     return request->kind == PS_KAFKA_NATIVE_GROUP_OFFSETS
                ? committed_answered(fetch, request->version, in, reason)
-               : listed_answered(fetch, request->version, in, reason);
+               : listed_answered(fetch, request, in, reason);
 }
 
 void ps_kafka_offsets_lost(struct ps_kafka_fetch *fetch, const struct ps_kafka_native_request *request)
 {
-    if (request->kind == PS_KAFKA_NATIVE_GROUP_OFFSETS)
-        fetch->offsets_asked = false;
-    forget_asked(fetch, request->kind == PS_KAFKA_NATIVE_GROUP_OFFSETS ? PS_KAFKA_PART_COMMITTED
-                                                                       : PS_KAFKA_PART_RESET);
+    if (request->kind == PS_KAFKA_NATIVE_LIST_OFFSETS) {
+        forget_listed(fetch, request);
+        return;
+    }
+    fetch->offsets_asked = false;
+    forget_committed(fetch);
 }

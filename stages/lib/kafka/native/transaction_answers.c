@@ -194,6 +194,8 @@ static bool joined(struct ps_kafka_native *native, struct ps_wire_in *in, char *
     }
     if (in->failed)
         return unreadable(reason, "AddPartitionsToTxn");
+    /* Of those that the answer left out; if there are none, nothing is asked. */
+    transaction->joins_wanted |= worst == 0;
     if (worst != 0 && passes(worst)) {
         transaction->joins_wanted = true;
         rest(native, PS_KAFKA_NATIVE_ADD_PARTITIONS, worst);
@@ -230,9 +232,12 @@ static bool step_answered(struct ps_kafka_native *native, enum ps_kafka_native_k
     return false;
 }
 
+/* A position that the answer leaves out is not committed: with the end of the transaction its records would come twice. */
 static bool offsets_answered(struct ps_kafka_native *native, struct ps_wire_in *in, char *reason)
 {
+    const struct ps_kafka_native_transaction *transaction = &native->transaction;
     int16_t worst = 0;
+    uint32_t named = 0;
     ps_wire_skip_tags(in);       /* of the header */
     (void)ps_wire_get_int32(in); /* throttle time */
     uint32_t topics = ps_wire_get_compact_count(in, 3);
@@ -240,6 +245,7 @@ static bool offsets_answered(struct ps_kafka_native *native, struct ps_wire_in *
         uint32_t length;
         (void)ps_wire_get_compact_string(in, &length);
         uint32_t count = ps_wire_get_compact_count(in, 7);
+        named += count;
         for (uint32_t i = 0; i < count; i++) {
             (void)ps_wire_get_int32(in);
             worst = worse(worst, ps_wire_get_int16(in));
@@ -247,7 +253,7 @@ static bool offsets_answered(struct ps_kafka_native *native, struct ps_wire_in *
         }
         ps_wire_skip_tags(in);
     }
-    if (in->failed)
+    if (in->failed || (worst == 0 && named < transaction->end - transaction->from))
         return unreadable(reason, "TxnOffsetCommit");
     if (step_answered(native, PS_KAFKA_NATIVE_COMMIT_OFFSETS, worst))
         next_member(&native->transaction);
