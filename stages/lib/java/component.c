@@ -164,8 +164,8 @@ static enum ps_java_event_kind end(struct ps_java_component *component, const ch
 static enum ps_java_event_kind end_lost(struct ps_java_component *component)
 {
     char reason[600];
-    bool down = ps_java_host_is_down(component->class->host, reason, sizeof reason);
-    return end(component, down ? reason : "the Java host has ended");
+    ps_java_host_end(component->class->host, reason, sizeof reason);
+    return end(component, reason);
 }
 
 static enum ps_java_event_kind attach(struct ps_java_component *component)

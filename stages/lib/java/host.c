@@ -46,6 +46,7 @@ struct ps_java_host {
     uint64_t jars;            /* as they were when it was started (jars.h) */
     uint32_t patience_ms;
     char reason[REASON_BYTES]; /* DOWN: the reason. RUNNING: the fault that was found, or empty */
+    char end[REASON_BYTES];    /* why the last process ended: a component may look when there is a new one */
     uint64_t again_ns;         /* DOWN */
     int out;                   /* the host's input, or -1 */
     uint32_t last_link;
@@ -181,6 +182,7 @@ static void rest(struct ps_java_host *host, const char *reason)
     host->state = DOWN;
     host->again_ns = now_ns + host->rest_ns;
     snprintf(host->reason, sizeof host->reason, "%s", reason);
+    snprintf(host->end, sizeof host->end, "%s", reason);
     pthread_mutex_unlock(&host->lock);
     if (!ending)
         ps_log(PS_LOG_ERROR, COMPONENT, "%s; it is started again in %s", reason,
@@ -332,8 +334,10 @@ static void renew(struct ps_java_host *host)
     uint64_t now_ns = ps_clock_now().mono_ns;
     pthread_mutex_lock(&host->lock);
     bool renews = host->renews;
-    if (renews)
+    if (renews) {
         ps_java_close_fd(&host->out);
+        host->end[0] = '\0';
+    }
     pthread_mutex_unlock(&host->lock);
     if (renews && host->renew_until_ns == 0)
         host->renew_until_ns = now_ns + RENEW_NS;
@@ -386,6 +390,7 @@ static void stop_process(struct ps_java_host *host)
     uint64_t until_ns = ps_clock_now().mono_ns + host->patience_ms * PS_NS_PER_MS;
     pthread_mutex_lock(&host->lock);
     ps_java_close_fd(&host->out);
+    host->end[0] = '\0';
     pthread_mutex_unlock(&host->lock);
     while (host->pid != 0) {
         if (ps_clock_now().mono_ns >= until_ns)
@@ -488,6 +493,13 @@ bool ps_java_host_is_down(struct ps_java_host *host, char *text, size_t room)
         snprintf(text, room, "%s", host->reason);
     pthread_mutex_unlock(&host->lock);
     return down;
+}
+
+void ps_java_host_end(struct ps_java_host *host, char *text, size_t room)
+{
+    pthread_mutex_lock(&host->lock);
+    snprintf(text, room, "%s", host->end[0] != '\0' ? host->end : "the Java host has ended");
+    pthread_mutex_unlock(&host->lock);
 }
 
 /* ---- links ---- */

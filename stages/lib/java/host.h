@@ -38,6 +38,8 @@ void ps_java_host_renew(struct ps_java_host *host, const char *const *argv);
 /* Returns whether the host does not run; writes the reason, and the time of its next start, to `text`, one line.
  * Thread: any. */
 bool ps_java_host_is_down(struct ps_java_host *host, char *text, size_t room);
+/* Writes why the host's last process ended to `text`, one line: there may be a new one when a component notices. Thread: any. */
+void ps_java_host_end(struct ps_java_host *host, char *text, size_t room);
 
 /* ---- links ---- */
 
