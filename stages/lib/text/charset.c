@@ -192,8 +192,8 @@ static bool decode_iconv(iconv_t handle, const struct ps_charset *charset, bool 
     return true;
 }
 
-bool ps_transcoder_decode(struct ps_transcoder *transcoder, const char *text, size_t length, bool lenient,
-                          bool little, char *out, size_t *used)
+bool ps_transcoder_decode_on(struct ps_transcoder *transcoder, const char *text, size_t length, bool lenient,
+                             bool little, char *out, size_t *used)
 {
     const struct ps_charset *charset = transcoder->charset;
     if (charset->kind == PS_CHARSET_UTF8) {
@@ -204,15 +204,17 @@ bool ps_transcoder_decode(struct ps_transcoder *transcoder, const char *text, si
     }
     if (charset->kind < PS_CHARSET_UTF16)
         return decode_bytes(charset->kind, text, length, lenient, out, used);
-    bool little_mark;
-    uint32_t mark = ps_charset_mark(charset, text, length, &little_mark);
-    if (mark > 0) {
-        little = little_mark;
-        text += mark;
-        length -= mark;
-    }
     return decode_iconv(transcoder->decode[ps_charset_is_marked(charset) && little], charset, little, text,
                         length, lenient, out, used);
+}
+
+bool ps_transcoder_decode(struct ps_transcoder *transcoder, const char *text, size_t length, bool lenient,
+                          bool little, char *out, size_t *used)
+{
+    bool little_mark;
+    uint32_t mark = ps_charset_mark(transcoder->charset, text, length, &little_mark);
+    return ps_transcoder_decode_on(transcoder, text + mark, length - mark, lenient,
+                                   mark > 0 ? little_mark : little, out, used);
 }
 
 /* Decodes one character of `length` bytes at `text`, at most 4 bytes to `out`. Returns how many bytes it has; 0: it is malformed, with errno

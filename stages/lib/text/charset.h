@@ -56,6 +56,9 @@ void ps_transcoder_close(struct ps_transcoder *transcoder);
  * otherwise it returns false. `little`: a marked charset without a byte order mark is little-endian. */
 bool ps_transcoder_decode(struct ps_transcoder *transcoder, const char *text, size_t length, bool lenient,
                           bool little, char *out, size_t *used);
+/* The same for a text that is not the first one of its stream: a byte order mark at its beginning is a character. */
+bool ps_transcoder_decode_on(struct ps_transcoder *transcoder, const char *text, size_t length, bool lenient,
+                             bool little, char *out, size_t *used);
 /* Decodes the beginning of a text that goes on behind `length`: until it has `chars_max` of Java's chars (UTF-16), at least one
  * character, or until what stands there is incomplete. `out` has room for PS_CHARSET_DECODED_MAX bytes, *made of which are written. The
  * charset is none of UTF-8. Malformed bytes: U+FFFD with PS_DECODE_REPLACE, nothing with PS_DECODE_IGNORE, else the end, with *bad.

@@ -298,12 +298,12 @@ static bool decode(struct ps_line_text *text, const char *bytes, uint32_t *lengt
     if (*full)
         return false;
     bool good =
-        ps_transcoder_decode(&text->decoder, bytes, *length, false, text->little, decoded->data, &used);
+        ps_transcoder_decode_on(&text->decoder, bytes, *length, false, text->little, decoded->data, &used);
     if (!good && !newline)
         return part_decode(text, bytes, *length, UINT32_MAX, length, full);
     if (!good &&
         (text->policy == PS_DECODE_FAIL ||
-         !ps_transcoder_decode(&text->decoder, bytes, *length, true, text->little, decoded->data, &used)))
+         !ps_transcoder_decode_on(&text->decoder, bytes, *length, true, text->little, decoded->data, &used)))
         return false;
     if (!good && text->policy == PS_DECODE_IGNORE)
         used = ps_line_walk_drop_replacements(decoded->data, used);

@@ -92,6 +92,10 @@ static const struct row rows[] = {
     {"2", "windows-1252", "UTF-8", PS_DECODE_FAIL, TEXT("\x80uro\nab\nc"), "[€u][ro][][ab][][c]"},
     {"2048", "UTF-16LE", "UTF-8", PS_DECODE_FAIL, TEXT("a\0\n\0\x0A\x0A\n\0b\0"), "[a][\u0A0A][b]"},
     {"2048", "UTF-16", "UTF-8", PS_DECODE_FAIL, TEXT("\xFE\xFF\0a\0\n\0b"), "[a][b]"},
+    /* The mark of a later line is a character. */
+    {"2048", "UTF-16", "UTF-8", PS_DECODE_FAIL, TEXT("\xFE\xFF\0a\0\n\xFE\xFF\0b"),
+     "[a][\xEF\xBB\xBF"
+     "b]"},
     {"2048", "UTF-16", "UTF-8", PS_DECODE_FAIL,
      TEXT("\xFF\xFE"
           "a\0\n\0b\0"),
