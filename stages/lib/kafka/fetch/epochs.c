@@ -10,7 +10,6 @@
 #include <inttypes.h>
 #include <stdio.h>
 
-#define ERROR_REST_NS (100 * PS_NS_PER_MS)
 #define WARN_NS (10 * PS_NS_PER_S)
 #define WARN_AGAIN_NS (60 * PS_NS_PER_S)
 #define PART_BYTES (PS_KAFKA_NATIVE_TOPIC_BYTES + 24U)
@@ -221,23 +220,12 @@ static void checked(struct ps_kafka_fetch *fetch, uint32_t stream, int16_t error
         truncated(fetch, stream, end, epoch);
         return;
     }
-    part->rest_ns = fetch->mono_ns + ERROR_REST_NS;
+    part->rest_ns = fetch->mono_ns + PS_KAFKA_PART_REST_NS;
     if (error != 0)
         ps_kafka_native_want_metadata(fetch->native);
     if (error == PS_KAFKA_ERROR_TOPIC_AUTHORIZATION)
         ps_kafka_reports_error(&fetch->reports, (rd_kafka_resp_err_t)error, "OffsetForLeaderEpoch",
                                fetch->mono_ns);
-}
-
-static void forget_asked(struct ps_kafka_fetch *fetch, const struct ps_kafka_native_request *request)
-{
-    for (uint32_t i = 0; i < fetch->part_count; i++) {
-        struct ps_kafka_fetch_part *part = &fetch->parts[i];
-        if (part->state != PS_KAFKA_PART_CHECKED || !part->asked || part->asked_by != request->correlation)
-            continue;
-        part->asked = false;
-        part->rest_ns = fetch->mono_ns + ERROR_REST_NS;
-    }
 }
 
 bool ps_kafka_epochs_answer(struct ps_kafka_fetch *fetch, const struct ps_kafka_native_request *request,
@@ -260,11 +248,12 @@ bool ps_kafka_epochs_answer(struct ps_kafka_fetch *fetch, const struct ps_kafka_
                 checked(fetch, stream, error, epoch, end);
         }
     }
-    forget_asked(fetch, request); /* those that the answer left out */
+    ps_kafka_parts_forget(fetch, PS_KAFKA_PART_CHECKED,
+                          request->correlation); /* those that the answer left out */
     return !in->failed || ps_kafka_fetch_unreadable(reason, "OffsetForLeaderEpoch");
 }
 
 void ps_kafka_epochs_lost(struct ps_kafka_fetch *fetch, const struct ps_kafka_native_request *request)
 {
-    forget_asked(fetch, request);
+    ps_kafka_parts_forget(fetch, PS_KAFKA_PART_CHECKED, request->correlation);
 }

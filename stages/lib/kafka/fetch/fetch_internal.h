@@ -72,6 +72,8 @@ enum ps_kafka_part_state {
     PS_KAFKA_PART_CHECKED,
 };
 
+#define PS_KAFKA_PART_REST_NS (100 * PS_NS_PER_MS) /* after a question that failed */
+
 /* A partition that is assigned; its index is that of its stream. */
 struct ps_kafka_fetch_part {
     enum ps_kafka_part_state state;
@@ -324,6 +326,9 @@ void ps_kafka_parts_ask_again(struct ps_kafka_fetch_part *part, int64_t offset);
 /* Reads the partition from this offset on. If the group's committed offset may be higher, this one is committed
  * first. `epoch`: of the leader that wrote the record before it; -1: not known. */
 void ps_kafka_parts_go_to(struct ps_kafka_fetch *fetch, uint32_t stream, int64_t offset, int32_t epoch);
+/* The question with this correlation id is no longer under way: the partitions in this state that its answer left out are asked for again
+ * after PS_KAFKA_PART_REST_NS. */
+void ps_kafka_parts_forget(struct ps_kafka_fetch *fetch, enum ps_kafka_part_state state, int32_t correlation);
 void ps_kafka_offsets_turn(struct ps_kafka_fetch *fetch);
 uint64_t ps_kafka_offsets_due_ns(const struct ps_kafka_fetch *fetch);
 bool ps_kafka_offsets_answer(struct ps_kafka_fetch *fetch, struct ps_kafka_native_request *request,

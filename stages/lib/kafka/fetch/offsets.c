@@ -9,7 +9,6 @@
 
 #define VERSION_OF_STABLE 7
 #define VERSION_UNSTABLE_MAX 5 /* the last one that is not flexible */
-#define ERROR_REST_NS (100 * PS_NS_PER_MS)
 #define TIME_LATEST (-1)
 #define TIME_EARLIEST (-2)
 #define TOPIC_BYTES (PS_KAFKA_NATIVE_TOPIC_BYTES + 16U)
@@ -103,7 +102,7 @@ static void committed(struct ps_kafka_fetch *fetch, const char *topic, uint32_t 
         return;
     part->asked = false;
     if (error != 0) {
-        part->rest_ns = fetch->mono_ns + ERROR_REST_NS;
+        part->rest_ns = fetch->mono_ns + PS_KAFKA_PART_REST_NS;
         if (error != PS_KAFKA_ERROR_UNSTABLE_OFFSETS) /* the member's heartbeats go on */
             ps_kafka_reports_error(&fetch->reports, (rd_kafka_resp_err_t)error, "OffsetFetch",
                                    fetch->mono_ns);
@@ -124,7 +123,7 @@ static void forget_committed(struct ps_kafka_fetch *fetch)
     for (uint32_t i = 0; i < fetch->part_count; i++) {
         if (fetch->parts[i].state == PS_KAFKA_PART_COMMITTED && fetch->parts[i].asked) {
             fetch->parts[i].asked = false;
-            fetch->parts[i].rest_ns = fetch->mono_ns + ERROR_REST_NS;
+            fetch->parts[i].rest_ns = fetch->mono_ns + PS_KAFKA_PART_REST_NS;
         }
     }
 }
@@ -228,22 +227,10 @@ static void listed(struct ps_kafka_fetch *fetch, uint32_t stream, int64_t offset
         part->checked = -1;
         return;
     }
-    part->rest_ns = fetch->mono_ns + ERROR_REST_NS;
+    part->rest_ns = fetch->mono_ns + PS_KAFKA_PART_REST_NS;
     ps_kafka_native_want_metadata(fetch->native);
     if (error == PS_KAFKA_ERROR_TOPIC_AUTHORIZATION)
         ps_kafka_reports_error(&fetch->reports, (rd_kafka_resp_err_t)error, NULL, fetch->mono_ns);
-}
-
-/* The request is not under way any more: what its answer left out is asked for again. */
-static void forget_listed(struct ps_kafka_fetch *fetch, const struct ps_kafka_native_request *request)
-{
-    for (uint32_t i = 0; i < fetch->part_count; i++) {
-        struct ps_kafka_fetch_part *part = &fetch->parts[i];
-        if (part->state != PS_KAFKA_PART_RESET || !part->asked || part->asked_by != request->correlation)
-            continue;
-        part->asked = false;
-        part->rest_ns = fetch->mono_ns + ERROR_REST_NS;
-    }
 }
 
 static bool listed_answered(struct ps_kafka_fetch *fetch, const struct ps_kafka_native_request *request,
@@ -268,7 +255,7 @@ static bool listed_answered(struct ps_kafka_fetch *fetch, const struct ps_kafka_
                 listed(fetch, stream, offset, error);
         }
     }
-    forget_listed(fetch, request);
+    ps_kafka_parts_forget(fetch, PS_KAFKA_PART_RESET, request->correlation);
     return !in->failed || ps_kafka_fetch_unreadable(reason, "ListOffsets");
 }
 
@@ -302,7 +289,7 @@ bool ps_kafka_offsets_answer(struct ps_kafka_fetch *fetch, struct ps_kafka_nativ
 void ps_kafka_offsets_lost(struct ps_kafka_fetch *fetch, const struct ps_kafka_native_request *request)
 {
     if (request->kind == PS_KAFKA_NATIVE_LIST_OFFSETS) {
-        forget_listed(fetch, request);
+        ps_kafka_parts_forget(fetch, PS_KAFKA_PART_RESET, request->correlation);
         return;
     }
     fetch->offsets_asked = false;

@@ -238,3 +238,14 @@ struct ps_kafka_fetched *ps_kafka_fetched_take(struct ps_kafka_fetch *fetch, uin
     ps_kafka_fetched_give(fetch, fetched);
     return NULL;
 }
+
+void ps_kafka_parts_forget(struct ps_kafka_fetch *fetch, enum ps_kafka_part_state state, int32_t correlation)
+{
+    for (uint32_t i = 0; i < fetch->part_count; i++) {
+        struct ps_kafka_fetch_part *part = &fetch->parts[i];
+        if (part->state != state || !part->asked || part->asked_by != correlation)
+            continue;
+        part->asked = false;
+        part->rest_ns = fetch->mono_ns + PS_KAFKA_PART_REST_NS;
+    }
+}
