@@ -278,22 +278,56 @@ static bool may_be(const struct ps_spool_kept *kept, const char *path)
     return born_ns == 0 || kept->born_ns == 0 || born_ns == kept->born_ns;
 }
 
-/* Returns whether the record's file is in the directory, and not retired. Sets *unsure if that cannot be looked at now. */
-static bool is_there(const struct ps_spool *spool, const struct ps_spool_kept *kept, bool *unsure)
+/* Whether the record's file is in the directory. */
+enum there {
+    THERE,
+    MISSING, /* from this list, and maybe only from it */
+    GONE,    /* or retired */
+};
+
+/* *error: why that cannot be looked at now, else 0. */
+static enum there where(const struct ps_spool *spool, const struct ps_spool_kept *kept, int *error)
 {
     char path[PATH_BYTES], marker[PATH_BYTES];
     struct stat status;
-    int error = look(spool, kept, path, &status);
-    if (error == 0 && status.st_ino == kept->inode && may_be(kept, path))
-        return !spool->marks || !ps_spool_marker(spool, path, marker, sizeof marker) ||
-               access(marker, F_OK) != 0;
-    *unsure |= error != 0 && !is_missing(error);
-    if (*unsure)
-        return true;
+    int reason = look(spool, kept, path, &status);
+    bool has_inode = reason == 0 && status.st_ino == kept->inode;
+    *error = is_missing(reason) ? 0 : reason;
+    if (has_inode && may_be(kept, path)) {
+        bool marked =
+            spool->marks && ps_spool_marker(spool, path, marker, sizeof marker) && access(marker, F_OK) == 0;
+        return marked ? GONE : THERE;
+    }
+    if (*error != 0)
+        return THERE;
     for (size_t i = 0; i < spool->count; i++)
         if (spool->list[i].inode == kept->inode && may_be(kept, spool->list[i].path))
-            return true; /* it was renamed */
-    return false;
+            return THERE; /* it was renamed */
+    /* Without times of birth a renamed file is another one, and the key of a record may soon be that of a new file. */
+    return has_inode || kept->born_ns == 0 ? GONE : MISSING;
+}
+
+/* Logs it once for all records. */
+static void tell_unsure(const struct ps_spool *spool, struct ps_spool_records *records,
+                        const struct ps_spool_kept *kept, int error)
+{
+    if (records->told)
+        return;
+    records->told = true;
+    ps_log(
+        PS_LOG_WARN, spool->component,
+        "%s/%s cannot be looked at: %s: the records of files that are gone stay with the sink until it can; "
+        "let the agent's user search its directory, or remove the link",
+        spool->directory, kept->path, strerror(error));
+}
+
+/* Returns whether the file counts as gone. A list can miss a file that is renamed while the names are read, so that two lists must have
+ * missed it. */
+static bool is_gone(struct ps_spool_kept *kept, enum there there)
+{
+    bool gone = there == GONE || (there == MISSING && kept->missed);
+    kept->missed = there == MISSING;
+    return gone;
 }
 
 void ps_spool_kept_compare(struct ps_spool *spool, struct ps_spool_fetch *fetch)
@@ -301,11 +335,15 @@ void ps_spool_kept_compare(struct ps_spool *spool, struct ps_spool_fetch *fetch)
     struct ps_spool_records *records = &spool->records;
     bool all_known = true;
     for (size_t i = records->count; i-- > 0;) {
-        const struct ps_spool_kept *kept = &records->items[i];
-        bool unsure = false, there = is_there(spool, kept, &unsure);
-        all_known &= !unsure;
-        void *gone = there ? NULL : reallocarray(fetch->gone, fetch->gone_count + 1, sizeof *fetch->gone);
-        all_known &= there || gone != NULL;
+        struct ps_spool_kept *kept = &records->items[i];
+        int error;
+        enum there there = where(spool, kept, &error);
+        if (error != 0)
+            tell_unsure(spool, records, kept, error);
+        void *gone = is_gone(kept, there)
+                         ? reallocarray(fetch->gone, fetch->gone_count + 1, sizeof *fetch->gone)
+                         : NULL;
+        all_known &= error == 0 && (there == THERE || gone != NULL);
         if (gone == NULL)
             continue;
         fetch->gone = gone;

@@ -119,7 +119,14 @@ static bool look(struct ps_spool *spool, const char *path, struct stat *status)
 {
     if (stat(path, status) == 0)
         return true;
-    spool->lacks |= errno != ENOENT && errno != ENOTDIR && errno != ELOOP;
+    bool lacks = errno != ENOENT && errno != ENOTDIR && errno != ELOOP;
+    spool->lacks |= lacks;
+    if (lacks && !spool->look_failed)
+        ps_log(PS_LOG_WARN, spool->component,
+               "%s cannot be looked at: %s: it is not read; let the agent's user search the directory of its "
+               "file, or remove the link",
+               path, strerror(errno));
+    spool->look_failed |= lacks;
     return false;
 }
 

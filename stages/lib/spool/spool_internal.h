@@ -35,6 +35,7 @@ struct ps_spool {
     struct ps_spool_meta meta;       /* the content of the meta file, now or at the start */
     bool meta_known;                 /* it was read */
     bool watch_failed;               /* told once */
+    bool look_failed;                /* told once */
     struct ps_spool_records records; /* that a sink keeps: of files that were not opened yet */
     /* Jobs, owned by the thread while it runs them, else by the worker. */
     struct ps_spool_fetch fetch;

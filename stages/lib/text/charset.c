@@ -10,6 +10,7 @@
 #include "core/text/utf8.h"
 
 #define NO_ICONV ((void *)(intptr_t)-1)
+#define HELD_BYTES_MAX 8U
 
 static const struct {
     const char *java;
@@ -46,6 +47,9 @@ static const struct {
     {"KOI8_R", PS_CHARSET_OTHER, "KOI8-R"},
     {"SJIS", PS_CHARSET_OTHER, "SHIFT_JIS"},
 };
+
+/* How the names of iconv begin of charsets that have escape sequences; those of EBCDIC are not used. */
+static const char *const with_state[] = {"ISO-2022", "ISO2022", "CSISO2022", "UTF-7", "UTF7"};
 
 /* java.nio.charset.Charset.checkName: iconv leaves blanks out, and takes options after a slash. */
 static bool is_java_name(const char *name)
@@ -85,6 +89,8 @@ enum ps_status ps_charset_find(const char *name, struct ps_charset *charset, str
     if (strncasecmp(charset->iconv_name, "UTF-32", 6) == 0 ||
         strncasecmp(charset->iconv_name, "UCS-4", 5) == 0)
         charset->unit = 4;
+    for (size_t i = 0; i < PS_COUNT_OF(with_state); i++)
+        charset->has_state |= strncasecmp(charset->iconv_name, with_state[i], strlen(with_state[i])) == 0;
     charset->little = charset->unit > 1 && strcasestr(charset->iconv_name, "LE") != NULL;
     return PS_OK;
 }
@@ -170,24 +176,61 @@ static size_t malformed_bytes(const struct ps_charset *charset, bool little, con
     return left < charset->unit ? left : charset->unit;
 }
 
+/* Returns whether the unit at `at` is U+FFFE, which Java's decoders of UTF-16 take for a mark of the other byte order: it is malformed. */
+static bool is_reversed_mark(const struct ps_charset *charset, bool little, const char *at)
+{
+    bool is_little = ps_charset_is_marked(charset) ? little : charset->little;
+    return memcmp(at, is_little ? "\xFE\xFF" : "\xFF\xFE", 2) == 0;
+}
+
+/* Returns how many bytes of UTF-16 come before U+FFFE; `left` for other charsets. */
+static size_t before_reversed_mark(const struct ps_charset *charset, bool little, const char *at, size_t left)
+{
+    if (charset->unit != 2)
+        return left;
+    for (size_t i = 0; i + 2 <= left; i += 2)
+        if (is_reversed_mark(charset, little, at + i))
+            return i;
+    return left;
+}
+
+/* A decoder may hold the last character back, because another one may combine with it (windows-1258). */
+static void flush(iconv_t handle, char **to, size_t *room)
+{
+    (void)iconv(handle, NULL, NULL, to, room);
+}
+
 static bool decode_iconv(iconv_t handle, const struct ps_charset *charset, bool little, const char *text,
                          size_t length, bool lenient, char *out, size_t *used)
 {
-    char *from = (char *)(uintptr_t)text, *to = out;
-    size_t left = length, room = PS_CHARSET_DECODED_MAX(length);
+    char *from = (char *)(uintptr_t)text, *to = out, *end = from + length;
+    char *mark = from + before_reversed_mark(charset, little, from, length);
+    size_t room = PS_CHARSET_DECODED_MAX(length);
     (void)iconv(handle, NULL, NULL, NULL, NULL);
-    while (left > 0 && iconv(handle, &from, &left, &to, &room) == (size_t)-1) {
+    while (from < end) {
+        if (from > mark)
+            mark = from + before_reversed_mark(charset, little, from, (size_t)(end - from));
+        size_t rest = (size_t)(mark - from);
+        bool failed = iconv(handle, &from, &rest, &to, &room) == (size_t)-1;
+        int error = errno;
+        if (!failed && from == end)
+            break;
         if (!lenient)
             return false;
-        size_t skip = errno == EINVAL ? left : malformed_bytes(charset, little, from, left);
-        if (errno == E2BIG || room < 3)
+        if (failed && error == E2BIG)
+            break;
+        if (!charset->has_state)
+            flush(handle, &to, &room);
+        if (room < 3)
             break;
         memcpy(to, "\xEF\xBF\xBD", 3);
         to += 3;
         room -= 3;
-        from += skip;
-        left -= skip;
+        from += failed && error == EINVAL && mark == end
+                    ? (size_t)(end - from)
+                    : malformed_bytes(charset, little, from, (size_t)(end - from));
     }
+    flush(handle, &to, &room);
     *used = (size_t)(to - out);
     return true;
 }
@@ -227,6 +270,10 @@ static size_t decode_one(const struct ps_transcoder *transcoder, const char *tex
         errno = EILSEQ;
         return decode_bytes(charset->kind, text, 1, false, out, made) ? 1 : 0;
     }
+    if (charset->unit == 2 && length >= 2 && is_reversed_mark(charset, little, text)) {
+        errno = EILSEQ;
+        return 0;
+    }
     /* Room for one character only: those of more bytes do not fit into less. */
     for (size_t most = 1; most <= 4; most++) {
         char *from = (char *)(uintptr_t)text, *to = out;
@@ -243,12 +290,23 @@ static size_t decode_one(const struct ps_transcoder *transcoder, const char *tex
     return 0;
 }
 
+/* Adds the character that the decoder has held back. Returns how many bytes it has. */
+static size_t held_add(const struct ps_transcoder *transcoder, bool little, char *out)
+{
+    const struct ps_charset *charset = transcoder->charset;
+    char *to = out;
+    size_t room = HELD_BYTES_MAX;
+    if (charset->kind >= PS_CHARSET_UTF16)
+        flush(transcoder->decode[ps_charset_is_marked(charset) && little], &to, &room);
+    return (size_t)(to - out);
+}
+
 size_t ps_transcoder_decode_part(struct ps_transcoder *transcoder, const char *text, size_t length,
                                  enum ps_decode_policy policy, bool little, uint32_t chars_max, char *out,
                                  size_t *made, bool *bad)
 {
     bool is_iconv = transcoder->charset->kind >= PS_CHARSET_UTF16;
-    size_t used = 0;
+    size_t used = 0, step = 0;
     uint32_t chars = 0;
     *made = 0;
     *bad = false;
@@ -257,7 +315,7 @@ size_t ps_transcoder_decode_part(struct ps_transcoder *transcoder, const char *t
                     NULL);
     while (used < length && chars < chars_max) {
         size_t bytes = 0;
-        size_t step = decode_one(transcoder, text + used, length - used, little, out + *made, &bytes);
+        step = decode_one(transcoder, text + used, length - used, little, out + *made, &bytes);
         if (step > 0) {
             uint32_t more = bytes == 4 ? 2 : bytes > 0;
             if (chars > 0 && chars + more > chars_max)
@@ -269,6 +327,11 @@ size_t ps_transcoder_decode_part(struct ps_transcoder *transcoder, const char *t
             *bad = policy == PS_DECODE_FAIL;
             if (*bad)
                 break;
+            size_t held = transcoder->charset->has_state ? 0 : held_add(transcoder, little, out + *made);
+            *made += held;
+            chars += held > 0;
+            if (chars == chars_max)
+                break;
             step = malformed_bytes(transcoder->charset, little, text + used, length - used);
             if (policy == PS_DECODE_REPLACE) {
                 memcpy(out + *made, "\xEF\xBF\xBD", 3);
@@ -279,6 +342,12 @@ size_t ps_transcoder_decode_part(struct ps_transcoder *transcoder, const char *t
         *made += bytes;
         used += step;
     }
+    /* A held character that does not fit in has the last `step` bytes: it belongs to the next part. */
+    size_t held = held_add(transcoder, little, out + *made);
+    if (chars < chars_max)
+        *made += held;
+    else if (held > 0)
+        used -= step;
     return used;
 }
 

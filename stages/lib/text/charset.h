@@ -21,6 +21,7 @@ struct ps_charset {
     enum ps_charset_kind kind;
     unsigned unit;       /* bytes in a code unit: 1, 2 (UTF-16), 4 (UTF-32) */
     bool little;         /* units are little-endian */
+    bool has_state;      /* what bytes mean depends on an escape sequence before them (ISO-2022-JP) */
     char iconv_name[64]; /* for PS_CHARSET_OTHER */
 };
 

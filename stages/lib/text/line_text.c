@@ -9,6 +9,7 @@
 #include <string.h>
 
 #define BYTES_A_CHAR_MAX 4U
+#define STATE_SHARE 8U /* of bytes_max, for a line that is decoded in one piece */
 
 /* ---- charsets ---- */
 
@@ -51,6 +52,9 @@ void ps_line_text_begin(struct ps_line_text *text, struct ps_slab *slab, const s
     text->policy = input->policy;
     text->chars_max = chars_max < 1 ? 1 : (uint64_t)chars_max > most ? (uint32_t)most : (uint32_t)chars_max;
     text->line_bytes_max = (uint64_t)text->chars_max * BYTES_A_CHAR_MAX + 16;
+    /* A part of a line with escape sequences is decoded with what stands before it. */
+    if (text->in->has_state && text->line_bytes_max < bytes_max / STATE_SHARE)
+        text->line_bytes_max = bytes_max / STATE_SHARE;
     text->order_known = !ps_charset_is_marked(text->in);
     text->little = false;
     text->part = 0;
@@ -78,7 +82,8 @@ static enum ps_status charsets_open(struct ps_line_text *text, struct ps_err *er
         ps_transcoder_close(&text->decoder);
         return PS_FAIL;
     }
-    text->plain = is_ascii_superset(&text->decoder) && is_ascii_superset(&text->encoder);
+    text->plain =
+        !text->in->has_state && is_ascii_superset(&text->decoder) && is_ascii_superset(&text->encoder);
     text->ready = true;
     return PS_OK;
 }

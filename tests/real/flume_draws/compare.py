@@ -354,16 +354,6 @@ def pair_in_one_event(case, flume, penstock):
     return theirs == ours and any(re.search("[?\ufffd]", body.decode(charset, errors="replace")) for body, _ in flume.events)
 
 
-def mark_within_a_file(case, flume, penstock):
-    """docs/stages/deserializer_line.md: a byte order mark before a later line is left out, and a last line of nothing else."""
-    mark = b"\xef\xbb\xbf"
-
-    def unmarked(events, empty):
-        return [(body.removeprefix(mark), headers) for body, headers in events if empty or body != mark]
-    return case.type.lower() == "line" and case.with_.get("charset") == "UTF-16" and any(body.startswith(mark) for body, _ in flume.events) and \
-        unmarked(penstock.events, True) in (unmarked(flume.events, True), unmarked(flume.events, False))
-
-
 def lost_character(case, flume, penstock):
     """docs/stages/deserializer_line.md: Flume loses the last character of a file behind the first three bytes of a character of four."""
     if case.type.lower() != "line" or case.with_.get("policy") != "IGNORE" or case.with_.get("charset") != "UTF-8" or \
@@ -517,7 +507,7 @@ def round_value_without_rounding(case, flume, penstock):
         ("hdfs.roundValue" in penstock.refused or not re.fullmatch("[+-]?[0-9]+", case.keys.get("hdfs.roundValue", "0")))
 
 
-KNOWN = [costly_expression, round_value_without_rounding, group_in_negative_look, group_that_was_left, group_that_replaces, digits_of_other_scripts, fewer_files, reprinted_schema, damaged_avro_file, tables_of_the_system, channel_named_twice, rolled_back, refused_file_type, pool_without_threads, path_upwards, failed_file, pair_in_one_event, mark_within_a_file, lost_character, line_ended_early, ignored_buffer, codec_that_fails, stale_headers, format_that_fails, inside_of_a_pair, one_bucket_for_spellings, null_headers, datum_of_no_record, default_in_any_case, refused_date, refused_replacement]
+KNOWN = [costly_expression, round_value_without_rounding, group_in_negative_look, group_that_was_left, group_that_replaces, digits_of_other_scripts, fewer_files, reprinted_schema, damaged_avro_file, tables_of_the_system, channel_named_twice, rolled_back, refused_file_type, pool_without_threads, path_upwards, failed_file, pair_in_one_event, lost_character, line_ended_early, ignored_buffer, codec_that_fails, stale_headers, format_that_fails, inside_of_a_pair, one_bucket_for_spellings, null_headers, datum_of_no_record, default_in_any_case, refused_date, refused_replacement]
 
 
 def main():

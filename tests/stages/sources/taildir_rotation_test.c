@@ -431,6 +431,25 @@ static void test_renamed_in_an_open_batch(void **unused)
     ps_test_stage_fini(&stage);
 }
 
+/* The first look at a start misses a file that is renamed meanwhile: the second one finds it, and Flume's position still counts. */
+static void test_missed_by_the_first_look(void **unused)
+{
+    char text[1024];
+    append("app.1", "one\ntwo\n");
+    append("app.2", "three\n");
+    snprintf(text, sizeof text, "[{\"inode\":%lu,\"pos\":4,\"file\":\"%s/app.1\"}]", inode_of("app.1"),
+             ps_test_folder());
+    write_positions(text);
+    move("app.1", "state/hidden");
+    PS_START(NULL);
+    expect("three"); /* the directory was looked at */
+    ps_test_stage_pass_ms(&stage, 6000);
+    move("state/hidden", "app.3");
+    expect("two");
+    expect_nothing();
+    ps_test_stage_fini(&stage);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(test_##name, setup, ps_test_folder_teardown)
@@ -453,6 +472,7 @@ int main(void)
         TEST(moved_between_directories),
         TEST(deleted_while_it_is_read),
         TEST(renamed_in_an_open_batch),
+        TEST(missed_by_the_first_look),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -12,9 +12,10 @@
  *   coordinator*.c          the brokers that keep transactions and groups, and the requests to them
  *   statistics.c            the figures of the sink's metrics
  *
- * Owner and thread: the worker of the sink or source; of a sink from the first call of `poll` or `topic` on. The client has no
- * thread of its own but the resolver of host names. It allocates requests, sets and buffers while it warms up, and uses them
- * again. */
+ * Owner and thread: the worker of the sink or source; of a sink from the first call of `poll` or `topic` on. The client runs on
+ * no thread of its own. Helper threads (core/helper) ask what would block: name servers (stages/lib/net/resolver.h), and with SASL
+ * a KDC (stages/lib/sasl/gssapi.h) or a token endpoint (bearer.h). The client allocates requests, sets and buffers while it warms
+ * up, and uses them again. */
 #pragma once
 
 #include "stages/lib/kafka/native/partition.h"

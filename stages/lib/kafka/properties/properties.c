@@ -63,7 +63,7 @@ static bool native_next(const char **cursor, unsigned client, char *name, size_t
         *cursor = line + length + (line[length] == '\n');
         const char *bar = memchr(line, '|', length);
         size_t name_length = strcspn(line, " |\n");
-        if (bar == NULL || name_length == 0 || name_length >= room || !islower((unsigned char)line[0]))
+        if (bar == NULL || name_length >= room || !islower((unsigned char)line[0]))
             continue;
         memcpy(name, line, name_length);
         name[name_length] = '\0';

@@ -249,11 +249,90 @@ static void test_each_allocation_fails(void **unused)
     assert_true(!PS_TEST_ALLOCATIONS || nth > 5);
 }
 
+/* ---- lists that do not have a file ---- */
+
+/* A life that has read a part of the file `a`, which has another name then; a new life has the record. */
+static void make_one(const char *name)
+{
+    char record[4096];
+    ps_test_folder_append("a", "one\ntwo\n", 8);
+    open_spool();
+    fetch(0, 0);
+    assert_int_equal(ps_spool_fetch_of(spool)->found, 1);
+    uint32_t printed = ps_spool_kept_print(ps_spool_fetch_of(spool)->files[0], 0, PS_SPOOL_KEPT_OPEN, record);
+    close_spool();
+    assert_int_equal(rename(ps_test_folder_path("a"), ps_test_folder_path(name)), 0);
+    open_spool();
+    assert_true(asprintf(&ps_spool_fetch_of(spool)->records, "[{\"pos\":4,%.*s]\n", (int)printed - 1,
+                         record + 1) > 0);
+}
+
+static void expect_fetch(unsigned found, size_t gone)
+{
+    struct ps_spool_fetch *job = ps_spool_fetch_of(spool);
+    fetch(0, 0);
+    assert_int_equal(job->found, found);
+    assert_int_equal(job->gone_count, gone);
+    free(job->gone);
+    job->gone = NULL;
+    job->gone_count = 0;
+}
+
+/* A list can miss a file that is renamed while the names are read. */
+static void test_missed_by_one_list(void **unused)
+{
+    make_one(".a");
+    expect_fetch(0, 0);
+    assert_int_equal(rename(ps_test_folder_path(".a"), ps_test_folder_path("c")), 0);
+    expect_fetch(1, 0);
+    assert_int_equal(ps_spool_fetch_of(spool)->files[0]->start, 4);
+    expect_fetch(0, 0);
+    close_spool();
+}
+
+static void test_missed_by_two_lists(void **unused)
+{
+    make_one(".a");
+    expect_fetch(0, 0);
+    expect_fetch(0, 1);
+    expect_fetch(0, 0);
+    close_spool();
+}
+
+/* The records stay as long as their files cannot be looked at, and the log says so once. */
+static void test_never_looked_at(void **unused)
+{
+    make_one(".a");
+    ps_log_set_level(PS_LOG_WARN);
+    uint64_t warnings = ps_log_count(PS_LOG_WARN);
+    ps_test_call_broken = "stat";
+    ps_test_call_error = EACCES;
+    for (unsigned i = 0; i < 4; i++)
+        expect_fetch(0, 0);
+    assert_int_equal(ps_log_count(PS_LOG_WARN) - warnings, 1);
+    ps_test_folder_append("b", "new\n", 4); /* a candidate that cannot be looked at either */
+    for (unsigned i = 0; i < 4; i++)
+        expect_fetch(0, 0);
+    assert_int_equal(ps_log_count(PS_LOG_WARN) - warnings, 2);
+    ps_test_call_broken = NULL;
+    ps_log_set_level(PS_LOG_OFF);
+    expect_fetch(1, 0);
+    expect_fetch(0, 1);
+    close_spool();
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_all_members), cmocka_unit_test(test_forms), cmocka_unit_test(test_no_memory),
-        cmocka_unit_test(test_each_call_fails), cmocka_unit_test(test_each_allocation_fails)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_all_members),
+                                       cmocka_unit_test(test_forms),
+                                       cmocka_unit_test(test_no_memory),
+                                       cmocka_unit_test(test_each_call_fails),
+                                       cmocka_unit_test(test_each_allocation_fails),
+#define TEST(name) cmocka_unit_test_setup_teardown(test_##name, ps_test_folder_setup, ps_test_folder_teardown)
+                                       TEST(missed_by_one_list),
+                                       TEST(missed_by_two_lists),
+
+                                       TEST(never_looked_at)};
     ps_log_set_level(PS_LOG_OFF);
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
