@@ -41,10 +41,11 @@ struct java_state {
     struct ps_port *port;
     struct ps_java_area request, answer;
     enum phase phase;
-    const struct ps_lease *lease; /* of the batch that was handed over last */
-    uint64_t sequence;            /* of its batch: leases are used again */
-    uint64_t batch;               /* number of the last one that was handed over */
-    bool unchanged;               /* REPLIED: the events are as they were */
+    const struct ps_lease *lease;  /* of the batch that was handed over last */
+    uint64_t sequence;             /* of its batch: leases are used again */
+    uint64_t batch;                /* number of the last one that was handed over */
+    enum ps_java_message_type due; /* AREA or DROP of this batch, for which the pipe had no room; 0: none */
+    bool unchanged;                /* REPLIED: the events are as they were */
     struct ps_java_reply reply;
     unsigned failures;      /* of batches, in a row */
     uint64_t batch_rest_ns; /* when the batch that failed is handed over again */
@@ -168,24 +169,34 @@ static uint64_t most_bytes(const struct ps_lease *lease)
 }
 
 /* The reply needs a larger area. */
+/* Tells the host of the larger area, or that no reply is wanted. Returns false while the pipe, in which the messages of all
+ * components are, has no room: it is tried again. */
+static bool tell(struct java_state *state)
+{
+    const uint64_t numbers[] = {state->batch, state->answer.offset, state->answer.size};
+    uint32_t count = state->due == PS_JAVA_DROP ? 1 : PS_COUNT_OF(numbers);
+    if (state->due != 0 && !ps_java_component_send(&state->component, state->due, numbers, count, NULL))
+        return false;
+    state->due = 0;
+    return true;
+}
+
 static const char *take_need(struct java_state *state, const struct ps_java_message *message,
                              const struct ps_now *now)
 {
     const uint64_t *numbers = message->numbers;
-    if (state->phase != SENT || message->number_count != 2 || numbers[0] != state->batch ||
+    if (state->phase != SENT || state->due != 0 || message->number_count != 2 || numbers[0] != state->batch ||
         numbers[1] > REPLY_BYTES_MAX || numbers[1] <= state->answer.size)
         return "it asks for memory that it cannot need";
     struct ps_java_area larger;
     if (!ps_java_area_take(state->component.link.region, numbers[1], &larger)) {
         fail_batch(state, "there is no memory for what the class returns", now);
-        (void)ps_java_component_send(&state->component, PS_JAVA_DROP, &state->batch, 1, NULL);
+        state->due = PS_JAVA_DROP;
         return NULL;
     }
     ps_java_area_give(&state->answer);
     state->answer = larger;
-    const uint64_t area[] = {state->batch, larger.offset, larger.size};
-    if (!ps_java_component_send(&state->component, PS_JAVA_AREA, area, PS_COUNT_OF(area), NULL))
-        return "it does not read"; /* the pipe is full, and this batch is the only one that was sent */
+    state->due = PS_JAVA_AREA;
     return NULL;
 }
 
@@ -215,10 +226,12 @@ static void take_message(struct java_state *state, const struct ps_now *now)
  * valid. */
 static void ended(struct java_state *state, const struct ps_now *now)
 {
-    char down[600];
     if (state->phase == SENT)
         state->phase = FREE;
-    state->failed = !state->accused && !ps_java_host_is_down(state->plan->class.host, down, sizeof down);
+    state->due = 0;
+    /* A host that ends, or whose components stop because its jars have changed, may be there again by now. */
+    state->failed = !state->accused && !ps_java_component_is_lost(&state->component) &&
+                    state->component.message.type == PS_JAVA_FAILED;
     state->again_ns = now->mono_ns + (state->failed ? CONFIGURE_REST_NS : ATTACH_REST_NS);
     if (state->failed) {
         set_trouble(state, state->component.reason.text);
@@ -253,6 +266,8 @@ static void serve(struct java_state *state, const struct ps_now *now)
     }
     if (event == PS_JAVA_ENDED)
         ended(state, now);
+    else
+        (void)tell(state);
 }
 
 /* ---- batches to the host ---- */
@@ -275,6 +290,8 @@ static void send_batch(struct java_state *state, const struct ps_lease *lease, c
         bytes += ps_java_event_bytes(lease->batch, ps_lease_event(lease, i));
     state->lease = lease;
     state->sequence = lease->batch->sequence;
+    if (!tell(state))
+        return;
     if (bytes > REPLY_BYTES_MAX) {
         fail_batch(state, "the events of a batch are larger than 1 GiB", now);
         return;

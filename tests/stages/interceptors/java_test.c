@@ -1,6 +1,7 @@
 /* The interceptor java against a host in C (tests/support/java_host.h): the changes that a class may make to events, and
  * hosts that are slow, die, are silent or send wrong messages. A batch whose reply is lost is handed over again. */
 #include "core/flow/identity.h"
+#include "stages/lib/java/launch.h"
 #include "tests/support/java_host.h"
 #include "tests/support/stage.h"
 
@@ -282,6 +283,77 @@ static bool is_outdated(const struct ps_test_stage *stage, const char *text)
     return outdated && strstr(reason, text) != NULL;
 }
 
+/* Waits until the host runs, and connects this link with it. */
+static struct ps_java_host *attach(struct ps_java_link *link)
+{
+    struct ps_err err = {.length = 0};
+    uint64_t until = ps_test_patient_ns() + PS_TEST_PATIENCE_MS * PS_NS_PER_MS;
+    struct ps_java_host *host = ps_java_host_hold(NULL, NULL, &err);
+    while (!ps_java_link_attach(link, host, -1)) {
+        assert_true(ps_test_patient_ns() < until);
+        usleep(1000);
+    }
+    return host;
+}
+
+/* There is a new host already when the interceptor notices that its own one has ended: no batch is refused for that. */
+static void test_next_host_is_there(void **unused)
+{
+    struct ps_test_stage stage;
+    static struct ps_java_link link;
+    begin(&stage, PS_TEST_JAVA_CHANGE);
+    struct ps_lease *lease = three(&stage);
+    int starts = ps_test_java->starts;
+    uint64_t until = ps_test_patient_ns() + PS_TEST_PATIENCE_MS * PS_NS_PER_MS;
+    ps_test_java->mode = PS_TEST_JAVA_DIES;
+    await_batch(&stage, lease);
+    while (ps_test_java->starts == starts) {
+        assert_true(ps_test_patient_ns() < until);
+        usleep(1000);
+    }
+    ps_test_java->mode = PS_TEST_JAVA_WELL;
+    (void)attach(&link);
+    ps_java_link_detach(&link);
+    ps_java_host_release();
+    assert_int_equal(call_while(&stage, lease, PS_LATER), PS_DONE);
+    assert_int_equal(lease->count, 2);
+    assert_false(is_outdated(&stage, ""));
+    ps_test_stage_fini(&stage);
+}
+
+/* The host wants a larger area while the pipe is full of messages to other components, because it is slow: it is not ended. */
+static void test_large_reply_and_full_pipe(void **unused)
+{
+    struct ps_test_stage stage;
+    static struct ps_java_link link;
+    static const uint64_t numbers[PS_JAVA_NUMBERS_MAX];
+    begin(&stage, PS_TEST_JAVA_GROW);
+    struct ps_lease *lease = three(&stage);
+    (void)attach(&link);
+    int needs = ps_test_java->needs, starts = ps_test_java->starts;
+    uint64_t until = ps_test_patient_ns() + PS_TEST_PATIENCE_MS * PS_NS_PER_MS;
+    ps_test_java->mode = PS_TEST_JAVA_NOTHING;
+    await_batch(&stage, lease);
+    ps_test_java->mode = PS_TEST_JAVA_WELL;
+    while (ps_test_java->needs == needs) {
+        assert_true(ps_test_patient_ns() < until);
+        usleep(1000);
+    }
+    ps_test_java->mode = PS_TEST_JAVA_SILENT;
+    usleep(100000); /* what it was told before is read, and its message is in the inbox */
+    while (ps_java_link_send(&link, PS_JAVA_DROP, numbers, PS_JAVA_NUMBERS_MAX, NULL) == PS_JAVA_SENT)
+        continue;
+    for (unsigned i = 0; i < 20; i++)
+        assert_int_equal(call(&stage, lease), PS_LATER);
+    ps_test_java->mode = PS_TEST_JAVA_WELL;
+    assert_int_equal(call_while(&stage, lease, PS_LATER), PS_DONE);
+    assert_int_equal(lease->bytes, 3 << 20);
+    assert_int_equal(ps_test_java->starts, starts);
+    ps_java_link_detach(&link);
+    ps_java_host_release();
+    ps_test_stage_fini(&stage);
+}
+
 /* The batch is refused; if the source keeps it, it is handed over again after a rest; another one is at once. */
 static void test_class_throws(void **unused)
 {
@@ -414,6 +486,8 @@ int main(void)
         cmocka_unit_test(test_large_event),
         cmocka_unit_test(test_two_batches),
         cmocka_unit_test(test_host_is_lost),
+        cmocka_unit_test(test_next_host_is_there),
+        cmocka_unit_test(test_large_reply_and_full_pipe),
         cmocka_unit_test(test_class_throws),
         cmocka_unit_test(test_too_much),
         cmocka_unit_test(test_cannot_be_configured),

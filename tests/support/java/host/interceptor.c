@@ -90,6 +90,7 @@ bool fake_answer(struct fake_batch *batch)
     if (!same && fake_entries.bytes > batch->reply_size) {
         const uint64_t need[] = {batch->number, fake_entries.bytes};
         fake_send(PS_JAVA_NEED, batch->link, need, 2, NULL);
+        fake_control->needs++;
         batch->waits = true;
         return true;
     }
