@@ -25,6 +25,8 @@
 #define REASON_BYTES 512U
 /* Interval at which the thread checks whether the process lives and sends messages. */
 #define LOOK_MS 200
+/* If the thread looks later than this, the time behind it does not count: it did not run, and the process may not have run either. */
+#define LOOK_LATE_NS PS_NS_PER_S
 /* A run of at least this length was good: the next rest is the shortest again. */
 #define GOOD_RUN_NS (60 * PS_NS_PER_S)
 /* A host whose jars have changed has this time to stop its components. */
@@ -57,7 +59,7 @@ struct ps_java_host {
     pid_t pid;
     int in; /* messages */
     struct ps_java_lines lines;
-    uint64_t started_ns, heard_ns, rest_ns;
+    uint64_t started_ns, heard_ns, looked_ns, rest_ns;
     uint64_t renew_until_ns; /* 0: it was not asked to end */
     size_t used;
     char bytes[4 * PS_JAVA_MESSAGE_BYTES_MAX];
@@ -118,7 +120,7 @@ static bool start(struct ps_java_host *host, struct ps_err *err)
     }
     host->in = pipes.output[0];
     host->used = 0;
-    host->heard_ns = host->started_ns = ps_clock_now().mono_ns;
+    host->looked_ns = host->heard_ns = host->started_ns = ps_clock_now().mono_ns;
     ps_java_lines_begin(&host->lines, pipes.log[0]);
     pthread_mutex_lock(&host->lock);
     host->out = pipes.input[1];
@@ -176,6 +178,7 @@ static void rest(struct ps_java_host *host, const char *reason)
     uint64_t now_ns = ps_clock_now().mono_ns;
     bool good = host->started_ns != 0 && now_ns - host->started_ns >= GOOD_RUN_NS;
     host->rest_ns = ps_backoff_next(good ? 0 : host->rest_ns, host->launch.rest_ns, host->launch.rest_max_ns);
+    host->started_ns = 0; /* starts that fail are no further end of a good run */
     pthread_mutex_lock(&host->lock);
     forget_run(host);
     bool ending = host->ending;
@@ -235,10 +238,8 @@ static const char *deliver(struct ps_java_host *host, const char *bytes, size_t 
         link = link->next;
     if (link == NULL)
         return NULL;
-    if (sizeof link->inbox - link->inbox_used < length)
+    if (!ps_java_inbox_put(&link->inbox, bytes, length))
         return "it sends more than was requested";
-    memcpy(link->inbox + link->inbox_used, bytes, length);
-    link->inbox_used += (uint32_t)length;
     ps_flag_set(&link->has_news, true);
     wake(link->wake_fd);
     return NULL;
@@ -317,7 +318,13 @@ static bool is_stopped(pid_t pid)
 
 static void look_at_life(struct ps_java_host *host)
 {
-    uint64_t now_ns = ps_clock_now().mono_ns;
+    uint64_t now_ns = ps_clock_now().mono_ns, late_ns = now_ns - host->looked_ns;
+    host->looked_ns = now_ns;
+    if (late_ns > LOOK_LATE_NS) {
+        uint64_t quiet_ns = now_ns - host->heard_ns;
+        late_ns -= LOOK_LATE_NS;
+        host->heard_ns += late_ns < quiet_ns ? late_ns : quiet_ns;
+    }
     if (now_ns - host->heard_ns > host->launch.silence_ns) {
         if (is_stopped(host->pid))
             host->heard_ns = now_ns;
@@ -380,8 +387,9 @@ static void wait_for_start(struct ps_java_host *host)
 {
     uint64_t now_ns = ps_clock_now().mono_ns;
     struct pollfd fd = {.fd = host->wake_fd, .events = POLLIN};
-    if (now_ns < host->again_ns)
-        (void)poll(&fd, 1, (int)((host->again_ns - now_ns) / PS_NS_PER_MS) + 1);
+    uint64_t count;
+    if (now_ns < host->again_ns && poll(&fd, 1, (int)((host->again_ns - now_ns) / PS_NS_PER_MS) + 1) > 0)
+        (void)!read(host->wake_fd, &count, sizeof count);
 }
 
 /* The host's input ends: it stops its components and ends. */
@@ -514,7 +522,7 @@ bool ps_java_link_attach(struct ps_java_link *link, struct ps_java_host *host, i
         link->wake_fd = wake_fd;
         link->number = ++host->last_link;
         link->lost = false;
-        link->inbox_used = 0;
+        ps_java_inbox_init(&link->inbox);
         ps_flag_set(&link->has_news, false);
         link->next = host->links;
         host->links = link;
@@ -535,6 +543,7 @@ void ps_java_link_detach(struct ps_java_link *link)
     if (*at != NULL)
         *at = link->next;
     pthread_mutex_unlock(&link->host->lock);
+    ps_java_inbox_fini(&link->inbox);
     ps_java_region_release(link->region);
     link->host = NULL;
     link->region = NULL;
@@ -559,19 +568,14 @@ enum ps_java_sent ps_java_link_send(struct ps_java_link *link, enum ps_java_mess
 
 bool ps_java_link_next(struct ps_java_link *link, struct ps_java_message *message, bool *lost)
 {
-    size_t used = 0;
     *lost = false;
     if (!ps_flag_get(
             &link->has_news)) /* so most calls take no lock: the thread sets it before it wakes the worker */
         return false;
     pthread_mutex_lock(&link->host->lock);
-    bool got = ps_java_message_parse(link->inbox, link->inbox_used, message, &used) == PS_JAVA_PARSED;
-    if (got) {
-        link->inbox_used -= (uint32_t)used;
-        memmove(link->inbox, link->inbox + used, link->inbox_used);
-    }
+    bool got = ps_java_inbox_take(&link->inbox, message);
     *lost = link->lost;
-    ps_flag_set(&link->has_news, link->lost || link->inbox_used > 0);
+    ps_flag_set(&link->has_news, link->lost || !ps_java_inbox_is_empty(&link->inbox));
     pthread_mutex_unlock(&link->host->lock);
     return got;
 }

@@ -12,6 +12,7 @@
 
 #include "stages/lib/java/exchange/message.h"
 #include "stages/lib/java/exchange/region.h"
+#include "stages/lib/java/inbox.h"
 #include "rings/flag.h"
 
 struct ps_java_host;
@@ -43,8 +44,6 @@ void ps_java_host_end(struct ps_java_host *host, char *text, size_t room);
 
 /* ---- links ---- */
 
-#define PS_JAVA_INBOX_BYTES (4U * PS_JAVA_MESSAGE_BYTES_MAX)
-
 /* The members are the host's, which has a lock for them. */
 struct ps_java_link {
     struct ps_java_host *host; /* NULL: it is not attached */
@@ -54,8 +53,7 @@ struct ps_java_link {
     uint32_t number;
     bool lost;
     struct ps_flag has_news; /* it is lost, or the inbox has bytes; also read without the lock */
-    uint32_t inbox_used;
-    char inbox[PS_JAVA_INBOX_BYTES];
+    struct ps_java_inbox inbox;
 };
 
 /* Connects with the host. Returns false while it does not run: try again later. `wake_fd` (an eventfd, or -1) is written

@@ -215,6 +215,66 @@ static void test_slow_is_not_dead(void **unused)
     ps_test_stage_fini(&stage);
 }
 
+/* The class commits each event by itself while the worker is busy elsewhere: more messages wait than usual, and none is too many. */
+static void test_commits_singly(void **unused)
+{
+    static const unsigned leases = 8; /* each in a slot of its own */
+    struct ps_test_stage stage;
+    uint64_t until = ps_test_patient_ns() + PS_TEST_PATIENCE_MS * PS_NS_PER_MS;
+    ps_test_java->mode = PS_TEST_JAVA_WELL;
+    start(&stage, PS_KEYS("type", "org.example.Sink"));
+    give(&stage, some_lease(&stage, 0));
+    ps_test_sink_wait(&stage, 1, PS_TEST_PATIENCE_MS);
+    ps_test_java_clear();
+    int starts = ps_test_java->starts, batches = ps_test_java->batches;
+    ps_test_java->mode = PS_TEST_JAVA_NOTHING;
+    for (unsigned i = 0; i < leases; i++)
+        give(&stage, some_lease(&stage, i * EVENTS));
+    while (ps_test_java->batches < batches + (int)leases)
+        turn(&stage);
+    ps_test_java->mode = PS_TEST_JAVA_SINGLY;
+    while (strstr(ps_test_java_text(), "event 799\n") == NULL) {
+        assert_true(ps_test_patient_ns() < until);
+        usleep(1000);
+    }
+    usleep(300000); /* the thread that reads the messages has read them, and would have ended the host */
+    assert_int_equal(ps_test_java->starts, starts);
+    ps_test_sink_wait(&stage, 1 + leases, PS_TEST_PATIENCE_MS);
+    assert_false(stage.failed);
+    assert_events(ps_test_java_text(), 0, leases * EVENTS);
+    ps_test_java->mode = PS_TEST_JAVA_WELL;
+    ps_test_stage_fini(&stage);
+}
+
+/* The host does not read for a while, and the stage is closed meanwhile: it still finds the properties of the class. */
+static void test_closed_before_it_is_configured(void **unused)
+{
+    struct ps_test_stage stage;
+    ps_test_java->mode = PS_TEST_JAVA_WELL;
+    start(&stage, PS_KEYS("type", "org.example.Sink"));
+    give(&stage, some_lease(&stage, 0));
+    ps_test_sink_wait(&stage, 1, PS_TEST_PATIENCE_MS);
+    reopen(&stage);
+    uint64_t until = ps_test_patient_ns() + PS_TEST_PATIENCE_MS * PS_NS_PER_MS;
+    int configured = ps_test_java->configured;
+    ps_test_java->mode = PS_TEST_JAVA_SILENT;
+    usleep(50000);
+    for (unsigned i = 0; i < 5; i++)
+        turn(&stage);
+    ps_test_stage_close(&stage);
+    assert_int_equal(ps_test_java->configured, configured);
+    ps_test_java->mode = PS_TEST_JAVA_WELL;
+    while (ps_test_java->configured == configured) {
+        assert_true(ps_test_patient_ns() < until);
+        usleep(1000);
+    }
+    assert_int_equal(ps_test_java->torn, 0);
+    reopen(&stage);
+    give(&stage, some_lease(&stage, 0));
+    ps_test_sink_wait(&stage, 2, PS_TEST_PATIENCE_MS);
+    ps_test_stage_fini(&stage);
+}
+
 /* An event that is larger than a slot gets one of its size. */
 static void test_large_event(void **unused)
 {
@@ -251,6 +311,8 @@ int main(void)
         cmocka_unit_test(test_dies_before_it_tells),
         cmocka_unit_test(test_silent),
         cmocka_unit_test(test_slow_is_not_dead),
+        cmocka_unit_test(test_commits_singly),
+        cmocka_unit_test(test_closed_before_it_is_configured),
         cmocka_unit_test(test_large_event),
         cmocka_unit_test(test_type_is_a_class),
     };

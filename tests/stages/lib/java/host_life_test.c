@@ -10,7 +10,10 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 
 #define PATIENCE_MS 20000U
@@ -199,6 +202,86 @@ static void test_a_jar_that_hangs_holds_up_nobody_else(void **unused)
     ps_java_host_destroy(host, PATIENCE_MS);
 }
 
+/* ---- a clock that the test moves ---- */
+
+static _Atomic int64_t moved_s;
+int clock_gettime(clockid_t id, struct timespec *now)
+{
+    long failed = syscall(SYS_clock_gettime, id, now);
+    if (id == CLOCK_MONOTONIC)
+        now->tv_sec += moved_s;
+    return (int)failed;
+}
+
+/* Nobody looked for longer than a silent host lives, because this process was stopped: the host, which may have been stopped with
+ * it, is not ended for that. */
+static void test_a_pause_of_this_process(void **unused)
+{
+    char script[1024], text[600];
+    struct ps_err err = {.length = 0};
+    (void)remove(ps_test_folder_path("pid"));
+    snprintf(script, sizeof script, "echo $$ >%s; cat >/dev/null", ps_test_folder_path("pid"));
+    const char *const argv[] = {"/bin/sh", "-c", script, NULL};
+    const struct ps_java_launch launch = {
+        .argv = argv, .silence_ns = 60 * PS_NS_PER_S, .rest_ns = PS_NS_PER_S, .rest_max_ns = PS_NS_PER_S};
+    host = ps_java_host_create(&launch, &err);
+    assert_non_null(host);
+    long pid = await_number("pid");
+    for (unsigned i = 0; i < 3; i++) {
+        usleep(400000); /* it looks each 200 ms */
+        moved_s += 100;
+    }
+    usleep(400000);
+    assert_false(ps_java_host_is_down(host, text, sizeof text));
+    assert_int_equal(number_in("pid"), pid);
+    assert_int_equal(kill((pid_t)pid, 0), 0);
+    ps_java_host_destroy(host, PATIENCE_MS);
+}
+
+static unsigned log_lines(const char *part)
+{
+    unsigned count = 0;
+    const char *at = ps_test_folder_read("log");
+    for (; (at = strstr(at, part)) != NULL; at++)
+        count++;
+    return count;
+}
+
+/* After a run of more than a minute the program is gone: each further start waits longer. */
+static void test_rests_grow_behind_a_good_run(void **unused)
+{
+    struct ps_err err = {.length = 0};
+    char script[1024];
+    const char *program = ps_test_folder_path("program");
+    (void)remove(ps_test_folder_path("pid"));
+    snprintf(script, sizeof script, "#!/bin/sh\necho $$ >%s\nexec sleep 3600\n", ps_test_folder_path("pid"));
+    ps_test_folder_append("program", script, strlen(script));
+    char *path = strdup(program);
+    assert_int_equal(chmod(path, 0700), 0);
+    const char *const argv[] = {path, NULL};
+    const struct ps_java_launch launch = {.argv = argv,
+                                          .silence_ns = 3600 * PS_NS_PER_S,
+                                          .rest_ns = 20 * PS_NS_PER_MS,
+                                          .rest_max_ns = 3600 * PS_NS_PER_S};
+    int before = dup(2),
+        log = open(ps_test_folder_path("log"), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    assert_true(dup2(log, 2) == 2);
+    host = ps_java_host_create(&launch, &err);
+    assert_non_null(host);
+    pid_t pid = (pid_t)await_number("pid");
+    assert_int_equal(remove(path), 0);
+    moved_s += 100;
+    assert_int_equal(kill(pid, SIGKILL), 0);
+    await_down("cannot be started");
+    usleep(1500000);
+    ps_java_host_destroy(host, PATIENCE_MS);
+    assert_true(dup2(before, 2) == 2);
+    close(before);
+    close(log);
+    assert_in_range(log_lines("cannot be started"), 2, 7); /* 20, 40, 80 ms .. */
+    free(path);
+}
+
 static void test_a_program_that_is_not_there(void **unused)
 {
     struct ps_err err = {.length = 0};
@@ -219,6 +302,8 @@ int main(void)
         cmocka_unit_test(test_a_host_that_ends_by_itself),
         cmocka_unit_test(test_a_host_whose_jars_change),
         cmocka_unit_test(test_a_program_that_is_not_there),
+        cmocka_unit_test(test_a_pause_of_this_process),
+        cmocka_unit_test(test_rests_grow_behind_a_good_run),
         cmocka_unit_test(test_a_jar_that_hangs_holds_up_nobody_else),
     };
     return cmocka_run_group_tests(tests, ps_test_folder_setup, ps_test_folder_teardown);

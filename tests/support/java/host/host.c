@@ -64,6 +64,15 @@ static void commit(const struct fake_batch *batch)
     fake_send(PS_JAVA_COMMIT, batch->link, numbers, 3, NULL);
 }
 
+static void commit_singly(const struct fake_batch *batch)
+{
+    for (uint64_t i = 0; i < batch->count; i++) {
+        const uint64_t numbers[] = {batch->number, i, i + 1};
+        fake_send(PS_JAVA_COMMIT, batch->link, numbers, 3, NULL);
+    }
+    append_bodies(batch);
+}
+
 static void throw(const struct fake_batch *batch)
 {
     const uint64_t numbers[] = {batch->number, fake_control->mode == PS_TEST_JAVA_MUCH};
@@ -122,6 +131,8 @@ static void serve_batches(void)
             keeps = keeps || fake_answer(batch);
         else if (due)
             commit(batch);
+        else if (fake_control->mode == PS_TEST_JAVA_SINGLY)
+            commit_singly(batch);
         else if (fake_control->mode == PS_TEST_JAVA_THROWS || fake_control->mode == PS_TEST_JAVA_MUCH)
             throw(batch);
         else if (is_interceptor(batch) && fake_control->mode >= PS_TEST_JAVA_TWICE &&
@@ -149,6 +160,16 @@ static void take_area(const struct ps_java_message *message)
     }
 }
 
+/* Returns whether the area has the texts of a component: the first one is the name of a class of org.example. */
+static bool has_properties(const uint64_t *numbers)
+{
+    static const char prefix[] = "org.example.";
+    const char *texts = fake_map(numbers[1], numbers[2]);
+    bool has = memcmp(texts + sizeof(uint32_t), prefix, sizeof prefix - 1) == 0;
+    munmap((void *)(uintptr_t)texts, numbers[2]);
+    return has;
+}
+
 static void stop_link(uint32_t link)
 {
     fake_source_end(link);
@@ -168,6 +189,7 @@ static void take(const struct ps_java_message *message)
     switch (message->type) {
     case PS_JAVA_CONFIGURE:
         fake_control->configured++;
+        fake_control->torn += !has_properties(numbers);
         fake_control->singles += numbers[4] != 0;
         kinds[message->link % PS_COUNT_OF(kinds)] = (enum ps_java_component_kind)numbers[0];
         if (fake_control->mode == PS_TEST_JAVA_BROKEN) {
