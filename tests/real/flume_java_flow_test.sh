@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Needs: flume
-# Channels, a channel selector and a sink processor in Java, run by a real Flume 1.11 and by penstock with the same file and the same input,
+# Channels, a channel selector, a sink processor and a sink selector in Java, run by a real Flume 1.11 and by penstock with the same file and the same input,
 # beside a native flow. What is connected to them runs in Java, too, as Flume's own classes. Then a stop with a full channel, a reload, and a
 # kill of the Java process.
 # shellcheck source=tests/real/oracle.sh
@@ -13,9 +13,12 @@ agent_file() { # DIR
     seq 1 $lines | sed 's/.*/& of the lines/' >"$1.input"
     cat <<-EOF_
 	a1.sources = r1 r2 r3
-	a1.channels = c1 c2 c3 c4
-	a1.sinks = k1 k2 k3 k4 k5
-	a1.sinkgroups = g1
+	a1.channels = c1 c2 c3 c4 c5
+	a1.sinks = k1 k2 k3 k4 k5 k6 k7
+	a1.sinkgroups = g1 g2
+	a1.sinkgroups.g2.sinks = k6 k7
+	a1.sinkgroups.g2.processor.type = load_balance
+	a1.sinkgroups.g2.processor.selector = example.LastFirst
 	a1.sinkgroups.g1.sinks = k2 k3
 	a1.sinkgroups.g1.processor.type = example.OwnProcessor
 	a1.sources.r1.type = example.FilePoll
@@ -28,7 +31,7 @@ agent_file() { # DIR
 	a1.sources.r1.interceptors.i1.value = file
 	a1.sources.r2.type = seq
 	a1.sources.r2.totalEvents = 1000
-	a1.sources.r2.channels = c3
+	a1.sources.r2.channels = c3 c5
 	a1.sources.r3.type = seq
 	a1.sources.r3.totalEvents = 1000
 	a1.sources.r3.channels = c4
@@ -37,13 +40,17 @@ agent_file() { # DIR
 	a1.channels.c3.type = example.OwnChannel
 	a1.channels.c3.capacity = 2000
 	a1.channels.c4.type = memory
+	a1.channels.c5.type = memory
+	a1.channels.c5.capacity = 2000
 	a1.sinks.k1.channel = c1
 	a1.sinks.k2.channel = c2
 	a1.sinks.k3.channel = c2
 	a1.sinks.k4.channel = c3
 	a1.sinks.k5.channel = c4
+	a1.sinks.k6.channel = c5
+	a1.sinks.k7.channel = c5
 	EOF_
-    for sink in k1 k2 k3 k4 k5; do
+    for sink in k1 k2 k3 k4 k5 k6 k7; do
         mkdir -p "$1/$sink"
         cat <<-EOF_
 		a1.sinks.$sink.type = file_roll
@@ -53,11 +60,12 @@ agent_file() { # DIR
 		EOF_
     done
 }
-SETTLE=1 both $((lines + 1000 + 1000))
-for sink in k1 k2 k3 k4 k5; do same_content "sink $sink" $sink headers_in_order; done
-for text in 'source r3 (seq)' 'source in-java (java) runs the channels c1 c2 c3, with their sources and sinks, in Flume'"'"'s own classes'; do
+SETTLE=1 both $((lines + 1000 + 1000 + 1000))
+for sink in k1 k2 k3 k4 k5 k6 k7; do same_content "sink $sink" $sink headers_in_order; done
+for text in 'source r3 (seq)' 'source in-java (java) runs the channels c1 c2 c3 c5, with their sources and sinks, in Flume'"'"'s own classes'; do
     grep -qF -- "$text" "$work/penstock.log" || fail "the log lacks: $text"
 done
+[[ $(content "$work/penstock/k7" | wc -l) == 1000 && ! $(content "$work/penstock/k6") ]] || fail "the sink selector did not choose the last sink"
 ! grep -q 'sink k4 (' "$work/penstock.log" || fail "sink k4 runs twice"
 
 # ---- all of an agent, behind a file channel of Flume's; the Java process and the agent killed in turn ----

@@ -2,10 +2,11 @@
 # Needs: flume
 # Calls of a source that is a Java class, which return within room that memory channels keep in advance: a channel that is full refuses
 # calls, and has each event once; the Java process is killed under load, and every event whose call has returned comes out, in order. Behind a
-# file channel the Java process, with the source, an interceptor and the sink, and the agent are killed.
+# file channel the Java process, with the source, an interceptor and the sink, and the agent are killed. So they are with one component of each
+# kind in Java behind file channels: a source, interceptor, sink, serializer, and channel; there clients count the lines that were answered, too.
 #
-# KILLS=N: ends of the Java process for each of the two (default 2): kills, System.exit, OutOfMemoryError. LIMIT_S=S: after so long there are no
-# more of them. PART=full, memory or file: only that part. PENSTOCK_SEED repeats the moments. From 20 kills on the classes are in an archive, with
+# KILLS=N: ends of the Java process for each of the three (default 2): kills, System.exit, OutOfMemoryError, before some of them SIGSTOP, or SIGSTOP and
+# SIGCONT. LIMIT_S=S: after so long there are no more of them. PART=full, memory, file or kinds: only that part. PENSTOCK_SEED repeats the moments. From 20 kills on the classes are in an archive, with
 # which Java starts in half the time, and a process ends within 400 ms after its first event.
 # shellcheck source=tests/real/oracle.sh
 source "$(dirname "${BASH_SOURCE[0]}")/oracle.sh"
@@ -88,6 +89,14 @@ end_java() { # NAME
         kill_java
         return
         ;;
+    3)
+        pkill -STOP -P "$agent" java || true
+        sleep "0.$(printf %03d $((RANDOM % 1000)))"
+        pkill -CONT -P "$agent" java || true
+        sleep "0.$(printf %03d $((RANDOM % 300)))"
+        kill_java
+        return
+        ;;
     *)
         kill_java
         return
@@ -101,23 +110,30 @@ end_java() { # NAME
     done
     kill_java # it has not got so far that it obeys
 }
-threads_with_events() { find "$1" -type f -size +0 | wc -l; } # of all lives
-kill_often() { # NAME AGENT: whether the agent is killed, too
+# Prints how many threads have put events, in all lives; those of the source that has the fewest.
+threads_with_events() { # DIR [SOURCE]...
+    local source
+    for source in "${@:2}"; do find "$1" -type f -size +0 -name "$source-*" | wc -l; done | sort -n | head -1
+}
+# The agent ends by the signal. A Java process ends when any source puts events, or when each of these does.
+kill_often() { # NAME SIGNAL [SOURCE]...
     local kill before=0 i
-    local since=$SECONDS
+    local since=$SECONDS signal=$2
+    local -a begun=("$work/$1/promised" "${@:3}")
+    ((${#begun[@]} > 1)) || begun+=('*')
     ended=0
     for ((kill = 1; kill <= kills && SECONDS - since < ${LIMIT_S:-1000000}; kill++)); do
         for ((i = 0; i < 1200; i++)); do
-            (($(threads_with_events "$work/$1/promised") == before)) || break
+            (($(threads_with_events "${begun[@]}") == before)) || break
             patient_tenth
         done
         ((i < 1200)) || fail "the sources put nothing after $((kill - 1)) kills"
         sleep "0.$(printf %03d $((RANDOM % longest_ms + 10)))"
-        before=$(threads_with_events "$work/$1/promised")
+        before=$(threads_with_events "${begun[@]}")
         end_java "$1"
         ended=$kill
         ((kill % 2 == 0)) || continue # the next start would be 4 s away; a new agent begins with 1 s
-        stop "$2"
+        stop "$signal"
         cat "$work/$1.log" >>"$work/earlier.logs"
         start "$work/$1" "$PENSTOCK"
     done
@@ -164,8 +180,89 @@ file_channel() {
     python3 "$here/java_host/promises.py" "$work/file/promised" "$work/file/out" || fail "an event is missing"
 }
 
+# ---- one component of each kind ----
+
+clients=()
+end_clients() {
+    local code=$?
+    ((${#clients[@]} == 0)) || kill -KILL "${clients[@]}" 2>/dev/null || true
+    finish "$code"
+}
+file_keys() { # CHANNEL DIR
+    printf "a1.channels.$1.%s\n" 'type = file' "checkpointDir = $2/$1.checkpoint" "dataDirs = $2/$1.data" 'transactionCapacity = 1000'
+}
+netcat_keys() { # SOURCE CHANNEL PORT
+    printf "a1.sources.$1.%s\n" 'type = netcat' 'bind = 127.0.0.1' "port = $3" "channels = $2" 'max-line-length = 2000'
+}
+kinds_file() { # DIR PORT
+    local sink
+    printf 'a1.%s\n' 'sources = n1 n2 r3 r4' 'channels = c1 c2 c3 c4' 'sinks = k1 k2 k3 k4'
+    netcat_keys n1 c1 "$2"
+    printf 'a1.sources.n1.%s\n' 'interceptors = i1' "interceptors.i1.type = example.Change\$Builder"
+    netcat_keys n2 c2 $(($2 + 1))
+    for sink in 3 4; do source_keys r$sink "$1/promised" 2 $((sink == 3 ? 1 : 20)) | sed "s/channels = .*/channels = c$sink/"; done
+    printf 'a1.sources.%s\n' 'r3.pauseMs = 1' 'r4.pauseMs = 10'
+    for sink in 1 2 3 4; do
+        file_keys c$sink "$1"
+        echo "a1.sinks.k$sink.channel = c$sink"
+    done
+    echo 'a1.channels.c3.penstock.engine = java' # with r3 and k3
+    for sink in 1 2; do
+        mkdir -p "$1/out$sink"
+        printf "a1.sinks.k$sink.%s\n" 'type = file_roll' "sink.directory = $1/out$sink" "sink.rollInterval = $((sink - 1))"
+    done
+    printf 'a1.sinks.k2.%s\n' "sink.serializer = example.FramedSerializer\$Builder"
+    for sink in 3 4; do printf "a1.sinks.k$sink.%s\n" 'type = example.FileSink' "path = $1/out$sink" 'batchSize = 50'; done
+}
+# Prints the names of whole lines in the client's form, NAME xx.. NAME, behind headers or without them.
+whole_lines() { # DIR
+    find "$1" -type f -exec cat {} + |
+        LC_ALL=C awk '$NF ~ /^n[12]-[0-9]+$/ && ($(NF - 1) == $NF || ($(NF - 1) ~ /^x+$/ && $(NF - 2) == $NF)) { print $NF }'
+}
+answered_are_there() { # NAME: returns whether each line that was answered is there; writes the account
+    local missing
+    whole_lines "$work/kinds/out${1#n}" >"$work/came.$1"
+    missing=$(LC_ALL=C comm -23 <(LC_ALL=C sort -u "$work/acked.$1") <(LC_ALL=C sort -u "$work/came.$1") | wc -l)
+    echo "client $1: $(wc -l <"$work/acked.$1") lines answered, $missing lost, $(($(wc -l <"$work/came.$1") - $(LC_ALL=C sort -u "$work/came.$1" | wc -l))) came again"
+    ((missing == 0))
+}
+kinds_account() {
+    local name ok=1
+    for name in n1 n2; do answered_are_there $name || ok=0; done
+    python3 "$here/java_host/promises.py" "$work/kinds/promised" "$work"/kinds/out[34] || ok=0
+    ((ok))
+}
+kinds_channel() {
+    local port name i
+    port=$(ports_reserve)
+    mkdir -p "$work/kinds/promised"
+    kinds_file "$work/kinds" "$port" >"$work/kinds.properties"
+    start "$work/kinds" "$PENSTOCK"
+    trap end_clients EXIT
+    for name in n1 n2; do
+        python3 "$here/numbered_client.py" $((port + ${name#n} - 1)) $name "$work" netcat 1000 2>"$work/client.$name.log" &
+        clients+=($!)
+    done
+    kill_often kinds KILL r3 r4
+    touch "$work/stop"
+    for i in "${clients[@]}"; do wait "$i" || fail "a client ends with $?"; done
+    clients=()
+    stop TERM
+    sed '/sources/d' "$work/kinds.properties" >"$work/rest.properties"
+    start "$work/rest" "$PENSTOCK"
+    for ((i = 0; i < 600; i++)); do
+        kinds_account >"$work/kinds.account" && break
+        patient_tenth
+    done
+    stop TERM
+    echo "one component of each kind, Java ended $ended times, the agent $((ended / 2)) times:"
+    cat "$work/kinds.account"
+    ((i < 600)) || fail "an event is missing"
+    for name in n1 n2; do (($(wc -l <"$work/acked.$name") > 0)) || fail "client $name had no answer"; done
+}
+
 if ((kills >= 20)) && command -v jcmd >/dev/null; then
     longest_ms=400
     make_archive
 fi
-for part in ${PART:-full memory file}; do "${part}_channel"; done
+for part in ${PART:-full memory file kinds}; do "${part}_channel"; done
