@@ -3,8 +3,8 @@ package penstock.host;
 import java.io.IOException;
 import java.lang.management.GarbageCollectorMXBean;
 import java.lang.management.ManagementFactory;
+import java.lang.management.MemoryMXBean;
 import java.lang.management.MemoryUsage;
-import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
@@ -18,15 +18,23 @@ import javax.management.ObjectName;
 final class Figures {
     private final Host host;
     private final MBeanServer server = ManagementFactory.getPlatformMBeanServer();
+    private final MemoryMXBean memory = ManagementFactory.getMemoryMXBean();
+    private final List<GarbageCollectorMXBean> collectors = ManagementFactory.getGarbageCollectorMXBeans();
+    private final ObjectName pattern; // of the counters
     private Map<String, String> told = new HashMap<>(); // attributes, by component
 
     Figures(Host host) {
         this.host = host;
+        try {
+            pattern = new ObjectName("org.apache.flume*:*");
+        } catch (JMException never) {
+            throw new IllegalStateException(never);
+        }
     }
 
     void report() throws IOException {
         Map<String, String> now = new HashMap<>();
-        for (ObjectName name : names()) {
+        for (ObjectName name : server.queryNames(pattern, null)) {
             try {
                 read(name, now);
             } catch (JMException | RuntimeException gone) {
@@ -41,16 +49,6 @@ final class Figures {
                 tell(component, "");
         told = now;
         tellState();
-    }
-
-    private List<ObjectName> names() {
-        List<ObjectName> names = new ArrayList<>();
-        try {
-            names.addAll(server.queryNames(new ObjectName("org.apache.flume*:*"), null));
-        } catch (JMException never) {
-            throw new IllegalStateException(never);
-        }
-        return names;
     }
 
     private void read(ObjectName name, Map<String, String> beans) throws JMException {
@@ -80,9 +78,9 @@ final class Figures {
     }
 
     private void tellState() throws IOException {
-        MemoryUsage heap = ManagementFactory.getMemoryMXBean().getHeapMemoryUsage();
+        MemoryUsage heap = memory.getHeapMemoryUsage();
         long count = 0, milliseconds = 0;
-        for (GarbageCollectorMXBean collector : ManagementFactory.getGarbageCollectorMXBeans()) {
+        for (GarbageCollectorMXBean collector : collectors) {
             count += Math.max(0, collector.getCollectionCount());
             milliseconds += Math.max(0, collector.getCollectionTime());
         }

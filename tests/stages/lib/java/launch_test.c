@@ -9,6 +9,7 @@
 
 #define SERIAL "-XX:+UseSerialGC"
 #define NO_BEANS "-Dlog4j2.disable.jmx=true"
+#define NO_SAMPLES "-XX:-UsePerfData"
 
 /* Returns whether the command with this option of the user has the wanted one. */
 static bool has(const char *option, const char *wanted)
@@ -78,6 +79,14 @@ static void test_beans_of_log4j(void **unused)
     assert_false(has("-Dlog4j2.disable.jmx=false", NO_BEANS));
 }
 
+/* The JVM's samples for jstat cost CPU time for ever, so they are off unless the user asks for them. */
+static void test_samples_for_jstat(void **unused)
+{
+    without_variables();
+    assert_true(has("-Xmx1g", NO_SAMPLES));
+    assert_false(has("-XX:+UsePerfData", NO_SAMPLES));
+}
+
 int main(void)
 {
     struct ps_err none = {.length = 0};
@@ -88,6 +97,7 @@ int main(void)
         cmocka_unit_test(test_other_options),
         cmocka_unit_test(test_variables),
         cmocka_unit_test(test_beans_of_log4j),
+        cmocka_unit_test(test_samples_for_jstat),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
