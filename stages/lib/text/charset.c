@@ -11,6 +11,7 @@
 
 #define NO_ICONV ((void *)(intptr_t)-1)
 #define HELD_BYTES_MAX 8U
+#define CHARACTER_BYTES_MAX 16U
 
 static const struct {
     const char *java;
@@ -176,24 +177,6 @@ static size_t malformed_bytes(const struct ps_charset *charset, bool little, con
     return left < charset->unit ? left : charset->unit;
 }
 
-/* Returns whether the unit at `at` is U+FFFE, which Java's decoders of UTF-16 take for a mark of the other byte order: it is malformed. */
-static bool is_reversed_mark(const struct ps_charset *charset, bool little, const char *at)
-{
-    bool is_little = ps_charset_is_marked(charset) ? little : charset->little;
-    return memcmp(at, is_little ? "\xFE\xFF" : "\xFF\xFE", 2) == 0;
-}
-
-/* Returns how many bytes of UTF-16 come before U+FFFE; `left` for other charsets. */
-static size_t before_reversed_mark(const struct ps_charset *charset, bool little, const char *at, size_t left)
-{
-    if (charset->unit != 2)
-        return left;
-    for (size_t i = 0; i + 2 <= left; i += 2)
-        if (is_reversed_mark(charset, little, at + i))
-            return i;
-    return left;
-}
-
 /* A decoder may hold the last character back, because another one may combine with it (windows-1258). */
 static void flush(iconv_t handle, char **to, size_t *room)
 {
@@ -203,21 +186,14 @@ static void flush(iconv_t handle, char **to, size_t *room)
 static bool decode_iconv(iconv_t handle, const struct ps_charset *charset, bool little, const char *text,
                          size_t length, bool lenient, char *out, size_t *used)
 {
-    char *from = (char *)(uintptr_t)text, *to = out, *end = from + length;
-    char *mark = from + before_reversed_mark(charset, little, from, length);
-    size_t room = PS_CHARSET_DECODED_MAX(length);
+    char *from = (char *)(uintptr_t)text, *to = out;
+    size_t left = length, room = PS_CHARSET_DECODED_MAX(length);
     (void)iconv(handle, NULL, NULL, NULL, NULL);
-    while (from < end) {
-        if (from > mark)
-            mark = from + before_reversed_mark(charset, little, from, (size_t)(end - from));
-        size_t rest = (size_t)(mark - from);
-        bool failed = iconv(handle, &from, &rest, &to, &room) == (size_t)-1;
-        int error = errno;
-        if (!failed && from == end)
-            break;
+    while (left > 0 && iconv(handle, &from, &left, &to, &room) == (size_t)-1) {
         if (!lenient)
             return false;
-        if (failed && error == E2BIG)
+        size_t skip = errno == EINVAL ? left : malformed_bytes(charset, little, from, left);
+        if (errno == E2BIG)
             break;
         if (!charset->has_state)
             flush(handle, &to, &room);
@@ -226,9 +202,8 @@ static bool decode_iconv(iconv_t handle, const struct ps_charset *charset, bool 
         memcpy(to, "\xEF\xBF\xBD", 3);
         to += 3;
         room -= 3;
-        from += failed && error == EINVAL && mark == end
-                    ? (size_t)(end - from)
-                    : malformed_bytes(charset, little, from, (size_t)(end - from));
+        from += skip;
+        left -= skip;
     }
     flush(handle, &to, &room);
     *used = (size_t)(to - out);
@@ -260,8 +235,8 @@ bool ps_transcoder_decode(struct ps_transcoder *transcoder, const char *text, si
                                    mark > 0 ? little_mark : little, out, used);
 }
 
-/* Decodes one character of `length` bytes at `text`, at most 4 bytes to `out`. Returns how many bytes it has; 0: it is malformed, with errno
- * EILSEQ, or incomplete, with EINVAL. */
+/* Decodes the first character of `length` bytes at `text`, at most 8 bytes to `out`; an escape sequence is a character without text. Returns
+ * how many bytes it has; 0: it is malformed, with errno EILSEQ, or incomplete, with EINVAL. */
 static size_t decode_one(const struct ps_transcoder *transcoder, const char *text, size_t length, bool little,
                          char *out, size_t *made)
 {
@@ -270,23 +245,20 @@ static size_t decode_one(const struct ps_transcoder *transcoder, const char *tex
         errno = EILSEQ;
         return decode_bytes(charset->kind, text, 1, false, out, made) ? 1 : 0;
     }
-    if (charset->unit == 2 && length >= 2 && is_reversed_mark(charset, little, text)) {
-        errno = EILSEQ;
-        return 0;
-    }
-    /* Room for one character only: those of more bytes do not fit into less. */
-    for (size_t most = 1; most <= 4; most++) {
+    /* The decoder gets no byte of the next character: it would take that as well. */
+    size_t most = length < CHARACTER_BYTES_MAX ? length : CHARACTER_BYTES_MAX;
+    for (size_t bytes = charset->unit; bytes <= most; bytes += charset->unit) {
         char *from = (char *)(uintptr_t)text, *to = out;
-        size_t left = length, room = most;
+        size_t left = bytes, room = HELD_BYTES_MAX;
         size_t result =
             iconv(transcoder->decode[ps_charset_is_marked(charset) && little], &from, &left, &to, &room);
-        *made = most - room;
-        if (left < length)
-            return length - left;
-        if (result == (size_t)-1 && errno != E2BIG)
+        *made = HELD_BYTES_MAX - room;
+        if (left < bytes)
+            return bytes - left;
+        if (result == (size_t)-1 && errno != EINVAL)
             return 0;
     }
-    errno = EILSEQ;
+    errno = length > CHARACTER_BYTES_MAX ? EILSEQ : EINVAL;
     return 0;
 }
 

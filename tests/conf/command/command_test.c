@@ -275,6 +275,26 @@ static void the_command_line_wins_over_log4j(void **state)
     assert_int_equal(directory->conf.problems.warnings, 1);
 }
 
+static void the_format_of_the_log(void **state)
+{
+    static const struct {
+        const char *format;
+        bool json;
+        size_t warnings;
+    } cases[] = {
+        {"json", true, 0}, {"JSON", true, 0}, {"text", false, 0}, {"Text", false, 0}, {"xml", false, 1}};
+    for (size_t i = 0; i < PS_COUNT_OF(cases); i++) {
+        struct directory *directory = *state;
+        size_t before = directory->conf.problems.warnings;
+        directory->conf.log.json = !cases[i].json;
+        directory->system[0] = (struct ps_pair){.key = PS_CONF_LOG_FORMAT, .value = cases[i].format};
+        directory->conf.system = (struct ps_pairs){1, directory->system};
+        ps_log4j_properties(&directory->conf);
+        assert_int_equal(directory->conf.log.json, cases[i].json);
+        assert_int_equal(directory->conf.problems.warnings - before, cases[i].warnings);
+    }
+}
+
 static void log4j_2(void **state)
 {
     struct directory *directory = *state;
@@ -340,6 +360,7 @@ int main(void)
         IN_DIRECTORY(assignments_of_the_environment_script),
         IN_DIRECTORY(log4j_1),
         IN_DIRECTORY(the_command_line_wins_over_log4j),
+        IN_DIRECTORY(the_format_of_the_log),
         IN_DIRECTORY(log4j_2),
         IN_DIRECTORY(broken_xml_does_no_harm),
         IN_DIRECTORY(another_log4j_file_is_named),

@@ -13,6 +13,8 @@ import zlib
 import bz2
 import lzma
 
+import draw
+
 
 def from_hex(word):
     return b"" if word == "-" else bytes.fromhex(word)
@@ -209,8 +211,33 @@ def refused_date(case, flume, penstock):
         bool(re.search("Invalid format|Cannot parse|Text .* could not|Illegal instant|Value .* for .* must be|parse", flume.threw)) and len(penstock.events) == len(case.events)
 
 
+def is_replacement(text, regex):
+    """Whether Java's Matcher.appendReplacement takes the text."""
+    groups = draw.groups_of(regex)
+    names, at = [name for name, _ in groups], 0
+    while at < len(text):
+        if text[at] == "\\":
+            at += 2
+            if at > len(text):
+                return False
+            continue
+        found = re.match(r"\$(?:\{([a-zA-Z][a-zA-Z0-9]*)\}|([0-9]))", text[at:])
+        if text[at] == "$" and (not found or (found[1] and found[1] not in names) or (found[2] and int(found[2]) > len(groups))):
+            return False
+        at += len(found[0]) if found else 1
+    return True
+
+
 def refused_replacement(case, flume, penstock):
-    return case.type == "search_replace" and penstock.refused is not None and "replaceString" in penstock.refused and flume.refused is None
+    """docs/stages/interceptor_search_replace.md: penstock refuses a wrong replaceString at the start; Flume fails at the first match."""
+    if case.type != "search_replace" or "replaceString" not in (penstock.refused or "") or flume.refused is not None or \
+            is_replacement(case.keys.get("replaceString", ""), case.keys.get("searchPattern", "")):
+        return False
+
+    def text(body):
+        return body.decode(errors="replace").replace("\ufffd", "")
+    unchanged = case.keys.get("charset", "UTF-8").lower() not in ("utf-8", "utf8") or [text(body) for body, _ in flume.events] == [text(body) for body, _ in case.events]
+    return flume.threw is not None or unchanged  # nothing matched
 
 
 def failed_file(case, flume, penstock):
@@ -281,7 +308,9 @@ def tables_of_the_system(case, flume, penstock):
     """docs/MIGRATING.md: charsets beyond those of Unicode, ISO-8859-1 and US-ASCII are the C library's."""
     used = {case.with_.get("charset", "").lower(), case.keys.get("charset", "").lower(), case.keys.get("outputCharset", "").lower()}
     odd = re.compile(rb"[\x80-\xff\\~]")  # the bytes and characters that the tables have in different places
-    if not used & {"gbk", "shift_jis", "cp437"} or flume.refused is not None or penstock.refused is not None:
+    if "iso-2022-jp" in used and case.kind == "deserializer" and flume.refused is None and penstock.refused is None:
+        return bool(re.search(rb"[\x0e\x0f]|\x1b(?!\$[@B]|\([BJ])", case.input))
+    if not used & {"gbk", "shift_jis", "cp437", "euc-jp", "big5", "windows-1255", "windows-1258"} or flume.refused is not None or penstock.refused is not None:
         return False
     if case.kind != "interceptor":
         return bool(odd.search(case.input))
@@ -341,15 +370,15 @@ def inside_of_a_pair(case, flume, penstock):
 
 def pair_in_one_event(case, flume, penstock):
     """docs/stages/deserializer_line.md: a character of two chars is not cut in two at maxLineLength."""
-    if case.type.lower() != "line" or "maxLineLength" not in case.keys or (flume.threw is None) != (penstock.threw is None) or flume.refused is not None:
+    if case.type.lower() != "line" or (flume.threw is None) != (penstock.threw is None) or flume.refused is not None or penstock.refused is not None:
         return False
-    charset = case.keys.get("outputCharset", "UTF-8")
+    charset, most = case.keys.get("outputCharset", "UTF-8"), max(1, int(case.keys.get("maxLineLength", "2048")))
 
     def texts(answer):
         joined = "".join(body.decode(charset, errors="replace") for body, _ in answer.events)
         return re.sub("[?\ufffd\ufeff]|[^\0-\uffff]", "", joined)
     theirs, ours = texts(flume), texts(penstock)
-    if flume.threw is not None and ours.startswith(theirs) and len(ours) - len(theirs) <= max(1, int(case.keys["maxLineLength"])):
+    if flume.threw is not None and ours.startswith(theirs) and len(ours) - len(theirs) <= most:
         ours = theirs  # Flume's decoder looks at the malformed bytes before it gives the piece before them
     return theirs == ours and any(re.search("[?\ufffd]", body.decode(charset, errors="replace")) for body, _ in flume.events)
 
@@ -477,28 +506,7 @@ def group_that_replaces(case, flume, penstock):
 
 def groups_within(regex, *kinds):
     """The numbers of the groups within groups that begin so."""
-    found, open_, number, at = set(), [], 0, 0
-    while at < len(regex):
-        if regex.startswith("\\Q", at):
-            end = regex.find("\\E", at)
-            at = len(regex) if end < 0 else end + 2
-            continue
-        if regex[at] == "\\":
-            at += 2
-            continue
-        if regex[at] == "[":
-            at += 1 + len(re.match(r"(?:\\.|\[(?:\\.|[^\]])*\]|[^\]])*", regex[at + 1:], re.S)[0])
-        elif regex[at] == "(":
-            rest = regex[at + 1:]
-            if not rest.startswith("?") or re.match(r"\?<\w", rest):
-                number += 1
-                if any(open_):
-                    found.add(number)
-            open_.append(rest.startswith(kinds))
-        elif regex[at] == ")" and open_:
-            open_.pop()
-        at += 1
-    return found
+    return {number for number, (_, around) in enumerate(draw.groups_of(regex), 1) if any(one.startswith(kinds) for one in around)}
 
 
 def round_value_without_rounding(case, flume, penstock):

@@ -15,6 +15,7 @@ The answer: case NUMBER, then lines `refused WHY` (the component does not start)
 four channels; json: the status), `out BYTES`, `file NAME CONTENT`, then end. compare.py compares two of them.
 """
 import random
+import re
 import struct
 import sys
 
@@ -136,6 +137,31 @@ class Draw:
         return self.expression()
 
 
+def groups_of(regex):
+    """The groups of a Java expression, in order: the name or None, and how each group around it begins."""
+    found, around, at = [], [], 0
+    while at < len(regex):
+        if regex.startswith("\\Q", at):
+            end = regex.find("\\E", at)
+            at = len(regex) if end < 0 else end + 2
+            continue
+        if regex[at] == "\\":
+            at += 2
+            continue
+        if regex[at] == "[":
+            at += 1 + len(re.match(r"(?:\\.|\[(?:\\.|[^\]])*\]|[^\]])*", regex[at + 1:], re.S)[0])
+        elif regex[at] == "(":
+            rest = regex[at + 1:]
+            name = re.match(r"\?<(\w+)>", rest)
+            if name or not rest.startswith("?"):
+                found.append((name and name[1], list(around)))
+            around.append(rest[:3])
+        elif regex[at] == ")" and around:
+            around.pop()
+        at += 1
+    return found
+
+
 def as_hex(data):
     return data.hex() or "-"
 
@@ -183,6 +209,11 @@ CHARSETS = ["UTF-8", "utf8", "US-ASCII", "ISO-8859-1", "latin1", "windows-1252",
 
 def search_replace(draw):
     draw.maybe(0.96, "searchPattern", draw.any_expression())
+    groups = groups_of(draw.keys.get("searchPattern", ""))
+    if draw.chance(0.75):  # one that Java takes
+        named = ["${" + name + "}" for name, _ in groups if name]
+        numbered = [f"${draw.number(1, len(groups))}" for _ in range(4)] if groups else []
+        draw.key("replaceString", "".join(draw.pick("x", "$0", "[$0]", "\\$1", "\\\\", "é", "-", "$0a", "{", *named, *numbered, *numbered) for _ in range(draw.number(1, 3))))
     draw.maybe(0.8, "replaceString", "", "x", "$0", "[$0]", "$1", "\\$1", "\\\\", "${n1}", "<$1$2>", "$", "\\", "$11", "${", "${n9}", "é", "$a", "a$1b",
                draw.text())
     draw.maybe(0.35, "charset", *CHARSETS)
@@ -289,14 +320,25 @@ def line(draw, number):
     draw.begin(number, "deserializer", draw.pick("LINE", "line"))
     draw.maybe(0.6, "maxLineLength", "1", "2", "3", "5", "10", "2048", "4", "8", "4096", "16384", *UNUSUAL[1:])
     draw.maybe(0.3, "outputCharset", *CHARSETS)
-    charset = draw.pick("UTF-8", "UTF-8", "UTF-8", "ISO-8859-1", "US-ASCII", "UTF-16", "UTF-16LE", "GBK", "Shift_JIS", "windows-1252")
+    charset = draw.pick("UTF-8", "UTF-8", "UTF-8", "UTF-8", "UTF-8", "ISO-8859-1", "US-ASCII", "UTF-16", "UTF-16LE", "UTF-16BE", "UTF-32", "UTF-32LE", "GBK", "Shift_JIS",
+                        "windows-1252", "ISO-2022-JP", "ISO-2022-JP", "EUC-JP", "windows-1258", "windows-1255", "Big5", "KOI8-R")
     draw.lines.append(f"with charset {as_hex(charset.encode())}")
     draw.lines.append(f"with policy {as_hex(draw.pick('FAIL', 'REPLACE', 'IGNORE', 'REPLACE').encode())}")
     text = b"\n".join(draw.body() for _ in range(draw.number(0, 6)))
     if draw.chance(0.1):
         text = draw.pick(b"x", "é".encode(), "😀".encode()) * draw.pick(2047, 2048, 2049, 4096, 5000, 16384, 20000) + b"\n" + text
-    if charset in ("UTF-16", "UTF-16LE") and draw.chance(0.8):
+    if charset.startswith("UTF-16") and draw.chance(0.8):
+        text = text.decode("utf-8", "replace")
+        if draw.chance(0.2):
+            at = draw.number(0, len(text))
+            text = text[:at] + draw.pick("\ufffe", "\ufffe\ufffe", "\ufeff", "\uffff") * draw.pick(1, 1, 30) + text[at:]
+        text = text.encode(charset)
+    elif charset.startswith("UTF-32") and draw.chance(0.8):
         text = text.decode("utf-8", "replace").encode(charset)
+    elif charset == "ISO-2022-JP" and draw.chance(0.8):
+        lines = text.decode("utf-8", "replace").split("\n")
+        lines = ["".join(draw.pick("日", "本", "語", "a", "b c", "かな", "カ") for _ in range(draw.number(1, 60))) if draw.chance(0.6) else line for line in lines]
+        text = b"\n".join(line.encode("iso2022_jp", "ignore") for line in lines)
     draw.lines.append(f"input {as_hex(text)}")
     draw.end()
 

@@ -47,6 +47,7 @@ struct run {
 };
 
 static const struct ps_kafka_reading_engine *const engine = &ps_kafka_reading_native;
+static const char *instance_id; /* of the members that are opened; NULL: none */
 
 static inline void open_member(struct run *run)
 {
@@ -57,6 +58,7 @@ static inline void open_member(struct run *run)
         .pairs = run->pairs,
         .pair_count = run->pair_count,
         .group = "g",
+        .group_instance_id = instance_id,
         .subscription = {1, topics},
         .commit_interval_ns = 50 * PS_NS_PER_MS,
         .revoke_wait_ns = 30 * PS_NS_PER_S,

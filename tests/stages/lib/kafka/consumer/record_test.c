@@ -265,11 +265,39 @@ static void test_names_that_are_the_same(void **state)
     ps_batch_give(batch);
 }
 
+/* A batch owns the blocks of its records. When it has no room for one more block, the record is not taken, and the batch is closed. */
+static void test_no_room_for_a_block(void **state)
+{
+    const struct ps_kafka_record_plan plan = {.group = "g", .batch_events_max = 1000};
+    struct ps_port port = {0};
+    struct ps_kafka_record_state record_state = {.plan = &plan, .streams = &streams, .port = &port};
+    struct ps_batch *batch = ps_batch_take(&bump, (struct ps_now){0});
+    struct ps_block_cache *cache = ps_pool_cache(pool);
+    uint32_t taken = 0;
+    ps_kafka_record_begin(&record_state, batch);
+    for (;; taken++) {
+        assert_in_range(taken, 0, PS_BATCH_BLOCKS_MAX);
+        struct ps_block *own = ps_block_take(cache);
+        assert_non_null(own);
+        const struct ps_kafka_message message = {
+            .offset = taken, .value = own->base, .value_length = 1, .block = own, .block_number = taken + 2};
+        enum ps_kafka_take outcome = ps_kafka_record_take(&record_state, &message);
+        ps_block_drop(cache, own);
+        if (outcome == PS_KAFKA_NOT_TAKEN)
+            break;
+    }
+    assert_int_equal(taken, PS_BATCH_FILL_BLOCKS_MAX - 1); /* one is of the batch itself */
+    assert_int_equal(batch->count, taken);
+    assert_true(batch->full);
+    ps_batch_give(batch);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_events, setup, teardown),
         cmocka_unit_test_setup_teardown(test_names_that_are_the_same, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_no_room_for_a_block, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -523,6 +523,23 @@ static void test_slow_revocation(void **state)
     end(&run);
 }
 
+/* A member with an instance id needs version 5 of JoinGroup: the reason names the property and the cure. */
+static void test_too_old_for_an_instance(void **state)
+{
+    static struct run run;
+    instance_id = "i1";
+    begin_history(&run, true);
+    instance_id = NULL;
+    for (unsigned turns = 0; !run.dead; turns++) {
+        assert_in_range(turns, 0, TURNS_MAX);
+        turn(&run);
+    }
+    assert_non_null(strstr(run.reason.text, "too old for group.instance.id"));
+    assert_non_null(strstr(run.reason.text, "remove kafka.consumer.group.instance.id"));
+    assert_int_equal(run.group.asked[PS_TEST_KEY_JOIN], 0);
+    end(&run);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -539,6 +556,7 @@ int main(void)
         cmocka_unit_test(test_no_memory_to_decompress),
         cmocka_unit_test(test_given_back_before_reset),
         cmocka_unit_test(test_slow_revocation),
+        cmocka_unit_test(test_too_old_for_an_instance),
     };
     ps_log_set_level(PS_LOG_OFF);
     return cmocka_run_group_tests(tests, NULL, NULL);
