@@ -316,6 +316,8 @@ real_servers() { # LABEL-OF-THE-TESTS JOBS
 fetching=''
 fetch_real() { # what the real servers need, while we build
     command -v java >/dev/null && command -v mvn >/dev/null || return 0
+    # A fetch is some thirty runs of Maven, each of which lives for seconds: 2.7 s of CPU so, 6.6 s with the second compiler and the check of bytecode.
+    export MAVEN_OPTS=${MAVEN_OPTS:--XX:TieredStopAtLevel=1 -XX:+UseSerialGC -XX:+UnlockDiagnosticVMOptions -XX:-BytecodeVerificationRemote}
     {
         for server in kafka flume hdfs orc hive extras activemq hbase solr old_flume elasticsearch kudu kite; do tests/real/$server fetch || exit; done
         touch "$results/fetched"
