@@ -38,7 +38,7 @@ step() { # WHAT: prints the time and what is tested next
 for program in java mvn; do
     command -v $program >/dev/null || skip "$program is needed for a real Kafka"
 done
-for program in "$PENSTOCK" "$PENSTOCK_TOOLS"/{sequence_load,sequence_check,cut_proxy}; do
+for program in "$PENSTOCK" "$PENSTOCK_TOOLS"/{sequence_load,sequence_check,cut_proxy,topic_create}; do
     [[ -x $program ]] || skip "no program $program"
 done
 
@@ -170,8 +170,8 @@ consumer_groups() { # OPTION...: describes groups
         2>>"$work/kafka.log"
 }
 
-kafka_topic() { # NAME PARTITIONS [COPIES]
-    "$kafka" topic "$@" --dir "$kafka_dir" >>"$work/kafka.log" 2>&1 || fail "topic $1 cannot be created"
+kafka_topic() { # NAME PARTITIONS [COPIES] [--set KEY=VALUE]...
+    "$PENSTOCK_TOOLS/topic_create" "$brokers" "$@" >>"$work/kafka.log" 2>&1 || fail "topic $1 cannot be created"
 }
 
 # ---- HDFS: a NameNode and N DataNodes; sets hdfs_url (hdfs://127.0.0.1:PORT) and webhdfs_url ----

@@ -1,0 +1,116 @@
+/* Creates a topic unless it exists, and waits until the leader of each partition answers:
+ *
+ *   topic_create BOOTSTRAP NAME PARTITIONS [COPIES] [--set KEY=VALUE]...
+ *
+ * COPIES is the cluster's default unless it is given. Kafka's own TopicCommand is a JVM, which takes more than a second of CPU for each topic. */
+#include <librdkafka/rdkafka.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define ANSWER_MS 60000
+#define LOOKS 600 /* for a leader, every 0.1 s */
+#define LOOK_US 100000
+
+static void fail(const char *what, const char *reason)
+{
+    fprintf(stderr, "topic_create: %s: %s\n", what, reason);
+    exit(1);
+}
+
+static rd_kafka_t *client_make(const char *bootstrap)
+{
+    char reason[256];
+    rd_kafka_conf_t *conf = rd_kafka_conf_new();
+    if (rd_kafka_conf_set(conf, "bootstrap.servers", bootstrap, reason, sizeof reason) != RD_KAFKA_CONF_OK ||
+        rd_kafka_conf_set(conf, "log_level", "3", reason, sizeof reason) != RD_KAFKA_CONF_OK)
+        fail(bootstrap, reason);
+    rd_kafka_t *client = rd_kafka_new(RD_KAFKA_PRODUCER, conf, reason, sizeof reason);
+    if (client == NULL)
+        fail(bootstrap, reason);
+    return client;
+}
+
+static void add_setting(rd_kafka_NewTopic_t *topic, char *pair)
+{
+    char *value = strchr(pair, '=');
+    if (value == NULL)
+        fail(pair, "no KEY=VALUE");
+    *value++ = '\0';
+    if (rd_kafka_NewTopic_set_config(topic, pair, value) != RD_KAFKA_RESP_ERR_NO_ERROR)
+        fail(pair, "not accepted");
+}
+
+/* The words behind PARTITIONS. */
+static rd_kafka_NewTopic_t *topic_make(const char *name, int partitions, char **words)
+{
+    char reason[256];
+    int copies = *words != NULL && **words != '-' ? atoi(*words++) : -1;
+    rd_kafka_NewTopic_t *topic = rd_kafka_NewTopic_new(name, partitions, copies, reason, sizeof reason);
+    if (topic == NULL)
+        fail(name, reason);
+    for (; *words != NULL; words += 2) {
+        if (strcmp(words[0], "--set") != 0 || words[1] == NULL)
+            fail(words[0], "unknown option");
+        add_setting(topic, words[1]);
+    }
+    return topic;
+}
+
+static void create(rd_kafka_t *client, rd_kafka_NewTopic_t *topic)
+{
+    char reason[256];
+    rd_kafka_queue_t *queue = rd_kafka_queue_new(client);
+    rd_kafka_AdminOptions_t *options = rd_kafka_AdminOptions_new(client, RD_KAFKA_ADMIN_OP_CREATETOPICS);
+    if (rd_kafka_AdminOptions_set_request_timeout(options, ANSWER_MS, reason, sizeof reason) !=
+            RD_KAFKA_RESP_ERR_NO_ERROR ||
+        rd_kafka_AdminOptions_set_operation_timeout(options, ANSWER_MS / 2, reason, sizeof reason) !=
+            RD_KAFKA_RESP_ERR_NO_ERROR)
+        fail("options", reason);
+    rd_kafka_CreateTopics(client, &topic, 1, options, queue);
+    rd_kafka_event_t *event = rd_kafka_queue_poll(queue, -1);
+    if (rd_kafka_event_error(event) != RD_KAFKA_RESP_ERR_NO_ERROR)
+        fail("no answer", rd_kafka_event_error_string(event));
+    size_t count;
+    const rd_kafka_topic_result_t **results =
+        rd_kafka_CreateTopics_result_topics(rd_kafka_event_CreateTopics_result(event), &count);
+    rd_kafka_resp_err_t error = rd_kafka_topic_result_error(results[0]);
+    if (error != RD_KAFKA_RESP_ERR_NO_ERROR && error != RD_KAFKA_RESP_ERR_TOPIC_ALREADY_EXISTS)
+        fail(rd_kafka_topic_result_name(results[0]), rd_kafka_topic_result_error_string(results[0]));
+    rd_kafka_event_destroy(event);
+    rd_kafka_AdminOptions_destroy(options);
+    rd_kafka_queue_destroy(queue);
+}
+
+/* A broker may not know for some time that it leads a new partition. */
+static void wait_for_leader(rd_kafka_t *client, const char *name, int partition)
+{
+    rd_kafka_resp_err_t error = RD_KAFKA_RESP_ERR_NO_ERROR;
+    for (int look = 0; look < LOOKS; look++) {
+        int64_t first;
+        int64_t end;
+        error = rd_kafka_query_watermark_offsets(client, name, partition, &first, &end, ANSWER_MS);
+        if (error == RD_KAFKA_RESP_ERR_NO_ERROR)
+            return;
+        usleep(LOOK_US);
+    }
+    fail(name, rd_kafka_err2str(error));
+}
+
+int main(int argc, char **argv)
+{
+    if (argc < 4) {
+        fprintf(stderr, "topic_create BOOTSTRAP NAME PARTITIONS [COPIES] [--set KEY=VALUE]...\n");
+        return 2;
+    }
+    int partitions = atoi(argv[3]);
+    rd_kafka_t *client = client_make(argv[1]);
+    rd_kafka_NewTopic_t *topic = topic_make(argv[2], partitions, argv + 4);
+    create(client, topic);
+    for (int partition = 0; partition < partitions; partition++)
+        wait_for_leader(client, argv[2], partition);
+    rd_kafka_NewTopic_destroy(topic);
+    rd_kafka_destroy(client);
+    return 0;
+}
