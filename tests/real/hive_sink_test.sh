@@ -15,7 +15,7 @@ command -v curl >/dev/null || skip "curl is needed"
 metrics=$((port + 1))
 agent=
 finish_more() { [[ ! $agent ]] || kill -KILL "$agent" 2>/dev/null || true; }
-awaits() { # WHAT COMMAND...: while the agent runs
+awaits() { # WHAT COMMAND...: while the agent runs; looks every look_s seconds, which is short before a kill
     local what=$1 end_cs
     shift
     patient_clock
@@ -24,7 +24,7 @@ awaits() { # WHAT COMMAND...: while the agent runs
         kill -0 "$agent" 2>/dev/null || fail "the agent has ended; awaited: $what"
         patient_clock
         ((patient_cs < end_cs)) || fail "awaited in vain: $what"
-        sleep 0.05
+        pause "${look_s:-0.3}"
     done
 }
 
@@ -128,14 +128,14 @@ step "the agent is killed, three times"
 write 1 100000
 for ((i = 0; i < 3; i++)); do
     run "$work/agent.properties"
-    awaits "some rows" rows_delivered 5000
+    look_s=0.05 awaits "some rows" rows_delivered 5000
     killed
     write $((100001 + i * 10000)) $((110000 + i * 10000))
 done
 
 step "the metastore is killed"
 run "$work/agent.properties"
-awaits "some rows" rows_delivered 1
+look_s=0.05 awaits "some rows" rows_delivered 1
 killed=$("$here/hive" pids --dir "$work/hive")
 kill -KILL "$killed"
 awaits "the metastore's end" is_gone "$killed"
@@ -164,7 +164,7 @@ echo "a1.sinks.k1.penstock.table.type = plain" >>"$work/plain.properties"
 grep -q 'ok  *sink k1: hive.table: default.plain_lines: plain, text, 3 columns, 1 partition keys' "$work/probe.log" || fail "what the probe says"
 for ((i = 0; i < 3; i++)); do
     run "$work/plain.properties"
-    awaits "some rows" rows_delivered 5000
+    look_s=0.05 awaits "some rows" rows_delivered 5000
     killed
     write $((100001 + i * 10000)) $((110000 + i * 10000))
 done

@@ -59,14 +59,14 @@ trap 'exit 130' INT TERM
 # shellcheck source=tests/support/patience.sh
 source "$PENSTOCK_SOURCE/tests/support/patience.sh"
 await() { # SECONDS COMMAND...: repeats the command until it succeeds; returns 1 after SECONDS of the patient clock, at least 60
-    local end_cs
+    local end_cs looks=0
     patient_clock
     end_cs=$((patient_cs + 100 * ($1 < 60 ? 60 : $1)))
     shift
     until "$@"; do
         patient_clock
         ((patient_cs < end_cs)) || return 1
-        sleep 0.1
+        pause "0.$((++looks < 30 ? 1 : 3))"
     done
 }
 
@@ -139,7 +139,7 @@ kafka_signal() { # SIGNAL [NODE]
 }
 
 is_gone() { # PID: a zombie is gone, too: who reaps it is not our matter
-    ! grep -qs '^State:[[:space:]]*[^Z]' "/proc/$1/status"
+    ! grep -qs '^State:[[:space:]]*[^Z[:space:]]' "/proc/$1/status"
 }
 
 # Kills a broker and waits until it is gone.

@@ -124,7 +124,7 @@ start() {
         (($(pids | wc -l) >= expected)) || die "it ended while it started, see $dir/*.log"
         patient_clock
         ((patient_cs < deadline)) || die "it does not serve, see $dir/*.log"
-        sleep 0.2
+        pause 0.3
     done
     url
 }
@@ -135,7 +135,7 @@ stop() {
         kill "$pid" 2>/dev/null || true
         for ((i = 0; i < 100; i++)); do
             [[ -e /proc/$pid ]] || continue 2
-            sleep 0.1
+            pause 0.1
         done
         kill -KILL "$pid" 2>/dev/null || true
     done

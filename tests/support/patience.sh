@@ -3,6 +3,7 @@
 #   patient_clock     sets patient_cs, hundredths of a second: the time in which the machine was idle, and an eighth of the rest
 #   patient_rest S    waits for S seconds of it
 #   patient_tenth     waits for a tenth of a second of it
+#   pause S           waits for S seconds of the usual clock, between two looks of a loop
 #
 # As long as a CPU computes or waits for the disk, for this test or for a neighbour that keeps it from its turn, the clock is slow: a wait of 60 s
 # then lasts up to eight minutes, less than the time limits of ctest. tests/support/support.h is the same for programs.
@@ -16,17 +17,25 @@ patient_clock() {
     patient_cs=$(((10#$up + 7 * 10#$idle / patient_cpus) / 8))
 }
 
+# The program sleep costs 1 to 3 ms of CPU, which dozens of scripts that look ten times a second would all take from the machine. This reads a pipe into
+# which nobody writes. What the script starts inherits the pipe.
+exec {patient_silence}<> <(:)
+pause() { # SECONDS
+    local REPLY
+    read -rt "$1" -u "$patient_silence" || true
+}
+
 # For what shows no progress that a script could wait for, such as another program's timer.
 patient_rest() { # SECONDS of this clock
     local end_cs
     patient_clock
     end_cs=$((patient_cs + 100 * $1))
-    while patient_clock; ((patient_cs < end_cs)); do sleep 0.1; done
+    while patient_clock; ((patient_cs < end_cs)); do pause 0.1; done
 }
 
 patient_tenth() { # between two looks of a loop that counts them: 0.1 s of this clock
     local end_cs
     patient_clock
     end_cs=$((patient_cs + 10))
-    while sleep 0.1; patient_clock; ((patient_cs < end_cs)); do :; done
+    while pause 0.1; patient_clock; ((patient_cs < end_cs)); do :; done
 }
