@@ -28,7 +28,7 @@ finish() {
 }
 trap finish EXIT
 mkdir "$work/classes" "$work/flume" "$work/penstock"
-javac -nowarn -d "$work/classes" -cp "$("$here/flume" classpath)" "$here/flume_draws/FlumeDraws.java"
+javac -J-XX:TieredStopAtLevel=1 -nowarn -d "$work/classes" -cp "$("$here/flume" classpath)" "$here/flume_draws/FlumeDraws.java"
 cat >"$work/classes/core-site.xml" <<EOF_
 <configuration><property><name>fs.file.impl</name><value>FlumeDraws\$Disk</value></property></configuration>
 EOF_

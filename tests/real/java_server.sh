@@ -48,6 +48,7 @@ kill_java_often() { # FUNCTION: prints how much has come out; every other kill w
         before=$("$1")
         for ((came = 0; kill % 2 && came < 600; came++)); do
             (($("$1") > before)) && break
+            pause 0.5 # each look reads all that the server has
             patient_tenth
         done
         ((came < 600)) || fail "nothing comes out after $((kill - 1)) kills"
@@ -70,6 +71,7 @@ all_there() { # EXPECTED FUNCTION...
         "$@" >"$work/came"
         missing=$(LC_ALL=C sort -u "$work/came" | LC_ALL=C comm -23 "$work/expected" - | wc -l)
         ((missing > 0)) || break
+        pause 0.5
         patient_tenth
     done
     echo "Java killed $kills times: $(wc -l <"$work/expected") acknowledged, $missing lost," \

@@ -85,10 +85,11 @@ log4j_properties() { # log4j 1: warnings go to standard error
 	EOF_
 }
 
+# As in tests/real/hive, bytecode is not checked: a fifth of a start (docs/decisions/0102-archives-of-classes.md).
 jvm() { # CLASSPATH ARG...: replaces this shell
     local path=$1
     shift
-    exec "$java" -XX:TieredStopAtLevel=1 "${opens[@]}" -cp "$path" "$@"
+    exec "$java" -XX:TieredStopAtLevel=1 -XX:+UnlockDiagnosticVMOptions -XX:-BytecodeVerificationRemote "${opens[@]}" -cp "$path" "$@"
 }
 
 # The kernel's start time of a process: with its number it names one process for good.
