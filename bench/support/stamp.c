@@ -4,8 +4,8 @@
 #include <string.h>
 
 #include "core/crc32c.h"
-#include "core/text/hex.h"
 #include "core/text/utf8.h"
+#include "stages/lib/text/json/text.h"
 
 #define HEAD_BYTES 28U  /* before H */
 #define CHECK_BYTES 32U /* before C */
@@ -109,46 +109,6 @@ static inline uint64_t take(const char *from, unsigned count)
     return all != 0 ? number : UINT64_MAX;
 }
 
-/* Returns the code unit of \uXXXX at `from`, or -1. */
-static int32_t unit(const char *from, size_t length)
-{
-    int32_t code = 0;
-    if (length < 6 || from[0] != '\\' || from[1] != 'u')
-        return -1;
-    for (unsigned i = 2; i < 6; i++) {
-        int digit = ps_hex_digit(from[i]);
-        if (digit < 0)
-            return -1;
-        code = code << 4 | digit;
-    }
-    return code;
-}
-
-/* Decodes the JSON escape (RFC 8259, 7) at from[0]. Returns its length in bytes, 0 when it is not an
- * escape. */
-static size_t unescape(const char *from, size_t length, char *to, size_t *written)
-{
-    static const char names[] = "\"\\/bfnrt", meant[] = "\"\\/\b\f\n\r\t";
-    const char *name = length >= 2 && from[1] != '\0' ? strchr(names, from[1]) : NULL;
-    if (name != NULL) {
-        to[0] = meant[name - names];
-        *written = 1;
-        return 2;
-    }
-    int32_t high = unit(from, length);
-    if (high < 0)
-        return 0;
-    if (high < 0xd800 || high > 0xdfff) {
-        *written = ps_utf8_put(to, (uint32_t)high);
-        return 6;
-    }
-    int32_t low = high < 0xdc00 ? unit(from + 6, length - 6) : -1;
-    if (low < 0xdc00 || low > 0xdfff)
-        return 0;
-    *written = ps_utf8_put(to, 0x10000U + ((uint32_t)(high - 0xd800) << 10) + (uint32_t)(low - 0xdc00));
-    return 12;
-}
-
 /* Computes the checksum of `covered` bytes with JSON's escapes undone; returns false when there are fewer
  * bytes. */
 static bool crc_unescaped(uint32_t crc, const char *from, size_t length, size_t covered, uint32_t *result)
@@ -156,16 +116,20 @@ static bool crc_unescaped(uint32_t crc, const char *from, size_t length, size_t 
     char room[256];
     size_t at = 0, done = 0, used = 0;
     while (done < covered) {
-        size_t written = 1, taken = 1;
+        const char *escape = from + at;
+        size_t written = 1;
+        uint32_t code;
         if (at == length)
             return false;
-        if (from[at] == '\\')
-            taken = unescape(from + at, length - at, room + used, &written);
-        else
-            room[used] = from[at];
-        if (taken == 0 || written > covered - done)
+        if (*escape != '\\')
+            room[used] = *escape++;
+        else if (!ps_json_escape_take(&escape, from + length, &code) || ps_json_is_half(code))
             return false;
-        at += taken;
+        else
+            written = ps_utf8_put(room + used, code);
+        if (written > covered - done)
+            return false;
+        at = (size_t)(escape - from);
         used += written;
         done += written;
         if (used > sizeof room - 4) {

@@ -1,7 +1,7 @@
 #include "stages/lib/text/json/cursor.h"
 
-#include "core/text/hex.h"
 #include "core/text/utf8.h"
+#include "stages/lib/text/json/text.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -24,60 +24,27 @@ bool ps_json_accept(struct ps_json_cursor *cursor, char character)
     return true;
 }
 
-static bool hex4(struct ps_json_cursor *cursor, uint32_t *value)
+/* Decodes the escape at the cursor. NULL: it is not one, or its pair has a wrong second half. */
+static char *escape_take(struct ps_json_cursor *cursor, char *to)
 {
-    *value = 0;
-    if (cursor->end - cursor->at < 4)
-        return false;
-    for (int i = 0; i < 4; i++) {
-        int digit = ps_hex_digit(*cursor->at++);
-        if (digit < 0)
-            return false;
-        *value = *value * 16 + (uint32_t)digit;
-    }
-    return true;
-}
-
-/* Takes \uXXXX, and the second half of a surrogate pair. */
-static char *unicode_take(struct ps_json_cursor *cursor, char *to)
-{
-    uint32_t code, low;
-    if (!hex4(cursor, &code))
+    uint32_t code;
+    if (!ps_json_escape_take(&cursor->at, cursor->end, &code))
         return NULL;
-    if (code >= 0xD800 && code < 0xDC00 && cursor->end - cursor->at >= 6 && cursor->at[0] == '\\' &&
-        cursor->at[1] == 'u') {
-        cursor->at += 2;
-        if (!hex4(cursor, &low) || low < 0xDC00 || low > 0xDFFF)
-            return NULL;
-        code = 0x10000 + ((code - 0xD800) << 10) + (low - 0xDC00);
-    }
-    return to + ps_utf8_put(to, code >= 0xD800 && code < 0xE000 ? 0xFFFD : code);
+    if (code >= 0xD800 && code < 0xDC00 && cursor->end - cursor->at >= 2 && memcmp(cursor->at, "\\u", 2) == 0)
+        return NULL;
+    return to + ps_utf8_put(to, ps_json_is_half(code) ? 0xFFFD : code);
 }
 
 /* Decoding does not lengthen a string, so there is room. */
 bool ps_json_string_take(struct ps_json_cursor *cursor)
 {
-    static const char from[] = "\"\\/bfnrt", to_what[] = "\"\\/\b\f\n\r\t";
     char *to = cursor->string;
     if (!ps_json_accept(cursor, '"'))
         return false;
     while (cursor->at < cursor->end && *cursor->at != '"') {
-        char character = *cursor->at++;
-        if (character != '\\') {
-            *to++ = character;
-            continue;
-        }
-        if (cursor->at == cursor->end)
-            return false;
-        character = *cursor->at++;
-        const char *place = character != '\0' ? strchr(from, character) : NULL;
-        if (character == 'u')
-            to = unicode_take(cursor, to);
-        else if (place != NULL)
-            *to++ = to_what[place - from];
-        else
-            return false;
-        if (to == NULL)
+        if (*cursor->at != '\\')
+            *to++ = *cursor->at++;
+        else if ((to = escape_take(cursor, to)) == NULL)
             return false;
     }
     *to = '\0';

@@ -9,6 +9,15 @@
  * quotes, backslashes and control characters, copies everything else. Returns the number of bytes written. */
 size_t ps_json_text(const char *text, size_t length, char *to);
 
+/* Takes the escape that begins at `*at` and moves behind it; \uXXXX with the second half of its surrogate pair, if it
+ * follows. Sets *code to the character, or to a half of a pair that is alone. Returns false if there is no such escape. */
+bool ps_json_escape_take(const char **at, const char *end, uint32_t *code);
+
+static inline bool ps_json_is_half(uint32_t code)
+{
+    return code >= 0xD800 && code <= 0xDFFF;
+}
+
 /* Decodes the content of a string with well-formed escapes into `out`, at most `length` bytes; `out` may be
  * the text itself. A half of a surrogate pair becomes `lone`: "?" as Java encodes it in UTF-8, or U+FFFD.
  * Returns the number of bytes. */

@@ -5,56 +5,60 @@
 
 #include <string.h>
 
-static uint32_t hex4(const char *at)
+static bool unit(const char *at, const char *end, uint32_t *value)
 {
-    uint32_t value = 0;
-    for (unsigned i = 0; i < 4; i++) {
-        value = value << 4 | (uint32_t)ps_hex_digit(at[i]);
+    *value = 0;
+    if (end - at < 6 || at[0] != '\\' || at[1] != 'u')
+        return false;
+    for (unsigned i = 2; i < 6; i++) {
+        int digit = ps_hex_digit(at[i]);
+        if (digit < 0)
+            return false;
+        *value = *value << 4 | (uint32_t)digit;
     }
-    return value;
+    return true;
 }
 
-/* "\uXXXX", and the second half of a pair if it follows. */
-static const char *unicode(const char *at, const char *end, const char *lone, char **out)
+bool ps_json_escape_take(const char **at, const char *end, uint32_t *code)
 {
-    uint32_t code = hex4(at + 2);
-    at += 6;
-    if (code < 0xD800 || code > 0xDFFF) {
-        *out += ps_utf8_put(*out, code);
-        return at;
+    static const char letters[] = "\"\\/bfnrt", meant[] = "\"\\/\b\f\n\r\t";
+    const char *letter = end - *at < 2 ? NULL : memchr(letters, (*at)[1], sizeof letters - 1);
+    uint32_t low;
+    if (letter != NULL) {
+        *code = (unsigned char)meant[letter - letters];
+        *at += 2;
+        return true;
     }
-    if (code < 0xDC00 && end - at >= 6 && at[0] == '\\' && at[1] == 'u') {
-        uint32_t second = hex4(at + 2);
-        if (second >= 0xDC00 && second <= 0xDFFF) {
-            *out += ps_utf8_put(*out, 0x10000 + ((code - 0xD800) << 10) + (second - 0xDC00));
-            return at + 6;
-        }
+    if (!unit(*at, end, code))
+        return false;
+    *at += 6;
+    if (*code >= 0xD800 && *code < 0xDC00 && unit(*at, end, &low) && low >= 0xDC00 && low <= 0xDFFF) {
+        *code = 0x10000 + ((*code - 0xD800) << 10) + (low - 0xDC00);
+        *at += 6;
     }
-    size_t length = strlen(lone);
-    memcpy(*out, lone, length);
-    *out += length;
-    return at;
+    return true;
 }
 
 uint32_t ps_json_unescape(const char *text, uint32_t length, const char *lone, char *out)
 {
-    static const char letters[] = "tbnrf", meant[] = "\t\b\n\r\f";
     const char *at = text, *end = text + length;
     char *begin = out;
     while (at < end) {
         const char *escape = memchr(at, '\\', (size_t)(end - at));
         size_t plain = (size_t)((escape != NULL ? escape : end) - at);
+        uint32_t code;
         memmove(out, at, plain);
         out += plain;
         if (escape == NULL)
             break;
         at = escape;
-        const char *letter = memchr(letters, at[1], sizeof letters - 1);
-        if (at[1] == 'u') {
-            at = unicode(at, end, lone, &out);
-        } else {
-            *out++ = letter != NULL ? meant[letter - letters] : at[1];
+        if (!ps_json_escape_take(&at, end, &code)) { /* another character stands for itself */
+            *out++ = at[1];
             at += 2;
+        } else if (ps_json_is_half(code)) {
+            out = stpcpy(out, lone);
+        } else {
+            out += ps_utf8_put(out, code);
         }
     }
     return (uint32_t)(out - begin);
