@@ -1,6 +1,7 @@
 #include "bench/suite/clients.h"
 
 #include "bench/suite/pump.h"
+#include "bench/support/measure.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -13,7 +14,6 @@
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <signal.h>
-#include <time.h>
 #include <unistd.h>
 
 #define MARKS 4096U /* lines of a client that were sent and are not answered yet */
@@ -45,13 +45,6 @@ struct load {
     bool measures;
 };
 
-static double now_s(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
-}
-
 static uint64_t answered(const struct client *client)
 {
     return client->answer_bytes / ANSWER_BYTES;
@@ -72,8 +65,9 @@ static void send_lines(struct load *load, unsigned i)
         if (sent <= 0)
             break;
         client->sent_bytes += (uint64_t)sent;
-        client->marks[client->end_mark++ % MARKS] = (struct mark){
-            client->sent_bytes / load->line_bytes, load->settings->per_second > 0 ? load->tick_s : now_s()};
+        client->marks[client->end_mark++ % MARKS] =
+            (struct mark){client->sent_bytes / load->line_bytes,
+                          load->settings->per_second > 0 ? load->tick_s : ps_seconds_now()};
     }
     load->lanes[i].events = client->sent_bytes < until ? POLLIN | POLLOUT : POLLIN;
 }
@@ -89,7 +83,7 @@ static void receive(struct load *load, unsigned i)
         if (bytes[k] != ANSWER[client->answer_bytes++ % ANSWER_BYTES])
             _exit(2);
     }
-    double now = now_s();
+    double now = ps_seconds_now();
     while (client->first_mark < client->end_mark) {
         const struct mark *mark = &client->marks[client->first_mark % MARKS];
         if (answered(client) < mark->line)
@@ -113,7 +107,7 @@ static void drive(struct load *load, double end_s)
 {
     const struct ps_clients *settings = load->settings;
     double owed = 0, share = settings->per_second / 1000 / settings->connections, now;
-    while ((now = now_s()) < end_s) {
+    while ((now = ps_seconds_now()) < end_s) {
         for (; settings->per_second > 0 && load->tick_s + 0.001 <= now; owed += share)
             load->tick_s += 0.001;
         for (unsigned i = 0; i < settings->connections; i++) {
@@ -161,14 +155,14 @@ static _Noreturn void run(const struct ps_clients *settings, struct ps_clients_r
         load.lines[end] = '\n';
     for (unsigned i = 0; i < settings->connections; i++)
         load.lanes[i] = (struct pollfd){.fd = ps_pump_connect(settings->port), .events = POLLIN};
-    double began = load.tick_s = now_s();
+    double began = load.tick_s = ps_seconds_now();
     drive(&load, began + settings->warm_s);
-    began = now_s();
+    began = ps_seconds_now();
     load.answers = all_answered(&load);
     load.measures = true;
     drive(&load, began + settings->seconds);
     load.answers = all_answered(&load) - load.answers;
-    summarize(&load, now_s() - began);
+    summarize(&load, ps_seconds_now() - began);
     _exit(0);
 }
 

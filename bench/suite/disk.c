@@ -1,4 +1,5 @@
 #include "bench/suite/disk.h"
+#include "bench/support/measure.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -8,7 +9,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
-#include <time.h>
 #include <unistd.h>
 
 #define SAMPLES_MAX (1U << 20)
@@ -19,19 +19,12 @@ static uint64_t sync_count;
 static uint32_t sync_us[SAMPLES_MAX]; /* of the n-th sync, at n modulo SAMPLES_MAX */
 static char directory_path[4096];
 
-static double now_s(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
-}
-
 /* Replaces the C library's fdatasync. Thread: any. */
 int fdatasync(int fd)
 {
-    double began = now_s();
+    double began = ps_seconds_now();
     int result = (int)syscall(SYS_fdatasync, fd);
-    uint32_t took_us = (uint32_t)((now_s() - began) * 1e6);
+    uint32_t took_us = (uint32_t)((ps_seconds_now() - began) * 1e6);
     pthread_mutex_lock(&lock);
     sync_us[sync_count++ % SAMPLES_MAX] = took_us;
     pthread_mutex_unlock(&lock);
@@ -128,7 +121,7 @@ double ps_disk_bare(const char *directory, size_t bytes, double seconds, double 
     unsigned files = 0;
     int fd = next_file(directory, files++);
     memset(block, 'x', bytes);
-    double began = now_s(), next = began, now = began;
+    double began = ps_seconds_now(), next = began, now = began;
     while (now < began + seconds) {
         if (offset + bytes > FILE_BYTES && offset > 0) {
             close(fd);
@@ -142,9 +135,9 @@ double ps_disk_bare(const char *directory, size_t bytes, double seconds, double 
         offset += bytes;
         written += bytes;
         next += pace_s;
-        if (pace_s > 0 && next > now_s())
-            usleep((useconds_t)((next - now_s()) * 1e6 + 1));
-        now = now_s();
+        if (pace_s > 0 && next > ps_seconds_now())
+            usleep((useconds_t)((next - ps_seconds_now()) * 1e6 + 1));
+        now = ps_seconds_now();
     }
     close(fd);
     free(block);

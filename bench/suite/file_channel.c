@@ -10,11 +10,11 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/resource.h>
-#include <time.h>
 
 #include "bench/suite/agent.h"
 #include "bench/suite/disk.h"
 #include "bench/suite/paired.h"
+#include "bench/support/measure.h"
 
 #define BODY_BYTES 256
 /* A bare loop before the channel has run writes as many bytes with a sync. */
@@ -55,23 +55,16 @@ static struct cpu cpu_now(void)
                         (double)usage.ru_stime.tv_sec + (double)usage.ru_stime.tv_usec / 1e6};
 }
 
-static void rest(double seconds)
-{
-    nanosleep(&(struct timespec){.tv_sec = (time_t)seconds,
-                                 .tv_nsec = (long)((seconds - (double)(time_t)seconds) * 1e9)},
-              NULL);
-}
-
 static void run(struct subject *subject, const char *text)
 {
     struct ps_agent_account account;
     struct ps_agent *agent = ps_bench_agent_start(text);
-    rest(0.5);
+    ps_sleep_s(0.5);
     ps_disk_syncs_begin();
     struct cpu before = cpu_now();
     double wall = ps_usage_self().wall_s;
     uint64_t events = ps_bench_agent_delivered(agent);
-    rest(subject->options->seconds);
+    ps_sleep_s(subject->options->seconds);
     events = ps_bench_agent_delivered(agent) - events;
     wall = ps_usage_self().wall_s - wall;
     struct cpu after = cpu_now();

@@ -9,6 +9,7 @@
  * demands. The output is discarded. */
 #include "bench/suite/harness.h"
 #include "bench/suite/paired.h"
+#include "bench/support/measure.h"
 #include "stages/lib/hadoop/file/writer.h"
 
 #include <bzlib.h>
@@ -17,7 +18,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <zlib.h>
 #include <zstd.h>
 
@@ -45,13 +45,6 @@ static bool count(struct ps_output *output, const void *, size_t length)
 {
     ((struct output *)(void *)output)->bytes += length;
     return true;
-}
-
-static double cpu_s(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
-    return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
 }
 
 /* Lines as web servers write them: a few of their fields are drawn. */
@@ -84,9 +77,9 @@ static double run_writer(void *job_)
     struct ps_hadoop_writers *writers = ps_hadoop_writers_open(job->format, &job->harness.port, &err);
     struct ps_hadoop_writer *writer = ps_hadoop_writer_open(writers, &err);
     PS_ASSERT(ps_hadoop_writer_begin(writer, &output.output));
-    double began = cpu_s(), took = 0;
+    double began = ps_thread_cpu_s(), took = 0;
     uint64_t passes = 0;
-    for (; took < job->seconds; took = cpu_s() - began, passes++) {
+    for (; took < job->seconds; took = ps_thread_cpu_s() - began, passes++) {
         for (unsigned i = 0; i < EVENTS; i++)
             PS_ASSERT(ps_hadoop_writer_event(writer, job->batch, &job->batch->events[i], (int64_t)i,
                                              &output.output, &err) == PS_HADOOP_WRITTEN);
@@ -165,9 +158,9 @@ static double run_library(void *job_)
     PS_ASSERT(library.context != NULL && deflateInit2(&library.stream, Z_DEFAULT_COMPRESSION, Z_DEFLATED,
                                                       15 + 16, 8, Z_DEFAULT_STRATEGY) == Z_OK);
     make_sections(key_lengths, keys, lengths);
-    double began = cpu_s(), took = 0;
+    double began = ps_thread_cpu_s(), took = 0;
     uint64_t passes = 0;
-    for (; took < job->seconds; took = cpu_s() - began, passes++) {
+    for (; took < job->seconds; took = ps_thread_cpu_s() - began, passes++) {
         compress_section(&library, job->plain, PLAIN_BYTES);
         if (job->format->type != PS_HADOOP_SEQUENCE_FILE)
             continue;
@@ -184,9 +177,9 @@ static double run_library(void *job_)
 static double run_copy(void *job_)
 {
     struct job *job = job_;
-    double began = cpu_s(), took = 0;
+    double began = ps_thread_cpu_s(), took = 0;
     uint64_t passes = 0;
-    for (; took < job->seconds; took = cpu_s() - began, passes++)
+    for (; took < job->seconds; took = ps_thread_cpu_s() - began, passes++)
         memcpy(job->packed, job->plain, PLAIN_BYTES);
     return (double)passes * PLAIN_BYTES / took;
 }

@@ -7,11 +7,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "bench/suite/harness.h"
 #include "bench/suite/paired.h"
 #include "bench/suite/rule_traffic.h"
+#include "bench/support/measure.h"
 #include "regex/hyperscan.h"
 #include "regex/regex.h"
 
@@ -84,13 +84,6 @@ static void lines_make(const struct kind *kind, char *lines)
     }
 }
 
-static double cpu_ns(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
-    return (double)now.tv_sec * 1e9 + (double)now.tv_nsec;
-}
-
 /* Runs all events once; returns nanoseconds. Each batch is written again before it is measured, as by a
  * source that reads it. `*left`: events that were not dropped. */
 static double pass(struct ps_bench_harness *harness, const char *lines, bool with, uint32_t *left)
@@ -101,7 +94,7 @@ static double pass(struct ps_bench_harness *harness, const char *lines, bool wit
     for (uint32_t at = 0, taken; at < EVENTS; at += taken) {
         uint32_t count = EVENTS - at < PS_BATCH_EVENTS_MAX ? EVENTS - at : PS_BATCH_EVENTS_MAX;
         memcpy(read, lines + (size_t)at * LINE_BYTES, (size_t)count * LINE_BYTES);
-        double began = cpu_ns();
+        double began_s = ps_thread_cpu_s();
         struct ps_batch *batch =
             ps_bench_harness_batch_over(harness, read, PS_RULE_TRAFFIC_BYTES, count, &taken);
         if (with)
@@ -109,7 +102,7 @@ static double pass(struct ps_bench_harness *harness, const char *lines, bool wit
                                                       &harness->now) == PS_DONE);
         *left += ps_batch_chain(batch)->count;
         ps_batch_give(batch);
-        ns += cpu_ns() - began;
+        ns += (ps_thread_cpu_s() - began_s) * 1e9;
     }
     return ns;
 }
@@ -143,10 +136,10 @@ static double measure_bare(const struct ps_hyperscan *hyperscan, struct ps_hyper
     for (; ns < seconds * 1e9; passes++) {
         for (uint32_t at = 0; at < EVENTS; at += PS_BATCH_EVENTS_MAX) {
             memcpy(read, lines + (size_t)at * LINE_BYTES, sizeof read);
-            double began = cpu_ns();
+            double began_s = ps_thread_cpu_s();
             PS_ASSERT(ps_hyperscan_scan(hyperscan, scratch, read, sizeof read, count_hit, &hits) ==
                       PS_SCAN_DONE);
-            ns += cpu_ns() - began;
+            ns += (ps_thread_cpu_s() - began_s) * 1e9;
         }
     }
     return ns / (double)passes / EVENTS;

@@ -12,12 +12,12 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "bench/suite/agent.h"
 #include "bench/suite/paired.h"
 #include "bench/suite/pump.h"
+#include "bench/support/measure.h"
 
 #define BODY_BYTES "256"
 #define CONNECTIONS "8"
@@ -82,13 +82,6 @@ static pid_t start_load(const struct job *job, unsigned port)
     return child;
 }
 
-static void pass(double seconds)
-{
-    nanosleep(&(struct timespec){.tv_sec = (time_t)seconds,
-                                 .tv_nsec = (long)((seconds - (double)(time_t)seconds) * 1e9)},
-              NULL);
-}
-
 /* Returns events per CPU-second. */
 static double run(void *argument)
 {
@@ -102,12 +95,12 @@ static double run(void *argument)
     while (ps_bench_agent_delivered(agent) == 0) {
         if (waitpid(load, NULL, WNOHANG) != 0)
             fatal("penstock load ended");
-        pass(0.005);
+        ps_sleep_s(0.005);
     }
-    pass(WARM_S);
+    ps_sleep_s(WARM_S);
     struct ps_usage before = ps_usage_self();
     uint64_t events = ps_bench_agent_delivered(agent);
-    pass(job->options->seconds);
+    ps_sleep_s(job->options->seconds);
     struct ps_usage after = ps_usage_self();
     events = ps_bench_agent_delivered(agent) - events;
     ps_pump_stop(load);

@@ -11,6 +11,7 @@
 
 #include "bench/suite/agent.h"
 #include "bench/suite/paired.h"
+#include "bench/support/measure.h"
 #include "core/flow/bump.h"
 #include "core/flow/window.h"
 #include "rings/inbox.h"
@@ -34,9 +35,7 @@ static double run_agent(void *options)
     nanosleep(&(struct timespec){.tv_nsec = 200000000}, NULL);
     struct ps_usage before = ps_usage_self();
     uint64_t events = ps_bench_agent_delivered(agent);
-    nanosleep(&(struct timespec){.tv_sec = (time_t)seconds,
-                                 .tv_nsec = (long)((seconds - (double)(time_t)seconds) * 1e9)},
-              NULL);
+    ps_sleep_s(seconds);
     struct ps_usage after = ps_usage_self();
     events = ps_bench_agent_delivered(agent) - events;
     ps_agent_stop(agent, 5000, NULL, NULL, &account);

@@ -23,6 +23,7 @@
 
 #include "bench/suite/agent.h"
 #include "bench/suite/paired.h"
+#include "bench/support/measure.h"
 
 #define CONNECTIONS 4
 #define EVENT_BYTES 120
@@ -126,13 +127,6 @@ static void sender_stop(pid_t child)
 {
     kill(child, SIGKILL);
     waitpid(child, NULL, 0);
-}
-
-static void rest(double seconds)
-{
-    nanosleep(&(struct timespec){.tv_sec = (time_t)seconds,
-                                 .tv_nsec = (long)((seconds - (double)(time_t)seconds) * 1e9)},
-              NULL);
 }
 
 /* ---- the bare loops ---- */
@@ -250,13 +244,13 @@ static double run_agent(void *argument)
     struct ps_agent_account account;
     unsigned port = free_port(kind);
     struct ps_agent *agent = agent_start(kind, port);
-    rest(0.3);
+    ps_sleep_s(0.3);
     pid_t sender = sender_start(kind, port);
-    rest(0.3);
+    ps_sleep_s(0.3);
     struct ps_usage before = ps_usage_self();
     uint64_t first = ps_bench_agent_delivered(agent);
     uint64_t dropped = ps_bench_agent_sum(agent, PS_KIND_SOURCE, PS_COUNTER_kernel_dropped);
-    rest(job->seconds);
+    ps_sleep_s(job->seconds);
     struct ps_usage after = ps_usage_self();
     uint64_t last = ps_bench_agent_delivered(agent);
     job->kernel_dropped += ps_bench_agent_sum(agent, PS_KIND_SOURCE, PS_COUNTER_kernel_dropped) - dropped;

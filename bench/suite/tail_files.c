@@ -18,6 +18,7 @@
 #include "bench/suite/agent.h"
 #include "bench/suite/disk.h"
 #include "bench/suite/paired.h"
+#include "bench/support/measure.h"
 #include "core/clock.h"
 
 #define FILES 10000U
@@ -44,13 +45,6 @@ static _Noreturn void fatal(const char *what)
 {
     fprintf(stderr, "bench: %s\n", what);
     exit(1);
-}
-
-static double own_cpu_s(void)
-{
-    struct timespec used;
-    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &used);
-    return (double)used.tv_sec + (double)used.tv_nsec / 1e9;
 }
 
 static void make_files(struct job *job, const char *directory)
@@ -111,11 +105,11 @@ static double write_lines(struct job *job, double seconds)
 static double at_rest(void *argument)
 {
     struct job *job = argument;
-    double own_s = own_cpu_s();
+    double own_s = ps_thread_cpu_s();
     struct ps_usage before = ps_usage_self();
     (void)write_lines(job, job->options->seconds);
     struct ps_usage after = ps_usage_self();
-    own_s = own_cpu_s() - own_s;
+    own_s = ps_thread_cpu_s() - own_s;
     return 100 * (after.cpu_s - before.cpu_s - own_s) / (after.wall_s - before.wall_s);
 }
 

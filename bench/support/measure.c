@@ -7,11 +7,25 @@
 #include <time.h>
 #include <unistd.h>
 
-static double seconds_now(void)
+double ps_seconds_now(void)
 {
     struct timespec now;
     clock_gettime(CLOCK_MONOTONIC, &now);
     return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
+}
+
+double ps_thread_cpu_s(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
+    return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
+}
+
+void ps_sleep_s(double seconds)
+{
+    nanosleep(&(struct timespec){.tv_sec = (time_t)seconds,
+                                 .tv_nsec = (long)((seconds - (double)(time_t)seconds) * 1e9)},
+              NULL);
 }
 
 struct ps_usage ps_usage_self(void)
@@ -19,7 +33,7 @@ struct ps_usage ps_usage_self(void)
     struct rusage usage;
     getrusage(RUSAGE_SELF, &usage);
     return (struct ps_usage){
-        .wall_s = seconds_now(),
+        .wall_s = ps_seconds_now(),
         .cpu_s = (double)usage.ru_utime.tv_sec + (double)usage.ru_stime.tv_sec +
                  (double)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) / 1e6,
         .rss_bytes = (uint64_t)usage.ru_maxrss * 1024,
@@ -30,7 +44,7 @@ struct ps_usage ps_usage_of(int pid)
 {
     char path[64], line[1024];
     unsigned long user = 0, system = 0;
-    struct ps_usage usage = {.wall_s = seconds_now()};
+    struct ps_usage usage = {.wall_s = ps_seconds_now()};
     snprintf(path, sizeof path, "/proc/%d/stat", pid);
     FILE *file = fopen(path, "re");
     if (file == NULL)

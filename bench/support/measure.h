@@ -8,6 +8,12 @@ struct ps_usage {
     uint64_t rss_bytes;   /* peak */
 };
 
+/* The monotonic clock. */
+double ps_seconds_now(void);
+/* CPU time of the calling thread. */
+double ps_thread_cpu_s(void);
+void ps_sleep_s(double seconds);
+
 /* Usage of this process so far. */
 struct ps_usage ps_usage_self(void);
 /* Usage of a process that is still running, or has ended and was not waited for yet, from /proc (10 ms

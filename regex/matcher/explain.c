@@ -1,24 +1,17 @@
 /* Determines the cost and the engine of an expression, for `check` and `rules`. Compiles the one expression in
  * this thread, unless the estimate is too high. Thread: control. */
+#include "regex/budget.h"
 #include "regex/cost.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "regex/matcher/internal.h"
 #include "core/quantity.h"
 
 /* For the database of one expression; a larger one evicts others from the CPU caches. */
 #define DATABASE_BYTES_HIGH (UINT64_C(512) << 10)
-
-static uint64_t now_ns(void)
-{
-    struct timespec now;
-    (void)clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
-}
 
 /* Returns LEFT_OUT when Hyperscan cannot run the expression. */
 static enum ps_hyperscan_outcome build_one(const struct ps_java_regex *java, uint64_t *bytes)
@@ -118,9 +111,9 @@ void ps_matcher_cost_of(const struct ps_regex *regex, struct ps_matcher_cost *co
         states_explain(regex, cost);
         return;
     }
-    uint64_t start = now_ns();
+    uint64_t start = ps_regex_mono_ns();
     enum ps_hyperscan_outcome outcome = build_one(java, &cost->database_bytes);
-    cost->compile_ns = now_ns() - start;
+    cost->compile_ns = ps_regex_mono_ns() - start;
     if (outcome == PS_HYPERSCAN_LEFT_OUT) {
         cost->grade = PS_COST_HIGH;
         snprintf(cost->why, sizeof cost->why, "it is too large for Hyperscan: PCRE2 runs it on every text");

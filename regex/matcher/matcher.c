@@ -4,19 +4,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "regex/compile/cache/cache.h"
+#include "regex/budget.h"
 #include "regex/cost.h"
 
 static const struct ps_matcher_options no_options;
-
-static uint64_t now_ns(void)
-{
-    struct timespec now;
-    (void)clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
-}
 
 /* Compiling failed: finds the pattern that caused it, or guesses the most likely one if Hyperscan does not
  * name it. */
@@ -120,7 +113,7 @@ struct ps_matcher *ps_matcher_create(const struct ps_regex *const *patterns, uin
     struct ps_matcher_report unread;
     struct ps_matcher_plan plan;
     struct ps_compile_answer answer = {0};
-    uint64_t start = now_ns();
+    uint64_t start = ps_regex_mono_ns();
     if (report == NULL)
         report = &unread;
     *report = (struct ps_matcher_report){.failed_pattern = UINT32_MAX};
@@ -144,7 +137,7 @@ struct ps_matcher *ps_matcher_create(const struct ps_regex *const *patterns, uin
     }
     ps_compile_answer_fini(&answer);
     ps_matcher_plan_fini(&plan);
-    report->compile_ns = now_ns() - start;
+    report->compile_ns = ps_regex_mono_ns() - start;
     if (status == PS_OK)
         return matcher;
     ps_matcher_destroy(matcher);

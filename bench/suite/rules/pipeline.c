@@ -8,7 +8,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "bench/suite/drain.h"
@@ -16,6 +15,7 @@
 #include "bench/suite/pump.h"
 #include "bench/suite/rule_agent.h"
 #include "bench/suite/rule_traffic.h"
+#include "bench/support/measure.h"
 
 #define RULES 1000U
 #define EVENTS 8192U
@@ -29,13 +29,6 @@ struct job {
     double hits; /* share of events that are hit */
 };
 
-static void sleep_s(double seconds)
-{
-    nanosleep(&(struct timespec){.tv_sec = (time_t)seconds,
-                                 .tv_nsec = (long)((seconds - (double)(time_t)seconds) * 1e9)},
-              NULL);
-}
-
 static double run(struct job *job, bool rules)
 {
     struct ps_agent_account account;
@@ -43,10 +36,10 @@ static double run(struct job *job, bool rules)
     struct ps_agent *agent = ps_rule_agent_start(
         &(struct ps_rule_agent){.rules = rules ? job->rules : NULL, .cpu = job->worker_cpu, .port = port});
     pid_t pump = ps_pump_start(job->pump_cpu, port, job->lines, (size_t)EVENTS * LINE_BYTES);
-    sleep_s(0.5);
+    ps_sleep_s(0.5);
     struct ps_usage before = ps_usage_self();
     uint64_t first = ps_bench_agent_delivered(agent);
-    sleep_s(job->seconds);
+    ps_sleep_s(job->seconds);
     struct ps_usage after = ps_usage_self();
     uint64_t events = ps_bench_agent_delivered(agent) - first;
     ps_pump_stop(pump);

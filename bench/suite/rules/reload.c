@@ -33,6 +33,7 @@
 #include "bench/suite/rule_agent.h"
 #include "bench/suite/rule_traffic.h"
 #include "bench/suite/cpu_watch.h"
+#include "bench/support/measure.h"
 
 #define RULES 1000U
 #define EVENTS 8192U
@@ -68,13 +69,6 @@ struct job {
     struct ps_cpu_watch *watch;
     uint64_t slow_seen;
 };
-
-static void rest(double seconds)
-{
-    nanosleep(&(struct timespec){.tv_sec = (time_t)seconds,
-                                 .tv_nsec = (long)((seconds - (double)(time_t)seconds) * 1e9)},
-              NULL);
-}
 
 /* ---- files ---- */
 
@@ -247,7 +241,7 @@ static uint64_t await_look(struct sender *probe, uint64_t from_ns)
         pthread_mutex_unlock(&probe->lock);
         if (end_ns != 0)
             return end_ns;
-        rest(0.05);
+        ps_sleep_s(0.05);
     }
     fprintf(stderr, "bench_rules_reload: load did not report anything within a minute: %s\n", probe->summary);
     exit(1);
@@ -282,7 +276,7 @@ static uint64_t reload(struct job *job, unsigned round)
     PS_ASSERT(rename(job->next, job->rules) == 0);
     for (int tries = 0; tries < 4800; tries++) { /* the compiling process gets the CPU only when no other
                                                   * process wants it */
-        rest(0.05);
+        ps_sleep_s(0.05);
         look(job, &now);
         if (now.generation >= before.generation + 2)
             return ps_clock_now().mono_ns;
@@ -309,7 +303,7 @@ static void measure(struct job *job, unsigned rounds, struct figures *out)
                     probe = ps_usage_of(job->probe.pid);
     for (unsigned i = 0; i < rounds; i++) {
         uint64_t began = ps_clock_now().mono_ns;
-        rest(job->seconds);
+        ps_sleep_s(job->seconds);
         await_look(&job->probe, began);
         out->latency.bare[i] = p99_ms(&job->probe, began, ps_clock_now().mono_ns, &worst);
         out->worst_before = fmax(out->worst_before, worst);
@@ -318,7 +312,7 @@ static void measure(struct job *job, unsigned rounds, struct figures *out)
         out->slow_before += count;
         began = ps_clock_now().mono_ns;
         uint64_t done = reload(job, i);
-        rest(0.15);
+        ps_sleep_s(0.15);
         uint64_t first_ns = await_look(&job->probe, began), end_ns = done + 50 * PS_NS_PER_MS;
         out->latency.subject[i] = p99_ms(&job->probe, began, first_ns > end_ns ? first_ns : end_ns, &worst);
         out->worst_during = fmax(out->worst_during, worst);
@@ -410,7 +404,7 @@ int main(int argc, char **argv)
     job.bulk = ps_pump_start_paced(job.load_cpu, port, job.bytes, EVENTS * LINE_BYTES,
                                    (size_t)(job.rate * LINE_BYTES / 1000));
     load_start(&job, &job.probe, probe_port);
-    rest(WARM_S);
+    ps_sleep_s(WARM_S);
     measure(&job, options.rounds, &figures);
     load_stop(&job.probe);
     ps_pump_stop(job.bulk);

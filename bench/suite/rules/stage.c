@@ -16,12 +16,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "bench/suite/harness.h"
 #include "bench/suite/paired.h"
 #include "bench/suite/rule_traffic.h"
+#include "bench/support/measure.h"
 #include "core/engine/runner.h"
 #include "regex/hyperscan.h"
 #include "regex/rules/rules.h"
@@ -45,8 +45,9 @@ struct set {
     struct ps_bench_harness harness;
     struct ps_batch *batches[2][BATCHES_MAX]; /* IN_PLACE, COPIED */
     unsigned batch_count[2];
-    char *lines;       /* all events */
-    char *read, *room; /* one batch: as it was read, for the bare loops; and the buffer they copy it to */
+    char *lines; /* all events */
+    char *read,
+        *room; /* for the bare loops: the bytes of one batch as they were read, and a buffer to copy them to */
     struct ps_hyperscan *hyperscan;
     struct ps_hyperscan_scratch *scratch;
     double compile_s;
@@ -58,13 +59,6 @@ static _Noreturn void fatal(const char *what)
 {
     fprintf(stderr, "bench_rules_stage: %s\n", what);
     exit(1);
-}
-
-static double cpu_ns(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
-    return (double)now.tv_sec * 1e9 + (double)now.tv_nsec;
 }
 
 /* ---- making a set ---- */
@@ -181,12 +175,12 @@ static double stage_batch(struct set *set, struct ps_batch *batch, const char *l
 {
     for (uint32_t row = 0; row < batch->count; row++)
         memcpy(batch->events[row].body, lines + (size_t)row * LINE_BYTES, PS_RULE_TRAFFIC_BYTES);
-    double began = cpu_ns();
+    double began_s = ps_thread_cpu_s();
     struct ps_route *route = ps_route_create(PS_COUNT_OF(channel_names));
     PS_ASSERT(set->harness.ops->selector->work(set->harness.plan, set->harness.state, ps_batch_chain(batch),
                                                route, &set->harness.now) == PS_DONE);
     ps_route_destroy(route);
-    return cpu_ns() - began;
+    return (ps_thread_cpu_s() - began_s) * 1e9;
 }
 
 static int count_hit(unsigned, unsigned long long, unsigned long long, unsigned, void *argument)
@@ -204,12 +198,12 @@ static void bare_scan(struct set *set, const char *data, uint32_t length)
 static double bare_batch(struct set *set, enum way way, const char *lines, uint32_t count)
 {
     memcpy(set->read, lines, (size_t)count * LINE_BYTES);
-    double began = cpu_ns();
+    double began_s = ps_thread_cpu_s();
     const char *data = set->read;
     if (way == BARE_EVENTS) {
         for (uint32_t row = 0; row < count; row++, data += LINE_BYTES)
             bare_scan(set, data, PS_RULE_TRAFFIC_BYTES);
-        return cpu_ns() - began;
+        return (ps_thread_cpu_s() - began_s) * 1e9;
     }
     for (uint32_t row = 0; way == BARE_COPIED && row < count; row++) {
         char *to = set->room + (size_t)row * LINE_BYTES;
@@ -217,7 +211,7 @@ static double bare_batch(struct set *set, enum way way, const char *lines, uint3
         to[PS_RULE_TRAFFIC_BYTES] = '\n';
     }
     bare_scan(set, way == BARE_COPIED ? set->room : data, count * LINE_BYTES);
-    return cpu_ns() - began;
+    return (ps_thread_cpu_s() - began_s) * 1e9;
 }
 
 static double pass(struct set *set, enum way way)
