@@ -77,7 +77,7 @@ uint64_t ps_worker_deadline_ns(const struct ps_worker *worker);
  * Thread: the worker's, or the one that simulates it. */
 bool ps_worker_park(struct ps_worker *worker, const struct ps_now *now);
 void ps_worker_unpark(struct ps_worker *worker);
-/* Returns whether nobody has woken the worker since ps_worker_park. Thread: any. */
+/* For tests and the simulator: returns whether nobody has woken the worker since ps_worker_park. Thread: any. */
 bool ps_worker_is_parked(const struct ps_worker *worker);
 
 /* ---- for runners, on the worker's own thread ---- */

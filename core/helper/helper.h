@@ -59,7 +59,7 @@ void *ps_helper_wait(struct ps_helper *helper, uint32_t timeout_ms);
 size_t ps_helper_busy_count(const struct ps_helper *helper);
 
 /* Cancels the jobs in progress: the waiting ones are answered without being run, and the running one may end early.
- * All are answered as usual. */
+ * All are answered as usual. For plug-ins: no stage of penstock's own cancels its jobs. */
 void ps_helper_cancel(struct ps_helper *helper);
 
 /* Returns whether the running job was cancelled: `run` checks between its steps. Thread: the helper's. */

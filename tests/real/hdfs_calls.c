@@ -137,8 +137,6 @@ static void look_around(struct run *run, const char *directory)
     wait_for(run, "getListing-missing");
     ps_namenode_get_file_info(namenode, call, directory, done);
     wait_for(run, "getFileInfo");
-    ps_namenode_msync(namenode, call, done);
-    wait_for(run, "msync");
     ps_namenode_get_data_encryption_key(namenode, call, done);
     wait_for(run, "getDataEncryptionKey");
     ps_namenode_delete(namenode, call, directory, true, done);

@@ -143,7 +143,6 @@ getBlockLocations 0
 getListing 0
 getListing-missing 1
 getFileInfo 0
-msync 0
 getDataEncryptionKey 0
 delete 0
 delete-missing 0

@@ -303,7 +303,7 @@ int main(int argc, char **argv)
     }
     PS_ASSERT(acid ? ps_orc_acid_end(table) : ps_orc_writer_end(writer));
     printf("%" PRIu64 " rows, %" PRIu64 " bytes, held at most %" PRIu64 "\n", count,
-           ps_orc_writer_length(writer), held);
+           (uint64_t)ftell(file.file), held);
     if (acid)
         ps_orc_acid_close(table);
     else

@@ -18,7 +18,7 @@ unsigned ps_test_tcp_port(const struct ps_test_stage *stage, uint16_t listener)
 
 unsigned ps_test_udp_port(const struct ps_test_stage *stage)
 {
-    return ps_datagrams_port(stage->state);
+    return ps_address_port(&((const struct ps_datagrams *)stage->state)->bound);
 }
 
 static int connect_to(const char *address, unsigned port, int type)

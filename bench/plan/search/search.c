@@ -207,20 +207,10 @@ void ps_search_feed(struct ps_search *search, const struct ps_search_answer *ans
     search->overhead_s = search->trial_count == 1 ? overhead_s : (search->overhead_s + overhead_s) / 2;
 }
 
-unsigned ps_search_trial_count(const struct ps_search *search)
-{
-    return search->trial_count;
-}
-
 const struct ps_search_trial *ps_search_trial(const struct ps_search *search, unsigned number)
 {
     PS_ASSERT(number < search->trial_count);
     return &search->trials[number];
-}
-
-double ps_search_spent_s(const struct ps_search *search)
-{
-    return search->spent_s;
 }
 
 double ps_search_long_s(const struct ps_search *search)

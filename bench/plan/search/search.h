@@ -122,8 +122,6 @@ void ps_search_feed(struct ps_search *search, const struct ps_search_answer *ans
 /* Returns what is known so far; may be called during the search. */
 void ps_search_figure(const struct ps_search *search, unsigned goal, struct ps_search_figure *figure);
 
-unsigned ps_search_trial_count(const struct ps_search *search);
 const struct ps_search_trial *ps_search_trial(const struct ps_search *search, unsigned number);
 enum ps_trial_verdict ps_search_verdict(const struct ps_search *search, unsigned trial, unsigned goal);
-double ps_search_spent_s(const struct ps_search *search);
 double ps_search_long_s(const struct ps_search *search); /* length of a full trial */

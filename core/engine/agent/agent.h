@@ -36,7 +36,7 @@ enum ps_status ps_agent_reload_end(struct ps_agent *agent, struct ps_plan *next,
 /* Counts a reload that failed outside of the functions above. */
 void ps_agent_reload_failed(struct ps_agent *agent, const char *reason);
 
-/* Runs the three above on the calling thread. */
+/* For tests: runs the three above on the calling thread. */
 enum ps_status ps_agent_reload(struct ps_agent *agent, struct ps_agent_spec *spec,
                                const struct ps_machine *machine, struct ps_err *err);
 

@@ -47,7 +47,6 @@ struct ps_avro_schema {
     uint32_t node_count, node_room;
     uint32_t *parts; /* numbers of nodes */
     uint32_t part_count, part_room;
-    char *canonical;
     uint64_t fingerprint;
 };
 
@@ -326,7 +325,6 @@ void ps_avro_schema_destroy(struct ps_avro_schema *schema)
         free(schema->nodes[i].name);
     free(schema->nodes);
     free(schema->parts);
-    free(schema->canonical);
     free(schema);
 }
 
@@ -343,31 +341,28 @@ struct ps_avro_schema *ps_avro_schema_create(const char *json, size_t length, st
         return NULL;
     }
     struct ps_avro_schema *schema = ps_must_alloc(1, sizeof *schema, "an Avro schema");
-    size_t out_length;
+    char *canonical;
+    size_t canonical_length;
     struct parser parser = {.schema = schema, .err = err};
-    parser.out = ps_must_open_text(&schema->canonical, &out_length, "an Avro schema");
+    parser.out = ps_must_open_text(&canonical, &canonical_length, "an Avro schema");
     uint32_t number;
     bool good = parse(&parser, root, "", 0, &number);
     fclose(parser.out);
     json_decref(root);
+    schema->fingerprint = fingerprint_of(canonical);
+    free(canonical);
     if (!good || number != 0) {
         if (good)
             ps_err_set(err, "the schema is wrong");
         ps_avro_schema_destroy(schema);
         return NULL;
     }
-    schema->fingerprint = fingerprint_of(schema->canonical);
     return schema;
 }
 
 uint64_t ps_avro_schema_fingerprint(const struct ps_avro_schema *schema)
 {
     return schema->fingerprint;
-}
-
-const char *ps_avro_schema_canonical(const struct ps_avro_schema *schema)
-{
-    return schema->canonical;
 }
 
 /* ---- a datum ---- */

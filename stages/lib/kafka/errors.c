@@ -140,13 +140,3 @@ const struct ps_kafka_error *ps_kafka_error_find(int code)
     }
     return &other;
 }
-
-const char *ps_kafka_outcome_name(enum ps_kafka_outcome outcome)
-{
-    static const char *const names[] = {
-        [PS_KAFKA_DELIVERED] = "DELIVERED", [PS_KAFKA_AGAIN] = "AGAIN", [PS_KAFKA_WAIT] = "WAIT",
-        [PS_KAFKA_SPLIT] = "SPLIT",         [PS_KAFKA_BLAME] = "BLAME", [PS_KAFKA_RENEW] = "RENEW",
-        [PS_KAFKA_PURGED] = "PURGED",
-    };
-    return names[outcome];
-}

@@ -39,6 +39,3 @@ extern const size_t ps_kafka_error_count;
 
 /* Returns the row of a code; for a code that is not in the table, a row with outcome AGAIN, named "error". */
 const struct ps_kafka_error *ps_kafka_error_find(int code);
-
-/* "AGAIN", .. */
-const char *ps_kafka_outcome_name(enum ps_kafka_outcome outcome);

@@ -84,8 +84,8 @@ enum ps_status ps_datagrams_init(struct ps_datagrams *datagrams, const struct ps
     return PS_OK;
 }
 
-/* The kernel counts modulo 2^32. A message has the count at its arrival, which may be older than one read
- * from the socket since. */
+/* Counts the drops since the last call. `total` is the kernel's count, modulo 2^32. A datagram carries the count of the
+ * time when it arrived; the count may have been read from the socket later than that, and is newer then. */
 static void count_drops(struct ps_datagrams *datagrams, uint32_t total)
 {
     uint32_t fresh = total - datagrams->overflow;
@@ -130,11 +130,6 @@ void ps_datagrams_fini(struct ps_datagrams *datagrams)
     free(datagrams->vectors);
     free(datagrams->addresses);
     free(datagrams->controls);
-}
-
-unsigned ps_datagrams_port(const struct ps_datagrams *datagrams)
-{
-    return ps_address_port(&datagrams->bound);
 }
 
 void ps_datagrams_begin(struct ps_datagrams *datagrams)

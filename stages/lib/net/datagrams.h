@@ -53,5 +53,3 @@ void ps_datagrams_begin(struct ps_datagrams *datagrams);
  * also while nothing is read because a channel is full; the second returns true when the socket was empty, or after a second. */
 uint64_t ps_datagrams_source_tick(const void *plan, void *datagrams, const struct ps_now *now);
 bool ps_datagrams_source_drain(const void *plan, void *datagrams, const struct ps_now *now);
-
-unsigned ps_datagrams_port(const struct ps_datagrams *datagrams);

@@ -31,7 +31,7 @@ bool ps_orc_acid_insert(struct ps_orc_acid *acid, int64_t write_id, const struct
 /* Completes the file at the end of a transaction and at the end of the file; more rows may follow. */
 bool ps_orc_acid_end(struct ps_orc_acid *acid);
 
-/* Returns the wrapped writer, for its length, rows and memory. */
+/* Returns the wrapped writer, for its rows and memory. */
 struct ps_orc_writer *ps_orc_acid_writer(struct ps_orc_acid *acid);
 
 /* Prints "delta_0000004_0000013" or, for a statement, "delta_0000004_0000004_0000". */

@@ -183,11 +183,6 @@ bool ps_orc_writer_end(struct ps_orc_writer *writer)
     return is_well(writer);
 }
 
-uint64_t ps_orc_writer_length(const struct ps_orc_writer *writer)
-{
-    return writer->length;
-}
-
 uint64_t ps_orc_writer_rows(const struct ps_orc_writer *writer)
 {
     return writer->rows;

@@ -57,6 +57,5 @@ void ps_orc_writer_set(struct ps_orc_writer *writer, const char *name, const voi
  * last footer counts (Java's writeIntermediateFooter). Returns false as ps_orc_writer_add does. */
 bool ps_orc_writer_end(struct ps_orc_writer *writer);
 
-uint64_t ps_orc_writer_length(const struct ps_orc_writer *writer); /* bytes written to the output */
 uint64_t ps_orc_writer_rows(const struct ps_orc_writer *writer);
 uint64_t ps_orc_writer_held(const struct ps_orc_writer *writer); /* bytes of memory */

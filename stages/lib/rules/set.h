@@ -105,8 +105,7 @@ enum ps_result ps_rules_set_work(const struct ps_rules_set *set, struct ps_rules
                                  ps_rules_trace trace, void *argument);
 /* Sets the port whose dead letters `drop deadletter` writes; NULL, the default: none. Before ps_rules_set_work. */
 void ps_rules_scratch_set_port(struct ps_rules_scratch *scratch, struct ps_port *port);
-/* Returns true when a lease is not finished (the last result was PS_RETRY): the set must not be replaced
- * then. */
+/* For tests: returns true when a lease is not finished (the last result was PS_RETRY). */
 bool ps_rules_scratch_is_busy(const struct ps_rules_scratch *scratch);
 
 /* Evaluates one condition for one event, slowly; for `explain`. */

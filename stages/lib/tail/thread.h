@@ -41,5 +41,5 @@ unsigned ps_tail_thread_some_answers(struct ps_tail_thread *thread, unsigned max
 /* Like ps_tail_thread_answers, but waits up to `timeout_ms` for at least one answer. For `close`, and for tests. */
 unsigned ps_tail_thread_wait(struct ps_tail_thread *thread, uint32_t timeout_ms);
 
-/* Returns whether there is no job to run or to answer. */
+/* For tests: returns whether there is no job to run or to answer. */
 bool ps_tail_thread_is_idle(const struct ps_tail_thread *thread);

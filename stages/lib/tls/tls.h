@@ -163,7 +163,7 @@ enum ps_tls_result ps_tls_connection_shutdown(struct ps_tls_connection *connecti
 /* Returns whether the last read may have left bytes that epoll does not see. */
 bool ps_tls_connection_more(const struct ps_tls_connection *connection);
 bool ps_tls_connection_established(const struct ps_tls_connection *connection);
-/* "TLSv1.3" and "TLS_AES_256_GCM_SHA384" once established, else "". */
+/* For tests: "TLSv1.3" and "TLS_AES_256_GCM_SHA384" once established, else "". */
 const char *ps_tls_connection_protocol(const struct ps_tls_connection *connection);
 const char *ps_tls_connection_cipher_suite(const struct ps_tls_connection *connection);
 /* The reason after PS_TLS_ERROR, in one line. Valid as long as the connection. */

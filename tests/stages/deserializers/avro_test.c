@@ -125,7 +125,9 @@ static void test_codecs(void **state)
         assert_int_equal(position, length);
         struct ps_avro_schema *made = ps_avro_schema_create(schema, sizeof schema - 1, &err);
         uint64_t print = ps_avro_schema_fingerprint(made);
-        assert_string_equal(ps_avro_schema_canonical(made), canonical);
+        ps_avro_schema_destroy(made);
+        made = ps_avro_schema_create(canonical, sizeof canonical - 1, &err);
+        assert_int_equal(ps_avro_schema_fingerprint(made), print);
         ps_avro_schema_destroy(made);
         sprintf(expected, "flume.avro.schema.hash=%016llx", (unsigned long long)__builtin_bswap64(print));
         assert_string_equal(header, expected);

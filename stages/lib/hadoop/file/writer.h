@@ -74,7 +74,7 @@ void ps_hadoop_writers_read_schemas(struct ps_hadoop_writers *writers, struct ps
 /* Call it after all writers of the format were closed. NULL is allowed. */
 void ps_hadoop_writers_close(struct ps_hadoop_writers *writers);
 
-/* Returns the memory of all its writers and of their common part, without the blocks of Avro serializers. */
+/* For tests: returns the memory of all its writers and of their common part, without the blocks of Avro serializers. */
 size_t ps_hadoop_writers_bytes(const struct ps_hadoop_writers *writers);
 
 struct ps_hadoop_writer;

@@ -226,11 +226,6 @@ void ps_namenode_is_file_closed(struct ps_namenode *namenode, struct ps_namenode
     begin_path(namenode, call, "isFileClosed", path, &boolean, done);
 }
 
-void ps_namenode_msync(struct ps_namenode *namenode, struct ps_namenode_call *call, ps_namenode_done *done)
-{
-    begin_nothing(namenode, call, "msync", &nothing, done);
-}
-
 void ps_namenode_get_data_encryption_key(struct ps_namenode *namenode, struct ps_namenode_call *call,
                                          ps_namenode_done *done)
 {

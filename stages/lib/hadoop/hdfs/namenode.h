@@ -183,7 +183,6 @@ void ps_namenode_recover_lease(struct ps_namenode *namenode, struct ps_namenode_
 /* Sets answer->result. */
 void ps_namenode_is_file_closed(struct ps_namenode *namenode, struct ps_namenode_call *call, const char *path,
                                 ps_namenode_done *done);
-void ps_namenode_msync(struct ps_namenode *namenode, struct ps_namenode_call *call, ps_namenode_done *done);
 /* Sets answer->encryption_key; NULL if data transfer is not encrypted (the server's dfs.encrypt.data.transfer). */
 void ps_namenode_get_data_encryption_key(struct ps_namenode *namenode, struct ps_namenode_call *call,
                                          ps_namenode_done *done);

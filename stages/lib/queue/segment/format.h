@@ -121,3 +121,12 @@ struct ps_segment_state {
 void ps_segment_state_write(char *to, const struct ps_segment_state *state);
 /* Returns false if the slot is empty or damaged. */
 bool ps_segment_state_read(const char *from, struct ps_segment_state *state);
+
+/* Returns whether all bytes are zero: a part of a file that was allocated and never written. */
+static inline bool ps_segment_is_zero(const char *bytes, size_t length)
+{
+    for (size_t i = 0; i < length; i++)
+        if (bytes[i] != 0)
+            return false;
+    return true;
+}

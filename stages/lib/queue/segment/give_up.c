@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "core/base.h"
+#include "stages/lib/queue/segment/format.h"
 
 #define PIECE_BYTES ((size_t)1 << 20)
 #define BLOCK_BYTES                                                                                          \
@@ -18,14 +19,6 @@ struct copy {
     void *argument;
     uint64_t gap_from, gap_to; /* the latest gap, which the next unreadable bytes may extend */
 };
-
-static bool is_zero(const char *bytes, size_t length)
-{
-    for (size_t i = 0; i < length; i++)
-        if (bytes[i] != 0)
-            return false;
-    return true;
-}
 
 static void end_gap(struct copy *copy)
 {
@@ -45,7 +38,7 @@ static void add_gap(struct copy *copy, uint64_t offset, size_t length)
 /* Writes a piece unless it is zero, because new space is zero already. */
 static enum ps_status put(const struct copy *copy, uint64_t offset, size_t length)
 {
-    if (copy->to < 0 || is_zero(copy->piece, length))
+    if (copy->to < 0 || ps_segment_is_zero(copy->piece, length))
         return PS_OK;
     return copy->files->write(copy->files->argument, copy->to, copy->piece, length, offset) < 0 ? PS_FAIL
                                                                                                 : PS_OK;

@@ -64,6 +64,9 @@ int ps_segment_lock_file(const char *path, const char *what, struct ps_err *err)
     return fd;
 }
 
+/* Locks a data directory itself, without a lock file. This keeps two logs with different state directories from sharing
+ * it, also after the lock file of one was removed. Returns a descriptor, or -1. Succeeds on a file system that cannot lock
+ * directories (NFS). */
 static int lock_directory(const char *directory, int how, struct ps_err *err)
 {
     int fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -79,11 +82,6 @@ static int lock_directory(const char *directory, int how, struct ps_err *err)
                directory);
     close(fd);
     return -1;
-}
-
-int ps_segment_lock_directory(const char *directory, struct ps_err *err)
-{
-    return lock_directory(directory, LOCK_EX, err);
 }
 
 enum ps_status ps_segment_lock_shared(const char *directory, int *lock, struct ps_err *err)

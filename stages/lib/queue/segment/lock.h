@@ -32,12 +32,6 @@ int ps_segment_lock(const char *directory, struct ps_err *err);
 /* Does the same with the file `path`; the error calls the locked thing `what`. */
 int ps_segment_lock_file(const char *path, const char *what, struct ps_err *err);
 
-/* Locks a data directory itself, without a lock file. This keeps two logs with different state directories from
- * sharing it, also after the lock file of one was removed. Returns a descriptor for ps_segment_unlock, or -1; the
- * error tells that the directory is in use, or the reason why it cannot be opened. Succeeds on a file system that
- * cannot lock directories (NFS). */
-int ps_segment_lock_directory(const char *directory, struct ps_err *err);
-
 /* Takes the lock for reading: several readers may hold it together, but no writer. Creates and changes no file. Sets *lock
  * to -1 if there is no lock file, that is, if the log was never opened. */
 enum ps_status ps_segment_lock_shared(const char *directory, int *lock, struct ps_err *err);

@@ -48,14 +48,6 @@ static bool is_named_alike(const char *name)
     return length >= suffix && strcmp(name + length - suffix, SUFFIX) == 0;
 }
 
-static bool is_zero(const char *bytes, size_t length)
-{
-    for (size_t i = 0; i < length; i++)
-        if (bytes[i] != 0)
-            return false;
-    return true;
-}
-
 /* Opens a segment and announces the read of its head without waiting for it: with thousands of segments that are not in the page
  * cache, the disk can read many heads at a time. */
 static void found(void *argument, const char *name)
@@ -109,8 +101,8 @@ static enum ps_status read_head(struct ps_segment_log *log, struct ps_segment *s
         ps_segment_unlock_frames(log, segment);
         return PS_OK;
     }
-    struct ps_segment_missing left = {.fault = is_zero(bytes, sizeof bytes) ? PS_SEGMENT_BLANK
-                                                                            : PS_SEGMENT_DAMAGED,
+    struct ps_segment_missing left = {.fault = ps_segment_is_zero(bytes, sizeof bytes) ? PS_SEGMENT_BLANK
+                                                                                       : PS_SEGMENT_DAMAGED,
                                       .directory = segment->directory,
                                       .segment = number};
     ps_segment_missing_add(log, &left);
@@ -254,7 +246,7 @@ static enum ps_status look_behind(const struct ps_segment_log *log, const struct
     if (damaged == 0 &&
         log->files->read(log->files->argument, segment->fd, behind, sizeof behind, segment->end) < 0)
         return ps_segment_unreadable(segment->directory, segment->head.segment, segment->end, err);
-    if (damaged == 0 && !is_zero(behind, sizeof behind))
+    if (damaged == 0 && !ps_segment_is_zero(behind, sizeof behind))
         damaged = segment->end;
     if (damaged > 0)
         ps_segment_report(log, segment,

@@ -11,14 +11,6 @@
 
 /* ---- single files ---- */
 
-static bool all_zero(const char *bytes, size_t length)
-{
-    for (size_t i = 0; i < length; i++)
-        if (bytes[i] != 0)
-            return false;
-    return true;
-}
-
 bool ps_segment_survey_state(const char *state_directory, struct ps_survey_state *state)
 {
     char path[PS_SEGMENT_PATH_BYTES];
@@ -40,7 +32,7 @@ bool ps_segment_survey_state(const char *state_directory, struct ps_survey_state
                 state->low = slot.low;
                 state->segment = slot.offset > 0 ? slot.segment : 0;
             }
-        } else if (got < 0 || !all_zero(bytes, (size_t)got)) {
+        } else if (got < 0 || !ps_segment_is_zero(bytes, (size_t)got)) {
             state->slots[i] = PS_SURVEY_DAMAGED;
         }
     }
@@ -71,7 +63,7 @@ enum ps_survey_head ps_segment_survey_head(const char *directory, uint64_t numbe
         return PS_SURVEY_HEAD_FAILED;
     if (ps_segment_head_read(from, head) && head->segment == number)
         return PS_SURVEY_HEAD_RIGHT;
-    return all_zero(from, sizeof from) ? PS_SURVEY_HEAD_ZERO : PS_SURVEY_HEAD_DAMAGED;
+    return ps_segment_is_zero(from, sizeof from) ? PS_SURVEY_HEAD_ZERO : PS_SURVEY_HEAD_DAMAGED;
 }
 
 struct numbers {

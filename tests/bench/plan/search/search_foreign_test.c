@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "bench/plan/search/search_internal.h"
 #include "bench/plan/trial/trial.h"
 #include "tests/support/support.h"
 
@@ -487,7 +488,7 @@ static void show(const struct ps_search *search, const struct target *target, un
                   target->connections, target->buffer, target->depth_s, ps_search_status_text(figure.status),
                   figure.rate, (figure.rate / truth - 1) * 100, figure.lower, figure.upper, figure.low95,
                   figure.high95);
-    for (unsigned i = 0; i < ps_search_trial_count(search); i++) {
+    for (unsigned i = 0; i < search->trial_count; i++) {
         const struct ps_search_trial *trial = ps_search_trial(search, i);
         print_message(
             "    %9.0f (%.3f) %5.2f s cost %5.2f %-9s lost %.0f bunched %.0f goodput %.3f worst %.3f\n",

@@ -3,7 +3,7 @@
 #include <stdio.h>
 
 #include "bench/plan/flow.h"
-#include "bench/plan/search/search.h"
+#include "bench/plan/search/search_internal.h"
 #include "tests/support/support.h"
 
 /* An artificial target. */
@@ -89,7 +89,7 @@ static struct ps_search *run(struct target *target, const struct ps_search_confi
         struct ps_search_answer answer = run_trial(target, &ask, config);
         ps_search_feed(search, &answer);
     }
-    assert_true(ps_search_spent_s(search) <= config->budget_s);
+    assert_true(search->spent_s <= config->budget_s);
     return search;
 }
 
@@ -288,11 +288,11 @@ static void test_many_goals(void **state)
         ps_search_figure(search, goal, &figure);
         assert_found(&figure, expected[goal]);
     }
-    unsigned shared = ps_search_trial_count(search);
+    unsigned shared = search->trial_count;
     config.goal_count = 1;
     config.budget_s = 120;
     struct ps_search *alone = run(&target, &config);
-    assert_true(shared < 3 * ps_search_trial_count(alone));
+    assert_true(shared < 3 * alone->trial_count);
     ps_search_destroy(alone);
     ps_search_destroy(search);
 }

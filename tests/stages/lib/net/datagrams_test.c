@@ -32,7 +32,7 @@ static int set_up(void **state)
     if (ps_datagrams_init(&datagrams, &options, true, &port, &err) != PS_OK)
         fail_msg("%s", err.text);
     struct sockaddr_in to = {.sin_family = AF_INET,
-                             .sin_port = htons((uint16_t)ps_datagrams_port(&datagrams)),
+                             .sin_port = htons((uint16_t)ps_address_port(&datagrams.bound)),
                              .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     sender = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
     assert_int_equal(connect(sender, (struct sockaddr *)&to, sizeof to), 0);

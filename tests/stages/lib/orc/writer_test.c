@@ -64,7 +64,7 @@ static void test_stripes_end_when_they_are_full(void **state)
                     settings.stripe_bytes); /* one that is full has been written */
     }
     assert_true(ps_orc_writer_end(writer));
-    assert_int_equal(ps_orc_writer_length(writer), file.length);
+    assert_int_equal(writer->length, file.length);
     assert_int_equal(ps_orc_writer_rows(writer), 10000);
     ps_orc_writer_close(writer);
     assert_int_equal(orc_file_check(&file), 10000);

@@ -405,8 +405,9 @@ static void test_lease(void **state)
         assert_string_equal(request->client_name, ps_namenode_client(test.namenode));
         forget(request);
         ps_test_namenode_answer(&test.fake[0], test.fake[0].id, NULL);
-        ps_namenode_msync(test.namenode, &test.call, done); /* whose answer comes behind it */
-        ps_test_namenode_expect(&test.fake[0], "msync");
+        /* Its answer comes behind the other. */
+        ps_namenode_rename(test.namenode, &test.call, "/a", "/b", false, done);
+        ps_test_namenode_expect(&test.fake[0], "rename2");
         ps_test_namenode_answer(&test.fake[0], test.fake[0].id, NULL);
         expect_end(&test, PS_FILE_OK);
         test.fake[0].id = 0;

@@ -89,23 +89,28 @@ static void missing_directory_is_named(void **state)
     assert_non_null(strstr(err.text, "nowhere/lock"));
 }
 
-/* Without a file in it. */
+/* A data directory is locked itself, also against a log whose state is elsewhere. */
 static void data_directory_is_locked(void **state)
 {
     struct ps_err err = {0};
-    int lock = ps_segment_lock_directory(ps_test_folder(), &err);
-    assert_true(lock >= 0);
-    assert_int_equal(ps_segment_lock_directory(ps_test_folder(), &err), -1);
+    char states[2][512];
+    struct ps_segment_locks first, second;
+    const char *data[] = {ps_test_folder()}, *missing[] = {ps_test_folder_path("nowhere")};
+    const struct ps_texts directories = {1, data}, nowhere = {1, missing};
+    for (int i = 0; i < 2; i++) {
+        snprintf(states[i], sizeof states[i], "%s/state%d", ps_test_folder(), i);
+        assert_int_equal(mkdir(states[i], 0750), 0);
+    }
+    assert_true(ps_segment_lock_log(&first, states[0], &directories, &err));
+    assert_false(ps_segment_lock_log(&second, states[1], &directories, &err));
     assert_non_null(strstr(err.text, "in use by another channel or process"));
-    ps_segment_unlock(lock);
-    lock = ps_segment_lock_directory(ps_test_folder(), &err);
-    assert_true(lock >= 0);
-    ps_segment_unlock(lock);
-    assert_int_equal(ps_segment_lock_directory(ps_test_folder_path("nowhere"), &err), -1);
+    ps_segment_unlock_log(&first);
+    assert_true(ps_segment_lock_log(&second, states[1], &directories, &err));
+    ps_segment_unlock_log(&second);
+    assert_false(ps_segment_lock_log(&first, states[0], &nowhere, &err));
     assert_non_null(strstr(err.text, "nowhere cannot be opened"));
 }
 
-/* Somebody has removed the lock file: the data directories still keep others out. */
 /* One directory under two names would be locked against itself. */
 static void directory_named_twice(void **state)
 {
@@ -131,6 +136,7 @@ static void directory_named_twice(void **state)
     }
 }
 
+/* Somebody has removed the lock file: the data directories still keep others out. */
 static void removed_lock_file_lets_nobody_in(void **state)
 {
     struct ps_err err = {0};
