@@ -37,8 +37,8 @@ static struct ps_kafka_fetch *make(struct ps_port *port)
 /* The broker leads the topic's partitions, which the member has. */
 static void fill(struct ps_kafka_fetch *fetch)
 {
-    struct ps_kafka_native_broker *broker = fetch->native->brokers;
-    struct ps_kafka_native_topic *topic = ps_kafka_native_topic_get(fetch->native, "t", 1);
+    struct ps_kafka_native_broker *broker = fetch->client->brokers;
+    struct ps_kafka_native_topic *topic = ps_kafka_native_topic_get(fetch->client, "t", 1);
     PS_ASSERT(topic != NULL && ps_kafka_native_topic_resize(topic, PARTITIONS));
     broker->node = 1;
     broker->phase = PS_KAFKA_NATIVE_UP;
@@ -64,12 +64,12 @@ static void send_one(struct ps_kafka_fetch *fetch, struct ps_kafka_native_reques
 {
     PS_ASSERT(request != NULL);
     fetch->member.phase = phase;
-    ps_kafka_native_broker_send(fetch->native->brokers, request);
+    ps_kafka_native_broker_send(fetch->client->brokers, request);
 }
 
 static void ask(struct ps_kafka_fetch *fetch, uint8_t choice)
 {
-    int16_t *versions = fetch->native->brokers->reader_versions;
+    int16_t *versions = fetch->client->brokers->reader_versions;
     unsigned version = choice / 8;
     versions[PS_KAFKA_NATIVE_FETCH - PS_KAFKA_NATIVE_READER_KINDS] = (int16_t)(4 + version % 8);
     versions[PS_KAFKA_NATIVE_LIST_OFFSETS - PS_KAFKA_NATIVE_READER_KINDS] = (int16_t)(1 + version % 2);
@@ -117,13 +117,13 @@ static void on_notice(void *, const struct ps_kafka_notice *)
 /* The answer, as the connection hands it over: that to Fetch may be in memory of the reader's. */
 static void answer(struct ps_kafka_fetch *fetch, const uint8_t *data, uint32_t size)
 {
-    struct ps_kafka_native_broker *broker = fetch->native->brokers;
+    struct ps_kafka_native_broker *broker = fetch->client->brokers;
     struct ps_kafka_native_request *request = broker->first;
     char reason[PS_TRANSPORT_REASON_BYTES], *copy = NULL;
     uint32_t length = size + (uint32_t)sizeof(int32_t);
     PS_ASSERT(request != NULL);
     char *bytes = request->kind == PS_KAFKA_NATIVE_FETCH && size % 2 == 0
-                      ? ps_kafka_fetch_room(fetch->native, request, length)
+                      ? ps_kafka_fetch_room(fetch->client, request, length)
                       : NULL;
     if (bytes == NULL)
         bytes = copy = malloc(length);
@@ -138,7 +138,7 @@ static void answer(struct ps_kafka_fetch *fetch, const uint8_t *data, uint32_t s
     broker->first = request->next;
     broker->end = broker->first == NULL ? &broker->first : broker->end;
     broker->writing = broker->first;
-    ps_kafka_native_give_request(fetch->native, request);
+    ps_kafka_native_give_request(fetch->client, request);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -155,8 +155,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         .component = "fuzz", .counters = &counters, .epoll_fd = -1, .wake_fd = -1, .blocks = &blocks};
     struct ps_kafka_fetch *fetch = make(&port);
     const struct ps_kafka_listener listener = {.notice = on_notice, .now = {.mono_ns = PS_NS_PER_S}};
-    fetch->native->listener = &listener;
-    fetch->native->now = listener.now;
+    fetch->client->listener = &listener;
+    fetch->client->now = listener.now;
     fetch->mono_ns = listener.now.mono_ns;
     fill(fetch);
     ask(fetch, data[0]);

@@ -30,30 +30,30 @@ static struct ps_kafka_native *make(void)
                                     {.key = "enable.idempotence", .value = "true"}};
     const struct ps_kafka_producer_config config = {
         .pairs = pairs, .pair_count = PS_COUNT_OF(pairs), .wake_fd = -1, .epoll_fd = -1};
-    struct ps_kafka_native *native = (struct ps_kafka_native *)ps_kafka_native.create(&config, &err);
-    PS_ASSERT(native != NULL);
-    return native;
+    struct ps_kafka_native *client = (struct ps_kafka_native *)ps_kafka_native.create(&config, &err);
+    PS_ASSERT(client != NULL);
+    return client;
 }
 
 /* A topic whose partitions the broker leads, with a record for each. */
-static void fill(struct ps_kafka_native *native)
+static void fill(struct ps_kafka_native *client)
 {
-    struct ps_kafka_native_topic *topic = ps_kafka_native_topic_get(native, "t", 1);
+    struct ps_kafka_native_topic *topic = ps_kafka_native_topic_get(client, "t", 1);
     PS_ASSERT(topic != NULL && ps_kafka_native_topic_resize(topic, PARTITIONS));
     for (int32_t i = 0; i < PARTITIONS; i++) {
         int error;
         const struct ps_kafka_record record = {
-            .value = "v", .value_length = 1, .partition = i, .token = native};
-        ps_kafka_native_partition_lead(&topic->partitions[i], native->brokers);
-        PS_ASSERT(ps_kafka_native.submit((struct ps_kafka_producer *)native, (struct ps_kafka_topic *)topic,
+            .value = "v", .value_length = 1, .partition = i, .token = client};
+        ps_kafka_native_partition_lead(&topic->partitions[i], client->brokers);
+        PS_ASSERT(ps_kafka_native.submit((struct ps_kafka_producer *)client, (struct ps_kafka_topic *)topic,
                                          &record, 1, &error) == 1);
     }
 }
 
 /* The broker is in the middle of a login by PLAIN (2: SCRAM). */
-static struct ps_kafka_native_request *login_request_of(struct ps_kafka_native *native, uint8_t choice)
+static struct ps_kafka_native_request *login_request_of(struct ps_kafka_native *client, uint8_t choice)
 {
-    struct ps_kafka_native_broker *broker = native->brokers;
+    struct ps_kafka_native_broker *broker = client->brokers;
     char reason[PS_TRANSPORT_REASON_BYTES];
     struct ps_err err = {0};
     const struct ps_pair pairs[] = {
@@ -61,40 +61,40 @@ static struct ps_kafka_native_request *login_request_of(struct ps_kafka_native *
         {.key = "sasl.mechanism", .value = (choice & 2) != 0 ? "SCRAM-SHA-256" : "PLAIN"},
         {.key = "sasl.username", .value = "user"},
         {.key = "sasl.password", .value = "pencil"}};
-    PS_ASSERT(ps_kafka_native_account_read(&native->account, pairs, PS_COUNT_OF(pairs), -1, &err) == PS_OK);
+    PS_ASSERT(ps_kafka_native_account_read(&client->account, pairs, PS_COUNT_OF(pairs), -1, &err) == PS_OK);
     broker->login_version = (choice & 4) != 0;
     PS_ASSERT(ps_kafka_native_login_begin(broker, reason));
-    return (choice & 1) == 0 ? ps_kafka_native_request_handshake(native)
-                             : ps_kafka_native_request_message(native, broker->login_version, "", 0);
+    return (choice & 1) == 0 ? ps_kafka_native_request_handshake(client)
+                             : ps_kafka_native_request_message(client, broker->login_version, "", 0);
 }
 
 /* In a transaction of the second protocol if `second`. */
-static struct ps_kafka_native_request *produce_request(struct ps_kafka_native *native, bool second)
+static struct ps_kafka_native_request *produce_request(struct ps_kafka_native *client, bool second)
 {
-    native->transaction.second = second;
-    native->transaction.id[0] = second ? 'x' : '\0';
-    struct ps_kafka_native_request *request = ps_kafka_native_request_produce(native->brokers);
-    native->transaction.second = false;
-    native->transaction.id[0] = '\0';
+    client->transaction.second = second;
+    client->transaction.id[0] = second ? 'x' : '\0';
+    struct ps_kafka_native_request *request = ps_kafka_native_request_produce(client->brokers);
+    client->transaction.second = false;
+    client->transaction.id[0] = '\0';
     return request;
 }
 
-static struct ps_kafka_native_request *request_of(struct ps_kafka_native *native, uint8_t choice)
+static struct ps_kafka_native_request *request_of(struct ps_kafka_native *client, uint8_t choice)
 {
-    struct ps_kafka_native_broker *broker = native->brokers;
+    struct ps_kafka_native_broker *broker = client->brokers;
     if (choice >= 128)
-        return login_request_of(native, choice);
+        return login_request_of(client, choice);
     broker->produce_version = (int16_t)(3 + choice / 4 % 6);
     broker->metadata_version = (int16_t)(1 + choice / 4 % 7);
     switch (choice % 4) {
     case 0:
-        return ps_kafka_native_request_versions(native, choice / 4 % 2 == 0 ? 0 : 3);
+        return ps_kafka_native_request_versions(client, choice / 4 % 2 == 0 ? 0 : 3);
     case 1:
-        return ps_kafka_native_request_metadata(native, broker->metadata_version);
+        return ps_kafka_native_request_metadata(client, broker->metadata_version);
     case 2:
-        return ps_kafka_native_request_id(native, 0);
+        return ps_kafka_native_request_id(client, 0);
     default:
-        return produce_request(native, choice >= 64);
+        return produce_request(client, choice >= 64);
     }
 }
 
@@ -106,33 +106,33 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     uint32_t reported = 0;
     const struct ps_kafka_listener listener = {
         .report = on_report, .notice = on_notice, .argument = &reported};
-    struct ps_kafka_native *native = make();
+    struct ps_kafka_native *client = make();
     PS_ASSERT(bytes != NULL);
-    fill(native);
-    struct ps_kafka_native_request *request = request_of(native, data[0]);
+    fill(client);
+    struct ps_kafka_native_request *request = request_of(client, data[0]);
     PS_ASSERT(request != NULL);
     memcpy(ps_wire_put_int32(bytes, request->correlation), data + 1, size - 1);
-    native->listener = &listener;
-    (void)ps_kafka_native_response(native->brokers, request, bytes, (uint32_t)(size - 1 + sizeof(int32_t)),
+    client->listener = &listener;
+    (void)ps_kafka_native_response(client->brokers, request, bytes, (uint32_t)(size - 1 + sizeof(int32_t)),
                                    reason);
     PS_ASSERT(reported <= PARTITIONS);
     for (uint32_t i = 0; i < request->set_count; i++) { /* requests without an answer are sent again */
         if (request->sets[i] == NULL)
             continue;
         request->sets[i]->partition->in_flight--;
-        ps_kafka_native_partition_return(native, request->sets[i]);
-        ps_kafka_native_partition_landed(native, request->sets[i]->partition);
+        ps_kafka_native_partition_return(client, request->sets[i]);
+        ps_kafka_native_partition_landed(client, request->sets[i]->partition);
         request->sets[i] = NULL;
     }
-    ps_kafka_native_give_request(native, request);
-    for (struct ps_kafka_native_broker *broker = native->brokers; broker != NULL; broker = broker->next) {
+    ps_kafka_native_give_request(client, request);
+    for (struct ps_kafka_native_broker *broker = client->brokers; broker != NULL; broker = broker->next) {
         ps_kafka_native_broker_drop(broker); /* there is no connection, and none is made */
         broker->rest_ns = PS_NEVER;
     }
-    ps_kafka_native_purge(native, true);
-    (void)ps_kafka_native_turn(native, &listener);
+    ps_kafka_native_purge(client, true);
+    (void)ps_kafka_native_turn(client, &listener);
     PS_ASSERT(reported == PARTITIONS); /* each record once, however it ended */
-    ps_kafka_native.destroy((struct ps_kafka_producer *)native);
+    ps_kafka_native.destroy((struct ps_kafka_producer *)client);
     free(bytes);
     return 0;
 }

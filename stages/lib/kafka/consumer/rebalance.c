@@ -132,7 +132,7 @@ bool ps_kafka_group_is_drained(const struct ps_kafka_group *group)
 
 bool ps_kafka_group_settle(struct ps_kafka_group *group)
 {
-    notice_deliveries(group); /* also those since the last tick */
+    notice_deliveries(group); /* events may have been delivered since the last tick */
     commit_when(group, 0);
     return !group->dirty && !group->commit_begun;
 }

@@ -252,7 +252,7 @@ static bool refer(struct ps_kafka_record_state *state, const struct ps_kafka_mes
         return true;
     bool first = state->counted_block != message->block_number;
     if (!ps_batch_refer(state->batch, message->block, first)) {
-        state->batch->full = true; /* its list of blocks is */
+        state->batch->full = true; /* its list of blocks has no room */
         return false;
     }
     state->counted_block = state->referred_block = message->block_number;

@@ -37,7 +37,7 @@ static struct ps_kafka_native_request *make_request(struct ps_kafka_fetch *fetch
     size_t room = 64 + strlen(fetch->group) + strlen(member->id) + strlen(member->instance) +
                   (size_t)count * TOPIC_BYTES;
     char *at =
-        ps_kafka_native_request_begin(fetch->native, PS_KAFKA_NATIVE_GROUP_COMMIT, version, room, &request);
+        ps_kafka_native_request_begin(fetch->client, PS_KAFKA_NATIVE_GROUP_COMMIT, version, room, &request);
     if (at == NULL)
         return NULL;
     at = ps_wire_put_string(at, fetch->group, strlen(fetch->group));
@@ -111,7 +111,7 @@ uint64_t ps_kafka_commit_due_ns(const struct ps_kafka_fetch *fetch)
     if (!may_commit(fetch))
         return PS_NEVER;
     uint64_t due_ns = rested_ns(fetch, fetch->commit_interval_ns);
-    uint64_t reached_ns = ps_kafka_native_coordinator_due_ns(fetch->native, &fetch->member.coordinator);
+    uint64_t reached_ns = ps_kafka_native_coordinator_due_ns(fetch->client, &fetch->member.coordinator);
     return due_ns > reached_ns ? due_ns : reached_ns;
 }
 
@@ -151,7 +151,7 @@ static void failed(struct ps_kafka_fetch *fetch, int16_t error)
                "offsets could not be committed: %s (%s); retrying while the partitions are assigned",
                rd_kafka_err2str((rd_kafka_resp_err_t)error), rd_kafka_err2name((rd_kafka_resp_err_t)error));
     if (error == PS_KAFKA_ERROR_NO_COORDINATOR || error == PS_KAFKA_ERROR_NOT_COORDINATOR)
-        ps_kafka_native_coordinator_forget(fetch->native, &fetch->member.coordinator);
+        ps_kafka_native_coordinator_forget(fetch->client, &fetch->member.coordinator);
     if (error == PS_KAFKA_ERROR_UNKNOWN_MEMBER || error == PS_KAFKA_ERROR_ILLEGAL_GENERATION ||
         error == PS_KAFKA_ERROR_FENCED_INSTANCE)
         ps_kafka_member_disown(fetch, error);

@@ -51,7 +51,7 @@ static bool note_version(struct ps_kafka_native_broker *broker, int16_t key, int
 static bool answer(struct ps_kafka_native_broker *broker, struct ps_kafka_native_request *request,
                    struct ps_wire_in *in, char *reason)
 {
-    struct ps_kafka_fetch *fetch = ps_kafka_fetch_of(broker->native);
+    struct ps_kafka_fetch *fetch = ps_kafka_fetch_of(broker->client);
     fetch->again = true;
     switch (request->kind) {
     case PS_KAFKA_NATIVE_FETCH:
@@ -68,9 +68,9 @@ static bool answer(struct ps_kafka_native_broker *broker, struct ps_kafka_native
     }
 }
 
-static void lost(struct ps_kafka_native *native, struct ps_kafka_native_request *request)
+static void lost(struct ps_kafka_native *client, struct ps_kafka_native_request *request)
 {
-    struct ps_kafka_fetch *fetch = ps_kafka_fetch_of(native);
+    struct ps_kafka_fetch *fetch = ps_kafka_fetch_of(client);
     fetch->again = true;
     switch (request->kind) {
     case PS_KAFKA_NATIVE_FETCH:
@@ -93,9 +93,9 @@ static void lost(struct ps_kafka_native *native, struct ps_kafka_native_request 
     }
 }
 
-static void turn(struct ps_kafka_native *native)
+static void turn(struct ps_kafka_native *client)
 {
-    struct ps_kafka_fetch *fetch = ps_kafka_fetch_of(native);
+    struct ps_kafka_fetch *fetch = ps_kafka_fetch_of(client);
     fetch->again = false;
     if (fetch->fatal)
         return;
@@ -132,23 +132,23 @@ static void take_turn(struct ps_kafka_fetch *fetch)
 {
     const struct ps_kafka_listener listener = {
         .notice = notice, .argument = fetch, .now = {.mono_ns = fetch->mono_ns}};
-    uint64_t metadata_ns = fetch->native->metadata_ns;
-    (void)ps_kafka_native_turn(fetch->native, &listener);
-    fetch->again |= fetch->native->metadata_ns != metadata_ns; /* leaders, topics */
+    uint64_t metadata_ns = fetch->client->metadata_ns;
+    (void)ps_kafka_native_turn(fetch->client, &listener);
+    fetch->again |= fetch->client->metadata_ns != metadata_ns; /* leaders, topics */
 }
 
 /* ---- the engine ---- */
 
 static struct ps_kafka_native *make_native(const struct ps_kafka_reading_config *config, struct ps_err *err)
 {
-    const struct ps_kafka_producer_config native = {
+    const struct ps_kafka_producer_config client = {
         .component = config->port->component,
         .pairs = config->pairs,
         .pair_count = config->pair_count,
         .wake_fd = config->port->wake_fd,
         .epoll_fd = config->port->epoll_fd,
     };
-    return ps_kafka_native_make(&native, err);
+    return ps_kafka_native_make(&client, err);
 }
 
 static bool creates_topics(const struct ps_kafka_reading_config *config)
@@ -166,11 +166,11 @@ static void destroy(struct ps_kafka_reading *reading)
     struct ps_kafka_fetch *fetch = of(reading);
     ps_kafka_fetch_reading_end(fetch);
     ps_kafka_fetched_free(fetch);
-    if (fetch->native != NULL) {
-        for (struct ps_kafka_native_broker *broker = fetch->native->brokers; broker != NULL;
+    if (fetch->client != NULL) {
+        for (struct ps_kafka_native_broker *broker = fetch->client->brokers; broker != NULL;
              broker = broker->next)
             ps_kafka_native_broker_drop(broker); /* answers under way have blocks */
-        ps_kafka_native_free(fetch->native);
+        ps_kafka_native_free(fetch->client);
     }
     ps_kafka_fetched_free(fetch);
     ps_kafka_member_close(fetch);
@@ -203,15 +203,15 @@ static struct ps_kafka_reading *open_reading(const struct ps_kafka_reading_confi
     ps_kafka_fetch_settings_read(&fetch->settings, config->pairs, config->pair_count, config->held_bytes_max);
     ps_kafka_member_open(fetch, config);
     fetch->unpacker = ps_kafka_unpacker_open();
-    fetch->native = fetch->unpacker != NULL ? make_native(config, err) : NULL;
+    fetch->client = fetch->unpacker != NULL ? make_native(config, err) : NULL;
     if (fetch->unpacker == NULL)
         ps_err_set(err, "no memory");
-    if (fetch->native != NULL) {
-        fetch->native->reader = &native_reader;
-        fetch->native->reader_argument = fetch;
-        fetch->native->settings.creates_topics = creates_topics(config);
+    if (fetch->client != NULL) {
+        fetch->client->reader = &native_reader;
+        fetch->client->reader_argument = fetch;
+        fetch->client->settings.creates_topics = creates_topics(config);
     }
-    if (fetch->native != NULL && ps_kafka_fetch_topics_open(fetch, config, err) == PS_OK)
+    if (fetch->client != NULL && ps_kafka_fetch_topics_open(fetch, config, err) == PS_OK)
         return &fetch->base;
     destroy(&fetch->base);
     return NULL;
@@ -222,7 +222,7 @@ static uint64_t due_ns(const struct ps_kafka_fetch *fetch)
     uint64_t due_ns = fetch->mono_ns + (fetch->paused ? PAUSED_TICK_NS : TICK_NS);
     if (fetch->fatal)
         return due_ns;
-    due_ns = ps_least(due_ns, ps_kafka_native_turn_due_ns(fetch->native));
+    due_ns = ps_least(due_ns, ps_kafka_native_turn_due_ns(fetch->client));
     due_ns = ps_least(due_ns, ps_kafka_member_due_ns(fetch));
     due_ns = ps_least(due_ns, ps_kafka_offsets_due_ns(fetch));
     due_ns = ps_least(due_ns, ps_kafka_fetch_due_ns(fetch));

@@ -72,9 +72,9 @@ static void ask(struct ps_kafka_fetch *fetch, struct ps_kafka_native_broker *bro
         count += wants(fetch, i, broker);
         waiting += waits_for(fetch, i, broker);
     }
-    if (waiting == 0 || ps_kafka_fetch_reach(fetch->native, broker) == NULL || count == 0)
+    if (waiting == 0 || ps_kafka_fetch_reach(fetch->client, broker) == NULL || count == 0)
         return;
-    char *at = ps_kafka_native_request_begin(fetch->native, PS_KAFKA_NATIVE_LEADER_EPOCH, 3,
+    char *at = ps_kafka_native_request_begin(fetch->client, PS_KAFKA_NATIVE_LEADER_EPOCH, 3,
                                              16 + (size_t)count * PART_BYTES, &request);
     if (at == NULL)
         return;
@@ -161,7 +161,7 @@ static bool turn_part(struct ps_kafka_fetch *fetch, struct ps_kafka_fetch_part *
         return false;
     }
     if (place == NULL || place->leader == NULL || is_behind(part, place))
-        ps_kafka_native_want_metadata(fetch->native);
+        ps_kafka_native_want_metadata(fetch->client);
     if (part->queued > 0)
         part->waits_ns = fetch->mono_ns;
     return true;
@@ -174,7 +174,7 @@ void ps_kafka_epochs_turn(struct ps_kafka_fetch *fetch)
         any |= turn_part(fetch, &fetch->parts[i]);
     if (!any || fetch->member.phase != PS_KAFKA_MEMBER_STABLE)
         return;
-    for (struct ps_kafka_native_broker *broker = fetch->native->brokers; broker != NULL;
+    for (struct ps_kafka_native_broker *broker = fetch->client->brokers; broker != NULL;
          broker = broker->next) {
         if (is_too_old(broker))
             skip_old(fetch, broker);
@@ -222,7 +222,7 @@ static void checked(struct ps_kafka_fetch *fetch, uint32_t stream, int16_t error
     }
     part->rest_ns = fetch->mono_ns + PS_KAFKA_PART_REST_NS;
     if (error != 0)
-        ps_kafka_native_want_metadata(fetch->native);
+        ps_kafka_native_want_metadata(fetch->client);
     if (error == PS_KAFKA_ERROR_TOPIC_AUTHORIZATION)
         ps_kafka_reports_error(&fetch->reports, (rd_kafka_resp_err_t)error, "OffsetForLeaderEpoch",
                                fetch->mono_ns);

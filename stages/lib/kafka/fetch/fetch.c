@@ -19,10 +19,10 @@
 #define VERSION_OF_EPOCHS 9
 #define VERSION_OF_RACKS 11
 
-char *ps_kafka_fetch_room(struct ps_kafka_native *native, struct ps_kafka_native_request *request,
+char *ps_kafka_fetch_room(struct ps_kafka_native *client, struct ps_kafka_native_request *request,
                           uint32_t length)
 {
-    struct ps_kafka_fetch *fetch = ps_kafka_fetch_of(native);
+    struct ps_kafka_fetch *fetch = ps_kafka_fetch_of(client);
     struct ps_kafka_fetched *fetched = ps_kafka_fetched_take(fetch, length);
     if (fetched == NULL && length + (uint64_t)SPARE_BYTES > ps_depot_budget_bytes(fetch->port->blocks->depot))
         ps_kafka_fetch_die(fetch,
@@ -105,7 +105,7 @@ static struct ps_kafka_native_request *make_request(struct ps_kafka_fetch *fetch
     const struct ps_kafka_fetch_settings *settings = &fetch->settings;
     int16_t version = ps_kafka_fetch_version(broker, PS_KAFKA_NATIVE_FETCH);
     struct ps_kafka_native_request *request;
-    char *at = ps_kafka_native_request_begin(fetch->native, PS_KAFKA_NATIVE_FETCH, version,
+    char *at = ps_kafka_native_request_begin(fetch->client, PS_KAFKA_NATIVE_FETCH, version,
                                              64 + (size_t)count * PART_BYTES, &request);
     if (at == NULL)
         return NULL;
@@ -125,7 +125,7 @@ static struct ps_kafka_native_request *make_request(struct ps_kafka_fetch *fetch
     if (version >= VERSION_OF_RACKS)
         at = ps_wire_put_string(at, "", 0);
     request->timeout_ns =
-        fetch->native->settings.request_timeout_ns + (uint64_t)settings->wait_ms * PS_NS_PER_MS;
+        fetch->client->settings.request_timeout_ns + (uint64_t)settings->wait_ms * PS_NS_PER_MS;
     return ps_kafka_native_request_end(request, at);
 }
 
@@ -151,7 +151,7 @@ static bool ask(struct ps_kafka_fetch *fetch, struct ps_kafka_native_broker *bro
         return true;
     if (!has_room(fetch))
         return false;
-    if (ps_kafka_fetch_reach(fetch->native, broker) == NULL)
+    if (ps_kafka_fetch_reach(fetch->client, broker) == NULL)
         return true;
     if (ps_kafka_fetch_version(broker, PS_KAFKA_NATIVE_FETCH) < 0) {
         ps_kafka_fetch_die(fetch,
@@ -174,7 +174,7 @@ static bool ask(struct ps_kafka_fetch *fetch, struct ps_kafka_native_broker *bro
 static bool ask_some(struct ps_kafka_fetch *fetch, uint32_t from, uint32_t end)
 {
     uint32_t number = 0;
-    for (struct ps_kafka_native_broker *broker = fetch->native->brokers; broker != NULL;
+    for (struct ps_kafka_native_broker *broker = fetch->client->brokers; broker != NULL;
          broker = broker->next) {
         if (number >= from && number < end && !ask(fetch, broker)) {
             fetch->broker_turn = number;
@@ -204,7 +204,7 @@ void ps_kafka_fetch_turn(struct ps_kafka_fetch *fetch)
     uint32_t first = fetch->broker_turn;
     fetch->broker_waits = !ask_some(fetch, first, UINT32_MAX) || !ask_some(fetch, 0, first);
     if (misses_leader(fetch))
-        ps_kafka_native_want_metadata(fetch->native);
+        ps_kafka_native_want_metadata(fetch->client);
 }
 
 uint64_t ps_kafka_fetch_due_ns(const struct ps_kafka_fetch *fetch)
@@ -212,7 +212,7 @@ uint64_t ps_kafka_fetch_due_ns(const struct ps_kafka_fetch *fetch)
     uint64_t due_ns = PS_NEVER;
     if (!is_reading(fetch) || !has_room(fetch))
         return PS_NEVER;
-    for (const struct ps_kafka_native_broker *broker = fetch->native->brokers; broker != NULL;
+    for (const struct ps_kafka_native_broker *broker = fetch->client->brokers; broker != NULL;
          broker = broker->next) {
         if (broker->fetch_asked || broker->node < 0 || broker->gone || count_wanted(fetch, broker) == 0)
             continue;
@@ -268,7 +268,7 @@ static void part_failed(struct ps_kafka_fetch *fetch, struct ps_kafka_fetch_part
     const struct ps_kafka_native_partition *place = place_of(part);
     bool moves = error == 3 || error == 5 || error == 6 || error == 9 || error == 72 || error == 74 ||
                  error == 75 || error == 56 || error == 100;
-    ps_kafka_native_want_metadata(fetch->native);
+    ps_kafka_native_want_metadata(fetch->client);
     if (moves && place != NULL && error != PS_KAFKA_ERROR_UNKNOWN_TOPIC)
         return;
     part->rest_ns = fetch->mono_ns + REFUSED_REST_NS;
@@ -434,7 +434,7 @@ static struct ps_kafka_fetched *copy_answer(struct ps_kafka_fetch *fetch, struct
 bool ps_kafka_fetch_answer(struct ps_kafka_native_broker *broker, struct ps_kafka_native_request *request,
                            struct ps_wire_in *in, char *reason)
 {
-    struct ps_kafka_fetch *fetch = ps_kafka_fetch_of(broker->native);
+    struct ps_kafka_fetch *fetch = ps_kafka_fetch_of(broker->client);
     struct ps_kafka_fetched *fetched = request->answer;
     int32_t throttle_ms = ps_wire_get_int32(in);
     int16_t error = request->version >= VERSION_OF_SESSIONS ? ps_wire_get_int16(in) : 0;

@@ -89,7 +89,7 @@ struct ps_kafka_fetch_part {
     int16_t refused; /* CHECKED: the error of the last answer; 0: none */
     bool lacks; /* CHECKED: the leader does not have that record; what was read before is to be delivered */
     uint64_t rest_ns;  /* no request before */
-    uint64_t waits_ns; /* CHECKED: since when only the answer is missing */
+    uint64_t waits_ns; /* CHECKED: since when it has waited for the answer and for nothing else */
 };
 
 /* ---- what was fetched ---- */
@@ -171,7 +171,7 @@ struct ps_kafka_fetch_member {
 struct ps_kafka_fetch {
     struct ps_kafka_reading base;
     struct ps_port *port;
-    struct ps_kafka_native *native;
+    struct ps_kafka_native *client;
     struct ps_kafka_fetch_settings settings;
     struct ps_kafka_reports reports;
     const char *group;
@@ -226,9 +226,9 @@ struct ps_kafka_fetch {
     uint64_t starved_ns;
 };
 
-static inline struct ps_kafka_fetch *ps_kafka_fetch_of(const struct ps_kafka_native *native)
+static inline struct ps_kafka_fetch *ps_kafka_fetch_of(const struct ps_kafka_native *client)
 {
-    return native->reader_argument;
+    return client->reader_argument;
 }
 
 static inline int16_t ps_kafka_fetch_version(const struct ps_kafka_native_broker *broker,
@@ -238,7 +238,7 @@ static inline int16_t ps_kafka_fetch_version(const struct ps_kafka_native_broker
 }
 
 /* Returns the broker if it can be sent a request; begins to connect if it is down. NULL: not now. */
-struct ps_kafka_native_broker *ps_kafka_fetch_reach(struct ps_kafka_native *native,
+struct ps_kafka_native_broker *ps_kafka_fetch_reach(struct ps_kafka_native *client,
                                                     struct ps_kafka_native_broker *broker);
 
 /* It cannot go on; opening it again may help. */
@@ -260,7 +260,7 @@ void ps_kafka_fetch_topics_close(struct ps_kafka_fetch *fetch);
 /* Called when metadata may have come: topics that match, partitions that were added. */
 void ps_kafka_fetch_topics_turn(struct ps_kafka_fetch *fetch);
 /* For ps_kafka_native_reader.topic: the cluster has this topic. */
-void ps_kafka_fetch_topic_found(struct ps_kafka_native *native, const char *name, uint32_t length,
+void ps_kafka_fetch_topic_found(struct ps_kafka_native *client, const char *name, uint32_t length,
                                 bool internal);
 void ps_kafka_fetch_texts_free(char ***texts, uint32_t *count);
 
@@ -359,7 +359,7 @@ bool ps_kafka_commit_answer(struct ps_kafka_fetch *fetch, const struct ps_kafka_
 
 void ps_kafka_fetch_turn(struct ps_kafka_fetch *fetch);
 uint64_t ps_kafka_fetch_due_ns(const struct ps_kafka_fetch *fetch);
-char *ps_kafka_fetch_room(struct ps_kafka_native *native, struct ps_kafka_native_request *request,
+char *ps_kafka_fetch_room(struct ps_kafka_native *client, struct ps_kafka_native_request *request,
                           uint32_t length);
 bool ps_kafka_fetch_answer(struct ps_kafka_native_broker *broker, struct ps_kafka_native_request *request,
                            struct ps_wire_in *in, char *reason);

@@ -28,7 +28,7 @@ static void follow(struct ps_kafka_fetch *fetch, struct ps_slice topic)
             memcmp(member->followed[i], topic.data, topic.length) == 0)
             return;
     }
-    if (ps_kafka_native_topic_get(fetch->native, topic.data, topic.length) == NULL)
+    if (ps_kafka_native_topic_get(fetch->client, topic.data, topic.length) == NULL)
         return; /* no broker has a topic of that name */
     member->followed = ps_must_realloc(
         member->followed, (member->followed_count + 1) * sizeof *member->followed, "a rebalance");
@@ -84,7 +84,7 @@ bool ps_kafka_leader_begin(struct ps_kafka_fetch *fetch, struct ps_wire_in *in, 
 static const struct ps_kafka_native_topic *followed_topic(const struct ps_kafka_fetch *fetch, uint32_t i)
 {
     const char *name = fetch->member.followed[i];
-    return ps_kafka_native_topic_find(fetch->native, name, (uint32_t)strlen(name));
+    return ps_kafka_native_topic_find(fetch->client, name, (uint32_t)strlen(name));
 }
 
 /* Partitions may have been added since metadata came last: nobody would read them before it comes again. */
@@ -95,7 +95,7 @@ static bool is_known(const struct ps_kafka_fetch *fetch)
         if (topic != NULL && topic->partition_count == 0 && topic->error == 0)
             return false;
     }
-    return fetch->native->metadata_ns != fetch->member.known_ns;
+    return fetch->client->metadata_ns != fetch->member.known_ns;
 }
 
 /* Tells one set of numbers of partitions from another. */
@@ -114,7 +114,7 @@ struct ps_kafka_native_request *ps_kafka_leader_request(struct ps_kafka_fetch *f
     struct ps_kafka_fetch_member *member = &fetch->member;
     uint32_t count = 0;
     if (!is_known(fetch) && fetch->mono_ns < member->leading_ns + METADATA_PATIENCE_NS) {
-        ps_kafka_native_want_metadata(fetch->native);
+        ps_kafka_native_want_metadata(fetch->client);
         return NULL;
     }
     struct ps_kafka_group_topic *topics =

@@ -140,8 +140,8 @@ static bool joined(struct ps_kafka_fetch *fetch, const struct ps_kafka_native_re
         return true;
     }
     member->leading_ns = fetch->mono_ns;
-    member->known_ns = fetch->native->metadata_ns;
-    ps_kafka_native_want_metadata(fetch->native);
+    member->known_ns = fetch->client->metadata_ns;
+    ps_kafka_native_want_metadata(fetch->client);
     member->phase = PS_KAFKA_MEMBER_LEADING;
     return ps_kafka_leader_begin(fetch, in, request->version) ||
            ps_kafka_fetch_unreadable(reason, "JoinGroup");
@@ -159,7 +159,7 @@ static void set_membership(struct ps_kafka_fetch *fetch)
     const struct ps_kafka_fetch_member *member = &fetch->member;
     membership->member = (struct ps_slice){member->id, (uint32_t)strlen(member->id)};
     membership->instance = (struct ps_slice){member->instance, (uint32_t)strlen(member->instance)};
-    membership->cluster = (struct ps_slice){fetch->native->cluster, (uint32_t)strlen(fetch->native->cluster)};
+    membership->cluster = (struct ps_slice){fetch->client->cluster, (uint32_t)strlen(fetch->client->cluster)};
     membership->assignment = member->generation;
 }
 
@@ -177,7 +177,7 @@ static bool synced(struct ps_kafka_fetch *fetch, struct ps_wire_in *in, char *re
     if (in->failed)
         return ps_kafka_fetch_unreadable(reason, "SyncGroup");
     if (error == PS_KAFKA_ERROR_REBALANCING || error == PS_KAFKA_ERROR_INVALID_REQUEST)
-        return true; /* joins again; librdkafka's mock cluster says the latter to those who come after the leader */
+        return true; /* joins again. librdkafka's mock cluster answers INVALID_REQUEST to a member that comes after the leader */
     if (error != 0) {
         if (error == PS_KAFKA_ERROR_UNKNOWN_MEMBER)
             ps_kafka_member_set_id(member, "", 0);
@@ -391,7 +391,7 @@ void ps_kafka_member_leave(struct ps_kafka_fetch *fetch)
 /* The time of the next request to the coordinator. */
 static uint64_t ask_due_ns(const struct ps_kafka_fetch *fetch, uint64_t from_ns)
 {
-    uint64_t due_ns = ps_kafka_native_coordinator_due_ns(fetch->native, &fetch->member.coordinator);
+    uint64_t due_ns = ps_kafka_native_coordinator_due_ns(fetch->client, &fetch->member.coordinator);
     due_ns = due_ns > from_ns ? due_ns : from_ns;
     return due_ns > fetch->member.rest_ns ? due_ns : fetch->member.rest_ns;
 }

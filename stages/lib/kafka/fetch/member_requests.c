@@ -53,7 +53,7 @@ struct ps_kafka_native_request *ps_kafka_member_request_join(struct ps_kafka_fet
         member_bytes(fetch) + 64 + 2 * (32 + ps_kafka_subscription_write(NULL, topics, fetch->topic_count));
     struct ps_kafka_native_request *request;
     char *at =
-        ps_kafka_native_request_begin(fetch->native, PS_KAFKA_NATIVE_JOIN_GROUP, version, room, &request);
+        ps_kafka_native_request_begin(fetch->client, PS_KAFKA_NATIVE_JOIN_GROUP, version, room, &request);
     if (at != NULL) {
         at = put_text(at, fetch->group);
         at = ps_wire_put_int32(at, settings->session_ms);
@@ -99,7 +99,7 @@ struct ps_kafka_native_request *ps_kafka_member_request_sync(struct ps_kafka_fet
         room += 6 + fetch->member.members[i].id.length + ps_kafka_assignment_write(NULL, shares, i, topics);
     struct ps_kafka_native_request *request;
     char *at =
-        ps_kafka_native_request_begin(fetch->native, PS_KAFKA_NATIVE_SYNC_GROUP, version, room, &request);
+        ps_kafka_native_request_begin(fetch->client, PS_KAFKA_NATIVE_SYNC_GROUP, version, room, &request);
     if (at == NULL)
         return NULL;
     at = put_member(fetch, at, version >= VERSION_OF_INSTANCES);
@@ -111,7 +111,7 @@ struct ps_kafka_native_request *ps_kafka_member_request_heartbeat(struct ps_kafk
                                                                   int16_t version)
 {
     struct ps_kafka_native_request *request;
-    char *at = ps_kafka_native_request_begin(fetch->native, PS_KAFKA_NATIVE_HEARTBEAT, version,
+    char *at = ps_kafka_native_request_begin(fetch->client, PS_KAFKA_NATIVE_HEARTBEAT, version,
                                              member_bytes(fetch), &request);
     if (at == NULL)
         return NULL;
@@ -121,7 +121,7 @@ struct ps_kafka_native_request *ps_kafka_member_request_heartbeat(struct ps_kafk
 struct ps_kafka_native_request *ps_kafka_member_request_leave(struct ps_kafka_fetch *fetch, int16_t version)
 {
     struct ps_kafka_native_request *request;
-    char *at = ps_kafka_native_request_begin(fetch->native, PS_KAFKA_NATIVE_LEAVE_GROUP, version,
+    char *at = ps_kafka_native_request_begin(fetch->client, PS_KAFKA_NATIVE_LEAVE_GROUP, version,
                                              member_bytes(fetch), &request);
     if (at == NULL)
         return NULL;

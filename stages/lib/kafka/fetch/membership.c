@@ -19,20 +19,20 @@ void ps_kafka_member_set_id(struct ps_kafka_fetch_member *member, const char *id
 
 struct ps_kafka_native_broker *ps_kafka_member_coordinator(struct ps_kafka_fetch *fetch)
 {
-    return ps_kafka_native_coordinator_broker(fetch->native, &fetch->member.coordinator);
+    return ps_kafka_native_coordinator_broker(fetch->client, &fetch->member.coordinator);
 }
 
 /* Nothing but the group's requests goes over these connections. After the drop the group's state says that none is under way. */
 void ps_kafka_member_drop_coordinators(struct ps_kafka_fetch *fetch, bool all)
 {
     int32_t node = fetch->member.coordinator.node;
-    for (struct ps_kafka_native_broker *broker = fetch->native->brokers; broker != NULL;
+    for (struct ps_kafka_native_broker *broker = fetch->client->brokers; broker != NULL;
          broker = broker->next) {
         bool former = broker->gone || (node >= 0 && broker->node != node);
         if (broker->node < PS_KAFKA_NATIVE_COORDINATOR / 2 || broker->first == NULL || (!all && !former))
             continue;
         ps_kafka_native_broker_drop(broker);
-        ps_kafka_native_want_metadata(fetch->native); /* it may have been asked for there */
+        ps_kafka_native_want_metadata(fetch->client); /* it may have been asked for there */
     }
 }
 
@@ -90,7 +90,7 @@ void ps_kafka_member_failed(struct ps_kafka_fetch *fetch, int16_t error, const c
     switch (error) {
     case PS_KAFKA_ERROR_NO_COORDINATOR:
     case PS_KAFKA_ERROR_NOT_COORDINATOR:
-        ps_kafka_native_coordinator_forget(fetch->native, &member->coordinator);
+        ps_kafka_native_coordinator_forget(fetch->client, &member->coordinator);
         return;
     case PS_KAFKA_ERROR_COORDINATOR_LOADS:
         return;

@@ -59,7 +59,7 @@ static struct ps_kafka_native_request *request_committed(struct ps_kafka_fetch *
         return NULL;
     struct ps_kafka_native_request *request;
     size_t group_length = strlen(fetch->group);
-    char *at = ps_kafka_native_request_begin(fetch->native, PS_KAFKA_NATIVE_GROUP_OFFSETS, version,
+    char *at = ps_kafka_native_request_begin(fetch->client, PS_KAFKA_NATIVE_GROUP_OFFSETS, version,
                                              32 + group_length + (size_t)count * TOPIC_BYTES, &request);
     if (at == NULL)
         return NULL;
@@ -181,7 +181,7 @@ static void ask_leader(struct ps_kafka_fetch *fetch, struct ps_kafka_native_brok
     uint32_t count = 0;
     for (uint32_t i = 0; i < fetch->part_count; i++)
         count += wants(fetch, i, PS_KAFKA_PART_RESET) && leader_of(&fetch->parts[i]) == broker;
-    char *at = ps_kafka_native_request_begin(fetch->native, PS_KAFKA_NATIVE_LIST_OFFSETS, version,
+    char *at = ps_kafka_native_request_begin(fetch->client, PS_KAFKA_NATIVE_LIST_OFFSETS, version,
                                              16 + (size_t)count * (TOPIC_BYTES + 16), &request);
     if (at == NULL)
         return;
@@ -211,8 +211,8 @@ static void ask_leaders(struct ps_kafka_fetch *fetch)
             continue;
         struct ps_kafka_native_broker *broker = leader_of(&fetch->parts[i]);
         if (broker == NULL)
-            ps_kafka_native_want_metadata(fetch->native);
-        else if (ps_kafka_fetch_reach(fetch->native, broker) != NULL)
+            ps_kafka_native_want_metadata(fetch->client);
+        else if (ps_kafka_fetch_reach(fetch->client, broker) != NULL)
             ask_leader(fetch, broker);
     }
 }
@@ -228,7 +228,7 @@ static void listed(struct ps_kafka_fetch *fetch, uint32_t stream, int64_t offset
         return;
     }
     part->rest_ns = fetch->mono_ns + PS_KAFKA_PART_REST_NS;
-    ps_kafka_native_want_metadata(fetch->native);
+    ps_kafka_native_want_metadata(fetch->client);
     if (error == PS_KAFKA_ERROR_TOPIC_AUTHORIZATION)
         ps_kafka_reports_error(&fetch->reports, (rd_kafka_resp_err_t)error, NULL, fetch->mono_ns);
 }

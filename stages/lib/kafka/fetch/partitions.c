@@ -26,12 +26,12 @@ bool ps_kafka_fetch_unreadable(char *reason, const char *what)
     return false;
 }
 
-struct ps_kafka_native_broker *ps_kafka_fetch_reach(struct ps_kafka_native *native,
+struct ps_kafka_native_broker *ps_kafka_fetch_reach(struct ps_kafka_native *client,
                                                     struct ps_kafka_native_broker *broker)
 {
     if (broker == NULL || broker->gone)
         return NULL;
-    if (broker->phase == PS_KAFKA_NATIVE_DOWN && native->now.mono_ns >= broker->rest_ns)
+    if (broker->phase == PS_KAFKA_NATIVE_DOWN && client->now.mono_ns >= broker->rest_ns)
         ps_kafka_native_broker_connect(broker);
     return broker->phase == PS_KAFKA_NATIVE_UP && !ps_kafka_native_login_is_due(broker) ? broker : NULL;
 }
@@ -50,7 +50,7 @@ void ps_kafka_fetch_texts_free(char ***texts, uint32_t *count)
 void ps_kafka_parts_take(struct ps_kafka_fetch *fetch, struct ps_slice topic, int32_t partition)
 {
     char text[PS_KAFKA_NATIVE_TOPIC_BYTES];
-    struct ps_kafka_native_topic *known = ps_kafka_native_topic_get(fetch->native, topic.data, topic.length);
+    struct ps_kafka_native_topic *known = ps_kafka_native_topic_get(fetch->client, topic.data, topic.length);
     if (known == NULL || topic.length >= sizeof text)
         return;
     memcpy(text, topic.data, topic.length);

@@ -49,7 +49,7 @@ enum ps_status ps_kafka_fetch_topics_open(struct ps_kafka_fetch *fetch,
         if (compile(&fetch->pattern, wanted.items[0], "kafka.topics.regex", err) != PS_OK)
             return PS_FAIL;
         fetch->has_pattern = true;
-        fetch->native->all_topics = true;
+        fetch->client->all_topics = true;
         return compile_exclusion(fetch, config, err);
     }
     fetch->topics = ps_must_alloc(wanted.count + 1, sizeof *fetch->topics, "topics");
@@ -59,7 +59,7 @@ enum ps_status ps_kafka_fetch_topics_open(struct ps_kafka_fetch *fetch,
             known |= strcmp(fetch->topics[j], wanted.items[i]) == 0;
         if (known)
             continue;
-        if (ps_kafka_native_topic_get(fetch->native, wanted.items[i], (uint32_t)strlen(wanted.items[i])) ==
+        if (ps_kafka_native_topic_get(fetch->client, wanted.items[i], (uint32_t)strlen(wanted.items[i])) ==
             NULL)
             return ps_err_set(err, "kafka.topics: \"%s\" is not a legal name of a topic", wanted.items[i]);
         fetch->topics[fetch->topic_count++] = ps_must_copy_text(wanted.items[i], "topics");
@@ -78,9 +78,9 @@ void ps_kafka_fetch_topics_close(struct ps_kafka_fetch *fetch)
         regfree(&fetch->exclusion);
 }
 
-void ps_kafka_fetch_topic_found(struct ps_kafka_native *native, const char *name, uint32_t length, bool)
+void ps_kafka_fetch_topic_found(struct ps_kafka_native *client, const char *name, uint32_t length, bool)
 {
-    struct ps_kafka_fetch *fetch = ps_kafka_fetch_of(native);
+    struct ps_kafka_fetch *fetch = ps_kafka_fetch_of(client);
     char text[PS_KAFKA_NATIVE_TOPIC_BYTES];
     if (length >= sizeof text)
         return;
@@ -88,7 +88,7 @@ void ps_kafka_fetch_topic_found(struct ps_kafka_native *native, const char *name
     text[length] = '\0';
     if (regexec(&fetch->pattern, text, 0, NULL, 0) != 0 ||
         (fetch->has_exclusion && regexec(&fetch->exclusion, text, 0, NULL, 0) == 0) ||
-        ps_kafka_native_topic_get(native, text, length) == NULL)
+        ps_kafka_native_topic_get(client, text, length) == NULL)
         return;
     if (fetch->found_count == fetch->found_room) {
         fetch->found_room = fetch->found_room == 0 ? 16 : 2 * fetch->found_room;
@@ -131,7 +131,7 @@ static void report_topics(struct ps_kafka_fetch *fetch)
 {
     for (uint32_t i = 0; i < fetch->topic_count; i++) {
         const struct ps_kafka_native_topic *topic =
-            ps_kafka_native_topic_find(fetch->native, fetch->topics[i], (uint32_t)strlen(fetch->topics[i]));
+            ps_kafka_native_topic_find(fetch->client, fetch->topics[i], (uint32_t)strlen(fetch->topics[i]));
         bool tells = topic != NULL && (topic->error == PS_KAFKA_ERROR_UNKNOWN_TOPIC ||
                                        topic->error == PS_KAFKA_ERROR_TOPIC_AUTHORIZATION);
         if (!tells)
@@ -145,14 +145,14 @@ static void report_topics(struct ps_kafka_fetch *fetch)
 
 void ps_kafka_fetch_topics_turn(struct ps_kafka_fetch *fetch)
 {
-    if (fetch->native->metadata_asked) { /* of an answer that could not be read to its end */
+    if (fetch->client->metadata_asked) { /* of an answer that could not be read to its end */
         ps_kafka_fetch_texts_free(&fetch->found, &fetch->found_count);
         fetch->found_room = 0;
         return;
     }
-    if (fetch->native->metadata_ns == fetch->found_ns)
+    if (fetch->client->metadata_ns == fetch->found_ns)
         return;
-    fetch->found_ns = fetch->native->metadata_ns;
+    fetch->found_ns = fetch->client->metadata_ns;
     if (fetch->has_pattern)
         change_topics(fetch);
     report_topics(fetch);

@@ -23,17 +23,17 @@
 #define STARVED_REST_NS (2 * PS_NS_PER_MS)
 #define TOLD_REST_NS (30 * PS_NS_PER_S) /* the same failure is reported again only after this time */
 
-struct ps_kafka_native_broker *ps_kafka_native_broker_add(struct ps_kafka_native *native, int32_t node,
+struct ps_kafka_native_broker *ps_kafka_native_broker_add(struct ps_kafka_native *client, int32_t node,
                                                           const char *host, uint32_t host_length,
                                                           unsigned port)
 {
     struct ps_kafka_native_broker *broker = calloc(1, sizeof *broker);
     if (broker == NULL)
         return NULL;
-    broker->native = native;
+    broker->client = client;
     broker->node = node;
     memcpy(broker->host, host, host_length);
-    if (native->tls != NULL && (broker->tls = ps_tls_client_copy(native->tls, broker->host)) == NULL) {
+    if (client->tls != NULL && (broker->tls = ps_tls_client_copy(client->tls, broker->host)) == NULL) {
         free(broker);
         return NULL;
     }
@@ -45,12 +45,12 @@ struct ps_kafka_native_broker *ps_kafka_native_broker_add(struct ps_kafka_native
     broker->plan = (struct ps_client_plan){
         .transport = broker->tls != NULL ? &ps_transport_tls : &ps_transport_plain,
         .transport_settings = broker->tls,
-        .connect_ns = native->settings.connect_ns,
-        .send_buffer_bytes = native->settings.send_buffer_bytes,
-        .receive_buffer_bytes = native->settings.receive_buffer_bytes,
+        .connect_ns = client->settings.connect_ns,
+        .send_buffer_bytes = client->settings.send_buffer_bytes,
+        .receive_buffer_bytes = client->settings.receive_buffer_bytes,
     };
-    ps_client_init(&broker->client, &broker->plan);
-    struct ps_kafka_native_broker **last = &native->brokers;
+    ps_client_init(&broker->connection, &broker->plan);
+    struct ps_kafka_native_broker **last = &client->brokers;
     while (*last != NULL)
         last = &(*last)->next;
     *last = broker;
@@ -59,7 +59,7 @@ struct ps_kafka_native_broker *ps_kafka_native_broker_add(struct ps_kafka_native
 
 void ps_kafka_native_broker_free(struct ps_kafka_native_broker *broker)
 {
-    ps_client_close(&broker->client);
+    ps_client_close(&broker->connection);
     while (broker->first != NULL) {
         struct ps_kafka_native_request *request = broker->first;
         broker->first = request->next;
@@ -80,10 +80,10 @@ void ps_kafka_native_broker_free(struct ps_kafka_native_broker *broker)
 static void watch(struct ps_kafka_native_broker *broker)
 {
     short events = 0;
-    int fd = ps_client_descriptor(&broker->client, broker->write_blocked, &events);
+    int fd = ps_client_descriptor(&broker->connection, broker->write_blocked, &events);
     if (broker->starved && !broker->write_blocked) { /* input that it cannot read must not wake the worker */
         if (broker->watched_fd >= 0)
-            (void)epoll_ctl(broker->native->epoll_fd, EPOLL_CTL_DEL, broker->watched_fd, NULL);
+            (void)epoll_ctl(broker->client->epoll_fd, EPOLL_CTL_DEL, broker->watched_fd, NULL);
         broker->watched_fd = -1;
         return;
     }
@@ -91,7 +91,7 @@ static void watch(struct ps_kafka_native_broker *broker)
         return;
     struct epoll_event event = {.events = (uint32_t)events, .data.ptr = broker};
     int operation = fd == broker->watched_fd ? EPOLL_CTL_MOD : EPOLL_CTL_ADD;
-    if (epoll_ctl(broker->native->epoll_fd, operation, fd, &event) != 0) {
+    if (epoll_ctl(broker->client->epoll_fd, operation, fd, &event) != 0) {
         ps_kafka_native_broker_lose(broker, "cannot watch the connection");
         return;
     }
@@ -103,22 +103,22 @@ static void watch(struct ps_kafka_native_broker *broker)
 
 static uint64_t reconnect_rest_ns(struct ps_kafka_native_broker *broker)
 {
-    struct ps_kafka_native *native = broker->native;
-    uint64_t rest_ns = ps_backoff_doubled(native->settings.reconnect_ns, native->settings.reconnect_max_ns,
+    struct ps_kafka_native *client = broker->client;
+    uint64_t rest_ns = ps_backoff_doubled(client->settings.reconnect_ns, client->settings.reconnect_max_ns,
                                           broker->failures - 1);
-    native->random = native->random * UINT64_C(6364136223846793005) + 1442695040888963407U;
-    return ps_backoff_spread(rest_ns, 5, native->random); /* as Java */
+    client->random = client->random * UINT64_C(6364136223846793005) + 1442695040888963407U;
+    return ps_backoff_spread(rest_ns, 5, client->random); /* as Java */
 }
 
-static void give_up_request(struct ps_kafka_native *native, struct ps_kafka_native_request *request)
+static void give_up_request(struct ps_kafka_native *client, struct ps_kafka_native_request *request)
 {
     if (request->kind == PS_KAFKA_NATIVE_METADATA)
-        native->metadata_asked = false;
+        client->metadata_asked = false;
     if (request->kind == PS_KAFKA_NATIVE_INIT_PRODUCER_ID)
-        native->id_state = PS_KAFKA_NATIVE_ID_NONE;
-    ps_kafka_native_transaction_lost(native, request);
-    if (native->reader != NULL)
-        native->reader->lost(native, request);
+        client->id_state = PS_KAFKA_NATIVE_ID_NONE;
+    ps_kafka_native_transaction_lost(client, request);
+    if (client->reader != NULL)
+        client->reader->lost(client, request);
     for (uint32_t i = 0; i < request->set_count; i++) {
         struct ps_kafka_native_set *set = request->sets[i];
         if (set == NULL)
@@ -126,15 +126,15 @@ static void give_up_request(struct ps_kafka_native *native, struct ps_kafka_nati
         request->sets[i] = NULL;
         set->perhaps_written |= ps_kafka_native_is_written(request);
         set->partition->in_flight--;
-        ps_kafka_native_partition_return(native, set);
-        ps_kafka_native_partition_landed(native, set->partition);
+        ps_kafka_native_partition_return(client, set);
+        ps_kafka_native_partition_landed(client, set->partition);
     }
-    ps_kafka_native_give_request(native, request);
+    ps_kafka_native_give_request(client, request);
 }
 
 void ps_kafka_native_broker_drop(struct ps_kafka_native_broker *broker)
 {
-    ps_client_close(&broker->client);
+    ps_client_close(&broker->connection);
     broker->watched_fd = -1;
     broker->phase = PS_KAFKA_NATIVE_DOWN;
     broker->write_blocked = false;
@@ -150,48 +150,48 @@ void ps_kafka_native_broker_drop(struct ps_kafka_native_broker *broker)
     while (broker->first != NULL) {
         struct ps_kafka_native_request *request = broker->first;
         broker->first = request->next;
-        give_up_request(broker->native, request);
+        give_up_request(broker->client, request);
     }
     broker->end = &broker->first;
 }
 
 static void tell_lost(struct ps_kafka_native_broker *broker, int code, const char *reason)
 {
-    const struct ps_kafka_native *native = broker->native;
+    const struct ps_kafka_native *client = broker->client;
     char text[PS_HOST_NAME_BYTES + PS_TRANSPORT_REASON_BYTES + 16];
-    if (strcmp(broker->told, reason) == 0 && native->now.mono_ns < broker->told_ns + TOLD_REST_NS)
+    if (strcmp(broker->told, reason) == 0 && client->now.mono_ns < broker->told_ns + TOLD_REST_NS)
         return;
     snprintf(broker->told, sizeof broker->told, "%s", reason);
-    broker->told_ns = native->now.mono_ns;
+    broker->told_ns = client->now.mono_ns;
     snprintf(text, sizeof text, "%s:%u: %s", broker->host, broker->port, reason);
-    ps_kafka_native_notice(broker->native, PS_KAFKA_NOTICE_ERROR, code, text);
+    ps_kafka_native_notice(broker->client, PS_KAFKA_NOTICE_ERROR, code, text);
 }
 
 void ps_kafka_native_broker_lose(struct ps_kafka_native_broker *broker, const char *reason)
 {
-    struct ps_kafka_native *native = broker->native;
+    struct ps_kafka_native *client = broker->client;
     bool idle = broker->phase == PS_KAFKA_NATIVE_UP && broker->first == NULL;
     bool connecting = broker->phase == PS_KAFKA_NATIVE_CONNECTING;
-    int code = broker->login_is_refused                    ? ERROR_AUTHENTICATION
-               : broker->client.phase == PS_CLIENT_SHAKING ? ERROR_TLS
-                                                           : ERROR_TRANSPORT;
+    int code = broker->login_is_refused                        ? ERROR_AUTHENTICATION
+               : broker->connection.phase == PS_CLIENT_SHAKING ? ERROR_TLS
+                                                               : ERROR_TRANSPORT;
     broker->login_is_refused = false;
     ps_kafka_native_broker_drop(broker);
     if (idle)
         broker->address.length = 0;
     broker->failures++;
-    broker->rest_ns = native->now.mono_ns + reconnect_rest_ns(broker);
+    broker->rest_ns = client->now.mono_ns + reconnect_rest_ns(broker);
     if (connecting && ++broker->addresses_tried < broker->address_count)
-        broker->rest_ns = native->now.mono_ns; /* the name's next address at once */
+        broker->rest_ns = client->now.mono_ns; /* the name's next address at once */
     else
         broker->addresses_tried = 0;
-    ps_kafka_native_want_metadata(native);
+    ps_kafka_native_want_metadata(client);
     if (idle || broker->gone) /* a broker closes connections that are not used */
         return;
     if (broker->addresses_tried == 0) /* else the next address may do */
         tell_lost(broker, code, reason);
     if (broker->addresses_tried == 0 && code == ERROR_TRANSPORT)
-        ps_kafka_native_tell_all_down(native, reason);
+        ps_kafka_native_tell_all_down(client, reason);
 }
 
 /* ---- connecting ---- */
@@ -211,7 +211,7 @@ static void ask_versions(struct ps_kafka_native_broker *broker)
 {
     /* brokers before 2.4 do not know version 3; responses.c asks them again */
     struct ps_kafka_native_request *request = ps_kafka_native_request_versions(
-        broker->native, ps_kafka_native_is_transactional(broker->native) ? 3 : 0);
+        broker->client, ps_kafka_native_is_transactional(broker->client) ? 3 : 0);
     broker->phase = PS_KAFKA_NATIVE_ASKING;
     broker->addresses_tried = 0;
     if (request == NULL)
@@ -223,11 +223,11 @@ static void ask_versions(struct ps_kafka_native_broker *broker)
 static void connect_on(struct ps_kafka_native_broker *broker)
 {
     char reason[PS_TRANSPORT_REASON_BYTES];
-    if (!ps_client_work(&broker->client, broker->native->now.mono_ns, reason)) {
+    if (!ps_client_work(&broker->connection, broker->client->now.mono_ns, reason)) {
         ps_kafka_native_broker_lose(broker, reason);
         return;
     }
-    if (broker->client.phase == PS_CLIENT_UP)
+    if (broker->connection.phase == PS_CLIENT_UP)
         ask_versions(broker);
 }
 
@@ -235,8 +235,8 @@ static void begin_to_connect(struct ps_kafka_native_broker *broker)
 {
     char reason[PS_TRANSPORT_REASON_BYTES];
     broker->phase = PS_KAFKA_NATIVE_CONNECTING;
-    broker->begun_ns = broker->native->now.mono_ns;
-    if (!ps_client_connect(&broker->client, broker->native->now.mono_ns, reason)) {
+    broker->begun_ns = broker->client->now.mono_ns;
+    if (!ps_client_connect(&broker->connection, broker->client->now.mono_ns, reason)) {
         ps_kafka_native_broker_lose(broker, reason);
         return;
     }
@@ -254,9 +254,9 @@ void ps_kafka_native_broker_connect(struct ps_kafka_native_broker *broker)
     }
     memcpy(question.name, broker->host, sizeof question.name);
     broker->phase = PS_KAFKA_NATIVE_RESOLVING;
-    if (!ps_resolver_ask(broker->native->resolver, &question)) {
+    if (!ps_resolver_ask(broker->client->resolver, &question)) {
         broker->phase = PS_KAFKA_NATIVE_DOWN; /* no room: later */
-        broker->rest_ns = broker->native->now.mono_ns + broker->native->settings.reconnect_ns;
+        broker->rest_ns = broker->client->now.mono_ns + broker->client->settings.reconnect_ns;
     }
 }
 
@@ -274,10 +274,10 @@ void ps_kafka_native_broker_resolved(struct ps_kafka_native_broker *broker, cons
     char text[PS_HOST_NAME_BYTES + 128];
     broker->phase = PS_KAFKA_NATIVE_DOWN;
     broker->failures++;
-    broker->rest_ns = broker->native->now.mono_ns + reconnect_rest_ns(broker);
+    broker->rest_ns = broker->client->now.mono_ns + reconnect_rest_ns(broker);
     snprintf(text, sizeof text, "%s:%u: %s", broker->host, broker->port, gai_strerror(answer->error));
-    ps_kafka_native_notice(broker->native, PS_KAFKA_NOTICE_ERROR, ERROR_RESOLVE, text);
-    ps_kafka_native_tell_all_down(broker->native, gai_strerror(answer->error));
+    ps_kafka_native_notice(broker->client, PS_KAFKA_NOTICE_ERROR, ERROR_RESOLVE, text);
+    ps_kafka_native_tell_all_down(broker->client, gai_strerror(answer->error));
 }
 
 static bool needs_connection(const struct ps_kafka_native_broker *broker)
@@ -285,20 +285,20 @@ static bool needs_connection(const struct ps_kafka_native_broker *broker)
     return broker->phase == PS_KAFKA_NATIVE_DOWN && broker->ready != NULL && !broker->gone;
 }
 
-struct ps_kafka_native_broker *ps_kafka_native_any_broker(struct ps_kafka_native *native)
+struct ps_kafka_native_broker *ps_kafka_native_any_broker(struct ps_kafka_native *client)
 {
     struct ps_kafka_native_broker *best = NULL;
-    for (struct ps_kafka_native_broker *broker = native->brokers; broker != NULL; broker = broker->next) {
+    for (struct ps_kafka_native_broker *broker = client->brokers; broker != NULL; broker = broker->next) {
         if (broker->gone)
             continue;
-        if (broker->phase == PS_KAFKA_NATIVE_UP && (native->reader == NULL || broker->first == NULL))
+        if (broker->phase == PS_KAFKA_NATIVE_UP && (client->reader == NULL || broker->first == NULL))
             return broker;
         if (best == NULL || broker->phase > best->phase ||
             (broker->phase == PS_KAFKA_NATIVE_DOWN && best->phase == PS_KAFKA_NATIVE_DOWN &&
              broker->rest_ns < best->rest_ns))
             best = broker;
     }
-    if (best != NULL && best->phase == PS_KAFKA_NATIVE_DOWN && native->now.mono_ns >= best->rest_ns)
+    if (best != NULL && best->phase == PS_KAFKA_NATIVE_DOWN && client->now.mono_ns >= best->rest_ns)
         ps_kafka_native_broker_connect(best);
     return best != NULL && best->phase == PS_KAFKA_NATIVE_UP ? best
                                                              : NULL; /* one that has to answer others first */
@@ -358,16 +358,16 @@ static void settle_written(struct ps_kafka_native_broker *broker, struct ps_kafk
     if (*at == NULL)
         broker->end = at;
     broker->produce_in_flight--;
-    broker->used_ns = broker->native->now.mono_ns;
+    broker->used_ns = broker->client->now.mono_ns;
     for (uint32_t i = 0; i < request->set_count; i++) {
         struct ps_kafka_native_set *set = request->sets[i];
         struct ps_kafka_native_partition *partition = set->partition;
         request->sets[i] = NULL;
         partition->in_flight--;
-        ps_kafka_native_report(broker->native, set, 0);
-        ps_kafka_native_partition_landed(broker->native, partition);
+        ps_kafka_native_report(broker->client, set, 0);
+        ps_kafka_native_partition_landed(broker->client, partition);
     }
-    ps_kafka_native_give_request(broker->native, request);
+    ps_kafka_native_give_request(broker->client, request);
 }
 
 static void write_on(struct ps_kafka_native_broker *broker)
@@ -378,7 +378,7 @@ static void write_on(struct ps_kafka_native_broker *broker)
         struct ps_kafka_native_request *request = broker->writing;
         struct iovec parts[WRITE_PARTS];
         int count = gather(request, parts);
-        ssize_t written = ps_client_write(&broker->client, parts, count, reason);
+        ssize_t written = ps_client_write(&broker->connection, parts, count, reason);
         if (written < 0) {
             ps_kafka_native_broker_lose(broker, reason);
             return;
@@ -390,11 +390,11 @@ static void write_on(struct ps_kafka_native_broker *broker)
         request->written += (uint64_t)written;
         if (request->written < request->bytes)
             continue;
-        request->sent_ns = broker->native->now.mono_ns;
-        broker->native->statistics.requests++;
-        broker->native->statistics.bytes += request->bytes;
+        request->sent_ns = broker->client->now.mono_ns;
+        broker->client->statistics.requests++;
+        broker->client->statistics.bytes += request->bytes;
         broker->writing = request->next;
-        if (request->kind == PS_KAFKA_NATIVE_PRODUCE && broker->native->settings.acks == 0)
+        if (request->kind == PS_KAFKA_NATIVE_PRODUCE && broker->client->settings.acks == 0)
             settle_written(broker, request);
     }
 }
@@ -420,16 +420,16 @@ static uint64_t deadline_ns(const struct ps_kafka_native_broker *broker)
     if (broker->answer != NULL && broker->begun_ns > since_ns)
         since_ns = broker->begun_ns;
     return since_ns +
-           (request->timeout_ns != 0 ? request->timeout_ns : broker->native->settings.request_timeout_ns);
+           (request->timeout_ns != 0 ? request->timeout_ns : broker->client->settings.request_timeout_ns);
 }
 
 static void check_deadline(struct ps_kafka_native_broker *broker)
 {
-    if (broker->native->now.mono_ns < deadline_ns(broker))
+    if (broker->client->now.mono_ns < deadline_ns(broker))
         return;
     char reason[PS_TRANSPORT_REASON_BYTES];
     snprintf(reason, sizeof reason, "the broker did not answer for %s",
-             ps_quantity_print_ns(broker->native->settings.request_timeout_ns).text);
+             ps_quantity_print_ns(broker->client->settings.request_timeout_ns).text);
     ps_kafka_native_broker_lose(broker, reason);
 }
 
@@ -437,11 +437,11 @@ static void check_deadline(struct ps_kafka_native_broker *broker)
  * while a producer used the feature: the producer ends, and the next one asks its coordinator again. */
 bool ps_kafka_native_broker_fits(const struct ps_kafka_native_broker *broker)
 {
-    struct ps_kafka_native *native = broker->native;
-    if (!native->transaction.second || broker->has_second)
+    struct ps_kafka_native *client = broker->client;
+    if (!client->transaction.second || broker->has_second)
         return true;
-    if (!native->fatal)
-        ps_kafka_native_die(native, ERROR_TRANSACTION_ABORTABLE,
+    if (!client->fatal)
+        ps_kafka_native_die(client, ERROR_TRANSACTION_ABORTABLE,
                             "%s:%u does not have the protocol of transactions that the producer began with",
                             broker->host, broker->port);
     return false;
@@ -449,23 +449,23 @@ bool ps_kafka_native_broker_fits(const struct ps_kafka_native_broker *broker)
 
 static void produce(struct ps_kafka_native_broker *broker)
 {
-    struct ps_kafka_native *native = broker->native;
+    struct ps_kafka_native *client = broker->client;
     if (broker->ready != NULL && broker->phase == PS_KAFKA_NATIVE_UP && !ps_kafka_native_broker_fits(broker))
         return;
     while (broker->phase == PS_KAFKA_NATIVE_UP && broker->writing == NULL && broker->ready != NULL &&
-           broker->produce_in_flight < native->settings.in_flight_max && !native->fatal &&
-           native->id_state == PS_KAFKA_NATIVE_ID_KNOWN && native->now.mono_ns >= broker->throttle_ns &&
+           broker->produce_in_flight < client->settings.in_flight_max && !client->fatal &&
+           client->id_state == PS_KAFKA_NATIVE_ID_KNOWN && client->now.mono_ns >= broker->throttle_ns &&
            !ps_kafka_native_login_is_due(broker)) {
         struct ps_kafka_native_request *request = ps_kafka_native_request_produce(broker);
         if (request == NULL)
             return;
         ps_kafka_native_broker_send(broker, request);
-        broker->begun_ns = native->now.mono_ns;
+        broker->begun_ns = client->now.mono_ns;
         write_on(broker);
         /* a partition that still has sets returns to the list */
         for (uint32_t i = 0; i < request->set_count && broker->phase == PS_KAFKA_NATIVE_UP; i++)
             if (request->sets[i] != NULL)
-                ps_kafka_native_partition_offer(native, request->sets[i]->partition);
+                ps_kafka_native_partition_offer(client, request->sets[i]->partition);
     }
 }
 
@@ -485,13 +485,13 @@ static void prolong(struct ps_kafka_native_broker *broker)
 static uint64_t idle_ns(const struct ps_kafka_native_broker *broker)
 {
     bool idle = broker->phase == PS_KAFKA_NATIVE_UP && broker->first == NULL && broker->ready == NULL &&
-                broker->native->settings.idle_ns != 0;
-    return idle ? broker->used_ns + broker->native->settings.idle_ns : PS_NEVER;
+                broker->client->settings.idle_ns != 0;
+    return idle ? broker->used_ns + broker->client->settings.idle_ns : PS_NEVER;
 }
 
 static void close_idle(struct ps_kafka_native_broker *broker)
 {
-    if (broker->native->now.mono_ns < idle_ns(broker))
+    if (broker->client->now.mono_ns < idle_ns(broker))
         return;
     ps_kafka_native_broker_drop(broker);
     broker->address.length = 0;
@@ -499,8 +499,8 @@ static void close_idle(struct ps_kafka_native_broker *broker)
 
 void ps_kafka_native_broker_work(struct ps_kafka_native_broker *broker, bool ready)
 {
-    struct ps_kafka_native *native = broker->native;
-    if (broker->phase == PS_KAFKA_NATIVE_DOWN && native->now.mono_ns >= broker->rest_ns &&
+    struct ps_kafka_native *client = broker->client;
+    if (broker->phase == PS_KAFKA_NATIVE_DOWN && client->now.mono_ns >= broker->rest_ns &&
         needs_connection(broker))
         ps_kafka_native_broker_connect(broker);
     else if (broker->phase == PS_KAFKA_NATIVE_CONNECTING)
@@ -522,11 +522,11 @@ void ps_kafka_native_broker_work(struct ps_kafka_native_broker *broker, bool rea
 
 uint64_t ps_kafka_native_broker_due_ns(const struct ps_kafka_native_broker *broker)
 {
-    uint64_t now_ns = broker->native->now.mono_ns;
+    uint64_t now_ns = broker->client->now.mono_ns;
     if (broker->phase == PS_KAFKA_NATIVE_DOWN)
         return needs_connection(broker) ? broker->rest_ns : PS_NEVER;
     if (broker->phase == PS_KAFKA_NATIVE_CONNECTING)
-        return broker->client.deadline_ns;
+        return broker->connection.deadline_ns;
     uint64_t due_ns = deadline_ns(broker);
     if (broker->starved)
         due_ns = now_ns + STARVED_REST_NS;

@@ -4,21 +4,21 @@
 
 #include "stages/lib/least.h"
 
-static void find(struct ps_kafka_native *native, struct ps_kafka_native_coordinator *coordinator)
+static void find(struct ps_kafka_native *client, struct ps_kafka_native_coordinator *coordinator)
 {
-    if (coordinator->asked || native->now.mono_ns < coordinator->rest_ns)
+    if (coordinator->asked || client->now.mono_ns < coordinator->rest_ns)
         return;
-    struct ps_kafka_native_broker *broker = ps_kafka_native_any_broker(native);
+    struct ps_kafka_native_broker *broker = ps_kafka_native_any_broker(client);
     if (broker == NULL || ps_kafka_native_login_is_due(broker))
         return;
-    if (!broker->has_transactions && native->reader == NULL) {
+    if (!broker->has_transactions && client->reader == NULL) {
         ps_kafka_native_die(
-            native, -165,
+            client, -165,
             "%s:%u is older than Kafka 2.5: it has no transactions that know the group's members",
             broker->host, broker->port);
         return;
     }
-    struct ps_kafka_native_request *request = ps_kafka_native_request_coordinator(native, coordinator);
+    struct ps_kafka_native_request *request = ps_kafka_native_request_coordinator(client, coordinator);
     if (request == NULL)
         return;
     coordinator->asked = true;
@@ -34,30 +34,30 @@ static bool has_failed(const struct ps_kafka_native_coordinator *coordinator,
 }
 
 struct ps_kafka_native_broker *
-ps_kafka_native_coordinator_broker(struct ps_kafka_native *native,
+ps_kafka_native_coordinator_broker(struct ps_kafka_native *client,
                                    struct ps_kafka_native_coordinator *coordinator)
 {
     struct ps_kafka_native_broker *broker =
-        coordinator->node >= 0 ? ps_kafka_native_find_node(native, coordinator->node) : NULL;
+        coordinator->node >= 0 ? ps_kafka_native_find_node(client, coordinator->node) : NULL;
     if (broker != NULL && has_failed(coordinator, broker)) {
-        ps_kafka_native_coordinator_forget(native, coordinator); /* it may have moved to another broker */
+        ps_kafka_native_coordinator_forget(client, coordinator); /* it may have moved to another broker */
         broker = NULL;
     }
     if (broker == NULL) {
         coordinator->node = -1;
-        find(native, coordinator);
+        find(client, coordinator);
         return NULL;
     }
-    if (broker->phase == PS_KAFKA_NATIVE_DOWN && native->now.mono_ns >= broker->rest_ns)
+    if (broker->phase == PS_KAFKA_NATIVE_DOWN && client->now.mono_ns >= broker->rest_ns)
         ps_kafka_native_broker_connect(broker);
     return broker->phase == PS_KAFKA_NATIVE_UP && !ps_kafka_native_login_is_due(broker) ? broker : NULL;
 }
 
-uint64_t ps_kafka_native_coordinator_due_ns(const struct ps_kafka_native *native,
+uint64_t ps_kafka_native_coordinator_due_ns(const struct ps_kafka_native *client,
                                             const struct ps_kafka_native_coordinator *coordinator)
 {
     const struct ps_kafka_native_broker *broker =
-        coordinator->node >= 0 ? ps_kafka_native_find_node(native, coordinator->node) : NULL;
+        coordinator->node >= 0 ? ps_kafka_native_find_node(client, coordinator->node) : NULL;
     if (broker != NULL && broker->phase != PS_KAFKA_NATIVE_DOWN)
         return broker->phase == PS_KAFKA_NATIVE_UP && !ps_kafka_native_login_is_due(broker) ? 0 : PS_NEVER;
     if (broker != NULL && !has_failed(coordinator, broker))
@@ -66,7 +66,7 @@ uint64_t ps_kafka_native_coordinator_due_ns(const struct ps_kafka_native *native
         return PS_NEVER;
     uint64_t rested_ns = PS_NEVER;
     bool begun = false;
-    for (broker = native->brokers; broker != NULL; broker = broker->next) {
+    for (broker = client->brokers; broker != NULL; broker = broker->next) {
         if (broker->gone)
             continue;
         if (broker->phase == PS_KAFKA_NATIVE_UP && !ps_kafka_native_login_is_due(broker))

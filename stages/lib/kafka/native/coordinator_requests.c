@@ -26,11 +26,11 @@ uint32_t ps_kafka_native_positions_run(const struct ps_kafka_position *positions
 }
 
 struct ps_kafka_native_request *
-ps_kafka_native_request_coordinator(struct ps_kafka_native *native,
+ps_kafka_native_request_coordinator(struct ps_kafka_native *client,
                                     struct ps_kafka_native_coordinator *coordinator)
 {
     struct ps_kafka_native_request *request;
-    char *at = ps_kafka_native_request_begin(native, PS_KAFKA_NATIVE_FIND_COORDINATOR, 1,
+    char *at = ps_kafka_native_request_begin(client, PS_KAFKA_NATIVE_FIND_COORDINATOR, 1,
                                              3 + (size_t)coordinator->key.length, &request);
     if (at == NULL)
         return NULL;
@@ -40,48 +40,48 @@ ps_kafka_native_request_coordinator(struct ps_kafka_native *native,
 }
 
 /* The transactional id, the producer's id and its epoch. */
-static char *put_producer(const struct ps_kafka_native *native, char *at)
+static char *put_producer(const struct ps_kafka_native *client, char *at)
 {
-    at = ps_wire_put_string(at, native->transaction.id, strlen(native->transaction.id));
-    at = ps_wire_put_int64(at, native->id.id);
-    return ps_wire_put_int16(at, native->id.epoch);
+    at = ps_wire_put_string(at, client->transaction.id, strlen(client->transaction.id));
+    at = ps_wire_put_int64(at, client->id.id);
+    return ps_wire_put_int16(at, client->id.epoch);
 }
 
 /* ---- partitions that join ---- */
 
-static bool wants_to_join(const struct ps_kafka_native *native,
+static bool wants_to_join(const struct ps_kafka_native *client,
                           const struct ps_kafka_native_partition *partition)
 {
-    return partition->first != NULL && partition->joined != native->transaction.number;
+    return partition->first != NULL && partition->joined != client->transaction.number;
 }
 
-static uint32_t count_joining(const struct ps_kafka_native *native, const struct ps_kafka_native_topic *topic)
+static uint32_t count_joining(const struct ps_kafka_native *client, const struct ps_kafka_native_topic *topic)
 {
     uint32_t count = 0;
     for (int32_t i = 0; i < topic->partition_count; i++)
-        count += wants_to_join(native, &topic->partitions[i]);
+        count += wants_to_join(client, &topic->partitions[i]);
     return count;
 }
 
-static char *put_joining(const struct ps_kafka_native *native, const struct ps_kafka_native_topic *topic,
+static char *put_joining(const struct ps_kafka_native *client, const struct ps_kafka_native_topic *topic,
                          uint32_t count, char *at)
 {
     at = ps_wire_put_string(at, topic->name, topic->length);
     at = ps_wire_put_int32(at, (int32_t)count);
     for (int32_t i = 0; i < topic->partition_count; i++) {
-        if (wants_to_join(native, &topic->partitions[i]))
+        if (wants_to_join(client, &topic->partitions[i]))
             at = ps_wire_put_int32(at, i);
     }
     return at;
 }
 
-struct ps_kafka_native_request *ps_kafka_native_request_join(struct ps_kafka_native *native, bool *any)
+struct ps_kafka_native_request *ps_kafka_native_request_join(struct ps_kafka_native *client, bool *any)
 {
     uint32_t topics = 0, partitions = 0;
-    for (size_t i = 0; i < PS_COUNT_OF(native->buckets); i++) {
-        for (const struct ps_kafka_native_topic *topic = native->buckets[i]; topic != NULL;
+    for (size_t i = 0; i < PS_COUNT_OF(client->buckets); i++) {
+        for (const struct ps_kafka_native_topic *topic = client->buckets[i]; topic != NULL;
              topic = topic->next) {
-            uint32_t count = count_joining(native, topic);
+            uint32_t count = count_joining(client, topic);
             topics += count > 0;
             partitions += count;
         }
@@ -91,18 +91,18 @@ struct ps_kafka_native_request *ps_kafka_native_request_join(struct ps_kafka_nat
     size_t room =
         PRODUCER_BYTES + 4 + (size_t)topics * TOPIC_BYTES_MAX + (size_t)partitions * sizeof(int32_t);
     char *at = topics > 0
-                   ? ps_kafka_native_request_begin(native, PS_KAFKA_NATIVE_ADD_PARTITIONS, 0, room, &request)
+                   ? ps_kafka_native_request_begin(client, PS_KAFKA_NATIVE_ADD_PARTITIONS, 0, room, &request)
                    : NULL;
     if (at == NULL)
         return NULL;
-    at = put_producer(native, at);
+    at = put_producer(client, at);
     at = ps_wire_put_int32(at, (int32_t)topics);
-    for (size_t i = 0; i < PS_COUNT_OF(native->buckets); i++) {
-        for (const struct ps_kafka_native_topic *topic = native->buckets[i]; topic != NULL;
+    for (size_t i = 0; i < PS_COUNT_OF(client->buckets); i++) {
+        for (const struct ps_kafka_native_topic *topic = client->buckets[i]; topic != NULL;
              topic = topic->next) {
-            uint32_t count = count_joining(native, topic);
+            uint32_t count = count_joining(client, topic);
             if (count > 0)
-                at = put_joining(native, topic, count, at);
+                at = put_joining(client, topic, count, at);
         }
     }
     return ps_kafka_native_request_end(request, at);
@@ -110,20 +110,20 @@ struct ps_kafka_native_request *ps_kafka_native_request_join(struct ps_kafka_nat
 
 /* ---- the steps of a commit ---- */
 
-static const struct ps_stream_name *current(const struct ps_kafka_native *native)
+static const struct ps_stream_name *current(const struct ps_kafka_native *client)
 {
-    return native->transaction.positions[native->transaction.from].name;
+    return client->transaction.positions[client->transaction.from].name;
 }
 
-struct ps_kafka_native_request *ps_kafka_native_request_group(struct ps_kafka_native *native)
+struct ps_kafka_native_request *ps_kafka_native_request_group(struct ps_kafka_native *client)
 {
-    struct ps_slice group = current(native)->group;
+    struct ps_slice group = current(client)->group;
     struct ps_kafka_native_request *request;
-    char *at = ps_kafka_native_request_begin(native, PS_KAFKA_NATIVE_ADD_OFFSETS, 0,
+    char *at = ps_kafka_native_request_begin(client, PS_KAFKA_NATIVE_ADD_OFFSETS, 0,
                                              PRODUCER_BYTES + 2 + (size_t)group.length, &request);
     if (at == NULL)
         return NULL;
-    at = put_producer(native, at);
+    at = put_producer(client, at);
     return ps_kafka_native_request_end(request, ps_wire_put_string(at, group.data, group.length));
 }
 
@@ -162,22 +162,22 @@ static size_t offsets_room(const struct ps_kafka_native_transaction *transaction
            (size_t)(transaction->end - transaction->from) * PARTITION_BYTES_MAX;
 }
 
-struct ps_kafka_native_request *ps_kafka_native_request_offsets(struct ps_kafka_native *native)
+struct ps_kafka_native_request *ps_kafka_native_request_offsets(struct ps_kafka_native *client)
 {
-    const struct ps_kafka_native_transaction *transaction = &native->transaction;
-    const struct ps_stream_name *name = current(native);
+    const struct ps_kafka_native_transaction *transaction = &client->transaction;
+    const struct ps_stream_name *name = current(client);
     struct ps_kafka_native_request *request;
-    char *at = ps_kafka_native_request_begin(native, PS_KAFKA_NATIVE_COMMIT_OFFSETS,
+    char *at = ps_kafka_native_request_begin(client, PS_KAFKA_NATIVE_COMMIT_OFFSETS,
                                              transaction->second ? PS_KAFKA_NATIVE_SECOND_OFFSETS : 3,
                                              offsets_room(transaction, name), &request);
     if (at == NULL)
         return NULL;
-    native->transaction.any_joined = true;
+    client->transaction.any_joined = true;
     at = ps_wire_put_uvarint(at, 0); /* tags of the header */
     at = ps_wire_put_compact_string(at, transaction->id, strlen(transaction->id));
     at = ps_wire_put_compact_string(at, name->group.data, name->group.length);
-    at = ps_wire_put_int64(at, native->id.id);
-    at = ps_wire_put_int16(at, native->id.epoch);
+    at = ps_wire_put_int64(at, client->id.id);
+    at = ps_wire_put_int16(at, client->id.epoch);
     at = ps_wire_put_int32(at, name->assignment);
     at = ps_wire_put_compact_string(at, name->member.data, name->member.length);
     at = name->instance.length > 0
@@ -196,43 +196,43 @@ struct ps_kafka_native_request *ps_kafka_native_request_offsets(struct ps_kafka_
     return ps_kafka_native_request_end(request, ps_wire_put_uvarint(at, 0));
 }
 
-static struct ps_kafka_native_request *request_second_end(struct ps_kafka_native *native)
+static struct ps_kafka_native_request *request_second_end(struct ps_kafka_native *client)
 {
-    const char *id = native->transaction.id;
+    const char *id = client->transaction.id;
     struct ps_kafka_native_request *request;
-    char *at = ps_kafka_native_request_begin(native, PS_KAFKA_NATIVE_END_TRANSACTION,
+    char *at = ps_kafka_native_request_begin(client, PS_KAFKA_NATIVE_END_TRANSACTION,
                                              PS_KAFKA_NATIVE_SECOND_END, PRODUCER_BYTES + 8, &request);
     if (at == NULL)
         return NULL;
     at = ps_wire_put_uvarint(at, 0); /* tags of the header */
     at = ps_wire_put_compact_string(at, id, strlen(id));
-    at = ps_wire_put_int64(at, native->id.id);
-    at = ps_wire_put_int16(at, native->id.epoch);
+    at = ps_wire_put_int64(at, client->id.id);
+    at = ps_wire_put_int16(at, client->id.epoch);
     at = ps_wire_put_int8(at, 1); /* commit */
     return ps_kafka_native_request_end(request, ps_wire_put_uvarint(at, 0));
 }
 
-struct ps_kafka_native_request *ps_kafka_native_request_end_transaction(struct ps_kafka_native *native)
+struct ps_kafka_native_request *ps_kafka_native_request_end_transaction(struct ps_kafka_native *client)
 {
     struct ps_kafka_native_request *request;
-    if (native->transaction.second)
-        return request_second_end(native);
-    char *at = ps_kafka_native_request_begin(native, PS_KAFKA_NATIVE_END_TRANSACTION, 0, PRODUCER_BYTES + 1,
+    if (client->transaction.second)
+        return request_second_end(client);
+    char *at = ps_kafka_native_request_begin(client, PS_KAFKA_NATIVE_END_TRANSACTION, 0, PRODUCER_BYTES + 1,
                                              &request);
     if (at == NULL)
         return NULL;
-    at = put_producer(native, at);
+    at = put_producer(client, at);
     return ps_kafka_native_request_end(request, ps_wire_put_int8(at, 1)); /* commit */
 }
 
-struct ps_kafka_native_request *ps_kafka_native_request_committed(struct ps_kafka_native *native)
+struct ps_kafka_native_request *ps_kafka_native_request_committed(struct ps_kafka_native *client)
 {
-    const struct ps_kafka_native_transaction *transaction = &native->transaction;
-    struct ps_slice group = current(native)->group;
+    const struct ps_kafka_native_transaction *transaction = &client->transaction;
+    struct ps_slice group = current(client)->group;
     struct ps_kafka_native_request *request;
     size_t room =
         16 + (size_t)group.length + (size_t)(transaction->end - transaction->from) * TOPIC_BYTES_MAX;
-    char *at = ps_kafka_native_request_begin(native, PS_KAFKA_NATIVE_FETCH_OFFSETS, 7, room, &request);
+    char *at = ps_kafka_native_request_begin(client, PS_KAFKA_NATIVE_FETCH_OFFSETS, 7, room, &request);
     if (at == NULL)
         return NULL;
     at = ps_wire_put_uvarint(at, 0); /* tags of the header */

@@ -19,7 +19,7 @@ static bool refuse(char *reason, const char *what)
 static bool fail(struct ps_kafka_native_broker *broker, char *reason, const char *what, size_t length)
 {
     broker->login_is_refused = true;
-    snprintf(reason, PS_TRANSPORT_REASON_BYTES, "login by %s failed: %.*s", broker->native->account.mechanism,
+    snprintf(reason, PS_TRANSPORT_REASON_BYTES, "login by %s failed: %.*s", broker->client->account.mechanism,
              (int)(length < 200 ? length : 200), what);
     return false;
 }
@@ -37,7 +37,7 @@ static bool greet(struct ps_kafka_native_broker *broker, char *reason)
 {
     if (broker->sasl == NULL)
         return refuse(reason, "no memory for the login");
-    return ask(broker, ps_kafka_native_request_handshake(broker->native), reason);
+    return ask(broker, ps_kafka_native_request_handshake(broker->client), reason);
 }
 
 /* ---- Kerberos ---- */
@@ -46,7 +46,7 @@ static bool greet(struct ps_kafka_native_broker *broker, char *reason)
  * the broker's name as the cluster tells it, as in Java's client. */
 static bool open_tickets(struct ps_kafka_native_broker *broker, char *reason)
 {
-    const struct ps_kafka_native_account *account = &broker->native->account;
+    const struct ps_kafka_native_account *account = &broker->client->account;
     const char *realm = account->principal != NULL ? strrchr(account->principal, '@') : NULL;
     char server[PS_GSS_NAME_BYTES + PS_HOST_NAME_BYTES];
     struct ps_err err = {.length = 0};
@@ -55,7 +55,7 @@ static bool open_tickets(struct ps_kafka_native_broker *broker, char *reason)
     const struct ps_gss_initiator_settings settings = {.principal = account->principal,
                                                        .keytab = account->keytab,
                                                        .server = server,
-                                                       .wake_fd = broker->native->wake_fd};
+                                                       .wake_fd = broker->client->wake_fd};
     if (length < 0 || (size_t)length >= sizeof server)
         return refuse(reason, "the name of the Kerberos service is too long");
     return ps_gss_initiator_build(&broker->kerberos, &settings, &err) == PS_OK || refuse(reason, err.text);
@@ -64,7 +64,7 @@ static bool open_tickets(struct ps_kafka_native_broker *broker, char *reason)
 static bool await_token(struct ps_kafka_native_broker *broker, char *reason)
 {
     char why[PS_SASL_REASON_BYTES];
-    const char *token = ps_token_source_take(broker->native->account.tokens, broker->native->now.mono_ns,
+    const char *token = ps_token_source_take(broker->client->account.tokens, broker->client->now.mono_ns,
                                              &broker->awaits_ticket, why);
     if (broker->awaits_ticket)
         return true;
@@ -76,7 +76,7 @@ static bool await_token(struct ps_kafka_native_broker *broker, char *reason)
 
 bool ps_kafka_native_login_await(struct ps_kafka_native_broker *broker, char *reason)
 {
-    if (broker->native->account.tokens != NULL)
+    if (broker->client->account.tokens != NULL)
         return await_token(broker, reason);
     struct ps_gss_token token = {.length = 0};
     char why[PS_GSS_REASON_BYTES];
@@ -103,7 +103,7 @@ static bool begin_kerberos(struct ps_kafka_native_broker *broker, char *reason)
 
 bool ps_kafka_native_login_begin(struct ps_kafka_native_broker *broker, char *reason)
 {
-    const struct ps_kafka_native_account *account = &broker->native->account;
+    const struct ps_kafka_native_account *account = &broker->client->account;
     const struct ps_password_settings settings = {.name = account->name, .password = account->password};
     if (broker->login_version < 0)
         return refuse(reason, "the broker cannot log in by requests: it needs Kafka 1.0 or newer");
@@ -140,7 +140,7 @@ static bool step(struct ps_kafka_native_broker *broker, const char *message, siz
     }
     broker->login_is_last = result == PS_SASL_DONE;
     struct ps_kafka_native_request *request =
-        ps_kafka_native_request_message(broker->native, broker->login_version, reply.bytes, reply.length);
+        ps_kafka_native_request_message(broker->client, broker->login_version, reply.bytes, reply.length);
     ps_sasl_token_free(&reply);
     return ask(broker, request, reason);
 }
@@ -180,7 +180,7 @@ static void note_lifetime(struct ps_kafka_native_broker *broker, int64_t lifetim
 {
     broker->login_ns = PS_NEVER;
     if (lifetime_ms > 0 && lifetime_ms < INT64_C(1) << 40)
-        broker->login_ns = broker->native->now.mono_ns + (uint64_t)lifetime_ms * PS_NS_PER_MS / 100 * 85;
+        broker->login_ns = broker->client->now.mono_ns + (uint64_t)lifetime_ms * PS_NS_PER_MS / 100 * 85;
 }
 
 bool ps_kafka_native_login_message(struct ps_kafka_native_broker *broker, struct ps_wire_in *in, char *reason)
@@ -205,5 +205,5 @@ bool ps_kafka_native_login_message(struct ps_kafka_native_broker *broker, struct
 
 bool ps_kafka_native_login_is_due(const struct ps_kafka_native_broker *broker)
 {
-    return broker->phase == PS_KAFKA_NATIVE_UP && broker->native->now.mono_ns >= broker->login_ns;
+    return broker->phase == PS_KAFKA_NATIVE_UP && broker->client->now.mono_ns >= broker->login_ns;
 }

@@ -39,7 +39,7 @@ enum ps_kafka_native_phase {
 };
 
 struct ps_kafka_native_broker {
-    struct ps_kafka_native *native;
+    struct ps_kafka_native *client;
     int32_t node; /* -1: only in bootstrap.servers */
     char host[PS_HOST_NAME_BYTES];
     unsigned port;
@@ -49,7 +49,7 @@ struct ps_kafka_native_broker {
     uint32_t addresses_tried;  /* and how many did not help, in a row */
     enum ps_kafka_native_phase phase;
     struct ps_client_plan plan;
-    struct ps_client client;
+    struct ps_client connection;
     struct ps_tls_client *tls; /* the native client's, for this host; NULL: plain text */
     int watched_fd;
     uint32_t watched_events;
@@ -171,19 +171,19 @@ struct ps_kafka_native_statistics {
  * connections, metadata and coordinators. The client calls them during a turn. */
 struct ps_kafka_native_reader {
     /* Sends what is to be sent, before connections are served. */
-    void (*turn)(struct ps_kafka_native *native);
+    void (*turn)(struct ps_kafka_native *client);
     /* Notes which versions of a request the broker has. Returns false: the request is not the reader's. */
     bool (*versions)(struct ps_kafka_native_broker *broker, int16_t key, int16_t least, int16_t most);
     /* The answer to Fetch will have this many bytes: returns where they go, and sets request->answer. NULL: there is no
      * memory now. */
-    char *(*room)(struct ps_kafka_native *native, struct ps_kafka_native_request *request, uint32_t length);
+    char *(*room)(struct ps_kafka_native *client, struct ps_kafka_native_request *request, uint32_t length);
     /* Handles an answer. Returns false with `reason`: the connection is closed. */
     bool (*answer)(struct ps_kafka_native_broker *broker, struct ps_kafka_native_request *request,
                    struct ps_wire_in *in, char *reason);
     /* The connection was lost before the answer. */
-    void (*lost)(struct ps_kafka_native *native, struct ps_kafka_native_request *request);
+    void (*lost)(struct ps_kafka_native *client, struct ps_kafka_native_request *request);
     /* The cluster has this topic (metadata with `all_topics`). */
-    void (*topic)(struct ps_kafka_native *native, const char *name, uint32_t length, bool internal);
+    void (*topic)(struct ps_kafka_native *client, const char *name, uint32_t length, bool internal);
 };
 
 struct ps_kafka_native {
@@ -249,92 +249,92 @@ void ps_kafka_native_account_fini(struct ps_kafka_native_account *account);
 /* ---- topics.c ---- */
 
 /* Returns the topic, made if needed. NULL: the name is not legal, or no memory. */
-struct ps_kafka_native_topic *ps_kafka_native_topic_get(struct ps_kafka_native *native, const char *name,
+struct ps_kafka_native_topic *ps_kafka_native_topic_get(struct ps_kafka_native *client, const char *name,
                                                         uint32_t length);
-struct ps_kafka_native_topic *ps_kafka_native_topic_find(const struct ps_kafka_native *native,
+struct ps_kafka_native_topic *ps_kafka_native_topic_find(const struct ps_kafka_native *client,
                                                          const char *name, uint32_t length);
-void ps_kafka_native_topics_free(struct ps_kafka_native *native);
+void ps_kafka_native_topics_free(struct ps_kafka_native *client);
 /* The topic has this many partitions now. Returns false without memory. */
 bool ps_kafka_native_topic_resize(struct ps_kafka_native_topic *topic, int32_t partition_count);
 /* Returns the partition for a record: its own number, by key, or in turn. */
-int32_t ps_kafka_native_topic_place(const struct ps_kafka_native *native, struct ps_kafka_native_topic *topic,
+int32_t ps_kafka_native_topic_place(const struct ps_kafka_native *client, struct ps_kafka_native_topic *topic,
                                     const struct ps_kafka_record *record);
 /* Returns whether the broker leads a partition. */
-bool ps_kafka_native_leads(const struct ps_kafka_native *native, const struct ps_kafka_native_broker *broker);
+bool ps_kafka_native_leads(const struct ps_kafka_native *client, const struct ps_kafka_native_broker *broker);
 void ps_kafka_native_partition_lead(struct ps_kafka_native_partition *partition,
                                     struct ps_kafka_native_broker *leader);
 /* Puts the partition into its leader's list if it has something to send now. */
-void ps_kafka_native_partition_offer(struct ps_kafka_native *native,
+void ps_kafka_native_partition_offer(struct ps_kafka_native *client,
                                      struct ps_kafka_native_partition *partition);
 /* Takes the partition out of its leader's list. */
 void ps_kafka_native_partition_withdraw(struct ps_kafka_native_partition *partition);
 /* Takes the oldest set to send. */
 struct ps_kafka_native_set *ps_kafka_native_partition_pop(struct ps_kafka_native_partition *partition);
 /* A set in flight was not written: sends it again. */
-void ps_kafka_native_partition_return(struct ps_kafka_native *native, struct ps_kafka_native_set *set);
+void ps_kafka_native_partition_return(struct ps_kafka_native *client, struct ps_kafka_native_set *set);
 /* A set in flight was answered or given up: begins to send again if it was the last one of a rewind. */
-void ps_kafka_native_partition_landed(struct ps_kafka_native *native,
+void ps_kafka_native_partition_landed(struct ps_kafka_native *client,
                                       struct ps_kafka_native_partition *partition);
 
 /* ---- sets and requests ---- */
 
 /* Returns whether nothing more is taken before something is delivered. */
-static inline bool ps_kafka_native_is_full(const struct ps_kafka_native *native)
+static inline bool ps_kafka_native_is_full(const struct ps_kafka_native *client)
 {
-    return native->queued_bytes >= native->settings.queue_bytes_max ||
-           native->queued_records >= native->settings.queue_records_max;
+    return client->queued_bytes >= client->settings.queue_bytes_max ||
+           client->queued_records >= client->settings.queue_records_max;
 }
 
-struct ps_kafka_native_set *ps_kafka_native_take_set(struct ps_kafka_native *native,
+struct ps_kafka_native_set *ps_kafka_native_take_set(struct ps_kafka_native *client,
                                                      struct ps_kafka_native_partition *partition);
-void ps_kafka_native_give_set(struct ps_kafka_native *native, struct ps_kafka_native_set *set);
-struct ps_kafka_native_request *ps_kafka_native_take_request(struct ps_kafka_native *native,
+void ps_kafka_native_give_set(struct ps_kafka_native *client, struct ps_kafka_native_set *set);
+struct ps_kafka_native_request *ps_kafka_native_take_request(struct ps_kafka_native *client,
                                                              enum ps_kafka_native_kind kind, int16_t version);
-void ps_kafka_native_give_request(struct ps_kafka_native *native, struct ps_kafka_native_request *request);
+void ps_kafka_native_give_request(struct ps_kafka_native *client, struct ps_kafka_native_request *request);
 
 /* Reports the records of a set, and frees it. `error` 0: delivered. */
-void ps_kafka_native_report(struct ps_kafka_native *native, struct ps_kafka_native_set *set, int error);
-void ps_kafka_native_notice(struct ps_kafka_native *native, enum ps_kafka_notice_kind kind, int code,
+void ps_kafka_native_report(struct ps_kafka_native *client, struct ps_kafka_native_set *set, int error);
+void ps_kafka_native_notice(struct ps_kafka_native *client, enum ps_kafka_notice_kind kind, int code,
                             const char *text);
 /* Tells once that no broker can be reached, and why the last one cannot, until one answers again. */
-void ps_kafka_native_tell_all_down(struct ps_kafka_native *native, const char *reason);
+void ps_kafka_native_tell_all_down(struct ps_kafka_native *client, const char *reason);
 /* The producer cannot go on: nothing more is sent. */
-void ps_kafka_native_die(struct ps_kafka_native *native, int code, const char *format, ...)
+void ps_kafka_native_die(struct ps_kafka_native *client, int code, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 /* A native client of a producer, or of a reader. NULL: `err` has the reason. */
 struct ps_kafka_native *ps_kafka_native_make(const struct ps_kafka_producer_config *config,
                                              struct ps_err *err);
-void ps_kafka_native_free(struct ps_kafka_native *native);
+void ps_kafka_native_free(struct ps_kafka_native *client);
 /* Asks for metadata soon. */
-void ps_kafka_native_want_metadata(struct ps_kafka_native *native);
+void ps_kafka_native_want_metadata(struct ps_kafka_native *client);
 
 /* ---- statistics.c ---- */
 
 /* A request was answered: counts its round trip. */
-void ps_kafka_native_count_answer(struct ps_kafka_native *native,
+void ps_kafka_native_count_answer(struct ps_kafka_native *client,
                                   const struct ps_kafka_native_request *request);
 /* Hands a report to the listener if its time has come. */
-void ps_kafka_native_tell_statistics(struct ps_kafka_native *native);
-uint64_t ps_kafka_native_statistics_due_ns(const struct ps_kafka_native *native);
+void ps_kafka_native_tell_statistics(struct ps_kafka_native *client);
+uint64_t ps_kafka_native_statistics_due_ns(const struct ps_kafka_native *client);
 
 /* ---- requests.c ---- */
 
-struct ps_kafka_native_request *ps_kafka_native_request_versions(struct ps_kafka_native *native,
+struct ps_kafka_native_request *ps_kafka_native_request_versions(struct ps_kafka_native *client,
                                                                  int16_t version);
-struct ps_kafka_native_request *ps_kafka_native_request_metadata(struct ps_kafka_native *native,
+struct ps_kafka_native_request *ps_kafka_native_request_metadata(struct ps_kafka_native *client,
                                                                  int16_t version);
-struct ps_kafka_native_request *ps_kafka_native_request_id(struct ps_kafka_native *native, int16_t version);
+struct ps_kafka_native_request *ps_kafka_native_request_id(struct ps_kafka_native *client, int16_t version);
 /* Takes sets from the broker's ready partitions. Returns NULL if there is none, or no memory. */
 struct ps_kafka_native_request *ps_kafka_native_request_produce(struct ps_kafka_native_broker *broker);
 
 /* The mechanism in front of the first message (KIP-43), and one message (KIP-152). */
-struct ps_kafka_native_request *ps_kafka_native_request_handshake(struct ps_kafka_native *native);
-struct ps_kafka_native_request *ps_kafka_native_request_message(struct ps_kafka_native *native,
+struct ps_kafka_native_request *ps_kafka_native_request_handshake(struct ps_kafka_native *client);
+struct ps_kafka_native_request *ps_kafka_native_request_message(struct ps_kafka_native *client,
                                                                 int16_t version, const void *message,
                                                                 size_t length);
 
 /* Begins a request with a body of at most `body_bytes`. Returns where the body begins; NULL: no memory. */
-char *ps_kafka_native_request_begin(struct ps_kafka_native *native, enum ps_kafka_native_kind kind,
+char *ps_kafka_native_request_begin(struct ps_kafka_native *client, enum ps_kafka_native_kind kind,
                                     int16_t version, size_t body_bytes,
                                     struct ps_kafka_native_request **request);
 /* Ends the request behind the last byte of its body. */
@@ -344,37 +344,37 @@ struct ps_kafka_native_request *ps_kafka_native_request_end(struct ps_kafka_nati
 /* ---- coordinator_requests.c ---- NULL: no memory */
 
 struct ps_kafka_native_request *
-ps_kafka_native_request_coordinator(struct ps_kafka_native *native,
+ps_kafka_native_request_coordinator(struct ps_kafka_native *client,
                                     struct ps_kafka_native_coordinator *coordinator);
 /* Takes all partitions that want to join; *any: there are some. */
-struct ps_kafka_native_request *ps_kafka_native_request_join(struct ps_kafka_native *native, bool *any);
-struct ps_kafka_native_request *ps_kafka_native_request_group(struct ps_kafka_native *native);
-struct ps_kafka_native_request *ps_kafka_native_request_offsets(struct ps_kafka_native *native);
-struct ps_kafka_native_request *ps_kafka_native_request_end_transaction(struct ps_kafka_native *native);
-struct ps_kafka_native_request *ps_kafka_native_request_committed(struct ps_kafka_native *native);
+struct ps_kafka_native_request *ps_kafka_native_request_join(struct ps_kafka_native *client, bool *any);
+struct ps_kafka_native_request *ps_kafka_native_request_group(struct ps_kafka_native *client);
+struct ps_kafka_native_request *ps_kafka_native_request_offsets(struct ps_kafka_native *client);
+struct ps_kafka_native_request *ps_kafka_native_request_end_transaction(struct ps_kafka_native *client);
+struct ps_kafka_native_request *ps_kafka_native_request_committed(struct ps_kafka_native *client);
 
 /* ---- coordinator.c ---- */
 
 /* Returns the coordinator's broker if it is connected, else NULL after doing what is possible now to find and connect it. */
 struct ps_kafka_native_broker *
-ps_kafka_native_coordinator_broker(struct ps_kafka_native *native,
+ps_kafka_native_coordinator_broker(struct ps_kafka_native *client,
                                    struct ps_kafka_native_coordinator *coordinator);
 /* Returns when the function above should be called again although no socket is ready. */
-uint64_t ps_kafka_native_coordinator_due_ns(const struct ps_kafka_native *native,
+uint64_t ps_kafka_native_coordinator_due_ns(const struct ps_kafka_native *client,
                                             const struct ps_kafka_native_coordinator *coordinator);
 /* Another broker is the coordinator, or it is not known: asks again, after a rest. */
-static inline void ps_kafka_native_coordinator_forget(const struct ps_kafka_native *native,
+static inline void ps_kafka_native_coordinator_forget(const struct ps_kafka_native *client,
                                                       struct ps_kafka_native_coordinator *coordinator)
 {
     coordinator->node = -1;
-    coordinator->rest_ns = native->now.mono_ns + native->settings.retry_rest_ns;
+    coordinator->rest_ns = client->now.mono_ns + client->settings.retry_rest_ns;
 }
 
 /* ---- transaction.c ---- */
 
-static inline bool ps_kafka_native_is_transactional(const struct ps_kafka_native *native)
+static inline bool ps_kafka_native_is_transactional(const struct ps_kafka_native *client)
 {
-    return native->transaction.id[0] != '\0';
+    return client->transaction.id[0] != '\0';
 }
 
 /* The versions of requests of the second protocol. */
@@ -389,42 +389,42 @@ ps_kafka_native_member_step(const struct ps_kafka_native_transaction *transactio
     return transaction->second ? PS_KAFKA_NATIVE_STEP_OFFSETS : PS_KAFKA_NATIVE_STEP_GROUP;
 }
 
-void ps_kafka_native_transaction_init(struct ps_kafka_native *native, const char *id);
+void ps_kafka_native_transaction_init(struct ps_kafka_native *client, const char *id);
 /* Sends the requests that transactions need now: the producer's id, partitions that join, the next step of a
  * commit. */
-void ps_kafka_native_transaction_turn(struct ps_kafka_native *native);
-uint64_t ps_kafka_native_transaction_due_ns(const struct ps_kafka_native *native);
+void ps_kafka_native_transaction_turn(struct ps_kafka_native *client);
+uint64_t ps_kafka_native_transaction_due_ns(const struct ps_kafka_native *client);
 
 /* ---- transaction_answers.c ---- */
 
 /* The producer has its id: decides its protocol. */
-void ps_kafka_native_transaction_decide(struct ps_kafka_native *native, bool second);
+void ps_kafka_native_transaction_decide(struct ps_kafka_native *client, bool second);
 /* Ends a commit, or the request that finds out how one ended. */
-void ps_kafka_native_transaction_finish(struct ps_kafka_native *native, enum ps_kafka_ending ending);
+void ps_kafka_native_transaction_finish(struct ps_kafka_native *client, enum ps_kafka_ending ending);
 /* The native client has died: reports how a commit under way ended. */
-void ps_kafka_native_transaction_die(struct ps_kafka_native *native);
+void ps_kafka_native_transaction_die(struct ps_kafka_native *client);
 /* The connection was lost before the answer to the request. */
-void ps_kafka_native_transaction_lost(struct ps_kafka_native *native,
+void ps_kafka_native_transaction_lost(struct ps_kafka_native *client,
                                       const struct ps_kafka_native_request *request);
-bool ps_kafka_native_withdraw(struct ps_kafka_native *native);
+bool ps_kafka_native_withdraw(struct ps_kafka_native *client);
 /* Handles an answer. Returns false with `reason`. */
-bool ps_kafka_native_transaction_answer(struct ps_kafka_native *native,
+bool ps_kafka_native_transaction_answer(struct ps_kafka_native *client,
                                         struct ps_kafka_native_request *request, struct ps_wire_in *in,
                                         char *reason);
 /* Returns whether the partition may be written to in the open transaction. If not, it joins soon. */
-static inline bool ps_kafka_native_has_joined(struct ps_kafka_native *native,
+static inline bool ps_kafka_native_has_joined(struct ps_kafka_native *client,
                                               const struct ps_kafka_native_partition *partition)
 {
-    if (!ps_kafka_native_is_transactional(native) || native->transaction.second ||
-        partition->joined == native->transaction.number)
+    if (!ps_kafka_native_is_transactional(client) || client->transaction.second ||
+        partition->joined == client->transaction.number)
         return true;
-    native->transaction.joins_wanted = true;
+    client->transaction.joins_wanted = true;
     return false;
 }
 /* The engine's functions. */
-void ps_kafka_native_commit(struct ps_kafka_native *native, const struct ps_kafka_position *positions,
+void ps_kafka_native_commit(struct ps_kafka_native *client, const struct ps_kafka_position *positions,
                             uint32_t count);
-void ps_kafka_native_resolve(struct ps_kafka_native *native, const struct ps_kafka_position *positions,
+void ps_kafka_native_resolve(struct ps_kafka_native *client, const struct ps_kafka_position *positions,
                              uint32_t count);
 /* Returns how many positions from `from` on are of the same group, and of the same member if `of_member`. */
 uint32_t ps_kafka_native_positions_run(const struct ps_kafka_position *positions, uint32_t count,
@@ -450,16 +450,16 @@ bool ps_kafka_native_login_is_due(const struct ps_kafka_native_broker *broker);
 bool ps_kafka_native_response(struct ps_kafka_native_broker *broker, struct ps_kafka_native_request *request,
                               const char *bytes, uint32_t length, char *reason);
 
-struct ps_kafka_native_broker *ps_kafka_native_find_node(const struct ps_kafka_native *native, int32_t node);
+struct ps_kafka_native_broker *ps_kafka_native_find_node(const struct ps_kafka_native *client, int32_t node);
 
 /* ---- broker.c ---- */
 
-struct ps_kafka_native_broker *ps_kafka_native_broker_add(struct ps_kafka_native *native, int32_t node,
+struct ps_kafka_native_broker *ps_kafka_native_broker_add(struct ps_kafka_native *client, int32_t node,
                                                           const char *host, uint32_t host_length,
                                                           unsigned port);
 /* Returns a broker that is connected. If there is none, returns NULL, and begins to connect to the one that has rested
  * longest. */
-struct ps_kafka_native_broker *ps_kafka_native_any_broker(struct ps_kafka_native *native);
+struct ps_kafka_native_broker *ps_kafka_native_any_broker(struct ps_kafka_native *client);
 void ps_kafka_native_broker_free(struct ps_kafka_native_broker *broker);
 /* Sends the request. */
 void ps_kafka_native_broker_send(struct ps_kafka_native_broker *broker,

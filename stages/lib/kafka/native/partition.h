@@ -28,9 +28,9 @@ struct ps_kafka_native_topic;
  * set therefore goes alone, and so does the next one after PS_KAFKA_NATIVE_KNOWN_NS without a set. */
 #define PS_KAFKA_NATIVE_KNOWN_NS (600 * PS_NS_PER_S) /* far below producer.id.expiration.ms, a day */
 
-/* A partition sends its sets in order. After a failure that may pass it sends nothing until every set in flight is
- * answered, and then all sets that were not written again, from the oldest on, one at a time: the broker knows the last five
- * sets of a producer, and would not know a set again that was written and then followed by five others (as Java's
+/* A partition sends its sets in order. After a failure that may pass, it sends nothing until every set in flight is
+ * answered. Then it sends all sets that were not written once more, one at a time, oldest first. The broker remembers
+ * only the last five sets of a producer: with more in flight it could take a repeated set for a new one (as Java's
  * RecordAccumulator.shouldStopDrainBatchesForPartition). */
 struct ps_kafka_native_partition {
     struct ps_kafka_native_topic *topic;
@@ -46,7 +46,7 @@ struct ps_kafka_native_partition {
     bool alone;                               /* a set that nothing may follow is in flight */
     uint64_t known_ns; /* when the broker last took a set of this producer, and so knows it; 0: never */
     bool ready;        /* in its leader's list */
-    uint64_t joined;   /* the transaction that it has joined (native->transaction.number) */
+    uint64_t joined;   /* the transaction that it has joined (client->transaction.number) */
     struct ps_kafka_native_partition *next_ready;
 };
 

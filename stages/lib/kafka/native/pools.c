@@ -8,39 +8,39 @@
 
 #define ERROR_ALL_DOWN (-187)
 
-struct ps_kafka_native_set *ps_kafka_native_take_set(struct ps_kafka_native *native,
+struct ps_kafka_native_set *ps_kafka_native_take_set(struct ps_kafka_native *client,
                                                      struct ps_kafka_native_partition *partition)
 {
-    struct ps_kafka_native_set *set = native->free_sets;
+    struct ps_kafka_native_set *set = client->free_sets;
     if (set != NULL) {
-        native->free_sets = set->next;
-        native->free_bytes -= set->room;
+        client->free_sets = set->next;
+        client->free_bytes -= set->room;
     } else if ((set = ps_kafka_native_set_make()) == NULL) {
         return NULL;
     }
     ps_kafka_native_set_reset(set, partition);
-    set->born_ns = native->now.mono_ns;
+    set->born_ns = client->now.mono_ns;
     return set;
 }
 
 /* A buffer keeps the size of the largest set that it had: with many partitions all of them would become that large. */
-void ps_kafka_native_give_set(struct ps_kafka_native *native, struct ps_kafka_native_set *set)
+void ps_kafka_native_give_set(struct ps_kafka_native *client, struct ps_kafka_native_set *set)
 {
-    if (native->free_bytes + set->room > 2 * native->settings.queue_bytes_max) {
+    if (client->free_bytes + set->room > 2 * client->settings.queue_bytes_max) {
         ps_kafka_native_set_free(set);
         return;
     }
-    native->free_bytes += set->room;
-    set->next = native->free_sets;
-    native->free_sets = set;
+    client->free_bytes += set->room;
+    set->next = client->free_sets;
+    client->free_sets = set;
 }
 
-struct ps_kafka_native_request *ps_kafka_native_take_request(struct ps_kafka_native *native,
+struct ps_kafka_native_request *ps_kafka_native_take_request(struct ps_kafka_native *client,
                                                              enum ps_kafka_native_kind kind, int16_t version)
 {
-    struct ps_kafka_native_request *request = native->free_requests;
+    struct ps_kafka_native_request *request = client->free_requests;
     if (request != NULL)
-        native->free_requests = request->next;
+        client->free_requests = request->next;
     else if ((request = calloc(1, sizeof *request)) == NULL)
         return NULL;
     request->next = NULL;
@@ -52,13 +52,13 @@ struct ps_kafka_native_request *ps_kafka_native_take_request(struct ps_kafka_nat
     return request;
 }
 
-void ps_kafka_native_give_request(struct ps_kafka_native *native, struct ps_kafka_native_request *request)
+void ps_kafka_native_give_request(struct ps_kafka_native *client, struct ps_kafka_native_request *request)
 {
-    request->next = native->free_requests;
-    native->free_requests = request;
+    request->next = client->free_requests;
+    client->free_requests = request;
 }
 
-void ps_kafka_native_report(struct ps_kafka_native *native, struct ps_kafka_native_set *set, int error)
+void ps_kafka_native_report(struct ps_kafka_native *client, struct ps_kafka_native_set *set, int error)
 {
     const struct ps_kafka_report report = {
         .error = error,
@@ -70,50 +70,50 @@ void ps_kafka_native_report(struct ps_kafka_native *native, struct ps_kafka_nati
         .topic = set->partition->topic->name,
         .tokens = set->tokens,
     };
-    native->queued_bytes -= set->plain_length != 0 ? set->plain_length : set->length;
-    native->queued_records -= set->count;
-    native->reported += set->count;
-    native->listener->report(native->listener->argument, &report);
-    ps_kafka_native_give_set(native, set);
+    client->queued_bytes -= set->plain_length != 0 ? set->plain_length : set->length;
+    client->queued_records -= set->count;
+    client->reported += set->count;
+    client->listener->report(client->listener->argument, &report);
+    ps_kafka_native_give_set(client, set);
 }
 
-void ps_kafka_native_notice(struct ps_kafka_native *native, enum ps_kafka_notice_kind kind, int code,
+void ps_kafka_native_notice(struct ps_kafka_native *client, enum ps_kafka_notice_kind kind, int code,
                             const char *text)
 {
     const struct ps_kafka_notice notice = {.kind = kind, .code = code, .text = text};
-    native->listener->notice(native->listener->argument, &notice);
+    client->listener->notice(client->listener->argument, &notice);
 }
 
-void ps_kafka_native_tell_all_down(struct ps_kafka_native *native, const char *reason)
+void ps_kafka_native_tell_all_down(struct ps_kafka_native *client, const char *reason)
 {
     unsigned count = 0;
     char text[PS_TRANSPORT_REASON_BYTES + 64];
-    for (const struct ps_kafka_native_broker *broker = native->brokers; broker != NULL;
+    for (const struct ps_kafka_native_broker *broker = client->brokers; broker != NULL;
          broker = broker->next) {
         if (broker->gone)
             continue;
         count++;
-        if (native->all_down_told || broker->phase != PS_KAFKA_NATIVE_DOWN || broker->failures == 0)
+        if (client->all_down_told || broker->phase != PS_KAFKA_NATIVE_DOWN || broker->failures == 0)
             return;
     }
-    native->all_down_told = true;
+    client->all_down_told = true;
     snprintf(text, sizeof text, "%u/%u brokers are down: %s", count, count, reason);
-    ps_kafka_native_notice(native, PS_KAFKA_NOTICE_ERROR, ERROR_ALL_DOWN, text);
+    ps_kafka_native_notice(client, PS_KAFKA_NOTICE_ERROR, ERROR_ALL_DOWN, text);
 }
 
-void ps_kafka_native_die(struct ps_kafka_native *native, int code, const char *format, ...)
+void ps_kafka_native_die(struct ps_kafka_native *client, int code, const char *format, ...)
 {
-    if (native->fatal)
+    if (client->fatal)
         return;
     va_list arguments;
     va_start(arguments, format);
-    vsnprintf(native->fatal_text, sizeof native->fatal_text, format, arguments);
+    vsnprintf(client->fatal_text, sizeof client->fatal_text, format, arguments);
     va_end(arguments);
-    native->fatal = true;
-    native->fatal_code = code;
+    client->fatal = true;
+    client->fatal_code = code;
 }
 
-void ps_kafka_native_want_metadata(struct ps_kafka_native *native)
+void ps_kafka_native_want_metadata(struct ps_kafka_native *client)
 {
-    native->metadata_wanted = true;
+    client->metadata_wanted = true;
 }

@@ -25,7 +25,7 @@ static struct ps_kafka_native *native_of(struct ps_kafka_producer *producer)
 /* ---- life ---- */
 
 /* Adds the brokers of bootstrap.servers: HOST:PORT, [ADDRESS]:PORT, separated by commas. */
-static enum ps_status add_servers(struct ps_kafka_native *native, const char *servers, struct ps_err *err)
+static enum ps_status add_servers(struct ps_kafka_native *client, const char *servers, struct ps_err *err)
 {
     while (*servers != '\0') {
         size_t length = strcspn(servers, ",");
@@ -49,10 +49,10 @@ static enum ps_status add_servers(struct ps_kafka_native *native, const char *se
         }
         if (host_length == 0 || host_length >= PS_HOST_NAME_BYTES || port == 0 || port > 65535)
             return ps_err_set(err, "bootstrap.servers: write HOST:PORT, separated by commas");
-        if (ps_kafka_native_broker_add(native, -1, item, host_length, port) == NULL)
+        if (ps_kafka_native_broker_add(client, -1, item, host_length, port) == NULL)
             return ps_err_set(err, "no memory");
     }
-    return native->brokers != NULL ? PS_OK : ps_err_set(err, "bootstrap.servers is empty");
+    return client->brokers != NULL ? PS_OK : ps_err_set(err, "bootstrap.servers is empty");
 }
 
 static const char *servers_of(const struct ps_kafka_producer_config *config)
@@ -64,100 +64,100 @@ static const char *servers_of(const struct ps_kafka_producer_config *config)
     return servers;
 }
 
-void ps_kafka_native_free(struct ps_kafka_native *native)
+void ps_kafka_native_free(struct ps_kafka_native *client)
 {
-    while (native->brokers != NULL) {
-        struct ps_kafka_native_broker *broker = native->brokers;
-        native->brokers = broker->next;
+    while (client->brokers != NULL) {
+        struct ps_kafka_native_broker *broker = client->brokers;
+        client->brokers = broker->next;
         ps_kafka_native_broker_free(broker);
     }
-    ps_kafka_native_topics_free(native);
-    while (native->purged != NULL) {
-        struct ps_kafka_native_set *set = native->purged;
-        native->purged = set->next;
+    ps_kafka_native_topics_free(client);
+    while (client->purged != NULL) {
+        struct ps_kafka_native_set *set = client->purged;
+        client->purged = set->next;
         ps_kafka_native_set_free(set);
     }
-    while (native->free_sets != NULL) {
-        struct ps_kafka_native_set *set = native->free_sets;
-        native->free_sets = set->next;
+    while (client->free_sets != NULL) {
+        struct ps_kafka_native_set *set = client->free_sets;
+        client->free_sets = set->next;
         ps_kafka_native_set_free(set);
     }
-    while (native->free_requests != NULL) {
-        struct ps_kafka_native_request *request = native->free_requests;
-        native->free_requests = request->next;
+    while (client->free_requests != NULL) {
+        struct ps_kafka_native_request *request = client->free_requests;
+        client->free_requests = request->next;
         free(request->head);
         free(request);
     }
-    ps_kafka_compressor_close(native->compressor);
-    ps_tls_client_destroy(native->tls);
-    ps_kafka_native_account_fini(&native->account);
-    free(native->spare.data);
-    ps_resolver_destroy(native->resolver);
-    if (native->epoll_fd >= 0)
-        close(native->epoll_fd);
-    free(native);
+    ps_kafka_compressor_close(client->compressor);
+    ps_tls_client_destroy(client->tls);
+    ps_kafka_native_account_fini(&client->account);
+    free(client->spare.data);
+    ps_resolver_destroy(client->resolver);
+    if (client->epoll_fd >= 0)
+        close(client->epoll_fd);
+    free(client);
 }
 
-static enum ps_status open_compressor(struct ps_kafka_native *native, struct ps_err *err)
+static enum ps_status open_compressor(struct ps_kafka_native *client, struct ps_err *err)
 {
-    const struct ps_kafka_native_settings *settings = &native->settings;
+    const struct ps_kafka_native_settings *settings = &client->settings;
     if (settings->compression == PS_KAFKA_COMPRESSION_NONE)
         return PS_OK;
-    native->compressor = ps_kafka_compressor_open(settings->compression, settings->compression_level);
-    return native->compressor != NULL ? PS_OK : ps_err_set(err, "no memory for compression");
+    client->compressor = ps_kafka_compressor_open(settings->compression, settings->compression_level);
+    return client->compressor != NULL ? PS_OK : ps_err_set(err, "no memory for compression");
 }
 
 /* The native client's epoll is level-triggered inside the worker's. */
-static enum ps_status watch(const struct ps_kafka_native *native, int outer_fd, struct ps_err *err)
+static enum ps_status watch(const struct ps_kafka_native *client, int outer_fd, struct ps_err *err)
 {
     struct epoll_event event = {.events = EPOLLIN};
-    if (native->epoll_fd < 0)
+    if (client->epoll_fd < 0)
         return ps_err_set(err, "no descriptor for the connections");
-    if (outer_fd >= 0 && epoll_ctl(outer_fd, EPOLL_CTL_ADD, native->epoll_fd, &event) != 0)
+    if (outer_fd >= 0 && epoll_ctl(outer_fd, EPOLL_CTL_ADD, client->epoll_fd, &event) != 0)
         return ps_err_set(err, "the connections cannot be watched");
     return PS_OK;
 }
 
-static enum ps_status native_init(struct ps_kafka_native *native,
+static enum ps_status native_init(struct ps_kafka_native *client,
                                   const struct ps_kafka_producer_config *config, struct ps_err *err)
 {
-    native->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
-    native->purged_end = &native->purged;
-    native->spread = config->spread;
-    native->wake_fd = config->wake_fd;
-    native->portion_bytes = PORTION_BYTES;
-    native->random = ps_clock_now().mono_ns ^ (uint64_t)(uintptr_t)native;
-    native->id.id = -1;
-    native->id.epoch = -1;
-    native->metadata_wanted = true;
-    if (ps_kafka_native_settings_read(&native->settings, config->pairs, config->pair_count, err) != PS_OK ||
-        open_compressor(native, err) != PS_OK ||
-        ps_kafka_native_account_read(&native->account, config->pairs, config->pair_count, config->wake_fd,
+    client->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+    client->purged_end = &client->purged;
+    client->spread = config->spread;
+    client->wake_fd = config->wake_fd;
+    client->portion_bytes = PORTION_BYTES;
+    client->random = ps_clock_now().mono_ns ^ (uint64_t)(uintptr_t)client;
+    client->id.id = -1;
+    client->id.epoch = -1;
+    client->metadata_wanted = true;
+    if (ps_kafka_native_settings_read(&client->settings, config->pairs, config->pair_count, err) != PS_OK ||
+        open_compressor(client, err) != PS_OK ||
+        ps_kafka_native_account_read(&client->account, config->pairs, config->pair_count, config->wake_fd,
                                      err) != PS_OK ||
-        ps_kafka_native_tls_open(&native->tls, config->pairs, config->pair_count, err) != PS_OK ||
-        watch(native, config->epoll_fd, err) != PS_OK)
+        ps_kafka_native_tls_open(&client->tls, config->pairs, config->pair_count, err) != PS_OK ||
+        watch(client, config->epoll_fd, err) != PS_OK)
         return PS_FAIL;
     if (config->transactional_id != NULL)
-        ps_kafka_native_transaction_init(native, config->transactional_id);
+        ps_kafka_native_transaction_init(client, config->transactional_id);
     if (config->request_bytes_max != 0)
-        native->settings.set_bytes_max = (uint32_t)config->request_bytes_max;
-    if (!native->settings.idempotent)
-        native->id_state = PS_KAFKA_NATIVE_ID_KNOWN;
-    native->resolver = ps_resolver_create(LOOKUPS, config->wake_fd, err);
-    return native->resolver != NULL ? add_servers(native, servers_of(config), err) : PS_FAIL;
+        client->settings.set_bytes_max = (uint32_t)config->request_bytes_max;
+    if (!client->settings.idempotent)
+        client->id_state = PS_KAFKA_NATIVE_ID_KNOWN;
+    client->resolver = ps_resolver_create(LOOKUPS, config->wake_fd, err);
+    return client->resolver != NULL ? add_servers(client, servers_of(config), err) : PS_FAIL;
 }
 
 struct ps_kafka_native *ps_kafka_native_make(const struct ps_kafka_producer_config *config,
                                              struct ps_err *err)
 {
-    struct ps_kafka_native *native = calloc(1, sizeof *native);
-    if (native == NULL) {
+    struct ps_kafka_native *client = calloc(1, sizeof *client);
+    if (client == NULL) {
         ps_err_set(err, "no memory");
         return NULL;
     }
-    if (native_init(native, config, err) == PS_OK)
-        return native;
-    ps_kafka_native_free(native);
+    if (native_init(client, config, err) == PS_OK)
+        return client;
+    ps_kafka_native_free(client);
     return NULL;
 }
 
@@ -180,15 +180,15 @@ static struct ps_kafka_topic *native_topic(struct ps_kafka_producer *producer, c
     return (struct ps_kafka_topic *)ps_kafka_native_topic_get(native_of(producer), name, length);
 }
 
-static struct ps_kafka_native_set *open_set(struct ps_kafka_native *native,
+static struct ps_kafka_native_set *open_set(struct ps_kafka_native *client,
                                             struct ps_kafka_native_partition *partition)
 {
-    struct ps_kafka_native_set *set = ps_kafka_native_take_set(native, partition);
+    struct ps_kafka_native_set *set = ps_kafka_native_take_set(client, partition);
     if (set == NULL)
         return NULL;
     *partition->end = set;
     partition->end = &set->next;
-    native->queued_bytes += set->length;
+    client->queued_bytes += set->length;
     return set;
 }
 
@@ -205,18 +205,18 @@ static struct ps_kafka_native_set *last_open(const struct ps_kafka_native_partit
 }
 
 /* Returns 0, or why the record was not taken. */
-static int add_record(struct ps_kafka_native *native, struct ps_kafka_native_partition *partition,
+static int add_record(struct ps_kafka_native *client, struct ps_kafka_native_partition *partition,
                       const struct ps_kafka_record *record, int64_t wall_ms)
 {
     bool no_memory = false;
-    struct ps_kafka_native_set *set = last_open(partition, native->settings.set_records_max);
+    struct ps_kafka_native_set *set = last_open(partition, client->settings.set_records_max);
     for (unsigned i = 0; i < 2; i++) {
-        if (set == NULL && (set = open_set(native, partition)) == NULL)
+        if (set == NULL && (set = open_set(client, partition)) == NULL)
             return ERROR_NO_MEMORY;
         uint32_t before = set->length;
-        if (ps_kafka_native_set_add(set, record, wall_ms, native->settings.set_bytes_max, &no_memory)) {
-            native->queued_bytes += set->length - before;
-            native->queued_records++;
+        if (ps_kafka_native_set_add(set, record, wall_ms, client->settings.set_bytes_max, &no_memory)) {
+            client->queued_bytes += set->length - before;
+            client->queued_records++;
             return 0;
         }
         if (no_memory)
@@ -227,22 +227,22 @@ static int add_record(struct ps_kafka_native *native, struct ps_kafka_native_par
 }
 
 /* Adds records that have only values. Returns how many were taken; *error: why the next one was not. */
-static uint32_t add_values(struct ps_kafka_native *native, struct ps_kafka_native_partition *partition,
+static uint32_t add_values(struct ps_kafka_native *client, struct ps_kafka_native_partition *partition,
                            const struct ps_kafka_record *records, uint32_t count, int64_t wall_ms, int *error)
 {
-    const struct ps_kafka_native_settings *settings = &native->settings;
+    const struct ps_kafka_native_settings *settings = &client->settings;
     struct ps_kafka_native_set *set = last_open(partition, settings->set_records_max);
     bool no_memory = false;
     uint32_t done = 0;
     while (done < count && !no_memory) {
-        if (set == NULL && (set = open_set(native, partition)) == NULL)
+        if (set == NULL && (set = open_set(client, partition)) == NULL)
             break;
         uint32_t before = set->length;
         uint32_t taken =
             ps_kafka_native_set_add_values(set, records + done, count - done, wall_ms,
                                            settings->set_bytes_max, settings->set_records_max, &no_memory);
-        native->queued_bytes += set->length - before;
-        native->queued_records += taken;
+        client->queued_bytes += set->length - before;
+        client->queued_records += taken;
         done += taken;
         set = NULL; /* it is full, if there are more */
     }
@@ -251,45 +251,45 @@ static uint32_t add_values(struct ps_kafka_native *native, struct ps_kafka_nativ
 }
 
 /* One record waits here until the topic's partitions are known. The sink keeps the others. */
-static uint32_t wait_for_partitions(struct ps_kafka_native *native, struct ps_kafka_native_topic *topic,
+static uint32_t wait_for_partitions(struct ps_kafka_native *client, struct ps_kafka_native_topic *topic,
                                     const struct ps_kafka_record *record, int *error)
 {
     bool no_memory = false;
     *error = PS_KAFKA_FULL;
     if (topic->unplaced != NULL)
         return 0;
-    struct ps_kafka_native_set *set = ps_kafka_native_take_set(native, &topic->nowhere);
+    struct ps_kafka_native_set *set = ps_kafka_native_take_set(client, &topic->nowhere);
     if (set == NULL ||
         !ps_kafka_native_set_add(set, record, ps_clock_now().wall_ms, UINT32_MAX, &no_memory)) {
         if (set != NULL)
-            ps_kafka_native_give_set(native, set);
+            ps_kafka_native_give_set(client, set);
         *error = ERROR_NO_MEMORY;
         return 0;
     }
     topic->unplaced = set;
-    native->unplaced_topics = true;
+    client->unplaced_topics = true;
     topic->unplaced_partition = record->partition;
     topic->unplaced_key = record->key != NULL ? ps_kafka_murmur2(record->key, record->key_length) : 0;
     topic->unplaced_has_key = record->key != NULL;
-    native->queued_bytes += set->length;
-    native->queued_records++;
+    client->queued_bytes += set->length;
+    client->queued_records++;
     if (topic->asked_ns == 0)
-        topic->asked_ns = native->now.mono_ns;
-    ps_kafka_native_want_metadata(native);
+        topic->asked_ns = client->now.mono_ns;
+    ps_kafka_native_want_metadata(client);
     return 1;
 }
 
 /* Returns how many of the records from the first one on have only values and go to the same partition as it, which has its
  * place already; 0: it has more than a value. No more than the client has room for. */
-static uint32_t values_in_turn(const struct ps_kafka_native *native, struct ps_kafka_native_topic *topic,
+static uint32_t values_in_turn(const struct ps_kafka_native *client, struct ps_kafka_native_topic *topic,
                                const struct ps_kafka_record *records, uint32_t count)
 {
     if (!ps_kafka_native_is_value(records))
         return 0;
-    uint64_t bytes = native->queued_bytes + records->value_length;
-    uint64_t room = native->settings.queue_records_max - native->queued_records;
+    uint64_t bytes = client->queued_bytes + records->value_length;
+    uint64_t room = client->settings.queue_records_max - client->queued_records;
     uint32_t run = 1;
-    while (run < count && run < room && bytes < native->settings.queue_bytes_max &&
+    while (run < count && run < room && bytes < client->settings.queue_bytes_max &&
            topic->sticky_bytes_left > 0 && ps_kafka_native_is_value(&records[run])) {
         uint32_t length = records[run++].value_length;
         topic->sticky_bytes_left -= (uint32_t)ps_least((uint64_t)length + 1, topic->sticky_bytes_left);
@@ -301,34 +301,34 @@ static uint32_t values_in_turn(const struct ps_kafka_native *native, struct ps_k
 static uint32_t native_submit(struct ps_kafka_producer *producer, struct ps_kafka_topic *topic_,
                               const struct ps_kafka_record *records, uint32_t count, int *error)
 {
-    struct ps_kafka_native *native = native_of(producer);
+    struct ps_kafka_native *client = native_of(producer);
     struct ps_kafka_native_topic *topic = (struct ps_kafka_native_topic *)topic_;
     *error = 0;
     if (topic->partition_count == 0 || topic->unplaced != NULL)
-        return wait_for_partitions(native, topic, records, error);
+        return wait_for_partitions(client, topic, records, error);
     int64_t wall_ms = ps_clock_now().wall_ms;
     for (uint32_t i = 0, taken; i < count; i += taken) {
-        if (ps_kafka_native_is_full(native)) {
-            if (native->settings.linger_ns != 0)
-                native->resting_ns = 0; /* the next turn sends the sets that wait for more records */
+        if (ps_kafka_native_is_full(client)) {
+            if (client->settings.linger_ns != 0)
+                client->resting_ns = 0; /* the next turn sends the sets that wait for more records */
             *error = PS_KAFKA_FULL;
             return i;
         }
-        int32_t number = ps_kafka_native_topic_place(native, topic, &records[i]);
+        int32_t number = ps_kafka_native_topic_place(client, topic, &records[i]);
         if (number < 0 || number >= topic->partition_count) {
             *error = ERROR_UNKNOWN_PARTITION;
             return i;
         }
         struct ps_kafka_native_partition *partition = &topic->partitions[number];
-        uint32_t run = values_in_turn(native, topic, records + i, count - i);
+        uint32_t run = values_in_turn(client, topic, records + i, count - i);
         if (run > 0) {
-            taken = add_values(native, partition, records + i, run, wall_ms, error);
+            taken = add_values(client, partition, records + i, run, wall_ms, error);
         } else {
-            *error = add_record(native, partition, &records[i], wall_ms);
+            *error = add_record(client, partition, &records[i], wall_ms);
             taken = *error == 0;
         }
         if (taken > 0 && !partition->ready)
-            ps_kafka_native_partition_offer(native, partition);
+            ps_kafka_native_partition_offer(client, partition);
         if (*error != 0)
             return i + taken;
     }
@@ -360,16 +360,16 @@ static void native_hold(struct ps_kafka_producer *, bool)
 
 static void native_hurry(struct ps_kafka_producer *producer, bool hurry)
 {
-    struct ps_kafka_native *native = native_of(producer);
-    if (hurry && !native->hurries && native->settings.linger_ns != 0)
-        native->resting_ns = 0; /* the next turn sends the sets that wait for more records */
-    native->hurries = hurry;
+    struct ps_kafka_native *client = native_of(producer);
+    if (hurry && !client->hurries && client->settings.linger_ns != 0)
+        client->resting_ns = 0; /* the next turn sends the sets that wait for more records */
+    client->hurries = hurry;
 }
 
 static void native_fill_requests(struct ps_kafka_producer *producer, uint64_t request_bytes)
 {
-    struct ps_kafka_native *native = native_of(producer);
-    native->portion_bytes =
+    struct ps_kafka_native *client = native_of(producer);
+    client->portion_bytes =
         request_bytes > PORTION_BYTES ? (uint32_t)ps_least(request_bytes, INT32_MAX) : PORTION_BYTES;
 }
 
@@ -380,8 +380,8 @@ static bool native_answered(struct ps_kafka_producer *producer)
 
 static bool native_begun(struct ps_kafka_producer *producer)
 {
-    const struct ps_kafka_native *native = native_of(producer);
-    return native->id_state == PS_KAFKA_NATIVE_ID_KNOWN && !native->fatal;
+    const struct ps_kafka_native *client = native_of(producer);
+    return client->id_state == PS_KAFKA_NATIVE_ID_KNOWN && !client->fatal;
 }
 
 static void native_commit(struct ps_kafka_producer *producer, const struct ps_kafka_position *positions,

@@ -34,7 +34,7 @@ static uint64_t response_bytes(const struct ps_kafka_native_broker *broker, uint
 
 static bool reads_records(const struct ps_kafka_native_broker *broker)
 {
-    return broker->native->reader != NULL && broker->first != NULL &&
+    return broker->client->reader != NULL && broker->first != NULL &&
            broker->first->kind == PS_KAFKA_NATIVE_FETCH;
 }
 
@@ -57,10 +57,10 @@ static bool handle(struct ps_kafka_native_broker *broker, const char *bytes, uin
         broker->end = &broker->first;
     if (request->kind == PS_KAFKA_NATIVE_PRODUCE) {
         broker->produce_in_flight--;
-        ps_kafka_native_count_answer(broker->native, request);
+        ps_kafka_native_count_answer(broker->client, request);
     }
-    broker->used_ns = broker->native->now.mono_ns;
-    ps_kafka_native_give_request(broker->native, request);
+    broker->used_ns = broker->client->now.mono_ns;
+    ps_kafka_native_give_request(broker->client, request);
     return true;
 }
 
@@ -73,7 +73,7 @@ static bool begin_answer(struct ps_kafka_native_broker *broker)
     if (!reads_records(broker) || request->sent_ns == 0 || bytes <= READ_HEAD_BYTES)
         return true;
     uint32_t length = (uint32_t)bytes - (uint32_t)sizeof(uint32_t);
-    broker->answer = broker->native->reader->room(broker->native, request, length);
+    broker->answer = broker->client->reader->room(broker->client, request, length);
     broker->starved = broker->answer == NULL;
     if (broker->starved)
         return false;
@@ -117,13 +117,13 @@ static bool read_answer(struct ps_kafka_native_broker *broker)
 {
     char reason[PS_TRANSPORT_REASON_BYTES];
     size_t room = broker->answer_length - broker->answer_got;
-    ssize_t got = ps_client_read(&broker->client, broker->answer + broker->answer_got, room, reason);
+    ssize_t got = ps_client_read(&broker->connection, broker->answer + broker->answer_got, room, reason);
     if (got < 0) {
         ps_kafka_native_broker_lose(broker, reason);
         return false;
     }
     broker->answer_got += (uint32_t)got;
-    broker->begun_ns = broker->native->now.mono_ns;
+    broker->begun_ns = broker->client->now.mono_ns;
     if (broker->answer_got < broker->answer_length)
         return got > 0;
     char *answer = broker->answer;
@@ -149,7 +149,7 @@ void ps_kafka_native_broker_receive(struct ps_kafka_native_broker *broker)
         size_t room = broker->in_room - broker->in_length;
         if (reads_records(broker)) /* the rest goes to its place without a copy */
             room = ps_least(room, READ_HEAD_BYTES);
-        ssize_t got = ps_client_read(&broker->client, broker->in + broker->in_length, room, reason);
+        ssize_t got = ps_client_read(&broker->connection, broker->in + broker->in_length, room, reason);
         if (got < 0) {
             ps_kafka_native_broker_lose(broker, reason);
             return;

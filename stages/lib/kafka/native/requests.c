@@ -56,7 +56,7 @@ static const int16_t keys[] = {
 };
 
 /* Returns where the body begins, with room for `body_bytes`; NULL without memory. */
-static char *begin(struct ps_kafka_native *native, struct ps_kafka_native_request *request, size_t body_bytes)
+static char *begin(struct ps_kafka_native *client, struct ps_kafka_native_request *request, size_t body_bytes)
 {
     size_t need = HEADER_BYTES_MAX + body_bytes;
     if (request->head_room < need) {
@@ -66,12 +66,12 @@ static char *begin(struct ps_kafka_native *native, struct ps_kafka_native_reques
         request->head = head;
         request->head_room = (uint32_t)need;
     }
-    request->correlation = native->correlation++ & INT32_MAX;
+    request->correlation = client->correlation++ & INT32_MAX;
     char *at = request->head + sizeof(int32_t);
     at = ps_wire_put_int16(at, keys[request->kind]);
     at = ps_wire_put_int16(at, request->version);
     at = ps_wire_put_int32(at, request->correlation);
-    return ps_wire_put_string(at, native->settings.client_id, strlen(native->settings.client_id));
+    return ps_wire_put_string(at, client->settings.client_id, strlen(client->settings.client_id));
 }
 
 /* Writes the length in front, which counts the bytes of the sets. */
@@ -85,21 +85,21 @@ static struct ps_kafka_native_request *end(struct ps_kafka_native_request *reque
     return request;
 }
 
-static struct ps_kafka_native_request *fail(struct ps_kafka_native *native,
+static struct ps_kafka_native_request *fail(struct ps_kafka_native *client,
                                             struct ps_kafka_native_request *request)
 {
-    ps_kafka_native_give_request(native, request);
+    ps_kafka_native_give_request(client, request);
     return NULL;
 }
 
-char *ps_kafka_native_request_begin(struct ps_kafka_native *native, enum ps_kafka_native_kind kind,
+char *ps_kafka_native_request_begin(struct ps_kafka_native *client, enum ps_kafka_native_kind kind,
                                     int16_t version, size_t body_bytes,
                                     struct ps_kafka_native_request **request)
 {
-    *request = ps_kafka_native_take_request(native, kind, version);
-    char *at = *request != NULL ? begin(native, *request, body_bytes) : NULL;
+    *request = ps_kafka_native_take_request(client, kind, version);
+    char *at = *request != NULL ? begin(client, *request, body_bytes) : NULL;
     if (at == NULL && *request != NULL)
-        *request = fail(native, *request);
+        *request = fail(client, *request);
     return at;
 }
 
@@ -111,15 +111,15 @@ struct ps_kafka_native_request *ps_kafka_native_request_end(struct ps_kafka_nati
 
 /* Version 3 also names the client (KIP-511; a broker refuses an empty version), and asks for the features of the cluster
  * (KIP-584). */
-struct ps_kafka_native_request *ps_kafka_native_request_versions(struct ps_kafka_native *native,
+struct ps_kafka_native_request *ps_kafka_native_request_versions(struct ps_kafka_native *client,
                                                                  int16_t version)
 {
     static const char name[] = "penstock", version_text[] = "unknown"; /* what Java sends without one */
     struct ps_kafka_native_request *request =
-        ps_kafka_native_take_request(native, PS_KAFKA_NATIVE_API_VERSIONS, version);
-    char *at = request != NULL ? begin(native, request, 4 + sizeof name + sizeof version_text) : NULL;
+        ps_kafka_native_take_request(client, PS_KAFKA_NATIVE_API_VERSIONS, version);
+    char *at = request != NULL ? begin(client, request, 4 + sizeof name + sizeof version_text) : NULL;
     if (at == NULL)
-        return request != NULL ? fail(native, request) : NULL;
+        return request != NULL ? fail(client, request) : NULL;
     if (version >= 3) {
         at = ps_wire_put_uvarint(at, 0);
         at = ps_wire_put_compact_string(at, name, sizeof name - 1);
@@ -130,71 +130,71 @@ struct ps_kafka_native_request *ps_kafka_native_request_versions(struct ps_kafka
 }
 
 /* A null string without transactions. */
-static char *put_transactional_id(const struct ps_kafka_native *native, char *at)
+static char *put_transactional_id(const struct ps_kafka_native *client, char *at)
 {
-    const char *id = native->transaction.id;
-    return ps_kafka_native_is_transactional(native) ? ps_wire_put_string(at, id, strlen(id))
+    const char *id = client->transaction.id;
+    return ps_kafka_native_is_transactional(client) ? ps_wire_put_string(at, id, strlen(id))
                                                     : ps_wire_put_int16(at, -1);
 }
 
-struct ps_kafka_native_request *ps_kafka_native_request_id(struct ps_kafka_native *native, int16_t version)
+struct ps_kafka_native_request *ps_kafka_native_request_id(struct ps_kafka_native *client, int16_t version)
 {
     struct ps_kafka_native_request *request =
-        ps_kafka_native_take_request(native, PS_KAFKA_NATIVE_INIT_PRODUCER_ID, version);
-    char *at = request != NULL ? begin(native, request, 6 + PS_KAFKA_NATIVE_TRANSACTIONAL_ID_BYTES) : NULL;
+        ps_kafka_native_take_request(client, PS_KAFKA_NATIVE_INIT_PRODUCER_ID, version);
+    char *at = request != NULL ? begin(client, request, 6 + PS_KAFKA_NATIVE_TRANSACTIONAL_ID_BYTES) : NULL;
     if (at == NULL)
-        return request != NULL ? fail(native, request) : NULL;
-    at = put_transactional_id(native, at);
+        return request != NULL ? fail(client, request) : NULL;
+    at = put_transactional_id(client, at);
     at = ps_wire_put_int32(
-        at, ps_kafka_native_is_transactional(native) ? native->settings.transaction_timeout_ms : INT32_MAX);
+        at, ps_kafka_native_is_transactional(client) ? client->settings.transaction_timeout_ms : INT32_MAX);
     return end(request, at);
 }
 
 /* ---- login ---- */
 
-struct ps_kafka_native_request *ps_kafka_native_request_handshake(struct ps_kafka_native *native)
+struct ps_kafka_native_request *ps_kafka_native_request_handshake(struct ps_kafka_native *client)
 {
-    const char *mechanism = native->account.mechanism;
+    const char *mechanism = client->account.mechanism;
     struct ps_kafka_native_request *request =
-        ps_kafka_native_take_request(native, PS_KAFKA_NATIVE_SASL_HANDSHAKE, 1);
-    char *at = request != NULL ? begin(native, request, 2 + strlen(mechanism)) : NULL;
+        ps_kafka_native_take_request(client, PS_KAFKA_NATIVE_SASL_HANDSHAKE, 1);
+    char *at = request != NULL ? begin(client, request, 2 + strlen(mechanism)) : NULL;
     if (at == NULL)
-        return request != NULL ? fail(native, request) : NULL;
+        return request != NULL ? fail(client, request) : NULL;
     return end(request, ps_wire_put_string(at, mechanism, strlen(mechanism)));
 }
 
-struct ps_kafka_native_request *ps_kafka_native_request_message(struct ps_kafka_native *native,
+struct ps_kafka_native_request *ps_kafka_native_request_message(struct ps_kafka_native *client,
                                                                 int16_t version, const void *message,
                                                                 size_t length)
 {
     struct ps_kafka_native_request *request =
-        ps_kafka_native_take_request(native, PS_KAFKA_NATIVE_SASL_AUTHENTICATE, version);
-    char *at = request != NULL ? begin(native, request, 4 + length) : NULL;
+        ps_kafka_native_take_request(client, PS_KAFKA_NATIVE_SASL_AUTHENTICATE, version);
+    char *at = request != NULL ? begin(client, request, 4 + length) : NULL;
     if (at == NULL)
-        return request != NULL ? fail(native, request) : NULL;
+        return request != NULL ? fail(client, request) : NULL;
     at = ps_wire_put_int32(at, (int32_t)length);
     return end(request, ps_wire_put_bytes(at, message, length));
 }
 
 /* ---- metadata ---- */
 
-struct ps_kafka_native_request *ps_kafka_native_request_metadata(struct ps_kafka_native *native,
+struct ps_kafka_native_request *ps_kafka_native_request_metadata(struct ps_kafka_native *client,
                                                                  int16_t version)
 {
     struct ps_kafka_native_request *request =
-        ps_kafka_native_take_request(native, PS_KAFKA_NATIVE_METADATA, version);
-    size_t room = 8 + (size_t)native->topic_count * (PS_KAFKA_NATIVE_TOPIC_BYTES + 2);
-    char *at = request != NULL ? begin(native, request, room) : NULL;
+        ps_kafka_native_take_request(client, PS_KAFKA_NATIVE_METADATA, version);
+    size_t room = 8 + (size_t)client->topic_count * (PS_KAFKA_NATIVE_TOPIC_BYTES + 2);
+    char *at = request != NULL ? begin(client, request, room) : NULL;
     if (at == NULL)
-        return request != NULL ? fail(native, request) : NULL;
-    at = ps_wire_put_int32(at, native->all_topics ? -1 : (int32_t)native->topic_count);
-    for (size_t i = 0; i < PS_COUNT_OF(native->buckets) && !native->all_topics; i++) {
-        for (const struct ps_kafka_native_topic *topic = native->buckets[i]; topic != NULL;
+        return request != NULL ? fail(client, request) : NULL;
+    at = ps_wire_put_int32(at, client->all_topics ? -1 : (int32_t)client->topic_count);
+    for (size_t i = 0; i < PS_COUNT_OF(client->buckets) && !client->all_topics; i++) {
+        for (const struct ps_kafka_native_topic *topic = client->buckets[i]; topic != NULL;
              topic = topic->next)
             at = ps_wire_put_string(at, topic->name, topic->length);
     }
     if (version >= 4)
-        at = ps_wire_put_int8(at, native->settings.creates_topics);
+        at = ps_wire_put_int8(at, client->settings.creates_topics);
     return end(request, at);
 }
 
@@ -203,38 +203,38 @@ struct ps_kafka_native_request *ps_kafka_native_request_metadata(struct ps_kafka
 /* Brokers know zstd from the version of their produce requests on (KIP-110). */
 static void compress(const struct ps_kafka_native_broker *broker, struct ps_kafka_native_set *set)
 {
-    struct ps_kafka_native *native = broker->native;
-    bool known = native->settings.compression != PS_KAFKA_COMPRESSION_ZSTD ||
+    struct ps_kafka_native *client = broker->client;
+    bool known = client->settings.compression != PS_KAFKA_COMPRESSION_ZSTD ||
                  broker->produce_version >= PRODUCE_VERSION_OF_ZSTD;
-    if (native->compressor != NULL && known)
-        ps_kafka_native_set_compress(set, native->compressor, &native->spare);
+    if (client->compressor != NULL && known)
+        ps_kafka_native_set_compress(set, client->compressor, &client->spare);
 }
 
-static bool knows_producer(const struct ps_kafka_native *native,
+static bool knows_producer(const struct ps_kafka_native *client,
                            const struct ps_kafka_native_partition *partition)
 {
-    return !native->settings.idempotent ||
-           (partition->known_ns != 0 && native->now.mono_ns < partition->known_ns + PS_KAFKA_NATIVE_KNOWN_NS);
+    return !client->settings.idempotent ||
+           (partition->known_ns != 0 && client->now.mono_ns < partition->known_ns + PS_KAFKA_NATIVE_KNOWN_NS);
 }
 
 /* Takes sets while there is room, one of each ready partition, and closes them. */
 static void take_sets(struct ps_kafka_native_broker *broker, struct ps_kafka_native_request *request)
 {
-    struct ps_kafka_native *native = broker->native;
+    struct ps_kafka_native *client = broker->client;
     uint64_t bytes = 0;
     while (broker->ready != NULL && request->set_count < PS_KAFKA_NATIVE_REQUEST_SETS_MAX) {
         struct ps_kafka_native_partition *partition = broker->ready;
-        if (request->set_count > 0 && bytes + partition->first->length > native->settings.request_bytes_max)
+        if (request->set_count > 0 && bytes + partition->first->length > client->settings.request_bytes_max)
             break;
         broker->ready = partition->next_ready;
         if (broker->ready == NULL)
             broker->ready_end = &broker->ready;
         partition->ready = false;
         struct ps_kafka_native_set *set = ps_kafka_native_partition_pop(partition);
-        partition->alone = set->closed || !knows_producer(native, partition);
+        partition->alone = set->closed || !knows_producer(client, partition);
         if (!set->closed) {
             compress(broker, set);
-            ps_kafka_native_set_close(set, &native->id, partition->next_sequence);
+            ps_kafka_native_set_close(set, &client->id, partition->next_sequence);
             partition->next_sequence =
                 (int32_t)(((uint32_t)partition->next_sequence + set->count) & INT32_MAX);
         }
@@ -276,14 +276,14 @@ static uint32_t count_topics(const struct ps_kafka_native_request *request)
 }
 
 /* The body of a flexible version. */
-static char *put_second(const struct ps_kafka_native *native, struct ps_kafka_native_request *request,
+static char *put_second(const struct ps_kafka_native *client, struct ps_kafka_native_request *request,
                         char *at)
 {
-    const char *id = native->transaction.id;
+    const char *id = client->transaction.id;
     at = ps_wire_put_uvarint(at, 0); /* tags of the header */
     at = ps_wire_put_compact_string(at, id, strlen(id));
-    at = ps_wire_put_int16(at, native->settings.acks);
-    at = ps_wire_put_int32(at, native->settings.acks_timeout_ms);
+    at = ps_wire_put_int16(at, client->settings.acks);
+    at = ps_wire_put_int32(at, client->settings.acks_timeout_ms);
     at = ps_wire_put_uvarint(at, count_topics(request) + 1);
     uint32_t left = 0;
     for (uint32_t i = 0; i < request->set_count; i++) {
@@ -305,23 +305,23 @@ static char *put_second(const struct ps_kafka_native *native, struct ps_kafka_na
 
 struct ps_kafka_native_request *ps_kafka_native_request_produce(struct ps_kafka_native_broker *broker)
 {
-    struct ps_kafka_native *native = broker->native;
-    bool second = ps_kafka_native_is_transactional(native) && native->transaction.second;
+    struct ps_kafka_native *client = broker->client;
+    bool second = ps_kafka_native_is_transactional(client) && client->transaction.second;
     struct ps_kafka_native_request *request = ps_kafka_native_take_request(
-        native, PS_KAFKA_NATIVE_PRODUCE, second ? PS_KAFKA_NATIVE_SECOND_PRODUCE : broker->produce_version);
+        client, PS_KAFKA_NATIVE_PRODUCE, second ? PS_KAFKA_NATIVE_SECOND_PRODUCE : broker->produce_version);
     size_t room = 16 + PS_KAFKA_NATIVE_TRANSACTIONAL_ID_BYTES +
                   PART_BYTES_MAX * (size_t)PS_KAFKA_NATIVE_REQUEST_SETS_MAX;
-    char *at = request != NULL ? begin(native, request, room) : NULL;
+    char *at = request != NULL ? begin(client, request, room) : NULL;
     if (at == NULL)
-        return request != NULL ? fail(native, request) : NULL;
+        return request != NULL ? fail(client, request) : NULL;
     take_sets(broker, request);
     sort_sets(request);
-    native->transaction.any_joined |= second;
+    client->transaction.any_joined |= second;
     if (second)
-        return end(request, put_second(native, request, at));
-    at = put_transactional_id(native, at);
-    at = ps_wire_put_int16(at, native->settings.acks);
-    at = ps_wire_put_int32(at, native->settings.acks_timeout_ms);
+        return end(request, put_second(client, request, at));
+    at = put_transactional_id(client, at);
+    at = ps_wire_put_int16(at, client->settings.acks);
+    at = ps_wire_put_int32(at, client->settings.acks_timeout_ms);
     at = ps_wire_put_int32(at, (int32_t)count_topics(request));
     uint32_t left = 0;
     for (uint32_t i = 0; i < request->set_count; i++) {

@@ -68,7 +68,7 @@ static void read_features(struct ps_wire_in *in, struct second *second)
 /* A broker that does not know the version of the question answers with version 0, and gets a question of that version. */
 static bool ask_versions_again(struct ps_kafka_native_broker *broker, char *reason)
 {
-    struct ps_kafka_native_request *request = ps_kafka_native_request_versions(broker->native, 0);
+    struct ps_kafka_native_request *request = ps_kafka_native_request_versions(broker->client, 0);
     if (request == NULL)
         return refuse(reason, "no memory");
     ps_kafka_native_broker_send(broker, request);
@@ -105,7 +105,7 @@ static bool versions(struct ps_kafka_native_broker *broker, int16_t version, str
             broker->login_version = choose(0, 1, least, most);
         else if (key == 28) /* older versions take offsets of any member */
             has_members = choose(3, 3, least, most) == 3;
-        else if (broker->native->reader != NULL && broker->native->reader->versions(broker, key, least, most))
+        else if (broker->client->reader != NULL && broker->client->reader->versions(broker, key, least, most))
             continue;
         else if (key == 9) /* older versions also return offsets that a transaction may still change */
             has_stable = choose(7, 7, least, most) == 7;
@@ -123,7 +123,7 @@ static bool versions(struct ps_kafka_native_broker *broker, int16_t version, str
         return refuse(
             reason,
             "the broker's versions of Produce or Metadata are not known: it needs Kafka 0.11 or newer");
-    if (broker->native->account.mechanism != NULL)
+    if (broker->client->account.mechanism != NULL)
         return ps_kafka_native_login_begin(broker, reason);
     broker->phase = PS_KAFKA_NATIVE_UP;
     broker->failures = 0;
@@ -134,40 +134,40 @@ static bool versions(struct ps_kafka_native_broker *broker, int16_t version, str
 
 static bool producer_id(struct ps_kafka_native_broker *broker, struct ps_wire_in *in, char *reason)
 {
-    struct ps_kafka_native *native = broker->native;
+    struct ps_kafka_native *client = broker->client;
     (void)ps_wire_get_int32(in); /* throttle time */
     int16_t error = ps_wire_get_int16(in);
     struct ps_kafka_native_producer_id id = {.id = ps_wire_get_int64(in), .epoch = ps_wire_get_int16(in)};
-    native->id_state = PS_KAFKA_NATIVE_ID_NONE;
+    client->id_state = PS_KAFKA_NATIVE_ID_NONE;
     if (in->failed)
         return refuse(reason, "the answer to InitProducerId cannot be read");
     if (error == 0) {
-        id.transactional = ps_kafka_native_is_transactional(native);
-        native->id = id;
-        native->id_state = PS_KAFKA_NATIVE_ID_KNOWN;
+        id.transactional = ps_kafka_native_is_transactional(client);
+        client->id = id;
+        client->id_state = PS_KAFKA_NATIVE_ID_KNOWN;
         if (id.transactional)
-            ps_kafka_native_transaction_decide(native, broker->has_second);
+            ps_kafka_native_transaction_decide(client, broker->has_second);
         return true;
     }
-    native->id_rest_ns = native->now.mono_ns + native->settings.retry_rest_ns;
-    if (ps_kafka_native_is_transactional(native) &&
+    client->id_rest_ns = client->now.mono_ns + client->settings.retry_rest_ns;
+    if (ps_kafka_native_is_transactional(client) &&
         (error == ERROR_NO_COORDINATOR || error == ERROR_NOT_COORDINATOR))
-        ps_kafka_native_coordinator_forget(native, &native->transaction.own);
+        ps_kafka_native_coordinator_forget(client, &client->transaction.own);
     const struct ps_kafka_error *known = ps_kafka_error_find(error);
     if (known->outcome != PS_KAFKA_AGAIN) {
-        native->id_rest_ns = native->now.mono_ns + PS_NS_PER_S;
+        client->id_rest_ns = client->now.mono_ns + PS_NS_PER_S;
         char text[256];
         snprintf(text, sizeof text, "the cluster gives no producer id: %s", known->name);
-        ps_kafka_native_notice(native, PS_KAFKA_NOTICE_ERROR, error, text);
+        ps_kafka_native_notice(client, PS_KAFKA_NOTICE_ERROR, error, text);
     }
     return true;
 }
 
 /* ---- Metadata ---- */
 
-struct ps_kafka_native_broker *ps_kafka_native_find_node(const struct ps_kafka_native *native, int32_t node)
+struct ps_kafka_native_broker *ps_kafka_native_find_node(const struct ps_kafka_native *client, int32_t node)
 {
-    struct ps_kafka_native_broker *broker = native->brokers;
+    struct ps_kafka_native_broker *broker = client->brokers;
     while (broker != NULL && (broker->node != node || broker->gone))
         broker = broker->next;
     return broker;
@@ -182,19 +182,19 @@ static bool is_at(const struct ps_kafka_native_broker *broker, const char *host,
 
 /* Notes that a node is at this address. A broker that moved is another one; one that was only in bootstrap.servers is
  * the node at its address. Returns false without memory. */
-static bool note_broker(struct ps_kafka_native *native, int32_t node, const char *host, uint32_t length,
+static bool note_broker(struct ps_kafka_native *client, int32_t node, const char *host, uint32_t length,
                         int32_t port)
 {
-    struct ps_kafka_native_broker *broker = native->brokers;
+    struct ps_kafka_native_broker *broker = client->brokers;
     while (broker != NULL && (broker->node != node || !is_at(broker, host, length, port)))
         broker = broker->next;
     if (broker == NULL) {
-        broker = native->brokers;
+        broker = client->brokers;
         while (broker != NULL && (broker->node != -1 || !is_at(broker, host, length, port)))
             broker = broker->next;
     }
     if (broker == NULL)
-        broker = ps_kafka_native_broker_add(native, node, host, length, (unsigned)port);
+        broker = ps_kafka_native_broker_add(client, node, host, length, (unsigned)port);
     if (broker == NULL)
         return false;
     broker->node = node;
@@ -222,7 +222,7 @@ static bool read_broker(struct ps_wire_in *in, struct broker_is *is)
 
 /* Brokers that the list does not have are gone. A list that cannot be read to its end is not used: the client would have no
  * broker left to ask. */
-static bool read_brokers(struct ps_kafka_native *native, struct ps_wire_in *in)
+static bool read_brokers(struct ps_kafka_native *client, struct ps_wire_in *in)
 {
     uint32_t count = ps_wire_get_count(in, 12);
     struct ps_wire_in list = *in;
@@ -231,11 +231,11 @@ static bool read_brokers(struct ps_kafka_native *native, struct ps_wire_in *in)
         if (!read_broker(in, &is))
             return false;
     }
-    for (struct ps_kafka_native_broker *broker = native->brokers; broker != NULL && count > 0;
+    for (struct ps_kafka_native_broker *broker = client->brokers; broker != NULL && count > 0;
          broker = broker->next)
         broker->gone = broker->node >= 0 && broker->node < PS_KAFKA_NATIVE_COORDINATOR / 2;
     for (uint32_t i = 0; i < count; i++) {
-        if (!read_broker(&list, &is) || !note_broker(native, is.node, is.host, is.length, is.port))
+        if (!read_broker(&list, &is) || !note_broker(client, is.node, is.host, is.length, is.port))
             return false;
     }
     return true;
@@ -268,7 +268,7 @@ static struct partition_is read_partition(struct ps_wire_in *in, int16_t version
 }
 
 /* An answer of an older leader epoch is late: the leader known is newer (KIP-320). */
-static bool set_leader(struct ps_kafka_native *native, struct ps_kafka_native_topic *topic,
+static bool set_leader(struct ps_kafka_native *client, struct ps_kafka_native_topic *topic,
                        const struct partition_is *is)
 {
     if (is->number < 0 || is->number >= topic->partition_count)
@@ -277,25 +277,25 @@ static bool set_leader(struct ps_kafka_native *native, struct ps_kafka_native_to
     if (is->leader_epoch >= 0 && is->leader_epoch < partition->leader_epoch)
         return true;
     struct ps_kafka_native_broker *leader =
-        is->leader >= 0 ? ps_kafka_native_find_node(native, is->leader) : NULL;
+        is->leader >= 0 ? ps_kafka_native_find_node(client, is->leader) : NULL;
     partition->leader_epoch = is->leader_epoch;
     ps_kafka_native_partition_lead(partition, leader);
-    ps_kafka_native_partition_offer(native, partition);
+    ps_kafka_native_partition_offer(client, partition);
     return leader != NULL;
 }
 
 /* Returns whether every partition of a known topic has a leader. */
-static bool read_topic(struct ps_kafka_native *native, struct ps_wire_in *in, int16_t version)
+static bool read_topic(struct ps_kafka_native *client, struct ps_wire_in *in, int16_t version)
 {
     uint32_t length;
     int16_t error = ps_wire_get_int16(in);
     const char *name = ps_wire_get_string(in, &length);
     bool internal = ps_wire_get_int8(in) != 0;
     uint32_t count = ps_wire_get_count(in, 18);
-    if (native->all_topics && name != NULL && error == 0 && !in->failed)
-        native->reader->topic(native, name, length, internal);
+    if (client->all_topics && name != NULL && error == 0 && !in->failed)
+        client->reader->topic(client, name, length, internal);
     struct ps_kafka_native_topic *topic =
-        name != NULL ? ps_kafka_native_topic_find(native, name, length) : NULL;
+        name != NULL ? ps_kafka_native_topic_find(client, name, length) : NULL;
     bool complete = topic == NULL || (error == 0 && count > 0);
     if (topic != NULL)
         topic->error = error != 0 ? error : count == 0 ? ERROR_LEADER_NOT_AVAILABLE : 0;
@@ -306,50 +306,50 @@ static bool read_topic(struct ps_kafka_native *native, struct ps_wire_in *in, in
     for (uint32_t i = 0; i < count; i++) {
         struct partition_is is = read_partition(in, version);
         if (!in->failed && topic != NULL && error == 0)
-            complete &= set_leader(native, topic, &is);
+            complete &= set_leader(client, topic, &is);
     }
     if (complete && topic != NULL)
         topic->asked_ns = 0;
     else if (topic != NULL && topic->asked_ns == 0)
-        topic->asked_ns = native->now.mono_ns;
+        topic->asked_ns = client->now.mono_ns;
     return complete;
 }
 
-static void read_cluster(struct ps_kafka_native *native, struct ps_wire_in *in)
+static void read_cluster(struct ps_kafka_native *client, struct ps_wire_in *in)
 {
     uint32_t length;
     const char *id = ps_wire_get_string(in, &length);
-    if (id != NULL && length < sizeof native->cluster) {
-        memcpy(native->cluster, id, length);
-        native->cluster[length] = '\0';
+    if (id != NULL && length < sizeof client->cluster) {
+        memcpy(client->cluster, id, length);
+        client->cluster[length] = '\0';
     }
 }
 
-static bool metadata(struct ps_kafka_native *native, struct ps_wire_in *in, int16_t version, char *reason)
+static bool metadata(struct ps_kafka_native *client, struct ps_wire_in *in, int16_t version, char *reason)
 {
-    native->metadata_asked = false;
+    client->metadata_asked = false;
     if (version >= 3)
         (void)ps_wire_get_int32(in); /* throttle time */
-    bool complete = read_brokers(native, in);
+    bool complete = read_brokers(client, in);
     if (version >= 2)
-        read_cluster(native, in);
+        read_cluster(client, in);
     (void)ps_wire_get_int32(in); /* controller */
     uint32_t count = complete ? ps_wire_get_count(in, 9) : 0;
     for (uint32_t i = 0; i < count; i++)
-        complete &= read_topic(native, in, version);
+        complete &= read_topic(client, in, version);
     if (in->failed)
         return refuse(reason, "the answer to Metadata cannot be read");
-    native->metadata_ns = native->now.mono_ns;
+    client->metadata_ns = client->now.mono_ns;
     if (!complete)
-        native->metadata_wanted = true;
-    if (!complete && native->reader != NULL)
-        native->metadata_rest_ns = native->now.mono_ns + READER_METADATA_REST_NS;
+        client->metadata_wanted = true;
+    if (!complete && client->reader != NULL)
+        client->metadata_rest_ns = client->now.mono_ns + READER_METADATA_REST_NS;
     return true;
 }
 
 /* ---- FindCoordinator ---- */
 
-static bool coordinator(struct ps_kafka_native *native, const struct ps_kafka_native_request *request,
+static bool coordinator(struct ps_kafka_native *client, const struct ps_kafka_native_request *request,
                         struct ps_wire_in *in, char *reason)
 {
     struct ps_kafka_native_coordinator *asked = request->coordinator;
@@ -363,24 +363,24 @@ static bool coordinator(struct ps_kafka_native *native, const struct ps_kafka_na
     asked->asked = false;
     if (in->failed)
         return refuse(reason, "the answer to FindCoordinator cannot be read");
-    if (native->reader != NULL && node >= 0 && node < PS_KAFKA_NATIVE_COORDINATOR / 2)
+    if (client->reader != NULL && node >= 0 && node < PS_KAFKA_NATIVE_COORDINATOR / 2)
         node = PS_KAFKA_NATIVE_COORDINATOR - node;
     bool usable = host != NULL && length > 0 && length < PS_HOST_NAME_BYTES && port > 0 && port <= 65535;
-    for (struct ps_kafka_native_broker *broker = native->brokers; broker != NULL; broker = broker->next)
+    for (struct ps_kafka_native_broker *broker = client->brokers; broker != NULL; broker = broker->next)
         broker->gone |=
-            native->reader != NULL && usable && broker->node == node && !is_at(broker, host, length, port);
-    if (error == 0 && node >= 0 && usable && note_broker(native, node, host, length, port)) {
+            client->reader != NULL && usable && broker->node == node && !is_at(broker, host, length, port);
+    if (error == 0 && node >= 0 && usable && note_broker(client, node, host, length, port)) {
         asked->node = node;
-        asked->failures = ps_kafka_native_find_node(native, node)->failures;
+        asked->failures = ps_kafka_native_find_node(client, node)->failures;
         return true;
     }
-    ps_kafka_native_coordinator_forget(native, asked);
+    ps_kafka_native_coordinator_forget(client, asked);
     const struct ps_kafka_error *known = ps_kafka_error_find(error);
     if (error != 0 && known->outcome != PS_KAFKA_AGAIN) {
         char text[256];
-        asked->rest_ns = native->now.mono_ns + PS_NS_PER_S;
+        asked->rest_ns = client->now.mono_ns + PS_NS_PER_S;
         snprintf(text, sizeof text, "the cluster names no coordinator: %s", known->name);
-        ps_kafka_native_notice(native, PS_KAFKA_NOTICE_ERROR, error, text);
+        ps_kafka_native_notice(client, PS_KAFKA_NOTICE_ERROR, error, text);
     }
     return true;
 }
@@ -388,30 +388,30 @@ static bool coordinator(struct ps_kafka_native *native, const struct ps_kafka_na
 /* ---- Produce ---- */
 
 /* Decides about one set of a request. */
-static void set_answered(struct ps_kafka_native *native, struct ps_kafka_native_set *set, int16_t error)
+static void set_answered(struct ps_kafka_native *client, struct ps_kafka_native_set *set, int16_t error)
 {
     struct ps_kafka_native_partition *partition = set->partition;
     const struct ps_kafka_error *known = ps_kafka_error_find(error);
     partition->in_flight--;
     if (error == 0 || error == ERROR_DUPLICATE) {
-        partition->known_ns = native->now.mono_ns;
-        ps_kafka_native_report(native, set, 0);
+        partition->known_ns = client->now.mono_ns;
+        ps_kafka_native_report(client, set, 0);
     } else if (known->outcome == PS_KAFKA_AGAIN || (error == ERROR_OUT_OF_ORDER && partition->rewinds)) {
         /* Out of order behind a set that is sent again: it follows that set. */
-        ps_kafka_native_want_metadata(native);
+        ps_kafka_native_want_metadata(client);
         set->perhaps_written |= error == ERROR_TIMED_OUT || error == ERROR_NOT_ENOUGH_REPLICAS_AFTER_APPEND;
-        ps_kafka_native_partition_return(native, set);
+        ps_kafka_native_partition_return(client, set);
     } else {
         bool renews = known->outcome == PS_KAFKA_RENEW;
         char topic[PS_KAFKA_NATIVE_TOPIC_BYTES];
         snprintf(topic, sizeof topic, "%s", partition->topic->name);
         int32_t number = partition->number;
-        ps_kafka_native_report(native, set, error);
-        if (native->settings.idempotent)
-            ps_kafka_native_die(native, renews ? error : ERROR_GAPLESS, "topic %s, partition %d: %s", topic,
+        ps_kafka_native_report(client, set, error);
+        if (client->settings.idempotent)
+            ps_kafka_native_die(client, renews ? error : ERROR_GAPLESS, "topic %s, partition %d: %s", topic,
                                 number, known->name);
     }
-    ps_kafka_native_partition_landed(native, partition);
+    ps_kafka_native_partition_landed(client, partition);
 }
 
 static struct ps_kafka_native_set *take_answered(struct ps_kafka_native_request *request, const char *topic,
@@ -466,7 +466,7 @@ static int16_t read_second_answer(struct ps_wire_in *in)
 static bool produced(struct ps_kafka_native_broker *broker, struct ps_kafka_native_request *request,
                      struct ps_wire_in *in, char *reason)
 {
-    struct ps_kafka_native *native = broker->native;
+    struct ps_kafka_native *client = broker->client;
     bool second = request->version >= PS_KAFKA_NATIVE_SECOND_PRODUCE;
     if (second)
         ps_wire_skip_tags(in); /* of the header */
@@ -483,7 +483,7 @@ static bool produced(struct ps_kafka_native_broker *broker, struct ps_kafka_nati
                 return refuse(reason, "the answer to Produce cannot be read");
             struct ps_kafka_native_set *set = take_answered(request, topic, length, number);
             if (set != NULL)
-                set_answered(native, set, error);
+                set_answered(client, set, error);
         }
         if (second)
             ps_wire_skip_tags(in); /* of the topic */
@@ -492,7 +492,7 @@ static bool produced(struct ps_kafka_native_broker *broker, struct ps_kafka_nati
     if (in->failed)
         return refuse(reason, "the answer to Produce cannot be read");
     if (throttle_ms > 0)
-        broker->throttle_ns = native->now.mono_ns + (uint64_t)throttle_ms * PS_NS_PER_MS;
+        broker->throttle_ns = client->now.mono_ns + (uint64_t)throttle_ms * PS_NS_PER_MS;
     for (uint32_t i = 0; i < request->set_count; i++) {
         if (request->sets[i] != NULL)
             return refuse(reason, "the answer to Produce leaves out a partition");
@@ -507,8 +507,8 @@ bool ps_kafka_native_response(struct ps_kafka_native_broker *broker, struct ps_k
     int32_t correlation = ps_wire_get_int32(&in);
     if (in.failed || correlation != request->correlation)
         return refuse(reason, "an answer without its request");
-    broker->native->answered = true;
-    broker->native->all_down_told = false;
+    broker->client->answered = true;
+    broker->client->all_down_told = false;
     switch (request->kind) {
     case PS_KAFKA_NATIVE_API_VERSIONS:
         return versions(broker, request->version, &in, reason);
@@ -517,21 +517,21 @@ bool ps_kafka_native_response(struct ps_kafka_native_broker *broker, struct ps_k
     case PS_KAFKA_NATIVE_SASL_AUTHENTICATE:
         return ps_kafka_native_login_message(broker, &in, reason);
     case PS_KAFKA_NATIVE_METADATA:
-        return metadata(broker->native, &in, request->version, reason);
+        return metadata(broker->client, &in, request->version, reason);
     case PS_KAFKA_NATIVE_INIT_PRODUCER_ID:
         return producer_id(broker, &in, reason);
     case PS_KAFKA_NATIVE_PRODUCE:
         return produced(broker, request, &in, reason);
     case PS_KAFKA_NATIVE_FIND_COORDINATOR:
-        return coordinator(broker->native, request, &in, reason);
+        return coordinator(broker->client, request, &in, reason);
     case PS_KAFKA_NATIVE_ADD_PARTITIONS:
     case PS_KAFKA_NATIVE_ADD_OFFSETS:
     case PS_KAFKA_NATIVE_COMMIT_OFFSETS:
     case PS_KAFKA_NATIVE_END_TRANSACTION:
     case PS_KAFKA_NATIVE_FETCH_OFFSETS:
-        return ps_kafka_native_transaction_answer(broker->native, request, &in, reason);
+        return ps_kafka_native_transaction_answer(broker->client, request, &in, reason);
     default:
-        return broker->native->reader->answer(broker, request, &in, reason);
+        return broker->client->reader->answer(broker, request, &in, reason);
     }
     return false;
 }

@@ -27,12 +27,12 @@ static uint64_t end_of(unsigned bucket)
     return (4 + UINT64_C(1) + bucket % 4) << (power - 2);
 }
 
-void ps_kafka_native_count_answer(struct ps_kafka_native *native,
+void ps_kafka_native_count_answer(struct ps_kafka_native *client,
                                   const struct ps_kafka_native_request *request)
 {
-    struct ps_kafka_native_statistics *statistics = &native->statistics;
+    struct ps_kafka_native_statistics *statistics = &client->statistics;
     uint64_t us =
-        native->now.mono_ns > request->sent_ns ? (native->now.mono_ns - request->sent_ns) / 1000 : 0;
+        client->now.mono_ns > request->sent_ns ? (client->now.mono_ns - request->sent_ns) / 1000 : 0;
     statistics->answers++;
     statistics->round_trips_us += us;
     statistics->round_trips[bucket_of(us)]++;
@@ -49,39 +49,39 @@ static uint64_t p99_us(const struct ps_kafka_native_statistics *statistics)
     return 0;
 }
 
-static uint64_t in_flight(const struct ps_kafka_native *native)
+static uint64_t in_flight(const struct ps_kafka_native *client)
 {
     uint64_t count = 0;
-    for (const struct ps_kafka_native_broker *broker = native->brokers; broker != NULL; broker = broker->next)
+    for (const struct ps_kafka_native_broker *broker = client->brokers; broker != NULL; broker = broker->next)
         for (const struct ps_kafka_native_request *request = broker->first; request != NULL;
              request = request->next)
             count++;
     return count;
 }
 
-void ps_kafka_native_tell_statistics(struct ps_kafka_native *native)
+void ps_kafka_native_tell_statistics(struct ps_kafka_native *client)
 {
-    struct ps_kafka_native_statistics *statistics = &native->statistics;
+    struct ps_kafka_native_statistics *statistics = &client->statistics;
     char text[512];
-    if (native->settings.statistics_ns == 0 || native->now.mono_ns < statistics->due_ns)
+    if (client->settings.statistics_ns == 0 || client->now.mono_ns < statistics->due_ns)
         return;
-    statistics->due_ns = native->now.mono_ns + native->settings.statistics_ns;
+    statistics->due_ns = client->now.mono_ns + client->settings.statistics_ns;
     snprintf(text, sizeof text,
              "{\"msg_cnt\":%" PRIu64 ",\"msg_size\":%" PRIu64 ",\"msg_max\":%" PRIu64 ",\"tx\":%" PRIu64
              ",\"tx_bytes\":%" PRIu64 ",\"brokers\":{\"all\":{\"waitresp_cnt\":%" PRIu64
              ",\"rtt\":{\"cnt\":%" PRIu64 ",\"avg\":%" PRIu64 ",\"p99\":%" PRIu64 "}}}}",
-             native->queued_records, native->queued_bytes, native->settings.queue_records_max,
-             statistics->requests, statistics->bytes, in_flight(native), statistics->answers,
+             client->queued_records, client->queued_bytes, client->settings.queue_records_max,
+             statistics->requests, statistics->bytes, in_flight(client), statistics->answers,
              statistics->answers > 0 ? statistics->round_trips_us / statistics->answers : 0,
              p99_us(statistics));
-    ps_kafka_native_notice(native, PS_KAFKA_NOTICE_STATISTICS, 0, text);
+    ps_kafka_native_notice(client, PS_KAFKA_NOTICE_STATISTICS, 0, text);
     statistics->answers = statistics->round_trips_us = 0;
     memset(statistics->round_trips, 0, sizeof statistics->round_trips);
 }
 
-uint64_t ps_kafka_native_statistics_due_ns(const struct ps_kafka_native *native)
+uint64_t ps_kafka_native_statistics_due_ns(const struct ps_kafka_native *client)
 {
     bool needed =
-        native->settings.statistics_ns != 0 && (native->queued_records > 0 || native->statistics.answers > 0);
-    return needed ? native->statistics.due_ns : PS_NEVER;
+        client->settings.statistics_ns != 0 && (client->queued_records > 0 || client->statistics.answers > 0);
+    return needed ? client->statistics.due_ns : PS_NEVER;
 }

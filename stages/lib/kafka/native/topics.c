@@ -11,16 +11,16 @@ static uint32_t hash_of(const char *name, uint32_t length)
     return ps_kafka_murmur2(name, length);
 }
 
-static struct ps_kafka_native_topic **bucket_of(struct ps_kafka_native *native, uint32_t hash)
+static struct ps_kafka_native_topic **bucket_of(struct ps_kafka_native *client, uint32_t hash)
 {
-    return &native->buckets[hash % PS_COUNT_OF(native->buckets)];
+    return &client->buckets[hash % PS_COUNT_OF(client->buckets)];
 }
 
-struct ps_kafka_native_topic *ps_kafka_native_topic_find(const struct ps_kafka_native *native,
+struct ps_kafka_native_topic *ps_kafka_native_topic_find(const struct ps_kafka_native *client,
                                                          const char *name, uint32_t length)
 {
     uint32_t hash = hash_of(name, length);
-    struct ps_kafka_native_topic *topic = native->buckets[hash % PS_COUNT_OF(native->buckets)];
+    struct ps_kafka_native_topic *topic = client->buckets[hash % PS_COUNT_OF(client->buckets)];
     while (topic != NULL &&
            (topic->hash != hash || topic->length != length || memcmp(topic->name, name, length) != 0))
         topic = topic->next;
@@ -49,11 +49,11 @@ static void topic_free(struct ps_kafka_native_topic *topic)
 }
 
 /* Removes the idle topic that was used longest ago. A topic that was written to stays: its sequence numbers go on. */
-static void evict(struct ps_kafka_native *native)
+static void evict(struct ps_kafka_native *client)
 {
     struct ps_kafka_native_topic **oldest = NULL;
-    for (size_t i = 0; i < PS_COUNT_OF(native->buckets); i++) {
-        for (struct ps_kafka_native_topic **at = &native->buckets[i]; *at != NULL; at = &(*at)->next)
+    for (size_t i = 0; i < PS_COUNT_OF(client->buckets); i++) {
+        for (struct ps_kafka_native_topic **at = &client->buckets[i]; *at != NULL; at = &(*at)->next)
             if (is_idle(*at) && (oldest == NULL || (*at)->used < (*oldest)->used))
                 oldest = at;
     }
@@ -62,44 +62,44 @@ static void evict(struct ps_kafka_native *native)
     struct ps_kafka_native_topic *topic = *oldest;
     *oldest = topic->next;
     topic_free(topic);
-    native->topic_count--;
+    client->topic_count--;
 }
 
-struct ps_kafka_native_topic *ps_kafka_native_topic_get(struct ps_kafka_native *native, const char *name,
+struct ps_kafka_native_topic *ps_kafka_native_topic_get(struct ps_kafka_native *client, const char *name,
                                                         uint32_t length)
 {
-    struct ps_kafka_native_topic *topic = ps_kafka_native_topic_find(native, name, length);
-    native->uses++;
+    struct ps_kafka_native_topic *topic = ps_kafka_native_topic_find(client, name, length);
+    client->uses++;
     if (topic != NULL) {
-        topic->used = native->uses;
+        topic->used = client->uses;
         return topic;
     }
     if (!ps_kafka_topic_name_is_legal(name, length) || (topic = calloc(1, sizeof *topic)) == NULL)
         return NULL;
-    if (native->reader == NULL && native->topic_count >= PS_KAFKA_NATIVE_TOPICS_MAX &&
-        native->purged == NULL) /* sets that are to be reported point to their topics */
-        evict(native);
+    if (client->reader == NULL && client->topic_count >= PS_KAFKA_NATIVE_TOPICS_MAX &&
+        client->purged == NULL) /* sets that are to be reported point to their topics */
+        evict(client);
     memcpy(topic->name, name, length);
     topic->length = length;
     topic->hash = hash_of(name, length);
     topic->nowhere = (struct ps_kafka_native_partition){.topic = topic, .number = PS_KAFKA_PARTITION_ANY};
-    topic->used = native->uses;
-    topic->asked_ns = native->now.mono_ns;
-    topic->turn = (uint32_t)(native->random >> 32);
-    struct ps_kafka_native_topic **bucket = bucket_of(native, topic->hash);
+    topic->used = client->uses;
+    topic->asked_ns = client->now.mono_ns;
+    topic->turn = (uint32_t)(client->random >> 32);
+    struct ps_kafka_native_topic **bucket = bucket_of(client, topic->hash);
     topic->next = *bucket;
     *bucket = topic;
-    native->topic_count++;
-    ps_kafka_native_want_metadata(native);
+    client->topic_count++;
+    ps_kafka_native_want_metadata(client);
     return topic;
 }
 
-void ps_kafka_native_topics_free(struct ps_kafka_native *native)
+void ps_kafka_native_topics_free(struct ps_kafka_native *client)
 {
-    for (size_t i = 0; i < PS_COUNT_OF(native->buckets); i++) {
-        while (native->buckets[i] != NULL) {
-            struct ps_kafka_native_topic *topic = native->buckets[i];
-            native->buckets[i] = topic->next;
+    for (size_t i = 0; i < PS_COUNT_OF(client->buckets); i++) {
+        while (client->buckets[i] != NULL) {
+            struct ps_kafka_native_topic *topic = client->buckets[i];
+            client->buckets[i] = topic->next;
             for (int32_t p = 0; p < topic->partition_count; p++) {
                 struct ps_kafka_native_set *set;
                 while ((set = ps_kafka_native_partition_pop(&topic->partitions[p])) != NULL)
@@ -152,10 +152,10 @@ bool ps_kafka_native_topic_resize(struct ps_kafka_native_topic *topic, int32_t p
     return true;
 }
 
-bool ps_kafka_native_leads(const struct ps_kafka_native *native, const struct ps_kafka_native_broker *broker)
+bool ps_kafka_native_leads(const struct ps_kafka_native *client, const struct ps_kafka_native_broker *broker)
 {
-    for (size_t i = 0; i < PS_COUNT_OF(native->buckets); i++) {
-        for (const struct ps_kafka_native_topic *topic = native->buckets[i]; topic != NULL;
+    for (size_t i = 0; i < PS_COUNT_OF(client->buckets); i++) {
+        for (const struct ps_kafka_native_topic *topic = client->buckets[i]; topic != NULL;
              topic = topic->next)
             for (int32_t p = 0; p < topic->partition_count; p++)
                 if (topic->partitions[p].leader == broker)
@@ -190,25 +190,25 @@ void ps_kafka_native_partition_lead(struct ps_kafka_native_partition *partition,
 
 /* linger.ms: a set that could take more records waits for them, but not if the client is full and takes no more (as Java's
  * RecordAccumulator when its memory is exhausted), nor if the sink waits for the reports. Notes when the wait ends. */
-static bool lingers(struct ps_kafka_native *native, const struct ps_kafka_native_partition *partition)
+static bool lingers(struct ps_kafka_native *client, const struct ps_kafka_native_partition *partition)
 {
     const struct ps_kafka_native_set *set = partition->first;
-    uint64_t end_ns = set->born_ns + native->settings.linger_ns;
-    if (native->settings.linger_ns == 0 || native->hurries || set->closed || set->next != NULL ||
-        set->count >= native->settings.set_records_max || native->now.mono_ns >= end_ns ||
-        ps_kafka_native_is_full(native))
+    uint64_t end_ns = set->born_ns + client->settings.linger_ns;
+    if (client->settings.linger_ns == 0 || client->hurries || set->closed || set->next != NULL ||
+        set->count >= client->settings.set_records_max || client->now.mono_ns >= end_ns ||
+        ps_kafka_native_is_full(client))
         return false;
-    native->resting_ns = ps_least(native->resting_ns, end_ns);
+    client->resting_ns = ps_least(client->resting_ns, end_ns);
     return true;
 }
 
-void ps_kafka_native_partition_offer(struct ps_kafka_native *native,
+void ps_kafka_native_partition_offer(struct ps_kafka_native *client,
                                      struct ps_kafka_native_partition *partition)
 {
     if (partition->ready || partition->first == NULL || partition->leader == NULL || partition->rewinds ||
         partition->alone || (partition->first->closed && partition->in_flight > 0) ||
-        partition->rest_ns > native->now.mono_ns || lingers(native, partition) ||
-        !ps_kafka_native_has_joined(native, partition))
+        partition->rest_ns > client->now.mono_ns || lingers(client, partition) ||
+        !ps_kafka_native_has_joined(client, partition))
         return;
     partition->ready = true;
     partition->next_ready = NULL;
@@ -235,7 +235,7 @@ static bool is_before(const struct ps_kafka_native_set *one, const struct ps_kaf
     return (int32_t)distance < 0;
 }
 
-void ps_kafka_native_partition_return(struct ps_kafka_native *native, struct ps_kafka_native_set *set)
+void ps_kafka_native_partition_return(struct ps_kafka_native *client, struct ps_kafka_native_set *set)
 {
     struct ps_kafka_native_partition *partition = set->partition;
     struct ps_kafka_native_set **at = &partition->returned;
@@ -245,11 +245,11 @@ void ps_kafka_native_partition_return(struct ps_kafka_native *native, struct ps_
     *at = set;
     ps_kafka_native_partition_withdraw(partition);
     partition->rewinds = true;
-    partition->rest_ns = native->now.mono_ns + native->settings.retry_rest_ns;
-    native->resting_ns = ps_least(native->resting_ns, partition->rest_ns);
+    partition->rest_ns = client->now.mono_ns + client->settings.retry_rest_ns;
+    client->resting_ns = ps_least(client->resting_ns, partition->rest_ns);
 }
 
-void ps_kafka_native_partition_landed(struct ps_kafka_native *native,
+void ps_kafka_native_partition_landed(struct ps_kafka_native *client,
                                       struct ps_kafka_native_partition *partition)
 {
     if (partition->in_flight > 0)
@@ -266,7 +266,7 @@ void ps_kafka_native_partition_landed(struct ps_kafka_native *native,
         partition->returned = NULL;
         partition->rewinds = false;
     }
-    ps_kafka_native_partition_offer(native, partition);
+    ps_kafka_native_partition_offer(client, partition);
 }
 
 /* ---- which partition ---- */
@@ -282,24 +282,24 @@ static int32_t next_led(struct ps_kafka_native_topic *topic)
     return (int32_t)(topic->turn % count);
 }
 
-static int32_t place_in_turn(const struct ps_kafka_native *native, struct ps_kafka_native_topic *topic,
+static int32_t place_in_turn(const struct ps_kafka_native *client, struct ps_kafka_native_topic *topic,
                              uint32_t bytes)
 {
     if (topic->sticky_bytes_left == 0 || topic->sticky_partition >= topic->partition_count) {
         topic->sticky_partition = next_led(topic);
         topic->turn = (uint32_t)topic->sticky_partition + 1;
-        topic->sticky_bytes_left = native->spread == PS_KAFKA_SPREAD_EVENLY ? 0 : native->portion_bytes;
+        topic->sticky_bytes_left = client->spread == PS_KAFKA_SPREAD_EVENLY ? 0 : client->portion_bytes;
     }
     topic->sticky_bytes_left -= (uint32_t)ps_least(bytes + 1, topic->sticky_bytes_left);
     return topic->sticky_partition;
 }
 
-int32_t ps_kafka_native_topic_place(const struct ps_kafka_native *native, struct ps_kafka_native_topic *topic,
+int32_t ps_kafka_native_topic_place(const struct ps_kafka_native *client, struct ps_kafka_native_topic *topic,
                                     const struct ps_kafka_record *record)
 {
     if (record->partition != PS_KAFKA_PARTITION_ANY)
         return record->partition;
-    if (record->key != NULL && native->spread == PS_KAFKA_SPREAD_BY_KEY)
+    if (record->key != NULL && client->spread == PS_KAFKA_SPREAD_BY_KEY)
         return ps_kafka_partition_of_key(record->key, record->key_length, topic->partition_count);
-    return place_in_turn(native, topic, record->value_length);
+    return place_in_turn(client, topic, record->value_length);
 }

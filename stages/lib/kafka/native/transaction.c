@@ -16,9 +16,9 @@
 #include <stdio.h>
 #include <string.h>
 
-void ps_kafka_native_transaction_init(struct ps_kafka_native *native, const char *id)
+void ps_kafka_native_transaction_init(struct ps_kafka_native *client, const char *id)
 {
-    struct ps_kafka_native_transaction *transaction = &native->transaction;
+    struct ps_kafka_native_transaction *transaction = &client->transaction;
     snprintf(transaction->id, sizeof transaction->id, "%s", id);
     transaction->number = 1;
     transaction->own = (struct ps_kafka_native_coordinator){
@@ -28,34 +28,34 @@ void ps_kafka_native_transaction_init(struct ps_kafka_native *native, const char
 
 /* ---- asking ---- */
 
-static void ask_for_id(struct ps_kafka_native *native)
+static void ask_for_id(struct ps_kafka_native *client)
 {
-    if (native->id_state != PS_KAFKA_NATIVE_ID_NONE || native->now.mono_ns < native->id_rest_ns)
+    if (client->id_state != PS_KAFKA_NATIVE_ID_NONE || client->now.mono_ns < client->id_rest_ns)
         return;
     struct ps_kafka_native_broker *broker =
-        ps_kafka_native_coordinator_broker(native, &native->transaction.own);
+        ps_kafka_native_coordinator_broker(client, &client->transaction.own);
     struct ps_kafka_native_request *request =
-        broker != NULL ? ps_kafka_native_request_id(native, broker->init_version) : NULL;
+        broker != NULL ? ps_kafka_native_request_id(client, broker->init_version) : NULL;
     if (request == NULL)
         return;
-    native->id_state = PS_KAFKA_NATIVE_ID_ASKED;
+    client->id_state = PS_KAFKA_NATIVE_ID_ASKED;
     ps_kafka_native_broker_send(broker, request);
 }
 
-static void ask_to_join(struct ps_kafka_native *native)
+static void ask_to_join(struct ps_kafka_native *client)
 {
-    struct ps_kafka_native_transaction *transaction = &native->transaction;
+    struct ps_kafka_native_transaction *transaction = &client->transaction;
     if (!transaction->joins_wanted || transaction->joins_asked)
         return;
-    struct ps_kafka_native_broker *broker = ps_kafka_native_coordinator_broker(native, &transaction->own);
+    struct ps_kafka_native_broker *broker = ps_kafka_native_coordinator_broker(client, &transaction->own);
     if (broker == NULL)
         return;
     bool any = false;
-    struct ps_kafka_native_request *request = ps_kafka_native_request_join(native, &any);
+    struct ps_kafka_native_request *request = ps_kafka_native_request_join(client, &any);
     if (request == NULL) { /* no partition waits, or there is no memory now */
         transaction->joins_wanted = any;
         if (any)
-            transaction->rest_ns = native->now.mono_ns + native->settings.retry_rest_ns;
+            transaction->rest_ns = client->now.mono_ns + client->settings.retry_rest_ns;
         return;
     }
     transaction->joins_wanted = false;
@@ -83,9 +83,9 @@ static struct ps_kafka_native_coordinator *step_coordinator(struct ps_kafka_nati
     return of_group ? &transaction->group : &transaction->own;
 }
 
-static struct ps_kafka_native_request *step_request(struct ps_kafka_native *native)
+static struct ps_kafka_native_request *step_request(struct ps_kafka_native *client)
 {
-    struct ps_kafka_native_transaction *transaction = &native->transaction;
+    struct ps_kafka_native_transaction *transaction = &client->transaction;
     bool of_member = transaction->step != PS_KAFKA_NATIVE_STEP_RESOLVE;
     if (transaction->step != PS_KAFKA_NATIVE_STEP_END)
         transaction->end =
@@ -93,13 +93,13 @@ static struct ps_kafka_native_request *step_request(struct ps_kafka_native *nati
                                                               transaction->from, of_member);
     switch (transaction->step) {
     case PS_KAFKA_NATIVE_STEP_GROUP:
-        return ps_kafka_native_request_group(native);
+        return ps_kafka_native_request_group(client);
     case PS_KAFKA_NATIVE_STEP_OFFSETS:
-        return ps_kafka_native_request_offsets(native);
+        return ps_kafka_native_request_offsets(client);
     case PS_KAFKA_NATIVE_STEP_END:
-        return ps_kafka_native_request_end_transaction(native);
+        return ps_kafka_native_request_end_transaction(client);
     case PS_KAFKA_NATIVE_STEP_RESOLVE:
-        return ps_kafka_native_request_committed(native);
+        return ps_kafka_native_request_committed(client);
     case PS_KAFKA_NATIVE_FILLING:
         break;
     }
@@ -108,88 +108,88 @@ static struct ps_kafka_native_request *step_request(struct ps_kafka_native *nati
 
 /* Offsets of a group of another cluster cannot be in the transaction. Returns whether they are of this one; if not, the client
  * dies. */
-static bool is_here(struct ps_kafka_native *native)
+static bool is_here(struct ps_kafka_native *client)
 {
-    struct ps_slice cluster = native->transaction.positions[native->transaction.from].name->cluster;
-    const struct ps_slice here = {native->cluster, (uint32_t)strlen(native->cluster)};
+    struct ps_slice cluster = client->transaction.positions[client->transaction.from].name->cluster;
+    const struct ps_slice here = {client->cluster, (uint32_t)strlen(client->cluster)};
     if (here.length == 0) {
-        ps_kafka_native_want_metadata(native);
+        ps_kafka_native_want_metadata(client);
         return false; /* not known yet */
     }
     if (cluster.length == 0 || ps_slice_same(cluster, here))
         return true;
     ps_kafka_native_die(
-        native, -150,
+        client, -150,
         "the source reads from cluster %.*s, and the sink writes to cluster %s: one transaction cannot have "
         "both; set penstock.guarantee = at-least-once",
-        (int)cluster.length, cluster.data, native->cluster);
+        (int)cluster.length, cluster.data, client->cluster);
     return false;
 }
 
-static void ask_step(struct ps_kafka_native *native)
+static void ask_step(struct ps_kafka_native *client)
 {
-    struct ps_kafka_native_transaction *transaction = &native->transaction;
+    struct ps_kafka_native_transaction *transaction = &client->transaction;
     if (transaction->step == PS_KAFKA_NATIVE_FILLING || transaction->step_asked)
         return;
     if (transaction->step == PS_KAFKA_NATIVE_STEP_END && !transaction->any_joined) {
-        ps_kafka_native_transaction_finish(native, PS_KAFKA_END_COMMITTED); /* nothing is in it */
+        ps_kafka_native_transaction_finish(client, PS_KAFKA_END_COMMITTED); /* nothing is in it */
         return;
     }
     if (transaction->step != PS_KAFKA_NATIVE_STEP_END) {
-        if (!is_here(native))
+        if (!is_here(client))
             return;
         aim_at_group(transaction);
     }
     struct ps_kafka_native_broker *broker =
-        ps_kafka_native_coordinator_broker(native, step_coordinator(transaction));
+        ps_kafka_native_coordinator_broker(client, step_coordinator(transaction));
     if (broker == NULL ||
         (transaction->step != PS_KAFKA_NATIVE_STEP_RESOLVE && !ps_kafka_native_broker_fits(broker)))
         return;
-    struct ps_kafka_native_request *request = step_request(native);
+    struct ps_kafka_native_request *request = step_request(client);
     if (request == NULL)
         return;
     transaction->step_asked = true;
     ps_kafka_native_broker_send(broker, request);
 }
 
-void ps_kafka_native_transaction_turn(struct ps_kafka_native *native)
+void ps_kafka_native_transaction_turn(struct ps_kafka_native *client)
 {
-    if (!ps_kafka_native_is_transactional(native) || native->fatal)
+    if (!ps_kafka_native_is_transactional(client) || client->fatal)
         return;
-    ask_for_id(native);
-    if (native->id_state != PS_KAFKA_NATIVE_ID_KNOWN || native->now.mono_ns < native->transaction.rest_ns)
+    ask_for_id(client);
+    if (client->id_state != PS_KAFKA_NATIVE_ID_KNOWN || client->now.mono_ns < client->transaction.rest_ns)
         return;
-    ask_to_join(native);
-    ask_step(native);
+    ask_to_join(client);
+    ask_step(client);
 }
 
-uint64_t ps_kafka_native_transaction_due_ns(const struct ps_kafka_native *native)
+uint64_t ps_kafka_native_transaction_due_ns(const struct ps_kafka_native *client)
 {
-    const struct ps_kafka_native_transaction *transaction = &native->transaction;
+    const struct ps_kafka_native_transaction *transaction = &client->transaction;
     uint64_t due_ns = PS_NEVER, from_ns = transaction->rest_ns;
-    if (!ps_kafka_native_is_transactional(native) || native->fatal)
+    if (!ps_kafka_native_is_transactional(client) || client->fatal)
         return PS_NEVER;
-    if (native->id_state == PS_KAFKA_NATIVE_ID_NONE) {
-        due_ns = ps_kafka_native_coordinator_due_ns(native, &transaction->own);
-        from_ns = native->id_rest_ns;
-    } else if (native->id_state == PS_KAFKA_NATIVE_ID_KNOWN) {
+    if (client->id_state == PS_KAFKA_NATIVE_ID_NONE) {
+        due_ns = ps_kafka_native_coordinator_due_ns(client, &transaction->own);
+        from_ns = client->id_rest_ns;
+    } else if (client->id_state == PS_KAFKA_NATIVE_ID_KNOWN) {
         if (transaction->joins_wanted && !transaction->joins_asked)
-            due_ns = ps_kafka_native_coordinator_due_ns(native, &transaction->own);
+            due_ns = ps_kafka_native_coordinator_due_ns(client, &transaction->own);
         if (transaction->step != PS_KAFKA_NATIVE_FILLING && !transaction->step_asked)
             due_ns = ps_least(
                 due_ns,
                 ps_kafka_native_coordinator_due_ns(
-                    native, step_coordinator((struct ps_kafka_native_transaction *)(uintptr_t)transaction)));
+                    client, step_coordinator((struct ps_kafka_native_transaction *)(uintptr_t)transaction)));
     }
     return due_ns > from_ns ? due_ns : from_ns;
 }
 
 /* ---- the engine's functions ---- */
 
-static void begin(struct ps_kafka_native *native, enum ps_kafka_native_step step,
+static void begin(struct ps_kafka_native *client, enum ps_kafka_native_step step,
                   const struct ps_kafka_position *positions, uint32_t count)
 {
-    struct ps_kafka_native_transaction *transaction = &native->transaction;
+    struct ps_kafka_native_transaction *transaction = &client->transaction;
     transaction->step = step;
     transaction->step_asked = transaction->end_lost = transaction->behind = false;
     transaction->positions = positions;
@@ -197,15 +197,15 @@ static void begin(struct ps_kafka_native *native, enum ps_kafka_native_step step
     transaction->from = transaction->end = 0;
 }
 
-void ps_kafka_native_commit(struct ps_kafka_native *native, const struct ps_kafka_position *positions,
+void ps_kafka_native_commit(struct ps_kafka_native *client, const struct ps_kafka_position *positions,
                             uint32_t count)
 {
-    begin(native, count > 0 ? ps_kafka_native_member_step(&native->transaction) : PS_KAFKA_NATIVE_STEP_END,
+    begin(client, count > 0 ? ps_kafka_native_member_step(&client->transaction) : PS_KAFKA_NATIVE_STEP_END,
           positions, count);
 }
 
-void ps_kafka_native_resolve(struct ps_kafka_native *native, const struct ps_kafka_position *positions,
+void ps_kafka_native_resolve(struct ps_kafka_native *client, const struct ps_kafka_position *positions,
                              uint32_t count)
 {
-    begin(native, PS_KAFKA_NATIVE_STEP_RESOLVE, positions, count);
+    begin(client, PS_KAFKA_NATIVE_STEP_RESOLVE, positions, count);
 }

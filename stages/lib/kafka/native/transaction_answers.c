@@ -28,22 +28,22 @@
 
 /* ---- its end ---- */
 
-static void finish(struct ps_kafka_native *native, const struct ps_kafka_end *end)
+static void finish(struct ps_kafka_native *client, const struct ps_kafka_end *end)
 {
-    struct ps_kafka_native_transaction *transaction = &native->transaction;
+    struct ps_kafka_native_transaction *transaction = &client->transaction;
     transaction->step = PS_KAFKA_NATIVE_FILLING;
     transaction->step_asked = transaction->end_lost = false;
     if (end->ending == PS_KAFKA_END_COMMITTED) {
         transaction->number++;
         transaction->any_joined = false;
     }
-    native->listener->ended(native->listener->argument, end);
+    client->listener->ended(client->listener->argument, end);
 }
 
-void ps_kafka_native_transaction_finish(struct ps_kafka_native *native, enum ps_kafka_ending ending)
+void ps_kafka_native_transaction_finish(struct ps_kafka_native *client, enum ps_kafka_ending ending)
 {
     const struct ps_kafka_end end = {.ending = ending, .text = ""};
-    finish(native, &end);
+    finish(client, &end);
 }
 
 /* Returns whether the end is open: a request may have ended the transaction, or may yet; or the client asks for the end. */
@@ -53,34 +53,34 @@ static bool is_unknown(const struct ps_kafka_native_transaction *transaction)
            (transaction->step == PS_KAFKA_NATIVE_STEP_END && transaction->step_asked);
 }
 
-void ps_kafka_native_transaction_die(struct ps_kafka_native *native)
+void ps_kafka_native_transaction_die(struct ps_kafka_native *client)
 {
-    const struct ps_kafka_native_transaction *transaction = &native->transaction;
+    const struct ps_kafka_native_transaction *transaction = &client->transaction;
     if (transaction->step == PS_KAFKA_NATIVE_FILLING)
         return;
     const struct ps_kafka_end end = {.ending = is_unknown(transaction) ? PS_KAFKA_END_UNKNOWN
                                                                        : PS_KAFKA_END_ABORTED,
-                                     .code = native->fatal_code,
-                                     .text = native->fatal_text};
-    finish(native, &end);
+                                     .code = client->fatal_code,
+                                     .text = client->fatal_text};
+    finish(client, &end);
 }
 
-bool ps_kafka_native_withdraw(struct ps_kafka_native *native)
+bool ps_kafka_native_withdraw(struct ps_kafka_native *client)
 {
-    if (is_unknown(&native->transaction))
+    if (is_unknown(&client->transaction))
         return false;
-    native->transaction.step = PS_KAFKA_NATIVE_FILLING;
+    client->transaction.step = PS_KAFKA_NATIVE_FILLING;
     return true;
 }
 
 /* ---- the meaning of an error ---- */
 
-static struct ps_kafka_native_coordinator *coordinator_of(struct ps_kafka_native *native,
+static struct ps_kafka_native_coordinator *coordinator_of(struct ps_kafka_native *client,
                                                           enum ps_kafka_native_kind kind)
 {
     return kind == PS_KAFKA_NATIVE_COMMIT_OFFSETS || kind == PS_KAFKA_NATIVE_FETCH_OFFSETS
-               ? &native->transaction.group
-               : &native->transaction.own;
+               ? &client->transaction.group
+               : &client->transaction.own;
 }
 
 static bool passes(int16_t error)
@@ -124,19 +124,19 @@ static bool is_refusal(int16_t error)
 }
 
 /* The request is sent again after a rest. */
-static void rest(struct ps_kafka_native *native, enum ps_kafka_native_kind kind, int16_t error)
+static void rest(struct ps_kafka_native *client, enum ps_kafka_native_kind kind, int16_t error)
 {
-    uint64_t rest_ns = error == ERROR_CONCURRENT ? CONCURRENT_REST_NS : native->settings.retry_rest_ns;
-    native->transaction.rest_ns = native->now.mono_ns + rest_ns;
+    uint64_t rest_ns = error == ERROR_CONCURRENT ? CONCURRENT_REST_NS : client->settings.retry_rest_ns;
+    client->transaction.rest_ns = client->now.mono_ns + rest_ns;
     if (error == ERROR_NO_COORDINATOR || error == ERROR_NOT_COORDINATOR)
-        ps_kafka_native_coordinator_forget(native, coordinator_of(native, kind));
+        ps_kafka_native_coordinator_forget(client, coordinator_of(client, kind));
 }
 
 /* A step failed for good. The transaction is not committed, unless an earlier request to end it has perhaps done
  * that. */
-static void step_failed(struct ps_kafka_native *native, enum ps_kafka_native_kind kind, int16_t error)
+static void step_failed(struct ps_kafka_native *client, enum ps_kafka_native_kind kind, int16_t error)
 {
-    struct ps_kafka_native_transaction *transaction = &native->transaction;
+    struct ps_kafka_native_transaction *transaction = &client->transaction;
     const struct ps_kafka_error *known = ps_kafka_error_find(error);
     bool stale = is_stale(error) && kind == PS_KAFKA_NATIVE_COMMIT_OFFSETS;
     char text[PS_KAFKA_NATIVE_TRANSACTIONAL_ID_BYTES + 512];
@@ -147,9 +147,9 @@ static void step_failed(struct ps_kafka_native *native, enum ps_kafka_native_kin
                                          .stale = transaction->positions[transaction->from].name,
                                          .code = error,
                                          .text = text};
-        finish(native, &end);
+        finish(client, &end);
     }
-    ps_kafka_native_die(native, error, "%s", text); /* this also ends the commit */
+    ps_kafka_native_die(client, error, "%s", text); /* this also ends the commit */
 }
 
 /* ---- answers ---- */
@@ -168,9 +168,9 @@ static int16_t worse(int16_t error, int16_t other)
     return error;
 }
 
-static bool joined(struct ps_kafka_native *native, struct ps_wire_in *in, char *reason)
+static bool joined(struct ps_kafka_native *client, struct ps_wire_in *in, char *reason)
 {
-    struct ps_kafka_native_transaction *transaction = &native->transaction;
+    struct ps_kafka_native_transaction *transaction = &client->transaction;
     int16_t worst = 0;
     (void)ps_wire_get_int32(in); /* throttle time */
     uint32_t topics = ps_wire_get_count(in, 6);
@@ -180,7 +180,7 @@ static bool joined(struct ps_kafka_native *native, struct ps_wire_in *in, char *
         const char *name = ps_wire_get_string(in, &length);
         uint32_t count = ps_wire_get_count(in, 6);
         struct ps_kafka_native_topic *topic =
-            name != NULL ? ps_kafka_native_topic_find(native, name, length) : NULL;
+            name != NULL ? ps_kafka_native_topic_find(client, name, length) : NULL;
         for (uint32_t i = 0; i < count; i++) {
             int32_t number = ps_wire_get_int32(in);
             int16_t error = ps_wire_get_int16(in);
@@ -189,7 +189,7 @@ static bool joined(struct ps_kafka_native *native, struct ps_wire_in *in, char *
                 continue;
             transaction->any_joined = true;
             topic->partitions[number].joined = transaction->number;
-            ps_kafka_native_partition_offer(native, &topic->partitions[number]);
+            ps_kafka_native_partition_offer(client, &topic->partitions[number]);
         }
     }
     if (in->failed)
@@ -198,10 +198,10 @@ static bool joined(struct ps_kafka_native *native, struct ps_wire_in *in, char *
     transaction->joins_wanted |= worst == 0;
     if (worst != 0 && passes(worst)) {
         transaction->joins_wanted = true;
-        rest(native, PS_KAFKA_NATIVE_ADD_PARTITIONS, worst);
+        rest(client, PS_KAFKA_NATIVE_ADD_PARTITIONS, worst);
     } else if (worst != 0) {
         const struct ps_kafka_error *known = ps_kafka_error_find(worst);
-        ps_kafka_native_die(native, worst, "no partition joins the transaction %s: error %d, %s (%s)",
+        ps_kafka_native_die(client, worst, "no partition joins the transaction %s: error %d, %s (%s)",
                             transaction->id, worst, known->name, known->meaning);
     }
     return true;
@@ -216,26 +216,26 @@ static void next_member(struct ps_kafka_native_transaction *transaction)
 }
 
 /* Handles the error of a step that has one error for all. Returns whether the step is done. */
-static bool step_answered(struct ps_kafka_native *native, enum ps_kafka_native_kind kind, int16_t error)
+static bool step_answered(struct ps_kafka_native *client, enum ps_kafka_native_kind kind, int16_t error)
 {
-    struct ps_kafka_native_transaction *transaction = &native->transaction;
+    struct ps_kafka_native_transaction *transaction = &client->transaction;
     transaction->step_asked = false;
     if (error == 0)
         return true;
     if (kind == PS_KAFKA_NATIVE_END_TRANSACTION ? is_refusal(error) : !passes(error)) {
-        step_failed(native, kind, error);
+        step_failed(client, kind, error);
         return false;
     }
     /* The coordinator may have written it down although it could not copy it to its replicas in time. */
     transaction->end_lost |= kind == PS_KAFKA_NATIVE_END_TRANSACTION && error != ERROR_CONCURRENT;
-    rest(native, kind, error);
+    rest(client, kind, error);
     return false;
 }
 
 /* A position that the answer leaves out is not committed: with the end of the transaction its records would come twice. */
-static bool offsets_answered(struct ps_kafka_native *native, struct ps_wire_in *in, char *reason)
+static bool offsets_answered(struct ps_kafka_native *client, struct ps_wire_in *in, char *reason)
 {
-    const struct ps_kafka_native_transaction *transaction = &native->transaction;
+    const struct ps_kafka_native_transaction *transaction = &client->transaction;
     int16_t worst = 0;
     uint32_t named = 0;
     ps_wire_skip_tags(in);       /* of the header */
@@ -255,8 +255,8 @@ static bool offsets_answered(struct ps_kafka_native *native, struct ps_wire_in *
     }
     if (in->failed || (worst == 0 && named < transaction->end - transaction->from))
         return unreadable(reason, "TxnOffsetCommit");
-    if (step_answered(native, PS_KAFKA_NATIVE_COMMIT_OFFSETS, worst))
-        next_member(&native->transaction);
+    if (step_answered(client, PS_KAFKA_NATIVE_COMMIT_OFFSETS, worst))
+        next_member(&client->transaction);
     return true;
 }
 
@@ -279,9 +279,9 @@ static void compare(struct ps_kafka_native_transaction *transaction, const char 
     }
 }
 
-static bool committed_answered(struct ps_kafka_native *native, struct ps_wire_in *in, char *reason)
+static bool committed_answered(struct ps_kafka_native *client, struct ps_wire_in *in, char *reason)
 {
-    struct ps_kafka_native_transaction *transaction = &native->transaction;
+    struct ps_kafka_native_transaction *transaction = &client->transaction;
     int16_t worst = 0;
     ps_wire_skip_tags(in);       /* of the header */
     (void)ps_wire_get_int32(in); /* throttle time */
@@ -307,42 +307,42 @@ static bool committed_answered(struct ps_kafka_native *native, struct ps_wire_in
     worst = worse(worst, ps_wire_get_int16(in));
     if (in->failed)
         return unreadable(reason, "OffsetFetch");
-    if (!step_answered(native, PS_KAFKA_NATIVE_FETCH_OFFSETS, worst))
+    if (!step_answered(client, PS_KAFKA_NATIVE_FETCH_OFFSETS, worst))
         return true;
     if (transaction->compared < transaction->end - transaction->from)
         return unreadable(reason, "OffsetFetch");
     transaction->from = transaction->end;
     if (transaction->behind)
-        ps_kafka_native_transaction_finish(native, PS_KAFKA_END_ABORTED);
+        ps_kafka_native_transaction_finish(client, PS_KAFKA_END_ABORTED);
     else if (transaction->from == transaction->count)
-        ps_kafka_native_transaction_finish(native, PS_KAFKA_END_COMMITTED);
+        ps_kafka_native_transaction_finish(client, PS_KAFKA_END_COMMITTED);
     return true;
 }
 
 /* Partitions that got records before the protocol was known wait until they have joined. */
-void ps_kafka_native_transaction_decide(struct ps_kafka_native *native, bool second)
+void ps_kafka_native_transaction_decide(struct ps_kafka_native *client, bool second)
 {
-    native->transaction.second = second;
+    client->transaction.second = second;
     if (!second)
         return;
-    native->transaction.joins_wanted = false;
-    for (size_t i = 0; i < PS_COUNT_OF(native->buckets); i++) {
-        for (struct ps_kafka_native_topic *topic = native->buckets[i]; topic != NULL; topic = topic->next) {
+    client->transaction.joins_wanted = false;
+    for (size_t i = 0; i < PS_COUNT_OF(client->buckets); i++) {
+        for (struct ps_kafka_native_topic *topic = client->buckets[i]; topic != NULL; topic = topic->next) {
             for (int32_t p = 0; p < topic->partition_count; p++)
-                ps_kafka_native_partition_offer(native, &topic->partitions[p]);
+                ps_kafka_native_partition_offer(client, &topic->partitions[p]);
         }
     }
 }
 
 /* The end has a new epoch, so that no late request of the last transaction gets into the next one. Everything is delivered, or the
  * commit would not have begun: sequence numbers begin again. */
-static void adopt(struct ps_kafka_native *native, int64_t id, int16_t epoch)
+static void adopt(struct ps_kafka_native *client, int64_t id, int16_t epoch)
 {
-    bool other = id != native->id.id;
-    native->id.id = id;
-    native->id.epoch = epoch;
-    for (size_t i = 0; i < PS_COUNT_OF(native->buckets); i++) {
-        for (struct ps_kafka_native_topic *topic = native->buckets[i]; topic != NULL; topic = topic->next) {
+    bool other = id != client->id.id;
+    client->id.id = id;
+    client->id.epoch = epoch;
+    for (size_t i = 0; i < PS_COUNT_OF(client->buckets); i++) {
+        for (struct ps_kafka_native_topic *topic = client->buckets[i]; topic != NULL; topic = topic->next) {
             for (int32_t p = 0; p < topic->partition_count; p++) {
                 topic->partitions[p].next_sequence = 0;
                 if (other)
@@ -352,7 +352,7 @@ static void adopt(struct ps_kafka_native *native, int64_t id, int16_t epoch)
     }
 }
 
-static bool end_answered(struct ps_kafka_native *native, int16_t version, struct ps_wire_in *in, char *reason)
+static bool end_answered(struct ps_kafka_native *client, int16_t version, struct ps_wire_in *in, char *reason)
 {
     bool second = version >= PS_KAFKA_NATIVE_SECOND_END;
     if (second)
@@ -363,41 +363,41 @@ static bool end_answered(struct ps_kafka_native *native, int16_t version, struct
     int16_t epoch = second ? ps_wire_get_int16(in) : 0;
     if (in->failed || (second && error == 0 && (id < 0 || epoch < 0)))
         return unreadable(reason, "EndTxn");
-    if (!step_answered(native, PS_KAFKA_NATIVE_END_TRANSACTION, error))
+    if (!step_answered(client, PS_KAFKA_NATIVE_END_TRANSACTION, error))
         return true;
     if (second)
-        adopt(native, id, epoch);
-    ps_kafka_native_transaction_finish(native, PS_KAFKA_END_COMMITTED);
+        adopt(client, id, epoch);
+    ps_kafka_native_transaction_finish(client, PS_KAFKA_END_COMMITTED);
     return true;
 }
 
-bool ps_kafka_native_transaction_answer(struct ps_kafka_native *native,
+bool ps_kafka_native_transaction_answer(struct ps_kafka_native *client,
                                         struct ps_kafka_native_request *request, struct ps_wire_in *in,
                                         char *reason)
 {
     if (request->kind == PS_KAFKA_NATIVE_ADD_PARTITIONS)
-        return joined(native, in, reason);
+        return joined(client, in, reason);
     if (request->kind == PS_KAFKA_NATIVE_COMMIT_OFFSETS)
-        return offsets_answered(native, in, reason);
+        return offsets_answered(client, in, reason);
     if (request->kind == PS_KAFKA_NATIVE_FETCH_OFFSETS)
-        return committed_answered(native, in, reason);
+        return committed_answered(client, in, reason);
     if (request->kind == PS_KAFKA_NATIVE_END_TRANSACTION)
-        return end_answered(native, request->version, in, reason);
+        return end_answered(client, request->version, in, reason);
     (void)ps_wire_get_int32(in); /* throttle time */
     int16_t error = ps_wire_get_int16(in);
     if (in->failed)
         return unreadable(reason, "AddOffsetsToTxn");
-    if (!step_answered(native, request->kind, error))
+    if (!step_answered(client, request->kind, error))
         return true;
-    native->transaction.any_joined = true;
-    native->transaction.step = PS_KAFKA_NATIVE_STEP_OFFSETS;
+    client->transaction.any_joined = true;
+    client->transaction.step = PS_KAFKA_NATIVE_STEP_OFFSETS;
     return true;
 }
 
-void ps_kafka_native_transaction_lost(struct ps_kafka_native *native,
+void ps_kafka_native_transaction_lost(struct ps_kafka_native *client,
                                       const struct ps_kafka_native_request *request)
 {
-    struct ps_kafka_native_transaction *transaction = &native->transaction;
+    struct ps_kafka_native_transaction *transaction = &client->transaction;
     switch (request->kind) {
     case PS_KAFKA_NATIVE_FIND_COORDINATOR:
         request->coordinator->asked = false;

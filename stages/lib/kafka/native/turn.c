@@ -19,55 +19,55 @@
 
 /* ---- metadata and the producer's id ---- */
 
-static bool wants_metadata(const struct ps_kafka_native *native)
+static bool wants_metadata(const struct ps_kafka_native *client)
 {
-    bool needed = native->topic_count > 0 || native->all_topics ||
-                  (ps_kafka_native_is_transactional(native) && native->cluster[0] == '\0');
-    return !native->metadata_asked && needed && native->now.mono_ns >= native->metadata_rest_ns &&
-           (native->metadata_wanted ||
-            native->now.mono_ns >= native->metadata_ns + native->settings.metadata_age_ns);
+    bool needed = client->topic_count > 0 || client->all_topics ||
+                  (ps_kafka_native_is_transactional(client) && client->cluster[0] == '\0');
+    return !client->metadata_asked && needed && client->now.mono_ns >= client->metadata_rest_ns &&
+           (client->metadata_wanted ||
+            client->now.mono_ns >= client->metadata_ns + client->settings.metadata_age_ns);
 }
 
-static bool wants_id(const struct ps_kafka_native *native)
+static bool wants_id(const struct ps_kafka_native *client)
 {
-    return native->id_state == PS_KAFKA_NATIVE_ID_NONE && native->now.mono_ns >= native->id_rest_ns &&
-           !native->fatal &&
-           !ps_kafka_native_is_transactional(native); /* transaction.c asks the coordinator */
+    return client->id_state == PS_KAFKA_NATIVE_ID_NONE && client->now.mono_ns >= client->id_rest_ns &&
+           !client->fatal &&
+           !ps_kafka_native_is_transactional(client); /* transaction.c asks the coordinator */
 }
 
-static void ask(struct ps_kafka_native *native)
+static void ask(struct ps_kafka_native *client)
 {
-    bool metadata = wants_metadata(native), id = wants_id(native);
-    struct ps_kafka_native_broker *broker = metadata || id ? ps_kafka_native_any_broker(native) : NULL;
+    bool metadata = wants_metadata(client), id = wants_id(client);
+    struct ps_kafka_native_broker *broker = metadata || id ? ps_kafka_native_any_broker(client) : NULL;
     if (broker == NULL)
         return;
     struct ps_kafka_native_request *request =
-        metadata ? ps_kafka_native_request_metadata(native, broker->metadata_version) : NULL;
+        metadata ? ps_kafka_native_request_metadata(client, broker->metadata_version) : NULL;
     if (request != NULL) {
-        native->metadata_asked = true;
-        native->metadata_wanted = false;
-        native->metadata_rest_ns = native->now.mono_ns + METADATA_REST_NS;
+        client->metadata_asked = true;
+        client->metadata_wanted = false;
+        client->metadata_rest_ns = client->now.mono_ns + METADATA_REST_NS;
         ps_kafka_native_broker_send(broker, request);
     }
     if (id && broker->init_version < 0) {
-        ps_kafka_native_die(native, -165, "%s:%u gives no producer id: it is older than Kafka 0.11",
+        ps_kafka_native_die(client, -165, "%s:%u gives no producer id: it is older than Kafka 0.11",
                             broker->host, broker->port);
         return;
     }
-    request = id ? ps_kafka_native_request_id(native, broker->init_version) : NULL;
+    request = id ? ps_kafka_native_request_id(client, broker->init_version) : NULL;
     if (request != NULL) {
-        native->id_state = PS_KAFKA_NATIVE_ID_ASKED;
+        client->id_state = PS_KAFKA_NATIVE_ID_ASKED;
         ps_kafka_native_broker_send(broker, request);
     }
 }
 
 /* Brokers that left the cluster go, once nothing is under way to them. */
-static void remove_gone(struct ps_kafka_native *native)
+static void remove_gone(struct ps_kafka_native *client)
 {
-    for (struct ps_kafka_native_broker **at = &native->brokers; *at != NULL;) {
+    for (struct ps_kafka_native_broker **at = &client->brokers; *at != NULL;) {
         struct ps_kafka_native_broker *broker = *at;
         if (!broker->gone || broker->first != NULL || broker->ready != NULL ||
-            broker->phase == PS_KAFKA_NATIVE_RESOLVING || ps_kafka_native_leads(native, broker)) {
+            broker->phase == PS_KAFKA_NATIVE_RESOLVING || ps_kafka_native_leads(client, broker)) {
             at = &broker->next;
             continue;
         }
@@ -78,60 +78,60 @@ static void remove_gone(struct ps_kafka_native *native)
 
 /* ---- records whose topic was not known ---- */
 
-static void place(struct ps_kafka_native *native, struct ps_kafka_native_topic *topic)
+static void place(struct ps_kafka_native *client, struct ps_kafka_native_topic *topic)
 {
     struct ps_kafka_native_set *set = topic->unplaced;
     const struct ps_kafka_record record = {.partition = PS_KAFKA_PARTITION_ANY};
     int32_t number = topic->unplaced_partition;
     if (number == PS_KAFKA_PARTITION_ANY && topic->unplaced_has_key &&
-        native->spread == PS_KAFKA_SPREAD_BY_KEY)
+        client->spread == PS_KAFKA_SPREAD_BY_KEY)
         number = (int32_t)((topic->unplaced_key & INT32_MAX) % (uint32_t)topic->partition_count);
     else if (number == PS_KAFKA_PARTITION_ANY)
-        number = ps_kafka_native_topic_place(native, topic, &record);
+        number = ps_kafka_native_topic_place(client, topic, &record);
     topic->unplaced = NULL;
     if (number < 0 || number >= topic->partition_count) {
-        ps_kafka_native_report(native, set, ERROR_UNKNOWN_PARTITION);
+        ps_kafka_native_report(client, set, ERROR_UNKNOWN_PARTITION);
         return;
     }
     set->partition = &topic->partitions[number];
     *set->partition->end = set;
     set->partition->end = &set->next;
-    ps_kafka_native_partition_offer(native, set->partition);
+    ps_kafka_native_partition_offer(client, set->partition);
 }
 
-static void place_all(struct ps_kafka_native *native)
+static void place_all(struct ps_kafka_native *client)
 {
-    for (size_t i = 0; i < PS_COUNT_OF(native->buckets); i++) {
-        for (struct ps_kafka_native_topic *topic = native->buckets[i]; topic != NULL; topic = topic->next) {
+    for (size_t i = 0; i < PS_COUNT_OF(client->buckets); i++) {
+        for (struct ps_kafka_native_topic *topic = client->buckets[i]; topic != NULL; topic = topic->next) {
             if (topic->unplaced == NULL)
                 continue;
-            native->unplaced_topics = true;
+            client->unplaced_topics = true;
             if (topic->partition_count > 0) {
-                place(native, topic);
+                place(client, topic);
             } else if (topic->asked_ns != 0 && topic->error != 0 &&
-                       native->now.mono_ns >= topic->asked_ns + native->settings.topic_patience_ns) {
+                       client->now.mono_ns >= topic->asked_ns + client->settings.topic_patience_ns) {
                 struct ps_kafka_native_set *set = topic->unplaced;
                 topic->unplaced = NULL;
-                topic->asked_ns = native->now.mono_ns;
-                ps_kafka_native_report(native, set, topic->error == 3 ? ERROR_UNKNOWN_TOPIC : topic->error);
+                topic->asked_ns = client->now.mono_ns;
+                ps_kafka_native_report(client, set, topic->error == 3 ? ERROR_UNKNOWN_TOPIC : topic->error);
             }
         }
     }
 }
 
 /* Partitions whose rest is over. */
-static void offer_rested(struct ps_kafka_native *native)
+static void offer_rested(struct ps_kafka_native *client)
 {
-    if (native->resting_ns > native->now.mono_ns)
+    if (client->resting_ns > client->now.mono_ns)
         return;
-    native->resting_ns = PS_NEVER;
-    for (size_t i = 0; i < PS_COUNT_OF(native->buckets); i++) {
-        for (struct ps_kafka_native_topic *topic = native->buckets[i]; topic != NULL; topic = topic->next) {
+    client->resting_ns = PS_NEVER;
+    for (size_t i = 0; i < PS_COUNT_OF(client->buckets); i++) {
+        for (struct ps_kafka_native_topic *topic = client->buckets[i]; topic != NULL; topic = topic->next) {
             for (int32_t p = 0; p < topic->partition_count; p++) {
                 struct ps_kafka_native_partition *partition = &topic->partitions[p];
-                ps_kafka_native_partition_offer(native, partition);
-                if (partition->rest_ns > native->now.mono_ns)
-                    native->resting_ns = ps_least(native->resting_ns, partition->rest_ns);
+                ps_kafka_native_partition_offer(client, partition);
+                if (partition->rest_ns > client->now.mono_ns)
+                    client->resting_ns = ps_least(client->resting_ns, partition->rest_ns);
             }
         }
     }
@@ -140,19 +140,19 @@ static void offer_rested(struct ps_kafka_native *native)
 /* ---- records that wait too long (delivery.timeout.ms) ---- */
 
 /* Returns whether the set waits too long. A set that was filled before the first turn has no time yet. */
-static bool is_late(const struct ps_kafka_native *native, struct ps_kafka_native_set *set)
+static bool is_late(const struct ps_kafka_native *client, struct ps_kafka_native_set *set)
 {
     if (set->born_ns == 0)
-        set->born_ns = native->now.mono_ns;
-    return native->now.mono_ns >= set->born_ns + native->settings.delivery_ns;
+        set->born_ns = client->now.mono_ns;
+    return client->now.mono_ns >= set->born_ns + client->settings.delivery_ns;
 }
 
 /* Reports a set that waits too long, and ends the producer: later sets would overtake it. The sender makes a new
  * producer and sends undelivered events again. A set in flight is checked only when its answer is late. */
-static bool expire(struct ps_kafka_native *native, struct ps_kafka_native_partition *partition)
+static bool expire(struct ps_kafka_native *client, struct ps_kafka_native_partition *partition)
 {
     struct ps_kafka_native_set *set = partition->returned != NULL ? partition->returned : partition->first;
-    if (set == NULL || !is_late(native, set))
+    if (set == NULL || !is_late(client, set))
         return false;
     if (set == partition->returned) {
         partition->returned = set->next;
@@ -161,38 +161,38 @@ static bool expire(struct ps_kafka_native *native, struct ps_kafka_native_partit
         if (partition->first == NULL && partition->ready)
             ps_kafka_native_partition_withdraw(partition);
     }
-    ps_kafka_native_die(native, ERROR_TIMED_OUT, "topic %s, partition %d: records waited longer than %s",
+    ps_kafka_native_die(client, ERROR_TIMED_OUT, "topic %s, partition %d: records waited longer than %s",
                         partition->topic->name, partition->number,
-                        ps_quantity_print_ns(native->settings.delivery_ns).text);
-    ps_kafka_native_report(native, set, ERROR_TIMED_OUT);
+                        ps_quantity_print_ns(client->settings.delivery_ns).text);
+    ps_kafka_native_report(client, set, ERROR_TIMED_OUT);
     return true;
 }
 
 /* The same for a record whose topic is not known yet. */
-static bool expire_unplaced(struct ps_kafka_native *native, struct ps_kafka_native_topic *topic)
+static bool expire_unplaced(struct ps_kafka_native *client, struct ps_kafka_native_topic *topic)
 {
     struct ps_kafka_native_set *set = topic->unplaced;
-    if (set == NULL || !is_late(native, set))
+    if (set == NULL || !is_late(client, set))
         return false;
     topic->unplaced = NULL;
-    ps_kafka_native_die(native, ERROR_TIMED_OUT, "topic %s: a record waited longer than %s", topic->name,
-                        ps_quantity_print_ns(native->settings.delivery_ns).text);
-    ps_kafka_native_report(native, set, ERROR_TIMED_OUT);
+    ps_kafka_native_die(client, ERROR_TIMED_OUT, "topic %s: a record waited longer than %s", topic->name,
+                        ps_quantity_print_ns(client->settings.delivery_ns).text);
+    ps_kafka_native_report(client, set, ERROR_TIMED_OUT);
     return true;
 }
 
-static void expire_any(struct ps_kafka_native *native)
+static void expire_any(struct ps_kafka_native *client)
 {
-    if (native->settings.delivery_ns == 0 || native->now.mono_ns < native->expiry_ns || native->fatal)
+    if (client->settings.delivery_ns == 0 || client->now.mono_ns < client->expiry_ns || client->fatal)
         return;
-    native->expiry_ns =
-        native->now.mono_ns + ps_least(native->settings.delivery_ns / EXPIRY_PARTS + 1, PS_NS_PER_S);
-    for (size_t i = 0; i < PS_COUNT_OF(native->buckets); i++) {
-        for (struct ps_kafka_native_topic *topic = native->buckets[i]; topic != NULL; topic = topic->next) {
-            if (expire_unplaced(native, topic))
+    client->expiry_ns =
+        client->now.mono_ns + ps_least(client->settings.delivery_ns / EXPIRY_PARTS + 1, PS_NS_PER_S);
+    for (size_t i = 0; i < PS_COUNT_OF(client->buckets); i++) {
+        for (struct ps_kafka_native_topic *topic = client->buckets[i]; topic != NULL; topic = topic->next) {
+            if (expire_unplaced(client, topic))
                 return;
             for (int32_t p = 0; p < topic->partition_count; p++)
-                if (expire(native, &topic->partitions[p]))
+                if (expire(client, &topic->partitions[p]))
                     return;
         }
     }
@@ -200,23 +200,23 @@ static void expire_any(struct ps_kafka_native *native)
 
 /* ---- the turn ---- */
 
-static void report_purged(struct ps_kafka_native *native)
+static void report_purged(struct ps_kafka_native *client)
 {
-    while (native->purged != NULL) {
-        struct ps_kafka_native_set *set = native->purged;
-        native->purged = set->next;
-        if (native->purged == NULL)
-            native->purged_end = &native->purged;
-        ps_kafka_native_report(native, set,
+    while (client->purged != NULL) {
+        struct ps_kafka_native_set *set = client->purged;
+        client->purged = set->next;
+        if (client->purged == NULL)
+            client->purged_end = &client->purged;
+        ps_kafka_native_report(client, set,
                                set->perhaps_written ? ERROR_PURGED_IN_FLIGHT : ERROR_PURGED_QUEUE);
     }
 }
 
-static void work_brokers(struct ps_kafka_native *native)
+static void work_brokers(struct ps_kafka_native *client)
 {
     struct epoll_event events[READY_MAX];
-    int count = epoll_wait(native->epoll_fd, events, READY_MAX, 0);
-    for (struct ps_kafka_native_broker *broker = native->brokers; broker != NULL; broker = broker->next) {
+    int count = epoll_wait(client->epoll_fd, events, READY_MAX, 0);
+    for (struct ps_kafka_native_broker *broker = client->brokers; broker != NULL; broker = broker->next) {
         bool ready = false;
         for (int i = 0; i < count; i++)
             ready |= events[i].data.ptr == broker;
@@ -224,103 +224,103 @@ static void work_brokers(struct ps_kafka_native *native)
     }
 }
 
-uint32_t ps_kafka_native_turn(struct ps_kafka_native *native, const struct ps_kafka_listener *listener)
+uint32_t ps_kafka_native_turn(struct ps_kafka_native *client, const struct ps_kafka_listener *listener)
 {
     struct ps_question answer;
-    native->listener = listener;
-    native->reported = 0;
-    native->now = listener->now;
-    report_purged(native);
-    while (ps_resolver_answer(native->resolver, &answer)) {
-        for (struct ps_kafka_native_broker *broker = native->brokers; broker != NULL; broker = broker->next)
+    client->listener = listener;
+    client->reported = 0;
+    client->now = listener->now;
+    report_purged(client);
+    while (ps_resolver_answer(client->resolver, &answer)) {
+        for (struct ps_kafka_native_broker *broker = client->brokers; broker != NULL; broker = broker->next)
             ps_kafka_native_broker_resolved(broker, &answer);
     }
-    offer_rested(native);
-    expire_any(native);
-    ask(native);
-    ps_kafka_native_transaction_turn(native);
-    if (native->reader != NULL)
-        native->reader->turn(native);
-    work_brokers(native);
-    if (native->unplaced_topics) {
-        native->unplaced_topics = false;
-        place_all(native);
-        work_brokers(native);
+    offer_rested(client);
+    expire_any(client);
+    ask(client);
+    ps_kafka_native_transaction_turn(client);
+    if (client->reader != NULL)
+        client->reader->turn(client);
+    work_brokers(client);
+    if (client->unplaced_topics) {
+        client->unplaced_topics = false;
+        place_all(client);
+        work_brokers(client);
     }
-    remove_gone(native);
-    ps_kafka_native_tell_statistics(native);
-    if (native->fatal)
-        ps_kafka_native_transaction_die(native);
-    if (native->fatal && !native->fatal_told) {
-        native->fatal_told = true;
-        ps_kafka_native_notice(native, PS_KAFKA_NOTICE_FATAL, native->fatal_code, native->fatal_text);
+    remove_gone(client);
+    ps_kafka_native_tell_statistics(client);
+    if (client->fatal)
+        ps_kafka_native_transaction_die(client);
+    if (client->fatal && !client->fatal_told) {
+        client->fatal_told = true;
+        ps_kafka_native_notice(client, PS_KAFKA_NOTICE_FATAL, client->fatal_code, client->fatal_text);
     }
-    native->listener = NULL;
-    return native->reported;
+    client->listener = NULL;
+    return client->reported;
 }
 
 /* Returns when a broker can be asked for metadata or the producer's id: PS_NEVER while one is being connected, which wakes
  * the worker. */
-static uint64_t ask_due_ns(const struct ps_kafka_native *native)
+static uint64_t ask_due_ns(const struct ps_kafka_native *client)
 {
     uint64_t due_ns = PS_NEVER, rested_ns = PS_NEVER;
     bool up = false, begun = false;
-    for (const struct ps_kafka_native_broker *broker = native->brokers; broker != NULL;
+    for (const struct ps_kafka_native_broker *broker = client->brokers; broker != NULL;
          broker = broker->next) {
         up |= broker->phase == PS_KAFKA_NATIVE_UP && !broker->gone;
         begun |= broker->phase != PS_KAFKA_NATIVE_DOWN && !broker->gone;
         if (!broker->gone && broker->phase == PS_KAFKA_NATIVE_DOWN)
             rested_ns = ps_least(rested_ns, broker->rest_ns);
     }
-    if ((native->topic_count > 0 || native->all_topics) && !native->metadata_asked)
-        due_ns = native->metadata_wanted ? native->metadata_rest_ns
-                                         : native->metadata_ns + native->settings.metadata_age_ns;
-    if (native->id_state == PS_KAFKA_NATIVE_ID_NONE && !native->fatal &&
-        !ps_kafka_native_is_transactional(native))
-        due_ns = ps_least(due_ns, native->id_rest_ns);
+    if ((client->topic_count > 0 || client->all_topics) && !client->metadata_asked)
+        due_ns = client->metadata_wanted ? client->metadata_rest_ns
+                                         : client->metadata_ns + client->settings.metadata_age_ns;
+    if (client->id_state == PS_KAFKA_NATIVE_ID_NONE && !client->fatal &&
+        !ps_kafka_native_is_transactional(client))
+        due_ns = ps_least(due_ns, client->id_rest_ns);
     if (up || due_ns == PS_NEVER)
         return due_ns;
     return begun ? PS_NEVER : due_ns > rested_ns ? due_ns : rested_ns;
 }
 
-uint64_t ps_kafka_native_turn_due_ns(const struct ps_kafka_native *native)
+uint64_t ps_kafka_native_turn_due_ns(const struct ps_kafka_native *client)
 {
-    uint64_t due_ns = ps_least(ps_least(native->resting_ns, ask_due_ns(native)),
-                               ps_kafka_native_transaction_due_ns(native));
-    for (const struct ps_kafka_native_broker *broker = native->brokers; broker != NULL; broker = broker->next)
+    uint64_t due_ns = ps_least(ps_least(client->resting_ns, ask_due_ns(client)),
+                               ps_kafka_native_transaction_due_ns(client));
+    for (const struct ps_kafka_native_broker *broker = client->brokers; broker != NULL; broker = broker->next)
         due_ns = ps_least(due_ns, ps_kafka_native_broker_due_ns(broker));
-    if (native->settings.delivery_ns != 0 && native->queued_records > 0 && !native->fatal)
-        due_ns = ps_least(due_ns, native->expiry_ns);
-    return ps_least(due_ns, ps_kafka_native_statistics_due_ns(native));
+    if (client->settings.delivery_ns != 0 && client->queued_records > 0 && !client->fatal)
+        due_ns = ps_least(due_ns, client->expiry_ns);
+    return ps_least(due_ns, ps_kafka_native_statistics_due_ns(client));
 }
 
 /* ---- purging ---- */
 
-static void purge_set(struct ps_kafka_native *native, struct ps_kafka_native_set *set)
+static void purge_set(struct ps_kafka_native *client, struct ps_kafka_native_set *set)
 {
     set->next = NULL;
-    *native->purged_end = set;
-    native->purged_end = &set->next;
+    *client->purged_end = set;
+    client->purged_end = &set->next;
 }
 
-static void purge_partition(struct ps_kafka_native *native, struct ps_kafka_native_partition *partition)
+static void purge_partition(struct ps_kafka_native *client, struct ps_kafka_native_partition *partition)
 {
     struct ps_kafka_native_set *set;
     ps_kafka_native_partition_lead(partition, NULL); /* out of its leader's list */
     while ((set = partition->returned) != NULL) {
         partition->returned = set->next;
-        purge_set(native, set);
+        purge_set(client, set);
     }
     while ((set = ps_kafka_native_partition_pop(partition)) != NULL)
-        purge_set(native, set);
+        purge_set(client, set);
     partition->rewinds = partition->in_flight > 0;
     partition->alone = false;
-    ps_kafka_native_want_metadata(native);
+    ps_kafka_native_want_metadata(client);
 }
 
-void ps_kafka_native_purge(struct ps_kafka_native *native, bool in_flight)
+void ps_kafka_native_purge(struct ps_kafka_native *client, bool in_flight)
 {
-    for (struct ps_kafka_native_broker *broker = native->brokers; broker != NULL && in_flight;
+    for (struct ps_kafka_native_broker *broker = client->brokers; broker != NULL && in_flight;
          broker = broker->next) {
         for (struct ps_kafka_native_request *request = broker->first; request != NULL;
              request = request->next) {
@@ -329,20 +329,20 @@ void ps_kafka_native_purge(struct ps_kafka_native *native, bool in_flight)
                     continue;
                 request->sets[i]->partition->in_flight--;
                 request->sets[i]->perhaps_written |= ps_kafka_native_is_written(request);
-                purge_set(native, request->sets[i]);
+                purge_set(client, request->sets[i]);
                 request->sets[i] = NULL;
             }
         }
         if (broker->produce_in_flight > 0)
             ps_kafka_native_broker_drop(broker);
     }
-    for (size_t i = 0; i < PS_COUNT_OF(native->buckets); i++) {
-        for (struct ps_kafka_native_topic *topic = native->buckets[i]; topic != NULL; topic = topic->next) {
+    for (size_t i = 0; i < PS_COUNT_OF(client->buckets); i++) {
+        for (struct ps_kafka_native_topic *topic = client->buckets[i]; topic != NULL; topic = topic->next) {
             if (topic->unplaced != NULL)
-                purge_set(native, topic->unplaced);
+                purge_set(client, topic->unplaced);
             topic->unplaced = NULL;
             for (int32_t p = 0; p < topic->partition_count; p++)
-                purge_partition(native, &topic->partitions[p]);
+                purge_partition(client, &topic->partitions[p]);
         }
     }
 }

@@ -5,11 +5,11 @@
 #include "stages/lib/kafka/native/native_internal.h"
 
 /* Does what is possible now, and hands reports and notices to the listener. Returns the number of records reported. */
-uint32_t ps_kafka_native_turn(struct ps_kafka_native *native, const struct ps_kafka_listener *listener);
+uint32_t ps_kafka_native_turn(struct ps_kafka_native *client, const struct ps_kafka_listener *listener);
 
 /* Returns the time at which a turn is needed although no socket is ready, or PS_NEVER. */
-uint64_t ps_kafka_native_turn_due_ns(const struct ps_kafka_native *native);
+uint64_t ps_kafka_native_turn_due_ns(const struct ps_kafka_native *client);
 
 /* Drops the waiting records; with `in_flight` also those that were sent and not answered. The next turn reports
  * it. */
-void ps_kafka_native_purge(struct ps_kafka_native *native, bool in_flight);
+void ps_kafka_native_purge(struct ps_kafka_native *client, bool in_flight);

@@ -56,7 +56,7 @@ bool ps_kafka_positions_took(struct ps_kafka_sender *sender, const struct ps_lea
 bool ps_kafka_positions_has(const struct ps_kafka_sender *sender, const struct ps_lease *lease);
 /* The sender has asked its maker for a new producer. */
 void ps_kafka_positions_renewed(struct ps_kafka_sender *sender);
-/* Returns whether the topic was read since the new producer has its id. Called until it was. */
+/* Returns whether the topic of positions was read after the new producer got its id. Called until it returns true. */
 bool ps_kafka_positions_are_known(struct ps_kafka_sender *sender);
 /* Everything else is delivered: writes the positions. Returns whether they are also delivered. */
 bool ps_kafka_positions_write(struct ps_kafka_sender *sender);

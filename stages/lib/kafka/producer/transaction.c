@@ -160,7 +160,8 @@ static bool is_lost(struct ps_kafka_transaction *transaction, const struct ps_st
     return lost != NULL && name->assignment <= lost->assignment;
 }
 
-/* The numbers of a group's assignments increase: with this one, the member has lost those before it. */
+/* Notes that the member has lost this assignment, and so all assignments with smaller numbers: a group's numbers only
+ * increase. */
 static void note_lost(struct ps_kafka_transaction *transaction, const struct ps_stream_name *name)
 {
     struct ps_kafka_lost lost = lost_of(name), *known = find_lost(transaction, lost.member);

@@ -30,12 +30,12 @@ static void print_words(FILE *out, const struct ps_kafka_property *row)
             continue;
         fputs(word > row->words ? ", " : " ", out);
         fprintf(out, name[0] != '\0' ? "`%s`" : "empty", name);
-        if (row->outcome == PS_KAFKA_PROPERTY_MAPPED && word->native == NULL)
+        if (row->outcome == PS_KAFKA_PROPERTY_MAPPED && word->librdkafka == NULL)
             fputs(" → nothing", out);
-        else if (word->native != NULL && strcmp(word->native, word->java) != 0 &&
-                 strchr(word->native, '|') == NULL)
-            fprintf(out, " → `%s`", word->native);
-        else if (word->native != NULL && strchr(word->native, '|') != NULL)
+        else if (word->librdkafka != NULL && strcmp(word->librdkafka, word->java) != 0 &&
+                 strchr(word->librdkafka, '|') == NULL)
+            fprintf(out, " → `%s`", word->librdkafka);
+        else if (word->librdkafka != NULL && strchr(word->librdkafka, '|') != NULL)
             fputs(" → `__consumer_offsets`, `__transaction_state`", out);
     }
     fputs(".", out);

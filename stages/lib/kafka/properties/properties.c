@@ -3,6 +3,7 @@
  * consistent. Control thread only. */
 #include "stages/lib/kafka/properties/properties.h"
 
+#include "core/text/nearest.h"
 #include "stages/lib/kafka/security/jaas.h"
 #include "stages/lib/kafka/properties/table.h"
 #include "stages/lib/kafka/security/tls.h"
@@ -21,7 +22,7 @@ struct translation {
     struct ps_err *err;
     bool bad;
     rd_kafka_conf_t *scratch; /* for asking librdkafka whether it accepts a name and value */
-    char *natives;            /* output of rd_kafka_conf_properties_show; made when first needed */
+    char *known_names;        /* output of rd_kafka_conf_properties_show; made when first needed */
 };
 
 /* Adds a bad value: one more line of the error, and an ERROR note. */
@@ -42,20 +43,20 @@ static const char *client_name(enum ps_kafka_client client)
 
 /* ---- librdkafka's own names ---- */
 
-static const char *natives(struct translation *t)
+static const char *known_names(struct translation *t)
 {
     size_t length;
-    if (t->natives == NULL) {
-        FILE *out = ps_must_open_text(&t->natives, &length, "librdkafka's properties");
+    if (t->known_names == NULL) {
+        FILE *out = ps_must_open_text(&t->known_names, &length, "librdkafka's properties");
         rd_kafka_conf_properties_show(out);
         fclose(out);
     }
-    return t->natives;
+    return t->known_names;
 }
 
 /* Reads the next row of librdkafka's list: its name, and whether it is for this client. Returns false at the
  * end. */
-static bool native_next(const char **cursor, unsigned client, char *name, size_t room, bool *fits)
+static bool known_name_next(const char **cursor, unsigned client, char *name, size_t room, bool *fits)
 {
     while (**cursor != '\0') {
         const char *line = *cursor;
@@ -75,64 +76,38 @@ static bool native_next(const char **cursor, unsigned client, char *name, size_t
     return false;
 }
 
-unsigned ps_kafka_name_distance(const char *a, const char *b)
-{
-    enum { ROOM = 96 };
-    unsigned row[ROOM + 1];
-    size_t length_a = strlen(a), length_b = strlen(b);
-    if (length_a > ROOM || length_b > ROOM)
-        return UINT32_MAX;
-    for (size_t j = 0; j <= length_b; j++)
-        row[j] = (unsigned)j;
-    for (size_t i = 1; i <= length_a; i++) {
-        unsigned diagonal = row[0];
-        row[0] = (unsigned)i;
-        for (size_t j = 1; j <= length_b; j++) {
-            unsigned above = row[j];
-            unsigned best = diagonal + (tolower((unsigned char)a[i - 1]) != tolower((unsigned char)b[j - 1]));
-            best = best < above + 1 ? best : above + 1;
-            row[j] = best < row[j - 1] + 1 ? best : row[j - 1] + 1;
-            diagonal = above;
-        }
-    }
-    return row[length_b];
-}
-
 static void note_unknown(struct translation *t, const char *key)
 {
-    char best[128] = "", name[128];
-    unsigned distance = 4;
+    char name[128], kept[128];
     bool fits;
+    struct ps_nearest nearest;
+    ps_nearest_init(&nearest, key);
     for (size_t i = 0; i < ps_kafka_property_count; i++) {
-        unsigned d = ps_kafka_name_distance(key, ps_kafka_property_rows[i].name);
-        if (d < distance && (ps_kafka_property_rows[i].clients & t->properties->client)) {
-            distance = d;
-            snprintf(best, sizeof best, "%s", ps_kafka_property_rows[i].name);
-        }
+        if (ps_kafka_property_rows[i].clients & t->properties->client)
+            ps_nearest_offer(&nearest, ps_kafka_property_rows[i].name);
     }
-    for (const char *cursor = natives(t);
-         native_next(&cursor, t->properties->client, name, sizeof name, &fits);) {
-        unsigned d = fits ? ps_kafka_name_distance(key, name) : UINT32_MAX;
-        if (d < distance) {
-            distance = d;
-            snprintf(best, sizeof best, "%s", name);
-        }
+    for (const char *cursor = known_names(t);
+         known_name_next(&cursor, t->properties->client, name, sizeof name, &fits);) {
+        if (fits)
+            ps_nearest_offer(&nearest, name);
+        if (nearest.word == name)
+            nearest.word = strcpy(kept, name);
     }
-    if (best[0] != '\0')
+    if (nearest.word != NULL)
         ps_note_add(t->properties->notes, PS_LOG_WARN, key,
-                    "unknown Kafka property, ignored; did you mean %s?", best);
+                    "unknown Kafka property, ignored; did you mean %s?", nearest.word);
     else
         ps_note_add(t->properties->notes, PS_LOG_WARN, key,
                     "unknown Kafka property, ignored; docs/KAFKA_PROPERTIES.md lists the known ones");
 }
 
-static void translate_native(struct translation *t, const struct ps_pair *pair)
+static void translate_librdkafka(struct translation *t, const struct ps_pair *pair)
 {
     char reason[512] = "", name[128];
     struct ps_err one = {.length = 0};
     bool fits = false, any = false, here = false;
-    for (const char *cursor = natives(t);
-         !here && native_next(&cursor, t->properties->client, name, sizeof name, &fits);) {
+    for (const char *cursor = known_names(t);
+         !here && known_name_next(&cursor, t->properties->client, name, sizeof name, &fits);) {
         any |= strcmp(name, pair->key) == 0;
         here = fits && strcmp(name, pair->key) == 0;
     }
@@ -182,7 +157,7 @@ static void translate_pair(struct translation *t, const struct ps_pair *pair)
         ps_note_add(t->properties->notes, PS_LOG_WARN, pair->key, "not a property of a %s, ignored",
                     client_name(t->properties->client));
     else if (!known)
-        translate_native(t, pair);
+        translate_librdkafka(t, pair);
 }
 
 static void set_fallbacks(struct translation *t)
@@ -330,20 +305,9 @@ enum ps_status ps_kafka_properties_translate(const struct ps_kafka_properties *p
         add_bad(&t, "librdkafka", &one);
     }
     rd_kafka_conf_destroy(t.scratch);
-    free(t.natives);
+    free(t.known_names);
     ps_kafka_settings_fini(&own);
     return t.bad ? PS_FAIL : PS_OK;
-}
-
-enum ps_status ps_kafka_properties_apply(const struct ps_kafka_properties *properties,
-                                         struct rd_kafka_conf_s *conf, struct ps_err *err)
-{
-    struct ps_kafka_settings settings = {0};
-    enum ps_status status = ps_kafka_properties_translate(properties, &settings, err);
-    if (status == PS_OK && conf != NULL)
-        status = ps_kafka_settings_apply(&settings, conf, err);
-    ps_kafka_settings_fini(&settings);
-    return status;
 }
 
 enum ps_kafka_partitioner ps_kafka_properties_partitioner(const struct ps_pairs *pairs)

@@ -44,10 +44,6 @@ struct ps_kafka_properties {
 enum ps_status ps_kafka_properties_translate(const struct ps_kafka_properties *properties,
                                              struct ps_kafka_settings *settings, struct ps_err *err);
 
-/* The same, but sets the result on a client's configuration; `conf` NULL: only checks. */
-enum ps_status ps_kafka_properties_apply(const struct ps_kafka_properties *properties,
-                                         struct rd_kafka_conf_s *conf, struct ps_err *err);
-
 /* How events are assigned to partitions, by partitioner.class and partitioner.ignore.keys. */
 enum ps_kafka_partitioner {
     PS_KAFKA_PARTITIONER_BY_KEY, /* Java's default: murmur2 of the key; without a key sticky per batch */

@@ -31,9 +31,9 @@ enum ps_kafka_conversion {
 };
 
 struct ps_kafka_word {
-    const char *java;   /* matched without regard to case */
-    const char *native; /* NULL: nothing is set */
-    const char *note;   /* WARN when it is used; NULL: none */
+    const char *java;       /* matched without regard to case */
+    const char *librdkafka; /* NULL: nothing is set */
+    const char *note;       /* WARN when it is used; NULL: none */
 };
 
 struct ps_kafka_property {
@@ -72,6 +72,3 @@ extern const size_t ps_kafka_default_count;
 enum ps_status ps_kafka_property_convert(const struct ps_kafka_property *row, const char *value,
                                          const struct ps_kafka_properties *properties,
                                          struct ps_kafka_settings *settings, struct ps_err *err);
-
-/* Returns how many letters two names differ by, for "did you mean"; > 3: not similar. */
-unsigned ps_kafka_name_distance(const char *a, const char *b);

@@ -18,9 +18,9 @@ struct value {
     struct ps_err *err;
 };
 
-static enum ps_status set(const struct value *value, const char *native)
+static enum ps_status set(const struct value *value, const char *setting)
 {
-    ps_kafka_settings_set(value->settings, value->row->target, native);
+    ps_kafka_settings_set(value->settings, value->row->target, setting);
     return PS_OK;
 }
 
@@ -48,15 +48,15 @@ static enum ps_status number_parse(const struct value *value, int64_t *number)
 static enum ps_status number_set(const struct value *value, int64_t number)
 {
     const struct ps_kafka_property *row = value->row;
-    char native[32];
+    char text[32];
     int64_t kept = number < row->low ? row->low : number > row->high ? row->high : number;
     if (kept != number && number != -1)
         ps_note_add(value->properties->notes, PS_LOG_WARN, row->name,
                     "%" PRId64 " is outside librdkafka's %" PRId64 " to %" PRId64 " for %s: %" PRId64
                     " is used",
                     number, row->low, row->high, row->target, kept);
-    snprintf(native, sizeof native, "%" PRId64, kept);
-    return set(value, native);
+    snprintf(text, sizeof text, "%" PRId64, kept);
+    return set(value, text);
 }
 
 static enum ps_status convert_number(const struct value *value)
@@ -105,7 +105,7 @@ static enum ps_status convert_words(const struct value *value)
             warn(value, PS_LOG_WARN, word->note);
         else if (row->outcome != PS_KAFKA_PROPERTY_MAPPED)
             warn(value, PS_LOG_INFO, row->help);
-        return word->native != NULL ? set(value, word->native) : PS_OK;
+        return word->librdkafka != NULL ? set(value, word->librdkafka) : PS_OK;
     }
     if (row->conversion == PS_KAFKA_CLASS) {
         ps_note_add(value->properties->notes, row->severity, row->name, "%s: %s", value->text, row->help);
@@ -164,11 +164,11 @@ static enum ps_status convert_assignors(const struct value *value)
                         name);
             continue;
         }
-        sticky |= known[i].native == NULL;
-        cooperative |= known[i].native != NULL && strcmp(known[i].native, "cooperative-sticky") == 0;
-        if (known[i].native != NULL && strcmp(known[i].native, "cooperative-sticky") != 0 &&
-            strstr(eager, known[i].native) == NULL)
-            append(eager, sizeof eager, known[i].native, ',');
+        sticky |= known[i].librdkafka == NULL;
+        cooperative |= known[i].librdkafka != NULL && strcmp(known[i].librdkafka, "cooperative-sticky") == 0;
+        if (known[i].librdkafka != NULL && strcmp(known[i].librdkafka, "cooperative-sticky") != 0 &&
+            strstr(eager, known[i].librdkafka) == NULL)
+            append(eager, sizeof eager, known[i].librdkafka, ',');
     }
     if (eager[0] != '\0') {
         if (cooperative || sticky)
@@ -194,15 +194,15 @@ static enum ps_status convert_ciphers(const struct value *value)
         bool tls13;
         if (*name == '\0')
             continue;
-        const char *native = ps_tls_cipher_openssl_name(name, &tls13);
-        if (native == NULL)
+        const char *openssl_name = ps_tls_cipher_openssl_name(name, &tls13);
+        if (openssl_name == NULL)
             ps_note_add(value->properties->notes, PS_LOG_WARN, value->row->name,
                         "unknown cipher suite \"%s\" is ignored; `openssl ciphers -stdname` lists them",
                         name);
         else if (tls13)
             v3++;
         else
-            append(list, sizeof list, native, ':');
+            append(list, sizeof list, openssl_name, ':');
     }
     if (list[0] != '\0')
         return set(value, list);

@@ -132,32 +132,32 @@ static const struct row {
      AT_NS(7)},
 };
 
-static struct ps_kafka_native_broker broker_of(struct ps_kafka_native *native, int32_t node,
+static struct ps_kafka_native_broker broker_of(struct ps_kafka_native *client, int32_t node,
                                                const struct state *state)
 {
-    return (struct ps_kafka_native_broker){.native = native,
+    return (struct ps_kafka_native_broker){.client = client,
                                            .node = node,
                                            .phase = state->phase,
                                            .rest_ns = state->rest_ns,
                                            .failures = state->failures,
                                            .gone = state->gone,
-                                           .login_ns = state->login ? native->now.mono_ns : LOGIN_NS};
+                                           .login_ns = state->login ? client->now.mono_ns : LOGIN_NS};
 }
 
 static void test_due(void **state)
 {
     for (size_t i = 0; i < PS_COUNT_OF(rows); i++) {
         const struct row *row = &rows[i];
-        struct ps_kafka_native native = {.now = {.mono_ns = AT_NS(1)}};
-        struct ps_kafka_native_broker second = broker_of(&native, 8, &row->second);
-        struct ps_kafka_native_broker first = broker_of(&native, 7, &row->first);
+        struct ps_kafka_native client = {.now = {.mono_ns = AT_NS(1)}};
+        struct ps_kafka_native_broker second = broker_of(&client, 8, &row->second);
+        struct ps_kafka_native_broker first = broker_of(&client, 7, &row->first);
         const struct ps_kafka_native_coordinator coordinator = {.node = row->known ? 7 : -1,
                                                                 .asked = row->asked,
                                                                 .failures = row->failures,
                                                                 .rest_ns = row->rest_ns};
         first.next = &second;
-        native.brokers = &first;
-        uint64_t due_ns = ps_kafka_native_coordinator_due_ns(&native, &coordinator);
+        client.brokers = &first;
+        uint64_t due_ns = ps_kafka_native_coordinator_due_ns(&client, &coordinator);
         if (due_ns != row->due_ns)
             fail_msg("%s: due at %llu, not %llu", row->what, (unsigned long long)due_ns,
                      (unsigned long long)row->due_ns);

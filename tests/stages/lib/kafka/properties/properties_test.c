@@ -232,25 +232,12 @@ static void test_document(void **state)
     free(printed);
 }
 
-static void test_distance(void **state)
-{
-    assert_int_equal(ps_kafka_name_distance("acks", "acks"), 0);
-    assert_int_equal(ps_kafka_name_distance("ack", "ACKS"), 1);
-    assert_int_equal(ps_kafka_name_distance("", "abc"), 3);
-    assert_int_equal(ps_kafka_name_distance("kitten", "sitting"), 3);
-    char longest[300];
-    memset(longest, 'a', sizeof longest - 1);
-    longest[sizeof longest - 1] = '\0';
-    assert_true(ps_kafka_name_distance(longest, "a") > 3);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_every_java_name), cmocka_unit_test(test_rows_are_sane),
         cmocka_unit_test(test_every_target),    cmocka_unit_test(test_partitioner),
         cmocka_unit_test(test_long_values),     cmocka_unit_test(test_document),
-        cmocka_unit_test(test_distance),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
