@@ -120,7 +120,7 @@ int ps_main_verify(int argc, char **argv)
     enum ps_status status =
         operands == 0
             ? options_check(&to, &err)
-            : ps_err_set(&err, "%s: an option is missing before it; --from %s perhaps", argv[1], argv[1]);
+            : ps_err_set(&err, "%s: there is no option before it; did you mean --from %s?", argv[1], argv[1]);
     if (status == PS_OK)
         return ps_verify_run(&to);
     fprintf(stderr, "penstock verify: %s\n`penstock verify --help` tells more.\n", err.text);

@@ -2,7 +2,7 @@
 
 #include <math.h>
 
-#define ALLOWED_S 0.03      /* growth of the delay that cannot be told from a stall */
+#define ALLOWED_S 0.03      /* a smaller growth of the delay may be a stall */
 #define ALLOWED_SHARE 0.002 /* of the trial */
 #define WINDOW_SHARE 0.125  /* length of a window, of the trial, but at least WINDOW_S */
 #define WINDOW_S 0.4        /* if that is at most a quarter of it */

@@ -152,8 +152,9 @@ struct ps_channel_waiters {
 };
 
 struct ps_channel_plan {
-    const struct ps_channel_spec *spec; /* of the built stage: its own, or the adopted channel's */
-    struct ps_channel_plan *adopts;     /* the running plan's channel that goes on as this one; or NULL */
+    const struct ps_channel_spec
+        *spec; /* of the stage in `built`: this plan's, or that of the channel it adopts */
+    struct ps_channel_plan *adopts; /* the running plan's channel that goes on as this one; or NULL */
     struct ps_built built;
     unsigned producer_count, consumer_count;
     unsigned *producer_workers; /* worker of each producer */

@@ -6,7 +6,7 @@
 #include "core/engine/sink/group.h"
 #include "core/engine/worker_internal.h"
 
-/* Returns whether this source stays open: all do in PAUSE; later those that the next plan adopts. */
+/* Returns whether this source stays open. In PAUSE all sources stay open, later only those that the next plan adopts. */
 bool ps_worker_adopts(const struct ps_worker *worker, const struct ps_source_runner *runner)
 {
     if (worker->phase == PS_PHASE_PAUSE)
@@ -229,7 +229,8 @@ static bool is_empty(const struct ps_sink_runner *sink)
     return ps_sink_runner_holds_nothing(sink) && ps_channel_plan_left(sink->channel) == 0;
 }
 
-/* Returns whether it need not wait for a closing sink any more. A channel that stays keeps the events not taken. */
+/* Returns whether the worker has waited long enough for a closing sink: it has nothing left to deliver. If the next plan
+ * keeps the channel, events that the sink has not taken stay there. */
 static bool sink_is_drained(const struct ps_worker *worker, const struct ps_sink_runner *sink)
 {
     if (ps_plan_keeps_channel(worker->next, sink->channel))

@@ -281,8 +281,8 @@ static const struct ps_stream_ops stream_ops = {.feed = feed, .closed = closed};
 
 /* ---- answers ---- */
 
-/* Sends an answer; before the first one of a connection it sends the mark, which a farewell that waits then does
- * not repeat. Returns NULL if the connection was closed. */
+/* Sends an answer; before the first answer of a connection it sends the mark. A farewell that waits to be sent begins
+ * with the mark, too, which is taken off then. Returns NULL if the connection was closed. */
 static struct ps_connection *answer_with(struct netcat_state *state, struct ps_connection *connection,
                                          const char *text, size_t length)
 {

@@ -32,8 +32,9 @@ static const struct ps_option options[] = {
      .type = PS_OPTION_TEXT,
      .offset = FIELD(protocol),
      .fallback = "compact",
-     .help = "compact or binary: the protocol of Flume's source. Here each message shows its own protocol, "
-             "and is answered in that one"},
+     .help =
+         "compact or binary: the protocol of Flume's source. Here the protocol is detected for each message, "
+         "and its answer has the same"},
     PS_TLS_OPTION_ROWS(struct thrift_plan, listen.tls),
     {.key = "kerberos",
      .type = PS_OPTION_BOOL,

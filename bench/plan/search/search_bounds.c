@@ -6,10 +6,10 @@
 #include <string.h>
 
 #define RATES_MAX 256U
-#define SAME 1.1           /* rates with a smaller ratio come from the same hint */
-#define BUSY 2.0           /* times the precision: from this share of late events on nothing is confirmed */
-#define DECISIVE 2.0       /* trials that a decisive miss counts for */
-#define LOSS_DECISIVE 0.03 /* of the events sent */
+#define SAME 1.1 /* rates with a smaller ratio come from the same hint */
+#define BUSY 2.0 /* a trial confirms nothing if the share of late events is this many times the precision */
+#define DECISIVE 2.0          /* trials that a decisive miss counts for */
+#define LOSS_DECISIVE 0.03    /* of the events sent */
 #define FULL_TRIAL_WEIGHT 1.4 /* of a full trial in the posterior, which is made for short ones */
 
 const char *ps_trial_verdict_text(enum ps_trial_verdict verdict)

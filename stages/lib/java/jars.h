@@ -8,7 +8,7 @@
  * them changes. Of a folder of classes only the folder counts, not the files in it. */
 uint64_t ps_java_jars_state(const char *const *argv);
 
-/* Lists of texts that end with NULL: whether they are equal; a copy (NULL of NULL), and its end. */
+/* Compare, copy and free a list of texts that ends with NULL. The copy of NULL is NULL. */
 bool ps_java_argv_equal(const char *const *a, const char *const *b);
 const char *const *ps_java_argv_copy(const char *const *texts);
 void ps_java_argv_free(const char *const *texts);

@@ -133,7 +133,8 @@ bool ps_queue_feed(struct ps_queue *queue)
         more = feed_frame(queue);
         fed += more;
     }
-    /* Without more frames a put wakes the thread, or feed_ns. With little memory the next frame is read when none waits. */
+    /* If there are no more frames, the thread wakes at the next put, or at feed_ns. If memory is short, it reads the next frame
+     * only when the consumers have taken all others. */
     ps_credit_ask(&queue->credit, !more ? 0 : is_memory_short(queue) ? 1 : limit / 2 + 1);
     if (fed > 0)
         wake_consumers(queue);

@@ -238,8 +238,8 @@ static void read_all(const struct ps_spool_file *file, const char *why)
 static void go_on(const struct ps_spool_kept *kept, struct ps_spool_file *file)
 {
     if (kept->compression != file->compression)
-        read_all(file,
-                 "has a position of another format (penstock.decompress, or its name, was another one)");
+        read_all(file, "has a position that was saved for another compression (penstock.decompress or its "
+                       "name has changed)");
     else if (kept->position > file->size && file->compression == PS_COMPRESSION_NONE)
         read_all(file, "is shorter than what was read of it");
     else {

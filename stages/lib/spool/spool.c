@@ -257,8 +257,8 @@ static uint64_t main_start(const struct ps_spool *spool, const struct ps_spool_f
     bool other = meta->inode != 0 && (meta->inode != file->inode || meta->device != file->device);
     if (!other && meta->compression != file->compression) {
         ps_log(PS_LOG_WARN, spool->component,
-               "the position in %s is of another format (penstock.decompress, or its name, was another one): "
-               "reading all of it, so some of its events come again",
+               "the position in %s was saved for another compression (penstock.decompress or the file's name "
+               "has changed): the whole file is read, so some of its events come again",
                file->path);
         return 0;
     }

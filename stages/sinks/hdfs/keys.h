@@ -28,7 +28,7 @@ enum ps_status ps_hdfs_sink_plan_configuration(const struct ps_hdfs_sink_plan *p
                                                struct ps_hadoop_configuration **configuration,
                                                struct ps_err *err);
 
-/* Builds the place from hdfs.path and hdfs.filePrefix. */
+/* Builds the bucket path from hdfs.path and hdfs.filePrefix. */
 enum ps_status ps_hdfs_sink_plan_bucket_path(const struct ps_hdfs_sink_plan *plan,
                                              const struct ps_hadoop_configuration *configuration,
                                              struct ps_arena *arena, struct ps_bucket_path *place,

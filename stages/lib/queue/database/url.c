@@ -94,8 +94,8 @@ static enum ps_status read_derby(struct ps_arena *arena, const char *text, struc
         return PS_FAIL;
     if (is_true(&url->parameters, "dataEncryption"))
         return ps_err_set(err, "driver.url asks for encryption (dataEncryption), which penstock does not "
-                               "have there, and it does not write in plain text what Derby would encrypt: "
-                               "remove it, and put the database on an encrypted file system");
+                               "support; it does not write in plain text what Derby would encrypt: "
+                               "remove dataEncryption, and put the database on an encrypted file system");
     url->create = is_true(&url->parameters, "create");
     return PS_OK;
 }

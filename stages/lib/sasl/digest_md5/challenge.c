@@ -64,8 +64,8 @@ static bool read_maxbuf(const char *value, uint32_t *bytes)
     return number >= MAXBUF_LEAST;
 }
 
-/* Names that a challenge has at most once (RFC 2831, 2.1.1), because the two sides could choose different ones of
- * two values. */
+/* Names that a challenge has at most once (RFC 2831, 2.1.1). With two values of a name, the client might use one and the
+ * server the other. */
 static const char *const once[] = {"nonce", "qop", "cipher", "rspauth", "maxbuf", "charset", "algorithm"};
 
 /* `seen` has a bit for each name of `once` that was read before. */

@@ -1,5 +1,5 @@
-/* Copies of files that are followed: what a copy waits for, and what it takes over of its original. See copy.c. Thread: the worker of the
- * source. */
+/* Copies of files that are followed: when a copy waits, and which state it takes from its original. See copy.c. Thread: the worker of
+ * the source. */
 #pragma once
 
 #include "stages/lib/tail/identity.h"
@@ -20,7 +20,7 @@ struct ps_tail_life {
     uint32_t number, generation; /* generation 0: none */
     int64_t end;                 /* lines behind it do not belong to the file that goes on */
 };
-/* lives that a copy of copies keeps. Undelivered lines of an older life come again after a crash */
+/* A copy of a copy keeps this many lives. Undelivered lines of older lives come again after a crash. */
 #define PS_TAIL_LIVES_BEFORE 4
 
 /* A file as a copy of another one. It has an original only while it waits (PS_TAIL_LOG_COPY). */

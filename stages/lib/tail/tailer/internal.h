@@ -69,7 +69,7 @@ struct ps_tail_log {
     bool deferred;     /* it waits to be opened, because too many files are open */
     bool hole_checked; /* it begins with a 0 byte, and that is not a hole */
     bool partial;      /* the last read ended in a line without a newline */
-    bool rest;         /* it has been idle so long that such a line counts */
+    bool rest;         /* it has been idle for so long that a line without a newline counts, too */
     char *name;        /* present or last name in its directory */
     char *path;        /* with the last name that matched; for headers and the position file */
     /* The file's name in another directory, which was found before the file was missed in this directory; NULL:

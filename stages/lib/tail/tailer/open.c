@@ -17,7 +17,7 @@ struct opening {
     bool was_open;                    /* the job was given the log's own descriptor */
     int64_t offset;                   /* where reading would go on */
     struct ps_tail_identity expected; /* of what was read so far; head_length 0: not known */
-    int error;                        /* the first of the results: errno; 0: the file is open */
+    int error; /* errno; 0: the file is open. This and the fields below are results, unless they say "given". */
     struct ps_tail_identity identity;
     uint64_t born_ns; /* 0: not known */
     int64_t size;
@@ -270,7 +270,7 @@ static bool differs_from_remembered(struct ps_tailer *tailer, struct ps_tail_log
     return true;
 }
 
-/* The decision about a file that was opened. */
+/* Whether an opened file is read. */
 enum verdict {
     READS,
     READS_NOT,
