@@ -48,7 +48,8 @@ static bool is_behind(const struct ps_kafka_fetch_part *part, const struct ps_ka
     return place->leader_epoch < 0 || (part->checked < 0 && part->epoch > place->leader_epoch);
 }
 
-/* The records that were fetched are read before the question. */
+/* Returns whether the partition can be asked about: it needs an answer, this broker leads it, and all records fetched
+ * before are read. */
 static bool waits_for(const struct ps_kafka_fetch *fetch, uint32_t i,
                       const struct ps_kafka_native_broker *broker)
 {

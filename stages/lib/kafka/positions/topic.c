@@ -19,7 +19,7 @@
 #define SEGMENT_BYTES "16777216"
 #define ROOM 4U
 
-/* One reading: the worker's before and after, the thread's meanwhile. */
+/* One reading of the topic. The worker owns it, except while the thread has it. */
 struct job {
     char owner[OWNER_BYTES];
     struct ps_kafka_positions_list list;

@@ -23,8 +23,8 @@ struct reader {
     unsigned depth; /* groups entered */
     bool failed;    /* found syntax that it does not understand */
     bool begun;     /* found something that every match contains */
-    bool endless;   /* and after it an unlimited repeat */
-    bool inside;    /* and something after that: a fragment is worth it */
+    bool endless;   /* found an unlimited repeat after that */
+    bool inside;    /* found something that every match contains after the repeat: a fragment saves time */
     struct run run, best;
 };
 
