@@ -25,7 +25,8 @@ struct ps_kafka_native_topic;
 
 /* A broker takes any first sequence number of a producer that it does not know, or has forgotten. If the first set were
  * refused by an error that may pass, and the second one taken, the first one could never be written before it. The first
- * set therefore goes alone, and so does the next one after PS_KAFKA_NATIVE_KNOWN_NS without a set. */
+ * set therefore goes alone, and so does the next one after PS_KAFKA_NATIVE_KNOWN_NS without a set, and the first one for
+ * each new leader, whose log may be another one: an unclean election, a topic that was made anew. */
 #define PS_KAFKA_NATIVE_KNOWN_NS (600 * PS_NS_PER_S) /* far below producer.id.expiration.ms, a day */
 
 /* A partition sends its sets in order. After a failure that may pass, it sends nothing until every set in flight is
@@ -44,7 +45,8 @@ struct ps_kafka_native_partition {
     bool rewinds;                             /* sends nothing before `in_flight` is 0 */
     uint64_t rest_ns;                         /* nothing is sent before this time */
     bool alone;                               /* a set that nothing may follow is in flight */
-    uint64_t known_ns; /* when the broker last took a set of this producer, and so knows it; 0: never */
+    bool denied; /* the last answer about a set: the leader is another one, or the partition is not known */
+    uint64_t known_ns; /* when this leader last took a set of this producer, and so knows it; 0: never */
     bool ready;        /* in its leader's list */
     uint64_t joined;   /* the transaction that it has joined (client->transaction.number) */
     struct ps_kafka_native_partition *next_ready;

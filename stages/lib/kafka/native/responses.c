@@ -10,6 +10,7 @@
 
 #define ERROR_UNKNOWN_TOPIC 3
 #define ERROR_LEADER_NOT_AVAILABLE 5
+#define ERROR_NOT_LEADER 6
 #define ERROR_TIMED_OUT 7
 #define ERROR_NOT_ENOUGH_REPLICAS_AFTER_APPEND 20
 #define ERROR_NO_COORDINATOR 15
@@ -18,6 +19,7 @@
 #define ERROR_DUPLICATE 46
 #define ERROR_UNSUPPORTED_VERSION 35
 #define ERROR_GAPLESS (-148)
+#define ERROR_FATAL (-150)
 #define TAG_FINALIZED_FEATURES 2
 #define TRANSACTION_FEATURE "transaction.version"
 #define READER_METADATA_REST_NS (500 * PS_NS_PER_MS) /* a topic that it reads may not exist for long */
@@ -267,7 +269,25 @@ static struct partition_is read_partition(struct ps_wire_in *in, int16_t version
     return is;
 }
 
-/* An answer of an older leader epoch is late: the leader known is newer (KIP-320). */
+/* The answer does not have the partition, or has an older leader than the one that is known: it is late (KIP-320). But if no
+ * broker takes the partition's records, and they have waited for long, the topic was made anew: its leader epochs begin with
+ * 0 again, and it may have fewer partitions. Then the producer ends, and the next one learns the topic as it is now. Returns
+ * whether no record waits for another answer. */
+static bool needs_no_other(struct ps_kafka_native *client, const struct ps_kafka_native_partition *partition)
+{
+    struct ps_kafka_native_set *set = partition->returned != NULL ? partition->returned : partition->first;
+    if (set == NULL || client->reader != NULL || (partition->leader != NULL && !partition->denied))
+        return true;
+    if (set->born_ns == 0) /* it was filled before the first turn */
+        set->born_ns = client->now.mono_ns;
+    if (client->now.mono_ns >= set->born_ns + client->settings.topic_patience_ns)
+        ps_kafka_native_die(client, ERROR_FATAL,
+                            "topic %s was made anew: its partition %d has another log, or is gone",
+                            partition->topic->name, partition->number);
+    return false;
+}
+
+/* Returns whether the partition needs no other answer. */
 static bool set_leader(struct ps_kafka_native *client, struct ps_kafka_native_topic *topic,
                        const struct partition_is *is)
 {
@@ -275,9 +295,11 @@ static bool set_leader(struct ps_kafka_native *client, struct ps_kafka_native_to
         return true;
     struct ps_kafka_native_partition *partition = &topic->partitions[is->number];
     if (is->leader_epoch >= 0 && is->leader_epoch < partition->leader_epoch)
-        return true;
+        return needs_no_other(client, partition);
     struct ps_kafka_native_broker *leader =
         is->leader >= 0 ? ps_kafka_native_find_node(client, is->leader) : NULL;
+    if (is->leader_epoch != partition->leader_epoch)
+        ps_kafka_native_partition_lead(partition, NULL); /* a new leader, also if it is the same broker */
     partition->leader_epoch = is->leader_epoch;
     ps_kafka_native_partition_lead(partition, leader);
     ps_kafka_native_partition_offer(client, partition);
@@ -308,6 +330,8 @@ static bool read_topic(struct ps_kafka_native *client, struct ps_wire_in *in, in
         if (!in->failed && topic != NULL && error == 0)
             complete &= set_leader(client, topic, &is);
     }
+    for (int32_t i = (int32_t)count; topic != NULL && topic->error == 0 && i < topic->partition_count; i++)
+        complete &= needs_no_other(client, &topic->partitions[i]);
     if (complete && topic != NULL)
         topic->asked_ns = 0;
     else if (topic != NULL && topic->asked_ns == 0)
@@ -393,6 +417,7 @@ static void set_answered(struct ps_kafka_native *client, struct ps_kafka_native_
     struct ps_kafka_native_partition *partition = set->partition;
     const struct ps_kafka_error *known = ps_kafka_error_find(error);
     partition->in_flight--;
+    partition->denied = error == ERROR_UNKNOWN_TOPIC || error == ERROR_NOT_LEADER;
     if (error == 0 || error == ERROR_DUPLICATE) {
         partition->known_ns = client->now.mono_ns;
         ps_kafka_native_report(client, set, 0);

@@ -119,7 +119,8 @@ void ps_kafka_native_topics_free(struct ps_kafka_native *client)
 /* ---- partitions ---- */
 
 /* Partitions are pointed to by their sets: the array never moves. A topic that got more partitions is given a new array
- * when nothing of it is under way; a topic that was made anew with fewer keeps the old ones without a leader. */
+ * when nothing of it is under way. A topic that was made anew with fewer keeps the old ones, until a record for one of those ends
+ * the producer (responses.c). */
 static bool is_still(const struct ps_kafka_native_topic *topic)
 {
     for (int32_t i = 0; i < topic->partition_count; i++) {
@@ -185,6 +186,7 @@ void ps_kafka_native_partition_lead(struct ps_kafka_native_partition *partition,
     ps_kafka_native_partition_withdraw(partition);
     /* The new leader must not get later sets before the sets in flight are answered. */
     partition->rewinds |= partition->in_flight > 0;
+    partition->known_ns = 0;
     partition->leader = leader;
 }
 

@@ -5,6 +5,8 @@
 #include "stages/lib/kafka/errors.h"
 #include "tests/support/kafka/native_run.h"
 
+#define LIBRARY_FATAL (-150)
+#define LONG_TURN_NS (20 * PS_NS_PER_MS) /* fewer turns until a time is over */
 #define ERROR_TIMED_OUT 7
 #define ERROR_FEW_REPLICAS_AFTER_APPEND 20
 
@@ -198,6 +200,124 @@ static void test_late_metadata(void **state)
     end(&run);
 }
 
+/* Every set gets this error until the producer ends. */
+static void deny_until_the_end(struct run *run, int16_t error, int32_t partition)
+{
+    struct ps_test_request request;
+    run->may_die = true;
+    for (unsigned turns = 0; run->fatal == 0; turns++) {
+        assert_in_range(turns, 0, 1000);
+        turn(run);
+        while (ps_test_broker_ask(&run->broker, &request)) {
+            const struct produced produced = {.request = request, .sets = 1, .partition = partition};
+            if (request.key == KEY_PRODUCE)
+                answer_produce(run, &produced, error, 0);
+            else
+                answer(run, &request, UINT32_MAX);
+        }
+    }
+    assert_int_equal(run->fatal, LIBRARY_FATAL);
+}
+
+/* The topic was deleted and made anew, which no answer tells: its leader epochs begin with 0, and the broker that is known as
+ * leader is none. The producer ends when the record has waited for long, and not before: the answers may be late. */
+static void test_topic_made_anew(void **state)
+{
+    struct run run;
+    begin(&run, "topic.metadata.propagation.max.ms", "2000");
+    run.turn_ns = LONG_TURN_NS;
+    run.cluster.epoch = 5;
+    deliver(&run);
+    run.cluster.epoch = 0;
+    for (unsigned i = 0; i < 3; i++) { /* the leader takes the record in the end */
+        submit(&run);
+        for (uint64_t until_ns = run.now.mono_ns + 1800 * PS_NS_PER_MS; run.now.mono_ns < until_ns;) {
+            const struct produced denied = expect_produce(&run);
+            answer_produce(&run, &denied, ERROR_NOT_LEADER, 0);
+        }
+        const struct produced produced = expect_produce(&run);
+        answer_produce(&run, &produced, 0, 0);
+        wait_for_reports(&run, 2 + i);
+    }
+    uint64_t since_ns = run.now.mono_ns;
+    submit(&run);
+    deny_until_the_end(&run, ERROR_NOT_LEADER, 0);
+    assert_in_range(run.now.mono_ns - since_ns, 2000 * PS_NS_PER_MS, 2400 * PS_NS_PER_MS);
+    end(&run);
+}
+
+/* The same with fewer partitions. As long as no record is for a partition that is gone, the producer goes on. */
+static void test_topic_made_anew_with_fewer_partitions(void **state)
+{
+    struct run run;
+    begin(&run, "topic.metadata.propagation.max.ms", "2000");
+    run.turn_ns = LONG_TURN_NS;
+    run.cluster.partitions = 3;
+    for (unsigned i = 0; i < 3; i++)
+        deliver(&run);
+    run.cluster.partitions = 1;
+    for (unsigned i = 0; i < 3; i++) {
+        assert_int_equal(submit_of(&run, "value", 5, 0), 0);
+        struct produced produced = expect_produce(&run);
+        answer_produce(&run, &produced, ERROR_NOT_LEADER, 0);
+        produced = expect_produce(&run);
+        answer_produce(&run, &produced, 0, 0);
+        wait_for_reports(&run, 4 + i);
+        for (unsigned turns = 0; turns < 150; turns++)
+            turn(&run);
+    }
+    uint64_t since_ns = run.now.mono_ns;
+    assert_int_equal(submit_of(&run, "value", 5, 2), 0);
+    deny_until_the_end(&run, ERROR_UNKNOWN_TOPIC, 2);
+    assert_in_range(run.now.mono_ns - since_ns, 2000 * PS_NS_PER_MS, 2400 * PS_NS_PER_MS);
+    end(&run);
+}
+
+/* Returns whether a set that comes while another one is in flight is sent at once. Both are written in the end. */
+static bool sends_two(struct run *run)
+{
+    unsigned before = run->report_count;
+    struct ps_test_request request;
+    struct produced second = {.sets = 0};
+    submit(run);
+    const struct produced first = expect_produce(run);
+    submit(run);
+    for (unsigned turns = 0; turns < 50 && second.sets == 0; turns++) {
+        turn(run);
+        if (ps_test_broker_ask(&run->broker, &request)) {
+            assert_int_equal(request.key, KEY_PRODUCE);
+            second = (struct produced){.request = request, .sets = 1};
+        }
+    }
+    bool both = second.sets > 0;
+    answer_produce(run, &first, 0, 0);
+    if (!both)
+        second = expect_produce(run);
+    answer_produce(run, &second, 0, 0);
+    wait_for_reports(run, before + 2);
+    return both;
+}
+
+/* A new leader may have another log, which does not know the producer, and would take a later set before an earlier one: the
+ * first set goes alone. This holds for the same broker, too. */
+static void test_first_set_for_each_leader(void **state)
+{
+    struct run run;
+    begin(&run, "topic.metadata.refresh.interval.ms", "10000");
+    run.cluster.epoch = 5;
+    assert_false(sends_two(&run));
+    for (unsigned i = 0; i < 2; i++) {
+        assert_true(sends_two(&run));
+        run.cluster.epoch += i == 0;
+        run.now.mono_ns += 10 * PS_NS_PER_S;
+        const struct ps_test_request request = expect(&run, KEY_METADATA);
+        answer(&run, &request, UINT32_MAX);
+        turn(&run);
+        assert_int_equal(sends_two(&run), i > 0);
+    }
+    end(&run);
+}
+
 /* Topics come from headers: more of them than are kept. One that was written to stays, because its sequence goes on. */
 static void test_sequence_outlives_other_topics(void **state)
 {
@@ -276,6 +396,9 @@ int main(void)
         cmocka_unit_test(test_partition_behind_the_last),
         cmocka_unit_test(test_unknown_topic_is_waited_for_each_time),
         cmocka_unit_test(test_late_metadata),
+        cmocka_unit_test(test_topic_made_anew),
+        cmocka_unit_test(test_topic_made_anew_with_fewer_partitions),
+        cmocka_unit_test(test_first_set_for_each_leader),
         cmocka_unit_test(test_sequence_outlives_other_topics),
         cmocka_unit_test(test_request_limit),
         cmocka_unit_test(test_throttle),
