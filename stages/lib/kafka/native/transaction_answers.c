@@ -70,6 +70,7 @@ bool ps_kafka_native_withdraw(struct ps_kafka_native *client)
     if (is_unknown(&client->transaction))
         return false;
     client->transaction.step = PS_KAFKA_NATIVE_FILLING;
+    client->transaction.step_asked = false;
     return true;
 }
 
@@ -322,10 +323,13 @@ static bool committed_answered(struct ps_kafka_native *client, struct ps_wire_in
 /* Partitions that got records before the protocol was known wait until they have joined. */
 void ps_kafka_native_transaction_decide(struct ps_kafka_native *client, bool second)
 {
-    client->transaction.second = second;
+    struct ps_kafka_native_transaction *transaction = &client->transaction;
+    transaction->second = second;
     if (!second)
         return;
-    client->transaction.joins_wanted = false;
+    transaction->joins_wanted = false;
+    if (transaction->step == PS_KAFKA_NATIVE_STEP_GROUP) /* of a commit that waits for the producer's id */
+        transaction->step = PS_KAFKA_NATIVE_STEP_OFFSETS;
     for (size_t i = 0; i < PS_COUNT_OF(client->buckets); i++) {
         for (struct ps_kafka_native_topic *topic = client->buckets[i]; topic != NULL; topic = topic->next) {
             for (int32_t p = 0; p < topic->partition_count; p++)
@@ -377,6 +381,9 @@ bool ps_kafka_native_transaction_answer(struct ps_kafka_native *client,
 {
     if (request->kind == PS_KAFKA_NATIVE_ADD_PARTITIONS)
         return joined(client, in, reason);
+    if (!client->transaction
+             .step_asked) /* the commit was withdrawn, or has ended: nothing follows this step */
+        return true;
     if (request->kind == PS_KAFKA_NATIVE_COMMIT_OFFSETS)
         return offsets_answered(client, in, reason);
     if (request->kind == PS_KAFKA_NATIVE_FETCH_OFFSETS)

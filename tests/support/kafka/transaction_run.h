@@ -1,0 +1,198 @@
+/* A run of the sender's transactions over the native client, against a broker that keeps transactions
+ * (tests/support/kafka/transaction_broker.h). Its input is a source of the test's own, whose group reassigns its partitions at times. */
+#pragma once
+
+#include "stages/lib/kafka/native/native.h"
+#include "stages/lib/kafka/producer/sender.h"
+#include "tests/support/allocations.h"
+#include "tests/support/kafka/transaction_broker.h"
+#include "tests/support/stage.h"
+
+#include <unistd.h>
+
+#define RECORDS 1200U /* of each input partition */
+#define RUN_MAX 30U
+#define WAITING_MAX 4096U
+#define LEASE_BYTES 1000U
+
+struct run {
+    struct ps_test_coordinator *broker;
+    struct ps_test_stage stage;
+    struct ps_kafka_sender *sender;
+    struct ps_kafka_sender_plan plan;
+    struct ps_pair pairs[7];
+    struct ps_lease *waiting[WAITING_MAX]; /* in the channel */
+    unsigned waiting_from, waiting_end;
+    int64_t read[PS_TEST_IN_PARTITIONS]; /* offset of the record to be read next */
+    int32_t assignment;                  /* 0: none */
+    uint32_t records;                    /* of each input partition; at most RECORDS */
+    uint64_t random;
+    uint64_t failing; /* the number of the sender's allocation that fails, counted from now; 0: none */
+};
+
+static inline unsigned draw(struct run *run, unsigned below)
+{
+    run->random = run->random * UINT64_C(6364136223846793005) + 1442695040888963407U;
+    return (unsigned)(run->random >> 33) % below;
+}
+
+static inline void begin(struct run *run, uint64_t seed, unsigned faults)
+{
+    struct ps_err err = {0};
+    memset(run, 0, sizeof *run);
+    run->random = seed ^ UINT64_C(0x9e3779b97f4a7c15);
+    run->broker = ps_test_coordinator_start(seed, faults);
+    if (seed % 2 == 0) /* each of the two protocols of transactions has half of the trials */
+        ps_test_coordinator_use_second(run->broker);
+    ps_test_stage_init(&run->stage, &ps_sink_kafka);
+    const struct ps_pair pairs[] = {
+        {.key = "bootstrap.servers", .value = ps_test_coordinator_bootstrap(run->broker)},
+        {.key = "enable.idempotence", .value = "true"},
+        {.key = "reconnect.backoff.ms", .value = "10"},
+        {.key = "reconnect.backoff.max.ms", .value = "40"},
+        {.key = "retry.backoff.ms", .value = "10"},
+        {.key = "socket.timeout.ms", .value = "60000"}, /* turns may be faster than the kernel's packets */
+    };
+    memcpy(run->pairs, pairs, sizeof pairs);
+    run->plan = (struct ps_kafka_sender_plan){
+        .engine = &ps_kafka_native,
+        .mapping = {.topic = "out", .topic_length = 3, .default_partition = PS_KAFKA_PARTITION_ANY},
+        .pairs = run->pairs,
+        .pair_count = PS_COUNT_OF(pairs),
+        .record_bytes_max = 1000000,
+        .request_bytes_max = 1000000,
+        .spread = PS_KAFKA_SPREAD_EVENLY,
+        .transaction = {.id = "once", .interval_ns = 30 * PS_NS_PER_MS, .bytes_max = UINT64_C(1) << 30},
+    };
+    run->sender = calloc(1, sizeof *run->sender);
+    assert_non_null(run->sender);
+    assert_int_equal(ps_kafka_sender_open(run->sender, &run->plan, &run->stage.port, &err), PS_OK);
+}
+
+static inline void end(struct run *run)
+{
+    ps_kafka_sender_close(run->sender);
+    free(run->sender);
+    ps_test_stage_fini(&run->stage);
+    ps_test_coordinator_stop(run->broker);
+}
+
+/* ---- the source ---- */
+
+/* Puts a batch of one partition, which was read as far as `read` says. */
+static inline void put_batch(struct run *run, unsigned partition, struct ps_batch *batch)
+{
+    const struct ps_stream_name name = {.system = "kafka",
+                                        .group = {"g", 1},
+                                        .name = {"in", 2},
+                                        .part = partition,
+                                        .member = {"m", 1},
+                                        .assignment = run->assignment,
+                                        .cluster = {"here", 4}};
+    uint32_t generation = (uint32_t)run->assignment;
+    assert_true(ps_batch_span(batch, partition, generation, run->read[partition] - 1, &name));
+    ps_batch_span_epoch(batch, partition, generation, ps_test_coordinator_epoch(run->read[partition]));
+    ps_batch_close(batch);
+    struct ps_lease *lease = ps_batch_chain(batch);
+    lease->index = NULL;
+    lease->count = batch->count;
+    lease->bytes = batch->body_bytes;
+    lease->memory_bytes = LEASE_BYTES;
+    assert_true(run->waiting_end < WAITING_MAX);
+    run->waiting[run->waiting_end++] = lease;
+}
+
+static inline void read_batch(struct run *run, unsigned partition)
+{
+    uint32_t left = (uint32_t)(run->records - run->read[partition]);
+    uint32_t count = 1 + draw(run, left < RUN_MAX ? left : RUN_MAX);
+    struct ps_batch *batch = ps_test_stage_take_batch(&run->stage);
+    assert_non_null(batch);
+    for (uint32_t i = 0; i < count; i++) {
+        uint32_t number = partition * RECORDS + (uint32_t)run->read[partition]++;
+        assert_non_null(ps_batch_add_copy(batch, (const char *)&number, sizeof number));
+    }
+    put_batch(run, partition, batch);
+}
+
+/* An interceptor has dropped the only event. */
+static inline void read_dropped(struct run *run, unsigned partition)
+{
+    struct ps_batch *batch = ps_test_stage_take_batch(&run->stage);
+    assert_non_null(batch);
+    run->read[partition]++;
+    put_batch(run, partition, batch);
+}
+
+/* The group gives the partitions away and back; the new owner again reads records that were read and are not committed. */
+static inline void assign(struct run *run)
+{
+    if (ps_test_coordinator_is_unstable(run->broker))
+        return;
+    for (unsigned i = 0; i < PS_TEST_IN_PARTITIONS; i++)
+        run->read[i] = ps_test_coordinator_offset(run->broker, i);
+    run->assignment = -run->assignment;
+}
+
+static inline void read_some(struct run *run)
+{
+    unsigned partition = draw(run, PS_TEST_IN_PARTITIONS);
+    if (run->assignment <= 0)
+        assign(run);
+    else if (run->read[partition] < (int64_t)run->records && run->waiting_end - run->waiting_from < 20)
+        read_batch(run, partition);
+}
+
+/* ---- turns ---- */
+
+static inline void turn(struct run *run)
+{
+    struct ps_test_stage *stage = &run->stage;
+    ps_test_allocation_fails = run->failing;
+    if (run->waiting_from < run->waiting_end)
+        run->waiting_from +=
+            ps_kafka_sender_take(run->sender, &run->waiting[run->waiting_from], &stage->now) == PS_TAKEN;
+    (void)ps_kafka_sender_tick(run->sender, &stage->now);
+    run->failing = ps_test_allocation_fails;
+    ps_test_allocation_fails = 0;
+    for (unsigned i = 0; i < 100000 && run->sender->producer == NULL; i++) {
+        usleep(50); /* the maker's thread makes one; that takes no time by the sender's clock */
+        (void)ps_kafka_sender_tick(run->sender, &stage->now);
+    }
+    if (!ps_test_coordinator_serve(run->broker))
+        usleep(20); /* the kernel delivers packets in a thread of its own */
+    ps_test_stage_pass_ms(stage, 2);
+}
+
+/* The sink is recalled, in whatever phase it is, and offered again what it gives back. */
+static inline void recall(struct run *run)
+{
+    struct ps_lease *back = NULL;
+    unsigned count = 0;
+    for (unsigned turns = 0; !ps_kafka_sender_recall(run->sender, &back, &run->stage.now); turns++) {
+        assert_true(turns < 20000); /* 40 s */
+        if (!ps_test_coordinator_serve(run->broker))
+            usleep(20);
+        ps_test_stage_pass_ms(&run->stage, 2);
+    }
+    for (const struct ps_lease *lease = back; lease != NULL; lease = lease->next)
+        count++;
+    assert_true(count <= run->waiting_from);
+    run->waiting_from -= count;
+    for (unsigned i = run->waiting_from; back != NULL; i++) {
+        run->waiting[i] = back;
+        back = back->next;
+        run->waiting[i]->next = NULL;
+    }
+}
+
+static inline void serve_until(struct run *run, size_t done, uint64_t within_ms)
+{
+    uint64_t since_ns = run->stage.now.mono_ns;
+    while (run->stage.done_count < done) {
+        turn(run);
+        if (run->stage.now.mono_ns - since_ns > within_ms * PS_NS_PER_MS)
+            fail_msg("%zu of %zu leases are done after %llu ms", run->stage.done_count, done,
+                     (unsigned long long)within_ms);
+    }
+}
