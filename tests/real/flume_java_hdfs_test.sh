@@ -44,7 +44,8 @@ part=records-
 same_input 2000
 (($(sort -u "$work/penstock.words" | wc -l) == 2000)) || fail "$(sort -u "$work/penstock.words" | wc -l) records came, not 2000"
 for file in $(files ${part}penstock); do
-    web "${part}penstock/$file" OPEN | head -c 80 | grep -aq 'SEQ.*org.apache.hadoop.io.LongWritable.*org.apache.hadoop.io.Text' || fail "$file is no sequence file of texts"
+    web "${part}penstock/$file" OPEN >"$work/record.file"
+    head -c 80 "$work/record.file" | LC_ALL=C grep -aq '^SEQ.*org.apache.hadoop.io.LongWritable.*org.apache.hadoop.io.Text' || fail "$file is no sequence file of texts"
 done
 
 part=''
