@@ -206,9 +206,9 @@ def null_headers(case, flume, penstock):
 
 
 def refused_date(case, flume, penstock):
-    """An exception in Flume; penstock leaves the header out."""
+    """docs/stages/interceptor_regex_extractor.md: an exception in Flume; penstock leaves the header out."""
     return case.type == "regex_extractor" and flume.threw is not None and penstock.threw is None and penstock.refused is None and \
-        bool(re.search("Invalid format|Cannot parse|Text .* could not|Illegal instant|Value .* for .* must be|parse", flume.threw)) and len(penstock.events) == len(case.events)
+        bool(re.search("NumberFormatException|Invalid format|Cannot parse|Text .* could not|Illegal instant|Value .* for .* must be|parse", flume.threw)) and len(penstock.events) == len(case.events)
 
 
 def is_replacement(text, regex):
@@ -246,7 +246,7 @@ def failed_file(case, flume, penstock):
 
 
 def datum_of_no_record(case, flume, penstock):
-    """Flume's deserializer AVRO takes records only."""
+    """docs/stages/deserializer_avro.md: Flume's deserializer takes records only."""
     return case.type.lower() == "avro" and "GenericRecord" in (flume.threw or "") and penstock.threw is None
 
 
@@ -331,7 +331,7 @@ def rolled_back(case, flume, penstock):
 
 
 def refused_file_type(case, flume, penstock):
-    """Flume starts and fails at each file."""
+    """docs/MIGRATING.md: with an unknown hdfs.fileType Flume starts, and fails at each file."""
     return case.kind == "hdfs" and penstock.refused is not None and not any(content for _, content in flume.files) and flume.refused is None and \
         (case.keys.get("hdfs.fileType", "").lower() not in ("", "datastream", "sequencefile", "compressedstream") or flume.threw is not None)
 
@@ -494,11 +494,28 @@ def costly_expression(case, flume, penstock):
     return case.type in ("regex_filter", "regex_extractor", "search_replace") and flume.threw == "java.lang.ThreadDeath" and penstock.refused is None
 
 
+def match_given_up(case, flume, penstock):
+    """docs/stages/interceptor_search_replace.md: a match that takes too long is given up, and the rest of the body stays; Java ends some of them."""
+    if case.type != "search_replace" or not re.search(r"[+*}]\)[+*{]|[+*}][^()]*\)[+*{]", case.keys.get("searchPattern", "")) or \
+            flume.refused is not None or penstock.refused is not None or not len(flume.events) == len(penstock.events) == len(case.events):
+        return False
+
+    def tail(body, length):
+        return body[len(body) - length:] if length else b""
+    for theirs, ours, given in zip(flume.events, penstock.events, case.events):
+        same = 0
+        while same < min(len(theirs[0]), len(ours[0])) and theirs[0][same] == ours[0][same]:
+            same += 1
+        if theirs[1] != ours[1] or not given[0].endswith(tail(ours[0], len(ours[0]) - same)):
+            return False
+    return True
+
+
 def group_that_replaces(case, flume, penstock):
     """docs/stages/interceptor_search_replace.md: the same; `$1` of another alternative has what the group matched."""
     regex = case.keys.get("searchPattern", "")
     asked = {int(number) for number in re.findall(r"\$([1-9])", case.keys.get("replaceString", ""))}
-    if case.type != "search_replace" or "|" not in regex or not asked & groups_within(regex, *KEEPING) or len(flume.events) != len(penstock.events):
+    if case.type != "search_replace" or not asked & groups_within(regex, *(KEEPING if "|" in regex else ("?!", "?<!"))) or len(flume.events) != len(penstock.events):
         return False
     return flume.refused is None and penstock.refused is None and all(
         theirs[1] == ours[1] and is_part(ours[0], theirs[0]) for theirs, ours in zip(flume.events, penstock.events))
@@ -515,7 +532,7 @@ def round_value_without_rounding(case, flume, penstock):
         ("hdfs.roundValue" in penstock.refused or not re.fullmatch("[+-]?[0-9]+", case.keys.get("hdfs.roundValue", "0")))
 
 
-KNOWN = [costly_expression, round_value_without_rounding, group_in_negative_look, group_that_was_left, group_that_replaces, digits_of_other_scripts, fewer_files, reprinted_schema, damaged_avro_file, tables_of_the_system, channel_named_twice, rolled_back, refused_file_type, pool_without_threads, path_upwards, failed_file, pair_in_one_event, lost_character, line_ended_early, ignored_buffer, codec_that_fails, stale_headers, format_that_fails, inside_of_a_pair, one_bucket_for_spellings, null_headers, datum_of_no_record, default_in_any_case, refused_date, refused_replacement]
+KNOWN = [costly_expression, match_given_up, round_value_without_rounding, group_in_negative_look, group_that_was_left, group_that_replaces, digits_of_other_scripts, fewer_files, reprinted_schema, damaged_avro_file, tables_of_the_system, channel_named_twice, rolled_back, refused_file_type, pool_without_threads, path_upwards, failed_file, pair_in_one_event, lost_character, line_ended_early, ignored_buffer, codec_that_fails, stale_headers, format_that_fails, inside_of_a_pair, one_bucket_for_spellings, null_headers, datum_of_no_record, default_in_any_case, refused_date, refused_replacement]
 
 
 def main():

@@ -431,7 +431,8 @@ static void test_renamed_in_an_open_batch(void **unused)
     ps_test_stage_fini(&stage);
 }
 
-/* The first look at a start misses a file that is renamed meanwhile: the second one finds it, and Flume's position still counts. */
+/* The first look at a start misses a file that is renamed meanwhile, and the agent stops before the second one: Flume's position still
+ * counts. */
 static void test_missed_by_the_first_look(void **unused)
 {
     char text[1024];
@@ -444,9 +445,12 @@ static void test_missed_by_the_first_look(void **unused)
     PS_START(NULL);
     expect("three"); /* the directory was looked at */
     ps_test_stage_pass_ms(&stage, 6000);
+    (void)ps_test_source_work(&stage); /* the second look is under way */
+    ps_test_stage_close(&stage);
     move("state/hidden", "app.3");
+    ps_test_source_clear(&stage);
+    assert_int_equal(ps_test_stage_open(&stage), PS_OK);
     expect("two");
-    expect_nothing();
     ps_test_stage_fini(&stage);
 }
 

@@ -123,7 +123,6 @@ struct ps_tail_place {                   /* a directory */
     char *path;
     int watch; /* number of the inotify watch; -1: none */
     bool looking, names, looked;
-    bool looked_twice;
     bool was_missing; /* no look had succeeded before: the directory's files were made while the agent ran */
     int error;        /* errno of the last look; 0: it succeeded */
     bool taking;      /* the look was answered: several ticks take its changes, from index `taken` on */

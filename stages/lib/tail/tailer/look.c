@@ -342,7 +342,6 @@ static void changes_take(struct ps_tailer *tailer, struct ps_tail_place *place)
     place->looking = place->taking = false;
     if (!place->looked)
         place->looked_ns = tailer->now_ns;
-    place->looked_twice |= place->looked && changes->error == 0;
     place->looked |= changes->error == 0;
     place->was_missing |= !place->looked && (changes->error == ENOENT || changes->error == ENOTDIR);
     if (looking->names)

@@ -154,19 +154,8 @@ void ps_tail_position_taken(struct ps_tailer *tailer, struct ps_tail_position *p
     remembered_drop(tailer, (size_t)(position - tailer->remembered.positions.items));
 }
 
-/* Returns whether a later look at the position's directory may still find its file. A look can miss a file that is renamed while the look
- * reads the names. A position of Flume's waits for one look more only: another file that gets the inode would be taken for its file. */
-static bool may_appear(const struct ps_tailer *tailer, const struct ps_tail_place *place,
-                       const struct ps_tail_position *position)
-{
-    uint64_t device = position->identity.device;
-    if (ps_tail_log_by_inode(&tailer->table, device, position->inode) != NULL)
-        return false;
-    return device == 0 ? !place->looked_twice
-                       : tailer->now_ns - place->looked_ns < PS_TAIL_EARLIER_NS || ps_tail_texts_wait(tailer);
-}
-
-/* Returns whether the position's file may still be found. */
+/* Returns whether the position's file may still be found. A look can miss a file that is renamed while the look reads
+ * the names: a later look finds it. */
 static bool is_kept(const struct ps_tailer *tailer, const struct ps_tail_position *position)
 {
     const struct ps_tail_log *log = ps_tail_log_by_inode(&tailer->table, 0, position->inode);
@@ -177,7 +166,10 @@ static bool is_kept(const struct ps_tailer *tailer, const struct ps_tail_positio
     for (unsigned i = 0; position->path[0] != '\0' && i < tailer->place_count; i++) {
         const struct ps_tail_place *place = &tailer->places[i];
         if (strncmp(position->path, place->path, strlen(place->path)) == 0 &&
-            (!place->looked || may_appear(tailer, place, position)))
+            (!place->looked ||
+             ((tailer->now_ns - place->looked_ns < PS_TAIL_EARLIER_NS || ps_tail_texts_wait(tailer)) &&
+              position->identity.device != 0 &&
+              ps_tail_log_by_inode(&tailer->table, position->identity.device, position->inode) == NULL)))
             return true;
     }
     return false;

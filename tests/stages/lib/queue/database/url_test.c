@@ -59,6 +59,20 @@ static void test_postgres(void **state)
     assert_string_equal(read_url("JDBC:PostgreSQL://h/%zz%").name, "%zz%");
 }
 
+/* SQLite's names of no file: a database in memory keeps nothing. */
+static void test_no_file_of_sqlite(void **state)
+{
+    static const char *const urls[] = {"jdbc:sqlite:", "jdbc:sqlite:?a=b",
+                                       "jdbc:sqlite::memory:", "jdbc:sqlite:file:x"};
+    for (size_t i = 0; i < PS_COUNT_OF(urls); i++) {
+        struct ps_jdbc_url url;
+        err = (struct ps_err){.length = 0};
+        assert_int_equal(ps_jdbc_url_read(arena, urls[i], &url, &err), PS_FAIL);
+        if (strstr(err.text, "no name of a file") == NULL)
+            fail_msg("%s: %s", urls[i], err.text);
+    }
+}
+
 /* Names of Derby's databases that are not directories in which files can be written. */
 static void test_other_derbys(void **state)
 {
@@ -107,7 +121,8 @@ static int tear_down(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_derby),    cmocka_unit_test(test_other_derbys), cmocka_unit_test(test_sqlite),
+        cmocka_unit_test(test_derby),    cmocka_unit_test(test_other_derbys),
+        cmocka_unit_test(test_sqlite),   cmocka_unit_test(test_no_file_of_sqlite),
         cmocka_unit_test(test_postgres), cmocka_unit_test(test_cut_urls),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
