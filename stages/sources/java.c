@@ -27,6 +27,9 @@
 #define DRAIN_NS (5 * PS_NS_PER_S)
 /* .. and for its own channels to be empty, when it is a whole flow: the host gives up after 20 s. */
 #define FLOW_DRAIN_NS (25 * PS_NS_PER_S)
+/* A host that has not answered after this time that it promises no more, because it is stopped or busy with its heap: its promises
+ * are revoked. A reload waits for 2 s in all (penstock.reload.timeout). */
+#define REVOKE_NS PS_NS_PER_S
 
 struct java_plan {
     struct ps_java_class class; /* must be first (stages/lib/java/component.h) */
@@ -153,6 +156,8 @@ static void take_message(struct java_state *state, const struct ps_now *now)
 {
     const struct ps_java_message *message = &state->component.message;
     const char *wrong = "it sent a message that no source sends";
+    if (state->slots.revoked) /* what it has promised was found in its slots */
+        return;
     if (message->type == PS_JAVA_PUT)
         wrong = take_put(state, message, now);
     else if (message->type == PS_JAVA_NEED)
@@ -303,6 +308,14 @@ static uint64_t java_tick(const void *, void *state_, const struct ps_now *now)
     return credit_ns < due_ns ? credit_ns : due_ns;
 }
 
+static void promises_revoke(struct java_state *state)
+{
+    if (state->slots.revoked)
+        return;
+    ps_java_slots_revoke(&state->slots);
+    ps_java_slots_take_left(&state->slots);
+}
+
 /* The class stops. The host reports this when its calls have their answers, or after 2 s; `tick` serves it meanwhile. */
 static bool java_drain(const void *, void *state_, const struct ps_now *now)
 {
@@ -310,9 +323,12 @@ static bool java_drain(const void *, void *state_, const struct ps_now *now)
     if (state->drain_ns == 0)
         state->drain_ns =
             now->mono_ns + (ps_java_class_is_flow(&state->plan->class) ? FLOW_DRAIN_NS : DRAIN_NS);
-    /* A class that stops too late has promised nothing that is still to come. */
-    bool asked = credit_withdraw(state);
-    if ((!asked || !ps_java_component_stop(&state->component)) && now->mono_ns < state->drain_ns)
+    bool asked = credit_withdraw(state), late = now->mono_ns >= state->drain_ns;
+    bool over = asked && ps_java_component_stop(&state->component);
+    bool may_promise = !over && state->credit.most != state->credit.used;
+    if (late || (may_promise && now->mono_ns + (DRAIN_NS - REVOKE_NS) >= state->drain_ns))
+        promises_revoke(state);
+    if (!over && !late)
         return false;
     ps_java_slots_take_left(&state->slots);
     return ps_java_slots_unread(&state->slots) == 0 || now->mono_ns >= state->drain_ns + DRAIN_NS;
@@ -327,9 +343,12 @@ static bool is_quiet(const struct java_state *state)
 static void java_close(const void *, void *state_)
 {
     struct java_state *state = state_;
+    if (!is_quiet(state) && !state->accused)
+        promises_revoke(state);
     uint32_t unread = ps_java_slots_unread(&state->slots);
     if (unread > 0)
-        ps_log(PS_LOG_WARN, state->port->component, "%s %s given up: there was no memory for them",
+        ps_log(PS_LOG_WARN, state->port->component,
+               "%s %s given up: the source was closed before they were read",
                ps_quantity_print_count(unread).text,
                ps_quantity_word(unread, "event that was promised is", "events that were promised are"));
     ps_java_slots_close(&state->slots, is_quiet(state));

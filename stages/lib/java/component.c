@@ -106,8 +106,7 @@ void ps_java_component_open(struct ps_java_component *component, const struct ps
 
 void ps_java_component_close(struct ps_java_component *component)
 {
-    bool runs = component->state == PS_JAVA_CONFIGURED || component->state == PS_JAVA_RUNS;
-    if (component->link.host != NULL && runs)
+    if (component->link.host != NULL && component->state != PS_JAVA_WAITS && component->state != PS_JAVA_OVER)
         (void)ps_java_link_send(&component->link, PS_JAVA_STOP, NULL, 0, NULL);
     if (!component->was_ready && component->state != PS_JAVA_OVER)
         ps_java_area_abandon(&component->properties); /* the host may still read them */

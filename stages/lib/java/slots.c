@@ -1,6 +1,7 @@
 #include "stages/lib/java/slots.h"
 
 #include "core/clock.h"
+#include "rings/word.h"
 #include "stages/lib/java/exchange/message.h"
 
 #include <stdio.h>
@@ -22,6 +23,7 @@ void ps_java_slots_open(struct ps_java_slots *slots, struct ps_java_component *c
     slots->component = component;
     slots->credit = credit;
     slots->bytes_max = bytes_max;
+    slots->revoked = false;
     for (size_t i = 0; i < SLOTS; i++)
         slots->items[i].serial = serial;
 }
@@ -102,6 +104,8 @@ bool ps_java_slots_serve(struct ps_java_slots *slots, bool promised)
 {
     enum ps_java_component_state state = slots->component->state;
     bool left = false;
+    if (slots->revoked)
+        return false;
     if (state != PS_JAVA_CONFIGURED && state != PS_JAVA_RUNS && state != PS_JAVA_STOPS)
         return false;
     for (size_t i = 0; i < SLOTS; i++) {
@@ -152,6 +156,17 @@ void ps_java_slots_put(struct ps_java_slots *slots, struct ps_java_slot *slot, u
     slots->credit->event_bytes = bytes / events;
     slots->queue[(slots->first + slots->count++) % SLOTS] = (unsigned)number_of(slots, slot);
     ps_count(slots->component->port->counters, PS_COUNTER_AppendBatchReceivedCount, slot->calls);
+}
+
+void ps_java_slots_revoke(struct ps_java_slots *slots)
+{
+    slots->revoked = true;
+    for (size_t i = 0; i < SLOTS; i++) {
+        const struct ps_java_area *area = &slots->items[i].area;
+        if (area->region != NULL)
+            ps_word_set(
+                &((struct ps_java_promised *)(void *)(area->memory + area->size - TAIL_BYTES))->revoked, 1);
+    }
 }
 
 static bool put_left(struct ps_java_slots *slots)

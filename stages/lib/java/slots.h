@@ -35,6 +35,7 @@ struct ps_java_slots {
     struct ps_java_component *component;
     struct ps_java_credit *credit;
     uint64_t bytes_max; /* of an event that does not fit into an empty slot */
+    bool revoked;       /* the host promises nothing any more, and gets no areas and answers */
     struct ps_java_slot items[PS_JAVA_SLOTS];
     unsigned queue[PS_JAVA_SLOTS], first, count; /* slots with calls, in order */
 };
@@ -64,7 +65,10 @@ bool ps_java_slot_want(struct ps_java_slot *slot, uint64_t bytes);
 /* The slot has events, which are read behind those of other slots. `calls` and `promised` are set. */
 void ps_java_slots_put(struct ps_java_slots *slots, struct ps_java_slot *slot, uint64_t bytes,
                        uint64_t events);
-/* The component has ended: calls that wait for their answer are forgotten, and promised events, also those that the host has
+/* From now on no call of the class returns because its events are in a slot, whatever the host has read of the messages to it: it looks
+ * at its slots behind each promise. So what ps_java_slots_take_left finds afterwards is all that it has promised. */
+void ps_java_slots_revoke(struct ps_java_slots *slots);
+/* The component has ended, or its promises are revoked: calls that wait for their answer are forgotten, and promised events, also those that the host has
  * noted and not handed over, are still read. */
 void ps_java_slots_take_left(struct ps_java_slots *slots);
 

@@ -427,7 +427,7 @@ static void cycle_with_room(struct ps_test_stage *stage, uint64_t room)
 
 #define WHILE_ROOM(stage, room, condition) WHILE_DOING(cycle_with_room(stage, room), stage, condition)
 
-/* Puts calls until the host may promise events. `number`: of the events so far. */
+/* Puts 17 calls of one event; then the host may promise events. */
 static void warm_up(struct ps_test_stage *stage, uint64_t room)
 {
     begin(stage);
@@ -436,6 +436,8 @@ static void warm_up(struct ps_test_stage *stage, uint64_t room)
     WHILE_ROOM(stage, room, ps_test_java->taken < 16);
     ps_test_java->promises = 1;
     assert_int_equal(stage->ops->source->engine->reserves(stage->plan, stage->state), 4096);
+    ps_test_java->events = 17; /* its answer has the room */
+    WHILE_ROOM(stage, room, ps_test_java->taken < 17);
 }
 
 /* Promises never exceed the room, counting events that are not in the channels yet. */
@@ -443,8 +445,6 @@ static void test_promised(void **unused)
 {
     struct ps_test_stage stage;
     warm_up(&stage, 25);
-    ps_test_java->events = 17; /* its answer has the room */
-    WHILE_ROOM(&stage, 25, ps_test_java->taken < 17);
     ps_test_java->events = 2000;
     WHILE_ROOM(&stage, 25, ps_test_java->taken < 2000);
     assert_numbered(&stage, 0, 2000);
@@ -459,8 +459,6 @@ static void test_promised_are_not_refused(void **unused)
 {
     struct ps_test_stage stage;
     warm_up(&stage, 5);
-    ps_test_java->events = 17;
-    WHILE_ROOM(&stage, 5, ps_test_java->taken < 17);
     ps_test_java->events = 25; /* five are promised, the others wait */
     ps_test_source_clear(&stage);
     for (int promised = 0; promised < 5;) {
@@ -486,8 +484,6 @@ static void test_promised_and_dead(void **unused)
 {
     struct ps_test_stage stage;
     warm_up(&stage, 4096);
-    ps_test_java->events = 17;
-    WHILE_ROOM(&stage, 4096, ps_test_java->taken < 17);
     ps_test_java->call_events = 7;
     ps_test_java->mode = PS_TEST_JAVA_LEAVES;
     ps_test_java->events = 17 + 70;
@@ -503,14 +499,37 @@ static void test_promised_and_dead(void **unused)
     ps_test_stage_fini(&stage);
 }
 
+/* Its host reads no messages while it is closed: what was promised is read, and nothing is promised afterwards. */
+static void test_promised_while_it_is_closed(void **unused)
+{
+    struct ps_test_stage stage;
+    warm_up(&stage, 4096);
+    ps_test_java->mode = PS_TEST_JAVA_DEAF;
+    usleep(20000);
+    ps_test_java->events = 22;
+    WHILE(&stage, ps_test_java->promised < 5);
+    assert_false(drain(&stage));
+    ps_test_stage_pass_ms(&stage, 1000);
+    WHILE(&stage, !drain(&stage) && stage.event_count < 22);
+    ps_test_stage_pass_ms(&stage, 4000);
+    assert_true(drain(&stage));
+    ps_test_stage_close(&stage);
+    ps_test_java->events = 30;
+    usleep(100000);
+    assert_int_equal(ps_test_java->promised, 5);
+    assert_true(ps_test_java->revoked > 0);
+    assert_numbered(&stage, 0, 22);
+    ps_test_java->mode = PS_TEST_JAVA_WELL;
+    WHILE_DOING(usleep(1000), &stage, ps_test_java->keeps == 0); /* it reads now */
+    ps_test_stage_fini(&stage);
+}
+
 /* A class that pauses gives the room back, and may promise again later. */
 static void test_room_is_given_back(void **unused)
 {
     struct ps_test_stage stage;
     warm_up(&stage, 100);
     const struct ps_engine_source_ops *engine = stage.ops->source->engine;
-    ps_test_java->events = 17;
-    WHILE_ROOM(&stage, 100, ps_test_java->taken < 17);
     ps_test_stage_pass_ms(&stage, 99);
     cycle_with_room(&stage, 100);
     assert_int_equal(ps_test_java->keeps, 0);
@@ -530,8 +549,6 @@ static void test_promises_that_are_wrong(void **unused)
 {
     struct ps_test_stage stage;
     warm_up(&stage, 100);
-    ps_test_java->events = 17;
-    WHILE_ROOM(&stage, 100, ps_test_java->taken < 17);
     ps_test_java->mode = PS_TEST_JAVA_SKIPS;
     ps_test_java->events = 30;
     WHILE_ROOM(&stage, 100, !stage.failed);
@@ -570,6 +587,7 @@ int main(void)
         cmocka_unit_test(test_promised),
         cmocka_unit_test(test_promised_are_not_refused),
         cmocka_unit_test(test_promised_and_dead),
+        cmocka_unit_test(test_promised_while_it_is_closed),
         cmocka_unit_test(test_room_is_given_back),
         cmocka_unit_test(test_promises_that_are_wrong),
         cmocka_unit_test(test_type_is_a_class),

@@ -83,6 +83,12 @@ abstract class Component {
     /** Makes the class's object and configures it. Runs also without a host, for `penstock check --probe`. */
     abstract Object make() throws Throwable;
 
+    /** Stops what runs, as a resource of a `try`: what it throws does not hide the error for which the component ends. */
+    interface End extends AutoCloseable {
+        @Override
+        void close() throws IOException;
+    }
+
     /** Configures, starts and runs the class, until stopping is set; then stops it. */
     abstract void work() throws Throwable;
 
@@ -95,11 +101,17 @@ abstract class Component {
     /** Wakes the thread, because stopping is set. */
     abstract void wake();
 
+    /** The agent has asked a second time, because it does not wait any more: it has closed the component's stage. */
+    void abandon() throws IOException {}
+
     final void receive(Message message) throws IOException {
-        if (message.type == Message.STOP)
-            stop();
-        else
+        if (message.type != Message.STOP) {
             receiveOther(message);
+        } else if (stopping) {
+            abandon();
+        } else {
+            stop();
+        }
     }
 
     final void stop() {

@@ -20,6 +20,8 @@ final class EventWriter {
     private ByteBuffer buffer = ByteBuffer.allocate(64 << 10).order(ByteOrder.nativeOrder());
     private HostBatch batch; // whose events it knows; null: none
     private long bytesMax;
+    private int count; // of the events in the buffer
+    boolean isBusy; // a call writes
 
     static boolean isUnchanged(HostBatch before, List<Event> after) {
         if (before.events.size() != after.size())
@@ -48,6 +50,7 @@ final class EventWriter {
         if (buffer.capacity() > KEPT_BYTES)
             buffer = ByteBuffer.allocate(KEPT_BYTES).order(ByteOrder.nativeOrder());
         buffer.clear();
+        count = 0;
     }
 
     /** Adds an event. Returns false when the entries would be larger than the limit: nothing is added then. */
@@ -81,6 +84,7 @@ final class EventWriter {
         while ((buffer.position() & 3) != 0)
             buffer.put((byte) 0);
         buffer.putInt(start, buffer.position() - start);
+        count++;
         return true;
     }
 
@@ -116,9 +120,14 @@ final class EventWriter {
         return true;
     }
 
-    /** Takes back what was added since the entries had this size. */
+    /** Takes back the event that was added last, when the entries had this size. */
     void rewind(int size) {
         buffer.position(size);
+        count--;
+    }
+
+    int count() {
+        return count;
     }
 
     int size() {

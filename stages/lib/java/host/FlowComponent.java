@@ -4,6 +4,7 @@ import java.io.IOException;
 import java.lang.management.ManagementFactory;
 import java.util.Collection;
 import java.util.HashMap;
+import java.util.IdentityHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
@@ -26,6 +27,7 @@ final class FlowComponent extends Component {
     private static final long RETRY_MS = 3000; // of Flume's LifecycleSupervisor
     private static final long DRAIN_MS = 20000;
 
+    private final Map<LifecycleAware, Throwable> dead = new IdentityHashMap<>(); // parts that cannot start, and why
     private String trouble = "", told = ""; // why a part cannot start; what the agent knows of it
 
     FlowComponent(Host host, int link, List<String> texts) {
@@ -107,21 +109,36 @@ final class FlowComponent extends Component {
         told = trouble;
     }
 
-    /** Returns whether all have started. One that throws is started again at the next call. */
+    /** As in Flume, a part that lacks a class is stopped and not started again; the others go on. */
+    private void end(LifecycleAware part, LinkageError wrong) {
+        dead.put(part, wrong);
+        try {
+            part.stop();
+        } catch (Exception | LinkageError thrown) {
+            LogStream.log("ERROR", label, "Unable to stop " + part, thrown);
+        }
+    }
+
+    /** Returns whether all have started. One that throws an exception is started again at the next call. */
     private boolean start(String kind, Map<String, ? extends LifecycleAware> parts) {
         boolean started = true;
         for (Map.Entry<String, ? extends LifecycleAware> entry : parts.entrySet()) {
             LifecycleAware part = entry.getValue();
+            Throwable wrong = dead.get(part);
             if (part.getLifecycleState() == LifecycleState.START || stopping)
                 continue;
             try {
-                part.start();
-            } catch (Exception wrong) {
-                LogStream.log("ERROR", label, "Unable to start " + part, wrong);
-                if (trouble.isEmpty())
-                    trouble = kind + " " + entry.getKey() + " cannot start: " + Texts.describe(wrong);
+                if (wrong == null)
+                    part.start();
+            } catch (Exception | LinkageError thrown) {
+                LogStream.log("ERROR", label, "Unable to start " + part, thrown);
+                wrong = thrown;
+                if (thrown instanceof LinkageError)
+                    end(part, (LinkageError) thrown);
             }
-            started &= part.getLifecycleState() == LifecycleState.START;
+            if (wrong != null && trouble.isEmpty())
+                trouble = kind + " " + entry.getKey() + " cannot start: " + Texts.describe(wrong);
+            started &= part.getLifecycleState() == LifecycleState.START || dead.containsKey(part);
         }
         return started;
     }

@@ -90,30 +90,38 @@ public final class Host {
         }
     }
 
-    /** Tells the agent each second that this process lives. */
+    /** Tells the agent each second that this process lives. The thread runs nothing of a class, which may wait for as long as it likes. */
     private void beat() {
+        start("penstock-beat", () -> {
+            for (;; Thread.sleep(BEAT_MS)) {
+                send(Message.BEAT, 0, new long[] {Message.PROTOCOL}, null);
+                for (Component component : components.values())
+                    component.beat();
+            }
+        });
+        start("penstock-figures", () -> {
+            Thread.sleep(BEATS_BEFORE_FIGURES * BEAT_MS);
+            try {
+                for (Figures figures = new Figures(this);; Thread.sleep(BEAT_MS))
+                    figures.report();
+            } catch (RuntimeException | LinkageError wrong) { // a bean that does not work, a JVM without java.management
+                LogStream.log("WARN", "java", "the metrics of Java end", wrong);
+            }
+        });
+    }
+
+    private interface Work {
+        void run() throws IOException, InterruptedException;
+    }
+
+    private static void start(String name, Work work) {
         Thread thread = new Thread(() -> {
             try {
-                Figures figures = null;
-                for (int beats = 0;; beats++) {
-                    send(Message.BEAT, 0, new long[] {Message.PROTOCOL}, null);
-                    Thread.sleep(BEAT_MS);
-                    for (Component component : components.values())
-                        component.beat();
-                    try {
-                        if (beats == BEATS_BEFORE_FIGURES)
-                            figures = new Figures(this);
-                        if (figures != null)
-                            figures.report();
-                    } catch (RuntimeException | LinkageError wrong) { // a bean that does not work, a JVM without java.management
-                        LogStream.log("WARN", "java", "the metrics of Java end", wrong);
-                        figures = null;
-                    }
-                }
+                work.run();
             } catch (IOException | InterruptedException ended) {
                 return; // the agent is gone: the main thread sees it, too
             }
-        }, "penstock-beat");
+        }, name);
         thread.setDaemon(true);
         thread.setPriority(Thread.MAX_PRIORITY);
         thread.start();

@@ -1,19 +1,19 @@
 package penstock.host;
 
 import java.io.IOException;
-import java.util.List;
+import org.apache.flume.ChannelException;
 import org.apache.flume.Event;
 
 /**
  * Events of calls that return at once, because the agent's channels keep room for them: they are in the shared memory, which is the
  * agent's, and it takes them also when this process ends. They are handed over when no others of them are on the way, and when a slot is
- * full. The caller has the lock of the slots.
+ * full. The caller has the lock of the slots, but for write().
  */
 final class PromisedEvents {
     private static final int BYTES_MAX = 2 << 20; // of a call
 
     private final SourceSlots slots;
-    private final EventWriter writer = new EventWriter();
+    private final ThreadLocal<EventWriter> writers = ThreadLocal.withInitial(EventWriter::new);
     private SourceSlots.Slot open; // which is filled; or null
     private long most; // that may be promised, since the source was made
     private long used; // that are
@@ -24,29 +24,33 @@ final class PromisedEvents {
         this.slots = slots;
     }
 
-    /** Returns false when there is no room in advance, or no slot: nothing has happened then. */
-    boolean add(Event event) throws IOException {
-        if (used == most)
-            return false;
-        writer.begin(BYTES_MAX);
-        return writer.add(event) && take(1);
-    }
-
-    /** The same for all of them, or for none. */
-    boolean add(List<Event> events) throws IOException {
-        if (events.size() > most - used)
-            return false;
-        writer.begin(BYTES_MAX);
-        for (Event event : events) {
-            if (!writer.add(event))
-                return false;
+    /**
+     * Writes the events of a call. It runs code of the class (a list, an event), which may wait for other threads of it, so the caller does not have
+     * the lock. Returns null when there is no room in advance.
+     */
+    EventWriter write(Iterable<Event> events, int count) {
+        EventWriter writer = writers.get();
+        if (count > most - used || writer.isBusy) // the numbers may be old: take() looks again; busy: a call within a call
+            return null;
+        writer.isBusy = true;
+        try {
+            writer.begin(BYTES_MAX);
+            for (Event event : events) {
+                if (!writer.add(event))
+                    return null;
+            }
+        } finally {
+            writer.isBusy = false;
         }
-        return take(events.size());
+        return writer;
     }
 
-    private boolean take(int count) throws IOException {
-        if (!haveRoom())
+    /** Takes all of what was written, or nothing: returns false when there is no room in advance, or no slot. */
+    boolean take(EventWriter writer) throws IOException {
+        if (writer.count() > most - used || !haveRoom(writer))
             return false;
+        if (writer.count() == 0)
+            return true;
         int size;
         boolean first = true;
         for (int at = 0; at < writer.size(); at += size, first = false) {
@@ -63,13 +67,18 @@ final class PromisedEvents {
             used++;
         }
         note();
+        order();
+        if (open.tail.getLong(16) != 0) {
+            most = used;
+            throw new ChannelException("the source has stopped"); // the agent may have the events, or not
+        }
         if (onTheWay == 0)
             handOver();
         return true;
     }
 
     /** Returns whether the open slot and those that are free have room for what was written. */
-    private boolean haveRoom() {
+    private boolean haveRoom(EventWriter writer) {
         int room = slots.smallestRoom(), left = open != null ? open.area.remaining() : 0, size;
         int count = open != null ? open.count : 0, further = slots.free.size();
         for (int at = 0; at < writer.size(); at += size) {

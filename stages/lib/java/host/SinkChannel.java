@@ -76,6 +76,8 @@ final class SinkChannel implements Channel {
     }
 
     private final Component component;
+    /** Of what follows. The class has this object, and may hold its monitor for as long as it likes: the host's main thread needs this lock. */
+    private final Object lock = new Object();
     private final ArrayDeque<Range> queue = new ArrayDeque<>();
     private final ThreadLocal<SinkTransaction> transactions = new ThreadLocal<>();
     private SinkTransaction ownTransaction; // of the component's own thread
@@ -83,7 +85,7 @@ final class SinkChannel implements Channel {
     private final ArrayDeque<Range> commits = new ArrayDeque<>(); // that the agent was not told yet
     private boolean hasWhole; // all events of a batch are among them
     private long toldNs; // when it was told the last ones
-    private final Object telling = new Object(); // the lock of whoever sends commits; it is taken before this object's
+    private final Object telling = new Object(); // the lock of whoever sends commits; it is taken before `lock`
     private volatile boolean isShared; // another thread has asked for a transaction
     private boolean closed;
     private boolean wasEmpty; // for a take since the last askEmpty()
@@ -95,33 +97,39 @@ final class SinkChannel implements Channel {
 
     void add(long number, ByteBuffer area, int count) {
         Range events = new Range(new Batch(number, area, count), 0, count, 0);
-        synchronized (this) {
+        synchronized (lock) {
             if (closed)
                 return;
             queue.addLast(events);
-            notifyAll();
+            lock.notifyAll();
         }
     }
 
-    synchronized void close() {
-        closed = true;
-        queue.clear();
-        notifyAll();
+    void close() {
+        synchronized (lock) {
+            closed = true;
+            queue.clear();
+            lock.notifyAll();
+        }
     }
 
     /** Returns whether a take since the last call found no event. */
-    synchronized boolean askEmpty() {
-        boolean was = wasEmpty;
-        wasEmpty = false;
-        return was;
+    boolean askEmpty() {
+        synchronized (lock) {
+            boolean was = wasEmpty;
+            wasEmpty = false;
+            return was;
+        }
     }
 
     /** Returns whether there are events. */
-    synchronized boolean await(long milliseconds) throws InterruptedException {
+    boolean await(long milliseconds) throws InterruptedException {
         long until = System.nanoTime() + milliseconds * 1000000L, left;
-        while (queue.isEmpty() && !closed && (left = until - System.nanoTime()) > 0)
-            wait(left / 1000000L + 1);
-        return !queue.isEmpty();
+        synchronized (lock) {
+            while (queue.isEmpty() && !closed && (left = until - System.nanoTime()) > 0)
+                lock.wait(left / 1000000L + 1);
+            return !queue.isEmpty();
+        }
     }
 
     private Event take(SinkTransaction transaction) {
@@ -141,35 +149,41 @@ final class SinkChannel implements Channel {
         return event;
     }
 
-    private synchronized void noteEmpty() {
-        wasEmpty = true;
+    private void noteEmpty() {
+        synchronized (lock) {
+            wasEmpty = true;
+        }
     }
 
     /** Takes one event. The component's own thread gets those behind it, too: not more than it has taken so far. */
-    private synchronized Event tryTake(SinkTransaction transaction) {
-        Range head = queue.peekFirst();
-        if (head == null)
-            return null;
-        int advance = transaction.isOwn && !isShared ? Math.min(ADVANCE, 1 + transaction.count) : 1;
-        transaction.ahead = head.cut(Math.min(advance, head.to - head.from));
-        if (head.from == head.to)
-            queue.removeFirst();
-        return transaction.next(head.batch.locked);
+    private Event tryTake(SinkTransaction transaction) {
+        synchronized (lock) {
+            Range head = queue.peekFirst();
+            if (head == null)
+                return null;
+            int advance = transaction.isOwn && !isShared ? Math.min(ADVANCE, 1 + transaction.count) : 1;
+            transaction.ahead = head.cut(Math.min(advance, head.to - head.from));
+            if (head.from == head.to)
+                queue.removeFirst();
+            return transaction.next(head.batch.locked);
+        }
     }
 
-    private synchronized void putBack(List<Range> ranges) {
-        if (closed)
-            return;
-        for (int i = ranges.size() - 1; i >= 0; i--)
-            queue.addFirst(ranges.get(i));
-        notifyAll();
+    private void putBack(List<Range> ranges) {
+        synchronized (lock) {
+            if (closed)
+                return;
+            for (int i = ranges.size() - 1; i >= 0; i--)
+                queue.addFirst(ranges.get(i));
+            lock.notifyAll();
+        }
     }
 
     // ---- commits ----
 
     private void commit(List<Range> taken) {
         boolean now;
-        synchronized (this) {
+        synchronized (lock) {
             for (Range range : taken)
                 note(range);
             boolean wants = hasWhole && queue.size() <= BATCHES_LEFT; // the agent can hand over further ones
@@ -210,19 +224,21 @@ final class SinkChannel implements Channel {
         }
     }
 
-    private synchronized long[] nextCommits() {
-        if (commits.isEmpty())
-            return null;
-        long[] numbers = new long[3 * Math.min(PARTS_MAX, commits.size())];
-        for (int i = 0; i < numbers.length; i += 3) {
-            Range range = commits.removeFirst();
-            numbers[i] = range.batch.number;
-            numbers[i + 1] = range.from;
-            numbers[i + 2] = range.to;
+    private long[] nextCommits() {
+        synchronized (lock) {
+            if (commits.isEmpty())
+                return null;
+            long[] numbers = new long[3 * Math.min(PARTS_MAX, commits.size())];
+            for (int i = 0; i < numbers.length; i += 3) {
+                Range range = commits.removeFirst();
+                numbers[i] = range.batch.number;
+                numbers[i + 1] = range.from;
+                numbers[i + 2] = range.to;
+            }
+            hasWhole = false;
+            toldNs = System.nanoTime();
+            return numbers;
         }
-        hasWhole = false;
-        toldNs = System.nanoTime();
-        return numbers;
     }
 
     // ---- transactions ----

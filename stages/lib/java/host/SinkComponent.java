@@ -7,6 +7,9 @@ import org.apache.flume.Sink;
 /** A sink, run as Flume's SinkRunner runs it. */
 final class SinkComponent extends Component {
     private final SinkChannel channel;
+    private final Object turn = new Object(); // the lock of what follows
+    private boolean processes; // its thread is in process(), or between two calls
+    private int beatsToStop;
     private int failures; // in a row
 
     SinkComponent(Host host, int link, List<String> texts) {
@@ -23,6 +26,21 @@ final class SinkComponent extends Component {
     @Override
     void beat() throws IOException {
         channel.flush();
+        interruptLate();
+    }
+
+    /** A process() that waits for something else ends when it is interrupted, as at the end of Flume's SinkRunner; the first second is for one that delivers. */
+    private void interruptLate() {
+        synchronized (turn) {
+            if (stopping && processes && ++beatsToStop > 1)
+                interrupt();
+        }
+    }
+
+    private void setProcesses(boolean processes) {
+        synchronized (turn) {
+            this.processes = processes;
+        }
     }
 
     @Override
@@ -31,21 +49,23 @@ final class SinkComponent extends Component {
     }
 
     @Override
+    @SuppressWarnings("try")
     void work() throws Throwable {
         Sink sink = make();
         sink.setChannel(channel);
         sink.start();
         ready();
-        try {
+        try (End stops = () -> end(sink)) {
+            setProcesses(true);
             while (!stopping)
                 process(sink);
-        } finally {
-            end(sink);
         }
     }
 
     /** The agent uses the slots again when it has the report of the end: threads that the class has left behind find no event then. */
     private void end(Sink sink) throws IOException {
+        setProcesses(false);
+        Thread.interrupted(); // stop() is not interrupted
         try {
             sink.stop();
         } finally {

@@ -13,7 +13,8 @@ import org.apache.flume.Source;
  * it; a pollable one is polled by a thread of its own, so that a stop does not wait for it longer than Flume's does.
  */
 final class SourceComponent extends Component {
-    private static final long RUNNER_JOIN_MS = 500;
+    /** Flume waits until process() has returned, however long that takes; the agent waits for 5 s in all. */
+    private static final long RUNNER_JOIN_MS = 2000;
 
     private final SourceSlots slots = new SourceSlots(this);
     private SourceChain chain;
@@ -42,9 +43,15 @@ final class SourceComponent extends Component {
     }
 
     @Override
+    void abandon() throws IOException {
+        slots.abandon();
+    }
+
+    @Override
+    @SuppressWarnings("try")
     void work() throws Throwable {
         Source source = make();
-        try {
+        try (End stops = () -> end(source)) {
             chain.initialize();
             source.start();
             ready();
@@ -52,13 +59,15 @@ final class SourceComponent extends Component {
                 poll((PollableSource) source);
             else
                 awaitStop();
+        }
+    }
+
+    private void end(Source source) {
+        try {
+            source.stop();
         } finally {
-            try {
-                source.stop();
-            } finally {
-                slots.close();
-                chain.close();
-            }
+            slots.close();
+            chain.close();
         }
     }
 

@@ -19,7 +19,7 @@ import org.apache.flume.Event;
  */
 final class SourceSlots {
     static final int EVENTS_MAX = 1024;
-    private static final int TAIL_BYTES = 16;
+    private static final int TAIL_BYTES = 24;
     private static final long BYTES_MAX = 1L << 30;
     private static final long CLOSE_MS = 2000;
     private static final int WAITS = 0, TAKEN = 1, REFUSED = 2;
@@ -117,6 +117,13 @@ final class SourceSlots {
         component.send(Message.PUT, new long[] {slot.number, call, slot.area.position(), slot.count, first, slot.calls}, null);
     }
 
+    /** The agent answers no more: calls that wait end with an exception, and so do later ones. */
+    synchronized void abandon() throws IOException {
+        promised.keep();
+        closed = true;
+        notifyAll();
+    }
+
     /** Waits a little for the answers that are still to come. Afterwards no thread writes into the shared memory. */
     synchronized void close() {
         long until = System.nanoTime() + CLOSE_MS * 1000000L, left;
@@ -141,25 +148,21 @@ final class SourceSlots {
 
     // ---- events ----
 
-    private synchronized boolean promise(Event event) {
-        try {
-            return !closed && promised.add(event);
-        } catch (IOException gone) {
-            throw new ChannelException("the agent is gone", gone);
-        }
-    }
-
-    private synchronized boolean promise(List<Event> events) {
-        try {
-            return !closed && promised.add(events);
-        } catch (IOException gone) {
-            throw new ChannelException("the agent is gone", gone);
+    private boolean promise(List<Event> events) {
+        EventWriter writer = promised.write(events, events.size());
+        if (writer == null)
+            return false;
+        synchronized (this) {
+            try {
+                return !closed && promised.take(writer);
+            } catch (IOException gone) {
+                throw new ChannelException("the agent is gone", gone);
+            }
         }
     }
 
     void put(Event event) {
-        if (!promise(event))
-            putAndWait(Collections.singletonList(event));
+        put(Collections.singletonList(event));
     }
 
     /** Returns when the agent's required channels have all of them, or keep room for them. */
@@ -170,8 +173,8 @@ final class SourceSlots {
 
     private void putAndWait(List<Event> events) {
         Iterator<Event> rest = events.iterator();
-        Event next = rest.hasNext() ? rest.next() : null;
-        boolean more = !events.isEmpty();
+        boolean more = rest.hasNext(); // another thread of the class may have emptied the list
+        Event next = more ? rest.next() : null;
         while (more) {
             Slot slot = acquire();
             try {

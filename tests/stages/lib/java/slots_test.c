@@ -23,9 +23,9 @@ static void test_largest_event_has_an_area(void **unused)
 static void test_half_of_the_budget(void **unused)
 {
     assert_int_equal(ps_java_slots_event_max(UINT64_C(2) << 20), 1 << 20);
-    assert_int_equal(ps_java_slots_event_max(UINT64_C(1) << 31), (1 << 30) - 16);
-    assert_int_equal(ps_java_slots_event_max((UINT64_C(1) << 31) - 32), (1 << 30) - 16);
-    assert_int_equal(ps_java_slots_event_max((UINT64_C(1) << 31) - 34), (1 << 30) - 17);
+    assert_int_equal(ps_java_slots_event_max(UINT64_C(1) << 31), (1 << 30) - 24);
+    assert_int_equal(ps_java_slots_event_max((UINT64_C(1) << 31) - 48), (1 << 30) - 24);
+    assert_int_equal(ps_java_slots_event_max((UINT64_C(1) << 31) - 50), (1 << 30) - 25);
 }
 
 /* The component has ended. Unread calls that wait for an answer are refused, because nobody would get it; promised calls are

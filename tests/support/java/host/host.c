@@ -273,7 +273,9 @@ int main(int argc, char **argv)
             fake_send(PS_JAVA_BEAT, 0, &protocol, 1, NULL);
             beat_ns = ps_clock_now().mono_ns + 20 * PS_NS_PER_MS;
         }
-        if (poll(&input, 1, 2) > 0)
+        if (fake_control->mode == PS_TEST_JAVA_DEAF)
+            usleep(1000);
+        else if (poll(&input, 1, 2) > 0)
             read_messages();
         serve_batches();
         fake_sources_serve();

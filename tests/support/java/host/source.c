@@ -1,6 +1,8 @@
 /* Sources: their calls, which put events into slots of the shared memory. */
 #include "tests/support/java/host/host.h"
 
+#include "rings/word.h"
+
 #include <stdio.h>
 
 #define SLOTS 16U
@@ -52,6 +54,15 @@ static void put_event(int number)
     fake_end_entry(start, &event);
 }
 
+/* Returns false if the agent takes no more promises. */
+static bool note_promised(const struct fake_source *source, struct ps_java_promised *note)
+{
+    ps_word_set(&note->size, 0);
+    ps_word_set(&note->first, source->promised);
+    ps_word_set(&note->size, (uint64_t)fake_entries.count << 32 | fake_entries.bytes);
+    return ps_word_get(&note->revoked) == 0;
+}
+
 /* Fills the slot and puts it, or asks for a larger one. Returns false when there is nothing to do with it. */
 static bool source_call(struct fake_source *source, uint32_t slot)
 {
@@ -80,10 +91,12 @@ static bool source_call(struct fake_source *source, uint32_t slot)
     size_t area_size = source->slots[slot].size + sizeof(struct ps_java_promised);
     char *to = fake_map(source->slots[slot].offset, area_size);
     memcpy(to, fake_entries.data, fake_entries.bytes);
-    struct ps_java_promised note = {source->promised,
-                                    (uint64_t)fake_entries.count << 32 | fake_entries.bytes};
-    if (promises)
-        memcpy(to + source->slots[slot].size, &note, sizeof note);
+    if (promises && !note_promised(source, (void *)(to + source->slots[slot].size))) {
+        fake_control->revoked += (int)fake_entries.count;
+        source->most = source->promised;
+        munmap(to, area_size);
+        return false;
+    }
     munmap(to, area_size);
     const uint64_t named = fake_control->mode == PS_TEST_JAVA_STRANGE ? SLOTS : slot;
     const uint64_t count = fake_entries.count + (fake_control->mode == PS_TEST_JAVA_BEYOND);

@@ -1,0 +1,6 @@
+package example;
+
+/** The figure of Stubborn. */
+public interface StubbornMBean {
+    long getFigure();
+}

@@ -1,0 +1,28 @@
+package example;
+
+import org.apache.flume.Context;
+import org.apache.flume.EventDrivenSource;
+import org.apache.flume.conf.Configurable;
+import org.apache.flume.source.AbstractSource;
+
+/** Cannot start, because of an exception, or (lacks = true) because a class is missing; and cannot be stopped then. */
+public class Unstartable extends AbstractSource implements Configurable, EventDrivenSource {
+    private boolean lacks;
+
+    @Override
+    public void configure(Context context) {
+        lacks = context.getBoolean("lacks", false);
+    }
+
+    @Override
+    public synchronized void start() {
+        if (lacks)
+            throw new NoClassDefFoundError("org/example/Missing");
+        throw new IllegalStateException("it cannot start");
+    }
+
+    @Override
+    public synchronized void stop() {
+        throw new NullPointerException("it has not started");
+    }
+}
