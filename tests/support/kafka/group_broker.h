@@ -62,6 +62,24 @@ struct ps_test_group_log {
         differs; /* -1, or the offset to which a member goes back that has read beyond it: a leader said so */
 };
 
+/* One partition of a request for records, or of a session. */
+struct ps_test_group_wanted {
+    int32_t partition, epoch; /* of the leader, as the member knows it; -1: it does not tell */
+    int64_t offset;
+    int64_t end; /* of a session: the log's, as told in the last answer */
+};
+
+/* What a node remembers of the member's requests for records (KIP-227). */
+struct ps_test_group_session {
+    int32_t id, epoch; /* id 0: none; the epoch of the next request */
+    int32_t told;      /* the id in the answer to the last request */
+    unsigned handled;  /* the number of the last request */
+    bool incremental;  /* that request, */
+    int16_t error;     /* and its error */
+    struct ps_test_group_wanted parts[PS_TEST_GROUP_PARTITIONS];
+    unsigned count;
+};
+
 struct ps_test_group_node {
     struct ps_test_group_broker *group;
     unsigned number;
@@ -75,6 +93,11 @@ struct ps_test_group_broker {
     uint64_t now_ns; /* the test's clock */
     uint64_t random;
     bool old; /* the versions of Kafka 0.11 */
+    struct ps_test_group_session sessions[PS_TEST_GROUP_NODES];
+    int32_t session_id;   /* the last one that was given */
+    bool no_sessions;     /* there is no room for them */
+    bool strange;         /* answers have a partition more than they were asked for */
+    bool full_leaves_out; /* answers to requests with all partitions lack the last one */
     unsigned coordinator;
 
     /* the group */
@@ -111,6 +134,9 @@ struct ps_test_group_broker {
 
     struct {
         unsigned records, hidden, breaks, errors, damaged, stale, truncated, by_others, out_of_range;
+        unsigned full, incremental, named,
+            gone;           /* requests for records; partitions in the incremental ones */
+        unsigned not_found; /* sessions that the node has forgotten */
     } counts;
 };
 
@@ -152,6 +178,32 @@ char *ps_test_group_list_offsets(struct ps_test_group_broker *group, struct ps_t
 char *ps_test_group_epochs(struct ps_test_group_broker *group, struct ps_test_request *request, char *at);
 /* The error that the request under way gets; 0: none. */
 int16_t ps_test_group_error(struct ps_test_group_broker *group, int16_t key, bool top);
+
+/* ---- group_broker_session.c ---- */
+
+/* A request for records, as its bytes tell it. */
+struct ps_test_group_fetching {
+    struct ps_test_group_wanted parts[PS_TEST_GROUP_PARTITIONS];
+    unsigned count;
+    int32_t gone[PS_TEST_GROUP_PARTITIONS];
+    unsigned gone_count;
+    int32_t session, epoch;
+    int32_t wait_ms;
+    bool committed_only;
+};
+
+void ps_test_group_read_fetch(struct ps_test_request *request, struct ps_test_group_fetching *fetching);
+/* Carries out what the request says of its session, once; `fetching` then has the partitions that it asks for. Returns the
+ * session. */
+struct ps_test_group_session *ps_test_group_session_apply(struct ps_test_group_broker *group,
+                                                          struct ps_test_group_fetching *fetching);
+/* Returns whether the answer must have the partition, and notes what it tells. */
+bool ps_test_group_session_tells(struct ps_test_group_session *session, const struct ps_test_group_log *log,
+                                 int32_t partition, bool has_news);
+/* The partition is the last one of the next answer. */
+void ps_test_group_session_turn(struct ps_test_group_session *session, int32_t partition);
+/* All nodes forget their sessions, as when they are started again. */
+void ps_test_group_sessions_forget(struct ps_test_group_broker *group);
 
 /* ---- group_broker_member.c: the requests of a member ---- */
 

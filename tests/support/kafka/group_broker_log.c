@@ -248,50 +248,7 @@ void ps_test_group_move_leader(struct ps_test_group_broker *group, unsigned part
 
 /* ---- Fetch ---- */
 
-/* One partition of a request. */
-struct wanted {
-    int32_t partition;
-    int64_t offset;
-    int32_t bytes_max;
-};
-
-struct fetching {
-    struct wanted parts[PS_TEST_GROUP_PARTITIONS];
-    unsigned count;
-    int32_t wait_ms;
-    bool committed_only;
-};
-
-static void read_request(struct ps_test_request *request, struct fetching *fetching)
-{
-    struct ps_wire_in *in = &request->body;
-    uint32_t length;
-    *fetching = (struct fetching){0};
-    assert_int_equal(ps_wire_get_int32(in), -1);
-    fetching->wait_ms = ps_wire_get_int32(in);
-    (void)ps_wire_get_int32(in);
-    (void)ps_wire_get_int32(in);
-    fetching->committed_only = ps_wire_get_int8(in) == 1;
-    if (request->version >= 7)
-        (void)ps_wire_get_int64(in); /* session and its epoch */
-    uint32_t topics = ps_wire_get_count(in, 6);
-    for (uint32_t t = 0; t < topics; t++) {
-        (void)ps_wire_get_string(in, &length);
-        assert_int_equal(ps_wire_get_int32(in), 1);
-        assert_in_range(fetching->count, 0, PS_TEST_GROUP_PARTITIONS - 1);
-        struct wanted *part = &fetching->parts[fetching->count++];
-        part->partition = ps_wire_get_int32(in);
-        assert_in_range(part->partition, 0, PS_TEST_GROUP_PARTITIONS - 1);
-        if (request->version >= 9)
-            (void)ps_wire_get_int32(in); /* leader epoch */
-        part->offset = ps_wire_get_int64(in);
-        if (request->version >= 5)
-            (void)ps_wire_get_int64(in);
-        part->bytes_max = ps_wire_get_int32(in);
-    }
-}
-
-static int16_t part_error(const struct ps_test_group_broker *group, const struct wanted *part)
+static int16_t part_error(const struct ps_test_group_broker *group, const struct ps_test_group_wanted *part)
 {
     const struct ps_test_group_log *log = &group->logs[part->partition];
     if (log->leader != group->node)
@@ -307,12 +264,18 @@ static unsigned first_set(const struct ps_test_group_log *log, int64_t offset)
     return i;
 }
 
-static bool has_answer(const struct ps_test_group_broker *group, const struct fetching *fetching)
+/* Returns whether records of the partition, or an error, are to be told. */
+static bool has_news(const struct ps_test_group_broker *group, const struct ps_test_group_wanted *part)
+{
+    const struct ps_test_group_log *log = &group->logs[part->partition];
+    return part_error(group, part) != 0 || first_set(log, part->offset) < log->set_count;
+}
+
+static bool has_answer(const struct ps_test_group_broker *group,
+                       const struct ps_test_group_fetching *fetching)
 {
     for (unsigned i = 0; i < fetching->count; i++) {
-        const struct ps_test_group_log *log = &group->logs[fetching->parts[i].partition];
-        if (part_error(group, &fetching->parts[i]) != 0 ||
-            first_set(log, fetching->parts[i].offset) < log->set_count)
+        if (has_news(group, &fetching->parts[i]))
             return true;
     }
     return false;
@@ -335,7 +298,7 @@ static char *put_aborted(const struct ps_test_group_log *log, char *at, int64_t 
 }
 
 /* Batches from the one with the offset on; the last one may be cut, and one may be damaged. */
-static char *put_sets(struct ps_test_group_broker *group, const struct wanted *part, char *at)
+static char *put_sets(struct ps_test_group_broker *group, const struct ps_test_group_wanted *part, char *at)
 {
     const struct ps_test_group_log *log = &group->logs[part->partition];
     char *length_at = at;
@@ -356,7 +319,7 @@ static char *put_sets(struct ps_test_group_broker *group, const struct wanted *p
 
 /* A member that went back must commit the lower offset first: else another member would skip the records between. The
  * connection may bring requests of a former assignment. */
-static void check_fetched(const struct ps_test_group_broker *group, const struct wanted *part)
+static void check_fetched(const struct ps_test_group_broker *group, const struct ps_test_group_wanted *part)
 {
     const struct ps_test_group_log *log = &group->logs[part->partition];
     bool owned = group->synced && (group->owned >> part->partition & 1) != 0;
@@ -365,8 +328,9 @@ static void check_fetched(const struct ps_test_group_broker *group, const struct
                  (long long)part->offset, (long long)log->committed);
 }
 
-static char *put_part(struct ps_test_group_broker *group, int16_t version, const struct fetching *fetching,
-                      const struct wanted *part, char *at)
+static char *put_part(struct ps_test_group_broker *group, int16_t version,
+                      const struct ps_test_group_fetching *fetching, const struct ps_test_group_wanted *part,
+                      char *at)
 {
     const struct ps_test_group_log *log = &group->logs[part->partition];
     check_fetched(group, part);
@@ -389,24 +353,57 @@ static char *put_part(struct ps_test_group_broker *group, int16_t version, const
     return error == 0 ? put_sets(group, part, at) : ps_wire_put_int32(at, 0);
 }
 
+/* The partitions of the answer; those of a session only if there is something to tell. */
+static char *put_parts(struct ps_test_group_broker *group, int16_t version,
+                       const struct ps_test_group_fetching *fetching, struct ps_test_group_session *session,
+                       char *at)
+{
+    char *count_at = at;
+    int32_t count = 0;
+    at += sizeof count;
+    bool leaves_out = group->full_leaves_out && session != NULL && !session->incremental;
+    for (unsigned i = 0; i < fetching->count - (fetching->count > 1 && leaves_out); i++) {
+        const struct ps_test_group_wanted *part = &fetching->parts[i];
+        bool news = has_news(group, part);
+        if (session != NULL &&
+            !ps_test_group_session_tells(session, &group->logs[part->partition], part->partition, news))
+            continue;
+        at = put_part(group, version, fetching, part, at);
+        count++;
+        if (session != NULL && news)
+            ps_test_group_session_turn(session, part->partition);
+    }
+    if (group->strange && session != NULL && session->incremental) {
+        group->strange = false;
+        const struct ps_test_group_wanted other = {.partition = PS_TEST_GROUP_PARTITIONS - 1};
+        at = put_part(group, version, fetching, &other, at);
+        count++;
+    }
+    (void)ps_wire_put_int32(count_at, count);
+    return at;
+}
+
 char *ps_test_group_fetch(struct ps_test_group_broker *group, struct ps_test_connection *connection,
                           struct ps_test_request *request, char *at)
 {
-    struct fetching fetching;
-    read_request(request, &fetching);
-    if (group->holds || (!has_answer(group, &fetching) &&
+    struct ps_test_group_fetching fetching;
+    struct ps_test_group_session *session = NULL;
+    ps_test_group_read_fetch(request, &fetching);
+    if (request->version >= 7)
+        session = ps_test_group_session_apply(group, &fetching);
+    bool refused = session != NULL && session->error != 0;
+    if (group->holds || (!has_answer(group, &fetching) && !refused &&
                          group->now_ns < connection->since_ns + (uint64_t)fetching.wait_ms * PS_NS_PER_MS))
         return NULL;
     if (fetching.count == PS_TEST_GROUP_PARTITIONS)
         group->first[fetching.parts[0].partition]++;
-    int16_t error = request->version >= 7 ? ps_test_group_error(group, PS_TEST_KEY_FETCH, true) : 0;
     at = ps_wire_put_int32(at, 0);
-    if (request->version >= 7)
-        at = ps_wire_put_int32(ps_wire_put_int16(at, error), 0);
-    at = ps_wire_put_int32(at, error == 0 ? (int32_t)fetching.count : 0);
-    for (unsigned i = 0; i < fetching.count && error == 0; i++)
-        at = put_part(group, request->version, &fetching, &fetching.parts[i], at);
-    return at;
+    if (session == NULL)
+        return put_parts(group, request->version, &fetching, NULL, at);
+    int16_t error = refused ? session->error : ps_test_group_error(group, PS_TEST_KEY_FETCH, true);
+    at = ps_wire_put_int16(at, error);
+    at = ps_wire_put_int32(at, error == 0 ? session->told : 0);
+    return error == 0 ? put_parts(group, request->version, &fetching, session, at) : ps_wire_put_int32(at, 0);
 }
 
 /* ---- ListOffsets ---- */

@@ -177,6 +177,8 @@ static void destroy(struct ps_kafka_reading *reading)
     ps_kafka_fetch_topics_close(fetch);
     ps_kafka_streams_fini(&fetch->streams);
     ps_kafka_unpacker_close(fetch->unpacker);
+    ps_kafka_sessions_free(fetch);
+    free(fetch->chosen);
     free(fetch->parts);
     free(fetch->mapped);
     free(fetch->reading.aborted);

@@ -1,6 +1,6 @@
-/* Requests for records, and their answers (KIP-74; no sessions: a request names all of its partitions). A broker has one
- * request at a time; the next one is sent when the answer is there, while its records are still being read. An answer is
- * received into a block of the memory budget. */
+/* Requests for records, and their answers (KIP-74). A broker has one request at a time; the next one is sent when the answer is
+ * there, while its records are still being read. A request asks for all partitions that are wanted, and names those that the
+ * broker does not remember as they are (session.c). An answer is received into a block of the memory budget. */
 #include "stages/lib/kafka/fetch/fetch_internal.h"
 #include "stages/lib/least.h"
 
@@ -11,7 +11,7 @@
 #define QUEUED_MAX 2U /* slices of a partition that wait to be read */
 #define ERROR_REST_NS (100 * PS_NS_PER_MS)
 #define REFUSED_REST_NS PS_NS_PER_S /* after errors that an operator must correct, and damaged bytes */
-#define PART_BYTES (PS_KAFKA_NATIVE_TOPIC_BYTES + 40U)
+#define PART_BYTES 40U              /* beside the name of its topic */
 #define ABORTED_BYTES 16U
 #define SPARE_BYTES (8U * PS_BLOCK_BYTES) /* of the budget, beside an answer */
 #define VERSION_OF_LOG_START 5
@@ -65,48 +65,106 @@ static uint32_t count_wanted(const struct ps_kafka_fetch *fetch, const struct ps
     return count;
 }
 
-static char *put_part(struct ps_kafka_fetch *fetch, char *at, uint32_t i, int16_t version,
-                      int32_t correlation)
+/* Chooses the partitions that are wanted of the broker, into fetch->chosen; returns their number. The answer may be used up by
+ * the first partitions: each request with all partitions begins with another one. A broker with a session does the same by
+ * itself: a partition of which it has sent records is the last one of the next answer. */
+static uint32_t choose(struct ps_kafka_fetch *fetch, struct ps_kafka_native_broker *broker)
 {
-    struct ps_kafka_fetch_part *part = &fetch->parts[i];
-    const struct ps_kafka_native_partition *place = place_of(part);
-    part->asked = true;
-    part->asked_by = correlation;
+    uint32_t count = 0;
+    if (fetch->chosen_room < fetch->part_count) {
+        fetch->chosen_room = fetch->part_room;
+        fetch->chosen =
+            ps_must_realloc(fetch->chosen, fetch->chosen_room * sizeof *fetch->chosen, "partitions");
+    }
+    uint32_t i = fetch->part_count > 0 ? broker->fetch_turn % fetch->part_count : 0;
+    for (uint32_t n = 0; n < fetch->part_count; n++) {
+        if (is_of(fetch, i, broker) && fetch->mono_ns >= fetch->parts[i].rest_ns)
+            fetch->chosen[count++] = i;
+        i = i + 1 < fetch->part_count ? i + 1 : 0;
+    }
+    if (count > 0)
+        broker->fetch_turn = fetch->chosen[0] + 1;
+    return count;
+}
+
+static int32_t leader_epoch(const struct ps_kafka_fetch_part *part, int16_t version)
+{
+    return version >= VERSION_OF_EPOCHS ? place_of(part)->leader_epoch : -1;
+}
+
+/* The number of partitions that a request names, and the bytes that they need. */
+struct named {
+    uint32_t count, gone;
+    size_t bytes;
+};
+
+/* `session` NULL: the broker has none, and the request names all that are chosen. */
+static struct named name_parts(struct ps_kafka_fetch *fetch, struct ps_kafka_fetch_session *session,
+                               uint32_t count, int16_t version)
+{
+    struct named named = {0};
+    for (uint32_t n = 0; n < count; n++) {
+        struct ps_kafka_fetch_part *part = &fetch->parts[fetch->chosen[n]];
+        part->named = session == NULL ||
+                      ps_kafka_session_want(fetch, session, fetch->chosen[n], leader_epoch(part, version));
+        named.count += part->named;
+        named.bytes += part->named ? part->topic->length + PART_BYTES : 0;
+    }
+    named.gone = session != NULL ? ps_kafka_session_sweep(fetch, session) : 0;
+    for (uint32_t n = 0; n < named.gone; n++)
+        named.bytes += session->parts[session->count + n].topic->length + PART_BYTES;
+    return named;
+}
+
+static char *put_part(const struct ps_kafka_fetch *fetch, char *at, const struct ps_kafka_fetch_part *part,
+                      int16_t version)
+{
     at = ps_wire_put_string(at, part->topic->name, part->topic->length);
     at = ps_wire_put_int32(at, 1);
     at = ps_wire_put_int32(at, part->number);
     if (version >= VERSION_OF_EPOCHS)
-        at = ps_wire_put_int32(at, place->leader_epoch);
+        at = ps_wire_put_int32(at, leader_epoch(part, version));
     at = ps_wire_put_int64(at, part->next);
     if (version >= VERSION_OF_LOG_START)
         at = ps_wire_put_int64(at, -1);
     return ps_wire_put_int32(at, fetch->settings.partition_bytes_max);
 }
 
-/* The answer may be used up by the first partitions: each request to a broker begins with another one. */
-static char *put_parts(struct ps_kafka_fetch *fetch, char *at, struct ps_kafka_native_broker *broker,
-                       int16_t version, int32_t correlation)
+/* All chosen partitions are asked for, also those that the broker remembers. */
+static char *put_parts(struct ps_kafka_fetch *fetch, char *at, uint32_t count, int16_t version,
+                       int32_t correlation)
 {
-    uint32_t first = UINT32_MAX;
-    for (uint32_t n = 0; n < fetch->part_count; n++) {
-        uint32_t i = (broker->fetch_turn + n) % fetch->part_count;
-        if (!is_of(fetch, i, broker) || fetch->mono_ns < fetch->parts[i].rest_ns)
-            continue;
-        at = put_part(fetch, at, i, version, correlation);
-        first = first == UINT32_MAX ? i : first;
+    for (uint32_t n = 0; n < count; n++) {
+        struct ps_kafka_fetch_part *part = &fetch->parts[fetch->chosen[n]];
+        part->asked = true;
+        part->asked_by = correlation;
+        if (part->named)
+            at = put_part(fetch, at, part, version);
     }
-    broker->fetch_turn = first + 1;
     return at;
 }
 
-static struct ps_kafka_native_request *make_request(struct ps_kafka_fetch *fetch,
-                                                    struct ps_kafka_native_broker *broker, uint32_t count)
+static char *put_gone(char *at, const struct ps_kafka_fetch_session *session, uint32_t count)
+{
+    at = ps_wire_put_int32(at, (int32_t)count);
+    for (uint32_t n = 0; n < count; n++) {
+        const struct ps_kafka_fetch_session_part *part = &session->parts[session->count + n];
+        at = ps_wire_put_string(at, part->topic->name, part->topic->length);
+        at = ps_wire_put_int32(at, 1);
+        at = ps_wire_put_int32(at, part->number);
+    }
+    return at;
+}
+
+static struct ps_kafka_native_request *write_request(struct ps_kafka_fetch *fetch,
+                                                     struct ps_kafka_fetch_session *session, int16_t version,
+                                                     uint32_t count)
 {
     const struct ps_kafka_fetch_settings *settings = &fetch->settings;
-    int16_t version = ps_kafka_fetch_version(broker, PS_KAFKA_NATIVE_FETCH);
+    const struct named named = name_parts(fetch, session, count, version);
     struct ps_kafka_native_request *request;
-    char *at = ps_kafka_native_request_begin(fetch->client, PS_KAFKA_NATIVE_FETCH, version,
-                                             64 + (size_t)count * PART_BYTES, &request);
+    char *at = ps_kafka_native_request_begin(fetch->client, PS_KAFKA_NATIVE_FETCH, version, 64 + named.bytes,
+                                             &request);
     if (at == NULL)
         return NULL;
     at = ps_wire_put_int32(at, -1); /* replica: a consumer */
@@ -114,19 +172,35 @@ static struct ps_kafka_native_request *make_request(struct ps_kafka_fetch *fetch
     at = ps_wire_put_int32(at, settings->bytes_min);
     at = ps_wire_put_int32(at, settings->bytes_max);
     at = ps_wire_put_int8(at, settings->committed_only);
-    if (version >= VERSION_OF_SESSIONS) {
-        at = ps_wire_put_int32(at, 0);  /* no session: */
-        at = ps_wire_put_int32(at, -1); /* all partitions are in the request */
+    if (session != NULL) {
+        at = ps_wire_put_int32(at, session->id);
+        at = ps_wire_put_int32(at, session->epoch);
+        session->asked_by = request->correlation;
     }
-    at = ps_wire_put_int32(at, (int32_t)count);
-    at = put_parts(fetch, at, broker, version, request->correlation);
-    if (version >= VERSION_OF_SESSIONS)
-        at = ps_wire_put_int32(at, 0); /* partitions that leave the session */
+    at = ps_wire_put_int32(at, (int32_t)named.count);
+    at = put_parts(fetch, at, count, version, request->correlation);
+    if (session != NULL)
+        at = put_gone(at, session, named.gone);
     if (version >= VERSION_OF_RACKS)
         at = ps_wire_put_string(at, "", 0);
     request->timeout_ns =
         fetch->client->settings.request_timeout_ns + (uint64_t)settings->wait_ms * PS_NS_PER_MS;
     return ps_kafka_native_request_end(request, at);
+}
+
+static struct ps_kafka_native_request *make_request(struct ps_kafka_fetch *fetch,
+                                                    struct ps_kafka_native_broker *broker)
+{
+    int16_t version = ps_kafka_fetch_version(broker, PS_KAFKA_NATIVE_FETCH);
+    struct ps_kafka_fetch_session *session =
+        version >= VERSION_OF_SESSIONS ? ps_kafka_session_of(fetch, broker->node) : NULL;
+    uint32_t count = choose(fetch, broker);
+    if (session != NULL)
+        ps_kafka_session_begin(session);
+    struct ps_kafka_native_request *request = write_request(fetch, session, version, count);
+    if (request == NULL && session != NULL)
+        ps_kafka_session_renew(session); /* the broker does not hear of it */
+    return request;
 }
 
 static bool has_room(const struct ps_kafka_fetch *fetch)
@@ -159,7 +233,7 @@ static bool ask(struct ps_kafka_fetch *fetch, struct ps_kafka_native_broker *bro
                            broker->host, broker->port);
         return true;
     }
-    struct ps_kafka_native_request *request = make_request(fetch, broker, count);
+    struct ps_kafka_native_request *request = make_request(fetch, broker);
     if (request == NULL)
         return true;
     request->node = broker->node;
@@ -354,26 +428,38 @@ static void add_slice(struct ps_kafka_fetch *fetch, struct ps_kafka_fetched *fet
     part->next = next;
 }
 
-static void handle_part(struct ps_kafka_fetch *fetch, struct ps_kafka_fetched *fetched, uint32_t stream,
+/* Returns whether the partition was asked for. */
+static bool handle_part(struct ps_kafka_fetch *fetch, struct ps_kafka_fetched *fetched, uint32_t stream,
                         const struct part_answer *answer, int32_t correlation)
 {
     struct ps_kafka_fetch_part *part = &fetch->parts[stream];
     int64_t next;
     if (part->state != PS_KAFKA_PART_READY || !part->asked || part->asked_by != correlation ||
         fetch->streams.items[stream].state != PS_KAFKA_STREAM_OWNED)
-        return; /* asked for in an earlier assignment, or of another broker or address since */
+        return false; /* asked for in an earlier assignment, or of another broker or address since */
     part->asked = false;
     if (answer->error != 0)
         part_failed(fetch, part, answer->error);
     else if (scan(fetch, part, answer, &next))
         add_slice(fetch, fetched, stream, answer, next);
+    return true;
+}
+
+/* A broker that answers for other partitions than those that it is to remember gets all of them again. `session` NULL: it remembers
+ * none. */
+static void check_session(struct ps_kafka_fetch_session *session, const char *topic, uint32_t length,
+                          int32_t partition)
+{
+    if (session != NULL && (topic == NULL || !ps_kafka_session_has(session, topic, length, partition)))
+        ps_kafka_session_renew(session);
 }
 
 /* The bytes of the answer are where they stay. */
 static bool read_answer(struct ps_kafka_fetch *fetch, struct ps_kafka_fetched *fetched,
-                        const struct ps_kafka_native_request *request, struct ps_wire_in *in)
+                        const struct ps_kafka_native_request *request, struct ps_kafka_fetch_session *session,
+                        struct ps_wire_in *in)
 {
-    uint32_t topics = ps_wire_get_count(in, 6);
+    uint32_t topics = ps_wire_get_count(in, 6), answered = 0;
     for (uint32_t t = 0; t < topics && !in->failed; t++) {
         uint32_t length, stream;
         const char *topic = ps_wire_get_string(in, &length);
@@ -383,10 +469,14 @@ static bool read_answer(struct ps_kafka_fetch *fetch, struct ps_kafka_fetched *f
             int32_t partition = ps_wire_get_int32(in);
             if (!read_part(in, request->version, &answer))
                 return false;
-            if (ps_kafka_parts_find(fetch, topic, length, partition, &stream) != NULL)
-                handle_part(fetch, fetched, stream, &answer, request->correlation);
+            answered++;
+            if (ps_kafka_parts_find(fetch, topic, length, partition, &stream) == NULL ||
+                !handle_part(fetch, fetched, stream, &answer, request->correlation))
+                check_session(session, topic, length, partition);
         }
     }
+    if (session != NULL && session->full && answered != session->count)
+        ps_kafka_session_renew(session); /* who knows whether it remembers those that it left out */
     return !in->failed;
 }
 
@@ -431,15 +521,37 @@ static struct ps_kafka_fetched *copy_answer(struct ps_kafka_fetch *fetch, struct
     return fetched;
 }
 
+/* Reads the error and the session of an answer, and handles them. *session: that of this request; NULL: none. Returns whether the
+ * next request may follow at once. */
+static bool read_session(struct ps_kafka_fetch *fetch, const struct ps_kafka_native_request *request,
+                         struct ps_wire_in *in, struct ps_kafka_fetch_session **session)
+{
+    *session = NULL;
+    if (request->version < VERSION_OF_SESSIONS)
+        return true;
+    int16_t error = ps_wire_get_int16(in);
+    int32_t id = ps_wire_get_int32(in);
+    if (in->failed || request->node < 0)
+        return true;
+    struct ps_kafka_fetch_session *found = ps_kafka_session_of(fetch, request->node);
+    if (ps_kafka_session_answered(found, request->correlation, error, id))
+        *session = found;
+    bool of_session = error == PS_KAFKA_ERROR_SESSION_NOT_FOUND || error == PS_KAFKA_ERROR_SESSION_EPOCH ||
+                      error == PS_KAFKA_ERROR_SESSION_TOPIC_ID;
+    if (error == 0 || (of_session && *session != NULL && !found->full))
+        return true; /* the broker has forgotten the session: all partitions are named again */
+    ps_kafka_reports_error(&fetch->reports, (rd_kafka_resp_err_t)error, "Fetch", fetch->mono_ns);
+    return false;
+}
+
 bool ps_kafka_fetch_answer(struct ps_kafka_native_broker *broker, struct ps_kafka_native_request *request,
                            struct ps_wire_in *in, char *reason)
 {
     struct ps_kafka_fetch *fetch = ps_kafka_fetch_of(broker->client);
     struct ps_kafka_fetched *fetched = request->answer;
+    struct ps_kafka_fetch_session *session;
     int32_t throttle_ms = ps_wire_get_int32(in);
-    int16_t error = request->version >= VERSION_OF_SESSIONS ? ps_wire_get_int16(in) : 0;
-    if (request->version >= VERSION_OF_SESSIONS)
-        (void)ps_wire_get_int32(in); /* session */
+    bool follows = read_session(fetch, request, in, &session);
     request->answer = NULL;
     broker->fetch_asked = false;
     if (throttle_ms > 0)
@@ -451,15 +563,16 @@ bool ps_kafka_fetch_answer(struct ps_kafka_native_broker *broker, struct ps_kafk
         broker->throttle_ns = fetch->mono_ns + ERROR_REST_NS;
         return !in->failed || ps_kafka_fetch_unreadable(reason, "Fetch");
     }
-    bool good = read_answer(fetch, fetched, request, in);
+    bool good = read_answer(fetch, fetched, request, session, in);
     forget_asked(fetch, request);
     queue(fetch, fetched);
-    if (!good)
+    if (!good) {
+        if (session != NULL)
+            ps_kafka_session_renew(session);
         return ps_kafka_fetch_unreadable(reason, "Fetch");
-    if (error != 0) {
-        broker->throttle_ns = fetch->mono_ns + ERROR_REST_NS;
-        ps_kafka_reports_error(&fetch->reports, (rd_kafka_resp_err_t)error, "Fetch", fetch->mono_ns);
     }
+    if (!follows)
+        broker->throttle_ns = fetch->mono_ns + ERROR_REST_NS;
     if (!fetch->broker_waits) /* else the next turn chooses the partition */
         (void)ask(fetch, broker);
     return true;

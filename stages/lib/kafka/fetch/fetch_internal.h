@@ -12,6 +12,7 @@
  *   offsets.c, commit.c   where a partition begins, and what is committed
  *   epochs.c           whether a leader has the records that were read (KIP-320)
  *   fetch.c            requests for records, and their answers
+ *   session.c          what brokers remember of these requests (KIP-227)
  *   read.c             records of the answers, in order
  *   record_batch.c, unpack.c   the bytes of record batches
  *
@@ -43,9 +44,12 @@ enum {
     PS_KAFKA_ERROR_GROUP_AUTHORIZATION = 30,
     PS_KAFKA_ERROR_OLD_VERSION = 35,
     PS_KAFKA_ERROR_INVALID_REQUEST = 42,
+    PS_KAFKA_ERROR_SESSION_NOT_FOUND = 70,
+    PS_KAFKA_ERROR_SESSION_EPOCH = 71,
     PS_KAFKA_ERROR_MEMBER_ID_REQUIRED = 79,
     PS_KAFKA_ERROR_FENCED_INSTANCE = 82,
     PS_KAFKA_ERROR_UNSTABLE_OFFSETS = 88,
+    PS_KAFKA_ERROR_SESSION_TOPIC_ID = 106,
 };
 
 enum ps_kafka_reset { PS_KAFKA_RESET_LATEST, PS_KAFKA_RESET_EARLIEST, PS_KAFKA_RESET_ERROR };
@@ -88,8 +92,30 @@ struct ps_kafka_fetch_part {
     int32_t checked;
     int16_t refused; /* CHECKED: the error of the last answer; 0: none */
     bool lacks; /* CHECKED: the leader does not have that record; what was read before is to be delivered */
-    uint64_t rest_ns;  /* no request before */
-    uint64_t waits_ns; /* CHECKED: since when it has waited for the answer and for nothing else */
+    uint64_t rest_ns;    /* no request before */
+    uint64_t waits_ns;   /* CHECKED: since when it has waited for the answer and for nothing else */
+    uint32_t session_at; /* its place in the session of the broker that was asked last; may be out of date */
+    bool named;          /* in the request that is being made */
+};
+
+/* A partition as a broker remembers it. */
+struct ps_kafka_fetch_session_part {
+    struct ps_kafka_native_topic *topic;
+    int32_t number, epoch; /* epoch: of the leader, as it was told */
+    int64_t next;          /* the offset from which the broker reads */
+    uint32_t stream;       /* whose it was when it was told */
+    uint32_t round;        /* of the last request that wanted it */
+};
+
+/* The session with the broker of a node. */
+struct ps_kafka_fetch_session {
+    int32_t node, id; /* id 0: none */
+    int32_t epoch;    /* of the next request; 0: it begins anew, with all partitions */
+    int32_t asked_by; /* the correlation id of the request without an answer; -1: none */
+    bool full;        /* that request has all partitions */
+    uint32_t round;
+    struct ps_kafka_fetch_session_part *parts;
+    uint32_t count, room;
 };
 
 /* ---- what was fetched ---- */
@@ -211,7 +237,13 @@ struct ps_kafka_fetch {
     /* epochs.c */
     uint64_t epochs_warn_ns; /* no warning about waiting partitions before */
 
+    /* session.c */
+    struct ps_kafka_fetch_session *sessions;
+    uint32_t session_count;
+
     /* fetch.c, read.c */
+    uint32_t *chosen; /* the streams of the request that is being made */
+    uint32_t chosen_room;
     uint32_t broker_turn;                  /* the number of the broker that gets the first request, */
     bool broker_waits;                     /* and whether one waits for room */
     struct ps_kafka_fetched *first, **end; /* answers, oldest first */
@@ -374,6 +406,26 @@ void ps_kafka_fetched_pop(struct ps_kafka_fetch *fetch);
 /* Drops all other answers; what was in them is asked for again. */
 void ps_kafka_fetched_drop_later(struct ps_kafka_fetch *fetch);
 void ps_kafka_fetched_free(struct ps_kafka_fetch *fetch);
+
+/* ---- session.c ---- */
+
+/* The session with the node's broker; valid until the next call. */
+struct ps_kafka_fetch_session *ps_kafka_session_of(struct ps_kafka_fetch *fetch, int32_t node);
+void ps_kafka_sessions_free(struct ps_kafka_fetch *fetch);
+/* A request is made; then come the partitions that are wanted, and then the sweep. */
+void ps_kafka_session_begin(struct ps_kafka_fetch_session *session);
+/* Returns whether the request must name the partition. */
+bool ps_kafka_session_want(struct ps_kafka_fetch *fetch, struct ps_kafka_fetch_session *session,
+                           uint32_t stream, int32_t leader_epoch);
+/* Returns how many partitions the request must name that are not wanted any more: they are those behind session->count. */
+uint32_t ps_kafka_session_sweep(struct ps_kafka_fetch *fetch, struct ps_kafka_fetch_session *session);
+/* The answer has come, with this error and session. Returns false if it is not that of the last request. */
+bool ps_kafka_session_answered(struct ps_kafka_fetch_session *session, int32_t correlation, int16_t error,
+                               int32_t id);
+/* The broker remembers something else: the next request begins anew. */
+void ps_kafka_session_renew(struct ps_kafka_fetch_session *session);
+bool ps_kafka_session_has(const struct ps_kafka_fetch_session *session, const char *topic, uint32_t length,
+                          int32_t partition);
 
 /* ---- read.c ---- */
 

@@ -14,6 +14,7 @@
 #define TEXT_BYTES 512U
 #define PATIENCE_NS (60 * PS_NS_PER_S) /* without progress; longer than most transactions are open */
 #define ASK_MS 5000
+#define POLICY_MS 5000 /* the answer is for a warning: a broker that does not give it must not use up the patience */
 #define LOOK_MS 100
 /* The last segment is not compacted, and a start reads all of it. Kafka's default is 1 GiB. */
 #define SEGMENT_BYTES "16777216"
@@ -220,16 +221,34 @@ static const char *policy_of(rd_kafka_event_t *event)
     return NULL;
 }
 
+/* Returns the answer to DescribeConfigs; NULL: the thread is to stop. */
+static rd_kafka_event_t *ask_policy(const struct reader *reader, rd_kafka_t *client)
+{
+    char text[TEXT_BYTES];
+    rd_kafka_queue_t *queue = rd_kafka_queue_new(client);
+    rd_kafka_ConfigResource_t *resource = rd_kafka_ConfigResource_new(RD_KAFKA_RESOURCE_TOPIC, reader->topic);
+    rd_kafka_AdminOptions_t *options = rd_kafka_AdminOptions_new(client, RD_KAFKA_ADMIN_OP_DESCRIBECONFIGS);
+    (void)rd_kafka_AdminOptions_set_request_timeout(options, POLICY_MS, text, sizeof text);
+    rd_kafka_DescribeConfigs(client, &resource, 1, options, queue);
+    rd_kafka_event_t *event = answer_of(reader, queue);
+    rd_kafka_AdminOptions_destroy(options);
+    rd_kafka_ConfigResource_destroy(resource);
+    rd_kafka_queue_destroy(queue);
+    return event;
+}
+
 /* A topic whose records are deleted by age or size loses positions, and the events behind them come twice. */
 static enum ps_status check_policy(const struct reader *reader, rd_kafka_t *client, struct job *job)
 {
-    rd_kafka_queue_t *queue = rd_kafka_queue_new(client);
-    rd_kafka_ConfigResource_t *resource = rd_kafka_ConfigResource_new(RD_KAFKA_RESOURCE_TOPIC, reader->topic);
-    rd_kafka_DescribeConfigs(client, &resource, 1, NULL, queue);
-    rd_kafka_event_t *event = answer_of(reader, queue);
+    rd_kafka_event_t *event = ask_policy(reader, client);
     const char *policy = policy_of(event);
     enum ps_status status = PS_OK;
-    if (policy == NULL)
+    if (event != NULL && rd_kafka_event_error(event) == RD_KAFKA_RESP_ERR__TIMED_OUT)
+        snprintf(job->warning, sizeof job->warning,
+                 "no broker has said within %d s whether the topic %s of positions is compacted "
+                 "(cleanup.policy)",
+                 POLICY_MS / 1000, reader->topic);
+    else if (policy == NULL)
         snprintf(job->warning, sizeof job->warning,
                  "this client may not see whether the topic %s of positions is compacted (cleanup.policy): "
                  "grant it "
@@ -244,8 +263,6 @@ static enum ps_status check_policy(const struct reader *reader, rd_kafka_t *clie
                        reader->topic, policy, servers_of(reader), reader->topic);
     if (event != NULL)
         rd_kafka_event_destroy(event);
-    rd_kafka_ConfigResource_destroy(resource);
-    rd_kafka_queue_destroy(queue);
     return status;
 }
 
@@ -263,7 +280,8 @@ static enum ps_status end_of(const struct reader *reader, rd_kafka_t *client, in
     return code == 0 ? PS_OK : silent(reader, code, err);
 }
 
-/* Creates and checks the topic. *end: of its records now. */
+/* Creates and checks the topic. *end: of its records now. The policy comes last: a broker that does not answer holds back the
+ * answers to what this client asks behind it. */
 static enum ps_status look(struct reader *reader, struct job *job, int64_t *low, int64_t *end)
 {
     rd_kafka_t *client = client_make(reader, "read_uncommitted", &job->err);
@@ -274,9 +292,9 @@ static enum ps_status look(struct reader *reader, struct job *job, int64_t *low,
                                 ? need_topic(reader, client, topic, job)
                                 : ps_err_set(&job->err, "%s is not a legal name of a topic", reader->topic);
     if (status == PS_OK)
-        status = check_policy(reader, client, job);
-    if (status == PS_OK)
         status = end_of(reader, client, low, end, &job->err);
+    if (status == PS_OK)
+        status = check_policy(reader, client, job);
     if (topic != NULL)
         rd_kafka_topic_destroy(topic);
     rd_kafka_destroy(client);

@@ -1,0 +1,150 @@
+/* Fetch sessions (KIP-227): a broker remembers the partitions that it is asked for, so a request names only those that are new,
+ * that are to be read from another offset, or that are not to be read any more, and an answer only those with news. Here is
+ * what the broker remembers, by node.
+ *
+ * A session has an epoch, which grows with each answer. A request without its answer leaves open whether the broker has
+ * carried it out, so the next request begins anew (epoch 0): it names all partitions, closes the old session, and asks for
+ * another one. A broker without room for it answers with no session, and every request to it names all partitions. */
+#include "stages/lib/kafka/fetch/fetch_internal.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+struct ps_kafka_fetch_session *ps_kafka_session_of(struct ps_kafka_fetch *fetch, int32_t node)
+{
+    for (uint32_t i = 0; i < fetch->session_count; i++) {
+        if (fetch->sessions[i].node == node)
+            return &fetch->sessions[i];
+    }
+    fetch->sessions = ps_must_realloc(fetch->sessions, (fetch->session_count + 1) * sizeof *fetch->sessions,
+                                      "fetch sessions");
+    struct ps_kafka_fetch_session *session = &fetch->sessions[fetch->session_count++];
+    *session = (struct ps_kafka_fetch_session){.node = node, .asked_by = -1};
+    return session;
+}
+
+void ps_kafka_sessions_free(struct ps_kafka_fetch *fetch)
+{
+    for (uint32_t i = 0; i < fetch->session_count; i++)
+        free(fetch->sessions[i].parts);
+    free(fetch->sessions);
+    fetch->sessions = NULL;
+    fetch->session_count = 0;
+}
+
+void ps_kafka_session_renew(struct ps_kafka_fetch_session *session)
+{
+    session->epoch = 0;
+}
+
+/* ---- requests ---- */
+
+void ps_kafka_session_begin(struct ps_kafka_fetch_session *session)
+{
+    if (session->asked_by >= 0) /* its answer did not come */
+        session->epoch = 0;
+    session->asked_by = -1;
+    session->full = session->epoch == 0;
+    if (session->full)
+        session->count = 0;
+    session->round++;
+}
+
+static bool is_at(const struct ps_kafka_fetch_session *session, uint32_t at,
+                  const struct ps_kafka_native_topic *topic, int32_t number)
+{
+    return at < session->count && session->parts[at].topic == topic && session->parts[at].number == number;
+}
+
+/* Returns the place of the partition in the session, or the number of places. */
+static uint32_t find(const struct ps_kafka_fetch_session *session, const struct ps_kafka_fetch_part *part)
+{
+    uint32_t at = part->session_at;
+    if (is_at(session, at, part->topic, part->number))
+        return at;
+    for (at = 0; at < session->count && !is_at(session, at, part->topic, part->number); at++)
+        ;
+    return at;
+}
+
+bool ps_kafka_session_want(struct ps_kafka_fetch *fetch, struct ps_kafka_fetch_session *session,
+                           uint32_t stream, int32_t leader_epoch)
+{
+    struct ps_kafka_fetch_part *part = &fetch->parts[stream];
+    uint32_t at = session->full ? session->count : find(session, part);
+    bool is_new = at == session->count;
+    if (is_new && session->count == session->room) {
+        session->room = session->room == 0 ? 16 : 2 * session->room;
+        session->parts =
+            ps_must_realloc(session->parts, session->room * sizeof *session->parts, "fetch sessions");
+    }
+    struct ps_kafka_fetch_session_part *known = &session->parts[at];
+    bool named = is_new || known->next != part->next || known->epoch != leader_epoch;
+    *known = (struct ps_kafka_fetch_session_part){.topic = part->topic,
+                                                  .number = part->number,
+                                                  .epoch = leader_epoch,
+                                                  .next = part->next,
+                                                  .stream = stream,
+                                                  .round = session->round};
+    session->count += is_new;
+    part->session_at = at;
+    return named;
+}
+
+uint32_t ps_kafka_session_sweep(struct ps_kafka_fetch *fetch, struct ps_kafka_fetch_session *session)
+{
+    uint32_t before = session->count, at = 0;
+    while (at < session->count) {
+        struct ps_kafka_fetch_session_part gone = session->parts[at];
+        if (gone.round == session->round) {
+            at++;
+            continue;
+        }
+        session->parts[at] = session->parts[--session->count];
+        session->parts[session->count] = gone;
+        if (at < session->count)
+            fetch->parts[session->parts[at].stream].session_at = at;
+    }
+    return before - session->count;
+}
+
+/* ---- answers ---- */
+
+/* Both sides count the epochs alike: after the largest one comes 1. */
+static int32_t epoch_after(int32_t epoch)
+{
+    return epoch == INT32_MAX ? 1 : epoch + 1;
+}
+
+bool ps_kafka_session_answered(struct ps_kafka_fetch_session *session, int32_t correlation, int16_t error,
+                               int32_t id)
+{
+    if (session->asked_by != correlation)
+        return false; /* another connection has been asked since */
+    session->asked_by = -1;
+    if (error != 0) {
+        session->id = error == PS_KAFKA_ERROR_SESSION_NOT_FOUND ? 0 : session->id;
+        session->epoch = 0;
+    } else if (session->full) {
+        session->id = id;
+        session->epoch = id != 0;
+    } else if (id != session->id) { /* 0: the broker has closed it */
+        session->id = id == 0 ? 0 : session->id;
+        session->epoch = 0;
+    } else {
+        session->epoch = epoch_after(session->epoch);
+    }
+    return true;
+}
+
+bool ps_kafka_session_has(const struct ps_kafka_fetch_session *session, const char *topic, uint32_t length,
+                          int32_t partition)
+{
+    for (uint32_t i = 0; i < session->count; i++) {
+        const struct ps_kafka_fetch_session_part *part = &session->parts[i];
+        if (part->number == partition && part->topic->length == length &&
+            memcmp(part->topic->name, topic, length) == 0)
+            return true;
+    }
+    return false;
+}

@@ -1,0 +1,242 @@
+/* Fetch sessions (KIP-227) of the native fetch client: what its requests name, and brokers that forget a session, have no room for
+ * it, or remember something else. The brokers of the test refuse a request that names a partition for nothing. */
+#include "stages/lib/kafka/fetch/fetch_internal.h"
+
+#include "core/log/log.h"
+#include "tests/support/kafka/fetch_run.h"
+
+#define ROUNDS 20U
+
+static struct run run;
+
+/* All partitions are on the first node, and are read. */
+static void begin_here(void)
+{
+    begin(&run, 1, NULL, 0);
+    for (unsigned i = 0; i < PS_TEST_GROUP_PARTITIONS; i++)
+        run.group.logs[i].leader = 0;
+}
+
+static void append_to_all(void)
+{
+    for (unsigned i = 0; i < PS_TEST_GROUP_PARTITIONS; i++)
+        ps_test_group_append_plain(&run.group, i, 2);
+}
+
+static void turn_some(unsigned count)
+{
+    for (unsigned i = 0; i < count; i++) {
+        turn(&run);
+        deliver(&run);
+    }
+}
+
+/* What the member does not have is read by others. */
+static void read_with_others(void)
+{
+    for (unsigned turns = 0; !has_read_all(&run); turns++) {
+        assert_in_range(turns, 0, TURNS_MAX);
+        turn_some(1);
+        ps_test_group_others_read(&run.group);
+    }
+}
+
+static void end_well(void)
+{
+    read_with_others();
+    assert_false(run.dead);
+    assert_int_equal(run.again, 0);
+    stop(&run);
+    check_committed(&run);
+    end(&run);
+}
+
+/* Only the partition that was read is named again. */
+static void test_named(void **state)
+{
+    begin_here();
+    append_to_all();
+    read_all(&run);
+    turn_some(20); /* a request with the offsets of all of them is under way */
+    unsigned named = run.group.counts.named, full = run.group.counts.full;
+    for (unsigned round = 0; round < ROUNDS; round++) {
+        ps_test_group_append_plain(&run.group, 1, 2);
+        read_all(&run);
+    }
+    turn_some(20);
+    assert_int_equal(run.group.counts.full, full);
+    assert_in_range(run.group.counts.named - named, 1, ROUNDS);
+    turn_some(500); /* requests without news */
+    assert_in_range(run.group.counts.named - named, 1, ROUNDS);
+    assert_int_equal(run.group.counts.gone, 0);
+    end_well();
+}
+
+/* A broker that was started again, or that gave the room to others, does not know the session: all partitions are named at once. */
+static void test_not_found(void **state)
+{
+    begin_here();
+    append_to_all();
+    read_all(&run);
+    for (unsigned round = 1; round <= ROUNDS; round++) {
+        unsigned full = run.group.counts.full;
+        ps_test_group_sessions_forget(&run.group);
+        append_to_all();
+        read_all(&run);
+        turn_some(20);
+        assert_int_equal(run.group.counts.not_found, round);
+        assert_int_equal(run.group.counts.full, full + 1);
+    }
+    end_well();
+}
+
+/* A broker without room for sessions gets all partitions each time; when it has room again, a session is used. */
+static void test_no_room(void **state)
+{
+    begin_here();
+    run.group.no_sessions = true;
+    for (unsigned round = 0; round < ROUNDS; round++) {
+        append_to_all();
+        read_all(&run);
+    }
+    assert_int_equal(run.group.counts.incremental, 0);
+    assert_in_range(run.group.counts.full, ROUNDS, UINT32_MAX);
+    run.group.no_sessions = false;
+    append_to_all();
+    read_all(&run);
+    turn_some(500);
+    assert_true(run.group.counts.incremental > 0);
+    end_well();
+}
+
+/* The former leader is told that the partition is not wanted there any more. */
+static void test_leaders_move(void **state)
+{
+    begin_here();
+    for (unsigned round = 0; round < ROUNDS; round++) {
+        append_to_all();
+        read_all(&run);
+        ps_test_group_move_leader(&run.group, round % PS_TEST_GROUP_PARTITIONS);
+    }
+    assert_true(run.group.counts.gone > 0);
+    for (unsigned node = 0; node < PS_TEST_GROUP_NODES; node++)
+        assert_in_range(run.group.sessions[node].count, 0, PS_TEST_GROUP_PARTITIONS - 1);
+    end_well();
+}
+
+/* An answer is lost: nobody knows whether the broker has carried the request out. */
+static void test_lost(void **state)
+{
+    begin_here();
+    append_to_all();
+    read_all(&run);
+    for (unsigned round = 0; round < ROUNDS; round++) {
+        turn_some(20);
+        unsigned full = run.group.counts.full;
+        ps_test_connections_break(&run.group.nodes[0]);
+        append_to_all();
+        read_all(&run);
+        turn_some(20);
+        assert_int_equal(run.group.counts.full, full + 1);
+    }
+    assert_int_equal(run.group.counts.not_found, 0);
+    end_well();
+}
+
+/* The member gives its partitions up, and gets others. */
+static void test_rebalances(void **state)
+{
+    begin_here();
+    for (unsigned round = 0; round < ROUNDS; round++) {
+        append_to_all();
+        run.group.share = 1 + round % ((1U << PS_TEST_GROUP_PARTITIONS) - 1);
+        run.group.rebalances = true;
+        read_with_others();
+    }
+    assert_true(run.group.counts.gone > 0);
+    run.group.share = (1U << PS_TEST_GROUP_PARTITIONS) - 1;
+    run.group.rebalances = true;
+    end_well();
+}
+
+/* The broker answers for a partition that it is not to read: it is told all partitions again. */
+static void test_strange(void **state)
+{
+    begin_here();
+    run.group.share = 1;
+    append_to_all();
+    read_with_others();
+    turn_some(200);
+    for (unsigned round = 0; round < ROUNDS; round++) {
+        unsigned full = run.group.counts.full;
+        run.group.strange = true;
+        ps_test_group_append_plain(&run.group, 0, 2);
+        read_with_others();
+        turn_some(20);
+        assert_false(run.group.strange);
+        assert_int_equal(run.group.counts.full, full + 1);
+    }
+    end_well();
+}
+
+/* The answer lacks a partition that was named: the broker may not remember it. */
+static void test_left_out(void **state)
+{
+    begin_here();
+    run.group.full_leaves_out = true;
+    for (unsigned round = 0; round < ROUNDS; round++) {
+        append_to_all();
+        read_all(&run);
+    }
+    assert_int_equal(run.group.counts.incremental, 0);
+    end_well();
+}
+
+/* After the largest epoch comes the first one. */
+static void test_largest_epoch(void **state)
+{
+    begin_here();
+    append_to_all();
+    read_all(&run);
+    turn_some(20);
+    struct ps_kafka_fetch *fetch = (struct ps_kafka_fetch *)run.reading;
+    assert_int_equal(fetch->session_count, 1);
+    assert_true(fetch->sessions[0].asked_by >= 0); /* a request is under way */
+    fetch->sessions[0].epoch = INT32_MAX - 2;
+    run.group.sessions[0].epoch = INT32_MAX - 1;
+    unsigned full = run.group.counts.full;
+    for (unsigned round = 0; round < ROUNDS; round++) {
+        append_to_all();
+        read_all(&run);
+        turn_some(20);
+    }
+    assert_in_range(fetch->sessions[0].epoch, 1, 1000);
+    assert_int_equal(run.group.counts.full, full);
+    end_well();
+}
+
+/* Brokers before Kafka 1.1 have no sessions. */
+static void test_old(void **state)
+{
+    begin_here();
+    run.group.old = true;
+    for (unsigned round = 0; round < ROUNDS; round++) {
+        append_to_all();
+        read_all(&run);
+    }
+    assert_int_equal(run.group.counts.full + run.group.counts.incremental, 0);
+    end_well();
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_named),         cmocka_unit_test(test_not_found),
+        cmocka_unit_test(test_no_room),       cmocka_unit_test(test_leaders_move),
+        cmocka_unit_test(test_lost),          cmocka_unit_test(test_rebalances),
+        cmocka_unit_test(test_strange),       cmocka_unit_test(test_left_out),
+        cmocka_unit_test(test_largest_epoch), cmocka_unit_test(test_old),
+    };
+    ps_log_set_level(PS_LOG_OFF);
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
