@@ -187,7 +187,7 @@ void ps_kafka_bound_fetches(struct ps_kafka_settings *settings, uint64_t bytes)
 bool ps_kafka_is_cooperative(const struct ps_kafka_settings *settings)
 {
     const char *strategy = ps_kafka_settings_get(settings, "partition.assignment.strategy");
-    return strategy != NULL && strstr(strategy, "cooperative") != NULL;
+    return strategy != NULL && strcmp(strategy, "cooperative-sticky") == 0;
 }
 
 uint64_t ps_kafka_revoke_wait_ns(const struct ps_kafka_settings *settings)

@@ -3,6 +3,7 @@
 
 #include <librdkafka/rdkafka.h>
 #include <openssl/crypto.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -63,13 +64,32 @@ bool ps_kafka_setting_secret(const char *name)
            strcmp(name, "sasl.jaas.config") == 0 || strcmp(name, "ssl.keystore.key") == 0;
 }
 
+/* The library refuses a list with eager and cooperative assignors: returns the eager ones, in `text`. Other values are returned as
+ * they are. */
+static const char *value_for_library(const struct ps_pair *pair, char *text, size_t room)
+{
+    if (strcmp(pair->key, "partition.assignment.strategy") != 0 || strchr(pair->value, ',') == NULL)
+        return pair->value;
+    size_t length = 0;
+    text[0] = '\0';
+    for (const char *at = pair->value; *at != '\0'; at += *at == ',') {
+        size_t name = strcspn(at, ",");
+        if (strncmp(at, "cooperative", strlen("cooperative")) != 0 && length + name + 2 < room)
+            length += (size_t)snprintf(text + length, room - length, "%s%.*s", length > 0 ? "," : "",
+                                       (int)name, at);
+        at += name;
+    }
+    return text;
+}
+
 enum ps_status ps_kafka_settings_apply(const struct ps_kafka_settings *settings, struct rd_kafka_conf_s *conf,
                                        struct ps_err *err)
 {
     for (size_t i = 0; i < settings->count; i++) {
         const struct ps_pair *pair = &settings->items[i];
-        char reason[512] = "";
-        if (rd_kafka_conf_set(conf, pair->key, pair->value, reason, sizeof reason) == RD_KAFKA_CONF_OK)
+        char reason[512] = "", text[128];
+        const char *value = value_for_library(pair, text, sizeof text);
+        if (rd_kafka_conf_set(conf, pair->key, value, reason, sizeof reason) == RD_KAFKA_CONF_OK)
             continue;
         if (ps_kafka_setting_secret(pair->key))
             return ps_err_set(err, "librdkafka refuses %s", pair->key);

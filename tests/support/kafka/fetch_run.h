@@ -151,7 +151,7 @@ static inline void read_some(struct run *run)
     if (run->generation != run->group.generation && run->open->count > 0) {
         run->generation = run->group.generation;
         for (unsigned i = 0; i < PS_TEST_GROUP_PARTITIONS; i++)
-            run->next[i] = -1;
+            run->next[i] = (run->group.claimed >> i & 1) != 0 ? run->next[i] : -1;
     }
     if (run->open->count == 0)
         return;

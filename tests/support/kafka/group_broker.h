@@ -107,7 +107,9 @@ struct ps_test_group_broker {
     bool leads;                 /* the next time it joins it is the leader */
     unsigned others;            /* members beside it, in that case */
     unsigned share;             /* bits: the partitions that another leader will give it */
-    unsigned owned;             /* bits: the partitions that it has */
+    unsigned owned;             /* bits: the partitions that it has, or gives up */
+    bool cooperative;           /* the group's protocol */
+    unsigned claimed;           /* bits: those that the member had when it joined */
 
     /* faults */
     unsigned faults; /* the number of requests in 1,000 that meet one */

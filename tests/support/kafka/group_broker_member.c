@@ -35,35 +35,75 @@ static void skip_instance(struct ps_wire_in *in)
 
 /* ---- joining ---- */
 
+static size_t write_subscription(const struct ps_test_group_broker *group, char *at,
+                                 const struct ps_kafka_group_member *member)
+{
+    return group->cooperative ? ps_kafka_subscription_write_claims(at, member)
+                              : ps_kafka_subscription_write(at, member->topics, member->topic_count);
+}
+
 /* The members as the leader gets them, with their subscriptions. */
 static char *put_members(const struct ps_test_group_broker *group, char *at, int16_t version)
 {
     static const char *const ids[] = {PS_TEST_GROUP_MEMBER, "a-member", "z-member"};
-    const struct ps_slice topic = {"t", 1};
+    struct ps_slice topic = {"t", 1};
     unsigned count = 1 + group->others;
     assert_in_range(count, 1, PS_COUNT_OF(ids));
     at = ps_wire_put_int32(at, (int32_t)count);
     for (unsigned i = 0; i < count; i++) {
-        size_t length = ps_kafka_subscription_write(NULL, &topic, 1);
+        struct ps_kafka_group_claim claims[PS_TEST_GROUP_PARTITIONS];
+        struct ps_kafka_group_member member = {
+            .topics = &topic, .topic_count = 1, .claims = claims, .generation = group->generation - 1};
+        for (int32_t p = 0; p < (int32_t)PS_TEST_GROUP_PARTITIONS && i == 0; p++) {
+            if ((group->claimed >> p & 1) != 0)
+                claims[member.claim_count++] = (struct ps_kafka_group_claim){topic, p};
+        }
+        size_t length = write_subscription(group, NULL, &member);
         at = ps_wire_put_string(at, ids[i], strlen(ids[i]));
         if (version >= 5)
             at = ps_wire_put_int16(at, -1);
         at = ps_wire_put_int32(at, (int32_t)length);
-        (void)ps_kafka_subscription_write(at, &topic, 1);
+        (void)write_subscription(group, at, &member);
         at += length;
     }
     return at;
 }
 
-/* The member gives everything up before it joins. */
+/* The member gives everything up before it joins, but what it claims. */
 static void begin_generation(struct ps_test_group_broker *group)
 {
     group->generation++;
     group->joined = true;
     group->synced = group->rebalances = false;
-    group->owned = 0;
-    for (unsigned i = 0; i < PS_TEST_GROUP_PARTITIONS; i++)
-        group->logs[i].licence = group->logs[i].differs = -1;
+    group->owned = group->claimed;
+    for (unsigned i = 0; i < PS_TEST_GROUP_PARTITIONS; i++) {
+        if ((group->claimed >> i & 1) == 0)
+            group->logs[i].licence = group->logs[i].differs = -1;
+    }
+}
+
+/* Reads the rest of the request: the protocols. Returns the partitions that the member claims, as bits. */
+static unsigned read_claims(const struct ps_test_group_broker *group, struct ps_wire_in *in)
+{
+    uint32_t length;
+    (void)ps_wire_get_string(in, &length);
+    uint32_t count = ps_wire_get_count(in, 6);
+    unsigned claimed = 0;
+    for (uint32_t i = 0; i < count; i++) {
+        const char *name = ps_wire_get_string(in, &length);
+        bool cooperative =
+            length == strlen("cooperative-sticky") && memcmp(name, "cooperative-sticky", length) == 0;
+        uint32_t bytes = ps_wire_get_count(in, 1);
+        struct ps_kafka_group_member member = {0};
+        assert_true(ps_kafka_subscription_read(ps_wire_take(in, bytes), bytes, &member));
+        assert_int_equal(cooperative, group->cooperative);
+        for (uint32_t c = 0; c < member.claim_count; c++) {
+            assert_in_range(member.claims[c].partition, 0, PS_TEST_GROUP_PARTITIONS - 1);
+            claimed |= 1U << (unsigned)member.claims[c].partition;
+        }
+        ps_kafka_group_member_fini(&member);
+    }
+    return claimed;
 }
 
 char *ps_test_group_join(struct ps_test_group_broker *group, struct ps_test_request *request, char *at)
@@ -75,19 +115,24 @@ char *ps_test_group_join(struct ps_test_group_broker *group, struct ps_test_requ
     bool named = is_member(in);
     if (request->version >= 5)
         skip_instance(in);
+    unsigned claimed = read_claims(group, in);
     int16_t error = ps_test_group_error(group, PS_TEST_KEY_JOIN, false);
-    if (error == 0 && named && !group->known)
+    if (error == 0 && named && (!group->known || (claimed != 0 && !group->joined)))
         error = ERROR_UNKNOWN_MEMBER;
     if (error == 0 && !named && request->version >= 4)
         error = ERROR_MEMBER_ID_REQUIRED;
     if (error == 0 || error == ERROR_MEMBER_ID_REQUIRED)
         group->known = true;
-    if (error == 0)
+    if (error == 0) {
+        assert_int_equal(claimed & ~group->owned, 0);
+        group->claimed = claimed;
         begin_generation(group);
+    }
     const char *leader = group->leads ? PS_TEST_GROUP_MEMBER : "a-member";
     at = ps_wire_put_int16(ps_wire_put_int32(at, 0), error);
     at = ps_wire_put_int32(at, error == 0 ? group->generation : -1);
-    at = error == 0 ? ps_wire_put_string(at, "range", 5) : ps_wire_put_string(at, "", 0);
+    const char *protocol = error != 0 ? "" : group->cooperative ? "cooperative-sticky" : "range";
+    at = ps_wire_put_string(at, protocol, strlen(protocol));
     at = error == 0 ? ps_wire_put_string(at, leader, strlen(leader)) : ps_wire_put_string(at, "", 0);
     at = error == 0 || error == ERROR_MEMBER_ID_REQUIRED
              ? ps_wire_put_string(at, PS_TEST_GROUP_MEMBER, strlen(PS_TEST_GROUP_MEMBER))
@@ -131,8 +176,8 @@ static void take_assignment(struct ps_test_group_broker *group, struct ps_wire_i
         all |= group->owned;
         mine = is_own ? group->owned : mine;
     }
-    /* without metadata a topic has no partitions */
-    assert_true(all == (1U << PS_TEST_GROUP_PARTITIONS) - 1 || all == 0);
+    /* without metadata a topic has no partitions; what changes hands is nobody's for now */
+    assert_true((all | (group->claimed & ~mine)) == (1U << PS_TEST_GROUP_PARTITIONS) - 1 || all == 0);
     group->owned = mine;
 }
 
@@ -170,7 +215,9 @@ char *ps_test_group_sync(struct ps_test_group_broker *group, struct ps_test_requ
     else
         group->owned = group->share;
     group->synced = true;
-    return put_assignment(group, at);
+    at = put_assignment(group, at);
+    group->owned |= group->claimed;
+    return at;
 }
 
 char *ps_test_group_heartbeat(struct ps_test_group_broker *group, struct ps_test_request *request, char *at)

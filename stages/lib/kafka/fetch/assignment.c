@@ -2,7 +2,10 @@
 
 #include <stdlib.h>
 
-static int compare(struct ps_slice one, struct ps_slice other)
+#define VERSION_OF_CLAIMS 1
+#define VERSION_OF_GENERATIONS 2
+
+int ps_kafka_group_compare(struct ps_slice one, struct ps_slice other)
 {
     uint32_t common = one.length < other.length ? one.length : other.length;
     int order = common > 0 ? memcmp(one.data, other.data, common) : 0;
@@ -11,22 +14,78 @@ static int compare(struct ps_slice one, struct ps_slice other)
 
 /* ---- subscriptions ---- */
 
-bool ps_kafka_subscription_read(const char *bytes, size_t length, struct ps_slice **topics, uint32_t *count)
+void ps_kafka_group_member_fini(struct ps_kafka_group_member *member)
+{
+    free(member->topics);
+    free(member->claims);
+    member->topics = NULL;
+    member->claims = NULL;
+    member->topic_count = member->claim_count = 0;
+}
+
+static void read_topics(struct ps_wire_in *in, struct ps_kafka_group_member *member)
+{
+    uint32_t found = ps_wire_get_count(in, sizeof(int16_t));
+    member->topics = ps_must_alloc((size_t)found + 1, sizeof *member->topics, "a rebalance");
+    for (uint32_t i = 0; i < found && !in->failed; i++) {
+        struct ps_slice *topic = &member->topics[member->topic_count];
+        topic->data = ps_wire_get_string(in, &topic->length);
+        member->topic_count += topic->data != NULL && topic->length > 0;
+    }
+}
+
+static void read_claims(struct ps_wire_in *in, struct ps_kafka_group_member *member)
+{
+    uint32_t topics = ps_wire_get_count(in, 6), room = 0;
+    for (uint32_t t = 0; t < topics && !in->failed; t++) {
+        struct ps_slice topic;
+        topic.data = ps_wire_get_string(in, &topic.length);
+        uint32_t count = ps_wire_get_count(in, sizeof(int32_t));
+        if (member->claim_count + count > room) {
+            room = 2 * (member->claim_count + count);
+            member->claims = ps_must_realloc(member->claims, room * sizeof *member->claims, "a rebalance");
+        }
+        for (uint32_t i = 0; i < count && !in->failed; i++)
+            member->claims[member->claim_count++] =
+                (struct ps_kafka_group_claim){topic, ps_wire_get_int32(in)};
+    }
+}
+
+/* The generation is the last thing in the bytes that assignors add: they are nothing else with Java's
+ * CooperativeStickyAssignor; librdkafka writes partitions before it. */
+static int32_t generation_of(const char *data, uint32_t length)
+{
+    if (data == NULL || length < sizeof(int32_t))
+        return -1;
+    struct ps_wire_in in = {.at = data + length - sizeof(int32_t), .end = data + length};
+    return ps_wire_get_int32(&in);
+}
+
+bool ps_kafka_subscription_read(const char *bytes, size_t length, struct ps_kafka_group_member *member)
 {
     struct ps_wire_in in = {.at = bytes, .end = bytes + length};
     int16_t version = ps_wire_get_int16(&in);
-    uint32_t found = ps_wire_get_count(&in, sizeof(int16_t));
-    *count = 0;
-    *topics = NULL;
+    member->generation = -1;
     if (in.failed || version < 0)
         return false;
-    *topics = ps_must_alloc((size_t)found + 1, sizeof **topics, "a rebalance");
-    for (uint32_t i = 0; i < found; i++) {
-        struct ps_slice *topic = &(*topics)[*count];
-        topic->data = ps_wire_get_string(&in, &topic->length);
-        *count += topic->data != NULL && topic->length > 0;
-    }
-    return !in.failed; /* the rest is for other assignors */
+    read_topics(&in, member);
+    if (in.failed)
+        return false;
+    uint32_t data_length = ps_wire_get_count(&in, 1); /* 0 also if there is none */
+    member->generation = generation_of(ps_wire_take(&in, data_length), data_length);
+    if (version >= VERSION_OF_CLAIMS)
+        read_claims(&in, member);
+    if (version >= VERSION_OF_GENERATIONS)
+        member->generation = ps_wire_get_int32(&in);
+    return version < VERSION_OF_CLAIMS || !in.failed;
+}
+
+static char *put_topics(char *at, const struct ps_slice *topics, uint32_t count)
+{
+    at = ps_wire_put_int32(at, (int32_t)count);
+    for (uint32_t i = 0; i < count; i++)
+        at = ps_wire_put_string(at, topics[i].data, topics[i].length);
+    return at;
 }
 
 size_t ps_kafka_subscription_write(char *at, const struct ps_slice *topics, uint32_t count)
@@ -37,11 +96,68 @@ size_t ps_kafka_subscription_write(char *at, const struct ps_slice *topics, uint
     if (at == NULL)
         return length;
     at = ps_wire_put_int16(at, 0); /* version */
-    at = ps_wire_put_int32(at, (int32_t)count);
-    for (uint32_t i = 0; i < count; i++)
-        at = ps_wire_put_string(at, topics[i].data, topics[i].length);
+    at = put_topics(at, topics, count);
     (void)ps_wire_put_int32(at, -1); /* user data: none */
     return length;
+}
+
+/* Returns the end of the claims of one topic that begin at `from`. */
+static uint32_t topic_end(const struct ps_kafka_group_member *member, uint32_t from)
+{
+    uint32_t end = from + 1;
+    while (end < member->claim_count &&
+           ps_kafka_group_compare(member->claims[end].topic, member->claims[from].topic) == 0)
+        end++;
+    return end;
+}
+
+static char *put_claims(char *at, const struct ps_kafka_group_member *member)
+{
+    char *count_at = at;
+    int32_t count = 0;
+    at += sizeof count;
+    for (uint32_t from = 0, end; from < member->claim_count; from = end, count++) {
+        end = topic_end(member, from);
+        at = ps_wire_put_string(at, member->claims[from].topic.data, member->claims[from].topic.length);
+        at = ps_wire_put_int32(at, (int32_t)(end - from));
+        for (uint32_t i = from; i < end; i++)
+            at = ps_wire_put_int32(at, member->claims[i].partition);
+    }
+    (void)ps_wire_put_int32(count_at, count);
+    return at;
+}
+
+size_t ps_kafka_subscription_write_claims(char *at, const struct ps_kafka_group_member *member)
+{
+    size_t length = ps_kafka_subscription_write(NULL, member->topics, member->topic_count) +
+                    3 * sizeof(int32_t); /* twice the generation; the number of topics */
+    for (uint32_t from = 0, end; from < member->claim_count; from = end) {
+        end = topic_end(member, from);
+        length += sizeof(int16_t) + member->claims[from].topic.length + sizeof(int32_t) +
+                  (end - from) * sizeof(int32_t);
+    }
+    if (at == NULL)
+        return length;
+    at = ps_wire_put_int16(at, VERSION_OF_GENERATIONS);
+    at = put_topics(at, member->topics, member->topic_count);
+    at = ps_wire_put_int32(at, sizeof(int32_t)); /* what the assignor adds: */
+    at = ps_wire_put_int32(at, member->generation);
+    at = put_claims(at, member);
+    (void)ps_wire_put_int32(at, member->generation);
+    return length;
+}
+
+static int compare_claims(const void *one_, const void *other_)
+{
+    const struct ps_kafka_group_claim *one = one_, *other = other_;
+    int order = ps_kafka_group_compare(one->topic, other->topic);
+    return order != 0 ? order : (one->partition > other->partition) - (one->partition < other->partition);
+}
+
+void ps_kafka_group_claims_sort(struct ps_kafka_group_claim *claims, uint32_t count)
+{
+    if (count > 0)
+        qsort(claims, count, sizeof *claims, compare_claims);
 }
 
 /* ---- order ---- */
@@ -52,10 +168,10 @@ static int compare_members(const void *one_, const void *other_)
     const struct ps_kafka_group_member *one = one_, *other = other_;
     bool first = one->instance.length > 0, second = other->instance.length > 0;
     if (first && second)
-        return compare(one->instance, other->instance);
+        return ps_kafka_group_compare(one->instance, other->instance);
     if (first != second)
         return first ? -1 : 1;
-    return compare(one->id, other->id);
+    return ps_kafka_group_compare(one->id, other->id);
 }
 
 void ps_kafka_group_sort(struct ps_kafka_group_member *members, uint32_t count)
@@ -66,8 +182,8 @@ void ps_kafka_group_sort(struct ps_kafka_group_member *members, uint32_t count)
 
 static int compare_topics(const void *one, const void *other)
 {
-    return compare(((const struct ps_kafka_group_topic *)one)->name,
-                   ((const struct ps_kafka_group_topic *)other)->name);
+    return ps_kafka_group_compare(((const struct ps_kafka_group_topic *)one)->name,
+                                  ((const struct ps_kafka_group_topic *)other)->name);
 }
 
 void ps_kafka_group_topics_sort(struct ps_kafka_group_topic *topics, uint32_t count)
@@ -78,10 +194,10 @@ void ps_kafka_group_topics_sort(struct ps_kafka_group_topic *topics, uint32_t co
 
 /* ---- assignors ---- */
 
-static bool is_subscribed(const struct ps_kafka_group_member *member, struct ps_slice topic)
+bool ps_kafka_group_is_subscribed(const struct ps_kafka_group_member *member, struct ps_slice topic)
 {
     for (uint32_t i = 0; i < member->topic_count; i++) {
-        if (compare(member->topics[i], topic) == 0)
+        if (ps_kafka_group_compare(member->topics[i], topic) == 0)
             return true;
     }
     return false;
@@ -110,9 +226,9 @@ struct ps_kafka_group_shares ps_kafka_group_range(const struct ps_kafka_group_me
     for (uint32_t t = 0; t < topic_count; t++) {
         int32_t readers = 0, number = 0, next = 0;
         for (uint32_t m = 0; m < member_count; m++)
-            readers += is_subscribed(&members[m], topics[t].name);
+            readers += ps_kafka_group_is_subscribed(&members[m], topics[t].name);
         for (uint32_t m = 0; m < member_count; m++) {
-            if (!is_subscribed(&members[m], topics[t].name))
+            if (!ps_kafka_group_is_subscribed(&members[m], topics[t].name))
                 continue;
             int32_t end = next + topics[t].partition_count / readers +
                           (number < topics[t].partition_count % readers ? 1 : 0);
@@ -134,7 +250,8 @@ struct ps_kafka_group_shares ps_kafka_group_round_robin(const struct ps_kafka_gr
     for (uint32_t t = 0; t < topic_count; t++) {
         for (int32_t partition = 0; partition < topics[t].partition_count; partition++) {
             uint32_t tried = 0;
-            while (tried < member_count && !is_subscribed(&members[turn % member_count], topics[t].name)) {
+            while (tried < member_count &&
+                   !ps_kafka_group_is_subscribed(&members[turn % member_count], topics[t].name)) {
                 turn++;
                 tried++;
             }

@@ -1,16 +1,26 @@
-/* Which member of a consumer group reads which partition: what Java's RangeAssignor and RoundRobinAssignor do, and the bytes
- * in which members tell their topics and get their partitions (ConsumerProtocolSubscription, ConsumerProtocolAssignment).
+/* Which member of a consumer group reads which partition: what Java's RangeAssignor, RoundRobinAssignor and
+ * CooperativeStickyAssignor (sticky.c) do, and the bytes in which members tell their topics and get their partitions
+ * (ConsumerProtocolSubscription, ConsumerProtocolAssignment).
  * The group's leader decides for all members, of whatever client. Allocates, and so runs only in a rebalance. Any thread. */
 #pragma once
 
 #include "core/base.h"
 #include "stages/lib/kafka/native/wire.h"
 
+/* A partition that a member says that it has. */
+struct ps_kafka_group_claim {
+    struct ps_slice topic;
+    int32_t partition;
+};
+
 /* A member of the group, as the coordinator describes it to the leader. */
 struct ps_kafka_group_member {
     struct ps_slice id, instance; /* instance: empty: it has none */
     struct ps_slice *topics;      /* to which it is subscribed */
     uint32_t topic_count;
+    struct ps_kafka_group_claim *claims; /* with cooperative assignors: it goes on reading them */
+    uint32_t claim_count;
+    int32_t generation; /* in which it got them; -1: it does not tell */
 };
 
 struct ps_kafka_group_topic {
@@ -29,10 +39,20 @@ struct ps_kafka_group_shares {
     uint32_t count;
 };
 
-/* Reads the topics of a member's subscription; `topics` is allocated. Returns false if the bytes cannot be read. */
-bool ps_kafka_subscription_read(const char *bytes, size_t length, struct ps_slice **topics, uint32_t *count);
-/* Returns the length of a subscription, and writes it to `at` if that is not NULL. */
+/* Reads what a member's subscription says into `member`: topics and claims, which ps_kafka_group_member_fini frees. Returns
+ * false if the bytes cannot be read. */
+bool ps_kafka_subscription_read(const char *bytes, size_t length, struct ps_kafka_group_member *member);
+void ps_kafka_group_member_fini(struct ps_kafka_group_member *member);
+/* Returns the length of a subscription to the member's topics, and writes it to `at` if that is not NULL. */
 size_t ps_kafka_subscription_write(char *at, const struct ps_slice *topics, uint32_t count);
+/* By topic and partition. */
+void ps_kafka_group_claims_sort(struct ps_kafka_group_claim *claims, uint32_t count);
+/* The same with the member's claims, which are sorted, and their generation, as Java's CooperativeStickyAssignor writes them. */
+size_t ps_kafka_subscription_write_claims(char *at, const struct ps_kafka_group_member *member);
+
+/* By bytes, a prefix first: as Java compares texts of ASCII characters. */
+int ps_kafka_group_compare(struct ps_slice one, struct ps_slice other);
+bool ps_kafka_group_is_subscribed(const struct ps_kafka_group_member *member, struct ps_slice topic);
 
 /* Sorts members as Java does: those with an instance id before the others. */
 void ps_kafka_group_sort(struct ps_kafka_group_member *members, uint32_t count);
@@ -50,6 +70,12 @@ struct ps_kafka_group_shares ps_kafka_group_round_robin(const struct ps_kafka_gr
                                                         uint32_t member_count,
                                                         const struct ps_kafka_group_topic *topics,
                                                         uint32_t topic_count);
+
+/* Members keep what they claim, as far as the shares stay even; a partition that changes hands is left out. */
+struct ps_kafka_group_shares ps_kafka_group_sticky(const struct ps_kafka_group_member *members,
+                                                   uint32_t member_count,
+                                                   const struct ps_kafka_group_topic *topics,
+                                                   uint32_t topic_count);
 
 /* Returns the length of a member's assignment, and writes it to `at` if that is not NULL. */
 size_t ps_kafka_assignment_write(char *at, const struct ps_kafka_group_shares *shares, uint32_t member,

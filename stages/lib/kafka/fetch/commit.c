@@ -83,11 +83,13 @@ static void commit(struct ps_kafka_fetch *fetch)
     ps_kafka_native_broker_send(broker, request);
 }
 
-/* Returns whether there is something to commit, and nothing that forbids it but the time. */
+/* Returns whether there is something to commit, and nothing that forbids it but the time. A request behind JoinGroup would be answered
+ * after it, and refused as one of the old generation; a member that stops does not join again. */
 static bool may_commit(const struct ps_kafka_fetch *fetch)
 {
     bool member =
-        fetch->member.phase == PS_KAFKA_MEMBER_STABLE || fetch->member.phase == PS_KAFKA_MEMBER_REVOKING;
+        fetch->member.phase == PS_KAFKA_MEMBER_STABLE || fetch->member.phase == PS_KAFKA_MEMBER_REVOKING ||
+        (fetch->member.phase == PS_KAFKA_MEMBER_OUT && fetch->settings.cooperative && fetch->stopped);
     return member && fetch->dirty && !fetch->commit_asked && !fetch->fatal;
 }
 

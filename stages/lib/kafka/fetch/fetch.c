@@ -212,7 +212,7 @@ static bool has_room(const struct ps_kafka_fetch *fetch)
 static bool is_reading(const struct ps_kafka_fetch *fetch)
 {
     return !fetch->paused && !fetch->stopped && !fetch->fatal && fetch->starved_ns == 0 &&
-           fetch->member.phase == PS_KAFKA_MEMBER_STABLE;
+           fetch->member.phase <= PS_KAFKA_MEMBER_STABLE; /* before: what it has kept over a rebalance */
 }
 
 /* Asks the broker if there is something to ask for. Returns false if there is no room for its answer. */

@@ -8,7 +8,7 @@
  *   member.c           the member of the group: joins, is assigned, gives up, leaves
  *   member_requests.c  its requests as bytes
  *   leader.c           as the group's leader: who reads what
- *   assignment.c       assignors and their bytes (pure)
+ *   assignment.c, sticky.c   assignors and their bytes (pure)
  *   offsets.c, commit.c   where a partition begins, and what is committed
  *   epochs.c           whether a leader has the records that were read (KIP-320)
  *   fetch.c            requests for records, and their answers
@@ -54,11 +54,14 @@ enum {
 
 enum ps_kafka_reset { PS_KAFKA_RESET_LATEST, PS_KAFKA_RESET_EARLIEST, PS_KAFKA_RESET_ERROR };
 
+enum ps_kafka_assignor { PS_KAFKA_RANGE, PS_KAFKA_ROUND_ROBIN, PS_KAFKA_STICKY, PS_KAFKA_ASSIGNOR_COUNT };
+
 struct ps_kafka_fetch_settings {
     int32_t session_ms, rebalance_ms;
     uint64_t heartbeat_ns;
-    bool range, round_robin; /* assignors, in order: */
-    bool round_robin_first;
+    enum ps_kafka_assignor assignors[PS_KAFKA_ASSIGNOR_COUNT]; /* that the member offers, in order */
+    uint32_t assignor_count;
+    bool cooperative; /* all of them are: partitions are kept over a rebalance */
     enum ps_kafka_reset reset;
     bool committed_only; /* isolation.level = read_committed */
     bool checks_sums;    /* check.crcs */
@@ -96,6 +99,7 @@ struct ps_kafka_fetch_part {
     uint64_t waits_ns;   /* CHECKED: since when it has waited for the answer and for nothing else */
     uint32_t session_at; /* its place in the session of the broker that was asked last; may be out of date */
     bool named;          /* in the request that is being made */
+    bool assigned;       /* by the last assignment */
 };
 
 /* A partition as a broker remembers it. */
@@ -180,15 +184,16 @@ struct ps_kafka_fetch_member {
     uint64_t rest_ns;      /* no request before */
     bool rejoin;           /* STABLE: give up and join again */
     bool lost;             /* REVOKING: the group has removed this member */
+    bool gives_up;         /* STABLE, cooperative: some partitions are given up; then it joins again */
     uint64_t revoke_until_ns;
     /* The leader's: */
     char *described; /* the answer to JoinGroup */
     struct ps_kafka_group_member *members;
     uint32_t member_count;
-    bool round_robin;    /* the assignor that the group has chosen */
-    uint64_t leading_ns; /* since when it waits for metadata */
-    uint64_t known_ns;   /* of the metadata that it had then: it assigns by newer one */
-    char **followed;     /* topics of all members: a change of their partitions means a rebalance */
+    enum ps_kafka_assignor assignor; /* that the group has chosen */
+    uint64_t leading_ns;             /* since when it waits for metadata */
+    uint64_t known_ns;               /* of the metadata that it had then: it assigns by newer one */
+    char **followed; /* topics of all members: a change of their partitions means a rebalance */
     uint32_t followed_count;
     uint64_t followed_sum; /* of their partitions; 0: not known */
     uint64_t followed_ns;  /* metadata of this time was looked at */
@@ -281,6 +286,8 @@ bool ps_kafka_fetch_unreadable(char *reason, const char *what);
 
 /* ---- settings.c ---- */
 
+extern const char *const ps_kafka_assignor_names[PS_KAFKA_ASSIGNOR_COUNT];
+
 void ps_kafka_fetch_settings_read(struct ps_kafka_fetch_settings *settings, const struct ps_pair *pairs,
                                   size_t count, uint64_t held_bytes_max);
 
@@ -308,7 +315,7 @@ bool ps_kafka_member_answer(struct ps_kafka_fetch *fetch, struct ps_kafka_native
 void ps_kafka_member_lost(struct ps_kafka_fetch *fetch, const struct ps_kafka_native_request *request);
 /* The group does not know this member as the owner of its partitions any more (a commit says so). */
 void ps_kafka_member_disown(struct ps_kafka_fetch *fetch, int16_t error);
-/* Gives its partitions up in order and joins again. */
+/* Joins again, soon. The eager protocol: gives its partitions up in order first. */
 void ps_kafka_member_rejoin(struct ps_kafka_fetch *fetch);
 void ps_kafka_member_leave(struct ps_kafka_fetch *fetch);
 /* Handles an error of the group that several requests have. */
@@ -350,6 +357,10 @@ void ps_kafka_leader_end(struct ps_kafka_fetch *fetch);
 void ps_kafka_parts_take(struct ps_kafka_fetch *fetch, struct ps_slice topic, int32_t partition);
 /* All partitions are gone. */
 void ps_kafka_parts_drop(struct ps_kafka_fetch *fetch);
+/* Those that are being given up are gone. */
+void ps_kafka_parts_drop_revoked(struct ps_kafka_fetch *fetch);
+/* Returns whether some partition is assigned, or being given up. */
+bool ps_kafka_parts_are_held(const struct ps_kafka_fetch *fetch);
 struct ps_kafka_fetch_part *ps_kafka_parts_find(struct ps_kafka_fetch *fetch, const char *topic,
                                                 uint32_t length, int32_t partition, uint32_t *stream);
 /* Gives up the records that were fetched from this offset on. They are asked for again, and an answer that is under way is not

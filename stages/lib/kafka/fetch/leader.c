@@ -12,7 +12,7 @@ void ps_kafka_leader_end(struct ps_kafka_fetch *fetch)
 {
     struct ps_kafka_fetch_member *member = &fetch->member;
     for (uint32_t i = 0; i < member->member_count; i++)
-        free(member->members[i].topics);
+        ps_kafka_group_member_fini(&member->members[i]);
     free(member->members);
     free(member->described);
     member->members = NULL;
@@ -51,8 +51,7 @@ static bool read_members(struct ps_kafka_fetch *fetch, struct ps_wire_in *in, in
         uint32_t length = ps_wire_get_count(in, 1);
         const char *bytes = ps_wire_take(in, length);
         member->member_count++;
-        if (in->failed || one->id.data == NULL ||
-            !ps_kafka_subscription_read(bytes, length, &one->topics, &one->topic_count))
+        if (in->failed || one->id.data == NULL || !ps_kafka_subscription_read(bytes, length, one))
             return false;
     }
     return !in->failed;
@@ -109,6 +108,13 @@ static uint64_t sum_partitions(const struct ps_kafka_fetch *fetch)
     return sum;
 }
 
+static struct ps_kafka_group_shares (*const assign[PS_KAFKA_ASSIGNOR_COUNT])(
+    const struct ps_kafka_group_member *, uint32_t, const struct ps_kafka_group_topic *, uint32_t) = {
+    [PS_KAFKA_RANGE] = ps_kafka_group_range,
+    [PS_KAFKA_ROUND_ROBIN] = ps_kafka_group_round_robin,
+    [PS_KAFKA_STICKY] = ps_kafka_group_sticky,
+};
+
 struct ps_kafka_native_request *ps_kafka_leader_request(struct ps_kafka_fetch *fetch, int16_t version)
 {
     struct ps_kafka_fetch_member *member = &fetch->member;
@@ -127,8 +133,7 @@ struct ps_kafka_native_request *ps_kafka_leader_request(struct ps_kafka_fetch *f
     }
     ps_kafka_group_topics_sort(topics, count);
     struct ps_kafka_group_shares shares =
-        member->round_robin ? ps_kafka_group_round_robin(member->members, member->member_count, topics, count)
-                            : ps_kafka_group_range(member->members, member->member_count, topics, count);
+        assign[member->assignor](member->members, member->member_count, topics, count);
     struct ps_kafka_native_request *request = ps_kafka_member_request_sync(fetch, version, &shares, topics);
     member->followed_sum = sum_partitions(fetch);
     free(shares.items);

@@ -1,6 +1,10 @@
-/* A member of a consumer group (the classic protocol: KIP-62; static members: KIP-345; ids: KIP-394). The eager protocol: when
- * the group rebalances, a member first gives all of its partitions up, then joins again and gets others. Partitions that are
- * given up are not read any more; the member waits until what was read is delivered and committed, as
+/* A member of a consumer group (the classic protocol: KIP-62; static members: KIP-345; ids: KIP-394).
+ *
+ * The eager protocol: when the group rebalances, a member first gives all of its partitions up, then joins again and gets
+ * others. The cooperative protocol (KIP-429): it joins at once, says which partitions it has, and goes on reading them; then it
+ * gives up those that it does not get again, and joins once more, so that others get them.
+ *
+ * Partitions that are given up are not read any more; the member waits until what was read is delivered and committed, as
  * kafka/consumer/rebalance.h says. It joins only then, and goes on to send heartbeats meanwhile. */
 #include "stages/lib/kafka/fetch/assignment.h"
 #include "stages/lib/kafka/fetch/fetch_internal.h"
@@ -54,9 +58,12 @@ static uint32_t count_revoking(const struct ps_kafka_fetch *fetch)
 static void end_revocation(struct ps_kafka_fetch *fetch, const char *how)
 {
     uint32_t count = count_revoking(fetch);
-    ps_kafka_parts_drop(fetch);
+    if (fetch->member.gives_up)
+        ps_kafka_parts_drop_revoked(fetch);
+    else
+        ps_kafka_parts_drop(fetch);
     fetch->member.phase = PS_KAFKA_MEMBER_OUT;
-    fetch->member.lost = false;
+    fetch->member.lost = fetch->member.gives_up = false;
     if (count > 0)
         ps_log(PS_LOG_INFO, fetch->port->component, "%u partition(s) given up: %s", count, how);
 }
@@ -86,6 +93,15 @@ static void continue_revocation(struct ps_kafka_fetch *fetch)
     }
 }
 
+/* The group rebalances. */
+static void begin_rebalance(struct ps_kafka_fetch *fetch)
+{
+    if (!fetch->settings.cooperative)
+        ps_kafka_member_revoke(fetch, false);
+    else if (!fetch->member.gives_up) /* else it joins again when that has ended */
+        fetch->member.phase = PS_KAFKA_MEMBER_OUT;
+}
+
 /* ---- joining ---- */
 
 static bool is_leader(const struct ps_kafka_fetch_member *member, const char *leader, uint32_t length)
@@ -103,10 +119,12 @@ static void join_failed(struct ps_kafka_fetch *fetch, int16_t error)
     struct ps_kafka_fetch_member *member = member_of(fetch);
     if (error == PS_KAFKA_ERROR_MEMBER_ID_REQUIRED)
         return; /* it comes with the answer */
-    if (error == PS_KAFKA_ERROR_UNKNOWN_MEMBER || error == PS_KAFKA_ERROR_ILLEGAL_GENERATION)
+    if (error == PS_KAFKA_ERROR_UNKNOWN_MEMBER || error == PS_KAFKA_ERROR_ILLEGAL_GENERATION) {
         ps_kafka_member_set_id(member, "", 0);
-    else
+        ps_kafka_member_disown(fetch, error);
+    } else {
         ps_kafka_member_failed(fetch, error, "JoinGroup");
+    }
 }
 
 static bool joined(struct ps_kafka_fetch *fetch, const struct ps_kafka_native_request *request,
@@ -133,7 +151,11 @@ static bool joined(struct ps_kafka_fetch *fetch, const struct ps_kafka_native_re
         return true;
     }
     member->generation = generation;
-    member->round_robin = names(protocol, protocol_length, "roundrobin");
+    member->assignor = PS_KAFKA_RANGE;
+    for (unsigned i = 0; i < PS_KAFKA_ASSIGNOR_COUNT; i++) {
+        if (names(protocol, protocol_length, ps_kafka_assignor_names[i]))
+            member->assignor = (enum ps_kafka_assignor)i;
+    }
     member->phase = PS_KAFKA_MEMBER_SYNCING;
     if (!is_leader(member, leader, leader_length)) {
         ps_kafka_fetch_texts_free(&member->followed, &member->followed_count);
@@ -147,9 +169,37 @@ static bool joined(struct ps_kafka_fetch *fetch, const struct ps_kafka_native_re
            ps_kafka_fetch_unreadable(reason, "JoinGroup");
 }
 
+/* A partition that it has kept is read on. */
 static void take_partition(void *argument, struct ps_slice topic, int32_t partition)
 {
-    ps_kafka_parts_take(argument, topic, partition);
+    struct ps_kafka_fetch *fetch = argument;
+    uint32_t stream;
+    struct ps_kafka_fetch_part *part =
+        ps_kafka_parts_find(fetch, topic.data, topic.length, partition, &stream);
+    if (part != NULL && fetch->streams.items[stream].state == PS_KAFKA_STREAM_OWNED)
+        part->assigned = true;
+    else
+        ps_kafka_parts_take(fetch, topic, partition);
+}
+
+/* Takes the partitions that are assigned, and begins to give up those that are not any more. Returns false if the assignment
+ * cannot be read. */
+static bool take_assignment(struct ps_kafka_fetch *fetch, const char *bytes, uint32_t length)
+{
+    struct ps_kafka_fetch_member *member = member_of(fetch);
+    for (uint32_t i = 0; i < fetch->part_count; i++)
+        fetch->parts[i].assigned = false;
+    if (!ps_kafka_assignment_read(bytes, length, take_partition, fetch))
+        return false;
+    for (uint32_t i = 0; i < fetch->part_count; i++) {
+        if (fetch->streams.items[i].state != PS_KAFKA_STREAM_OWNED || fetch->parts[i].assigned)
+            continue;
+        fetch->streams.items[i].state = PS_KAFKA_STREAM_REVOKING;
+        member->gives_up = true;
+    }
+    member->revoke_until_ns = fetch->mono_ns + fetch->revoke_wait_ns;
+    fetch->refused = 0;
+    return true;
 }
 
 /* As whom records are read from now on. */
@@ -179,16 +229,16 @@ static bool synced(struct ps_kafka_fetch *fetch, struct ps_wire_in *in, char *re
     if (error == PS_KAFKA_ERROR_REBALANCING || error == PS_KAFKA_ERROR_INVALID_REQUEST)
         return true; /* joins again. librdkafka's mock cluster answers INVALID_REQUEST to a member that comes after the leader */
     if (error != 0) {
-        if (error == PS_KAFKA_ERROR_UNKNOWN_MEMBER)
-            ps_kafka_member_set_id(member, "", 0);
-        if (error != PS_KAFKA_ERROR_UNKNOWN_MEMBER && error != PS_KAFKA_ERROR_ILLEGAL_GENERATION)
+        if (error == PS_KAFKA_ERROR_UNKNOWN_MEMBER || error == PS_KAFKA_ERROR_ILLEGAL_GENERATION)
+            ps_kafka_member_disown(fetch, error);
+        else
             ps_kafka_member_failed(fetch, error, "SyncGroup");
         return true;
     }
     member->phase = PS_KAFKA_MEMBER_STABLE;
     member->heartbeat_ns = member->answered_ns = fetch->mono_ns;
     set_membership(fetch);
-    if (!ps_kafka_assignment_read(bytes, length, take_partition, fetch)) {
+    if (!take_assignment(fetch, bytes, length)) {
         ps_kafka_fetch_die(fetch, "the group's leader assigns partitions in a form that cannot be read");
         return true;
     }
@@ -213,7 +263,7 @@ static bool beaten(struct ps_kafka_fetch *fetch, struct ps_wire_in *in, char *re
     if (error == 0 || error == PS_KAFKA_ERROR_REBALANCING)
         member->answered_ns = fetch->mono_ns;
     if (error == PS_KAFKA_ERROR_REBALANCING && member->phase == PS_KAFKA_MEMBER_STABLE)
-        ps_kafka_member_revoke(fetch, false);
+        begin_rebalance(fetch);
     else if (error != 0 && error != PS_KAFKA_ERROR_REBALANCING)
         ps_kafka_member_failed(fetch, error, "Heartbeat");
     return true;
@@ -326,7 +376,8 @@ static void beat(struct ps_kafka_fetch *fetch, struct ps_kafka_native_broker *br
 static void check_session(struct ps_kafka_fetch *fetch)
 {
     struct ps_kafka_fetch_member *member = member_of(fetch);
-    bool has_session = member->phase == PS_KAFKA_MEMBER_STABLE ||
+    bool keeps = member->phase == PS_KAFKA_MEMBER_OUT && ps_kafka_parts_are_held(fetch);
+    bool has_session = member->phase == PS_KAFKA_MEMBER_STABLE || keeps ||
                        (member->phase == PS_KAFKA_MEMBER_REVOKING && !member->lost);
     if (has_session &&
         fetch->mono_ns >= member->answered_ns + (uint64_t)fetch->settings.session_ms * PS_NS_PER_MS)
@@ -341,8 +392,9 @@ void ps_kafka_member_turn(struct ps_kafka_fetch *fetch)
     ps_kafka_member_drop_coordinators(fetch, false);
     check_session(fetch);
     if (member->phase == PS_KAFKA_MEMBER_STABLE && member->rejoin)
-        ps_kafka_member_revoke(fetch, false);
-    if (member->phase == PS_KAFKA_MEMBER_REVOKING)
+        begin_rebalance(fetch);
+    if (member->phase == PS_KAFKA_MEMBER_REVOKING ||
+        (member->phase == PS_KAFKA_MEMBER_STABLE && member->gives_up))
         continue_revocation(fetch);
     if (fetch->stopped && member->phase == PS_KAFKA_MEMBER_OUT)
         return; /* it stops: it takes nothing any more */
@@ -383,7 +435,7 @@ void ps_kafka_member_leave(struct ps_kafka_fetch *fetch)
     if (member->asked) /* the answer may take as long as others need to join */
         ps_kafka_member_drop_coordinators(fetch, true);
     ps_kafka_parts_drop(fetch);
-    member->asked = false;
+    member->asked = member->gives_up = false;
     member->rest_ns = 0;
     member->phase = known ? PS_KAFKA_MEMBER_LEAVING : PS_KAFKA_MEMBER_LEFT;
 }
@@ -411,7 +463,7 @@ uint64_t ps_kafka_member_due_ns(const struct ps_kafka_fetch *fetch)
         if (!member->heartbeat_asked)
             due_ns = ask_due_ns(fetch, member->heartbeat_ns + fetch->settings.heartbeat_ns);
         due_ns = ps_least(due_ns, member->answered_ns + (uint64_t)fetch->settings.session_ms * PS_NS_PER_MS);
-        if (member->phase == PS_KAFKA_MEMBER_REVOKING)
+        if (member->phase == PS_KAFKA_MEMBER_REVOKING || member->gives_up)
             due_ns = ps_least(due_ns, member->revoke_until_ns);
         return due_ns;
     case PS_KAFKA_MEMBER_JOINING:

@@ -33,24 +33,54 @@ static size_t member_bytes(const struct ps_kafka_fetch *fetch)
     return strlen(fetch->group) + strlen(fetch->member.id) + strlen(fetch->member.instance) + 16;
 }
 
-static char *put_protocol(const struct ps_kafka_fetch *fetch, char *at, const char *name,
-                          const struct ps_slice *topics)
+/* The subscription of this member, with the partitions that it keeps. The caller calls ps_kafka_group_member_fini. */
+static struct ps_kafka_group_member describe(const struct ps_kafka_fetch *fetch)
 {
-    size_t length = ps_kafka_subscription_write(NULL, topics, fetch->topic_count);
-    at = put_text(at, name);
-    at = ps_wire_put_int32(at, (int32_t)length);
-    (void)ps_kafka_subscription_write(at, topics, fetch->topic_count);
-    return at + length;
+    struct ps_kafka_group_member own = {.generation = fetch->member.generation};
+    own.topics = ps_must_alloc(fetch->topic_count + 1, sizeof *own.topics, "a rebalance");
+    own.claims = ps_must_alloc(fetch->streams.count + 1, sizeof *own.claims, "a rebalance");
+    for (uint32_t i = 0; i < fetch->topic_count; i++)
+        own.topics[own.topic_count++] =
+            (struct ps_slice){fetch->topics[i], (uint32_t)strlen(fetch->topics[i])};
+    for (uint32_t i = 0; i < fetch->streams.count; i++) {
+        const struct ps_kafka_stream *stream = &fetch->streams.items[i];
+        if (stream->state == PS_KAFKA_STREAM_OWNED)
+            own.claims[own.claim_count++] =
+                (struct ps_kafka_group_claim){{stream->topic, stream->topic_length}, stream->partition};
+    }
+    ps_kafka_group_claims_sort(own.claims, own.claim_count);
+    return own;
+}
+
+static size_t write_subscription(char *at, enum ps_kafka_assignor assignor,
+                                 const struct ps_kafka_group_member *own)
+{
+    return assignor == PS_KAFKA_STICKY ? ps_kafka_subscription_write_claims(at, own)
+                                       : ps_kafka_subscription_write(at, own->topics, own->topic_count);
+}
+
+static char *put_protocols(const struct ps_kafka_fetch *fetch, char *at,
+                           const struct ps_kafka_group_member *own)
+{
+    const struct ps_kafka_fetch_settings *settings = &fetch->settings;
+    at = ps_wire_put_int32(at, (int32_t)settings->assignor_count);
+    for (uint32_t i = 0; i < settings->assignor_count; i++) {
+        size_t length = write_subscription(NULL, settings->assignors[i], own);
+        at = put_text(at, ps_kafka_assignor_names[settings->assignors[i]]);
+        at = ps_wire_put_int32(at, (int32_t)length);
+        (void)write_subscription(at, settings->assignors[i], own);
+        at += length;
+    }
+    return at;
 }
 
 struct ps_kafka_native_request *ps_kafka_member_request_join(struct ps_kafka_fetch *fetch, int16_t version)
 {
     const struct ps_kafka_fetch_settings *settings = &fetch->settings;
-    struct ps_slice *topics = ps_must_alloc(fetch->topic_count + 1, sizeof *topics, "a rebalance");
-    for (uint32_t i = 0; i < fetch->topic_count; i++)
-        topics[i] = (struct ps_slice){fetch->topics[i], (uint32_t)strlen(fetch->topics[i])};
-    size_t room =
-        member_bytes(fetch) + 64 + 2 * (32 + ps_kafka_subscription_write(NULL, topics, fetch->topic_count));
+    struct ps_kafka_group_member own = describe(fetch);
+    size_t room = member_bytes(fetch) + 64;
+    for (uint32_t i = 0; i < settings->assignor_count; i++)
+        room += 32 + write_subscription(NULL, settings->assignors[i], &own);
     struct ps_kafka_native_request *request;
     char *at =
         ps_kafka_native_request_begin(fetch->client, PS_KAFKA_NATIVE_JOIN_GROUP, version, room, &request);
@@ -62,16 +92,9 @@ struct ps_kafka_native_request *ps_kafka_member_request_join(struct ps_kafka_fet
         if (version >= VERSION_OF_INSTANCES_JOIN)
             at = put_instance(fetch, at);
         at = put_text(at, "consumer");
-        at = ps_wire_put_int32(at, settings->range + settings->round_robin);
-        if (settings->round_robin_first)
-            at = put_protocol(fetch, at, "roundrobin", topics);
-        if (settings->range)
-            at = put_protocol(fetch, at, "range", topics);
-        if (settings->round_robin && !settings->round_robin_first)
-            at = put_protocol(fetch, at, "roundrobin", topics);
-        request = ps_kafka_native_request_end(request, at);
+        request = ps_kafka_native_request_end(request, put_protocols(fetch, at, &own));
     }
-    free(topics);
+    ps_kafka_group_member_fini(&own);
     return request;
 }
 

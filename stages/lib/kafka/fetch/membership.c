@@ -43,6 +43,7 @@ void ps_kafka_member_revoke(struct ps_kafka_fetch *fetch, bool lost)
         if (fetch->streams.items[i].state == PS_KAFKA_STREAM_OWNED)
             fetch->streams.items[i].state = PS_KAFKA_STREAM_REVOKING;
     }
+    member->gives_up = false;
     ps_kafka_fetched_drop(fetch);
     member->phase = PS_KAFKA_MEMBER_REVOKING;
     member->lost = lost;
@@ -54,6 +55,20 @@ void ps_kafka_member_revoke(struct ps_kafka_fetch *fetch, bool lost)
 void ps_kafka_member_rejoin(struct ps_kafka_fetch *fetch)
 {
     fetch->member.rejoin = true;
+}
+
+/* It is not stable: it only holds partitions that it has kept over the rebalance. */
+static void leave_rebalance(struct ps_kafka_fetch *fetch)
+{
+    struct ps_kafka_fetch_member *member = &fetch->member;
+    if (member->phase == PS_KAFKA_MEMBER_SYNCING || member->phase == PS_KAFKA_MEMBER_LEADING)
+        member->phase = PS_KAFKA_MEMBER_OUT;
+    if (!ps_kafka_parts_are_held(fetch))
+        return;
+    ps_log(PS_LOG_INFO, fetch->port->component,
+           "the group has removed this member: its partitions are given up, and others read again the "
+           "records that were not committed");
+    ps_kafka_parts_drop(fetch);
 }
 
 void ps_kafka_member_disown(struct ps_kafka_fetch *fetch, int16_t error)
@@ -72,8 +87,8 @@ void ps_kafka_member_disown(struct ps_kafka_fetch *fetch, int16_t error)
         ps_kafka_member_revoke(fetch, true);
     else if (member->phase == PS_KAFKA_MEMBER_REVOKING)
         member->lost = true;
-    else if (member->phase == PS_KAFKA_MEMBER_SYNCING || member->phase == PS_KAFKA_MEMBER_LEADING)
-        member->phase = PS_KAFKA_MEMBER_OUT;
+    else
+        leave_rebalance(fetch);
 }
 
 static bool must_be_corrected(int16_t error)

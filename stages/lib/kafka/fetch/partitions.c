@@ -67,7 +67,8 @@ void ps_kafka_parts_take(struct ps_kafka_fetch *fetch, struct ps_slice topic, in
                                                         .number = partition,
                                                         .next = -1,
                                                         .epoch = -1,
-                                                        .checked = -1};
+                                                        .checked = -1,
+                                                        .assigned = true};
 }
 
 void ps_kafka_parts_drop(struct ps_kafka_fetch *fetch)
@@ -79,6 +80,25 @@ void ps_kafka_parts_drop(struct ps_kafka_fetch *fetch)
         fetch->parts[i].state = PS_KAFKA_PART_NONE;
     fetch->dirty = fetch->lowers = fetch->streams.moved =
         false; /* uncommitted records belong to the next member */
+}
+
+void ps_kafka_parts_drop_revoked(struct ps_kafka_fetch *fetch)
+{
+    for (uint32_t i = 0; i < fetch->streams.count; i++) {
+        if (fetch->streams.items[i].state != PS_KAFKA_STREAM_REVOKING)
+            continue;
+        fetch->streams.items[i].state = PS_KAFKA_STREAM_GONE;
+        fetch->parts[i].state = PS_KAFKA_PART_NONE;
+    }
+}
+
+bool ps_kafka_parts_are_held(const struct ps_kafka_fetch *fetch)
+{
+    for (uint32_t i = 0; i < fetch->streams.count; i++) {
+        if (fetch->streams.items[i].state != PS_KAFKA_STREAM_GONE)
+            return true;
+    }
+    return false;
 }
 
 struct ps_kafka_fetch_part *ps_kafka_parts_find(struct ps_kafka_fetch *fetch, const char *topic,

@@ -17,6 +17,39 @@ static int32_t number(const struct ps_kafka_property_list *from, const char *nam
     return (int32_t)ps_least(ps_kafka_property_number(from, name, fallback), INT32_MAX);
 }
 
+const char *const ps_kafka_assignor_names[PS_KAFKA_ASSIGNOR_COUNT] = {
+    [PS_KAFKA_RANGE] = "range",
+    [PS_KAFKA_ROUND_ROBIN] = "roundrobin",
+    [PS_KAFKA_STICKY] = "cooperative-sticky",
+};
+
+static void add_assignor(struct ps_kafka_fetch_settings *settings, const char *name, size_t length)
+{
+    for (unsigned i = 0; i < PS_KAFKA_ASSIGNOR_COUNT; i++) {
+        bool known = false;
+        for (uint32_t j = 0; j < settings->assignor_count; j++)
+            known |= settings->assignors[j] == i;
+        if (!known && strlen(ps_kafka_assignor_names[i]) == length &&
+            memcmp(ps_kafka_assignor_names[i], name, length) == 0)
+            settings->assignors[settings->assignor_count++] = (enum ps_kafka_assignor)i;
+    }
+}
+
+/* Members that do not all know the cooperative protocol yet use the eager one; so does one that also offers an eager assignor
+ * (as Java's ConsumerCoordinator). */
+static void read_assignors(struct ps_kafka_fetch_settings *settings, const char *strategy)
+{
+    for (const char *at = strategy; *at != '\0';) {
+        size_t length = strcspn(at, ", \t");
+        add_assignor(settings, at, length);
+        at += length;
+        at += strspn(at, ", \t");
+    }
+    if (settings->assignor_count == 0)
+        add_assignor(settings, "range", strlen("range"));
+    settings->cooperative = settings->assignor_count == 1 && settings->assignors[0] == PS_KAFKA_STICKY;
+}
+
 static enum ps_kafka_reset reset_of(const struct ps_kafka_property_list *from)
 {
     const char *text = ps_kafka_property(from, "auto.offset.reset");
@@ -36,16 +69,12 @@ void ps_kafka_fetch_settings_read(struct ps_kafka_fetch_settings *settings, cons
     const char *strategy = ps_kafka_property(&from, "partition.assignment.strategy");
     if (strategy == NULL)
         strategy = "range,roundrobin";
-    const char *range = strstr(strategy, "range"), *round_robin = strstr(strategy, "roundrobin");
     uint64_t answer = ps_least(ANSWER_BYTES, held_bytes_max / 4);
     answer = answer > ANSWER_BYTES_MIN ? answer : ANSWER_BYTES_MIN;
     *settings = (struct ps_kafka_fetch_settings){
         .session_ms = number(&from, "session.timeout.ms", 45000),
         .rebalance_ms = number(&from, "max.poll.interval.ms", 300000),
         .heartbeat_ns = (uint64_t)number(&from, "heartbeat.interval.ms", 3000) * PS_NS_PER_MS,
-        .range = range != NULL,
-        .round_robin = round_robin != NULL,
-        .round_robin_first = round_robin != NULL && (range == NULL || round_robin < range),
         .reset = reset_of(&from),
         .committed_only =
             !ps_kafka_property_is(&from, "isolation.level", "read_uncommitted", "read_committed"),
@@ -55,13 +84,10 @@ void ps_kafka_fetch_settings_read(struct ps_kafka_fetch_settings *settings, cons
         .bytes_max = (int32_t)ps_least((uint64_t)number(&from, "fetch.max.bytes", INT32_MAX), answer),
         .partition_bytes_max = number(&from, "max.partition.fetch.bytes", ANSWER_BYTES),
     };
+    read_assignors(settings, strategy);
 }
 
 enum ps_status ps_kafka_fetch_fits(const struct ps_pair *pairs, size_t count, struct ps_err *err)
 {
-    const struct ps_kafka_property_list from = {pairs, count};
-    const char *strategy = ps_kafka_property(&from, "partition.assignment.strategy");
-    if (strategy != NULL && strcasestr(strategy, "cooperative") != NULL)
-        return ps_err_set(err, "partition.assignment.strategy=%s", strategy);
     return ps_kafka_native_fits(pairs, count, err);
 }

@@ -166,8 +166,9 @@ const struct ps_kafka_property ps_kafka_property_rows[] = {
     IGNORED("max.poll.records", C, "the source's batchSize limits a batch"),
     MAPPED("partition.assignment.strategy", C, PS_KAFKA_ASSIGNORS, "partition.assignment.strategy",
            .fallback = "org.apache.kafka.clients.consumer.RangeAssignor",
-           .help = "RangeAssignor, RoundRobinAssignor, CooperativeStickyAssignor; eager and cooperative ones "
-                   "cannot be mixed"),
+           .help =
+               "RangeAssignor, RoundRobinAssignor, CooperativeStickyAssignor; the cooperative one is used "
+               "as such only when it is alone"),
     MAPPED("auto.offset.reset", C, PS_KAFKA_WORDS, "auto.offset.reset",
            .words =
                WORDS({"latest", "latest", NULL}, {"earliest", "earliest", NULL}, {"none", "error", NULL})),

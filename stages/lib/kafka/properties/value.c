@@ -135,8 +135,8 @@ static void append(char *list, size_t room, const char *item, char separator)
     snprintf(list + length, room - length, "%s%s", (char[2]){length > 0 ? separator : '\0', '\0'}, item);
 }
 
-/* Java's list may mix eager and cooperative assignors (for a rolling change); the group then uses an eager
- * one. librdkafka refuses the mixture: only the eager ones are set. */
+/* A list may mix eager and cooperative assignors, for a rolling change: the member then keeps to the eager protocol. librdkafka
+ * refuses the mixture, so it gets the eager ones alone (ps_kafka_settings_apply). */
 static enum ps_status convert_assignors(const struct value *value)
 {
     static const struct ps_kafka_word known[] = {
@@ -148,7 +148,7 @@ static enum ps_status convert_assignors(const struct value *value)
         {"roundrobin", "roundrobin", NULL},
         {"cooperative-sticky", "cooperative-sticky", NULL},
     };
-    char eager[128] = "", copy[VALUE_MAX], *cursor = copy;
+    char eager[128] = "", all[128] = "", copy[VALUE_MAX], *cursor = copy;
     bool cooperative = false, sticky = false;
     snprintf(copy, sizeof copy, "%s", value->text);
     for (char *name; (name = strsep(&cursor, ", \t")) != NULL;) {
@@ -169,18 +169,26 @@ static enum ps_status convert_assignors(const struct value *value)
         if (known[i].librdkafka != NULL && strcmp(known[i].librdkafka, "cooperative-sticky") != 0 &&
             strstr(eager, known[i].librdkafka) == NULL)
             append(eager, sizeof eager, known[i].librdkafka, ',');
+        if (known[i].librdkafka != NULL && strstr(all, known[i].librdkafka) == NULL)
+            append(all, sizeof all, known[i].librdkafka, ',');
     }
     if (eager[0] != '\0') {
-        if (cooperative || sticky)
+        if (sticky)
             ps_note_add(
                 value->properties->notes, PS_LOG_WARN, value->row->name,
-                "librdkafka cannot mix these: %s is used, which Java members of the group support too",
+                "there is no StickyAssignor here: %s is used, which Java members of the group support too",
+                all);
+        if (cooperative)
+            ps_note_add(
+                value->properties->notes, PS_LOG_INFO, value->row->name,
+                "with an eager one beside it the member keeps to the eager protocol; librdkafka cannot mix "
+                "these, and uses %s alone",
                 eager);
-        return set(value, eager);
+        return set(value, all);
     }
     if (sticky && !cooperative)
         warn(value, PS_LOG_WARN,
-             "librdkafka has no StickyAssignor: cooperative-sticky is used, which cannot share a group with "
+             "there is no StickyAssignor here: cooperative-sticky is used, which cannot share a group with "
              "it");
     return cooperative || sticky ? set(value, "cooperative-sticky") : PS_OK;
 }

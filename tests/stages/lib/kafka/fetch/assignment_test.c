@@ -123,20 +123,189 @@ static void test_subscription(void **state)
                                    "\0\11long-name"
                                    "\377\377\377\377";
     char bytes[64];
-    struct ps_slice *topics;
-    uint32_t count;
+    struct ps_kafka_group_member member = {0};
     size_t length = ps_kafka_subscription_write(NULL, wanted, 2);
     assert_int_equal(length, sizeof expected - 1);
     assert_int_equal(ps_kafka_subscription_write(bytes, wanted, 2), length);
     assert_memory_equal(bytes, expected, length);
-    assert_true(ps_kafka_subscription_read(bytes, length, &topics, &count));
-    assert_int_equal(count, 2);
-    assert_int_equal(topics[1].length, 9);
-    free(topics);
+    assert_true(ps_kafka_subscription_read(bytes, length, &member));
+    assert_int_equal(member.topic_count, 2);
+    assert_int_equal(member.topics[1].length, 9);
+    assert_int_equal(member.claim_count, 0);
+    assert_int_equal(member.generation, -1);
+    ps_kafka_group_member_fini(&member);
     for (size_t cut = 0; cut < length - 4; cut++) {
-        bool read = ps_kafka_subscription_read(bytes, cut, &topics, &count);
+        bool read = ps_kafka_subscription_read(bytes, cut, &member);
         assert_false(read);
-        free(topics);
+        ps_kafka_group_member_fini(&member);
+    }
+}
+
+/* As Java's CooperativeStickyAssignor writes it: the generation is the assignor's own data, too. */
+static void test_claims(void **state)
+{
+    struct ps_slice wanted[] = {TEXT("t")};
+    struct ps_kafka_group_claim claims[] = {{TEXT("u"), 0}, {TEXT("t"), 7}, {TEXT("t"), 3}};
+    struct ps_kafka_group_member member = {
+        .topics = wanted, .topic_count = 1, .claims = claims, .claim_count = 3, .generation = 5};
+    static const char expected[] = "\0\2"
+                                   "\0\0\0\1"
+                                   "\0\1t"
+                                   "\0\0\0\4\0\0\0\5"
+                                   "\0\0\0\2"
+                                   "\0\1t\0\0\0\2\0\0\0\3\0\0\0\7"
+                                   "\0\1u\0\0\0\1\0\0\0\0"
+                                   "\0\0\0\5";
+    char bytes[sizeof expected];
+    ps_kafka_group_claims_sort(claims, 3);
+    assert_int_equal(ps_kafka_subscription_write_claims(NULL, &member), sizeof expected - 1);
+    (void)ps_kafka_subscription_write_claims(bytes, &member);
+    assert_memory_equal(bytes, expected, sizeof expected - 1);
+    struct ps_kafka_group_member read = {0};
+    assert_true(ps_kafka_subscription_read(bytes, sizeof expected - 1, &read));
+    assert_int_equal(read.claim_count, 3);
+    assert_int_equal(read.claims[1].partition, 7);
+    assert_int_equal(read.generation, 5);
+    ps_kafka_group_member_fini(&read);
+    for (size_t cut = 0; cut < sizeof expected - 1; cut++) {
+        bool whole = ps_kafka_subscription_read(bytes, cut, &read);
+        assert_false(whole);
+        ps_kafka_group_member_fini(&read);
+    }
+}
+
+/* Version 1, as librdkafka writes it: partitions and the generation in the assignor's own data. */
+static void test_claims_of_librdkafka(void **state)
+{
+    static const char bytes[] = "\0\1"
+                                "\0\0\0\1"
+                                "\0\1t"
+                                "\0\0\0\23"
+                                "\0\0\0\1\0\1t\0\0\0\1\0\0\0\2\0\0\0\11"
+                                "\0\0\0\1"
+                                "\0\1t\0\0\0\1\0\0\0\2";
+    struct ps_kafka_group_member member = {0};
+    assert_true(ps_kafka_subscription_read(bytes, sizeof bytes - 1, &member));
+    assert_int_equal(member.claim_count, 1);
+    assert_int_equal(member.claims[0].partition, 2);
+    assert_int_equal(member.generation, 9);
+    ps_kafka_group_member_fini(&member);
+}
+
+/* ---- sticky ---- */
+
+static struct ps_kafka_group_claim claims_of[MAX][64];
+
+static void claim(uint32_t member, int32_t generation, const char *topic, int32_t from, int32_t end)
+{
+    members[member].claims = claims_of[member];
+    members[member].generation = generation;
+    for (int32_t p = from; p < end; p++)
+        claims_of[member][members[member].claim_count++] = (struct ps_kafka_group_claim){TEXT(topic), p};
+}
+
+static const char *sticky_text(const struct ps_kafka_group_topic *topics, uint32_t count)
+{
+    return shares_text(ps_kafka_group_sticky(members, member_count, topics, count), topics);
+}
+
+static void test_sticky(void **state)
+{
+    const struct ps_kafka_group_topic topics[] = {{TEXT("t1"), 6}};
+    begin();
+    add_member("c1", "", "t1");
+    add_member("c2", "", "t1");
+    assert_string_equal(sticky_text(topics, 1), "c1: t1-0 t1-2 t1-4, c2: t1-1 t1-3 t1-5");
+    begin(); /* a member joins: what it will get is given up first */
+    add_member("c1", "", "t1");
+    add_member("c2", "", "t1");
+    claim(0, 3, "t1", 0, 6);
+    assert_string_equal(sticky_text(topics, 1), "c1: t1-3 t1-4 t1-5, c2:");
+    begin(); /* then it gets it */
+    add_member("c1", "", "t1");
+    add_member("c2", "", "t1");
+    claim(0, 4, "t1", 3, 6);
+    assert_string_equal(sticky_text(topics, 1), "c1: t1-3 t1-4 t1-5, c2: t1-0 t1-1 t1-2");
+    begin(); /* a member has left */
+    add_member("c1", "", "t1");
+    add_member("c2", "", "t1");
+    claim(0, 4, "t1", 0, 2);
+    claim(1, 4, "t1", 2, 4);
+    assert_string_equal(sticky_text(topics, 1), "c1: t1-0 t1-1 t1-4, c2: t1-2 t1-3 t1-5");
+}
+
+/* A member that was away says what it had in an earlier generation. */
+static void test_sticky_generations(void **state)
+{
+    const struct ps_kafka_group_topic topics[] = {{TEXT("t1"), 4}};
+    begin();
+    add_member("c1", "", "t1");
+    add_member("c2", "", "t1");
+    claim(0, 4, "t1", 0, 2);
+    claim(1, 6, "t1", 0, 2);
+    assert_string_equal(sticky_text(topics, 1), "c1: t1-2 t1-3, c2: t1-0 t1-1");
+}
+
+/* A topic that only one member reads, one that nobody reads, and claims of partitions that are not there. */
+static void test_sticky_subscriptions(void **state)
+{
+    const struct ps_kafka_group_topic topics[] = {{TEXT("t1"), 2}, {TEXT("t2"), 2}, {TEXT("t3"), 2}};
+    begin();
+    add_member("c1", "", "t1 t2");
+    add_member("c2", "", "t2");
+    claim(0, 2, "t2", 0, 9);
+    claim(1, 2, "t1", 0, 1); /* it does not read it any more */
+    assert_string_equal(sticky_text(topics, 3), "c1: t1-1, c2:");
+    begin(); /* c2 has given t1-0 up, c1 what it is to lose */
+    add_member("c1", "", "t1 t2");
+    add_member("c2", "", "t2");
+    claim(0, 3, "t1", 1, 2);
+    assert_string_equal(sticky_text(topics, 3), "c1: t1-0 t1-1, c2: t2-0 t2-1");
+}
+
+/* Drawn groups: after as many generations as the changes need the shares differ by one at most, each partition has one member, and
+ * nobody gets what another one still has. */
+static void test_sticky_groups(void **state)
+{
+    uint64_t random = ps_test_seed();
+    for (unsigned group = 0; group < 200; group++) {
+        struct ps_kafka_group_topic topics[] = {{TEXT("t1"), 1 + (int32_t)(ps_test_random(&random) % 40)}};
+        uint32_t count = 1 + (uint32_t)(ps_test_random(&random) % MAX);
+        int32_t owner[40], generation = 1;
+        for (int p = 0; p < 40; p++)
+            owner[p] = (int32_t)(ps_test_random(&random) % (count + 1)) - 1;
+        for (unsigned round = 0; round < 2; round++, generation++) {
+            static const char *const ids[MAX] = {"a", "b", "c", "d", "e", "f", "g", "h"};
+            begin();
+            for (uint32_t m = 0; m < count; m++) {
+                add_member(ids[m], "", "t1");
+                for (int32_t p = 0; p < topics[0].partition_count; p++) {
+                    if (owner[p] == (int32_t)m)
+                        claim(m, generation, "t1", p, p + 1);
+                }
+            }
+            struct ps_kafka_group_shares shares = ps_kafka_group_sticky(members, member_count, topics, 1);
+            int32_t next[40];
+            memset(next, -1, sizeof next);
+            for (uint32_t i = 0; i < shares.count; i++) {
+                int32_t p = shares.items[i].partition;
+                assert_int_equal(next[p], -1);
+                assert_true(owner[p] < 0 || owner[p] == (int32_t)shares.items[i].member);
+                next[p] = (int32_t)shares.items[i].member;
+            }
+            free(shares.items);
+            memcpy(owner, next, sizeof owner);
+        }
+        uint32_t share[MAX] = {0}, least = UINT32_MAX, most = 0;
+        for (int32_t p = 0; p < topics[0].partition_count; p++) {
+            assert_in_range(owner[p], 0, count - 1);
+            share[owner[p]]++;
+        }
+        for (uint32_t m = 0; m < count; m++) {
+            least = share[m] < least ? share[m] : least;
+            most = share[m] > most ? share[m] : most;
+        }
+        assert_in_range(most, least, least + 1);
     }
 }
 
@@ -185,8 +354,16 @@ static void test_assignment(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_range),       cmocka_unit_test(test_static_members_keep_their_place),
-        cmocka_unit_test(test_round_robin), cmocka_unit_test(test_subscription),
+        cmocka_unit_test(test_range),
+        cmocka_unit_test(test_static_members_keep_their_place),
+        cmocka_unit_test(test_round_robin),
+        cmocka_unit_test(test_subscription),
+        cmocka_unit_test(test_claims),
+        cmocka_unit_test(test_claims_of_librdkafka),
+        cmocka_unit_test(test_sticky),
+        cmocka_unit_test(test_sticky_generations),
+        cmocka_unit_test(test_sticky_subscriptions),
+        cmocka_unit_test(test_sticky_groups),
         cmocka_unit_test(test_assignment),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -13,6 +13,7 @@
 struct kinds {
     bool breaks, moves, truncates;
     bool rebalances, expires; /* expires: the group removes the member */
+    bool cooperative;
     const char *reset;
 };
 
@@ -91,8 +92,11 @@ static void finish(struct run *run, bool from_latest)
 
 static void run_history(struct run *run, uint64_t seed, const struct kinds *kinds)
 {
-    const struct ps_pair reset = {.key = "auto.offset.reset", .value = kinds->reset};
-    begin(run, seed, &reset, 1);
+    const struct ps_pair options[] = {{.key = "auto.offset.reset", .value = kinds->reset},
+                                      {.key = "partition.assignment.strategy",
+                                       .value = kinds->cooperative ? "cooperative-sticky" : "range"}};
+    begin(run, seed, options, PS_COUNT_OF(options));
+    run->group.cooperative = kinds->cooperative;
     run->group.old = draw(run, 3) == 0;
     run->group.no_sessions = draw(run, 4) == 0;
     run->group.faults = kinds->breaks ? draw(run, 40) : 0;
@@ -173,6 +177,17 @@ static void test_rebalances(void **state)
     assert_true(generations > 3 * HISTORIES);
 }
 
+/* The same with the cooperative protocol: what is kept is read on, and nothing is read twice. */
+static void test_cooperative(void **state)
+{
+    unsigned generations;
+    struct kinds kinds = {.moves = true, .rebalances = true, .cooperative = true, .reset = "earliest"};
+    assert_int_equal(run_histories(&kinds, &generations), 0);
+    assert_true(generations > 3 * HISTORIES);
+    kinds.breaks = kinds.truncates = kinds.expires = true;
+    (void)run_histories(&kinds, &generations);
+}
+
 static void test_logs_that_change(void **state)
 {
     unsigned generations;
@@ -195,8 +210,11 @@ static void test_everything(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_moves),      cmocka_unit_test(test_breaks),
-        cmocka_unit_test(test_rebalances), cmocka_unit_test(test_logs_that_change),
+        cmocka_unit_test(test_moves),
+        cmocka_unit_test(test_breaks),
+        cmocka_unit_test(test_rebalances),
+        cmocka_unit_test(test_cooperative),
+        cmocka_unit_test(test_logs_that_change),
         cmocka_unit_test(test_everything),
     };
     ps_log_set_level(PS_LOG_OFF);

@@ -1,0 +1,110 @@
+#!/usr/bin/env bash
+# Needs: kafka
+# One group of an agent with the native engine, a consumer of Java's and one of librdkafka's, all with the assignor
+# cooperative-sticky: members join and leave under load, each client is the leader once, and every record is read. What a member
+# keeps is not given up: the agent gives fewer partitions up than the eager protocol would make it.
+# shellcheck source=tests/real/lib.sh
+source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+command -v kcat >/dev/null || skip "no kcat"
+
+chunks=80 chunk=1000
+records=$((chunks * chunk))
+
+configure() { # NAME
+    cat >"$work/$1.properties" <<-EOF_
+	a1.sources = r1
+	a1.channels = c1
+	a1.sinks = k1
+	a1.sources.r1.type = org.apache.flume.source.kafka.KafkaSource
+	a1.sources.r1.penstock.engine = native
+	a1.sources.r1.kafka.bootstrap.servers = $brokers
+	a1.sources.r1.kafka.topics = together
+	a1.sources.r1.kafka.consumer.group.id = together
+	a1.sources.r1.kafka.consumer.auto.offset.reset = earliest
+	a1.sources.r1.kafka.consumer.partition.assignment.strategy = org.apache.kafka.clients.consumer.CooperativeStickyAssignor
+	a1.sources.r1.channels = c1
+	a1.channels.c1.type = memory
+	a1.channels.c1.capacity = 10000
+	a1.channels.c1.transactionCapacity = 1000
+	a1.sinks.k1.type = org.apache.flume.sink.kafka.KafkaSink
+	a1.sinks.k1.kafka.bootstrap.servers = $brokers
+	a1.sinks.k1.kafka.topic = together-out
+	a1.sinks.k1.allowTopicOverride = false
+	a1.sinks.k1.channel = c1
+	EOF_
+}
+
+java_start() { # sets java_pid
+    "$kafka" run org.apache.kafka.tools.consumer.ConsoleConsumer --bootstrap-server "$brokers" --topic together --group together \
+        --consumer-property auto.offset.reset=earliest \
+        --consumer-property partition.assignment.strategy=org.apache.kafka.clients.consumer.CooperativeStickyAssignor \
+        >>"$work/java.out" 2>>"$work/java.log" &
+    java_pid=$!
+    children[$java_pid]=java
+}
+kcat_start() { # sets kcat_pid
+    kcat -b "$brokers" -u -q -X auto.offset.reset=earliest -X partition.assignment.strategy=cooperative-sticky -G together together \
+        >>"$work/kcat.out" 2>>"$work/kcat.log" &
+    kcat_pid=$!
+    children[$kcat_pid]=kcat
+}
+member_stop() { # PID
+    local pid
+    for pid in $(pgrep -P "$1" || true) "$1"; do kill -TERM "$pid" 2>/dev/null || true; done
+    wait "$1" 2>/dev/null || true
+    unset "children[$1]"
+}
+look() {
+    kcat -C -q -e -b "$brokers" -t together-out -o beginning >"$work/agent.out"
+    cat "$work/agent.out" "$work/java.out" "$work/kcat.out" >"$work/all"
+    total=$(wc -l <"$work/all")
+    unique=$(sort -un "$work/all" | wc -l)
+}
+is_complete() {
+    look
+    ((unique == records))
+}
+reads_more() { # FILE LINES
+    (($(wc -l <"$1") > $2))
+}
+
+kafka_share
+kafka_topic together 8
+kafka_topic together-out 4
+: >"$work/java.out"
+: >"$work/kcat.out"
+configure first
+configure second
+(
+    for ((i = 0; i < chunks; i++)); do
+        seq $((i * chunk + 1)) $(((i + 1) * chunk)) | kcat -P -q -b "$brokers" -t together -X sticky.partitioning.linger.ms=0
+        sleep 0.5
+    done
+) &
+load=$!
+children[$load]=load
+step "the agent leads, and the others join"
+agent_start first
+await_log first '8 partition\(s\) assigned by the group'
+java_start
+await 60 reads_more "$work/java.out" 0 || fail "the Java consumer reads nothing"
+kcat_start
+await 60 reads_more "$work/kcat.out" 0 || fail "the consumer of librdkafka reads nothing"
+step "the agent leaves, and comes back"
+agent_stop first
+agent_start second
+await_log second 'partition\(s\) assigned by the group'
+step "the Java consumer leaves, then that of librdkafka"
+member_stop "$java_pid"
+sleep 2
+member_stop "$kcat_pid"
+wait $load || fail "the load ends with $?"
+unset "children[$load]"
+await 90 is_complete || true
+agent_stop second
+look
+given=$(grep -h 'given up' "$work"/first.log | sed 's/.* \([0-9]*\) partition(s) given up.*/\1/' | paste -sd+ | bc)
+step "sent $records, read $total (agent $(wc -l <"$work/agent.out"), Java $(wc -l <"$work/java.out"), librdkafka $(wc -l <"$work/kcat.out")), lost $((records - unique)), twice $((total - unique)); the agent gave up $given partitions"
+((unique == records)) || fail "records are lost"
+((total == unique)) || fail "records are read twice"
+((given > 0 && given <= 8)) || fail "with the cooperative protocol a member keeps what it is not to lose"
