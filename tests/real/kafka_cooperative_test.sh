@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Needs: kafka
 # One group of an agent with the native engine, a consumer of Java's and one of librdkafka's, all with the assignor
-# cooperative-sticky: members join and leave under load, each client is the leader once, and every record is read. What a member
+# cooperative-sticky: members join and leave under load, the leader among them, and every record is read once. What a member
 # keeps is not given up: the agent gives fewer partitions up than the eager protocol would make it.
 # shellcheck source=tests/real/lib.sh
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
