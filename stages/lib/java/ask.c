@@ -4,6 +4,7 @@
 #include "core/clock.h"
 #include "core/spawn.h"
 #include "stages/lib/java/launch.h"
+#include "stages/lib/java/pipes.h"
 #include "stages/lib/java/texts.h"
 
 #include <arpa/inet.h>
@@ -59,6 +60,7 @@ static int write_question(const struct ps_java_question *question, struct ps_err
 struct answers {
     uint8_t *bytes;
     size_t used;
+    int exit_code; /* of the process */
 };
 
 /* Reads to the end of the answers, to the deadline, or to the limit of their size. Returns whether it read to the
@@ -115,7 +117,9 @@ static enum ps_status hand_over(const struct answers *answers, size_t count, ps_
     char failure[PS_ERR_BYTES];
     size_t at = 0;
     if (!next_answer(answers, &at, &one, failure))
-        return ps_err_set(err, "the JVM ended without an answer; its reason is above");
+        return ps_err_set(err,
+                          "the JVM ended with exit code %d and without an answer; what it wrote is above",
+                          answers->exit_code);
     if (one.failure != NULL)
         return ps_err_set(err, "%s", one.failure);
     const size_t first = at;
@@ -132,6 +136,22 @@ static enum ps_status hand_over(const struct answers *answers, size_t count, ps_
 
 /* ---- the process ---- */
 
+/* The answers come through descriptor 3: the JVM itself writes to its standard output (-verbose:gc). */
+static int spawn(pid_t *pid, const char *const *argv, int question, int end)
+{
+    int answers = fcntl(end, F_DUPFD_CLOEXEC, PS_JAVA_LOW_FD);
+    if (answers < 0)
+        return errno;
+    int failed = ps_spawn(pid, &(struct ps_spawn){.argv = argv,
+                                                  .input = question,
+                                                  .output = STDERR_FILENO,
+                                                  .errors = PS_SPAWN_INHERIT,
+                                                  .further = &answers,
+                                                  .further_count = 1});
+    close(answers);
+    return failed;
+}
+
 static enum ps_status run(const char *const *argv, int question, struct answers *answers, uint64_t timeout_ms,
                           struct ps_err *err)
 {
@@ -139,16 +159,14 @@ static enum ps_status run(const char *const *argv, int question, struct answers 
     pid_t pid;
     if (pipe2(ends, O_CLOEXEC) != 0)
         return ps_err_set(err, "cannot create a pipe: %s", strerror(errno));
-    int failed = ps_spawn(
-        &pid,
-        &(struct ps_spawn){.argv = argv, .input = question, .output = ends[1], .errors = PS_SPAWN_INHERIT});
+    int failed = spawn(&pid, argv, question, ends[1]);
     close(ends[1]);
     bool ended = false;
     if (failed == 0) {
         ended = read_answers(ends[0], answers, ps_clock_now().mono_ns + timeout_ms * PS_NS_PER_MS);
         if (!ended)
             kill(-pid, SIGKILL);
-        (void)ps_spawn_wait(pid);
+        answers->exit_code = ps_spawn_exit_code(ps_spawn_wait(pid));
     }
     close(ends[0]);
     if (failed != 0)

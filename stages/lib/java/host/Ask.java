@@ -3,7 +3,6 @@ package penstock.host;
 import java.io.ByteArrayOutputStream;
 import java.io.DataInputStream;
 import java.io.DataOutputStream;
-import java.io.FileDescriptor;
 import java.io.FileOutputStream;
 import java.io.IOException;
 import java.lang.reflect.InvocationTargetException;
@@ -17,8 +16,9 @@ import java.util.Map;
 import org.apache.flume.Context;
 
 /**
- * A process that asks one class for some values, or what its configure() says, writes the answers to standard output, and ends. The questions come from standard
- * input, because settings and answers may be secrets: each text behind its length. What the class prints or logs goes to standard error.
+ * A process that asks one class for some values, or what its configure() says, writes the answers to descriptor 3, and ends. The questions come from standard
+ * input, because settings and answers may be secrets: each text behind its length. What the class prints or logs goes to standard error, which is standard
+ * output, too: the JVM itself prints there (-verbose:gc, -XX:+PrintFlagsFinal, what keeps it from starting).
  */
 public final class Ask {
     private static final byte VALUE = '=', NOTHING = '-', FAILED = '!';
@@ -32,7 +32,7 @@ public final class Ask {
     private Ask() {}
 
     public static void main(String[] arguments) throws IOException {
-        DataOutputStream out = new DataOutputStream(new FileOutputStream(FileDescriptor.out));
+        DataOutputStream out = new DataOutputStream(new FileOutputStream("/proc/self/fd/3"));
         System.setOut(System.err);
         List<String> texts = read(new DataInputStream(System.in));
         int settings = Integer.parseInt(texts.get(3));

@@ -12,6 +12,7 @@ import java.lang.reflect.InvocationHandler;
 import java.lang.reflect.Proxy;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
+import java.nio.channels.ClosedByInterruptException;
 import java.nio.channels.FileChannel;
 import java.util.ArrayList;
 import java.util.List;
@@ -32,12 +33,12 @@ public final class Host {
 
     private final InputStream in = new BufferedInputStream(new FileInputStream(FileDescriptor.in), 1 << 16);
     private final FileOutputStream out;
-    private final FileChannel memory;
+    private FileChannel memory;
     private final Map<Integer, Component> components = new ConcurrentHashMap<>();
 
     private Host() throws IOException {
         out = new FileOutputStream("/proc/self/fd/3");
-        memory = new RandomAccessFile("/proc/self/fd/4", "rw").getChannel();
+        memory = openMemory();
     }
 
     public static void main(String[] arguments) throws Exception {
@@ -93,16 +94,16 @@ public final class Host {
     /** Tells the agent each second that this process lives. The thread runs nothing of a class, which may wait for as long as it likes. */
     private void beat() {
         start("penstock-beat", () -> {
-            for (;; Thread.sleep(BEAT_MS)) {
+            for (;; sleep(BEAT_MS)) {
                 send(Message.BEAT, 0, new long[] {Message.PROTOCOL}, null);
                 for (Component component : components.values())
                     component.beat();
             }
         });
         start("penstock-figures", () -> {
-            Thread.sleep(BEATS_BEFORE_FIGURES * BEAT_MS);
+            sleep(BEATS_BEFORE_FIGURES * BEAT_MS);
             try {
-                for (Figures figures = new Figures(this);; Thread.sleep(BEAT_MS))
+                for (Figures figures = new Figures(this);; sleep(BEAT_MS))
                     figures.report();
             } catch (RuntimeException | LinkageError wrong) { // a bean that does not work, a JVM without java.management
                 LogStream.log("WARN", "java", "the metrics of Java end", wrong);
@@ -111,20 +112,29 @@ public final class Host {
     }
 
     private interface Work {
-        void run() throws IOException, InterruptedException;
+        void run() throws IOException;
     }
 
     private static void start(String name, Work work) {
         Thread thread = new Thread(() -> {
             try {
                 work.run();
-            } catch (IOException | InterruptedException ended) {
+            } catch (IOException ended) {
                 return; // the agent is gone: the main thread sees it, too
             }
         }, name);
         thread.setDaemon(true);
         thread.setPriority(Thread.MAX_PRIORITY);
         thread.start();
+    }
+
+    /** A class can interrupt every thread of the process: the time is shorter then. */
+    private static void sleep(long milliseconds) {
+        try {
+            Thread.sleep(milliseconds);
+        } catch (InterruptedException byClass) {
+            return;
+        }
     }
 
     private void serve() throws IOException {
@@ -151,9 +161,26 @@ public final class Host {
         components.remove(link);
     }
 
-    /** Maps an area of the shared memory. */
-    ByteBuffer map(long offset, long size) throws IOException {
-        return memory.map(FileChannel.MapMode.READ_WRITE, offset, size).order(ByteOrder.nativeOrder());
+    private static FileChannel openMemory() throws IOException {
+        return new RandomAccessFile("/proc/self/fd/4", "rw").getChannel();
+    }
+
+    /** Maps an area of the shared memory. A class may interrupt the thread at any time, and that closes the channel: it is opened again. */
+    synchronized ByteBuffer map(long offset, long size) throws IOException {
+        boolean interrupted = false;
+        try {
+            for (;;) {
+                try {
+                    return memory.map(FileChannel.MapMode.READ_WRITE, offset, size).order(ByteOrder.nativeOrder());
+                } catch (ClosedByInterruptException closed) {
+                    interrupted |= Thread.interrupted();
+                    memory = openMemory();
+                }
+            }
+        } finally {
+            if (interrupted)
+                Thread.currentThread().interrupt();
+        }
     }
 
     /** Sends a message as a whole. */

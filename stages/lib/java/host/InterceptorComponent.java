@@ -18,6 +18,7 @@ import org.apache.flume.interceptor.Interceptor;
  */
 final class InterceptorComponent extends Component {
     static final int EVENTS_MAX = 1024;
+    private static final int UNCHANGED = -1;
 
     /** What follows for a class: the instance, and how many links use it. */
     private static final class Shared {
@@ -32,6 +33,7 @@ final class InterceptorComponent extends Component {
     private final LinkedBlockingQueue<Message> messages = new LinkedBlockingQueue<>();
     private final EventWriter writer = new EventWriter();
     private final EntryReader entries = new EntryReader();
+    private boolean tooMuch; // what the class has returned for the batch
 
     InterceptorComponent(Host host, int link, List<String> texts, boolean single) {
         super(host, link, texts);
@@ -55,12 +57,23 @@ final class InterceptorComponent extends Component {
         try {
             ready();
             Message message;
-            while ((message = messages.take()) != Message.NONE) {
+            while ((message = next()) != Message.NONE) {
                 if (message.type == Message.BATCH)
                     handle(interceptor, message);
             }
         } finally {
             release();
+        }
+    }
+
+    /** A class can interrupt every thread of the process. What ends this one is a message. */
+    private Message next() {
+        for (;;) {
+            try {
+                return messages.take();
+            } catch (InterruptedException byClass) {
+                continue;
+            }
         }
     }
 
@@ -105,37 +118,56 @@ final class InterceptorComponent extends Component {
 
     // ---- batches ----
 
-    private void handle(Interceptor interceptor, Message message) throws IOException, InterruptedException {
+    /**
+     * What the class throws refuses the batch, checked exceptions included: Scala, Kotlin and Lombok do not declare them. The message to the agent is not
+     * sent within the try, because an exception of the pipe ends the component.
+     */
+    private void handle(Interceptor interceptor, Message message) throws IOException {
         long batch = message.numbers[0];
-        int count = (int) message.numbers[4];
+        int count = (int) message.numbers[4], written;
         HostBatch events = read(message, count);
-        boolean tooMuch = false;
+        tooMuch = false;
+        try {
+            List<Event> result = call(interceptor, events);
+            written = EventWriter.isUnchanged(events, result) ? UNCHANGED : write(result, events, message.numbers[7]);
+        } catch (OutOfMemoryError memory) {
+            throw memory;
+        } catch (Throwable wrong) {
+            LogStream.log("ERROR", label, "the interceptor cannot handle a batch of " + count + " events", wrong);
+            send(Message.TROUBLE, new long[] {batch, tooMuch ? 1 : 0}, Texts.describe(wrong));
+            return;
+        }
+        if (written == UNCHANGED)
+            send(Message.REPLY, new long[] {batch, 0, count, 1}, null);
+        else
+            reply(message, written);
+    }
+
+    private List<Event> call(Interceptor interceptor, HostBatch events) {
         try {
             List<Event> result = single ? interceptEach(interceptor, events.events) : interceptor.intercept(new ArrayList<>(events.events));
             if (result == null)
                 throw new NullPointerException("Event list returned null from interceptor " + interceptor);
-            if (EventWriter.isUnchanged(events, result)) {
-                send(Message.REPLY, new long[] {batch, 0, count, 1}, null);
-                return;
-            }
-            tooMuch = result.size() > EVENTS_MAX;
-            if (tooMuch)
-                throw new IllegalStateException(result.size() + " events from a batch of " + count + ": at most " + EVENTS_MAX);
-            writer.begin(events, message.numbers[7]);
-            for (Event event : result)
-                tooMuch |= !writer.add(event);
-            if (tooMuch)
-                throw new IllegalStateException("the events of a batch of " + count + " have become larger than "
-                                                + message.numbers[7] + " bytes");
-            reply(message, result.size());
-        } catch (OutOfMemoryError memory) {
-            throw memory;
-        } catch (InterruptedException | IOException ended) {
-            throw ended;
-        } catch (Throwable wrong) {
-            LogStream.log("ERROR", label, "the interceptor cannot handle a batch of " + count + " events", wrong);
-            send(Message.TROUBLE, new long[] {batch, tooMuch ? 1 : 0}, Texts.describe(wrong));
+            return result;
+        } finally {
+            Thread.interrupted(); // a class may leave its thread interrupted: the next wait for a batch would end the component
         }
+    }
+
+    /** Returns how many events it has written. */
+    private int write(List<Event> result, HostBatch events, long bytesMax) {
+        int count = events.events.size(), written = 0;
+        tooMuch = result.size() > EVENTS_MAX;
+        if (tooMuch)
+            throw new IllegalStateException(result.size() + " events from a batch of " + count + ": at most " + EVENTS_MAX);
+        writer.begin(events, bytesMax);
+        for (Event event : result) {
+            tooMuch = ++written > EVENTS_MAX || !writer.add(event);
+            if (tooMuch)
+                throw new IllegalStateException("the events of a batch of " + count + " have become larger than " + bytesMax + " bytes, or more than "
+                                                + EVENTS_MAX);
+        }
+        return written;
     }
 
     private static List<Event> interceptEach(Interceptor interceptor, List<Event> events) {
@@ -154,7 +186,7 @@ final class InterceptorComponent extends Component {
     }
 
     /** Hands over the reply that the writer has. */
-    private void reply(Message message, int count) throws IOException, InterruptedException {
+    private void reply(Message message, int count) throws IOException {
         ByteBuffer area = area(message.numbers[5], message.numbers[6]);
         if (writer.size() > area.capacity()) {
             send(Message.NEED, new long[] {message.numbers[0], writer.size()}, null);
@@ -167,9 +199,9 @@ final class InterceptorComponent extends Component {
     }
 
     /** Returns the larger area for this batch; null: the agent does not want the reply, or stops. */
-    private ByteBuffer await(long batch) throws IOException, InterruptedException {
+    private ByteBuffer await(long batch) throws IOException {
         for (;;) {
-            Message message = messages.take();
+            Message message = next();
             if (message == Message.NONE) {
                 messages.add(message); // for work()
                 return null;

@@ -53,7 +53,8 @@ static void test_question(void **state)
     char script[512], got[256];
     snprintf(script, sizeof script, "cat >%s", ps_test_folder_path("question"));
     assert_int_equal(ask(script, 30000, &heard, &err), PS_FAIL);
-    assert_string_equal(err.text, "the JVM ended without an answer; its reason is above");
+    assert_string_equal(err.text,
+                        "the JVM ended with exit code 0 and without an answer; what it wrote is above");
     FILE *file = fopen(ps_test_folder_path("question"), "r");
     assert_non_null(file);
     size_t length = fread(got, 1, sizeof got, file);
@@ -68,16 +69,22 @@ static void test_answers(void **state)
         const char *script, *want; /* NULL: it fails */
         const char *why;
     } rows[] = {
-        {"printf '" MADE "\\75\\0\\0\\0\\3abc\\55\\0\\0\\0\\0'", "=abc;-;", ""},
-        {"printf '" MADE "\\41\\0\\0\\0\\4oops\\75\\0\\0\\0\\0'", "oops;=;", ""},
-        {"printf '" MADE "\\75\\0\\0\\0\\3abc\\55\\0\\0\\0\\0'; exit 3", "=abc;-;", ""},
-        {"printf '\\41\\0\\0\\0\\6broken'", NULL, "broken"},
-        {"printf '" MADE "\\75\\0\\0\\0\\3abc'", NULL, "the JVM ended after 1 of 2 answers"},
-        {"printf '" MADE "\\75\\0\\0\\0\\3ab'", NULL, "the JVM ended after 0 of 2 answers"},
-        {"printf '" MADE "\\75\\377\\377\\377\\377abc'", NULL, "the JVM ended after 0 of 2 answers"},
-        {"printf '" MADE "\\77\\0\\0\\0\\3abc\\55\\0\\0\\0\\0'", NULL, "the JVM ended after 0 of 2 answers"},
-        {"exec 1>&-", NULL, "the JVM ended without an answer; its reason is above"},
-        {"head -c 5000000 /dev/zero", NULL, "its answers are too large: more than 4 MiB"},
+        {"printf >&3 '" MADE "\\75\\0\\0\\0\\3abc\\55\\0\\0\\0\\0'", "=abc;-;", ""},
+        {"printf >&3 '" MADE "\\41\\0\\0\\0\\4oops\\75\\0\\0\\0\\0'", "oops;=;", ""},
+        {"printf >&3 '" MADE "\\75\\0\\0\\0\\3abc\\55\\0\\0\\0\\0'; exit 3", "=abc;-;", ""},
+        {"printf >&3 '\\41\\0\\0\\0\\6broken'", NULL, "broken"},
+        {"printf >&3 '" MADE "\\75\\0\\0\\0\\3abc'", NULL, "the JVM ended after 1 of 2 answers"},
+        {"printf >&3 '" MADE "\\75\\0\\0\\0\\3ab'", NULL, "the JVM ended after 0 of 2 answers"},
+        {"printf >&3 '" MADE "\\75\\377\\377\\377\\377abc'", NULL, "the JVM ended after 0 of 2 answers"},
+        {"printf >&3 '" MADE "\\77\\0\\0\\0\\3abc\\55\\0\\0\\0\\0'", NULL,
+         "the JVM ended after 0 of 2 answers"},
+        {"echo '[gc] before'; printf >&3 '" MADE "\\75\\0\\0\\0\\3abc\\55\\0\\0\\0\\0'; echo behind",
+         "=abc;-;", ""},
+        {"exec 3>&-; exit 1", NULL,
+         "the JVM ended with exit code 1 and without an answer; what it wrote is above"},
+        {"exec >&3; kill -KILL $$", NULL,
+         "the JVM ended with exit code 137 and without an answer; what it wrote is above"},
+        {"head -c 5000000 /dev/zero >&3", NULL, "its answers are too large: more than 4 MiB"},
     };
     for (size_t i = 0; i < PS_COUNT_OF(rows); i++) {
         struct heard heard;

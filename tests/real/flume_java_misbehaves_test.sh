@@ -1,0 +1,68 @@
+#!/usr/bin/env bash
+# Needs: flume
+# Java classes that misbehave, where a real Flume 1.11 goes on. An interceptor that throws a checked exception that it does not declare, and that
+# leaves its own thread or all threads interrupted: one batch is refused, and the process, the component and the other events go on.
+# shellcheck source=tests/real/oracle.sh
+source "$(dirname "${BASH_SOURCE[0]}")/oracle.sh"
+with_java_classes
+
+port=$(ports_reserve)
+source_keys() {
+    printf 'a1.sources.r1.%s\n' 'type = netcat' 'bind = 127.0.0.1' "port = $port" 'max-line-length = 2000'
+}
+sink_keys() { # NAME DIR
+    printf "a1.sinks.$1.%s\n" 'type = file_roll' "sink.directory = $2" 'sink.rollInterval = 0'
+}
+connect() {
+    local i
+    for ((i = 0; i < 1200; i++)); do
+        { exec {connection}<>"/dev/tcp/127.0.0.1/$port"; } 2>/dev/null && return
+        patient_tenth
+    done
+    cat "$work"/*.log >&2
+    fail "the source does not listen"
+}
+say() { # LINE ANSWER
+    local answer
+    echo "$1" >&"$connection"
+    read -r -t 120 -u "$connection" answer || fail "$1: there is no answer"
+    [[ $answer == "$2"* ]] || fail "$1: the answer is $answer"
+}
+await_lines() { # DIR COUNT
+    local i
+    for ((i = 0; i < 600; i++)); do
+        (($(cat "$1"/* 2>/dev/null | wc -l) >= $2)) && return
+        patient_tenth
+    done
+    fail "$1 has not $2 lines"
+}
+
+# ---- an interceptor ----
+
+mkdir "$work/out"
+{
+    printf 'a1.%s\n' 'sources = r1' 'channels = c1' 'sinks = k1'
+    source_keys
+    printf 'a1.sources.r1.%s\n' 'channels = c1' 'interceptors = i1' "interceptors.i1.type = example.Misbehave\$Builder"
+    printf 'a1.channels.c1.%s\n' 'type = memory'
+    sink_keys k1 "$work/out"
+    echo 'a1.sinks.k1.channel = c1'
+} >"$work/interceptor.properties"
+start "$work/interceptor" "$PENSTOCK"
+connect
+say 'plain 1' OK
+say 'checked 2' FAILED
+say 'plain 3' OK
+say 'own 4' OK
+say 'plain 5' OK
+say 'large 6' OK
+say 'plain 7' OK
+say 'all 8' OK
+say 'plain 9' OK
+exec {connection}>&-
+await_lines "$work/out" 8
+stop TERM
+cut -c 1-8 "$work"/out/* | sed 's/\.*$//' >"$work/arrived"
+printf '%s\n' 'plain 1' 'plain 3' 'own 4' 'plain 5' 'large 6' 'plain 7' 'all 8' 'plain 9' | diff - "$work/arrived" || fail "other events arrived"
+! grep -E 'the component ends|the Java host ended' "$work/interceptor.log" || fail "the interceptor or its process has ended"
+echo "an interceptor with undeclared exceptions and interrupted threads: as in Flume, it goes on"

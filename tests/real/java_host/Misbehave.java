@@ -1,0 +1,59 @@
+package example;
+
+import java.io.IOException;
+import java.util.Arrays;
+import java.util.List;
+import org.apache.flume.Context;
+import org.apache.flume.Event;
+import org.apache.flume.interceptor.Interceptor;
+
+/** An interceptor that does what the first word of a body says: throws a checked exception that it does not declare, or leaves threads interrupted. */
+public class Misbehave implements Interceptor {
+    @Override
+    public void initialize() {
+    }
+
+    @Override
+    public void close() {
+    }
+
+    @SuppressWarnings("unchecked")
+    private static <T extends Throwable> void throwUndeclared(Throwable wrong) throws T {
+        throw (T) wrong;
+    }
+
+    @Override
+    public Event intercept(Event event) {
+        String text = new String(event.getBody());
+        if (text.startsWith("checked"))
+            Misbehave.<RuntimeException>throwUndeclared(new IOException("not declared"));
+        if (text.startsWith("large")) { // so that the answer needs other memory than the batch
+            byte[] body = Arrays.copyOf(event.getBody(), 700000);
+            Arrays.fill(body, event.getBody().length, body.length, (byte)'.');
+            event.setBody(body);
+            Thread.currentThread().interrupt();
+        }
+        if (text.startsWith("own"))
+            Thread.currentThread().interrupt();
+        if (text.startsWith("all"))
+            Thread.getAllStackTraces().keySet().forEach(Thread::interrupt);
+        return event;
+    }
+
+    @Override
+    public List<Event> intercept(List<Event> events) {
+        events.forEach(this::intercept);
+        return events;
+    }
+
+    public static class Builder implements Interceptor.Builder {
+        @Override
+        public Interceptor build() {
+            return new Misbehave();
+        }
+
+        @Override
+        public void configure(Context context) {
+        }
+    }
+}
