@@ -1,7 +1,9 @@
 #!/usr/bin/env bash
 # Needs: flume
 # Java classes that misbehave, where a real Flume 1.11 goes on. An interceptor that throws a checked exception that it does not declare, and that
-# leaves its own thread or all threads interrupted: one batch is refused, and the process, the component and the other events go on.
+# leaves its own thread or all threads interrupted: one batch is refused, and the process, the component and the other events go on. Then sinks
+# that cannot start, connected to a selector in Java: the source listens, and the other sink gets its events. And a JVM that prints by itself while
+# it is asked for values.
 # shellcheck source=tests/real/oracle.sh
 source "$(dirname "${BASH_SOURCE[0]}")/oracle.sh"
 with_java_classes
@@ -66,3 +68,37 @@ cut -c 1-8 "$work"/out/* | sed 's/\.*$//' >"$work/arrived"
 printf '%s\n' 'plain 1' 'plain 3' 'own 4' 'plain 5' 'large 6' 'plain 7' 'all 8' 'plain 9' | diff - "$work/arrived" || fail "other events arrived"
 ! grep -E 'the component ends|the Java host ended' "$work/interceptor.log" || fail "the interceptor or its process has ended"
 echo "an interceptor with undeclared exceptions and interrupted threads: as in Flume, it goes on"
+
+# ---- sinks that cannot start ----
+
+for error in false true; do
+    mkdir "$work/out.$error"
+    {
+        printf 'a1.%s\n' 'sources = r1' 'channels = c1 c2' 'sinks = k1 k2'
+        source_keys
+        printf 'a1.sources.r1.%s\n' 'channels = c1 c2' 'selector.type = example.OwnSelector' # by the length of the body
+        printf 'a1.channels.%s\n' 'c1.type = memory' 'c2.type = memory'
+        printf 'a1.sinks.k1.%s\n' 'type = example.NeverStarts' "error = $error" 'channel = c1'
+        sink_keys k2 "$work/out.$error"
+        echo 'a1.sinks.k2.channel = c2'
+    } >"$work/sink.properties"
+    start "$work/sink" "$PENSTOCK"
+    connect
+    for event in 1 2 333 4444 5; do say "$event" OK; done
+    exec {connection}>&-
+    await_lines "$work/out.$error" 4
+    kill -KILL "$agent"
+    wait "$agent" 2>/dev/null || true
+    printf '%s\n' 1 2 333 5 | diff - <(cat "$work/out.$error"/*) || fail "other events arrived"
+    ! grep 'the component ends' "$work/sink.log" || fail "all of the part in Java has ended"
+done
+grep -q 'NoClassDefFoundError: com/example/Missing' "$work/sink.log" || fail "the log lacks the class that is missing"
+echo "a sink that cannot start keeps neither the source nor the other sink from their work"
+
+# ---- what the JVM prints ----
+
+sed -i 's/^a1.sinks.k1.type = file_roll/a1.configfilters = f1\na1.configfilters.f1.type = example.Vault\na1.configfilters.f1.value.type = file_roll\na1.sinks.k1.type = ${f1[type]}/' "$work/interceptor.properties"
+JAVA_OPTS='-verbose:class' "$PENSTOCK" check --probe -n a1 -f "$work/interceptor.properties" >"$work/check.log" 2>&1 ||
+    { grep -v 'class,load' "$work/check.log" >&2; fail "a JVM that prints does not answer"; }
+grep -q "sink k1: file_roll from channel c1" "$work/check.log" || fail "check does not have the filter's value"
+echo "a JVM that prints by itself answers"

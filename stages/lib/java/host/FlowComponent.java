@@ -51,7 +51,7 @@ final class FlowComponent extends Component {
             while (!stopping) {
                 // Flume starts the channels, waits until they have started, and then the others.
                 trouble = "";
-                boolean started = start("channel", channels) && start("sink of", sinks) && start("source", sources);
+                boolean started = start("channel", channels) && startEach(sinks, sources);
                 tell();
                 if (started && !ready) {
                     ready();
@@ -109,14 +109,16 @@ final class FlowComponent extends Component {
         told = trouble;
     }
 
-    /** As in Flume, a part that lacks a class is stopped and not started again; the others go on. */
-    private void end(LifecycleAware part, LinkageError wrong) {
+    /** As in Flume, a sink that cannot start does not keep the sources from filling the channels. */
+    private boolean startEach(Map<String, ? extends LifecycleAware> sinks, Map<String, ? extends LifecycleAware> sources) {
+        boolean started = start("sink of", sinks);
+        return start("source", sources) && started;
+    }
+
+    /** As in Flume, a part that throws an error, most often one of a class that is missing, is stopped and not started again; the others go on. */
+    private void end(LifecycleAware part, Error wrong) {
         dead.put(part, wrong);
-        try {
-            part.stop();
-        } catch (Exception | LinkageError thrown) {
-            LogStream.log("ERROR", label, "Unable to stop " + part, thrown);
-        }
+        stop(part);
     }
 
     /** Returns whether all have started. One that throws an exception is started again at the next call. */
@@ -130,11 +132,11 @@ final class FlowComponent extends Component {
             try {
                 if (wrong == null)
                     part.start();
-            } catch (Exception | LinkageError thrown) {
+            } catch (Throwable thrown) {
                 LogStream.log("ERROR", label, "Unable to start " + part, thrown);
                 wrong = thrown;
-                if (thrown instanceof LinkageError)
-                    end(part, (LinkageError) thrown);
+                if (thrown instanceof Error)
+                    end(part, (Error) thrown);
             }
             if (wrong != null && trouble.isEmpty())
                 trouble = kind + " " + entry.getKey() + " cannot start: " + Texts.describe(wrong);
@@ -146,13 +148,16 @@ final class FlowComponent extends Component {
     /** Stops those that have started: as in Flume, stop() is not called for the others. */
     private void stop(Collection<? extends LifecycleAware> parts) {
         for (LifecycleAware part : parts) {
-            if (part.getLifecycleState() != LifecycleState.START)
-                continue;
-            try {
-                part.stop();
-            } catch (Exception wrong) {
-                LogStream.log("ERROR", label, "Unable to stop " + part, wrong);
-            }
+            if (part.getLifecycleState() == LifecycleState.START)
+                stop(part);
+        }
+    }
+
+    private void stop(LifecycleAware part) {
+        try {
+            part.stop();
+        } catch (Throwable wrong) {
+            LogStream.log("ERROR", label, "Unable to stop " + part, wrong);
         }
     }
 

@@ -88,7 +88,7 @@ final class SinkComponent extends Component {
     private void process(Sink sink) throws Exception {
         try {
             channel.askEmpty(); // what earlier calls found does not count
-            if (sink.process() != Sink.Status.BACKOFF) {
+            if (!sink.process().equals(Sink.Status.BACKOFF)) { // null throws, as in Flume
                 failures = 0;
                 return;
             }

@@ -128,7 +128,7 @@ final class SourceComponent extends Component {
         while (!stopping) {
             long pause = 0;
             try {
-                if (source.process() == PollableSource.Status.BACKOFF)
+                if (source.process().equals(PollableSource.Status.BACKOFF)) // null throws, as in Flume
                     pause = Math.min(++backoffs * step, max);
                 else
                     backoffs = 0;
