@@ -46,6 +46,7 @@ struct java_state {
     uint64_t batch;                /* number of the last one that was handed over */
     enum ps_java_message_type due; /* AREA or DROP of this batch, for which the pipe had no room; 0: none */
     bool unchanged;                /* REPLIED: the events are as they were */
+    bool refusable;                /* the source of its batch can refuse it */
     struct ps_java_reply reply;
     unsigned failures;      /* of batches, in a row */
     uint64_t batch_rest_ns; /* when the batch that failed is handed over again */
@@ -132,8 +133,8 @@ static void fail_batch(struct java_state *state, const char *why, const struct p
     set_trouble(state, why);
 }
 
-/* The class threw; or what it returned is too much for one batch. After that a source with positions
- * reads its input again, in smaller batches. */
+/* The class threw; or what it returned is too much for one batch. The source refuses the batch, or is opened again, so that
+ * one with positions reads its input again. Both have fewer events in the batches that follow. */
 static const char *take_trouble(struct java_state *state, const struct ps_java_message *message,
                                 const struct ps_now *now)
 {
@@ -141,7 +142,7 @@ static const char *take_trouble(struct java_state *state, const struct ps_java_m
     if (state->phase != SENT || message->number_count != 2 || message->numbers[0] != state->batch)
         return "it names a batch that it does not have";
     fail_batch(state, message->text, now);
-    if (message->numbers[1] != 0) {
+    if (message->numbers[1] != 0 && !state->refusable) {
         ps_err_set(&reason, "%s", message->text);
         ps_port_failed(state->port, &reason);
     }
@@ -290,6 +291,7 @@ static void send_batch(struct java_state *state, const struct ps_lease *lease, c
         bytes += ps_java_event_bytes(lease->batch, ps_lease_event(lease, i));
     state->lease = lease;
     state->sequence = lease->batch->sequence;
+    state->refusable = lease->refusable;
     if (!tell(state))
         return;
     if (bytes > REPLY_BYTES_MAX) {

@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
 # Needs: flume
 # Java classes that misbehave, where a real Flume 1.11 goes on. An interceptor that throws a checked exception that it does not declare, and that
-# leaves its own thread or all threads interrupted: one batch is refused, and the process, the component and the other events go on. Then sinks
-# that cannot start, connected to a selector in Java: the source listens, and the other sink gets its events. And a JVM that prints by itself while
-# it is asked for values.
+# leaves its own thread or all threads interrupted: one batch is refused, and the process, the component and the other events go on. One that makes
+# many events of a few. Then sinks that cannot start, connected to a selector in Java: the source listens, and the other sink gets its events. And a
+# JVM that prints by itself while it is asked for values.
 # shellcheck source=tests/real/oracle.sh
 source "$(dirname "${BASH_SOURCE[0]}")/oracle.sh"
 with_java_classes
@@ -68,6 +68,34 @@ cut -c 1-8 "$work"/out/* | sed 's/\.*$//' >"$work/arrived"
 printf '%s\n' 'plain 1' 'plain 3' 'own 4' 'plain 5' 'large 6' 'plain 7' 'all 8' 'plain 9' | diff - "$work/arrived" || fail "other events arrived"
 ! grep -E 'the component ends|the Java host ended' "$work/interceptor.log" || fail "the interceptor or its process has ended"
 echo "an interceptor with undeclared exceptions and interrupted threads: as in Flume, it goes on"
+
+# ---- an interceptor that makes many events of a few ----
+
+# The first call has too many for one batch. The source refuses it, goes on listening, and takes the call when it comes again.
+mkdir "$work/out.many"
+{
+    printf 'a1.%s\n' 'sources = r1' 'channels = c1' 'sinks = k1'
+    printf 'a1.sources.r1.%s\n' 'type = http' 'bind = 127.0.0.1' "port = $port" 'channels = c1' 'interceptors = i1' "interceptors.i1.type = example.Misbehave\$Builder"
+    printf 'a1.channels.c1.%s\n' 'type = memory' 'capacity = 10000' 'transactionCapacity = 10000'
+    sink_keys k1 "$work/out.many"
+    echo 'a1.sinks.k1.channel = c1'
+} >"$work/many.properties"
+start "$work/many" "$PENSTOCK"
+connect
+exec {connection}>&-
+post() { curl -s -o "$work/reply" -w '%{http_code}' -d '[{"body":"many 1"},{"body":"many 2"},{"body":"many 3"}]' "http://127.0.0.1:$port/"; }
+code=$(post) || fail "the first call has no answer: $code"
+[[ $code == 503 ]] || fail "the first call is answered $code"
+for ((i = 0; i < 20; i++)); do
+    code=$(post) || fail "the source does not listen: $code"
+    [[ $code != 503 ]] || continue
+    break
+done
+[[ $code == 200 ]] || fail "the call that was sent again is answered $code"
+await_lines "$work/out.many" 1500
+stop TERM
+[[ $(sort "$work"/out.many/* | uniq -c | tr -s ' ' ,) == $',500,many,1\n,500,many,2\n,500,many,3' ]] || fail "other events than 500 of each arrived"
+echo "an interceptor that makes 1,500 events of 3 has them put when they come again"
 
 # ---- sinks that cannot start ----
 

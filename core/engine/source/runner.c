@@ -106,6 +106,7 @@ static bool batch_close(struct ps_source_runner *runner, const struct ps_now *no
     ps_batch_close(batch);
     ps_window_enter(runner->window, batch);
     runner->chain = ps_batch_chain(batch);
+    runner->chain->refusable = ps_source_runner_refuses(runner);
     ps_tap_offer(runner->base.tap, runner->chain);
     runner->chain_stage = 0;
     runner->chain_wait_ns = 0; /* of a chain that was given up */

@@ -1,13 +1,17 @@
 package example;
 
 import java.io.IOException;
+import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import org.apache.flume.Context;
 import org.apache.flume.Event;
 import org.apache.flume.interceptor.Interceptor;
 
-/** An interceptor that does what the first word of a body says: throws a checked exception that it does not declare, or leaves threads interrupted. */
+/**
+ * An interceptor that does what the first word of a body says: throws a checked exception that it does not declare, leaves threads interrupted, or makes
+ * 500 events of one.
+ */
 public class Misbehave implements Interceptor {
     @Override
     public void initialize() {
@@ -42,8 +46,14 @@ public class Misbehave implements Interceptor {
 
     @Override
     public List<Event> intercept(List<Event> events) {
-        events.forEach(this::intercept);
-        return events;
+        List<Event> result = new ArrayList<>();
+        for (Event event : events) {
+            intercept(event);
+            boolean isMany = new String(event.getBody()).startsWith("many");
+            for (int i = 0; i < (isMany ? 500 : 1); i++)
+                result.add(event);
+        }
+        return result;
     }
 
     public static class Builder implements Interceptor.Builder {

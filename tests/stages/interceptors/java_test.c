@@ -380,15 +380,19 @@ static void test_class_throws(void **unused)
     ps_test_stage_fini(&stage);
 }
 
-/* A source that reads again is closed, and reads fewer events. */
+/* A source that reads again is closed, and reads fewer events. One that can refuse the batch stays open. */
 static void test_too_much(void **unused)
 {
-    struct ps_test_stage stage;
-    begin(&stage, PS_TEST_JAVA_CHANGE);
-    ps_test_java->mode = PS_TEST_JAVA_MUCH;
-    assert_int_equal(call_while(&stage, three(&stage), PS_LATER), PS_BACKOFF);
-    assert_true(stage.failed);
-    ps_test_stage_fini(&stage);
+    for (int refusable = 0; refusable < 2; refusable++) {
+        struct ps_test_stage stage;
+        begin(&stage, PS_TEST_JAVA_CHANGE);
+        ps_test_java->mode = PS_TEST_JAVA_MUCH;
+        struct ps_lease *lease = three(&stage);
+        lease->refusable = refusable;
+        assert_int_equal(call_while(&stage, lease, PS_LATER), PS_BACKOFF);
+        assert_int_equal(stage.failed, !refusable);
+        ps_test_stage_fini(&stage);
+    }
 }
 
 /* It is called with single events behind the sources whose twins in Flume hand over single events. */
