@@ -3,7 +3,7 @@
 # Java classes that misbehave, where a real Flume 1.11 goes on. An interceptor that throws a checked exception that it does not declare, and that
 # leaves its own thread or all threads interrupted: one batch is refused, and the process, the component and the other events go on. One that makes
 # many events of a few. Then sinks that cannot start, connected to a selector in Java: the source listens, and the other sink gets its events. And a
-# JVM that prints by itself while it is asked for values.
+# JVM that prints by itself while it is asked for values, and a builder that builds nothing.
 # shellcheck source=tests/real/oracle.sh
 source "$(dirname "${BASH_SOURCE[0]}")/oracle.sh"
 with_java_classes
@@ -130,3 +130,10 @@ JAVA_OPTS='-verbose:class' "$PENSTOCK" check --probe -n a1 -f "$work/interceptor
     { grep -v 'class,load' "$work/check.log" >&2; fail "a JVM that prints does not answer"; }
 grep -q "sink k1: file_roll from channel c1" "$work/check.log" || fail "check does not have the filter's value"
 echo "a JVM that prints by itself answers"
+
+# ---- a builder that builds nothing ----
+
+echo 'a1.sources.r1.interceptors.i1.none = true' >>"$work/interceptor.properties"
+! "$PENSTOCK" check --probe -n a1 -f "$work/interceptor.properties" >"$work/check.log" 2>&1 || fail "a builder that builds nothing passes"
+grep -q 'FAILED *interceptor i1 of source r1: .*build() returned null' "$work/check.log" || { cat "$work/check.log" >&2; fail "check does not say why"; }
+echo "a builder that builds nothing fails before the agent starts"

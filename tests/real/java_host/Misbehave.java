@@ -57,13 +57,16 @@ public class Misbehave implements Interceptor {
     }
 
     public static class Builder implements Interceptor.Builder {
+        private boolean isNone;
+
         @Override
         public Interceptor build() {
-            return new Misbehave();
+            return isNone ? null : new Misbehave();
         }
 
         @Override
         public void configure(Context context) {
+            isNone = context.getBoolean("none", false);
         }
     }
 }

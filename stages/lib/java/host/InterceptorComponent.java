@@ -110,9 +110,7 @@ final class InterceptorComponent extends Component {
             if (!(object instanceof Interceptor.Builder))
                 throw new ClassCastException(className + " is no builder of interceptors: the type is the name of a class that "
                                              + "implements Interceptor.Builder, such as org.example.MyInterceptor$Builder");
-            Interceptor.Builder builder = (Interceptor.Builder) object;
-            builder.configure(new Context(pairs));
-            return builder.build();
+            return SourceChain.build((Interceptor.Builder) object, new Context(pairs));
         }
     }
 

@@ -24,9 +24,16 @@ final class SourceChain {
         for (int i = 0; i < count; i++) {
             String prefix = "interceptors." + names[i] + ".";
             Interceptor.Builder builder = InterceptorBuilderFactory.newInstance(pairs.get(prefix + "type"));
-            builder.configure(new Context(context.getSubProperties(prefix)));
-            interceptors.add(builder.build());
+            interceptors.add(build(builder, new Context(context.getSubProperties(prefix))));
         }
+    }
+
+    static Interceptor build(Interceptor.Builder builder, Context context) {
+        builder.configure(context);
+        Interceptor interceptor = builder.build();
+        if (interceptor == null)
+            throw new NullPointerException(builder.getClass().getName() + " has built no interceptor: build() returned null");
+        return interceptor;
     }
 
     void initialize() {
