@@ -36,7 +36,7 @@ final class PromisedEvents {
         try {
             writer.begin(BYTES_MAX);
             for (Event event : events) {
-                if (!writer.add(event))
+                if (!SourceSlots.add(writer, event))
                     return null;
             }
         } finally {

@@ -171,6 +171,15 @@ final class SourceSlots {
             putAndWait(events);
     }
 
+    /** Adds an event for the agent, as EventWriter does. Flume's ChannelProcessor throws a ChannelException for all that keeps an event from a channel. */
+    static boolean add(EventWriter writer, Event event) {
+        try {
+            return writer.add(event);
+        } catch (RuntimeException wrong) {
+            throw new ChannelException("Unable to put batch on required channel: " + wrong.getMessage(), wrong);
+        }
+    }
+
     private void putAndWait(List<Event> events) {
         Iterator<Event> rest = events.iterator();
         boolean more = rest.hasNext(); // another thread of the class may have emptied the list
@@ -185,7 +194,7 @@ final class SourceSlots {
                 writer.begin(BYTES_MAX);
                 for (; more && count < EVENTS_MAX; count++) {
                     int before = writer.size();
-                    if (!writer.add(next))
+                    if (!add(writer, next))
                         throw new ChannelException("an event is larger than " + BYTES_MAX + " bytes");
                     if (count > 0 && writer.size() > slot.room()) {
                         writer.rewind(before);
