@@ -1,6 +1,8 @@
 #include "stages/lib/java/jars.h"
 
+#include <dirent.h>
 #include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -24,6 +26,37 @@ static uint64_t mix_file(uint64_t state, const char *path)
     return mix(state, (uint64_t)stat_.st_mtim.tv_nsec);
 }
 
+static bool is_jar(const char *name)
+{
+    const char *suffix = strrchr(name, '.');
+    return suffix != NULL && (strcmp(suffix, ".jar") == 0 || strcmp(suffix, ".JAR") == 0);
+}
+
+/* What the JVM takes for `folder/` and an asterisk: the jars of the folder. The order of its entries does not count. */
+static uint64_t mix_folder(uint64_t state, const char *folder)
+{
+    uint64_t sum = 0;
+    DIR *directory = opendir(folder);
+    if (directory == NULL)
+        return mix(state, 1);
+    for (const struct dirent *entry; (entry = readdir(directory)) != NULL;) {
+        char path[PATH_MAX];
+        if (is_jar(entry->d_name) &&
+            snprintf(path, sizeof path, "%s/%s", folder, entry->d_name) < (int)sizeof path)
+            sum += mix_file(PRIME, path);
+    }
+    closedir(directory);
+    return mix(state, sum);
+}
+
+static uint64_t mix_entry(uint64_t state, char *path, size_t length)
+{
+    if (length < 2 || strcmp(path + length - 2, "/*") != 0)
+        return mix_file(state, path);
+    path[length - 1] = '\0';
+    return mix_folder(state, path);
+}
+
 uint64_t ps_java_jars_state(const char *const *argv)
 {
     uint64_t state = PRIME;
@@ -38,7 +71,7 @@ uint64_t ps_java_jars_state(const char *const *argv)
         if (length > 0 && length < sizeof path) {
             memcpy(path, entry, length);
             path[length] = '\0';
-            state = mix_file(state, path);
+            state = mix_entry(state, path, length);
         }
         entry += length + (entry[length] == ':');
     }

@@ -40,6 +40,30 @@ static void test_state(void **unused)
     assert_true(state_of(path) != missing);
 }
 
+/* The class path of Flume: plugins.d/NAME/lib and an asterisk. */
+static void test_folder(void **unused)
+{
+    char path[512];
+    assert_int_equal(mkdir(ps_test_folder_path("lib"), 0755), 0);
+    snprintf(path, sizeof path, "%s:%s/*", ps_test_folder_path("none.jar"), ps_test_folder_path("lib"));
+    uint64_t empty = state_of(path);
+    ps_test_folder_append("lib/a.jar", "a", 1);
+    uint64_t one = state_of(path);
+    assert_true(one != empty);
+    ps_test_folder_append("lib/a.jar", "a", 1); /* its size */
+    uint64_t larger = state_of(path);
+    assert_true(larger != one);
+    ps_test_folder_append("lib/notes.txt", "a", 1); /* the JVM does not read it */
+    assert_true(state_of(path) == larger);
+    ps_test_folder_append("lib/b.JAR", "b", 1);
+    uint64_t two = state_of(path);
+    assert_true(two != larger);
+    assert_int_equal(remove(ps_test_folder_path("lib/b.JAR")), 0);
+    assert_true(state_of(path) == larger);
+    snprintf(path, sizeof path, "%s/*", ps_test_folder_path("gone"));
+    assert_true(state_of(path) != state_of(""));
+}
+
 static void test_no_class_path(void **unused)
 {
     const char *const none[] = {"java", "Main", NULL}, *const torn[] = {"java", "-cp", NULL};
@@ -62,7 +86,7 @@ static void test_equal(void **unused)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_state), cmocka_unit_test(test_no_class_path),
-                                       cmocka_unit_test(test_equal)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_state), cmocka_unit_test(test_folder),
+                                       cmocka_unit_test(test_no_class_path), cmocka_unit_test(test_equal)};
     return cmocka_run_group_tests(tests, ps_test_folder_setup, ps_test_folder_teardown);
 }
