@@ -117,6 +117,15 @@ struct ps_hdfs_recovery {
     PsHadoop__LocatedBlock *candidate; /* the pipeline with the replacement, as proposed by the namenode */
 };
 
+/* The packets of a stream: those that are sent or wait, the one that is being filled, and their numbers. */
+struct ps_hdfs_packets {
+    struct ps_packet_queue queue;
+    struct ps_packet *open; /* being filled; NULL: none */
+    char *tail; /* flushed bytes of the last chunk, which is not full; while the file is created: all bytes */
+    uint32_t tail_length;
+    int64_t number_next, number_acknowledged;
+};
+
 /* Looks whether the file still exists: presence.c. */
 struct ps_hdfs_presence {
     struct ps_namenode_call *look;  /* NULL: not in flight */
@@ -141,12 +150,7 @@ struct ps_hdfs_stream {
     struct ps_namenode_call call;           /* for the call of the present phase */
     struct ps_hdfs_presence presence;
     struct ps_namenode_call *fsync; /* for the first flush of a block; NULL: not in flight */
-    /* The packets of the stream. */
-    struct ps_packet_queue queue;
-    struct ps_packet *packet; /* being filled */
-    char *tail;               /* flushed bytes of the last chunk, which is not full */
-    uint32_t tail_length;
-    int64_t number_next, number_acknowledged;
+    struct ps_hdfs_packets packets;
     uint64_t block_bytes; /* offset of the next byte in its block */
     bool leased, append, sync, hflushed;
     bool must_persist; /* the namenode has not recorded the current block durably yet */

@@ -447,7 +447,7 @@ void ps_hdfs_recover(struct ps_hdfs_stream *stream, const struct ps_pipeline_fai
 {
     begin(stream);
     struct ps_hdfs_recovery *recovery = stream->recovery;
-    stream->queue.unsent = stream->queue.first;
+    stream->packets.queue.unsent = stream->packets.queue.first;
     if (ps_hdfs_stream_located(stream) == NULL)
         return;
     if (failure == NULL) {
@@ -456,8 +456,9 @@ void ps_hdfs_recover(struct ps_hdfs_stream *stream, const struct ps_pipeline_fai
         prepare(stream);
         return;
     }
-    recovery->stage =
-        stream->queue.first != NULL && stream->queue.first->last ? PS_STAGE_CLOSE : PS_STAGE_STREAMING;
+    recovery->stage = stream->packets.queue.first != NULL && stream->packets.queue.first->last
+                          ? PS_STAGE_CLOSE
+                          : PS_STAGE_STREAMING;
     note_failure(stream, failure);
     if (!failure->restarting && ++stream->recoveries > stream->hdfs->limits.recoveries_max) {
         ps_hdfs_stream_fail(stream, PS_FILE_UNAVAILABLE, "%s: the pipeline failed %u times in a row: %s",
@@ -502,8 +503,8 @@ static void pipeline_updated(struct ps_namenode_call *call, const struct ps_name
         return;
     }
     /* The datanodes finalized the block while the pipeline was set up, so the last packet is not sent. */
-    struct ps_packet *last = ps_packet_queue_remove(&stream->queue);
-    stream->number_acknowledged = last->number;
+    struct ps_packet *last = ps_packet_queue_remove(&stream->packets.queue);
+    stream->packets.number_acknowledged = last->number;
     ps_packet_free(&stream->hdfs->pool, last);
     ps_hdfs_stream_end_block(stream);
 }

@@ -25,11 +25,11 @@ void ps_hdfs_stream_attend(struct ps_hdfs_stream *stream)
 static void drop_packets(struct ps_hdfs_stream *stream)
 {
     struct ps_packet_pool *pool = &stream->hdfs->pool;
-    while (stream->queue.first != NULL)
-        ps_packet_free(pool, ps_packet_queue_remove(&stream->queue));
-    if (stream->packet != NULL)
-        ps_packet_free(pool, stream->packet);
-    stream->packet = NULL;
+    while (stream->packets.queue.first != NULL)
+        ps_packet_free(pool, ps_packet_queue_remove(&stream->packets.queue));
+    if (stream->packets.open != NULL)
+        ps_packet_free(pool, stream->packets.open);
+    stream->packets.open = NULL;
     stream->hdfs->filesystem.held_bytes -= stream->stream.written_bytes - stream->stream.acknowledged_bytes;
     stream->stream.written_bytes = stream->stream.acknowledged_bytes;
 }
@@ -102,7 +102,7 @@ void ps_hdfs_stream_destroy(struct ps_hdfs_stream *stream)
     ps_hdfs_nodes_clear(&stream->excluded);
     ps_hdfs_nodes_clear(&stream->failed);
     free(stream->prior.pool_id);
-    free(stream->tail);
+    free(stream->packets.tail);
     free(stream->reason);
     free(stream->path);
     free(stream);
@@ -155,19 +155,20 @@ static uint32_t packet_limit(const struct ps_hdfs_stream *stream, uint64_t begin
 static bool begin_packet(struct ps_hdfs_stream *stream)
 {
     struct ps_packet_pool *pool = &stream->hdfs->pool;
-    uint64_t begin = stream->block_bytes - stream->tail_length;
+    uint64_t begin = stream->block_bytes - stream->packets.tail_length;
     uint32_t limit = packet_limit(stream, begin);
-    struct ps_packet *packet = ps_packet_begin(pool, begin, stream->number_next, limit);
+    struct ps_packet *packet = ps_packet_begin(pool, begin, stream->packets.number_next, limit);
     if (packet == NULL)
         return false;
-    if (ps_packet_add(pool, packet, stream->tail, stream->tail_length) < stream->tail_length) {
+    if (ps_packet_add(pool, packet, stream->packets.tail, stream->packets.tail_length) <
+        stream->packets.tail_length) {
         ps_packet_free(pool, packet);
         return false;
     }
-    packet->repeated = stream->tail_length;
-    stream->tail_length = 0;
-    stream->packet = packet;
-    stream->number_next++;
+    packet->repeated = stream->packets.tail_length;
+    stream->packets.tail_length = 0;
+    stream->packets.open = packet;
+    stream->packets.number_next++;
     return true;
 }
 
@@ -176,18 +177,18 @@ static bool begin_packet(struct ps_hdfs_stream *stream)
 static bool finish_packet(struct ps_hdfs_stream *stream, bool sync)
 {
     struct ps_packet_pool *pool = &stream->hdfs->pool;
-    struct ps_packet *packet = stream->packet;
+    struct ps_packet *packet = stream->packets.open;
     packet->sync = sync;
     ps_packet_seal(pool, packet);
     if (packet->length < packet->limit && packet->sum_bytes > 0) {
-        if (stream->tail == NULL)
-            stream->tail = malloc(pool->chunk_bytes);
-        if (stream->tail == NULL)
+        if (stream->packets.tail == NULL)
+            stream->packets.tail = malloc(pool->chunk_bytes);
+        if (stream->packets.tail == NULL)
             return false;
-        stream->tail_length = ps_packet_copy_tail(pool, packet, stream->tail);
+        stream->packets.tail_length = ps_packet_copy_tail(pool, packet, stream->packets.tail);
     }
-    stream->packet = NULL;
-    ps_packet_queue_add(&stream->queue, packet);
+    stream->packets.open = NULL;
+    ps_packet_queue_add(&stream->packets.queue, packet);
     return true;
 }
 
@@ -195,14 +196,14 @@ static bool finish_packet(struct ps_hdfs_stream *stream, bool sync)
 static bool empty_packet(struct ps_hdfs_stream *stream, bool last, bool sync)
 {
     struct ps_packet *packet =
-        ps_packet_begin(&stream->hdfs->pool, stream->block_bytes, stream->number_next, 0);
+        ps_packet_begin(&stream->hdfs->pool, stream->block_bytes, stream->packets.number_next, 0);
     if (packet == NULL)
         return false;
-    stream->number_next++;
+    stream->packets.number_next++;
     packet->last = last;
     packet->sync = sync;
     ps_packet_seal(&stream->hdfs->pool, packet);
-    ps_packet_queue_add(&stream->queue, packet);
+    ps_packet_queue_add(&stream->packets.queue, packet);
     return true;
 }
 
@@ -211,7 +212,7 @@ static bool close_block(struct ps_hdfs_stream *stream)
     if (!empty_packet(stream, true, stream->sync))
         return false;
     stream->block_bytes = 0;
-    stream->tail_length = 0;
+    stream->packets.tail_length = 0;
     return true;
 }
 
@@ -224,30 +225,30 @@ static bool no_memory(struct ps_hdfs_stream *stream)
 /* Keeps bytes that are written while the file is being created, because block size and checksum are not known yet. */
 static bool keep_early(struct ps_hdfs_stream *stream, const void *bytes, size_t length)
 {
-    if (length > EARLY_BYTES_MAX - stream->tail_length) {
+    if (length > EARLY_BYTES_MAX - stream->packets.tail_length) {
         ps_hdfs_stream_fail(stream, PS_FILE_FAILED,
                             "%s: more than 2 GiB are to be written before it is created", stream->path);
         return false;
     }
-    char *tail = realloc(stream->tail, stream->tail_length + length);
+    char *tail = realloc(stream->packets.tail, stream->packets.tail_length + length);
     if (tail == NULL)
         return no_memory(stream);
-    memcpy(tail + stream->tail_length, bytes, length);
-    stream->tail = tail;
-    stream->tail_length += (uint32_t)length;
+    memcpy(tail + stream->packets.tail_length, bytes, length);
+    stream->packets.tail = tail;
+    stream->packets.tail_length += (uint32_t)length;
     return true;
 }
 
 static bool put_bytes(struct ps_hdfs_stream *stream, const char *bytes, size_t length)
 {
     while (length > 0) {
-        if (stream->packet == NULL && !begin_packet(stream))
+        if (stream->packets.open == NULL && !begin_packet(stream))
             return no_memory(stream);
-        size_t now = ps_packet_add(&stream->hdfs->pool, stream->packet, bytes, length);
+        size_t now = ps_packet_add(&stream->hdfs->pool, stream->packets.open, bytes, length);
         stream->block_bytes += now;
         bytes += now;
         length -= now;
-        if (stream->packet->length == stream->packet->limit) {
+        if (stream->packets.open->length == stream->packets.open->limit) {
             if (!finish_packet(stream, false) ||
                 (stream->block_bytes == stream->block_size_bytes && !close_block(stream)))
                 return no_memory(stream);
@@ -266,8 +267,9 @@ bool ps_hdfs_stream_write(struct ps_file_stream *file_stream, const void *bytes,
         return false;
     stream->stream.written_bytes += length;
     stream->hdfs->filesystem.held_bytes += length;
-    if (PS_LIKELY(stream->packet != NULL && length < stream->packet->limit - stream->packet->length) &&
-        ps_packet_put(stream->packet, bytes, length)) {
+    if (PS_LIKELY(stream->packets.open != NULL &&
+                  length < stream->packets.open->limit - stream->packets.open->length) &&
+        ps_packet_put(stream->packets.open, bytes, length)) {
         stream->block_bytes += length;
         return true;
     }
@@ -278,7 +280,7 @@ bool ps_hdfs_stream_write(struct ps_file_stream *file_stream, const void *bytes,
 /* Returns the free part of the current packet. Only a write finishes a full packet: a commit does not fill it. */
 char *ps_hdfs_stream_reserve(struct ps_file_stream *file_stream, size_t *room)
 {
-    const struct ps_packet *packet = ((const struct ps_hdfs_stream *)file_stream)->packet;
+    const struct ps_packet *packet = ((const struct ps_hdfs_stream *)file_stream)->packets.open;
     if (packet == NULL)
         return NULL;
     *room = packet->room;
@@ -288,7 +290,7 @@ char *ps_hdfs_stream_reserve(struct ps_file_stream *file_stream, size_t *room)
 void ps_hdfs_stream_commit(struct ps_file_stream *file_stream, size_t length)
 {
     struct ps_hdfs_stream *stream = (struct ps_hdfs_stream *)file_stream;
-    ps_packet_take(stream->packet, length);
+    ps_packet_take(stream->packets.open, length);
     stream->stream.written_bytes += length;
     stream->hdfs->filesystem.held_bytes += length;
     stream->block_bytes += length;
@@ -315,7 +317,7 @@ static void add_operation(struct ps_hdfs_stream *stream, enum ps_operation_kind 
         .kind = kind,
         .done = done,
         .argument = argument,
-        .number = stream->number_next - 1,
+        .number = stream->packets.number_next - 1,
     };
     *(stream->first == NULL ? &stream->first : &stream->last->next) = operation;
     stream->last = operation;
@@ -329,7 +331,7 @@ static void seal_written(struct ps_hdfs_stream *stream, bool sync)
     bool good = true;
     if (stream->phase == PS_STREAM_FAILED || stream->phase == PS_STREAM_OPENING)
         return;
-    if (stream->packet != NULL)
+    if (stream->packets.open != NULL)
         good = finish_packet(stream, sync);
     else if (sync && stream->block_bytes > 0)
         good = empty_packet(stream, false, true);
@@ -350,7 +352,7 @@ static void end_file(struct ps_hdfs_stream *stream)
 {
     seal_written(stream, stream->sync);
     if (stream->phase != PS_STREAM_FAILED && stream->phase != PS_STREAM_OPENING && stream->block_bytes > 0 &&
-        !(stream->phase == PS_STREAM_RESTING && stream->append && stream->queue.first == NULL) &&
+        !(stream->phase == PS_STREAM_RESTING && stream->append && stream->packets.queue.first == NULL) &&
         !close_block(stream))
         no_memory(stream);
 }
@@ -374,11 +376,11 @@ unsigned ps_hdfs_stream_replicas(const struct ps_file_stream *file_stream)
  * close that came meanwhile. */
 static void put_early(struct ps_hdfs_stream *stream)
 {
-    char *early = stream->tail;
-    uint32_t length = stream->tail_length;
+    char *early = stream->packets.tail;
+    uint32_t length = stream->packets.tail_length;
     struct ps_hdfs_operation *flush = stream->first != NULL ? stream->first->next : NULL;
-    stream->tail = NULL;
-    stream->tail_length = 0;
+    stream->packets.tail = NULL;
+    stream->packets.tail_length = 0;
     if (length == 0 || put_bytes(stream, early, length)) {
         if (flush != NULL)
             seal_written(stream, stream->sync);
@@ -386,7 +388,7 @@ static void put_early(struct ps_hdfs_stream *stream)
             end_file(stream);
     }
     for (; flush != NULL; flush = flush->next)
-        flush->number = stream->number_next - 1;
+        flush->number = stream->packets.number_next - 1;
     free(early);
 }
 
@@ -490,11 +492,11 @@ struct ps_file_stream *ps_hdfs_stream_create(struct ps_filesystem *filesystem, c
     stream->hdfs = hdfs;
     stream->path = ps_must_copy_text(path, "a path");
     stream->creation = *creation;
-    stream->number_acknowledged = -1;
+    stream->packets.number_acknowledged = -1;
     stream->timer.fire = too_late;
     stream->again.fire = ps_hdfs_stream_allocate_again;
     stream->pipeline.ops = &ps_hdfs_pipeline_ops;
-    stream->pipeline.queue = &stream->queue;
+    stream->pipeline.queue = &stream->packets.queue;
     stream->pipeline.pool = &hdfs->pool;
     ps_pipeline_init(&stream->pipeline, &hdfs->datanodes);
     stream->next = hdfs->streams;

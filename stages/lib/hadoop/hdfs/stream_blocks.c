@@ -235,7 +235,7 @@ static void packet_acknowledged(struct ps_pipeline *pipeline, struct ps_packet *
     uint64_t fresh = packet->length - packet->repeated;
     stream->stream.acknowledged_bytes += fresh;
     stream->hdfs->filesystem.held_bytes -= fresh;
-    stream->number_acknowledged = packet->number;
+    stream->packets.number_acknowledged = packet->number;
     stream->recoveries = 0;
     if (!packet->last)
         stream->block_acknowledged = packet->offset + packet->length;
@@ -329,7 +329,7 @@ static void completed(struct ps_namenode_call *call, const struct ps_namenode_an
         ps_hdfs_stream_fail(stream, answer->error, "%s", answer->reason);
         return;
     }
-    stream->number_acknowledged = INT64_MAX;
+    stream->packets.number_acknowledged = INT64_MAX;
     ps_hdfs_stream_attend(stream);
 }
 
@@ -355,7 +355,7 @@ static bool is_done(struct ps_hdfs_stream *stream)
     case PS_OPERATION_CREATE:
         return stream->phase > PS_STREAM_OPENING;
     case PS_OPERATION_FLUSH:
-        if (stream->phase == PS_STREAM_OPENING || stream->number_acknowledged < operation->number)
+        if (stream->phase == PS_STREAM_OPENING || stream->packets.number_acknowledged < operation->number)
             return false;
         if (operation->number >= 0 && !is_persisted(stream))
             return false;
@@ -363,9 +363,9 @@ static bool is_done(struct ps_hdfs_stream *stream)
         ps_hdfs_stream_look(stream);
         return true;
     case PS_OPERATION_CLOSE:
-        if (stream->phase == PS_STREAM_RESTING && stream->queue.first == NULL)
+        if (stream->phase == PS_STREAM_RESTING && stream->packets.queue.first == NULL)
             complete(stream);
-        return stream->phase == PS_STREAM_COMPLETING && stream->number_acknowledged == INT64_MAX;
+        return stream->phase == PS_STREAM_COMPLETING && stream->packets.number_acknowledged == INT64_MAX;
     }
     return false;
 }
@@ -374,7 +374,7 @@ void ps_hdfs_stream_advance(struct ps_hdfs_stream *stream)
 {
     static const struct ps_file_answer good = {.error = PS_FILE_OK, .reason = ""};
     watch_time(stream);
-    if (stream->phase == PS_STREAM_RESTING && stream->queue.first != NULL) {
+    if (stream->phase == PS_STREAM_RESTING && stream->packets.queue.first != NULL) {
         if (stream->has_block)
             ps_hdfs_recover(stream, NULL);
         else
