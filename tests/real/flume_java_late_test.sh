@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
 # Needs: flume
-# Java classes that wait where nobody expects it, in one Java process with others that go on: a sink that holds the monitor of its channel, and a
-# figure that never comes (the process is not taken for dead, although that takes a minute to show); an event whose body waits for another thread;
-# lists that grow while they are put; a source that cannot start, whose reason is not hidden by what its stop() throws; a flow in Java of
-# which one source lacks a class. At the end the sink is interrupted, as Flume does it.
+# Java classes that wait for long or fail, in one Java process with others, which must go on: a sink that holds the monitor of its channel; an MBean
+# whose getter never returns (a process without a sign of life is ended after 60 s, and this one must not be); an event whose body waits for another
+# thread; lists that grow while they are put; a source whose start() and stop() throw (the log has the reason of start()); a flow in Java with a source
+# that lacks a class. At the end the sink is interrupted, as Flume does it.
 # shellcheck source=tests/real/oracle.sh
 source "$(dirname "${BASH_SOURCE[0]}")/oracle.sh"
 with_java_classes

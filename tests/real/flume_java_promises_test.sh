@@ -1,13 +1,14 @@
 #!/usr/bin/env bash
 # Needs: flume
-# Calls of a source that is a Java class, which return within room that memory channels keep in advance: a channel that is full refuses
-# calls, and has each event once; the Java process is killed under load, and every event whose call has returned comes out, in order. Behind a
-# file channel the Java process, with the source, an interceptor and the sink, and the agent are killed. So they are with one component of each
-# kind in Java behind file channels: a source, interceptor, sink, serializer, and channel; there clients count the lines that were answered, too.
+# A source that is a Java class, whose calls return within room that memory channels keep in advance. A channel that is full refuses calls, and
+# has each event once. The Java process is killed under load: every event whose call has returned comes out, in order. With file channels
+# the Java process (the source, an interceptor and the sink) and the agent are killed in turn. The last part does that with a source, an
+# interceptor, a sink, a serializer and a channel in Java; there clients also count the lines that were answered.
 #
-# KILLS=N: ends of the Java process for each of the three (default 2): kills, System.exit, OutOfMemoryError, before some of them SIGSTOP, or SIGSTOP and
-# SIGCONT. LIMIT_S=S: after so long there are no more of them. PART=full, memory, file or kinds: only that part. PENSTOCK_SEED repeats the moments. From 20 kills on the classes are in an archive, with
-# which Java starts in half the time, and a process ends within 400 ms after its first event.
+# KILLS=N: how often the Java process ends in each of the last three parts (default 2): by SIGKILL, System.exit or an OutOfMemoryError, sometimes
+# after SIGSTOP, or SIGSTOP and SIGCONT. LIMIT_S=S: no more ends after S seconds. PART=full, memory, file or kinds: only that part. PENSTOCK_SEED
+# repeats the moments. With 20 ends or more the classes are in an archive, with which Java starts in half the time, and a process ends within
+# 400 ms after its first event.
 # shellcheck source=tests/real/oracle.sh
 source "$(dirname "${BASH_SOURCE[0]}")/oracle.sh"
 # shellcheck source=tests/support/seed.sh
@@ -115,7 +116,7 @@ threads_with_events() { # DIR [SOURCE]...
     local source
     for source in "${@:2}"; do find "$1" -type f -size +0 -name "$source-*" | wc -l; done | sort -n | head -1
 }
-# The agent ends by the signal. A Java process ends when any source puts events, or when each of these does.
+# The agent is ended by the signal. A Java process is ended once any source has put events or, if sources are named, once each of them has.
 kill_often() { # NAME SIGNAL [SOURCE]...
     local kill before=0 i
     local since=$SECONDS signal=$2

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # Needs: kafka
 # One group of an agent with the native engine, a consumer of Java's and one of librdkafka's, all with the assignor
-# cooperative-sticky: members join and leave under load, the leader among them, and every record is read once. What a member
-# keeps is not given up: the agent gives fewer partitions up than the eager protocol would make it.
+# cooperative-sticky: members, also the leader, join and leave under load, and every record is read once. The first agent gives up
+# only partitions that move to another member, so at most the eight that it had; in the eager protocol it would give up more.
 # shellcheck source=tests/real/lib.sh
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 command -v kcat >/dev/null || skip "no kcat"

@@ -24,7 +24,7 @@ enum ps_test_java_mode {
     PS_TEST_JAVA_LEAVES,  /* source: it promises events and does not hand them over */
     PS_TEST_JAVA_HALF, /* sink: it commits half of a batch, notes that in the slot, and ends before it sends the message */
     PS_TEST_JAVA_SKIPS,  /* source: it hands over promised events with a wrong number */
-    PS_TEST_JAVA_DEAF,   /* it does what it does, and reads no messages */
+    PS_TEST_JAVA_DEAF,   /* it goes on, but reads no messages */
     PS_TEST_JAVA_SINGLY, /* sink: it commits each event in a message of its own */
 };
 
@@ -47,7 +47,7 @@ struct ps_test_java_control {
     volatile int batches;    /* that came since the start */
     volatile int starts;     /* of the program */
     volatile int configured; /* components */
-    volatile int torn;       /* components whose properties were not there any more when it read them */
+    volatile int torn;       /* components whose properties were overwritten before it read them */
     volatile int singles;    /* interceptors among them that are called with single events */
     volatile int stops;      /* components that were stopped */
     /* Sources: each puts events "event 0", "event 1", .. until it has put as many as `events`. */
@@ -57,7 +57,7 @@ struct ps_test_java_control {
     volatile int taken, refused;  /* events, as the agent has answered */
     volatile int promises;        /* it promises events where it may */
     volatile int promised, keeps; /* events that it has promised; how often it was asked to stop promising */
-    volatile int revoked;         /* events that it wanted to promise, and found that it may not */
+    volatile int revoked;         /* events whose promise was revoked */
     volatile int needs, needs_taken; /* larger slots, or areas of a reply: asked for; slots: received */
 };
 

@@ -17,8 +17,8 @@ patient_clock() {
     patient_cs=$(((10#$up + 7 * 10#$idle / patient_cpus) / 8))
 }
 
-# The program sleep costs 1 to 3 ms of CPU, which dozens of scripts that look ten times a second would all take from the machine. This reads a pipe into
-# which nobody writes. What the script starts inherits the pipe.
+# The program sleep costs 1 to 3 ms of CPU, too much for dozens of scripts that look ten times a second. pause reads a pipe into which nobody
+# writes. Programs that the script starts inherit the pipe.
 exec {patient_silence}<> <(:)
 pause() { # SECONDS
     local REPLY

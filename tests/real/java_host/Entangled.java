@@ -12,13 +12,13 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * Puts 6,302 events: single ones; lists that have become longer when they are read, because another thread has added to them; and one whose body
- * is there when another thread has put an event.
+ * Puts 6,302 events: single ones; lists that another thread makes longer before they are read; and one whose body is complete only after another
+ * thread has put an event.
  */
 public class Entangled extends AbstractSource implements EventDrivenSource {
     private static final Logger log = LoggerFactory.getLogger(Entangled.class);
 
-    /** A list of one event, as it seems. */
+    /** A list with more events than its size() says. */
     private static final class Growing extends ArrayList<Event> {
         private static final long serialVersionUID = 1;
 

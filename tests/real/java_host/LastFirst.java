@@ -7,7 +7,7 @@ import java.util.List;
 import org.apache.flume.Sink;
 import org.apache.flume.sink.AbstractSinkSelector;
 
-/** A selector of the sinks of a group: always the last one of the list first. */
+/** A sink selector that always begins with the last sink of the group. */
 public class LastFirst extends AbstractSinkSelector {
     @Override
     public Iterator<Sink> createSinkIterator() {

@@ -7,7 +7,7 @@ import org.apache.flume.event.EventBuilder;
 import org.apache.flume.sink.hdfs.SequenceFileSerializer;
 import org.apache.flume.sink.hdfs.SequenceFileSerializerType;
 
-/** The records that Flume's writeFormat Text makes, of bodies with a mark and their length before them. */
+/** Makes the records of Flume's writeFormat Text, with a mark and the length before each body. */
 public class OwnRecords implements SequenceFileSerializer {
     private final SequenceFileSerializer texts;
     private final String mark;

@@ -9,7 +9,7 @@ import org.apache.flume.sink.AbstractSink;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
-/** Holds the monitor of its channel, and waits until somebody interrupts it; whoever asks for its figure waits for ever. */
+/** Holds the monitor of its channel, and waits until its thread is interrupted. A thread that asks for its figure waits for ever. */
 public class Stubborn extends AbstractSink implements StubbornMBean {
     private static final Logger log = LoggerFactory.getLogger(Stubborn.class);
 

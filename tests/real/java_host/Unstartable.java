@@ -5,7 +5,7 @@ import org.apache.flume.EventDrivenSource;
 import org.apache.flume.conf.Configurable;
 import org.apache.flume.source.AbstractSource;
 
-/** Cannot start, because of an exception, or (lacks = true) because a class is missing; and cannot be stopped then. */
+/** Its start() throws an exception, or, with lacks = true, lacks a class; its stop() throws, too. */
 public class Unstartable extends AbstractSource implements Configurable, EventDrivenSource {
     private boolean lacks;
 

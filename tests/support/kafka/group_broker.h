@@ -96,7 +96,7 @@ struct ps_test_group_broker {
     struct ps_test_group_session sessions[PS_TEST_GROUP_NODES];
     int32_t session_id;   /* the last one that was given */
     bool no_sessions;     /* there is no room for them */
-    bool strange;         /* answers have a partition more than they were asked for */
+    bool strange;         /* answers have one partition that was not asked for */
     bool full_leaves_out; /* answers to requests with all partitions lack the last one */
     unsigned coordinator;
 
@@ -202,7 +202,7 @@ struct ps_test_group_session *ps_test_group_session_apply(struct ps_test_group_b
 /* Returns whether the answer must have the partition, and notes what it tells. */
 bool ps_test_group_session_tells(struct ps_test_group_session *session, const struct ps_test_group_log *log,
                                  int32_t partition, bool has_news);
-/* The partition is the last one of the next answer. */
+/* Moves the partition to the end of the next answer. */
 void ps_test_group_session_turn(struct ps_test_group_session *session, int32_t partition);
 /* All nodes forget their sessions, as when they are started again. */
 void ps_test_group_sessions_forget(struct ps_test_group_broker *group);

@@ -134,6 +134,14 @@ static inline void assign(struct run *run)
     run->assignment = -run->assignment;
 }
 
+/* The group assigns the partitions to the source, which may read all records. */
+static inline void open_source(struct run *run)
+{
+    run->records = RECORDS;
+    run->assignment = -1;
+    assign(run);
+}
+
 static inline void read_some(struct run *run)
 {
     unsigned partition = draw(run, PS_TEST_IN_PARTITIONS);

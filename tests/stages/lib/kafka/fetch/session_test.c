@@ -31,7 +31,7 @@ static void turn_some(unsigned count)
     }
 }
 
-/* What the member does not have is read by others. */
+/* Other members read the partitions that this one does not have. */
 static void read_with_others(void)
 {
     for (unsigned turns = 0; !has_read_all(&run); turns++) {
@@ -159,7 +159,7 @@ static void test_rebalances(void **state)
     end_well();
 }
 
-/* The broker answers for a partition that it is not to read: it is told all partitions again. */
+/* The broker answers for a partition that is not in its session: the next request names all partitions. */
 static void test_strange(void **state)
 {
     begin_here();

@@ -1,8 +1,9 @@
-/* The steps of a commit of the native client, one by one, against a broker that keeps transactions: what comes before the producer
- * has its id, and after the commit was withdrawn. */
+/* The steps of a commit of the native client, against a broker that keeps transactions: a commit that begins before the producer has
+ * its id, and an answer that comes after the commit was withdrawn. */
 #include "tests/support/kafka/transaction_run.h"
 
-/* Takes and ticks until a commit is under way, whose requests nobody has answered. `served`: requests before it are answered. */
+/* Takes batches and ticks until a commit is under way. The broker answers none of the commit's requests; `served`: it answers those
+ * before the commit. */
 static void begin_commit(struct run *run, bool served)
 {
     struct ps_test_stage *stage = &run->stage;
@@ -29,9 +30,7 @@ static void test_commit_before_the_protocol(void **state)
     static struct run run;
     for (uint64_t seed = 1; seed <= 2; seed++) {
         begin(&run, seed, 0);
-        run.records = RECORDS;
-        run.assignment = -1;
-        assign(&run);
+        open_source(&run);
         read_dropped(&run, 0);
         begin_commit(&run, false);
         serve_until(&run, 1, 5000);
@@ -51,9 +50,7 @@ static void test_answer_after_withdrawal(void **state)
     static struct run run;
     for (uint64_t seed = 1; seed <= 2; seed++) {
         begin(&run, seed, 0);
-        run.records = RECORDS;
-        run.assignment = -1;
-        assign(&run);
+        open_source(&run);
         read_dropped(&run, 0);
         begin_commit(&run, true);
         assert_true(ps_kafka_native.withdraw(run.sender->producer));

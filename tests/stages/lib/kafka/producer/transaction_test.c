@@ -289,9 +289,7 @@ static void test_linger(void **state)
         struct ps_err err = {0};
         memset(run.sender, 0, sizeof *run.sender);
         assert_int_equal(ps_kafka_sender_open(run.sender, &run.plan, &run.stage.port, &err), PS_OK);
-        run.records = RECORDS;
-        run.assignment = -1;
-        assign(&run);
+        open_source(&run);
         read_batch(&run, 0);
         serve_until(&run, 1, 5000); /* it also connects */
         read_batch(&run, 1);
@@ -328,9 +326,7 @@ static void test_memory_of_each(void **state)
     static struct run run;
     for (uint64_t seed = 1; seed <= 2; seed++) {
         begin(&run, seed, 0);
-        run.records = RECORDS;
-        run.assignment = -1;
-        assign(&run);
+        open_source(&run);
         read_batch(&run, 0);
         serve_until(&run, 1, 5000);
         run.plan.transaction.interval_ns = 3600 * PS_NS_PER_S;
