@@ -316,7 +316,7 @@ real_servers() { # LABEL-OF-THE-TESTS JOBS
 fetching=''
 fetch_real() { # what the real servers need, while we build
     command -v java >/dev/null && command -v mvn >/dev/null || return 0
-    # A fetch is some thirty runs of Maven, each of which lives for seconds: 2.7 s of CPU so, 6.6 s with the second compiler and the check of bytecode.
+    # A fetch runs Maven some thirty times, for seconds each: 2.7 s of CPU with these options; 6.6 s with the second compiler and the check of bytecode.
     export MAVEN_OPTS=${MAVEN_OPTS:--XX:TieredStopAtLevel=1 -XX:+UseSerialGC -XX:+UnlockDiagnosticVMOptions -XX:-BytecodeVerificationRemote}
     {
         for server in kafka flume hdfs orc hive extras activemq hbase solr old_flume elasticsearch kudu kite; do tests/real/$server fetch || exit; done

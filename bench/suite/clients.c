@@ -67,7 +67,7 @@ static void send_lines(struct load *load, unsigned i)
         client->sent_bytes += (uint64_t)sent;
         client->marks[client->end_mark++ % MARKS] =
             (struct mark){client->sent_bytes / load->line_bytes,
-                          load->settings->per_second > 0 ? load->tick_s : ps_seconds_now()};
+                          load->settings->per_second > 0 ? load->tick_s : ps_now_s()};
     }
     load->lanes[i].events = client->sent_bytes < until ? POLLIN | POLLOUT : POLLIN;
 }
@@ -83,7 +83,7 @@ static void receive(struct load *load, unsigned i)
         if (bytes[k] != ANSWER[client->answer_bytes++ % ANSWER_BYTES])
             _exit(2);
     }
-    double now = ps_seconds_now();
+    double now = ps_now_s();
     while (client->first_mark < client->end_mark) {
         const struct mark *mark = &client->marks[client->first_mark % MARKS];
         if (answered(client) < mark->line)
@@ -107,7 +107,7 @@ static void drive(struct load *load, double end_s)
 {
     const struct ps_clients *settings = load->settings;
     double owed = 0, share = settings->per_second / 1000 / settings->connections, now;
-    while ((now = ps_seconds_now()) < end_s) {
+    while ((now = ps_now_s()) < end_s) {
         for (; settings->per_second > 0 && load->tick_s + 0.001 <= now; owed += share)
             load->tick_s += 0.001;
         for (unsigned i = 0; i < settings->connections; i++) {
@@ -155,14 +155,14 @@ static _Noreturn void run(const struct ps_clients *settings, struct ps_clients_r
         load.lines[end] = '\n';
     for (unsigned i = 0; i < settings->connections; i++)
         load.lanes[i] = (struct pollfd){.fd = ps_pump_connect(settings->port), .events = POLLIN};
-    double began = load.tick_s = ps_seconds_now();
+    double began = load.tick_s = ps_now_s();
     drive(&load, began + settings->warm_s);
-    began = ps_seconds_now();
+    began = ps_now_s();
     load.answers = all_answered(&load);
     load.measures = true;
     drive(&load, began + settings->seconds);
     load.answers = all_answered(&load) - load.answers;
-    summarize(&load, ps_seconds_now() - began);
+    summarize(&load, ps_now_s() - began);
     _exit(0);
 }
 

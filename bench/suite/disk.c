@@ -22,9 +22,9 @@ static char directory_path[4096];
 /* Replaces the C library's fdatasync. Thread: any. */
 int fdatasync(int fd)
 {
-    double began = ps_seconds_now();
+    double began = ps_now_s();
     int result = (int)syscall(SYS_fdatasync, fd);
-    uint32_t took_us = (uint32_t)((ps_seconds_now() - began) * 1e6);
+    uint32_t took_us = (uint32_t)((ps_now_s() - began) * 1e6);
     pthread_mutex_lock(&lock);
     sync_us[sync_count++ % SAMPLES_MAX] = took_us;
     pthread_mutex_unlock(&lock);
@@ -121,7 +121,7 @@ double ps_disk_bare(const char *directory, size_t bytes, double seconds, double 
     unsigned files = 0;
     int fd = next_file(directory, files++);
     memset(block, 'x', bytes);
-    double began = ps_seconds_now(), next = began, now = began;
+    double began = ps_now_s(), next = began, now = began;
     while (now < began + seconds) {
         if (offset + bytes > FILE_BYTES && offset > 0) {
             close(fd);
@@ -135,9 +135,9 @@ double ps_disk_bare(const char *directory, size_t bytes, double seconds, double 
         offset += bytes;
         written += bytes;
         next += pace_s;
-        if (pace_s > 0 && next > ps_seconds_now())
-            usleep((useconds_t)((next - ps_seconds_now()) * 1e6 + 1));
-        now = ps_seconds_now();
+        if (pace_s > 0 && next > ps_now_s())
+            usleep((useconds_t)((next - ps_now_s()) * 1e6 + 1));
+        now = ps_now_s();
     }
     close(fd);
     free(block);

@@ -7,7 +7,7 @@
 #include <time.h>
 #include <unistd.h>
 
-double ps_seconds_now(void)
+double ps_now_s(void)
 {
     struct timespec now;
     clock_gettime(CLOCK_MONOTONIC, &now);
@@ -33,7 +33,7 @@ struct ps_usage ps_usage_self(void)
     struct rusage usage;
     getrusage(RUSAGE_SELF, &usage);
     return (struct ps_usage){
-        .wall_s = ps_seconds_now(),
+        .wall_s = ps_now_s(),
         .cpu_s = (double)usage.ru_utime.tv_sec + (double)usage.ru_stime.tv_sec +
                  (double)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) / 1e6,
         .rss_bytes = (uint64_t)usage.ru_maxrss * 1024,
@@ -44,7 +44,7 @@ struct ps_usage ps_usage_of(int pid)
 {
     char path[64], line[1024];
     unsigned long user = 0, system = 0;
-    struct ps_usage usage = {.wall_s = ps_seconds_now()};
+    struct ps_usage usage = {.wall_s = ps_now_s()};
     snprintf(path, sizeof path, "/proc/%d/stat", pid);
     FILE *file = fopen(path, "re");
     if (file == NULL)

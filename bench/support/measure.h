@@ -8,9 +8,9 @@ struct ps_usage {
     uint64_t rss_bytes;   /* peak */
 };
 
-/* The monotonic clock. */
-double ps_seconds_now(void);
-/* CPU time of the calling thread. */
+/* Returns the monotonic clock's time. */
+double ps_now_s(void);
+/* Returns the CPU time of the calling thread. */
 double ps_thread_cpu_s(void);
 void ps_sleep_s(double seconds);
 

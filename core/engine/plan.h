@@ -152,8 +152,8 @@ struct ps_channel_waiters {
 };
 
 struct ps_channel_plan {
-    const struct ps_channel_spec
-        *spec; /* of the stage in `built`: this plan's, or that of the channel it adopts */
+    /* Of the stage in `built`: this plan's, or that of the channel that it adopts. */
+    const struct ps_channel_spec *spec;
     struct ps_channel_plan *adopts; /* the running plan's channel that goes on as this one; or NULL */
     struct ps_built built;
     unsigned producer_count, consumer_count;

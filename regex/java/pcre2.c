@@ -357,8 +357,8 @@ void ps_java_print_pcre2(struct ps_java_text *text, struct ps_arena *arena, cons
 {
     struct printer printer = {
         .text = text, .arena = arena, .group_count = group_count, .last_match = last_match};
-    printer.anchored = printer.guarded =
-        is_anchored(root);            /* if so, "\\A" is printed with an assertion of its own */
+    /* If the expression is anchored, "\\A" is printed with an assertion of its own. */
+    printer.anchored = printer.guarded = is_anchored(root);
     ps_java_text_put(text, "%s", ""); /* allocates the text, also for an empty expression */
     if (root->kind != PS_JAVA_EITHER) {
         put_node(&printer, root);

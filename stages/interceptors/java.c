@@ -44,9 +44,9 @@ struct java_state {
     const struct ps_lease *lease;  /* of the batch that was handed over last */
     uint64_t sequence;             /* of its batch: leases are used again */
     uint64_t batch;                /* number of the last one that was handed over */
-    enum ps_java_message_type due; /* AREA or DROP of this batch, for which the pipe had no room; 0: none */
+    enum ps_java_message_type due; /* AREA or DROP for this batch, which is still to be sent; 0: none */
     bool unchanged;                /* REPLIED: the events are as they were */
-    bool refusable;                /* the source of its batch can refuse it */
+    bool refusable;                /* the source can refuse the batch that was handed over last */
     struct ps_java_reply reply;
     unsigned failures;      /* of batches, in a row */
     uint64_t batch_rest_ns; /* when the batch that failed is handed over again */
@@ -133,8 +133,8 @@ static void fail_batch(struct java_state *state, const char *why, const struct p
     set_trouble(state, why);
 }
 
-/* The class threw; or what it returned is too much for one batch. The source refuses the batch, or is opened again, so that
- * one with positions reads its input again. Both have fewer events in the batches that follow. */
+/* The class threw, or returned too much for one batch (numbers[1] is 1). In the second case the source's next batches have
+ * fewer events; a source that cannot refuse the batch is opened again, so that one with positions reads its input again. */
 static const char *take_trouble(struct java_state *state, const struct ps_java_message *message,
                                 const struct ps_now *now)
 {
@@ -169,9 +169,8 @@ static uint64_t most_bytes(const struct ps_lease *lease)
     return bytes < REPLY_BYTES_MAX ? bytes : REPLY_BYTES_MAX;
 }
 
-/* The reply needs a larger area. */
-/* Tells the host of the larger area, or that no reply is wanted. Returns false while the pipe, in which the messages of all
- * components are, has no room: it is tried again. */
+/* Sends the message that is due: the larger area, or that no reply is wanted. Returns false while the pipe, which all components
+ * share, has no room; the caller tries again at its next call. */
 static bool tell(struct java_state *state)
 {
     const uint64_t numbers[] = {state->batch, state->answer.offset, state->answer.size};
@@ -182,6 +181,7 @@ static bool tell(struct java_state *state)
     return true;
 }
 
+/* The reply needs a larger area. */
 static const char *take_need(struct java_state *state, const struct ps_java_message *message,
                              const struct ps_now *now)
 {
@@ -230,7 +230,8 @@ static void ended(struct java_state *state, const struct ps_now *now)
     if (state->phase == SENT)
         state->phase = FREE;
     state->due = 0;
-    /* A host that ends, or whose components stop because its jars have changed, may be there again by now. */
+    /* Only FAILED says that the class cannot be configured. A host that has ended, or that stopped its components because its
+     * jars have changed, may run again by now. */
     state->failed = !state->accused && !ps_java_component_is_lost(&state->component) &&
                     state->component.message.type == PS_JAVA_FAILED;
     state->again_ns = now->mono_ns + (state->failed ? CONFIGURE_REST_NS : ATTACH_REST_NS);

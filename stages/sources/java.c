@@ -27,8 +27,8 @@
 #define DRAIN_NS (5 * PS_NS_PER_S)
 /* .. and for its own channels to be empty, when it is a whole flow: the host gives up after 20 s. */
 #define FLOW_DRAIN_NS (25 * PS_NS_PER_S)
-/* A host that has not answered after this time that it promises no more, because it is stopped or busy with its heap: its promises
- * are revoked. A reload waits for 2 s in all (penstock.reload.timeout). */
+/* The host has this time to answer that it promises no more; it cannot while a signal has stopped it, or it collects garbage. Then
+ * its promises are revoked. A reload waits for 2 s in all (penstock.reload.timeout). */
 #define REVOKE_NS PS_NS_PER_S
 
 struct java_plan {
@@ -156,7 +156,7 @@ static void take_message(struct java_state *state, const struct ps_now *now)
 {
     const struct ps_java_message *message = &state->component.message;
     const char *wrong = "it sent a message that no source sends";
-    if (state->slots.revoked) /* what it has promised was found in its slots */
+    if (state->slots.revoked) /* promises_revoke has found in the slots what the host had promised */
         return;
     if (message->type == PS_JAVA_PUT)
         wrong = take_put(state, message, now);

@@ -125,8 +125,8 @@ static const struct ps_option options[] = {
      .words = PS_WORDS("native", "librdkafka", "java"),
      .flags = PS_OPTION_EXTENSION,
      .help = "what speaks to the brokers: native: penstock itself, which receives record sets into the "
-             "memory of batches and copies nothing; or librdkafka. native does not do "
-             "client.rack and properties of librdkafka's own: with these librdkafka is used, "
+             "memory of batches and copies nothing; or librdkafka. native does not support "
+             "client.rack or properties of librdkafka's own: with one of these librdkafka is used, "
              "and check says so. java: Flume's own class in a Java process"},
     {.key = "kafka.consumer.",
      .type = PS_OPTION_MAP,
@@ -291,8 +291,8 @@ static enum ps_status kafka_build(void *plan_, struct ps_context *context, struc
 }
 
 /* The sink's transactions commit the offsets. Only with read_committed does the library wait at an assignment for offsets of
- * transactions that have not ended. In a cooperative rebalance partitions are kept, under a number of the assignment that the
- * batches under way do not have. */
+ * transactions that have not ended. In a cooperative rebalance the source keeps partitions under a new number of the
+ * assignment, which batches under way do not have. */
 static bool kafka_yields_positions(void *plan_, struct ps_err *err)
 {
     struct kafka_plan *plan = plan_;

@@ -2,8 +2,8 @@
 # Needs: flume
 # Java classes that misbehave, where a real Flume 1.11 goes on. An interceptor that throws a checked exception that it does not declare, and that
 # leaves its own thread or all threads interrupted: one batch is refused, and the process, the component and the other events go on. One that makes
-# many events of a few. Then sinks that cannot start, connected to a selector in Java: the source listens, and the other sink gets its events. And a
-# JVM that prints by itself while it is asked for values, and a builder that builds nothing.
+# many events of a few: its call is refused once, and passes later. Sinks that cannot start behind a selector in Java: the source listens, and the
+# other sink gets its events. A JVM that prints by itself while it is asked for values. A builder whose build() returns null.
 # shellcheck source=tests/real/oracle.sh
 source "$(dirname "${BASH_SOURCE[0]}")/oracle.sh"
 with_java_classes
@@ -36,7 +36,7 @@ await_lines() { # DIR COUNT
         (($(cat "$1"/* 2>/dev/null | wc -l) >= $2)) && return
         patient_tenth
     done
-    fail "$1 has not $2 lines"
+    fail "$1 does not have $2 lines"
 }
 
 # ---- an interceptor ----

@@ -25,7 +25,7 @@
 #define REASON_BYTES 512U
 /* Interval at which the thread checks whether the process lives and sends messages. */
 #define LOOK_MS 200
-/* If the thread looks later than this, the time behind it does not count: it did not run, and the process may not have run either. */
+/* Time beyond this between two looks does not count as silence: the machine may have run neither this thread nor the process. */
 #define LOOK_LATE_NS PS_NS_PER_S
 /* A run of at least this length was good: the next rest is the shortest again. */
 #define GOOD_RUN_NS (60 * PS_NS_PER_S)
@@ -178,7 +178,7 @@ static void rest(struct ps_java_host *host, const char *reason)
     uint64_t now_ns = ps_clock_now().mono_ns;
     bool good = host->started_ns != 0 && now_ns - host->started_ns >= GOOD_RUN_NS;
     host->rest_ns = ps_backoff_next(good ? 0 : host->rest_ns, host->launch.rest_ns, host->launch.rest_max_ns);
-    host->started_ns = 0; /* starts that fail are no further end of a good run */
+    host->started_ns = 0; /* if the next start fails, that must not count as the end of a good run again */
     pthread_mutex_lock(&host->lock);
     forget_run(host);
     bool ending = host->ending;

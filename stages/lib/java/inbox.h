@@ -1,6 +1,7 @@
 /* The messages of the Java host that one component has not taken yet. The thread that reads the pipe puts them; it does not wait
- * for a worker, because the pipe has the messages of all components. So the inbox grows while the worker is busy elsewhere, up to
- * more than a component can send that does what it was asked for: a sink commits each of its events in a message of its own.
+ * for a worker, because the pipe has the messages of all components. So the inbox grows while the worker is busy elsewhere. Its
+ * largest size is more than a component can send about the batches that it has, even if a sink commits each event in a message
+ * of its own.
  *
  * Thread: any; the caller has a lock. */
 #pragma once
@@ -25,7 +26,7 @@ static inline bool ps_java_inbox_is_empty(const struct ps_java_inbox *inbox)
     return inbox->from == inbox->to;
 }
 
-/* Appends a whole message. Returns false when there are too many, or no memory. */
+/* Appends a whole message. Returns false when the inbox is full at its largest size, or there is no memory. */
 bool ps_java_inbox_put(struct ps_java_inbox *inbox, const char *bytes, size_t length);
 /* Takes the oldest message. Returns false when there is none. */
 bool ps_java_inbox_take(struct ps_java_inbox *inbox, struct ps_java_message *message);

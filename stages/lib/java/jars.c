@@ -32,7 +32,7 @@ static bool is_jar(const char *name)
     return suffix != NULL && (strcmp(suffix, ".jar") == 0 || strcmp(suffix, ".JAR") == 0);
 }
 
-/* What the JVM takes for `folder/` and an asterisk: the jars of the folder. The order of its entries does not count. */
+/* Mixes in the jars of the folder, in whatever order they are read: the JVM uses all of them. */
 static uint64_t mix_folder(uint64_t state, const char *folder)
 {
     uint64_t sum = 0;

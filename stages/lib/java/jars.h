@@ -4,8 +4,9 @@
 
 #include "core/base.h"
 
-/* Returns a hash of the sizes, times and inodes of the files that the option -cp of the command names, those of `folder/` and an
- * asterisk included. It changes when one of them changes. Of a folder of classes only the folder counts, not the files in it. */
+/* Returns a hash of the sizes, times and inodes of the files that the option -cp of the command names. It changes when one of
+ * them changes. An entry that ends in a slash and an asterisk names the jars of the folder before it. Of a folder of classes
+ * only the folder counts, not the files in it. */
 uint64_t ps_java_jars_state(const char *const *argv);
 
 /* Compare, copy and free a list of texts that ends with NULL. The copy of NULL is NULL. */

@@ -163,7 +163,8 @@ static bool command_make(struct command *command, const struct ps_class_path *pa
         add(command,
             "-XX:+UseSerialGC"); /* the least CPU time; a user who needs short pauses names another */
     if (!has_argument(command, "-XX:+UsePerfData"))
-        add(command, "-XX:-UsePerfData"); /* its 20 samples a second take a third of an idle host's CPU time */
+        add(command,
+            "-XX:-UsePerfData"); /* the JVM's 20 samples a second take a third of an idle host's CPU time */
     if (!has_argument(command, "-XX:-ExitOnOutOfMemoryError"))
         add(command, "-XX:+ExitOnOutOfMemoryError");
     add_logging(command);

@@ -35,7 +35,7 @@ struct ps_java_slots {
     struct ps_java_component *component;
     struct ps_java_credit *credit;
     uint64_t bytes_max; /* of an event that does not fit into an empty slot */
-    bool revoked;       /* the host promises nothing any more, and gets no areas and answers */
+    bool revoked;       /* by ps_java_slots_revoke: the host gets no areas and no answers any more */
     struct ps_java_slot items[PS_JAVA_SLOTS];
     unsigned queue[PS_JAVA_SLOTS], first, count; /* slots with calls, in order */
 };
@@ -65,11 +65,11 @@ bool ps_java_slot_want(struct ps_java_slot *slot, uint64_t bytes);
 /* The slot has events, which are read behind those of other slots. `calls` and `promised` are set. */
 void ps_java_slots_put(struct ps_java_slots *slots, struct ps_java_slot *slot, uint64_t bytes,
                        uint64_t events);
-/* From now on no call of the class returns because its events are in a slot, whatever the host has read of the messages to it: it looks
- * at its slots behind each promise. So what ps_java_slots_take_left finds afterwards is all that it has promised. */
+/* Ends the promises of a host that may not read its messages: it looks at the slot behind each promise, and a call of the class whose
+ * slot is revoked throws. So ps_java_slots_take_left finds all that was promised. */
 void ps_java_slots_revoke(struct ps_java_slots *slots);
-/* The component has ended, or its promises are revoked: calls that wait for their answer are forgotten, and promised events, also those that the host has
- * noted and not handed over, are still read. */
+/* The component has ended, or its promises are revoked: calls that wait for their answer are forgotten, and promised events, also those
+ * that the host has noted and not handed over, are still read. */
 void ps_java_slots_take_left(struct ps_java_slots *slots);
 
 /* ---- events into batches ---- */

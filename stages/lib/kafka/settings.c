@@ -64,8 +64,8 @@ bool ps_kafka_setting_secret(const char *name)
            strcmp(name, "sasl.jaas.config") == 0 || strcmp(name, "ssl.keystore.key") == 0;
 }
 
-/* The library refuses a list with eager and cooperative assignors: returns the eager ones, in `text`. Other values are returned as
- * they are. */
+/* Returns the value as librdkafka takes it. It refuses a list of eager and cooperative assignors: then the eager ones are
+ * written to `text` and returned. */
 static const char *value_for_library(const struct ps_pair *pair, char *text, size_t room)
 {
     if (strcmp(pair->key, "partition.assignment.strategy") != 0 || strchr(pair->value, ',') == NULL)

@@ -281,11 +281,11 @@ static bool may_be(const struct ps_spool_kept *kept, const char *path)
 /* Whether the record's file is in the directory. */
 enum there {
     THERE,
-    MISSING, /* from this list, and maybe only from it */
-    GONE,    /* or retired */
+    MISSING, /* this list of the directory lacks it; the next one may have it */
+    GONE,    /* the file is gone, or retired */
 };
 
-/* *error: why that cannot be looked at now, else 0. */
+/* Sets *error to the errno for which the file cannot be looked at now, else 0. */
 static enum there where(const struct ps_spool *spool, const struct ps_spool_kept *kept, int *error)
 {
     char path[PATH_BYTES], marker[PATH_BYTES];
@@ -303,11 +303,11 @@ static enum there where(const struct ps_spool *spool, const struct ps_spool_kept
     for (size_t i = 0; i < spool->count; i++)
         if (spool->list[i].inode == kept->inode && may_be(kept, spool->list[i].path))
             return THERE; /* it was renamed */
-    /* Without times of birth a renamed file is another one, and the key of a record may soon be that of a new file. */
+    /* Without times of birth a renamed file counts as another file, and a new file may soon have the key of this record. */
     return has_inode || kept->born_ns == 0 ? GONE : MISSING;
 }
 
-/* Logs it once for all records. */
+/* Logs once, for all records, that a file cannot be looked at. */
 static void tell_unsure(const struct ps_spool *spool, struct ps_spool_records *records,
                         const struct ps_spool_kept *kept, int error)
 {
@@ -321,8 +321,8 @@ static void tell_unsure(const struct ps_spool *spool, struct ps_spool_records *r
         spool->directory, kept->path, strerror(error));
 }
 
-/* Returns whether the file counts as gone. A list can miss a file that is renamed while the names are read, so that two lists must have
- * missed it. */
+/* Returns whether the file counts as gone. A list can miss a file that is renamed while the names are read, so two lists in a row must
+ * lack it. */
 static bool is_gone(struct ps_spool_kept *kept, enum there there)
 {
     bool gone = there == GONE || (there == MISSING && kept->missed);

@@ -21,14 +21,14 @@ struct ps_spool_kept {
     struct ps_spool_state state; /* when it was opened */
     enum ps_compression compression;
     enum ps_spool_kept_end end;
-    bool missed; /* the last list did not have its file */
+    bool missed; /* the last list of the directory lacked its file */
 };
 
 struct ps_spool_records {
     struct ps_spool_kept *items;
     size_t count, room;
     bool compared; /* with the directory: a fetch has had the keys of all files that are gone */
-    bool told;     /* that a file cannot be looked at */
+    bool told;     /* the log says that a file cannot be looked at */
 };
 
 /* Prints the name of a file's record, terminated. */
@@ -52,6 +52,6 @@ enum ps_spool_kept_found {
 /* Sets by its record where the file that was just opened goes on, and removes the record from spool->records. */
 enum ps_spool_kept_found ps_spool_kept_start(struct ps_spool *spool, struct ps_spool_file *file,
                                              struct ps_err *err);
-/* The directory was listed: adds the keys of records whose files are gone, or retired, to the fetch. Without memory, if a file cannot be
- * looked at now, and if the list before had it, the record is compared with the next list. */
+/* The directory was listed: adds the keys of records whose files are gone, or retired, to the fetch. A record is compared with the next
+ * list, too, if there is no memory, if its file cannot be looked at now, or if this is the first list that lacks it. */
 void ps_spool_kept_compare(struct ps_spool *spool, struct ps_spool_fetch *fetch);

@@ -49,7 +49,7 @@ static const struct {
     {"SJIS", PS_CHARSET_OTHER, "SHIFT_JIS"},
 };
 
-/* How the names of iconv begin of charsets that have escape sequences; those of EBCDIC are not used. */
+/* Charsets with escape sequences: how their names in iconv begin. (EBCDIC has such charsets, too, and is refused.) */
 static const char *const with_state[] = {"ISO-2022", "ISO2022", "CSISO2022", "UTF-7", "UTF7"};
 
 /* java.nio.charset.Charset.checkName: iconv leaves blanks out, and takes options after a slash. */
@@ -235,8 +235,8 @@ bool ps_transcoder_decode(struct ps_transcoder *transcoder, const char *text, si
                                    mark > 0 ? little_mark : little, out, used);
 }
 
-/* Decodes the first character of `length` bytes at `text`, at most 8 bytes to `out`; an escape sequence is a character without text. Returns
- * how many bytes it has; 0: it is malformed, with errno EILSEQ, or incomplete, with EINVAL. */
+/* Decodes the first character of `length` bytes at `text`, at most HELD_BYTES_MAX bytes to `out`; an escape sequence counts as a character
+ * without text. Returns how many bytes it has; 0: it is malformed, with errno EILSEQ, or incomplete, with EINVAL. */
 static size_t decode_one(const struct ps_transcoder *transcoder, const char *text, size_t length, bool little,
                          char *out, size_t *made)
 {
@@ -245,7 +245,7 @@ static size_t decode_one(const struct ps_transcoder *transcoder, const char *tex
         errno = EILSEQ;
         return decode_bytes(charset->kind, text, 1, false, out, made) ? 1 : 0;
     }
-    /* The decoder gets no byte of the next character: it would take that as well. */
+    /* One unit more at a time, because a decoder that gets bytes of the next character decodes that character, too. */
     size_t most = length < CHARACTER_BYTES_MAX ? length : CHARACTER_BYTES_MAX;
     for (size_t bytes = charset->unit; bytes <= most; bytes += charset->unit) {
         char *from = (char *)(uintptr_t)text, *to = out;
@@ -262,7 +262,7 @@ static size_t decode_one(const struct ps_transcoder *transcoder, const char *tex
     return 0;
 }
 
-/* Adds the character that the decoder has held back. Returns how many bytes it has. */
+/* Writes the character that the decoder has held back to `out`. Returns how many bytes it has; 0: there is none. */
 static size_t held_add(const struct ps_transcoder *transcoder, bool little, char *out)
 {
     const struct ps_charset *charset = transcoder->charset;
@@ -314,7 +314,7 @@ size_t ps_transcoder_decode_part(struct ps_transcoder *transcoder, const char *t
         *made += bytes;
         used += step;
     }
-    /* A held character that does not fit in has the last `step` bytes: it belongs to the next part. */
+    /* A held character was made of the last `step` bytes. If it does not fit into this part, they belong to the next one. */
     size_t held = held_add(transcoder, little, out + *made);
     if (chars < chars_max)
         *made += held;

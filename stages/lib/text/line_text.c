@@ -9,7 +9,8 @@
 #include <string.h>
 
 #define BYTES_A_CHAR_MAX 4U
-#define STATE_SHARE 8U /* of bytes_max, for a line that is decoded in one piece */
+#define STATE_SHARE                                                                                          \
+    8U /* a line with escape sequences is decoded in one piece, up to this part of bytes_max */
 
 /* ---- charsets ---- */
 
@@ -52,7 +53,7 @@ void ps_line_text_begin(struct ps_line_text *text, struct ps_slab *slab, const s
     text->policy = input->policy;
     text->chars_max = chars_max < 1 ? 1 : (uint64_t)chars_max > most ? (uint32_t)most : (uint32_t)chars_max;
     text->line_bytes_max = (uint64_t)text->chars_max * BYTES_A_CHAR_MAX + 16;
-    /* A part of a line with escape sequences is decoded with what stands before it. */
+    /* What the bytes of such a line mean depends on the escape sequences before them, so the line is not decoded in parts. */
     if (text->in->has_state && text->line_bytes_max < bytes_max / STATE_SHARE)
         text->line_bytes_max = bytes_max / STATE_SHARE;
     text->order_known = !ps_charset_is_marked(text->in);

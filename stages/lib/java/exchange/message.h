@@ -24,7 +24,7 @@ enum ps_java_message_type {
     /* call, 1: taken, 0: refused; the number of events that it may have promised since it was made (0: as before);
      * text: the reason */
     PS_JAVA_ANSWER = 4,
-    /* the component stops, and forgets its batches; a second time: the agent does not wait any more, and answers no calls */
+    /* the component stops, and forgets its batches. Sent a second time: the agent does not wait any more, and answers no calls */
     PS_JAVA_STOP = 5,
     PS_JAVA_DROP = 6, /* a batch is forgotten: no answer is wanted */
     PS_JAVA_KEEP = 7, /* source: it promises no more events until an answer allows it, and answers PROMISED */
@@ -62,8 +62,8 @@ struct ps_java_committed {
 struct ps_java_promised {
     uint64_t first; /* number of the first one */
     uint64_t size;  /* their count << 32, and their bytes: in one word, so that they always belong together */
-    /* Written by the agent: promises that are noted from now on are worth nothing. The host writes `size` and then reads this word, the
-     * agent writes this word and then reads `size`, so one of them sees what the other one did. */
+    /* The agent writes 1: it does not take what is promised from now on. The host writes `size` and then reads this word; the agent
+     * writes this word and then reads `size`. So at least one of them sees what the other one has written. */
     uint64_t revoked;
 };
 

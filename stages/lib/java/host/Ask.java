@@ -17,8 +17,8 @@ import org.apache.flume.Context;
 
 /**
  * A process that asks one class for some values, or what its configure() says, writes the answers to descriptor 3, and ends. The questions come from standard
- * input, because settings and answers may be secrets: each text behind its length. What the class prints or logs goes to standard error, which is standard
- * output, too: the JVM itself prints there (-verbose:gc, -XX:+PrintFlagsFinal, what keeps it from starting).
+ * input, because settings and answers may be secrets: each text behind its length. What the class prints or logs goes to standard error. Standard output is
+ * the same file, because the JVM itself prints there (-verbose:gc, -XX:+PrintFlagsFinal, the reason why it does not start).
  */
 public final class Ask {
     private static final byte VALUE = '=', NOTHING = '-', FAILED = '!';

@@ -83,7 +83,7 @@ abstract class Component {
     /** Makes the class's object and configures it. Runs also without a host, for `penstock check --probe`. */
     abstract Object make() throws Throwable;
 
-    /** Stops what runs, as a resource of a `try`: what it throws does not hide the error for which the component ends. */
+    /** Stops the class as a resource of a `try`, so that an error of the stop does not hide the error for which the component ends. */
     interface End extends AutoCloseable {
         @Override
         void close() throws IOException;
@@ -101,7 +101,7 @@ abstract class Component {
     /** Wakes the thread, because stopping is set. */
     abstract void wake();
 
-    /** The agent has asked a second time, because it does not wait any more: it has closed the component's stage. */
+    /** The agent has sent STOP a second time: it has closed the component's stage, and does not wait any more. */
     void abandon() throws IOException {}
 
     final void receive(Message message) throws IOException {

@@ -21,7 +21,7 @@ final class EventWriter {
     private HostBatch batch; // whose events it knows; null: none
     private long bytesMax;
     private int count; // of the events in the buffer
-    boolean isBusy; // a call writes
+    boolean isBusy; // a call writes events with it
 
     static boolean isUnchanged(HostBatch before, List<Event> after) {
         if (before.events.size() != after.size())
@@ -120,7 +120,7 @@ final class EventWriter {
         return true;
     }
 
-    /** Takes back the event that was added last, when the entries had this size. */
+    /** Takes back the event that was added last; `size` is that of the entries before it. */
     void rewind(int size) {
         buffer.position(size);
         count--;

@@ -27,7 +27,7 @@ final class FlowComponent extends Component {
     private static final long RETRY_MS = 3000; // of Flume's LifecycleSupervisor
     private static final long DRAIN_MS = 20000;
 
-    private final Map<LifecycleAware, Throwable> dead = new IdentityHashMap<>(); // parts that cannot start, and why
+    private final Map<LifecycleAware, Throwable> dead = new IdentityHashMap<>(); // why a part is not started again
     private String trouble = "", told = ""; // why a part cannot start; what the agent knows of it
 
     FlowComponent(Host host, int link, List<String> texts) {
@@ -115,13 +115,13 @@ final class FlowComponent extends Component {
         return start("source", sources) && started;
     }
 
-    /** As in Flume, a part that throws an error, most often one of a class that is missing, is stopped and not started again; the others go on. */
+    /** As in Flume, a part that throws an Error (most often because a class is missing) is stopped and not started again; the others go on. */
     private void end(LifecycleAware part, Error wrong) {
         dead.put(part, wrong);
         stop(part);
     }
 
-    /** Returns whether all have started. One that throws an exception is started again at the next call. */
+    /** Returns whether all have started, except those in `dead`. A part that throws an exception is started again at the next call. */
     private boolean start(String kind, Map<String, ? extends LifecycleAware> parts) {
         boolean started = true;
         for (Map.Entry<String, ? extends LifecycleAware> entry : parts.entrySet()) {

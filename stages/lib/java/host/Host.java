@@ -91,7 +91,10 @@ public final class Host {
         }
     }
 
-    /** Tells the agent each second that this process lives. The thread runs nothing of a class, which may wait for as long as it likes. */
+    /**
+     * Tells the agent each second that this process lives. The thread runs no code of a class, because that may wait for as long as it likes; the
+     * figures have a thread of their own, because a getter of an MBean is such code.
+     */
     private void beat() {
         start("penstock-beat", () -> {
             for (;; sleep(BEAT_MS)) {
@@ -128,7 +131,7 @@ public final class Host {
         thread.start();
     }
 
-    /** A class can interrupt every thread of the process: the time is shorter then. */
+    /** Sleeps; for a shorter time if a class interrupts the thread, because a class can interrupt every thread of the process. */
     private static void sleep(long milliseconds) {
         try {
             Thread.sleep(milliseconds);
@@ -165,7 +168,7 @@ public final class Host {
         return new RandomAccessFile("/proc/self/fd/4", "rw").getChannel();
     }
 
-    /** Maps an area of the shared memory. A class may interrupt the thread at any time, and that closes the channel: it is opened again. */
+    /** Maps an area of the shared memory. If a class interrupts the thread meanwhile, this closes the file channel, which is then opened again. */
     synchronized ByteBuffer map(long offset, long size) throws IOException {
         boolean interrupted = false;
         try {

@@ -66,7 +66,7 @@ final class InterceptorComponent extends Component {
         }
     }
 
-    /** A class can interrupt every thread of the process. What ends this one is a message. */
+    /** Returns the next message. An interrupt does not end the wait, because a class can interrupt every thread of the process; Message.NONE ends it. */
     private Message next() {
         for (;;) {
             try {
@@ -117,8 +117,8 @@ final class InterceptorComponent extends Component {
     // ---- batches ----
 
     /**
-     * What the class throws refuses the batch, checked exceptions included: Scala, Kotlin and Lombok do not declare them. The message to the agent is not
-     * sent within the try, because an exception of the pipe ends the component.
+     * Whatever the class throws, the batch is refused: also for checked exceptions, which Scala, Kotlin and Lombok do not declare. The reply is sent outside
+     * of the try, because an exception of the pipe must end the component.
      */
     private void handle(Interceptor interceptor, Message message) throws IOException {
         long batch = message.numbers[0];

@@ -7,7 +7,7 @@ import org.apache.flume.Event;
 /**
  * Events of calls that return at once, because the agent's channels keep room for them: they are in the shared memory, which is the
  * agent's, and it takes them also when this process ends. They are handed over when no others of them are on the way, and when a slot is
- * full. The caller has the lock of the slots, but for write().
+ * full. The caller has the lock of the slots, except in write().
  */
 final class PromisedEvents {
     private static final int BYTES_MAX = 2 << 20; // of a call
@@ -25,12 +25,13 @@ final class PromisedEvents {
     }
 
     /**
-     * Writes the events of a call. It runs code of the class (a list, an event), which may wait for other threads of it, so the caller does not have
-     * the lock. Returns null when there is no room in advance.
+     * Writes the events of a call. This runs code of the class (a list, an event), which may wait for other threads of the class, so the caller does
+     * not have the lock. Returns null when there is no room in advance.
      */
     EventWriter write(Iterable<Event> events, int count) {
         EventWriter writer = writers.get();
-        if (count > most - used || writer.isBusy) // the numbers may be old: take() looks again; busy: a call within a call
+        // Without the lock `most` and `used` may be old: take() compares them again. The writer is busy in a call within a call.
+        if (count > most - used || writer.isBusy)
             return null;
         writer.isBusy = true;
         try {
@@ -45,7 +46,7 @@ final class PromisedEvents {
         return writer;
     }
 
-    /** Takes all of what was written, or nothing: returns false when there is no room in advance, or no slot. */
+    /** Promises all that was written. Returns false, and promises nothing, when there is no room in advance or no slot. */
     boolean take(EventWriter writer) throws IOException {
         if (writer.count() > most - used || !haveRoom(writer))
             return false;

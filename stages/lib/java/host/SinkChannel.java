@@ -76,7 +76,7 @@ final class SinkChannel implements Channel {
     }
 
     private final Component component;
-    /** Of what follows. The class has this object, and may hold its monitor for as long as it likes: the host's main thread needs this lock. */
+    /** Guards what follows. It is not this object's monitor, which the class may hold for as long as it likes: the host's main thread needs the lock. */
     private final Object lock = new Object();
     private final ArrayDeque<Range> queue = new ArrayDeque<>();
     private final ThreadLocal<SinkTransaction> transactions = new ThreadLocal<>();

@@ -7,7 +7,7 @@ import org.apache.flume.Sink;
 /** A sink, run as Flume's SinkRunner runs it. */
 final class SinkComponent extends Component {
     private final SinkChannel channel;
-    private final Object turn = new Object(); // the lock of what follows
+    private final Object turn = new Object(); // guards `processes` and `beatsToStop`
     private boolean processes; // its thread is in process(), or between two calls
     private int beatsToStop;
     private int failures; // in a row
@@ -29,7 +29,10 @@ final class SinkComponent extends Component {
         interruptLate();
     }
 
-    /** A process() that waits for something else ends when it is interrupted, as at the end of Flume's SinkRunner; the first second is for one that delivers. */
+    /**
+     * Interrupts a process() that goes on after the stop, as Flume's SinkRunner does: it may wait for something that does not come. It has one second
+     * before that, in which it can deliver its events.
+     */
     private void interruptLate() {
         synchronized (turn) {
             if (stopping && processes && ++beatsToStop > 1)

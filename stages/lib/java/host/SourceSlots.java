@@ -117,7 +117,7 @@ final class SourceSlots {
         component.send(Message.PUT, new long[] {slot.number, call, slot.area.position(), slot.count, first, slot.calls}, null);
     }
 
-    /** The agent answers no more: calls that wait end with an exception, and so do later ones. */
+    /** The agent answers no calls any more: those that wait, and later ones, end with an exception. */
     synchronized void abandon() throws IOException {
         promised.keep();
         closed = true;

@@ -51,8 +51,8 @@ static void read_claims(struct ps_wire_in *in, struct ps_kafka_group_member *mem
     }
 }
 
-/* The generation is the last thing in the bytes that assignors add: they are nothing else with Java's
- * CooperativeStickyAssignor; librdkafka writes partitions before it. */
+/* Reads the generation from the bytes that assignors add to a subscription. Java's CooperativeStickyAssignor adds only the
+ * generation; librdkafka adds partitions before it. */
 static int32_t generation_of(const char *data, uint32_t length)
 {
     if (data == NULL || length < sizeof(int32_t))
@@ -71,7 +71,7 @@ bool ps_kafka_subscription_read(const char *bytes, size_t length, struct ps_kafk
     read_topics(&in, member);
     if (in.failed)
         return false;
-    uint32_t data_length = ps_wire_get_count(&in, 1); /* 0 also if there is none */
+    uint32_t data_length = ps_wire_get_count(&in, 1); /* what the assignor adds; 0 also if that is absent */
     member->generation = generation_of(ps_wire_take(&in, data_length), data_length);
     if (version >= VERSION_OF_CLAIMS)
         read_claims(&in, member);
@@ -140,7 +140,7 @@ size_t ps_kafka_subscription_write_claims(char *at, const struct ps_kafka_group_
         return length;
     at = ps_wire_put_int16(at, VERSION_OF_GENERATIONS);
     at = put_topics(at, member->topics, member->topic_count);
-    at = ps_wire_put_int32(at, sizeof(int32_t)); /* what the assignor adds: */
+    at = ps_wire_put_int32(at, sizeof(int32_t)); /* length of what the assignor adds */
     at = ps_wire_put_int32(at, member->generation);
     at = put_claims(at, member);
     (void)ps_wire_put_int32(at, member->generation);

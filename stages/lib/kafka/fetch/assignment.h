@@ -7,7 +7,7 @@
 #include "core/base.h"
 #include "stages/lib/kafka/native/wire.h"
 
-/* A partition that a member says that it has. */
+/* A partition that a member says it has. */
 struct ps_kafka_group_claim {
     struct ps_slice topic;
     int32_t partition;
@@ -18,9 +18,10 @@ struct ps_kafka_group_member {
     struct ps_slice id, instance; /* instance: empty: it has none */
     struct ps_slice *topics;      /* to which it is subscribed */
     uint32_t topic_count;
-    struct ps_kafka_group_claim *claims; /* with cooperative assignors: it goes on reading them */
+    struct ps_kafka_group_claim
+        *claims; /* with cooperative assignors: the partitions that it goes on reading */
     uint32_t claim_count;
-    int32_t generation; /* in which it got them; -1: it does not tell */
+    int32_t generation; /* in which it got its claims; -1: it does not tell */
 };
 
 struct ps_kafka_group_topic {
@@ -45,12 +46,12 @@ bool ps_kafka_subscription_read(const char *bytes, size_t length, struct ps_kafk
 void ps_kafka_group_member_fini(struct ps_kafka_group_member *member);
 /* Returns the length of a subscription to the member's topics, and writes it to `at` if that is not NULL. */
 size_t ps_kafka_subscription_write(char *at, const struct ps_slice *topics, uint32_t count);
-/* By topic and partition. */
-void ps_kafka_group_claims_sort(struct ps_kafka_group_claim *claims, uint32_t count);
-/* The same with the member's claims, which are sorted, and their generation, as Java's CooperativeStickyAssignor writes them. */
+/* Does the same for CooperativeStickyAssignor: with the member's claims, which are sorted, and their generation. */
 size_t ps_kafka_subscription_write_claims(char *at, const struct ps_kafka_group_member *member);
+/* Sorts claims by topic and partition. */
+void ps_kafka_group_claims_sort(struct ps_kafka_group_claim *claims, uint32_t count);
 
-/* By bytes, a prefix first: as Java compares texts of ASCII characters. */
+/* Compares bytes, a prefix first, as Java compares texts of ASCII characters. */
 int ps_kafka_group_compare(struct ps_slice one, struct ps_slice other);
 bool ps_kafka_group_is_subscribed(const struct ps_kafka_group_member *member, struct ps_slice topic);
 
@@ -71,7 +72,7 @@ struct ps_kafka_group_shares ps_kafka_group_round_robin(const struct ps_kafka_gr
                                                         const struct ps_kafka_group_topic *topics,
                                                         uint32_t topic_count);
 
-/* Members keep what they claim, as far as the shares stay even; a partition that changes hands is left out. */
+/* Members keep what they claim, as far as the shares stay even. A partition that is to move to another member is left out. */
 struct ps_kafka_group_shares ps_kafka_group_sticky(const struct ps_kafka_group_member *members,
                                                    uint32_t member_count,
                                                    const struct ps_kafka_group_topic *topics,

@@ -83,8 +83,9 @@ static void commit(struct ps_kafka_fetch *fetch)
     ps_kafka_native_broker_send(broker, request);
 }
 
-/* Returns whether there is something to commit, and nothing that forbids it but the time. A request behind JoinGroup would be answered
- * after it, and refused as one of the old generation; a member that stops does not join again. */
+/* Returns whether there is something to commit, and nothing that forbids it but the time. While the member joins it commits nothing: the
+ * coordinator would answer a commit behind JoinGroup only after JoinGroup, and refuse it as one of the old generation. A cooperative
+ * member that stops does not join again, so it may commit. */
 static bool may_commit(const struct ps_kafka_fetch *fetch)
 {
     bool member =

@@ -139,16 +139,16 @@ static void take_turn(struct ps_kafka_fetch *fetch)
 
 /* ---- the engine ---- */
 
-static struct ps_kafka_native *make_native(const struct ps_kafka_reading_config *config, struct ps_err *err)
+static struct ps_kafka_native *make_client(const struct ps_kafka_reading_config *config, struct ps_err *err)
 {
-    const struct ps_kafka_producer_config client = {
+    const struct ps_kafka_producer_config producer = {
         .component = config->port->component,
         .pairs = config->pairs,
         .pair_count = config->pair_count,
         .wake_fd = config->port->wake_fd,
         .epoll_fd = config->port->epoll_fd,
     };
-    return ps_kafka_native_make(&client, err);
+    return ps_kafka_native_make(&producer, err);
 }
 
 static bool creates_topics(const struct ps_kafka_reading_config *config)
@@ -205,7 +205,7 @@ static struct ps_kafka_reading *open_reading(const struct ps_kafka_reading_confi
     ps_kafka_fetch_settings_read(&fetch->settings, config->pairs, config->pair_count, config->held_bytes_max);
     ps_kafka_member_open(fetch, config);
     fetch->unpacker = ps_kafka_unpacker_open();
-    fetch->client = fetch->unpacker != NULL ? make_native(config, err) : NULL;
+    fetch->client = fetch->unpacker != NULL ? make_client(config, err) : NULL;
     if (fetch->unpacker == NULL)
         ps_err_set(err, "no memory");
     if (fetch->client != NULL) {

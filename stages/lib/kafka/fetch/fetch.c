@@ -65,9 +65,9 @@ static uint32_t count_wanted(const struct ps_kafka_fetch *fetch, const struct ps
     return count;
 }
 
-/* Chooses the partitions that are wanted of the broker, into fetch->chosen; returns their number. The answer may be used up by
- * the first partitions: each request with all partitions begins with another one. A broker with a session does the same by
- * itself: a partition of which it has sent records is the last one of the next answer. */
+/* Chooses the partitions that are wanted of the broker, into fetch->chosen. Returns their number. The first partitions may fill
+ * the answer, so each request that names all partitions begins with another one. In a session the broker itself moves a
+ * partition of which it has sent records to the end of the next answer. */
 static uint32_t choose(struct ps_kafka_fetch *fetch, struct ps_kafka_native_broker *broker)
 {
     uint32_t count = 0;
@@ -92,13 +92,13 @@ static int32_t leader_epoch(const struct ps_kafka_fetch_part *part, int16_t vers
     return version >= VERSION_OF_EPOCHS ? place_of(part)->leader_epoch : -1;
 }
 
-/* The number of partitions that a request names, and the bytes that they need. */
+/* The number of partitions that a request names (`gone`: as not wanted any more), and the bytes that they need. */
 struct named {
     uint32_t count, gone;
     size_t bytes;
 };
 
-/* `session` NULL: the broker has none, and the request names all that are chosen. */
+/* `session` NULL: the broker is too old for sessions, and the request names all partitions that are chosen. */
 static struct named name_parts(struct ps_kafka_fetch *fetch, struct ps_kafka_fetch_session *session,
                                uint32_t count, int16_t version)
 {
@@ -130,7 +130,7 @@ static char *put_part(const struct ps_kafka_fetch *fetch, char *at, const struct
     return ps_wire_put_int32(at, fetch->settings.partition_bytes_max);
 }
 
-/* All chosen partitions are asked for, also those that the broker remembers. */
+/* All chosen partitions count as asked for, also those that the broker remembers and the request does not name. */
 static char *put_parts(struct ps_kafka_fetch *fetch, char *at, uint32_t count, int16_t version,
                        int32_t correlation)
 {
@@ -199,7 +199,7 @@ static struct ps_kafka_native_request *make_request(struct ps_kafka_fetch *fetch
         ps_kafka_session_begin(session);
     struct ps_kafka_native_request *request = write_request(fetch, session, version, count);
     if (request == NULL && session != NULL)
-        ps_kafka_session_renew(session); /* the broker does not hear of it */
+        ps_kafka_session_renew(session); /* the broker does not get this request */
     return request;
 }
 
@@ -212,7 +212,8 @@ static bool has_room(const struct ps_kafka_fetch *fetch)
 static bool is_reading(const struct ps_kafka_fetch *fetch)
 {
     return !fetch->paused && !fetch->stopped && !fetch->fatal && fetch->starved_ns == 0 &&
-           fetch->member.phase <= PS_KAFKA_MEMBER_STABLE; /* before: what it has kept over a rebalance */
+           fetch->member.phase <=
+               PS_KAFKA_MEMBER_STABLE; /* before STABLE: what it has kept over a rebalance */
 }
 
 /* Asks the broker if there is something to ask for. Returns false if there is no room for its answer. */
@@ -445,8 +446,8 @@ static bool handle_part(struct ps_kafka_fetch *fetch, struct ps_kafka_fetched *f
     return true;
 }
 
-/* A broker that answers for other partitions than those that it is to remember gets all of them again. `session` NULL: it remembers
- * none. */
+/* If the broker answers for a partition that it should not remember, the next request names all partitions. `session` NULL: there
+ * is no session to check. */
 static void check_session(struct ps_kafka_fetch_session *session, const char *topic, uint32_t length,
                           int32_t partition)
 {
@@ -476,7 +477,7 @@ static bool read_answer(struct ps_kafka_fetch *fetch, struct ps_kafka_fetched *f
         }
     }
     if (session != NULL && session->full && answered != session->count)
-        ps_kafka_session_renew(session); /* who knows whether it remembers those that it left out */
+        ps_kafka_session_renew(session); /* the broker may not remember the partitions that it left out */
     return !in->failed;
 }
 
@@ -521,8 +522,8 @@ static struct ps_kafka_fetched *copy_answer(struct ps_kafka_fetch *fetch, struct
     return fetched;
 }
 
-/* Reads the error and the session of an answer, and handles them. *session: that of this request; NULL: none. Returns whether the
- * next request may follow at once. */
+/* Reads the error and the session id of an answer, and handles them. Sets *session to the session of this request; NULL: it has none.
+ * Returns whether the next request may follow at once. */
 static bool read_session(struct ps_kafka_fetch *fetch, const struct ps_kafka_native_request *request,
                          struct ps_wire_in *in, struct ps_kafka_fetch_session **session)
 {
@@ -539,7 +540,7 @@ static bool read_session(struct ps_kafka_fetch *fetch, const struct ps_kafka_nat
     bool of_session = error == PS_KAFKA_ERROR_SESSION_NOT_FOUND || error == PS_KAFKA_ERROR_SESSION_EPOCH ||
                       error == PS_KAFKA_ERROR_SESSION_TOPIC_ID;
     if (error == 0 || (of_session && *session != NULL && !found->full))
-        return true; /* the broker has forgotten the session: all partitions are named again */
+        return true; /* if the broker has forgotten the session, the next request names all partitions */
     ps_kafka_reports_error(&fetch->reports, (rd_kafka_resp_err_t)error, "Fetch", fetch->mono_ns);
     return false;
 }

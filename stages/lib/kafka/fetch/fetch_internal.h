@@ -61,7 +61,7 @@ struct ps_kafka_fetch_settings {
     uint64_t heartbeat_ns;
     enum ps_kafka_assignor assignors[PS_KAFKA_ASSIGNOR_COUNT]; /* that the member offers, in order */
     uint32_t assignor_count;
-    bool cooperative; /* all of them are: partitions are kept over a rebalance */
+    bool cooperative; /* all of them are cooperative: partitions are kept over a rebalance */
     enum ps_kafka_reset reset;
     bool committed_only; /* isolation.level = read_committed */
     bool checks_sums;    /* check.crcs */
@@ -98,16 +98,16 @@ struct ps_kafka_fetch_part {
     uint64_t rest_ns;    /* no request before */
     uint64_t waits_ns;   /* CHECKED: since when it has waited for the answer and for nothing else */
     uint32_t session_at; /* its place in the session of the broker that was asked last; may be out of date */
-    bool named;          /* in the request that is being made */
-    bool assigned;       /* by the last assignment */
+    bool named;          /* the request that is being made names it */
+    bool assigned;       /* the last assignment has it */
 };
 
-/* A partition as a broker remembers it. */
+/* A partition as a broker remembers it in a session. */
 struct ps_kafka_fetch_session_part {
     struct ps_kafka_native_topic *topic;
-    int32_t number, epoch; /* epoch: of the leader, as it was told */
+    int32_t number, epoch; /* epoch: of the leader, as a request named it */
     int64_t next;          /* the offset from which the broker reads */
-    uint32_t stream;       /* whose it was when it was told */
+    uint32_t stream;       /* the partition's stream when a request named it */
     uint32_t round;        /* of the last request that wanted it */
 };
 
@@ -116,7 +116,7 @@ struct ps_kafka_fetch_session {
     int32_t node, id; /* id 0: none */
     int32_t epoch;    /* of the next request; 0: it begins anew, with all partitions */
     int32_t asked_by; /* the correlation id of the request without an answer; -1: none */
-    bool full;        /* that request has all partitions */
+    bool full;        /* the last request named all partitions */
     uint32_t round;
     struct ps_kafka_fetch_session_part *parts;
     uint32_t count, room;
@@ -247,7 +247,7 @@ struct ps_kafka_fetch {
     uint32_t session_count;
 
     /* fetch.c, read.c */
-    uint32_t *chosen; /* the streams of the request that is being made */
+    uint32_t *chosen; /* the streams of which the request that is being made asks for records */
     uint32_t chosen_room;
     uint32_t broker_turn;                  /* the number of the broker that gets the first request, */
     bool broker_waits;                     /* and whether one waits for room */
@@ -315,7 +315,7 @@ bool ps_kafka_member_answer(struct ps_kafka_fetch *fetch, struct ps_kafka_native
 void ps_kafka_member_lost(struct ps_kafka_fetch *fetch, const struct ps_kafka_native_request *request);
 /* The group does not know this member as the owner of its partitions any more (a commit says so). */
 void ps_kafka_member_disown(struct ps_kafka_fetch *fetch, int16_t error);
-/* Joins again, soon. The eager protocol: gives its partitions up in order first. */
+/* Joins again, soon. In the eager protocol it first gives all partitions up in order. */
 void ps_kafka_member_rejoin(struct ps_kafka_fetch *fetch);
 void ps_kafka_member_leave(struct ps_kafka_fetch *fetch);
 /* Handles an error of the group that several requests have. */
@@ -423,18 +423,20 @@ void ps_kafka_fetched_free(struct ps_kafka_fetch *fetch);
 /* The session with the node's broker; valid until the next call. */
 struct ps_kafka_fetch_session *ps_kafka_session_of(struct ps_kafka_fetch *fetch, int32_t node);
 void ps_kafka_sessions_free(struct ps_kafka_fetch *fetch);
-/* A request is made; then come the partitions that are wanted, and then the sweep. */
+/* Begins a request. Then call ps_kafka_session_want for each partition, and then ps_kafka_session_sweep. */
 void ps_kafka_session_begin(struct ps_kafka_fetch_session *session);
-/* Returns whether the request must name the partition. */
+/* The request asks for this partition. Returns whether it must name the partition. */
 bool ps_kafka_session_want(struct ps_kafka_fetch *fetch, struct ps_kafka_fetch_session *session,
                            uint32_t stream, int32_t leader_epoch);
-/* Returns how many partitions the request must name that are not wanted any more: they are those behind session->count. */
+/* Removes the partitions that the request does not want any more. Returns how many: the request must name them, and they are those
+ * behind session->count. */
 uint32_t ps_kafka_session_sweep(struct ps_kafka_fetch *fetch, struct ps_kafka_fetch_session *session);
 /* The answer has come, with this error and session. Returns false if it is not that of the last request. */
 bool ps_kafka_session_answered(struct ps_kafka_fetch_session *session, int32_t correlation, int16_t error,
                                int32_t id);
-/* The broker remembers something else: the next request begins anew. */
+/* The next request names all partitions and asks for another session, because this list may differ from the broker's. */
 void ps_kafka_session_renew(struct ps_kafka_fetch_session *session);
+/* Returns whether the broker remembers the partition. */
 bool ps_kafka_session_has(const struct ps_kafka_fetch_session *session, const char *topic, uint32_t length,
                           int32_t partition);
 

@@ -98,7 +98,7 @@ static void begin_rebalance(struct ps_kafka_fetch *fetch)
 {
     if (!fetch->settings.cooperative)
         ps_kafka_member_revoke(fetch, false);
-    else if (!fetch->member.gives_up) /* else it joins again when that has ended */
+    else if (!fetch->member.gives_up) /* else it joins again when those partitions are given up */
         fetch->member.phase = PS_KAFKA_MEMBER_OUT;
 }
 
@@ -169,7 +169,7 @@ static bool joined(struct ps_kafka_fetch *fetch, const struct ps_kafka_native_re
            ps_kafka_fetch_unreadable(reason, "JoinGroup");
 }
 
-/* A partition that it has kept is read on. */
+/* A partition that the member has kept is read on; another one is new. */
 static void take_partition(void *argument, struct ps_slice topic, int32_t partition)
 {
     struct ps_kafka_fetch *fetch = argument;
@@ -182,8 +182,8 @@ static void take_partition(void *argument, struct ps_slice topic, int32_t partit
         ps_kafka_parts_take(fetch, topic, partition);
 }
 
-/* Takes the partitions that are assigned, and begins to give up those that are not any more. Returns false if the assignment
- * cannot be read. */
+/* Takes the partitions that are assigned, and begins to give up those that are no longer assigned. Returns false if the
+ * assignment cannot be read. */
 static bool take_assignment(struct ps_kafka_fetch *fetch, const char *bytes, uint32_t length)
 {
     struct ps_kafka_fetch_member *member = member_of(fetch);

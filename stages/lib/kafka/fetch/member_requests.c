@@ -33,7 +33,7 @@ static size_t member_bytes(const struct ps_kafka_fetch *fetch)
     return strlen(fetch->group) + strlen(fetch->member.id) + strlen(fetch->member.instance) + 16;
 }
 
-/* The subscription of this member, with the partitions that it keeps. The caller calls ps_kafka_group_member_fini. */
+/* Returns the subscription of this member, with the partitions that it keeps. The caller calls ps_kafka_group_member_fini. */
 static struct ps_kafka_group_member describe(const struct ps_kafka_fetch *fetch)
 {
     struct ps_kafka_group_member own = {.generation = fetch->member.generation};

@@ -57,7 +57,7 @@ void ps_kafka_member_rejoin(struct ps_kafka_fetch *fetch)
     fetch->member.rejoin = true;
 }
 
-/* It is not stable: it only holds partitions that it has kept over the rebalance. */
+/* The group has removed a member that is joining: it drops the partitions that it has kept over the rebalance. */
 static void leave_rebalance(struct ps_kafka_fetch *fetch)
 {
     struct ps_kafka_fetch_member *member = &fetch->member;

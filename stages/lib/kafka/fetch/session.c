@@ -1,10 +1,10 @@
 /* Fetch sessions (KIP-227): a broker remembers the partitions that it is asked for, so a request names only those that are new,
- * that are to be read from another offset, or that are not to be read any more, and an answer only those with news. Here is
- * what the broker remembers, by node.
+ * that are to be read from another offset, or that are not to be read any more, and an answer only those with news. This file
+ * keeps a list of what each broker remembers, by the broker's node id.
  *
  * A session has an epoch, which grows with each answer. A request without its answer leaves open whether the broker has
  * carried it out, so the next request begins anew (epoch 0): it names all partitions, closes the old session, and asks for
- * another one. A broker without room for it answers with no session, and every request to it names all partitions. */
+ * another one. A broker without room for a session answers with id 0, and every request to it names all partitions. */
 #include "stages/lib/kafka/fetch/fetch_internal.h"
 
 #include <stdlib.h>

@@ -35,8 +35,8 @@ static void add_assignor(struct ps_kafka_fetch_settings *settings, const char *n
     }
 }
 
-/* Members that do not all know the cooperative protocol yet use the eager one; so does one that also offers an eager assignor
- * (as Java's ConsumerCoordinator). */
+/* As in Java's ConsumerCoordinator, a member that also offers an eager assignor keeps to the eager protocol, because other
+ * members may not know the cooperative one yet. */
 static void read_assignors(struct ps_kafka_fetch_settings *settings, const char *strategy)
 {
     for (const char *at = strategy; *at != '\0';) {

@@ -1,13 +1,14 @@
 /* The assignor of CooperativeStickyAssignor (KIP-429): members keep what they have as long as the numbers of their partitions
- * differ by one at most, as far as their subscriptions allow. A partition that changes hands is given to nobody in this
- * generation: its owner sees that it does not have it any more, gives it up, and joins again; then it is free. */
+ * differ by one at most, as far as their subscriptions allow. A partition that is to move to another member is given to nobody
+ * in this generation: its owner sees that the partition is not in its assignment, gives it up and joins again. The next
+ * generation gives it to the other member. */
 #include "stages/lib/kafka/fetch/assignment.h"
 
 #include <stdlib.h>
 
 #define NOBODY UINT32_MAX
 
-/* Partitions have one number over all topics. */
+/* Partitions are numbered over all topics. */
 struct sticky {
     const struct ps_kafka_group_member *members;
     const struct ps_kafka_group_topic *topics;
@@ -84,7 +85,7 @@ static uint32_t number_of(const struct sticky *sticky, const struct ps_kafka_gro
     return sticky->first[t] + (uint32_t)claim->partition;
 }
 
-/* Of two members that say that they have a partition, the one of the later generation has it; of one generation, none. */
+/* If two members claim a partition, the claim of the later generation counts; if both are of the same generation, neither does. */
 static void keep_claims(struct sticky *sticky)
 {
     for (uint32_t m = 0; m < sticky->member_count; m++) {
@@ -126,7 +127,7 @@ static void move(struct sticky *sticky, uint32_t partition, uint32_t member)
     sticky->share[member]++;
 }
 
-/* Topics that few members read come first: others can still be given to anybody. */
+/* Topics with few readers come first, because their partitions fit few members. */
 static void give_free_ones(struct sticky *sticky)
 {
     for (uint32_t readers = 1; readers <= sticky->member_count; readers++) {
@@ -138,7 +139,7 @@ static void give_free_ones(struct sticky *sticky)
     }
 }
 
-/* Each move brings two shares closer, so it comes to an end. */
+/* Each move makes two shares more even, so the loop ends. */
 static void balance(struct sticky *sticky)
 {
     bool moved;
@@ -156,7 +157,7 @@ static void balance(struct sticky *sticky)
     } while (moved);
 }
 
-/* Returns for each partition whether a member has it that does not get it. */
+/* Returns for each partition whether a member claims it that does not get it, and the one that gets it does not. */
 static bool *find_taken(const struct sticky *sticky)
 {
     bool *taken = make(sticky->partition_count, sizeof *taken);

@@ -278,7 +278,7 @@ static bool needs_no_other(struct ps_kafka_native *client, const struct ps_kafka
     struct ps_kafka_native_set *set = partition->returned != NULL ? partition->returned : partition->first;
     if (set == NULL || client->reader != NULL || (partition->leader != NULL && !partition->denied))
         return true;
-    if (set->born_ns == 0) /* it was filled before the first turn */
+    if (set->born_ns == 0) /* the set was filled before the first turn */
         set->born_ns = client->now.mono_ns;
     if (client->now.mono_ns >= set->born_ns + client->settings.topic_patience_ns)
         ps_kafka_native_die(client, ERROR_FATAL,

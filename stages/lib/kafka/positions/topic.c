@@ -14,7 +14,8 @@
 #define TEXT_BYTES 512U
 #define PATIENCE_NS (60 * PS_NS_PER_S) /* without progress; longer than most transactions are open */
 #define ASK_MS 5000
-#define POLICY_MS 5000 /* the answer is for a warning: a broker that does not give it must not use up the patience */
+#define POLICY_MS                                                                                            \
+    5000 /* for an answer that only serves a check: a silent broker must not use up PATIENCE_NS */
 #define LOOK_MS 100
 /* The last segment is not compacted, and a start reads all of it. Kafka's default is 1 GiB. */
 #define SEGMENT_BYTES "16777216"
@@ -280,8 +281,8 @@ static enum ps_status end_of(const struct reader *reader, rd_kafka_t *client, in
     return code == 0 ? PS_OK : silent(reader, code, err);
 }
 
-/* Creates and checks the topic. *end: of its records now. The policy comes last: a broker that does not answer holds back the
- * answers to what this client asks behind it. */
+/* Creates and checks the topic. Sets *end to the end of its records. The policy is asked for last, because a broker that does not
+ * answer that question holds back the answers to later ones of this client. */
 static enum ps_status look(struct reader *reader, struct job *job, int64_t *low, int64_t *end)
 {
     rd_kafka_t *client = client_make(reader, "read_uncommitted", &job->err);

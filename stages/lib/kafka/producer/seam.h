@@ -70,8 +70,8 @@ struct ps_kafka_notice {
 /* The position of a source in a partition, which a transaction commits for the source's consumer group. */
 struct ps_kafka_position {
     const struct ps_stream_name *name;
-    int64_t
-        next; /* offset of the record to be read next; if the position is kept in a record: the span's value */
+    /* Offset of the record to be read next; if the position is kept in a record: the span's value. */
+    int64_t next;
     int32_t epoch; /* of the leader that wrote the record before it; -1: not known */
 };
 

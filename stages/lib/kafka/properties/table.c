@@ -167,8 +167,8 @@ const struct ps_kafka_property ps_kafka_property_rows[] = {
     MAPPED("partition.assignment.strategy", C, PS_KAFKA_ASSIGNORS, "partition.assignment.strategy",
            .fallback = "org.apache.kafka.clients.consumer.RangeAssignor",
            .help =
-               "RangeAssignor, RoundRobinAssignor, CooperativeStickyAssignor; the cooperative one is used "
-               "as such only when it is alone"),
+               "RangeAssignor, RoundRobinAssignor, CooperativeStickyAssignor; the member is cooperative only "
+               "if the last one is alone in the list"),
     MAPPED("auto.offset.reset", C, PS_KAFKA_WORDS, "auto.offset.reset",
            .words =
                WORDS({"latest", "latest", NULL}, {"earliest", "earliest", NULL}, {"none", "error", NULL})),

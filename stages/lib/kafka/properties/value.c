@@ -181,8 +181,8 @@ static enum ps_status convert_assignors(const struct value *value)
         if (cooperative)
             ps_note_add(
                 value->properties->notes, PS_LOG_INFO, value->row->name,
-                "with an eager one beside it the member keeps to the eager protocol; librdkafka cannot mix "
-                "these, and uses %s alone",
+                "the list also has an eager assignor, so the member keeps to the eager protocol; librdkafka "
+                "cannot mix these, and uses only %s",
                 eager);
         return set(value, all);
     }

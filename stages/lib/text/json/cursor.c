@@ -24,7 +24,8 @@ bool ps_json_accept(struct ps_json_cursor *cursor, char character)
     return true;
 }
 
-/* Decodes the escape at the cursor. NULL: it is not one, or its pair has a wrong second half. */
+/* Decodes the escape at the cursor to `to`, and returns the end there. NULL: it is not an escape, or another \uXXXX than the
+ * second half of its pair follows. */
 static char *escape_take(struct ps_json_cursor *cursor, char *to)
 {
     uint32_t code;

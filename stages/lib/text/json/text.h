@@ -9,8 +9,9 @@
  * quotes, backslashes and control characters, copies everything else. Returns the number of bytes written. */
 size_t ps_json_text(const char *text, size_t length, char *to);
 
-/* Takes the escape that begins at `*at` and moves behind it; \uXXXX with the second half of its surrogate pair, if it
- * follows. Sets *code to the character, or to a half of a pair that is alone. Returns false if there is no such escape. */
+/* Decodes the escape at `*at` and moves `*at` behind it. Takes \uXXXX together with the second half of its surrogate pair, if
+ * that follows. Sets *code to the character, or to a half of a pair that is alone. Returns false if it is not an escape of
+ * JSON. */
 bool ps_json_escape_take(const char **at, const char *end, uint32_t *code);
 
 static inline bool ps_json_is_half(uint32_t code)

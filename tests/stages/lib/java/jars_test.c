@@ -40,7 +40,7 @@ static void test_state(void **unused)
     assert_true(state_of(path) != missing);
 }
 
-/* The class path of Flume: plugins.d/NAME/lib and an asterisk. */
+/* Flume's class path has entries like plugins.d/NAME/lib/ with an asterisk behind them. */
 static void test_folder(void **unused)
 {
     char path[512];
