@@ -417,9 +417,12 @@ static void set_answered(struct ps_kafka_native *client, struct ps_kafka_native_
     struct ps_kafka_native_partition *partition = set->partition;
     const struct ps_kafka_error *known = ps_kafka_error_find(error);
     partition->in_flight--;
-    partition->denied = error == ERROR_UNKNOWN_TOPIC || error == ERROR_NOT_LEADER;
+    bool denied = error == ERROR_UNKNOWN_TOPIC || error == ERROR_NOT_LEADER;
+    if (!denied || !partition->rewinds) /* else the answer may be that of the leader before */
+        partition->denied = denied;
     if (error == 0 || error == ERROR_DUPLICATE) {
-        partition->known_ns = client->now.mono_ns;
+        if (!partition->rewinds)
+            partition->known_ns = client->now.mono_ns;
         ps_kafka_native_report(client, set, 0);
     } else if (known->outcome == PS_KAFKA_AGAIN || (error == ERROR_OUT_OF_ORDER && partition->rewinds)) {
         /* Out of order behind a set that is sent again: it follows that set. */

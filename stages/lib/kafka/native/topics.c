@@ -187,6 +187,7 @@ void ps_kafka_native_partition_lead(struct ps_kafka_native_partition *partition,
     /* The new leader must not get later sets before the sets in flight are answered. */
     partition->rewinds |= partition->in_flight > 0;
     partition->known_ns = 0;
+    partition->denied = false;
     partition->leader = leader;
 }
 

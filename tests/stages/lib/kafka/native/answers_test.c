@@ -3,6 +3,7 @@
 #include <stdio.h>
 
 #include "stages/lib/kafka/errors.h"
+#include "stages/lib/kafka/native/native_internal.h"
 #include "tests/support/kafka/native_run.h"
 
 #define LIBRARY_FATAL (-150)
@@ -318,6 +319,56 @@ static void test_first_set_for_each_leader(void **state)
     end(&run);
 }
 
+/* The old leader has written a set, and its answer comes behind that to Metadata, which another broker has given: it does not
+ * tell what the new leader knows. */
+static void test_old_leader_answers_late(void **state)
+{
+    struct run run;
+    begin(&run, "client.id", "c");
+    deliver(&run);
+    submit(&run);
+    const struct produced produced = expect_produce(&run);
+    const struct ps_kafka_native *client = (const struct ps_kafka_native *)run.producer;
+    struct ps_kafka_native_partition *partition = ps_kafka_native_topic_find(client, "t", 1)->partitions;
+    struct ps_kafka_native_broker *leader = partition->leader;
+    ps_kafka_native_partition_lead(partition, NULL);
+    ps_kafka_native_partition_lead(partition, leader);
+    answer_produce(&run, &produced, 0, 0);
+    wait_for_reports(&run, 2);
+    assert_false(sends_two(&run));
+    assert_true(sends_two(&run));
+    end(&run);
+}
+
+/* The old leader has denied a set, and the new one gets it late. A broker that is behind still tells of the old leader: that is no
+ * reason to give up, although the set has waited for long. */
+static void test_late_metadata_before_a_repetition(void **state)
+{
+    const struct ps_pair pairs[] = {
+        {.key = "topic.metadata.propagation.max.ms", .value = "2000"},
+        {.key = "topic.metadata.refresh.interval.ms", .value = "500"},
+        {.key = "retry.backoff.ms", .value = "4000"},
+    };
+    struct run run;
+    begin_with(&run, "127.0.0.1", pairs, PS_COUNT_OF(pairs));
+    run.turn_ns = LONG_TURN_NS;
+    run.cluster.epoch = 5;
+    deliver(&run);
+    submit(&run);
+    struct produced produced = expect_produce(&run);
+    run.cluster.epoch = 6;
+    answer_produce(&run, &produced, ERROR_NOT_LEADER, 0);
+    const struct ps_test_request request = expect(&run, KEY_METADATA);
+    answer(&run, &request, UINT32_MAX);
+    turn(&run);
+    run.cluster.epoch = 5;
+    produced = expect_produce(&run);
+    answer_produce(&run, &produced, 0, 0);
+    wait_for_reports(&run, 2);
+    assert_int_equal(run.reports[1].error, 0);
+    end(&run);
+}
+
 /* Topics come from headers: more of them than are kept. One that was written to stays, because its sequence goes on. */
 static void test_sequence_outlives_other_topics(void **state)
 {
@@ -399,6 +450,8 @@ int main(void)
         cmocka_unit_test(test_topic_made_anew),
         cmocka_unit_test(test_topic_made_anew_with_fewer_partitions),
         cmocka_unit_test(test_first_set_for_each_leader),
+        cmocka_unit_test(test_old_leader_answers_late),
+        cmocka_unit_test(test_late_metadata_before_a_repetition),
         cmocka_unit_test(test_sequence_outlives_other_topics),
         cmocka_unit_test(test_request_limit),
         cmocka_unit_test(test_throttle),
