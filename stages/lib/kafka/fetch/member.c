@@ -151,6 +151,7 @@ static bool joined(struct ps_kafka_fetch *fetch, const struct ps_kafka_native_re
         return true;
     }
     member->generation = generation;
+    member->answered_ns = fetch->mono_ns; /* the wait for the others may have taken longer than the session */
     member->assignor = PS_KAFKA_RANGE;
     for (unsigned i = 0; i < PS_KAFKA_ASSIGNOR_COUNT; i++) {
         if (names(protocol, protocol_length, ps_kafka_assignor_names[i]))

@@ -3,6 +3,7 @@
 #include "stages/lib/kafka/errors.h"
 
 #include "core/log/log.h"
+#include "stages/lib/kafka/fetch/fetch_internal.h"
 #include "tests/support/kafka/fetch_run.h"
 
 #include <limits.h>
@@ -541,6 +542,33 @@ static void test_too_old_for_an_instance(void **state)
     end(&run);
 }
 
+/* The others join later than a session lasts, and then the group rebalances once more: the member keeps its partitions. */
+static void test_rebalance_longer_than_a_session(void **state)
+{
+    static struct run run;
+    const struct ps_pair option = {.key = "partition.assignment.strategy", .value = "cooperative-sticky"};
+    begin(&run, 1, &option, 1);
+    const struct ps_kafka_fetch_member *member = &((struct ps_kafka_fetch *)run.reading)->member;
+    run.group.cooperative = true;
+    append_plain(&run);
+    read_all(&run);
+    run.group.fail_key = PS_TEST_KEY_SYNC;
+    run.group.fail_error = PS_KAFKA_ERROR_REBALANCING;
+    run.group.fail_at = run.group.fail_last = run.group.asked[PS_TEST_KEY_SYNC] + 1;
+    run.group.rebalances = true;
+    while (member->phase != PS_KAFKA_MEMBER_JOINING)
+        turn(&run);
+    run.group.now_ns += 50 * PS_NS_PER_S;
+    append_plain(&run);
+    read_all(&run);
+    assert_int_equal(run.group.counts.errors, 1);
+    assert_int_equal(run.group.claimed, (1U << PS_TEST_GROUP_PARTITIONS) - 1);
+    assert_int_equal(run.again, 0);
+    stop(&run);
+    check_committed(&run);
+    end(&run);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -558,6 +586,7 @@ int main(void)
         cmocka_unit_test(test_given_back_before_reset),
         cmocka_unit_test(test_slow_revocation),
         cmocka_unit_test(test_too_old_for_an_instance),
+        cmocka_unit_test(test_rebalance_longer_than_a_session),
     };
     ps_log_set_level(PS_LOG_OFF);
     return cmocka_run_group_tests(tests, NULL, NULL);
