@@ -285,7 +285,9 @@ size_t ps_transcoder_decode_part(struct ps_transcoder *transcoder, const char *t
     if (is_iconv)
         (void)iconv(transcoder->decode[ps_charset_is_marked(transcoder->charset) && little], NULL, NULL, NULL,
                     NULL);
-    while (used < length && chars < chars_max) {
+    /* A charset with bytes of several characters (TSCII) gets no further than there is room for two characters that were held back,
+     * and U+FFFD. */
+    while (used < length && chars < chars_max && *made <= 3 * length) {
         size_t bytes = 0;
         step = decode_one(transcoder, text + used, length - used, little, out + *made, &bytes);
         if (step > 0) {

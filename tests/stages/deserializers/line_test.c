@@ -266,6 +266,33 @@ static void test_long_lines(void **state)
     assert_int_equal(out[300003], ']');
 }
 
+/* TSCII has bytes that stand for up to four characters, each of 3 bytes in UTF-8: the text stays within its room. */
+static void test_bytes_of_several_characters(void **state)
+{
+    struct ps_charset charset;
+    struct ps_transcoder transcoder;
+    struct ps_err err;
+    char in[40], out[PS_CHARSET_DECODED_MAX(sizeof in) + 64];
+    assert_int_equal(ps_charset_find("TSCII", &charset, &err), PS_OK);
+    assert_int_equal(ps_transcoder_open(&transcoder, &charset, &err), PS_OK);
+    size_t most = 0;
+    for (int byte = 0x80; byte <= 0xFF; byte++) {
+        size_t made, used = 0;
+        bool bad;
+        memset(in, byte, sizeof in);
+        memset(out, '.', sizeof out);
+        used = ps_transcoder_decode_part(&transcoder, in, sizeof in, PS_DECODE_REPLACE, false, UINT32_MAX,
+                                         out, &made, &bad);
+        assert_in_range(used, 1, sizeof in);
+        assert_in_range(made, 0, PS_CHARSET_DECODED_MAX(sizeof in));
+        for (size_t i = PS_CHARSET_DECODED_MAX(sizeof in); i < sizeof out; i++)
+            assert_int_equal(out[i], '.');
+        most = made > most ? made : most;
+    }
+    assert_in_range(most, 3 * sizeof in + 1, sizeof out);
+    ps_transcoder_close(&transcoder);
+}
+
 static void test_keys(void **state)
 {
     /* "utf 8": iconv leaves the blank out, Java does not. */
@@ -286,6 +313,7 @@ int main(void)
         cmocka_unit_test(test_before_a_malformed_line),
         cmocka_unit_test(test_pieces_before_malformed_bytes),
         cmocka_unit_test(test_long_lines),
+        cmocka_unit_test(test_bytes_of_several_characters),
         cmocka_unit_test(test_keys),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
