@@ -109,9 +109,16 @@ const char *const ps_conf_property_names[] = {"flume.monitoring.type",
                                               PS_CONF_LOG_FORMAT,
                                               NULL};
 
+/* Returns whether it is a setting of a MonitorService that penstock does not know: its settings have names of their own. */
+static bool is_of_own_class(const struct ps_conf *conf, const char *key)
+{
+    const char *class_name = conf->monitoring.class_name;
+    return class_name != NULL && strcmp(class_name, ganglia) != 0 &&
+           strncmp(key, "flume.monitoring.", 17) == 0;
+}
+
 /* Warns about unknown names of penstock's own properties, and about misspelt names of Flume's (those of the user
- * guide and of flume-ng). Custom reporters of Flume have names of their own, and so have properties that the file
- * substitutes. */
+ * guide and of flume-ng). Properties that the file substitutes have names of their own. */
 static void warn_names(struct ps_conf *conf)
 {
     size_t count = PS_COUNT_OF(ps_conf_property_names) - 1;
@@ -120,7 +127,7 @@ static void warn_names(struct ps_conf *conf)
         bool known = false, own = strncmp(key, "penstock.", 9) == 0;
         for (size_t j = 0; j < count && !known; j++)
             known = strcmp(key, ps_conf_property_names[j]) == 0;
-        if (known || (!own && strncmp(key, "flume.", 6) != 0))
+        if (known || is_of_own_class(conf, key) || (!own && strncmp(key, "flume.", 6) != 0))
             continue;
         const char *cure = did_you_mean(conf, key, ps_conf_property_names, count, NULL);
         if (own || cure != NULL)

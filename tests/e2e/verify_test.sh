@@ -161,7 +161,7 @@ usage "is not a run" --from whole.log --run xyz
 usage "omit --run" --from whole.log --run 1 --manifest whole.json
 usage "omit --events" --from whole.log --events 1 --manifest whole.json
 usage "is not valid JSON" --from whole.log --manifest whole.log
-usage "--from whole.log perhaps" whole.log
+usage "did you mean --from whole.log?" whole.log
 usage "lists the options" --form whole.log
 "$PENSTOCK" verify --help >out
 grep -q '^Examples:' out || wrong "--help has no examples"

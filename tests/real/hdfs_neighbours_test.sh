@@ -30,6 +30,7 @@ agent() { # NAME PORT: its file
 	a1.sinks.k1.hdfs.rollInterval = 0
 	a1.sinks.k1.hdfs.rollSize = 0
 	a1.sinks.k1.hdfs.rollCount = 20
+	a1.sinks.k1.hdfs.callTimeout = 180000
 	a1.sinks.k1.penstock.orphans = recover
 	EOF_
 }

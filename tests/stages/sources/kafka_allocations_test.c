@@ -95,7 +95,11 @@ static void test_no_memory_to_keep(void **state)
 
     ps_test_stage_close(stage);
     assert_int_equal(ps_test_stage_open(stage), PS_OK);
-    assert_true(ps_test_members_run(&member, 1, 2, PS_TEST_PATIENCE_MS) >= 2);
+    /* The record before it may come again. */
+    for (size_t received = 1; member->received[member->received_count - 1].sequence != 1;) {
+        size_t wanted = ++received;
+        assert_true(ps_test_members_run(&member, 1, wanted, PS_TEST_PATIENCE_MS) >= wanted);
+    }
     ps_test_members_check(&member, 1, 2);
     assert_true(ps_test_member_drain(member, PS_TEST_PATIENCE_MS));
     ps_test_member_destroy(member);

@@ -492,8 +492,8 @@ static void test_records_of_another_version(void **unused)
     }
 }
 
-/* Puts 600 files, of which nothing is delivered. Returns how many are read. */
-static unsigned read_undelivered(bool keeps)
+/* Puts 600 files, of which nothing is delivered, and waits until `least` are read. Returns how many are read. */
+static unsigned read_undelivered(bool keeps, unsigned least)
 {
     char name[16];
     for (unsigned i = 0; i < 600; i++) {
@@ -508,10 +508,11 @@ static unsigned read_undelivered(bool keeps)
     UNTIL(questions == keeps);
     sink = ABORTS;
     unsigned read = 0;
-    for (unsigned idle = 0, before = 0; idle < 50; before = read) {
+    UNTIL((read = (unsigned)ps_test_stage_counter(&stage, PS_COUNTER_EventReceivedCount)) >= least);
+    for (unsigned idle = 0, before = read; idle < 50; before = read) {
         step();
         read = (unsigned)ps_test_stage_counter(&stage, PS_COUNTER_EventReceivedCount);
-        idle = read > before || read == 0 ? 0 : idle + 1;
+        idle = read > before ? 0 : idle + 1;
     }
     return read;
 }
@@ -520,7 +521,7 @@ static unsigned read_undelivered(bool keeps)
  * finished, because these may come again after a kill. */
 static void test_many_files_in_a_transaction(void **unused)
 {
-    assert_in_range(read_undelivered(true), 400, 512);
+    assert_in_range(read_undelivered(true, 400), 400, 512);
     kill_and_open();
     UNTIL(committed_count == 600 && records_left() == 0);
     for (unsigned i = 0; i < 50; i++)
@@ -531,7 +532,7 @@ static void test_many_files_in_a_transaction(void **unused)
 
 static void test_few_files_without_one(void **unused)
 {
-    assert_in_range(read_undelivered(false), 33, 64);
+    assert_in_range(read_undelivered(false, 33), 33, 64);
     ps_test_stage_fini(&stage);
 }
 
