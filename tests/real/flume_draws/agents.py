@@ -205,6 +205,8 @@ def read_to_end(connection):
             piece = connection.recv(65536)
         except TimeoutError:
             continue
+        except ConnectionResetError:  # it closed before all bytes had come: whether they come before or after is chance
+            return answer, "closed"
         except OSError:
             return answer, "cut"
         if not piece:
