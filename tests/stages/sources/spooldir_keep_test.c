@@ -508,11 +508,10 @@ static unsigned read_undelivered(bool keeps, unsigned least)
     UNTIL(questions == keeps);
     sink = ABORTS;
     unsigned read = 0;
-    UNTIL((read = (unsigned)ps_test_stage_counter(&stage, PS_COUNTER_EventReceivedCount)) >= least);
-    for (unsigned idle = 0, before = read; idle < 50; before = read) {
+    for (unsigned idle = 0, before = 0; idle < 50; before = read) {
         step();
         read = (unsigned)ps_test_stage_counter(&stage, PS_COUNTER_EventReceivedCount);
-        idle = read > before ? 0 : idle + 1;
+        idle = read > before || read < least ? 0 : idle + 1;
     }
     return read;
 }
