@@ -178,15 +178,17 @@ stamp_of 200
 plant doubled '{ print } NR == 200 { print }' "$(one duplicated) and .received == $events and
     (.sources[] | select(.duplicated == 1) | .source == $source)"
 
-# Swaps the line with the next line of the same source; lines of other sources are between them.
-stamp_of 300
-first=$source
-for ((next = 301; next < 330; next++)); do
-    stamp_of $next
-    ((source != first)) || break
+# Swaps two lines of one source; lines of other sources may be between them. Of four lines two have the same of the three sources.
+for ((kept = 300; kept < 303; kept++)); do
+    stamp_of $kept
+    first=$source
+    for ((next = kept + 1; next <= 303; next++)); do
+        stamp_of $next
+        ((source != first)) || break 2
+    done
 done
-((source == first && next < 330)) || fail "source $first has no further event before line 330"
-plant swapped "NR == 300 { kept = \$0; next } { print } NR == $next { print kept }" \
+((source == first)) || fail "lines 300 to 303 have more than three sources"
+plant swapped "NR == $kept { kept = \$0; next } { print } NR == $next { print kept }" \
     "$(one reordered) and .received == $events and (.sources[] | select(.reordered == 1) | .source == $source)"
 stamp_of 350
 plant flipped "NR == 350 $flip { print }" "$(one corrupted) and .received == $events and
