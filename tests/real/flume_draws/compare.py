@@ -521,6 +521,33 @@ def group_that_replaces(case, flume, penstock):
         theirs[1] == ours[1] and is_part(ours[0], theirs[0]) for theirs, ours in zip(flume.events, penstock.events))
 
 
+def group_repeated_twice(case, flume, penstock):
+    """docs/stages/interceptor_regex_extractor.md: of a group that is repeated within a repeated group Java may give an earlier match."""
+    regex = case.keys.get("regex" if case.type == "regex_extractor" else "searchPattern", "")
+    groups = [one for one in draw.all_groups_of(regex) if one.captures]
+    doubtful = {number for number, one in enumerate(groups, 1) if gives_back(one.quantifier) and any(is_repeated(around.quantifier) for around in one.around)}
+    if case.type not in ("regex_extractor", "search_replace") or not doubtful or flume.refused is not None or penstock.refused is not None or \
+            len(flume.events) != len(penstock.events):
+        return False
+    serializers = case.keys.get("serializers", "").split()
+    names = {case.keys.get(f"serializers.{one}.name", "").encode() for number, one in enumerate(serializers, 1) if number in doubtful}
+    replacement = case.keys.get("replaceString", "")
+    asked = any(re.search(rf"\${number}|\$\{{{groups[number - 1].name}\}}", replacement) for number in doubtful)
+
+    def others(headers):
+        return {name: value for name, value in headers.items() if name not in names and value is not None}
+    return all((theirs[0] == ours[0] or asked) and others(theirs[1]) == others(ours[1]) for theirs, ours in zip(flume.events, penstock.events))
+
+
+def gives_back(quantifier):
+    """Whether the quantifier allows different numbers of repetitions and tries the largest first."""
+    return bool(re.fullmatch(r"[*+]|\{[0-9]+,[0-9]*\}", quantifier))
+
+
+def is_repeated(quantifier):
+    return bool(re.match(r"[*+{]", quantifier))
+
+
 def groups_within(regex, *kinds):
     """The numbers of the groups within groups that begin so."""
     return {number for number, (_, around) in enumerate(draw.groups_of(regex), 1) if any(one.startswith(kinds) for one in around)}
@@ -532,7 +559,7 @@ def round_value_without_rounding(case, flume, penstock):
         ("hdfs.roundValue" in penstock.refused or not re.fullmatch("[+-]?[0-9]+", case.keys.get("hdfs.roundValue", "0")))
 
 
-KNOWN = [costly_expression, match_given_up, round_value_without_rounding, group_in_negative_look, group_that_was_left, group_that_replaces, digits_of_other_scripts, fewer_files, reprinted_schema, damaged_avro_file, tables_of_the_system, channel_named_twice, rolled_back, refused_file_type, pool_without_threads, path_upwards, failed_file, pair_in_one_event, lost_character, line_ended_early, ignored_buffer, codec_that_fails, stale_headers, format_that_fails, inside_of_a_pair, one_bucket_for_spellings, null_headers, datum_of_no_record, default_in_any_case, refused_date, refused_replacement]
+KNOWN = [costly_expression, match_given_up, round_value_without_rounding, group_in_negative_look, group_that_was_left, group_that_replaces, group_repeated_twice, digits_of_other_scripts, fewer_files, reprinted_schema, damaged_avro_file, tables_of_the_system, channel_named_twice, rolled_back, refused_file_type, pool_without_threads, path_upwards, failed_file, pair_in_one_event, lost_character, line_ended_early, ignored_buffer, codec_that_fails, stale_headers, format_that_fails, inside_of_a_pair, one_bucket_for_spellings, null_headers, datum_of_no_record, default_in_any_case, refused_date, refused_replacement]
 
 
 def main():

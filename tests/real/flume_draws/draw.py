@@ -138,7 +138,21 @@ class Draw:
 
 
 def groups_of(regex):
-    """The groups of a Java expression, in order: the name or None, and how each group around it begins."""
+    """The groups of a Java expression that capture, in order: the name or None, and how each group around it begins."""
+    return [(one.name, [around.begins for around in one.around]) for one in all_groups_of(regex) if one.captures]
+
+
+class Group:
+    """A group of a Java expression: how it begins, the groups around it from outside to inside, and the quantifier behind it."""
+
+    def __init__(self, begins, around):
+        self.begins, self.around, self.quantifier = begins, around, ""
+        name = re.match(r"\?<(\w+)>", begins)
+        self.name, self.captures = name and name[1], bool(name) or not begins.startswith("?")
+        self.begins = begins[:3]
+
+
+def all_groups_of(regex):
     found, around, at = [], [], 0
     while at < len(regex):
         if regex.startswith("\\Q", at):
@@ -151,13 +165,10 @@ def groups_of(regex):
         if regex[at] == "[":
             at += 1 + len(re.match(r"(?:\\.|\[(?:\\.|[^\]])*\]|[^\]])*", regex[at + 1:], re.S)[0])
         elif regex[at] == "(":
-            rest = regex[at + 1:]
-            name = re.match(r"\?<(\w+)>", rest)
-            if name or not rest.startswith("?"):
-                found.append((name and name[1], list(around)))
-            around.append(rest[:3])
+            found.append(Group(regex[at + 1:], list(around)))
+            around.append(found[-1])
         elif regex[at] == ")" and around:
-            around.pop()
+            around.pop().quantifier = re.match(r"(?:[*+?]|\{[0-9]+(?:,[0-9]*)?\})?[+?]?", regex[at + 1:])[0]
         at += 1
     return found
 
