@@ -404,9 +404,9 @@ static void turn_for(struct run *run, uint64_t ms)
     }
 }
 
-/* There is no memory to decompress a batch: it waits. Memory that comes back is used at once; if none does, the answers that were
- * fetched ahead give theirs back. Nothing is skipped, and what was given up is fetched again; an answer that was under way, and
- * begins behind that, is not accepted. */
+/* A batch waits while memory is lacking to decompress it. Memory that comes back is used at once; if none does, the answers that were
+ * fetched ahead give theirs back. No record is skipped: the source fetches the dropped answers again, and does not accept an answer that
+ * was under way and begins behind them. */
 static void test_no_memory_to_decompress(void **state)
 {
     static struct run run;
@@ -461,8 +461,8 @@ static void fetch_ahead(struct run *run)
     }
 }
 
-/* The offset behind an answer is not in the log any more, and the answer gives its memory back before it is read. The log is asked for its
- * records before another place is chosen by auto.offset.reset. */
+/* The offset behind an answer is not in the log any more, and the answer gives its memory back before it is read. The
+ * source fetches from the log again before it chooses another place by auto.offset.reset. */
 static void test_given_back_before_reset(void **state)
 {
     static struct run run;

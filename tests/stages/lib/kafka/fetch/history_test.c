@@ -177,7 +177,7 @@ static void test_rebalances(void **state)
     assert_true(generations > 3 * HISTORIES);
 }
 
-/* The same with the cooperative protocol: what is kept is read on, and nothing is read twice. */
+/* The same with the cooperative protocol: a kept partition is read on, and no record is read twice. */
 static void test_cooperative(void **state)
 {
     unsigned generations;

@@ -51,7 +51,7 @@ static void end_well(void)
     end(&run);
 }
 
-/* Only the partition that was read is named again. */
+/* The next request names the partition that was read, and no other. */
 static void test_named(void **state)
 {
     begin_here();
@@ -109,7 +109,7 @@ static void test_no_room(void **state)
     end_well();
 }
 
-/* The former leader is told that the partition is not wanted there any more. */
+/* A request to the former leader takes the partition out of its session. */
 static void test_leaders_move(void **state)
 {
     begin_here();
