@@ -17,8 +17,8 @@ struct ps_class_path {
     const char *java;        /* the program; NULL: there is none */
     const char *java_lacks;  /* without `java`: the mistake and the cure */
     struct ps_texts options; /* for the JVM, in order */
-    /* As flume-ng orders them. A folder's name, a jar's, or "FOLDER/" with a star behind it for all jars of the folder;
-     * an empty one is the working directory. */
+    /* In the order of flume-ng. An entry is the name of a folder or of a jar, or "FOLDER/" and a star for all jars of the
+     * folder. An empty entry is the working directory. */
     struct ps_texts entries;
     const char *library_path; /* folders of native libraries, separated by colons; NULL: none */
     /* The class of a type that is not the class's own name, by kind and type: "sink hbase2". */

@@ -9,7 +9,7 @@
 #include <string.h>
 
 #define REQUESTS_IN_FLIGHT 5.0 /* librdkafka's window with idempotence, per broker */
-/* share of the whole by which a part must grow from rate 0 to the answer, to count as growing */
+/* A part counts as growing if its growth from rate 0 to the found rate is more than this share of the whole. */
 #define GROWTH_LEAST 0.005
 #define GROWTH_ERRORS 3.0 /* growth counts from this number of standard errors on */
 #define NEAR 1.3          /* a part that is full below this multiple of the answer limits it */

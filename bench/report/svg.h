@@ -51,7 +51,7 @@ void ps_svg_figure(struct ps_html *html, const struct ps_svg_figure *figure);
 
 enum ps_anchor { PS_ANCHOR_START, PS_ANCHOR_MIDDLE, PS_ANCHOR_END };
 
-/* Draws text with its baseline at y. `class` is a fixed word; `text` may be foreign. */
+/* Draws text with its baseline at y. `class` is a fixed word. `text` is escaped, so it may come from outside. */
 void ps_svg_text(struct ps_svg *svg, double x, double y, enum ps_anchor anchor, const char *class,
                  const char *text);
 double ps_svg_text_width(const char *text);

@@ -47,7 +47,7 @@ static bool count(struct ps_output *output, const void *, size_t length)
     return true;
 }
 
-/* Lines as web servers write them: a few of their fields are drawn. */
+/* Makes lines as web servers write them. Some of their fields are random. */
 static void make_lines(char *lines)
 {
     uint64_t seed = 12345;

@@ -14,7 +14,7 @@ static const char *word_check(const char *word)
     return word;
 }
 
-/* "--name -n". Flume's long names with one dash (-user) keep it. */
+/* Prints "--name -n". Long names that Flume writes with one dash (-user) are in `shorts`. */
 static void option_words(FILE *to, const struct ps_command_option *option, const char *separator)
 {
     if (option->longs != NULL)

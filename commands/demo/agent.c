@@ -39,7 +39,7 @@ static enum ps_status find_config(char *path, size_t room, struct ps_err *err)
     char program[512];
     ssize_t length = readlink("/proc/self/exe", program, sizeof program - 1);
     if (length <= 0)
-        return ps_err_set(err, "cannot find the program itself: %s", strerror(errno));
+        return ps_err_set(err, "cannot find the file of this program (/proc/self/exe): %s", strerror(errno));
     program[length] = '\0';
     const char *slash = strrchr(program, '/');
     for (size_t i = 0; slash != NULL && i < PS_COUNT_OF(ways); i++) {

@@ -108,7 +108,7 @@ static enum ps_status read_pool(struct reader *reader, struct ps_err *err)
         if (tag == TAG_LONG || tag == TAG_DOUBLE)
             i++; /* it counts as two */
     }
-    return reader->cut ? ps_err_set(err, "the file is cut short in its constants") : PS_OK;
+    return reader->cut ? ps_err_set(err, "the file is cut short in its constant pool") : PS_OK;
 }
 
 /* Returns the offset of constant number `index`, behind its tag; 0 if it does not have this tag. */

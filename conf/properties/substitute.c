@@ -232,7 +232,7 @@ static const char *resolve(struct work *work, const char *name, const struct nam
 static bool buffer_add(struct work *work, struct buffer *buffer, const char *text, size_t length)
 {
     if (buffer->length + length > PS_SUBSTITUTE_BYTES_MAX) {
-        fail(work, NULL, "the value grows beyond the limit", "...");
+        fail(work, NULL, "the value with its replacements is longer than the limit", "...");
         return false;
     }
     if (buffer->length + length + 1 > buffer->room) {

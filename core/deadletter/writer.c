@@ -252,7 +252,7 @@ static enum ps_status thread_start(struct ps_dead_letters *letters, struct ps_er
         return PS_OK;
     int failed = ps_thread_start(&letters->thread, "dead-letters", letters_run, letters);
     if (failed != 0)
-        return ps_err_set(err, "no thread for dead letters: %s", strerror(failed));
+        return ps_err_set(err, "cannot start the thread that writes dead letters: %s", strerror(failed));
     letters->started = true;
     return PS_OK;
 }

@@ -96,7 +96,7 @@ struct ps_source_runner {
     struct ps_batch *batch; /* the open one, which the source fills */
     struct ps_lease *chain; /* of the closed batch that is in the chain or waits for a channel; or NULL */
     uint64_t chain_wait_ns; /* when the chain began to wait; 0: it does not wait */
-    uint32_t rows_max;      /* of a batch, by the growth of events in the chain; 0: not known yet */
+    uint32_t rows_max;      /* limit of a batch, because events grow in the chain; 0: not known yet */
     size_t chain_stage;     /* the next interceptor; their count + 1: the selector is done as well */
     bool routed;
     bool chain_fails;          /* an interceptor cannot handle the batch now (PS_BACKOFF) */

@@ -2,9 +2,9 @@
  * systemd) or to a file.
  *
  * Rate limit: the same format string from the same component is written at most 10 times in 10 seconds. The log counts the
- * lines held back, and writes the count with the next such line, or with the last one of them when its 10 seconds are over;
- * both say how long ago that was. A stage may therefore log an error each time it tries again, but must not log for each
- * event. Thread: any (a mutex guards the writer; workers take it only when they log). */
+ * lines held back, and writes the count with the next such line, or with the last one of them when its 10 seconds are over.
+ * The count comes with the time in which the lines were held back. A stage may therefore log an error each time it tries
+ * again, but must not log for each event. Thread: any (a mutex guards the writer; workers take it only when they log). */
 #pragma once
 
 #include "core/status.h"

@@ -102,7 +102,8 @@ struct ps_matcher_scratch {
     uint32_t limits[PS_MATCHER_SUBJECTS_MAX + 2];
 };
 
-/* Makes the next chunk from subjects [at, count) or some of them: in place, copied, or one alone. */
+/* Makes the next chunk from the subjects [at, count), or from the first ones of them. Subjects that follow each other in memory
+ * stay in place, a long one is a chunk alone, and others are copied together. */
 void ps_matcher_chunk_next(struct ps_matcher_scratch *scratch, const struct ps_slice *subjects, uint32_t at,
                            uint32_t count);
 /* Makes a chunk of one subject. */

@@ -1,4 +1,4 @@
-/* Bytes that grow. See byte_buffer.h. */
+/* A buffer of bytes that grows when needed. See byte_buffer.h. */
 #include "stages/lib/byte_buffer.h"
 
 #include <stdlib.h>

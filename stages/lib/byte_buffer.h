@@ -1,4 +1,4 @@
-/* Bytes that grow. {0}: none. Thread: the owner's. */
+/* A buffer of bytes that grows when needed. {0} is an empty one. Thread: the owner's. */
 #pragma once
 
 #include "core/base.h"

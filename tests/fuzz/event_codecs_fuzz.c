@@ -25,7 +25,7 @@
 
 #define TEXT_BYTES (UINT32_C(1) << 20)
 #define EVENTS_MAX 40U
-#define HEADERS_MAX (PS_EVENT_HEADERS_MAX + 8U) /* drawn; the limit refuses the last ones */
+#define HEADERS_MAX (PS_EVENT_HEADERS_MAX + 8U) /* the limit of an event refuses the last ones */
 #define JSON_BYTES_MAX (UINT32_C(2) << 20) /* longer events are not made JSON here: that takes too long */
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);

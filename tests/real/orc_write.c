@@ -1,5 +1,5 @@
-/* Writes an ORC file of random rows by penstock's writer, and what a reader must find in it: one line a row, in the words of
- * OrcDump.java. Once more, the same rows come from the same seed.
+/* Writes an ORC file of random rows with penstock's writer, and a second file with what a reader must find in it: one line for
+ * each row, in the format of OrcDump.java. The same seed gives the same rows.
  *
  *   orc_write FILE ROWS_FILE SEED ROWS COMPRESSION STRIPE_BYTES STRIDE CHUNK_BYTES DICTIONARY_RATIO [acid] [parts]
  *

@@ -21,7 +21,7 @@ struct adapter {
     const struct ps_stage_ops *ops;
     const char *keys[14]; /* "@name" is a path in the test's folder */
     uint64_t most;        /* it refuses no put before it has this number of events */
-    bool takes_more;      /* as long as its disk is empty, which its thread says a little later */
+    bool takes_more;      /* while its disk is empty; its thread finds out a little later that it is */
     bool is_on_disk;      /* all of its events */
 };
 

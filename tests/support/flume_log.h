@@ -21,7 +21,7 @@ uint32_t ps_flume_write_put(struct ps_flume_writer *writer, uint64_t transaction
                             size_t length, const char *name, const char *value);
 uint32_t ps_flume_write_take(struct ps_flume_writer *writer, uint64_t transaction, uint32_t log,
                              uint32_t offset);
-/* kind: 1 of puts, 2 of takes; 0: rollback. */
+/* Ends a transaction. `kind`: 1 commits puts, 2 commits takes, 0 rolls back. */
 uint32_t ps_flume_write_end(struct ps_flume_writer *writer, uint64_t transaction, uint32_t kind);
 
 /* The file log-N.meta; `encrypted`: with a key alias. Returns its length; `to` has 128 bytes. */

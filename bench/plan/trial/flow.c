@@ -152,7 +152,7 @@ void ps_trial_conclude(struct ps_trial *trial)
     if (flow->goodput > 0)
         trial->goodput = fmin(trial->goodput, flow->goodput);
     trial->goodput_worst = fmin(trial->goodput, flow->goodput_worst);
-    /* A generator that was late itself for a while by as much as the delay grew: the trial does not show the
-     * subject. When everything came in time, a late generator does not matter. */
+    /* If the generator itself was late by half of the delay's growth or more, the trial tells nothing about the
+     * subject. If all events arrived in time, it does not matter that the generator was late. */
     trial->generator_held = !trial->behind || trial->schedule_error_p90_ns / 1e9 < flow->growth_s / 2;
 }

@@ -333,7 +333,7 @@ static void agent_visit(void *argument, const struct ps_metrics_visitor *visitor
     pthread_mutex_unlock(&agent->lock);
 }
 
-/* Only control changes the data that this reads, except the workers' counters. */
+/* Only the control thread changes the data that this reads, except the workers' counters. */
 static void agent_look(void *argument, const struct ps_metrics_visitor *visitor)
 {
     struct ps_agent *agent = argument;

@@ -9,7 +9,7 @@
 
 #include <curl/curl.h>
 
-#define PS_HTTP_ANSWER_BYTES 96U /* of an answer's body: for reasons */
+#define PS_HTTP_ANSWER_BYTES 96U /* kept of an answer's body, to say why a request failed */
 
 /* Shared by all clients of one server; const. Texts belong to the owner. */
 struct ps_http_settings {

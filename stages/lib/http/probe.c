@@ -7,7 +7,7 @@
 
 #define LOOK_MS 20 /* also without anything to read: a name is looked up by a thread of libcurl's */
 
-/* Returns false: no end in time. */
+/* Waits for the end of the request. Returns false if it did not end in time. */
 static bool await_end(struct ps_http_client *client, uint64_t until_ns)
 {
     for (;;) {

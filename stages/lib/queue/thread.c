@@ -33,7 +33,7 @@ static void set_trouble(struct ps_queue *queue, const char *text)
         ps_log(PS_LOG_ERROR, queue->settings.component, "%s", text);
 }
 
-/* Sets whether puts are accepted. Wakes producers that wait when they are again. */
+/* Sets whether puts are accepted. Wakes waiting producers when puts are accepted again. */
 static void set_writable(struct ps_queue *queue)
 {
     bool writable = queue->store != NULL && !queue->broken && !queue->crowded;

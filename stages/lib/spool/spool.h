@@ -26,10 +26,11 @@
 
 enum ps_spool_order { PS_SPOOL_OLDEST, PS_SPOOL_YOUNGEST, PS_SPOOL_RANDOM };
 
-enum ps_spool_decompress { /* the words of penstock.decompress; never: also auto, with a deserializer of files as they are */
-                           PS_SPOOL_DECOMPRESS_AUTO,   /* by its name (.gz, .zst) and its first bytes */
-                           PS_SPOOL_DECOMPRESS_ALWAYS, /* by its first bytes */
-                           PS_SPOOL_DECOMPRESS_NEVER,
+/* The words of penstock.decompress. NEVER also stands for auto, if the deserializer reads files as they are. */
+enum ps_spool_decompress {
+    PS_SPOOL_DECOMPRESS_AUTO,   /* by its name (.gz, .zst) and its first bytes */
+    PS_SPOOL_DECOMPRESS_ALWAYS, /* by its first bytes */
+    PS_SPOOL_DECOMPRESS_NEVER,
 };
 
 /* Texts live as long as the plan; ps_spool_create copies what it needs. */
@@ -123,7 +124,7 @@ void ps_spool_fetch_prepare(struct ps_spool_fetch *fetch, struct ps_spool *spool
 void ps_spool_mark_prepare(struct ps_spool_mark *mark, struct ps_spool *spool, ps_spool_answer answer);
 void ps_spool_retire_prepare(struct ps_spool_file *file, ps_spool_answer answer);
 
-/* The jobs and files of a directory: the owner's, except while the thread has them. */
+/* Return the files and the jobs of a directory. They belong to the owner, except while the thread has them. */
 struct ps_spool_file *ps_spool_files(struct ps_spool *spool);
 struct ps_spool_fetch *ps_spool_fetch_of(struct ps_spool *spool);
 struct ps_spool_mark *ps_spool_mark_of(struct ps_spool *spool);

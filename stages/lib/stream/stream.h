@@ -192,7 +192,8 @@ enum ps_status ps_stream_init(struct ps_stream *stream, const struct ps_stream_o
                               struct ps_port *port, struct ps_err *err);
 void ps_stream_fini(struct ps_stream *stream);
 
-/* Both in one: a stream that listens on the one address of its source. On failure there is none. */
+/* Calls ps_stream_init, and ps_stream_listen for the one address of the source. After a failure there is no stream to
+ * end. */
 enum ps_status ps_stream_open(struct ps_stream *stream, const struct ps_stream_options *options,
                               const struct ps_listen *listen, struct ps_port *port, struct ps_err *err);
 

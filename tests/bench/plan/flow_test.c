@@ -140,7 +140,7 @@ static void test_lost_and_slow(void **state)
     assert_int_equal(judge_with(flow, all_at_once).verdict, PS_FLOW_SLOW);
     flow.latency_p99_s = 0.9;
     assert_int_equal(judge_with(flow, all_at_once).verdict, PS_FLOW_LEVEL);
-    /* A machine with long stalls: less can be concluded from them. */
+    /* The machine stalls for 0.3 s: shorter delays prove nothing. */
     flow = (struct ps_flow){.rate = 8000, .seconds = 4, .connections = 2, .stall_s = 0.3};
     assert_int_equal(judge_with(flow, even).verdict, PS_FLOW_LEVEL);
 }

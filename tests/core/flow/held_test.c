@@ -21,7 +21,7 @@ struct fixture {
     struct ps_lease *leases[LEASES]; /* held, oldest first */
     unsigned lease_count;
     enum event_state events[LEASES][EVENTS];
-    uint64_t gaps[LEASES]; /* bytes of leases that went home behind each */
+    uint64_t gaps[LEASES]; /* behind each held lease: bytes of the leases that were popped */
     struct ps_held_range ranges[RANGES];
 };
 

@@ -1,5 +1,5 @@
-/* Events of a lease that become dead letters: settled in order when their letters are written; events that were settled
- * before are left alone; stopped in the middle. */
+/* Events of a lease become dead letters. They are settled in order when their letters are written. Events that were settled
+ * before are left alone. The work can be stopped before all letters are written. */
 #include "core/sink/deadletter_pending.h"
 
 #include "tests/support/dead_letters.h"

@@ -380,7 +380,8 @@ static void test_class_throws(void **unused)
     ps_test_stage_fini(&stage);
 }
 
-/* A source that reads again is closed, and reads fewer events. One that can refuse the batch stays open. */
+/* The class returns too much for one batch. A source that cannot refuse the batch is closed and opened again. A source that can
+ * refuse it stays open. */
 static void test_too_much(void **unused)
 {
     for (int refusable = 0; refusable < 2; refusable++) {

@@ -152,7 +152,8 @@ static void test_garbage(void **unused)
     finish(fd);
 }
 
-/* Every beginning of a message is a part of it; lengths that lie are garbage, or wait, but never more than is there. */
+/* Every prefix of a message counts as incomplete. With a wrong length the message is garbage or incomplete, or ends within the
+ * bytes that are there. */
 static void test_measure(void **unused)
 {
     uint8_t call[512], copy[512];

@@ -105,7 +105,7 @@ struct ps_bucket_file {
     uint64_t acknowledged;            /* number of acknowledged events */
     uint64_t roll_ns, idle_ns;        /* due times; PS_NEVER: none */
     uint64_t due_ns;                  /* state RESTS: when to try again */
-    /* RECOVER: before the first time the file is tried each second; the second time ends a try */
+    /* state RECOVER: until soon_until_ns the file is tried each second; at give_up_ns a try ends */
     uint64_t soon_until_ns, give_up_ns;
     uint32_t tries;
     struct ps_bucket_trouble *trouble; /* last failure to close, complete or rename it; NULL: none */

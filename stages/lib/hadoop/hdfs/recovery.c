@@ -468,7 +468,8 @@ void ps_hdfs_recover(struct ps_hdfs_stream *stream, const struct ps_pipeline_fai
     try_again(stream);
 }
 
-/* A datanode that restarts may refuse connections until it is back, or until the wait for it ends. */
+/* While the client waits for a datanode that restarts, a refused connection does not exclude this datanode. After the wait
+ * it does. */
 void ps_hdfs_recovery_failed(struct ps_hdfs_stream *stream, const struct ps_pipeline_failure *failure)
 {
     struct ps_hdfs_recovery *recovery = stream->recovery;

@@ -28,7 +28,7 @@ enum stream_state {
 struct waiter {
     struct waiter *next;
     uint64_t offset;      /* called when this many written bytes are acknowledged */
-    uint64_t deadline_ns; /* 0: no turn has seen it yet */
+    uint64_t deadline_ns; /* 0: the next turn sets it */
     ps_file_done *done;
     void *argument;
     bool closes, unsupported;

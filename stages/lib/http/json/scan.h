@@ -16,7 +16,7 @@
 /* no further event is kept once the kept events have this number of headers */
 #define PS_JSON_HEADERS_KEPT_MAX 65536U
 /* Limits that Gson does not have. */
-#define PS_JSON_DEPTH_MAX 512U /* of members that are skipped; others: core/flow/limits.h */
+#define PS_JSON_DEPTH_MAX 512U /* nesting in a member that is skipped; other limits: core/flow/limits.h */
 
 enum ps_json_kind {
     PS_JSON_NULL,    /* or not there */

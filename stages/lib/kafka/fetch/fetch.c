@@ -455,7 +455,7 @@ static void check_session(struct ps_kafka_fetch_session *session, const char *to
         ps_kafka_session_renew(session);
 }
 
-/* The bytes of the answer are where they stay. */
+/* Reads the partitions of an answer. Its bytes are already in the block that keeps them, so slices may point to them. */
 static bool read_answer(struct ps_kafka_fetch *fetch, struct ps_kafka_fetched *fetched,
                         const struct ps_kafka_native_request *request, struct ps_kafka_fetch_session *session,
                         struct ps_wire_in *in)

@@ -91,7 +91,8 @@ struct ps_kafka_fetch_part {
     uint32_t queued;  /* its slices that are not read in full */
     int64_t next;     /* READY, CHECKED: the offset to be fetched next */
     int32_t epoch;    /* of the leader that wrote the record before `next`; -1: not known */
-    /* The epoch of the leader that has that record; -1: none is known. CHECKED: of the leader that was asked. */
+    /* The epoch of a leader that has the record before `next`; -1: none is known. In state CHECKED, the epoch of
+     * the leader that was asked. */
     int32_t checked;
     int16_t refused; /* CHECKED: the error of the last answer; 0: none */
     bool lacks; /* CHECKED: the leader does not have that record; what was read before is to be delivered */

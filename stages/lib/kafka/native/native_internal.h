@@ -327,7 +327,8 @@ struct ps_kafka_native_request *ps_kafka_native_request_id(struct ps_kafka_nativ
 /* Takes sets from the broker's ready partitions. Returns NULL if there is none, or no memory. */
 struct ps_kafka_native_request *ps_kafka_native_request_produce(struct ps_kafka_native_broker *broker);
 
-/* The mechanism in front of the first message (KIP-43), and one message (KIP-152). */
+/* The first makes a SaslHandshake request, which names the mechanism (KIP-43). The second makes a SaslAuthenticate request with
+ * one message of the mechanism (KIP-152). */
 struct ps_kafka_native_request *ps_kafka_native_request_handshake(struct ps_kafka_native *client);
 struct ps_kafka_native_request *ps_kafka_native_request_message(struct ps_kafka_native *client,
                                                                 int16_t version, const void *message,

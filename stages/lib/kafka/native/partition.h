@@ -60,11 +60,11 @@ struct ps_kafka_native_topic {
     /* error of the last metadata: the reason why the partitions are not known; 0: not requested yet */
     int error;
     uint64_t asked_ns;                    /* time of the first request for them that failed; 0: none */
-    struct ps_kafka_native_set *unplaced; /* records without a partition, until the partitions are known */
+    struct ps_kafka_native_set *unplaced; /* one record, which waits until the partitions are known */
     /* a partition without number and leader: has the topic's records until its partitions are known */
     struct ps_kafka_native_partition nowhere;
-    int32_t unplaced_partition; /* which partition its record names, or PS_KAFKA_PARTITION_ANY; */
-    bool unplaced_has_key;      /* whether it has a key, and the key's hash */
+    int32_t unplaced_partition; /* the partition that this record names, or PS_KAFKA_PARTITION_ANY */
+    bool unplaced_has_key;      /* whether this record has a key; then unplaced_key is its hash */
     uint32_t unplaced_key;
     int32_t sticky_partition;
     uint32_t sticky_bytes_left;         /* 0: another partition is next */

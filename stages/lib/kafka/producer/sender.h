@@ -70,7 +70,7 @@ struct ps_kafka_sender {
     bool making; /* a producer is requested */
     bool recalling;
     uint64_t recall_ns;   /* when a recall began that a transaction holds up; 0: none */
-    bool patient;         /* collecting without purging the waiting records */
+    bool patient;         /* while COLLECTING: submitted records are sent, not purged */
     bool broken;          /* a connection broke and nothing was delivered since */
     char last_error[256]; /* of the library, since something was delivered; "": none */
     bool held;            /* the engine sends nothing new (kafka/producer/silence.c) */

@@ -170,7 +170,7 @@ static void look_for_lost(struct ps_tables *tables)
     ps_log(PS_LOG_ERROR, tables->component,
            "the database %s ends with event %lld, and events up to %lld were promised: %llu %s lost, because "
            "its -wal was removed or damaged, or an older file was put in its "
-           "place; what sinks had since then is delivered again",
+           "place; events that sinks delivered since then are delivered again",
            tables->settings->database.label, (long long)given, (long long)mark->last,
            (unsigned long long)lost,
            ps_quantity_word(lost, "event that no sink had is", "events that no sink had are"));

@@ -1,4 +1,5 @@
-/* The machine's clock is stepped by hours while files are open: ages are of the clock that never steps, names of the one that does. */
+/* The machine's clock is stepped by hours while files are open. The age of a file comes from the monotonic clock, its name from
+ * the clock that is stepped. */
 #include "tests/support/bucket_files.h"
 #include "tests/support/folder.h"
 

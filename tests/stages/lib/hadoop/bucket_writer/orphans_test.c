@@ -219,7 +219,7 @@ static void test_no_answer(void **unused)
     ps_test_bucket_finish();
 }
 
-/* More files than chains, and some of them go. */
+/* There are more files than hash chains, and a third of the names is removed. */
 static void test_names(void **unused)
 {
     enum { FILES = 3000 };

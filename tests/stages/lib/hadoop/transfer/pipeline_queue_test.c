@@ -1,4 +1,4 @@
-/* The queue of packets of a block: the packet that is sent next, whichever are removed. */
+/* The queue of the packets of a block: which packet is sent next after packets were removed. */
 #include "stages/lib/hadoop/transfer/pipeline.h"
 
 #include "tests/support/support.h"

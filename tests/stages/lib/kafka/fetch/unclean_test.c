@@ -74,7 +74,7 @@ static void test_unclean_election_in_transactions(void **state)
 /* ---- another life ---- */
 
 enum killed {
-    KILLED_BEFORE,  /* it has not heard of the election */
+    KILLED_BEFORE,  /* the member has not heard of the election */
     KILLED_BETWEEN, /* it knows where it goes on; the group's coordinator does not have that offset yet */
     KILLED_AFTER,
 };
@@ -209,7 +209,7 @@ static uint64_t warnings_in(struct run *run, unsigned seconds)
     return ps_log_count(PS_LOG_WARN) - before;
 }
 
-/* Nothing is read meanwhile, and the log says why: after 10 s, and then each minute. */
+/* Until a broker tells where its log differs, nothing is read. The log says why after 10 s, and then each minute. */
 static void test_says_why(void **state)
 {
     static struct run run;

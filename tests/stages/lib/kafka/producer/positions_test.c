@@ -292,7 +292,7 @@ static void verify(void)
 }
 
 struct trial {
-    unsigned faults, kills, recalls; /* of 1,000 requests; of 1,000 turns */
+    unsigned faults, kills, recalls; /* faults in 1,000 requests; kills and recalls in 1,000 turns */
     unsigned logs;                   /* 0: one */
 };
 
