@@ -137,7 +137,7 @@ static void report(struct ps_conf *conf, const struct use *use, const struct use
                                     listens->port, listens->datagrams ? "UDP" : "TCP", as));
 }
 
-/* Compares the uses of one port, in their order, each with those before it. */
+/* Compares each use of one port with the uses before it. */
 static void check_port(struct ps_conf *conf, const struct use *uses, size_t count)
 {
     for (size_t i = 1; i < count; i++) {

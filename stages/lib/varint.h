@@ -1,5 +1,5 @@
-/* Numbers of seven bits in each byte, the lowest first; the last byte is below 0x80: protocol buffers, Avro and Thrift's compact
- * encoding (both zig-zag), Flume's file channel. Thread: any. */
+/* Variable-length integers: seven bits in each byte, the lowest bits first, and the last byte is below 0x80. Protocol buffers, Avro
+ * and Thrift's compact protocol (both with zig-zag), and Flume's file channel use them. Thread: any. */
 #pragma once
 
 #include "core/base.h"

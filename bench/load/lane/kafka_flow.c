@@ -454,8 +454,8 @@ static bool poll_reports(struct ps_kafka_flow *flow)
     return more;
 }
 
-/* No report for a while also counts as an outage: a broker that hangs does not break the connection. Returns when
- * to check again. */
+/* Begins an outage when no delivery report came for a while: a broker that hangs does not break the connection. Returns
+ * when to check again. */
 static uint64_t check_stall(struct ps_kafka_flow *flow)
 {
     uint64_t deadline = flow->progress_ns + flow->plan->linger_ns + SILENCE_NS;

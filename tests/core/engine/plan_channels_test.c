@@ -33,7 +33,7 @@ static void test_the_smallest_channel_limits_batches(void **state)
     }
 }
 
-/* Sinks that commit: batches of a channel in memory are held until the commit. A durable channel keeps the events
+/* If the sinks commit, the batches of a memory channel are held until the commit. A durable channel keeps the events
  * itself. */
 static void test_durable_channels_do_not_wait_for_commits(void **state)
 {

@@ -248,8 +248,8 @@ static void run_until_failed(struct ps_test_stage *stage, uint64_t failures)
     assert_int_equal(ps_test_stage_counter(stage, PS_COUNTER_EventWriteFail), failures);
 }
 
-/* A connection that fails while it is begun leaves no socket that could wake the worker, and no timer of its own: the sink notices
- * the failure all the same, and asks to be called at the end of its rest. */
+/* A connection that fails at once leaves no socket that could wake the worker, and no timer. The sink notices the failure all the
+ * same, and asks to be called at the end of its rest. */
 static void test_fails_at_once(void **unused)
 {
     static const char *const endpoints[] = {NULL, "http://255.255.255.255:9/"}; /* refused; no route */

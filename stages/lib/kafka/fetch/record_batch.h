@@ -25,7 +25,7 @@ struct ps_kafka_batch {
 
 enum ps_kafka_batch_outcome {
     PS_KAFKA_BATCH_WHOLE,
-    PS_KAFKA_BATCH_PART,    /* its end is missing, as that of the last batch of an answer may be */
+    PS_KAFKA_BATCH_PART,    /* its end is missing, which is usual for the last batch of an answer */
     PS_KAFKA_BATCH_OLD,     /* message format 0 or 1, before Kafka 0.11 */
     PS_KAFKA_BATCH_UNKNOWN, /* a later format */
     PS_KAFKA_BATCH_WRONG,   /* its head contradicts itself */

@@ -1,5 +1,5 @@
-/* The time of the native client's next step for a coordinator, for each state of its broker and of the others. If it is too
- * late, a member of a group is silent; if it is too early, the worker spins. */
+/* When the native client's next step for a coordinator is due, for each state of the coordinator's broker and of the other
+ * brokers. If it is due too late, a member of a group is silent; if it is due too early, the worker spins. */
 #include "stages/lib/kafka/native/native_internal.h"
 
 #include "tests/support/support.h"

@@ -33,7 +33,7 @@ static void run_poison(const struct refused *how, unsigned poison, unsigned leas
     unsigned before = fake.refusal_count;
     unsigned logged[PARTITIONS_MAX] = {fake.log_count[0], fake.log_count[1]};
     pass_s(30);
-    assert_memory_equal(fake.log_count, logged, sizeof logged);  /* nothing behind it is sent anywhere */
+    assert_memory_equal(fake.log_count, logged, sizeof logged);  /* no later record is sent */
     assert_in_range(fake.refusal_count, before + 5, before + 9); /* after 1, 2, .. 5 s, and each 5 s */
     assert_log(poison % how->partition_count, poison);
     assert_int_equal(stage.done_count, poison / events);
