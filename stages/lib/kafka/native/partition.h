@@ -46,6 +46,7 @@ struct ps_kafka_native_partition {
     uint64_t rest_ns;                         /* nothing is sent before this time */
     bool alone;                               /* a set that nothing may follow is in flight */
     bool denied; /* this leader's last answer to a set: another broker leads, or it has no such partition */
+    uint64_t older_ns; /* all answers since then left it out, or had an older leader (responses.c); 0: none */
     uint64_t known_ns; /* when this leader last took a set of this producer, and so knows it; 0: never */
     bool ready;        /* in its leader's list */
     uint64_t joined;   /* the transaction that it has joined (client->transaction.number) */

@@ -270,17 +270,22 @@ static struct partition_is read_partition(struct ps_wire_in *in, int16_t version
 }
 
 /* The answer does not have the partition, or has an older leader than the one that is known: it is late (KIP-320). But if no
- * broker takes the partition's records, and they have waited for long, the topic was made anew: its leader epochs begin with
- * 0 again, and it may have fewer partitions. Then the producer ends, and the next one learns the topic as it is now. Returns
- * whether no record waits for another answer. */
-static bool needs_no_other(struct ps_kafka_native *client, const struct ps_kafka_native_partition *partition)
+ * broker takes the partition's records, and all answers have been like this for long, the topic was made anew: its leader
+ * epochs begin with 0 again, and it may have fewer partitions. Then the producer ends, and the next one learns the topic as it
+ * is now. Returns whether no record waits for another answer. */
+static bool needs_no_other(struct ps_kafka_native *client, struct ps_kafka_native_partition *partition)
 {
-    struct ps_kafka_native_set *set = partition->returned != NULL ? partition->returned : partition->first;
-    if (set == NULL || client->reader != NULL || (partition->leader != NULL && !partition->denied))
+    bool waits = partition->returned != NULL || partition->first != NULL;
+    if (client->reader != NULL || (partition->leader != NULL && !partition->denied) ||
+        (!waits && partition->in_flight == 0)) {
+        partition->older_ns = 0;
         return true;
-    if (set->born_ns == 0) /* the set was filled before the first turn */
-        set->born_ns = client->now.mono_ns;
-    if (client->now.mono_ns >= set->born_ns + client->settings.topic_patience_ns)
+    }
+    if (partition->older_ns == 0)
+        partition->older_ns = client->now.mono_ns;
+    if (!waits) /* the answers to the sets in flight come first */
+        return true;
+    if (client->now.mono_ns >= partition->older_ns + client->settings.topic_patience_ns)
         ps_kafka_native_die(client, ERROR_FATAL,
                             "topic %s was made anew: its partition %d has another log, or is gone",
                             partition->topic->name, partition->number);
@@ -296,6 +301,7 @@ static bool set_leader(struct ps_kafka_native *client, struct ps_kafka_native_to
     struct ps_kafka_native_partition *partition = &topic->partitions[is->number];
     if (is->leader_epoch >= 0 && is->leader_epoch < partition->leader_epoch)
         return needs_no_other(client, partition);
+    partition->older_ns = 0;
     struct ps_kafka_native_broker *leader =
         is->leader >= 0 ? ps_kafka_native_find_node(client, is->leader) : NULL;
     if (is->leader_epoch != partition->leader_epoch)
@@ -421,6 +427,7 @@ static void set_answered(struct ps_kafka_native *client, struct ps_kafka_native_
     if (!denied || !partition->rewinds) /* else the answer may be that of the leader before */
         partition->denied = denied;
     if (error == 0 || error == ERROR_DUPLICATE) {
+        partition->older_ns = 0;
         if (!partition->rewinds)
             partition->known_ns = client->now.mono_ns;
         ps_kafka_native_report(client, set, 0);

@@ -247,7 +247,48 @@ static void test_topic_made_anew(void **state)
     end(&run);
 }
 
-/* The same with fewer partitions. As long as no record is for a partition that is gone, the producer goes on. */
+/* The partition has had no leader for longer than that, and its record waits. An answer of a broker that does not know of it yet
+ * has the leader before: it is late, and does not tell of another topic. */
+static void test_late_answer_of_a_partition_without_a_leader(void **state)
+{
+    struct run run;
+    struct ps_test_request request;
+    begin(&run, "topic.metadata.propagation.max.ms", "2000");
+    run.cluster.epoch = 5;
+    deliver(&run);
+    submit(&run);
+    const struct produced denied = expect_produce(&run);
+    run.cluster.leader = -1;
+    run.cluster.epoch = 6;
+    for (unsigned i = 0; i < METADATA_REST_TURNS; i++)
+        turn(&run);
+    answer_produce(&run, &denied, ERROR_NOT_LEADER, 0);
+    request = expect(&run, KEY_METADATA);
+    answer(&run, &request, UINT32_MAX);
+    run.turn_ns = LONG_TURN_NS;
+    for (unsigned i = 0; i < 3; i++) {
+        for (uint64_t until_ns = run.now.mono_ns + 3000 * PS_NS_PER_MS; run.now.mono_ns < until_ns;) {
+            request = expect(&run, KEY_METADATA);
+            answer(&run, &request, UINT32_MAX);
+        }
+        request = expect(&run, KEY_METADATA);
+        run.cluster.epoch = 5;
+        answer(&run, &request, UINT32_MAX);
+        turn(&run);
+        run.cluster.epoch = 6;
+    }
+    request = expect(&run, KEY_METADATA);
+    run.cluster.leader = 0;
+    run.cluster.epoch = 7;
+    answer(&run, &request, UINT32_MAX);
+    const struct produced produced = expect_produce(&run);
+    answer_produce(&run, &produced, 0, 0);
+    wait_for_reports(&run, 2);
+    assert_int_equal(run.reports[1].error, 0);
+    end(&run);
+}
+
+/* The topic is made anew with fewer partitions. As long as no record is for a partition that is gone, the producer goes on. */
 static void test_topic_made_anew_with_fewer_partitions(void **state)
 {
     struct run run;
@@ -448,6 +489,7 @@ int main(void)
         cmocka_unit_test(test_unknown_topic_is_waited_for_each_time),
         cmocka_unit_test(test_late_metadata),
         cmocka_unit_test(test_topic_made_anew),
+        cmocka_unit_test(test_late_answer_of_a_partition_without_a_leader),
         cmocka_unit_test(test_topic_made_anew_with_fewer_partitions),
         cmocka_unit_test(test_first_set_for_each_leader),
         cmocka_unit_test(test_old_leader_answers_late),
