@@ -11,6 +11,7 @@ import java.io.File;
 import java.io.IOException;
 import java.io.InputStreamReader;
 import java.io.PrintStream;
+import java.lang.management.ManagementFactory;
 import java.lang.reflect.Proxy;
 import java.nio.charset.Charset;
 import java.nio.charset.StandardCharsets;
@@ -56,7 +57,7 @@ import org.apache.hadoop.fs.RawLocalFileSystem;
 import org.apache.hadoop.fs.permission.FsPermission;
 
 public class FlumeDraws {
-    static final long ANSWER_MS = 30000;
+    static final long ANSWER_CPU_NS = 30_000_000_000L, LOOK_MS = 100, LOOKS = 3000;
     static final int EVENTS_MAX = 100000; // of one input
     static final int STOP_LOOKS = 1000, STOP_LOOKS_THREW = 200; // each takes 10 ms, or longer on a busy machine; files of a sink that threw are not compared
     static final PrintStream out = new PrintStream(System.out, false, StandardCharsets.US_ASCII);
@@ -365,13 +366,16 @@ public class FlumeDraws {
         }
     }
 
-    /** Java may try the ways of a costly expression for hours. After ANSWER_MS the answer is that of the thread that is stopped: ThreadDeath. */
+    /**
+     * Java may try the ways of a costly expression for hours. After ANSWER_CPU_NS of CPU time (or LOOKS looks without it) the answer is that of the thread
+     * that is stopped: ThreadDeath. On a busy machine the clock says little, and a thread that is stopped while it initializes a class takes this class from all later answers.
+     */
     @SuppressWarnings({"deprecation", "removal"})
     void answerInTime() throws InterruptedException {
         Thread thread = new Thread(this::answer);
         thread.setDaemon(true);
         thread.start();
-        thread.join(ANSWER_MS);
+        for (int i = 0; i < LOOKS && thread.isAlive() && ManagementFactory.getThreadMXBean().getThreadCpuTime(thread.getId()) < ANSWER_CPU_NS; i++) thread.join(LOOK_MS);
         if (thread.isAlive()) thread.stop();
         thread.join();
     }
