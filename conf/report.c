@@ -162,7 +162,7 @@ void ps_report_summary(FILE *file, const struct ps_conf *conf)
 
 /* ---- JSON ---- */
 
-static json_t *text_or_null(const char *text)
+json_t *ps_report_json_text(const char *text)
 {
     json_t *value = text != NULL ? json_string(text) : NULL; /* also NULL when it is not UTF-8 */
     return value != NULL ? value : json_null();
@@ -172,18 +172,18 @@ static json_t *json_texts(const struct ps_texts *texts)
 {
     json_t *array = json_array();
     for (size_t i = 0; i < texts->count; i++)
-        json_array_append_new(array, text_or_null(texts->items[i]));
+        json_array_append_new(array, ps_report_json_text(texts->items[i]));
     return array;
 }
 
 static json_t *json_part(const struct ps_conf *conf, const struct ps_conf_part *part)
 {
     json_t *object = json_object();
-    json_object_set_new(object, "name", text_or_null(part->name));
-    json_object_set_new(object, "type", text_or_null(part->ops->name));
-    json_object_set_new(object, "file", text_or_null(part->file));
+    json_object_set_new(object, "name", ps_report_json_text(part->name));
+    json_object_set_new(object, "type", ps_report_json_text(part->ops->name));
+    json_object_set_new(object, "file", ps_report_json_text(part->file));
     json_object_set_new(object, "line", json_integer(part->line));
-    json_object_set_new(object, "outline", text_or_null(outline_of(conf, part)));
+    json_object_set_new(object, "outline", ps_report_json_text(outline_of(conf, part)));
     return object;
 }
 
@@ -191,11 +191,11 @@ static json_t *json_problem(const struct ps_problem *problem)
 {
     json_t *object = json_object();
     json_object_set_new(object, "severity", json_string(ps_severity_word(problem->severity)));
-    json_object_set_new(object, "file", text_or_null(problem->file));
+    json_object_set_new(object, "file", ps_report_json_text(problem->file));
     json_object_set_new(object, "line", problem->line > 0 ? json_integer(problem->line) : json_null());
-    json_object_set_new(object, "key", text_or_null(problem->key));
-    json_object_set_new(object, "message", text_or_null(problem->what));
-    json_object_set_new(object, "cure", text_or_null(problem->cure));
+    json_object_set_new(object, "key", ps_report_json_text(problem->key));
+    json_object_set_new(object, "message", ps_report_json_text(problem->what));
+    json_object_set_new(object, "cure", ps_report_json_text(problem->cure));
     return object;
 }
 
@@ -209,7 +209,7 @@ static json_t *json_source(const struct ps_conf *conf, const struct ps_conf_sour
         json_array_append_new(interceptors, json_part(conf, &source->interceptors[i]));
     json_object_set_new(object, "interceptors", interceptors);
     json_object_set_new(object, "workers", json_integer(source->common.workers));
-    json_object_set_new(object, "deadletter", text_or_null(source->common.deadletter));
+    json_object_set_new(object, "deadletter", ps_report_json_text(source->common.deadletter));
     return object;
 }
 
@@ -223,13 +223,13 @@ struct json_t *ps_report_json_begin(const struct ps_conf *conf)
         json_array_append_new(channels, json_part(conf, &agent->channels[i].part));
     for (size_t i = 0; i < agent->sink_count; i++) {
         json_t *sink = json_part(conf, &agent->sinks[i].part);
-        json_object_set_new(sink, "channel", text_or_null(agent->sinks[i].channel));
-        json_object_set_new(sink, "group", text_or_null(agent->sinks[i].group));
-        json_object_set_new(sink, "deadletter", text_or_null(agent->sinks[i].common.deadletter));
+        json_object_set_new(sink, "channel", ps_report_json_text(agent->sinks[i].channel));
+        json_object_set_new(sink, "group", ps_report_json_text(agent->sinks[i].group));
+        json_object_set_new(sink, "deadletter", ps_report_json_text(agent->sinks[i].common.deadletter));
         json_object_set_new(sink, "retry_max", json_integer(agent->sinks[i].common.retry_max));
         json_array_append_new(sinks, sink);
     }
-    json_object_set_new(root, "agent", text_or_null(conf->wanted));
+    json_object_set_new(root, "agent", ps_report_json_text(conf->wanted));
     json_object_set_new(root, "sources", sources);
     json_object_set_new(root, "channels", channels);
     json_object_set_new(root, "sinks", sinks);
@@ -247,7 +247,7 @@ char *ps_report_json_end(struct json_t *root, const struct ps_conf *conf)
     for (size_t i = 0; i < conf->problems.count; i++)
         json_array_append_new(problems, json_problem(&conf->problems.items[i]));
     json_object_set_new(root, "starts", json_boolean(conf->problems.errors == 0));
-    json_object_set_new(root, "lacks", text_or_null(conf->lacks));
+    json_object_set_new(root, "lacks", ps_report_json_text(conf->lacks));
     json_object_set_new(root, "problems", problems);
     json_object_set_new(root, "other_agents", json_texts(&conf->other_agents));
     char *text = json_dumps(root, JSON_INDENT(2));

@@ -67,6 +67,16 @@ void *ps_arena_alloc(struct ps_arena *arena, size_t bytes)
     return memory;
 }
 
+void *ps_arena_grow(struct ps_arena *arena, const void *items, size_t count, size_t item_bytes)
+{
+    if (count > 0 && (count & (count - 1)) != 0)
+        return (void *)(uintptr_t)items;
+    void *longer = ps_arena_alloc(arena, (count > 0 ? 2 * count : 1) * item_bytes);
+    if (count > 0)
+        memcpy(longer, items, count * item_bytes);
+    return longer;
+}
+
 void ps_arena_at_end(struct ps_arena *arena, void (*end)(void *argument), void *argument)
 {
     struct ending *ending = ps_arena_alloc(arena, sizeof *ending);

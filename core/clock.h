@@ -4,6 +4,8 @@
 
 #include "core/base.h"
 
+#include <time.h>
+
 struct ps_now {
     uint64_t mono_ns; /* monotonic */
     int64_t wall_ms;  /* since the epoch */
@@ -12,6 +14,9 @@ struct ps_now {
 #define PS_NEVER UINT64_MAX
 #define PS_NS_PER_MS UINT64_C(1000000)
 #define PS_NS_PER_S UINT64_C(1000000000)
+
+/* Returns the time of a clock of clock_gettime(2), such as CLOCK_MONOTONIC. Thread: any. */
+uint64_t ps_clock_ns(clockid_t clock);
 
 /* The real clocks. Thread: any. */
 struct ps_now ps_clock_now(void);

@@ -33,6 +33,12 @@ int ps_directory_sync_above(const char *path)
     return ps_directory_sync(above);
 }
 
+bool ps_directory_exists(const char *path)
+{
+    struct stat about;
+    return stat(path, &about) == 0 && S_ISDIR(about.st_mode);
+}
+
 int ps_directory_make(const char *path, mode_t mode)
 {
     char above[PATH_BYTES];

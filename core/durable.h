@@ -13,6 +13,9 @@ int ps_directory_sync(const char *path);
 /* Syncs the directory that has this name in it. */
 int ps_directory_sync_above(const char *path);
 
+/* Returns whether it is there, also by a symbolic link. */
+bool ps_directory_exists(const char *path);
+
 /* Makes one directory, and syncs its name. A directory that exists is left as it is. When the name could not be synced, the directory
  * is removed, so that the next try makes and syncs it again; a directory above it that this user may not read (EACCES) is not synced. */
 int ps_directory_make(const char *path, mode_t mode);

@@ -3,29 +3,21 @@
 
 #include <errno.h>
 #include <string.h>
-#include <time.h>
 
 #define LOOK_NS UINT64_C(20000) /* between polls of the descriptors while busy or spinning */
 #define SLEEP_MAX_NS (20 * PS_NS_PER_MS)
 #define SLEEP_STEP_NS PS_NS_PER_MS
 #define MARK_NS PS_NS_PER_MS
 
-static uint64_t clock_ns(clockid_t clock)
-{
-    struct timespec now;
-    clock_gettime(clock, &now);
-    return (uint64_t)now.tv_sec * PS_NS_PER_S + (uint64_t)now.tv_nsec;
-}
-
 uint64_t ps_pacer_now(void)
 {
-    return clock_ns(CLOCK_MONOTONIC);
+    return ps_clock_ns(CLOCK_MONOTONIC);
 }
 
 static void mark(struct ps_pacer *pacer, uint64_t now_ns)
 {
     pacer->mark_ns = now_ns;
-    pacer->mark_cpu_ns = clock_ns(CLOCK_THREAD_CPUTIME_ID);
+    pacer->mark_cpu_ns = ps_clock_ns(CLOCK_THREAD_CPUTIME_ID);
 }
 
 void ps_pacer_init(struct ps_pacer *pacer, int epoll, bool spin, struct ps_histogram *gap_ns)

@@ -21,11 +21,6 @@ static json_t *number(double value, bool known)
     return value == floor(value) && fabs(value) < 9e15 ? json_integer((json_int_t)value) : json_real(value);
 }
 
-static json_t *text_or_null(const char *text)
-{
-    return text != NULL && text[0] != '\0' ? json_string(text) : json_null();
-}
-
 static void set(json_t *object, const char *key, json_t *value)
 {
     json_object_set_new(object, key, value);
@@ -201,7 +196,7 @@ json_t *ps_result_trial(const struct ps_planning *planning, unsigned index)
     set(object, "starved_connection", number(trial->flow.connection, trial->flow.verdict == PS_FLOW_STARVED));
     set(object, "verdict",
         json_string(ps_trial_verdict_text(ps_search_verdict(planning->search, index, goal))));
-    set(object, "note", text_or_null(trial->note));
+    set(object, "note", ps_output_json_text(trial->note));
     set(object, "latency_ns", trial->latency != NULL ? json_deep_copy(trial->latency) : json_null());
     set(object, "histogram", trial->histogram != NULL ? json_deep_copy(trial->histogram) : json_array());
     set(object, "cpu_seconds", number(trial->cpu_seconds, trial->cpu_seconds >= 0));
@@ -226,11 +221,11 @@ static json_t *subject_object(const struct ps_planning *planning)
             (size_t)snprintf(from + length, sizeof from - length, "%s%s", i > 0 ? " " : "", subject->from[i]);
     json_t *object = json_object();
     set(object, "kind", json_string(kinds[subject->kind]));
-    set(object, "name", text_or_null(config->agent));
-    set(object, "file", text_or_null(config->file));
-    set(object, "target", text_or_null(subject->target));
+    set(object, "name", ps_output_json_text(config->agent));
+    set(object, "file", ps_output_json_text(config->file));
+    set(object, "target", ps_output_json_text(subject->target));
     set(object, "from", from[0] != '\0' ? json_string(from) : json_string("the agent's own counters"));
-    set(object, "brokers", text_or_null(subject->embedded_broker ? "embedded" : subject->brokers));
+    set(object, "brokers", ps_output_json_text(subject->embedded_broker ? "embedded" : subject->brokers));
     set(object, "workers", number(planning->config->workers_max, planning->config->workers_max > 0));
     return object;
 }
@@ -326,7 +321,7 @@ static json_t *cost_object(const struct ps_planning *planning)
         json_decref(object);
         return json_null();
     }
-    set(object, "currency", text_or_null(planning->config->wish.cost.currency));
+    set(object, "currency", ps_output_json_text(planning->config->wish.cost.currency));
     set(object, "machine_per_hour", json_real(planning->config->wish.cost.per_hour));
     set(object, "per_hour", json_real(projection->cost_per_hour));
     set(object, "per_month", json_real(projection->cost_per_month));
@@ -431,7 +426,7 @@ json_t *ps_result_document(const struct ps_planning *planning)
     set(document, "scaling", scaling_object(planning));
     set(document, "projection", projection_object(planning));
     set(document, "projection_note",
-        text_or_null(config->project && !planning->projected ? planning->projection_note : NULL));
+        ps_output_json_text(config->project && !planning->projected ? planning->projection_note : NULL));
     set(document, "assumptions", assumptions);
     set(document, "interrupted", json_boolean(planning->interrupted));
     return document;

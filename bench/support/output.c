@@ -3,6 +3,7 @@
 #include "core/durable.h"
 
 #include <errno.h>
+#include <jansson.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -71,4 +72,9 @@ enum ps_status ps_output_write(const char *path, const char *data, size_t length
         special ? write_special(path, data, length) : ps_file_replace(path, beside, 0666, data, length);
     free(beside);
     return error == 0 ? PS_OK : ps_err_set(err, "%s: %s", path, strerror(error));
+}
+
+json_t *ps_output_json_text(const char *text)
+{
+    return text != NULL && text[0] != '\0' ? json_string(text) : json_null();
 }

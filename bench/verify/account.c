@@ -3,14 +3,6 @@
 #include "core/clock.h"
 
 #include <stdlib.h>
-#include <time.h>
-
-static uint64_t clock_ns(clockid_t clock)
-{
-    struct timespec now;
-    clock_gettime(clock, &now);
-    return (uint64_t)now.tv_sec * PS_NS_PER_S + (uint64_t)now.tv_nsec;
-}
 
 struct ps_account *ps_account_create(uint64_t memory_limit_bytes, bool run_only, uint32_t run)
 {
@@ -24,8 +16,8 @@ struct ps_account *ps_account_create(uint64_t memory_limit_bytes, bool run_only,
     }
     account->run_only = run_only;
     account->run = run;
-    account->start_mono_ns = clock_ns(CLOCK_MONOTONIC);
-    account->start_wall_ns = clock_ns(CLOCK_REALTIME);
+    account->start_mono_ns = ps_clock_ns(CLOCK_MONOTONIC);
+    account->start_wall_ns = ps_clock_ns(CLOCK_REALTIME);
     return account;
 }
 
@@ -48,8 +40,8 @@ void ps_account_count_arrivals(struct ps_account *account, uint64_t step_ns)
 
 int64_t ps_account_clock(struct ps_account *account)
 {
-    uint64_t mono = clock_ns(CLOCK_MONOTONIC) - account->start_mono_ns;
-    int64_t step = (int64_t)(clock_ns(CLOCK_REALTIME) - (account->start_wall_ns + mono));
+    uint64_t mono = ps_clock_ns(CLOCK_MONOTONIC) - account->start_mono_ns;
+    int64_t step = (int64_t)(ps_clock_ns(CLOCK_REALTIME) - (account->start_wall_ns + mono));
     if (llabs(step) > llabs(account->clock_step_ns))
         account->clock_step_ns = step;
     return step;

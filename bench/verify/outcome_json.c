@@ -1,5 +1,6 @@
 /* The report for programs. */
 #include "bench/verify/outcome_internal.h"
+#include "bench/support/output.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -137,11 +138,6 @@ static json_t *histogram_array(const struct ps_histogram *histogram)
     return list;
 }
 
-static json_t *text_or_null(const char *text)
-{
-    return text != NULL && text[0] != '\0' ? json_string(text) : json_null();
-}
-
 static void counts_set(json_t *object, const struct ps_outcome *outcome)
 {
     const struct ps_verdict *verdict = outcome->verdict;
@@ -151,8 +147,8 @@ static void counts_set(json_t *object, const struct ps_outcome *outcome)
     json_object_set_new(object, "lost", verdict->complete ? integer(verdict->lost) : json_null());
     set(object, "lost_at_least", verdict->lost_at_least);
     json_object_set_new(object, "complete", json_boolean(verdict->complete));
-    json_object_set_new(object, "incomplete_because", text_or_null(verdict->why));
-    json_object_set_new(object, "known_by", text_or_null(ps_known_name(verdict->known)));
+    json_object_set_new(object, "incomplete_because", ps_output_json_text(verdict->why));
+    json_object_set_new(object, "known_by", ps_output_json_text(ps_known_name(verdict->known)));
     json_object_set_new(object, "sent",
                         verdict->known == PS_KNOWN_MANIFEST || verdict->known == PS_KNOWN_EVENTS
                             ? integer(verdict->sent)
@@ -169,8 +165,9 @@ static void counts_set(json_t *object, const struct ps_outcome *outcome)
     set(object, "untracked", outcome->account->untracked);
     set(object, "order_unknown", verdict->facts.order_blind);
     json_object_set_new(object, "lossy_far_end",
-                        outcome->lossy ? text_or_null(outcome->remark) : json_null());
-    json_object_set_new(object, "remark", outcome->lossy ? json_null() : text_or_null(outcome->remark));
+                        outcome->lossy ? ps_output_json_text(outcome->remark) : json_null());
+    json_object_set_new(object, "remark",
+                        outcome->lossy ? json_null() : ps_output_json_text(outcome->remark));
 }
 
 json_t *ps_outcome_json_summary(const struct ps_outcome *outcome, const struct ps_histogram *latency)

@@ -95,3 +95,5 @@ const char *ps_channel_payload_wrong(const struct ps_survey_frame *frame);
 /* Prints "penstock channel NAME: .." to standard error. */
 void ps_channel_say(const struct ps_channel_command *command, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
+/* The same for what a log's reader reports: `command` is the struct ps_channel_command. */
+void ps_channel_report(void *command, const char *text);

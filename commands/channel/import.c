@@ -236,12 +236,6 @@ static enum ps_status directories_make(struct ps_channel_command *command, struc
     return status;
 }
 
-static void print_report(void *argument, const char *text)
-{
-    const struct import *import = argument;
-    ps_channel_say(import->command, "%s", text);
-}
-
 static void print_count(uint64_t count, const char *what)
 {
     if (count > 0)
@@ -287,8 +281,8 @@ static int import_run(struct import *import, struct ps_flume_log *flume, struct 
                                          .keys = import->command->keys,
                                          .active_key = import->command->active_key,
                                          .plain = import->command->plain,
-                                         .report = print_report,
-                                         .argument = import};
+                                         .report = ps_channel_report,
+                                         .argument = import->command};
     import->log = ps_segment_log_open(&options, err);
     if (import->log == NULL)
         return 2;
@@ -335,8 +329,8 @@ int ps_main_channel_import(struct ps_channel_command *command)
     struct ps_err err = {0};
     struct ps_flume_log *flume = NULL;
     struct ps_flume_log_options options = {.directories = command->operands,
-                                           .report = print_report,
-                                           .argument = &import,
+                                           .report = ps_channel_report,
+                                           .argument = command,
                                            .keys = {ps_channel_flume_key, command}};
     struct ps_segment_locks locks = {.state = -1};
     int code = 2;

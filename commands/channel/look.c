@@ -1,5 +1,6 @@
 /* Finds the directories of a channel and opens it for reading. */
 #include "conf/bind.h"
+#include "core/durable.h"
 #include "conf/conf.h"
 #include "conf/java/class_path.h"
 #include "conf/java/tools.h"
@@ -13,7 +14,6 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 void ps_channel_say(const struct ps_channel_command *command, const char *format, ...)
 {
@@ -23,6 +23,11 @@ void ps_channel_say(const struct ps_channel_command *command, const char *format
     vfprintf(stderr, format, arguments);
     va_end(arguments);
     fputc('\n', stderr);
+}
+
+void ps_channel_report(void *command, const char *text)
+{
+    ps_channel_say(command, "%s", text);
 }
 
 /* ---- directories ---- */
@@ -97,8 +102,7 @@ static enum ps_status is_of_flume(const char *directory, struct ps_err *err)
 
 static enum ps_status directory_check(const char *directory, struct ps_err *err)
 {
-    struct stat about;
-    if (stat(directory, &about) != 0 || !S_ISDIR(about.st_mode))
+    if (!ps_directory_exists(directory))
         return ps_err_set(
             err, "there is no directory %s; --checkpoint-dir and --data-dirs name the channel's directories",
             directory);

@@ -240,12 +240,6 @@ static void set_state_aside(struct repair *repair, const struct files *files, ui
 
 /* ---- whether it opens now ---- */
 
-static void print_report(void *argument, const char *text)
-{
-    const struct repair *repair = argument;
-    ps_channel_say(repair->command, "%s", text);
-}
-
 static int try_to_open(struct repair *repair)
 {
     struct ps_err err = {0};
@@ -257,8 +251,8 @@ static int try_to_open(struct repair *repair)
                                          .plain = true, /* writes no events */
                                          .files = writes ? &ps_segment_disk : &ps_segment_disk_read_only,
                                          .keeps_behind_holes = writes,
-                                         .report = print_report,
-                                         .argument = repair};
+                                         .report = ps_channel_report,
+                                         .argument = repair->command};
     struct ps_segment_log *log = ps_segment_log_open(&options, &err);
     if (log == NULL) {
         ps_channel_say(repair->command, "the channel cannot be opened: %s", ps_err_join(&err));

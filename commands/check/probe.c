@@ -1,4 +1,5 @@
 #include "commands/check/probe.h"
+#include "conf/report.h"
 
 #include "core/watch/metrics/server.h"
 #include "stages/lib/net/listen.h"
@@ -21,12 +22,6 @@ struct results {
     unsigned failed;
 };
 
-static json_t *text_or_null(const char *text)
-{
-    json_t *value = text != NULL ? json_string(text) : NULL; /* also NULL when it is not UTF-8 */
-    return value != NULL ? value : json_null();
-}
-
 static void on_tried(const struct ps_probe *probe, enum ps_probed result, const char *key, const char *what,
                      const char *cause, const char *cure)
 {
@@ -34,12 +29,12 @@ static void on_tried(const struct ps_probe *probe, enum ps_probed result, const 
     results->failed += result == PS_PROBED_FAILED || result == PS_PROBED_REFUSED;
     if (results->list != NULL) {
         json_t *object = json_object();
-        json_object_set_new(object, "component", text_or_null(probe->component));
+        json_object_set_new(object, "component", ps_report_json_text(probe->component));
         json_object_set_new(object, "result", json_string(words[result]));
-        json_object_set_new(object, "key", text_or_null(key));
-        json_object_set_new(object, "what", text_or_null(what));
-        json_object_set_new(object, "cause", text_or_null(cause));
-        json_object_set_new(object, "cure", text_or_null(cure));
+        json_object_set_new(object, "key", ps_report_json_text(key));
+        json_object_set_new(object, "what", ps_report_json_text(what));
+        json_object_set_new(object, "cause", ps_report_json_text(cause));
+        json_object_set_new(object, "cure", ps_report_json_text(cure));
         json_array_append_new(results->list, object);
         return;
     }

@@ -16,16 +16,6 @@
 /* ---- nodes and edges ---- */
 
 /* Returns the list with room for one more; its capacity doubles at each power of two. */
-static void *grown(struct ps_arena *arena, void *items, size_t count, size_t item_bytes)
-{
-    if (count > 0 && (count & (count - 1)) != 0)
-        return items;
-    void *bigger = ps_arena_alloc(arena, (count > 0 ? 2 * count : 1) * item_bytes);
-    if (count > 0)
-        memcpy(bigger, items, count * item_bytes);
-    return bigger;
-}
-
 /* Returns a text for a label, cut between two characters. */
 static const char *cut(struct ps_arena *arena, const char *text)
 {
@@ -40,20 +30,21 @@ static const char *cut(struct ps_arena *arena, const char *text)
 
 static size_t node_add(struct graph *graph, enum graph_shape shape, const char *label, size_t cluster)
 {
-    graph->nodes = grown(graph->arena, graph->nodes, graph->node_count, sizeof *graph->nodes);
+    graph->nodes = ps_arena_grow(graph->arena, graph->nodes, graph->node_count, sizeof *graph->nodes);
     graph->nodes[graph->node_count] = (struct graph_node){shape, label, cluster};
     return graph->node_count++;
 }
 
 static void edge_add(struct graph *graph, size_t from, size_t to, const char *label, bool optional)
 {
-    graph->edges = grown(graph->arena, graph->edges, graph->edge_count, sizeof *graph->edges);
+    graph->edges = ps_arena_grow(graph->arena, graph->edges, graph->edge_count, sizeof *graph->edges);
     graph->edges[graph->edge_count++] = (struct graph_edge){from, to, label, optional};
 }
 
 static size_t cluster_add(struct graph *graph, const char *title)
 {
-    graph->clusters = grown(graph->arena, graph->clusters, graph->cluster_count, sizeof *graph->clusters);
+    graph->clusters =
+        ps_arena_grow(graph->arena, graph->clusters, graph->cluster_count, sizeof *graph->clusters);
     graph->clusters[graph->cluster_count++] = title;
     return graph->cluster_count;
 }
@@ -172,7 +163,7 @@ static void route_add(struct routes *routes, const char *channel, bool optional,
             route = item;
     }
     if (route == NULL) {
-        routes->items = grown(arena, routes->items, routes->count, sizeof *routes->items);
+        routes->items = ps_arena_grow(arena, routes->items, routes->count, sizeof *routes->items);
         route = &routes->items[routes->count++];
         *route = (struct route){.channel = channel, .optional = optional};
     }

@@ -109,17 +109,8 @@ static double percentile(const struct bucket *buckets, size_t count, double shar
 
 /* ---- components ---- */
 
-static void *list_grow(struct ps_arena *arena, void *items, size_t count, size_t item_bytes)
-{
-    if (count > 0 && (count & (count - 1)) != 0)
-        return items;
-    void *bigger = ps_arena_alloc(arena, (count > 0 ? 2 * count : 1) * item_bytes);
-    if (count > 0)
-        memcpy(bigger, items, count * item_bytes);
-    return bigger;
-}
 #define LIST_PUSH(view, items, count)                                                                        \
-    ((view)->items = list_grow((view)->arena, (view)->items, (view)->count, sizeof *(view)->items),          \
+    ((view)->items = ps_arena_grow((view)->arena, (view)->items, (view)->count, sizeof *(view)->items),      \
      &(view)->items[(view)->count++])
 
 static void source_read(const struct look *look, const char *name, const char *type, const char *labels,

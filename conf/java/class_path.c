@@ -1,5 +1,6 @@
 /* See class_path.h. */
 #include "conf/java/class_path.h"
+#include "core/durable.h"
 
 #include "conf/java/tools.h"
 #include "conf/text.h"
@@ -8,14 +9,7 @@
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
-
-static bool is_folder(const char *path)
-{
-    struct stat status;
-    return stat(path, &status) == 0 && S_ISDIR(status.st_mode);
-}
 
 /* Adds each part of a path; an empty part is the working directory. */
 static void add_path(struct ps_arena *arena, struct ps_texts *entries, const char *path)
@@ -42,7 +36,7 @@ static void add_plugins(struct ps_arena *arena, struct ps_texts *entries, const 
     int count = scandir(folder, &names, is_visible, alphasort);
     for (int i = 0; i < count; i++) {
         const char *path = ps_arena_format(arena, "%s/%s/%s", folder, names[i]->d_name, part);
-        if (is_folder(path))
+        if (ps_directory_exists(path))
             ps_texts_add(arena, entries, ps_arena_format(arena, "%s%s", path, suffix));
         free(names[i]);
     }
@@ -87,7 +81,7 @@ static void add_home(const struct ps_command *command, struct ps_arena *arena, s
 {
     const char *home = ps_command_variable(command, name);
     const char *folder = home != NULL ? ps_arena_format(arena, "%s/%s", home, part) : NULL;
-    if (folder != NULL && is_folder(folder))
+    if (folder != NULL && ps_directory_exists(folder))
         ps_texts_add(arena, entries, ps_arena_format(arena, "%s/*", folder));
 }
 
@@ -111,7 +105,7 @@ static struct ps_texts entries_of(struct ps_arena *arena, const struct ps_comman
     const char *home = ps_command_variable(command, "FLUME_HOME");
     char absolute[PATH_MAX];
     if (command->conf_dir != NULL && *command->conf_dir != '\0') {
-        bool found = is_folder(command->conf_dir) && realpath(command->conf_dir, absolute) != NULL;
+        bool found = ps_directory_exists(command->conf_dir) && realpath(command->conf_dir, absolute) != NULL;
         ps_texts_add(arena, &entries, ps_arena_text(arena, found ? absolute : command->conf_dir));
     }
     if (home != NULL)
@@ -135,7 +129,7 @@ static const char *java_of_path(struct ps_arena *arena, const char *path_of_prog
     for (const char *at = path_of_programs; at != NULL && *at != '\0'; at += *at == ':') {
         size_t length = strcspn(at, ":");
         const char *path = ps_arena_format(arena, "%.*s/java", (int)length, at);
-        if (length > 0 && access(path, X_OK) == 0 && !is_folder(path))
+        if (length > 0 && access(path, X_OK) == 0 && !ps_directory_exists(path))
             return path;
         at += length;
     }

@@ -196,15 +196,13 @@ static uint32_t read_mark(const struct netcat_state *state, struct ps_connection
 
 static struct ps_call *newest_call(struct netcat_state *state, const struct ps_connection *connection)
 {
-    uint32_t number = connection->bits >> CALL_SHIFT;
-    return number > 0 ? ps_calls_at(&state->calls, number - 1) : NULL;
+    return ps_calls_numbered(&state->calls, connection->bits >> CALL_SHIFT);
 }
 
 static void set_newest(struct ps_connection *connection, const struct ps_call *call)
 {
     connection->bits &= (1U << CALL_SHIFT) - 1;
-    if (call != NULL)
-        connection->bits |= (call->index + 1) << CALL_SHIFT;
+    connection->bits |= ps_call_number(call) << CALL_SHIFT;
 }
 
 /* Notes that the last `rows` rows of the batch are the lines of a call. */

@@ -72,7 +72,7 @@ size_t ps_test_scribe(uint8_t *to, uint32_t number, const char *body, size_t len
     ps_thrift_put_text(&out, body, length);
     ps_thrift_put_stop(&out);
     ps_thrift_put_stop(&out);
-    ps_thrift_put_int32(to, (uint32_t)(out.at - to) - PS_THRIFT_FRAME_BYTES);
+    ps_big_endian_put_32(to, (uint32_t)(out.at - to) - PS_THRIFT_FRAME_BYTES);
     return (size_t)(out.at - to);
 }
 
@@ -120,7 +120,7 @@ size_t ps_test_legacy_avro(uint8_t *to, const char *body, size_t length, unsigne
         call_length + (pieces + 1) * 4);
     for (unsigned i = 0; i < pieces; i++) {
         size_t from = call_length * i / pieces, behind = call_length * (i + 1) / pieces;
-        ps_thrift_put_int32(to + at, (uint32_t)(behind - from));
+        ps_big_endian_put_32(to + at, (uint32_t)(behind - from));
         memcpy(to + at + 4, call + from, behind - from);
         at += 4 + behind - from;
     }

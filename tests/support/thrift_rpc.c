@@ -66,7 +66,7 @@ void ps_test_thrift_end(struct ps_test_thrift_call *call)
     struct ps_thrift_writer out = ps_test_thrift_writer(call, 1);
     ps_thrift_put_stop(&out);
     ps_test_thrift_wrote(call, &out);
-    ps_thrift_put_int32(call->bytes, (uint32_t)(call->length - PS_THRIFT_FRAME_BYTES));
+    ps_big_endian_put_32(call->bytes, (uint32_t)(call->length - PS_THRIFT_FRAME_BYTES));
 }
 
 void ps_test_thrift_free(struct ps_test_thrift_call *call)
@@ -114,7 +114,7 @@ struct ps_test_thrift_answer ps_test_thrift_receive(struct ps_test_stage *stage,
     uint8_t head[PS_THRIFT_FRAME_BYTES];
     memcpy(head, ps_test_receive(stage, fd, sizeof head, PS_TEST_PATIENCE_MS, &closed), sizeof head);
     assert_false(closed);
-    uint32_t length = ps_thrift_get_int32(head);
+    uint32_t length = ps_big_endian_get_32(head);
     assert_in_range(length, 1, PS_THRIFT_ANSWER_BYTES_MAX);
     const uint8_t *message = (uint8_t *)ps_test_receive(stage, fd, length, PS_TEST_PATIENCE_MS, &closed);
     assert_false(closed);

@@ -3,6 +3,7 @@
  * two significant digits HdrHistogram has 128 linear steps in each power of two, and its index of a value is
  * ps_histogram_bucket's. */
 #include "bench/plan/export/export.h"
+#include "core/big_endian.h"
 #include "bench/plan/result.h"
 #include "bench/support/output.h"
 #include "core/text/base64.h"
@@ -164,12 +165,6 @@ enum ps_status ps_export_hgrm(const json_t *document, const char *path, struct p
 
 /* ---- the log ---- */
 
-static void big_endian(uint8_t *to, uint64_t number, unsigned bytes)
-{
-    for (unsigned i = 0; i < bytes; i++)
-        to[i] = (uint8_t)(number >> (8 * (bytes - 1 - i)));
-}
-
 /* ZigZag, then seven bits a byte, the lowest first; the ninth byte has eight bits. */
 static size_t count_write(uint8_t *to, int64_t count)
 {
@@ -199,19 +194,19 @@ static uint8_t *encode(const struct ps_histogram *histogram, size_t *length)
             at += count_write(plain + at, (int64_t)histogram->counts[i++]);
     }
     memcpy(&ratio_bits, &ratio, sizeof ratio_bits);
-    big_endian(plain, COOKIE_V2, 4);
-    big_endian(plain + 4, at - HEADER_BYTES, 4);
-    big_endian(plain + 8, 0, 4); /* the index is not shifted */
-    big_endian(plain + 12, SIGNIFICANT_DIGITS, 4);
-    big_endian(plain + 16, 1, 8); /* the smallest value that differs from 0 */
-    big_endian(plain + 24, HIGHEST_NS, 8);
-    big_endian(plain + 32, ratio_bits, 8);
+    ps_big_endian_put_32(plain, COOKIE_V2);
+    ps_big_endian_put_32(plain + 4, (uint32_t)(at - HEADER_BYTES));
+    ps_big_endian_put_32(plain + 8, 0); /* the index is not shifted */
+    ps_big_endian_put_32(plain + 12, SIGNIFICANT_DIGITS);
+    ps_big_endian_put_64(plain + 16, 1); /* the smallest value that differs from 0 */
+    ps_big_endian_put_64(plain + 24, HIGHEST_NS);
+    ps_big_endian_put_64(plain + 32, ratio_bits);
     uLongf deflated = compressBound(at);
     uint8_t *packed = ps_must_alloc(1, 8 + deflated, "a histogram");
     int code = compress(packed + 8, &deflated, plain, at);
     PS_ASSERT(code == Z_OK); /* the room is enough: only memory can fail */
-    big_endian(packed, COOKIE_V2_COMPRESSED, 4);
-    big_endian(packed + 4, deflated, 4);
+    ps_big_endian_put_32(packed, COOKIE_V2_COMPRESSED);
+    ps_big_endian_put_32(packed + 4, (uint32_t)deflated);
     free(plain);
     *length = 8 + deflated;
     return packed;

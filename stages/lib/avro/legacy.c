@@ -1,4 +1,5 @@
 #include "stages/lib/avro/legacy.h"
+#include "core/big_endian.h"
 
 #include <string.h>
 
@@ -10,18 +11,6 @@
  * void has no bytes. */
 const char ps_avro_legacy_answer[PS_AVRO_LEGACY_ANSWER_BYTES] = {[3] = 6};
 
-static uint32_t get_int32(const char *from)
-{
-    const unsigned char *bytes = (const unsigned char *)from;
-    return (uint32_t)bytes[0] << 24 | (uint32_t)bytes[1] << 16 | (uint32_t)bytes[2] << 8 | bytes[3];
-}
-
-static void put_int32(char *to, uint32_t number)
-{
-    for (unsigned i = 0; i < 4; i++)
-        to[i] = (char)(number >> (24 - 8 * i));
-}
-
 /* Returns the number of frames before the last one, which is empty; SIZE_MAX when not all have arrived. */
 static size_t count_frames(const char *body, size_t length)
 {
@@ -29,7 +18,7 @@ static size_t count_frames(const char *body, size_t length)
     for (size_t at = 0;; frames++) {
         if (length - at < FRAME_BYTES)
             return SIZE_MAX;
-        uint32_t bytes = get_int32(body + at);
+        uint32_t bytes = ps_big_endian_get_32(body + at);
         at += FRAME_BYTES;
         if (bytes == 0)
             return frames;
@@ -44,7 +33,7 @@ static size_t join_frames(char *body, size_t frames)
 {
     size_t at = 0, joined = 0;
     for (size_t i = 0; i < frames; i++) {
-        uint32_t bytes = get_int32(body + at);
+        uint32_t bytes = ps_big_endian_get_32(body + at);
         at += FRAME_BYTES;
         if (i > 0)
             memmove(body + FRAME_BYTES + joined, body + at, bytes);
@@ -52,8 +41,9 @@ static size_t join_frames(char *body, size_t frames)
         joined += bytes;
     }
     if (frames > 1) {
-        put_int32(body, (uint32_t)joined);
-        put_int32(body + FRAME_BYTES + joined, 0); /* the removed heads of the others left room for it */
+        ps_big_endian_put_32(body, (uint32_t)joined);
+        ps_big_endian_put_32(body + FRAME_BYTES + joined,
+                             0); /* the removed heads of the others left room for it */
     }
     return joined;
 }

@@ -1,4 +1,5 @@
 #include "stages/lib/avro/request.h"
+#include "core/big_endian.h"
 
 #include "stages/lib/avro/event.h"
 #include "stages/lib/avro/reader.h"
@@ -10,11 +11,6 @@
 #define HEAD_BYTES 8U  /* serial and number of pieces */
 #define PIECE_BYTES 4U /* a piece's length */
 
-static uint32_t get_int32(const uint8_t *from)
-{
-    return (uint32_t)from[0] << 24 | (uint32_t)from[1] << 16 | (uint32_t)from[2] << 8 | from[3];
-}
-
 /* ---- framing ---- */
 
 enum ps_avro_framing ps_avro_message_measure(const void *data, size_t length, uint32_t most,
@@ -23,18 +19,18 @@ enum ps_avro_framing ps_avro_message_measure(const void *data, size_t length, ui
     const uint8_t *bytes = data;
     if (length < HEAD_BYTES)
         return PS_AVRO_PARTIAL;
-    uint32_t pieces = get_int32(bytes + 4);
+    uint32_t pieces = ps_big_endian_get_32(bytes + 4);
     uint64_t at = HEAD_BYTES;
     if (pieces > PS_AVRO_MESSAGE_PIECES_MAX)
         return PS_AVRO_GARBAGE;
-    message->serial = get_int32(bytes);
+    message->serial = ps_big_endian_get_32(bytes);
     message->payload_bytes = 0;
     for (uint32_t i = 0; i < pieces; i++) {
         if (at + PIECE_BYTES > most)
             return PS_AVRO_GARBAGE;
         if (length < PIECE_BYTES || at > length - PIECE_BYTES)
             return PS_AVRO_PARTIAL;
-        uint32_t piece = get_int32(bytes + at);
+        uint32_t piece = ps_big_endian_get_32(bytes + at);
         at += PIECE_BYTES;
         if (piece > most || at + piece > most)
             return PS_AVRO_GARBAGE;
@@ -48,11 +44,11 @@ enum ps_avro_framing ps_avro_message_measure(const void *data, size_t length, ui
 char *ps_avro_message_flatten(char *data, struct ps_avro_message *message)
 {
     uint8_t *bytes = (uint8_t *)data;
-    uint32_t pieces = get_int32(bytes + 4), at = HEAD_BYTES, filled = HEAD_BYTES + PIECE_BYTES;
+    uint32_t pieces = ps_big_endian_get_32(bytes + 4), at = HEAD_BYTES, filled = HEAD_BYTES + PIECE_BYTES;
     if (pieces <= 1)
         return data;
     for (uint32_t i = 0; i < pieces; i++) {
-        uint32_t piece = get_int32(bytes + at);
+        uint32_t piece = ps_big_endian_get_32(bytes + at);
         at += PIECE_BYTES;
         memmove(bytes + filled, bytes + at, piece);
         filled += piece;

@@ -1,4 +1,5 @@
 #include "stages/lib/avro/rpc.h"
+#include "core/big_endian.h"
 #include "stages/lib/avro/reader.h"
 
 #include <string.h>
@@ -74,11 +75,8 @@ size_t ps_avro_put_event(uint8_t *to, const char *body, uint32_t length)
 
 size_t ps_avro_put_int32(uint8_t *to, uint32_t number)
 {
-    to[0] = (uint8_t)(number >> 24);
-    to[1] = (uint8_t)(number >> 16);
-    to[2] = (uint8_t)(number >> 8);
-    to[3] = (uint8_t)number;
-    return 4;
+    ps_big_endian_put_32(to, number);
+    return sizeof number;
 }
 
 size_t ps_avro_put_head(uint8_t *to, uint32_t serial, bool handshake, size_t length)
@@ -144,26 +142,21 @@ static bool get_payload(struct ps_avro_reader *in, bool handshake, struct ps_avr
     return !in->bad && in->at == in->end;
 }
 
-static uint32_t get_int32(const uint8_t *from)
-{
-    return (uint32_t)from[0] << 24 | (uint32_t)from[1] << 16 | (uint32_t)from[2] << 8 | from[3];
-}
-
 enum ps_avro_reading ps_avro_read_answer(const uint8_t *data, size_t length, bool handshake, uint8_t *scratch,
                                          struct ps_avro_answer *answer, size_t *taken)
 {
     *answer = (struct ps_avro_answer){0};
     if (length < 8)
         return PS_AVRO_MORE;
-    answer->serial = get_int32(data);
-    uint32_t pieces = get_int32(data + 4);
+    answer->serial = ps_big_endian_get_32(data);
+    uint32_t pieces = ps_big_endian_get_32(data + 4);
     size_t at = 8, total = 0;
     if (pieces > PS_AVRO_PIECES_MAX)
         return PS_AVRO_NONSENSE;
     for (; pieces > 0; pieces--) {
         if (length - at < 4)
             return PS_AVRO_MORE;
-        uint32_t piece = get_int32(data + at);
+        uint32_t piece = ps_big_endian_get_32(data + at);
         at += 4;
         if (piece > PS_AVRO_ANSWER_BYTES_MAX - total)
             return PS_AVRO_NONSENSE;

@@ -27,15 +27,14 @@ static struct ps_avro_server *server_of(struct ps_call_server *base)
 /* Returns the call whose events are being read; NULL if there is none. */
 static struct ps_call *open_call(struct ps_call_server *base, const struct ps_connection *connection)
 {
-    uint32_t number = connection->bits >> CALL_SHIFT;
-    struct ps_call *call = number > 0 ? ps_calls_at(&base->calls, number - 1) : NULL;
+    struct ps_call *call = ps_calls_numbered(&base->calls, connection->bits >> CALL_SHIFT);
     return call != NULL && call->open && call->connection == ps_connection_origin(connection) ? call : NULL;
 }
 
 static void set_call(struct ps_connection *connection, const struct ps_call *call)
 {
     connection->bits &= SHAKEN | REFUSED_MASK;
-    connection->bits |= (call->index + 1) << CALL_SHIFT;
+    connection->bits |= ps_call_number(call) << CALL_SHIFT;
 }
 
 static void set_refused(struct ps_connection *connection, unsigned round)

@@ -1,5 +1,6 @@
 /* See time_zone.h. */
 #include "stages/lib/date/time_zone.h"
+#include "core/big_endian.h"
 #include "stages/lib/date/calendar.h"
 
 #include <ctype.h>
@@ -128,10 +129,7 @@ static int32_t tail_offset(const struct ps_time_zone *zone, int64_t utc_s)
 
 static int64_t big_endian(const unsigned char *bytes, unsigned width)
 {
-    uint64_t number = 0;
-    for (unsigned i = 0; i < width; i++)
-        number = number << 8 | bytes[i];
-    return width == 4 ? (int32_t)(uint32_t)number : (int64_t)number;
+    return width == 4 ? (int32_t)ps_big_endian_get_32(bytes) : (int64_t)ps_big_endian_get_64(bytes);
 }
 
 /* The six counts of a header: isut, isstd, leap, time, type, char. */

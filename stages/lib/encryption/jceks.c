@@ -8,6 +8,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "stages/lib/byte_reader.h"
 #include "stages/lib/encryption/java_object.h"
 
 #define MAGIC 0xcecececeU
@@ -18,41 +19,16 @@
 
 enum { TAG_PRIVATE = 1, TAG_TRUSTED = 2, TAG_SECRET = 3 };
 
-struct reader {
-    const uint8_t *data;
-    size_t left;
-};
-
-static bool take(struct reader *reader, size_t length, const uint8_t **bytes)
-{
-    if (length > reader->left)
-        return false;
-    *bytes = reader->data;
-    reader->data += length;
-    reader->left -= length;
-    return true;
-}
-
-static bool take_number(struct reader *reader, size_t bytes, uint32_t *number)
-{
-    const uint8_t *from;
-    *number = 0;
-    if (!take(reader, bytes, &from))
-        return false;
-    for (size_t i = 0; i < bytes; i++)
-        *number = *number << 8 | from[i];
-    return true;
-}
-
 /* Skips a length of `length_bytes`, and that many bytes. */
-static bool pass_over(struct reader *reader, size_t length_bytes)
+static bool pass_over(struct ps_byte_reader *reader, size_t length_bytes)
 {
     const uint8_t *unused;
     uint32_t length;
-    return take_number(reader, length_bytes, &length) && take(reader, length, &unused);
+    return ps_byte_reader_number(reader, length_bytes, &length) &&
+           ps_byte_reader_take(reader, length, &unused);
 }
 
-static bool pass_certificate(struct reader *reader, uint32_t version)
+static bool pass_certificate(struct ps_byte_reader *reader, uint32_t version)
 {
     return (version == 1 || pass_over(reader, 2)) && pass_over(reader, 4);
 }
@@ -108,12 +84,13 @@ static bool derive(const char *password, const uint8_t salt[SALT_BYTES], uint32_
 /* Reads DER: SEQUENCE { OCTET STRING of 8 bytes, INTEGER }. */
 static bool parameters_read(struct ps_slice parameters, const uint8_t **salt, uint32_t *iterations)
 {
-    struct reader reader = {(const uint8_t *)parameters.data, parameters.length};
+    struct ps_byte_reader reader = {(const uint8_t *)parameters.data, parameters.length};
     uint32_t head, integer, bytes;
-    return take_number(&reader, 4, &head) && head >> 24 == 0x30 && (head & 0xffff) == (0x0400 | SALT_BYTES) &&
-           (head >> 16 & 0xff) == reader.left + 2 && take(&reader, SALT_BYTES, salt) &&
-           take_number(&reader, 1, &integer) && integer == 2 && take_number(&reader, 1, &bytes) &&
-           bytes >= 1 && bytes <= 4 && take_number(&reader, bytes, iterations) && *iterations >= 1 &&
+    return ps_byte_reader_number(&reader, 4, &head) && head >> 24 == 0x30 &&
+           (head & 0xffff) == (0x0400 | SALT_BYTES) && (head >> 16 & 0xff) == reader.left + 2 &&
+           ps_byte_reader_take(&reader, SALT_BYTES, salt) && ps_byte_reader_number(&reader, 1, &integer) &&
+           integer == 2 && ps_byte_reader_number(&reader, 1, &bytes) && bytes >= 1 && bytes <= 4 &&
+           ps_byte_reader_number(&reader, bytes, iterations) && *iterations >= 1 &&
            *iterations <= PS_JCEKS_ITERATIONS_MAX;
 }
 
@@ -200,16 +177,16 @@ static enum ps_status open_sealed(const struct key_room *to, const struct ps_jav
 enum found { FOUND_KEY, FOUND_OTHER, FOUND_DAMAGE };
 
 /* Reads the next entry: skips it, or finds the key. */
-static enum found next_entry(struct reader *reader, uint32_t version, const char *name,
+static enum found next_entry(struct ps_byte_reader *reader, uint32_t version, const char *name,
                              struct ps_java_object *sealed)
 {
     const uint8_t *alias, *unused;
     uint32_t tag, alias_length, count;
-    if (!take_number(reader, 4, &tag) || !take_number(reader, 2, &alias_length) ||
-        !take(reader, alias_length, &alias) || !take(reader, 8, &unused))
+    if (!ps_byte_reader_number(reader, 4, &tag) || !ps_byte_reader_number(reader, 2, &alias_length) ||
+        !ps_byte_reader_take(reader, alias_length, &alias) || !ps_byte_reader_take(reader, 8, &unused))
         return FOUND_DAMAGE;
     if (tag == TAG_PRIVATE) {
-        if (!pass_over(reader, 4) || !take_number(reader, 4, &count))
+        if (!pass_over(reader, 4) || !ps_byte_reader_number(reader, 4, &count))
             return FOUND_DAMAGE;
         for (; count > 0; count--)
             if (!pass_certificate(reader, version))
@@ -219,7 +196,7 @@ static enum found next_entry(struct reader *reader, uint32_t version, const char
     if (tag == TAG_TRUSTED)
         return pass_certificate(reader, version) ? FOUND_OTHER : FOUND_DAMAGE;
     if (tag != TAG_SECRET || !ps_java_object_read(reader->data, reader->left, sealed) ||
-        !take(reader, sealed->length, &unused))
+        !ps_byte_reader_take(reader, sealed->length, &unused))
         return FOUND_DAMAGE;
     bool is_it = alias_length == strlen(name) && strncasecmp((const char *)alias, name, alias_length) == 0;
     return is_it ? FOUND_KEY : FOUND_OTHER;
@@ -237,14 +214,15 @@ static bool is_ascii(const char *text)
 static enum ps_status read_key(const struct ps_jceks *store, const char *name, const char *key_password,
                                const struct key_room *to, struct ps_err *err)
 {
-    struct reader reader = {store->bytes, store->length};
+    struct ps_byte_reader reader = {store->bytes, store->length};
     struct ps_java_object sealed;
     uint32_t magic, version, count;
     *to->length = 0;
     if (!is_ascii(key_password) || (store->password != NULL && !is_ascii(store->password)))
         return ps_err_set(err, "a password has characters beyond ASCII");
-    if (!take_number(&reader, 4, &magic) || magic != MAGIC || !take_number(&reader, 4, &version) ||
-        version < 1 || version > 2 || !take_number(&reader, 4, &count) || reader.left < HASH_BYTES)
+    if (!ps_byte_reader_number(&reader, 4, &magic) || magic != MAGIC ||
+        !ps_byte_reader_number(&reader, 4, &version) || version < 1 || version > 2 ||
+        !ps_byte_reader_number(&reader, 4, &count) || reader.left < HASH_BYTES)
         return ps_err_set(err, "it is not a JCEKS key store");
     if (store->password != NULL && !is_right(store))
         return ps_err_set(err, "the password of the store is wrong, or the store was altered");

@@ -1,11 +1,11 @@
 #include "stages/lib/flume_log/reader.h"
+#include "core/durable.h"
 
 #include <dirent.h>
 #include <errno.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "stages/lib/flume_log/directory.h"
 #include "stages/lib/flume_log/lock.h"
@@ -55,12 +55,6 @@ static void directory_add(struct ps_flume_log *log, const char *path)
         (struct directory){.path = ps_must_copy_text(path, "directories")};
 }
 
-static bool is_directory(const char *path)
-{
-    struct stat about;
-    return stat(path, &about) == 0 && S_ISDIR(about.st_mode);
-}
-
 /* Adds a directory of the channel, or the two directories below it. */
 static enum ps_status directory_find(struct ps_flume_log *log, const char *path, struct ps_err *err)
 {
@@ -78,7 +72,7 @@ static enum ps_status directory_find(struct ps_flume_log *log, const char *path,
     }
     if (log->directory_count > before)
         return PS_OK;
-    if (!is_directory(path))
+    if (!ps_directory_exists(path))
         return ps_err_set(err, "%s: there is no such directory", path);
     return ps_err_set(err,
                       "%s has no Flume file channel: neither log-1.meta nor checkpoint.meta is in it, nor in "

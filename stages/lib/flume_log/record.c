@@ -1,4 +1,5 @@
 #include "stages/lib/flume_log/record.h"
+#include "core/big_endian.h"
 
 #include "stages/lib/varint.h"
 
@@ -20,11 +21,6 @@ struct cursor {
     const uint8_t *at, *end;
     bool bad;
 };
-
-static uint32_t big32(const uint8_t *from)
-{
-    return (uint32_t)from[0] << 24 | (uint32_t)from[1] << 16 | (uint32_t)from[2] << 8 | from[3];
-}
 
 static uint64_t little(const uint8_t *from, unsigned bytes)
 {
@@ -111,7 +107,7 @@ static bool is(const struct field *field, uint32_t number, enum wire wire)
 bool ps_flume_frame_read(const uint8_t *from, struct ps_flume_frame *frame)
 {
     const uint8_t *header = from + PS_FLUME_PREFIX_BYTES;
-    uint32_t length = big32(from + 1);
+    uint32_t length = ps_big_endian_get_32(from + 1);
     if (from[0] != PS_FLUME_RECORD || header[0] != 23 || header[1] != 0x0d || header[6] != 0x11 ||
         header[15] != 0x19 || length < PS_FLUME_FRAME_BYTES - PS_FLUME_PREFIX_BYTES + 2 || length > INT32_MAX)
         return false;

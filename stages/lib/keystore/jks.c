@@ -14,6 +14,7 @@
  * Control thread only. Every length is checked against the remaining input before it is used, also for
  * allocations. */
 #include "stages/lib/keystore/internal.h"
+#include "stages/lib/byte_reader.h"
 
 #include <openssl/crypto.h>
 #include <openssl/sha.h>
@@ -24,43 +25,18 @@
 #define JKS_TAG_KEY 1
 #define JKS_TAG_TRUSTED 2
 
-struct reader {
-    const uint8_t *data;
-    size_t left;
-};
-
 /* A password as Java's JKS hashes it: UTF-16, high byte first. */
 struct jks_password {
     uint8_t bytes[2 * PS_KEYSTORE_PASSWORD_MAX + 4];
     size_t length;
 };
 
-static bool read_bytes(struct reader *reader, size_t length, const uint8_t **bytes)
+static bool read_text(struct ps_byte_reader *reader, const uint8_t **text, size_t *length)
 {
-    if (length > reader->left)
-        return false;
-    *bytes = reader->data;
-    reader->data += length;
-    reader->left -= length;
-    return true;
-}
-
-static bool read_u4(struct reader *reader, uint32_t *value)
-{
-    const uint8_t *b;
-    if (!read_bytes(reader, 4, &b))
-        return false;
-    *value = (uint32_t)b[0] << 24 | (uint32_t)b[1] << 16 | (uint32_t)b[2] << 8 | b[3];
-    return true;
-}
-
-static bool read_text(struct reader *reader, const uint8_t **text, size_t *length)
-{
-    const uint8_t *b;
-    if (!read_bytes(reader, 2, &b))
-        return false;
-    *length = (size_t)b[0] << 8 | b[1];
-    return read_bytes(reader, *length, text);
+    uint32_t bytes;
+    bool good = ps_byte_reader_number(reader, 2, &bytes) && ps_byte_reader_take(reader, bytes, text);
+    *length = bytes;
+    return good;
 }
 
 static void password_put(struct jks_password *out, uint32_t unit)
@@ -200,14 +176,14 @@ out:
 }
 
 /* Returns NULL for a broken file (`*bad`), and for a certificate that is not X.509 (to be skipped). */
-static X509 *certificate_read(struct reader *reader, uint32_t version, bool *bad)
+static X509 *certificate_read(struct ps_byte_reader *reader, uint32_t version, bool *bad)
 {
     const uint8_t *type, *der;
     size_t type_length = 0;
     uint32_t length;
     *bad = true;
-    if ((version == 2 && !read_text(reader, &type, &type_length)) || !read_u4(reader, &length) ||
-        !read_bytes(reader, length, &der))
+    if ((version == 2 && !read_text(reader, &type, &type_length)) ||
+        !ps_byte_reader_number(reader, 4, &length) || !ps_byte_reader_take(reader, length, &der))
         return NULL;
     *bad = false;
     if (version == 2 && (type_length != 5 || memcmp(type, "X.509", 5) != 0))
@@ -218,10 +194,10 @@ static X509 *certificate_read(struct reader *reader, uint32_t version, bool *bad
     return certificate;
 }
 
-static STACK_OF(X509) * chain_read(struct reader *reader, uint32_t version, struct ps_err *err)
+static STACK_OF(X509) * chain_read(struct ps_byte_reader *reader, uint32_t version, struct ps_err *err)
 {
     uint32_t count;
-    if (!read_u4(reader, &count) || count > PS_KEYSTORE_CHAIN_MAX) {
+    if (!ps_byte_reader_number(reader, 4, &count) || count > PS_KEYSTORE_CHAIN_MAX) {
         ps_err_set(err, "a certificate chain is cut off or longer than %d", PS_KEYSTORE_CHAIN_MAX);
         return NULL;
     }
@@ -240,13 +216,13 @@ static STACK_OF(X509) * chain_read(struct reader *reader, uint32_t version, stru
 }
 
 static enum ps_status key_entry(struct ps_keystore *store, const struct ps_keystore_input *input,
-                                struct reader *reader, uint32_t version, const uint8_t *alias,
+                                struct ps_byte_reader *reader, uint32_t version, const uint8_t *alias,
                                 size_t alias_length, enum ps_keystore_fault *fault, struct ps_err *err)
 {
     const uint8_t *sealed;
     uint32_t length;
     *fault = PS_KEYSTORE_CORRUPT;
-    if (!read_u4(reader, &length) || !read_bytes(reader, length, &sealed))
+    if (!ps_byte_reader_number(reader, 4, &length) || !ps_byte_reader_take(reader, length, &sealed))
         return ps_err_set(err, "a private key entry is cut off");
     STACK_OF(X509) *chain = chain_read(reader, version, err);
     if (chain == NULL)
@@ -278,14 +254,15 @@ static enum ps_status key_entry(struct ps_keystore *store, const struct ps_keyst
 }
 
 static enum ps_status entry_read(struct ps_keystore *store, const struct ps_keystore_input *input,
-                                 struct reader *reader, uint32_t version, enum ps_keystore_fault *fault,
-                                 struct ps_err *err)
+                                 struct ps_byte_reader *reader, uint32_t version,
+                                 enum ps_keystore_fault *fault, struct ps_err *err)
 {
     uint32_t tag;
     const uint8_t *alias, *date;
     size_t alias_length;
     *fault = PS_KEYSTORE_CORRUPT;
-    if (!read_u4(reader, &tag) || !read_text(reader, &alias, &alias_length) || !read_bytes(reader, 8, &date))
+    if (!ps_byte_reader_number(reader, 4, &tag) || !read_text(reader, &alias, &alias_length) ||
+        !ps_byte_reader_take(reader, 8, &date))
         return ps_err_set(err, "an entry is cut off");
     if (tag == JKS_TAG_KEY)
         return key_entry(store, input, reader, version, alias, alias_length, fault, err);
@@ -318,24 +295,26 @@ static bool integrity_holds(const struct ps_keystore_input *input)
 }
 
 /* Checks that the file is complete: reads over the entries without opening anything. */
-static bool structure_holds(struct reader reader, uint32_t version, uint32_t count)
+static bool structure_holds(struct ps_byte_reader reader, uint32_t version, uint32_t count)
 {
     for (uint32_t i = 0; i < count; i++) {
         uint32_t tag, length, certificates = 1;
         const uint8_t *bytes;
         size_t text;
-        if (!read_u4(&reader, &tag) || !read_text(&reader, &bytes, &text) || !read_bytes(&reader, 8, &bytes))
+        if (!ps_byte_reader_number(&reader, 4, &tag) || !read_text(&reader, &bytes, &text) ||
+            !ps_byte_reader_take(&reader, 8, &bytes))
             return false;
         if (tag == JKS_TAG_KEY) {
-            if (!read_u4(&reader, &length) || !read_bytes(&reader, length, &bytes) ||
-                !read_u4(&reader, &certificates))
+            if (!ps_byte_reader_number(&reader, 4, &length) ||
+                !ps_byte_reader_take(&reader, length, &bytes) ||
+                !ps_byte_reader_number(&reader, 4, &certificates))
                 return false;
         } else if (tag != JKS_TAG_TRUSTED) {
             return false;
         }
         for (uint32_t c = 0; c < certificates; c++) {
-            if ((version == 2 && !read_text(&reader, &bytes, &text)) || !read_u4(&reader, &length) ||
-                !read_bytes(&reader, length, &bytes))
+            if ((version == 2 && !read_text(&reader, &bytes, &text)) ||
+                !ps_byte_reader_number(&reader, 4, &length) || !ps_byte_reader_take(&reader, length, &bytes))
                 return false;
         }
     }
@@ -349,9 +328,9 @@ enum ps_status ps_keystore_jks(struct ps_keystore *store, const struct ps_keysto
     *fault = PS_KEYSTORE_CORRUPT;
     if (input->length < 12 + JKS_DIGEST_BYTES)
         return ps_err_set(err, "the JKS store is cut off");
-    struct reader reader = {.data = input->data, .left = input->length - JKS_DIGEST_BYTES};
-    if (!read_u4(&reader, &magic) || magic != 0xfeedfeed || !read_u4(&reader, &version) ||
-        !read_u4(&reader, &count))
+    struct ps_byte_reader reader = {.data = input->data, .left = input->length - JKS_DIGEST_BYTES};
+    if (!ps_byte_reader_number(&reader, 4, &magic) || magic != 0xfeedfeed ||
+        !ps_byte_reader_number(&reader, 4, &version) || !ps_byte_reader_number(&reader, 4, &count))
         return ps_err_set(err, "not a JKS store");
     if (version != 1 && version != 2)
         return PS_KEYSTORE_FAULT(fault, PS_KEYSTORE_UNSUPPORTED, err,

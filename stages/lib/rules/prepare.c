@@ -32,20 +32,9 @@ static uint32_t channel_find(const struct ps_texts *channels, const char *name)
     return RULES_NONE;
 }
 
-/* Grows a list in the arena by one element; its capacity doubles. */
-static void *list_grow(struct ps_arena *arena, const void *items, size_t count, size_t size)
-{
-    if (count > 0 && (count & (count - 1)) != 0)
-        return (void *)(uintptr_t)items;
-    void *longer = ps_arena_alloc(arena, (count == 0 ? 1 : 2 * count) * size);
-    if (count > 0)
-        memcpy(longer, items, count * size);
-    return longer;
-}
-
 static uint32_t channel_add(struct ps_rules_set *set, const char *name)
 {
-    const char **items = list_grow(set->arena, set->channels.items, set->channels.count, sizeof *items);
+    const char **items = ps_arena_grow(set->arena, set->channels.items, set->channels.count, sizeof *items);
     items[set->channels.count] = name;
     set->channels = (struct ps_texts){set->channels.count + 1, items};
     return (uint32_t)set->channels.count - 1;
@@ -145,7 +134,7 @@ static uint32_t saved_number(struct ps_rules_set *set, const struct ps_name *nam
         if (set->saved[i] == name)
             return i;
     }
-    set->saved = list_grow(set->arena, set->saved, set->saved_count, sizeof *set->saved);
+    set->saved = ps_arena_grow(set->arena, set->saved, set->saved_count, sizeof *set->saved);
     set->saved[set->saved_count] = name;
     return set->saved_count++;
 }
@@ -181,7 +170,7 @@ static uint32_t patterns_list(struct ps_arena *arena, const struct ps_condition 
                 there = (*patterns)[i] == condition->pattern;
             if (there)
                 continue;
-            *patterns = list_grow(arena, *patterns, count, sizeof **patterns);
+            *patterns = ps_arena_grow(arena, *patterns, count, sizeof **patterns);
             (*patterns)[count++] = condition->pattern;
         }
     }

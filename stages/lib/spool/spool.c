@@ -74,7 +74,7 @@ static enum ps_status directories_try(struct ps_spool *spool, struct ps_err *err
     if (error != 0)
         return ps_err_set(err, "Unable to mkdir nonexistent meta directory %s: %s", spool->tracker,
                           strerror(error));
-    if (stat(spool->tracker, &status) != 0 || !S_ISDIR(status.st_mode))
+    if (!ps_directory_exists(spool->tracker))
         return ps_err_set(err, "Specified meta directory is not a directory %s", spool->tracker);
     return PS_OK;
 }

@@ -50,6 +50,18 @@ static inline bool ps_call_is_decided(const struct ps_call *call)
 
 /* Returns a call by its index, which must be one that a call had; the call may have ended. */
 struct ps_call *ps_calls_at(struct ps_calls *calls, uint32_t index);
+
+/* The number by which a connection keeps its newest call in its bits: 0 for NULL. */
+static inline uint32_t ps_call_number(const struct ps_call *call)
+{
+    return call != NULL ? call->index + 1 : 0;
+}
+
+static inline struct ps_call *ps_calls_numbered(struct ps_calls *calls, uint32_t number)
+{
+    return number > 0 ? ps_calls_at(calls, number - 1) : NULL;
+}
+
 /* Subtracts the events of a ticket whose batch is answered. Returns their call; NULL: it has ended, or the ticket
  * has no events. */
 struct ps_call *ps_calls_count_off(struct ps_calls *calls, const struct ps_ticket *ticket);

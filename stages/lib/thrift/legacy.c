@@ -30,7 +30,7 @@ static const uint8_t *pass(struct measure *in, uint64_t length)
 static uint32_t pass_int32(struct measure *in)
 {
     const uint8_t *bytes = pass(in, 4);
-    return bytes != NULL ? ps_thrift_get_int32(bytes) : 0;
+    return bytes != NULL ? ps_big_endian_get_32(bytes) : 0;
 }
 
 static enum ps_thrift_type pass_type(struct measure *in)

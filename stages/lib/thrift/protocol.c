@@ -85,7 +85,7 @@ static int64_t read_zigzag(struct ps_thrift_reader *in, unsigned bits)
 static uint32_t read_int32(struct ps_thrift_reader *in)
 {
     const uint8_t *bytes = take(in, 4);
-    return bytes != NULL ? ps_thrift_get_int32(bytes) : 0;
+    return bytes != NULL ? ps_big_endian_get_32(bytes) : 0;
 }
 
 int32_t ps_thrift_read_i32(struct ps_thrift_reader *in)
@@ -108,7 +108,7 @@ static int16_t read_i16(struct ps_thrift_reader *in)
     const uint8_t *bytes = take(in, 2);
     if (bytes == NULL)
         return 0;
-    return (int16_t)(uint16_t)((unsigned)bytes[0] << 8 | bytes[1]);
+    return (int16_t)ps_big_endian_get_16(bytes);
 }
 
 /* A length or count in bytes or elements, of which each has at least one byte. */
@@ -334,7 +334,7 @@ static void put_varint(struct ps_thrift_writer *out, uint64_t number)
 
 static void put_int32(struct ps_thrift_writer *out, uint32_t number)
 {
-    ps_thrift_put_int32(out->at, number);
+    ps_big_endian_put_32(out->at, number);
     out->at += 4;
 }
 

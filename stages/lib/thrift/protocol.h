@@ -10,6 +10,7 @@
 #pragma once
 
 #include "core/base.h"
+#include "core/big_endian.h"
 
 #include <string.h>
 
@@ -110,16 +111,3 @@ void ps_thrift_put_map(struct ps_thrift_writer *out, enum ps_thrift_type key, en
 /* ---- frames ---- */
 
 #define PS_THRIFT_FRAME_BYTES 4U /* the length of the message, big-endian */
-
-static inline uint32_t ps_thrift_get_int32(const uint8_t *from)
-{
-    return (uint32_t)from[0] << 24 | (uint32_t)from[1] << 16 | (uint32_t)from[2] << 8 | from[3];
-}
-
-static inline void ps_thrift_put_int32(uint8_t *to, uint32_t number)
-{
-    to[0] = (uint8_t)(number >> 24);
-    to[1] = (uint8_t)(number >> 16);
-    to[2] = (uint8_t)(number >> 8);
-    to[3] = (uint8_t)number;
-}

@@ -11,7 +11,7 @@ enum ps_thrift_framing ps_thrift_frame_measure(const void *data, size_t length, 
 {
     if (length < PS_THRIFT_FRAME_BYTES)
         return PS_THRIFT_PARTIAL;
-    *message_length = ps_thrift_get_int32(data);
+    *message_length = ps_big_endian_get_32(data);
     if (*message_length == 0 || most < PS_THRIFT_FRAME_BYTES ||
         *message_length > most - PS_THRIFT_FRAME_BYTES)
         return PS_THRIFT_GARBAGE;
@@ -133,7 +133,7 @@ static size_t end_answer(uint8_t *to, struct ps_thrift_writer *out)
     ps_thrift_put_stop(out);
     size_t length = (size_t)(out->at - to);
     PS_ASSERT(length <= PS_THRIFT_ANSWER_BYTES_MAX);
-    ps_thrift_put_int32(to, (uint32_t)(length - PS_THRIFT_FRAME_BYTES));
+    ps_big_endian_put_32(to, (uint32_t)(length - PS_THRIFT_FRAME_BYTES));
     return length;
 }
 

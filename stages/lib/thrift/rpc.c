@@ -21,7 +21,7 @@ static size_t put_head(uint8_t *to, bool compact, uint32_t number, size_t length
     struct ps_thrift_writer out = {.at = to + PS_THRIFT_FRAME_BYTES, .compact = compact};
     ps_thrift_put_message(&out, &message);
     size_t head = (size_t)(out.at - to);
-    ps_thrift_put_int32(to, (uint32_t)(head - PS_THRIFT_FRAME_BYTES + length));
+    ps_big_endian_put_32(to, (uint32_t)(head - PS_THRIFT_FRAME_BYTES + length));
     return head;
 }
 

@@ -54,7 +54,7 @@ static void put_message(struct ps_thrift_sasl *sasl, int status, const void *byt
     uint8_t *to = sasl->out + sasl->out_length;
     PS_ASSERT(length <= PS_THRIFT_SASL_BYTES_MAX);
     to[0] = (uint8_t)status;
-    ps_thrift_put_int32(to + 1, (uint32_t)length);
+    ps_big_endian_put_32(to + 1, (uint32_t)length);
     if (length > 0)
         memcpy(to + HEAD_BYTES, bytes, length);
     sasl->out_length += HEAD_BYTES + length;
@@ -153,7 +153,7 @@ static enum ps_tls_result read_message(struct ps_thrift_sasl *sasl, size_t *leng
     enum ps_tls_result result = fill(sasl, HEAD_BYTES);
     if (result != PS_TLS_OK)
         return result;
-    *length = ps_thrift_get_int32(sasl->in + 1);
+    *length = ps_big_endian_get_32(sasl->in + 1);
     if (sasl->in[0] < START || sasl->in[0] > COMPLETE || *length > PS_THRIFT_SASL_BYTES_MAX) {
         (void)give_up(sasl, "not a message of Thrift's SASL: does the other side use Kerberos?");
         return PS_TLS_ERROR;

@@ -29,15 +29,12 @@ static struct ps_thrift_server *server_of(struct ps_call_server *base)
 
 static struct ps_call *newest_call(struct ps_call_server *base, const struct ps_connection *connection)
 {
-    uint32_t number = connection->bits >> CALL_SHIFT;
-    return number > 0 ? ps_calls_at(&base->calls, number - 1) : NULL;
+    return ps_calls_numbered(&base->calls, connection->bits >> CALL_SHIFT);
 }
 
 static void set_newest(struct ps_connection *connection, const struct ps_call *call)
 {
-    connection->bits &= REFUSED_MASK;
-    if (call != NULL)
-        connection->bits |= (call->index + 1) << CALL_SHIFT;
+    connection->bits = (connection->bits & REFUSED_MASK) | ps_call_number(call) << CALL_SHIFT;
 }
 
 /* Returns the call whose events are being read, which is the newest; NULL if there is none. */

@@ -1,5 +1,6 @@
 /* Implements client.h. */
 #include "stages/lib/tls/client.h"
+#include "core/durable.h"
 
 #include "stages/lib/host_name.h"
 #include "stages/lib/tls/internal.h"
@@ -13,7 +14,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 struct ps_tls_client {
     SSL_CTX *context;
@@ -57,10 +57,8 @@ static enum ps_status load_text(struct ps_tls_client *client, const char *text, 
 
 static bool load_place(struct ps_tls_client *client, const char *place)
 {
-    struct stat status;
-    bool folder = stat(place, &status) == 0 && S_ISDIR(status.st_mode);
-    return folder ? SSL_CTX_load_verify_dir(client->context, place) == 1
-                  : SSL_CTX_load_verify_file(client->context, place) == 1;
+    return ps_directory_exists(place) ? SSL_CTX_load_verify_dir(client->context, place) == 1
+                                      : SSL_CTX_load_verify_file(client->context, place) == 1;
 }
 
 /* Reads the first certificate as the client's own, and those after it as its issuers. */

@@ -100,7 +100,7 @@ static struct ps_thrift_request receive_call(int fd, uint8_t *message, size_t ro
     struct ps_thrift_request request;
     uint8_t head[PS_THRIFT_FRAME_BYTES];
     receive(fd, head, sizeof head);
-    uint32_t length = ps_thrift_get_int32(head);
+    uint32_t length = ps_big_endian_get_32(head);
     assert_true(length <= room);
     receive(fd, message, length);
     assert_true(ps_thrift_request_read(&ps_thrift_flume, message, length, &request));

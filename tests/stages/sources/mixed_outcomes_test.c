@@ -156,7 +156,7 @@ static size_t read_thrift(struct client *client, unsigned *number, bool *ok)
     if (client->in_length < PS_THRIFT_FRAME_BYTES)
         return 0;
     const uint8_t *bytes = (const uint8_t *)client->in;
-    uint32_t length = ps_thrift_get_int32(bytes);
+    uint32_t length = ps_big_endian_get_32(bytes);
     if (client->in_length < PS_THRIFT_FRAME_BYTES + length)
         return 0;
     ps_test_thrift_answer_read(bytes + PS_THRIFT_FRAME_BYTES, length, &answer);

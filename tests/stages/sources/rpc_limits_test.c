@@ -148,7 +148,7 @@ static enum answer read_thrift(int fd, bool greeted, uint32_t *serial)
         (uint8_t *)ps_test_receive(&stage, fd, PS_THRIFT_FRAME_BYTES, PS_TEST_PATIENCE_MS, &closed);
     if (closed)
         return CLOSED;
-    uint32_t message = ps_thrift_get_int32(head);
+    uint32_t message = ps_big_endian_get_32(head);
     ps_test_thrift_answer_read((uint8_t *)ps_test_receive(&stage, fd, message, PS_TEST_PATIENCE_MS, &closed),
                                message, &answer);
     *serial = answer.message.number;

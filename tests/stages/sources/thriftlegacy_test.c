@@ -111,13 +111,13 @@ static size_t call_with_fields(uint8_t *call, uint32_t fields)
     static const uint8_t head[] = "\x80\1\0\4\0\0\0\6append\0\0\0\1\f\0\1\r\0\6\v\v";
     uint8_t *at = call + sizeof head - 1;
     memcpy(call, head, sizeof head - 1);
-    ps_thrift_put_int32(at, fields);
+    ps_big_endian_put_32(at, fields);
     at += 4;
     for (uint32_t i = 0; i < fields; i++) {
         int length = sprintf((char *)at + 4, "f%u", i);
-        ps_thrift_put_int32(at, (uint32_t)length);
+        ps_big_endian_put_32(at, (uint32_t)length);
         at += 4 + length;
-        ps_thrift_put_int32(at, 0);
+        ps_big_endian_put_32(at, 0);
         at += 4;
     }
     memset(at, 0, 2);

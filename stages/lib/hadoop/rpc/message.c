@@ -1,4 +1,5 @@
 #include "stages/lib/hadoop/rpc/message.h"
+#include "core/big_endian.h"
 
 #include "core/text/printable.h"
 #include "stages/lib/varint.h"
@@ -137,7 +138,7 @@ enum ps_hadoop_rpc_parse ps_hadoop_rpc_parse_response(const uint8_t *bytes, size
     *length = 0;
     if (available < LENGTH_BYTES)
         return PS_HADOOP_RPC_PARSE_MORE;
-    uint32_t frame = (uint32_t)bytes[0] << 24 | (uint32_t)bytes[1] << 16 | (uint32_t)bytes[2] << 8 | bytes[3];
+    uint32_t frame = ps_big_endian_get_32(bytes);
     if (memcmp(bytes, "HTTP", LENGTH_BYTES) == 0)
         return invalid(reason, "it speaks HTTP: this is not the port of the namenode's RPC (8020)");
     if (frame > length_max)

@@ -1,5 +1,6 @@
 /* The bytes that a broker sends: whole answers go to responses.c, those with records into memory of the reader's. */
 #include "stages/lib/kafka/native/native_internal.h"
+#include "core/big_endian.h"
 
 #include "stages/lib/least.h"
 
@@ -25,11 +26,9 @@ static bool make_room(struct ps_kafka_native_broker *broker, uint32_t need)
 /* Returns the length of the response at the buffer's front, length field included; 0: not known yet. */
 static uint64_t response_bytes(const struct ps_kafka_native_broker *broker, uint32_t from)
 {
-    uint32_t wire;
-    if (broker->in_length - from < sizeof wire)
-        return 0;
-    memcpy(&wire, broker->in + from, sizeof wire);
-    return sizeof wire + (uint64_t)be32toh(wire);
+    uint32_t length = broker->in_length - from;
+    return length < sizeof(uint32_t) ? 0
+                                     : sizeof(uint32_t) + (uint64_t)ps_big_endian_get_32(broker->in + from);
 }
 
 static bool reads_records(const struct ps_kafka_native_broker *broker)

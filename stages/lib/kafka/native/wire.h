@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "core/base.h"
+#include "core/big_endian.h"
 
 /* ---- writing: the caller has made room ---- */
 
@@ -17,23 +18,20 @@ static inline char *ps_wire_put_int8(char *at, int8_t value)
 
 static inline char *ps_wire_put_int16(char *at, int16_t value)
 {
-    uint16_t wire = htobe16((uint16_t)value);
-    memcpy(at, &wire, sizeof wire);
-    return at + sizeof wire;
+    ps_big_endian_put_16(at, (uint16_t)value);
+    return at + sizeof value;
 }
 
 static inline char *ps_wire_put_int32(char *at, int32_t value)
 {
-    uint32_t wire = htobe32((uint32_t)value);
-    memcpy(at, &wire, sizeof wire);
-    return at + sizeof wire;
+    ps_big_endian_put_32(at, (uint32_t)value);
+    return at + sizeof value;
 }
 
 static inline char *ps_wire_put_int64(char *at, int64_t value)
 {
-    uint64_t wire = htobe64((uint64_t)value);
-    memcpy(at, &wire, sizeof wire);
-    return at + sizeof wire;
+    ps_big_endian_put_64(at, (uint64_t)value);
+    return at + sizeof value;
 }
 
 static inline char *ps_wire_put_bytes(char *at, const void *bytes, size_t length)
@@ -123,29 +121,20 @@ static inline int8_t ps_wire_get_int8(struct ps_wire_in *in)
 
 static inline int16_t ps_wire_get_int16(struct ps_wire_in *in)
 {
-    uint16_t wire = 0;
-    const char *at = ps_wire_take(in, sizeof wire);
-    if (at != NULL)
-        memcpy(&wire, at, sizeof wire);
-    return (int16_t)be16toh(wire);
+    const char *at = ps_wire_take(in, sizeof(int16_t));
+    return at != NULL ? (int16_t)ps_big_endian_get_16(at) : 0;
 }
 
 static inline int32_t ps_wire_get_int32(struct ps_wire_in *in)
 {
-    uint32_t wire = 0;
-    const char *at = ps_wire_take(in, sizeof wire);
-    if (at != NULL)
-        memcpy(&wire, at, sizeof wire);
-    return (int32_t)be32toh(wire);
+    const char *at = ps_wire_take(in, sizeof(int32_t));
+    return at != NULL ? (int32_t)ps_big_endian_get_32(at) : 0;
 }
 
 static inline int64_t ps_wire_get_int64(struct ps_wire_in *in)
 {
-    uint64_t wire = 0;
-    const char *at = ps_wire_take(in, sizeof wire);
-    if (at != NULL)
-        memcpy(&wire, at, sizeof wire);
-    return (int64_t)be64toh(wire);
+    const char *at = ps_wire_take(in, sizeof(int64_t));
+    return at != NULL ? (int64_t)ps_big_endian_get_64(at) : 0;
 }
 
 /* A string; NULL with length 0 if it is null or missing. Not terminated. */

@@ -144,7 +144,7 @@ static void expect_error(enum ps_thrift_error error, const char *reason)
     assert_int_equal(request.error, error);
     assert_string_equal(request.reason, reason);
     size_t length = ps_thrift_put_error(reply, &request);
-    assert_int_equal(ps_thrift_get_int32(reply), length - PS_THRIFT_FRAME_BYTES);
+    assert_int_equal(ps_big_endian_get_32(reply), length - PS_THRIFT_FRAME_BYTES);
     ps_test_thrift_answer_read(reply + PS_THRIFT_FRAME_BYTES, length - PS_THRIFT_FRAME_BYTES, &answer);
     assert_int_equal(answer.message.type, PS_THRIFT_EXCEPTION);
     assert_int_equal(answer.message.number, request.message.number);
