@@ -13,7 +13,7 @@ static enum ps_status build(void *plan, struct ps_context *context, struct ps_er
     ps_test_bucket_settings.format.type = PS_HADOOP_DATA_STREAM;
     ps_test_bucket_settings.format.serializer = context->sub_stage(
         context, PS_KIND_SERIALIZER, "text", &none, &ps_test_bucket_settings.format.serializer_plan, err);
-    return ps_bucket_path_build(&ps_test_bucket_settings.place, context->arena, ps_test_bucket_path,
+    return ps_bucket_path_build(&ps_test_bucket_settings.bucket_path, context->arena, ps_test_bucket_path,
                                 ps_test_bucket_prefix, "/", NULL, err);
 }
 

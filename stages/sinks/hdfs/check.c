@@ -207,7 +207,7 @@ static void warn_about_disk(const struct checking *checking)
 }
 
 /* Reports an error whose text begins with its key: "hdfs.filePrefix: ..". */
-static void refuse_place(struct checking *checking, const char *text)
+static void refuse_path(struct checking *checking, const char *text)
 {
     static const char *const keys[] = {"hdfs.filePrefix", "hdfs.path"};
     for (size_t i = 0; i < PS_COUNT_OF(keys); i++) {
@@ -276,21 +276,21 @@ static void check_parents(struct checking *checking)
 static void check_path(struct checking *checking)
 {
     struct ps_hdfs_sink_plan plan = *checking->plan;
-    struct ps_bucket_path place;
+    struct ps_bucket_path bucket_path;
     struct ps_err err = {.length = 0};
     ps_escape_check(checking->context, "hdfs.path", plan.path);
     ps_escape_check(checking->context, "hdfs.filePrefix", plan.file_prefix);
     plan.round = plan.round && !rounding_is_wrong(checking); /* otherwise it would be reported twice */
     ps_escape_check_zone(checking->context, "hdfs.timeZone", plan.time_zone);
-    if (ps_hdfs_sink_plan_bucket_path(&plan, checking->configuration, checking->context->arena, &place,
+    if (ps_hdfs_sink_plan_bucket_path(&plan, checking->configuration, checking->context->arena, &bucket_path,
                                       &err) != PS_OK) {
-        refuse_place(checking, ps_err_join(&err));
+        refuse_path(checking, ps_err_join(&err));
         return;
     }
-    if (place.refuses_colons)
+    if (bucket_path.refuses_colons)
         check_colons(checking);
     check_parents(checking);
-    if (plan.hsync && strstr(ps_hadoop_url(checking->configuration, place.url), "webhdfs:") != NULL)
+    if (plan.hsync && strstr(ps_hadoop_url(checking->configuration, bucket_path.url), "webhdfs:") != NULL)
         refuse(checking, "penstock.hsync",
                "there is no hsync through WebHDFS: write to hdfs://, or leave it out");
 }

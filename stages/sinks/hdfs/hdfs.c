@@ -288,8 +288,8 @@ static enum ps_status hdfs_build(void *plan_, struct ps_context *context, struct
     if (ps_hdfs_sink_plan_serializer(plan, context, &settings->format, err) != PS_OK ||
         ps_hdfs_sink_plan_configuration(plan, &plan->configuration, err) != PS_OK)
         return PS_FAIL;
-    if (ps_hdfs_sink_plan_bucket_path(plan, plan->configuration, context->arena, &settings->place, err) ==
-        PS_OK)
+    if (ps_hdfs_sink_plan_bucket_path(plan, plan->configuration, context->arena, &settings->bucket_path,
+                                      err) == PS_OK)
         return PS_OK;
     ps_hadoop_configuration_free(plan->configuration);
     return PS_FAIL;
@@ -310,7 +310,7 @@ static enum ps_status hdfs_open(const void *plan_, void *state_, struct ps_port 
     struct ps_filesystem *filesystem;
     const struct ps_hadoop_settings settings = {
         .configuration = plan->configuration,
-        .url = plan->settings.place.url,
+        .url = plan->settings.bucket_path.url,
         .proxy_user = plan->proxy_user,
         .kerberos_principal = plan->principal,
         .keytab = plan->keytab,

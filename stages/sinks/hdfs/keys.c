@@ -42,7 +42,7 @@ static enum ps_status find_home(const struct ps_hdfs_sink_plan *plan,
 
 enum ps_status ps_hdfs_sink_plan_bucket_path(const struct ps_hdfs_sink_plan *plan,
                                              const struct ps_hadoop_configuration *configuration,
-                                             struct ps_arena *arena, struct ps_bucket_path *place,
+                                             struct ps_arena *arena, struct ps_bucket_path *bucket_path,
                                              struct ps_err *err)
 {
     char home[PS_BUCKET_PATH_BYTES] = "";
@@ -51,9 +51,9 @@ enum ps_status ps_hdfs_sink_plan_bucket_path(const struct ps_hdfs_sink_plan *pla
     escapes.round = plan->round && ps_escape_find_unit(plan->round_unit, &escapes.unit);
     if (find_home(plan, configuration, home, err) != PS_OK)
         return PS_FAIL;
-    if (ps_bucket_path_build(place, arena, plan->path, plan->file_prefix, home, &escapes, err) != PS_OK)
+    if (ps_bucket_path_build(bucket_path, arena, plan->path, plan->file_prefix, home, &escapes, err) != PS_OK)
         return PS_FAIL;
-    place->refuses_colons = !ps_hadoop_url_is_local(ps_hadoop_url(configuration, place->url));
+    bucket_path->refuses_colons = !ps_hadoop_url_is_local(ps_hadoop_url(configuration, bucket_path->url));
     return PS_OK;
 }
 

@@ -31,7 +31,7 @@ enum ps_status ps_hdfs_sink_plan_configuration(const struct ps_hdfs_sink_plan *p
 /* Builds the bucket path from hdfs.path and hdfs.filePrefix. */
 enum ps_status ps_hdfs_sink_plan_bucket_path(const struct ps_hdfs_sink_plan *plan,
                                              const struct ps_hadoop_configuration *configuration,
-                                             struct ps_arena *arena, struct ps_bucket_path *place,
+                                             struct ps_arena *arena, struct ps_bucket_path *bucket_path,
                                              struct ps_err *err);
 
 struct ps_bucket_format_names ps_hdfs_sink_plan_format(const struct ps_hdfs_sink_plan *plan);

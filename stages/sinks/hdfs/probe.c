@@ -35,24 +35,25 @@ static const char *user_of(const struct ps_hdfs_sink_plan *plan,
                            plan->proxy_user != NULL ? " through " : "", user, kerberos ? "by" : "without");
 }
 
-static void probe_place(const struct ps_hdfs_sink_plan *plan,
-                        const struct ps_hadoop_configuration *configuration, struct ps_context *context,
-                        const struct ps_probe *probe)
+static void probe_path(const struct ps_hdfs_sink_plan *plan,
+                       const struct ps_hadoop_configuration *configuration, struct ps_context *context,
+                       const struct ps_probe *probe)
 {
     struct ps_hdfs_sink_plan constant = *plan;
-    struct ps_bucket_path place;
+    struct ps_bucket_path bucket_path;
     struct ps_err err = {.length = 0};
     constant.path = constant_path(plan, context->arena);
     constant.file_prefix = "x";
-    if (ps_hdfs_sink_plan_bucket_path(&constant, configuration, context->arena, &place, &err) != PS_OK) {
+    if (ps_hdfs_sink_plan_bucket_path(&constant, configuration, context->arena, &bucket_path, &err) !=
+        PS_OK) {
         ps_probe_key_failed(probe, "hdfs.path", plan->path, ps_err_join(&err), NULL);
         return;
     }
-    const char *url = ps_hadoop_url(configuration, place.url);
+    const char *url = ps_hadoop_url(configuration, bucket_path.url);
     const char *directory =
-        place.constant_directory_length == 0
+        bucket_path.constant_directory_length == 0
             ? "/"
-            : ps_arena_copy(context->arena, place.constant, place.constant_directory_length);
+            : ps_arena_copy(context->arena, bucket_path.constant, bucket_path.constant_directory_length);
     const struct ps_hadoop_settings settings = {.configuration = configuration,
                                                 .url = url,
                                                 .proxy_user = plan->proxy_user,
@@ -79,6 +80,6 @@ void ps_hdfs_sink_probe(const void *plan_, struct ps_context *context, const str
         ps_probe_key_failed(probe, "penstock.hadoop.conf", "Hadoop's configuration", ps_err_join(&err), NULL);
         return;
     }
-    probe_place(plan, configuration, context, probe);
+    probe_path(plan, configuration, context, probe);
     ps_hadoop_configuration_free(configuration);
 }

@@ -42,12 +42,13 @@ static int length_of(const char *directory)
 }
 
 /* Returns the name of the partition's bucket: its directory and the prefix. */
-static const char *place_of(const struct ps_hive_files *files, struct ps_hive_partition *partition)
+static const char *bucket_path_of(const struct ps_hive_files *files, struct ps_hive_partition *partition)
 {
-    if (partition->place == NULL && asprintf(&partition->place, "%.*s/%s", length_of(partition->directory),
-                                             partition->directory, files->prefix) < 0)
+    if (partition->bucket_path == NULL &&
+        asprintf(&partition->bucket_path, "%.*s/%s", length_of(partition->directory), partition->directory,
+                 files->prefix) < 0)
         abort();
-    return partition->place;
+    return partition->bucket_path;
 }
 
 static bool is_last(const struct ps_hive_files *files, const char *key, uint32_t length)
@@ -56,9 +57,9 @@ static bool is_last(const struct ps_hive_files *files, const char *key, uint32_t
            memcmp(files->last->key, key, length) == 0;
 }
 
-static enum ps_bucket_placed place(struct ps_bucket_placer *placer, const struct ps_lease *lease,
-                                   uint32_t position, const struct ps_now *, struct ps_bucket_name *name,
-                                   const char **flaw)
+static enum ps_bucket_placed find_bucket(struct ps_bucket_placer *placer, const struct ps_lease *lease,
+                                         uint32_t position, const struct ps_now *,
+                                         struct ps_bucket_name *name, const char **flaw)
 {
     struct ps_hive_files *files = (struct ps_hive_files *)(void *)placer;
     char key[PS_HIVE_VALUES_BYTES];
@@ -70,7 +71,7 @@ static enum ps_bucket_placed place(struct ps_bucket_placer *placer, const struct
         files->last = ps_hive_partition_get(files->sink, key, length);
     if (files->last == NULL || !ps_hive_partition_find(files->last))
         return PS_BUCKET_PLACE_LATER;
-    name->text = place_of(files, files->last);
+    name->text = bucket_path_of(files, files->last);
     name->length = (uint32_t)strlen(name->text);
     name->directory_length = name->length - (uint32_t)strlen(files->prefix) - 1;
     return PS_BUCKET_PLACED;
@@ -133,11 +134,11 @@ static struct ps_bucket_writer_settings settings_of(struct ps_hive_files *files)
     format.serializer = &rows_stage;
     format.serializer_plan = &files->rows;
     return (struct ps_bucket_writer_settings){
-        .place = {.url = files->sink->url,
-                  .root = files->directory,
-                  .depth = files->sink->table.key_count,
-                  .prefix_begins = files->prefix,
-                  .prefix_is_whole = true},
+        .bucket_path = {.url = files->sink->url,
+                        .root = files->directory,
+                        .depth = files->sink->table.key_count,
+                        .prefix_begins = files->prefix,
+                        .prefix_is_whole = true},
         .placer = &files->placer,
         .in_use_prefix = "_",
         .in_use_suffix = ".tmp",
@@ -164,7 +165,7 @@ struct ps_hive_files *ps_hive_files_open(struct ps_hive_sink *sink, struct ps_er
     struct ps_hive_files *files = ps_must_alloc(1, sizeof(*files), PURPOSE);
     const struct ps_port *port = sink->port;
     char instance[16] = "";
-    files->placer = (struct ps_bucket_placer){.place = place, .explain = explain};
+    files->placer = (struct ps_bucket_placer){.find = find_bucket, .explain = explain};
     files->sink = sink;
     files->rows.files = files;
     if (port->instances > 1)

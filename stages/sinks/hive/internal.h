@@ -101,7 +101,7 @@ struct ps_hive_partition {
     uint32_t opened_count;
     char *directory;   /* its path in the file system */
     uint64_t found_ns; /* when the metastore was asked for the directory */
-    char *place;       /* of a plain table: directory and prefix of its files; NULL: not made yet */
+    char *bucket_path; /* of a plain table: directory and prefix of its files; NULL: not made yet */
     char *name;        /* "day=2026-11-21"; NULL: the table has no partitions */
     char *values[PS_HIVE_PARTITION_KEYS_MAX];
     uint32_t hash, key_length;

@@ -141,7 +141,7 @@ void ps_hive_partition_free(struct ps_hive_partition *partition)
     free(partition->ids);
     free(partition->opened);
     free(partition->directory);
-    free(partition->place);
+    free(partition->bucket_path);
     free(partition->name);
     free(partition);
 }
@@ -264,9 +264,9 @@ static bool keep_location(struct ps_hive_partition *partition, struct ps_slice l
     size_t url = ps_bucket_url_length(text);
     bool is_same = url == ps_bucket_url_length(table) && strncasecmp(text, table, url) == 0;
     free(partition->directory);
-    free(partition->place);
+    free(partition->bucket_path);
     partition->directory = is_same ? ps_must_copy_text(text + url, PURPOSE) : NULL;
-    partition->place = NULL;
+    partition->bucket_path = NULL;
     free(text);
     return is_same;
 }

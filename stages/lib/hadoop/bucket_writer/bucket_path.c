@@ -78,20 +78,21 @@ static enum ps_status resolve_parents(char *pattern, struct ps_err *err)
     return PS_OK;
 }
 
-/* Sets the place's constant if neither part depends on the event. */
-static void find_constant(struct ps_bucket_path *place, struct ps_arena *arena)
+/* Sets the path's constant if neither part depends on the event. */
+static void find_constant(struct ps_bucket_path *bucket_path, struct ps_arena *arena)
 {
-    const char *path = ps_escape_constant(place->path), *prefix = ps_escape_constant(place->prefix);
+    const char *path = ps_escape_constant(bucket_path->path),
+               *prefix = ps_escape_constant(bucket_path->prefix);
     if (path == NULL || prefix == NULL)
         return;
     char *directory = ps_arena_text(arena, path);
     uint32_t length = ps_bucket_path_normalize(directory, (uint32_t)strlen(directory));
     if (length == 1)
         length = 0; /* the root: its slash is the one before the name */
-    place->constant_directory_length = length;
+    bucket_path->constant_directory_length = length;
     char *constant = ps_arena_format(arena, "%.*s/%s", (int)length, directory, prefix);
     constant[drop_empty_components(constant, length + 1, (uint32_t)strlen(constant))] = '\0';
-    place->constant = constant;
+    bucket_path->constant = constant;
 }
 
 /* Returns the depth of directories of a pattern. The value of a header may have slashes, and the date of %D has two. */
@@ -110,19 +111,19 @@ static uint32_t depth_of(const char *rest)
 }
 
 /* Finds what all directories and names have in common. A prefix with a slash is not the beginning of a name. */
-static void find_root(struct ps_bucket_path *place, struct ps_arena *arena, const char *path,
+static void find_root(struct ps_bucket_path *bucket_path, struct ps_arena *arena, const char *path,
                       const char *prefix)
 {
     size_t length = strcspn(path, "%"), named = strcspn(prefix, "%");
-    place->prefix_begins = ps_arena_copy(arena, prefix, named);
-    place->prefix_is_whole = prefix[named] == '\0';
+    bucket_path->prefix_begins = ps_arena_copy(arena, prefix, named);
+    bucket_path->prefix_is_whole = prefix[named] == '\0';
     while (path[length] != '\0' && length > 0 && path[length - 1] != '/')
         length--;
-    place->depth = depth_of(path + length);
+    bucket_path->depth = depth_of(path + length);
     char *root = ps_arena_copy(arena, path, length);
     root[ps_bucket_path_normalize(root, (uint32_t)length)] = '\0';
     if (strcmp(root, "/") != 0 && strchr(prefix, '/') == NULL)
-        place->root = root;
+        bucket_path->root = root;
 }
 
 static enum ps_status fail_of(struct ps_err *err, const char *key)
@@ -131,16 +132,16 @@ static enum ps_status fail_of(struct ps_err *err, const char *key)
     return ps_err_set(err, "%s: %s", key, ps_err_join(&cause));
 }
 
-enum ps_status ps_bucket_path_build(struct ps_bucket_path *place, struct ps_arena *arena, const char *path,
-                                    const char *prefix, const char *home,
+enum ps_status ps_bucket_path_build(struct ps_bucket_path *bucket_path, struct ps_arena *arena,
+                                    const char *path, const char *prefix, const char *home,
                                     const struct ps_escape_options *options, struct ps_err *err)
 {
     size_t url_length = ps_bucket_url_length(path);
-    *place = (struct ps_bucket_path){.url = ps_arena_copy(arena, path, url_length)};
-    if (strchr(place->url, '%') != NULL)
+    *bucket_path = (struct ps_bucket_path){.url = ps_arena_copy(arena, path, url_length)};
+    if (strchr(bucket_path->url, '%') != NULL)
         return ps_err_set(
             err, "hdfs.path: %s has an escape; a sink writes to one file system: use a sink for each",
-            place->url);
+            bucket_path->url);
     path += url_length;
     bool is_root = path[0] == '\0' && url_length > 0;
     char *absolute = ps_arena_format(arena, "%s/%s", path[0] == '/' || is_root ? "" : home,
@@ -153,14 +154,14 @@ enum ps_status ps_bucket_path_build(struct ps_bucket_path *place, struct ps_aren
                           "hdfs.filePrefix: it has a component \"..\": write the directory in hdfs.path");
     if (strlen(path) + strlen(prefix) > PS_BUCKET_PATH_BYTES - 512)
         return ps_err_set(err, "hdfs.path: it is too long");
-    place->path = ps_escape_compile(arena, path, options, err);
-    if (place->path == NULL)
+    bucket_path->path = ps_escape_compile(arena, path, options, err);
+    if (bucket_path->path == NULL)
         return fail_of(err, "hdfs.path");
-    place->prefix = ps_escape_compile(arena, prefix, options, err);
-    if (place->prefix == NULL)
+    bucket_path->prefix = ps_escape_compile(arena, prefix, options, err);
+    if (bucket_path->prefix == NULL)
         return fail_of(err, "hdfs.filePrefix");
-    find_constant(place, arena);
-    find_root(place, arena, path, prefix);
+    find_constant(bucket_path, arena);
+    find_root(bucket_path, arena, path, prefix);
     return PS_OK;
 }
 
@@ -179,34 +180,35 @@ static enum ps_bucket_flaw flaw_of(enum ps_escape_result result)
     return PS_BUCKET_FLAW_NONE;
 }
 
-enum ps_bucket_flaw ps_bucket_path_of(const struct ps_bucket_path *place, struct ps_bucket_path_cache *cache,
-                                      const struct ps_batch *batch, const struct ps_event *event,
-                                      const struct ps_now *now, struct ps_bucket_name *name)
+enum ps_bucket_flaw ps_bucket_path_of(const struct ps_bucket_path *bucket_path,
+                                      struct ps_bucket_path_cache *cache, const struct ps_batch *batch,
+                                      const struct ps_event *event, const struct ps_now *now,
+                                      struct ps_bucket_name *name)
 {
-    if (place->constant != NULL) {
-        *name = (struct ps_bucket_name){.text = place->constant,
-                                        .length = (uint32_t)strlen(place->constant),
-                                        .directory_length = place->constant_directory_length};
+    if (bucket_path->constant != NULL) {
+        *name = (struct ps_bucket_name){.text = bucket_path->constant,
+                                        .length = (uint32_t)strlen(bucket_path->constant),
+                                        .directory_length = bucket_path->constant_directory_length};
         return PS_BUCKET_FLAW_NONE;
     }
     uint32_t length, prefix_length;
-    enum ps_escape_result result = ps_escape_expand(place->path, &cache->path, batch, event, now, cache->text,
-                                                    PS_BUCKET_PATH_BYTES - 1, &length);
+    enum ps_escape_result result = ps_escape_expand(bucket_path->path, &cache->path, batch, event, now,
+                                                    cache->text, PS_BUCKET_PATH_BYTES - 1, &length);
     if (result != PS_ESCAPE_OK)
         return flaw_of(result);
     length = ps_bucket_path_normalize(cache->text, length);
     if (length == 1)
         length = 0;
     cache->text[length] = '/';
-    result = ps_escape_expand(place->prefix, &cache->prefix, batch, event, now, cache->text + length + 1,
-                              PS_BUCKET_PATH_BYTES - length - 1, &prefix_length);
+    result = ps_escape_expand(bucket_path->prefix, &cache->prefix, batch, event, now,
+                              cache->text + length + 1, PS_BUCKET_PATH_BYTES - length - 1, &prefix_length);
     if (result != PS_ESCAPE_OK)
         return flaw_of(result);
     uint32_t end = drop_empty_components(cache->text, length + 1, length + 1 + prefix_length);
     *name = (struct ps_bucket_name){.text = cache->text, .length = end, .directory_length = length};
     if (memchr(name->text, '\0', name->length) != NULL)
         return PS_BUCKET_FLAW_NUL;
-    if (place->refuses_colons && memchr(name->text, ':', name->length) != NULL)
+    if (bucket_path->refuses_colons && memchr(name->text, ':', name->length) != NULL)
         return PS_BUCKET_FLAW_COLON;
     return ps_bucket_path_has_parent(name->text, name->length) ? PS_BUCKET_FLAW_PARENT : PS_BUCKET_FLAW_NONE;
 }

@@ -1,6 +1,6 @@
 /* The bucket path of an event: its directory and the beginning of its file name, from the escapes of hdfs.path and
  * hdfs.filePrefix (BucketPath.escapeString in HDFSEventSink.process). Both together are the name of its bucket. Thread:
- * control builds a place; each worker has a cache of its own. */
+ * control builds a bucket path; each worker has a cache of its own. */
 #pragma once
 
 #include "stages/lib/text/escape.h"
@@ -48,8 +48,8 @@ enum ps_bucket_flaw {
 
 /* Compiles both patterns. A relative path begins at `home`; ".." is resolved as Path does. Returns PS_FAIL with an error that
  * names the key. Thread: control. */
-enum ps_status ps_bucket_path_build(struct ps_bucket_path *place, struct ps_arena *arena, const char *path,
-                                    const char *prefix, const char *home,
+enum ps_status ps_bucket_path_build(struct ps_bucket_path *bucket_path, struct ps_arena *arena,
+                                    const char *path, const char *prefix, const char *home,
                                     const struct ps_escape_options *options, struct ps_err *err);
 
 /* Returns the length of "scheme://authority" or "scheme:" at the beginning of a path, as org.apache.hadoop.fs.Path
@@ -64,9 +64,10 @@ bool ps_bucket_path_has_parent(const char *path, uint32_t length);
 
 /* Expands the bucket's name for an event. Normalizes the directory as Path does: removes repeated slashes, a slash at the end, and
  * components ".". The prefix is the beginning of a file name. Thread: the worker that owns `cache`. */
-enum ps_bucket_flaw ps_bucket_path_of(const struct ps_bucket_path *place, struct ps_bucket_path_cache *cache,
-                                      const struct ps_batch *batch, const struct ps_event *event,
-                                      const struct ps_now *now, struct ps_bucket_name *name);
+enum ps_bucket_flaw ps_bucket_path_of(const struct ps_bucket_path *bucket_path,
+                                      struct ps_bucket_path_cache *cache, const struct ps_batch *batch,
+                                      const struct ps_event *event, const struct ps_now *now,
+                                      struct ps_bucket_name *name);
 
 /* Returns a text with what is wrong with the event, and the cure. */
 const char *ps_bucket_flaw_text(enum ps_bucket_flaw flaw);

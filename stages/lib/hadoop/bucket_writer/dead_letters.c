@@ -23,7 +23,7 @@ static const char *reason_of(struct ps_bucket_writer *sink)
     struct ps_bucket_name name;
     const struct ps_held_event *flawed = &sink->pool.events[sink->refusals.flawed.first];
     const char *flaw;
-    enum ps_bucket_placed placed = ps_bucket_find_place(sink, flawed->lease, flawed->position, &name, &flaw);
+    enum ps_bucket_placed placed = ps_bucket_find(sink, flawed->lease, flawed->position, &name, &flaw);
     struct ps_bucket_placer *placer = sink->settings->placer;
     struct ps_err reason = {.length = 0};
     if (placed == PS_BUCKET_UNPLACEABLE)

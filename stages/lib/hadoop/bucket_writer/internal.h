@@ -237,7 +237,7 @@ struct ps_bucket_writer {
     struct ps_hadoop_writers *writers;
     struct ps_port *port;
     struct ps_now now;
-    struct ps_bucket_path_cache places;
+    struct ps_bucket_path_cache bucket_paths;
     struct ps_held held;
     struct ps_held_pool pool;
     struct ps_bucket_taking taking;
@@ -261,8 +261,8 @@ struct ps_bucket_writer {
 };
 
 /* placement.c: finds the bucket of the event at this position, like ps_bucket_placer. */
-enum ps_bucket_placed ps_bucket_find_place(struct ps_bucket_writer *sink, const struct ps_lease *lease,
-                                           uint32_t position, struct ps_bucket_name *name, const char **flaw);
+enum ps_bucket_placed ps_bucket_find(struct ps_bucket_writer *sink, const struct ps_lease *lease,
+                                     uint32_t position, struct ps_bucket_name *name, const char **flaw);
 
 /* Returns the total of the bodies of a list's events. */
 static inline uint64_t ps_bucket_bytes_of(const struct ps_bucket_writer *sink,

@@ -52,7 +52,7 @@ static bool is_in_use(const struct ps_bucket_look *look, const char *name, const
                       size_t *prefix_length, uint64_t *counter)
 {
     const struct ps_bucket_writer_settings *settings = look->sink->settings;
-    size_t begins = strlen(settings->place.prefix_begins);
+    size_t begins = strlen(settings->bucket_path.prefix_begins);
     if (!take_text(&name, settings->in_use_prefix, strlen(settings->in_use_prefix)))
         return false;
     size_t length = strlen(name), digits = 0;
@@ -65,8 +65,8 @@ static bool is_in_use(const struct ps_bucket_look *look, const char *name, const
     *prefix = name;
     *prefix_length = length - 1;
     *counter = strtoull(name + length, NULL, 10);
-    return *prefix_length >= begins && memcmp(name, settings->place.prefix_begins, begins) == 0 &&
-           (!settings->place.prefix_is_whole || *prefix_length == begins);
+    return *prefix_length >= begins && memcmp(name, settings->bucket_path.prefix_begins, begins) == 0 &&
+           (!settings->bucket_path.prefix_is_whole || *prefix_length == begins);
 }
 
 /* ---- one file ---- */
@@ -309,13 +309,13 @@ static struct ps_bucket_look *next_look(struct ps_bucket_writer *sink)
 
 static void begin_scan(struct ps_bucket_writer *sink)
 {
-    const struct ps_bucket_path *place = &sink->settings->place;
+    const struct ps_bucket_path *bucket_path = &sink->settings->bucket_path;
     struct ps_bucket_look *look;
     sink->orphans.scan.state = PS_BUCKET_SCAN_BEGUN;
-    if (place->root == NULL || !has_names_in_use(sink->settings) ||
-        (look = make(sink, place->root, strlen(place->root), NULL)) == NULL)
+    if (bucket_path->root == NULL || !has_names_in_use(sink->settings) ||
+        (look = make(sink, bucket_path->root, strlen(bucket_path->root), NULL)) == NULL)
         return;
-    look->depth = place->depth;
+    look->depth = bucket_path->depth;
     TAILQ_INSERT_HEAD(&sink->orphans.scan.waiting, look, looks);
 }
 
@@ -327,7 +327,7 @@ static void end_scan(struct ps_bucket_writer *sink)
         ps_log(PS_LOG_INFO, sink->port->component,
                "looked for files in use only in the %u directories below %s that were changed last; in the "
                "others, such as %s, this is done when an event goes there",
-               SCANNED_MAX, sink->settings->place.root, look->directory);
+               SCANNED_MAX, sink->settings->bucket_path.root, look->directory);
     while ((look = TAILQ_FIRST(&sink->orphans.scan.waiting)) != NULL) {
         TAILQ_REMOVE(&sink->orphans.scan.waiting, look, looks);
         discard(look);

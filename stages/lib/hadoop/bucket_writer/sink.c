@@ -29,7 +29,7 @@ struct ps_bucket_writer *ps_bucket_writer_open(const struct ps_bucket_writer_set
         free(sink);
         return NULL;
     }
-    ps_hadoop_writers_read_schemas(sink->writers, filesystem, settings->place.url);
+    ps_hadoop_writers_read_schemas(sink->writers, filesystem, settings->bucket_path.url);
     sink->settings = settings;
     sink->filesystem = filesystem;
     sink->port = port;
@@ -89,7 +89,7 @@ enum found { FOUND, FLAW, NOT_YET };
 
 static bool is_constant(const struct ps_bucket_writer *sink)
 {
-    return sink->settings->placer == NULL && sink->settings->place.constant != NULL;
+    return sink->settings->placer == NULL && sink->settings->bucket_path.constant != NULL;
 }
 
 /* Returns whether all events of the lease belong to the bucket of the first one. */
@@ -111,7 +111,7 @@ static enum found find_buckets(struct ps_bucket_writer *sink, const struct ps_le
         if (ps_lease_is_settled(lease, position))
             continue;
         if (bucket == NULL || !is_constant(sink)) {
-            enum ps_bucket_placed placed = ps_bucket_find_place(sink, lease, position, &name, flaw);
+            enum ps_bucket_placed placed = ps_bucket_find(sink, lease, position, &name, flaw);
             if (placed == PS_BUCKET_PLACE_LATER)
                 return NOT_YET;
             if (placed == PS_BUCKET_UNPLACEABLE && !ps_port_has_deadletter(sink->port))

@@ -35,18 +35,18 @@ enum ps_bucket_placed {
 struct ps_bucket_placer {
     /* Finds the bucket of the event at this position. The name is valid until the next call. UNPLACEABLE: `*flaw` is set to a static
      * text with what is wrong with the event, and the cure. */
-    enum ps_bucket_placed (*place)(struct ps_bucket_placer *placer, const struct ps_lease *lease,
-                                   uint32_t position, const struct ps_now *now, struct ps_bucket_name *name,
-                                   const char **flaw);
-    /* Explains why the format of the files refused the event at this position, which has a place. */
+    enum ps_bucket_placed (*find)(struct ps_bucket_placer *placer, const struct ps_lease *lease,
+                                  uint32_t position, const struct ps_now *now, struct ps_bucket_name *name,
+                                  const char **flaw);
+    /* Explains why the format of the files refused the event at this position, which has a bucket. */
     void (*explain)(struct ps_bucket_placer *placer, const struct ps_lease *lease, uint32_t position,
                     struct ps_err *reason);
 };
 
 /* Shared by all workers and constant. */
 struct ps_bucket_writer_settings {
-    struct ps_bucket_path place;     /* with a placer only its url, and what orphans.c needs */
-    struct ps_bucket_placer *placer; /* NULL: none */
+    struct ps_bucket_path bucket_path; /* with a placer only its url, and what orphans.c needs */
+    struct ps_bucket_placer *placer;   /* NULL: none */
     const char *in_use_prefix, *in_use_suffix, *file_suffix; /* "": none */
     uint64_t roll_interval_ns, roll_bytes, roll_events;      /* limits of a file; 0: none */
     /* An idle file is closed after this time; 0: never. */

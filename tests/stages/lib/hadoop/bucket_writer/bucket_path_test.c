@@ -6,7 +6,7 @@
 
 struct test {
     struct ps_test_stage stage;
-    struct ps_bucket_path place;
+    struct ps_bucket_path bucket_path;
     struct ps_bucket_path_cache cache;
 };
 
@@ -14,7 +14,7 @@ static void set_up(struct test *test, const char *path, const char *prefix)
 {
     memset(test, 0, sizeof *test);
     ps_test_stage_init(&test->stage, &ps_sink_null);
-    if (ps_bucket_path_build(&test->place, test->stage.arena, path, prefix, "/user/u", NULL,
+    if (ps_bucket_path_build(&test->bucket_path, test->stage.arena, path, prefix, "/user/u", NULL,
                              &test->stage.err) != PS_OK)
         fail_msg("%s: %s", path, test->stage.err.text);
 }
@@ -29,8 +29,8 @@ static void expect(struct test *test, const char *value, enum ps_bucket_flaw fla
 {
     struct ps_bucket_name name;
     struct ps_lease *lease = PS_LEASE(&test->stage, PS_EVENT("x", "h", value));
-    assert_int_equal(ps_bucket_path_of(&test->place, &test->cache, lease->batch, ps_lease_event(lease, 0),
-                                       &test->stage.now, &name),
+    assert_int_equal(ps_bucket_path_of(&test->bucket_path, &test->cache, lease->batch,
+                                       ps_lease_event(lease, 0), &test->stage.now, &name),
                      flaw);
     if (flaw != PS_BUCKET_FLAW_NONE)
         return;
@@ -47,8 +47,8 @@ static void expect_nul(struct test *test)
     struct ps_lease *lease = PS_LEASE(&test->stage, PS_EVENT("x", "h", "a?b"));
     struct ps_header *header = ps_lease_event(lease, 0)->headers;
     *strchr((char *)(uintptr_t)header->value, '?') = '\0';
-    assert_int_equal(ps_bucket_path_of(&test->place, &test->cache, lease->batch, ps_lease_event(lease, 0),
-                                       &test->stage.now, &name),
+    assert_int_equal(ps_bucket_path_of(&test->bucket_path, &test->cache, lease->batch,
+                                       ps_lease_event(lease, 0), &test->stage.now, &name),
                      PS_BUCKET_FLAW_NUL);
 }
 
@@ -74,7 +74,7 @@ static void test_constant(void **state)
     for (size_t i = 0; i < PS_COUNT_OF(rows); i++) {
         struct test test;
         set_up(&test, rows[i].path, "F");
-        assert_string_equal(test.place.url, rows[i].url);
+        assert_string_equal(test.bucket_path.url, rows[i].url);
         expect(&test, "v", PS_BUCKET_FLAW_NONE, rows[i].wanted);
         tear_down(&test);
     }
@@ -98,7 +98,7 @@ static void test_headers(void **state)
     expect(&test, "b/../c", PS_BUCKET_FLAW_PARENT, NULL);
     expect(&test, "10:30", PS_BUCKET_FLAW_NONE, "/a/10:30/z|/p-10:30"); /* a local disk takes it */
     expect_nul(&test);
-    test.place.refuses_colons = true;
+    test.bucket_path.refuses_colons = true;
     expect(&test, "10:30", PS_BUCKET_FLAW_COLON, NULL);
     expect(&test, "1030", PS_BUCKET_FLAW_NONE, "/a/1030/z|/p-1030");
     for (enum ps_bucket_flaw flaw = PS_BUCKET_FLAW_NO_TIMESTAMP; flaw <= PS_BUCKET_FLAW_COLON; flaw++)
@@ -149,8 +149,8 @@ static void test_mistakes(void **state)
     ps_test_stage_init(&test.stage, &ps_sink_null);
     for (size_t i = 0; i < PS_COUNT_OF(rows); i++) {
         struct ps_err err = {.length = 0};
-        assert_int_equal(ps_bucket_path_build(&test.place, test.stage.arena, rows[i].path, rows[i].prefix,
-                                              "/user/u", NULL, &err),
+        assert_int_equal(ps_bucket_path_build(&test.bucket_path, test.stage.arena, rows[i].path,
+                                              rows[i].prefix, "/user/u", NULL, &err),
                          PS_FAIL);
         if (strstr(err.text, rows[i].wanted) == NULL)
             fail_msg("%s: %s", rows[i].path, err.text);
