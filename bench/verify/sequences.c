@@ -1,5 +1,6 @@
 /* Stores the set as spans of chunks in a sorted array. */
 #include "bench/verify/sequences.h"
+#include "core/array.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -116,8 +117,7 @@ static uint32_t span_find(const struct ps_sequences *set, uint64_t chunk)
 
 static void span_remove(struct ps_sequences *set, uint32_t at)
 {
-    set->span_count--;
-    memmove(&set->spans[at], &set->spans[at + 1], (set->span_count - at) * sizeof *set->spans);
+    ps_array_remove(set->spans, set->span_count--, at, sizeof *set->spans);
 }
 
 /* Merges neighbours of the same kind without storage. */

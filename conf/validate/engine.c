@@ -1,5 +1,6 @@
 /* See engine.h. */
 #include "conf/validate/engine.h"
+#include "core/array.h"
 
 #include "conf/text.h"
 #include "conf/validate/java.h"
@@ -123,8 +124,7 @@ static void refuse(struct ps_conf_part *part, const struct ps_pair *pair)
 {
     struct ps_pair *items = (struct ps_pair *)(uintptr_t)part->pairs.items; /* the part's own copy */
     size_t at = (size_t)(pair - items);
-    memmove(&items[at], &items[at + 1], (part->pairs.count - at - 1) * sizeof *items);
-    part->pairs.count--;
+    ps_array_remove(items, part->pairs.count--, at, sizeof *items);
     part->refused = true;
 }
 

@@ -72,7 +72,7 @@ struct ps_kafka_group_shares ps_kafka_group_round_robin(const struct ps_kafka_gr
                                                         const struct ps_kafka_group_topic *topics,
                                                         uint32_t topic_count);
 
-/* Members keep what they claim, as far as the shares stay even. A partition that is to move to another member is left out. */
+/* Members keep what they claim, as far as the shares stay even. A partition that is to move to another member is left out. Topics are sorted. */
 struct ps_kafka_group_shares ps_kafka_group_sticky(const struct ps_kafka_group_member *members,
                                                    uint32_t member_count,
                                                    const struct ps_kafka_group_topic *topics,

@@ -73,16 +73,22 @@ static void sticky_make(struct sticky *sticky)
 
 /* ---- what members have ---- */
 
+static int compare_name(const void *name, const void *topic)
+{
+    return ps_kafka_group_compare(*(const struct ps_slice *)name,
+                                  ((const struct ps_kafka_group_topic *)topic)->name);
+}
+
 /* Returns the number of the partition; NOBODY: the group does not read it. */
 static uint32_t number_of(const struct sticky *sticky, const struct ps_kafka_group_claim *claim)
 {
-    uint32_t t = 0;
-    while (t < sticky->topic_count && ps_kafka_group_compare(sticky->topics[t].name, claim->topic) != 0)
-        t++;
-    if (t == sticky->topic_count || claim->partition < 0 ||
-        claim->partition >= sticky->topics[t].partition_count)
+    const struct ps_kafka_group_topic *topic =
+        sticky->topic_count > 0
+            ? bsearch(&claim->topic, sticky->topics, sticky->topic_count, sizeof *topic, compare_name)
+            : NULL;
+    if (topic == NULL || claim->partition < 0 || claim->partition >= topic->partition_count)
         return NOBODY;
-    return sticky->first[t] + (uint32_t)claim->partition;
+    return sticky->first[topic - sticky->topics] + (uint32_t)claim->partition;
 }
 
 /* If two members claim a partition, the claim of the later generation counts; if both are of the same generation, neither does. */

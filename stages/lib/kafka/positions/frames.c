@@ -1,4 +1,5 @@
 #include "stages/lib/kafka/positions/frames.h"
+#include "core/array.h"
 
 #include "core/clock.h"
 
@@ -7,8 +8,7 @@
 
 static void remove_range(struct ps_kafka_frames *frames, uint32_t at)
 {
-    frames->count--;
-    memmove(&frames->ranges[at], &frames->ranges[at + 1], (frames->count - at) * sizeof *frames->ranges);
+    ps_array_remove(frames->ranges, frames->count--, at, sizeof *frames->ranges);
 }
 
 static bool is_young(const struct ps_kafka_frame_range *range, uint64_t now_ns)

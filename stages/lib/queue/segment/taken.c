@@ -1,4 +1,5 @@
 #include "stages/lib/queue/segment/taken.h"
+#include "core/array.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -49,8 +50,7 @@ bool ps_taken_has_all(const struct ps_taken *taken, uint64_t first, uint64_t las
 
 static void remove_range(struct ps_taken *taken, size_t at)
 {
-    taken->count--;
-    memmove(&taken->ranges[at], &taken->ranges[at + 1], (taken->count - at) * sizeof *taken->ranges);
+    ps_array_remove(taken->ranges, taken->count--, at, sizeof *taken->ranges);
 }
 
 static void insert_range(struct ps_taken *taken, size_t at, const struct ps_taken_range *range)
