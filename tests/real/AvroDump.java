@@ -1,5 +1,5 @@
 // Prints the events of Avro files, read with Flume's Avro library: codec, headers sorted by name, body (the text of a gzip file).
-// What is no event of Flume is printed as it is.
+// What is no event of Flume is printed as it is; so is an argument that begins with "-- ", a mark between files.
 import java.io.ByteArrayInputStream;
 import java.io.File;
 import java.nio.ByteBuffer;
@@ -14,6 +14,10 @@ import org.apache.avro.generic.GenericRecord;
 public class AvroDump {
     public static void main(String[] files) throws Exception {
         for (String file : files) {
+            if (file.startsWith("-- ")) {
+                System.out.println(file);
+                continue;
+            }
             try (DataFileReader<Object> reader =
                      new DataFileReader<>(new File(file), new GenericDatumReader<>())) {
                 System.out.println(reader.getSchema() + " " + reader.getMetaString("avro.codec"));

@@ -23,8 +23,10 @@ public class OrcDump {
 
     static void hex(BytesColumnVector bytes, int row) {
         out.append('"');
-        for (int i = 0; i < bytes.length[row]; i++)
-            out.append(String.format("%02x", bytes.vector[row][bytes.start[row] + i]));
+        for (int i = 0; i < bytes.length[row]; i++) {
+            int one = bytes.vector[row][bytes.start[row] + i];
+            out.append(Character.forDigit(one >> 4 & 15, 16)).append(Character.forDigit(one & 15, 16));
+        }
         out.append('"');
     }
 
@@ -64,7 +66,8 @@ public class OrcDump {
         case DECIMAL: out.append(((DecimalColumnVector) column).vector[row]); break;
         case TIMESTAMP:
             TimestampColumnVector times = (TimestampColumnVector) column;
-            out.append(Math.floorDiv(times.time[row], 1000L)).append(String.format(".%09d", times.nanos[row]));
+            String nanos = Integer.toString(times.nanos[row]);
+            out.append(Math.floorDiv(times.time[row], 1000L)).append('.').append("000000000", nanos.length(), 9).append(nanos);
             break;
         case LIST:
             ListColumnVector list = (ListColumnVector) column;

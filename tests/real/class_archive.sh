@@ -1,5 +1,5 @@
 # An archive of the classes that a server loads, which Java maps instead of reading and checking them (docs/decisions/0102-archives-of-classes.md).
-# Sourced; `java` is the program. Defines
+# Sourced; `java` is the program. (Compiled classes of tests: java_classes.sh.) Defines
 #
 #   class_archive FOLDER         sets archive, the file in that folder for this Java, and archived, the options with which Java uses it if it is there
 #   class_archive_make START     makes it unless it is there: calls `START FOLDER OPTION`, which starts the server in that folder with one more option

@@ -15,15 +15,15 @@ if [[ ! -e $zstd ]]; then
     codecs=${codecs% zstandard}
 fi
 classpath=$zstd:$("$here/flume" classpath 2>/dev/null)
-mkdir "$work/classes"
-javac -J-XX:TieredStopAtLevel=1 -cp "$classpath" -d "$work/classes" "$here/AvroDump.java" "$here/AvroWrite.java" >"$work/javac.log" 2>&1 || fail "javac"
+java_classes "$work/classes" "$classpath" "$here/AvroDump.java" "$here/AvroWrite.java" >"$work/javac.log" 2>&1 || fail "javac"
 classpath=$work/classes:$classpath
 
+files=() # one JVM writes all of them
 for codec in $codecs; do
     mkdir -p "$work/$codec/spool" "$work/$codec/out"
-    java -XX:TieredStopAtLevel=1 -cp "$classpath" AvroWrite "$work/$codec/spool/java.avro" "$codec" $events >"$work/java.log" 2>&1 ||
-        fail "Java does not write $codec"
+    files+=("$work/$codec/spool/java.avro" "$codec")
 done
+java -XX:TieredStopAtLevel=1 -cp "$classpath" AvroWrite $events "${files[@]}" >"$work/java.log" 2>&1 || fail "Java does not write a codec"
 
 mkdir -p "$work/datum/spool" "$work/datum/out"
 cp "$work/null/spool/java.avro" "$work/datum/spool"
@@ -74,19 +74,19 @@ arrived() { # DIR: how many files are finished
 # shellcheck disable=SC2086
 run penstock "$(wc -w <<<"$codecs datum")" "$PENSTOCK"
 
+files=() # one JVM reads all of them, and prints a mark in front of each
+for codec in $codecs; do files+=("-- $codec" "$work/$codec/out/"*); done
+files+=("-- java" "$work/datum/spool/java.avro.COMPLETED" "-- datum" "$work/datum/out/"*)
+LC_ALL=C.UTF-8 java -XX:TieredStopAtLevel=1 -Dfile.encoding=UTF-8 -Dstdout.encoding=UTF-8 -cp "$classpath" AvroDump "${files[@]}" \
+    >"$work/dump" 2>"$work/java.log" || fail "Java does not read a file"
+awk -v work="$work" '/^-- [a-z0-9]+$/ { file = work "/" $2 ".dump"; printf "" >file; next } { print >file }' "$work/dump"
+
 for codec in $codecs; do
-    LC_ALL=C.UTF-8 java -XX:TieredStopAtLevel=1 -Dfile.encoding=UTF-8 -Dstdout.encoding=UTF-8 -cp "$classpath" AvroDump "$work/$codec/out/"* \
-        >"$work/$codec.dump" 2>"$work/java.log" || fail "Java does not read $codec"
     head -n 1 "$work/$codec.dump" | grep -q " $codec\$" || fail "the file is not compressed with $codec"
     tail -n +2 "$work/$codec.dump" >"$work/$codec.records"
     cmp "$work/null.records" "$work/$codec.records" || fail "$codec: other records than without compression"
     (($(grep -c 'event [0-9]* é x*$' "$work/$codec.records") == events)) || fail "$codec: not all events"
     echo "$codec: there and back"
 done
-
-LC_ALL=C.UTF-8 java -XX:TieredStopAtLevel=1 -Dfile.encoding=UTF-8 -Dstdout.encoding=UTF-8 -cp "$classpath" AvroDump "$work/datum/spool/java.avro.COMPLETED" \
-    >"$work/java.dump" 2>"$work/java.log" || fail "Java does not read its own file"
-LC_ALL=C.UTF-8 java -XX:TieredStopAtLevel=1 -Dfile.encoding=UTF-8 -Dstdout.encoding=UTF-8 -cp "$classpath" AvroDump "$work/datum/out/"* \
-    >"$work/datum.dump" 2>"$work/java.log" || fail "Java does not read records with their schema"
 diff <(sed '1s/ [a-z]*$/ deflate/' "$work/java.dump") "$work/datum.dump" >"$work/datum.log" || fail "AvroEventSerializer: other records, or another schema"
 echo "records with their schema: there and back"

@@ -9,6 +9,8 @@
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 export LC_ALL=${LC_ALL:-C.UTF-8} # Java takes its character set from it
+# shellcheck source=tests/real/java_classes.sh
+source "$here/java_classes.sh"
 skip() { echo "SKIP: $*"; exit 77; }
 for program in java javac mvn python3; do
     command -v $program >/dev/null || skip "no $program"
@@ -19,12 +21,12 @@ trap 'rm -rf "$work"' EXIT
 fail() { echo "FAILED: $*" >&2; tail -n 5 "$work"/*.err >&2; exit 1; }
 
 path=$("$here/flume" classpath)
-javac -J-XX:TieredStopAtLevel=1 -cp "$path" -d "$work/classes" "$here/flume_channel/FlumeChannel.java"
+java_classes "$work/classes" "$path" "$here/flume_channel/FlumeChannel.java"
 flume() { # FOLDER [OPTION].. fill|drain ARGUMENT..: with the channel in the folder
     local folder=$1 options=()
     shift
     while [[ $1 == -* ]]; do options+=("$1"); shift; done
-    timeout 300 java -XX:TieredStopAtLevel=1 "${options[@]}" -cp "$work/classes:$path" -Dlog4j2.level=ERROR FlumeChannel "$@" \
+    FLUME_LOG=ERROR FLUME_CLASSPATH=$work/classes timeout 300 "$here/flume" run "${options[@]}" FlumeChannel "$@" \
         "$folder/checkpoint" "$folder/d1,$folder/d2" 2>"$work/flume.err"
 }
 lines() { # events as FlumeChannel prints them, of penstock's on standard input

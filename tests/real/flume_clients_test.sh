@@ -27,8 +27,7 @@ done
 compile() { # NAME [APPENDER]: with the class path of the SDK, or of an appender
     local path
     path=$("$here/flume" classpath "${@:2}") || skip "the jars of ${2:-Flume} cannot be fetched"
-    mkdir -p "$work/classes${2:-}"
-    javac -J-XX:TieredStopAtLevel=1 -cp "$path" -d "$work/classes${2:-}" "$here/flume_clients/$1.java" || fail "$1 does not compile"
+    java_classes "$work/classes${2:-}" "$path" "$here/flume_clients/$1.java" || fail "$1 does not compile"
     paths[${2:-sdk}]="$work/classes${2:-}:$path"
 }
 declare -A paths
@@ -36,12 +35,13 @@ compile Clients
 compile Clients log4j2
 compile Log4j2 log4j2
 compile Log4j log4j
-javac -J-XX:TieredStopAtLevel=1 -cp "$("$here/flume" classpath)" -d "$work/classes" "$here/AvroDump.java"
+java_classes "$work/classes" "$("$here/flume" classpath)" "$here/AvroDump.java"
 
 client() { # NAME APPENDER|sdk [JVM OPTION].. CLASS [ARGUMENT]..
-    local name=$1 path=${paths[$2]}
+    local name=$1 java=(java -Xmx512m -XX:TieredStopAtLevel=1 -Dlog4j2.level=ERROR -cp "${paths[$2]}")
+    [[ $2 != sdk ]] || java=(env FLUME_LOG=ERROR "FLUME_CLASSPATH=$work/classes" "$here/flume" run)
     shift 2
-    java -Xmx512m -XX:TieredStopAtLevel=1 -Dlog4j2.level=ERROR -cp "$path" "$@" >"$work/$name.log" 2>&1 </dev/null ||
+    "${java[@]}" "$@" >"$work/$name.log" 2>&1 </dev/null ||
         fail "the client of $name ends with $?"
 }
 

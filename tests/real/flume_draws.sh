@@ -9,6 +9,8 @@ set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 # shellcheck source=tests/support/seed.sh
 source "$here/../support/seed.sh"
+# shellcheck source=tests/real/java_classes.sh
+source "$here/java_classes.sh"
 tools=${PENSTOCK_TOOLS:-$here/../../build/release/tests}
 skip() { echo "SKIP: $*"; exit 77; }
 for program in javac mvn python3; do
@@ -27,8 +29,8 @@ finish() {
     exit $code
 }
 trap finish EXIT
-mkdir "$work/classes" "$work/flume" "$work/penstock"
-javac -J-XX:TieredStopAtLevel=1 -nowarn -d "$work/classes" -cp "$("$here/flume" classpath)" "$here/flume_draws/FlumeDraws.java"
+mkdir "$work/flume" "$work/penstock"
+java_classes "$work/classes" "$("$here/flume" classpath)" "$here/flume_draws/FlumeDraws.java"
 cat >"$work/classes/core-site.xml" <<EOF_
 <configuration><property><name>fs.file.impl</name><value>FlumeDraws\$Disk</value></property></configuration>
 EOF_

@@ -87,18 +87,28 @@ done
 same names "$work/flume.text" "$work/penstock.text"
 mkdir "$work/conf"
 echo '<configuration/>' >"$work/conf/core-site.xml" # the shell demands one
+# One JVM reads all files. In front of each one it prints a mark, `-- ENGINE SINK`.
+cut_at_marks() { # FILE: into $work/ENGINE.SINK
+    awk -v work="$work" '/^-- (flume|penstock) [a-z]+$/ { file = work "/" $2 "." $3; printf "" >file; next } { print >file }' "$1"
+}
+files=()
 for sink in gzip zlib blocks; do
     for engine in flume penstock; do
-        FLUME_LOG=ERROR FLUME_CLASSPATH=$work/conf "$here/flume" run org.apache.hadoop.fs.FsShell -text "$work/$engine/$sink"/* \
-            2>"$work/$engine.shell.log" >"$work/$engine.text" || fail "Hadoop does not read $engine's file ($sink)"
-        (($(wc -l <"$work/$engine.text") == 400)) || fail "$engine: $(wc -l <"$work/$engine.text") records of $sink"
+        echo "-- $engine $sink" >"$work/mark.$engine.$sink"
+        files+=("$work/mark.$engine.$sink" "$work/$engine/$sink"/*)
     done
-    same "records of $sink" "$work/flume.text" "$work/penstock.text"
 done
+FLUME_LOG=ERROR FLUME_CLASSPATH=$work/conf "$here/flume" run org.apache.hadoop.fs.FsShell -text "${files[@]}" 2>"$work/shell.log" >"$work/shell" ||
+    fail "Hadoop does not read a file: $(tail -n 2 "$work/shell.log")"
+cut_at_marks "$work/shell"
+for sink in gzip zlib blocks; do
+    for engine in flume penstock; do (($(wc -l <"$work/$engine.$sink") == 400)) || fail "$engine: $(wc -l <"$work/$engine.$sink") records of $sink"; done
+    same "records of $sink" "$work/flume.$sink" "$work/penstock.$sink"
+done
+files=()
 for sink in event packed literal url; do
-    for engine in flume penstock; do
-        avro_dump "$work/$engine/$sink"/* 2>"$work/avro_dump.log" >"$work/$engine.text" ||
-            fail "Avro does not read $engine's file ($sink)"
-    done
-    same "Avro's records of $sink" "$work/flume.text" "$work/penstock.text"
+    for engine in flume penstock; do files+=("-- $engine $sink" "$work/$engine/$sink"/*); done
 done
+avro_dump "${files[@]}" 2>"$work/avro_dump.log" >"$work/avro_dump.out" || fail "Avro does not read a file"
+cut_at_marks "$work/avro_dump.out"
+for sink in event packed literal url; do same "Avro's records of $sink" "$work/flume.$sink" "$work/penstock.$sink"; done

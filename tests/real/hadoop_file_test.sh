@@ -6,6 +6,8 @@ set -euo pipefail
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 PENSTOCK_TOOLS=${PENSTOCK_TOOLS:-$here/../../build/release/tests}
+# shellcheck source=tests/real/java_classes.sh
+source "$here/java_classes.sh"
 skip() { echo "SKIP: $*"; exit 77; }
 for program in java javac mvn; do
     command -v $program >/dev/null || skip "no $program, which Hadoop needs"
@@ -28,8 +30,8 @@ for name in lz4 zstd; do # which Hadoop leaves to its users
     classpath+=:$jar
 done
 classpath+=:$("$here/hdfs" classpath --dir "$work/none")
-mkdir "$work/classes" "$work/files"
-javac -J-XX:TieredStopAtLevel=1 -cp "$classpath" -d "$work/classes" "$here/HadoopFile.java" "$here/ZStandardCodec.java" >"$work/javac.log" 2>&1 || fail "javac"
+mkdir "$work/files"
+java_classes "$work/classes" "$classpath" "$here/HadoopFile.java" "$here/ZStandardCodec.java" >"$work/javac.log" 2>&1 || fail "javac"
 
 "$PENSTOCK_TOOLS/hadoop_file_write" "$work/files" >"$work/written" 2>"$work/write.log" || fail "hadoop_file_write"
 hadoop() { # sequence|text FILE...

@@ -198,7 +198,7 @@ int main(int argc, char **argv)
     PS_ASSERT(argc >= 6);
     port.epoll_fd = epoll_create1(EPOLL_CLOEXEC);
     port.wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    struct epoll_event wake = {.events = EPOLLIN};
+    struct epoll_event wake = {.events = EPOLLIN | EPOLLET}; /* nobody reads it */
     epoll_ctl(port.epoll_fd, EPOLL_CTL_ADD, port.wake_fd, &wake);
     if (argc > 7 && read_security(argc, argv, &security, &err) != PS_OK) {
         fprintf(stderr, "%s\n", err.text);

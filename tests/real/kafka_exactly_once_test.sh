@@ -138,7 +138,7 @@ step "sent $records, committed $total, lost $((records - unique)), twice $((tota
 ((total == unique)) || fail "records are there twice"
 awk '{if ($2 <= last[$1]) {print "partition " $1 ": " $2 " after " last[$1]; exit 1} last[$1] = $2}' "$work/out" || fail "the order changed"
 
-lag=$(consumer_groups --group once | awk '$2 == "once-in" {lag += $6; n++} END {print n == 4 ? lag + 0 : "unknown"}')
+lag=$(consumer_groups once | awk '$2 == "once-in" {lag += $6; n++} END {print n == 4 ? lag + 0 : "unknown"}')
 step "lag after the clean stop: $lag"
 [[ $lag == 0 ]] || fail "the last offsets are not committed"
 

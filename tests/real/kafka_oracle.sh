@@ -42,7 +42,7 @@ produce() { # TOPIC [OPTION|FILE]... of kcat
 }
 
 committed() { # writes the offsets of all groups to $work/offsets, as GROUP TOPIC PARTITION OFFSET END
-    consumer_groups --all-groups --offsets | awk '$3 ~ /^[0-9]+$/ {print $1, $2, $3, $4, $5}' | sort >"$work/offsets"
+    consumer_groups | cut -d ' ' -f 1-5 | sort >"$work/offsets"
 }
 
 # Prints an event in Flume's Avro format: the map of headers (one block of them and an empty one), then the body.

@@ -53,7 +53,7 @@ is_complete() {
 }
 
 lag() {
-    consumer_groups --group killed | awk '$2 == "killed-in" {lag += $6; n++} END {print n == 4 ? lag + 0 : "unknown"}'
+    consumer_groups killed | awk '$2 == "killed-in" {lag += $6; n++} END {print n == 4 ? lag + 0 : "unknown"}'
 }
 is_committed() {
     [[ $(lag) == 0 ]]

@@ -38,7 +38,7 @@ step() { # WHAT: prints the time and what is tested next
 for program in java mvn; do
     command -v $program >/dev/null || skip "$program is needed for a real Kafka"
 done
-for program in "$PENSTOCK" "$PENSTOCK_TOOLS"/{sequence_load,sequence_check,cut_proxy,topic_create}; do
+for program in "$PENSTOCK" "$PENSTOCK_TOOLS"/{sequence_load,sequence_check,cut_proxy,topic_create,group_offsets}; do
     [[ -x $program ]] || skip "no program $program"
 done
 
@@ -164,10 +164,8 @@ has_topic() { # NAME
     ((${#ends[@]} > 0)) && kcat -Q -b "$brokers" "${ends[@]}" >/dev/null 2>&1
 }
 
-# Its own patience for the broker is 5 s.
-consumer_groups() { # OPTION...: describes groups
-    "$kafka" run org.apache.kafka.tools.consumer.group.ConsumerGroupCommand --bootstrap-server "$brokers" --timeout 60000 --describe "$@" \
-        2>>"$work/kafka.log"
+consumer_groups() { # [GROUP]: prints what it, or each group, has committed: GROUP TOPIC PARTITION OFFSET END LAG
+    "$PENSTOCK_TOOLS/group_offsets" "$brokers" "$@" 2>>"$work/kafka.log"
 }
 
 kafka_topic() { # NAME PARTITIONS [COPIES] [--set KEY=VALUE]...

@@ -22,9 +22,13 @@ done
 source "$here/../support/ports.sh"
 # shellcheck source=tests/support/patience.sh
 source "$here/../support/patience.sh"
+# shellcheck source=tests/real/java_classes.sh
+source "$here/java_classes.sh"
 
-# A JVM that lives for seconds, javac among them, spends most of its CPU time in the second compiler.
-export FLUME_JAVA=${FLUME_JAVA:--Xmx512m -XX:TieredStopAtLevel=1}
+# A JVM that lives for seconds spends most of its CPU time in the second compiler; where its classes are in no archive, a fifth of its start is the
+# check of their bytecode (docs/decisions/0102-archives-of-classes.md).
+short_java="-XX:TieredStopAtLevel=1 -XX:+UnlockDiagnosticVMOptions -XX:-BytecodeVerificationRemote"
+export FLUME_JAVA=${FLUME_JAVA:--Xmx512m $short_java}
 export LC_ALL=${LC_ALL:-C.UTF-8} # Java takes its character set from it
 
 work=$(mktemp -d)
@@ -46,7 +50,7 @@ fail() {
 
 with_java_host() {
     [[ -r ${PENSTOCK%/*}/penstock-java.jar ]] || skip "no penstock-java.jar beside $PENSTOCK"
-    export JAVA_OPTS="-Xmx256m -XX:TieredStopAtLevel=1"
+    export JAVA_OPTS="-Xmx256m $short_java"
 }
 
 # Compiles the classes of java_host against Flume's jars, and puts both on the class path of the agents to come.
@@ -55,20 +59,14 @@ with_java_classes() {
     with_java_host
     local jars
     jars=$("$here/flume" classpath)
-    mkdir "$work/classes"
-    javac -J-XX:TieredStopAtLevel=1 -nowarn -d "$work/classes" -cp "$jars" "$here"/java_host/*.java
+    java_classes "$work/classes" "$jars" "$here"/java_host/*.java
     export FLUME_CLASSPATH=$work/classes:$jars
 }
 
-# Prints the records of Avro files. The class is compiled once: Java compiles a source file that it is given each time anew.
+# Prints the records of Avro files.
 avro_dump() { # FILE...
-    local jars
-    jars=$("$here/flume" classpath)
-    if [[ ! -e $work/avro_dump ]]; then
-        mkdir "$work/avro_dump"
-        javac -J-XX:TieredStopAtLevel=1 -d "$work/avro_dump" -cp "$jars" "$here/AvroDump.java" || return
-    fi
-    java -XX:TieredStopAtLevel=1 -Dfile.encoding=UTF-8 -Dstdout.encoding=UTF-8 -cp "$work/avro_dump:$jars" AvroDump "$@"
+    [[ -e $work/avro_dump ]] || java_classes "$work/avro_dump" "$("$here/flume" classpath)" "$here/AvroDump.java" || return
+    FLUME_LOG=ERROR FLUME_CLASSPATH=$work/avro_dump "$here/flume" run -Dfile.encoding=UTF-8 -Dstdout.encoding=UTF-8 AvroDump "$@"
 }
 
 arrived() { # DIR

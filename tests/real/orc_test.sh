@@ -11,6 +11,8 @@ set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 # shellcheck source=tests/support/seed.sh
 source "$here/../support/seed.sh"
+# shellcheck source=tests/real/java_classes.sh
+source "$here/java_classes.sh"
 PENSTOCK=${PENSTOCK:-$here/../../build/release/penstock}
 PENSTOCK_TOOLS=${PENSTOCK_TOOLS:-$(dirname "$PENSTOCK")/tests}
 skip() { echo "SKIP: $*"; exit 77; }
@@ -26,7 +28,7 @@ seed=$(seed_of_run)
 echo "seed: PENSTOCK_SEED=$seed"
 RANDOM=$((seed % 32768))
 classes=$("$here/orc" classpath) || fail "Apache ORC cannot be fetched"
-javac -J-XX:TieredStopAtLevel=1 -cp "$classes" -d "$work/classes" "$here/OrcDump.java"
+java_classes "$work/classes" "$classes" "$here/OrcDump.java"
 java=(java -Xmx512m -XX:TieredStopAtLevel=1 -Duser.timezone=UTC -cp "$work/classes:$classes" OrcDump)
 dump() { "${java[@]}" "$@" 2>>"$work/java.log" || fail "Apache ORC does not read: $*"; }
 

@@ -1,7 +1,8 @@
 # What the scripts of further servers share (activemq, ..), which source it first: jars from Maven Central, and a server's
 # processes on loopback. A script sets `name`, `version` and `port`, defines the functions below, and ends with `main "$@"`:
 #
-#   fetch_server     fetches what it runs, with `jars`
+#   fetch_server     says what it runs, with `jars`
+#   unpack           makes more of them, once they are there (if there is something to make)
 #   boot             starts the server's processes in $dir with `spawn`
 #   ready            succeeds once the server answers
 #   url              prints what a client connects to
@@ -12,6 +13,8 @@ set -euo pipefail
 here=$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")
 # shellcheck source=tests/support/patience.sh
 source "$here/../support/patience.sh"
+# shellcheck source=tests/real/java_classes.sh
+source "$here/java_classes.sh"
 
 cache=${XDG_CACHE_HOME:-$HOME/.cache}/penstock-real/$name/$version
 java=${JAVA_HOME:+$JAVA_HOME/bin/}java
@@ -26,14 +29,16 @@ opens+=(--add-opens java.base/sun.nio.ch=ALL-UNNAMED)
 
 die() { echo "$name: $*" >&2; exit 1; }
 
-pom() { # GROUP:ARTIFACT:VERSION[:CLASSIFIER]...: a project that needs them; -GROUP:ARTIFACT: what none of them brings along
+pom() { # NAME GROUP:ARTIFACT:VERSION[:CLASSIFIER]...: a project that needs them; -GROUP:ARTIFACT: what none of them brings along
+    local project=$1
+    shift
     local one group artifact number classifier unwanted=''
     for one; do
         [[ $one == -* ]] || continue
         IFS=: read -r group artifact <<<"${one#-}"
         unwanted+="<exclusion><groupId>$group</groupId><artifactId>$artifact</artifactId></exclusion>"
     done
-    echo '<project><modelVersion>4.0.0</modelVersion><groupId>penstock.real</groupId><artifactId>server</artifactId>'
+    echo "<project><modelVersion>4.0.0</modelVersion><groupId>penstock.real</groupId><artifactId>$project</artifactId>"
     echo '<version>1</version><packaging>pom</packaging><dependencies>'
     for one; do
         [[ $one != -* ]] || continue
@@ -41,19 +46,35 @@ pom() { # GROUP:ARTIFACT:VERSION[:CLASSIFIER]...: a project that needs them; -GR
         echo "<dependency><groupId>$group</groupId><artifactId>$artifact</artifactId><version>$number</version>"
         echo "${classifier:+<classifier>$classifier</classifier>}<exclusions>$unwanted</exclusions></dependency>"
     done
-    echo '</dependencies></project>'
+    echo '</dependencies><build><plugins><plugin><groupId>org.apache.maven.plugins</groupId><artifactId>maven-dependency-plugin</artifactId>'
+    # shellcheck disable=SC2016 # Maven's variable
+    echo '<configuration><outputDirectory>${project.basedir}</outputDirectory></configuration></plugin></plugins></build></project>'
 }
 
-jars() { # FOLDER ARTIFACT...: their runtime closure into $cache/FOLDER
-    local to=$cache/$1
-    shift
-    [[ ! -e $to/done ]] || return 0
-    command -v mvn >/dev/null || die "mvn is needed to fetch it"
-    mkdir -p "$to"
-    pom "$@" >"$to/pom.xml"
-    mvn -q -B -Dstyle.color=never -f "$to/pom.xml" dependency:copy-dependencies -DincludeScope=runtime -DoutputDirectory="$to" >&2
-    touch "$to/done"
+wanted=()
+jars() { # FOLDER ARTIFACT...: their runtime closure is to be in $cache/FOLDER
+    [[ ! -e $cache/$1/done ]] || return 0
+    mkdir -p "$cache/$1"
+    pom "$@" >"$cache/$1/pom.xml"
+    wanted+=("$1")
 }
+
+# One run of Maven for all folders: each run takes 1.8 s of CPU, most of it to start.
+copy_jars() {
+    local one
+    ((${#wanted[@]} > 0)) || return 0
+    command -v mvn >/dev/null || die "mvn is needed to fetch it"
+    {
+        echo '<project><modelVersion>4.0.0</modelVersion><groupId>penstock.real</groupId><artifactId>all</artifactId>'
+        echo '<version>1</version><packaging>pom</packaging><modules>'
+        for one in "${wanted[@]}"; do echo "<module>$one</module>"; done
+        echo '</modules></project>'
+    } >"$cache/pom.xml"
+    # Goals that are named run in this project, too: it has nothing to copy.
+    mvn -q -B -Dstyle.color=never -f "$cache/pom.xml" dependency:copy-dependencies -DincludeScope=runtime >&2
+    for one in "${wanted[@]}"; do touch "$cache/$one/done"; done
+}
+unpack() { :; }
 
 fetch() {
     local lock
@@ -62,6 +83,8 @@ fetch() {
     exec {lock}>"$cache/lock"
     flock "$lock"
     fetch_server
+    copy_jars
+    unpack
     touch "$cache/done"
     exec {lock}>&- # not for the servers that are started next
 }
@@ -90,6 +113,15 @@ jvm() { # CLASSPATH ARG...: replaces this shell
     local path=$1
     shift
     exec "$java" -XX:TieredStopAtLevel=1 -XX:+UnlockDiagnosticVMOptions -XX:-BytecodeVerificationRemote "${opens[@]}" -cp "$path" "$@"
+}
+
+# The program is compiled once, and kept in the cache: Java compiles a source file that it is given each time anew, which takes a second of CPU.
+java_program() { # CLASSPATH NAME ARG...: runs java_servers/NAME.java with it; replaces this shell. Options of Java stand in front of NAME
+    local path=$1 options=() classes
+    shift
+    while [[ $1 == -* ]]; do options+=("$1"); shift; done
+    classes=$(java_classes_kept "$path" "$here/java_servers/$1.java") || die "$1.java does not compile"
+    jvm "$path:$classes" "${options[@]}" "$@"
 }
 
 # The kernel's start time of a process: with its number it names one process for good.

@@ -1,0 +1,27 @@
+# Classes of tests are compiled once for each compiler and kept in the cache: javac takes 1.1 to 2 s of CPU, and some twenty tests need the same ones.
+# Sourced; defines
+#
+#   java_classes FOLDER CLASSPATH FILE...   compiles the files into this folder, which it makes if there is none
+#   java_classes_kept CLASSPATH FILE...     prints the folder of the cache that has them, which stays as it is
+# shellcheck shell=bash
+java_classes_kept() {
+    local path=$1 name kept made
+    shift
+    name=${path//"${work:-/none}"/} # a folder of the test's own in the path has another name each time
+    name=${name//"${dir:-/none}"/}
+    kept=${XDG_CACHE_HOME:-$HOME/.cache}/penstock-real/classes/$({ stat -Lc '%n %Y %s' "$(command -v javac)"; echo "$name"; sha256sum "$@"; } | sha256sum | cut -c 1-32)
+    if [[ ! -d $kept ]]; then
+        mkdir -p "${kept%/*}"
+        made=$(mktemp -d "$kept.XXXXXX")
+        chmod 755 "$made"
+        javac -J-XX:TieredStopAtLevel=1 -nowarn -d "$made" -cp "$path" "$@" >&2 || { rm -rf "$made"; return 1; }
+        mv -T "$made" "$kept" 2>/dev/null || rm -rf "$made" # another was first
+    fi
+    echo "$kept"
+}
+java_classes() {
+    local kept
+    kept=$(java_classes_kept "${@:2}") || return
+    mkdir -p "$1"
+    cp -r "$kept/." "$1"
+}
