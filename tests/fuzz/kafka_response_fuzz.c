@@ -85,7 +85,8 @@ static struct ps_kafka_native_request *request_of(struct ps_kafka_native *client
     if (choice >= 128)
         return login_request_of(client, choice);
     broker->produce_version = (int16_t)(3 + choice / 4 % 6);
-    broker->metadata_version = (int16_t)(1 + choice / 4 % 7);
+    broker->metadata_version =
+        choice / 4 % 8 == 7 ? PS_KAFKA_NATIVE_METADATA_OF_IDS : (int16_t)(1 + choice / 4 % 7);
     switch (choice % 4) {
     case 0:
         return ps_kafka_native_request_versions(client, choice / 4 % 2 == 0 ? 0 : 3);

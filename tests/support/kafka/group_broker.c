@@ -56,7 +56,7 @@ static char *versions(const struct ps_test_group_broker *group, char *at)
 {
     static const int16_t known[][4] = {
         /* key, least, most, most of Kafka 0.11 */
-        {0, 0, 3, 3},  {1, 0, 11, 5}, {2, 0, 2, 1},  {3, 0, 7, 4},  {8, 0, 7, 3},  {9, 0, 7, 3},
+        {0, 0, 3, 3},  {1, 0, 11, 5}, {2, 0, 2, 1},  {3, 0, 10, 4}, {8, 0, 7, 3},  {9, 0, 7, 3},
         {10, 0, 1, 1}, {11, 0, 5, 2}, {12, 0, 3, 1}, {13, 0, 1, 1}, {14, 0, 3, 1}, {23, 0, 3, 0},
     };
     at = ps_wire_put_int16(at, 0);
@@ -69,6 +69,32 @@ static char *versions(const struct ps_test_group_broker *group, char *at)
     return at;
 }
 
+static bool is_flexible(int16_t metadata_version)
+{
+    return metadata_version >= 9;
+}
+
+static char *put_count(char *at, unsigned count, int16_t version)
+{
+    return is_flexible(version) ? ps_wire_put_uvarint(at, count + 1) : ps_wire_put_int32(at, (int32_t)count);
+}
+
+static char *put_text(char *at, const char *text, int16_t version)
+{
+    return is_flexible(version) ? ps_wire_put_compact_string(at, text, strlen(text))
+                                : ps_wire_put_string(at, text, strlen(text));
+}
+
+static char *put_no_text(char *at, int16_t version)
+{
+    return is_flexible(version) ? ps_wire_put_uvarint(at, 0) : ps_wire_put_int16(at, -1);
+}
+
+static char *put_tags(char *at, int16_t version)
+{
+    return is_flexible(version) ? ps_wire_put_uvarint(at, 0) : at;
+}
+
 static char *put_partition(const struct ps_test_group_broker *group, char *at, unsigned i, int16_t version)
 {
     at = ps_wire_put_int16(at, 0);
@@ -77,8 +103,8 @@ static char *put_partition(const struct ps_test_group_broker *group, char *at, u
     if (version >= 7)
         at = ps_wire_put_int32(at, group->logs[i].epoch);
     for (int list = 0; list < (version >= 5 ? 3 : 2); list++)
-        at = ps_wire_put_int32(at, 0);
-    return at;
+        at = put_count(at, 0, version);
+    return put_tags(at, version);
 }
 
 static int32_t port_of(const struct ps_test_group_broker *group, unsigned node)
@@ -86,29 +112,43 @@ static int32_t port_of(const struct ps_test_group_broker *group, unsigned node)
     return (int32_t)group->nodes[node ^ group->swapped].port;
 }
 
+static char *put_topic(const struct ps_test_group_broker *group, int16_t version, int16_t error, char *at)
+{
+    at = ps_wire_put_int16(at, error);
+    at = put_text(at, "t", version);
+    if (version >= 10)
+        at = ps_wire_put_int64(ps_wire_put_int64(at, 7), group->topic_id);
+    at = ps_wire_put_int8(at, 0);
+    unsigned count = error == 0 ? PS_TEST_GROUP_PARTITIONS : 0;
+    at = put_count(at, count, version);
+    for (unsigned i = 0; i < count; i++)
+        at = put_partition(group, at, i, version);
+    if (version >= 8)
+        at = ps_wire_put_int32(at, INT32_MIN);
+    return put_tags(at, version);
+}
+
 static char *metadata(struct ps_test_group_broker *group, int16_t version, char *at)
 {
     int16_t error = ps_test_group_error(group, PS_TEST_KEY_METADATA, false);
+    at = put_tags(at, version);
     if (version >= 3)
         at = ps_wire_put_int32(at, 0);
-    at = ps_wire_put_int32(at, PS_TEST_GROUP_NODES);
+    at = put_count(at, PS_TEST_GROUP_NODES, version);
     for (unsigned i = 0; i < PS_TEST_GROUP_NODES; i++) {
         at = ps_wire_put_int32(at, (int32_t)i);
-        at = ps_wire_put_string(at, "127.0.0.1", 9);
+        at = put_text(at, "127.0.0.1", version);
         at = ps_wire_put_int32(at, port_of(group, i));
-        at = ps_wire_put_int16(at, -1); /* rack */
+        at = put_no_text(at, version); /* rack */
+        at = put_tags(at, version);
     }
-    at = ps_wire_put_int16(at, -1); /* cluster */
+    at = put_no_text(at, version); /* cluster */
     at = ps_wire_put_int32(at, 0);
-    at = ps_wire_put_int32(at, 1);
-    at = ps_wire_put_int16(at, error);
-    at = ps_wire_put_string(at, "t", 1);
-    at = ps_wire_put_int8(at, 0);
-    unsigned count = error == 0 ? PS_TEST_GROUP_PARTITIONS : 0;
-    at = ps_wire_put_int32(at, (int32_t)count);
-    for (unsigned i = 0; i < count; i++)
-        at = put_partition(group, at, i, version);
-    return at;
+    at = put_count(at, 1, version);
+    at = put_topic(group, version, error, at);
+    if (version >= 8 && version <= 10)
+        at = ps_wire_put_int32(at, INT32_MIN);
+    return put_tags(at, version);
 }
 
 static char *find_coordinator(struct ps_test_group_broker *group, struct ps_wire_in *in, char *at)

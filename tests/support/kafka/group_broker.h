@@ -93,6 +93,7 @@ struct ps_test_group_broker {
     uint64_t now_ns; /* the test's clock */
     uint64_t random;
     bool old; /* the versions of Kafka 0.11 */
+    int64_t topic_id;
     struct ps_test_group_session sessions[PS_TEST_GROUP_NODES];
     int32_t session_id;   /* the last one that was given */
     bool no_sessions;     /* there is no room for them */
@@ -166,6 +167,9 @@ int32_t ps_test_group_epoch(const struct ps_test_group_log *log, int64_t offset)
 void ps_test_group_trim(struct ps_test_group_broker *group, unsigned partition);
 /* The newest batches are lost, as after the election of a leader that was behind. */
 void ps_test_group_truncate(struct ps_test_group_broker *group, unsigned partition);
+/* The topic is deleted and made anew, with leader epoch 0; the offsets of the group go with it. No answer tells of the time
+ * between. */
+void ps_test_group_make_anew(struct ps_test_group_broker *group);
 /* Others read on where the member has no partition. */
 void ps_test_group_others_read(struct ps_test_group_broker *group);
 /* Connections go on to be to the node to which they were made. */

@@ -224,6 +224,22 @@ void ps_test_group_truncate(struct ps_test_group_broker *group, unsigned partiti
     ps_test_group_move_leader(group, partition);
 }
 
+void ps_test_group_make_anew(struct ps_test_group_broker *group)
+{
+    group->topic_id++;
+    for (unsigned i = 0; i < PS_TEST_GROUP_PARTITIONS; i++) {
+        struct ps_test_group_log *log = &group->logs[i];
+        while (log->set_count > 0)
+            free(log->sets[--log->set_count].bytes);
+        memset(log->visible, 0, sizeof log->visible);
+        log->start = log->end = log->delivered = 0;
+        log->aborted_count = 0;
+        log->epoch = 0;
+        log->committed = log->committed_epoch = -1;
+    }
+    group->counts.truncated++;
+}
+
 void ps_test_group_others_read(struct ps_test_group_broker *group)
 {
     for (unsigned i = 0; i < PS_TEST_GROUP_PARTITIONS && group->synced; i++) {
@@ -253,6 +269,8 @@ static int16_t part_error(const struct ps_test_group_broker *group, const struct
     const struct ps_test_group_log *log = &group->logs[part->partition];
     if (log->leader != group->node)
         return ERROR_NOT_LEADER;
+    if (part->epoch >= 0 && part->epoch != log->epoch)
+        return part->epoch < log->epoch ? ERROR_FENCED_EPOCH : ERROR_UNKNOWN_EPOCH;
     return part->offset < log->start || part->offset > log->end ? ERROR_OUT_OF_RANGE : 0;
 }
 

@@ -23,40 +23,6 @@
 #define STARVED_REST_NS (2 * PS_NS_PER_MS)
 #define TOLD_REST_NS (30 * PS_NS_PER_S) /* the same failure is reported again only after this time */
 
-struct ps_kafka_native_broker *ps_kafka_native_broker_add(struct ps_kafka_native *client, int32_t node,
-                                                          const char *host, uint32_t host_length,
-                                                          unsigned port)
-{
-    struct ps_kafka_native_broker *broker = calloc(1, sizeof *broker);
-    if (broker == NULL)
-        return NULL;
-    broker->client = client;
-    broker->node = node;
-    memcpy(broker->host, host, host_length);
-    if (client->tls != NULL && (broker->tls = ps_tls_client_copy(client->tls, broker->host)) == NULL) {
-        free(broker);
-        return NULL;
-    }
-    broker->port = port;
-    broker->watched_fd = -1;
-    broker->login_ns = PS_NEVER;
-    broker->end = &broker->first;
-    broker->ready_end = &broker->ready;
-    broker->plan = (struct ps_client_plan){
-        .transport = broker->tls != NULL ? &ps_transport_tls : &ps_transport_plain,
-        .transport_settings = broker->tls,
-        .connect_ns = client->settings.connect_ns,
-        .send_buffer_bytes = client->settings.send_buffer_bytes,
-        .receive_buffer_bytes = client->settings.receive_buffer_bytes,
-    };
-    ps_client_init(&broker->connection, &broker->plan);
-    struct ps_kafka_native_broker **last = &client->brokers;
-    while (*last != NULL)
-        last = &(*last)->next;
-    *last = broker;
-    return broker;
-}
-
 void ps_kafka_native_broker_free(struct ps_kafka_native_broker *broker)
 {
     ps_client_close(&broker->connection);

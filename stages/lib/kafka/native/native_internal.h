@@ -7,6 +7,7 @@
  *   broker.c                connections: bytes out and in, time-outs, back-off
  *   requests.c              requests as bytes
  *   receive.c, responses.c  answers, and the reaction to each
+ *   cluster.c               the answers that tell of brokers, leaders and coordinators
  *   login.c                 SASL
  *   transaction*.c          the steps of a transaction, and the handling of their answers
  *   coordinator*.c          the brokers that keep transactions and groups, and the requests to them
@@ -319,6 +320,9 @@ uint64_t ps_kafka_native_statistics_due_ns(const struct ps_kafka_native *client)
 
 /* ---- requests.c ---- */
 
+#define PS_KAFKA_NATIVE_METADATA_OF_IDS                                                                      \
+    10 /* flexible; those before 8 are asked if a broker does not have it */
+
 struct ps_kafka_native_request *ps_kafka_native_request_versions(struct ps_kafka_native *client,
                                                                  int16_t version);
 struct ps_kafka_native_request *ps_kafka_native_request_metadata(struct ps_kafka_native *client,
@@ -451,13 +455,20 @@ bool ps_kafka_native_login_is_due(const struct ps_kafka_native_broker *broker);
 bool ps_kafka_native_response(struct ps_kafka_native_broker *broker, struct ps_kafka_native_request *request,
                               const char *bytes, uint32_t length, char *reason);
 
+/* ---- cluster.c: as ps_kafka_native_response ---- */
+
+bool ps_kafka_native_metadata_answer(struct ps_kafka_native *client, int16_t version, struct ps_wire_in *in,
+                                     char *reason);
+bool ps_kafka_native_coordinator_answer(struct ps_kafka_native *client,
+                                        const struct ps_kafka_native_request *request, struct ps_wire_in *in,
+                                        char *reason);
+struct ps_kafka_native_broker *ps_kafka_native_broker_add(struct ps_kafka_native *client, int32_t node,
+                                                          const char *host, uint32_t host_length,
+                                                          unsigned port);
 struct ps_kafka_native_broker *ps_kafka_native_find_node(const struct ps_kafka_native *client, int32_t node);
 
 /* ---- broker.c ---- */
 
-struct ps_kafka_native_broker *ps_kafka_native_broker_add(struct ps_kafka_native *client, int32_t node,
-                                                          const char *host, uint32_t host_length,
-                                                          unsigned port);
 /* Returns a broker that is connected. If there is none, returns NULL, and begins to connect to the one that has rested
  * longest. */
 struct ps_kafka_native_broker *ps_kafka_native_any_broker(struct ps_kafka_native *client);

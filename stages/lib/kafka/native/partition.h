@@ -8,6 +8,7 @@
 #include "core/clock.h"
 
 #define PS_KAFKA_NATIVE_TOPIC_BYTES 250U /* Kafka's limit, and its end */
+#define PS_KAFKA_NATIVE_TOPIC_ID_BYTES 16U
 #define PS_KAFKA_NATIVE_TOPICS_MAX 1024U /* topics come from headers */
 /* requests of a broker: the broker knows an idempotent producer's last 5 sets */
 #define PS_KAFKA_NATIVE_IN_FLIGHT_MAX 5U
@@ -46,7 +47,7 @@ struct ps_kafka_native_partition {
     uint64_t rest_ns;                         /* nothing is sent before this time */
     bool alone;                               /* a set that nothing may follow is in flight */
     bool denied; /* this leader's last answer to a set: another broker leads, or it has no such partition */
-    uint64_t older_ns; /* all answers since then left it out, or had an older leader (responses.c); 0: none */
+    uint64_t older_ns; /* all answers since then left it out, or had an older leader (cluster.c); 0: none */
     uint64_t known_ns; /* when this leader last took a set of this producer, and so knows it; 0: never */
     bool ready;        /* in its leader's list */
     uint64_t joined;   /* the transaction that it has joined (client->transaction.number) */
@@ -56,6 +57,7 @@ struct ps_kafka_native_partition {
 struct ps_kafka_native_topic {
     char name[PS_KAFKA_NATIVE_TOPIC_BYTES];
     uint32_t length, hash;
+    char id[PS_KAFKA_NATIVE_TOPIC_ID_BYTES]; /* zeros: not known */
     struct ps_kafka_native_partition *partitions;
     int32_t partition_count; /* 0: not known */
     /* error of the last metadata: the reason why the partitions are not known; 0: not requested yet */

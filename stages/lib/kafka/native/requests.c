@@ -178,23 +178,50 @@ struct ps_kafka_native_request *ps_kafka_native_request_message(struct ps_kafka_
 
 /* ---- metadata ---- */
 
+static char *put_topics(const struct ps_kafka_native *client, bool flexible, char *at)
+{
+    for (size_t i = 0; i < PS_COUNT_OF(client->buckets); i++) {
+        for (const struct ps_kafka_native_topic *topic = client->buckets[i]; topic != NULL;
+             topic = topic->next) {
+            if (!flexible) {
+                at = ps_wire_put_string(at, topic->name, topic->length);
+                continue;
+            }
+            memset(at, 0, PS_KAFKA_NATIVE_TOPIC_ID_BYTES); /* it is asked for by its name */
+            at += PS_KAFKA_NATIVE_TOPIC_ID_BYTES;
+            at = ps_wire_put_compact_string(at, topic->name, topic->length);
+            at = ps_wire_put_uvarint(at, 0);
+        }
+    }
+    return at;
+}
+
 struct ps_kafka_native_request *ps_kafka_native_request_metadata(struct ps_kafka_native *client,
                                                                  int16_t version)
 {
+    bool flexible = version >= PS_KAFKA_NATIVE_METADATA_OF_IDS;
     struct ps_kafka_native_request *request =
         ps_kafka_native_take_request(client, PS_KAFKA_NATIVE_METADATA, version);
-    size_t room = 8 + (size_t)client->topic_count * (PS_KAFKA_NATIVE_TOPIC_BYTES + 2);
+    size_t room =
+        16 + (size_t)client->topic_count * (PS_KAFKA_NATIVE_TOPIC_BYTES + PS_KAFKA_NATIVE_TOPIC_ID_BYTES + 3);
     char *at = request != NULL ? begin(client, request, room) : NULL;
     if (at == NULL)
         return request != NULL ? fail(client, request) : NULL;
-    at = ps_wire_put_int32(at, client->all_topics ? -1 : (int32_t)client->topic_count);
-    for (size_t i = 0; i < PS_COUNT_OF(client->buckets) && !client->all_topics; i++) {
-        for (const struct ps_kafka_native_topic *topic = client->buckets[i]; topic != NULL;
-             topic = topic->next)
-            at = ps_wire_put_string(at, topic->name, topic->length);
+    if (flexible) {
+        at = ps_wire_put_uvarint(at, 0); /* tags of the header */
+        at = ps_wire_put_uvarint(at, client->all_topics ? 0 : client->topic_count + 1);
+    } else {
+        at = ps_wire_put_int32(at, client->all_topics ? -1 : (int32_t)client->topic_count);
     }
+    if (!client->all_topics)
+        at = put_topics(client, flexible, at);
     if (version >= 4)
         at = ps_wire_put_int8(at, client->settings.creates_topics);
+    if (flexible) {
+        at = ps_wire_put_int8(at, 0); /* what may be done with the cluster, */
+        at = ps_wire_put_int8(at, 0); /* and with the topics, is not wanted */
+        at = ps_wire_put_uvarint(at, 0);
+    }
     return end(request, at);
 }
 

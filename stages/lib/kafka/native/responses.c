@@ -9,7 +9,6 @@
 #include <string.h>
 
 #define ERROR_UNKNOWN_TOPIC 3
-#define ERROR_LEADER_NOT_AVAILABLE 5
 #define ERROR_NOT_LEADER 6
 #define ERROR_TIMED_OUT 7
 #define ERROR_NOT_ENOUGH_REPLICAS_AFTER_APPEND 20
@@ -19,10 +18,8 @@
 #define ERROR_DUPLICATE 46
 #define ERROR_UNSUPPORTED_VERSION 35
 #define ERROR_GAPLESS (-148)
-#define ERROR_FATAL (-150)
 #define TAG_FINALIZED_FEATURES 2
 #define TRANSACTION_FEATURE "transaction.version"
-#define READER_METADATA_REST_NS (500 * PS_NS_PER_MS) /* a topic that it reads may not exist for long */
 
 static bool refuse(char *reason, const char *what)
 {
@@ -36,6 +33,13 @@ static int16_t choose(int16_t least, int16_t most, int16_t broker_least, int16_t
 {
     int16_t version = most < broker_most ? most : broker_most;
     return version >= least && version >= broker_least ? version : -1;
+}
+
+/* Version 10 tells a topic that was made anew by its id (KIP-516). */
+static int16_t choose_metadata(int16_t broker_least, int16_t broker_most)
+{
+    const int16_t ids = PS_KAFKA_NATIVE_METADATA_OF_IDS;
+    return choose(ids, ids, broker_least, broker_most) == ids ? ids : choose(1, 7, broker_least, broker_most);
 }
 
 /* A broker needs all of these for the second protocol of transactions. */
@@ -99,8 +103,8 @@ static bool versions(struct ps_kafka_native_broker *broker, int16_t version, str
         second.takes_offsets |= key == 28 && most >= PS_KAFKA_NATIVE_SECOND_OFFSETS;
         if (key == 0)
             broker->produce_version = choose(3, 8, least, most);
-        else if (key == 3) /* from version 8 on the request also asks for operations */
-            broker->metadata_version = choose(1, 7, least, most);
+        else if (key == 3)
+            broker->metadata_version = choose_metadata(least, most);
         else if (key == 22)
             broker->init_version = choose(0, 1, least, most);
         else if (key == 36)
@@ -160,256 +164,6 @@ static bool producer_id(struct ps_kafka_native_broker *broker, struct ps_wire_in
         client->id_rest_ns = client->now.mono_ns + PS_NS_PER_S;
         char text[256];
         snprintf(text, sizeof text, "the cluster gives no producer id: %s", known->name);
-        ps_kafka_native_notice(client, PS_KAFKA_NOTICE_ERROR, error, text);
-    }
-    return true;
-}
-
-/* ---- Metadata ---- */
-
-struct ps_kafka_native_broker *ps_kafka_native_find_node(const struct ps_kafka_native *client, int32_t node)
-{
-    struct ps_kafka_native_broker *broker = client->brokers;
-    while (broker != NULL && (broker->node != node || broker->gone))
-        broker = broker->next;
-    return broker;
-}
-
-static bool is_at(const struct ps_kafka_native_broker *broker, const char *host, uint32_t length,
-                  int32_t port)
-{
-    return broker->port == (unsigned)port && strlen(broker->host) == length &&
-           memcmp(broker->host, host, length) == 0;
-}
-
-/* Notes that a node is at this address. A broker that moved is another one; one that was only in bootstrap.servers is
- * the node at its address. Returns false without memory. */
-static bool note_broker(struct ps_kafka_native *client, int32_t node, const char *host, uint32_t length,
-                        int32_t port)
-{
-    struct ps_kafka_native_broker *broker = client->brokers;
-    while (broker != NULL && (broker->node != node || !is_at(broker, host, length, port)))
-        broker = broker->next;
-    if (broker == NULL) {
-        broker = client->brokers;
-        while (broker != NULL && (broker->node != -1 || !is_at(broker, host, length, port)))
-            broker = broker->next;
-    }
-    if (broker == NULL)
-        broker = ps_kafka_native_broker_add(client, node, host, length, (unsigned)port);
-    if (broker == NULL)
-        return false;
-    broker->node = node;
-    broker->gone = false;
-    return true;
-}
-
-/* A broker of the response. */
-struct broker_is {
-    int32_t node, port;
-    const char *host;
-    uint32_t length; /* of the host */
-};
-
-static bool read_broker(struct ps_wire_in *in, struct broker_is *is)
-{
-    uint32_t rack_length;
-    is->node = ps_wire_get_int32(in);
-    is->host = ps_wire_get_string(in, &is->length);
-    is->port = ps_wire_get_int32(in);
-    (void)ps_wire_get_string(in, &rack_length);
-    return !in->failed && is->host != NULL && is->length > 0 && is->length < PS_HOST_NAME_BYTES &&
-           is->port > 0 && is->port <= 65535 && is->node >= 0;
-}
-
-/* Brokers that the list does not have are gone. A list that cannot be read to its end is not used: the client would have no
- * broker left to ask. */
-static bool read_brokers(struct ps_kafka_native *client, struct ps_wire_in *in)
-{
-    uint32_t count = ps_wire_get_count(in, 12);
-    struct ps_wire_in list = *in;
-    struct broker_is is;
-    for (uint32_t i = 0; i < count; i++) {
-        if (!read_broker(in, &is))
-            return false;
-    }
-    for (struct ps_kafka_native_broker *broker = client->brokers; broker != NULL && count > 0;
-         broker = broker->next)
-        broker->gone = broker->node >= 0 && broker->node < PS_KAFKA_NATIVE_COORDINATOR / 2;
-    for (uint32_t i = 0; i < count; i++) {
-        if (!read_broker(&list, &is) || !note_broker(client, is.node, is.host, is.length, is.port))
-            return false;
-    }
-    return true;
-}
-
-static void skip_numbers(struct ps_wire_in *in)
-{
-    uint32_t count = ps_wire_get_count(in, 4);
-    (void)ps_wire_take(in, (size_t)count * 4);
-}
-
-/* A partition of the response. */
-struct partition_is {
-    int32_t number, leader, leader_epoch;
-};
-
-static struct partition_is read_partition(struct ps_wire_in *in, int16_t version)
-{
-    struct partition_is is = {.leader_epoch = -1};
-    (void)ps_wire_get_int16(in); /* error: a partition without a leader has leader -1 */
-    is.number = ps_wire_get_int32(in);
-    is.leader = ps_wire_get_int32(in);
-    if (version >= 7)
-        is.leader_epoch = ps_wire_get_int32(in);
-    skip_numbers(in); /* replicas */
-    skip_numbers(in); /* in sync */
-    if (version >= 5)
-        skip_numbers(in); /* offline */
-    return is;
-}
-
-/* The answer does not have the partition, or has an older leader than the one that is known: it is late (KIP-320). But if no
- * broker takes the partition's records, and all answers have been like this for long, the topic was made anew: its leader
- * epochs begin with 0 again, and it may have fewer partitions. Then the producer ends, and the next one learns the topic as it
- * is now. Returns whether no record waits for another answer. */
-static bool needs_no_other(struct ps_kafka_native *client, struct ps_kafka_native_partition *partition)
-{
-    bool waits = partition->returned != NULL || partition->first != NULL;
-    if (client->reader != NULL || (partition->leader != NULL && !partition->denied) ||
-        (!waits && partition->in_flight == 0)) {
-        partition->older_ns = 0;
-        return true;
-    }
-    if (partition->older_ns == 0)
-        partition->older_ns = client->now.mono_ns;
-    if (!waits) /* the answers to the sets in flight come first */
-        return true;
-    if (client->now.mono_ns >= partition->older_ns + client->settings.topic_patience_ns)
-        ps_kafka_native_die(client, ERROR_FATAL,
-                            "topic %s was made anew: its partition %d has another log, or is gone",
-                            partition->topic->name, partition->number);
-    return false;
-}
-
-/* Returns whether the partition needs no other answer. */
-static bool set_leader(struct ps_kafka_native *client, struct ps_kafka_native_topic *topic,
-                       const struct partition_is *is)
-{
-    if (is->number < 0 || is->number >= topic->partition_count)
-        return true;
-    struct ps_kafka_native_partition *partition = &topic->partitions[is->number];
-    if (is->leader_epoch >= 0 && is->leader_epoch < partition->leader_epoch)
-        return needs_no_other(client, partition);
-    partition->older_ns = 0;
-    struct ps_kafka_native_broker *leader =
-        is->leader >= 0 ? ps_kafka_native_find_node(client, is->leader) : NULL;
-    if (is->leader_epoch != partition->leader_epoch)
-        ps_kafka_native_partition_lead(partition, NULL); /* a new leader, also if it is the same broker */
-    partition->leader_epoch = is->leader_epoch;
-    ps_kafka_native_partition_lead(partition, leader);
-    ps_kafka_native_partition_offer(client, partition);
-    return leader != NULL;
-}
-
-/* Returns whether every partition of a known topic has a leader. */
-static bool read_topic(struct ps_kafka_native *client, struct ps_wire_in *in, int16_t version)
-{
-    uint32_t length;
-    int16_t error = ps_wire_get_int16(in);
-    const char *name = ps_wire_get_string(in, &length);
-    bool internal = ps_wire_get_int8(in) != 0;
-    uint32_t count = ps_wire_get_count(in, 18);
-    if (client->all_topics && name != NULL && error == 0 && !in->failed)
-        client->reader->topic(client, name, length, internal);
-    struct ps_kafka_native_topic *topic =
-        name != NULL ? ps_kafka_native_topic_find(client, name, length) : NULL;
-    bool complete = topic == NULL || (error == 0 && count > 0);
-    if (topic != NULL)
-        topic->error = error != 0 ? error : count == 0 ? ERROR_LEADER_NOT_AVAILABLE : 0;
-    for (int32_t i = 0; topic != NULL && error == ERROR_UNKNOWN_TOPIC && i < topic->partition_count; i++)
-        topic->partitions[i].leader_epoch = -1; /* one that is made anew begins with epoch 0 */
-    if (topic != NULL && error == 0 && !in->failed && !ps_kafka_native_topic_resize(topic, (int32_t)count))
-        complete = false;
-    for (uint32_t i = 0; i < count; i++) {
-        struct partition_is is = read_partition(in, version);
-        if (!in->failed && topic != NULL && error == 0)
-            complete &= set_leader(client, topic, &is);
-    }
-    for (int32_t i = (int32_t)count; topic != NULL && topic->error == 0 && i < topic->partition_count; i++)
-        complete &= needs_no_other(client, &topic->partitions[i]);
-    if (complete && topic != NULL)
-        topic->asked_ns = 0;
-    else if (topic != NULL && topic->asked_ns == 0)
-        topic->asked_ns = client->now.mono_ns;
-    return complete;
-}
-
-static void read_cluster(struct ps_kafka_native *client, struct ps_wire_in *in)
-{
-    uint32_t length;
-    const char *id = ps_wire_get_string(in, &length);
-    if (id != NULL && length < sizeof client->cluster) {
-        memcpy(client->cluster, id, length);
-        client->cluster[length] = '\0';
-    }
-}
-
-static bool metadata(struct ps_kafka_native *client, struct ps_wire_in *in, int16_t version, char *reason)
-{
-    client->metadata_asked = false;
-    if (version >= 3)
-        (void)ps_wire_get_int32(in); /* throttle time */
-    bool complete = read_brokers(client, in);
-    if (version >= 2)
-        read_cluster(client, in);
-    (void)ps_wire_get_int32(in); /* controller */
-    uint32_t count = complete ? ps_wire_get_count(in, 9) : 0;
-    for (uint32_t i = 0; i < count; i++)
-        complete &= read_topic(client, in, version);
-    if (in->failed)
-        return refuse(reason, "the answer to Metadata cannot be read");
-    client->metadata_ns = client->now.mono_ns;
-    if (!complete)
-        client->metadata_wanted = true;
-    if (!complete && client->reader != NULL)
-        client->metadata_rest_ns = client->now.mono_ns + READER_METADATA_REST_NS;
-    return true;
-}
-
-/* ---- FindCoordinator ---- */
-
-static bool coordinator(struct ps_kafka_native *client, const struct ps_kafka_native_request *request,
-                        struct ps_wire_in *in, char *reason)
-{
-    struct ps_kafka_native_coordinator *asked = request->coordinator;
-    uint32_t length;
-    (void)ps_wire_get_int32(in); /* throttle time */
-    int16_t error = ps_wire_get_int16(in);
-    (void)ps_wire_get_string(in, &length); /* the error's text */
-    int32_t node = ps_wire_get_int32(in);
-    const char *host = ps_wire_get_string(in, &length);
-    int32_t port = ps_wire_get_int32(in);
-    asked->asked = false;
-    if (in->failed)
-        return refuse(reason, "the answer to FindCoordinator cannot be read");
-    if (client->reader != NULL && node >= 0 && node < PS_KAFKA_NATIVE_COORDINATOR / 2)
-        node = PS_KAFKA_NATIVE_COORDINATOR - node;
-    bool usable = host != NULL && length > 0 && length < PS_HOST_NAME_BYTES && port > 0 && port <= 65535;
-    for (struct ps_kafka_native_broker *broker = client->brokers; broker != NULL; broker = broker->next)
-        broker->gone |=
-            client->reader != NULL && usable && broker->node == node && !is_at(broker, host, length, port);
-    if (error == 0 && node >= 0 && usable && note_broker(client, node, host, length, port)) {
-        asked->node = node;
-        asked->failures = ps_kafka_native_find_node(client, node)->failures;
-        return true;
-    }
-    ps_kafka_native_coordinator_forget(client, asked);
-    const struct ps_kafka_error *known = ps_kafka_error_find(error);
-    if (error != 0 && known->outcome != PS_KAFKA_AGAIN) {
-        char text[256];
-        asked->rest_ns = client->now.mono_ns + PS_NS_PER_S;
-        snprintf(text, sizeof text, "the cluster names no coordinator: %s", known->name);
         ps_kafka_native_notice(client, PS_KAFKA_NOTICE_ERROR, error, text);
     }
     return true;
@@ -552,13 +306,13 @@ bool ps_kafka_native_response(struct ps_kafka_native_broker *broker, struct ps_k
     case PS_KAFKA_NATIVE_SASL_AUTHENTICATE:
         return ps_kafka_native_login_message(broker, &in, reason);
     case PS_KAFKA_NATIVE_METADATA:
-        return metadata(broker->client, &in, request->version, reason);
+        return ps_kafka_native_metadata_answer(broker->client, request->version, &in, reason);
     case PS_KAFKA_NATIVE_INIT_PRODUCER_ID:
         return producer_id(broker, &in, reason);
     case PS_KAFKA_NATIVE_PRODUCE:
         return produced(broker, request, &in, reason);
     case PS_KAFKA_NATIVE_FIND_COORDINATOR:
-        return coordinator(broker->client, request, &in, reason);
+        return ps_kafka_native_coordinator_answer(broker->client, request, &in, reason);
     case PS_KAFKA_NATIVE_ADD_PARTITIONS:
     case PS_KAFKA_NATIVE_ADD_OFFSETS:
     case PS_KAFKA_NATIVE_COMMIT_OFFSETS:

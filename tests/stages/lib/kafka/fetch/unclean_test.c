@@ -71,6 +71,48 @@ static void test_unclean_election_in_transactions(void **state)
     run_unclean_election(true);
 }
 
+/* ---- another topic of the same name ---- */
+
+static void finish(struct run *run)
+{
+    read_all(run);
+    assert_false(run->dead);
+    stop(run);
+    check_committed(run);
+    end(run);
+}
+
+/* The topic is deleted and made anew while it is read: its leaders have lower epochs than those that are known, and its id
+ * tells that they are not late. What is read goes on by auto.offset.reset, wherever the new logs end. */
+static void test_topic_made_anew(void **state)
+{
+    static struct run run;
+    for (unsigned sets = 0; sets < 12; sets++) {
+        begin(&run, 1, NULL, 0);
+        for (unsigned i = 0; i < PS_TEST_GROUP_PARTITIONS; i++) {
+            run.group.logs[i].committed = 0;
+            ps_test_group_move_leader(&run.group, i);
+        }
+        for (unsigned i = 0; i < 4; i++)
+            append_plain(&run);
+        read_all(&run);
+        for (unsigned i = 0; i < 200; i++)
+            turn(&run); /* it commits what is delivered */
+        unsigned read = run.read;
+        ps_test_group_make_anew(&run.group);
+        for (unsigned i = 0; i < sets; i++)
+            append_plain(&run);
+        for (unsigned i = 0; i < 400; i++) {
+            turn(&run);
+            deliver(&run);
+        }
+        read_all(&run);
+        assert_int_equal(run.read - read, 5 * sets * PS_TEST_GROUP_PARTITIONS);
+        append_plain(&run);
+        finish(&run);
+    }
+}
+
 /* ---- another life ---- */
 
 enum killed {
@@ -145,15 +187,6 @@ static void begin_at(struct run *run, int64_t offset, int32_t epoch)
     }
     run->group.logs[0].committed = run->group.logs[0].delivered = offset;
     run->group.logs[0].committed_epoch = epoch;
-}
-
-static void finish(struct run *run)
-{
-    read_all(run);
-    assert_false(run->dead);
-    stop(run);
-    check_committed(run);
-    end(run);
 }
 
 /* An offset that an old client or a tool committed has no epoch: the leader is not asked. */
@@ -301,6 +334,7 @@ int main(void)
         cmocka_unit_test(test_unclean_election),
         cmocka_unit_test(test_unclean_election_in_transactions),
         cmocka_unit_test(test_unclean_election_without_place),
+        cmocka_unit_test(test_topic_made_anew),
         cmocka_unit_test(test_killed),
         cmocka_unit_test(test_no_epoch),
         cmocka_unit_test(test_epoch_before_the_log),
