@@ -586,6 +586,10 @@ struct ps_stage_ops {
     /* Source, sink: returns the number of events of a transaction, which must not exceed the channel's transactionCapacity;
      * 0: this plan has none. NULL: the value of row batchSize. The plan is bound but not built. Thread: control. */
     int64_t (*batch_events)(const void *plan);
+    /* A source, a stage of its chain, a sink: returns whether it is open but does not work yet, because what it started (a
+     * process) is not ready; writes what and since when to `text`, one line. For /readyz, where it is not open. Does not
+     * wait. Thread: any, while the plan is built. */
+    bool (*opening)(const void *plan, char *text, size_t room);
 };
 
 /* Checks that a stage was made for this contract, before anything else of it is read; `err`: what differs. Thread: any. */

@@ -395,6 +395,7 @@ const struct ps_stage_ops ps_interceptor_java = {
     .open = java_open,
     .close = java_close,
     .outline = java_outline,
+    .opening = ps_java_class_opening,
     .probe = ps_java_interceptor_probe,
     .outdated = java_outdated,
     .interceptor = &interceptor,

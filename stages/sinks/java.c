@@ -307,6 +307,7 @@ const struct ps_stage_ops ps_sink_java = {
     .open = java_open,
     .close = java_close,
     .outline = java_outline,
+    .opening = ps_java_class_opening,
     .probe = ps_java_sink_probe,
     .sink = &sink,
 };

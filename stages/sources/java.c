@@ -89,6 +89,12 @@ static bool java_outdated(const void *plan_, char *text, size_t room)
     return text[0] != '\0';
 }
 
+/* A flow with a part that cannot start says which one (`outdated`); the other parts run. */
+static bool java_opening(const void *plan, char *text, size_t room)
+{
+    return !java_outdated(plan, text, room) && ps_java_class_opening(plan, text, room);
+}
+
 static enum ps_status java_open(const void *plan_, void *state_, struct ps_port *port, struct ps_err *err)
 {
     const struct java_plan *plan = plan_;
@@ -410,6 +416,7 @@ const struct ps_stage_ops ps_source_java = {
     .open = java_open,
     .close = java_close,
     .outline = java_outline,
+    .opening = java_opening,
     .probe = ps_java_source_probe,
     .source = &source,
 };

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Needs: flume
-# What is seen of Java components, and what happens to the others: a part of a whole flow that cannot start is named by /readyz; Flume's counters
-# are in /metrics as in a real Flume with the same file; a Java process that a signal has stopped holds up its own flow alone, and is not killed;
+# What is seen of Java components, and what happens to the others: components whose start() does not return, and a part of a whole flow that cannot
+# start, are named by /readyz; Flume's counters are in /metrics as in a real Flume with the same file; a Java process that a signal has stopped holds up its own flow alone, and is not killed;
 # a jar that has changed is used after SIGHUP.
 # shellcheck source=tests/real/oracle.sh
 source "$(dirname "${BASH_SOURCE[0]}")/oracle.sh"
@@ -88,6 +88,35 @@ keys >"$work/inside.keys"
 stop TERM
 diff "$work/flume.keys" "$work/inside.keys" || fail "the metrics of a flow in Java are not those of Flume"
 echo "metrics: the same components, attributes and counts as Flume"
+
+# ---- components whose start() does not return ----
+
+up() { # NUMBER COMPONENT: what penstock_component_up says
+    await "^penstock_component_up{.*component=\"$2\"} $1\$" /metrics/prometheus
+}
+mkdir "$work/hanging"
+{
+    printf 'a1.%s\n' 'sources = r1 r2' 'channels = c1' 'sinks = k1'
+    printf 'a1.sources.r1.%s\n' "type = example.Hanging\$Source" 'channels = c1' "until = $work/hanging/source"
+    printf 'a1.sources.r2.%s\n' 'type = netcat' 'bind = 127.0.0.1' "port = $((port + 2))" 'channels = c1' 'interceptors = i1' \
+        "interceptors.i1.type = example.Hanging\$Builder" "interceptors.i1.until = $work/hanging/interceptor"
+    printf 'a1.channels.c1.%s\n' 'type = memory'
+    printf 'a1.sinks.k1.%s\n' 'type = example.Hanging' 'channel = c1' "until = $work/hanging/sink"
+} >"$work/hanging.properties"
+start_watched hanging "$PENSTOCK"
+await 'sink k1 is not open: starts in Java since .*: the Java process is not ready yet' /readyz
+for component in "source r1" "interceptor r2/i1" "sink k1"; do
+    await "^$component is not open: starts in Java since .* s: example.Hanging.* is not configured and started yet\$" /readyz
+    up 0 "${component#* }"
+done
+for component in "source r1" "interceptor r2/i1" "sink k1"; do
+    [[ $(curl -s -o /dev/null -w '%{http_code}' "http://127.0.0.1:$((port + 1))/readyz") == 503 ]] || fail "/readyz is not 503 while $component starts"
+    touch "$work/hanging/${component%% *}"
+    up 1 "${component#* }"
+done
+await '^ok' /readyz
+stop TERM
+echo "components whose start() does not return are not open"
 
 # ---- a process that is stopped, beside a native flow ----
 

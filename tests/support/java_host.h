@@ -23,8 +23,9 @@ enum ps_test_java_mode {
     PS_TEST_JAVA_BROKEN,  /* it fails at each configuration */
     PS_TEST_JAVA_LEAVES,  /* source: it promises events and does not hand them over */
     PS_TEST_JAVA_HALF, /* sink: it commits half of a batch, notes that in the slot, and ends before it sends the message */
-    PS_TEST_JAVA_SKIPS,  /* source: it hands over promised events with a wrong number */
-    PS_TEST_JAVA_DEAF,   /* it goes on, but reads no messages */
+    PS_TEST_JAVA_SKIPS, /* source: it hands over promised events with a wrong number */
+    PS_TEST_JAVA_DEAF,  /* it goes on, but reads no messages */
+    PS_TEST_JAVA_HANGS, /* its components do not get ready: their start() does not return until another mode begins */
     PS_TEST_JAVA_SINGLY, /* sink: it commits each event in a message of its own */
 };
 

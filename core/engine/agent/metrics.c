@@ -50,6 +50,15 @@ static void sum_error(struct sum *sum, struct ps_runner *runner)
     sum->component.error = sum->error[0] != '\0' ? sum->error : NULL;
 }
 
+/* An open stage may still wait for what it started. */
+static void sum_opening(struct sum *sum, const struct ps_stage_spec *spec)
+{
+    if (spec->ops->opening == NULL || !spec->ops->opening(spec->plan, sum->error, sizeof sum->error))
+        return;
+    sum->component.state = PS_METRICS_OPENING;
+    sum->component.error = sum->error;
+}
+
 static void sum_runner(struct sum *sum, struct ps_runner *runner)
 {
     enum ps_runner_state status = ps_runner_state(runner);
@@ -59,8 +68,10 @@ static void sum_runner(struct sum *sum, struct ps_runner *runner)
     sum->component.start_ms = __atomic_load_n(&runner->start_ms, __ATOMIC_RELAXED);
     sum->component.stop_ms = __atomic_load_n(&runner->stop_ms, __ATOMIC_RELAXED);
     bool halted = __atomic_load_n(&runner->halted, __ATOMIC_RELAXED);
-    if (status == PS_RUNNER_OPEN && !halted)
+    if (status == PS_RUNNER_OPEN && !halted) {
+        sum_opening(sum, runner->spec);
         return;
+    }
     bool closed =
         status == PS_RUNNER_CLOSED && sum->component.stop_ms > 0; /* 0: it opens for the first time */
     sum->component.state = status == PS_RUNNER_OPEN ? PS_METRICS_HALTED
@@ -120,9 +131,10 @@ static void visit_link(const struct ps_link *link, const char *name, const struc
 {
     const struct ps_stage_ops *ops = link->spec->ops;
     struct series_list list = {NULL, 0, 0};
-    char outdated[OUTDATED_BYTES];
-    if (ops->series == NULL && ops->outdated == NULL)
+    char outdated[OUTDATED_BYTES], opening[OUTDATED_BYTES];
+    if (ops->series == NULL && ops->outdated == NULL && ops->opening == NULL)
         return;
+    bool is_opening = ops->opening != NULL && ops->opening(link->spec->plan, opening, sizeof opening);
     bool is_outdated = ops->outdated != NULL && ops->outdated(link->spec->plan, outdated, sizeof outdated);
     if (ops->series != NULL)
         ops->series(link->spec->plan, series_add, &list);
@@ -130,6 +142,8 @@ static void visit_link(const struct ps_link *link, const char *name, const struc
                                              .name = name,
                                              .type = ops->name,
                                              .instances = 1,
+                                             .state = is_opening ? PS_METRICS_OPENING : PS_METRICS_OPEN,
+                                             .error = is_opening ? opening : NULL,
                                              .outdated = is_outdated ? outdated : NULL,
                                              .series = list.items,
                                              .series_count = list.count};

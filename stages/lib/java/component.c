@@ -1,6 +1,8 @@
 #include "stages/lib/java/component.h"
 
 #include "core/class_path.h"
+#include "core/clock.h"
+#include "core/quantity.h"
 #include "stages/lib/java/launch.h"
 
 #include <string.h>
@@ -62,7 +64,10 @@ enum ps_status ps_java_class_build(struct ps_java_class *class, const struct ps_
     class->name = ps_java_class_name(class, kind, context);
     class->agent = ps_arena_text(context->arena, context->agent != NULL ? context->agent : "");
     class->host = ps_java_launch(context->class_path, err);
-    return class->host != NULL ? PS_OK : PS_FAIL;
+    if (class->host == NULL)
+        return PS_FAIL;
+    class->starts = ps_java_starts_create();
+    return PS_OK;
 }
 
 void ps_java_class_outline(const struct ps_java_class *class, enum ps_java_component_kind kind,
@@ -75,6 +80,27 @@ enum ps_status ps_java_class_needs_host(const struct ps_java_class *class, struc
 {
     char reason[600];
     return ps_java_host_is_down(class->host, reason, sizeof reason) ? ps_err_set(err, "%s", reason) : PS_OK;
+}
+
+/* While the host does not run, the component has failed, or says so by itself. */
+bool ps_java_class_opening(const void *plan, char *text, size_t room)
+{
+    const struct ps_java_class *class = plan;
+    uint64_t since_ns = 0;
+    enum ps_java_start start = ps_java_starts_longest(class->starts, &since_ns);
+    if (start == PS_JAVA_NO_START || ps_java_host_is_down(class->host, text, room))
+        return false;
+    uint64_t now_ns = ps_clock_now().mono_ns;
+    struct ps_quantity_text passed = ps_quantity_print_ns(now_ns > since_ns ? now_ns - since_ns : 0);
+    if (start == PS_JAVA_NO_HOST)
+        snprintf(text, room, "starts in Java since %s: the Java process is not ready yet", passed.text);
+    else if (ps_java_class_is_flow(class))
+        snprintf(text, room, "starts in Java since %s: not all of its components have started yet",
+                 passed.text);
+    else
+        snprintf(text, room, "starts in Java since %s: %s is not configured and started yet", passed.text,
+                 class->name);
+    return true;
 }
 
 void ps_java_class_reread(const void *plan)
@@ -90,6 +116,13 @@ void ps_java_class_teardown(void *plan)
     if (class->host != NULL)
         ps_java_host_release();
     class->host = NULL;
+    ps_java_starts_destroy(class->starts);
+    class->starts = NULL;
+}
+
+static void note_start(struct ps_java_component *component, enum ps_java_start start)
+{
+    ps_java_starts_note(component->class->starts, component->port->instance, start);
 }
 
 void ps_java_component_open(struct ps_java_component *component, const struct ps_java_class *class,
@@ -102,6 +135,7 @@ void ps_java_component_open(struct ps_java_component *component, const struct ps
     component->taken = 0;
     component->reason.length = 0;
     component->reason.text[0] = '\0';
+    note_start(component, PS_JAVA_NO_HOST);
 }
 
 void ps_java_component_close(struct ps_java_component *component)
@@ -113,6 +147,7 @@ void ps_java_component_close(struct ps_java_component *component)
     ps_java_area_give(&component->properties);
     ps_java_link_detach(&component->link);
     component->state = PS_JAVA_OVER;
+    note_start(component, PS_JAVA_NO_START);
 }
 
 /* ---- the properties ---- */
@@ -157,6 +192,7 @@ static enum ps_java_sent send_properties(struct ps_java_component *component)
 static enum ps_java_event_kind end(struct ps_java_component *component, const char *reason)
 {
     component->state = PS_JAVA_OVER;
+    note_start(component, PS_JAVA_NO_START);
     if (reason != NULL)
         ps_err_set(&component->reason, "%s", reason);
     return PS_JAVA_ENDED;
@@ -184,6 +220,7 @@ static enum ps_java_event_kind attach(struct ps_java_component *component)
         return PS_JAVA_NOTHING;
     }
     component->state = PS_JAVA_CONFIGURED;
+    note_start(component, PS_JAVA_NOT_READY);
     return PS_JAVA_NOTHING;
 }
 
@@ -196,6 +233,7 @@ static enum ps_java_event_kind take(struct ps_java_component *component)
         if (component->state != PS_JAVA_CONFIGURED)
             return PS_JAVA_MESSAGE;
         component->state = PS_JAVA_RUNS;
+        note_start(component, PS_JAVA_NO_START);
         return PS_JAVA_STARTED;
     case PS_JAVA_FAILED:
         return end(component, message->text_length > 0 ? message->text : "the component has failed");

@@ -4,6 +4,7 @@
 
 #include "core/stage.h"
 #include "stages/lib/java/host.h"
+#include "stages/lib/java/starts.h"
 
 enum ps_java_component_kind { PS_JAVA_SINK = 1, PS_JAVA_INTERCEPTOR = 2, PS_JAVA_SOURCE = 3 };
 
@@ -15,6 +16,7 @@ struct ps_java_class {
     struct ps_pairs pairs; /* all properties of the component, `type` included */
     const char *agent;
     struct ps_java_host *host;
+    struct ps_java_starts *starts; /* of its components; NULL: the plan is not built */
 };
 
 /* The option rows, `check` and `teardown` of such a stage. `check` reports a type that names no class, and a host
@@ -42,6 +44,9 @@ enum ps_status ps_java_class_build(struct ps_java_class *class, const struct ps_
 
 /* Called by `open`. Returns PS_FAIL with the reason while the host does not run. Thread: the stage's worker. */
 enum ps_status ps_java_class_needs_host(const struct ps_java_class *class, struct ps_err *err);
+
+/* For `opening`: a component of the class is not ready yet, while the host runs. Thread: any. */
+bool ps_java_class_opening(const void *plan, char *text, size_t room);
 
 enum ps_java_component_state {
     PS_JAVA_WAITS,      /* for the host */

@@ -33,6 +33,7 @@ static enum ps_status slow_open(const void *plan, void *state, struct ps_port *p
 
 struct sight {
     enum ps_metrics_state sink, source;
+    char error[64]; /* of the sink */
     unsigned sources, sinks;
     uint64_t failed_count;
 };
@@ -50,6 +51,7 @@ static void see_component(void *argument, const struct ps_metrics_component *com
         sight->sources++;
     } else if (component->kind == PS_KIND_SINK) {
         sight->sink = component->state;
+        snprintf(sight->error, sizeof sight->error, "%s", component->error != NULL ? component->error : "");
         sight->sinks++;
     }
 }
@@ -130,6 +132,43 @@ static void test_metrics_answer_while_components_open(void **state)
     assert_int_equal(reload.status, PS_OK);
     assert_int_equal(wait_for(agent, PS_METRICS_OPEN).failed_count, 0);
     struct ps_agent_account account;
+    ps_agent_stop(agent, 20000, NULL, NULL, &account);
+    assert_int_equal(account.undelivered, 0);
+    flow_fini(&flow);
+}
+
+/* ---- a sink that is open, and waits for what it started ---- */
+
+static bool waits_for_child; /* atomic */
+
+static bool child_starts(const void *plan, char *text, size_t room)
+{
+    snprintf(text, room, "its child starts");
+    return __atomic_load_n(&waits_for_child, __ATOMIC_RELAXED);
+}
+
+/* For the metrics it is not open before that works. */
+static void test_metrics_of_a_sink_that_waits_for_what_it_started(void **state)
+{
+    struct ps_stage_ops waiting = flow_sink_stage;
+    struct ps_err err = {0};
+    struct ps_agent_account account;
+    struct flow flow = {.total = 1, .source_count = 1, .channel_count = 1, .sink_count = 1};
+    waiting.opening = child_starts;
+    flow_init(&flow);
+    __atomic_store_n(&waits_for_child, true, __ATOMIC_RELAXED);
+    struct ps_agent_spec *spec = flow_spec(&flow);
+    spec->sinks[0].stage.ops = &waiting;
+    struct ps_agent *agent = ps_agent_start(spec, &machine, &err);
+    if (agent == NULL)
+        fail_msg("%s", err.text);
+    struct sight sight = wait_for(agent, PS_METRICS_OPENING);
+    while (sight.error[0] == '\0') /* the stage itself is not open yet */
+        sight = wait_for(agent, PS_METRICS_OPENING);
+    assert_string_equal(sight.error, "its child starts");
+    __atomic_store_n(&waits_for_child, false, __ATOMIC_RELAXED);
+    sight = wait_for(agent, PS_METRICS_OPEN);
+    assert_string_equal(sight.error, "");
     ps_agent_stop(agent, 20000, NULL, NULL, &account);
     assert_int_equal(account.undelivered, 0);
     flow_fini(&flow);
@@ -393,6 +432,7 @@ int main(void)
     ps_log_set_level(PS_LOG_OFF);
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_metrics_answer_while_components_open),
+        cmocka_unit_test(test_metrics_of_a_sink_that_waits_for_what_it_started),
         cmocka_unit_test(test_account_of_a_failed_source),
         cmocka_unit_test(test_source_that_halts),
         cmocka_unit_test(test_reload_does_not_wait_as_long_as_a_stop),

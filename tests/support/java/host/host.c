@@ -11,6 +11,8 @@
 struct ps_test_java_control *fake_control;
 static struct fake_batch batches[BATCHES_MAX];
 static unsigned batch_count;
+static uint32_t hanging[BATCHES_MAX]; /* links of components that are not ready */
+static unsigned hanging_count;
 int fake_arrived;
 static enum ps_java_component_kind kinds[65536]; /* of links */
 
@@ -170,8 +172,30 @@ static bool has_properties(const uint64_t *numbers)
     return has;
 }
 
+static void begin(uint32_t link)
+{
+    if (kinds[link % PS_COUNT_OF(kinds)] == PS_JAVA_SOURCE)
+        fake_source_begin(link);
+    fake_send(PS_JAVA_READY, link, NULL, 0, NULL);
+}
+
+static void forget_hanging(uint32_t link)
+{
+    for (unsigned i = 0; i < hanging_count; i++) {
+        if (hanging[i] == link)
+            hanging[i--] = hanging[--hanging_count];
+    }
+}
+
+static void serve_hanging(void)
+{
+    while (hanging_count > 0 && fake_control->mode != PS_TEST_JAVA_HANGS)
+        begin(hanging[--hanging_count]);
+}
+
 static void stop_link(uint32_t link)
 {
+    forget_hanging(link);
     fake_source_end(link);
     unsigned left = 0;
     for (unsigned i = 0; i < batch_count; i++) {
@@ -196,9 +220,10 @@ static void take(const struct ps_java_message *message)
             fake_send(PS_JAVA_FAILED, message->link, NULL, 0, "org.example.Broken: cannot be configured");
             break;
         }
-        if (numbers[0] == PS_JAVA_SOURCE)
-            fake_source_begin(message->link);
-        fake_send(PS_JAVA_READY, message->link, NULL, 0, NULL);
+        if (fake_control->mode == PS_TEST_JAVA_HANGS && hanging_count < BATCHES_MAX)
+            hanging[hanging_count++] = message->link;
+        else
+            begin(message->link);
         break;
     case PS_JAVA_BATCH:
         fake_control->batches++;
@@ -277,6 +302,7 @@ int main(int argc, char **argv)
             usleep(1000);
         else if (poll(&input, 1, 2) > 0)
             read_messages();
+        serve_hanging();
         serve_batches();
         fake_sources_serve();
     }

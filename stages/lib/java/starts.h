@@ -1,0 +1,24 @@
+/* Since when the components of one class start in Java: from the opening of their stage until the host says that they are ready. There is
+ * one component for each instance of the stage. Threads: each instance's worker notes; any thread reads. No call waits. */
+#pragma once
+
+#include "core/base.h"
+
+#include <stddef.h>
+
+struct ps_java_starts;
+
+struct ps_java_starts *ps_java_starts_create(void);
+void ps_java_starts_destroy(struct ps_java_starts *starts);
+
+enum ps_java_start {
+    PS_JAVA_NO_START,  /* it is ready, or closed */
+    PS_JAVA_NO_HOST,   /* it waits for the Java process */
+    PS_JAVA_NOT_READY, /* the host has the class: configure() and start() have not returned */
+};
+
+/* Notes how far the instance is, and the present time when its start begins. */
+void ps_java_starts_note(struct ps_java_starts *starts, unsigned instance, enum ps_java_start start);
+
+/* Returns how far the instance is that has been starting for the longest time; `*since_ns`: since when, monotonic. */
+enum ps_java_start ps_java_starts_longest(const struct ps_java_starts *starts, uint64_t *since_ns);
