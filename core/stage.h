@@ -203,6 +203,7 @@ struct ps_port {
     void (*troubled)(struct ps_port *port, const struct ps_err *reason);
     bool hands_over; /* sinks: others of its group get what it cannot deliver (ps_port_troubled) */
     struct ps_log_backoff outage; /* of ps_port_tries_again */
+    bool planned; /* ps_port_failed, of the engine's own stages: no failure, it is opened again at once */
 };
 
 /* Reports that the open stage cannot go on, and that only opening it again can help (a client library reported a fatal
@@ -581,14 +582,12 @@ struct ps_stage_ops {
      * use (conf/validate/claims.h). The plan is bound but not built. Thread: control. */
     void (*claims)(const void *plan, const struct ps_context *context,
                    void (*add)(void *argument, const struct ps_claim *claim), void *argument);
-    const char *const
-        *counter_helps; /* a sentence for each of `counters`, for the metrics; NULL-terminated; or NULL */
+    const char *const *counter_helps; /* a sentence for each of `counters`; NULL-terminated; or NULL */
     /* Source, sink: returns the number of events of a transaction, which must not exceed the channel's transactionCapacity;
      * 0: this plan has none. NULL: the value of row batchSize. The plan is bound but not built. Thread: control. */
     int64_t (*batch_events)(const void *plan);
-    /* A source, a stage of its chain, a sink: returns whether it is open but does not work yet, because what it started (a
-     * process) is not ready; writes what and since when to `text`, one line. For /readyz, where it is not open. Does not
-     * wait. Thread: any, while the plan is built. */
+    /* Source, stage of a chain, sink: returns whether it is open but waits for what it started (a process); writes what and since when to
+     * `text`, one line. For /readyz, where it is not open. Does not wait. Thread: any, while the plan is built. */
     bool (*opening)(const void *plan, char *text, size_t room);
 };
 
@@ -598,5 +597,4 @@ enum ps_status ps_stage_fits(const struct ps_stage_ops *ops, struct ps_err *err)
 /* Finds a stage by name, alias or class name, ignoring case; NULL: the table, which ends with NULL, has none. Thread: any. */
 const struct ps_stage_ops *ps_stage_find(const struct ps_stage_ops *const *stages, enum ps_kind kind,
                                          const char *type);
-
 const char *ps_stage_kind_word(enum ps_kind kind); /* "source" */

@@ -130,7 +130,8 @@ static void runner_note_failure(struct ps_runner *runner, const char *component,
 static void runner_rest(struct ps_runner *runner, const struct ps_now *now)
 {
     runner_set_status(runner, PS_RUNNER_FAILED);
-    runner->retry_ns = runner->deadline_ns = now->mono_ns + OPEN_RETRY_NS;
+    runner->retry_ns = runner->deadline_ns = now->mono_ns + (runner->port.planned ? 0 : OPEN_RETRY_NS);
+    runner->port.planned = false;
 }
 
 void ps_runner_fail(struct ps_runner *runner, const struct ps_stage_spec *failed, const struct ps_err *err,
@@ -146,7 +147,12 @@ static void runner_failed(struct ps_port *port, const struct ps_err *reason)
     struct ps_runner *runner = port->runner;
     if (runner->status != PS_RUNNER_OPEN)
         return;
-    runner_note_failure(runner, port->component, reason);
+    if (port->planned) {
+        ps_log(PS_LOG_INFO, port->component, "%s; it is opened again", reason->text);
+        ps_runner_set_error(runner, reason->text);
+    } else {
+        runner_note_failure(runner, port->component, reason);
+    }
     runner_set_status(runner, PS_RUNNER_ENDING);
 }
 

@@ -243,7 +243,7 @@ static uint64_t java_tick(const void *, void *state_, const struct ps_now *now)
     if (PS_UNLIKELY(state->recalled))
         return PS_NEVER;
     if (serve(state)) {
-        ps_port_failed(state->port, &state->component.reason);
+        ps_java_component_fail(&state->component);
         return PS_NEVER;
     }
     bool runs = state->component.state == PS_JAVA_RUNS;

@@ -296,9 +296,7 @@ static uint64_t over_tick(struct java_state *state, const struct ps_now *now)
         ps_java_slots_take_left(&state->slots);
     if (!gone || ps_java_slots_unread(&state->slots) > 0)
         return now->mono_ns + PS_NS_PER_MS;
-    ps_port_failed(state->port, state->component.reason.length > 0
-                                    ? &state->component.reason
-                                    : &(struct ps_err){.text = "the class has stopped", .length = 21});
+    ps_java_component_fail(&state->component);
     return PS_NEVER;
 }
 

@@ -162,6 +162,7 @@ kill -HUP "$agent"
 await_more c1 1000
 [[ $(pgrep -P "$agent" java) == "$java" ]] || fail "the process was started again, and nothing had changed"
 version two
+errors=$(grep -c ERROR "$work/stopped.log" || true)
 kill -HUP "$agent"
 for ((i = 0; i < 1200; i++)); do
     ! grep -q 'sink k1: this is version two' "$work/stopped.log" || break
@@ -169,6 +170,9 @@ for ((i = 0; i < 1200; i++)); do
 done
 ((i < 1200)) || fail "the second version did not start"
 await_more c1 1000
+grep -q "INFO java: $work/version.jar has changed: the Java process stops its components and starts again" "$work/stopped.log" ||
+    fail "the log does not say which jar has changed"
+(($(grep -c ERROR "$work/stopped.log" || true) == errors)) || fail "a renewal is an error: $(grep ERROR "$work/stopped.log" | tail -n 3)"
 stop TERM
 grep -q 'INFO agent: stopped:.* not delivered 0' "$work/stopped.log" || fail "the agent did not stop in order"
 echo "another jar: used after SIGHUP"

@@ -131,7 +131,7 @@ void ps_java_component_open(struct ps_java_component *component, const struct ps
     component->class = class;
     component->port = port;
     component->state = PS_JAVA_WAITS;
-    component->was_ready = false;
+    component->was_ready = component->planned = false;
     component->taken = 0;
     component->reason.length = 0;
     component->reason.text[0] = '\0';
@@ -141,7 +141,7 @@ void ps_java_component_open(struct ps_java_component *component, const struct ps
 void ps_java_component_close(struct ps_java_component *component)
 {
     if (component->link.host != NULL && component->state != PS_JAVA_WAITS && component->state != PS_JAVA_OVER)
-        (void)ps_java_link_send(&component->link, PS_JAVA_STOP, NULL, 0, NULL);
+        ps_java_link_stop(&component->link);
     if (!component->was_ready && component->state != PS_JAVA_OVER)
         ps_java_area_abandon(&component->properties); /* the host may still read them */
     ps_java_area_give(&component->properties);
@@ -201,8 +201,17 @@ static enum ps_java_event_kind end(struct ps_java_component *component, const ch
 static enum ps_java_event_kind end_lost(struct ps_java_component *component)
 {
     char reason[600];
-    ps_java_host_end(component->class->host, reason, sizeof reason);
+    component->planned = ps_java_host_end(component->class->host, reason, sizeof reason);
     return end(component, reason);
+}
+
+/* The component has stopped: because the agent wants it, because the class has ended, or because the host starts again. */
+static enum ps_java_event_kind end_stopped(struct ps_java_component *component)
+{
+    char reason[600];
+    bool asked = component->state == PS_JAVA_STOPS;
+    component->planned = !asked && ps_java_host_end(component->class->host, reason, sizeof reason);
+    return end(component, component->planned ? reason : NULL);
 }
 
 static enum ps_java_event_kind attach(struct ps_java_component *component)
@@ -238,7 +247,7 @@ static enum ps_java_event_kind take(struct ps_java_component *component)
     case PS_JAVA_FAILED:
         return end(component, message->text_length > 0 ? message->text : "the component has failed");
     case PS_JAVA_STOPPED:
-        return end(component, NULL);
+        return end_stopped(component);
     default:
         return PS_JAVA_MESSAGE;
     }
@@ -298,6 +307,15 @@ void ps_java_component_accuse(struct ps_java_component *component, const char *w
         return;
     ps_java_link_accuse(&component->link, what);
     (void)end(component, what);
+}
+
+void ps_java_component_fail(struct ps_java_component *component)
+{
+    struct ps_err reason = {.length = 0};
+    ps_err_set(&reason, "%s",
+               component->reason.length > 0 ? component->reason.text : "the class has stopped");
+    component->port->planned = component->planned;
+    ps_port_failed(component->port, &reason);
 }
 
 bool ps_java_component_is_lost(struct ps_java_component *component)

@@ -66,6 +66,7 @@ struct ps_java_component {
     struct ps_java_area properties;
     struct ps_java_message message;
     struct ps_err reason; /* OVER: the reason; empty: it has stopped */
+    bool planned;         /* OVER: the host starts again because its jars have changed */
 };
 
 void ps_java_component_open(struct ps_java_component *component, const struct ps_java_class *class,
@@ -93,6 +94,9 @@ bool ps_java_component_stop(struct ps_java_component *component);
 
 /* The host sent something that it must not send: ends the host, and the component with it. */
 void ps_java_component_accuse(struct ps_java_component *component, const char *what);
+
+/* OVER: the stage has failed for the component's reason, or is opened again at once because its host starts again. */
+void ps_java_component_fail(struct ps_java_component *component);
 
 /* Returns whether its host has ended: no process writes the shared memory then. */
 bool ps_java_component_is_lost(struct ps_java_component *component);

@@ -1,4 +1,4 @@
-#include "stages/lib/java/host.h"
+#include "stages/lib/java/host_internal.h"
 
 #include "core/backoff.h"
 #include "core/clock.h"
@@ -7,8 +7,6 @@
 #include "core/spawn.h"
 #include "core/thread.h"
 #include "stages/lib/java/figures.h"
-#include "stages/lib/java/jars.h"
-#include "stages/lib/java/lines.h"
 #include "stages/lib/java/pipes.h"
 
 #include <errno.h>
@@ -22,7 +20,6 @@
 #include <unistd.h>
 
 #define COMPONENT "java"
-#define REASON_BYTES 512U
 /* Interval at which the thread checks whether the process lives and sends messages. */
 #define LOOK_MS 200
 /* Time beyond this between two looks does not count as silence: the machine may have run neither this thread nor the process. */
@@ -31,47 +28,6 @@
 #define GOOD_RUN_NS (60 * PS_NS_PER_S)
 /* A host whose jars have changed has this time to stop its components. */
 #define RENEW_NS (5 * PS_NS_PER_S)
-
-enum state { STARTING, RUNNING, DOWN };
-
-struct ps_java_host {
-    struct ps_java_launch launch;
-    pthread_t thread;
-    int wake_fd;
-
-    pthread_mutex_t lock; /* of what follows */
-    enum state state;
-    bool ending;
-    bool renews;              /* it ends, because its jars have changed */
-    bool asked;               /* a reload came while it was being started */
-    const char *const *fresh; /* the arguments for its next start; or NULL */
-    uint64_t jars;            /* as they were when it was started (jars.h) */
-    uint32_t patience_ms;
-    char reason[REASON_BYTES]; /* DOWN: the reason. RUNNING: the fault that was found, or empty */
-    char end[REASON_BYTES];    /* why the last process ended: a component may look when there is a new one */
-    uint64_t again_ns;         /* DOWN */
-    int out;                   /* the host's input, or -1 */
-    uint32_t last_link;
-    struct ps_java_link *links;
-    struct ps_java_region *region;
-
-    /* The thread's. */
-    pid_t pid;
-    int in; /* messages */
-    struct ps_java_lines lines;
-    uint64_t started_ns, heard_ns, looked_ns, rest_ns;
-    uint64_t renew_until_ns; /* 0: it was not asked to end */
-    size_t used;
-    char bytes[4 * PS_JAVA_MESSAGE_BYTES_MAX];
-    struct ps_java_message message;
-};
-
-static void wake(int fd)
-{
-    uint64_t one = 1;
-    if (fd >= 0 && write(fd, &one, sizeof one) < 0)
-        return; /* it is full: whoever reads it is awake */
-}
 
 /* ---- start ---- */
 
@@ -106,7 +62,7 @@ static bool start(struct ps_java_host *host, struct ps_err *err)
     if (region == NULL)
         return false;
     take_fresh(host);
-    uint64_t jars = ps_java_jars_state(host->launch.argv);
+    struct ps_java_jars *jars = ps_java_jars_read(host->launch.argv);
     int memory = fcntl(ps_java_region_fd(region), F_DUPFD_CLOEXEC, PS_JAVA_LOW_FD);
     int failed = ps_java_make_pipes(&pipes) && memory >= 0 ? 0 : errno;
     if (failed == 0)
@@ -116,17 +72,21 @@ static bool start(struct ps_java_host *host, struct ps_err *err)
         ps_err_set(err, "%s cannot be started: %s", host->launch.argv[0], strerror(failed));
         ps_java_close_pipes(&pipes);
         ps_java_region_release(region);
+        ps_java_jars_free(jars);
         return false;
     }
     host->in = pipes.output[0];
     host->used = 0;
+    host->ran_ns = 0;
     host->looked_ns = host->heard_ns = host->started_ns = ps_clock_now().mono_ns;
     ps_java_lines_begin(&host->lines, pipes.log[0]);
     pthread_mutex_lock(&host->lock);
     host->out = pipes.input[1];
     host->region = region;
-    host->state = STARTING;
+    host->state = PS_JAVA_HOST_STARTING;
+    ps_java_jars_free(host->jars);
     host->jars = jars;
+    host->run++;
     host->renews = false;
     host->reason[0] = '\0';
     bool asked = host->asked;
@@ -141,75 +101,77 @@ static bool start(struct ps_java_host *host, struct ps_err *err)
 
 /* ---- end ---- */
 
-static void lose_links(struct ps_java_host *host)
-{
-    while (host->links != NULL) {
-        struct ps_java_link *link = host->links;
-        host->links = link->next;
-        link->lost = true;
-        ps_flag_set(&link->has_news, true);
-        wake(link->wake_fd);
-    }
-}
-
 /* Closes the descriptors of the run. The caller has the lock. */
 static void forget_run(struct ps_java_host *host)
 {
-    lose_links(host);
+    ps_java_links_lose(host);
     ps_java_close_fd(&host->out);
+    host->stops.count = 0;
     if (host->region != NULL)
         ps_java_region_release(host->region);
     host->region = NULL;
 }
 
-static void print_end(char text[REASON_BYTES], int status, const char *accusation)
+static void print_end(char text[PS_JAVA_REASON_BYTES], int status, const char *accusation)
 {
     int code = ps_spawn_exit_code(status);
     if (accusation[0] != '\0')
-        snprintf(text, REASON_BYTES, "the Java host was ended: %.*s", 400, accusation);
+        snprintf(text, PS_JAVA_REASON_BYTES, "the Java host was ended: %.*s", 400, accusation);
     else if (code > 128)
-        snprintf(text, REASON_BYTES, "the Java host was killed by signal %d", code - 128);
+        snprintf(text, PS_JAVA_REASON_BYTES, "the Java host was killed by signal %d", code - 128);
     else
-        snprintf(text, REASON_BYTES, "the Java host ended with exit code %d", code);
+        snprintf(text, PS_JAVA_REASON_BYTES, "the Java host ended with exit code %d", code);
 }
 
 static void rest(struct ps_java_host *host, const char *reason)
 {
     uint64_t now_ns = ps_clock_now().mono_ns;
-    bool good = host->started_ns != 0 && now_ns - host->started_ns >= GOOD_RUN_NS;
+    bool good = host->started_ns != 0 && host->ran_ns != 0 && now_ns - host->ran_ns >= GOOD_RUN_NS;
     host->rest_ns = ps_backoff_next(good ? 0 : host->rest_ns, host->launch.rest_ns, host->launch.rest_max_ns);
     host->started_ns = 0; /* if the next start fails, that must not count as the end of a good run again */
     pthread_mutex_lock(&host->lock);
     forget_run(host);
     bool ending = host->ending;
-    host->state = DOWN;
+    host->state = PS_JAVA_HOST_DOWN;
     host->again_ns = now_ns + host->rest_ns;
     snprintf(host->reason, sizeof host->reason, "%s", reason);
     snprintf(host->end, sizeof host->end, "%s", reason);
+    host->renewed = false;
     pthread_mutex_unlock(&host->lock);
     if (!ending)
         ps_log(PS_LOG_ERROR, COMPONENT, "%s; it is started again in %s", reason,
                ps_quantity_print_ns(host->rest_ns).text);
 }
 
+/* It has ended because its jars have changed. The caller has the lock. */
+static void start_at_once(struct ps_java_host *host)
+{
+    forget_run(host);
+    host->renewed = true;
+    host->state = PS_JAVA_HOST_STARTING;
+    host->again_ns = host->rest_ns = host->started_ns = 0;
+}
+
 /* The process has ended. */
 static void ended(struct ps_java_host *host, int status)
 {
-    char accusation[REASON_BYTES], reason[REASON_BYTES];
+    char accusation[PS_JAVA_REASON_BYTES], reason[PS_JAVA_REASON_BYTES];
     ps_java_lines_end(&host->lines);
     ps_java_close_fd(&host->in);
     host->pid = 0;
     ps_java_figures_clear();
     pthread_mutex_lock(&host->lock);
     memcpy(accusation, host->reason, sizeof accusation);
-    bool renews = host->renews;
+    bool renews = host->renews && !host->ending;
     host->renews = false;
+    if (renews)
+        start_at_once(host);
     pthread_mutex_unlock(&host->lock);
     host->renew_until_ns = 0;
-    print_end(reason, status, renews ? "its jars have changed" : accusation);
-    rest(host, reason);
     if (renews)
-        host->rest_ns = host->again_ns = 0;
+        return;
+    print_end(reason, status, accusation);
+    rest(host, reason);
 }
 
 static void accuse(struct ps_java_host *host, const char *what)
@@ -230,19 +192,11 @@ static bool is_accused(struct ps_java_host *host)
 
 /* ---- messages ---- */
 
-/* Appends the message to the inbox of its link; one for a link that is gone is dropped. The caller has the lock. */
-static const char *deliver(struct ps_java_host *host, const char *bytes, size_t length)
+/* The caller has the lock. */
+static void begin_to_run(struct ps_java_host *host)
 {
-    struct ps_java_link *link = host->links;
-    while (link != NULL && link->number != host->message.link)
-        link = link->next;
-    if (link == NULL)
-        return NULL;
-    if (!ps_java_inbox_put(&link->inbox, bytes, length))
-        return "it sends more than was requested";
-    ps_flag_set(&link->has_news, true);
-    wake(link->wake_fd);
-    return NULL;
+    host->state = PS_JAVA_HOST_RUNNING;
+    host->ran_ns = host->heard_ns;
 }
 
 /* Returns NULL, or what is wrong with the message. */
@@ -253,12 +207,12 @@ static const char *take_message(struct ps_java_host *host, const char *bytes, si
     host->heard_ns = ps_clock_now().mono_ns;
     pthread_mutex_lock(&host->lock);
     if (message->link != 0) {
-        wrong = deliver(host, bytes, length);
+        wrong = ps_java_links_deliver(host, bytes, length);
     } else if (message->type == PS_JAVA_BEAT && message->number_count == 1) {
         if (message->numbers[0] != PS_JAVA_PROTOCOL)
             wrong = "penstock-java.jar is of another version than this program";
-        else if (host->state == STARTING)
-            host->state = RUNNING;
+        else if (host->state == PS_JAVA_HOST_STARTING)
+            begin_to_run(host);
     }
     pthread_mutex_unlock(&host->lock);
     if (message->link == 0)
@@ -325,17 +279,18 @@ static void look_at_life(struct ps_java_host *host)
         late_ns -= LOOK_LATE_NS;
         host->heard_ns += late_ns < quiet_ns ? late_ns : quiet_ns;
     }
-    if (now_ns - host->heard_ns > host->launch.silence_ns) {
+    bool starts = host->ran_ns == 0 && host->launch.start_ns != 0;
+    if (now_ns - host->heard_ns > (starts ? host->launch.start_ns : host->launch.silence_ns)) {
         if (is_stopped(host->pid))
             host->heard_ns = now_ns;
         else
-            accuse(host, "it gave no sign of life");
+            accuse(host, starts ? "it took too long to start" : "it gave no sign of life");
     }
     if (is_accused(host))
         (void)kill(host->pid, SIGKILL);
 }
 
-/* Its jars have changed: it stops its components, and ends. */
+/* If its jars have changed it stops its components, and ends. */
 static void renew(struct ps_java_host *host)
 {
     uint64_t now_ns = ps_clock_now().mono_ns;
@@ -344,6 +299,8 @@ static void renew(struct ps_java_host *host)
     if (renews) {
         ps_java_close_fd(&host->out);
         host->end[0] = '\0';
+    } else {
+        ps_java_links_stop(host);
     }
     pthread_mutex_unlock(&host->lock);
     if (renews && host->renew_until_ns == 0)
@@ -432,6 +389,8 @@ static void host_free(struct ps_java_host *host)
     ps_java_argv_free(host->launch.argv);
     ps_java_argv_free(host->fresh);
     ps_java_argv_free(host->launch.environment);
+    ps_java_jars_free(host->jars);
+    free(host->stops.links);
     pthread_mutex_destroy(&host->lock);
     free(host);
 }
@@ -460,7 +419,7 @@ void ps_java_host_destroy(struct ps_java_host *host, uint32_t patience_ms)
     host->ending = true;
     host->patience_ms = patience_ms;
     pthread_mutex_unlock(&host->lock);
-    wake(host->wake_fd);
+    ps_java_host_wake(host->wake_fd);
     (void)ps_thread_join(host->thread, PS_THREAD_PATIENT);
     pthread_mutex_lock(&host->lock);
     forget_run(host);
@@ -468,9 +427,26 @@ void ps_java_host_destroy(struct ps_java_host *host, uint32_t patience_ms)
     host_free(host);
 }
 
+/* Asks the run that it was, for which `why` has changed, to end. The caller has the lock. Returns whether it did. */
+static bool ask_to_renew(struct ps_java_host *host, uint32_t run, const struct ps_java_jars *now, char *why)
+{
+    bool runs = host->out >= 0 && host->run == run && !host->renews && !host->ending;
+    if (!runs)
+        return false;
+    if (!ps_java_jars_changed(host->jars, now, why, PS_JAVA_REASON_BYTES) && host->fresh == NULL)
+        return false;
+    if (host->fresh != NULL)
+        snprintf(why, PS_JAVA_REASON_BYTES, "its class path or options have changed");
+    memcpy(host->renewal, why, sizeof host->renewal);
+    host->renews = true;
+    ps_java_host_wake(host->wake_fd);
+    return true;
+}
+
 /* The jars are looked at without the lock, which workers take: a file system that does not answer holds up nobody but the caller. */
 void ps_java_host_renew(struct ps_java_host *host, const char *const *argv)
 {
+    char why[PS_JAVA_REASON_BYTES] = "";
     pthread_mutex_lock(&host->lock);
     const char *const *latest = host->fresh != NULL ? host->fresh : host->launch.argv;
     if (argv != NULL && !ps_java_argv_equal(argv, latest)) {
@@ -480,121 +456,36 @@ void ps_java_host_renew(struct ps_java_host *host, const char *const *argv)
     }
     host->asked = host->out < 0;
     const char *const *command = ps_java_argv_copy(host->launch.argv);
-    uint64_t jars = host->jars;
+    uint32_t run = host->run;
     pthread_mutex_unlock(&host->lock);
-    bool changed = ps_java_jars_state(command) != jars;
+    struct ps_java_jars *now = ps_java_jars_read(command);
     ps_java_argv_free(command);
     pthread_mutex_lock(&host->lock);
-    bool runs = host->out >= 0 && !host->renews && !host->ending;
-    if (runs && (host->fresh != NULL || (changed && host->jars == jars))) {
-        host->renews = true;
-        wake(host->wake_fd);
-    }
+    bool renews = ask_to_renew(host, run, now, why);
     pthread_mutex_unlock(&host->lock);
+    ps_java_jars_free(now);
+    if (renews)
+        ps_log(PS_LOG_INFO, COMPONENT, "%s: the Java process stops its components and starts again", why);
 }
 
 bool ps_java_host_is_down(struct ps_java_host *host, char *text, size_t room)
 {
     pthread_mutex_lock(&host->lock);
-    bool down = host->state == DOWN;
+    bool down = host->state == PS_JAVA_HOST_DOWN;
     if (down)
         snprintf(text, room, "%s", host->reason);
     pthread_mutex_unlock(&host->lock);
     return down;
 }
 
-void ps_java_host_end(struct ps_java_host *host, char *text, size_t room)
+bool ps_java_host_end(struct ps_java_host *host, char *text, size_t room)
 {
     pthread_mutex_lock(&host->lock);
-    snprintf(text, room, "%s", host->end[0] != '\0' ? host->end : "the Java host has ended");
+    bool renews = host->renews || host->renewed;
+    if (renews)
+        snprintf(text, room, "%s: the Java process starts again", host->renewal);
+    else
+        snprintf(text, room, "%s", host->end[0] != '\0' ? host->end : "the Java host has ended");
     pthread_mutex_unlock(&host->lock);
-}
-
-/* ---- links ---- */
-
-bool ps_java_link_attach(struct ps_java_link *link, struct ps_java_host *host, int wake_fd)
-{
-    pthread_mutex_lock(&host->lock);
-    bool runs = host->state == RUNNING && host->out >= 0 && host->reason[0] == '\0';
-    if (runs) {
-        link->host = host;
-        link->region = host->region;
-        link->wake_fd = wake_fd;
-        link->number = ++host->last_link;
-        link->lost = false;
-        ps_java_inbox_init(&link->inbox);
-        ps_flag_set(&link->has_news, false);
-        link->next = host->links;
-        host->links = link;
-        ps_java_region_hold(link->region);
-    }
-    pthread_mutex_unlock(&host->lock);
-    return runs;
-}
-
-void ps_java_link_detach(struct ps_java_link *link)
-{
-    if (link->host == NULL)
-        return;
-    pthread_mutex_lock(&link->host->lock);
-    struct ps_java_link **at = &link->host->links;
-    while (*at != NULL && *at != link)
-        at = &(*at)->next;
-    if (*at != NULL)
-        *at = link->next;
-    pthread_mutex_unlock(&link->host->lock);
-    ps_java_inbox_fini(&link->inbox);
-    ps_java_region_release(link->region);
-    link->host = NULL;
-    link->region = NULL;
-}
-
-enum ps_java_sent ps_java_link_send(struct ps_java_link *link, enum ps_java_message_type type,
-                                    const uint64_t *numbers, uint32_t number_count, const char *text)
-{
-    char bytes[PS_JAVA_MESSAGE_BYTES_MAX];
-    struct ps_java_head head = {.type = type, .link = link->number, .number_count = number_count};
-    uint32_t length = ps_java_message_write(bytes, &head, numbers, text);
-    ssize_t sent = -1;
-    pthread_mutex_lock(&link->host->lock);
-    bool lost = link->lost || link->host->out < 0;
-    if (!lost) {
-        sent = write(link->host->out, bytes, length);
-        lost = sent < 0 && errno != EAGAIN && errno != EINTR;
-    }
-    pthread_mutex_unlock(&link->host->lock);
-    return lost ? PS_JAVA_LOST : sent < 0 ? PS_JAVA_BUSY : PS_JAVA_SENT;
-}
-
-bool ps_java_link_next(struct ps_java_link *link, struct ps_java_message *message, bool *lost)
-{
-    *lost = false;
-    if (!ps_flag_get(
-            &link->has_news)) /* so most calls take no lock: the thread sets it before it wakes the worker */
-        return false;
-    pthread_mutex_lock(&link->host->lock);
-    bool got = ps_java_inbox_take(&link->inbox, message);
-    *lost = link->lost;
-    ps_flag_set(&link->has_news, link->lost || !ps_java_inbox_is_empty(&link->inbox));
-    pthread_mutex_unlock(&link->host->lock);
-    return got;
-}
-
-bool ps_java_link_is_lost(struct ps_java_link *link)
-{
-    pthread_mutex_lock(&link->host->lock);
-    bool lost = link->lost;
-    pthread_mutex_unlock(&link->host->lock);
-    return lost;
-}
-
-void ps_java_link_accuse(struct ps_java_link *link, const char *what)
-{
-    struct ps_java_host *host = link->host;
-    pthread_mutex_lock(&host->lock);
-    if (!link->lost && host->reason[0] == '\0') {
-        snprintf(host->reason, sizeof host->reason, "%s", what);
-        wake(host->wake_fd);
-    }
-    pthread_mutex_unlock(&host->lock);
+    return renews;
 }

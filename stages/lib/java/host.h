@@ -22,6 +22,7 @@ struct ps_java_launch {
     const char *const *argv;        /* ends with NULL */
     const char *const *environment; /* the same; NULL: this process's */
     uint64_t silence_ns;            /* without a sign of life, while it is not stopped by a signal */
+    uint64_t start_ns;              /* the same before its first one; 0: silence_ns */
     uint64_t rest_ns, rest_max_ns;  /* before it is started again, doubled each time */
 };
 
@@ -32,15 +33,16 @@ struct ps_java_host *ps_java_host_create(const struct ps_java_launch *launch, st
 void ps_java_host_destroy(struct ps_java_host *host, uint32_t patience_ms);
 
 /* For a reload: if a jar of its class path has changed since it was started, or the command is another one now, the host stops its
- * components, ends, and is started again. `argv` NULL: the command is the same. It looks at the jars, and waits for the file system, without
+ * components, ends, and is started again; the log says what has changed. `argv` NULL: the command is the same. It looks at the jars, and waits for the file system, without
  * the lock that workers take. Thread: control. */
 void ps_java_host_renew(struct ps_java_host *host, const char *const *argv);
 
 /* Returns whether the host does not run; writes the reason, and the time of its next start, to `text`, one line.
  * Thread: any. */
 bool ps_java_host_is_down(struct ps_java_host *host, char *text, size_t room);
-/* Writes why the host's last process ended to `text`, one line: there may be a new one when a component notices. Thread: any. */
-void ps_java_host_end(struct ps_java_host *host, char *text, size_t room);
+/* Writes why the host's last process ended to `text`, one line: there may be a new one when a component notices. Returns whether it ends, or
+ * has ended, because its jars or its command have changed. Thread: any. */
+bool ps_java_host_end(struct ps_java_host *host, char *text, size_t room);
 
 /* ---- links ---- */
 
@@ -65,6 +67,9 @@ void ps_java_link_detach(struct ps_java_link *link);
 enum ps_java_sent { PS_JAVA_SENT, PS_JAVA_BUSY /* the pipe is full: try again later */, PS_JAVA_LOST };
 enum ps_java_sent ps_java_link_send(struct ps_java_link *link, enum ps_java_message_type type,
                                     const uint64_t *numbers, uint32_t number_count, const char *text);
+
+/* Stops the component, whose stage is closed and does not wait for the answer. If the pipe is full, the host's thread sends the message later. */
+void ps_java_link_stop(struct ps_java_link *link);
 
 /* Takes the oldest message. Returns false when there is none; `*lost` then tells whether no more will come. */
 bool ps_java_link_next(struct ps_java_link *link, struct ps_java_message *message, bool *lost);

@@ -7,23 +7,33 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#define PRIME UINT64_C(0x9E3779B97F4A7C15)
+/* A file of the class path. */
+struct jar {
+    char *path;
+    uint64_t inode, bytes;
+    int64_t seconds, nanoseconds; /* of its last change */
+};
 
-static uint64_t mix(uint64_t state, uint64_t value)
-{
-    state = (state ^ value) * PRIME;
-    return state ^ state >> 32;
-}
+struct ps_java_jars {
+    struct jar *items; /* by path */
+    size_t count, room;
+};
 
-static uint64_t mix_file(uint64_t state, const char *path)
+/* A file that is not there is not in the list. */
+static void add_file(struct ps_java_jars *jars, const char *path)
 {
-    struct stat stat_;
-    if (stat(path, &stat_) != 0)
-        return mix(state, 1);
-    state = mix(state, (uint64_t)stat_.st_ino);
-    state = mix(state, (uint64_t)stat_.st_size);
-    state = mix(state, (uint64_t)stat_.st_mtim.tv_sec);
-    return mix(state, (uint64_t)stat_.st_mtim.tv_nsec);
+    struct stat status;
+    if (stat(path, &status) != 0)
+        return;
+    if (jars->count == jars->room) {
+        jars->room = jars->room == 0 ? 64 : 2 * jars->room;
+        jars->items = ps_must_realloc(jars->items, jars->room * sizeof *jars->items, "the Java host");
+    }
+    jars->items[jars->count++] = (struct jar){.path = ps_must_copy_text(path, "the Java host"),
+                                              .inode = (uint64_t)status.st_ino,
+                                              .bytes = (uint64_t)status.st_size,
+                                              .seconds = (int64_t)status.st_mtim.tv_sec,
+                                              .nanoseconds = (int64_t)status.st_mtim.tv_nsec};
 }
 
 static bool is_jar(const char *name)
@@ -32,50 +42,93 @@ static bool is_jar(const char *name)
     return suffix != NULL && (strcmp(suffix, ".jar") == 0 || strcmp(suffix, ".JAR") == 0);
 }
 
-/* Mixes in the jars of the folder, in whatever order they are read: the JVM uses all of them. */
-static uint64_t mix_folder(uint64_t state, const char *folder)
+/* The JVM uses all jars of the folder. */
+static void add_folder(struct ps_java_jars *jars, const char *folder)
 {
-    uint64_t sum = 0;
     DIR *directory = opendir(folder);
     if (directory == NULL)
-        return mix(state, 1);
+        return;
     for (const struct dirent *entry; (entry = readdir(directory)) != NULL;) {
         char path[PATH_MAX];
         if (is_jar(entry->d_name) &&
             snprintf(path, sizeof path, "%s/%s", folder, entry->d_name) < (int)sizeof path)
-            sum += mix_file(PRIME, path);
+            add_file(jars, path);
     }
     closedir(directory);
-    return mix(state, sum);
 }
 
-static uint64_t mix_entry(uint64_t state, char *path, size_t length)
+static void add_entry(struct ps_java_jars *jars, char *path, size_t length)
 {
-    if (length < 2 || strcmp(path + length - 2, "/*") != 0)
-        return mix_file(state, path);
-    path[length - 1] = '\0';
-    return mix_folder(state, path);
+    if (length < 2 || strcmp(path + length - 2, "/*") != 0) {
+        add_file(jars, path);
+        return;
+    }
+    path[length - 2] = '\0';
+    add_folder(jars, path);
 }
 
-uint64_t ps_java_jars_state(const char *const *argv)
+static int by_path(const void *a, const void *b)
 {
-    uint64_t state = PRIME;
+    return strcmp(((const struct jar *)a)->path, ((const struct jar *)b)->path);
+}
+
+struct ps_java_jars *ps_java_jars_read(const char *const *argv)
+{
+    struct ps_java_jars *jars = ps_must_alloc(1, sizeof *jars, "the Java host");
     size_t at = 0;
     while (argv[at] != NULL && strcmp(argv[at], "-cp") != 0)
         at++;
     if (argv[at] == NULL || argv[at + 1] == NULL)
-        return state;
+        return jars;
     for (const char *entry = argv[at + 1]; *entry != '\0';) {
         char path[PATH_MAX];
         size_t length = strcspn(entry, ":");
         if (length > 0 && length < sizeof path) {
             memcpy(path, entry, length);
             path[length] = '\0';
-            state = mix_entry(state, path, length);
+            add_entry(jars, path, length);
         }
         entry += length + (entry[length] == ':');
     }
-    return state;
+    if (jars->count > 0)
+        qsort(jars->items, jars->count, sizeof *jars->items, by_path);
+    return jars;
+}
+
+void ps_java_jars_free(struct ps_java_jars *jars)
+{
+    for (size_t i = 0; jars != NULL && i < jars->count; i++)
+        free(jars->items[i].path);
+    if (jars != NULL)
+        free(jars->items);
+    free(jars);
+}
+
+static bool is_same(const struct jar *a, const struct jar *b)
+{
+    return a->inode == b->inode && a->bytes == b->bytes && a->seconds == b->seconds &&
+           a->nanoseconds == b->nanoseconds;
+}
+
+bool ps_java_jars_changed(const struct ps_java_jars *before, const struct ps_java_jars *now, char *text,
+                          size_t room)
+{
+    size_t i = 0, k = 0;
+    while (i < before->count || k < now->count) {
+        const struct jar *old = i < before->count ? &before->items[i] : NULL;
+        const struct jar *new = k < now->count ? &now->items[k] : NULL;
+        int order = old == NULL ? 1 : new == NULL ? -1 : by_path(old, new);
+        if (order != 0 || !is_same(old, new)) {
+            snprintf(text, room, "%s %s", order < 0 ? old->path : new->path,
+                     order < 0   ? "is gone"
+                     : order > 0 ? "is new"
+                                 : "has changed");
+            return true;
+        }
+        i++;
+        k++;
+    }
+    return false;
 }
 
 bool ps_java_argv_equal(const char *const *a, const char *const *b)

@@ -4,10 +4,16 @@
 
 #include "core/base.h"
 
-/* Returns a hash of the sizes, times and inodes of the files that the option -cp of the command names. It changes when one of
- * them changes. An entry that ends in a slash and an asterisk names the jars of the folder before it. Of a folder of classes
- * only the folder counts, not the files in it. */
-uint64_t ps_java_jars_state(const char *const *argv);
+struct ps_java_jars;
+
+/* Returns the sizes, times and inodes of the files that the option -cp of the command names. An entry that ends in a slash and an asterisk
+ * names the jars of the folder before it. Of a folder of classes only the folder counts, not the files in it. Waits for the file system. */
+struct ps_java_jars *ps_java_jars_read(const char *const *argv);
+void ps_java_jars_free(struct ps_java_jars *jars);
+
+/* Returns whether a file has come, gone or changed; `text`: which one, "FILE has changed". */
+bool ps_java_jars_changed(const struct ps_java_jars *before, const struct ps_java_jars *now, char *text,
+                          size_t room);
 
 /* Compare, copy and free a list of texts that ends with NULL. The copy of NULL is NULL. */
 bool ps_java_argv_equal(const char *const *a, const char *const *b);

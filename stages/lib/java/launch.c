@@ -13,6 +13,8 @@
 #define PATH_BYTES 4096U
 #define ARGUMENTS_MAX 256U
 #define SILENCE_NS (60 * PS_NS_PER_S)
+/* A JVM gives no sign of life before it has read its first classes, for which a busy machine or a slow file system needs long. */
+#define START_NS (600 * PS_NS_PER_S)
 #define REST_NS PS_NS_PER_S
 #define REST_MAX_NS (60 * PS_NS_PER_S)
 
@@ -232,6 +234,7 @@ static struct ps_java_host *make(void *path, struct ps_err *err)
         struct ps_java_launch launch = {.argv = command.argv,
                                         .environment = environment_make(command.arena, path),
                                         .silence_ns = SILENCE_NS,
+                                        .start_ns = START_NS,
                                         .rest_ns = REST_NS,
                                         .rest_max_ns = REST_MAX_NS};
         host = ps_java_host_create(&launch, err);

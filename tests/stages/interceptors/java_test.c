@@ -384,6 +384,35 @@ static void test_large_reply_and_full_pipe(void **unused)
     ps_test_stage_fini(&stage);
 }
 
+/* The pipe is full when the stage is closed: the class is stopped once there is room, and before the next one is configured. */
+static void test_closed_while_the_pipe_is_full(void **unused)
+{
+    struct ps_test_stage stage;
+    static struct ps_java_link link;
+    static const uint64_t numbers[PS_JAVA_NUMBERS_MAX];
+    uint64_t until = ps_test_patient_ns() + PS_TEST_PATIENCE_MS * PS_NS_PER_MS;
+    begin(&stage, PS_TEST_JAVA_SAME);
+    struct ps_lease *lease = three(&stage);
+    assert_int_equal(call_while(&stage, lease, PS_LATER), PS_DONE);
+    (void)attach(&link);
+    int stops = ps_test_java->stops, starts = ps_test_java->starts;
+    ps_test_java->mode = PS_TEST_JAVA_DEAF;
+    usleep(100000); /* it reads no more */
+    while (ps_java_link_send(&link, PS_JAVA_DROP, numbers, PS_JAVA_NUMBERS_MAX, NULL) == PS_JAVA_SENT)
+        continue;
+    ps_test_stage_close(&stage);
+    assert_int_equal(ps_test_java->stops, stops);
+    ps_test_java->mode = PS_TEST_JAVA_WELL;
+    while (ps_test_java->stops == stops) {
+        assert_true(ps_test_patient_ns() < until);
+        usleep(1000);
+    }
+    assert_int_equal(ps_test_java->starts, starts);
+    ps_java_link_detach(&link);
+    ps_java_host_release();
+    ps_test_stage_fini(&stage);
+}
+
 /* The batch is refused; if the source keeps it, it is handed over again after a rest; another one is at once. */
 static void test_class_throws(void **unused)
 {
@@ -524,6 +553,7 @@ int main(void)
         cmocka_unit_test(test_class_hangs_at_its_start),
         cmocka_unit_test(test_next_host_is_there),
         cmocka_unit_test(test_large_reply_and_full_pipe),
+        cmocka_unit_test(test_closed_while_the_pipe_is_full),
         cmocka_unit_test(test_class_throws),
         cmocka_unit_test(test_too_much),
         cmocka_unit_test(test_cannot_be_configured),

@@ -121,10 +121,35 @@ static void test_a_host_that_ends_by_itself(void **unused)
     }
 }
 
+static unsigned log_lines(const char *part)
+{
+    unsigned count = 0;
+    const char *at = ps_test_folder_read("log");
+    for (; (at = strstr(at, part)) != NULL; at++)
+        count++;
+    return count;
+}
+
+/* The log goes to a file of the test's folder; returns the descriptor for log_end. */
+static int log_begin(void)
+{
+    int before = dup(2),
+        log = open(ps_test_folder_path("log"), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    assert_true(dup2(log, 2) == 2);
+    close(log);
+    return before;
+}
+
+static void log_end(int before)
+{
+    assert_true(dup2(before, 2) == 2);
+    close(before);
+}
+
 /* A reload finds the same jars, a jar that has changed, and another command; each time the host has its time to stop its components. */
 static void test_a_host_whose_jars_change(void **unused)
 {
-    char script[1024], second[1024], jar[256];
+    char script[1024], second[1024], jar[256], text[600];
     struct ps_err err = {.length = 0};
     snprintf(jar, sizeof jar, "%s:/none.jar", ps_test_folder_path("a.jar"));
     ps_test_folder_append("a.jar", "one", 3);
@@ -135,6 +160,7 @@ static void test_a_host_whose_jars_change(void **unused)
     const char *const argv[] = {"/bin/sh", "-c", script, "-cp", jar, NULL};
     const struct ps_java_launch launch = {
         .argv = argv, .silence_ns = 3600 * PS_NS_PER_S, .rest_ns = PS_NS_PER_S, .rest_max_ns = PS_NS_PER_S};
+    int before = log_begin();
     host = ps_java_host_create(&launch, &err);
     assert_non_null(host);
     ps_java_host_renew(host, argv); /* it has not begun, or just so */
@@ -154,7 +180,13 @@ static void test_a_host_whose_jars_change(void **unused)
     ps_java_host_renew(host, other);
     (void)await_number("other");
     assert_string_equal(ps_test_folder_read("stops"), "stopped\nstopped\n");
+    assert_true(ps_java_host_end(host, text, sizeof text));
     ps_java_host_destroy(host, PATIENCE_MS);
+    log_end(before);
+    assert_int_equal(log_lines("a.jar has changed: the Java process stops its components and starts again\n"),
+                     1);
+    assert_int_equal(log_lines("its class path or options have changed: the Java process stops"), 1);
+    assert_int_equal(log_lines("ERROR"), 0);
 }
 
 /* A file system that does not answer: `stat` of this program, which the library calls, waits for it. */
@@ -238,15 +270,6 @@ static void test_a_pause_of_this_process(void **unused)
     ps_java_host_destroy(host, PATIENCE_MS);
 }
 
-static unsigned log_lines(const char *part)
-{
-    unsigned count = 0;
-    const char *at = ps_test_folder_read("log");
-    for (; (at = strstr(at, part)) != NULL; at++)
-        count++;
-    return count;
-}
-
 /* After a run of more than a minute the program is gone: each further start waits longer. */
 static void test_rests_grow_behind_a_good_run(void **unused)
 {
@@ -263,9 +286,7 @@ static void test_rests_grow_behind_a_good_run(void **unused)
                                           .silence_ns = 3600 * PS_NS_PER_S,
                                           .rest_ns = 20 * PS_NS_PER_MS,
                                           .rest_max_ns = 3600 * PS_NS_PER_S};
-    int before = dup(2),
-        log = open(ps_test_folder_path("log"), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-    assert_true(dup2(log, 2) == 2);
+    int before = log_begin();
     host = ps_java_host_create(&launch, &err);
     assert_non_null(host);
     pid_t pid = (pid_t)await_number("pid");
@@ -275,11 +296,31 @@ static void test_rests_grow_behind_a_good_run(void **unused)
     await_down("cannot be started");
     usleep(1500000);
     ps_java_host_destroy(host, PATIENCE_MS);
-    assert_true(dup2(before, 2) == 2);
-    close(before);
-    close(log);
+    log_end(before);
     assert_in_range(log_lines("cannot be started"), 2, 7); /* 20, 40, 80 ms .. */
     free(path);
+}
+
+/* A JVM on a slow machine gives no sign of life for longer than one that runs may: its start has a limit of its own. */
+static void test_a_start_that_takes_long(void **unused)
+{
+    char script[1024];
+    struct ps_err err = {.length = 0};
+    (void)remove(ps_test_folder_path("pid"));
+    snprintf(script, sizeof script, "echo $$ >%s; cat >/dev/null", ps_test_folder_path("pid"));
+    const char *const argv[] = {"/bin/sh", "-c", script, NULL};
+    const struct ps_java_launch launch = {.argv = argv,
+                                          .silence_ns = 200 * PS_NS_PER_MS,
+                                          .start_ns = 3 * PS_NS_PER_S,
+                                          .rest_ns = 3600 * PS_NS_PER_S,
+                                          .rest_max_ns = 3600 * PS_NS_PER_S};
+    host = ps_java_host_create(&launch, &err);
+    assert_non_null(host);
+    uint64_t began_ns = ps_clock_now().mono_ns;
+    (void)await_number("pid");
+    await_down("it took too long to start");
+    assert_true(ps_clock_now().mono_ns - began_ns >= 3 * PS_NS_PER_S);
+    ps_java_host_destroy(host, PATIENCE_MS);
 }
 
 static void test_a_program_that_is_not_there(void **unused)
@@ -302,6 +343,7 @@ int main(void)
         cmocka_unit_test(test_a_host_that_ends_by_itself),
         cmocka_unit_test(test_a_host_whose_jars_change),
         cmocka_unit_test(test_a_program_that_is_not_there),
+        cmocka_unit_test(test_a_start_that_takes_long),
         cmocka_unit_test(test_a_pause_of_this_process),
         cmocka_unit_test(test_rests_grow_behind_a_good_run),
         cmocka_unit_test(test_a_jar_that_hangs_holds_up_nobody_else),

@@ -9,66 +9,81 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-static uint64_t state_of(const char *path)
+static struct ps_java_jars *read_path(const char *path)
 {
     const char *const argv[] = {"java", "-Xmx1g", "-cp", path, "Main", NULL};
-    return ps_java_jars_state(argv);
+    return ps_java_jars_read(argv);
 }
 
-static void test_state(void **unused)
+/* Compares with the list before, which is freed, and returns the present one. `name` NULL: nothing has changed; else the file of the
+ * test's folder and what has happened to it. */
+static struct ps_java_jars *expect(struct ps_java_jars *before, const char *path, const char *name,
+                                   const char *what)
+{
+    char text[600] = "", expected[600] = "";
+    struct ps_java_jars *now = read_path(path);
+    bool changed = ps_java_jars_changed(before, now, text, sizeof text);
+    if (name != NULL)
+        snprintf(expected, sizeof expected, "%s %s", ps_test_folder_path(name), what);
+    assert_string_equal(text, expected);
+    assert_int_equal(changed, name != NULL);
+    ps_java_jars_free(before);
+    return now;
+}
+
+static void test_files(void **unused)
 {
     char path[512];
     ps_test_folder_append("a.jar", "a", 1);
     ps_test_folder_append("b.jar", "b", 1);
-    snprintf(path, sizeof path, "%s:%s:", ps_test_folder_path("a.jar"), ps_test_folder_path("b.jar"));
-    uint64_t before = state_of(path);
-    assert_true(state_of(path) == before);
+    snprintf(path, sizeof path, "%s:%s:", ps_test_folder_path("b.jar"), ps_test_folder_path("a.jar"));
+    struct ps_java_jars *jars = expect(read_path(path), path, NULL, NULL);
     ps_test_folder_append("b.jar", "b", 1); /* its size */
-    uint64_t larger = state_of(path);
-    assert_true(larger != before);
+    jars = expect(jars, path, "b.jar", "has changed");
     struct timespec times[2] = {{.tv_sec = 1000}, {.tv_sec = 1000, .tv_nsec = 1}};
     assert_int_equal(utimensat(AT_FDCWD, ps_test_folder_path("a.jar"), times, 0), 0);
-    uint64_t older = state_of(path);
-    assert_true(older != larger);
+    jars = expect(jars, path, "a.jar", "has changed");
     times[1].tv_nsec = 2;
     assert_int_equal(utimensat(AT_FDCWD, ps_test_folder_path("a.jar"), times, 0), 0);
-    assert_true(state_of(path) != older);
+    jars = expect(jars, path, "a.jar", "has changed");
     assert_int_equal(remove(ps_test_folder_path("a.jar")), 0);
-    uint64_t missing = state_of(path);
-    assert_true(missing != older);
-    ps_test_folder_append("a.jar", "a", 1); /* it is there again */
-    assert_true(state_of(path) != missing);
+    jars = expect(jars, path, "a.jar", "is gone");
+    ps_test_folder_append("a.jar", "a", 1);
+    jars = expect(jars, path, "a.jar", "is new");
+    ps_java_jars_free(expect(jars, path, NULL, NULL));
 }
 
 /* Flume's class path has entries like plugins.d/NAME/lib/ with an asterisk behind them. */
 static void test_folder(void **unused)
 {
     char path[512];
-    assert_int_equal(mkdir(ps_test_folder_path("lib"), 0755), 0);
     snprintf(path, sizeof path, "%s:%s/*", ps_test_folder_path("none.jar"), ps_test_folder_path("lib"));
-    uint64_t empty = state_of(path);
+    struct ps_java_jars *jars = read_path(path); /* there is no such folder */
+    assert_int_equal(mkdir(ps_test_folder_path("lib"), 0755), 0);
+    jars = expect(jars, path, NULL, NULL);
     ps_test_folder_append("lib/a.jar", "a", 1);
-    uint64_t one = state_of(path);
-    assert_true(one != empty);
+    jars = expect(jars, path, "lib/a.jar", "is new");
     ps_test_folder_append("lib/a.jar", "a", 1); /* its size */
-    uint64_t larger = state_of(path);
-    assert_true(larger != one);
+    jars = expect(jars, path, "lib/a.jar", "has changed");
     ps_test_folder_append("lib/notes.txt", "a", 1); /* the JVM does not read it */
-    assert_true(state_of(path) == larger);
+    jars = expect(jars, path, NULL, NULL);
     ps_test_folder_append("lib/b.JAR", "b", 1);
-    uint64_t two = state_of(path);
-    assert_true(two != larger);
+    jars = expect(jars, path, "lib/b.JAR", "is new");
     assert_int_equal(remove(ps_test_folder_path("lib/b.JAR")), 0);
-    assert_true(state_of(path) == larger);
-    snprintf(path, sizeof path, "%s/*", ps_test_folder_path("gone"));
-    assert_true(state_of(path) != state_of(""));
+    jars = expect(jars, path, "lib/b.JAR", "is gone");
+    ps_java_jars_free(jars);
 }
 
 static void test_no_class_path(void **unused)
 {
     const char *const none[] = {"java", "Main", NULL}, *const torn[] = {"java", "-cp", NULL};
-    assert_true(ps_java_jars_state(none) == ps_java_jars_state(torn));
-    assert_true(state_of("") == ps_java_jars_state(none));
+    struct ps_java_jars *without = ps_java_jars_read(none);
+    without = expect(without, "", NULL, NULL);
+    struct ps_java_jars *of_torn = ps_java_jars_read(torn);
+    char text[600];
+    assert_false(ps_java_jars_changed(without, of_torn, text, sizeof text));
+    ps_java_jars_free(without);
+    ps_java_jars_free(of_torn);
 }
 
 static void test_equal(void **unused)
@@ -86,7 +101,7 @@ static void test_equal(void **unused)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_state), cmocka_unit_test(test_folder),
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_files), cmocka_unit_test(test_folder),
                                        cmocka_unit_test(test_no_class_path), cmocka_unit_test(test_equal)};
     return cmocka_run_group_tests(tests, ps_test_folder_setup, ps_test_folder_teardown);
 }

@@ -1,0 +1,68 @@
+/* The Java host, for host.c and links.c. */
+#pragma once
+
+#include "stages/lib/java/host.h"
+#include "stages/lib/java/jars.h"
+#include "stages/lib/java/lines.h"
+
+#include <pthread.h>
+#include <sys/types.h>
+
+#define PS_JAVA_REASON_BYTES 512U
+
+enum ps_java_host_state { PS_JAVA_HOST_STARTING, PS_JAVA_HOST_RUNNING, PS_JAVA_HOST_DOWN };
+
+/* Links whose component must still be stopped: the pipe was full when their stages were closed. */
+struct ps_java_stops {
+    uint32_t *links;
+    size_t count, room;
+};
+
+struct ps_java_host {
+    struct ps_java_launch launch;
+    pthread_t thread;
+    int wake_fd;
+
+    pthread_mutex_t lock; /* of what follows */
+    enum ps_java_host_state state;
+    bool ending;
+    bool renews;               /* it ends, because its jars have changed */
+    bool renewed;              /* the last process ended for that */
+    bool asked;                /* a reload came while it was being started */
+    const char *const *fresh;  /* the arguments for its next start; or NULL */
+    struct ps_java_jars *jars; /* as they were when it was started; NULL: it was not */
+    uint32_t run;              /* the number of starts */
+    uint32_t patience_ms;
+    char reason[PS_JAVA_REASON_BYTES];  /* DOWN: the reason. RUNNING: the fault that was found, or empty */
+    char renewal[PS_JAVA_REASON_BYTES]; /* what has changed */
+    char end
+        [PS_JAVA_REASON_BYTES]; /* why the last process ended: a component may look when there is a new one */
+    uint64_t again_ns;          /* DOWN */
+    int out;                    /* the host's input, or -1 */
+    uint32_t last_link;
+    struct ps_java_link *links;
+    struct ps_java_stops stops;
+    struct ps_java_region *region;
+
+    /* The thread's. */
+    pid_t pid;
+    int in; /* messages */
+    struct ps_java_lines lines;
+    uint64_t started_ns, heard_ns, looked_ns, rest_ns;
+    uint64_t ran_ns;         /* since when it has run; 0: it does not yet */
+    uint64_t renew_until_ns; /* 0: it was not asked to end */
+    size_t used;
+    char bytes[4 * PS_JAVA_MESSAGE_BYTES_MAX];
+    struct ps_java_message message;
+};
+
+void ps_java_host_wake(int fd);
+
+/* ---- links.c; the caller has the lock ---- */
+
+/* The run has ended: all links are lost, and their workers woken. */
+void ps_java_links_lose(struct ps_java_host *host);
+/* Appends the message to the inbox of its link; one for a link that is gone is dropped. Returns NULL, or what is wrong with it. */
+const char *ps_java_links_deliver(struct ps_java_host *host, const char *bytes, size_t length);
+/* Sends what the pipe had no room for. */
+void ps_java_links_stop(struct ps_java_host *host);
