@@ -1,3 +1,6 @@
+import java.io.BufferedOutputStream;
+import java.io.FileDescriptor;
+import java.io.FileOutputStream;
 import java.io.PrintStream;
 import java.nio.charset.StandardCharsets;
 import java.util.HashMap;
@@ -126,7 +129,7 @@ public class FlumeChannel {
     private static String hex(byte[] bytes) {
         StringBuilder text = new StringBuilder();
         for (byte one : bytes)
-            text.append(String.format("%02x", one & 0xff));
+            text.append(Character.forDigit(one >> 4 & 15, 16)).append(Character.forDigit(one & 15, 16));
         return text.toString();
     }
 
@@ -156,7 +159,7 @@ public class FlumeChannel {
     }
 
     public static void main(String[] args) throws Exception {
-        PrintStream out = System.out;
+        PrintStream out = new PrintStream(new BufferedOutputStream(new FileOutputStream(FileDescriptor.out), 1 << 16));
         System.setOut(System.err); // Flume prints there, too
         if (args[0].equals("fill"))
             fill(Long.parseLong(args[1]), Long.parseLong(args[2]), open(args[3], args[4], true));
