@@ -231,8 +231,6 @@ static void make_calls(struct run *run, const char *directory)
     wait_for(run, "getServerDefaults");
     ps_namenode_get_fs_stats(run->namenode, &run->call, done);
     wait_for(run, "getFsStats");
-    ps_namenode_mkdirs(run->namenode, &run->call, directory, 0, done);
-    wait_for(run, "mkdirs");
     write_file(run, directory);
     look_around(run, directory);
 }

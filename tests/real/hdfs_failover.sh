@@ -124,7 +124,7 @@ step "each call once: there are no DataNodes"
 awk '{ print $1, $2 }' "$work/one.out" >"$work/one"
 diff - "$work/one" <<'END' || fail "$(cat "$work/one.out")"
 getServerDefaults 0
-mkdirs 0
+getFsStats 0
 create 0
 create-again 5
 addBlock 6

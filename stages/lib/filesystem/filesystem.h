@@ -95,7 +95,6 @@ struct ps_filesystem_ops {
     void (*abandon)(struct ps_file_stream *);
     unsigned (*replicas)(const struct ps_file_stream *);
     void (*rename)(struct ps_filesystem *, const char *from, const char *to, ps_file_done *, void *argument);
-    void (*make_directories)(struct ps_filesystem *, const char *path, ps_file_done *, void *argument);
     void (*remove)(struct ps_filesystem *, const char *path, bool recursive, ps_file_done *, void *argument);
     void (*stat)(struct ps_filesystem *, const char *path, ps_file_done *, void *argument);
     void (*list)(struct ps_filesystem *, const char *path, ps_file_done *, void *argument);
@@ -196,13 +195,6 @@ static inline void ps_file_rename(struct ps_filesystem *filesystem, const char *
                                   ps_file_done *done, void *argument)
 {
     filesystem->ops->rename(filesystem, from, to, done, argument);
-}
-
-/* Makes the directory with all missing parents; succeeds if it exists already. */
-static inline void ps_file_make_directories(struct ps_filesystem *filesystem, const char *path,
-                                            ps_file_done *done, void *argument)
-{
-    filesystem->ops->make_directories(filesystem, path, done, argument);
 }
 
 static inline void ps_file_remove(struct ps_filesystem *filesystem, const char *path, bool recursive,

@@ -361,7 +361,6 @@ static const struct ps_filesystem_ops ops = {
     .abandon = local_abandon,
     .replicas = local_replicas,
     .rename = ps_local_rename,
-    .make_directories = ps_local_make_directories,
     .remove = ps_local_remove,
     .stat = ps_local_stat,
     .list = ps_local_list,

@@ -63,8 +63,6 @@ struct ps_local_outcome *ps_local_answer(struct ps_local *local, struct ps_local
 /* local_names.c: the operations on names (filesystem.h). */
 void ps_local_rename(struct ps_filesystem *filesystem, const char *from, const char *to, ps_file_done *done,
                      void *argument);
-void ps_local_make_directories(struct ps_filesystem *filesystem, const char *path, ps_file_done *done,
-                               void *argument);
 void ps_local_remove(struct ps_filesystem *filesystem, const char *path, bool recursive, ps_file_done *done,
                      void *argument);
 void ps_local_stat(struct ps_filesystem *filesystem, const char *path, ps_file_done *done, void *argument);

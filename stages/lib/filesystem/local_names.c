@@ -37,12 +37,6 @@ void ps_local_rename(struct ps_filesystem *filesystem, const char *from, const c
     answer(filesystem, done, argument, rename_new(from, to), "rename", from);
 }
 
-void ps_local_make_directories(struct ps_filesystem *filesystem, const char *path, ps_file_done *done,
-                               void *argument)
-{
-    answer(filesystem, done, argument, ps_directories_make(path, 0777), "make the directory", path);
-}
-
 static int remove_one(const char *path, const struct stat *, int, struct FTW *)
 {
     return remove(path);

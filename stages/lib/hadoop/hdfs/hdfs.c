@@ -92,13 +92,6 @@ static void hdfs_rename(struct ps_filesystem *filesystem, const char *from, cons
     ps_namenode_rename(call->hdfs->namenode, &call->call, from, to, false, finish_plain);
 }
 
-static void hdfs_make_directories(struct ps_filesystem *filesystem, const char *path, ps_file_done *done,
-                                  void *argument)
-{
-    struct ps_hdfs_call *call = begin(filesystem, path, done, argument);
-    ps_namenode_mkdirs(call->hdfs->namenode, &call->call, path, 0, finish_plain);
-}
-
 static void removed(struct ps_namenode_call *rpc, const struct ps_namenode_answer *answer)
 {
     struct ps_hdfs_call *call = rpc->argument;
@@ -437,7 +430,6 @@ static const struct ps_filesystem_ops hdfs_ops = {
     .abandon = ps_hdfs_stream_abandon,
     .replicas = ps_hdfs_stream_replicas,
     .rename = hdfs_rename,
-    .make_directories = hdfs_make_directories,
     .remove = hdfs_remove,
     .stat = hdfs_stat,
     .list = hdfs_list,

@@ -232,20 +232,6 @@ void ps_namenode_get_data_encryption_key(struct ps_namenode *namenode, struct ps
     begin_nothing(namenode, call, "getDataEncryptionKey", &encryption_key, done);
 }
 
-void ps_namenode_mkdirs(struct ps_namenode *namenode, struct ps_namenode_call *call, const char *path,
-                        unsigned mode, ps_namenode_done *done)
-{
-    PsHadoop__MkdirsRequest request = PS_HADOOP__MKDIRS_REQUEST__INIT;
-    PsHadoop__Permission masked = PS_HADOOP__PERMISSION__INIT, unmasked = PS_HADOOP__PERMISSION__INIT;
-    unmasked.mode = mode != 0 ? mode : 0777U;
-    masked.mode = mode != 0 ? mode : 0777U & ~namenode->umask;
-    request.src = text(path);
-    request.masked = &masked;
-    request.unmasked = &unmasked;
-    request.create_parent = true;
-    begin(namenode, call, "mkdirs", &request.base, &boolean, done);
-}
-
 void ps_namenode_create(struct ps_namenode *namenode, struct ps_namenode_call *call,
                         const struct ps_namenode_creation *creation, ps_namenode_done *done)
 {

@@ -106,9 +106,6 @@ void ps_namenode_get_fs_stats(struct ps_namenode *namenode, struct ps_namenode_c
 /* Sets answer->status. PS_FILE_MISSING if the path does not exist. */
 void ps_namenode_get_file_info(struct ps_namenode *namenode, struct ps_namenode_call *call, const char *path,
                                ps_namenode_done *done);
-/* Creates a directory and missing parents. `mode` 0: 0777 without the bits of the configured umask. */
-void ps_namenode_mkdirs(struct ps_namenode *namenode, struct ps_namenode_call *call, const char *path,
-                        unsigned mode, ps_namenode_done *done);
 
 struct ps_namenode_creation {
     const char *path;

@@ -44,21 +44,6 @@ static void begin(struct ps_filesystem *filesystem, struct ps_webhdfs_call *call
     (void)ps_webhdfs_call_begin((struct ps_webhdfs *)filesystem, call);
 }
 
-/* Handles an operation whose answer is a boolean. */
-static void on_boolean(struct ps_webhdfs_call *call, const struct ps_webhdfs_outcome *outcome,
-                       enum ps_file_error no, const char *why)
-{
-    bool value = false;
-    if (outcome->error != PS_FILE_OK)
-        answer_error(call, outcome->error, outcome->reason);
-    else if (!ps_webhdfs_boolean_read(outcome->body, outcome->length, &value))
-        answer_no(call, PS_FILE_FAILED, "the answer is not a boolean");
-    else if (!value)
-        answer_no(call, no, why);
-    else
-        answer_error(call, PS_FILE_OK, "");
-}
-
 /* ---- names ---- */
 
 /* Finds the reason of a rename that HttpFS refused, from the status of the target: HttpFS answers false for every reason. */
@@ -110,22 +95,17 @@ static void rename_path(struct ps_filesystem *filesystem, const char *from, cons
     free(encoded);
 }
 
-static void on_made(struct ps_webhdfs_call *call, const struct ps_webhdfs_outcome *outcome)
-{
-    on_boolean(call, outcome, PS_FILE_FAILED, "the server made no directory");
-}
-
-static void make_directories(struct ps_filesystem *filesystem, const char *path, ps_file_done *done,
-                             void *argument)
-{
-    struct ps_webhdfs_call call = {
-        .operation = "MKDIRS", .method = "PUT", .path = path, .repeats = true, .ended = on_made};
-    begin(filesystem, &call, "", done, argument);
-}
-
 static void on_removed(struct ps_webhdfs_call *call, const struct ps_webhdfs_outcome *outcome)
 {
-    on_boolean(call, outcome, PS_FILE_MISSING, "there is no such file or directory");
+    bool value = false;
+    if (outcome->error != PS_FILE_OK)
+        answer_error(call, outcome->error, outcome->reason);
+    else if (!ps_webhdfs_boolean_read(outcome->body, outcome->length, &value))
+        answer_no(call, PS_FILE_FAILED, "the answer is not a boolean");
+    else if (!value)
+        answer_no(call, PS_FILE_MISSING, "there is no such file or directory");
+    else
+        answer_error(call, PS_FILE_OK, "");
 }
 
 static void remove_path(struct ps_filesystem *filesystem, const char *path, bool recursive,
@@ -269,7 +249,6 @@ static const struct ps_filesystem_ops ops = {
     .abandon = ps_webhdfs_stream_abandon,
     .replicas = ps_webhdfs_stream_replicas,
     .rename = rename_path,
-    .make_directories = make_directories,
     .remove = remove_path,
     .stat = stat_path,
     .list = list,

@@ -157,25 +157,6 @@ static void answer_block(struct test *test)
 
 /* ---- calls ---- */
 
-static void test_mkdirs(void **state)
-{
-    struct test test;
-    set_up(&test, 1);
-    ps_namenode_mkdirs(test.namenode, &test.call, "/logs/2024", 0, done);
-    assert_true(ps_namenode_call_is_busy(&test.call));
-    PsHadoop__MkdirsRequest *request =
-        expect(&test.fake[0], "mkdirs", &ps_hadoop__mkdirs_request__descriptor);
-    assert_string_equal(request->src, "/logs/2024");
-    assert_int_equal(request->masked->mode, 0750);
-    assert_int_equal(request->unmasked->mode, 0777);
-    assert_true(request->create_parent);
-    forget(request);
-    answer_boolean(&test.fake[0], true);
-    expect_end(&test, PS_FILE_OK);
-    assert_true(test.answer.result);
-    tear_down(&test);
-}
-
 static void look_at_status(const struct ps_namenode_answer *answer)
 {
     assert_int_equal(answer->status->file_id, 16386);
@@ -207,11 +188,13 @@ static void test_create(void **state)
         .path = "/a.tmp", .mode = 0600, .overwrite = true, .replication = 3, .block_size_bytes = 4096};
     set_up(&test, 1);
     ps_namenode_create(test.namenode, &test.call, &plain, done);
+    assert_true(ps_namenode_call_is_busy(&test.call));
     PsHadoop__CreateRequest *request =
         expect(&test.fake[0], "create", &ps_hadoop__create_request__descriptor);
     assert_string_equal(request->client_name, ps_namenode_client(test.namenode));
     assert_int_equal(request->create_flag, 1);
     assert_int_equal(request->masked->mode, 0640);
+    assert_int_equal(request->unmasked->mode, 0666);
     assert_int_equal(request->replication, 2);
     assert_int_equal(request->block_size, 1 << 20);
     assert_true(request->create_parent);
@@ -459,7 +442,6 @@ static void test_open(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_mkdirs),
         cmocka_unit_test(test_create),
         cmocka_unit_test(test_blocks),
         cmocka_unit_test(test_complete),

@@ -44,19 +44,6 @@ static void expect(enum ps_file_error error, const char *log)
     ps_test_webhdfs_expect(&server, log);
 }
 
-static void test_directories(void **unused)
-{
-    play(PS_WORDS("200 {\"boolean\":true}"));
-    ps_file_make_directories(client.filesystem, "/a b/+%c", ps_test_file_done, &result);
-    expect(PS_FILE_OK, "PUT /webhdfs/v1/a%20b/%2B%25c?op=MKDIRS&user.name=joe \n");
-    play(PS_WORDS("200 {\"boolean\":false}"));
-    ps_file_make_directories(client.filesystem, "/a", ps_test_file_done, &result);
-    expect(PS_FILE_FAILED, "PUT /webhdfs/v1/a?op=MKDIRS&user.name=joe \n");
-    play(PS_WORDS("200 hello"));
-    ps_file_make_directories(client.filesystem, "/a", ps_test_file_done, &result);
-    expect(PS_FILE_FAILED, "PUT /webhdfs/v1/a?op=MKDIRS&user.name=joe \n");
-}
-
 static void test_remove(void **unused)
 {
     play(PS_WORDS("200 {\"boolean\":true}", "200 {\"boolean\":false}"));
@@ -66,6 +53,12 @@ static void test_remove(void **unused)
     ps_file_remove(client.filesystem, "/b", false, ps_test_file_done, &result);
     expect(PS_FILE_MISSING, "DELETE /webhdfs/v1/a?op=DELETE&recursive=true&user.name=joe \n"
                             "DELETE /webhdfs/v1/b?op=DELETE&recursive=false&user.name=joe \n");
+    play(PS_WORDS("200 {\"boolean\":true}"));
+    ps_file_remove(client.filesystem, "/a b/+%c", false, ps_test_file_done, &result);
+    expect(PS_FILE_OK, "DELETE /webhdfs/v1/a%20b/%2B%25c?op=DELETE&recursive=false&user.name=joe \n");
+    play(PS_WORDS("200 hello"));
+    ps_file_remove(client.filesystem, "/a", false, ps_test_file_done, &result);
+    expect(PS_FILE_FAILED, "DELETE /webhdfs/v1/a?op=DELETE&recursive=false&user.name=joe \n");
 }
 
 #define RENAME "PUT /webhdfs/v1/a?op=RENAME&renameoptions=NONE&destination=%2Fd%2Fb%26c&user.name=joe \n"
@@ -158,8 +151,8 @@ static void test_callback_begins(void **unused)
 {
     static char next[] = "/b";
     play(PS_WORDS("200 {\"boolean\":true}", STATUS));
-    ps_file_make_directories(client.filesystem, "/a", begin_next, next);
-    expect(PS_FILE_OK, "PUT /webhdfs/v1/a?op=MKDIRS&user.name=joe \n"
+    ps_file_remove(client.filesystem, "/a", false, begin_next, next);
+    expect(PS_FILE_OK, "DELETE /webhdfs/v1/a?op=DELETE&recursive=false&user.name=joe \n"
                        "GET /webhdfs/v1/b?op=GETFILESTATUS&user.name=joe \n");
 }
 
@@ -171,7 +164,7 @@ static void test_many(void **unused)
     for (size_t i = 0; i < PS_COUNT_OF(results); i++) {
         char path[16];
         snprintf(path, sizeof path, "/%zu", i);
-        ps_file_make_directories(client.filesystem, path, ps_test_file_done, &results[i]);
+        ps_file_remove(client.filesystem, path, false, ps_test_file_done, &results[i]);
     }
     assert_int_equal(client.filesystem->under_way, PS_COUNT_OF(results));
     for (size_t i = 0; i < PS_COUNT_OF(results); i++)
@@ -181,7 +174,6 @@ static void test_many(void **unused)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(test_directories, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_remove, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_rename, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_stat_and_list, set_up, tear_down),
