@@ -11,8 +11,9 @@ here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 export LC_ALL=${LC_ALL:-C.UTF-8} # Java takes its character set from it
 # shellcheck source=tests/real/java_classes.sh
 source "$here/java_classes.sh"
+export FLUME_JAVA="-Xmx512m -XX:TieredStopAtLevel=1" # a JVM that lives for seconds spends most of its CPU time in the second compiler
 skip() { echo "SKIP: $*"; exit 77; }
-for program in java javac mvn python3; do
+for program in java javac keytool mvn python3; do
     command -v $program >/dev/null || skip "no $program"
 done
 [[ -x $PENSTOCK ]] || skip "no program at $PENSTOCK"
@@ -69,9 +70,14 @@ compare() { # NAME FLUMES DIRECTORY..: imports the directories; penstock has wha
 }
 
 # Flume's key store, of keytool's: key-0 has 128 bits, key-1 has 256; each has a password of its own.
-store=$here/../stages/data/stores/secret-keys.jceks passwords=$work/passwords
+store=$work/keys.jceks passwords=$work/passwords
 (umask 077 && mkdir "$passwords" && echo storepass >"$passwords/store.password" && echo keypasskey-0 >"$passwords/key-0.password" &&
     echo keypassKey-1 >"$passwords/key-1.password")
+# Java hashes a password 200,000 times for each key that it reads, here each time that it opens the channel; ten thousand times is the least.
+keytool -J-XX:TieredStopAtLevel=1 -J-Djdk.jceks.iterationCount=10000 -genseckey -alias key-0 -keyalg AES -keysize 128 -storetype JCEKS -keystore "$store" \
+    -storepass storepass -keypass keypasskey-0 2>"$work/keytool.err" || fail "no key-0"
+keytool -J-XX:TieredStopAtLevel=1 -J-Djdk.jceks.iterationCount=10000 -genseckey -alias Key-1 -keyalg AES -keysize 256 -storetype JCEKS -keystore "$store" \
+    -storepass storepass -keypass keypassKey-1 2>"$work/keytool.err" || fail "no key-1"
 flume_keys=(-Dkeystore="$store" -Dpasswords="$passwords" "-Dkeys=key-0 key-1")
 
 # shellcheck source=tests/support/seed.sh

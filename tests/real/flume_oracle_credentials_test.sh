@@ -11,8 +11,9 @@ unset HADOOP_CREDSTORE_PASSWORD
 
 mkdir "$work/conf"
 (umask 077 && printf ' storepass \r\n\n' >"$work/conf/store.password" && echo other >"$work/conf/wrong.password")
+# Java hashes a password 200,000 times for each secret that it stores or reads; ten thousand times is the least. The store of keytool has the former.
 credential() { # STORE ALIAS SECRET
-    "$here/flume" run org.apache.hadoop.security.alias.CredentialShell create "$2" -value "$3" -provider "localjceks://file$work/$1.jceks" \
+    "$here/flume" run -Djdk.jceks.iterationCount=10000 org.apache.hadoop.security.alias.CredentialShell create "$2" -value "$3" -provider "localjceks://file$work/$1.jceks" \
         >>"$work/hadoop.log" 2>&1 || fail "Hadoop does not store $2"
 }
 long=$(printf 'x%.0s' {1..4096})
