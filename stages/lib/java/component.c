@@ -201,7 +201,7 @@ static enum ps_java_event_kind end(struct ps_java_component *component, const ch
 static enum ps_java_event_kind end_lost(struct ps_java_component *component)
 {
     char reason[600];
-    component->planned = ps_java_host_end(component->class->host, reason, sizeof reason);
+    component->planned = ps_java_link_end(&component->link, reason, sizeof reason);
     return end(component, reason);
 }
 
@@ -210,7 +210,7 @@ static enum ps_java_event_kind end_stopped(struct ps_java_component *component)
 {
     char reason[600];
     bool asked = component->state == PS_JAVA_STOPS;
-    component->planned = !asked && ps_java_host_end(component->class->host, reason, sizeof reason);
+    component->planned = !asked && ps_java_link_end(&component->link, reason, sizeof reason);
     return end(component, component->planned ? reason : NULL);
 }
 

@@ -477,15 +477,3 @@ bool ps_java_host_is_down(struct ps_java_host *host, char *text, size_t room)
     pthread_mutex_unlock(&host->lock);
     return down;
 }
-
-bool ps_java_host_end(struct ps_java_host *host, char *text, size_t room)
-{
-    pthread_mutex_lock(&host->lock);
-    bool renews = host->renews || host->renewed;
-    if (renews)
-        snprintf(text, room, "%s: the Java process starts again", host->renewal);
-    else
-        snprintf(text, room, "%s", host->end[0] != '\0' ? host->end : "the Java host has ended");
-    pthread_mutex_unlock(&host->lock);
-    return renews;
-}

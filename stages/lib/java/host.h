@@ -40,9 +40,6 @@ void ps_java_host_renew(struct ps_java_host *host, const char *const *argv);
 /* Returns whether the host does not run; writes the reason, and the time of its next start, to `text`, one line.
  * Thread: any. */
 bool ps_java_host_is_down(struct ps_java_host *host, char *text, size_t room);
-/* Writes why the host's last process ended to `text`, one line: there may be a new one when a component notices. Returns whether it ends, or
- * has ended, because its jars or its command have changed. Thread: any. */
-bool ps_java_host_end(struct ps_java_host *host, char *text, size_t room);
 
 /* ---- links ---- */
 
@@ -76,6 +73,10 @@ bool ps_java_link_next(struct ps_java_link *link, struct ps_java_message *messag
 
 /* Returns whether its run of the host has ended. */
 bool ps_java_link_is_lost(struct ps_java_link *link);
+
+/* Writes why the host's last process ended to `text`, one line: there may be a new one when a component notices. Returns whether the link's run
+ * ends, or has ended, because the jars or the command have changed. */
+bool ps_java_link_end(struct ps_java_link *link, char *text, size_t room);
 
 /* The host breaks the protocol: it is ended, and the log says why. */
 void ps_java_link_accuse(struct ps_java_link *link, const char *what);

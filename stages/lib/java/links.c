@@ -41,7 +41,8 @@ const char *ps_java_links_deliver(struct ps_java_host *host, const char *bytes, 
 bool ps_java_link_attach(struct ps_java_link *link, struct ps_java_host *host, int wake_fd)
 {
     pthread_mutex_lock(&host->lock);
-    bool runs = host->state == PS_JAVA_HOST_RUNNING && host->out >= 0 && host->reason[0] == '\0';
+    bool runs =
+        host->state == PS_JAVA_HOST_RUNNING && host->out >= 0 && host->reason[0] == '\0' && !host->renews;
     if (runs) {
         link->host = host;
         link->region = host->region;
@@ -161,6 +162,19 @@ bool ps_java_link_is_lost(struct ps_java_link *link)
     bool lost = link->lost;
     pthread_mutex_unlock(&link->host->lock);
     return lost;
+}
+
+bool ps_java_link_end(struct ps_java_link *link, char *text, size_t room)
+{
+    struct ps_java_host *host = link->host;
+    pthread_mutex_lock(&host->lock);
+    bool renews = host->renews || (link->lost && host->renewed);
+    if (renews)
+        snprintf(text, room, "%s: the Java process starts again", host->renewal);
+    else
+        snprintf(text, room, "%s", host->end[0] != '\0' ? host->end : "the Java host has ended");
+    pthread_mutex_unlock(&host->lock);
+    return renews;
 }
 
 void ps_java_link_accuse(struct ps_java_link *link, const char *what)

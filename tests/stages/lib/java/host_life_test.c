@@ -149,7 +149,7 @@ static void log_end(int before)
 /* A reload finds the same jars, a jar that has changed, and another command; each time the host has its time to stop its components. */
 static void test_a_host_whose_jars_change(void **unused)
 {
-    char script[1024], second[1024], jar[256], text[600];
+    char script[1024], second[1024], jar[256];
     struct ps_err err = {.length = 0};
     snprintf(jar, sizeof jar, "%s:/none.jar", ps_test_folder_path("a.jar"));
     ps_test_folder_append("a.jar", "one", 3);
@@ -180,13 +180,52 @@ static void test_a_host_whose_jars_change(void **unused)
     ps_java_host_renew(host, other);
     (void)await_number("other");
     assert_string_equal(ps_test_folder_read("stops"), "stopped\nstopped\n");
-    assert_true(ps_java_host_end(host, text, sizeof text));
     ps_java_host_destroy(host, PATIENCE_MS);
     log_end(before);
     assert_int_equal(log_lines("a.jar has changed: the Java process stops its components and starts again\n"),
                      1);
     assert_int_equal(log_lines("its class path or options have changed: the Java process stops"), 1);
     assert_int_equal(log_lines("ERROR"), 0);
+}
+
+static void await_attached(struct ps_java_link *link)
+{
+    for (unsigned i = 0; !ps_java_link_attach(link, host, -1); i++) {
+        assert_true(i < PATIENCE_MS);
+        usleep(1000);
+    }
+}
+
+/* A link of the run that ended because a jar had changed says so, and one of the next run does not. */
+static void test_links_of_a_host_whose_jars_change(void **unused)
+{
+    char script[1024], text[600];
+    struct ps_err err = {.length = 0};
+    static struct ps_java_link first, second;
+    ps_test_folder_append("c.jar", "one", 3);
+    snprintf(script, sizeof script,
+             "printf '\\%03o%s\\%03o%s%s\\001%s\\%03o%s\\000\\000\\000\\000' >&3; cat >/dev/null",
+             (unsigned)sizeof(struct ps_java_head) + 8, "\\000\\000\\000", (unsigned)PS_JAVA_BEAT,
+             "\\000\\000\\000", "\\000\\000\\000\\000", "\\000\\000\\000", PS_JAVA_PROTOCOL,
+             "\\000\\000\\000");
+    const char *const argv[] = {"/bin/sh", "-c", script, "-cp", ps_test_folder_path("c.jar"), NULL};
+    const struct ps_java_launch launch = {
+        .argv = argv, .silence_ns = 3600 * PS_NS_PER_S, .rest_ns = PS_NS_PER_S, .rest_max_ns = PS_NS_PER_S};
+    host = ps_java_host_create(&launch, &err);
+    assert_non_null(host);
+    await_attached(&first);
+    assert_false(ps_java_link_end(&first, text, sizeof text));
+    ps_test_folder_append("c.jar", "two", 3);
+    ps_java_host_renew(host, NULL);
+    assert_true(ps_java_link_end(&first, text, sizeof text));
+    assert_non_null(strstr(text, "c.jar has changed: the Java process starts again"));
+    await_attached(&second);
+    assert_true(ps_java_link_is_lost(&first));
+    assert_true(ps_java_link_end(&first, text, sizeof text));
+    assert_false(ps_java_link_end(&second, text, sizeof text));
+    ps_java_link_detach(&first);
+    ps_java_link_detach(&second);
+    ps_java_host_destroy(host, PATIENCE_MS);
 }
 
 /* A file system that does not answer: `stat` of this program, which the library calls, waits for it. */
@@ -342,6 +381,7 @@ int main(void)
         cmocka_unit_test(test_a_host_that_does_not_end),
         cmocka_unit_test(test_a_host_that_ends_by_itself),
         cmocka_unit_test(test_a_host_whose_jars_change),
+        cmocka_unit_test(test_links_of_a_host_whose_jars_change),
         cmocka_unit_test(test_a_program_that_is_not_there),
         cmocka_unit_test(test_a_start_that_takes_long),
         cmocka_unit_test(test_a_pause_of_this_process),
