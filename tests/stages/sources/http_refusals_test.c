@@ -74,6 +74,38 @@ static void test_refusals_leave_nothing(void **unused)
     }
 }
 
+/* What BLOBHandler throws itself is an unexpected exception to Flume's source, and its answer says so; other refusals do not. */
+static void test_texts_of_refusals(void **unused)
+{
+    static const struct {
+        const char *target, *text;
+        bool unexpected;
+    } cases[] = {
+        {"/?a=1", "Please specify every mandatory parameter in the request.", true},
+        {"/?a=%zz&b=2", "", false},
+        {"/", "Please specify every mandatory parameter in the request.", true},
+    };
+    struct ps_test_stage stage;
+    ps_test_stage_start(&stage, &ps_source_http,
+                        PS_KEYS(LOCAL, "handler", "BLOB", "handler.mandatoryParameters", "a,b"));
+    for (size_t i = 0; i < PS_COUNT_OF(cases); i++) {
+        char request[256];
+        bool closed;
+        int fd = ps_test_connect("127.0.0.1", ps_test_tcp_port(&stage, 0));
+        snprintf(request, sizeof request,
+                 "POST %s HTTP/1.1\r\nHost: h\r\nConnection: close\r\nContent-Length: 1\r\n\r\nx",
+                 cases[i].target);
+        ps_test_send_text(fd, request);
+        const char *answer = ps_test_receive(&stage, fd, 1 << 20, PS_TEST_PATIENCE_MS, &closed);
+        assert_true(closed);
+        if (strstr(answer, cases[i].text) == NULL ||
+            (strstr(answer, PS_HTTP_UNEXPECTED) != NULL) != cases[i].unexpected)
+            fail_msg("%s: %s", cases[i].target, answer);
+        close(fd);
+    }
+    ps_test_stage_fini(&stage);
+}
+
 /* Replaces the escapes of a request of the table where it is. Returns its length. */
 static size_t unescape(char *text)
 {
@@ -176,8 +208,8 @@ static void test_limits_of_keys(void **unused)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_refusals_leave_nothing),
-                                       cmocka_unit_test(test_malformed_requests),
-                                       cmocka_unit_test(test_limits_of_keys)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_refusals_leave_nothing), cmocka_unit_test(test_texts_of_refusals),
+        cmocka_unit_test(test_malformed_requests), cmocka_unit_test(test_limits_of_keys)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -71,23 +71,27 @@ static void test_entries(void **unused)
 {
     struct ps_test_stage stage;
     int fd = start(&stage, PS_KEYS("port", "0"));
-    begin(7, "Log", 4);
+    begin(7, "Log", 6);
     entry("web", "one\n");
     entry(NULL, "two");
     entry("", "");
     entry("web", NULL);
+    entry("web", "three");
+    entry(NULL, NULL); /* it has nothing of the entry before */
     end(fd);
     expect_result(&stage, fd, 7, 0);
-    assert_int_equal(stage.event_count, 4);
+    assert_int_equal(stage.event_count, 6);
     ps_test_expect(&stage.events[0], "one\n", PS_WORDS("category", "web"));
     ps_test_expect(&stage.events[1], "two", NULL);
     ps_test_expect(&stage.events[2], "", PS_WORDS("category", ""));
     ps_test_expect(&stage.events[3], "", PS_WORDS("category", "web"));
+    ps_test_expect(&stage.events[4], "three", PS_WORDS("category", "web"));
+    ps_test_expect(&stage.events[5], "", NULL);
     begin(8, "Log", 0);
     end(fd);
     expect_result(&stage, fd, 8, 0);
-    assert_int_equal(stage.event_count, 4);
-    assert_int_equal(ps_test_stage_counter(&stage, PS_COUNTER_EventReceivedCount), 4);
+    assert_int_equal(stage.event_count, 6);
+    assert_int_equal(ps_test_stage_counter(&stage, PS_COUNTER_EventReceivedCount), 6);
     close(fd);
     ps_test_stage_fini(&stage);
 }

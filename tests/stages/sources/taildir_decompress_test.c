@@ -118,8 +118,10 @@ static void test_new_files(void **unused)
     append("app.5.gz", "a-text\n");
     expect("a-text");
     fence();
+    wait_for_open(1); /* the text: nothing more is read of the others */
     restart();
     fence();
+    wait_for_open(1);
     ps_test_stage_fini(&stage);
 }
 

@@ -454,6 +454,33 @@ static void test_missed_by_the_first_look(void **unused)
     ps_test_stage_fini(&stage);
 }
 
+/* A copy goes on where the file was that is gone. A copy of this copy, which stays, is a file of its own: its lines come. */
+static void test_copy_of_a_copy(void **unused)
+{
+    append("app.log", "one\ntwo\n");
+    PS_START(NULL);
+    expect("one two");
+    append("app.log.1", "one\ntwo\n");
+    ps_test_source_settle(&stage, 0, 100);
+    assert_int_equal(unlink(ps_test_folder_path("app.log")), 0);
+    ps_test_source_settle(&stage, 0, 100);
+    append("app.log.2", "one\ntwo\n");
+    uint64_t until_ns = ps_test_patient_ns() + PS_TEST_PATIENCE_MS * PS_NS_PER_MS;
+    while (stage.event_count < 2) {
+        ps_test_stage_pass_ms(&stage, 100);
+        if (ps_test_source_work(&stage) == PS_IDLE)
+            usleep(200);
+        ps_test_source_close_batch(&stage);
+        assert_true(ps_test_patient_ns() < until_ns);
+    }
+    expect("one two");
+    append("app.log.1", "three\n");
+    append("app.log.2", "four\n");
+    ps_test_source_wait(&stage, 2, PS_TEST_PATIENCE_MS);
+    ps_test_source_settle(&stage, 2, 50);
+    ps_test_stage_fini(&stage);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(test_##name, setup, ps_test_folder_teardown)
@@ -477,6 +504,7 @@ int main(void)
         TEST(deleted_while_it_is_read),
         TEST(renamed_in_an_open_batch),
         TEST(missed_by_the_first_look),
+        TEST(copy_of_a_copy),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -153,6 +153,17 @@ static inline void read_some(struct run *run)
 
 /* ---- turns ---- */
 
+/* A transaction is as large as the leases that are in it: what a former one left, one that was recalled too, does not count. */
+static inline void expect_transaction_memory(const struct run *run)
+{
+    const struct ps_held *held = &run->sender->window.held;
+    uint64_t bytes = 0;
+    for (const struct ps_lease *lease = held->first; lease != NULL; lease = lease->next)
+        bytes += lease->memory_bytes;
+    if (held->first != NULL && run->sender->transaction.released == 0)
+        assert_int_equal(run->sender->transaction.memory_bytes, bytes);
+}
+
 static inline void turn(struct run *run)
 {
     struct ps_test_stage *stage = &run->stage;
@@ -160,6 +171,7 @@ static inline void turn(struct run *run)
     if (run->waiting_from < run->waiting_end)
         run->waiting_from +=
             ps_kafka_sender_take(run->sender, &run->waiting[run->waiting_from], &stage->now) == PS_TAKEN;
+    expect_transaction_memory(run);
     (void)ps_kafka_sender_tick(run->sender, &stage->now);
     run->failing = ps_test_allocation_fails;
     ps_test_allocation_fails = 0;

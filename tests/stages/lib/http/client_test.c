@@ -124,6 +124,11 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_answers, set_up, tear_down),
         cmocka_unit_test(test_no_descriptors),
     };
+    static const char *const proxies[] = {"http_proxy", "https_proxy", "all_proxy", "HTTPS_PROXY",
+                                          "ALL_PROXY"};
+    for (size_t i = 0; i < PS_COUNT_OF(proxies);
+         i++) /* the environment names none for an agent: nobody answers there */
+        setenv(proxies[i], "http://127.0.0.1:9", 1);
     curl_global_init(CURL_GLOBAL_DEFAULT);
     int failures = cmocka_run_group_tests(tests, NULL, NULL);
     curl_global_cleanup();

@@ -11,13 +11,15 @@
 
 extern const struct ps_stage_ops ps_channel_file;
 
-enum what { NOTHING, FRAMES_OF_SEGMENT_2, PAYLOADS };
+enum what { NOTHING, FRAMES_OF_SEGMENT_2, PAYLOADS, DAMAGED_PAYLOADS };
 
-static enum what fails; /* atomic */
-static unsigned failed; /* reads. Atomic */
-static int segment_2;   /* its descriptor */
+static enum what fails;  /* atomic */
+static unsigned failed;  /* reads; or reads of damaged bytes. Atomic */
+static int segment_2;    /* its descriptor */
+static unsigned damaged; /* reads of payloads: as many as DAMAGES in a row. The consumer's thread */
 
 #define EVENTS 60U
+#define DAMAGES 3U
 
 static struct ps_segment_files files;
 static struct ps_store_ops quick; /* tries again sooner */
@@ -37,8 +39,17 @@ static int noting_open(void *argument, const char *path, bool create)
 static ssize_t failing_read(void *argument, int fd, void *to, size_t length, uint64_t offset)
 {
     enum what what = __atomic_load_n(&fails, __ATOMIC_SEQ_CST);
-    if ((what == FRAMES_OF_SEGMENT_2 && fd == segment_2 && offset > 0) ||
-        (what == PAYLOADS && length != PS_FRAME_HEAD_BYTES && length < PS_SEGMENT_SEALED_HEAD_BYTES)) {
+    bool is_payload = length != PS_FRAME_HEAD_BYTES && length < PS_SEGMENT_SEALED_HEAD_BYTES;
+    if (what == DAMAGED_PAYLOADS && is_payload) {
+        if (++damaged % DAMAGES == 0)
+            __atomic_store_n(&fails, NOTHING, __ATOMIC_SEQ_CST);
+        ssize_t got = ps_segment_disk.read(argument, fd, to, length, offset);
+        if (got > 0)
+            ((char *)to)[got - 1] ^= 1;
+        __atomic_fetch_add(&failed, 1, __ATOMIC_SEQ_CST);
+        return got;
+    }
+    if ((what == FRAMES_OF_SEGMENT_2 && fd == segment_2 && offset > 0) || (what == PAYLOADS && is_payload)) {
         __atomic_fetch_add(&failed, 1, __ATOMIC_SEQ_CST);
         errno = EIO;
         return -1;
@@ -228,9 +239,61 @@ static void test_heads(void **state)
     fails_twice(FRAMES_OF_SEGMENT_2);
 }
 
+/* The bytes of some payloads are others when the consumer reads them, twice: their events are lost, are named once, and do not come when the bytes
+ * are read well later; all others come once. */
+static void test_damaged_payloads(void **state)
+{
+    assert_int_equal(ps_test_folder_setup(NULL), 0);
+    ps_test_stage_init(&stage, &ps_channel_file);
+    start_queue();
+    for (unsigned number = 0; number < EVENTS; number++)
+        put(number);
+    unsigned next = 0;
+    for (unsigned round = 0; round < 2; round++) {
+        stop_queue(); /* nothing is in memory */
+        start_queue();
+        uint64_t named = ps_log_count(PS_LOG_ERROR) + ps_log_count(PS_LOG_WARN);
+        expect(next++);
+        unsigned before = __atomic_load_n(&failed, __ATOMIC_SEQ_CST), lost = 0;
+        fail_from_now(DAMAGED_PAYLOADS);
+        for (unsigned i = 0, good = 0; good == 0; i++) {
+            struct ps_lease *lease = take();
+            lost = __atomic_load_n(&failed, __ATOMIC_SEQ_CST) - before;
+            if (lease != NULL) /* it may have been read before */
+                deliver(lease, next + lost), next++, good = lost == DAMAGES;
+            else
+                rest();
+            assert_true(i < PS_TEST_PATIENCE_MS);
+        }
+        next += lost;
+        assert_true(next < EVENTS);
+        for (unsigned i = 0; ps_log_count(PS_LOG_ERROR) + ps_log_count(PS_LOG_WARN) < named + lost; i++) {
+            ps_queue_tick(queue, 0, &stage.port);
+            assert_true(i < PS_TEST_PATIENCE_MS);
+            rest();
+        }
+        put(EVENTS + round);
+    }
+    stop_queue();
+    start_queue();
+    for (; next < EVENTS + 2; next++)
+        expect(next);
+    stop_queue();
+    start_queue(); /* what was lost is not fed again, and keeps no segment */
+    struct ps_fill fill;
+    put(EVENTS + 2);
+    expect(EVENTS + 2);
+    ps_queue_fill(queue, &fill);
+    assert_int_equal(fill.size, 0);
+    stop_queue();
+    ps_test_stage_fini(&stage);
+    assert_int_equal(ps_test_folder_teardown(NULL), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_damaged_payloads),
         cmocka_unit_test(test_payloads),
         cmocka_unit_test(test_heads),
     };

@@ -1,6 +1,9 @@
+#define PS_TEST_CALLS_OF_ALL_THREADS
+
 #include "stages/lib/tail/directory.h"
 #include "tests/support/folder.h"
 #include "tests/support/support.h"
+#include "tests/support/system_calls.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -255,6 +258,85 @@ static void test_many_files(void **unused)
     expect("");
 }
 
+/* A file has changed if its size, the second or the nanosecond of its modification is another one, each alone. */
+static void test_each_sign_of_a_change(void **unused)
+{
+    static const struct timespec times[] = {
+        {1000, 0}, {1001, 0}, {1001, 1}, {1001, 999999999}, {1000, 999999999}};
+    append("app", "x");
+    set_time("app", 0);
+    expect("new app");
+    for (size_t i = 0; i < PS_COUNT_OF(times); i++) {
+        const struct timespec both[2] = {times[i], times[i]};
+        assert_int_equal(utimensat(AT_FDCWD, ps_test_folder_path("app"), both, 0), 0);
+        expect("changed app");
+        expect("");
+        append("app", "x");
+        assert_int_equal(utimensat(AT_FDCWD, ps_test_folder_path("app"), both, 0), 0);
+        expect("changed app");
+        expect("");
+    }
+}
+
+struct seen {
+    unsigned made, grown, gone;
+};
+
+static void note(struct seen *seen, const char *made, const char *gone)
+{
+    assert_true(changes.error == 0 || changes.count == 0); /* who could not look knows nothing */
+    for (size_t i = 0; i < changes.count; i++) {
+        const struct ps_tail_change *change = &changes.items[i];
+        bool is_made = strcmp(change->name, made) == 0, is_gone = strcmp(change->name, gone) == 0;
+        if (change->kind == PS_TAIL_FILE_NEW && is_made)
+            seen->made++;
+        else if (change->kind == PS_TAIL_FILE_CHANGED && strcmp(change->name, "app") == 0)
+            seen->grown++;
+        else if (change->kind == PS_TAIL_FILE_GONE && is_gone)
+            seen->gone++;
+        else
+            fail_msg("%s: a change of kind %d that there was not", change->name, (int)change->kind);
+    }
+}
+
+/* Each system call of a look fails once: no file is new, changed or gone because of it, and the next look reports what this one did not. */
+static void test_each_call_fails(void **unused)
+{
+    static const int errors[] = {EIO, ENOMEM, EMFILE};
+    char made[32], gone[32] = "app0";
+    unsigned round = 0;
+    append("app", "x");
+    append("app.stays", "x");
+    append(gone, "x");
+    ps_tail_directory_look(directory, false, &changes);
+    for (size_t i = 0; i < PS_COUNT_OF(errors); i++) {
+        bool failed = true;
+        for (uint64_t nth = 1; failed; nth++) {
+            struct seen seen = {0};
+            snprintf(made, sizeof made, "app%u", ++round);
+            append(made, "x");
+            append("app", "x");
+            assert_int_equal(unlink(ps_test_folder_path(gone)), 0);
+            ps_test_call_error = errors[i];
+            ps_test_call_fails = nth;
+            ps_test_calls_count = true;
+            ps_tail_directory_look(directory, nth % 2 == 0, &changes);
+            ps_test_calls_count = false;
+            failed = ps_test_call_fails == 0;
+            ps_test_call_fails = 0;
+            note(&seen, made, gone);
+            ps_tail_directory_look(directory, false, &changes);
+            assert_int_equal(changes.error, 0);
+            note(&seen, made, gone);
+            if (seen.made != 1 || seen.grown != 1 || seen.gone != 1)
+                fail_msg("call %llu fails with %s: reported as new %u times, as changed %u, as gone %u",
+                         (unsigned long long)nth, strerror(errors[i]), seen.made, seen.grown, seen.gone);
+            snprintf(gone, sizeof gone, "%s", made);
+        }
+    }
+    assert_true(round > 3 * 10);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -267,6 +349,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_links, setup, teardown),
         cmocka_unit_test_setup_teardown(test_directory_goes_and_comes_back, setup, teardown),
         cmocka_unit_test_setup_teardown(test_many_files, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_each_sign_of_a_change, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_each_call_fails, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -365,6 +365,10 @@ static void test_probe(void **unused)
                   "FAILED serializer.fieldnames: ");
     ps_test_metastore_set_table(&table);
     assert_probed(PS_HIVE_LINES(PS_HIVE_BY_DAY), "1 partition keys");
+    assert_probed(PS_HIVE_LINES(USUAL),
+                  "hive.table: default.t: it has 1 partition keys, and hive.partition has 0 values");
+    assert_probed(PS_HIVE_LINES("hive.partition", "%{day},%{hour}"),
+                  "hive.table: default.t: it has 1 partition keys, and hive.partition has 2 values");
     table.parameters = "orc.compress=NONE";
     ps_test_metastore_set_table(&table);
     assert_probed(PS_HIVE_LINES(PS_HIVE_BY_DAY),

@@ -7,13 +7,14 @@
 #define QUEUE_MAX 64U
 #define RECORD_BYTES_MAX 100000U
 
-/* The engine: a queue of `room` bytes, whose records are all delivered by the next poll. */
+/* The engine: a queue of `room` bytes, whose records are all delivered by the next poll, or one by one. */
 static struct {
     uint64_t room, used;
     void *tokens[QUEUE_MAX];
     char bodies[QUEUE_MAX];
+    uint32_t lengths[QUEUE_MAX];
     uint32_t count;
-    bool answers, hurries;
+    bool answers, hurries, one_by_one;
     char delivered[256]; /* first letters of the bodies */
 } fake;
 
@@ -44,6 +45,7 @@ static uint32_t fake_submit(struct ps_kafka_producer *producer, struct ps_kafka_
         }
         fake.used += records[i].value_length;
         fake.bodies[fake.count] = records[i].value[0];
+        fake.lengths[fake.count] = records[i].value_length;
         fake.tokens[fake.count++] = records[i].token;
     }
     return count;
@@ -52,15 +54,21 @@ static uint32_t fake_submit(struct ps_kafka_producer *producer, struct ps_kafka_
 static uint32_t fake_poll(struct ps_kafka_producer *producer, const struct ps_kafka_listener *listener,
                           uint32_t budget)
 {
-    uint32_t count = fake.count;
+    uint32_t count = fake.one_by_one && fake.count > 1 ? 1 : fake.count;
+    void *tokens[QUEUE_MAX];
     if (count == 0 || !fake.answers)
         return 0;
     strncat(fake.delivered, fake.bodies, count);
-    fake.count = 0;
-    fake.used = 0;
+    memcpy(tokens, fake.tokens, count * sizeof *tokens);
+    for (uint32_t i = 0; i < count; i++)
+        fake.used -= fake.lengths[i];
+    fake.count -= count;
+    memmove(fake.bodies, fake.bodies + count, fake.count);
+    memmove(fake.tokens, fake.tokens + count, fake.count * sizeof *tokens);
+    memmove(fake.lengths, fake.lengths + count, fake.count * sizeof *fake.lengths);
     listener->report(
         listener->argument,
-        &(struct ps_kafka_report){.count = count, .group_count = count, .topic = "t", .tokens = fake.tokens});
+        &(struct ps_kafka_report){.count = count, .group_count = count, .topic = "t", .tokens = tokens});
     return count;
 }
 
@@ -172,6 +180,18 @@ static void test_full_queue_waits(void **state)
     assert_int_equal(counted(PS_COUNTER_EventWriteFail), 0);
 }
 
+/* A report makes room, but too little for the next record: it waits for the further ones, and nothing counts as refused. */
+static void test_too_little_room_waits(void **state)
+{
+    fake.one_by_one = true;
+    take(lease_of('a', (const uint32_t[]){300, 300, 300, 1000, 200, 900}, 6));
+    tick(20, 1);
+    assert_string_equal(fake.delivered, "abcdef");
+    assert_int_equal(stage.done_count, 1);
+    assert_int_equal(counted(PS_COUNTER_refused), 0);
+    assert_int_equal(counted(PS_COUNTER_EventWriteFail), 0);
+}
+
 /* The queue is empty and has no room: the record is to blame. The events before it are delivered, no event
  * after it is sent, it is counted once and logged no more often than it is tried: 1, 2, .. 5 s. */
 static void test_record_larger_than_the_queue(void **state)
@@ -230,6 +250,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_full_queue_waits, start, stop),
+        cmocka_unit_test_setup_teardown(test_too_little_room_waits, start, stop),
         cmocka_unit_test_setup_teardown(test_record_larger_than_the_queue, start, stop),
         cmocka_unit_test_setup_teardown(test_record_larger_than_a_request, start, stop),
         cmocka_unit_test_setup_teardown(test_drain_hurries, start, stop),

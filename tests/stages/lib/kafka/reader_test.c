@@ -1,0 +1,87 @@
+/* What a reader of topics says about brokers that do not answer: it names the reason while they are away, and nothing behind the next record, the
+ * second time as the first. tests/bench/verify/far/kafka_test.c has the records. */
+#include "stages/lib/kafka/reader.h"
+
+#include <stdio.h>
+
+#include "core/clock.h"
+#include "tests/support/kafka/cluster.h"
+
+#define TOPIC "numbers"
+
+static unsigned records;
+
+static void on_record(void *unused, const struct ps_kafka_reader_record *record)
+{
+    char text[16];
+    int length = snprintf(text, sizeof text, "%u", records++);
+    assert_int_equal(record->length, length);
+    assert_memory_equal(record->value, text, record->length);
+}
+
+static rd_kafka_t *producer_make(void)
+{
+    char text[256];
+    rd_kafka_conf_t *conf = rd_kafka_conf_new();
+    rd_kafka_conf_set(conf, "bootstrap.servers", ps_test_cluster.bootstrap, text, sizeof text);
+    rd_kafka_conf_set(conf, "linger.ms", "1", text, sizeof text);
+    rd_kafka_conf_set(conf, "reconnect.backoff.max.ms", "100", text, sizeof text);
+    rd_kafka_t *producer = rd_kafka_new(RD_KAFKA_PRODUCER, conf, text, sizeof text);
+    assert_non_null(producer);
+    return producer;
+}
+
+static void produce(rd_kafka_t *producer, unsigned number)
+{
+    char text[16];
+    int length = snprintf(text, sizeof text, "%u", number);
+    assert_int_equal(rd_kafka_producev(producer, RD_KAFKA_V_TOPIC(TOPIC),
+                                       RD_KAFKA_V_VALUE(text, (size_t)length),
+                                       RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY), RD_KAFKA_V_END),
+                     RD_KAFKA_RESP_ERR_NO_ERROR);
+    assert_int_equal(rd_kafka_flush(producer, PS_TEST_PATIENCE_MS), RD_KAFKA_RESP_ERR_NO_ERROR);
+}
+
+static void test_brokers_go_and_come_back(void **state)
+{
+    struct ps_err err = {.length = 0};
+    const char *const topics[] = {TOPIC};
+    const struct ps_pair pairs[] = {{.key = "reconnect.backoff.max.ms", .value = "100"}};
+    const struct ps_kafka_reader_options options = {.brokers = ps_test_cluster.bootstrap,
+                                                    .topics = topics,
+                                                    .topic_count = 1,
+                                                    .pairs = pairs,
+                                                    .pair_count = 1};
+    ps_test_topic(TOPIC, 1);
+    rd_kafka_t *producer = producer_make();
+    struct ps_kafka_reader *reader = ps_kafka_reader_open(&options, &err);
+    assert_non_null(reader);
+    for (unsigned round = 0; round < 3; round++) {
+        uint64_t until_ns = ps_test_patient_ns() + PS_TEST_PATIENCE_MS * PS_NS_PER_MS;
+        produce(producer, round);
+        while (records <= round) {
+            ps_kafka_reader_read(reader, 10, on_record, NULL);
+            assert_true(ps_test_patient_ns() < until_ns);
+        }
+        assert_null(ps_kafka_reader_silence(reader));
+        rd_kafka_mock_broker_set_down(ps_test_cluster.handle, 1);
+        while (ps_kafka_reader_silence(reader) == NULL) {
+            assert_int_equal(ps_kafka_reader_read(reader, 10, on_record, NULL), 0);
+            assert_true(ps_test_patient_ns() < until_ns);
+        }
+        assert_non_null(strstr(ps_kafka_reader_silence(reader), "down"));
+        rd_kafka_mock_broker_set_up(ps_test_cluster.handle, 1);
+    }
+    assert_null(ps_kafka_reader_failure(reader));
+    assert_int_equal(ps_kafka_reader_expired(reader), 0);
+    ps_kafka_reader_close(reader);
+    rd_kafka_destroy(producer);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_brokers_go_and_come_back),
+    };
+    return cmocka_run_group_tests(tests, ps_test_cluster_setup, ps_test_cluster_teardown);
+}
