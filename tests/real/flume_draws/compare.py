@@ -443,12 +443,25 @@ def format_that_fails(case, flume, penstock):
     return case.kind == "syslog" and penstock.refused is not None and bool(case.keys)
 
 
+def sequence_records(content):
+    """The records of what sequence_file() gives, without the head; or all bytes behind the head, if they are no records."""
+    rest, records, at = content.partition(b"M" * 16)[2], [], 0
+    while at < len(rest):
+        length = int.from_bytes(rest[at:at + 4], "big", signed=True)
+        if length < 0 or at + 8 + length > len(rest):
+            return [rest]
+        records.append(rest[at:at + 8 + length])
+        at += 8 + length
+    return records
+
+
 def one_bucket_for_spellings(case, flume, penstock):
     """docs/MIGRATING.md: a//b and a/b are one file; to Flume they are two."""
     def merged(answer):
         texts = collections.defaultdict(list)
         for name, content in answer.files:
-            texts[name] += filter(None, re.split(rb"(?<=x\d)(?=[x{])|(?<=\n)", content))
+            records = sequence_records(content) if content.startswith(b"SEQ") else re.split(rb"(?<=x\d)(?=[x{])|(?<=\n)", content)
+            texts[name] += filter(None, records)
         return {name: sorted(lines) for name, lines in texts.items()}
     return case.kind == "hdfs" and flume.files != penstock.files and merged(flume) == merged(penstock) and (flume.threw is None) == (penstock.threw is None)
 
