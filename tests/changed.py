@@ -6,7 +6,8 @@
 BUILD is a configured build directory (ctest and ninja are asked there). The change is what the working tree has against HEAD, files that git
 does not know included, and with BASE also the commits since BASE. Chosen are
 
-- the test of a file (tests/<path of the file>_test.*), the other tests of its folder, and the conformance suite of a stage's kind,
+- the test of a file (tests/<path of the file>_test.*), the other tests of its folder (not those of other stages: a stage uses none), and
+  the conformance suite of a stage's kind,
 - the same for each file of another folder that uses the file: through its header, through that of another file of its folder which uses it,
   or, for a part without a header of its own, through that of the whole (netcat for stages/lib/stream/stream.c and stages/lib/stream/connection.c),
 - the tests that run the stage of such a file by the name of its operations (ps_source_avro), themselves or through tests/support,
@@ -14,6 +15,7 @@ does not know included, and with BASE also the commits since BASE. Chosen are
 - for a command (commands) the scripts that run it,
 - scripts of tests/e2e and tests/real by their names (kafka_*, load_*, rules_*, ..): tests/e2e for a changed subject, tests/real only
   when the script itself changed, because they need servers,
+- for stages/stages.def the conformance suites, and what lists the stages,
 - unit_architecture always, since every change can break a rule of the tree."""
 import os
 import re
@@ -154,7 +156,12 @@ def choose(chosen, path, included):
             chosen.add(test, path)
     elif parts[0] == "perf":
         chosen.folder("perf", path)
-    elif name in ("CMakeLists.txt", "stages.def") or name.endswith(".cmake"):
+    elif path == "stages/stages.def":
+        chosen.folder("stages_conformance", path)
+        for test in ("stages_near_names", "conf_validate_check", "e2e_components_json", "unit_install", "unit_hardening"):
+            chosen.add(test, path)
+        return
+    elif name == "CMakeLists.txt" or name.endswith(".cmake"):
         chosen.add("unit_install", path)
         chosen.add("unit_hardening", path)
         chosen.folder("stages", path)
@@ -162,7 +169,9 @@ def choose(chosen, path, included):
         stem = folder.replace("/", "_") + "_" + name.rsplit(".", 1)[0]
         chosen.add(stem, path)
         chosen.folder(stem, path)
-        chosen.folder(folder.replace("/", "_"), path) if len(parts) > 2 or parts[0] in ("rings", "conf") else None
+        is_stage = parts[0] == "stages" and len(parts) == 3 and parts[1] != "lib"
+        if not is_stage and (len(parts) > 2 or parts[0] in ("rings", "conf")):
+            chosen.folder(folder.replace("/", "_"), path)
         if parts[0] == "stages":
             chosen.add("stages_conformance_" + parts[1].removesuffix("s"), path)
             stage_tests(chosen, path, path)

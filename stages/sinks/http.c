@@ -114,7 +114,7 @@ static enum ps_status check(const void *plan_, const struct ps_context *context)
 {
     const struct http_plan *plan = plan_;
     struct ps_http_status_rules rules;
-    if (ps_http_sink_check(plan->endpoint, context) != PS_OK)
+    if (ps_http_sink_check("endpoint", plan->endpoint, context) != PS_OK)
         return PS_FAIL;
     ps_http_status_rules_check(context, "backoff.", &plan->backoff);
     ps_http_status_rules_check(context, "rollback.", &plan->rollback);

@@ -58,7 +58,7 @@ static void test_all_are_here(void **unused)
         for (size_t k = 0; k < PS_COUNT_OF(adapters); k++)
             here |= adapters[k].ops == ps_stages[i];
         if (!here)
-            fail_msg("channel %s is not asked", ps_stages[i]->name);
+            fail_msg("channel %s has no entry in `adapters` of this file", ps_stages[i]->name);
     }
 }
 

@@ -79,7 +79,7 @@ static void test_all_are_here(void **unused)
         for (size_t k = 0; k < PS_COUNT_OF(adapters); k++)
             here |= adapters[k].ops == ps_stages[i];
         if (!here)
-            fail_msg("no adapter for selector %s", ps_stages[i]->name);
+            fail_msg("selector %s has no entry in `adapters` of this file", ps_stages[i]->name);
     }
 }
 

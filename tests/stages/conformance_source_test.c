@@ -19,7 +19,7 @@ static void test_all_are_here(void **unused)
         for (size_t k = 0; k < ps_test_source_adapter_count; k++)
             here |= ps_test_source_adapters[k].ops == ps_stages[i];
         if (!here)
-            fail_msg("no adapter for source %s", ps_stages[i]->name);
+            fail_msg("source %s has no entry in tests/support/conformance_sources.c", ps_stages[i]->name);
     }
 }
 

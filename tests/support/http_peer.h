@@ -1,4 +1,5 @@
-/* An HTTP server in this process, for tests of the sink http: it keeps the bodies that it has answered well, one a line. */
+/* An HTTP server in this process, for tests of sinks that post: it keeps the bodies that it has answered well, one a line. A
+ * request's body, and the answer to a bulk, must be below 64 KiB. */
 #pragma once
 
 #include <stdbool.h>

@@ -72,7 +72,7 @@ static bool decode(const struct ps_http_sink *, const struct ps_http_request *an
 static enum ps_status check(const void *plan_, const struct ps_context *context)
 {
     const struct post_plan *plan = plan_;
-    return ps_http_sink_check(plan->endpoint, context);
+    return ps_http_sink_check("endpoint", plan->endpoint, context);
 }
 
 static enum ps_status build(void *plan_, struct ps_context *context, struct ps_err *err)

@@ -331,13 +331,16 @@ while read -r kind name; do
     grep -q "ps_${kind}_$name\b" "$file" 2>/dev/null || wrong "$file" "does not define ps_${kind}_$name"
     grep -q "PS_STAGE(PS_KIND_${kind^^})" "$file" 2>/dev/null || wrong "$file" "does not say its contract: PS_STAGE(PS_KIND_${kind^^})"
     suite=(tests/stages/conformance_"${kind}"*_test.c tests/support/conformance_"${kind}"*.c)
-    grep -q "\bps_${kind}_$name\b" "${suite[@]}" || wrong "$file" "is not asked by ${suite[*]}"
+    entries=tests/support/conformance_${kind}s.c
+    [[ -e $entries ]] || entries=${suite[*]}
+    grep -q "\bps_${kind}_$name\b" "${suite[@]}" || wrong "$file" "is not asked by the conformance suite: add an entry to $entries"
     # Flume's name: `null`, `KafkaSink`, `UUIDInterceptor`
     grep -iE "^\| ${kind}s \|" README.md | grep -qiE "\`$name($kind)?\`" || wrong "$file" "is not in README.md's table of components: build, and run docs/generate"
 done < <(sed -nE 's/^STAGE\((\w+), *(\w+)\).*/\1 \2/p' stages/stages.def)
 for file in stages/@(sources|interceptors|selectors|channels|sinks|serializers|deserializers)/*; do
     [[ ! -d $file ]] || file+=/${file##*/}.c
-    [[ $declared == *" $file "* ]] || wrong "$file" "is not in stages/stages.def"
+    kind=${file#stages/} kind=${kind%%s/*} name=${file##*/} name=${name%.*}
+    [[ $declared == *" $file "* ]] || wrong "$file" "is not in stages/stages.def: add STAGE($kind, $name), or move what is no stage to stages/lib"
 done
 for page in docs/stages/*.md; do
     name=$(basename "$page" .md)

@@ -64,16 +64,16 @@ void ps_http_sink_teardown(struct ps_http_sink_plan *plan)
     curl_global_cleanup();
 }
 
-enum ps_status ps_http_sink_check(const char *endpoint, const struct ps_context *context)
+enum ps_status ps_http_sink_check(const char *key, const char *url, const struct ps_context *context)
 {
     char reason[160];
-    if (strncasecmp(endpoint, "http://", 7) != 0 && strncasecmp(endpoint, "https://", 8) != 0) {
-        ps_report(context, PS_LOG_ERROR, "endpoint", "%s is not a URL of http or https", endpoint);
+    if (strncasecmp(url, "http://", 7) != 0 && strncasecmp(url, "https://", 8) != 0) {
+        ps_report(context, PS_LOG_ERROR, key, "%s is not a URL of http or https", url);
         return PS_FAIL;
     }
-    if (ps_http_url_is_usable(endpoint, reason, sizeof reason))
+    if (ps_http_url_is_usable(url, reason, sizeof reason))
         return PS_OK;
-    ps_report(context, PS_LOG_ERROR, "endpoint", "%s", reason);
+    ps_report(context, PS_LOG_ERROR, key, "%s", reason);
     return PS_FAIL;
 }
 

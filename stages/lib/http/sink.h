@@ -14,13 +14,16 @@ struct ps_http_sink;
 struct ps_http_sink_plan {
     struct ps_http_settings settings; /* of the URL of the posts; `timeout_ns` is set by the build */
     const char *shown;                /* the URL without user and password; set by the build */
-    uint64_t request_ns;              /* limit of a request, from its connection to the end of its answer */
-    unsigned requests;                /* in flight at a time */
-    uint32_t events_max;              /* of a request */
-    size_t bytes_max;                 /* a request of this size gets no more events */
-    size_t answer_bytes_max; /* of an answer's body, which `decode` may read; 0: its beginning is enough */
+    /* Limit of a request, from its connection to the end of its answer: key requestTimeout, which the log names. */
+    uint64_t request_ns;
+    unsigned requests;   /* in flight at a time */
+    uint32_t events_max; /* of a request */
+    size_t bytes_max;    /* a request of this size gets no more events */
+    /* Of an answer's body, which `decode` may read. Of a longer one it gets only a beginning (`too_long`). 0: it reads none. */
+    size_t answer_bytes_max;
     bool repeat_is_harmless; /* an event that arrives twice has the same effect as one that arrives once */
-    /* Returns the bytes of the event in a request's body, at most; 0: it is settled without a request. */
+    /* Returns the bytes of the event in a request's body, at most; 0: it is settled as delivered, without
+     * a request. */
     size_t (*bound)(const struct ps_batch *batch, const struct ps_event *event);
     /* Writes the body of a request with the events of the range (ps_held_range_next). Returns its length. NULL: the body
      * is that of the only event. */
@@ -42,8 +45,8 @@ enum ps_status ps_http_sink_build(struct ps_http_sink_plan *plan, struct ps_cont
                                   const char *content_type, const char *accept, struct ps_err *err);
 void ps_http_sink_teardown(struct ps_http_sink_plan *plan);
 
-/* For `check`: reports an endpoint to which nothing can be posted. Thread: control. */
-enum ps_status ps_http_sink_check(const char *endpoint, const struct ps_context *context);
+/* For `check`: reports a URL, the value of `key`, to which nothing can be posted. Thread: control. */
+enum ps_status ps_http_sink_check(const char *key, const char *url, const struct ps_context *context);
 
 /* For `probe`: connects to the server as the sink does. Thread: as of `probe`. */
 void ps_http_sink_try(const char *endpoint, const char *ca, const struct ps_probe *probe);

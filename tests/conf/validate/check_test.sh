@@ -272,5 +272,5 @@ run 2 components a b
 run 0 components --man
 says ".SS The agent"
 run 0 components --markdown
-cmp -s "$work/out" docs/OPTIONS.md || fail "docs/OPTIONS.md is out of date: build, and run docs/generate"
+cmp -s "$work/out" docs/OPTIONS.md || fail "docs/OPTIONS.md is out of date: run docs/generate $PENSTOCK"
 exit $failed
