@@ -3,6 +3,7 @@
 #include "core/clock.h"
 #include "stages/lib/java/host.h"
 #include "stages/lib/java/launch.h"
+#include "tests/support/stage.h"
 #include "tests/support/support.h"
 
 #include <fcntl.h>
@@ -83,4 +84,10 @@ const char *ps_test_java_text(void)
     text[length] = '\0';
     close(fd);
     return text;
+}
+
+bool ps_test_java_is_opening(const struct ps_test_stage *stage, const char *part)
+{
+    char reason[600] = "";
+    return stage->ops->opening(stage->plan, reason, sizeof reason) && strstr(reason, part) != NULL;
 }

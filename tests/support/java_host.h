@@ -75,3 +75,7 @@ void ps_test_java_stop(void);
 /* Forgets what arrived; returns the bodies that sinks committed since then, one a line, as text that lives until the next call. */
 void ps_test_java_clear(void);
 const char *ps_test_java_text(void);
+
+/* Returns whether the stage says that it is open but waits, with this part in its reason. */
+struct ps_test_stage;
+bool ps_test_java_is_opening(const struct ps_test_stage *stage, const char *part);

@@ -283,12 +283,6 @@ static bool is_outdated(const struct ps_test_stage *stage, const char *text)
     return outdated && strstr(reason, text) != NULL;
 }
 
-static bool is_opening(const struct ps_test_stage *stage, const char *text)
-{
-    char said[600] = "";
-    return stage->ops->opening(stage->plan, said, sizeof said) && strstr(said, text) != NULL;
-}
-
 /* Its initialize() does not return: the chain waits, and /readyz must say so. */
 static void test_class_hangs_at_its_start(void **unused)
 {
@@ -297,19 +291,20 @@ static void test_class_hangs_at_its_start(void **unused)
     begin(&stage, PS_TEST_JAVA_CHANGE);
     struct ps_lease *lease = three(&stage);
     assert_int_equal(call_while(&stage, lease, PS_LATER), PS_DONE);
-    assert_false(is_opening(&stage, ""));
+    assert_false(ps_test_java_is_opening(&stage, ""));
     ps_test_java->mode = PS_TEST_JAVA_HANGS;
     ps_test_stage_close(&stage);
-    assert_false(is_opening(&stage, ""));
+    assert_false(ps_test_java_is_opening(&stage, ""));
     assert_int_equal(ps_test_stage_open(&stage), PS_OK);
     lease = three(&stage);
-    while (!is_opening(&stage, ": org.example.Interceptor$Builder is not configured and started yet")) {
+    while (!ps_test_java_is_opening(&stage,
+                                    ": org.example.Interceptor$Builder is not configured and started yet")) {
         assert_true(ps_test_patient_ns() < until);
         assert_int_equal(call(&stage, lease), PS_LATER);
     }
     ps_test_java->mode = PS_TEST_JAVA_WELL;
     assert_int_equal(call_while(&stage, lease, PS_LATER), PS_DONE);
-    assert_false(is_opening(&stage, ""));
+    assert_false(ps_test_java_is_opening(&stage, ""));
     ps_test_stage_fini(&stage);
 }
 

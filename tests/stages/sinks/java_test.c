@@ -275,12 +275,6 @@ static void test_closed_before_it_is_configured(void **unused)
     ps_test_stage_fini(&stage);
 }
 
-static bool is_opening(const struct ps_test_stage *stage, const char *text)
-{
-    char said[600] = "";
-    return stage->ops->opening(stage->plan, said, sizeof said) && strstr(said, text) != NULL;
-}
-
 /* Its start() does not return: /readyz must say so, and that it works when it has returned. */
 static void test_class_hangs_at_its_start(void **unused)
 {
@@ -288,25 +282,26 @@ static void test_class_hangs_at_its_start(void **unused)
     uint64_t until = ps_test_patient_ns() + PS_TEST_PATIENCE_MS * PS_NS_PER_MS;
     ps_test_java->mode = PS_TEST_JAVA_HANGS;
     start(&stage, PS_KEYS("type", "org.example.Sink"));
-    assert_true(is_opening(&stage, "starts in Java since "));
-    while (!is_opening(&stage, ": org.example.Sink is not configured and started yet")) {
+    assert_true(ps_test_java_is_opening(&stage, "starts in Java since "));
+    while (!ps_test_java_is_opening(&stage, ": org.example.Sink is not configured and started yet")) {
         assert_true(ps_test_patient_ns() < until);
         turn(&stage);
     }
     for (unsigned i = 0; i < 100; i++)
         turn(&stage);
-    assert_true(is_opening(&stage, "starts in Java since "));
+    assert_true(ps_test_java_is_opening(&stage, "starts in Java since "));
     assert_false(stage.failed);
     ps_test_java->mode = PS_TEST_JAVA_WELL;
-    while (is_opening(&stage, "")) {
+    while (ps_test_java_is_opening(&stage, "")) {
         assert_true(ps_test_patient_ns() < until);
         turn(&stage);
     }
     give(&stage, some_lease(&stage, 0));
     ps_test_sink_wait(&stage, 1, PS_TEST_PATIENCE_MS);
-    assert_false(is_opening(&stage, ""));
+    assert_false(ps_test_java_is_opening(&stage, ""));
     ps_test_stage_close(&stage);
-    assert_false(is_opening(&stage, "")); /* it does not start: the engine says that it is closed */
+    assert_false(
+        ps_test_java_is_opening(&stage, "")); /* it does not start: the engine says that it is closed */
     ps_test_stage_fini(&stage);
 }
 
@@ -325,14 +320,14 @@ static void test_host_is_not_there(void **unused)
     ps_test_java->mode = PS_TEST_JAVA_SILENT; /* the next one does not say that it lives */
     struct ps_lease *back = ps_test_sink_recall(&stage);
     reopen(&stage);
-    while (!is_opening(&stage, ": the Java process is not ready yet")) {
+    while (!ps_test_java_is_opening(&stage, ": the Java process is not ready yet")) {
         assert_true(ps_test_patient_ns() < until);
         turn(&stage);
     }
     ps_test_java->mode = PS_TEST_JAVA_WELL;
     give(&stage, back);
     ps_test_sink_wait(&stage, 2, PS_TEST_PATIENCE_MS);
-    assert_false(is_opening(&stage, ""));
+    assert_false(ps_test_java_is_opening(&stage, ""));
     ps_test_stage_fini(&stage);
 }
 

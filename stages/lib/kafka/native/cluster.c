@@ -12,12 +12,6 @@
 #define ERROR_FATAL (-150)
 #define READER_METADATA_REST_NS (500 * PS_NS_PER_MS) /* a topic that it reads may not exist for long */
 
-static bool refuse(char *reason, const char *what)
-{
-    snprintf(reason, PS_TRANSPORT_REASON_BYTES, "%s", what);
-    return false;
-}
-
 /* ---- brokers ---- */
 
 struct ps_kafka_native_broker *ps_kafka_native_broker_add(struct ps_kafka_native *client, int32_t node,
@@ -303,7 +297,7 @@ bool ps_kafka_native_metadata_answer(struct ps_kafka_native *client, int16_t ver
     for (uint32_t i = 0; i < count; i++)
         complete &= read_topic(client, in, version);
     if (in->failed)
-        return refuse(reason, "the answer to Metadata cannot be read");
+        return ps_kafka_native_refuse(reason, "the answer to Metadata cannot be read");
     client->metadata_ns = client->now.mono_ns;
     if (!complete)
         client->metadata_wanted = true;
@@ -328,7 +322,7 @@ bool ps_kafka_native_coordinator_answer(struct ps_kafka_native *client,
     int32_t port = ps_wire_get_int32(in);
     asked->asked = false;
     if (in->failed)
-        return refuse(reason, "the answer to FindCoordinator cannot be read");
+        return ps_kafka_native_refuse(reason, "the answer to FindCoordinator cannot be read");
     if (client->reader != NULL && node >= 0 && node < PS_KAFKA_NATIVE_COORDINATOR / 2)
         node = PS_KAFKA_NATIVE_COORDINATOR - node;
     bool usable = host != NULL && length > 0 && length < PS_HOST_NAME_BYTES && port > 0 && port <= 65535;

@@ -10,12 +10,6 @@
 
 #define ERROR_UNSUPPORTED_MECHANISM 33
 
-static bool refuse(char *reason, const char *what)
-{
-    snprintf(reason, PS_TRANSPORT_REASON_BYTES, "%.*s", (int)PS_TRANSPORT_REASON_BYTES - 1, what);
-    return false;
-}
-
 static bool fail(struct ps_kafka_native_broker *broker, char *reason, const char *what, size_t length)
 {
     broker->login_is_refused = true;
@@ -27,7 +21,7 @@ static bool fail(struct ps_kafka_native_broker *broker, char *reason, const char
 static bool ask(struct ps_kafka_native_broker *broker, struct ps_kafka_native_request *request, char *reason)
 {
     if (request == NULL)
-        return refuse(reason, "no memory");
+        return ps_kafka_native_refuse(reason, "no memory");
     ps_kafka_native_broker_send(broker, request);
     return true;
 }
@@ -36,7 +30,7 @@ static bool ask(struct ps_kafka_native_broker *broker, struct ps_kafka_native_re
 static bool greet(struct ps_kafka_native_broker *broker, char *reason)
 {
     if (broker->sasl == NULL)
-        return refuse(reason, "no memory for the login");
+        return ps_kafka_native_refuse(reason, "no memory for the login");
     return ask(broker, ps_kafka_native_request_handshake(broker->client), reason);
 }
 
@@ -57,8 +51,9 @@ static bool open_tickets(struct ps_kafka_native_broker *broker, char *reason)
                                                        .server = server,
                                                        .wake_fd = broker->client->wake_fd};
     if (length < 0 || (size_t)length >= sizeof server)
-        return refuse(reason, "the name of the Kerberos service is too long");
-    return ps_gss_initiator_build(&broker->kerberos, &settings, &err) == PS_OK || refuse(reason, err.text);
+        return ps_kafka_native_refuse(reason, "the name of the Kerberos service is too long");
+    return ps_gss_initiator_build(&broker->kerberos, &settings, &err) == PS_OK ||
+           ps_kafka_native_refuse(reason, err.text);
 }
 
 static bool await_token(struct ps_kafka_native_broker *broker, char *reason)
@@ -106,7 +101,8 @@ bool ps_kafka_native_login_begin(struct ps_kafka_native_broker *broker, char *re
     const struct ps_kafka_native_account *account = &broker->client->account;
     const struct ps_password_settings settings = {.name = account->name, .password = account->password};
     if (broker->login_version < 0)
-        return refuse(reason, "the broker cannot log in by requests: it needs Kafka 1.0 or newer");
+        return ps_kafka_native_refuse(reason,
+                                      "the broker cannot log in by requests: it needs Kafka 1.0 or newer");
     broker->phase = PS_KAFKA_NATIVE_LOGGING_IN;
     ps_sasl_close(broker->sasl);
     broker->sasl = NULL;
@@ -165,7 +161,7 @@ bool ps_kafka_native_login_handshake(struct ps_kafka_native_broker *broker, stru
     int16_t error = ps_wire_get_int16(in);
     list_mechanisms(in, offered, sizeof offered);
     if (in->failed || broker->sasl == NULL)
-        return refuse(reason, "the answer to SaslHandshake cannot be read");
+        return ps_kafka_native_refuse(reason, "the answer to SaslHandshake cannot be read");
     if (error == 0)
         return step(broker, "", 0, reason);
     if (error == ERROR_UNSUPPORTED_MECHANISM)
@@ -192,7 +188,7 @@ bool ps_kafka_native_login_message(struct ps_kafka_native_broker *broker, struct
     const char *message = length > 0 ? ps_wire_take(in, (size_t)length) : "";
     int64_t lifetime_ms = broker->login_version >= 1 ? ps_wire_get_int64(in) : 0;
     if (in->failed || broker->sasl == NULL)
-        return refuse(reason, "the answer to SaslAuthenticate cannot be read");
+        return ps_kafka_native_refuse(reason, "the answer to SaslAuthenticate cannot be read");
     if (error != 0)
         return fail(broker, reason, text != NULL ? text : "the broker does not say why",
                     text != NULL ? text_length : 27);

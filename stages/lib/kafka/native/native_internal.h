@@ -455,6 +455,9 @@ bool ps_kafka_native_login_is_due(const struct ps_kafka_native_broker *broker);
 bool ps_kafka_native_response(struct ps_kafka_native_broker *broker, struct ps_kafka_native_request *request,
                               const char *bytes, uint32_t length, char *reason);
 
+/* Writes why an answer is not accepted to `reason` (PS_TRANSPORT_REASON_BYTES), which closes the connection. Returns false. */
+bool ps_kafka_native_refuse(char *reason, const char *what);
+
 /* ---- cluster.c: as ps_kafka_native_response ---- */
 
 bool ps_kafka_native_metadata_answer(struct ps_kafka_native *client, int16_t version, struct ps_wire_in *in,

@@ -21,9 +21,9 @@
 #define TAG_FINALIZED_FEATURES 2
 #define TRANSACTION_FEATURE "transaction.version"
 
-static bool refuse(char *reason, const char *what)
+bool ps_kafka_native_refuse(char *reason, const char *what)
 {
-    snprintf(reason, PS_TRANSPORT_REASON_BYTES, "%s", what);
+    snprintf(reason, PS_TRANSPORT_REASON_BYTES, "%.*s", (int)PS_TRANSPORT_REASON_BYTES - 1, what);
     return false;
 }
 
@@ -76,7 +76,7 @@ static bool ask_versions_again(struct ps_kafka_native_broker *broker, char *reas
 {
     struct ps_kafka_native_request *request = ps_kafka_native_request_versions(broker->client, 0);
     if (request == NULL)
-        return refuse(reason, "no memory");
+        return ps_kafka_native_refuse(reason, "no memory");
     ps_kafka_native_broker_send(broker, request);
     return true;
 }
@@ -124,9 +124,10 @@ static bool versions(struct ps_kafka_native_broker *broker, int16_t version, str
     broker->has_second = broker->has_transactions && second.produces && second.takes_offsets && second.ends &&
                          second.finalized;
     if (in->failed || error != 0)
-        return refuse(reason, "the answer to ApiVersions cannot be read: is this a Kafka broker?");
+        return ps_kafka_native_refuse(reason,
+                                      "the answer to ApiVersions cannot be read: is this a Kafka broker?");
     if (broker->produce_version < 0 || broker->metadata_version < 0)
-        return refuse(
+        return ps_kafka_native_refuse(
             reason,
             "the broker's versions of Produce or Metadata are not known: it needs Kafka 0.11 or newer");
     if (broker->client->account.mechanism != NULL)
@@ -146,7 +147,7 @@ static bool producer_id(struct ps_kafka_native_broker *broker, struct ps_wire_in
     struct ps_kafka_native_producer_id id = {.id = ps_wire_get_int64(in), .epoch = ps_wire_get_int16(in)};
     client->id_state = PS_KAFKA_NATIVE_ID_NONE;
     if (in->failed)
-        return refuse(reason, "the answer to InitProducerId cannot be read");
+        return ps_kafka_native_refuse(reason, "the answer to InitProducerId cannot be read");
     if (error == 0) {
         id.transactional = ps_kafka_native_is_transactional(client);
         client->id = id;
@@ -269,7 +270,7 @@ static bool produced(struct ps_kafka_native_broker *broker, struct ps_kafka_nati
             int32_t number = ps_wire_get_int32(in);
             int16_t error = second ? read_second_answer(in) : read_answer(in, request->version);
             if (in->failed || topic == NULL)
-                return refuse(reason, "the answer to Produce cannot be read");
+                return ps_kafka_native_refuse(reason, "the answer to Produce cannot be read");
             struct ps_kafka_native_set *set = take_answered(request, topic, length, number);
             if (set != NULL)
                 set_answered(client, set, error);
@@ -279,12 +280,12 @@ static bool produced(struct ps_kafka_native_broker *broker, struct ps_kafka_nati
     }
     int32_t throttle_ms = ps_wire_get_int32(in);
     if (in->failed)
-        return refuse(reason, "the answer to Produce cannot be read");
+        return ps_kafka_native_refuse(reason, "the answer to Produce cannot be read");
     if (throttle_ms > 0)
         broker->throttle_ns = client->now.mono_ns + (uint64_t)throttle_ms * PS_NS_PER_MS;
     for (uint32_t i = 0; i < request->set_count; i++) {
         if (request->sets[i] != NULL)
-            return refuse(reason, "the answer to Produce leaves out a partition");
+            return ps_kafka_native_refuse(reason, "the answer to Produce leaves out a partition");
     }
     return true;
 }
@@ -295,7 +296,7 @@ bool ps_kafka_native_response(struct ps_kafka_native_broker *broker, struct ps_k
     struct ps_wire_in in = {.at = bytes, .end = bytes + length};
     int32_t correlation = ps_wire_get_int32(&in);
     if (in.failed || correlation != request->correlation)
-        return refuse(reason, "an answer without its request");
+        return ps_kafka_native_refuse(reason, "an answer without its request");
     broker->client->answered = true;
     broker->client->all_down_told = false;
     switch (request->kind) {
