@@ -127,18 +127,17 @@ static void runner_note_failure(struct ps_runner *runner, const char *component,
     log_failure(runner, component, reason.text, text);
 }
 
-static void runner_rest(struct ps_runner *runner, const struct ps_now *now)
+static void runner_rest(struct ps_runner *runner, const struct ps_now *now, uint64_t rest_ns)
 {
     runner_set_status(runner, PS_RUNNER_FAILED);
-    runner->retry_ns = runner->deadline_ns = now->mono_ns + (runner->port.planned ? 0 : OPEN_RETRY_NS);
-    runner->port.planned = false;
+    runner->retry_ns = runner->deadline_ns = now->mono_ns + rest_ns;
 }
 
 void ps_runner_fail(struct ps_runner *runner, const struct ps_stage_spec *failed, const struct ps_err *err,
                     const struct ps_now *now)
 {
     runner_note_failure(runner, failed->component, err);
-    runner_rest(runner, now);
+    runner_rest(runner, now, OPEN_RETRY_NS);
 }
 
 /* Only notes the failure: the stage is inside one of its functions, so the engine closes it in the next cycle. */
@@ -278,6 +277,7 @@ void ps_runner_close(struct ps_runner *runner, const struct ps_now *now)
     if (ps_runner_has_stage(runner) && ops->close != NULL)
         ops->close(runner->spec->plan, runner->state);
     runner_close_epoll(runner);
+    runner->port.planned = false;
     runner_set_status(runner, PS_RUNNER_CLOSED);
     __atomic_store_n(&runner->stop_ms, now->wall_ms, __ATOMIC_RELAXED);
     runner->deadline_ns = PS_NEVER;
@@ -285,6 +285,7 @@ void ps_runner_close(struct ps_runner *runner, const struct ps_now *now)
 
 void ps_runner_end(struct ps_runner *runner, const struct ps_now *now)
 {
+    bool planned = runner->port.planned;
     ps_runner_close(runner, now);
-    runner_rest(runner, now);
+    runner_rest(runner, now, planned ? 0 : OPEN_RETRY_NS);
 }

@@ -125,6 +125,7 @@ echo "a sink that cannot start keeps neither the source nor the other sink from 
 
 # ---- what the JVM prints ----
 
+# shellcheck disable=SC2016 # ${..} is for Flume
 sed -i 's/^a1.sinks.k1.type = file_roll/a1.configfilters = f1\na1.configfilters.f1.type = example.Vault\na1.configfilters.f1.value.type = file_roll\na1.sinks.k1.type = ${f1[type]}/' "$work/interceptor.properties"
 JAVA_OPTS='-verbose:class' "$PENSTOCK" check --probe -n a1 -f "$work/interceptor.properties" >"$work/check.log" 2>&1 ||
     { grep -v 'class,load' "$work/check.log" >&2; fail "a JVM that prints does not answer"; }

@@ -87,7 +87,7 @@ echo "the broker has ${sessions:-?} session(s) with ${cached:-?} partitions"
 [[ $sessions == 1 && $cached == "$partitions" ]] || fail "the broker has no session with all partitions"
 
 step "the broker is started again"
-kafka_kill
+kafka_kill 1
 kafka_start
 records=$((2 * records))
 (

@@ -277,7 +277,7 @@ static const struct ps_test_source_adapter adapters[] = {
      .begin = begin_java,
      .send = send_java,
      .expect = expect_line},
-    {.ops = &ps_source_exec, .keys = {"command", "seq 0 2999"}, .expect = expect_number},
+    {.ops = &ps_source_exec, .keys = {"command", "stdbuf -oL seq 0 2999"}, .expect = expect_number},
     {.ops = &ps_source_taildir,
      .keys = {"filegroups", "g", "filegroups.g", tail_pattern, "positionFile", tail_positions,
               "writePosInterval", "50", "batchSize", "1000"},

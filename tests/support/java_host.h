@@ -51,6 +51,7 @@ struct ps_test_java_control {
     volatile int torn;       /* components whose properties were overwritten before it read them */
     volatile int singles;    /* interceptors among them that are called with single events */
     volatile int stops;      /* components that were stopped */
+    volatile int abandoned;  /* components among them whose stage was closed */
     /* Sources: each puts events "event 0", "event 1", .. until it has put as many as `events`. */
     volatile int events;
     volatile int call_events;     /* of a call at most; 0: 7 */

@@ -251,10 +251,12 @@ uint64_t ps_sink_runner_stalled_ns(const struct ps_sink_runner *runner, uint64_t
     return mono_ns - progress_ns;
 }
 
-/* The sink reported a failure: takes back its leases, closes it, and opens it again after a while. */
+/* The sink reported a failure, or that it begins anew as planned: takes back its leases, closes it, and opens it again, after a
+ * failure a while later. */
 static bool sink_end(struct ps_sink_runner *runner, const struct ps_now *now)
 {
-    if (runner->group != NULL && !runner->told)
+    bool failed = !runner->base.port.planned;
+    if (runner->group != NULL && failed && !runner->told)
         ps_sink_group_failed(runner, now);
     if (!ps_sink_runner_recall(runner, now))
         return false;
@@ -264,7 +266,7 @@ static bool sink_end(struct ps_sink_runner *runner, const struct ps_now *now)
     runner->backoff_until_ns = 0;
     __atomic_store_n(&runner->trouble_count, 0, __ATOMIC_RELAXED);
     ps_runner_end(&runner->base, now);
-    if (runner->group != NULL)
+    if (runner->group != NULL && failed)
         ps_sink_group_closed(runner, now);
     return true;
 }

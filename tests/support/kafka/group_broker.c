@@ -69,6 +69,8 @@ static char *versions(const struct ps_test_group_broker *group, char *at)
     return at;
 }
 
+#define FORMER_EPOCHS 3 /* by which the leader epochs of the former topic are higher */
+
 static bool is_flexible(int16_t metadata_version)
 {
     return metadata_version >= 9;
@@ -101,7 +103,7 @@ static char *put_partition(const struct ps_test_group_broker *group, char *at, u
     at = ps_wire_put_int32(at, (int32_t)i);
     at = ps_wire_put_int32(at, (int32_t)group->logs[i].leader);
     if (version >= 7)
-        at = ps_wire_put_int32(at, group->logs[i].epoch);
+        at = ps_wire_put_int32(at, group->logs[i].epoch + (group->former_answers > 0 ? FORMER_EPOCHS : 0));
     for (int list = 0; list < (version >= 5 ? 3 : 2); list++)
         at = put_count(at, 0, version);
     return put_tags(at, version);
@@ -117,9 +119,9 @@ static char *put_topic(const struct ps_test_group_broker *group, int16_t version
     at = ps_wire_put_int16(at, error);
     at = put_text(at, "t", version);
     if (version >= 10)
-        at = ps_wire_put_int64(ps_wire_put_int64(at, 7), group->topic_id);
+        at = ps_wire_put_int64(ps_wire_put_int64(at, 7), group->topic_id - (group->former_answers > 0));
     at = ps_wire_put_int8(at, 0);
-    unsigned count = error == 0 ? PS_TEST_GROUP_PARTITIONS : 0;
+    unsigned count = error == 0 ? group->partitions : 0;
     at = put_count(at, count, version);
     for (unsigned i = 0; i < count; i++)
         at = put_partition(group, at, i, version);
@@ -146,6 +148,7 @@ static char *metadata(struct ps_test_group_broker *group, int16_t version, char 
     at = ps_wire_put_int32(at, 0);
     at = put_count(at, 1, version);
     at = put_topic(group, version, error, at);
+    group->former_answers -= group->former_answers > 0;
     if (version >= 8 && version <= 10)
         at = ps_wire_put_int32(at, INT32_MIN);
     return put_tags(at, version);
@@ -275,6 +278,7 @@ void ps_test_group_open(struct ps_test_group_broker *group, uint64_t seed)
         group->logs[i].committed_epoch = -1;
     }
     group->share = (1U << PS_TEST_GROUP_PARTITIONS) - 1;
+    group->partitions = PS_TEST_GROUP_PARTITIONS;
 }
 
 void ps_test_group_swap(struct ps_test_group_broker *group)

@@ -94,6 +94,8 @@ struct ps_test_group_broker {
     uint64_t random;
     bool old; /* the versions of Kafka 0.11 */
     int64_t topic_id;
+    unsigned partitions;     /* of the topic: the first ones of `logs` */
+    unsigned former_answers; /* the next answers to Metadata are of the topic before it was made anew */
     struct ps_test_group_session sessions[PS_TEST_GROUP_NODES];
     int32_t session_id;   /* the last one that was given */
     bool no_sessions;     /* there is no room for them */

@@ -21,6 +21,7 @@
 #define ERROR_OUT_OF_RANGE 1
 #define ERROR_NOT_LEADER 6
 #define ERROR_FENCED_EPOCH 74
+#define ERROR_UNKNOWN_TOPIC 3
 #define ERROR_UNKNOWN_EPOCH 75
 
 /* ---- writing ---- */
@@ -267,6 +268,8 @@ void ps_test_group_move_leader(struct ps_test_group_broker *group, unsigned part
 static int16_t part_error(const struct ps_test_group_broker *group, const struct ps_test_group_wanted *part)
 {
     const struct ps_test_group_log *log = &group->logs[part->partition];
+    if (part->partition >= (int32_t)group->partitions)
+        return ERROR_UNKNOWN_TOPIC;
     if (log->leader != group->node)
         return ERROR_NOT_LEADER;
     if (part->epoch >= 0 && part->epoch != log->epoch)

@@ -2,7 +2,8 @@
  * group's offset has an epoch, as leaders may have changed since it was committed. A leader that was behind is elected if no
  * other replica is left (unclean.leader.election.enable): it has other records, or none, at offsets that were read. Each leader
  * has an epoch, which its batches carry, and which is committed with an offset. The question is where the epoch of the record
- * before the next one ends in the leader's log. The records behind that offset differ, and are read.
+ * before the next one ends in the leader's log. The records behind that offset differ, and are read. If the topic was made anew
+ * (another id), no question is needed: all its records are others.
  *
  * Brokers from 2.3 answer consumers. With older ones nothing is checked. */
 #include "stages/lib/kafka/fetch/fetch_internal.h"
@@ -17,6 +18,13 @@
 static const struct ps_kafka_native_partition *place_of(const struct ps_kafka_fetch_part *part)
 {
     return part->number < part->topic->partition_count ? &part->topic->partitions[part->number] : NULL;
+}
+
+/* The topic was made anew since the offset was asked for (its id is another one): the offset is that of another log, whatever the
+ * leader epochs are. */
+static bool is_of_another(const struct ps_kafka_fetch_part *part)
+{
+    return part->life != part->topic->lives;
 }
 
 static bool is_too_old(const struct ps_kafka_native_broker *broker)
@@ -57,7 +65,8 @@ static bool waits_for(const struct ps_kafka_fetch *fetch, uint32_t i,
     const struct ps_kafka_native_partition *place =
         part->state == PS_KAFKA_PART_CHECKED ? place_of(part) : NULL;
     return place != NULL && place->leader == broker && !part->asked && part->queued == 0 &&
-           fetch->mono_ns >= part->rest_ns && fetch->streams.items[i].state == PS_KAFKA_STREAM_OWNED;
+           !is_of_another(part) && fetch->mono_ns >= part->rest_ns &&
+           fetch->streams.items[i].state == PS_KAFKA_STREAM_OWNED;
 }
 
 static bool wants(const struct ps_kafka_fetch *fetch, uint32_t i, const struct ps_kafka_native_broker *broker)
@@ -149,9 +158,33 @@ static void warn(struct ps_kafka_fetch *fetch)
     fetch->epochs_warn_ns = fetch->mono_ns + WARN_AGAIN_NS;
 }
 
-/* Returns whether the partition waits to be checked. */
-static bool turn_part(struct ps_kafka_fetch *fetch, struct ps_kafka_fetch_part *part)
+/* Records of the former topic no longer count once the place is chosen anew, so they are delivered first. */
+static void leave_the_former(struct ps_kafka_fetch *fetch, uint32_t stream)
 {
+    struct ps_kafka_fetch_part *part = &fetch->parts[stream];
+    if (part->state == PS_KAFKA_PART_READY)
+        part->waits_ns = fetch->mono_ns;
+    part->state = PS_KAFKA_PART_CHECKED;
+    part->asked = false; /* no answer of the former topic is accepted */
+    part->lacks = true;
+    if (!ps_kafka_stream_is_drained(&fetch->streams.items[stream]))
+        return;
+    ps_log(PS_LOG_WARN, fetch->port->component,
+           "topic %s, partition %d: the topic was made anew. Reading goes on by "
+           "kafka.consumer.auto.offset.reset",
+           part->topic->name, part->number);
+    part->epoch = part->checked = -1;
+    ps_kafka_offsets_reset(fetch, part);
+}
+
+/* Returns whether the partition waits to be checked. */
+static bool turn_part(struct ps_kafka_fetch *fetch, uint32_t stream)
+{
+    struct ps_kafka_fetch_part *part = &fetch->parts[stream];
+    if ((part->state == PS_KAFKA_PART_READY || part->state == PS_KAFKA_PART_CHECKED) && is_of_another(part)) {
+        leave_the_former(fetch, stream);
+        return part->state == PS_KAFKA_PART_CHECKED;
+    }
     if (part->state == PS_KAFKA_PART_READY)
         begin_check(fetch, part);
     if (part->state != PS_KAFKA_PART_CHECKED)
@@ -172,7 +205,7 @@ void ps_kafka_epochs_turn(struct ps_kafka_fetch *fetch)
 {
     bool any = false;
     for (uint32_t i = 0; i < fetch->part_count; i++)
-        any |= turn_part(fetch, &fetch->parts[i]);
+        any |= turn_part(fetch, i);
     if (!any || fetch->member.phase != PS_KAFKA_MEMBER_STABLE)
         return;
     for (struct ps_kafka_native_broker *broker = fetch->client->brokers; broker != NULL;
@@ -244,7 +277,7 @@ bool ps_kafka_epochs_answer(struct ps_kafka_fetch *fetch, const struct ps_kafka_
             int64_t end = ps_wire_get_int64(in);
             const struct ps_kafka_fetch_part *part =
                 in->failed ? NULL : ps_kafka_parts_find(fetch, topic, length, partition, &stream);
-            if (part != NULL && part->state == PS_KAFKA_PART_CHECKED && part->asked &&
+            if (part != NULL && part->state == PS_KAFKA_PART_CHECKED && part->asked && !is_of_another(part) &&
                 part->asked_by == request->correlation)
                 checked(fetch, stream, error, epoch, end);
         }

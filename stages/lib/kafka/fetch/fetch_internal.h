@@ -94,6 +94,8 @@ struct ps_kafka_fetch_part {
     /* The epoch of a leader that has the record before `next`; -1: none is known. In state CHECKED, the epoch of
      * the leader that was asked. */
     int32_t checked;
+    uint32_t
+        life; /* of the topic that `next` is an offset of: its number of lives when the offset was asked for */
     int16_t refused; /* CHECKED: the error of the last answer; 0: none */
     bool lacks; /* CHECKED: the leader does not have that record; what was read before is to be delivered */
     uint64_t rest_ns;    /* no request before */

@@ -88,8 +88,12 @@ static void ask_committed(struct ps_kafka_fetch *fetch)
     if (request == NULL)
         return;
     fetch->offsets_asked = true;
-    for (uint32_t i = 0; i < fetch->part_count; i++)
-        fetch->parts[i].asked |= wants(fetch, i, PS_KAFKA_PART_COMMITTED);
+    for (uint32_t i = 0; i < fetch->part_count; i++) {
+        if (!wants(fetch, i, PS_KAFKA_PART_COMMITTED))
+            continue;
+        fetch->parts[i].asked = true;
+        fetch->parts[i].life = fetch->parts[i].topic->lives;
+    }
     ps_kafka_native_broker_send(broker, request);
 }
 
@@ -195,6 +199,7 @@ static void ask_leader(struct ps_kafka_fetch *fetch, struct ps_kafka_native_brok
             continue;
         part->asked = true;
         part->asked_by = request->correlation;
+        part->life = part->topic->lives;
         at = put_topic(at, part, false);
         at = ps_wire_put_int32(at, 1);
         at = ps_wire_put_int32(at, part->number);

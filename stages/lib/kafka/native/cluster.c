@@ -10,6 +10,8 @@
 #define ERROR_UNKNOWN_TOPIC 3
 #define ERROR_LEADER_NOT_AVAILABLE 5
 #define ERROR_FATAL (-150)
+/* While brokers that are behind may still name the id of the former topic. It ends, because the first answer may be theirs. */
+#define FORMER_ID_NS (10 * PS_NS_PER_S)
 #define READER_METADATA_REST_NS (500 * PS_NS_PER_MS) /* a topic that it reads may not exist for long */
 
 /* ---- brokers ---- */
@@ -192,7 +194,7 @@ static bool needs_no_other(struct ps_kafka_native *client, struct ps_kafka_nativ
     if (partition->older_ns == 0)
         partition->older_ns = client->now.mono_ns;
     if (!waits) /* the answers to the sets in flight come first */
-        return true;
+        return false;
     if (client->now.mono_ns >= partition->older_ns + client->settings.topic_patience_ns)
         ps_kafka_native_die(client, ERROR_FATAL,
                             "topic %s was made anew: its partition %d has another log, or is gone",
@@ -208,7 +210,7 @@ static bool set_leader(struct ps_kafka_native *client, struct ps_kafka_native_to
         return true;
     struct ps_kafka_native_partition *partition = &topic->partitions[is->number];
     if (is->leader_epoch >= 0 && is->leader_epoch < partition->leader_epoch)
-        return needs_no_other(client, partition);
+        return needs_no_other(client, partition) && (client->reader != NULL || partition->leader != NULL);
     partition->older_ns = 0;
     struct ps_kafka_native_broker *leader =
         is->leader >= 0 ? ps_kafka_native_find_node(client, is->leader) : NULL;
@@ -220,19 +222,45 @@ static bool set_leader(struct ps_kafka_native *client, struct ps_kafka_native_to
     return leader != NULL;
 }
 
-/* The leader epochs of a topic that is made anew begin with 0, and those that were known do not count any more. Brokers tell such
- * a topic by its id, or by an answer from the time between. */
-static void look_for_another(struct ps_kafka_native_topic *topic, const char *id, int16_t error)
+static bool is_same_id(const char *one, const char *other)
+{
+    return memcmp(one, other, PS_KAFKA_NATIVE_TOPIC_ID_BYTES) == 0;
+}
+
+static bool is_of_the_former(const struct ps_kafka_native *client, const struct ps_kafka_native_topic *topic,
+                             const char *id)
+{
+    return id != NULL && topic->lives > 0 && client->now.mono_ns < topic->former_until_ns &&
+           is_same_id(id, topic->former_id);
+}
+
+/* Notes the id of the answer. Returns whether it is another one: the topic was made anew. */
+static bool note_id(struct ps_kafka_native *client, struct ps_kafka_native_topic *topic, const char *id)
 {
     static const char none[PS_KAFKA_NATIVE_TOPIC_ID_BYTES];
-    bool has_id = id != NULL && memcmp(id, none, sizeof none) != 0;
-    bool had_id = memcmp(topic->id, none, sizeof none) != 0;
-    if (error == ERROR_UNKNOWN_TOPIC || (has_id && had_id && memcmp(id, topic->id, sizeof topic->id) != 0)) {
-        for (int32_t i = 0; i < topic->partition_count; i++)
-            topic->partitions[i].leader_epoch = -1;
+    if (id == NULL || is_same_id(id, none) || is_same_id(id, topic->id))
+        return false;
+    bool another = !is_same_id(topic->id, none);
+    if (another) {
+        memcpy(topic->former_id, topic->id, sizeof topic->id);
+        topic->former_until_ns = client->now.mono_ns + FORMER_ID_NS;
+        topic->lives++;
     }
-    if (has_id)
-        memcpy(topic->id, id, sizeof topic->id);
+    memcpy(topic->id, id, sizeof topic->id);
+    return another;
+}
+
+/* The leader epochs of a topic that is made anew begin with 0, and those that were known do not count any more. Brokers tell such
+ * a topic by its id, or by an answer from the time between. It may have fewer partitions. Those of a producer may have records:
+ * needs_no_other() says how they end. */
+static void look_for_another(struct ps_kafka_native *client, struct ps_kafka_native_topic *topic,
+                             const char *id, int16_t error, uint32_t count)
+{
+    bool another = note_id(client, topic, id);
+    for (int32_t i = 0; (another || error == ERROR_UNKNOWN_TOPIC) && i < topic->partition_count; i++)
+        topic->partitions[i].leader_epoch = -1;
+    if (another && client->reader != NULL && error == 0 && (int32_t)count < topic->partition_count)
+        topic->partition_count = (int32_t)count;
 }
 
 /* Returns whether every partition of a known topic has a leader. */
@@ -248,11 +276,14 @@ static bool read_topic(struct ps_kafka_native *client, struct ps_wire_in *in, in
         client->reader->topic(client, name, length, internal);
     struct ps_kafka_native_topic *topic =
         name != NULL ? ps_kafka_native_topic_find(client, name, length) : NULL;
-    bool complete = topic == NULL || (error == 0 && count > 0);
+    bool late = topic != NULL && !in->failed && is_of_the_former(client, topic, id);
+    if (late)
+        topic = NULL;
+    bool complete = !late && (topic == NULL || (error == 0 && count > 0));
     if (topic != NULL)
         topic->error = error != 0 ? error : count == 0 ? ERROR_LEADER_NOT_AVAILABLE : 0;
     if (topic != NULL && !in->failed)
-        look_for_another(topic, id, error);
+        look_for_another(client, topic, id, error, count);
     if (topic != NULL && error == 0 && !in->failed && !ps_kafka_native_topic_resize(topic, (int32_t)count))
         complete = false;
     for (uint32_t i = 0; i < count; i++) {

@@ -57,7 +57,10 @@ struct ps_kafka_native_partition {
 struct ps_kafka_native_topic {
     char name[PS_KAFKA_NATIVE_TOPIC_BYTES];
     uint32_t length, hash;
-    char id[PS_KAFKA_NATIVE_TOPIC_ID_BYTES]; /* zeros: not known */
+    char id[PS_KAFKA_NATIVE_TOPIC_ID_BYTES];        /* zeros: not known */
+    char former_id[PS_KAFKA_NATIVE_TOPIC_ID_BYTES]; /* answers with it are late until `former_until_ns` */
+    uint64_t former_until_ns;
+    uint32_t lives; /* how often the id has changed: the topic was made anew */
     struct ps_kafka_native_partition *partitions;
     int32_t partition_count; /* 0: not known */
     /* error of the last metadata: the reason why the partitions are not known; 0: not requested yet */

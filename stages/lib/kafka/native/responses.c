@@ -181,8 +181,9 @@ static void set_answered(struct ps_kafka_native *client, struct ps_kafka_native_
     bool denied = error == ERROR_UNKNOWN_TOPIC || error == ERROR_NOT_LEADER;
     if (!denied || !partition->rewinds) /* else the answer may be that of the leader before */
         partition->denied = denied;
-    if (error == 0 || error == ERROR_DUPLICATE) {
+    if (!denied)
         partition->older_ns = 0;
+    if (error == 0 || error == ERROR_DUPLICATE) {
         if (!partition->rewinds)
             partition->known_ns = client->now.mono_ns;
         ps_kafka_native_report(client, set, 0);

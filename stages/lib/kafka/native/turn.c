@@ -315,6 +315,7 @@ static void purge_partition(struct ps_kafka_native *client, struct ps_kafka_nati
         purge_set(client, set);
     partition->rewinds = partition->in_flight > 0;
     partition->alone = false;
+    partition->older_ns = 0;
     ps_kafka_native_want_metadata(client);
 }
 

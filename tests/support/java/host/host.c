@@ -12,6 +12,7 @@ struct ps_test_java_control *fake_control;
 static struct fake_batch batches[BATCHES_MAX];
 static unsigned batch_count;
 static uint32_t hanging[BATCHES_MAX]; /* links of components that are not ready */
+static uint32_t stopped[BATCHES_MAX]; /* links of components that were stopped */
 static unsigned hanging_count;
 int fake_arrived;
 static enum ps_java_component_kind kinds[65536]; /* of links */
@@ -193,8 +194,15 @@ static void serve_hanging(void)
         begin(hanging[--hanging_count]);
 }
 
+/* The second STOP means that the stage is closed. */
 static void stop_link(uint32_t link)
 {
+    bool again = stopped[link % PS_COUNT_OF(stopped)] == link;
+    stopped[link % PS_COUNT_OF(stopped)] = link;
+    if (again) {
+        fake_control->abandoned++;
+        return;
+    }
     forget_hanging(link);
     fake_source_end(link);
     unsigned left = 0;

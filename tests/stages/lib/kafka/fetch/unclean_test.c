@@ -82,35 +82,98 @@ static void finish(struct run *run)
     end(run);
 }
 
-/* The topic is deleted and made anew while it is read: its leaders have lower epochs than those that are known, and its id
- * tells that they are not late. What is read goes on by auto.offset.reset, wherever the new logs end. */
+static void turn_often(struct run *run, unsigned turns)
+{
+    for (unsigned i = 0; i < turns; i++) {
+        turn(run);
+        deliver(run);
+    }
+}
+
+static void move_leaders(struct run *run)
+{
+    for (unsigned i = 0; i < PS_TEST_GROUP_PARTITIONS; i++)
+        ps_test_group_move_leader(&run->group, i);
+}
+
+/* Begins to read a topic, of which all records are read. `moves_first`: its records have a later leader epoch than those of the
+ * topic that is made anew will have; else the same one. */
+static void read_the_first(struct run *run, bool moves_first)
+{
+    static const struct ps_pair often = {.key = "topic.metadata.refresh.interval.ms", .value = "50"};
+    begin(run, 1, &often, 1);
+    run->group.leads = true;
+    for (unsigned i = 0; i < PS_TEST_GROUP_PARTITIONS; i++)
+        run->group.logs[i].committed = 0;
+    if (moves_first)
+        move_leaders(run);
+    for (unsigned i = 0; i < 4; i++)
+        append_plain(run);
+    read_all(run);
+    if (!moves_first)
+        move_leaders(run);
+    turn_often(run, 200); /* it commits what is delivered, and knows the leaders */
+}
+
+/* The topic is deleted and made anew while it is read: its id tells that the lower leader epochs are not late, and that its records
+ * are others, also where the new log has the epoch and the offset that are known. All of them are read, by auto.offset.reset,
+ * wherever the new logs end. */
 static void test_topic_made_anew(void **state)
 {
     static struct run run;
     for (unsigned sets = 0; sets < 12; sets++) {
-        begin(&run, 1, NULL, 0);
-        for (unsigned i = 0; i < PS_TEST_GROUP_PARTITIONS; i++) {
-            run.group.logs[i].committed = 0;
-            ps_test_group_move_leader(&run.group, i);
-        }
-        for (unsigned i = 0; i < 4; i++)
+        for (unsigned first = 0; first < 2; first++) {
+            read_the_first(&run, first != 0);
+            unsigned read = run.read;
+            ps_test_group_make_anew(&run.group);
+            for (unsigned i = 0; i < sets; i++)
+                append_plain(&run);
+            turn_often(&run, 400);
+            read_all(&run);
+            assert_int_equal(run.read - read, 5 * sets * PS_TEST_GROUP_PARTITIONS);
             append_plain(&run);
-        read_all(&run);
-        for (unsigned i = 0; i < 200; i++)
-            turn(&run); /* it commits what is delivered */
-        unsigned read = run.read;
-        ps_test_group_make_anew(&run.group);
-        for (unsigned i = 0; i < sets; i++)
-            append_plain(&run);
-        for (unsigned i = 0; i < 400; i++) {
-            turn(&run);
-            deliver(&run);
+            finish(&run);
         }
-        read_all(&run);
-        assert_int_equal(run.read - read, 5 * sets * PS_TEST_GROUP_PARTITIONS);
-        append_plain(&run);
-        finish(&run);
     }
+}
+
+/* Some brokers are behind, and name the former topic for a while. The new one is not taken for a third one. */
+static void test_former_topic_is_named_late(void **state)
+{
+    static struct run run;
+    read_the_first(&run, true);
+    unsigned read = run.read;
+    ps_test_group_make_anew(&run.group);
+    append_plain(&run);
+    turn_often(&run, 400);
+    for (unsigned i = 0; i < 10; i++) {
+        run.group.former_answers = 1;
+        for (unsigned turns = 0; run.group.former_answers > 0; turns++) {
+            assert_in_range(turns, 0, 1000);
+            turn_often(&run, 1);
+        }
+        turn_often(&run, 200);
+    }
+    read_all(&run);
+    assert_int_equal(run.read - read, 5 * PS_TEST_GROUP_PARTITIONS);
+    finish(&run);
+}
+
+/* The new topic has fewer partitions: the group gets other shares, and nobody asks for those that are gone. */
+static void test_topic_made_anew_with_fewer_partitions(void **state)
+{
+    static struct run run;
+    read_the_first(&run, true);
+    int32_t generation = run.group.generation;
+    ps_test_group_make_anew(&run.group);
+    run.group.partitions = 1;
+    turn_often(&run, 600);
+    assert_true(run.group.generation > generation);
+    assert_int_equal(run.group.owned, 1);
+    uint64_t errors = ps_log_count(PS_LOG_ERROR);
+    turn_often(&run, 3000);
+    assert_int_equal(ps_log_count(PS_LOG_ERROR), errors);
+    end(&run);
 }
 
 /* ---- another life ---- */
@@ -335,6 +398,8 @@ int main(void)
         cmocka_unit_test(test_unclean_election_in_transactions),
         cmocka_unit_test(test_unclean_election_without_place),
         cmocka_unit_test(test_topic_made_anew),
+        cmocka_unit_test(test_former_topic_is_named_late),
+        cmocka_unit_test(test_topic_made_anew_with_fewer_partitions),
         cmocka_unit_test(test_killed),
         cmocka_unit_test(test_no_epoch),
         cmocka_unit_test(test_epoch_before_the_log),

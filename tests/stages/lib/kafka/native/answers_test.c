@@ -288,6 +288,41 @@ static void test_late_answer_of_a_partition_without_a_leader(void **state)
     end(&run);
 }
 
+/* The next answers to Metadata: the partition has lost its leader, and then a late one, which has the leader before. */
+static void lose_the_leader(struct run *run)
+{
+    run->now.mono_ns += PS_NS_PER_S;
+    struct ps_test_request request = expect(run, KEY_METADATA);
+    run->cluster.leader = -1;
+    run->cluster.epoch = 6;
+    answer(run, &request, UINT32_MAX);
+    request = expect(run, KEY_METADATA);
+    run->cluster.leader = 0;
+    run->cluster.epoch = 5;
+    answer(run, &request, UINT32_MAX);
+    for (unsigned i = 0; i < 20; i++)
+        turn(run);
+    run->cluster.epoch = 7;
+}
+
+/* No record waits for the leader: the client asks on, so that the next record finds it. */
+static void test_late_answer_while_no_record_waits(void **state)
+{
+    struct run run;
+    begin(&run, "topic.metadata.refresh.interval.ms", "1000");
+    run.cluster.epoch = 5;
+    deliver(&run);
+    lose_the_leader(&run);
+    uint64_t since_ns = run.now.mono_ns;
+    submit(&run);
+    const struct produced produced = expect_produce(&run);
+    assert_in_range(run.now.mono_ns - since_ns, 0, 500 * PS_NS_PER_MS);
+    answer_produce(&run, &produced, 0, 0);
+    wait_for_reports(&run, 2);
+    assert_int_equal(run.reports[1].error, 0);
+    end(&run);
+}
+
 /* The topic is made anew with fewer partitions. As long as no record is for a partition that is gone, the producer goes on. */
 static void test_topic_made_anew_with_fewer_partitions(void **state)
 {
@@ -490,6 +525,7 @@ int main(void)
         cmocka_unit_test(test_late_metadata),
         cmocka_unit_test(test_topic_made_anew),
         cmocka_unit_test(test_late_answer_of_a_partition_without_a_leader),
+        cmocka_unit_test(test_late_answer_while_no_record_waits),
         cmocka_unit_test(test_topic_made_anew_with_fewer_partitions),
         cmocka_unit_test(test_first_set_for_each_leader),
         cmocka_unit_test(test_old_leader_answers_late),
