@@ -308,6 +308,8 @@ struct ps_kafka_native *ps_kafka_native_make(const struct ps_kafka_producer_conf
 void ps_kafka_native_free(struct ps_kafka_native *client);
 /* Asks for metadata soon. */
 void ps_kafka_native_want_metadata(struct ps_kafka_native *client);
+/* Writes why an answer is not accepted to `reason` (PS_TRANSPORT_REASON_BYTES), which closes the connection. Returns false. */
+bool ps_kafka_native_refuse(char *reason, const char *what);
 
 /* ---- statistics.c ---- */
 
@@ -454,9 +456,6 @@ bool ps_kafka_native_login_is_due(const struct ps_kafka_native_broker *broker);
 /* Handles the answer to the broker's oldest request. Returns false with `reason`: the connection is closed. */
 bool ps_kafka_native_response(struct ps_kafka_native_broker *broker, struct ps_kafka_native_request *request,
                               const char *bytes, uint32_t length, char *reason);
-
-/* Writes why an answer is not accepted to `reason` (PS_TRANSPORT_REASON_BYTES), which closes the connection. Returns false. */
-bool ps_kafka_native_refuse(char *reason, const char *what);
 
 /* ---- cluster.c: as ps_kafka_native_response ---- */
 

@@ -117,3 +117,9 @@ void ps_kafka_native_want_metadata(struct ps_kafka_native *client)
 {
     client->metadata_wanted = true;
 }
+
+bool ps_kafka_native_refuse(char *reason, const char *what)
+{
+    snprintf(reason, PS_TRANSPORT_REASON_BYTES, "%.*s", (int)PS_TRANSPORT_REASON_BYTES - 1, what);
+    return false;
+}

@@ -21,12 +21,6 @@
 #define TAG_FINALIZED_FEATURES 2
 #define TRANSACTION_FEATURE "transaction.version"
 
-bool ps_kafka_native_refuse(char *reason, const char *what)
-{
-    snprintf(reason, PS_TRANSPORT_REASON_BYTES, "%.*s", (int)PS_TRANSPORT_REASON_BYTES - 1, what);
-    return false;
-}
-
 /* ---- ApiVersions ---- */
 
 static int16_t choose(int16_t least, int16_t most, int16_t broker_least, int16_t broker_most)
