@@ -321,7 +321,7 @@ static struct ps_java_host *attach(struct ps_java_link *link)
     return host;
 }
 
-/* There is a new host already when the interceptor notices that its own one has ended: no batch is refused for that. */
+/* A new host runs already when the interceptor notices that its own host has ended: no batch is refused for that. */
 static void test_next_host_is_there(void **unused)
 {
     struct ps_test_stage stage;
@@ -398,8 +398,7 @@ static void test_closed_while_the_pipe_is_full(void **unused)
     ps_test_stage_close(&stage);
     assert_int_equal(ps_test_java->stops, stops);
     ps_test_java->mode = PS_TEST_JAVA_WELL;
-    while (ps_test_java->abandoned ==
-           abandoned) { /* its stage was closed without a stop before: it is told twice */
+    while (ps_test_java->abandoned == abandoned) { /* it gets two STOPs: the stage had sent none before */
         assert_true(ps_test_patient_ns() < until);
         usleep(1000);
     }

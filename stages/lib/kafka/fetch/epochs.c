@@ -20,8 +20,8 @@ static const struct ps_kafka_native_partition *place_of(const struct ps_kafka_fe
     return part->number < part->topic->partition_count ? &part->topic->partitions[part->number] : NULL;
 }
 
-/* The topic was made anew since the offset was asked for (its id is another one): the offset is that of another log, whatever the
- * leader epochs are. */
+/* Returns whether the topic has another id than at the request for the partition's offset: it was made anew, and the offset
+ * belongs to the former log, even if the leader epochs are equal. */
 static bool is_of_another(const struct ps_kafka_fetch_part *part)
 {
     return part->life != part->topic->lives;

@@ -429,7 +429,7 @@ static void add_slice(struct ps_kafka_fetch *fetch, struct ps_kafka_fetched *fet
     part->next = next;
 }
 
-/* Returns whether the partition was asked for. */
+/* Returns whether the request named the partition. */
 static bool handle_part(struct ps_kafka_fetch *fetch, struct ps_kafka_fetched *fetched, uint32_t stream,
                         const struct part_answer *answer, int32_t correlation)
 {

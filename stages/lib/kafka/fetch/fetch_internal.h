@@ -97,7 +97,7 @@ struct ps_kafka_fetch_part {
     uint32_t
         life; /* of the topic that `next` is an offset of: its number of lives when the offset was asked for */
     int16_t refused; /* CHECKED: the error of the last answer; 0: none */
-    bool lacks; /* CHECKED: the leader does not have that record; what was read before is to be delivered */
+    bool lacks; /* CHECKED: the leader does not have that record; earlier records must be delivered first */
     uint64_t rest_ns;    /* no request before */
     uint64_t waits_ns;   /* CHECKED: since when it has waited for the answer and for nothing else */
     uint32_t session_at; /* its place in the session of the broker that was asked last; may be out of date */
@@ -316,7 +316,7 @@ uint64_t ps_kafka_member_due_ns(const struct ps_kafka_fetch *fetch);
 bool ps_kafka_member_answer(struct ps_kafka_fetch *fetch, struct ps_kafka_native_request *request,
                             struct ps_wire_in *in, char *reason);
 void ps_kafka_member_lost(struct ps_kafka_fetch *fetch, const struct ps_kafka_native_request *request);
-/* The group does not know this member as the owner of its partitions any more (a commit says so). */
+/* A commit was refused: for the group this member no longer owns its partitions. */
 void ps_kafka_member_disown(struct ps_kafka_fetch *fetch, int16_t error);
 /* Joins again, soon. In the eager protocol it first gives all partitions up in order. */
 void ps_kafka_member_rejoin(struct ps_kafka_fetch *fetch);
@@ -360,14 +360,14 @@ void ps_kafka_leader_end(struct ps_kafka_fetch *fetch);
 void ps_kafka_parts_take(struct ps_kafka_fetch *fetch, struct ps_slice topic, int32_t partition);
 /* All partitions are gone. */
 void ps_kafka_parts_drop(struct ps_kafka_fetch *fetch);
-/* Those that are being given up are gone. */
+/* Removes the partitions that were being given up: the group has them again. */
 void ps_kafka_parts_drop_revoked(struct ps_kafka_fetch *fetch);
 /* Returns whether some partition is assigned, or being given up. */
 bool ps_kafka_parts_are_held(const struct ps_kafka_fetch *fetch);
 struct ps_kafka_fetch_part *ps_kafka_parts_find(struct ps_kafka_fetch *fetch, const char *topic,
                                                 uint32_t length, int32_t partition, uint32_t *stream);
-/* Gives up the records that were fetched from this offset on. They are asked for again, and an answer that is under way is not
- * accepted, as it would be behind the gap. A partition that was to begin elsewhere goes on first with what its log still has. */
+/* Drops the fetched records at this offset and behind it. The next Fetch asks for them again. An answer under way is not
+ * accepted, because its records come behind that gap. A partition that was to begin elsewhere goes on first with what its log still has. */
 void ps_kafka_parts_ask_again(struct ps_kafka_fetch_part *part, int64_t offset);
 /* Reads the partition from this offset on. If the group's committed offset may be higher, this one is committed
  * first. `epoch`: of the leader that wrote the record before it; -1: not known. */
@@ -417,7 +417,7 @@ struct ps_kafka_fetched *ps_kafka_fetched_take(struct ps_kafka_fetch *fetch, uin
 void ps_kafka_fetched_give(struct ps_kafka_fetch *fetch, struct ps_kafka_fetched *fetched);
 /* Drops the oldest answer. */
 void ps_kafka_fetched_pop(struct ps_kafka_fetch *fetch);
-/* Drops all other answers; what was in them is asked for again. */
+/* Drops all answers but the oldest. The next Fetch asks for their records again. */
 void ps_kafka_fetched_drop_later(struct ps_kafka_fetch *fetch);
 void ps_kafka_fetched_free(struct ps_kafka_fetch *fetch);
 

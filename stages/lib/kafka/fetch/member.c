@@ -183,7 +183,7 @@ static void take_partition(void *argument, struct ps_slice topic, int32_t partit
         ps_kafka_parts_take(fetch, topic, partition);
 }
 
-/* Takes the partitions that are assigned, and begins to give up those that are no longer assigned. Returns false if the
+/* Takes the assigned partitions, and begins to give up the partitions that the assignment lacks. Returns false if the
  * assignment cannot be read. */
 static bool take_assignment(struct ps_kafka_fetch *fetch, const char *bytes, uint32_t length)
 {

@@ -222,7 +222,7 @@ static void ask_leaders(struct ps_kafka_fetch *fetch)
     }
 }
 
-/* The offset may be below those that were read before: they belong to a log that is gone. */
+/* The offset may be below the offsets of earlier records, whose log is gone. */
 static void listed(struct ps_kafka_fetch *fetch, uint32_t stream, int64_t offset, int16_t error)
 {
     struct ps_kafka_fetch_part *part = &fetch->parts[stream];

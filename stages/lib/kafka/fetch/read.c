@@ -238,7 +238,7 @@ static bool read_batch(struct ps_kafka_fetch *fetch, struct ps_kafka_record_stat
     return true;
 }
 
-/* There is no memory for the next batch, `since_ns`: it waits. Batches that are delivered give memory back; so do, after a moment,
+/* The next batch waits for memory since `since_ns`. Batches that are delivered give memory back; so do, after a moment,
  * the answers behind it, which nobody can read meanwhile. */
 static void starve(struct ps_kafka_fetch *fetch, uint64_t since_ns)
 {

@@ -57,7 +57,7 @@ struct ps_kafka_batch_cursor {
 /* Begins with the first record. `records`: decompressed. */
 void ps_kafka_batch_begin(struct ps_kafka_batch_cursor *cursor, const struct ps_kafka_batch *batch,
                           const char *records, size_t length);
-/* Reads the next record and moves on. Returns false if its bytes contradict each other. There must be one: `left`. */
+/* Reads the next record and moves on. Returns false if its bytes contradict each other. `left` must be above 0. */
 bool ps_kafka_batch_next(struct ps_kafka_batch_cursor *cursor, struct ps_kafka_batch_record *record);
 
 /* Finds the last header of this name, as Flume's source does. `value->data` is NULL if there is none, or a null one. */

@@ -163,7 +163,7 @@ static void balance(struct sticky *sticky)
     } while (moved);
 }
 
-/* Returns for each partition whether a member claims it that does not get it, and the one that gets it does not. */
+/* Returns for each partition whether it moves: a member claims it, and another one, which does not claim it, gets it. */
 static bool *find_taken(const struct sticky *sticky)
 {
     bool *taken = make(sticky->partition_count, sizeof *taken);
