@@ -173,7 +173,46 @@ static void leave_the_former(struct ps_kafka_fetch *fetch, uint32_t stream)
            "topic %s, partition %d: the topic was made anew. Reading goes on by "
            "kafka.consumer.auto.offset.reset",
            part->topic->name, part->number);
+    /* The group's coordinator may take offsets of the former topic for the new one: they are committed no more, and one that is
+     * committed is lowered before anything is read, or given up. */
+    if (place_of(part) != NULL)
+        ps_kafka_parts_go_to(fetch, stream, 0, -1);
     part->epoch = part->checked = -1;
+    ps_kafka_offsets_reset(fetch, part);
+}
+
+void ps_kafka_epochs_doubt(struct ps_kafka_fetch *fetch, const struct ps_kafka_native_topic *topic)
+{
+    for (uint32_t i = 0; i < fetch->part_count; i++) {
+        if (fetch->parts[i].topic == topic)
+            fetch->parts[i].doubt_ns = fetch->mono_ns;
+    }
+    ps_kafka_native_want_metadata(fetch->client);
+}
+
+void ps_kafka_epochs_out_of_range(struct ps_kafka_fetch *fetch, struct ps_kafka_fetch_part *part)
+{
+    part->beyond = true;
+    ps_kafka_epochs_doubt(fetch, part->topic);
+}
+
+static bool waits_for_metadata(const struct ps_kafka_fetch *fetch, const struct ps_kafka_fetch_part *part)
+{
+    return part->doubt_ns != 0 && (fetch->client->metadata_ns <= part->doubt_ns || part->topic->error != 0);
+}
+
+bool ps_kafka_epochs_are_in_doubt(const struct ps_kafka_fetch *fetch, const struct ps_kafka_fetch_part *part)
+{
+    return part->beyond || waits_for_metadata(fetch, part);
+}
+
+/* The topic is still the one that it was. */
+static void go_on_elsewhere(struct ps_kafka_fetch *fetch, struct ps_kafka_fetch_part *part)
+{
+    ps_log(PS_LOG_WARN, fetch->port->component,
+           "topic %s, partition %d: offset %" PRId64 " is not in the log any more: reading goes on by "
+           "kafka.consumer.auto.offset.reset",
+           part->topic->name, part->number, part->next);
     ps_kafka_offsets_reset(fetch, part);
 }
 
@@ -185,6 +224,8 @@ static bool turn_part(struct ps_kafka_fetch *fetch, uint32_t stream)
         leave_the_former(fetch, stream);
         return part->state == PS_KAFKA_PART_CHECKED;
     }
+    if (part->state == PS_KAFKA_PART_READY && part->beyond && !waits_for_metadata(fetch, part))
+        go_on_elsewhere(fetch, part);
     if (part->state == PS_KAFKA_PART_READY)
         begin_check(fetch, part);
     if (part->state != PS_KAFKA_PART_CHECKED)

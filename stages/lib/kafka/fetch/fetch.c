@@ -47,6 +47,7 @@ static bool is_of(const struct ps_kafka_fetch *fetch, uint32_t i, const struct p
         part->state == PS_KAFKA_PART_READY ? place_of(part) : NULL;
     return place != NULL && place->leader == broker &&
            fetch->streams.items[i].state == PS_KAFKA_STREAM_OWNED &&
+           !ps_kafka_epochs_are_in_doubt(fetch, part) &&
            !ps_kafka_stream_is_lowered(&fetch->streams.items[i]);
 }
 
@@ -333,13 +334,11 @@ static void part_failed(struct ps_kafka_fetch *fetch, struct ps_kafka_fetch_part
     char text[PS_KAFKA_NATIVE_TOPIC_BYTES + 160];
     part->rest_ns = fetch->mono_ns + ERROR_REST_NS;
     if (error == PS_KAFKA_ERROR_OFFSET_OUT_OF_RANGE) {
-        ps_log(PS_LOG_WARN, fetch->port->component,
-               "topic %s, partition %d: offset %" PRId64 " is not in the log any more: reading goes on by "
-               "kafka.consumer.auto.offset.reset",
-               part->topic->name, part->number, part->next);
-        ps_kafka_offsets_reset(fetch, part);
+        ps_kafka_epochs_out_of_range(fetch, part);
         return;
     }
+    if (error == PS_KAFKA_ERROR_UNKNOWN_TOPIC)
+        ps_kafka_epochs_doubt(fetch, part->topic);
     const struct ps_kafka_native_partition *place = place_of(part);
     bool moves = error == 3 || error == 5 || error == 6 || error == 9 || error == 72 || error == 74 ||
                  error == 75 || error == 56 || error == 100;
@@ -441,7 +440,7 @@ static bool handle_part(struct ps_kafka_fetch *fetch, struct ps_kafka_fetched *f
     part->asked = false;
     if (answer->error != 0)
         part_failed(fetch, part, answer->error);
-    else if (scan(fetch, part, answer, &next))
+    else if (!ps_kafka_epochs_are_in_doubt(fetch, part) && scan(fetch, part, answer, &next))
         add_slice(fetch, fetched, stream, answer, next);
     return true;
 }

@@ -96,6 +96,9 @@ struct ps_kafka_fetch_part {
     int32_t checked;
     uint32_t
         life; /* of the topic that `next` is an offset of: its number of lives when the offset was asked for */
+    /* READY: not fetched before an answer to Metadata that comes later than this; 0: none is waited for */
+    uint64_t doubt_ns;
+    bool beyond;     /* READY: `next` is not in the log; that answer tells whether the topic is another one */
     int16_t refused; /* CHECKED: the error of the last answer; 0: none */
     bool lacks; /* CHECKED: the leader does not have that record; earlier records must be delivered first */
     uint64_t rest_ns;    /* no request before */
@@ -385,6 +388,12 @@ void ps_kafka_offsets_reset(struct ps_kafka_fetch *fetch, struct ps_kafka_fetch_
 
 /* ---- epochs.c ---- */
 
+/* The topic may have been made anew: nothing more is fetched of it before metadata has told its id. Records of the new topic would be
+ * read from the old offset on, and again from the place that is chosen when the id is known. */
+void ps_kafka_epochs_doubt(struct ps_kafka_fetch *fetch, const struct ps_kafka_native_topic *topic);
+/* The offset to be fetched is not in the log. */
+void ps_kafka_epochs_out_of_range(struct ps_kafka_fetch *fetch, struct ps_kafka_fetch_part *part);
+bool ps_kafka_epochs_are_in_doubt(const struct ps_kafka_fetch *fetch, const struct ps_kafka_fetch_part *part);
 /* Partitions whose leader has changed are checked before more is fetched of them. */
 void ps_kafka_epochs_turn(struct ps_kafka_fetch *fetch);
 bool ps_kafka_epochs_answer(struct ps_kafka_fetch *fetch, const struct ps_kafka_native_request *request,

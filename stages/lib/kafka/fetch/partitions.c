@@ -117,7 +117,7 @@ struct ps_kafka_fetch_part *ps_kafka_parts_find(struct ps_kafka_fetch *fetch, co
 
 void ps_kafka_offsets_reset(struct ps_kafka_fetch *fetch, struct ps_kafka_fetch_part *part)
 {
-    part->asked = false;
+    part->asked = part->beyond = false;
     part->next = -1;
     part->state = PS_KAFKA_PART_RESET;
     if (fetch->settings.reset == PS_KAFKA_RESET_ERROR)
@@ -194,7 +194,7 @@ void ps_kafka_fetched_drop(struct ps_kafka_fetch *fetch)
 
 void ps_kafka_parts_ask_again(struct ps_kafka_fetch_part *part, int64_t offset)
 {
-    part->asked = false;
+    part->asked = part->beyond = false;
     part->next = offset;
     if (part->state == PS_KAFKA_PART_RESET)
         part->state = PS_KAFKA_PART_READY;
@@ -204,6 +204,7 @@ void ps_kafka_parts_go_to(struct ps_kafka_fetch *fetch, uint32_t stream, int64_t
 {
     ps_kafka_streams_restart(&fetch->streams, stream, offset, epoch);
     fetch->parts[stream].next = offset;
+    fetch->parts[stream].beyond = false;
     fetch->parts[stream].epoch = epoch;
     fetch->parts[stream].state = PS_KAFKA_PART_READY;
     if (ps_kafka_stream_is_lowered(&fetch->streams.items[stream]))

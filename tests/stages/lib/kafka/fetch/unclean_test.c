@@ -137,6 +137,61 @@ static void test_topic_made_anew(void **state)
     }
 }
 
+/* Begins to read a topic whose id will not be asked for soon without a reason, and of which all records are read. */
+static void read_the_first_quietly(struct run *run)
+{
+    static const struct ps_pair seldom = {.key = "topic.metadata.refresh.interval.ms", .value = "2000"};
+    begin(run, 1, &seldom, 1);
+    for (unsigned i = 0; i < 4; i++)
+        append_plain(run);
+    read_all(run);
+    turn_often(run, 200);
+}
+
+/* The leader epochs of the new topic are those of the former one, and its logs are shorter than what was read: the first sign is that
+ * the offsets are not there. Nothing is read before the id is known: it would be read once more. */
+static void test_topic_made_anew_is_shorter(void **state)
+{
+    static struct run run;
+    for (unsigned sets = 0; sets < 4; sets++) {
+        read_the_first_quietly(&run);
+        unsigned read = run.read;
+        ps_test_group_make_anew(&run.group);
+        for (unsigned i = 0; i < sets; i++)
+            append_plain(&run);
+        turn_often(&run, 4000);
+        read_all(&run);
+        assert_int_equal(run.read - read, 5 * sets * PS_TEST_GROUP_PARTITIONS);
+        finish(&run);
+    }
+}
+
+/* One partition is gone, and at once other records are in all of them, at the offsets that are read next, too. */
+static void test_topic_made_anew_is_longer(void **state)
+{
+    static struct run run;
+    read_the_first_quietly(&run);
+    unsigned read = run.read;
+    run.group.fail_key = PS_TEST_KEY_FETCH;
+    run.group.fail_error = 3;
+    run.group.fail_at = 1;
+    run.group.fail_last = 1000000;
+    unsigned errors = run.group.counts.errors;
+    ps_test_group_append_plain(&run.group, 0, 1); /* which is not read: its broker answers with the error */
+    for (unsigned turns = 0; run.group.counts.errors == errors; turns++) {
+        assert_in_range(turns, 0, TURNS_MAX);
+        turn_often(&run, 1);
+    }
+    run.group.fail_last = 0;
+    ps_test_group_make_anew(&run.group);
+    for (unsigned i = 0; i < 8; i++)
+        append_plain(&run);
+    turn_often(&run, 4000);
+    read_all(&run);
+    assert_int_equal(run.read - read, 5 * 8 * PS_TEST_GROUP_PARTITIONS);
+    finish(&run);
+}
+
 /* Some brokers are behind, and name the former topic for a while. The new one is not taken for a third one. */
 static void test_former_topic_is_named_late(void **state)
 {
@@ -398,6 +453,8 @@ int main(void)
         cmocka_unit_test(test_unclean_election_in_transactions),
         cmocka_unit_test(test_unclean_election_without_place),
         cmocka_unit_test(test_topic_made_anew),
+        cmocka_unit_test(test_topic_made_anew_is_shorter),
+        cmocka_unit_test(test_topic_made_anew_is_longer),
         cmocka_unit_test(test_former_topic_is_named_late),
         cmocka_unit_test(test_topic_made_anew_with_fewer_partitions),
         cmocka_unit_test(test_killed),
