@@ -168,7 +168,7 @@ consumer_groups() { # [GROUP]: prints what it, or each group, has committed: GRO
     "$PENSTOCK_TOOLS/group_offsets" "$brokers" "$@" 2>>"$work/kafka.log"
 }
 
-kafka_topic() { # NAME PARTITIONS [COPIES] [--set KEY=VALUE]...
+kafka_topic() { # NAME PARTITIONS [COPIES] [--anew] [--set KEY=VALUE]...
     "$PENSTOCK_TOOLS/topic_create" "$brokers" "$@" >>"$work/kafka.log" 2>&1 || fail "topic $1 cannot be created"
 }
 

@@ -1,9 +1,11 @@
 /* Creates a topic unless it exists, and waits until the leader of each partition answers:
  *
- *   topic_create BOOTSTRAP NAME PARTITIONS [COPIES] [--set KEY=VALUE]...
+ *   topic_create BOOTSTRAP NAME PARTITIONS [COPIES] [--anew] [--set KEY=VALUE]...
  *
- * COPIES is the cluster's default unless it is given. Kafka's own TopicCommand is a JVM, which takes more than a second of CPU for each topic. */
+ * COPIES is the cluster's default unless it is given. --anew deletes the topic first: the request to create it follows the answer at
+ * once, on the same connection, so that the brokers have no topic of this name for as short a time as possible. Kafka's own TopicCommand is a JVM, which takes more than a second of CPU for each topic. */
 #include <librdkafka/rdkafka.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -43,14 +45,15 @@ static void add_setting(rd_kafka_NewTopic_t *topic, char *pair)
 }
 
 /* The words behind PARTITIONS. */
-static rd_kafka_NewTopic_t *topic_make(const char *name, int partitions, char **words)
+static rd_kafka_NewTopic_t *topic_make(const char *name, int partitions, char **words, bool *anew)
 {
     char reason[256];
     int copies = *words != NULL && **words != '-' ? atoi(*words++) : -1;
     rd_kafka_NewTopic_t *topic = rd_kafka_NewTopic_new(name, partitions, copies, reason, sizeof reason);
     if (topic == NULL)
         fail(name, reason);
-    for (; *words != NULL; words += 2) {
+    *anew = *words != NULL && strcmp(*words, "--anew") == 0;
+    for (words += *anew; *words != NULL; words += 2) {
         if (strcmp(words[0], "--set") != 0 || words[1] == NULL)
             fail(words[0], "unknown option");
         add_setting(topic, words[1]);
@@ -58,28 +61,50 @@ static rd_kafka_NewTopic_t *topic_make(const char *name, int partitions, char **
     return topic;
 }
 
-static void create(rd_kafka_t *client, rd_kafka_NewTopic_t *topic)
+static rd_kafka_AdminOptions_t *options_make(rd_kafka_t *client, rd_kafka_admin_op_t operation)
 {
     char reason[256];
-    rd_kafka_queue_t *queue = rd_kafka_queue_new(client);
-    rd_kafka_AdminOptions_t *options = rd_kafka_AdminOptions_new(client, RD_KAFKA_ADMIN_OP_CREATETOPICS);
+    rd_kafka_AdminOptions_t *options = rd_kafka_AdminOptions_new(client, operation);
     if (rd_kafka_AdminOptions_set_request_timeout(options, ANSWER_MS, reason, sizeof reason) !=
             RD_KAFKA_RESP_ERR_NO_ERROR ||
         rd_kafka_AdminOptions_set_operation_timeout(options, ANSWER_MS / 2, reason, sizeof reason) !=
             RD_KAFKA_RESP_ERR_NO_ERROR)
         fail("options", reason);
-    rd_kafka_CreateTopics(client, &topic, 1, options, queue);
+    return options;
+}
+
+/* Waits for the answer to a request for one topic, in which no error but `expected` may be. */
+static void wait_for_answer(rd_kafka_queue_t *queue, rd_kafka_resp_err_t expected)
+{
+    size_t count;
     rd_kafka_event_t *event = rd_kafka_queue_poll(queue, -1);
     if (rd_kafka_event_error(event) != RD_KAFKA_RESP_ERR_NO_ERROR)
         fail("no answer", rd_kafka_event_error_string(event));
-    size_t count;
     const rd_kafka_topic_result_t **results =
-        rd_kafka_CreateTopics_result_topics(rd_kafka_event_CreateTopics_result(event), &count);
+        rd_kafka_event_type(event) == RD_KAFKA_EVENT_DELETETOPICS_RESULT
+            ? rd_kafka_DeleteTopics_result_topics(rd_kafka_event_DeleteTopics_result(event), &count)
+            : rd_kafka_CreateTopics_result_topics(rd_kafka_event_CreateTopics_result(event), &count);
     rd_kafka_resp_err_t error = rd_kafka_topic_result_error(results[0]);
-    if (error != RD_KAFKA_RESP_ERR_NO_ERROR && error != RD_KAFKA_RESP_ERR_TOPIC_ALREADY_EXISTS)
+    if (error != RD_KAFKA_RESP_ERR_NO_ERROR && error != expected)
         fail(rd_kafka_topic_result_name(results[0]), rd_kafka_topic_result_error_string(results[0]));
     rd_kafka_event_destroy(event);
-    rd_kafka_AdminOptions_destroy(options);
+}
+
+static void create(rd_kafka_t *client, rd_kafka_NewTopic_t *topic, const char *name, bool anew)
+{
+    rd_kafka_queue_t *queue = rd_kafka_queue_new(client);
+    rd_kafka_DeleteTopic_t *former = rd_kafka_DeleteTopic_new(name);
+    rd_kafka_AdminOptions_t *deletes = options_make(client, RD_KAFKA_ADMIN_OP_DELETETOPICS);
+    rd_kafka_AdminOptions_t *creates = options_make(client, RD_KAFKA_ADMIN_OP_CREATETOPICS);
+    if (anew) {
+        rd_kafka_DeleteTopics(client, &former, 1, deletes, queue);
+        wait_for_answer(queue, RD_KAFKA_RESP_ERR_NO_ERROR);
+    }
+    rd_kafka_CreateTopics(client, &topic, 1, creates, queue);
+    wait_for_answer(queue, anew ? RD_KAFKA_RESP_ERR_NO_ERROR : RD_KAFKA_RESP_ERR_TOPIC_ALREADY_EXISTS);
+    rd_kafka_AdminOptions_destroy(creates);
+    rd_kafka_AdminOptions_destroy(deletes);
+    rd_kafka_DeleteTopic_destroy(former);
     rd_kafka_queue_destroy(queue);
 }
 
@@ -101,13 +126,14 @@ static void wait_for_leader(rd_kafka_t *client, const char *name, int partition)
 int main(int argc, char **argv)
 {
     if (argc < 4) {
-        fprintf(stderr, "topic_create BOOTSTRAP NAME PARTITIONS [COPIES] [--set KEY=VALUE]...\n");
+        fprintf(stderr, "topic_create BOOTSTRAP NAME PARTITIONS [COPIES] [--anew] [--set KEY=VALUE]...\n");
         return 2;
     }
     int partitions = atoi(argv[3]);
     rd_kafka_t *client = client_make(argv[1]);
-    rd_kafka_NewTopic_t *topic = topic_make(argv[2], partitions, argv + 4);
-    create(client, topic);
+    bool anew;
+    rd_kafka_NewTopic_t *topic = topic_make(argv[2], partitions, argv + 4, &anew);
+    create(client, topic, argv[2], anew);
     for (int partition = 0; partition < partitions; partition++)
         wait_for_leader(client, argv[2], partition);
     rd_kafka_NewTopic_destroy(topic);
