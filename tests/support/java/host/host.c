@@ -124,24 +124,25 @@ void fake_misbehave(struct fake_batch *batch)
 
 static void serve_batches(void)
 {
+    const enum ps_test_java_mode mode =
+        fake_control->mode; /* of all of them: otherwise a later one overtakes */
     unsigned left = 0;
     for (unsigned i = 0; i < batch_count; i++) {
         struct fake_batch *batch = &batches[i];
-        bool due = fake_control->mode == PS_TEST_JAVA_WELL ||
-                   (fake_control->mode == PS_TEST_JAVA_SLOW && ps_clock_now().mono_ns >= batch->due_ns);
+        bool due = mode == PS_TEST_JAVA_WELL ||
+                   (mode == PS_TEST_JAVA_SLOW && ps_clock_now().mono_ns >= batch->due_ns);
         bool keeps = batch->waits;
         if (due && is_interceptor(batch))
             keeps = keeps || fake_answer(batch);
         else if (due)
             commit(batch);
-        else if (fake_control->mode == PS_TEST_JAVA_SINGLY)
+        else if (mode == PS_TEST_JAVA_SINGLY)
             commit_singly(batch);
-        else if (fake_control->mode == PS_TEST_JAVA_THROWS || fake_control->mode == PS_TEST_JAVA_MUCH)
+        else if (mode == PS_TEST_JAVA_THROWS || mode == PS_TEST_JAVA_MUCH)
             throw(batch);
-        else if (is_interceptor(batch) && fake_control->mode >= PS_TEST_JAVA_TWICE &&
-                 fake_control->mode <= PS_TEST_JAVA_STRANGE)
+        else if (is_interceptor(batch) && mode >= PS_TEST_JAVA_TWICE && mode <= PS_TEST_JAVA_STRANGE)
             fake_answer_badly(batch);
-        else if (fake_control->mode > PS_TEST_JAVA_NOTHING && fake_control->mode != PS_TEST_JAVA_SILENT)
+        else if (mode > PS_TEST_JAVA_NOTHING && mode != PS_TEST_JAVA_SILENT)
             fake_misbehave(batch);
         else
             keeps = true;
