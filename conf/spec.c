@@ -4,6 +4,7 @@
 #include "conf/conf.h"
 #include "conf/properties/properties.h"
 #include "conf/validate/types.h"
+#include "core/class_path.h"
 #include "core/plugin/loader.h"
 #include "core/plugin/module.h"
 #include "conf/validate/validate_internal.h"
@@ -65,12 +66,31 @@ static int pair_compare(const void *left, const void *right)
     return strcmp(((const struct ps_pair *)left)->key, ((const struct ps_pair *)right)->key);
 }
 
-/* Returns whether a source's key belongs to its selector or interceptors, which have fingerprints of their
+/* Returns whether the key is the list of a source that runs its first interceptors itself, in Java, or a key of one of these. */
+static bool is_of_own_interceptor(const struct ps_conf_part *part, const char *key)
+{
+    const char *count = ps_pairs_get(&part->pairs, PS_JAVA_CHAIN_KEY);
+    const char *names = ps_pairs_get(&part->pairs, "interceptors");
+    if (count == NULL || names == NULL)
+        return false;
+    const char *name = strncmp(key, "interceptors.", 13) == 0 ? key + 13 : NULL;
+    bool found = strcmp(key, "interceptors") == 0;
+    for (unsigned long left = strtoul(count, NULL, 10); !found && name != NULL && left > 0; left--) {
+        names += strspn(names, " \t");
+        size_t length = strcspn(names, " \t");
+        found = strncmp(name, names, length) == 0 && name[length] == '.';
+        names += length;
+    }
+    return found;
+}
+
+/* Returns whether a source's key belongs to its selector or to a stage of its chain, which have fingerprints of their
  * own. */
 static bool belongs_elsewhere(const struct ps_conf_part *part, const char *key)
 {
     return part->ops->kind == PS_KIND_SOURCE &&
-           (strncmp(key, "selector.", 9) == 0 || strncmp(key, "interceptors", 12) == 0);
+           (strncmp(key, "selector.", 9) == 0 ||
+            (strncmp(key, "interceptors", 12) == 0 && !is_of_own_interceptor(part, key)));
 }
 
 /* Returns whether `type` is a class that the stage runs. (Other stages have several names for the same thing.) */

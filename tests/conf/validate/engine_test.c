@@ -2,6 +2,7 @@
  * Java; and what `check` says when that cannot be. */
 #include "tests/support/support.h"
 
+#include "conf/diff.h"
 #include "core/class_path.h"
 #include "tests/support/folder.h"
 #include "tests/support/java_conf.h"
@@ -278,6 +279,58 @@ static void interceptors_of_a_java_source(void **state)
     }
 }
 
+/* The file of a Java source with two interceptors that it runs itself and one that it does not, with `from` replaced. */
+static struct ps_agent_spec *spec_with(const char *from, const char *to)
+{
+    static const char file[] =
+        "a1.sources = r1\na1.channels = c1\na1.sinks = k1\na1.channels.c1.type = memory\na1.sinks.k1.type = "
+        "null\n"
+        "a1.sinks.k1.channel = c1\na1.sources.r1.type = example.Source\na1.sources.r1.channels = c1\n"
+        "a1.sources.r1.interceptors = h j t\na1.sources.r1.interceptors.h.type = host\n"
+        "a1.sources.r1.interceptors.h.hostHeader = one\na1.sources.r1.interceptors.j.type = "
+        "example.Filter$Builder\n"
+        "a1.sources.r1.interceptors.j.mode = first\na1.sources.r1.interceptors.t.type = timestamp\n"
+        "a1.sources.r1.interceptors.t.headerName = then\na1.sources.r1.interceptors.j2.mode = other\n";
+    char text[2048];
+    const char *at = strstr(file, from);
+    assert_non_null(at);
+    snprintf(text, sizeof text, "%.*s%s%s", (int)(at - file), file, to, at + strlen(from));
+    struct ps_conf *conf = ps_test_java_conf_load(text);
+    assert_int_equal(conf->problems.errors, 0);
+    struct ps_agent_spec *spec = ps_conf_take_spec(conf);
+    ps_conf_destroy(conf);
+    return spec;
+}
+
+/* A reload compares a Java source with the interceptors that it runs itself, and others by themselves. */
+static void changes_of_a_java_chain(void **state)
+{
+    static const struct {
+        const char *from, *to, *text;
+    } rows[] = {
+        {"mode = first", "mode = first", "nothing changed"},
+        {"mode = first", "mode = next", "source r1 changed (interceptors.j.mode)"},
+        {"example.Filter$Builder", "host", "source r1 changed (interceptors, interceptors.h.hostHeader, "},
+        {"hostHeader = one", "hostHeader = two", "source r1 changed (interceptors.h.hostHeader)"},
+        {"headerName = then", "headerName = when", "source r1 changed (interceptors.t.headerName)"},
+        {"= h j t", "= j h t", "source r1 changed (interceptors, "},
+        {"mode = other", "mode = another", "nothing changed"},
+    };
+    for (size_t i = 0; i < PS_COUNT_OF(rows); i++) {
+        struct ps_agent_spec *before = spec_with("mode = first", "mode = first"),
+                             *after = spec_with(rows[i].from, rows[i].to);
+        struct ps_arena *arena = ps_arena_create();
+        struct ps_diff diff;
+        ps_diff_specs(&diff, arena, before, after);
+        const char *text = ps_diff_text(arena, &diff);
+        print_message("%s: %s\n", rows[i].to, text);
+        assert_memory_equal(text, rows[i].text, strlen(rows[i].text));
+        ps_arena_destroy(arena);
+        ps_arena_destroy(before->arena);
+        ps_arena_destroy(after->arena);
+    }
+}
+
 /* A Java source and a Java sink get a key with the transactionCapacity of their channels. Native components and interceptors do
  * not. */
 static void capacities_of_channels(void **state)
@@ -318,6 +371,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(classes_without_a_package, setup, ps_test_folder_teardown),
         cmocka_unit_test_setup_teardown(classes_by_kind, setup, ps_test_folder_teardown),
         cmocka_unit_test_setup_teardown(interceptors_of_a_java_source, setup, ps_test_folder_teardown),
+        cmocka_unit_test_setup_teardown(changes_of_a_java_chain, setup, ps_test_folder_teardown),
         cmocka_unit_test_setup_teardown(capacities_of_channels, setup, ps_test_folder_teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
