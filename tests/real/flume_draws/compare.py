@@ -547,11 +547,12 @@ def group_that_replaces(case, flume, penstock):
         theirs[1] == ours[1] and is_part(ours[0], theirs[0]) for theirs, ours in zip(flume.events, penstock.events))
 
 
-def group_repeated_twice(case, flume, penstock):
-    """docs/stages/interceptor_regex_extractor.md: of a group that is repeated within a repeated group Java may give an earlier match."""
+def group_in_repetition(case, flume, penstock):
+    """docs/stages/interceptor_regex_extractor.md: of a group within a repeated group Java may give the match of another round."""
     regex = case.keys.get("regex" if case.type == "regex_extractor" else "searchPattern", "")
     groups = [one for one in draw.all_groups_of(regex) if one.captures]
-    doubtful = {number for number, one in enumerate(groups, 1) if gives_back(one.quantifier) and any(is_repeated(around.quantifier) for around in one.around)}
+    doubtful = {number for number, one in enumerate(groups, 1) if any(
+        gives_back(around.quantifier) or gives_back(one.quantifier) and is_repeated(around.quantifier) for around in one.around)}
     if case.type not in ("regex_extractor", "search_replace") or not doubtful or flume.refused is not None or penstock.refused is not None or \
             len(flume.events) != len(penstock.events):
         return False
@@ -585,7 +586,7 @@ def round_value_without_rounding(case, flume, penstock):
         ("hdfs.roundValue" in penstock.refused or not re.fullmatch("[+-]?[0-9]+", case.keys.get("hdfs.roundValue", "0")))
 
 
-KNOWN = [costly_expression, match_given_up, round_value_without_rounding, group_in_negative_look, group_that_was_left, group_that_replaces, group_repeated_twice, digits_of_other_scripts, fewer_files, reprinted_schema, damaged_avro_file, tables_of_the_system, channel_named_twice, rolled_back, refused_file_type, pool_without_threads, path_upwards, failed_file, pair_in_one_event, lost_character, line_ended_early, ignored_buffer, codec_that_fails, stale_headers, format_that_fails, inside_of_a_pair, one_bucket_for_spellings, null_headers, datum_of_no_record, default_in_any_case, refused_date, refused_replacement]
+KNOWN = [costly_expression, match_given_up, round_value_without_rounding, group_in_negative_look, group_that_was_left, group_that_replaces, group_in_repetition, digits_of_other_scripts, fewer_files, reprinted_schema, damaged_avro_file, tables_of_the_system, channel_named_twice, rolled_back, refused_file_type, pool_without_threads, path_upwards, failed_file, pair_in_one_event, lost_character, line_ended_early, ignored_buffer, codec_that_fails, stale_headers, format_that_fails, inside_of_a_pair, one_bucket_for_spellings, null_headers, datum_of_no_record, default_in_any_case, refused_date, refused_replacement]
 
 
 def main():
