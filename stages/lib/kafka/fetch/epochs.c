@@ -15,11 +15,6 @@
 #define WARN_AGAIN_NS (60 * PS_NS_PER_S)
 #define PART_BYTES (PS_KAFKA_NATIVE_TOPIC_BYTES + 24U)
 
-static const struct ps_kafka_native_partition *place_of(const struct ps_kafka_fetch_part *part)
-{
-    return part->number < part->topic->partition_count ? &part->topic->partitions[part->number] : NULL;
-}
-
 /* Returns whether the topic has another id than at the request for the partition's offset: it was made anew, and the offset
  * belongs to the former log, even if the leader epochs are equal. */
 static bool is_of_another(const struct ps_kafka_fetch_part *part)
@@ -36,7 +31,7 @@ static bool is_too_old(const struct ps_kafka_native_broker *broker)
 /* A partition whose last epoch is not known is read on as it is: the reader begins there, or the records are of an old format. */
 static void begin_check(struct ps_kafka_fetch *fetch, struct ps_kafka_fetch_part *part)
 {
-    const struct ps_kafka_native_partition *place = place_of(part);
+    const struct ps_kafka_native_partition *place = ps_kafka_part_place(part);
     if (place == NULL || place->leader == NULL || place->leader_epoch < 0 ||
         place->leader_epoch == part->checked)
         return;
@@ -63,7 +58,7 @@ static bool waits_for(const struct ps_kafka_fetch *fetch, uint32_t i,
 {
     const struct ps_kafka_fetch_part *part = &fetch->parts[i];
     const struct ps_kafka_native_partition *place =
-        part->state == PS_KAFKA_PART_CHECKED ? place_of(part) : NULL;
+        part->state == PS_KAFKA_PART_CHECKED ? ps_kafka_part_place(part) : NULL;
     return place != NULL && place->leader == broker && !part->asked && part->queued == 0 &&
            !is_of_another(part) && fetch->mono_ns >= part->rest_ns &&
            fetch->streams.items[i].state == PS_KAFKA_STREAM_OWNED;
@@ -71,7 +66,7 @@ static bool waits_for(const struct ps_kafka_fetch *fetch, uint32_t i,
 
 static bool wants(const struct ps_kafka_fetch *fetch, uint32_t i, const struct ps_kafka_native_broker *broker)
 {
-    return waits_for(fetch, i, broker) && !is_behind(&fetch->parts[i], place_of(&fetch->parts[i]));
+    return waits_for(fetch, i, broker) && !is_behind(&fetch->parts[i], ps_kafka_part_place(&fetch->parts[i]));
 }
 
 static void ask(struct ps_kafka_fetch *fetch, struct ps_kafka_native_broker *broker)
@@ -96,7 +91,7 @@ static void ask(struct ps_kafka_fetch *fetch, struct ps_kafka_native_broker *bro
             continue;
         part->asked = true;
         part->asked_by = request->correlation;
-        part->checked = place_of(part)->leader_epoch;
+        part->checked = ps_kafka_part_place(part)->leader_epoch;
         at = ps_wire_put_string(at, part->topic->name, part->topic->length);
         at = ps_wire_put_int32(at, 1);
         at = ps_wire_put_int32(at, part->number);
@@ -112,14 +107,14 @@ static void skip_old(struct ps_kafka_fetch *fetch, const struct ps_kafka_native_
     for (uint32_t i = 0; i < fetch->part_count; i++) {
         if (!waits_for(fetch, i, broker))
             continue;
-        fetch->parts[i].checked = place_of(&fetch->parts[i])->leader_epoch;
+        fetch->parts[i].checked = ps_kafka_part_place(&fetch->parts[i])->leader_epoch;
         fetch->parts[i].state = PS_KAFKA_PART_READY;
     }
 }
 
 static void explain(const struct ps_kafka_fetch_part *part, char *text, size_t room)
 {
-    const struct ps_kafka_native_partition *place = place_of(part);
+    const struct ps_kafka_native_partition *place = ps_kafka_part_place(part);
     if (place == NULL || place->leader == NULL || place->leader_epoch < 0)
         snprintf(text, room, "its leader is not known");
     else if (is_behind(part, place))
@@ -175,7 +170,7 @@ static void leave_the_former(struct ps_kafka_fetch *fetch, uint32_t stream)
            part->topic->name, part->number);
     /* The group's coordinator may take offsets of the former topic for the new one: they are committed no more, and one that is
      * committed is lowered before anything is read, or given up. */
-    if (place_of(part) != NULL)
+    if (ps_kafka_part_place(part) != NULL)
         ps_kafka_parts_go_to(fetch, stream, 0, -1);
     part->epoch = part->checked = -1;
     ps_kafka_offsets_reset(fetch, part);
@@ -230,7 +225,7 @@ static bool turn_part(struct ps_kafka_fetch *fetch, uint32_t stream)
         begin_check(fetch, part);
     if (part->state != PS_KAFKA_PART_CHECKED)
         return false;
-    const struct ps_kafka_native_partition *place = place_of(part);
+    const struct ps_kafka_native_partition *place = ps_kafka_part_place(part);
     if (place != NULL && place->leader != NULL && place->leader_epoch < 0 && part->topic->error == 0) {
         part->state = PS_KAFKA_PART_READY; /* the brokers number no leaders: as Java's consumer */
         return false;

@@ -35,16 +35,11 @@ char *ps_kafka_fetch_room(struct ps_kafka_native *client, struct ps_kafka_native
 
 /* ---- requests ---- */
 
-static struct ps_kafka_native_partition *place_of(const struct ps_kafka_fetch_part *part)
-{
-    return part->number < part->topic->partition_count ? &part->topic->partitions[part->number] : NULL;
-}
-
 static bool is_of(const struct ps_kafka_fetch *fetch, uint32_t i, const struct ps_kafka_native_broker *broker)
 {
     const struct ps_kafka_fetch_part *part = &fetch->parts[i];
     const struct ps_kafka_native_partition *place =
-        part->state == PS_KAFKA_PART_READY ? place_of(part) : NULL;
+        part->state == PS_KAFKA_PART_READY ? ps_kafka_part_place(part) : NULL;
     return place != NULL && place->leader == broker &&
            fetch->streams.items[i].state == PS_KAFKA_STREAM_OWNED &&
            !ps_kafka_epochs_are_in_doubt(fetch, part) &&
@@ -90,7 +85,7 @@ static uint32_t choose(struct ps_kafka_fetch *fetch, struct ps_kafka_native_brok
 
 static int32_t leader_epoch(const struct ps_kafka_fetch_part *part, int16_t version)
 {
-    return version >= VERSION_OF_EPOCHS ? place_of(part)->leader_epoch : -1;
+    return version >= VERSION_OF_EPOCHS ? ps_kafka_part_place(part)->leader_epoch : -1;
 }
 
 /* The number of partitions that a request names (`gone`: as not wanted any more), and the bytes that they need. */
@@ -266,7 +261,7 @@ static bool misses_leader(const struct ps_kafka_fetch *fetch)
     for (uint32_t i = 0; i < fetch->part_count; i++) {
         const struct ps_kafka_fetch_part *part = &fetch->parts[i];
         const struct ps_kafka_native_partition *place =
-            part->state == PS_KAFKA_PART_READY ? place_of(part) : NULL;
+            part->state == PS_KAFKA_PART_READY ? ps_kafka_part_place(part) : NULL;
         if (part->state == PS_KAFKA_PART_READY && (place == NULL || place->leader == NULL))
             return true;
     }
@@ -339,7 +334,7 @@ static void part_failed(struct ps_kafka_fetch *fetch, struct ps_kafka_fetch_part
     }
     if (error == PS_KAFKA_ERROR_UNKNOWN_TOPIC)
         ps_kafka_epochs_doubt(fetch, part->topic);
-    const struct ps_kafka_native_partition *place = place_of(part);
+    const struct ps_kafka_native_partition *place = ps_kafka_part_place(part);
     bool moves = error == 3 || error == 5 || error == 6 || error == 9 || error == 72 || error == 74 ||
                  error == 75 || error == 56 || error == 100;
     ps_kafka_native_want_metadata(fetch->client);

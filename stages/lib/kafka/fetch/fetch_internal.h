@@ -108,6 +108,12 @@ struct ps_kafka_fetch_part {
     bool assigned;       /* the last assignment has it */
 };
 
+/* Returns what the metadata says of the partition; NULL: its topic does not have it, or is not known. */
+static inline struct ps_kafka_native_partition *ps_kafka_part_place(const struct ps_kafka_fetch_part *part)
+{
+    return part->number < part->topic->partition_count ? &part->topic->partitions[part->number] : NULL;
+}
+
 /* A partition as a broker remembers it in a session. */
 struct ps_kafka_fetch_session_part {
     struct ps_kafka_native_topic *topic;

@@ -175,7 +175,8 @@ static bool committed_answered(struct ps_kafka_fetch *fetch, int16_t version, st
 
 static struct ps_kafka_native_broker *leader_of(const struct ps_kafka_fetch_part *part)
 {
-    return part->number < part->topic->partition_count ? part->topic->partitions[part->number].leader : NULL;
+    const struct ps_kafka_native_partition *place = ps_kafka_part_place(part);
+    return place != NULL ? place->leader : NULL;
 }
 
 static void ask_leader(struct ps_kafka_fetch *fetch, struct ps_kafka_native_broker *broker)
