@@ -82,7 +82,7 @@ enum ps_status ps_java_class_needs_host(const struct ps_java_class *class, struc
     return ps_java_host_is_down(class->host, reason, sizeof reason) ? ps_err_set(err, "%s", reason) : PS_OK;
 }
 
-/* While the host does not run, the component has failed, or says so by itself. */
+/* Returns false while the host is down: the reason of the host stands for the component then. */
 bool ps_java_class_opening(const void *plan, char *text, size_t room)
 {
     const struct ps_java_class *class = plan;

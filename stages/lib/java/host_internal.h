@@ -64,5 +64,5 @@ void ps_java_host_wake(int fd);
 void ps_java_links_lose(struct ps_java_host *host);
 /* Appends the message to the inbox of its link; one for a link that is gone is dropped. Returns NULL, or what is wrong with it. */
 const char *ps_java_links_deliver(struct ps_java_host *host, const char *bytes, size_t length);
-/* Sends what the pipe had no room for. */
+/* Sends the STOP messages that found the pipe full. */
 void ps_java_links_stop(struct ps_java_host *host);

@@ -201,7 +201,7 @@ bool ps_kafka_epochs_are_in_doubt(const struct ps_kafka_fetch *fetch, const stru
     return part->beyond || waits_for_metadata(fetch, part);
 }
 
-/* The topic is still the one that it was. */
+/* Metadata has come and names the same topic: the log has lost the offset by its retention, or was cut. */
 static void go_on_elsewhere(struct ps_kafka_fetch *fetch, struct ps_kafka_fetch_part *part)
 {
     ps_log(PS_LOG_WARN, fetch->port->component,

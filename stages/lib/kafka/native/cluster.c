@@ -1,4 +1,4 @@
-/* What the brokers tell of the cluster: where its brokers are, which of them leads a partition (Metadata), and which one keeps a
+/* Reads the answers that describe the cluster: where its brokers are, which of them leads a partition (Metadata), and which one keeps a
  * transaction or a group (FindCoordinator). Lengths and counts are the broker's: every read is bounded (wire.h). */
 #include "stages/lib/kafka/native/native_internal.h"
 
@@ -250,8 +250,8 @@ static bool note_id(struct ps_kafka_native *client, struct ps_kafka_native_topic
     return another;
 }
 
-/* The leader epochs of a topic that is made anew begin with 0, and those that were known do not count any more. Brokers tell such
- * a topic by its id, or by an answer from the time between. It may have fewer partitions. Those of a producer may have records:
+/* The leader epochs of a topic that is made anew begin with 0, so the known epochs are forgotten. Brokers tell such
+ * a topic by its id, or by an answer from the time between. It may have fewer partitions. Partitions of a producer may have records:
  * needs_no_other() says how they end. */
 static void look_for_another(struct ps_kafka_native *client, struct ps_kafka_native_topic *topic,
                              const char *id, int16_t error, uint32_t count)
