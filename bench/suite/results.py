@@ -25,7 +25,6 @@ import sys
 import time
 
 SOURCE = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-TICKS = os.sysconf("SC_CLK_TCK")
 
 
 def _first(path, pattern, otherwise="unknown"):
@@ -135,12 +134,11 @@ class Progress:
 
 
 def cpu_seconds(pid):
-    """User and system time of a process and its threads so far."""
+    """User and system time of a process and its threads so far, to the nanosecond: /proc/PID/stat counts in ticks of 10 ms, in which a fast
+    program sends 50,000 events. The number of the clock is what clock_getcpuclockid(3) computes. 0 when the process has been reaped."""
     try:
-        with open(f"/proc/{pid}/stat", encoding="utf-8", errors="replace") as file:
-            fields = file.read().rpartition(")")[2].split()
-            return (int(fields[11]) + int(fields[12])) / TICKS
-    except (OSError, IndexError):
+        return time.clock_gettime(~pid << 3 | 2)
+    except OSError:
         return 0.0
 
 

@@ -167,8 +167,8 @@ kafka_topic large-out 2 --set max.message.bytes=100000
 agent large
 sed -i -e 's/once-/large-/; s/group.id = once/group.id = large/' -e "\$aa1.sinks.k1.penstock.deadletter = $work/dead" "$work/large.properties"
 head -c 300000 /dev/zero | tr '\0' L >"$work/large"
-{ seq 1 1000 | kcat -P -q -b "$brokers" -t large-in; kcat -P -q -b "$brokers" -t large-in "$work/large"; } || fail "no input"
-seq 1001 2000 | kcat -P -q -b "$brokers" -t large-in
+{ seq 1 1000 | kcat -E -P -X enable.idempotence=true -q -b "$brokers" -t large-in; kcat -E -P -X enable.idempotence=true -q -b "$brokers" -t large-in "$work/large"; } || fail "no input"
+seq 1001 2000 | kcat -E -P -X enable.idempotence=true -q -b "$brokers" -t large-in
 agent_start large
 large_is_there() {
     kcat -C -q -e -b "$brokers" -t large-out -o beginning -X isolation.level=read_committed | sort -n >"$work/large.out"

@@ -27,7 +27,7 @@ assigned_topic() { # NAME BROKERS
         --config unclean.leader.election.enable=true >>"$work/kafka.log" 2>&1 || fail "topic $1 cannot be created"
 }
 write() { # WORD FIRST LAST
-    seq -f "$1 %.0f" "$2" "$3" | kcat -P -b "$brokers" -t torn -p 0 -X message.timeout.ms=60000 || fail "kcat writes nothing"
+    seq -f "$1 %.0f" "$2" "$3" | kcat -E -P -b "$brokers" -t torn -p 0 -X message.timeout.ms=60000 || fail "kcat writes nothing"
 }
 has_delivered() { # LINES
     kcat -C -q -e -b "$brokers" -t torn-out -o beginning >"$work/out" 2>/dev/null
