@@ -3,7 +3,7 @@
 #include "tests/stages/lib/kafka/properties/support.h"
 #include "tests/support/source_tree.h"
 
-/* Properties that the stages set by rules of their own, and a command line that is not a value of Java's. */
+/* Properties that the stages set by their own rules, and a command line, whose default is not a value of Java. */
 static bool is_set_elsewhere(const char *name)
 {
     static const char *const names[] = {"bootstrap.servers", "exclude.internal.topics", "partitioner.class",
@@ -88,7 +88,7 @@ static void test_recorded_defaults(void **state)
     assert_true(compared >= 40);
 }
 
-/* The list has no row about nothing. */
+/* Each row of the list is a real difference, and the only one for its property. */
 static void test_differences(void **state)
 {
     for (size_t i = 0; i < ps_kafka_default_count; i++) {

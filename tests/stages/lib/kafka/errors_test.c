@@ -92,7 +92,7 @@ static void test_sorted_and_found(void **state)
     assert_int_equal(ps_kafka_error_find(0)->outcome, PS_KAFKA_DELIVERED);
 }
 
-/* The names are librdkafka's, or Kafka's where librdkafka spells them in another way. */
+/* The names are librdkafka's, or Kafka's where librdkafka spells them differently. */
 static void test_names_are_the_librarys(void **state)
 {
     static const struct {

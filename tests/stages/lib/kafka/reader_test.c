@@ -1,5 +1,5 @@
-/* What a reader of topics says about brokers that do not answer: it names the reason while they are away, and nothing behind the next record, the
- * second time as the first. tests/bench/verify/far/kafka_test.c has the records. */
+/* What a reader of topics says about brokers that do not answer: it names the reason while they are away, and no longer
+ * after the next record, each time. tests/bench/verify/far/kafka_test.c tests the records. */
 #include "stages/lib/kafka/reader.h"
 
 #include <stdio.h>

@@ -12,7 +12,7 @@
 
 extern const struct ps_stage_ops ps_source_kafka;
 
-static struct ps_test_stage stage; /* its clock, pool and port */
+static struct ps_test_stage stage; /* its clock, pool and port are used */
 static struct ps_counters counters;
 static struct ps_kafka_channel_take_plan plan;
 static struct ps_kafka_channel_take *take;
@@ -88,8 +88,8 @@ static void send_body(const char *topic, const char *body)
     ps_test_kafka_send_value(ps_test_cluster.bootstrap, topic, 0, body, strlen(body));
 }
 
-/* Another client takes over, and reads again what was not committed. The outcome of a batch of the old one moves no
- * position of the new one. */
+/* A new client takes over and reads the uncommitted records again. Releasing a batch of the old client does not move
+ * the positions of the new one. */
 static void test_fatal(void **state)
 {
     ps_test_topic("fatal", 1);
@@ -120,7 +120,8 @@ static void test_fatal(void **state)
     stop();
 }
 
-/* Without memory for a batch records wait in the library; nothing is lost, and the time of the next look is named. */
+/* Without memory for a batch, records wait in the library; nothing is lost, and `tick` returns when it has to be called
+ * again. */
 static void test_no_memory(void **state)
 {
     ps_test_topic("memory", 1);
@@ -168,11 +169,11 @@ static void test_no_memory(void **state)
     assert_int_equal(ps_test_kafka_committed(ps_test_cluster.bootstrap, "memory", "memory", 0), 5);
 }
 
-/* A topic that no broker has, a client that cannot be made: it is tried again, and the end does not hang. */
+/* No broker has the topic, or the client cannot be made: the channel tries again, and can still be closed. */
 static void test_ends(void **state)
 {
     start(ps_test_cluster.bootstrap, "never");
-    stop(); /* before anything */
+    stop(); /* before the first tick */
     start(ps_test_cluster.bootstrap, "never");
     tick();
     assert_int_equal(take->phase, PS_KAFKA_CHANNEL_MAKING);
@@ -195,7 +196,7 @@ static void test_ends(void **state)
     stop();
 }
 
-/* There is no time to leave the group: the client, which waits for an answer to its last rebalance, still ends. */
+/* There is no time to leave the group: the client still ends, although its last rebalance waits for an answer. */
 static void test_ends_without_time(void **state)
 {
     ps_test_topic("hurry", 4);
@@ -216,7 +217,7 @@ static void test_ends_without_time(void **state)
 /* A dead_letter_queue of the test's own. */
 static struct {
     struct ps_dead_letter_queue queue;
-    bool writes; /* each put is written at once */
+    bool writes; /* each letter counts as written when it is put */
     uint64_t written;
     char bodies[32];
 } letters;
@@ -236,7 +237,7 @@ static uint64_t queue_put(struct ps_dead_letter_queue *queue, const struct ps_de
 
 static bool queue_has_room(const struct ps_dead_letter_queue *queue)
 {
-    return ps_dead_letter_queue_written(queue) == ps_dead_letter_queue_sent(queue); /* one at a time */
+    return ps_dead_letter_queue_written(queue) == ps_dead_letter_queue_sent(queue); /* one letter at a time */
 }
 
 static uint64_t queue_written(const struct ps_dead_letter_queue *queue)
@@ -257,7 +258,7 @@ static void start_with_letters(const char *topic, bool writes)
     stage.port.dead_letter_queue = &letters.queue;
 }
 
-/* Takes as long as nothing comes and there are fewer letters. */
+/* Takes until a lease comes, or the queue has `sent` letters. */
 static struct ps_lease *take_until(uint64_t sent)
 {
     struct ps_lease *lease = NULL;
@@ -301,7 +302,7 @@ static void test_malformed_become_letters(void **state)
     assert_int_equal(lease->count, 1);
     assert_int_equal(ps_lease_event(lease, 0)->body[0], 'g');
     ps_lease_settle_all(lease);
-    ps_test_stage_release_home(&stage, 0); /* batches with letters alone */
+    ps_test_stage_release_home(&stage, 0); /* batches that hold only letters */
     ps_window_release(lease);
     stop();
     assert_int_equal(ps_test_kafka_committed(ps_test_cluster.bootstrap, "letters", "letters", 0), 3);
@@ -316,7 +317,7 @@ static void test_letters_of_another_sink(void **state)
     assert_null(take_until(1));
     ps_test_kafka_send_value(ps_test_cluster.bootstrap, "other", 0, "y", 1);
     ps_test_kafka_send_value(ps_test_cluster.bootstrap, "other", 0, "\x00\x02g", 3);
-    static struct ps_test_stage other; /* its port is part of it: leases that come home are recorded there */
+    static struct ps_test_stage other; /* leases are released to its port */
     other = stage;
     struct ps_lease *lease = NULL;
     letters.queue.sent = 0;

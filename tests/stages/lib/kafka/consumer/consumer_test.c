@@ -5,8 +5,8 @@
 #define PARTITIONS (PS_BATCH_SPANS_MAX + 1) /* a batch has room for the positions of one less */
 #define LAST "a-256"
 
-/* Assigns 257 partitions of which each has a record: the last one is kept, because the batch has no room for its position.
- * Behind it there are further records. */
+/* Assigns 257 partitions of which each has a record: the last one is kept, because the batch has no room for its
+ * position. Further records follow. */
 static void keep_one(const char *protocol, const char *const *keys, size_t large_bytes, const char *key)
 {
     char list[PARTITIONS * 8] = "";
@@ -43,7 +43,7 @@ static void test_kept_comes_first_and_once(void **state)
     fake_stop();
 }
 
-/* The batch with the kept record ends with it. */
+/* A large kept record fills its batch: later records come in the next one. */
 static void test_kept_fills_a_batch(void **state)
 {
     keep_one("EAGER", PS_KEYS("batchSize", "1000"), 600000, NULL); /* enough for one call */
@@ -55,7 +55,7 @@ static void test_kept_fills_a_batch(void **state)
     fake_stop();
 }
 
-/* It is copied whole: the library takes the bytes back. */
+/* The kept record is copied with its key and headers, because the library takes its own bytes back. */
 static void test_kept_bytes(void **state)
 {
     static char key[70000];
@@ -78,7 +78,7 @@ static void test_kept_bytes(void **state)
     fake_stop();
 }
 
-/* Cooperative: other partitions come and go meanwhile. */
+/* Cooperative: other partitions are assigned and revoked while a record is kept. */
 static void test_kept_across_changes_of_others(void **state)
 {
     keep_one("COOPERATIVE", PS_KEYS("batchSize", "1000"), 0, NULL);
@@ -95,7 +95,8 @@ static void test_kept_across_changes_of_others(void **state)
     fake_stop();
 }
 
-/* Its own partition goes: the next owner reads it, and this one again if it comes back. */
+/* The partition of the kept record is revoked, so the record is dropped: the next owner reads it, or this source if the
+ * partition comes back. */
 static void run_kept_revoked(const char *protocol, const char *revoked)
 {
     keep_one(protocol, PS_KEYS("batchSize", "1000"), 0, NULL);
@@ -119,7 +120,7 @@ static void test_kept_is_revoked(void **state)
     run_kept_revoked("COOPERATIVE", "a-3 " LAST);
 }
 
-/* Its partition is assigned anew: the library reads it again from the last commit. */
+/* The partition of the kept record is assigned anew: the library reads the record again from the last commit. */
 static void test_kept_is_assigned_again(void **state)
 {
     keep_one("EAGER", PS_KEYS("batchSize", "1000"), 0, NULL);
@@ -131,7 +132,7 @@ static void test_kept_is_assigned_again(void **state)
     fake_stop();
 }
 
-/* Stopping: it was not delivered and is not committed. */
+/* A source that stops drops the kept record: it was not delivered and is not committed. */
 static void test_kept_is_not_drained(void **state)
 {
     keep_one("EAGER", PS_KEYS("batchSize", "1000"), 0, NULL);
@@ -169,7 +170,7 @@ static void test_counts(void **state)
     fake_stop();
 }
 
-/* Texts of headers that records share stand in each batch, which outlives the one before. */
+/* Each batch has its own copy of header values that records share: the earlier batch may be gone first. */
 static void test_texts_are_the_batchs_own(void **state)
 {
     static const char *const names[] = {"timestamp", "partition", "topic"};
@@ -206,8 +207,8 @@ static enum ps_result work_without_memory(struct ps_batch *batch)
     return result;
 }
 
-/* A record is withdrawn for lack of memory, and taken later: its headers do not point to texts of the first try, which are gone. A batch
- * with other events is full after the first try; an empty one takes the record. */
+/* For lack of memory a record is withdrawn and taken later: its headers do not point to values of the first try, which
+ * are gone. A batch that has other events is closed after the first try; an empty one takes the record. */
 static void test_texts_after_no_memory(void **state)
 {
     static char key[PS_BLOCK_BYTES / 4 * 3]; /* a block of its own */
@@ -258,8 +259,8 @@ static void assert_text(const struct ps_batch *batch, const struct ps_event *eve
     assert_memory_equal(value.data, text, value.length);
 }
 
-/* Offsets that follow each other, that jump, and that belong to several partitions: each event has its own one, and the batch
- * covers the last of each partition. */
+/* Offsets that follow each other, that jump, and that belong to several partitions: each event has its own offset, and
+ * the batch covers the last of each partition. */
 static void test_offsets(void **state)
 {
     static const struct {
@@ -290,8 +291,8 @@ static void test_offsets(void **state)
     fake_stop();
 }
 
-/* Without memory the last record of a batch is withdrawn, whatever it was that had none: the batch covers no record that it does not
- * have. Each record has an origin of its own, as its offset does not follow the last one. */
+/* When memory runs out, at whichever allocation, the last record of the batch is withdrawn: the batch covers no record
+ * that it does not contain. Each record needs an origin of its own, because offsets have gaps. */
 static void test_covers_its_records_without_memory(void **state)
 {
     for (unsigned step = 1; step <= 48; step++) {

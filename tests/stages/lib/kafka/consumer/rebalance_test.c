@@ -53,7 +53,7 @@ static void test_commits_what_was_delivered(void **state)
     fake_cycles(1);
     commit_succeeds("a-0:7 a-64:7");
     fake_deliver(1);
-    fake_cycles(150); /* not more often than each 200 ms */
+    fake_cycles(150); /* at most one commit in 200 ms */
     fake_assert_commit("");
     fake_cycles(60);
     commit_succeeds("a-0:8 a-64:8");
@@ -84,7 +84,7 @@ static void test_failed_commits(void **state)
     fake_assert_commit("a-0:2 b-0:2");
     fake_commit_answered(RD_KAFKA_RESP_ERR_NO_ERROR, RD_KAFKA_RESP_ERR_OFFSET_METADATA_TOO_LARGE); /* a-0 */
     fake_cycles(700);
-    fake_assert_commit("a-0:2 b-0:2"); /* b-0's result came behind an error: it is sent again */
+    fake_assert_commit("a-0:2 b-0:2"); /* b-0's result came after an error: its offset is sent again */
     fake_deliver(1);
     answer(RD_KAFKA_RESP_ERR_NO_ERROR);
     fake_cycles(300);
@@ -119,8 +119,8 @@ static void test_no_commit_while_rejoining(void **state)
 
 /* ---- revocations ---- */
 
-/* Nothing of a revoked partition is read any more, also what the library has already; it is given up once everything that
- * was read is delivered, and that is committed. */
+/* No record of a revoked partition is read any more, not even one that the library already has. The partition is given
+ * up after everything that was read is delivered and committed. */
 static void test_slow_sink(void **state)
 {
     fake_start("EAGER", PS_KEYS("batchSize", "3"));
@@ -139,7 +139,7 @@ static void test_slow_sink(void **state)
     fake_tick();
     fake_assert_commit("a-0:3"); /* as without a revocation */
     fake_deliver(1);
-    answer(RD_KAFKA_RESP_ERR_NO_ERROR); /* after it a-0 is clean, a-1 is not, and b-0 was not read */
+    answer(RD_KAFKA_RESP_ERR_NO_ERROR); /* now a-0 is clean, a-1 is not, and b-0 was not read */
     fake_assert_calls("");
     fake_assert_commit("a-1:3");
     pass_s(5);
@@ -170,8 +170,8 @@ static void test_one_of_many_is_dirty(void **state)
     fake_stop();
 }
 
-/* A sink is slower than the time limit: the partitions are given up at the limit, not before, and nothing is
- * committed for them any more, although events are still delivered. */
+/* A sink is slower than the time limit: the partitions are given up at the limit, not before, and later deliveries are
+ * not committed. */
 static void run_out_of_time(const char *const *keys, unsigned limit_ms)
 {
     fake_start("EAGER", keys);
@@ -200,7 +200,7 @@ static void test_out_of_time(void **state)
     run_out_of_time(PS_KEYS("batchSize", "3", "kafka.consumer.max.poll.interval.ms", "8000"), 6000);
 }
 
-/* Brokers have given the partitions to others: nothing can be committed, and nothing is waited for. */
+/* Brokers have given the partitions to others: the source commits nothing and gives them up without waiting. */
 static void test_lost(void **state)
 {
     fake_start("EAGER", PS_KEYS("batchSize", "3"));
@@ -283,8 +283,8 @@ static void test_refused_commits(void **state)
 
 /* ---- assignments ---- */
 
-/* The partition comes back while batches of its earlier assignment are under way: these do not move the new one's
- * position, not even behind what the new one has delivered. */
+/* The partition comes back while batches of its earlier assignment are under way: their deliveries do not move the
+ * position of the new assignment, even where they are ahead of it. */
 static void test_same_partition_again(void **state)
 {
     fake_start("EAGER", PS_KEYS("batchSize", "3"));
@@ -316,7 +316,8 @@ static void test_same_partition_again(void **state)
     fake_stop();
 }
 
-/* A slot of the table that a partition leaves behind serves another one; an outcome of the old one does not count for it. */
+/* Another partition reuses the table slot of one that is gone: deliveries for the old partition do not count for the
+ * new one. */
 static void test_slot_of_another_partition(void **state)
 {
     fake_start("COOPERATIVE", PS_KEYS("batchSize", "3"));
@@ -341,8 +342,8 @@ static void test_slot_of_another_partition(void **state)
     fake_stop();
 }
 
-/* Eager: the group assigns anew before the revocation ended. The partitions that were being given up are gone, without a
- * call that would remove the new ones; their leases that come home are not committed. */
+/* Eager: the group assigns anew before the revocation ended. The partitions that were being given up are dropped
+ * without a call that would remove the new ones; deliveries of their leases are not committed. */
 static void test_assigned_during_a_revocation(void **state)
 {
     fake_start("EAGER", PS_KEYS("batchSize", "3"));
@@ -363,7 +364,7 @@ static void test_assigned_during_a_revocation(void **state)
     fake_cycles(1);
     commit_succeeds("a-1:3");
     pass_s(40);
-    fake_assert_calls(""); /* the time limit of the revocation does not matter any more */
+    fake_assert_calls(""); /* the time limit of the revocation no longer matters */
     fake_stop();
 }
 
@@ -389,7 +390,7 @@ static void test_assigned_during_a_cooperative_revocation(void **state)
     fake_stop();
 }
 
-/* Cooperative: partitions are revoked in two steps before the first was given up. The rest is read on. */
+/* Cooperative: partitions are revoked in two steps before the first was given up. The source keeps reading the others. */
 static void test_two_revocations(void **state)
 {
     fake_start("COOPERATIVE", PS_KEYS("batchSize", "3"));
@@ -409,7 +410,7 @@ static void test_two_revocations(void **state)
     fake_tick();
     fake_assert_calls("");
     commit_succeeds("a-0:3 a-1:3");
-    fake_assert_calls("remove a-0 a-1; "); /* b-0 is not waited for */
+    fake_assert_calls("remove a-0 a-1; "); /* the commit of b-0 is not awaited */
     fake_deliver(1);
     fake_cycles(300);
     commit_succeeds("b-0:3");
@@ -438,7 +439,7 @@ static void test_revoking_keeps_its_slot(void **state)
 
 /* ---- stopping ---- */
 
-/* Reads nothing more, waits for deliveries and for the commit, then leaves. */
+/* A source that stops reads nothing more, waits for deliveries and for the commit, then leaves the group. */
 static void test_drain(void **state)
 {
     fake_start("EAGER", PS_KEYS("batchSize", "3"));
@@ -465,7 +466,7 @@ static void test_drain(void **state)
     fake.closes_at_once = false;
     assert_false(fake_drain());
     fake_assert_calls("close; ");
-    fake_revoked("a-0 a-1"); /* the group takes leave: nothing is outstanding */
+    fake_revoked("a-0 a-1"); /* on leaving the group: nothing is outstanding */
     fake_tick();
     fake_assert_calls("unassign all; ");
     assert_false(fake_drain());
@@ -501,7 +502,8 @@ static void test_drain_without_answers(void **state)
                             * answer */
 }
 
-/* The time is over while a rebalance waits for its answer: it is answered, once, because the client does not end without it. */
+/* The time limit of the stop ends while a rebalance is unanswered: it is answered, once, because the client does not
+ * end without an answer. */
 static void test_ends_with_an_open_rebalance(void **state)
 {
     fake_start("EAGER", PS_KEYS("batchSize", "3"));
@@ -521,7 +523,7 @@ static void test_ends_with_an_open_rebalance(void **state)
     fake_assert_calls("unassign all; ");
 }
 
-/* The rebalance comes when the source no longer looks. */
+/* The rebalance comes when the source no longer polls. */
 static void test_ends_with_a_late_rebalance(void **state)
 {
     fake_start("EAGER", PS_KEYS("batchSize", "3"));

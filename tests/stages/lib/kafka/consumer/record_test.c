@@ -286,7 +286,7 @@ static void test_no_room_for_a_block(void **state)
         if (outcome == PS_KAFKA_NOT_TAKEN)
             break;
     }
-    assert_int_equal(taken, PS_BATCH_FILL_BLOCKS_MAX - 1); /* one is of the batch itself */
+    assert_int_equal(taken, PS_BATCH_FILL_BLOCKS_MAX - 1); /* the batch itself has one */
     assert_int_equal(batch->count, taken);
     assert_true(batch->full);
     ps_batch_give(batch);

@@ -10,7 +10,7 @@
 
 struct expected {
     uint32_t stream, generation;
-    bool known; /* its slot is not another partition's by now */
+    bool known; /* no other partition uses its slot */
 };
 
 static struct expected expected[TOPICS][PARTITIONS];
@@ -20,7 +20,7 @@ static void name_of(unsigned topic, char name[32])
     snprintf(name, 32, "topic.%u", topic);
 }
 
-/* The epoch of a position is a thousandth of it, and 2. */
+/* The epoch of a position is 2 + position / 1000. */
 static void deliver(struct ps_kafka_streams *streams, uint32_t stream, uint32_t generation, int64_t position)
 {
     ps_kafka_streams_delivered(streams, &(struct ps_span){.stream = stream,
@@ -110,7 +110,7 @@ static void test_moved(void **state)
         streams.items[stream].committed = offset;
         streams.moved = false;
         streams.items[stream].taken = offset + 5;
-        ps_kafka_streams_skip(&streams, stream, offset + 6, 4); /* behind what is outstanding */
+        ps_kafka_streams_skip(&streams, stream, offset + 6, 4); /* later than what is outstanding */
         assert_int_equal(streams.items[stream].delivered, offset);
         streams.moved = false;
         deliver(&streams, stream, generation - 1, offset + 5);
@@ -124,7 +124,7 @@ static void test_moved(void **state)
     ps_kafka_streams_fini(&streams);
 }
 
-/* The log begins anew below what was delivered of the old one. */
+/* The log begins anew at offsets below those delivered from the old one. */
 static void test_restart(void **state)
 {
     struct ps_kafka_streams streams = {0};
@@ -150,7 +150,7 @@ static void test_restart(void **state)
     ps_kafka_streams_fini(&streams);
 }
 
-/* If an offset above the new place is committed or may be, the lower one has to be committed, also if it is 0; else it has not. */
+/* If a higher offset is committed or may be, the lower one has to be committed, even if it is 0; otherwise it has not. */
 static void test_restart_behind(void **state)
 {
     struct ps_kafka_streams streams = {0};
@@ -176,7 +176,7 @@ static void test_restart_behind(void **state)
     ps_kafka_streams_fini(&streams);
 }
 
-/* Reading goes on at a higher place, where records are gone, and then goes back below what the group has. */
+/* Records are gone, so reading continues at a higher offset; then it goes back below the committed one. */
 static void test_restart_ahead_and_back(void **state)
 {
     struct ps_kafka_streams streams = {0};

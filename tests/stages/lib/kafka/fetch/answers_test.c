@@ -39,7 +39,7 @@ static void change(struct run *run, unsigned round)
     group->rebalances = true;
 }
 
-/* The group hears of the member once more. */
+/* Waits until the coordinator has received one more heartbeat. */
 static void wait_for_heartbeat(struct run *run)
 {
     unsigned before = run->group.asked[PS_TEST_KEY_HEARTBEAT];
@@ -139,7 +139,7 @@ static void test_errors(void **state)
     }
 }
 
-/* Fetch and OffsetFetch also have an error of the whole answer. */
+/* Fetch and OffsetFetch also have an error code for the whole answer. */
 static void test_errors_of_answers(void **state)
 {
     for (size_t e = 0; e < ps_kafka_error_count; e++) {
@@ -241,8 +241,8 @@ static void wait_for_generation(struct run *run)
     }
 }
 
-/* The answer to a request of an earlier assignment comes when the member has its partitions again: others have read on in between,
- * so the records in it were delivered by them. */
+/* The answer to a request of an earlier assignment comes when the member has its partitions again: meanwhile other
+ * members read and delivered the records in it. */
 static void test_stale(void **state)
 {
     static struct run run;
@@ -404,9 +404,9 @@ static void turn_for(struct run *run, uint64_t ms)
     }
 }
 
-/* A batch waits while memory is lacking to decompress it. Memory that comes back is used at once; if none does, the answers that were
- * fetched ahead give theirs back. No record is skipped: the source fetches the dropped answers again, and does not accept an answer that
- * was under way and begins behind them. */
+/* A batch waits while there is no memory to decompress it. Freed memory is used immediately; if none is freed, the
+ * answers fetched ahead give up theirs. No record is skipped: the source fetches the dropped answers again, and refuses
+ * an answer under way that begins after them. */
 static void test_no_memory_to_decompress(void **state)
 {
     static struct run run;
@@ -461,8 +461,8 @@ static void fetch_ahead(struct run *run)
     }
 }
 
-/* The offset behind an answer is not in the log any more, and the answer gives its memory back before it is read. The
- * source fetches from the log again before it chooses another place by auto.offset.reset. */
+/* The offset after a fetched answer is no longer in the log, and the answer gives up its memory before it is read. The
+ * source fetches from the log again before it applies auto.offset.reset. */
 static void test_given_back_before_reset(void **state)
 {
     static struct run run;
@@ -486,7 +486,7 @@ static void test_given_back_before_reset(void **state)
     unsigned count = take_memory(&run, blocks, PS_COUNT_OF(blocks)), read = run.read;
     run.waiting_max = WAITING_MAX;
     turn_for(&run, 1200);
-    assert_true(run.read > read); /* of partition 1: there was memory */
+    assert_true(run.read > read); /* of partition 1, whose answer got the memory */
     give_memory(&run, blocks, count);
     read_all(&run);
     assert_false(run.dead);

@@ -1,5 +1,5 @@
-/* Assignors as Java's: the expected shares are those of RangeAssignorTest and RoundRobinAssignorTest of Kafka 3.9, and bytes as
- * ConsumerProtocol writes them. */
+/* Assignors compared with Java's: the expected shares are those of RangeAssignorTest and RoundRobinAssignorTest of
+ * Kafka 3.9, the bytes those that ConsumerProtocol writes. */
 #include "stages/lib/kafka/fetch/assignment.h"
 
 #include <stdio.h>
@@ -254,17 +254,17 @@ static void test_sticky_subscriptions(void **state)
     add_member("c1", "", "t1 t2");
     add_member("c2", "", "t2");
     claim(0, 2, "t2", 0, 9);
-    claim(1, 2, "t1", 0, 1); /* it does not read it any more */
+    claim(1, 2, "t1", 0, 1); /* c2 no longer reads t1 */
     assert_string_equal(sticky_text(topics, 3), "c1: t1-1, c2:");
-    begin(); /* c2 has given t1-0 up, c1 what it is to lose */
+    begin(); /* c2 has given up t1-0, and c1 what it is to lose */
     add_member("c1", "", "t1 t2");
     add_member("c2", "", "t2");
     claim(0, 3, "t1", 1, 2);
     assert_string_equal(sticky_text(topics, 3), "c1: t1-0 t1-1, c2: t2-0 t2-1");
 }
 
-/* Drawn groups: after as many generations as the changes need the shares differ by one at most, each partition has one member, and
- * nobody gets what another one still has. */
+/* Random groups: once the generations that the changes need are over, the shares differ by one at most, each partition
+ * has one member, and no member gets what another still has. */
 static void test_sticky_groups(void **state)
 {
     uint64_t random = ps_test_seed();

@@ -154,7 +154,7 @@ static unsigned run_histories(const struct kinds *kinds, unsigned *rebalances)
     return again;
 }
 
-/* Without a broken connection no commit is missing: nothing is read twice. */
+/* Without a broken connection no commit is lost: nothing is read twice. */
 static void test_moves(void **state)
 {
     unsigned generations;
@@ -168,7 +168,7 @@ static void test_breaks(void **state)
     (void)run_histories(&(struct kinds){.breaks = true, .moves = true, .reset = "earliest"}, &generations);
 }
 
-/* It is not committed either when partitions are given up in order. */
+/* Nothing is read twice either when the group rebalances and partitions are given up in order. */
 static void test_rebalances(void **state)
 {
     unsigned generations;
@@ -177,7 +177,7 @@ static void test_rebalances(void **state)
     assert_true(generations > 3 * HISTORIES);
 }
 
-/* The same with the cooperative protocol: a kept partition is read on, and no record is read twice. */
+/* The same with the cooperative protocol: a kept partition is read without a break. */
 static void test_cooperative(void **state)
 {
     unsigned generations;

@@ -125,13 +125,14 @@ static void test_append_time(void **state)
     ps_kafka_native_set_free(set);
 }
 
-/* Cut at every byte it is a part; the byte behind it belongs to the next one. */
+/* A batch that is cut at any byte is incomplete. */
 static void test_cut_at_every_byte(void **state)
 {
     struct ps_kafka_native_set *set = make_set();
     struct ps_kafka_batch batch;
     for (uint32_t length = 0; length < set->length; length++) {
-        char *copy = malloc(length + 1); /* of exactly this length: a sanitizer sees what is read behind it */
+        char *copy = malloc(length + 1); /* one byte more, because `length` may be 0; AddressSanitizer sees
+                                          * reads past it */
         assert_non_null(copy);
         memcpy(copy, set->bytes, length);
         assert_int_equal(ps_kafka_batch_read(&batch, copy, copy + length), PS_KAFKA_BATCH_PART);
@@ -187,7 +188,7 @@ static void test_heads_that_are_refused(void **state)
     ps_kafka_native_set_free(set);
 }
 
-/* More records than there are bytes: the cursor ends with an error, and reads nothing behind the batch. */
+/* More records than there are bytes: the cursor ends with an error, and reads nothing past the batch. */
 static void test_more_records_than_bytes(void **state)
 {
     struct ps_kafka_native_set *set = make_set();
@@ -205,7 +206,7 @@ static void test_more_records_than_bytes(void **state)
     ps_kafka_native_set_free(set);
 }
 
-/* Records of drawn bytes are refused or lie inside of them. */
+/* Random bytes in the records: each record is refused, or lies inside of the batch. */
 static void test_drawn_bytes(void **state)
 {
     uint64_t seed = ps_test_seed();

@@ -1,5 +1,6 @@
-/* Fetch sessions (KIP-227) of the native fetch client: what its requests name, and brokers that forget a session, have no room for
- * it, or remember something else. The brokers of the test refuse a request that names a partition for nothing. */
+/* Fetch sessions (KIP-227) of the native fetch client: what its requests name, and brokers that forget a session, have
+ * no room for it, or remember something else. The brokers of the test refuse a request that names a partition
+ * needlessly. */
 #include "stages/lib/kafka/fetch/fetch_internal.h"
 
 #include "core/log/log.h"
@@ -72,7 +73,8 @@ static void test_named(void **state)
     end_well();
 }
 
-/* A broker that was started again, or that gave the room to others, does not know the session: all partitions are named at once. */
+/* A broker that was started again, or that gave the room to others, does not know the session: one request names all
+ * partitions. */
 static void test_not_found(void **state)
 {
     begin_here();

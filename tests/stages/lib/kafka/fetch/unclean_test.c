@@ -23,8 +23,9 @@ static void lose_records(struct run *run, unsigned sets)
         ps_test_group_append_plain(&run->group, 0, 4);
 }
 
-/* A leader that was behind is elected, and writes other records at offsets that were read: fewer, as many, or more. When the
- * earlier records are delivered, the source asks it where its log differs, and reads all records from there on. */
+/* A leader that was behind is elected, and writes other records at offsets that were read: fewer, as many, or more.
+ * When the earlier records are delivered, the source asks the leader where its log differs, and reads all records from
+ * there on. */
 static void run_unclean_election(bool sink_commits)
 {
     static struct run run;
@@ -52,7 +53,7 @@ static void run_unclean_election(bool sink_commits)
         assert_int_equal(run.read - read, 4 * sets);
         assert_true(sets < 8 || run.group.logs[0].end > before);
         assert_false(run.dead);
-        assert_in_range(run.group.logs[0].committed, 0, run.group.logs[0].end); /* also if nothing followed */
+        assert_in_range(run.group.logs[0].committed, 0, run.group.logs[0].end); /* also without new records */
         stop(&run);
         check_committed(&run);
         end(&run);
@@ -96,8 +97,8 @@ static void move_leaders(struct run *run)
         ps_test_group_move_leader(&run->group, i);
 }
 
-/* Begins to read a topic, of which all records are read. `moves_first`: its records have a later leader epoch than those of the
- * topic that is made anew will have; else the same one. */
+/* Reads all records of a new topic. `moves_first`: its records have a later leader epoch than those that the recreated
+ * topic will have; false: the same. */
 static void read_the_first(struct run *run, bool moves_first)
 {
     static const struct ps_pair often = {.key = "topic.metadata.refresh.interval.ms", .value = "50"};
@@ -115,9 +116,9 @@ static void read_the_first(struct run *run, bool moves_first)
     turn_often(run, 200); /* it commits what is delivered, and knows the leaders */
 }
 
-/* The topic is deleted and made anew while it is read: its id tells that the lower leader epochs are not late, and that its records
- * are others, also where the new log has the epoch and the offset that are known. All of them are read, by auto.offset.reset,
- * wherever the new logs end. */
+/* The topic is deleted and made anew while it is read. Its new id shows that the lower leader epochs are not outdated
+ * and that the records are new, even where the new log reaches the known epoch and offset. All of them are read, by
+ * auto.offset.reset, wherever the new logs end. */
 static void test_topic_made_anew(void **state)
 {
     static struct run run;
@@ -137,7 +138,7 @@ static void test_topic_made_anew(void **state)
     }
 }
 
-/* Begins to read a topic whose id will not be asked for soon without a reason, and of which all records are read. */
+/* Reads all records of a topic; its id is then not requested for a while without a reason. */
 static void read_the_first_quietly(struct run *run)
 {
     static const struct ps_pair seldom = {.key = "topic.metadata.refresh.interval.ms", .value = "2000"};
@@ -148,8 +149,8 @@ static void read_the_first_quietly(struct run *run)
     turn_often(run, 200);
 }
 
-/* The leader epochs of the new topic are those of the former one, and its logs are shorter than what was read: the first sign is that
- * the offsets are not there. Nothing is read before the id is known: it would be read once more. */
+/* The new topic has the leader epochs of the former one and shorter logs: the first sign is offsets out of range. No
+ * record is read before the id is known, because it would be read twice. */
 static void test_topic_made_anew_is_shorter(void **state)
 {
     static struct run run;
@@ -166,7 +167,8 @@ static void test_topic_made_anew_is_shorter(void **state)
     }
 }
 
-/* One partition is gone, and at once other records are in all of them, at the offsets that are read next, too. */
+/* A fetch gets UNKNOWN_TOPIC_OR_PARTITION; then all partitions have other records, also at the offsets that are read
+ * next. */
 static void test_topic_made_anew_is_longer(void **state)
 {
     static struct run run;
@@ -177,7 +179,7 @@ static void test_topic_made_anew_is_longer(void **state)
     run.group.fail_at = 1;
     run.group.fail_last = 1000000;
     unsigned errors = run.group.counts.errors;
-    ps_test_group_append_plain(&run.group, 0, 1); /* which is not read: its broker answers with the error */
+    ps_test_group_append_plain(&run.group, 0, 1); /* not read: its broker answers with the error */
     for (unsigned turns = 0; run.group.counts.errors == errors; turns++) {
         assert_in_range(turns, 0, TURNS_MAX);
         turn_often(&run, 1);
@@ -192,7 +194,8 @@ static void test_topic_made_anew_is_longer(void **state)
     finish(&run);
 }
 
-/* Some brokers are behind, and name the former topic for a while. The new one is not taken for a third one. */
+/* Some brokers are behind, and name the former topic for a while. The source does not take the new one for yet another
+ * topic. */
 static void test_former_topic_is_named_late(void **state)
 {
     static struct run run;
@@ -231,7 +234,7 @@ static void test_topic_made_anew_with_fewer_partitions(void **state)
     end(&run);
 }
 
-/* ---- another life ---- */
+/* ---- after a restart ---- */
 
 enum killed {
     KILLED_BEFORE,  /* the member has not heard of the election */
@@ -248,8 +251,9 @@ static void turn_until_told(struct run *run)
     }
 }
 
-/* The member is killed before, between or after an election and the commit of the lower offset. The group's offset has the epoch
- * of its record: the next member asks where the log differs before it reads, and reads all that is there. */
+/* The member is killed before, between or after an election and the commit of the lower offset. The group's offset has
+ * the epoch of its record: the next member asks where the log differs before it reads, and reads all records from
+ * there. */
 static void run_killed(enum killed killed, unsigned sets, bool sink_commits)
 {
     static struct run run;
@@ -317,7 +321,7 @@ static void test_no_epoch(void **state)
     finish(&run);
 }
 
-/* The log begins behind the offset; the leader says that the epoch ends where its log begins. */
+/* The log begins after the offset; the leader says that the epoch ends where its log begins. */
 static void test_epoch_before_the_log(void **state)
 {
     static struct run run;
@@ -465,6 +469,6 @@ int main(void)
         cmocka_unit_test(test_left_out),
     };
     assert_int_equal(ps_log_open("/dev/null", NULL), PS_OK);
-    ps_log_set_level(PS_LOG_WARN); /* they are counted */
+    ps_log_set_level(PS_LOG_WARN); /* warnings are counted */
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -68,7 +68,7 @@ static void test_every_codec_and_length(void **state)
     setup(&bench);
     for (enum ps_kafka_compression codec = PS_KAFKA_COMPRESSION_GZIP; codec < PS_KAFKA_COMPRESSIONS;
          codec++) {
-        for (size_t i = 0; i < 2 * PS_COUNT_OF(lengths); i++) { /* small ones also behind large ones */
+        for (size_t i = 0; i < 2 * PS_COUNT_OF(lengths); i++) { /* small ones also after large ones */
             size_t length = lengths[i % PS_COUNT_OF(lengths)], packed;
             struct ps_block *block;
             uint32_t out_length;
@@ -106,11 +106,12 @@ static void test_grows(void **state)
     teardown(&bench);
 }
 
-/* A batch whose block fits the budget, but not beside the smaller ones in which it begins: of the whole budget, and of what others leave
- * of it. If they leave too little, it waits, and then needs only that block. */
+/* The block that a batch needs fits the budget, but not beside the smaller one that it outgrew: in step 0 of the whole
+ * budget, then of what other blocks leave free. If they leave too little, the batch waits until there is room for the
+ * large block alone. */
 static void test_grows_without_room_for_both(void **state)
 {
-    const uint32_t length = 20U << 20; /* of 32 MiB */
+    const uint32_t length = 20U << 20; /* the budget is 32 MiB */
     struct bench bench;
     struct ps_block *other, *block;
     uint32_t out_length;
@@ -124,7 +125,7 @@ static void test_grows_without_room_for_both(void **state)
         size_t packed;
         char *data = pack(&bench, codec, length, &packed);
         for (unsigned step = 0; step < 3; step++) {
-            ps_kafka_unpacker_close(bench.unpacker); /* it knows no ratio */
+            ps_kafka_unpacker_close(bench.unpacker); /* a new one knows no ratio */
             bench.unpacker = ps_kafka_unpacker_open();
             other =
                 step == 0 ? NULL : ps_block_take_oversize(&bench.blocks, step == 1 ? 10U << 20 : 24U << 20);
@@ -169,7 +170,7 @@ static void test_snappy_without_a_frame(void **state)
     teardown(&bench);
 }
 
-/* Cut anywhere: refused, or (a frame that ends with whole blocks) shorter; never other bytes. */
+/* Cut data are refused, or give fewer bytes (a frame that ends with whole blocks), never other bytes. */
 static void test_cut(void **state)
 {
     struct bench bench;

@@ -13,7 +13,8 @@
 
 /* ---- connections that are lost ---- */
 
-/* The broker goes in the middle of an answer: its first bytes do not become part of the next connection's. */
+/* The broker closes the connection in the middle of an answer: its first bytes do not become part of the next
+ * connection's. */
 static void test_torn_answer(void **state)
 {
     struct run run;
@@ -75,7 +76,7 @@ static void test_rest_begins_again(void **state)
 
 /* ---- what was sent, and what was not ---- */
 
-/* A record whose request was sent may be in the log; the one behind it is not. */
+/* A record whose request was sent may be in the log; the next one is not. */
 static void test_purge_says_what_was_sent(void **state)
 {
     struct run run;
@@ -220,8 +221,9 @@ static void deny_until_the_end(struct run *run, int16_t error, int32_t partition
     assert_int_equal(run->fatal, LIBRARY_FATAL);
 }
 
-/* The topic was deleted and made anew, which no answer tells: its leader epochs begin with 0, and the broker that is known as
- * leader is none. The producer ends when the record has waited for long, and not before: the answers may be late. */
+/* The topic was deleted and made anew, but no answer says so: leader epochs begin with 0, and the known leader denies
+ * it. The producer ends once the record has waited topic.metadata.propagation.max.ms, not before: the answers may be
+ * outdated. */
 static void test_topic_made_anew(void **state)
 {
     struct run run;
@@ -247,8 +249,8 @@ static void test_topic_made_anew(void **state)
     end(&run);
 }
 
-/* The partition has had no leader for longer than that, and its record waits. An answer of a broker that does not know of it yet
- * has the leader before: it is late, and does not tell of another topic. */
+/* A partition has had no leader for longer than topic.metadata.propagation.max.ms, and its record waits. A broker that
+ * has not heard of it answers with the former leader: this answer is outdated, and no sign of another topic. */
 static void test_late_answer_of_a_partition_without_a_leader(void **state)
 {
     struct run run;
@@ -288,7 +290,7 @@ static void test_late_answer_of_a_partition_without_a_leader(void **state)
     end(&run);
 }
 
-/* The next answers to Metadata: the partition has lost its leader, and then a late one, which has the leader before. */
+/* Gives two answers to Metadata: the partition has no leader, then an outdated one with the former leader. */
 static void lose_the_leader(struct run *run)
 {
     run->now.mono_ns += PS_NS_PER_S;
@@ -305,7 +307,7 @@ static void lose_the_leader(struct run *run)
     run->cluster.epoch = 7;
 }
 
-/* No record waits for the leader: the client asks on, so that the next record finds it. */
+/* No record waits for the leader: the client keeps asking, so that the next record finds it. */
 static void test_late_answer_while_no_record_waits(void **state)
 {
     struct run run;
@@ -395,8 +397,8 @@ static void test_first_set_for_each_leader(void **state)
     end(&run);
 }
 
-/* The old leader has written a set, and its answer comes behind that to Metadata, which another broker has given: it does not
- * tell what the new leader knows. */
+/* The old leader has written a set, but answers after another broker has answered Metadata: its answer does not tell
+ * what the new leader knows. */
 static void test_old_leader_answers_late(void **state)
 {
     struct run run;
@@ -416,8 +418,8 @@ static void test_old_leader_answers_late(void **state)
     end(&run);
 }
 
-/* The old leader has denied a set, and the new one gets it late. A broker that is behind still tells of the old leader: that is no
- * reason to give up, although the set has waited for long. */
+/* The old leader has denied a set, and the new one gets it late. A broker that is behind still tells of the old leader:
+ * that is no reason to give up, although the set has waited a long time. */
 static void test_late_metadata_before_a_repetition(void **state)
 {
     const struct ps_pair pairs[] = {

@@ -20,7 +20,7 @@ static const struct row {
     bool known; /* the first broker is the coordinator */
     bool asked;
     uint32_t failures; /* when it was named */
-    uint64_t rest_ns;  /* no question before */
+    uint64_t rest_ns;  /* no request for the coordinator before */
     struct state first, second;
     uint64_t due_ns;
 } rows[] = {

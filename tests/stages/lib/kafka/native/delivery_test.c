@@ -140,7 +140,8 @@ static void test_slow_answers(void **state)
     end(&run);
 }
 
-/* The broker goes after each byte of its answer to Produce: the record is sent again, with its sequence number. */
+/* The broker closes the connection after each byte of its answer to Produce: the record is sent again, with its
+ * sequence number. */
 static void test_produce_answers_that_end(void **state)
 {
     struct run run;
@@ -174,7 +175,7 @@ static void test_answers_that_end(void **state)
         begin(&run, "reconnect.backoff.max.ms", "100");
         run.turn_ns = LONG_TURN_NS;
         submit(&run);
-        for (unsigned part = 0; part < 22; part++) { /* no answer is shorter */
+        for (unsigned part = 0; part < 22; part++) { /* every answer has at least this length */
             const struct ps_test_request request = expect(&run, kinds[kind]);
             answer(&run, &request, part);
             turn(&run);
@@ -254,7 +255,7 @@ static void test_hurry(void **state)
     begin_with(&run, "127.0.0.1", pairs, PS_COUNT_OF(pairs));
     deliver(&run);
     static const struct {
-        bool before, behind; /* in a hurry, before the record comes and behind it */
+        bool before, behind; /* whether the producer hurries before and after the record is submitted */
         unsigned least_ms, most_ms;
     } steps[] = {{false, true, 0, 2}, {true, true, 0, 2}, {true, false, 0, 2}, {false, false, 49, 53}};
     for (unsigned i = 0; i < PS_COUNT_OF(steps); i++) {
@@ -391,7 +392,7 @@ static void test_addresses(void **state)
     end(&run);
 }
 
-/* No broker can be reached: the native client tells it after the reason, once until a broker answers. */
+/* No broker can be reached: the native client says so after the reason, once until a broker answers. */
 static void test_all_down(void **state)
 {
     struct run run;

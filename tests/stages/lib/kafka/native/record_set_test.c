@@ -111,7 +111,7 @@ static void fill_both(struct ps_kafka_native_set *slow, struct ps_kafka_native_s
     }
 }
 
-/* Runs of values give the bytes, and tokens that the same records give one by one. */
+/* Runs of values give the bytes and tokens that the same records give one by one. */
 static void test_values(void **state)
 {
     const struct ps_kafka_native_producer_id producer = {.id = 7, .epoch = 2};

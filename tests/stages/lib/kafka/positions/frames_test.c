@@ -74,7 +74,7 @@ static void test_full(void **state)
     add_apart(PS_KAFKA_FRAMES_SPARE, NOW_NS + 1);
     assert_int_equal(frames.count, PS_KAFKA_FRAMES_ROOM);
     assert_true(ps_kafka_frames_has(&frames, 1, 1));
-    /* a range that grows is young again, and is needed once more; others that are old go */
+    /* a range that grows is young again and is kept; old ones are dropped */
     ps_kafka_frames_add(&frames, 1, 2, LATER_NS);
     assert_true(ps_kafka_frames_has(&frames, 1, 1) && ps_kafka_frames_has(&frames, 1, 3));
     assert_int_equal(frames.count, PS_KAFKA_FRAMES_MAX);

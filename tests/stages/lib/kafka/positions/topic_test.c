@@ -27,7 +27,7 @@ static void *open_reader(const char *topic, int wake_fd, const char *key, const 
         .topic = topic, .pairs = pairs, .pair_count = key != NULL ? 2 : 1};
     struct ps_err err = {.length = 0};
     void *reader = ops->open(&settings, wake_fd, &err);
-    memset(pairs, 0, sizeof pairs); /* it has copies */
+    memset(pairs, 0, sizeof pairs); /* the reader has copies */
     if (reader == NULL)
         fail_msg("%s", err.text);
     return reader;

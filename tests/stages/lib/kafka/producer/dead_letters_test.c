@@ -1,5 +1,5 @@
-/* The sender with dead letters (penstock.deadletter): a record that is refused for good becomes a letter, and those behind
- * it go on, in order; nothing is settled before its letter is written; attempts that are used up. */
+/* The sender with dead letters (penstock.deadletter): a record that is refused for good becomes a letter, and those
+ * after it go on, in order; nothing is settled before its letter is written; attempts that are used up. */
 #include "tests/support/dead_letters.h"
 #include "tests/support/folder.h"
 #include "tests/support/kafka/fake_producer.h"
@@ -128,7 +128,7 @@ static void test_not_settled_before_written(void **state)
     assert_int_equal(fake.hold_count, 0); /* the broker is not to blame */
     assert_int_equal(stage.done_count, 0);
     assert_int_equal(leases[0]->settled, 0);
-    assert_int_equal(fake.log_count[0], 5); /* those behind it were sent */
+    assert_int_equal(fake.log_count[0], 5); /* those after it were sent */
     assert_true(ps_kafka_sender_recall(sender, &back, &stage.now));
     assert_ptr_equal(back, leases[0]);
     assert_int_equal(back->settled, 0);
@@ -164,8 +164,8 @@ static void test_attempts(void **state)
     stop_with_letters();
 }
 
-/* Attempts are those in a row: with one fewer than the limit before each success, nothing is ever given up. An event that fails for good after that
- * has all of its attempts, as the first time. */
+/* Attempts are those in a row: with one fewer than the limit before each success, nothing is ever given up. An event
+ * that fails for good afterwards gets all of its attempts again. */
 static void test_attempts_after_a_success(void **state)
 {
     static unsigned dead[1];

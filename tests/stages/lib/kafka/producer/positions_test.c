@@ -33,12 +33,13 @@ struct run {
     unsigned next;                   /* the number of the frame to be read next */
     unsigned first;                  /* the number of the frame that was read first in this life */
     uint64_t random;
-    unsigned logs;                    /* whose frames have the same numbers */
-    unsigned frames;                  /* of all logs */
-    unsigned stride;                  /* between the numbers of two frames; 2: there are gaps */
+    unsigned logs;                    /* number of logs; their frames have the same numbers */
+    unsigned frames;                  /* number of frames of all logs */
+    unsigned stride;                  /* difference between the numbers of two successive frames; 2: there are
+                                       * gaps */
     uint64_t done_ns[FRAMES_MAX + 1]; /* when each frame was delivered, as its log knows; 0: it was not */
     uint64_t life_ns;                 /* how long the agents before this one lived */
-    unsigned faults, kills, not_read; /* readings of positions that failed */
+    unsigned faults, kills, not_read; /* not_read: failed reads of the positions */
 };
 
 static struct run run;
@@ -190,7 +191,7 @@ static void turn(void)
         (void)ps_kafka_sender_take(run.sender, &run.offered, &stage->now);
     (void)ps_kafka_sender_tick(run.sender, &stage->now);
     for (unsigned i = 0; i < 100000 && run.sender->making; i++) {
-        usleep(50); /* the maker's thread makes one; that takes no time by the sender's clock */
+        usleep(50); /* a thread makes the producer, which takes no time by the sender's clock */
         (void)ps_kafka_sender_tick(run.sender, &stage->now);
     }
     if (!ps_test_coordinator_serve(run.broker))
@@ -218,7 +219,7 @@ static void give_back(void)
     struct ps_lease *back = recall(), **end = &back;
     while (*end != NULL)
         end = &(*end)->next;
-    *end = run.offered; /* it is newer */
+    *end = run.offered; /* the offered lease is newer */
     if (run.offered != NULL)
         run.offered->next = run.back;
     else
@@ -239,7 +240,7 @@ static void die(void)
 /* The next agent finds the log as it was some frames ago: it has all events that were not delivered, and some that were. */
 static void kill_agent(unsigned forgotten)
 {
-    (void)recall(); /* which commits, or gives back */
+    (void)recall(); /* commits, or gives back */
     run.next = run.first + (unsigned)run.stage.done_count;
     run.life_ns += run.stage.now.mono_ns;
     die();
@@ -250,7 +251,7 @@ static void kill_agent(unsigned forgotten)
     live();
 }
 
-/* Frames whose delivery the log noted in the last seconds: it has not synced that. */
+/* The number of frames whose delivery the log noted in the last seconds, and has not synced yet. */
 static unsigned unsynced(void)
 {
     unsigned count = 0, end = run.first + (unsigned)run.stage.done_count;
@@ -384,8 +385,9 @@ static void test_several_logs(void **state)
     }
 }
 
-/* Every second frame of the log cannot be read: each one that can is a range of its own in the record. The agent is killed `kills`
- * times, and its log then has again what was delivered in the last seconds. Returns the most of that. */
+/* Every second frame of the log cannot be read: each readable one is a range of its own in the record. The agent is
+ * killed `kills` times, and its log then has again what was delivered in the last seconds. Returns the largest number
+ * of frames that came again. */
 static unsigned run_gaps(uint64_t seed, unsigned faults, unsigned kills, uint64_t interval_ms)
 {
     unsigned most = 0;
@@ -422,7 +424,7 @@ static void test_gaps(void **state)
     run_gaps(seed + 3, 20, 0, 4000); /* transactions that would have a thousand ranges */
 }
 
-/* A lease that waits for room goes elsewhere. When its time has come, the sink does not ask for turns without end. */
+/* A lease that waits for room is given back. When room is due, the sink does not ask for turns without end. */
 static void test_waits_for_nothing(void **state)
 {
     begin(1, 0, 1);

@@ -15,7 +15,7 @@ static struct ps_lease *recall(unsigned limit_ms)
     return back;
 }
 
-/* The leases that came back are offered again, in the place of those that the sender had; asserts their order. */
+/* The leases that came back are offered again, where those of the sender were; asserts their order. */
 static void offer_again(struct ps_lease *back)
 {
     size_t at = stage.done_count;
@@ -62,8 +62,8 @@ static void test_recall_with_refused(void **state)
     run_recall_with_refused(1000);
 }
 
-/* Recalled between the refusal and the letter: the event that was to be given up is sent again like the others, and no letter is
- * written of it. One whose letter is written is delivered so, and not sent. */
+/* Recalled between the refusal and the letter: the event that was to be given up is sent again like the others, and no
+ * letter is written of it. An event whose letter is written counts as delivered, and is not sent. */
 static unsigned run_recall_before_the_letter(unsigned turns_after)
 {
     start(1);

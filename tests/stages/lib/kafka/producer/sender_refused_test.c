@@ -1,5 +1,5 @@
-/* The sender with a producer and a broker of the test's own that refuse records, requests or topics for as long as the test
- * says: wherever the refused one stands, nothing is lost, nothing comes twice, and nothing behind it overtakes it. */
+/* The sender with a producer and a broker of the test's own that refuse records, requests or topics for as long as the
+ * test says: wherever the refused record is, nothing is lost, nothing comes twice, and no later record overtakes it. */
 #include "tests/support/kafka/fake_producer.h"
 
 /* ---- one record is refused for ever ---- */
@@ -14,7 +14,7 @@ struct refused {
 #define LEASES 6U
 #define EVENTS 16U
 
-/* The record is found, the records before it are delivered, those behind it are held; 30 s later it is accepted. */
+/* The record is found, the records before it are delivered, those after it are held; 30 s later it is accepted. */
 static void run_poison(const struct refused *how, unsigned poison, unsigned lease_total, unsigned events)
 {
     start(how->partition_count);

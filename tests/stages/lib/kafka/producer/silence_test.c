@@ -82,7 +82,7 @@ static void record_trouble(struct ps_port *port, const struct ps_err *reason)
     snprintf(told, sizeof told, "%.500s", reason->text);
 }
 
-/* A silence has its own reason: the error of an outage that is over is none, however often there was one. */
+/* The reason names the cause of this silence, not the error of an outage that is over, however often there was one. */
 static void test_reasons(void **state)
 {
     begin();

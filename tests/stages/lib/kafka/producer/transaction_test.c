@@ -62,7 +62,7 @@ struct trial {
     /* One fault at a given request, in a run of FEW_RECORDS. `met` tells whether the run had such a request. */
     const struct ps_test_loss *loss;
     const struct refusal *refusal;
-    uint64_t failing; /* number of the allocation that fails */
+    uint64_t failing; /* number of the allocation that fails; 0: none */
     bool *met;
 };
 
@@ -135,8 +135,8 @@ static void test_full(void **state)
     }
 }
 
-/* No answer of the coordinator is lost for good here: a recall that nobody can answer gives events back after 30 s, and may
- * double them. */
+/* Here no answer of the coordinator is lost for good: a recall without an answer gives events back after 30 s, which
+ * may duplicate them. */
 static void test_recalls(void **state)
 {
     uint64_t seed = ps_test_seed();
@@ -320,7 +320,7 @@ static void read_leases(struct run *run, unsigned count)
     }
 }
 
-/* The limit of a transaction's memory holds for the first transaction, and for each one behind a commit. */
+/* The limit of a transaction's memory holds for the first transaction, and for each one after a commit. */
 static void test_memory_of_each(void **state)
 {
     static struct run run;
