@@ -14,11 +14,11 @@ struct ps_test_avro_call {
 void ps_test_avro_call_bytes(struct ps_test_avro_call *call, const void *bytes, size_t length);
 void ps_test_avro_call_long(struct ps_test_avro_call *call, int64_t number);
 void ps_test_avro_call_text(struct ps_test_avro_call *call, const char *text);
-/* Appends a HandshakeRequest with this hash (16 bytes); `text`: of the protocol, or NULL; `server`: the server's
- * hash as the client knows it. */
+/* Appends a HandshakeRequest with the client's hash (16 bytes), the text of its protocol (NULL: none), and
+ * the hash that it expects of the server. */
 void ps_test_avro_call_handshake(struct ps_test_avro_call *call, const uint8_t *md5, const char *text,
                                  const uint8_t *server);
-/* Metadata and name. */
+/* Appends empty metadata and the name of the method. */
 void ps_test_avro_call_name(struct ps_test_avro_call *call, const char *name);
 /* An event with the headers name, value, .., NULL; `headers` NULL: none. */
 void ps_test_avro_call_event(struct ps_test_avro_call *call, const char *body, size_t length,

@@ -93,7 +93,7 @@ void ps_test_bucket_finish(void)
     assert_int_equal(ps_test_files()->held_bytes, 0);
 }
 
-/* Turns of the worker; `ms` pass before them. */
+/* Moves the clock by `ms`, then runs turns of the worker. */
 uint64_t ps_test_bucket_pass(uint64_t ms)
 {
     uint64_t due_ns = PS_NEVER;

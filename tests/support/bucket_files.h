@@ -22,7 +22,7 @@ int ps_test_bucket_setup(void **state);
 void ps_test_bucket_start(void);
 void ps_test_bucket_finish(void);
 
-/* Runs turns of the worker; `ms` pass before them. Returns the result of the last tick. */
+/* Moves the clock by `ms`, then runs turns of the worker. Returns the result of the last tick. */
 uint64_t ps_test_bucket_pass(uint64_t ms);
 /* Makes the sink take the lease. */
 void ps_test_bucket_take(struct ps_lease *lease);

@@ -33,7 +33,7 @@ static void clear_folder(void)
     closedir(directory);
 }
 
-/* The text of a gzip file; bytes of others as they are. */
+/* Reads a file; decompresses it if it is gzip. */
 static size_t read_file(const char *path, char *to, size_t room)
 {
     gzFile file = gzopen(path, "r");
@@ -60,13 +60,13 @@ static const char *folder_content(void)
     return text;
 }
 
-/* Files of the sink hdfs: FlumeData.1700000000001, the newest perhaps with .tmp behind it. */
+/* Files of the sink hdfs: FlumeData.1700000000001; the newest name may end in .tmp. */
 static int is_hdfs_file(const struct dirent *entry)
 {
     return entry->d_name[0] == 'F';
 }
 
-/* In the order of their names, which is that in which they were written. */
+/* Handles the files in the order of their names, which is the order in which they were written. */
 static size_t each_hdfs_file(void (*handle)(const char *path, size_t *length))
 {
     struct dirent **entries;
@@ -104,7 +104,7 @@ static const char *hdfs_content(void)
     return text;
 }
 
-/* Rows of a table have no order: transactions that failed come again behind others. */
+/* Rows of a table have no order: a failed transaction is repeated after later ones. */
 static int compare_lines(const void *a, const void *b)
 {
     const char *const *first = a, *const *second = b;
@@ -133,7 +133,7 @@ static const char *hive_content(void)
     return in_order(rows);
 }
 
-/* Events that were refused come again behind others. */
+/* Refused events are sent again after later ones. */
 static const char *bulk_content(void)
 {
     static char rows[1 << 20];
@@ -161,7 +161,7 @@ static void begin_log(void)
     assert_int_equal(truncate(log_path, 0), 0);
 }
 
-/* The bodies out of "... 65 76 .. event 1 }". */
+/* Extracts the bodies from "... 65 76 .. event 1 }". */
 static const char *log_content(void)
 {
     static char log[1 << 20];
@@ -276,7 +276,7 @@ static const struct ps_test_sink_adapter adapters[] = {
      .far_end = ps_test_http_peer_set,
      .refuse = refuse_post,
      .refused = post_refused,
-     /* libcurl makes the head of each request, and takes that of the answer apart */
+     /* libcurl builds the header of each request, and parses that of the response */
      .allocations_per_event = 60,
      .allocations_before_library = 1},
     {.ops = &ps_sink_kafka,

@@ -11,15 +11,15 @@ struct ps_test_sink_adapter {
     /* Bodies that arrived since `begin`, one a line; NULL: the test cannot see them. */
     void (*begin)(void);
     const char *(*arrived)(void);
-    /* Sinks with leases in flight; NULL: `work` settles every lease. */
+    /* Sets how the far end behaves, for sinks with leases in flight; NULL: `work` settles every lease. */
     void (*far_end)(enum ps_test_far_end state);
-    /* Makes the far end refuse some requests, which may be repeated; `refused` returns whether it has. */
+    /* Makes the far end refuse some requests, which the sink may repeat; `refused` returns whether it has refused any. */
     void (*refuse)(void);
     bool (*refused)(void);
     /* Allocations of the client library for each event, in this thread. */
     unsigned allocations_per_event;
-    /* Allocations of `open` that may fail; then come those of the client library, which ends the process when
-     * it gets no memory. 0: all. */
+    /* The first allocations of `open`, which may fail; the later ones are the client library's, which ends
+     * the process when it gets no memory. 0: all may fail. */
     unsigned allocations_before_library;
 };
 

@@ -166,7 +166,7 @@ static void expect_stress(const struct ps_test_event *event, unsigned number)
 static char bootstrap[64], topic[16], group[16];
 static rd_kafka_t *producer;
 
-/* A topic and a group of its own for each test. */
+/* Each test gets its own topic and group. */
 static void prepare_topic(void)
 {
     static unsigned count;
@@ -213,7 +213,7 @@ static unsigned committed(void)
 static char tail_folder[] = "/tmp/penstock-conformance-XXXXXX", tail_pattern[64], tail_positions[64],
             tail_log[64];
 
-/* A file of its own, and its positions, for each test. */
+/* Each test gets its own file and position file. */
 static void prepare_tail(void)
 {
     static unsigned count;
@@ -376,7 +376,7 @@ static const struct ps_test_source_adapter adapters[] = {
     {.ops = &ps_source_kafka,
      .keys = {"kafka.bootstrap.servers", bootstrap, "kafka.topics", topic, "kafka.consumer.group.id", group,
               "kafka.consumer.auto.offset.reset", "earliest",
-              /* after a member has left, the mock lets the next one in when this has passed, less a second */
+              /* when a member has left, the mock broker admits the next one after this time minus 1 s */
               "kafka.consumer.session.timeout.ms", "4000", "kafka.consumer.heartbeat.interval.ms", "500"},
      .joins = true,
      .prepare = prepare_topic,
@@ -385,7 +385,7 @@ static const struct ps_test_source_adapter adapters[] = {
      .end = close_producer,
      .expect = expect_line,
      .position = committed,
-     /* all of it is librdkafka's, which ends the process */
+     /* all allocations are librdkafka's, which ends the process when one fails */
      .asserts_memory = true},
 };
 

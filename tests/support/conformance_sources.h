@@ -14,7 +14,7 @@ struct ps_test_source_adapter {
     /* Joins a group when it is opened, which takes seconds: the test waits, and its clock does not run faster
      * than the real one. */
     bool joins;
-    /* Its answers go to another process, not to a client of this one: its own test looks at them. */
+    /* Its answers go to another process, not to a client in this one; its own test checks them. */
     bool answers_elsewhere;
     void (*prepare)(void); /* called before the keys are bound */
     void (*begin)(const struct ps_test_source_adapter *adapter, struct ps_test_stage *stage);
@@ -33,8 +33,8 @@ extern const size_t ps_test_source_adapter_count;
 /* Number of events that the running test has seen delivered: far ends that learn it later wait for this number. */
 extern unsigned ps_test_source_delivered;
 
-/* Moves the source's answers to its client into `to`, without waiting. Returns their bytes; 0 also for a source
- * without a client. */
+/* Moves the source's answers to its client into `to`, without waiting. Returns their length in bytes; 0 also
+ * for a source without a client. */
 size_t ps_test_source_answer(char *to, size_t room);
 
 /* Set-up and tear-down of the group of tests: the far ends. */

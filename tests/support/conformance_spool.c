@@ -11,7 +11,7 @@
 
 char ps_test_spool_directory[64];
 static FILE *file;
-static unsigned file_number; /* over all tests: no name comes back */
+static unsigned file_number; /* counts over all tests, so that no name is used twice */
 
 static void directory_remove(void)
 {

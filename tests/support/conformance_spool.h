@@ -6,7 +6,7 @@
 
 extern char ps_test_spool_directory[64];
 
-/* A directory of its own for each test. */
+/* Each test gets its own directory. */
 void ps_test_spool_prepare(void);
 void ps_test_spool_send(unsigned number);
 void ps_test_spool_end(void);

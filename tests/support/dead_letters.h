@@ -6,11 +6,11 @@
 
 /* Gives the stage, which is open, a dead_letter_queue. */
 void ps_test_dead_letters_open(struct ps_test_stage *stage);
-/* After the stage is closed. */
+/* Call it after the stage is closed. */
 void ps_test_dead_letters_close(struct ps_test_stage *stage);
 
-/* Returns the bodies of all letters in order, each with a newline, and fails the test when one has another reason. Bodies
- * without characters that JSON escapes. Valid until the next call. */
+/* Returns the bodies of all letters in order, each with a newline, and fails the test when one has another
+ * reason. The bodies must not have characters that JSON escapes. Valid until the next call. */
 const char *ps_test_dead_letters_bodies(const char *reason);
 
 /* Returns how many letters have this text somewhere in their lines. */

@@ -18,17 +18,17 @@ enum ps_test_far_end {
 };
 
 /* One server for the process, in a thread of its own. At other ports it answers calls of Flume's Avro and Thrift
- * protocols, for the sinks avro and thrift: bodies are its lines. */
+ * protocols, for the sinks avro and thrift, and records each body as a line. */
 void ps_test_echo_start(void);
 void ps_test_echo_stop(void);
 uint16_t ps_test_avro_port(void);
 uint16_t ps_test_thrift_port(void);
-uint16_t ps_test_irc_port(void); /* of IRC, for the sink irc: messages in #logs are its lines */
-/* Sets the mode. When it returns from a change to DOWN, the server answers nothing any more. */
+uint16_t ps_test_irc_port(void); /* of IRC, for the sink irc: each message in #logs is recorded as a line */
+/* Sets the mode. When it returns from a change to DOWN, the server sends no more answers. */
 void ps_test_echo_set(enum ps_test_far_end mode);
 /* Makes it close the connection, once, instead of answering the next line. */
 void ps_test_echo_cut(void);
 bool ps_test_echo_was_cut(void);
-/* Forgets its answers; returns them, as text that lives until the next call. */
+/* Forgets the answers; returns them as text, valid until the next call. */
 void ps_test_echo_clear(void);
 const char *ps_test_echo_text(void);

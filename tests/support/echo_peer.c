@@ -30,7 +30,7 @@ enum { ECHO, AVRO, THRIFT, IRC, PROTOCOLS };
 struct link {
     int fd;
     int protocol;
-    char *in; /* AVRO, THRIFT, IRC: bytes of a message that is not all there */
+    char *in; /* AVRO, THRIFT, IRC: bytes of a message that is not complete */
     size_t length;
     bool greeted;
 };
@@ -96,7 +96,7 @@ static bool answer_lines(const struct link *link, const char *bytes, size_t leng
     return true;
 }
 
-/* The bodies of a call, one a line. */
+/* Records the bodies of a call, one a line. */
 static void record_call(const uint8_t *payload, size_t length, const struct ps_avro_request *request)
 {
     struct ps_avro_reader in = {.at = payload + request->events_at, .end = payload + length};
@@ -134,7 +134,7 @@ static bool answer_calls(struct link *link)
     return true;
 }
 
-/* The bodies of a call, one a line. */
+/* Records the bodies of a call, one a line. */
 static void record_thrift_call(const uint8_t *message, uint32_t length,
                                const struct ps_thrift_request *request)
 {

@@ -26,9 +26,9 @@ struct stream {
 struct outcome {
     struct outcome *next;
     enum ps_test_file_operation operation;
-    struct stream *stream; /* NULL: of none */
+    struct stream *stream; /* NULL: the operation has none */
     char *path, *to;
-    size_t flushes; /* bytes of `pending` that it acknowledges, at its end */
+    size_t flushes; /* bytes of `pending` that it acknowledges when it completes */
     ps_file_done *done;
     void *argument;
     bool released;
@@ -206,7 +206,7 @@ static struct stream *stream_of(struct ps_file_stream *stream)
     return (struct stream *)(void *)stream;
 }
 
-/* It was abandoned, or closed. */
+/* Removes a stream that was abandoned or closed. */
 static void leave(struct stream *stream)
 {
     struct stream **place = &fake.streams;
@@ -272,12 +272,13 @@ static bool fake_write(struct ps_file_stream *base, const void *bytes, size_t le
     return true;
 }
 
-/* As in a packet: up to the next multiple of PIECE_BYTES, so that some events are put there and others written. */
+/* Offers room up to the next multiple of PIECE_BYTES, as a packet does, so that some events are made in place and others
+ * written. */
 static char *fake_reserve(struct ps_file_stream *base, size_t *room)
 {
     struct stream *stream = stream_of(base);
     assert_false(stream->gone);
-    if (stream->error != PS_FILE_OK || fake.kinds[PS_TEST_WRITE].count > 0) /* the next bytes are written */
+    if (stream->error != PS_FILE_OK || fake.kinds[PS_TEST_WRITE].count > 0) /* the caller writes instead */
         return NULL;
     make_room(stream, PIECE_BYTES);
     *room = PIECE_BYTES - base->written_bytes % PIECE_BYTES;

@@ -28,7 +28,7 @@ void ps_test_files_fail(enum ps_test_file_operation operation, unsigned skip, un
                         enum ps_file_error error);
 /* The number of faults of this kind that are still to come. */
 unsigned ps_test_files_faults(enum ps_test_file_operation operation);
-/* Operations of this kind whose path contains `part` are not answered until `part` is NULL. */
+/* Withholds the answers to operations of this kind whose path contains `part`. NULL: ends that. */
 void ps_test_files_hold(enum ps_test_file_operation operation, const char *part);
 /* Answers the oldest `count` operations of this kind that are held. */
 void ps_test_files_release(enum ps_test_file_operation operation, unsigned count);

@@ -266,7 +266,7 @@ struct ps_byte_buffer ps_test_namenode_error(int32_t id, unsigned status, unsign
     PsHadoop__RpcResponseHeader header = PS_HADOOP__RPC_RESPONSE_HEADER__INIT;
     header.call_id = (uint32_t)id;
     header.status = status;
-    header.exception_class = (char *)exception; /* which are only read */
+    header.exception_class = (char *)exception; /* the encoder does not change them */
     header.error_message = (char *)message;
     header.has_error_detail = detail != 0;
     header.error_detail = detail;

@@ -43,7 +43,7 @@ struct ps_test_namenode {
 
 void ps_test_namenode_init(struct ps_test_namenode *namenode, struct ps_test_hdfs *hdfs);
 void ps_test_namenode_fini(struct ps_test_namenode *namenode);
-/* Nobody can connect any more; and can again, at the same port. */
+/* Stop listening, and listen again at the same port. */
 void ps_test_namenode_stop_listening(struct ps_test_namenode *namenode);
 void ps_test_namenode_listen(struct ps_test_namenode *namenode);
 
@@ -55,7 +55,7 @@ void ps_test_namenode_expect_ping(struct ps_test_namenode *namenode);
 /* Waits until the client has closed the connection. */
 void ps_test_namenode_expect_end(struct ps_test_namenode *namenode);
 
-/* The response's bytes; the caller frees the buffer. `message` NULL: an empty one. */
+/* Returns a successful response as bytes; the caller frees the buffer. `message` NULL: an empty message. */
 struct ps_byte_buffer ps_test_namenode_success(int32_t id, const ProtobufCMessage *message);
 struct ps_byte_buffer ps_test_namenode_error(int32_t id, unsigned status, unsigned detail,
                                              const char *exception, const char *message);

@@ -128,7 +128,7 @@ void flow_draw_groups(struct flow *flow, uint64_t *random, uint64_t max_ms)
             .max_ms = 1 + (int64_t)draw(random, max_ms)};
     for (unsigned i = 0; i < flow->sink_count; i++) {
         unsigned nth =
-            apart ? (unsigned)draw(random, 3) : 0; /* of its channel: the first, the second, none */
+            apart ? (unsigned)draw(random, 3) : 0; /* 0, 1: the first, second group of its channel; 2: none */
         flow->sinks[i].group = nth == 2 ? 0 : 1 + 2 * flow->sinks[i].channel + nth;
         if (flow->sinks[i].group > FLOW_GROUPS_MAX)
             flow->sinks[i].group = 0;
@@ -143,7 +143,7 @@ static char *text_of(struct ps_arena *arena, const char *kind, const char *lette
                 : ps_arena_format(arena, "%s %s%u", kind, letter, number);
 }
 
-/* Equal for parts that do not change. Selectors and interceptors have the number of their source. */
+/* Returns a number that changes when the part does. Selectors and interceptors have the number of their source. */
 static unsigned version_of(const struct flow *flow, enum ps_kind kind, unsigned number)
 {
     return kind == PS_KIND_SINK      ? flow->sinks[number].version
@@ -314,8 +314,8 @@ bool flow_sink_stays(const struct flow *flow, unsigned sink)
 
 /* ---- the ledger ---- */
 
-/* Returns the sink whose order this one's events continue: of a failover group, where one sink at a time has leases,
- * the first. */
+/* Returns the sink under whose number the order of this sink's events is checked: the first sink of its
+ * failover group, in which one sink at a time has leases, or itself. */
 static unsigned order_of(const struct flow *flow, unsigned sink)
 {
     unsigned group = flow->sinks[sink].group;
@@ -328,7 +328,7 @@ static unsigned order_of(const struct flow *flow, unsigned sink)
     return sink;
 }
 
-/* The number of orders in which the events of a channel are. */
+/* Returns how many sinks or failover groups keep an order of their own in the channel. */
 static unsigned orders_of(const struct flow *flow, unsigned channel)
 {
     unsigned count = 0;
@@ -372,7 +372,7 @@ bool flow_body_of(struct flow *flow, unsigned channel, const struct ps_lease *le
     memcpy(body, event->body, sizeof *body);
     bool good =
         body_is_good(lease, event, body) && body->origin < FLOW_ORIGINS_MAX && body->number < flow->total;
-    if (good && channel + 1 == flow->letters) /* a durable one has no headers but those of every event */
+    if (good && channel + 1 == flow->letters) /* events in a durable channel lack the headers of a letter */
         good =
             (flow_drops(flow, body->origin, body->number) || flow_dies(flow, body->origin, body->number)) &&
             (flow->durable >> channel & 1 || letter_is_good(lease, event));
@@ -506,8 +506,8 @@ uint64_t flow_dropped(const struct flow *flow)
     return dropped;
 }
 
-/* For a run with crashes: returns whether the events that the source got answers for, or that a durable channel has
- * promised, were seen; in memory channels only delivered events must be. */
+/* For a run with crashes: returns whether the event was seen, if the source got an answer for it or a durable
+ * channel promised it; an event in a memory channel need be seen only if it was reported as delivered. */
 static bool survived(const struct flow *flow, unsigned source, unsigned origin, uint64_t number)
 {
     unsigned route =
@@ -548,7 +548,7 @@ static uint64_t verify_origin(const struct flow *flow, unsigned source, unsigned
 
 bool flow_order_counts(const struct flow *flow, unsigned channel)
 {
-    return channel + 1 != flow->letters && /* several sinks give up, each in its order */
+    return channel + 1 != flow->letters && /* several sinks give events up, each in its own order */
            orders_of(flow, channel) == 1;
 }
 

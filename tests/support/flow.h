@@ -44,7 +44,7 @@ struct flow_source {
     unsigned version;
     unsigned chain_changes; /* 1: the next spec has another interceptor and selector for it */
     unsigned chain_version;
-    bool kept_open;         /* as of a sink */
+    bool kept_open;         /* as in flow_sink */
     unsigned open_failures; /* how many more times `open` fails */
     unsigned chain_open_failures;
     struct flow_origin origins[FLOW_INSTANCES_MAX];
@@ -69,7 +69,7 @@ struct flow_sink {
 struct flow_chances {
     unsigned source_idle, source_back_off, oversize;
     unsigned drop; /* decided by the event's number: always the same events */
-    unsigned die;  /* the same, with `letters`: sinks give them up */
+    unsigned die;  /* the same; sinks give these events up, if `letters` is set */
     unsigned chain_later, chain_no_memory;
     unsigned sink_keep, sink_back_off, sink_retry, sink_partly, recall_later;
     unsigned troubled;    /* ps_port_troubled: by sinks of groups that hold leases, also dead ones; atomic */
@@ -88,7 +88,7 @@ struct flow {
     struct flow_source sources[FLOW_SOURCES_MAX];
     struct flow_sink sinks[FLOW_SINKS_MAX];
     struct ps_processor_settings
-        groups[FLOW_GROUPS_MAX];         /* without count and priorities: those fall with the number */
+        groups[FLOW_GROUPS_MAX];         /* without count and priorities, which flow_spec sets */
     const char *capacity, *keep_alive_s; /* of every channel */
     unsigned optional;                   /* mask of channels */
     unsigned channels_stay; /* mask of channels: the next spec has them unchanged, and sink groups */
@@ -140,10 +140,10 @@ struct ps_agent_spec *flow_spec(struct flow *flow);
 /* Draws what the next spec changes. */
 void flow_draw_changes(struct flow *flow, uint64_t *random);
 
-/* Notes that the last spec was refused: the next one follows the one before it. */
+/* Notes that the last spec was refused: the next one follows the spec before it. */
 void flow_take_back(struct flow *flow);
 
-/* Returns whether a reload between two specs, which were drawn so, leaves the sink open. */
+/* Returns whether a reload with the changes that were drawn last leaves the sink open. */
 bool flow_sink_stays(const struct flow *flow, unsigned sink);
 
 /* Returns whether every source has made all its events (POSITION: and they were delivered). Any thread. */

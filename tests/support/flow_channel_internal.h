@@ -12,7 +12,7 @@ struct flow_record {
 /* Events in order, delivered as one. */
 struct flow_frame {
     struct flow_frame *next;
-    struct flow_consumer *with; /* NULL: it is to be fed */
+    struct flow_consumer *with; /* NULL: it waits for a consumer */
     uint32_t count;
     uint64_t bytes;
     struct flow_record records[];
@@ -64,7 +64,7 @@ struct flow_channel {
 
 struct flow_frame *flow_frame_create(uint32_t room);
 void flow_store_remove(struct flow_store *store, struct flow_frame *frame);
-/* Makes a frame of its own of the events behind the first `count`. */
+/* Moves the events after the first `count` into a new frame. */
 void flow_frame_split(struct flow_frame *frame, uint32_t count);
 /* For a channel without a thread, and flow_store_run. */
 void flow_store_turn(struct flow_store *store, const struct ps_now *now);

@@ -1,4 +1,4 @@
-/* Where the events of tests/support/flow.h go, also when reloads change the channels of their source. */
+/* Where the events of tests/support/flow.h go, even when reloads change the channels of their source. */
 #include "tests/support/flow.h"
 
 _Static_assert(FLOW_CHANNELS_MAX <= 8, "a bit for each channel");

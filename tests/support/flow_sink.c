@@ -27,7 +27,7 @@ struct sink_state {
     struct kept kept[FLOW_KEPT_MAX]; /* oldest first */
     unsigned kept_count;
     struct ps_lease *late; /* settled; a newer one may go home before it */
-    uint64_t letter;       /* number of the one for the next event of the oldest lease; 0: none */
+    uint64_t letter;       /* number of the letter for the next event of the oldest lease; 0: none */
     struct flow_answers answers;
     bool failed;
 };
@@ -65,7 +65,8 @@ static bool dies(const struct flow_plan *plan, const struct ps_lease *lease, uin
     return flow_dies(plan->flow, body.origin, body.number);
 }
 
-/* It is kept then: events that come back when their letter is written are not written again. */
+/* Returns whether the sink will give up an event of the lease. Such a lease is kept: an event that came back after its letter
+ * was written would get a second letter. */
 static bool has_dying(const struct flow_plan *plan, const struct sink_state *state,
                       const struct ps_lease *lease)
 {
@@ -160,7 +161,7 @@ static enum ps_result sink_work(const void *plan_, void *state_, struct ps_lease
     return PS_DONE;
 }
 
-/* The lease is settled. Where each is recorded by itself, some go home behind newer ones. */
+/* Called when the lease is settled. Where each lease is recorded by itself, some go home after newer ones. */
 static void finish(struct sink_state *state, struct ps_lease *lease)
 {
     if (state->late == NULL && lease->batch->any_order && ps_test_random(&state->random) % 4 == 0) {
@@ -209,8 +210,8 @@ static uint64_t sink_tick(const void *plan_, void *state_, const struct ps_now *
     return state->kept_count > 0 ? flow_answers_await(&state->answers, state->kept[0].due_ns) : PS_NEVER;
 }
 
-/* Settles leases behind the oldest one, which is not settled. They are given back with it: the engine must notice.
- * Used only where the order does not count. */
+/* Settles leases after the oldest one, which is not settled. They are given back with it, and the engine must
+ * notice that they are settled. Used only where the order does not count. */
 static void settle_behind(const struct flow_plan *plan, struct sink_state *state)
 {
     bool may = !is_dead(state) && !flow_order_counts(plan->flow, state->sink->channel);
@@ -221,7 +222,8 @@ static void settle_behind(const struct flow_plan *plan, struct sink_state *state
     }
 }
 
-/* Completes some of the oldest leases, and gives the others back, some of them settled in part or, behind others, as a whole. */
+/* Completes some of the oldest leases, and gives the others back, some of them settled in part or, after the oldest, as a
+ * whole. */
 static bool sink_recall(const void *plan_, void *state_, struct ps_lease **back, const struct ps_now *now)
 {
     const struct flow_plan *plan = plan_;

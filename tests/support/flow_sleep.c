@@ -35,8 +35,8 @@ static void lost(const struct flow *flow, unsigned id, const char *what)
     fail_msg("worker %u sleeps although %s (seed %llu)", id, what, (unsigned long long)flow->seed);
 }
 
-/* All sleep: no sink that would take a lease has one before it, and no source has something to put for which there
- * is room. */
+/* All workers sleep: no lease may wait for a sink that would take it, and no source may have events for which
+ * there is room. */
 void flow_check_sleeper(const struct flow *flow, const struct ps_plan *plan, struct ps_worker *worker,
                         unsigned id, const struct ps_now *now)
 {
@@ -60,7 +60,7 @@ void flow_check_sleeper(const struct flow *flow, const struct ps_plan *plan, str
     struct ps_source_runner **sources = ps_worker_sources(worker, &count);
     for (size_t i = 0; i < count; i++) {
         const struct ps_source_runner *source = sources[i];
-        if (!ps_runner_letters_written(&source->base)) { /* the batch waits for them, and they for room */
+        if (!ps_runner_letters_written(&source->base)) { /* the batch waits for its letters */
             if (source->chain != NULL && ps_runner_is_open(&source->base) &&
                 ps_worker_deadline_ns(worker) > worker->now.mono_ns + LETTERS_LOOK_NS)
                 lost(flow, id, "there may be room for its dead letters");

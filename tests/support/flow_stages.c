@@ -26,7 +26,7 @@ static uint32_t check_of(const struct flow_body *body)
     return (uint32_t)(x ^ (x >> 32));
 }
 
-/* Makes the stage report a failure, by chance. `failed` is set then: the engine must not call its `work` any more. */
+/* Makes the stage report a failure, by chance. `failed` is set then: the engine must not call its `work` again. */
 void flow_may_fail(struct flow *flow, struct ps_port *port, uint64_t *random, bool *failed)
 {
     struct ps_err reason = {0};
@@ -140,8 +140,8 @@ static enum ps_result source_work(const void *plan_, void *state_, struct ps_bat
     return made > 0 || batch->full ? PS_DONE : PS_IDLE;
 }
 
-/* Most time that a client waits before it repeats a refused call. Clients that repeat at once fill a channel with
- * copies of their calls, while another one is full, and none of them makes progress. */
+/* The longest that a client waits before it repeats a refused call. Clients that repeat immediately fill one
+ * channel with copies of their calls while another is full, and no client makes progress. */
 #define CALL_RETRY_MAX_NS (20 * PS_NS_PER_S)
 
 /* Makes one call, alone in its batch, so that it is accepted or refused as a whole. */
@@ -200,8 +200,8 @@ static void calls_accepted(const void *plan_, void *state_, const struct ps_batc
     __atomic_store_n(&state->origin->next, state->next, __ATOMIC_RELAXED);
 }
 
-/* A full channel keeps it waiting for keep-alive; a durable one may give up what it has taken; an interceptor may refuse
- * what it cannot handle. */
+/* Returns whether a call may be refused for this reason: a full channel refuses it after keep-alive, a
+ * durable one may give up what it has taken, and an interceptor refuses what it cannot handle. */
 static bool may_refuse(const struct flow *flow, const struct source_state *state, const char *reason,
                        const struct ps_now *now)
 {
@@ -333,7 +333,7 @@ static enum ps_result interceptor_work(const void *plan_, void *state_, struct p
     char chain[16];
     uint32_t chain_length = (uint32_t)snprintf(chain, sizeof chain, "%u", plan->version);
     flow_may_fail(plan->flow, state->port, &state->random,
-                  &state->failed); /* the batch goes on, if it must not be lost */
+                  &state->failed); /* a batch that must not be lost continues */
     if (flow_chance(&state->random, plan->flow->chances.chain_later))
         return PS_LATER;
     if (!ps_batch_shared_set(lease->batch, ps_name_intern("agent"), "a1", 2, true) ||
@@ -392,7 +392,7 @@ struct second_state {
     uint64_t random;
 };
 
-/* The first interceptor was one of the same plan, or of the test's own. */
+/* The header of the first interceptor must be from the same plan, or from the test itself. */
 static void expect_one_chain(const struct flow_plan *plan, const struct ps_lease *lease)
 {
     struct ps_slice chain;

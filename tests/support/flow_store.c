@@ -1,7 +1,7 @@
 /* The store and the disk of the simulator's durable channel. */
 #include "tests/support/flow_channel_internal.h"
 
-/* A frame of several events is not longer: it fits in a batch. */
+/* The longest frame of several events, so that it fits in a batch. */
 #define FRAME_BYTES_MAX (PS_BLOCK_BYTES / 2)
 
 struct flow_store *flow_store_create(struct flow *flow, unsigned number)
@@ -57,7 +57,7 @@ bool flow_store_is_short(const struct flow_store *store, unsigned consumer)
     return store->channel != NULL && store->channel->consumers[consumer].is_short;
 }
 
-/* Without a thread, the worker of the first lease's producer must come when the disk has it. */
+/* Returns whether the oldest lease, which is this producer's, is due: without a thread its worker must then run the sync. */
 static bool sync_is_due(const struct flow_store *store, const struct flow_producer *producer, uint64_t now_ns)
 {
     const struct flow_entry *first = store->channel->first;
@@ -96,7 +96,7 @@ void flow_frame_split(struct flow_frame *frame, uint32_t count)
     frame->next = rest;
 }
 
-/* Writes the events of a lease, in frames. They must be what the source made, up to now. */
+/* Writes the events of a lease, in frames. None of them may be settled. */
 static void store_write(struct flow_store *store, const struct ps_lease *lease)
 {
     struct flow_frame **end = &store->frames, *frame = NULL;
@@ -146,7 +146,7 @@ static void alarm_producers(const struct flow_channel *channel)
         channel->store->flow->alarms |= channel->producers[i].worker;
 }
 
-/* The lease of this entry is to be sent home by its producer's worker. */
+/* Ends the entry: its producer's worker is to send the lease home. */
 static void entry_end(struct flow_channel *channel, struct flow_entry **at)
 {
     struct flow_entry *entry = *at;
@@ -163,7 +163,7 @@ static void entry_end(struct flow_channel *channel, struct flow_entry **at)
     free(entry);
 }
 
-/* In order for each producer: behind one that is kept none is given up. */
+/* Gives up in order for each producer: no lease after one that is kept. */
 static void give_up_old(struct flow_channel *channel)
 {
     uint64_t blocked = 0;
@@ -210,7 +210,7 @@ void flow_store_turn(struct flow_store *store, const struct ps_now *now)
         }
     } else if (!store->calm && flow_chance(&store->random, flow->chances.disk_breaks)) {
         store->broken_until_ns = now->mono_ns + 1 + ps_test_random(&store->random) % (6 * PS_NS_PER_S);
-        alarm_producers(store->channel); /* with a timer they must hear of it */
+        alarm_producers(store->channel); /* producers that wait for a timed sync must learn of it */
     }
     disk_sync(store->channel);
 }

@@ -16,7 +16,7 @@ struct ps_flume_writer {
     size_t length, room;
 };
 
-/* Each appends a record and returns its offset. Header values are texts; `value` NULL: without one. */
+/* Each appends a record and returns its offset. Header values are texts; `value` NULL: no header. */
 uint32_t ps_flume_write_put(struct ps_flume_writer *writer, uint64_t transaction, const void *body,
                             size_t length, const char *name, const char *value);
 uint32_t ps_flume_write_take(struct ps_flume_writer *writer, uint64_t transaction, uint32_t log,
@@ -30,6 +30,6 @@ size_t ps_flume_write_meta(uint8_t *to, uint32_t version, uint32_t log, int encr
 /* Encrypts all records, as Flume does; no more can be appended. */
 void ps_flume_writer_encrypt(struct ps_flume_writer *writer);
 
-/* Writes log-N, with `fill` bytes 0x80 behind the records, and log-N.meta into a directory. */
+/* Writes log-N, with `fill` bytes 0x80 after the records, and log-N.meta into a directory. */
 void ps_flume_writer_save(const struct ps_flume_writer *writer, const char *directory, size_t fill);
 void ps_flume_writer_fini(struct ps_flume_writer *writer);

@@ -24,21 +24,21 @@ struct ps_test_group {
     char settled[2048]; /* of all members */
     uint32_t to_make;   /* events of the source's next batch */
     unsigned made;
-    uint64_t look_ns; /* the agent wakes so often, so that a test can say when something happens */
+    uint64_t look_ns; /* interval at which the agent wakes, so that a test can tell when something happens */
     struct ps_test_small_agent agent;
 };
 extern struct ps_test_group ps_test_group;
 
-/* Before ps_test_group_begin: settings for the start of the members are made in between. */
+/* Call it before ps_test_group_begin; in between, set how the members start. */
 void ps_test_group_forget(void);
 void ps_test_group_begin(const struct ps_processor_settings *group, unsigned workers);
-/* Both. */
+/* Calls both. */
 void ps_test_group_start(const struct ps_processor_settings *group, unsigned workers);
-/* `times` batches of `rows`; no time passes. */
+/* Makes `times` batches of `rows` events; the clock does not move. */
 void ps_test_group_make(uint32_t rows, unsigned times);
 void ps_test_group_pass_s(unsigned seconds);
 /* The member delivers what it keeps. */
 void ps_test_group_deliver_kept(struct ps_test_group_member *member);
 enum ps_metrics_member ps_test_group_member_state(unsigned number);
-/* Stops it; fails the test when an event is lost, or a sink was opened and not closed. */
+/* Stops the agent; fails the test when an event is lost, or a sink was opened and not closed. */
 void ps_test_group_stop(void);

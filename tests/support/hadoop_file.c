@@ -41,7 +41,7 @@ static void unpack_zlib(const char *packed, size_t packed_length, struct grown *
         if (result == Z_STREAM_END)
             PS_ASSERT(inflateReset2(&stream, 15 + 32) == Z_OK);
         else
-            PS_ASSERT(stream.avail_in > 0 || stream.avail_out == 0); /* else it is cut */
+            PS_ASSERT(stream.avail_in > 0 || stream.avail_out == 0); /* otherwise the stream is truncated */
     }
     inflateEnd(&stream);
 }

@@ -13,7 +13,7 @@ char *ps_test_hadoop_vector(const char *name, size_t *length);
 
 struct ps_test_sequence_record {
     int64_t key;
-    const char *value; /* without the length that stands before it */
+    const char *value; /* without the length field before it */
     size_t length;
 };
 
@@ -23,8 +23,8 @@ struct ps_test_sequence {
     bool compressed, blocks;
     struct ps_test_sequence_record *records;
     size_t record_count;
-    size_t block_count, sync_count; /* markers behind the header */
-    size_t sync_gap_max;            /* bytes between two of them */
+    size_t block_count, sync_count; /* sync markers after the header */
+    size_t sync_gap_max;            /* bytes between two sync markers */
     char sync[16];
     void **owned; /* decompressed values and blocks */
     size_t owned_count;

@@ -98,7 +98,7 @@ void ps_test_stream_hang_up(struct ps_test_stream *bench)
     bench->streaming = false;
 }
 
-/* A client that asks whether it is there. */
+/* Answers clients that only check whether the datanode is up. */
 static void serve_others(struct ps_test_stream *bench)
 {
     static const char refusal[] = {4, 8, PS_TRANSFER_ERROR, 0x12, 0};
@@ -147,7 +147,7 @@ void ps_test_stream_pump(struct ps_test_stream *bench, const unsigned *count, un
     }
 }
 
-/* Until the client has called the namenode. */
+/* Turns until the client has called the namenode. */
 void ps_test_stream_expect(struct ps_test_stream *bench, const char *method)
 {
     for (unsigned waited = 0;; waited++) {
@@ -180,7 +180,7 @@ int ps_test_stream_set_up(void **state)
     struct ps_hadoop_settings settings = {
         .url = url, .call_timeout_ns = 30 * PS_NS_PER_S, .port = &bench->client.port};
     assert_int_equal(ps_hdfs_open(&settings, &bench->filesystem, &err), PS_OK);
-    /* The namenode of the test turns the file system's loop. */
+    /* The test's namenode now turns the loop of the file system. */
     ps_hadoop_loop_close(bench->client.loop);
     bench->client.loop = ((struct ps_hdfs *)bench->filesystem)->loop;
     bench->listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
@@ -243,7 +243,7 @@ void ps_test_stream_answer_create(struct ps_test_stream *bench)
     ps_test_stream_answer(bench, &response.base);
 }
 
-/* A block with this number of datanodes, all of them the test's. */
+/* Answers with a block on this number of datanodes, all of them the test's. */
 void ps_test_stream_answer_block(struct ps_test_stream *bench, const char *method, uint64_t id,
                                  uint64_t generation, unsigned nodes)
 {
@@ -253,7 +253,7 @@ void ps_test_stream_answer_block(struct ps_test_stream *bench, const char *metho
     PsHadoop__Token token = PS_HADOOP__TOKEN__INIT;
     PsHadoop__DatanodeId ids[3];
     PsHadoop__DatanodeInfo infos[3], *list[3];
-    uint32_t types[3] = {1, 2, 3}; /* of HDFS's: DISK, SSD, ARCHIVE */
+    uint32_t types[3] = {1, 2, 3}; /* storage types of HDFS: DISK, SSD, ARCHIVE */
     PsHadoop__LocatedBlock located = PS_HADOOP__LOCATED_BLOCK__INIT;
     PsHadoop__BlockResponse response = PS_HADOOP__BLOCK_RESPONSE__INIT;
     ps_test_stream_expect(bench, method);
@@ -302,7 +302,7 @@ void ps_test_stream_write_and_flush(struct ps_test_stream *bench, const char *by
     ps_file_flush(bench->stream, PS_FILE_HFLUSH, ps_test_stream_noted, &bench->flushed);
 }
 
-/* A file with `text` flushed. */
+/* Creates a file and flushes `text` into it. */
 void ps_test_stream_begin_file(struct ps_test_stream *bench, const char *text, unsigned nodes)
 {
     ps_test_stream_create(bench);

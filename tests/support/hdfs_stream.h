@@ -1,5 +1,5 @@
 /* One output stream of HDFS against a scripted namenode and a datanode that runs between turns of the stream's loop, on the test's
- * thread. Nothing depends on time but the patience of a failing test: the clock is client.now. */
+ * thread. The clock is client.now; only the time-out of a failing test is real time. */
 #pragma once
 
 #include "stages/lib/hadoop/hdfs/hdfs.h"
@@ -26,10 +26,10 @@ struct ps_test_stream {
     /* The datanode: one connection at a time. */
     int listener, peer;
     unsigned port;
-    unsigned node_ports[3]; /* where the namenode says that the datanodes are; 0: all of them are this one */
+    unsigned node_ports[3]; /* where the namenode says that the datanodes are; 0: the port of this datanode */
     bool deaf;              /* it does not answer other connections while there is one */
     unsigned probes;        /* such connections that it answered */
-    bool silent;            /* it takes packets and says nothing */
+    bool silent;            /* it takes packets and acknowledges none */
     bool streaming;         /* the operation was answered */
     char in[200000];
     size_t in_length;
@@ -48,7 +48,7 @@ void ps_test_stream_noted(void *argument, const struct ps_file_answer *answer);
 
 /* A turn of the file system, then one of the datanode. */
 void ps_test_stream_turn(struct ps_test_stream *bench);
-/* Turns until the counter is at least so high. */
+/* Turns until the counter is at least `wanted`. */
 void ps_test_stream_pump(struct ps_test_stream *bench, const unsigned *count, unsigned wanted);
 /* The datanode closes its connection. */
 void ps_test_stream_hang_up(struct ps_test_stream *bench);
@@ -59,7 +59,7 @@ void ps_test_stream_expect(struct ps_test_stream *bench, const char *method);
 void ps_test_stream_answer(struct ps_test_stream *bench, const ProtobufCMessage *message);
 void ps_test_stream_answer_defaults(struct ps_test_stream *bench);
 void ps_test_stream_answer_create(struct ps_test_stream *bench);
-/* Expects this method, and answers a block with this number of datanodes, at most three: "a", "b", "c". */
+/* Expects this method, and answers with a block on this number of datanodes, at most three: "a", "b", "c". */
 void ps_test_stream_answer_block(struct ps_test_stream *bench, const char *method, uint64_t id,
                                  uint64_t generation, unsigned nodes);
 void ps_test_stream_answer_true(struct ps_test_stream *bench, const char *method);

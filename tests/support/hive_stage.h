@@ -23,7 +23,7 @@ const char *ps_test_hive_folder(void);
 struct ps_test_metastore_table ps_test_hive_lines(const char *keys);
 /* cmocka setup function: a folder, and that table in it, without partitions. */
 int ps_test_hive_setup(void **state);
-/* Keys of a sink that writes that table, and commits at once. */
+/* Keys of a sink that writes that table, and commits without a delay. */
 #define PS_HIVE_LINES(...)                                                                                   \
     PS_HIVE_KEYS("serializer", "DELIMITED", "serializer.fieldnames", "line", "penstock.commit.interval",     \
                  "0", __VA_ARGS__)
@@ -36,9 +36,9 @@ void ps_test_hive_expect_rows(const char *day, const char *expected);
 void ps_test_hive_start(struct ps_test_stage *stage, const char *const *keys);
 /* The sink takes the lease. */
 void ps_test_hive_offer(struct ps_test_stage *stage, struct ps_lease *lease);
-/* It delivers it. */
+/* The sink delivers the lease. */
 void ps_test_hive_deliver(struct ps_test_stage *stage, struct ps_lease *lease);
-/* A turn of the worker; the clock goes as the real one. */
+/* A turn of the worker; the clock follows the real one. */
 void ps_test_hive_turn(struct ps_test_stage *stage);
 
 /* Turns of the worker until `condition`. */

@@ -7,6 +7,6 @@
  * status. */
 unsigned ps_test_http_ask(struct ps_test_stage *stage, int fd, const char *request, size_t length);
 
-/* The same of a POST with this target, more header fields (each with its end of line), and body. */
+/* The same for a POST with this target, more header fields (each with its end of line), and body. */
 unsigned ps_test_http_post(struct ps_test_stage *stage, int fd, const char *target, const char *fields,
                            const char *body, size_t length);

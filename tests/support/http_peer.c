@@ -78,7 +78,7 @@ static enum MHD_Result handle(void *unused, struct MHD_Connection *connection, c
         return *state != NULL ? MHD_YES : MHD_NO;
     }
     if (*size > 0) {
-        assert_true(body->length + *size < sizeof body->bytes); /* a zero is behind it */
+        assert_true(body->length + *size < sizeof body->bytes); /* a zero follows */
         memcpy(body->bytes + body->length, data, *size);
         body->length += *size;
         *size = 0;

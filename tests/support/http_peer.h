@@ -1,5 +1,5 @@
-/* An HTTP server in this process, for tests of sinks that post: it keeps the bodies that it has answered well, one a line. A
- * request's body, and the answer to a bulk, must be below 64 KiB. */
+/* An HTTP server in this process, for tests of sinks that post: it keeps the bodies that it has answered with
+ * 2XX, one a line. A request's body, and the answer to a bulk, must be below 64 KiB. */
 #pragma once
 
 #include <stdbool.h>
@@ -14,7 +14,8 @@ const char *ps_test_http_peer_url(void);
 /* The same server, http://127.0.0.1:PORT/bulk: each line of a body is an event, and the answer, 200, has a line for each:
  * its status, with a reason if it is not 200. */
 const char *ps_test_http_peer_bulk_url(void);
-/* Answers from now on, to a request or an event of a bulk; 200 at first. `count`: only that many, then 200 again; 0: all. */
+/* Sets the status of the next answers, to requests and to events of bulks; at first it is 200. After `count` of them it is
+ * 200 again; 0: never. */
 void ps_test_http_peer_answer(unsigned status, unsigned count);
 /* The number of answers of the last ps_test_http_peer_answer that are left. */
 unsigned ps_test_http_peer_left(void);

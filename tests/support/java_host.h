@@ -29,14 +29,15 @@ enum ps_test_java_mode {
     PS_TEST_JAVA_SINGLY, /* sink: it commits each event in a message of its own */
 };
 
-/* For a source the modes are: WELL, SLOW; NOTHING, SILENT: it puts none; TWICE: each call in a slot that has one; BEYOND: a call says
- * more events than it has; STRANGE: a slot that it was not given; TORN, GARBAGE, DIES: at its next call; BROKEN. */
+/* For a source the modes are: WELL, SLOW; NOTHING, SILENT: it puts none; TWICE: each call in a slot that already has one;
+ * BEYOND: a call announces more events than it has; STRANGE: it uses a slot that it was not given; TORN, GARBAGE, DIES: at
+ * its next call; BROKEN. */
 
 /* The way in which an interceptor in the fake host changes the events. */
 enum ps_test_java_edit {
     PS_TEST_JAVA_SAME,
-    PS_TEST_JAVA_CHANGE, /* header by=java, no header b, `!` behind the body; every third one is dropped */
-    PS_TEST_JAVA_ADD,    /* behind each event a new one: body `new`, header by=java */
+    PS_TEST_JAVA_CHANGE, /* header by=java, no header b, `!` after the body; every third one is dropped */
+    PS_TEST_JAVA_ADD,    /* after each event a new one: body `new`, header by=java */
     PS_TEST_JAVA_TURN,   /* in the opposite order */
     PS_TEST_JAVA_GROW,   /* each body is 1 MiB */
     PS_TEST_JAVA_EMPTY,  /* all are dropped */
@@ -54,13 +55,13 @@ struct ps_test_java_control {
     volatile int abandoned;  /* components among them whose stage was closed */
     /* Sources: each puts events "event 0", "event 1", .. until it has put as many as `events`. */
     volatile int events;
-    volatile int call_events;     /* of a call at most; 0: 7 */
-    volatile int large_bytes;     /* the body of each tenth event is so long, if not 0 */
+    volatile int call_events;     /* most of a call; 0: 7 */
+    volatile int large_bytes;     /* length of the body of each tenth event; 0: as the others */
     volatile int taken, refused;  /* events, as the agent has answered */
     volatile int promises;        /* it promises events where it may */
     volatile int promised, keeps; /* events that it has promised; how often it was asked to stop promising */
     volatile int revoked;         /* events whose promise was revoked */
-    volatile int needs, needs_taken; /* larger slots, or areas of a reply: asked for; slots: received */
+    volatile int needs, needs_taken; /* larger slots or reply areas: asked for; slots: received */
 };
 
 extern struct ps_test_java_control *ps_test_java;

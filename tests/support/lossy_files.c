@@ -6,7 +6,7 @@
 
 #include "tests/support/support.h"
 
-/* A descriptor for whole blocks is the file's, and this. */
+/* Added to a file's descriptor to get its descriptor for whole blocks. */
 #define LOSSY_DIRECT 1000
 
 void lossy_init(struct lossy_disk *disk)
@@ -32,7 +32,7 @@ void lossy_fini(struct lossy_disk *disk)
     }
 }
 
-/* Returns whether this call still works. */
+/* Counts a call that changes something. Returns whether it succeeds. */
 static bool changes(struct lossy_disk *disk)
 {
     disk->changes++;
@@ -169,7 +169,7 @@ static ssize_t lossy_write(void *argument, int fd, const void *from, size_t leng
     }
     struct lossy_file *file = &disk->files[fd];
     if (strstr(file->path, ".segment") !=
-        NULL) /* room that was not allocated may not be there when it is needed */
+        NULL) /* a write must not extend a segment: there may be no room for it */
         assert_in_range(offset + length, 0, file->now_length);
     change(file, from, length, offset);
     return (ssize_t)length;

@@ -30,7 +30,7 @@ struct lossy_disk {
         power_until; /* the call with this number, and those after it, fail: the power is gone. 0: it stays */
     uint64_t allocate_max; /* a file gets no more room than this at once; 0: any */
     int allocate_errno;    /* of a longer one; 0: ENOSPC */
-    uint64_t fail_at;      /* this one fails, and the next ones do not; 0: none */
+    uint64_t fail_at;      /* the change with this number fails, and later ones do not; 0: none */
     int fail_errno;
     uint64_t reads;        /* calls so far */
     uint64_t read_fail_at; /* the read with this number fails with EIO, and the next ones do not; 0: none */

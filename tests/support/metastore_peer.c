@@ -33,7 +33,7 @@ struct link {
 struct trouble { /* of the next calls of a name */
     char call[48];
     unsigned left;
-    int16_t exception; /* the field of the answer that it is; 0: none */
+    int16_t exception; /* its field in the answer; 0: none */
 };
 
 static struct {
@@ -59,7 +59,7 @@ static struct {
     struct trouble refusal, cut;
 } peer = {.lock = PTHREAD_MUTEX_INITIALIZER, .held = PS_HIVE_CALLS};
 
-/* The arguments of a call, in its order. */
+/* The arguments of a call, in their order. */
 struct arguments {
     struct ps_slice texts[64];
     size_t text_count;
@@ -118,7 +118,7 @@ static bool has_partition(const char *place)
     return false;
 }
 
-/* The exception of this field, with a message. */
+/* Answers with the exception of this field, with a message. */
 static bool throw(struct ps_thrift_writer * out, int16_t id)
 {
     static const char text[] = "not this time";
@@ -187,7 +187,7 @@ static void answer_lock(struct ps_thrift_writer *out, int64_t txn)
     put_lock_answer(out, txn, waits ? PS_HIVE_LOCK_WAITING : PS_HIVE_LOCK_ACQUIRED);
 }
 
-/* Answers with the aborted ones of the transactions between two numbers. */
+/* Answers with the aborted transactions between two numbers. */
 static void answer_heartbeat(struct ps_thrift_writer *out, const struct arguments *arguments)
 {
     uint32_t count = 0;

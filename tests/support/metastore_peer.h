@@ -34,16 +34,16 @@ void ps_test_metastore_drop_partitions(const char *folder);
 void ps_test_metastore_set(enum ps_test_far_end state);
 /* The next calls of this name (NULL: of any) are answered by an exception, as for an aborted transaction. */
 void ps_test_metastore_refuse(const char *call, unsigned count);
-/* The same by the exception of this field of the answer (hive_metastore.thrift); 0: by a lock that is not given. */
+/* The same with the exception of this field of the answer (hive_metastore.thrift); 0: with a lock that is not granted. */
 void ps_test_metastore_refuse_by(const char *call, unsigned count, int16_t exception);
 /* The next calls of this name take effect, and the connection is closed in place of an answer. */
 void ps_test_metastore_cut(const char *call, unsigned count);
 /* All transactions that are open are aborted, as Hive does after its time-out. */
 void ps_test_metastore_abort_open(void);
-/* Locks of this transaction and of later ones wait so often, all together, before they are given. */
+/* Locks of this and of later transactions are answered as waiting `looks` times in total before they are granted. */
 void ps_test_metastore_hold_locks(int64_t from, unsigned looks);
 
-/* Calls of this name, and all calls behind them, are not read until it is NULL. */
+/* Calls of this name, and all later calls, are not read until it is set to NULL. */
 void ps_test_metastore_hold(const char *call);
 /* Returns whether such a call has come. */
 bool ps_test_metastore_is_holding(void);
@@ -55,9 +55,9 @@ unsigned ps_test_metastore_left(void);
 enum ps_test_metastore_txn { PS_TEST_TXN_OPEN, PS_TEST_TXN_COMMITTED, PS_TEST_TXN_ABORTED };
 unsigned ps_test_metastore_txns(enum ps_test_metastore_txn state);
 
-/* Rows of earlier commits are not read any more. */
+/* From now on rows of earlier commits are not read. */
 void ps_test_metastore_mark(void);
-/* The transactions committed since then, in the order of the commits. Returns their number. */
+/* The transactions committed since the mark, in the order of the commits. Returns their number. */
 size_t ps_test_metastore_commits(size_t *numbers, size_t room);
 /* The rows of committed transactions in a folder (the table's, or a partition's), which has one string column "line" and no
  * compression: one a line, in the order of the commits and buckets. Returns their number. */

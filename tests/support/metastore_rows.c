@@ -5,7 +5,7 @@
 
 #include <stdio.h>
 
-#define LINE_COLUMN 7U /* behind the wrapper's six and the row */
+#define LINE_COLUMN 7U /* after the wrapper's six columns and the row */
 #define FILE_BYTES_MAX (1U << 20)
 #define BUCKETS_MAX 16
 enum { DATA = 1, LENGTH = 2, DIRECT_V2 = 2 };

@@ -242,7 +242,8 @@ static struct orc_bytes seek(const struct orc_document *document, struct orc_mes
     return (struct orc_bytes){stream.at + offset, stream.end};
 }
 
-/* Integers of runs: the positions also say how many values from there are of groups before; a run that was not ended there may have become several. */
+/* Reads integers in runs: the positions also say how many values belong to earlier groups and are skipped; they may take
+ * several runs. */
 static void read_integers(const struct orc_document *document, struct orc_message stream,
                           struct positions *positions, bool is_signed, int64_t *values, size_t count)
 {
@@ -273,11 +274,12 @@ static void read_byte_runs(const struct orc_document *document, struct orc_messa
     }
 }
 
-/* Bits of bytes, the highest first; the positions end with the bits of the first byte that are of groups before. */
+/* Reads bits, the highest of a byte first; the last position is the number of bits of the first byte that belong to earlier
+ * groups. */
 static void read_bits(const struct orc_document *document, struct orc_message stream,
                       struct positions *positions, bool *values, size_t count)
 {
-    struct positions peek = *positions; /* how many bits are passed over stands behind the rest */
+    struct positions peek = *positions; /* the number of bits to skip is the last position */
     uint64_t skip, bit;
     (void)next_position(&peek);
     (void)next_position(&peek);

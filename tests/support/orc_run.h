@@ -45,7 +45,7 @@ static inline unsigned orc_width(unsigned code)
     return code < 24 ? code + 1 : wide[code - 24];
 }
 
-/* Unpacks `count` values, then stands at the next byte. */
+/* Unpacks `count` values, then moves to the next byte. */
 static inline void orc_unpack(struct orc_bytes *bytes, uint64_t *values, size_t count, unsigned width)
 {
     unsigned left = 0;

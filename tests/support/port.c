@@ -6,7 +6,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-/* Behind those of tests/support/ports.sh. */
+/* After the ports of tests/support/ports.sh. */
 #define FIRST 30000U
 #define COUNT 2700U
 #define STEP 37U /* from one process to the next */

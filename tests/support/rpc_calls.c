@@ -106,7 +106,7 @@ void ps_test_rpc_expect(const struct ps_test_stage *stage, size_t first, uint32_
     }
 }
 
-/* As the state of the source avro is (stages/sources/avro.c). */
+/* Laid out as the state of the source avro (stages/sources/avro.c). */
 struct avro_state {
     struct ps_stream stream;
     const void *plan;

@@ -29,5 +29,5 @@ void ps_test_rpc_pair_refuse(struct ps_test_rpc_pair *pair, uint32_t events);
 /* A lease for the sink, of at most 1024 events "event <first>", "event <first + 1>", ... */
 struct ps_lease *ps_test_rpc_pair_numbered(struct ps_test_rpc_pair *pair, unsigned first, unsigned count);
 
-/* The source has received the events "event 0" to "event <count - 1>", in order, and no others. */
+/* Asserts that the source has received the events "event 0" to "event <count - 1>", in order, and no others. */
 void ps_test_rpc_pair_expect(const struct ps_test_rpc_pair *pair, unsigned count);

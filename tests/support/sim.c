@@ -261,7 +261,7 @@ uint64_t sim_stop(struct sim *sim, uint64_t drain_steps)
     struct ps_left carried, lost;
     leave_plan(sim, NULL, drain_steps);
     ps_engine_carry_over(sim->engine, sim->plan, NULL, &carried, &lost);
-    sim_settle_phase(sim, PS_PHASE_CLOSE, NULL, NULL); /* leases that were given up come home */
+    sim_settle_phase(sim, PS_PHASE_CLOSE, NULL, NULL); /* leases that were given up are returned */
     assert_home(sim);
     for (unsigned i = 0; i < ps_engine_worker_count(sim->engine); i++)
         wake(sim, i);
@@ -342,7 +342,7 @@ void sim_calm(struct sim *sim)
     }
 }
 
-/* A stop leaves what is in a durable channel there, so its sinks get everything before. */
+/* A stop leaves events in a durable channel, so its sinks must get everything before the stop. */
 static bool all_is_delivered(const struct sim *sim)
 {
     for (unsigned i = 0; sim->flow.durable != 0 && i < ps_engine_worker_count(sim->engine); i++) {

@@ -245,7 +245,7 @@ enum ps_status ps_test_stage_build(struct ps_test_stage *stage)
         end_share(&stage->chain_built);
         return PS_FAIL;
     }
-    stage->built = true; /* also when `finish` fails: ps_test_stage_fini tears it down */
+    stage->built = true; /* even when `finish` fails: ps_test_stage_fini tears it down */
     if (stage->chain_built.value != NULL)
         return stage->chain_built.finish(stage->chain_built.value, &stage->err);
     return PS_OK;

@@ -93,7 +93,7 @@ void ps_test_stage_close(struct ps_test_stage *stage);
 void ps_test_stage_start(struct ps_test_stage *stage, const struct ps_stage_ops *ops,
                          const char *const *keys);
 
-/* Releases the leases that came home since there were `home`, where the channel that made their batches counts them. */
+/* Releases the leases that were returned after the first `home` ones, if the channel that made their batches counts them. */
 void ps_test_stage_release_home(struct ps_test_stage *stage, size_t home);
 
 /* Gives every batch back and forgets leases and events: for long tests. */
@@ -177,11 +177,11 @@ void ps_test_sink_wait(struct ps_test_stage *stage, size_t count, unsigned patie
 /* Calls the channel's `tick`, a millisecond apart, until `count` leases, which its thread promises, have come home since
  * the start. */
 void ps_test_channel_await_home(struct ps_test_stage *stage, size_t count);
-/* The sink of consumer 0 has delivered the lease: as the engine does, it goes home, and home counts it. */
+/* Consumer 0 has delivered the lease: returns it as the engine does, and its home counts it. */
 void ps_test_channel_deliver(struct ps_test_stage *stage, struct ps_lease *lease);
 
 /* Serializers: runs begin, every event of the lease, flush, end; returns the written bytes, terminated. Free it. */
 char *ps_test_serializer_run(struct ps_test_stage *stage, const struct ps_lease *lease, size_t *length);
 
-/* Calls `work` until it is not "later". */
+/* Calls `work` until the result is not PS_LATER. */
 enum ps_result ps_test_interceptor_work(struct ps_test_stage *stage, struct ps_lease *lease);

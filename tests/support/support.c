@@ -14,7 +14,7 @@ static uint64_t real_ns(void)
     return (uint64_t)now.tv_sec * 1000000000U + (uint64_t)now.tv_nsec;
 }
 
-/* Both before a test can take descriptors away: sysconf also opens a file. */
+/* Both are set before a test can use up the descriptors: sysconf also opens a file. */
 static int uptime_fd;
 static long cpus;
 
@@ -29,7 +29,7 @@ __attribute__((constructor)) static void open_uptime(void)
 static uint64_t idle_ns(void)
 {
     char text[64] = "";
-    /* Not by the C library: tests let its calls fail. */
+    /* Not through the C library, whose calls tests make fail. */
     long length = uptime_fd >= 0 ? syscall(SYS_pread64, uptime_fd, text, sizeof text - 1, 0L) : -1;
     const char *idle = strchr(text, ' ');
     if (length <= 0 || idle == NULL || cpus <= 0)
@@ -41,7 +41,7 @@ uint64_t ps_test_patient_ns(void)
 {
     static _Thread_local uint64_t read_ns, patient_ns;
     uint64_t now_ns = real_ns();
-    if (patient_ns == 0 || now_ns - read_ns >= 50000000U) { /* waits ask in every turn */
+    if (patient_ns == 0 || now_ns - read_ns >= 50000000U) { /* loops that wait ask in every turn */
         read_ns = now_ns;
         patient_ns = idle_ns() / 8 * 7 + now_ns / 8;
     }

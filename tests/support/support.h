@@ -10,13 +10,14 @@
 
 #include <cmocka.h>
 
-/* The time that a test waits, by ps_test_patient_ns(), for an event that comes at once on an idle machine. Only a failing
- * test waits that long. */
+/* The time that a test waits, by ps_test_patient_ns(), for an event that comes immediately on an idle
+ * machine. Only a failing test waits that long. */
 #define PS_TEST_PATIENCE_MS 60000U
 
-/* Returns a clock for waits that end when nothing happens any more: it counts the time in which the machine was idle, and an eighth of the rest. As
- * long as a CPU computes or waits for the disk, for this test or for a neighbour that keeps it from its turn, the clock is slow: a wait of
- * PS_TEST_PATIENCE_MS then lasts up to eight minutes, less than the time limits of ctest. tests/support/patience.sh is the same for scripts. */
+/* Returns a clock for waits with a time-out: it counts the time in which the machine was idle, and an eighth of the rest. As
+ * long as a CPU computes or waits for the disk, for this test or for a neighbour that keeps it from its turn, the clock is
+ * slow: a wait of PS_TEST_PATIENCE_MS then lasts up to eight minutes, less than the time limits of ctest.
+ * tests/support/patience.sh is the same for scripts. */
 uint64_t ps_test_patient_ns(void);
 
 /* Returns the clock for a wait of this length: a wait of ten seconds and more is for what must come, by ps_test_patient_ns(); a shorter one is for

@@ -1,6 +1,7 @@
-/* Counts this thread's calls of the file system, and can make one of them fail; with PS_TEST_CALLS_OF_ALL_THREADS, those of all threads, and
- * some functions more, while ps_test_calls_count. One file of a test includes it: it defines the functions of libc
- * below, so that the whole program uses them. A directory is opened and read by libc's own calls inside: those count as one. */
+/* Counts this thread's calls of the file system, and can make one of them fail; with PS_TEST_CALLS_OF_ALL_THREADS, the calls
+ * of all threads, and of some more functions, while ps_test_calls_count is set. One file of a test includes it: it defines
+ * the functions of libc below, so that the whole program uses them. A directory is opened and read by libc's own calls
+ * inside: those count as one. */
 #pragma once
 
 #include <dirent.h>
@@ -19,7 +20,7 @@
 
 #ifdef PS_TEST_CALLS_OF_ALL_THREADS
 #define PS_TEST_CALL_SHARED(type) _Atomic(type)
-static _Atomic bool ps_test_calls_count; /* the test's own calls do not */
+static _Atomic bool ps_test_calls_count; /* false during the test's own calls */
 #else
 #define PS_TEST_CALL_SHARED(type) __thread type
 static const bool ps_test_calls_count = true;
@@ -28,7 +29,7 @@ static const bool ps_test_calls_count = true;
 static PS_TEST_CALL_SHARED(uint64_t) ps_test_call_count __attribute__((unused));
 /* Number of the call that fails, counted from the assignment: 1 = the next one, 0 = none. */
 static PS_TEST_CALL_SHARED(uint64_t) ps_test_call_fails __attribute__((unused));
-/* With which errno; ENOSPC of a write: half of it is written, and the next call fails. */
+/* Its errno; with ENOSPC a write writes half of its bytes, and the next call fails. */
 static PS_TEST_CALL_SHARED(int) ps_test_call_error __attribute__((unused)) = EIO;
 /* Every call of this function fails; NULL: none does. */
 static PS_TEST_CALL_SHARED(const char *) ps_test_call_broken __attribute__((unused));

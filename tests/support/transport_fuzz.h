@@ -8,7 +8,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define PS_TEST_TRANSPORT_INPUT_BYTES_MAX 16384U /* a socket takes this number at once */
+#define PS_TEST_TRANSPORT_INPUT_BYTES_MAX 16384U /* a socket buffer has room for this number */
 
 static inline void ps_test_transport_fuzz(const struct ps_transport *transport, const void *settings,
                                           const uint8_t *data, size_t size)

@@ -44,7 +44,7 @@ static const char *usual_answer(const struct ps_test_webhdfs *server, const char
     return moves && server->datanode != NULL ? "307" : "200 {\"boolean\":true}";
 }
 
-/* Writes it down. Returns the answer. */
+/* Logs the request. Returns the answer. */
 static const char *note(struct ps_test_webhdfs *server, const struct ps_test_link *link, size_t body,
                         size_t length)
 {

@@ -125,7 +125,7 @@ static bool write_answers(const struct ps_test_connections *connections,
 static bool accept_one(struct ps_test_connections *connections)
 {
     int fd = accept4(connections->listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
-    const int one = 1; /* else the kernel keeps bytes back until those before are acknowledged */
+    const int one = 1; /* otherwise the kernel holds bytes back until earlier ones are acknowledged */
     if (fd < 0)
         return false;
     assert_int_equal(setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one), 0);

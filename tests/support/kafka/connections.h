@@ -22,7 +22,7 @@ struct ps_test_connection {
     uint32_t in_length, out_length;
     bool breaks;   /* it ends, and what waits to be sent is lost */
     unsigned late; /* calls of ps_test_connections_serve in which the broker neither sends nor reads here */
-    uint32_t left; /* bytes that are still sent; then it ends. UINT32_MAX: no limit */
+    uint32_t left; /* bytes still sent before the connection ends. UINT32_MAX: no limit */
     /* The broker's own, for a request that it answers later; 0 with each new one: */
     uint64_t since_ns;
     unsigned number;
@@ -35,8 +35,8 @@ struct ps_test_connections {
     unsigned tag;  /* the test's own */
     uint32_t step; /* limit of the bytes that one call sends on a connection; 0: none */
     struct ps_test_connection items[PS_TEST_CONNECTIONS];
-    /* Carries the request out, and appends the answer, whose head is written (ps_test_connection_begin). Returns false if it
-     * does so later: then it is called again with this request, and those behind it wait. */
+    /* Carries the request out, and appends the answer (ps_test_connection_begin). Returns false to do so
+     * later: it is then called again with this request, and the later ones wait. */
     bool (*handle)(void *argument, struct ps_test_connection *connection, struct ps_test_request *request);
     void *argument;
 };
@@ -54,5 +54,5 @@ bool ps_test_connections_serve(struct ps_test_connections *connections);
 
 /* Begins an answer. Returns where its body goes. */
 char *ps_test_connection_begin(struct ps_test_connection *connection, const struct ps_test_request *request);
-/* Ends it: `at` is the end of the body. */
+/* Ends the answer: `at` is the end of the body. */
 void ps_test_connection_end(struct ps_test_connection *connection, const char *at);

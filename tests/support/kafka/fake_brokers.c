@@ -25,7 +25,7 @@ struct node {
 
 struct partition {
     unsigned leader;
-    int32_t epoch, next;     /* of the leader; of the producer: the sequence number expected */
+    int32_t epoch, next;     /* leader's epoch; sequence number expected of the producer */
     int32_t kept[KEPT_SETS]; /* base sequences of the last sets */
     unsigned kept_count;
     uint32_t *numbers, count;
@@ -281,7 +281,7 @@ static bool handle(void *argument, struct ps_test_connection *connection, struct
     return true;
 }
 
-/* Sometimes it sends few bytes of each connection's answers, so that they are torn anywhere. */
+/* Sometimes it sends only a few bytes of each connection's answers, so that they are torn anywhere. */
 void ps_test_brokers_serve(struct ps_test_brokers *brokers)
 {
     for (unsigned i = 0; i < PS_TEST_BROKERS; i++) {

@@ -1,7 +1,7 @@
 /* Kafka brokers for a test of the native client, in one thread: they keep sequence numbers as Kafka does (the last five sets of a
  * producer, KIP-98), which librdkafka's mock cluster does not, and misbehave by a seed: connections break before or after a
- * set is written, answers are late or torn, leaders move, replicas are missing. Every fault may pass: an idempotent
- * producer must write each record once and in order whatever happens. */
+ * set is written, answers are late or torn, leaders move, replicas are missing. Every fault is temporary: an
+ * idempotent producer must write each record once and in order. */
 #pragma once
 
 #include "core/base.h"

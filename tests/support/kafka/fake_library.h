@@ -30,13 +30,13 @@ struct fake_record {
     rd_kafka_message_t message;
     char value[48];  /* "<topic>-<partition>-<offset>" */
     char header[48]; /* the same, of the header "h" */
-    char *large;     /* instead of it, or NULL */
+    char *large;     /* replaces `value`; or NULL */
 };
 
 static struct {
     const char *protocol; /* "EAGER" or "COOPERATIVE" */
     bool lost;            /* answer of rd_kafka_assignment_lost */
-    bool closes_at_once;  /* else `closed` is the test's to set */
+    bool closes_at_once;  /* otherwise the test sets `closed` */
     bool closing, closed;
     rd_kafka_resp_err_t fatal;
     char instance_id[64]; /* group.instance.id of the consumer made last */
@@ -45,7 +45,7 @@ static struct {
     struct fake_record *records[FAKE_RECORDS_MAX];
     size_t record_count, record_next;
     bool yielded;
-    rd_kafka_topic_partition_list_t *commit; /* without an answer; NULL: none */
+    rd_kafka_topic_partition_list_t *commit; /* it waits for its answer; NULL: none */
     unsigned commit_count;
     char calls[1024]; /* "assign a-0 a-1; unassign a-0; " */
     struct fake_topic topics[8];
@@ -300,7 +300,7 @@ rd_kafka_resp_err_t rd_kafka_fatal_error(rd_kafka_t *client, char *text, size_t 
 
 /* ---- what the library has for the source ---- */
 
-/* A list of partitions of "a-0 a-1 b-12"; a number behind a colon is an offset. */
+/* Makes a list of partitions from "a-0 a-1 b-12"; a number after a colon is an offset. */
 static rd_kafka_topic_partition_list_t *fake_list(const char *text)
 {
     rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(8);
@@ -331,7 +331,7 @@ static inline void fake_revoked(const char *partitions)
     fake_push(RD_KAFKA_EVENT_REBALANCE, RD_KAFKA_RESP_ERR__REVOKE_PARTITIONS)->list = fake_list(partitions);
 }
 
-/* The answer to the commit under way: `error` for all, or `one` for its first partition. */
+/* Answers the commit under way: `error` for all partitions, or `one` for its first one. */
 static inline void fake_commit_answered(rd_kafka_resp_err_t error, rd_kafka_resp_err_t one)
 {
     assert_non_null(fake.commit);
@@ -352,8 +352,8 @@ static inline void fake_join_state(const char *state)
              state);
 }
 
-/* Records `first` to `first + count - 1` of a partition; `large_bytes`: their size, 0: that of their text. The key, or
- * NULL, must stay valid. */
+/* Adds records `first` to `first + count - 1` of a partition; `large_bytes`: the size of each, 0: as long as
+ * its text. The key, or NULL, must stay valid. */
 static inline void fake_records_with(const char *topic, int32_t partition, int64_t first, unsigned count,
                                      size_t large_bytes, const char *key)
 {
@@ -501,7 +501,7 @@ static inline void fake_cycle(void)
     source.held[source.held_count++] = batch;
 }
 
-/* Cycles, a millisecond apart. */
+/* Runs cycles, a millisecond apart. */
 static inline void fake_cycles(unsigned count)
 {
     while (count-- > 0) {
@@ -510,7 +510,7 @@ static inline void fake_cycles(unsigned count)
     }
 }
 
-/* The oldest `count` held batches are delivered. */
+/* Delivers the oldest `count` held batches. */
 static inline void fake_deliver(size_t count)
 {
     struct ps_test_stage *stage = &source.stage;

@@ -1,7 +1,7 @@
-/* A producer behind stages/lib/kafka/producer/seam.h and its broker, in the hands of a test: they refuse records, requests or everything
- * for as long as the test says, and keep what was delivered. Also a sender that uses them, under the fake clock, and
- * numbered events. One file of a program includes it. Thread: the test's; `create` runs on the maker's, while the sender has
- * no producer. */
+/* A producer that implements stages/lib/kafka/producer/seam.h, and its broker, controlled by a test: they
+ * refuse records, requests or everything for as long as the test says, and keep what was delivered. Also a
+ * sender that uses them, under the fake clock, and numbered events. One file of a program includes it.
+ * Thread: the test's; `create` runs on the maker's thread, while the sender has no producer. */
 #pragma once
 
 #include "stages/lib/kafka/producer/sender.h"
@@ -43,7 +43,7 @@ static struct {
     uint32_t records_max; /* in a request */
     uint32_t report_max;  /* tokens in a report */
     int rest_code; /* after a refusal: how the producer reports what it has; 0: it keeps it until it is purged */
-    bool fatal, purged;     /* it cannot be used any more */
+    bool fatal, purged;     /* it can no longer be used */
     bool purge_sent, purge; /* purge reports are due, also of sent records */
     uint64_t request_bytes_max;
     unsigned made_count, submit_max;
@@ -129,7 +129,7 @@ static uint32_t report_purged(const struct ps_kafka_listener *listener)
     return report(listener, which, -152);
 }
 
-/* Puts the next request together: of one partition, the partitions take turns. Returns how many records. */
+/* Makes the next request, with records of one partition; the partitions take turns. Returns the number of records. */
 static unsigned make_request(bool *which, uint64_t *bytes, bool *has_poison)
 {
     unsigned count = 0;
@@ -277,7 +277,7 @@ static inline void turn(void)
     }
     ps_kafka_sender_tick(sender, &stage.now);
     for (unsigned i = 0; i < 100000 && sender->phase == PS_KAFKA_RENEWING && sender->producer == NULL; i++) {
-        usleep(50); /* the maker's thread makes one; that takes no time by the sender's clock */
+        usleep(50); /* the maker's thread makes a producer, in no time by the sender's clock */
         ps_kafka_sender_tick(sender, &stage.now);
     }
     ps_test_stage_pass_ms(&stage, 10);
@@ -313,7 +313,7 @@ static inline void wait_done(void)
         assert_ptr_equal(stage.done[i], leases[i]);
 }
 
-/* The partition has the numbers that belong there, once and in order, from the first to the one before `end`. */
+/* Asserts that the partition has its numbers below `end`, once and in order. */
 static inline void assert_log(unsigned partition, unsigned end)
 {
     unsigned number = partition;

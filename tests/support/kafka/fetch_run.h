@@ -22,7 +22,7 @@
 /* A batch that is not delivered yet. */
 struct waiting {
     struct ps_batch *batch;
-    int64_t next[PS_TEST_GROUP_PARTITIONS]; /* the offset behind its records; 0: it has none */
+    int64_t next[PS_TEST_GROUP_PARTITIONS]; /* the offset after its records; 0: it has none */
 };
 
 struct run {
@@ -36,12 +36,12 @@ struct run {
     struct ps_batch *open; /* taken, and empty */
     struct waiting waiting[WAITING_MAX];
     unsigned waiting_count;
-    unsigned waiting_max; /* then nothing is read */
+    unsigned waiting_max; /* with this many nothing is read */
     int64_t
-        next[PS_TEST_GROUP_PARTITIONS]; /* the offset behind the last record that was read; -1: not known */
+        next[PS_TEST_GROUP_PARTITIONS]; /* the offset after the last record that was read; -1: not known */
     int32_t generation;
-    unsigned read, again; /* records; again: that were read before */
-    bool sink_commits;    /* what is delivered, and not the source */
+    unsigned read, again; /* records; `again`: those read before */
+    bool sink_commits;    /* the sink commits what is delivered, not the source */
     bool dead;
     struct ps_err reason;
 };
@@ -203,7 +203,7 @@ static inline void turn(struct run *run)
         *now_ns = due_ns < *now_ns + IDLE_NS ? due_ns : *now_ns + IDLE_NS;
 }
 
-/* Where the member reads on in the partition, or others do. */
+/* Returns the offset at which the member, or another one, continues in the partition. */
 static inline int64_t position(const struct run *run, unsigned partition)
 {
     const struct ps_test_group_log *log = &run->group.logs[partition];
@@ -215,7 +215,8 @@ static inline int64_t position(const struct run *run, unsigned partition)
     return from > 0 ? from : 0;
 }
 
-/* Returns whether nothing is left to be read, and all of it is delivered. A member whose place is behind the end of a log goes back. */
+/* Returns whether nothing is left to be read, and all of it is delivered. A member whose position is past the end of a log
+ * goes back. */
 static inline bool has_read_all(const struct run *run)
 {
     for (unsigned i = 0; i < PS_TEST_GROUP_PARTITIONS; i++) {
@@ -256,7 +257,7 @@ static inline void stop(struct run *run)
     assert_in_range(turns, 0, TURNS_MAX);
 }
 
-/* The member is killed, with what it has not committed, and another one takes its place. */
+/* Kills the member, which loses what it has not committed, and starts another one in its place. */
 static inline void kill_and_start(struct run *run)
 {
     engine->destroy(run->reading);
@@ -277,7 +278,7 @@ static inline void end(struct run *run)
     ps_test_group_close(&run->group);
 }
 
-/* Everything that was delivered is committed. */
+/* Asserts that everything that was delivered is committed. */
 static inline void check_committed(const struct run *run)
 {
     for (unsigned i = 0; i < PS_TEST_GROUP_PARTITIONS; i++) {

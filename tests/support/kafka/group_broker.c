@@ -28,7 +28,7 @@ static bool is_chosen(const struct ps_test_group_broker *group, int16_t key)
     return key == group->fail_key && group->number >= group->fail_at && group->number <= group->fail_last;
 }
 
-/* The error of the test's choice, or one that is drawn: errors that pass, of any request. */
+/* Returns the error that the test chose for this request, or a drawn temporary one, which any request may get; 0: none. */
 int16_t ps_test_group_error(struct ps_test_group_broker *group, int16_t key, bool top)
 {
     static const int16_t passing[] = {7, 14, 15, 16, -1};
@@ -55,7 +55,7 @@ int16_t ps_test_group_error(struct ps_test_group_broker *group, int16_t key, boo
 static char *versions(const struct ps_test_group_broker *group, char *at)
 {
     static const int16_t known[][4] = {
-        /* key, least, most, most of Kafka 0.11 */
+        /* key, lowest version, highest version, highest version of Kafka 0.11 */
         {0, 0, 3, 3},  {1, 0, 11, 5}, {2, 0, 2, 1},  {3, 0, 10, 4}, {8, 0, 7, 3},  {9, 0, 7, 3},
         {10, 0, 1, 1}, {11, 0, 5, 2}, {12, 0, 3, 1}, {13, 0, 1, 1}, {14, 0, 3, 1}, {23, 0, 3, 0},
     };
@@ -202,7 +202,7 @@ static char *answer(struct ps_test_group_broker *group, struct ps_test_connectio
     }
 }
 
-/* The answer breaks before its end, is lost, or is cut where the test says. */
+/* Cuts the answer at the byte that the test chose, or at a drawn one; at byte 0 the answer is lost. */
 static void spoil(struct ps_test_group_broker *group, struct ps_test_connection *connection, int16_t key,
                   uint32_t before)
 {
@@ -219,7 +219,7 @@ static void spoil(struct ps_test_group_broker *group, struct ps_test_connection 
     }
 }
 
-/* The end of the answer's body is missing. Returns where it ends now. */
+/* Cuts the body of the answer where the test says. Returns its new end. */
 static char *shorten(struct ps_test_group_broker *group, int16_t key, char *body, char *at)
 {
     if (!is_chosen(group, key) || group->cut_at == UINT32_MAX || !group->cut_inside)

@@ -1,9 +1,9 @@
 /* Two Kafka brokers for a test of a consumer, in the test's thread: a topic `t` whose partitions each have a log, and the
- * coordinator of a group with the test's member and others that are only imagined. Logs have gaps of offsets, batches of
- * transactions that were committed or aborted, and their control batches. Written from Kafka's protocol guide, KIP-62,
- * KIP-98, KIP-320, KIP-394 and KIP-447. They misbehave by a seed: connections break before or after a request is carried
- * out, or inside an answer; a request gets an error; a batch arrives damaged. Each request can also be given an error by
- * its number.
+ * coordinator of a group with the test's member and others that exist only in its answers. Logs have gaps of
+ * offsets, batches of transactions that were committed or aborted, and their control batches. Written from
+ * Kafka's protocol guide, KIP-62, KIP-98, KIP-320, KIP-394 and KIP-447. They misbehave by a seed: connections
+ * break before or after a request is carried out, or inside an answer; a request gets an error; a batch
+ * arrives damaged. Each request can also be given an error by its number.
  *
  * They fail the test if a commit is above what was delivered (`delivered`), or a request is not what Kafka defines. */
 #pragma once
@@ -55,8 +55,8 @@ struct ps_test_group_log {
     unsigned leader; /* a node */
     int32_t epoch;
     int64_t committed;       /* -1: nothing is */
-    int32_t committed_epoch; /* of the leader that wrote the record before; -1: the member did not tell */
-    int64_t delivered;       /* set by the test: the next offset behind what was delivered */
+    int32_t committed_epoch; /* of the leader that wrote the record before; -1: not sent by the member */
+    int64_t delivered;       /* set by the test: the offset after the last delivered record */
     int64_t licence;         /* -1, or the offset at which the member begins in this generation */
     int64_t
         differs; /* -1, or the offset to which a member goes back that has read beyond it: a leader said so */
@@ -64,9 +64,9 @@ struct ps_test_group_log {
 
 /* One partition of a request for records, or of a session. */
 struct ps_test_group_wanted {
-    int32_t partition, epoch; /* of the leader, as the member knows it; -1: it does not tell */
+    int32_t partition, epoch; /* of the leader, as the member knows it; -1: not sent */
     int64_t offset;
-    int64_t end; /* of a session: the log's, as told in the last answer */
+    int64_t end; /* of a session: the log end offset in the last answer */
 };
 
 /* What a node remembers of the member's requests for records (KIP-227). */
@@ -74,8 +74,8 @@ struct ps_test_group_session {
     int32_t id, epoch; /* id 0: none; the epoch of the next request */
     int32_t told;      /* the id in the answer to the last request */
     unsigned handled;  /* the number of the last request */
-    bool incremental;  /* that request, */
-    int16_t error;     /* and its error */
+    bool incremental;  /* the last request was incremental */
+    int16_t error;     /* of the last request */
     struct ps_test_group_wanted parts[PS_TEST_GROUP_PARTITIONS];
     unsigned count;
 };
@@ -95,7 +95,7 @@ struct ps_test_group_broker {
     bool old; /* the versions of Kafka 0.11 */
     int64_t topic_id;
     unsigned partitions;     /* of the topic: the first ones of `logs` */
-    unsigned former_answers; /* the next answers to Metadata are of the topic before it was made anew */
+    unsigned former_answers; /* next Metadata answers that describe the topic before it was recreated */
     struct ps_test_group_session sessions[PS_TEST_GROUP_NODES];
     int32_t session_id;   /* the last one that was given */
     bool no_sessions;     /* there is no room for them */
@@ -117,30 +117,30 @@ struct ps_test_group_broker {
     /* faults */
     unsigned faults; /* the number of requests in 1,000 that meet one */
     bool changes;    /* partitions change hands: requests of former assignments arrive */
-    bool damages;    /* batches, too */
+    bool damages;    /* batches arrive damaged, too */
     bool holds;      /* no answer to Fetch, for now */
-    bool forgets;    /* the epochs before the present one */
+    bool forgets;    /* leaders do not know the epochs before the present one */
     bool stalls;     /* OffsetForLeaderEpoch is not answered */
     bool
         lists_less; /* the last answer to ListOffsets of several topics left the last one out: every other one does */
     bool leaves_out; /* OffsetCommit commits nothing, and its answer has no partition */
-    bool swapped;    /* the nodes have changed their addresses with each other; connections last */
+    bool swapped;    /* the nodes have swapped their addresses; connections stay */
     int16_t fail_key, fail_error;
-    unsigned fail_at, fail_last; /* the requests that meet it, by number, from 1; 0: none */
+    unsigned fail_at, fail_last; /* the requests that get fail_error, by number, from 1; 0: none */
     bool fail_top;               /* the error is that of the whole answer */
-    /* Not UINT32_MAX: those requests get no error; this number of bytes of the answer come, */
+    /* If not UINT32_MAX: those requests get no error, but only this number of bytes of the answer. */
     uint32_t cut_at;
-    bool cut_inside;    /* with the length of these bytes; else the connection ends there */
-    uint32_t cut_bytes; /* and that many were there */
+    bool cut_inside;    /* the length field is that of these bytes; otherwise the connection ends there */
+    uint32_t cut_bytes; /* length of the answer before it was cut */
     unsigned asked[PS_TEST_GROUP_KEYS];
-    unsigned first[PS_TEST_GROUP_PARTITIONS]; /* answers to a Fetch of all partitions, by its first one */
+    unsigned first[PS_TEST_GROUP_PARTITIONS]; /* answers to Fetches of all partitions, by first partition */
     unsigned node;                            /* that got the request being answered */
     unsigned number;                          /* of the request being answered, among those of its kind */
 
     struct {
         unsigned records, hidden, breaks, errors, damaged, stale, truncated, by_others, out_of_range;
         unsigned full, incremental, named,
-            gone;           /* requests for records; partitions in the incremental ones */
+            gone;           /* Fetch requests; partitions named and dropped in incremental ones */
         unsigned not_found; /* sessions that the node has forgotten */
     } counts;
 };
@@ -159,26 +159,26 @@ void ps_test_group_append(struct ps_test_group_broker *group, unsigned partition
 void ps_test_group_append_plain(struct ps_test_group_broker *group, unsigned partition, unsigned count);
 /* Appends two transactions that overlap and are aborted; the one that began first ends last. */
 void ps_test_group_append_nested(struct ps_test_group_broker *group, unsigned partition);
-/* Returns the first offset from there on of a record that is visible; the log's end if there is none. */
+/* Returns the first offset at or after `from` that has a visible record; the log's end if there is none. */
 int64_t ps_test_group_visible(const struct ps_test_group_log *log, int64_t from);
-/* Returns whether a visible record lies from there on and before `to`. */
+/* Returns whether there is a visible record at or after `from` and before `to`. */
 bool ps_test_group_skips(const struct ps_test_group_log *log, int64_t from, int64_t to);
 /* Returns the epoch of the leader that wrote the batch with this offset; -1: the log does not have it. */
 int32_t ps_test_group_epoch(const struct ps_test_group_log *log, int64_t offset);
-/* The oldest batches are deleted. */
+/* Deletes the oldest batches. */
 void ps_test_group_trim(struct ps_test_group_broker *group, unsigned partition);
-/* The newest batches are lost, as after the election of a leader that was behind. */
+/* Removes the newest batches, as after the election of a leader that was behind. */
 void ps_test_group_truncate(struct ps_test_group_broker *group, unsigned partition);
-/* The topic is deleted and made anew, with leader epoch 0; the offsets of the group go with it. No answer tells of the time
- * between. */
+/* Deletes and recreates the topic, with leader epoch 0; the offsets of the group are deleted, too. No answer
+ * shows the time between. */
 void ps_test_group_make_anew(struct ps_test_group_broker *group);
-/* Others read on where the member has no partition. */
+/* Other members continue reading the partitions that the member does not have. */
 void ps_test_group_others_read(struct ps_test_group_broker *group);
-/* Connections go on to be to the node to which they were made. */
+/* Swaps the addresses of the nodes. Connections stay with the node to which they were made. */
 void ps_test_group_swap(struct ps_test_group_broker *group);
 void ps_test_group_move_leader(struct ps_test_group_broker *group, unsigned partition);
 
-/* The requests of a log; each reads the rest of the request, and writes the answer to `at`. NULL: later. */
+/* Requests to a log: each reads the rest of the request, and writes the answer to `at`. NULL: the answer comes later. */
 char *ps_test_group_fetch(struct ps_test_group_broker *group, struct ps_test_connection *connection,
                           struct ps_test_request *request, char *at);
 char *ps_test_group_list_offsets(struct ps_test_group_broker *group, struct ps_test_request *request,
@@ -201,7 +201,7 @@ struct ps_test_group_fetching {
 };
 
 void ps_test_group_read_fetch(struct ps_test_request *request, struct ps_test_group_fetching *fetching);
-/* Carries out what the request says of its session, once; `fetching` then has the partitions that it asks for. Returns the
+/* Applies the request to its session, once; `fetching` then has the partitions that it asks for. Returns the
  * session. */
 struct ps_test_group_session *ps_test_group_session_apply(struct ps_test_group_broker *group,
                                                           struct ps_test_group_fetching *fetching);

@@ -12,7 +12,7 @@
 #define CRC_AT 17U
 #define ATTRIBUTES_AT 21U
 #define LAST_DELTA_AT 23U
-#define LENGTH_AT 8U /* counts the bytes behind itself */
+#define LENGTH_AT 8U /* counts the bytes after itself */
 #define EPOCH_AT 12U
 #define RECORDS_AT 61U
 #define CONTROL 0x20
@@ -49,7 +49,7 @@ static uint32_t compress(const struct ps_kafka_native_set *set, char **bytes)
     return length;
 }
 
-/* Writes the set to the log. `rest`: offsets behind its last record, which compaction has removed. */
+/* Writes the set to the log. `rest`: offsets after its last record, which compaction has removed. */
 static void write_set(struct ps_test_group_log *log, struct ps_kafka_native_set *set, int64_t producer,
                       int16_t attributes, unsigned rest)
 {
@@ -99,7 +99,7 @@ static void append_records(struct ps_test_group_broker *group, unsigned partitio
     write_set(log, set, producer, producer < 0 ? 0 : TRANSACTIONAL, ps_test_group_draw(group, 4) == 0);
 }
 
-/* The end of a transaction. */
+/* Appends the control batch that ends a transaction. */
 static void append_control(struct ps_test_group_log *log, int64_t producer, bool commits)
 {
     struct ps_kafka_native_set *set = ps_kafka_native_set_make();
@@ -285,7 +285,7 @@ static unsigned first_set(const struct ps_test_group_log *log, int64_t offset)
     return i;
 }
 
-/* Returns whether records of the partition, or an error, are to be told. */
+/* Returns whether records of the partition, or an error, must be sent. */
 static bool has_news(const struct ps_test_group_broker *group, const struct ps_test_group_wanted *part)
 {
     const struct ps_test_group_log *log = &group->logs[part->partition];
@@ -318,7 +318,7 @@ static char *put_aborted(const struct ps_test_group_log *log, char *at, int64_t 
     return at;
 }
 
-/* Batches from the one with the offset on; the last one may be cut, and one may be damaged. */
+/* Writes the batches from the one with the offset; the last one may be cut, and one may be damaged. */
 static char *put_sets(struct ps_test_group_broker *group, const struct ps_test_group_wanted *part, char *at)
 {
     const struct ps_test_group_log *log = &group->logs[part->partition];

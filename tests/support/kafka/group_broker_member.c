@@ -69,7 +69,7 @@ static char *put_members(const struct ps_test_group_broker *group, char *at, int
     return at;
 }
 
-/* The member gives everything up before it joins, but what it claims. */
+/* The member gives up all partitions but those that it claims before it joins. */
 static void begin_generation(struct ps_test_group_broker *group)
 {
     group->generation++;
@@ -140,7 +140,7 @@ char *ps_test_group_join(struct ps_test_group_broker *group, struct ps_test_requ
     return error == 0 && group->leads ? put_members(group, at, request->version) : ps_wire_put_int32(at, 0);
 }
 
-/* The error of a request with this generation of a member. */
+/* Returns the error of a member's request with this generation; 0: none. */
 static int16_t refuses(struct ps_test_group_broker *group, int16_t key, int32_t generation, bool named)
 {
     int16_t error = ps_test_group_error(group, key, false);
@@ -159,7 +159,7 @@ static void own(void *argument, struct ps_slice topic, int32_t partition)
     group->owned |= 1U << (unsigned)partition;
 }
 
-/* The decision of the member that is the leader: each partition has one owner. */
+/* Takes the assignment of the member that is the leader: each partition has one owner. */
 static void take_assignment(struct ps_test_group_broker *group, struct ps_wire_in *in)
 {
     uint32_t count = ps_wire_get_count(in, 6), length;
@@ -176,7 +176,7 @@ static void take_assignment(struct ps_test_group_broker *group, struct ps_wire_i
         all |= group->owned;
         mine = is_own ? group->owned : mine;
     }
-    /* without metadata a topic has no partitions; what changes hands is nobody's for now */
+    /* without metadata a topic has no partitions; a partition that changes hands has no owner for now */
     unsigned there = (1U << group->partitions) - 1;
     assert_true(((all | (group->claimed & ~mine)) & there) == there || all == 0);
     group->owned = mine;

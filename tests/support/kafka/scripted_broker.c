@@ -34,7 +34,7 @@ static unsigned port_of(const struct sockaddr_in *address)
     return address->sin_family == AF_INET ? ntohs(address->sin_port) : 0;
 }
 
-/* Returns a socket of this process, not a listener, whose own port or (remote) whose peer's port it is; or -1. */
+/* Returns a socket of this process, not a listener, that has this port, or (`remote`) whose peer has it; -1: none. */
 static int find_socket(unsigned port, bool remote, int from)
 {
     for (int fd = from; fd < DESCRIPTORS_MAX; fd++) {

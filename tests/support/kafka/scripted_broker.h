@@ -12,9 +12,9 @@ struct ps_test_broker {
     unsigned connections; /* accepted so far */
     char *bytes;
     uint32_t length, taken;       /* bytes read, and those of the request that the test has got */
-    void (*each)(void *argument); /* answers go byte by byte, with a call after each; NULL: at once */
+    void (*each)(void *argument); /* answers go byte by byte, with a call after each; NULL: as a whole */
     void *argument;
-    uint32_t part_max; /* answers end after this number of bytes; 0: they do not */
+    uint32_t part_max; /* answers end after this number of bytes; 0: no limit */
 };
 
 void ps_test_broker_start(struct ps_test_broker *broker);

@@ -194,7 +194,7 @@ static void end(struct ps_test_coordinator *broker, bool commit)
     broker->counts.aborts += !commit;
 }
 
-/* Its time is over: the coordinator aborts it and fences the producer. */
+/* The transaction has timed out: the coordinator aborts it and fences the producer. */
 static void time_out(struct ps_test_coordinator *broker)
 {
     if (!broker->ongoing)
@@ -204,7 +204,7 @@ static void time_out(struct ps_test_coordinator *broker)
     end(broker, false);
 }
 
-/* The error that every request of the producer may get, from one with this epoch; 0: none. */
+/* Returns the error that any request of a producer with this epoch may get; 0: none. */
 static int16_t refuses(struct ps_test_coordinator *broker, struct producer producer)
 {
     static const int16_t passing[] = {ERROR_COORDINATOR_LOADS, ERROR_NO_COORDINATOR, ERROR_NOT_COORDINATOR};
@@ -247,7 +247,7 @@ static char *init_producer(struct ps_test_coordinator *broker, struct ps_wire_in
     int16_t error = refuses(broker, broker->producer);
     if (error == 0 && broker->ongoing) {
         end(broker, false);
-        broker->producer.epoch++; /* a transaction under way is fenced at once */
+        broker->producer.epoch++; /* the producer of an open transaction is fenced */
         error = ERROR_CONCURRENT;
     } else if (error == 0) {
         broker->producer.epoch++;
@@ -371,7 +371,7 @@ static char *commit_offsets(struct ps_test_coordinator *broker, struct ps_wire_i
     return ps_wire_put_uvarint(ps_wire_put_uvarint(at, 0), 0);
 }
 
-/* The producer of the next transaction. One whose epochs are used up gets a new id. */
+/* Sets the producer of the next transaction. When its epochs are used up, it gets a new id. */
 static void follow(struct ps_test_coordinator *broker, struct producer producer)
 {
     bool used_up = draw(broker, 8) == 0;

@@ -1,8 +1,9 @@
 /* A Kafka broker with transactions for a test, in the test's thread: partitions of topic `out` with records that are open,
  * committed or aborted, and a topic of positions with one partition; a coordinator with one transactional id; a group with committed and pending offsets of topic `in`.
  * Written from KIP-98, KIP-360, KIP-447 and KIP-890. It misbehaves by a seed: connections break before or after a request is carried
- * out, the coordinator moves, loads, has the last transaction still under way, ends a transaction whose time is over, writes
- * an end that it does not confirm, or leaves a partition out of an answer. It fails the test if a client writes to a partition that has not joined. */
+ * out, the coordinator moves, loads, has the last transaction still under way, aborts a transaction that has timed out,
+ * writes an end that it does not confirm, or leaves a partition out of an answer. It fails the test if a
+ * client writes to a partition that is not part of the transaction. */
 #pragma once
 
 #include "core/base.h"
@@ -32,8 +33,8 @@ static inline int32_t ps_test_coordinator_epoch(int64_t offset)
 int64_t ps_test_coordinator_offset(const struct ps_test_coordinator *broker, unsigned partition);
 /* Returns whether offsets wait for the end of a transaction: a consumer would not begin to read. */
 bool ps_test_coordinator_is_unstable(const struct ps_test_coordinator *broker);
-/* The group gives the partitions to another member, or to the same anew: offsets of the last assignment are refused. Returns
- * the new one. */
+/* The group gives the partitions to another member, or again to the same one: offsets of the last assignment
+ * are refused. Returns the new one. */
 int32_t ps_test_coordinator_reassign(struct ps_test_coordinator *broker);
 /* The committed numbers (values of four bytes) of an output partition, in order. Returns how many. */
 uint32_t ps_test_coordinator_committed(const struct ps_test_coordinator *broker, unsigned partition,

@@ -55,8 +55,8 @@ struct ps_test_coordinator {
     struct partition partitions[PARTITIONS]; /* of `out`, and the one of the positions */
     struct producer producer;
     bool second;           /* the second protocol of transactions (KIP-890) */
-    struct producer ended, /* who committed the last transaction, with the second protocol, */
-        next;              /* and what it became */
+    struct producer ended, /* second protocol: who committed the last transaction, */
+        next;              /* and its successor */
     bool ongoing, group_joined;
     unsigned ending; /* requests until the last end is complete */
     bool mute;       /* the answer to this request is lost */

@@ -108,7 +108,7 @@ static int16_t append(struct ps_test_coordinator *broker, struct partition *part
     }
     if (broker->second && !partition->joined && broker->ending > 0) {
         broker->ending--;
-        return ERROR_NOT_ENOUGH_REPLICAS; /* what brokers make of CONCURRENT_TRANSACTIONS */
+        return ERROR_NOT_ENOUGH_REPLICAS; /* brokers answer this for CONCURRENT_TRANSACTIONS */
     }
     if (ps_test_coordinator_spoils(broker))
         return ERROR_ABORTABLE;

@@ -153,7 +153,7 @@ static inline void read_some(struct run *run)
 
 /* ---- turns ---- */
 
-/* A transaction is as large as the leases that are in it: what a former one left, one that was recalled too, does not count. */
+/* Asserts that a transaction's memory is that of its leases: nothing is left of an earlier or recalled one. */
 static inline void expect_transaction_memory(const struct run *run)
 {
     const struct ps_held *held = &run->sender->window.held;
@@ -176,7 +176,7 @@ static inline void turn(struct run *run)
     run->failing = ps_test_allocation_fails;
     ps_test_allocation_fails = 0;
     for (unsigned i = 0; i < 100000 && run->sender->producer == NULL; i++) {
-        usleep(50); /* the maker's thread makes one; that takes no time by the sender's clock */
+        usleep(50); /* the maker's thread makes a producer, in no time by the sender's clock */
         (void)ps_kafka_sender_tick(run->sender, &stage->now);
     }
     if (!ps_test_coordinator_serve(run->broker))
@@ -184,7 +184,7 @@ static inline void turn(struct run *run)
     ps_test_stage_pass_ms(stage, 2);
 }
 
-/* The sink is recalled, in whatever phase it is, and offered again what it gives back. */
+/* Recalls the sink, whatever its phase, and offers it again what it gives back. */
 static inline void recall(struct run *run)
 {
     struct ps_lease *back = NULL;

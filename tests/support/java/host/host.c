@@ -125,7 +125,7 @@ void fake_misbehave(struct fake_batch *batch)
 static void serve_batches(void)
 {
     const enum ps_test_java_mode mode =
-        fake_control->mode; /* of all of them: otherwise a later one overtakes */
+        fake_control->mode; /* one for all batches: otherwise a later one could overtake */
     unsigned left = 0;
     for (unsigned i = 0; i < batch_count; i++) {
         struct fake_batch *batch = &batches[i];

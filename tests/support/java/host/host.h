@@ -46,16 +46,16 @@ void fake_end_entry(uint32_t start, struct ps_java_event *event);
 
 /* Returns whether the batch waits for a larger area. */
 bool fake_answer(struct fake_batch *batch);
-/* Gives an answer that cannot be: BEYOND names an event that was not there, the others a batch. */
+/* Gives an invalid answer: BEYOND names an event that does not exist, the other modes a batch that does not. */
 void fake_answer_badly(struct fake_batch *batch);
 
 /* ---- source.c ---- */
 
-/* Begins with a source of this link. Does nothing if there is no room. */
+/* Starts a source for this link. Does nothing if there is no room. */
 void fake_source_begin(uint32_t link);
 /* Forgets the source of this link, if there is one. */
 void fake_source_end(uint32_t link);
 /* Puts events of all sources. */
 void fake_sources_serve(void);
-/* Takes an area, an answer, or the question how many events are promised. Returns false if the message is of no source. */
+/* Takes an area, an answer, or the question how many events are promised. Returns false if the message belongs to no source. */
 bool fake_source_take(const struct ps_java_message *message);
