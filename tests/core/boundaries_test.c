@@ -1,4 +1,4 @@
-/* Constants that headers of core/ name, exactly there and one step before and behind. */
+/* Limits that headers of core/ name: exactly at the limit, one step below and one above. */
 #include "core/deadletter/file.h"
 #include "core/flow/limits.h"
 #include "core/log/limit.h"
@@ -12,7 +12,8 @@
 
 /* ---- headers of an event ---- */
 
-/* Headers of drawn lengths with these sums: `total` bytes of `count` names, or of values. */
+/* Returns why `count` headers of drawn lengths, with these sums of names and values in bytes, are refused; NULL: they are
+ * not. */
 static const char *refusal_of(uint32_t count, uint64_t names_bytes, uint64_t values_bytes, uint64_t *random)
 {
     struct ps_header_sizes sizes = {.count = 0};
@@ -89,14 +90,14 @@ static void test_lines_of_a_window(void **state)
         assert_int_equal(entry->held, 2);
         assert_int_equal(entry->held_first_ns, begin + 1);
         assert_int_equal(entry->held_last_ns, begin + PS_LOG_LIMIT_WINDOW_NS - 1);
-        begin += PS_LOG_LIMIT_WINDOW_NS + (window == 1); /* exactly, and one behind */
+        begin += PS_LOG_LIMIT_WINDOW_NS + (window == 1); /* exactly at the end, and 1 ns later */
         assert_true(admit(format, begin));
         assert_int_equal(held, 2);
         begin += PS_LOG_LIMIT_WINDOW_NS; /* of the line above */
     }
 }
 
-/* A search for counts that are owed: once in a window, and of windows that are exactly over. */
+/* A search for owed counts: it runs once in a window, and finds windows that have just ended. */
 static void test_windows_that_are_over(void **state)
 {
     static const char format[] = "f";
@@ -130,7 +131,7 @@ static void test_text_of_a_line(void **state)
     }
 }
 
-/* With more keys than there is room for, as many are kept as there are entries at most, and none of them gives its count to another. */
+/* With more keys than entries, at most one key for each entry is kept, and no key's count goes to another key. */
 static void test_more_keys_than_entries(void **state)
 {
     static char formats[2 * PS_LOG_LIMIT_ENTRIES];

@@ -1,4 +1,4 @@
-/* Directories and files whose names are on the disk before anything is promised of them. */
+/* Directories and files whose names are on the disk before the call that made them returns. */
 #include "core/durable.h"
 #include "tests/support/folder.h"
 #include "tests/support/support.h"
@@ -60,7 +60,7 @@ static void assert_synced(unsigned number, const char *below)
     free(folder);
 }
 
-/* Each directory in which a name is new is synced, from above; none is if all names exist. */
+/* Each directory in which a name is new is synced, from the top down; none is if all names exist. */
 static void test_new_directories_are_synced(void **unused)
 {
     assert_int_equal(make("a/b//c/"), PS_OK);
@@ -76,7 +76,7 @@ static void test_new_directories_are_synced(void **unused)
     assert_synced(0, "/a/b");
 }
 
-/* A file system without that (EINVAL) is accepted; a disk that fails is not, and the next try syncs the name again. */
+/* A file system that cannot do it (EINVAL) is accepted; a disk that fails is not, and the next try syncs the name again. */
 static void test_a_sync_of_a_directory_that_fails(void **unused)
 {
     fail_sync(0, EINVAL);
@@ -113,7 +113,7 @@ static void assert_content(const char *expected)
     assert_int_not_equal(access(ps_test_folder_path("file.new"), F_OK), 0);
 }
 
-/* The bytes are on the disk before the name is theirs, and the name before the call returns. */
+/* The bytes are on the disk before the file gets its name, and the name before the call returns. */
 static void test_replaced_file_is_synced(void **unused)
 {
     struct stat status;

@@ -36,7 +36,7 @@ static struct ps_depot *depot;
 static struct ps_pool *pool;
 static struct ps_bump bump, reading;
 static struct ps_event_headers headers;
-static char *text; /* what bodies, values and names are parts of */
+static char *text; /* bodies, values and names are parts of it */
 
 struct program {
     const uint8_t *data;

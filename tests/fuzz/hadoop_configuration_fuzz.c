@@ -1,4 +1,4 @@
-/* Files of Hadoop's configuration. Includes of files are possible, but not of those that the input makes. */
+/* Files of Hadoop's configuration. Includes are possible, but not of files that the input makes. */
 #include "stages/lib/hadoop/configuration.h"
 #include "stages/lib/hadoop/rpc/name_service.h"
 #include "stages/lib/hadoop/hdfs/url.h"

@@ -1,6 +1,6 @@
-/* The JSON of source http: any bytes are scanned without reading behind them; the values found lie within the text; a text
- * that is scanned in parts, because it has more events than a batch takes, has the same events; an unescaped text is not
- * longer than the escaped one, and is well-formed when the escaped one is. */
+/* The JSON of source http: any bytes are scanned without reading past them; the values found lie within the
+ * text; a text that is scanned in parts, because it has more events than a batch takes, has the same events;
+ * an unescaped text is not longer than the escaped one, and is well-formed when the escaped one is. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -44,7 +44,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (scan.events == NULL)
         PS_ASSERT(ps_json_scan_init(&scan));
     char *text = malloc(size + 1),
-         *out = malloc(size + 1); /* of this size, so that a sanitizer sees reads behind it */
+         *out = malloc(size + 1); /* of this size, so that a sanitizer sees reads past it */
     PS_ASSERT(text != NULL && out != NULL);
     text = realloc(text, size > 0 ? size : 1);
     if (size > 0)

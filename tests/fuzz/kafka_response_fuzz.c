@@ -1,6 +1,6 @@
 /* Responses of a broker to each request of the native client. The first byte chooses the request and its version, from 128 on
- * one of the login; the rest is the response behind its length, but for the correlation id. No response may harm the client: it
- * is accepted, or the connection is closed. */
+ * one of the login; the rest is the response after its length, without the correlation id. No response may
+ * harm the client: it is accepted, or the connection is closed. */
 #include "stages/lib/kafka/native/native.h"
 #include "stages/lib/kafka/native/turn.h"
 

@@ -1,4 +1,4 @@
-/* The answers of a namenode in the exchange of SASL, and behind it. */
+/* The answers of a namenode during the SASL exchange, and after it. */
 #include "stages/lib/hadoop/rpc/sasl.h"
 #include "tests/support/transport_fuzz.h"
 

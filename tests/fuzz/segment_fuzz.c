@@ -160,7 +160,7 @@ static void read_segment_head(const char *bytes, char version)
         return;
     PS_ASSERT(ps_segment_head_bytes(&read) == length && strlen(read.sealing.key) <= PS_KEY_NAME_BYTES_MAX);
     ps_segment_head_write(again, &read);
-    /* bytes behind the name are not kept */
+    /* bytes after the name are not kept */
     PS_ASSERT(memcmp(head, again, version == 1 ? length : 124 + strlen(read.sealing.key)) == 0);
 }
 
@@ -298,7 +298,7 @@ struct input {
     size_t size, at;
 };
 
-static uint32_t number(struct input *input) /* 0 .. 4095, and 0 behind the end */
+static uint32_t number(struct input *input) /* 0 .. 4095, and 0 past the end */
 {
     uint32_t low = input->at < input->size ? input->data[input->at++] : 0;
     uint32_t high = input->at < input->size ? input->data[input->at++] : 0;

@@ -1,6 +1,6 @@
 /* SequenceFiles of events of any lengths, flushed anywhere, in each compression and codec: a reader of the format finds
  * exactly the events that were written. Input: compression (1 byte), codec, Text or Writable; then for each event its
- * length (2 bytes; with the top bit: flush behind it) and a byte that its body consists of. */
+ * length (2 bytes; with the top bit: flush after it) and a byte that its body consists of. */
 #include "stages/lib/hadoop/file/writer.h"
 #include "tests/support/hadoop_file.h"
 

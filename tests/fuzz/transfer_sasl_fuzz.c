@@ -1,4 +1,4 @@
-/* The answers of a datanode in the exchange of SASL, and behind it. */
+/* The answers of a datanode during the SASL exchange, and after it. */
 #include "stages/lib/hadoop/transfer/sasl.h"
 #include "tests/support/transport_fuzz.h"
 

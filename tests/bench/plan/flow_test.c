@@ -76,7 +76,7 @@ static double even(const struct ps_flow *flow, unsigned row, double t)
     return floor(due_on(flow, row, t) * 0.95);
 }
 
-/* The same, and the last connection bears it alone. */
+/* The same rate, but the last connection alone bears the difference. */
 static double unfair(const struct ps_flow *flow, unsigned row, double t)
 {
     double due = due_on(flow, row, t);

@@ -99,7 +99,7 @@ static void test_event(void **state)
     ps_batch_give(batch);
 }
 
-/* Headers of an earlier letter are replaced, and its count goes on. */
+/* Headers of an earlier letter are replaced, and its count continues. */
 static void test_again(void **state)
 {
     struct ps_batch *from = take();

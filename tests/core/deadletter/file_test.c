@@ -88,7 +88,7 @@ static void test_deleted(void **state)
     assert_int_equal(count_files(), 1);
 }
 
-/* The disk is full in the middle of a line: the file ends behind the last whole one. */
+/* The disk is full in the middle of a line: the file ends after the last whole line. */
 static void test_no_room(void **state)
 {
     struct ps_err err = {0};

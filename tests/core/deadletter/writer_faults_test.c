@@ -1,5 +1,6 @@
-/* The writer of dead letters while the system fails: each of its calls and allocations once, at every point of a small workload. A letter that is
- * called written is in a file, whole; none is there more than twice; and the second failure is treated as the first one. */
+/* The writer of dead letters while the system fails: each of its calls and allocations once, at every point of a small
+ * workload. A letter that is reported as written is in a file, whole; none is there more than twice; and a second failure is
+ * treated like the first. */
 #include "core/deadletter/writer.h"
 #include "core/log/log.h"
 #include "tests/support/allocations.h"
@@ -49,7 +50,7 @@ static uint64_t put(struct ps_dead_letter_queue *queue, unsigned number)
                                                                     .length = (size_t)length});
 }
 
-/* Counts down to the failure, which is `calls` or `allocations` from here. */
+/* Makes the call with number `call`, or the allocation with number `allocation`, counted from here, fail. */
 static void fail_at(uint64_t call, uint64_t allocation, int error)
 {
     ps_test_call_error = error;
@@ -66,7 +67,7 @@ static bool is_pending(void)
     return pending;
 }
 
-/* All letters, the queue opened before or within the reach of the failure. Returns false when the failure did not come. */
+/* Writes all letters; the queue is opened before the failure is armed, or after. Returns false when the failure did not come. */
 static bool run(uint64_t call, uint64_t allocation, int error, bool opened_before)
 {
     unsigned times[LETTERS];

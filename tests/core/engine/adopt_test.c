@@ -38,7 +38,7 @@ static struct ps_plan *plan_after(struct flow *flow, struct ps_plan *before, con
     return plan_with(flow, before, sink, &flow_interceptor);
 }
 
-/* Of k0 .. k2 these stay. */
+/* Sets which of k0 .. k2 stay; a mask. */
 static void stay(struct flow *flow, unsigned sinks)
 {
     flow->channels_stay = UINT32_MAX;
@@ -46,8 +46,8 @@ static void stay(struct flow *flow, unsigned sinks)
         flow->sinks[i].stays = sinks >> i & 1;
 }
 
-/* An adopted stage is not built again. Others are torn down at once, and once; a plan is kept as long as something
- * is in its memory. */
+/* An adopted stage is not built again. Others are torn down immediately, and once; a plan is kept as long as
+ * something is in its memory. */
 static void test_who_tears_down(void **state)
 {
     struct ps_stage_ops sink = flow_sink_stage;
@@ -83,7 +83,7 @@ static void test_who_tears_down(void **state)
     assert_int_equal(built, 4);
     ps_plan_retire(c, d);
     assert_int_equal(built, 3);
-    assert_ptr_equal(d->older, a); /* nothing is in b and c any more */
+    assert_ptr_equal(d->older, a); /* nothing is left in b and c */
     assert_null(a->older);
     stay(&flow, 0);
     flow.channels_stay = 0;

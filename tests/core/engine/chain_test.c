@@ -51,7 +51,7 @@ static enum ps_result select_backwards(const void *plan, void *state, const stru
     return PS_DONE;
 }
 
-/* Events without a way are dropped and counted, whatever the order of the ways. */
+/* Events without a route are dropped and counted, whatever the order of the routes. */
 static void test_dropped(void **unused)
 {
     static const struct ps_selector_ops selector = {.work = select_backwards};

@@ -167,7 +167,8 @@ static void test_each_lease_is_tried(void **state)
     ps_test_small_agent_stop(&agent, true);
 }
 
-/* Attempts are those in a row with one lease: failures before a delivery count for nothing, and the rests begin anew. */
+/* Attempts are those in a row with one lease: failures before a delivery count for nothing, and the rests start again at the
+ * first. */
 static void test_attempts_in_a_row(void **state)
 {
     start(1, "100");
@@ -257,7 +258,7 @@ static void test_large_event(void **state)
     free(body);
 }
 
-/* Nobody is answered before the channel has the letters. */
+/* No client gets an answer before the channel has the letters. */
 static void test_source_waits(void **state)
 {
     start(1, "1");

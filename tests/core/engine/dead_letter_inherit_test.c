@@ -95,7 +95,7 @@ static void test_inherited(void **state)
         struct ps_dead_letter_queue *queue = ps_dead_letter_channel_queue(closed);
         assert_int_equal(fill_box(queue, count / 2, 2 * count), round == 0 ? count - count / 2 : 0);
         assert_int_equal(queue->sent, count);
-        if (round == 1) { /* they are put, and there is all the room again */
+        if (round == 1) { /* they were put, and all the room is free again */
             full = false;
             put_count = 0;
             assert_true(ps_dead_letter_channel_cycle(closed, true, &due_ns, &stage.now));

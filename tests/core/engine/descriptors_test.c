@@ -133,7 +133,7 @@ static void test_watch_fails(void **state)
     }
     assert_int_equal(runner->status, PS_RUNNER_FAILED);
     assert_string_equal(runner->error, "cannot watch the epoll descriptor: Cannot allocate memory");
-    assert_int_equal(runner->port.epoll_fd, -1); /* closed, and its number may be another's by now */
+    assert_int_equal(runner->port.epoll_fd, -1); /* closed; another descriptor may have its number by now */
     modify_fails = false;
     now.mono_ns += 3 * PS_NS_PER_S;
     (void)ps_worker_cycle(worker, &now);

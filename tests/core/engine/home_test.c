@@ -36,13 +36,13 @@ static void take_batches(struct ps_bump *bump, struct ps_window *window, struct 
     }
 }
 
-/* The source that learns of the batches. */
+/* The source's handler of delivered batches; ignores them. */
 static void nobody(void *argument, struct ps_batch *batch)
 {
 }
 
-/* Leases go on coming while the home worker is behind: each cycle releases a bounded number, says that it moved
- * something, and the oldest are not left behind. */
+/* Leases keep arriving while the home worker is behind: each cycle releases a bounded number, says that it
+ * moved something, and the oldest are not left behind. */
 static void test_arrivals(void **state)
 {
     static struct ps_lease *leases[LEASES];

@@ -203,7 +203,7 @@ static uint64_t dropped(void)
     return ps_counter_read(ps_test_small_agent_source(&agent)->base.counters, PS_COUNTER_dropped);
 }
 
-/* Without the source's open one. */
+/* Returns the batches in use, without the source's open one. */
 static uint64_t batches_away(void)
 {
     return ps_engine_batches_out(agent.engine) - (ps_test_small_agent_source(&agent)->batch != NULL);
@@ -220,8 +220,8 @@ static void assert_source_goes_on(void)
 
 /* ---- tests ---- */
 
-/* The optional channel is full: its share of a batch is dropped, for good, and counted; the batch goes on at once. When
- * there is room again, later events get in. */
+/* The optional channel is full: its share of a batch is dropped, for good, and counted; the batch continues
+ * immediately. When there is room again, later events get in. */
 static void test_full(void **state)
 {
     for (unsigned variant = 0; variant < 4; variant++) {
@@ -242,7 +242,7 @@ static void test_full(void **state)
         const struct ps_counters *side = &agent.plan->channels[1].counters[0];
         assert_int_equal(ps_counter_read(side, PS_COUNTER_EventPutAttemptCount), 17 + 7);
         assert_int_equal(ps_counter_read(side, PS_COUNTER_EventPutSuccessCount), 17);
-        assert_int_equal(batches_away(), 5); /* the leases of k2 and c2; the others are home */
+        assert_int_equal(batches_away(), 5); /* the leases of k2 and c2; the others were returned */
         script.second_answer = PS_DONE;
         ps_test_small_agent_run(&agent, 2 * PS_NS_PER_S);
         assert_string_equal(script.second, "bbbbbbbbbbbbbbbbb");
@@ -298,7 +298,7 @@ static void test_failing(void **state)
     assert_int_equal(script.second_open_failures, 0);
 }
 
-/* The required channel is full: the source waits, and the optional one gets its share once and at once. */
+/* The required channel is full: the source waits, and the optional one gets its share once, immediately. */
 static void test_required_is_full(void **state)
 {
     for (unsigned is_accepting = 0; is_accepting < 2; is_accepting++) {

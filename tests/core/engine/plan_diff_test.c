@@ -178,7 +178,8 @@ static void test_other_places(void **state)
     ps_plan_destroy(old);
 }
 
-/* A channel has one ring for the dead letters of a sink, which the sink's worker writes: it does not stay when that is another one. */
+/* A channel has one ring for the dead letters of a sink, which the sink's worker writes: it does not stay when the sink moves
+ * to another worker. */
 static void test_other_place_of_letters(void **state)
 {
     char text[4096];
@@ -196,8 +197,8 @@ static void test_other_place_of_letters(void **state)
     }
 }
 
-/* Where a channel keeps its events: the next plan finds them, or the channel must be empty before it moves; and a log is not
- * torn apart. */
+/* Where a channel keeps its events: the next plan finds them, or the channel must be empty before it moves;
+ * and a change that takes away only the checkpoint or only the data of a log is refused. */
 static void test_where_events_are(void **state)
 {
     static const char file[] = "c1.type = file\na1.channels.c1.checkpointDir = /p/c\n"
@@ -226,7 +227,7 @@ static void test_where_events_are(void **state)
          "a1.channels.c1.maximum.capacity = 7",
          true, false},
         {jdbc, "c1.type = jdbc\na1.channels.c1.driver.url = jdbc:derby:/p/other", false, false},
-        {"c1.type = jdbc", jdbc, false, false}, /* from the place of its own */
+        {"c1.type = jdbc", jdbc, false, false}, /* from its default place */
         {jdbc, "c1.type = jdbc", false, false},
         {"c1.type = jdbc", "c1.type = jdbc\na1.channels.c1.maximum.capacity = 7", true, false},
         {jdbc,
@@ -234,7 +235,7 @@ static void test_where_events_are(void **state)
          "a1.channels.c1.sysprop.derby.system.home = /p",
          false, false},
         {spill, "c1.type = spillablememory\na1.channels.c1.overflowCapacity = 30000", true, false},
-        {spill, memory, false, false}, /* nothing reads the log any more */
+        {spill, memory, false, false}, /* nothing would read the log */
         {memory, spill, true, false},
         {memory, memory, true, false},
     };
@@ -268,7 +269,7 @@ static bool rereads(const struct ps_plan *plan)
     return ps_plan_rereads(plan, &plan->channels[0]);
 }
 
-/* A channel keeps what a source without positions had put into it, also when its next source reads again. */
+/* A channel keeps what a source without positions had put into it, even when its next source reads again. */
 static void test_what_is_read_again(void **state)
 {
     static const char rest[] =

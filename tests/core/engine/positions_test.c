@@ -1,5 +1,5 @@
-/* Positions travel with their batch: a sink that commits them gets every batch that has some, in order, also those of
- * which the chain leaves nothing; other sinks, and batches without positions, cost no lease. */
+/* Positions travel with their batch: a sink that commits them gets every batch that has some, in order, even
+ * those whose events the chain drops; other sinks, and batches without positions, cost no lease. */
 #include "tests/support/small_agent.h"
 
 #include <stdio.h>
@@ -20,7 +20,7 @@ static struct {
 
 static struct ps_test_small_agent agent;
 
-/* The texts are the source's, which writes others there next. */
+/* The texts are in the source's memory, which it overwrites with the next ones. */
 static void note_position(struct ps_batch *batch)
 {
     static char group[16], topic[16];
@@ -71,7 +71,7 @@ static void assert_text(struct ps_slice slice, const char *word, int64_t number)
     assert_memory_equal(slice.data, expected, slice.length);
 }
 
-/* The events up to the position are in the batch. */
+/* Asserts that the span still has the texts of its position. */
 static void assert_named(const struct ps_span *span)
 {
     assert_string_equal(span->name->system, "test");

@@ -58,7 +58,7 @@ static void test_highest_priority_first(void **state)
     assert_int_equal(ps_processor_wake_ms(processor, 1000), 3001);
 }
 
-/* min(maxpenalty, 2^failures s); the time itself is still penalty (refresh < now). */
+/* min(maxpenalty, 2^failures s); at its end time a penalty still counts (refresh < now). */
 static void test_penalties_double(void **state)
 {
     static const int32_t priorities[] = {2, 1};
@@ -168,7 +168,7 @@ static void test_all_failed_later_rests(void **state)
     assert_int_not_equal(next(5100), NOBODY);
 }
 
-/* 1000 * 2^n, n at most 16, at most maxTimeOut; the end of the time itself is out still (restoreTime < now). */
+/* 1000 * 2^n, n at most 16, at most maxTimeOut; at its end time the sink is still out (restoreTime < now). */
 static void test_backoff_grows(void **state)
 {
     make_balance(2, false, true, INT64_C(1) << 40);
@@ -190,7 +190,7 @@ static void test_backoff_has_a_limit(void **state)
     assert_int_equal(ps_processor_penalised_until_ms(processor, 0, 0), 30000);
 }
 
-/* Counted on within an hour after the last back-off, begun anew after that; a success changes nothing. */
+/* Failures within an hour after the last back-off add to its count, later ones start again; a success changes nothing. */
 static void test_backoff_is_forgotten_by_time(void **state)
 {
     make_balance(2, false, true, 30000);

@@ -276,7 +276,7 @@ static void test_some_promised_later(void **state)
     ps_test_small_agent_stop(&agent, true);
 }
 
-/* A replayable source hears of the put, and of the promise: its position moves with that. */
+/* A replayable source learns of the put and of the promise; its position moves with the promise. */
 static void test_positions(void **state)
 {
     start(&replayable);
@@ -306,7 +306,7 @@ static void test_given_up(void **state)
     ps_test_small_agent_stop(&agent, true);
 }
 
-/* Refused before the put, while earlier batches wait for their promise: the source learns of that at once. */
+/* Refused before the put, while earlier batches wait for their promise: the source learns of that immediately. */
 static void test_full(void **state)
 {
     start(&refusing);

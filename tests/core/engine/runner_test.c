@@ -406,7 +406,7 @@ static void test_replayable_source_reads_again(void **state)
     ps_test_small_agent_stop(&agent, true);
 }
 
-/* A batch that comes home reports the failure: later ones are not reported to the closed source. */
+/* The source fails while a delivery is reported to it: later ones are not reported to the closed source. */
 static void test_fails_while_delivered(void **state)
 {
     start(&replayable, 1, "100");
@@ -480,7 +480,7 @@ static void test_sink_gives_its_leases_back(void **state)
     assert_int_equal(script.sink_closes, 2);
 }
 
-/* The account of a stop: events that a lease which comes back had settled are delivered, the others lost. */
+/* The account of a stop: of a lease that is given back, the settled events are delivered, the others lost. */
 static void test_partly_settled_lease_in_the_account(void **state)
 {
     start(&accepting, 1, "100");

@@ -25,7 +25,7 @@ static int teardown(void **state)
     return 0;
 }
 
-/* It stands at the start of the next reservation, in this batch or the next, and is gone when bytes were used. */
+/* The rest is at the start of the next reservation, in this batch or the next, and is gone when bytes were used. */
 static void test_left(void **state)
 {
     uint32_t room;
@@ -64,7 +64,7 @@ static void test_left_moves(void **state)
     ps_batch_give(batch);
 }
 
-/* The room of a run counts the rows that the batch has already, also when memory has room for more. */
+/* The room of a run counts the rows that the batch has already, even when memory has room for more. */
 static void test_run_of_the_last_rows(void **state)
 {
     char bodies[7] = "abcdefg";

@@ -21,7 +21,7 @@ struct fixture {
     struct ps_lease *leases[LEASES]; /* held, oldest first */
     unsigned lease_count;
     enum event_state events[LEASES][EVENTS];
-    uint64_t gaps[LEASES]; /* behind each held lease: bytes of the leases that were popped */
+    uint64_t gaps[LEASES]; /* after each held lease: bytes of the leases that were popped */
     struct ps_held_range ranges[RANGES];
 };
 
@@ -266,7 +266,7 @@ static void draw_rewind(void)
     ps_held_rewind(&fixture.held);
 }
 
-/* All that was sent over a new connection is confirmed at once. */
+/* All that was sent over a new connection is confirmed immediately. */
 static void draw_settle_cut(void)
 {
     draw_rewind();

@@ -67,7 +67,7 @@ static struct ps_lease *enter(struct bench *bench, unsigned required, unsigned o
     return ps_batch_chain(batch);
 }
 
-/* Returns the lease that is `places` behind the first of the chain. */
+/* Returns the lease that is `places` after the first of the chain. */
 static struct ps_lease *behind(struct ps_lease *chain, unsigned places)
 {
     while (places-- > 0)
@@ -163,7 +163,7 @@ static void test_lost(void **state)
     bench_fini(&bench);
 }
 
-/* One of two channels fails: the batch is lost, whichever comes home last. */
+/* One of two channels fails: the batch is lost, whichever lease is returned last. */
 static void test_lost_to_one_of_two(void **state)
 {
     struct bench bench;
@@ -181,8 +181,8 @@ static void test_lost_to_one_of_two(void **state)
     }
 }
 
-/* The source is closed while batches are out: it is not called any more, and they are freed as they come
- * home. */
+/* The source is closed while batches are out: it is no longer called, and they are freed as they are
+ * returned. */
 static void test_detach(void **state)
 {
     struct bench bench;

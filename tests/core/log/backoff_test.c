@@ -38,7 +38,7 @@ static void test_another_text_is_said_at_once(void **unused)
     assert_int_equal(say(&repeated, "denied", 160, 161), 1);
 }
 
-/* A try within the gap is of the same outage, and one behind it of another. */
+/* A try within the gap belongs to the same outage, and one after it to another. */
 static void test_outages(void **unused)
 {
     struct ps_log_backoff repeated = {0};

@@ -41,7 +41,7 @@ static size_t file_read(const char *name, char *text, size_t room)
     return length;
 }
 
-/* Returns the text behind "message": of the last line. */
+/* Returns the text after "message": of the last line. */
 static const char *message_of(char *text)
 {
     const char *at = strstr(text, "\"message\":");
@@ -258,7 +258,7 @@ static void test_limit_owed(void **state)
     assert_null(ps_log_limit_owing(&limit, now, true));
 }
 
-/* The count of lines held back has their time: with the next line, and at the end. */
+/* The count of lines held back says over which time: with the next line, and at the end. */
 static void test_held_back(void **state)
 {
     char text[16384];

@@ -125,7 +125,7 @@ static void test_found_by_name(void **state)
     ps_plugins_destroy(plugins);
 }
 
-/* The file is overwritten in place, and removed: the stage goes on. */
+/* The file is overwritten in place, and removed: the stage keeps working. */
 static void test_private_copy(void **state)
 {
     const char *path = put("one", "good");
@@ -166,7 +166,7 @@ static void test_other_bytes_are_another_load(void **state)
     assert_int_equal(mappings(), 0);
 }
 
-/* The texts of a stage that edits batches are in events that wait in channels: its object stays, and is taken again. */
+/* The texts of a stage that edits batches are in events that wait in channels: its object stays loaded, and is used again. */
 static void test_stays_for_its_texts(void **state)
 {
     put("one", "keeper");
@@ -312,7 +312,7 @@ static void test_drawn_headers(void **state)
     unsigned good = 0;
     for (unsigned i = 0; i < 20000; i++) {
         size_t cut = 64 + ps_test_random(&random) % 1000;
-        char *bytes = malloc(cut); /* as long as it says: a sanitizer sees each byte read behind it */
+        char *bytes = malloc(cut); /* as long as it says: a sanitizer sees each read past its end */
         memcpy(bytes, whole, cut);
         for (uint64_t flips = 1 + ps_test_random(&random) % 6; flips > 0; flips--)
             bytes[ps_test_random(&random) % (flips % 2 == 1 ? 64 : cut)] = (char)ps_test_random(&random);

@@ -34,7 +34,7 @@ static void far_close(void *session)
 static const struct ps_transport transport = {
     .open = far_open, .handshake = far_handshake, .close = far_close};
 
-/* Connects until the connection is up, for at most so long. Returns whether it is. */
+/* Connects until the connection is up, for at most `patience_ns`. Returns whether it is. */
 static bool connect_for(struct ps_load_connection *connection, uint64_t patience_ns)
 {
     uint64_t end_ns = far.now_ns + patience_ns;

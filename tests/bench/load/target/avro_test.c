@@ -150,8 +150,8 @@ static bool lane_failed_often(void *argument)
     return lane.downs > 5;
 }
 
-/* A server that accepts connections and closes them at the first byte is not reached again and again at once: the
- * failures add up, although each time the connection was there. */
+/* A server that accepts connections and closes them at the first byte is not connected to again without a
+ * wait: the failures add up, although each connection was established. */
 static void test_short_connections_back_off(void **state)
 {
     begin("", hang_up, NULL);

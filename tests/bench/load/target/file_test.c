@@ -229,7 +229,7 @@ static void test_nowhere_to_write(void **state)
     assert_int_equal(rmdir(name), 0);
 }
 
-/* A success ends the series of failures: the next one is waited for as the first was. */
+/* A success ends the series of failures: the wait after the next one is that of the first. */
 static void test_failures_in_a_row(void **state)
 {
     struct rlimit limit, small;

@@ -140,7 +140,7 @@ static void test_directory(void **state)
     ps_test_far_close(&far);
 }
 
-/* Files that go between the listing and the reading: said, and the others are read. */
+/* Files that are removed between the listing and the reading are reported, and the others are read. */
 static void test_removed(void **state)
 {
     static const char *const names[] = {"gone/1", "gone/2", "gone/3", "gone/4"};

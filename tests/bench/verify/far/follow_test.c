@@ -206,7 +206,7 @@ static void test_compressed(void **state)
     ps_test_far_close(&far);
 }
 
-/* An incomplete block is waited for. */
+/* The reader waits for the rest of an incomplete block. */
 static void test_avro(void **state)
 {
     struct ps_test_far far;

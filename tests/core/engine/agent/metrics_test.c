@@ -170,7 +170,7 @@ static unsigned parked(const char *component, bool *is_in)
     return count;
 }
 
-/* A worker parks while it has nothing to do; one that is stuck after that is not parked any more (/livez). */
+/* A worker parks while it has nothing to do; one that is stuck after that is no longer parked (/livez). */
 static void test_parked_worker(void **state)
 {
     struct flow flow = made();

@@ -131,7 +131,7 @@ static void test_settled_events(void **state)
     assert_int_equal(counted(PS_COUNTER_EventDrainSuccessCount), 2);
 }
 
-/* A sink that comes right before the last attempt loses nothing. */
+/* A sink that recovers before the last attempt loses nothing. */
 static void test_comes_right(void **state)
 {
     script.fails = true;
@@ -143,7 +143,7 @@ static void test_comes_right(void **state)
     assert_letters("");
 }
 
-/* Each lease has all of its attempts, also behind one that became letters, with no success between them. */
+/* Each lease has all of its attempts, even after one that became letters, with no success between them. */
 static void test_given_up_in_a_row(void **state)
 {
     script.fails = true;
@@ -188,7 +188,7 @@ static void test_recalled_settled(void **state)
     assert_int_equal(counted(PS_COUNTER_EventDrainSuccessCount), 1);
 }
 
-/* A directory that cannot be written: nothing of it is settled, and nothing behind it is offered. */
+/* A directory that cannot be written: no event of the lease is settled, and no later lease is offered. */
 static void test_directory_fails(void **state)
 {
     char away[256], path[256];
@@ -211,7 +211,7 @@ static void test_directory_fails(void **state)
     assert_letters("x");
 }
 
-/* The source's batch is accepted when its letters are on disk, also when nothing else is in it. */
+/* The source's batch is accepted when its letters are on disk, even when it has no other events. */
 static void test_source_waits(void **state)
 {
     char away[256], path[256];

@@ -1,4 +1,4 @@
-/* Sink groups in the engine: who gets the leases of a sink that dies in each of the ways in which one can, in which
+/* Sink groups in the engine: which sink gets the leases of one that dies, in each possible way, in which
  * order, and when. */
 #include "tests/support/group_agent.h"
 
@@ -33,7 +33,7 @@ static void test_one_consumer(void **state)
     ps_test_group_stop();
 }
 
-/* A rollback: the same lease goes to the next sink at once; after 2 s the first is tried again, then after 4. */
+/* A rollback: the same lease goes to the next sink immediately; after 2 s the first is tried again, then after 4. */
 static void test_rollback(void **state)
 {
     ps_test_group_start(&failover, 1);
@@ -140,7 +140,7 @@ static void test_rests_of_a_sink_that_delivers_at_its_end(void **state)
     ps_test_group_stop();
 }
 
-/* A sink that goes on trying by itself reports that: with another one in the group this is a failure. */
+/* A sink that keeps trying by itself reports trouble: with another sink in the group this is a failure. */
 static void test_sink_in_trouble(void **state)
 {
     ps_test_group_start(&failover, 1);
@@ -316,7 +316,7 @@ static void test_leases_of_a_dead_sink_come_first(void **state)
     ps_test_group_stop();
 }
 
-/* A stop while ps_test_group.members hold, fail and rest delivers or counts everything. */
+/* A stop while members hold, fail and rest delivers or counts everything. */
 static void test_stop_in_the_middle(void **state)
 {
     for (unsigned variant = 0; variant < 4; variant++) {

@@ -40,7 +40,7 @@ static unsigned *offers_of_the_first(void)
     return &ps_test_group.members[0].offers;
 }
 
-/* min(maxpenalty, 2^failures s) between two tries, as FailoverSinkProcessor does, also for a sink that is closed in between. */
+/* min(maxpenalty, 2^failures s) between two tries, as FailoverSinkProcessor does, even for a sink that is closed in between. */
 static void assert_failover_times(const uint64_t *times, unsigned count)
 {
     static const unsigned expected_ms[] = {0, 2000, 6000, 14000, 30000, 60000};

@@ -1,4 +1,4 @@
-/* A source runner among others: which of its numbers it uses where. */
+/* A source runner among others: which producer number it uses for which channel. */
 #include "core/engine/engine.h"
 #include "tests/support/flow.h"
 

@@ -329,7 +329,7 @@ static void wait_lookers(unsigned lookers)
 }
 
 /* Four clients, by two names of one tap, get every event; the fifth is refused with a retry time; when a client leaves, the
- * next one gets its place at once. */
+ * next one gets its place immediately. */
 static void test_several_lookers(void **state)
 {
     struct ps_err err;

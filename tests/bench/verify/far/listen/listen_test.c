@@ -45,7 +45,7 @@ static void test_tcp_lines(void **state)
     ps_test_far_close(&far);
 }
 
-/* RFC 6587, byte by byte and at once; an invalid length ends it. */
+/* RFC 6587, byte by byte and in one piece; an invalid length ends the connection. */
 static void test_tcp_octets(void **state)
 {
     struct ps_test_far far;
@@ -100,7 +100,7 @@ static void test_tcp_longest_length(void **state)
     }
 }
 
-/* Without descriptors connections wait, are accepted later, and the remark tells. */
+/* Without descriptors connections wait, are accepted later, and the remark says so. */
 static void test_tcp_no_descriptors(void **state)
 {
     struct ps_test_far far;
