@@ -400,7 +400,7 @@ static void unclosed_references_cost_little(void **state)
     free(text);
 }
 
-/* Nothing of the file is looked at with a stage that cannot be read. */
+/* The file is not read when a stage was compiled for another contract. */
 static void stages_of_another_contract_are_refused(void **state)
 {
     struct ps_stage_ops other = *fake_table()[0];

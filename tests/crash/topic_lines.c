@@ -1,5 +1,5 @@
 /* Prints the values of partition 0 of a topic, a line each: crash_topic_lines BOOTSTRAP TOPIC [follow]. It ends at the end of the
- * topic; with `follow` it goes on, and flushes what it has printed each time that it has reached the end. */
+ * topic; with `follow` it continues, and flushes what it has printed each time that it has reached the end. */
 #include <librdkafka/rdkafka.h>
 #include <stdbool.h>
 #include <stdio.h>

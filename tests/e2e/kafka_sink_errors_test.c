@@ -1,6 +1,6 @@
-/* Every produce error that a broker may return, at the first, a middle and the last request of a burst, once and again
- * and again: no event is lost or duplicated, and the order is kept. The embedded broker does not append what it refuses,
- * so each case is exact. */
+/* Every produce error that a broker may return, at the first, a middle and the last request of a burst, once
+ * and repeatedly: no event is lost or duplicated, and the order is kept. The embedded broker does not append
+ * what it refuses, so each case is exact. */
 #include "stages/lib/kafka/errors.h"
 #include "tests/support/kafka/sink.h"
 

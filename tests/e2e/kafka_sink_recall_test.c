@@ -196,7 +196,7 @@ static void test_recall_and_close_at_any_time(void **state)
                 ps_test_kafka_sink_turn(&kafka);
         }
         ps_test_kafka_sink_pass(&kafka, (unsigned)(ps_test_random(&seed) % 30));
-        kafka.waiting = NULL; /* the channel's again */
+        kafka.waiting = NULL; /* it belongs to the channel again */
         size_t back_count = 0;
         for (struct ps_lease *back = recall(&kafka); back != NULL; back = back->next)
             back_count++;

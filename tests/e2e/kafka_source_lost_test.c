@@ -1,5 +1,5 @@
 /* Partitions that are lost, and revocations that take too long: nothing is committed for them, positions that
- * come home later are discarded, and the next owner reads from the last commit. */
+ * are reported later are discarded, and the next owner reads from the last commit. */
 #include "tests/support/kafka/cluster.h"
 #include "tests/support/kafka/member.h"
 

@@ -154,7 +154,7 @@ static void test_life(void **state)
     assert_true(lines > 3);
 }
 
-/* Reading it takes so long: a filter's command sleeps. It may take 10 s. */
+/* Reading the file takes this time, because a filter's command sleeps; the limit is 10 s. */
 #define SLOW(seconds)                                                                                        \
     "a1.configfilters = f1\na1.configfilters.f1.type = external\n"                                           \
     "a1.configfilters.f1.command = /bin/sleep\na1.sources.r1.backoffSleepIncrement = ${f1['" #seconds        \

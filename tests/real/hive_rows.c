@@ -2,9 +2,9 @@
  *
  *   hive_rows json|text orc|SERDE FILE COLUMNS [NAME=VALUE]...
  *
- * COLUMNS: "id:int,tags:array<string>". json: a line is an object; text: its fields stand between bytes 1.
- * orc: an ORC file; else the class of a serde, whose table has these parameters (stages/lib/hive/text). A
- * line that is not a row, or a row that cannot be a line, is printed on standard error, and skipped.
+ * COLUMNS: "id:int,tags:array<string>". json: a line is an object; text: bytes of value 1 separate its fields. orc:
+ * an ORC file; else the class of a serde, whose table has these parameters (stages/lib/hive/text). A line that is not
+ * a row, or a row that cannot be a line, is printed on standard error, and skipped.
  *
  * Exit code: 0, or 1 when the file cannot be written. */
 #include "core/stage.h"

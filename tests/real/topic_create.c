@@ -2,8 +2,9 @@
  *
  *   topic_create BOOTSTRAP NAME PARTITIONS [COPIES] [--anew] [--set KEY=VALUE]...
  *
- * COPIES is the cluster's default unless it is given. --anew deletes the topic first: the request to create it follows the answer at
- * once, on the same connection, so that the brokers have no topic of this name for as short a time as possible. Kafka's own TopicCommand is a JVM, which takes more than a second of CPU for each topic. */
+ * COPIES is the cluster's default unless it is given. --anew deletes the topic first: the request to create it follows the
+ * answer immediately, on the same connection, so that the brokers have no topic of this name for as short a time as possible.
+ * Kafka's own TopicCommand is a JVM, which takes more than a second of CPU for each topic. */
 #include <librdkafka/rdkafka.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -44,7 +45,7 @@ static void add_setting(rd_kafka_NewTopic_t *topic, char *pair)
         fail(pair, "not accepted");
 }
 
-/* The words behind PARTITIONS. */
+/* Makes the topic of the words after PARTITIONS. */
 static rd_kafka_NewTopic_t *topic_make(const char *name, int partitions, char **words, bool *anew)
 {
     char reason[256];

@@ -1,5 +1,5 @@
-/* The limit for all matches of a batch: costly expressions are not run any more when it is used up, others go on
- * and are right; ordinary expressions never notice it. */
+/* The limit for all matches of a batch: costly expressions are no longer run when it is used up, others still
+ * run and are right; ordinary expressions never notice it. */
 #include "tests/support/support.h"
 
 #include <stdio.h>

@@ -1,5 +1,5 @@
-/* A swapped pointer (rings/swap.h): no reader uses the replaced object any more, so it can be freed
- * at once, although readers only read the pointer. */
+/* A swapped pointer (rings/swap.h): no reader still uses the replaced object, so it can be freed
+ * immediately, although readers only read the pointer. */
 #include "rings/swap.h"
 
 #include "rings/tsan.h"

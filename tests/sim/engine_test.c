@@ -37,7 +37,7 @@ static void run_seed(uint64_t seed)
     sim.flow.given_up = sim.dropped - flow_dropped(&sim.flow);
     assert_true(reloads || sim.flow.given_up == 0);
     flow_verify(&sim.flow, doubles ? FLOW_AT_LEAST_ONCE : FLOW_EXACTLY_ONCE);
-    /* A letter that its channel has not promised when its sink gives the event back comes again. */
+    /* A letter is repeated if its channel has not promised it when the sink gives the event back. */
     bool again = sim.flow.letters > 0 && (sim.flow.durable >> (sim.flow.letters - 1) & 1) && gives_back;
     flow_verify_letters(&sim.flow, doubles || again ? FLOW_AT_LEAST_ONCE : FLOW_EXACTLY_ONCE);
     if (!doubles && sim.flow.given_up == 0)

@@ -25,7 +25,7 @@ static const struct shape {
     int64_t budget; /* 0: the least that the plan allows */
     uint32_t events, body_bytes;
     uint32_t sparse; /* 1 batch of this number goes to the dead sink, the others to one that works; 0: none */
-    uint32_t grow_bytes; /* an interceptor makes each body so long; 0: it does not */
+    uint32_t grow_bytes; /* length to which an interceptor extends each body; 0: it does not */
     unsigned grow_after; /* batches */
     unsigned holds;      /* leases that a dead sink takes */
 } shapes[] = {

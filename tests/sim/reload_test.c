@@ -1,7 +1,7 @@
 /* Reloads with something under way, carried out by the agent's own code (core/engine/agent/agent.c): they remove a channel that
  * is not empty and bring it back, rename one, change its type, drop one of two sinks, add and remove a source, change an
  * interceptor. Control waits in the agent's loops, and the workers of the simulator cycle whenever it looks for signals
- * (`hurry`). The agent refuses a reload when patience ends first, and the running plan goes on. */
+ * (`hurry`). The agent refuses a reload when patience ends first, and the running plan continues. */
 #include "tests/support/sim.h"
 
 #include <stdlib.h>
@@ -138,7 +138,7 @@ static void revive_sinks(struct flow *flow)
         flow->sinks[i].dead = false;
 }
 
-/* Nothing is left on the disk of a channel that goes, before the next plan has it under another name. */
+/* Asserts that nothing is left on the disk of a channel that is removed, before the next plan has it under another name. */
 static void expect_empty_stores(const struct run *run)
 {
     for (unsigned went = run->gone; went != 0; went &= went - 1) {
@@ -190,7 +190,7 @@ static bool hurry(void *argument)
     return false;
 }
 
-/* A component that the agent keeps open is not opened again. */
+/* Asserts that a component that the agent keeps open is not opened again. */
 static void expect_kept(struct run *run, const struct ps_plan *next)
 {
     struct flow *flow = &run->sim.flow;
@@ -212,7 +212,7 @@ static void expect_nothing(struct flow *flow)
         flow->sources[i].kept_open = false;
 }
 
-/* Each stage that runs is one of the spec that was loaded last, or equal to it. */
+/* Asserts that each stage that runs is that of the last loaded spec, or equal to it. */
 static void expect_versions(struct run *run)
 {
     struct flow *flow = &run->sim.flow;
@@ -339,7 +339,7 @@ static void begin(struct run *run, uint64_t seed)
     sim_settle_phase(sim, PS_PHASE_RUN, sim->plan, NULL);
 }
 
-/* No event of a stream is in a memory channel twice. */
+/* Asserts that no event of a stream is in a memory channel twice. */
 static void expect_no_doubles_of_streams(const struct flow *flow)
 {
     for (unsigned origin = 0; origin < FLOW_ORIGINS_MAX; origin++) {

@@ -10,7 +10,7 @@
 static struct {
     enum ps_result source_answer;
     uint32_t make, body_bytes; /* make: rows that one call makes, 0 = none */
-    unsigned calls_more;       /* with flush: so many calls after this one make as many */
+    unsigned calls_more;       /* with flush: number of calls after this one that make as many */
     bool flush, ticket_only, refuses;
     unsigned source_opens_after, sink_opens_after; /* failures of `open` before it succeeds */
     uint64_t tick_every_ns;
@@ -143,7 +143,7 @@ static enum ps_result sink_work(const void *p, void *state, struct ps_lease **le
     return script.sink_answer;
 }
 
-/* Completes all leases at once, as a client library may report them. */
+/* Completes all leases in one call, as a client library may report them. */
 static bool sink_recall(const void *p, void *state, struct ps_lease **back, const struct ps_now *at)
 {
     for (unsigned i = 0; i < script.kept_count; i++) {
@@ -406,7 +406,7 @@ static void test_refuse_together(void **state)
     stop_agent(true);
 }
 
-/* The same, until one batch is taken: those behind it wait again, although the source has not paused. */
+/* The same, until one batch is taken: those after it wait again, although the source has not paused. */
 static void test_refused_then_taken(void **state)
 {
     make_three(&together);
@@ -460,8 +460,8 @@ static void test_ticket_without_events(void **state)
     stop_agent(true);
 }
 
-/* More leases come home during a stop than a worker takes in one cycle: all are home when the close phase is
- * reached. */
+/* More leases are returned during a stop than a worker takes in one cycle: all are back when the close phase
+ * is reached. */
 static void test_close_takes_everything_home(void **state)
 {
     struct ps_left carried, lost;

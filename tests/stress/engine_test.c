@@ -46,7 +46,7 @@ static void reload(struct ps_agent *agent, struct flow *flow, uint64_t *random)
         fail_msg("%s", err.text);
 }
 
-/* Waits until all batches are home, except the open one of each source instance. */
+/* Waits until all batches were returned, except the open one of each source instance. */
 static void wait_home(struct ps_agent *agent, const struct flow *flow)
 {
     unsigned open = 0;
@@ -265,8 +265,8 @@ static void test_stop_with_dead_sinks(void **state)
 }
 
 /* Channels of another type cannot take over what is in the old ones. While sinks are dead such a reload is
- * refused and everything runs on; when they deliver the channels are emptied first. Sources stay open through
- * both, and nothing is lost or doubled. */
+ * refused and everything continues; when they deliver the channels are emptied first. Sources stay open
+ * through both, and nothing is lost or doubled. */
 static void test_channels_change_type(void **state)
 {
     uint64_t random = ps_test_seed();

@@ -1,7 +1,7 @@
 /* Inboxes between threads, as workers use them: every worker lends its items to others at random and gets them
- * back by its own inbox, into which all others put. The same few nodes travel again and again (an address that
- * comes back), nothing but the inbox orders what a borrower writes into an item and what the home reads. No item
- * is lost, doubled or seen half written. */
+ * back by its own inbox, into which all others put. The same few nodes are used again and again (so addresses
+ * repeat); only the inbox orders what a borrower writes into an item before what its owner reads. No item is
+ * lost, doubled or seen half written. */
 #include "rings/inbox.h"
 #include "core/clock.h"
 #include "rings/tsan.h"
@@ -44,7 +44,7 @@ static struct item *item_of(struct ps_inbox_node *node)
     return (struct item *)(void *)((char *)node - offsetof(struct item, node));
 }
 
-/* To another worker, whose borrower writes it and sends it home. */
+/* Lends the item to another worker, which writes it and returns it. */
 static void lend(struct worker *worker, struct item *item)
 {
     struct test *test = worker->test;

@@ -27,7 +27,7 @@
 #endif
 #define ROUNDS_MIN (ROUNDS / 20)
 #define PATIENCE_S 15   /* a busy machine runs fewer rounds, but not less than ROUNDS_MIN */
-#define NAP_MAX_S 30    /* a wake-up that is so late is lost */
+#define NAP_MAX_S 30    /* a wake-up that is this late counts as lost */
 #define WATCHDOG_S 110U /* without progress */
 
 struct litmus {

@@ -1,5 +1,5 @@
 /* Workers sleep while the control thread exchanges plans: they must wake with the new plan and never read
- * the old one again, which is freed at once (AddressSanitizer reports a read). */
+ * the old one again, which is freed immediately (AddressSanitizer reports a read). */
 #include "tests/support/flow.h"
 
 #include "core/engine/agent/internal.h"

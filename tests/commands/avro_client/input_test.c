@@ -122,7 +122,7 @@ static void test_directory(void **state)
     expect_line(&input, "rest");
     ps_rpc_input_close(&input);
 
-    /* Another run goes on behind what was acknowledged, and renames the file in the end. */
+    /* Another run continues after what was acknowledged, and renames the file in the end. */
     bool more = true;
     input = (struct ps_rpc_input){.interrupts = &interrupts};
     assert_int_equal(ps_rpc_input_open_directory(&input, directory, &err), PS_OK);

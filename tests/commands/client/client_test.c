@@ -315,7 +315,7 @@ static void test_balance(void **state)
     penstock_client_close(client);
 }
 
-/* Returns how many calls a host that always fails may get in this time: at once, and after 2, 4, 8 .. s more. */
+/* Returns how many calls a host that always fails may get in this time: one immediately, and after 2, 4, 8 .. s more. */
 static unsigned times_asked_max(uint64_t ran_ns)
 {
     unsigned asked = 1;

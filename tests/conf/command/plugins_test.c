@@ -36,7 +36,7 @@ static void expect(const char *path, const char *home, size_t count, const char 
         __VA_ARGS__                                                                                          \
     }
 
-/* A path that is given stands for itself, without its empty parts. */
+/* A path that is given is used as it is, without its empty parts. */
 static void test_path(void **unused)
 {
     expect("/a:b", "/home", FOLDERS("/a", "b"));

@@ -18,7 +18,7 @@ struct parsed {
     struct ps_err err;
 };
 
-/* The bytes are in memory of exactly their length, so that a sanitizer sees a read behind them. */
+/* The bytes are in memory of exactly their length, so that a sanitizer sees a read past them. */
 static enum ps_status parse(struct parsed *parsed, const uint8_t *bytes, size_t length)
 {
     void *exact = malloc(length + (length == 0));

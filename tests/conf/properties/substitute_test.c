@@ -74,7 +74,7 @@ static void lookups(void **state)
         {"${date:yyyy}", "1970"},
         {"${key.of.file}", "from file"},
         {"${nothing:key.of.file}", "from file"}, /* after an unknown prefix the rest is a key */
-        {"${env:key.of.file}", "from file"},     /* also after a lookup that found nothing */
+        {"${env:key.of.file}", "from file"},     /* even after a lookup that found nothing */
     };
     struct fixture *fixture = *state;
     put(fixture, "key.of.file", "from file");
@@ -189,8 +189,8 @@ static void put_at(struct fixture *fixture, int line, const char *key, const cha
                       (struct ps_property){.key = key, .value = value, .file = "t", .line = line});
 }
 
-/* Each warning names the property that has the reference, before and behind references to others that have warnings of their own. A value
- * with an unknown reference is substituted again where it is used, so a user, above it, may be warned too. */
+/* Each warning names the property that has the reference, before and after references to others that have warnings of their
+ * own. A value with an unknown reference is substituted again where it is used, so a user, above it, may be warned too. */
 static void warnings_have_their_own_places(void **state)
 {
     static const struct {

@@ -1,5 +1,5 @@
 /* Which components of Flume's own run in Java: those with `penstock.engine = java`, and those that use a class that exists only in
- * Java; and what `check` says when that cannot be. */
+ * Java; and what `check` reports when that is impossible. */
 #include "tests/support/support.h"
 
 #include "conf/diff.h"

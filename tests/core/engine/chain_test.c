@@ -172,7 +172,7 @@ static void test_no_memory(void **unused)
     assert_null(pending[1]);
     assert_int_equal(ps_test_stage_counter(&stage, PS_COUNTER_dropped), 0);
 
-    ps_batch_home(batch)->holders = ps_batch_home(batch)->promises = 0; /* as if the leases had come home */
+    ps_batch_home(batch)->holders = ps_batch_home(batch)->promises = 0; /* as if the leases were returned */
     assert_string_equal(ps_worker_stats(runner.base.worker)->doing, "source r1"); /* it left the chain */
     ps_worker_destroy(runner.base.worker);
     ps_route_destroy(runner.route);

@@ -60,7 +60,7 @@ static void begin_datagrams(void)
     pthread_mutex_unlock(&lock);
 }
 
-/* A datagram is in the socket's queue, or taken, when it is sent: nothing is waited for. */
+/* A datagram is in the socket's queue, or taken, when it is sent, so this does not wait. */
 static const char *arrived_datagrams(void)
 {
     pthread_mutex_lock(&lock);

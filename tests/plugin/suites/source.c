@@ -20,7 +20,7 @@ unsigned ps_test_source_delivered;
 
 static int output = -1;
 
-/* Opens it when the source has: a source may make its pipe. */
+/* Opens it after the source, which may make its pipe itself. */
 static void open_output(const struct ps_test_source_adapter *unused, struct ps_test_stage *stage)
 {
     output = open(ps_plugin_test.sends, O_WRONLY | O_APPEND | O_NONBLOCK | O_CLOEXEC);
