@@ -92,7 +92,7 @@ struct ps_sender {
     uint64_t order_start_ns PS_ALIGNED_GAP; /* monotonic; 0: not given yet */
     uint64_t order_start_wall_ns;           /* the wall clock at the start; 0: not given yet */
     uint64_t order_cut_ns;                  /* end of the schedule; PS_NEVER: not cut */
-    uint64_t order_stop;                    /* stop at once */
+    uint64_t order_stop;                    /* stop immediately */
 };
 
 enum ps_status ps_sender_create(struct ps_sender **sender, const struct ps_sender_config *config,

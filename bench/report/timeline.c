@@ -95,7 +95,7 @@ static int by_time(const void *one, const void *other)
     return (a->t > b->t) - (a->t < b->t);
 }
 
-/* Returns true when nothing is offered and nothing arrives any more. */
+/* Returns true when nothing is offered and nothing arrives. */
 static bool over(const struct column *column)
 {
     return !isfinite(column->offered) && !isfinite(column->completed) && !(column->received > 0);
@@ -212,7 +212,7 @@ static unsigned find_panels(struct panel panels[PANELS_MAX], const struct timeli
     return count;
 }
 
-/* Returns the begin of a sample: it covers the time since the previous one. */
+/* Returns the start of a sample: it covers the time since the previous one. */
 static double began(const struct timeline *timeline, size_t at)
 {
     if (at > 0)

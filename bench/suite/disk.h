@@ -19,12 +19,12 @@ struct ps_disk_syncs {
     double p50_ms, p99_ms, max_ms;
 };
 
-/* Begins to count anew. */
+/* Restarts the count. */
 void ps_disk_syncs_begin(void);
 /* Returns the syncs since the begin. Long runs: of the latest million. */
 struct ps_disk_syncs ps_disk_syncs_end(void);
 
-/* Writes `bytes` and syncs, repeatedly, for this number of seconds, into files of 128 MiB for which room was taken
- * before, as the file channel does; ps_disk_clear removes them. `pace_s` > 0: at most one write begins in this
- * number of seconds. Returns bytes per second. */
+/* Writes `bytes` and syncs, repeatedly, for this number of seconds, into files of 128 MiB whose space was
+ * allocated before, as the file channel does; ps_disk_clear removes them. `pace_s` > 0: at most one write
+ * begins in this number of seconds. Returns bytes per second. */
 double ps_disk_bare(const char *directory, size_t bytes, double seconds, double pace_s);

@@ -1,5 +1,5 @@
 /* Measures netcat -> file channel -> null in this process with clients that wait for the answer of what they send, events
- * of 256 bytes: the answer comes when the event is synced. The clients are a process beside it.
+ * of 256 bytes: the answer comes when the event is synced. The clients are a separate process.
  *
  *   shared    100 clients, each with one event at a time, compared with one such client: they share the syncs
  *   latency   of the answers at half of what four clients with many events under way reach; compared with twice the

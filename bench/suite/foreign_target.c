@@ -10,10 +10,11 @@
  *   block     the same; stops reading while it is full
  *   each      a token bucket for each connection; the second one's is --slow times the others'. --rate is the
  *             rate that all connections together hold when they send equally
- *   pauses a token bucket that stops for --pause seconds every --every seconds, and is faster in between bursts a
- *   token bucket that saves up for --depth seconds, and drops sags --credit times faster for the first 10 s after it
- *   was idle for 0.5 s batches collects, and forwards every 200 ms windows a fixed number of lines in each window of
- *   --every seconds; drops the others
+ *   pauses    a token bucket that stops for --pause seconds every --every seconds, and is faster in between
+ *   bursts    a token bucket that saves up for --depth seconds, and drops
+ *   sags      --credit times faster for the first 10 s after it was idle for 0.5 s
+ *   batches   collects, and forwards every 200 ms
+ *   windows   a fixed number of lines in each window of --every seconds; drops the others
  *
  * --buffer sets the receive buffer of each connection, --depth the depth of a bucket in seconds. Prints its port
  * on the first line; ends on SIGTERM. One thread, no allocation after a connection is accepted. */

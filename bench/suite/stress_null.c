@@ -63,7 +63,7 @@ static double run_bare(void *options)
     return (double)events / (after.cpu_s - before.cpu_s);
 }
 
-/* The source that learns of the batches. */
+/* The source's handler of delivered batches; ignores them. */
 static void nobody(void *, struct ps_batch *)
 {
 }

@@ -74,7 +74,7 @@ static void connection_accept(struct ps_mock_relay *relay)
     relay->connections[relay->count++] = connection;
 }
 
-/* Moves what can be moved. Returns false when an end is closed: nothing of Kafka's protocol goes on after that. */
+/* Moves what can be moved. Returns false when an end is closed: Kafka's protocol ends then. */
 static bool flow_move(struct flow *flow, int from, int to)
 {
     if (flow->length == 0) {

@@ -8,7 +8,7 @@
 #define CHUNK_WORDS (PS_SEQUENCES_CHUNK / 64)
 #define WORDS_MIN 8U
 #define HOLES_MAX 1024U /* with more holes it becomes a bitmap again: half of a bitmap's size */
-#define BEHIND 4U       /* this many spans behind the end, few late numbers are expected */
+#define BEHIND 4U       /* this many spans before the end, few late numbers are expected */
 
 enum kind { FULL, BITS, HOLES, FORGOTTEN };
 

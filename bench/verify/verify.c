@@ -347,7 +347,7 @@ static int run(struct verify *verify)
         print_ready(verify);
         end = watch(verify, &err);
     }
-    pthread_sigmask(SIG_UNBLOCK, &verify->signals, NULL); /* a second signal ends the process at once */
+    pthread_sigmask(SIG_UNBLOCK, &verify->signals, NULL); /* a second signal ends the process immediately */
     readers_stop(verify);
     if (open)
         return finish(verify, end, &err);

@@ -1,8 +1,8 @@
 /* A compiled template: compile.c makes it, render.c executes it.
  *
- * Fields of constant width and the text between them are gathered into runs: the run's skeleton is copied at
- * once and the fields are written over it in place. Text that changes only with the second or the source is
- * written into the writer's own copy of the skeletons once a second, not once an event. */
+ * Fields of constant width and the text between them are gathered into runs: the run's skeleton is copied in
+ * one piece and the fields are written over it in place. Text that changes only with the second or the
+ * source is written into the writer's own copy of the skeletons once a second, not once an event. */
 #pragma once
 
 #include "bench/load/content/content.h"

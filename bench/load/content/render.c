@@ -186,7 +186,7 @@ static void pad_do(const struct ps_content *content, const struct ps_content_op 
     event->at += body - done;
 }
 
-/* Inserts the padding after the text behind it is written, because its length is known only then; the text moves. */
+/* Inserts the padding after the text that follows it is written, because its length is known only then; the text moves. */
 static void pad_insert(const struct ps_content *content, struct event *event, const char *start,
                        uint64_t body)
 {

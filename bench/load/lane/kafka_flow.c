@@ -419,7 +419,7 @@ static void submit_some(struct ps_kafka_flow *flow, struct ps_kafka_topic *topic
         flow->next = flow->next->next;
         flow->next_event = flow->next != NULL ? flow->next->completed : 0;
     }
-    complete(flow, block); /* events that were refused at once */
+    complete(flow, block); /* events that were refused immediately */
 }
 
 /* Returns true when more could be submitted now. */

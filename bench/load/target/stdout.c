@@ -19,7 +19,7 @@ struct output {
     struct ps_block_queue queue;
     int flags; /* the original flags, -1: not changed */
     bool full, up;
-    const char *broken; /* why nothing can be written any more */
+    const char *broken; /* why nothing more can be written */
 };
 
 static enum ps_status stdout_plan(void **plan, struct ps_url *, enum ps_framing *, struct ps_err *)

@@ -67,7 +67,7 @@ struct ps_target_ops {
     /* Every event was given: ends what can be ended (flush, half-close). Returns true when nothing is
      * outstanding and everything written has been handed to the kernel. */
     bool (*finish)(void *state, uint64_t now_ns);
-    /* Closes at once, whatever is outstanding. */
+    /* Closes immediately, whatever is outstanding. */
     void (*close)(void *state);
 };
 

@@ -1,7 +1,7 @@
 /* HdrHistogram's text formats. The V2 encoding: a header of 40 bytes (big endian), then the counts as ZigZag LEB128 (nine
- * bytes at most), a run of zeros as its negated length; deflated (zlib), behind a cookie and a length, in base64. With
- * two significant digits HdrHistogram has 128 linear steps in each power of two, and its index of a value is
- * ps_histogram_bucket's. */
+ * bytes at most), a run of zeros as its negated length; deflated (zlib), after a cookie and a length, in
+ * base64. With two significant digits HdrHistogram has 128 linear steps in each power of two, and its index
+ * of a value is ps_histogram_bucket's. */
 #include "bench/plan/export/export.h"
 #include "core/big_endian.h"
 #include "bench/plan/result.h"

@@ -37,7 +37,7 @@ static void far_files_close(void *state)
     free(far);
 }
 
-/* Finds the files at once, so that a wrong path is reported before the load begins. */
+/* Finds the files immediately, so that a wrong path is reported before the load begins. */
 static enum ps_status place_find(struct far_files *far, const struct ps_url *url, struct ps_err *err)
 {
     if (ps_far_place_init(&far->place, far->path, err) != PS_OK)
