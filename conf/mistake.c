@@ -97,7 +97,7 @@ static struct ps_place key_place(struct ps_conf *fresh, const struct ps_conf_par
 }
 
 /* The last sinks of this channel take from other channels now, and its sources stay: their events would never be
- * delivered. Sinks that are not listed any more were removed on purpose. */
+ * delivered. Sinks that are no longer listed were removed on purpose. */
 static void add_sinks_moved(struct ps_conf *fresh, const struct ps_agent_spec *old, const char *channel,
                             unsigned before)
 {

@@ -1,6 +1,6 @@
-/* Mistakes of a reload: problems that would leave the agent with less than its file asks for. A start drops such
- * components and goes on, as Flume does; a reload is refused, so that a typo does not close a running component.
- * Thread: the control thread. */
+/* Mistakes of a reload: problems that would leave the agent with less than its file asks for. A start drops
+ * such components and continues, as Flume does; a reload is refused, so that a typo does not close a running
+ * component. Thread: the control thread. */
 #pragma once
 
 #include "conf/conf.h"

@@ -4,9 +4,9 @@
  * A match may take 2 us and 20 ns for each byte of its subject (100 ns in subjects above 64 KiB): ordinary
  * expressions take a tenth to a third of that. The CPU time of a match beyond that is charged to its
  * expression and to the batch. When the batch has been charged PS_REGEX_BATCH_CPU_NS, the expressions that
- * were charged more than PS_REGEX_SUSPECT_CPU_NS are not run any more until the next batch: their matches are
- * given up, as those that take too many steps are. All other expressions go on. Time is the thread's CPU
- * time, so a busy machine changes nothing.
+ * were charged more than PS_REGEX_SUSPECT_CPU_NS are not run until the next batch: their matches are given
+ * up, as those that take too many steps are. All other expressions continue. Time is the thread's CPU time,
+ * so a busy machine changes nothing.
  *
  * CPU time is read at every match only in batches that were noticed: by a match that took many steps, or by
  * samples of the cheap monotonic clock.
@@ -60,7 +60,7 @@ static inline uint64_t ps_regex_allowed_ns(size_t bytes)
     return 2000 + (bytes > 65536 ? 100 : 20) * (uint64_t)bytes;
 }
 
-/* Returns whether the expression may not be run any more for this batch; counts a match that was not run. */
+/* Returns whether the expression must not be run again for this batch; counts a match that was not run. */
 bool ps_regex_budget_refuses(struct ps_regex_budget *budget, const struct ps_regex *regex);
 /* Returns how much CPU time the next match may take. */
 uint64_t ps_regex_budget_find_ns(const struct ps_regex_budget *budget, uint64_t most_ns);

@@ -18,9 +18,9 @@
  * worse ("a.*b.*c"). Therefore:
  *
  * First the JIT runs with few steps for each position, as ordinary expressions need. Short texts are searched
- * at once, longer ones in slices of start positions, between which the CPU time is looked at.
- * If that is not enough, the rest is searched again in slices with many steps: in short texts by the JIT, in
- * longer ones by the interpreter, which counts every step. */
+ * in one piece, longer ones in slices of start positions, between which the CPU time is checked. If that is
+ * not enough, the rest is searched again in slices with many steps: in short texts by the JIT, in longer ones
+ * by the interpreter, which counts every step. */
 #define STEPS_FIRST 10000U
 #define STEPS_MAX 1000000U
 #define STEPS_A_BYTE 4U

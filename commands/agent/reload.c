@@ -44,7 +44,7 @@ static bool wait_for_job(struct service *service, int done_fd)
 }
 
 /* Runs a job on a thread of its own and waits for it. Returns false when a signal to stop came first: the
- * thread then goes on and ends with the process. */
+ * thread then continues and ends with the process. */
 static bool run_aside(struct service *service, void (*run)(struct service *service))
 {
     struct ps_err err = {0};

@@ -1,5 +1,5 @@
 /* penstock avro-client: sends lines to an avro source, as `flume-ng avro-client` does
- * (org.apache.flume.client.avro. AvroCLIClient), with its options. Where Flume logs a failure and exits with
+ * (org.apache.flume.client.avro.AvroCLIClient), with its options. Where Flume logs a failure and exits with
  * 0, this command exits with an error status. */
 #include "commands/avro_client/avro_client.h"
 
@@ -293,7 +293,7 @@ static int run(struct command *command, struct ps_err *err)
     }
     command->began_ns = command->marked_ns = ps_clock_now().mono_ns;
     ps_live_init(&command->live, stderr, false, isatty(STDERR_FILENO) == 0);
-    /* Connects before it reads, as Flume does, so that a dead source is reported at once. */
+    /* Connects before it reads, as Flume does, so that a dead source is reported immediately. */
     good = penstock_client_connect(command->client, &error) == PENSTOCK_CLIENT_OK;
     if (!good)
         ps_err_set(err, "%s", error.text);

@@ -11,7 +11,7 @@
 struct ps_rpc_batch {
     const struct penstock_client_header *headers; /* of every event */
     size_t header_count;
-    char *bytes; /* of the bodies, which lie one behind the other */
+    char *bytes; /* of the bodies, one after the other */
     size_t length, room;
     struct penstock_client_event *events; /* made by ps_rpc_batch_events */
     size_t *lengths;                      /* of the bodies */
@@ -69,5 +69,5 @@ enum ps_rpc_line ps_rpc_input_line(struct ps_rpc_input *input, bool wait, struct
 enum ps_status ps_rpc_input_next(struct ps_rpc_input *input, bool *more, struct ps_err *err);
 /* Notes that all lines returned so far are acknowledged. */
 void ps_rpc_input_acknowledge(struct ps_rpc_input *input);
-/* Writes the position up to which the file of a directory is acknowledged, where the next run goes on. */
+/* Writes the position up to which the file of a directory is acknowledged, where the next run continues. */
 enum ps_status ps_rpc_input_mark(struct ps_rpc_input *input, struct ps_err *err);

@@ -243,7 +243,7 @@ static void set_state_aside(struct repair *repair, const struct files *files, ui
 static int try_to_open(struct repair *repair)
 {
     struct ps_err err = {0};
-    /* Writes the state now, so that the frames behind the bytes that were given up are kept. */
+    /* Writes the state now, so that the frames after the bytes that were given up are kept. */
     bool writes = repair->command->give_up && repair->moved > 0;
     struct ps_segment_options options = {.directories = repair->command->data_directories,
                                          .state_directory = repair->command->checkpoint_directory,

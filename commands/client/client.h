@@ -13,8 +13,9 @@
  *
  * Threads: any number of threads may use one client at the same time, except in penstock_client_close. Each call waits for its
  * own answer on a connection of its own: up to maxConnections (5) to each host are opened, and further calls wait for one that
- * becomes free. A thread that makes one call after the other keeps its order. Threads that need more than that at once have
- * a client each. Between calls a client has no thread; a host that is a name is looked up by a thread that ends afterwards.
+ * becomes free. A thread that makes one call after the other keeps its order. Threads that need more connections at the same
+ * time have a client each. Between calls a client has no thread; a host that is a name is looked up by a thread that ends
+ * afterwards.
  *
  * fork: a child must not use the clients of its parent.
  * Signals: the library installs no handler, and SIGPIPE does not reach the program because of it.
@@ -79,8 +80,8 @@ struct penstock_client_options {
     size_t size; /* sizeof(struct penstock_client_options) */
     void *argument;
     /* Called for events that do not fail a call: an unknown property, a failed host while another one works. One
-     * line. The calling thread calls it, and several threads at once if they use the client at once. NULL: not
-     * called. */
+     * line. The calling thread calls it, and several threads at the same time if they use the client. NULL:
+     * not called. */
     void (*message)(void *argument, const char *text);
     /* Called every 0.2 s while a call waits; a result other than 0: the call gives up. NULL: not called. */
     int (*interrupted)(void *argument);
@@ -117,19 +118,20 @@ penstock_client_open_properties(const char *text, size_t length,
                                 const struct penstock_client_options *options,
                                 struct penstock_client_error *error);
 
-/* Connects to a host unless a connection is free: tells at once whether the source is there. Returns an enum
- * penstock_client_status, as the next two do. */
+/* Connects to a host unless a connection is free: shows immediately whether the source is there. Returns an
+ * enum penstock_client_status, as the next two do. */
 PENSTOCK_CLIENT_PUBLIC int penstock_client_connect(struct penstock_client *client,
                                                    struct penstock_client_error *error);
 
-/* Sends one event, and waits for its acknowledgement. After a failure the client may be used again: it connects anew. */
+/* Sends one event, and waits for its acknowledgement. After a failure the client may be used again: it connects again. */
 PENSTOCK_CLIENT_PUBLIC int penstock_client_append(struct penstock_client *client,
                                                   const struct penstock_client_event *event,
                                                   struct penstock_client_error *error);
 /* Sends `count` events in their order, in one call for each batch-size of them (and fewer when they are large: 4 MiB), and
  * waits for the acknowledgement of each call before the next is sent. A source takes the events of a call together or not at
  * all while they fit into one of its transactions (1,024 events at most, and a quarter of a channel); of a longer call that
- * failed, some events may be in the channel. `acknowledged`: how many of the first events are acknowledged, also when it fails; may be NULL. */
+ * failed, some events may be in the channel. `acknowledged`: how many of the first events are acknowledged, even when it
+ * fails; may be NULL. */
 PENSTOCK_CLIENT_PUBLIC int penstock_client_append_batch(struct penstock_client *client,
                                                         const struct penstock_client_event *events,
                                                         size_t count, size_t *acknowledged,

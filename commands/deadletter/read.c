@@ -165,7 +165,7 @@ static bool file_read(struct walk *walk, const char *name, uint64_t size, bool *
         more = line_take(walk, &letter);
         letter = (struct ps_deadletter){.file = name, .offset = letter.offset + (uint64_t)length};
     }
-    if (ferror(file)) { /* an error, not the end: letters behind it are neither shown nor marked */
+    if (ferror(file)) { /* an error, not the end: letters after it are neither shown nor marked */
         fprintf(stderr, "penstock deadletter: %s: %s\n", path, strerror(errno));
         *failed = true;
     }

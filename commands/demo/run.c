@@ -213,7 +213,7 @@ static enum ps_status start_verify(struct demo_run *run, struct ps_err *err)
     return PS_FAIL;
 }
 
-/* The first SIGTERM lets load send what is due; a second one ends it at once. */
+/* The first SIGTERM lets load send what is due; a second one ends it immediately. */
 static void tell_load(struct demo_run *run, unsigned times)
 {
     while (run->told < times && ps_process_runs(&run->load)) {

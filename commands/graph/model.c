@@ -15,7 +15,6 @@
 
 /* ---- nodes and edges ---- */
 
-/* Returns the list with room for one more; its capacity doubles at each power of two. */
 /* Returns a text for a label, cut between two characters. */
 static const char *cut(struct ps_arena *arena, const char *text)
 {
@@ -250,7 +249,7 @@ static void rule_routes(struct routes *routes, const struct ps_rule *rule)
     }
 }
 
-/* If a file cannot be read any more after the check, it is drawn as routing to every channel. */
+/* If a file can no longer be read after the check, it is drawn as routing to every channel. */
 static bool rules_routes(struct routes *routes, const struct ps_conf_part *selector)
 {
     const struct ps_rules_stage *stage = selector->plan;

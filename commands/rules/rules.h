@@ -94,11 +94,11 @@ enum ps_status ps_rules_harness_open(struct ps_rules_harness *harness, const str
 /* Resets samples and limits. */
 void ps_rules_harness_forget(struct ps_rules_harness *harness);
 
-/* Returns a lease of one event in its own batch; NULL if it is too large. */
+/* Returns a batch of one event; NULL if it is too large. */
 struct ps_batch *ps_rules_harness_event(struct ps_rules_harness *harness, struct ps_slice body,
                                         const struct ps_rules_header_value *headers, size_t header_count);
-/* Returns a lease of the events that fit one batch (`*taken`), all with the same headers; NULL if the first
- * is too large. */
+/* Returns a batch of the first events that fit (`*taken`), all with the same headers; NULL if the first is
+ * too large. */
 struct ps_batch *ps_rules_harness_events(struct ps_rules_harness *harness, const struct ps_slice *bodies,
                                          size_t count, const struct ps_rules_header_value *headers,
                                          size_t header_count, size_t *taken);

@@ -127,7 +127,7 @@ static void read_alternative(struct parser *parser, struct word *word, bool used
     free(other.text);
 }
 
-/* Behind "${". */
+/* Reads an expansion, after its "${". */
 static void read_braces(struct parser *parser, struct word *word)
 {
     const char *name = read_name(parser), *value = value_of(parser, name);
@@ -148,7 +148,7 @@ static void read_braces(struct parser *parser, struct word *word)
     }
 }
 
-/* Behind "$". */
+/* Reads an expansion, after its "$". */
 static void read_dollar(struct parser *parser, struct word *word)
 {
     char c = look(parser, 0);
@@ -386,7 +386,7 @@ static void skip_compound(struct parser *parser, int line, const char *what)
         add_gap(parser->shell, line, what, &names);
 }
 
-/* Skips the body of a function, behind its name and parentheses. */
+/* Skips the body of a function, after its name and parentheses. */
 static void skip_function(struct parser *parser)
 {
     while (!is_over(parser) && look(parser, 0) != '{')
@@ -499,7 +499,7 @@ static bool read_simple(struct parser *parser, struct simple *simple, bool condi
     return true;
 }
 
-/* Skips a here-document, behind "<<": up to the line that equals its word. */
+/* Skips a here-document, after "<<": up to the line that equals its word. */
 static void skip_document(struct parser *parser)
 {
     struct word word;

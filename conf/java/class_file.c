@@ -33,7 +33,7 @@ struct reader {
     const uint8_t *bytes;
     size_t length, at;
     bool cut; /* it wanted more bytes than there are */
-    /* offsets of the constants, behind their tags; 0: there is no constant of this number */
+    /* offsets of the constants, after their tags; 0: there is no constant of this number */
     uint32_t *pool;
     uint32_t constants; /* with number 0, which is never used */
 };
@@ -111,7 +111,7 @@ static enum ps_status read_pool(struct reader *reader, struct ps_err *err)
     return reader->cut ? ps_err_set(err, "the file is cut short in its constant pool") : PS_OK;
 }
 
-/* Returns the offset of constant number `index`, behind its tag; 0 if it does not have this tag. */
+/* Returns the offset of constant number `index`, after its tag; 0 if it does not have this tag. */
 static uint32_t constant(const struct reader *reader, uint32_t index, enum tag tag)
 {
     uint32_t at = index < reader->constants ? reader->pool[index] : 0;

@@ -28,7 +28,7 @@ static int is_visible(const struct dirent *entry)
     return entry->d_name[0] != '.';
 }
 
-/* Adds FOLDER/NAME/`part` of every plug-in that has it, with `suffix` behind it. */
+/* Adds FOLDER/NAME/`part` of every plug-in that has it, followed by `suffix`. */
 static void add_plugins(struct ps_arena *arena, struct ps_texts *entries, const char *folder,
                         const char *part, const char *suffix)
 {

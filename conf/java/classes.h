@@ -1,6 +1,6 @@
 /* The classes of a class path: which jar or folder has one, and what it extends and implements. Jars are opened as Java opens
- * them: those of FOLDER with a star behind it (in the order of their names), and those that a jar's manifest names. Nothing is
- * executed. Thread: the control thread. */
+ * them: those of FOLDER with a star after it (in the order of their names), and those that a jar's manifest
+ * names. Nothing is executed. Thread: the control thread. */
 #pragma once
 
 #include "conf/java/class_file.h"

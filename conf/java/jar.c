@@ -13,7 +13,7 @@
 #include <zip.h>
 #include <zlib.h>
 
-#define END_BYTES 22U /* of the record behind the list, without its comment */
+#define END_BYTES 22U /* of the record after the list, without its comment */
 #define LIST_BYTES_MAX (64U << 20)
 #define ENTRY_BYTES 46U        /* of an entry of the list, without name, extra field and comment */
 #define LOCAL_HEADER_BYTES 30U /* the same, before the bytes of an entry */
@@ -78,7 +78,7 @@ struct list {
     uint32_t bytes, count;
 };
 
-/* Finds the record that says where the list is. A jar with a comment behind it is libzip's. */
+/* Finds the record that says where the list is. A jar with a comment after it is libzip's. */
 static bool find_list(int fd, uint64_t file_bytes, struct list *list)
 {
     unsigned char tail[END_BYTES];
@@ -92,7 +92,7 @@ static bool find_list(int fd, uint64_t file_bytes, struct list *list)
            list->offset + list->bytes == file_bytes - END_BYTES;
 }
 
-/* Takes the list apart. Returns false when it is not one, or has what only zip64 has. */
+/* Parses the list. Returns false when it is not one, or has what only zip64 has. */
 static bool take_entries(struct ps_jar *jar, const unsigned char *bytes, const struct list *list)
 {
     size_t at = 0, named = 0;

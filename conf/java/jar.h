@@ -9,7 +9,8 @@ struct ps_jar;
 struct ps_jar *ps_jar_open(const char *path, struct ps_err *err);
 void ps_jar_close(struct ps_jar *jar);
 
-/* Returns the name of entry number `index` ("org/apache/flume/Sink.class"), or NULL behind the last. It lives as long as the jar. */
+/* Returns the name of entry number `index` ("org/apache/flume/Sink.class"), or NULL after the last. It lives as long as the
+ * jar. */
 const char *ps_jar_entry(struct ps_jar *jar, size_t index);
 
 enum ps_jar_read {

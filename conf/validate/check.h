@@ -8,6 +8,6 @@
  * sink's topic, so every event goes to the topic it came from; on one cluster that repeats forever. Flume
  * does the same. The warning names the flow and the key to change.
  *
- * Detects a sink whose path has an escape of the time (hdfs.path = /logs/%Y) behind a source whose events have no header
- * `timestamp`: Flume fails each batch for ever (BucketPath: "Expected timestamp in the Flume event headers"). */
+ * Detects a sink whose path has an escape of the time (hdfs.path = /logs/%Y) after a source whose events have no
+ * header `timestamp`: Flume fails each batch for ever (BucketPath: "Expected timestamp in the Flume event headers"). */
 void ps_check_flows(struct ps_conf *conf);

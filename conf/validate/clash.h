@@ -14,6 +14,6 @@ struct ps_clash {
     const char *cure;
 };
 
-/* Warns with the places of both, and counts it (conf->clashes): a start goes on as Flume does, `check` does not exit with 0, and a reload is
- * refused (conf/mistake.h). */
+/* Warns with the places of both, and counts it (conf->clashes): a start continues as Flume does, `check` does
+ * not exit with 0, and a reload is refused (conf/mistake.h). */
 void ps_clash_report(struct ps_conf *conf, const struct ps_clash *clash, const char *text);

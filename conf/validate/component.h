@@ -23,10 +23,10 @@ const struct ps_stage_ops *ps_component_type(const struct ps_component_maker *ma
 enum ps_status ps_component_bind(const struct ps_component_maker *maker, struct ps_conf_part *part,
                                  const char *prefix, const struct ps_option *const *common);
 
-/* Runs the stage's check hook. Returns PS_FAIL if the component must be dropped, after adding a problem. Call it
- * also when ps_component_bind failed: the hook then finds further problems, so that all are reported at once. It is not
- * run when the plan lacks values that it needs (part->unchecked). `template` has instances, producers, consumers and
- * channels; this function fills in the rest. */
+/* Runs the stage's check hook. Returns PS_FAIL if the component must be dropped, after adding a problem. Call
+ * it even when ps_component_bind failed: the hook then finds further problems, so that all are reported at
+ * once. It is not run when the plan lacks values that it needs (part->unchecked). `template` has instances,
+ * producers, consumers and channels; this function fills in the rest. */
 enum ps_status ps_component_check(const struct ps_component_maker *maker, const struct ps_conf_part *part,
                                   const char *prefix, const struct ps_context *template);
 

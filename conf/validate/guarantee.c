@@ -81,7 +81,7 @@ static bool is_memory(const struct ps_conf_channel *channel)
     return strcmp(channel->part.ops->name, "memory") == 0;
 }
 
-/* The sink itself keeps what is delivered of such a channel: the sources do not matter. */
+/* Returns whether the sink itself keeps the positions of the channel: then the sources do not matter. */
 static bool is_kept(const struct flow *flow, const struct ps_conf_channel *channel)
 {
     return ps_engine_channel(channel->part.ops->channel)->identifies &&
@@ -148,8 +148,8 @@ static const void *selector_value(const struct ps_conf_part *selector, const cha
     return option != NULL && option->type == type ? (const char *)selector->plan + option->offset : NULL;
 }
 
-/* An optional channel may miss events whose positions are committed, and its leases are others than the required ones.
- * replicating has a list of channels, `optional`; multiplexing has a map, `optional.VALUE`. */
+/* An optional channel may miss events whose positions are committed, and its leases are not those of the required
+ * channels. replicating has a list of channels, `optional`; multiplexing has a map, `optional.VALUE`. */
 static bool has_optional_channel(const struct ps_conf_source *source)
 {
     const struct ps_texts *list = selector_value(&source->selector, "optional", PS_OPTION_LIST);
@@ -157,7 +157,7 @@ static bool has_optional_channel(const struct ps_conf_source *source)
     return (list != NULL && list->count > 0) || (map != NULL && map->count > 0);
 }
 
-/* Returns a deserializer of the source that may give events again when it goes on in a file; else NULL. */
+/* Returns a deserializer of the source that may give events again when it continues a file; else NULL. */
 static const struct ps_stage_ops *inexact_deserializer(const struct flow *flow,
                                                        const struct ps_conf_part *source)
 {

@@ -108,7 +108,7 @@ void ps_matcher_chunk_next(struct ps_matcher_scratch *scratch, const struct ps_s
                            uint32_t count);
 /* Makes a chunk of one subject. */
 void ps_matcher_chunk_alone(struct ps_matcher_scratch *scratch, const struct ps_slice *subject, uint32_t at);
-/* There was no memory for the copy of its subject: it cannot be scanned. */
+/* Returns whether there was no memory for the copy of its subject: it cannot be scanned. */
 static inline bool ps_matcher_chunk_is_missing(const struct ps_matcher_chunk *chunk)
 {
     return chunk->data == NULL && chunk->length > 0;

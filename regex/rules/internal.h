@@ -148,7 +148,7 @@ bool ps_rules_pattern_number(struct rules_parser *parser, struct ps_rules_subjec
                              const struct rules_token *token, uint32_t *number);
 /* From here on in the rule, the expression's named groups can be set. */
 void ps_rules_group_source_add(struct rules_parser *parser, const struct ps_regex *regex);
-/* Moves the patterns that only disabled rules use behind the others. */
+/* Moves the patterns that only disabled rules use after the others. */
 void ps_rules_live_patterns_first(struct rules_loader *loader);
 
 /* ---- rules/check.c ---- */

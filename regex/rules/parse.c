@@ -178,7 +178,7 @@ bool ps_rules_take_subject(struct rules_parser *parser, struct ps_rules_subject 
     return subject->header != NULL;
 }
 
-/* The texts of the loader go with it when the load fails. */
+/* The loader's texts are freed with it when the load fails. */
 static void route_keep(struct ps_rules_problems *problems, const char *name, struct ps_rules_place place)
 {
     const char *last =
@@ -298,7 +298,7 @@ bool ps_rules_block_has_more(struct rules_parser *parser, const char *kind, cons
         return true;
     struct ps_rules_place at = parser->token.place;
     if (parser->lexer.unclosed_line <
-        place.line) /* else the } may be in what is not closed, which was reported */
+        place.line) /* else the } may be in the unclosed text that was reported */
         ps_rules_syntax_error(parser, at, "a } is missing",
                               parser->token.kind == TOKEN_END
                                   ? "the file ends inside %s \"%s\", begun at line %d"

@@ -61,7 +61,8 @@
  *     sample 1/N
  *     limit N/s|m|h [per SUBJECT] [burst N] [else route C[, C]]
  *                                          events above the limit are dropped, or routed to C
- *     stop mode all: no later rule acts continue mode first: later rules are also tried
+ *     stop                                 mode all: no later rule acts
+ *     continue                             mode first: later rules are also tried
  *
  * The named groups of the matching expressions of `when` become headers before the actions run, except for
  * expressions under an odd number of `not`. The header has the group's name, preceded by the prefix if `as

@@ -80,7 +80,7 @@ static uint32_t add_lines(struct ps_batch *batch, char *bytes, uint32_t length)
     return handled;
 }
 
-/* Reads straight into the batch. The bytes that an earlier call left stand at the start of the free room. */
+/* Reads straight into the batch. The bytes that an earlier call left are at the start of the free room. */
 static enum ps_result work(const void *, void *state_, struct ps_batch *batch, const struct ps_now *)
 {
     struct state *state = state_;
