@@ -1,5 +1,5 @@
-/* The durable queue feeds its consumers: the read-ahead is a number of bytes, exact at its boundary; a consumer that keeps
- * what it took, or stands still with it, leaves all the rest to the others; each frame is delivered once. */
+/* The durable queue feeds its consumers: the read-ahead is a number of bytes, exact at its boundary; a consumer that
+ * keeps what it took, or hangs, leaves all the rest to the others; each frame is delivered once. */
 #include "stages/lib/queue/queue_internal.h"
 
 #include "tests/stages/lib/queue/shelf.h"
@@ -19,7 +19,7 @@ static struct ps_test_stage stage;
 static struct ps_queue *queue;
 static struct ps_store_ops ops;
 static unsigned put_count, delivered[FRAMES_MAX];
-static size_t homes; /* leases of the source that came home */
+static size_t homes; /* leases of the source that were released */
 
 static void rest(void)
 {
@@ -149,7 +149,7 @@ static void end(void)
 
 /* ---- the bound ---- */
 
-/* A frame is read while fewer bytes wait than the read-ahead has. The consumers tell the memory in which a database reads. */
+/* A frame is read while fewer bytes wait than the read-ahead has. For a database, the consumers say in which memory it is read. */
 static void bound(bool reads_ahead)
 {
     static const struct {
@@ -179,8 +179,8 @@ static void test_the_bound_is_exact(void **state)
     bound(true);
 }
 
-/* A frame that is longer than the read-ahead is read when no frame waits, or behind short ones that leave room; no further
- * frame is read then. */
+/* A frame that is longer than the read-ahead is read when no frame waits, or after short ones that leave room; no
+ * further frame is read then. */
 static void test_frames_longer_than_the_read_ahead(void **state)
 {
     enum { LONG = 1 << 20 };
@@ -226,13 +226,13 @@ static void test_another_share(void **state)
     end();
 }
 
-/* ---- a consumer that stands still ---- */
+/* ---- a consumer that hangs ---- */
 
 #define BACKLOG 120U
-#define HELD 12U /* more than are read ahead */
+#define HELD 12U /* more than is read ahead */
 
-/* It has frames that it does not deliver, and one that was given back. The other one takes the whole backlog, which nobody wakes the
- * thread for but its takes; then the first one goes on. */
+/* The first consumer holds frames that it does not deliver, and gave one back. The second takes the whole backlog, and
+ * only its takes wake the thread; then the first one goes on. */
 static void hung(bool reads_ahead)
 {
     struct ps_lease *held[HELD];
@@ -248,9 +248,9 @@ static void hung(bool reads_ahead)
     assert_null(try_take(FAST));
     for (unsigned i = 0; i < HELD - 1; i++)
         deliver(HUNG, held[i]);
-    deliver(HUNG, take(HUNG)); /* it was given back */
+    deliver(HUNG, take(HUNG)); /* the one that was given back */
     assert_delivered_once();
-    put_small(10); /* after the long hold it takes as the other one does */
+    put_small(10); /* after the long hold it takes frames like the other */
     for (unsigned i = 0; i < 10; i++)
         deliver(i % CONSUMERS, take(i % CONSUMERS));
     assert_delivered_once();
@@ -267,7 +267,8 @@ static void test_one_hangs_over_a_database(void **state)
     hung(true);
 }
 
-/* A sink that hangs keeps its frame in the store's memory: it had none for a batch. Its share is its own. */
+/* A consumer that hangs keeps its frame in the store's memory, because it had no memory for a batch. The share of the
+ * other is not reduced. */
 static void test_one_is_stuck_with_its_frame(void **state)
 {
     begin(true, 2 * PAGE);
@@ -302,12 +303,12 @@ static void test_a_take_feeds_in_little_memory(void **state)
         used[count] = ps_block_take(cache);
         assert_non_null(used[count++]);
     }
-    for (unsigned i = 0; i < 8; i++) /* it was read ahead before */
+    for (unsigned i = 0; i < 8; i++) /* these were read ahead before */
         deliver(FAST, take(FAST));
     for (unsigned i = 8; i < BACKLOG - 1; i++) {
         await_waiting(PAGE);
         struct ps_lease *lease = try_take(FAST);
-        /* In this order: the thread is awake, or has fed the next frame before it went to sleep again. */
+        /* The order matters: the thread is awake, or has fed the next frame before it went to sleep again. */
         bool sleeps = ps_park_is_parked(&queue->park);
         assert_true(!sleeps || ps_credit_waiting(&queue->credit) > 0);
         deliver(FAST, lease);

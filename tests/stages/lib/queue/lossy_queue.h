@@ -21,7 +21,7 @@ extern const struct ps_stage_ops ps_channel_file;
 static struct lossy_disk disk;
 static struct ps_segment_files bare;
 static pthread_mutex_t lock;
-static void (*lossy_queue_after_call)(void); /* called behind each call, under the lock; NULL: nothing is */
+static void (*lossy_queue_after_call)(void); /* called after each call, under the lock; may be NULL */
 
 #define ONE_AT_A_TIME(type, expression)                                                                      \
     pthread_mutex_lock(&lock);                                                                               \
@@ -76,8 +76,8 @@ struct lossy_queue {
     struct ps_queue *queue;
     struct ps_log_store_settings store;
     bool written;            /* events are promised when they are written, and synced later */
-    unsigned long_number;    /* of an event that gets a block of its own; 0: none */
-    struct ps_store_ops ops; /* tries again sooner */
+    unsigned long_number;    /* this event gets a block of its own; 0: none does */
+    struct ps_store_ops ops; /* retries sooner */
     char one[512], two[512];
     const char *directories[2];
 };
@@ -108,7 +108,7 @@ static inline void lossy_queue_start(struct lossy_queue *fixture)
     ps_queue_start(fixture->queue);
 }
 
-/* Returns whether it could not be written at the end. */
+/* Returns whether it could not write at the end. */
 static inline bool lossy_queue_stop(struct lossy_queue *fixture)
 {
     struct ps_test_stage *stage = &fixture->stage;
@@ -125,7 +125,7 @@ static inline void lossy_queue_rest(void)
     nanosleep(&(struct timespec){.tv_nsec = 200000}, NULL);
 }
 
-/* Puts a lease and waits until it comes home. Returns whether it was promised. */
+/* Puts a lease and waits until it is released. Returns whether it was promised. */
 static inline bool lossy_queue_put_lease(struct lossy_queue *fixture, struct ps_lease *lease)
 {
     struct ps_test_stage *stage = &fixture->stage;
@@ -149,7 +149,7 @@ static inline bool lossy_queue_put_lease(struct lossy_queue *fixture, struct ps_
     return promised;
 }
 
-/* Puts an event and waits until it comes home. Returns whether it was promised. */
+/* Puts an event and waits until it is released. Returns whether it was promised. */
 static inline bool lossy_queue_put(struct lossy_queue *fixture, unsigned number)
 {
     static char body[PS_BLOCK_BYTES + 2];

@@ -61,7 +61,7 @@ static bool is_even(const struct ps_lease *lease)
     return lease->batch->sequence % 2 == 0;
 }
 
-/* Leases that were given back are among them, and those put back before are still older than the rings. */
+/* Leases that were given back are withdrawn too; those that stay are still older than the rings. */
 static void test_withdraw(void **state)
 {
     for (unsigned consumers = 1; consumers <= 2; consumers++) {
@@ -169,7 +169,7 @@ static void test_reserve(void **state)
     bench_fini(&bench);
 }
 
-/* Others find the channel full before it is; a promised lease finds its room also then, and uses it up. */
+/* Others find the channel full while it has reserved room; a promised lease still finds this room, and uses it up. */
 static void test_reserved_room(void **state)
 {
     struct bench bench;

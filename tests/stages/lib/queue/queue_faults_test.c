@@ -14,12 +14,12 @@
 
 enum what { CHANGE, READ, MEMORY };
 
-static struct lossy_queue fixture; /* a durable queue of a test that fails goes on */
+static struct lossy_queue fixture; /* static: a queue whose test failed still runs */
 static enum what what;
-static uint64_t nth, again; /* the call that fails; this number of calls later another one; 0: none */
+static uint64_t nth, again; /* the nth call fails, and `again` calls later another one; 0: none */
 static uint64_t deliveries;
-static unsigned starved;      /* tries of the consumer */
-static unsigned came[EVENTS]; /* in this life */
+static unsigned starved;      /* takes of the consumer without memory */
+static unsigned came[EVENTS]; /* how often each event came in this life */
 static bool recorded[EVENTS];
 
 #define FAIL(...)                                                                                            \
@@ -38,7 +38,7 @@ static void start(void)
     lossy_queue_start(&fixture);
 }
 
-/* Nothing is refused at last. */
+/* Puts the event until it is accepted. */
 static void put(unsigned number)
 {
     for (unsigned tries = 0; !lossy_queue_put(&fixture, number); tries++)
@@ -46,14 +46,14 @@ static void put(unsigned number)
             FAIL("event %u is refused again and again", number);
 }
 
-/* The first tries after `nth` deliveries, and after `again` more. */
+/* The first takes after `nth` deliveries are without memory, and after `again` more deliveries too. */
 static bool is_starved(void)
 {
     return what == MEMORY && ((deliveries >= nth && starved < STARVED_TRIES) ||
                               (again > 0 && deliveries >= nth + again && starved < 2 * STARVED_TRIES));
 }
 
-/* Takes all memory of the depot but this number of blocks. Returns how many it took. */
+/* Takes all memory of the depot except `but` blocks. Returns how many blocks it took. */
 static size_t take_memory(struct ps_block **taken, unsigned but)
 {
     struct ps_block_cache *blocks = fixture.stage.port.blocks;
@@ -142,7 +142,7 @@ static void live(void)
 
 /* ---- each call ---- */
 
-/* Under the lock of the disk. */
+/* Plans the second failure after the first one. Called under the lock of the disk. */
 static void arm_again(void)
 {
     uint64_t *at = what == CHANGE ? &disk.fail_at : &disk.read_fail_at;

@@ -42,7 +42,7 @@ static void put(struct history *history, unsigned count)
     (void)lossy_queue_put_lease(&history->queue, ps_test_lease(&history->queue.stage, events, count));
 }
 
-/* Compares the identity with that of an earlier delivery of the event, and with those of all others. */
+/* Compares the event's identity with that of an earlier delivery of the event, and with those of all others. */
 static void look(struct history *history, unsigned number, const char *text)
 {
     assert_true(number < history->events);
@@ -136,7 +136,7 @@ static void drain(struct history *history)
 
 static unsigned run(uint64_t *random, bool written)
 {
-    static struct history history; /* a durable queue of a test that fails goes on */
+    static struct history history; /* static: a queue whose test failed still runs */
     history = (struct history){.events = 0};
     lossy_queue_init(&history.queue);
     history.queue.written = written;

@@ -1,4 +1,4 @@
-/* When the durable queue writes what was delivered: a kill in between delivers it again. */
+/* When the durable queue writes what was delivered: after a kill before that, it is delivered again. */
 #include "stages/lib/queue/queue.h"
 
 #include "tests/support/folder.h"

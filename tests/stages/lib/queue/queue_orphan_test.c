@@ -1,5 +1,5 @@
-/* The channels with a durable queue, without a source: a reload removed the last one while leases of it were not promised. They are
- * restored, written, delivered, and go home by themselves. */
+/* A channel with a durable queue, and no source: a reload removed the last source before its leases were promised. They
+ * are restored, written, delivered, and released. */
 #include "core/flow/engine_channel.h"
 #include "core/flow/window.h"
 #include "tests/support/folder.h"

@@ -50,7 +50,7 @@ static void expect_rest(struct fixture *fixture)
 
 static void test_power_cuts(void **state)
 {
-    static struct fixture fixture; /* a durable queue of a test that fails goes on */
+    static struct fixture fixture; /* static: a queue whose test failed still runs */
     uint64_t seed = ps_test_seed();
     bool gone = true;
     for (uint64_t cut = 1; gone; cut++) {

@@ -1,6 +1,6 @@
-/* A durable queue that cannot write when the agent stops or reloads: each lease that is not promised comes back once, in
- * the order of its source, neither settled nor given up; a queue that works promises it, and counts it, as any other. No
- * source gets an acknowledgement of its event. */
+/* A durable queue that cannot write when the agent stops or reloads: each lease that is not promised comes back once,
+ * in the order of its source, neither settled nor given up; a queue that works promises it, and counts it like any
+ * other. No source gets an acknowledgement of its event. */
 #include "stages/lib/queue/queue_internal.h"
 
 #include "stages/lib/queue/channel.h"
@@ -97,8 +97,8 @@ static void await_turns(void)
         rest();
 }
 
-/* Stops the queue. These leases come back, in this order, as if they had never been put; the account is that of the store.
- * */
+/* Stops the queue. Asserts that these leases come back, in this order, as if they had never been put; the account is
+ * that of the store. */
 static struct ps_lease *expect_back(struct ps_lease *const *leases, size_t count)
 {
     struct ps_fill fill;
@@ -145,7 +145,7 @@ static void expect_promised_later(struct ps_lease *back, size_t leases)
 
 static void test_it_broke_before(void **state)
 {
-    /* The second lease: nothing of it is written, a part of it, all of it and it is not durable, a part of it is durable. */
+    /* Of the second lease nothing is written, then a part, then all without a sync, then a part is durable. */
     static const struct plan plans[] = {
         {.call = APPEND, .nth = 2, .renews = FOR_GOOD},
         {.call = APPEND, .nth = 4, .renews = FOR_GOOD},
@@ -189,8 +189,8 @@ static void test_it_breaks_at_the_stop(void **state)
     }
 }
 
-/* Leases were given up, and their sources do not know it yet when a reload takes the queue apart: they were not refused, and those of a
- * source stay in order. */
+/* Leases were given up, and a reload takes the queue apart before their sources know: they do not count as refused, and
+ * stay in the order of their source. */
 static void test_given_up_and_not_home(void **state)
 {
     begin((struct plan){.call = SYNC, .nth = 2, .renews = FOR_GOOD, .keep_alive_ms = 1});
@@ -201,7 +201,7 @@ static void test_given_up_and_not_home(void **state)
     for (unsigned i = 0; i < 3; i++)
         lost[i] = made(1);
     struct ps_queue_producer *producer = &queue->producers[1];
-    for (unsigned i = 0; i < 3; i++) { /* together: the queue takes no more when it has failed */
+    for (unsigned i = 0; i < 3; i++) { /* at once, because a queue that has failed accepts no more */
         struct ps_lease *lease = lost[i];
         lease->refusable = true;
         ps_queue_count(&producer->put, lease->count, lease->bytes);
@@ -233,7 +233,7 @@ static void test_never_opened(void **state)
     end();
 }
 
-/* The list that the queue gets as its last work: promised, or back behind what was there before. */
+/* The list that the queue gets as its last work is promised, or comes back after the leases that were there before. */
 static void test_the_last_list(void **state)
 {
     for (unsigned works = 0; works < 2; works++) {
@@ -302,12 +302,12 @@ static void test_an_agent_stops(void **state)
         for (unsigned i = 0; ps_test_letters.accepted == 0; i++) {
             assert_true(i < PS_TEST_PATIENCE_MS);
             rest();
-            ps_test_small_agent_run(&agent, PS_NS_PER_MS); /* it tries a channel that is not open again */
+            ps_test_small_agent_run(&agent, PS_NS_PER_MS); /* retries a channel that is not open yet */
         }
         ps_test_letter_feed(&agent, "cde");
         if (later) {
             await_trouble("does not work");
-            ps_test_letter_feed(&agent, "fg"); /* the channel does not take them any more */
+            ps_test_letter_feed(&agent, "fg"); /* the channel no longer accepts them */
         }
         ps_test_small_agent_stop(&agent, false);
         assert_int_equal(ps_test_letters.accepted, 2);

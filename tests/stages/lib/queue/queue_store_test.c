@@ -23,7 +23,7 @@ enum outcome { PENDING, PROMISED, REFUSED };
 static struct ps_test_stage stage;
 static struct ps_queue *queue;
 static struct ps_store_ops ops;
-static unsigned put_count[PRODUCERS]; /* events; their numbers go on */
+static unsigned put_count[PRODUCERS]; /* events put so far, which are numbered from 0 */
 static enum outcome outcomes[PRODUCERS][NUMBERS];
 static unsigned delivered[PRODUCERS][NUMBERS];
 static unsigned newest[PRODUCERS]; /* one more than the number delivered last */
@@ -49,7 +49,7 @@ static void read_number(struct ps_test_event event, unsigned *producer, unsigned
     assert_true(*producer < PRODUCERS && *number < NUMBERS);
 }
 
-/* Events of a lease of a source, with this outcome. */
+/* Notes this outcome for the events of a source's lease. */
 static void settle(struct ps_lease *lease, enum outcome outcome)
 {
     for (uint32_t i = 0; i < lease->count; i++) {
@@ -74,7 +74,7 @@ static struct ps_lease *made(unsigned producer, unsigned count)
     return ps_test_lease(&stage, events, count);
 }
 
-/* Notes the outcome of the sources' leases that came home. */
+/* Notes the outcome of each of the sources' leases that was released. */
 static void look_home(void)
 {
     for (unsigned producer = 0; producer < PRODUCERS; producer++)
@@ -182,7 +182,7 @@ static struct ps_lease *stop_queue(void)
         shelf_fill(&store, &kept);
         assert_int_equal(fill.size, kept.events);
         assert_int_equal(fill.bytes, kept.bytes);
-        assert_int_equal(queue->retry_wait_ns, 0); /* a next failure waits as the first one */
+        assert_int_equal(queue->retry_wait_ns, 0); /* the next failure starts with the shortest wait */
         assert_null(back);
     }
     assert_false(store.open);
@@ -201,7 +201,7 @@ static void forget(void)
     may_repeat = false;
 }
 
-/* A backlog, events under way at a reload, events behind it, and another reload. */
+/* A backlog, events under way at a reload, later events, and another reload. */
 static void run(void)
 {
     unsigned frames = 0;
@@ -327,8 +327,8 @@ static void deliver_next(void)
     deliver(lease);
 }
 
-/* Nobody knows how many events lost frames had until everything else was taken: the account has them until then, and nothing
- * afterwards; the second time as the first. */
+/* Nobody knows how many events lost frames had until everything else was taken: the account has them until then, and
+ * nothing afterwards; so it is a second time. */
 static void test_events_that_are_missed(void **state)
 {
     begin();
@@ -358,7 +358,7 @@ static void test_events_that_are_missed(void **state)
     ps_test_stage_fini(&stage);
 }
 
-/* A store that cannot be opened is tried again when it is time, however often the thread is woken. */
+/* A store that cannot be opened is tried again only when that is due, however often the thread is woken. */
 static void test_an_open_that_fails_waits(void **state)
 {
     begin();
@@ -400,7 +400,7 @@ static void test_an_unreadable_store_lets_the_thread_sleep(void **state)
     ps_test_stage_fini(&stage);
 }
 
-/* A store that fails for good: refusable events are given up, and counted nowhere any more. */
+/* A store that fails for good: refusable events are given up, and no longer counted. */
 static void test_refused_events_are_not_counted(void **state)
 {
     begin();
@@ -437,8 +437,8 @@ static void test_refused_events_are_not_counted(void **state)
     ps_test_stage_fini(&stage);
 }
 
-/* A lost connection: the read or write that failed is repeated, and each failure is followed by another one. The store is
- * renewed when that is due all the same. */
+/* A lost connection: the read or write that failed is repeated, and each failure is followed by another one. The store
+ * is renewed in time all the same. */
 static void test_a_connection_that_is_lost(void **state)
 {
     static const enum call calls[] = {SYNC, FEED};
@@ -463,7 +463,8 @@ static void test_a_connection_that_is_lost(void **state)
     }
 }
 
-/* A commit of which only a renew that fails tells that it was carried out: the events are promised, not refused and sent again. */
+/* A commit fails although it was carried out, and only a renew that fails as well tells so: the events are promised,
+ * not refused and sent again. */
 static void test_a_renew_that_fails_in_part(void **state)
 {
     begin();
@@ -483,7 +484,7 @@ static void test_a_renew_that_fails_in_part(void **state)
     ps_test_stage_fini(&stage);
 }
 
-/* Too little room: puts are refused, with the reason, until there is more, the second time as the first; the backlog goes on. */
+/* Too little room: puts are refused, with the reason, until there is more; the backlog is delivered meanwhile. Twice. */
 static void test_a_crowded_store(void **state)
 {
     begin();

@@ -1,5 +1,5 @@
-/* The durable queue on a disk that fails: nothing is promised that is not synced, nothing that was taken is lost, refusable leases
- * are given up in time, and all of it goes on when the disk works again. */
+/* The durable queue on a disk that fails: nothing is promised that is not synced, nothing that was taken is lost,
+ * refusable leases are given up in time, and work continues when the disk works again. */
 #include "stages/lib/queue/queue.h"
 
 #include "tests/support/folder.h"
@@ -18,7 +18,8 @@ struct failing {
     int sync_errno, write_errno; /* 0: they work */
     bool sync_is_held;           /* its call does not come back before this is false */
     unsigned failed;
-    unsigned segments, segments_max; /* on the disk; 0: any number. The durable queue's thread */
+    unsigned segments, segments_max; /* segments on the disk, and their limit (0: none); used by the queue's
+                                      * thread */
 };
 
 static ssize_t failing_write(void *argument, int fd, const void *from, size_t length, uint64_t offset)
@@ -213,7 +214,7 @@ static void assert_delivers(struct fixture *fixture, unsigned first, unsigned la
         deliver(fixture, take(fixture, number));
 }
 
-/* The second failure is that of a retry, 3 s later. */
+/* Waits for this number of failed calls. The second one is a retry, 3 s later. */
 static void await_failure(struct fixture *fixture, unsigned count)
 {
     for (unsigned i = 0; __atomic_load_n(&fixture->failing.failed, __ATOMIC_SEQ_CST) < count; i++) {
@@ -240,7 +241,7 @@ static void test_failed_syncs_promise_nothing(void **state)
     __atomic_store_n(&fixture->failing.sync_errno, EIO, __ATOMIC_SEQ_CST);
     __atomic_store_n(&fixture->failing.sync_is_held, true, __ATOMIC_SEQ_CST);
     put(fixture, 2, false);
-    put(fixture, 3, false); /* after the failure nothing is taken */
+    put(fixture, 3, false); /* nothing of it is written after the failure */
     __atomic_store_n(&fixture->failing.sync_is_held, false, __ATOMIC_SEQ_CST);
     await_failure(fixture, 1);
     assert_trouble(fixture, "Input/output error");
@@ -283,8 +284,8 @@ static struct ps_lease *lease_of(struct fixture *fixture, uint32_t memory_bytes)
     return lease;
 }
 
-/* Leases around the share of a producer, its part of 16 MiB. While nothing of it waits, one of any size is taken: it would never be, otherwise. Beside
- * one that waits it must fit. What others have put changes neither. */
+/* Leases around the share of a producer, which is its part of 16 MiB. While no lease of the producer waits, one of any size is
+ * accepted, as it could never be put otherwise. Beside a waiting one it must fit. What other producers have put does not matter. */
 static void test_leases_around_the_share_of_a_producer(void **state)
 {
     struct fixture *fixture = *state;
@@ -337,8 +338,8 @@ static void test_removed_directories_promise_nothing(void **state)
     assert_delivers(fixture, 2, 2);
 }
 
-/* Leases that can be refused are refused, unless they can wait; it goes in order, so one that waits holds up those behind
- * it. */
+/* Leases that can be refused are refused, unless they can wait; the order is kept, so one that waits holds up later
+ * ones. */
 static void test_refusable_leases_are_given_up(void **state)
 {
     struct fixture *fixture = *state;
@@ -392,7 +393,7 @@ static void test_one_source_does_not_hold_back_refusals_of_another(void **state)
     assert_delivers(fixture, 1, 3);
 }
 
-/* A sink that takes and delivers nothing: the thread, which nobody else wakes, feeds what the other sink takes, and its own. */
+/* One sink takes events and delivers none: the thread, which only takes wake, feeds the other sink and then this one. */
 static void test_a_sink_that_hangs_leaves_the_rest_to_the_other(void **state)
 {
     struct fixture *fixture = *state;
@@ -417,14 +418,14 @@ static void test_a_sink_that_hangs_leaves_the_rest_to_the_other(void **state)
             continue;
         }
         taken++;
-        hung[hung_count++] = lease; /* nor does this one deliver before it has all */
+        hung[hung_count++] = lease; /* this one does not deliver before it has all, either */
     }
     while (hung_count > 0)
         deliver(fixture, hung[--hung_count]);
     ps_queue_leave(fixture->queue, 1, &stage->port);
 }
 
-/* The disk is full; then sinks deliver what it has: its room is used again. */
+/* The disk is full; when sinks have delivered events, their room is used again. */
 static void test_delivered_room_of_a_full_disk_is_used_again(void **state)
 {
     struct fixture *fixture = *state;
@@ -524,8 +525,8 @@ static void test_a_damaged_frame_is_left_out(void **state)
 
 #define SCATTERED 24U
 
-/* A sink delivers events in another order than it took them, and never some of them: after each restart only those come again. The
- * capacity counts no others. */
+/* A sink delivers events in another order than it took them, and never some of them: after each restart only those come
+ * again, and only they count for the capacity. */
 static void test_what_is_delivered_behind_another_is_recorded(void **state)
 {
     struct fixture *fixture = *state;

@@ -1,5 +1,5 @@
-/* The durable queue on a disk whose files cannot be read: no frame is skipped, lost or removed, the trouble is reported,
- * puts continue, and everything comes in order when the disk works again; the second time as the first. */
+/* The durable queue on a disk whose files cannot be read: no frame is skipped, lost or removed, the trouble is
+ * reported, puts continue, and everything comes in order when the disk works again, twice. */
 #include "stages/lib/queue/queue.h"
 
 #include "tests/support/folder.h"
@@ -14,15 +14,16 @@ extern const struct ps_stage_ops ps_channel_file;
 enum what { NOTHING, FRAMES_OF_SEGMENT_2, PAYLOADS, DAMAGED_PAYLOADS };
 
 static enum what fails;  /* atomic */
-static unsigned failed;  /* reads; or reads of damaged bytes. Atomic */
-static int segment_2;    /* its descriptor */
-static unsigned damaged; /* reads of payloads: as many as DAMAGES in a row. The consumer's thread */
+static unsigned failed;  /* failed or damaged reads so far. Atomic */
+static int segment_2;    /* the descriptor of segment 2 */
+static unsigned damaged; /* damaged reads of payloads so far; after DAMAGES in a row reads work. Used by the
+                          * consumer's thread */
 
 #define EVENTS 60U
 #define DAMAGES 3U
 
 static struct ps_segment_files files;
-static struct ps_store_ops quick; /* tries again sooner */
+static struct ps_store_ops quick; /* the log store, which retries sooner */
 static struct ps_log_store_settings store;
 static struct ps_test_stage stage;
 static struct ps_queue *queue;
@@ -35,7 +36,7 @@ static int noting_open(void *argument, const char *path, bool create)
     return fd;
 }
 
-/* A payload is longer than the head of a frame, and opening reads none: deliveries are in the state. */
+/* Payloads are told by their length, which no head has; opening reads no payload, because the state has the deliveries. */
 static ssize_t failing_read(void *argument, int fd, void *to, size_t length, uint64_t offset)
 {
     enum what what = __atomic_load_n(&fails, __ATOMIC_SEQ_CST);
@@ -188,7 +189,7 @@ static void expect_trouble(bool any)
     assert_true(!any || strstr(text, ".segment cannot be read: Input/output error") != NULL);
 }
 
-/* A backlog in several segments. The disk fails behind the first events, twice. */
+/* A backlog in several segments. After the first events the disk fails, twice. */
 static void fails_twice(enum what what)
 {
     assert_int_equal(ps_test_folder_setup(NULL), 0);
@@ -211,7 +212,7 @@ static void fails_twice(enum what what)
         assert_true(next < EVENTS);
         expect_nothing(3);
         expect_trouble(true);
-        put(EVENTS + round); /* the disk takes it */
+        put(EVENTS + round); /* the disk still writes it */
         expect_nothing(1);
         fail_from_now(NOTHING);
         expect(next++);
@@ -239,8 +240,8 @@ static void test_heads(void **state)
     fails_twice(FRAMES_OF_SEGMENT_2);
 }
 
-/* The bytes of some payloads are others when the consumer reads them, twice: their events are lost, are named once, and do not come when the bytes
- * are read well later; all others come once. */
+/* Some payloads are damaged when the consumer reads them, twice: their events are lost, are reported once, and do not
+ * come even though later reads would be correct; all others come once. */
 static void test_damaged_payloads(void **state)
 {
     assert_int_equal(ps_test_folder_setup(NULL), 0);
@@ -259,7 +260,7 @@ static void test_damaged_payloads(void **state)
         for (unsigned i = 0, good = 0; good == 0; i++) {
             struct ps_lease *lease = take();
             lost = __atomic_load_n(&failed, __ATOMIC_SEQ_CST) - before;
-            if (lease != NULL) /* it may have been read before */
+            if (lease != NULL) /* the frame may have been read before */
                 deliver(lease, next + lost), next++, good = lost == DAMAGES;
             else
                 rest();

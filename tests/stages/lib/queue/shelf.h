@@ -1,5 +1,5 @@
-/* A store of the durable queue in memory: its calls fail as a plan says, and it notes what the durable queue may not do. Durable frames outlive a
- * close. */
+/* A store of the durable queue in memory: its calls fail as a plan says, and it notes forbidden calls of the durable
+ * queue. Durable frames outlive a close. */
 #pragma once
 
 #include <stdlib.h>
@@ -14,7 +14,7 @@ struct frame {
     char *payload;
     uint32_t length, count;
     uint64_t bytes;
-    bool fed, taken, recorded; /* the latter: also after a restart */
+    bool fed, taken, recorded; /* recorded: also after a restart */
 };
 
 static struct {
@@ -23,27 +23,28 @@ static struct {
     uint64_t appended, promised, fed;
     /* Frames that survive a failure. The durable queue learns their number when it opens the store again. */
     uint64_t durable;
-    uint64_t missed_after; /* frames: when they are taken, the store finds that `missed` events are lost */
+    uint64_t missed_after; /* when this number of frames is taken, the store finds that `missed` events are
+                            * lost */
     uint64_t missed, lost;
     bool open, failed;
     char lent[PS_EVENTS_PAYLOAD_BYTES];
     unsigned calls[CALLS];
     bool crowded;          /* there is too little room. Atomic */
-    unsigned turns;        /* of the durable queue's thread: each asks what is promised. Atomic */
-    const char *complaint; /* an error of the durable queue */
+    unsigned turns;        /* how often the durable queue's thread asked what is promised. Atomic */
+    const char *complaint; /* a mistake of the durable queue */
 } store = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
 /* The calls that fail, and how. */
 static struct plan {
     enum call call;
-    unsigned nth, again;   /* the nth call, and as many calls later another one; 0: none */
-    unsigned renews;       /* the first calls of renew also fail, this number */
+    unsigned nth, again;   /* the nth call fails, and `again` calls later another one; 0: none */
+    unsigned renews;       /* this number of calls of renew fail, too */
     uint64_t retry_ns;     /* 0: short */
-    uint64_t durable;      /* frames of a failed sync that are durable all the same */
-    enum ps_store_fed fed; /* of a failed feed */
+    uint64_t durable;      /* frames that are durable although their sync fails */
+    enum ps_store_fed fed; /* result of a feed that fails */
     bool reads_ahead, sync_each;
-    bool feeds_nothing;     /* after a failure, until it is renewed: its connection is lost */
-    bool renews_in_part;    /* a renew that fails has learnt what is durable */
+    bool feeds_nothing;  /* it feeds nothing after a failure until it is renewed, as with a lost connection */
+    bool renews_in_part; /* a renew that fails has still learnt what is durable */
     uint64_t keep_alive_ms; /* 0: long */
 } plan;
 
@@ -73,7 +74,7 @@ static void *shelf_open(const void *settings, const char *component, struct ps_e
     return &store;
 }
 
-/* Frames behind `durable` are gone. */
+/* Drops the frames after `durable`. */
 static void drop_undurable(void)
 {
     for (; store.appended > store.durable; store.appended--) {

@@ -1,5 +1,5 @@
-/* A database of which each call can fail, in every way that its table allows: SQLite behind it carries the calls out. It stands for
- * SQLite, or for PostgreSQL: there a failed statement spoils its transaction until the end of it. */
+/* A database of which each call can fail, in every way that the table of its calls allows; SQLite carries the other calls
+ * out. It behaves like SQLite, or like PostgreSQL, where a failed statement spoils its transaction until the end. */
 #pragma once
 
 #include "stages/lib/queue/database/database.h"
@@ -11,12 +11,13 @@
 
 enum fake_failure {
     FAKE_ERROR,       /* the call does nothing */
-    FAKE_ROLLED_BACK, /* and its transaction is gone: SQLite out of memory, or on a full disk */
-    FAKE_BUSY,        /* nothing, and so do the next calls */
+    FAKE_ROLLED_BACK, /* the same, and its transaction is rolled back: SQLite without memory, or on a full
+                       * disk */
+    FAKE_BUSY,        /* this call and the next ones do nothing */
     FAKE_LOST,        /* the connection is lost before the call is carried out */
-    FAKE_UNANSWERED,  /* the same after it was carried out */
+    FAKE_UNANSWERED,  /* the connection is lost after the call was carried out */
     FAKE_LATE,        /* a statement fails; the next call that waits for an answer reports it */
-    FAKE_CUT,         /* a query fails behind its first row */
+    FAKE_CUT,         /* a query fails after its first row */
     FAKE_FAILURES,
 };
 
@@ -27,7 +28,7 @@ static const char *const fake_failure_names[FAKE_FAILURES] = {"error",      "rol
 
 static struct {
     enum fake_failure failure;
-    uint64_t nth, again; /* the nth call fails, and as many calls later another one; 0: none */
+    uint64_t nth, again; /* the nth call fails, and `again` calls later another one; 0: none */
 } fake_plan;
 
 static uint64_t fake_calls, fake_failures;
@@ -36,7 +37,7 @@ static const char *fake_complaint; /* an error of the store */
 
 struct fake_connection {
     void *real;
-    bool spoils; /* PostgreSQL */
+    bool spoils; /* like PostgreSQL */
     bool lost, late, spoilt;
 };
 
@@ -71,7 +72,7 @@ static inline void fake_roll_back(struct fake_connection *connection)
     (void)ps_database_sqlite.execute(connection->real, "ROLLBACK", &ignored);
 }
 
-/* Changes the connection as this failure does. The caller has carried the call out before, if the failure asks for that. */
+/* Changes the connection as this failure does. If the failure needs it, the caller has carried the call out before. */
 static inline enum ps_status fake_fail(struct fake_connection *connection, struct ps_err *err)
 {
     bool loses = fake_plan.failure == FAKE_LOST || fake_plan.failure == FAKE_UNANSWERED;
@@ -82,7 +83,7 @@ static inline enum ps_status fake_fail(struct fake_connection *connection, struc
     return fake_say(err, fake_failure_names[fake_plan.failure]);
 }
 
-/* Fails if an earlier call keeps this one from its answer. */
+/* Fails if an earlier call lost the connection, or an error of it is still to be reported. */
 static inline enum ps_status fake_answers(struct fake_connection *connection, struct ps_err *err)
 {
     if (connection->lost)
@@ -162,7 +163,7 @@ static inline enum ps_status fake_run(void *database, const struct ps_database_s
 {
     struct fake_connection *connection = database;
     bool fails = fake_fails();
-    if (connection->late) /* the statements behind it are not carried out either */
+    if (connection->late) /* nor are the statements after it carried out */
         return PS_OK;
     if (connection->lost)
         return fake_say(err, "the connection is lost");

@@ -30,7 +30,7 @@ static void test_defaults(void **state)
     assert_option("user", "flume");
     assert_option("client_encoding", "UTF8");
     assert_option("application_name", "penstock");
-    assert_option("keepalives_idle", "20"); /* a server that is gone is noticed within a minute */
+    assert_option("keepalives_idle", "20"); /* a server that is gone is detected within a minute */
     assert_option("keepalives_interval", "5");
     assert_option("keepalives_count", "3");
     assert_option("tcp_user_timeout", "30000");

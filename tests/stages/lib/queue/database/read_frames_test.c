@@ -6,7 +6,7 @@
 static struct ps_err err;
 static char body[MOST + 2];
 
-/* Appends an event as a frame of its own. With `header` it has one, which all of them have. */
+/* Appends an event as a frame of its own. With `header` it has a header, the same in all events. */
 static void put(size_t length, bool header)
 {
     struct ps_events_encoder encoder = {0};
@@ -50,7 +50,7 @@ static uint32_t first_of(size_t first, size_t second, bool header, uint32_t *byt
     return count;
 }
 
-/* The second event is just as long that the frame is full, then a byte longer. Returns the bytes of the full frame. */
+/* The second event is just long enough to fill the frame, then a byte longer. Returns the bytes of the full frame. */
 static uint32_t fill(size_t first, bool header)
 {
     size_t low = 0, high = MOST - first + 1; /* it fits, it does not */

@@ -1,5 +1,5 @@
-/* Where a body, a header's name and its value go on in another table: at the sizes of Flume's tables, exactly there and one step before and
- * behind, also where a character would be cut. The events come out as they were put. */
+/* Where a body, a header's name and its value go on in another table: at the sizes of Flume's tables, exactly there,
+ * one step less and one step more, also where a character would be cut. The events come out as they were put. */
 #include "tests/stages/lib/queue/database/store_support.h"
 
 static struct ps_err err;
@@ -66,7 +66,7 @@ static void expect_event(const char *body, size_t length, const char *name, cons
     assert_int_equal(ps_database_store.sync(store, &err), PS_OK);
 }
 
-/* Every event goes in, comes out, and leaves no row of a spill behind. */
+/* Every event is put, read back, and leaves no row of a spill behind. */
 static void begin_store(void)
 {
     begin_memory();

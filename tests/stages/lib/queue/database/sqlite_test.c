@@ -92,7 +92,7 @@ static void test_rows_until_no_more_are_wanted(void **state)
     assert_int_equal(read_from(6, 1).calls, 0);
 }
 
-/* A row that is there already is refused; the next one and the rows that are there are not harmed. */
+/* An INSERT of a row that exists already is refused, and harms neither the next one nor existing rows. */
 static void test_a_failure_and_the_next(void **state)
 {
     assert_int_equal(put(1, "x", "y", 1, true), PS_OK);

@@ -1,7 +1,7 @@
-/* Each call of the table of a database fails once, in every way that the table allows, and once more after a success, while the store is
- * opened, written, fed, emptied and opened again; the durable queue's part is played here: after a failure the store is renewed, or closed and
- * opened. An event that was promised comes, one whose delivery was recorded does not come again, one that was never promised comes at
- * most once, and at the end all accounts, tables and connections are empty. */
+/* Each call of the table of a database fails once, in every way that the table allows, and once more after a success, while
+ * the store is opened, written, fed, emptied and opened again; the test acts as the durable queue: after a failure it renews
+ * the store, or closes and opens it. An event that was promised comes, one whose delivery was recorded does not come again,
+ * one that was never promised comes at most once, and at the end all accounts, tables and connections are empty. */
 #include <fcntl.h>
 #include <glob.h>
 #include <unistd.h>
@@ -14,14 +14,14 @@
 #define FRAMES 16U
 #define FRAME_EVENTS 4U
 #define TRIES_MAX 20U
-#define SHARE 3U /* of the calls, each with a third of the failures; others with the next seed */
+#define SHARE 3U /* one run tries a third of the calls for each failure, chosen by the seed */
 
 enum state {
-    PUT,      /* it is promised later */
-    PROMISED, /* it comes */
-    TAKEN,    /* and came */
-    UNKNOWN,  /* it may come after this opening, or again */
-    RECORDED, /* it does not come again */
+    PUT,      /* not promised yet */
+    PROMISED, /* has to come */
+    TAKEN,    /* was promised, and came */
+    UNKNOWN,  /* may come after this opening, and may come again */
+    RECORDED, /* its delivery is recorded: must not come again */
 };
 
 static struct ps_err err;
@@ -29,10 +29,10 @@ static enum { RENEWED, OPENED, RENEWED_AND_OPENED, REPAIRS } repair; /* after a 
 static const char *const repairs[REPAIRS] = {"renewed", "opened again", "renewed and opened again"};
 static enum state states[EVENTS];
 static unsigned put_count, fed; /* events */
-static unsigned first[FRAMES];  /* of the frames of this opening: number of the first event */
+static unsigned first[FRAMES];  /* number of the first event of each frame of this opening */
 static unsigned frames, appended, promised;
-static uint64_t expected; /* events of the account */
-static bool exact;        /* it is known */
+static uint64_t expected; /* events in the store's account */
+static bool exact;        /* whether `expected` is known */
 static enum ps_database_kind kind;
 
 #define FAIL(...)                                                                                            \
@@ -134,7 +134,7 @@ static void mend(void)
         close_and_open();
 }
 
-/* Appends the frames that are not, and makes them durable. */
+/* Appends the frames that are not appended yet, and makes them durable if `syncs`. */
 static void write_all(bool syncs)
 {
     for (unsigned tries = 0;; tries++) {
@@ -223,7 +223,7 @@ static void drain(void)
     while (take()) {
     }
     write_all(true);
-    while (take()) { /* a store that was opened again gave back what was not recorded */
+    while (take()) { /* a store that was opened again feeds what was not recorded */
         write_all(true);
     }
     if (count_of(PROMISED) > 0)
@@ -249,7 +249,7 @@ static void put_and_take(void)
     (void)take(); /* while a transaction is under way */
     write_all(true);
     (void)take();
-    write_all(true); /* of deliveries only */
+    write_all(true); /* records deliveries only */
     put(FRAME_EVENTS);
     write_all(true);
     close_and_open();

@@ -1,5 +1,5 @@
-/* A COMMIT that fails although it was carried out, and one that fails and was not: an event is promised if and only if it is there, all
- * accounts are exact, and each event is fed once; the second time as the first. */
+/* A COMMIT that fails although it was carried out, and one that fails and was not: an event is promised if and only if
+ * it is there, all accounts are exact, and each event is fed once, after a second failure too. */
 #include <sqlite3.h>
 #include <unistd.h>
 
@@ -9,10 +9,10 @@
 
 static struct ps_err err;
 static unsigned next;          /* the number of the next event that is appended */
-static unsigned taken;         /* of the next that is fed */
-static uint64_t promised;      /* frames */
+static unsigned taken;         /* number of the next event that is fed */
+static uint64_t promised;      /* frames promised since the opening */
 static uint64_t events, bytes; /* promised and not taken */
-static uint64_t lost;          /* databases */
+static uint64_t lost;          /* databases lost since the opening */
 
 static void expect_accounts(void)
 {
@@ -74,7 +74,7 @@ static void begin_store(void)
     assert_int_equal(ps_log_count(PS_LOG_ERROR), errors);
 }
 
-/* Nothing is missed when it is opened again, and nothing is there. */
+/* Opening the store again finds no loss, and no event that was taken. */
 static void end_store(void)
 {
     uint64_t errors = ps_log_count(PS_LOG_ERROR);
@@ -113,7 +113,7 @@ static void test_carried_out(void **state)
         assert_int_equal(rename(settings.database.path, aside), 0);
         assert_int_equal(ps_database_store.sync(store, &err), PS_FAIL);
         expect_accounts();
-        assert_false(take()); /* a file that is removed gives nothing away */
+        assert_false(take()); /* a store whose file is gone feeds nothing */
         assert_int_equal(rename(aside, settings.database.path), 0);
         assert_int_equal(ps_database_store.renew(store, &err), PS_OK);
         next += 85;
@@ -183,7 +183,7 @@ static void test_replaced_out_of_reach(void **state)
         cannot_open = true;
         assert_int_equal(ps_database_store.renew(store, &err), PS_FAIL);
         assert_int_equal(unlink(settings.database.path), 0);
-        if (round > 0) /* an empty file is a new database */
+        if (round > 0) /* round 1: an empty file, which is a new database */
             fclose(fopen(settings.database.path, "w"));
         assert_int_equal(ps_database_store.renew(store, &err), PS_FAIL);
         is_full = cannot_open = false;
@@ -197,7 +197,7 @@ static void test_replaced_out_of_reach(void **state)
         promise(60);
         take_all();
     }
-    lost = 0; /* it counts from the opening */
+    lost = 0; /* counted from the opening */
     assert_int_equal(ps_database_store.sync(store, &err), PS_OK);
     ps_database_store.close(store);
     if (!open_store(&err))
@@ -237,7 +237,7 @@ static void test_not_carried_out(void **state)
     sqlite3_vfs_unregister(&failing);
 }
 
-/* More was delivered than one transaction removes on a disk that was full: all of it is removed, and nothing else. */
+/* On a full disk more was delivered than one transaction removes: all of it is removed, and nothing else. */
 static void test_much_was_delivered(void **state)
 {
     begin_full_disk();
@@ -263,7 +263,7 @@ static void test_much_was_delivered(void **state)
     sqlite3_vfs_unregister(&failing);
 }
 
-/* The file's name cannot be looked at for a moment: the database is the same one afterwards, and nothing comes again. */
+/* For a moment stat() of the file fails: afterwards the database is the same one, and nothing comes again. */
 static void test_a_name_that_cannot_be_looked_at(void **state)
 {
     static const int errors[] = {EACCES, EIO, ENOMEM};

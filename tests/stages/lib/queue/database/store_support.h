@@ -51,8 +51,8 @@ static inline bool is_long(unsigned number)
     return number % long_every == 7;
 }
 
-/* Appends a frame of events with these numbers. One of `long_every` is longer than a row of the table, and has a header that is. Returns their
- * bytes; 0: it failed. */
+/* Appends a frame of events with these numbers. One in `long_every` is longer than a row of the table, and so is its
+ * header. Returns the bytes of the bodies; 0: it failed. */
 static inline uint64_t append(unsigned first, unsigned count)
 {
     static char body[LONG_BYTES];
@@ -73,7 +73,7 @@ static inline uint64_t append(unsigned first, unsigned count)
     return bytes;
 }
 
-/* The numbers of the frame's events must go on from `next`. Returns the number behind the last. */
+/* Asserts that the frame's events have the numbers from `next` on. Returns the number after the last. */
 static inline unsigned look_at(const struct ps_store_frame *frame, unsigned next)
 {
     struct ps_events_cursor cursor;

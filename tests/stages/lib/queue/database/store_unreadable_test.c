@@ -1,5 +1,5 @@
-/* A database whose file is not given: reads of SQLite's fail, once and once more, while the store is opened, fed and emptied. An
- * event is neither lost nor passed over for it: the store fails, is renewed, and goes on where it was. */
+/* A database whose file cannot be read: reads of SQLite fail, once and once more, while the store is opened, fed and
+ * emptied. No event is lost or skipped for it: the store fails, is renewed, and goes on where it was. */
 #include <errno.h>
 #include <sqlite3.h>
 #include <unistd.h>
@@ -13,11 +13,12 @@
 
 static sqlite3_vfs failing;
 static sqlite3_vfs *machine;
-/* SQLite's, by kind of file, and the same with a read that fails. */
+/* SQLite's methods for each kind of file; `methods` are the same with a read that fails. */
 static const sqlite3_io_methods *kinds[4];
 static sqlite3_io_methods methods[4];
 static int (*machine_read)(sqlite3_file *file, void *to, int length, sqlite3_int64 offset);
-static unsigned reads, fail_at, again; /* as many reads later another one fails; 0: none does */
+static unsigned reads, fail_at, again; /* reads so far; the read that fails (0: none), and another one `again`
+                                        * reads later */
 
 static int read_or_fail(sqlite3_file *file, void *to, int length, sqlite3_int64 offset)
 {
@@ -112,7 +113,7 @@ static void copy(const char *from, const char *to)
     assert_int_equal(system(command), 0);
 }
 
-/* A close that could not read leaves its write-ahead log. */
+/* Restores the filled database. After a failed read, closing leaves the write-ahead log. */
 static void restore(void)
 {
     (void)unlink(ps_test_folder_path("events.sqlite-wal"));
@@ -137,7 +138,7 @@ static void each_read_fails(void **state)
     assert_true(failed > 10); /* SQLite reads some bytes that it does not need */
     failed = 0;
     for (fail_at = 1; fail_at <= all;
-         fail_at += all > 20 ? all / 20 : 1) { /* the second one after a success */
+         fail_at += all > 20 ? all / 20 : 1) { /* two reads fail, with successful ones in between */
         again = 1 + fail_at % 40;
         restore();
         failed += empty() > 1;

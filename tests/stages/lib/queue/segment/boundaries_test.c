@@ -1,6 +1,6 @@
-/* A log at the sizes that its headers name, exactly there and a step before and behind: a frame that fills its segment, the end of a chunk
- * and of a block, the ranges that a state has room for, the frames that are remembered, the window of a search. Everything comes out once,
- * in order and unchanged, from memory and after a restart. */
+/* A log at the sizes that its headers name, exactly there, a step less and a step more: a frame that fills its segment,
+ * the end of a chunk and of a block, the ranges that a state has room for, the frames that are remembered, the window
+ * of a search. Everything comes out once, in order and unchanged, from memory and after a restart. */
 #include "stages/lib/queue/segment/log_internal.h"
 
 #include <stdio.h>
@@ -131,7 +131,7 @@ static void expect_four(uint64_t segment_bytes)
     end_log();
 }
 
-/* The second frame ends where the segment has room for its end, or a little before or behind: then it is in the next one. */
+/* The second frame ends where the segment has room for its end, or a little before, or beyond: then the frame is in the next segment. */
 static void test_a_frame_fills_its_segment(void **state)
 {
     const uint64_t segment_bytes = 8192;
@@ -152,7 +152,7 @@ static void test_a_frame_fills_its_segment(void **state)
     }
 }
 
-/* The second frame ends at the end of a chunk or a block, or a little before or behind. */
+/* The second frame ends at the end of a chunk or a block, or a little before or beyond. */
 static void test_a_frame_ends_a_chunk(void **state)
 {
     const uint64_t segment_bytes = 3 * PS_CHUNK_BYTES;
@@ -178,8 +178,8 @@ static void test_a_frame_ends_a_chunk(void **state)
     }
 }
 
-/* Every second frame was delivered: the ranges just fit into a state, or are one too many. Nothing that was delivered comes
- * again, and no segment goes whose delivery no state says; also if the log is renewed before anything is written. */
+/* Every second frame was delivered, in as many ranges as a state holds, or a few more or fewer. No delivered frame comes
+ * again, and no segment is removed before a state has its deliveries, even if the log is renewed before it writes. */
 static void ranges_of_a_state(bool renewed)
 {
     struct ps_err err = {0};
@@ -281,8 +281,8 @@ static void test_frames_that_are_remembered(void **state)
     }
 }
 
-/* The head of a frame is damaged, and the next one begins where a search takes up its next piece, or a little before or behind: it is
- * found, and one frame is lost. */
+/* The head of a frame is damaged, and the next one begins where a search reads its next piece, or a little before or
+ * after: it is found, and one frame is lost. */
 static void test_next_to_a_search(void **state)
 {
     const uint32_t piece = 1U << 20; /* SEARCH_BYTES of feed.c */
@@ -313,7 +313,7 @@ static void test_next_to_a_search(void **state)
     }
 }
 
-/* The latest chunks are in memory: a frame that goes out of it while it waits is read from the disk, in whole. */
+/* The latest chunks are in memory: a frame that leaves it while it waits is read from the disk, whole. */
 static void test_chunks_that_are_kept(void **state)
 {
     const uint64_t segment_bytes = UINT64_C(64) << 20;

@@ -1,5 +1,5 @@
-/* The latest bytes of a log: recent bytes are copied, also across chunks and while others are begun; bytes
- * that are gone are refused. */
+/* The latest bytes of a log: recent bytes are copied, also across chunks, and while others begin; bytes that are gone
+ * are refused. */
 #include "stages/lib/queue/segment/chunks.h"
 
 #include <pthread.h>
@@ -31,14 +31,14 @@ static void test_latest_stay(void **state)
     assert_int_equal(got[9], PS_CHUNKS + 1);
     assert_int_equal(got[10], PS_CHUNKS + 2);
     assert_false(ps_chunks_copy(chunks, PS_CHUNKS, PS_CHUNK_BYTES - 10, sizeof got,
-                                got)); /* begins in one that is gone */
+                                got)); /* begins in a chunk that is gone */
     ps_chunks_destroy(chunks);
 }
 
 struct shared {
     struct ps_chunks *chunks;
     pthread_mutex_t lock; /* guards the next two */
-    uint64_t ready;       /* chunks up to this one are whole */
+    uint64_t ready;       /* the chunks up to this one are complete */
     bool stop;
 };
 

@@ -186,7 +186,7 @@ static void test_only_the_rows_of_the_lease(void **state)
     give(batch);
 }
 
-/* The payload is made in memory that was lent if that is long enough, once; it is the same in either place. */
+/* A payload is made in lent memory if it fits, once; its bytes are the same elsewhere. */
 static void test_lent_memory(void **state)
 {
     struct fixture *fixture = *state;

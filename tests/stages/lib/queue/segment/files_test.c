@@ -43,7 +43,7 @@ static void wait_closed(int fd)
     }
 }
 
-/* Another process that still has the file sees it becoming short: that is done in steps, before the close. */
+/* A removed file becomes short, which another process that has it open sees: it is cut in steps before the close. */
 static void test_removed_file_is_freed(void **state)
 {
     int other, fd = make_file(&other);
@@ -54,7 +54,7 @@ static void test_removed_file_is_freed(void **state)
     close(other);
 }
 
-/* It could not be removed: nothing in it changes. */
+/* The file could not be removed: its contents do not change. */
 static void test_file_with_a_name_stays(void **state)
 {
     int other, fd = make_file(&other);

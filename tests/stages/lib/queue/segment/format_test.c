@@ -1,4 +1,4 @@
-/* Numbers that go together are read from a head and a state; others are damage, whatever the checksum is. */
+/* A head or a state is read if its numbers are consistent; otherwise it is damaged, even with a correct checksum. */
 #include "stages/lib/queue/segment/format.h"
 
 #include "tests/support/support.h"

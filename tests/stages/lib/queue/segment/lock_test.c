@@ -131,12 +131,12 @@ static void directory_named_twice(void **state)
             strstr(err.text, " are one directory: name each of the channel's data directories once"));
         assert_false(ps_segment_lock_log_shared(&locks, ps_test_folder(), &three, &err));
         assert_non_null(strstr(err.text, " are one directory"));
-        assert_true(ps_segment_lock_log(&locks, ps_test_folder(), &two, &err)); /* nothing is left locked */
+        assert_true(ps_segment_lock_log(&locks, ps_test_folder(), &two, &err)); /* no lock was left */
         ps_segment_unlock_log(&locks);
     }
 }
 
-/* Somebody has removed the lock file: the data directories still keep others out. */
+/* Somebody removed the lock file: the data directories still keep others out. */
 static void removed_lock_file_lets_nobody_in(void **state)
 {
     struct ps_err err = {0};

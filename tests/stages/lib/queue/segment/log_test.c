@@ -15,7 +15,7 @@
 #define LONG_BYTES 200000U /* several frames of such a length do not fit into a chunk */
 #ifdef __SANITIZE_ADDRESS__
 #define FLIP_STEP 23U /* from one flipped byte to the next */
-#define DRAWS 3U      /* of what a power cut leaves */
+#define DRAWS 3U      /* times that each power cut is drawn */
 #else
 #define FLIP_STEP 1U
 #define DRAWS 12U
@@ -36,7 +36,7 @@ static unsigned report_count;
 static uint64_t random_state;
 static bool direct; /* the disk can write past the page cache */
 static uint64_t segment_bytes = SEGMENT_BYTES, first_segment_bytes;
-static struct ps_key_ring *keys; /* NULL: plain */
+static struct ps_key_ring *keys; /* NULL: not encrypted */
 
 static void note(void *argument, const char *text)
 {
@@ -93,7 +93,7 @@ static bool append(struct ps_segment_log *log, uint32_t length)
     char *lent = seed % 2 == 0 ? ps_segment_log_lend(log, length + (uint32_t)(seed % 100)) : NULL;
     char *payload = lent != NULL ? lent : own;
     payload_of(payload, seed, length);
-    model.seeds[model.next] = seed; /* also of one that fails: it may be on the disk */
+    model.seeds[model.next] = seed; /* also if it fails: the frame may be on the disk */
     model.lengths[model.next] = length;
     if (ps_segment_log_append(log, payload, length, length % 7, length, &place, &err) != PS_OK)
         return false;
@@ -199,7 +199,7 @@ static void test_comes_out(void **state)
     expect_rest(log, false);
     assert_true(sync_log(log));
     ps_segment_log_fill(log, &fill);
-    assert_true(fill.segments <= 2); /* those before are removed */
+    assert_true(fill.segments <= 2); /* earlier ones are removed */
     ps_segment_log_close(log);
     lossy_fini(&disk);
 }
@@ -329,7 +329,7 @@ static void test_killed(void **state)
         expect_fill(again);
         expect_rest(again, false);
         ps_segment_log_close(again);
-        ps_segment_log_close(log); /* frees it; what it writes to the disk does not matter any more */
+        ps_segment_log_close(log); /* frees it; what it writes to the disk no longer matters */
         lossy_fini(&disk);
     }
 }
@@ -355,7 +355,7 @@ static void workload(uint64_t seed)
     ps_segment_log_close(log);
 }
 
-/* The power goes at each call that changes something, and what was not synced is drawn. */
+/* The power goes at each call that changes the disk, and the unsynced writes that survive are drawn. */
 static void test_power_cuts(void **state)
 {
     uint64_t seed = ps_test_seed();
@@ -379,8 +379,8 @@ static void test_power_cuts(void **state)
     }
 }
 
-/* Frames that are read after a crash of the process may never have reached the disk. It is promised by then,
- * so a power cut must not take it. */
+/* Frames that another process reads after a kill may not have reached the disk. Then they are promised, so a power cut
+ * must not lose them. */
 static void test_killed_then_power_cut(void **state)
 {
     random_state = ps_test_seed();
@@ -398,7 +398,7 @@ static void test_killed_then_power_cut(void **state)
         lossy_restart(&disk, &random_state);
         struct ps_segment_log *third = open_log();
         expect_rest(third, false);
-        disk.power_until = 1; /* the closes free, and change nothing */
+        disk.power_until = 1; /* closing frees, and changes nothing */
         ps_segment_log_close(third);
         ps_segment_log_close(second);
         ps_segment_log_close(log);
@@ -419,7 +419,7 @@ static void test_failing_calls(void **state)
 {
     uint64_t seed = ps_test_seed();
     static const int errors[] = {EIO, ENOSPC};
-    for (uint64_t at = 4;; at++) { /* those before make the log's files: opening fails */
+    for (uint64_t at = 4;; at++) { /* earlier calls make the log's files: opening would fail */
         start();
         random_state = seed;
         struct ps_segment_log *log = open_log();
@@ -462,7 +462,7 @@ static void test_failing_calls(void **state)
             struct ps_segment_log *again = open_log();
             expect_rest(again, true);
             ps_segment_log_close(again);
-            disk.power_until = 1; /* the close of the first one frees, and changes nothing */
+            disk.power_until = 1; /* closing the first one frees, and changes nothing */
         } else {
             expect_rest(log, false);
         }
@@ -491,7 +491,7 @@ static void make_log(uint64_t seed, bool closed)
     }
     assert_true(sync_log(log));
     if (!closed) {
-        struct lossy_disk copy = disk; /* a close changes it no more */
+        struct lossy_disk copy = disk; /* closing no longer changes it */
         disk.power_until = 1;
         ps_segment_log_close(log);
         disk.power_until = copy.power_until;
@@ -501,7 +501,7 @@ static void make_log(uint64_t seed, bool closed)
     lossy_restart(&disk, NULL);
 }
 
-/* Reads everything. Returns how many of the frames not taken did not come. */
+/* Reads everything. Returns how many frames are missing of those that were not taken. */
 static unsigned count_missing(void)
 {
     static char payload[3 * SEGMENT_BYTES], wanted[3 * SEGMENT_BYTES];
@@ -532,8 +532,8 @@ static unsigned count_missing(void)
     return missing;
 }
 
-/* Every byte of every file is flipped, one at a time: only the frame that it is in is lost, and each loss is reported. The
- * head of a segment covers all of it; nothing is lost by the state. */
+/* Every byte of every file is flipped, one at a time: only the frame that contains it is lost, and each loss is
+ * reported. A flipped byte in the head of a segment loses the whole segment; one in the state loses nothing. */
 static void test_flipped_bytes(void **state)
 {
     uint64_t seed = ps_test_seed();
@@ -578,7 +578,7 @@ int main(void)
     int failed = cmocka_run_group_tests_name("through the page cache", tests, NULL, NULL);
     direct = true;
     first_segment_bytes =
-        1024; /* SEGMENT_BYTES is reached by and by: power cuts also meet files of each size */
+        1024; /* SEGMENT_BYTES is reached in steps: power cuts also meet files of each size */
     failed += cmocka_run_group_tests_name("past the page cache", tests, NULL, NULL);
     struct ps_err err = {0};
     keys = ps_key_ring_create();

@@ -15,7 +15,7 @@
 
 #define SEGMENT_BYTES 1024U /* three frames of 200 bytes */
 
-static struct ps_segment_files disk; /* the machine's, until the process is dead */
+static struct ps_segment_files disk; /* the machine's calls, until the process is killed */
 static bool dead;
 static char reports[2048], damages[2048];
 static const char *directories[1], *state_directory;
@@ -147,8 +147,8 @@ static unsigned survey(void)
     return count;
 }
 
-/* The survey names the segment once, and so does the start, once; frames `first` to `last` are lost, if last > 0. The frames with
- * the numbers that `left` ends with zero come, and the log takes more. */
+/* Asserts that the survey and the start each report the segment once. The frames `first` to `last` are lost if last >
+ * 0. The frames with the numbers in `left`, which ends with 0, come, and the log accepts more. */
 static void expect_missed(unsigned segment, const char *words, unsigned first, unsigned last,
                           const unsigned *left)
 {
@@ -245,7 +245,7 @@ static void newest_cut(void **state)
     assert_int_equal(survey(), 1);
 }
 
-/* The cut took only frames that the state does not name; frames that were promised later may have been there. */
+/* Only frames that the state does not name were cut off; frames that were promised later may have been there. */
 static void newest_cut_behind_its_frames(void **state)
 {
     make_log(7, true);
@@ -259,7 +259,7 @@ static void newest_cut_behind_its_frames(void **state)
     ps_segment_log_close(log);
 }
 
-/* Frame 2 is damaged, and only what was recorded as delivered behind it says that it was promised: its number is not given again. */
+/* Frame 2 is damaged, and only the deliveries that were recorded after it show that it was promised: no other frame gets its number. */
 static void last_promised_damaged(void **state)
 {
     struct ps_err err = {0};
@@ -310,7 +310,7 @@ static void middle_emptied(void **state)
     ps_segment_log_close(log);
 }
 
-/* Two faults at once: the remains of the middle one are not removed, and every frame is counted once. */
+/* Two faults at once: the remains of the middle segment are not removed, and every frame is counted once. */
 static void middle_with_a_zero_head_and_newest_gone(void **state)
 {
     static const char zeros[PS_SEGMENT_SEALED_HEAD_BYTES];
@@ -334,7 +334,7 @@ static void middle_with_a_zero_head_and_newest_gone(void **state)
     ps_segment_log_close(log);
 }
 
-/* A name that the log does not give is not the log's, whatever is in the file. */
+/* A file whose name the log would not give is not part of the log, whatever its contents. */
 static void copy_of_a_segment_is_skipped(void **state)
 {
     make_log(2, false);
@@ -396,8 +396,8 @@ static void delivered_segments_are_not_missed(void **state)
 
 /* ---- all of them ---- */
 
-/* An empty directory is in the place of the data, as that of a file system that is not mounted. The channel begins anew; when the
- * segments are back they are refused, not removed. */
+/* An empty directory takes the place of the data, as with a file system that is not mounted. The channel starts empty;
+ * when the segments are back, they are refused, not removed. */
 static void all_gone(void **state)
 {
     struct ps_err err = {0};

@@ -123,8 +123,8 @@ static const char *segment_path(unsigned number)
     return path;
 }
 
-/* Frames after the removal are promised in another segment only; frames promised before are delivered while
- * the log is open. */
+/* Frames after the removal are promised only in another segment; frames promised before are delivered while the log is
+ * open. */
 static void a_removed_segment_promises_nothing(void **state)
 {
     struct ps_segment_log *log = open_with_one();
@@ -177,7 +177,7 @@ static void a_copy_in_its_place_is_another_file(void **state)
     ps_segment_log_close(log);
 }
 
-/* The directory was moved away, as an unmounted one would be: it fails until there is one again. */
+/* The directory was moved away, as if unmounted: the log fails until it is back. */
 static void a_moved_directory(void **state)
 {
     struct ps_segment_log *log = open_with_one();
@@ -205,7 +205,7 @@ static void expect_both_slots(void)
     close(fd);
 }
 
-/* Without a state everything would be delivered again. */
+/* A removed state is written anew: without one, everything would be delivered again. */
 static void a_removed_state_is_written_anew(void **state)
 {
     struct ps_segment_place place;
@@ -223,7 +223,7 @@ static void a_removed_state_is_written_anew(void **state)
     expect_after_restart(log, 2, 3);
 }
 
-/* The state of an earlier time in its place: no slot of it counts. */
+/* A file of zeros replaces the state: it is not used, and both slots are written anew. */
 static void a_replaced_state_does_not_count(void **state)
 {
     struct ps_segment_log *log = open_with_one();
@@ -257,7 +257,7 @@ static int failing_sync(void *argument, int fd)
     return ftruncate(fd, -1); /* EINVAL */
 }
 
-/* A disk on which each sync fails does not fill up with segments of which none counts. */
+/* On a disk where every sync fails, unused segments do not accumulate. */
 static void unused_segments_are_removed(void **state)
 {
     struct ps_err err = {0};

@@ -1,5 +1,5 @@
-/* An encrypted log: nothing of the events is on the disk in plain text; a segment whose key is missing or another one is held back,
- * and is there again with the key; keys change; frames that were moved or changed, with right checksums, are noticed; nothing is
+/* An encrypted log: no event is on the disk in plain text; a segment whose key is missing or different is held back
+ * until the key is there; keys change; frames that were moved or changed, with right checksums, are noticed; nothing is
  * encrypted twice at one place with one key. */
 #include "stages/lib/queue/segment/log.h"
 
@@ -169,9 +169,9 @@ static void test_keys_change(void **state)
     ps_key_ring_destroy(both);
 }
 
-/* Without the key, or with another key of its name or length, its frames are held back: they are named, and neither lost
- * nor removed; frames before and behind it come; with the key they come as well. Events delivered meanwhile do not come
- * again. */
+/* Without the key, or with another key of its name or length, its frames are held back: they are reported, and neither
+ * lost nor removed. Earlier and later frames come; with the key the others come as well. Events delivered meanwhile do
+ * not come again. */
 static void test_a_missing_key_holds_back(void **state)
 {
     static const char *const others[] = {"c32", "c32 b32x", "c32 b16"};
@@ -210,7 +210,7 @@ static void test_a_missing_key_holds_back(void **state)
         assert_int_equal(fill.events, 0);
         assert_int_equal(ps_segment_log_sync(log, &err), PS_OK);
         ps_segment_log_close(log);
-        log = open_log(without, "c"); /* nobody misses it now */
+        log = open_log(without, "c"); /* the key is no longer needed */
         assert_int_equal(report_count, 0);
         ps_segment_log_close(log);
         lossy_fini(&disk);
@@ -235,7 +235,7 @@ static void test_a_tail_without_key(void **state)
     }
     assert_int_equal(ps_segment_log_sync(first, &err), PS_OK);
     struct ps_segment_log *log =
-        open_log(c, "c"); /* as another process; the first one does nothing any more */
+        open_log(c, "c"); /* as another process; the first log does nothing afterwards */
     ps_segment_log_fill(log, &fill);
     assert_int_equal(fill.events, 6);
     put(log, 11, 12);
@@ -277,7 +277,7 @@ static void test_plain_text_only_when_told(void **state)
     ps_key_ring_destroy(keys);
 }
 
-/* ---- frames that were changed by somebody who knows checksums ---- */
+/* ---- frames that were changed and have correct checksums ---- */
 
 static struct lossy_file *segment_file(unsigned number)
 {
@@ -288,7 +288,7 @@ static struct lossy_file *segment_file(unsigned number)
     return file;
 }
 
-/* Writes the head again with right checksums, as for `salt`. */
+/* Writes the head again with a correct checksum for `salt`. */
 static void make_right(char *at, uint32_t salt, struct ps_frame frame)
 {
     frame.checksum = ps_frame_checksum(salt, at + PS_FRAME_HEAD_BYTES, frame.length);
@@ -379,8 +379,8 @@ static void test_changes_are_noticed(void **state)
     ps_key_ring_destroy(keys);
 }
 
-/* Frames with a valid head, any length, and the right checksum of the payload: one without room for its tag is damaged, and one that has
- * only a tag has no event. Neither is delivered; the frames behind it are. */
+/* Frames with a valid head, any length, and the right checksum of the payload: one without room for its tag is damaged,
+ * and one that has only a tag has no event. Neither is delivered; later frames are. */
 static void test_lengths_around_the_tag(void **state)
 {
     static const uint32_t lengths[] = {0, 1, PS_SEAL_TAG_BYTES - 1, PS_SEAL_TAG_BYTES, PS_SEAL_TAG_BYTES + 1};
@@ -418,7 +418,7 @@ static void test_lengths_around_the_tag(void **state)
     ps_key_ring_destroy(keys);
 }
 
-/* The head of a segment cannot be changed either: it would be another key. */
+/* The head of a segment cannot be changed either, as that changes the key. */
 static void test_a_changed_head(void **state)
 {
     struct ps_key_ring *keys = make_keys("a32");
@@ -444,8 +444,8 @@ static void test_a_changed_head(void **state)
 
 /* ---- nonces ---- */
 
-/* With one key and nonce, two messages would begin with the same bytes where their plain texts do. All events here begin alike, so
- * no two frames of one file or of two may begin alike, whatever failed, and however often the log was opened. */
+/* With one key and nonce, two ciphertexts would begin alike where their plain texts do. All events here begin alike, so
+ * no two frames of one or two files may begin alike, whatever failed, and however often the log was opened. */
 static void test_no_nonce_comes_twice(void **state)
 {
     enum { FRAMES = 3000, ROUNDS = 30 };

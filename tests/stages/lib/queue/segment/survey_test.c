@@ -108,7 +108,7 @@ static void frames_in_order(void **state)
     assert_string_equal(numbers, "1 2 3d 4 5 6 7");
 }
 
-/* A sync failed: frames written since are void, and were written again. */
+/* A sync failed: the frames of that sync are void, and were written again. */
 static void void_frames_are_not_of_the_log(void **state)
 {
     struct ps_err err = {0};
@@ -143,8 +143,8 @@ static void missing_segment_is_named(void **state)
     assert_string_equal(damages, "2 at 0: the file is not there, although frames were promised in it");
 }
 
-/* A frame that is not delivered keeps its own segment only: frames delivered behind it leave the disk, which
- * does not count as damage. The segment of frame 4 has no end, as after a kill. */
+/* A frame that is not delivered keeps its own segment only: segments delivered after it are removed, which does not
+ * count as damage. The segment of frame 4 has no end, as after a kill. */
 static void delivered_segments_behind_an_open_frame_go(void **state)
 {
     struct ps_segment_place places[15];
@@ -208,7 +208,7 @@ static void payloads_are_read(void **state)
     assert_int_equal(lost_count, 1);
 }
 
-/* A look makes no file, and changes none. */
+/* A survey neither makes nor changes a file. */
 static void looking_changes_nothing(void **state)
 {
     struct stat before, after;

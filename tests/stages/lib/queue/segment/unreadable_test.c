@@ -1,6 +1,6 @@
-/* A disk that does not give its bytes, once or for a while: the log takes nothing for lost, delivered or never written. It does not open,
- * or does not feed, and goes on from the same place when the disk works again. A block that is given up (zeros take its place, as with
- * `penstock channel repair --give-up-unreadable`) costs only the frames in it. */
+/* A disk that cannot be read, once or for a while: the log takes nothing for lost, delivered or never written. It does
+ * not open, or does not feed, then goes on from the same place when the disk works again. A block that is given up
+ * (zeros take its place, as with `penstock channel repair --give-up-unreadable`) costs only the frames in it. */
 #include "stages/lib/queue/segment/give_up.h"
 #include "stages/lib/queue/segment/log_internal.h"
 
@@ -24,7 +24,7 @@ static unsigned report_count;
 static uint32_t lengths[FRAMES + 1];
 static struct {
     char path[256];
-    uint64_t from, to; /* of its bytes in that file, with the head */
+    uint64_t from, to; /* the range of its bytes in that file, with the head */
 } places[FRAMES + 1];
 
 static void note(void *argument, const char *text)
@@ -92,7 +92,7 @@ static size_t files_there(void)
     return count;
 }
 
-/* Feeds and loads up to the first failure. Returns the number of the frame that comes next; *came counts what came. */
+/* Feeds and loads up to the first failure. Returns the number of the next frame; adds the frames that came to *came. */
 static uint64_t read_on(uint64_t next, unsigned *came, struct ps_err *err)
 {
     static struct ps_segment_place place; /* of a frame that was fed and could not be loaded */
@@ -123,7 +123,7 @@ static uint64_t read_on(uint64_t next, unsigned *came, struct ps_err *err)
     }
 }
 
-/* Opens and reads everything, and tries again after each failure. Nobody reports a loss. */
+/* Opens and reads everything, with a retry after each failure. No loss is reported. */
 static void expect_all(void)
 {
     struct ps_err err = {0};
@@ -139,7 +139,7 @@ static void expect_all(void)
          next = read_on(next, &came, &err), tries++) {
         assert_true(tries < TRIES_MAX && strstr(err.text, "cannot be read: Input/output error") != NULL);
         assert_int_equal(ps_segment_log_sync(lg, &err),
-                         PS_OK); /* writing goes on, and delivered segments are removed */
+                         PS_OK); /* writes still work, and delivered segments are removed */
     }
     assert_int_equal(came, FRAMES - DELIVERED);
     assert_int_equal(report_count, 0);
@@ -150,7 +150,7 @@ static void expect_all(void)
     ps_segment_log_close(lg);
 }
 
-/* Each read fails once; then also every second, third, .. one: the failure after a success counts as much as the first. */
+/* Each read fails once; then every nth read fails, for the 20 largest n. */
 static void test_each_read_fails(void **state)
 {
     make_log(ps_test_seed());
@@ -167,9 +167,9 @@ static void test_each_read_fails(void **state)
     lossy_copy(&disk, &whole);
     expect_all();
     reads = disk.reads;
-    assert_true(reads > 60); /* of opening and feeding */
+    assert_true(reads > 60); /* reads while opening and feeding */
     lossy_fini(&disk);
-    /* Opening begins anew after a failure: it needs a row of reads that work. */
+    /* Opening starts again after a failure, so it needs many successful reads in a row. */
     for (uint64_t every = reads; every > reads - 20; every--) {
         lossy_copy(&disk, &whole);
         disk.read_fail_every = every;
@@ -179,7 +179,7 @@ static void test_each_read_fails(void **state)
     lossy_fini(&whole);
 }
 
-/* Each sector of each file cannot be read until somebody has seen it: all that was promised comes out then. */
+/* Each sector of each file is unreadable until a read has failed: then everything that was promised comes. */
 static void test_each_sector(void **state)
 {
     make_log(ps_test_seed());
@@ -198,7 +198,7 @@ static void test_each_sector(void **state)
                 uint64_t next = read_on(0, &came, &err);
                 stood_still += next <= FRAMES;
                 for (unsigned again = 0; again < 2; again++)
-                    assert_int_equal(read_on(next, &came, &err), next); /* it stays where it is */
+                    assert_int_equal(read_on(next, &came, &err), next); /* it waits at the same frame */
                 disk.unreadable[0] = '\0';
                 assert_int_equal(read_on(next, &came, &err), FRAMES + 1);
                 assert_int_equal(came, FRAMES - DELIVERED);
@@ -228,7 +228,7 @@ static void gap_seen(void *argument, uint64_t offset, uint64_t length)
     gap_to = offset + length;
 }
 
-/* Puts a copy of what can be read in the place of a file. */
+/* Replaces a file by a copy in which unreadable blocks are zero. */
 static void give_up(const char *path)
 {
     char copy[300];
