@@ -108,7 +108,7 @@ static void end(struct ps_remote_request *request, const char *outcomes, bool re
     (void)ps_test_sink_tick(&stage);
 }
 
-/* Of the request's first event. */
+/* Returns the first byte of the request's first event. */
 static char body_of(const struct ps_remote_request *request)
 {
     uint32_t position = request->range.from;
@@ -237,7 +237,7 @@ static void test_limits(void **unused)
     stop(false);
 }
 
-/* Refused events become dead letters beside others that are sent again, and only then is the request sent. */
+/* Of a request, refused events become dead letters before the other events are sent again. */
 static void test_letters_of_some(void **unused)
 {
     struct ps_lease *lease;
@@ -263,7 +263,7 @@ static void test_letters_of_some(void **unused)
     stop(true);
 }
 
-/* Letters of one request at a time: those of the others wait, and nothing of them is lost. */
+/* Letters are written for one request at a time: the others wait, and none of their letters is lost. */
 static void test_letters_of_many(void **unused)
 {
     struct ps_remote_request *requests[REQUESTS];
@@ -311,7 +311,7 @@ static void test_letters_without_room(void **unused)
     for (unsigned i = 0; i < 2; i++)
         requests[i] = next();
     end(requests[1], "rrrr", true);
-    assert_in_range(counted(PS_COUNTER_deadletter), 1, 3); /* there is no room for more */
+    assert_in_range(counted(PS_COUNTER_deadletter), 1, 3); /* there is room for no more than that */
     end(requests[0], "rrrr", true);
     block_letters(false);
     for (unsigned i = 0; i < 1000 && stage.done_count < 2; i++)
@@ -340,7 +340,7 @@ static void test_recall(void **unused)
     stop(true);
 }
 
-/* Letters of equal reasons are written in one go, also after a recall has given such letters back. */
+/* Letters of equal reasons are written together, also after a recall has given such letters back. */
 static void test_letters_after_a_recall(void **unused)
 {
     start(0, true);
@@ -362,7 +362,7 @@ static void test_letters_after_a_recall(void **unused)
     for (unsigned i = 0; i < 1000 && stage.done_count < 1; i++)
         (void)ps_test_sink_tick(&stage);
     assert_int_equal(stage.done_count, 1);
-    assert_int_equal(counted(PS_COUNTER_deadletter), 16); /* those that were on their way are written, too */
+    assert_int_equal(counted(PS_COUNTER_deadletter), 16); /* letters that were being written are completed */
     stop(true);
 }
 
@@ -400,7 +400,7 @@ static void test_order(void **unused)
     for (unsigned i = 0; i < REQUESTS; i++) {
         requests[i] = next();
         assert_int_equal(body_of(requests[i]), "ACD"[i]);
-        assert_int_equal(requests[i]->attempts, i == 0); /* the oldest one's */
+        assert_int_equal(requests[i]->attempts, i == 0); /* the oldest request's */
     }
     assert_int_equal(sink()->requests.rounds, 1);
     assert_int_equal(counted(PS_COUNTER_retried), 2);
@@ -411,8 +411,8 @@ static void test_order(void **unused)
     stop(false);
 }
 
-/* A lost connection costs the oldest request an attempt. Its events become dead letters when none is left, and nothing is sent
- * before. */
+/* A lost connection costs the oldest request an attempt. When it has none left, its events become dead letters before
+ * anything else is sent. */
 static void test_lost(void **unused)
 {
     start_ordered(2);
@@ -428,11 +428,12 @@ static void test_lost(void **unused)
             ps_test_stage_pass_ms(&stage, 1000);
     }
     assert_int_equal(counted(PS_COUNTER_deadletter), 0);
-    assert_int_equal(body_of(next()), 'B'); /* the letter is written, and the rest is over */
+    assert_int_equal(body_of(next()), 'B'); /* the letter is written, and the rest between attempts is over */
     assert_int_equal(counted(PS_COUNTER_deadletter), 1);
     assert_int_equal(sink()->requests.sink.failures, 0);
     assert_int_equal(ps_test_dead_letters_with("server: gone"), 1);
-    assert_int_equal(counted(PS_COUNTER_EventWriteFail), 0); /* an answer would be for the whole request */
+    assert_int_equal(counted(PS_COUNTER_EventWriteFail), 0); /* counted only for an answer to the whole
+                                                              * request */
     (void)ps_test_sink_recall(&stage);
     assert_int_equal(counted(PS_COUNTER_duplicated), 3 * 2 + 1);
     stop(true);
@@ -454,10 +455,10 @@ static void test_rest(void **unused)
     stop(false);
 }
 
-/* ---- drawn results, beside a plain account ---- */
+/* ---- random results, compared with a simple account ---- */
 
 struct account {
-    bool begun[REQUESTS], answered[REQUESTS]; /* of each request: it has events; some of them had an answer */
+    bool begun[REQUESTS], answered[REQUESTS]; /* per request: it has events; some of them had an answer */
     unsigned refused, retried, unknown, duplicated;
 };
 
@@ -466,7 +467,7 @@ static unsigned index_of(const struct ps_remote_request *request)
     return (unsigned)(request - sink()->items);
 }
 
-/* Draws the results of a request, and adds what each event costs. */
+/* Draws the results of a request, and adds the cost of each event to the account. */
 static void end_drawn(struct ps_remote_request *request, struct account *account, uint64_t *random)
 {
     char outcomes[EVENTS_MAX + 1] = "";
@@ -494,7 +495,7 @@ static void end_drawn(struct ps_remote_request *request, struct account *account
         assert_int_equal(request->attempts, attempts);
 }
 
-/* Many requests one after the other in the same places: each begins without anything of the one before. */
+/* Many requests use the same places one after the other: nothing of an earlier request remains. */
 static void test_drawn(void **unused)
 {
     uint64_t random = ps_test_seed();
@@ -531,7 +532,7 @@ static void test_drawn(void **unused)
     stop(false);
 }
 
-/* Each time that a request is sent, it needs room for the events that are left in it. */
+/* Each time a request is sent again, it needs room only for the events that are left in it. */
 static void test_bytes_of_a_repeat(void **unused)
 {
     size_t bytes;
@@ -542,7 +543,7 @@ static void test_bytes_of_a_repeat(void **unused)
     assert_int_equal(bytes, 3 + 4 + 5);
     static const struct {
         const char *outcomes;
-        size_t bytes; /* of what is left */
+        size_t bytes; /* of the events that are left */
     } turns[] = {{"aaa", 12}, {"daa", 9}, {"ad", 4}};
     for (size_t i = 0; i < PS_COUNT_OF(turns); i++) {
         end(request, turns[i].outcomes, true);

@@ -54,7 +54,7 @@ static void test_addresses(void **unused)
     }
 }
 
-/* The events that the epoll reports of a socket that has bytes to read, and room to write. */
+/* Returns the events that epoll reports for a socket that has bytes to read, and room to write. */
 static uint32_t reported(int epoll_fd)
 {
     struct epoll_event event = {.events = 0};
@@ -78,11 +78,11 @@ static void test_watch(void **unused)
         assert_int_equal(reported(port.epoll_fd), (uint32_t)turns[i]);
     }
     assert_int_equal(failures, 0);
-    close(pair[0]); /* its place in the epoll goes with it */
+    close(pair[0]); /* this also removes it from the epoll */
     watch.fd = -1;
     ps_remote_watch(&watch, &port, second[0], EPOLLOUT); /* the same events, another socket */
     assert_int_equal(reported(port.epoll_fd), EPOLLOUT);
-    watch.fd = -1; /* it is there already */
+    watch.fd = -1; /* the socket is registered already */
     ps_remote_watch(&watch, &port, second[0], EPOLLIN);
     assert_int_equal(failures, 1);
     assert_int_equal(watch.fd, -1);
@@ -96,7 +96,7 @@ static void test_watch(void **unused)
     close(second[1]);
 }
 
-/* Also the lowest descriptor of all is one. */
+/* Descriptor 0 is valid, too. */
 static void test_descriptor_of_zero(void **unused)
 {
     int pair[2], saved = dup(0);

@@ -45,7 +45,7 @@ static void move(const char *from, const char *to)
     assert_int_equal(rename(ps_test_folder_path(from), ps_test_folder_path(to)), 0);
 }
 
-/* Looks, and compares with "kind name, kind name". */
+/* Looks, and compares the changes with "kind name, kind name". */
 static void expect(const char *expected)
 {
     static const char *const kinds[] = {"gone", "renamed", "changed", "new"};
@@ -73,7 +73,7 @@ static void test_new_and_changed(void **unused)
     set_time("app1", 2000);
     assert_int_equal(mkdir(ps_test_folder_path("app.d"), 0700), 0);
     assert_int_equal(mkfifo(ps_test_folder_path("app.fifo"), 0600), 0);
-    expect("new app2, new app1"); /* the older one first */
+    expect("new app2, new app1"); /* the older file first */
     assert_int_equal(changes.items[0].group, 7);
     expect("");
     append("app1", "y");
@@ -92,7 +92,7 @@ static void test_rotation(void **unused)
     expect("new app");
     move("app", "old.1");
     append("app", "new");
-    expect("renamed old.1 -, new app"); /* the rotated one before the new one */
+    expect("renamed old.1 -, new app"); /* the rotated file before the new one */
     append("old.1", "y");
     expect("changed old.1 -"); /* it is still followed */
     move("old.1", "old.2");
@@ -112,7 +112,7 @@ static void test_rotation(void **unused)
     expect("new app.2"); /* it was forgotten, and matches now */
 }
 
-/* Files that lose the name that matches before they are seen under it. */
+/* Files that lose their matching name before they are seen under it. */
 static void test_renamed_before_it_was_seen(void **unused)
 {
     append("first", "x");
@@ -134,7 +134,7 @@ static void test_renamed_before_it_was_seen(void **unused)
     assert_null(changes.items[1].from);
 
     ps_tail_directory_renamed(directory, "app.new", "back");
-    ps_tail_directory_renamed(directory, "back", "app.back"); /* a name that matches in the end */
+    ps_tail_directory_renamed(directory, "back", "app.back"); /* its last name matches */
     ps_tail_directory_renamed(directory, "app.over", "over");
     ps_tail_directory_renamed(directory, "elsewhere", "over"); /* replaced by a file that never mattered */
     ps_tail_directory_renamed(directory, "app.gone", "gone");  /* deleted since */
@@ -158,8 +158,8 @@ static void test_followed_from_earlier(void **unused)
     expect("new rotated -");
 }
 
-/* Some of many files in the position file are forgotten, and some of these are followed again. Only files that are followed now are
- * found. */
+/* Many files of the position file are followed, some are no longer, and some of these again. A look finds only the
+ * files that are followed now. */
 static void test_many_followed(void **unused)
 {
     enum { FILES = 200, ROUNDS = 3 };
@@ -204,7 +204,7 @@ static void test_two_names_of_one_file(void **unused)
     append("app", "x");
     expect("new app");
     assert_int_equal(link(ps_test_folder_path("app"), ps_test_folder_path("app-linked")), 0);
-    expect(""); /* it keeps its name */
+    expect(""); /* the target keeps its name */
     assert_int_equal(unlink(ps_test_folder_path("app")), 0);
     expect("renamed app-linked");
 }
@@ -221,7 +221,7 @@ static void test_links(void **unused)
     expect("changed app");
     assert_int_equal(unlink(ps_test_folder_path("app")), 0);
     assert_int_equal(symlink("target2", ps_test_folder_path("app")), 0);
-    /* the first target has no name that matters, but it is followed under its own */
+    /* no name of the first target matches, but it is followed under its own name */
     expect("renamed target1 -, new app");
 }
 
@@ -258,7 +258,7 @@ static void test_many_files(void **unused)
     expect("");
 }
 
-/* A file has changed if its size, the second or the nanosecond of its modification is another one, each alone. */
+/* A file has changed if its size, or the second or nanosecond of its modification time differs; each is tested alone. */
 static void test_each_sign_of_a_change(void **unused)
 {
     static const struct timespec times[] = {
@@ -284,7 +284,7 @@ struct seen {
 
 static void note(struct seen *seen, const char *made, const char *gone)
 {
-    assert_true(changes.error == 0 || changes.count == 0); /* who could not look knows nothing */
+    assert_true(changes.error == 0 || changes.count == 0); /* a look that failed reports nothing */
     for (size_t i = 0; i < changes.count; i++) {
         const struct ps_tail_change *change = &changes.items[i];
         bool is_made = strcmp(change->name, made) == 0, is_gone = strcmp(change->name, gone) == 0;

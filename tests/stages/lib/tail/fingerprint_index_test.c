@@ -1,4 +1,4 @@
-/* The index of files by their beginning, beside a walk through all of them: entries that come, change, grow and go. */
+/* The index of files by their beginning, compared with a search of all of them: entries are added, changed, extended and removed. */
 #include "stages/lib/tail/fingerprint_index.h"
 #include "tests/support/support.h"
 
@@ -36,7 +36,7 @@ static bool begins_so(unsigned i, unsigned text, size_t length)
            memcmp(texts[model[i].text], texts[text], model[i].length) == 0;
 }
 
-/* Each entry that fits is visited once: longer ones first, of equal lengths the last one that was added; not more than are wanted. */
+/* Each entry that fits is visited once: longer ones first, of equal lengths the latest; no more than `limit`. */
 static void check(const struct ps_tail_fingerprint_index *index, unsigned text, size_t length)
 {
     struct visits all = {.limit = UINT32_MAX}, some = {.limit = 3};
@@ -76,7 +76,8 @@ static void test_drawn(void **unused)
         ps_tail_fingerprint_index_put(&index, &entries[i], head, length);
         model[i].text = text;
         model[i].length = length;
-        model[i].when = same ? model[i].when : step + 1; /* one that is put again keeps its place */
+        model[i].when = same ? model[i].when : step + 1; /* an entry that is added again unchanged keeps its
+                                                          * place */
         if (step % 10 == 0)
             check(&index, (unsigned)(ps_test_random(&random) % TEXTS),
                   ps_test_random(&random) % 2 == 0 ? sizeof texts[0]

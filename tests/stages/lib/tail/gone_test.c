@@ -40,7 +40,8 @@ static void test_each_once(void **unused)
     struct ps_depot *depot = ps_depot_create(200 * (uint64_t)PS_BLOCK_BYTES, &err);
     struct ps_pool *pool = ps_pool_create(depot, 0);
     struct ps_bump bump;
-    struct ps_tail_gone gone = {.number = PS_TAIL_GONE_STREAMS / 2 - 5}; /* it begins anew */
+    struct ps_tail_gone gone = {.number = PS_TAIL_GONE_STREAMS / 2 - 5}; /* the number starts again from 0
+                                                                          * meanwhile */
     ps_bump_init(&bump, pool);
     for (unsigned i = 0; i < FILES; i++) {
         char key[PS_TAIL_GONE_KEY_BYTES];

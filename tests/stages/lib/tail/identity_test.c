@@ -1,5 +1,5 @@
-/* The fingerprint of a file's beginning, piece by piece, beside that of the whole; files that are shorter, longer or different there by
- * one byte; holes. */
+/* The fingerprint of a file's beginning, built piece by piece, compared with that of the whole; files that are shorter,
+ * longer or different there by one byte; holes. */
 #include "stages/lib/tail/identity.h"
 #include "tests/support/folder.h"
 #include "tests/support/support.h"
@@ -52,7 +52,7 @@ static void test_pieces(void **unused)
     }
 }
 
-/* A file begins so if it has at least the bytes of the fingerprint, and each of them. */
+/* A file matches a fingerprint if it has at least the bytes of the fingerprint, and each of them. */
 static void test_begins(void **unused)
 {
     static const size_t lengths[] = {1, 2, PS_TAIL_HEAD_BYTES - 1, PS_TAIL_HEAD_BYTES,
@@ -133,7 +133,7 @@ static void test_holes(void **unused)
     int fd = open(ps_test_folder_path("empty"), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
     assert_int_equal(ps_tail_hole_end(fd), 0);
     assert_int_equal(ftruncate(fd, 1 << 20), 0);
-    assert_int_equal(ps_tail_hole_end(fd), 0); /* it is one hole */
+    assert_int_equal(ps_tail_hole_end(fd), 0); /* the whole file is one hole */
     close(fd);
     assert_int_equal(ps_tail_hole_end(fd), -1);
 }

@@ -1,4 +1,5 @@
-/* The lock of a position file: only another holder refuses it; a system that has no locks, or a folder where nothing may be written, does not. */
+/* The lock of a position file: it fails only if another process holds it, not on a system without locks, or in a folder
+ * that cannot be written. */
 #include "stages/lib/tail/lock.h"
 #include "tests/support/folder.h"
 #include "tests/support/support.h"
@@ -59,7 +60,7 @@ static void expect_text(const char *wanted)
     assert_string_equal(text, wanted);
 }
 
-/* The second lock works like the first. The number in the file is the holder's, whatever was there before. */
+/* The second lock works like the first. The file has the holder's process id, whatever it had before. */
 static void test_one_holder(void **unused)
 {
     char own[32];
@@ -80,7 +81,7 @@ static void test_one_holder(void **unused)
     }
     int lock = take();
     assert_int_equal(truncate(ps_test_folder_path("positions.json.lock"), 0),
-                     0); /* a full disk kept the number out */
+                     0); /* the disk is full, so the process id is not written */
     expect_refused("is in use by another agent");
     ps_tail_unlock(lock);
 }

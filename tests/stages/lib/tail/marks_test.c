@@ -1,5 +1,5 @@
-/* Marks in a file, and the index of files by how they begin: drawn sequences, compared with what the headers promise; and the lengths around each
- * limit. */
+/* Marks in a file, and the index of files by their beginning: random sequences are compared with what the headers
+ * promise, at lengths around each limit. */
 #include "stages/lib/tail/fingerprint_index.h"
 #include "stages/lib/tail/marks.h"
 #include "tests/support/folder.h"
@@ -69,12 +69,12 @@ static void test_mark_lengths(void **unused)
         assert_int_equal(whole.offset, length);
         assert_false(whole.ends_batch);
         flips(fd, bytes, length, &whole, covered);
-        /* More stands before these bytes. */
+        /* These bytes follow others in the file. */
         struct ps_tail_mark part = ps_tail_mark_of((int64_t)length + 1, bytes, length);
         assert_int_equal(part.length, length < PS_TAIL_MARK_BYTES_MIN ? 0 : covered);
         assert_int_equal(part.offset, length + 1);
         assert_int_equal(ps_tail_mark_is_before(bytes + length, length, &part), part.length > 0);
-        /* The same bytes, one place further. */
+        /* The same bytes, one byte further in the file. */
         if (part.length > 0)
             assert_int_equal(ps_tail_mark_is_in(fd, &part), PS_TAIL_SEEN_OTHER);
         /* Fewer bytes than the mark covers; a file that ends one byte before it. */
@@ -114,7 +114,7 @@ static bool has(const struct ps_tail_marks *marks, int64_t offset)
     return mark.length > 0;
 }
 
-/* Copies: up to the offset, which is drawn near each mark; the copy is of its own. */
+/* A copy has the marks up to the offset, which is drawn near a mark, in its own memory. */
 static void expect_copies(const struct ps_tail_marks *marks)
 {
     struct ps_tail_marks copy;
@@ -132,27 +132,27 @@ static void expect_copies(const struct ps_tail_marks *marks)
     assert_int_equal(copy.count, 0);
 }
 
-/* Up to `lag` marks are not delivered, and one of `batch` ends a batch. The first mark, the latest 16, the one at the delivered position and the
- * ends of batches behind it are kept; of the others no more than 64. */
+/* Up to `lag` marks are not delivered, and one of `batch` ends a batch. The first mark, the latest 16, the one at the
+ * delivered position and the ends of later batches are kept; of the others no more than 64. */
 static void add_many(unsigned count, unsigned lag, unsigned batch)
 {
     int64_t *offsets = calloc(count, sizeof *offsets);
     bool *ends = calloc(count, sizeof *ends);
     struct ps_tail_marks marks = {.count = 0};
     assert_true(offsets != NULL && ends != NULL);
-    unsigned done = 0, most = 0; /* the number of the mark that was delivered; the most that were needed */
+    unsigned done = 0, most = 0; /* number of the latest delivered mark; most ends of batches under way */
     for (unsigned i = 0; i < count; i++) {
         offsets[i] = (i == 0 ? 0 : offsets[i - 1]) + 1 + (int64_t)draw(9);
         const struct ps_tail_mark mark = mark_at(offsets[i]), nothing = {.offset = offsets[i]};
-        ps_tail_marks_add(&marks, &nothing, offsets[done]); /* one that is not known is not added */
+        ps_tail_marks_add(&marks, &nothing, offsets[done]); /* a mark without bytes is not added */
         ps_tail_marks_add(&marks, &mark, offsets[done]);
-        ps_tail_marks_end_batch(&marks, offsets[i] - 1); /* no mark stands there */
+        ps_tail_marks_end_batch(&marks, offsets[i] - 1); /* no mark is there */
         assert_false(marks.items[marks.count - 1].ends_batch);
         ends[i] = i % batch == 0;
         if (ends[i])
             ps_tail_marks_end_batch(&marks, offsets[i]);
         if (i > 0)
-            ps_tail_marks_end_batch(&marks, offsets[i - 1]); /* not the last one: too late */
+            ps_tail_marks_end_batch(&marks, offsets[i - 1]); /* no longer the latest mark: ignored */
         expect_sorted(&marks);
         unsigned under_way = 0;
         for (unsigned k = 0; k <= i; k++) {
@@ -179,7 +179,7 @@ static void add_many(unsigned count, unsigned lag, unsigned batch)
     }
     expect_copies(&marks);
     if (count > 100)
-        assert_true(marks.count >= PS_TAIL_MARKS_MAX / 2); /* they are thinned out, not thrown away */
+        assert_true(marks.count >= PS_TAIL_MARKS_MAX / 2); /* they are thinned out, not dropped */
     ps_tail_marks_free(&marks);
     free(offsets);
     free(ends);
@@ -194,7 +194,7 @@ static void test_marks_kept(void **unused)
     }
 }
 
-/* Nothing is delivered any more: the number is bounded all the same, and the latest ones are there. */
+/* Nothing is delivered any more: the number of marks is still bounded, and the latest ones are kept. */
 static void test_marks_are_bounded(void **unused)
 {
     struct ps_tail_marks marks = {.count = 0};
@@ -235,7 +235,7 @@ static void test_marks_trim(void **unused)
     }
 }
 
-/* ---- files by how they begin ---- */
+/* ---- files by their beginning ---- */
 
 #define ENTRIES 200U
 #define BASES 3U
@@ -243,11 +243,11 @@ static void test_marks_trim(void **unused)
 
 static struct {
     struct ps_tail_fingerprint_entry entry;
-    uint64_t order; /* when it was put; the latest is first */
+    uint64_t order; /* when it was added; the latest is found first */
     unsigned base;
     uint32_t length; /* 0: not in the index */
 } entries[ENTRIES];
-static char bases[BASES][BASE_BYTES]; /* the second and third begin as the first one does, for a while */
+static char bases[BASES][BASE_BYTES]; /* the second and third begin like the first */
 
 struct visits {
     unsigned count, most;
@@ -269,7 +269,7 @@ static uint32_t draw_length(void)
     return draw(2) == 0 ? lengths[draw(PS_COUNT_OF(lengths))] : (uint32_t)draw(PS_TAIL_HEAD_BYTES + 1);
 }
 
-/* Which one the model has next: longer ones first, of these the latest. ENTRIES: none. */
+/* The entry that the model finds next: longer ones first, of equal lengths the latest. ENTRIES: none. */
 static size_t next_of(const char *bytes, size_t length, const bool *seen)
 {
     size_t best = ENTRIES;
@@ -299,7 +299,7 @@ static void expect_found(const struct ps_tail_fingerprint_index *index, const ch
         assert_int_equal(next_of(bytes, length, seen), ENTRIES);
 }
 
-/* Bytes are used only up to 1024, whatever the caller has. */
+/* No bytes beyond 1,024 are used, whatever the caller has. */
 static void test_heads(void **unused)
 {
     for (unsigned round = 0; round < ROUNDS / 4; round++) {

@@ -1,5 +1,5 @@
-/* The events of a directory that inotify reports: written files, new and lost names, renames with the name before, and the
- * directory's own end. */
+/* The events of a directory that inotify reports: written files, new and lost names, renames with the former name, and
+ * the end of the directory itself. */
 #include "stages/lib/tail/notify.h"
 #include "tests/support/folder.h"
 #include "tests/support/support.h"
@@ -69,7 +69,7 @@ static void test_files(void **unused)
     assert_string_equal(reported(), "");
 }
 
-/* Only renames within the directory have a former name, each its own. */
+/* Only renames within the directory have a former name, each the right one. */
 static void test_renames(void **unused)
 {
     ps_test_folder_append("d/a", "x", 1);
@@ -88,7 +88,7 @@ static void test_renames(void **unused)
     assert_string_equal(reported(), "names a;names a;names a.2 from a;names a.2;names c from a.2;");
 }
 
-/* One that is removed, renamed or no directory. */
+/* A directory that is removed or renamed, or is none. */
 static void test_directory(void **unused)
 {
     ps_test_folder_append("f", "x", 1);
@@ -126,7 +126,7 @@ static void renamed(void *count_, int of, unsigned what, const char *name, const
     assert_int_equal(strtoul(name + 1, NULL, 10), ++*count);
 }
 
-/* More events than one read takes: none is lost, also of a rename whose two events are read one after the other. */
+/* More events than one read takes: none is lost, not even of a rename whose two events come in different reads. */
 static void test_many(void **unused)
 {
     enum { MANY = 6000 };

@@ -1,5 +1,5 @@
-/* A source of files keeps in memory: queues of numbers, the file of positions, identities of files, and troubles. Drawn
- * sequences, compared with plain models; and the lengths around each limit. */
+/* What a source of files keeps in memory: sets of numbers, the position file, identities of files, and troubles. Random
+ * sequences are compared with simple models, at lengths around each limit. */
 #include "stages/lib/tail/position_file.h"
 #include "stages/lib/tail/slots.h"
 #include "stages/lib/tail/trouble.h"
@@ -27,7 +27,7 @@ static int setup(void **unused)
 
 #define ROOM_MAX 256U
 
-/* The queue grows wherever its first number stands; a number that was taken can be put again. */
+/* The queue grows wherever its first number is; a number that was taken can be put again. */
 static void test_slots(void **unused)
 {
     for (unsigned round = 0; round < 30; round++) {
@@ -107,7 +107,7 @@ static void expect_items(const struct ps_tail_positions *found, const struct ite
     }
 }
 
-/* A write that ended between its two files has the position file of the write before: the positions are those of the new one. */
+/* After a crash between the writes of the two files, the position file is the former one: the positions are those of the new write. */
 static void expect_after_a_crash(const char *path, const char *before, size_t expected)
 {
     struct ps_tail_positions found;
@@ -147,7 +147,7 @@ static void test_ledger(void **unused)
             ps_tail_positions_add(&read, &position);
         }
         ps_tail_position_file_remember(file, &read);
-        ps_tail_positions_free(&read); /* the file has its own */
+        ps_tail_positions_free(&read); /* the file has copies */
         for (unsigned step = 0; step < 12; step++) {
             for (uint64_t more = draw(step == 3 ? 200 : 20); more > 0; more--) {
                 bool old = read_count > 0 && draw(2) == 0;
@@ -176,7 +176,7 @@ static void test_ledger(void **unused)
             assert_true(found.ours && !found.cut);
             ps_tail_positions_free(&found);
         }
-        /* Notes that nobody takes. */
+        /* Notes that are never written. */
         struct item item = {.offset = 1, .inode = 1};
         struct ps_tail_position position = position_of(&item);
         ps_tail_notes_add(&notes, 0, false, &position);
@@ -185,7 +185,7 @@ static void test_ledger(void **unused)
     }
 }
 
-/* ---- what a file is ---- */
+/* ---- identities of files ---- */
 
 static int file_of(const char *bytes, size_t length)
 {
@@ -195,8 +195,8 @@ static int file_of(const char *bytes, size_t length)
     return fd;
 }
 
-/* Pieces that go on, overlap, or leave a gap: the fingerprint is that of the bytes that were seen from the beginning on, and the one that a new
- * look at the file has. */
+/* Pieces that continue, overlap, or leave a gap: the fingerprint covers the bytes that were seen from the beginning on,
+ * and equals the one that is read from the file. */
 static void test_identity_by_pieces(void **unused)
 {
     static const size_t lengths[] = {0, 1, 2, 1022, 1023, 1024, 1025, 3000};
@@ -256,7 +256,7 @@ static void test_identity_by_pieces(void **unused)
     close(folder);
 }
 
-/* A read from any place is whole, or ends with the file. */
+/* A read at any offset is complete, or ends with the file. */
 static void test_read_fully(void **unused)
 {
     char bytes[300], got[400];
@@ -274,7 +274,7 @@ static void test_read_fully(void **unused)
     close(fd);
 }
 
-/* The bytes behind a hole may begin with zeros, to the end of the block. */
+/* The bytes after a hole may begin with zeros, up to the end of the block. */
 static void test_hole(void **unused)
 {
     static const size_t holes[] = {0, 4096, 65536}, zeros[] = {0, 1, 4095};
@@ -285,7 +285,7 @@ static void test_hole(void **unused)
         memset(block, 0, sizeof block);
         memset(block + zero, 'x', sizeof block - zero);
         assert_int_equal(pwrite(fd, block, sizeof block, (off_t)hole), (ssize_t)sizeof block);
-        /* A file system may know no holes, or only large ones: then the file has none, or it begins later. */
+        /* The file system may have no holes, or only large ones: then the file has none, or it begins later. */
         off_t data = lseek(fd, 0, SEEK_DATA);
         int64_t expected = data <= 0 ? 0 : (int64_t)(hole + zero);
         if (data <= 0 || (size_t)data == hole)
@@ -294,7 +294,7 @@ static void test_hole(void **unused)
     }
     int fd = file_of("", 0);
     assert_int_equal(ps_tail_hole_end(fd), 0);
-    assert_int_equal(ftruncate(fd, 1 << 20), 0); /* nothing but a hole */
+    assert_int_equal(ftruncate(fd, 1 << 20), 0); /* the file is one hole */
     assert_int_equal(ps_tail_hole_end(fd), 0);
     close(fd);
     assert_int_equal(ps_tail_hole_end(-1), -1);

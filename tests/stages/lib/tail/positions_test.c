@@ -70,7 +70,7 @@ static void test_depth(void **unused)
     parse(text);
     assert_true(positions.cut);
     ps_tail_positions_free(&positions);
-    for (int levels = 32; levels <= 33; levels++) { /* of what is passed over: 32 at most */
+    for (int levels = 32; levels <= 33; levels++) { /* depth of nested values that are skipped: 32 at most */
         snprintf(text, sizeof text, "[{\"x\":%.*s%.*s,\"inode\":1,\"pos\":2,\"file\":\"/a\"}]", levels,
                  "[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[", levels, "]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]");
         parse(text);
@@ -128,7 +128,7 @@ static void test_saved_and_loaded(void **unused)
     assert_int_equal(position->identity.head_length, 1024);
     assert_int_equal(ps_tail_positions_find(&again, 4)->identity.device, 0);
     ps_tail_positions_free(&again);
-    /* written by Flume since: fingerprints count no more */
+    /* written by Flume meanwhile: fingerprints are ignored */
     FILE *file = fopen(path, "w");
     assert_non_null(file);
     fputs("[{\"inode\":5,\"pos\":80,\"file\":\"/x\"}]", file);
@@ -162,7 +162,7 @@ static void test_marks(void **unused)
     assert_int_equal(ps_tail_positions_load(path, &again, &err), PS_OK);
     assert_int_equal(again.count, 1);
     const struct ps_tail_marks *marks = &again.items[0].marks;
-    assert_int_equal(marks->count, 15); /* those behind the position are not written */
+    assert_int_equal(marks->count, 15); /* marks after the position are not written */
     for (unsigned i = 0; i < 15; i++) {
         assert_int_equal(marks->items[i].offset, items[i].offset);
         assert_int_equal(marks->items[i].length, PS_TAIL_MARK_BYTES);
@@ -182,12 +182,12 @@ static void test_marks(void **unused)
     ps_tail_positions_free(&positions);
 }
 
-/* Escapes of a path, as any writer of JSON may have them: at each end of the ranges of surrogates. A half without its other half is a
- * replacement character; a first half with a wrong second one is damage. */
+/* Escapes of a path, as any JSON writer may use them, at each end of the ranges of surrogates. A half without its other
+ * half is a replacement character; a first half with a wrong second one is damage. */
 static void test_escapes(void **unused)
 {
     static const struct {
-        const char *text, *path; /* NULL: the file is cut there */
+        const char *text, *path; /* NULL: `text` is cut off there */
     } cases[] = {
         {"/a\\u0041", "/aA"},
         {"/a\\u00e4\\u20AC", "/a\303\244\342\202\254"},
@@ -221,8 +221,8 @@ static void test_escapes(void **unused)
     }
 }
 
-/* A file that somebody changed, or that is damaged: marks are taken up to the first that cannot be. None is taken that covers bytes
- * before the file's beginning, or more bytes than a mark has, or that is not behind the mark before it. */
+/* A file that was edited or damaged: marks are read up to the first impossible one. It covers bytes before the file's
+ * beginning, or more bytes than a mark may have, or is not after the mark before it. */
 static void test_marks_that_cannot_be(void **unused)
 {
     static const struct {
@@ -301,14 +301,14 @@ static void write_one(const char *text)
     fclose(file);
 }
 
-/* A crash between the two files does not give the position of one content to another one that the file has since. */
+/* A crash between the two files does not pair the position of the old content with the new content of a file. */
 static void test_crash_between_the_files(void **unused)
 {
     positions = (struct ps_tail_positions){.count = 0};
     save_one(42290, 111);
     save_one(500, 222);
     load_one(500, 222, 3);
-    write_one("[{\"inode\":5,\"pos\":42290,\"file\":\"/a\"}]\n"); /* the one before */
+    write_one("[{\"inode\":5,\"pos\":42290,\"file\":\"/a\"}]\n"); /* the former position file */
     load_one(500, 222, 3);
     write_one("[{\"inode\":5,\"pos\":0,\"file\":\"/a\"}]\n"); /* by hand: to read it again */
     load_one(0, 0, 0);
@@ -317,7 +317,7 @@ static void test_crash_between_the_files(void **unused)
     positions = (struct ps_tail_positions){.count = 0};
 }
 
-/* Identities of an agent that did not write the positions with them. */
+/* Identities that an older agent wrote without the positions. */
 static void test_identities_without_positions(void **unused)
 {
     static const char identities[] = "[{\"inode\":5,\"device\":3,\"head\":7,\"length\":9}]\n";
@@ -344,8 +344,8 @@ static enum ps_status try_save(int64_t offset, uint64_t head)
     return status;
 }
 
-/* Each call of a save, and then of a load, fails once: a file keeps one of the two positions, with the fingerprint of that position, or it
- * is not loaded; the next save and the next load work, and after them the second failure is treated as the first. */
+/* Each call of a save, and then of a load, fails once: a file keeps one of the two positions, with the fingerprint of
+ * that position, or it is not loaded; the next save and load work, and a second failure is treated like the first. */
 static void each_call(int error)
 {
     positions = (struct ps_tail_positions){.count = 0};
@@ -389,8 +389,8 @@ static void test_each_call(void **unused)
     positions = (struct ps_tail_positions){.count = 0};
 }
 
-/* Positions that were written long ago are not younger because somebody touched or copied their file: a file that was made since may
- * have the inode of one that was deleted. */
+/* Positions that were written long ago do not become newer when their file is touched or copied: a file that was made
+ * since may have the inode of one that was deleted. */
 static void test_touched(void **unused)
 {
     struct ps_err err;
@@ -412,7 +412,7 @@ static void test_touched(void **unused)
     positions = (struct ps_tail_positions){.count = 0};
 }
 
-/* Positions of a text stay so, also when somebody changes them; then nobody knows that all of it was read. */
+/* The position in the text of a compressed file is kept when somebody edits the file, but then nobody knows that all of it was read. */
 static void test_positions_of_texts(void **unused)
 {
     struct ps_err err = {.length = 0};
@@ -452,7 +452,7 @@ static void test_errors(void **unused)
     assert_int_equal(ps_tail_positions_save(ps_test_folder_path("no/folder"), &positions, &err), PS_FAIL);
 }
 
-/* A link to the position file stays one. */
+/* The position file may be a symbolic link, and stays one. */
 static void test_link(void **unused)
 {
     struct ps_err err;

@@ -72,14 +72,14 @@ static void read_all(bool by_thread)
         ssize_t length = read_patiently(&file, back + at, size - at < 100000 ? size - at : 100000, at);
         assert_true(length > 0);
         at += (size_t)length;
-        assert_true(at == size || !file.ended); /* a piece of it is not its end */
+        assert_true(at == size || !file.ended); /* the end of a part is not the end of the file */
     }
     assert_memory_equal(content, back, size);
     assert_int_equal(read_patiently(&file, back, 10, size), 0);
     ps_test_folder_append("file", "more", 4);
     assert_int_equal(read_patiently(&file, back, 10, size), 4);
     assert_memory_equal(back, "more", 4);
-    /* an earlier place */
+    /* a lower offset */
     assert_int_equal(read_patiently(&file, back, 10, 5), 10);
     assert_memory_equal(back, content + 5, 10);
     ps_tail_file_close(&reader, &file);
@@ -254,7 +254,7 @@ static void test_notify(void **unused)
     int single = ps_tail_notify_add(fd, ps_test_folder_path("file.1"), true);
     assert_true(single >= 0 && single != watch);
     ps_tail_notify_remove(fd, watch);
-    while (ps_tail_notify_read(fd, happened, &watch)) /* its last events */
+    while (ps_tail_notify_read(fd, happened, &watch)) /* the last events of the watch */
         ;
     ps_test_folder_append("file.1", "x", 1);
     wait_for(fd, &single, PS_TAIL_WRITTEN);

@@ -1,4 +1,4 @@
-/* Sets of numbers that are taken in the order in which they were put, beside a plain list, while their room grows. */
+/* Sets of numbers that are taken in the order in which they were put, compared with a list, while their room grows. */
 #include "stages/lib/tail/slots.h"
 #include "tests/support/support.h"
 
@@ -28,7 +28,7 @@ static void test_drawn(void **unused)
         ps_tail_slots_grow(&slots, room);
         for (unsigned step = 0; step < 3000; step++) {
             uint32_t number = (uint32_t)(ps_test_random(&random) % room);
-            /* In some phases more are put than taken, so that it becomes full; in others more are taken. */
+            /* In some phases more numbers are put than taken, so that the room fills; in others more are taken. */
             if (ps_test_random(&random) % 8 < (step / 500 % 2 == 0 ? 7 : 2)) {
                 ps_tail_slots_put(&slots, number);
                 if (!is_listed(number))

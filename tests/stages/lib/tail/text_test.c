@@ -1,5 +1,5 @@
-/* The text of a compressed file that is open: drawn reads and limits against the text itself, files that end early or are damaged, and files that
- * change while they are read. */
+/* The text of a compressed file that is open: random reads and limits compared with the text, files that end early or
+ * are damaged, and files that change while they are read. */
 #include "stages/lib/tail/text.h"
 #include "tests/support/folder.h"
 #include "tests/support/support.h"
@@ -40,7 +40,7 @@ static struct ps_tail_text *text_of(int fd)
     return ps_tail_text_create(fd, PS_COMPRESSION_GZIP, &stamp);
 }
 
-/* Calls again while it has only worked long enough. */
+/* Reads again as long as the text only asks for more time. */
 static ssize_t read_at(struct ps_tail_text *text, size_t room, int64_t offset)
 {
     ssize_t length;
@@ -110,7 +110,7 @@ static void test_drawn_reads(void **unused)
     ps_tail_text_drop(NULL);
 }
 
-/* A file that ends early is read to its end. Behind it there is nothing; if a limit says that there was more, there is an error. */
+/* A file that ends early is read to its end. There the text ends; if a limit says that there is more, reading fails. */
 static void test_early(void **unused)
 {
     for (unsigned round = 0; round < 12; round++) {
@@ -140,7 +140,7 @@ static void test_early(void **unused)
     }
 }
 
-/* A file that changed: nothing that was read counts, each time, whether its size changed or only its time. */
+/* A file that has changed in size or time: each read fails. */
 static void test_changed(void **unused)
 {
     for (unsigned which = 0; which < 3; which++) {
@@ -161,7 +161,7 @@ static void test_changed(void **unused)
             assert_int_equal(read_at(text, 100, 100), -1);
             assert_int_equal(errno, ESTALE);
         }
-        times[1] = status.st_mtim; /* as it was: it counts again */
+        times[1] = status.st_mtim; /* as before: reads work again */
         assert_int_equal(ftruncate(fd, status.st_size), 0);
         assert_int_equal(futimens(fd, times), 0);
         assert_int_equal(read_at(text, 100, 100), 100);

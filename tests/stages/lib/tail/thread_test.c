@@ -8,7 +8,7 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
-#define JOBS 500U /* several times the ring */
+#define JOBS 500U /* several times the ring's room */
 
 struct job {
     struct ps_tail_job job; /* must be first */
@@ -83,7 +83,7 @@ static void test_order(void **unused)
     ps_tail_thread_stop(&thread, PS_TEST_PATIENCE_MS);
 }
 
-/* A call takes at most as many answers as it asks for; the others stay. */
+/* Returns at most as many answers as the call asks for; the others stay. */
 static void test_some_answers(void **unused)
 {
     struct ps_tail_thread thread;
@@ -101,7 +101,7 @@ static void test_some_answers(void **unused)
     assert_int_equal(t.discarded, 0);
 }
 
-/* A job that wants no answer is discarded by its owner when it was run. */
+/* A job that wants no answer is discarded by its owner after it was run. */
 static void test_no_answer(void **unused)
 {
     struct ps_tail_thread thread;
@@ -114,8 +114,8 @@ static void test_no_answer(void **unused)
     assert_int_equal(t.discarded, 1);
 }
 
-/* A stop discards each job without an answer once: those in the ring, those behind it, and the one that runs. The thread can be
- * started again. */
+/* A stop discards each job without an answer once: those in the ring, those that wait for room in it, and the one that
+ * runs. The thread can be started again. */
 static void test_stop(void **unused)
 {
     struct ps_tail_thread thread;

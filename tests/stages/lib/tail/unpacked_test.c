@@ -1,5 +1,5 @@
-/* Compressed files read as if they were not: drawn texts, members, reads and seeks against the text itself; files that are cut or
- * changed at any byte. */
+/* Compressed files read as plain ones: random texts, members, reads and seeks are compared with the text; files that
+ * are cut or changed at any byte. */
 #include "stages/lib/tail/unpacked.h"
 
 #include "core/deserializer.h"
@@ -48,7 +48,7 @@ static void pack(enum ps_compression kind, const char *data, size_t length, int 
     deflateEnd(&stream);
 }
 
-/* Draws a text, in members or frames of any length, some of them empty. */
+/* Draws a text, packed in members or frames of any length, some of them empty. */
 static void draw_text(enum ps_compression kind, uint64_t *random, size_t most)
 {
     text_length = ps_test_random(random) % most;
@@ -84,7 +84,7 @@ static void begin(enum ps_compression kind, size_t length)
 static int64_t read_at(uint64_t offset, uint32_t room)
 {
     int64_t length;
-    do /* the file is in memory: it only rests between pieces of work */
+    do /* NOT_NOW is only the pause between pieces of work, as the file is in memory */
         length = ps_unpacked_read(&unpacked, offset, got, room);
     while (length == PS_INPUT_NOT_NOW);
     if (length > 0) {
@@ -94,7 +94,7 @@ static int64_t read_at(uint64_t offset, uint32_t room)
     return length;
 }
 
-/* Reads on until nothing more comes. Returns how far. */
+/* Reads on until nothing more comes. Returns the offset that it reached. */
 static uint64_t read_on(uint64_t offset, int64_t *last)
 {
     while ((*last = read_at(offset, 100000)) > 0)
@@ -117,7 +117,7 @@ static void test_drawn_reads(void **state)
             uint64_t drawn = ps_test_random(&random);
             if (drawn % 4 == 0) /* a part is read again */
                 offset += (uint64_t)length / 2;
-            else if (drawn % 16 == 1) /* another life */
+            else if (drawn % 16 == 1) /* a restart at any offset */
                 offset = text_length > 0 ? (drawn >> 8) % text_length : 0;
             else
                 offset += (uint64_t)length;
@@ -151,7 +151,7 @@ static size_t length_of_cut(enum ps_compression kind, size_t cut)
     return TEXT_BYTES - stream.avail_out;
 }
 
-/* A file that was cut gives all that can be made of it, then says where it ends. */
+/* A file that was cut gives all text that can be unpacked, then says where it ends. */
 static void test_cut_anywhere(void **state)
 {
     uint64_t random = ps_test_seed();
@@ -176,7 +176,7 @@ static void test_cut_anywhere(void **state)
     }
 }
 
-/* A checksum that does not fit is found, behind all of the text. */
+/* A wrong checksum is found after all of the text. */
 static void test_checksum(void **state)
 {
     uint64_t random = ps_test_seed();
@@ -196,7 +196,7 @@ static void test_checksum(void **state)
     }
 }
 
-/* A block of a zstd frame is damaged: all before it can be read, and the error has its place. */
+/* A block of a zstd frame is damaged: the text before it can be read, and the error names its offset. */
 static void test_damaged_block(void **state)
 {
     enum { BLOCK_BYTES = 10000, BLOCKS = 8 };
@@ -218,7 +218,7 @@ static void test_damaged_block(void **state)
         ZSTD_freeCCtx(context);
         packed_length = to.pos;
         size_t head = damaged == 0 ? ZSTD_FRAME_HEAD_BYTES : 0;
-        packed[begins[damaged] + head] |= 6; /* a type of block that there is not */
+        packed[begins[damaged] + head] |= 6; /* an invalid block type */
         begin(PS_COMPRESSION_ZSTD, packed_length);
         int64_t last;
         assert_int_equal(read_on(0, &last), damaged * BLOCK_BYTES);
@@ -279,7 +279,7 @@ static void test_skippable_first(void **state)
     close(file.fd);
 }
 
-/* The position of an earlier life lies behind the end: nothing is taken for read. */
+/* The position of an earlier run is past the end: nothing counts as read. */
 static void test_position_behind_the_end(void **state)
 {
     packed_length = 0;

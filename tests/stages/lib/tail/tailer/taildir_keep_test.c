@@ -1,4 +1,4 @@
-/* Source taildir whose positions a sink keeps. The sink is the test: it collects the spans of delivered batches as
+/* Source taildir whose positions a sink keeps. The test acts as the sink: it collects the spans of delivered batches as
  * stages/lib/kafka/producer/positions.c does, and answers the source's question with them. */
 #include "core/flow/kept_positions.h"
 #include "tests/stages/sources/taildir_support.h"
@@ -13,7 +13,7 @@ static struct kept {
 static size_t kept_count;
 static unsigned questions;
 static bool
-    aborts; /* the transactions of what is delivered are aborted: the test only pretends that they are not */
+    aborts; /* the test does not keep the positions of what is delivered, as if its transactions were aborted */
 static struct ps_stage_ops ops;
 static struct ps_source_ops source_ops;
 
@@ -131,7 +131,7 @@ static void test_starts_from_records(void **unused)
     answer();
     expect("three");
     assert_int_equal(questions, 2);
-    /* the topic was behind: lines whose transaction was aborted come again */
+    /* the records are behind: lines whose transaction was aborted come again */
     append("app.log", "four\n");
     aborts = true;
     expect("four");
@@ -142,7 +142,7 @@ static void test_starts_from_records(void **unused)
     ps_test_stage_fini(&stage);
 }
 
-/* A file is found again under another name, and another file that has its name is read from its beginning. */
+/* A file is found again under another name, and another file that has its former name is read from its beginning. */
 static void test_renamed(void **unused)
 {
     append("app.log", "one\ntwo\n");
@@ -162,7 +162,7 @@ static void test_renamed(void **unused)
     ps_test_stage_fini(&stage);
 }
 
-/* The source learns the place where a copy continues before the truncated original has a new position. */
+/* The source learns from a record where a copy continues before the truncated original has a new position. */
 static void test_copied_and_truncated(void **unused)
 {
     append("app.log", "one\ntwo\n");
@@ -184,7 +184,7 @@ static void test_copied_and_truncated(void **unused)
     ps_test_stage_fini(&stage);
 }
 
-/* A copy that was made some batches ago is known again after a kill. */
+/* A copy that was made some batches ago is recognized after a kill. */
 static void test_earlier_copy(void **unused)
 {
     char line[128], first[2048], copy[4096];
@@ -214,8 +214,7 @@ static void test_earlier_copy(void **unused)
     ps_test_stage_fini(&stage);
 }
 
-/* skipToEnd: lines that were skipped once stay skipped, also if nothing was read. */
-/* Waits until the end at which reading begins is a record. No event comes meanwhile. */
+/* Waits for a record of the end of the file, where reading begins. No event comes meanwhile. */
 static void await_record(void)
 {
     uint64_t until = ps_test_wait_ns(60000) + 60000 * PS_NS_PER_MS;
@@ -260,7 +259,7 @@ static void test_records_of_another_version(void **unused)
     ps_test_stage_fini(&stage);
 }
 
-/* The number goes when the position file alone counts, so that a later sink finds no old records. */
+/* The source's number is deleted when only the position file counts, so that a later sink finds no old records. */
 static void test_number(void **unused)
 {
     struct ps_err err = {.length = 0};

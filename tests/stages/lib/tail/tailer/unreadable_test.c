@@ -24,15 +24,15 @@ static void test_waits(void **unused)
         for (size_t i = 0; i < PS_COUNT_OF(waits_ms); i++) {
             place.look_ns = PS_NEVER;
             ps_tail_log_unreadable(tailer, &log, EIO);
-            ps_tail_log_unreadable(tailer, &log, EIO); /* another file of the same look */
+            ps_tail_log_unreadable(tailer, &log, EIO); /* another file, from the same look */
             assert_int_equal(place.retry_ns, waits_ms[i] * PS_NS_PER_MS);
             assert_int_equal(place.look_ns, tailer->now_ns + place.retry_ns);
             assert_int_equal(tailer->unreadable.count, 1);
             tailer->now_ns += place.retry_ns;
-            ps_tail_unreadable_queue(tailer, 0); /* the look tries it again */
+            ps_tail_unreadable_queue(tailer, 0); /* the look tries the file again */
             assert_false(place.unreadable);
         }
-        log.unreadable = false; /* it was read */
+        log.unreadable = false; /* the file was read */
         ps_tail_unreadable_queue(tailer, 0);
         assert_int_equal(place.retry_ns, 0);
         assert_int_equal(ps_counter_read(&counters, PS_COUNTER_EventReadFail), round + 1);
