@@ -17,7 +17,8 @@ void ps_arena_end(struct ps_arena *arena);
 
 /* Zeroed, aligned to 16. Ends the process when there is no memory (ps_must_alloc). */
 void *ps_arena_alloc(struct ps_arena *arena, size_t bytes);
-/* Makes room for one more item behind `count` items that the arena has (NULL: none); the room doubles. Returns the items, which may have moved. */
+/* Makes room for one more item after `count` items that the arena has (NULL: none); the room doubles. Returns the items,
+ * which may have moved. */
 void *ps_arena_grow(struct ps_arena *arena, const void *items, size_t count, size_t item_bytes);
 /* Copies texts, terminated. Without memory it ends the process as above. */
 char *ps_arena_copy(struct ps_arena *arena, const char *text, size_t length);

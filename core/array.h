@@ -1,11 +1,11 @@
-/* Arrays whose items are not set apart. Thread: the owner's. */
+/* Arrays whose items lie one after the other. Thread: the owner's. */
 #pragma once
 
 #include "core/base.h"
 
 #include <string.h>
 
-/* Removes an item; those behind it move up. The caller counts one item less. */
+/* Removes an item; the later ones move up. The caller reduces its count by one. */
 static inline void ps_array_remove(void *items, size_t count, size_t at, size_t item_bytes)
 {
     char *gap = (char *)items + at * item_bytes;

@@ -25,9 +25,9 @@ _Noreturn void ps_assert_failed(const char *file, int line, const char *expressi
 /* Ends the process with the number of bytes (0: not known) and what they were for. Thread: any. */
 _Noreturn void ps_out_of_memory(size_t bytes, const char *purpose);
 
-/* Memory for set-up (plans, runners, pages of metrics): small, and the agent cannot go on without it. These
- * functions end the process, with ps_out_of_memory, rather than return NULL. `purpose` completes "no N bytes for
- * ..". Never called in a stage's `work`. The caller owns the memory: free(). Thread: any. */
+/* Memory for set-up (plans, runners, pages of metrics): small, and the agent cannot run without it. These
+ * functions end the process, with ps_out_of_memory, rather than return NULL. `purpose` completes "no N bytes
+ * for ..". Never called in a stage's `work`. The caller owns the memory: free(). Thread: any. */
 
 /* `count` times `bytes`, zeroed. NULL only for 0 bytes. */
 void *ps_must_alloc(size_t count, size_t bytes, const char *purpose);

@@ -4,7 +4,7 @@
  *   version     Grows when anything that a stage may use (docs/CONTRACT.md) is removed, moved, or changes its meaning, and
  *               when the engine offers something new: then no stage of an older version runs.
  *   bytes..     Within a version, struct ps_stage_ops and the functions of a kind grow only at their end, by members that
- *               may be missing (NULL): an engine ignores the members behind those that it knows. It never reads behind
+ *               may be missing (NULL): an engine ignores the members after those that it knows. It never reads past
  *               the end of a stage's struct, so it refuses a stage whose struct is shorter. */
 #pragma once
 

@@ -28,13 +28,13 @@ struct ps_input {
     /* Written by the deserializer, and only grows: the number of events that end at a size limit in the middle of a
      * line. */
     uint64_t cuts;
-    /* The number of events behind `position` that are in batches. Read at `begin`, and written, only by a deserializer that
-     * `continues` and whose position does not move with every event: a later life leaves them out. */
+    /* The number of events after `position` that are in batches. Read at `begin`, and written, only by a deserializer
+     * that `continues` and whose position does not move with every event: a later life leaves them out. */
     uint64_t inside;
 };
 
 enum ps_deserialized {
-    PS_DESERIALIZED_SOME,   /* call again: it came further */
+    PS_DESERIALIZED_SOME,   /* call again: it made progress */
     PS_DESERIALIZED_WAITS,  /* for bytes of the file, or for memory */
     PS_DESERIALIZED_FULL,   /* the batch is full: call again with the next one */
     PS_DESERIALIZED_ALL,    /* the file has ended, all of it is in batches */
@@ -45,7 +45,7 @@ struct ps_deserializer_ops {
     /* A file begins, at input->position: 0, or the position at which an earlier life ended. The deserializer may not
      * have finished the previous file. */
     void (*begin)(const void *plan, void *state, struct ps_input *input);
-    /* Adds events to the batch, at most a few hundred kilobytes of the file, and moves input->position behind those
+    /* Adds events to the batch, at most a few hundred kilobytes of the file, and moves input->position past the
      * events after which reading can resume. Allocates nothing once warm. `err` is for PS_DESERIALIZED_FAILED. */
     enum ps_deserialized (*work)(const void *plan, void *state, struct ps_input *input,
                                  struct ps_batch *batch, struct ps_err *err);

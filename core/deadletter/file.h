@@ -25,8 +25,8 @@ enum ps_status ps_dead_letter_file_init(struct ps_dead_letter_file *file, const 
 void ps_dead_letter_file_fini(struct ps_dead_letter_file *file);
 
 /* Appends whole lines and syncs them. On failure none of them counts as written: the file is cut back to its
- * synced length and, after a failed sync, is not used any more; a file without a synced line is removed, so that a
- * disk which cannot sync does not get a file with each try. Even so, a line may end up in two files. `parts` is
- * changed. */
+ * synced length and, after a failed sync, is no longer used; a file without a synced line is removed, so that
+ * a disk which cannot sync does not get a file with each try. Even so, a line may end up in two files.
+ * `parts` is changed. */
 enum ps_status ps_dead_letter_file_append(struct ps_dead_letter_file *file, struct iovec *parts, size_t count,
                                           struct ps_now now, struct ps_err *err);

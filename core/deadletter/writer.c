@@ -85,7 +85,7 @@ static void target_put_back(struct target *target, struct entry **group, size_t 
     }
 }
 
-/* The mutex is held: a queue that is closed meanwhile has no wake descriptor any more. */
+/* The mutex is held: a queue that was closed meanwhile no longer has a wake descriptor. */
 static void entry_written(struct ps_dead_letters *letters, struct entry *entry)
 {
     struct directory_queue *queue = entry->queue;
@@ -236,7 +236,7 @@ void ps_dead_letters_destroy(struct ps_dead_letters *letters)
     free(letters);
 }
 
-/* ---- boxes ---- */
+/* ---- queues ---- */
 
 static struct target *target_find(struct ps_dead_letters *letters, const char *directory)
 {

@@ -19,13 +19,13 @@ struct ps_dead_letters;
 /* `synchronous`: no thread; a put writes and syncs before it returns, and ps_dead_letter_queue_written tries failed letters
  * again (tests, the simulator). Ends the process when there is no memory. Thread: control. */
 struct ps_dead_letters *ps_dead_letters_create(bool synchronous);
-/* Writes the waiting letters, with one try for each directory, and ends the thread. All boxes must be closed.
- * Thread: control. */
+/* Writes the waiting letters, with one try for each directory, and ends the thread. All queues must be
+ * closed. Thread: control. */
 void ps_dead_letters_destroy(struct ps_dead_letters *letters);
 
 /* Opens a queue, and makes the directory if it is missing. `wake_fd` is written when letters of this queue were written;
  * -1: none. Returns NULL on failure. May take long: for `open` only. Thread: any. */
 struct ps_dead_letter_queue *ps_dead_letter_queue_open(struct ps_dead_letters *letters, const char *directory,
                                                        const char *agent, int wake_fd, struct ps_err *err);
-/* Limit of the waiting bytes of all boxes of directories: beyond it they have no room. */
+/* Limit of the waiting bytes of all queues of directories: beyond it they have no room. */
 #define PS_DEAD_LETTERS_BYTES_MAX (UINT64_C(4) << 20)

@@ -143,8 +143,8 @@ static uint32_t route_dropped(const struct ps_route *route, const struct ps_leas
     return chain->count - routed;
 }
 
-/* Returns whether a sink behind this slot commits the batch's positions, so that it gets a lease even without
- * events. */
+/* Returns whether a sink of this slot's channel commits the batch's positions, so that it gets a lease even
+ * without events. */
 static bool slot_commits(const struct ps_source_runner *runner, size_t slot)
 {
     return slot % 2 == 0 && runner->chain->batch->span_count > 0 &&

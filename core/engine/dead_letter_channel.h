@@ -61,8 +61,8 @@ bool ps_dead_letter_channel_is_home(const struct ps_dead_letter_channel *letters
  * put; then it has the only copy of them. NULL: true. */
 bool ps_dead_letter_channel_may_leave(const struct ps_dead_letter_channel *letters);
 
-/* Returns whether a runner that closes need not wait any more: its letters are home, or promised by a channel that
- * stays in `next`. True for NULL. */
+/* Returns whether a runner that closes need not wait longer: its letters are home, or promised by a channel
+ * that stays in `next`. True for NULL. */
 bool ps_dead_letter_channel_is_drained(const struct ps_dead_letter_channel *letters,
                                        const struct ps_plan *next);
 

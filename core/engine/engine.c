@@ -16,7 +16,7 @@ struct ps_engine {
     struct ps_engine_settings settings;
     struct ps_depot *depot;
     struct ps_dead_letters *letters;
-    /* Only grows; the array entries below it do not change any more. Workers read it. */
+    /* Only grows; the array entries below it no longer change. Workers read it. */
     struct ps_mark worker_count;
     struct ps_worker *workers[PS_WORKERS_MAX];
     struct ps_pool *pools[PS_WORKERS_MAX];
@@ -141,9 +141,9 @@ enum ps_status ps_engine_grow(struct ps_engine *engine, unsigned worker_count, s
     return PS_OK;
 }
 
-/* Frees the orders before the last ones that every worker has taken: each worker reads the pointer anew in every
- * cycle. Does not wait: a worker that is stuck, or opens its stages for seconds, must not keep control from signals
- * and the watchdog. */
+/* Frees the orders before the last ones that every worker has taken: each worker reads the pointer again in
+ * every cycle. Does not wait: a worker that is stuck, or opens its stages for seconds, must not keep control
+ * from signals and the watchdog. */
 static void orders_free_old(struct ps_engine *engine)
 {
     struct ps_orders *kept = engine->orders;
@@ -285,7 +285,7 @@ static bool is_replayed(const struct ps_lease *lease)
     return ps_batch_will_be_replayed(lease->batch);
 }
 
-/* The channel goes on in `next`. Takes out only the leases whose events their source will read again. */
+/* The channel continues in `next`. Takes out only the leases whose events their source will read again. */
 static void keep_channel(struct ps_engine *engine, const struct ps_plan *plan, size_t number,
                          const struct ps_plan *next)
 {

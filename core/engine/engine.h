@@ -57,7 +57,7 @@ struct ps_left {
     uint64_t reread;  /* at a stop: further events that are not lost, because their sources read them again */
 };
 
-/* Takes all leases out of the closed plan's channels and runners. A channel that goes on in `next` (ps_plan_keeps_channel)
+/* Takes all leases out of the closed plan's channels and runners. A channel that continues in `next` (ps_plan_keeps_channel)
  * keeps its own, except those that would be read again, which are released; it gets its new share of the memory.
  *
  *   carried over   to the front of the channel of the same name and type in `next`, in order; also when no

@@ -154,7 +154,7 @@ struct ps_channel_waiters {
 struct ps_channel_plan {
     /* Of the stage in `built`: this plan's, or that of the channel that it adopts. */
     const struct ps_channel_spec *spec;
-    struct ps_channel_plan *adopts; /* the running plan's channel that goes on as this one; or NULL */
+    struct ps_channel_plan *adopts; /* the running plan's channel that continues as this one; or NULL */
     struct ps_built built;
     unsigned producer_count, consumer_count;
     unsigned *producer_workers; /* worker of each producer */
@@ -243,7 +243,7 @@ void ps_plan_destroy(struct ps_plan *plan);
  * Also marks the stages of sources, channels and sinks that are unchanged though they are opened again. */
 void ps_plan_adopt(struct ps_plan *next, struct ps_plan *plan);
 
-/* Returns whether the channel of the plan before `next` goes on in `next`; false for NULL. Thread: any. */
+/* Returns whether the channel of the plan before `next` continues in `next`; false for NULL. Thread: any. */
 bool ps_plan_keeps_channel(const struct ps_plan *next, const struct ps_channel_plan *channel);
 
 /* Returns whether the agent stops, and no sink takes from the channel, because Flume's rules have dropped the sink:

@@ -421,7 +421,7 @@ static void adopt_source(struct ps_plan *next, struct ps_source_plan *source, st
     }
 }
 
-/* The next plan's channel of that name keeps the events of `channel`, also events that no source reads again. */
+/* The next plan's channel of that name keeps the events of `channel`, even events that no source reads again. */
 static void note_kept_events(struct ps_plan *next, const struct ps_plan *plan,
                              const struct ps_channel_plan *channel)
 {

@@ -107,7 +107,7 @@ struct ps_source_runner {
     struct ps_lease *inherited;
     bool waiting; /* the source was called with `paused` true */
     /* PS_REFUSE_TOGETHER: a chain was refused, and since then no channel had room and the source never ran out of
-     * input. Its further input came during the same wait, so it is refused at once. */
+     * input. Its further input came during the same wait, so it is refused immediately. */
     bool refuses;
     uint64_t waiting_since_ns;
     uint64_t blocked; /* time spent waiting, see ps_source_runner_blocked_ns; any thread reads it */
@@ -231,7 +231,7 @@ void ps_source_runner_destroy(struct ps_source_runner *runner);
 /* Runs one turn. Returns whether something moved. */
 bool ps_source_runner_cycle(struct ps_source_runner *runner, const struct ps_now *now);
 /* Takes no new input from now on. `next`: the plan that follows; NULL: none. When it keeps all channels, drained
- * means that no answer is pending any more; else that all batches are home. */
+ * means that no answer is pending; else that all batches are home. */
 void ps_source_runner_drain(struct ps_source_runner *runner, const struct ps_plan *next);
 /* Between two plans that both have the source: reads nothing and puts nothing, but calls `tick` (a consumer
  * must poll its broker), and that of its channels unless they are closed (`has_channels` false): control strips them. */
@@ -254,7 +254,7 @@ void ps_source_runner_inherit(struct ps_source_runner *runner, struct ps_source_
 /* Gives leases the numbers of the runner's channels; `channels`: the list to which their present numbers belong. */
 void ps_source_runner_renumber(const struct ps_source_runner *runner, struct ps_lease *list,
                                const struct ps_channel_plan *channels);
-/* Puts the leases for which there is room, also when the source is closed. Returns whether something was put. */
+/* Puts the leases for which there is room, even when the source is closed. Returns whether something was put. */
 bool ps_source_runner_put_inherited(struct ps_source_runner *runner, const struct ps_now *now);
 
 /* ---- what a source puts (core/engine/source/put.c) ---- */
@@ -330,7 +330,7 @@ uint32_t ps_chain_rows_max(const struct ps_source_runner *runner);
 void ps_sink_runner_set_retries(struct ps_sink_runner *runner, const struct ps_sink_common *common);
 /* Returns whether the attempts of the offered lease are used up; the writing of its dead letters has then begun. */
 bool ps_sink_runner_gives_up(struct ps_sink_runner *runner);
-/* Goes on writing the dead letters. Returns true when every event of the lease is settled; false: call it again. */
+/* Continues writing the dead letters. Returns true when every event of the lease is settled; false: call it again. */
 bool ps_sink_runner_write_dead_letters(struct ps_sink_runner *runner);
 
 /* ---- who is woken (core/engine/waiting.c) ---- */
@@ -369,14 +369,14 @@ void ps_sink_runner_destroy(struct ps_sink_runner *runner);
  * moved. */
 bool ps_sink_runner_cycle(struct ps_sink_runner *runner, bool draining, const struct ps_now *now);
 /* Runs one turn of a sink that takes nothing more until the next orders (ps_worker_sink_rests, or one that a reload
- * adopts, in CLOSE): its sockets and timers go on, and those of its channel. It gives nothing back. */
+ * adopts, in CLOSE): its sockets and timers keep working, as do those of its channel. It gives nothing back. */
 void ps_sink_runner_rest(struct ps_sink_runner *runner, const struct ps_now *now);
 /* Returns whether it may have another lease: its share of the memory is not used up. */
 bool ps_sink_runner_has_room(const struct ps_sink_runner *runner);
-/* Returns whether the events in its channel may stay there when the agent stops, or goes on with a plan that has the
- * channel: the channel is durable, and no producer waits for room in it. */
+/* Returns whether the events in its channel may stay there when the agent stops, or continues with a plan
+ * that has the channel: the channel is durable, and no producer waits for room in it. */
 bool ps_sink_runner_may_leave(const struct ps_sink_runner *runner);
-/* The agent stops: returns whether it need not wait for this sink any more: the channel keeps the undelivered
+/* The agent stops: returns whether it need not wait longer for this sink: the channel keeps the undelivered
  * events, or the sources read them again, and the sink has delivered nothing for a while. */
 bool ps_sink_runner_need_not_wait(const struct ps_sink_runner *runner, const struct ps_now *now);
 /* Returns whether it holds no lease and its channel is empty, or may keep its events. */

@@ -10,7 +10,7 @@
  *
  * The sink of a durable channel takes nothing more in DRAIN, and joins no waiters then. But a producer that stops
  * may have a batch for which a full channel has no room: it sets `held_back` and wakes the workers of the channel's
- * sinks, which go on until it has put the batch. */
+ * sinks, which continue until it has put the batch. */
 #include "core/engine/worker.h"
 
 _Static_assert(PS_WORKERS_MAX <= PS_WAITERS_MAX, "a bit for each worker");

@@ -18,7 +18,7 @@
 
 /* The orders of the control thread to the workers. */
 enum ps_phase {
-    PS_PHASE_RUN, /* open what the plan puts on this worker, and run it; after PAUSE: go on as before */
+    PS_PHASE_RUN, /* open what the plan puts on this worker, and run it; after PAUSE: continue as before */
     /* Before a reload that does not keep a channel: all sources pause, sinks deliver. DRAIN follows, or RUN of the
      * same plan: then nothing has changed. */
     PS_PHASE_PAUSE,
@@ -91,8 +91,8 @@ void ps_worker_send_home(struct ps_worker *worker, struct ps_lease **lease);
 /* Wakes these workers (bits by number) at the end of this cycle. */
 void ps_worker_touch(struct ps_worker *worker, uint64_t others);
 unsigned ps_worker_id(const struct ps_worker *worker);
-/* Returns whether a reload is in progress whose plan lacks this channel: it must be empty before it goes, also if it is
- * durable. */
+/* Returns whether a reload is in progress whose plan lacks this channel: it must be empty before it goes,
+ * even if it is durable. */
 bool ps_worker_must_empty(const struct ps_worker *worker, const struct ps_channel_plan *channel);
 /* Returns whether the agent stops: no plan follows. */
 bool ps_worker_stops(const struct ps_worker *worker);
@@ -119,8 +119,8 @@ void ps_worker_wake(struct ps_worker *worker);
 uint64_t ps_worker_done_number(const struct ps_worker *worker);
 /* Returns the number of the last orders that it took: it has the runners of a RUN, and may be opening them. */
 uint64_t ps_worker_taken_number(const struct ps_worker *worker);
-/* Returns the leases that sources could not put any more, oldest first; ps_lease_home.channel is the number of the
- * agent's channel. Call it after CLOSE was carried out. */
+/* Returns the leases that sources could no longer put, oldest first; ps_lease_home.channel is the number of
+ * the agent's channel. Call it after CLOSE was carried out. */
 struct ps_lease *ps_worker_take_left(struct ps_worker *worker);
 const struct ps_worker_stats *ps_worker_stats(const struct ps_worker *worker);
 int ps_worker_cpu(const struct ps_worker *worker);

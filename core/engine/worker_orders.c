@@ -312,7 +312,8 @@ static bool all_paused(const struct ps_worker *worker)
 
 /* A closing sink may write dead letters in DRAIN, while closing sources put their last events. It writes no more of them into a channel in memory when
  * this worker has carried out the second of the two DRAIN orders: the worker of that channel may have found it empty, and a sink for which the stop
- * does not wait goes on until RECALL. It does not end earlier, because another worker may wait for the letter in the first order. Events of letters that are not written go back to the sink's channel. */
+ * does not wait continues until RECALL. It does not end earlier, because another worker may wait for the letter in the first
+ * order. Events of letters that are not written go back to the sink's channel. */
 bool ps_worker_sink_may_write_dead_letters(const struct ps_worker *worker,
                                            const struct ps_sink_runner *runner)
 {
@@ -355,7 +356,7 @@ bool ps_worker_orders_done(struct ps_worker *worker)
         return all_drained(worker);
     case PS_PHASE_RECALL:
         return cycle_recall(worker);
-    case PS_PHASE_CLOSE: /* no worker sends leases home any more: receives those in its inbox */
+    case PS_PHASE_CLOSE: /* no worker sends leases home now: receives those in its inbox */
         while (ps_worker_cycle_home(worker)) {
         }
         return true;

@@ -468,7 +468,7 @@ struct ps_batch *ps_batch_take(struct ps_bump *bump, struct ps_now now)
     home->meta_bytes = home->bytes_bytes = home->own_bytes = 0;
     home->next = NULL;
     ps_lease_init(&home->chain, batch);
-    PS_ASSERT(home_hold(home, bump->meta)); /* becomes blocks[0], where the rows stand */
+    PS_ASSERT(home_hold(home, bump->meta)); /* becomes blocks[0], which has the rows */
     return batch;
 }
 

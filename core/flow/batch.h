@@ -103,7 +103,7 @@ struct ps_lease {
     uint16_t *index;       /* rows of this reader in order; NULL: rows 0 .. count - 1 */
     uint32_t count;        /* events in this lease */
     uint32_t cursor;       /* position (not row) of the next event to be handled */
-    uint32_t pending;      /* for the sink: memory of leases behind it that went home (core/flow/held.c) */
+    uint32_t pending;      /* for the sink: memory of leases after it that went home (core/flow/held.c) */
     uint32_t settled;      /* events whose outcome bit is set */
     uint64_t bytes;        /* sum of body lengths (byteCapacity) */
     uint32_t memory_bytes; /* bytes of the blocks that it keeps from being used again (ps_batch_charge) */
@@ -120,7 +120,7 @@ struct ps_lease {
 struct ps_batch {
     struct ps_event *events; /* rows, contiguous */
     uint32_t count;
-    uint32_t capacity; /* rows that fit where `events` stands */
+    uint32_t capacity; /* rows for which `events` has room */
     struct ps_header *shared;
     uint64_t shared_mask;
     uint64_t own_mask; /* OR of all events' masks: a clear bit means no event has a header of that name */
@@ -174,10 +174,10 @@ char *ps_batch_reserve(struct ps_batch *batch, uint32_t minimum, uint32_t *room)
 /* Takes the first `used` of the reserved bytes. */
 void ps_batch_commit(struct ps_batch *batch, uint32_t used);
 
-/* Leaves input that was read but not handled because the batch is full: the `length` bytes behind the committed
- * ones. The next ps_batch_reserve, of this batch or of the next one of the same source, returns them at its start
- * (moved to another block if necessary); ps_batch_left returns their number. A source can leave bytes only once:
- * handle them before reading anything else. */
+/* Leaves input that was read but not handled because the batch is full: the `length` bytes after the
+ * committed ones. The next ps_batch_reserve, of this batch or of the next one of the same source, returns
+ * them at its start (moved to another block if necessary); ps_batch_left returns their number. A source can
+ * leave bytes only once: handle them before reading anything else. */
 void ps_batch_leave(struct ps_batch *batch, uint32_t length);
 uint32_t ps_batch_left(const struct ps_batch *batch);
 

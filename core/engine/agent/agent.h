@@ -29,7 +29,7 @@ enum ps_status ps_agent_reload_begin(struct ps_agent *agent, struct ps_agent_spe
  * longer than penstock.reload.timeout. Owns `next` from now on.
  *
  * `hurry` (may be NULL) is called about every millisecond of waiting. When it returns true, the result is PS_FAIL as
- * long as the old plan is whole; after that point the old plan is not drained any longer, and `next` starts at once. */
+ * long as the old plan is whole; after that point the old plan is no longer drained, and `next` starts immediately. */
 enum ps_status ps_agent_reload_end(struct ps_agent *agent, struct ps_plan *next,
                                    bool (*hurry)(void *argument), void *argument, struct ps_err *err);
 
@@ -58,9 +58,9 @@ struct ps_agent_account {
  * be NULL) is called about every millisecond of waiting, also after it returned true. Metrics may still be read. */
 void ps_agent_drain(struct ps_agent *agent, uint64_t timeout_ms, bool (*hurry)(void *argument),
                     void *argument, struct ps_agent_account *account);
-/* Frees the agent, which was drained or never started. Nobody may read its metrics any more. */
+/* Frees the agent, which was drained or never started. Nobody may read its metrics after that. */
 void ps_agent_destroy(struct ps_agent *agent);
-/* Both. */
+/* Drains and destroys it. */
 void ps_agent_stop(struct ps_agent *agent, uint64_t timeout_ms, bool (*hurry)(void *argument), void *argument,
                    struct ps_agent_account *account);
 

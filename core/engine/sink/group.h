@@ -16,7 +16,7 @@ void ps_sink_group_leave(struct ps_sink_runner *runner);
 
 /* Returns whether this member may take the next lease now. */
 bool ps_sink_group_admits(struct ps_sink_runner *runner, const struct ps_now *now);
-/* The member has taken a lease, has settled it at once, or keeps it until it has room. Called once for each lease. */
+/* The member has taken a lease, has settled it immediately, or keeps it until it has room. Called once for each lease. */
 void ps_sink_group_taken(struct ps_sink_runner *runner);
 /* Events of the member were delivered. A failed member does not recover by events that its recall settles. */
 void ps_sink_group_delivered(struct ps_sink_runner *runner, const struct ps_now *now);

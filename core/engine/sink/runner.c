@@ -68,7 +68,7 @@ static void sink_note_trouble(struct ps_sink_runner *runner, const char *reason)
     __atomic_store_n(&runner->trouble_count, runner->trouble_count + 1, __ATOMIC_RELAXED);
 }
 
-/* Without another sink that could take its leases it goes on trying. */
+/* Without another sink that could take its leases it keeps trying. */
 static void sink_port_troubled(struct ps_port *port, const struct ps_err *reason)
 {
     struct ps_sink_runner *runner = (struct ps_sink_runner *)port->runner;
@@ -251,8 +251,8 @@ uint64_t ps_sink_runner_stalled_ns(const struct ps_sink_runner *runner, uint64_t
     return mono_ns - progress_ns;
 }
 
-/* The sink reported a failure, or that it begins anew as planned: takes back its leases, closes it, and opens it again, after a
- * failure a while later. */
+/* The sink reported a failure, or that it restarts as planned: takes back its leases, closes it, and opens it
+ * again, after a failure a while later. */
 static bool sink_end(struct ps_sink_runner *runner, const struct ps_now *now)
 {
     bool failed = !runner->base.port.planned;
@@ -438,7 +438,7 @@ bool ps_sink_runner_recall(struct ps_sink_runner *runner, const struct ps_now *n
 {
     if (runner->recalled)
         return true;
-    ps_runner_watch(&runner->base, false); /* `tick` reads its sockets, and is not called any more */
+    ps_runner_watch(&runner->base, false); /* `tick` reads its sockets, and is no longer called */
     ps_deadletter_pending_stop(&runner->dead_letters, &runner->base.port);
     const struct ps_lease *offered = runner->offered;
     if (offered != NULL && offered->count > 0 && offered->settled == offered->count)

@@ -61,8 +61,8 @@ void ps_source_runner_end_chain(struct ps_source_runner *runner)
     ps_window_release(chain);
 }
 
-/* Everything was put. A source that is not replayable learns of it from the window: at once, or when the last
- * channel has fulfilled its promise. */
+/* Everything was put. A source that is not replayable learns of it from the window: immediately, or when the
+ * last channel has fulfilled its promise. */
 static void chain_put(struct ps_source_runner *runner, const struct ps_now *now)
 {
     if (ps_source_runner_is_replayable(runner))

@@ -58,7 +58,7 @@ void ps_source_runner_destroy(struct ps_source_runner *runner)
 
 /* ---- opening ---- */
 
-/* Opens the chain before the source, because the source may have input at once. */
+/* Opens the chain before the source, because the source may have input immediately. */
 static bool source_open(struct ps_source_runner *runner, const struct ps_now *now)
 {
     struct ps_runner *base = &runner->base;
@@ -232,8 +232,8 @@ static void source_is_drained(struct ps_source_runner *runner)
     runner->base.deadline_ns = PS_NEVER;
 }
 
-/* The agent stops, and no batch comes home any more: it need not wait, because the source reads the others again at
- * the next start. */
+/* The agent stops, and no further batch is returned: the source need not wait, because it reads the rest
+ * again at the next start. */
 static void source_note_stop(struct ps_source_runner *runner, const struct ps_now *now)
 {
     uint64_t out_count = ps_window_outstanding(runner->window);
@@ -269,13 +269,13 @@ static void source_drain(struct ps_source_runner *runner, const struct ps_now *n
                    ops->drain(runner->base.spec->plan, runner->base.state, now);
     if (!stopped || runner->base.status == PS_RUNNER_ENDING) /* source_end comes first */
         return;
-    /* `work` is not called any more, so readable sockets must not wake the worker. */
+    /* `work` is no longer called, so readable sockets must not wake the worker. */
     ps_runner_watch(&runner->base, false);
     if (!ps_dead_letter_channel_is_home(runner->base.letters))
         return;
     batch_discard(runner);
     if (!ps_runner_is_open(&runner->base))
-        runner->base.deadline_ns = PS_NEVER; /* it is not opened any more */
+        runner->base.deadline_ns = PS_NEVER; /* it is not opened again */
     runner->answered = runner->rereads || ps_window_is_settled(runner->window) ||
                        (runner->strands_unpromised && ps_source_runner_is_replayable(runner));
     bool home = runner->leaves_batches ? runner->answered : ps_window_outstanding(runner->window) == 0;
