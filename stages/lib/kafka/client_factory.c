@@ -5,7 +5,8 @@
 #include "core/helper/helper.h"
 
 #define PATIENCE_MS 1000U
-#define ASKS 2U /* one is answered before the next one, but its `old` may still be on its way out */
+/* requests kept: the next one may come while `old` of the last one is still being destroyed */
+#define ASKS 2U
 
 struct job {
     const void *config; /* NULL: `old` is destroyed */
@@ -130,7 +131,7 @@ bool ps_kafka_client_factory_reply(struct ps_kafka_client_factory *maker, void *
 void ps_kafka_client_factory_destroy(struct ps_kafka_client_factory *maker, void *old)
 {
     struct ps_helper *helper = maker->helper; /* the thread frees the maker */
-    if (maker->asked) { /* it still reads the caller's config: wait for the reply (milliseconds) */
+    if (maker->asked) { /* the thread still reads the caller's config: wait for the reply (milliseconds) */
         const struct job *job;
         do
             job = ps_helper_wait(helper, PS_THREAD_PATIENT);

@@ -1,6 +1,6 @@
 /* Makes and destroys Kafka clients (producers, consumers) on a helper thread (core/helper/helper.h): both may take a while,
- * and a worker must not wait. It handles one request at a time. The library's threads inherit from this thread that they may
- * run on any core. Thread: the worker of the client's owner calls these functions. */
+ * and a worker must not wait. It handles one request at a time. The library's threads inherit the CPU affinity of this thread,
+ * which is that of the whole process. Thread: the worker of the client's owner calls these functions. */
 #pragma once
 
 #include "stages/lib/kafka/producer/seam.h"

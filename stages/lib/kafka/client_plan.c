@@ -157,9 +157,9 @@ enum ps_status ps_kafka_sender_plan_build(struct ps_kafka_sender_plan *sender,
     sender->in_flight_bytes_max =
         ps_least(wants->in_flight_bytes_max, number_of(settings, "queue.buffering.max.kbytes", 0) * 1024);
     sender->spread = spreads[wants->partitioner];
-    if (native && !lingers) /* its sets grow while requests are in flight */
+    if (native && !lingers) /* the native client fills record sets while requests are in flight */
         ps_kafka_settings_set(settings, "linger.ms", "0");
-    if (native) /* its copies of the bodies are the bytes in flight */
+    if (native) /* the native client copies the bodies in flight, and no others */
         set_number(settings, "queue.buffering.max.kbytes", sender->in_flight_bytes_max / 1024);
     sender->pairs = settings->items;
     sender->pair_count = settings->count;

@@ -190,8 +190,8 @@ static void try_topic(const struct attempt *attempt, const struct rd_kafka_metad
                     topic->partition_cnt == 1 ? "" : "s");
 }
 
-/* Each of several addresses alone: the client uses any address that answers, so a wrong address would show only
- * when the others are down. */
+/* Tries an address alone: the client uses any address that answers, so a wrong one would show only when the others
+ * are down. */
 static void try_address(const struct attempt *all, const char *address)
 {
     const struct ps_probe *probe = all->probe;
@@ -213,7 +213,7 @@ static void try_address(const struct attempt *all, const char *address)
     rd_kafka_destroy_flags(attempt.client, RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE);
 }
 
-/* Tries each address of "b1:9092, b2:9092"; a single one has been tried. */
+/* Tries each address of "b1:9092, b2:9092"; an address that is the only one was tried before. */
 static void try_addresses(const struct attempt *all)
 {
     const char *servers = all->kafka->brokers;
@@ -272,7 +272,7 @@ bool ps_kafka_servers_check(const struct ps_context *context, const char *broker
         const char *last = colon != NULL ? memrchr(colon, ':', (size_t)(end - colon)) : NULL;
         while (end > at && isspace((unsigned char)end[-1]))
             end--;
-        /* With several colons it is an address of IPv6 without a port. */
+        /* With several colons it is an IPv6 address without a port. */
         if (colon != NULL && colon == last && !ps_quantity_is_port(colon + 1, (size_t)(end - colon - 1))) {
             ps_report(context, PS_LOG_ERROR, "kafka.bootstrap.servers",
                       "%.*s has no port from 1 to 65535: write host:port", (int)(end - at), at);

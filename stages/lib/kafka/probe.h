@@ -10,7 +10,7 @@
 /* "brokers b1:9092 (SASL_SSL, SCRAM-SHA-512)". `pairs`: the client's properties by Java's names. */
 void ps_kafka_outline(FILE *out, const char *brokers, const struct ps_pairs *pairs);
 
-/* Returns false after reporting, at kafka.bootstrap.servers, a broker whose port no connection can have. */
+/* Returns false after reporting, at kafka.bootstrap.servers, each broker whose port is not a number from 1 to 65535. */
 bool ps_kafka_servers_check(const struct ps_context *context, const char *brokers);
 
 struct ps_kafka_probe {
@@ -21,8 +21,9 @@ struct ps_kafka_probe {
     struct ps_texts topics;
 };
 
-/* Tries: a broker answers, and so accepts TLS and the credentials; of several addresses each alone; each topic is there; the leaders of its partitions
- * answer at the addresses that the cluster names. Asks for all topics, because a question for one topic can create
- * it. Waits at most probe->timeout_ms for each. With probe->local it asks nobody. */
+/* Checks that a broker answers (and so accepts TLS and the credentials), that each of several addresses answers alone, that
+ * each topic exists, and that the leaders of its partitions answer at the addresses that the cluster names. Requests the
+ * metadata of all topics, because a request for one topic can create it. Each check waits at most probe->timeout_ms. With
+ * probe->local it sends nothing. */
 void ps_kafka_probe(const struct ps_probe *probe, struct ps_context *context,
                     const struct ps_kafka_probe *kafka);

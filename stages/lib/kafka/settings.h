@@ -1,7 +1,7 @@
 /* The configuration of a librdkafka client: a list of librdkafka's property names and values, in the order
  * they are set.
  *
- * kafka/properties.c makes it from Java's names, a stage adds the properties it needs, and each worker
+ * kafka/properties/properties.c makes it from Java's names, a stage adds the properties it needs, and each worker
  * applies it to its client. Values may be secrets: `fini` overwrites the list, and nothing here prints a
  * value.
  * Thread: the control thread makes and changes it; const from then on, any thread applies it. */

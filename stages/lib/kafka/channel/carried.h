@@ -1,7 +1,7 @@
-/* The leases that a reload carries over from the last plan's Kafka channel to the next one's: leases that were put
- * and are not promised. A source that stays open stays on its worker, so each producer takes the leases of its
- * worker before it sends leases that were put later. This keeps the order of a source's events. Leases of a worker
- * without a producer are taken by any, a second later. */
+/* The leases that a reload carries over from the old plan's Kafka channel to the new plan's: leases that were put and
+ * are not acknowledged by the brokers. A source that stays open stays on its worker, so each producer takes the leases
+ * of its worker before it sends leases that were put later. This keeps the order of a source's events. Any producer
+ * takes the leases of a worker without a producer, a second later. */
 #pragma once
 
 #include "core/flow/batch.h"
@@ -9,16 +9,16 @@
 
 struct ps_kafka_channel_carried {
     size_t count;           /* of `rings` */
-    struct ps_spmc **rings; /* by the leases' home worker; NULL: none of it */
+    struct ps_spmc **rings; /* by the worker whose batches the leases have; NULL: it has none */
     uint64_t events, bytes; /* that were put into it */
 };
 
 /* Call it at most once. Thread: control, while no worker runs. */
 void ps_kafka_channel_carried_fill(struct ps_kafka_channel_carried *carried, struct ps_lease *list);
-/* The caller must have taken its contents before. Thread: control. */
+/* All leases must have been taken before. Thread: control. */
 void ps_kafka_channel_carried_fini(struct ps_kafka_channel_carried *carried);
 
-/* Returns the leases of a worker, in order; NULL: none (any more). Thread: any. */
+/* Returns the remaining leases of a worker, in order; NULL: none. Thread: any. */
 struct ps_lease *ps_kafka_channel_carried_take(struct ps_kafka_channel_carried *carried, unsigned worker);
 /* Returns all leases that are left; those of one worker are in order. Thread: any. */
 struct ps_lease *ps_kafka_channel_carried_rest(struct ps_kafka_channel_carried *carried);

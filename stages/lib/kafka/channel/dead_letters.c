@@ -7,7 +7,7 @@ struct ps_kafka_dead_letter {
     struct ps_kafka_dead_letter *next;
     const char *reason;
     uint32_t length;
-    size_t text_at; /* in `bytes`, behind the record */
+    size_t text_at; /* offset in `bytes`, after the record */
     char bytes[];
 };
 
@@ -45,7 +45,7 @@ void ps_kafka_dead_letters_add(struct ps_kafka_dead_letters *dead_letters,
     else
         dead_letters->first = letter;
     dead_letters->last = letter;
-    begin_again(dead_letters); /* nothing is put while the batch is open */
+    begin_again(dead_letters); /* letters are put after the batch is complete */
 }
 
 /* Returns whether the dead_letter_queue has fewer letters than were put, because unwritten letters were withdrawn. */

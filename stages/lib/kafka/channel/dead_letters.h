@@ -1,7 +1,7 @@
 /* Records that a consumer of the Kafka channel gives up: they become dead letters of the sink that takes from it (its
- * penstock.deadletter). A batch with such records is handed to the sink only when they are written, so no offset of
- * theirs is committed before. They are copied, because the letters that are not written are withdrawn when the sink
- * gives back its leases, and another sink, with a dead_letter_queue of its own, may take next: then they are put again.
+ * penstock.deadletter). A batch with such records is handed to the sink only when they are written, so their offsets are
+ * not committed before. The records are copied: when the sink gives back its leases, unwritten letters are withdrawn, and
+ * must be put again into the dead_letter_queue of the sink that takes next.
  *
  * Thread: the consumer's worker. */
 #pragma once
@@ -10,7 +10,7 @@
 
 struct ps_kafka_dead_letter;
 
-/* Of one batch. */
+/* The dead letters of one batch. */
 struct ps_kafka_dead_letters {
     struct ps_kafka_dead_letter *first, *last;
     struct ps_kafka_dead_letter *next; /* to be put; those before it are in the dead_letter_queue of `port` */
@@ -31,11 +31,11 @@ static inline bool ps_kafka_dead_letters_any(const struct ps_kafka_dead_letters 
     return dead_letters->first != NULL;
 }
 
-/* Puts letters while there is room. Returns whether all are written, or the sink of this port has no dead letters any more:
- * then they are only counted, as without the key. */
+/* Puts letters while there is room. Returns true if all are written, or if the sink of this port no longer has dead letters:
+ * then the records are only counted, as without the key. */
 bool ps_kafka_dead_letters_are_written(struct ps_kafka_dead_letters *dead_letters, struct ps_port *port);
 
-/* Called at every cycle of a sink: notices that its letters were withdrawn. */
+/* Called at every cycle of a sink: if its letters were withdrawn, they will be put again. */
 void ps_kafka_dead_letters_look(struct ps_kafka_dead_letters *dead_letters, const struct ps_port *port);
 
 /* Forgets the dead letters: they are written, or will be read again later. */

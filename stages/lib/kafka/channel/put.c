@@ -24,7 +24,7 @@ void ps_kafka_channel_put_fini(struct ps_kafka_channel_put *put)
     ps_kafka_reason_fini(&put->reason);
 }
 
-/* ---- leases that are put and not promised ---- */
+/* ---- leases that are put and not acknowledged ---- */
 
 static void change(uint64_t *value, uint64_t by)
 {
@@ -101,7 +101,7 @@ static void feed(struct ps_kafka_channel_put *put, const struct ps_now *now)
         struct ps_lease *lease = put->waiting, *after = lease->next;
         lease->next = NULL;
         enum ps_result result = ps_kafka_sender_take(put->sender, &lease, now);
-        /* DONE: nothing of the lease is left to send. It goes home behind earlier leases, and in a tick. */
+        /* DONE: nothing of the lease is left to send. It is returned after earlier leases, and only in a tick. */
         bool early = result == PS_DONE && (put->sender->window.held.count > 0 || put->engine_port == NULL);
         if (result == PS_LATER || early) {
             lease->next = after;
@@ -117,13 +117,13 @@ static void feed(struct ps_kafka_channel_put *put, const struct ps_now *now)
 
 /* ---- brokers that acknowledge nothing ---- */
 
-/* Notes for how long nothing was acknowledged. */
+/* Notes the time of the last acknowledgement, or that nothing waits for one. */
 static void note_progress(struct ps_kafka_channel_put *put, const struct ps_now *now)
 {
     if (put->leases == 0)
         put->progress_ns = now->mono_ns;
     else if (put->sender->progress_ns > put->progress_ns)
-        put->progress_ns = put->sender->progress_ns; /* of a part of a lease */
+        put->progress_ns = put->sender->progress_ns; /* part of a lease was acknowledged */
     __atomic_store_n(&put->stuck_since_ns, put->leases == 0 ? 0 : put->progress_ns, __ATOMIC_RELAXED);
     ps_kafka_reason_note(&put->reason, put->sender->last_error);
 }
@@ -152,7 +152,7 @@ static bool must_give_up(struct ps_kafka_channel_put *put, const struct ps_now *
     return any_too_old(put, put->sender->window.held.first, now) || any_too_old(put, put->waiting, now);
 }
 
-/* Sends home, as given up, the leases of this list that are too old, and appends the others to the waiting ones. */
+/* Returns the leases of this list that are too old to their sources, as given up, and appends the others to the waiting ones. */
 static void sort_out(struct ps_kafka_channel_put *put, struct ps_lease *list, const struct ps_now *now)
 {
     while (list != NULL) {
@@ -171,8 +171,8 @@ static void sort_out(struct ps_kafka_channel_put *put, struct ps_lease *list, co
     }
 }
 
-/* The clients of these leases have waited long enough; they may send the refused events again. Other leases wait
- * on. */
+/* Gives up the leases whose clients have waited too long; the clients may send the refused events again. Other leases
+ * continue to wait. */
 static void give_up(struct ps_kafka_channel_put *put, const struct ps_now *now)
 {
     struct ps_lease *back = NULL;
@@ -240,7 +240,7 @@ uint64_t ps_kafka_channel_put_tick(struct ps_kafka_channel_put *put, struct ps_p
         feed(put, now);
         if (put->waiting == NULL || sender_ns < next_ns)
             next_ns = sender_ns;
-        /* Returns the time at which a client may have to be answered. */
+        /* The time at which a client may have to be answered. */
         uint64_t patient_ns = put->progress_ns + put->plan->patience_ns;
         patient_ns = patient_ns > put->give_up_ns ? patient_ns : put->give_up_ns;
         if (put->leases > 0 && patient_ns < next_ns)

@@ -1,5 +1,5 @@
 /* The producer side of the Kafka channel: one for each producer number. Leases wait in a list until the sender has room
- * for them; a lease goes home, which is the promise, when the brokers have acknowledged all of its events.
+ * for them. A lease is returned to its source, as accepted, when the brokers have acknowledged all of its events.
  *
  * The client of each producer number is its own, so a source's events keep their order in each partition.
  *
@@ -16,7 +16,7 @@ struct ps_kafka_channel_put_plan {
     uint64_t
         /* limit of memory for leases that wait and are in flight, for one producer; one lease is always admitted */
         memory_bytes_max;
-    /* A lease of that age, whose source can refuse it, is given up when the brokers have acknowledged nothing for that
+    /* A lease of this age whose source can refuse it is given up when the brokers have acknowledged nothing for this
      * time. */
     uint64_t patience_ns;
 };
@@ -36,10 +36,11 @@ struct ps_kafka_channel_put {
     uint64_t progress_ns;  /* the last acknowledgement, or the last tick at which nothing waited for one */
     uint64_t give_up_ns;   /* earliest time of the next look for leases to give up */
     bool giving_up;        /* taking back the sender's leases, to give up those that are too old */
-    bool has_all;          /* it has taken the leases that the last plan left, of all workers */
-    /* Put and not promised, for fill: one writer, any thread reads. */
+    /* it has taken the leases that the last plan left, including those of other workers */
+    bool has_all;
+    /* Put and not acknowledged, for the channel's fill: one writer, any thread reads. */
     uint64_t events, bytes, leases;
-    uint64_t front_events, front_bytes; /* put by ps_kafka_channel_put_front, since the start */
+    uint64_t front_events, front_bytes; /* totals that ps_kafka_channel_put_front has put */
     uint64_t stuck_since_ns;            /* progress_ns while something waits; 0: nothing does */
     struct ps_kafka_reason reason;      /* the library's last error since something was acknowledged */
 } PS_ALIGNED_GAP;
@@ -59,6 +60,6 @@ uint64_t ps_kafka_channel_put_tick(struct ps_kafka_channel_put *put, struct ps_p
 bool ps_kafka_channel_put_hungry(const struct ps_kafka_channel_put *put);
 
 /* Takes back all that is not acknowledged, and closes the client. Appends every lease to `*end` in order,
- * promised leases as settled; returns the new end. Waits for the brokers for a second or two. Thread:
+ * acknowledged leases as settled; returns the new end. Waits for the brokers for a second or two. Thread:
  * control, while no worker runs. */
 struct ps_lease **ps_kafka_channel_put_strip(struct ps_kafka_channel_put *put, struct ps_lease **end);

@@ -8,7 +8,7 @@
 #define PS_KAFKA_REASON_BYTES 256U
 
 struct ps_kafka_reason {
-    pthread_mutex_t lock; /* held for a copy; the worker alone writes, so that it compares without it */
+    pthread_mutex_t lock; /* held for a copy; only the worker writes, so it compares without the lock */
     char text[PS_KAFKA_REASON_BYTES];
 };
 

@@ -3,11 +3,11 @@
 #include <stdlib.h>
 #include <time.h>
 
-/* After a crash, records of this time come twice; Flume commits after each transaction of 100. */
+/* After a crash, records delivered in this time come twice; Flume commits after each transaction of 100. */
 #define COMMIT_INTERVAL_NS (5 * PS_NS_PER_MS)
 #define OPEN_RETRY_NS (3 * PS_NS_PER_S)
 #define STARVED_LOOK_NS (5 * PS_NS_PER_MS)
-#define BATCHES_MAX 4U /* read in one call, when nothing but dead letters is in them */
+#define BATCHES_MAX 4U /* limit of batches read in one call, if all their records become dead letters */
 
 void ps_kafka_channel_take_init(struct ps_kafka_channel_take *take,
                                 const struct ps_kafka_channel_take_plan *plan, unsigned consumer,
@@ -125,14 +125,14 @@ static void await(struct ps_kafka_channel_take *take, const struct ps_now *now)
     take->phase = PS_KAFKA_CHANNEL_OPEN;
 }
 
-/* The client cannot go on: another client reads again the records that were not committed. Positions of batches
- * that are still under way are discarded by their generation. */
+/* Replaces a client that has failed: the next one reads the uncommitted records again. Positions of batches that
+ * are not delivered yet are discarded by their generation. */
 static void renew(struct ps_kafka_channel_take *take, const struct ps_now *now)
 {
     struct ps_err reason = {0};
     take->old = malloc(sizeof *take->old);
     if (take->old == NULL)
-        return; /* at the next tick */
+        return; /* the next tick tries again */
     ps_kafka_consumer_failure(&take->group.consumer, &reason);
     failed(take, &reason, now);
     *take->old = take->group.consumer;
@@ -184,7 +184,7 @@ static struct ps_lease *read_batch(struct ps_kafka_channel_take *take, struct ps
     const struct ps_kafka_consumer_reader reader = {
         .stream = stream_of, .take = take_record, .argument = take};
     struct ps_kafka_consumer *consumer = &take->group.consumer;
-    /* No empty batch is kept open: the worker could not tell it from one that is under way. */
+    /* No empty batch is kept open: the worker could not distinguish it from one that a sink holds. */
     if (take->phase != PS_KAFKA_CHANNEL_OPEN || take->left || !ps_kafka_consumer_has_records(consumer))
         return NULL;
     bool has_room = !ps_port_has_deadletter(port) || ps_dead_letter_queue_has_room(port->dead_letter_queue);
@@ -203,7 +203,7 @@ static struct ps_lease *read_batch(struct ps_kafka_channel_take *take, struct ps
     return NULL;
 }
 
-/* Hands out the batch that waited for its dead letters. A batch without other events goes home. */
+/* Hands out the batch that waited for its dead letters. A batch without other events is released. */
 static struct ps_lease *hand_out_held(struct ps_kafka_channel_take *take, struct ps_port *port)
 {
     struct ps_lease *lease = take->held;
@@ -252,9 +252,10 @@ void ps_kafka_channel_take_back(struct ps_kafka_channel_take *take, struct ps_le
 void ps_kafka_channel_take_leave(struct ps_kafka_channel_take *take, struct ps_port *port)
 {
     take->left = true;
-    ps_readback_close(take->readback); /* from here on, leases that come home are only freed */
+    ps_readback_close(take->readback); /* from here on, leases that are returned are only freed */
     take->readback = NULL;
-    ps_kafka_dead_letters_clear(&take->dead_letters); /* they are read again, as leases that are given back */
+    /* they are read again, like leases that were given back */
+    ps_kafka_dead_letters_clear(&take->dead_letters);
     if (take->held != NULL)
         ps_port_home(port, &take->held);
     while (take->given_back != NULL) {

@@ -1,6 +1,6 @@
 /* The consumer side of the Kafka channel: one for each consumer number, all members of one group. It makes batches of the
- * records in blocks of its worker. They are in a window of their own: offsets are committed in the order of the batches,
- * when a sink has delivered them.
+ * records in blocks of its worker. A window keeps the order of the batches: offsets are committed in this order, when a
+ * sink has delivered the batches.
  *
  * Thread: the consumer's worker, unless a comment says otherwise. */
 #pragma once
@@ -38,13 +38,13 @@ struct ps_kafka_channel_take {
     struct ps_kafka_consumer *old; /* failed for good: destroyed when the next one is made */
     enum ps_kafka_channel_phase phase;
     struct ps_kafka_group group;
-    struct ps_port port; /* of the channel: its name and counters, for `record` */
+    struct ps_port port; /* has the channel's name and counters, for `record` */
     struct ps_kafka_record_state record;
     struct ps_readback *readback;
     struct ps_lease *given_back; /* first = next to take */
-    struct ps_lease *held;       /* read, and not handed out: its dead letters are not written */
+    struct ps_lease *held;       /* a batch that is not handed out before its dead letters are written */
     struct ps_kafka_dead_letters dead_letters;
-    bool starved; /* no memory for a record that waits */
+    bool starved; /* there was no memory or room for records that may be there */
     bool left;
     uint64_t retry_ns;             /* earliest time of the next attempt to make a consumer */
     bool failing;                  /* the last consumer failed, or could not be made. Any thread reads */

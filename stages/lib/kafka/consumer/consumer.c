@@ -12,11 +12,11 @@
 
 #define EVENTS_MAX 64U    /* handled in one poll */
 #define KEPT_BYTES 65536U /* first size of the buffer for the record that was not taken; grows */
-/* For the end of a client that closes: 1 s in all. */
+/* Polls while a client closes, each CLOSE_POLL_MS long: 1 s in all. */
 #define CLOSE_TRIES 50U
 #define CLOSE_POLL_MS 20
 #define NUDGE_NS (5 * PS_NS_PER_MS)
-#define NUDGES_MAX 200U /* in one second; after that the library has woken by itself */
+#define NUDGES_MAX 200U /* one second of nudges; by then the library has woken by itself */
 
 /* ---- life ---- */
 
@@ -139,7 +139,7 @@ void ps_kafka_consumer_close(struct ps_kafka_consumer *consumer)
     if (error == NULL)
         return;
     ps_log(PS_LOG_WARN, consumer->component, "leaving the consumer group: %s", rd_kafka_error_string(error));
-    consumer->fatal = true; /* the client cannot be used any more */
+    consumer->fatal = true; /* the client can no longer be used */
     rd_kafka_error_destroy(error);
 }
 
@@ -148,10 +148,11 @@ bool ps_kafka_consumer_closed(const struct ps_kafka_consumer *consumer)
     return consumer->fatal || rd_kafka_consumer_closed(consumer->client);
 }
 
-/* A client that closes waits until its last rebalance is answered, and rd_kafka_destroy waits for the client: for ever, if
- * the time was over before the group could answer. While it closes, every assignment counts as an empty one. Only a rebalance
- * that is open is answered: without one the client may end at any moment, and rd_kafka_assign, whose request it then throws
- * away, waits for ever. With a coordinator that is silent both would come at once, when the request to leave times out. */
+/* rd_kafka_destroy waits for the client to close, and a closing client waits for the answer to its last rebalance: for ever,
+ * if the group ran out of time to answer. So this function answers; a closing client takes any assignment as an empty one. It
+ * answers only an open rebalance: without one the client may end at any moment and drop the request of rd_kafka_assign,
+ * which then waits for ever. If the coordinator is silent, the rebalance and the end of the client come together, when the
+ * request to leave times out. */
 static void finish_closing(struct ps_kafka_consumer *consumer)
 {
     for (unsigned i = 0; i < CLOSE_TRIES && !ps_kafka_consumer_closed(consumer); i++) {
@@ -360,7 +361,7 @@ static void on_record(rd_kafka_message_t *record, void *argument)
         .mapped = consumer->mapped,
         .key_length = (uint32_t)record->key_len,
         .value_length = (uint32_t)record->len,
-        .epoch = -1, /* librdkafka tells it from 2.1 on */
+        .epoch = -1, /* librdkafka reports the epoch since 2.1 */
     };
     if (message.stream == UINT32_MAX)
         return;
@@ -399,8 +400,8 @@ uint32_t ps_kafka_consumer_read(struct ps_kafka_consumer *consumer,
     return reading.count;
 }
 
-/* Wakes the thread that fetches from a broker: any request does. A metadata request is small, and with a
- * time-out of zero its answer is not waited for. */
+/* Wakes the thread that fetches from a broker: any request does. A metadata request is small, and with a time-out
+ * of zero the call does not wait for its answer. */
 static void wake_fetchers(struct ps_kafka_consumer *consumer)
 {
     const struct rd_kafka_metadata *metadata = NULL;

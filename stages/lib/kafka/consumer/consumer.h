@@ -34,8 +34,8 @@ struct ps_kafka_message {
     const struct ps_slice *mapped; /* one for each wanted header name; data NULL: the record has none */
     uint32_t key_length, value_length;
     int32_t epoch; /* of the leader that wrote it; -1: not known */
-    /* Key, value and headers lie in this block, which the batch then also owns; NULL: they are copied. `block_number` tells
-     * it from another one that was at its address. */
+    /* Key, value and headers lie in this block, which the batch then also owns; NULL: they are copied. `block_number`
+     * differs from that of an earlier block at the same address. */
     struct ps_block *block;
     uint64_t block_number;
 };
@@ -66,9 +66,10 @@ struct ps_kafka_consumer {
     int wake_fd; /* a duplicate: the worker's may be closed before the maker's thread destroys this; -1: none */
     struct ps_texts wanted;
     struct ps_slice *mapped; /* of the current record */
-    bool fatal;              /* the client failed for good: it does nothing any more */
-    bool asked; /* a rebalance was handed out, and is not answered (stages/lib/kafka/consumer/rebalance.c) */
-    bool no_memory;               /* a record is lost to this client: no more is read */
+    bool fatal;              /* the client failed for good and does nothing more */
+    /* a rebalance was handed out and is not answered yet (stages/lib/kafka/consumer/rebalance.c) */
+    bool asked;
+    bool no_memory;               /* there was no memory to keep a record: this client reads no more */
     struct ps_kafka_message kept; /* the record that was not taken; its bytes are in `kept_bytes` */
     struct ps_slice *kept_mapped;
     char *kept_bytes;
@@ -129,7 +130,7 @@ static inline bool ps_kafka_consumer_has_records(const struct ps_kafka_consumer 
     return consumer->has_kept || rd_kafka_queue_length(consumer->records) > 0;
 }
 
-/* Returns true when a record waits that was not taken. */
+/* Returns true when a record that was not taken is kept. */
 static inline bool ps_kafka_consumer_has_kept(const struct ps_kafka_consumer *consumer)
 {
     return consumer->has_kept;

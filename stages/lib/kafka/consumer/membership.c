@@ -22,7 +22,8 @@ static bool take_text(const char **at, const char *end, struct ps_slice *text)
     return true;
 }
 
-/* "CGMDv2:", the number of the assignment as the machine has it, group, member, whether there is no instance, instance. */
+/* The format is "CGMDv2:", the generation (4 bytes, in the machine's order), group id, member id, a byte that is 1 without an
+ * instance id, instance id. */
 bool ps_kafka_membership_parse(struct ps_kafka_membership *membership, const char *bytes, size_t length)
 {
     const char *at = bytes + sizeof magic - 1, *end = bytes + length;

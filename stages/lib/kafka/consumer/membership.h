@@ -15,11 +15,11 @@ struct ps_kafka_membership {
 };
 
 /* Reads the membership from a client that was just assigned partitions. Waits for the library's main thread (tens
- * of microseconds). Returns false, and forgets what it had, if the library does not tell. */
+ * of microseconds). Returns false, and clears `membership`, if the library does not report it. */
 bool ps_kafka_membership_read(struct ps_kafka_membership *membership, rd_kafka_t *client);
 
-/* Reads the metadata as librdkafka 2 writes it (rd_kafka_consumer_group_metadata_write); it has no accessors before 2.7.
- * `bytes` must stay. */
+/* Parses the metadata that librdkafka 2 writes (rd_kafka_consumer_group_metadata_write); the library has no accessors before
+ * 2.7. `membership` points into `bytes`. */
 bool ps_kafka_membership_parse(struct ps_kafka_membership *membership, const char *bytes, size_t length);
 
 void ps_kafka_membership_fini(struct ps_kafka_membership *membership);

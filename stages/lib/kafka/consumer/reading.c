@@ -115,7 +115,8 @@ static bool settle(struct ps_kafka_reading *reading)
 static void leave(struct ps_kafka_reading *reading)
 {
     ps_kafka_consumer_close(&group_of(reading)->consumer);
-    group_of(reading)->revoke_wait_ns = 0; /* nothing is outstanding any more */
+    /* all records that were read are delivered: a revocation need not wait */
+    group_of(reading)->revoke_wait_ns = 0;
 }
 
 static bool left(const struct ps_kafka_reading *reading)

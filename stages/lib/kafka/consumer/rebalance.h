@@ -1,12 +1,12 @@
 /* A member of a consumer group: takes partitions, gives them up in order, commits delivered offsets.
  *
- * Assigned partitions are taken at once.
- * Revoked partitions (eager protocol: all; cooperative: some) are not read any more. The group waits for the
- * delivery of what was read, over further cycles while polling goes on, up to a deadline below
- * max.poll.interval.ms; then it commits, then it unassigns the partitions. If the deadline passes, or the
- * brokers have already given the partitions to others (lost), nothing is committed: the next owner reads
- * their records again, and positions that still come home are discarded. A newer assignment ends an
- * unfinished revocation, because a late unassign would remove the new partitions.
+ * Assigned partitions are read immediately.
+ * Revoked partitions (eager protocol: all; cooperative: some) are no longer read. The group keeps polling while it
+ * waits for the delivery of what was read, up to a deadline below max.poll.interval.ms; then it commits, then it
+ * unassigns the partitions. If the deadline passes, or the brokers have already given the partitions to others
+ * (lost), nothing is committed: the next owner reads their records again, and positions that are delivered later
+ * are discarded. A newer assignment ends an unfinished revocation, because a late unassign would remove the new
+ * partitions.
  *
  * Commits are asynchronous; at most one is under way; none covers more than what was delivered. If a sink commits the
  * offsets in its transactions, delivered records are committed.
@@ -28,7 +28,7 @@ struct ps_kafka_group {
     /* The sink commits the offsets, in its transactions: nothing is committed here, and batches carry `membership`. */
     bool sink_commits;
     struct ps_kafka_membership membership;
-    bool no_membership;          /* the library does not tell it: no record that is read can be committed */
+    bool no_membership;          /* the library does not report it: no record that is read can be committed */
     uint64_t commit_interval_ns; /* between commits while we own partitions */
     uint64_t revoke_wait_ns;     /* the time limit of a revocation */
     uint64_t mono_ns;            /* of this cycle */
@@ -52,7 +52,7 @@ void ps_kafka_group_init(struct ps_kafka_group *group, const char *component, st
 void ps_kafka_group_fini(struct ps_kafka_group *group);
 
 /* The consumer failed for good and is replaced: its partitions are gone, and records that were not committed are
- * read again. Positions of theirs that still come home are discarded. */
+ * read again. Their positions are discarded when they are delivered later. */
 void ps_kafka_group_renew(struct ps_kafka_group *group);
 
 /* Called once a cycle: handles group events, continues a revocation, commits. Returns the time of the next
@@ -61,6 +61,6 @@ uint64_t ps_kafka_group_tick(struct ps_kafka_group *group, uint64_t mono_ns);
 
 /* Returns true if everything read from our partitions was delivered. */
 bool ps_kafka_group_is_drained(const struct ps_kafka_group *group);
-/* Returns true if all delivered offsets are also committed; commits the others at once. Call `tick` in between,
- * until it returns true or the broker does not answer. */
+/* Returns true if all delivered offsets are also committed; starts a commit of the others. Call it again after
+ * `tick` until it returns true, or give up if the broker does not answer. */
 bool ps_kafka_group_settle(struct ps_kafka_group *group);

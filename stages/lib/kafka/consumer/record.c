@@ -21,8 +21,8 @@ void ps_kafka_record_begin(struct ps_kafka_record_state *state, struct ps_batch 
     state->group = (struct ps_slice){state->plan->group, (uint32_t)strlen(state->plan->group)};
     state->taken_bytes = 0;
     state->spanned = state->runs = false;
-    /* The new batch may be the old one, still empty: the texts of a record that was withdrawn from it are then
-     * gone. A batch with other events is full then. */
+    /* An empty batch may be the last one again: a record whose texts it had was withdrawn, so the texts count as
+     * those of another batch. (A batch with other events would be full then.) */
     if (batch->count == 0) {
         state->batch_number++;
         ps_event_headers_begin(&state->headers);

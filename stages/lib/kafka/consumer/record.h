@@ -37,15 +37,17 @@ struct ps_kafka_record_state {
     struct ps_kafka_streams *streams;
     const struct ps_kafka_membership *membership; /* for sinks that commit the positions; NULL: none does */
     struct ps_port *port; /* it has dead letters: records that are not events become dead letters */
-    /* NULL: they are put at once. Else they are collected here, with the batch that covers them. */
+    /* Collects the dead letters of the batch that covers their records; NULL: each is put immediately. */
     struct ps_kafka_dead_letters *dead_letters;
-    struct ps_batch *batch;                  /* being filled */
-    struct ps_slice group;                   /* of the plan */
-    uint64_t batch_number;                   /* our own count, tells which texts are in the batch */
-    uint64_t referred_batch, referred_block; /* numbers: the batch owns this block (ps_kafka_message.block) */
-    uint64_t counted_block;                  /* its memory is charged to a batch */
-    uint64_t taken_bytes;                    /* in this call */
-    uint64_t given_up_bytes;                 /* in this call: of records that became dead letters */
+    struct ps_batch *batch; /* being filled */
+    struct ps_slice group;  /* of the plan */
+    uint64_t batch_number;  /* our own count, tells which texts are in the batch */
+    /* numbers of a batch and of a block that it owns (ps_kafka_message.block) */
+    uint64_t referred_batch, referred_block;
+    /* number of the last block whose memory was charged to a batch */
+    uint64_t counted_block;
+    uint64_t taken_bytes;    /* in this call */
+    uint64_t given_up_bytes; /* in this call: of records that became dead letters */
     /* The last timestamp written into this batch: the records of one producer request share it. */
     int64_t timestamp_ms;
     const char *timestamp_text;
@@ -68,7 +70,7 @@ struct ps_kafka_record_state {
 void ps_kafka_record_begin(struct ps_kafka_record_state *state, struct ps_batch *batch);
 
 /* ps_kafka_consumer_reader.take: `argument` is a ps_kafka_record_state. With useFlumeEventFormat, a record
- * that is no such datum is counted and skipped, as in Flume; so is one beyond the limits of avro/event.h, and any record
- * that the whole memory budget cannot hold, with a log line. They become dead
- * letters where the source has them (penstock.deadletter). */
+ * that is no such datum is counted and skipped, as in Flume. A datum beyond the limits of avro/event.h, and a record that
+ * the whole memory budget cannot hold, are skipped with a log line. If the source has dead letters (penstock.deadletter),
+ * skipped records become dead letters. */
 enum ps_kafka_take ps_kafka_record_take(void *argument, const struct ps_kafka_message *message);

@@ -1,5 +1,5 @@
-/* Errors that a consumer logs, each with its remedy: the same one not again for a while. Codes are librdkafka's, whose own are
- * below zero, and Kafka's. Thread: the source's worker. */
+/* Errors that a consumer logs, each with its remedy; the same error is not logged again for 30 s. Codes above zero are
+ * Kafka's, codes below zero are librdkafka's own. Thread: the source's worker. */
 #pragma once
 
 #include "core/base.h"

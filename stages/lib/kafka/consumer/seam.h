@@ -1,7 +1,7 @@
 /* The interface between the source `kafka` as Flume defines it (topics, events, headers) and what reads for it: librdkafka
  * (rebalance.c, reading.c) or the native client (stages/lib/kafka/fetch/). Both are members of a consumer group, hand over
- * records in order, and commit delivered records; both give up a partition when all records that they read of it are
- * delivered and committed, or their time is over.
+ * records in order, and commit delivered records; both give up a revoked partition when all records that they read of it
+ * are delivered and committed, or when the time limit of the revocation has passed.
  *
  * Thread: the source's worker calls everything. Nothing waits for a broker. */
 #pragma once
@@ -24,13 +24,14 @@ struct ps_kafka_reading_config {
     bool cooperative;             /* the protocol may be cooperative */
     bool sink_commits; /* the sink commits the offsets, in its transactions: nothing is committed here */
     uint64_t commit_interval_ns, revoke_wait_ns;
-    uint64_t held_bytes_max; /* of what is fetched ahead */
+    uint64_t held_bytes_max; /* limit of the memory for records that are fetched ahead */
 };
 
 /* The part of an engine's own structure that the source uses; the first member. */
 struct ps_kafka_reading {
     struct ps_kafka_streams *streams;
-    const struct ps_kafka_membership *membership; /* as whom it reads, when the sink commits */
+    /* its identity in the group, if the sink commits the offsets */
+    const struct ps_kafka_membership *membership;
 };
 
 struct ps_kafka_reading_engine {
@@ -44,7 +45,7 @@ struct ps_kafka_reading_engine {
     uint64_t (*tick)(struct ps_kafka_reading *reading, bool paused, uint64_t mono_ns);
     /* Hands records to ps_kafka_record_take until there are none or it has enough. Returns how many were taken. */
     uint32_t (*read)(struct ps_kafka_reading *reading, struct ps_kafka_record_state *record);
-    /* Returns true when a record waits that was not taken. */
+    /* Returns true when a record that was not taken is kept. */
     bool (*has_kept)(const struct ps_kafka_reading *reading);
     /* Drops that record, and what was fetched ahead: nothing more is read. */
     void (*forget)(struct ps_kafka_reading *reading);
@@ -52,9 +53,9 @@ struct ps_kafka_reading_engine {
     bool (*failed)(const struct ps_kafka_reading *reading, struct ps_err *reason);
     /* Returns true if everything read was delivered. */
     bool (*is_drained)(const struct ps_kafka_reading *reading);
-    /* Returns true if all delivered records are also committed; commits the others at once. Call `tick` in between. */
+    /* Returns true if all delivered records are also committed; starts a commit of the others. Call `tick` in between. */
     bool (*settle)(struct ps_kafka_reading *reading);
-    /* Begins to leave the group; nothing is outstanding any more. Call `tick` until `left`. */
+    /* Begins to leave the group; all records that were read are delivered. Call `tick` until `left`. */
     void (*leave)(struct ps_kafka_reading *reading);
     bool (*left)(const struct ps_kafka_reading *reading);
 };

@@ -115,7 +115,7 @@ uint32_t ps_kafka_streams_assign(struct ps_kafka_streams *streams, const char *t
     return index;
 }
 
-/* Returns whether the group may have an offset above this one. A commit that is under way, or that has failed, may be carried out. */
+/* Returns whether the group may have an offset above `next`. A commit that is under way, or that failed, may be carried out. */
 static bool may_be_committed_above(const struct ps_kafka_stream *stream, int64_t next)
 {
     bool asked = stream->committing_generation == stream->generation && stream->committing > next;
@@ -127,8 +127,8 @@ void ps_kafka_streams_restart(struct ps_kafka_streams *streams, uint32_t index, 
 {
     struct ps_kafka_stream *stream = &streams->items[index];
     bool lowers = may_be_committed_above(stream, next);
-    /* It is lowered again before the first lower offset was committed: the records above the lowest one were not
-     * delivered. */
+    /* If reading already went back to a lower offset that is not committed yet, that one stays: the records above it
+     * were not delivered. */
     bool lower = ps_kafka_stream_is_lowered(stream) && stream->lowered < next;
     int64_t lowered = lower ? stream->lowered : next, committed = stream->committed;
     int32_t lowered_epoch = lower ? stream->lowered_epoch : epoch;
@@ -136,7 +136,7 @@ void ps_kafka_streams_restart(struct ps_kafka_streams *streams, uint32_t index, 
     if (lowers) {
         stream->lowered = lowered;
         stream->lowered_epoch = lowered_epoch;
-    } else { /* reading may go back below it later */
+    } else { /* a later restart may be below this offset */
         stream->committed = committed;
     }
 }

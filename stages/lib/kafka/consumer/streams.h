@@ -1,7 +1,7 @@
 /* The partitions that a consumer has or had: how far each was read, delivered and committed.
  *
  * A stream is an index into this table; position spans of batches carry it with the stream's generation. Each
- * generation is used once, so positions of an earlier assignment that come home later are recognized and
+ * generation is used once, so positions of an earlier assignment that are delivered later are recognized and
  * discarded, even when the slot belongs to another partition by then. Thread: the source's worker. */
 #pragma once
 
@@ -13,7 +13,7 @@
 #define PS_KAFKA_POSITION_NONE (-1)
 
 enum ps_kafka_stream_state {
-    PS_KAFKA_STREAM_GONE,     /* not ours; positions that still come home are discarded */
+    PS_KAFKA_STREAM_GONE,     /* not ours; positions that are delivered later are discarded */
     PS_KAFKA_STREAM_OWNED,    /* assigned */
     PS_KAFKA_STREAM_REVOKING, /* being given up: no longer read; its records are still being delivered */
 };
@@ -49,8 +49,8 @@ struct ps_kafka_stream {
 struct ps_kafka_streams {
     struct ps_kafka_stream *items;
     uint32_t count, room;
-    /* By topic and partition: a hash table of stream + 1, each in the first free place behind its hash. An entry
-     * stays until the table is made anew, also when its slot meanwhile belongs to another partition. */
+    /* By topic and partition: a hash table of stream + 1 with linear probing. An entry stays until the table is
+     * rebuilt, even when its slot belongs to another partition by then. */
     uint32_t *index;
     uint32_t index_size, index_used; /* a power of two; places that are not 0 */
     uint32_t generation;             /* the last one given */
@@ -70,7 +70,7 @@ uint32_t ps_kafka_streams_find(const struct ps_kafka_streams *streams, const cha
 /* Returns the stream of a newly assigned partition, with a new generation and nothing read yet. */
 uint32_t ps_kafka_streams_assign(struct ps_kafka_streams *streams, const char *topic, int32_t partition);
 
-/* Reads the partition on at another place of its log, `next`. The records that were read before are no longer counted as
+/* Continues to read the partition at another offset, `next`. The records that were read before no longer count as
  * delivered. If a higher offset may be committed, the stream is dirty and lowered (ps_kafka_stream_is_lowered) until `next` is
  * committed: a member that begins at the old offset would skip the records between. `epoch`: of the leader that wrote the
  * record before `next`; -1: not known. */
@@ -93,10 +93,10 @@ void ps_kafka_streams_abandon(struct ps_kafka_streams *streams);
 
 /* Returns true if everything read from our partitions was delivered. */
 bool ps_kafka_streams_are_drained(const struct ps_kafka_streams *streams);
-/* Returns true if everything read from the partitions that are being given up was delivered; *dirty: and not all of it was
+/* Returns true if everything read from the partitions that are being given up was delivered. Sets *dirty if not all of it was
  * committed. */
 bool ps_kafka_streams_revoked_are_drained(const struct ps_kafka_streams *streams, bool *dirty);
-/* Others have committed what was delivered. */
+/* Notes that the sink has committed all delivered records, in its transactions. */
 void ps_kafka_streams_note_committed(struct ps_kafka_streams *streams);
 
 /* Returns true if everything read was delivered. */

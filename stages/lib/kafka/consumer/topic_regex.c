@@ -184,7 +184,7 @@ static enum ps_status translate_group(struct translation *t)
     return ps_err_set(t->err, "look-around and inline flags \"(?%.2s\" are not supported here", t->at + 1);
 }
 
-/* Checks the character behind a quantifier: lazy ones match the same whole names; possessive ones do not. */
+/* Checks the character after a quantifier: lazy ones match the same whole names; possessive ones do not. */
 static enum ps_status after_quantifier(struct translation *t)
 {
     if (*t->at == '?')

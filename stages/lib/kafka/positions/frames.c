@@ -45,7 +45,7 @@ void ps_kafka_frames_age(struct ps_kafka_frames *frames, const struct ps_kafka_f
 {
     for (uint32_t i = 0, from = 0; i < frames->count; i++) {
         struct ps_kafka_frame_range *range = &frames->ranges[i];
-        for (uint32_t b = 0; b < before->count; b++) { /* mostly in the same order */
+        for (uint32_t b = 0; b < before->count; b++) { /* the ranges are mostly in the same order */
             const struct ps_kafka_frame_range *known = &before->ranges[(from + b) % before->count];
             if (known->salt != range->salt || known->first != range->first || known->last != range->last)
                 continue;
@@ -101,7 +101,7 @@ uint32_t ps_kafka_frames_print(const struct ps_kafka_frames *frames, char text[P
     return (uint32_t)used;
 }
 
-/* Reads a number of one to twenty digits, and the character behind it (0: the end of the text). */
+/* Reads a decimal number, and the character `behind` after it (0: nothing is read; a blank or the end must follow). */
 static bool take_number(const char **at, const char *end, char behind, uint64_t *number)
 {
     const char *first = *at;

@@ -6,8 +6,8 @@
  * are one range. A gap is a frame that the channel could not read, or whose key is missing: it may come later.
  *
  * The log itself records deliveries a moment after the transaction. So a range that has not grown for PS_KAFKA_FRAMES_YOUNG_NS
- * is not needed any more, and goes when the room is used up. Younger ones stay: who adds frames asks first whether there is room
- * (`room`), and waits if there is none. A range that was read from the topic is as young as the reading.
+ * is no longer needed, and is removed when the room is used up. Younger ranges stay: before the owner adds frames, it checks
+ * whether there is room (`room`), and waits if there is none. A range that was read from the topic has the time of the reading.
  *
  * Thread: the owner's. No allocation. */
 #pragma once
@@ -15,10 +15,10 @@
 #include "core/base.h"
 
 #define PS_KAFKA_FRAMES_MAX 1024U
-/* Room beyond that: after each start, the first lease is taken before the positions are known, and may need a range more. */
+/* Additional room: after each start, the first lease is taken before the positions are known, and may need another range. */
 #define PS_KAFKA_FRAMES_SPARE 32U
 #define PS_KAFKA_FRAMES_ROOM (PS_KAFKA_FRAMES_MAX + PS_KAFKA_FRAMES_SPARE)
-/* The log writes what was delivered at once, and syncs that each second (stages/lib/queue/thread.c). */
+/* The log writes deliveries without delay, and syncs them each second (stages/lib/queue/thread.c). */
 #define PS_KAFKA_FRAMES_YOUNG_NS (10 * UINT64_C(1000000000))
 /* Bytes of the longest text: version, and three numbers of each range. */
 #define PS_KAFKA_FRAMES_TEXT_BYTES (2U + PS_KAFKA_FRAMES_ROOM * 53U + 1U)
@@ -38,11 +38,11 @@ void ps_kafka_frames_add(struct ps_kafka_frames *frames, uint32_t salt, uint64_t
 /* Returns whether a young range has this frame, or one next to it: adding it needs no room. */
 bool ps_kafka_frames_is_next(const struct ps_kafka_frames *frames, uint32_t salt, uint64_t number,
                              uint64_t now_ns);
-/* Returns how many ranges can be added, or become young, without the loss of a young one. *due_ns: when there are more; PS_NEVER:
- * no range is young. */
+/* Returns how many ranges can be added, or become young, without the loss of a young one. *due_ns: when that number grows next;
+ * PS_NEVER: no range is young. */
 uint32_t ps_kafka_frames_room(const struct ps_kafka_frames *frames, uint64_t now_ns, uint64_t *due_ns);
 bool ps_kafka_frames_has(const struct ps_kafka_frames *frames, uint32_t salt, uint64_t number);
-/* Ranges that are the same in `before` are as old as there. */
+/* Copies the age of each range that is the same in `before`. */
 void ps_kafka_frames_age(struct ps_kafka_frames *frames, const struct ps_kafka_frames *before);
 /* Prints "1 SALT:FIRST-LAST SALT:FIRST-LAST .." (1 is the version), terminated. Returns the length. */
 uint32_t ps_kafka_frames_print(const struct ps_kafka_frames *frames, char text[PS_KAFKA_FRAMES_TEXT_BYTES]);

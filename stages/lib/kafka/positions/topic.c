@@ -15,7 +15,7 @@
 #define PATIENCE_NS (60 * PS_NS_PER_S) /* without progress; longer than most transactions are open */
 #define ASK_MS 5000
 #define POLICY_MS                                                                                            \
-    5000 /* for an answer that only serves a check: a silent broker must not use up PATIENCE_NS */
+    5000 /* limit for an answer that only a check needs: a silent broker must not use up PATIENCE_NS */
 #define LOOK_MS 100
 /* The last segment is not compacted, and a start reads all of it. Kafka's default is 1 GiB. */
 #define SEGMENT_BYTES "16777216"
@@ -34,7 +34,7 @@ struct reader {
     struct ps_helper *helper;
     char *topic;
     struct ps_kafka_settings settings;
-    uint64_t end_ns;          /* of the patience; moves on with each record that is read */
+    uint64_t end_ns;          /* when the reader gives up; postponed with each record that is read */
     char trouble[TEXT_BYTES]; /* the library's last error */
 };
 
@@ -50,7 +50,7 @@ static void no_log(const rd_kafka_t *, int, const char *, const char *)
 {
 }
 
-/* Returns whether the property of the producer says how brokers are reached. */
+/* Returns whether this property of the producer is about the connection to brokers. */
 static bool is_of_connection(const char *name)
 {
     static const char *const prefixes[] = {"bootstrap.", "security.",  "ssl.",    "sasl.",       "socket.",
@@ -127,7 +127,7 @@ static enum ps_status not_created(const struct reader *reader, const char *reaso
         reader->topic, reason, servers_of(reader), reader->topic);
 }
 
-/* With the brokers' own replication factor (KIP-464, Kafka 2.4). */
+/* Creates the topic with the brokers' default replication factor (KIP-464, Kafka 2.4). */
 static enum ps_status create_topic(const struct reader *reader, rd_kafka_t *client, struct ps_err *err)
 {
     char text[TEXT_BYTES] = "";
@@ -160,7 +160,7 @@ static enum ps_status create_topic(const struct reader *reader, rd_kafka_t *clie
     return status;
 }
 
-/* A single copy of the positions in a cluster that could have more is lost with its broker. */
+/* Warns of a single replica in a cluster with several brokers: the positions are lost with its broker. */
 static void look_at_replicas(const struct reader *reader, const struct rd_kafka_metadata *metadata,
                              struct job *job)
 {
@@ -238,7 +238,7 @@ static rd_kafka_event_t *ask_policy(const struct reader *reader, rd_kafka_t *cli
     return event;
 }
 
-/* A topic whose records are deleted by age or size loses positions, and the events behind them come twice. */
+/* A topic whose records are deleted by age or size loses positions, and the events after them come twice. */
 static enum ps_status check_policy(const struct reader *reader, rd_kafka_t *client, struct job *job)
 {
     rd_kafka_event_t *event = ask_policy(reader, client);
@@ -267,8 +267,8 @@ static enum ps_status check_policy(const struct reader *reader, rd_kafka_t *clie
     return status;
 }
 
-/* Returns the number of the record that will be written next. The client reads what is not committed: one that reads what is
- * committed gets the last stable offset. */
+/* Sets *low and *end to the offsets of the first record and of the next one to be written. The client must be read_uncommitted:
+ * a read_committed one would get the last stable offset as the end. */
 static enum ps_status end_of(const struct reader *reader, rd_kafka_t *client, int64_t *low, int64_t *end,
                              struct ps_err *err)
 {
@@ -312,7 +312,7 @@ static bool is_of_owner(const struct job *job, const rd_kafka_message_t *message
            (message->key_len == length || key[length] == '/');
 }
 
-/* Returns how far the topic is read, or -1: no further. */
+/* Takes a record. Returns the offset up to which the topic is read, or -1 after an error. */
 static int64_t take(struct job *job, const rd_kafka_message_t *message)
 {
     if (message->err == RD_KAFKA_RESP_ERR__PARTITION_EOF)
@@ -335,7 +335,7 @@ static enum ps_status read_to(struct reader *reader, struct job *job, rd_kafka_t
         int64_t next = take(job, message);
         if (next < 0)
             snprintf(reader->trouble, sizeof reader->trouble, "%s", rd_kafka_message_errstr(message));
-        if (next > at) { /* a long topic takes its time */
+        if (next > at) { /* progress: reading a long topic may take longer than PATIENCE_NS */
             at = next;
             reader->trouble[0] = '\0';
             reader->end_ns = ps_clock_now().mono_ns + PATIENCE_NS;

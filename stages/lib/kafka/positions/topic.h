@@ -1,8 +1,8 @@
 /* The topic of positions: a compacted topic in the sink's cluster. A sink that delivers exactly once writes into it, in its
  * transactions, how far a file channel or a source of files is delivered (the way of KIP-618), and reads it when it starts.
  *
- * Keys are "OWNER" or "OWNER/..": the owner is the channel or the source, named by a random number of its own. All records
- * are in partition 0, so that partitions that are added later change nothing.
+ * Keys are "OWNER" or "OWNER/..": the owner is the channel or the source, named by its random number. All records are in
+ * partition 0, so that partitions that are added later change nothing.
  *
  * The topic is read by librdkafka on a thread of its own (core/helper/helper.h), because that may take seconds. It is read to
  * the end that it has when the reading begins, not to the last stable offset: a transaction of another agent may be open

@@ -56,7 +56,8 @@ void ps_kafka_letters_failed(struct ps_kafka_sender *sender, const char *why)
         ++letters->failures < sender->port->retry_max)
         return;
     letters->exhausted = sender->window.held.first;
-    while (letters->exhausted->settled == letters->exhausted->count) { /* it has events: something failed */
+    /* the oldest lease with unsettled events */
+    while (letters->exhausted->settled == letters->exhausted->count) {
         if (letters->exhausted->next == NULL) {
             letters->exhausted = NULL;
             return;

@@ -22,13 +22,13 @@ struct ps_kafka_letters {
 
     /* An event that a broker refused: it gets its letter when the sender comes to it again. NULL: none. */
     void *condemned;
-    const char *condemned_code; /* of its letter; static */
+    const char *condemned_code; /* reason code of its letter; static */
     char condemned_text[1024];
     uint32_t condemned_attempts;
 
-    /* The same for all events of a lease, whose attempts are used up (penstock.retry.max). */
+    /* A lease whose attempts are used up (penstock.retry.max): all its unsettled events get letters. NULL: none. */
     const struct ps_lease *exhausted;
-    uint32_t failures; /* in a row, of the oldest lease */
+    uint32_t failures; /* failed requests in a row while the same lease is the oldest */
 };
 
 /* Events in flight that are letters, not records. */

@@ -14,7 +14,8 @@
 
 #define TOKEN ((void *)(uintptr_t)1)
 #define KEY_BYTES (PS_KAFKA_OWNER_BYTES + 64U)
-#define HELD_RANGES_MAX (PS_KAFKA_FRAMES_MAX / 4U) /* of one transaction: the record has all of them */
+/* in one transaction: the owner's record gets all of them */
+#define HELD_RANGES_MAX (PS_KAFKA_FRAMES_MAX / 4U)
 
 static struct ps_kafka_keeping *keeping_of(struct ps_kafka_sender *sender)
 {
@@ -44,14 +45,14 @@ void ps_kafka_positions_close(struct ps_kafka_sender *sender)
 
 /* ---- leases ---- */
 
-/* A lease has an owner, and a number there. */
+/* The owner of a lease, and the lease's number in the owner. */
 struct unit {
     const char
-        *kind; /* NULL: nothing does. A source that keeps its positions itself had it before a reload */
+        *kind; /* NULL: no owner. A source that keeps its positions itself had read it before a reload */
     uint64_t id;
     uint32_t salt;
     uint64_t number;
-    bool asks; /* it has no events: a source asks for its positions */
+    bool asks; /* a lease without events, by which a source asks for its positions */
 };
 
 /* Takes the 16 digits of a source's number. */
@@ -90,7 +91,7 @@ static void print_owner(const struct unit *unit, char owner[PS_KAFKA_OWNER_BYTES
     snprintf(owner, PS_KAFKA_OWNER_BYTES, "%s/%016" PRIx64, unit->kind, unit->id);
 }
 
-/* Returns whether the record of the owner will have room for this lease, too. */
+/* Returns whether the owner's record will also have room for this lease. */
 static bool has_room(struct ps_kafka_sender *sender, const struct unit *unit)
 {
     struct ps_kafka_keeping *keeping = keeping_of(sender);
@@ -121,7 +122,7 @@ bool ps_kafka_positions_fits(struct ps_kafka_sender *sender, const struct ps_lea
     if (unit.kind == NULL) {
         if (keeping->owner[0] != '\0')
             return true;
-        unit = (struct unit){.kind = "none", .id = random_number()}; /* an owner for a moment */
+        unit = (struct unit){.kind = "none", .id = random_number()}; /* a temporary owner */
     }
     print_owner(&unit, owner);
     if (strcmp(owner, keeping->owner) == 0 && !unit.asks)
@@ -133,7 +134,7 @@ bool ps_kafka_positions_fits(struct ps_kafka_sender *sender, const struct ps_lea
     memcpy(keeping->owner, owner, sizeof owner);
     snprintf(transaction->id, sizeof transaction->id, "%s-%s-%016" PRIx64, sender->plan->transaction.id,
              unit.kind, unit.id);
-    keeping->producers++; /* what is known is the former owner's: it says nothing about this lease */
+    keeping->producers++; /* the known positions are those of the former owner */
     keeping->committed.count = keeping->held.count = 0;
     sender->phase = PS_KAFKA_STALE; /* a new producer, and the topic is read again */
     return true;
@@ -147,7 +148,7 @@ bool ps_kafka_positions_has(const struct ps_kafka_sender *sender, const struct p
            ps_kafka_frames_has(&keeping->committed, unit.salt, unit.number);
 }
 
-/* A lease that comes again was not recorded by its log: its range stays as long as a new one. */
+/* A committed lease that comes again: its log did not record the delivery. Makes its range as young as a new one. */
 static void refresh(struct ps_kafka_sender *sender, const struct unit *unit)
 {
     struct ps_kafka_keeping *keeping = keeping_of(sender);
@@ -170,7 +171,7 @@ void ps_kafka_positions_answer(struct ps_kafka_sender *sender)
 {
     const struct ps_kafka_keeping *keeping = keeping_of(sender);
     const struct ps_lease *lease = sender->window.held.first;
-    if (lease != NULL && unit_of(lease).asks) /* it was taken alone */
+    if (lease != NULL && unit_of(lease).asks) /* such a lease is the only one */
         ps_kept_positions_leave(keeping->owner, keeping->records);
 }
 
@@ -204,7 +205,7 @@ static void collect_records(struct ps_kafka_keeping *keeping, const struct ps_ka
 static bool adopt(struct ps_kafka_keeping *keeping, const struct ps_kafka_positions_list *list,
                   uint64_t now_ns, struct ps_err *err)
 {
-    keeping->written = keeping->committed; /* it has the ages */
+    keeping->written = keeping->committed; /* kept for the ages of its ranges */
     keeping->committed.count = 0;
     for (size_t i = 0; i < list->count; i++) {
         const struct ps_kafka_positions_record *record = &list->records[i];
@@ -276,7 +277,7 @@ bool ps_kafka_positions_are_known(struct ps_kafka_sender *sender)
 
 /* ---- writing ---- */
 
-/* Of the owner: all leases. */
+/* Makes the owner's record: the committed leases and all leases of this transaction. */
 static void compose_owner(struct ps_kafka_sender *sender, struct ps_kafka_record *record)
 {
     struct ps_kafka_keeping *keeping = keeping_of(sender);
@@ -292,7 +293,7 @@ static void compose_owner(struct ps_kafka_sender *sender, struct ps_kafka_record
     record->value_length = ps_kafka_frames_print(&keeping->written, keeping->text);
 }
 
-/* Of a file: its detail, with the position. Returns false without memory. */
+/* Makes a file's record: the position and the file's detail. Returns false without memory. */
 static bool compose_file(struct ps_kafka_keeping *keeping, const struct ps_kafka_position *position,
                          char key[KEY_BYTES], struct ps_kafka_record *record)
 {
@@ -301,7 +302,7 @@ static bool compose_file(struct ps_kafka_keeping *keeping, const struct ps_kafka
     record->key_length =
         (uint32_t)snprintf(key, KEY_BYTES, "%s/%.*s", keeping->owner, (int)name.length, name.data);
     if (position->next < 0)
-        return true; /* it is gone */
+        return true; /* the file is gone: no value, which deletes the key */
     size_t need = (size_t)detail.length + 32;
     if (need > keeping->value_room) {
         char *room = realloc(keeping->value, need);
@@ -317,7 +318,7 @@ static bool compose_file(struct ps_kafka_keeping *keeping, const struct ps_kafka
     return true;
 }
 
-/* The producer is given up, which aborts the transaction. */
+/* Gives up the producer, which aborts the transaction. */
 static void give_up(struct ps_kafka_sender *sender, int code)
 {
     const struct ps_kafka_error *error = ps_kafka_error_find(code);

@@ -4,8 +4,8 @@
  *
  *   the first lease     names the owner, and so the transactional id: nobody else has it, because the log of a channel, and
  *                       the position file of a source, are locked
- *   a new producer      ends what the last one with this id had open; then the topic is read; what it says is committed
- *                       is not sent again; then the leases are sent
+ *   a new producer      ends the open transaction of the last one with this id; then the topic is read; leases that are
+ *                       committed there are settled; then the others are sent
  *   before a commit     the positions of all leases are written, in the same transaction
  *
  * The record of the owner says which leases are committed: frames of the log, or batches of the source, which counts them in
@@ -32,13 +32,13 @@ struct ps_kafka_keeping {
     uint32_t producers, asked_for, known_for;
     bool asked;
     uint64_t rest_ns; /* the topic is not read again before this time */
-    bool failing;     /* that was logged, and it was not read since */
+    bool failing;     /* a failed reading was logged, and none succeeded since */
     struct ps_kafka_frames committed,
-        written,                   /* `written`: and the leases of the transaction that is being committed */
+        written,                   /* `committed` and the leases of the transaction that is being committed */
         held;                      /* of the leases that the sender holds and that are not committed yet */
-    bool full;                     /* a lease needs a range more than there is room for: commits at once */
-    uint64_t room_ns;              /* the time at which there is room for a first lease; PS_NEVER: there is */
-    uint32_t submitted, delivered; /* records of this transaction's positions */
+    bool full;                     /* there is no room for the range of another lease: commit without delay */
+    uint64_t room_ns;              /* when there will be room for a first lease; PS_NEVER: there is room */
+    uint32_t submitted, delivered; /* numbers of position records of this transaction */
     char *value;                   /* room for one of them */
     size_t value_room;
     char text[PS_KAFKA_FRAMES_TEXT_BYTES];
@@ -47,8 +47,8 @@ struct ps_kafka_keeping {
 enum ps_status ps_kafka_positions_open(struct ps_kafka_sender *sender, struct ps_err *err);
 void ps_kafka_positions_close(struct ps_kafka_sender *sender);
 
-/* Returns whether the lease can join those that the sender holds. It cannot while they are of another owner, nor if it is a
- * question for positions, nor if the record of the owner has no room for it. */
+/* Returns whether the lease can join those that the sender holds. It cannot if they have another owner, if it asks for
+ * positions, or if the owner's record has no room for it. */
 bool ps_kafka_positions_fits(struct ps_kafka_sender *sender, const struct ps_lease *lease);
 /* The sender has taken the lease. Returns whether it is committed already. */
 bool ps_kafka_positions_took(struct ps_kafka_sender *sender, const struct ps_lease *lease);
@@ -56,11 +56,12 @@ bool ps_kafka_positions_took(struct ps_kafka_sender *sender, const struct ps_lea
 bool ps_kafka_positions_has(const struct ps_kafka_sender *sender, const struct ps_lease *lease);
 /* The sender has asked its maker for a new producer. */
 void ps_kafka_positions_renewed(struct ps_kafka_sender *sender);
-/* Returns whether the topic of positions was read after the new producer got its id. Called until it returns true. */
+/* Returns whether the topic of positions was read since the new producer got its id; starts the reading. Called until it
+ * returns true. */
 bool ps_kafka_positions_are_known(struct ps_kafka_sender *sender);
-/* Everything else is delivered: writes the positions. Returns whether they are also delivered. */
+/* Writes the positions, after all events are delivered. Returns whether the positions are also delivered. */
 bool ps_kafka_positions_write(struct ps_kafka_sender *sender);
-/* The positions are known: leaves them for the source if the sender holds its question. */
+/* Hands the positions to the source (core/flow/kept_positions.h) if the sender holds a lease that asks for them. */
 void ps_kafka_positions_answer(struct ps_kafka_sender *sender);
 void ps_kafka_positions_ended(struct ps_kafka_sender *sender, bool committed);
 

@@ -27,7 +27,7 @@ struct ps_kafka_producer {
     struct ps_kafka_topic_cache topics;
     int wake_fd; /* a duplicate: the worker's may be closed before this producer is destroyed */
     enum ps_kafka_spread spread;
-    uint32_t portion_bytes; /* of records without key, before they change to another partition */
+    uint32_t portion_bytes; /* records without key go to another partition after this many bytes */
     int flags;              /* RD_KAFKA_MSG_F_COPY or 0 */
     rd_kafka_topic_partition_list_t *held; /* paused, or NULL */
     rd_kafka_event_t *event;               /* delivery reports not handed over in full yet */
@@ -67,7 +67,7 @@ static int32_t choose_partition(const rd_kafka_topic_t *topic, const void *key, 
         partition = ps_kafka_partition_of_key(key, key_length, count);
     else if (choosing != NULL)
         partition = next_available(topic, *choosing->turn, count);
-    else /* the leaders are not known yet at that moment */
+    else /* on the library's thread, the leaders are not known yet */
         partition = (int32_t)(((uintptr_t)token >> 10) * UINT64_C(0x9e3779b97f4a7c15) % (uint32_t)count);
     if (choosing != NULL) {
         choosing->partition = partition;
@@ -207,9 +207,9 @@ static uint32_t produce_run(struct ps_kafka_producer *producer, struct ps_kafka_
     int good = rd_kafka_produce_batch(topic->handle, partition, producer->flags, run, (int)count);
     if (PS_LIKELY((uint32_t)good == count))
         return count;
-    /* The library must not refuse only a record in the middle: the following ones would overtake it. It does
-     * not: a full queue, a topic's error and a fatal error last for the rest of the call, and too large
-     * records never get here. */
+    /* If the library refused only a record in the middle, the following ones would overtake it. It does not: a
+     * full queue, a topic's error and a fatal error last for the rest of the call, and records that are too large
+     * never get here. */
     PS_ASSERT(run[good].err != RD_KAFKA_RESP_ERR_NO_ERROR);
     *error = run[good].err == RD_KAFKA_RESP_ERR__QUEUE_FULL ? PS_KAFKA_FULL : run[good].err;
     return (uint32_t)good;
@@ -489,7 +489,7 @@ static uint32_t producer_poll(struct ps_kafka_producer *producer, const struct p
     return total;
 }
 
-/* Metadata has come: the cluster's id of KIP-78, which every broker since 0.10.1 tells. */
+/* The cluster's id (KIP-78) is part of the metadata of every broker since 0.10.1. */
 static bool producer_answered(struct ps_kafka_producer *producer)
 {
     char *id = rd_kafka_clusterid(producer->client, 0);

@@ -50,7 +50,7 @@ static void describe_event(const void *token, char *text, size_t size)
 }
 
 /* Gives up the lease of the refused event: the client gets a refusal and still has all events. Events of the lease that
- * are in flight stay there until they are reported. */
+ * are in flight stay in flight until they are reported. */
 static void give_up(struct ps_kafka_sender *sender, const char *why)
 {
     const struct ps_kafka_cause *cause = &sender->cause;
@@ -195,8 +195,8 @@ static void halve(struct ps_kafka_sender *sender)
            cause->topic, cause->group_bytes == 0 ? "up to " : "", was);
 }
 
-/* The broker refuses this one event: it becomes a dead letter, and later events wait only until then. The limit of requests
- * is not learned from this refusal, because the event alone is too large. */
+/* The broker refuses this one event: it becomes a dead letter, then later events continue. The request size is not lowered
+ * after this refusal, because the event alone is too large. */
 static void condemn(struct ps_kafka_sender *sender)
 {
     const struct ps_kafka_cause *cause = &sender->cause;

@@ -77,8 +77,8 @@ struct ps_kafka_position {
 
 enum ps_kafka_ending {
     PS_KAFKA_END_COMMITTED,
-    PS_KAFKA_END_ABORTED, /* or will be aborted; a new producer with this transactional id makes sure of that */
-    /* and the member that read the records has lost its partitions: others read the records again */
+    PS_KAFKA_END_ABORTED, /* or will be aborted, at the latest by a new producer with this transactional id */
+    /* aborted, because the member that read the records has lost its partitions: others read the records again */
     PS_KAFKA_END_STALE,
     PS_KAFKA_END_UNKNOWN, /* no answer came: `resolve` of a new producer asks for the outcome */
 };
@@ -149,8 +149,8 @@ struct ps_kafka_engine {
     /* Sends nothing new until called with false; requests in flight continue. For brokers that do not answer
      * (kafka/producer/silence.c). */
     void (*hold)(struct ps_kafka_producer *producer, bool hold);
-    /* Until called with false, no record waits for others (linger.ms): those that are there, and those that come, are sent
-     * as soon as a connection takes them. NULL: records wait for linger.ms at most. */
+    /* Until called with false, no record waits for linger.ms: present and later records are sent as soon as a connection
+     * takes them. NULL: records wait for linger.ms at most. */
     void (*hurry)(struct ps_kafka_producer *producer, bool hurry);
     /* Sets the number of bytes of records without a key that go to one partition before the next. For brokers far
      * away: nearly as many as a request holds (the excess would wait for another round trip). 0: fewer, which
@@ -159,8 +159,8 @@ struct ps_kafka_engine {
     /* Returns whether a broker has answered since `create`. The producer asks for metadata from its first call of
      * `topic` on. Does not wait. For tools that begin only when a broker is there. */
     bool (*answered)(struct ps_kafka_producer *producer);
-    /* Returns whether the transaction has ended that the last producer with this transactional id had open: that one can
-     * write nothing more. NULL: the engine has no transactions. */
+    /* Returns whether the open transaction of the last producer with this transactional id has ended, so that that
+     * producer can write nothing more. NULL: the engine has no transactions. */
     bool (*begun)(struct ps_kafka_producer *producer);
     /* Commits the records reported as delivered since the last commit, together with the positions, which stay valid until
      * the listener's `ended`. Nothing is submitted meanwhile. NULL: the engine has no transactions. */

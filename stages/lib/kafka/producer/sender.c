@@ -8,14 +8,13 @@
 #include <string.h>
 
 #define POLL_RECORDS 8192U /* reports handled per tick */
-/* In place of PS_KAFKA_PATIENCE_NS during a recall, because another sink may be waiting for the leases. The second
- * one: nothing was delivered for PS_KAFKA_PATIENCE_NS, so an answer is not likely. */
+/* They replace PS_KAFKA_PATIENCE_NS during a recall, because another sink may be waiting for the leases; the second one
+ * if nothing was delivered for PS_KAFKA_PATIENCE_NS, so that an answer is not likely. */
 #define RECALL_PATIENCE_NS (PS_NS_PER_S)
 #define RECALL_SILENT_PATIENCE_NS (100 * PS_NS_PER_MS)
 #define PURGE_EVERY_NS (50 * PS_NS_PER_MS)
 #define SMALL_REQUEST_BYTES (16U * 1024U) /* a learned request limit is not set below this */
-/* While idle: a cycle polls no more often, and a notice that came within this time after a poll waits for the next
- * one. */
+/* Shortest time between two polls of an idle sender. A notice that comes earlier waits for the next poll. */
 #define IDLE_POLL_NS (10 * PS_NS_PER_MS)
 #define IDLE_LOOK_NS (250 * PS_NS_PER_MS)
 #define LOOK_NS (20 * PS_NS_PER_MS)
@@ -65,7 +64,7 @@ static bool is_connection_error(int code)
     return code == -195 || code == -193 || code == -187 || code == -181 || code == -169;
 }
 
-/* The library measured the round trip to its brokers again. */
+/* Handles a new measurement of the round trip to the brokers. */
 static void adapt_to_distance(struct ps_kafka_sender *sender)
 {
     struct ps_kafka_window_limit *limit = &sender->window.limit;
@@ -84,11 +83,11 @@ static void on_notice(void *argument, const struct ps_kafka_notice *notice)
     switch (notice->kind) {
     case PS_KAFKA_NOTICE_FATAL:
         sender->fatal = true;
-        /* after a refused request (gapless), or a transaction that is aborted on purpose, the line about that is enough */
+        /* a refused request (gapless) and a transaction that is aborted on purpose have a log line of their own */
         ps_log(notice->code == -148 || sender->transaction.renews ? PS_LOG_DEBUG : PS_LOG_WARN, component,
                "the Kafka producer cannot continue, a new one is made: %s", notice->text);
         break;
-    case PS_KAFKA_NOTICE_ERROR: /* a connection broke: records in flight must be sent again */
+    case PS_KAFKA_NOTICE_ERROR: /* if a connection broke, records in flight must be sent again */
         ps_kafka_sender_release_hold(sender);
         if (is_connection_error(notice->code)) {
             ps_count(sender->port->counters, PS_COUNTER_ConnectionFailedCount, 1);
@@ -117,7 +116,7 @@ static bool hurries(const struct ps_kafka_sender *sender)
            sender->phase == PS_KAFKA_COLLECTING || sender->transaction.phase == PS_KAFKA_TRANSACTION_CLOSING;
 }
 
-/* Returns true when there is more to poll at once. */
+/* Returns true when there is more to poll now. */
 static bool poll_producer(struct ps_kafka_sender *sender)
 {
     if (sender->producer == NULL)
@@ -146,7 +145,7 @@ static uint64_t send_submitted(struct ps_kafka_sender *sender)
 
 /* ---- after a failure ---- */
 
-/* Purges the records that were submitted and not reported: waiting ones at once, sent ones after give_up_ns.
+/* Purges the records that were submitted and not reported: waiting ones immediately, sent ones after give_up_ns.
  * Repeats it for requests that the library puts back into its queue. */
 static void purge_submitted(struct ps_kafka_sender *sender)
 {
@@ -372,8 +371,8 @@ uint64_t ps_kafka_sender_tick(struct ps_kafka_sender *sender, const struct ps_no
 {
     sender->now = *now;
     bool idle = sender->window.held.count == 0 && sender->phase == PS_KAFKA_SENDING;
-    /* Notices can wait; the cycle of a busy worker cannot. Most of them come later after the last poll: the wake
-     * descriptor wakes the worker for these, so that it need not wake every IDLE_POLL_NS. */
+    /* Notices can wait; the cycle of a busy worker cannot. For a notice that comes later than IDLE_POLL_NS after the
+     * last poll, the wake descriptor wakes the worker, so that it need not wake every IDLE_POLL_NS. */
     if (idle && sender->plan->engine->due_ns == NULL && now->mono_ns < sender->polled_ns + IDLE_POLL_NS)
         return sender->polled_ns + (sender->port->wake_fd < 0 ? IDLE_POLL_NS : IDLE_LOOK_NS);
     sender->polled_ns = now->mono_ns;
@@ -381,7 +380,7 @@ uint64_t ps_kafka_sender_tick(struct ps_kafka_sender *sender, const struct ps_no
     ps_kafka_letters_collect(sender);
     step(sender);
     uint64_t commit_ns = PS_NEVER;
-    finish_settled(sender); /* the next commit must not have the leases of the last one */
+    finish_settled(sender); /* the next commit must not contain the leases of the last one */
     if (ps_kafka_sender_is_transactional(sender))
         commit_ns = ps_kafka_transaction_tick(sender);
     uint64_t send_ns = ps_least(commit_ns, send_submitted(sender));
@@ -405,7 +404,7 @@ static uint64_t recall_patience_ns(const struct ps_kafka_sender *sender)
     return silent ? RECALL_SILENT_PATIENCE_NS : RECALL_PATIENCE_NS;
 }
 
-/* A transaction that may end soon, or whose end is not known, goes on. Returns whether it does. */
+/* Returns whether the recall must wait for a transaction that may end soon, or whose outcome is not known. */
 static bool holds_recall(struct ps_kafka_sender *sender)
 {
     if (sender->recalling)

@@ -31,8 +31,8 @@ struct ps_kafka_sender_plan {
     /* Leases that come within this time form one wave (kafka/producer/window.h); 0: no limit of waves. */
     uint64_t linger_ns;
     uint64_t in_flight_bytes_max; /* of bodies, in all waves */
-    /* A lease that is refusable is given up when one of its events is refused: marked `failed` and settled. Else that
-     * event is tried again and again, and those behind it wait. */
+    /* true: a refusable lease is given up (marked `failed` and settled) when one of its events is refused. false: that
+     * event is tried again for ever, and later events wait. */
     bool may_give_up;
     struct ps_kafka_transaction_plan transaction;
 };
@@ -82,13 +82,13 @@ struct ps_kafka_sender {
     uint64_t progress_ns;      /* the last delivery, or the last time nothing was in flight */
     uint64_t hold_ns;          /* earliest time of the next hold or release */
     uint64_t held_ns;          /* duration of the last hold; 0: there was none */
-    uint64_t hold_progress_ns; /* since this delivery */
+    uint64_t hold_progress_ns; /* progress_ns when the last hold began */
     uint64_t warned_ns;        /* the last warning about missing progress; = progress_ns: none yet */
-    uint64_t resume_ns;        /* do not submit before */
+    uint64_t resume_ns;        /* do not submit before this time */
     uint64_t give_up_ns;       /* collecting: when to purge also what was sent */
     uint64_t purge_again_ns;   /* collecting: when to purge again what the library retries meanwhile */
 
-    /* The last event that may be submitted: it is, or may be, the refused one. NULL: no limit. */
+    /* The last event that may be submitted, because it may be the refused one. NULL: no limit. */
     void *fence;
     /* Searching for the refused event: this many records or bytes are submitted (0: any number), then nothing
      * until they are reported. So no event overtakes the refused one. */
@@ -100,7 +100,7 @@ struct ps_kafka_sender {
     struct ps_kafka_transaction transaction; /* if plan->transaction.id is set */
 
     struct ps_kafka_record records[PS_KAFKA_RUN_MAX];
-    uint32_t plain_count; /* the records before this one have what all plain ones have */
+    uint32_t plain_count; /* this many records at the front have the constant fields of plain records */
     struct ps_kafka_fields fields;
     char run_topic[PS_KAFKA_TOPIC_BYTES_MAX];
     char *datums; /* useFlumeEventFormat: the encoded events of one run */
@@ -114,7 +114,8 @@ static inline bool ps_kafka_sender_is_transactional(const struct ps_kafka_sender
 
 enum ps_status ps_kafka_sender_open(struct ps_kafka_sender *sender, const struct ps_kafka_sender_plan *plan,
                                     struct ps_port *port, struct ps_err *err);
-/* The same, but its maker also makes the first producer: the call does not wait, and leases are taken at once. */
+/* Like ps_kafka_sender_open, but the maker's thread makes the first producer too: the call does not wait, and leases are
+ * taken before the producer exists. */
 enum ps_status ps_kafka_sender_begin(struct ps_kafka_sender *sender, const struct ps_kafka_sender_plan *plan,
                                      struct ps_port *port, struct ps_err *err);
 void ps_kafka_sender_close(struct ps_kafka_sender *sender);
@@ -138,7 +139,7 @@ void ps_kafka_sender_release_hold(struct ps_kafka_sender *sender);
 
 /* ---- the reaction to a failure (kafka/producer/recovery.c) ---- */
 
-/* Returns how long to wait for the brokers' answers before sent records are given up. */
+/* Time to wait for the brokers' answers before sent records are given up. */
 #define PS_KAFKA_PATIENCE_NS (5 * PS_NS_PER_S)
 
 /* The next event of the window cannot be submitted: `code` of the error table, or a flaw of the event. Returns whether
@@ -150,7 +151,7 @@ void ps_kafka_sender_failed(struct ps_kafka_sender *sender, const struct ps_kafk
                             const struct ps_kafka_error *error);
 /* Stops submitting until all reports are in. */
 void ps_kafka_sender_collect(struct ps_kafka_sender *sender, uint64_t patience_ns);
-/* All reports have arrived: decides about the first failure. */
+/* Decides about the first failure, after all reports have arrived. */
 void ps_kafka_sender_recover(struct ps_kafka_sender *sender);
 /* The largest request of the producer in use, in bytes: as configured, or as learned from a topic that refused one. */
 static inline uint64_t ps_kafka_sender_request_bytes_max(const struct ps_kafka_sender *sender)
@@ -160,5 +161,5 @@ static inline uint64_t ps_kafka_sender_request_bytes_max(const struct ps_kafka_s
 }
 /* Removes the fence if its event is settled. */
 void ps_kafka_sender_check_fence(struct ps_kafka_sender *sender);
-/* Returns the time of the next rest: 1, 2, .. 5 s, or by penstock.retry.backoff. A delivery starts again with the shortest. */
+/* Returns the duration of the next rest: 1, 2, .. 5 s, or by penstock.retry.backoff. After a delivery it is the shortest again. */
 uint64_t ps_kafka_sender_rest_ns(struct ps_kafka_sender *sender);

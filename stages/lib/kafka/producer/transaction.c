@@ -12,7 +12,7 @@
 #include <string.h>
 
 #define QUIET_NS (50 * PS_NS_PER_MS) /* after this time without a lease the present ones are committed */
-#define DELAY_NS (10 * PS_NS_PER_S)  /* of a commit, until the first warning */
+#define DELAY_NS (10 * PS_NS_PER_S)  /* from the begin of a commit to the first warning */
 #define DELAY_AGAIN_NS (60 * PS_NS_PER_S)
 #define LOOK_NS (20 * PS_NS_PER_MS)
 /* limit of a recall whose last commit may have been carried out */
@@ -94,7 +94,8 @@ static bool grow(struct ps_kafka_transaction *transaction)
     return true;
 }
 
-/* A stream that is kept as a record has the position of its last span: a file may begin anew. Returns false without memory. */
+/* Adds the span to the positions. `kept` (positions are records): the last span of a stream counts, even if its position is
+ * lower, because a file may start again from 0. Returns false without memory. */
 static bool add(struct ps_kafka_transaction *transaction, const struct ps_span *span, bool kept)
 {
     if (transaction->count == transaction->room && !grow(transaction))
@@ -177,8 +178,8 @@ static bool counts(const struct ps_span *span, bool kept)
            (kept ? span->name->detail.length > 0 || span->position < 0 : span->name->member.length > 0);
 }
 
-/* Collects the positions of all leases. Leases without a member were read before a reload, by a source that commits them
- * itself. The topic has the positions of a committed lease, or later ones. Returns false without memory. */
+/* Collects the positions of all leases, except of leases without a member, which a source that commits them itself read before
+ * a reload, and of committed leases, whose positions the topic has. Returns false without memory. */
 static bool collect_positions(struct ps_kafka_sender *sender)
 {
     struct ps_kafka_transaction *transaction = &sender->transaction;
@@ -215,7 +216,8 @@ static bool lease_is_lost(struct ps_kafka_transaction *transaction, const struct
     return lease->batch->span_count > 0 && is_lost(transaction, lease->batch->spans[0].name);
 }
 
-/* The member has lost its partitions: their next owner reads these records again, and nobody else may deliver them. */
+/* Settles the leases of a member that has lost its partitions: only their next owner, which reads the records again, may deliver
+ * them. */
 static void leave_to_others(struct ps_kafka_sender *sender, const struct ps_stream_name *name)
 {
     struct ps_kafka_transaction *transaction = &sender->transaction;
@@ -294,7 +296,8 @@ void ps_kafka_transaction_ended(void *argument, const struct ps_kafka_end *end)
     leave_to_others(sender, end->stale);
 }
 
-/* The positions are read: settles what they have. The last transaction was committed if they have all of it. */
+/* Settles the leases that the positions from the topic contain. If they contain all of them, the last transaction was
+ * committed. */
 static void compare_with_positions(struct ps_kafka_sender *sender)
 {
     const struct ps_kafka_end end = {.ending = PS_KAFKA_END_COMMITTED, .text = ""};
@@ -345,7 +348,7 @@ static bool is_all_delivered(const struct ps_kafka_sender *sender)
            sender->window.held.in_flight == 0 && sender->cause.error == NULL && !sender->fatal;
 }
 
-/* Without memory for the positions it is tried again at the next tick. */
+/* Commits if everything is delivered. Without memory for the positions the next tick tries again. */
 static void commit(struct ps_kafka_sender *sender)
 {
     struct ps_kafka_transaction *transaction = &sender->transaction;
@@ -356,7 +359,7 @@ static void commit(struct ps_kafka_sender *sender)
         return;
     transaction->phase = PS_KAFKA_TRANSACTION_COMMITTING;
     transaction->ending_ns = transaction->warned_ns = sender->now.mono_ns;
-    /* Records of positions are written: no group has offsets to commit. */
+    /* If positions are records, they are written already: no group has offsets to commit. */
     sender->plan->engine->commit(sender->producer, transaction->positions,
                                  keeps(sender) ? 0 : transaction->count);
 }
@@ -372,7 +375,7 @@ static uint64_t close_ns(const struct ps_kafka_sender *sender)
                           transaction->taken_ns + QUIET_NS);
 }
 
-/* Brokers that do not answer are not silent elsewhere: nothing is in flight. */
+/* Logs that a commit takes long. silence.c does not, because no record is in flight. */
 static uint64_t warn_of_delay(struct ps_kafka_sender *sender)
 {
     struct ps_kafka_transaction *transaction = &sender->transaction;
@@ -399,7 +402,7 @@ uint64_t ps_kafka_transaction_tick(struct ps_kafka_sender *sender)
         return warn_of_delay(sender);
     if (sender->window.held.count == 0) {
         transaction->phase = PS_KAFKA_TRANSACTION_FILLING;
-        /* A time that is over was another lease's, which went elsewhere. */
+        /* A time in the past belongs to a lease that another sink has taken. */
         bool waits = keeps(sender) && transaction->keeping.room_ns > sender->now.mono_ns;
         return waits ? transaction->keeping.room_ns : PS_NEVER;
     }
@@ -411,7 +414,7 @@ uint64_t ps_kafka_transaction_tick(struct ps_kafka_sender *sender)
     }
     commit(sender);
     return transaction->phase == PS_KAFKA_TRANSACTION_COMMITTING
-               ? sender->now.mono_ns /* the engine begins at its next turn */
+               ? sender->now.mono_ns /* the engine begins in the next tick */
                : sender->now.mono_ns + LOOK_NS;
 }
 
@@ -425,7 +428,7 @@ bool ps_kafka_transaction_holds_recall(struct ps_kafka_sender *sender, bool pati
     if (transaction->phase >= PS_KAFKA_TRANSACTION_COMMITTING) {
         if (since_ns < UNKNOWN_PATIENCE_NS)
             return true;
-        if (!keeps(sender)) /* there the next producer reads it */
+        if (!keeps(sender)) /* else the next producer reads the outcome in the topic */
             ps_log(
                 PS_LOG_WARN, sender->port->component,
                 "it is not known whether the transaction %s was committed: its events may be delivered again",

@@ -4,10 +4,10 @@
  *   closing     No lease is taken. The records that the sender holds are sent, and their reports are
  *               awaited.
  *   committing  The engine commits events and positions.
- *   resolving   The answer to a commit did not come. A new producer finds out how it ended.
+ *   resolving   The answer to a commit did not come. A new producer finds out the outcome.
  *
- * A commit settles all leases, so that they go home. After a failure of any kind a new producer with the same transactional id
- * aborts what is open, and all that the sender holds is sent again: the leases are the transaction.
+ * A commit settles all leases, which then return to their channels. After any failure a new producer with the same
+ * transactional id aborts the open transaction, and all leases that the sender holds are sent again.
  * Thread: the sink's worker. */
 #pragma once
 
@@ -22,7 +22,8 @@ struct ps_kafka_transaction_plan {
     const char *id;       /* NULL: no transactions. Each instance adds its number, or the log's */
     uint64_t interval_ns; /* from the first lease to the commit, at most */
     uint64_t bytes_max;   /* of memory that its events keep; then it is committed early */
-    /* Positions are records of this topic, of a channel on disk; NULL: they are offsets of the sources' groups. */
+    /* The positions of a channel on disk, or of a source of files, are records of this topic; NULL: positions are
+     * offsets of the sources' groups. */
     const char *positions_topic;
     const struct ps_kafka_positions_ops *positions; /* how the topic is read */
 };
@@ -44,14 +45,14 @@ struct ps_kafka_lost {
 struct ps_kafka_transaction {
     char id[PS_KAFKA_TRANSACTIONAL_ID_BYTES];
     enum ps_kafka_transaction_phase phase;
-    bool asked; /* resolving: a request for the end of the commit is out */
-    /* a new producer is needed at once, to abort the transaction; nothing failed */
+    bool asked; /* resolving: a request for the outcome of the commit is in flight */
+    /* a new producer is needed now, to abort the transaction, although nothing failed */
     bool renews;
-    bool hurry;                    /* the agent stops, or the sink is recalled: commits at once */
-    uint64_t ending_ns, warned_ns; /* when the commit began that is under way; when that was last warned of */
+    bool hurry;                    /* the agent stops, or the sink is recalled: commit without delay */
+    uint64_t ending_ns, warned_ns; /* begin of the commit under way; time of the last warning about it */
     uint64_t begun_ns, taken_ns;   /* when the first lease came, and the last */
     uint64_t memory_bytes;         /* of the leases */
-    uint32_t released;             /* number of the oldest leases that are committed and go home */
+    uint32_t released;             /* this many of the oldest leases are committed and must be returned */
     struct ps_kafka_lost lost[PS_KAFKA_LOST_MAX]; /* the last ones */
     uint32_t lost_count;
     /* The positions that are committed: one for each partition, sorted by member and topic. Texts are the
@@ -75,7 +76,7 @@ void ps_kafka_transaction_delivered(struct ps_kafka_sender *sender, const struct
 uint64_t ps_kafka_transaction_tick(struct ps_kafka_sender *sender);
 /* ps_kafka_listener.ended; `argument` is the sender. */
 void ps_kafka_transaction_ended(void *argument, const struct ps_kafka_end *end);
-/* A new producer is there, and everything is sent again. Returns whether that may begin: not before the last commit is
+/* Called when there is a new producer. Returns whether the leases may be sent again: only after the last commit is
  * resolved. */
 bool ps_kafka_transaction_restarts(struct ps_kafka_sender *sender);
 /* Called while a recall begins or goes on. Returns whether it must wait: for a commit that may end soon, or that

@@ -16,8 +16,9 @@
 _Static_assert(PS_BATCH_EVENTS_MAX <= 1U << PS_KAFKA_TOKEN_POSITION_BITS, "a position fits a token");
 
 struct ps_kafka_window {
-    struct ps_held held; /* its next event is the next one to be sent; in flight are those not yet reported */
-    uint64_t bytes;      /* of bodies, in all leases */
+    /* its next event is the next to be sent; events are in flight until they are reported */
+    struct ps_held held;
+    uint64_t bytes; /* of bodies, in all leases */
     uint64_t taken_count, done_count;
     uint64_t taken_ns[PS_KAFKA_WINDOW_LEASES_MAX]; /* when each lease came, by its number */
     /* Waves: leases that came close together (stages/lib/kafka/producer/window_limit.h has their number). */
@@ -27,7 +28,7 @@ struct ps_kafka_window {
 };
 
 /* Returns whether another lease may be taken now. librdkafka 2.0.2 has only one request in flight per
- * partition of an idempotent producer (it limits messages where requests are meant). When more is ready to be
+ * partition of an idempotent producer (it applies the limit of requests to messages). When more is ready to be
  * sent, it does not wait for the answer but checks again and again whether it may send, which costs a good
  * part of a CPU. So the window hands over only what can be sent soon: a few waves, each of the leases that
  * come within `linger_ns`, and no larger than a request. `linger_ns` 0: no such limit. */

@@ -7,9 +7,9 @@
  * they are not slower. Then nothing changes for ten seconds.
  *
  * The round trip is the library's own, from a request's last byte to the answer (statistics.interval.ms): it does not
- * grow with the records that wait in the library. Until it is known, and while it is short, there are three waves,
- * and another one begins only while less than PS_KAFKA_SHORT_BYTES are in flight. More would wait in the library,
- * which spins meanwhile.
+ * grow with the records that wait in the library. Until it is known, and while it is short, there are at most three
+ * waves, and another one begins only while less than PS_KAFKA_SHORT_BYTES are in flight. More records would wait in
+ * the library, which spins meanwhile.
  *
  * Thread: the sink's worker. */
 #pragma once

@@ -1,5 +1,5 @@
-/* The rows behind stages/lib/kafka/properties/properties.h, for kafka_properties*.c and the test that compares them with
- * librdkafka. */
+/* The rows behind stages/lib/kafka/properties/properties.h, for the files of this folder and the test that compares them
+ * with librdkafka. */
 #pragma once
 
 #include "stages/lib/kafka/properties/properties.h"

@@ -1,4 +1,4 @@
-/* Converts the value of a Java property to librdkafka's (kafka/properties_table.h). Pure; control thread. */
+/* Converts the value of a Java property to librdkafka's (kafka/properties/table.h). Pure; control thread. */
 #include "stages/lib/kafka/properties/table.h"
 
 #include <ctype.h>
@@ -135,8 +135,8 @@ static void append(char *list, size_t room, const char *item, char separator)
     snprintf(list + length, room - length, "%s%s", (char[2]){length > 0 ? separator : '\0', '\0'}, item);
 }
 
-/* A list may mix eager and cooperative assignors, for a rolling change: the member then keeps to the eager protocol. librdkafka
- * refuses the mixture, so it gets the eager ones alone (ps_kafka_settings_apply). */
+/* A list may mix eager and cooperative assignors, for a rolling change: the member then uses the eager protocol. librdkafka
+ * refuses the mixture, so ps_kafka_settings_apply gives it only the eager ones. */
 static enum ps_status convert_assignors(const struct value *value)
 {
     static const struct ps_kafka_word known[] = {
