@@ -32,7 +32,7 @@ struct ps_quantity_text {
 
 /* A count is exact: "812,345". */
 struct ps_quantity_text ps_quantity_print_count(uint64_t count);
-/* The word behind a count: ps_quantity_word(count, "event is", "events are"). */
+/* The word after a count: ps_quantity_word(count, "event is", "events are"). */
 const char *ps_quantity_word(uint64_t count, const char *one, const char *many);
 /* In columns and status lines, three digits: "812 k/s", "1.23 M/s"; in full below 10,000: "9,120 /s". */
 struct ps_quantity_text ps_quantity_print_rate(double rate);

@@ -19,7 +19,7 @@
  *                           failed open the engine logs the error and tries again every 3 s, as Flume's
  *                           LifecycleSupervisor does; the other components keep running.
  *   work, tick..  worker    Never block, never sleep, and allocate nothing once warm. A helper thread runs the jobs that
- *                           block (core/helper/helper.h). A stage that cannot go on calls ps_port_failed: the engine
+ *                           block (core/helper/helper.h). A stage that cannot continue calls ps_port_failed: the engine
  *                           closes it, and opens it again as after a failed open.
  *   drain         worker    Stops; see each kind.
  *   close         worker    Releases what `open` claimed.
@@ -68,7 +68,7 @@ enum ps_kind {
  *   PS_TAKEN                                                              took the lease
  *   PS_RETRY                        no memory          no memory          roll back */
 enum ps_result {
-    PS_DONE, /* source: the engine may call again at once; others: finished with this batch or lease */
+    PS_DONE, /* source: the engine may call again immediately; others: finished with this batch or lease */
     PS_IDLE, /* the engine calls again when the port's epoll or the time of `tick` wakes it */
     /* Source: Flume's back-off of a pollable source (backoffSleepIncrement, maxBackoffSleep). Interceptor: it cannot handle
      * the batch now; a source that can refuse its clients refuses the batch, others wait, and the engine calls again. */
@@ -206,18 +206,18 @@ struct ps_port {
     bool planned; /* ps_port_failed, of the engine's own stages: no failure, it is opened again at once */
 };
 
-/* Reports that the open stage cannot go on, and that only opening it again can help (a client library reported a fatal
- * error). Any function of an open source, of a stage of its chain, or of a sink may call it; the first reason counts.
- * The engine logs the reason, shows it in /readyz, counts it in `failures`, and closes the stage, a source with its
- * whole chain; 3 s later it is opened again, as after a failed open. Before `close`:
+/* Reports that the open stage cannot continue, and that only opening it again can help (a client library reported a
+ * fatal error). Any function of an open source, of a stage of its chain, or of a sink may call it; the first reason
+ * counts. The engine logs the reason, shows it in /readyz, counts it in `failures`, and closes the stage, a source
+ * with its whole chain; 3 s later it is opened again, as after a failed open. Before `close`:
  *
  *   source, ACCEPTED            The engine first puts the events already read into the channels, and calls `accepted`
- *                               or `refused` for them. It does not call `work` and `tick` any more.
+ *                               or `refused` for them. It no longer calls `work` and `tick`.
  *   source, DURABLE, DELIVERED  The engine gives up the events not put yet, and does not call `delivered` for those
  *                               in flight: the reopened source reads from its last position.
  *   sink                        The engine calls `recall` until it returns true. The leases that `recall` gives back,
  *                               and the one that was offered, wait in the channel for the reopened sink. `work`,
- *                               `tick` and `drain` are not called any more. */
+ *                               `tick` and `drain` are no longer called. */
 static inline void ps_port_failed(struct ps_port *port, const struct ps_err *reason)
 {
     port->failed(port, reason);
@@ -391,9 +391,9 @@ struct ps_channel_ops {
     uint64_t (*tick)(void *plan, unsigned producer, struct ps_port *port, const struct ps_now *now);
     /* Takes the lease, except on PS_PUT_FULL. Thread: the producer's worker. */
     enum ps_put (*put)(void *plan, unsigned producer, struct ps_lease **lease, const struct ps_now *now);
-    /* Called at every cycle of the consumer's sink, also while the sink rests, failed or drains: for work that must go
-     * on without a take (the membership in a consumer group, commits). Returns the mono_ns at which it must be called
-     * again at the latest, or PS_NEVER. Thread: the consumer's worker. */
+    /* Called at every cycle of the consumer's sink, also while the sink rests, failed or drains: for work
+     * that must continue without a take (the membership in a consumer group, commits). Returns the mono_ns at
+     * which it must be called again at the latest, or PS_NEVER. Thread: the consumer's worker. */
     uint64_t (*consumer_tick)(void *plan, unsigned consumer, struct ps_port *port, const struct ps_now *now);
     /* Returns the next lease in order, those given back first, or NULL. `port` is the sink's. Thread: the consumer's
      * worker. */
@@ -460,8 +460,8 @@ struct ps_sink_ops {
     enum ps_result (*work)(const void *plan, void *state, struct ps_lease **lease, const struct ps_now *now);
     /* Called at every cycle from `open` until the sink is recalled, after `work`, also when the engine did not call
      * that: for sockets, delivery reports, timers, rolling. Returns the mono_ns at which it must be called again at
-     * the latest, or PS_NEVER. A sink whose offered lease can go on now (PS_LATER) returns now->mono_ns: `work` is
-     * called at once. */
+     * the latest, or PS_NEVER. A sink that can handle the offered lease now (PS_LATER) returns now->mono_ns:
+     * `work` is then called immediately. */
     uint64_t (*tick)(const void *plan, void *state, const struct ps_now *now);
     /* Stops sending, settles or abandons what is in flight, and gives every lease back: appended to `*back` (linked by
      * `next`, oldest first), or with ps_port_done when it is settled; the engine does that for settled ones in
@@ -483,9 +483,9 @@ struct ps_sink_ops {
     void (*keep_positions)(void *plan);
 };
 
-/* Reports an attempt that failed, of a sink that goes on trying by itself (PS_TAKEN) where Flume's sink would roll
- * back. Any function of the sink may call it. In a sink group with others this is a failure of the sink, as by
- * ps_port_failed: its leases go to the next one. It has no effect elsewhere. */
+/* Reports an attempt that failed, of a sink that keeps trying by itself (PS_TAKEN) where Flume's sink would
+ * roll back. Any function of the sink may call it. In a sink group with others this is a failure of the sink,
+ * as by ps_port_failed: its leases go to the next one. It has no effect elsewhere. */
 static inline void ps_port_troubled(struct ps_port *port, const struct ps_err *reason)
 {
     if (port->troubled != NULL)
@@ -504,9 +504,9 @@ static inline void ps_port_done(struct ps_port *port, struct ps_lease **lease)
     port->done(port, lease);
 }
 
-/* Sends home the leases of this list that are settled, also those behind one that is not: they must not be
- * delivered twice. The others stay in the list, in order, and so do those without events, which only have positions.
- * The engine calls it for the leases that `recall` gave back. Thread: the sink's worker. */
+/* Sends home the leases of this list that are settled, even those after one that is not: they must not be
+ * delivered twice. The others stay in the list, in order, and so do those without events, which only have
+ * positions. The engine calls it for the leases that `recall` gave back. Thread: the sink's worker. */
 void ps_port_finish_settled(struct ps_port *port, struct ps_lease **list);
 
 /* ---- the stage ---- */

@@ -346,7 +346,7 @@ struct ps_event *ps_batch_rows(struct ps_batch *batch, uint32_t count);
 
 /* Other rows take the place of the lease's events: some may be new, others gone or elsewhere. `from[i]` is the
  * number of the earlier row whose identity rows[i] keeps; UINT16_MAX: none. The earlier rows are gone for
- * everybody, so numbers of rows are not valid any more. Chain only. Returns false and changes nothing when there
+ * everybody, so numbers of rows are no longer valid. Chain only. Returns false and changes nothing when there
  * is no memory. */
 bool ps_lease_replace(struct ps_lease *lease, struct ps_event *rows, uint32_t count, const uint16_t *from);
 
@@ -368,5 +368,5 @@ static inline void ps_lease_settle_dead(struct ps_lease *lease, uint32_t positio
     lease->dead++;
 }
 
-/* Settles all events at once: a synchronous sink calls it after it wrote the lease. */
+/* Settles all events: a synchronous sink calls it after it wrote the lease. */
 void ps_lease_settle_all(struct ps_lease *lease);

@@ -39,7 +39,7 @@ struct ps_lease_home {
 };
 
 /* The members are divided by cache line: every reader of a batch reads one line (descriptors begin on one), the home
- * worker counts in another; a lease has one line with its counts, and the outcomes behind it. */
+ * worker counts in another; a lease has one line with its counts, and the outcomes after it. */
 #define PS_LINE_BYTES 64U
 _Static_assert(offsetof(struct ps_batch, flush) < PS_LINE_BYTES, "readers touch one line of a batch");
 _Static_assert(offsetof(struct ps_batch_home, window) / PS_LINE_BYTES ==
@@ -99,7 +99,7 @@ void ps_pool_count(struct ps_pool *pool, int32_t change);
  * from the blocks, as its rows are: the budget alone limits how many batches there are. */
 struct ps_batch *ps_batch_take(struct ps_bump *bump, struct ps_now now);
 
-/* Ends filling: the next batch goes on in the unused part of its blocks. */
+/* Ends filling: the next batch continues in the unused part of its blocks. */
 void ps_batch_close(struct ps_batch *batch);
 
 /* Gives back the batch's blocks, and with them its descriptor and leases. All leases must be home. */

@@ -1,7 +1,7 @@
 /* The bump allocator: cuts the batches of one source from blocks.
  *
- * It holds the two blocks that are being filled. A batch takes the bytes that it needs, and the next batch goes on
- * behind them, so a small batch costs only the bytes that it uses:
+ * It holds the two blocks that are being filled. A batch takes the bytes that it needs, and the next batch continues after
+ * them, so a small batch costs only the bytes that it uses:
  *
  *   meta block    rows grow up from its start; headers, values and lists grow down from its end
  *   bytes block   bodies, as they were read
@@ -18,7 +18,7 @@ struct ps_bump {
     uint32_t meta_up, meta_down;   /* rows end here; headers and values begin here */
     uint32_t bytes_used;
     struct ps_carved taken; /* of all blocks that it has taken so far */
-    uint32_t left; /* bytes behind bytes_used that ps_batch_leave left for the next ps_batch_reserve */
+    uint32_t left; /* bytes after bytes_used that ps_batch_leave left for the next ps_batch_reserve */
 };
 
 /* Begins without blocks: it takes the first ones for its first batch. */

@@ -33,14 +33,14 @@ enum ps_readback_order {
 
 /* Opens a readback that calls `delivered` for every batch whose events were all delivered. IN_ORDER: in the order of
  * ps_readback_lease, once every batch before it was delivered as well. A batch with an event that was given up
- * (ps_lease.failed) is never reported; with IN_ORDER the batches behind it are not reported either. ANY_ORDER marks
- * the batches for sinks (ps_batch.any_order), and keeps the memory of no batch for another one. */
+ * (ps_lease.failed) is never reported; with IN_ORDER the batches after it are not reported either. ANY_ORDER
+ * marks the batches for sinks (ps_batch.any_order), and keeps the memory of no batch for another one. */
 struct ps_readback *ps_readback_open(struct ps_pool *pool, enum ps_readback_order order,
                                      void (*delivered)(void *argument, struct ps_batch *batch),
                                      void *argument);
 
-/* The consumer has left: `delivered` is not called any more. Batches with leases in use are freed when those come
- * home. NULL is ignored. */
+/* The consumer has left: `delivered` is no longer called. Batches with leases in use are freed when those
+ * come home. NULL is ignored. */
 void ps_readback_close(struct ps_readback *readback);
 
 /* Returns an empty batch, to be filled with a source's functions, or NULL when the memory budget is used up. Note in

@@ -29,7 +29,7 @@ struct ps_engine_channel_ops {
      * that `fill` counts, or none when it promises DURABLE. Thread: any. */
     uint64_t (*at_risk)(const void *plan);
     /* The channel stays as it is over a reload: sets its share of the memory budget from now on. Events beyond the new
-     * share stay in it. NULL: a channel with another share is made anew. Thread: control, while no worker puts. */
+     * share stay in it. NULL: a channel with another share is made again. Thread: control, while no worker puts. */
     void (*set_quota)(void *plan, uint64_t channel_quota_bytes);
     /* Returns whether the plan has a place on disk. A plan without one ignores events that an earlier plan left on
      * disk. NULL: always. Thread: control. */

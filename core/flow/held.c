@@ -108,8 +108,8 @@ void ps_held_rewind(struct ps_held *held)
 
 /* ---- leases that go ---- */
 
-/* Adds the bytes of a lease that goes, and of the gap behind it, to the gap behind `before`, the lease before it. The bytes
- * of the gap behind a held lease are in its field `pending`. */
+/* Adds the bytes of a lease that goes, and of the gap after it, to the gap after `before`, the lease before
+ * it. The bytes of the gap after a held lease are in its field `pending`. */
 static void widen_gap(struct ps_held *held, struct ps_lease *before, const struct ps_lease *lease)
 {
     held->pinned_bytes -= lease->pending;
@@ -121,7 +121,7 @@ static void widen_gap(struct ps_held *held, struct ps_lease *before, const struc
     held->pinned_bytes += before->pending;
 }
 
-/* Removes the lease behind `before`; NULL: the oldest one. */
+/* Removes the lease after `before`; NULL: the oldest one. */
 static struct ps_lease *take_out(struct ps_held *held, struct ps_lease *before)
 {
     struct ps_lease **at = before != NULL ? &before->next : &held->first, *lease = *at;

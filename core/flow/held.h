@@ -46,7 +46,7 @@ static inline bool ps_held_is_full(const struct ps_held *held)
 /* Adds a lease that the sink took, and sets *lease to NULL. */
 void ps_held_add(struct ps_held *held, struct ps_lease **lease);
 
-/* Goes on to the next lease: the events of this one are cut, or settled. */
+/* Moves on to the next lease: the events of this one are cut, or settled. */
 static inline void ps_held_next_lease(struct ps_held *held)
 {
     held->next = held->next->next;
@@ -100,8 +100,8 @@ void ps_held_settle(struct ps_held *held, struct ps_held_range *range);
 /* Takes `count` events out of the range, which its owner has settled one by one. A range without events is empty. */
 void ps_held_settled(struct ps_held *held, struct ps_held_range *range, uint32_t count);
 
-/* Returns the next event of the range that is not settled, and moves *position, which begins at range->from, behind it.
- * Returns NULL if there is none. */
+/* Returns the next event of the range that is not settled, and moves *position, which begins at range->from,
+ * past it. Returns NULL if there is none. */
 static inline const struct ps_event *ps_held_range_next(const struct ps_held_range *range, uint32_t *position)
 {
     while (*position < range->to && ps_lease_is_settled(range->lease, *position))

@@ -4,7 +4,7 @@
 
 #include <string.h>
 
-/* A whole number of cache lines: the bytes behind a lease belong to others. */
+/* A whole number of cache lines: the bytes after a lease belong to others. */
 #define LEASE_BYTES (((uint32_t)sizeof(struct ps_lease) + PS_CACHE_GAP - 1) & ~(PS_CACHE_GAP - 1U))
 
 /* Filters a lease that has an index, in place. */
@@ -71,8 +71,8 @@ struct ps_event *ps_batch_rows(struct ps_batch *batch, uint32_t count)
                                                           8);
 }
 
-/* Notes the identities of rows that come from others. A row that stands there twice keeps its identity once. Returns
- * false when there is no memory. */
+/* Notes the identities of rows that come from others. A row that is there twice keeps its identity once.
+ * Returns false when there is no memory. */
 static bool move_identities(struct ps_batch *batch, const struct ps_batch *before, uint32_t count,
                             const uint16_t *from)
 {
@@ -135,7 +135,7 @@ struct ps_lease *ps_lease_split(struct ps_lease *chain, const uint16_t *index, u
     if (lease == NULL)
         return NULL;
     ps_lease_init(lease, batch);
-    if (index == NULL) { /* shares the chain's index, which is not changed any more */
+    if (index == NULL) { /* shares the chain's index, which is no longer changed */
         lease->index = chain->index;
         lease->count = chain->count;
         lease->bytes = chain->bytes;

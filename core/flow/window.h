@@ -4,7 +4,7 @@
  * A batch has two counts, plain integers that only its home worker changes:
  *
  *   holders    leases that are not home yet; at 0 the memory is given back
- *   promises   leases among them whose coming home is a promise that the source waits for; at 0 the batch is complete
+ *   promises   leases among them whose return is a promise that the source waits for; at 0 the batch is complete
  *
  * docs/decisions/0023-put-and-promised.md lists the leases that are promises. The window removes the complete
  * batches at its front and reports each, in order. A batch with an event that was given up (`lost`) is reported to a
@@ -17,18 +17,18 @@
 #include "core/flow/batch_home.h"
 
 /* Calls `report(argument, batch)` for each batch that leaves the front, in sequence order. `replayable`: a lost
- * batch stays, and so do the batches behind it. */
+ * batch stays, and so do the batches after it. */
 struct ps_window *ps_window_create(bool replayable, void (*report)(void *argument, struct ps_batch *batch),
                                    void *argument);
 
-/* A window without an order, for a channel that records each batch by itself: calls `report(argument, batch)` at
- * once for each batch that is complete, and never for a lost one. No batch keeps memory because it waits for an
- * older one. */
+/* A window without an order, for a channel that records each batch by itself: calls `report(argument, batch)`
+ * immediately for each batch that is complete, and never for a lost one. No batch keeps memory because it
+ * waits for an older one. */
 struct ps_window *ps_window_create_unordered(void (*report)(void *argument, struct ps_batch *batch),
                                              void *argument);
 
-/* The source is closed: `report` is not called any more, and the window is freed when its last batch is home. Marks
- * the batches that were not reported (`unreported`): a replayable source reads them again. */
+/* The source is closed: `report` is no longer called, and the window is freed when its last batch is home.
+ * Marks the batches that were not reported (`unreported`): a replayable source reads them again. */
 void ps_window_detach(struct ps_window *window);
 
 bool ps_window_is_detached(const struct ps_window *window);
@@ -45,7 +45,7 @@ void ps_window_hold(struct ps_batch *batch, bool owed);
 void ps_window_owe(struct ps_lease *lease);
 
 /* Counts a lease that came home, or was never put. Gives the batch back to its pool when it was the last
- * lease and the window does not need the batch any more. */
+ * lease and the window no longer needs the batch. */
 void ps_window_release(struct ps_lease *lease);
 
 /* Returns whether every batch that entered was reported. */

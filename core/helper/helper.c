@@ -38,8 +38,8 @@ static void helper_free(struct ps_helper *helper)
     free(helper);
 }
 
-/* Returns the helper itself in place of a job when the owner wants it to end. The end is the last entry, behind
- * every job: a thread that looked at the flag alone could free the helper while the owner still posts. */
+/* Returns the helper itself in place of a job when the owner wants it to end. The end is the last entry,
+ * after every job: a thread that looked at the flag alone could free the helper while the owner still posts. */
 static void *wait_for_job(struct ps_helper *helper)
 {
     while (sem_wait(&helper->asked) != 0)

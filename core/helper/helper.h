@@ -29,8 +29,8 @@ struct ps_helper_settings {
     /* The three functions below run on the thread. */
 
     void (*run)(void *argument, void *job);
-    /* Frees a job that nobody takes any more: it was not begun when the helper was destroyed, or its answer was not
-     * taken. It may block. NULL: nothing to free. */
+    /* Frees a job that nobody will take: it was not begun when the helper was destroyed, or its answer was
+     * not taken. It may block. NULL: nothing to free. */
     void (*discard)(void *argument, void *job);
     /* Runs last on the thread: frees `argument` and the jobs. NULL: nothing to free. */
     void (*end)(void *argument);

@@ -254,7 +254,7 @@ static bool write_line(int fd, const char *line, size_t length)
     return written == (ssize_t)length;
 }
 
-/* The note about lines that were held back; it stands behind a line that is written. */
+/* The note about lines that were held back; it follows the text of a written line. */
 struct held {
     uint64_t count;    /* of others */
     uint64_t since_ns; /* of all of them */

@@ -1,6 +1,6 @@
-/* The plug-ins of one configuration: FOLDER/NAME/penstock/.so files, for each FOLDER of a list such as Flume's plugins.d.
- * flume-ng reads NAME/lib, NAME/libext and NAME/native of the same folders; its native/ has libraries of Java classes,
- * which have no stages. */
+/* The plug-ins of one configuration: the .so files in FOLDER/NAME/penstock, for each FOLDER of a list such as
+ * Flume's plugins.d. flume-ng reads NAME/lib, NAME/libext and NAME/native of the same folders; its native/
+ * has libraries of Java classes, which have no stages. */
 #pragma once
 
 #include "core/log/log.h"

@@ -19,7 +19,7 @@
 #define FILE_BYTES_MAX ((size_t)256 << 20)
 #define COMPARE_BYTES 4096U
 #ifndef MFD_EXEC
-#define MFD_EXEC 0x0010U /* Linux 6.3: the copy may be executed also where vm.memfd_noexec is 1 */
+#define MFD_EXEC 0x0010U /* Linux 6.3: the copy may be executed even where vm.memfd_noexec is 1 */
 #endif
 
 struct loaded {

@@ -17,7 +17,7 @@ struct ps_module {
 /* Returns the module of this file, or NULL with a reason, a sentence without subject ("is not ..."), and advice. */
 const struct ps_module *ps_module_open(const char *path, const char **cure, struct ps_err *err);
 
-/* Gives back what ps_module_open returned. With the last user the object is unloaded: nothing of it may run any more. An
- * object with stages that fill or edit batches stays, because the batches may refer to its texts as long as they live, and
- * so does every object when a thread was left alone (core/thread.h), which might still run in it. */
+/* Gives back what ps_module_open returned. With the last user the object is unloaded: nothing of it may run after
+ * that. An object with stages that fill or edit batches stays, because the batches may refer to its texts as long as
+ * they live, and so does every object when a thread was left alone (core/thread.h), which might still run in it. */
 void ps_module_close(const struct ps_module *module);

@@ -4,9 +4,9 @@
 #include "core/flow/held.h"
 #include "core/stage.h"
 
-/* Sends home the leases whose events are all settled: the oldest ones, and behind them only leases that may go home in any
- * order. So one file or partition that cannot be written does not cause everything behind it to be delivered again after
- * a restart. */
+/* Sends home the leases whose events are all settled: the oldest ones, and after them only leases that may go
+ * home in any order. So one file or partition that cannot be written does not cause everything after it to be
+ * delivered again after a restart. */
 static inline void ps_finish_held(struct ps_held *held, struct ps_port *port)
 {
     struct ps_lease *lease;

@@ -26,7 +26,7 @@ struct ps_tap {
     char bytes[PS_TAP_BYTES];
 };
 
-/* Never NULL. Owns: the caller destroys it when neither worker nor reader uses it any more. */
+/* Never NULL. Owns: the caller destroys it when neither worker nor reader uses it. */
 struct ps_tap *ps_tap_create(void);
 void ps_tap_destroy(struct ps_tap *tap);
 

@@ -39,7 +39,7 @@ void ps_foreign_fini(struct ps_foreign *foreign);
 
 /* Returns the component's attributes, or NULL. */
 const char *ps_foreign_find(const struct ps_foreign *foreign, const char *name);
-/* Reads the next attribute, and moves *at behind it; names and values are in the text. Returns false after the
+/* Reads the next attribute, and moves *at past it; names and values are in the text. Returns false after the
  * last one. A line without a tab or an end is skipped. */
 bool ps_foreign_next(const char **at, const char **name, size_t *name_length, const char **value,
                      size_t *value_length);

@@ -37,7 +37,7 @@ struct ps_metrics_server_settings {
 struct ps_metrics_server *ps_metrics_server_start(const struct ps_metrics_server_settings *settings,
                                                   const struct ps_metrics_source *source, struct ps_err *err);
 
-/* Waits for responses that are being written; ends a /tail at once. */
+/* Waits for responses that are being written; ends a /tail immediately. */
 void ps_metrics_server_stop(struct ps_metrics_server *server);
 
 /* For tests that listen on port 0: returns the port, or 0 while it does not listen yet. */
