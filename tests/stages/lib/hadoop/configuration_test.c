@@ -223,7 +223,7 @@ static void test_nested_elements(void **state)
 
 /* ---- directories ---- */
 
-/* A value of 1 MiB is taken whole, one byte more is refused, not cut; the text of an element that is not a property's does not count. */
+/* A value of 1 MiB is taken whole, one byte more is refused, not cut; text in elements that are not of a property does not count. */
 static void test_long_texts(void **state)
 {
     static const char head[] = "<configuration><property><name>a</name><value>",
@@ -274,7 +274,7 @@ static void test_directory(void **state)
     write_xml("hdfs-site.xml", "<property><name>e</name><value>${a}</value></property>");
     assert_int_equal(ps_hadoop_configuration_load(&configuration, folder, &err), PS_OK);
     expect_text(configuration, "a", "included");
-    expect_text(configuration, "b", "included"); /* the second include comes last */
+    expect_text(configuration, "b", "included"); /* the second include is read last */
     expect_text(configuration, "c", "fallback");
     expect_text(configuration, "d", NULL);
     expect_text(configuration, "e", "included");

@@ -36,7 +36,7 @@ static uint64_t earliest(void)
     return due_ns;
 }
 
-/* Set, moved, unset at random: they fire in order, none twice, none is forgotten. */
+/* Timers are set, moved and unset at random: they fire in order, none twice, and none is forgotten. */
 static void test_timers(void **state)
 {
     uint64_t random = ps_test_seed();
@@ -112,7 +112,7 @@ static void test_watches(void **state)
     ps_test_hdfs_turn(&hdfs);
     assert_int_equal(ends[0].calls, 1);
     assert_int_equal(ends[1].calls, 1);
-    /* Whichever comes first takes the other one out of the same turn. */
+    /* The one that comes first removes the other from the same turn. */
     ends[0].other = &ends[1];
     ends[1].other = &ends[0];
     ps_test_hdfs_turn(&hdfs);

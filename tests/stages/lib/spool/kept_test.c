@@ -1,4 +1,4 @@
-/* The records of files that a sink keeps: texts that are read, texts that are refused, and errors of the system meanwhile. After a
+/* The records of files that a sink keeps: texts that are read or refused, and errors of the system meanwhile. After a
  * failed call or allocation no file is read from its beginning again, and no file that is there counts as gone. */
 #include "stages/lib/spool/kept.h"
 #include "core/log/log.h"
@@ -32,7 +32,7 @@ static void test_all_members(void **unused)
     assert_string_equal(kept->path, "x/\"\xc3\xa4\xf0\x9f\x98\x80");
     assert_true(kept->inode == INT64_MAX && kept->device == (uint64_t)-3 && kept->born_ns == 7);
     assert_true(kept->state.size == 20 && kept->state.changed_ns == 9);
-    assert_int_equal(kept->position, 12); /* an end has one more */
+    assert_int_equal(kept->position, 12); /* at the end of the file, one more */
     assert_int_equal(kept->inside, 4);
     assert_int_equal(kept->compression, PS_COMPRESSION_GZIP);
     assert_int_equal(kept->end, PS_SPOOL_KEPT_BROKEN);
@@ -163,7 +163,7 @@ static bool fetch(uint64_t call, uint64_t allocation)
     return came;
 }
 
-/* Prints the record of each file as it is now, and renames b to c; a new file has the name b then; the file d is gone. */
+/* Prints the record of each file as it is now, and renames b to c; a new file gets the name b; the file d is deleted. */
 static void make(void)
 {
     char record[4096];
@@ -188,8 +188,8 @@ static void make(void)
     assert_int_equal(unlink(ps_test_folder_path("d")), 0);
 }
 
-/* A life whose first fetch meets the failure; the second fetch is that of the source when it is opened again, or polls. Returns
- * false when the failure did not come. */
+/* The first fetch of this life meets the failure; the second one is made when the source is opened again, or polls.
+ * Returns false if the failure did not come. */
 static bool play(uint64_t call, uint64_t allocation)
 {
     assert_int_equal(ps_test_folder_setup(NULL), 0);
@@ -249,9 +249,9 @@ static void test_each_allocation_fails(void **unused)
     assert_true(!PS_TEST_ALLOCATIONS || nth > 5);
 }
 
-/* ---- lists that do not have a file ---- */
+/* ---- listings without a file that exists ---- */
 
-/* A life that has read a part of the file `a`, which has another name then; a new life has the record. */
+/* A life that has read a part of the file `a`, which is then renamed; a new life has its record. */
 static void make_one(const char *name)
 {
     char record[4096];
@@ -278,7 +278,7 @@ static void expect_fetch(unsigned found, size_t gone)
     job->gone_count = 0;
 }
 
-/* A list can miss a file that is renamed while the names are read. */
+/* A listing can miss a file that is renamed meanwhile. */
 static void test_missed_by_one_list(void **unused)
 {
     make_one(".a");

@@ -10,7 +10,7 @@
 #include <string.h>
 
 #define SYNC_BYTES 16U
-#define PART_BYTES (64U * 1024) /* of the file's beginning and of its end are read */
+#define PART_BYTES (64U * 1024) /* bytes read at the file's beginning and at its end */
 #define BYTES_MAX (4 * PART_BYTES)
 
 static char bytes[BYTES_MAX];
@@ -105,7 +105,7 @@ static void expect_position(size_t file_length, uint64_t position)
     ps_spool_meta_fini(&meta);
 }
 
-/* The file's length goes past one part and two of them, block by block; its last block may be cut. */
+/* The file grows past one part and past two, block by block; its last block may be cut. */
 static void test_file_that_grows(void **unused)
 {
     static char target[] = "/spool/a";

@@ -1,6 +1,6 @@
-/* The file system of a spooling directory while the system fails: each call and allocation of its jobs once, at every point
- * of a small workload with two restarts. A file is read until it is retired, and not afterwards; events that the last good
- * save has as delivered do not come again; later ones are not skipped. */
+/* The file system of a spooling directory while the system fails: each call and allocation of its jobs fails once, at
+ * every point of a small workload with two restarts. A file is read until it is retired, and not afterwards; events
+ * before the last saved position do not come again; later ones are not skipped. */
 #include "core/log/log.h"
 #include "stages/lib/spool/meta.h"
 #include "stages/lib/spool/spool.h"
@@ -11,7 +11,7 @@
 
 #define FILES 3U
 #define BYTES 100U /* of each file */
-#define TRIES 4U   /* of a job that one failure can spoil */
+#define TRIES 4U   /* tries of a job, which one failure can spoil */
 
 enum policy { RENAMES, DELETES, MARKS };
 
@@ -21,11 +21,11 @@ static struct {
     struct ps_spool_file *open[FILES]; /* by number */
     bool retired[FILES];               /* as the job answered */
     uint64_t
-        aside[FILES];    /* of a file that was left alone: the position that was written, and stays written */
-    unsigned saved_file; /* the last good save; FILES: none */
+        aside[FILES]; /* the position that was written for each file that was left alone, and that remains */
+    unsigned saved_file; /* file of the last good save; FILES: none */
     uint64_t saved;
     unsigned
-        unsure_file; /* a later save, that failed: it may have replaced the file, and not have synced its name */
+        unsure_file; /* a later save that failed: it may have replaced the file without syncing its name */
     uint64_t unsure;
     /* The failure, counted over all jobs. */
     uint64_t calls, allocations;
@@ -71,7 +71,7 @@ static void end(void)
     ps_spool_leave(bench.spool, &none);
 }
 
-/* Opens what is there, and checks where each file begins. */
+/* Opens the files that exist, and checks where each begins. */
 static void fetch_once(void)
 {
     struct ps_spool_fetch *fetch = ps_spool_fetch_of(bench.spool);
@@ -131,7 +131,7 @@ static void save(unsigned number, uint64_t position)
     bench.saved = position;
 }
 
-/* All of it is delivered. Returns false when the file could not be put away: it stays, as Flume leaves it, until the next life. */
+/* The file is delivered completely. Returns false when it could not be renamed or deleted: it stays until the next life, as in Flume. */
 static bool retire(unsigned number)
 {
     struct ps_spool_file *file = bench.open[number];
@@ -159,7 +159,7 @@ static bool has_aside(void)
     return found;
 }
 
-/* The file is left alone in this life, for a mistake behind this position. */
+/* The file is left alone in this life because of an error after this position. */
 static void leave_alone(unsigned number, uint64_t stop)
 {
     struct ps_spool_file *file = bench.open[number];
@@ -181,7 +181,7 @@ static void restart(void)
     fetch_all();
 }
 
-/* Returns false when the failure did not come. */
+/* Returns false if the failure did not come. */
 static bool play(enum policy policy, uint64_t call, uint64_t allocation, int error)
 {
     static char text[BYTES];
@@ -190,7 +190,7 @@ static bool play(enum policy policy, uint64_t call, uint64_t allocation, int err
     memset(text, 'x', sizeof text);
     for (const char *name = "abc"; *name != '\0'; name++) {
         memcpy(text, *name == 'b' ? "\x1f\x8b\x08" : "xxx",
-               3); /* b: compressed, and known as that in each life */
+               3); /* b is compressed, and recognized as such in each life */
         ps_test_folder_append((const char[]){*name, '\0'}, text, sizeof text);
     }
     bench.policy = policy;
@@ -201,7 +201,7 @@ static bool play(enum policy policy, uint64_t call, uint64_t allocation, int err
     ps_test_call_failed = NULL;
     begin();
     fetch_all();
-    leave_alone(2, 30); /* its position counts in each further life */
+    leave_alone(2, 30); /* its position counts in all later lives */
     restart();
     save(0, 40);
     save(0, 60);
@@ -226,7 +226,7 @@ static bool play(enum policy policy, uint64_t call, uint64_t allocation, int err
     bool came = bench.calls == 0 && bench.allocations == 0;
     end();
     assert_null(ps_test_folder_read(
-        ".flumespool/" PS_SPOOL_META_NAME)); /* also when it could not be deleted at first */
+        ".flumespool/" PS_SPOOL_META_NAME)); /* is deleted in the end, even if the first try failed */
     assert_int_equal(ps_test_folder_teardown(NULL), 0);
     return came;
 }

@@ -33,7 +33,7 @@ static unsigned first_fetch(const struct ps_spool_settings *settings, char *firs
     return found;
 }
 
-/* Directories are looked into down to the 64th below; 300 files, of which each has its turn. */
+/* Directories are searched down to depth 64; each of 300 files has its turn. */
 static void test_depth_and_count(void **unused)
 {
     char path[PATH_BYTES], first[PATH_BYTES];
@@ -93,7 +93,7 @@ static void test_depth_and_count(void **unused)
     } while (fetch->more);
     assert_int_equal(found, 301);
     ps_spool_leave(spool, &none);
-    assert_int_equal(first_fetch(&settings, first, sizeof first), 0); /* all have markers */
+    assert_int_equal(first_fetch(&settings, first, sizeof first), 0); /* all have markers of completion */
     assert_int_equal(ps_test_folder_teardown(NULL), 0);
 }
 
@@ -186,7 +186,7 @@ static void test_many_left_alone(void **unused)
     assert_int_equal(ps_test_folder_teardown(NULL), 0);
 }
 
-/* A life opens the one file there is, which begins where `start` says. */
+/* Begins a life that opens the only file, at position `start`. */
 static struct ps_spool_file *life_begin(const struct ps_spool_settings *settings, uint64_t start)
 {
     struct ps_err err = {.length = 0};
@@ -203,7 +203,7 @@ static struct ps_spool_file *life_begin(const struct ps_spool_settings *settings
     return fetch->files[0];
 }
 
-/* A life ends after the file was marked there; or, with `leave`, after it was left alone there. */
+/* Ends a life after the file was marked at this position or, with `leave`, left alone there. */
 static void life_end(struct ps_spool_file *file, uint64_t position, bool leave)
 {
     struct ps_tail_thread none = {.helper = NULL};

@@ -1,6 +1,7 @@
-/* The file system of a spooling directory beside a plain model (docs/stages/source_spooldir.md, Flume's ReliableSpoolingFileEventReader): in drawn histories
- * files come, change and go, are fetched, marked and retired, and lives end. Each fetch opens the files that the model has, in its order, each from the
- * position that the model has; each file is retired, or left alone for the reason that the model has. */
+/* The file system of a spooling directory compared with a simple model (docs/stages/source_spooldir.md, Flume's
+ * ReliableSpoolingFileEventReader): in random histories files are added, changed and removed, fetched, marked and
+ * retired, and the agent restarts. Each fetch opens the files that the model has, in its order, each from the position
+ * that the model has; each file is retired, or left alone for the reason that the model has. */
 #include "core/log/log.h"
 #include "stages/lib/decompressor.h"
 #include "stages/lib/spool/meta.h"
@@ -20,11 +21,11 @@
 #define STEPS 200U
 #define PATH_BYTES 512U
 
-/* ---- the world: names that files may have ---- */
+/* ---- the files' names ---- */
 
 enum { READ = 1, BELOW = 2, IGNORED = 4 };
 
-/* READ: a file of this name is read; BELOW: only if directories are looked into; IGNORED: not if names as *.tmp are ignored. */
+/* READ: a file with this name is read; BELOW: only if subdirectories are searched; IGNORED: not if names like *.tmp are ignored. */
 static const struct {
     const char *name;
     int what;
@@ -39,9 +40,9 @@ static const struct {
 static struct {
     struct ps_spool_settings settings;
     struct ps_spool *spool;
-    bool ignores;                 /* names as *.tmp */
-    char directory[PATH_BYTES];   /* as files' paths have it */
-    char written[PATH_BYTES + 8]; /* as the settings have it */
+    bool ignores;                 /* whether names like *.tmp are ignored */
+    char directory[PATH_BYTES];   /* as in the paths of files */
+    char written[PATH_BYTES + 8]; /* as in the settings */
     char tracker[PATH_BYTES];
 } bench;
 
@@ -79,7 +80,7 @@ static int64_t milliseconds_of(const struct stat *status)
     return (int64_t)status->st_mtim.tv_sec * 1000 + status->st_mtim.tv_nsec / 1000000;
 }
 
-/* Few times: equal ones, and ones that differ by a second, by a millisecond, or by less than one. */
+/* Sets one of a few times: equal ones, and ones that differ by a second, by a millisecond, or by less. */
 static void set_time(const char *path)
 {
     const struct timespec time = {.tv_sec = 1700000000 + (time_t)draw(2),
@@ -139,7 +140,7 @@ static void change(size_t name)
         assert_int_equal(utimensat(AT_FDCWD, fresh, times, 0), 0);
         assert_int_equal(rename(fresh, path), 0);
         break;
-    default: /* the name that it gets is in use, or not any more */
+    default: /* the new name of the file comes into use, or is freed */
         if (bench.settings.marks && strchr(names[name].name, '/') != NULL)
             break;
         if (unlink(done_path_of(name)) != 0)
@@ -153,13 +154,13 @@ static void change(size_t name)
 struct position {
     uint64_t device, inode, position, size, changed_ns;
     enum ps_compression compression;
-    size_t name; /* NAMES: there is none */
+    size_t name; /* NAMES: none */
 };
 
 #define FILES 8U /* open at once */
 
 static struct {
-    struct position meta, aside[STEPS]; /* aside: of files that were left alone, over lives */
+    struct position meta, aside[STEPS]; /* aside: positions of files that were left alone, over lives */
     size_t aside_count;
     struct {
         uint64_t device, inode;
@@ -243,7 +244,7 @@ static void list_make(void)
     }
 }
 
-/* How the file is compressed, as far as it matters. */
+/* Returns how the file is compressed, as far as it matters. */
 static enum ps_compression compression_of(size_t name)
 {
     char bytes[8] = "";
@@ -292,7 +293,7 @@ static void aside_forget(uint64_t device, uint64_t inode)
     model.aside_count = kept;
 }
 
-/* Positions of files that are gone, or whose name is another file's. */
+/* Drops positions of files that are gone, or whose name another file has. */
 static void aside_tidy(void)
 {
     struct stat status;
@@ -335,12 +336,12 @@ static void expect_meta_file(void)
 
 /* ---- the jobs ---- */
 
-/* This file, which the fetch opened, is the next one of the model. */
+/* Asserts that this file, which the fetch opened, is the next one of the model. */
 static void expect_opened(struct ps_spool_file *file)
 {
     struct stat status;
     while (model.next < model.count && !is_there(path_of(model.list[model.next]), &status))
-        model.next++; /* it went since the directory was listed */
+        model.next++; /* the file was removed since the listing */
     assert_true(model.next < model.count);
     size_t name = model.list[model.next++], free_place = 0;
     assert_string_equal(file->path, path_of(name));
@@ -428,7 +429,7 @@ static void mark(size_t which)
     expect_meta_file();
 }
 
-/* NULL: it is retired; else a part of the reason. */
+/* Returns NULL if the file is to be retired; otherwise a part of the reason why not. */
 static const char *expected_refusal(size_t which, struct stat *status)
 {
     const struct position *opened = &model.open[which].opened;
@@ -498,7 +499,7 @@ static void retire(size_t which)
 
 /* ---- lives ---- */
 
-/* Each life may have another penstock.decompress: a position in a text is none in the compressed bytes. */
+/* Each life may have another penstock.decompress: a position in the text is not one in the compressed bytes. */
 static void begin(void)
 {
     struct ps_err err = {.length = 0};

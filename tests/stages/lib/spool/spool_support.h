@@ -6,14 +6,15 @@
 #include <errno.h>
 #include <sys/inotify.h>
 
-/* The kernel takes tens of milliseconds to end what this gives, and there are thousands of lives: directories are only listed. */
+/* inotify is off: the kernel takes tens of milliseconds to close an instance, and there are thousands of lives.
+ * Directories are only listed. */
 int inotify_init1(int flags)
 {
     errno = EMFILE;
     return -1;
 }
 
-/* The answer of a job whose result the test looks at itself. */
+/* Takes the answer of a job whose result the test reads itself. */
 static void answer(void *owner, struct ps_tail_job *job)
 {
 }

@@ -1,5 +1,6 @@
-/* A directory whose folder sub is on another file system, as one that is mounted there. Both give their inodes the same numbers: 1 to the first
- * file that is looked at, and so on. One file of a test includes it: it defines functions of libc, so that the whole program uses them. */
+/* A directory whose folder `sub` is on another file system, as if mounted there. Both give their inodes the same
+ * numbers: 1 to the first file that is looked at, and so on. One file of a test includes it: it defines functions of
+ * libc, so that the whole program uses them. */
 #pragma once
 
 #include <fcntl.h>
@@ -10,7 +11,7 @@
 
 #include "tests/support/support.h"
 
-static const char *two_systems_in; /* NULL: all files are as they are */
+static const char *two_systems_in; /* NULL: the file system is not changed */
 static struct {
     ino_t real[4096];
     size_t count;

@@ -1,4 +1,4 @@
-/* Where events go: paths as org.apache.hadoop.fs.Path makes them of what a header holds. */
+/* Where events go: paths that org.apache.hadoop.fs.Path would make of the value of a header. */
 #include "stages/lib/hadoop/bucket_writer/bucket_path.h"
 #include "tests/support/stage.h"
 
@@ -24,7 +24,7 @@ static void tear_down(struct test *test)
     ps_test_stage_fini(&test->stage);
 }
 
-/* The event's header h is `value`; `wanted` is the bucket's name, whose directory ends where a "|" stands. */
+/* The event's header h is `value`; `wanted` is the bucket's name, whose directory ends at the "|". */
 static void expect(struct test *test, const char *value, enum ps_bucket_flaw flaw, const char *wanted)
 {
     struct ps_bucket_name name;
@@ -40,7 +40,7 @@ static void expect(struct test *test, const char *value, enum ps_bucket_flaw fla
     assert_string_equal(text, wanted);
 }
 
-/* A NUL ends no path. */
+/* A NUL does not end a path. */
 static void expect_nul(struct test *test)
 {
     struct ps_bucket_name name;
@@ -106,7 +106,7 @@ static void test_headers(void **state)
     tear_down(&test);
 }
 
-/* A prefix may be directories, and a part of a name behind them: ".NUMBER" follows. */
+/* A prefix may be directories and the first part of a name: ".NUMBER" follows. */
 static void test_prefixes(void **state)
 {
     static const struct {

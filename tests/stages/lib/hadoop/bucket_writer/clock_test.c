@@ -47,7 +47,7 @@ static void test_idle_timeout(void **state)
     }
 }
 
-/* The next file's number comes from the clock, but never one that was there. */
+/* The next file's number comes from the clock, but is never one that was used. */
 static void test_numbers(void **unused)
 {
     ps_test_bucket_settings.roll_interval_ns = ROLL_NS;
@@ -65,7 +65,7 @@ static void test_numbers(void **unused)
     ps_test_bucket_finish();
 }
 
-/* A rest after a failure is not made longer, or shorter. */
+/* The step makes the rest after a failure neither longer nor shorter. */
 static void test_rest(void **unused)
 {
     ps_test_bucket_start();
@@ -101,7 +101,7 @@ static void expect(const char *directory, const char *content)
     assert_int_equal(system(command), 0);
 }
 
-/* Rounded escapes follow the clock in both directions; a directory that it comes back to goes on with its file. */
+/* Rounded escapes follow the clock in both directions; when it returns to a directory, that one's file is continued. */
 static void test_escapes(void **state)
 {
     char url[600];

@@ -51,7 +51,7 @@ static bool is_there(const char *name)
     return access(ps_test_folder_path(name), F_OK) == 0;
 }
 
-/* No event comes any more: the directory of the last hour is not written to again. */
+/* No more events come: the directory of the last hour is not written to again. */
 static void test_without_an_event(void **unused)
 {
     struct ps_test_stage stage;
@@ -128,7 +128,7 @@ static void test_names_that_look_alike(void **unused)
     ps_test_stage_fini(&stage);
 }
 
-/* Another agent writes it. */
+/* Another agent still writes the file. */
 static void test_locked(void **unused)
 {
     struct ps_test_stage stage;
@@ -139,13 +139,13 @@ static void test_locked(void **unused)
     for (int i = 0; i < 12; i++)
         pass(&stage, 10000);
     assert_true(is_there("f." LEFT ".tmp"));
-    assert_int_equal(ps_test_stage_counter(&stage, PS_COUNTER_extra + 1), 0); /* it is let go */
+    assert_int_equal(ps_test_stage_counter(&stage, PS_COUNTER_extra + 1), 0); /* the file is released */
     assert_int_equal(ps_test_stage_counter(&stage, PS_COUNTER_ConnectionFailedCount), 0);
     close(fd);
     ps_test_stage_fini(&stage);
 }
 
-/* Its writer is killed a moment after this start. */
+/* The writer of the file is killed a moment after this start. */
 static void test_unlocked_later(void **unused)
 {
     struct ps_test_stage stage;
@@ -160,7 +160,7 @@ static void test_unlocked_later(void **unused)
     ps_test_stage_fini(&stage);
 }
 
-/* A sink of the same directory that is at work. */
+/* Another sink of the same directory is at work. */
 static void test_two_sinks(void **unused)
 {
     struct ps_test_stage one, two;
@@ -202,7 +202,7 @@ static void test_many(void **unused)
     ps_test_stage_fini(&stage);
 }
 
-/* The namenode is not there yet. */
+/* The namenode does not answer yet. */
 static void test_no_answer(void **unused)
 {
     ps_test_files_setup(NULL);
@@ -236,7 +236,7 @@ static void test_names(void **unused)
         ps_bucket_name_remove(&files[i]);
     for (unsigned i = 0; i < FILES; i++) {
         assert_int_equal(ps_bucket_name_is_known(sink, files[i].path), i % 3 != 0);
-        ps_bucket_name_remove(&files[i]); /* twice is once */
+        ps_bucket_name_remove(&files[i]); /* a second removal does nothing */
         free(files[i].path);
     }
     free(files);

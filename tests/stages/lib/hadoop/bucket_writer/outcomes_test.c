@@ -1,6 +1,6 @@
-/* The consequence of each outcome of each operation for the sink hdfs: whether it costs an attempt (penstock.retry.max),
- * and whether the sink rests, takes the next name, gives up, or repeats the operation, and when. The second failure after a
- * success is as the first one. Nothing is left at the close. */
+/* The consequence of each outcome of each operation for the sink hdfs: whether it costs an attempt
+ * (penstock.retry.max), and whether the sink rests, takes the next name, gives up, or repeats the operation, and when.
+ * A failure after a success counts as a first one. Nothing is left at the close. */
 #include "stages/lib/hadoop/bucket_writer/sink.h"
 
 #include "tests/support/bucket_files.h"
@@ -15,14 +15,14 @@
 #define LATER_FIRST "/d/f.1700000010001"
 #define LATER_SECOND "/d/f.1700000010002"
 
-/* of a file that is created or written */
+/* a failure of creating or writing a file */
 enum write_meaning {
-    COSTS,     /* an attempt, and the bucket rests */
-    RESTS,     /* without an attempt */
+    COSTS,     /* an attempt, and the bucket rests before the next */
+    RESTS,     /* the bucket rests, without an attempt */
     NEXT_NAME, /* the next number at once; no failure */
     NEVER,     /* its events become dead letters at once */
 };
-#define OVER UINT32_MAX /* of a file whose stream is gone: it is left */
+#define OVER UINT32_MAX /* the stream is gone: the file is left as it is */
 
 static const struct row {
     const char *name;
@@ -72,7 +72,7 @@ static void expect_nothing_held(void)
     assert_false(ps_deadletter_pending_has_begun(&sink->refusals.dead_letters));
 }
 
-/* Stops it. Every lease has gone home, no list has an event, no cause of a trouble has a holder, and the gauges are at zero. */
+/* Stops the sink. Then every lease is released, no list has an event, no trouble is left, and the gauges are zero. */
 static void end(const char *letters_reason, const char *letters)
 {
     unsigned turns;
@@ -93,7 +93,7 @@ static void end(const char *letters_reason, const char *letters)
     ps_test_bucket_finish();
 }
 
-/* The next two tries of `operation` fail. Fails the test unless the events, `bodies`, are dealt with as that means. */
+/* The next two tries of `operation` fail. Fails the test unless the events, `bodies`, are handled as the row says. */
 static void expect_two_failures(const struct row *row, enum ps_test_file_operation operation,
                                 enum write_meaning meaning, const char *bodies)
 {
@@ -131,7 +131,7 @@ static void expect_two_failures(const struct row *row, enum ps_test_file_operati
     ps_test_files_fail(operation, 0, 0, row->error);
 }
 
-/* A success, which is forgotten by no failure and forgets each. */
+/* A delivered event: failures after it count from the beginning. */
 static void succeed(const char *body)
 {
     size_t done = ps_test_bucket_stage.done_count;
@@ -167,7 +167,7 @@ static void test_flush(void **state)
     end("attempts-exhausted", row->flush == COSTS ? "1\n1\n2\n2\n" : "");
 }
 
-/* One failure and one success in turn: the first attempt is always the first. */
+/* Failures and successes alternate: each failure is a first attempt. */
 static void test_attempts_do_not_add_up(void **state)
 {
     const struct row *row = *state;
@@ -186,13 +186,13 @@ static void test_attempts_do_not_add_up(void **state)
     end("", "");
 }
 
-/* `operation` of the file whose stream is gone has failed once. */
+/* Expects that `operation`, which failed once for a file whose stream is gone, is repeated after this time. */
 static void expect_asked_again(enum ps_test_file_operation operation, unsigned after_ms)
 {
     unsigned asked = ps_test_files_count(operation);
     assert_int_equal(ps_test_files_faults(operation), 0);
     if (after_ms == 0)
-        return; /* it has gone on already */
+        return; /* it has continued already */
     assert_int_equal(counter(PS_BUCKET_FILES_CLOSING), after_ms == OVER ? 0 : 1);
     ps_test_bucket_pass(after_ms == OVER ? 10 * RETRY_MS : after_ms - 1);
     assert_int_equal(ps_test_files_count(operation), asked);
@@ -208,7 +208,7 @@ static void test_rename(void **state)
     begin();
     succeed("1");
     ps_test_files_fail(PS_TEST_RENAME, 0, 1, row->error);
-    ps_test_bucket_pass(100000); /* it is rolled */
+    ps_test_bucket_pass(100000); /* the file is rolled */
     expect_asked_again(PS_TEST_RENAME, row->rename);
     assert_int_equal(counter(PS_BUCKET_FILES_CLOSING), 0);
     if (row->rename != OVER)
@@ -250,8 +250,8 @@ static void test_recovery(void **state)
     end("", "");
 }
 
-/* A write fails in the middle of an event, for want of memory, and the flushes behind it do not: nothing more comes into that file, which
- * would go on behind half a line. Again after a success. */
+/* A write fails in the middle of an event for lack of memory, but later flushes work: nothing more is written to that
+ * file, because it would follow half a line. The same after a success. */
 static void test_half_an_event(void **unused)
 {
     begin();
@@ -276,7 +276,7 @@ static void test_half_an_event(void **unused)
     end("", "");
 }
 
-/* A file that still rests when the sink is closed is not counted any more. */
+/* A file that still rests when the sink is closed is no longer counted. */
 static void test_closed_while_a_file_rests(void **unused)
 {
     begin();

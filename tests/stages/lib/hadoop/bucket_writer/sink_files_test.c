@@ -1,4 +1,4 @@
-/* Delivery into files: closing, renaming, many buckets, recall, any faults. */
+/* Delivery into files: closing, renaming, many buckets, recall, random faults. */
 #include "stages/lib/hadoop/bucket_writer/sink.h"
 
 #include "tests/support/bucket_files.h"
@@ -15,7 +15,7 @@ static void roll_one(void)
     ps_test_bucket_pass(0);
 }
 
-/* As org.apache.hadoop.fs.Path makes them: the namenode refuses names with an empty component. */
+/* Names as org.apache.hadoop.fs.Path makes them: the namenode refuses names with an empty component. */
 static void test_names_with_slashes(void **unused)
 {
     ps_test_bucket_settings.in_use_prefix = "in//_";
@@ -35,7 +35,7 @@ static void test_close_fails(void **unused)
     ps_test_files_fail(PS_TEST_RECOVER, 0, 2, PS_FILE_UNAVAILABLE);
     TAKE(PS_BODY("2"));
     ps_test_bucket_pass(0);
-    assert_int_equal(ps_test_bucket_stage.done_count, 2); /* events were acknowledged before */
+    assert_int_equal(ps_test_bucket_stage.done_count, 2); /* the events were acknowledged before */
     ps_test_files_expect_names(PS_WORDS(FIRST ".tmp", SECOND ".tmp"));
     ps_test_bucket_pass(1000);
     ps_test_files_expect_names(PS_WORDS(FIRST ".tmp", SECOND ".tmp"));
@@ -45,7 +45,8 @@ static void test_close_fails(void **unused)
     ps_test_bucket_finish();
 }
 
-/* Another client has the lease (through WebHDFS a DataNode that is gone): until it has run out, not for hdfs.retryInterval. */
+/* Another client has the lease (through WebHDFS, a DataNode that is gone): the sink waits until it expires, not for
+ * hdfs.retryInterval. */
 static void test_file_is_leased(void **unused)
 {
     roll_one();
@@ -62,7 +63,7 @@ static void test_file_is_leased(void **unused)
     ps_test_bucket_finish();
 }
 
-/* One that does not run out counts as a failed try each hdfs.retryInterval; the sink tests it more often. */
+/* A lease that does not expire counts as a failed try each hdfs.retryInterval, although the sink checks it more often. */
 static void test_file_stays_leased(void **unused)
 {
     roll_one();
@@ -99,7 +100,7 @@ static void test_recovery_is_late(void **unused)
     ps_test_bucket_finish();
 }
 
-/* Somebody removed it while it was written: nothing is tried for ever. */
+/* The file was removed while it was written: the sink does not try for ever. */
 static void test_file_is_gone(void **unused)
 {
     roll_one();
@@ -130,7 +131,7 @@ static void test_rename_fails(void **unused)
     ps_test_bucket_finish();
 }
 
-/* Each waits for its own time. */
+/* Two files whose renames fail wait independently. */
 static void test_two_renames_fail(void **unused)
 {
     roll_one();
@@ -187,7 +188,7 @@ static void test_close_tries_of_each_step(void **unused)
     ps_test_bucket_finish();
 }
 
-/* A rename that was not answered, and had taken effect. */
+/* A rename took effect, but its answer was lost. */
 static void test_rename_done_before(void **unused)
 {
     roll_one();
@@ -211,7 +212,7 @@ static void test_final_name_taken(void **unused)
     ps_test_bucket_finish();
 }
 
-/* Another agent began a file in the same millisecond, and writes it: the next name at once. */
+/* Another agent began a file in the same millisecond, and writes it: this sink takes the next name at once. */
 static void test_name_in_use_taken(void **unused)
 {
     ps_test_bucket_start();
@@ -223,7 +224,7 @@ static void test_name_in_use_taken(void **unused)
     ps_test_bucket_finish();
 }
 
-/* The same, and the file is full and closed before that is known: the other agent's file must not be removed. */
+/* The same, and the file was rolled and closed before that is known: the other agent's file must not be removed. */
 static void test_name_taken_late(void **unused)
 {
     ps_test_bucket_settings.roll_events = 1;
@@ -283,7 +284,7 @@ static void test_many(void **unused)
     ps_test_bucket_finish();
 }
 
-/* Files that are being closed are bounded as open ones are: no others are begun before one of them is gone, and the sink sleeps. */
+/* Files that are being closed are limited like open ones: no others are begun before one of them is closed, and the sink sleeps. */
 static void test_many_are_closing(void **unused)
 {
     enum { OPEN = 10, BEGUN = OPEN + PS_BUCKET_ENDING_MAX };
@@ -331,7 +332,7 @@ static void test_recall(void **unused)
     assert_null(back->next->next);
     assert_int_equal(back->settled + back->next->settled, 0);
     assert_int_equal(ps_test_bucket_stage.done_count, 1);
-    /* It goes on when the file system answers. */
+    /* It continues when the file system answers. */
     ps_test_files_hold(PS_TEST_FLUSH, NULL);
     struct ps_lease *second = back->next;
     back->next = NULL;
@@ -342,7 +343,7 @@ static void test_recall(void **unused)
     ps_test_bucket_finish();
 }
 
-/* A file that waits for its next try gets its final name before the sink goes. */
+/* A file that waits for its next try gets its final name before the sink is closed. */
 static void test_recall_does_not_wait_for_the_next_try(void **unused)
 {
     unsigned turns;
@@ -356,7 +357,7 @@ static void test_recall_does_not_wait_for_the_next_try(void **unused)
     ps_test_bucket_finish();
 }
 
-/* A file system that answers nothing: a file that may not be there is waited for shortly. */
+/* A file system does not answer: the recall waits only shortly for a file that may not exist. */
 static void test_recall_while_a_file_is_created(void **unused)
 {
     unsigned turns;
@@ -374,7 +375,7 @@ static void test_recall_while_a_file_is_created(void **unused)
     ps_test_bucket_finish();
 }
 
-/* A file whose name was refused is not waited for as long as one that was never tried. */
+/* The recall does not wait for a file whose name was refused as long as for one that was never tried. */
 static void test_recall_after_a_failure(void **unused)
 {
     unsigned turns;
@@ -406,7 +407,7 @@ static void test_recall_failing(void **unused)
     ps_test_bucket_finish();
 }
 
-/* ---- any faults ---- */
+/* ---- random faults ---- */
 
 #define KINDS 5U
 #define NUMBERS 6000U
@@ -432,7 +433,7 @@ static void read_file(void *seen_, const char *name, const char *content)
     assert_string_equal(content, "");
 }
 
-/* Random faults of all operations, rolls, holds: in the end every event is there, twice only if that was counted. */
+/* Random faults of all operations, rolls, holds: in the end every event is in a file, and twice only if it was counted as duplicated. */
 static void test_random_faults(void **unused)
 {
     static char bodies[NUMBERS][8];

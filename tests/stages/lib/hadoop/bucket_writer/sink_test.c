@@ -39,36 +39,36 @@ static void test_flush(void **unused)
     TO("a", body), TO("b", body), TO("c", body), TO("d", body), TO("e", body), TO("f", body), TO("g", body), \
         TO("h", body), TO("i", body)
 
-/* Lets time pass, and a cycle. Returns when the next one is due. */
+/* Lets time pass, and runs a cycle. Returns when the next one is due, in us. */
 static uint64_t pass_us(uint64_t us)
 {
     ps_test_bucket_stage.now.mono_ns += us * 1000;
     return ps_test_sink_tick(&ps_test_bucket_stage) - ps_test_bucket_stage.now.mono_ns;
 }
 
-/* Flushes of many files wait for more events while leases come, and a file's second one for the answer to its first. */
+/* While leases come, a flush waits for more events if many files are open; a file's second flush waits for the answer to its first. */
 static void test_flush_together(void **unused)
 {
     ps_test_bucket_path = "/d/%{k}";
     ps_test_bucket_start();
-    ps_test_bucket_pass(0); /* no files of another run are there */
+    ps_test_bucket_pass(0); /* no files of an earlier run exist */
     ps_test_files_hold(PS_TEST_FLUSH, "");
     TAKE(NINE_FILES("1"));
     pass_us(0);                             /* the files are made */
     assert_int_equal(pass_us(0), 9 * 5000); /* if no lease comes until then */
     assert_int_equal(pass_us(44), 1000);
     assert_int_equal(ps_test_files_count(PS_TEST_FLUSH), 0);
-    for (unsigned i = 0; i < 21; i++) { /* the first event is 44 us old */
+    for (unsigned i = 0; i < 21; i++) { /* the first event is 44 us old by then */
         TAKE(NINE_FILES("2"));
         assert_int_equal(pass_us(40), 5000);
     }
     assert_int_equal(ps_test_files_count(PS_TEST_FLUSH), 0);
     TAKE(NINE_FILES("3"));
     assert_int_equal(pass_us(15), 1000);
-    pass_us(1); /* it has waited 100 us for each file */
+    pass_us(1); /* the event has waited 100 us for each file */
     assert_int_equal(ps_test_files_count(PS_TEST_FLUSH), 9);
     TAKE(NINE_FILES("4"));
-    assert_true(ps_test_bucket_pass(10) > ps_test_bucket_stage.now.mono_ns); /* it waits for answers */
+    assert_true(ps_test_bucket_pass(10) > ps_test_bucket_stage.now.mono_ns); /* the sink waits for answers */
     assert_int_equal(ps_test_files_count(PS_TEST_FLUSH), 9);
     ps_test_files_hold(PS_TEST_FLUSH, NULL);
     ps_test_bucket_pass(0);
@@ -77,7 +77,7 @@ static void test_flush_together(void **unused)
     ps_test_bucket_finish();
 }
 
-/* A file that is not answered holds up only its own leases, and those behind them in the order of done. */
+/* A file without answers holds up only its own leases, and later ones, as leases are done in order. */
 static void test_slow_file(void **unused)
 {
     ps_test_bucket_path = "/d/%{k}";
@@ -146,7 +146,7 @@ static void test_create_fails(void **unused)
     ps_test_bucket_finish();
 }
 
-/* Somebody else has the name: the next number, at once, and nothing is counted as a failure. */
+/* Somebody else has the name: the sink takes the next number at once, and counts no failure. */
 static void test_name_in_use_taken(void **unused)
 {
     ps_test_bucket_start();
@@ -276,7 +276,7 @@ static void test_one_fails_for_good_in_any_order(void **unused)
 
 /* ---- rolling ---- */
 
-/* The next file is begun, but not written to before all of this one is acknowledged; its close takes its time. */
+/* The next file is begun, but not written to before all of this one is acknowledged; its close takes a while. */
 static void test_order_over_files(void **unused)
 {
     ps_test_bucket_settings.roll_events = 2;
@@ -356,7 +356,8 @@ static void test_replicas_learnt(void **unused)
     ps_test_bucket_finish();
 }
 
-/* No datanode more is to be had: a few small files of all buckets, not thirty of each. A file that is full is rolled in any case. */
+/* No further datanode is available: all buckets together roll a few small files, not thirty each. A file that is full
+ * is rolled in any case. */
 static void test_replicas_not_to_be_had(void **unused)
 {
     ps_test_bucket_path = "/d/%{k}";
@@ -374,7 +375,7 @@ static void test_replicas_not_to_be_had(void **unused)
         ps_test_bucket_pass(0);
     }
     assert_int_equal(ps_test_files_count(PS_TEST_CREATE), 2 + 3 + 2);
-    ps_test_files_replicas(3, 3); /* it is there again .. */
+    ps_test_files_replicas(3, 3); /* the datanode is there again .. */
     TAKE(TO("a", "x"), TO("b", "x"));
     ps_test_bucket_pass(0);
     ps_test_files_replicas(2, 3); /* .. and gone */
@@ -419,8 +420,8 @@ static void test_attempts(void **state)
     }
 }
 
-/* A path that can never be: its events become dead letters at once, those of other directories go on. Without penstock.deadletter it is
- * tried for ever. */
+/* An impossible path: its events become dead letters at once, events of other directories are written. Without
+ * penstock.deadletter the sink tries for ever. */
 static void test_name_that_cannot_be(void **state)
 {
     ps_test_bucket_path = "/d/%{k}";

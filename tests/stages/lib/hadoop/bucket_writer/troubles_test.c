@@ -19,7 +19,7 @@ static int remove_log(void **state)
     return ps_test_folder_teardown(state);
 }
 
-/* In the log, from its beginning. */
+/* Returns how often the log has this text. */
 static unsigned count(const char *text)
 {
     unsigned found = 0;
@@ -34,7 +34,7 @@ static unsigned count(const char *text)
 
 #define FILES(body) TO("a", body), TO("b", body), TO("c", body), TO("d", body), TO("e", body)
 
-/* Nothing can be created for two minutes: a line when it begins, one after a minute for all, and one when it is over. */
+/* No file can be created for two minutes: one line at the beginning, one for all files after a minute, and one at the end. */
 static void test_outage(void **unused)
 {
     ps_test_bucket_path = "/d/%{k}";

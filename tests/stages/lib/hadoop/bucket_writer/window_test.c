@@ -1,4 +1,4 @@
-/* The in-flight window of a file, which bounds the events that a kill of the agent can double. */
+/* The in-flight window of a file, which bounds the events that a kill of the agent can duplicate. */
 #include "stages/lib/hadoop/bucket_writer/internal.h"
 
 #include "tests/support/bucket_files.h"
@@ -45,18 +45,18 @@ static void test_no_more_is_written(void **unused)
     ps_test_bucket_finish();
 }
 
-/* Events that wait for the window use memory as events in flight do, so no more leases are taken. */
+/* Events that wait for the window use memory like events in flight, so no more leases are taken. */
 static void test_waiting_events_are_memory(void **unused)
 {
     ps_test_bucket_settings.held_bytes_max =
-        2 * LEAST + 500; /* each event is two bytes there, and one while it waits */
+        2 * LEAST + 500; /* an event in flight is two bytes, a waiting one is one */
     ps_test_bucket_start();
     ps_test_files_hold(PS_TEST_FLUSH, "");
     for (int i = 0; i < 3; i++)
         take_events(1000);
     struct ps_lease *lease = PS_LEASE(&ps_test_bucket_stage, PS_BODY("x"));
     assert_int_equal(ps_test_sink_work(&ps_test_bucket_stage, &lease), PS_LATER);
-    ps_test_files_fail(PS_TEST_FLUSH, 0, 1, PS_FILE_FAILED); /* all of it waits again */
+    ps_test_files_fail(PS_TEST_FLUSH, 0, 1, PS_FILE_FAILED); /* all events wait again */
     ps_test_files_hold(PS_TEST_FLUSH, NULL);
     ps_test_bucket_pass(0);
     assert_int_equal(ps_test_sink_work(&ps_test_bucket_stage, &lease), PS_TAKEN); /* 3,000 bytes */
@@ -71,7 +71,7 @@ static void test_waiting_events_are_memory(void **unused)
     ps_test_bucket_finish();
 }
 
-/* A kill in between: the next agent would double only the events given to the file system and not
+/* If the agent were killed in between, the next one would duplicate only the events given to the file system and not
  * acknowledged. */
 static void test_failure_writes_the_window_again(void **unused)
 {
@@ -90,8 +90,8 @@ static void test_failure_writes_the_window_again(void **unused)
     ps_test_bucket_finish();
 }
 
-/* Distant idle datanodes: the window grows with each answer until answers come later. Then it is twice what they take in the
- * time of the fastest answer. */
+/* Distant idle datanodes: the window grows with each answer until answers come later. Then it is twice the bytes that
+ * they accept in the time of the fastest answer. */
 static void test_window_follows_the_datanodes(void **unused)
 {
     const uint64_t fastest_ns = 10 * PS_NS_PER_MS, event_ns = 1000; /* at most one in that time */

@@ -1,5 +1,5 @@
-/* Hadoop's codecs: names as Flume's sink finds them; streams one behind the other come back; blocks fit Hadoop's buffers; bytes that
- * Hadoop itself wrote (tests/stages/lib/hadoop/file/data) are read by the reader that reads ours. */
+/* Hadoop's codecs: names as Flume's sink finds them; concatenated streams are read back; blocks fit Hadoop's buffers;
+ * bytes that Hadoop itself wrote (tests/stages/lib/hadoop/file/data) are read by the reader that reads ours. */
 #include "tests/support/hadoop_file.h"
 
 #include "tests/support/support.h"
@@ -50,7 +50,7 @@ static char *make_bytes(size_t length, bool random)
     return bytes;
 }
 
-/* Packs pieces of these lengths one behind the other. */
+/* Packs pieces of these lengths one after the other, and reads them back. */
 static void there_and_back(enum ps_hadoop_codec codec, const size_t *lengths, size_t count, bool random)
 {
     struct ps_hadoop_compressor *compressor = ps_hadoop_compressor_open(codec);

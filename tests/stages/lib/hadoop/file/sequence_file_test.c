@@ -13,7 +13,7 @@ static void read_back(struct fixture *fixture, struct ps_test_sequence *file)
                         file->compressed ? ps_hadoop_codecs[fixture->format.codec].class_name : "");
 }
 
-/* Event i: its body's length goes over the borders of variable-length integers; each ninth is empty. */
+/* Event i: body lengths cross the borders of variable-length integers; each ninth is empty. */
 static size_t body_length(unsigned i)
 {
     return i % 9 == 0 ? 0 : i == 400 ? 1024 * 1024 : (size_t)i * 37 % 700;
@@ -121,7 +121,7 @@ static void hide_sync(const struct ps_test_sequence *file, char *bytes, size_t l
             memset(bytes + at, '#', 16);
 }
 
-/* Without compression our file is Hadoop's, byte by byte, but for the sync marker, which is drawn; the last flush adds one. */
+/* Without compression our file is Hadoop's, byte by byte, except for the sync marker, which is random; the last flush adds one. */
 static void test_hadoop_bytes(void **unused)
 {
     struct fixture fixture;
@@ -154,7 +154,7 @@ static void test_hadoop_bytes(void **unused)
     fixture_fini(&fixture);
 }
 
-/* Without the header the time of day is the key; an event whose header is not a number can be in no file. */
+/* Without the header the current time is the key; an event whose header is not a number is refused. */
 static void test_keys(void **unused)
 {
     struct fixture fixture;

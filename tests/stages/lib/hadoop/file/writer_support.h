@@ -19,7 +19,7 @@ static inline bool collect(struct ps_output *output, const void *data, size_t le
 }
 
 struct fixture {
-    struct ps_test_stage stage; /* serializer text */
+    struct ps_test_stage stage; /* with serializer text */
     struct ps_hadoop_format format;
     struct ps_hadoop_writers *writers;
     struct collected file;

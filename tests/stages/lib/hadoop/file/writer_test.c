@@ -46,7 +46,7 @@ static void test_compressed_stream(void **unused)
                 continue;
             flush(&fixture, writer);
             assert_unpacks(&fixture, expected, length);
-            size_t flushed = fixture.file.bytes.length; /* nothing new: nothing is appended */
+            size_t flushed = fixture.file.bytes.length; /* no new event: a flush appends nothing */
             flush(&fixture, writer);
             assert_int_equal(fixture.file.bytes.length, flushed);
         }
@@ -106,7 +106,7 @@ static void test_broken_output(void **unused)
     assert_int_equal(add(&fixture, writer, PS_BODY("lost")), PS_HADOOP_WRITTEN);
     fixture.file.broken = true;
     assert_false(ps_hadoop_writer_flush(writer, &fixture.file.output));
-    fixture.file.broken = false; /* the next file has nothing of it */
+    fixture.file.broken = false; /* nothing of the broken file is in the next one */
     assert_true(ps_hadoop_writer_begin(writer, &fixture.file.output));
     assert_int_equal(add(&fixture, writer, PS_BODY("kept")), PS_HADOOP_WRITTEN);
     end(&fixture, writer);
@@ -114,7 +114,7 @@ static void test_broken_output(void **unused)
     fixture_fini(&fixture);
 }
 
-/* A thousand open files whose events came in one transaction, and a thousand that rest. */
+/* A thousand open files whose events came in one transaction, and a thousand idle ones. */
 static void test_memory(void **unused)
 {
     enum { FILES = 1000, BODY = 256 };
@@ -224,7 +224,7 @@ static void test_schema_in_filesystem(void **unused)
                          PS_HADOOP_NEW_FILE);
         assert_true(ps_hadoop_writer_end(files[i], &file.output));
     }
-    assert_int_equal(file.bytes.length % 2, 0); /* two files alike */
+    assert_int_equal(file.bytes.length % 2, 0); /* the two files are equal */
     assert_memory_equal(file.bytes.data, "Obj\x01", 4);
     assert_true(ps_hadoop_writer_begin(files[0], &file.output)); /* the next file */
     assert_int_equal(

@@ -86,7 +86,7 @@ static void the_lease_of_a_killed_process_is_taken(void **state)
     expect(bench, &outcome, PS_FILE_OK);
 }
 
-/* It was not renewed for a minute, so that the namenode has begun to close the file. */
+/* The lease was not renewed for a minute, so the namenode has begun to close the file. */
 static void a_lease_that_ran_out_is_taken(void **state)
 {
     struct ps_test_stream *bench = *state;
@@ -103,7 +103,7 @@ static void a_lease_that_ran_out_is_taken(void **state)
     expect(bench, &outcome, PS_FILE_OK);
 }
 
-/* Its writer renamed it a moment ago: the file that the claim created is removed. */
+/* The writer renamed the file a moment ago: the empty file that the claim created is removed. */
 static void a_file_that_is_gone_stays_so(void **state)
 {
     struct ps_test_stream *bench = *state;

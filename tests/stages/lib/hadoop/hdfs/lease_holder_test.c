@@ -16,7 +16,7 @@ static void test_own(void **unused)
     assert_false(ps_hdfs_lease_holder_has_ended(name));
 }
 
-/* The name of a process that has ended; `pid` is a zombie yet. */
+/* Gets the name of a process that has ended; `pid` is still a zombie. */
 static void name_of_child(char name[PS_HDFS_HOLDER_BYTES], pid_t *pid)
 {
     int ends[2];
@@ -51,7 +51,7 @@ static void test_ended(void **unused)
         "this file lease is currently owned by HDFS_NameNode-2026-11-22 05:34:24,230Z on h"));
 }
 
-/* The number of a process that has ended is used again. */
+/* The process id of a process that has ended is used again. */
 static void test_number_again(void **unused)
 {
     char name[PS_HDFS_HOLDER_BYTES], boot[17], changed[PS_HDFS_HOLDER_BYTES];
@@ -65,7 +65,7 @@ static void test_number_again(void **unused)
     assert_true(ps_hdfs_lease_holder_has_ended(changed));
 }
 
-/* Nothing is known of them, so they may live. */
+/* Nothing is known about these holders, so they count as alive. */
 static void test_others(void **unused)
 {
     char name[PS_HDFS_HOLDER_BYTES], boot[17], changed[PS_HDFS_HOLDER_BYTES];

@@ -11,7 +11,7 @@ struct test {
     struct ps_namenode_call call;
     bool done;
     enum ps_file_error error;
-    struct ps_namenode_answer answer; /* its pointers are not valid any more */
+    struct ps_namenode_answer answer; /* its pointers are no longer valid */
     void (*look)(const struct ps_namenode_answer *answer);
 };
 
@@ -76,7 +76,7 @@ static void expect_end(struct test *test, enum ps_file_error error)
     test->done = false;
 }
 
-/* Takes the request apart; the caller frees it. */
+/* Parses the request; the caller frees it. */
 static void *expect(struct ps_test_namenode *fake, const char *method,
                     const ProtobufCMessageDescriptor *descriptor)
 {
@@ -267,7 +267,7 @@ static void test_blocks(void **state)
     tear_down(&test);
 }
 
-/* Until the last block is reported by enough datanodes the answer is false: asked again, as a new call. */
+/* Until the last block is reported by enough datanodes the answer is false: the client asks again in a new call. */
 static void test_complete(void **state)
 {
     struct test test;
@@ -334,7 +334,7 @@ static void test_answers_that_are_not_valid(void **state)
     set_up(&test, 1);
     ps_namenode_delete(test.namenode, &test.call, "/a", true, done);
     ps_test_namenode_expect(&test.fake[0], "delete");
-    ps_test_namenode_answer(&test.fake[0], test.fake[0].id, NULL); /* without what is required */
+    ps_test_namenode_answer(&test.fake[0], test.fake[0].id, NULL); /* a required field is missing */
     expect_end(&test, PS_FILE_FAILED);
     ps_namenode_get_server_defaults(test.namenode, &test.call, done);
     ps_test_namenode_expect(&test.fake[0], "getServerDefaults");
@@ -388,7 +388,7 @@ static void test_lease(void **state)
         assert_string_equal(request->client_name, ps_namenode_client(test.namenode));
         forget(request);
         ps_test_namenode_answer(&test.fake[0], test.fake[0].id, NULL);
-        /* Its answer comes behind the other. */
+        /* This answer comes after the other one. */
         ps_namenode_rename(test.namenode, &test.call, "/a", "/b", false, done);
         ps_test_namenode_expect(&test.fake[0], "rename2");
         ps_test_namenode_answer(&test.fake[0], test.fake[0].id, NULL);

@@ -1,4 +1,4 @@
-/* open.c: which file system a URL gives, and what is wrong with others. */
+/* open.c: which file system a URL gives, and which URLs are refused, and why. */
 #include "stages/lib/hadoop/hdfs/open.h"
 
 #include "stages/lib/hadoop/configuration.h"

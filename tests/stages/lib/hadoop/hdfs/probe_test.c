@@ -78,7 +78,7 @@ static void test_space(void **unused)
     expect("ok - hdfs.path: room on");
 }
 
-/* Each failure ends it, with its cure; no file is left. */
+/* Each failure ends the probe, with its cure; no file is left. */
 static void test_failures(void **unused)
 {
     static const struct {
@@ -110,7 +110,7 @@ static void test_no_answer(void **unused)
     expect("FAILED hdfs.path hdfs.path: hdfs://nn:8020 as flume|no answer|see whether");
 }
 
-/* A file stands where a directory should be. */
+/* There is a file where a directory should be. */
 static void test_a_file_in_the_way(void **unused)
 {
     static const char *const directories[] = {"/logs", "/logs/web/today"};

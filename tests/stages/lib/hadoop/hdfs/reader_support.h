@@ -1,5 +1,5 @@
-/* A reader of HDFS, and a namenode and datanodes that the test plays: each connection of the reader gets the next answer of a
- * list. */
+/* A reader of HDFS, and a namenode and datanodes whose part the test plays: each connection of the reader gets the next
+ * answer of a list. */
 #pragma once
 
 #include "tests/support/hdfs_stream.h"
@@ -9,18 +9,18 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define CHUNK 4U /* bytes of a checksum, so that short texts have several */
+#define CHUNK 4U /* bytes of each checksum, so that short texts have several */
 #define ANSWERS_MAX 8U
 
 struct answer {
     char bytes[2048];
     size_t length;
     size_t at_once; /* bytes sent in a turn; 0: all */
-    bool hangs_up;  /* behind the bytes */
-    bool silent;    /* says nothing */
+    bool hangs_up;  /* after the bytes */
+    bool silent;    /* sends nothing */
 };
 
-struct told { /* by an operation */
+struct told { /* what an operation reported */
     uint64_t block, offset, length;
     bool sums;
 };
@@ -33,7 +33,7 @@ static struct {
     int peer;
     char in[4096];
     size_t in_length, sent;
-    unsigned good; /* blocks that the reader said were good */
+    unsigned good; /* blocks that the reader reported as good */
     unsigned calls;
     enum ps_file_error error;
     char reason[PS_FILE_REASON_BYTES];
@@ -134,7 +134,7 @@ static void packet_header(struct answer *answer, uint64_t offset, uint32_t lengt
     add_raw(answer, 4 + sums * 4 + length, (uint16_t)size, packed, size);
 }
 
-/* A packet with the text, and its sums of this kind. `wrong`: the sum of this chunk is; -1: none. */
+/* A packet with the text, and its checksums of this kind. `wrong`: the chunk whose checksum is wrong; -1: none. */
 static void packet_of(struct answer *answer, enum ps_checksum_type kind, uint64_t offset, const char *text,
                       bool last, int wrong)
 {
@@ -242,7 +242,7 @@ static void await_done(void)
             fail_msg("the file is not read");
         turn();
     }
-    for (unsigned i = 0; i < 3 && t.peer >= 0; i++) /* what the reader said last */
+    for (unsigned i = 0; i < 3 && t.peer >= 0; i++) /* the last message of the reader */
         turn();
     assert_int_equal(t.calls, 1);
     assert_int_equal(t.bench->filesystem->under_way, 0);
@@ -250,7 +250,7 @@ static void await_done(void)
 
 /* ---- the namenode ---- */
 
-/* Answers with blocks of these lengths, numbered from 1; each is at this many datanodes. */
+/* Answers with blocks of these lengths, numbered from 1; each is on this number of datanodes. */
 static void blocks_say(const uint64_t *lengths, unsigned count, unsigned nodes, uint64_t file_length)
 {
     static char pool[] = "BP-1", address[] = "127.0.0.1", empty[] = "", uuid[] = "a";
@@ -294,7 +294,7 @@ static void ask(size_t length_max)
     ps_test_stream_answer_defaults(t.bench);
 }
 
-/* Reads a file of one block of this length at so many datanodes. */
+/* Reads a file of one block of this length that is on `nodes` datanodes. */
 static void read_one(uint64_t length, unsigned nodes)
 {
     ask(100);

@@ -1,4 +1,4 @@
-/* A file is read from datanodes that answer as a test says: rightly, wrongly, by parts, or not at all. */
+/* A file is read from datanodes that answer correctly, wrongly, in parts, or not at all. */
 #include "tests/stages/lib/hadoop/hdfs/reader_support.h"
 
 static void test_blocks(void **)
@@ -32,7 +32,7 @@ static void test_empty(void **)
     assert_int_equal(t.begun, 0);
 }
 
-/* A block that is being written: the datanode sends its last chunk whole, and more of it than the namenode knows. */
+/* A block that is being written: the datanode sends its last chunk complete, with more bytes than the namenode knows. */
 static void test_longer_block(void **)
 {
     struct answer *first = good_head();
@@ -67,7 +67,7 @@ static void test_checksums(void **)
     expect_content("ghijkl");
 }
 
-/* A datanode answers wrongly. The block is then read from the next one, from its beginning. */
+/* A datanode answers wrongly: the block is read from its beginning from the next datanode. */
 static void test_next_datanode(void **)
 {
     struct answer *bad = good_head();
@@ -278,7 +278,7 @@ static void test_namenode_refuses(void **)
     assert_non_null(strstr(t.reason, "File does not exist"));
 }
 
-/* The defaults are refused: each reader that waits for them has that answer. */
+/* The defaults are refused: each waiting reader gets this answer. */
 static void test_no_defaults(void **)
 {
     ps_hdfs_read(t.bench->filesystem, "/d/f", 5, done, NULL);
@@ -292,7 +292,7 @@ static void test_no_defaults(void **)
     assert_int_equal(t.bench->filesystem->under_way, 0);
 }
 
-/* A datanode that says nothing: the reader ends after twice the call time-out. */
+/* A datanode sends nothing: the reader ends after twice the call time-out. */
 static void silent_behind(unsigned failed, const char *reason)
 {
     for (unsigned i = 0; i < failed; i++)

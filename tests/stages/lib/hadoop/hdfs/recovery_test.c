@@ -7,7 +7,7 @@ static void a_replacement_is_wanted_by_hadoops_rules(void **state)
     struct ps_replace_rules rules = {.policy = PS_REPLACE_DEFAULT};
     assert_false(ps_replace_is_wanted(&rules, 3, 3, true, true)); /* none is missing */
     assert_false(ps_replace_is_wanted(&rules, 3, 0, true, true));
-    assert_false(ps_replace_is_wanted(&rules, 2, 1, true, true)); /* from three copies on */
+    assert_false(ps_replace_is_wanted(&rules, 2, 1, true, true)); /* only blocks of three replicas or more */
     assert_false(ps_replace_is_wanted(&rules, 3, 2, false, false));
     assert_true(ps_replace_is_wanted(&rules, 3, 2, false, true));
     assert_true(ps_replace_is_wanted(&rules, 3, 2, true, false));

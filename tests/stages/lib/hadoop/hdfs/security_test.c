@@ -14,7 +14,7 @@ struct opened {
     struct ps_err err;
 };
 
-/* With a hdfs-site.xml of these keys and values, up to NULL. */
+/* Opens with a hdfs-site.xml of these keys and values; NULL ends them. */
 static bool open_with(struct opened *opened, const char *const *pairs, const char *principal,
                       const char *keytab)
 {
@@ -129,7 +129,7 @@ static void test_tokens(void **state)
     entered = enter(transfer, 1024);
     assert_non_null(entered->name);
     transfer->leave(transfer->argument, entered);
-    entered = enter(transfer, 1023); /* root has started that datanode */
+    entered = enter(transfer, 1023); /* port below 1024: root started that datanode */
     assert_null(entered->name);
     transfer->leave(transfer->argument, entered);
     close_all(&opened);
@@ -143,7 +143,7 @@ static void test_tokens(void **state)
     close_all(&opened);
 }
 
-/* dfs.encrypt.data.transfer, which may be without Kerberos. */
+/* dfs.encrypt.data.transfer, which works without Kerberos, too. */
 static void test_keys(void **state)
 {
     static const char *const none[] = {NULL};
@@ -170,7 +170,7 @@ static void test_keys(void **state)
     assert_string_equal(entered->cipher, "3des");
     assert_int_equal(entered->protection, PS_SASL_PRIVACY);
     assert_false(ps_hadoop_security_wants_key(opened.security, 0));
-    *entered->key_unknown = true; /* said the datanode */
+    *entered->key_unknown = true; /* as the datanode answered */
     transfer->leave(transfer->argument, entered);
     assert_true(ps_hadoop_security_wants_key(opened.security, 0));
     ps_hadoop_security_set_key(opened.security, &key);

@@ -1,5 +1,5 @@
-/* Datanodes that stand still (silence.c): a stream finds out which ones of its pipeline are silent, and goes on without them. The
- * datanode "a" is the test's; "b" takes connections, as the kernel of a stopped process does, and nothing more. */
+/* Datanodes that hang (silence.c): a stream finds out which datanodes of its pipeline are silent, and continues without them. The
+ * datanode "a" is the test's; "b" accepts connections, as the kernel does for a stopped process, and does nothing else. */
 #include "tests/support/hdfs_stream.h"
 
 #include <arpa/inet.h>
@@ -59,7 +59,7 @@ static void take_answers(struct ps_test_stream *bench)
     }
 }
 
-/* Bytes are flushed without acknowledgement until the datanodes are probed. */
+/* Flushes bytes without acknowledgement until the datanodes are probed. */
 static void fall_silent(struct ps_test_stream *bench)
 {
     unsigned packets = bench->packets;
@@ -96,7 +96,7 @@ static void lose_b(struct ps_test_stream *bench)
     assert_memory_equal(bench->block, "before after", 12);
 }
 
-/* The excluded datanodes of the next addBlock, which is not answered yet. */
+/* Returns the number of datanodes that the next addBlock, not answered yet, excludes. */
 static size_t next_block_excludes(struct ps_test_stream *bench)
 {
     ps_test_stream_expect(bench, "addBlock");
@@ -140,13 +140,13 @@ static void it_is_used_again_when_it_answers(void **state)
     lose_b(bench);
     id.datanode_uuid = b;
     assert_true(ps_hdfs_node_is_silent(hdfs, &id));
-    close(accept(frozen->listener, NULL, NULL)); /* of the question before */
+    close(accept(frozen->listener, NULL, NULL)); /* the connection of the probe before */
     pass(bench, 5 * PS_NS_PER_S);
     for (unsigned waited = 0; ps_hdfs_node_is_silent(hdfs, &id); waited++) {
         assert_true(waited < PS_TEST_PATIENCE_MS);
         int peer = accept4(frozen->listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
         if (peer >= 0)
-            close(peer); /* whoever says anything is there */
+            close(peer); /* a datanode that sends anything is alive */
         ps_test_stream_turn(bench);
         usleep(1000);
     }
@@ -154,7 +154,7 @@ static void it_is_used_again_when_it_answers(void **state)
     assert_int_equal(next_block_excludes(bench), 0);
 }
 
-/* No datanode is left for the pipeline. */
+/* The only datanode is silent: the stream waits for it until the call time-out. */
 static void the_only_datanode_is_waited_for(void **state)
 {
     struct frozen *frozen = *state;
@@ -174,7 +174,7 @@ static void the_only_datanode_is_waited_for(void **state)
     ps_file_abandon(bench->stream);
 }
 
-/* They are slow, and nobody is to blame. */
+/* They are slow, and none of them is silent. */
 static void datanodes_that_answer_are_waited_for(void **state)
 {
     struct frozen *frozen = *state;

@@ -18,7 +18,7 @@ static void blocks_follow_one_another(void **state)
     for (size_t i = 0; i < sizeof bytes; i++)
         bytes[i] = (char)(i * 31);
     ps_test_stream_create(bench);
-    assert_true(ps_file_write(bench->stream, bytes, 10)); /* before the file is there */
+    assert_true(ps_file_write(bench->stream, bytes, 10)); /* before the file is created */
     ps_test_stream_write_and_flush(bench, bytes + 10, sizeof bytes - 10);
     assert_int_equal(bench->filesystem->held_bytes, sizeof bytes);
     ps_test_stream_answer_defaults(bench);
@@ -80,17 +80,17 @@ static void a_chunk_that_was_flushed_is_repeated(void **state)
     assert_int_equal(bench->stream->acknowledged_bytes, 15);
     unsigned packets = bench->packets;
     ps_file_flush(bench->stream, PS_FILE_HFLUSH, ps_test_stream_noted,
-                  &bench->flushed); /* nothing new: no packet */
+                  &bench->flushed); /* no new bytes: no packet */
     ps_test_stream_pump(bench, &bench->flushed.calls, 3);
     assert_int_equal(bench->packets, packets);
     ps_file_flush(bench->stream, PS_FILE_HSYNC, ps_test_stream_noted,
-                  &bench->flushed); /* an empty one that syncs */
+                  &bench->flushed); /* an empty packet that syncs */
     ps_test_stream_pump(bench, &bench->flushed.calls, 4);
     assert_int_equal(bench->packets, packets + 1);
     assert_int_equal(bench->block_length, 15);
 }
 
-/* Bytes that are put where the stream wants them, and bytes that are written, in turn: in order, over the ends of chunks. */
+/* Bytes that are put into the stream's packet alternate with bytes that are written: they stay in order, also across chunks. */
 static void bytes_are_put_into_the_packet(void **state)
 {
     struct ps_test_stream *bench = *state;
@@ -144,7 +144,7 @@ static void a_lost_datanode_is_left_out(void **state)
     assert_int_equal(bench->operation->min_bytes_rcvd, 7);
     assert_int_equal(bench->operation->max_bytes_rcvd, 12);
     assert_int_equal(bench->operation->pipeline_size, 1);
-    assert_int_equal(bench->packets, packets); /* nothing before the namenode knows */
+    assert_int_equal(bench->packets, packets); /* nothing is sent before the namenode knows */
     PsHadoop__UpdatePipelineRequest *request = ps_hadoop__update_pipeline_request__unpack(
         NULL, bench->namenode.message_length, bench->namenode.message);
     assert_int_equal(request->new_block->generation_stamp, 1005);
@@ -177,10 +177,10 @@ static void lose_first(struct ps_test_stream *bench, const char *text, uint64_t 
     const PsHadoop__OpWriteBlock *operation = bench->operation;
     assert_int_equal(operation->pipeline_size, left);
     assert_int_equal(operation->n_targets, left - 1);
-    assert_true(operation->has_storage_type); /* as many kinds of storage, and ids, as datanodes */
+    assert_true(operation->has_storage_type); /* one kind of storage and one id for each datanode */
     assert_int_equal(operation->n_target_storage_types, left - 1);
     assert_int_equal(operation->n_target_storage_ids, left - 1);
-    for (unsigned i = 0; i < left; i++) { /* the datanodes that are left, which are the last ones of three */
+    for (unsigned i = 0; i < left; i++) { /* the remaining datanodes are the last of the three */
         const char name[2] = {(char)('c' - left + 1 + i), '\0'};
         assert_int_equal(i == 0 ? operation->storage_type : operation->target_storage_types[i - 1],
                          4 - left + i);
@@ -196,7 +196,7 @@ static void lose_first(struct ps_test_stream *bench, const char *text, uint64_t 
     assert_int_equal(ps_file_replicas(bench->stream), left);
 }
 
-/* dfs.client.pipeline.recovery.max-retries counts those between which nothing was acknowledged. */
+/* dfs.client.pipeline.recovery.max-retries counts recoveries without an acknowledgement in between. */
 static void datanodes_are_lost_one_after_another(void **state)
 {
     struct ps_test_stream *bench = *state;
@@ -207,7 +207,7 @@ static void datanodes_are_lost_one_after_another(void **state)
     assert_memory_equal(bench->block, "one two three", 13);
 }
 
-/* dfs.data.transfer.client.tcpnodelay, which is true: a flush does not wait for an acknowledgement of the kernel's. */
+/* dfs.data.transfer.client.tcpnodelay, which is true: a flush does not wait for a TCP acknowledgement. */
 static void packets_are_sent_at_once(void **state)
 {
     struct ps_test_stream *bench = *state;
@@ -222,7 +222,7 @@ static void packets_are_sent_at_once(void **state)
     assert_true(on);
 }
 
-/* The connection is lost behind the last packet of a block: the datanodes make the block final while the pipeline is set up. */
+/* The connection is lost after the last packet of a block: the datanodes make the block final while the pipeline is set up. */
 static void an_end_that_was_not_acknowledged_is_recovered(void **state)
 {
     struct ps_test_stream *bench = *state;
@@ -298,7 +298,7 @@ static void a_block_that_cannot_be_set_up_is_abandoned(void **state)
     assert_string_equal(request->exclude_nodes[0]->id->datanode_uuid, "a");
     assert_null(request->previous);
     ps_hadoop__add_block_request__free_unpacked(request, NULL);
-    /* It may have too few datanodes for a moment: asked again, without exclusions, until the call time-out is over. */
+    /* For a moment there may be too few datanodes: the stream asks again, without exclusions, until the call time-out ends. */
     refuse_block(bench);
     const struct ps_hdfs_stream *stream = (const struct ps_hdfs_stream *)bench->stream;
     for (unsigned waited = 0; !stream->again.set; waited++) {
@@ -336,7 +336,7 @@ static void the_call_time_out_ends_a_flush(void **state)
     ps_file_abandon(bench->stream);
 }
 
-/* After a flush the namenode writes the next block down while its pipeline is set up; a flush waits for that. */
+/* After a flush the namenode persists the next block while its pipeline is set up; a flush waits for that. */
 static void a_block_is_persisted_early(void **state)
 {
     struct ps_test_stream *bench = *state;
@@ -359,7 +359,7 @@ static void a_block_is_persisted_early(void **state)
     assert_int_equal(bench->flushed.error, PS_FILE_OK);
 }
 
-/* The path has no file any more: a call to the namenode shows whether this client still writes it. */
+/* There is no file at the path any more: a call to the namenode shows whether this client still writes it. */
 static void path_is_empty(struct ps_test_stream *bench)
 {
     PsHadoop__StatusResponse none = PS_HADOOP__STATUS_RESPONSE__INIT;
@@ -377,7 +377,7 @@ static void a_deleted_file_is_noticed(void **state)
     struct ps_test_stream *bench = *state;
     ps_test_stream_begin_file(bench, "bytes", 2);
     path_is_empty(bench);
-    ps_test_stream_answer(bench, NULL); /* it was renamed */
+    ps_test_stream_answer(bench, NULL); /* the file was renamed */
     const struct ps_hdfs_stream *stream = (const struct ps_hdfs_stream *)bench->stream;
     for (unsigned waited = 0; stream->presence.look != NULL; waited++) {
         assert_true(waited < PS_TEST_PATIENCE_MS);
@@ -399,7 +399,7 @@ static void a_deleted_file_is_noticed(void **state)
     assert_non_null(strstr(bench->flushed.reason, "4 bytes that were acknowledged"));
 }
 
-/* The namenode's answer to an append: a last block with `nodes` datanodes. */
+/* Sends the namenode's answer to an append: a last block with `nodes` datanodes. */
 static void answer_append(struct ps_test_stream *bench, size_t nodes)
 {
     static char pool[] = "BP-1", address[] = "127.0.0.1", empty[] = "";
@@ -425,7 +425,7 @@ static void answer_append(struct ps_test_stream *bench, size_t nodes)
     ps_test_stream_answer(bench, &response.base);
 }
 
-/* All datanodes of the last block are gone, or there are more than a pipeline can have: no pipeline is made. */
+/* The last block has no datanode, or more than a pipeline can have: no pipeline is made. */
 static void an_append_to_a_block_without_datanodes_fails(void **state)
 {
     static const size_t counts[] = {0, PS_PIPELINE_NODES_MAX + 1};
@@ -448,7 +448,7 @@ static void an_append_to_a_block_without_datanodes_fails(void **state)
     }
 }
 
-/* As many as a pipeline can have are taken. */
+/* The most datanodes that a pipeline can have are accepted. */
 static void an_append_to_a_block_with_the_most_datanodes(void **state)
 {
     struct ps_test_stream *bench = *state;
@@ -467,7 +467,7 @@ static void an_append_to_a_block_with_the_most_datanodes(void **state)
     ps_file_abandon(stream);
 }
 
-/* Whatever is under way, nothing is called any more. */
+/* A file system is closed whatever is under way: no callback follows. */
 static void a_file_system_is_closed_at_any_time(void **state)
 {
     struct ps_test_stream *bench = *state;
@@ -484,7 +484,7 @@ static void a_file_system_is_closed_at_any_time(void **state)
     assert_int_equal(bench->closed.calls, 0);
 }
 
-/* While the file is being created, 2 GiB are kept; more is refused, and what is kept already stays whole. */
+/* While the file is being created, 2 GiB are kept; more is refused, and what is kept stays intact. */
 static void too_much_before_the_file_is_there(void **state)
 {
     struct ps_test_stream *bench = *state;

@@ -20,7 +20,7 @@ static const char xml[] =
     "<property><name>dfs.ha.namenodes.broken</name><value>a,b</value></property>"
     "</configuration>";
 
-/* `part` NULL: there is nothing to say. */
+/* `part` NULL: no message is expected. */
 static void expect(const struct ps_hadoop_configuration *configuration, const char *url,
                    enum ps_log_level wanted, const char *part)
 {
@@ -104,7 +104,8 @@ static void test_without_host(void **state)
     assert_string_equal(ps_hadoop_url(NULL, "hdfs://"), "hdfs://");
 }
 
-/* The advice names each port that Hadoop gives to another server, with the scheme that this server speaks. It takes all other ports. */
+/* The advice names each port that Hadoop gives to another server, with the scheme that this server speaks. All other
+ * ports are accepted. */
 static void test_every_port(void **unused)
 {
     static const struct {
@@ -140,7 +141,7 @@ static void test_every_port(void **unused)
     }
 }
 
-/* Every scheme that is named, in any case; a part of one, or one and a letter more, is not known. */
+/* Every known scheme, in upper and lower case; a part of one, or one with another letter, is unknown. */
 static void test_every_scheme(void **unused)
 {
     static const struct {

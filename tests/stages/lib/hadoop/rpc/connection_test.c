@@ -32,7 +32,7 @@ static void on_lost(struct ps_hadoop_rpc_connection *connection, const char *why
     lost++;
 }
 
-/* The kernel refuses at once, as for a network that is not there: nobody waits for the time-out of connecting. */
+/* The kernel refuses at once, as for an unreachable network: the client does not wait for the connect time-out. */
 static void an_address_without_a_way_is_lost_at_once(void **state)
 {
     static const struct ps_hadoop_rpc_connection_ops ops = {
@@ -113,7 +113,7 @@ static void meet(struct peer *peer, const struct ps_hadoop_rpc_limits *limits)
     }
     peer->fd = accept4(peer->listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
     assert_true(peer->fd >= 0);
-    while (peer->connection.out.length > 0) /* who calls */
+    while (peer->connection.out.length > 0) /* while the caller still has bytes to send */
         ps_test_hdfs_turn(&peer->hdfs);
     assert_true(read(peer->fd, read_bytes, sizeof read_bytes) > 0);
 }
@@ -151,7 +151,7 @@ static void what_the_socket_does_not_take_is_sent_later(void **state)
     part(&peer);
 }
 
-/* A call as rpc.c makes it. */
+/* Makes a call like rpc.c. */
 static void call(struct ps_hadoop_rpc_connection *connection, int32_t id)
 {
     static const uint8_t request[8];
@@ -159,7 +159,7 @@ static void call(struct ps_hadoop_rpc_connection *connection, int32_t id)
     connection->in_flight++;
 }
 
-/* The time without an answer counts from the call on, not from the last answer. After a longer rest, a call waits as
+/* The time without an answer counts from the call, not from the last answer. After a longer pause, a call may take as
  * long as the first one. */
 static void silence_counts_from_the_first_call(void **state)
 {
@@ -182,7 +182,7 @@ static void silence_counts_from_the_first_call(void **state)
             if (lost > 0)
                 fail_msg("after a rest of %u s: lost %u s after the call",
                          (unsigned)(rests_ns[i] / PS_NS_PER_S), second);
-            if (second == 2) /* a second call does not begin the wait anew */
+            if (second == 2) /* a second call does not restart the wait */
                 call(&peer.connection, 2);
         }
         peer.hdfs.now.mono_ns = since_ns + 10 * PS_NS_PER_S;

@@ -17,7 +17,7 @@ static void test_judgements(void **state)
 {
     expect("org.apache.hadoop.ipc.StandbyException", "", 1, PS_FILE_UNAVAILABLE, PS_HADOOP_RPC_FAIL_OVER);
     expect("StandbyException", "", 0, PS_FILE_UNAVAILABLE,
-           PS_HADOOP_RPC_FAIL_OVER); /* WebHDFS's has no package */
+           PS_HADOOP_RPC_FAIL_OVER); /* in WebHDFS the class has no package */
     expect("org.apache.hadoop.ipc.RetriableException", "", 1, PS_FILE_UNAVAILABLE, PS_HADOOP_RPC_REPEAT);
     expect("org.apache.hadoop.hdfs.server.namenode.NotReplicatedYetException", "", 1, PS_FILE_UNAVAILABLE,
            PS_HADOOP_RPC_REPEAT_SOON);
@@ -44,7 +44,7 @@ static void test_judgements(void **state)
 }
 
 /* Each class that is known, and its meaning for a sink: it costs an attempt (FAIL), the operation is repeated, or it is
- * sent to the other namenode. A name that is longer or shorter by a letter is another class. */
+ * sent to the other namenode. A name that is longer or shorter by a letter is an unknown class. */
 static void test_each_class(void **state)
 {
     static const struct {

@@ -58,7 +58,7 @@ static void test_success(void **state)
     assert_int_equal(response.body_length, protobuf_c_message_get_packed_size(&user.base));
     assert_int_equal(ps_hadoop_rpc_parse_response((uint8_t *)bytes.data, bytes.length, bytes.length - 4,
                                                   &response, &length, &reason),
-                     PS_HADOOP_RPC_PARSE_WHOLE); /* the limit counts what is behind the length */
+                     PS_HADOOP_RPC_PARSE_WHOLE); /* the limit counts the bytes after the length */
     assert_int_equal(ps_hadoop_rpc_parse_response((uint8_t *)bytes.data, bytes.length, bytes.length - 5,
                                                   &response, &length, &reason),
                      PS_HADOOP_RPC_PARSE_INVALID);
@@ -104,7 +104,7 @@ static void test_errors(void **state)
     ps_byte_buffer_clear(&bytes, 0);
 }
 
-/* Any byte of a response may be another one: nothing is read that is not there (AddressSanitizer looks). */
+/* Any byte of a response is changed: the parser reads only bytes that exist (AddressSanitizer checks). */
 static void test_flipped_bytes(void **state)
 {
     struct ps_hadoop_rpc_response response;

@@ -114,7 +114,7 @@ static int end(void **unused)
     return 0;
 }
 
-/* It can be tried later: that is up to the caller, so it counts as not available. */
+/* A later try may succeed, and is up to the caller, so the server counts as unavailable. */
 static void test_one_server(void **unused)
 {
     test.refused = true;
@@ -130,7 +130,7 @@ static void test_one_server(void **unused)
     assert_int_equal(test.handshakes, 2);
 }
 
-/* The other one may have another principal. */
+/* The other server may have another principal. */
 static void test_two_servers(void **unused)
 {
     test.refused = true;
@@ -150,7 +150,8 @@ static void test_not_refused(void **unused)
     assert_false(test.done);
 }
 
-/* It was never carried out, and its caller may do it again: that is not known of a call without an answer (test_uncertain_calls). */
+/* A standby never carries a call out, so its caller may repeat it: that is not known of a call without an answer
+ * (test_uncertain_calls). */
 static void test_standbys_only(void **unused)
 {
     begin(2, NULL);

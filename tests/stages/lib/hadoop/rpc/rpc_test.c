@@ -180,7 +180,7 @@ static void test_slow_answer(void **state)
     tear_down(&test);
 }
 
-/* The connection is cut behind each byte of the response: the call is sent again, and the server knows it again. */
+/* The connection is cut after each byte of the response: the call is sent again, and the server recognizes it. */
 static void test_cut_answers(void **state)
 {
     struct test test;
@@ -271,7 +271,7 @@ static void test_exceptions(void **state)
     tear_down(&test);
 }
 
-/* Safe mode, a namenode that starts, a block that is not reported yet: asked again with the same id after a rest. */
+/* Safe mode, a namenode that starts, a block that is not reported yet: the call is sent again after a rest, with the same id. */
 static void test_refusals_that_end(void **state)
 {
     static const char *const exceptions[] = {
@@ -449,14 +449,14 @@ static void test_cancel_and_close(void **state)
     int32_t id = namenode->id;
     ps_hadoop_rpc_cancel(&calls[0].rpc);
     ps_hadoop_rpc_cancel(&calls[0].rpc);
-    ps_test_namenode_answer(namenode, id, &message.base); /* to nobody */
+    ps_test_namenode_answer(namenode, id, &message.base); /* the answer to a call that has ended */
     ps_test_namenode_expect(namenode, "mkdirs");
     calls[1].then = &calls[2];
     ps_test_namenode_answer(namenode, namenode->id, &message.base);
     expect_end(&calls[1], PS_FILE_OK);
     assert_int_equal(calls[0].times, 0);
     begin(&test, &calls[3], "mkdirs");
-    tear_down(&test); /* with a call that was sent and one that was not */
+    tear_down(&test); /* while one call was sent, and one was not */
     assert_int_equal(calls[2].times, 0);
     assert_int_equal(calls[3].times, 0);
 }
@@ -480,7 +480,7 @@ static void test_standby(void **state)
         ps_test_namenode_answer(&test.namenodes[1], test.namenodes[1].id, &message.base);
         expect_end(&calls[i], PS_FILE_OK);
     }
-    /* It stays there. */
+    /* The client stays with this server. */
     begin(&test, &calls[0], "create");
     ps_test_namenode_expect(&test.namenodes[1], "create");
     ps_test_namenode_answer(&test.namenodes[1], test.namenodes[1].id, &message.base);
@@ -488,7 +488,7 @@ static void test_standby(void **state)
     tear_down(&test);
 }
 
-/* The active one is killed, then both are standbys for a while. */
+/* The active namenode is killed, then both are standby for a while. */
 static void test_failover(void **state)
 {
     struct test test;
@@ -538,7 +538,7 @@ static void test_uncertain_calls(void **state)
     tear_down(&test);
 }
 
-/* A server that stands still: calls end by their time-out, later ones go to the other server. */
+/* A server hangs: calls end by their time-out, later ones go to the other server. */
 static void test_server_that_hangs(void **state)
 {
     struct test test;

@@ -1,4 +1,4 @@
-/* SASL of Hadoop's RPC at the wire: mechanisms that a server may offer, tokens with each level of protection, refusals,
+/* SASL of Hadoop's RPC on the wire: mechanisms that a server may offer, tokens with each level of protection, refusals,
  * servers without security. (Kerberos, and real namenodes: tests/real/hdfs_kerberos_test.sh.) */
 #include "stages/lib/hadoop/proto/rpc_header.pb-c.h"
 #include "stages/lib/hadoop/rpc/sasl.h"
@@ -40,7 +40,7 @@ static int shake(struct wire *wire)
     return ps_hadoop_rpc_sasl_transport.handshake(wire->session, &wants, wire->reason);
 }
 
-/* Takes a request of the client's apart: the header of SASL, and the message. */
+/* Parses a request of the client: the header of SASL, and the message. */
 static PsHadoop__RpcSasl *parse_request(const uint8_t *bytes, size_t length)
 {
     uint64_t part = 0;
@@ -114,7 +114,7 @@ static void give_state(const struct wire *wire, uint32_t state, const char *toke
     give_message(wire, &message);
 }
 
-/* The methods that the server offers: "TOKEN", "KERBEROS", "SIMPLE", "OTHER"; "TOKEN?": a token by a mechanism that is not known. */
+/* The methods that the server offers: "TOKEN", "KERBEROS", "SIMPLE", "OTHER"; "TOKEN?": a token with an unknown mechanism. */
 static void offer(const struct wire *wire, const char *const *methods, const char *challenge)
 {
     PsHadoop__RpcSasl message = PS_HADOOP__RPC_SASL__INIT;
@@ -297,7 +297,7 @@ static void test_simple(void **state)
     }
 }
 
-/* For a message outside the exchange the reason names it. */
+/* For a message outside the exchange, the reason says so. */
 static void test_mistakes(void **state)
 {
     static const char *const others[] = {"OTHER", "KERBEROS", NULL}, *const unknown[] = {"TOKEN?", NULL};
@@ -323,7 +323,7 @@ static void test_mistakes(void **state)
     assert_non_null(strstr(wire.reason, "does not follow"));
     close_wire(&wire);
 
-    open_wire(&wire, &usual); /* success before its proof */
+    open_wire(&wire, &usual); /* success before the server has proved itself */
     exchange(&wire, "auth", false, last);
     give_state(&wire, SUCCESS, NULL);
     assert_int_equal(shake(&wire), -1);

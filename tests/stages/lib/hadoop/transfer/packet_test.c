@@ -1,11 +1,11 @@
-/* packet.c against a reader of packets that is written from the description of the wire alone. */
+/* packet.c against a reader of packets that is written from the description of the format alone. */
 #include "stages/lib/hadoop/transfer/packet.h"
 
 #include "tests/support/support.h"
 
 #include <arpa/inet.h>
 
-/* All bytes of a packet on the wire, in one piece; arena: the test frees. */
+/* Returns all bytes of a packet on the wire in one piece, which the test frees. */
 static char *wire_of(const struct ps_packet_pool *pool, const struct ps_packet *packet, size_t *length)
 {
     struct iovec parts[64];
@@ -101,8 +101,8 @@ static void the_header_is_that_of_the_wire(void **state)
     ps_packet_pool_clear(&pool);
 }
 
-/* Any chunk size and packet size, bytes added in any pieces: the data is what was added, each checksum is right, and what is
- * skipped is skipped. */
+/* Any chunk size and packet size, bytes added in any pieces: the data are those that were added, each checksum is
+ * right, and skipped bytes are left out. */
 static void pieces_of_any_size_become_packets(void **state)
 {
     enum { BYTES = 200000 };
@@ -141,7 +141,7 @@ static void pieces_of_any_size_become_packets(void **state)
         }
         length = ps_packet_wire_length(&pool, packet);
         char *wire = malloc(length + 1);
-        /* In steps, as a socket takes them. */
+        /* In steps, as a socket accepts them. */
         for (size_t at = 0; at < length;) {
             int count = ps_packet_parts(&pool, packet, at, parts, 3);
             size_t step = 1 + ps_test_random(&seed) % 5000;

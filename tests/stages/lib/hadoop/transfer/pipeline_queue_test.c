@@ -21,7 +21,7 @@ static void remove_first(struct ps_packet_queue *queue, const struct ps_packet *
     ps_packet_free(&pool, packet);
 }
 
-/* Of three packets, this number is sent before they are removed. */
+/* This number of three packets is sent before they are removed. */
 static void what_is_removed_is_not_sent(void **state)
 {
     for (unsigned sent = 0; sent <= 3; sent++) {

@@ -165,7 +165,7 @@ static bool wait_readable(int fd, int timeout_ms)
     return poll(&ready, 1, timeout_ms) > 0;
 }
 
-/* Turns until the pipeline has called something more than before. */
+/* Turns until *count is `wanted`. */
 static void turn_until(struct bench *bench, const unsigned *count, unsigned wanted)
 {
     for (unsigned waited = 0; *count < wanted; waited++) {
@@ -299,7 +299,7 @@ static void packets_are_acknowledged_in_order(void **state)
     struct bench *bench = *state;
     char acks[256];
     size_t length = 0;
-    queue_packet(bench, 0, "first", false); /* before it is set up */
+    queue_packet(bench, 0, "first", false); /* before the pipeline is set up */
     set_up_pipeline(bench);
     queue_packet(bench, 1, "second", false);
     ps_pipeline_send(&bench->pipeline);
@@ -408,8 +408,8 @@ static void nobody_listens(void **state)
     open_listener(bench); /* for tear_down */
 }
 
-/* The datanode closes the connection after each number of bytes that it may have received: always a failure of the first datanode, and the
- * packet stays. */
+/* The datanode closes the connection after any number of bytes: always a failure of the first datanode, and the packet
+ * stays. */
 static void the_connection_may_be_cut_anywhere(void **state)
 {
     struct bench *bench = *state;
@@ -494,7 +494,7 @@ static void silence_is_told_each_time(void **state)
         bench->now.mono_ns += passes_ns[i];
         turn(bench);
         assert_int_equal(bench->silent, i < 2 ? 0 : i - 1);
-        if (i == 0) /* nothing was waited for so far */
+        if (i == 0) /* the pipeline has not waited for an answer yet */
             queue_packet(bench, 0, "bytes", false);
         ps_pipeline_send(&bench->pipeline);
     }
@@ -517,7 +517,7 @@ static void a_heartbeat_goes_after_half_a_minute(void **state)
     assert_int_equal(bench->in_length, sizeof expected);
     assert_memory_equal(bench->in, expected, sizeof expected);
     send_ack(bench, -1, 0, 0, 0);
-    /* The heartbeat is answered, and the pipeline goes on. The next one is not answered. */
+    /* The heartbeat is answered, and the pipeline continues. The next one is not answered. */
     for (unsigned i = 0; bench->pipeline.waits_ns > 0; i++) {
         assert_true(i < PS_TEST_PATIENCE_MS);
         turn(bench);
@@ -550,7 +550,7 @@ static void a_datanode_that_stays_slow_is_left_out(void **state)
     assert_true(strncmp(bench->reason, "datanode 2 ", 11) == 0 && strstr(bench->reason, "slow"));
 }
 
-/* More than the socket takes: the rest goes when the datanode reads. */
+/* The socket does not accept all bytes at once: the rest is sent when the datanode reads. */
 static void a_slow_reader_gets_every_byte(void **state)
 {
     struct bench *bench = *state;

@@ -1,4 +1,4 @@
-/* The exchange of SASL with a datanode, at the wire: levels of protection, AES, refusals, damage. (Real datanodes:
+/* The exchange of SASL with a datanode, on the wire: levels of protection, AES, refusals, damage. (Real datanodes:
  * tests/real/hdfs_kerberos_test.sh.) */
 #include "stages/lib/hadoop/proto/transfer_sasl.pb-c.h"
 #include "stages/lib/hadoop/transfer/sasl.h"
@@ -49,7 +49,7 @@ static int shake(struct wire *wire)
     return ps_transfer_sasl_transport.handshake(wire->session, &wants, wire->reason);
 }
 
-/* Reads exactly this many bytes, which have arrived. */
+/* Reads exactly this number of bytes, which have arrived. */
 static void receive(const struct wire *wire, void *to, size_t length)
 {
     for (size_t at = 0; at < length;) {
@@ -203,7 +203,7 @@ static void test_protected(void **state)
         assert_int_equal(some, 0);
         assert_int_equal(got, length);
         assert_memory_equal(back, sent, length);
-        message[5] ^= 1; /* the last one again, changed */
+        message[5] ^= 1; /* the last message again, changed */
         give(&wire, message, 20);
         close(wire.theirs);
         some = ps_transfer_sasl_transport.read(wire.session, (char *)back, 97, &wants, wire.reason);
@@ -234,7 +234,7 @@ static void test_authentication_only(void **state)
     close_wire(&wire);
 }
 
-/* The datanode takes AES: keys come wrapped. */
+/* The datanode chooses AES: its keys come wrapped. */
 static void test_aes(void **state)
 {
     static const uint8_t keys[2][16] = {"0123456789abcdef", "fedcba9876543210"};
@@ -388,7 +388,7 @@ static void test_false_servers(void **state)
     }
 }
 
-/* Without a name nothing is exchanged. */
+/* Without security settings there is no exchange. */
 static void test_none(void **state)
 {
     static const struct ps_transfer_sasl none = {.wonders = true};

@@ -88,7 +88,7 @@ static void test_messages(void **unused)
            PS_FILE_UNSUPPORTED, PS_HADOOP_RPC_FAIL, NULL);
 }
 
-/* Jetty, a proxy, another program. */
+/* Answers of Jetty, of a proxy, and of another program. */
 static void test_no_exception(void **unused)
 {
     expect(401, "<html>", PS_FILE_DENIED, PS_HADOOP_RPC_FAIL, "HTTP 401");

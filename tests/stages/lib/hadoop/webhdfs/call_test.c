@@ -1,4 +1,4 @@
-/* Calls of WebHDFS: redirects, fail-over, answers that are lost, time, TLS. */
+/* Calls of WebHDFS: redirects, fail-over, lost answers, time limits, TLS. */
 #include "tests/support/webhdfs_client.h"
 
 #include <stdio.h>
@@ -89,7 +89,7 @@ static void test_unreachable(void **unused)
     ps_test_peer_return(&first.peer);
 }
 
-/* One namenode alone: the sink tries again, not the file system. */
+/* With one namenode alone the sink tries again, not the file system. */
 static void test_unreachable_alone(void **unused)
 {
     open_client(1);
@@ -103,7 +103,7 @@ static void test_unreachable_alone(void **unused)
     expect(PS_FILE_OK);
 }
 
-/* Both are standby: rests between the rounds, until the call time-out. */
+/* Both are standby: the client rests between rounds, until the call time-out. */
 static void test_both_standby(void **unused)
 {
     open_client(2);
@@ -143,7 +143,7 @@ static void test_retriable(void **unused)
     ps_test_webhdfs_expect(&first, STAT STAT);
 }
 
-/* A call that is harmless when repeated is repeated; the outcome of another one is unknown. */
+/* A call that is harmless when repeated is repeated; the outcome of any other call is unknown. */
 static void test_cut(void **unused)
 {
     open_client(1);
@@ -179,7 +179,7 @@ static void test_no_answer(void **unused)
     assert_non_null(strstr(result.reason, "no answer within the call time-out"));
 }
 
-/* It names another datanode after a request that excludes the unreachable one. */
+/* The namenode names another datanode in answer to a request that excludes the unreachable one. */
 static void test_datanode_unreachable(void **unused)
 {
     char log[512];

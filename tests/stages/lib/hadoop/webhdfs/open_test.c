@@ -1,4 +1,4 @@
-/* Opening WebHDFS: servers, users, certificates and defaults out of URL and configuration. */
+/* Opening WebHDFS: servers, users, certificates and defaults from the URL and the configuration. */
 #include "tests/support/webhdfs_client.h"
 
 #include <stdio.h>
@@ -107,7 +107,7 @@ static void test_host_and_port(void **unused)
     ps_test_webhdfs_expect(&first, "GET /webhdfs/v1/f?op=GETFILESTATUS&user.name=joe&doas=ann \n");
 }
 
-/* A delegation token says who calls: the user of the process may be another one, and the namenode refuses two. */
+/* A delegation token names the user: the user of the process may be another one, and the namenode refuses two. */
 static void test_delegation_token(void **unused)
 {
     static const char file[] = "HDTS\0\1\5alias\2id\3key\x12WEBHDFS delegation\0\0";

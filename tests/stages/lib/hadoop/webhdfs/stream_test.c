@@ -160,7 +160,7 @@ static void test_flushes_together(void **unused)
         results[i] = (struct ps_test_file_result){.calls = 0};
         write_text(&"abc"[i]);
         ps_file_flush(stream, PS_FILE_HFLUSH, ps_test_file_done, &results[i]);
-        if (i == 0) /* it begins */
+        if (i == 0) /* the first flush begins */
             ps_test_webhdfs_turn(&client);
     }
     for (size_t i = 0; i < PS_COUNT_OF(results); i++)
@@ -241,7 +241,7 @@ static void test_append_busy(void **unused)
 
 /* ---- an answer is lost ---- */
 
-/* "two\n" goes out; then the answer to it is lost. */
+/* Sends "two\n"; then its answer is lost. */
 static void lose_answer(const char *const *at_server, const char *const *at_datanode)
 {
     begin();
@@ -278,7 +278,7 @@ static void test_lost_in_part(void **unused)
     close_stream();
 }
 
-/* The datanode is at it yet: the second APPEND is refused, and the length tells at last. */
+/* The datanode is still writing: the second APPEND is refused, and in the end the length shows the bytes. */
 static void test_lost_and_under_way(void **unused)
 {
     lose_answer(PS_WORDS("307", LENGTH(4), BUSY, LENGTH(8)), PS_WORDS("cut"));
@@ -296,7 +296,7 @@ static void test_lost_and_another_writer(void **unused)
     ps_file_abandon(stream);
 }
 
-/* The last quarter of the call time-out is for asking: it is there. */
+/* The last quarter of the call time-out is for checking the length: the bytes are there. */
 static void test_late_and_there(void **unused)
 {
     begin();
@@ -311,7 +311,7 @@ static void test_late_and_there(void **unused)
     close_stream();
 }
 
-/* The file does not exist, and a second APPEND would come after the deadline. */
+/* The bytes are not there, and a second APPEND would come after the deadline. */
 static void test_late_and_missing(void **unused)
 {
     begin();
@@ -332,7 +332,7 @@ static void test_late_and_missing(void **unused)
 
 #define FAULT(exception) "500 {\"RemoteException\":{\"exception\":\"" exception "\"}}"
 
-/* The datanode answers by an error, after it has written: the length says what is there. Nothing is written twice. */
+/* The datanode writes, then answers with an error: the length shows that the bytes are there, and they are not written twice. */
 static void test_failed_and_there(void **unused)
 {
     lose_answer(PS_WORDS("307", LENGTH(8)), PS_WORDS(FAULT("IOException")));
@@ -351,7 +351,7 @@ static void test_failed_in_part(void **unused)
     close_stream();
 }
 
-/* It is not sent again and again. */
+/* The bytes are not sent again and again. */
 static void test_failed_and_missing(void **unused)
 {
     lose_answer(PS_WORDS("307", LENGTH(4)), PS_WORDS(FAULT("DSQuotaExceededException")));
@@ -370,7 +370,7 @@ static void test_refused(void **unused)
     ps_test_file_expect(&client, &closed, PS_FILE_DENIED);
 }
 
-/* Neither a redirect nor an error: nothing was given to anybody. */
+/* The answer is neither a redirect nor an error: no server got the bytes. */
 static void test_no_datanode(void **unused)
 {
     begin();
@@ -425,7 +425,7 @@ static void write_more(void *argument, const struct ps_file_answer *answer)
     ps_file_flush(stream, PS_FILE_HFLUSH, ps_test_file_done, argument);
 }
 
-/* As a sink does that has the next batch ready. */
+/* A sink whose next batch is ready flushes in the callback. */
 static void test_flush_in_callback(void **unused)
 {
     begin();
@@ -438,7 +438,7 @@ static void test_flush_in_callback(void **unused)
     close_stream();
 }
 
-/* Streams and calls that are under way go with the file system. */
+/* Closing the file system ends streams and calls that are under way. */
 static void test_close_all(void **unused)
 {
     begin();

@@ -116,7 +116,7 @@ static void test_read(void **unused)
     expect(PS_FILE_OK, "GET /webhdfs/v1/f?op=OPEN&length=8&user.name=joe \n");
     ps_test_webhdfs_expect(&datanode, "GET /webhdfs/v1/f?op=OPEN&length=8&user.name=joe&datanode=1 \n");
     assert_string_equal(result.content, "content");
-    play(PS_WORDS("200 content")); /* HttpFS gives it itself */
+    play(PS_WORDS("200 content")); /* HttpFS answers without a redirect */
     ps_file_read(client.filesystem, "/f", 6, ps_test_file_done, &result);
     expect(PS_FILE_FAILED, "GET /webhdfs/v1/f?op=OPEN&length=7&user.name=joe \n");
     play(PS_WORDS("200")); /* an empty file */
@@ -156,7 +156,7 @@ static void test_callback_begins(void **unused)
                        "GET /webhdfs/v1/b?op=GETFILESTATUS&user.name=joe \n");
 }
 
-/* More than there are slots for: all are answered. */
+/* There are more operations than slots: all are answered. */
 static void test_many(void **unused)
 {
     static struct ps_test_file_result results[100];
