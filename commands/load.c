@@ -241,7 +241,7 @@ static enum ps_status descriptors_raise(const struct ps_load_config *config, str
     return PS_OK;
 }
 
-/* Returns -1 to go on, else the exit code. */
+/* Returns -1 to continue, else the exit code. */
 static int options_parse(struct wish *wish, int argc, char **argv)
 {
     struct ps_load_config *config = &wish->config;

@@ -150,7 +150,7 @@ static bool ask(struct tail *tail, CURL *curl)
     return ok && !ferror(stdout);
 }
 
-/* Returns -1 to go on, else the exit code. */
+/* Returns -1 to continue, else the exit code. */
 static int options_parse(struct tail *tail, int argc, char **argv)
 {
     int operands, code = ps_command_line_parse(&ps_line_tail, tail, argc, argv, &operands);

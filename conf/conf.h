@@ -169,8 +169,8 @@ struct ps_agent_spec *ps_conf_take_spec(struct ps_conf *conf);
 
 /* Returns the place of a component's key: its line, or that of the component's type when the key is not written or
  * NULL. No file in the result: there is no such source, channel or sink. `component` is its label ("sink k1"). May
- * be called as long as the spec lives, also after ps_conf_take_spec. Thread: control, or the helper thread of a
- * reload. */
+ * be called as long as the spec lives, even after ps_conf_take_spec. Thread: control, or the helper thread of
+ * a reload. */
 struct ps_place ps_conf_place(struct ps_conf *conf, const char *component, const char *key);
 
 void ps_conf_destroy(struct ps_conf *conf);

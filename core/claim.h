@@ -14,7 +14,7 @@ struct ps_listens {
 /* A file or a directory, as configured. Two sources of one type, or two channels, must not have the same key and
  * path. */
 struct ps_claim {
-    const char *key;  /* name of the path's key, also when it is not set: "positionFile" */
+    const char *key;  /* name of the path's key, even when it is not set: "positionFile" */
     const char *path; /* absolute, or below the working directory */
     const char *
         part; /* the part of a directory that the source takes: two sources with different parts may share it; or NULL */

@@ -30,6 +30,6 @@ enum ps_status ps_directories_need(const char *path, struct ps_err *err);
 int ps_write_all(int fd, const void *bytes, size_t length);
 
 /* Replaces a file by one with these bytes: writes them to the file `beside`, which is in the same directory, syncs
- * it, renames it and syncs the directory. A reader, also after a power cut, finds the whole old file or the whole
- * new one. Removes `beside` on failure. */
+ * it, renames it and syncs the directory. A reader, even after a power cut, finds the whole old file or the
+ * whole new one. Removes `beside` on failure. */
 int ps_file_replace(const char *path, const char *beside, mode_t mode, const void *bytes, size_t length);

@@ -203,7 +203,7 @@ struct ps_port {
     void (*troubled)(struct ps_port *port, const struct ps_err *reason);
     bool hands_over; /* sinks: others of its group get what it cannot deliver (ps_port_troubled) */
     struct ps_log_backoff outage; /* of ps_port_tries_again */
-    bool planned; /* ps_port_failed, of the engine's own stages: no failure, it is opened again at once */
+    bool planned; /* ps_port_failed, of the engine's own stages: no failure, it is opened again immediately */
 };
 
 /* Reports that the open stage cannot continue, and that only opening it again can help (a client library reported a
@@ -320,8 +320,8 @@ struct ps_interceptor_ops {
      * batch after PS_BACKOFF, and after PS_LATER when the source has given the batch up. Between two batches
      * `tick` is called, but never `work`. */
     enum ps_result (*work)(const void *plan, void *state, struct ps_lease *lease, const struct ps_now *now);
-    /* Called at every cycle while the source is open: for what goes on between batches. Returns the mono_ns at which it
-     * must be called again at the latest, or PS_NEVER. NULL: never called. */
+    /* Called at every cycle while the source is open: for work between batches. Returns the mono_ns at which
+     * it must be called again at the latest, or PS_NEVER. NULL: never called. */
     uint64_t (*tick)(const void *plan, void *state, const struct ps_now *now);
 };
 
@@ -458,10 +458,10 @@ struct ps_sink_ops {
      *              epoll_fd or wake_fd; after 10 ms if it returned none.
      *   PS_RETRY   Flume's rollback. */
     enum ps_result (*work)(const void *plan, void *state, struct ps_lease **lease, const struct ps_now *now);
-    /* Called at every cycle from `open` until the sink is recalled, after `work`, also when the engine did not call
-     * that: for sockets, delivery reports, timers, rolling. Returns the mono_ns at which it must be called again at
-     * the latest, or PS_NEVER. A sink that can handle the offered lease now (PS_LATER) returns now->mono_ns:
-     * `work` is then called immediately. */
+    /* Called at every cycle from `open` until the sink is recalled, after `work`, even when the engine did
+     * not call that: for sockets, delivery reports, timers, rolling. Returns the mono_ns at which it must be
+     * called again at the latest, or PS_NEVER. A sink that can handle the offered lease now (PS_LATER)
+     * returns now->mono_ns: `work` is then called immediately. */
     uint64_t (*tick)(const void *plan, void *state, const struct ps_now *now);
     /* Stops sending, settles or abandons what is in flight, and gives every lease back: appended to `*back` (linked by
      * `next`, oldest first), or with ps_port_done when it is settled; the engine does that for settled ones in

@@ -34,7 +34,7 @@ struct ps_load_config {
     double tolerance;  /* share of the asked rate that may be missing */
     /* Time for which the target may refuse connections at the start; PS_NEVER: for ever. */
     uint64_t connect_ns;
-    const volatile sig_atomic_t *interrupts; /* 1: end in order, 2: end at once */
+    const volatile sig_atomic_t *interrupts; /* 1: end in order, 2: end immediately */
 };
 
 /* The result of a run. Times are seconds since the schedule's start. */

@@ -113,7 +113,7 @@ static bool options_fit(const struct command *command)
     return true;
 }
 
-/* Returns -1 to go on, else the exit code. */
+/* Returns -1 to continue, else the exit code. */
 static int parse(struct command *command, int argc, char **argv)
 {
     int operands, code = ps_command_line_parse(&ps_line_avro_client, command, argc, argv, &operands);

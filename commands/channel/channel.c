@@ -167,7 +167,7 @@ static bool channel_is_named(const struct ps_channel_command *command)
     return true;
 }
 
-/* Returns -1 to go on, else the exit code. */
+/* Returns -1 to continue, else the exit code. */
 static int parse(struct ps_channel_command *command, int argc, char **argv)
 {
     int operands, code = ps_command_line_parse(&ps_line_channel, command, argc, argv, &operands);

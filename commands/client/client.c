@@ -20,7 +20,7 @@
 
 struct host_links {
     struct ps_rpc_link *free; /* most recently used first */
-    unsigned count;           /* of all, also those out of use */
+    unsigned count;           /* of all, including those out of use */
 };
 
 struct penstock_client {

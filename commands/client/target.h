@@ -66,5 +66,5 @@ enum ps_status ps_rpc_target_read(struct ps_rpc_target *target, const struct ps_
                                   const char *path, struct ps_err *err);
 enum ps_status ps_rpc_target_parse(struct ps_rpc_target *target, const struct ps_rpc_reading *reading,
                                    const char *text, size_t length, struct ps_err *err);
-/* Frees the target, also after one of the functions failed; the target was set to 0 before. */
+/* Frees the target, even after one of the functions failed; the target was set to 0 before. */
 void ps_rpc_target_fini(struct ps_rpc_target *target);

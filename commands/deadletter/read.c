@@ -97,7 +97,7 @@ static unsigned replays_in_header(const struct ps_deadletter *letter)
     return count < UINT16_MAX ? (unsigned)count : UINT16_MAX;
 }
 
-/* Returns whether to go on. */
+/* Returns whether to continue. */
 static bool line_take(struct walk *walk, struct ps_deadletter *letter)
 {
     char *memory = NULL;
@@ -140,7 +140,7 @@ static FILE *file_open(const char *path)
     return NULL;
 }
 
-/* Reads the first `size` bytes. Returns whether to go on. Sets *failed after printing a read error. */
+/* Reads the first `size` bytes. Returns whether to continue. Sets *failed after printing a read error. */
 static bool file_read(struct walk *walk, const char *name, uint64_t size, bool *failed)
 {
     char path[4096], *line = NULL;

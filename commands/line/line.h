@@ -86,13 +86,13 @@ struct ps_command_line {
     bool flume;             /* it also takes the options of `flume-ng agent` (conf/command/command.h) */
 };
 
-/* Stores the options in the target. Moves the operands to argv[1] and so on, and sets their number. Options may stand
- * anywhere before "--"; long names may be shortened, letters joined, as getopt_long allows. Stops at --help and sets
- * `help`. */
+/* Stores the options in the target. Moves the operands to argv[1] and so on, and sets their number. Options
+ * may be anywhere before "--"; long names may be shortened, letters joined, as getopt_long allows. Stops at
+ * --help and sets `help`. */
 enum ps_status ps_command_line_read(const struct ps_command_line *line, void *target, int argc, char **argv,
                                     int *operand_count, bool *help, struct ps_err *err);
 
-/* The same, and prints the help or the error. Returns -1 to go on, else the exit code: 0 after --help, 2 after an error. */
+/* The same, and prints the help or the error. Returns -1 to continue, else the exit code: 0 after --help, 2 after an error. */
 int ps_command_line_parse(const struct ps_command_line *line, void *target, int argc, char **argv,
                           int *operand_count);
 

@@ -35,7 +35,7 @@ extern const struct ps_command_row ps_rules_rows[];
 /* Returns the command line of subcommand number `index`, or NULL after the last. */
 const struct ps_command_line *ps_rules_line(size_t index);
 
-/* Returns -1 to go on, else the exit code: the help or the usage error was printed. */
+/* Returns -1 to continue, else the exit code: the help or the usage error was printed. */
 int ps_rules_command_parse(struct ps_rules_command *command, const struct ps_command_line *line, int argc,
                            char **argv);
 

@@ -151,7 +151,7 @@ static size_t on_data(char *data, size_t size, size_t count, void *argument)
     return size * count;
 }
 
-/* Returns the lines of /readyz, also of an agent that is ready; NULL without an answer. */
+/* Returns the lines of /readyz, even of an agent that is ready; NULL without an answer. */
 static const char *ready_get(struct ps_arena *arena, const char *url, bool *ready)
 {
     struct ps_page page = {0};
@@ -303,7 +303,7 @@ static int run_live(struct top *top)
 
 /* ---- the command line ---- */
 
-/* Returns -1 to go on, else the exit code. */
+/* Returns -1 to continue, else the exit code. */
 static int options_parse(struct top *top, int argc, char **argv)
 {
     struct ps_err err = {.length = 0};

@@ -17,7 +17,7 @@ struct ps_type_advice {
     const char *why, *instead;
 };
 
-/* Returns the advice for a type, also for a class of the same name in another package, such as
+/* Returns the advice for a type, even for a class of the same name in another package, such as
  * com.cloudera.flume.source.TwitterSource. NULL: there is none. */
 const struct ps_type_advice *ps_type_advice(enum ps_kind kind, const char *type);
 

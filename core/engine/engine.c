@@ -329,7 +329,7 @@ void ps_engine_carry_over(struct ps_engine *engine, struct ps_plan *plan, struct
             struct ps_lease *lease = list;
             list = lease->next;
             lease->next = NULL;
-            /* its events are on disk, but it had not come home yet */
+            /* its events are on disk, but it had not been returned yet */
             bool durable = lease->settled == lease->count;
             if (durable || (next != NULL && ps_batch_will_be_replayed(lease->batch))) {
                 discard(engine, lease);

@@ -365,7 +365,7 @@ static void adopt_channel(struct ps_plan *next, size_t number, struct ps_plan *p
     }
 }
 
-/* Returns the sink of the plan before that could go on as this one, apart from its group. */
+/* Returns the sink of the plan before that could continue as this one, apart from its group. */
 static struct ps_sink_plan *same_sink(const struct ps_plan *next, const struct ps_sink_plan *sink,
                                       const struct ps_plan *plan)
 {

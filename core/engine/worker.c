@@ -138,7 +138,7 @@ void ps_worker_send_home(struct ps_worker *worker, struct ps_lease **lease)
 
 /* ---- the duty cycle ---- */
 
-/* Takes the inbox only when the leases taken before are all released: so no lease waits for ever behind newer ones. */
+/* Takes the inbox only when the leases taken before are all released: so no lease waits for ever after newer ones. */
 bool ps_worker_cycle_home(struct ps_worker *worker)
 {
     uint64_t count = 0;

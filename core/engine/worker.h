@@ -27,7 +27,7 @@ enum ps_phase {
     PS_PHASE_CLOSE,  /* close everything */
 };
 
-/* Published as a whole behind one RCU pointer. */
+/* Published as a whole through one RCU pointer. */
 struct ps_orders {
     uint64_t number; /* from 1 */
     enum ps_phase phase;

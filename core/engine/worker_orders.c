@@ -126,7 +126,7 @@ static void close_sink(struct ps_worker *worker, struct ps_sink_runner *sink)
 {
     ps_worker_enter(worker, sink->base.spec->component);
     while (!ps_sink_runner_recall(sink, &worker->now))
-        PS_ASSERT(false); /* RECALL was done before, so this returns true at once */
+        PS_ASSERT(false); /* RECALL was done before, so this returns true immediately */
     ps_sink_runner_close(sink, worker->next, &worker->now);
 }
 

@@ -5,7 +5,7 @@
 #include "core/flow/bump.h"
 #include "core/flow/window.h"
 
-/* ---- whose a lease is ---- */
+/* ---- the owner of a lease ---- */
 
 uint16_t ps_batch_worker(const struct ps_batch *batch)
 {

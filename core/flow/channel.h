@@ -9,7 +9,7 @@
 
 struct ps_pool; /* a worker's batches: ps_port.pool */
 
-/* ---- whose a lease is ---- */
+/* ---- the owner of a lease ---- */
 
 /* Returns the number of the worker to which the batches of this pool belong. Thread: any. */
 uint16_t ps_pool_worker(const struct ps_pool *pool);

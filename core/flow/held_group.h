@@ -1,4 +1,4 @@
-/* Groups: lists of events of the leases that a sink holds (core/flow/held.h). For sinks that sort the events of a lease to
+/* Groups: lists of events of the leases that a sink holds (core/flow/held.h). For sinks that sort the events of a lease into
  * many files, partitions or transactions, and settle them in another order than they took them.
  *
  * An event is in one group at a time. The first group has the events that wait for a file or transaction, the next one has

@@ -113,7 +113,7 @@ struct ps_rules_problems {
     /* filled by ps_rules_load, in the arena; each file once, the main file first */
     struct ps_rules_file *files;
     size_t file_count;
-    /* With `keep_routes`: every channel that a route names, in the arena, also when the load fails. So code that
+    /* With `keep_routes`: every channel that a route names, in the arena, even when the load fails. So code that
      * knows the channels can report missing ones together with the errors of the text (ps_rules_set_check_routes). */
     bool keep_routes;
     struct ps_rules_channel *routes;

@@ -41,8 +41,8 @@ static void test_crc32c(void **state)
     }
 }
 
-/* Every implementation that the processor supports, also those that ps_crc32c does not choose: lengths over several rounds of
- * folding, all alignments within 16 bytes, continued from any value. */
+/* Every implementation that the processor supports, including those that ps_crc32c does not choose: lengths
+ * over several rounds of folding, all alignments within 16 bytes, continued from any value. */
 static void test_ways(void **state)
 {
     static const char *const names[PS_CRC32C_WAYS] = {"ISA-L", "the instruction", "folding"};

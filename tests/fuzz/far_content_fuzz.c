@@ -1,4 +1,4 @@
-/* Contents of a file: lines, Avro containers (schema, codecs, blocks), gzip. Reading it at once and in pieces
+/* Contents of a file: lines, Avro containers (schema, codecs, blocks), gzip. Reading it whole and in pieces
  * gives the same records. Input: size of the pieces (1 byte), then the file. */
 #include <stdlib.h>
 #include <string.h>

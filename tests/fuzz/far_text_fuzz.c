@@ -1,4 +1,4 @@
-/* The bytes of a connection, split into lines or frames, in pieces and at once; and the elements of a JSON
+/* The bytes of a connection, split into lines or frames, in pieces and whole; and the elements of a JSON
  * array. Input: framing (1 byte), size of the pieces (1 byte), then the bytes. */
 #include <stdlib.h>
 #include <string.h>

@@ -15,7 +15,7 @@
  *   --progress FILE     rewritten with the number of acknowledged batches of all files
  *   --principal P       of Kerberos                        --keytab FILE      with its keys
  *   --proxy USER        for whom it writes
- *   --idle MS           rests so long after the last batch, then prints how much memory each open file holds
+ *   --idle MS           rests for this time after the last batch, then prints how much memory each open file holds
  *
  * Exit code: 0, or 1 with reason when an operation failed. */
 #include "core/log/log.h"

@@ -7,7 +7,7 @@
 /* The way in which the fake host handles its batches; for an interceptor, a commit is an answer. Shared memory: the test
  * writes, the host reads. */
 enum ps_test_java_mode {
-    PS_TEST_JAVA_WELL,    /* it commits each batch at once, answers each call */
+    PS_TEST_JAVA_WELL,    /* it commits each batch immediately, answers each call */
     PS_TEST_JAVA_SLOW,    /* it does so after 50 ms */
     PS_TEST_JAVA_NOTHING, /* it keeps the batches */
     PS_TEST_JAVA_TWICE,   /* it commits each batch twice */
@@ -24,7 +24,7 @@ enum ps_test_java_mode {
     PS_TEST_JAVA_LEAVES,  /* source: it promises events and does not hand them over */
     PS_TEST_JAVA_HALF, /* sink: it commits half of a batch, notes that in the slot, and ends before it sends the message */
     PS_TEST_JAVA_SKIPS, /* source: it hands over promised events with a wrong number */
-    PS_TEST_JAVA_DEAF,  /* it goes on, but reads no messages */
+    PS_TEST_JAVA_DEAF,  /* it continues, but reads no messages */
     PS_TEST_JAVA_HANGS, /* its components do not get ready: their start() does not return until another mode begins */
     PS_TEST_JAVA_SINGLY, /* sink: it commits each event in a message of its own */
 };

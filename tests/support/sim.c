@@ -110,7 +110,7 @@ void sim_step(struct sim *sim)
         fail_msg("the run does not end (seed %llu)", (unsigned long long)sim->flow.seed);
 }
 
-/* Workers go on cycling while control works. */
+/* Workers keep cycling while control works. */
 static void some_steps(struct sim *sim)
 {
     for (uint64_t i = sim_pick(sim, 2) * sim_pick(sim, 12); i > 0; i--)

@@ -193,7 +193,7 @@ enum ps_status ps_load_stream_open(void **state, const void *plan, struct ps_lan
     stream->plan = plan;
     ps_load_connection_init(&stream->connection, &stream->plan->client, lane);
     ps_block_queue_init(&stream->queue, lane);
-    *state = stream; /* the connection is in its resting phase and may begin at once */
+    *state = stream; /* the connection is in its resting phase and may begin immediately */
     return PS_OK;
 }
 

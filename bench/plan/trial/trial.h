@@ -29,7 +29,7 @@ struct ps_trial_setup {
     const char *metrics_url;           /* URL of the agent's metrics; NULL: none */
     int pid;                           /* the subject's process, for CPU time and memory; 0: unknown */
     unsigned from_drain_ms;            /* the far end is complete after this much silence; 0: 1,000 */
-    const volatile sig_atomic_t *stop; /* not 0: end at once; may be NULL */
+    const volatile sig_atomic_t *stop; /* not 0: end immediately; may be NULL */
     /* Called a few times a second with the time since the load began. May be NULL. */
     void (*watch)(void *argument, double seconds);
     void *watch_argument;

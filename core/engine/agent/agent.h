@@ -55,7 +55,7 @@ struct ps_agent_account {
 };
 
 /* Drains for at most `timeout_ms`, or until `hurry` returns true; then closes every component. `hurry` (may
- * be NULL) is called about every millisecond of waiting, also after it returned true. Metrics may still be read. */
+ * be NULL) is called about every millisecond of waiting, even after it returned true. Metrics may still be read. */
 void ps_agent_drain(struct ps_agent *agent, uint64_t timeout_ms, bool (*hurry)(void *argument),
                     void *argument, struct ps_agent_account *account);
 /* Frees the agent, which was drained or never started. Nobody may read its metrics after that. */

@@ -33,7 +33,7 @@ struct ps_accept_settings {
     unsigned retry_ms;   /* 0: ps_acceptor_create fails when it cannot listen */
     unsigned request_ms; /* 0: PS_ACCEPT_REQUEST_MS */
     void *argument;
-    /* Owns: takes `fd` over, also when it returns false. Calls ps_acceptor_opened, later, from any thread. */
+    /* Owns: takes `fd` over, even when it returns false. Calls ps_acceptor_opened, later, from any thread. */
     bool (*add)(void *argument, int fd, const struct sockaddr *peer, socklen_t peer_size);
     /* Called once the acceptor listens; `address` is "0.0.0.0:41414" or "[::]:41414". Thread: control, or the
      * acceptor's. */

@@ -142,7 +142,7 @@ static void test_one_byte_flipped(void **state)
             if (i < EVENT_BEFORE)
                 wanted = PS_STAMP_GOOD;
             else if (i < EVENT_BEFORE + 2)
-                wanted = PS_STAMP_NONE; /* not "~1" any more */
+                wanted = PS_STAMP_NONE; /* no longer "~1" */
             else if (i < EVENT_BEFORE + 32)
                 wanted = PS_STAMP_BROKEN;
             assert_int_equal(got, wanted);

@@ -4,7 +4,7 @@
 
 #include <stdlib.h>
 
-/* Returns the line of the screen on which a sink of this name stands, from the name on. Owns: the caller. */
+/* Returns the line of the screen that has a sink of this name, from the name on. Owns: the caller. */
 static char *line_of(const char *name)
 {
     char *screen = NULL;

@@ -268,7 +268,7 @@ static void test_watch(void **state)
     close(ends[1]);
 }
 
-/* A full channel: a client that goes on sending costs no cycles until there is room. */
+/* A full channel: a client that keeps sending costs no cycles until there is room. */
 static void test_watch_of_a_full_channel(void **state)
 {
     struct ps_err err = {0};

@@ -1,5 +1,5 @@
 /* The way home: leases that another worker sends arrive in the home worker's inbox, in cycles of bounded length,
- * and none waits behind newer ones; and it costs no memory for each pair of workers. */
+ * and none waits after newer ones; and it costs no memory for each pair of workers. */
 #include <unistd.h>
 
 #include "core/engine/engine.h"
@@ -74,7 +74,7 @@ static void test_arrivals(void **state)
     assert_int_equal(sent, LEASES);
     assert_int_equal(ps_pool_out_count(pool), 0);
     assert_int_equal(ps_worker_stats(home)->home_leases, LEASES);
-    /* Leases of its own worker come home in the next cycle. */
+    /* Leases of its own worker are returned in the next cycle. */
     take_batches(&bump, window, leases, 2);
     ps_worker_send_home(home, &leases[0]);
     ps_worker_send_home(ps_engine_worker(engine, 2), &leases[1]);

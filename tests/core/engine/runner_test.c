@@ -304,7 +304,7 @@ static void test_accepting_source_puts_what_it_has(void **state)
     assert_int_equal(script.source_closes, 2);
 }
 
-/* When it is opened again it begins at once: earlier failures do not make it rest. */
+/* When it is opened again it begins immediately: earlier failures do not make it rest. */
 static void test_reopened_source_does_not_rest(void **state)
 {
     start(&accepting, 1, "100");

@@ -79,7 +79,7 @@ static void test_as_before(void **state)
                 if (before > 0)
                     assert_int_equal(batch->last_ticket->events, 1);
             }
-            add_things(batch, 7, 0, 0); /* it goes on as if nothing had been */
+            add_things(batch, 7, 0, 0); /* it continues as if nothing had been added */
             assert_int_equal(batch->count, before + 1);
             assert_int_equal(count_tickets(batch), 1);
             assert_int_equal(batch->tickets->events, before + 1);

@@ -82,7 +82,7 @@ static void test_references(void **state)
     ps_depot_destroy(depot);
 }
 
-/* The whole length is reserved at once, and given back at once. */
+/* The whole length is reserved in one step, and given back in one step. */
 static void test_oversize(void **state)
 {
     struct ps_depot *depot = make_depot(16);

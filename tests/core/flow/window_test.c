@@ -1,5 +1,5 @@
-/* The acknowledgement window compared with a model: leases come home in any order, batches complete out of
- * order, and deliveries are reported to the source in order, exactly up to the first batch that is not
+/* The acknowledgement window compared with a model: leases are returned in any order, batches complete out
+ * of order, and deliveries are reported to the source in order, exactly up to the first batch that is not
  * complete. */
 #include "core/flow/bump.h"
 #include "core/flow/window.h"

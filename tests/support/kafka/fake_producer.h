@@ -44,7 +44,7 @@ static struct {
     uint32_t report_max;  /* tokens in a report */
     int rest_code; /* after a refusal: how the producer reports what it has; 0: it keeps it until it is purged */
     bool fatal, purged;     /* it can no longer be used */
-    bool purge_sent, purge; /* purge reports are due, also of sent records */
+    bool purge_sent, purge; /* purge reports are due, even of sent records */
     uint64_t request_bytes_max;
     unsigned made_count, submit_max;
     bool held;

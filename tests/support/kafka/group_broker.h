@@ -59,7 +59,7 @@ struct ps_test_group_log {
     int64_t delivered;       /* set by the test: the offset after the last delivered record */
     int64_t licence;         /* -1, or the offset at which the member begins in this generation */
     int64_t
-        differs; /* -1, or the offset to which a member goes back that has read beyond it: a leader said so */
+        differs; /* -1, or the offset to which a leader sent a member back that had read past this offset */
 };
 
 /* One partition of a request for records, or of a session. */

@@ -277,7 +277,7 @@ static void serve(struct simulation *sim)
     if (!is_stalled(sim, &sim->subject) && !paused)
         serve_awake(sim);
     else if (sim->target->kind != PER_CONNECTION && !paused && sim->target->kind != QUEUE_DROPS &&
-             sim->target->kind != QUEUE_BLOCKS) /* the clock of a bucket goes on */
+             sim->target->kind != QUEUE_BLOCKS) /* the clock of a bucket keeps running */
         refill(sim,
                sim->target->capacity * (sim->target->kind == SAGS && sim->t < 10 ? sim->target->credit : 1),
                sim->target->capacity * sim->target->depth_s);
@@ -402,7 +402,7 @@ static double capacity_of(const struct target *drawn)
 {
     static const double from_s = 12, to_s = 52;
     if (drawn->kind == WINDOWS)
-        return drawn->capacity; /* its clock goes on while its process does not */
+        return drawn->capacity; /* its clock keeps running while its process does not */
     struct simulation *sim = calloc(1, sizeof *sim);
     struct target target = *drawn;
     double begin = 0, end = 0;

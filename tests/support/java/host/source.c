@@ -143,7 +143,7 @@ static void note_refused(int first, int count, const char *reason)
     dprintf(fake_arrived, "events %d to %d refused: %s\n", first, first + count - 1, reason);
 }
 
-/* An answer without a size: the event is too large, and the class goes on with the next one. */
+/* An answer without a size: the event is too large, and the class continues with the next one. */
 static void source_area(struct fake_source *source, const struct ps_java_message *message)
 {
     uint64_t slot = message->numbers[0];
