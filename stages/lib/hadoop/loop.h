@@ -1,7 +1,7 @@
 /* The event loop that all connections of a file system share on its worker: an epoll inside the port's epoll, timers, and a
  * resolver for names. The file system's `turn` calls ps_hadoop_loop_turn, and callbacks are called only from there.
  *
- * A callback may add and remove watches and timers. A removed one is not called any more, even if it was ready in the same
+ * A callback may add and remove watches and timers. A removed one is no longer called, even if it was ready in the same
  * turn.
  *
  * Thread: the worker of the file system. */
@@ -61,7 +61,7 @@ struct ps_hadoop_lookup {
  * ask for is resolved once. */
 void ps_hadoop_loop_look_up(struct ps_hadoop_loop *loop, struct ps_hadoop_lookup *lookup, const char *host,
                             unsigned port);
-/* Makes `found` not be called any more. Does nothing if the lookup is not in progress. */
+/* Ends the lookup without calling `found`. Does nothing if it is not in progress. */
 void ps_hadoop_loop_forget(struct ps_hadoop_loop *loop, struct ps_hadoop_lookup *lookup);
 
 /* ---- the loop ---- */

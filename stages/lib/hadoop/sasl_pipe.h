@@ -1,5 +1,6 @@
-/* A socket whose bytes SASL protects after an exchange at its beginning: what the transports of Hadoop's RPC (stages/lib/hadoop/rpc/sasl.h), of
- * data transfer (stages/lib/hadoop/transfer/sasl.h) and of Hive's metastore (stages/lib/hive/sasl.h) share. They differ in their exchange and in what stands before each protected message:
+/* A socket whose bytes SASL protects after an exchange at its beginning. The transports of Hadoop's RPC
+ * (stages/lib/hadoop/rpc/sasl.h), of data transfer (stages/lib/hadoop/transfer/sasl.h) and of Hive's metastore
+ * (stages/lib/hive/sasl.h) share it. They differ in their exchange and in the head of each protected message:
  *
  *   RPC            length, RpcResponseHeader or RpcRequestHeader of call id -33, RpcSasl of state WRAP with the message
  *   data transfer  length, message

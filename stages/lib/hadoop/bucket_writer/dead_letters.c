@@ -17,7 +17,7 @@ void ps_bucket_refuse_all(struct ps_bucket_writer *sink, struct ps_held_group *w
         ps_bucket_refuse_next(sink, waiting, reason);
 }
 
-/* Returns why the first flawed event is here: its path, or the error of the file's format. */
+/* Returns why no file can take the first flawed event: its path, or the error of the file's format. */
 static const char *reason_of(struct ps_bucket_writer *sink)
 {
     struct ps_bucket_name name;

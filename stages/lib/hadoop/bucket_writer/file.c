@@ -219,7 +219,7 @@ void ps_bucket_file_free(struct ps_bucket_file *file)
 
 /* ---- writing ---- */
 
-/* Return the number of events behind the last flush, and its limit. */
+/* Return the number of events since the last flush, and its limit. */
 static uint32_t unflushed(const struct ps_bucket_file *file)
 {
     return (uint32_t)(file->event_count - file->flushed_events);

@@ -16,7 +16,7 @@
 #define PS_BUCKET_NAME_CHAINS 1024U /* a power of two */
 #define PS_BUCKET_FLUSHES_MAX 2U    /* in flight for one file, besides the one before it is closed */
 #define PS_BUCKET_FLUSHED_FILES 8U  /* with more touched files, flushes are delayed and combined */
-/* Bytes of bodies behind the first flush of a file, before which its second flush does not start then. */
+/* With more touched files, a file's second flush starts only after this many bytes of bodies since its first flush. */
 #define PS_BUCKET_FLUSH_BYTES 65536U
 
 enum {
@@ -60,8 +60,8 @@ struct ps_bucket_trouble {
 };
 
 /* Notes that a try to `verb` a file failed. `*held` of the bucket or file is set to the trouble. Returns whether
- * the failure is to be logged now, and sets the text behind the line: "; tries so far: 17, for 2 min". `verb` must be a string
- * constant. */
+ * the failure is to be logged now, and sets the text at the end of the line: "; tries so far: 17, for 2 min". `verb` must be a
+ * string constant. */
 bool ps_bucket_trouble_met(struct ps_bucket_writer *sink, struct ps_bucket_trouble **held, const char *verb,
                            const char *reason, char behind[PS_BUCKET_TROUBLE_BYTES]);
 /* Notes that the holder has succeeded. Logs that if it was the last holder and lines were left out. */
@@ -78,7 +78,7 @@ enum ps_bucket_file_state {
     PS_BUCKET_FILE_RESTS,   /* waits until due_ns */
 };
 
-/* The next operation on the name of a file that is not open any more. */
+/* The next operation on the name of a file that is no longer open. */
 enum ps_bucket_next { PS_BUCKET_RECOVER, PS_BUCKET_RENAME, PS_BUCKET_REMOVE };
 
 struct ps_bucket_file {
@@ -205,7 +205,7 @@ struct ps_bucket_opened {
     uint32_t flush_count; /* number of flushes in flight, of all files */
 };
 
-/* Files that nothing is written to any more (finish.c). */
+/* Files that are no longer written to (finish.c). */
 struct ps_bucket_ending {
     struct ps_bucket_files files;
     uint32_t count;

@@ -4,7 +4,7 @@
  *   bucket    the events of one directory and file prefix. At most one of its files is written to.
  *   file      written under its name in use, rolled, closed, and renamed to its final name in the background
  *   flush     at the end of a cycle, each file that was written to is flushed. One flush covers the events of
- *             many leases, and two may be in flight. An event is settled when a flush behind it was
+ *             many leases, and two may be in flight. An event is settled when a flush after it was
  *             acknowledged.
  *
  * If a file fails, its unacknowledged events are written again, in order, to a new file of the same bucket, after a rest of 1,
@@ -59,7 +59,7 @@ struct ps_bucket_writer_settings {
     enum ps_file_flush flush;
     /* Completes and renames files whose writers are gone; false: only reports them. */
     bool recovers_orphans;
-    /* Every event ends with a line feed, and nothing is compressed: an orphan is cut behind its last one, if the file system can. */
+    /* Every event ends with a line feed, and nothing is compressed: an orphan is cut after its last one, if the file system can. */
     bool is_lines;
     uint64_t held_bytes_max; /* limit of bytes in the file system's streams */
     struct ps_hadoop_format format;

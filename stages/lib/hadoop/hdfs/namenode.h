@@ -45,7 +45,7 @@ struct ps_namenode_settings {
 /* Opens a namenode without connecting to it; the first call connects. The caller owns it and closes it before the loop. */
 enum ps_status ps_namenode_open(const struct ps_namenode_settings *settings, struct ps_namenode **namenode,
                                 struct ps_err *err);
-/* Closes the client. Callbacks of calls in flight are not called any more. NULL is allowed. */
+/* Closes the client without calling the callbacks of calls in flight. NULL is allowed. */
 void ps_namenode_close(struct ps_namenode *namenode);
 
 /* Returns the holder (lease_holder.h) of the leases of all files that this client writes. */
@@ -94,7 +94,7 @@ static inline bool ps_namenode_call_is_busy(const struct ps_namenode_call *call)
 {
     return ps_hadoop_rpc_call_is_busy(&call->rpc);
 }
-/* Makes `done` not be called any more; the namenode may still carry out the call. Does nothing if the call is not in flight. */
+/* Ends the call without calling `done`; the namenode may still carry it out. Does nothing if the call is not in flight. */
 void ps_namenode_cancel(struct ps_namenode_call *call);
 
 /* Sets answer->defaults. */

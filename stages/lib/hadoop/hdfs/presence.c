@@ -3,7 +3,7 @@
  * client does not check either.)
  *
  * A file that is being written is checked once in LOOK_NS by getFileInfo, which costs the namenode little. If the path has no file or
- * another one, an fsync of the file's id tells whether this client still writes it: a renamed file goes on. */
+ * another one, an fsync of the file's id shows whether this client still writes it: writing a renamed file continues. */
 #include "stages/lib/hadoop/hdfs/internal.h"
 
 #include <stdlib.h>

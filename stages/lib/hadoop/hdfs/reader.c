@@ -235,7 +235,7 @@ static ssize_t take_packet(struct ps_hdfs_reader *reader, bool *last, const char
     return (ssize_t)whole;
 }
 
-/* Takes everything that was received. Returns false when the reader may not be used any more. */
+/* Takes everything that was received. Returns false when the caller must no longer use the reader. */
 static bool take_all(struct ps_hdfs_reader *reader)
 {
     for (;;) {

@@ -77,7 +77,7 @@ static void set_timer(struct ps_hadoop_rpc_connection *connection)
 
 static bool receive(struct ps_hadoop_rpc_connection *connection);
 
-/* Reads what the server may have sent before it closed, because nothing can be sent any more. */
+/* Reads what the server may have sent before it closed, because nothing more can be sent. */
 static bool receive_last(struct ps_hadoop_rpc_connection *connection, const char *reason)
 {
     if (receive(connection))

@@ -223,7 +223,7 @@ static void rest(struct ps_hadoop_rpc *rpc, struct ps_hadoop_rpc_call *call, uin
                        until_ns < call->deadline_ns ? until_ns : call->deadline_ns);
 }
 
-/* Moves sent calls before the waiting ones, in order. */
+/* Moves the sent calls to the front of the waiting ones, in order. */
 static void take_back_sent(struct ps_hadoop_rpc *rpc, const char *reason)
 {
     struct ps_hadoop_rpc_list later = rpc->waiting;

@@ -84,7 +84,7 @@ struct ps_hadoop_rpc_settings {
 
 /* Opens the service without connecting. Returns NULL if there is no memory. */
 struct ps_hadoop_rpc *ps_hadoop_rpc_open(const struct ps_hadoop_rpc_settings *settings);
-/* Closes the client. Callbacks of calls in flight are not called any more. NULL is allowed. */
+/* Closes the client without calling the callbacks of calls in flight. NULL is allowed. */
 void ps_hadoop_rpc_close(struct ps_hadoop_rpc *rpc);
 
 /* Begins a call that is not in flight; `done` must be set. Copies `message`; `method` is static. */

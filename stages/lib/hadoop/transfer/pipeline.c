@@ -324,7 +324,7 @@ static bool take_response(struct ps_pipeline *pipeline, const struct ps_slice *m
     return false;
 }
 
-/* Takes the complete messages. Returns false when the caller must not use the pipeline any more. */
+/* Takes the complete messages. Returns false when the caller must no longer use the pipeline. */
 static bool take_messages(struct ps_pipeline *pipeline)
 {
     struct ps_datanode_link *link = &pipeline->link;
@@ -350,7 +350,7 @@ static bool take_messages(struct ps_pipeline *pipeline)
     }
 }
 
-/* Reads all received bytes. Returns false when the caller must not use the pipeline any more. */
+/* Reads all received bytes. Returns false when the caller must no longer use the pipeline. */
 static bool receive(struct ps_pipeline *pipeline)
 {
     char reason[PS_DATANODE_REASON_BYTES];

@@ -47,7 +47,7 @@ struct ps_pipeline_ops {
     void (*ready)(struct ps_pipeline *pipeline);
     /* All datanodes have acknowledged this packet, the queue's first. The owner now owns it. */
     void (*acknowledged)(struct ps_pipeline *pipeline, struct ps_packet *packet);
-    /* It is closed. */
+    /* The pipeline has failed, and is closed. */
     void (*failed)(struct ps_pipeline *pipeline, const struct ps_pipeline_failure *failure);
     /* An answer is awaited, and nothing was received for `silence_ns` of the settings; called again after
      * each further `silence_ns`. No datanode is blamed yet: the owner may call ps_pipeline_blame, now or
@@ -107,5 +107,5 @@ uint64_t ps_pipeline_silent_since(const struct ps_pipeline *pipeline);
 /* Gives the pipeline up because of the datanode with this index, and calls `failed` before it returns. The
  * pipeline must be open. */
 void ps_pipeline_blame(struct ps_pipeline *pipeline, unsigned bad, const char *reason);
-/* Without a word. */
+/* Closes the pipeline without calling `failed`. */
 void ps_pipeline_close(struct ps_pipeline *pipeline);

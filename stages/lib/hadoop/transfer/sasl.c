@@ -75,7 +75,7 @@ static int explain_refusal(const struct session *session, const PsHadoop__Transf
     return -1;
 }
 
-/* Sends a message, preceded by its length. */
+/* Reads a message, which is preceded by its length. */
 static int read_message(struct session *session, PsHadoop__TransferSasl **message, short *wants, char *reason)
 {
     struct ps_sasl_pipe *pipe = &session->pipe;

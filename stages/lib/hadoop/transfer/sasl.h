@@ -26,9 +26,9 @@ struct ps_transfer_sasl {
     unsigned protection;       /* PS_SASL_PREFER */
     const char *cipher;        /* cipher of DIGEST-MD5: NULL, "3des", "rc4" */
     bool aes;                  /* dfs.encrypt.data.transfer.cipher.suites: AES/CTR/NoPadding */
-    /* A secure datanode may expect the exchange; the error says so when the datanode hangs up at once. */
+    /* true: if the datanode closes the connection without an answer, the error says that it may require SASL. */
     bool wonders;
-    /* Set when the datanode does not know the data encryption key (any more). NULL: no such key is used. */
+    /* Set when the datanode does not know the data encryption key, for example because it expired. NULL: no such key is used. */
     bool *key_unknown;
 };
 

@@ -72,7 +72,7 @@ struct ps_webhdfs_call {
     size_t answer_max; /* limit of the answer, bytes; 0: PS_WEBHDFS_ANSWER_BYTES */
     bool redirects;    /* CREATE, APPEND: the first server only redirects to another one */
     bool repeats;      /* the operation may be carried out twice: it is sent again if its answer is lost */
-    /* Called from ps_webhdfs_turn when the call is in no list any more; the call is freed afterwards. */
+    /* Called from ps_webhdfs_calls_turn after the call was removed from its list; the call is freed afterwards. */
     void (*ended)(struct ps_webhdfs_call *call, const struct ps_webhdfs_outcome *outcome);
     void *owner; /* a stream */
     char *to;    /* RENAME: its target, which the call owns */

@@ -94,7 +94,7 @@ static void unlist(struct ps_webhdfs_stream *stream)
 
 /* ---- buffers ---- */
 
-/* Frees the buffers, because nothing can be sent any more. */
+/* Frees the buffers, because nothing more can be sent. */
 static void free_buffers(struct ps_webhdfs_stream *stream)
 {
     uint64_t held = stream->gathered.length + (stream->sent.length - stream->confirmed);
