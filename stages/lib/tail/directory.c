@@ -387,7 +387,7 @@ static bool is_not_there(int error)
     return error == ENOENT || error == ENOTDIR || error == ELOOP;
 }
 
-/* Fills in the file of a name. Returns false when it is not a regular file or does not exist any more. If stat fails otherwise, copies
+/* Fills in the file of a name. Returns false when it is not a regular file or no longer exists. If stat fails otherwise, copies
  * what `before` has; if `before` is NULL, the name is new, and the next look tries it again. */
 static bool entry_stat(struct ps_tail_directory *directory, int folder, const char *name,
                        const struct entry *before, struct entry *entry)

@@ -13,7 +13,7 @@
 #include <time.h>
 
 enum ps_tail_kind {
-    PS_TAIL_FILE_GONE,    /* has no name in this directory any more: it was deleted or moved elsewhere */
+    PS_TAIL_FILE_GONE,    /* no longer has a name in this directory: it was deleted or moved elsewhere */
     PS_TAIL_FILE_RENAMED, /* `name` is the new name; `group` is -1 when the new name does not match */
     PS_TAIL_FILE_CHANGED, /* its size or its time of modification */
     PS_TAIL_FILE_NEW,

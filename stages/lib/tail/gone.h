@@ -8,13 +8,13 @@ struct ps_batch;
 struct ps_tail_keeping;
 
 #define PS_TAIL_GONE_KEY_BYTES 48U /* of a record: two numbers, terminated */
-/* The streams of their spans begin here; the generation is that of the question to the sink. */
+/* Lowest stream number of their spans; the generation is that of the question to the sink. */
 #define PS_TAIL_GONE_STREAMS UINT32_C(0x80000000)
 
 struct ps_tail_gone {
     char (*keys)[PS_TAIL_GONE_KEY_BYTES];
     size_t count, room;
-    uint32_t number; /* of the next one's span */
+    uint32_t number; /* stream number of the next file's span */
 };
 
 /* Copies the key. Ends the process if there is no memory. */

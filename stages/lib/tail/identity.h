@@ -1,6 +1,6 @@
 /* The identity of a file, which does not depend on its name: device, inode, and a fingerprint of its beginning. A name
  * moves to another file when a log is rotated, an inode number is used again when its file is gone, and a truncated file
- * begins anew: each of these changes one of the three. Thread: any that may wait for a disk; no state. */
+ * starts again at 0: each of these changes one of the three. Thread: any that may wait for a disk; no state. */
 #pragma once
 
 #include "core/base.h"

@@ -21,15 +21,15 @@ struct ps_tail_keeping {
 };
 
 /* Reads or draws the number beside the positions (stages/lib/tail/source_id.h), which `lock` locks; -1: it is not locked, which
- * is an error with `cure`. `overtaken`: another program has moved the positions on, so the sink's records are behind them. */
+ * is an error with `cure`. `overtaken`: another program has advanced the positions, so the sink's records are older than they. */
 enum ps_status ps_tail_keeping_init(struct ps_tail_keeping *keeping, const char *position_path, int lock,
                                     bool overtaken, const char *cure, struct ps_err *err);
 /* Returns the name of a span: the record of the file with this key. It points to both. */
 struct ps_stream_name ps_tail_keeping_name(const struct ps_tail_keeping *keeping, const char *key);
 /* Adds the question to a batch without anything else in it. Returns false if there is no room for it. */
 bool ps_tail_keeping_ask(const struct ps_tail_keeping *keeping, struct ps_batch *batch);
-/* The question came home. Returns the records, a JSON array that the caller frees; or reports to the engine that there are none,
- * and returns NULL. */
+/* Called when the batch with the question is delivered. Returns the records, a JSON array that the caller frees; or reports to
+ * the engine that there are none, and returns NULL. */
 char *ps_tail_keeping_answer(const struct ps_tail_keeping *keeping, struct ps_port *port);
-/* Prints a number without a NUL, and returns the place behind it. */
+/* Prints a number without a NUL, and returns the place after it. */
 char *ps_tail_keeping_number(char *at, int64_t number);

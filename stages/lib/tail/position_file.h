@@ -14,7 +14,7 @@ struct ps_tail_note {
     /* Index of a followed file, or of a position that was read at the start. */
     uint32_t number;
     bool remembered;                  /* `number` is that of a position that was read at the start */
-    struct ps_tail_position position; /* path NULL: the file has no position any more */
+    struct ps_tail_position position; /* path NULL: the file no longer has a position */
 };
 
 struct ps_tail_notes {

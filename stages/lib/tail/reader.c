@@ -137,7 +137,7 @@ static void fetch_answer(void *, struct ps_tail_job *job)
         fetch_free(fetch);
 }
 
-/* The source is closed, and nobody uses the reader any more. */
+/* Called after the source is closed: nobody uses the reader. */
 static void fetch_discard(struct ps_tail_job *job)
 {
     ps_tail_text_drop(((struct ps_tail_fetch *)(void *)job)->text);

@@ -1,17 +1,17 @@
-/* The random number of a source of files, by which a sink knows it that keeps its positions: in the file <position file>.id,
- * beside the positions, which are locked. It is drawn when the sink begins to keep positions, so that it never finds those of
- * an earlier time. Thread: the worker's, in `open`. */
+/* The random number of a source of files, by which the sink that keeps its positions identifies it. It is in the file
+ * <position file>.id, beside the positions, which are locked. It is drawn when the sink begins to keep positions, so that the
+ * source never finds positions of an earlier time. Thread: the worker's, in `open`. */
 #pragma once
 
 #include "core/status.h"
 
 #define PS_TAIL_OWNER_BYTES 17U /* 16 digits, terminated */
 
-/* Returns whether Flume has moved the positions of a taildir on since the number was made: its file does not end in a newline
- * (stages/lib/tail/positions.h: ours), and is younger. The sink's records are behind it. */
+/* Returns whether Flume has advanced the positions of a taildir since the number was made: its position file does not end in a
+ * newline (stages/lib/tail/positions.h: ours), and is younger. The sink's records are then outdated. */
 bool ps_tail_source_id_is_overtaken(const char *position_path);
 /* Reads the number, or draws and writes one, always if the old one is `overtaken`. */
 enum ps_status ps_tail_source_id_need(const char *position_path, bool overtaken,
                                       char owner[PS_TAIL_OWNER_BYTES], struct ps_err *err);
-/* The position file alone has the positions from now on: forgets the number. */
+/* Removes the number, because from now on only the position file has the positions. */
 enum ps_status ps_tail_source_id_forget(const char *position_path, struct ps_err *err);

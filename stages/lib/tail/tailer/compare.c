@@ -90,7 +90,7 @@ static void mark_read(struct ps_tail_match *match, int64_t offset)
 }
 
 /* Compares with a file that still exists: the new file is its copy if it has the same bytes and is not longer. If
- * the candidate has no name any more, the new file may have grown since. Returns false when the candidate has
+ * the candidate no longer has a name, the new file may have grown since. Returns false when the candidate has
  * changed. */
 static bool compare_alive(struct ps_tail_match *match, struct ps_tail_candidate *candidate, int other,
                           int64_t size, bool *found)
@@ -205,7 +205,7 @@ static void best_give(const struct best *best, struct ps_tail_match *match)
     match->mark = best->mark;
 }
 
-/* Looks for the marks of all files that begin alike, if there are more than candidates. One counts that is behind what is found. */
+/* Looks for the marks of all files that begin alike, if there are more than candidates. A mark counts only if its offset is beyond the result so far. */
 static void hints_compare(struct ps_tail_match *match)
 {
     for (uint32_t i = 0; i < match->hint_count && !match->alive; i++) {
@@ -344,7 +344,7 @@ static bool text_is_alive(struct ps_tail_match *match, struct ps_tail_candidate 
     match->alive = *found = !candidate->differs && candidate->size > 0 && (whole || candidate->first);
     if (*found && whole)
         match->mark = *end;
-    else if (*found) { /* the other file has no name any more, and the text is longer */
+    else if (*found) { /* the other file no longer has a name, and the text is longer */
         match->fd = candidate->other;
         mark_read(match, candidate->size);
         match->fd = -1;

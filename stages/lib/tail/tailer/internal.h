@@ -196,9 +196,9 @@ void ps_tail_logs_free(struct ps_tailer *tailer);
 struct ps_tail_log *ps_tail_log_by_name(const struct ps_tail_table *table, unsigned place, const char *name);
 /* Returns the file with this inode, or NULL. `device` 0: any device. */
 struct ps_tail_log *ps_tail_log_by_inode(const struct ps_tail_table *table, uint64_t device, uint64_t inode);
-/* Returns the file with this number and generation, or NULL if it is not followed any more. */
+/* Returns the file with this number and generation, or NULL if it is no longer followed. */
 struct ps_tail_log *ps_tail_log_of(const struct ps_tail_table *table, uint32_t number, uint32_t generation);
-/* Gives the file this name in its directory. NULL: it has no name any more. */
+/* Gives the file this name in its directory. NULL: it no longer has a name. */
 void ps_tail_log_rename(struct ps_tailer *tailer, struct ps_tail_log *log, const char *name, bool matches);
 /* Sets the path and group that a file without a matching name had before the agent started. */
 void ps_tail_log_was(struct ps_tail_log *log, const char *path, int group);
@@ -234,7 +234,7 @@ void ps_tail_log_grow(struct ps_tailer *tailer, struct ps_tail_log *log);
 
 /* ---- idle.c: idle files ---- */
 
-/* Logs that a file which kept its name belongs to no group any more. */
+/* Logs that a file which kept its name no longer belongs to a group. */
 void ps_tail_log_of_no_group(struct ps_tailer *tailer, const struct ps_tail_log *log, int64_t unread_bytes);
 /* Handles files that have been idle long enough. Returns when the next one is due. */
 uint64_t ps_tail_rests_tick(struct ps_tailer *tailer);
@@ -292,12 +292,12 @@ struct ps_tail_text_opening {
     int fd;
     /* `was_open`: it was open before; `begins`: its text begins as before, or its former beginning is not known. */
     bool was_open, begins;
-    enum ps_compression kind; /* NONE: the file is not compressed any more */
+    enum ps_compression kind; /* NONE: the file is no longer compressed */
     struct ps_tail_stamp stamp;
     struct ps_tail_identity identity; /* of the text */
     const struct ps_tail_start *start;
 };
-/* Takes a file that was opened. Returns false when it is not compressed any more. Sets *keeps if it keeps the descriptor. */
+/* Takes a file that was opened. Returns false when it is no longer compressed. Sets *keeps if it keeps the descriptor. */
 bool ps_tail_text_opened(struct ps_tailer *tailer, struct ps_tail_log *log,
                          const struct ps_tail_text_opening *opening, bool *keeps);
 /* Closes a text that was read as far as possible, if that is its end. */
@@ -342,7 +342,7 @@ void ps_tail_match_free(struct ps_tail_match *match);
 
 enum ps_status ps_tail_places_open(struct ps_tailer *tailer, struct ps_err *err);
 void ps_tail_places_close(struct ps_tailer *tailer);
-/* Stops inotify events from waking the worker, because nothing is read any more. */
+/* Stops inotify events from waking the worker, because nothing more is read. */
 void ps_tail_places_leave(struct ps_tailer *tailer);
 /* Reads inotify's events and starts the looks that are due. Returns when the next one is due. */
 uint64_t ps_tail_places_tick(struct ps_tailer *tailer);

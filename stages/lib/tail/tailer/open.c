@@ -445,7 +445,7 @@ static bool begin_new(struct ps_tailer *tailer, struct ps_tail_log *log, struct 
     return true;
 }
 
-/* Handles the opening of a compressed file whose text is read. Returns false when it is not compressed any more. */
+/* Handles the opening of a compressed file whose text is read. Returns false when it is no longer compressed. */
 static bool opened_text(struct ps_tailer *tailer, struct ps_tail_log *log, struct opening *opening)
 {
     const struct ps_tail_text_opening found = {
