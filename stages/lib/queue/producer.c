@@ -52,7 +52,7 @@ uint64_t ps_queue_tick(struct ps_queue *queue, unsigned producer, struct ps_port
     return PS_NEVER;
 }
 
-/* Also serves as the producer after a reload has removed the last source, so that the leases it restored go home. */
+/* Also serves as the producer after a reload has removed the last source, so that the leases that the reload restored are returned. */
 uint64_t ps_queue_consumer_tick(struct ps_queue *queue, unsigned consumer, struct ps_port *port,
                                 const struct ps_now *now)
 {

@@ -204,7 +204,7 @@ static void list_add(struct lease_list *list, struct ps_lease *lease)
     list->end = &lease->next;
 }
 
-/* Sets the accounts to what stays in the store. No thread updates them any more. */
+/* Sets the accounts to what stays in the store, after all threads have stopped updating them. */
 static void count_kept(struct ps_queue *queue)
 {
     queue->found = queue->kept;
@@ -214,7 +214,7 @@ static void count_kept(struct ps_queue *queue)
         queue->consumers[i].taken = (struct ps_queue_tally){0};
 }
 
-/* Adds the leases that are on their way home to the list: the promised ones settled. Leases that were given
+/* Adds the leases that are on their way to their workers to the list: the promised ones settled. Leases that were given
  * up count as not written: their sources do not know yet that they failed, and the next queue after a reload tries again. */
 static void strip_promised(struct ps_queue_producer *producer, struct lease_list *list)
 {

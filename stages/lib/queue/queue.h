@@ -2,7 +2,7 @@
  * own, and feeds the channel's consumers from there.
  *
  *   producers   put leases into rings. The thread writes everything that arrived during the last sync, and
- *               syncs once for all: then the leases go home, which is the promise
+ *               syncs once for all: then the leases are returned, which is the promise
  *               (docs/decisions/0023-put-and-promised.md)
  *   consumers   take places of frames from one ring. Each reads its frame into a batch of its own, and reports
  *               its delivery; the thread records that, and removes what is delivered

@@ -41,7 +41,7 @@ struct ps_queue_tally {
 struct ps_queue_producer {
     struct ps_spsc *ring; /* leases from the worker to the thread */
     struct ps_queue_tally put;
-    uint64_t memory_bytes;    /* of the leases that are not home yet; only the worker uses it */
+    uint64_t memory_bytes;    /* of the leases that are not returned yet; only the worker uses it */
     struct ps_inbox promised; /* leases from the thread to the worker */
     struct ps_alarm alarm;    /* wakes the worker */
     bool news;                /* used by the thread: `promised` is not empty */
@@ -163,7 +163,7 @@ void ps_queue_entry_pop(struct ps_queue *queue);
 bool ps_queue_feed(struct ps_queue *queue);
 /* Returns whether the first consumer has set the memory for reading ahead, and it is not used yet. */
 bool ps_queue_has_new_memory(const struct ps_queue *queue);
-/* Frees the frames in the ring, which no consumer takes any more. They stay in the store. */
+/* Frees the frames in the ring, after the last consumer has stopped. They stay in the store. */
 void ps_queue_release_fed(struct ps_queue *queue);
 void ps_queue_ticket_free(struct ps_queue *queue, struct ps_queue_ticket *ticket);
 /* Notes that the store has to be renewed, and when. */

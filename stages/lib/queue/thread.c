@@ -213,7 +213,7 @@ static void wake_producers(struct ps_queue *queue)
     }
 }
 
-/* Sends home the leases whose frames are all promised. */
+/* Returns the leases whose frames are all promised to their workers. */
 static void send_promised(struct ps_queue *queue)
 {
     uint64_t promised = queue->settings.store->promised(queue->store);
@@ -228,7 +228,7 @@ static void send_promised(struct ps_queue *queue)
 }
 
 /* Gives up leases that waited longer than the keep-alive while the store cannot be written, if their sources can refuse their
- * clients. Of each producer only leases at the front, because they go home in order. Producers do not wait for each other. */
+ * clients. Of each producer only the oldest leases, because leases are returned in order. Producers do not wait for each other. */
 static void give_up_old(struct ps_queue *queue, uint64_t now)
 {
     uint64_t keep_alive_ns = queue->settings.keep_alive_ms * PS_NS_PER_MS;

@@ -429,7 +429,7 @@ static bool has_delivered(const struct ps_segment_log *log)
     return i < log->count;
 }
 
-/* Removes delivered segments, which the state does not need any more. `at_once`: frees their space before it returns. */
+/* Removes delivered segments that the state no longer needs. `at_once`: frees their space before it returns. */
 static void remove_delivered(struct ps_segment_log *log, bool at_once)
 {
     size_t kept = 0;
