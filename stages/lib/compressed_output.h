@@ -26,7 +26,7 @@ struct ps_compressed_output {
     bool whole;                /* the file has its end */
     struct ps_stream_end none; /* a stream without bytes */
     struct ps_stream_end end;  /* of the stream as it was committed */
-    struct ps_stream_end debt; /* end of a stream that was given up: stands before the next one */
+    struct ps_stream_end debt; /* end of a stream that was given up: written before the next one */
 };
 
 /* `file` must live as long. Returns false when there is no memory. */

@@ -1,8 +1,8 @@
 /* Declarations that the parts of a live rule set share:
- *   rules/live.c          the functions that stages call
- *   rules/live_load.c     makes a set of a file
- *   rules/live_thread.c   loads when it is time (rules/live_pace.h), and publishes
- *   rules/live_series.c   metrics
+ *   live.c     the functions that stages call
+ *   load.c     makes a rule set from a file
+ *   thread.c   loads when it is time (pace.h), and publishes
+ *   series.c   metrics
  *
  * There are at most two threads. "rules" waits, publishes and logs, and uses little CPU time. While there
  * is something to load or to free, "rules" starts a second thread at SCHED_IDLE and waits for it. The idle

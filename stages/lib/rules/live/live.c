@@ -1,5 +1,5 @@
-/* The functions that stages call; rules/live.h names their threads, rules/live_parts.h declares what the
- * parts share. */
+/* The functions that stages call. live.h names their threads; internal.h declares what the files of this
+ * folder share. */
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>

@@ -1,5 +1,5 @@
-/* One attempt to load a rules file: reads it, compiles it, makes a scratch for every worker. See
- * rules/live.h. Thread: control at build, later the idle thread. */
+/* One attempt to load a rules file: reads it, compiles it, makes a scratch for every worker. See live.h.
+ * Thread: control at build, later the idle thread. */
 #include <fcntl.h>
 #include <inttypes.h>
 #include <stdlib.h>

@@ -1,5 +1,5 @@
 /* The rules thread: waits for changes and requests, starts loads, publishes the new version, and frees the
- * old one when no worker uses it. See rules/live.h, rules/live_parts.h. */
+ * old one when no worker uses it. See live.h and internal.h. */
 #include <errno.h>
 #include <poll.h>
 #include <signal.h>
