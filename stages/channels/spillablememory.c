@@ -332,7 +332,8 @@ static enum ps_put spill_put(void *plan, unsigned producer, struct ps_lease **le
 {
     struct spill *spill = plan;
     if (spill->queue != NULL && !ps_queue_is_open(spill->queue))
-        return PS_PUT_FULL; /* the log's contents are unknown until then, and is_clear must be read after it opened */
+        /* the log's contents are not known yet; ps_queue_is_clear counts only after it opened */
+        return PS_PUT_FULL;
     if (spill->queue == NULL || ps_queue_is_clear(spill->queue))
         return put_in_memory(spill, producer, lease, now);
     if (pauses(spill, *lease, now))

@@ -1,5 +1,5 @@
-/* Serializer avro_datum (Flume's org.apache.flume.sink.hdfs.AvroEventSerializer): bodies are Avro data already, and stand as records in
- * an Avro object container file. Their schema is named by the header flume.avro.schema.url, else it is the header
+/* Serializer avro_datum (Flume's org.apache.flume.sink.hdfs.AvroEventSerializer): bodies are Avro data already, and become records
+ * of an Avro object container file. Their schema is named by the header flume.avro.schema.url, else it is the header
  * flume.avro.schema.literal, else that of the key schemaURL. The first event of a file gives the file its schema.
  *
  * An event with another schema needs another file (Flume writes it into the same one, where nobody can read it). Bodies are not

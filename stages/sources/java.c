@@ -21,7 +21,7 @@
 #include <string.h>
 #include <unistd.h>
 
-/* Bytes that one call of `work` reads at most, but for a large event. */
+/* Limit of bytes that one call of `work` reads, except for a larger event. */
 #define WORK_BYTES (256U * 1024U)
 /* A stop waits this long for the class to stop, and for the channels to answer its calls. */
 #define DRAIN_NS (5 * PS_NS_PER_S)
@@ -338,7 +338,7 @@ static bool java_drain(const void *, void *state_, const struct ps_now *now)
     return ps_java_slots_unread(&state->slots) == 0 || now->mono_ns >= state->drain_ns + DRAIN_NS;
 }
 
-/* The host has said that the component is over, so that it does not write its slots any more; or it has ended. */
+/* Called when the host no longer writes the component's slots: it has reported the end of the component, or has ended. */
 static bool is_quiet(const struct java_state *state)
 {
     return state->component.state == PS_JAVA_OVER && !state->accused;

@@ -441,7 +441,7 @@ static uint64_t kafka_tick(const void *plan_, void *state_, const struct ps_now 
     struct ps_err reason = {0};
     bool idle = state->paused || state->phase != RUNNING;
     uint64_t next_ns = plan->reading_engine->tick(state->reading, idle, now->mono_ns);
-    /* Offsets of what is under way cannot be committed any more: the next consumer reads it again. */
+    /* Offsets of undelivered records can no longer be committed: the next consumer reads these records again. */
     if (PS_UNLIKELY(plan->reading_engine->failed(state->reading, &reason)) && state->phase < LEAVING)
         ps_port_failed(state->port, &reason);
     if (state->phase == RUNNING)

@@ -54,7 +54,7 @@ struct spooldir_state {
     struct ps_unpacked unpacked; /* the file that is read, if it is compressed */
     void *deserializer;
     struct ps_input input;
-    char *working_directory; /* spoolDir is relative: it stands before paths in headers. NULL: it is not */
+    char *working_directory; /* put before paths in headers if spoolDir is relative; NULL: it is absolute */
     /* A ring, by number: the oldest file, the one that is read, behind the last one opened. */
     struct reading files[PS_SPOOL_FILES_MAX];
     uint32_t oldest, current, opened;
@@ -133,7 +133,7 @@ static enum ps_status spooldir_open(const void *plan_, void *state_, struct ps_p
 
 /* ---- the thread's answers ---- */
 
-/* Flume's end of the source: nothing is read any more. */
+/* Ends the source as in Flume: nothing more is read. */
 static void stop(struct spooldir_state *state, const char *reason)
 {
     if (state->stopped)
@@ -479,7 +479,7 @@ static enum ps_result piece_read(struct spooldir_state *state, struct ps_batch *
         state->starved = !batch->full;
         return PS_IDLE;
     case PS_DESERIALIZED_WAITS:
-        /* A compressed file uses few bytes of a fetch at a time; a fetch that is done wakes nobody any more. */
+        /* A compressed file uses few bytes of a fetch at a time; a completed fetch does not wake the worker again. */
         state->starved = reading->tail.fetch == NULL || ps_tail_file_answered(&reading->tail);
         return PS_IDLE;
     case PS_DESERIALIZED_FAILED:
@@ -548,7 +548,7 @@ static bool spooldir_drain(const void *, void *state_, const struct ps_now *now)
     struct spooldir_state *state = state_;
     state->draining = true;
     (void)ps_tail_thread_answers(&state->thread);
-    settle(state, now->mono_ns, !state->mark_failed); /* a write that failed is not tried at once again */
+    settle(state, now->mono_ns, !state->mark_failed); /* a failed write is not repeated immediately */
     for (uint32_t i = state->oldest; i != state->opened; i++) {
         const struct reading *reading = reading_at(state, i);
         if (reading->retiring || (reading->begun && reading->delivered < reading->noted))

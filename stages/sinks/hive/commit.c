@@ -64,7 +64,7 @@ static void found(void *txn_, const struct ps_hive_answer *answer)
     }
 }
 
-/* Returns whether the transaction can do without a look of its own. Under load, the next transaction of a partition gets its lock before
+/* Returns whether the transaction needs no look of its own. Under load, the next transaction of a partition gets its lock before
  * the one before it is committed. Between the look after the first lock and now, no other client could have the exclusive lock, so
  * nothing can have changed. The commit of the first transaction tells whether it kept its lock: the metastore gets calls in the order of
  * requests. */

@@ -136,7 +136,7 @@ struct ps_hive_looks {
     uint64_t begun, done; /* their numbers */
     bool under_way;
     bool is_wanted;             /* another one begins at next_ns */
-    bool is_changed;            /* the table was replaced or changed: nothing is committed any more */
+    bool is_changed;            /* the table was replaced or changed: nothing more is committed */
     uint32_t failures;          /* in a row */
     uint64_t next_ns, began_ns; /* when the next one begins; when the last one began */
 };

@@ -25,7 +25,7 @@ static void free_file(struct ps_hive_file *file)
     free(file);
 }
 
-/* Frees the files. Abandons streams that are not closed: their callbacks are not called any more. */
+/* Frees the files. Abandons streams that are not closed: their callbacks are no longer called. */
 static void drop_files(struct ps_hive_txn *txn)
 {
     for (uint32_t i = 0; i < txn->used_count; i++) {
