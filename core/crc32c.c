@@ -53,7 +53,7 @@ __attribute__((target("sse4.2,pclmul"))) static __m128i load(const unsigned char
     return _mm_loadu_si128((const __m128i *)(const void *)at);
 }
 
-/* For FOLDED_BYTES_MIN and more. */
+/* Computes by folding, for FOLDED_BYTES_MIN bytes and more. */
 __attribute__((target("sse4.2,pclmul"))) static uint32_t crc_folded(uint32_t crc, const unsigned char *at,
                                                                     size_t length)
 {

@@ -43,13 +43,13 @@ enum ps_serializer_answer {
 
 struct ps_serializer_ops {
     const char *extension; /* suggested file extension, or NULL */
-    /* Start of a file. */
+    /* Called at the start of a file. */
     bool (*begin)(const void *plan, void *state, struct ps_output *output);
     bool (*event)(const void *plan, void *state, const struct ps_batch *batch, const struct ps_event *event,
                   struct ps_output *output);
-    /* End of a transaction. */
+    /* Called at the end of a transaction. */
     bool (*flush)(const void *plan, void *state, struct ps_output *output);
-    /* Before the file is closed. */
+    /* Called before the file is closed. */
     bool (*end)(const void *plan, void *state, struct ps_output *output);
     /* Called before `event`, any number of times; changes nothing in the file. `reason`: why it is refused. NULL:
      * READY. */

@@ -102,7 +102,7 @@ static uint64_t all_answered(const struct load *load)
     return sum;
 }
 
-/* Until `end_s`; a paced load's lines are due every millisecond. */
+/* Sends and receives until `end_s`; a paced load's lines are due every millisecond. */
 static void drive(struct load *load, double end_s)
 {
     const struct ps_clients *settings = load->settings;

@@ -173,7 +173,7 @@ static double run_library(void *job_)
     return (double)passes * PLAIN_BYTES / took;
 }
 
-/* Without compression the work is to copy: into the packets of a stream. */
+/* Without compression the work is copying into the packets of a stream. */
 static double run_copy(void *job_)
 {
     struct job *job = job_;

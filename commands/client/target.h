@@ -27,7 +27,7 @@ struct ps_rpc_host {
 };
 
 struct ps_rpc_target {
-    /* As bound. */
+    /* Values bound from the properties. */
     const char *type, *attempts, *selector, *protocol;
     const char *client_principal, *client_keytab, *server_principal; /* not used */
     struct ps_texts names;
@@ -35,7 +35,7 @@ struct ps_rpc_target {
     int64_t backoff_max_ms, connections_max;
     bool backoff, kerberos;
     struct ps_avro_options avro;
-    /* As made. */
+    /* Values made from them. */
     enum ps_rpc_kind kind;
     bool thrift; /* else Avro */
     const struct ps_rpc_encoding *encoding;

@@ -12,7 +12,7 @@
 #define SPARE_BYTES (UINT64_C(8) * PS_BLOCK_BYTES)
 
 struct ps_dead_letter_channel {
-    struct ps_dead_letter_queue queue; /* the stages that one of these calls gets */
+    struct ps_dead_letter_queue queue; /* first member; the stages use it */
     struct ps_runner *runner;
     const char *agent;
     struct ps_channel_plan *channel;

@@ -158,7 +158,7 @@ struct ps_sink_runner {
     uint32_t
         trouble_count; /* failures in a row of the open sink, since its last delivery; any thread reads it */
     uint32_t has_events; /* it holds leases, or its channel is not empty; any thread reads it */
-    /* In a group; any thread reads them. */
+    /* For a sink of a group; any thread reads them. */
     uint32_t member_state; /* enum ps_metrics_member */
     uint64_t penalised_until_ns;
 };

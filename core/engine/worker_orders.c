@@ -181,7 +181,7 @@ void ps_worker_take_orders(struct ps_worker *worker)
     const struct ps_orders *orders = ps_engine_orders(worker->engine);
     if (PS_LIKELY(orders == NULL || orders->number == worker->orders_number))
         return;
-    /* After PAUSE; this worker may not have seen those orders before these replaced them. */
+    /* RUN after PAUSE: this worker may not have taken the PAUSE orders before these replaced them. */
     bool resumes = orders->phase == PS_PHASE_RUN && orders->plan != NULL && orders->plan == worker->plan;
     PS_ASSERT(!resumes || worker->phase == PS_PHASE_PAUSE || worker->phase == PS_PHASE_RUN);
     worker->drains_again = worker->phase == PS_PHASE_DRAIN && orders->phase == PS_PHASE_DRAIN;

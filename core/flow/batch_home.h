@@ -32,7 +32,7 @@ struct ps_batch_home {
     struct ps_lease chain;            /* the chain's lease: all rows */
 };
 
-/* In ps_lease.home. */
+/* The content of ps_lease.home. */
 struct ps_lease_home {
     uint16_t channel; /* number of the source's channel; UINT16_MAX while in the chain */
     bool owed;        /* its source waits for it to come home: it counts in ps_batch_home.promises */

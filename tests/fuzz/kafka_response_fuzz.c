@@ -68,7 +68,7 @@ static struct ps_kafka_native_request *login_request_of(struct ps_kafka_native *
                              : ps_kafka_native_request_message(client, broker->login_version, "", 0);
 }
 
-/* In a transaction of the second protocol if `second`. */
+/* Makes a Produce request, in a transaction of the second protocol if `second`. */
 static struct ps_kafka_native_request *produce_request(struct ps_kafka_native *client, bool second)
 {
     client->transaction.second = second;

@@ -132,8 +132,8 @@ static uint64_t ordinary_matches(void)
     return budget.left_ns;
 }
 
-/* They charge nothing that would end the batch, and each gives its answer. CPU time that a neighbour of the virtual machine takes counts
- * as theirs, so one quiet try of several is enough. */
+/* Ordinary matches charge nothing that would end the batch, and each gives its answer. CPU time that a
+ * neighbour of the virtual machine takes counts as theirs, so one quiet try of several is enough. */
 static void test_ordinary(void **unused)
 {
     uint64_t left_ns = 0;

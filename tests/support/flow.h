@@ -216,7 +216,7 @@ void flow_told(struct flow *flow, unsigned origin, uint64_t number, bool deliver
 void flow_saw(struct flow *flow, unsigned sink, const struct ps_lease *lease, uint32_t position);
 /* The same, for an event that the sink gave up and whose letter is written. */
 void flow_dead_letter(struct flow *flow, unsigned sink, const struct ps_lease *lease, uint32_t position);
-/* For the selector, which chooses among these channels of its source. */
+/* Notes the routes that the selector has chosen among these channels of its source. */
 void flow_remember_routes(const struct flow *flow, unsigned channels, const struct ps_lease *lease);
 bool flow_was_seen(const struct flow *flow, unsigned origin, uint64_t number);
 /* Returns whether one sink, or one failover group, serves the channel: then flow_verify checks the order. */

@@ -66,5 +66,5 @@ struct flow_frame *flow_frame_create(uint32_t room);
 void flow_store_remove(struct flow_store *store, struct flow_frame *frame);
 /* Moves the events after the first `count` into a new frame. */
 void flow_frame_split(struct flow_frame *frame, uint32_t count);
-/* For a channel without a thread, and flow_store_run. */
+/* Runs one turn of the disk. Called by a channel without a thread, and by flow_store_run. */
 void flow_store_turn(struct flow_store *store, const struct ps_now *now);

@@ -129,7 +129,7 @@ static const uint8_t *first_block(void)
     return block;
 }
 
-/* Each record from the first counter block on. */
+/* Encrypts the records, each from the first counter block on. */
 void ps_flume_writer_encrypt(struct ps_flume_writer *writer)
 {
     int done;

@@ -22,8 +22,8 @@ unsigned ps_test_port(int type)
         int fd = socket(AF_INET, type | SOCK_CLOEXEC, 0);
         assert_true(fd >= 0);
         int bound = bind(fd, (struct sockaddr *)&address, sizeof address), yes = 1;
-        /* It stays bound, which keeps other tests away while the port is closed; without listening, so that a
-         * connection is refused. The listener sets SO_REUSEADDR as well. */
+        /* The socket stays bound, which keeps other tests away while the port is closed. It does not listen,
+         * so that a connection is refused. The listener sets SO_REUSEADDR as well. */
         if (bound != 0 || type != SOCK_STREAM ||
             setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes) != 0)
             close(fd);

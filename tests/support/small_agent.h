@@ -40,9 +40,9 @@ void ps_test_small_agent_reach(struct ps_test_small_agent *agent, uint64_t numbe
 void ps_test_small_agent_stop(struct ps_test_small_agent *agent, bool drain);
 
 struct ps_source_runner *ps_test_small_agent_source(struct ps_test_small_agent *agent);
-/* Of k1. */
+/* Returns the runner of k1. */
 struct ps_sink_runner *ps_test_small_agent_sink(struct ps_test_small_agent *agent);
-/* 0: of k1. */
+/* Returns the runner of a sink; 0: k1. */
 struct ps_sink_runner *ps_test_small_agent_nth_sink(struct ps_test_small_agent *agent, unsigned number);
-/* The events in a channel: 0 is c1. */
+/* Returns the number of events in a channel; 0: c1. */
 uint64_t ps_test_small_agent_fill(struct ps_test_small_agent *agent, unsigned channel);

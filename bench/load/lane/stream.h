@@ -34,7 +34,7 @@ int ps_load_stream_descriptor(void *state, short *events);
 bool ps_load_stream_finish(void *state, uint64_t now_ns);
 void ps_load_stream_close(void *state);
 
-/* These functions in a ps_target_ops. */
+/* The members of a ps_target_ops that name these functions. */
 #define PS_LOAD_STREAM_OPERATIONS                                                                            \
     .open = ps_load_stream_open, .give = ps_load_stream_give, .work = ps_load_stream_work,                   \
     .descriptor = ps_load_stream_descriptor, .finish = ps_load_stream_finish, .close = ps_load_stream_close

@@ -363,7 +363,7 @@ static void octets_are_counted(void **state)
     free(sink);
 }
 
-/* With a sink: once it has got something. */
+/* Interrupts the run; with a sink, once it has received something. */
 static void *interrupt_soon(void *argument)
 {
     struct sink *sink = argument;

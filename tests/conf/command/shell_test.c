@@ -23,7 +23,7 @@ static int teardown(void **state)
     return 0;
 }
 
-/* In memory of exactly its length, so that a sanitizer sees a read past it. */
+/* Reads the text in memory of exactly its length, so that a sanitizer sees a read past it. */
 static struct ps_shell read_text(const char *text)
 {
     struct ps_shell shell;

@@ -260,7 +260,7 @@ static void test_account_of_a_failed_source(void **state)
     flow_fini(&flow);
 }
 
-/* It stays open, and is shown as halted until it is opened again. */
+/* A source that halts stays open, and is shown as halted until it is opened again. */
 static void test_source_that_halts(void **state)
 {
     struct ps_err err = {0};

@@ -205,7 +205,7 @@ static void test_one_lease_after_a_penalty(void **state)
     ps_test_group_stop();
 }
 
-/* It does not get later leases while the other one still has leases. */
+/* A sink does not get later leases while the other one still has leases. */
 static void test_waits_for_what_the_other_one_holds(void **state)
 {
     ps_test_group_start(&failover, 1);

@@ -297,7 +297,7 @@ static void test_draining(void **state)
     stop();
 }
 
-/* Before a reload that does not keep its channel, when it was reported idle: it takes nothing more, and is served. */
+/* A sink that was reported idle before a reload that does not keep its channel takes no more leases; its sockets are served. */
 static void test_paused(void **state)
 {
     start(&script_stage);
@@ -364,8 +364,8 @@ static void test_failed(void **state)
     stop();
 }
 
-/* The same while control may be at its channel: a reload adopts it, in CLOSE. It keeps what it has until it may give it
- * back, and nobody reads its sockets. */
+/* The same in CLOSE of a reload that adopts the sink, while control may use its channel: it keeps its leases
+ * until it may give them back, and nobody reads its sockets. */
 static void test_failed_at_rest(void **state)
 {
     start(&script_stage);
