@@ -58,11 +58,11 @@ static void test_hostile_framing(void **state)
         const char *bytes;
         size_t length;
     } cases[] = {
-        {"\0\0\0\1\xff\xff\xff\xff", 8},                   /* pieces */
-        {"\0\0\0\1\0\1\0\1", 8},                           /* one more than there may be */
-        {"\0\0\0\1\0\0\0\1\xff\xff\xff\xff", 12},          /* a piece's length */
+        {"\0\0\0\1\xff\xff\xff\xff", 8},                   /* the number of pieces */
+        {"\0\0\0\1\0\1\0\1", 8},                           /* one piece more than allowed */
+        {"\0\0\0\1\0\0\0\1\xff\xff\xff\xff", 12},          /* the length of a piece */
         {"\0\0\0\1\0\0\0\1\0\0\x0f\xf5", 12},              /* one byte more than `most` */
-        {"\0\0\0\1\0\0\0\2\0\0\0\1x\x7f\xff\xff\xff", 17}, /* the second piece's */
+        {"\0\0\0\1\0\0\0\2\0\0\0\1x\x7f\xff\xff\xff", 17}, /* the length of the second piece */
     };
     for (size_t i = 0; i < PS_COUNT_OF(cases); i++) {
         struct ps_avro_message message;
@@ -85,7 +85,7 @@ static void test_handshakes(void **state)
         {other, NULL, ps_avro_protocol_md5, PS_AVRO_MATCH_NONE},
         {other, "{\"protocol\":\"Mail\"}", ps_avro_protocol_md5, PS_AVRO_MATCH_NONE},
         {other, "{\"protocol\":\"AvroSourceProtocol\"}", other, PS_AVRO_MATCH_CLIENT},
-        {other, NULL, ps_avro_protocol_md5, PS_AVRO_MATCH_BOTH}, /* learned from the one before */
+        {other, NULL, ps_avro_protocol_md5, PS_AVRO_MATCH_BOTH}, /* learned from the handshake before */
     };
     for (size_t i = 0; i < PS_COUNT_OF(cases); i++) {
         struct ps_avro_request request;
@@ -192,7 +192,7 @@ static void test_answers(void **state)
         assert_int_equal(ps_avro_read_answer(bytes, length, true, scratch, &answer, &taken), PS_AVRO_ANSWER);
         assert_int_equal(taken, length);
         assert_int_equal(answer.no_match, match == PS_AVRO_MATCH_NONE);
-        assert_int_equal(bytes[12], 2 * match); /* behind the number, the count of pieces and a length */
+        assert_int_equal(bytes[12], 2 * match); /* after the number, the count of pieces and a length */
         assert_int_equal(bytes[13],
                          match == PS_AVRO_MATCH_BOTH ? 0 : 2); /* with our protocol unless it is known */
         assert_int_equal(answer.status, match == PS_AVRO_MATCH_NONE ? PS_AVRO_OK : PS_AVRO_FAILED);

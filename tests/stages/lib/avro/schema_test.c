@@ -1,4 +1,4 @@
-/* Where a datum ends: types within types, each byte less is noticed. */
+/* Where a datum ends: types within types; a datum that lacks any bytes is incomplete. */
 #include "stages/lib/avro/schema.h"
 
 #include "tests/support/support.h"
@@ -45,7 +45,7 @@ static void test_types_within_types(void **state)
     }
 }
 
-/* Of a field: Java's Schema.Field.Order, in any case. */
+/* The order of a field: Java's Schema.Field.Order, in any case. */
 static void test_orders(void **state)
 {
     static const struct {

@@ -44,7 +44,7 @@ static void test_answers(void **state)
     static const unsigned statuses[] = {400, 403, 404, 500, 503};
     ps_test_http_peer_start();
     expect_text(ps_test_http_peer_url(), 100, "");
-    for (size_t i = 0; i < PS_COUNT_OF(statuses); i++) { /* their pages are not schemas */
+    for (size_t i = 0; i < PS_COUNT_OF(statuses); i++) { /* pages of errors are not schemas */
         char number[8];
         snprintf(number, sizeof number, "%u", statuses[i]);
         ps_test_http_peer_answer(statuses[i], 1);

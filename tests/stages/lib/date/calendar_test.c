@@ -1,5 +1,5 @@
-/* The calendar that java.util.GregorianCalendar has, beside one that counts days: each day of the years -400 to 2800, with the ten days that 1582 has not;
- * and months and days out of their range. */
+/* The calendar that java.util.GregorianCalendar has, compared with one that counts days: each day of the years -400 to
+ * 2800, with the ten days that 1582 lacks; and months and days out of their range. */
 #include "stages/lib/date/calendar.h"
 #include "tests/support/support.h"
 
@@ -38,7 +38,7 @@ static void test_backwards(void **unused)
                 assert_int_equal(ps_gregorian_days(year, month, day), --gregorian);
             for (int64_t day = length_of(year, month, julian); day >= 1; day--) {
                 if (year == 1582 && month == 9 && day > 4 && day < 15)
-                    continue; /* these days never were */
+                    continue; /* these days never existed */
                 assert_int_equal(ps_days_from_java(year, month, day), --days);
             }
         }
@@ -92,7 +92,7 @@ static void test_render(void **unused)
         int64_t value = i < PS_COUNT_OF(limits)
                             ? limits[i]
                             : (int64_t)(ps_test_random(&state) >> (ps_test_random(&state) % 64));
-        if (i % 4 == 0 && i >= PS_COUNT_OF(limits)) /* of today */
+        if (i % 4 == 0 && i >= PS_COUNT_OF(limits)) /* times from 2001 to 2286 */
             value = 1000000000000 + (int64_t)(ps_test_random(&state) % 9000000000000);
         if (i % 2 == 1 && i >= PS_COUNT_OF(limits))
             value = value > 0 ? -value : value;

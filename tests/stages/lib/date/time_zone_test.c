@@ -48,7 +48,7 @@ static void test_against_libc(void **unused)
             assert_int_equal(civil.second, expected.tm_sec);
             assert_int_equal(civil.week_day, expected.tm_wday);
             assert_int_equal(civil.year_day, expected.tm_yday + 1);
-            /* Back again, but for the hour that is there twice. */
+            /* The way back gives the same time, except in the hour that comes twice. */
             int64_t back = ps_time_zone_from_wall(zone, at + offset);
             assert_int_equal(back + ps_time_zone_offset(zone, back), at + offset);
             assert_true(back >= at);

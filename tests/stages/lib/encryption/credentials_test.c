@@ -11,7 +11,7 @@
 
 static char secret[PS_CREDENTIAL_BYTES_MAX + 1];
 
-/* jceks://file/PATH of a store of this tree; the text of the next call but three is in the same place. */
+/* jceks://file/PATH of a store of this tree; its memory is used again after eight calls. */
 static const char *url_of(const char *scheme, const char *store)
 {
     static char texts[8][1200];
@@ -49,7 +49,7 @@ static int setup(void **state)
     return unsetenv("HADOOP_CREDSTORE_PASSWORD");
 }
 
-/* Hadoop's own password "none" where nothing is set. */
+/* Hadoop's own password "none" if no password is set. */
 static void test_stores(void **state)
 {
     const char *plain = url_of("jceks", "hadoop.jceks");
@@ -73,10 +73,10 @@ static void test_stores(void **state)
     snprintf(both, sizeof both, "%s, %s", plain, url_of("jceks", "chain.jks"));
     expect_failure(both, NULL, "second", "not a JCEKS key store"); /* Hadoop opens all of them first */
     snprintf(both, sizeof both, "%s, %s", plain, "jceks://hdfs/x");
-    expect_secret(both, NULL, NULL, "second", "two"); /* the first one that has it */
+    expect_secret(both, NULL, NULL, "second", "two"); /* the first store that has it counts */
     expect_failure(both, NULL, "third", "is not read");
     snprintf(both, sizeof both, "jceks://file/no/such.jceks,jceks://file/nor/this.jceks,%s", plain);
-    expect_secret(both, NULL, NULL, "second", "two"); /* one that is not there has no entries */
+    expect_secret(both, NULL, NULL, "second", "two"); /* a store that does not exist has no entries */
     expect_failure(both, NULL, "third", "has the alias third: /no/such.jceks is not there");
 }
 
@@ -94,7 +94,7 @@ static void test_passwords(void **state)
     expect_secret(url, path, NULL, "db-password", "other");
     expect_secret(url, "password", folder, "db-password", "other");
     expect_failure(url, "no-such-file", "db-password", "no-such-file");
-    setenv("HADOOP_CREDSTORE_PASSWORD", "storepas", 1); /* it goes before the file */
+    setenv("HADOOP_CREDSTORE_PASSWORD", "storepas", 1); /* the variable comes before the file */
     expect_failure(url, path, "db-password", "the password of the store is wrong");
     setenv("HADOOP_CREDSTORE_PASSWORD", "storepass", 1);
     expect_secret(url, NULL, NULL, "db-password", "other");

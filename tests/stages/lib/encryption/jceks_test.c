@@ -1,5 +1,5 @@
-/* Secret keys in a JCEKS store of keytool's: the bytes are those that java.security.KeyStore gives; each byte flipped is noticed, or
- * changes nothing. */
+/* Secret keys in a JCEKS store of keytool's: the bytes are those that java.security.KeyStore gives; each flipped byte
+ * gives an error, or changes nothing. */
 #include "stages/lib/encryption/jceks.h"
 
 #include <stdio.h>

@@ -13,7 +13,7 @@
 #include <unistd.h>
 
 static unsigned sync_count;
-static bool sync_fails; /* the second of two */
+static bool sync_fails; /* the second call of fsync fails */
 
 /* In place of libc's, for the program under test. */
 int fsync(int fd)
@@ -56,7 +56,7 @@ static void turn(void)
     assert_int_equal(ps_filesystem_turn(filesystem, &now), PS_NEVER);
 }
 
-/* Delivers one outcome, and checks it. */
+/* Runs a turn, and checks its one outcome. */
 static void assert_outcome(struct outcome *outcome, enum ps_file_error error)
 {
     assert_int_equal(outcome->calls, 0);
@@ -106,7 +106,7 @@ static int finish(void **state)
 
 static void test_write(void **unused)
 {
-    struct ps_file_stream *stream = create("a/b/c", &fresh); /* its parents are made */
+    struct ps_file_stream *stream = create("a/b/c", &fresh); /* its parents are created */
     assert_true(ps_file_write(stream, "one\n", 4));
     assert_int_equal(filesystem->held_bytes, 4);
     assert_string_equal(ps_test_folder_read("a/b/c"), "");
@@ -142,7 +142,7 @@ static void test_hsync_keeps_the_name(void **unused)
     close_stream(stream, PS_FILE_OK);
     stream = create("unsynced", &fresh);
     struct outcome outcome = {0};
-    sync_fails = true; /* of the directory */
+    sync_fails = true; /* the sync of the directory */
     sync_count = 0;
     assert_true(ps_file_write(stream, "line\n", 5));
     ps_file_flush(stream, PS_FILE_HSYNC, note, &outcome);
@@ -170,7 +170,7 @@ static void test_large_writes(void **unused)
     assert_memory_equal(ps_test_folder_read("large"), all, sizeof all);
 }
 
-/* Many streams at a time; the buffers are used again. */
+/* Many streams at the same time; buffers are used again. */
 static void test_many(void **unused)
 {
     struct ps_file_stream *streams[100];
@@ -227,7 +227,7 @@ static void test_creation(void **unused)
     ps_file_abandon(stream);
 }
 
-/* Somebody removes the file while it is written: nothing behind that is acknowledged. */
+/* The file is removed while it is written: no later byte is acknowledged. */
 static void test_removed_while_open(void **unused)
 {
     struct ps_file_stream *stream = create("gone", &fresh);
@@ -275,7 +275,7 @@ static void test_abandon_in_callback(void **unused)
     assert_int_equal(outcome.calls, 0);
 }
 
-/* A full disk, as a limit of the size of files makes one: the bytes behind the last flush are cut off. */
+/* A disk is full, simulated by a limit of file sizes: the bytes after the last flush are cut off. */
 static void test_no_room(void **unused)
 {
     struct ps_file_stream *stream = create("full", &fresh);
@@ -290,7 +290,7 @@ static void test_no_room(void **unused)
     flush(stream, PS_FILE_FAILED);
     assert_false(ps_file_write(stream, "6", 1));
     assert_int_equal(setrlimit(RLIMIT_FSIZE, &limit), 0);
-    flush(stream, PS_FILE_FAILED); /* it is dead */
+    flush(stream, PS_FILE_FAILED); /* the stream has failed */
     struct outcome outcome = {0};
     ps_file_close(stream, note, &outcome);
     assert_outcome(&outcome, PS_FILE_FAILED);
@@ -336,7 +336,7 @@ static void test_names(void **unused)
     assert_outcome(&outcome, PS_FILE_MISSING);
 }
 
-/* Cuts a file of `length` bytes x that has line feeds at these offsets (-1: none). */
+/* Cuts a file of `length` bytes x that has line feeds at these offsets (-1: none); `left` bytes stay. */
 static void assert_cut(size_t length, long first, long last, size_t left)
 {
     static char bytes[200000];
@@ -373,7 +373,7 @@ static void test_cut_line(void **unused)
     assert_outcome(&outcome, PS_FILE_MISSING);
 }
 
-/* The cut comes before the file's final name: a power cut must not bring the rest back under it. */
+/* The cut comes before the file's final name: a power cut must not bring the cut bytes back under it. */
 static void test_cut_line_is_synced(void **unused)
 {
     sync_count = 0;
@@ -409,7 +409,7 @@ static void test_list_and_read(void **unused)
     assert_outcome(&outcome, PS_FILE_FAILED);
 }
 
-/* With streams open and outcomes not delivered. */
+/* The file system is closed with open streams and undelivered outcomes. */
 static void test_close(void **unused)
 {
     struct outcome outcome = {0};
@@ -426,7 +426,7 @@ static void test_close(void **unused)
     assert_string_equal(ps_test_folder_read("y"), "2");
 }
 
-/* An outcome of an operation that a callback began comes in the next turn. */
+/* An operation that a callback began has its outcome in the next turn. */
 static void begin_another(void *argument, const struct ps_file_answer *answer)
 {
     ps_file_stat(filesystem, ps_test_folder(), note, argument);

@@ -30,7 +30,7 @@ static void decrypts(const char *key_text, const char *cipher_text)
     assert_int_equal(unhex(plain, expected), length);
     struct ps_flume_cipher *cipher = ps_flume_cipher_create(&key, first);
     assert_non_null(cipher);
-    for (size_t part = 0; part <= length; part++) { /* each one a record of its own */
+    for (size_t part = 0; part <= length; part++) { /* each part is a record of its own */
         memset(to, 0, sizeof to);
         assert_true(ps_flume_cipher_decrypt(cipher, from, part, to));
         assert_memory_equal(to, expected, part);

@@ -21,7 +21,7 @@ static void names(void **state)
     assert_true(with("inflightputs"));
     assert_true(with("inflighttakes"));
     assert_true(with("queueset"));
-    /* Names that other files have as well. */
+    /* Names that may belong to other programs. */
     assert_false(with("checkpoint"));
     assert_false(with("in_use.lock"));
     assert_false(with("log-1"));

@@ -1,5 +1,5 @@
-/* Reads from a Flume file channel the events that were committed and not taken, in order; damage is reported
- * and left out. */
+/* Reads from a Flume file channel the events that were committed and not taken, in order; damaged records are reported
+ * and skipped. */
 #include "stages/lib/flume_log/reader.h"
 
 #include <fcntl.h>
@@ -32,7 +32,7 @@ static bool reported(const char *text)
 
 /* ---- keys ---- */
 
-static const uint8_t *key_bytes = ps_flume_writer_key; /* of the key that is there; NULL: none */
+static const uint8_t *key_bytes = ps_flume_writer_key; /* the bytes of the only key; NULL: there is no key */
 
 static const struct ps_key *find_key(void *argument, const char *name, struct ps_err *err)
 {
@@ -217,9 +217,8 @@ static void integrity_tool_leaves_noops(void **state)
     ps_flume_writer_fini(&one);
 }
 
-/* One byte of a log is changed, each in turn: at most one event is missing, and it is reported unless the
- * byte was one that Flume does not protect (numbers of transactions and records). The read bytes are always
- * one of the bodies. */
+/* One byte of a log is changed, each in turn: at most one event is missing, and it is reported unless the byte was one
+ * that Flume does not protect (numbers of transactions and records). Each event that is read has one of the bodies. */
 static void flip_each(bool encrypted)
 {
     struct ps_flume_writer one = {.log = 1};
@@ -302,9 +301,9 @@ static void encrypted_logs_are_read(void **state)
     ps_flume_write_put(&two, 3, large, sizeof large, "name", "value");
     ps_flume_write_end(&two, 3, 1);
     ps_flume_writer_encrypt(&one);
-    one.bytes[gone] = 0; /* by Flume's integrity tool */
+    one.bytes[gone] = 0; /* as Flume's integrity tool does */
     ps_flume_writer_save(&one, ps_test_folder(), 1 << 20);
-    ps_flume_writer_save(&two, ps_test_folder(), 1 << 20); /* encryption ended with it */
+    ps_flume_writer_save(&two, ps_test_folder(), 1 << 20); /* encryption was switched off after it */
     for (unsigned encrypted = 1; encrypted <= 2; encrypted++) {
         struct ps_flume_log *log = open_folder(&err);
         assert_non_null(log);
@@ -428,7 +427,7 @@ static void channel_in_use_is_refused(void **state)
     assert_int_equal(pipe(ready), 0);
     pid_t child = fork();
     assert_true(child >= 0);
-    if (child == 0) { /* as Java's FileChannel.tryLock */
+    if (child == 0) { /* a lock like that of Java's FileChannel.tryLock */
         struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
         int fd = open(ps_test_folder_path("in_use.lock"), O_RDWR | O_CREAT, 0644);
         if (fcntl(fd, F_SETLK, &lock) != 0 || write(ready[1], "x", 1) != 1)
@@ -442,7 +441,7 @@ static void channel_in_use_is_refused(void **state)
     kill(child, SIGKILL);
     assert_int_equal(waitpid(child, &status, 0), child);
     assert_string_equal(read_all(&found), "a");
-    assert_int_equal(access(ps_test_folder_path("in_use.lock"), F_OK), 0); /* Flume's own: it stays */
+    assert_int_equal(access(ps_test_folder_path("in_use.lock"), F_OK), 0); /* Flume's lock file stays */
     close(ready[0]);
     close(ready[1]);
 }

@@ -1,4 +1,4 @@
-/* Takes that were in hand at Flume's checkpoint, and how their transactions end. Flume puts an event back into its queue before it
+/* Takes that were uncommitted at Flume's checkpoint, and how their transactions end. Flume puts an event back into its queue before it
  * numbers the record of the rollback (FileChannel.doRollback): another transaction's take and its commit can have lower numbers. */
 #include "stages/lib/flume_log/replay.h"
 

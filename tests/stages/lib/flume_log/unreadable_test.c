@@ -14,7 +14,7 @@
 static unsigned reads, fail_at;
 static unsigned report_count;
 
-/* In place of the system's: the reader is linked with this program. */
+/* In place of the system's function: the reader is linked with this program. */
 ssize_t pread(int fd, void *to, size_t length, off_t offset)
 {
     if (++reads == fail_at) {
@@ -64,7 +64,7 @@ static const struct ps_key *find_key(void *argument, const char *name, struct ps
     return &key;
 }
 
-/* Returns how many events came before the error, or all; sets *whole if there was none. */
+/* Returns how many events came; sets *whole if there was no error. */
 static unsigned read_all(bool *whole, struct ps_err *err)
 {
     static const char *directories[1];
@@ -106,7 +106,7 @@ static void each_read_fails(bool encrypted)
             fail_msg("read %u fails: %u events came without a word", fail_at, count);
         if (!whole && strstr(err.text, "cannot be read: Input/output error") == NULL)
             fail_msg("read %u fails: %s", fail_at, err.text);
-        assert_true(report_count <= 1); /* that the checkpoint is missing */
+        assert_true(report_count <= 1); /* the missing checkpoint */
     }
 }
 

@@ -10,7 +10,7 @@
 
 static char reason[PS_HIVE_REASON_BYTES];
 
-/* The message's head: its type, the name "unlock", its number. */
+/* The head of a message: its type, the name "unlock", its sequence number. */
 #define HEAD(type, number) 0x80, 1, 0, type, 0, 0, 0, 6, 'u', 'n', 'l', 'o', 'c', 'k', 0, 0, 0, number
 enum { REPLY = 2, EXCEPTION = 3, ONE_WAY = 4 };
 /* Fields of an exception: 1 is a text, 2 a number. */
@@ -54,8 +54,8 @@ static void exceptions_of_thrift(void **state)
     assert_int_equal(READ(HEAD(EXCEPTION, NUMBER), TEXT), PS_HIVE_GARBAGE);
 }
 
-/* The exceptions of each call, by field, as hive_metastore.thrift declares them: one of a transaction that is gone is not tried again in it, one of
- * the metastore's own may be; a field that no version has is a refusal. */
+/* The exceptions of each call, by field, as hive_metastore.thrift declares them: after one about a transaction that is
+ * gone, the call is not repeated in it; after one of the metastore's own it may be; an unknown field is a refusal. */
 static void exceptions_of_the_metastore(void **state)
 {
     static const enum ps_hive_error meanings[] = {
@@ -89,13 +89,13 @@ static void exceptions_of_the_metastore(void **state)
     }
 }
 
-/* ---- answers that were made by the writer of Thrift ---- */
+/* ---- answers made by a Thrift writer ---- */
 
 static uint8_t made[4096];
 static struct ps_thrift_writer out;
 static struct ps_hive_answer answer;
 
-/* A reply with field 0, whose type is this. */
+/* Begins a reply whose field 0 has this type. */
 static void begin(enum ps_thrift_type type)
 {
     out = (struct ps_thrift_writer){.at = made};
@@ -159,7 +159,7 @@ static void put_parameters(int16_t id, const char *value)
     put_texts("two", "2");
 }
 
-/* A StorageDescriptor with all its fields that matter, and others. */
+/* A StorageDescriptor with all fields that are read, and others. */
 static void put_storage(int16_t id)
 {
     static const char *const columns[] = {"a", "int", "b", "string", "c", "array<int>"};
@@ -277,19 +277,19 @@ static void tables_have_all_their_fields(void **state)
             expect_text(ps_hive_pairs_find(&answer.table.parameters, "two"), "2");
             assert_int_equal(ps_hive_pairs_find(&answer.table.parameters, "on").length, 0);
         }
-        for (size_t length = 0; length < made_length(); length++) /* cut anywhere it is none */
+        for (size_t length = 0; length < made_length(); length++) /* refused if it is cut */
             assert_int_equal(read_made(cases[i].call, length), PS_HIVE_GARBAGE);
     }
     ps_hive_answer_free(&answer);
 }
 
-/* The metastore's lists, sets and maps have items of one type. Items of another type make the answer garbage; a list without items is taken whatever type
- * it names. */
+/* The metastore's lists, sets and maps have items of one type. Items of another type make the answer garbage; an empty
+ * list is accepted whatever type it names. */
 static void lists_of_other_things(void **state)
 {
     static const struct {
         enum ps_hive_call call;
-        int16_t ids[3]; /* of the structs around it, and its own */
+        int16_t ids[3]; /* of the struct's parents, and its own */
         bool is_map;
         enum ps_thrift_type item;
     } cases[] = {
@@ -326,7 +326,7 @@ static void lists_of_other_things(void **state)
                     else if (type == PS_THRIFT_STRUCT)
                         ps_thrift_put_stop(&out);
                     else
-                        ps_thrift_put_i32(&out, 0); /* also a text without bytes */
+                        ps_thrift_put_i32(&out, 0); /* also an empty text */
                 }
                 end(2 + depth);
                 bool is_well =
@@ -340,7 +340,7 @@ static void lists_of_other_things(void **state)
     ps_hive_answer_free(&answer);
 }
 
-/* The answer to a heartbeat has two sets, of aborted and of unknown transactions. Their numbers are kept one behind the other. */
+/* The answer to a heartbeat has two sets, of aborted and of unknown transactions. Their numbers are kept in one list. */
 static void numbers_of_several_lists(void **state)
 {
     for (unsigned first = 0; first < 5; first++) {
@@ -384,8 +384,8 @@ static void pairs_of_write_ids(void **state)
     ps_hive_answer_free(&answer);
 }
 
-/* Locks are drawn. The answer keeps one exclusive lock: the last one that is held, or else the first one that waits. It keeps one shared lock: among
- * the held ones that of the oldest transaction. LockState 1 is acquired; LockType 3 and 4 are exclusive. */
+/* Random locks. The answer keeps one exclusive lock: the last one that is held, or else the first one that waits. It keeps one
+ * shared lock: among the held ones that of the oldest transaction. LockState 1 is acquired; LockType 3 and 4 are exclusive. */
 static void the_locks_that_matter(void **state)
 {
     uint64_t random = ps_test_seed() | 1;
@@ -455,8 +455,8 @@ static void locks_have_a_number_and_a_state(void **state)
     ps_hive_answer_free(&answer);
 }
 
-/* A call that returns a value is answered by the value or by an exception; other calls may be answered by an empty struct.
- * */
+/* A call that returns a value is answered by the value or an exception; other calls may be answered by an empty
+ * struct. */
 static void answers_with_nothing_in_them(void **state)
 {
     for (int call = 0; call < PS_HIVE_CALLS; call++) {

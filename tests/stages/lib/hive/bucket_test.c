@@ -200,7 +200,7 @@ static void test_hashes_are_those_of_hive(void **state)
     }
 }
 
-/* Java has one NaN, whatever its bits are. */
+/* All NaNs are equal, as in Java, whatever their bits. */
 static void test_not_a_number(void **state)
 {
     static const uint64_t bits[] = {UINT64_C(0x7ff8000000000000), UINT64_C(0xfff8000000000000),
@@ -222,12 +222,12 @@ static void test_not_a_number(void **state)
     }
 }
 
-/* So many characters, and no more, count: those of a text of exactly that length, and of longer ones. */
+/* Only the characters up to the type's length count: as for a text of exactly that length. */
 static void test_texts_that_are_too_long(void **state)
 {
     static const char text[] = "a\xc3\xa4\xe2\x82\xac\xf0\x9f\x90\x98"
                                "bc";
-    static const uint32_t ends[] = {1, 3, 6, 10, 11, 12}; /* of its characters */
+    static const uint32_t ends[] = {1, 3, 6, 10, 11, 12}; /* offsets of the ends of its characters */
     for (unsigned most = 1; most <= PS_COUNT_OF(ends); most++) {
         for (unsigned characters = 1; characters <= PS_COUNT_OF(ends); characters++) {
             unsigned counts = characters < most ? characters : most;

@@ -84,7 +84,7 @@ static void test_fields_are_columns_by_name(void **unused)
     read_row("Anna,passed over,17,more");
     assert_int_equal(row.items[0].integer, 17);
     assert_text(1, "Anna");
-    assert_text(2, ""); /* no field: Hive reads an empty text */
+    assert_text(2, ""); /* no field for the column: Hive reads an empty text */
     assert_true(row.items[3].null);
     read_row("Berta");
     assert_true(row.items[0].null);
@@ -143,7 +143,7 @@ static void test_the_longest_delimiter(void **unused)
     }
 }
 
-/* Drawn rows: a body has some of the fields, and more or fewer than there are names. Beside a walk through the fields. */
+/* Random rows, whose bodies have only some fields, and more or fewer than there are names, compared with a search of the fields. */
 static void test_drawn_rows(void **unused)
 {
     static const char *const orders[] = {"a,b,c", "c,a,b", "b", ",b,,a", "c,,", "a,,b", "b,a"};
@@ -156,7 +156,7 @@ static void test_drawn_rows(void **unused)
             char texts[8][8];
             unsigned fields = 1 + (unsigned)(ps_test_random(&random) % 6);
             for (unsigned i = 0; i < 3;
-                 i++) /* a column without a field is empty, one whose field is missing is null */
+                 i++) /* a column without a field is empty; one whose field is missing is null */
                 wanted[i] = strchr(names, 'a' + (int)i) == NULL ? "" : NULL;
             for (unsigned i = 0; i < fields; i++) {
                 snprintf(texts[i], sizeof texts[i], "%.*s", (int)(ps_test_random(&random) % 3), "xy");

@@ -265,7 +265,7 @@ static void test_strings(void **state)
     struct ps_orc_type *type = hive_type_of("varchar(3)");
     const char *text = "abcdef";
     struct ps_orc_value value = ps_hive_field_read(type, text, 6);
-    assert_ptr_equal(value.bytes, text); /* the writer cuts it */
+    assert_ptr_equal(value.bytes, text); /* only the writer cuts the text */
     assert_int_equal(value.length, 6);
     assert_false(ps_hive_field_read(type, "", 0).null);
     assert_true(ps_hive_field_read(type, "\\N", 2).null);
@@ -306,13 +306,14 @@ static void test_the_longest_reals(void **state)
     ps_orc_type_destroy(type);
 }
 
-/* Each byte before and behind a value, beside what Java trims: String.trim of doubles, days and times; isBlank of decimals; none of integers. */
+/* Each byte before and after a value, compared with what Java trims: String.trim of doubles, days and times; isBlank of
+ * decimals; none of integers. */
 static void test_each_byte_around_a_value(void **state)
 {
     static const struct {
         const char *type, *text;
         char trims;                  /* 't'rim, 'b'lanks, 'n'one */
-        const char *before, *behind; /* bytes that are more of the value */
+        const char *before, *behind; /* bytes that would continue the value */
     } cases[] = {{"double", "1", 't', "0123456789.+-", "0123456789.dDfF"},
                  {"date", "2020-12-11", 't', "-", NULL},
                  {"timestamp", "2020-12-11 10:10:10", 't', "-", ""},
@@ -331,7 +332,7 @@ static void test_each_byte_around_a_value(void **state)
             length = snprintf(text, sizeof text, "%s%c", cases[i].text, (char)byte);
             is_value = !ps_hive_field_read(type, text, (uint32_t)length).null;
             bool is_more = cases[i].behind == NULL
-                               ? !(byte >= '0' && byte <= '9') /* a day: the text behind it is skipped */
+                               ? !(byte >= '0' && byte <= '9') /* a day: the text after it is skipped */
                                : strchr(cases[i].behind, (int)byte) != NULL;
             if (is_value != (is_trimmed || is_more))
                 fail_msg("%s: byte 0x%02x behind it", cases[i].type, byte);

@@ -10,8 +10,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* The columns; the body; the row as Java prints it, NULL: it is refused. A varchar or char is cut by the writer only. Other than in
- * Hive: see json.h. */
+/* The columns; the body; the row as Java prints it, NULL: it is refused. Only the writer cuts a varchar or char. json.h
+ * has the differences from Hive. */
 static const struct {
     const char *columns, *body, *row;
 } answers[] = {
@@ -314,7 +314,7 @@ static void check(const struct ps_orc_type *type, const char *body, const char *
     struct ps_hive_rows *rows = ps_hive_json_open(type, &err);
     assert_non_null(rows);
     size_t length = strlen(body);
-    char *copy = malloc(length + 1); /* without a zero: a byte too many is seen */
+    char *copy = malloc(length + 1); /* without a terminating NUL: a read of two bytes too many is seen */
     memcpy(copy, body, length);
     bool well = ps_hive_rows_read(rows, copy, (uint32_t)length, &row, &err);
     if (well != (wanted != NULL))
@@ -362,7 +362,7 @@ static void test_reasons(void **state)
     expect_reason("a:string", "{\"a\":\"x\",?}", 11, "JSON, byte 9: '?' where a name in quotes is expected");
 }
 
-/* One row is gone with the next. */
+/* The next row takes the memory of a row. */
 static void test_rows_share_memory(void **state)
 {
     struct ps_err err;
@@ -433,7 +433,7 @@ static bool is_row(struct ps_hive_rows *rows, const char *body, size_t length)
     return is_read;
 }
 
-/* Each byte in a string, behind a backslash, and in the place of each digit of \\u, beside what RFC 8259 has there. */
+/* Each byte in a string, after a backslash, and for each digit of \\u, compared with RFC 8259. */
 static void test_each_byte_in_a_string(void **state)
 {
     struct ps_err err;
@@ -466,7 +466,7 @@ static void expect_cut(struct ps_hive_rows *rows, const char *body, size_t cut)
 {
     struct ps_err alone = {.length = 0}, within = {.length = 0};
     struct ps_orc_value row;
-    char *copy = malloc(cut > 0 ? cut : 1); /* nothing behind it can be read */
+    char *copy = malloc(cut > 0 ? cut : 1); /* a read past its end is seen */
     assert_non_null(copy);
     memcpy(copy, body, cut);
     if (ps_hive_rows_read(rows, copy, (uint32_t)cut, &row, &alone) ||
@@ -476,8 +476,8 @@ static void expect_cut(struct ps_hive_rows *rows, const char *body, size_t cut)
     free(copy);
 }
 
-/* Rows of the table above, cut before the last bracket: each is refused, wherever it is cut. If the rest lies behind the body in
- * memory, the reason is the same. */
+/* Rows of the table above, cut before the last bracket: each is refused, wherever it is cut. If the rest follows the
+ * body in memory, the reason is the same. */
 static void test_bodies_that_are_cut(void **state)
 {
     for (size_t i = 0; i < PS_COUNT_OF(answers); i++) {
@@ -495,12 +495,12 @@ static void test_bodies_that_are_cut(void **state)
     }
 }
 
-/* Numbers with a fraction around the ends of each type: what Java asks before it casts. */
+/* Numbers with a fraction around the ends of each type: what Java checks before it casts. */
 static void test_fractions_at_the_ends_of_integers(void **state)
 {
     static const struct {
         const char *columns;
-        double end; /* one more than the largest */
+        double end; /* the largest value plus one */
     } types[] = {{"a:tinyint", 0x1p7}, {"a:smallint", 0x1p15}, {"a:int", 0x1p31}};
     static const double steps[] = {-2, -1.5, -1, -0.5, 0, 0.5, 1, 1.5};
     for (size_t i = 0; i < PS_COUNT_OF(types); i++) {
@@ -516,7 +516,7 @@ static void test_fractions_at_the_ends_of_integers(void **state)
     }
 }
 
-/* "_col" and a number is a column by its place; a number that no column has refuses the row, however many digits it has. */
+/* "_col" and a number is a column by its position; a number without a column makes the row refused, however many digits it has. */
 static void test_columns_by_their_place(void **state)
 {
     static const struct {
@@ -532,7 +532,7 @@ static void test_columns_by_their_place(void **state)
                  {"_col4294967297", NULL},
                  {"_col18446744073709551616", NULL},
                  {"_col18446744073709551618", NULL},
-                 /* these are other names */
+                 /* these are ordinary names */
                  {"_col", "[null, null, null]"},
                  {"_col1x", "[null, null, null]"},
                  {"_colx1", "[null, null, null]"},

@@ -1,6 +1,6 @@
-/* The metastore's client with several addresses, beside a plain model: which address it tries next, when it rests, and that
- * the rest of a lost connection harms no later call. The clock stands still unless the test moves it, so that no rest ends
- * by itself. */
+/* The metastore's client with several addresses, compared with a simple model: which address it tries next, when it
+ * rests, and that what a lost connection left over harms no later call. The clock stands still unless the test moves
+ * it, so that no rest ends by itself. */
 #include "stages/lib/hive/metastore.h"
 #include "tests/support/port.h"
 #include "tests/support/support.h"
@@ -21,16 +21,16 @@ static struct ps_hadoop_loop *loop;
 static struct ps_metastore *metastore;
 static struct ps_port port = {.component = "test", .name = "test"};
 static struct ps_now now;
-static uint64_t due_ns; /* of the last turn */
+static uint64_t due_ns; /* as returned by the last turn */
 
-/* Nobody else gets the port of a server. A server that is down does not listen: connections to it are refused. */
+/* The port of a server stays reserved. A server that is down does not listen: connections to it are refused. */
 static struct server {
     struct sockaddr_in address;
     int listener, peer; /* -1: none */
 } servers[SERVERS];
 
 static struct {
-    unsigned current; /* address */
+    unsigned current; /* index of the current address */
     bool is_up;       /* has a connection */
 } model;
 
@@ -131,14 +131,14 @@ static void turn(void)
         turn();                                                                                              \
     }
 
-/* The call that a server has, whole: it ends with two stops. */
+/* Returns whether the server has a complete call, which ends with two stops. */
 static bool has_call(void)
 {
     return call_length > 24 && memmem(call, call_length, "commit_txn", 10) != NULL &&
            call[call_length - 1] == 0 && call[call_length - 2] == 0;
 }
 
-/* Answers the call; `most` bytes of the answer alone. */
+/* Answers the call, with at most `most` bytes of the answer. */
 static void answer(struct server *server, size_t most)
 {
     struct ps_thrift_reader in = {.at = call, .end = call + call_length};
@@ -155,7 +155,8 @@ static void answer(struct server *server, size_t most)
     call_length = 0;
 }
 
-/* Returns when the client has also closed its end: the server would not see a call that begins before. */
+/* Closes the connection, and returns when the client has closed its end, too: otherwise the server would not see a call
+ * that begins before. */
 static void hang_up(struct server *server)
 {
     char byte;
@@ -174,7 +175,8 @@ static void begin_call(void)
     ps_metastore_call(metastore, PS_HIVE_COMMIT_TXN, &request, done, NULL);
 }
 
-/* All addresses are down: the client rests each time when it has tried all of them, and not a moment longer. Returns when `rests` are over. */
+/* All addresses are down: the client rests each time when it has tried all of them, exactly as long as it should.
+ * Returns after `rests` rests. */
 static void expect_rests(unsigned rests, uint64_t deadline_ns)
 {
     for (unsigned i = 0; i < rests; i++) {
@@ -224,7 +226,7 @@ static void test_drawn_outages(void **state)
     }
 }
 
-/* A call waits until its time is up while all addresses are down, and not a moment longer. The call behind it has a time of its own. */
+/* While all addresses are down, a call waits exactly until its deadline. The next call has its own deadline. */
 static void test_times_of_calls(void **state)
 {
     for (unsigned round = 0; round < 3; round++) {

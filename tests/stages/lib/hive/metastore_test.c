@@ -77,7 +77,7 @@ static int tear_down(void **state)
     return 0;
 }
 
-/* One turn of the client, and what the server does by itself: it accepts and receives. */
+/* One turn of the client, and of the server, which accepts and receives. */
 static void turn(void)
 {
     struct ps_now now = ps_clock_now();
@@ -184,7 +184,7 @@ static void test_calls_are_answered_in_their_order(void **state)
     begin_call(PS_HIVE_OPEN_TXNS);
     begin_call(PS_HIVE_COMMIT_TXN);
     await_call("get_table_req");
-    assert_false(has_call("open_txns")); /* one at a time */
+    assert_false(has_call("open_txns")); /* one call at a time */
     send_table(true);
     await_done(1);
     assert_int_equal(outcomes[0], PS_HIVE_OK);
@@ -249,7 +249,7 @@ static void test_older_metastores(void **state)
     assert_int_equal(outcomes[1], PS_HIVE_OK);
     const int64_t pairs[] = {7, 7, 9, 9};
     assert_memory_equal(numbers, pairs, sizeof(pairs));
-    begin_call(PS_HIVE_GET_TABLE); /* it is remembered */
+    begin_call(PS_HIVE_GET_TABLE); /* the client remembers that it uses the older call */
     await_call("get_table");
     assert_null(memmem(call, call_length, "get_table_req", 13));
     send_table(false);
@@ -272,7 +272,7 @@ static void test_a_lost_connection(void **state)
     await_done(1);
     assert_int_equal(outcomes[0], PS_HIVE_UNREACHABLE); /* it may have taken effect: it is not sent again */
     assert_non_null(strstr(reason, "commit_txn to the metastore at 127.0.0.1:"));
-    await_call("open_txns"); /* it goes over a new one */
+    await_call("open_txns"); /* over a new connection */
     assert_int_equal(accepted, 2);
 }
 
@@ -296,7 +296,7 @@ static void test_an_answer_that_is_too_early(void **state)
     ps_thrift_put_field(&out, PS_THRIFT_STRUCT, 1, 0);
     ps_thrift_put_field(&out, PS_THRIFT_STRUCT, 7, 0);
     put_text(2, "hdfs://nn/t");
-    call_length = sizeof call; /* receives nothing more */
+    call_length = sizeof call; /* the server receives nothing more */
     send_answer(4);
     await_done(2);
     assert_int_not_equal(outcomes[1], PS_HIVE_OK);
@@ -317,7 +317,7 @@ static void test_an_answer_without_a_call(void **state)
         assert_int_equal(send(peer, answer, (size_t)(out.at - answer), MSG_NOSIGNAL), out.at - answer);
         char byte;
         for (unsigned i = 0; recv(peer, &byte, 1, MSG_PEEK | MSG_DONTWAIT) != 0;
-             i++) { /* until it has hung up */
+             i++) { /* until the client has hung up */
             assert_true(i < PS_TEST_PATIENCE_MS);
             struct ps_now now = ps_clock_now();
             ps_hadoop_loop_turn(loop, &now);
@@ -338,7 +338,7 @@ static void test_time_outs(void **state)
     close(peer);
     close(listener);
     peer = listener = -1;
-    begin_call(PS_HIVE_COMMIT_TXN); /* nobody is there */
+    begin_call(PS_HIVE_COMMIT_TXN); /* no server listens */
     for (int i = 0; i < 20; i++)
         turn();
     assert_int_equal(done_count, 1);

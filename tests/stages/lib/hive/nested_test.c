@@ -3,7 +3,7 @@
 #include "tests/support/hive_value.h"
 #include "tests/support/support.h"
 
-/* A varchar or char is cut by the writer only. */
+/* Only the writer cuts a varchar or char. */
 static const struct {
     const char *type, *text, *value; /* as Java prints it */
 } answers[] = {
@@ -127,7 +127,7 @@ static void check(struct ps_hive_nested *nested, const struct ps_orc_type *type,
                   const char *wanted)
 {
     size_t length = strlen(text);
-    char *copy = malloc(length + 1); /* without a zero: a byte too many is seen */
+    char *copy = malloc(length + 1); /* without a terminating NUL: a read of two bytes too many is seen */
     copy = realloc(memcpy(copy, text, length), length > 0 ? length : 1);
     ps_hive_nested_begin(nested);
     struct ps_orc_value value = ps_hive_nested_read(nested, type, copy, (uint32_t)length);
@@ -175,7 +175,7 @@ static void test_separators(void **state)
                      "{<a>=1, <b>=2}");
 }
 
-/* Byte.parseByte takes -128 to 127, with as many digits as it likes up to four characters here; else the first character counts. */
+/* Byte.parseByte takes -128 to 127, here with up to four characters; otherwise the first character counts. */
 static void test_numbers_of_separators(void **state)
 {
     static const struct {
@@ -214,7 +214,7 @@ static void test_types_without_texts(void **state)
     expect_reason("array<map<array<int>,int>>", "a map whose keys are not plain values");
 }
 
-/* A row is gone with the next; a long one leaves nothing behind that the next one sees. */
+/* The next row takes the memory of a row; of a long row nothing is left that the next one sees. */
 static void test_long_fields(void **state)
 {
     struct ps_hive_nested nested;

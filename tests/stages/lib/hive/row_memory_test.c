@@ -1,5 +1,5 @@
-/* The memory of a row beside a plain list of its parts: parts do not overlap and keep their bytes until the next row, a long row leaves little behind, and
- * a failed allocation is over with its row. */
+/* The memory of a row compared with a list of its parts: parts do not overlap and keep their bytes until the next row,
+ * a long row leaves little behind, and a failed allocation affects only its row. */
 #include "stages/lib/hive/row_memory.h"
 #include "tests/support/allocations.h"
 
@@ -39,7 +39,7 @@ static void test_drawn_rows(void **unused)
     ps_hive_row_memory_free(&memory);
 }
 
-/* A row that takes all of a chunk to its last byte needs no other one. */
+/* A row that fills a chunk to its last byte needs no second chunk. */
 static void test_a_chunk_that_is_full(void **unused)
 {
     struct ps_hive_row_memory memory = {0};
@@ -82,7 +82,7 @@ static void test_lists_in_lists(void **unused)
     ps_hive_row_memory_free(&memory);
 }
 
-/* A row keeps memory for the next one up to the limit, and nothing beyond it. The test asks by whether the next row allocates. */
+/* A row keeps memory for the next one up to the limit, and nothing beyond it. The test checks whether the next row allocates. */
 static void test_what_is_kept(void **unused)
 {
     for (unsigned is_list = 0; PS_TEST_ALLOCATIONS && is_list < 2; is_list++) {

@@ -1,5 +1,5 @@
-/* Rows as JSON and as delimited text, and no memory: each allocation of a row fails once. The row is refused with that reason, never
- * taken with nulls, and the next one is read whole. */
+/* Rows as JSON and as delimited text without memory: each allocation of a row fails once. The row is refused with that
+ * reason, never taken with nulls, and the next one is read whole. */
 #include "stages/lib/hive/delimited.h"
 #include "stages/lib/hive/json.h"
 #include "tests/support/allocations.h"
@@ -62,7 +62,7 @@ static void expect_row(void)
     free(text);
 }
 
-/* A fresh reader, and one that had a row before. */
+/* Checks a fresh reader, or one that read a row before. */
 static void check(bool is_json, bool is_used)
 {
     for (uint64_t which = 1;; which++) {

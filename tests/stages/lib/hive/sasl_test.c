@@ -1,5 +1,5 @@
-/* The SASL exchange with a metastore at the wire, with DIGEST-MD5: levels of protection, frames, refusals, damage. (Kerberos with a real
- * metastore: tests/real/hive_kerberos_test.sh.) */
+/* The SASL exchange with a metastore on the wire, with DIGEST-MD5: levels of protection, frames, refusals, damage.
+ * (Kerberos with a real metastore: tests/real/hive_kerberos_test.sh.) */
 #include "stages/lib/hive/sasl.h"
 #include "tests/support/digest_server.h"
 #include "tests/support/support.h"
@@ -49,7 +49,7 @@ static int shake(struct wire *wire)
     return ps_hive_sasl_transport.handshake(wire->session, &wants, wire->reason);
 }
 
-/* Reads exactly this many bytes, which have arrived. */
+/* Reads exactly this number of bytes, which have arrived. */
 static void receive(const struct wire *wire, void *to, size_t length)
 {
     for (size_t at = 0; at < length;) {
@@ -88,7 +88,7 @@ static void give_message(const struct wire *wire, uint8_t status, const char *te
     give(wire, text, strlen(text));
 }
 
-/* Up to the server's last message, which is in `last`. */
+/* The exchange up to the server's last message, which is in `last`. */
 static void exchange(struct wire *wire, const char *levels, char last[64])
 {
     char bytes[4096];
@@ -113,7 +113,7 @@ static void establish(struct wire *wire, const char *levels, unsigned protection
     assert_int_equal(wire->server.protection, protection);
 }
 
-/* The text of a frame from the client. */
+/* Receives a frame from the client; returns the length of its text. */
 static size_t receive_frame(struct wire *wire, uint8_t *text, size_t room)
 {
     uint32_t length;
@@ -251,8 +251,8 @@ static void test_a_wrong_proof(void **state)
     close_wire(&wire);
 }
 
-/* A client answers the first challenge and gets one more message. Only the proof, as COMPLETE, opens the connection; the
- * bytes behind the proof are the first frame. */
+/* A client answers the first challenge and gets one more message. Only the proof, as COMPLETE, opens the connection;
+ * the bytes after the proof are the first frame. */
 static void test_messages_behind_the_challenge(void **state)
 {
     static const struct {
@@ -271,7 +271,7 @@ static void test_messages_behind_the_challenge(void **state)
         if (cases[i].shakes == 1)
             give(&wire, "\0\0\0\6answer", 10);
         assert_int_equal(shake(&wire), cases[i].shakes);
-        if (cases[i].shakes == 0) { /* the mechanism is complete: no more challenges come */
+        if (cases[i].shakes == 0) { /* the mechanism is complete: it expects no more challenges */
             assert_int_equal(receive_message(&wire, COMPLETE, bytes), 0);
             give_message(&wire, OK, "");
             assert_int_equal(shake(&wire), -1);
@@ -284,7 +284,8 @@ static void test_messages_behind_the_challenge(void **state)
     }
 }
 
-/* The same with the first message: a good challenge opens nothing, whatever the status says: the server has proved nothing yet. */
+/* The same for the first message: a good challenge does not open the connection, whatever its status, because the
+ * server has proved nothing yet. */
 static void test_messages_in_place_of_the_challenge(void **state)
 {
     static const struct {

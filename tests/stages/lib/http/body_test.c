@@ -5,7 +5,7 @@
 static void body_is(enum ps_http_format format, const char *const *events, const char *wanted)
 {
     struct ps_http_body body = {0};
-    for (int again = 0; again < 2; again++) { /* a buffer is used again */
+    for (int again = 0; again < 2; again++) { /* a buffer can be used again */
         assert_true(ps_http_body_begin(&body, format));
         for (size_t i = 0; events[i] != NULL; i++)
             assert_true(ps_http_body_add(&body, format, events[i], strlen(events[i])));

@@ -99,7 +99,7 @@ static void test_answers(void **unused)
     assert_null(ps_http_request_header(&request, "other", 0));
 }
 
-/* A client without descriptors is not opened, and leaves nothing behind; with them it opens. */
+/* A client without descriptors is not opened, and leaves nothing open; with them it opens. */
 static void test_no_descriptors(void **unused)
 {
     struct ps_http_client own;
@@ -127,7 +127,7 @@ int main(void)
     static const char *const proxies[] = {"http_proxy", "https_proxy", "all_proxy", "HTTPS_PROXY",
                                           "ALL_PROXY"};
     for (size_t i = 0; i < PS_COUNT_OF(proxies);
-         i++) /* the environment names none for an agent: nobody answers there */
+         i++) /* the client must not use these proxies: nobody listens there */
         setenv(proxies[i], "http://127.0.0.1:9", 1);
     curl_global_init(CURL_GLOBAL_DEFAULT);
     int failures = cmocka_run_group_tests(tests, NULL, NULL);

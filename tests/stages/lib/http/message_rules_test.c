@@ -1,4 +1,4 @@
-/* Unusual input that http_parser accepts: names, foldings, targets, hosts and chunk lines, each beside similar input that
+/* Unusual input that http_parser accepts: names, foldings, targets, hosts and chunk lines, each with similar input that
  * it refuses. */
 #include "stages/lib/http/message_rules.h"
 #include "tests/support/support.h"
@@ -33,7 +33,7 @@ static void test_folded(void **unused)
         if (ps_http_field_is_folded(rows[i].text, rows[i].text + strlen(rows[i].text)) == rows[i].good)
             fail_msg("%s", rows[i].text);
     }
-    assert_false(ps_http_field_is_folded("a\n b", &"a\n b"[2])); /* the blank is not there yet */
+    assert_false(ps_http_field_is_folded("a\n b", &"a\n b"[2])); /* the blank has not arrived yet */
 }
 
 static void test_targets(void **unused)
@@ -71,7 +71,7 @@ static void test_targets(void **unused)
     assert_null(ps_http_target_wrong("*", 1, true));
     assert_non_null(ps_http_target_wrong("*", 1, false));
     assert_null(ps_http_target_wrong("/%20", 4, true));
-    assert_non_null(ps_http_target_wrong("/%20", 3, true)); /* bytes behind it do not count */
+    assert_non_null(ps_http_target_wrong("/%20", 3, true)); /* bytes after the target do not count */
 }
 
 static void test_hosts(void **unused)

@@ -7,7 +7,7 @@
 
 static const struct ps_http_limits limits = {.head_bytes_max = 256, .body_bytes_max = BODY_MAX};
 
-/* Reads the first `first` bytes, then the rest, each time from other memory. */
+/* Reads the first `first` bytes, then the rest, each part from different memory. */
 static enum ps_http_read read_cut(struct ps_http_message *message, const struct ps_http_limits *within,
                                   const char *text, uint32_t first, uint32_t length)
 {
@@ -24,7 +24,7 @@ static enum ps_http_read read_cut(struct ps_http_message *message, const struct 
     return read;
 }
 
-/* `status` 0: it is complete, and `body` is its content. */
+/* `status` 0: the request is complete, and `body` is its content. */
 static void expect(const struct ps_http_limits *within, const char *what, const char *text, size_t length,
                    unsigned status, const char *body)
 {
@@ -44,7 +44,7 @@ static void expect(const struct ps_http_limits *within, const char *what, const 
     }
 }
 
-/* RFC 9112, 7.1: chunked bodies are refused if another server on the way could see another end. */
+/* RFC 9112, 7.1: chunked bodies are refused if another server on the way could see a different end. */
 static void test_chunk_lines(void **unused)
 {
 #define TEXT(bytes) (HEAD bytes), sizeof(HEAD bytes) - 1
@@ -107,7 +107,7 @@ static void test_chunk_lines(void **unused)
     expect(&limits, "a head without fields that does not end", bare, sizeof bare - 1, 400, NULL);
 }
 
-/* Exactly the longest body, and one byte more, which is refused before it comes. */
+/* Exactly the longest body, and one byte more, which is refused before it arrives. */
 static void test_longest_body(void **unused)
 {
     static const struct {
@@ -144,8 +144,8 @@ static void test_longest_head(void **unused)
     expect(&exact, "a target", target, sizeof target - 1, 414, NULL);
 }
 
-/* A connection goes on behind a complete request, or ends. A proxy of HTTP/1.0 does not know chunks: bytes that it would
- * take for the next request are not read (RFC 9112, 6.1). */
+/* After a complete request a connection continues, or ends. A proxy of HTTP/1.0 does not know chunks: bytes that it
+ * would take for the next request are not read (RFC 9112, 6.1). */
 static void test_goes_on(void **unused)
 {
 #define CHUNKS "Transfer-Encoding: chunked\r\n\r\n2\r\n[]\r\n0\r\n\r\n"

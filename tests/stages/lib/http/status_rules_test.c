@@ -1,5 +1,5 @@
-/* Rules by status: the exact one counts before its hundred, in any order; each kind of rule has its own bits; a number
- * outside the range of statuses has no effect. */
+/* Rules by status: a rule for one status counts before one for its hundred, in any order; each kind of rule has its own
+ * bits; a number outside the range of statuses has no effect. */
 #include "stages/lib/http/status_rules.h"
 #include "tests/support/support.h"
 
@@ -30,7 +30,7 @@ static void test_hundreds(void **unused)
     expect_only(PS_HTTP_ROLLS_BACK, 1, 0);
     rules = (struct ps_http_status_rules){{0}};
     SET(PS_HTTP_BACKS_OFF, false, {.key = "1XX", .value = "TRUE"}, {.key = "9XX", .value = "yes"});
-    expect_only(PS_HTTP_BACKS_OFF, 100, 199); /* Flume's Boolean: everything but true is false */
+    expect_only(PS_HTTP_BACKS_OFF, 100, 199); /* Flume's Boolean: everything except true is false */
     rules = (struct ps_http_status_rules){{0}};
     SET(PS_HTTP_BACKS_OFF, false, {.key = "9XX", .value = "true"});
     expect_only(PS_HTTP_BACKS_OFF, 900, 999);
@@ -53,7 +53,7 @@ static void test_exact(void **unused)
     expect_only(PS_HTTP_IS_COUNTED, 100, 100);
     SET(PS_HTTP_ROLLS_BACK, false, {.key = "999", .value = "true"});
     expect_only(PS_HTTP_ROLLS_BACK, 999, 999);
-    expect_only(PS_HTTP_IS_COUNTED, 100, 100); /* of another kind */
+    expect_only(PS_HTTP_IS_COUNTED, 100, 100); /* another kind of rule */
     SET(PS_HTTP_IS_COUNTED, false, {.key = "100", .value = "false"});
     expect_only(PS_HTTP_IS_COUNTED, 1, 0);
     expect_only(PS_HTTP_ROLLS_BACK, 999, 999);

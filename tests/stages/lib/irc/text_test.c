@@ -1,4 +1,4 @@
-/* The lines that bodies become. */
+/* The lines of IRC that bodies become. */
 #include "stages/lib/irc/text.h"
 #include "core/option.h"
 #include "tests/support/support.h"
@@ -45,7 +45,7 @@ static void test_long_lines(void **unused)
     EXPECT(NULL, 4, "ab\xc3\xa9z", "ab\xc3\xa9", "z");
     EXPECT(NULL, 4, "abc\xc3\xa9z", "abc", "\xc3\xa9z");
     EXPECT(NULL, 4, "a\xf0\x9f\x98\x80z", "a", "\xf0\x9f\x98\x80", "z");
-    EXPECT(NULL, 4, "\x80\x80\x80\x80\x80", "\x80", "\x80\x80\x80\x80"); /* no UTF-8 */
+    EXPECT(NULL, 4, "\x80\x80\x80\x80\x80", "\x80", "\x80\x80\x80\x80"); /* not UTF-8 */
 }
 
 static void test_not_utf8(void **unused)

@@ -97,7 +97,7 @@ static void test_answers(void **state)
     }
 }
 
-/* It is killed with what it has started. */
+/* The process is killed with its children. */
 static void test_silent(void **state)
 {
     struct heard heard;

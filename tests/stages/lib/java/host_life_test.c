@@ -66,7 +66,7 @@ static void await_down(const char *wanted)
     }
 }
 
-/* The host stops when its input ends, and has a limited time to stop its components. */
+/* When its input ends, the host has a limited time to stop its components. */
 static void test_a_host_that_ends_in_time(void **unused)
 {
     char script[1024];
@@ -80,7 +80,7 @@ static void test_a_host_that_ends_in_time(void **unused)
     assert_int_equal(number_in("ended"), 1);
 }
 
-/* One that does not end in its time is killed. */
+/* A host that does not end in time is killed. */
 static void test_a_host_that_does_not_end(void **unused)
 {
     char script[1024];
@@ -94,7 +94,7 @@ static void test_a_host_that_does_not_end(void **unused)
     assert_int_equal(kill(pid, 0), -1);
 }
 
-/* Each way in which it may end by itself has its words; it is started again each time. */
+/* Each way in which the host may end by itself has its log message; the host is started again each time. */
 static void test_a_host_that_ends_by_itself(void **unused)
 {
     static const struct {
@@ -115,7 +115,7 @@ static void test_a_host_that_ends_by_itself(void **unused)
         start(script, 20);
         await_down(cases[i].words);
         await_number("starts.3");
-        await_down(cases[i].words); /* the third time as the first */
+        await_down(cases[i].words); /* the same each time */
         ps_java_host_destroy(host, PATIENCE_MS);
         (void)remove(ps_test_folder_path("starts.3"));
     }
@@ -146,7 +146,7 @@ static void log_end(int before)
     close(before);
 }
 
-/* A reload finds the same jars, a jar that has changed, and another command; each time the host has its time to stop its components. */
+/* A reload finds the same jars, a changed jar, and another command; when it changes, the host has time to stop its components. */
 static void test_a_host_whose_jars_change(void **unused)
 {
     char script[1024], second[1024], jar[256];
@@ -163,11 +163,11 @@ static void test_a_host_whose_jars_change(void **unused)
     int before = log_begin();
     host = ps_java_host_create(&launch, &err);
     assert_non_null(host);
-    ps_java_host_renew(host, argv); /* it has not begun, or just so */
+    ps_java_host_renew(host, argv); /* its start has not begun, or only just */
     long first = await_number("pid");
     ps_java_host_renew(host, NULL);
     ps_java_host_renew(host, argv);
-    usleep(300000); /* it looks each 200 ms */
+    usleep(300000); /* the host's thread looks every 200 ms */
     assert_int_equal(kill((pid_t)first, 0), 0);
     (void)remove(ps_test_folder_path("pid"));
     ps_test_folder_append("a.jar", "two", 3);
@@ -196,7 +196,7 @@ static void await_attached(struct ps_java_link *link)
     }
 }
 
-/* A link of the run that ended because a jar had changed says so, and one of the next run does not. */
+/* A link to the run that ended because of a changed jar says so; a link to the next run does not. */
 static void test_links_of_a_host_whose_jars_change(void **unused)
 {
     char script[1024], text[600];
@@ -228,7 +228,7 @@ static void test_links_of_a_host_whose_jars_change(void **unused)
     ps_java_host_destroy(host, PATIENCE_MS);
 }
 
-/* A file system that does not answer: `stat` of this program, which the library calls, waits for it. */
+/* A file system that does not answer: `stat`, which the test replaces, waits. */
 static _Atomic bool stat_waits, stat_hangs;
 int stat(const char *path, struct stat *status)
 {
@@ -245,7 +245,7 @@ static void *renew(void *unused)
     return NULL;
 }
 
-/* A reload looks at the jars without the lock that workers take. */
+/* A reload checks the jars without the lock that workers take. */
 static void test_a_jar_that_hangs_holds_up_nobody_else(void **unused)
 {
     char script[1024], text[600];
@@ -284,8 +284,8 @@ int clock_gettime(clockid_t id, struct timespec *now)
     return (int)failed;
 }
 
-/* Nobody looked for longer than a silent host lives, because this process was stopped: the host, which may have been stopped with
- * it, is not ended for that. */
+/* This process was stopped for longer than a host may be silent. The host, which may have been stopped as well, is not
+ * killed for that. */
 static void test_a_pause_of_this_process(void **unused)
 {
     char script[1024], text[600];
@@ -299,7 +299,7 @@ static void test_a_pause_of_this_process(void **unused)
     assert_non_null(host);
     long pid = await_number("pid");
     for (unsigned i = 0; i < 3; i++) {
-        usleep(400000); /* it looks each 200 ms */
+        usleep(400000); /* the host's thread looks every 200 ms */
         moved_s += 100;
     }
     usleep(400000);
@@ -309,7 +309,7 @@ static void test_a_pause_of_this_process(void **unused)
     ps_java_host_destroy(host, PATIENCE_MS);
 }
 
-/* After a run of more than a minute the program is gone: each further start waits longer. */
+/* The program is deleted after a run of more than a minute: the rest before each further start grows. */
 static void test_rests_grow_behind_a_good_run(void **unused)
 {
     struct ps_err err = {.length = 0};
@@ -340,7 +340,7 @@ static void test_rests_grow_behind_a_good_run(void **unused)
     free(path);
 }
 
-/* A JVM on a slow machine gives no sign of life for longer than one that runs may: its start has a limit of its own. */
+/* A JVM on a slow machine takes longer to start than a running JVM may be silent: the start has its own limit. */
 static void test_a_start_that_takes_long(void **unused)
 {
     char script[1024];

@@ -1,4 +1,4 @@
-/* The changes of the class path that count. */
+/* Which changes of the class path count. */
 #include "stages/lib/java/jars.h"
 
 #include "tests/support/folder.h"
@@ -15,8 +15,8 @@ static struct ps_java_jars *read_path(const char *path)
     return ps_java_jars_read(argv);
 }
 
-/* Compares with the list before, which is freed, and returns the present one. `name` NULL: nothing has changed; else the file of the
- * test's folder and what has happened to it. */
+/* Compares with the former list, which is freed, and returns the present one. `name`: the file of the test's folder
+ * that changed, and how; NULL: none. */
 static struct ps_java_jars *expect(struct ps_java_jars *before, const char *path, const char *name,
                                    const char *what)
 {
@@ -38,7 +38,7 @@ static void test_files(void **unused)
     ps_test_folder_append("b.jar", "b", 1);
     snprintf(path, sizeof path, "%s:%s:", ps_test_folder_path("b.jar"), ps_test_folder_path("a.jar"));
     struct ps_java_jars *jars = expect(read_path(path), path, NULL, NULL);
-    ps_test_folder_append("b.jar", "b", 1); /* its size */
+    ps_test_folder_append("b.jar", "b", 1); /* its size changed */
     jars = expect(jars, path, "b.jar", "has changed");
     struct timespec times[2] = {{.tv_sec = 1000}, {.tv_sec = 1000, .tv_nsec = 1}};
     assert_int_equal(utimensat(AT_FDCWD, ps_test_folder_path("a.jar"), times, 0), 0);
@@ -53,17 +53,17 @@ static void test_files(void **unused)
     ps_java_jars_free(expect(jars, path, NULL, NULL));
 }
 
-/* Flume's class path has entries like plugins.d/NAME/lib/ with an asterisk behind them. */
+/* Flume's class path has entries like plugins.d/NAME/lib/ followed by an asterisk. */
 static void test_folder(void **unused)
 {
     char path[512];
     snprintf(path, sizeof path, "%s:%s/*", ps_test_folder_path("none.jar"), ps_test_folder_path("lib"));
-    struct ps_java_jars *jars = read_path(path); /* there is no such folder */
+    struct ps_java_jars *jars = read_path(path); /* there is no such folder yet */
     assert_int_equal(mkdir(ps_test_folder_path("lib"), 0755), 0);
     jars = expect(jars, path, NULL, NULL);
     ps_test_folder_append("lib/a.jar", "a", 1);
     jars = expect(jars, path, "lib/a.jar", "is new");
-    ps_test_folder_append("lib/a.jar", "a", 1); /* its size */
+    ps_test_folder_append("lib/a.jar", "a", 1); /* its size changed */
     jars = expect(jars, path, "lib/a.jar", "has changed");
     ps_test_folder_append("lib/notes.txt", "a", 1); /* the JVM does not read it */
     jars = expect(jars, path, NULL, NULL);

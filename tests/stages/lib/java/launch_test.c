@@ -47,7 +47,7 @@ static void test_user_names_collector(void **unused)
     assert_true(has_default("-XX:-UseG1GC"));
 }
 
-/* These begin as the name of a collector does. */
+/* These options begin like the name of a collector. */
 static void test_other_options(void **unused)
 {
     without_variables();
@@ -58,7 +58,7 @@ static void test_other_options(void **unused)
     assert_true(has_default("-XX:+UseMaximumCompactionOnSystemGC"));
 }
 
-/* The JVM reads these by itself, and ends at once if there are two collectors. */
+/* The JVM reads these variables by itself, and ends at once if there are two collectors. */
 static void test_variables(void **unused)
 {
     without_variables();

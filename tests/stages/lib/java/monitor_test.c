@@ -1,5 +1,5 @@
-/* The process of a monitor: its input, that it is started again, and that one that reads nothing or does not stop does not
- * delay the agent. */
+/* The process of a monitor: its input, its restarts; one that reads nothing or does not stop does not delay the
+ * agent. */
 #include "stages/lib/java/monitor.h"
 
 #include "core/clock.h"
@@ -23,7 +23,7 @@ static struct ps_java_monitor *create(const char *script, uint64_t rest_ns)
                                           rest_ns);
 }
 
-/* Takes turns, a millisecond of its clock each, until the file has as many bytes. Returns how often it was fed. */
+/* Takes turns, a millisecond of its clock each, until the file has this number of bytes. Returns how often the process was fed. */
 static unsigned until_file(struct ps_java_monitor *monitor, uint64_t *now_ns, const char *file, size_t bytes)
 {
     const uint64_t begin_ns = ps_test_patient_ns();
@@ -62,10 +62,10 @@ static void test_gets(void **state)
     fclose(file);
     assert_memory_equal(got, wanted, CLASS_BYTES);
     assert_memory_equal(got + CLASS_BYTES, "\0\0\0\2{}", 6);
-    assert_non_null(ps_test_folder_read("ended")); /* it was not killed */
+    assert_non_null(ps_test_folder_read("ended")); /* the process ended by itself, and was not killed */
 }
 
-/* Its rests are 1 s, 2 s, 4 s; no turn before the end of a rest starts it. */
+/* The rests before restarts are 1 s, 2 s, 4 s; no turn before the end of a rest starts the process. */
 static void test_started_again(void **state)
 {
     char script[512];
@@ -82,7 +82,7 @@ static void test_started_again(void **state)
     ps_java_monitor_destroy(monitor);
 }
 
-/* Makes the process end, and takes turns until that was noticed. The clock stands still. */
+/* Makes the process end, and takes turns until the monitor has noticed it. The clock does not move. */
 static void end_process(struct ps_java_monitor *monitor, uint64_t now_ns)
 {
     const uint64_t begin_ns = ps_test_patient_ns();
@@ -96,7 +96,7 @@ static void end_process(struct ps_java_monitor *monitor, uint64_t now_ns)
     }
 }
 
-/* Takes turns until the file has as many bytes. The clock stands still. */
+/* Takes turns until the file has this number of bytes. The clock does not move. */
 static void await_file(struct ps_java_monitor *monitor, uint64_t now_ns, const char *file, size_t bytes)
 {
     const uint64_t begin_ns = ps_test_patient_ns();
@@ -119,7 +119,7 @@ static void test_ran_for_a_minute(void **state)
     struct ps_java_monitor *monitor = create(script, PS_NS_PER_S);
     uint64_t now_ns = PS_NS_PER_S;
     for (size_t i = 0; i < PS_COUNT_OF(ran_s); i++) {
-        assert_true(ps_java_monitor_turn(monitor, now_ns)); /* it is started, and wants to be fed */
+        assert_true(ps_java_monitor_turn(monitor, now_ns)); /* the process is started, and has to be fed */
         await_file(monitor, now_ns, "starts", 2 * (i + 1));
         now_ns += ran_s[i] * PS_NS_PER_S;
         (void)ps_java_monitor_turn(monitor, now_ns);
@@ -132,7 +132,7 @@ static void test_ran_for_a_minute(void **state)
     ps_java_monitor_destroy(monitor);
 }
 
-/* Output that its pipe does not take is left out. At the end the process is killed with its children. */
+/* Output for which the pipe has no room is dropped. At the end the process is killed with its children. */
 static void test_reads_nothing(void **state)
 {
     static char json[256 << 10];
@@ -147,7 +147,7 @@ static void test_reads_nothing(void **state)
             fed++;
         }
     }
-    assert_int_equal(fed, 1); /* it never had room for the rest */
+    assert_int_equal(fed, 1); /* the pipe never had room for the rest */
     ps_java_monitor_destroy(monitor);
 }
 
@@ -158,7 +158,7 @@ static void test_no_program(void **state)
         ps_java_monitor_create_command(argv, "a.B", &(struct ps_pairs){0, NULL}, PS_NS_PER_S);
     assert_false(ps_java_monitor_turn(monitor, PS_NS_PER_S));
     assert_false(ps_java_monitor_turn(monitor, PS_NS_PER_S + 1));
-    ps_java_monitor_feed(monitor, "{}", 2); /* nobody is there */
+    ps_java_monitor_feed(monitor, "{}", 2); /* no process runs */
     ps_java_monitor_destroy(monitor);
     ps_java_monitor_destroy(NULL);
 }

@@ -3,7 +3,7 @@
 
 #include "tests/support/support.h"
 
-/* The largest event of the largest budget has an area, with the note behind it. */
+/* The largest event of the largest budget has an area, with the note after it. */
 static void test_largest_event_has_an_area(void **unused)
 {
     struct ps_err err = {.length = 0};
@@ -28,8 +28,8 @@ static void test_half_of_the_budget(void **unused)
     assert_int_equal(ps_java_slots_event_max((UINT64_C(1) << 31) - 50), (1 << 30) - 25);
 }
 
-/* The component has ended. Unread calls that wait for an answer are refused, because nobody would get it; promised calls are
- * still read. The queue keeps the order of the calls across the end of the ring. */
+/* The component has ended. Unread calls that wait for an answer are refused, because it would be lost; promised calls
+ * are still read. The queue keeps the order of the calls across the end of the ring. */
 static void test_left(void **unused)
 {
     struct ps_counters counters = {.values = {0}};
@@ -42,7 +42,7 @@ static void test_left(void **unused)
         slots.items[i].promised = i % 2 == 0;
         ps_java_slots_put(&slots, &slots.items[i], 100, 10 + i);
     }
-    for (unsigned round = 0; round < 2; round++) { /* it is called until everything is read */
+    for (unsigned round = 0; round < 2; round++) { /* called until everything is read */
         ps_java_slots_take_left(&slots);
         assert_int_equal(slots.count, 4);
         assert_int_equal(ps_java_slots_unread(&slots), 10 + 12);

@@ -31,7 +31,7 @@ static struct ps_avro_plain buffer(size_t length_max)
     return (struct ps_avro_plain){.length_max = length_max, .grow = grow};
 }
 
-/* Bytes that compress well, or not at all. */
+/* Returns bytes that compress well, or not at all if `random`. */
 static char *make_bytes(size_t length, bool random)
 {
     char *bytes = malloc(length + 1);
@@ -50,7 +50,7 @@ static struct ps_avro_plain packed_of(enum ps_avro_codec codec, const char *byte
     struct ps_avro_packer *packer = ps_avro_packer_open(codec);
     assert_non_null(packer);
     assert_true(ps_avro_pack(packer, bytes, length, &packed));
-    if (length == 16) /* the same packer again */
+    if (length == 16) /* a packer can be used again */
         assert_true(ps_avro_pack(packer, bytes, length, &packed));
     ps_avro_packer_close(packer);
     return packed;
@@ -116,7 +116,7 @@ static void test_limits(void **unused)
     ps_avro_unpacker_close(&unpacker);
 }
 
-/* Cut off anywhere, or with any byte changed: refused, or what it was. Deflate has no checksum. */
+/* A block that is cut off anywhere, or has any byte changed, is refused, or unpacks to the same bytes. Deflate has no checksum. */
 static void test_damage(void **unused)
 {
     struct ps_avro_unpacker unpacker = {.deflate = NULL};
@@ -125,7 +125,7 @@ static void test_damage(void **unused)
         struct ps_avro_plain packed = packed_of(codec, bytes, 2000), plain = buffer(1 << 20);
         uint8_t *copy = malloc(packed.length);
         assert_non_null(copy);
-        for (size_t i = 0; i < packed.length; i += codec == PS_AVRO_CODEC_BZIP2 ? 7 : 1) { /* which is slow */
+        for (size_t i = 0; i < packed.length; i += codec == PS_AVRO_CODEC_BZIP2 ? 7 : 1) { /* bzip2 is slow */
             memcpy(copy, packed.data, packed.length);
             assert_true(ps_avro_unpack(&unpacker, codec, copy, i, &plain) >= PS_AVRO_UNPACK_LONG);
             copy[i] ^= 0x5A;

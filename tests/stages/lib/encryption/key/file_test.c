@@ -1,4 +1,4 @@
-/* Which files are keys: three forms, nothing else, and for one user alone. Messages never have the bytes. */
+/* Which files are keys: three forms, nothing else, and readable for one user only. Messages never have the key's bytes. */
 #include "stages/lib/encryption/key/file.h"
 
 #include <stdio.h>

@@ -1,4 +1,4 @@
-/* Lines of text and JSON tables. That Hive reads the same values again: tests/real/hive_test.sh. */
+/* Lines of text and JSON tables. tests/real/hive_test.sh tests that Hive reads the same values. */
 #include "stages/lib/hive/text/format.h"
 
 #include "stages/lib/hive/json.h"
@@ -61,7 +61,7 @@ static void close_table(void)
     ps_orc_type_destroy(type);
 }
 
-/* The line of the row that a JSON body is; "" when it is refused. The caller's. */
+/* Returns the line of the row that a JSON body gives; "" if it is refused. The caller frees it. */
 static char *line_of(const char *body)
 {
     struct ps_orc_value row;
@@ -110,7 +110,8 @@ static void test_plain_values(void **unused)
     assert_no_line("{\"e\":\"a,b\"}",
                    "column e: byte 0x2c in it separates values, and the table has no escape");
     assert_no_line("{\"e\":\"a\\nb\"}", "column e: byte 0x0a in it ends a line");
-    assert_line("{\"e\":\"a\\u0002\"}", "\\N,\\N,\\N,\\N,a\2,\\N,\\N,\\N,\\N,\\N\n"); /* no value within it */
+    assert_line("{\"e\":\"a\\u0002\"}", "\\N,\\N,\\N,\\N,a\2,\\N,\\N,\\N,\\N,\\N\n"); /* without the separator
+                                                                                       * in the value */
     close_table();
 }
 
@@ -126,7 +127,7 @@ static void test_nested_values(void **unused)
                 "p;\\N\1k=1\0042;l=\1\\N;z\n");
     assert_line("{\"a\":[],\"m\":{}}", "\1\1\\N\n");
     assert_no_line("{\"a\":[\"p;q\"]}", "column a: byte 0x3b");
-    assert_line("{\"a\":[\"p=q\"]}", "p=q\1\\N\1\\N\n"); /* no key stands there */
+    assert_line("{\"a\":[\"p=q\"]}", "p=q\1\\N\1\\N\n"); /* there is no key */
     close_table();
 }
 
@@ -227,7 +228,7 @@ static void print_text(FILE *out, struct ps_random *random)
     fputc('"', out);
 }
 
-/* A body with some of the columns. The caller's. */
+/* Returns a body with some of the columns. The caller frees it. */
 static char *any_body(struct ps_random *random)
 {
     char *text;

@@ -1,5 +1,5 @@
-/* The JSON of source http at the boundaries: comments, escapes and texts that end with the text, or a byte before or behind
- * it. Each text is scanned in memory of its own size: a sanitizer reports reads behind it. */
+/* The JSON of source http at the boundaries: comments, escapes and strings that end with the text, or a byte before or
+ * after its end. Each text is scanned in memory of its own size: a sanitizer reports reads past it. */
 #include "stages/lib/http/json/scan.h"
 
 #include "tests/support/support.h"
@@ -10,7 +10,7 @@
 
 static struct ps_json_scan scan;
 
-/* Scans a copy. The bytes of `behind` follow it in memory. */
+/* Scans a copy. In memory, the bytes of `behind` follow it. */
 static void run(const char *text, size_t length, const char *behind)
 {
     size_t more = strlen(behind);
@@ -58,7 +58,7 @@ static void test_comments(void **unused)
     }
 }
 
-/* Quotes and escapes at every place of the 16 bytes that are searched at once; every cut is a mistake. */
+/* Quotes and escapes at every place of the 16 bytes that are searched at once; every text that is cut is refused. */
 static void test_texts_of_every_length(void **unused)
 {
     static const char *const escapes[] = {"", "\\n", "\\\"", "\\\\", "\\u00e9"};
@@ -106,7 +106,7 @@ static void test_escapes(void **unused)
     assert_int_equal(scan.status, 400);
 }
 
-/* Arrays around the number of events that a scan keeps: it keeps the first ones, and names where the rest begins. */
+/* Arrays around the number of events that a scan keeps: it keeps the first ones, and reports where the rest begins. */
 static void test_rests(void **unused)
 {
     for (unsigned count = 3; count <= 5; count++) {
@@ -128,7 +128,7 @@ static void test_rests(void **unused)
     scan.events_max = PS_JSON_EVENTS_MAX;
 }
 
-/* The members of an event that mean nothing may lie in each other as deep as the limit, and no deeper. */
+/* Members of an event that are ignored may be nested as deep as the limit, and no deeper. */
 static void test_depth(void **unused)
 {
     for (unsigned depth = PS_JSON_DEPTH_MAX - 1; depth <= PS_JSON_DEPTH_MAX + 1; depth++) {
@@ -152,7 +152,7 @@ static int tear_down(void **state)
     return 0;
 }
 
-/* Flume reads the whole text before it meets an event that is null. */
+/* Flume reads the whole text before it finds an event that is null. */
 static void test_null_events(void **unused)
 {
     static const struct {
@@ -169,7 +169,7 @@ static void test_null_events(void **unused)
     }
 }
 
-/* A name may come again behind a null: Gson asks the map whether it had a value. */
+/* A name may come again after a null: Gson checks whether the map had a value. */
 static void test_names_that_come_again(void **unused)
 {
     static const struct {

@@ -1,4 +1,4 @@
-/* What the Java host has noted at the end of a slot counts only if these are the next events that it has to hand over. */
+/* The note at the end of a slot counts only if its events are the next ones that the Java host has to hand over. */
 #include "stages/lib/java/exchange/credit.h"
 
 #include "rings/word.h"
@@ -16,9 +16,9 @@ static void test_what_is_left_in_a_slot(void **state)
         bool counts;
     } cases[] = {
         {0, 0, true},
-        {0, 1, false}, /* one of them is missing */
+        {0, 1, false}, /* an event is missing */
         {10, 10, true},
-        {10, 9, false}, /* it was handed over: a slot that was used before */
+        {10, 9, false}, /* handed over before: the slot was used before */
         {10, 0, false},
         {10, 11, false},
         {10, UINT64_MAX, false},
@@ -37,14 +37,14 @@ static void test_what_is_left_in_a_slot(void **state)
     }
 }
 
-/* Events are taken in order, and no more than the channels keep room for. */
+/* Events are taken in order, and not more than the channels have room for. */
 static void test_what_is_handed_over(void **state)
 {
     struct ps_java_credit credit = {.most = 10};
     assert_false(ps_java_credit_use(&credit, 1, 1)); /* not the next one */
     assert_false(ps_java_credit_use(&credit, 0, 11));
     assert_true(ps_java_credit_use(&credit, 0, 4));
-    assert_false(ps_java_credit_use(&credit, 0, 4)); /* again */
+    assert_false(ps_java_credit_use(&credit, 0, 4)); /* the same events again */
     assert_false(ps_java_credit_use(&credit, 4, 7));
     assert_true(ps_java_credit_use(&credit, 4, 6));
     assert_false(ps_java_credit_use(&credit, 10, 1));

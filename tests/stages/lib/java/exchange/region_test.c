@@ -40,14 +40,14 @@ static void test_areas(void **)
         memset(areas[i].memory, 'a' + (int)i, areas[i].size);
     }
     ps_java_area_give(&areas[1]);
-    assert_true(ps_java_area_take(region, 3 * STEP_BYTES, &between)); /* it does not fit into the gap */
+    assert_true(ps_java_area_take(region, 3 * STEP_BYTES, &between)); /* the area does not fit into the gap */
     assert_int_equal(between.offset, 6 * STEP_BYTES);
     assert_true(ps_java_area_take(region, 2 * STEP_BYTES, &areas[1]));
     assert_int_equal(areas[1].offset, 2 * STEP_BYTES);
     assert_int_equal(areas[1].memory[0], 0); /* memory that was given back is empty */
     assert_int_equal(areas[0].memory[2 * STEP_BYTES - 1], 'a');
     assert_int_equal(areas[2].memory[0], 'c');
-    ps_java_region_release(region); /* the areas hold it */
+    ps_java_region_release(region); /* the areas keep the region */
     for (size_t i = 0; i < PS_COUNT_OF(areas); i++)
         ps_java_area_give(&areas[i]);
     ps_java_area_give(&between);
