@@ -13,7 +13,7 @@
 
 #define CHUNK_ENTRIES 1024U
 #define CHUNKS_MAX 512U
-/* Maximum number of kept rules that no set contains any more; the oldest are reused first. */
+/* Maximum number of kept rules that no set contains; the oldest are reused first. */
 #define RETIRED_MAX 10000U
 
 /* A worker's counters of 1,024 entries. Only that worker writes them. */
@@ -174,7 +174,7 @@ static bool chunk_add(struct ps_rules_counters *counters)
     return true;
 }
 
-/* Clears and returns the entry that was retired first. No scratch points to it any more. */
+/* Clears and returns the entry that was retired first. No scratch points to it. */
 static uint32_t entry_reuse(struct ps_rules_counters *counters)
 {
     uint32_t number = counters->retired_first;

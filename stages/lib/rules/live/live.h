@@ -22,8 +22,8 @@ struct ps_rules_live_options {
 /* Loads and compiles the file. Returns NULL with the problems in `err`, as many as fit, when the file is bad.
  * Thread: control, at build. */
 struct ps_rules_live *ps_rules_live_create(const struct ps_rules_live_options *options, struct ps_err *err);
-/* Stops the rules thread and releases everything. No worker may use it any more. A running compilation is
- * cancelled. */
+/* Stops the rules thread and releases everything. No worker may use it at this time or later. A running
+ * compilation is cancelled. */
 void ps_rules_live_destroy(struct ps_rules_live *live);
 
 /* The first call starts the rules thread. Thread: the worker, at open. */

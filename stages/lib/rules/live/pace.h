@@ -1,8 +1,8 @@
-/* When a live rule set reads its files: a change is loaded once the files were left alone for settle_ns; files
- * that change all the time are loaded all the same, PS_RULES_SETTLES_MAX times settle_ns after the first
- * change that is not loaded yet. A text is therefore at work after that time and those of at most two
- * compilations, and loads that nobody asked for begin at least settle_ns apart. Time is an argument. Thread: one, the rules
- * thread, or while that waits for the idle thread, that one. */
+/* Decides when a live rule set reads its files: a change is loaded once the files were left alone for settle_ns; files
+ * that change all the time are loaded PS_RULES_SETTLES_MAX times settle_ns after the first change that is not loaded
+ * yet. A text is therefore in use at the latest after that time and two compilations, and loads that nobody requested
+ * begin at least settle_ns apart. Time is an argument. Thread: the rules thread, or the idle thread while the rules
+ * thread waits for it. */
 #pragma once
 
 #include "core/clock.h"
@@ -31,7 +31,7 @@ uint64_t ps_rules_pace_due_ns(const struct ps_rules_pace *pace);
 bool ps_rules_pace_begin(struct ps_rules_pace *pace, uint64_t mono_ns);
 /* Returns whether the running load should end, because a newer one is due. */
 bool ps_rules_pace_is_overtaken(const struct ps_rules_pace *pace);
-/* The load was ended because of that. */
+/* Called when the load was ended because a newer one is due. */
 void ps_rules_pace_cancelled(struct ps_rules_pace *pace, uint64_t mono_ns);
 /* The load is done; `current`: the files are still what it read. */
 void ps_rules_pace_done(struct ps_rules_pace *pace, bool current, uint64_t mono_ns);

@@ -104,7 +104,7 @@ static bool is_held(const struct ps_rules_live *live, const struct ps_rules_vers
  * previous one. */
 static void wait_released(struct ps_rules_live *live, const struct ps_rules_version *old)
 {
-    while (!live->stop && is_held(live, old)) { /* `stop` is set when no worker runs any more */
+    while (!live->stop && is_held(live, old)) { /* `stop` is set after all workers have stopped */
         struct pollfd wish = {.fd = live->wake_fd, .events = POLLIN};
         if (poll(&wish, 1, 1) > 0)
             requests_take(live);
