@@ -36,7 +36,7 @@ static uint32_t write_head(struct ps_http_server *server, char *out, size_t room
     return (uint32_t)length;
 }
 
-/* The rest of an answer 200 with a body. Returns its length. */
+/* Writes the rest of an answer 200 with a body. Returns its length. */
 static uint32_t write_done(const struct ps_http_server *server, char *out, size_t room,
                            const struct ps_http_answer *answer)
 {

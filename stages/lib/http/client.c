@@ -38,7 +38,7 @@ static int on_timer(CURLM *, long timeout_ms, void *argument)
     return 0;
 }
 
-/* The request has a connection. */
+/* Called when the request has a connection. */
 static int on_connection(void *argument, char *, char *, int, int)
 {
     struct ps_http_request *request = argument;
@@ -127,7 +127,7 @@ void ps_http_client_work(struct ps_http_client *client, uint64_t now_ns)
     }
 }
 
-/* A request has ended; `failure`: NULL, or the reason why its answer is incomplete. */
+/* Handles the end of a request. `failure`: NULL, or the reason why its answer is incomplete. */
 static void take_status(struct ps_http_request *request, const char *failure)
 {
     request->status = 0;

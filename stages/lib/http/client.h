@@ -33,9 +33,9 @@ struct ps_http_order {
     /* used instead of those of the settings; must not change until the request has ended */
     struct curl_slist *headers;
     const char *cookie; /* "name=value"; NULL: none */
-    size_t answer_max;  /* bytes of the answer's body that are kept; it fails beyond */
-    /* Use a new connection: libcurl sends a request again by itself when one that was used before is closed without
-     * an answer, though the server may have carried it out. */
+    size_t answer_max;  /* limit of the answer's body, bytes; the request fails if the body is longer */
+    /* Use a new connection: on one that was used before, libcurl repeats a request by itself if the connection is
+     * closed without an answer, although the server may have carried out the request. */
     bool fresh;
 };
 

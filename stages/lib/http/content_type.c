@@ -18,7 +18,7 @@ static void trim(struct ps_slice *text)
         text->length--;
 }
 
-/* Cuts off what stands before the next semicolon. Returns false at the end. */
+/* Takes the text before the next semicolon. Returns false at the end. */
 static bool next_part(struct ps_slice *rest, struct ps_slice *part)
 {
     if (rest->data == NULL)

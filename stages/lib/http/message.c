@@ -27,7 +27,7 @@ static bool refuse(struct ps_http_message *message, uint16_t status, const char 
     return false;
 }
 
-/* Adds a piece to a part; pieces of one part are next to each other, except in folded header fields. */
+/* Adds a piece to a part; the pieces of one part are contiguous, except in folded header fields. */
 static int extend(struct ps_http_part *part, const struct reading *reading, const char *at, size_t length)
 {
     uint32_t from = (uint32_t)(at - reading->data);
@@ -183,8 +183,8 @@ static bool head_is_good(const http_parser *parser, struct reading *reading)
     return true;
 }
 
-/* Returns whether a proxy may read the bytes behind the head otherwise; then the connection ends with this request. The parser
- * reads no body behind CONNECT, and HTTP/1.0 has no chunks (RFC 9112, 6.1). */
+/* Returns whether a proxy may interpret the bytes after the head differently; then the connection ends with this request. The
+ * parser reads no body after CONNECT, and HTTP/1.0 has no chunks (RFC 9112, 6.1). */
 static bool is_last(const http_parser *parser, const struct ps_http_message *message)
 {
     return parser->method == HTTP_CONNECT || (message->chunked && parser->http_minor == 0);
@@ -341,7 +341,7 @@ enum ps_http_read ps_http_message_read(struct ps_http_message *message, const st
     enum ps_http_read read = PS_HTTP_PART;
     uint32_t bytes_max = ps_http_message_bytes_max(limits), end;
     message->parser.data = &reading;
-    do { /* to a limit at first, so that it does not depend on the pieces in which the bytes come */
+    do { /* first up to a limit, so that the result does not depend on the pieces in which the bytes come */
         uint32_t limit = message->head_complete ? bytes_max : limits->head_bytes_max;
         end = length < limit ? length : limit;
         read = read_to(message, data, end);

@@ -96,7 +96,7 @@ void ps_http_server_fini(struct ps_http_server *server);
 extern const struct ps_source_ops ps_http_source_ops;
 
 /* For handlers: memory of the batch, of its meta block if it is at most `meta_bytes_max` long, else of a block of its own.
- * The rows stand in the meta block: an empty batch has room for as many as it may have beside 24 KiB. NULL: none. */
+ * The rows are in the meta block: an empty batch has room for its maximal number of rows and 24 KiB. NULL: no memory. */
 char *ps_http_alloc(struct ps_batch *batch, uint32_t length, uint32_t meta_bytes_max);
 /* For handlers: makes the text's block the body of this try, and the batch hold it. Returns PS_HTTP_TAKEN, or PS_HTTP_FULL: the batch
  * holds as many blocks as it may. */

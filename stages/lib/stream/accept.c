@@ -73,7 +73,8 @@ static void pause_accepting(struct ps_stream *stream, const struct ps_now *now, 
            "cannot accept connections: %s; retrying every second (raise ulimit -n, systemd: LimitNOFILE=)",
            strerror(error));
     stream->accept_after_ns = now->mono_ns + PS_ACCEPT_PAUSE_NS;
-    (void)ps_listeners_arm(stream, false); /* one that stays armed is not accepted from until then either */
+    /* a listener that stays armed is not accepted from before that time either */
+    (void)ps_listeners_arm(stream, false);
 }
 
 /* ---- the limit of connections ---- */

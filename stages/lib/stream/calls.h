@@ -66,9 +66,9 @@ static inline struct ps_call *ps_calls_numbered(struct ps_calls *calls, uint32_t
  * has no events. */
 struct ps_call *ps_calls_count_off(struct ps_calls *calls, const struct ps_ticket *ticket);
 
-/* ---- calls of a connection that are answered in turn: a ring through `next`, behind the newest comes the oldest ---- */
+/* ---- calls of a connection that are answered in turn: a ring through `next`, from the newest to the oldest ---- */
 
-/* Adds a call behind the newest one, which is NULL in an empty ring; the call is the newest then. */
+/* Adds a call after the newest one (NULL: the ring is empty); the added call is then the newest. */
 void ps_calls_push(struct ps_call *newest, struct ps_call *call);
 struct ps_call *ps_calls_oldest(struct ps_calls *calls, const struct ps_call *newest);
 /* Removes the oldest call. Returns the newest; NULL: the ring is empty. */

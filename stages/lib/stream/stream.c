@@ -524,7 +524,7 @@ bool ps_stream_drain(struct ps_stream *stream, const struct ps_now *now)
         return false;
     }
     if (now->mono_ns >= stream->drain_until_ns && stream->short_since_ns != 0)
-        ps_stream_cut_all(stream); /* their ends are not read any more; the received bytes get the memory */
+        ps_stream_cut_all(stream); /* their ends will not be read; the received bytes get the memory */
     return stream->rest == NULL && (stream->quiet || now->mono_ns >= stream->drain_until_ns);
 }
 

@@ -40,7 +40,7 @@ struct ps_connection {
     int fd; /* -1: free */
     uint32_t slot, generation;
     uint16_t listener; /* index, in the order of the source's ports */
-    bool closing;      /* not read any more; closed when no reply is outstanding and all are sent */
+    bool closing;      /* no longer read; closed when no reply is outstanding and all are sent */
     bool lingering;    /* all replies are sent, the write side is shut down: waits for the peer to close */
     bool held;         /* not read until the peer's name is known */
     bool unwritable;   /* replies wait for the socket */
@@ -129,7 +129,8 @@ struct ps_stream_options {
     /* The source uses peers' host names: a connection is not read before its name is known (5 s). */
     bool names;
     uint64_t
-        idle_ns; /* a connection that neither sends nor is owed anything for this long is closed; 0: never */
+        /* a connection is closed if it sends nothing and waits for no reply for this long; 0: never */
+        idle_ns;
     /* A message may take this long from its first byte, and a second more for each 4 KiB of it that have come; then its connection
      * is closed; 0: never. Time in which the source does not read does not count (slow.c). */
     uint64_t message_ns;

@@ -14,7 +14,7 @@
 struct reader {
     struct ps_json_scan *scan;
     const char *text, *at, *end;
-    bool strict;   /* behind the array Gson reads as RFC 8259 has it */
+    bool strict;   /* after the array Gson reads by RFC 8259, not leniently */
     bool has_null; /* an event is null */
 };
 
@@ -255,8 +255,8 @@ static bool text_value(struct reader *reader, struct ps_json_text *out)
 
 enum step { STEP_ITEM, STEP_END, STEP_MISTAKE };
 
-/* Goes to the next item of an array, or behind its end. `first`: nothing of it was read. `*is_null`: an item between two
- * separators, which Gson takes as null; the reader stays before what ends it. */
+/* Moves to the next item of an array, or past its end. `first`: none was read yet. `*is_null`: two separators have nothing
+ * between them, which Gson takes as null; the reader stays before the second one. */
 static enum step array_step(struct reader *reader, bool first, bool *is_null)
 {
     *is_null = false;
@@ -283,7 +283,7 @@ static enum step array_step(struct reader *reader, bool first, bool *is_null)
     return STEP_ITEM;
 }
 
-/* Goes to the value of the next member of an object, or behind its end. */
+/* Moves to the value of the next member of an object, or past its end. */
 static enum step object_step(struct reader *reader, bool first, struct ps_json_text *name)
 {
     if (!must_next(reader))
@@ -413,7 +413,7 @@ static bool add_header(struct reader *reader, const struct ps_json_text *name,
     uint32_t length = plain_name(reader, name, 0, &text);
     header->hash = ps_name_hash(text, length);
     struct ps_json_header *same = name->kind != PS_JSON_NULL ? add_name(reader, text, length) : NULL;
-    if (same != NULL && same->value.kind != PS_JSON_NULL) /* Gson asks the map whether it had a value */
+    if (same != NULL && same->value.kind != PS_JSON_NULL) /* Gson accepts a name again after a null */
         return malformed(reader, "a header comes twice in an event");
     (same != NULL ? same : header)->value = *value;
     scan->header_count += same == NULL;

@@ -19,7 +19,7 @@
 #define PS_JSON_DEPTH_MAX 512U /* nesting in a member that is skipped; other limits: core/flow/limits.h */
 
 enum ps_json_kind {
-    PS_JSON_NULL,    /* or not there */
+    PS_JSON_NULL,    /* or missing */
     PS_JSON_PLAIN,   /* the bytes at `at` */
     PS_JSON_ESCAPED, /* the same with escapes */
     PS_JSON_TRUE,
