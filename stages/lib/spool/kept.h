@@ -10,7 +10,7 @@
 #include "stages/lib/spool/spool.h"
 
 enum ps_spool_kept_end {
-    PS_SPOOL_KEPT_OPEN,     /* the file goes on behind the position */
+    PS_SPOOL_KEPT_OPEN,     /* the file has undelivered bytes after the position */
     PS_SPOOL_KEPT_FINISHED, /* all of it is delivered: it is to be retired */
     PS_SPOOL_KEPT_BROKEN,   /* the rest could not be read (penstock.onFileError = skip) */
 };
@@ -49,7 +49,7 @@ enum ps_spool_kept_found {
     PS_SPOOL_KEPT_UNREADABLE, /* not known yet: the file is not read, because its events would be repeated */
 };
 
-/* Sets by its record where the file that was just opened goes on, and removes the record from spool->records. */
+/* Sets the start position of the file that was just opened by its record, and removes the record from spool->records. */
 enum ps_spool_kept_found ps_spool_kept_start(struct ps_spool *spool, struct ps_spool_file *file,
                                              struct ps_err *err);
 /* The directory was listed: adds the keys of records whose files are gone, or retired, to the fetch. A record is compared with the next

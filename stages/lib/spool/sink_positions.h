@@ -21,7 +21,8 @@ struct ps_spool_sink_positions {
     struct ps_tail_gone gone; /* which the next batch reports */
 };
 
-/* Takes the number of the source, beside its meta file, under a lock; without `keeps`, forgets it: the meta file then moves on alone. */
+/* Reads or draws the number of the source, beside its meta file, under a lock. Without `keeps` removes it: then only the meta
+ * file has the position. */
 enum ps_status ps_spool_keep_open(struct ps_spool_sink_positions *sink, const struct ps_spool *spool,
                                   bool keeps, struct ps_err *err);
 void ps_spool_keep_close(struct ps_spool_sink_positions *sink);
@@ -35,7 +36,7 @@ bool ps_spool_keep_answered(struct ps_spool_sink_positions *sink, const struct p
                             struct ps_port *port);
 /* Returns whether files may be opened. */
 bool ps_spool_keep_is_known(const struct ps_spool_sink_positions *sink);
-/* The records go to the thread with its first fetch, and it returns the keys of files that are gone. */
+/* Exchange data with the thread: its first fetch gets the records, and fetches return the keys of files that are gone. */
 void ps_spool_keep_give(struct ps_spool_sink_positions *sink, struct ps_spool_fetch *fetch);
 void ps_spool_keep_take(struct ps_spool_sink_positions *sink, struct ps_spool_fetch *fetch);
 /* Notes that the file is retired. */

@@ -320,7 +320,7 @@ static bool compression_find(const struct ps_spool *spool, const char *name, int
     return true;
 }
 
-/* Opens a candidate into a free struct. Returns false when it cannot be read, or is not there any more. */
+/* Opens a candidate into a free struct. Returns false when it cannot be read, or no longer exists. */
 static bool file_open(struct ps_spool *spool, struct ps_spool_candidate *candidate,
                       struct ps_spool_file *file)
 {

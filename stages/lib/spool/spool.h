@@ -26,7 +26,7 @@
 
 enum ps_spool_order { PS_SPOOL_OLDEST, PS_SPOOL_YOUNGEST, PS_SPOOL_RANDOM };
 
-/* The words of penstock.decompress. NEVER also stands for auto, if the deserializer reads files as they are. */
+/* The words of penstock.decompress. `auto` is NEVER if the deserializer reads files as they are. */
 enum ps_spool_decompress {
     PS_SPOOL_DECOMPRESS_AUTO,   /* by its name (.gz, .zst) and its first bytes */
     PS_SPOOL_DECOMPRESS_ALWAYS, /* by its first bytes */
@@ -108,7 +108,7 @@ struct ps_spool_mark {
  * checked with tracker_dir). Makes the tracker directory. May wait. Returns NULL and the reason. */
 struct ps_spool *ps_spool_create(const struct ps_spool_settings *settings, struct ps_err *err);
 
-/* The owner no longer uses it: `spool` is freed when no job has it any more. The owner stops the thread after
+/* Called when the owner no longer uses `spool`, which is freed with its last job. The owner stops the thread after
  * this. */
 void ps_spool_leave(struct ps_spool *spool, struct ps_tail_thread *thread);
 

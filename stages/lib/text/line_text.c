@@ -138,7 +138,7 @@ static bool is_ascii(const char *bytes, size_t length)
     return true;
 }
 
-/* An event ends at chars_max. `goes_on`: its line has more text behind it. */
+/* Notes that an event ends at chars_max. `goes_on`: its line has more text after it. */
 static void note_cut(struct ps_line_text *text, bool goes_on)
 {
     text->cuts += goes_on;

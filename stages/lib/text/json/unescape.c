@@ -52,7 +52,7 @@ uint32_t ps_json_unescape(const char *text, uint32_t length, const char *lone, c
         if (escape == NULL)
             break;
         at = escape;
-        if (!ps_json_escape_take(&at, end, &code)) { /* another character stands for itself */
+        if (!ps_json_escape_take(&at, end, &code)) { /* not an escape of JSON: the character itself */
             *out++ = at[1];
             at += 2;
         } else if (ps_json_is_half(code)) {
