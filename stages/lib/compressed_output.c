@@ -117,8 +117,8 @@ static void put_number(struct ps_stream_end *end, uint64_t number)
         end->bytes[end->length++] = (uint8_t)(number >> (8 * i));
 }
 
-/* Returns the bytes that make the flushed ones a whole stream. They are put together here because a library cannot go on behind an end that it
- * wrote. After a flush the stream is at the beginning of a byte and of a block. */
+/* Returns the bytes that make the flushed ones a whole stream. They are composed here, because a library cannot continue a stream
+ * after it wrote the end. After a flush the stream is at the beginning of a byte and of a block. */
 static struct ps_stream_end end_of(const struct ps_compressed_output *output)
 {
     if (output->kind == PS_COMPRESSION_ZSTD)
@@ -240,7 +240,7 @@ bool ps_compressed_output_commit(struct ps_compressed_output *output)
     return true;
 }
 
-/* The library cannot go back: its stream is given up. */
+/* The library cannot undo its input: its stream is given up. */
 void ps_compressed_output_undo(struct ps_compressed_output *output)
 {
     struct ps_stream_end end = output->end;

@@ -1,4 +1,4 @@
-/* Reads gzip members or zstd frames, one behind the other, piece by piece. Thread: the owner's. */
+/* Reads a sequence of gzip members or zstd frames, piece by piece. Thread: the owner's. */
 #pragma once
 
 #include "stages/lib/compression.h"
@@ -15,9 +15,10 @@ int64_t ps_zstd_text_bytes(const void *beginning, size_t length);
 struct ps_decompressor {
     enum ps_compression kind;
     void *library; /* z_stream or ZSTD_DCtx */
-    size_t piece;  /* zstd: the most that one call gets, a block, so that no block before damage is lost */
-    bool between;  /* no member or frame is begun: the input may end here */
-    bool padding;  /* gzip: only zeros may follow, as gzip(1) takes them */
+    /* zstd: one call gets at most this many bytes (a block), so that no block before damage is lost */
+    size_t piece;
+    bool between; /* no member or frame is begun: the input may end here */
+    bool padding; /* gzip: only zeros may follow, as gzip(1) takes them */
 };
 
 enum ps_decompressed {

@@ -2,7 +2,7 @@
  * (org.apache.avro.ipc.netty.NettyTransportCodec), protocol org.apache.flume.source.avro.AvroSourceProtocol.
  *
  *   message  int32 serial, int32 number of buffers, each int32 length and bytes (big-endian): the payload is
- *            these one behind the other
+ *            the bytes of all buffers in order
  *   request  [HandshakeRequest, the first on a connection] map metadata, string name, array<AvroFlumeEvent>
  *   answer   [HandshakeResponse] map metadata, boolean error, Status or union of errors (a string)
  *

@@ -85,7 +85,7 @@ void ps_java_date_destroy(struct ps_java_date *date)
 struct reader {
     const char *p, *end;
     int64_t year, month, day, day_of_year, hour, minute, second, ms, offset_s;
-    int half; /* 0 AM, 1 PM, -1 neither */
+    int half; /* 0: AM, 1: PM, -1: the text has neither */
     bool has_day_of_year, twelve, has_offset;
 };
 

@@ -1,5 +1,5 @@
-/* A file system as the sinks hdfs and hive see it, whatever is behind it: HDFS's own protocol
- * (stages/lib/hadoop/), WebHDFS, or the local disk. Modelled on org.apache.hadoop.fs.FileSystem and
+/* The file system interface of the sinks hdfs and hive. Implementations: HDFS's own protocol
+ * (stages/lib/hadoop/), WebHDFS, and the local disk. Modelled on org.apache.hadoop.fs.FileSystem and
  * FSDataOutputStream, without their waiting: every call begins an operation and returns at once;
  * ps_filesystem_turn alone calls the callback with its outcome later. A callback may begin operations and
  * abandon streams.
@@ -232,8 +232,8 @@ static inline void ps_file_recover(struct ps_filesystem *filesystem, const char 
     filesystem->ops->recover(filesystem, path, recovery, done, argument);
 }
 
-/* Removes what follows the last line feed of a complete file, all of a file without one: a writer that was killed may leave a part of a line. Not
- * allowed where the file system has no such operation (`cut_line` is NULL). */
+/* Removes what follows the last line feed of a complete file, or all bytes of a file without one: a writer that was killed may
+ * leave a part of a line. Not allowed where the file system has no such operation (`cut_line` is NULL). */
 static inline void ps_file_cut_line(struct ps_filesystem *filesystem, const char *path, ps_file_done *done,
                                     void *argument)
 {

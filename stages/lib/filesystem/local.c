@@ -161,8 +161,7 @@ static int open_file(const char *path, const struct ps_file_creation *creation)
     return fd;
 }
 
-/* Makes the parents only when opening fails, because all but the first file of a directory find them in
- * place. */
+/* Makes the parent directories only when opening fails: they exist for all but the first file of a directory. */
 static int create_file(const char *path, const struct ps_file_creation *creation)
 {
     int fd = open_file(path, creation);
@@ -235,7 +234,7 @@ static void local_flush(struct ps_file_stream *base, enum ps_file_flush how, ps_
     outcome->acknowledges = base->written_bytes;
 }
 
-/* The caller writes unacknowledged bytes again elsewhere. */
+/* Cuts the file back to the acknowledged bytes: the caller writes the other bytes to another file. */
 static void cut_back(struct ps_local_stream *stream)
 {
     if (stream->fd >= 0 && stream->base.written_bytes > stream->base.acknowledged_bytes &&

@@ -10,7 +10,7 @@ struct ps_flume_inflight {
 };
 
 struct ps_flume_checkpoint {
-    uint64_t order;  /* records with a higher order are not in the checkpoint */
+    uint64_t order;  /* the checkpoint has no records with a higher order */
     uint64_t *queue; /* pointers, oldest first */
     size_t queue_count;
     struct ps_flume_inflight *puts, *takes;

@@ -35,7 +35,7 @@ typedef void ps_metastore_done(void *argument, const struct ps_hive_answer *answ
 /* Opens a client without connecting. Returns PS_FAIL if the addresses are wrong or there is no memory. The loop must outlive the client. */
 enum ps_status ps_metastore_open(const struct ps_metastore_settings *settings, struct ps_hadoop_loop *loop,
                                  struct ps_metastore **metastore, struct ps_err *err);
-/* Closes the client. Callbacks are not called any more. NULL is allowed. */
+/* Closes the client without calling the callbacks of its calls. NULL is allowed. */
 void ps_metastore_close(struct ps_metastore *metastore);
 
 /* Begins a call; copies the request's data. Not for GET_TABLE_OLD, which the client uses by itself. The client sets `has_write_ids`. */

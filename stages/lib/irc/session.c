@@ -63,7 +63,7 @@ static bool flush(struct ps_irc_session *session)
 
 /* ---- the connection ---- */
 
-/* Makes everything that is not confirmed be sent again. */
+/* Marks all unconfirmed lines to be sent again. */
 static void rewind_all(struct ps_irc_session *session)
 {
     ps_held_rewind(&session->sink.held);

@@ -177,7 +177,7 @@ static enum ps_status key_bag(struct walk *walk, const PKCS12_SAFEBAG *bag)
         const char *password = walk->input->key_password != NULL ? walk->input->key_password : walk->password;
         ERR_clear_error();
         opened = PKCS12_decrypt_skey_ex(bag, password, password_length(password), walk->context, NULL);
-        /* Java's keytool sets the store's password on the key. */
+        /* Java's keytool encrypts the key with the store's password. */
         if (opened == NULL && password != walk->password)
             opened = PKCS12_decrypt_skey_ex(bag, walk->password, password_length(walk->password),
                                             walk->context, NULL);

@@ -95,7 +95,7 @@ static void count_drops(struct ps_datagrams *datagrams, uint32_t total)
     datagrams->overflow = total;
 }
 
-/* Counts also those behind the last datagram that was read. Before Linux 4.12 there is no such option. */
+/* Also counts the drops after the last datagram that was read. Before Linux 4.12 there is no such option. */
 static void look_at_drops(struct ps_datagrams *datagrams)
 {
     uint32_t values[SK_MEMINFO_VARS];

@@ -12,8 +12,8 @@ struct ps_resolver;
 
 struct ps_question {
     bool forward; /* `name` is asked for its address; else `address` for its name */
-    /* Port 0 in an answer. A look-up of a name may contain the address that did not help (length 0: none): the
-     * answer is the name's next address, if it has several. */
+    /* Port 0 in an answer. A look-up of a name may contain the address that failed (length 0: none): the answer is
+     * the name's next address, if it has several. */
     struct ps_address address;
     uint32_t address_count; /* answer: number of the name's addresses */
     char name[PS_HOST_NAME_BYTES];
@@ -21,8 +21,9 @@ struct ps_question {
     int error;         /* answer: 0, or as of getaddrinfo (gai_strerror) */
 };
 
-/* At most `room` questions wait, those included that are answered and not taken; the thread is at one more. `wake_fd`: an eventfd, written when an answer is there (-1: none).
- * NULL: no thread. Thread: any; afterwards one at a time. */
+/* At most `room` questions wait, including those whose answers were not taken; the thread works on one more. `wake_fd`: an
+ * eventfd, written when an answer is there (-1: none). Returns NULL if no thread can be started. Thread: any; afterwards one at
+ * a time. */
 struct ps_resolver *ps_resolver_create(uint32_t room, int wake_fd, struct ps_err *err);
 void ps_resolver_destroy(struct ps_resolver *resolver);
 

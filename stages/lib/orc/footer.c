@@ -54,7 +54,8 @@ static void close_parts(struct parts *parts)
     ps_orc_buffer_free(&parts->packed);
 }
 
-/* `subtypes` has room for one number of each column, since each but the first is the child of one. Returns the next free place. */
+/* `subtypes` has room for one number per column, because each column but the first is the child of one other. Returns the next
+ * free place. */
 static uint32_t *describe_type(struct parts *parts, const struct ps_orc_type *type, uint32_t *subtypes)
 {
     PsOrc__Type *message = &parts->types[type->id];

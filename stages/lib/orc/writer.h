@@ -27,7 +27,7 @@ struct ps_orc_settings {
         dictionary_ratio; /* hive.exec.orc.dictionary.key.size.threshold, 0.8: a string column has a dictionary while its
                                 distinct values are no more than this share; 0: never */
     const char
-        *bloom_filter_columns; /* orc.bloom.filter.columns: names, separated by commas; NULL: none. unknown
+        *bloom_filter_columns; /* orc.bloom.filter.columns: names, separated by commas; NULL: none. Unknown
                                * names are ignored, as Java does */
     double bloom_filter_false_positives; /* orc.bloom.filter.fpp, 0.01 */
     /* Called when a stripe is complete; its last row is the last one added. May be NULL. */

@@ -15,7 +15,7 @@ struct parsing {
     struct ps_tail_command *command;
 };
 
-/* The value of an option: what stands behind it in its word, or the next word. NULL: there is none. */
+/* Returns the value of an option: the rest of its word, or the next word. NULL: there is none. */
 static const char *value_of(struct parsing *parsing, const char *rest)
 {
     if (*rest != '\0')
@@ -46,7 +46,7 @@ static bool read_short(struct parsing *parsing, const char *letters)
         case 'n':
         case 'c':
             return read_count(parsing, value_of(parsing, letters + 1));
-        case 's': /* between two looks */
+        case 's': /* seconds between two looks */
             return value_of(parsing, letters + 1) != NULL;
         default:
             if (*letters < '0' || *letters > '9')

@@ -10,7 +10,7 @@
 struct ps_tail_command {
     struct {
         const char *path; /* absolute; in the words or in the arena */
-        /* The same as a value of filegroups.<group>: what an expression does not take literally is in []. */
+        /* The path as a value of filegroups.<group>: characters that are operators of an expression are in []. */
         const char *pattern;
     } files[PS_TAIL_COMMAND_FILES_MAX];
     size_t count;

@@ -27,7 +27,7 @@ static void hang_up(struct ps_rpc_delivery *delivery)
     ps_rpc_client_close(&delivery->client);
 }
 
-/* There is no connection. */
+/* Called when there is no connection. */
 static void rest(struct ps_rpc_delivery *delivery, const char *reason)
 {
     struct ps_err err = {.length = 0};

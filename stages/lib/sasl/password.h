@@ -1,6 +1,6 @@
 /* The SASL mechanisms with a name and a password: PLAIN (RFC 4616), SCRAM-SHA-256 (RFC 7677) and SCRAM-SHA-512 (RFC 5802 with
  * SHA-512, as Kafka has it). The client begins. SCRAM also proves that the server knows the password; PLAIN sends it, and
- * is for connections with TLS. None of them protects what follows.
+ * is for connections with TLS. None of them protects the data after the exchange.
  *
  * Limits: name and password have at most PS_PASSWORD_BYTES_MAX bytes; a server may ask for at most
  * PS_SCRAM_ITERATIONS_MAX rounds, because they hold up the caller's thread. Names and passwords are used as they are

@@ -54,7 +54,7 @@ struct ps_thrift_message {
     struct ps_slice name;
 };
 
-/* Reads the head of a message, and sets the reader's encoding. Returns false: this is none. */
+/* Reads the head of a message, and sets the reader's encoding. Returns false if it is not a message. */
 bool ps_thrift_read_message(struct ps_thrift_reader *in, struct ps_thrift_message *message);
 
 /* A field of a struct, zeroed before the first one: the compact encoding counts from the one before. */

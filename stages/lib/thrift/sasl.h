@@ -1,10 +1,11 @@
 /* Kerberos as Flume's thrift source and sink speak it: the SASL mechanism GSSAPI (RFC 4752) with QOP auth, in the messages of
  * Thrift's TSaslTransport, before the frames. Afterwards the frames are as without it, because QOP auth protects nothing.
  *
- *   message 1 byte status, int32 length, that number of bytes client START "GSSAPI", then OK with each of its tokens;
- *   an empty one when it needs no more server OK with each of its tokens, then OK with the layers that it offers,
- *   wrapped: 1 (none), no size client COMPLETE with the layer that it takes, wrapped: 1, no size, and the user it
- *   wants to act for, mostly none server COMPLETE
+ *   message  1 byte status, int32 length, that number of bytes
+ *   client   START "GSSAPI", then OK with each of its tokens; an empty one when it needs no more
+ *   server   OK with each of its tokens, then OK with the layers that it offers, wrapped: 1 (none), no size
+ *   client   COMPLETE with the chosen layer, wrapped: 1, no size, and the user it wants to act for (mostly none)
+ *   server   COMPLETE
  *
  * Thread: the connection's owner. Never waits. */
 #pragma once
@@ -31,7 +32,7 @@ bool ps_thrift_sasl_init(struct ps_thrift_sasl *sasl, const struct ps_tls_pipe *
                          struct ps_gss_context *context, struct ps_gss_token *first);
 void ps_thrift_sasl_fini(struct ps_thrift_sasl *sasl);
 
-/* Continues the exchange. PS_TLS_OK: the other side is authenticated, and frames follow; no byte behind the
+/* Continues the exchange. PS_TLS_OK: the other side is authenticated, and frames follow; no byte after the
  * exchange was read. PS_TLS_ERROR: sasl->reason says why. */
 enum ps_tls_result ps_thrift_sasl_work(struct ps_thrift_sasl *sasl);
 bool ps_thrift_sasl_is_open(const struct ps_thrift_sasl *sasl);

@@ -141,7 +141,7 @@ static void finish(struct ps_call_server *base, struct ps_call *call)
         end_call(server, call);
 }
 
-/* Refuses the calls behind a refused one of the same round. */
+/* Refuses the calls that follow a refused one in the same round. */
 static void note_refusal(struct ps_call_server *base, const struct ps_call *call)
 {
     struct ps_connection *connection = ps_stream_find(base->stream, call->connection);

@@ -85,7 +85,8 @@ static bool read_two_digit_year(struct reader *r, const struct item *item, int p
         end++;
     if (end == start && (!negative || start == r->end))
         return false;
-    if (end == start) { /* as a bug of Joda-Time: the next character counts as a digit and is not consumed */
+    /* like a bug of Joda-Time: the next character counts as a digit and is not consumed */
+    if (end == start) {
         r->p = start;
         return take_value(r, item->field, '0' - *start);
     }

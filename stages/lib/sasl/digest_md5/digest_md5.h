@@ -7,8 +7,8 @@
  * (dfs.encrypt.data.transfer.algorithm). Java's servers offer all. The cipher des is not supported: Hadoop
  * never offers it alone.
  *
- * OpenSSL 3: rc4 is in its legacy provider, which a machine may lack or forbid. The functions below the
- * providers are used instead (openssl/rc4.h). 3des and MD5 are in the default provider; a machine in FIPS
+ * OpenSSL 3: rc4 is in its legacy provider, which a machine may lack or forbid. The low-level functions of
+ * openssl/rc4.h are used instead. 3des and MD5 are in the default provider; a machine in FIPS
  * mode has no MD5, so neither Java nor this program can use DIGEST-MD5 there.
  *
  * Thread: the owner's. */
