@@ -28,7 +28,7 @@ static void end(struct slab_test *test)
     ps_depot_destroy(test->depot);
 }
 
-/* Every size class can have the whole budget, one after the other: empty blocks go back. */
+/* Each size class in turn can have the whole budget: empty blocks are given back. */
 static void test_classes_share_the_budget(void **unused)
 {
     static struct ps_buffer buffers[BLOCKS * 1024];

@@ -1,4 +1,4 @@
-/* varint.h: numbers of seven bits a byte; vectors of protocol buffers' and Avro's documentation. */
+/* varint.h: numbers with seven bits in a byte; test vectors from the documentation of protocol buffers and Avro. */
 #include "stages/lib/varint.h"
 #include "tests/support/support.h"
 

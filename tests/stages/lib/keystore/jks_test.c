@@ -217,8 +217,8 @@ static void write_key_store(const char *path, const char *algorithm, const uint8
     ASN1_OCTET_STRING_free(string);
 }
 
-/* Key entries that are shorter than salt and digest, that decrypt to nothing useful, of another algorithm, of
- * another certificate. */
+/* Key entries that are shorter than salt and digest, that decrypt to no key, or belong to another algorithm or
+ * certificate. */
 static void test_key_entries(void **state)
 {
     static const char protector[] = "1.3.6.1.4.1.42.2.17.1.1";
@@ -278,7 +278,7 @@ static void test_longest_chain(void **state)
     for (uint32_t count = 32; count <= 33; count++) {
         static struct jks jks;
         jks_begin(&jks, 1);
-        jks_u4(&jks, 0); /* the key itself, which a trust store does not open */
+        jks_u4(&jks, 0); /* the key itself, which a trust store does not decrypt */
         jks_u4(&jks, count);
         for (uint32_t i = 0; i < count; i++)
             jks_certificate(&jks, der, der_length);

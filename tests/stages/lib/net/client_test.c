@@ -1,5 +1,5 @@
-/* A client connection over a transport that the test plays: its phases, the time limit of connecting and handshake together, the events
- * that it polls for, and all of that again after it was closed. The test sets the time. */
+/* A client connection over a transport that the test provides: its phases, the time limit of connecting and handshake
+ * together, the events that it polls for, and all of that again after it was closed. The test sets the time. */
 #include "stages/lib/net/client.h"
 #include "core/clock.h"
 #include "tests/support/kafka/listener.h"
@@ -14,8 +14,8 @@
 
 static struct {
     bool opens;
-    int shaken;  /* what the handshake answers, */
-    short wants; /* and what it waits for */
+    int shaken;  /* result of the handshake */
+    short wants; /* the events that it waits for */
     unsigned opened, closed, ended, handshakes;
 } far = {.opens = true};
 
@@ -93,7 +93,7 @@ static int tear_down(void **state)
     return 0;
 }
 
-/* Until the socket is connected, and the first handshake was tried. */
+/* Works until the socket is connected, and the handshake was tried once. */
 static bool connect_at(struct ps_client *client, uint64_t now_ns, char *reason)
 {
     bool good = ps_client_connect(client, now_ns, reason);
@@ -103,7 +103,7 @@ static bool connect_at(struct ps_client *client, uint64_t now_ns, char *reason)
         good = ps_client_work(client, now_ns, reason);
     }
     int peer = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
-    if (peer >= 0) /* else the next connections have no room */
+    if (peer >= 0) /* otherwise the listener has no room for later connections */
         close(peer);
     return good;
 }
@@ -115,7 +115,7 @@ static short awaited(const struct ps_client *client, bool writing)
     return events;
 }
 
-/* Each limit, to the nanosecond, and again in the next connection. */
+/* Each limit is exact to the nanosecond, and holds again for the next connection. */
 static void test_deadline(void **unused)
 {
     static const struct {
@@ -143,7 +143,8 @@ static void test_deadline(void **unused)
             ps_client_close(&client);
             assert_int_equal(client.fd, -1);
             assert_int_equal(far.closed, far.opened);
-            assert_true(ps_client_work(&client, begun_ns + 2 * rows[i].limit_ns, reason)); /* it is closed */
+            assert_true(ps_client_work(&client, begun_ns + 2 * rows[i].limit_ns, reason)); /* the client is
+                                                                                            * closed */
         }
     }
 }
@@ -192,7 +193,7 @@ static void test_handshake(void **unused)
     }
 }
 
-/* A refused handshake, a session that cannot be made, a transport without a handshake, and a port without a
+/* A refused handshake, a session that cannot be created, a transport without a handshake, and a port without a
  * listener. */
 static void test_outcomes(void **unused)
 {

@@ -55,7 +55,7 @@ static void send_one(uint8_t number, size_t length)
     assert_int_equal(send(sender, bytes, length, 0), length);
 }
 
-/* The next datagram must be this one; it stays until it is advanced. */
+/* Asserts the next datagram; it stays until the reader advances. */
 static void expect(uint8_t number, size_t length)
 {
     struct ps_slice datagram;
@@ -81,7 +81,7 @@ static void expect_none(void)
     assert_false(ps_datagrams_peek(&datagrams, &datagram, &peer));
 }
 
-/* Numbers of datagrams around what one system call returns: all of them come in one call of `work`, and none before it. */
+/* Numbers of datagrams around what one system call returns: all of them come in one call of `work`, and none earlier. */
 static void test_counts(void **unused)
 {
     static const unsigned counts[] = {1,
@@ -136,7 +136,7 @@ static void test_runs(void **unused)
     expect_none();
 }
 
-/* Draining ends when the socket was empty, or after a second: not earlier while datagrams are there, and with nothing received after it. */
+/* Draining ends when the socket was empty, or after a second: not earlier while there are datagrams; nothing is received after it. */
 static void test_drain(void **unused)
 {
     const uint64_t begin_ns = 50 * PS_NS_PER_S;
@@ -157,7 +157,7 @@ static void test_drain(void **unused)
     now.mono_ns++;
     assert_true(ps_datagrams_source_drain(NULL, &datagrams, &now));
     ps_datagrams_begin(&datagrams);
-    expect_none(); /* although there are more */
+    expect_none(); /* although there are more datagrams */
 }
 
 int main(void)

@@ -30,10 +30,10 @@ static void test_rules(void **state)
     assert_true(admits(names, "10.1.2.3", "abc.org", false));
     assert_false(admits(names, "10.1.2.3", "abbc.org", false));
     assert_true(admits(names, "10.1.2.33", "abbc.org", false));
-    assert_true(admits(names, "10.1.2.4", "", false)); /* none matches */
+    assert_true(admits(names, "10.1.2.4", "", false)); /* no rule matches */
 }
 
-/* Patterns against texts: stars that stand for nothing, at each place; each question mark is one character. */
+/* Patterns against texts: stars that match nothing, at each place; each question mark is one character. */
 static void test_patterns(void **state)
 {
     static const struct {

@@ -7,7 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
-/* As a plan: the engine sees only that it begins so. */
+/* A plan, which begins with the member that the engine expects. */
 struct listening_plan {
     struct ps_listen listen;
     int64_t other;
@@ -37,7 +37,7 @@ static void test_outline(void **unused)
 static void on_address(void *argument, const struct ps_listens *address)
 {
     struct ps_listens *seen = argument;
-    assert_null(seen->key); /* one call */
+    assert_null(seen->key); /* called only once */
     *seen = *address;
 }
 
@@ -83,7 +83,7 @@ static struct outcome tried(const struct ps_listen *listen)
     return outcome;
 }
 
-/* The failure names the key that is in the file. RFC 5737: nobody has this address. */
+/* The failure names the key that is in the file. RFC 5737: this address is not in use. */
 static void test_probe_key(void **unused)
 {
     struct outcome outcome = tried(&(struct ps_listen){.host = "192.0.2.1"});
@@ -160,7 +160,7 @@ static void test_probe_texts(void **unused)
         if (rows[i].result != PS_PROBED_FAILED)
             assert_string_equal(outcome.cause, rows[i].cause);
         else if (strstr(outcome.cause, rows[i].cause) ==
-                 NULL) /* it names the process that has the port: this one */
+                 NULL) /* the text names the process that has the port: this one */
             fail_msg("%s", outcome.cause);
     }
     close(listener);
@@ -189,7 +189,7 @@ static void test_address(void **unused)
     ps_listen_teardown(&udp);
 }
 
-/* A host whose name cannot be one leaves nothing behind. */
+/* A host whose name cannot be one leaves no socket open. */
 static void test_failure(void **unused)
 {
     struct ps_context context = {.component = "source r1"};

@@ -1,6 +1,6 @@
-/* Host names of sources that listen, with a name server of our own: this program's getaddrinfo and getnameinfo replace the
- * system's. The test's thread stands for the worker, and must never be in one of them; a name server that hangs must
- * hold up nothing. */
+/* Host names of sources that listen, with a name server of our own: this program's getaddrinfo and getnameinfo replace
+ * the system's. The test's thread acts as the worker, and must never call them; a name server that hangs must delay
+ * nothing. */
 #include "tests/support/net.h"
 #include "tests/support/port.h"
 
@@ -49,7 +49,7 @@ int getaddrinfo(const char *name, const char *service, const struct addrinfo *hi
     if (hints != NULL)
         numeric = *hints;
     if ((numeric.ai_flags & AI_NUMERICHOST) != 0 || strspn(name, "0123456789.") == strlen(name))
-        return system(name, service, hints, list); /* no name server is queried */
+        return system(name, service, hints, list); /* this query is not for the test's name server */
     numeric.ai_flags |= AI_NUMERICHOST;
     serve();
     if (__atomic_load_n(&fails, __ATOMIC_ACQUIRE) || strstr(name, ".test") == NULL)
@@ -89,12 +89,12 @@ static void set_up(void)
     sem_init(&gone, 0, 0);
 }
 
-/* Lets the question that is being served be answered. */
+/* Lets the query that is being served be answered. */
 static void release(void)
 {
     set(&hangs, false);
     sem_post(&released);
-    sem_wait(&gone); /* this thread does not take the answer that is meant for the next one */
+    sem_wait(&gone); /* waits, so that the next query does not take this release */
 }
 
 /* ---- lookups ---- */
@@ -128,8 +128,7 @@ static void test_literals_ask_nobody(void **unused)
     assert_non_null(strstr(err.text, "too long"));
 }
 
-/* The answer is there after build; IPv4 comes first; it is looked up again when it is old, and the new answer
- * counts. */
+/* The answer is known after build; IPv4 comes first; an old answer is looked up again, and the new one counts. */
 static void test_answers(void **unused)
 {
     struct ps_lookup *lookup;
@@ -169,7 +168,7 @@ static void test_a_hanging_server(void **unused)
     ps_lookup_teardown(lookup);
 }
 
-/* Its owner goes while the thread is in the middle of a question: the thread ends alone. */
+/* The resolver is destroyed while its thread waits for the name server: the thread ends by itself. */
 static void test_destroyed_while_asking(void **unused)
 {
     set_up();
@@ -186,7 +185,7 @@ static void test_destroyed_while_asking(void **unused)
     release();
 }
 
-/* Names of peers come through the same thread: only those that resolve to the address again, else the address. */
+/* The names of peers come from the same thread: a name counts only if it resolves to the address again, otherwise the address is used. */
 static void test_reverse_names(void **unused)
 {
     struct ps_err err = {0};
@@ -218,7 +217,7 @@ static unsigned question_count(void)
     return __atomic_load_n(&questions, __ATOMIC_RELAXED);
 }
 
-/* A name is looked up again after 5 minutes; an address without a name after one. */
+/* A name is looked up again after 5 minutes; an address without a name after 1 minute. */
 static void test_age_of_reverse_names(void **unused)
 {
     struct ps_address peer = {.length = sizeof(struct sockaddr_in)};
@@ -239,7 +238,8 @@ static void test_age_of_reverse_names(void **unused)
         assert_true(ps_reverse_names_find(names, &peer, age_ns, &name));
         usleep(20000); /* a slow machine can only hide a fault */
         assert_int_equal(question_count(), first);
-        assert_true(ps_reverse_names_find(names, &peer, age_ns + 1, &name)); /* the old answer meanwhile */
+        assert_true(ps_reverse_names_find(names, &peer, age_ns + 1, &name)); /* until then the old answer
+                                                                              * counts */
         for (unsigned i = 0; i < PS_TEST_PATIENCE_MS && question_count() == first; i++)
             usleep(1000);
         assert_true(question_count() > first);
@@ -249,7 +249,7 @@ static void test_age_of_reverse_names(void **unused)
 
 /* ---- sources ---- */
 
-/* A connection that ends while its name is being asked for is not counted as waiting any more. */
+/* A connection that ends while its name is looked up is no longer counted as waiting. */
 static void test_gone_while_asking(void **unused)
 {
     struct ps_test_stage stage;
@@ -272,12 +272,12 @@ static void test_gone_while_asking(void **unused)
     ps_test_stage_fini(&stage);
     release();
     for (unsigned i = 0; i < PS_TEST_PATIENCE_MS && question_count() < 2;
-         i++) /* the address of that name: not to hang in the next test */
+         i++) /* answers the lookup of that name, so that the next test is not delayed */
         usleep(1000);
     assert_int_equal(question_count(), 2);
 }
 
-/* A source whose name server hangs does not open, and says why; when the answer is there it opens. */
+/* A source whose name server hangs does not open, and says why; when there is an answer, it opens. */
 static void test_sources(void **unused)
 {
     static const struct {
@@ -310,7 +310,7 @@ static void test_sources(void **unused)
     }
 }
 
-/* A port that is tried again in `tick`: the worker does not ask there either, and the address of that time counts. */
+/* When `tick` retries to bind a port, the worker does not query the name server there either, and uses the latest address. */
 static void test_rebind(void **unused)
 {
     char ports[32];
@@ -324,7 +324,7 @@ static void test_rebind(void **unused)
     assert_true(taken >= 0);
     snprintf(ports, sizeof ports, "0 %u", port);
     ps_test_stage_start(&stage, &ps_source_multiport_syslogtcp, PS_KEYS("host", "host.test", "ports", ports));
-    set(&hangs, true); /* from now on: questions asked again are not answered */
+    set(&hangs, true); /* later queries are not answered */
     close(taken);
     usleep(1100000); /* the answer is older than a second */
     ps_test_stage_real_clock(&stage);
@@ -374,7 +374,7 @@ static struct outcome tried(const char *host, unsigned port, bool local, bool ov
     return outcome;
 }
 
-#define FOREIGN "192.0.2.1" /* RFC 5737: nobody has it */
+#define FOREIGN "192.0.2.1" /* RFC 5737: not in use */
 
 /* `check --probe` fails for a port in use, even if this process uses it; a reload does not. Both fail for an address of another machine,
  * even if its port is in use on this one. */
@@ -400,7 +400,8 @@ static void test_probe_addresses(void **unused)
     }
     close(taken);
     assert_int_equal(tried("127.0.0.1", port, true, false).result, PS_PROBED_OK);
-    assert_int_equal(tried(NULL, port, true, true).result, PS_PROBED_OK); /* needs no time */
+    assert_int_equal(tried(NULL, port, true, true).result, PS_PROBED_OK); /* needs no time: no name server is
+                                                                           * queried */
 }
 
 static void test_probe_names(void **unused)
@@ -415,7 +416,7 @@ static void test_probe_names(void **unused)
                                              "known: use a name that resolves, or an address"));
         assert_int_equal(tried("typo.invalid", 0, local, true).result, PS_PROBED_SKIPPED);
         set(&hangs, true);
-        answer_ms = 300; /* if it waited for the answer, it would not end */
+        answer_ms = 300; /* if it waited for the whole time, it would not end */
         outcome = tried("host.test", 0, local, false);
         answer_ms = PS_TEST_PATIENCE_MS;
         assert_int_equal(outcome.result, PS_PROBED_FAILED);
@@ -428,7 +429,7 @@ static void test_probe_names(void **unused)
 int main(void)
 {
     ps_log_set_level(PS_LOG_OFF);
-    worker = pthread_self(); /* once: threads of earlier tests may still read it */
+    worker = pthread_self(); /* set only once: threads of earlier tests may still read it */
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_literals_ask_nobody),
         cmocka_unit_test(test_answers),

@@ -1,4 +1,4 @@
-/* A name with several addresses: the first answer, and the next one after an address that did not help. */
+/* A name with several addresses: the first answer, and the next one after an address that could not be reached. */
 #include "stages/lib/net/resolver.h"
 
 #include <string.h>
@@ -26,8 +26,8 @@ static void expect(struct ps_address *address, const char *text, uint32_t count)
     assert_int_equal(counted, count);
 }
 
-/* The first one is the name server's choice, IPv4 if there is any; then each comes once before one comes again, in spite of
- * answers in another order each time. */
+/* The first one is the name server's choice, IPv4 if there is any; then each comes once before one comes again,
+ * although the order of the answers changes. */
 static void test_round(void **state)
 {
     struct ps_address address = {.length = 0};
@@ -49,7 +49,7 @@ static void test_one(void **state)
         expect(&address, "127.0.0.7", 1);
 }
 
-/* The name has other addresses now, and the address that was tried is not among them. */
+/* The name has other addresses now, without the one that was tried. */
 static void test_other_answers(void **state)
 {
     struct ps_address address = {.length = 0};

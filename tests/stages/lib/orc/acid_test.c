@@ -68,7 +68,7 @@ static void test_a_file_of_three_transactions(void **state)
     free(file.data);
 }
 
-/* The table's types are numbered anew below the wrapper, as they were; its names of bloom filters have blanks around them. */
+/* The types of the table are renumbered below the wrapper, in the same order; names of its bloom filters have blanks around them. */
 static void test_the_types_of_a_table(void **state)
 {
     static const struct {

@@ -63,7 +63,8 @@ static void test_random_bytes(void **state)
     uint64_t random = ps_test_seed() | 1;
     for (unsigned round = 0; round < 300; round++) {
         size_t count = ps_test_random(&random) % sizeof(values);
-        unsigned change = 1 + (unsigned)(ps_test_random(&random) % 200); /* one of this number differs */
+        unsigned change = 1 + (unsigned)(ps_test_random(&random) % 200); /* one in this number of bytes
+                                                                          * differs */
         for (size_t i = 0; i < count; i++)
             values[i] = i > 0 && ps_test_random(&random) % change != 0 ? values[i - 1]
                                                                        : (uint8_t)ps_test_random(&random);

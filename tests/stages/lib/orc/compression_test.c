@@ -1,4 +1,5 @@
-/* Chunks of an ORC file: drawn bytes come back from each codec's own library, a chunk never grows, and nothing is written behind the room. */
+/* Chunks of an ORC file: random bytes are unpacked by each codec's own library, a chunk never grows, and nothing is
+ * written past the room. */
 #include "stages/lib/orc/compression.h"
 #include "tests/support/support.h"
 
@@ -79,7 +80,7 @@ static size_t unpack(enum ps_orc_compression kind, const uint8_t *packed, size_t
     return 0;
 }
 
-/* Random bytes; this number of them repeat the byte before. Sizes from one byte on: most small chunks do not become
+/* Random bytes, some of which repeat the byte before, in sizes from one byte on: most small chunks do not become
  * shorter. */
 static void test_drawn_chunks(void **unused)
 {
@@ -115,7 +116,7 @@ static void test_drawn_chunks(void **unused)
             free(packed);
         }
         ps_orc_compressor_close(&compressor);
-        ps_orc_compressor_close(&compressor); /* once more changes nothing */
+        ps_orc_compressor_close(&compressor); /* a second close does nothing */
         assert_true(kept[kind] >= 20);
         assert_true(kind == PS_ORC_NONE ? shorter[kind] == 0 : shorter[kind] >= 20);
     }

@@ -8,7 +8,7 @@
 
 static void test_order(void **unused)
 {
-    /* One is the beginning of the next; bytes are compared without a sign; a 0 is a byte. */
+    /* A text may be the beginning of the next; bytes are compared as unsigned; 0 is an ordinary byte. */
     static const struct {
         const char *bytes;
         uint32_t length;
@@ -36,7 +36,7 @@ static void test_order(void **unused)
     ps_orc_dictionary_close(&dictionary);
 }
 
-/* Numbers of texts, some new and some known, beside a plain array of them, while the table grows; then cleared, and again. */
+/* Numbers of texts, some new and some known, compared with a plain array, while the table grows; then cleared, and again. */
 static void test_drawn_texts(void **unused)
 {
     static char texts[6000][16];
@@ -46,7 +46,7 @@ static void test_drawn_texts(void **unused)
     ps_orc_dictionary_open(&dictionary, &memory, ps_test_random(&random));
     for (unsigned round = 0; round < 6; round++) {
         uint32_t count = 0,
-                 most = 1U << (2 * round + 1); /* the last one has more texts than the one before it */
+                 most = 1U << (2 * round + 1); /* the last round has more texts than the one before */
         for (uint32_t i = 0; i < 3 * most; i++) {
             bool is_new = count == 0 || (count < most && ps_test_random(&random) % 2 == 0);
             uint32_t number = is_new ? count : (uint32_t)(ps_test_random(&random) % count);

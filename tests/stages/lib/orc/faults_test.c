@@ -1,4 +1,5 @@
-/* Each allocation of a writer fails once. The writer returns false then, at the latest at its end; where it returns true the file is whole. */
+/* Each allocation of a writer fails once. The writer then returns false, at its end at the latest; if it returns true,
+ * the file is complete. */
 #include "stages/lib/orc/acid.h"
 #include "tests/support/allocations.h"
 #include "tests/support/orc_file.h"
@@ -46,7 +47,7 @@ static bool add_row(struct ps_orc_acid *acid, int64_t number)
     return ps_orc_acid_insert(acid, 1, &(struct ps_orc_value){.items = row, .item_count = PS_COUNT_OF(row)});
 }
 
-/* Returns what the writer's end returned. A writer that has returned false once returns false from then on. */
+/* Writes a file and returns the result of its end. A writer that has returned false once keeps returning false. */
 static bool write_file(struct orc_file *file, uint64_t fails)
 {
     struct ps_err err;
@@ -86,7 +87,7 @@ static void test_each_allocation_fails(void **state)
     assert_true(!PS_TEST_ALLOCATIONS || number > 100);
 }
 
-/* A writer that cannot be opened leaves nothing behind, and its error names the reason. */
+/* A writer that cannot be opened frees everything, and its error names the reason. */
 static void test_each_allocation_of_the_opening_fails(void **state)
 {
     struct ps_orc_writer *writer = NULL;

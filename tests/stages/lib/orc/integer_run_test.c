@@ -10,7 +10,7 @@ static struct ps_orc_memory memory;
 static struct ps_orc_compressor plain;
 static struct ps_orc_stream stream;
 static struct ps_orc_integer_run run;
-static unsigned kinds[4]; /* runs seen of each */
+static unsigned kinds[4]; /* number of runs of each kind */
 
 static void begin(bool is_signed)
 {
@@ -101,8 +101,8 @@ static void test_patches_far_apart(void **state)
     }
 }
 
-/* Values of few bits and one, or as many as a list of patches has or one more, that is larger by one bit. Bases around the largest that a
- * patched run has, and runs of each length around those that mean something. */
+/* Values of few bits, and one, or as many as a patch list has room for, or one more, that is larger by one bit. Bases
+ * are around the largest base of a patched run, and runs have lengths around each limit. */
 static void test_each_width_of_patches(void **state)
 {
     static const size_t counts[] = {1, 2, 3, 9, 10, 11, 19, 20, 21, 39, 40, 510, 511, 512, 513, 1024, 1025};
@@ -154,7 +154,7 @@ static void test_each_width_of_steps(void **state)
     }
 }
 
-/* A step of 2 to the power of 63 does not fit into a delta run. */
+/* A step of 2^63 does not fit into a delta run. */
 static void test_the_largest_step(void **state)
 {
     const int64_t values[] = {5, 0, INT64_MIN}, more[] = {1, 0, INT64_MIN, INT64_MIN};
@@ -169,7 +169,7 @@ static void test_the_largest_step(void **state)
     end();
 }
 
-/* One value in the manner of `manner`, after `last`. */
+/* Draws one value in this manner, after `last`. */
 static int64_t draw(struct ps_random *random, unsigned manner, int64_t last)
 {
     uint64_t bits = ps_random_next(random);

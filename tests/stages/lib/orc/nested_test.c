@@ -1,6 +1,6 @@
-/* Files of drawn rows with lists, maps, structs, char and varchar in them, read again by the reader of tests/support/orc_reader.h. Each column
- * of the file, also one inside of another, is compared with the list of values that a plain walk through the rows makes: values of each row group,
- * counts, lengths, dictionaries, and the types in the footer. */
+/* Files of random rows with lists, maps, structs, char and varchar in them, read by the reader of
+ * tests/support/orc_reader.h. Each column of the file, also a nested one, is compared with the list of values that a simple
+ * pass over the rows gives: values of each row group, counts, lengths, dictionaries, and the types in the footer. */
 #include "stages/lib/orc/writer.h"
 #include "tests/support/orc_file.h"
 #include "tests/support/orc_reader.h"
@@ -18,10 +18,10 @@ static const char *const row_text =
     "struct<a:array<int>,m:map<string,bigint>,s:struct<x:tinyint,y:array<varchar(1)>>,c:char(5),v:varchar(3),"
     "b:array<boolean>,t:array<timestamp>,d:decimal(12,3),f:map<char(2),array<double>>>";
 
-/* As the specification numbers them: a column comes before those inside of it. */
+/* Columns as the specification numbers them: a column before its children. */
 static const struct {
     enum orc_form form;
-    uint32_t kind; /* of orc_proto.proto */
+    uint32_t kind; /* as in orc_proto.proto */
     const char *names, *subtypes;
     uint32_t maximum_length, precision, scale;
 } columns[] = {
@@ -49,7 +49,7 @@ static const struct {
 };
 #define COLUMNS PS_COUNT_OF(columns)
 
-/* The values of a column in all rows, and the place in them at which each row begins. */
+/* The values of a column in all rows, and the index at which each row begins. */
 static struct list {
     struct orc_cell cells[CELLS_MAX];
     char texts[CELLS_MAX][TEXT_BYTES];
@@ -57,7 +57,7 @@ static struct list {
 } lists[COLUMNS];
 
 static struct orc_cell read_cells[CELLS_MAX];
-static struct ps_orc_value arena[4096]; /* of one row */
+static struct ps_orc_value arena[4096]; /* values of one row */
 static size_t arena_used;
 static uint64_t random_state, variety; /* `variety`: number of different texts in this file */
 
@@ -75,7 +75,7 @@ static struct ps_orc_value *take(size_t count)
     return arena + arena_used - count;
 }
 
-/* Up to seven characters of one to four bytes. */
+/* Draws up to seven characters of one to four bytes. */
 static struct ps_orc_value draw_text(void)
 {
     static const char *const texts[] = {"",
@@ -134,9 +134,9 @@ static struct ps_orc_value draw_value(const struct ps_orc_type *type)
     }
 }
 
-/* ---- what the file must have of them ---- */
+/* ---- what the file must have ---- */
 
-/* The first `most` characters; with blanks up to that for a char. */
+/* Copies the first `most` characters; for a char, pads them with blanks. */
 static size_t fit_text(const struct ps_orc_type *type, const struct ps_orc_value *value, char *text)
 {
     uint32_t most = type->kind == PS_ORC_STRING ? UINT32_MAX : columns[type->id].maximum_length,
@@ -213,7 +213,7 @@ static void expect_cell(size_t column, const struct orc_cell *wanted, const stru
     }
 }
 
-/* Beside the counts there is one message, that of the column's kind; none for lists and structs. */
+/* Apart from the counts there is one message, that of the column's kind; none for lists and structs. */
 static void expect_one_kind(struct orc_message statistics, enum orc_form form)
 {
     static const uint32_t kinds[] = {
@@ -230,7 +230,7 @@ static void expect_one_kind(struct orc_message statistics, enum orc_form form)
     assert_int_equal(count, kinds[form] > 0);
 }
 
-/* Counts of values, nulls and, of texts, bytes. */
+/* Checks counts of values and nulls and, of texts, bytes. */
 static void expect_statistics(struct orc_message statistics, size_t column, size_t from, size_t to)
 {
     struct orc_field field, part;
@@ -272,8 +272,8 @@ static size_t count_distinct(size_t column, size_t from, size_t to, size_t *coun
     return distinct;
 }
 
-/* A dictionary has the texts of its stripe and no others. A column has none from the first row group, or stripe, on in which the
- * distinct texts are more than half of all: asked at the end of the file's first row group, and of each stripe. */
+/* A dictionary has the texts of its stripe and no others. At the end of the file's first row group, and of each stripe,
+ * a column drops its dictionary for good if the distinct texts are more than half of all. */
 static void expect_dictionary(const struct orc_stripe *stripe, size_t column, size_t first_group_end,
                               size_t from, size_t to, bool *is_direct)
 {
@@ -321,7 +321,7 @@ static void expect_stripe(const struct orc_document *document, size_t number, si
     }
 }
 
-/* The names, or the packed numbers, of a type, each with a blank behind it. */
+/* The names, or the packed numbers, of a type, each with a blank after it. */
 static void print_parts(struct orc_message type, uint32_t number, char *text, size_t room)
 {
     struct orc_field field;
@@ -369,10 +369,11 @@ static void expect_file(const struct orc_file *file, const struct ps_orc_setting
     expect_types(&document);
     assert_int_equal(document.chunk_bytes, settings->chunk_bytes);
     assert_int_equal(document.stride, settings->row_index_stride);
-    /* Readers believe bloom filters of UTF-8 and times of UTC from 6 on (ORC-101, ORC-135), and bounds that are cut from 7 (ORC-203). */
+    /* Readers trust bloom filters of UTF-8 and times of UTC from version 6 on (ORC-101, ORC-135), and truncated bounds
+     * from 7 on (ORC-203). */
     assert_in_range(document.writer_version, 7, 9);
-    assert_int_equal(number_of(document.footer, 9), 0);  /* Java's, whose versions these are */
-    assert_int_equal(number_of(document.footer, 11), 2); /* days and times are Gregorian at all times */
+    assert_int_equal(number_of(document.footer, 9), 0);  /* the Java writer, to which these versions belong */
+    assert_int_equal(number_of(document.footer, 11), 2); /* days and times are always Gregorian */
     for (size_t s = 0; s < document.stripe_count; first += document.stripes[s++].rows)
         expect_stripe(&document, s, first, is_direct);
     assert_int_equal(first, count);

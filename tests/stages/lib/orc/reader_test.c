@@ -1,6 +1,7 @@
-/* Files of drawn rows are read again by a reader that shares no code with the writer (tests/support/orc_reader.h): each row group from the positions of
- * its index, its statistics, those of the stripes and of the file, and each bit of its Bloom filters. The sizes are drawn around each boundary: rows
- * and the stride of the index, bytes and the chunk of the compression, stripes, nanoseconds and the seconds before 1970. */
+/* Files of random rows are read by a reader that shares no code with the writer (tests/support/orc_reader.h): each row
+ * group from the positions of its index, its statistics, those of the stripes and of the file, and each bit of its
+ * Bloom filters. The sizes are drawn around each boundary: rows and the stride of the index, bytes and the chunk of the
+ * compression, stripes, nanoseconds and the seconds before 1970. */
 #include "core/text/utf8.h"
 #include "stages/lib/orc/writer.h"
 #include "tests/support/orc_file.h"
@@ -33,7 +34,7 @@ enum column {
 static const struct {
     const char *name;
     enum orc_form form;
-    uint32_t statistics; /* the field of its kind */
+    uint32_t statistics; /* the field of its kind's statistics */
 } columns[COLUMNS] = {
     [BOOLEAN] = {"a:boolean", ORC_BIT, 5},
     [TINYINT] = {"b:tinyint", ORC_BYTE, 2},
@@ -54,14 +55,14 @@ static struct ps_orc_value rows[ROWS_MAX][COLUMNS];
 static struct orc_cell cells[ROWS_MAX];
 static char letters[8192];
 static uint64_t random_state;
-static const char *filter_columns; /* of the file: the letters of the columns */
+static const char *filter_columns; /* first letters of the columns with a filter in this file */
 
 static uint64_t draw(uint64_t below)
 {
     return ps_test_random(&random_state) % below;
 }
 
-/* ---- what is written ---- */
+/* ---- rows ---- */
 
 static int64_t draw_integer(uint64_t way, uint32_t row, int64_t least, int64_t most)
 {
@@ -201,7 +202,7 @@ static int64_t signed_of(uint64_t value)
     return (int64_t)(value >> 1) ^ -(int64_t)(value & 1);
 }
 
-/* Integers, days, and milliseconds: fields of the least and the most, and of the sum (0: it has none). */
+/* Integers, days, and milliseconds: numbers of the fields of minimum, maximum and sum (0: no sum). */
 static void expect_integers(struct orc_message part, enum column column, uint32_t from, uint32_t to,
                             uint32_t first, uint32_t sum)
 {
@@ -257,7 +258,7 @@ static void expect_reals(struct orc_message part, enum column column, uint32_t f
     assert_int_equal(find(part, 2, &most), has_any);
     assert_true(!has_any || (real_of(least.value) == minimum && real_of(most.value) == maximum));
     assert_true(find(part, 3, &total));
-    if (isnan(all)) /* then readers do not use the range */
+    if (isnan(all)) /* readers ignore the range then */
         assert_true(isnan(real_of(total.value)));
     else
         assert_true(fabs(real_of(total.value) - all) <= 1e-9 * (1 + fabs(all)));
@@ -269,7 +270,7 @@ static int compare(const void *one, size_t one_length, const void *other, size_t
     return order != 0 ? order : (one_length > other_length) - (one_length < other_length);
 }
 
-/* A bound that is too long is cut: the lower one is the beginning, and the upper one is more than the text, though no longer. */
+/* A bound that is too long is cut: the lower one is a prefix of the text, and the upper one is greater than the text, but not longer. */
 static void expect_texts(struct orc_message part, enum column column, uint32_t from, uint32_t to)
 {
     const struct ps_orc_value *minimum = NULL, *maximum = NULL;
@@ -304,7 +305,7 @@ static void expect_texts(struct orc_message part, enum column column, uint32_t f
     assert_int_equal(ps_utf8_valid_length((const char *)most.bytes.at, length), length);
 }
 
-/* "-12.5" without its point, as of four digits behind it. */
+/* "-12.5" without its point, as if it had four decimal places. */
 static __int128 decimal_of(struct orc_message text)
 {
     bool is_negative = *text.at == '-';
@@ -416,11 +417,11 @@ static void add_to_bloom(enum column column, const struct ps_orc_value *value, u
     else if (columns[column].form == ORC_DOUBLE || columns[column].form == ORC_FLOAT)
         memcpy(&number, &value->real, sizeof number);
     if (columns[column].form == ORC_DOUBLE || columns[column].form == ORC_FLOAT)
-        number = isnan(value->real) ? INT64_C(0x7ff8000000000000) : number; /* there is one in Java */
+        number = isnan(value->real) ? INT64_C(0x7ff8000000000000) : number; /* Java has one NaN */
     orc_bloom_add_integer(bits, bit_count, hashes, number);
 }
 
-/* It has exactly the length that the specification gives for this number of values, and the bits of the group's values. */
+/* The filter has exactly the length that the specification gives for this number of values, and the bits of the group's values. */
 static void expect_bloom(struct orc_message filter, enum column column, uint32_t from, uint32_t to,
                          uint64_t stride, double false_positives)
 {
@@ -532,8 +533,8 @@ static void test_drawn_files(void **unused)
     ps_orc_type_destroy(type);
 }
 
-/* Texts that the statistics cut, each a row group. The cut ones end with U+007F, none to five times, or have nothing else but one `a`:
- * no greater character has one byte. */
+/* Texts whose bounds are cut, one in each row group. The cut texts end with U+007F, zero to five times, or have only
+ * one `a` before that: no greater character has one byte. */
 static void test_bounds_that_are_cut(void **unused)
 {
     static char texts[8][CUT_BYTES + 3];

@@ -1,4 +1,4 @@
-/* The parts of a stripe beside the rows: row groups and their statistics, bloom filters, and the texts
+/* The parts of a stripe other than the rows: row groups and their statistics, bloom filters, and the texts
  * themselves. */
 #include "stages/lib/orc/stream.h"
 #include "stages/lib/orc/writer.h"
@@ -13,14 +13,14 @@ enum {
     SECONDARY = 5,
     ROW_INDEX = 6,
     BLOOM_FILTER = 8
-}; /* kinds of streams, of the specification */
+}; /* kinds of streams, as in the specification */
 
 static struct ps_orc_type *type;
 static struct ps_orc_settings settings;
 static struct orc_file file;
 static struct ps_orc_writer *writer;
 
-/* A writer of rows of one column. */
+/* Opens a writer of rows of one column. */
 static void open_column(const char *column)
 {
     char text[100];
@@ -55,7 +55,7 @@ static void close_column(void)
     free(file.data);
 }
 
-/* The first stripe's stream of this kind of the only column. */
+/* Returns the first stripe's stream of this kind of the only column. */
 static const uint8_t *stream_of(unsigned kind, size_t *length)
 {
     PsOrc__Footer *footer = orc_file_footer(&file);
@@ -74,7 +74,7 @@ static const uint8_t *stream_of(unsigned kind, size_t *length)
     return file.data + at;
 }
 
-/* Of column `column` in the whole file. */
+/* Returns the statistics of this column in the whole file. */
 static PsOrc__ColumnStatistics *statistics_of(size_t column)
 {
     PsOrc__Footer *footer = orc_file_footer(&file);
@@ -187,7 +187,7 @@ static void floats_are_counted_as_they_are_written(void **state)
     close_column();
 }
 
-/* Nanoseconds are in a stream of their own, which is also whole. */
+/* Nanoseconds are in a separate stream, which is complete, too. */
 static void the_second_stream_has_every_row(void **state)
 {
     size_t length, rows = 0;
@@ -205,7 +205,7 @@ static void the_second_stream_has_every_row(void **state)
     close_column();
 }
 
-/* The filter of a row with this number. */
+/* Writes a row with this number. Gets the bits of its bloom filter; returns their number of bytes. */
 static size_t filter_of(double number, uint8_t *bits, size_t room)
 {
     size_t length;
@@ -219,7 +219,7 @@ static size_t filter_of(double number, uint8_t *bits, size_t room)
     return length;
 }
 
-/* Java has one NaN (Double.doubleToLongBits), whoever looks for it. */
+/* Java has one NaN (Double.doubleToLongBits), so the filter finds it whatever its bits. */
 static void a_filter_knows_one_nan(void **state)
 {
     static uint8_t usual[4096], other[4096];

@@ -57,7 +57,7 @@ static void test_what_is_refused(void **state)
     assert_null(ps_orc_type_parse(deep, &err));
 }
 
-/* Numbers at the ends of what Hive takes, and one behind them. */
+/* Numbers at the limits of what Hive accepts, and one beyond them. */
 static void test_the_ends_of_numbers(void **state)
 {
     static const struct {
@@ -111,7 +111,7 @@ static void test_blanks(void **state)
     ps_orc_type_destroy(type);
 }
 
-/* A name is a whole one, however it begins. */
+/* Only a complete name counts, whatever it begins like. */
 static void test_names_that_begin_alike(void **state)
 {
     struct ps_err err;

@@ -1,5 +1,4 @@
-/* The ORC writer: the parts of a file around the rows. That readers find the rows themselves is shown by
- * tests/real/orc_test.sh. */
+/* The ORC writer: the parts of a file around the rows. tests/real/orc_test.sh shows that readers find the rows. */
 #include "stages/lib/orc/writer_internal.h"
 #include "tests/support/orc_file.h"
 #include "tests/support/support.h"
@@ -41,7 +40,7 @@ static bool add(struct ps_orc_writer *writer, int64_t id, const char *name)
     return ps_orc_writer_add(writer, &(struct ps_orc_value){.items = values, .item_count = 3});
 }
 
-/* Of a column in the footer's statistics. */
+/* Returns a column's statistics in the footer. */
 static PsOrc__ColumnStatistics *statistics_of(size_t column)
 {
     PsOrc__Footer *footer = orc_file_footer(&file);
@@ -61,7 +60,7 @@ static void test_stripes_end_when_they_are_full(void **state)
         assert_true(add(writer, i * i * 1000003, i % 3 == 0 ? NULL : "a name"));
         assert_in_range(ps_orc_writer_held(writer), 1, 200000);
         assert_true(writer->memory.used_bytes <
-                    settings.stripe_bytes); /* one that is full has been written */
+                    settings.stripe_bytes); /* a stripe that is full was written */
     }
     assert_true(ps_orc_writer_end(writer));
     assert_int_equal(writer->length, file.length);
@@ -147,7 +146,7 @@ static void test_a_sum_that_is_too_large_is_left_out(void **state)
 static void test_sums_of_large_decimals(void **state)
 {
     static const struct {
-        int values[4]; /* times 10 to the power of 37 */
+        int values[4]; /* multiplied by 10^37 */
         bool has_sum;
     } cases[] = {
         {{9}, true},          {{5, 4}, true},         {{5, 5}, false},         {{5, 5, -1}, true},
@@ -206,7 +205,7 @@ static void test_long_strings_have_bounds(void **state)
     assert_int_equal(part->upper_bound.len, 1021);
     assert_int_equal(part->upper_bound.data[1020], 'b');
     ps_orc__column_statistics__free_unpacked(statistics, NULL);
-    statistics = bounds_of("\xf0\x9f\x90\x98", 300); /* nothing in it can grow */
+    statistics = bounds_of("\xf0\x9f\x90\x98", 300); /* no character of it can be increased */
     assert_memory_equal(statistics->string_statistics->upper_bound.data, "\xf4\x8f\xbf\xbf", 4);
     ps_orc__column_statistics__free_unpacked(statistics, NULL);
 }
@@ -267,7 +266,7 @@ static void test_an_output_that_fails(void **state)
     bool well = true;
     for (int64_t i = 0; i < 10000; i++) {
         bool added = add(writer, i * 1000003 * i, "x");
-        assert_true(well || !added); /* it stays failed */
+        assert_true(well || !added); /* a failed writer stays failed */
         well = added;
     }
     assert_false(well);

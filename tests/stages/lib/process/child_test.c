@@ -27,7 +27,7 @@ static bool lives(pid_t pid)
     return waitpid(pid, NULL, WNOHANG) == 0;
 }
 
-/* The kernel gave the id of a command that ended to another process, the leader of another group. */
+/* The kernel gave the id of a command that has ended to another process, which leads another group. */
 static void test_id_used_again(void **unused)
 {
     static const struct ps_child_cpus any = {.known = false};
@@ -48,7 +48,7 @@ static void test_id_used_again(void **unused)
     assert_int_equal(waitpid(own, NULL, WNOHANG), -1); /* the command was reaped */
 }
 
-/* While it lives, or is not reaped, its group is its own. */
+/* While the command lives, or is not reaped, its group is its own. */
 static void test_group(void **unused)
 {
     static const struct ps_child_cpus any = {.known = false};
@@ -62,7 +62,7 @@ static void test_group(void **unused)
     ps_child_fini(&child);
 }
 
-/* A process with this entry in its environment; returns when it has it. */
+/* Starts a process with this entry in its environment, and returns when it has it. */
 static pid_t start_marked(const char *mark, char last)
 {
     char entry[80];

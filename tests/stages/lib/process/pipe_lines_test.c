@@ -1,5 +1,5 @@
-/* stages/pipe_lines against BufferedReader.readLine written plainly: random lines, written in random pieces,
- * taken in random batches. */
+/* stages/pipe_lines against a simple version of BufferedReader.readLine: random lines, written in random pieces, taken
+ * in random batches. */
 #include "stages/lib/process/pipe_lines.h"
 #include "tests/support/stage.h"
 
@@ -37,7 +37,7 @@ static void make_text(struct text *text, uint64_t *random)
     }
 }
 
-/* readLine over the whole text; then lines above the limit cut. */
+/* readLine over the whole text; lines above the limit are cut. */
 static size_t model(const struct text *text, size_t line_max, struct line *lines)
 {
     size_t count = 0, at = 0;
@@ -134,7 +134,7 @@ static void read_text(struct ps_pipe_lines *reader, struct ps_batch *batch, cons
     close(fds[0]);
 }
 
-/* A new pipe is a new reader: a \r at the end of the last one and a \n here are two line ends. */
+/* A new pipe gets a new reader: a \r at the end of the last pipe and a \n here are two line ends. */
 static void test_next_pipe(void **unused)
 {
     static const char *const bodies[] = {"a", "", "b", "", "c", "d"};

@@ -125,7 +125,7 @@ static void test_others(void **unused)
     }
 }
 
-/* The directory is not an expression. */
+/* The directory of a pattern is not an expression. */
 static void test_pattern(void **unused)
 {
     struct ps_tail_command command = {0};
@@ -160,7 +160,7 @@ static void test_sudo(void **unused)
     }
 }
 
-/* A shell takes quotes away; without one tail gets them. */
+/* A shell removes quotes; without one, tail gets them. */
 static void test_quotes(void **unused)
 {
     struct ps_tail_command command = {0};

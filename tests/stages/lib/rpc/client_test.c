@@ -1,6 +1,6 @@
-/* The client of an RPC connection, over a protocol of a few bytes and a server that the test plays byte by byte: how many
- * calls are in flight, the state after a lost connection, answers that do not fit, and the limits of time and size at both
- * sides. */
+/* The client of an RPC connection, over a protocol of a few bytes and a server that the test plays byte by byte: how
+ * many calls are in flight, the state after a lost connection, answers that do not match, and the limits of time and
+ * size on both sides. */
 #include "stages/lib/rpc/client.h"
 #include "core/clock.h"
 #include "tests/support/support.h"
@@ -14,7 +14,7 @@
 #include <unistd.h>
 
 #define HEAD_BYTES 9U   /* number, first, length */
-#define ANSWER_BYTES 8U /* number, kind, is a penstock, length of what follows behind this */
+#define ANSWER_BYTES 8U /* number, kind, whether it is a penstock, length of what follows */
 #define WINDOW 2U
 #define WINDOW_MAX 4U
 #define ANSWER_NS (10 * PS_NS_PER_S)
@@ -198,7 +198,8 @@ static void test_windows(void **unused)
             serials[i] = expect_call(false, 1);
         }
         assert_false(ps_rpc_client_may_send(&client));
-        answer_with(serials[0], 'F', false, 0); /* a later answer does not say again what the server is */
+        answer_with(serials[0], 'F', false, 0); /* a later answer does not change what the server is known to
+                                                 * be */
         wait_for_bytes();
         assert_true(work(1));
         expect_answer(10, PS_RPC_FAILED);
@@ -209,7 +210,7 @@ static void test_windows(void **unused)
     }
 }
 
-/* Nothing of a lost connection counts for the next one: half an answer, half a call, calls without an answer. */
+/* Nothing of a lost connection affects the next one: half an answer, half a call, calls without an answer. */
 static void test_lost(void **unused)
 {
     static char half[5];
@@ -218,7 +219,7 @@ static void test_lost(void **unused)
         assert_false(ps_rpc_client_has_rounds(&client));
         greet(round, true);
         assert_true(ps_rpc_client_has_rounds(&client));
-        call_with(1 << 20, 5, 1); /* more than the socket takes */
+        call_with(1 << 20, 5, 1); /* more than the socket accepts */
         assert_false(ps_rpc_client_may_send(&client));
         assert_int_equal(write(peer, half, sizeof half), sizeof half);
         wait_for_bytes();
@@ -238,7 +239,7 @@ static void test_lost(void **unused)
     }
 }
 
-/* An answer belongs to the call whose number it names, whatever their order; each call has one. */
+/* An answer belongs to the call whose number it names, in any order; each call has one. */
 static void test_order(void **unused)
 {
     static const char kinds[] = {'O', 'U', 'F', 'O'};
@@ -288,7 +289,7 @@ static void test_refused(void **unused)
     }
 }
 
-/* The oldest call without an answer decides how long is waited. */
+/* The time limit counts from the oldest call without an answer. */
 static void test_time_limit(void **unused)
 {
     uint32_t serials[2];
@@ -303,7 +304,7 @@ static void test_time_limit(void **unused)
     assert_true(work(100 + ANSWER_NS - 1));
     answer_with(serials[0], 'O', false, 0);
     wait_for_bytes();
-    assert_true(work(100 + ANSWER_NS)); /* an answer that is there is not too late */
+    assert_true(work(100 + ANSWER_NS)); /* an answer that has arrived is not late */
     expect_answer(0, PS_RPC_OK);
     assert_int_equal(ps_rpc_client_deadline(&client), 150 + ANSWER_NS);
     assert_true(work(150 + ANSWER_NS - 1));
@@ -311,7 +312,7 @@ static void test_time_limit(void **unused)
     assert_non_null(strstr(client.reason, "no answer in time"));
 }
 
-/* A call that is longer than the socket's buffer is sent in pieces. A shorter call behind it contains none of its bytes. */
+/* A call that is longer than the socket's buffer is sent in pieces. A shorter call after it contains none of its bytes. */
 static void test_long_calls(void **unused)
 {
     static const size_t lengths[] = {0, 120000, 1, 130000, 0, 65536};
@@ -347,7 +348,7 @@ static void test_long_calls(void **unused)
     }
 }
 
-/* The longest answer that fits, in pieces, and short ones before and behind it in the same bytes. */
+/* The longest answer that fits, in pieces, with short ones before and after it in the same bytes. */
 static void test_long_answers(void **unused)
 {
     uint32_t serials[3];

@@ -1,5 +1,5 @@
-/* `penstock check --probe` of the sinks avro and thrift: each thing that a far end may do has its own verdict, cause and cure. The
- * far end is a process of the test's. */
+/* `penstock check --probe` of the sinks avro and thrift: each behaviour of the far end has its own verdict, cause and
+ * cure. The far end is a process of the test. */
 #include "tests/support/rpc_calls.h"
 
 #include <poll.h>
@@ -38,7 +38,7 @@ static int accept_one(int listener)
     return accept4(listener, NULL, NULL, SOCK_CLOEXEC);
 }
 
-/* Reads a call and answers it. In the other process. */
+/* Reads a call and answers it. Runs in the other process. */
 static void serve(const struct ps_test_rpc_protocol *protocol, int listener, enum act act, bool penstock,
                   enum ps_test_rpc_status status)
 {
@@ -103,7 +103,7 @@ static void expect(enum ps_probed result, const char *cause, const char *cure)
         fail_msg("the cure is \"%s\", not \"%s\"", tried.cure, cure);
 }
 
-/* OK alone is good, from a penstock as from a Flume. */
+/* Only OK is good, from a penstock as from a Flume. */
 static void test_each_status(void **unused)
 {
     for (size_t i = 0; i < PS_COUNT_OF(ps_test_rpc_protocols); i++) {
@@ -121,7 +121,7 @@ static void test_each_status(void **unused)
     }
 }
 
-/* Before the call was sent it is the network; behind it the source's kind and settings. */
+/* Before the call is sent a failure is the network's; after that the cause is the source's kind or settings. */
 static void test_each_failure(void **unused)
 {
     for (size_t i = 0; i < PS_COUNT_OF(ps_test_rpc_protocols); i++) {
@@ -142,7 +142,7 @@ static void test_each_failure(void **unused)
     }
 }
 
-/* A reload does not ask another machine. */
+/* A reload does not contact another machine. */
 static void test_not_asked(void **unused)
 {
     for (size_t i = 0; i < PS_COUNT_OF(ps_test_rpc_protocols); i++) {

@@ -1,5 +1,5 @@
-/* The data that outlive a set of rules: counters, samples and limits by the rules' names, over reloads; and
- * the bounds of these data. */
+/* Counters, samples and limits, which outlive a set of rules: they are kept by the rules' names over reloads, in
+ * bounded memory. */
 #include "tests/support/rules/set.h"
 
 #include "stages/lib/rules/set_internal.h"
@@ -9,7 +9,7 @@ static void one(struct ps_test_rules *rules, struct ps_test_event event)
     ps_test_rules_work(rules, PS_LEASE(&rules->stage, event));
 }
 
-/* "c1 " or "": where one more event with this body goes. */
+/* Returns the channels that one more event with this body goes to: "c1 " or "". */
 static const char *goes(struct ps_test_rules *rules, const char *body)
 {
     struct ps_lease *lease = PS_LEASE(&rules->stage, PS_BODY(body));
@@ -39,14 +39,14 @@ static void test_counts_survive(void **unused)
     assert_int_equal(ps_test_rules_count(rules, "c").hits, 1);
     char names[64] = "";
     ps_rules_counters_each(rules->counters, order, names);
-    assert_string_equal(names, "b c a "); /* those that no set has stand last */
+    assert_string_equal(names, "b c a "); /* names of no current set are last */
     ps_test_rules_use(rules, "rule a { when body ~ /a/ drop }");
     one(rules, PS_BODY("a"));
     assert_int_equal(ps_test_rules_count(rules, "a").hits, 2);
     ps_test_rules_end(rules);
 }
 
-/* A reload fills no bucket; another limit begins anew. */
+/* A reload refills no bucket; a changed limit starts with a full one. */
 static void test_limits_survive(void **unused)
 {
     const char *text = "rule a { when body ~ /a/ limit 1/s burst 3 route c1 }";
@@ -76,7 +76,7 @@ static void test_samples_survive(void **unused)
     ps_test_rules_end(rules);
 }
 
-/* More keys than are remembered: the one not seen for the longest time goes. */
+/* More keys than are remembered: the one not seen for the longest time is forgotten. */
 static void test_keys_are_bounded(void **unused)
 {
     char body[32];
@@ -88,7 +88,7 @@ static void test_keys_are_bounded(void **unused)
         if (i % 200 == 0)
             ps_test_stage_recycle(&rules->stage);
     }
-    assert_string_equal(goes(rules, "key 0"), ""); /* seen now: the last to go */
+    assert_string_equal(goes(rules, "key 0"), ""); /* seen now, so the last to be forgotten */
     assert_int_equal(ps_test_rules_count(rules, "a").keys_replaced, 0);
     assert_string_equal(goes(rules, "one more"), "c1 ");
     assert_int_equal(ps_test_rules_count(rules, "a").keys_replaced, 1);
@@ -101,7 +101,7 @@ static void test_keys_are_bounded(void **unused)
 
 #define WORKERS 4U
 
-/* Offers ten events of each kind to each worker. Asserts that each lets `a`, `b` and `c` of them pass. */
+/* Offers ten events of each kind to each worker. Asserts that each worker passes `a`, `b` and `c` of them. */
 static void pass_shares(struct ps_test_rules *rules, const struct ps_rules_set *set,
                         struct ps_rules_scratch *const *scratches, unsigned a, unsigned b, unsigned c)
 {
@@ -163,7 +163,7 @@ static void test_shares(void **unused)
 
 struct tally {
     size_t names;
-    uint64_t first; /* hits of r0 */
+    uint64_t first; /* hits of rule r0 */
 };
 
 static void tally(void *argument, const char *rule, const struct ps_rules_count *count)
@@ -174,7 +174,7 @@ static void tally(void *argument, const char *rule, const struct ps_rules_count 
         sum->first += count->hits;
 }
 
-/* Names come and go for ever: 10,000 that no set has any more are remembered, no more. */
+/* Names come and go for ever: of those that no set has any more, at most 10,000 are remembered. */
 static void test_names_are_bounded(void **unused)
 {
     struct ps_rules_counters *counters = ps_rules_counters_create(2);
@@ -185,14 +185,14 @@ static void test_names_are_bounded(void **unused)
         snprintf(name, sizeof name, "r%u", i);
         uint32_t entry = ps_rules_counters_hold(counters, name);
         assert_int_equal(ps_rules_counters_counts(counters, entry, 0)->hits,
-                         0); /* not what another left there */
+                         0); /* not the value of a former name */
         ps_rules_count_add(&ps_rules_counters_counts(counters, entry, 0)->hits, 1);
         ps_rules_counters_drop(counters, entry);
     }
     struct tally sum = {0, 0};
     ps_rules_counters_each(counters, tally, &sum);
     assert_int_equal(sum.names, 10001);
-    assert_int_equal(sum.first, 0); /* long forgotten */
+    assert_int_equal(sum.first, 0); /* forgotten long ago */
     assert_int_equal(ps_rules_counters_hold(counters, "kept"), kept);
     assert_int_equal(ps_rules_counters_counts(counters, kept, 1)->hits, 7);
     ps_rules_counters_destroy(counters);

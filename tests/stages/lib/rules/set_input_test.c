@@ -1,5 +1,5 @@
-/* Rules over input that is not as it should be, or more of it than usual: NUL, malformed UTF-8, megabytes,
- * ten thousand rules, batches that can take no more. And that a warm set allocates nothing. */
+/* Rules over unusual input: NUL, malformed UTF-8, megabytes, ten thousand rules, batches without room. And a warm set
+ * allocates nothing. */
 #include "tests/support/allocations.h"
 #include "tests/support/rules/set.h"
 
@@ -23,7 +23,7 @@ static void test_any_bytes(void **unused)
     for (uint32_t i = 0; i < PS_COUNT_OF(expected); i++)
         assert_string_equal(ps_test_rules_ways(rules, lease, i), expected[i]);
     struct ps_test_event event = ps_test_lease_event(&rules->stage, lease, 1);
-    assert_string_equal(ps_test_event_header(&event, "x"), "\xEF\xBF\xBD"); /* as Java reads it */
+    assert_string_equal(ps_test_event_header(&event, "x"), "\xEF\xBF\xBD"); /* as Java decodes it */
     assert_string_equal(ps_test_event_header(&event, "y"), "<\xEF\xBF\xBD>");
     event = ps_test_lease_event(&rules->stage, lease, 6);
     assert_string_equal(ps_test_event_header(&event, "x"), "\xC3\xA9");
@@ -62,7 +62,7 @@ static void test_megabytes(void **unused)
     ps_test_rules_end(rules);
 }
 
-/* Actions that need more memory than a batch can ever have are given up and counted; the event goes on. */
+/* Actions that need more memory than a batch can ever have are given up and counted; the event continues. */
 static void test_no_room_ever(void **unused)
 {
     size_t length = 100000;
@@ -86,12 +86,12 @@ static void test_no_room_ever(void **unused)
     assert_true(ps_event_header(lease->batch, ps_lease_event(lease, 0), ps_name_intern("h0"), &value));
     assert_int_equal(value.length, length + 1);
     assert_true(ps_batch_block_count(lease->batch) <
-                PS_BATCH_BLOCKS_MAX); /* the leases' index lists find room */
+                PS_BATCH_BLOCKS_MAX); /* there is room for the leases' index lists */
     free(body);
     ps_test_rules_end(rules);
 }
 
-/* One event that grows and grows: it may not take the whole budget, for which nobody else would make room. */
+/* One event that grows and grows: it must not take the whole budget, as nobody else could make room then. */
 static void test_no_room_for_one(void **unused)
 {
     struct ps_test_rules *rules = ps_test_rules_start("rule a { when true\n"
@@ -113,7 +113,7 @@ static void test_no_room_for_one(void **unused)
     ps_test_rules_end(rules);
 }
 
-/* Every one of many rules acts on every event: more than one round finds room for. */
+/* Every one of many rules acts on every event: more actions than one round has room for. */
 static void test_all_act(void **unused)
 {
     enum { RULES = 6000 };
@@ -124,7 +124,7 @@ static void test_all_act(void **unused)
     for (unsigned i = 0; i < RULES; i++)
         used += (size_t)snprintf(text + used, room - used, "rule r%u { when body ~ /a/ %s }\n", i,
                                  i == RULES - 1 ? "route c1" : "stop");
-    char *at = text; /* `stop` only keeps the rules busy in the parser: take it away */
+    char *at = text; /* rules without an action: `stop` was only a placeholder */
     while ((at = strstr(at, " stop ")) != NULL)
         memcpy(at, "      ", 6);
     struct ps_test_rules *rules = ps_test_rules_start(text, true);

@@ -106,7 +106,7 @@ static void work_starved(struct ps_test_rules *rules, struct ps_lease *lease)
         starved_count++;
         assert_true(taken > 0);
         ps_block_drop(ps_pool_cache(rules->stage.pool), blocks[--taken]);
-        if (i == injections || pick(8) == 0) { /* or nothing changed meanwhile */
+        if (i == injections || pick(8) == 0) { /* otherwise nothing changes meanwhile */
             while (taken > 0)
                 ps_block_drop(ps_pool_cache(rules->stage.pool), blocks[--taken]);
         }

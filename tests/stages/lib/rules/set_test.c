@@ -1,8 +1,8 @@
-/* A rule set at work: conditions, actions and modes one by one. Against a naive evaluator, at random:
- * set_property_test.c. Counters, limits and samples over reloads: counters_test.c. */
+/* A rule set: conditions, actions and modes one by one. set_property_test.c compares random rules with a naive
+ * evaluator; counters_test.c has counters, limits and samples over reloads. */
 #include "tests/support/rules/set.h"
 
-/* One event through the rules: the rules that acted, where it went, its body and headers, as one line. */
+/* Runs the rules on one event. Returns the rules that acted, where it went, its body and headers, as one line. */
 static const char *run(struct ps_test_rules *rules, struct ps_test_event event)
 {
     struct ps_lease *lease = PS_LEASE(&rules->stage, event);
@@ -103,7 +103,6 @@ static void test_header_conditions(void **unused)
     ps_test_rules_end(rules);
 }
 
-/* Ten thousand services: one look each, nothing asked about every event. */
 /* All spellings of zero are one value, also the negative one. */
 static void test_zero(void **unused)
 {
@@ -123,6 +122,7 @@ static void test_zero(void **unused)
     ps_test_rules_end(rules);
 }
 
+/* Ten thousand services: an event takes one lookup, whatever their number. */
 static void test_many_values(void **unused)
 {
     size_t room = 1 << 20, used = 0;
@@ -144,7 +144,7 @@ static void test_many_values(void **unused)
     ps_test_rules_end(rules);
 }
 
-/* A header of the whole batch, and events that have another, or had it taken away. */
+/* A header that the whole batch has, and events whose value differs or was removed. */
 static void test_shared_header(void **unused)
 {
     struct ps_test_rules *rules = ps_test_rules_start("rule eq { when header.dc == \"a\" route c1 }\n"
@@ -207,7 +207,7 @@ static void test_headers_set(void **unused)
     ps_test_rules_end(rules);
 }
 
-/* Conditions see events as they came, whatever earlier rules did to them; templates see what they did. */
+/* Conditions see events as they arrived, whatever earlier rules did to them; templates see what they did. */
 static void test_conditions_see_what_came(void **unused)
 {
     struct ps_test_rules *rules = ps_test_rules_start(
@@ -238,7 +238,7 @@ static void test_extract_and_replace(void **unused)
     ps_test_rules_end(rules);
 }
 
-/* `replace` keeps the lease's bytes right, also when nothing is left. */
+/* `replace` keeps the lease's bytes right, also when the body becomes empty. */
 static void test_replaced_bytes(void **unused)
 {
     struct ps_test_rules *rules =
@@ -273,7 +273,7 @@ static void test_limit(void **unused)
                             "rule k { when body ~ /k/ limit 60/m per header.user burst 1 route c1 }\n",
                             true);
     assert_run(rules, PS_BODY("a"), "a | c1 c3 | a");
-    ps_test_stage_pass_ms(&rules->stage, 1000); /* two more, but there is room for one */
+    ps_test_stage_pass_ms(&rules->stage, 1000); /* a rate of two more, but there is room for one */
     for (unsigned i = 0; i < 5; i++)
         assert_run(rules, PS_BODY("a"), i < 3 ? "a | c1 c3 | a" : "a | c2 | a");
     ps_test_stage_pass_ms(&rules->stage, 500);
@@ -288,7 +288,7 @@ static void test_limit(void **unused)
     assert_run(rules, PS_EVENT("k", "user", "u1"), "k | | k user=u1");
     assert_run(rules, PS_EVENT("k", "user", "u2"), "k | c1 | k user=u2");
     assert_run(rules, PS_BODY("k"), "k | c1 | k");
-    assert_run(rules, PS_EVENT("k", "user", ""), "k | | k user="); /* no header: as an empty one */
+    assert_run(rules, PS_EVENT("k", "user", ""), "k | | k user="); /* counts as an empty one */
     ps_test_stage_pass_ms(&rules->stage, 1000);
     assert_run(rules, PS_EVENT("k", "user", "u1"), "k | c1 | k user=u1");
     assert_int_equal(ps_test_rules_count(rules, "k").dropped, 2);
@@ -360,7 +360,7 @@ static void test_refused(void **unused)
                    "ruinous");
 }
 
-/* Channels as they come, for people who have no configuration at hand. */
+/* Any channel name is accepted, for users without a configuration at hand. */
 static void test_any_channel(void **unused)
 {
     struct ps_test_rules *rules = ps_test_rules_start("rule a { when true drop }", true);

@@ -1,5 +1,5 @@
-/* OAUTHBEARER: the client's message and the server's refusal (RFC 7628); tokens without a signature, and those of an endpoint that
- * answers well, badly, late and not at all (RFC 6749). */
+/* OAUTHBEARER: the client's message and the server's refusal (RFC 7628); tokens without a signature, and those of an
+ * endpoint that answers correctly, wrongly, late or not at all (RFC 6749). */
 #include "stages/lib/sasl/bearer.h"
 
 #include <fcntl.h>
@@ -29,7 +29,7 @@ static void test_message(void **state)
     ps_sasl_token_free(&reply);
     assert_int_equal(ps_sasl_step(sasl, "", 0, &reply), PS_SASL_DONE);
     assert_int_equal(reply.length, 0);
-    assert_int_equal(ps_sasl_step(sasl, "", 0, &reply), PS_SASL_FAILED); /* it was the last one */
+    assert_int_equal(ps_sasl_step(sasl, "", 0, &reply), PS_SASL_FAILED); /* it was the last message */
     ps_sasl_close(sasl);
 }
 
@@ -79,7 +79,8 @@ static void test_unsecured(void **state)
     assert_int_equal(to_s - from_s, 3600);
     assert_ptr_equal(ps_token_source_take(source, 2880 * PS_NS_PER_S, &later, reason), token);
     assert_non_null(
-        ps_token_source_take(source, 2882 * PS_NS_PER_S, &later, reason)); /* after 80 % a new one */
+        ps_token_source_take(source, 2882 * PS_NS_PER_S, &later, reason)); /* after 80 % of its life a new
+                                                                            * token */
     ps_token_source_destroy(source);
     const struct ps_token_settings bad = {.subject = "a\"b", .wake_fd = -1};
     assert_null(ps_token_source_create(&bad, &err));
@@ -194,7 +195,7 @@ static struct endpoint endpoint_open(void)
 
 #define ANSWER(status, body) "HTTP/1.1 " status "\r\nConnection: close\r\n\r\n" body
 
-/* A token is kept for 80 % of its life; a new one is requested while the old one is still good. */
+/* A token is used for 80 % of its life; a new one is requested while the old one is still good. */
 static void test_endpoint(void **state)
 {
     struct endpoint endpoint = endpoint_open();
@@ -225,7 +226,7 @@ static void test_endpoint(void **state)
     close(endpoint.listener);
 }
 
-/* A token that came while the old one was still good, and that nobody took before its own end, is not used. */
+/* A token that came while the old one was still good, and has expired before it was taken, is not used. */
 static void test_late_answer(void **state)
 {
     struct endpoint endpoint = endpoint_open();

@@ -1,4 +1,4 @@
-/* PLAIN and SCRAM: the examples of the RFCs, and servers that are wrong. */
+/* PLAIN and SCRAM: the examples of the RFCs, and servers that answer wrongly. */
 #include "stages/lib/sasl/password.h"
 
 #include <stdio.h>
@@ -42,7 +42,7 @@ static void refused(struct ps_sasl *sasl, const char *challenge, const char *rea
     assert_int_equal(reply.length, 0);
     if (strstr(sasl->reason, reason) == NULL)
         fail_msg("%s", sasl->reason);
-    /* whatever comes next */
+    /* any later message fails */
     assert_int_equal(ps_sasl_step(sasl, SERVER_LAST, strlen(SERVER_LAST), &reply), PS_SASL_FAILED);
     ps_sasl_close(sasl);
 }
@@ -99,7 +99,7 @@ static void test_wrong_first_message(void **)
         {"r=" NONCE "x", "cannot be read"},
         {"m=ext,r=" NONCE "x,s=QUJD,i=4096", "cannot be read"},
         {"r=" NONCE "x,s=QUJD", "cannot be read"},
-        {"r=" NONCE ",s=QUJD,i=4096", "does not continue ours"}, /* the server adds nothing of its own */
+        {"r=" NONCE ",s=QUJD,i=4096", "does not continue ours"}, /* the server's nonce adds nothing to ours */
         {"r=rOprNGfwEbeRWgbNEkqP,s=QUJD,i=4096", "does not continue ours"},
         {"r=rOpr,s=QUJD,i=4096", "does not continue ours"},
         {"r=" NONCE "x,s=,i=4096", "not Base64"},
@@ -134,7 +134,7 @@ static void test_wrong_last_message(void **)
     refused(proved(), "e=invalid-proof", "refuses: invalid-proof");
 }
 
-/* Two clients have two nonces, which have no comma. */
+/* Two clients have different nonces, without a comma. */
 static void test_random_nonce(void **)
 {
     struct ps_sasl_token replies[2];

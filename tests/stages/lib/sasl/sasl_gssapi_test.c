@@ -1,5 +1,5 @@
-/* The SASL mechanism GSSAPI without a KDC: the library's part is the test's own (the functions of stages/lib/sasl/gssapi.h below), so that each answer
- * of a server can be given, also those that no server gives. */
+/* The SASL mechanism GSSAPI without a KDC: the test replaces the library (the functions of stages/lib/sasl/gssapi.h
+ * below), so that it can give any answer of a server, even impossible ones. */
 #include "stages/lib/sasl/sasl_gssapi.h"
 #include "tests/support/support.h"
 
@@ -54,7 +54,7 @@ enum ps_gss_result fake_step(struct ps_gss_context *context, const void *bytes, 
     return next_result;
 }
 
-/* A protected message is its text behind a letter. */
+/* A protected message is a letter and the text. */
 bool fake_wrap(struct ps_gss_context *context, bool secret, const void *bytes, size_t length,
                struct ps_gss_token *out, char *reason)
 {
@@ -85,7 +85,7 @@ size_t fake_wrap_limit(struct ps_gss_context *context, bool secret, size_t lengt
 static struct ps_sasl *open_one(unsigned protection)
 {
     struct ps_gss_token first = make_token("first", 5);
-    struct ps_gss_context *context = calloc(1, 1); /* nobody looks into it */
+    struct ps_gss_context *context = calloc(1, 1); /* its contents are not used */
     open_contexts++;
     next_result = PS_GSS_ESTABLISHED;
     next_token = 0;
@@ -103,7 +103,7 @@ static enum ps_sasl_result step(struct ps_sasl *sasl, const char *bytes, size_t 
     return result;
 }
 
-/* Until the server's offer is next. */
+/* Returns a session that expects the server's offer next. */
 static struct ps_sasl *open_at_offer(unsigned protection)
 {
     struct ps_sasl *sasl = open_one(protection);
@@ -115,7 +115,7 @@ static struct ps_sasl *open_at_offer(unsigned protection)
 struct offer_case {
     const char *what, *offer;
     size_t length;
-    unsigned allowed, wanted; /* 0: it is refused */
+    unsigned allowed, wanted; /* 0: refused */
     const char *reason;
 };
 
@@ -147,7 +147,7 @@ static void test_offers(void **state)
             (one->wanted != 0 ? sasl->protection != one->wanted : strstr(sasl->reason, one->reason) == NULL))
             fail_msg("%s: result %d, level %u, %s", one->what, (int)result, sasl->protection, sasl->reason);
         assert_false(wrapped_secretly && result == PS_SASL_DONE); /* the answer is not encrypted */
-        /* none is right behind it */
+        /* no later message is accepted */
         assert_int_equal(step(sasl, "w\7\1\0\0", 5, 5), PS_SASL_FAILED);
         if (one->wanted == 0)
             assert_non_null(strstr(sasl->reason, one->reason));
@@ -156,7 +156,7 @@ static void test_offers(void **state)
     assert_int_equal(open_contexts, 0);
 }
 
-/* A server that takes no messages, and a library that cannot. */
+/* A server that does not accept messages, and a library that cannot protect them. */
 static void test_cannot(void **state)
 {
     struct ps_sasl *sasl = open_at_offer(ANY);
@@ -179,17 +179,17 @@ static void test_tokens(void **state)
     assert_int_equal(step(sasl, "", 0, 5), PS_SASL_MORE);
     next_result = PS_GSS_MORE;
     next_token = 3;
-    assert_int_equal(step(sasl, "w\7\1\0\0", 5, 3), PS_SASL_MORE); /* an offer before its time is a token */
+    assert_int_equal(step(sasl, "w\7\1\0\0", 5, 3), PS_SASL_MORE); /* an early offer is a token */
     next_result = PS_GSS_ESTABLISHED;
     assert_int_equal(step(sasl, "token", 5, 3), PS_SASL_MORE);
-    assert_int_equal(step(sasl, "token", 5, 0), PS_SASL_FAILED); /* a token in the place of the offer */
+    assert_int_equal(step(sasl, "token", 5, 0), PS_SASL_FAILED); /* a token instead of the offer */
     ps_sasl_close(sasl);
     sasl = open_one(ANY);
     assert_int_equal(step(sasl, "", 0, 5), PS_SASL_MORE);
     next_result = PS_GSS_FAILED;
     assert_int_equal(step(sasl, "token", 5, 0), PS_SASL_FAILED);
     assert_string_equal(sasl->reason, "Kerberos: the library's reason");
-    next_result = PS_GSS_ESTABLISHED; /* it was refused: the right token comes too late */
+    next_result = PS_GSS_ESTABLISHED; /* already refused: the right token comes too late */
     assert_int_equal(step(sasl, "token", 5, 0), PS_SASL_FAILED);
     assert_int_equal(step(sasl, "w\7\1\0\0", 5, 0), PS_SASL_FAILED);
     ps_sasl_close(sasl);
@@ -211,9 +211,9 @@ static void test_messages(void **state)
         assert_int_equal(length, 4);
         assert_memory_equal(message, "text", 4);
         length = 4;
-        assert_false(ps_sasl_unwrap(sasl, message, &length)); /* it is a text, no message */
+        assert_false(ps_sasl_unwrap(sasl, message, &length)); /* it is a text, not a message */
         assert_string_equal(sasl->reason, "Kerberos: cannot unwrap");
-        assert_int_equal(ps_sasl_wrap(sasl, "text", 4, message, 4), 0); /* one byte less than it takes */
+        assert_int_equal(ps_sasl_wrap(sasl, "text", 4, message, 4), 0); /* one byte too few */
         wrap_fails = true;
         assert_int_equal(ps_sasl_wrap(sasl, "text", 4, message, sizeof message), 0);
         assert_string_equal(sasl->reason, "Kerberos: cannot wrap");

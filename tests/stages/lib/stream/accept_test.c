@@ -71,7 +71,7 @@ static void test_new_one_takes_the_place_of_the_longest_silent(void **unused)
         assert_served(&stage, fds[i]);
         ps_test_stage_pass_ms(&stage, 500);
     }
-    assert_served(&stage, fds[0]); /* now the second one is silent longest */
+    assert_served(&stage, fds[0]); /* now the second one has been silent longest */
     int another = client(&stage);
     assert_served(&stage, another);
     assert_int_equal(open_count(&stage), LIMIT);
@@ -84,7 +84,7 @@ static void test_new_one_takes_the_place_of_the_longest_silent(void **unused)
     ps_test_stage_fini(&stage);
 }
 
-/* All have sent something within a second: the next one is served when one of them is gone, or silent. */
+/* All have sent something within a second: the next connection is served when one of them is closed, or silent. */
 static void test_waits_while_all_are_in_use(void **unused)
 {
     struct ps_test_stage stage;

@@ -1,5 +1,5 @@
-/* A source whose senders never stop ends: it reads for a second after the order to stop, and then only splits what it has
- * received. Time passes between two batches, so the sockets have more than a batch at every look. */
+/* A source whose senders never stop ends: it reads for a second after the order to stop, and then only splits what it
+ * has received. Time passes between two batches, so the sockets always have more than a batch. */
 #include "tests/support/net.h"
 
 #include <errno.h>
@@ -12,7 +12,7 @@
 #define TURN_MS 20U
 #define TURNS_MAX 300U
 
-/* Sends as many lines as the socket takes; or datagrams of one line, of which the kernel drops some. */
+/* Sends lines until the socket is full; or datagrams of one line, of which the kernel drops some. */
 static void send_all(int fd, bool datagrams)
 {
     static char text[64 * (sizeof LINE - 1)];
@@ -51,7 +51,7 @@ static void ends(const struct ps_stage_ops *ops, const char *const *keys, bool d
         ps_test_source_cycle(&stage);
         ps_test_stage_pass_ms(&stage, TURN_MS);
     }
-    /* what it has received when the second is over may be several batches */
+    /* the bytes received by the end of the second may be several batches */
     assert_in_range((stage.now.mono_ns - began_ns) / PS_NS_PER_MS, 1000, 4000);
     close(fd);
     ps_test_stage_fini(&stage);

@@ -70,8 +70,8 @@ static int allow_many_descriptors(void **unused)
     return setrlimit(RLIMIT_NOFILE, &limit);
 }
 
-/* Far more unfinished lines than the budget holds: the oldest are cut, a neighbour is served, and after all of
- * them are closed nothing is held. */
+/* Far more unfinished lines than the budget holds: the oldest are cut, another client is served, and after all of them
+ * are closed no memory is held. */
 static void test_many_unfinished_lines(void **unused)
 {
     static char part[12000];
@@ -80,7 +80,7 @@ static void test_many_unfinished_lines(void **unused)
     memset(part, 'a', sizeof part);
     start(&stage, 4 * MIB, PS_KEYS(LOCAL, "max-line-length", "16000"));
     int neighbour = client(&stage);
-    for (int i = 0; i < MANY; i++) { /* 400 times 16 KiB, of 4 MiB */
+    for (int i = 0; i < MANY; i++) { /* 400 times 16 KiB, in a budget of 4 MiB */
         fds[i] = client(&stage);
         ps_test_send(fds[i], part, sizeof part);
         for (int n = 0; n < 3; n++)
@@ -92,7 +92,7 @@ static void test_many_unfinished_lines(void **unused)
     uint64_t cut = ps_test_stage_counter(&stage, PS_COUNTER_malformed);
     assert_in_range(cut, MANY - 64, MANY - 1);
     assert_int_equal(ps_test_stage_counter(&stage, PS_COUNTER_EventReadFail), cut);
-    /* The youngest still has its line. */
+    /* The newest line is not cut. */
     ps_test_send_text(fds[MANY - 1], "\n");
     char answer[8];
     ssize_t got = 0;
@@ -111,14 +111,14 @@ static void test_many_unfinished_lines(void **unused)
     ps_test_stage_fini(&stage);
 }
 
-/* Sends as much as the socket takes. Returns how many bytes it took; -1: closed by the source. */
+/* Sends as much as the socket accepts. Returns how many bytes that was; -1: the source has closed the connection. */
 static ssize_t send_now(int fd, const char *data, size_t length)
 {
     ssize_t n = send(fd, data, length, MSG_NOSIGNAL | MSG_DONTWAIT);
     return n >= 0 ? n : errno == EAGAIN ? 0 : -1;
 }
 
-/* Two lines of 6 MB that never end and are allowed by max-line-length: refused, the neighbour is served. */
+/* Two lines of 6 MB that never end and are allowed by max-line-length: both count as malformed, and another client is served. */
 static void test_two_giant_lines(void **unused)
 {
     enum { GIANT = 6000000 };
@@ -205,7 +205,7 @@ static void test_hang_ups_need_no_memory(void **unused)
     ps_test_stage_fini(&stage);
 }
 
-/* Unfinished lines of clients that stay: given back when the budget was used up for a second, not before. */
+/* Unfinished lines of clients that stay connected are dropped when the budget was used up for a second, not before. */
 static void test_shortage(void **unused)
 {
     static char part[12000];
@@ -301,7 +301,7 @@ static void test_waiting_is_not_idle(void **unused)
     assert_int_equal(open_count(&stage), 1);
     ps_test_source_close_batch(&stage);
     assert_string_equal(ps_test_receive(&stage, fd, 3, PS_TEST_PATIENCE_MS, &closed), "OK\n");
-    for (int second = 0; second < 8; second++) { /* from the answer on it is idle */
+    for (int second = 0; second < 8; second++) { /* from the answer on, it counts as idle */
         ps_test_stage_pass_ms(&stage, 1000);
         ps_test_source_cycle(&stage);
     }
@@ -360,8 +360,8 @@ static void start_tls(struct ps_test_stage *stage, uint64_t budget_bytes)
     assert_int_equal(ps_test_stage_open(stage), PS_OK);
 }
 
-/* Memory that the TLS library allocates for connections comes from the budget: a source has connections up to a quarter of
- * the budget, refuses more at once, and takes new ones when others end. */
+/* Memory that the TLS library allocates for connections comes from the budget: a source accepts connections up to a
+ * quarter of the budget, refuses more at once, and accepts new ones when others end. */
 static void test_tls_memory_is_counted(void **unused)
 {
     enum { BUDGET_MIB = 8, MOST = BUDGET_MIB * 64 / 4, TRIED = MOST + 40 };
@@ -391,7 +391,7 @@ static void test_tls_memory_is_counted(void **unused)
     ps_test_stage_fini(&stage);
 }
 
-/* The budget is used up: new TLS connections are refused, and nobody loses what it sent. */
+/* The budget is used up: new TLS connections are refused, and no client loses what it sent. */
 static void test_tls_without_memory(void **unused)
 {
     struct ps_test_stage stage;
@@ -404,7 +404,7 @@ static void test_tls_without_memory(void **unused)
         fds[i] = client(&stage);
     for (int i = 0; i < 20; i++)
         ps_test_source_cycle(&stage);
-    assert_in_range(open_count(&stage), 1, 16); /* those that share the block of the first */
+    assert_in_range(open_count(&stage), 1, 16); /* the connections that share the first one's block */
     assert_true(ps_test_stage_counter(&stage, PS_COUNTER_EventReadFail) >= PS_COUNT_OF(fds) - 15);
     give_all(&stage, all);
     for (size_t i = 0; i < PS_COUNT_OF(fds); i++)

@@ -1,5 +1,5 @@
-/* A source that waits for its channel while it has received more than it has split: no timer wakes it, and it goes
- * on where it was. */
+/* A source that waits for its channel while it has received more than it has split: no timer wakes it, and later it
+ * continues where it was. */
 #include "tests/support/net.h"
 
 #include <stdio.h>
@@ -35,7 +35,7 @@ static void waits_and_goes_on(const struct ps_stage_ops *ops, const char *const 
     if (stage.batch != NULL)
         ps_test_source_close_batch(&stage);
     assert_true(stage.event_count > 0 && stage.event_count < LINES);
-    assert_true(tick_after_ns(&stage) <= PS_NS_PER_MS); /* the rest comes without an event of the epoll */
+    assert_true(tick_after_ns(&stage) <= PS_NS_PER_MS); /* the rest comes without an epoll event */
     pause_for(&stage, true);
     assert_true(tick_after_ns(&stage) >= 100 * PS_NS_PER_MS);
     pause_for(&stage, false);

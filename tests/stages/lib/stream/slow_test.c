@@ -59,7 +59,7 @@ static bool is_read(struct ps_test_stage *stage, int fd)
     return true;
 }
 
-/* Sends `data` in steps, one a second, and returns after how many the source has closed the connection; 0: it has not. */
+/* Sends `data` in steps, one a second, and returns after how many the source closed the connection; 0: it did not. */
 static unsigned drip(struct ps_test_stage *stage, int fd, const char *data, size_t step_bytes, unsigned steps)
 {
     for (unsigned i = 0; i < steps; i++) {
@@ -75,7 +75,7 @@ static unsigned drip(struct ps_test_stage *stage, int fd, const char *data, size
     return 0;
 }
 
-/* The begin of a message of each protocol, which says that more follows: serial and parts of Avro, a frame of Thrift. */
+/* Writes the beginning of a message of each protocol, which announces more: serial and parts of Avro, a frame of Thrift. */
 static size_t begin_of(const struct ps_stage_ops *ops, char *message, uint32_t length)
 {
     uint32_t words[4];
@@ -145,12 +145,12 @@ static void test_slow_line_is_served(void **unused)
     int fd = client(&stage);
     (void)begin_of(&ps_source_thrift, message, sizeof message);
     assert_int_equal(drip(&stage, fd, message, 5120, 390), 0);
-    assert_in_range(drip(&stage, fd, message, 1, 800), 20, 500); /* its lead is used up then */
+    assert_in_range(drip(&stage, fd, message, 1, 800), 20, 500); /* its allowance is used up */
     close(fd);
     ps_test_stage_fini(&stage);
 }
 
-/* Messages that are whole begin anew, however long the connection is there. */
+/* After each complete message the measurement starts again, however long the connection lasts. */
 static void test_many_messages(void **unused)
 {
     struct ps_test_stage stage;
@@ -179,7 +179,7 @@ static void test_many_messages(void **unused)
     ps_test_stage_fini(&stage);
 }
 
-/* Time in which the source waits for its channel is not the client's. */
+/* The time in which the source waits for its channel does not count against the client. */
 static void test_paused_source(void **unused)
 {
     struct ps_test_stage stage;
@@ -201,7 +201,7 @@ static void test_paused_source(void **unused)
     ps_test_stage_fini(&stage);
 }
 
-/* Five clients that drip do not keep others out for longer than that. */
+/* Five clients that drip do not keep others out for longer than their time limit. */
 static void test_limit_of_connections(void **unused)
 {
     struct ps_test_stage stage;
@@ -214,7 +214,8 @@ static void test_limit_of_connections(void **unused)
     for (size_t i = 0; i < PS_COUNT_OF(fds); i++)
         fds[i] = client(&stage);
     int honest = client(&stage);
-    ps_test_send(honest, "no message of Avro's", 20); /* the source closes it when it has read this */
+    ps_test_send(honest, "no message of Avro's", 20); /* the source closes the connection when it has read
+                                                       * this */
     bool served = false;
     for (unsigned step = 0; step < 60 && !served; step++) {
         for (size_t i = 0; i < PS_COUNT_OF(fds); i++)
@@ -231,7 +232,7 @@ static void test_limit_of_connections(void **unused)
     ps_test_stage_fini(&stage);
 }
 
-/* A client of TLS, whose records go to memory on their way to the socket. */
+/* Returns a TLS client, whose records go to memory on their way to the socket. */
 static SSL *shake_hands(struct ps_test_stage *stage, SSL_CTX *context, int fd, BIO *in)
 {
     SSL *ssl = SSL_new(context);
@@ -252,7 +253,7 @@ static SSL *shake_hands(struct ps_test_stage *stage, SSL_CTX *context, int fd, B
     return ssl;
 }
 
-/* Inside TLS the drip is a record's: no byte of a message has come yet. */
+/* Inside TLS a record drips: no byte of a message has come yet. */
 static void test_dripping_record(void **unused)
 {
     struct ps_test_stage stage;

@@ -104,9 +104,9 @@ static void test_tables(void **unused)
     assert_true(cases > 1000);
 }
 
-/* A message one byte below eventSize is whole; at eventSize its end was not seen, so it is cut there, as Flume does
- * (tests/real/flume_oracle_syslog_test.sh has both parsers with small sizes). The text behind the cut is the next message.
- */
+/* A message one byte below eventSize is whole; at eventSize its end is not seen, so it is cut there, as Flume does
+ * (tests/real/flume_oracle_syslog_test.sh has both parsers with small sizes). The text after the cut is the next
+ * message. */
 static void test_sizes(void **unused)
 {
     enum { SIZE = 40 };

@@ -1,5 +1,5 @@
-/* One parser of stamps that lives long gives what a new one gives for each stamp: its caches of the last stamp, the last minute and the
- * current year never show. tests/stages/lib/syslog/parsers_test.c compares new parsers with Flume's own classes. */
+/* A parser of stamps that is used for long gives for each stamp what a new parser gives: its caches of the last stamp, the last minute
+ * and the current year have no effect. tests/stages/lib/syslog/parsers_test.c compares new parsers with Flume's classes. */
 #include "tests/support/stage.h"
 
 #include "stages/lib/syslog/time.h"
@@ -20,7 +20,7 @@ static unsigned below(uint64_t *random, unsigned limit)
     return (unsigned)(ps_test_random(random) % limit);
 }
 
-/* Few different ones, so that a stamp comes again soon and near it one that differs in one place. */
+/* Few different stamps, so that each soon comes again, and after one that differs in one place. */
 static void draw_stamps(uint64_t *random)
 {
     static const char *const months[] = {"Jan", "Feb", "Mar", "Oct", "Dec", "dec", "Foo"};
@@ -110,11 +110,11 @@ static void test_caches_do_not_show(void **unused)
         different += strcmp(expected, last) != 0;
         strcpy(last, expected);
     }
-    assert_true(different > STEPS / 4); /* else the stamps were all alike */
+    assert_true(different > STEPS / 4); /* otherwise the stamps were all alike */
     ps_test_stage_fini(&stage);
 }
 
-/* Eleven months before the begin of a second are before it only when it has begun for some time. */
+/* Eleven months before a second's beginning are past only when the second has begun for some time. */
 static void test_begin_of_a_second(void **unused)
 {
     static const char stamp[] = "Feb  1 00:00:00";

@@ -1,5 +1,5 @@
 /* stages/escape: expansions as a real Flume's BucketPath made them (data/escapes.txt, recorded by
- * tests/real/flume_tables), and what it cannot show. */
+ * tests/real/flume_tables), and cases that it cannot show. */
 #include "stages/lib/text/escape.h"
 #include "tests/support/source_tree.h"
 #include "tests/support/stage.h"
@@ -118,7 +118,7 @@ static void test_local_time(void **unused)
     ps_test_stage_fini(&stage);
 }
 
-/* Several times through one cache, forth and back. Before 1970 %s changes within a second: Flume divides, which
+/* Several times in both directions through one cache. Before 1970 %s changes within a second: Flume divides, which
  * rounds toward zero, so -1000 ms is second -1 and -999 ms is second 0. */
 static void test_one_cache(void **unused)
 {
@@ -177,7 +177,7 @@ static void test_host(void **unused)
     ps_test_stage_init(&stage, &ps_sink_null);
     const struct ps_escape *escape =
         ps_escape_compile(stage.arena, "%[localhost]|%[ip]|%[FQDN]", NULL, &stage.err);
-    if (escape == NULL) { /* a machine whose own name does not resolve: Flume also fails there */
+    if (escape == NULL) { /* on a machine whose own name does not resolve, Flume also fails */
         assert_non_null(strstr(stage.err.text, "does not resolve"));
     } else {
         const char *text = ps_escape_constant(escape);
@@ -230,7 +230,7 @@ static void test_writes(void **unused)
 {
     assert_true(ps_escape_writes("/a/%H:%M", ':'));
     assert_true(ps_escape_writes("/a/%c", ':'));
-    assert_true(ps_escape_writes("%{a:b}", ':')); /* it is not an escape */
+    assert_true(ps_escape_writes("%{a:b}", ':')); /* the text is not an escape */
     assert_false(ps_escape_writes("/a/%H-%M/%{host}", ':'));
     assert_false(ps_escape_writes("", ':'));
 }

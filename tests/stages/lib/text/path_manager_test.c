@@ -28,10 +28,10 @@ static void test_default(void **unused)
     ps_path_manager_init(&names, PS_PATH_DEFAULT, "log-", "txt", zone, 7);
     assert_true(ps_path_manager_next(&names, 8, name, sizeof name));
     assert_string_equal(name, "log-7-1.txt");
-    assert_false(ps_path_manager_next(&names, 8, name, 11)); /* "log-7-2.txt" and its end need 12 */
+    assert_false(ps_path_manager_next(&names, 8, name, 11)); /* "log-7-2.txt" and the NUL need 12 */
 }
 
-/* The number begins anew with every second. */
+/* The number starts again with every second. */
 static void test_roll_time(void **unused)
 {
     struct ps_path_manager names;

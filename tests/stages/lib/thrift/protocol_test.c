@@ -1,5 +1,5 @@
-/* Thrift's encodings: written values are read back unchanged, the bytes are those of the specification, and nothing is read
- * behind the end. */
+/* Thrift's encodings: written values are read back unchanged, the bytes are those of the specification, and nothing is
+ * read past the end. */
 #include "stages/lib/thrift/protocol.h"
 
 #include "tests/support/support.h"
@@ -91,7 +91,7 @@ static void test_numbers_of_64_bits(void **state)
     }
 }
 
-/* A struct with a field of every type, ids up and down; returns its length. */
+/* Writes a struct with a field of every type, with ids up and down; returns its length. */
 static size_t put_everything(uint8_t *bytes, bool compact)
 {
     struct ps_thrift_writer out = {.at = bytes, .compact = compact};
@@ -127,7 +127,7 @@ static size_t put_everything(uint8_t *bytes, bool compact)
     memset(out.at, 0xaa, 16);
     out.at += 16;
     ps_thrift_put_field(&out, PS_THRIFT_I16, 3, 2);
-    memcpy(out.at, compact ? "\xff\xff\x03" : "\x80\x00", 3); /* the smallest */
+    memcpy(out.at, compact ? "\xff\xff\x03" : "\x80\x00", 3); /* the smallest 16-bit number */
     out.at += compact ? 3 : 2;
     ps_thrift_put_field(&out, PS_THRIFT_I64, 4, 3);
     ps_thrift_put_i64(&out, INT64_MIN);
@@ -185,7 +185,8 @@ static void test_structs(void **state)
         assert_true(length <= sizeof bytes);
         read_everything(bytes, length, i == 0);
         for (size_t part = 0; part < length; part++) {
-            uint8_t *copy = malloc(part + 1); /* the sanitizer sees who reads behind the end */
+            uint8_t *copy = malloc(part + 1); /* one byte more, because `part` may be 0; a sanitizer sees
+                                               * reads past it */
             assert_non_null(copy);
             memcpy(copy, bytes, part);
             struct ps_thrift_reader in = reader(copy, part, i == 0);
@@ -200,7 +201,7 @@ static void test_structs(void **state)
     }
 }
 
-/* Counts and lengths beyond what has arrived, unknown types, values nested without end. */
+/* Counts and lengths beyond the bytes that have arrived, unknown types, endlessly nested values. */
 static void test_hostile(void **state)
 {
     static const struct {

@@ -1,4 +1,4 @@
-/* Calls of Flume's Thrift protocol: as Flume's client writes them, in other orders, and wrong ones. */
+/* Calls of Flume's Thrift protocol: as Flume's client writes them, in other orders, and malformed. */
 #include "stages/lib/thrift/request.h"
 
 #include "stages/lib/thrift/event.h"
@@ -183,7 +183,7 @@ static void test_near_names(void **state)
     }
 }
 
-/* Arguments that the call does not have are passed over, before its own and behind it; a round is 1 or 2. */
+/* Arguments that the call does not have are skipped, before and after its own; a round is 1 or 2, others are ignored. */
 static void test_other_arguments(void **state)
 {
     for (int i = 0; i < 2; i++) {
@@ -192,7 +192,7 @@ static void test_other_arguments(void **state)
             struct ps_thrift_writer out = begin_named("appendBatch", i == 0);
             ps_thrift_put_field(&out, PS_THRIFT_STRING, 7, 0);
             ps_thrift_put_text(&out, "seven", 5);
-            ps_thrift_put_field(&out, PS_THRIFT_I32, 1, 7); /* of another type */
+            ps_thrift_put_field(&out, PS_THRIFT_I32, 1, 7); /* with another type */
             ps_thrift_put_i32(&out, 77);
             ps_thrift_put_field(&out, PS_THRIFT_LIST, 1, 1);
             ps_thrift_put_list(&out, PS_THRIFT_STRUCT, 1);
@@ -256,7 +256,7 @@ static void test_wrong_calls(void **state)
     expect_error(PS_THRIFT_INVALID_MESSAGE_TYPE, "the message is not a call");
 }
 
-/* Each prefix of a call is an error or an incomplete message; no length field makes the reader go beyond its bytes. */
+/* Each prefix of a call is an error or an incomplete message; no length field makes the reader read past its bytes. */
 static void test_parts(void **state)
 {
     for (int i = 0; i < 2; i++) {

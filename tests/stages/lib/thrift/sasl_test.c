@@ -1,5 +1,5 @@
-/* Thrift's SASL messages as a server and a client take them, without a KDC: malformed messages, an exchange that breaks
- * off, mechanisms that the library does not have. (Whole exchanges: tests/e2e/thrift_kerberos_test.sh.) */
+/* Thrift's SASL messages as read by a server and a client, without a KDC: malformed messages, an exchange that is
+ * broken off, mechanisms that the library lacks. (Whole exchanges: tests/e2e/thrift_kerberos_test.sh.) */
 #include "stages/lib/thrift/sasl.h"
 
 #include "tests/support/folder.h"
@@ -76,8 +76,8 @@ static void test_server(void **unused)
     static const struct {
         const char *bytes;
         size_t length;
-        const char *reason; /* NULL: it waits for more */
-        uint8_t status;     /* of what it answers; 0: nothing */
+        const char *reason; /* NULL: it waits for more bytes */
+        uint8_t status;     /* status of its answer; 0: no answer */
     } cases[] = {
         {"", 0, NULL, 0},
         {"\x01\x00\x00", 3, NULL, 0},
@@ -153,7 +153,7 @@ static void test_keytabs(void **unused)
 static int setup(void **state)
 {
     struct ps_err err = {.length = 0};
-    setenv("KRB5_CONFIG", "/dev/null", 1); /* this machine's does not matter */
+    setenv("KRB5_CONFIG", "/dev/null", 1); /* the machine's configuration is not used */
     assert_int_equal(ps_test_folder_setup(state), 0);
     if (ps_gss_acceptor_build(&acceptor, "agent/host@REALM", write_keytab(), &err) != PS_OK)
         fail_msg("%s", err.text);
@@ -166,7 +166,7 @@ static int tear_down(void **state)
     return ps_test_folder_teardown(state);
 }
 
-/* A client acts only for itself: names that begin or end alike are others. */
+/* A client acts only for itself: a name that only begins or ends like its own is refused. */
 static void test_whose_name(void **unused)
 {
     static const struct {

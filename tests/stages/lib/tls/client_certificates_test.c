@@ -1,4 +1,4 @@
-/* Which server certificates a client takes: each that it must take stands beside a near miss that it must refuse. */
+/* Which server certificates a client accepts: each one that it must accept comes with a similar one that it must refuse. */
 #include "tests/support/support.h"
 
 #include "stages/lib/tls/client.h"
@@ -33,7 +33,7 @@ static void add_extension(X509 *certificate, X509 *issuer, int kind, const char 
     X509_EXTENSION_free(extension);
 }
 
-/* A certificate that is valid from `from_s` to `until_s` from now; not signed. */
+/* Makes a certificate that is valid from `from_s` to `until_s` from now; not signed. */
 static X509 *make_certificate(EVP_PKEY *key, const char *name, long from_s, long until_s)
 {
     static long serial = 1;
@@ -94,7 +94,7 @@ struct server_case {
     const char *common_name; /* NULL: "host.test" */
     const char *purposes;    /* extendedKeyUsage; NULL: any */
     long from_s, until_s;    /* both 0: it is valid */
-    bool of_namesake, alone; /* signed by the other authority; by itself */
+    bool of_namesake, alone; /* signed by the other authority; self-signed */
     const char *wanted;      /* the client's server_name; NULL: any */
     bool taken;
 };
@@ -152,7 +152,7 @@ static bool is_shaken(const struct ps_tls_client_settings *settings, SSL_CTX *co
     return shaken > 0;
 }
 
-/* Returns whether the client takes the server's certificate; if not, it names a reason. */
+/* Returns whether the client accepts the server's certificate; if not, there is a reason. */
 static bool takes(const struct server_case *one, bool verify, char reason[PS_TRANSPORT_REASON_BYTES])
 {
     const struct ps_tls_client_settings settings = {

@@ -52,7 +52,7 @@ static void test_results(void **state)
     expect(bio, -1, true, false, false);
     far.result = PS_TLS_WANT_WRITE;
     expect(bio, -1, false, true, false);
-    far.result = PS_TLS_OK; /* what the call before wanted is not wanted any more */
+    far.result = PS_TLS_OK; /* the direction that the former call wanted is reset */
     assert_int_equal(BIO_read(bio, buffer, sizeof buffer), 3);
     assert_memory_equal(buffer, "abc", 3);
     assert_false(BIO_should_retry(bio));
@@ -64,7 +64,7 @@ static void test_results(void **state)
     assert_int_equal(BIO_eof(bio), 0);
     far.result = PS_TLS_CLOSED;
     expect(bio, 0, false, false, true);
-    far.result = PS_TLS_ERROR; /* an end stays one */
+    far.result = PS_TLS_ERROR; /* after an end, every call reports the end */
     expect(bio, -1, false, false, true);
     BIO_free(bio);
     BIO_meth_free(method);

@@ -1,4 +1,5 @@
-/* Every value of enum ps_tls_result, as a connection of a server returns it for each answer of what carries its bytes, before and after the handshake. */
+/* Every value of enum ps_tls_result, as a connection of a server returns it for each result of the carrier of its
+ * bytes, before and after the handshake. */
 #include "tests/support/keystore.h"
 #include "tests/support/support.h"
 
@@ -7,7 +8,7 @@
 #include <openssl/err.h>
 #include <openssl/ssl.h>
 
-/* The carrier: it reads from `in` the bytes that the client wrote; `answer`, if not OK, is given in place of bytes. */
+/* The carrier: it reads from `in` the bytes that the client wrote; `answer`, if not OK, is its result instead of bytes. */
 struct carrier {
     BIO *in, *out;
     enum ps_tls_result read_answer, write_answer;
@@ -80,11 +81,11 @@ enum call { READ, WRITE, SHUTDOWN };
 struct row {
     const char *what;
     bool is_established;
-    const char *sent;  /* by the client: a text if established, else bytes; NULL: nothing */
-    bool says_goodbye; /* the client */
+    const char *sent;  /* by the client: a text if established, otherwise bytes; NULL: nothing */
+    bool says_goodbye; /* the client sends close_notify */
     enum call call;
-    enum ps_tls_result read_answer, write_answer; /* the carrier's, without bytes */
-    enum ps_tls_result wanted, then;              /* of the call, and of a read after it */
+    enum ps_tls_result read_answer, write_answer; /* the carrier's results when it has no bytes */
+    enum ps_tls_result wanted, then;              /* results of the call, and of a read after it */
     const char *reason;                           /* NULL: none */
 };
 
@@ -162,7 +163,7 @@ static void test_rows(void **state)
             fail_msg("%s: result %d, then %d, \"%s\"", row->what, (int)result, (int)then, reason);
         assert_true(!ps_tls_connection_more(pair.connection) || then == PS_TLS_OK);
         assert_true(ps_tls_connection_established(pair.connection) == row->is_established);
-        if (row->wanted == PS_TLS_ERROR) { /* it stays broken */
+        if (row->wanted == PS_TLS_ERROR) { /* the connection stays broken */
             assert_int_equal(call(&pair, WRITE), PS_TLS_ERROR);
             assert_int_equal(call(&pair, SHUTDOWN), PS_TLS_OK);
         }

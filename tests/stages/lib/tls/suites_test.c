@@ -1,4 +1,4 @@
-/* Names of cipher suites: OpenSSL's and those of RFCs, in settings and by themselves. */
+/* Names of cipher suites, of OpenSSL and of the RFCs, in settings and alone. */
 #include "stages/lib/tls/tls.h"
 #include "tests/support/keystore.h"
 #include "tests/support/support.h"
@@ -24,7 +24,7 @@ static void build(const struct ps_tls_options *options)
     ps_tls_server_teardown(server);
 }
 
-/* Every suite that a server offers by itself may be named, by each of its names, without a warning. */
+/* Every suite that a server offers by default may be named, by each of its names, without a warning. */
 static void test_each_offered_suite(void **state)
 {
     SSL_CTX *context = SSL_CTX_new(TLS_server_method());

@@ -153,7 +153,9 @@ static void test_talk(void **state)
             SSL_CTX_set_verify(pair.context, SSL_VERIFY_NONE, NULL); /* self-signed */
         client_start(&pair);
         expect_shaken(&pair, "TLSv1.3", NULL);
-        assert_int_equal(sk_X509_num(SSL_get_peer_cert_chain(pair.client)), i < 2 ? 3 : 1); /* each once */
+        assert_int_equal(sk_X509_num(SSL_get_peer_cert_chain(pair.client)), i < 2 ? 3 : 1); /* each
+                                                                                             * certificate
+                                                                                             * once */
         char buffer[64];
         size_t length;
         assert_int_equal(SSL_write(pair.client, "<13>hello\n", 10), 10);
@@ -219,7 +221,7 @@ static void test_protocols(void **state)
     expect_shaken(&pair, "TLSv1.2", NULL);
     pair_close(&pair);
 
-    pair_open(&pair, server); /* a client that allows only what is excluded */
+    pair_open(&pair, server); /* a client that allows only excluded suites */
     SSL_CTX_set_min_proto_version(pair.context, TLS1_3_VERSION);
     client_start(&pair);
     assert_int_equal(shake(&pair), PS_TLS_ERROR);
@@ -227,7 +229,7 @@ static void test_protocols(void **state)
     char byte;
     size_t length;
     assert_int_equal(ps_tls_connection_read(pair.connection, &byte, 1, &length),
-                     PS_TLS_ERROR); /* and it stays an error */
+                     PS_TLS_ERROR); /* it stays an error */
     assert_int_equal(ps_tls_connection_shutdown(pair.connection), PS_TLS_OK);
     pair_close(&pair);
     ps_tls_server_teardown(server);
@@ -411,7 +413,7 @@ static void test_hostile(void **state)
     ps_tls_server_teardown(server);
 }
 
-/* A sender that writes, never reads, and closes without close_notify: all it wrote arrives, then CLOSED. */
+/* A sender that writes, never reads, and closes without close_notify: all its bytes arrive, then CLOSED. */
 static void test_hang_up(void **state)
 {
     struct ps_tls_options options = server_options();
@@ -437,8 +439,8 @@ static void test_hang_up(void **state)
     ps_tls_server_teardown(server);
 }
 
-/* A client of TLS 1.2 that asks for a new handshake in the middle gets none (each would cost the server a
- * private key operation), and what it sent before it arrives. */
+/* A client of TLS 1.2 that asks for a new handshake in the middle gets none (each would cost the server a private key
+ * operation), but the bytes that it sent before arrive. */
 static void test_renegotiation(void **state)
 {
     struct ps_tls_options options = server_options();

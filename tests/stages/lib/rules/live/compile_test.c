@@ -1,4 +1,4 @@
-/* Rules compiled by another process: ten thousand of them, kept in the cache, within limits; ended when the
+/* Rules compiled by another process: ten thousand of them, kept in the cache, within limits; compilation ends when the
  * file changes again or the agent stops. Needs the program. */
 #include "tests/support/folder.h"
 #include "tests/support/rules/files.h"
@@ -33,7 +33,7 @@ static struct ps_rules_live_options options_for(const char *name)
                             .compile_time_ms = PS_MATCHER_COMPILE_TIME_MS}}};
 }
 
-/* Every rule has a word of its own. */
+/* Every rule matches a different word. */
 static void write_many(const char *name, unsigned count, const char *word)
 {
     char beside[4096];
@@ -48,7 +48,7 @@ static void write_many(const char *name, unsigned count, const char *word)
     assert_int_equal(rename(beside, path), 0);
 }
 
-/* Big enough repeats to keep a compiler busy for a while, not so big as to be refused when read. */
+/* Writes repeats that are large enough to keep a compiler busy for a while, but not refused when read. */
 static void write_slow(const char *name, unsigned seed)
 {
     char beside[4096];
@@ -92,7 +92,7 @@ static struct ps_rules_live_state wait_attempts(struct ps_rules_live *live, uint
     }
 }
 
-/* Compiled once; from the cache at the next start, and when an older file comes back. */
+/* Compiled once; then taken from the cache, at the next start and when an older file comes back. */
 static void test_many(void **unused)
 {
     write_many("a.rules", MANY, "first");
@@ -122,7 +122,7 @@ static void test_many(void **unused)
     ps_rules_live_destroy(live);
 }
 
-/* Refused with the reason, and what was at work stays. */
+/* The rules are refused with the reason, and the active ones stay. */
 static void refused_for(const char *why, const struct ps_rules_live_options *options, unsigned seed)
 {
     write_many("a.rules", 5, "first");
@@ -140,7 +140,7 @@ static void refused_for(const char *why, const struct ps_rules_live_options *opt
 static void test_limits(void **unused)
 {
     struct ps_rules_live_options options = options_for("a.rules");
-#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__) /* those need terabytes of addresses */
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__) /* they need terabytes of addresses */
     options.set.matcher.compile_memory_bytes = UINT64_C(64) << 20;
     refused_for("memory", &options, 0);
 #endif
@@ -149,7 +149,7 @@ static void test_limits(void **unused)
     refused_for("time", &options, 1);
 }
 
-/* The next change does not wait for the compiler to end with the one before. */
+/* The next change does not wait until the one before is compiled. */
 static void test_overtaken(void **unused)
 {
     write_many("a.rules", 5, "first");
@@ -165,8 +165,8 @@ static void test_overtaken(void **unused)
     ps_rules_live_destroy(live);
 }
 
-/* Replaced all the time, faster than it can be compiled: loaded all the same, and the last text in the end. Only
- * a pause of the writer, as long as the settle time, may let a load begin that the next change ends. */
+/* The file is replaced all the time, faster than it can be compiled: it is still loaded, and the last text in the end.
+ * Only after a pause of the writer as long as the settle time may a load begin that the next change ends. */
 static void test_keeps_changing(void **unused)
 {
     write_many("a.rules", 5, "first");
@@ -196,7 +196,7 @@ static void test_keeps_changing(void **unused)
     ps_rules_live_destroy(live);
 }
 
-/* A stop does not wait either: the test's time limit would tell. */
+/* A stop does not wait for the compiler either: otherwise the test would exceed its time limit. */
 static void test_stopped(void **unused)
 {
     write_many("a.rules", 5, "first");
@@ -214,7 +214,8 @@ static void test_stopped(void **unused)
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, ps_test_folder_setup, ps_test_folder_teardown)
 
-/* The program compiles a reload's rules at SCHED_IDLE, and would wait until all other tests have ended. So it also gets tests/support/idle.c. */
+/* The program compiles a reload's rules at SCHED_IDLE, and would wait until all other tests have ended. So the test
+ * preloads tests/support/idle.c. */
 static void compile_as_usual(void)
 {
     char library[4096];
@@ -223,7 +224,7 @@ static void compile_as_usual(void)
     if (access(library, R_OK) != 0)
         return;
     setenv("LD_PRELOAD", library, 1);
-    setenv("ASAN_OPTIONS", "verify_asan_link_order=0", 1); /* it stands before the sanitizer's library */
+    setenv("ASAN_OPTIONS", "verify_asan_link_order=0", 1); /* it comes before the sanitizer's library */
 }
 
 int main(void)

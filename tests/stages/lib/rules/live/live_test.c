@@ -1,5 +1,5 @@
-/* Rules that change while they are used: every way of changing files, files that are bad, half there, gone, and what a
- * worker sees meanwhile. Through the interceptor `rules`; effects of compiling in another process are tested in
+/* Rules that change while they are used: every way of changing files, files that are bad, incomplete or gone, and what
+ * a worker sees meanwhile. Through the interceptor `rules`; effects of compiling in another process are tested in
  * compile_test.c. */
 #include "tests/support/folder.h"
 #include "tests/support/rules/files.h"
@@ -21,20 +21,20 @@ static struct ps_test_stage stage;
 
 static void start_with(const char *path, const char *watch)
 {
-    static char file[4096]; /* the plan's for as long as it is there */
+    static char file[4096]; /* used by the plan as long as it exists */
     snprintf(file, sizeof file, "%s", path);
     ps_test_stage_start(
         &stage, &ps_interceptor_rules,
         PS_KEYS("rules.file", file, "rules.cache", "none", "rules.settle", "0", "rules.watch", watch));
 }
 
-/* Rules that write 1. */
+/* Starts with rules that write 1. */
 static void start(const char *name)
 {
     start_with(ps_test_rules_write(name, PS_TEST_RULES_GENERATION, 1), "true");
 }
 
-/* The output of the active rules. As a worker: rules may be swapped meanwhile. */
+/* Returns the output of the active rules, as a worker: rules may be swapped meanwhile. */
 static unsigned written(void)
 {
     urcu_qsbr_thread_online();
@@ -49,7 +49,7 @@ static unsigned written(void)
     return number;
 }
 
-/* The rules that write `number` are the ones at work, soon. */
+/* Waits until the rules that write `number` are active. */
 static void becomes(unsigned number)
 {
     uint64_t until_ns = ps_test_patient_ns() + PS_TEST_PATIENCE_MS * PS_NS_PER_MS;
@@ -114,7 +114,7 @@ static void test_ways(void **state)
     ps_test_stage_fini(&stage);
 }
 
-/* The same size and time as before: an event, or the bytes, still tell. */
+/* The same size and time as before: the change is still noticed by an event, or by the bytes. */
 static void test_same_size_and_time(void **state)
 {
     struct stat status;
@@ -141,7 +141,7 @@ static void write_over(const char *name)
     close(fd);
 }
 
-/* Touched, or written again as it was: nothing is compiled. */
+/* A file that is touched, or rewritten unchanged, is not compiled. */
 static void test_same_text(void **state)
 {
     start("a.rules");
@@ -164,9 +164,9 @@ static void test_half_written(void **state)
     static const char rest[] = "ation = \"3\" }\n";
     start("a.rules");
     ps_test_rules_write("a.rules", PS_TEST_RULES_GENERATION, 2);
-    becomes(2); /* the thread runs */
+    becomes(2); /* the thread is running */
     for (unsigned i = 0; i < 5; i++)
-        stays(2); /* it has also handled the event of this change, if its first look found it */
+        stays(2); /* it has handled this change's event, too, if its first look saw it */
     int fd = open(ps_test_folder_path("a.rules"), O_WRONLY | O_TRUNC | O_CLOEXEC);
     assert_true(fd >= 0);
     assert_int_equal(write(fd, half, sizeof half - 1), sizeof half - 1);
@@ -179,7 +179,7 @@ static void test_half_written(void **state)
     ps_test_stage_fini(&stage);
 }
 
-/* Closed in the middle, as by a writer that died: refused, and whole later. */
+/* A file that was closed when half written, as by a writer that died, is refused, and read when complete. */
 static void test_cut_off(void **state)
 {
     start("a.rules");
@@ -190,7 +190,7 @@ static void test_cut_off(void **state)
     append_whole("a.rules", "ation = \"2\" }\n");
     becomes(2);
     ps_test_series_wait(&stage, "rules_last_reload_successful", 1);
-    ps_test_rules_write("a.rules", "%s", ""); /* not even a beginning */
+    ps_test_rules_write("a.rules", "%s", ""); /* not even the beginning */
     ps_test_series_wait(&stage, "rules_reload_failures", 2);
     stays(2);
     ps_test_stage_fini(&stage);
@@ -205,7 +205,7 @@ static void test_vanishes(void **state)
     ps_test_series_wait(&stage, "rules_reload_failures", 1);
     stays(1);
     ps_test_rules_replace("a.rules", PS_TEST_RULES_GENERATION,
-                          2); /* half of it would be a failure that counts */
+                          2); /* half of the files would be a failure, which counts */
     becomes(2);
     assert_int_equal(mkdir(ps_test_folder_path("away"), 0755), 0);
     rename_file("a.rules", "away/a.rules");
@@ -240,7 +240,8 @@ static void test_includes(void **state)
     becomes(2);
     ps_test_rules_replace("sub/b.rules", PS_TEST_RULES_GENERATION, 3);
     becomes(3);
-    ps_test_rules_replace("a.rules", "include \"new/c.rules\"\n"); /* not there yet, nor its folder */
+    ps_test_rules_replace("a.rules", "include \"new/c.rules\"\n"); /* neither the file nor its folder exists
+                                                                    * yet */
     ps_test_series_wait(&stage, "rules_reload_failures", 1);
     stays(3);
     assert_int_equal(mkdir(ps_test_folder_path("new"), 0755), 0);
@@ -254,7 +255,7 @@ static void test_includes(void **state)
     ps_test_stage_fini(&stage);
 }
 
-/* Kubernetes: all files change in one moment, by a link. */
+/* Kubernetes: all files change at the same moment, by a link. */
 static void test_config_map(void **state)
 {
     assert_int_equal(mkdir(ps_test_folder_path("..1"), 0755), 0);
@@ -300,7 +301,7 @@ static void test_bad(void **state)
     ps_test_stage_fini(&stage);
 }
 
-/* ---- told to ---- */
+/* ---- reload on request ---- */
 
 static void test_reread(void **state)
 {
@@ -324,7 +325,7 @@ static void test_reread(void **state)
     ps_test_stage_fini(&stage);
 }
 
-/* Changed between build and open: nobody watched. */
+/* The file changed between build and open, when nobody watched it. */
 static void test_changed_before_open(void **state)
 {
     char file[4096];
@@ -356,7 +357,7 @@ static void test_counts_outlive_sets(void **state)
     ps_test_stage_fini(&stage);
 }
 
-/* ---- a lease that is half done ---- */
+/* ---- a lease that is half processed ---- */
 
 static struct ps_rules_live *live_create(const char *path)
 {
@@ -409,7 +410,7 @@ static void test_half_done_lease_keeps_its_set(void **state)
     usleep(QUIET_MS * 1000); /* time enough to free what it must not free */
     assert_ptr_equal(used(live, 0, "one", false), set);
     (void)used(live, 1, "two", true);
-    assert_ptr_equal(used(live, 0, "one", false), set); /* still not done */
+    assert_ptr_equal(used(live, 0, "one", false), set); /* still not finished */
     assert_ptr_equal(used(live, 0, "one", true), set);
     (void)used(live, 0, "two", true);
     ps_test_rules_write("a.rules", "rule three { when body ~ /c/ drop }\n");
@@ -418,10 +419,10 @@ static void test_half_done_lease_keeps_its_set(void **state)
     ps_test_rules_write("a.rules", "rule four { when body ~ /d/ drop }\n");
     wait_generation(live, 4);
     (void)used(live, 0, "four", true);
-    ps_rules_live_destroy(live); /* held for ever: a source that was closed in the middle */
+    ps_rules_live_destroy(live); /* never released: a source that was closed in the middle */
 }
 
-/* Why the last reload failed can be read, with the place. */
+/* The reason of the last failed reload can be read, with its place. */
 static void test_state(void **state)
 {
     struct ps_rules_live_state now;

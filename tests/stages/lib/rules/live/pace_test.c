@@ -10,10 +10,10 @@
 /* A rules thread whose loads take `load_ms`, over a file that is replaced every `every_ms` until `until_ms`. */
 struct run {
     uint64_t load_ms, every_ms, until_ms;
-    uint64_t changes, changed_ms; /* of the file */
+    uint64_t changes, changed_ms; /* changes of the file, and the time of the last one */
     uint64_t loaded;              /* the last change whose text was loaded */
     uint64_t stale_ms,
-        stale_since_ms; /* longest time without the newest text, or one that is newer than the last */
+        stale_since_ms; /* longest time without loading a newer text than the last; begin of that time */
     uint64_t loads, overtaken, closest_ms;
 };
 
@@ -67,7 +67,7 @@ static void run_all(struct run *run)
     assert_int_equal(run->loaded, run->changes); /* the last text is loaded, whatever happened before */
 }
 
-/* Replaced 195 times in 10 s: loaded all the time, though every load meets a change. */
+/* The file is replaced 195 times in 10 s: it is loaded all the time, although every load meets a change. */
 static void test_changes_all_the_time(void **state)
 {
     struct run run = {.load_ms = 120, .every_ms = 51, .until_ms = 10000};
@@ -79,7 +79,7 @@ static void test_changes_all_the_time(void **state)
     assert_true(run.closest_ms >= SETTLE_MS);
 }
 
-/* The same with a compilation that takes far longer than the file is left alone. */
+/* The same with a compilation that takes far longer than the time between two changes. */
 static void test_slow_to_load(void **state)
 {
     struct run run = {.load_ms = 3000, .every_ms = 51, .until_ms = 60000};
@@ -89,7 +89,7 @@ static void test_slow_to_load(void **state)
     assert_true(run.stale_ms <= LIMIT_MS + 2 * run.load_ms + 51);
 }
 
-/* Left alone for long enough between changes: a load is ended by the next change, but not twice in a row. */
+/* The file stays unchanged long enough between changes: a load is ended by the next change, but not twice in a row. */
 static void test_left_alone_between(void **state)
 {
     struct run run = {.load_ms = 1000, .every_ms = 500, .until_ms = 30000};
@@ -124,12 +124,12 @@ static void test_wanted(void **state)
     pace.wanted = true;
     assert_true(ps_rules_pace_is_overtaken(&pace));
     ps_rules_pace_cancelled(&pace, 1002);
-    assert_true(ps_rules_pace_begin(&pace, 1003)); /* still asked for */
+    assert_true(ps_rules_pace_begin(&pace, 1003)); /* the request is still open */
     pace.wanted = true;
     assert_false(ps_rules_pace_is_overtaken(&pace));
 }
 
-/* A file that differs at each reading: it is read a few times at once, and later only at the regular looks. */
+/* A file that differs at each read: it is read again a few times at once, and later only at regular intervals. */
 static void test_differs_at_each_reading(void **state)
 {
     struct ps_rules_pace pace = {.settle_ns = SETTLE_MS * PS_NS_PER_MS};
@@ -141,7 +141,7 @@ static void test_differs_at_each_reading(void **state)
     }
     ps_rules_pace_done(&pace, false, 1000);
     assert_false(pace.dirty);
-    assert_true(ps_rules_pace_looks(&pace)); /* it is not forgotten */
+    assert_true(ps_rules_pace_looks(&pace)); /* the file is still checked */
     ps_rules_pace_done(&pace, true, 1000);
     assert_false(ps_rules_pace_looks(&pace));
 }

@@ -1,4 +1,4 @@
-/* Every way in which files are changed, seen with events, and without them. */
+/* Every way of changing files, noticed with inotify events and without them. */
 #include "tests/support/folder.h"
 #include "tests/support/support.h"
 
@@ -135,16 +135,16 @@ static void test_config_map(void **state)
     quiet();
     rename_file("..data_next", "..data");
     touched();
-    assert_true(ps_rules_watch_look(watch)); /* another file */
+    assert_true(ps_rules_watch_look(watch)); /* the name is another file now */
     follow("a.rules");
-    write_file("..1/a.rules", "old"); /* no longer ours */
+    write_file("..1/a.rules", "old"); /* this file is no longer watched */
     quiet();
     write_file("..2/a.rules", "in place");
     touched();
     end();
 }
 
-/* A release folder that is linked to, and an absolute link, which ends elsewhere. */
+/* A link to a release folder, and an absolute link to another place. */
 static void test_links(void **state)
 {
     char target[4096];
@@ -171,7 +171,7 @@ static void test_links(void **state)
 static void test_folders(void **state)
 {
     begin(true);
-    follow("deep/er/a.rules"); /* not even the folder is there */
+    follow("deep/er/a.rules"); /* not even the folder exists */
     make_folder("deep");
     touched();
     follow("deep/er/a.rules");
@@ -195,7 +195,7 @@ static void test_folders(void **state)
     end();
 }
 
-/* Links in a circle, names that are too long, many times anew: no harm, and no watches left behind. */
+/* Circles of links and names that are too long, many times: no harm, and no watches are left. */
 static void test_bounded(void **state)
 {
     char path[8192];

@@ -1,5 +1,5 @@
-/* Expressions that backtrack over every event of a batch: a chain of interceptors and a set of rules are done with
- * the batch soon all the same, count what they gave up, and the other expressions are right. */
+/* Expressions that backtrack over every event of a batch: a chain of interceptors and a set of rules still finish the
+ * batch soon, count what they gave up, and the other expressions are right. */
 #include "tests/support/rules/files.h"
 #include "tests/support/folder.h"
 #include "tests/support/stage.h"
@@ -15,7 +15,7 @@
 static char texts[EVENTS][256];
 static struct ps_test_event events[EVENTS];
 
-/* Hyperscan reports every event for the costly expressions, PCRE2 has to refute it. */
+/* Hyperscan reports every event for the costly expressions, PCRE2 has to reject them. */
 static void events_make(void)
 {
     for (unsigned i = 0; i < EVENTS; i++) {
@@ -104,7 +104,8 @@ static void test_chain(void **state)
         for (unsigned i = 0; i <= COSTLY; i++)
             assert_int_equal(ps_test_interceptor_work(&stages[i], lease), PS_DONE);
         assert_bounded(ps_regex_cpu_ns() - began_ns);
-        assert_int_equal(lease->count, EVENTS / 2); /* the costly ones match nothing, the other is right */
+        assert_int_equal(lease->count, EVENTS / 2); /* the costly expressions match nothing, the other one is
+                                                     * right */
         stages[0].ops->series(stages[0].plan, given_up_add, &given_up);
         assert_int_equal(given_up, (uint64_t)batch * EVENTS * COSTLY);
     }

@@ -1,5 +1,5 @@
-/* Chains of several regex interceptors, which share one scan in each pass over a batch. The results are right
- * after edits and drops and when they are asked for again, and equal those of each event alone. */
+/* Chains of several regex interceptors, which share one scan in each pass over a batch. The results are right after
+ * edits and drops and when they are requested again, and equal those of each event alone. */
 #include "stages/lib/rules/regex/chain.h"
 #include "tests/support/stage.h"
 
@@ -74,7 +74,7 @@ static void chain_work(struct chain *chain, struct ps_lease *lease)
         assert_int_equal(ps_test_interceptor_work(chain->stages[i], lease), PS_DONE);
 }
 
-/* The bodies that are left, as "a,b,..". */
+/* Returns the remaining bodies as "a,b,..". */
 static const char *left(struct chain *chain, const struct ps_lease *lease)
 {
     struct ps_test_stage *stage = chain->stages[0];
@@ -106,7 +106,7 @@ static uint64_t counted(struct chain *chain, const char *name, const char *pass)
     struct wanted wanted = {.name = name, .pass = pass};
     for (unsigned i = 0; i < chain->count; i++)
         chain->stages[i]->ops->series(chain->stages[i]->plan, look, &wanted);
-    assert_int_equal(wanted.seen, 1); /* the first of its pass alone speaks */
+    assert_int_equal(wanted.seen, 1); /* only the first stage of a pass reports */
     return (uint64_t)wanted.value;
 }
 
@@ -136,7 +136,7 @@ static void test_edits_between(void **unused)
     struct chain chain = {.count = 0};
     chain_filter(&chain, "keep", false);
     chain_replace(&chain, "secret=\\w+", "secret=x");
-    chain_filter(&chain, "secret=(?!x)", true); /* nothing any more */
+    chain_filter(&chain, "secret=(?!x)", true); /* no event has it any more */
     chain_filter(&chain, "=x", false);
     chain_open(&chain);
     struct ps_lease *lease = PS_LEASE(chain.stages[0], PS_BODY("keep secret=abc"), PS_BODY("secret=abc"),
@@ -148,7 +148,7 @@ static void test_edits_between(void **unused)
     chain_fini(&chain);
 }
 
-/* Batches come back: same place, other events. With numbers, as the engine gives them, and without. */
+/* Batches are used again: the same memory with other events. With sequence numbers, as the engine gives them, and without. */
 static void test_batches_again(void **unused)
 {
     for (int numbered = 0; numbered < 2; numbered++) {
@@ -172,7 +172,7 @@ static void test_batches_again(void **unused)
                          PS_BODY(rounds[round].bodies[2]));
             lease->batch->sequence = numbered ? round + 1 : 0;
             first = first == NULL ? lease->batch : first;
-            assert_ptr_equal(lease->batch, first); /* else this tests nothing */
+            assert_ptr_equal(lease->batch, first); /* otherwise this tests nothing */
             chain_work(&chain, lease);
             assert_string_equal(left(&chain, lease), rounds[round].left);
             ps_test_stage_recycle(stage);
@@ -182,7 +182,7 @@ static void test_batches_again(void **unused)
     }
 }
 
-/* A stage that could not finish is called again: the bits are still there. */
+/* A stage that could not finish is called again: the results are still there. */
 static void test_asked_again(void **unused)
 {
     struct chain chain = {.count = 0};
@@ -204,7 +204,7 @@ static void test_asked_again(void **unused)
     chain_fini(&chain);
 }
 
-/* More than a pass holds: another one. */
+/* More expressions than a pass holds: there is another pass. */
 static void test_many_expressions(void **unused)
 {
     struct chain chain = {.count = 0};
@@ -270,7 +270,7 @@ static void *read_series(void *argument)
     return NULL;
 }
 
-/* Metrics are read while workers scan, close and open. (What this is for shows under ThreadSanitizer.) */
+/* Metrics are read while workers scan, close and open. (ThreadSanitizer finds the errors.) */
 static void test_counts_meanwhile(void **unused)
 {
     struct chain chain = {.count = 0};
@@ -294,7 +294,7 @@ static void test_counts_meanwhile(void **unused)
     chain_fini(&chain);
 }
 
-/* Expressions unfit for Hyperscan are run by PCRE2, beside the others of the pass. */
+/* Expressions unfit for Hyperscan are run by PCRE2, in the same pass as the others. */
 static void test_ruinous(void **unused)
 {
     static const char ruinous[] = "a(.{1,500}x){1,500}b";
@@ -317,10 +317,10 @@ static void test_ruinous(void **unused)
     chain_fini(&chain);
 }
 
-/* ---- against asking about each event alone ---- */
+/* ---- compared with matching each event alone ---- */
 
 struct model_step {
-    const char *regex, *text; /* text: replaced by it; else a filter */
+    const char *regex, *text; /* text: the replacement; NULL: a filter */
     bool exclude;
 };
 

@@ -1,5 +1,5 @@
-/* The fragment of an expression: compared with fragments that were found by hand; it occurs wherever the expression
- * matches, for expressions of a grammar and texts that they match. */
+/* The fragment of an expression: compared with fragments that were found by hand; it occurs in every text that the
+ * expression matches, for random expressions and such texts. */
 #include "stages/lib/rules/regex/fragment.h"
 
 #include "tests/support/support.h"
@@ -12,7 +12,7 @@ static void test_by_hand(void **unused)
         const char *pattern, *fragment;
     } cases[] = {
         {"method=(\\w+) path=(\\S+) status=(5\\d+) bytes=(\\d+)", " status\\=5"},
-        {"^(\\S+ \\S+) (\\w+) \\[(.*?)\\]", NULL}, /* nothing of any length */
+        {"^(\\S+ \\S+) (\\w+) \\[(.*?)\\]", NULL}, /* no text that is long enough */
         {"(?<who>user)name=(?:[a-z]+)-x*end", "username\\="},
         {"i+d=\\d{3}(?=x)abcd\\d*", "id\\=\\d\\d\\dabcd"},
         {".+ab{2,}cdef.*", "bbcdef"},
@@ -25,7 +25,7 @@ static void test_by_hand(void **unused)
         {"a+(a\\.|b)wxyz", "wxyz"},
         {"x+y status=(?:200|404) .*z", "xy status\\=(?:200|404) "},
         {"x+ab(?:|cdefghi)y", "xab(?:|cdefghi)y"},
-        {"x+ab(?:|cdefghi)", NULL}, /* one of them is nothing */
+        {"x+ab(?:|cdefghi)", NULL}, /* one branch is empty */
         {"\\bstatus=\\d+\\b.", "status\\="},
         {"caf\xC3\xA9+ au lait", " au lait"},
         {"[^a]status[ab]+x", "status"},
@@ -33,13 +33,13 @@ static void test_by_hand(void **unused)
         {"a.{3,}bcde", "bcde"},
         {"a.{3,100}bcde", "bcde"},
         {"a.{3,10}bcde", NULL}, /* Hyperscan can count to ten */
-        {"status", NULL},       /* as cheap as it is */
+        {"status", NULL},       /* cheap as it is */
         {".*status=(200|404).*", NULL},
         {"user=(\\w+)", NULL},
         {"a?b.status=\\d", NULL},
         {"abcd|efgh.*i", NULL},  /* no text is in every branch */
         {"ab.*cd", NULL},        /* too short */
-        {"(?i)abcdef.*x", NULL}, /* another meaning of letters */
+        {"(?i)abcdef.*x", NULL}, /* case-insensitive */
         {"a(?i:b)+cdefgh.*x", NULL},
         {"x+\\Qabcdef\\E.*x", NULL},
         {"(abcdef).*\\1", NULL},
@@ -61,7 +61,7 @@ struct maker {
     uint64_t *random;
     char pattern[512], text[2048];
     size_t pattern_length, text_length;
-    bool full; /* one draw in a million has no room: it is not used */
+    bool full; /* about one draw in a million does not fit, and is not used */
 };
 
 static uint64_t pick(struct maker *maker, uint64_t below)
@@ -93,7 +93,7 @@ static void put_text(struct maker *maker, const char *text)
 
 static void make_sequence(struct maker *maker, unsigned depth);
 
-/* One atom, and a text that matches it (most of the time: assertions may disagree). */
+/* Makes one atom, and a text that matches it (most of the time: assertions may disagree). */
 static void make_atom(struct maker *maker, unsigned depth)
 {
     static const struct {
@@ -141,7 +141,7 @@ static void make_atom(struct maker *maker, unsigned depth)
         if (atoms[i].text[0] == '\0')
             return;
         if (strlen(atoms[i].pattern) > 1 && strchr("[(\\", atoms[i].pattern[0]) == NULL)
-            repeat = ""; /* of its last character only */
+            repeat = ""; /* it would repeat only its last character */
     }
     char once[256];
     size_t length = maker->text_length - before;

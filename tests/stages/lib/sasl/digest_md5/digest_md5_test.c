@@ -1,5 +1,5 @@
 /* DIGEST-MD5: the example of RFC 2831, and what Java's own client and server sent each other (tests/stages/lib/sasl/data/digest_md5.txt;
- * tests/real/digest_md5_test.sh has Java make another such file each time, which DIGEST_MD5_RECORD names). */
+ * each run of tests/real/digest_md5_test.sh has Java make another such file, which DIGEST_MD5_RECORD names). */
 #include "stages/lib/sasl/digest_md5/digest_md5.h"
 #include "tests/support/source_tree.h"
 #include "tests/support/support.h"
@@ -66,7 +66,7 @@ static void test_false_server(void **state)
         ps_sasl_token_free(&reply);
         assert_int_equal(step(sasl, last[i], &reply), PS_SASL_FAILED);
         assert_non_null(strstr(sasl->reason, "does not know the secret"));
-        /* the right answer comes too late */
+        /* the right answer is too late */
         assert_int_equal(step(sasl, "rspauth=ea40f60335c427b5527b84dbabcdfffd", &reply), PS_SASL_FAILED);
         ps_sasl_close(sasl);
     }
@@ -116,7 +116,7 @@ static void test_bad_challenges(void **state)
         assert_int_equal(step(sasl, cases[i].challenge, &reply), PS_SASL_FAILED);
         if (strstr(sasl->reason, cases[i].reason) == NULL)
             fail_msg("%s: %s", cases[i].challenge, sasl->reason);
-        /* no challenge is right after a wrong one */
+        /* after a wrong challenge, a right one is refused, too */
         assert_int_equal(step(sasl, "nonce=\"a\",algorithm=md5-sess", &reply), PS_SASL_FAILED);
         assert_int_equal(reply.length, 0);
         assert_non_null(strstr(sasl->reason, cases[i].reason));
@@ -152,8 +152,8 @@ static void test_bytes_of_challenges(void **state)
     }
 }
 
-/* The server must know this secret, for this name, realm, service, host and nonce: each that is like it gives another response, which
- * the server refuses, and expects another last challenge, by which the client refuses the server. */
+/* The server must know this secret, for this name, realm, service, host and nonce. With any of them changed, the server
+ * refuses the client's response, and its own last challenge is refused by the client. */
 static void test_near_misses(void **state)
 {
     static const char last[] = "rspauth=ea40f60335c427b5527b84dbabcdfffd";
@@ -233,8 +233,8 @@ static void test_choice(void **state)
     }
 }
 
-/* The longest text that fits a message of the server's maxbuf: 16 bytes are behind it, and at most 8 of padding and 2 of Java's
- * count; at least one byte goes. */
+/* The longest text that fits a message of the server's maxbuf: after it come 16 bytes, and at most 8 of padding and 2
+ * that Java counts; one byte always fits. */
 static void test_longest_texts(void **state)
 {
     static const struct {
@@ -364,7 +364,7 @@ static void test_java(void **state)
 
 /* ---- damage ---- */
 
-/* Every byte of a message that Java sent, flipped; a message that is cut, repeated, or not its turn. */
+/* Every byte of a message that Java sent, flipped; a message that is cut, repeated, or out of turn. */
 static void test_damage(void **state)
 {
     struct record record = {.sasl = NULL};
