@@ -25,7 +25,7 @@ struct ps_conf_part {
     int line;
     /* The plan lacks a value that `check` needs; the component was refused for it (conf/validate/component.h). */
     bool unchecked;
-    /* A Java class of one of its keys was refused: the component is (conf/validate/engine.h). */
+    /* The Java class that one of its keys names was refused, and so is the component (conf/validate/engine.h). */
     bool refused;
 };
 

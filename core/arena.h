@@ -10,8 +10,8 @@ struct ps_arena;
 struct ps_arena *ps_arena_create(void);
 void ps_arena_destroy(struct ps_arena *arena);
 
-/* The function is called when nothing uses what belongs to the arena beyond its memory: by ps_arena_end, or first by
- * ps_arena_destroy; the ones added last before others. */
+/* Adds a function that releases what belongs to the arena besides its memory. ps_arena_end calls the
+ * functions, the last added first; so does ps_arena_destroy before it frees the memory. */
 void ps_arena_at_end(struct ps_arena *arena, void (*end)(void *argument), void *argument);
 void ps_arena_end(struct ps_arena *arena);
 

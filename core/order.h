@@ -1,4 +1,4 @@
-/* Chooses the order in which several members are tried, each time again, and leaves members out for a while
+/* Chooses the order in which several members are tried, at each call, and leaves members out for a while
  * after failures: Flume's RoundRobinOrderSelector and RandomOrderSelector with OrderSelector's back-off, to
  * the millisecond. Flume's LoadBalancingSinkProcessor (here core/engine/processor.h) and
  * LoadBalancingRpcClient (commands/client) choose by them.

@@ -54,7 +54,7 @@ static const struct inner {
     const char *stage, *key;
     const char *word, *target; /* `word`: the kind of class; `target`: the interface that it must have */
     enum ps_kind part;  /* its native stages are of this kind; PS_KIND_COUNT: the stage knows them itself */
-    const char *own[4]; /* COUNT: number of packages whose classes the stage knows */
+    const char *own[4]; /* PS_KIND_COUNT: packages whose classes the stage knows */
     bool is_asked;      /* the native stage asks the class for values, and runs itself (ps_java_alone) */
 } inners[] = {
     {PS_KIND_SOURCE,

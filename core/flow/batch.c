@@ -494,8 +494,8 @@ void ps_batch_charge(struct ps_lease *lease, const struct ps_carved *mark)
     lease->memory_bytes = (uint32_t)at_most(bytes, UINT32_MAX);
 }
 
-/* A batch without bodies in the bump allocator's blocks leaves the mark of the bytes blocks alone: the next lease is charged
- * with them. */
+/* A batch without bodies in the bump allocator's blocks does not change the mark of the bytes blocks: the
+ * next lease is charged with them. */
 void ps_batch_mark(const struct ps_lease *lease, struct ps_carved *mark)
 {
     const struct ps_batch_home *home = ps_batch_home(lease->batch);

@@ -27,7 +27,8 @@ void ps_bump_init(struct ps_bump *bump, struct ps_pool *pool);
 /* Gives the blocks back; batches cut from them keep them alive. */
 void ps_bump_fini(struct ps_bump *bump);
 
-/* Returns the bump allocator's position. Between its values at take and at close lies a batch, except blocks of its own. */
+/* Returns the bump allocator's position. The difference between take and close is what a batch uses, without blocks of its
+ * own. */
 struct ps_carved ps_bump_taken(const struct ps_bump *bump);
 
 /* Takes a new meta block; batches cut from the old one keep that alive. Returns false and changes nothing when the

@@ -264,7 +264,7 @@ static void *open_copy(int fd, struct ps_err *err)
     return NULL;
 }
 
-/* Takes the bytes. */
+/* Loads a copy of the bytes. Returns NULL with the reason on failure. */
 static struct loaded *load(const char *path, const unsigned char *bytes, size_t length, const char **cure,
                            struct ps_err *err)
 {

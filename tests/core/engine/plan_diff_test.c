@@ -87,7 +87,7 @@ static const struct {
     {NULL, "a1.penstock.drain.timeout = 10\n", PLAN},
     {NULL, "a1.penstock.reload.timeout = 10\n", PLAN},
     {NULL, "a1.penstock.ready.stall = 10\n", PLAN},
-    /* only the looks */
+    /* changes of the text alone */
     {NULL, "# a comment\n\n", NOTHING},
     {"r1.port = 4141\n", "r1.port : 4141\n", NOTHING},
     {"a1.sources.r2.type = seq\na1.sources.r2.channels = c3\n",
